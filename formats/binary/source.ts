@@ -1,0 +1,108 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+import { EnvironmentError } from '../errors.ts';
+
+/** Where bytes come from. One reader at a time. */
+export interface ByteSource {
+  /** For messages: a path, or `stdin`. */
+  readonly name: string;
+  /** Bytes in all; `undefined` for a pipe, whose length shows at its end. */
+  readonly size: number | undefined;
+  /** Whether `read` may be called with any position. A pipe only takes the position where its last read ended. */
+  readonly seekable: boolean;
+  /** Fills `target` from `position` on; gives the number of bytes read, less than asked only at the end. */
+  read(target: Uint8Array, position: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** @throws EnvironmentError when the file can't be opened */
+export async function openFile(path: string): Promise<ByteSource> {
+  let file: FileHandle;
+  try {
+    file = await open(path, 'r');
+    const stat = await file.stat();
+    if (stat.isDirectory()) throw new EnvironmentError('EISDIR', `Cannot open ${path}: it is a directory`);
+    return new FileSource(path, file, stat.isFile() ? stat.size : undefined);
+  } catch (error) {
+    throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `open ${path}`);
+  }
+}
+
+class FileSource implements ByteSource {
+  readonly name: string;
+  readonly size: number | undefined;
+  readonly seekable: boolean;
+  readonly #file: FileHandle;
+
+  constructor(name: string, file: FileHandle, size: number | undefined) {
+    this.name = name;
+    this.size = size;
+    this.seekable = size !== undefined;
+    this.#file = file;
+  }
+
+  async read(target: Uint8Array, position: number): Promise<number> {
+    let done = 0;
+    try {
+      while (done < target.length) {
+        const where = this.seekable ? position + done : null;
+        const { bytesRead } = await this.#file.read(target, done, target.length - done, where);
+        if (bytesRead === 0) break;
+        done += bytesRead;
+      }
+    } catch (error) {
+      throw EnvironmentError.from(error, `read ${this.name}`);
+    }
+    return done;
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+  }
+}
+
+/** A source over bytes in memory; they are borrowed as long as the source is used. */
+export function bufferSource(bytes: Uint8Array, name = 'buffer'): ByteSource {
+  return {
+    name,
+    size: bytes.length,
+    seekable: true,
+    async read(target, position) {
+      const part = bytes.subarray(position, position + target.length);
+      target.set(part);
+      return part.length;
+    },
+    async close() {},
+  };
+}
+
+/** A source over a stream of chunks (stdin, a socket), read front to back. */
+export function streamSource(stream: Readable, name = 'stdin'): ByteSource {
+  const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  let chunk: Uint8Array = new Uint8Array(0);
+  return {
+    name,
+    size: undefined,
+    seekable: false,
+    async read(target) {
+      let done = 0;
+      while (done < target.length) {
+        if (chunk.length === 0) {
+          const next = await chunks.next().catch((error) => {
+            throw EnvironmentError.from(error, `read ${name}`);
+          });
+          if (next.done) break;
+          chunk = next.value;
+        }
+        const part = chunk.subarray(0, target.length - done);
+        target.set(part, done);
+        done += part.length;
+        chunk = chunk.subarray(part.length);
+      }
+      return done;
+    },
+    async close() {
+      stream.destroy();
+    },
+  };
+}

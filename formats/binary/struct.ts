@@ -1,0 +1,72 @@
+import { FormatError } from '../errors.ts';
+import { type Cursor, WIDE, type Widths } from './cursor.ts';
+import type { Kind } from './kinds.ts';
+import type { Writer } from './writer.ts';
+
+export interface Field<T> {
+  kind: Kind<T>;
+  doc: string;
+  /** First unit version that has the field. */
+  since?: number;
+  /** Last unit version that has the field. */
+  until?: number;
+  /** The value of the field in versions that lack it. */
+  absent?: T;
+}
+
+type Fields = Record<string, Field<never> | Field<unknown>>;
+type ValueOf<F> = F extends { kind: { read(cursor: Cursor): infer T } } ? T : never;
+/** The plain record that a declaration describes; markers are checked but not part of it. */
+export type Infer<F> = { -readonly [K in keyof F as ValueOf<F[K]> extends void ? never : K]: ValueOf<F[K]> };
+
+/** The record type of a declared layout. */
+export type StructValue<S> = S extends Struct<infer T> ? T : never;
+
+/** A binary layout, declared once: reader, writer and the table in FORMAT.md come from it. */
+export interface Struct<T> {
+  readonly name: string;
+  /** Where the layout is known from, by symbol. */
+  readonly source: string;
+  readonly fields: Record<string, Field<unknown>>;
+  /** Bytes that the layout takes; NaN with text in it. */
+  size(version?: number, widths?: Widths): number;
+  /** @throws FormatError with `place.field`, OutOfBytes */
+  read(cursor: Cursor, version?: number): T;
+  write(writer: Writer, value: T, version?: number): void;
+}
+
+export function defineStruct<const F extends Fields>(name: string, source: string, fields: F): Struct<Infer<F>> {
+  const entries = Object.entries(fields) as [string, Field<unknown>][];
+  return {
+    name,
+    source,
+    fields: fields as Record<string, Field<unknown>>,
+    size(version = 0, widths = WIDE) {
+      return entries.reduce((sum, [, field]) => (isIn(field, version) ? sum + field.kind.size(widths) : sum), 0);
+    },
+    read(cursor, version = 0) {
+      const value: Record<string, unknown> = {};
+      for (const [key, field] of entries) {
+        const read = isIn(field, version) ? readField(field.kind, cursor, key) : field.absent;
+        if (read !== undefined) value[key] = read;
+      }
+      return value as Infer<F>;
+    },
+    write(writer, value, version = 0) {
+      const record = value as Record<string, unknown>;
+      for (const [key, field] of entries) if (isIn(field, version)) field.kind.write(writer, record[key]);
+    },
+  };
+}
+
+function isIn(field: Field<unknown>, version: number): boolean {
+  return version >= (field.since ?? 0) && version <= (field.until ?? Number.POSITIVE_INFINITY);
+}
+
+function readField<T>(kind: Kind<T>, cursor: Cursor, field: string): T {
+  try {
+    return kind.read(cursor);
+  } catch (error) {
+    throw error instanceof FormatError ? error.at({ field }) : error;
+  }
+}

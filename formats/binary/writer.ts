@@ -1,0 +1,56 @@
+import { WIDE, type Widths } from './cursor.ts';
+
+/** Collects little-endian values in a buffer that grows. For headers and small structures, not for page contents. */
+export class Writer {
+  readonly widths: Widths;
+  length = 0;
+  #bytes: Uint8Array;
+  #view: DataView;
+
+  constructor(widths: Widths = WIDE, capacity = 256) {
+    this.widths = widths;
+    this.#bytes = new Uint8Array(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  u8(value: number): void {
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
+  }
+  u16(value: number): void {
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value, true);
+  }
+  u32(value: number): void {
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value, true);
+  }
+  u64(value: number): void {
+    this.bigU64(BigInt(value));
+  }
+  bigU64(value: bigint): void {
+    const at = this.#grow(8);
+    this.#view.setBigUint64(at, value, true);
+  }
+  bytes(source: Uint8Array): void {
+    const at = this.#grow(source.length);
+    this.#bytes.set(source, at);
+  }
+
+  /** What was written so far; borrowed until the next write. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+
+  #grow(count: number): number {
+    const at = this.length;
+    this.length += count;
+    if (this.length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.length, this.#bytes.length * 2));
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+      this.#view = new DataView(larger.buffer);
+    }
+    return at;
+  }
+}

@@ -1,0 +1,80 @@
+/** Where in a file something was found. Each layer adds what it knows. */
+export interface Place {
+  /** Byte offset from the start of the file or stream. */
+  offset?: number;
+  unit?: string;
+  instance?: number;
+  /** Version of the unit. */
+  version?: number;
+  /** Pass of a live save; plain saves hold `'final'` only. */
+  pass?: Pass;
+  field?: string;
+  /** Guest-physical address. */
+  gcPhys?: number;
+}
+
+/** `uPass`: 0, 1, 2 … in the live part of a save, `'final'` (SSM_PASS_FINAL) otherwise. */
+export type Pass = number | 'final';
+
+/** What all errors of savkit have in common: the class says what the caller can do, `code` what happened, `place` where. */
+export class SavkitError extends Error {
+  readonly code: string;
+  /** VirtualBox's name for the same finding, e.g. `VERR_SSM_INTEGRITY_CRC`; absent where its loader has none. */
+  readonly vboxCode: string | undefined;
+  place: Place;
+
+  constructor(code: string, message: string, place: Place = {}, vboxCode?: string) {
+    super(message);
+    this.name = new.target.name;
+    this.code = code;
+    this.place = place;
+    this.vboxCode = vboxCode;
+  }
+
+  /** Adds what an outer layer knows of the place; what is already known stays. */
+  at(place: Place): this {
+    this.place = { ...place, ...this.place };
+    return this;
+  }
+}
+
+/** The bytes are not what the format demands: the file is bad. */
+export class FormatError extends SavkitError {}
+
+/** The bytes may be fine, but savkit does not support them, or they do not fit what was asked. */
+export class UnsupportedError extends SavkitError {}
+
+/** The caller asked for something that makes no sense: an unknown unit, a bad range. */
+export class UsageError extends SavkitError {}
+
+/** The surroundings failed: reading, writing, permissions, no space. */
+export class EnvironmentError extends SavkitError {
+  static from(cause: unknown, doing: string): EnvironmentError {
+    const system = cause as NodeJS.ErrnoException;
+    const error = new EnvironmentError(system.code ?? 'io', `Cannot ${doing}: ${system.message}`);
+    error.cause = cause;
+    return error;
+  }
+}
+
+/** The user or the caller's signal stopped the work. */
+export class InterruptedError extends SavkitError {
+  constructor() {
+    super('interrupted', 'Cannot go on: interrupted');
+  }
+}
+
+/**
+ * Called for damage that leaves the reader able to go on. Throwing the error stops the reading (what loaders do), returning goes
+ * on (what `verify` does).
+ */
+export type OnDamage = (error: FormatError) => void;
+
+export const throwDamage: OnDamage = (error) => {
+  throw error;
+};
+
+/** A number as people read it in dumps: `0x1f000`. */
+export function hex(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}

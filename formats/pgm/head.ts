@@ -1,0 +1,146 @@
+import type { Cursor } from '../binary/cursor.ts';
+import type { StructValue } from '../binary/struct.ts';
+import { FormatError, hex } from '../errors.ts';
+import { PAGE_SIZE } from '../units.ts';
+import {
+  basicV6,
+  basicV7,
+  cpuStruct,
+  END_ID,
+  END_OF_LIST,
+  type Mapping,
+  type Mmio2Entry,
+  mapping,
+  mmio2Entry,
+  NIL_GC_PHYS,
+  pgmStruct,
+  type RomEntry,
+  ramConfig,
+  romEntry,
+  STRUCT_BEGIN,
+} from './layouts.ts';
+import type { PgmVersion } from './versions.ts';
+
+/** Paging state of one VCPU. */
+export interface CpuPaging {
+  a20Enabled: boolean;
+  a20Mask: bigint;
+  /** PGMMODE: 1 real, 2 protected, 3 32-bit, 4 PAE, 5 PAE with NX, 6 long, 7 long with NX. */
+  guestMode: number;
+  /** Addresses of the four page directories in PAE mode, all ones where there is none. */
+  paePds: bigint[];
+}
+
+/** The basic part: what every final pass starts with. */
+export interface PgmBasic {
+  cpus: CpuPaging[];
+  balloonedPages: number;
+  mappings: Mapping[];
+  mappingsFixed: boolean;
+  /** Address and bytes of the area of fixed mappings. */
+  mappingFixed: bigint;
+  mappingFixedSize: number;
+  /** Version 6 only: RAM size in bytes. */
+  ramSize?: number;
+}
+
+/** RAM configuration and the lists of ROMs and MMIO2 ranges. */
+export interface PgmConfig {
+  /** Bytes of the hole below 4 GiB; from version 11 on. */
+  ramHole?: number;
+  /** Bytes of guest RAM; from version 11 on. */
+  ramSize?: number;
+  roms: RomEntry[];
+  mmio2: Mmio2Entry[];
+}
+
+const NO_PAE_PDS = [NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS];
+/** `VMM_MAX_CPU_COUNT` of the largest builds. */
+const MAX_CPUS = 512;
+
+export function readBasic(cursor: Cursor, version: PgmVersion): PgmBasic {
+  const basic = version.basic === 'per-cpu' ? readPerCpu(cursor, version.version) : readOneCpu(cursor, version);
+  if (version.mappings) basic.mappings = readMappings(cursor);
+  return basic;
+}
+
+function readOneCpu(cursor: Cursor, version: PgmVersion): PgmBasic {
+  const unmarked = version.basic === 'one-cpu-unmarked';
+  const fields = unmarked ? basicV6.read(cursor) : basicV7.read(cursor);
+  const { a20Enabled, a20Mask, guestMode, mappingsFixed, mappingFixed, mappingFixedSize } = fields;
+  const basic: PgmBasic = {
+    cpus: [{ a20Enabled, a20Mask, guestMode, paePds: NO_PAE_PDS }],
+    balloonedPages: 0,
+    mappings: [],
+    mappingsFixed,
+    mappingFixed,
+    mappingFixedSize,
+  };
+  if ('ramSize' in fields) basic.ramSize = (fields as StructValue<typeof basicV6>).ramSize;
+  return basic;
+}
+
+/** The number of VCPUs is not stored; what follows the last structure is never a begin marker (pgm-unit.md 3.3). */
+function readPerCpu(cursor: Cursor, version: number): PgmBasic {
+  const { balloonedPages, mappingsFixed, mappingFixed, mappingFixedSize } = pgmStruct.read(cursor, version);
+  const cpus: CpuPaging[] = [];
+  while (cpus.length < MAX_CPUS && peekU32(cursor) === STRUCT_BEGIN) {
+    const { a20Enabled, a20Mask, guestMode, paePds } = cpuStruct.read(cursor, version);
+    cpus.push({ a20Enabled, a20Mask, guestMode, paePds: paePds ?? NO_PAE_PDS });
+  }
+  if (cpus.length === 0) throw changed('VCPU structure', 'there is none', 'VERR_SSM_STRUCTURE_MAGIC');
+  return { cpus, balloonedPages, mappings: [], mappingsFixed, mappingFixed, mappingFixedSize };
+}
+
+/** The next u32, not taken. A live final pass may end with fewer bytes: then it is none. */
+function peekU32(cursor: Cursor): number {
+  const { at } = cursor;
+  const first = cursor.u8();
+  cursor.at = at;
+  if (first !== (STRUCT_BEGIN & 0xff)) return first;
+  const value = cursor.u32();
+  cursor.at = at;
+  return value;
+}
+
+function readMappings(cursor: Cursor): Mapping[] {
+  const mappings: Mapping[] = [];
+  for (;;) {
+    const sequence = cursor.u32();
+    if (sequence === END_OF_LIST) return mappings;
+    if (sequence !== mappings.length) throw changed('mapping', `number ${sequence}, expected ${mappings.length}`);
+    mappings.push(mapping.read(cursor));
+  }
+}
+
+export function readConfig(cursor: Cursor, version: PgmVersion): PgmConfig {
+  const config: PgmConfig = { roms: [], mmio2: [] };
+  if (version.ramConfig) Object.assign(config, ramConfig.read(cursor));
+  for (let id = readId(cursor); id !== END_ID; id = readId(cursor)) {
+    const rom = { id, ...romEntry.read(cursor) };
+    if (rom.device !== '' || rom.instance !== 0 || rom.region !== 0) throw changed(`ROM ${id}`, 'it names a device');
+    if (rom.address % PAGE_SIZE !== 0) throw changed(`ROM ${id}`, `address ${hex(rom.address)} is not page aligned`);
+    checkSize(`ROM ${id}`, rom.size);
+    config.roms.push(rom);
+  }
+  for (let id = readId(cursor); id !== END_ID; id = readId(cursor)) {
+    const range = { id, ...mmio2Entry.read(cursor) };
+    checkSize(`MMIO2 range ${id}`, range.size);
+    config.mmio2.push(range);
+  }
+  return config;
+}
+
+function readId(cursor: Cursor): number {
+  const id = cursor.u8();
+  if (id === 0) throw changed('list of ROMs and MMIO2 ranges', 'id 0');
+  return id;
+}
+
+function checkSize(what: string, size: number): void {
+  if (size % PAGE_SIZE !== 0) throw changed(what, `size ${hex(size)} is not page aligned`);
+}
+
+export function changed(what: string, found: string, vboxCode = 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED'): FormatError {
+  return new FormatError('bad-pgm', `Cannot read ${what}: ${found}`, {}, vboxCode);
+}

@@ -1,0 +1,65 @@
+import type { Cursor } from '../binary/cursor.ts';
+import { FormatError, hex } from '../errors.ts';
+import { MIB, PAGE_SHIFT, PAGE_SIZE } from '../units.ts';
+import { changed } from './head.ts';
+import { END_OF_LIST, ramRange, rangeDescription } from './layouts.ts';
+import type { PgmVersion } from './versions.ts';
+
+/** `PGMPAGETYPE` as 2.2 and 3.0 store it (pgm-unit.md 5.1); version 6 is translated into it. */
+export const OldPageType = { INVALID: 0, RAM: 1, MMIO2: 2, MMIO2_ALIAS_MMIO: 3, ROM_SHADOW: 4, ROM: 5, MMIO: 6 } as const;
+export const OLD_PAGE_TYPE_NAMES = ['invalid', 'ram', 'mmio2', 'mmio2-alias-mmio', 'rom-shadow', 'rom', 'mmio'] as const;
+
+/** Neighbouring pages of one type. */
+export interface PageRun {
+  type: number;
+  /** First page within the range. */
+  page: number;
+  count: number;
+}
+
+/** A RAM range of versions 6 to 9. RAM, ROM and device memory all stand in such ranges. */
+export interface OldRange {
+  index: number;
+  /** Guest-physical address. */
+  start: number;
+  pages: number;
+  /** The range has linear memory of its own: MMIO2. */
+  ownMemory: boolean;
+  /** Empty in version 6. */
+  description: string;
+  /** What the pages are; complete once the range has been read. */
+  runs: PageRun[];
+}
+
+/** Machines have some ten ranges and as many runs of types; far more are an attack. */
+const MAX_RANGES = 1024;
+export const MAX_RUNS = 16384;
+
+/** Reads the head of the next range; undefined at the end of the list. */
+export function readRangeHead(cursor: Cursor, version: PgmVersion, index: number): OldRange | undefined {
+  const sequence = cursor.u32();
+  if (sequence === END_OF_LIST) return undefined;
+  if (sequence !== index || index >= MAX_RANGES) throw changed('RAM range', `number ${sequence}, expected ${index}`);
+  const { first, last, size, ownMemory } = ramRange.read(cursor);
+  const description = version.rangeDescriptions ? rangeDescription.read(cursor) : '';
+  if (ownMemory > 1) throw changed(`RAM range ${index}`, `fHaveBits is ${ownMemory}`);
+  if (first % PAGE_SIZE !== 0 || last < first || last + 1 - first !== size || size % PAGE_SIZE !== 0 || last >= 2 ** (32 + PAGE_SHIFT)) {
+    throw changed(`RAM range ${index}`, `first ${hex(first)}, last ${hex(last)}, ${hex(size)} bytes do not fit`, 'VERR_SSM_LOAD_CONFIG_MISMATCH');
+  }
+  return { index, start: first, pages: size / PAGE_SIZE, ownMemory: ownMemory === 1, description, runs: [] };
+}
+
+/** Notes the type of page `page`, which follows the one noted last. */
+export function noteType(range: OldRange, type: number, page: number): void {
+  const last = range.runs[range.runs.length - 1];
+  if (last?.type === type) last.count++;
+  else if (range.runs.length < MAX_RUNS) range.runs.push({ type, page, count: 1 });
+  else throw new FormatError('too-long', `Cannot read RAM range ${range.index}: more than ${MAX_RUNS} runs of page types`);
+}
+
+/** Whether version 6 stores the range in 1 MiB chunks; the flag is not in the file, this is the modern loader's rule. */
+export function hasChunks(range: OldRange): boolean {
+  return !range.ownMemory && range.start + range.pages * PAGE_SIZE - 1 < 0xe000_0000;
+}
+
+export const CHUNK_PAGES = MIB / PAGE_SIZE;

@@ -1,0 +1,104 @@
+import { lzfDecode, lzfWalk } from '../binary/lzf.ts';
+import { SPILL_SLOTS, type Window } from '../binary/window.ts';
+import { badCompression, Encoding } from '../ssm/segments.ts';
+import { PAGE_SIZE } from '../units.ts';
+
+/** Page records, numbered as pgm versions 10 to 14 store them. Older versions are read into these. */
+export const PageKind = {
+  RAM_ZERO: 0,
+  RAM_RAW: 1,
+  MMIO2_RAW: 2,
+  MMIO2_ZERO: 3,
+  ROM_VIRGIN: 4,
+  ROM_SHADOW_RAW: 5,
+  ROM_SHADOW_ZERO: 6,
+  ROM_PROTECTION: 7,
+  RAM_BALLOONED: 8,
+} as const;
+export const PAGE_KIND_COUNT = 9;
+
+export function isRam(kind: number): boolean {
+  return kind <= PageKind.RAM_RAW || kind === PageKind.RAM_BALLOONED;
+}
+export function isMmio2(kind: number): boolean {
+  return kind === PageKind.MMIO2_RAW || kind === PageKind.MMIO2_ZERO;
+}
+
+const CAPACITY = 1024;
+
+/**
+ * The currency of savkit: a table of page records in file order. Where a page has content, it stands in `window.bytes` at `at`,
+ * `length` bytes in the given encoding. All of it is borrowed until the reader's next step.
+ */
+export class PageBatch {
+  readonly capacity = CAPACITY;
+  count = 0;
+  readonly kind = new Uint8Array(CAPACITY);
+  /** RAM: guest-physical page frame. ROM and MMIO2: page number within the range. */
+  readonly page = new Uint32Array(CAPACITY);
+  /** ROM and MMIO2: id of the range, in lists of their own. */
+  readonly id = new Uint16Array(CAPACITY);
+  /** ROM: 1 read ROM, write ignored; 2 read ROM, write RAM; 3 read RAM, write ignored; 4 read RAM, write RAM. */
+  readonly protection = new Uint8Array(CAPACITY);
+  readonly encoding = new Uint8Array(CAPACITY);
+  readonly at = new Uint32Array(CAPACITY);
+  readonly length = new Uint32Array(CAPACITY);
+  window: Window;
+  /** Spill slots in use. */
+  #spilled = 0;
+
+  constructor(window: Window) {
+    this.window = window;
+  }
+
+  get isFull(): boolean {
+    return this.count === CAPACITY || this.#spilled === SPILL_SLOTS;
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.#spilled = 0;
+  }
+
+  /** Adds a record without content. */
+  add(kind: number, page: number, id: number, protection: number): void {
+    const i = this.count++;
+    this.kind[i] = kind;
+    this.page[i] = page;
+    this.id[i] = id;
+    this.protection[i] = protection;
+    this.encoding[i] = Encoding.NONE;
+  }
+
+  /** Gives the record added last its content. */
+  setContent(encoding: number, at: number, length: number): void {
+    const i = this.count - 1;
+    this.encoding[i] = encoding;
+    this.at[i] = at;
+    this.length[i] = length;
+  }
+
+  /** Index in `window.bytes` of a free place for a page that has to be put together. */
+  takeSpillSlot(): number {
+    return this.window.spillStart + this.#spilled++ * PAGE_SIZE;
+  }
+
+  /** Writes the content of page `i` to `target[to, to + 4096)`; zeros where it has none. @throws FormatError `bad-compression` */
+  decode(i: number, target: Uint8Array, to: number): void {
+    const encoding = this.encoding[i];
+    const at = this.at[i];
+    const { bytes } = this.window;
+    if (encoding === Encoding.RAW) target.set(bytes.subarray(at, at + PAGE_SIZE), to);
+    else if (encoding === Encoding.LZF) {
+      if (!lzfDecode(bytes, at, this.length[i], target, to, PAGE_SIZE)) throw badCompression(this.window.offsetOf(at));
+    } else target.fill(0, to, to + PAGE_SIZE);
+  }
+
+  /** Checks that every page of the batch could be decoded. @throws FormatError `bad-compression` */
+  walk(): void {
+    const { bytes } = this.window;
+    for (let i = 0; i < this.count; i++) {
+      if (this.encoding[i] === Encoding.LZF && !lzfWalk(bytes, this.at[i], this.length[i], PAGE_SIZE)) throw badCompression(this.window.offsetOf(this.at[i]));
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import type { PayloadReader } from '../ssm/payload.ts';
+import { Encoding } from '../ssm/segments.ts';
+import { PAGE_SIZE } from '../units.ts';
+import type { PageBatch } from './page-batch.ts';
+
+/**
+ * Takes page contents from a payload into a batch: as a reference where a page is one segment, or a part of a RAW one; put together in a
+ * spill slot where writers cut it otherwise (records of 1 byte or 32 KiB are all legal).
+ */
+export class PageContent {
+  /** Bytes of a page that was begun; it waits in `#partial` for the next segments. */
+  #have = 0;
+  readonly #partial = new Uint8Array(PAGE_SIZE);
+
+  /** Gives the record added last its 4096 bytes; false when the segments don't suffice, to be called again after more came. */
+  take(payload: PayloadReader, batch: PageBatch): boolean {
+    if (this.#have === 0) {
+      if (payload.runAt === payload.runEnd) {
+        const { segments } = payload.container;
+        const i = payload.next;
+        if (i < segments.count && segments.size[i] === PAGE_SIZE) {
+          batch.setContent(segments.encoding[i], segments.at[i], segments.length[i]);
+          payload.next = i + 1;
+          return true;
+        }
+      } else if (payload.runInWindow && payload.runEnd - payload.runAt >= PAGE_SIZE) {
+        batch.setContent(Encoding.RAW, payload.runAt, PAGE_SIZE);
+        payload.runAt += PAGE_SIZE;
+        return true;
+      }
+    }
+    return this.#assemble(payload, batch);
+  }
+
+  #assemble(payload: PayloadReader, batch: PageBatch): boolean {
+    while (this.#have < PAGE_SIZE) {
+      if (payload.runAt === payload.runEnd) {
+        if (!payload.nextRun()) return false;
+        continue;
+      }
+      const part = Math.min(PAGE_SIZE - this.#have, payload.runEnd - payload.runAt);
+      this.#partial.set(payload.runBytes.subarray(payload.runAt, payload.runAt + part), this.#have);
+      payload.runAt += part;
+      this.#have += part;
+    }
+    const slot = batch.takeSpillSlot();
+    batch.window.bytes.set(this.#partial, slot);
+    batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
+    this.#have = 0;
+    return true;
+  }
+}

@@ -1,0 +1,149 @@
+import { FormatError, UnsupportedError } from '../errors.ts';
+import type { Container, UnitHeader } from '../ssm/container.ts';
+import { PayloadReader } from '../ssm/payload.ts';
+import { PAGE_SIZE } from '../units.ts';
+import { ChunkedPages } from './chunked-pages.ts';
+import { type PgmBasic, type PgmConfig, readBasic, readConfig } from './head.ts';
+import { END_OF_LIST } from './layouts.ts';
+import { type OldRange, readRangeHead } from './old-ranges.ts';
+import { PageBatch } from './page-batch.ts';
+import { PageRecords, type PageStop } from './page-records.ts';
+import { KnownRanges } from './ranges.ts';
+import { TypedPages } from './typed-pages.ts';
+import { type PgmVersion, pgmVersion } from './versions.ts';
+
+export const PGM_UNIT = { name: 'pgm', instance: 1 } as const;
+
+export function isPgm(unit: UnitHeader): boolean {
+  return unit.name === PGM_UNIT.name && unit.instance === PGM_UNIT.instance;
+}
+
+interface PageScanner {
+  scan(payload: PayloadReader, batch: PageBatch): PageStop;
+}
+
+/**
+ * Reads the pgm units of one state, all passes in order: `begin` at each unit, then `nextPages` until it gives false.
+ * What the heads say stays readable here; of repeated pages the last one counts.
+ */
+export class PgmReader {
+  readonly batch: PageBatch;
+  version: PgmVersion | undefined;
+  basic: PgmBasic | undefined;
+  config: PgmConfig | undefined;
+  /** Versions 6 to 9: the ranges with their page types, in place of `config`. */
+  readonly oldRanges: OldRange[] = [];
+  readonly #container: Container;
+  readonly #known = new KnownRanges();
+  /** RAM size that the mm unit holds, for versions that don't store it. */
+  ramSizeHint: number | undefined;
+  #sawPass0 = false;
+  #payload: PayloadReader;
+  #scanner: PageScanner | undefined;
+
+  constructor(container: Container) {
+    this.#container = container;
+    this.#payload = new PayloadReader(container);
+    this.batch = new PageBatch(container.segments.window);
+  }
+
+  /** Bytes of guest RAM, as far as the units so far tell. */
+  get ramSize(): number | undefined {
+    return this.config?.ramSize ?? this.ramSizeHint ?? this.basic?.ramSize;
+  }
+
+  /** Guest-physical address of a ROM page; undefined where the state does not hold it. */
+  romAddress(id: number, page: number): number | undefined {
+    const start = this.config ? this.config.roms.find((rom) => rom.id === id)?.address : this.oldRanges[id]?.start;
+    return start === undefined ? undefined : start + page * PAGE_SIZE;
+  }
+
+  /**
+   * Starts with the container's current unit and reads its head.
+   * @throws UnsupportedError for an unknown version, FormatError for a damaged head
+   */
+  async begin(unit: UnitHeader): Promise<void> {
+    this.version = versionOf(unit);
+    this.#payload = new PayloadReader(this.#container);
+    this.#scanner = undefined;
+    this.batch.clear();
+    const { version } = this;
+    if (unit.pass === 'final') {
+      await this.#settlePointerWidth(version);
+      this.basic = await this.#payload.parse((cursor) => readBasic(cursor, version));
+    }
+    if (version.pages !== 'records') return;
+    if (unit.pass === 0) this.#sawPass0 = true;
+    if (unit.pass === 0 || (unit.pass === 'final' && !this.#sawPass0)) {
+      this.config = await this.#payload.parse((cursor) => readConfig(cursor, version));
+      this.#known.describe(this.config, this.ramSizeHint);
+    }
+    const { release, widths } = this.#container.header;
+    const ramInLowHole = release === undefined || release.major < 6 || (release.major === 6 && release.minor < 1);
+    this.#scanner = new PageRecords({ ranges: this.#known, ramInLowHole, gcPhysWidth: widths.gcPhys });
+  }
+
+  /** Fills `batch` with the next page records of the unit; false at its end, which is checked. Invalidates earlier contents. */
+  async nextPages(): Promise<boolean> {
+    const { batch } = this;
+    const payload = this.#payload;
+    batch.clear();
+    batch.window = this.#container.segments.window;
+    for (;;) {
+      this.#scanner ??= await this.#nextRange();
+      if (!this.#scanner) {
+        await payload.expectEnd();
+        return false;
+      }
+      const stop = this.#scanner.scan(payload, batch);
+      if (stop === 'end') this.#scanner = undefined;
+      if (batch.count > 0) return true;
+      if (stop === 'more' && !(await payload.more())) throw this.#tooShort();
+    }
+  }
+
+  /** Versions 6 to 9: the scanner of the next range; undefined behind the last. */
+  async #nextRange(): Promise<PageScanner | undefined> {
+    const { version } = this;
+    if (!version || version.pages === 'records') return undefined;
+    const range = await this.#payload.parse((cursor) => readRangeHead(cursor, version, this.oldRanges.length));
+    if (!range) return undefined;
+    this.oldRanges.push(range);
+    return version.pages === 'chunks' ? new ChunkedPages(range) : new TypedPages(range);
+  }
+
+  /** V1.1 stores no pointer widths; the separator of version 6 tells (ssm-container.md 2.1). */
+  async #settlePointerWidth(version: PgmVersion): Promise<void> {
+    const { header } = this.#container;
+    if (version.basic !== 'one-cpu-unmarked' || header.widthsStored) return;
+    const separator = await this.#payload.parse((cursor) => {
+      const start = cursor.take(SEPARATOR_WITH_NARROW_POINTER);
+      const value = cursor.u32();
+      cursor.at = start;
+      return value;
+    });
+    header.widths.gcPtr = separator === END_OF_LIST ? 4 : 8;
+  }
+
+  #tooShort(): FormatError {
+    const { place } = this.#payload;
+    return new FormatError('too-short', 'Cannot read unit pgm: the payload ends too early', place, 'VERR_SSM_LOADED_TOO_MUCH');
+  }
+}
+
+/** Offset of the separator behind the basic part of version 6 when guest pointers take 4 bytes; 37 when they take 8. */
+const SEPARATOR_WITH_NARROW_POINTER = 33;
+
+/** @throws UnsupportedError for a version that no loader knows, or that a live pass can't have */
+function versionOf(unit: UnitHeader): PgmVersion {
+  const version = pgmVersion(unit.version);
+  if (version && (unit.pass === 'final' || version.pages === 'records')) return version;
+  const where = unit.pass === 'final' ? '' : ` in live pass ${unit.pass}`;
+  const message = `Cannot read unit pgm: version ${unit.version}${where}, expected 6 to 14 (10 to 14 in live passes)`;
+  throw new UnsupportedError(
+    'unsupported-version',
+    message,
+    { offset: unit.offset, unit: unit.name, version: unit.version },
+    'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION',
+  );
+}

@@ -1,0 +1,55 @@
+import { FOUR_GIB, PAGE_SHIFT } from '../units.ts';
+import type { PgmConfig } from './head.ts';
+
+/** `MM_RAM_HOLE_SIZE_DEFAULT`: bytes below 4 GiB that are no RAM, where the state does not say. */
+export const DEFAULT_RAM_HOLE = 0x2000_0000;
+/** Where PCs have video memory and ROMs in place of RAM. */
+export const LOW_HOLE_START = 0xa0000;
+export const LOW_HOLE_END = 0x100000;
+
+/** Where RAM lies, in bytes: `[0, lowEnd)` less the low hole, and `[4 GiB, highEnd)`. */
+export interface RamLayout {
+  lowEnd: number;
+  highEnd: number;
+}
+
+export function ramLayout(ramSize: number, ramHole = DEFAULT_RAM_HOLE): RamLayout {
+  const lowEnd = Math.min(ramSize, FOUR_GIB - ramHole);
+  return { lowEnd, highEnd: FOUR_GIB + ramSize - lowEnd };
+}
+
+/** What page records may name: frames of RAM, pages of ROMs and MMIO2 ranges. */
+export class KnownRanges {
+  /** RAM frames: below this, or … */
+  lowFrames = Number.POSITIVE_INFINITY;
+  /** … from 4 GiB up to this. */
+  highFrames = Number.POSITIVE_INFINITY;
+  /** Pages by id; −1 where there is no such range. */
+  readonly romPages = new Float64Array(256).fill(-1);
+  /** First frame by id. */
+  readonly romFrames = new Float64Array(256);
+  readonly mmio2Pages = new Float64Array(256).fill(-1);
+
+  /** @param ramSize for states whose config block does not hold it (version 10) */
+  describe(config: PgmConfig, ramSize: number | undefined): void {
+    const size = config.ramSize ?? ramSize;
+    if (size !== undefined) {
+      const { lowEnd, highEnd } = ramLayout(size, config.ramHole);
+      this.lowFrames = lowEnd / 2 ** PAGE_SHIFT;
+      this.highFrames = highEnd / 2 ** PAGE_SHIFT;
+    }
+    for (const { id, address, size } of config.roms) {
+      this.romPages[id] = size / 2 ** PAGE_SHIFT;
+      this.romFrames[id] = address / 2 ** PAGE_SHIFT;
+    }
+    for (const { id, size } of config.mmio2) this.mmio2Pages[id] = size / 2 ** PAGE_SHIFT;
+  }
+
+  isRamFrame(frame: number): boolean {
+    return frame < this.lowFrames || (frame >= FOUR_GIB_FRAMES && frame < this.highFrames);
+  }
+}
+
+const FOUR_GIB_FRAMES = FOUR_GIB / 2 ** PAGE_SHIFT;
+/** Guests are far smaller than 16 TiB; frames up to there fit 32 bits. */
+export const FRAME_LIMIT = 2 ** 32;

@@ -1,0 +1,75 @@
+import type { Widths } from '../binary/cursor.ts';
+import type { Pass } from '../errors.ts';
+import type { DirectoryEntry } from './layouts.ts';
+import type { SegmentTable } from './segments.ts';
+
+export type ContainerFormat = '1.1' | '1.2' | '2.0';
+
+/** The release that wrote a file. */
+export interface Release {
+  major: number;
+  minor: number;
+  build: number;
+  /** svn revision */
+  revision: number;
+}
+
+export interface ContainerHeader {
+  format: ContainerFormat;
+  /** Absent in V1.1, which stores none. */
+  release?: Release;
+  /** 32 or 64; absent in V1.1. */
+  hostBits?: number;
+  widths: Widths;
+  /** V1.1 stores no widths: `gcPtr` is a guess that the pgm unit corrects (ssm-container.md 2.1). */
+  widthsStored: boolean;
+  /** V2.0: the bytes carry running CRCs. */
+  streamCrc: boolean;
+  /** V2.0: written by the live procedure. */
+  live: boolean;
+  /** V2.0: units registered with the machine, not those in the file. */
+  registeredUnits?: number;
+}
+
+export interface UnitHeader {
+  name: string;
+  instance: number;
+  version: number;
+  pass: Pass;
+  /** File offset of the unit's header. */
+  offset: number;
+  /** Bytes of header and name. */
+  headerSize: number;
+}
+
+/**
+ * Reads a saved-state container front to back: unit by unit, each unit's payload as tables of segments.
+ *
+ * `nextUnit`, then `nextSegments` until it gives false, then `nextUnit` …; a payload that was left half-read is passed over.
+ * Damage that leaves the reader in step goes to the `OnDamage` given at opening; any other is thrown, and then only `resync` helps.
+ */
+export interface Container {
+  readonly header: ContainerHeader;
+  /** The table that `nextSegments` fills. */
+  readonly segments: SegmentTable;
+  /** Bytes of the file passed so far. */
+  readonly offset: number;
+  /** The unit that is being read. */
+  readonly unit: UnitHeader | undefined;
+  /** Bytes that the current unit takes in the file; final once `nextSegments` gave false. */
+  readonly unitSize: number;
+  /** The directory (V2.0), after `nextUnit` gave undefined. */
+  readonly directory: readonly DirectoryEntry[] | undefined;
+  /** The next unit, or undefined after the last: then everything behind the units has been checked, too. */
+  nextUnit(): Promise<UnitHeader | undefined>;
+  /** Fills `segments` with the next pieces of the unit's payload; false at its end. Invalidates earlier positions. */
+  nextSegments(): Promise<boolean>;
+  /** After an error was thrown: goes to the next unit header that can be trusted. False where there is none. */
+  resync(): Promise<boolean>;
+}
+
+/** What `label` needs to tell units apart in messages. */
+export function unitLabel(unit: Pick<UnitHeader, 'name' | 'instance' | 'pass'>): string {
+  const pass = unit.pass === 'final' ? '' : ` pass ${unit.pass}`;
+  return `${unit.name}/${unit.instance}${pass}`;
+}

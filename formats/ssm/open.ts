@@ -1,0 +1,59 @@
+import type { ByteSource } from '../binary/source.ts';
+import { Window } from '../binary/window.ts';
+import { FormatError, type OnDamage, throwDamage, UnsupportedError } from '../errors.ts';
+import type { Container } from './container.ts';
+import { startsWith } from './header-rules.ts';
+import { MAGIC_BASE, MAGIC_SIZE } from './layouts.ts';
+import { V1Reader } from './v1-reader.ts';
+import { V2Reader } from './v2-reader.ts';
+
+/** What follows the base magic, NUL-padded to 32 bytes in all. */
+const VERSION_TEXTS = { '1.0': 'V1.0\n', '1.1': 'V1.1\n', '1.2': 'V1.2\n', '2.0': 'V2.0\n' } as const;
+
+/**
+ * Opens a saved-state container and reads its header.
+ *
+ * @param onDamage gets damage that the reader can go on after; the default throws it
+ * @throws FormatError when this is no saved state, UnsupportedError for V1.0
+ */
+export async function openContainer(source: ByteSource, onDamage: OnDamage = throwDamage): Promise<Container> {
+  const window = new Window(source);
+  await window.refill();
+  if (!startsWith(window.bytes, 0, MAGIC_BASE)) {
+    if (window.available < MAGIC_BASE.length && startsWith(window.bytes, 0, MAGIC_BASE.slice(0, window.available))) {
+      throw new FormatError('truncated', `Cannot read file header: the file ends after ${window.available} bytes`, { offset: 0 }, 'VERR_EOF');
+    }
+    throw new FormatError(
+      'not-a-saved-state',
+      'Cannot read file: it is no VirtualBox saved state, the magic is missing',
+      { offset: 0 },
+      'VERR_SSM_INTEGRITY_MAGIC',
+    );
+  }
+  await window.need(MAGIC_SIZE, 'file header');
+  switch (versionOf(window.bytes)) {
+    case '2.0':
+      return V2Reader.open(window, onDamage);
+    case '1.2':
+      return V1Reader.open(window, '1.2', onDamage);
+    case '1.1':
+      return V1Reader.open(window, '1.1', onDamage);
+    case '1.0':
+      throw new UnsupportedError(
+        'unsupported-container',
+        'Cannot read container V1.0: this format of VirtualBox before 1.6 is not supported',
+        { offset: 0 },
+        'VERR_SSM_INTEGRITY_VERSION',
+      );
+    default:
+      throw new FormatError('bad-version', 'Cannot read file: its saved-state format is unknown', { offset: MAGIC_BASE.length }, 'VERR_SSM_INTEGRITY_VERSION');
+  }
+}
+
+/** The whole 32 bytes count, with their padding. */
+function versionOf(bytes: Uint8Array): keyof typeof VERSION_TEXTS | undefined {
+  for (const [version, text] of Object.entries(VERSION_TEXTS)) {
+    if (startsWith(bytes, 0, (MAGIC_BASE + text).padEnd(MAGIC_SIZE, '\0'))) return version as keyof typeof VERSION_TEXTS;
+  }
+  return undefined;
+}

@@ -1,0 +1,177 @@
+import { Cursor, OutOfBytes } from '../binary/cursor.ts';
+import { FormatError, hex, type Place } from '../errors.ts';
+import type { Container } from './container.ts';
+import { Encoding } from './segments.ts';
+
+/** The most that one structure of a payload may take: over ten times what 254 ROMs and as many MMIO2 ranges need. */
+const STRUCTURE_LIMIT = 1024 * 1024;
+const FIRST_GATHER = 64 * 1024;
+
+/**
+ * The decoded payload of a container's current unit, front to back.
+ *
+ * The next bytes are the *run* `runBytes[runAt, runEnd)`: a RAW segment where it stands in the window, or decoded and gathered bytes in a
+ * memory of this reader. Behind the run come the segments from `next` on.
+ */
+export class PayloadReader {
+  runBytes: Uint8Array;
+  runAt = 0;
+  runEnd = 0;
+  /** Index of the first segment behind the run. */
+  next = 0;
+  readonly container: Container;
+  /** The run stands in the window, so it is lost with the next `more()`. */
+  #runInWindow = false;
+  #gathered = new Uint8Array(FIRST_GATHER);
+  #ended = false;
+
+  constructor(container: Container) {
+    this.container = container;
+    this.runBytes = this.#gathered;
+    container.segments.count = 0;
+  }
+
+  /** Whether the run is a piece of the window, so that it can be referred to instead of copied. */
+  get runInWindow(): boolean {
+    return this.#runInWindow;
+  }
+
+  /** Fetches the next table of segments; false at the unit's end. To be called when no segment is left. Invalidates window references. */
+  async more(): Promise<boolean> {
+    if (this.#runInWindow && this.runAt < this.runEnd) this.#ownRun(0);
+    this.next = 0;
+    this.#ended = !(await this.container.nextSegments());
+    return !this.#ended;
+  }
+
+  /** Makes the next segment the run. The run must be used up. False when there is no segment left in the table. */
+  nextRun(): boolean {
+    const { segments } = this.container;
+    if (this.next >= segments.count) return false;
+    const i = this.next++;
+    if (segments.encoding[i] === Encoding.RAW) {
+      this.runBytes = segments.window.bytes;
+      this.runAt = segments.at[i];
+      this.runEnd = this.runAt + segments.size[i];
+      this.#runInWindow = true;
+    } else {
+      this.#ownRun(segments.size[i]);
+      segments.decode(i, this.#gathered, 0);
+      this.runEnd = segments.size[i];
+    }
+    return true;
+  }
+
+  /** Makes sure that `count` bytes stand in the run; false when the table of segments has no more. */
+  collect(count: number): boolean {
+    while (this.runEnd - this.runAt < count) {
+      if (this.runAt === this.runEnd) {
+        if (!this.nextRun()) return false;
+      } else if (!this.#append()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Reads one structure of any length: tries with the bytes that are there, fetches more while they don't suffice.
+   * @throws FormatError `too-short` when the unit ends before, and what `read` throws
+   */
+  async parse<T>(read: (cursor: Cursor) => T): Promise<T> {
+    for (;;) {
+      const cursor = new Cursor(this.runBytes, this.runAt, this.runEnd, this.container.header.widths);
+      try {
+        const value = read(cursor);
+        this.runAt = cursor.at;
+        return value;
+      } catch (error) {
+        if (!(error instanceof OutOfBytes)) throw error instanceof FormatError ? error.at(this.place) : error;
+        await this.#fetch(error.needed);
+      }
+    }
+  }
+
+  /** The next decoded bytes, as many as stand together; undefined at the unit's end. Borrowed until the next call. */
+  async piece(): Promise<Uint8Array | undefined> {
+    while (this.runAt === this.runEnd) {
+      if (this.nextRun()) continue;
+      if (this.#ended || !(await this.more())) return undefined;
+    }
+    const piece = this.runBytes.subarray(this.runAt, this.runEnd);
+    this.runAt = this.runEnd;
+    return piece;
+  }
+
+  /** All that is left of the payload, owned. @throws FormatError `too-long` beyond `limit` bytes */
+  async rest(limit: number): Promise<Uint8Array> {
+    const parts: Uint8Array[] = [];
+    let size = 0;
+    for (let piece = await this.piece(); piece; piece = await this.piece()) {
+      size += piece.length;
+      if (size > limit) throw this.#error('too-long', `more than ${limit} bytes of payload`, 'VERR_SSM_LOADED_TOO_LITTLE');
+      parts.push(piece.slice());
+    }
+    return Buffer.concat(parts);
+  }
+
+  /** Passes what is left, decompressing on the way so that every block is checked. */
+  async drain(): Promise<void> {
+    while (await this.piece());
+  }
+
+  /** Demands that the payload is used up. V1.x containers tolerate a rest. */
+  async expectEnd(): Promise<void> {
+    const strict = this.container.header.format === '2.0';
+    const more = this.runAt < this.runEnd || this.next < this.container.segments.count || (!this.#ended && (await this.more()));
+    if (more && strict) throw this.#error('too-long', 'payload is left over', 'VERR_SSM_LOADED_TOO_LITTLE');
+  }
+
+  /** Where the reader stands, as far as the file tells. */
+  get place(): Place {
+    const { unit, segments } = this.container;
+    const place: Place = unit ? { unit: unit.name, instance: unit.instance, version: unit.version, pass: unit.pass } : {};
+    if (this.#runInWindow) place.offset = segments.window.offsetOf(this.runAt);
+    else if (this.next > 0 && this.next <= segments.count) place.offset = segments.window.offsetOf(segments.at[this.next - 1]);
+    return place;
+  }
+
+  async #fetch(needed: number): Promise<void> {
+    const have = this.runEnd - this.runAt;
+    if (needed > STRUCTURE_LIMIT) throw this.#error('too-long', `a structure of more than ${STRUCTURE_LIMIT} bytes`, 'VERR_TOO_MUCH_DATA');
+    while (!this.collect(Math.max(needed, have + 1))) {
+      if (this.#ended || !(await this.more())) throw this.#error('too-short', 'the payload ends too early', 'VERR_SSM_LOADED_TOO_MUCH');
+    }
+  }
+
+  /** Moves the run to own memory with room for `extra` bytes behind it. */
+  #ownRun(extra: number): void {
+    const have = this.runEnd - this.runAt;
+    const target = have + extra > this.#gathered.length ? new Uint8Array(2 * (have + extra)) : this.#gathered;
+    if (this.runBytes === target) target.copyWithin(0, this.runAt, this.runEnd);
+    else target.set(this.runBytes.subarray(this.runAt, this.runEnd));
+    this.#gathered = target;
+    this.runBytes = target;
+    this.runAt = 0;
+    this.runEnd = have;
+    this.#runInWindow = false;
+  }
+
+  /** Decodes the next segment behind the run. */
+  #append(): boolean {
+    const { segments } = this.container;
+    if (this.next >= segments.count) return false;
+    const i = this.next;
+    this.#ownRun(segments.size[i]);
+    segments.decode(i, this.#gathered, this.runEnd);
+    this.runEnd += segments.size[i];
+    this.next++;
+    return true;
+  }
+
+  #error(code: string, what: string, vboxCode: string): FormatError {
+    const { place } = this;
+    const at = place.offset === undefined ? '' : ` at ${hex(place.offset)}`;
+    return new FormatError(code, `Cannot read unit ${place.unit}${at}: ${what}`, place, vboxCode);
+  }
+}

@@ -1,0 +1,145 @@
+import type { Window } from '../binary/window.ts';
+import { FormatError, hex } from '../errors.ts';
+import { Encoding, type SegmentTable } from './segments.ts';
+
+// Records of a V2.0 unit (ssm-container.md 3.3). Source: SSM.cpp, SSM_REC_TYPE_*, ssmR3DataReadRecHdrV2.
+
+export const RecordType = { TERM: 1, RAW: 2, RAW_LZF: 3, RAW_ZERO: 4, NAMED: 5 } as const;
+
+/** `SSM_REC_FLAGS_FIXED | SSM_REC_FLAGS_IMPORTANT`: what writers put into the type byte. */
+export const RECORD_FLAGS = 0x90;
+
+/** The most that one compressed record may expand to, whatever the file header says. */
+const MAX_DECOMPRESSED = 4096;
+/** A RAW record up to this size waits until it is in the window as a whole; larger ones are handed on in pieces. */
+const WHOLE_RAW_LIMIT = 64 * 1024;
+
+export type Stop = 'full' | 'more' | 'term';
+
+/** Turns the records in a window into segments. */
+export class RecordScanner {
+  /** Bytes of a large RAW record that are still to come. */
+  #rawLeft = 0;
+  /** Set by `#readSize`. */
+  #headSize = 0;
+
+  reset(): void {
+    this.#rawLeft = 0;
+  }
+
+  /**
+   * Scans complete records from `window.position` on into `table` and advances the position behind them.
+   * @returns `full`: no room in the table; `more`: the next record is incomplete; `term`: the position is at a TERM record
+   * @throws FormatError with the code of VirtualBox's loader
+   */
+  scan(window: Window, table: SegmentTable): Stop {
+    const { bytes, end } = window;
+    let p = window.position;
+    let stop: Stop = 'full';
+    while (table.count < table.capacity) {
+      if (this.#rawLeft > 0) {
+        const part = Math.min(this.#rawLeft, end - p);
+        if (part === 0) {
+          stop = 'more';
+          break;
+        }
+        table.add(Encoding.RAW, p, part, part);
+        this.#rawLeft -= part;
+        p += part;
+        continue;
+      }
+      if (p >= end) {
+        stop = 'more';
+        break;
+      }
+      const type = this.#checkType(window, p);
+      if (type === RecordType.TERM) {
+        stop = 'term';
+        break;
+      }
+      const size = this.#readSize(window, p);
+      if (size < 0) {
+        stop = 'more';
+        break;
+      }
+      const content = p + this.#headSize;
+      if (type === RecordType.RAW) {
+        if (size > WHOLE_RAW_LIMIT) {
+          this.#rawLeft = size;
+          p = content;
+          continue;
+        }
+        if (content + size > end) {
+          stop = 'more';
+          break;
+        }
+        table.add(Encoding.RAW, content, size, size);
+      } else if (type === RecordType.NAMED) {
+        throw damaged(window, p, 'bad-record', 'a named record, which carries no data', 'VERR_SSM_BAD_REC_TYPE');
+      } else {
+        const lzf = type === RecordType.RAW_LZF;
+        if (lzf ? size <= 1 || size > MAX_DECOMPRESSED + 2 : size !== 1) throw badCompressedSize(window, p, size);
+        if (content + size > end) {
+          stop = 'more';
+          break;
+        }
+        const decoded = bytes[content] * 1024;
+        if (decoded > MAX_DECOMPRESSED || (lzf && decoded < size - 1)) throw badCompressedSize(window, p, size);
+        if (lzf) table.add(Encoding.LZF, content + 1, size - 1, decoded);
+        else table.add(Encoding.ZERO, content, 0, decoded);
+      }
+      p = content + size;
+    }
+    window.position = p;
+    return stop;
+  }
+
+  #checkType(window: Window, p: number): number {
+    const byte = window.bytes[p];
+    const type = byte & 0x0f;
+    if ((byte & 0xe0) !== 0x80 || type < RecordType.TERM || type > RecordType.NAMED) {
+      throw damaged(window, p, 'bad-record', `type byte ${hex(byte)} is no record type`, 'VERR_SSM_INTEGRITY_REC_HDR');
+    }
+    return type;
+  }
+
+  /**
+   * Reads the size code behind the type byte at `p` and sets `#headSize`; −1 when it is incomplete. Bit 6 of the first byte is never tested;
+   * over-long forms of 2 and 3 bytes are legal, the writer uses them.
+   */
+  #readSize(window: Window, p: number): number {
+    const { bytes, end } = window;
+    if (p + 1 >= end) return -1;
+    const first = bytes[p + 1];
+    if (first < 0x80) {
+      this.#headSize = 2;
+      return first;
+    }
+    const count = Math.clz32(~(first << 24) & 0x3f000000);
+    if (count > 6) throw damaged(window, p, 'bad-record', `size code ${hex(first)} is invalid`, 'VERR_SSM_INTEGRITY_REC_HDR');
+    if (p + 1 + count > end) return -1;
+    let size = first & (0x7f >> count);
+    for (let i = 2; i <= count; i++) {
+      const byte = bytes[p + i];
+      if ((byte & 0xc0) !== 0x80) throw damaged(window, p, 'bad-record', 'the size code is broken', 'VERR_SSM_INTEGRITY_REC_HDR');
+      size = size * 64 + (byte & 0x3f);
+    }
+    if (size < SMALLEST_OF_LENGTH[count]) {
+      throw damaged(window, p, 'bad-record', 'the size code is over-long', 'VERR_SSM_INTEGRITY_REC_HDR');
+    }
+    this.#headSize = 1 + count;
+    return size;
+  }
+}
+
+/** By bytes of the size code. */
+const SMALLEST_OF_LENGTH = [0, 0, 0, 0, 0x10000, 0x200000, 0x4000000];
+
+function badCompressedSize(window: Window, p: number, size: number): FormatError {
+  return damaged(window, p, 'bad-compression', `a compressed record of ${size} bytes that cannot be`, 'VERR_SSM_INTEGRITY_DECOMPRESSION');
+}
+
+function damaged(window: Window, p: number, code: string, what: string, vboxCode: string): FormatError {
+  const offset = window.offsetOf(p);
+  return new FormatError(code, `Cannot read record at ${hex(offset)}: ${what}`, { offset }, vboxCode);
+}

@@ -1,0 +1,61 @@
+import type { Window } from '../binary/window.ts';
+import { startsWith } from './header-rules.ts';
+import { END_MAGIC, UNIT_MAGIC, unitHeaderV1, unitHeaderV2 } from './layouts.ts';
+import { crcWithout } from './v2-tail.ts';
+
+const V2_SIZE = unitHeaderV2.size();
+const V1_SIZE = unitHeaderV1.size();
+/** Longest name that is believed, with its NUL (`SSM_MAX_NAME_SIZE`). */
+const NAME_LIMIT = 48;
+const MAX_HEADER_SIZE = V2_SIZE + NAME_LIMIT;
+const LINE_FEED = 0x0a;
+
+/**
+ * Moves the window to the next place where `isHeader` holds; all unit magics start with a line feed.
+ * @returns false at the end of the source
+ */
+export async function findUnitHeader(window: Window, isHeader: (window: Window) => boolean): Promise<boolean> {
+  for (;;) {
+    if (window.available < MAX_HEADER_SIZE && !window.ended) await window.refill();
+    const bytes = Buffer.from(window.bytes.buffer, window.bytes.byteOffset, window.end);
+    while (window.position < window.end) {
+      const at = bytes.indexOf(LINE_FEED, window.position);
+      window.position = at < 0 ? window.end : at;
+      if (at < 0 || (window.available < MAX_HEADER_SIZE && !window.ended)) break;
+      if (isHeader(window)) return true;
+      window.position = at + 1;
+    }
+    if (window.ended && window.available === 0) return false;
+  }
+}
+
+/** A V2.0 unit header that can be trusted: its own offset, right CRC. Guest memory may hold pieces of saved states, but not at their own offsets. */
+export function isUnitHeaderV2(window: Window): boolean {
+  const { bytes, view, position, offset } = window;
+  if (window.available < V2_SIZE || !hasMagic(window)) return false;
+  const claimed = readU64(view, position + 8);
+  const nameSize = view.getUint32(position + 40, true);
+  if (claimed !== offset || nameSize > NAME_LIMIT || window.available < V2_SIZE + nameSize) return false;
+  return crcWithout(bytes.subarray(position, position + V2_SIZE + nameSize), 20) === view.getUint32(position + 20, true);
+}
+
+/** V1.x headers prove nothing of themselves; one counts as such when all its fields make sense and the unit ends inside of the file. */
+export function isUnitHeaderV1(window: Window): boolean {
+  const { bytes, view, position, offset } = window;
+  if (window.available < V1_SIZE || !hasMagic(window)) return false;
+  const size = readU64(view, position + 8);
+  const nameSize = view.getUint32(position + 24, true);
+  const fileSize = window.source.size ?? Number.POSITIVE_INFINITY;
+  if (offset + size > fileSize || size < V1_SIZE + nameSize || nameSize > NAME_LIMIT) return false;
+  if (startsWith(bytes, position, END_MAGIC)) return size === V1_SIZE && nameSize === 0;
+  const name = bytes.subarray(position + V1_SIZE, position + V1_SIZE + nameSize);
+  return nameSize > 1 && name.length === nameSize && name.every((byte, i) => (i === nameSize - 1 ? byte === 0 : byte >= 0x20 && byte < 0x7f));
+}
+
+function hasMagic({ bytes, position }: Window): boolean {
+  return startsWith(bytes, position, UNIT_MAGIC) || startsWith(bytes, position, END_MAGIC);
+}
+
+function readU64(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000;
+}

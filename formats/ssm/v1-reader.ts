@@ -1,0 +1,165 @@
+import { Cursor, WIDE } from '../binary/cursor.ts';
+import type { Window } from '../binary/window.ts';
+import { FormatError, hex, type OnDamage } from '../errors.ts';
+import type { Container, ContainerHeader, UnitHeader } from './container.ts';
+import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
+import { END_MAGIC, fileHeaderV1, UNIT_MAGIC, unitHeaderV1, versionV12 } from './layouts.ts';
+import { findUnitHeader, isUnitHeaderV1 } from './resync.ts';
+import { PayloadStream } from './rtzip.ts';
+import { SegmentTable } from './segments.ts';
+
+export const V11_HEADER_SIZE = fileHeaderV1.size();
+export const V12_HEADER_SIZE = V11_HEADER_SIZE + versionV12.size();
+export const V1_UNIT_HEADER_SIZE = unitHeaderV1.size();
+/** The file CRC covers what follows the CRC field itself. */
+export const V1_CRC_START = 44;
+/** No release registers longer names; the loader's buffers are far smaller. */
+const NAME_LIMIT = 256;
+
+/** Reads V1.1 and V1.2 containers (ssm-container.md 2). Checks stand in the loader's order (2.5), but for the file CRC, which comes last. */
+export class V1Reader implements Container {
+  readonly header: ContainerHeader;
+  readonly directory = undefined;
+  unit: UnitHeader | undefined;
+  readonly #window: Window;
+  readonly #onDamage: OnDamage;
+  readonly #segments: SegmentTable;
+  readonly #claimed: { fileSize: number; crc: number };
+  /** File offset behind the current unit. */
+  #unitEnd: number;
+  #payload: PayloadStream | undefined;
+
+  static async open(window: Window, format: '1.1' | '1.2', onDamage: OnDamage): Promise<V1Reader> {
+    await window.need(format === '1.1' ? V11_HEADER_SIZE : V12_HEADER_SIZE, 'file header');
+    return new V1Reader(window, format, onDamage);
+  }
+
+  private constructor(window: Window, format: '1.1' | '1.2', onDamage: OnDamage) {
+    this.#window = window;
+    this.#segments = new SegmentTable(window);
+    this.#onDamage = onDamage;
+    const cursor = new Cursor(window.bytes, window.position, window.end);
+    const fields = fileHeaderV1.read(cursor);
+    this.#claimed = fields;
+    if (fields.machineUuid.some((byte) => byte !== 0)) {
+      const place = { offset: 48, field: 'machineUuid' };
+      onDamage(new FormatError('bad-header', 'Cannot trust file header: the machine UUID is not zero', place, 'VERR_SMM_INTEGRITY_MACHINE'));
+    }
+    if (window.source.size !== undefined) this.#checkSize(window.source.size);
+    this.header = readVersion(cursor, format, onDamage);
+    window.limitCrc(V1_CRC_START, V1_CRC_START + fields.fileSize - cursor.at);
+    window.position = cursor.at;
+    this.#unitEnd = window.offset;
+  }
+
+  get offset(): number {
+    return this.#window.offset;
+  }
+
+  /** The header says how large a unit is, so this is known from its start. */
+  get unitSize(): number {
+    return this.unit ? this.#unitEnd - this.unit.offset : 0;
+  }
+
+  get segments(): SegmentTable {
+    return this.#payload?.segments ?? this.#segments;
+  }
+
+  async nextUnit(): Promise<UnitHeader | undefined> {
+    await this.#passUnit();
+    this.unit = undefined;
+    const window = this.#window;
+    await window.need(V1_UNIT_HEADER_SIZE, 'unit header');
+    const { bytes, position, offset } = window;
+    if (startsWith(bytes, position, END_MAGIC)) {
+      window.position += V1_UNIT_HEADER_SIZE;
+      await this.#finish();
+      return undefined;
+    }
+    if (!startsWith(bytes, position, UNIT_MAGIC.slice(0, 7))) {
+      throw new FormatError('bad-unit-magic', `Cannot read unit at ${hex(offset)}: no unit starts there`, { offset }, 'VERR_SSM_INTEGRITY_UNIT_MAGIC');
+    }
+    this.unit = await this.#readUnitHeader();
+    this.#segments.payloadSize = 0;
+    this.#payload = new PayloadStream(window, this.#segments, this.#unitEnd);
+    return this.unit;
+  }
+
+  async nextSegments(): Promise<boolean> {
+    return (await this.#payload?.next()) ?? false;
+  }
+
+  async #readUnitHeader(): Promise<UnitHeader> {
+    const window = this.#window;
+    const { offset } = window;
+    const { size, version, instance, nameSize } = unitHeaderV1.read(new Cursor(window.bytes, window.position));
+    const headerSize = V1_UNIT_HEADER_SIZE + nameSize;
+    const fileSize = window.source.size ?? Number.POSITIVE_INFINITY;
+    if (nameSize === 0 || nameSize > NAME_LIMIT) throw badUnit(offset, 'nameSize', `its name has ${nameSize} bytes`);
+    if (size < headerSize) throw badUnit(offset, 'size', `it claims ${size} bytes, its header alone has ${headerSize}`);
+    if (offset + size > fileSize) throw badUnit(offset, 'size', `it claims ${size} bytes, beyond the end of the file`);
+    await window.need(headerSize, 'unit header');
+    const name = window.bytes.subarray(window.position + V1_UNIT_HEADER_SIZE, window.position + headerSize);
+    if (name[name.length - 1] !== 0) throw badUnit(offset, 'name', 'its name is not terminated');
+    this.#unitEnd = offset + size;
+    window.position += headerSize;
+    return { name: unitName(name), instance, version, pass: 'final', offset, headerSize };
+  }
+
+  /** What a handler leaves unread is no error in V1.x. */
+  async #passUnit(): Promise<void> {
+    const window = this.#window;
+    await this.#payload?.close();
+    this.#payload = undefined;
+    while (window.offset < this.#unitEnd) {
+      if (window.available === 0) await window.need(1, 'unit');
+      window.position += Math.min(window.available, this.#unitEnd - window.offset);
+    }
+  }
+
+  /** Row 7 of the loader's checks, which it makes before it looks at any unit. */
+  async #finish(): Promise<void> {
+    const window = this.#window;
+    window.position = window.end;
+    while (!window.ended) {
+      await window.refill();
+      window.position = window.end;
+    }
+    if (window.source.size === undefined) this.#checkSize(window.offset);
+    const sizeIsTrue = this.#claimed.fileSize === window.offset;
+    if (sizeIsTrue && window.crcThrough(window.position) !== this.#claimed.crc) {
+      const place = { offset: 40, field: 'crc' };
+      this.#onDamage(
+        new FormatError('bad-file-crc', 'Cannot trust file: its bytes do not have the CRC that its header claims', place, 'VERR_SSM_INTEGRITY_CRC'),
+      );
+    }
+  }
+
+  #checkSize(size: number): void {
+    const claimed = this.#claimed.fileSize;
+    if (claimed === size) return;
+    const message = `Cannot trust file: it has ${size} bytes, its header claims ${claimed}`;
+    this.#onDamage(new FormatError('bad-size', message, { offset: 32, field: 'fileSize' }, 'VERR_SSM_INTEGRITY_SIZE'));
+  }
+
+  /** After a damaged payload the next unit is where the header said; after a damaged header it is searched. */
+  async resync(): Promise<boolean> {
+    const window = this.#window;
+    if (this.#payload) return true;
+    if (window.available > 0) window.position++;
+    return findUnitHeader(window, isUnitHeaderV1);
+  }
+}
+
+function readVersion(cursor: Cursor, format: '1.1' | '1.2', onDamage: OnDamage): ContainerHeader {
+  const common = { format, streamCrc: false, live: false };
+  if (format === '1.1') return { ...common, widths: { ...WIDE }, widthsStored: false };
+  const version = versionV12.read(cursor);
+  checkVersionFields(version, onDamage);
+  const { major, minor, build, revision, hostBits } = version;
+  return { ...common, release: { major, minor, build, revision }, hostBits, widths: widthsOf(version), widthsStored: true };
+}
+
+function badUnit(offset: number, field: string, what: string): FormatError {
+  return new FormatError('bad-unit', `Cannot trust unit header at ${hex(offset)}: ${what}`, { offset, field }, 'VERR_SSM_INTEGRITY_UNIT');
+}

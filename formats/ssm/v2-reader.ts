@@ -1,0 +1,292 @@
+import { Cursor } from '../binary/cursor.ts';
+import { truncated, type Window } from '../binary/window.ts';
+import { FormatError, hex, type OnDamage } from '../errors.ts';
+import type { Container, ContainerHeader, UnitHeader } from './container.ts';
+import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
+import { type DirectoryEntry, END_MAGIC, fileHeaderV2, PASS_FINAL, termRecord, UNIT_MAGIC, unitHeaderV2 } from './layouts.ts';
+import { RecordScanner, RecordType } from './record-scanner.ts';
+import { findUnitHeader, isUnitHeaderV2 } from './resync.ts';
+import { SegmentTable } from './segments.ts';
+import { StreamCrc } from './stream-crc.ts';
+import { crcWithout, DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readDirectoryHead, readFooter } from './v2-tail.ts';
+
+export const FILE_HEADER_SIZE = fileHeaderV2.size();
+export const UNIT_HEADER_SIZE = unitHeaderV2.size();
+export const TERM_SIZE = termRecord.size();
+/** `SSM_MAX_NAME_SIZE`: longest name with its NUL. */
+export const MAX_NAME_SIZE = 48;
+
+/** Reads a V2.0 container (ssm-container.md 3). Checks stand in the loader's order (section 4); numbers in comments are its rows. */
+export class V2Reader implements Container {
+  readonly header: ContainerHeader;
+  readonly segments: SegmentTable;
+  directory: DirectoryEntry[] | undefined;
+  unit: UnitHeader | undefined;
+  readonly #window: Window;
+  readonly #onDamage: OnDamage;
+  readonly #crc: StreamCrc;
+  readonly #records = new RecordScanner();
+  /** The footer was looked at from the end of the file before anything else, and its faults reported. */
+  #footerChecked = false;
+  #unitMark: { offset: number; crc: number } | undefined;
+  /** Inside of a unit's records. */
+  #inUnit = false;
+
+  static async open(window: Window, onDamage: OnDamage): Promise<V2Reader> {
+    await window.need(FILE_HEADER_SIZE, 'file header');
+    const reader = new V2Reader(window, onDamage);
+    await reader.#checkFooterAtEnd();
+    reader.#checkRelease();
+    return reader;
+  }
+
+  private constructor(window: Window, onDamage: OnDamage) {
+    this.#window = window;
+    this.#onDamage = onDamage;
+    this.#crc = new StreamCrc(window);
+    this.segments = new SegmentTable(window);
+    this.header = this.#readHeader();
+  }
+
+  get offset(): number {
+    return this.#window.offset;
+  }
+
+  get unitSize(): number {
+    return this.unit ? this.offset - this.unit.offset : 0;
+  }
+
+  /** Rows 4 and 5. */
+  #readHeader(): ContainerHeader {
+    const raw = this.#window.bytes.subarray(this.#window.position, this.#window.position + FILE_HEADER_SIZE);
+    const fields = fileHeaderV2.read(new Cursor(raw));
+    if (crcWithout(raw, 60) !== fields.crc) {
+      this.#onDamage(new FormatError('bad-crc', 'Cannot trust file header: its CRC is wrong', { offset: 0, field: 'crc' }, 'VERR_SSM_INTEGRITY_CRC'));
+    }
+    const { reserved, flags, maxDecompressed } = fields;
+    if (reserved !== 0 || flags > 3 || maxDecompressed < 1024 || maxDecompressed > 4096 || maxDecompressed % 256 !== 0) {
+      const message = `Cannot trust file header: reserved ${reserved}, flags ${hex(flags)}, cbMaxDecompr ${maxDecompressed}`;
+      this.#onDamage(new FormatError('bad-header', message, { offset: 0, field: 'flags' }, 'VERR_SSM_INTEGRITY'));
+    }
+    this.#window.position += FILE_HEADER_SIZE;
+    return {
+      format: '2.0',
+      release: { major: fields.major, minor: fields.minor, build: fields.build, revision: fields.revision },
+      hostBits: fields.hostBits,
+      widths: widthsOf(fields),
+      widthsStored: true,
+      streamCrc: (flags & 1) !== 0,
+      live: (flags & 2) !== 0,
+      registeredUnits: fields.registeredUnits,
+    };
+  }
+
+  /** Row 6: a file's footer is looked at before anything else. */
+  async #checkFooterAtEnd(): Promise<void> {
+    const { source } = this.#window;
+    if (!source.seekable || source.size === undefined) return;
+    this.#footerChecked = true;
+    const offset = Math.max(FILE_HEADER_SIZE, source.size - FOOTER_SIZE);
+    const bytes = new Uint8Array(FOOTER_SIZE);
+    await source.read(bytes, offset);
+    readFooter(bytes, offset, this.header.streamCrc, this.#onDamage);
+  }
+
+  /** Rows 7 and 8. */
+  #checkRelease(): void {
+    const raw = this.#window.bytes.subarray(this.#window.position - FILE_HEADER_SIZE, this.#window.position);
+    checkVersionFields(fileHeaderV2.read(new Cursor(raw)), this.#onDamage);
+  }
+
+  async nextUnit(): Promise<UnitHeader | undefined> {
+    while (this.#inUnit) await this.nextSegments();
+    const window = this.#window;
+    await window.need(UNIT_HEADER_SIZE, 'unit header');
+    this.#unitMark = window.mark();
+    const { position, offset } = window;
+    const isEnd = startsWith(window.bytes, position, END_MAGIC);
+    if (!isEnd && !startsWith(window.bytes, position, UNIT_MAGIC)) {
+      throw new FormatError('bad-unit-magic', `Cannot read unit at ${hex(offset)}: no unit starts there`, { offset }, 'VERR_SSM_INTEGRITY_UNIT_MAGIC');
+    }
+    this.unit = await this.#readUnitHeader(isEnd);
+    if (isEnd) {
+      this.unit = undefined;
+      await this.#readTail();
+      return undefined;
+    }
+    this.#inUnit = true;
+    this.#records.reset();
+    this.segments.payloadSize = 0;
+    return this.unit;
+  }
+
+  /** Rows 11 to 15. */
+  async #readUnitHeader(isEnd: boolean): Promise<UnitHeader> {
+    const window = this.#window;
+    const { offset } = window;
+    const fields = unitHeaderV2.read(new Cursor(window.bytes, window.position));
+    if (fields.nameSize > MAX_NAME_SIZE) throw badUnit(offset, 'nameSize', `its name has ${fields.nameSize} bytes, expected at most ${MAX_NAME_SIZE}`);
+    await window.need(UNIT_HEADER_SIZE + fields.nameSize, 'unit header');
+    const start = window.position;
+    const raw = window.bytes.subarray(start, start + UNIT_HEADER_SIZE + fields.nameSize);
+    const finding = this.#judgeUnitHeader(raw, fields, isEnd, offset);
+    const crcAgrees = !this.header.streamCrc || this.#crc.agrees(start, fields.streamCrc);
+    if (finding) {
+      this.#report(finding);
+    } else if (!crcAgrees) {
+      this.#report(badUnit(offset, 'streamCrc', 'the stream CRC it claims is not that of the bytes before it'));
+    }
+    window.position = start + raw.length;
+    return {
+      name: unitName(raw.subarray(UNIT_HEADER_SIZE)),
+      instance: fields.instance,
+      version: fields.version,
+      pass: fields.pass === PASS_FINAL ? 'final' : fields.pass,
+      offset,
+      headerSize: raw.length,
+    };
+  }
+
+  #judgeUnitHeader(raw: Uint8Array, fields: ReturnType<typeof unitHeaderV2.read>, isEnd: boolean, offset: number): FormatError | undefined {
+    if (fields.nameSize > 0 && raw[raw.length - 1] !== 0) return badUnit(offset, 'name', 'its name is not terminated');
+    if (crcWithout(raw, 20) !== fields.crc) {
+      return new FormatError('bad-crc', `Cannot trust unit header at ${hex(offset)}: its CRC is wrong`, { offset, field: 'crc' }, 'VERR_SSM_INTEGRITY_CRC');
+    }
+    if (fields.offset !== offset) return badUnit(offset, 'offset', `it claims offset ${hex(fields.offset)}`);
+    if (fields.flags !== 0) return badUnit(offset, 'flags', `its flags are ${hex(fields.flags)}`);
+    if (isEnd) {
+      const { nameSize, instance, version, pass } = fields;
+      if (nameSize || instance || version || pass !== PASS_FINAL) return badUnit(offset, 'name', 'the end unit has a name, instance, version or pass');
+    } else if (fields.nameSize <= 1) {
+      return new FormatError('bad-unit', `Cannot trust unit header at ${hex(offset)}: it has no name`, { offset, field: 'nameSize' }, 'VERR_SSM_INTEGRITY');
+    }
+    return undefined;
+  }
+
+  async nextSegments(): Promise<boolean> {
+    if (!this.#inUnit) return false;
+    const window = this.#window;
+    const table = this.segments;
+    table.count = 0;
+    for (;;) {
+      let stop: 'full' | 'more' | 'term';
+      try {
+        stop = this.#records.scan(window, table);
+      } catch (error) {
+        this.#crc.suspect();
+        throw error;
+      }
+      if (table.count > 0) return true;
+      if (stop === 'term') {
+        await this.#readTerm();
+        this.#inUnit = false;
+        return false;
+      }
+      if (window.ended) {
+        const { offset } = window;
+        throw truncated(`records of ${this.unit?.name}`, offset, window.available + 1, window.available);
+      }
+      await window.refill();
+    }
+  }
+
+  /** Rows 23 and 24. */
+  async #readTerm(): Promise<void> {
+    const window = this.#window;
+    await window.need(TERM_SIZE, 'TERM record');
+    const { position, offset } = window;
+    const fields = termRecord.read(new Cursor(window.bytes, position));
+    const unit = this.unit as UnitHeader;
+    const recordsSize = offset + TERM_SIZE - unit.offset - unit.headerSize;
+    const finding = judgeTerm(fields, recordsSize, offset);
+    const claimsCrc = this.header.streamCrc && (fields.flags & 1) !== 0;
+    const crcAgrees = !claimsCrc || this.#crc.agrees(position + 2, fields.streamCrc);
+    if (finding) {
+      this.#report(finding);
+    } else if (!crcAgrees) {
+      const message = `Cannot trust unit ${unit.name}: its bytes do not have the CRC that its end claims`;
+      this.#report(new FormatError('bad-stream-crc', message, { offset, field: 'streamCrc' }, 'VERR_SSM_INTEGRITY_REC_TERM_CRC'));
+    }
+    window.position = position + TERM_SIZE;
+  }
+
+  /** Rows 25 and 26. */
+  async #readTail(): Promise<void> {
+    const window = this.#window;
+    await window.need(DIRECTORY_HEAD_SIZE, 'directory');
+    const count = readDirectoryHead(window.bytes.subarray(window.position, window.position + DIRECTORY_HEAD_SIZE), window.offset);
+    const size = DIRECTORY_HEAD_SIZE + count * DIRECTORY_ENTRY_SIZE;
+    const bytes = await this.#copy(size, 'directory');
+    const revision = this.header.release?.revision ?? 0;
+    this.directory = readDirectory(bytes, window.offset - size, revision, this.#onDamage);
+    await window.need(FOOTER_SIZE, 'footer');
+    const { position, offset } = window;
+    const raw = window.bytes.subarray(position, position + FOOTER_SIZE);
+    const seenAtEnd = this.#footerChecked && offset + FOOTER_SIZE === window.source.size;
+    const fields = readFooter(raw, offset, this.header.streamCrc, seenAtEnd ? () => {} : this.#onDamage);
+    const place = { offset, field: 'streamCrc' };
+    if (fields.directoryEntries !== count) {
+      const message = `Cannot trust footer at ${hex(offset)}: ${fields.directoryEntries} directory entries, the directory has ${count}`;
+      this.#onDamage(new FormatError('bad-footer', message, { offset, field: 'directoryEntries' }, 'VERR_SSM_INTEGRITY_FOOTER'));
+    }
+    if (this.header.streamCrc && this.#crc.computed(position) !== fields.streamCrc) {
+      this.#onDamage(
+        new FormatError('bad-stream-crc', `Cannot trust file: its bytes do not have the CRC that the footer claims`, place, 'VERR_SSM_INTEGRITY_CRC'),
+      );
+    }
+    window.position = position + FOOTER_SIZE;
+    await this.#checkNothingFollows();
+  }
+
+  async #checkNothingFollows(): Promise<void> {
+    const window = this.#window;
+    if (window.available === 0 && !window.ended) await window.refill();
+    if (window.available === 0 || this.#footerChecked) return;
+    const { offset } = window;
+    this.#onDamage(new FormatError('trailing-bytes', `Cannot trust file: bytes follow its footer at ${hex(offset)}`, { offset }, 'VERR_SSM_INTEGRITY_FOOTER'));
+  }
+
+  /** An owned copy of the next `size` bytes, which may be more than the window holds. */
+  async #copy(size: number, what: string): Promise<Uint8Array> {
+    const window = this.#window;
+    const parts: Uint8Array[] = [];
+    for (let left = size; left > 0; ) {
+      const part = Math.min(left, DIRECTORY_HEAD_SIZE * 1024);
+      await window.need(part, what);
+      parts.push(window.bytes.slice(window.position, window.position + part));
+      window.position += part;
+      left -= part;
+    }
+    return Buffer.concat(parts);
+  }
+
+  async resync(): Promise<boolean> {
+    const window = this.#window;
+    this.#inUnit = false;
+    this.#crc.suspect();
+    if (this.#unitMark && window.source.seekable) window.restore(this.#unitMark);
+    if (window.available === 0 && !window.ended) await window.refill();
+    window.position = Math.min(window.end, window.position + 1);
+    return findUnitHeader(window, isUnitHeaderV2);
+  }
+
+  #report(error: FormatError): void {
+    this.#crc.suspect();
+    this.#onDamage(error);
+  }
+}
+
+function judgeTerm(fields: ReturnType<typeof termRecord.read>, recordsSize: number, offset: number): FormatError | undefined {
+  const bad = (field: string, what: string) =>
+    new FormatError('bad-term', `Cannot trust end of unit at ${hex(offset)}: ${what}`, { offset, field }, 'VERR_SSM_INTEGRITY_REC_TERM');
+  if (fields.size !== TERM_SIZE - 2) return bad('size', `the record claims ${fields.size} bytes, expected ${TERM_SIZE - 2}`);
+  if (fields.type !== (0x90 | RecordType.TERM)) return bad('type', 'the record is not marked important');
+  if (fields.unitSize !== recordsSize) return bad('unitSize', `the unit claims ${fields.unitSize} bytes of records, there are ${recordsSize}`);
+  if ((fields.flags & ~1) !== 0) return bad('flags', `its flags are ${hex(fields.flags)}`);
+  if ((fields.flags & 1) === 0 && fields.streamCrc !== 0) return bad('streamCrc', 'it has a CRC that it says is not valid');
+  return undefined;
+}
+
+function badUnit(offset: number, field: string, what: string): FormatError {
+  return new FormatError('bad-unit', `Cannot trust unit header at ${hex(offset)}: ${what}`, { offset, field }, 'VERR_SSM_INTEGRITY_UNIT');
+}

@@ -1,0 +1,78 @@
+/** What CPUID tells the guest about paging. */
+export interface PagingFeatures {
+  pse: boolean;
+  pae: boolean;
+  pge: boolean;
+  pse36: boolean;
+  nx: boolean;
+  gigabytePages: boolean;
+  longMode: boolean;
+}
+
+const FIRST_EXTENDED = 0x80000000;
+/** From this cpum version on, leaves are 32-byte entries that name themselves. */
+const FIRST_WITH_ENTRIES = 15;
+const ENTRY_SIZE = 32;
+const MAX_ENTRIES = 4096;
+
+/**
+ * Finds the CPUID part at or behind `from` (parts of unknown length may precede it) and reads leaves 1 and 0x80000001 from it.
+ * Undefined where there is none. Source: CPUMR3CpuId.cpp, cpumR3SaveCpuId.
+ */
+export function readPagingFeatures(payload: Uint8Array, from: number, version: number): PagingFeatures | undefined {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const leaves = version >= FIRST_WITH_ENTRIES ? findEntries(view, from) : readArrays(view, from);
+  if (!leaves) return undefined;
+  const basic = leaves.get(1) ?? 0;
+  const extended = leaves.get(FIRST_EXTENDED + 1) ?? 0;
+  const bit = (edx: number, n: number) => ((edx >>> n) & 1) === 1;
+  return {
+    pse: bit(basic, 3),
+    pae: bit(basic, 6),
+    pge: bit(basic, 13),
+    pse36: bit(basic, 17),
+    nx: bit(extended, 20),
+    gigabytePages: bit(extended, 26),
+    longMode: bit(extended, 29),
+  };
+}
+
+/** `u32 32, u32 count`, then entries of which the first is leaf 0 and all leaves ascend. */
+function findEntries(view: DataView, from: number): Map<number, number> | undefined {
+  for (let at = from; at + 8 + ENTRY_SIZE <= view.byteLength; at++) {
+    const count = view.getUint32(at + 4, true);
+    if (view.getUint32(at, true) !== ENTRY_SIZE || count < 1 || count > MAX_ENTRIES || at + 8 + count * ENTRY_SIZE > view.byteLength) continue;
+    const leaves = readEntries(view, at + 8, count);
+    if (leaves) return leaves;
+  }
+  return undefined;
+}
+
+/** EDX by leaf, sub-leaf 0; undefined when these are no entries. */
+function readEntries(view: DataView, at: number, count: number): Map<number, number> | undefined {
+  if (view.getUint32(at, true) !== 0) return undefined;
+  const leaves = new Map<number, number>();
+  let last = 0;
+  for (let i = 0; i < count; i++) {
+    const entry = at + i * ENTRY_SIZE;
+    const leaf = view.getUint32(entry, true);
+    if (leaf < last) return undefined;
+    last = leaf;
+    if (!leaves.has(leaf)) leaves.set(leaf, view.getUint32(entry + 24, true));
+  }
+  return leaves;
+}
+
+/** Three arrays `u32 count, count × {eax, ebx, ecx, edx}` for leaves from 0, 0x80000000 and 0xC0000000. */
+function readArrays(view: DataView, from: number): Map<number, number> | undefined {
+  const leaves = new Map<number, number>();
+  let at = from;
+  for (const first of [0, FIRST_EXTENDED]) {
+    if (at + 4 > view.byteLength) return undefined;
+    const count = view.getUint32(at, true);
+    if (count > MAX_ENTRIES || at + 4 + count * 16 > view.byteLength) return undefined;
+    for (let i = 0; i < count; i++) leaves.set(first + i, view.getUint32(at + 4 + i * 16 + 12, true));
+    at += 4 + count * 16;
+  }
+  return leaves;
+}

@@ -1,0 +1,153 @@
+import { Cursor, OutOfBytes } from '../binary/cursor.ts';
+import { FormatError } from '../errors.ts';
+import { type PagingFeatures, readPagingFeatures } from './cpuid.ts';
+import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext } from './cpum-layouts.ts';
+
+/** Unit "cpum", instance 1: registers of the virtual CPUs and what CPUID tells the guest (pgm-unit.md 10.2). */
+export const CPUM_UNIT = { name: 'cpum', instance: 1 } as const;
+
+/** What paging depends on. */
+export interface ControlRegisters {
+  cr0: bigint;
+  cr2: bigint;
+  cr3: bigint;
+  cr4: bigint;
+  efer: bigint;
+}
+
+export interface CpuRegisters extends ControlRegisters {
+  /** All registers; versions 17 and later. */
+  context?: GuestContext;
+  /** The first 416 bytes of an FXSAVE image; versions 17 and later. */
+  fxsave?: Uint8Array;
+}
+
+export interface Cpum {
+  cpus: CpuRegisters[];
+  /** Absent where the CPUID part could not be found. */
+  features?: PagingFeatures;
+}
+
+/** Versions that any release read or wrote; the registers of 13 to 16 (mostly development builds) and of 14 stand elsewhere. */
+export const CPUM_VERSIONS = [6, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 21, 22, 23, 24];
+/** Largest payload that is looked at: 512 VCPUs with all of their extended state. */
+export const CPUM_LIMIT = 16 * 1024 * 1024;
+
+const BEGIN = 0x19200102;
+const END = 0x19920406;
+const MAX_CPUS = 512;
+/** From this version on, structures with markers, in an order that has stayed. */
+const FIRST_MODERN = 17;
+/** This version put two bytes in front. */
+const FIRST_WITH_PREFIX = 24;
+
+/** Offsets of CR0, CR2, CR3, CR4, EFER in a raw guest context. */
+const OFFSETS_V6 = [760, 768, 776, 784, 928] as const;
+const OFFSETS_V8 = [784, 792, 800, 808, 936] as const;
+/** … and from the begin marker of the structure of version 14. */
+const OFFSETS_V14 = [696, 704, 712, 720, 820] as const;
+
+/** Registers in the payload of a final pass. @throws FormatError when they are not where the version has them */
+export function readCpum(payload: Uint8Array, version: number): Cpum {
+  try {
+    const { cpus, end } = readCpus(payload, version);
+    const features = readPagingFeatures(payload, end, version);
+    return features ? { cpus, features } : { cpus };
+  } catch (error) {
+    if (!(error instanceof OutOfBytes || error instanceof RangeError)) throw error;
+    throw new FormatError('too-short', `Cannot read unit cpum: the payload ends too early`, {}, 'VERR_SSM_LOADED_TOO_MUCH');
+  }
+}
+
+interface Found {
+  cpus: CpuRegisters[];
+  /** Where the CPUID part starts. */
+  end: number;
+}
+
+function readCpus(payload: Uint8Array, version: number): Found {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  if (version >= FIRST_MODERN) return readModern(payload, view, version);
+  if (version === 6) return { cpus: [readAt(view, 1032, OFFSETS_V6)], end: 2 * 1032 + 8 };
+  if (version === 8) return { cpus: [readAt(view, 1024, OFFSETS_V8)], end: 2 * 1024 + 8 };
+  if (version === 14) return readV14(view);
+  return readV9to13(view, version);
+}
+
+/** One hypervisor context, or one per VCPU, precedes the count; the count itself tells which. */
+function readV9to13(view: DataView, version: number): Found {
+  let count = view.getUint32(1024, true);
+  let at = 1024 + 4;
+  if (version >= 10) {
+    for (let n = 1; n <= MAX_CPUS && (n + 1) * 1024 <= view.byteLength; n++) {
+      if (view.getUint32(n * 1024, true) !== n) continue;
+      count = n;
+      at = n * 1024 + 4;
+      break;
+    }
+  }
+  checkCount(count);
+  let msrSize = version >= 10 ? 512 : 0;
+  if (version === 13) {
+    msrSize = view.getUint32(at, true);
+    at += 4;
+  }
+  const stride = 1024 + 8 + msrSize;
+  return { cpus: Array.from({ length: count }, (_, i) => readAt(view, at + i * stride, OFFSETS_V8)), end: at + count * stride };
+}
+
+function readV14(view: DataView): Found {
+  const size = 924;
+  let count = 1;
+  while (count <= MAX_CPUS && view.getUint32(count * size, true) === BEGIN) count++;
+  if (view.getUint32(count * size, true) !== count) throw damaged('the number of VCPUs does not fit');
+  const msrSize = view.getUint32(count * size + 4, true);
+  const stride = size + 8 + msrSize;
+  const start = count * size + 8;
+  return { cpus: Array.from({ length: count }, (_, i) => readAt(view, start + i * stride, OFFSETS_V14)), end: start + count * stride };
+}
+
+/**
+ * Each VCPU: obsolete or hypervisor context, guest context, x87/SSE state, then optional parts, which make the distance vary; so the next
+ * one is found by its markers.
+ */
+function readModern(payload: Uint8Array, view: DataView, version: number): Found {
+  let at = version >= FIRST_WITH_PREFIX ? 2 : 0;
+  const count = view.getUint32(at, true);
+  const msrSize = view.getUint32(at + 4, true);
+  checkCount(count);
+  at += 8;
+  const cpus: CpuRegisters[] = [];
+  for (let i = 0; i < count; i++) {
+    while (!isContextPair(view, at)) at++;
+    const cursor = new Cursor(payload, at + CONTEXT_SIZE);
+    const context = guestContext.read(cursor);
+    const { cr0, cr2, cr3, cr4, efer } = context;
+    const { fxsave } = fpuState.read(cursor);
+    cpus.push({ cr0, cr2, cr3, cr4, efer, context, fxsave });
+    at = cursor.at;
+  }
+  return { cpus, end: at + 8 + msrSize };
+}
+
+function isContextPair(view: DataView, at: number): boolean {
+  return (
+    view.getUint32(at, true) === BEGIN &&
+    view.getUint32(at + CONTEXT_END, true) === END &&
+    view.getUint32(at + CONTEXT_SIZE, true) === BEGIN &&
+    view.getUint32(at + CONTEXT_SIZE + CONTEXT_END, true) === END
+  );
+}
+
+function readAt(view: DataView, at: number, offsets: readonly number[]): ControlRegisters {
+  const [cr0, cr2, cr3, cr4, efer] = offsets.map((offset) => view.getBigUint64(at + offset, true));
+  return { cr0, cr2, cr3, cr4, efer };
+}
+
+function checkCount(count: number): void {
+  if (count < 1 || count > MAX_CPUS) throw damaged(`${count} VCPUs, expected 1 to ${MAX_CPUS}`);
+}
+
+function damaged(what: string): FormatError {
+  return new FormatError('bad-cpum', `Cannot read unit cpum: ${what}`);
+}

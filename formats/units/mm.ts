@@ -1,0 +1,20 @@
+import type { Cursor } from '../binary/cursor.ts';
+import { UnsupportedError } from '../errors.ts';
+
+/** Unit "mm", instance 1: how much memory the machine has. Source: MM.cpp, mmR3Save. */
+export const MM_UNIT = { name: 'mm', instance: 1 } as const;
+
+export interface MemorySizes {
+  /** Version 2: pages reserved; version 1: a size of unclear meaning. */
+  basePages: number;
+  /** Bytes of guest RAM. */
+  ramSize: number;
+}
+
+/** Loaders compare only the upper 16 bits of the version; the lower ones tell the width of the fields. */
+export function readMm(cursor: Cursor, version: number): MemorySizes {
+  if (version >>> 16 !== 0)
+    throw new UnsupportedError('unsupported-version', `Cannot read unit mm: version ${version}`, {}, 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION');
+  const field = () => (version === 1 ? cursor.u32() : cursor.u64());
+  return { basePages: field(), ramSize: field() };
+}

@@ -1,0 +1,65 @@
+/** Units "pci" (PIIX3) and "ich9pci", instance 0: the configuration space of every PCI device. */
+export const PCI_UNITS = ['pci', 'ich9pci'] as const;
+export const PCI_LIMIT = 4 * 1024 * 1024;
+
+export interface PciDevice {
+  vendorId: number;
+  deviceId: number;
+  /** Memory decoding is on, so that the regions are mapped. */
+  memoryEnabled: boolean;
+  /** Guest-physical address by region (base address register); undefined where it is no memory or not set. */
+  regions: (number | undefined)[];
+}
+
+/** PCI ids of the devices that own MMIO2 ranges, by VirtualBox's device name. */
+const DEVICE_IDS: Record<string, readonly number[]> = {
+  VMMDev: [0x80eecafe],
+  vga: [0x80eebeef, 0x15ad0405, 0x15ad0406],
+};
+
+const REGION_COUNT = 6;
+const BAR_OFFSET = 0x10;
+const COMMAND_MEMORY = 2;
+/** What the writer puts right before a configuration space: the device's address on the bus, and in newer releases the size. */
+const CONFIG_SIZES = [256, 4096];
+
+/**
+ * Finds the devices that own MMIO2 ranges in the payload of a PCI bus. The page manager's unit does not say where devices had their memory;
+ * the base address registers do. The framing of these units changed between releases, so a configuration space is recognised by its ids and
+ * by the bus address before it. Checked against core dumps of VirtualBox 7.2.22 (both chipsets).
+ */
+export function findPciDevices(payload: Uint8Array): Map<string, PciDevice> {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const devices = new Map<string, PciDevice>();
+  for (let at = 8; at + 64 <= payload.length; at++) {
+    const ids = view.getUint16(at, true) * 0x10000 + view.getUint16(at + 2, true);
+    for (const [name, known] of Object.entries(DEVICE_IDS)) {
+      if (known.includes(ids) && !devices.has(name) && hasBusAddress(view, at)) devices.set(name, readDevice(view, at));
+    }
+  }
+  return devices;
+}
+
+function hasBusAddress(view: DataView, at: number): boolean {
+  const before = view.getUint32(at - 4, true);
+  return before < 256 || (CONFIG_SIZES.includes(before) && view.getUint32(at - 8, true) < 256);
+}
+
+function readDevice(view: DataView, at: number): PciDevice {
+  const regions: (number | undefined)[] = [];
+  for (let region = 0; region < REGION_COUNT; region++) {
+    const bar = view.getUint32(at + BAR_OFFSET + 4 * region, true);
+    const isIo = (bar & 1) !== 0;
+    const low = (bar & ~0xf) >>> 0;
+    const isWide = !isIo && (bar & 6) === 4;
+    const high = isWide && region + 1 < REGION_COUNT ? view.getUint32(at + BAR_OFFSET + 4 * region + 4, true) : 0;
+    const address = high * 0x1_0000_0000 + low;
+    regions.push(isIo || address === 0 ? undefined : address);
+    if (isWide) {
+      regions.push(undefined);
+      region++;
+    }
+  }
+  const command = view.getUint16(at + 4, true);
+  return { vendorId: view.getUint16(at, true), deviceId: view.getUint16(at + 2, true), memoryEnabled: (command & COMMAND_MEMORY) !== 0, regions };
+}

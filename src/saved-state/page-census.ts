@@ -1,0 +1,51 @@
+import { UnsupportedError } from '../../formats/errors.ts';
+import { PAGE_KIND_COUNT, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
+import { LOW_HOLE_END, LOW_HOLE_START } from '../../formats/pgm/ranges.ts';
+import { MIB, PAGE_SHIFT, PAGE_SIZE } from '../../formats/units.ts';
+import { FrameSet } from './frame-set.ts';
+
+/** ROMs are at most some MiB; what tracks their pages is bounded by this. */
+const MAX_ROM_PAGES = (64 * MIB) / PAGE_SIZE;
+const LOW_HOLE_FIRST = LOW_HOLE_START >>> PAGE_SHIFT;
+const LOW_HOLE_LAST = (LOW_HOLE_END >>> PAGE_SHIFT) - 1;
+
+/** Counts page records and notes what only shows once all of them have been seen. */
+export class PageCensus {
+  /** Records by kind of the current pass. */
+  records: number[] = [];
+  readonly romProtection = new Map<number, Uint8Array>();
+  readonly lowHoleRam = new Set<number>();
+  readonly ramFrames = new FrameSet();
+
+  beginPass(): number[] {
+    this.records = new Array<number>(PAGE_KIND_COUNT).fill(0);
+    return this.records;
+  }
+
+  add(batch: PageBatch): void {
+    const { count, kind, page } = batch;
+    for (let i = 0; i < count; i++) {
+      const k = kind[i];
+      this.records[k]++;
+      if (k <= PageKind.RAM_RAW || k === PageKind.RAM_BALLOONED) {
+        const frame = page[i];
+        if (frame >= LOW_HOLE_FIRST && frame <= LOW_HOLE_LAST) this.lowHoleRam.add(frame);
+        else this.ramFrames.add(frame);
+      } else if (k >= PageKind.ROM_VIRGIN) {
+        this.#noteProtection(batch.id[i], page[i], batch.protection[i]);
+      }
+    }
+  }
+
+  #noteProtection(id: number, page: number, protection: number): void {
+    if (page >= MAX_ROM_PAGES) throw new UnsupportedError('rom-too-large', `Cannot read ROM ${id}: page ${page}, expected fewer than ${MAX_ROM_PAGES} pages`);
+    let pages = this.romProtection.get(id) ?? new Uint8Array(0);
+    if (page >= pages.length) {
+      const larger = new Uint8Array(Math.min(MAX_ROM_PAGES, Math.max(64, page + 1, pages.length * 2)));
+      larger.set(pages);
+      pages = larger;
+      this.romProtection.set(id, pages);
+    }
+    pages[page] = protection;
+  }
+}

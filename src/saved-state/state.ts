@@ -1,0 +1,61 @@
+import type { Pass } from '../../formats/errors.ts';
+import type { PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';
+import type { OldRange } from '../../formats/pgm/old-ranges.ts';
+import type { ContainerHeader, UnitHeader } from '../../formats/ssm/container.ts';
+import type { DirectoryEntry } from '../../formats/ssm/layouts.ts';
+import type { Cpum } from '../../formats/units/cpum.ts';
+import type { MemorySizes } from '../../formats/units/mm.ts';
+import type { PciDevice } from '../../formats/units/pci.ts';
+import type { Finding } from './findings.ts';
+
+/** What a reading of a whole saved state gives, but for the contents of memory. */
+export interface SavedState {
+  header: ContainerHeader;
+  /** Bytes of the file, as far as it was read. */
+  size: number;
+  /** In file order; in a live save the same unit comes in several passes. */
+  units: UnitSummary[];
+  /** V2.0 */
+  directory?: readonly DirectoryEntry[];
+  buildInfo: Record<string, string>;
+  mm?: MemorySizes;
+  cpum?: Cpum;
+  /** Devices with memory of their own, by VirtualBox's name. */
+  pciDevices: Map<string, PciDevice>;
+  pgm?: PgmSummary;
+}
+
+export interface UnitSummary extends UnitHeader {
+  /** Bytes in the file, header included. */
+  size: number;
+  /** Bytes of the decoded payload. */
+  payloadSize: number;
+  findings: Finding[];
+}
+
+export interface PgmSummary {
+  version: number;
+  basic?: PgmBasic;
+  /** Versions 10 and later. */
+  config?: PgmConfig;
+  /** Versions 6 to 9. */
+  oldRanges: readonly OldRange[];
+  /** Bytes of guest RAM; absent where no unit tells. */
+  ramSize?: number;
+  passes: PassSummary[];
+  /** Protection of each ROM page by range id, as of the end of the state; 0 where no record named the page. */
+  romProtection: Map<number, Uint8Array>;
+  /** Frames from 0xA0000 to 0xFFFFF that hold RAM, as releases before 6.1 have it. */
+  lowHoleRam: Set<number>;
+  /** RAM frames that some record names. */
+  ramPages: number;
+}
+
+/** One pass of the pgm unit; a plain save has one, `'final'`. */
+export interface PassSummary {
+  pass: Pass;
+  /** Page records by `PageKind`. */
+  records: number[];
+  /** Bytes in the file. */
+  size: number;
+}

@@ -1,0 +1,181 @@
+import type { Cursor } from '../../formats/binary/cursor.ts';
+import type { ByteSource } from '../../formats/binary/source.ts';
+import { FormatError, InterruptedError, type OnDamage, UnsupportedError } from '../../formats/errors.ts';
+import type { PageBatch } from '../../formats/pgm/page-batch.ts';
+import { isPgm, PgmReader } from '../../formats/pgm/pgm-reader.ts';
+import type { Container, UnitHeader } from '../../formats/ssm/container.ts';
+import { openContainer } from '../../formats/ssm/open.ts';
+import { PayloadReader } from '../../formats/ssm/payload.ts';
+import { BUILD_INFO_UNIT, readBuildInfo } from '../../formats/units/build-info.ts';
+import { CPUM_LIMIT, CPUM_UNIT, CPUM_VERSIONS, readCpum } from '../../formats/units/cpum.ts';
+import { LIVE_CONTROL_UNIT, readLiveControl } from '../../formats/units/live-control.ts';
+import { MM_UNIT, readMm } from '../../formats/units/mm.ts';
+import { findPciDevices, PCI_LIMIT, PCI_UNITS } from '../../formats/units/pci.ts';
+import { findingOf } from './findings.ts';
+import { PageCensus } from './page-census.ts';
+import type { SavedState, UnitSummary } from './state.ts';
+
+/** Takes pages in file order; of the same page the last one counts. The batch is borrowed until the call returns. */
+export interface PageSink {
+  take(batch: PageBatch): void | Promise<void>;
+}
+
+export interface WalkOptions {
+  /** Gets damage that the walk goes on after. Default: it is thrown, and the walk ends. */
+  onDamage?: OnDamage;
+  /** Decompress everything, so that every block is checked. Pages are then walked unless a `sink` decodes them. */
+  deep?: boolean;
+  sink?: PageSink;
+  /** Takes the decoded payload of units that it wants, piece by piece; a piece is borrowed until the call returns. */
+  payload?: { wants(unit: UnitHeader): boolean; take(piece: Uint8Array): void | Promise<void> };
+  /** Called now and then with the file offset reached. */
+  onProgress?: (offset: number) => void;
+  signal?: AbortSignal;
+}
+
+/** Live saves of a million passes are possible, files of more units than this are not believed. */
+const MAX_UNITS = 131072;
+
+/** Reads a saved state from front to back, all passes. @throws SavkitError; with `onDamage` only what ends all reading */
+export async function walkState(source: ByteSource, options: WalkOptions = {}): Promise<SavedState> {
+  const container = await openContainer(source, options.onDamage);
+  return new Walk(container, options).run();
+}
+
+class Walk {
+  readonly #container: Container;
+  readonly #options: WalkOptions;
+  readonly #pgm: PgmReader;
+  readonly #census = new PageCensus();
+  readonly #state: SavedState;
+
+  constructor(container: Container, options: WalkOptions) {
+    this.#container = container;
+    this.#options = options;
+    this.#pgm = new PgmReader(container);
+    this.#state = { header: container.header, size: 0, units: [], buildInfo: {}, pciDevices: new Map() };
+  }
+
+  async run(): Promise<SavedState> {
+    while (await this.#step()) this.#tick();
+    const state = this.#state;
+    state.size = this.#container.offset;
+    if (this.#container.directory) state.directory = this.#container.directory;
+    return state;
+  }
+
+  /** Reads one unit; false at the end. */
+  async #step(): Promise<boolean> {
+    let unit: UnitHeader | undefined;
+    try {
+      unit = await this.#container.nextUnit();
+    } catch (error) {
+      this.#report(error);
+      return this.#container.resync();
+    }
+    if (!unit) return false;
+    if (this.#state.units.length >= MAX_UNITS) throw new UnsupportedError('too-many-units', `Cannot read file: it has more than ${MAX_UNITS} units`);
+    const summary: UnitSummary = { ...unit, size: 0, payloadSize: 0, findings: [] };
+    this.#state.units.push(summary);
+    let inStep = true;
+    try {
+      await this.#readUnit(unit);
+    } catch (error) {
+      inStep = await this.#passDamaged(error, summary);
+    }
+    summary.size = this.#container.unitSize;
+    summary.payloadSize = this.#container.segments.payloadSize;
+    return inStep || this.#container.resync();
+  }
+
+  /** Reports what a unit's reader met and passes the rest of the unit; false when the container itself can't go on. */
+  async #passDamaged(error: unknown, summary: UnitSummary): Promise<boolean> {
+    this.#report(error, summary);
+    try {
+      while (await this.#container.nextSegments()) this.#tick();
+      return true;
+    } catch (next) {
+      // A broken record or block is met again by whoever reads on.
+      if ((next as Error).message !== (error as Error).message) this.#report(next, summary);
+      return false;
+    }
+  }
+
+  #report(error: unknown, unit?: UnitSummary): void {
+    const judged = error instanceof FormatError || error instanceof UnsupportedError;
+    if (!judged || !this.#options.onDamage) throw error;
+    if (unit) error.at({ unit: unit.name, instance: unit.instance, version: unit.version, pass: unit.pass });
+    unit?.findings.push(findingOf(error));
+    this.#options.onDamage(error as FormatError);
+  }
+
+  async #readUnit(unit: UnitHeader): Promise<void> {
+    if (this.#options.payload?.wants(unit)) return this.#passOn(this.#options.payload);
+    if (isPgm(unit)) return this.#readPgm(unit);
+    const payload = new PayloadReader(this.#container);
+    await this.#readKnown(unit, payload);
+    if (this.#options.deep) await payload.drain();
+    else while (await this.#container.nextSegments()) this.#tick();
+  }
+
+  async #readKnown(unit: UnitHeader, payload: PayloadReader): Promise<void> {
+    const state = this.#state;
+    const whole = async <T>(read: (cursor: Cursor) => T): Promise<T> => {
+      const value = await payload.parse(read);
+      await payload.expectEnd();
+      return value;
+    };
+    const isUnit = (known: { name: string; instance: number }) => unit.name === known.name && unit.instance === known.instance;
+    if (isUnit(BUILD_INFO_UNIT)) state.buildInfo = await whole(readBuildInfo);
+    else if (isUnit(MM_UNIT)) {
+      state.mm = await whole((cursor) => readMm(cursor, unit.version));
+      this.#pgm.ramSizeHint = state.mm.ramSize;
+    } else if (isUnit(LIVE_CONTROL_UNIT)) await whole((cursor) => readLiveControl(cursor, unit.version));
+    else if (isUnit(CPUM_UNIT) && unit.pass === 'final' && CPUM_VERSIONS.includes(unit.version)) {
+      state.cpum = readCpum(await payload.rest(CPUM_LIMIT), unit.version);
+    } else if ((PCI_UNITS as readonly string[]).includes(unit.name) && unit.pass === 'final') {
+      state.pciDevices = findPciDevices(await payload.rest(PCI_LIMIT));
+    }
+  }
+
+  async #readPgm(unit: UnitHeader): Promise<void> {
+    const pgm = this.#pgm;
+    const { deep, sink } = this.#options;
+    const records = this.#census.beginPass();
+    const pass = { pass: unit.pass, records, size: 0 };
+    try {
+      await pgm.begin(unit);
+      this.#summarize(unit).passes.push(pass);
+      while (await pgm.nextPages()) {
+        this.#census.add(pgm.batch);
+        if (sink) await sink.take(pgm.batch);
+        else if (deep) pgm.batch.walk();
+        this.#tick();
+      }
+    } finally {
+      this.#summarize(unit);
+      pass.size = this.#container.unitSize;
+    }
+  }
+
+  #summarize(unit: UnitHeader): NonNullable<SavedState['pgm']> {
+    const { basic, config, oldRanges, ramSize } = this.#pgm;
+    const { romProtection, lowHoleRam, ramFrames } = this.#census;
+    const passes = this.#state.pgm?.passes ?? [];
+    this.#state.pgm = { version: unit.version, oldRanges, passes, romProtection, lowHoleRam, ramPages: ramFrames.size };
+    if (basic) this.#state.pgm.basic = basic;
+    if (config) this.#state.pgm.config = config;
+    if (ramSize !== undefined) this.#state.pgm.ramSize = ramSize;
+    return this.#state.pgm;
+  }
+
+  async #passOn(payload: NonNullable<WalkOptions['payload']>): Promise<void> {
+    const reader = new PayloadReader(this.#container);
+    for (let piece = await reader.piece(); piece; piece = await reader.piece()) await payload.take(piece);
+  }
+
+  #tick(): void {
+    if (this.#options.signal?.aborted) throw new InterruptedError();
+    this.#options.onProgress?.(this.#container.offset);
+  }
+}
