@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['{formats,src,migrations,cli}/**/*.test.ts'],
+    reporters: ['default', './cli/testing/count-reporter.ts'],
+    testTimeout: 30_000,
+  },
+});
