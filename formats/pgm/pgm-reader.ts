@@ -8,7 +8,7 @@ import { END_OF_LIST } from './layouts.ts';
 import { type OldRange, readRangeHead } from './old-ranges.ts';
 import { PageBatch } from './page-batch.ts';
 import { PageRecords, type PageStop } from './page-records.ts';
-import { KnownRanges } from './ranges.ts';
+import { hasRamInLowHole, KnownRanges } from './ranges.ts';
 import { TypedPages } from './typed-pages.ts';
 import { type PgmVersion, pgmVersion } from './versions.ts';
 
@@ -79,8 +79,7 @@ export class PgmReader {
       this.#known.describe(this.config, this.ramSizeHint);
     }
     const { release, widths } = this.#container.header;
-    const ramInLowHole = release === undefined || release.major < 6 || (release.major === 6 && release.minor < 1);
-    this.#scanner = new PageRecords({ ranges: this.#known, ramInLowHole, gcPhysWidth: widths.gcPhys });
+    this.#scanner = new PageRecords({ ranges: this.#known, ramInLowHole: hasRamInLowHole(release), gcPhysWidth: widths.gcPhys });
   }
 
   /** Fills `batch` with the next page records of the unit; false at its end, which is checked. Invalidates earlier contents. */

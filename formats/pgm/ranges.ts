@@ -1,3 +1,4 @@
+import type { Release } from '../ssm/container.ts';
 import { FOUR_GIB, PAGE_SHIFT } from '../units.ts';
 import type { PgmConfig } from './head.ts';
 
@@ -6,6 +7,11 @@ export const DEFAULT_RAM_HOLE = 0x2000_0000;
 /** Where PCs have video memory and ROMs in place of RAM. */
 export const LOW_HOLE_START = 0xa0000;
 export const LOW_HOLE_END = 0x100000;
+
+/** Since 6.1 there is no RAM from 0xA0000 to 0xFFFFF; before, what was no ROM or device there was. V1.1 files hold no release, but are older. */
+export function hasRamInLowHole(release: Release | undefined): boolean {
+  return release === undefined || release.major < 6 || (release.major === 6 && release.minor < 1);
+}
 
 /** Where RAM lies, in bytes: `[0, lowEnd)` less the low hole, and `[4 GiB, highEnd)`. */
 export interface RamLayout {

@@ -16,6 +16,11 @@ export class PageCensus {
   readonly romProtection = new Map<number, Uint8Array>();
   readonly lowHoleRam = new Set<number>();
   readonly ramFrames = new FrameSet();
+  readonly #ramInLowHole: boolean;
+
+  constructor(ramInLowHole: boolean) {
+    this.#ramInLowHole = ramInLowHole;
+  }
 
   beginPass(): number[] {
     this.records = new Array<number>(PAGE_KIND_COUNT).fill(0);
@@ -29,8 +34,10 @@ export class PageCensus {
       this.records[k]++;
       if (k <= PageKind.RAM_RAW || k === PageKind.RAM_BALLOONED) {
         const frame = page[i];
-        if (frame >= LOW_HOLE_FIRST && frame <= LOW_HOLE_LAST) this.lowHoleRam.add(frame);
-        else this.ramFrames.add(frame);
+        const inLowHole = frame >= LOW_HOLE_FIRST && frame <= LOW_HOLE_LAST;
+        if (inLowHole && !this.#ramInLowHole) continue;
+        if (inLowHole) this.lowHoleRam.add(frame);
+        this.ramFrames.add(frame);
       } else if (k >= PageKind.ROM_VIRGIN) {
         this.#noteProtection(batch.id[i], page[i], batch.protection[i]);
       }

@@ -3,6 +3,7 @@ import type { ByteSource } from '../../formats/binary/source.ts';
 import { FormatError, InterruptedError, type OnDamage, UnsupportedError } from '../../formats/errors.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../formats/pgm/pgm-reader.ts';
+import { hasRamInLowHole } from '../../formats/pgm/ranges.ts';
 import type { Container, UnitHeader } from '../../formats/ssm/container.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { PayloadReader } from '../../formats/ssm/payload.ts';
@@ -46,13 +47,14 @@ class Walk {
   readonly #container: Container;
   readonly #options: WalkOptions;
   readonly #pgm: PgmReader;
-  readonly #census = new PageCensus();
+  readonly #census: PageCensus;
   readonly #state: SavedState;
 
   constructor(container: Container, options: WalkOptions) {
     this.#container = container;
     this.#options = options;
     this.#pgm = new PgmReader(container);
+    this.#census = new PageCensus(hasRamInLowHole(container.header.release));
     this.#state = { header: container.header, size: 0, units: [], buildInfo: {}, pciDevices: new Map() };
   }
 

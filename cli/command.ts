@@ -1,0 +1,76 @@
+import type { Argv } from 'yargs';
+import type { SavkitError } from '../formats/errors.ts';
+import { type Finding, findingOf } from '../src/saved-state/findings.ts';
+import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
+import { Progress } from './progress.ts';
+
+/** Options that every command has. */
+export interface CommonOptions {
+  json: boolean;
+  quiet: boolean;
+}
+
+export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
+  return argv
+    .option('json', { type: 'boolean', default: false, describe: 'Print one JSON document (its schema: cli/output.schema.json)' })
+    .option('quiet', { type: 'boolean', alias: 'q', default: false, describe: 'Print nothing but errors and asked-for data' }) as Argv<T & CommonOptions>;
+}
+
+/** What a command found out about one file. `result` goes into the JSON as it is, `text` to people. */
+export interface Outcome {
+  exitCode: ExitCode;
+  findings?: readonly Finding[];
+  result: object;
+  text: string;
+}
+
+/** What a command gets for one file. */
+export interface Job {
+  file: string;
+  signal: AbortSignal;
+  progress: Progress;
+}
+
+interface FileResult {
+  file: string;
+  exitCode: ExitCode;
+  findings: readonly Finding[];
+  result: object | null;
+  error: Finding | null;
+}
+
+/** Version of the JSON documents; `cli/output.schema.json` describes them. */
+const SCHEMA = 'savkit/1';
+
+/**
+ * Runs a command over its files and prints what it gives: data to stdout, all else to stderr. The first Ctrl-C ends it cleanly, the second
+ * kills. @returns the exit code
+ */
+export async function runCommand(command: string, files: readonly string[], options: CommonOptions, run: (job: Job) => Promise<Outcome>): Promise<ExitCode> {
+  const abort = new AbortController();
+  process.once('SIGINT', () => abort.abort());
+  process.once('SIGTERM', () => abort.abort());
+  const results: FileResult[] = [];
+  for (const file of files) {
+    if (abort.signal.aborted) break;
+    const progress = new Progress(command, file, !options.quiet && !options.json);
+    try {
+      const { exitCode, findings = [], result, text } = await run({ file, signal: abort.signal, progress });
+      progress.stop();
+      results.push({ file, exitCode, findings, result, error: null });
+      if (!options.json && text !== '') process.stdout.write(`${text}\n`);
+    } catch (error) {
+      progress.stop();
+      const exitCode = exitCodeOf(error);
+      results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
+      if (!options.json) process.stderr.write(`${errorText(error as SavkitError)}\n`);
+    }
+  }
+  const exitCode = abort.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
+  if (options.json) process.stdout.write(`${JSON.stringify({ schema: SCHEMA, command, exitCode, files: results }, null, 2)}\n`);
+  return exitCode;
+}
+
+export function errorText({ message, vboxCode }: { message: string; vboxCode?: string | undefined }): string {
+  return vboxCode ? `${message} (${vboxCode})` : message;
+}

@@ -1,0 +1,88 @@
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../formats/errors.ts';
+import { type ExtractOptions, extract, type ImageFormat } from '../../src/saved-state/extract.ts';
+import { parseRange } from '../address.ts';
+import { type CommonOptions, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { withSeekableInput } from '../input.ts';
+import { withOutput } from '../output.ts';
+import { printable, sizeText } from '../render.ts';
+
+interface Options extends CommonOptions {
+  file: string;
+  output: string;
+  format: ImageFormat;
+  asSeen: boolean;
+  range?: string;
+  rom?: string;
+  shadow: boolean;
+  mmio2?: string;
+  unit?: string;
+  force: boolean;
+}
+
+export const extractCommand: CommandModule<object, Options> = {
+  command: 'extract <file>',
+  describe: 'Get guest memory, or one part of a state, out of a file',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .option('output', { type: 'string', alias: 'o', demandOption: true, requiresArg: true, describe: 'File to write; - for stdout' })
+      .option('format', {
+        choices: ['raw', 'sparse', 'elf', 'lime'] as const,
+        default: 'raw' as const,
+        describe: 'raw: flat by address; sparse: the same with holes for zeros; elf: core as VirtualBox writes it',
+      })
+      .option('as-seen', { type: 'boolean', default: false, describe: 'Memory as the guest sees it, with ROM and mapped device memory' })
+      .option('range', { type: 'string', requiresArg: true, describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE' })
+      .option('rom', { type: 'string', requiresArg: true, describe: 'One ROM, by its name in inspect' })
+      .option('shadow', { type: 'boolean', default: false, implies: 'rom', describe: 'With --rom: the RAM behind it' })
+      .option('mmio2', { type: 'string', requiresArg: true, describe: 'One MMIO2 range, by name or device/instance/region' })
+      .option('unit', { type: 'string', requiresArg: true, describe: 'Decoded payload of a unit: NAME, NAME/INSTANCE or NAME/INSTANCE:PASS' })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .example('$0 extract machine.sav -o memory.raw', 'RAM, flat from address 0')
+      .example('$0 extract machine.sav --format elf -o core', 'A core for debuggers and forensic tools')
+      .example('$0 extract machine.sav --range 0x100000-0x200000 -o - | xxd | less', 'Look at one MiB')
+      .example('$0 extract machine.sav --mmio2 VRam -o vram.bin', 'Video memory')
+      .epilogue(
+        'Nothing is written before the whole state has been checked; the output appears when it is complete, readable by you only.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('extract', [options.file], { ...options, json: options.json && options.output !== '-' }, ({ file, signal, progress }) =>
+      withSeekableInput(file, signal, (source) =>
+        withOutput(options.output, options.force, async (target) => {
+          const report = await extract(source, target, { ...extractOptions(options), signal, onProgress: (done) => progress.update(done, source.size) });
+          const result = {
+            output: options.output,
+            what: report.what,
+            format: report.format,
+            size: report.size,
+            ranges: report.ranges.map(({ start, end }) => ({ start: `0x${start.toString(16)}`, end: `0x${end.toString(16)}` })),
+          };
+          const text =
+            options.quiet || options.output === '-'
+              ? ''
+              : `${printable(options.output)}: ${sizeText(report.size)} (${report.size} bytes) of ${report.what}, ${report.format}`;
+          return { exitCode: ExitCode.OK, result, text };
+        }),
+      ),
+    );
+  },
+};
+
+function extractOptions(options: Options): ExtractOptions {
+  const { format, asSeen, range, rom, shadow, mmio2, unit } = options;
+  const parts = [rom, mmio2, unit].filter((part) => part !== undefined);
+  if (parts.length > 1) throw new UsageError('bad-combination', 'Cannot extract: --rom, --mmio2 and --unit exclude each other');
+  if (unit !== undefined && (asSeen || range !== undefined || format !== 'raw'))
+    throw new UsageError('bad-combination', 'Cannot extract unit: --unit takes no --format, --range or --as-seen');
+  return {
+    format,
+    asSeen,
+    shadow,
+    ...(range === undefined ? {} : { range: parseRange(range) }),
+    ...(rom === undefined ? {} : { rom }),
+    ...(mmio2 === undefined ? {} : { mmio2 }),
+    ...(unit === undefined ? {} : { unit }),
+  };
+}

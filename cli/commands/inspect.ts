@@ -1,0 +1,35 @@
+import type { Argv, CommandModule } from 'yargs';
+import { describeState } from '../../src/saved-state/describe.ts';
+import { inspect } from '../../src/saved-state/inspect.ts';
+import { type CommonOptions, errorText, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { withInput } from '../input.ts';
+import { renderState } from '../inspect-text.ts';
+import { bad, indent, printable } from '../render.ts';
+
+interface Options extends CommonOptions {
+  files: string[];
+}
+
+export const inspectCommand: CommandModule<object, Options> = {
+  command: 'inspect <files..>',
+  describe: 'Show what is in saved states',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
+      .example('$0 inspect machine.sav', 'Container, units, memory map, registers, pages')
+      .example("$0 inspect --json machine.sav | jq '.files[0].result.cpus'", 'Registers for a script')
+      .epilogue('Structure and CRCs are checked on the way, compressed data is not: that is for verify.') as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('inspect', options.files, options, ({ file, signal, progress }) =>
+      withInput(file, async (source) => {
+        const { state, findings } = await inspect(source, { signal, onProgress: (done) => progress.update(done, source.size) });
+        const result = describeState(state);
+        const damage = findings.map((finding) => bad(indent(`${finding.severity}: ${printable(errorText(finding))}`)));
+        const text = [printable(file), renderState(result), ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : [])].join('\n');
+        const exitCode = findings.length === 0 ? ExitCode.OK : findings.every(({ unsupported }) => unsupported) ? ExitCode.UNSUPPORTED : ExitCode.BAD_FILE;
+        return { exitCode, findings, result, text };
+      }),
+    );
+  },
+};

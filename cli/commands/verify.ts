@@ -1,0 +1,87 @@
+import type { Argv, CommandModule } from 'yargs';
+import { describeUnit, releaseText } from '../../src/saved-state/describe.ts';
+import type { Finding } from '../../src/saved-state/findings.ts';
+import { type VerifyReport, verify } from '../../src/saved-state/verify.ts';
+import { type CommonOptions, errorText, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { withInput } from '../input.ts';
+import { bad, good, indent, printable, sizeText, table } from '../render.ts';
+
+interface Options extends CommonOptions {
+  files: string[];
+  units: boolean;
+}
+
+const EXIT_CODES = { whole: ExitCode.OK, damaged: ExitCode.BAD_FILE, unsupported: ExitCode.UNSUPPORTED } as const;
+
+export const verifyCommand: CommandModule<object, Options> = {
+  command: 'verify <files..>',
+  describe: 'Check whether saved states are whole',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
+      .option('units', { type: 'boolean', default: false, describe: 'List the verdict of every unit, also of good ones' })
+      .example('$0 verify machine.sav', 'Is this file whole?')
+      .example('$0 verify --json *.sav', 'Check many, for scripts')
+      .example('xz -dc old.sav.xz | $0 verify -', 'Check a stream')
+      .epilogue('Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported.') as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('verify', options.files, options, ({ file, signal, progress }) =>
+      withInput(file, async (source) => {
+        const report = await verify(source, { signal, onProgress: (done) => progress.update(done, source.size) });
+        return outcomeOf(file, report, options);
+      }),
+    );
+  },
+};
+
+function outcomeOf(file: string, report: VerifyReport, options: Options): Outcome {
+  const { verdict, vboxCode, findings, droppedFindings, state } = report;
+  const units = state?.units.map((unit) => ({ ...describeUnit(unit), verdict: unit.findings.length > 0 ? 'damaged' : 'good' })) ?? [];
+  const result = { verdict, vboxCode: vboxCode ?? null, droppedFindings, units };
+  const exitCode = EXIT_CODES[verdict];
+  const text =
+    options.quiet && exitCode === ExitCode.OK
+      ? ''
+      : [headline(file, report), ...findingLines(findings, droppedFindings), ...unitLines(report, options)].join('\n');
+  return { exitCode, findings, result, text };
+}
+
+function headline(file: string, { verdict, vboxCode, state, findings }: VerifyReport): string {
+  const what = state
+    ? `V${state.header.format}${state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : ''}, ${state.units.length} units, ${sizeText(state.size)}`
+    : '';
+  const warnings = findings.filter(({ severity }) => severity === 'warning').length;
+  const notes = warnings > 0 ? `, ${warnings} warning${warnings > 1 ? 's' : ''}` : '';
+  if (verdict === 'whole') return `${printable(file)}: ${good('whole')} (${what}${notes})`;
+  const answer = vboxCode ? `; VirtualBox would answer ${vboxCode}` : '';
+  return `${printable(file)}: ${bad(verdict)}${what ? ` (${what}${notes})` : ''}${answer}`;
+}
+
+function findingLines(findings: readonly Finding[], dropped: number): string[] {
+  const lines = findings.map((finding) => indent(`${finding.severity}: ${placeText(finding)}${printable(errorText(finding))}`));
+  return dropped > 0 ? [...lines, indent(`… and ${dropped} more`)] : lines;
+}
+
+function placeText({ place }: Finding): string {
+  if (place.unit === undefined) return '';
+  const pass = place.pass === undefined || place.pass === 'final' ? '' : ` pass ${place.pass}`;
+  return `unit ${printable(place.unit)}/${place.instance ?? 0}${pass}: `;
+}
+
+/** The verdict of each unit: of all on request, of the good ones in a word when there are bad ones. */
+function unitLines({ state, verdict }: VerifyReport, options: Options): string[] {
+  if (!state) return [];
+  const goodUnits = state.units.filter((unit) => unit.findings.length === 0);
+  if (!options.units) return verdict === 'damaged' ? [indent(`${goodUnits.length} of ${state.units.length} units are good`)] : [];
+  const rows = state.units.map((unit) => [
+    unit.pass,
+    unit.name,
+    unit.instance,
+    unit.version,
+    unit.offset,
+    unit.size,
+    unit.findings.length > 0 ? 'damaged' : 'good',
+  ]);
+  return [table(['pass', 'unit', 'instance', 'version', 'offset', 'bytes', 'verdict'], rows)];
+}

@@ -1,0 +1,40 @@
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { type ByteSource, openFile, streamSource } from '../formats/binary/source.ts';
+import { EnvironmentError, InterruptedError } from '../formats/errors.ts';
+
+/** Opens a file, or stdin for `-`; closes it in any case. */
+export async function withInput<T>(file: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  const source = file === '-' ? streamSource(process.stdin) : await openFile(file);
+  try {
+    return await use(source);
+  } finally {
+    await source.close();
+  }
+}
+
+/** The same for what has to be read more than once: stdin, or a pipe, goes to a temporary file first. */
+export async function withSeekableInput<T>(file: string, signal: AbortSignal, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  if (file !== '-') return withInput(file, use);
+  return withTemporaryFile(async (path) => {
+    try {
+      await pipeline(process.stdin, createWriteStream(path, { mode: 0o600 }), { signal });
+    } catch (error) {
+      throw signal.aborted ? new InterruptedError() : EnvironmentError.from(error, 'keep stdin in a temporary file');
+    }
+    return withInput(path, use);
+  });
+}
+
+/** Gives a path in a folder that only the user can read, and removes the folder afterwards. */
+export async function withTemporaryFile<T>(use: (path: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'savkit-'));
+  try {
+    return await use(join(folder, 'data'));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,126 @@
+import type { CpuDescription, PageHistogram, StateDescription } from '../src/saved-state/describe.ts';
+import { type Cell, heading, indent, printable, sizeText, table } from './render.ts';
+
+/** A state description for people. */
+export function renderState(state: StateDescription): string {
+  return [renderContainer(state), renderUnits(state), renderMemory(state), renderCpus(state), renderPages(state)]
+    .filter((section) => section !== '')
+    .join('\n\n');
+}
+
+function section(title: string, body: string): string {
+  return `${heading(title)}\n${body}`;
+}
+
+function facts(rows: readonly (readonly [string, Cell])[]): string {
+  const known = rows.filter(([, value]) => value !== undefined && value !== '');
+  const width = Math.max(...known.map(([name]) => name.length));
+  return indent(known.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}`).join('\n'));
+}
+
+function renderContainer({ container, build }: StateDescription): string {
+  const flags = [container.streamCrc ? 'stream CRC' : '', container.live ? 'live save' : ''].filter((flag) => flag !== '').join(', ');
+  const rows: [string, Cell][] = [
+    ['format', `V${container.format}`],
+    ['written by', container.release && `VirtualBox ${container.release} r${container.revision}`],
+    ['host', container.hostBits && `${container.hostBits} bit`],
+    ['widths', `GCPhys ${container.gcPhysWidth}, GCPtr ${container.gcPtrWidth} bytes`],
+    ['flags', flags || 'none'],
+    ['size', `${sizeText(container.size)} (${container.size} bytes)`],
+    ...Object.entries(build),
+  ];
+  return section('Container', facts(rows));
+}
+
+function renderUnits({ units, container }: StateDescription): string {
+  const rows = units.map((unit) => [
+    ...(container.live ? [String(unit.pass)] : []),
+    unit.name,
+    unit.instance,
+    versionText(unit.version),
+    unit.offset,
+    unit.size,
+    unit.payloadSize,
+  ]);
+  const head = [...(container.live ? ['pass'] : []), 'name', 'instance', 'version', 'offset', 'in file', 'decoded'];
+  return section(`Units (${units.length})`, table(head, rows));
+}
+
+/** Newer units of the API server count major << 16 | minor. */
+function versionText(version: number): string {
+  return version < 0x10000 ? String(version) : `${version >>> 16}.${version & 0xffff}`;
+}
+
+function renderMemory({ memory }: StateDescription): string {
+  if (!memory) return '';
+  const rows: [string, Cell][] = [
+    ['RAM', memory.ramSize === undefined ? 'size unknown' : sizeText(memory.ramSize)],
+    ['hole below 4 GiB', memory.ramHole === undefined ? undefined : sizeText(memory.ramHole)],
+    ['ballooned pages', memory.balloonedPages || undefined],
+    ['unit pgm', `version ${memory.pgmVersion}`],
+  ];
+  const map = memory.map.map(({ start, end, size, kind, name }) => [start, end, sizeText(size), kind, name]);
+  const parts = [section('Memory', facts(rows)), table(['from', 'to', 'size', 'kind', 'name'], map)];
+  const unmapped = memory.mmio2.filter(({ mappedAt }) => mappedAt === null);
+  if (unmapped.length > 0) parts.push(indent(`MMIO2, not mapped: ${unmapped.map(({ name, size }) => `${printable(name)} (${sizeText(size)})`).join(', ')}`));
+  if (memory.mappings.length > 0)
+    parts.push(
+      table(
+        ['mapping', 'at', 'page tables'],
+        memory.mappings.map((m) => [m.description, m.address, m.pageTables]),
+      ),
+    );
+  return parts.join('\n');
+}
+
+const SHOWN_FIRST = ['rip', 'rsp', 'rflags'];
+
+function renderCpus({ cpus, features }: StateDescription): string {
+  if (cpus.length === 0) return '';
+  const names = [...SHOWN_FIRST.filter((name) => cpus.some(({ registers }) => name in registers)), 'cr0', 'cr2', 'cr3', 'cr4', 'efer'];
+  const rows = cpus.map((cpu) => [cpu.cpu, modeText(cpu), cpu.a20 === undefined ? '' : cpu.a20 ? 'on' : 'off', ...names.map((name) => cpu.registers[name])]);
+  const parts = [section('CPUs', table(['cpu', 'paging mode', 'A20', ...names], rows))];
+  for (const { cpu, paePds } of cpus) if (paePds) parts.push(indent(`cpu ${cpu} PAE page directories: ${paePds.join(' ')}`));
+  if (features) {
+    const present = Object.entries(features).filter(([, has]) => has);
+    parts.push(indent(`paging features: ${present.map(([name]) => name).join(', ')}`));
+  }
+  return parts.join('\n');
+}
+
+function modeText({ mode, storedMode, modesAgree }: CpuDescription): string {
+  if (modesAgree !== false) return mode ?? storedMode ?? 'unknown';
+  return `${mode} (unit pgm says ${storedMode})`;
+}
+
+const KINDS: readonly [keyof PageHistogram, string][] = [
+  ['ramZero', 'RAM zero'],
+  ['ramRaw', 'RAM'],
+  ['ramBallooned', 'RAM ballooned'],
+  ['mmio2Zero', 'MMIO2 zero'],
+  ['mmio2Raw', 'MMIO2'],
+  ['romVirgin', 'ROM'],
+  ['romShadowZero', 'ROM shadow zero'],
+  ['romShadowRaw', 'ROM shadow'],
+  ['romProtection', 'ROM protection'],
+];
+
+/** Page records by kind; for a live save with a column for each pass that carried any. */
+function renderPages({ memory, container }: StateDescription): string {
+  if (!memory) return '';
+  const total = Math.max(1, ...KINDS.map(([kind]) => memory.records[kind]));
+  const rows = KINDS.filter(([kind]) => memory.records[kind] > 0).map(([kind, name]) => [name, memory.records[kind], bar(memory.records[kind] / total)]);
+  const parts = [section('Page records', table(['kind', 'pages', ''], rows))];
+  if (container.live) {
+    const kinds = KINDS.filter(([kind]) => memory.records[kind] > 0);
+    const passes = memory.passes.map((pass) => [String(pass.pass), pass.size, ...kinds.map(([kind]) => pass.records[kind] || undefined)]);
+    parts.push(section('Passes', table(['pass', 'bytes', ...kinds.map(([, name]) => name)], passes)));
+  }
+  return parts.join('\n\n');
+}
+
+const BAR_WIDTH = 40;
+
+function bar(share: number): string {
+  return '█'.repeat(Math.max(1, Math.round(share * BAR_WIDTH)));
+}

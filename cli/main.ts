@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { extractCommand } from './commands/extract.ts';
+import { inspectCommand } from './commands/inspect.ts';
+import { verifyCommand } from './commands/verify.ts';
+import { ExitCode } from './exit-codes.ts';
+
+/** A reader that closed its end early, like `head`, wants no more; that is no fault. */
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? ExitCode.OK : ExitCode.ENVIRONMENT));
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+
+const parser = yargs(hideBin(process.argv))
+  .scriptName('savkit')
+  .usage('$0 <command>\n\nRead, verify and extract VirtualBox saved states, offline.')
+  .command(inspectCommand)
+  .command(verifyCommand)
+  .command(extractCommand)
+  .demandCommand(1, 'Which command?')
+  .strict()
+  .version(version)
+  .help()
+  .alias('help', 'h')
+  .wrap(Math.min(120, process.stdout.columns ?? 100))
+  .epilogue('Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 130 interrupted.')
+  .fail((message, error) => {
+    if (error) throw error;
+    process.stderr.write(`savkit: ${message}\nTry: savkit --help\n`);
+    process.exit(ExitCode.USAGE);
+  });
+
+await parser.parseAsync();

@@ -1,0 +1,53 @@
+import { SingleBar } from 'cli-progress';
+import { sizeText } from './render.ts';
+
+/** Shorter work ends before a bar would be of use. */
+const SHOW_AFTER_MS = 400;
+
+/** A bar with rate and time left on stderr, on a terminal only. */
+export class Progress {
+  readonly #label: string;
+  readonly #enabled: boolean;
+  #bar: SingleBar | undefined;
+  #start = 0;
+  #shownAt = 0;
+  #highest = 0;
+
+  constructor(command: string, file: string, enabled: boolean) {
+    this.#label = `${command} ${file}`;
+    this.#enabled = enabled && process.stderr.isTTY === true;
+  }
+
+  /** Notes that `done` of `total` bytes are through; never goes backwards. */
+  update(done: number, total: number | undefined): void {
+    if (!this.#enabled || total === undefined || total === 0) return;
+    const now = performance.now();
+    this.#start ||= now;
+    this.#highest = Math.max(this.#highest, done);
+    if (now - this.#start < SHOW_AFTER_MS || now - this.#shownAt < 100) return;
+    this.#shownAt = now;
+    this.#bar ??= this.#open(total);
+    const rate = (this.#highest / (now - this.#start)) * 1000;
+    this.#bar.update(this.#highest, { rate: `${sizeText(rate)}/s`, left: `${Math.ceil((total - this.#highest) / rate)} s left` });
+  }
+
+  stop(): void {
+    this.#bar?.stop();
+    this.#bar = undefined;
+  }
+
+  #open(total: number): SingleBar {
+    const format = `${this.#label} {bar} {percentage}% {rate} {left}`;
+    const bar = new SingleBar({
+      format,
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true,
+      barsize: 30,
+      barCompleteChar: '#',
+      barIncompleteChar: '.',
+    });
+    bar.start(total, 0, { rate: '', left: '' });
+    return bar;
+  }
+}

@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import type { Writable } from 'node:stream';
+import { EnvironmentError } from '../errors.ts';
+
+/** Where bytes go, front to back. */
+export interface ByteSink {
+  /** Takes borrowed bytes; they may be reused once the promise is fulfilled. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/** A sink that also takes bytes for places behind or before. */
+export interface SeekableSink extends ByteSink {
+  writeAt(bytes: Uint8Array, position: number): Promise<void>;
+  /** Sets the size; what was never written reads as zeros. */
+  truncate(size: number): Promise<void>;
+}
+
+/** An output file that only appears when it is complete. */
+export interface FileSink extends SeekableSink {
+  /** Makes the bytes durable and gives the file its name. */
+  commit(): Promise<void>;
+  /** Removes what was written. Harmless after `commit`. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Opens a temporary file beside `path`, readable by its owner only: a state holds secrets.
+ * @param options.force replace an existing file
+ * @throws EnvironmentError `EEXIST` without `force`, and whatever the file system has to say
+ */
+export async function openFileSink(path: string, options: { force?: boolean } = {}): Promise<FileSink> {
+  const { force = false } = options;
+  if (!force && (await exists(path))) throw alreadyThere(path);
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
+  try {
+    return new TemporaryFile(path, temporary, await open(temporary, 'wx', 0o600), force);
+  } catch (error) {
+    throw EnvironmentError.from(error, `write ${path}`);
+  }
+}
+
+class TemporaryFile implements FileSink {
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #file: FileHandle;
+  readonly #force: boolean;
+  #position = 0;
+  #isOpen = true;
+
+  constructor(path: string, temporary: string, file: FileHandle, force: boolean) {
+    this.#path = path;
+    this.#temporary = temporary;
+    this.#file = file;
+    this.#force = force;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.writeAt(bytes, this.#position);
+    this.#position += bytes.length;
+  }
+
+  async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    await this.#attempt(async () => {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, position + done);
+        done += bytesWritten;
+      }
+    });
+  }
+
+  async truncate(size: number): Promise<void> {
+    await this.#attempt(() => this.#file.truncate(size));
+  }
+
+  async commit(): Promise<void> {
+    await this.#attempt(async () => {
+      await this.#file.sync();
+      await this.#file.close();
+      this.#isOpen = false;
+      if (this.#force) await rename(this.#temporary, this.#path);
+      else await this.#linkIntoPlace();
+    });
+  }
+
+  async abort(): Promise<void> {
+    if (this.#isOpen) await this.#file.close().catch(() => {});
+    this.#isOpen = false;
+    await unlink(this.#temporary).catch(() => {});
+  }
+
+  /** A link, unlike a rename, never replaces a file that has appeared meanwhile. Not all file systems have links. */
+  async #linkIntoPlace(): Promise<void> {
+    try {
+      await link(this.#temporary, this.#path);
+      await unlink(this.#temporary);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' || (await exists(this.#path))) throw alreadyThere(this.#path);
+      await rename(this.#temporary, this.#path);
+    }
+  }
+
+  async #attempt(action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `write ${this.#path}`);
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function alreadyThere(path: string): EnvironmentError {
+  return new EnvironmentError('EEXIST', `Cannot write ${path}: the file exists already`);
+}
+
+/** A sink over a stream (stdout, a socket); waits while the stream is full. */
+export function streamSink(stream: Writable, name = 'stdout'): ByteSink {
+  return {
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        stream.write(bytes, (error) => (error ? reject(EnvironmentError.from(error, `write ${name}`)) : resolve()));
+      }),
+  };
+}

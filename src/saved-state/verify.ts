@@ -1,0 +1,105 @@
+import { crc32 } from '../../formats/binary/crc32.ts';
+import type { ByteSource } from '../../formats/binary/source.ts';
+import { EnvironmentError, hex, InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import { type Finding, Findings, firstError } from './findings.ts';
+import { memoryMap } from './memory-map.ts';
+import { pagingModeName, pagingModeOf } from './paging-mode.ts';
+import type { SavedState } from './state.ts';
+import { type WalkOptions, walkState } from './walk.ts';
+
+export type Verdict = 'whole' | 'damaged' | 'unsupported';
+
+export interface VerifyReport {
+  verdict: Verdict;
+  /** The code with which VirtualBox's loader would refuse the file; absent where it would not, or has none. */
+  vboxCode?: string;
+  /** In file order; `unit` in `place` says which unit it is about. */
+  findings: Finding[];
+  /** Findings that were not kept, beyond the first thousand. */
+  droppedFindings: number;
+  /** What could be read; absent when not even the header could. */
+  state?: SavedState;
+}
+
+/**
+ * Makes every check that there is, and goes on after damage where the format allows it: each unit gets a verdict of its own.
+ * @throws EnvironmentError, InterruptedError; damage is in the report
+ */
+export async function verify(source: ByteSource, options: Pick<WalkOptions, 'onProgress' | 'signal'> = {}): Promise<VerifyReport> {
+  const findings = new Findings();
+  let state: SavedState | undefined;
+  try {
+    state = await walkState(source, { ...options, deep: true, onDamage: (error) => findings.addError(error) });
+    checkWholeState(state, findings);
+  } catch (error) {
+    if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError) throw error;
+    findings.addError(error);
+  }
+  const first = firstError(findings.list);
+  const report: VerifyReport = { verdict: verdictOf(findings.errors), findings: findings.list, droppedFindings: findings.dropped };
+  if (first?.vboxCode) report.vboxCode = first.vboxCode;
+  if (state) report.state = state;
+  return report;
+}
+
+function verdictOf(errors: readonly Finding[]): Verdict {
+  if (errors.length === 0) return 'whole';
+  return errors.every((error) => error.unsupported) ? 'unsupported' : 'damaged';
+}
+
+/** What only shows when all units are known. None of it is damage: loaders take such files, or refuse them for other reasons. */
+function checkWholeState(state: SavedState, findings: Findings): void {
+  checkDirectory(state, findings);
+  const pgmIndex = state.units.findIndex((unit) => unit.name === 'pgm' && unit.pass === 'final');
+  const cpumIndex = state.units.findIndex((unit) => unit.name === 'cpum');
+  if (pgmIndex >= 0 && (cpumIndex < 0 || cpumIndex > pgmIndex)) {
+    findings.warn('no-cpum', 'There is no unit cpum before pgm: VirtualBox refuses to load the state', 'VERR_WRONG_ORDER');
+  }
+  if (pgmIndex < 0) findings.warn('no-pgm', 'There is no final unit pgm: the state holds no complete memory');
+  checkSizes(state, findings);
+  checkModes(state, findings);
+}
+
+function checkDirectory(state: SavedState, findings: Findings): void {
+  if (!state.directory) return;
+  const byOffset = new Map(state.units.map((unit) => [unit.offset, unit]));
+  for (const [i, entry] of state.directory.entries()) {
+    const unit = byOffset.get(entry.offset);
+    if (!unit) {
+      if (entry.offset !== 0)
+        findings.warn('directory-mismatch', `Directory entry ${i} points to ${hex(entry.offset)}, where no unit starts`, undefined, { offset: entry.offset });
+    } else if (unit.instance !== entry.instance || crc32(Buffer.from(unit.name, 'latin1')) !== entry.nameCrc) {
+      findings.warn('directory-mismatch', `Directory entry ${i} does not fit unit ${unit.name}/${unit.instance}, to which it points`, undefined, {
+        offset: entry.offset,
+      });
+    }
+  }
+}
+
+function checkSizes(state: SavedState, findings: Findings): void {
+  const { mm, pgm } = state;
+  const ramSize = pgm?.config?.ramSize;
+  if (mm && ramSize !== undefined && mm.ramSize !== ramSize) {
+    findings.warn('ram-size', `Unit mm holds a RAM size of ${mm.ramSize} bytes, unit pgm one of ${ramSize}`, 'VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH');
+  }
+  if (!pgm?.config) return;
+  const expected = memoryMap(state).reduce((sum, { kind, start, end }) => (kind === 'ram' ? sum + (end - start) / PAGE_SIZE : sum), 0);
+  const missing = expected - pgm.ramPages;
+  if (missing > 0) findings.warn('pages-missing', `${missing} of ${expected} RAM pages are not in the file; loaders leave them zero`);
+}
+
+function checkModes(state: SavedState, findings: Findings): void {
+  const cpus = state.cpum?.cpus ?? [];
+  const stored = state.pgm?.basic?.cpus ?? [];
+  if (cpus.length > 0 && stored.length > 0 && cpus.length !== stored.length) {
+    findings.warn('cpu-count', `Unit cpum holds ${cpus.length} VCPUs, unit pgm ${stored.length}`);
+  }
+  for (const [i, cpu] of cpus.entries()) {
+    const mode = stored[i] && pagingModeName(stored[i].guestMode);
+    const implied = pagingModeOf(cpu);
+    if (stored[i] && mode !== implied) {
+      findings.warn('paging-mode', `VCPU ${i}: the registers imply mode ${implied}, unit pgm holds ${mode ?? stored[i].guestMode}`);
+    }
+  }
+}
