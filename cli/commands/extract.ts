@@ -36,7 +36,7 @@ export const extractCommand: CommandModule<object, Options> = {
       .option('as-seen', { type: 'boolean', default: false, describe: 'Memory as the guest sees it, with ROM and mapped device memory' })
       .option('range', { type: 'string', requiresArg: true, describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE' })
       .option('rom', { type: 'string', requiresArg: true, describe: 'One ROM, by its name in inspect' })
-      .option('shadow', { type: 'boolean', default: false, implies: 'rom', describe: 'With --rom: the RAM behind it' })
+      .option('shadow', { type: 'boolean', default: false, describe: 'With --rom: the RAM behind it' })
       .option('mmio2', { type: 'string', requiresArg: true, describe: 'One MMIO2 range, by name or device/instance/region' })
       .option('unit', { type: 'string', requiresArg: true, describe: 'Decoded payload of a unit: NAME, NAME/INSTANCE or NAME/INSTANCE:PASS' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
@@ -72,6 +72,7 @@ export const extractCommand: CommandModule<object, Options> = {
 
 function extractOptions(options: Options): ExtractOptions {
   const { format, asSeen, range, rom, shadow, mmio2, unit } = options;
+  if (shadow && rom === undefined) throw new UsageError('bad-combination', 'Cannot extract: --shadow goes with --rom');
   const parts = [rom, mmio2, unit].filter((part) => part !== undefined);
   if (parts.length > 1) throw new UsageError('bad-combination', 'Cannot extract: --rom, --mmio2 and --unit exclude each other');
   if (unit !== undefined && (asSeen || range !== undefined || format !== 'raw'))

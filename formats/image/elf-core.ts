@@ -63,9 +63,17 @@ export interface CoreRange extends MemoryRange {
   hasContents: boolean;
 }
 
+/** What the notes tell of the machine. */
+export interface CoreMachine {
+  cpus: readonly CpuRegisters[];
+  /** By CPU; may be shorter. */
+  apicBases: readonly bigint[];
+  release?: Release | undefined;
+}
+
 /** @param ranges whole pages, ascending, no overlap; at most `MAX_CORE_RANGES` */
-export function elfCoreLayout(ranges: readonly CoreRange[], cpus: readonly CpuRegisters[], release: Release | undefined): ImageLayout {
-  const notes = writeNotes(cpus, release);
+export function elfCoreLayout(ranges: readonly CoreRange[], machine: CoreMachine): ImageLayout {
+  const notes = writeNotes(machine);
   const notesOffset = HEADER_SIZE + PROGRAM_HEADER_SIZE * (ranges.length + 1);
   const layout: ImageLayout = { size: notesOffset + notes.length, extents: [], fixed: [] };
   const head = new Writer();
@@ -98,7 +106,7 @@ const IDENT = Uint8Array.of(0x7f, 0x45, 0x4c, 0x46, 2, 1, 0, 0, 0, 0, 0, 0, 0, 0
 const SIZES = { ehsize: HEADER_SIZE, phentsize: PROGRAM_HEADER_SIZE, shentsize: 64, shnum: 0, shstrndx: 0 };
 const BLANK = { flags: READABLE, vaddr: 0, align: 0 };
 
-function writeNotes(cpus: readonly CpuRegisters[], release: Release | undefined): Uint8Array {
+function writeNotes({ cpus, apicBases, release }: CoreMachine): Uint8Array {
   const notes = new Writer();
   const core = new Writer();
   const vboxVersion = release ? ((release.major << 24) | (release.minor << 16) | release.build) >>> 0 : 0;
@@ -111,7 +119,7 @@ function writeNotes(cpus: readonly CpuRegisters[], release: Release | undefined)
     cpus: cpus.length,
   });
   writeNote(notes, 'VBCORE', NT_VBCORE, core.view());
-  for (const cpu of cpus) writeNote(notes, 'VBCPU', NT_VBCPU, cpuDescriptor(cpu));
+  for (const [i, cpu] of cpus.entries()) writeNote(notes, 'VBCPU', NT_VBCPU, cpuDescriptor(cpu, apicBases[i]));
   return notes.view().slice();
 }
 

@@ -13,9 +13,9 @@ const XSTATE_BV_OFFSET = XSAVE_OFFSET + 512;
 const X87_AND_SSE = 3n;
 
 /** All registers from cpum versions 17 and later; from older ones only the control registers and EFER, the rest zero. */
-export function cpuDescriptor(cpu: CpuRegisters): Uint8Array {
+export function cpuDescriptor(cpu: CpuRegisters, apicBase = 0n): Uint8Array {
   const writer = new Writer(undefined, CPU_DESCRIPTOR_SIZE);
-  writeRegisters(writer, cpu);
+  writeRegisters(writer, cpu, apicBase);
   writer.u32(cpu.fxsave ? XSAVE_VALID_SIZE : 0);
   const descriptor = new Uint8Array(CPU_DESCRIPTOR_SIZE);
   descriptor.set(writer.view());
@@ -27,7 +27,7 @@ export function cpuDescriptor(cpu: CpuRegisters): Uint8Array {
 }
 
 /** Note the orders: rax, rbx, rcx, rdx; cs, ds, es, fs, gs, ss. */
-function writeRegisters(writer: Writer, cpu: CpuRegisters): void {
+function writeRegisters(writer: Writer, cpu: CpuRegisters, apicBase: bigint): void {
   const { context: c } = cpu;
   const general = c ? [c.rax, c.rbx, c.rcx, c.rdx, c.rsi, c.rdi, c.r8, c.r9, c.r10, c.r11, c.r12, c.r13, c.r14, c.r15, c.rip, c.rsp, c.rbp, c.rflags] : [];
   writeU64s(writer, general, 18);
@@ -43,8 +43,8 @@ function writeRegisters(writer: Writer, cpu: CpuRegisters): void {
   const system = c ? [c.sysenterCs, c.sysenterEip, c.sysenterEsp] : [];
   writeU64s(writer, system, 3);
   writeU64s(writer, c ? [cpu.efer, c.star, c.pat, c.lstar, c.cstar, c.sfmask, c.kernelGsBase] : [cpu.efer], 7);
-  // APIC base and TSC_AUX are kept by other units or not at all.
-  writeU64s(writer, [], 2);
+  // TSC_AUX stands among the MSRs, which are not decoded.
+  writeU64s(writer, [apicBase], 2);
   writeU64s(writer, c ? [c.xcr0, c.xcr1] : [], 2);
 }
 

@@ -123,7 +123,7 @@ function layoutOf(state: SavedState, regions: readonly MemoryRegion[], shown: re
   if (format === 'lime') return limeLayout(mergeNeighbours(clip(shown, whole)));
   const ranges = clip(splitRam(regions, state), whole).map((region) => ({ start: region.start, end: region.end, hasContents: region.kind !== 'mmio' }));
   if (ranges.length > MAX_CORE_RANGES) throw new UnsupportedError('too-many-ranges', `Cannot write ELF core: ${ranges.length} memory ranges`);
-  return elfCoreLayout(ranges, state.cpum?.cpus ?? [], state.header.release);
+  return elfCoreLayout(ranges, { cpus: state.cpum?.cpus ?? [], apicBases: state.apicBases, release: state.header.release });
 }
 
 /** VirtualBox keeps RAM above 2 MiB in a range of its own since 6.1, and its cores show it. */

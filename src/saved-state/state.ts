@@ -20,6 +20,8 @@ export interface SavedState {
   buildInfo: Record<string, string>;
   mm?: MemorySizes;
   cpum?: Cpum;
+  /** APIC base MSR by CPU; empty where the unit could not be read. */
+  apicBases: bigint[];
   /** Devices with memory of their own, by VirtualBox's name. */
   pciDevices: Map<string, PciDevice>;
   pgm?: PgmSummary;

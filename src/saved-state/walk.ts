@@ -7,6 +7,7 @@ import { hasRamInLowHole } from '../../formats/pgm/ranges.ts';
 import type { Container, UnitHeader } from '../../formats/ssm/container.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { PayloadReader } from '../../formats/ssm/payload.ts';
+import { APIC_LIMIT, APIC_UNIT, readApicBases } from '../../formats/units/apic.ts';
 import { BUILD_INFO_UNIT, readBuildInfo } from '../../formats/units/build-info.ts';
 import { CPUM_LIMIT, CPUM_UNIT, CPUM_VERSIONS, readCpum } from '../../formats/units/cpum.ts';
 import { LIVE_CONTROL_UNIT, readLiveControl } from '../../formats/units/live-control.ts';
@@ -55,7 +56,7 @@ class Walk {
     this.#options = options;
     this.#pgm = new PgmReader(container);
     this.#census = new PageCensus(hasRamInLowHole(container.header.release));
-    this.#state = { header: container.header, size: 0, units: [], buildInfo: {}, pciDevices: new Map() };
+    this.#state = { header: container.header, size: 0, units: [], buildInfo: {}, apicBases: [], pciDevices: new Map() };
   }
 
   async run(): Promise<SavedState> {
@@ -137,6 +138,8 @@ class Walk {
       state.cpum = readCpum(await payload.rest(CPUM_LIMIT), unit.version);
     } else if ((PCI_UNITS as readonly string[]).includes(unit.name) && unit.pass === 'final') {
       state.pciDevices = findPciDevices(await payload.rest(PCI_LIMIT));
+    } else if (isUnit(APIC_UNIT) && unit.version === APIC_UNIT.version && unit.pass === 'final') {
+      state.apicBases = readApicBases(await payload.rest(APIC_LIMIT));
     }
   }
 
