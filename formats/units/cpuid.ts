@@ -37,15 +37,28 @@ export function readPagingFeatures(payload: Uint8Array, from: number, version: n
   };
 }
 
-/** `u32 32, u32 count`, then entries of which the first is leaf 0 and all leaves ascend. */
+/**
+ * `u32 32, u32 count`, then entries of which the first is leaf 0 and all leaves ascend; what follows them ends with the payload. That is asked
+ * for because the extended state before it holds bytes of the guest's choice.
+ */
 function findEntries(view: DataView, from: number): Map<number, number> | undefined {
   for (let at = from; at + 8 + ENTRY_SIZE <= view.byteLength; at++) {
     const count = view.getUint32(at + 4, true);
-    if (view.getUint32(at, true) !== ENTRY_SIZE || count < 1 || count > MAX_ENTRIES || at + 8 + count * ENTRY_SIZE > view.byteLength) continue;
+    if (view.getUint32(at, true) !== ENTRY_SIZE || count < 1 || count > MAX_ENTRIES || !endsPayload(view, at + 8 + count * ENTRY_SIZE)) continue;
     const leaves = readEntries(view, at + 8, count);
     if (leaves) return leaves;
   }
   return undefined;
+}
+
+/** Whether a default entry of 16 bytes and two arrays of raw leaves, 16 bytes each, stand at `from` and nothing behind them. */
+function endsPayload(view: DataView, from: number): boolean {
+  let at = from + 16;
+  for (let array = 0; array < 2; array++) {
+    if (at + 4 > view.byteLength) return false;
+    at += 4 + view.getUint32(at, true) * 16;
+  }
+  return at === view.byteLength;
 }
 
 /** EDX by leaf, sub-leaf 0; undefined when these are no entries. */

@@ -55,7 +55,7 @@ function readDevice(view: DataView, at: number): PciDevice {
     const high = isWide && region + 1 < REGION_COUNT ? view.getUint32(at + BAR_OFFSET + 4 * region + 4, true) : 0;
     const address = high * 0x1_0000_0000 + low;
     regions.push(isIo || address === 0 ? undefined : address);
-    if (isWide) {
+    if (isWide && region + 1 < REGION_COUNT) {
       regions.push(undefined);
       region++;
     }
