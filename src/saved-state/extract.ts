@@ -61,18 +61,20 @@ export async function extract(source: ByteSource, target: ImageTarget, options: 
   if (options.unit !== undefined) return extractUnit(source, target, state, options.unit, passing);
   const plan = makePlan(state, options);
   for (const { offset, bytes } of plan.layout.fixed) await target.writeAt(bytes, offset);
-  const sink = new ImageSink(target, plan.placement, plan.full ? 'write' : 'skip');
+  const sink = new ImageSink(target, plan.placement, plan.layout.size, plan.full ? 'write' : 'skip');
   await walkState(source, { ...passing, deep: true, sink });
   await sink.flush();
   if (plan.full) for (const { start, end } of plan.existing) await sink.fillUnwritten(start, end);
   await target.truncate(plan.layout.size);
-  return { what: plan.what, format: options.format ?? 'raw', size: plan.layout.size, ranges: plan.layout.extents.map(({ start, end }) => ({ start, end })) };
+  return { what: plan.what, format: options.format ?? 'raw', size: plan.layout.size, ranges: plan.ranges };
 }
 
 interface Plan {
   what: ExtractReport['what'];
   layout: ImageLayout;
   placement: Placement;
+  /** Guest-physical stretches in the image. */
+  ranges: MemoryRange[];
   /** Pages of zeros are written, too. */
   full: boolean;
   /** Stretches of the image that hold memory, as file offsets; what lies between is no memory and stays a hole. */
@@ -97,9 +99,12 @@ function makePlan(state: SavedState, options: ExtractOptions): Plan {
   const shown = regions.filter(({ kind }) => kind === 'ram' || ((options.asSeen || isCore) && kind !== 'mmio'));
   const layout = layoutOf(state, regions, shown, options);
   const placement = options.asSeen || isCore ? new GuestViewPlacement(layout.extents, regions, pgm) : new RamPlacement(layout.extents);
-  const [first] = layout.extents;
-  const existing = format === 'raw' && first ? clip(shown, first).map(({ start, end }) => ({ start: start - first.start, end: end - first.start })) : [];
-  return { what: 'memory', layout, placement, full: format === 'raw', existing };
+  const existing =
+    format === 'raw'
+      ? layout.extents.flatMap((extent) => clip(shown, extent).map(({ start, end }) => shift({ start, end }, extent.offset - extent.start)))
+      : [];
+  const ranges = (format === 'raw' || format === 'sparse') && options.range ? [options.range] : layout.extents.map(({ start, end }) => ({ start, end }));
+  return { what: 'memory', layout, placement, ranges, full: format === 'raw', existing };
 }
 
 function planRegion(what: 'rom' | 'mmio2', region: MemoryRegion, placement: Placement, options: ExtractOptions): Plan {
@@ -107,7 +112,7 @@ function planRegion(what: 'rom' | 'mmio2', region: MemoryRegion, placement: Plac
     throw new UsageError('bad-combination', `Cannot extract ${what}: a single part has no address range and no other format than raw or sparse`);
   }
   const size = region.end - region.start;
-  return { what, layout: { size, extents: [], fixed: [] }, placement, full: options.format !== 'sparse', existing: [{ start: 0, end: size }] };
+  return { what, layout: { size, extents: [], fixed: [] }, placement, ranges: [], full: options.format !== 'sparse', existing: [{ start: 0, end: size }] };
 }
 
 function layoutOf(state: SavedState, regions: readonly MemoryRegion[], shown: readonly MemoryRegion[], options: ExtractOptions): ImageLayout {
@@ -154,6 +159,10 @@ function clip<R extends MemoryRange>(regions: readonly R[], range: MemoryRange):
   return clipped;
 }
 
+function shift({ start, end }: MemoryRange, by: number): MemoryRange {
+  return { start: start + by, end: end + by };
+}
+
 function mergeNeighbours(ranges: readonly MemoryRange[]): MemoryRange[] {
   const merged: MemoryRange[] = [];
   for (const { start, end } of ranges) {
@@ -174,7 +183,7 @@ async function extractUnit(source: ByteSource, target: ImageTarget, state: Saved
       size += piece.length;
     },
   };
-  await walkState(source, { ...options, deep: true, payload });
+  await walkState(source, { ...options, deep: true, opaque: true, payload });
   await target.truncate(size);
   return { what: 'unit', format: 'raw', size, ranges: [] };
 }

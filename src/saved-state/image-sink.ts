@@ -2,7 +2,7 @@ import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { FrameSet } from './frame-set.ts';
-import type { Placement } from './placement.ts';
+import { NOWHERE, type Placement } from './placement.ts';
 import type { PageSink } from './walk.ts';
 
 /** What an image is written to. */
@@ -19,51 +19,68 @@ export class ImageSink implements PageSink {
   readonly #target: RandomSink;
   readonly #placement: Placement;
   readonly #zeros: 'write' | 'skip';
+  readonly #size: number;
   readonly #run = new Uint8Array(RUN_SIZE);
   #runOffset = 0;
   #runLength = 0;
-  /** Pages of the image that were written, by offset ÷ 4096: distinct for distinct pages, as they lie at least 4096 apart. */
+  /** Pages of the image that were written, by `slotOf`. */
   readonly #written = new FrameSet();
 
-  /** @param zeros whether pages of zeros are written or left as holes */
-  constructor(target: RandomSink, placement: Placement, zeros: 'write' | 'skip') {
+  /**
+   * @param size bytes of the image; what would stand outside is left out
+   * @param zeros whether pages of zeros are written or left as holes
+   */
+  constructor(target: RandomSink, placement: Placement, size: number, zeros: 'write' | 'skip') {
     this.#target = target;
     this.#placement = placement;
+    this.#size = size;
     this.#zeros = zeros;
   }
 
   async take(batch: PageBatch): Promise<void> {
     for (let i = 0; i < batch.count; i++) {
       const offset = this.#placement.offsetOf(batch, i);
-      if (offset < 0) continue;
+      if (offset === NOWHERE) continue;
       const isZero = batch.encoding[i] === Encoding.NONE || batch.encoding[i] === Encoding.ZERO;
       // A later pass may turn a page that was written before into zeros.
-      if (isZero && this.#zeros === 'skip' && !this.#written.has(Math.floor(offset / PAGE_SIZE))) continue;
+      if (isZero && this.#zeros === 'skip' && !this.#written.has(slotOf(offset))) continue;
       if (offset !== this.#runOffset + this.#runLength || this.#runLength === RUN_SIZE) {
         await this.flush();
         this.#runOffset = offset;
       }
       batch.decode(i, this.#run, this.#runLength);
       this.#runLength += PAGE_SIZE;
-      this.#written.add(Math.floor(offset / PAGE_SIZE));
+      this.#written.add(slotOf(offset));
     }
   }
 
-  /** Writes zeros to what no page record named within `[start, end)` of the image. */
+  /** Writes zeros to the pages of `[start, end)` of the image that no record named; both are borders of pages. */
   async fillUnwritten(start: number, end: number): Promise<void> {
     await this.flush();
     this.#run.fill(0);
     for (let offset = start; offset < end; ) {
       let length = 0;
-      while (length < RUN_SIZE && offset + length < end && !this.#written.has(Math.floor((offset + length) / PAGE_SIZE))) length += PAGE_SIZE;
-      if (length > 0) await this.#target.writeAt(this.#run.subarray(0, Math.min(length, end - offset)), offset);
+      while (length < RUN_SIZE && offset + length < end && !this.#written.has(slotOf(offset + length))) length += PAGE_SIZE;
+      await this.#write(offset, length);
       offset += Math.max(length, PAGE_SIZE);
     }
   }
 
   /** Writes what was gathered. */
   async flush(): Promise<void> {
-    if (this.#runLength > 0) await this.#target.writeAt(this.#run.subarray(0, this.#runLength), this.#runOffset);
+    await this.#write(this.#runOffset, this.#runLength);
     this.#runLength = 0;
   }
+
+  /** Writes the first `length` bytes of the run, as far as they lie inside of the image. */
+  async #write(offset: number, length: number): Promise<void> {
+    const first = Math.max(0, -offset);
+    const end = Math.min(length, this.#size - offset);
+    if (first < end) await this.#target.writeAt(this.#run.subarray(first, end), offset + first);
+  }
+}
+
+/** Distinct for distinct pages, as they lie at least 4096 apart; the first may start before offset 0. */
+function slotOf(offset: number): number {
+  return Math.floor(offset / PAGE_SIZE) + 1;
 }

@@ -6,9 +6,11 @@ import type { PgmSummary } from './state.ts';
 
 /** Says where in an output file the content of a page record belongs. */
 export interface Placement {
-  /** File offset for record `i` of a batch; −1 where it does not belong in. */
+  /** File offset for record `i` of a batch, `NOWHERE` where it does not belong in. The first page may start before the file. */
   offsetOf(batch: PageBatch, i: number): number;
 }
+
+export const NOWHERE = Number.NEGATIVE_INFINITY;
 
 /** Finds the extent of an address; extents ascend. Neighbours are looked for in the extent of the last find first. */
 class ExtentIndex {
@@ -30,7 +32,7 @@ class ExtentIndex {
       else high = middle;
     }
     const found = this.#extents[low];
-    if (!found || address < found.start) return -1;
+    if (!found || address < found.start) return NOWHERE;
     this.#last = low;
     return found.offset + address - found.start;
   }
@@ -45,7 +47,7 @@ export class RamPlacement implements Placement {
   }
 
   offsetOf(batch: PageBatch, i: number): number {
-    return isRam(batch.kind[i]) ? this.#index.offsetOf(batch.page[i] * PAGE_SIZE) : -1;
+    return isRam(batch.kind[i]) ? this.#index.offsetOf(batch.page[i] * PAGE_SIZE) : NOWHERE;
   }
 }
 
@@ -72,11 +74,11 @@ export class GuestViewPlacement implements Placement {
     const page = batch.page[i];
     if (isRam(kind)) {
       const address = page * PAGE_SIZE;
-      return this.#overlays.offsetOf(address) < 0 ? this.#index.offsetOf(address) : -1;
+      return this.#overlays.offsetOf(address) === NOWHERE ? this.#index.offsetOf(address) : NOWHERE;
     }
     const id = batch.id[i];
     if (isMmio2(kind)) return this.#inRegion('mmio2', id, page);
-    return showsKind(this.#protection.get(id)?.[page] ?? 0, kind) ? this.#inRegion('rom', id, page) : -1;
+    return showsKind(this.#protection.get(id)?.[page] ?? 0, kind) ? this.#inRegion('rom', id, page) : NOWHERE;
   }
 
   #inRegion(kind: 'rom' | 'mmio2', id: number, page: number): number {
@@ -84,7 +86,7 @@ export class GuestViewPlacement implements Placement {
       const address = start + (page - firstPage) * PAGE_SIZE;
       if (page >= firstPage && address < end) return this.#index.offsetOf(address);
     }
-    return -1;
+    return NOWHERE;
   }
 }
 
@@ -104,10 +106,10 @@ export class RomPlacement implements Placement {
 
   offsetOf(batch: PageBatch, i: number): number {
     const kind = batch.kind[i];
-    if (kind < PageKind.ROM_VIRGIN || kind > PageKind.ROM_SHADOW_ZERO || batch.id[i] !== this.#region.id) return -1;
+    if (kind < PageKind.ROM_VIRGIN || kind > PageKind.ROM_SHADOW_ZERO || batch.id[i] !== this.#region.id) return NOWHERE;
     const isVirgin = kind === PageKind.ROM_VIRGIN;
     const wanted = this.#view === 'seen' ? showsKind(this.#protection?.[batch.page[i]] ?? 0, kind) : isVirgin === (this.#view === 'virgin');
-    return wanted ? offsetIn(this.#region, batch.page[i]) : -1;
+    return wanted ? offsetIn(this.#region, batch.page[i]) : NOWHERE;
   }
 }
 
@@ -120,13 +122,13 @@ export class Mmio2Placement implements Placement {
   }
 
   offsetOf(batch: PageBatch, i: number): number {
-    return isMmio2(batch.kind[i]) && batch.id[i] === this.#region.id ? offsetIn(this.#region, batch.page[i]) : -1;
+    return isMmio2(batch.kind[i]) && batch.id[i] === this.#region.id ? offsetIn(this.#region, batch.page[i]) : NOWHERE;
   }
 }
 
 function offsetIn(region: MemoryRegion, page: number): number {
   const offset = (page - (region.firstPage ?? 0)) * PAGE_SIZE;
-  return offset >= 0 && offset < region.end - region.start ? offset : -1;
+  return offset >= 0 && offset < region.end - region.start ? offset : NOWHERE;
 }
 
 /** Whether the guest reads this record's content at a ROM page: protection 3 and 4 show the shadow page, all else the virgin one. */

@@ -30,6 +30,8 @@ export interface WalkOptions {
   sink?: PageSink;
   /** Takes the decoded payload of units that it wants, piece by piece; a piece is borrowed until the call returns. */
   payload?: { wants(unit: UnitHeader): boolean; take(piece: Uint8Array): void | Promise<void> };
+  /** Interpret no unit: payloads are only passed on, or checked. */
+  opaque?: boolean;
   /** Called now and then with the file offset reached. */
   onProgress?: (offset: number) => void;
   signal?: AbortSignal;
@@ -114,9 +116,10 @@ class Walk {
 
   async #readUnit(unit: UnitHeader): Promise<void> {
     if (this.#options.payload?.wants(unit)) return this.#passOn(this.#options.payload);
-    if (isPgm(unit)) return this.#readPgm(unit);
+    const { opaque } = this.#options;
+    if (isPgm(unit) && !opaque) return this.#readPgm(unit);
     const payload = new PayloadReader(this.#container);
-    await this.#readKnown(unit, payload);
+    if (!opaque) await this.#readKnown(unit, payload);
     if (this.#options.deep) await payload.drain();
     else while (await this.#container.nextSegments()) this.#tick();
   }

@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ImageTarget } from '../saved-state/extract.ts';
+
+/** The part of a truth file that tests compare with; test-vectors/states/README.md explains the fields. */
+export interface Truth {
+  size: number;
+  container: { format: string; writer: string; revision: number; live: boolean; directoryEntries: number };
+  units: {
+    name: string;
+    instance: number;
+    version: number;
+    pass: number | 'final';
+    offset: number;
+    fileSize: number;
+    payloadSize: number;
+    payloadSha256: string;
+  }[];
+  vcpus: { mode: string; cr0: string; cr2: string; cr3: string; cr4: string; efer: string }[];
+  pgm: { version: number; records: Record<string, number> };
+  ram: { size: number; hole: number | null; low: { end: string; sha256: string; visibleSha256: string }; high: { first: string; sha256: string } | null };
+  rom: { description: string; address: string; virginSha256: string; shadowSha256: string | null; visibleSha256: string }[];
+  mmio2: { description: string; device: string; instance: number; region: number; sha256: string; mappedAt?: string }[];
+  memoryMap?: [string, string, string][];
+}
+
+export interface Sample {
+  name: string;
+  path: string;
+  truth: Truth;
+}
+
+/** The real states that come with the project, with their truth. */
+export const STATES_FOLDER = fileURLToPath(new URL('../../test-vectors/states/', import.meta.url));
+
+/** All `NAME.sav` (or `NAME.ssm`) of a folder with a `NAME.json` beside them. */
+export function samplesIn(folder: string): Sample[] {
+  return readdirSync(folder)
+    .filter((file) => /\.(sav|ssm)$/.test(file) && existsSync(join(folder, file.replace(/\.\w+$/, '.json'))))
+    .map((file) => {
+      const name = file.replace(/\.\w+$/, '');
+      return { name, path: join(folder, file), truth: JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Truth };
+    });
+}
+
+export function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** An image in memory. */
+export class MemoryTarget implements ImageTarget {
+  bytes: Uint8Array = new Uint8Array(0);
+
+  async writeAt(bytes: Uint8Array, offset: number): Promise<void> {
+    if (offset + bytes.length > this.bytes.length) this.#resize(offset + bytes.length);
+    this.bytes.set(bytes, offset);
+  }
+
+  async truncate(size: number): Promise<void> {
+    this.#resize(size);
+  }
+
+  #resize(size: number): void {
+    const bytes = new Uint8Array(size);
+    bytes.set(this.bytes.subarray(0, size));
+    this.bytes = bytes;
+  }
+}
