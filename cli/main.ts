@@ -5,6 +5,7 @@ import { hideBin } from 'yargs/helpers';
 import { extractCommand } from './commands/extract.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { hideDashes, showDashes } from './dash.ts';
 import { ExitCode } from './exit-codes.ts';
 
 /** A reader that closed its end early, like `head`, wants no more; that is no fault. */
@@ -12,12 +13,13 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
-const parser = yargs(hideBin(process.argv))
+const parser = yargs(hideDashes(hideBin(process.argv)))
   .scriptName('savkit')
   .usage('$0 <command>\n\nRead, verify and extract VirtualBox saved states, offline.')
   .command(inspectCommand)
   .command(verifyCommand)
   .command(extractCommand)
+  .middleware(showDashes)
   .demandCommand(1, 'Which command?')
   .strict()
   .version(version)

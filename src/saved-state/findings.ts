@@ -14,7 +14,7 @@ export interface Finding {
 }
 
 /** Findings kept; a file of rubbish must not fill the memory. */
-const MAX_FINDINGS = 1000;
+export const MAX_FINDINGS = 1000;
 
 export class Findings {
   readonly list: Finding[] = [];

@@ -1,6 +1,6 @@
 import type { Cursor } from '../../formats/binary/cursor.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
-import { FormatError, InterruptedError, type OnDamage, UnsupportedError } from '../../formats/errors.ts';
+import { FormatError, InterruptedError, type OnDamage, throwDamage, UnsupportedError } from '../../formats/errors.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../formats/pgm/ranges.ts';
@@ -13,7 +13,7 @@ import { CPUM_LIMIT, CPUM_UNIT, CPUM_VERSIONS, readCpum } from '../../formats/un
 import { LIVE_CONTROL_UNIT, readLiveControl } from '../../formats/units/live-control.ts';
 import { MM_UNIT, readMm } from '../../formats/units/mm.ts';
 import { findPciDevices, PCI_LIMIT, PCI_UNITS } from '../../formats/units/pci.ts';
-import { findingOf } from './findings.ts';
+import { type Finding, findingOf, MAX_FINDINGS } from './findings.ts';
 import { PageCensus } from './page-census.ts';
 import type { SavedState, UnitSummary } from './state.ts';
 
@@ -40,10 +40,15 @@ export interface WalkOptions {
 /** Live saves of a million passes are possible, files of more units than this are not believed. */
 const MAX_UNITS = 131072;
 
+/** Stands for findings that are not kept. */
+const MANY_MORE: Finding = { severity: 'error', code: 'more', message: 'One of very many findings', place: {} };
+
 /** Reads a saved state from front to back, all passes. @throws SavkitError; with `onDamage` only what ends all reading */
 export async function walkState(source: ByteSource, options: WalkOptions = {}): Promise<SavedState> {
-  const container = await openContainer(source, options.onDamage);
-  return new Walk(container, options).run();
+  let walk: Walk | undefined;
+  const container = await openContainer(source, (error) => (walk ? walk.report(error) : (options.onDamage ?? throwDamage)(error)));
+  walk = new Walk(container, options);
+  return walk.run();
 }
 
 class Walk {
@@ -52,6 +57,11 @@ class Walk {
   readonly #pgm: PgmReader;
   readonly #census: PageCensus;
   readonly #state: SavedState;
+  /** The unit that is being read, and so is what findings are about. */
+  #unit: UnitSummary | undefined;
+  /** Findings in the header of a unit, which is not known yet. */
+  #headerFindings: Finding[] = [];
+  #reported = 0;
 
   constructor(container: Container, options: WalkOptions) {
     this.#container = container;
@@ -72,21 +82,24 @@ class Walk {
   /** Reads one unit; false at the end. */
   async #step(): Promise<boolean> {
     let unit: UnitHeader | undefined;
+    this.#unit = undefined;
+    this.#headerFindings = [];
     try {
       unit = await this.#container.nextUnit();
     } catch (error) {
-      this.#report(error);
+      this.report(error);
       return this.#container.resync();
     }
     if (!unit) return false;
     if (this.#state.units.length >= MAX_UNITS) throw new UnsupportedError('too-many-units', `Cannot read file: it has more than ${MAX_UNITS} units`);
-    const summary: UnitSummary = { ...unit, size: 0, payloadSize: 0, findings: [] };
+    const summary: UnitSummary = { ...unit, size: 0, payloadSize: 0, findings: this.#headerFindings };
+    this.#unit = summary;
     this.#state.units.push(summary);
     let inStep = true;
     try {
       await this.#readUnit(unit);
     } catch (error) {
-      inStep = await this.#passDamaged(error, summary);
+      inStep = await this.#passDamaged(error);
     }
     summary.size = this.#container.unitSize;
     summary.payloadSize = this.#container.segments.payloadSize;
@@ -94,23 +107,25 @@ class Walk {
   }
 
   /** Reports what a unit's reader met and passes the rest of the unit; false when the container itself can't go on. */
-  async #passDamaged(error: unknown, summary: UnitSummary): Promise<boolean> {
-    this.#report(error, summary);
+  async #passDamaged(error: unknown): Promise<boolean> {
+    this.report(error);
     try {
       while (await this.#container.nextSegments()) this.#tick();
       return true;
     } catch (next) {
       // A broken record or block is met again by whoever reads on.
-      if ((next as Error).message !== (error as Error).message) this.#report(next, summary);
+      if ((next as Error).message !== (error as Error).message) this.report(next);
       return false;
     }
   }
 
-  #report(error: unknown, unit?: UnitSummary): void {
+  /** Takes what a reader met. @throws all that is no damage, and damage where the caller wants it thrown */
+  report(error: unknown): void {
     const judged = error instanceof FormatError || error instanceof UnsupportedError;
     if (!judged || !this.#options.onDamage) throw error;
+    const unit = this.#unit;
     if (unit) error.at({ unit: unit.name, instance: unit.instance, version: unit.version, pass: unit.pass });
-    unit?.findings.push(findingOf(error));
+    (unit?.findings ?? this.#headerFindings).push(this.#reported++ < MAX_FINDINGS ? findingOf(error) : MANY_MORE);
     this.#options.onDamage(error as FormatError);
   }
 

@@ -1,0 +1,202 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { STATES_FOLDER, sha256 } from '../src/testing/states.ts';
+import { runSavkit } from './testing/run-savkit.ts';
+
+const live = join(STATES_FOLDER, 'own-long-live.sav');
+const plain = join(STATES_FOLDER, 'own-long.sav');
+const ramSha256 = JSON.parse(readFileSync(join(STATES_FOLDER, 'own-long.json'), 'utf8')).ram.low.sha256 as string;
+const schema = JSON.parse(readFileSync(new URL('./output.schema.json', import.meta.url), 'utf8')) as object;
+const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'savkit-cli-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A copy of a good state with one bit flipped in guest memory. */
+function damagedState(): string {
+  const bytes = readFileSync(plain);
+  bytes[100_000] ^= 4;
+  const path = join(folder, 'damaged.sav');
+  writeFileSync(path, bytes);
+  return path;
+}
+
+async function json(
+  ...args: string[]
+): Promise<{ exitCode: number; files: { exitCode: number; result: Record<string, unknown>; findings: object[]; error: { code: string } | null }[] }> {
+  const { stdout, exitCode } = await runSavkit([...args, '--json']);
+  const document = JSON.parse(stdout.toString());
+  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
+  expect(document.exitCode).toBe(exitCode);
+  return document;
+}
+
+describe('savkit', () => {
+  it('says what it can do', async () => {
+    const { stdout, exitCode } = await runSavkit(['--help']);
+    expect(exitCode).toBe(0);
+    for (const command of ['inspect', 'verify', 'extract']) expect(stdout.toString()).toContain(command);
+  });
+
+  it('prints its version', async () => {
+    const { stdout } = await runSavkit(['--version']);
+    expect(stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+
+  it('has examples for each command', async () => {
+    for (const command of ['inspect', 'verify', 'extract']) {
+      const { stdout } = await runSavkit([command, '--help']);
+      expect(stdout.toString()).toContain(`savkit ${command} `);
+    }
+  });
+
+  it('ends with 2 for words that make no sense', async () => {
+    for (const args of [[], ['nonsense'], ['verify'], ['verify', plain, '--nonsense'], ['extract', plain], ['extract', plain, '-o', '-', '--format', 'zip']]) {
+      const { exitCode, stderr, stdout } = await runSavkit(args);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain('savkit');
+      expect(stdout.toString()).toBe('');
+    }
+  });
+});
+
+describe('savkit verify', () => {
+  it('ends with 0 for whole files, 1 for damaged ones, 4 for missing ones', async () => {
+    expect((await runSavkit(['verify', plain, live])).exitCode).toBe(0);
+    expect((await runSavkit(['verify', damagedState()])).exitCode).toBe(1);
+    expect((await runSavkit(['verify', join(folder, 'none.sav')])).exitCode).toBe(4);
+    expect((await runSavkit(['verify', folder])).exitCode).toBe(4);
+  });
+
+  it('goes on over many files', async () => {
+    const { stdout, stderr, exitCode } = await runSavkit(['verify', plain, damagedState(), live]);
+    expect(stdout.toString().match(/: whole/g)).toHaveLength(2);
+    expect(stdout.toString()).toContain('VERR_SSM_INTEGRITY_REC_TERM_CRC');
+    expect(stderr).toBe('');
+    expect(exitCode).toBe(1);
+  });
+
+  it('reads stdin', async () => {
+    const { stdout, exitCode } = await runSavkit(['verify', '-'], { stdin: readFileSync(live) });
+    expect(stdout.toString()).toContain('-: whole');
+    expect(exitCode).toBe(0);
+  });
+
+  it('gives each unit its verdict', async () => {
+    const { files } = await json('verify', damagedState());
+    const units = files[0].result.units as { name: string; verdict: string }[];
+    expect(units.filter(({ verdict }) => verdict === 'damaged').map(({ name }) => name)).toEqual(['pgm']);
+    expect(files[0].result.verdict).toBe('damaged');
+  });
+
+  it('prints nothing for good files with --quiet', async () => {
+    expect((await runSavkit(['verify', '--quiet', plain])).stdout.toString()).toBe('');
+  });
+
+  it('keeps control characters of hostile names from the terminal', async () => {
+    const bytes = readFileSync(plain);
+    const at = bytes.indexOf('HWACCM');
+    bytes[at] = 0x1b;
+    const path = join(folder, 'hostile.sav');
+    writeFileSync(path, bytes);
+    expect((await runSavkit(['verify', '--units', path])).stdout.toString()).not.toContain('\u001b');
+  });
+
+  it('ends with 5 for formats that it only knows by name', async () => {
+    const path = join(folder, 'v1.0.sav');
+    writeFileSync(path, Buffer.from('\x7fVirtualBox SavedState V1.0\n'.padEnd(64, '\0'), 'latin1'));
+    const { exitCode, stdout } = await runSavkit(['verify', path]);
+    expect(exitCode).toBe(5);
+    expect(stdout.toString()).toContain('V1.0');
+  });
+});
+
+describe('savkit inspect', () => {
+  it('fills its JSON schema', async () => {
+    for (const file of [plain, live]) {
+      const { files } = await json('inspect', file);
+      expect(files[0].result).toHaveProperty('memory.ramSize', 4 * 1024 * 1024);
+    }
+  });
+
+  it('shows what can be seen of a damaged file, and says so', async () => {
+    const { stdout, exitCode } = await runSavkit(['inspect', damagedState()]);
+    expect(exitCode).toBe(1);
+    expect(stdout.toString()).toContain('Damage');
+    expect(stdout.toString()).toContain('ConsoleData');
+  });
+
+  it('uses no colour where NO_COLOR or a pipe asks for none', async () => {
+    expect((await runSavkit(['inspect', plain])).stdout.toString()).not.toContain('\u001b');
+  });
+});
+
+describe('savkit extract', () => {
+  it('writes memory to a file that only its owner can read', async () => {
+    const output = join(folder, 'memory.raw');
+    const { files } = await json('extract', plain, '-o', output);
+    expect(files[0].result.size).toBe(4 * 1024 * 1024);
+    expect(sha256(readFileSync(output))).toBe(ramSha256);
+    expect(statSync(output).mode & 0o777).toBe(0o600);
+  });
+
+  it('writes memory to stdout, from stdin', async () => {
+    const { stdout, stderr } = await runSavkit(['extract', '-', '-o', '-'], { stdin: readFileSync(plain) });
+    expect(stderr).toBe('');
+    expect(sha256(stdout)).toBe(ramSha256);
+  });
+
+  it('leaves holes for zeros with --format sparse', async () => {
+    const output = join(folder, 'memory.raw');
+    await runSavkit(['extract', plain, '-o', output, '--format', 'sparse']);
+    expect(sha256(readFileSync(output))).toBe(ramSha256);
+    expect(statSync(output).blocks * 512).toBeLessThan(2 * 1024 * 1024);
+  });
+
+  it('never writes over a file without --force', async () => {
+    const output = join(folder, 'memory.raw');
+    writeFileSync(output, 'precious');
+    expect((await runSavkit(['extract', plain, '-o', output])).exitCode).toBe(4);
+    expect(readFileSync(output, 'utf8')).toBe('precious');
+    expect((await runSavkit(['extract', plain, '-o', output, '--force'])).exitCode).toBe(0);
+    expect(sha256(readFileSync(output))).toBe(ramSha256);
+  });
+
+  it('leaves nothing behind when the state is damaged', async () => {
+    const source = damagedState();
+    const { exitCode, stderr } = await runSavkit(['extract', source, '-o', join(folder, 'memory.raw')]);
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('VERR_SSM_INTEGRITY_REC_TERM_CRC');
+    expect(readdirSync(folder)).toEqual(['damaged.sav']);
+  });
+
+  it('leaves nothing behind when the output can not be written', async () => {
+    mkdirSync(join(folder, 'target'));
+    expect((await runSavkit(['extract', plain, '-o', join(folder, 'none', 'memory.raw')])).exitCode).toBe(4);
+    expect((await runSavkit(['extract', plain, '-o', join(folder, 'target')])).exitCode).toBe(4);
+    expect(readdirSync(folder)).toEqual(['target']);
+  });
+
+  it('refuses parts that do not go together', async () => {
+    const output = join(folder, 'x');
+    for (const args of [
+      ['--rom', 'DMI tables', '--mmio2', 'VMMDev'],
+      ['--rom', 'DMI tables', '--format', 'elf'],
+      ['--shadow'],
+      ['--range', 'nonsense'],
+      ['--range', '0x2000-0x1000'],
+      ['--rom', 'nothing of that name'],
+    ]) {
+      expect((await runSavkit(['extract', plain, '-o', output, ...args])).exitCode).toBe(2);
+    }
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
