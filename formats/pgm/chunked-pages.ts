@@ -74,13 +74,14 @@ export class ChunkedPages {
   #takePage(payload: PayloadReader, batch: PageBatch): boolean {
     const type = this.#types[this.#page];
     const kind = kindOf(type, this.#present === true);
-    const frame = this.#range.start / PAGE_SIZE + this.#page;
-    const rom = kind === PageKind.ROM_VIRGIN;
-    if (kind !== undefined || this.#present) {
+    if (kind === undefined) {
+      this.#waiting = this.#present === true && !this.#content.pass(payload);
+    } else {
+      const frame = this.#range.start / PAGE_SIZE + this.#page;
       const ram = type === OldPageType.RAM;
-      batch.add(kind ?? 0, ram ? frame : this.#page, ram ? 0 : this.#range.index, rom ? 1 : 0);
+      batch.add(kind, ram ? frame : this.#page, ram ? 0 : this.#range.index, kind === PageKind.ROM_VIRGIN ? 1 : 0);
       this.#waiting = this.#present === true && !this.#content.take(payload, batch);
-      if (this.#waiting || kind === undefined) batch.count--;
+      if (this.#waiting) batch.count--;
     }
     return !this.#waiting;
   }

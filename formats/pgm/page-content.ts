@@ -32,6 +32,21 @@ export class PageContent {
     return this.#assemble(payload, batch);
   }
 
+  /** Passes 4096 bytes that no record is made of; false when the segments don't suffice. Takes no spill slot: such pages don't fill a batch. */
+  pass(payload: PayloadReader): boolean {
+    while (this.#have < PAGE_SIZE) {
+      if (payload.runAt === payload.runEnd) {
+        if (!payload.nextRun()) return false;
+        continue;
+      }
+      const part = Math.min(PAGE_SIZE - this.#have, payload.runEnd - payload.runAt);
+      payload.runAt += part;
+      this.#have += part;
+    }
+    this.#have = 0;
+    return true;
+  }
+
   #assemble(payload: PayloadReader, batch: PageBatch): boolean {
     while (this.#have < PAGE_SIZE) {
       if (payload.runAt === payload.runEnd) {

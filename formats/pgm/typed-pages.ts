@@ -83,11 +83,16 @@ export class TypedPages {
   }
 
   #takeContent(payload: PayloadReader, batch: PageBatch, kind: number): boolean {
-    this.#add(batch, Math.max(0, kind));
-    const complete = this.#content.take(payload, batch);
-    if (!complete || kind < 0) batch.count--;
+    const complete = kind < 0 ? this.#content.pass(payload) : this.#addContent(payload, batch, kind);
     this.#waiting = complete ? undefined : kind;
     if (complete) this.#step();
+    return complete;
+  }
+
+  #addContent(payload: PayloadReader, batch: PageBatch, kind: number): boolean {
+    this.#add(batch, kind);
+    const complete = this.#content.take(payload, batch);
+    if (!complete) batch.count--;
     return complete;
   }
 
