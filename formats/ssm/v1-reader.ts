@@ -147,7 +147,9 @@ export class V1Reader implements Container {
     const window = this.#window;
     if (this.#payload) return true;
     if (window.available > 0) window.position++;
-    return findUnitHeader(window, isUnitHeaderV1);
+    const found = await findUnitHeader(window, isUnitHeaderV1);
+    if (!found) await this.#finish();
+    return found;
   }
 }
 
