@@ -93,7 +93,7 @@ export function cutCompressed(kib: number): Cut {
     });
 }
 
-function pieces(payload: Uint8Array, size: number): Uint8Array[] {
+export function pieces(payload: Uint8Array, size: number): Uint8Array[] {
   return Array.from({ length: Math.ceil(payload.length / size) }, (_, i) => payload.subarray(i * size, (i + 1) * size));
 }
 
@@ -108,7 +108,7 @@ function sizeCode(size: number): Buffer {
 }
 
 /** Literal runs of one byte, and copies of 3 to 8 bytes from 1 or 4 bytes back. */
-function naiveLzf(block: Uint8Array): Buffer {
+export function naiveLzf(block: Uint8Array): Buffer {
   const out: number[] = [];
   for (let at = 0; at < block.length; ) {
     const length = (distance: number) => {
