@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { writeSync } from 'node:fs';
 import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
@@ -64,8 +65,8 @@ class TemporaryFile implements FileSink {
   async writeAt(bytes: Uint8Array, position: number): Promise<void> {
     await this.#attempt(async () => {
       for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await this.#file.write(bytes, done, bytes.length - done, position + done);
-        done += bytesWritten;
+        // Synchronously, for the reason that FileSource gives.
+        done += writeSync(this.#file.fd, bytes, done, bytes.length - done, position + done);
       }
     });
   }
