@@ -57,6 +57,10 @@ export interface PgmConfig {
 const NO_PAE_PDS = [NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS];
 /** `VMM_MAX_CPU_COUNT` of the largest builds. */
 const MAX_CPUS = 512;
+/** Raw mode maps the hypervisor by some ten mappings. */
+const MAX_MAPPINGS = 256;
+/** Ids are bytes, of which 0 and 0xFF name no range. */
+const MAX_ENTRIES = 254;
 
 export function readBasic(cursor: Cursor, version: PgmVersion): PgmBasic {
   const basic = version.basic === 'per-cpu' ? readPerCpu(cursor, version.version) : readOneCpu(cursor, version);
@@ -109,6 +113,7 @@ function readMappings(cursor: Cursor): Mapping[] {
     const sequence = cursor.u32();
     if (sequence === END_OF_LIST) return mappings;
     if (sequence !== mappings.length) throw changed('mapping', `number ${sequence}, expected ${mappings.length}`);
+    checkCount('mappings', mappings.length, MAX_MAPPINGS);
     mappings.push(mapping.read(cursor));
   }
 }
@@ -117,6 +122,7 @@ export function readConfig(cursor: Cursor, version: PgmVersion): PgmConfig {
   const config: PgmConfig = { roms: [], mmio2: [] };
   if (version.ramConfig) Object.assign(config, ramConfig.read(cursor));
   for (let id = readId(cursor); id !== END_ID; id = readId(cursor)) {
+    checkCount('ROMs', config.roms.length, MAX_ENTRIES);
     const rom = { id, ...romEntry.read(cursor) };
     if (rom.device !== '' || rom.instance !== 0 || rom.region !== 0) throw changed(`ROM ${id}`, 'it names a device');
     if (rom.address % PAGE_SIZE !== 0) throw changed(`ROM ${id}`, `address ${hex(rom.address)} is not page aligned`);
@@ -124,6 +130,7 @@ export function readConfig(cursor: Cursor, version: PgmVersion): PgmConfig {
     config.roms.push(rom);
   }
   for (let id = readId(cursor); id !== END_ID; id = readId(cursor)) {
+    checkCount('MMIO2 ranges', config.mmio2.length, MAX_ENTRIES);
     const range = { id, ...mmio2Entry.read(cursor) };
     checkSize(`MMIO2 range ${id}`, range.size);
     config.mmio2.push(range);
@@ -135,6 +142,11 @@ function readId(cursor: Cursor): number {
   const id = cursor.u8();
   if (id === 0) throw changed('list of ROMs and MMIO2 ranges', 'id 0');
   return id;
+}
+
+/** A structure is read anew whenever more of it arrives, so its length must be bounded. */
+function checkCount(what: string, count: number, limit: number): void {
+  if (count >= limit) throw new FormatError('too-long', `Cannot read list of ${what}: it has more than ${limit}`);
 }
 
 function checkSize(what: string, size: number): void {

@@ -33,7 +33,7 @@ export interface OldRange {
 
 /** Machines have some ten ranges and as many runs of types; far more are an attack. */
 const MAX_RANGES = 1024;
-export const MAX_RUNS = 16384;
+export const MAX_RUNS = 1024;
 
 /** Reads the head of the next range; undefined at the end of the list. */
 export function readRangeHead(cursor: Cursor, version: PgmVersion, index: number): OldRange | undefined {

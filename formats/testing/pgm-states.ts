@@ -97,7 +97,7 @@ export function pieces(payload: Uint8Array, size: number): Uint8Array[] {
   return Array.from({ length: Math.ceil(payload.length / size) }, (_, i) => payload.subarray(i * size, (i + 1) * size));
 }
 
-function rawRecord(piece: Uint8Array): Uint8Array {
+export function rawRecord(piece: Uint8Array): Uint8Array {
   return Buffer.concat([Buffer.of(0x92), sizeCode(piece.length), piece]);
 }
 
