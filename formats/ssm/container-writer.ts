@@ -1,0 +1,50 @@
+import type { ByteSink, SeekableSink } from '../binary/sink.ts';
+import { UnsupportedError } from '../errors.ts';
+import type { ContainerFormat, ContainerHeader, UnitHeader } from './container.ts';
+import { V1Writer } from './v1-writer.ts';
+import { V2Writer } from './v2-writer.ts';
+
+/** What a unit's header is written from. */
+export type NewUnit = Pick<UnitHeader, 'name' | 'instance' | 'version' | 'pass'>;
+
+/** What a file header is written from. */
+export type NewContainer = Pick<ContainerHeader, 'release' | 'hostBits' | 'widths' | 'live' | 'registeredUnits'>;
+
+/**
+ * Writes a container front to back: `beginUnit`, `put` …, `endUnit`, and at last `finish`.
+ *
+ * `put` and `putBlock` only fill a buffer; after each, `await flush()` when `isFull`.
+ */
+export interface ContainerWriter {
+  readonly format: ContainerFormat;
+  readonly isFull: boolean;
+  beginUnit(unit: NewUnit): void;
+  /**
+   * One item of payload, at most 64 KiB, as VirtualBox's SSMR3PutMem takes it: small ones are gathered, large ones compressed in steps of 4 KiB.
+   */
+  put(bytes: Uint8Array): void;
+  /**
+   * A block of payload in the encoding it already has, of `size` bytes when decoded (`Encoding`).
+   * @returns false, and nothing written, where this container can't hold the block so
+   */
+  putBlock(encoding: number, bytes: Uint8Array, at: number, length: number, size: number): boolean;
+  endUnit(): void;
+  flush(): Promise<void>;
+  /** Ends the container. */
+  finish(): Promise<void>;
+}
+
+export type Compression = 'lzf' | 'none';
+
+/** @throws UnsupportedError for V1.x on a sink that can't be written out of order */
+export function createContainer(
+  sink: ByteSink | SeekableSink,
+  format: ContainerFormat,
+  header: NewContainer,
+  compression: Compression = 'lzf',
+): ContainerWriter {
+  if (format === '2.0') return new V2Writer(sink, header, compression);
+  if (!('writeAt' in sink))
+    throw new UnsupportedError('needs-file', `Cannot write V${format} to a stream: its header holds the size and CRC of the whole file`);
+  return new V1Writer(sink, format, header, compression);
+}

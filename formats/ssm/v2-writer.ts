@@ -1,0 +1,244 @@
+import { crc32 } from '../binary/crc32.ts';
+import { LzfEncoder } from '../binary/lzf-encode.ts';
+import type { ByteSink } from '../binary/sink.ts';
+import type { Struct } from '../binary/struct.ts';
+import { Writer } from '../binary/writer.ts';
+import { KIB } from '../units.ts';
+import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
+import {
+  DIRECTORY_MAGIC,
+  directoryEntry,
+  directoryHead,
+  END_MAGIC,
+  FOOTER_MAGIC,
+  fileHeaderV2,
+  footer,
+  MAGIC_BASE,
+  MAGIC_SIZE,
+  PASS_FINAL,
+  termRecord,
+  UNIT_MAGIC,
+  unitHeaderV2,
+} from './layouts.ts';
+import { OutputBuffer } from './output-buffer.ts';
+import { RECORD_FLAGS, RecordType } from './record-scanner.ts';
+import { Encoding } from './segments.ts';
+
+/** Items up to this size are gathered in a buffer of `BLOCK` bytes, which is written as one RAW record. Source: SSM.cpp, ssmR3DataWrite. */
+const SMALL_ITEM = 512;
+const BLOCK = 4096;
+/** A block is stored compressed when it becomes at least 256 bytes smaller. */
+const COMPRESSED_LIMIT = BLOCK - 256;
+const ENCODING_RECORDS = { [Encoding.LZF]: RecordType.RAW_LZF, [Encoding.ZERO]: RecordType.RAW_ZERO } as Record<number, number>;
+
+/** Writes V2.0 containers (ssm-container.md 3), record by record as VirtualBox does (3.5). */
+export class V2Writer implements ContainerWriter {
+  readonly format = '2.0';
+  readonly #out: OutputBuffer;
+  readonly #compression: Compression;
+  readonly #encoder = new LzfEncoder();
+  readonly #small = new Uint8Array(BLOCK);
+  #smallLength = 0;
+  #unitStart = 0;
+  /** By name and instance; of several passes the last one written counts. */
+  readonly #directory = new Map<string, { offset: number; instance: number; nameCrc: number }>();
+
+  constructor(sink: ByteSink, header: NewContainer, compression: Compression) {
+    this.#out = new OutputBuffer(sink);
+    this.#compression = compression;
+    const { release, hostBits = 64, widths, live, registeredUnits = 0 } = header;
+    const fields = {
+      magic: fixed(`${MAGIC_BASE}V2.0\n`, MAGIC_SIZE),
+      ...(release ?? NO_RELEASE),
+      hostBits,
+      gcPhysWidth: widths.gcPhys,
+      gcPtrWidth: widths.gcPtr,
+      reserved: 0,
+      registeredUnits,
+      flags: live ? 3 : 1,
+      maxDecompressed: BLOCK,
+      crc: 0,
+    };
+    this.#putSealed(fileHeaderV2, fields, 60);
+  }
+
+  get isFull(): boolean {
+    return this.#out.isFull;
+  }
+
+  beginUnit({ name, instance, version, pass }: NewUnit): void {
+    const { offset } = this.#out;
+    const bytes = Buffer.from(name, 'latin1');
+    if (name !== LIVE_CONTROL) this.#directory.set(`${name}/${instance}`, { offset, instance, nameCrc: crc32(bytes) });
+    this.#putUnitHeader(UNIT_MAGIC, { instance, version, pass: pass === 'final' ? PASS_FINAL : pass }, Buffer.concat([bytes, Buffer.alloc(1)]));
+    this.#unitStart = this.#out.offset;
+  }
+
+  put(bytes: Uint8Array): void {
+    if (bytes.length <= SMALL_ITEM) {
+      if (this.#smallLength + bytes.length > BLOCK) this.#flushSmall();
+      this.#small.set(bytes, this.#smallLength);
+      this.#smallLength += bytes.length;
+      return;
+    }
+    this.#flushSmall();
+    for (let at = 0; at < bytes.length; at += BLOCK) {
+      if (bytes.length - at < BLOCK) this.#putRaw(bytes, at, bytes.length - at);
+      else this.#putWhole(bytes, at);
+    }
+  }
+
+  putBlock(encoding: number, bytes: Uint8Array, at: number, length: number, size: number): boolean {
+    if (encoding === Encoding.RAW) {
+      if (length > SMALL_ITEM) {
+        this.#flushSmall();
+        this.#putRaw(bytes, at, length);
+      } else this.put(bytes.subarray(at, at + length));
+      return true;
+    }
+    if (size > BLOCK || size % KIB !== 0 || (encoding === Encoding.LZF && length > BLOCK - KIB)) return false;
+    this.#flushSmall();
+    this.#putCompressed(encoding, bytes, at, length, size);
+    return true;
+  }
+
+  endUnit(): void {
+    this.#flushSmall();
+    const out = this.#out;
+    const writer = new Writer();
+    termRecord.write(writer, {
+      type: RECORD_FLAGS | RecordType.TERM,
+      size: TERM_CONTENT,
+      flags: 1,
+      streamCrc: 0,
+      unitSize: out.offset + TERM_CONTENT + 2 - this.#unitStart,
+    });
+    const bytes = writer.view();
+    out.put(bytes.subarray(0, 2));
+    new DataView(bytes.buffer).setUint32(4, out.crc(), true);
+    out.put(bytes.subarray(2));
+  }
+
+  flush(): Promise<void> {
+    return this.#out.flush();
+  }
+
+  async finish(): Promise<void> {
+    this.#putUnitHeader(END_MAGIC, { instance: 0, version: 0, pass: PASS_FINAL }, new Uint8Array(0));
+    const entries = [...this.#directory.values()];
+    const directory = new Writer(undefined, 16 * (entries.length + 1));
+    directoryHead.write(directory, { magic: fixed(DIRECTORY_MAGIC, 8), crc: 0, count: entries.length });
+    for (const entry of entries) directoryEntry.write(directory, entry);
+    await this.#putLarge(sealed(directory.view(), 8));
+    const { offset } = this.#out;
+    this.#putSealed(footer, { magic: fixed(FOOTER_MAGIC, 8), offset, streamCrc: this.#out.crc(), directoryEntries: entries.length, reserved: 0, crc: 0 }, 28);
+    await this.#out.flush();
+  }
+
+  #putUnitHeader(magic: string, fields: { instance: number; version: number; pass: number }, name: Uint8Array): void {
+    const out = this.#out;
+    const writer = new Writer();
+    unitHeaderV2.write(writer, { magic: fixed(magic, 8), offset: out.offset, streamCrc: out.crc(), crc: 0, ...fields, flags: 0, nameSize: name.length });
+    writer.bytes(name);
+    out.put(sealed(writer.view(), 20));
+  }
+
+  #putSealed<T>(struct: Struct<T>, value: T, crcField: number): void {
+    const writer = new Writer();
+    struct.write(writer, value);
+    this.#out.put(sealed(writer.view(), crcField));
+  }
+
+  async #putLarge(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += BLOCK) {
+      this.#out.put(bytes.subarray(at, at + BLOCK));
+      if (this.#out.isFull) await this.#out.flush();
+    }
+  }
+
+  #flushSmall(): void {
+    if (this.#smallLength > 0) this.#putRaw(this.#small, 0, this.#smallLength);
+    this.#smallLength = 0;
+  }
+
+  #putRaw(bytes: Uint8Array, at: number, length: number): void {
+    this.#out.u8(RECORD_FLAGS | RecordType.RAW);
+    this.#putSize(length);
+    this.#out.put(bytes.subarray(at, at + length));
+  }
+
+  /** A block of 4096 bytes: as zeros, compressed, or raw. */
+  #putWhole(bytes: Uint8Array, at: number): void {
+    const out = this.#out;
+    const compresses = this.#compression === 'lzf';
+    if (compresses && isZero(bytes, at)) {
+      this.#putCompressed(Encoding.ZERO, bytes, at, 0, BLOCK);
+      return;
+    }
+    // Type byte, three bytes of size, KiB after decompression; then the data, where it belongs at once.
+    const length = compresses ? this.#encoder.encode(bytes, at, BLOCK, out.bytes, out.length + COMPRESSED_HEAD, COMPRESSED_LIMIT) : 0;
+    if (length === 0) {
+      this.#putRaw(bytes, at, BLOCK);
+      return;
+    }
+    this.#putCompressedHead(Encoding.LZF, length, BLOCK);
+    out.length += length;
+  }
+
+  #putCompressed(encoding: number, bytes: Uint8Array, at: number, length: number, size: number): void {
+    this.#putCompressedHead(encoding, length, size);
+    this.#out.put(bytes.subarray(at, at + length));
+  }
+
+  /** Erratum 3: the size of compressed data always takes three bytes. */
+  #putCompressedHead(encoding: number, length: number, size: number): void {
+    this.#out.u8(RECORD_FLAGS | ENCODING_RECORDS[encoding]);
+    if (encoding === Encoding.LZF) this.#putSize3(length + 1);
+    else this.#out.u8(1);
+    this.#out.u8(size / KIB);
+  }
+
+  #putSize(size: number): void {
+    const out = this.#out;
+    if (size < 0x80) {
+      out.u8(size);
+    } else if (size < 0x800) {
+      out.u8(0xc0 | (size >> 6));
+      out.u8(0x80 | (size & 0x3f));
+    } else if (size < 0x10000) {
+      this.#putSize3(size);
+    } else {
+      out.u8(0xf0 | (size >> 18));
+      for (const shift of [12, 6, 0]) out.u8(0x80 | ((size >> shift) & 0x3f));
+    }
+  }
+
+  #putSize3(size: number): void {
+    this.#out.u8(0xe0 | (size >> 12));
+    this.#out.u8(0x80 | ((size >> 6) & 0x3f));
+    this.#out.u8(0x80 | (size & 0x3f));
+  }
+}
+
+const LIVE_CONTROL = 'SSMLiveControl';
+const TERM_CONTENT = termRecord.size() - 2;
+const COMPRESSED_HEAD = 5;
+/** For states of V1.1, which holds no release: the last one that wrote that format. Loaders want numbers above 0. */
+export const NO_RELEASE = { major: 2, minor: 0, build: 12, revision: 1 };
+
+/** Text as bytes, padded with NUL. */
+export function fixed(text: string, size: number): Uint8Array {
+  return Buffer.from(text.padEnd(size, '\0'), 'latin1');
+}
+
+/** The same bytes, with their own CRC (taken with the field as 0) in the field. */
+function sealed(bytes: Uint8Array, crcField: number): Uint8Array {
+  new DataView(bytes.buffer, bytes.byteOffset).setUint32(crcField, crc32(bytes), true);
+  return bytes;
+}
+
+const ZEROS = Buffer.alloc(BLOCK);
+
+function isZero(bytes: Uint8Array, at: number): boolean {
+  return bytes[at] === 0 && ZEROS.compare(bytes, at, at + BLOCK) === 0;
+}
