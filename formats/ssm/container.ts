@@ -68,6 +68,11 @@ export interface Container {
   resync(): Promise<boolean>;
 }
 
+export interface OpenOptions {
+  /** Leave the CRCs of the stream or file out: for a reading that only looks where things are, before one that checks. */
+  skipCrc?: boolean;
+}
+
 /** What `label` needs to tell units apart in messages. */
 export function unitLabel(unit: Pick<UnitHeader, 'name' | 'instance' | 'pass'>): string {
   const pass = unit.pass === 'final' ? '' : ` pass ${unit.pass}`;

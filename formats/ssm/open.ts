@@ -1,7 +1,7 @@
 import type { ByteSource } from '../binary/source.ts';
 import { Window } from '../binary/window.ts';
 import { FormatError, type OnDamage, throwDamage, UnsupportedError } from '../errors.ts';
-import type { Container } from './container.ts';
+import type { Container, OpenOptions } from './container.ts';
 import { startsWith } from './header-rules.ts';
 import { MAGIC_BASE, MAGIC_SIZE } from './layouts.ts';
 import { V1Reader } from './v1-reader.ts';
@@ -16,7 +16,7 @@ const VERSION_TEXTS = { '1.0': 'V1.0\n', '1.1': 'V1.1\n', '1.2': 'V1.2\n', '2.0'
  * @param onDamage gets damage that the reader can go on after; the default throws it
  * @throws FormatError when this is no saved state, UnsupportedError for V1.0
  */
-export async function openContainer(source: ByteSource, onDamage: OnDamage = throwDamage): Promise<Container> {
+export async function openContainer(source: ByteSource, onDamage: OnDamage = throwDamage, options: OpenOptions = {}): Promise<Container> {
   const window = new Window(source);
   await window.refill();
   if (!startsWith(window.bytes, 0, MAGIC_BASE)) {
@@ -33,11 +33,11 @@ export async function openContainer(source: ByteSource, onDamage: OnDamage = thr
   await window.need(MAGIC_SIZE, 'file header');
   switch (versionOf(window.bytes)) {
     case '2.0':
-      return V2Reader.open(window, onDamage);
+      return V2Reader.open(window, onDamage, options);
     case '1.2':
-      return V1Reader.open(window, '1.2', onDamage);
+      return V1Reader.open(window, '1.2', onDamage, options);
     case '1.1':
-      return V1Reader.open(window, '1.1', onDamage);
+      return V1Reader.open(window, '1.1', onDamage, options);
     case '1.0':
       throw new UnsupportedError(
         'unsupported-container',

@@ -1,7 +1,7 @@
 import { Cursor, WIDE } from '../binary/cursor.ts';
 import type { Window } from '../binary/window.ts';
 import { FormatError, hex, type OnDamage } from '../errors.ts';
-import type { Container, ContainerHeader, UnitHeader } from './container.ts';
+import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
 import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
 import { END_MAGIC, fileHeaderV1, UNIT_MAGIC, unitHeaderV1, versionV12 } from './layouts.ts';
 import { findUnitHeader, isUnitHeaderV1 } from './resync.ts';
@@ -28,10 +28,13 @@ export class V1Reader implements Container {
   /** File offset behind the current unit. */
   #unitEnd: number;
   #payload: PayloadStream | undefined;
+  #checksCrc = true;
 
-  static async open(window: Window, format: '1.1' | '1.2', onDamage: OnDamage): Promise<V1Reader> {
+  static async open(window: Window, format: '1.1' | '1.2', onDamage: OnDamage, options: OpenOptions = {}): Promise<V1Reader> {
     await window.need(format === '1.1' ? V11_HEADER_SIZE : V12_HEADER_SIZE, 'file header');
-    return new V1Reader(window, format, onDamage);
+    const reader = new V1Reader(window, format, onDamage);
+    if (options.skipCrc) reader.#skipCrc();
+    return reader;
   }
 
   private constructor(window: Window, format: '1.1' | '1.2', onDamage: OnDamage) {
@@ -127,12 +130,17 @@ export class V1Reader implements Container {
     }
     if (window.source.size === undefined) this.#checkSize(window.offset);
     const sizeIsTrue = this.#claimed.fileSize === window.offset;
-    if (sizeIsTrue && window.crcThrough(window.position) !== this.#claimed.crc) {
+    if (sizeIsTrue && this.#checksCrc && window.crcThrough(window.position) !== this.#claimed.crc) {
       const place = { offset: 40, field: 'crc' };
       this.#onDamage(
         new FormatError('bad-file-crc', 'Cannot trust file: its bytes do not have the CRC that its header claims', place, 'VERR_SSM_INTEGRITY_CRC'),
       );
     }
+  }
+
+  #skipCrc(): void {
+    this.#checksCrc = false;
+    this.#window.limitCrc(0, 0);
   }
 
   #checkSize(size: number): void {

@@ -1,7 +1,7 @@
 import { Cursor } from '../binary/cursor.ts';
 import { truncated, type Window } from '../binary/window.ts';
 import { FormatError, hex, type OnDamage } from '../errors.ts';
-import type { Container, ContainerHeader, UnitHeader } from './container.ts';
+import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
 import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
 import { type DirectoryEntry, END_MAGIC, fileHeaderV2, PASS_FINAL, termRecord, UNIT_MAGIC, unitHeaderV2 } from './layouts.ts';
 import { RecordScanner, RecordType } from './record-scanner.ts';
@@ -32,9 +32,10 @@ export class V2Reader implements Container {
   /** Inside of a unit's records. */
   #inUnit = false;
 
-  static async open(window: Window, onDamage: OnDamage): Promise<V2Reader> {
+  static async open(window: Window, onDamage: OnDamage, options: OpenOptions = {}): Promise<V2Reader> {
     await window.need(FILE_HEADER_SIZE, 'file header');
     const reader = new V2Reader(window, onDamage);
+    if (options.skipCrc) reader.#crc.disable();
     await reader.#checkFooterAtEnd();
     reader.#checkRelease();
     return reader;
@@ -229,7 +230,7 @@ export class V2Reader implements Container {
       const message = `Cannot trust footer at ${hex(offset)}: ${fields.directoryEntries} directory entries, the directory has ${count}`;
       this.#onDamage(new FormatError('bad-footer', message, { offset, field: 'directoryEntries' }, 'VERR_SSM_INTEGRITY_FOOTER'));
     }
-    if (this.header.streamCrc && this.#crc.computed(position) !== fields.streamCrc) {
+    if (this.header.streamCrc && !this.#crc.agreesInAll(position, fields.streamCrc)) {
       this.#onDamage(
         new FormatError('bad-stream-crc', `Cannot trust file: its bytes do not have the CRC that the footer claims`, place, 'VERR_SSM_INTEGRITY_CRC'),
       );

@@ -57,7 +57,7 @@ export async function extract(source: ByteSource, target: ImageTarget, options: 
   if (!source.seekable) throw new UsageError('not-seekable', `Cannot extract from ${source.name}: it has to be read twice, so it must be a file`);
   const { onProgress, signal } = options;
   const passing = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
-  const state = await walkState(source, signal ? { signal } : {});
+  const state = await walkState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
   if (options.unit !== undefined) return extractUnit(source, target, state, options.unit, passing);
   const plan = makePlan(state, options);
   for (const { offset, bytes } of plan.layout.fixed) await target.writeAt(bytes, offset);

@@ -4,7 +4,7 @@ import { FormatError, InterruptedError, type OnDamage, throwDamage, UnsupportedE
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../formats/pgm/ranges.ts';
-import type { Container, UnitHeader } from '../../formats/ssm/container.ts';
+import type { Container, OpenOptions, UnitHeader } from '../../formats/ssm/container.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { PayloadReader } from '../../formats/ssm/payload.ts';
 import { APIC_LIMIT, APIC_UNIT, readApicBases } from '../../formats/units/apic.ts';
@@ -22,7 +22,7 @@ export interface PageSink {
   take(batch: PageBatch): void | Promise<void>;
 }
 
-export interface WalkOptions {
+export interface WalkOptions extends OpenOptions {
   /** Gets damage that the walk goes on after. Default: it is thrown, and the walk ends. */
   onDamage?: OnDamage;
   /** Decompress everything, so that every block is checked. Pages are then walked unless a `sink` decodes them. */
@@ -46,7 +46,7 @@ const MANY_MORE: Finding = { severity: 'error', code: 'more', message: 'One of v
 /** Reads a saved state from front to back, all passes. @throws SavkitError; with `onDamage` only what ends all reading */
 export async function walkState(source: ByteSource, options: WalkOptions = {}): Promise<SavedState> {
   let walk: Walk | undefined;
-  const container = await openContainer(source, (error) => (walk ? walk.report(error) : (options.onDamage ?? throwDamage)(error)));
+  const container = await openContainer(source, (error) => (walk ? walk.report(error) : (options.onDamage ?? throwDamage)(error)), options);
   walk = new Walk(container, options);
   return walk.run();
 }

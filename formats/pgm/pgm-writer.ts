@@ -1,0 +1,68 @@
+import type { Widths } from '../binary/cursor.ts';
+import type { ContainerWriter } from '../ssm/container-writer.ts';
+import { Encoding } from '../ssm/segments.ts';
+import { PAGE_SIZE } from '../units.ts';
+import type { PgmBasic, PgmConfig } from './head.ts';
+import { writeBasic, writeConfig } from './head-writer.ts';
+import type { PageBatch } from './page-batch.ts';
+import { PageRecordHeads } from './page-record-writer.ts';
+import type { PgmVersion } from './versions.ts';
+
+/** One VirtualBox item is at most this long; a longer head goes in pieces. */
+const ITEM_LIMIT = 512;
+
+/**
+ * Writes one pass of a pgm unit of versions 10 to 14 into the container's current unit, item by item as VirtualBox does: head, page records,
+ * end.
+ */
+export class PgmPassWriter {
+  readonly #out: ContainerWriter;
+  readonly #heads: PageRecordHeads;
+  readonly #page = new Uint8Array(PAGE_SIZE);
+
+  /** @param basic of a final pass; @param config of pass 0 or a plain save */
+  constructor(out: ContainerWriter, version: PgmVersion, widths: Widths, basic?: PgmBasic, config?: PgmConfig) {
+    this.#out = out;
+    this.#heads = new PageRecordHeads(widths.gcPhys);
+    if (basic) this.#putInPieces(writeBasic(basic, version, widths));
+    if (config) this.#putInPieces(writeConfig(config, version, widths));
+  }
+
+  /**
+   * A record with the content of batch entry `i`; blocks pass through in the encoding they have where `reencode` is not asked for.
+   * Await `out.flush()` when `out.isFull`.
+   */
+  put(kind: number, page: number, id: number, protection: number, batch: PageBatch, i: number, reencode: boolean): void {
+    this.#putHead(kind, page, id, protection);
+    const encoding = batch.encoding[i];
+    const hasBlock = encoding === Encoding.LZF || encoding === Encoding.ZERO;
+    if (!reencode && hasBlock && this.#out.putBlock(encoding, batch.window.bytes, batch.at[i], batch.length[i], PAGE_SIZE)) return;
+    if (encoding === Encoding.RAW) {
+      this.#out.put(batch.window.bytes.subarray(batch.at[i], batch.at[i] + PAGE_SIZE));
+    } else {
+      batch.decode(i, this.#page, 0);
+      this.#out.put(this.#page);
+    }
+  }
+
+  /** A record with 4096 bytes of content, or without. */
+  putPage(kind: number, page: number, id: number, protection: number, content?: Uint8Array): void {
+    this.#putHead(kind, page, id, protection);
+    if (content) this.#out.put(content);
+  }
+
+  end(): void {
+    this.#heads.makeEnd();
+    this.#out.put(this.#heads.bytes.subarray(0, this.#heads.length));
+  }
+
+  #putHead(kind: number, page: number, id: number, protection: number): void {
+    const heads = this.#heads;
+    heads.make(kind, page, id, protection);
+    this.#out.put(heads.bytes.subarray(0, heads.length));
+  }
+
+  #putInPieces(bytes: Uint8Array): void {
+    for (let at = 0; at < bytes.length; at += ITEM_LIMIT) this.#out.put(bytes.subarray(at, at + ITEM_LIMIT));
+  }
+}
