@@ -94,7 +94,7 @@ export function machineFor(version: number): fc.Arbitrary<Machine> {
     // Versions 6 to 9 can't hold a ROM that stands half in RAM.
     const fitting = roms.filter((rom) => rom.address >= 0x1000000 || rom.address + rom.pages.length * PAGE <= lowEnd);
     for (const rom of fitting) rom.pages.forEach((_, i) => void memory.ram.delete(rom.address + i * PAGE));
-    const mmio = [{ address: 0xfec00000, pages: 2, description: 'I/O APIC' }];
+    const mmio = [{ address: 0xe0f00000, pages: 2, description: 'I/O APIC' }];
     return emptyMachine({ ...memory, cpus, roms: fitting, mmio2: ranges, mappings: guestMappings, mmio });
   });
 }
