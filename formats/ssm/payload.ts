@@ -105,14 +105,19 @@ export class PayloadReader {
 
   /** All that is left of the payload, owned. @throws FormatError `too-long` beyond `limit` bytes */
   async rest(limit: number): Promise<Uint8Array> {
-    const parts: Uint8Array[] = [];
+    let bytes: Uint8Array = new Uint8Array(FIRST_GATHER);
     let size = 0;
     for (let piece = await this.piece(); piece; piece = await this.piece()) {
+      if (size + piece.length > limit) throw this.#error('too-long', `more than ${limit} bytes of payload`, 'VERR_SSM_LOADED_TOO_LITTLE');
+      if (size + piece.length > bytes.length) {
+        const larger = new Uint8Array(2 * (size + piece.length));
+        larger.set(bytes);
+        bytes = larger;
+      }
+      bytes.set(piece, size);
       size += piece.length;
-      if (size > limit) throw this.#error('too-long', `more than ${limit} bytes of payload`, 'VERR_SSM_LOADED_TOO_LITTLE');
-      parts.push(piece.slice());
     }
-    return Buffer.concat(parts);
+    return bytes.subarray(0, size);
   }
 
   /** Passes what is left, decompressing on the way so that every block is checked. */
@@ -136,20 +141,22 @@ export class PayloadReader {
     return place;
   }
 
+  /** Gathers at least `needed` bytes, and twice what there is: many small segments must not make many attempts. */
   async #fetch(needed: number): Promise<void> {
-    const have = this.runEnd - this.runAt;
     if (needed > STRUCTURE_LIMIT) throw this.#error('too-long', `a structure of more than ${STRUCTURE_LIMIT} bytes`, 'VERR_TOO_MUCH_DATA');
-    while (!this.collect(Math.max(needed, have + 1))) {
-      if (this.#ended || !(await this.more())) throw this.#error('too-short', 'the payload ends too early', 'VERR_SSM_LOADED_TOO_MUCH');
+    const wanted = Math.max(needed, 2 * (this.runEnd - this.runAt));
+    while (!this.collect(wanted)) {
+      if (this.#ended || !(await this.more())) break;
     }
+    if (this.runEnd - this.runAt < needed) throw this.#error('too-short', 'the payload ends too early', 'VERR_SSM_LOADED_TOO_MUCH');
   }
 
   /** Moves the run to own memory with room for `extra` bytes behind it. */
   #ownRun(extra: number): void {
     const have = this.runEnd - this.runAt;
     const target = have + extra > this.#gathered.length ? new Uint8Array(2 * (have + extra)) : this.#gathered;
-    if (this.runBytes === target) target.copyWithin(0, this.runAt, this.runEnd);
-    else target.set(this.runBytes.subarray(this.runAt, this.runEnd));
+    if (this.runBytes !== target) target.set(this.runBytes.subarray(this.runAt, this.runEnd));
+    else if (this.runAt > 0) target.copyWithin(0, this.runAt, this.runEnd);
     this.#gathered = target;
     this.runBytes = target;
     this.runAt = 0;

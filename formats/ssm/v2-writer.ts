@@ -96,7 +96,7 @@ export class V2Writer implements ContainerWriter {
       } else this.put(bytes.subarray(at, at + length));
       return true;
     }
-    if (size > BLOCK || size % KIB !== 0 || (encoding === Encoding.LZF && length > BLOCK - KIB)) return false;
+    if (this.#compression === 'none' || size > BLOCK || size % KIB !== 0 || length > size) return false;
     this.#flushSmall();
     this.#putCompressed(encoding, bytes, at, length, size);
     return true;
