@@ -29,6 +29,11 @@ export async function withSeekableInput<T>(file: string, signal: AbortSignal, us
   });
 }
 
+/** The input of a job that reads more than once. */
+export function withSource<T>({ file, signal }: { file: string; signal: AbortSignal }, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  return withSeekableInput(file, signal, use);
+}
+
 /** Gives a path in a folder that only the user can read, and removes the folder afterwards. */
 export async function withTemporaryFile<T>(use: (path: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'savkit-'));

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { convertCommand } from './commands/convert.ts';
 import { extractCommand } from './commands/extract.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -15,10 +16,11 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 
 const parser = yargs(hideDashes(hideBin(process.argv)))
   .scriptName('savkit')
-  .usage('$0 <command>\n\nRead, verify and extract VirtualBox saved states, offline.')
+  .usage('$0 <command>\n\nRead, verify, extract and convert VirtualBox saved states, offline.')
   .command(inspectCommand)
   .command(verifyCommand)
   .command(extractCommand)
+  .command(convertCommand)
   .middleware(showDashes)
   .demandCommand(1, 'Which command?')
   .strict()

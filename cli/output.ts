@@ -4,13 +4,20 @@ import { type FileSink, openFileSink } from '../formats/binary/sink.ts';
 import { EnvironmentError } from '../formats/errors.ts';
 import { withTemporaryFile } from './input.ts';
 
+/** What a writing has come to, and whether its output is to be kept. */
+export interface Written<T> {
+  value: T;
+  keep: boolean;
+}
+
 /**
  * Opens an output file, or one that goes to stdout in the end for `-`. It appears when `use` has returned; after an error nothing of it stays.
  */
-export async function withOutput<T>(path: string, force: boolean, use: (sink: FileSink) => Promise<T>): Promise<T> {
-  if (path !== '-') return writeFile(path, force, use);
+export async function withOutput<T>(path: string, force: boolean, use: (sink: FileSink) => Promise<Written<T>>): Promise<T> {
+  if (path !== '-') return (await writeKept(path, force, use)).value;
   return withTemporaryFile(async (temporary) => {
-    const value = await writeFile(temporary, false, use);
+    const { value, keep } = await writeKept(temporary, false, use);
+    if (!keep) return value;
     try {
       await pipeline(createReadStream(temporary), process.stdout, { end: false });
     } catch (error) {
@@ -20,12 +27,13 @@ export async function withOutput<T>(path: string, force: boolean, use: (sink: Fi
   });
 }
 
-async function writeFile<T>(path: string, force: boolean, use: (sink: FileSink) => Promise<T>): Promise<T> {
+async function writeKept<T>(path: string, force: boolean, use: (sink: FileSink) => Promise<Written<T>>): Promise<Written<T>> {
   const sink = await openFileSink(path, { force });
   try {
-    const value = await use(sink);
-    await sink.commit();
-    return value;
+    const written = await use(sink);
+    if (written.keep) await sink.commit();
+    else await sink.abort();
+    return written;
   } catch (error) {
     await sink.abort();
     throw error;

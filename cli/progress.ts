@@ -12,6 +12,8 @@ export class Progress {
   #start = 0;
   #shownAt = 0;
   #highest = 0;
+  /** What is being done, where work has several steps; each has the whole bar. */
+  #doing = '';
 
   constructor(command: string, file: string, enabled: boolean) {
     this.#label = `${command} ${file}`;
@@ -19,16 +21,21 @@ export class Progress {
   }
 
   /** Notes that `done` of `total` bytes are through; never goes backwards. */
-  update(done: number, total: number | undefined): void {
+  update(done: number, total: number | undefined, doing = ''): void {
     if (!this.#enabled || total === undefined || total === 0) return;
     const now = performance.now();
     this.#start ||= now;
+    if (doing !== this.#doing) {
+      this.#doing = doing;
+      this.#highest = 0;
+      this.#start = now;
+    }
     this.#highest = Math.max(this.#highest, done);
     if (now - this.#start < SHOW_AFTER_MS || now - this.#shownAt < 100) return;
     this.#shownAt = now;
     this.#bar ??= this.#open(total);
     const rate = (this.#highest / (now - this.#start)) * 1000;
-    this.#bar.update(this.#highest, { rate: `${sizeText(rate)}/s`, left: `${Math.ceil((total - this.#highest) / rate)} s left` });
+    this.#bar.update(this.#highest, { doing: this.#doing, rate: `${sizeText(rate)}/s`, left: `${Math.ceil((total - this.#highest) / rate)} s left` });
   }
 
   stop(): void {
@@ -37,7 +44,7 @@ export class Progress {
   }
 
   #open(total: number): SingleBar {
-    const format = `${this.#label} {bar} {percentage}% {rate} {left}`;
+    const format = `${this.#label} {doing} {bar} {percentage}% {rate} {left}`;
     const bar = new SingleBar({
       format,
       stream: process.stderr,
@@ -47,7 +54,7 @@ export class Progress {
       barCompleteChar: '#',
       barIncompleteChar: '.',
     });
-    bar.start(total, 0, { rate: '', left: '' });
+    bar.start(total, 0, { doing: '', rate: '', left: '' });
     return bar;
   }
 }

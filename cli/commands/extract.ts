@@ -4,7 +4,7 @@ import { type ExtractOptions, extract, type ImageFormat } from '../../src/saved-
 import { parseRange } from '../address.ts';
 import { type CommonOptions, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { withSeekableInput } from '../input.ts';
+import { withSource } from '../input.ts';
 import { withOutput } from '../output.ts';
 import { printable, sizeText } from '../render.ts';
 
@@ -49,7 +49,7 @@ export const extractCommand: CommandModule<object, Options> = {
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('extract', [options.file], { ...options, json: options.json && options.output !== '-' }, ({ file, signal, progress }) =>
-      withSeekableInput(file, signal, (source) =>
+      withSource({ file, signal }, (source) =>
         withOutput(options.output, options.force, async (target) => {
           const report = await extract(source, target, { ...extractOptions(options), signal, onProgress: (done) => progress.update(done, source.size) });
           const result = {
@@ -63,7 +63,7 @@ export const extractCommand: CommandModule<object, Options> = {
             options.quiet || options.output === '-'
               ? ''
               : `${printable(options.output)}: ${sizeText(report.size)} (${report.size} bytes) of ${report.what}, ${report.format}`;
-          return { exitCode: ExitCode.OK, result, text };
+          return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
         }),
       ),
     );

@@ -4,6 +4,7 @@ import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promi
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
+import { type ByteSource, openFile } from './source.ts';
 
 /** Where bytes go, front to back. */
 export interface ByteSink {
@@ -18,8 +19,14 @@ export interface SeekableSink extends ByteSink {
   truncate(size: number): Promise<void>;
 }
 
+/** A sink whose bytes can be read again. */
+export interface ReadableSink extends SeekableSink {
+  /** A source over what was written so far; valid until the sink is written to again. */
+  readBack(): Promise<ByteSource>;
+}
+
 /** An output file that only appears when it is complete. */
-export interface FileSink extends SeekableSink {
+export interface FileSink extends ReadableSink {
   /** Makes the bytes durable and gives the file its name. */
   commit(): Promise<void>;
   /** Removes what was written. Harmless after `commit`. */
@@ -73,6 +80,10 @@ class TemporaryFile implements FileSink {
 
   async truncate(size: number): Promise<void> {
     await this.#attempt(() => this.#file.truncate(size));
+  }
+
+  async readBack(): Promise<ByteSource> {
+    return openFile(this.#temporary);
   }
 
   async commit(): Promise<void> {

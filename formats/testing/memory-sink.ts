@@ -1,7 +1,8 @@
-import type { SeekableSink } from '../binary/sink.ts';
+import type { ReadableSink } from '../binary/sink.ts';
+import { type ByteSource, bufferSource } from '../binary/source.ts';
 
 /** A sink in memory. */
-export class MemorySink implements SeekableSink {
+export class MemorySink implements ReadableSink {
   bytes: Uint8Array = new Uint8Array(1 << 16);
   length = 0;
 
@@ -22,6 +23,10 @@ export class MemorySink implements SeekableSink {
 
   async truncate(size: number): Promise<void> {
     this.length = size;
+  }
+
+  async readBack(): Promise<ByteSource> {
+    return bufferSource(this.view());
   }
 
   /** What was written. */

@@ -30,6 +30,8 @@ export interface WalkOptions extends OpenOptions {
   sink?: PageSink;
   /** Takes the decoded payload of units that it wants, piece by piece; a piece is borrowed until the call returns. */
   payload?: { wants(unit: UnitHeader): boolean; take(piece: Uint8Array): void | Promise<void> };
+  /** Called with each unit before it is read. */
+  onUnit?: (unit: UnitHeader) => void;
   /** Interpret no unit: payloads are only passed on, or checked. */
   opaque?: boolean;
   /** Called now and then with the file offset reached. */
@@ -95,6 +97,7 @@ class Walk {
     const summary: UnitSummary = { ...unit, size: 0, payloadSize: 0, findings: this.#headerFindings };
     this.#unit = summary;
     this.#state.units.push(summary);
+    this.#options.onUnit?.(unit);
     let inStep = true;
     try {
       await this.#readUnit(unit);

@@ -33,7 +33,9 @@ export interface Sample {
 }
 
 /** The real states that come with the project, with their truth. */
-export const STATES_FOLDER = fileURLToPath(new URL('../../test-vectors/states/', import.meta.url));
+export const STATES_FOLDER = fileURLToPath(
+  new URL(import.meta.url.includes('/dist/src/') ? '../../../test-vectors/states/' : '../../test-vectors/states/', import.meta.url),
+);
 
 /** All `NAME.sav` (or `NAME.ssm`) of a folder with a `NAME.json` beside them. */
 export function samplesIn(folder: string): Sample[] {

@@ -1,0 +1,119 @@
+import { readFile } from 'node:fs/promises';
+import type { Argv, CommandModule } from 'yargs';
+import type { ByteSource } from '../../formats/binary/source.ts';
+import { EnvironmentError } from '../../formats/errors.ts';
+import { type ConvertReport, type ConvertRun, convert, prepareConversion } from '../../src/saved-state/convert/convert.ts';
+import { deriveLayout, type MachineLayout, parseLayout, printLayout } from '../../src/saved-state/convert/machine-layout.ts';
+import { walkState } from '../../src/saved-state/walk.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { withSource } from '../input.ts';
+import { withOutput } from '../output.ts';
+import { bad, good, indent, printable, table } from '../render.ts';
+
+interface Options extends CommonOptions {
+  input: string;
+  output?: string;
+  container?: '2.0' | '1.2' | '1.1';
+  pgm?: number;
+  flatten: boolean;
+  compression: 'lzf' | 'none';
+  recompress: boolean;
+  allowLoss: boolean;
+  layout?: string;
+  printLayout: boolean;
+  dryRun: boolean;
+  proof: boolean;
+  force: boolean;
+}
+
+export const convertCommand: CommandModule<object, Options> = {
+  command: 'convert <input> [output]',
+  describe: 'Write a state in another format version, with proof that nothing changed',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('input', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .positional('output', { type: 'string', describe: 'File to write; - for stdout' })
+      .option('container', { type: 'string', choices: ['2.0', '1.2', '1.1'] as const, describe: 'Container format; default: that of the input' })
+      .option('pgm', { type: 'number', requiresArg: true, describe: 'Version of the memory unit, 10 to 14; default: that of the input' })
+      .option('flatten', { type: 'boolean', default: false, describe: 'Make a plain state of the passes of a live save' })
+      .option('compression', { choices: ['lzf', 'none'] as const, default: 'lzf' as const, describe: 'How to store what is written anew' })
+      .option('recompress', { type: 'boolean', default: false, describe: 'Compress anew also what could pass as it is' })
+      .option('allow-loss', { type: 'boolean', default: false, describe: 'Go on where the target can not hold something, and list it' })
+      .option('layout', { type: 'string', requiresArg: true, describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9' })
+      .option('print-layout', { type: 'boolean', default: false, describe: 'Print the layout that the input tells, to be completed' })
+      .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be done, write nothing' })
+      .option('proof', { type: 'boolean', default: true, describe: 'Read the result back and compare it with the input' })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .example('$0 convert live.sav plain.sav --flatten', 'One plain state of a live save')
+      .example('$0 convert new.sav old.sav --pgm 11', 'For VirtualBox 3.1')
+      .example('$0 convert old.sav new.sav --container 2.0 --pgm 14', 'A state of VirtualBox 3.0 for readers of today')
+      .epilogue(
+        "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('convert', [options.input], { ...options, json: options.json && options.output !== '-' }, (job) =>
+      withSource(job, (source) => runConvert(source, job, options)),
+    );
+  },
+};
+
+async function runConvert(source: ByteSource, { progress, signal }: Job, options: Options): Promise<Outcome> {
+  if (options.printLayout) return printedLayout(source);
+  const run: ConvertRun = {
+    ...(options.container ? { container: options.container } : {}),
+    ...(options.pgm === undefined ? {} : { pgm: options.pgm }),
+    ...(options.layout === undefined ? {} : { layout: await readLayout(options.layout) }),
+    flatten: options.flatten,
+    compression: options.compression,
+    recompress: options.recompress,
+    allowLoss: options.allowLoss,
+    proof: options.proof,
+    signal,
+    onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+  };
+  if (options.dryRun || options.output === undefined) {
+    const { report } = await prepareConversion(source, run);
+    return {
+      exitCode: options.dryRun ? ExitCode.OK : ExitCode.USAGE,
+      result: report,
+      text: `${reportText(report)}\n${options.dryRun ? 'Nothing was written.' : 'Where to? Give an output file.'}`,
+    };
+  }
+  const { output } = options;
+  return withOutput(output, options.force, async (sink) => {
+    const report = await convert(source, sink, run);
+    const exitCode = report.proof && !report.proof.equal ? ExitCode.BAD_FILE : ExitCode.OK;
+    const text = output === '-' || options.quiet ? '' : `${printable(output)}: ${reportText(report)}`;
+    return { keep: exitCode === ExitCode.OK, value: { exitCode, result: report, text } };
+  });
+}
+
+async function printedLayout(source: ByteSource): Promise<Outcome> {
+  const { layout, missing } = deriveLayout(await walkState(source, { skipCrc: true }));
+  return { exitCode: missing.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: { layout, missing }, text: printLayout(layout) };
+}
+
+async function readLayout(path: string): Promise<MachineLayout> {
+  try {
+    return parseLayout(await readFile(path, 'utf8'));
+  } catch (error) {
+    throw (error as NodeJS.ErrnoException).syscall ? EnvironmentError.from(error, `read ${path}`) : error;
+  }
+}
+
+function reportText({ from, to, losses, assumptions, proof }: ConvertReport): string {
+  const state = ({ container, pgm, live }: ConvertReport['from']) => `V${container}${pgm === undefined ? '' : `, pgm ${pgm}`}${live ? ', live' : ''}`;
+  const lines = [`${state(from)} → ${state(to)}`, ...losses.map((loss) => `lost: ${loss}`), ...assumptions.map((assumption) => `assumed: ${assumption}`)];
+  if (proof?.equal) lines.push(`${good('proved equal')}: ${proof.ranges} ranges of memory page by page, ${proof.units} units byte for byte, registers, heads`);
+  if (proof && !proof.equal) {
+    lines.push(bad('NOT EQUAL, the output was removed'));
+    lines.push(
+      table(
+        ['what', 'source', 'written'],
+        proof.differences.map(({ what, source, written }) => [what, source, written]),
+      ),
+    );
+  }
+  return [lines[0], ...lines.slice(1).map(indent)].join('\n');
+}

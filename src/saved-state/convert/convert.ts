@@ -1,0 +1,133 @@
+import type { ReadableSink } from '../../../formats/binary/sink.ts';
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { UsageError } from '../../../formats/errors.ts';
+import type { PgmConfig } from '../../../formats/pgm/head.ts';
+import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import type { ContainerFormat } from '../../../formats/ssm/container.ts';
+import { type FingerprintOptions, fingerprint, type RangeNaming, sameIds } from '../fingerprint.ts';
+import type { SavedState } from '../state.ts';
+import { type WalkOptions, walkState } from '../walk.ts';
+import { LastPasses } from './last-pass.ts';
+import { settleLayout } from './machine-layout.ts';
+import { type ConvertOptions, type ConvertPlan, planConversion, targetConfig } from './plan.ts';
+import { compareStates, type Proof } from './proof.ts';
+import { listNaming, oldNaming, type PagePlace, placesOf } from './range-map.ts';
+import { isOfLiveSave, writeState } from './write-state.ts';
+
+export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> {
+  /** Read the result back and compare it with the source; default true. */
+  proof?: boolean;
+  /** Called with what is being done and the offset reached in the file that is read. */
+  onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
+}
+
+export interface ConvertReport {
+  from: { container: ContainerFormat; pgm?: number; live: boolean };
+  to: { container: ContainerFormat; pgm?: number; live: boolean };
+  /** What the target could not hold. */
+  losses: string[];
+  /** What the source did not tell and was taken from what all machines of its time had. */
+  assumptions: string[];
+  proof?: Proof;
+}
+
+/** What is known of a conversion before anything is written. */
+export interface Preparation {
+  state: SavedState;
+  plan: ConvertPlan;
+  report: ConvertReport;
+  config?: PgmConfig;
+  placeOf?: PagePlace;
+  lastPasses?: LastPasses;
+  /** Names by which the memory of source and result is compared. */
+  naming: { source: RangeNaming; written: RangeNaming };
+}
+
+/**
+ * Writes a state in another container, another version of the pgm unit, or without its live passes, and proves that nothing else changed.
+ *
+ * @param source seekable: it is read several times
+ * @throws UnsupportedError `lossy-downgrade` where the target can't hold the state; FormatError for damage in the source
+ */
+export async function convert(source: ByteSource, sink: ReadableSink, options: ConvertRun = {}): Promise<ConvertReport> {
+  const preparation = await prepareConversion(source, options);
+  const { state, plan, report, config, placeOf, lastPasses } = preparation;
+  const { signal, onProgress } = options;
+  await writeState(source, state, sink, {
+    plan,
+    ...(config ? { config } : {}),
+    ...(placeOf ? { placeOf } : {}),
+    ...(lastPasses ? { lastPasses } : {}),
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress('writing', offset) } : {}),
+  });
+  if (options.proof !== false) report.proof = await prove(source, sink, preparation, options);
+  return report;
+}
+
+/** Looks at the source and decides what a conversion would do. Nothing is written. */
+export async function prepareConversion(source: ByteSource, options: ConvertRun = {}): Promise<Preparation> {
+  if (!source.seekable) throw new UsageError('not-seekable', `Cannot convert ${source.name}: it has to be read several times, so it must be a file`);
+  const lastPasses = options.flatten ? new LastPasses() : undefined;
+  const passes = new PassCounter();
+  const sink = { take: (batch: PageBatch) => lastPasses?.note(batch, passes.current) };
+  const { signal, onProgress } = options;
+  const state = await walkState(source, {
+    skipCrc: true,
+    sink,
+    onUnit: passes.onUnit,
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
+  });
+  const plan = planConversion(state, options);
+  const preparation: Preparation = { state, plan, report: reportOf(state, plan), naming: { source: sameIds, written: sameIds } };
+  if (lastPasses && !plan.keepsPgm) preparation.lastPasses = lastPasses;
+  if (plan.keepsPgm || !plan.version) return preparation;
+  if (state.pgm?.config) {
+    preparation.config = targetConfig(state, undefined);
+  } else {
+    const layout = settleLayout(state, options.layout);
+    preparation.config = targetConfig(state, layout);
+    preparation.placeOf = placesOf(state, layout);
+    preparation.naming = { source: oldNaming(state, layout), written: listNaming };
+  }
+  return preparation;
+}
+
+/** Counts the passes of the pgm unit as they come. */
+class PassCounter {
+  current = -1;
+  readonly onUnit = (unit: { name: string }) => {
+    if (unit.name === 'pgm') this.current++;
+  };
+}
+
+function reportOf(state: SavedState, plan: ConvertPlan): ConvertReport {
+  const { header, pgm } = state;
+  const from = { container: header.format, live: header.live, ...(pgm ? { pgm: pgm.version } : {}) };
+  const to = { container: plan.container, live: plan.live, ...(plan.version ? { pgm: plan.version.version } : {}) };
+  return { from, to, losses: plan.losses, assumptions: plan.assumptions };
+}
+
+/** Blocks that passed as they were are compared as they are stored; only when these differ are contents compared. */
+async function prove(source: ByteSource, sink: ReadableSink, { naming, plan }: Preparation, { signal, onProgress }: ConvertRun): Promise<Proof> {
+  const written = await sink.readBack();
+  const attempt = async (of: FingerprintOptions['of']) => {
+    const common = { of, ...(signal ? { signal } : {}) };
+    const own = await fingerprint(source, {
+      ...common,
+      ...(plan.flatten ? { leavesOut: isOfLiveSave } : {}),
+      naming: naming.source,
+      ...(onProgress ? { onProgress: (offset: number) => onProgress('proving', offset) } : {}),
+    });
+    const other = await fingerprint(written, { ...common, naming: naming.written });
+    return compareStates(own, other, plan.losses.length > 0);
+  };
+  try {
+    const samePages = !plan.recompress && plan.compression === 'lzf';
+    const proof = samePages ? await attempt('encoded') : undefined;
+    return proof?.equal ? proof : await attempt('content');
+  } finally {
+    await written.close();
+  }
+}

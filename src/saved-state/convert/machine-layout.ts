@@ -1,0 +1,117 @@
+import { FormatError, hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../formats/units.ts';
+import { type MemoryRegion, memoryMap } from '../memory-map.ts';
+import type { SavedState } from '../state.ts';
+
+/** Where a machine of pgm versions 6 to 9 has its ROMs and MMIO2 ranges, and whose they are. Addresses and sizes in bytes, page aligned. */
+export interface MachineLayout {
+  roms: { name: string; address: number; size: number }[];
+  mmio2: { name: string; device: string; instance: number; region: number; address: number; size: number }[];
+}
+
+/** ROMs within "Base RAM", by their address: VirtualBox gave them no range of their own, so the state does not name them. */
+const KNOWN_ROMS: readonly { address: number; name: string }[] = [
+  { address: 0xc0000, name: 'VGA BIOS' },
+  { address: 0xd0000, name: 'Net Boot ROM' },
+  { address: 0xe0000, name: 'ACPI RSDP' },
+  { address: 0xe1000, name: 'DMI tables' },
+  { address: 0xe2000, name: 'Net Boot ROM' },
+  { address: 0xf0000, name: 'PC BIOS - 0xfffff' },
+  { address: 0xffff0000, name: 'PC BIOS - 0xffffffff' },
+];
+/** VirtualBox's names of RAM, in which ROM pages need a name of their own. */
+const RAM_DESCRIPTIONS = ['Base RAM', 'Above 4GB Base RAM', 'Conventional RAM', ''];
+
+/** Whose the MMIO2 ranges of all releases are, by description. */
+const KNOWN_MMIO2: Record<string, { device: string; instance: number; region: number }> = {
+  VRam: { device: 'vga', instance: 0, region: 0 },
+  VMMDev: { device: 'VMMDev', instance: 0, region: 1 },
+  'VMMDev Heap': { device: 'VMMDev', instance: 0, region: 2 },
+};
+
+/** What a state of versions 6 to 9 tells of its layout, and what it leaves open. */
+export function deriveLayout(state: SavedState): { layout: MachineLayout; missing: string[] } {
+  const layout: MachineLayout = { roms: [], mmio2: [] };
+  const missing: string[] = [];
+  const regions = memoryMap(state);
+  for (const region of regions.filter(({ kind }) => kind === 'rom')) {
+    for (const { start, end } of splitAtKnownRoms(region)) {
+      const name = RAM_DESCRIPTIONS.includes(region.name) ? KNOWN_ROMS.find(({ address }) => address === start)?.name : region.name;
+      if (name === undefined) missing.push(`name of the ROM at ${hex(start)}, ${end - start} bytes`);
+      layout.roms.push({ name: name ?? '?', address: start, size: end - start });
+    }
+  }
+  for (const { name, start, end } of regions.filter(({ kind }) => kind === 'mmio2')) {
+    const known = KNOWN_MMIO2[name];
+    if (!known) missing.push(`device of the MMIO2 range "${name}" at ${hex(start)}, ${end - start} bytes`);
+    layout.mmio2.push({ name: name === '' ? '?' : name, ...(known ?? { device: '?', instance: 0, region: 0 }), address: start, size: end - start });
+  }
+  return { layout, missing };
+}
+
+function splitAtKnownRoms({ start, end }: MemoryRegion): { start: number; end: number }[] {
+  const cuts = KNOWN_ROMS.map(({ address }) => address).filter((address) => address > start && address < end);
+  return [start, ...cuts].map((from, i) => ({ start: from, end: cuts[i] ?? end }));
+}
+
+/** The layout to use: the given one, else the derived one. @throws UnsupportedError with the list of what is missing */
+export function settleLayout(state: SavedState, given: MachineLayout | undefined): MachineLayout {
+  const { layout, missing } = deriveLayout(state);
+  if (given) return given;
+  if (missing.length === 0) return layout;
+  throw new UnsupportedError('layout-missing', `Cannot tell where ROMs and MMIO2 belong; give a layout with: ${missing.join('; ')}`);
+}
+
+/** The end of low RAM in a state that tells its RAM size nowhere. */
+export function ramEnd(state: SavedState): number {
+  return Math.max(
+    0,
+    ...memoryMap(state)
+      .filter(({ kind }) => kind === 'ram')
+      .map(({ end }) => end),
+  );
+}
+
+/** Reads a layout from JSON, as `--print-layout` prints it. @throws UsageError */
+export function parseLayout(text: string): MachineLayout {
+  try {
+    const { roms, mmio2 } = JSON.parse(text) as { roms: Record<string, unknown>[]; mmio2: Record<string, unknown>[] };
+    return {
+      roms: roms.map((rom) => ({ name: word(rom.name), address: size(rom.address), size: size(rom.size) })),
+      mmio2: mmio2.map((range) => ({
+        name: word(range.name),
+        device: word(range.device),
+        instance: count(range.instance),
+        region: count(range.region),
+        address: size(range.address),
+        size: size(range.size),
+      })),
+    };
+  } catch (error) {
+    const what = error instanceof FormatError ? error.message : (error as Error).message;
+    throw new UsageError('bad-layout', `Cannot read layout: ${what}`);
+  }
+}
+
+export function printLayout(layout: MachineLayout): string {
+  const inHex = <T extends { address: number; size: number }>(entry: T) => ({ ...entry, address: hex(entry.address), size: hex(entry.size) });
+  return JSON.stringify({ roms: layout.roms.map(inHex), mmio2: layout.mmio2.map(inHex) }, null, 2);
+}
+
+function word(value: unknown): string {
+  if (typeof value !== 'string' || value === '' || value === '?') throw new FormatError('bad-layout', `${JSON.stringify(value)} is no name`);
+  return value;
+}
+
+function count(value: unknown): number {
+  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 255)
+    throw new FormatError('bad-layout', `${JSON.stringify(value)} is no small number`);
+  return value as number;
+}
+
+function size(value: unknown): number {
+  const number = Number(value);
+  if (!Number.isSafeInteger(number) || number < 0 || number % PAGE_SIZE !== 0)
+    throw new FormatError('bad-layout', `${JSON.stringify(value)} is no page-aligned address or size`);
+  return number;
+}

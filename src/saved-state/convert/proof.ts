@@ -1,0 +1,111 @@
+import { hex } from '../../../formats/errors.ts';
+import type { Fingerprint } from '../fingerprint.ts';
+import type { PgmSummary } from '../state.ts';
+
+/** One thing in which a written state differs from its source. */
+export interface Difference {
+  what: string;
+  source: string;
+  written: string;
+}
+
+/** What reading back a conversion has shown. */
+export interface Proof {
+  /** Nothing differs but what the conversion was asked to change. */
+  equal: boolean;
+  /** Ranges of memory that were compared page by page. */
+  ranges: number;
+  /** Units that were compared byte for byte. */
+  units: number;
+  differences: Difference[];
+}
+
+const MAX_PAGES_NAMED = 8;
+
+/** @param losses the conversion was told that it may lose fields, and has listed them */
+export function compareStates(source: Fingerprint, written: Fingerprint, losses: boolean): Proof {
+  const differences = [...compareMemory(source, written), ...compareUnits(source, written), ...compareFields(source, written, losses)];
+  return { equal: differences.length === 0, ranges: source.memory.size, units: written.units.size, differences };
+}
+
+function compareMemory(source: Fingerprint, written: Fingerprint): Difference[] {
+  const differences: Difference[] = [];
+  for (const range of new Set([...source.memory.keys(), ...written.memory.keys()])) {
+    const own = source.memory.get(range);
+    const other = written.memory.get(range);
+    if (!own || !other) {
+      differences.push({ what: range, source: own ? 'there' : 'missing', written: other ? 'there' : 'missing' });
+      continue;
+    }
+    const pages = own.difference(other, MAX_PAGES_NAMED);
+    if (pages.length > 0)
+      differences.push({ what: range, source: '', written: `pages ${pages.map(hex).join(', ')}${pages.length === MAX_PAGES_NAMED ? ', …' : ''} differ` });
+  }
+  return differences;
+}
+
+function compareUnits(source: Fingerprint, written: Fingerprint): Difference[] {
+  const differences: Difference[] = [];
+  for (const key of new Set([...source.units.keys(), ...written.units.keys()])) {
+    const own = source.units.get(key) ?? 'missing';
+    const other = written.units.get(key) ?? 'missing';
+    if (own !== other) differences.push({ what: `unit ${key}`, source: own, written: other });
+  }
+  return differences;
+}
+
+/** What memory and payloads don't show: heads of the pgm unit, the release in the file header. */
+function compareFields(source: Fingerprint, written: Fingerprint, losses: boolean): Difference[] {
+  const own = fieldsOf(source);
+  const other = fieldsOf(written);
+  const differences: Difference[] = [];
+  for (const [what, value] of own) {
+    const found = other.get(what);
+    if (found === value || (found === undefined && losses)) continue;
+    if (losses && LOSSY.some((field) => what.startsWith(field))) continue;
+    differences.push({ what, source: value, written: found ?? 'missing' });
+  }
+  return differences;
+}
+
+/** Fields that an older version can't hold; the plan has listed them when they held anything. */
+const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
+
+function fieldsOf({ state: { header, pgm, cpum } }: Fingerprint): Map<string, string> {
+  const fields = new Map<string, string>();
+  if (header.release) fields.set('release', JSON.stringify(header.release));
+  fields.set('registers', JSON.stringify(cpum?.cpus.map(({ cr0, cr2, cr3, cr4, efer }) => [cr0, cr2, cr3, cr4, efer].map(hex)) ?? []));
+  if (pgm) addPgmFields(pgm, fields);
+  return fields;
+}
+
+function addPgmFields({ basic, config, ramSize, romProtection }: PgmSummary, fields: Map<string, string>): void {
+  if (ramSize !== undefined) fields.set('RAM size', String(ramSize));
+  if (config?.ramHole !== undefined) fields.set('RAM hole', String(config.ramHole));
+  if (config) {
+    fields.set('ROM list', JSON.stringify(config.roms));
+    fields.set('MMIO2 list', JSON.stringify(config.mmio2));
+    fields.set(
+      'ROM protection',
+      JSON.stringify(
+        [...romProtection].map(([id, pages]) => [
+          id,
+          Buffer.from(pages)
+            .toString('hex')
+            .replace(/(00)+$/, ''),
+        ]),
+      ),
+    );
+  }
+  if (!basic) return;
+  for (const [i, cpu] of basic.cpus.entries()) {
+    fields.set(`VCPU ${i} A20`, `${cpu.a20Enabled} ${hex(cpu.a20Mask)}`);
+    fields.set(`VCPU ${i} guest mode`, String(cpu.guestMode));
+    fields.set(`PAE page directories of VCPU ${i}`, cpu.paePds.map(hex).join(' '));
+  }
+  fields.set('ballooned pages', String(basic.balloonedPages));
+  fields.set(
+    'mappings',
+    `${basic.mappingsFixed} ${hex(basic.mappingFixed)} ${basic.mappingFixedSize} ${basic.mappings.map((m) => `${m.description} ${hex(m.address)} ${hex(m.pageTables)}`).join('; ')}`,
+  );
+}

@@ -1,0 +1,192 @@
+import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { InterruptedError } from '../../../formats/errors.ts';
+import type { PgmConfig } from '../../../formats/pgm/head.ts';
+import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
+import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
+import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
+import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
+import { type ContainerWriter, createContainer } from '../../../formats/ssm/container-writer.ts';
+import { openContainer } from '../../../formats/ssm/open.ts';
+import { Encoding, type SegmentTable } from '../../../formats/ssm/segments.ts';
+import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
+import { KIB } from '../../../formats/units.ts';
+import type { PgmSummary, SavedState } from '../state.ts';
+import type { LastPasses } from './last-pass.ts';
+import type { ConvertPlan } from './plan.ts';
+import type { PagePlace } from './range-map.ts';
+
+export interface WriteOptions {
+  plan: ConvertPlan;
+  /** Lists of ROMs and MMIO2 of the target, where the plan does not keep the pgm unit. */
+  config?: PgmConfig;
+  /** Where the ROM and MMIO2 pages of an old source belong in these lists. */
+  placeOf?: PagePlace;
+  /** Of a live save that is flattened. */
+  lastPasses?: LastPasses;
+  onProgress?: (offset: number) => void;
+  signal?: AbortSignal;
+}
+
+/** The most that a container writer takes at once. */
+const PIECE = 64 * KIB;
+
+/** Reads a state, strictly, and writes it as planned. @returns when the container is complete in the sink */
+export async function writeState(source: ByteSource, state: SavedState, sink: ByteSink | SeekableSink, options: WriteOptions): Promise<void> {
+  await new StateWriter(source, state, sink, options).run();
+}
+
+class StateWriter {
+  readonly #source: ByteSource;
+  readonly #state: SavedState;
+  readonly #options: WriteOptions;
+  readonly #out: ContainerWriter;
+  readonly #scratch = new Uint8Array(PIECE);
+
+  constructor(source: ByteSource, state: SavedState, sink: ByteSink | SeekableSink, options: WriteOptions) {
+    this.#source = source;
+    this.#state = state;
+    this.#options = options;
+    const { plan } = options;
+    const { header } = state;
+    this.#out = createContainer(
+      sink,
+      plan.container,
+      { ...header, live: plan.live, registeredUnits: header.registeredUnits ?? state.units.length },
+      plan.compression,
+    );
+  }
+
+  async run(): Promise<void> {
+    const { plan } = this.#options;
+    const container = await openContainer(this.#source);
+    const pgm = this.#newPgmReader(container);
+    for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
+      if (plan.flatten && isOfLiveSave(unit)) continue;
+      this.#out.beginUnit(this.#headerOf(unit));
+      if (!isPgm(unit) || plan.keepsPgm) await this.#copyPayload(container);
+      else if (plan.flatten) await this.#writeFlat(container, unit);
+      else await this.#writePass(pgm, unit, this.#state.pgm?.passes.findIndex(({ pass }) => pass === unit.pass) ?? 0, this.#passWriter(unit.pass));
+      this.#out.endUnit();
+      await this.#breathe(container);
+    }
+    await this.#out.finish();
+  }
+
+  #headerOf(unit: UnitHeader): UnitHeader {
+    const { plan } = this.#options;
+    return isPgm(unit) && !plan.keepsPgm ? { ...unit, version: plan.version?.version ?? unit.version } : unit;
+  }
+
+  #newPgmReader(container: Container): PgmReader {
+    const pgm = new PgmReader(container);
+    pgm.ramSizeHint = this.#state.mm?.ramSize;
+    return pgm;
+  }
+
+  /** Carries a payload over: blocks pass as they are where the target can hold them so. */
+  async #copyPayload(container: Container): Promise<void> {
+    const { recompress } = this.#options.plan;
+    while (await container.nextSegments()) {
+      const { segments } = container;
+      for (let i = 0; i < segments.count; i++) {
+        const { encoding, at, length, size, window } = segments;
+        const isBlock = encoding[i] !== Encoding.RAW && !recompress;
+        if (!isBlock || !this.#out.putBlock(encoding[i], window.bytes, at[i], length[i], size[i])) await this.#putDecoded(segments, i);
+        if (this.#out.isFull) await this.#breathe(container);
+      }
+    }
+  }
+
+  async #putDecoded(segments: SegmentTable, i: number): Promise<void> {
+    const { encoding, at, size, window } = segments;
+    if (encoding[i] !== Encoding.RAW) {
+      segments.decode(i, this.#scratch, 0);
+      this.#out.put(this.#scratch.subarray(0, size[i]));
+      return;
+    }
+    for (let done = 0; done < size[i]; done += PIECE) {
+      this.#out.put(window.bytes.subarray(at[i] + done, at[i] + Math.min(size[i], done + PIECE)));
+      if (this.#out.isFull) await this.#out.flush();
+    }
+  }
+
+  /** One plain pgm unit of all passes: read from the start of the source once more, taking of each page what counts. */
+  async #writeFlat(outer: Container, final: UnitHeader): Promise<void> {
+    const writer = this.#passWriter('final');
+    const container = await openContainer(this.#source, undefined, { skipCrc: true });
+    const pgm = this.#newPgmReader(container);
+    let pass = 0;
+    for (let unit = await container.nextUnit(); unit && unit.offset <= final.offset; unit = await container.nextUnit()) {
+      if (isPgm(unit)) await this.#putPages(pgm, unit, pass++, writer);
+    }
+    writer.end();
+    await this.#breathe(outer);
+  }
+
+  async #writePass(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
+    await this.#putPages(pgm, unit, pass, writer);
+    writer.end();
+  }
+
+  async #putPages(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
+    await pgm.begin(unit);
+    while (await pgm.nextPages()) {
+      const { batch } = pgm;
+      for (let i = 0; i < batch.count; i++) {
+        this.#putPage(batch, i, pass, writer);
+        if (this.#out.isFull) await this.#out.flush();
+      }
+      this.#tick(unit.offset);
+    }
+  }
+
+  #putPage(batch: PageBatch, i: number, pass: number, writer: PgmPassWriter): void {
+    const { plan, lastPasses, placeOf } = this.#options;
+    if (lastPasses && !lastPasses.isLast(batch, i, pass)) return;
+    let kind = batch.kind[i];
+    let page = batch.page[i];
+    let id = batch.id[i];
+    if (kind === PageKind.RAM_BALLOONED && !plan.version?.balloonRecords) kind = PageKind.RAM_ZERO;
+    if (placeOf && !isRam(kind)) {
+      const place = placeOf(kind, id, page);
+      if (!place) return;
+      page = place.page;
+      id = place.index + 1;
+    }
+    const protection = lastPasses && !isRam(kind) && !isMmio2(kind) ? protectionOf(this.#state.pgm, batch.id[i], batch.page[i]) : batch.protection[i];
+    if (hasContent(kind)) writer.put(kind, page, id, protection, batch, i, plan.recompress);
+    else writer.putPage(kind, page, id, protection);
+  }
+
+  #passWriter(pass: UnitHeader['pass']): PgmPassWriter {
+    const { plan, config } = this.#options;
+    const basic = pass === 'final' ? this.#state.pgm?.basic : undefined;
+    const hasConfig = pass === 0 || (pass === 'final' && !plan.live);
+    if (!plan.version) throw new InterruptedError();
+    return new PgmPassWriter(this.#out, plan.version, this.#state.header.widths, basic, hasConfig ? config : undefined);
+  }
+
+  async #breathe(container: Container): Promise<void> {
+    if (this.#out.isFull) await this.#out.flush();
+    this.#tick(container.offset);
+  }
+
+  #tick(offset: number): void {
+    if (this.#options.signal?.aborted) throw new InterruptedError();
+    this.#options.onProgress?.(offset);
+  }
+}
+
+/** Passes of the live part, and the progress of the saver. A plain state has neither. */
+export function isOfLiveSave({ name, pass }: Pick<UnitHeader, 'name' | 'pass'>): boolean {
+  return pass !== 'final' || name === LIVE_CONTROL_UNIT.name;
+}
+
+function hasContent(kind: number): boolean {
+  return kind === PageKind.RAM_RAW || kind === PageKind.MMIO2_RAW || kind === PageKind.ROM_VIRGIN || kind === PageKind.ROM_SHADOW_RAW;
+}
+
+function protectionOf(pgm: PgmSummary | undefined, id: number, page: number): number {
+  return pgm?.romProtection.get(id)?.[page] || 1;
+}
