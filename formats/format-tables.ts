@@ -13,14 +13,21 @@ export const DOCUMENTS: Record<string, Record<string, string>> = {
 };
 
 function tablesOf(module: object): Record<string, string> {
-  const structs = Object.entries(module).filter((entry): entry is [string, Struct<unknown>] => typeof entry[1] === 'object' && entry[1] !== null && 'fields' in entry[1]);
+  const structs = Object.entries(module).filter(
+    (entry): entry is [string, Struct<unknown>] => typeof entry[1] === 'object' && entry[1] !== null && 'fields' in entry[1],
+  );
   return Object.fromEntries(structs.map(([name, struct]) => [name, structTable(struct)]));
 }
 
 function versionTable(): string {
   const yes = (value: boolean) => (value ? 'yes' : '–');
   const rows = PGM_VERSIONS.map(
-    (v) => `| ${v.version} | ${v.writtenBy} | ${v.basic} | ${v.pages} | ${yes(v.mappings)} | ${yes(v.rangeDescriptions)} | ${yes(v.ramConfig)} | ${yes(v.balloonRecords)} |`,
+    (v) =>
+      `| ${v.version} | ${v.writtenBy} | ${v.basic} | ${v.pages} | ${yes(v.mappings)} | ${yes(v.rangeDescriptions)} | ${yes(v.ramConfig)} | ${yes(v.balloonRecords)} |`,
   );
-  return ['| Version | Written by | Basic part | Pages | Mappings | Range descriptions | RAM configuration | Balloon records |', '|--:|---|---|---|---|---|---|---|', ...rows].join('\n');
+  return [
+    '| Version | Written by | Basic part | Pages | Mappings | Range descriptions | RAM configuration | Balloon records |',
+    '|--:|---|---|---|---|---|---|---|',
+    ...rows,
+  ].join('\n');
 }

@@ -3,11 +3,11 @@ import type { Argv, CommandModule } from 'yargs';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { type ConvertReport, type ConvertRun, convert, prepareConversion } from '../../src/saved-state/convert/convert.ts';
-import { deriveLayout, type MachineLayout, parseLayout, printLayout } from '../../src/saved-state/convert/machine-layout.ts';
+import { deriveLayout, type MachineLayout, parseLayout, printLayout, settleLayout } from '../../src/saved-state/convert/machine-layout.ts';
 import { walkState } from '../../src/saved-state/walk.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { withSource } from '../input.ts';
+import { withInput, withSource } from '../input.ts';
 import { withOutput } from '../output.ts';
 import { bad, good, indent, printable, table } from '../render.ts';
 
@@ -21,6 +21,8 @@ interface Options extends CommonOptions {
   recompress: boolean;
   allowLoss: boolean;
   layout?: string;
+  like?: string;
+  pageTypes: 'original' | '4.3';
   printLayout: boolean;
   dryRun: boolean;
   proof: boolean;
@@ -35,12 +37,19 @@ export const convertCommand: CommandModule<object, Options> = {
       .positional('input', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .positional('output', { type: 'string', describe: 'File to write; - for stdout' })
       .option('container', { type: 'string', choices: ['2.0', '1.2', '1.1'] as const, describe: 'Container format; default: that of the input' })
-      .option('pgm', { type: 'number', requiresArg: true, describe: 'Version of the memory unit, 10 to 14; default: that of the input' })
+      .option('pgm', { type: 'number', requiresArg: true, describe: 'Version of the memory unit, 6 to 14; default: that of the input' })
       .option('flatten', { type: 'boolean', default: false, describe: 'Make a plain state of the passes of a live save' })
       .option('compression', { choices: ['lzf', 'none'] as const, default: 'lzf' as const, describe: 'How to store what is written anew' })
       .option('recompress', { type: 'boolean', default: false, describe: 'Compress anew also what could pass as it is' })
       .option('allow-loss', { type: 'boolean', default: false, describe: 'Go on where the target can not hold something, and list it' })
       .option('layout', { type: 'string', requiresArg: true, describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9' })
+      .option('like', { type: 'string', requiresArg: true, describe: 'Take the layout from this state of the same machine' })
+      .option('page-types', {
+        type: 'string',
+        choices: ['original', '4.3'] as const,
+        default: 'original' as const,
+        describe: 'pgm 7 to 9: numbers as 2.2 and 3.0 wrote them, or as loaders since 4.3 want them',
+      })
       .option('print-layout', { type: 'boolean', default: false, describe: 'Print the layout that the input tells, to be completed' })
       .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be done, write nothing' })
       .option('proof', { type: 'boolean', default: true, describe: 'Read the result back and compare it with the input' })
@@ -63,7 +72,8 @@ async function runConvert(source: ByteSource, { progress, signal }: Job, options
   const run: ConvertRun = {
     ...(options.container ? { container: options.container } : {}),
     ...(options.pgm === undefined ? {} : { pgm: options.pgm }),
-    ...(options.layout === undefined ? {} : { layout: await readLayout(options.layout) }),
+    ...(await givenLayout(options)),
+    pageTypes: options.pageTypes,
     flatten: options.flatten,
     compression: options.compression,
     recompress: options.recompress,
@@ -92,6 +102,12 @@ async function runConvert(source: ByteSource, { progress, signal }: Job, options
 async function printedLayout(source: ByteSource): Promise<Outcome> {
   const { layout, missing } = deriveLayout(await walkState(source, { skipCrc: true }));
   return { exitCode: missing.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: { layout, missing }, text: printLayout(layout) };
+}
+
+async function givenLayout({ layout, like }: Options): Promise<{ layout?: MachineLayout }> {
+  if (layout !== undefined) return { layout: await readLayout(layout) };
+  if (like === undefined) return {};
+  return withInput(like, async (source) => ({ layout: settleLayout(await walkState(source, { skipCrc: true }), undefined) }));
 }
 
 async function readLayout(path: string): Promise<MachineLayout> {

@@ -8,6 +8,7 @@ import { END_OF_LIST } from './layouts.ts';
 import { type OldRange, readRangeHead } from './old-ranges.ts';
 import { PageBatch } from './page-batch.ts';
 import { PageRecords, type PageStop } from './page-records.ts';
+import { PageTypes } from './page-types.ts';
 import { hasRamInLowHole, KnownRanges } from './ranges.ts';
 import { TypedPages } from './typed-pages.ts';
 import { type PgmVersion, pgmVersion } from './versions.ts';
@@ -35,6 +36,7 @@ export class PgmReader {
   readonly oldRanges: OldRange[] = [];
   readonly #container: Container;
   readonly #known = new KnownRanges();
+  readonly #pageTypes = new PageTypes();
   /** RAM size that the mm unit holds, for versions that don't store it. */
   ramSizeHint: number | undefined;
   #sawPass0 = false;
@@ -105,10 +107,12 @@ export class PgmReader {
   async #nextRange(): Promise<PageScanner | undefined> {
     const { version } = this;
     if (!version || version.pages === 'records') return undefined;
+    // Erratum 2: a file made for today's loaders has no separator at its end.
+    if (this.#pageTypes.numbering === '4.3' && (await this.#payload.isAtEnd())) return undefined;
     const range = await this.#payload.parse((cursor) => readRangeHead(cursor, version, this.oldRanges.length));
     if (!range) return undefined;
     this.oldRanges.push(range);
-    return version.pages === 'chunks' ? new ChunkedPages(range) : new TypedPages(range);
+    return version.pages === 'chunks' ? new ChunkedPages(range) : new TypedPages(range, this.#pageTypes);
   }
 
   /** V1.1 stores no pointer widths; the separator of version 6 tells (ssm-container.md 2.1). */

@@ -5,6 +5,7 @@ import { noteType, OldPageType, type OldRange } from './old-ranges.ts';
 import { type PageBatch, PageKind } from './page-batch.ts';
 import { PageContent } from './page-content.ts';
 import type { PageStop } from './page-records.ts';
+import type { PageTypes } from './page-types.ts';
 
 // Pages of a RAM range in versions 7 to 9 (pgm-unit.md 5.1): type byte, [protection,] state byte, [4096 bytes]; a shadowed ROM page has two
 // states and contents. Source: PGMSavedState.cpp, pgmR3LoadMemoryOld.
@@ -29,8 +30,12 @@ export class TypedPages {
   /** Kind of the record whose content has not arrived as a whole; −1 for content that belongs to none. */
   #waiting: number | undefined;
 
-  constructor(range: OldRange) {
+  readonly #types: PageTypes;
+
+  constructor(range: OldRange, types: PageTypes) {
     this.#range = range;
+    this.#types = types;
+    types.beginRange(range);
   }
 
   scan(payload: PayloadReader, batch: PageBatch): PageStop {
@@ -62,11 +67,11 @@ export class TypedPages {
 
   /** Reads type and protection of the next page. */
   #begin(payload: PayloadReader): boolean {
-    if (!payload.collect(1)) return false;
-    const type = payload.runBytes[payload.runAt];
-    if (type > OldPageType.MMIO) throw this.#unexpected(payload, `type ${type}`);
+    if (!payload.collect(2)) return false;
+    const byte = payload.runBytes[payload.runAt];
+    const type = this.#types.translate(byte, payload.runBytes[payload.runAt + 1], this.#range);
+    if (type > OldPageType.MMIO) throw this.#unexpected(payload, `type ${byte}`);
     if (type === OldPageType.ROM_SHADOW) {
-      if (!payload.collect(2)) return false;
       this.#protection = payload.runBytes[payload.runAt + 1];
       if (this.#protection > 4) throw this.#unexpected(payload, `protection ${this.#protection}`);
       payload.runAt++;

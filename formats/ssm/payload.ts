@@ -125,11 +125,16 @@ export class PayloadReader {
     while (await this.piece());
   }
 
+  /** Whether nothing is left of the payload, not even an empty record. */
+  async isAtEnd(): Promise<boolean> {
+    if (this.runAt < this.runEnd || this.next < this.container.segments.count) return false;
+    return this.#ended || !(await this.more());
+  }
+
   /** Demands that the payload is used up. V1.x containers tolerate a rest. */
   async expectEnd(): Promise<void> {
     const strict = this.container.header.format === '2.0';
-    const more = this.runAt < this.runEnd || this.next < this.container.segments.count || (!this.#ended && (await this.more()));
-    if (more && strict) throw this.#error('too-long', 'payload is left over', 'VERR_SSM_LOADED_TOO_LITTLE');
+    if (!(await this.isAtEnd()) && strict) throw this.#error('too-long', 'payload is left over', 'VERR_SSM_LOADED_TOO_LITTLE');
   }
 
   /** Where the reader stands, as far as the file tells. */

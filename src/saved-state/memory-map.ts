@@ -69,12 +69,15 @@ export function mmio2Address(state: SavedState, range: { device: string; region:
   return device?.memoryEnabled ? device.regions[range.region] : undefined;
 }
 
-/** Devices whose registers always lie at the same place, by the unit that tells of their presence. Checked against dumps of 7.2.22. */
+/**
+ * Devices whose registers always lie at the same place, by the unit that tells of their presence, with VirtualBox's names for the ranges. Checked against
+ * dumps and the loader of 7.2.22, which compares the names when it loads pgm 8 and 9.
+ */
 const FIXED_MMIO = [
-  { unit: 'vga', start: LOW_HOLE_START, size: 0x20000, name: 'VGA window' },
+  { unit: 'vga', start: LOW_HOLE_START, size: 0x20000, name: 'VGA - VGA Video Buffer' },
   { unit: 'ioapic', start: 0xfec00000, size: PAGE_SIZE, name: 'I/O APIC' },
-  { unit: 'hpet', start: 0xfed00000, size: PAGE_SIZE, name: 'HPET' },
-  { unit: 'ich9pci', start: 0xfed1c000, size: 0x4000, name: 'ICH9 chipset registers' },
+  { unit: 'hpet', start: 0xfed00000, size: PAGE_SIZE, name: 'HPET Memory' },
+  { unit: 'ich9pci', start: 0xfed1c000, size: 0x4000, name: 'LPC Memory' },
   { unit: 'apic', start: 0xfee00000, size: PAGE_SIZE, name: 'APIC' },
 ] as const;
 /** The ICH9's window to PCI configuration space fills the start of its larger RAM hole. */
@@ -87,7 +90,7 @@ function fixedMmio(state: SavedState): MemoryRegion[] {
   );
   const hole = state.pgm?.config?.ramHole ?? DEFAULT_RAM_HOLE;
   if (units.has('ich9pci') && hole - DEFAULT_RAM_HOLE === ICH9_CONFIG_WINDOW) {
-    regions.push({ kind: 'mmio', start: FOUR_GIB - hole, end: FOUR_GIB - hole + ICH9_CONFIG_WINDOW, name: 'PCI configuration window' });
+    regions.push({ kind: 'mmio', start: FOUR_GIB - hole, end: FOUR_GIB - hole + ICH9_CONFIG_WINDOW, name: 'MCFG ranges' });
   }
   return regions;
 }

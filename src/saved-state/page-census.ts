@@ -14,6 +14,8 @@ export class PageCensus {
   /** Records by kind of the current pass. */
   records: number[] = [];
   readonly romProtection = new Map<number, Uint8Array>();
+  /** By range id: 1 for each page that some record gives a shadow. */
+  readonly shadowPages = new Map<number, Uint8Array>();
   readonly lowHoleRam = new Set<number>();
   readonly ramFrames = new FrameSet();
   readonly #ramInLowHole: boolean;
@@ -39,20 +41,22 @@ export class PageCensus {
         if (inLowHole) this.lowHoleRam.add(frame);
         this.ramFrames.add(frame);
       } else if (k >= PageKind.ROM_VIRGIN) {
-        this.#noteProtection(batch.id[i], page[i], batch.protection[i]);
+        note(this.romProtection, batch.id[i], page[i], batch.protection[i]);
+        if (k === PageKind.ROM_SHADOW_RAW || k === PageKind.ROM_SHADOW_ZERO) note(this.shadowPages, batch.id[i], page[i], 1);
       }
     }
   }
+}
 
-  #noteProtection(id: number, page: number, protection: number): void {
-    if (page >= MAX_ROM_PAGES) throw new UnsupportedError('rom-too-large', `Cannot read ROM ${id}: page ${page}, expected fewer than ${MAX_ROM_PAGES} pages`);
-    let pages = this.romProtection.get(id) ?? new Uint8Array(0);
-    if (page >= pages.length) {
-      const larger = new Uint8Array(Math.min(MAX_ROM_PAGES, Math.max(64, page + 1, pages.length * 2)));
-      larger.set(pages);
-      pages = larger;
-      this.romProtection.set(id, pages);
-    }
-    pages[page] = protection;
+/** Notes a value for a page of a ROM, in an array that grows as far as it must. */
+function note(values: Map<number, Uint8Array>, id: number, page: number, value: number): void {
+  if (page >= MAX_ROM_PAGES) throw new UnsupportedError('rom-too-large', `Cannot read ROM ${id}: page ${page}, expected fewer than ${MAX_ROM_PAGES} pages`);
+  let pages = values.get(id) ?? new Uint8Array(0);
+  if (page >= pages.length) {
+    const larger = new Uint8Array(Math.min(MAX_ROM_PAGES, Math.max(64, page + 1, pages.length * 2)));
+    larger.set(pages);
+    pages = larger;
+    values.set(id, pages);
   }
+  pages[page] = value;
 }

@@ -47,6 +47,8 @@ export interface PgmSummary {
   passes: PassSummary[];
   /** Protection of each ROM page by range id, as of the end of the state; 0 where no record named the page. */
   romProtection: Map<number, Uint8Array>;
+  /** By range id: 1 for each ROM page that some record gives a shadow. */
+  shadowPages: Map<number, Uint8Array>;
   /** Frames from 0xA0000 to 0xFFFFF that hold RAM, as releases before 6.1 have it. */
   lowHoleRam: Set<number>;
   /** RAM frames that some record names. */

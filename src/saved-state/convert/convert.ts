@@ -8,10 +8,11 @@ import { type FingerprintOptions, fingerprint, type RangeNaming, sameIds } from 
 import type { SavedState } from '../state.ts';
 import { type WalkOptions, walkState } from '../walk.ts';
 import { LastPasses } from './last-pass.ts';
-import { settleLayout } from './machine-layout.ts';
-import { type ConvertOptions, type ConvertPlan, planConversion, targetConfig } from './plan.ts';
+import { ramEnd, settleLayout } from './machine-layout.ts';
+import { type ConvertOptions, type ConvertPlan, completedConfig, configOf, planConversion } from './plan.ts';
 import { compareStates, type Proof } from './proof.ts';
-import { listNaming, oldNaming, type PagePlace, placesOf } from './range-map.ts';
+import { layoutNaming, type PagePlace, placesOf, visibleNaming } from './range-map.ts';
+import type { OldTarget } from './write-old.ts';
 import { isOfLiveSave, writeState } from './write-state.ts';
 
 export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> {
@@ -40,7 +41,9 @@ export interface Preparation {
   placeOf?: PagePlace;
   lastPasses?: LastPasses;
   /** Names by which the memory of source and result is compared. */
-  naming: { source: RangeNaming; written: RangeNaming };
+  naming: { source: RangeNaming; written: (state: SavedState) => RangeNaming };
+  /** Where the target is one of versions 6 to 9. */
+  old?: OldTarget;
 }
 
 /**
@@ -51,13 +54,14 @@ export interface Preparation {
  */
 export async function convert(source: ByteSource, sink: ReadableSink, options: ConvertRun = {}): Promise<ConvertReport> {
   const preparation = await prepareConversion(source, options);
-  const { state, plan, report, config, placeOf, lastPasses } = preparation;
+  const { state, plan, report, config, placeOf, lastPasses, old } = preparation;
   const { signal, onProgress } = options;
   await writeState(source, state, sink, {
     plan,
     ...(config ? { config } : {}),
     ...(placeOf ? { placeOf } : {}),
     ...(lastPasses ? { lastPasses } : {}),
+    ...(old ? { old } : {}),
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress: (offset: number) => onProgress('writing', offset) } : {}),
   });
@@ -80,17 +84,24 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
     ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
   });
   const plan = planConversion(state, options);
-  const preparation: Preparation = { state, plan, report: reportOf(state, plan), naming: { source: sameIds, written: sameIds } };
+  const preparation: Preparation = { state, plan, report: reportOf(state, plan), naming: { source: sameIds, written: () => sameIds } };
   if (lastPasses && !plan.keepsPgm) preparation.lastPasses = lastPasses;
   if (plan.keepsPgm || !plan.version) return preparation;
-  if (state.pgm?.config) {
-    preparation.config = targetConfig(state, undefined);
-  } else {
-    const layout = settleLayout(state, options.layout);
-    preparation.config = targetConfig(state, layout);
-    preparation.placeOf = placesOf(state, layout);
-    preparation.naming = { source: oldNaming(state, layout), written: listNaming };
+  const { config } = state.pgm ?? {};
+  if (config && plan.version.pages === 'records') {
+    preparation.config = completedConfig(state, config);
+    return preparation;
   }
+  const layout = settleLayout(state, options.layout);
+  preparation.placeOf = placesOf(state, layout);
+  const naming = layoutNaming(state, layout);
+  // Version 6, and what today's loaders take, keep of a shadowed ROM only what the guest reads.
+  const keepsShadows = plan.version.pages !== 'chunks' && plan.pageTypes === 'original';
+  const own = keepsShadows || plan.version.pages === 'records' ? naming : visibleNaming(state, naming);
+  preparation.naming = { source: own, written: (written) => layoutNaming(written, layout) };
+  if (plan.version.pages === 'records') preparation.config = configOf(state, layout);
+  else
+    preparation.old = { version: plan.version, numbering: plan.pageTypes, layout, ramSize: state.pgm?.ramSize ?? ramEnd(state), placeOf: preparation.placeOf };
   return preparation;
 }
 
@@ -120,7 +131,7 @@ async function prove(source: ByteSource, sink: ReadableSink, { naming, plan }: P
       naming: naming.source,
       ...(onProgress ? { onProgress: (offset: number) => onProgress('proving', offset) } : {}),
     });
-    const other = await fingerprint(written, { ...common, naming: naming.written });
+    const other = await fingerprint(written, { ...common, naming: naming.written(await walkState(written, { skipCrc: true })) });
     return compareStates(own, other, plan.losses.length > 0);
   };
   try {

@@ -1,12 +1,15 @@
 import { FormatError, hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
+import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
-import { type MemoryRegion, memoryMap } from '../memory-map.ts';
+import { type MemoryRegion, memoryMap, mmio2Address } from '../memory-map.ts';
 import type { SavedState } from '../state.ts';
 
-/** Where a machine of pgm versions 6 to 9 has its ROMs and MMIO2 ranges, and whose they are. Addresses and sizes in bytes, page aligned. */
+/** Where a machine has its ROMs, MMIO2 and MMIO ranges, and whose they are. Addresses and sizes in bytes, page aligned. */
 export interface MachineLayout {
   roms: { name: string; address: number; size: number }[];
   mmio2: { name: string; device: string; instance: number; region: number; address: number; size: number }[];
+  /** Device registers; they have no contents, but versions 6 to 9 list them. */
+  mmio: { name: string; address: number; size: number }[];
 }
 
 /** ROMs within "Base RAM", by their address: VirtualBox gave them no range of their own, so the state does not name them. */
@@ -29,9 +32,28 @@ const KNOWN_MMIO2: Record<string, { device: string; instance: number; region: nu
   'VMMDev Heap': { device: 'VMMDev', instance: 0, region: 2 },
 };
 
-/** What a state of versions 6 to 9 tells of its layout, and what it leaves open. */
+/** What a state tells of its layout, and what it leaves open. */
 export function deriveLayout(state: SavedState): { layout: MachineLayout; missing: string[] } {
-  const layout: MachineLayout = { roms: [], mmio2: [] };
+  const mmio = memoryMap(state).filter(({ kind }) => kind === 'mmio');
+  const { layout, missing } = state.pgm?.config ? deriveFromLists(state, state.pgm.config) : deriveFromRanges(state);
+  return { layout: { ...layout, mmio: mmio.map(({ name, start, end }) => ({ name, address: start, size: end - start })) }, missing };
+}
+
+/** Versions 10 and later: the lists name everything, but only the devices' base address registers tell where MMIO2 was. */
+function deriveFromLists(state: SavedState, { roms, mmio2 }: PgmConfig): { layout: MachineLayout; missing: string[] } {
+  const missing: string[] = [];
+  const layout: MachineLayout = { roms: roms.map(({ description, address, size }) => ({ name: description, address, size })), mmio2: [], mmio: [] };
+  for (const range of mmio2) {
+    const { device, instance, region, description, size } = range;
+    const address = mmio2Address(state, range);
+    if (address === undefined) missing.push(`address of the MMIO2 range "${description}" (${device}/${instance}/${region}), ${size} bytes: it is not mapped`);
+    else layout.mmio2.push({ name: description, device, instance, region, address, size });
+  }
+  return { layout, missing };
+}
+
+function deriveFromRanges(state: SavedState): { layout: MachineLayout; missing: string[] } {
+  const layout: MachineLayout = { roms: [], mmio2: [], mmio: [] };
   const missing: string[] = [];
   const regions = memoryMap(state);
   for (const region of regions.filter(({ kind }) => kind === 'rom')) {
@@ -56,10 +78,13 @@ function splitAtKnownRoms({ start, end }: MemoryRegion): { start: number; end: n
 
 /** The layout to use: the given one, else the derived one. @throws UnsupportedError with the list of what is missing */
 export function settleLayout(state: SavedState, given: MachineLayout | undefined): MachineLayout {
-  const { layout, missing } = deriveLayout(state);
   if (given) return given;
+  const { layout, missing } = deriveLayout(state);
   if (missing.length === 0) return layout;
-  throw new UnsupportedError('layout-missing', `Cannot tell where ROMs and MMIO2 belong; give a layout with: ${missing.join('; ')}`);
+  throw new UnsupportedError(
+    'layout-missing',
+    `Cannot tell where everything belongs (--print-layout shows what is known, --layout takes the rest): ${missing.join('; ')}`,
+  );
 }
 
 /** The end of low RAM in a state that tells its RAM size nowhere. */
@@ -75,8 +100,9 @@ export function ramEnd(state: SavedState): number {
 /** Reads a layout from JSON, as `--print-layout` prints it. @throws UsageError */
 export function parseLayout(text: string): MachineLayout {
   try {
-    const { roms, mmio2 } = JSON.parse(text) as { roms: Record<string, unknown>[]; mmio2: Record<string, unknown>[] };
+    const { roms, mmio2, mmio = [] } = JSON.parse(text) as Record<string, Record<string, unknown>[]>;
     return {
+      mmio: mmio.map((range) => ({ name: word(range.name), address: size(range.address), size: size(range.size) })),
       roms: roms.map((rom) => ({ name: word(rom.name), address: size(rom.address), size: size(rom.size) })),
       mmio2: mmio2.map((range) => ({
         name: word(range.name),
@@ -95,7 +121,7 @@ export function parseLayout(text: string): MachineLayout {
 
 export function printLayout(layout: MachineLayout): string {
   const inHex = <T extends { address: number; size: number }>(entry: T) => ({ ...entry, address: hex(entry.address), size: hex(entry.size) });
-  return JSON.stringify({ roms: layout.roms.map(inHex), mmio2: layout.mmio2.map(inHex) }, null, 2);
+  return JSON.stringify({ roms: layout.roms.map(inHex), mmio2: layout.mmio2.map(inHex), mmio: layout.mmio.map(inHex) }, null, 2);
 }
 
 function word(value: unknown): string {

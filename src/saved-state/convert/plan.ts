@@ -1,6 +1,7 @@
 import { UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import type { PgmBasic, PgmConfig } from '../../../formats/pgm/head.ts';
 import { NIL_GC_PHYS } from '../../../formats/pgm/layouts.ts';
+import type { PageTypeNumbering } from '../../../formats/pgm/old-ranges.ts';
 import { PageKind } from '../../../formats/pgm/page-batch.ts';
 import { DEFAULT_RAM_HOLE } from '../../../formats/pgm/ranges.ts';
 import { type PgmVersion, pgmVersion, SINCE_BALLOON_COUNT, SINCE_PAE_PDS } from '../../../formats/pgm/versions.ts';
@@ -24,6 +25,8 @@ export interface ConvertOptions {
   allowLoss?: boolean;
   /** What the source does not tell of ROMs and MMIO2; overrides what it tells. */
   layout?: MachineLayout;
+  /** Versions 7 to 9: page types as 2.2 and 3.0 wrote them, or what loaders since 4.3 take for them. Default: `original`. */
+  pageTypes?: PageTypeNumbering;
 }
 
 /** What a conversion will do. */
@@ -36,6 +39,7 @@ export interface ConvertPlan {
   live: boolean;
   compression: Compression;
   recompress: boolean;
+  pageTypes: PageTypeNumbering;
   /** What the target can't hold. */
   losses: string[];
   /** What was not in the source and is the same on every machine of its time. */
@@ -54,15 +58,17 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
   const version = options.pgm === undefined ? source : pgmVersion(options.pgm);
   if (options.pgm !== undefined && !version) throw new UsageError('bad-version', `Cannot write pgm version ${options.pgm}: expected 6 to 14`);
   if (options.pgm !== undefined && !source) throw new UnsupportedError('no-memory', 'Cannot convert unit pgm: the state has none');
+  const pageTypes = options.pageTypes ?? 'original';
   const hasPasses = state.units.some(({ pass }) => pass !== 'final');
   const plan: ConvertPlan = {
     container,
     version,
-    keepsPgm: version === source && !(flatten && hasPasses),
+    keepsPgm: version === source && !(flatten && hasPasses) && pageTypes === 'original',
     flatten,
     live,
     compression: options.compression ?? 'lzf',
     recompress: options.recompress ?? false,
+    pageTypes,
     losses: [],
     assumptions: [],
   };
@@ -77,14 +83,18 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
 }
 
 function checkVersions(state: SavedState, source: PgmVersion, target: PgmVersion, plan: ConvertPlan): void {
-  if (target.pages !== 'records') {
-    throw new UnsupportedError('not-yet', `Cannot write pgm version ${target.version}: versions 6 to 9 are only kept, not made`);
-  }
   const { basic, config, passes } = state.pgm ?? { passes: [] };
+  if (plan.live && target.pages !== 'records')
+    throw new UnsupportedError('no-passes', `Cannot write pgm version ${target.version}: it holds no passes of a live save; flatten it`);
+  if (basic && basic.cpus.length > 1 && target.basic !== 'per-cpu') {
+    throw new UnsupportedError('does-not-fit', `Cannot write pgm version ${target.version}: it holds one VCPU, the state has ${basic.cpus.length}`);
+  }
   if (basic) plan.losses.push(...basicLosses(basic, target));
   if (!target.ramConfig && source.ramConfig) plan.losses.push(`RAM configuration (size ${config?.ramSize}, hole ${config?.ramHole})`);
-  const ballooned = passes.reduce((sum, { records }) => sum + records[PageKind.RAM_BALLOONED], 0);
-  if (!target.balloonRecords && ballooned > 0) plan.losses.push(`${ballooned} ballooned pages become zero pages`);
+  const count = (kind: number) => passes.reduce((sum, { records }) => sum + records[kind], 0);
+  if (!target.balloonRecords && count(PageKind.RAM_BALLOONED) > 0) plan.losses.push(`${count(PageKind.RAM_BALLOONED)} ballooned pages become zero pages`);
+  const keepsShadows = target.pages === 'records' || (target.pages === 'typed-ranges' && plan.pageTypes === 'original');
+  if (!keepsShadows && count(PageKind.ROM_SHADOW_RAW) + count(PageKind.ROM_SHADOW_ZERO) > 0) plan.losses.push('shadow ROM: only what the guest reads is kept');
   if (target.ramConfig && config?.ramHole === undefined) plan.assumptions.push(`RAM hole ${DEFAULT_RAM_HOLE} bytes, as all releases of its time had`);
 }
 
@@ -97,19 +107,19 @@ function basicLosses(basic: PgmBasic, target: PgmVersion): string[] {
   return losses;
 }
 
-/** The config block of the target. @throws UnsupportedError where the source does not tell enough */
-export function targetConfig(state: SavedState, layout: MachineLayout | undefined): PgmConfig {
-  const { pgm } = state;
-  if (pgm?.config && !layout) {
-    const ramSize = pgm.config.ramSize ?? pgm.ramSize;
-    if (ramSize === undefined) throw new UnsupportedError('no-ram-size', 'Cannot write RAM configuration: no unit of the state tells the RAM size');
-    return { ...pgm.config, ramHole: pgm.config.ramHole ?? DEFAULT_RAM_HOLE, ramSize };
-  }
-  if (!layout) throw new UnsupportedError('no-layout', 'Cannot write lists of ROMs and MMIO2 ranges: the state does not hold them');
+/** The config block of a target that is made from a layout. */
+export function configOf(state: SavedState, layout: MachineLayout): PgmConfig {
   return {
     ramHole: DEFAULT_RAM_HOLE,
-    ramSize: pgm?.ramSize ?? ramEnd(state),
+    ramSize: state.pgm?.ramSize ?? ramEnd(state),
     roms: layout.roms.map(({ name, address, size }, i) => ({ id: i + 1, device: '', instance: 0, region: 0, description: name, address, size })),
     mmio2: layout.mmio2.map(({ name, device, instance, region, size }, i) => ({ id: i + 1, device, instance, region, description: name, size })),
   };
+}
+
+/** The config block of a target whose source has one. @throws UnsupportedError where no unit tells the RAM size */
+export function completedConfig(state: SavedState, config: PgmConfig): PgmConfig {
+  const ramSize = config.ramSize ?? state.pgm?.ramSize;
+  if (ramSize === undefined) throw new UnsupportedError('no-ram-size', 'Cannot write RAM configuration: no unit of the state tells the RAM size');
+  return { ...config, ramHole: config.ramHole ?? DEFAULT_RAM_HOLE, ramSize };
 }

@@ -56,8 +56,10 @@ function compareUnits(source: Fingerprint, written: Fingerprint): Difference[] {
 
 /** What memory and payloads don't show: heads of the pgm unit, the release in the file header. */
 function compareFields(source: Fingerprint, written: Fingerprint, losses: boolean): Difference[] {
-  const own = fieldsOf(source);
-  const other = fieldsOf(written);
+  // Lists of ROMs and MMIO2 are compared where both have them; else the names of the memory ranges tell.
+  const lists = source.state.pgm?.config !== undefined && written.state.pgm?.config !== undefined;
+  const own = fieldsOf(source, lists);
+  const other = fieldsOf(written, lists);
   const differences: Difference[] = [];
   for (const [what, value] of own) {
     const found = other.get(what);
@@ -71,18 +73,18 @@ function compareFields(source: Fingerprint, written: Fingerprint, losses: boolea
 /** Fields that an older version can't hold; the plan has listed them when they held anything. */
 const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
 
-function fieldsOf({ state: { header, pgm, cpum } }: Fingerprint): Map<string, string> {
+function fieldsOf({ state: { header, pgm, cpum } }: Fingerprint, lists: boolean): Map<string, string> {
   const fields = new Map<string, string>();
   if (header.release) fields.set('release', JSON.stringify(header.release));
   fields.set('registers', JSON.stringify(cpum?.cpus.map(({ cr0, cr2, cr3, cr4, efer }) => [cr0, cr2, cr3, cr4, efer].map(hex)) ?? []));
-  if (pgm) addPgmFields(pgm, fields);
+  if (pgm) addPgmFields(pgm, fields, lists);
   return fields;
 }
 
-function addPgmFields({ basic, config, ramSize, romProtection }: PgmSummary, fields: Map<string, string>): void {
+function addPgmFields({ basic, config, ramSize, romProtection }: PgmSummary, fields: Map<string, string>, lists: boolean): void {
   if (ramSize !== undefined) fields.set('RAM size', String(ramSize));
-  if (config?.ramHole !== undefined) fields.set('RAM hole', String(config.ramHole));
-  if (config) {
+  if (lists && config?.ramHole !== undefined) fields.set('RAM hole', String(config.ramHole));
+  if (config && lists) {
     fields.set('ROM list', JSON.stringify(config.roms));
     fields.set('MMIO2 list', JSON.stringify(config.mmio2));
     fields.set(

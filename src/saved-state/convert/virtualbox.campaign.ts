@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { openFileSink } from '../../../formats/binary/sink.ts';
 import { openFile } from '../../../formats/binary/source.ts';
+import { UnsupportedError } from '../../../formats/errors.ts';
 import { STATES_FOLDER, samplesIn } from '../../testing/states.ts';
 import { type ConvertRun, convert } from './convert.ts';
 
@@ -45,7 +46,12 @@ async function tryState(path: string, machine: string): Promise<void> {
   for (const container of ['2.0', '1.2', '1.1'] as const) {
     for (const pgm of [10, 11, 12, 13, 14]) runs.push({ container, pgm, flatten: live });
   }
-  for (const run of runs) {
+  for (const pgm of [7, 8, 9]) runs.push({ container: '2.0', pgm, flatten: live, pageTypes: '4.3' });
+  for (const run of runs) await tryConversion(path, machine, run, truth);
+}
+
+async function tryConversion(path: string, machine: string, run: ConvertRun, truth: string): Promise<void> {
+  try {
     const output = join(folder, `${basename(path)}.converted`);
     const source = await openFile(path);
     const sink = await openFileSink(output, { force: true });
@@ -55,6 +61,10 @@ async function tryState(path: string, machine: string): Promise<void> {
     const core = proof?.equal ? load(output, machine, JSON.stringify(run)) : undefined;
     if (core) compare(truth, core, `${basename(path)} ${JSON.stringify(run)}`);
     else if (!proof?.equal) fail(`${basename(path)} ${JSON.stringify(run)}: the proof failed: ${JSON.stringify(proof?.differences.slice(0, 3))}`);
+  } catch (error) {
+    // A state whose MMIO2 ranges are not mapped does not go into versions 6 to 9 without a layout; saying so is right.
+    if (!(error instanceof UnsupportedError)) throw error;
+    console.log(`refused: ${basename(path)} ${JSON.stringify(run)}: ${error.message}`);
   }
 }
 

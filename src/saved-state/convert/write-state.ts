@@ -15,6 +15,7 @@ import type { PgmSummary, SavedState } from '../state.ts';
 import type { LastPasses } from './last-pass.ts';
 import type { ConvertPlan } from './plan.ts';
 import type { PagePlace } from './range-map.ts';
+import { type OldTarget, writeOldPgm } from './write-old.ts';
 
 export interface WriteOptions {
   plan: ConvertPlan;
@@ -22,6 +23,8 @@ export interface WriteOptions {
   config?: PgmConfig;
   /** Where the ROM and MMIO2 pages of an old source belong in these lists. */
   placeOf?: PagePlace;
+  /** Where the target is one of versions 6 to 9. */
+  old?: OldTarget;
   /** Of a live save that is flattened. */
   lastPasses?: LastPasses;
   onProgress?: (offset: number) => void;
@@ -65,6 +68,7 @@ class StateWriter {
       if (plan.flatten && isOfLiveSave(unit)) continue;
       this.#out.beginUnit(this.#headerOf(unit));
       if (!isPgm(unit) || plan.keepsPgm) await this.#copyPayload(container);
+      else if (this.#options.old) await writeOldPgm(this.#source, this.#state, this.#out, this.#options.old);
       else if (plan.flatten) await this.#writeFlat(container, unit);
       else await this.#writePass(pgm, unit, this.#state.pgm?.passes.findIndex(({ pass }) => pass === unit.pass) ?? 0, this.#passWriter(unit.pass));
       this.#out.endUnit();
