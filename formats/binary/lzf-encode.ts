@@ -1,23 +1,28 @@
 const HASH_BITS = 13;
+const HASH_SHIFT = 32 - HASH_BITS;
+const MULTIPLIER = 0x9e3779b1;
 const MAX_DISTANCE = 8192;
 const MAX_MATCH = 264;
 const MIN_MATCH = 3;
 const MAX_LITERALS = 32;
 /** Every so many misses in a row the search steps one byte further: incompressible input costs little, other input loses nothing. */
 const MISSES_PER_STEP = 5;
+/** Positions must fit the table's 16 bits; the largest block of any container has half of that. */
+const MAX_BLOCK = 65534;
 
-/** Compresses LZF blocks, greedily, through one hash table that is never cleared: positions carry a base that grows with each block. */
+/** Compresses LZF blocks, greedily, through one hash table. Blocks are at most 65534 bytes. */
 export class LzfEncoder {
-  readonly #table = new Int32Array(1 << HASH_BITS);
-  #base = 1;
+  /** Positions within the block, from 1 on; 0 is none. Small enough for the processor's first cache, and cheap to clear. */
+  readonly #table = new Uint16Array(1 << HASH_BITS);
 
   /**
    * Compresses `source[at, at + length)` to `target[to, to + limit)`.
    * @returns the bytes written, 0 where they would not fit; the target then holds rubbish within its limit
    */
   encode(source: Uint8Array, at: number, length: number, target: Uint8Array, to: number, limit: number): number {
+    if (length > MAX_BLOCK) return 0;
     const table = this.#table;
-    const toTable = this.#nextBase(length) - at;
+    table.fill(0);
     const end = at + length;
     const lastStart = end - MIN_MATCH;
     const limitEnd = to + limit;
@@ -26,70 +31,50 @@ export class LzfEncoder {
     let i = at;
     let misses = 0;
     while (i <= lastStart) {
-      const slot = hash(source, i);
-      const ref = table[slot] - toTable;
-      table[slot] = i + toTable;
-      if (ref < at || i - ref > MAX_DISTANCE || source[ref] !== source[i] || source[ref + 1] !== source[i + 1] || source[ref + 2] !== source[i + 2]) {
+      const value = source[i] | (source[i + 1] << 8) | (source[i + 2] << 16);
+      const slot = Math.imul(value, MULTIPLIER) >>> HASH_SHIFT;
+      const ref = table[slot] - 1 + at;
+      table[slot] = i - at + 1;
+      if (ref < at || source[ref] !== (value & 0xff) || source[ref + 1] !== ((value >> 8) & 0xff) || source[ref + 2] !== value >> 16 || i - ref > MAX_DISTANCE) {
         i += 1 + (misses++ >> MISSES_PER_STEP);
         continue;
       }
-      out = putLiterals(source, literals, i, target, out, limitEnd);
-      if (out === 0 || out + 3 > limitEnd) return 0;
-      const count = matchLength(source, ref, i, Math.min(MAX_MATCH, end - i));
-      out = putCopy(target, out, i - ref - 1, count - 2);
+      const runs = (i - literals + MAX_LITERALS - 1) >> 5;
+      if (out + runs + (i - literals) + 3 > limitEnd) return 0;
+      out = putLiterals(source, literals, i, target, out);
+      const max = Math.min(MAX_MATCH, end - i);
+      let count = MIN_MATCH;
+      while (count < max && source[ref + count] === source[i + count]) count++;
+      const distance = i - ref - 1;
+      if (count < 9) {
+        target[out++] = ((count - 2) << 5) | (distance >> 8);
+      } else {
+        target[out++] = 0xe0 | (distance >> 8);
+        target[out++] = count - 9;
+      }
+      target[out++] = distance & 0xff;
       i += count;
       literals = i;
       misses = 0;
-      if (i <= lastStart) {
-        table[hash(source, i - 2)] = i - 2 + toTable;
-        table[hash(source, i - 1)] = i - 1 + toTable;
+      if (i > lastStart) break;
+      // The end of a match is where the next one may start: liblzf notes two positions there, too.
+      for (let k = i - 2; k < i; k++) {
+        table[Math.imul(source[k] | (source[k + 1] << 8) | (source[k + 2] << 16), MULTIPLIER) >>> HASH_SHIFT] = k - at + 1;
       }
     }
-    out = putLiterals(source, literals, end, target, out, limitEnd);
-    return out === 0 ? 0 : out - to;
-  }
-
-  /** Positions of earlier blocks lie below the base of this one. */
-  #nextBase(length: number): number {
-    const base = this.#base;
-    this.#base += length;
-    if (this.#base < 0x4000_0000) return base;
-    this.#table.fill(0);
-    this.#base = 1 + length;
-    return 1;
+    const rest = end - literals;
+    if (out + rest + ((rest + MAX_LITERALS - 1) >> 5) > limitEnd) return 0;
+    return putLiterals(source, literals, end, target, out) - to;
   }
 }
 
-function hash(source: Uint8Array, i: number): number {
-  return Math.imul(source[i] | (source[i + 1] << 8) | (source[i + 2] << 16), 0x9e3779b1) >>> (32 - HASH_BITS);
-}
-
-function matchLength(source: Uint8Array, ref: number, i: number, max: number): number {
-  let count = MIN_MATCH;
-  while (count < max && source[ref + count] === source[i + count]) count++;
-  return count;
-}
-
-function putCopy(target: Uint8Array, to: number, distance: number, length: number): number {
-  let out = to;
-  if (length < 7) {
-    target[out++] = (length << 5) | (distance >> 8);
-  } else {
-    target[out++] = 0xe0 | (distance >> 8);
-    target[out++] = length - 7;
-  }
-  target[out++] = distance & 0xff;
-  return out;
-}
-
-/** Writes `source[from, end)` as literal runs; 0 where they don't fit. */
-function putLiterals(source: Uint8Array, from: number, end: number, target: Uint8Array, to: number, limitEnd: number): number {
+/** Writes `source[from, end)` as literal runs; the caller has made sure that they fit. */
+function putLiterals(source: Uint8Array, from: number, end: number, target: Uint8Array, to: number): number {
   let out = to;
   for (let i = from; i < end; ) {
-    const count = Math.min(MAX_LITERALS, end - i);
-    if (out + 1 + count > limitEnd) return 0;
-    target[out++] = count - 1;
-    for (const stop = i + count; i < stop; ) target[out++] = source[i++];
+    const stop = Math.min(end, i + MAX_LITERALS);
+    target[out++] = stop - i - 1;
+    while (i < stop) target[out++] = source[i++];
   }
   return out;
 }

@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import { openFileSink } from '../../formats/binary/sink.ts';
 import { openFile } from '../../formats/binary/source.ts';
 import { MIB } from '../../formats/units.ts';
+import { type ConvertRun, convert } from '../saved-state/convert/convert.ts';
 import { extract } from '../saved-state/extract.ts';
 import { walkState } from '../saved-state/walk.ts';
 
@@ -21,6 +22,13 @@ function readPlainly(use: (bytes: Uint8Array) => void): void {
 /** The image goes nowhere: writing gigabytes would measure the machine's disk, and that is what `extract to file` does. */
 const nowhere = { async writeAt() {}, async truncate() {} };
 
+/** The result is removed before it would be made durable: that is the disk's time. */
+async function convertTo(options: ConvertRun): Promise<void> {
+  const sink = await openFileSink(join(folder, 'converted.sav'), { force: true });
+  await convert(await openFile(state), sink, options);
+  await sink.abort();
+}
+
 const JOBS: Record<string, () => Promise<void> | void> = {
   start: () => {},
   read: () => readPlainly(() => {}),
@@ -37,6 +45,23 @@ const JOBS: Record<string, () => Promise<void> | void> = {
   'extract raw': async () => {
     await extract(await openFile(state), nowhere, { format: 'raw' });
   },
+  'read + crc + write': async () => {
+    const sink = await openFileSink(join(folder, 'copy.sav'), { force: true });
+    let position = 0;
+    let crc = 0;
+    const file = openSync(state, 'r');
+    const buffer = Buffer.alloc(MIB);
+    for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer)) {
+      crc = crc32(buffer.subarray(0, count), crc);
+      await sink.writeAt(buffer.subarray(0, count), position);
+      position += count;
+    }
+    await sink.abort();
+  },
+  'convert, pass-through': () => convertTo({ pgm: 13, proof: false }),
+  'convert, re-encode': () => convertTo({ pgm: 13, proof: false, recompress: true }),
+  'convert, pass-through, proof': () => convertTo({ pgm: 13 }),
+  'convert, re-encode, proof': () => convertTo({ pgm: 13, recompress: true }),
   'extract raw to file': async () => {
     const path = join(folder, 'image.raw');
     const sink = await openFileSink(path, { force: true });

@@ -21,8 +21,19 @@ const sizes = values.sizes.split(',').map(Number);
 const MAIN_SIZE = sizes.includes(1024) ? 1024 : sizes[0];
 const folder = process.env.SAVKIT_BENCH_DIR ?? join(tmpdir(), 'savkit-bench');
 const REFERENCE = 'read + crc';
-const JOBS = ['read', REFERENCE, 'deep verify', 'extract raw', 'extract raw to file'];
-const SIZED_JOBS = ['deep verify', 'extract raw'];
+const JOBS = [
+  'read',
+  REFERENCE,
+  'deep verify',
+  'extract raw',
+  'extract raw to file',
+  'read + crc + write',
+  'convert, pass-through',
+  'convert, re-encode',
+  'convert, pass-through, proof',
+  'convert, re-encode, proof',
+];
+const SIZED_JOBS = ['deep verify', 'extract raw', 'convert, re-encode, proof'];
 const run = promisify(execFile);
 
 async function runJob(name: string, state: string): Promise<Sample> {
@@ -72,11 +83,21 @@ for (const name of SIZED_JOBS) {
 }
 
 const mib = (bytes: number) => `${Math.round(bytes / MIB)} MiB`;
-const line = (...cells: string[]) => console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(22) : cell.padStart(12))).join(' '));
+const line = (...cells: string[]) => console.log(cells.map((cell, i) => (i === 0 ? cell.padEnd(38) : cell.padStart(12))).join(' '));
 console.log(`\n${MAIN_SIZE} MiB of guest RAM, mixed pages; ${rounds} rounds; times as multiples of ${REFERENCE} in the same round\n`);
 line('job', 'median', 'min', 'max', 'peak RSS', 'median ms');
 for (const [name, { ratio, ms, rss }] of Object.entries(results))
   line(name, ...[ratio.median, ratio.min, ratio.max].map((value) => value.toFixed(2)), mib(rss), ms.toFixed(0));
+console.log('');
+for (const [name, other] of [
+  ['convert, re-encode', 'read + crc + write'],
+  ['convert, re-encode', 'convert, pass-through'],
+  ['convert, re-encode, proof', 'convert, pass-through, proof'],
+]) {
+  const ratios = (samples.get(name) ?? []).map(({ ms }, round) => ms / (samples.get(other)?.[round].ms ?? 1));
+  const { median, min, max } = spread(ratios);
+  console.log(`${name} takes ${median.toFixed(2)} × ${other} (${min.toFixed(2)} … ${max.toFixed(2)})`);
+}
 console.log(`\ntwo independent processes together do ${spread(scaling).median.toFixed(2)} × the work of one\n`);
 line('guest RAM', ...sizes.map((size) => `${size} MiB`));
 for (const [name, perSize] of Object.entries(bySize)) {
