@@ -35,7 +35,13 @@ export class LzfEncoder {
       const slot = Math.imul(value, MULTIPLIER) >>> HASH_SHIFT;
       const ref = table[slot] - 1 + at;
       table[slot] = i - at + 1;
-      if (ref < at || source[ref] !== (value & 0xff) || source[ref + 1] !== ((value >> 8) & 0xff) || source[ref + 2] !== value >> 16 || i - ref > MAX_DISTANCE) {
+      if (
+        ref < at ||
+        source[ref] !== (value & 0xff) ||
+        source[ref + 1] !== ((value >> 8) & 0xff) ||
+        source[ref + 2] !== value >> 16 ||
+        i - ref > MAX_DISTANCE
+      ) {
         i += 1 + (misses++ >> MISSES_PER_STEP);
         continue;
       }
