@@ -1,10 +1,10 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { type ByteSource, openFile, streamSource } from '../formats/binary/source.ts';
-import { EnvironmentError, InterruptedError } from '../formats/errors.ts';
+import { EnvironmentError, FormatError, InterruptedError } from '../formats/errors.ts';
 
 /** Opens a file, or stdin for `-`; closes it in any case. */
 export async function withInput<T>(file: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
@@ -41,5 +41,16 @@ export async function withTemporaryFile<T>(use: (path: string) => Promise<T>): P
     return await use(join(folder, 'data'));
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The bytes of a file that has to be small. @throws FormatError `too-long` beyond `limit` bytes, EnvironmentError */
+export async function readSmallFile(path: string, limit: number): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path);
+    if (size > limit) throw new FormatError('too-long', `Cannot read ${path}: it has ${size} bytes, expected at most ${limit}`);
+    return await readFile(path);
+  } catch (error) {
+    throw error instanceof FormatError ? error : EnvironmentError.from(error, `read ${path}`);
   }
 }

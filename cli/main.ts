@@ -3,8 +3,10 @@ import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { convertCommand } from './commands/convert.ts';
+import { diffCommand } from './commands/diff.ts';
 import { extractCommand } from './commands/extract.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { manifestCommand } from './commands/manifest.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { hideDashes, showDashes } from './dash.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -21,6 +23,8 @@ const parser = yargs(hideDashes(hideBin(process.argv)))
   .command(verifyCommand)
   .command(extractCommand)
   .command(convertCommand)
+  .command(manifestCommand)
+  .command(diffCommand)
   .middleware(showDashes)
   .demandCommand(1, 'Which command?')
   .strict()

@@ -1,13 +1,12 @@
-import { readFile } from 'node:fs/promises';
 import type { Argv, CommandModule } from 'yargs';
 import type { ByteSource } from '../../formats/binary/source.ts';
-import { EnvironmentError } from '../../formats/errors.ts';
+import { MIB } from '../../formats/units.ts';
 import { type ConvertReport, type ConvertRun, convert, prepareConversion } from '../../src/saved-state/convert/convert.ts';
 import { deriveLayout, type MachineLayout, parseLayout, printLayout, settleLayout } from '../../src/saved-state/convert/machine-layout.ts';
 import { walkState } from '../../src/saved-state/walk.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { withInput, withSource } from '../input.ts';
+import { readSmallFile, withInput, withSource } from '../input.ts';
 import { withOutput } from '../output.ts';
 import { bad, good, indent, printable, table } from '../render.ts';
 
@@ -28,6 +27,9 @@ interface Options extends CommonOptions {
   proof: boolean;
   force: boolean;
 }
+
+/** A layout names a few dozen ranges. */
+const LAYOUT_LIMIT = MIB;
 
 export const convertCommand: CommandModule<object, Options> = {
   command: 'convert <input> [output]',
@@ -111,11 +113,7 @@ async function givenLayout({ layout, like }: Options): Promise<{ layout?: Machin
 }
 
 async function readLayout(path: string): Promise<MachineLayout> {
-  try {
-    return parseLayout(await readFile(path, 'utf8'));
-  } catch (error) {
-    throw (error as NodeJS.ErrnoException).syscall ? EnvironmentError.from(error, `read ${path}`) : error;
-  }
+  return parseLayout(Buffer.from(await readSmallFile(path, LAYOUT_LIMIT)).toString('utf8'));
 }
 
 function reportText({ from, to, losses, assumptions, proof }: ConvertReport): string {

@@ -1,15 +1,19 @@
 import type { Argv, CommandModule } from 'yargs';
+import type { ByteSource } from '../../formats/binary/source.ts';
 import { describeUnit, releaseText } from '../../src/saved-state/describe.ts';
 import type { Finding } from '../../src/saved-state/findings.ts';
+import { compareWithManifest } from '../../src/saved-state/manifest/compare-manifest.ts';
+import { decodeManifest, MANIFEST_LIMIT } from '../../src/saved-state/manifest/manifest-file.ts';
 import { type VerifyReport, verify } from '../../src/saved-state/verify.ts';
-import { type CommonOptions, errorText, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { type CommonOptions, errorText, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { withInput } from '../input.ts';
+import { readSmallFile, withInput, withSource } from '../input.ts';
 import { bad, good, indent, printable, sizeText, table } from '../render.ts';
 
 interface Options extends CommonOptions {
   files: string[];
   units: boolean;
+  manifest?: string;
 }
 
 const EXIT_CODES = { whole: ExitCode.OK, damaged: ExitCode.BAD_FILE, unsupported: ExitCode.UNSUPPORTED } as const;
@@ -21,19 +25,44 @@ export const verifyCommand: CommandModule<object, Options> = {
     withCommonOptions(argv)
       .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
       .option('units', { type: 'boolean', default: false, describe: 'List the verdict of every unit, also of good ones' })
+      .option('manifest', { type: 'string', requiresArg: true, describe: 'Name what has changed since this manifest was made' })
       .example('$0 verify machine.sav', 'Is this file whole?')
       .example('$0 verify --json *.sav', 'Check many, for scripts')
       .example('xz -dc old.sav.xz | $0 verify -', 'Check a stream')
+      .example('$0 verify --manifest machine.manifest machine.sav', 'Which page, unit or field has changed?')
       .epilogue('Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported.') as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand('verify', options.files, options, ({ file, signal, progress }) =>
-      withInput(file, async (source) => {
-        const report = await verify(source, { signal, onProgress: (done) => progress.update(done, source.size) });
-        return outcomeOf(file, report, options);
-      }),
+    process.exitCode = await runCommand('verify', options.files, options, (job) =>
+      options.manifest === undefined
+        ? withInput(job.file, async (source) => outcomeOf(job.file, await check(source, job), options))
+        : withSource(job, async (source) => outcomeOf(job.file, await checkAgainst(options.manifest ?? '', source, job), options)),
     );
   },
 };
+
+function check(source: ByteSource, { signal, progress }: Job): Promise<VerifyReport> {
+  return verify(source, { signal, onProgress: (done) => progress.update(done, source.size) });
+}
+
+/** What verify finds, and what has changed since the manifest was made. */
+async function checkAgainst(path: string, source: ByteSource, job: Job): Promise<VerifyReport> {
+  const manifest = decodeManifest(await readSmallFile(path, MANIFEST_LIMIT));
+  const report = await check(source, job);
+  const { signal, progress } = job;
+  const compared = await compareWithManifest(source, manifest, { signal, onProgress: (doing, done) => progress.update(done, source.size, doing) });
+  if (compared.same) return report;
+  const findings = [...report.findings, ...compared.findings];
+  if (report.verdict === 'whole') {
+    const message = 'The file is whole, but not what it was when the manifest was made';
+    findings.unshift({ severity: 'error', code: 'manifest-other', message, place: {} });
+  }
+  return {
+    ...report,
+    verdict: report.verdict === 'unsupported' ? 'unsupported' : 'damaged',
+    findings,
+    droppedFindings: report.droppedFindings + compared.droppedFindings,
+  };
+}
 
 function outcomeOf(file: string, report: VerifyReport, options: Options): Outcome {
   const { verdict, vboxCode, findings, droppedFindings, state } = report;

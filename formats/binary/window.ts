@@ -24,6 +24,8 @@ export class Window {
   readonly spillStart = WINDOW_SIZE + SLACK;
   position = 0;
   end = 0;
+  /** Blocks that can't be decompressed are told here and read as bytes of `fill`; without it they are errors. */
+  patch: { fill: number; onBadBlock: (error: FormatError) => void } | undefined;
   /** File offset of `bytes[0]`. */
   #base = 0;
   #ended = false;

@@ -1,6 +1,6 @@
-import { lzfDecode, lzfWalk } from '../binary/lzf.ts';
+import { lzfWalk } from '../binary/lzf.ts';
 import { SPILL_SLOTS, type Window } from '../binary/window.ts';
-import { badCompression, Encoding } from '../ssm/segments.ts';
+import { badCompression, decompress, Encoding } from '../ssm/segments.ts';
 import { PAGE_SIZE } from '../units.ts';
 
 /** Page records, numbered as pgm versions 10 to 14 store them. Older versions are read into these. */
@@ -89,9 +89,8 @@ export class PageBatch {
     const at = this.at[i];
     const { bytes } = this.window;
     if (encoding === Encoding.RAW) target.set(bytes.subarray(at, at + PAGE_SIZE), to);
-    else if (encoding === Encoding.LZF) {
-      if (!lzfDecode(bytes, at, this.length[i], target, to, PAGE_SIZE)) throw badCompression(this.window.offsetOf(at));
-    } else target.fill(0, to, to + PAGE_SIZE);
+    else if (encoding === Encoding.LZF) decompress(this.window, at, this.length[i], target, to, PAGE_SIZE);
+    else target.fill(0, to, to + PAGE_SIZE);
   }
 
   /** Checks that every page of the batch could be decoded. @throws FormatError `bad-compression` */

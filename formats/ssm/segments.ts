@@ -52,8 +52,17 @@ export class SegmentTable {
     const { bytes } = this.window;
     if (this.encoding[i] === Encoding.RAW) target.set(bytes.subarray(at, at + size), to);
     else if (this.encoding[i] === Encoding.ZERO) target.fill(0, to, to + size);
-    else if (!lzfDecode(bytes, at, this.length[i], target, to, size)) throw badCompression(this.window.offsetOf(at));
+    else decompress(this.window, at, this.length[i], target, to, size);
   }
+}
+
+/** Writes a decompressed block of `window` to `target[to, to + size)`. @throws FormatError `bad-compression`, unless the window patches bad blocks */
+export function decompress(window: Window, at: number, length: number, target: Uint8Array, to: number, size: number): void {
+  if (lzfDecode(window.bytes, at, length, target, to, size)) return;
+  const error = badCompression(window.offsetOf(at));
+  if (!window.patch) throw error;
+  window.patch.onBadBlock(error);
+  target.fill(window.patch.fill, to, to + size);
 }
 
 export function badCompression(offset: number): FormatError {

@@ -34,15 +34,25 @@ export interface FingerprintOptions extends Pick<WalkOptions, 'onProgress' | 'si
 }
 
 export async function fingerprint(source: ByteSource, options: FingerprintOptions): Promise<Fingerprint> {
+  const { signal } = options;
+  const { state, memory } = await hashMemory(source, options);
+  const units = new UnitHashes(options.leavesOut);
+  await walkState(source, { ...(signal ? { signal } : {}), opaque: true, skipCrc: true, payload: units });
+  return { state, memory, units: units.finish() };
+}
+
+/** Reads a whole state, checks everything, and hashes its memory. @param walk how to deal with damage */
+export async function hashMemory(
+  source: ByteSource,
+  options: Omit<FingerprintOptions, 'leavesOut'>,
+  walk: Pick<WalkOptions, 'onDamage' | 'patchWith'> = {},
+): Promise<Pick<Fingerprint, 'state' | 'memory'>> {
   const { h64Raw } = await xxhash();
   const memory = new Map<string, PageHashes>();
   const sink = new HashingSink(memory, h64Raw, options);
   const { onProgress, signal } = options;
-  const stopping = signal ? { signal } : {};
-  const state = await walkState(source, { ...stopping, ...(onProgress ? { onProgress } : {}), deep: true, sink });
-  const units = new UnitHashes(options.leavesOut);
-  await walkState(source, { ...stopping, opaque: true, skipCrc: true, payload: units });
-  return { state, memory, units: units.finish() };
+  const state = await walkState(source, { ...walk, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}), deep: true, sink });
+  return { state, memory };
 }
 
 class HashingSink implements PageSink {

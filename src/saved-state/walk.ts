@@ -32,6 +32,8 @@ export interface WalkOptions extends OpenOptions {
   payload?: { wants(unit: UnitHeader): boolean; take(piece: Uint8Array): void | Promise<void> };
   /** Called with each unit before it is read. */
   onUnit?: (unit: UnitHeader) => void;
+  /** With `onDamage`: report blocks that can't be decompressed and read them as bytes of this value, so that all behind them stays readable. */
+  patchWith?: number;
   /** Interpret no unit: payloads are only passed on, or checked. */
   opaque?: boolean;
   /** Called now and then with the file offset reached. */
@@ -68,6 +70,8 @@ class Walk {
   constructor(container: Container, options: WalkOptions) {
     this.#container = container;
     this.#options = options;
+    const { patchWith } = options;
+    if (patchWith !== undefined) container.segments.window.patch = { fill: patchWith, onBadBlock: (error) => this.report(error) };
     this.#pgm = new PgmReader(container);
     this.#census = new PageCensus(hasRamInLowHole(container.header.release));
     this.#state = { header: container.header, size: 0, units: [], buildInfo: {}, apicBases: [], pciDevices: new Map() };

@@ -1,5 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
 import type { Fingerprint } from '../fingerprint.ts';
+import type { PageRun } from '../page-hashes.ts';
 import type { PgmSummary } from '../state.ts';
 
 /** One thing in which a written state differs from its source. */
@@ -20,7 +21,7 @@ export interface Proof {
   differences: Difference[];
 }
 
-const MAX_PAGES_NAMED = 8;
+const MAX_RUNS_NAMED = 8;
 
 /** @param losses the conversion was told that it may lose fields, and has listed them */
 export function compareStates(source: Fingerprint, written: Fingerprint, losses: boolean): Proof {
@@ -37,11 +38,21 @@ function compareMemory(source: Fingerprint, written: Fingerprint): Difference[] 
       differences.push({ what: range, source: own ? 'there' : 'missing', written: other ? 'there' : 'missing' });
       continue;
     }
-    const pages = own.difference(other, MAX_PAGES_NAMED);
-    if (pages.length > 0)
-      differences.push({ what: range, source: '', written: `pages ${pages.map(hex).join(', ')}${pages.length === MAX_PAGES_NAMED ? ', …' : ''} differ` });
+    const runs = firstOf(own.differences(other), MAX_RUNS_NAMED);
+    if (runs.length > 0)
+      differences.push({ what: range, source: '', written: `pages ${runs.map(runText).join(', ')}${runs.length === MAX_RUNS_NAMED ? ', …' : ''} differ` });
   }
   return differences;
+}
+
+function runText({ start, end }: PageRun): string {
+  return end === start + 1 ? hex(start) : `${hex(start)}–${hex(end - 1)}`;
+}
+
+function firstOf<T>(values: Iterable<T>, count: number): T[] {
+  const first: T[] = [];
+  for (const value of values) if (first.push(value) === count) break;
+  return first;
 }
 
 function compareUnits(source: Fingerprint, written: Fingerprint): Difference[] {

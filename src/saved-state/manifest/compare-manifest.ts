@@ -1,0 +1,136 @@
+import xxhash from 'xxhash-wasm';
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { EnvironmentError, FormatError, hex, InterruptedError, type Place, SavkitError } from '../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../formats/units.ts';
+import { differingFields, fieldsOf } from '../fields.ts';
+import { type Finding, Findings } from '../findings.ts';
+import { hashMemory } from '../fingerprint.ts';
+import { PageHashes } from '../page-hashes.ts';
+import { namesOf, placeOfPages, type RangeNames } from '../range-names.ts';
+import { walkState } from '../walk.ts';
+import { BLOCK_SIZE, type FileHashes, hashFile, type Stretch } from './file-hashes.ts';
+import { rootOfRanges, treeRoot } from './hash-tree.ts';
+import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
+
+export interface ManifestReport {
+  /** The file is, byte for byte, the one that the manifest was made of. */
+  same: boolean;
+  /** What has become different: stretches of the file, units, fields, pages. */
+  findings: Finding[];
+  droppedFindings: number;
+}
+
+/** What a block that can't be decompressed reads as; real pages of nothing else are rare, and such a block is reported in any case. */
+const PATCH = 0xdb;
+
+/** Says in what a file differs from what it was when its manifest was made. @throws FormatError `bad-manifest` for one that contradicts itself */
+export async function compareWithManifest(source: ByteSource, manifest: Manifest, options: ManifestOptions = {}): Promise<ManifestReport> {
+  const { h64Raw: hash } = await xxhash();
+  const wanted = expectedMemory(manifest, hash);
+  const { signal, onProgress } = options;
+  const stretches = manifest.units.map(({ offset, size }) => ({ start: offset, end: offset + size }));
+  const file = await hashFile(source, stretches, hash, {
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress('hashing', offset) } : {}),
+  });
+  const findings = new Findings();
+  const same = file.sha256 === manifest.file.sha256 && file.size === manifest.file.size;
+  if (!same) {
+    compareBytes(manifest, file, findings);
+    await compareContents(source, manifest, wanted, findings, options);
+  }
+  return { same, findings: findings.list, droppedFindings: findings.dropped };
+}
+
+/** The page hashes of a manifest, by range. Its roots tell whether it is whole itself. */
+function expectedMemory({ memory }: Manifest, hash: (bytes: Uint8Array) => bigint): Map<string, PageHashes> {
+  const roots = new Map<string, bigint>();
+  const ranges = new Map<string, PageHashes>();
+  for (const { name, root, runs } of memory.ranges) {
+    const pages = new PageHashes();
+    for (const { page, hashes } of runs) for (let i = 0; i < hashes.length; i++) pages.set(page + i, hashes[i]);
+    roots.set(name, treeRoot(pages, hash));
+    if (rootText(roots.get(name) ?? 0n) !== root) throw damagedManifest(`the hashes of ${name} do not give its root`);
+    ranges.set(name, pages);
+  }
+  if (rootText(rootOfRanges(roots, hash)) !== memory.root) throw damagedManifest('its ranges do not give its root');
+  return ranges;
+}
+
+function damagedManifest(what: string): FormatError {
+  return new FormatError('bad-manifest', `Cannot trust manifest: ${what}`);
+}
+
+function compareBytes(manifest: Manifest, file: FileHashes, findings: Findings): void {
+  if (file.size !== manifest.file.size) {
+    report(findings, 'manifest-size', `The file has ${file.size} bytes, it had ${manifest.file.size}`, { offset: Math.min(file.size, manifest.file.size) });
+  }
+  for (const { start, end } of differingStretches(manifest, file)) {
+    const units = manifest.units.filter(({ offset, size }) => offset < end && offset + size > start).map(({ name, instance }) => `${name}/${instance}`);
+    const where = units.length > 0 ? `, in unit ${[...new Set(units)].join(', ')}` : '';
+    report(findings, 'manifest-bytes', `Bytes have changed from ${hex(start)} to ${hex(end)}${where}`, { offset: start });
+  }
+  for (const [i, unit] of manifest.units.entries()) {
+    if (file.stretches[i] === unit.sha256) continue;
+    const { name, instance, pass, version, offset } = unit;
+    report(findings, 'manifest-unit', `Unit ${name}/${instance} is not as it was`, { unit: name, instance, pass, version, offset });
+  }
+}
+
+/** Neighbouring blocks of the file whose hashes are not the manifest's. */
+function differingStretches({ file: { blocks, size } }: Manifest, file: FileHashes): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (let i = 0; i < Math.min(blocks.length, file.blocks.length); i++) {
+    if (blocks[i] === file.blocks[i]) continue;
+    const last = stretches.at(-1);
+    const end = Math.min((i + 1) * BLOCK_SIZE, size);
+    if (last?.end === i * BLOCK_SIZE) last.end = end;
+    else stretches.push({ start: i * BLOCK_SIZE, end });
+  }
+  return stretches;
+}
+
+/** Reads as much of the damaged state as can be read and names pages and fields. */
+async function compareContents(
+  source: ByteSource,
+  manifest: Manifest,
+  wanted: ReadonlyMap<string, PageHashes>,
+  findings: Findings,
+  { signal, onProgress }: ManifestOptions,
+): Promise<void> {
+  const tolerant = { onDamage: () => {}, patchWith: PATCH, ...(signal ? { signal } : {}) };
+  try {
+    const names = namesOf(await walkState(source, { ...tolerant, skipCrc: true }));
+    const { state, memory } = await hashMemory(
+      source,
+      { of: 'content', naming: names.naming, ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}) },
+      tolerant,
+    );
+    for (const { field, a, b } of differingFields(new Map(Object.entries(manifest.fields)), fieldsOf(state))) {
+      report(findings, 'manifest-field', `${field} was ${a ?? 'not there'}, is ${b ?? 'not there, or can not be read'}`, { field });
+    }
+    for (const [range, pages] of wanted) comparePages(range, pages, memory.get(range) ?? new PageHashes(), names, findings);
+    for (const range of memory.keys()) if (!wanted.has(range)) report(findings, 'manifest-page', `${range} was not there`, {});
+  } catch (error) {
+    if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError) throw error;
+    findings.addError(error);
+  }
+}
+
+function comparePages(range: string, was: PageHashes, is: PageHashes, names: RangeNames, findings: Findings): void {
+  for (const { start, end, change } of was.differences(is)) {
+    const place = placeOfPages(names, range, start, end);
+    const pages = end - start === 1 ? `Page ${hex(place.start)}` : `${end - start} pages from ${hex(place.start)} to ${hex(place.end - PAGE_SIZE)}`;
+    const where = place.mapped ? range : `${range} (offset)`;
+    const what = change === 'cleared' ? 'can not be read, or hold zeros now' : 'are not as they were';
+    report(findings, 'manifest-page', `${pages} of ${where} ${end - start === 1 ? what.replace('are', 'is').replace('hold ', 'holds ') : what}`, {
+      unit: 'pgm',
+      instance: 1,
+      ...(place.mapped ? { gcPhys: place.start } : {}),
+    });
+  }
+}
+
+function report(findings: Findings, code: string, message: string, place: Place): void {
+  findings.add({ severity: 'error', code, message, place });
+}

@@ -1,0 +1,72 @@
+import { createHash, type Hash } from 'node:crypto';
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { InterruptedError } from '../../../formats/errors.ts';
+import { KIB, MIB } from '../../../formats/units.ts';
+import type { Hash64 } from './hash-tree.ts';
+
+/** How closely damage is located in the file, whatever stands there. */
+export const BLOCK_SIZE = 16 * KIB;
+
+/** A stretch of the file, `[start, end)`. */
+export interface Stretch {
+  start: number;
+  end: number;
+}
+
+export interface FileHashes {
+  size: number;
+  /** SHA-256 of the file, and of each stretch. */
+  sha256: string;
+  stretches: string[];
+  /** Of each block of 16 KiB; the last one may be shorter. */
+  blocks: BigUint64Array;
+}
+
+interface Options {
+  signal?: AbortSignal;
+  onProgress?: (offset: number) => void;
+}
+
+/** Hashes a file as it lies there, in one reading. @param stretches ascending, without overlap */
+export async function hashFile(source: ByteSource, stretches: readonly Stretch[], hash: Hash64, { signal, onProgress }: Options = {}): Promise<FileHashes> {
+  const whole = createHash('sha256');
+  const parts = new StretchHashes(stretches);
+  const buffer = new Uint8Array(MIB);
+  const blocks: bigint[] = [];
+  let offset = 0;
+  for (let count = buffer.length; count === buffer.length; offset += count) {
+    if (signal?.aborted) throw new InterruptedError();
+    count = await source.read(buffer, offset);
+    const bytes = buffer.subarray(0, count);
+    whole.update(bytes);
+    parts.update(bytes, offset);
+    for (let at = 0; at < count; at += BLOCK_SIZE) blocks.push(hash(bytes.subarray(at, at + BLOCK_SIZE)));
+    onProgress?.(offset);
+  }
+  return { size: offset, sha256: whole.digest('hex'), stretches: parts.finish(), blocks: BigUint64Array.from(blocks) };
+}
+
+class StretchHashes {
+  readonly #stretches: readonly Stretch[];
+  readonly #hashes: Hash[];
+  /** The first stretch that does not lie before what was seen. */
+  #current = 0;
+
+  constructor(stretches: readonly Stretch[]) {
+    this.#stretches = stretches;
+    this.#hashes = stretches.map(() => createHash('sha256'));
+  }
+
+  update(bytes: Uint8Array, offset: number): void {
+    const end = offset + bytes.length;
+    for (let i = this.#current; i < this.#stretches.length && this.#stretches[i].start < end; i++) {
+      const stretch = this.#stretches[i];
+      this.#hashes[i].update(bytes.subarray(Math.max(0, stretch.start - offset), Math.max(0, stretch.end - offset)));
+      if (stretch.end <= end) this.#current = i + 1;
+    }
+  }
+
+  finish(): string[] {
+    return this.#hashes.map((hash) => hash.digest('hex'));
+  }
+}

@@ -1,0 +1,100 @@
+import xxhash from 'xxhash-wasm';
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { type Pass, UsageError } from '../../../formats/errors.ts';
+import { releaseText } from '../describe.ts';
+import { fieldsOf } from '../fields.ts';
+import { hashMemory } from '../fingerprint.ts';
+import type { PageHashes } from '../page-hashes.ts';
+import { namesOf } from '../range-names.ts';
+import type { SavedState } from '../state.ts';
+import { type WalkOptions, walkState } from '../walk.ts';
+import { hashFile, type Stretch } from './file-hashes.ts';
+import { type Hash64, rootOfRanges, treeRoot } from './hash-tree.ts';
+
+/** What a state was when it was good, so that damage can be named later. */
+export interface Manifest {
+  manifest: 'savkit/manifest/1';
+  /** When it was made, ISO 8601. */
+  created: string;
+  file: { name: string; size: number; sha256: string; blocks: BigUint64Array };
+  container: string;
+  release?: string;
+  units: ManifestUnit[];
+  /** Decoded values by name. */
+  fields: Record<string, string>;
+  memory: { root: string; ranges: ManifestRange[] };
+}
+
+export interface ManifestUnit {
+  name: string;
+  instance: number;
+  version: number;
+  pass: Pass;
+  /** Where it lies in the file, header included. */
+  offset: number;
+  size: number;
+  /** SHA-256 of these bytes. */
+  sha256: string;
+}
+
+export interface ManifestRange {
+  name: string;
+  root: string;
+  /** Pages with contents: xxh64 of each, from page `page` on. All others hold zeros. */
+  runs: { page: number; hashes: BigUint64Array }[];
+}
+
+export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
+  onProgress?: (doing: 'reading' | 'hashing', offset: number) => void;
+}
+
+/** Makes the manifest of a whole state. @throws FormatError for a damaged one */
+export async function makeManifest(source: ByteSource, { signal, onProgress }: ManifestOptions = {}): Promise<Manifest> {
+  if (!source.seekable) throw new UsageError('not-seekable', `Cannot make a manifest of ${source.name}: it has to be read several times`);
+  const stopping = signal ? { signal } : {};
+  const { h64Raw: hash } = await xxhash();
+  const looked = await walkState(source, { ...stopping, skipCrc: true });
+  const { state, memory } = await hashMemory(source, {
+    ...stopping,
+    of: 'content',
+    naming: namesOf(looked).naming,
+    ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
+  });
+  const file = await hashFile(source, state.units.map(stretchOf), hash, {
+    ...stopping,
+    ...(onProgress ? { onProgress: (offset: number) => onProgress('hashing', offset) } : {}),
+  });
+  const { format, release } = state.header;
+  return {
+    manifest: 'savkit/manifest/1',
+    created: new Date().toISOString(),
+    file: { name: source.name, size: file.size, sha256: file.sha256, blocks: file.blocks },
+    container: format,
+    ...(release ? { release: releaseText(release) } : {}),
+    units: state.units.map((unit, i) => describeUnit(unit, file.stretches[i])),
+    fields: Object.fromEntries(fieldsOf(state)),
+    memory: describeMemory(memory, hash),
+  };
+}
+
+function stretchOf({ offset, size }: SavedState['units'][number]): Stretch {
+  return { start: offset, end: offset + size };
+}
+
+function describeUnit({ name, instance, version, pass, offset, size }: SavedState['units'][number], sha256: string): ManifestUnit {
+  return { name, instance, version, pass, offset, size, sha256 };
+}
+
+function describeMemory(memory: ReadonlyMap<string, PageHashes>, hash: Hash64): Manifest['memory'] {
+  const roots = new Map([...memory].map(([name, pages]) => [name, treeRoot(pages, hash)]));
+  const ranges = [...memory].map(([name, pages]) => ({
+    name,
+    root: rootText(roots.get(name) ?? 0n),
+    runs: [...pages.runs()].map(({ page, hashes }) => ({ page, hashes: hashes.slice() })),
+  }));
+  return { root: rootText(rootOfRanges(roots, hash)), ranges };
+}
+
+export function rootText(root: bigint): string {
+  return root.toString(16).padStart(16, '0');
+}
