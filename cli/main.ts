@@ -7,6 +7,7 @@ import { diffCommand } from './commands/diff.ts';
 import { extractCommand } from './commands/extract.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { manifestCommand } from './commands/manifest.ts';
+import { salvageCommand } from './commands/salvage.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { hideDashes, showDashes } from './dash.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -23,6 +24,7 @@ const parser = yargs(hideDashes(hideBin(process.argv)))
   .command(verifyCommand)
   .command(extractCommand)
   .command(convertCommand)
+  .command(salvageCommand)
   .command(manifestCommand)
   .command(diffCommand)
   .middleware(showDashes)

@@ -44,6 +44,8 @@ export class PageBatch {
   readonly at = new Uint32Array(CAPACITY);
   readonly length = new Uint32Array(CAPACITY);
   window: Window;
+  /** Behind a gap of unknown length: RAM pages are counted from 0, others can't be told apart (`PgmReader.resume`). */
+  floating = false;
   /** Spill slots in use. */
   #spilled = 0;
 
@@ -57,6 +59,7 @@ export class PageBatch {
 
   clear(): void {
     this.count = 0;
+    this.floating = false;
     this.#spilled = 0;
   }
 

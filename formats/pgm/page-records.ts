@@ -37,9 +37,17 @@ export class PageRecords {
   #protection = 0;
   /** The content of the last record has not arrived as a whole. */
   #waiting = false;
+  /** Where records lie is not known before one has an address. */
+  #floating = false;
 
   constructor(rules: RecordRules) {
     this.#rules = rules;
+  }
+
+  /** Goes on behind a gap with the RAM page `frame`, or not knowing where. */
+  resume(frame: number | undefined): void {
+    this.#floating = frame === undefined;
+    this.#frame = (frame ?? 0) - 1;
   }
 
   /**
@@ -59,6 +67,10 @@ export class PageRecords {
       const kind = byte & ~WITH_ADDRESS;
       if (kind > PageKind.RAM_BALLOONED) throw changed(`page record at ${hex(payload.place.offset ?? 0)}`, `type ${hex(byte)} is unknown`).at(payload.place);
       const addressed = byte >= WITH_ADDRESS;
+      if (addressed && this.#floating) {
+        if (batch.count > 0) return 'full';
+        this.#floating = false;
+      }
       const ram = isRam(kind);
       const addressSize = addressed ? (ram ? this.#rules.gcPhysWidth : 5) : 0;
       const headSize = 1 + addressSize + (HAS_PROTECTION[kind] ? 1 : 0);
@@ -82,6 +94,7 @@ export class PageRecords {
   /** Adds the current record; false, and nothing added, while its content is incomplete. */
   #add(payload: PayloadReader, batch: PageBatch): boolean {
     const ram = isRam(this.#kind);
+    batch.floating = this.#floating;
     batch.add(this.#kind, ram ? this.#frame : this.#page, ram ? 0 : this.#id, this.#protection);
     this.#waiting = HAS_CONTENT[this.#kind] && !this.#content.take(payload, batch);
     if (this.#waiting) batch.count--;
@@ -92,6 +105,7 @@ export class PageRecords {
     if (!Number.isInteger(frame)) throw changed('page record', 'the address is not page aligned').at(payload.place);
     this.#frame = frame;
     this.#id = FIRST.id;
+    if (this.#floating) return;
     const { ranges, ramInLowHole } = this.#rules;
     const inHole = frame >= LOW_HOLE_START >>> PAGE_SHIFT && frame < LOW_HOLE_END >>> PAGE_SHIFT;
     const tolerated = kind === PageKind.RAM_ZERO || ramInLowHole;
@@ -104,6 +118,7 @@ export class PageRecords {
   #stepRange(kind: number, id: number, page: number, payload: PayloadReader): void {
     this.#id = id;
     this.#page = page;
+    if (this.#floating) return;
     this.#frame = kind === PageKind.ROM_PROTECTION ? this.#rules.ranges.romFrames[id] + page : FIRST.frame;
     const rom = kind >= PageKind.ROM_VIRGIN;
     const name = rom ? 'ROM' : 'MMIO2';

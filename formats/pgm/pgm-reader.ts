@@ -40,6 +40,8 @@ export class PgmReader {
   /** RAM size that the mm unit holds, for versions that don't store it. */
   ramSizeHint: number | undefined;
   #sawPass0 = false;
+  /** Damage behind pages that are still to be handed out. */
+  #damage: unknown;
   #payload: PayloadReader;
   #scanner: PageScanner | undefined;
 
@@ -68,6 +70,7 @@ export class PgmReader {
     this.version = versionOf(unit);
     this.#payload = new PayloadReader(this.#container);
     this.#scanner = undefined;
+    this.#damage = undefined;
     this.batch.clear();
     const { version } = this;
     if (unit.pass === 'final') {
@@ -80,14 +83,42 @@ export class PgmReader {
       this.config = await this.#payload.parse((cursor) => readConfig(cursor, version));
       this.#known.describe(this.config, this.ramSizeHint);
     }
+    this.#scanner = this.#newPageRecords();
+  }
+
+  /**
+   * Goes on in a unit that the container has rejoined: with the record behind the next whole page, for VirtualBox writes a page as one container record.
+   * @param frame of that record, where it is known; else RAM pages are *floating* until a record has an address: they are counted from 0
+   * @returns false where the unit ends before, or has no page records that could be read without what was lost
+   */
+  async resume(frame: number | undefined): Promise<boolean> {
+    const { segments } = this.#container;
+    this.#payload = new PayloadReader(this.#container);
+    this.#damage = undefined;
+    this.#scanner = undefined;
+    if (this.version?.pages !== 'records') return false;
+    while (await this.#payload.more()) {
+      const page = segments.size.subarray(0, segments.count).indexOf(PAGE_SIZE);
+      if (page < 0) continue;
+      this.#payload.next = page + 1;
+      const records = this.#newPageRecords();
+      records.resume(frame);
+      this.#scanner = records;
+      return true;
+    }
+    return false;
+  }
+
+  #newPageRecords(): PageRecords {
     const { release, widths } = this.#container.header;
-    this.#scanner = new PageRecords({ ranges: this.#known, ramInLowHole: hasRamInLowHole(release), gcPhysWidth: widths.gcPhys });
+    return new PageRecords({ ranges: this.#known, ramInLowHole: hasRamInLowHole(release), gcPhysWidth: widths.gcPhys });
   }
 
   /** Fills `batch` with the next page records of the unit; false at its end, which is checked. Invalidates earlier contents. */
   async nextPages(): Promise<boolean> {
     const { batch } = this;
     const payload = this.#payload;
+    if (this.#damage) throw this.#damage;
     batch.clear();
     batch.window = this.#container.segments.window;
     for (;;) {
@@ -96,10 +127,21 @@ export class PgmReader {
         await payload.expectEnd();
         return false;
       }
-      const stop = this.#scanner.scan(payload, batch);
+      const stop = this.#scan(this.#scanner);
       if (stop === 'end') this.#scanner = undefined;
       if (batch.count > 0) return true;
       if (stop === 'more' && !(await payload.more())) throw this.#tooShort();
+    }
+  }
+
+  /** Pages before damage are good, and handed out first. */
+  #scan(scanner: PageScanner): PageStop {
+    try {
+      return scanner.scan(this.#payload, this.batch);
+    } catch (error) {
+      if (this.batch.count === 0) throw error;
+      this.#damage = error;
+      return 'full';
     }
   }
 

@@ -32,6 +32,8 @@ export const PGM_VERSIONS: readonly PgmVersion[] = [
   { ...records, version: 14, writtenBy: '4.1.4 – 7.2.22', balloonRecords: true, mappings: false },
 ];
 
+export const NEWEST_PGM = PGM_VERSIONS[PGM_VERSIONS.length - 1];
+
 /** First version with `cBalloonedPages`. */
 export const SINCE_BALLOON_COUNT = 12;
 /** First version with the PAE page-directory addresses. */

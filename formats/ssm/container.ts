@@ -56,6 +56,8 @@ export interface Container {
   readonly offset: number;
   /** The unit that is being read. */
   readonly unit: UnitHeader | undefined;
+  /** The mark behind the last unit was found: no unit is missing at the end. */
+  readonly sawEnd: boolean;
   /** Bytes that the current unit takes in the file; final once `nextSegments` gave false. */
   readonly unitSize: number;
   /** The directory (V2.0), after `nextUnit` gave undefined. */
@@ -64,6 +66,9 @@ export interface Container {
   nextUnit(): Promise<UnitHeader | undefined>;
   /** Fills `segments` with the next pieces of the unit's payload; false at its end. Invalidates earlier positions. */
   nextSegments(): Promise<boolean>;
+  /** After `nextSegments` threw: goes to the next place in the same unit from which its payload can be read on; what lies between is lost. False
+   * where there is none. */
+  rejoin(): Promise<boolean>;
   /** After an error was thrown: goes to the next unit header that can be trusted. False where there is none. */
   resync(): Promise<boolean>;
 }

@@ -14,6 +14,10 @@ const MAX_DECOMPRESSED = 4096;
 /** A RAW record up to this size waits until it is in the window as a whole; larger ones are handed on in pieces. */
 const WHOLE_RAW_LIMIT = 64 * 1024;
 
+/** Records in a row that are no accident: each has a chance of less than one in a hundred. */
+const CONVINCING_RECORDS = 8;
+const TERM_CONTENT_SIZE = 14;
+
 export type Stop = 'full' | 'more' | 'term';
 
 /** Turns the records in a window into segments. */
@@ -36,62 +40,89 @@ export class RecordScanner {
     const { bytes, end } = window;
     let p = window.position;
     let stop: Stop = 'full';
-    while (table.count < table.capacity) {
-      if (this.#rawLeft > 0) {
-        const part = Math.min(this.#rawLeft, end - p);
-        if (part === 0) {
-          stop = 'more';
-          break;
-        }
-        table.add(Encoding.RAW, p, part, part);
-        this.#rawLeft -= part;
-        p += part;
-        continue;
-      }
-      if (p >= end) {
-        stop = 'more';
-        break;
-      }
-      const type = this.#checkType(window, p);
-      if (type === RecordType.TERM) {
-        stop = 'term';
-        break;
-      }
-      const size = this.#readSize(window, p);
-      if (size < 0) {
-        stop = 'more';
-        break;
-      }
-      const content = p + this.#headSize;
-      if (type === RecordType.RAW) {
-        if (size > WHOLE_RAW_LIMIT) {
-          this.#rawLeft = size;
-          p = content;
+    try {
+      while (table.count < table.capacity) {
+        if (this.#rawLeft > 0) {
+          const part = Math.min(this.#rawLeft, end - p);
+          if (part === 0) {
+            stop = 'more';
+            break;
+          }
+          table.add(Encoding.RAW, p, part, part);
+          this.#rawLeft -= part;
+          p += part;
           continue;
         }
-        if (content + size > end) {
+        if (p >= end) {
           stop = 'more';
           break;
         }
-        table.add(Encoding.RAW, content, size, size);
-      } else if (type === RecordType.NAMED) {
-        throw damaged(window, p, 'bad-record', 'a named record, which carries no data', 'VERR_SSM_BAD_REC_TYPE');
-      } else {
-        const lzf = type === RecordType.RAW_LZF;
-        if (lzf ? size <= 1 || size > MAX_DECOMPRESSED + 2 : size !== 1) throw badCompressedSize(window, p, size);
-        if (content + size > end) {
+        const type = this.#checkType(window, p);
+        if (type === RecordType.TERM) {
+          stop = 'term';
+          break;
+        }
+        const size = this.#readSize(window, p);
+        if (size < 0) {
           stop = 'more';
           break;
         }
-        const decoded = bytes[content] * 1024;
-        if (decoded > MAX_DECOMPRESSED || (lzf && decoded < size - 1)) throw badCompressedSize(window, p, size);
-        if (lzf) table.add(Encoding.LZF, content + 1, size - 1, decoded);
-        else table.add(Encoding.ZERO, content, 0, decoded);
+        const content = p + this.#headSize;
+        if (type === RecordType.RAW) {
+          if (size > WHOLE_RAW_LIMIT) {
+            this.#rawLeft = size;
+            p = content;
+            continue;
+          }
+          if (content + size > end) {
+            stop = 'more';
+            break;
+          }
+          table.add(Encoding.RAW, content, size, size);
+        } else if (type === RecordType.NAMED) {
+          throw damaged(window, p, 'bad-record', 'a named record, which carries no data', 'VERR_SSM_BAD_REC_TYPE');
+        } else {
+          const lzf = type === RecordType.RAW_LZF;
+          if (lzf ? size <= 1 || size > MAX_DECOMPRESSED + 2 : size !== 1) throw badCompressedSize(window, p, size);
+          if (content + size > end) {
+            stop = 'more';
+            break;
+          }
+          const decoded = bytes[content] * 1024;
+          if (decoded > MAX_DECOMPRESSED || (lzf && decoded < size - 1)) throw badCompressedSize(window, p, size);
+          if (lzf) table.add(Encoding.LZF, content + 1, size - 1, decoded);
+          else table.add(Encoding.ZERO, content, 0, decoded);
+        }
+        p = content + size;
       }
-      p = content + size;
+    } finally {
+      // Also after damage: what stands before it is good.
+      window.position = p;
     }
-    window.position = p;
     return stop;
+  }
+
+  /** Whether from `window.position` on stands what looks like whole records, as VirtualBox writes them: several, or all up to a TERM record. */
+  looksLikeRecords(window: Window): boolean {
+    const { bytes, end } = window;
+    let p = window.position;
+    try {
+      for (let seen = 0; seen < CONVINCING_RECORDS; seen++) {
+        if (p >= end || (bytes[p] & 0xf0) !== RECORD_FLAGS) return false;
+        const type = this.#checkType(window, p);
+        const size = this.#readSize(window, p);
+        const content = p + this.#headSize;
+        if (type === RecordType.TERM) return size === TERM_CONTENT_SIZE;
+        if (size < 0 || size > WHOLE_RAW_LIMIT || content + size > end || type === RecordType.NAMED) return false;
+        const decoded = bytes[content] * 1024;
+        if (type === RecordType.RAW_ZERO && (size !== 1 || decoded > MAX_DECOMPRESSED)) return false;
+        if (type === RecordType.RAW_LZF && (size > MAX_DECOMPRESSED + 2 || decoded > MAX_DECOMPRESSED || decoded < size - 1)) return false;
+        p = content + size;
+      }
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   #checkType(window: Window, p: number): number {

@@ -27,6 +27,9 @@ export class V1Reader implements Container {
   readonly #claimed: { fileSize: number; crc: number };
   /** File offset behind the current unit. */
   #unitEnd: number;
+  /** The current unit claims to go beyond the end of the file. */
+  #cut = false;
+  sawEnd = false;
   #payload: PayloadStream | undefined;
   #checksCrc = true;
 
@@ -76,6 +79,7 @@ export class V1Reader implements Container {
     const { bytes, position, offset } = window;
     if (startsWith(bytes, position, END_MAGIC)) {
       window.position += V1_UNIT_HEADER_SIZE;
+      this.sawEnd = true;
       await this.#finish();
       return undefined;
     }
@@ -100,7 +104,8 @@ export class V1Reader implements Container {
     const fileSize = window.source.size ?? Number.POSITIVE_INFINITY;
     if (nameSize === 0 || nameSize > NAME_LIMIT) throw badUnit(offset, 'nameSize', `its name has ${nameSize} bytes`);
     if (size < headerSize) throw badUnit(offset, 'size', `it claims ${size} bytes, its header alone has ${headerSize}`);
-    if (offset + size > fileSize) throw badUnit(offset, 'size', `it claims ${size} bytes, beyond the end of the file`);
+    this.#cut = offset + size > fileSize;
+    if (this.#cut) this.#onDamage(badUnit(offset, 'size', `it claims ${size} bytes, beyond the end of the file`));
     await window.need(headerSize, 'unit header');
     const name = window.bytes.subarray(window.position + V1_UNIT_HEADER_SIZE, window.position + headerSize);
     if (name[name.length - 1] !== 0) throw badUnit(offset, 'name', 'its name is not terminated');
@@ -114,6 +119,12 @@ export class V1Reader implements Container {
     const window = this.#window;
     await this.#payload?.close();
     this.#payload = undefined;
+    if (this.#cut) {
+      // Either the file ends here, or the size is a lie and more units follow.
+      this.#cut = false;
+      await findUnitHeader(window, isUnitHeaderV1);
+      return;
+    }
     while (window.offset < this.#unitEnd) {
       if (window.available === 0) await window.need(1, 'unit');
       window.position += Math.min(window.available, this.#unitEnd - window.offset);
@@ -148,6 +159,11 @@ export class V1Reader implements Container {
     if (claimed === size) return;
     const message = `Cannot trust file: it has ${size} bytes, its header claims ${claimed}`;
     this.#onDamage(new FormatError('bad-size', message, { offset: 32, field: 'fileSize' }, 'VERR_SSM_INTEGRITY_SIZE'));
+  }
+
+  /** Blocks follow each other without a mark: behind a broken one nothing can be trusted. */
+  async rejoin(): Promise<boolean> {
+    return false;
   }
 
   /** After a damaged payload the next unit is where the header said; after a damaged header it is searched. */

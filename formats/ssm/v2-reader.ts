@@ -1,10 +1,11 @@
 import { Cursor } from '../binary/cursor.ts';
 import { truncated, type Window } from '../binary/window.ts';
 import { FormatError, hex, type OnDamage } from '../errors.ts';
+import { KIB } from '../units.ts';
 import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
 import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
 import { type DirectoryEntry, END_MAGIC, fileHeaderV2, PASS_FINAL, termRecord, UNIT_MAGIC, unitHeaderV2 } from './layouts.ts';
-import { RecordScanner, RecordType } from './record-scanner.ts';
+import { RecordScanner, RecordType, type Stop } from './record-scanner.ts';
 import { findUnitHeader, isUnitHeaderV2 } from './resync.ts';
 import { SegmentTable } from './segments.ts';
 import { StreamCrc } from './stream-crc.ts';
@@ -16,12 +17,16 @@ export const TERM_SIZE = termRecord.size();
 /** `SSM_MAX_NAME_SIZE`: longest name with its NUL. */
 export const MAX_NAME_SIZE = 48;
 
+/** Bytes to look ahead for records that can be trusted. */
+const REJOIN_SIGHT = 128 * KIB;
+
 /** Reads a V2.0 container (ssm-container.md 3). Checks stand in the loader's order (section 4); numbers in comments are its rows. */
 export class V2Reader implements Container {
   readonly header: ContainerHeader;
   readonly segments: SegmentTable;
   directory: DirectoryEntry[] | undefined;
   unit: UnitHeader | undefined;
+  sawEnd = false;
   readonly #window: Window;
   readonly #onDamage: OnDamage;
   readonly #crc: StreamCrc;
@@ -112,6 +117,7 @@ export class V2Reader implements Container {
     this.unit = await this.#readUnitHeader(isEnd);
     if (isEnd) {
       this.unit = undefined;
+      this.sawEnd = true;
       await this.#readTail();
       return undefined;
     }
@@ -170,12 +176,12 @@ export class V2Reader implements Container {
     const table = this.segments;
     table.count = 0;
     for (;;) {
-      let stop: 'full' | 'more' | 'term';
+      let stop: Stop = 'full';
       try {
         stop = this.#records.scan(window, table);
       } catch (error) {
         this.#crc.suspect();
-        throw error;
+        if (table.count === 0) throw error;
       }
       if (table.count > 0) return true;
       if (stop === 'term') {
@@ -259,6 +265,22 @@ export class V2Reader implements Container {
       left -= part;
     }
     return Buffer.concat(parts);
+  }
+
+  async rejoin(): Promise<boolean> {
+    const window = this.#window;
+    while (this.#inUnit) {
+      if (window.available < REJOIN_SIGHT && !window.ended) await window.refill();
+      const last = window.ended ? window.end : window.end - REJOIN_SIGHT;
+      while (++window.position < last) {
+        if (isUnitHeaderV2(window)) return false;
+        if (!this.#records.looksLikeRecords(window)) continue;
+        this.#records.reset();
+        return true;
+      }
+      if (window.ended) return false;
+    }
+    return false;
   }
 
   async resync(): Promise<boolean> {

@@ -8,10 +8,9 @@ import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import { type ContainerWriter, createContainer } from '../../../formats/ssm/container-writer.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
-import { Encoding, type SegmentTable } from '../../../formats/ssm/segments.ts';
 import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
-import { KIB } from '../../../formats/units.ts';
 import type { PgmSummary, SavedState } from '../state.ts';
+import { copyPayload } from './copy-payload.ts';
 import type { LastPasses } from './last-pass.ts';
 import type { ConvertPlan } from './plan.ts';
 import type { PagePlace } from './range-map.ts';
@@ -31,9 +30,6 @@ export interface WriteOptions {
   signal?: AbortSignal;
 }
 
-/** The most that a container writer takes at once. */
-const PIECE = 64 * KIB;
-
 /** Reads a state, strictly, and writes it as planned. @returns when the container is complete in the sink */
 export async function writeState(source: ByteSource, state: SavedState, sink: ByteSink | SeekableSink, options: WriteOptions): Promise<void> {
   await new StateWriter(source, state, sink, options).run();
@@ -44,7 +40,6 @@ class StateWriter {
   readonly #state: SavedState;
   readonly #options: WriteOptions;
   readonly #out: ContainerWriter;
-  readonly #scratch = new Uint8Array(PIECE);
 
   constructor(source: ByteSource, state: SavedState, sink: ByteSink | SeekableSink, options: WriteOptions) {
     this.#source = source;
@@ -67,7 +62,7 @@ class StateWriter {
     for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
       if (plan.flatten && isOfLiveSave(unit)) continue;
       this.#out.beginUnit(this.#headerOf(unit));
-      if (!isPgm(unit) || plan.keepsPgm) await this.#copyPayload(container);
+      if (!isPgm(unit) || plan.keepsPgm) await copyPayload(container, this.#out, plan.recompress, () => this.#tick(container.offset));
       else if (this.#options.old) await writeOldPgm(this.#source, this.#state, this.#out, this.#options.old);
       else if (plan.flatten) await this.#writeFlat(container, unit);
       else await this.#writePass(pgm, unit, this.#state.pgm?.passes.findIndex(({ pass }) => pass === unit.pass) ?? 0, this.#passWriter(unit.pass));
@@ -86,33 +81,6 @@ class StateWriter {
     const pgm = new PgmReader(container);
     pgm.ramSizeHint = this.#state.mm?.ramSize;
     return pgm;
-  }
-
-  /** Carries a payload over: blocks pass as they are where the target can hold them so. */
-  async #copyPayload(container: Container): Promise<void> {
-    const { recompress } = this.#options.plan;
-    while (await container.nextSegments()) {
-      const { segments } = container;
-      for (let i = 0; i < segments.count; i++) {
-        const { encoding, at, length, size, window } = segments;
-        const isBlock = encoding[i] !== Encoding.RAW && !recompress;
-        if (!isBlock || !this.#out.putBlock(encoding[i], window.bytes, at[i], length[i], size[i])) await this.#putDecoded(segments, i);
-        if (this.#out.isFull) await this.#breathe(container);
-      }
-    }
-  }
-
-  async #putDecoded(segments: SegmentTable, i: number): Promise<void> {
-    const { encoding, at, size, window } = segments;
-    if (encoding[i] !== Encoding.RAW) {
-      segments.decode(i, this.#scratch, 0);
-      this.#out.put(this.#scratch.subarray(0, size[i]));
-      return;
-    }
-    for (let done = 0; done < size[i]; done += PIECE) {
-      this.#out.put(window.bytes.subarray(at[i] + done, at[i] + Math.min(size[i], done + PIECE)));
-      if (this.#out.isFull) await this.#out.flush();
-    }
   }
 
   /** One plain pgm unit of all passes: read from the start of the source once more, taking of each page what counts. */

@@ -1,0 +1,81 @@
+import type { Argv, CommandModule } from 'yargs';
+import { hex } from '../../formats/errors.ts';
+import { type SalvageReport, salvage } from '../../src/saved-state/salvage/salvage.ts';
+import type { Fill } from '../../src/saved-state/salvage/write-salvaged.ts';
+import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { withSource } from '../input.ts';
+import { withOutput } from '../output.ts';
+import { bad, good, heading, indent, printable, table } from '../render.ts';
+
+interface Options extends CommonOptions {
+  input: string;
+  output: string;
+  fill?: Fill;
+  trust: boolean;
+  force: boolean;
+}
+
+export const salvageCommand: CommandModule<object, Options> = {
+  command: 'salvage <input> <output>',
+  describe: 'Write the best state that can be had of a damaged file, and list what is missing',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('input', { type: 'string', demandOption: true, describe: 'Damaged or cut saved state; - for stdin' })
+      .positional('output', { type: 'string', demandOption: true, describe: 'File to write; - for stdout' })
+      .option('fill', {
+        choices: ['zero', 'older'] as const,
+        describe: 'What missing pages become, so that the state loads: zeros; or older copies from a live save where there are any, else zeros',
+      })
+      .option('trust', { type: 'boolean', default: false, describe: 'Keep what can be read but does not have the CRC that was stored' })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .example('$0 salvage broken.sav rescued.sav', 'Keep what is certain; VirtualBox will not load it while pages are missing')
+      .example('$0 salvage broken.sav rescued.sav --fill zero', 'Missing pages become zeros: at your own risk it loads')
+      .epilogue(
+        'Exit codes: 0 nothing is missing, 3 something is, 1 nothing can be kept. A state with missing parts holds a unit savkit/incomplete that lists them and keeps VirtualBox from loading it.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    const { input, output, force } = options;
+    process.exitCode = await runCommand('salvage', [input], { ...options, json: options.json && output !== '-' }, ({ file, signal, progress }) =>
+      withSource({ file, signal }, (source) =>
+        withOutput(output, force, async (sink) => {
+          const report = await salvage(source, sink, {
+            signal,
+            trust: options.trust,
+            ...(options.fill ? { fill: options.fill } : {}),
+            onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+          });
+          return { keep: true, value: outcomeOf(report, options) };
+        }),
+      ),
+    );
+  },
+};
+
+function outcomeOf(report: SalvageReport, { output, quiet }: Options): Outcome {
+  const { findings, ...result } = report;
+  const exitCode = report.complete ? ExitCode.OK : ExitCode.PARTLY;
+  return { exitCode, findings, result, text: quiet || output === '-' ? '' : reportText(report, output) };
+}
+
+function reportText(report: SalvageReport, output: string): string {
+  const { complete, loadable, kept, dropped, cut, lost, lostPages, unproven } = report;
+  const lines = [`${printable(output)}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${kept.length} units kept`];
+  if (cut) lines.push(indent('the file ends early: units behind its end are gone'));
+  if (unproven) lines.push(indent('the memory does not have the CRC that was stored, and no page shows why: any page may be wrong'));
+  if (dropped.length > 0) {
+    const rows = dropped.map(({ name, instance, pass, why }) => [name, instance, pass, why]);
+    lines.push(heading('Units dropped'), table(['unit', 'instance', 'pass', 'why'], rows));
+  }
+  if (lost.length > 0) {
+    const rows = lost.map(({ range, start, end, first, last, what }) => [range, hex(start), hex(end), last - first + 1, what]);
+    lines.push(heading(`Pages missing: ${lostPages}`), table(['range', 'from', 'to', 'pages', ''], rows));
+  }
+  if (!complete)
+    lines.push(
+      indent(
+        loadable ? 'It loads, with zeros or old copies in place of missing pages.' : 'VirtualBox will refuse to load it: what is missing is listed within.',
+      ),
+    );
+  return lines.join('\n');
+}

@@ -1,0 +1,182 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { FormatError, type Pass, UsageError } from '../../../formats/errors.ts';
+import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
+import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
+import { NEWEST_PGM } from '../../../formats/pgm/versions.ts';
+import { type Finding, findingOf } from '../findings.ts';
+import { PageHashes } from '../page-hashes.ts';
+import type { SavedState } from '../state.ts';
+import { type WalkOptions, walkState } from '../walk.ts';
+import { AnchorFinder, ramStretches } from './anchors.ts';
+import { expectedPages, type LostRun, lostPages, type PassRecord } from './losses.ts';
+import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
+import { readSurvivors, type Survivors, type UnitOutcome } from './survivors.ts';
+import { type Target, targetOf } from './target.ts';
+import { type Fill, writeSalvaged } from './write-salvaged.ts';
+
+/** Two values that a damaged block is taken for in two readings: what differs then depends on it. */
+const PATCHES = [0x00, 0xff] as const;
+
+export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
+  /** What missing pages become: nothing (VirtualBox then refuses the state), zeros, or an older copy where a live save has one and else zeros. */
+  fill?: Fill;
+  /** Keep units and pages whose bytes can be read but do not have the CRC that was stored. */
+  trust?: boolean;
+  onProgress?: (doing: 'reading' | 'checking' | 'writing', offset: number) => void;
+}
+
+export interface SalvageReport {
+  /** Nothing is missing but what can be made anew: directory, footer, CRCs. */
+  complete: boolean;
+  /** VirtualBox will not refuse the result for what salvage had to leave out. */
+  loadable: boolean;
+  kept: UnitFate[];
+  dropped: UnitFate[];
+  /** Units may be missing behind the last one that was found. */
+  cut: boolean;
+  lost: LostRun[];
+  /** Pages that are missing or old. */
+  lostPages: number;
+  /** The bytes of kept memory do not have the stored CRC, and no damaged page accounts for that: any page may be wrong. */
+  unproven: boolean;
+  findings: Finding[];
+}
+
+export interface UnitFate {
+  name: string;
+  instance: number;
+  pass: Pass;
+  version: number;
+  offset: number;
+  why?: string;
+}
+
+/** What of a damaged state can be kept. */
+export interface Survey {
+  state: SavedState;
+  survivors: Survivors;
+  anchors: AnchorFinder['anchors'];
+  passes: PassRecord[];
+  lost: LostRun[];
+  dropped: Map<number, string>;
+  unproven: boolean;
+  target: Target;
+}
+
+/** For states whose pgm units are all dropped, or not there. */
+const NO_TARGET: Target = { version: NEWEST_PGM, placeOf: () => undefined };
+
+/**
+ * Writes the best state that can be had of a damaged file, and lists exactly what is missing. Nothing is made up: without `fill`, a state with missing
+ * pages carries a unit that keeps VirtualBox from loading it.
+ * @param source seekable @throws FormatError where nothing can be kept
+ */
+export async function salvage(source: ByteSource, sink: ByteSink | SeekableSink, options: SalvageOptions = {}): Promise<SalvageReport> {
+  const survey = await surveyDamage(source, options);
+  const report = reportOf(survey, options);
+  if (report.kept.length === 0) throw new FormatError('nothing-left', `Cannot salvage ${source.name}: no unit can be read`);
+  await writeSalvaged(source, sink, survey, report, options);
+  return report;
+}
+
+/** Reads a damaged state as far as it can be read. Nothing is written. */
+export async function surveyDamage(source: ByteSource, { trust = false, signal, onProgress }: SalvageOptions = {}): Promise<Survey> {
+  if (!source.seekable) throw new UsageError('not-seekable', `Cannot salvage ${source.name}: it has to be read several times, so it must be a file`);
+  const stopping = signal ? { signal } : {};
+  const progress = (doing: 'reading' | 'checking') => (onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {});
+  const [state, other] = [await look(source, PATCHES[0], stopping), await look(source, PATCHES[1], stopping)];
+  const target = haveSameHeads(state, other) ? targetOf(state) : undefined;
+  const finder = new AnchorFinder(state.header.live ? [] : stretchesOf(state));
+  await readSurvivors(source, finder, { ...stopping, ...progress('reading'), anchors: finder.anchors, patchWith: PATCHES[0] });
+  const { anchors } = finder;
+  const readings = [];
+  for (const patchWith of PATCHES) {
+    const survey = await PageSurvey.create();
+    readings.push({ survey, survivors: await readSurvivors(source, survey, { ...stopping, ...progress('checking'), anchors, patchWith }) });
+  }
+  const [{ survey: a, survivors }, { survey: b }] = readings;
+  const passUnits = survivors.units.filter(({ unit }) => isPgm(unit));
+  const passes = passUnits.map(({ complete }, i): PassRecord => {
+    const seen = a.passes[i] ?? new Map();
+    const certain = pagesInBoth(seen, b.passes[i] ?? new Map());
+    return { complete, seen, certain, isWhole: complete && isSame(seen, certain) };
+  });
+  const hasFinal = passUnits.some(({ unit }) => unit.pass === 'final');
+  return {
+    state,
+    survivors,
+    anchors,
+    passes,
+    target: target ?? NO_TARGET,
+    lost: lostPages(expectedPages(state), passes, survivors.cut && !hasFinal),
+    dropped: new Map(
+      survivors.units.flatMap((outcome): [number, string][] => {
+        const why = reasonToDrop(outcome, trust, target !== undefined);
+        return why === undefined ? [] : [[outcome.unit.offset, why]];
+      }),
+    ),
+    unproven: passUnits.some((outcome, i) => isUnproven(outcome, passes[i])),
+  };
+}
+
+function look(source: ByteSource, patchWith: number, stopping: Pick<WalkOptions, 'signal'>): Promise<SavedState> {
+  return walkState(source, { ...stopping, skipCrc: true, patchWith, onDamage: () => {} });
+}
+
+/** Damaged blocks must have no part in what pages are written anew by. */
+function haveSameHeads({ pgm: a }: SavedState, { pgm: b }: SavedState): boolean {
+  return isDeepStrictEqual([a?.version, a?.basic, a?.config, a?.ramSize], [b?.version, b?.basic, b?.config, b?.ramSize]);
+}
+
+function stretchesOf({ header, pgm }: SavedState) {
+  return ramStretches(pgm?.ramSize ?? 0, pgm?.config?.ramHole, hasRamInLowHole(header.release));
+}
+
+function reasonToDrop({ unit, errors, hasHead }: UnitOutcome, trust: boolean, hasTarget: boolean): string | undefined {
+  if (isPgm(unit)) return hasHead && hasTarget ? undefined : (errors[0]?.message ?? 'its head can not be read');
+  const grave = trust ? errors.filter(({ code }) => !CRC_CODES.includes(code)) : errors;
+  return grave[0]?.message;
+}
+
+const CRC_CODES = ['bad-stream-crc', 'bad-crc'];
+
+/** A wrong CRC that no damaged page or gap accounts for. */
+function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord): boolean {
+  return isWhole && errors.some(({ code }) => CRC_CODES.includes(code));
+}
+
+function isSame(seen: PassPages, certain: PassPages): boolean {
+  for (const [group, pages] of seen) if (!pages.differences(certain.get(group) ?? NO_PAGES).next().done) return false;
+  return true;
+}
+
+const NO_PAGES = new PageHashes();
+
+function reportOf(survey: Survey, { fill, trust = false }: SalvageOptions): SalvageReport {
+  const { survivors, dropped, lost, unproven } = survey;
+  const fate = ({ unit: { name, instance, pass, version, offset } }: UnitOutcome, why?: string): UnitFate => ({
+    name,
+    instance,
+    pass,
+    version,
+    offset,
+    ...(why === undefined ? {} : { why }),
+  });
+  const units = survivors.units;
+  const pages = lost.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const complete = dropped.size === 0 && !survivors.cut && pages === 0 && !unproven;
+  const filled = fill !== undefined || pages === 0;
+  return {
+    complete,
+    loadable: dropped.size === 0 && !survivors.cut && filled && (!unproven || trust),
+    kept: units.filter(({ unit }) => !dropped.has(unit.offset)).map((outcome) => fate(outcome)),
+    dropped: units.filter(({ unit }) => dropped.has(unit.offset)).map((outcome) => fate(outcome, dropped.get(outcome.unit.offset))),
+    cut: survivors.cut,
+    lost,
+    lostPages: pages,
+    unproven,
+    findings: [...survivors.errors, ...units.flatMap(({ errors }) => errors)].map(findingOf),
+  };
+}

@@ -1,0 +1,173 @@
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { EnvironmentError, InterruptedError, SavkitError } from '../../../formats/errors.ts';
+import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
+import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
+import { openContainer } from '../../../formats/ssm/open.ts';
+import { PayloadReader } from '../../../formats/ssm/payload.ts';
+import type { WalkOptions } from '../walk.ts';
+
+/** Where reading went on in a pgm unit, by file offset: the RAM frame of the first record there, or undefined while it is not known. */
+export type Anchors = ReadonlyMap<number, number | undefined>;
+
+/** A unit that has been read as far as it could be. */
+export interface UnitOutcome {
+  unit: UnitHeader;
+  /** Of the file, header included; as far as it is known. */
+  end: number;
+  errors: SavkitError[];
+  /** pgm: its pages were read up to its end, without a gap. */
+  complete: boolean;
+  /** pgm: the last of its pages was read. */
+  sawLastPage: boolean;
+  /** pgm: its head could be read. */
+  hasHead: boolean;
+}
+
+export interface Visitor {
+  /** A batch of pages of pgm unit number `pass`, counted from 0. */
+  pages?(batch: PageBatch, pass: number): void | Promise<void>;
+  /** Reading goes on behind lost records of pgm unit `pass`; floating pages follow where `anchors` does not know the place. */
+  gap?(pass: number, offset: number): void;
+  /** A unit other than pgm: take its payload, or leave it. */
+  payload?(unit: UnitHeader, container: Container): Promise<void>;
+  /** Before a pgm unit is read. True: it has been dealt with, its pages are not wanted. */
+  beginPgm?(unit: UnitHeader, pass: number, container: Container): Promise<boolean>;
+  endPgm?(outcome: UnitOutcome, pass: number): void | Promise<void>;
+}
+
+export interface SurvivorOptions extends Pick<WalkOptions, 'signal' | 'onProgress'> {
+  anchors: Anchors;
+  /** What blocks that can't be decompressed read as. */
+  patchWith: number;
+}
+
+export interface Survivors {
+  units: UnitOutcome[];
+  /** Units may be missing behind the last one. */
+  cut: boolean;
+  /** Damage outside of units. */
+  errors: SavkitError[];
+}
+
+/** Reads whatever can still be read of a damaged state, in file order. */
+export async function readSurvivors(source: ByteSource, visitor: Visitor, options: SurvivorOptions): Promise<Survivors> {
+  let reader: SurvivorReader | undefined;
+  const early: SavkitError[] = [];
+  const container = await openContainer(source, (error) => (reader ? reader.note(error) : early.push(error)));
+  reader = new SurvivorReader(container, visitor, options, early);
+  return reader.run();
+}
+
+class SurvivorReader {
+  readonly #container: Container;
+  readonly #visitor: Visitor;
+  readonly #options: SurvivorOptions;
+  readonly #pgm: PgmReader;
+  readonly #units: UnitOutcome[] = [];
+  /** Where damage that is met now belongs. */
+  #errors: SavkitError[];
+  readonly #outside: SavkitError[];
+  #passes = 0;
+
+  constructor(container: Container, visitor: Visitor, options: SurvivorOptions, early: SavkitError[]) {
+    this.#container = container;
+    this.#visitor = visitor;
+    this.#options = options;
+    this.#outside = early;
+    this.#errors = early;
+    this.#pgm = new PgmReader(container);
+    container.segments.window.patch = { fill: options.patchWith, onBadBlock: (error) => this.note(error) };
+  }
+
+  /** @throws what is no damage */
+  note(error: unknown): void {
+    if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError) throw error;
+    this.#errors.push(error);
+  }
+
+  async run(): Promise<Survivors> {
+    const container = this.#container;
+    while (await this.#step());
+    return { units: this.#units, cut: !container.sawEnd, errors: this.#outside };
+  }
+
+  /** Reads one unit; false when nothing more can be found. */
+  async #step(): Promise<boolean> {
+    const container = this.#container;
+    const errors: SavkitError[] = [];
+    this.#errors = errors;
+    let unit: UnitHeader | undefined;
+    try {
+      unit = await container.nextUnit();
+    } catch (error) {
+      this.note(error);
+    }
+    if (unit) return this.#readUnit(unit, errors);
+    this.#outside.push(...errors);
+    return !container.sawEnd && container.resync();
+  }
+
+  /** @returns whether reading can go on behind the unit */
+  async #readUnit(unit: UnitHeader, errors: SavkitError[]): Promise<boolean> {
+    const container = this.#container;
+    const outcome: UnitOutcome = { unit, end: unit.offset, errors, complete: false, sawLastPage: false, hasHead: false };
+    this.#units.push(outcome);
+    let inStep = true;
+    try {
+      if (isPgm(unit)) await this.#readPgm(unit, outcome);
+      else if (this.#visitor.payload) await this.#visitor.payload(unit, container);
+      else await new PayloadReader(container).drain();
+      while (await container.nextSegments()) this.#tick();
+    } catch (error) {
+      this.note(error);
+      inStep = false;
+    }
+    outcome.end = container.offset;
+    return inStep || container.resync();
+  }
+
+  async #readPgm(unit: UnitHeader, outcome: UnitOutcome): Promise<void> {
+    const pgm = this.#pgm;
+    const pass = this.#passes++;
+    if (await this.#visitor.beginPgm?.(unit, pass, this.#container)) return;
+    try {
+      await pgm.begin(unit);
+      outcome.hasHead = true;
+      outcome.complete = await this.#readPages(pass);
+      outcome.sawLastPage = outcome.complete;
+      while (!outcome.sawLastPage && (await this.#rejoin(pass))) outcome.sawLastPage = await this.#readPages(pass);
+    } catch (error) {
+      this.note(error);
+      outcome.complete = false;
+    }
+    await this.#visitor.endPgm?.(outcome, pass);
+  }
+
+  /** @returns whether the end of the unit was reached; else its records are broken here */
+  async #readPages(pass: number): Promise<boolean> {
+    try {
+      while (await this.#pgm.nextPages()) {
+        await this.#visitor.pages?.(this.#pgm.batch, pass);
+        this.#tick();
+      }
+      return true;
+    } catch (error) {
+      this.note(error);
+      return false;
+    }
+  }
+
+  async #rejoin(pass: number): Promise<boolean> {
+    const { anchors } = this.#options;
+    if (!(await this.#container.rejoin())) return false;
+    const { offset } = this.#container;
+    this.#visitor.gap?.(pass, offset);
+    return this.#pgm.resume(anchors.get(offset));
+  }
+
+  #tick(): void {
+    if (this.#options.signal?.aborted) throw new InterruptedError();
+    this.#options.onProgress?.(this.#container.offset);
+  }
+}

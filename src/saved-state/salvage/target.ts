@@ -1,0 +1,39 @@
+import type { PgmBasic, PgmConfig } from '../../../formats/pgm/head.ts';
+import { isRam } from '../../../formats/pgm/page-batch.ts';
+import { NEWEST_PGM, type PgmVersion, pgmVersion } from '../../../formats/pgm/versions.ts';
+import { deriveLayout } from '../convert/machine-layout.ts';
+import { configOf } from '../convert/plan.ts';
+import { placesOf } from '../convert/range-map.ts';
+import type { SavedState } from '../state.ts';
+
+/** How damaged pgm units are written anew. */
+export interface Target {
+  version: PgmVersion;
+  basic?: PgmBasic;
+  config?: PgmConfig;
+  /** Range id and page of a source page in the target; undefined for what has no place there. */
+  placeOf(kind: number, id: number, page: number): { id: number; page: number } | undefined;
+}
+
+/** The version that the state has, or the newest where that can't leave pages out: versions 6 to 9 tell addresses by counting. */
+export function targetOf(state: SavedState): Target | undefined {
+  const { pgm } = state;
+  const version = pgm && pgmVersion(pgm.version);
+  if (!version) return undefined;
+  const basic = pgm.basic ? { basic: pgm.basic } : {};
+  if (version.pages === 'records') {
+    return { version, ...basic, ...(pgm.config ? { config: pgm.config } : {}), placeOf: (_kind, id, page) => ({ id, page }) };
+  }
+  const { layout } = deriveLayout(state);
+  const find = placesOf(state, layout);
+  return {
+    version: NEWEST_PGM,
+    ...basic,
+    config: configOf(state, layout),
+    placeOf: (kind, id, page) => {
+      if (isRam(kind)) return { id, page };
+      const place = find(kind, id, page);
+      return place && { id: place.index + 1, page: place.page };
+    },
+  };
+}

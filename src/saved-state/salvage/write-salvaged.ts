@@ -1,0 +1,140 @@
+import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
+import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
+import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
+import { type ContainerWriter, createContainer } from '../../../formats/ssm/container-writer.ts';
+import { PAGE_SIZE } from '../../../formats/units.ts';
+import { copyPayload } from '../convert/copy-payload.ts';
+import { groupOf, type PageGroup } from './page-survey.ts';
+import type { SalvageOptions, SalvageReport, Survey } from './salvage.ts';
+import { readSurvivors, type UnitOutcome } from './survivors.ts';
+
+/** What missing pages become. */
+export type Fill = 'zero' | 'older';
+
+/** A unit that no VirtualBox knows, so that it refuses the state; its payload lists what is missing, as JSON. */
+export const INCOMPLETE_UNIT = { name: 'savkit/incomplete', instance: 0, version: 1 } as const;
+
+const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
+/** The most that one item of a container holds. */
+const ITEM_LIMIT = 4096;
+
+/** Writes what survives, as the survey found it. */
+export async function writeSalvaged(
+  source: ByteSource,
+  sink: ByteSink | SeekableSink,
+  survey: Survey,
+  report: SalvageReport,
+  options: SalvageOptions,
+): Promise<void> {
+  const { signal, onProgress } = options;
+  const { state } = survey;
+  const out = createContainer(sink, state.header.format, { ...state.header, registeredUnits: state.header.registeredUnits ?? report.kept.length });
+  const writer = new SurvivorWriter(out, survey, options);
+  await readSurvivors(source, writer, {
+    anchors: survey.anchors,
+    patchWith: 0,
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress('writing', offset) } : {}),
+  });
+  if (!report.loadable) await putLosses(out, report);
+  await out.finish();
+}
+
+async function putLosses(out: ContainerWriter, { dropped, cut, lost, unproven }: SalvageReport): Promise<void> {
+  out.beginUnit({ ...INCOMPLETE_UNIT, pass: 'final' });
+  const bytes = Buffer.from(JSON.stringify({ dropped, cut, unproven, lost }));
+  for (let at = 0; at < bytes.length; at += ITEM_LIMIT) {
+    out.put(bytes.subarray(at, at + ITEM_LIMIT));
+    if (out.isFull) await out.flush();
+  }
+  out.endUnit();
+}
+
+/** Turns what can be read into what is written, unit by unit. */
+class SurvivorWriter {
+  readonly #out: ContainerWriter;
+  readonly #survey: Survey;
+  readonly #options: SalvageOptions;
+  #writer: PgmPassWriter | undefined;
+
+  constructor(out: ContainerWriter, survey: Survey, options: SalvageOptions) {
+    this.#out = out;
+    this.#survey = survey;
+    this.#options = options;
+  }
+
+  readonly payload = async (unit: UnitHeader, container: Container): Promise<void> => {
+    if (this.#survey.dropped.has(unit.offset)) return;
+    await this.#copy(unit, container);
+  };
+
+  /** @returns whether the unit has been dealt with: copied, or left out */
+  readonly beginPgm = async (unit: UnitHeader, pass: number, container: Container): Promise<boolean> => {
+    const { dropped, passes, target } = this.#survey;
+    this.#writer = undefined;
+    if (dropped.has(unit.offset)) return true;
+    if (passes[pass].isWhole) {
+      await this.#copy(unit, container);
+      return true;
+    }
+    const { version, config, basic } = target;
+    this.#out.beginUnit({ ...unit, version: version.version });
+    const isFinal = unit.pass === 'final';
+    const hasConfig = unit.pass === 0 || !this.#survey.state.header.live;
+    this.#writer = new PgmPassWriter(this.#out, version, this.#survey.state.header.widths, isFinal ? basic : undefined, hasConfig ? config : undefined);
+    return false;
+  };
+
+  readonly pages = async (batch: PageBatch, pass: number): Promise<void> => {
+    if (batch.floating || !this.#writer) return;
+    const { passes, target } = this.#survey;
+    for (let i = 0; i < batch.count; i++) {
+      const kind = batch.kind[i];
+      const certain = passes[pass].certain.get(groupOf(kind, batch.id[i]))?.get(batch.page[i]) ?? 0n;
+      const place = target.placeOf(kind, batch.id[i], batch.page[i]);
+      if (certain === 0n || !place) continue;
+      if (HAS_CONTENT.includes(kind)) this.#writer.put(kind, place.page, place.id, batch.protection[i], batch, i, false);
+      else this.#writer.putPage(kind, place.page, place.id, batch.protection[i]);
+      if (this.#out.isFull) await this.#out.flush();
+    }
+  };
+
+  readonly endPgm = async ({ unit }: UnitOutcome): Promise<void> => {
+    if (!this.#writer) return;
+    if (unit.pass === 'final') await this.#fill(this.#writer);
+    this.#writer.end();
+    this.#out.endUnit();
+    this.#writer = undefined;
+  };
+
+  async #copy(unit: UnitHeader, container: Container): Promise<void> {
+    this.#out.beginUnit(unit);
+    await copyPayload(container, this.#out, false, () => {});
+    this.#out.endUnit();
+    if (this.#out.isFull) await this.#out.flush();
+  }
+
+  /** Zeros for what is missing, where that was asked for. */
+  async #fill(writer: PgmPassWriter): Promise<void> {
+    const { fill } = this.#options;
+    if (!fill) return;
+    for (const run of this.#survey.lost) {
+      if (run.what === 'stale' && fill === 'older') continue;
+      for (let page = run.first; page <= run.last; page++) {
+        this.#putZero(writer, run.group, page);
+        if (this.#out.isFull) await this.#out.flush();
+      }
+    }
+  }
+
+  #putZero(writer: PgmPassWriter, group: PageGroup, page: number): void {
+    const kind = ZERO_KINDS[group.split(' ')[0]];
+    const place = this.#survey.target.placeOf(kind, Number(group.split(' ')[1] ?? 0), page);
+    if (place) writer.putPage(kind, place.page, place.id, 1, kind === PageKind.ROM_VIRGIN ? ZERO_PAGE : undefined);
+  }
+}
+
+const HAS_CONTENT: readonly number[] = [PageKind.RAM_RAW, PageKind.MMIO2_RAW, PageKind.ROM_VIRGIN, PageKind.ROM_SHADOW_RAW];
+const ZERO_KINDS: Record<string, number> = { RAM: PageKind.RAM_ZERO, MMIO2: PageKind.MMIO2_ZERO, ROM: PageKind.ROM_VIRGIN };
