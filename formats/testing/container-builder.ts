@@ -9,8 +9,16 @@ export interface UnitSpec {
   pass?: number | 'final';
   /** Stored as one RAW record; V1.x: as LZF literals. */
   payload?: Uint8Array;
-  /** V2.0: the records as they are, without TERM. */
+  /** The records as they are, without TERM; V1.x: the blocks, with the type of the compressor before. */
   records?: Uint8Array;
+}
+
+/** Header fields in which a file differs from the usual one of tests. */
+export interface HeaderSpec {
+  release?: [major: number, minor: number, build: number, revision: number];
+  registeredUnits?: number;
+  live?: boolean;
+  streamCrc?: boolean;
 }
 
 /** Worked example PR: 4096 pseudo-random bytes. */
@@ -37,18 +45,25 @@ export function rawRecord(bytes: Uint8Array): Buffer {
   return Buffer.concat([Buffer.of(0x92), sizeCode(bytes.length), bytes]);
 }
 
+/** An LZF record of given data, which expands to `kib` KiB. */
+export function lzfRecord(data: string, kib: number): Buffer {
+  const bytes = Buffer.from(data.replaceAll(' ', ''), 'hex');
+  return Buffer.concat([Buffer.of(0x93), sizeCode(bytes.length + 1), Buffer.of(kib), bytes]);
+}
+
 const TERM = Buffer.from([0x91, 14, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
 /** A V2.0 file; every CRC and offset is filled in by `resealV2`. */
-export function buildV2(units: readonly UnitSpec[], options: { live?: boolean; streamCrc?: boolean; directory?: number[] } = {}): Buffer {
+export function buildV2(units: readonly UnitSpec[], options: HeaderSpec = {}): Buffer {
+  const [major, minor, build, revision] = options.release ?? [7, 2, 22, 175245];
   const header = Buffer.alloc(64);
   header.write('\x7fVirtualBox SavedState V2.0\n', 'latin1');
-  header.writeUInt16LE(7, 32);
-  header.writeUInt16LE(2, 34);
-  header.writeUInt32LE(22, 36);
-  header.writeUInt32LE(175245, 40);
+  header.writeUInt16LE(major, 32);
+  header.writeUInt16LE(minor, 34);
+  header.writeUInt32LE(build, 36);
+  header.writeUInt32LE(revision, 40);
   header.set([64, 8, 8, 0], 44);
-  header.writeUInt32LE(36, 48);
+  header.writeUInt32LE(options.registeredUnits ?? 36, 48);
   header.writeUInt32LE((options.streamCrc === false ? 0 : 1) | (options.live ? 2 : 0), 52);
   header.writeUInt32LE(4096, 56);
   const parts: Buffer[] = [header];
@@ -68,7 +83,8 @@ export function buildV2(units: readonly UnitSpec[], options: { live?: boolean; s
     entry.writeBigUInt64LE(BigInt(offset), 0);
     entry.writeUInt32LE(unit.instance ?? 0, 8);
     entry.writeUInt32LE(crc32(name.subarray(0, -1)), 12);
-    entries.push(entry);
+    // Units of live passes are not in the directory.
+    if (unit.pass === undefined || unit.pass === 'final') entries.push(entry);
     parts.push(whole);
     offset += whole.length;
   }
@@ -179,8 +195,8 @@ export function buildV1(format: '1.1' | '1.2', units: readonly UnitSpec[], type 
   return resealV1(Buffer.concat([header, ...units.map((unit) => unitV1(unit, type)), end]));
 }
 
-function unitV1({ name, instance = 0, version = 1, payload }: UnitSpec, type: number): Buffer {
-  const body = payload?.length ? Buffer.concat([Buffer.of(type), packV1(payload, type)]) : Buffer.alloc(0);
+function unitV1({ name, instance = 0, version = 1, payload, records }: UnitSpec, type: number): Buffer {
+  const body = records ? Buffer.from(records) : payload?.length ? Buffer.concat([Buffer.of(type), packV1(payload, type)]) : Buffer.alloc(0);
   const head = Buffer.alloc(28 + name.length + 1);
   head.write('\nUnit\n\0\0', 'latin1');
   head.writeUInt32LE(head.length + body.length, 8);
