@@ -1,5 +1,5 @@
-import { lzfWalk } from '../binary/lzf.ts';
 import { SPILL_SLOTS, type Window } from '../binary/window.ts';
+import { lzfWalk } from '../kernels/lzf.ts';
 import { badCompression, decompress, Encoding } from '../ssm/segments.ts';
 import { PAGE_SIZE } from '../units.ts';
 

@@ -14,7 +14,11 @@ const UNITS = [
 const ZEROS = Buffer.of(0x94, 1, 4);
 const V2 = buildV2([
   ...UNITS,
-  { name: 'mixed', pass: 0, records: Buffer.concat([ZEROS, rawRecord(Buffer.from('abc')), lzfRecord('01 61 61 e0 ff 00 e0 ff 00 e0 ff 00 e0 dc 00 00 61', 1), ZEROS]) },
+  {
+    name: 'mixed',
+    pass: 0,
+    records: Buffer.concat([ZEROS, rawRecord(Buffer.from('abc')), lzfRecord('01 61 61 e0 ff 00 e0 ff 00 e0 ff 00 e0 dc 00 00 61', 1), ZEROS]),
+  },
   { name: 'long', records: Buffer.concat([Buffer.of(0x92), sizeCode(300, 2), randomPage().subarray(0, 300)]) },
 ]);
 const FILES = { 'V2.0': V2, 'V1.2': buildV1('1.2', UNITS), 'V1.1': buildV1('1.1', UNITS) };

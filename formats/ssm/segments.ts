@@ -1,6 +1,6 @@
-import { lzfDecode } from '../binary/lzf.ts';
 import type { Window } from '../binary/window.ts';
 import { FormatError, hex } from '../errors.ts';
+import { lzfDecode } from '../kernels/lzf.ts';
 
 /** How the bytes of a segment or a page stand in the window. */
 export const Encoding = {

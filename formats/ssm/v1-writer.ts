@@ -1,6 +1,6 @@
-import { LzfEncoder } from '../binary/lzf-encode.ts';
 import type { SeekableSink } from '../binary/sink.ts';
 import { Writer } from '../binary/writer.ts';
+import { createLzfEncoder } from '../kernels/lzf.ts';
 import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
 import { blockHeaderV1, END_MAGIC, fileHeaderV1, MAGIC_BASE, MAGIC_SIZE, UNIT_MAGIC, unitHeaderV1, versionV12 } from './layouts.ts';
 import { OutputBuffer } from './output-buffer.ts';
@@ -20,7 +20,7 @@ export class V1Writer implements ContainerWriter {
   readonly #sink: SeekableSink;
   readonly #out: OutputBuffer;
   readonly #compression: Compression;
-  readonly #encoder = new LzfEncoder();
+  readonly #encoder = createLzfEncoder();
   readonly #small = new Uint8Array(MAX_BLOCK_DECODED);
   #smallLength = 0;
   readonly #headerSize: number;

@@ -1,8 +1,8 @@
 import { crc32 } from '../binary/crc32.ts';
-import { LzfEncoder } from '../binary/lzf-encode.ts';
 import type { ByteSink } from '../binary/sink.ts';
 import type { Struct } from '../binary/struct.ts';
 import { Writer } from '../binary/writer.ts';
+import { createLzfEncoder } from '../kernels/lzf.ts';
 import { KIB } from '../units.ts';
 import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
 import {
@@ -36,7 +36,7 @@ export class V2Writer implements ContainerWriter {
   readonly format = '2.0';
   readonly #out: OutputBuffer;
   readonly #compression: Compression;
-  readonly #encoder = new LzfEncoder();
+  readonly #encoder = createLzfEncoder();
   readonly #small = new Uint8Array(BLOCK);
   #smallLength = 0;
   #unitStart = 0;

@@ -1,0 +1,170 @@
+// LZF in AssemblyScript: the twins of lzf-plain.ts and lzf-encode-plain.ts, which say what it does. Results are the same, byte for byte.
+//
+// One fixed memory: input, output, hash table. Copies of 8 bytes may touch up to 32 bytes behind what they are to write.
+
+const SLACK: usize = 64;
+const BLOCK: usize = 65536;
+export const INPUT: usize = 4096;
+export const OUTPUT: usize = INPUT + BLOCK + SLACK;
+const TABLE: usize = OUTPUT + BLOCK + BLOCK + SLACK;
+
+const HASH_BITS: u32 = 13;
+const TABLE_SIZE: usize = (1 << HASH_BITS) * 2;
+const MULTIPLIER: u32 = 0x9e3779b1;
+const MAX_DISTANCE: usize = 8192;
+const MAX_MATCH: usize = 264;
+const MAX_LITERALS: usize = 32;
+const MISSES_PER_STEP: u32 = 5;
+
+/** Expands `length` bytes at INPUT to exactly `size` bytes at OUTPUT. */
+export function decode(length: usize, size: usize): bool {
+  const end = INPUT + length;
+  const limit = OUTPUT + size;
+  let input: usize = INPUT;
+  let output: usize = OUTPUT;
+  while (input < end) {
+    const control = <usize>load<u8>(input++);
+    if (control < 0x20) {
+      const count = control + 1;
+      if (output + count > limit || input + count > end) return false;
+      store<u64>(output, load<u64>(input));
+      if (count > 8) {
+        store<u64>(output, load<u64>(input, 8), 8);
+        store<u64>(output, load<u64>(input, 16), 16);
+        store<u64>(output, load<u64>(input, 24), 24);
+      }
+      output += count;
+      input += count;
+      continue;
+    }
+    let count = (control >> 5) + 2;
+    if (count === 9) {
+      if (input >= end) return false;
+      count += <usize>load<u8>(input++);
+    }
+    if (input >= end) return false;
+    const distance = ((control & 0x1f) << 8) + <usize>load<u8>(input++) + 1;
+    const stop = output + count;
+    if (stop > limit || output - distance < OUTPUT) return false;
+    if (distance >= 8) {
+      let from = output - distance;
+      while (output < stop) {
+        store<u64>(output, load<u64>(from));
+        output += 8;
+        from += 8;
+      }
+      output = stop;
+    } else if (distance === 1) {
+      memory.fill(output, load<u8>(output - 1), count);
+      output = stop;
+    } else {
+      let from = output - distance;
+      while (output < stop) store<u8>(output++, load<u8>(from++));
+    }
+  }
+  return output === limit;
+}
+
+/** Whether `decode` would succeed. */
+export function walk(length: usize, size: usize): bool {
+  const end = INPUT + length;
+  let input: usize = INPUT;
+  let output: usize = 0;
+  while (input < end) {
+    const control = <usize>load<u8>(input++);
+    if (control < 0x20) {
+      output += control + 1;
+      input += control + 1;
+      if (output > size) return false;
+      continue;
+    }
+    let count = (control >> 5) + 2;
+    if (count === 9) {
+      if (input >= end) return false;
+      count += <usize>load<u8>(input++);
+    }
+    if (input >= end) return false;
+    if (((control & 0x1f) << 8) + <usize>load<u8>(input++) >= output) return false;
+    output += count;
+    if (output > size) return false;
+  }
+  return input === end && output === size;
+}
+
+// @ts-ignore: decorators are AssemblyScript's
+@inline
+function slotOf(at: usize): usize {
+  return TABLE + ((((load<u32>(at) & 0xffffff) * MULTIPLIER) >> (32 - HASH_BITS)) << 1);
+}
+
+/** Compresses `length` bytes at INPUT to OUTPUT; 0 where that would take more than `limit` bytes. */
+export function encode(length: usize, limit: usize): usize {
+  memory.fill(TABLE, 0, TABLE_SIZE);
+  const end = INPUT + length;
+  const limitEnd = OUTPUT + limit;
+  let out: usize = OUTPUT;
+  let literals: usize = INPUT;
+  let i: usize = INPUT;
+  let misses: u32 = 0;
+  while (i + 3 <= end) {
+    const slot = slotOf(i);
+    const ref = INPUT - 1 + <usize>load<u16>(slot);
+    store<u16>(slot, <u16>(i - INPUT + 1));
+    if (ref < INPUT || ((load<u32>(ref) ^ load<u32>(i)) & 0xffffff) !== 0 || i - ref > MAX_DISTANCE) {
+      i += 1 + <usize>(misses++ >> MISSES_PER_STEP);
+      continue;
+    }
+    const run = i - literals;
+    if (out + run + ((run + MAX_LITERALS - 1) >> 5) + 3 > limitEnd) return 0;
+    out = putLiterals(literals, i, out);
+    const max = min(MAX_MATCH, end - i);
+    const count = matchLength(ref, i, max);
+    const distance = i - ref - 1;
+    if (count < 9) {
+      store<u8>(out++, <u8>(((count - 2) << 5) | (distance >> 8)));
+    } else {
+      store<u8>(out++, <u8>(0xe0 | (distance >> 8)));
+      store<u8>(out++, <u8>(count - 9));
+    }
+    store<u8>(out++, <u8>distance);
+    i += count;
+    literals = i;
+    misses = 0;
+    if (i + 3 > end) break;
+    store<u16>(slotOf(i - 2), <u16>(i - 2 - INPUT + 1));
+    store<u16>(slotOf(i - 1), <u16>(i - 1 - INPUT + 1));
+  }
+  const rest = end - literals;
+  if (out + rest + ((rest + MAX_LITERALS - 1) >> 5) > limitEnd) return 0;
+  return putLiterals(literals, end, out) - OUTPUT;
+}
+
+/** Equal bytes at `ref` and `at`, of which three are known to be, at most `max`. */
+function matchLength(ref: usize, at: usize, max: usize): usize {
+  let count: usize = 3;
+  while (count + 8 <= max) {
+    const difference = load<u64>(ref + count) ^ load<u64>(at + count);
+    if (difference !== 0) return count + <usize>(ctz(difference) >> 3);
+    count += 8;
+  }
+  while (count < max && load<u8>(ref + count) === load<u8>(at + count)) count++;
+  return count;
+}
+
+function putLiterals(from: usize, end: usize, to: usize): usize {
+  let out = to;
+  let i = from;
+  while (i < end) {
+    const count = min(MAX_LITERALS, end - i);
+    store<u8>(out++, <u8>(count - 1));
+    store<u64>(out, load<u64>(i));
+    if (count > 8) {
+      store<u64>(out, load<u64>(i, 8), 8);
+      store<u64>(out, load<u64>(i, 16), 16);
+      store<u64>(out, load<u64>(i, 24), 24);
+    }
+    out += count;
+    i += count;
+  }
+  return out;
+}

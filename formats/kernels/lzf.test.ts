@@ -1,0 +1,142 @@
+import { readFileSync } from 'node:fs';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { randomPage } from '../testing/container-builder.ts';
+import { createLzfEncoder, lzfDecode, lzfWalk } from './lzf.ts';
+import { LzfEncoder as PlainEncoder } from './lzf-encode-plain.ts';
+import { lzfDecode as plainDecode } from './lzf-plain.ts';
+import { loadKernels } from './wasm.ts';
+
+/** A third decoder, which only wants to be right: bytes, or undefined for a broken block. */
+function naiveDecode(block: readonly number[], size: number): number[] | undefined {
+  const out: number[] = [];
+  const input = [...block];
+  while (input.length > 0) {
+    const control = input.shift() as number;
+    if (control < 0x20) {
+      if (input.length < control + 1) return undefined;
+      out.push(...input.splice(0, control + 1));
+    } else {
+      let length = (control >> 5) + 2;
+      if (length === 9) length += input.shift() ?? Number.NaN;
+      const distance = ((control & 0x1f) << 8) + (input.shift() ?? Number.NaN) + 1;
+      if (Number.isNaN(length) || Number.isNaN(distance) || distance > out.length) return undefined;
+      for (let i = 0; i < length; i++) out.push(out[out.length - distance]);
+    }
+    if (out.length > size) return undefined;
+  }
+  return out.length === size ? out : undefined;
+}
+
+const text = (bytes: Iterable<number>) => Buffer.from([...bytes]).toString('latin1');
+
+/** Compressible pages of many kinds. */
+const pages = fc.oneof(
+  fc.uint8Array({ minLength: 1, maxLength: 5000 }),
+  fc.array(fc.constantFrom(0, 0, 0, 1, 255), { minLength: 1, maxLength: 9000 }).map((bytes) => Uint8Array.from(bytes)),
+  fc
+    .tuple(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 4096 }))
+    .map(([unit, length]) => Uint8Array.from({ length }, (_, i) => unit[i % unit.length])),
+  fc.nat({ max: 60_000 }).map((at) => new Uint8Array(readFileSync(process.execPath, { flag: 'r' }).buffer, 64 + at * 512, 4096)),
+);
+
+describe('kernels.wasm', () => {
+  it('is built, so that the tests below compare both twins', () => {
+    expect(loadKernels() !== undefined || process.env.SAVKIT_NO_WASM === '1').toBe(true);
+  });
+});
+
+// The worked examples of the format notes.
+const EXAMPLES: [name: string, page: Uint8Array, block: string][] = [
+  ['one byte', Buffer.from('a'), '00 61'],
+  ['12 equal bytes', Buffer.from('a'.repeat(12)), '01 61 61 c0 00 01 61 61'],
+  ['a page of zeros', new Uint8Array(4096), `01 00 00 ${'e0 ff 00 '.repeat(15)} e0 7b 00 01 00 00`],
+  ['PA', Uint8Array.from({ length: 4096 }, (_, i) => 1 + (i % 4)), `04 01 02 03 04 01 e0 ff 03 ${'e1 ff 07 '.repeat(14)} e1 78 07 01 03 04`],
+  ['PB', new Uint8Array(4096).fill(0xa5), `01 a5 a5 ${'e0 ff 00 '.repeat(15)} e0 7b 00 01 a5 a5`],
+];
+
+for (const [twin, decode] of [
+  ['lzfDecode()', lzfDecode],
+  ['lzfDecode() in plain TypeScript', plainDecode],
+] as const) {
+  describe(twin, () => {
+    for (const [name, page, block] of EXAMPLES) {
+      it(`expands ${name}`, () => {
+        const bytes = Buffer.from(block.replaceAll(' ', ''), 'hex');
+        const target = new Uint8Array(page.length + 8).fill(9);
+        expect(decode(bytes, 0, bytes.length, target, 4, page.length)).toBe(true);
+        expect(text(target)).toBe(text([9, 9, 9, 9, ...page, 9, 9, 9, 9]));
+      });
+    }
+
+    it('says what a naive decoder says of any bytes, and writes only where it may', () => {
+      const block = fc.array(fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(0, 1, 2, 0x20, 0x40, 0xe0)), { maxLength: 120 });
+      fc.assert(
+        fc.property(block, fc.nat({ max: 400 }), (bytes, size) => {
+          const expected = naiveDecode(bytes, size);
+          const target = new Uint8Array(size + 80).fill(7);
+          expect(decode(Uint8Array.from(bytes), 0, bytes.length, target, 40, size)).toBe(expected !== undefined);
+          if (expected) expect(text(target.subarray(40, 40 + size))).toBe(text(expected));
+          expect(text(target.subarray(0, 40)) + text(target.subarray(40 + size))).toBe('\x07'.repeat(80));
+        }),
+        { numRuns: 3000 },
+      );
+    });
+  });
+}
+
+describe('lzfWalk()', () => {
+  it('has the verdict of decoding, also on damaged blocks', () => {
+    const encoder = createLzfEncoder();
+    fc.assert(
+      fc.property(pages, fc.nat(), fc.integer({ min: 0, max: 255 }), (page, where, byte) => {
+        const block = new Uint8Array(page.length * 2 + 64);
+        const length = encoder.encode(page, 0, page.length, block, 0, block.length);
+        if (length === 0) return;
+        block[where % length] = byte;
+        const verdict = naiveDecode([...block.subarray(0, length)], page.length) !== undefined;
+        const target = new Uint8Array(page.length);
+        expect(lzfWalk(block, 0, length, page.length)).toBe(verdict);
+        expect(lzfDecode(block, 0, length, target, 0, page.length)).toBe(verdict);
+        expect(plainDecode(block, 0, length, target, 0, page.length)).toBe(verdict);
+      }),
+      { numRuns: 1500 },
+    );
+  });
+});
+
+describe('createLzfEncoder()', () => {
+  it('compresses any page so that a naive decoder gives it back, as its twin does, byte for byte', () => {
+    const encoder = createLzfEncoder();
+    const twin = new PlainEncoder();
+    fc.assert(
+      fc.property(pages, (page) => {
+        const block = new Uint8Array(page.length * 2 + 64);
+        const other = new Uint8Array(page.length * 2 + 64);
+        const length = encoder.encode(page, 0, page.length, block, 0, block.length);
+        expect(length).toBeGreaterThan(0);
+        expect(text(naiveDecode([...block.subarray(0, length)], page.length) ?? [])).toBe(text(page));
+        expect(twin.encode(page, 0, page.length, other, 0, other.length)).toBe(length);
+        expect(text(other.subarray(0, length))).toBe(text(block.subarray(0, length)));
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  it('gives 0 when the block would not fit its limit, and writes nothing behind that', () => {
+    const page = randomPage();
+    for (const encoder of [createLzfEncoder(), new PlainEncoder()]) {
+      const needed = encoder.encode(page, 0, page.length, new Uint8Array(8192), 0, 8192);
+      const target = new Uint8Array(8192);
+      expect(encoder.encode(page, 0, page.length, target, 0, needed)).toBe(needed);
+      target.fill(0);
+      expect(encoder.encode(page, 0, page.length, target, 0, needed - 1)).toBe(0);
+      expect(target.subarray(needed - 1).every((byte) => byte === 0)).toBe(true);
+    }
+  });
+
+  it('refuses blocks that its table can not address', () => {
+    for (const encoder of [createLzfEncoder(), new PlainEncoder()])
+      expect(encoder.encode(new Uint8Array(70_000), 0, 65_535, new Uint8Array(70_000), 0, 70_000)).toBe(0);
+  });
+});
