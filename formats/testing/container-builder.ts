@@ -139,27 +139,45 @@ export function resealV2(file: Buffer, keep: readonly Kept[] = [], places = plac
   const fixes = (what: Kept) => !keep.includes(what);
   const streams = (file.readUInt32LE(52) & 1) !== 0;
   if (fixes('header')) seal(file, 0, 64, 60);
+  const running = new RunningCrc(file);
   for (const { start, records, term } of places.units) {
     if (fixes('unit offset')) file.writeBigUInt64LE(BigInt(start), start + 8);
-    if (fixes('stream crc')) file.writeUInt32LE(streams ? crc32(file.subarray(0, start)) : 0, start + 16);
+    if (fixes('stream crc')) file.writeUInt32LE(streams ? running.through(start) : 0, start + 16);
     if (fixes('unit crc')) seal(file, start, records, start + 20);
     if (fixes('term')) {
       file.writeUInt16LE(streams ? 1 : 0, term + 2);
       file.writeBigUInt64LE(BigInt(term + 16 - records), term + 8);
-      file.writeUInt32LE(streams ? crc32(file.subarray(0, term + 2)) : 0, term + 4);
+      file.writeUInt32LE(streams ? running.through(term + 2) : 0, term + 4);
     }
   }
   const { end, directory, footer } = places;
   file.writeBigUInt64LE(BigInt(end), end + 8);
-  file.writeUInt32LE(streams ? crc32(file.subarray(0, end)) : 0, end + 16);
+  file.writeUInt32LE(streams ? running.through(end) : 0, end + 16);
   seal(file, end, end + 44, end + 20);
   if (fixes('directory')) seal(file, directory, footer, directory + 8);
   if (fixes('footer')) {
     file.writeBigUInt64LE(BigInt(footer), footer + 8);
-    file.writeUInt32LE(streams ? crc32(file.subarray(0, footer)) : 0, footer + 16);
+    file.writeUInt32LE(streams ? running.through(footer) : 0, footer + 16);
     seal(file, footer, footer + 32, footer + 28);
   }
   return file;
+}
+
+/** CRC of all bytes up to a place; places come in ascending order, what lies before them is final. */
+class RunningCrc {
+  readonly #file: Buffer;
+  #crc = 0;
+  #at = 0;
+
+  constructor(file: Buffer) {
+    this.#file = file;
+  }
+
+  through(end: number): number {
+    this.#crc = crc32(this.#file.subarray(this.#at, end), this.#crc);
+    this.#at = end;
+    return this.#crc;
+  }
 }
 
 /** The CRC of `[start, end)` with its own field taken as 0. */
