@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
-import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, open, readdir, rename, stat, unlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import type { Writable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
@@ -41,11 +42,39 @@ export interface FileSink extends ReadableSink {
 export async function openFileSink(path: string, options: { force?: boolean } = {}): Promise<FileSink> {
   const { force = false } = options;
   if (!force && (await exists(path))) throw alreadyThere(path);
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(6).toString('hex')}.part`);
+  await removeLeftovers(path);
+  const temporary = join(dirname(path), `${temporaryPrefix(path)}${process.pid}.${randomBytes(6).toString('hex')}${TEMPORARY_SUFFIX}`);
   try {
     return new TemporaryFile(path, temporary, await open(temporary, 'wx', 0o600), force);
   } catch (error) {
     throw EnvironmentError.from(error, `write ${path}`);
+  }
+}
+
+const TEMPORARY_SUFFIX = '.part';
+
+/** Names the host, too: on a shared folder process numbers of others mean nothing. */
+function temporaryPrefix(path: string): string {
+  return `.${basename(path)}.${hostname()}.`;
+}
+
+/** Removes what processes of this host that were killed have left behind of the same output. */
+async function removeLeftovers(path: string): Promise<void> {
+  const prefix = temporaryPrefix(path);
+  const names = await readdir(dirname(path)).catch(() => []);
+  for (const name of names) {
+    if (!name.startsWith(prefix) || !name.endsWith(TEMPORARY_SUFFIX)) continue;
+    const pid = Number(name.slice(prefix.length).split('.')[0]);
+    if (Number.isInteger(pid) && !isRunning(pid)) await unlink(join(dirname(path), name)).catch(() => {});
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Those of other users run, too.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

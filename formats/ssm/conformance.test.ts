@@ -212,22 +212,34 @@ describe('a V2.0 file', () => {
 });
 
 describe('a V1.2 file with one thing changed', () => {
-  const rows: [string, string | undefined, (file: Buffer) => Buffer][] = [
-    ['nothing', undefined, (file) => file],
-    ['body byte', 'VERR_SSM_INTEGRITY_CRC', (file) => (file.writeUInt8(file[150] ^ 1, 150), file)],
-    ['last byte of the file', undefined, (file) => (file.writeUInt8(1, file.length - 1), file)],
-    ['UUID byte', 'VERR_SMM_INTEGRITY_MACHINE', (file) => (file.writeUInt8(1, 50), resealV1(file))],
-    ['UUID byte and size', 'VERR_SMM_INTEGRITY_MACHINE', (file) => (file.writeUInt8(1, 50), file.writeUInt8(1, 32), file)],
-    ['cbFile', 'VERR_SSM_INTEGRITY_SIZE', (file) => (file.writeUInt8(file[32] ^ 1, 32), file)],
-    ['byte appended', 'VERR_SSM_INTEGRITY_SIZE', (file) => Buffer.concat([file, Buffer.of(0)])],
-    ['revision 0', 'VERR_SSM_INTEGRITY_VBOX_VERSION', (file) => (file.writeUInt32LE(0, 72), resealV1(file))],
-    ['host bits 16', 'VERR_SSM_INTEGRITY_HEADER', (file) => (file.writeUInt8(16, 76), resealV1(file))],
-    ['unit magic', 'VERR_SSM_INTEGRITY_UNIT_MAGIC', (file) => (file.writeUInt8(0x56, 81), resealV1(file))],
-    ['eighth byte of the unit magic', undefined, (file) => (file.writeUInt8(9, 87), resealV1(file))],
+  const write = (at: number, value: number) => (file: Buffer) => void file.writeUInt8(value, at);
+  const sealed = (change: (file: Buffer) => void) => (file: Buffer) => {
+    change(file);
+    resealV1(file);
+  };
+  const rows: [string, string | undefined, (file: Buffer) => void][] = [
+    ['nothing', undefined, () => {}],
+    ['body byte', 'VERR_SSM_INTEGRITY_CRC', (file) => void file.writeUInt8(file[150] ^ 1, 150)],
+    ['last byte of the file', undefined, (file) => void file.writeUInt8(1, file.length - 1)],
+    ['UUID byte', 'VERR_SMM_INTEGRITY_MACHINE', sealed(write(50, 1))],
+    ['UUID byte, wrong CRC', 'VERR_SMM_INTEGRITY_MACHINE', write(50, 1)],
+    ['cbFile', 'VERR_SSM_INTEGRITY_SIZE', (file) => void file.writeUInt8(file[32] ^ 1, 32)],
+    ['revision 0', 'VERR_SSM_INTEGRITY_VBOX_VERSION', sealed((file) => void file.writeUInt32LE(0, 72))],
+    ['host bits 16', 'VERR_SSM_INTEGRITY_HEADER', sealed(write(76, 16))],
+    ['unit magic', 'VERR_SSM_INTEGRITY_UNIT_MAGIC', sealed(write(81, 0x56))],
+    ['eighth byte of the unit magic', undefined, sealed(write(87, 9))],
   ];
   for (const [what, answer, change] of rows) {
-    it(`${what}: ${answer ?? 'OK'}`, async () => expectAnswer(change(buildV1('1.2', UNITS)), answer));
+    it(`${what}: ${answer ?? 'OK'}`, async () => {
+      const file = buildV1('1.2', UNITS);
+      change(file);
+      await expectAnswer(file, answer);
+    });
   }
+
+  it('a byte appended: VERR_SSM_INTEGRITY_SIZE', async () => {
+    await expectAnswer(Buffer.concat([buildV1('1.2', UNITS), Buffer.of(0)]), 'VERR_SSM_INTEGRITY_SIZE');
+  });
 });
 
 async function expectAnswer(file: Buffer, answer: string | undefined): Promise<void> {
