@@ -92,8 +92,18 @@ class StateWriter {
     for (let unit = await container.nextUnit(); unit && unit.offset <= final.offset; unit = await container.nextUnit()) {
       if (isPgm(unit)) await this.#putPages(pgm, unit, pass++, writer);
     }
+    this.#putProtections(writer);
     writer.end();
     await this.#breathe(outer);
+  }
+
+  /** Protections of ROM pages that no other record names. */
+  #putProtections(writer: PgmPassWriter): void {
+    for (const [id, pages] of this.#state.pgm?.romProtection ?? []) {
+      for (const [page, protection] of pages.entries()) {
+        if (protection > 0 && !this.#options.lastPasses?.hasRomContent(id, page)) writer.putPage(PageKind.ROM_PROTECTION, page, id, protection);
+      }
+    }
   }
 
   async #writePass(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
