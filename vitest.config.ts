@@ -4,6 +4,6 @@ export default defineConfig({
   test: {
     include: ['{formats,src,migrations,cli}/**/*.test.ts'],
     reporters: ['default', './cli/testing/count-reporter.ts'],
-    testTimeout: 30_000,
+    testTimeout: 120_000,
   },
 });
