@@ -59,8 +59,8 @@ export class EnvironmentError extends SavkitError {
 
 /** The user or the caller's signal stopped the work. */
 export class InterruptedError extends SavkitError {
-  constructor() {
-    super('interrupted', 'Cannot go on: interrupted');
+  constructor(vboxCode?: string) {
+    super('interrupted', 'Cannot go on: interrupted', {}, vboxCode);
   }
 }
 

@@ -10,6 +10,14 @@ export const SPILL_SLOTS = 64;
 /** Decoders of 8 bytes at a time may touch so much behind their input. */
 const SLACK = 32;
 
+/** Where the bytes of pages lie: a window on a file, or memory of any other origin. */
+export type Arena = Pick<Window, 'bytes' | 'spillStart' | 'offsetOf' | 'patch'>;
+
+/** An arena over bytes that come from no file; it has no spill slots. */
+export function memoryArena(bytes: Uint8Array): Arena {
+  return { bytes, spillStart: bytes.length, offsetOf: (index) => index, patch: undefined };
+}
+
 /**
  * A stretch of the source in one fixed memory, moving front to back, with the CRC of what it has passed.
  *

@@ -1,4 +1,4 @@
-import { SPILL_SLOTS, type Window } from '../binary/window.ts';
+import { type Arena, SPILL_SLOTS } from '../binary/window.ts';
 import { lzfWalk } from '../kernels/lzf.ts';
 import { badCompression, decompress, Encoding } from '../ssm/segments.ts';
 import { PAGE_SIZE } from '../units.ts';
@@ -43,13 +43,13 @@ export class PageBatch {
   readonly encoding = new Uint8Array(CAPACITY);
   readonly at = new Uint32Array(CAPACITY);
   readonly length = new Uint32Array(CAPACITY);
-  window: Window;
+  window: Arena;
   /** Behind a gap of unknown length: RAM pages are counted from 0, others can't be told apart (`PgmReader.resume`). */
   floating = false;
   /** Spill slots in use. */
   #spilled = 0;
 
-  constructor(window: Window) {
+  constructor(window: Arena) {
     this.window = window;
   }
 

@@ -1,4 +1,4 @@
-import type { Window } from '../binary/window.ts';
+import type { Arena, Window } from '../binary/window.ts';
 import { FormatError, hex } from '../errors.ts';
 import { lzfDecode } from '../kernels/lzf.ts';
 
@@ -57,7 +57,7 @@ export class SegmentTable {
 }
 
 /** Writes a decompressed block of `window` to `target[to, to + size)`. @throws FormatError `bad-compression`, unless the window patches bad blocks */
-export function decompress(window: Window, at: number, length: number, target: Uint8Array, to: number, size: number): void {
+export function decompress(window: Arena, at: number, length: number, target: Uint8Array, to: number, size: number): void {
   if (lzfDecode(window.bytes, at, length, target, to, size)) return;
   const error = badCompression(window.offsetOf(at));
   if (!window.patch) throw error;
