@@ -1,0 +1,31 @@
+import type { GuestPhys } from '../../formats/units.ts';
+
+const A20 = 2 ** 20;
+
+/** The A20 gates of the CPUs: with its gate off, bit 20 of each address that a CPU puts out is 0. */
+export class A20Gate {
+  readonly #off: boolean[] = [];
+
+  isOn(cpu: number): boolean {
+    return !this.#off[cpu];
+  }
+
+  set(cpu: number, on: boolean): void {
+    this.#off[cpu] = !on;
+  }
+
+  /** All on, as at power-on. */
+  reset(): void {
+    this.#off.length = 0;
+  }
+
+  /** The address that a CPU's access reaches. */
+  pass(cpu: number, gcPhys: GuestPhys): GuestPhys {
+    return this.#off[cpu] && Math.floor(gcPhys / A20) % 2 === 1 ? gcPhys - A20 : gcPhys;
+  }
+
+  /** The mask that saved states hold. */
+  maskOf(cpu: number): bigint {
+    return this.isOn(cpu) ? 0xffff_ffff_ffff_ffffn : 0xffff_ffff_ffef_ffffn;
+  }
+}

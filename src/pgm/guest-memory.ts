@@ -1,0 +1,187 @@
+import { hex, UsageError } from '../../formats/errors.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { A20Gate } from './a20-gate.ts';
+import { GuestPages } from './guest-pages.ts';
+import { OwnChunks, type PageBacking, pageAt } from './page-backing.ts';
+import { HandlerState, PageState } from './page-states.ts';
+import { pgmError } from './pgm-errors.ts';
+import { copyOut, PhysAccess } from './phys-access.ts';
+import { PhysHandlers } from './phys-handlers.ts';
+import type { AccessOrigin, PhysMemory } from './phys-memory.ts';
+import { RamRange } from './ram-range.ts';
+import { RangeList } from './range-list.ts';
+import { WriteMonitor } from './write-monitor.ts';
+
+/** Calls and bytes of accesses through the one door. */
+export interface AccessCounts {
+  reads: number;
+  readBytes: number;
+  writes: number;
+  writeBytes: number;
+}
+
+/**
+ * The guest's memory: ranges of pages, and the one door to them. Reads of single pages and of the arrays of `ranges` are free for savers and
+ * loaders; all that changes a page goes through here.
+ */
+export class GuestMemory implements PhysMemory {
+  readonly ranges = new RangeList();
+  readonly pages: GuestPages;
+  readonly handlers: PhysHandlers;
+  readonly monitor: WriteMonitor;
+  readonly a20 = new A20Gate();
+  readonly accesses: AccessCounts = { reads: 0, readBytes: 0, writes: 0, writeBytes: 0 };
+  readonly #backing: PageBacking;
+  readonly #access: PhysAccess;
+  #noMoreWrites = false;
+
+  constructor(backing: PageBacking = new OwnChunks()) {
+    this.#backing = backing;
+    this.pages = new GuestPages(backing);
+    this.handlers = new PhysHandlers(this.ranges, this.pages);
+    this.monitor = new WriteMonitor(this.ranges, this.pages);
+    this.#access = new PhysAccess(this.ranges, this.pages, this.handlers);
+  }
+
+  /** Adds RAM; all of its pages are zero. @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_RAM_CONFLICT */
+  registerRam(start: GuestPhys, size: number, description: string): RamRange {
+    checkStretch(`register RAM ${description}`, start, size);
+    const range = new RamRange(start, size / PAGE_SIZE, 'ram', description);
+    this.ranges.insert(range);
+    this.#backing.reserve('base', range.pages);
+    this.pages.counts.all += range.pages;
+    this.pages.counts.zero += range.pages;
+    return range;
+  }
+
+  read(gcPhys: GuestPhys, target: Uint8Array, origin: AccessOrigin = 'guest'): void {
+    this.accesses.reads++;
+    this.accesses.readBytes += target.length;
+    const chunk = this.#readable(gcPhys, target.length, origin);
+    if (chunk !== undefined) {
+      copyOut(chunk, this.#at, target);
+      return;
+    }
+    for (let done = 0; done < target.length; ) {
+      const at = this.#passA20(gcPhys + done, origin);
+      const piece = target.subarray(done, done + PAGE_SIZE - (at % PAGE_SIZE));
+      this.#access.readPiece(at, piece, origin);
+      done += piece.length;
+    }
+  }
+
+  /** @throws UsageError `no-more-writes` while a final pass runs; EnvironmentError VERR_EM_NO_MEMORY */
+  write(gcPhys: GuestPhys, source: Uint8Array, origin: AccessOrigin = 'guest'): void {
+    this.accesses.writes++;
+    this.accesses.writeBytes += source.length;
+    const chunk = this.#writable(gcPhys, source.length, origin);
+    if (chunk !== undefined) {
+      chunk.set(source, this.#at);
+      return;
+    }
+    if (this.#noMoreWrites) throw new UsageError('no-more-writes', `Cannot write to ${hex(gcPhys)}: the machine is being saved for good`, { gcPhys });
+    for (let done = 0; done < source.length; ) {
+      const at = this.#passA20(gcPhys + done, origin);
+      const piece = source.subarray(done, done + PAGE_SIZE - (at % PAGE_SIZE));
+      this.#access.writePiece(at, piece, origin);
+      done += piece.length;
+    }
+  }
+
+  /** Writes `size` bytes of one value. */
+  fill(gcPhys: GuestPhys, size: number, value: number, origin: AccessOrigin = 'guest'): void {
+    const bytes = new Uint8Array(Math.min(size, PAGE_SIZE)).fill(value);
+    for (let done = 0; done < size; ) {
+      const piece = Math.min(size - done, PAGE_SIZE - ((gcPhys + done) % PAGE_SIZE));
+      this.write(gcPhys + done, bytes.subarray(0, piece), origin);
+      done += piece;
+    }
+  }
+
+  readU32(gcPhys: GuestPhys): number {
+    const chunk = this.#readable(gcPhys, 4, 'guest');
+    if (chunk === undefined) {
+      const bytes = new Uint8Array(4);
+      this.read(gcPhys, bytes);
+      return u32At(bytes, 0);
+    }
+    this.accesses.reads++;
+    this.accesses.readBytes += 4;
+    return u32At(chunk, this.#at);
+  }
+
+  writeU32(gcPhys: GuestPhys, value: number): void {
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setUint32(0, value >>> 0, true);
+    this.write(gcPhys, bytes);
+  }
+
+  readU64(gcPhys: GuestPhys): bigint {
+    const bytes = new Uint8Array(8);
+    this.read(gcPhys, bytes);
+    return BigInt(u32At(bytes, 0)) | (BigInt(u32At(bytes, 4)) << 32n);
+  }
+
+  writeU64(gcPhys: GuestPhys, value: bigint): void {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, value, true);
+    this.write(gcPhys, bytes);
+  }
+
+  /** While set, writes are refused: the final pass of a save runs, and nothing would take them. */
+  setNoMorePhysWrites(set: boolean): void {
+    this.#noMoreWrites = set;
+  }
+
+  get noMorePhysWrites(): boolean {
+    return this.#noMoreWrites;
+  }
+
+  /** Where in its chunk the access that was just found begins. */
+  #at = 0;
+
+  /** The chunk that a read within one page can be copied from; undefined where more than a copy is to be done. */
+  #readable(gcPhys: GuestPhys, length: number, origin: AccessOrigin): Uint8Array | undefined {
+    if (!this.a20.isOn(0) && origin === 'guest') return undefined;
+    const range = this.ranges.find(gcPhys);
+    if (range === undefined) return undefined;
+    const offset = gcPhys - range.start;
+    const page = Math.floor(offset / PAGE_SIZE);
+    const from = offset - page * PAGE_SIZE;
+    const id = range.pageId[page];
+    if (id === 0 || from + length > PAGE_SIZE || range.handler[page] === HandlerState.ALL) return undefined;
+    this.#at = pageAt(id) + from;
+    return this.#backing.chunkBytes(id);
+  }
+
+  /** The chunk that a write within one page can be copied to; undefined where more than a copy is to be done. */
+  #writable(gcPhys: GuestPhys, length: number, origin: AccessOrigin): Uint8Array | undefined {
+    if (this.#noMoreWrites || (!this.a20.isOn(0) && origin === 'guest')) return undefined;
+    const range = this.ranges.find(gcPhys);
+    if (range === undefined) return undefined;
+    const offset = gcPhys - range.start;
+    const page = Math.floor(offset / PAGE_SIZE);
+    const from = offset - page * PAGE_SIZE;
+    if (range.state[page] !== PageState.ALLOCATED || range.handler[page] >= HandlerState.WRITE || from + length > PAGE_SIZE) return undefined;
+    const id = range.pageId[page];
+    this.#at = pageAt(id) + from;
+    return this.#backing.chunkBytes(id);
+  }
+
+  #passA20(gcPhys: GuestPhys, origin: AccessOrigin): GuestPhys {
+    return origin === 'guest' ? this.a20.pass(0, gcPhys) : gcPhys;
+  }
+}
+
+/** @throws UsageError VERR_INVALID_PARAMETER for what is no stretch of whole pages */
+export function checkStretch(what: string, start: GuestPhys, size: number): void {
+  const fits = start >= 0 && size > 0 && start % PAGE_SIZE === 0 && size % PAGE_SIZE === 0 && start + size <= GUEST_PHYS_END;
+  if (!fits) throw pgmError('VERR_INVALID_PARAMETER', `Cannot ${what}: ${hex(start)} + ${hex(size)} is no stretch of whole pages`, { gcPhys: start });
+}
+
+/** x86 has 52 address bits; page frames of savkit have 32 bits, which is 16 TiB. */
+const GUEST_PHYS_END = 2 ** 44;
+
+function u32At(bytes: Uint8Array, at: number): number {
+  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
+}
