@@ -1,0 +1,156 @@
+import { PAGE_SIZE } from '../../formats/units.ts';
+import { Chunk } from './chunk.ts';
+import { ChunkSet } from './chunk-set.ts';
+import { HostMemoryError } from './host-memory-error.ts';
+import type { ChunkMapper } from './mapping-cache.ts';
+import { CHUNK_ID_SHIFT, LAST_CHUNK_ID, offsetInChunk, PAGE_INDEX_MASK, PAGES_PER_CHUNK } from './page-id.ts';
+
+const HALF_CHUNK = PAGES_PER_CHUNK / 2;
+/**
+ * Empty chunks kept in stock; further ones go back. VirtualBox keeps those at the two ends of a list and gives back those between others,
+ * which, when chunks are emptied one after the other, never happens: each is then at the head.
+ */
+const EMPTY_CHUNKS_KEPT = 2;
+
+/** All chunks of a host, and which pages of them are taken next. Knows owners, but no limits. */
+export class ChunkPool {
+  readonly mapper: ChunkMapper;
+  /** By ID; 0 stays empty. */
+  readonly chunks: (Chunk | undefined)[] = [undefined];
+  /** Chunks without, and with shared pages. */
+  readonly private = new ChunkSet();
+  readonly shared = new ChunkSet();
+  /** How many more chunks the host gives; for tests of what happens without memory. */
+  chunksLeft = Number.POSITIVE_INFINITY;
+  readonly #freeIds: number[] = [];
+  #count = 0;
+
+  constructor(mapper: ChunkMapper) {
+    this.mapper = mapper;
+  }
+
+  get chunkCount(): number {
+    return this.#count;
+  }
+
+  get freePages(): number {
+    return this.private.freePages + this.shared.freePages;
+  }
+
+  /** Gets chunks until `count` pages are free. @throws HostMemoryError `no-memory`; what was got so far stays as free pages */
+  makeFree(count: number): void {
+    while (this.freePages < count) this.addChunk();
+  }
+
+  addChunk(): Chunk {
+    if (this.chunksLeft <= 0 || (this.#freeIds.length === 0 && this.chunks.length > LAST_CHUNK_ID))
+      throw new HostMemoryError('no-memory', `Cannot allocate chunk: the host gives no more than ${this.#count}`);
+    const chunk = new Chunk(this.#freeIds.at(-1) ?? this.chunks.length);
+    this.mapper.add(chunk);
+    this.#freeIds.pop();
+    this.chunks[chunk.id] = chunk;
+    this.#count++;
+    this.chunksLeft--;
+    this.private.link(chunk);
+    return chunk;
+  }
+
+  /**
+   * Fills `pageIds` from `start` with zeroed pages, which must be there (`makeFree`). In this order: partly used chunks of the machine, fullest
+   * first; empty chunks; any other chunk, emptiest first; chunks with shared pages.
+   * Source: GMMR0.cpp, gmmR0AllocatePages.
+   */
+  take(account: number, pageIds: Uint32Array, start: number, end: number): void {
+    let at = start;
+    try {
+      for (const chunk of this.#inOrder(account, end - start)) {
+        at = this.#takeFrom(chunk, account, pageIds, at, end);
+        if (at === end) return;
+      }
+    } catch (error) {
+      while (at > start) this.putBack(pageIds[--at]);
+      throw error;
+    }
+  }
+
+  /** Takes all pages of an empty chunk: 2 MiB in one piece, zeroed. @returns the first page's ID */
+  takeWholeChunk(account: number): number {
+    const chunk = this.private.anEmptyChunk() ?? this.addChunk();
+    chunk.affinity = account;
+    this.#takeFrom(chunk, account, new Uint32Array(PAGES_PER_CHUNK), 0, PAGES_PER_CHUNK);
+    return chunk.id << CHUNK_ID_SHIFT;
+  }
+
+  chunkOf(pageId: number): Chunk | undefined {
+    return this.chunks[pageId >>> CHUNK_ID_SHIFT];
+  }
+
+  bytesOf(chunk: Chunk): Uint8Array {
+    return chunk.age === 0 ? chunk.bytes : this.mapper.map(chunk);
+  }
+
+  /** Frees a page whatever its state; gives the chunk back when it is empty and enough empty ones are in stock. */
+  putBack(pageId: number): void {
+    const chunk = this.chunkOf(pageId) as Chunk;
+    this.#setOf(chunk).unlink(chunk);
+    chunk.putBack(pageId & PAGE_INDEX_MASK);
+    this.#setOf(chunk).link(chunk);
+    if (chunk.isEmpty && this.private.emptyChunks > EMPTY_CHUNKS_KEPT) this.#giveBack(chunk);
+  }
+
+  /** Makes a page shared, or changes how often it is. */
+  setShared(pageId: number, references: number): void {
+    const chunk = this.chunkOf(pageId) as Chunk;
+    this.#setOf(chunk).unlink(chunk);
+    chunk.setShared(pageId & PAGE_INDEX_MASK, references);
+    this.#setOf(chunk).link(chunk);
+  }
+
+  /** Gives all empty chunks back, also those in stock. */
+  trim(): void {
+    for (let chunk = this.private.anEmptyChunk(); chunk; chunk = this.private.anEmptyChunk()) this.#giveBack(chunk);
+  }
+
+  *#inOrder(account: number, count: number): Generator<Chunk> {
+    for (const chunk of this.private.fullestFirst()) if (chunk.affinity === account) yield chunk;
+    for (let chunk = this.private.anEmptyChunk(); chunk; chunk = this.private.anEmptyChunk()) {
+      chunk.affinity = account;
+      yield chunk;
+    }
+    for (const set of [this.private, this.shared]) {
+      for (const chunk of set.emptiestFirst()) {
+        if (chunk.freePages > HALF_CHUNK && count >= HALF_CHUNK) chunk.affinity = account;
+        yield chunk;
+      }
+    }
+  }
+
+  #setOf(chunk: Chunk): ChunkSet {
+    return chunk.sharedPages === 0 ? this.private : this.shared;
+  }
+
+  #takeFrom(chunk: Chunk, account: number, pageIds: Uint32Array, start: number, end: number): number {
+    const count = Math.min(end - start, chunk.freePages);
+    // Mapping may fail, so before anything changes.
+    const bytes = chunk.isFresh ? undefined : this.bytesOf(chunk);
+    const set = this.#setOf(chunk);
+    set.unlink(chunk);
+    for (let at = start; at < start + count; at++) {
+      const isZeroed = chunk.nextIsZeroed;
+      const pageId = (chunk.id << CHUNK_ID_SHIFT) | chunk.takePage(account);
+      if (!isZeroed) bytes?.fill(0, offsetInChunk(pageId), offsetInChunk(pageId) + PAGE_SIZE);
+      pageIds[at] = pageId;
+    }
+    set.link(chunk);
+    return start + count;
+  }
+
+  #giveBack(chunk: Chunk): void {
+    this.#setOf(chunk).unlink(chunk);
+    this.mapper.remove(chunk);
+    this.chunks[chunk.id] = undefined;
+    this.#freeIds.push(chunk.id);
+    this.#count--;
+    this.chunksLeft++;
+  }
+}

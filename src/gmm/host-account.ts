@@ -1,0 +1,240 @@
+import type { Chunk } from './chunk.ts';
+import type { ChunkPool } from './chunk-pool.ts';
+import { HostMemoryError } from './host-memory-error.ts';
+import type { HostTotals } from './host-totals.ts';
+import { LAST_PAGE_ID, NIL_PAGE_ID, PAGE_INDEX_MASK, PAGES_PER_CHUNK } from './page-id.ts';
+
+/** RAM, ROM, shadow ROM and handy pages; shadow page tables; MMIO2 and the hypervisor's heap. Source: GMMACCOUNT. */
+export type AccountName = 'base' | 'shadow' | 'fixed';
+/** Pages of each account. */
+export type AccountPages = Record<AccountName, number>;
+/** GMMOCPOLICY: `'to-be-decided'` may reserve more than the host has. */
+export type OverCommitPolicy = 'no-over-commitment' | 'to-be-decided';
+/** GMMPRIORITY: who is asked last to give memory back. */
+export type HostPriority = 'high' | 'normal' | 'low';
+/** GMMBALLOONACTION */
+export type BalloonAction = 'inflate' | 'deflate' | 'reset';
+
+/** Batches of ballooned pages are smaller than this. Source: GMMR0.cpp, GMMR0BalloonedPages. */
+const BALLOON_BATCH_LIMIT = 2 ** 20;
+
+/** One machine's share of a host's memory. From `HostMemory.openAccount`; reserve first, then allocate. */
+export class HostAccount {
+  readonly id: number;
+  readonly reserved: AccountPages = { base: 0, shadow: 0, fixed: 0 };
+  readonly allocated: AccountPages = { base: 0, shadow: 0, fixed: 0 };
+  /** Pages of `allocated` that only this machine has, and shared ones that it refers to. */
+  privatePages = 0;
+  sharedPages = 0;
+  balloonedPages = 0;
+  overCommittedPages = 0;
+  policy: OverCommitPolicy = 'no-over-commitment';
+  priority: HostPriority = 'normal';
+  #mayAllocate = false;
+  readonly #pool: ChunkPool;
+  readonly #totals: HostTotals;
+
+  readonly #onClose: () => void;
+
+  constructor(id: number, pool: ChunkPool, totals: HostTotals, onClose: () => void) {
+    this.id = id;
+    this.#onClose = onClose;
+    this.#pool = pool;
+    this.#totals = totals;
+  }
+
+  /**
+   * The initial reservation: promises the machine so many pages.
+   * @throws HostMemoryError `wrong-order` for a second one, `reservation-declined` when the host does not have them, `invalid-parameter`
+   */
+  reserve(pages: AccountPages, policy: OverCommitPolicy, priority: HostPriority): void {
+    if (this.#mayAllocate) throw new HostMemoryError('wrong-order', 'Cannot reserve memory: it is reserved already');
+    if (!Object.values(pages).every((count) => Number.isSafeInteger(count) && count > 0))
+      throw new HostMemoryError('invalid-parameter', `Cannot reserve memory: each account needs at least one page, not ${JSON.stringify(pages)}`);
+    this.#setReserved(pages, policy);
+    this.priority = priority;
+    this.#mayAllocate = true;
+  }
+
+  /** Changes the reservation. @throws HostMemoryError as `reserve`; `account-limit` when more is allocated than would be reserved */
+  updateReservation(pages: AccountPages): void {
+    this.#checkReserved('change the reservation');
+    for (const name of Object.keys(pages) as AccountName[]) {
+      const used = this.allocated[name] + (name === 'base' ? this.balloonedPages : 0);
+      if (pages[name] < used) throw new HostMemoryError('account-limit', `Cannot reserve ${pages[name]} ${name} pages: ${used} are in use`);
+    }
+    this.#setReserved(pages, this.policy);
+  }
+
+  /**
+   * Fills `pageIds` with the IDs of zeroed private pages; all or nothing.
+   * @throws HostMemoryError `wrong-order`, `global-limit`, `account-limit`, `seed-me`, `no-memory`
+   */
+  allocatePages(name: AccountName, pageIds: Uint32Array, count = pageIds.length): void {
+    this.#checkLimits(name, count);
+    if (this.#totals.isSeeded && this.#pool.freePages < count)
+      throw new HostMemoryError('seed-me', `Cannot allocate ${count} pages: the machine has to seed a chunk first`);
+    this.#pool.makeFree(count);
+    this.#pool.take(this.id, pageIds, 0, count);
+    this.#addAllocated(name, count);
+  }
+
+  /** Allocates 512 pages in one chunk of its own. @returns the first page's ID. @throws HostMemoryError as `allocatePages` */
+  allocateLargePage(name: AccountName): number {
+    this.#checkLimits(name, PAGES_PER_CHUNK);
+    if (this.#totals.isSeeded) throw new HostMemoryError('no-memory', 'Cannot allocate large page: a seeded host has none');
+    const pageId = this.#pool.takeWholeChunk(this.id);
+    this.#addAllocated(name, PAGES_PER_CHUNK);
+    return pageId;
+  }
+
+  /** Gives the host a chunk, as machines do on hosts that can't allocate for them. */
+  seedChunk(): void {
+    this.#pool.addChunk().affinity = this.id;
+  }
+
+  /**
+   * Frees pages; of a shared one, this machine's reference, and the page with the last. Stops at the first error, when the pages before it
+   * are freed.
+   * @throws HostMemoryError `free-too-much`, `page-not-found`, `page-already-free`, `not-page-owner`, `wrong-order`
+   */
+  freePages(name: AccountName, pageIds: Uint32Array, count = pageIds.length): void {
+    this.#checkReserved('free pages');
+    if (count > this.allocated[name]) throw new HostMemoryError('free-too-much', `Cannot free ${count} ${name} pages: ${this.allocated[name]} are allocated`);
+    for (let i = 0; i < count; i++) {
+      this.#freePage(pageIds[i]);
+      this.allocated[name]--;
+    }
+  }
+
+  /**
+   * Accounts for pages that the machine's balloon took (and freed) or gave back.
+   * @throws HostMemoryError `invalid-parameter`, `wrong-order`, `free-too-much`, `deflate-too-much`
+   */
+  balloon(action: BalloonAction, count: number): void {
+    this.#checkReserved('balloon pages');
+    if (!(count >= 0 && count < BALLOON_BATCH_LIMIT))
+      throw new HostMemoryError('invalid-parameter', `Cannot balloon ${count} pages: fewer than ${BALLOON_BATCH_LIMIT} at a time`);
+    if (action === 'inflate' && count > this.allocated.base)
+      throw new HostMemoryError('free-too-much', `Cannot balloon ${count} pages: ${this.allocated.base} are allocated`);
+    if (action === 'deflate' && count > this.balloonedPages)
+      throw new HostMemoryError('deflate-too-much', `Cannot give ${count} ballooned pages back: there are ${this.balloonedPages}`);
+    const change = { inflate: count, deflate: -count, reset: -this.balloonedPages }[action];
+    this.balloonedPages += change;
+    this.#totals.balloonedPages += change;
+  }
+
+  /** Makes a private page a shared one with one reference: this machine's. @throws HostMemoryError as `freePages`, or `page-not-private` */
+  sharePage(pageId: number): void {
+    const chunk = this.#chunkOf(pageId);
+    if (this.#totals.isSeeded || chunk.stateOf(pageId & PAGE_INDEX_MASK) === 'shared')
+      throw new HostMemoryError('page-not-private', `Cannot share page ${pageId}: it is shared already, or this host shares none`);
+    this.#pool.setShared(pageId, 1);
+    this.privatePages--;
+    this.sharedPages++;
+    this.#totals.sharedPages++;
+  }
+
+  /**
+   * Refers to a shared page of any machine, on the base account.
+   * @throws HostMemoryError `page-not-found`, `page-already-free`, `not-page-owner` for a private one, `account-limit`
+   */
+  referToShared(pageId: number): void {
+    this.#checkLimits('base', 1, 0);
+    const chunk = this.#chunkOf(pageId);
+    const index = pageId & PAGE_INDEX_MASK;
+    if (chunk.stateOf(index) !== 'shared') throw new HostMemoryError('not-page-owner', `Cannot share page ${pageId}: it is private`);
+    this.#pool.setShared(pageId, chunk.valueOf(index) + 1);
+    this.allocated.base++;
+    this.sharedPages++;
+    this.#totals.duplicatePages++;
+  }
+
+  /** Ends the account: its private pages are freed, its reservation ends. References to shared pages that it did not free are left behind. */
+  close(): void {
+    for (const chunk of this.#pool.chunks) {
+      if (chunk?.affinity === this.id) chunk.affinity = 0;
+      for (const pageId of chunk?.privatePagesOf(this.id) ?? []) this.#freePrivate(pageId);
+    }
+    this.#totals.balloonedPages -= this.balloonedPages;
+    this.#totals.leftBehindSharedPages += this.sharedPages;
+    this.balloonedPages = 0;
+    this.sharedPages = 0;
+    this.#setReserved(NO_PAGES, this.policy);
+    Object.assign(this.allocated, NO_PAGES);
+    this.#mayAllocate = false;
+    this.#onClose();
+  }
+
+  #setReserved(pages: AccountPages, policy: OverCommitPolicy): void {
+    const old = { pages: sum(this.reserved), overCommitted: this.overCommittedPages };
+    this.overCommittedPages = this.#totals.changeReservation(old, sum(pages), policy === 'to-be-decided');
+    Object.assign(this.reserved, pages);
+    this.policy = policy;
+  }
+
+  #checkReserved(doing: string): void {
+    if (!this.#mayAllocate) throw new HostMemoryError('wrong-order', `Cannot ${doing}: nothing is reserved yet`);
+  }
+
+  /** @param newPages how many of `count` the host does not have in use yet */
+  #checkLimits(name: AccountName, count: number, newPages = count): void {
+    this.#checkReserved('allocate pages');
+    const { allocatedPages, maxPages } = this.#totals;
+    if (allocatedPages + newPages > maxPages)
+      throw new HostMemoryError('global-limit', `Cannot allocate ${newPages} pages: of the host's ${maxPages}, ${allocatedPages} are in use`);
+    const used = this.allocated[name] + (name === 'base' ? this.balloonedPages : 0);
+    if (used + count > this.reserved[name])
+      throw new HostMemoryError('account-limit', `Cannot allocate ${count} ${name} pages: of ${this.reserved[name]} reserved, ${used} are in use`);
+  }
+
+  #addAllocated(name: AccountName, count: number): void {
+    this.allocated[name] += count;
+    this.privatePages += count;
+    this.#totals.allocatedPages += count;
+  }
+
+  /** @throws HostMemoryError when the page is not allocated, or another machine's */
+  #chunkOf(pageId: number): Chunk {
+    const chunk = pageId > NIL_PAGE_ID && pageId <= LAST_PAGE_ID ? this.#pool.chunkOf(pageId) : undefined;
+    if (!chunk) throw new HostMemoryError('page-not-found', `Cannot use page ${pageId}: the host has no such page`);
+    const index = pageId & PAGE_INDEX_MASK;
+    const state = chunk.stateOf(index);
+    if (state === 'free') throw new HostMemoryError('page-already-free', `Cannot use page ${pageId}: it is free`);
+    if (state === 'private' && chunk.valueOf(index) !== this.id)
+      throw new HostMemoryError('not-page-owner', `Cannot use page ${pageId}: it belongs to another machine`);
+    return chunk;
+  }
+
+  #freePage(pageId: number): void {
+    const chunk = this.#chunkOf(pageId);
+    const index = pageId & PAGE_INDEX_MASK;
+    if (chunk.stateOf(index) === 'private') this.#freePrivate(pageId);
+    else this.#dropReference(pageId, chunk.valueOf(index) - 1);
+  }
+
+  #freePrivate(pageId: number): void {
+    this.#pool.putBack(pageId);
+    this.privatePages--;
+    this.#totals.allocatedPages--;
+  }
+
+  #dropReference(pageId: number, references: number): void {
+    if (this.sharedPages === 0) throw new HostMemoryError('not-page-owner', `Cannot free page ${pageId}: this machine shares none`);
+    this.sharedPages--;
+    if (references > 0) {
+      this.#pool.setShared(pageId, references);
+      this.#totals.duplicatePages--;
+      return;
+    }
+    this.#pool.putBack(pageId);
+    this.#totals.sharedPages--;
+    this.#totals.allocatedPages--;
+  }
+}
+
+const NO_PAGES: AccountPages = { base: 0, shadow: 0, fixed: 0 };
+
+function sum(pages: AccountPages): number {
+  return pages.base + pages.shadow + pages.fixed;
+}

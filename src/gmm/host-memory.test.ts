@@ -1,0 +1,248 @@
+import { describe, expect, test } from 'vitest';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import type { AccountPages, HostAccount } from './host-account.ts';
+import { HostMemory, type HostMemoryOptions } from './host-memory.ts';
+import { HOST_MEMORY_CODES, type HostMemoryCode, HostMemoryError } from './host-memory-error.ts';
+import { CHUNK_ID_SHIFT, LAST_PAGE_ID, offsetInChunk, PAGES_PER_CHUNK } from './page-id.ts';
+
+const PAGES: AccountPages = { base: 4096, shadow: 16, fixed: 16 };
+
+function machineOn(host: HostMemory, pages = PAGES): HostAccount {
+  const account = host.openAccount();
+  account.reserve(pages, 'no-over-commitment', 'normal');
+  return account;
+}
+
+function allocate(account: HostAccount, count: number): Uint32Array {
+  const pageIds = new Uint32Array(count);
+  account.allocatePages('base', pageIds);
+  return pageIds;
+}
+
+function oneMachine(options: HostMemoryOptions = {}): { host: HostMemory; account: HostAccount } {
+  const host = new HostMemory(options);
+  return { host, account: machineOn(host) };
+}
+
+const chunksOf = (pageIds: Iterable<number>) => [...new Set([...pageIds].map((id) => id >>> CHUNK_ID_SHIFT))];
+const page = (host: HostMemory, id: number) => host.chunkBytes(id).subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE);
+
+describe('a refusal', () => {
+  const cases: Record<HostMemoryCode, () => void> = {
+    'invalid-parameter': () => new HostMemory().openAccount().reserve({ base: 0, shadow: 1, fixed: 1 }, 'no-over-commitment', 'low'),
+    'wrong-order': () => allocate(new HostMemory().openAccount(), 1),
+    'no-memory': () => {
+      const { host, account } = oneMachine();
+      host.limitChunks(1);
+      allocate(account, PAGES_PER_CHUNK + 1);
+    },
+    'seed-me': () => allocate(oneMachine({ seeded: true }).account, 1),
+    'global-limit': () => {
+      const host = new HostMemory({ maxPages: 3000 });
+      const [a, b] = [host.openAccount(), host.openAccount()];
+      for (const account of [a, b]) account.reserve({ base: 2000, shadow: 1, fixed: 1 }, 'to-be-decided', 'normal');
+      allocate(a, 2000);
+      allocate(b, 1001);
+    },
+    'account-limit': () => oneMachine().account.allocatePages('shadow', new Uint32Array(17)),
+    'free-too-much': () => {
+      const { account } = oneMachine();
+      account.freePages('base', new Uint32Array([...allocate(account, 1), 5]));
+    },
+    'deflate-too-much': () => oneMachine().account.balloon('deflate', 1),
+    'page-not-found': () => {
+      const { account } = oneMachine();
+      allocate(account, 1);
+      account.freePages('base', new Uint32Array([0x7ff << CHUNK_ID_SHIFT]));
+    },
+    'reservation-declined': () => machineOn(new HostMemory({ maxPages: 4000 })),
+    'page-not-private': () => {
+      const { account } = oneMachine();
+      const [id] = allocate(account, 1);
+      account.sharePage(id);
+      account.sharePage(id);
+    },
+    'page-already-free': () => {
+      const { account } = oneMachine();
+      const [, id] = allocate(account, 2);
+      account.freePages('base', new Uint32Array([id, id]));
+    },
+    'not-page-owner': () => {
+      const { host, account } = oneMachine();
+      const other = machineOn(host);
+      allocate(other, 1);
+      other.freePages('base', allocate(account, 1));
+    },
+  };
+
+  test.each(Object.entries(cases))('%s has its VirtualBox code', (code, provoke) => {
+    expect(provoke).toThrow(expect.objectContaining({ code, vboxCode: HOST_MEMORY_CODES[code as HostMemoryCode] }));
+    expect(provoke).toThrow(HostMemoryError);
+  });
+
+  test('wrong-order: a second initial reservation; an update, a free or a balloon before the first', () => {
+    const { host, account } = oneMachine();
+    const early = host.openAccount();
+    for (const provoke of [
+      () => account.reserve(PAGES, 'no-over-commitment', 'high'),
+      () => early.updateReservation(PAGES),
+      () => early.freePages('base', new Uint32Array(0)),
+      () => early.balloon('reset', 0),
+    ])
+      expect(provoke).toThrow(expect.objectContaining({ code: 'wrong-order' }));
+  });
+
+  test.each([0, LAST_PAGE_ID + 1, 0xffff_ffff, LAST_PAGE_ID])('page-not-found: page ID %i', (id) => {
+    const { account } = oneMachine();
+    allocate(account, 1);
+    expect(() => account.freePages('base', new Uint32Array([id]))).toThrow(expect.objectContaining({ code: 'page-not-found' }));
+  });
+
+  test('of allocation changes nothing', () => {
+    const { host, account } = oneMachine();
+    allocate(account, 100);
+    const before = host.figures;
+    expect(() => allocate(account, PAGES.base)).toThrow(expect.objectContaining({ code: 'account-limit' }));
+    expect(host.figures).toEqual(before);
+  });
+
+  test('of freeing stops at the first bad page, with those before it freed', () => {
+    const { account } = oneMachine();
+    const [a, b, c] = allocate(account, 3);
+    expect(() => account.freePages('base', new Uint32Array([a, a, b]))).toThrow(expect.objectContaining({ code: 'page-already-free' }));
+    expect(account.allocated.base).toBe(2);
+    account.freePages('base', new Uint32Array([b, c]));
+    expect(account.privatePages).toBe(0);
+  });
+
+  test('account-limit: ballooned pages count, and a reservation cannot fall below what is used', () => {
+    const { account } = oneMachine();
+    const ids = allocate(account, 4096);
+    account.freePages('base', ids, 96);
+    account.balloon('inflate', 96);
+    expect(() => allocate(account, 1)).toThrow(expect.objectContaining({ code: 'account-limit' }));
+    expect(() => account.updateReservation({ ...PAGES, base: 4095 })).toThrow(expect.objectContaining({ code: 'account-limit' }));
+    account.updateReservation({ ...PAGES, base: 4097 });
+    expect(allocate(account, 1)).toHaveLength(1);
+  });
+
+  test('free-too-much: a balloon larger than what is allocated; invalid-parameter: 2^20 pages at once', () => {
+    const { account } = oneMachine();
+    expect(() => account.balloon('inflate', 1)).toThrow(expect.objectContaining({ code: 'free-too-much' }));
+    expect(() => account.balloon('inflate', 2 ** 20)).toThrow(expect.objectContaining({ code: 'invalid-parameter' }));
+  });
+});
+
+describe('allocatePages()', () => {
+  test('gives zeroed pages, also of those that another machine had written', () => {
+    const { host, account } = oneMachine();
+    const ids = allocate(account, 600);
+    for (const id of ids) page(host, id).fill(0xa5);
+    account.freePages('base', ids);
+    for (const id of allocate(machineOn(host), 600)) expect(page(host, id).every((byte) => byte === 0)).toBe(true);
+  });
+
+  test("takes the fullest of the machine's own chunks first", () => {
+    const { host, account } = oneMachine();
+    const ids = allocate(account, 2 * PAGES_PER_CHUNK);
+    const other = allocate(machineOn(host), 500);
+    account.freePages('base', ids.subarray(0, 300));
+    account.freePages('base', ids.subarray(PAGES_PER_CHUNK, PAGES_PER_CHUNK + 20));
+    expect(chunksOf(allocate(account, 20))).toEqual([ids[PAGES_PER_CHUNK] >>> CHUNK_ID_SHIFT]);
+    expect(chunksOf(allocate(account, 300))).toEqual([ids[0] >>> CHUNK_ID_SHIFT]);
+    expect(chunksOf(other)).not.toContain(ids[0] >>> CHUNK_ID_SHIFT);
+  });
+
+  test("takes empty chunks before other machines', which come before new ones", () => {
+    const { host, account } = oneMachine();
+    const mine = allocate(account, 100);
+    const other = machineOn(host);
+    const theirs = [...allocate(other, 206), ...allocate(other, 206)];
+    expect(chunksOf(theirs)).toEqual(chunksOf(mine));
+    const more = allocate(other, PAGES_PER_CHUNK);
+    other.freePages('base', more);
+    account.freePages('base', mine.subarray(0, 50));
+    expect(chunksOf(allocate(other, 10))).toEqual(chunksOf(more));
+    expect(host.figures.chunks).toBe(2);
+  });
+
+  test('takes a chunk over when it is more than half free and half a chunk is asked for', () => {
+    const { host, account } = oneMachine();
+    const mine = allocate(account, 100);
+    const other = machineOn(host);
+    allocate(other, 300);
+    account.freePages('base', mine.subarray(0, 50));
+    other.freePages('base', allocate(other, 12));
+    expect(chunksOf(allocate(other, 1))).toEqual(chunksOf(mine));
+    expect(host.figures.chunks).toBe(1);
+  });
+
+  test('gives 512 pages in a row for a large page', () => {
+    const { host, account } = oneMachine();
+    allocate(account, 5);
+    const first = account.allocateLargePage('base');
+    expect(offsetInChunk(first)).toBe(0);
+    expect(page(host, first + 511).length).toBe(PAGE_SIZE);
+    expect(account.allocated.base).toBe(517);
+    account.freePages(
+      'base',
+      Uint32Array.from({ length: 512 }, (_, i) => first + i),
+    );
+    expect(account.allocated.base).toBe(5);
+  });
+
+  test('takes what the machine seeded, on a host that cannot allocate for it', () => {
+    const { host, account } = oneMachine({ seeded: true });
+    account.seedChunk();
+    expect(allocate(account, PAGES_PER_CHUNK)).toHaveLength(PAGES_PER_CHUNK);
+    expect(() => allocate(account, 1)).toThrow(expect.objectContaining({ code: 'seed-me' }));
+    expect(() => account.sharePage(1 << CHUNK_ID_SHIFT)).toThrow(expect.objectContaining({ code: 'page-not-private' }));
+    expect(host.figures.chunks).toBe(1);
+  });
+});
+
+describe('a host of several machines', () => {
+  test('counts what policy to-be-decided promises beyond what it has', () => {
+    const host = new HostMemory({ maxPages: 5000 });
+    machineOn(host);
+    const second = host.openAccount();
+    second.reserve(PAGES, 'to-be-decided', 'low');
+    const { reservedPages, overCommittedPages } = host.figures;
+    expect([reservedPages, overCommittedPages]).toEqual([2 * 4128, 2 * 4128 - 5000]);
+    second.close();
+    expect(host.figures).toMatchObject({ reservedPages: 4128, overCommittedPages: 0 });
+  });
+
+  test('frees a shared page with its last reference', () => {
+    const { host, account } = oneMachine();
+    const other = machineOn(host);
+    const [id] = allocate(account, 1);
+    account.sharePage(id);
+    other.referToShared(id);
+    expect(host.figures).toMatchObject({ allocatedPages: 1, sharedPages: 1, duplicatePages: 1 });
+    account.freePages('base', new Uint32Array([id]));
+    expect(() => account.freePages('base', new Uint32Array([id]))).toThrow(expect.objectContaining({ code: 'free-too-much' }));
+    expect(host.figures).toMatchObject({ allocatedPages: 1, sharedPages: 1, duplicatePages: 0 });
+    other.freePages('base', new Uint32Array([id]));
+    expect(host.figures).toMatchObject({ allocatedPages: 0, sharedPages: 0, duplicatePages: 0 });
+  });
+
+  test('gets everything back of a machine that ends, but references to shared pages', () => {
+    const { host, account } = oneMachine();
+    const ids = allocate(account, 1000);
+    account.sharePage(ids[3]);
+    account.balloon('inflate', 7);
+    account.close();
+    account.close();
+    expect(host.figures).toMatchObject({ allocatedPages: 1, balloonedPages: 0, reservedPages: 0, leftBehindSharedPages: 1 });
+    expect(host.accounts.size).toBe(0);
+  });
+
+  test('keeps two empty chunks and gives the others back', () => {
+    const { host, account } = oneMachine();
+    account.freePages('base', allocate(account, 4096));
+    expect(host.figures.chunks).toBe(2);
+    host.trim();
+    expect(host.figures.chunks).toBe(0);
+  });
+});

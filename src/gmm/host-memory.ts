@@ -1,0 +1,148 @@
+import { PAGE_SIZE } from '../../formats/units.ts';
+import type { Chunk } from './chunk.ts';
+import { ChunkPool } from './chunk-pool.ts';
+import { HostAccount } from './host-account.ts';
+import { HostMemoryError } from './host-memory-error.ts';
+import { HostTotals } from './host-totals.ts';
+import { AllMapped, MappingCache } from './mapping-cache.ts';
+import { CHUNK_ID_SHIFT, offsetInChunk, PAGES_PER_CHUNK } from './page-id.ts';
+
+export interface HostMemoryOptions {
+  /** Pages that all machines together may have. */
+  maxPages?: number;
+  /** At most so many chunks of 2 MiB in memory, the others in a file; at least 2. */
+  maxMappedChunks?: number;
+  /** Where that file is; the system's folder for temporary files unless told. */
+  folder?: string;
+  /** Machines bring their chunks themselves (`seedChunk`). */
+  seeded?: boolean;
+}
+
+/** What a host can tell of its memory, in pages except where the name says otherwise. */
+export interface HostMemoryFigures {
+  chunks: number;
+  mappedChunks: number;
+  maxMappedChunks: number;
+  mappingMisses: number;
+  freePages: number;
+  reservedPages: number;
+  overCommittedPages: number;
+  allocatedPages: number;
+  balloonedPages: number;
+  sharedPages: number;
+  duplicatePages: number;
+  leftBehindSharedPages: number;
+}
+
+/**
+ * The memory of a host, from which the machines on it get their pages: the global memory manager (GMM). It comes in chunks of 2 MiB; a page is
+ * a number, never an object. Everything here is synchronous, and each machine has a `HostAccount`.
+ */
+export class HostMemory {
+  readonly accounts = new Set<HostAccount>();
+  readonly #pool: ChunkPool;
+  readonly #totals: HostTotals;
+  #accountsOpened = 0;
+
+  /** @throws HostMemoryError `invalid-parameter`; EnvironmentError when there can be no file in the folder */
+  constructor(options: HostMemoryOptions = {}) {
+    const { maxPages = 0xffff_ffff, maxMappedChunks, folder, seeded = false } = options;
+    if (!(maxPages > 0) || (maxMappedChunks !== undefined && !(maxMappedChunks >= 2)))
+      throw new HostMemoryError('invalid-parameter', 'Cannot create host memory: it needs at least one page, and two mapped chunks');
+    this.#pool = new ChunkPool(maxMappedChunks === undefined ? new AllMapped() : new MappingCache(maxMappedChunks, folder));
+    this.#totals = new HostTotals(maxPages, seeded);
+  }
+
+  /** Registers a machine. Close the account when the machine ends. */
+  openAccount(): HostAccount {
+    const account = new HostAccount(++this.#accountsOpened, this.#pool, this.#totals, () => this.accounts.delete(account));
+    this.accounts.add(account);
+    return account;
+  }
+
+  /**
+   * The 2 MiB of the chunk that a page lies in; the page is at `offsetInChunk(pageId)`. Borrowed: with `maxMappedChunks` until the next call
+   * that may map another chunk (this one, `copyPage`, allocating), otherwise until the page is freed.
+   * @throws HostMemoryError `page-not-found`; EnvironmentError when the file can't be read or written
+   */
+  chunkBytes(pageId: number): Uint8Array {
+    const chunk = this.#pool.chunks[pageId >>> CHUNK_ID_SHIFT];
+    return chunk?.age === 0 ? chunk.bytes : this.#map(chunk, pageId);
+  }
+
+  /** Keeps the chunk's bytes in place until `unpin`, however many others are used. */
+  pin(pageId: number): void {
+    this.#chunkOf(pageId).pins++;
+  }
+
+  unpin(pageId: number): void {
+    this.#chunkOf(pageId).pins--;
+  }
+
+  copyPage(from: number, to: number): void {
+    const source = this.chunkBytes(from);
+    this.pin(from);
+    try {
+      this.chunkBytes(to).set(source.subarray(offsetInChunk(from), offsetInChunk(from) + PAGE_SIZE), offsetInChunk(to));
+    } finally {
+      this.unpin(from);
+    }
+  }
+
+  /** Have two pages the same 4096 bytes? */
+  areEqual(pageId: number, otherId: number): boolean {
+    const bytes = this.chunkBytes(pageId);
+    this.pin(pageId);
+    try {
+      const start = offsetInChunk(pageId);
+      const other = offsetInChunk(otherId);
+      return Buffer.compare(bytes.subarray(start, start + PAGE_SIZE), this.chunkBytes(otherId).subarray(other, other + PAGE_SIZE)) === 0;
+    } finally {
+      this.unpin(pageId);
+    }
+  }
+
+  /** Gives chunks without used pages back to the system, also those that were kept for the next allocation. */
+  trim(): void {
+    this.#pool.trim();
+  }
+
+  /** Lets the host give only so many more chunks, to see what happens without memory. */
+  limitChunks(count: number): void {
+    this.#pool.chunksLeft = count;
+  }
+
+  get figures(): HostMemoryFigures {
+    const { mapped, maxMapped, misses } = this.#pool.mapper;
+    const { reservedPages, overCommittedPages, allocatedPages, balloonedPages, sharedPages, duplicatePages, leftBehindSharedPages } = this.#totals;
+    return {
+      chunks: this.#pool.chunkCount,
+      mappedChunks: mapped,
+      maxMappedChunks: maxMapped,
+      mappingMisses: misses,
+      freePages: this.#pool.chunkCount * PAGES_PER_CHUNK - allocatedPages,
+      reservedPages,
+      overCommittedPages,
+      allocatedPages,
+      balloonedPages,
+      sharedPages,
+      duplicatePages,
+      leftBehindSharedPages,
+    };
+  }
+
+  /** Removes the file. No page may be used any more. */
+  close(): void {
+    this.#pool.mapper.close();
+  }
+
+  #map(chunk: Chunk | undefined, pageId: number): Uint8Array {
+    return this.#pool.mapper.map(chunk ?? this.#chunkOf(pageId));
+  }
+
+  #chunkOf(pageId: number): Chunk {
+    const chunk = this.#pool.chunkOf(pageId);
+    if (!chunk) throw new HostMemoryError('page-not-found', `Cannot use page ${pageId}: the host has no such page`);
+    return chunk;
+  }
+}

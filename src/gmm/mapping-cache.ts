@@ -1,0 +1,209 @@
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EnvironmentError } from '../../formats/errors.ts';
+import { type Chunk, JUST_USED, NOT_MAPPED } from './chunk.ts';
+import { HostMemoryError } from './host-memory-error.ts';
+import { CHUNK_SIZE } from './page-id.ts';
+
+/** Where the bytes of chunks are. */
+export interface ChunkMapper {
+  /** Chunks in memory, the most there may be, and how often one had to be looked up or read that was not in use just before. */
+  readonly mapped: number;
+  readonly maxMapped: number;
+  readonly misses: number;
+  /** Readies a new chunk; its bytes are zero. */
+  add(chunk: Chunk): void;
+  /** The bytes of a chunk that is not marked as just used. */
+  map(chunk: Chunk): Uint8Array;
+  /** Drops the bytes of a chunk that is given back. */
+  remove(chunk: Chunk): void;
+  close(): void;
+}
+
+/** Zeroed memory; the system gives a page of it only when it is touched. */
+function newBytes(): Uint8Array {
+  try {
+    return new Uint8Array(CHUNK_SIZE);
+  } catch (cause) {
+    const error = new HostMemoryError('no-memory', 'Cannot allocate chunk: the host has no memory left');
+    error.cause = cause;
+    throw error;
+  }
+}
+
+/** All chunks stay in memory. */
+export class AllMapped implements ChunkMapper {
+  readonly maxMapped = 0xffff_ffff;
+  readonly misses = 0;
+  mapped = 0;
+
+  add(chunk: Chunk): void {
+    chunk.mapTo(newBytes());
+    this.mapped++;
+  }
+
+  map(chunk: Chunk): Uint8Array {
+    return chunk.bytes;
+  }
+
+  remove(chunk: Chunk): void {
+    chunk.unmap();
+    this.mapped--;
+  }
+
+  close(): void {}
+}
+
+/** Ages are 32 bits; where they end, all are cut down to these few. Source: PGMPhys.cpp, pgmR3PhysChunkAgeingRolloverCallback. */
+const AGE_AFTER_ROLL_OVER = 4;
+const MOST_SEARCHES_BETWEEN_AGEINGS = 1024;
+
+/**
+ * At most `maxMapped` chunks are in memory, the others in a file. The chunk that was out of use longest makes room, by VirtualBox's age rules:
+ * using a chunk makes its age 0, ageing gives all of age 0 the present age, and only chunks that have an age go. Pinned ones stay, even if more
+ * than `maxMapped` are in memory for it.
+ */
+export class MappingCache implements ChunkMapper {
+  readonly maxMapped: number;
+  misses = 0;
+  readonly #mapped: Chunk[] = [];
+  readonly #file: number;
+  readonly #folder: string;
+  #now: number;
+  #searchesUntilAgeing = 0;
+
+  /**
+   * @param parent folder for the file, which only this user can read and which is removed at `close`
+   * @param now age to begin with, for tests of the roll-over
+   */
+  constructor(maxMapped: number, parent = tmpdir(), now = AGE_AFTER_ROLL_OVER) {
+    this.maxMapped = maxMapped;
+    this.#now = now;
+    try {
+      this.#folder = mkdtempSync(join(parent, 'savkit-memory-'));
+      this.#file = openSync(join(this.#folder, 'chunks'), 'wx+', 0o600);
+      // The file lives on under its descriptor, and a killed process leaves nothing behind. Windows removes it at close.
+      if (process.platform !== 'win32') rmSync(this.#folder, { recursive: true });
+    } catch (cause) {
+      throw EnvironmentError.from(cause, `keep guest memory in ${parent}`);
+    }
+  }
+
+  get mapped(): number {
+    return this.#mapped.length;
+  }
+
+  add(chunk: Chunk): void {
+    this.#bringIn(chunk);
+  }
+
+  map(chunk: Chunk): Uint8Array {
+    if (chunk.age === NOT_MAPPED) {
+      this.misses++;
+      this.#bringIn(chunk);
+    }
+    chunk.age = JUST_USED;
+    return chunk.bytes;
+  }
+
+  remove(chunk: Chunk): void {
+    if (chunk.age === NOT_MAPPED) return;
+    chunk.unmap();
+    this.#forget(this.#mapped.indexOf(chunk));
+  }
+
+  close(): void {
+    closeSync(this.#file);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #bringIn(chunk: Chunk): void {
+    const recycled = this.#makeRoom();
+    const bytes = recycled ?? newBytes();
+    if (chunk.isInFile) readWhole(this.#file, bytes, chunk);
+    else recycled?.fill(0);
+    chunk.mapTo(bytes);
+    this.#mapped.push(chunk);
+  }
+
+  /** Writes chunks out until there is room for one more. What can't be written stays in memory, so a full disk loses nothing. @returns bytes to use again */
+  #makeRoom(): Uint8Array | undefined {
+    let bytes: Uint8Array | undefined;
+    while (this.#mapped.length >= this.maxMapped) {
+      const index = this.#candidate();
+      if (index < 0) return bytes;
+      const chunk = this.#mapped[index];
+      writeWhole(this.#file, chunk.bytes, chunk);
+      chunk.isInFile = true;
+      bytes = chunk.unmap();
+      this.#forget(index);
+    }
+    return bytes;
+  }
+
+  #forget(index: number): void {
+    const last = this.#mapped.pop();
+    if (last && index < this.#mapped.length) this.#mapped[index] = last;
+  }
+
+  /** Index of the chunk that was out of use longest, −1 when all are pinned. */
+  #candidate(): number {
+    if (this.#searchesUntilAgeing-- <= 0) this.#age();
+    const found = this.#oldest();
+    if (found >= 0) return found;
+    this.#age();
+    return this.#oldest();
+  }
+
+  #oldest(): number {
+    let oldest = -1;
+    for (let index = 0; index < this.#mapped.length; index++) {
+      const { age, pins } = this.#mapped[index];
+      if (age !== JUST_USED && pins === 0 && (oldest < 0 || age < this.#mapped[oldest].age)) oldest = index;
+    }
+    return oldest;
+  }
+
+  #age(): void {
+    this.#searchesUntilAgeing = Math.min(this.maxMapped >> 2, MOST_SEARCHES_BETWEEN_AGEINGS);
+    this.#now++;
+    if (this.#now > 0xffff_ffff) this.#rollOver();
+    for (const chunk of this.#mapped) {
+      if (chunk.age === JUST_USED) chunk.age = this.#now;
+    }
+  }
+
+  #rollOver(): void {
+    this.#now = AGE_AFTER_ROLL_OVER;
+    for (const chunk of this.#mapped) {
+      if (chunk.age === JUST_USED) chunk.age = AGE_AFTER_ROLL_OVER;
+      else if (chunk.age >= 0xffff_ff00) chunk.age = 3;
+      else chunk.age = chunk.age >= 0xffff_f000 ? 2 : 1;
+    }
+  }
+}
+
+function positionOf(chunk: Chunk): number {
+  return (chunk.id - 1) * CHUNK_SIZE;
+}
+
+function readWhole(file: number, bytes: Uint8Array, chunk: Chunk): void {
+  try {
+    for (let done = 0; done < bytes.length; ) {
+      const count = readSync(file, bytes, done, bytes.length - done, positionOf(chunk) + done);
+      if (count === 0) throw new Error('the file is shorter than it was');
+      done += count;
+    }
+  } catch (cause) {
+    throw EnvironmentError.from(cause, `read chunk ${chunk.id} of guest memory`);
+  }
+}
+
+function writeWhole(file: number, bytes: Uint8Array, chunk: Chunk): void {
+  try {
+    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, positionOf(chunk) + done);
+  } catch (cause) {
+    throw EnvironmentError.from(cause, `write chunk ${chunk.id} of guest memory`);
+  }
+}
