@@ -19,12 +19,17 @@ export type { Container, ContainerHeader, Release, UnitHeader } from '../formats
 export { openContainer } from '../formats/ssm/open.ts';
 export { PayloadReader } from '../formats/ssm/payload.ts';
 export { Encoding } from '../formats/ssm/segments.ts';
+export { AddressSpace, type AddressSpaceMemory, type AddressSpaceOptions, type Translation } from './paging/address-space.ts';
+export { type Found, findBytes } from './paging/find-bytes.ts';
+export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } from './paging/mappings-of.ts';
+export { type PagingMode, pagingModeOf, type ShadowMode } from './paging/modes.ts';
+export { PageFault } from './paging/page-fault.ts';
+export { shadowModeFor } from './paging/shadow-mode.ts';
 export { describeState, type StateDescription } from './saved-state/describe.ts';
 export { type ExtractOptions, type ExtractReport, extract, type ImageFormat, type ImageTarget } from './saved-state/extract.ts';
 export type { Finding } from './saved-state/findings.ts';
 export { inspect } from './saved-state/inspect.ts';
 export { type MemoryRegion, memoryMap } from './saved-state/memory-map.ts';
-export { type PagingMode, pagingModeOf } from './saved-state/paging-mode.ts';
 export type { SavedState, UnitSummary } from './saved-state/state.ts';
 export { type VerifyReport, verify } from './saved-state/verify.ts';
 export { type PageSink, type WalkOptions, walkState } from './saved-state/walk.ts';

@@ -3,8 +3,8 @@ import { NIL_GC_PHYS } from '../../formats/pgm/layouts.ts';
 import type { Release } from '../../formats/ssm/container.ts';
 import type { PagingFeatures } from '../../formats/units/cpuid.ts';
 import type { CpuRegisters } from '../../formats/units/cpum.ts';
+import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
 import { holesOf, memoryMap, type RegionKind } from './memory-map.ts';
-import { pagingModeName, pagingModeOf } from './paging-mode.ts';
 import type { PassSummary, SavedState, UnitSummary } from './state.ts';
 import { mmio2Ranges } from './unit-choice.ts';
 

@@ -2,9 +2,9 @@ import { crc32 } from '../../formats/binary/crc32.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { EnvironmentError, hex, InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
+import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
 import { type Finding, Findings, firstError } from './findings.ts';
 import { memoryMap } from './memory-map.ts';
-import { pagingModeName, pagingModeOf } from './paging-mode.ts';
 import type { SavedState } from './state.ts';
 import { type WalkOptions, walkState } from './walk.ts';
 

@@ -1,0 +1,186 @@
+import { hex, UsageError } from '../../formats/errors.ts';
+import type { PagingFeatures } from '../../formats/units/cpuid.ts';
+import type { ControlRegisters } from '../../formats/units/cpum.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/units.ts';
+import { CR0_WP, CR4_PSE, EFER_NXE, type PagingMode, pagingModeOf } from './modes.ts';
+import { type AccessKind, faultOf, NO_FAULT, noteAccess } from './page-fault.ts';
+import { type PagingRules, RW, schemeOf, US } from './schemes.ts';
+import { type TableMemory, Walker, WalkStatus } from './walker.ts';
+
+/** Guest-physical memory that an address space reads and writes. */
+export interface AddressSpaceMemory extends TableMemory {
+  read(gcPhys: GuestPhys, target: Uint8Array): void;
+  write(gcPhys: GuestPhys, source: Uint8Array): void;
+  writeU32(gcPhys: GuestPhys, value: number): void;
+}
+
+export interface AddressSpaceOptions {
+  /** What CPUID tells; default: everything. */
+  features?: PagingFeatures | undefined;
+  /** Width of physical addresses; default 52. */
+  physicalBits?: number;
+  /** Legacy PAE: the latched directory pointers, as in the registers PDPTE0 to 3. Default: read from memory now. */
+  pdptes?: readonly bigint[];
+  /** False: address bit 20 is always 0. */
+  a20Enabled?: boolean;
+}
+
+/** Where a virtual address leads. */
+export type Translation =
+  | {
+      status: 'mapped';
+      gcPhys: GuestPhys;
+      /** 4 KiB, 2 MiB, 4 MiB or 1 GiB; 4 KiB without paging. */
+      pageSize: number;
+      writable: boolean;
+      user: boolean;
+      executable: boolean;
+      entries: WalkedEntry[];
+    }
+  | {
+      status: 'not-present' | 'reserved-bit' | 'bad-address' | 'not-canonical';
+      /** Where the walk ended: 1 is the last table; 8 where it did not begin. */
+      level: number;
+      entries: WalkedEntry[];
+    };
+
+/** One entry that a walk read. */
+export interface WalkedEntry {
+  name: 'PML4' | 'PDPT' | 'PD' | 'PT';
+  /** Where it lies; absent for a latched one. */
+  address?: GuestPhys;
+  value: bigint;
+}
+
+const STATUS_NAMES = ['mapped', 'not-present', 'reserved-bit', 'bad-address'] as const;
+const A20 = 2 ** 20;
+const LOW_48 = (1n << 48n) - 1n;
+
+/** The virtual memory of one CPU: its registers at one moment over guest-physical memory. */
+export class AddressSpace {
+  readonly mode: PagingMode;
+  readonly rules: PagingRules;
+  readonly memory: AddressSpaceMemory;
+  /** Absent without paging. */
+  readonly walker: Walker | undefined;
+  readonly a20Enabled: boolean;
+
+  constructor(memory: AddressSpaceMemory, registers: Omit<ControlRegisters, 'cr2'>, options: AddressSpaceOptions = {}) {
+    this.memory = memory;
+    this.mode = pagingModeOf(registers);
+    this.rules = rulesOf(registers, options);
+    this.a20Enabled = options.a20Enabled ?? true;
+    const scheme = schemeOf(this.mode);
+    if (!scheme) return;
+    this.walker = new Walker(memory, scheme, this.rules);
+    this.walker.root = Number(registers.cr3 & scheme.rootMask);
+    if (scheme.latchesRoot) this.walker.latched = options.pdptes ? halves(options.pdptes) : latchPdptes(memory, this.walker.root);
+  }
+
+  /** Where `address` leads; sets no bits. In long mode addresses have 64 bits and must be canonical, elsewhere 32. */
+  translate(address: GuestVirt): Translation {
+    const { walker } = this;
+    const linear = this.linear(address);
+    if (linear === undefined) return { status: 'not-canonical', level: 8, entries: [] };
+    if (!walker) return this.#identity(linear);
+    walker.walk(linear);
+    const entries = this.#entries(walker);
+    if (walker.status !== WalkStatus.MAPPED) return { status: STATUS_NAMES[walker.status] as 'not-present', level: walker.level, entries };
+    return {
+      status: 'mapped',
+      gcPhys: this.physical(walker.gcPhys),
+      pageSize: walker.pageSize,
+      writable: (walker.rights & RW) !== 0,
+      user: (walker.rights & US) !== 0,
+      executable: walker.executable,
+      entries,
+    };
+  }
+
+  /** As a processor accesses memory: sets accessed and dirty bits. @returns the address, or the error code of the page fault */
+  access(address: GuestVirt, access: AccessKind): { gcPhys: GuestPhys } | { fault: number } {
+    const { walker } = this;
+    const linear = this.linear(address);
+    if (linear === undefined || (!walker && linear >= 2 ** 32)) return { fault: access };
+    if (!walker) return { gcPhys: this.physical(linear) };
+    walker.walk(linear);
+    const fault = faultOf(walker, access);
+    if (fault !== NO_FAULT) return { fault };
+    noteAccess(walker, access, (at, value) => this.memory.writeU32(at, value));
+    return { gcPhys: this.physical(walker.gcPhys) };
+  }
+
+  /** Reads bytes; the guest's tables stay as they are. @throws UsageError `not-mapped` where a page is missing */
+  read(address: GuestVirt, target: Uint8Array): void {
+    this.#eachPage(address, target.length, (gcPhys, from, to) => this.memory.read(gcPhys, target.subarray(from, to)));
+  }
+
+  /** Writes bytes, also to read-only pages, as a debugger does; nothing is written if a page is missing. @throws UsageError `not-mapped` */
+  write(address: GuestVirt, source: Uint8Array): void {
+    this.#eachPage(address, source.length, () => {});
+    this.#eachPage(address, source.length, (gcPhys, from, to) => this.memory.write(gcPhys, source.subarray(from, to)));
+  }
+
+  /** The number that stands for an address in walks; undefined for one that is not canonical. */
+  linear(address: GuestVirt): number | undefined {
+    if (this.walker?.scheme.addressBits !== 48) return Number(BigInt.asUintN(64, address));
+    const signed = BigInt.asIntN(48, address);
+    return BigInt.asUintN(64, signed) === BigInt.asUintN(64, address) ? Number(address & LOW_48) : undefined;
+  }
+
+  /** The address that a number stands for. */
+  virtual(linear: number): GuestVirt {
+    return this.walker?.scheme.addressBits === 48 ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear))) : BigInt(linear);
+  }
+
+  /** What a physical address becomes on the bus. */
+  physical(gcPhys: GuestPhys): GuestPhys {
+    return this.a20Enabled || Math.floor(gcPhys / A20) % 2 === 0 ? gcPhys : gcPhys - A20;
+  }
+
+  #identity(linear: number): Translation {
+    if (linear < 0 || linear >= 2 ** 32) return { status: 'not-present', level: 8, entries: [] };
+    return { status: 'mapped', gcPhys: this.physical(linear), pageSize: PAGE_SIZE, writable: true, user: true, executable: true, entries: [] };
+  }
+
+  #entries(walker: Walker): WalkedEntry[] {
+    return Array.from({ length: walker.depth }, (_, i) => {
+      const value = (BigInt(walker.entryHigh[i]) << 32n) | BigInt(walker.entryLow[i]);
+      const { name } = walker.scheme.levels[i];
+      return walker.entryAddress[i] < 0 ? { name, value } : { name, address: walker.entryAddress[i], value };
+    });
+  }
+
+  #eachPage(address: GuestVirt, size: number, use: (gcPhys: GuestPhys, from: number, to: number) => void): void {
+    for (let done = 0; done < size; ) {
+      const at = address + BigInt(done);
+      const found = this.translate(at);
+      if (found.status !== 'mapped') throw new UsageError('not-mapped', `Cannot reach virtual address ${hex(at)}: ${found.status}, expected a mapped page`);
+      const upTo = Math.min(size, done + PAGE_SIZE - Number(at % BigInt(PAGE_SIZE)));
+      use(found.gcPhys, done, upTo);
+      done = upTo;
+    }
+  }
+}
+
+export function rulesOf({ cr0, cr4, efer }: Pick<ControlRegisters, 'cr0' | 'cr4' | 'efer'>, options: AddressSpaceOptions = {}): PagingRules {
+  const { features, physicalBits = 52 } = options;
+  return {
+    wp: (cr0 & CR0_WP) !== 0n,
+    nxe: (efer & EFER_NXE) !== 0n,
+    pse: (cr4 & CR4_PSE) !== 0n,
+    pse36: features?.pse36 ?? true,
+    gigabytePages: features?.gigabytePages ?? true,
+    physicalBits,
+  };
+}
+
+/** The four directory pointers at `root`, low and high halves in turn; undefined where there is no memory. */
+export function latchPdptes(memory: TableMemory, root: GuestPhys): Uint32Array | undefined {
+  if (!memory.holdsTables(root)) return undefined;
+  return Uint32Array.from({ length: 8 }, (_, i) => memory.readU32(root + 4 * i));
+}
+
+function halves(entries: readonly bigint[]): Uint32Array {
+  return Uint32Array.from(entries.flatMap((entry) => [Number(entry & 0xffffffffn), Number(entry >> 32n)]));
+}

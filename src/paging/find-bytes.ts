@@ -1,0 +1,97 @@
+import { UsageError } from '../../formats/errors.ts';
+import { type GuestVirt, PAGE_SIZE } from '../../formats/units.ts';
+import type { AddressSpace } from './address-space.ts';
+import { mappingsOf, type VirtualRun } from './mappings-of.ts';
+
+export interface FindOptions {
+  /** Where to begin and to end, `[from, to)`; default everywhere. */
+  from?: GuestVirt;
+  to?: GuestVirt;
+  /** More hits are not looked for; default 1000. */
+  maxHits?: number;
+  /** Bytes to look through; default 64 GiB: hostile tables show the same memory without end. */
+  maxBytes?: number;
+  /** As in `mappingsOf`. */
+  maxRuns?: number;
+}
+
+export interface Found {
+  /** Ascending. */
+  addresses: GuestVirt[];
+  /** False when a limit ended the search. */
+  complete: boolean;
+}
+
+/** Longest pattern: one page. */
+export const MAX_PATTERN = PAGE_SIZE;
+
+/**
+ * Where a pattern stands in virtual memory, also across pages that are no neighbours in physical memory. Addresses without RAM or ROM behind
+ * them are passed over.
+ * @throws UsageError `bad-pattern` for one of no byte or of more than `MAX_PATTERN`
+ */
+export function findBytes(space: AddressSpace, pattern: Uint8Array, options: FindOptions = {}): Found {
+  if (pattern.length === 0 || pattern.length > MAX_PATTERN) {
+    throw new UsageError('bad-pattern', `Cannot search for ${pattern.length} bytes: expected 1 to ${MAX_PATTERN}`);
+  }
+  const { runs, complete } = mappingsOf(space, options.maxRuns === undefined ? {} : { maxRuns: options.maxRuns });
+  const search = new Search(space, pattern, options);
+  for (const run of runs) if (!search.run(run)) return { addresses: search.hits, complete: false };
+  return { addresses: search.hits, complete };
+}
+
+class Search {
+  readonly hits: GuestVirt[] = [];
+  readonly #space: AddressSpace;
+  readonly #pattern: Uint8Array;
+  readonly #from: bigint;
+  readonly #to: bigint;
+  readonly #maxHits: number;
+  #bytesLeft: number;
+  /** The end of what precedes, then a page. */
+  readonly #window: Buffer;
+  #carried = 0;
+  /** The address that the carried bytes lead up to. */
+  #next = -1n;
+
+  constructor(space: AddressSpace, pattern: Uint8Array, { from = 0n, to = 1n << 64n, maxHits = 1000, maxBytes = 2 ** 36 }: FindOptions) {
+    this.#space = space;
+    this.#pattern = pattern;
+    this.#from = from;
+    this.#to = to;
+    this.#maxHits = maxHits;
+    this.#bytesLeft = maxBytes;
+    this.#window = Buffer.alloc(pattern.length - 1 + PAGE_SIZE);
+  }
+
+  /** @returns false when a limit is reached */
+  run({ virtual, gcPhys, size }: VirtualRun): boolean {
+    if (virtual >= this.#to || virtual + BigInt(size) <= this.#from) return true;
+    const first = this.#from > virtual ? Math.floor(Number(this.#from - virtual) / PAGE_SIZE) * PAGE_SIZE : 0;
+    const end = this.#to < virtual + BigInt(size) ? Number(this.#to - virtual) : size;
+    for (let at = first; at < end; at += PAGE_SIZE) {
+      if (!this.#space.memory.holdsTables(gcPhys + at)) continue;
+      this.#bytesLeft -= PAGE_SIZE;
+      if (this.#bytesLeft < 0) return false;
+      if (!this.#page(virtual + BigInt(at), gcPhys + at)) return false;
+    }
+    return true;
+  }
+
+  #page(virtual: bigint, gcPhys: number): boolean {
+    if (virtual !== this.#next) this.#carried = 0;
+    const end = this.#carried + PAGE_SIZE;
+    this.#space.memory.read(gcPhys, this.#window.subarray(this.#carried, end));
+    const window = this.#window.subarray(0, end);
+    for (let at = window.indexOf(this.#pattern); at >= 0; at = window.indexOf(this.#pattern, at + 1)) {
+      const address = virtual + BigInt(at - this.#carried);
+      if (address < this.#from || address + BigInt(this.#pattern.length) > this.#to) continue;
+      if (this.hits.length >= this.#maxHits) return false;
+      this.hits.push(address);
+    }
+    this.#carried = this.#pattern.length - 1;
+    this.#window.copyWithin(0, end - this.#carried, end);
+    this.#next = virtual + BigInt(PAGE_SIZE);
+    return true;
+  }
+}

@@ -1,0 +1,81 @@
+import { FOUR_GIB, type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/units.ts';
+import type { AddressSpace } from './address-space.ts';
+import { RW, US } from './schemes.ts';
+import { type VisitLimits, visitTables } from './visit-tables.ts';
+
+/** A run of pages: virtual and physical addresses continue, page size and rights are the same. */
+export interface VirtualRun {
+  virtual: GuestVirt;
+  gcPhys: GuestPhys;
+  /** Bytes; up to 2^48. */
+  size: number;
+  pageSize: number;
+  writable: boolean;
+  user: boolean;
+  executable: boolean;
+}
+
+export interface VirtualRuns {
+  /** Ascending. */
+  runs: VirtualRun[];
+  /** False when a limit ended the search: hostile tables can map memory without end. */
+  complete: boolean;
+}
+
+/** More runs than this are not listed; each takes some 100 bytes. */
+export const MAX_RUNS = 1 << 20;
+
+/** Everything that a CPU's page tables map. */
+export function mappingsOf(space: AddressSpace, limits: VisitLimits & { maxRuns?: number } = {}): VirtualRuns {
+  const { maxRuns = MAX_RUNS } = limits;
+  if (!space.walker) return { runs: [identityRun()], complete: true };
+  const runs: VirtualRun[] = [];
+  let run: VirtualRun | undefined;
+  let nextLinear = 0;
+  let nextPhys = 0;
+  let lastRights = 0;
+  let overflow = false;
+  const complete = visitTables(
+    space,
+    {
+      page(linear, gcPhys, size, rights, executable) {
+        const same = linear === nextLinear && gcPhys === nextPhys && run?.pageSize === size && lastRights === rights && run.executable === executable;
+        // Addresses don't continue across the hole between the halves of long mode.
+        if (same && run && linear !== 2 ** 47) run.size += size;
+        else if (runs.length >= maxRuns) overflow = true;
+        else {
+          run = { virtual: space.virtual(linear), gcPhys, size, pageSize: size, writable: (rights & RW) !== 0, user: (rights & US) !== 0, executable };
+          runs.push(run);
+        }
+        nextLinear = linear + size;
+        nextPhys = gcPhys + size;
+        lastRights = rights;
+      },
+      isEnough: () => overflow,
+    },
+    limits,
+  );
+  return { runs, complete: complete && !overflow };
+}
+
+/** Which virtual addresses lead to a physical one, ascending. */
+export function virtualAddressesOf(space: AddressSpace, gcPhys: GuestPhys, limits: VisitLimits & { maxAddresses?: number } = {}): GuestVirt[] {
+  const { maxAddresses = 1 << 16 } = limits;
+  if (!space.walker) return gcPhys < FOUR_GIB ? [BigInt(gcPhys)] : [];
+  const found: GuestVirt[] = [];
+  visitTables(
+    space,
+    {
+      page(linear, start, size) {
+        if (gcPhys >= start && gcPhys < start + size && found.length < maxAddresses) found.push(space.virtual(linear + gcPhys - start));
+      },
+      isEnough: () => found.length >= maxAddresses,
+    },
+    limits,
+  );
+  return found;
+}
+
+function identityRun(): VirtualRun {
+  return { virtual: 0n, gcPhys: 0, size: FOUR_GIB, pageSize: PAGE_SIZE, writable: true, user: true, executable: true };
+}

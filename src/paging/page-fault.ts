@@ -1,0 +1,53 @@
+import { A, D, RW, US } from './schemes.ts';
+import { type Walker, WalkStatus } from './walker.ts';
+
+/** Bits of the error code that a page fault pushes. */
+export const PageFault = { PRESENT: 1, WRITE: 2, USER: 4, RESERVED: 8, FETCH: 16 } as const;
+
+/** What an access wants: WRITE, USER and FETCH of `PageFault`, or nothing for a read by the supervisor. */
+export type AccessKind = number;
+
+/** No fault. Every fault has a code, and that of a read by the supervisor from a page that is not there is 0. */
+export const NO_FAULT = -1;
+
+/**
+ * The page fault that an access meets where `walker` has just ended, or `NO_FAULT`.
+ *
+ * An address in a table that leads nowhere counts as a reserved bit (paging.md 6.4).
+ */
+export function faultOf(walker: Walker, access: AccessKind): number {
+  const { wp, nxe } = walker.rules;
+  const code = access & (PageFault.WRITE | PageFault.USER | (nxe ? PageFault.FETCH : 0));
+  if (walker.status === WalkStatus.NOT_PRESENT) return code;
+  if (walker.status !== WalkStatus.MAPPED) return code | PageFault.RESERVED | PageFault.PRESENT;
+  const user = (access & PageFault.USER) !== 0;
+  const mayNotWrite = (access & PageFault.WRITE) !== 0 && (walker.rights & RW) === 0 && (user || wp);
+  const mayNotUse = user && (walker.rights & US) === 0;
+  const mayNotFetch = (access & PageFault.FETCH) !== 0 && !walker.executable;
+  return mayNotWrite || mayNotUse || mayNotFetch ? code | PageFault.PRESENT : NO_FAULT;
+}
+
+/**
+ * Sets accessed bits at every level and, for a write, the dirty bit of the leaf, as a processor does after a walk without fault; writes
+ * only what changes.
+ */
+export function noteAccess(walker: Walker, access: AccessKind, writeU32: (gcPhys: number, value: number) => void): void {
+  for (let i = 0; i < walker.depth; i++) {
+    if (!walker.levels[i].hasRights) continue;
+    const isLeaf = i === walker.depth - 1;
+    const low = walker.entryLow[i];
+    const wanted = (low | A | (isLeaf && (access & PageFault.WRITE) !== 0 ? D : 0)) >>> 0;
+    if (wanted === low) continue;
+    writeU32(walker.entryAddress[i], wanted);
+    walker.entryLow[i] = wanted;
+  }
+  walker.rights |= A;
+}
+
+/** A fault's code in words: `write to a page that is not present, by user`. */
+export function describeFault(code: number): string {
+  const what = code & PageFault.FETCH ? 'fetch' : code & PageFault.WRITE ? 'write' : 'read';
+  const who = code & PageFault.USER ? 'user' : 'supervisor';
+  const why = code & PageFault.RESERVED ? 'a reserved bit is set' : code & PageFault.PRESENT ? 'not allowed' : 'not present';
+  return `${what} by ${who}: ${why}`;
+}

@@ -1,0 +1,174 @@
+import { hasPaging, type PagingMode } from './modes.ts';
+
+/** Bits of an entry's low half that mean the same in every scheme. */
+export const P = 1 << 0;
+export const RW = 1 << 1;
+export const US = 1 << 2;
+export const PWT = 1 << 3;
+export const PCD = 1 << 4;
+export const A = 1 << 5;
+export const D = 1 << 6;
+/** In a directory's entry: it maps a large page. In a table's it is PAT. */
+export const PS = 1 << 7;
+export const G = 1 << 8;
+/** Bit 63: bit 31 of an entry's high half. */
+export const NX_HIGH = 0x80000000;
+
+/** One level of tables, from the root down. */
+export interface LevelScheme {
+  name: 'PML4' | 'PDPT' | 'PD' | 'PT';
+  /** Bits of the address below the ones that choose the entry: the entry covers 2^shift bytes. */
+  shift: number;
+  /** 2^indexBits entries. */
+  indexBits: number;
+  /** When an entry maps a page itself instead of naming a table. */
+  maps: 'always' | 'never' | 'PS' | 'PS with CR4.PSE' | 'PS with CPUID 1 GiB';
+  /** Entries hold RW, US, A and NX; legacy PAE's pointers don't. */
+  hasRights: boolean;
+  /** Must be zero in entries that name tables, besides what `reservedBits` adds. */
+  reserved: bigint;
+  /** Must be zero in entries that map large pages. */
+  largeReserved: bigint;
+}
+
+/** How a mode forms addresses. */
+export interface PagingScheme {
+  name: '32-bit' | 'pae' | 'long';
+  entrySize: 4 | 8;
+  addressBits: 32 | 48;
+  /** Bits of CR3 that hold the root's address. */
+  rootMask: bigint;
+  /** The root's entries are latched when CR3 is loaded. */
+  latchesRoot: boolean;
+  levels: readonly LevelScheme[];
+}
+
+const bits = (first: number, last: number): bigint => ((1n << BigInt(last - first + 1)) - 1n) << BigInt(first);
+const level = (name: LevelScheme['name'], shift: number, indexBits: number, maps: LevelScheme['maps'], reserved = 0n, largeReserved = 0n): LevelScheme => ({
+  name,
+  shift,
+  indexBits,
+  maps,
+  hasRights: true,
+  reserved,
+  largeReserved,
+});
+
+const PAE_IGNORES_NOTHING = bits(52, 62);
+/** Bits 1, 2, 5 to 8 and 52 to 63. */
+const PAE_POINTER_RESERVED = 0xfff0_0000_0000_01e6n;
+
+/** Facts: paging.md 6.1, 6.2. */
+export const SCHEMES: Readonly<Record<PagingScheme['name'], PagingScheme>> = {
+  '32-bit': {
+    name: '32-bit',
+    entrySize: 4,
+    addressBits: 32,
+    rootMask: 0xffff_f000n,
+    latchesRoot: false,
+    levels: [level('PD', 22, 10, 'PS with CR4.PSE', 0n, bits(21, 21)), level('PT', 12, 10, 'always')],
+  },
+  pae: {
+    name: 'pae',
+    entrySize: 8,
+    addressBits: 32,
+    rootMask: 0xffff_ffe0n,
+    latchesRoot: true,
+    levels: [
+      { ...level('PDPT', 30, 2, 'never', PAE_POINTER_RESERVED), hasRights: false },
+      level('PD', 21, 9, 'PS', PAE_IGNORES_NOTHING, PAE_IGNORES_NOTHING | bits(13, 20)),
+      level('PT', 12, 9, 'always', 0n, PAE_IGNORES_NOTHING),
+    ],
+  },
+  long: {
+    name: 'long',
+    entrySize: 8,
+    addressBits: 48,
+    rootMask: 0x000f_ffff_ffff_f000n,
+    latchesRoot: false,
+    levels: [
+      level('PML4', 39, 9, 'never', bits(7, 7)),
+      level('PDPT', 30, 9, 'PS with CPUID 1 GiB', bits(8, 8), bits(13, 29)),
+      level('PD', 21, 9, 'PS', 0n, bits(13, 20)),
+      level('PT', 12, 9, 'always'),
+    ],
+  },
+};
+
+/** The scheme of a mode; undefined without paging. */
+export function schemeOf(mode: PagingMode): PagingScheme | undefined {
+  if (!hasPaging(mode)) return undefined;
+  return SCHEMES[mode === '32-bit' ? '32-bit' : mode.startsWith('pae') ? 'pae' : 'long'];
+}
+
+/** What, besides the mode, decides how entries are understood. */
+export interface PagingRules {
+  /** CR0.WP: the supervisor, too, may not write to read-only pages. */
+  wp: boolean;
+  /** EFER.NXE */
+  nxe: boolean;
+  /** CR4.PSE */
+  pse: boolean;
+  /** CPUID: bits 13 to 20 of a 4 MiB entry are address bits 32 to 39. */
+  pse36: boolean;
+  /** CPUID: 1 GiB pages. */
+  gigabytePages: boolean;
+  /** Width of physical addresses, 32 to 52. */
+  physicalBits: number;
+}
+
+/** A level made ready for numbers: masks as halves of 32 bits. */
+export interface WalkLevel {
+  /** As VirtualBox counts: 1 is the last. */
+  number: number;
+  shift: number;
+  indexMask: number;
+  /** Bytes that an entry covers. */
+  span: number;
+  /** Entries always map pages. */
+  last: boolean;
+  /** Entries with PS map pages. */
+  large: boolean;
+  hasRights: boolean;
+  tableReservedLow: number;
+  tableReservedHigh: number;
+  pageReservedLow: number;
+  pageReservedHigh: number;
+}
+
+/** The levels of a scheme under given rules. Mind that in 32-bit tables nothing but large entries has reserved bits. */
+export function walkLevels(scheme: PagingScheme, rules: PagingRules): WalkLevel[] {
+  return scheme.levels.map((entry, i) => {
+    const last = entry.maps === 'always';
+    const large = entry.maps === 'PS' || (entry.maps === 'PS with CR4.PSE' && rules.pse) || (entry.maps === 'PS with CPUID 1 GiB' && rules.gigabytePages);
+    // Where large pages are not supported at all, PS is reserved.
+    const psReserved = entry.maps === 'PS with CPUID 1 GiB' && !large ? bits(7, 7) : 0n;
+    const table = scheme.entrySize === 8 ? entry.reserved | psReserved | reservedBits(rules, entry.hasRights) : 0n;
+    const page = entry.largeReserved | (scheme.entrySize === 8 ? reservedBits(rules, true) : last ? 0n : pse36Reserved(rules));
+    return {
+      number: scheme.levels.length - i,
+      shift: entry.shift,
+      indexMask: 2 ** entry.indexBits - 1,
+      span: 2 ** entry.shift,
+      last,
+      large,
+      hasRights: entry.hasRights,
+      tableReservedLow: Number(table & 0xffffffffn),
+      tableReservedHigh: Number(table >> 32n),
+      pageReservedLow: Number(page & 0xffffffffn),
+      pageReservedHigh: Number(page >> 32n),
+    };
+  });
+}
+
+/** Address bits at or above the physical width, and NX where it is off. */
+function reservedBits({ physicalBits, nxe }: PagingRules, hasNx: boolean): bigint {
+  const tooHigh = physicalBits < 52 ? bits(physicalBits, 51) : 0n;
+  return hasNx && !nxe ? tooHigh | bits(63, 63) : tooHigh;
+}
+
+/** Those of bits 13 to 20 that are address bits beyond the physical width. */
+function pse36Reserved({ pse36, physicalBits }: PagingRules): bigint {
+  const width = pse36 ? Math.min(40, Math.max(36, physicalBits)) : 32;
+  return width < 40 ? bits(width - 32 + 13, 20) : 0n;
+}

@@ -1,0 +1,53 @@
+import { type HostMode, type PagingMode, pagingTypeOf, type ShadowMode } from './modes.ts';
+
+/** The code that carries a processor from the host's tables to the guest's and back (VMMSWITCHER). */
+export type WorldSwitcher =
+  | '32_TO_32'
+  | '32_TO_PAE'
+  | '32_TO_AMD64'
+  | 'PAE_TO_32'
+  | 'PAE_TO_PAE'
+  | 'PAE_TO_AMD64'
+  | 'AMD64_TO_32'
+  | 'AMD64_TO_PAE'
+  | 'AMD64_TO_AMD64';
+
+type GuestRow = 'real' | 'protected' | '32-bit' | 'pae' | 'amd64';
+type HostColumn = '32-bit' | 'PAE' | 'AMD64';
+type Choice = readonly [ShadowMode, WorldSwitcher];
+
+/** Guest mode × host mode (paging.md 1.2; `pgmR3CalcShadowMode`). */
+const PLAIN: Record<HostColumn, Choice> = { '32-bit': ['32-bit', '32_TO_32'], PAE: ['pae', 'PAE_TO_PAE'], AMD64: ['pae', 'AMD64_TO_PAE'] };
+const SHADOW_MODES: Record<GuestRow, Record<HostColumn, Choice>> = {
+  real: PLAIN,
+  protected: PLAIN,
+  '32-bit': PLAIN,
+  pae: { '32-bit': ['pae', '32_TO_PAE'], PAE: ['pae', 'PAE_TO_PAE'], AMD64: ['pae', 'AMD64_TO_PAE'] },
+  amd64: { '32-bit': ['amd64', '32_TO_AMD64'], PAE: ['amd64', 'PAE_TO_AMD64'], AMD64: ['amd64', 'AMD64_TO_AMD64'] },
+};
+
+export interface HostPaging {
+  host: HostMode;
+  /** Hardware virtualisation is used for this machine. */
+  hardware: boolean;
+  /** The hardware walks tables of guest-physical memory itself: AMD-V's nested paging or VT-x's EPT. */
+  nestedPaging?: 'nested' | 'ept' | undefined;
+}
+
+export interface ShadowChoice {
+  shadow: ShadowMode;
+  /** Undefined: the one that is there stays. */
+  switcher: WorldSwitcher | undefined;
+}
+
+/**
+ * How a guest in mode `guest` is shadowed.
+ * @param current the shadow mode so far; undefined at the start
+ */
+export function shadowModeFor(guest: PagingMode, { host, hardware, nestedPaging }: HostPaging, current?: ShadowMode): ShadowChoice {
+  const choice = SHADOW_MODES[pagingTypeOf(guest) as GuestRow][host.split('+')[0] as HostColumn];
+  // Without hardware virtualisation such a guest keeps its tables: it will soon switch back.
+  const stays = (guest === 'real' || guest === 'protected') && current !== undefined && !hardware;
+  const [shadow, switcher] = stays ? [current, undefined] : choice;
+  return { shadow: nestedPaging ?? shadow, switcher };
+}

@@ -1,0 +1,102 @@
+import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import type { AddressSpace } from './address-space.ts';
+import { NX_HIGH, P, PS, RW, US, type WalkLevel } from './schemes.ts';
+import { isReserved, tableAddress, type Walker } from './walker.ts';
+
+/** What an entry is good for. */
+export type EntryKind = 'table' | 'page' | 'reserved-bit';
+
+/** What is told of the tables, in ascending order of addresses. Addresses are numbers, as in `Walker`. */
+export interface TableVisitor {
+  /** A page that can be used; `rights` are RW and US of all levels together. */
+  page?(linear: number, gcPhys: GuestPhys, size: number, rights: number, executable: boolean): void;
+  /** A present entry, before what lies below it. `depth` counts from the root, 0. */
+  entry?(level: WalkLevel, depth: number, linear: number, low: number, high: number, kind: EntryKind): void;
+  /** An entry names a table that is in no memory. */
+  noTable?(depth: number, linear: number, gcPhys: GuestPhys): void;
+  /** Asked before each table: true ends the visit. */
+  isEnough?(): boolean;
+}
+
+export interface VisitLimits {
+  /** Levels to go down, the root included; default all. */
+  levels?: number;
+  /** Tables to read; the default is enough for 128 times 4 GiB in 4 KiB pages. Tables that name themselves have no end otherwise. */
+  maxTables?: number;
+}
+
+export const MAX_TABLES = 1 << 18;
+
+/** Visits all present entries of a CPU's tables. @returns whether that was all; false when a limit or the visitor ended it */
+export function visitTables(space: AddressSpace, visitor: TableVisitor, { levels = 4, maxTables = MAX_TABLES }: VisitLimits = {}): boolean {
+  return space.walker ? new TableVisit(space, space.walker, visitor, Math.min(levels, space.walker.levels.length), maxTables).run() : true;
+}
+
+class TableVisit {
+  readonly #space: AddressSpace;
+  readonly #walker: Walker;
+  readonly #visitor: TableVisitor;
+  readonly #depthLimit: number;
+  readonly #wide: boolean;
+  /** One table per level: the bytes of the page that holds it, and the same as halves of entries. */
+  readonly #pages: Uint8Array[];
+  readonly #words: Uint32Array[];
+  #tablesLeft: number;
+  #complete = true;
+
+  constructor(space: AddressSpace, walker: Walker, visitor: TableVisitor, depthLimit: number, maxTables: number) {
+    this.#space = space;
+    this.#walker = walker;
+    this.#visitor = visitor;
+    this.#depthLimit = depthLimit;
+    this.#tablesLeft = maxTables;
+    this.#wide = walker.scheme.entrySize === 8;
+    this.#pages = walker.levels.map(() => new Uint8Array(PAGE_SIZE));
+    this.#words = this.#pages.map((page) => new Uint32Array(page.buffer));
+  }
+
+  run(): boolean {
+    this.#table(0, this.#walker.root, 0, RW | US, true);
+    return this.#complete;
+  }
+
+  #table(depth: number, address: GuestPhys, base: number, rights: number, executable: boolean): void {
+    if (this.#tablesLeft-- <= 0 || this.#visitor.isEnough?.()) {
+      this.#complete = false;
+      return;
+    }
+    if (!this.#load(depth, address)) {
+      this.#visitor.noTable?.(depth, base, address);
+      return;
+    }
+    const level = this.#walker.levels[depth];
+    const words = this.#words[depth];
+    const wide = this.#wide ? 1 : 0;
+    for (let index = 0; index <= level.indexMask && this.#complete; index++) {
+      const low = words[index << wide];
+      if ((low & P) !== 0) this.#entry(level, depth, base + index * level.span, low, wide ? words[(index << 1) + 1] : 0, rights, executable);
+    }
+  }
+
+  #entry(level: WalkLevel, depth: number, linear: number, low: number, high: number, rightsAbove: number, executableAbove: boolean): void {
+    const isPage = level.last || (level.large && (low & PS) !== 0);
+    const reserved = isReserved(level, isPage, low, high);
+    this.#visitor.entry?.(level, depth, linear, low, high, reserved ? 'reserved-bit' : isPage ? 'page' : 'table');
+    if (reserved) return;
+    const rights = level.hasRights ? rightsAbove & low : rightsAbove;
+    const executable = executableAbove && (high & NX_HIGH) === 0;
+    if (isPage) this.#visitor.page?.(linear, this.#space.physical(this.#walker.pageBase(level, low, high)), level.span, rights, executable);
+    else if (depth + 1 < this.#depthLimit) this.#table(depth + 1, tableAddress(low, high), linear, rights, executable);
+  }
+
+  #load(depth: number, address: GuestPhys): boolean {
+    if (depth === 0 && this.#walker.latched) {
+      this.#words[0].set(this.#walker.latched);
+      return true;
+    }
+    const page = address - (address % PAGE_SIZE);
+    if (!this.#space.memory.holdsTables(page)) return false;
+    this.#space.memory.read(page, this.#pages[depth]);
+    return true;
+  }
+}

@@ -1,0 +1,146 @@
+import type { GuestPhys } from '../../formats/units.ts';
+import { A, NX_HIGH, P, type PagingRules, type PagingScheme, PS, RW, US, type WalkLevel, walkLevels } from './schemes.ts';
+
+/** Guest-physical memory, as far as a walk needs it. */
+export interface TableMemory {
+  readU32(gcPhys: GuestPhys): number;
+  /** Whether there is RAM or ROM, not MMIO or nothing: elsewhere no tables are read. */
+  holdsTables(gcPhys: GuestPhys): boolean;
+}
+
+/** How a walk ended. */
+export const WalkStatus = { MAPPED: 0, NOT_PRESENT: 1, RESERVED_BIT: 2, BAD_ADDRESS: 3 } as const;
+export type WalkStatus = (typeof WalkStatus)[keyof typeof WalkStatus];
+
+/** What VirtualBox calls the level of a root that can't be read, and of addresses beyond 4 GiB; long mode's root has its own number. */
+const NO_LEVEL = 8;
+const TWO_32 = 2 ** 32;
+/** Bits 32 to 51 of an address: in an entry's high half. */
+export const ADDRESS_HIGH = 0x000fffff;
+const RIGHTS = RW | US | A;
+
+/**
+ * Walks page tables of one scheme. A walk leaves its result in the fields, which the next one overwrites: a walk makes no objects.
+ *
+ * Addresses are numbers here: 32 bits, or the low 48 bits of a canonical address.
+ */
+export class Walker {
+  readonly scheme: PagingScheme;
+  readonly rules: PagingRules;
+  readonly levels: readonly WalkLevel[];
+  readonly #memory: TableMemory;
+  readonly #limit: number;
+  readonly #wide: boolean;
+  /** Address bits 32 and up of a 4 MiB page. */
+  readonly #pse36Mask: number;
+
+  /** Address of the root table. */
+  root: GuestPhys = 0;
+  /** Where the root is latched: its entries, low and high halves in turn. */
+  latched: Uint32Array | undefined;
+
+  status: WalkStatus = WalkStatus.NOT_PRESENT;
+  /** Where the walk ended: 1 for the last table, counted up towards the root. */
+  level = 0;
+  /** Physical address of the byte; valid when mapped. */
+  gcPhys: GuestPhys = 0;
+  /** Bytes of the page; valid when mapped. */
+  pageSize = 0;
+  /** RW, US and A of all levels together. */
+  rights = 0;
+  /** No level forbids execution. */
+  executable = true;
+  /** Levels visited, and for each of them where its entry lies and what it holds. A latched entry lies nowhere: -1. */
+  depth = 0;
+  readonly entryAddress = new Float64Array(4);
+  readonly entryLow = new Uint32Array(4);
+  readonly entryHigh = new Uint32Array(4);
+
+  constructor(memory: TableMemory, scheme: PagingScheme, rules: PagingRules) {
+    this.#memory = memory;
+    this.scheme = scheme;
+    this.rules = rules;
+    this.levels = walkLevels(scheme, rules);
+    this.#limit = 2 ** scheme.addressBits;
+    this.#wide = scheme.entrySize === 8;
+    this.#pse36Mask = rules.pse36 ? 0xff : 0;
+  }
+
+  /** Looks an address up; sets no accessed bits. */
+  walk(address: number): WalkStatus {
+    this.depth = 0;
+    this.rights = RIGHTS;
+    this.executable = true;
+    if (address >= this.#limit) return this.#end(WalkStatus.NOT_PRESENT, NO_LEVEL);
+    const high = Math.floor(address / TWO_32);
+    const low = address >>> 0;
+    let table = this.root;
+    for (const level of this.levels) {
+      const index = indexIn(level, high, low);
+      if (!this.#fetch(table, index)) return this.#end(WalkStatus.BAD_ADDRESS, this.depth === 0 && this.scheme.name !== 'long' ? NO_LEVEL : level.number);
+      const entryLow = this.entryLow[this.depth];
+      const entryHigh = this.entryHigh[this.depth];
+      this.depth++;
+      if ((entryLow & P) === 0) return this.#end(WalkStatus.NOT_PRESENT, level.number);
+      const isPage = level.last || (level.large && (entryLow & PS) !== 0);
+      if (isReserved(level, isPage, entryLow, entryHigh)) return this.#end(WalkStatus.RESERVED_BIT, level.number);
+      if (level.hasRights) this.rights &= entryLow;
+      if ((entryHigh & NX_HIGH) !== 0) this.executable = false;
+      if (isPage) {
+        this.pageSize = level.span;
+        this.gcPhys = this.pageBase(level, entryLow, entryHigh) + (address % level.span);
+        return this.#end(WalkStatus.MAPPED, level.number);
+      }
+      table = tableAddress(entryLow, entryHigh);
+    }
+    return this.status;
+  }
+
+  /** Where the page of an entry starts. */
+  pageBase(level: WalkLevel, low: number, high: number): GuestPhys {
+    if (this.#wide) {
+      const address = tableAddress(low, high);
+      return address - (address % level.span);
+    }
+    return level.last ? (low & 0xfffff000) >>> 0 : ((low & 0xffc00000) >>> 0) + ((low >>> 13) & this.#pse36Mask) * TWO_32;
+  }
+
+  #end(status: WalkStatus, level: number): WalkStatus {
+    this.level = level;
+    this.status = status;
+    return status;
+  }
+
+  /** Reads an entry to the slot of this depth. @returns false where no table can be */
+  #fetch(table: GuestPhys, index: number): boolean {
+    if (this.depth === 0 && this.latched) {
+      this.entryAddress[0] = -1;
+      this.entryLow[0] = this.latched[2 * index];
+      this.entryHigh[0] = this.latched[2 * index + 1];
+      return true;
+    }
+    if (!this.#memory.holdsTables(table)) return false;
+    const at = table + index * (this.#wide ? 8 : 4);
+    this.entryAddress[this.depth] = at;
+    this.entryLow[this.depth] = this.#memory.readU32(at);
+    this.entryHigh[this.depth] = this.#wide ? this.#memory.readU32(at + 4) : 0;
+    return true;
+  }
+}
+
+/** Which entry of a table an address uses; `high` and `low` are its halves of 32 bits. */
+export function indexIn({ shift, indexMask }: WalkLevel, high: number, low: number): number {
+  return (shift >= 32 ? high >>> (shift - 32) : (high << (32 - shift)) | (low >>> shift)) & indexMask;
+}
+
+/** Whether a present entry has a bit set that must be zero. */
+export function isReserved(level: WalkLevel, isPage: boolean, low: number, high: number): boolean {
+  return isPage
+    ? ((low & level.pageReservedLow) | (high & level.pageReservedHigh)) !== 0
+    : ((low & level.tableReservedLow) | (high & level.tableReservedHigh)) !== 0;
+}
+
+/** The address in an entry that names a table or a small page. */
+export function tableAddress(low: number, high: number): GuestPhys {
+  return (high & ADDRESS_HIGH) * TWO_32 + ((low & 0xfffff000) >>> 0);
+}
