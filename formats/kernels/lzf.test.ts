@@ -2,10 +2,11 @@ import { openSync, readSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { randomPage } from '../testing/container-builder.ts';
+import { returnBuffer, takeBuffer } from './arena.ts';
 import { createLzfEncoder, lzfDecode, lzfWalk } from './lzf.ts';
 import { LzfEncoder as PlainEncoder } from './lzf-encode-plain.ts';
 import { lzfDecode as plainDecode } from './lzf-plain.ts';
-import { loadKernels } from './wasm.ts';
+import { kernels } from './wasm.ts';
 
 /** A third decoder, which only wants to be right: bytes, or undefined for a broken block. */
 function naiveDecode(block: readonly number[], size: number): number[] | undefined {
@@ -51,7 +52,7 @@ const pages = fc.oneof(
 
 describe('kernels.wasm', () => {
   it('is built, so that the tests below compare both twins', () => {
-    expect(loadKernels() !== undefined || process.env.SAVKIT_NO_WASM === '1').toBe(true);
+    expect(kernels !== undefined || process.env.SAVKIT_NO_WASM === '1').toBe(true);
   });
 });
 
@@ -64,8 +65,21 @@ const EXAMPLES: [name: string, page: Uint8Array, block: string][] = [
   ['PB', new Uint8Array(4096).fill(0xa5), `01 a5 a5 ${'e0 ff 00 '.repeat(15)} e0 7b 00 01 a5 a5`],
 ];
 
+/** From and to the kernels' own memory. */
+const decodeInPlace: typeof lzfDecode = (source, at, length, target, to, size) => {
+  const block = takeBuffer(source.length);
+  const page = takeBuffer(target.length);
+  block.set(source);
+  page.set(target);
+  const isGood = lzfDecode(block, at, length, page, to, size);
+  target.set(page);
+  for (const buffer of [block, page]) returnBuffer(buffer);
+  return isGood;
+};
+
 for (const [twin, decode] of [
   ['lzfDecode()', lzfDecode],
+  ['lzfDecode() in the memory of the kernels', decodeInPlace],
   ['lzfDecode() in plain TypeScript', plainDecode],
 ] as const) {
   describe(twin, () => {
@@ -106,6 +120,10 @@ describe('lzfWalk()', () => {
         const verdict = naiveDecode([...block.subarray(0, length)], page.length) !== undefined;
         const target = new Uint8Array(page.length);
         expect(lzfWalk(block, 0, length, page.length)).toBe(verdict);
+        const inPlace = takeBuffer(length);
+        inPlace.set(block.subarray(0, length));
+        expect(lzfWalk(inPlace, 0, length, page.length)).toBe(verdict);
+        returnBuffer(inPlace);
         expect(lzfDecode(block, 0, length, target, 0, page.length)).toBe(verdict);
         expect(plainDecode(block, 0, length, target, 0, page.length)).toBe(verdict);
       }),
@@ -127,6 +145,11 @@ describe('createLzfEncoder()', () => {
         expect(text(naiveDecode([...block.subarray(0, length)], page.length) ?? [])).toBe(text(page));
         expect(twin.encode(page, 0, page.length, other, 0, other.length)).toBe(length);
         expect(text(other.subarray(0, length))).toBe(text(block.subarray(0, length)));
+        const target = takeBuffer(length + 12).fill(7);
+        expect(encoder.encode(page, 0, page.length, target, 4, length + 4)).toBe(length);
+        expect(text(target.subarray(0, length + 4))).toBe(text([7, 7, 7, 7, ...block.subarray(0, length)]));
+        expect([...target.subarray(length + 8)]).toEqual([7, 7, 7, 7]);
+        returnBuffer(target);
       }),
       { numRuns: 400 },
     );

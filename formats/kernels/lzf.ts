@@ -1,32 +1,28 @@
 import { LzfEncoder as PlainEncoder } from './lzf-encode-plain.ts';
-import { lzfWalk, lzfDecode as plainDecode } from './lzf-plain.ts';
-import { loadKernels, type WasmKernels } from './wasm.ts';
+import { lzfDecode as plainDecode, lzfWalk as plainWalk } from './lzf-plain.ts';
+import { kernels } from './wasm.ts';
 
-// The LZF that everybody uses, whichever twin does the work.
-
-export { lzfWalk };
+// The LZF that everybody uses, whichever twin does the work. Blocks in the kernels' own memory are worked on where they stand, others are copied.
 
 /** Below this the way into WebAssembly's memory and out of it costs more than it saves. */
 const WORTHWHILE = 64;
-/** The most that fits its input and its output. */
-const BLOCK = 65536;
-
-const kernels = loadKernels();
-const memory = kernels && new Uint8Array(kernels.memory.buffer);
-const INPUT: number = kernels?.INPUT.value ?? 0;
-const OUTPUT: number = kernels?.OUTPUT.value ?? 0;
 
 /** As `lzfDecode` of lzf-plain.ts. */
-export const lzfDecode: typeof plainDecode =
-  kernels && memory
-    ? (source, at, length, target, to, size) => {
-        if (length < WORTHWHILE || length > BLOCK || size > BLOCK) return plainDecode(source, at, length, target, to, size);
-        memory.set(source.subarray(at, at + length), INPUT);
-        const isGood = kernels.decode(length, size) !== 0;
-        if (isGood) target.set(memory.subarray(OUTPUT, OUTPUT + size), to);
-        return isGood;
-      }
-    : plainDecode;
+export function lzfDecode(source: Uint8Array, at: number, length: number, target: Uint8Array, to: number, size: number): boolean {
+  if (!kernels || length < WORTHWHILE || length > kernels.block || size > kernels.block) return plainDecode(source, at, length, target, to, size);
+  const { wasm, memory, output } = kernels;
+  const place = kernels.place(source, at, length);
+  if (kernels.holds(target)) return wasm.lzfDecode(place, length, target.byteOffset + to, size) !== 0;
+  const isGood = wasm.lzfDecode(place, length, output, size) !== 0;
+  if (isGood) target.set(memory.subarray(output, output + size), to);
+  return isGood;
+}
+
+/** As `lzfWalk` of lzf-plain.ts. */
+export function lzfWalk(source: Uint8Array, at: number, length: number, size: number): boolean {
+  if (!kernels?.holds(source)) return plainWalk(source, at, length, size);
+  return kernels.wasm.lzfWalk(source.byteOffset + at, length, size) !== 0;
+}
 
 /** As `LzfEncoder` of lzf-encode-plain.ts. */
 export interface LzfEncoder {
@@ -34,23 +30,15 @@ export interface LzfEncoder {
 }
 
 export function createLzfEncoder(): LzfEncoder {
-  return kernels && memory ? new WasmEncoder(kernels, memory) : new PlainEncoder();
+  return kernels ? { encode: wasmEncode } : new PlainEncoder();
 }
 
-class WasmEncoder implements LzfEncoder {
-  readonly #kernels: WasmKernels;
-  readonly #memory: Uint8Array;
-
-  constructor(kernels: WasmKernels, memory: Uint8Array) {
-    this.#kernels = kernels;
-    this.#memory = memory;
-  }
-
-  encode(source: Uint8Array, at: number, length: number, target: Uint8Array, to: number, limit: number): number {
-    if (length >= BLOCK - 1) return 0;
-    this.#memory.set(source.subarray(at, at + length), INPUT);
-    const size = this.#kernels.encode(length, Math.min(limit, BLOCK));
-    if (size > 0) target.set(this.#memory.subarray(OUTPUT, OUTPUT + size), to);
-    return size;
-  }
+function wasmEncode(source: Uint8Array, at: number, length: number, target: Uint8Array, to: number, limit: number): number {
+  if (!kernels || length >= kernels.block - 1) return 0;
+  const { wasm, memory, output, block } = kernels;
+  const place = kernels.place(source, at, length);
+  if (kernels.holds(target)) return wasm.lzfEncode(place, length, target.byteOffset + to, limit);
+  const size = wasm.lzfEncode(place, length, output, Math.min(limit, block));
+  if (size > 0) target.set(memory.subarray(output, output + size), to);
+  return size;
 }

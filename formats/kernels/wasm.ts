@@ -6,22 +6,102 @@ declare const WebAssembly: {
   Instance: new (module: object) => { exports: unknown };
 };
 
-/** What kernels.wasm exports; assembly/lzf.ts says what each does. */
-export interface WasmKernels {
+interface Global {
+  value: number;
+}
+
+/** What kernels.wasm exports; assembly/ says what each does. Arguments called `at` and `to` are addresses in `memory`. */
+interface Exports {
   memory: { buffer: ArrayBuffer };
-  INPUT: { value: number };
-  OUTPUT: { value: number };
-  decode(length: number, size: number): number;
-  walk(length: number, size: number): number;
-  encode(length: number, limit: number): number;
+  INPUT: Global;
+  OUTPUT: Global;
+  BLOCK: Global;
+  BATCH: Global;
+  BATCH_AT: Global;
+  BATCH_LENGTH: Global;
+  BATCH_RESULT: Global;
+  ARENA: Global;
+  ARENA_SLOT: Global;
+  ARENA_SLOTS: Global;
+  lzfDecode(at: number, length: number, to: number, size: number): number;
+  lzfWalk(at: number, length: number, size: number): number;
+  lzfEncode(at: number, length: number, to: number, limit: number): number;
+  xxh64(at: number, length: number): bigint;
+  xxh64Batch(count: number): void;
+  isZero(at: number, length: number): number;
 }
 
 /** Where the build puts it: beside this file. */
 const FILE = new URL('./kernels.wasm', import.meta.url);
 
-/** The kernels as WebAssembly; undefined where they are not built, or `SAVKIT_NO_WASM=1` asks for plain TypeScript. */
-export function loadKernels(): WasmKernels | undefined {
+/** The WebAssembly kernels with their one fixed memory, which one thread has to itself. */
+class Kernels {
+  readonly wasm: Exports;
+  readonly memory: Uint8Array;
+  /** Where results of up to twice `block` bytes come out. */
+  readonly output: number;
+  /** The most that `place` copies. */
+  readonly block: number;
+  readonly batchAt: Uint32Array;
+  readonly batchLength: Uint32Array;
+  readonly batchResult: BigUint64Array;
+  readonly #input: number;
+  readonly #slotSize: number;
+  readonly #freeSlots: number[];
+  /** Memory that was never given back comes back when its view is collected. */
+  readonly #forgotten = new FinalizationRegistry((slot: number) => this.#freeSlots.push(slot));
+
+  constructor(wasm: Exports) {
+    this.wasm = wasm;
+    const { buffer } = wasm.memory;
+    const batch = wasm.BATCH.value;
+    this.memory = new Uint8Array(buffer);
+    this.output = wasm.OUTPUT.value;
+    this.block = wasm.BLOCK.value;
+    this.batchAt = new Uint32Array(buffer, wasm.BATCH_AT.value, batch);
+    this.batchLength = new Uint32Array(buffer, wasm.BATCH_LENGTH.value, batch);
+    this.batchResult = new BigUint64Array(buffer, wasm.BATCH_RESULT.value, batch);
+    this.#input = wasm.INPUT.value;
+    this.#slotSize = wasm.ARENA_SLOT.value;
+    this.#freeSlots = Array.from({ length: wasm.ARENA_SLOTS.value }, (_, i) => wasm.ARENA.value + i * this.#slotSize).reverse();
+  }
+
+  /** Whether kernels can work on bytes where they stand. */
+  holds(bytes: Uint8Array): boolean {
+    return bytes.buffer === this.memory.buffer;
+  }
+
+  /** The address of `bytes[at, at + length)`, which are copied where they don't stand in this memory; −1 for too many. */
+  place(bytes: Uint8Array, at: number, length: number): number {
+    if (this.holds(bytes)) return bytes.byteOffset + at;
+    return length > this.block ? -1 : this.stage(bytes, at, length, 0);
+  }
+
+  /** Copies bytes behind `staged` others of the input; gives their address. */
+  stage(bytes: Uint8Array, at: number, length: number, staged: number): number {
+    const address = this.#input + staged;
+    this.memory.set(bytes.subarray(at, at + length), address);
+    return address;
+  }
+
+  lend(size: number): Uint8Array | undefined {
+    if (size > this.#slotSize || this.#freeSlots.length === 0) return undefined;
+    const slot = this.#freeSlots.pop() as number;
+    const bytes = this.memory.subarray(slot, slot + size);
+    this.#forgotten.register(bytes, slot, bytes);
+    return bytes;
+  }
+
+  takeBack(bytes: Uint8Array): void {
+    if (this.#forgotten.unregister(bytes)) this.#freeSlots.push(bytes.byteOffset);
+  }
+}
+
+/** Undefined where they are not built, or `SAVKIT_NO_WASM=1` asks for plain TypeScript: then the plain twins do the work. */
+export const kernels: Kernels | undefined = loadKernels();
+
+function loadKernels(): Kernels | undefined {
   if (process.env.SAVKIT_NO_WASM === '1' || !existsSync(FILE)) return undefined;
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(FILE)));
-  return exports as WasmKernels;
+  return new Kernels(exports as Exports);
 }

@@ -1,12 +1,8 @@
-// LZF in AssemblyScript: the twins of lzf-plain.ts and lzf-encode-plain.ts, which say what it does. Results are the same, byte for byte.
+// LZF: the twins of lzf-plain.ts and lzf-encode-plain.ts, which say what it does. Results are the same, byte for byte.
 //
-// One fixed memory: input, output, hash table. Copies of 8 bytes may touch up to 32 bytes behind what they are to write.
+// Copies go in steps of 8 bytes and may read behind the block, but write only where the result belongs.
 
-const SLACK: usize = 64;
-const BLOCK: usize = 65536;
-export const INPUT: usize = 4096;
-export const OUTPUT: usize = INPUT + BLOCK + SLACK;
-const TABLE: usize = OUTPUT + BLOCK + BLOCK + SLACK;
+import { TABLE } from './memory';
 
 const HASH_BITS: u32 = 13;
 const TABLE_SIZE: usize = (1 << HASH_BITS) * 2;
@@ -16,25 +12,30 @@ const MAX_MATCH: usize = 264;
 const MAX_LITERALS: usize = 32;
 const MISSES_PER_STEP: u32 = 5;
 
-/** Expands `length` bytes at INPUT to exactly `size` bytes at OUTPUT. */
-export function decode(length: usize, size: usize): bool {
-  const end = INPUT + length;
-  const limit = OUTPUT + size;
-  let input: usize = INPUT;
-  let output: usize = OUTPUT;
+/** Expands `length` bytes at `at` to exactly `size` bytes at `to`. */
+export function lzfDecode(at: usize, length: usize, to: usize, size: usize): bool {
+  const end = at + length;
+  const limit = to + size;
+  let input = at;
+  let output = to;
   while (input < end) {
     const control = <usize>load<u8>(input++);
     if (control < 0x20) {
       const count = control + 1;
-      if (output + count > limit || input + count > end) return false;
-      store<u64>(output, load<u64>(input));
-      if (count > 8) {
-        store<u64>(output, load<u64>(input, 8), 8);
-        store<u64>(output, load<u64>(input, 16), 16);
-        store<u64>(output, load<u64>(input, 24), 24);
+      const stop = output + count;
+      if (stop > limit || input + count > end) return false;
+      if (output + MAX_LITERALS <= limit) {
+        store<u64>(output, load<u64>(input));
+        if (count > 8) {
+          store<u64>(output, load<u64>(input, 8), 8);
+          store<u64>(output, load<u64>(input, 16), 16);
+          store<u64>(output, load<u64>(input, 24), 24);
+        }
+        output = stop;
+        input += count;
+      } else {
+        while (output < stop) store<u8>(output++, load<u8>(input++));
       }
-      output += count;
-      input += count;
       continue;
     }
     let count = (control >> 5) + 2;
@@ -45,30 +46,31 @@ export function decode(length: usize, size: usize): bool {
     if (input >= end) return false;
     const distance = ((control & 0x1f) << 8) + <usize>load<u8>(input++) + 1;
     const stop = output + count;
-    if (stop > limit || output - distance < OUTPUT) return false;
-    if (distance >= 8) {
-      let from = output - distance;
+    if (stop > limit || output - distance < to) return false;
+    let from = output - distance;
+    if (distance >= 8 && stop + 8 <= limit) {
+      store<u64>(output, load<u64>(from));
+      output += 8;
       while (output < stop) {
+        from += 8;
         store<u64>(output, load<u64>(from));
         output += 8;
-        from += 8;
       }
       output = stop;
     } else if (distance === 1) {
-      memory.fill(output, load<u8>(output - 1), count);
+      memory.fill(output, load<u8>(from), count);
       output = stop;
     } else {
-      let from = output - distance;
       while (output < stop) store<u8>(output++, load<u8>(from++));
     }
   }
   return output === limit;
 }
 
-/** Whether `decode` would succeed. */
-export function walk(length: usize, size: usize): bool {
-  const end = INPUT + length;
-  let input: usize = INPUT;
+/** Whether `lzfDecode` would succeed. */
+export function lzfWalk(at: usize, length: usize, size: usize): bool {
+  const end = at + length;
+  let input = at;
   let output: usize = 0;
   while (input < end) {
     const control = <usize>load<u8>(input++);
@@ -97,26 +99,27 @@ function slotOf(at: usize): usize {
   return TABLE + ((((load<u32>(at) & 0xffffff) * MULTIPLIER) >> (32 - HASH_BITS)) << 1);
 }
 
-/** Compresses `length` bytes at INPUT to OUTPUT; 0 where that would take more than `limit` bytes. */
-export function encode(length: usize, limit: usize): usize {
+/** Compresses `length` bytes at `at` to `to`; 0 where that would take more than `limit` bytes. */
+export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): usize {
   memory.fill(TABLE, 0, TABLE_SIZE);
-  const end = INPUT + length;
-  const limitEnd = OUTPUT + limit;
-  let out: usize = OUTPUT;
-  let literals: usize = INPUT;
-  let i: usize = INPUT;
+  const base = at - 1;
+  const end = at + length;
+  const limitEnd = to + limit;
+  let out = to;
+  let literals = at;
+  let i = at;
   let misses: u32 = 0;
   while (i + 3 <= end) {
     const slot = slotOf(i);
-    const ref = INPUT - 1 + <usize>load<u16>(slot);
-    store<u16>(slot, <u16>(i - INPUT + 1));
-    if (ref < INPUT || ((load<u32>(ref) ^ load<u32>(i)) & 0xffffff) !== 0 || i - ref > MAX_DISTANCE) {
+    const ref = base + <usize>load<u16>(slot);
+    store<u16>(slot, <u16>(i - base));
+    if (ref < at || ((load<u32>(ref) ^ load<u32>(i)) & 0xffffff) !== 0 || i - ref > MAX_DISTANCE) {
       i += 1 + <usize>(misses++ >> MISSES_PER_STEP);
       continue;
     }
     const run = i - literals;
     if (out + run + ((run + MAX_LITERALS - 1) >> 5) + 3 > limitEnd) return 0;
-    out = putLiterals(literals, i, out);
+    out = putLiterals(literals, i, out, limitEnd);
     const max = min(MAX_MATCH, end - i);
     const count = matchLength(ref, i, max);
     const distance = i - ref - 1;
@@ -131,12 +134,12 @@ export function encode(length: usize, limit: usize): usize {
     literals = i;
     misses = 0;
     if (i + 3 > end) break;
-    store<u16>(slotOf(i - 2), <u16>(i - 2 - INPUT + 1));
-    store<u16>(slotOf(i - 1), <u16>(i - 1 - INPUT + 1));
+    store<u16>(slotOf(i - 2), <u16>(i - 2 - base));
+    store<u16>(slotOf(i - 1), <u16>(i - 1 - base));
   }
   const rest = end - literals;
   if (out + rest + ((rest + MAX_LITERALS - 1) >> 5) > limitEnd) return 0;
-  return putLiterals(literals, end, out) - OUTPUT;
+  return putLiterals(literals, end, out, limitEnd) - to;
 }
 
 /** Equal bytes at `ref` and `at`, of which three are known to be, at most `max`. */
@@ -151,17 +154,21 @@ function matchLength(ref: usize, at: usize, max: usize): usize {
   return count;
 }
 
-function putLiterals(from: usize, end: usize, to: usize): usize {
+function putLiterals(from: usize, end: usize, to: usize, limitEnd: usize): usize {
   let out = to;
   let i = from;
   while (i < end) {
     const count = min(MAX_LITERALS, end - i);
     store<u8>(out++, <u8>(count - 1));
-    store<u64>(out, load<u64>(i));
-    if (count > 8) {
-      store<u64>(out, load<u64>(i, 8), 8);
-      store<u64>(out, load<u64>(i, 16), 16);
-      store<u64>(out, load<u64>(i, 24), 24);
+    if (out + MAX_LITERALS <= limitEnd) {
+      store<u64>(out, load<u64>(i));
+      if (count > 8) {
+        store<u64>(out, load<u64>(i, 8), 8);
+        store<u64>(out, load<u64>(i, 16), 16);
+        store<u64>(out, load<u64>(i, 24), 24);
+      }
+    } else {
+      for (let k: usize = 0; k < count; k++) store<u8>(out + k, load<u8>(i + k));
     }
     out += count;
     i += count;

@@ -1,0 +1,14 @@
+import { kernels } from './wasm.ts';
+
+/**
+ * A buffer for bytes that kernels are to work on: in their own memory as long as there is room, so that nothing has to be copied; else anywhere.
+ * It may hold what was left there.
+ */
+export function takeBuffer(size: number): Uint8Array {
+  return kernels?.lend(size) ?? new Uint8Array(size);
+}
+
+/** Gives a buffer back; nobody may use it, or a part of it, afterwards. A forgotten one comes back when it is collected. */
+export function returnBuffer(bytes: Uint8Array): void {
+  kernels?.takeBack(bytes);
+}

@@ -1,0 +1,95 @@
+import { openSync, readSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { openFileSink } from '../../formats/binary/sink.ts';
+import { openFile } from '../../formats/binary/source.ts';
+import { MIB } from '../../formats/units.ts';
+import { type BenchContext, type BenchRow, REFERENCE } from '../bench/row.ts';
+import { type ConvertRun, convert } from './convert/convert.ts';
+import { extract } from './extract.ts';
+import { walkState } from './walk.ts';
+
+/** Reads a file from front to back; the limit of all that reads. */
+async function readPlainly(path: string, use: (bytes: Uint8Array) => Promise<void> | void): Promise<void> {
+  const file = openSync(path, 'r');
+  const buffer = Buffer.alloc(MIB);
+  for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer)) await use(buffer.subarray(0, count));
+}
+
+/** The image goes nowhere: writing gigabytes would measure the machine's disk, and that is what `extract raw to file` does. */
+const nowhere = { async writeAt() {}, async truncate() {} };
+
+/** The result is removed before it would be made durable: that is the disk's time. */
+async function convertTo({ state, folder }: BenchContext, options: ConvertRun): Promise<void> {
+  const sink = await openFileSink(join(folder, 'converted.sav'), { force: true });
+  await convert(await openFile(state), sink, options);
+  await sink.abort();
+}
+
+export const rows: BenchRow[] = [
+  { name: 'read', run: ({ state }) => readPlainly(state, () => {}) },
+  {
+    name: REFERENCE,
+    async run({ state }) {
+      let crc = 0;
+      await readPlainly(state, (bytes) => {
+        crc = crc32(bytes, crc);
+      });
+      if (crc === 1) throw new Error('impossible, but now the CRC is used');
+    },
+  },
+  {
+    name: 'deep verify',
+    peakRssMib: 64,
+    against: [{ row: REFERENCE, atLeast: 0.35 }],
+    async run({ state }) {
+      await walkState(await openFile(state), { deep: true });
+    },
+  },
+  {
+    name: 'extract raw',
+    peakRssMib: 64,
+    against: [{ row: REFERENCE }],
+    async run({ state }) {
+      await extract(await openFile(state), nowhere, { format: 'raw' });
+    },
+  },
+  {
+    name: 'extract raw to file',
+    against: [{ row: REFERENCE }],
+    async run({ state, folder }) {
+      const path = join(folder, 'image.raw');
+      const sink = await openFileSink(path, { force: true });
+      await extract(await openFile(state), sink, { format: 'raw' });
+      await sink.commit();
+      rmSync(path);
+    },
+  },
+  {
+    name: 'read + CRC-32 + write',
+    async run({ state, folder }) {
+      const sink = await openFileSink(join(folder, 'copy.sav'), { force: true });
+      let position = 0;
+      let crc = 0;
+      await readPlainly(state, async (bytes) => {
+        crc = crc32(bytes, crc);
+        await sink.writeAt(bytes, position);
+        position += bytes.length;
+      });
+      await sink.abort();
+    },
+  },
+  { name: 'convert, pass-through', against: [{ row: 'convert, re-encode', atLeast: 2 }], run: (context) => convertTo(context, { pgm: 13, proof: false }) },
+  {
+    name: 'convert, re-encode',
+    against: [{ row: 'read + CRC-32 + write', atLeast: 0.25 }],
+    run: (context) => convertTo(context, { pgm: 13, proof: false, recompress: true }),
+  },
+  {
+    name: 'convert, pass-through, proof',
+    peakRssMib: 80,
+    against: [{ row: 'convert, re-encode, proof' }],
+    run: (context) => convertTo(context, { pgm: 13 }),
+  },
+  { name: 'convert, re-encode, proof', peakRssMib: 80, run: (context) => convertTo(context, { pgm: 13, recompress: true }) },
+];
