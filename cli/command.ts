@@ -8,6 +8,8 @@ import { Progress } from './progress.ts';
 export interface CommonOptions {
   json: boolean;
   quiet: boolean;
+  /** Of commands that take their time: what happens, as it happens. */
+  ndjson?: boolean;
 }
 
 export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
@@ -50,24 +52,27 @@ export async function runCommand(command: string, files: readonly string[], opti
   const abort = new AbortController();
   process.once('SIGINT', () => abort.abort());
   process.once('SIGTERM', () => abort.abort());
+  const isForPrograms = options.json || options.ndjson === true;
   const results: FileResult[] = [];
   for (const file of files) {
     if (abort.signal.aborted) break;
-    const progress = new Progress(command, file, !options.quiet && !options.json);
+    const progress = new Progress(command, file, !options.quiet && !isForPrograms);
     try {
       const { exitCode, findings = [], result, text } = await run({ file, signal: abort.signal, progress });
       progress.stop();
       results.push({ file, exitCode, findings, result, error: null });
-      if (!options.json && text !== '') process.stdout.write(`${text}\n`);
+      if (!isForPrograms && text !== '') process.stdout.write(`${text}\n`);
     } catch (error) {
       progress.stop();
       const exitCode = exitCodeOf(error);
       results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
-      if (!options.json) process.stderr.write(`${errorText(error as SavkitError)}\n`);
+      if (!isForPrograms) process.stderr.write(`${errorText(error as SavkitError)}\n`);
     }
   }
   const exitCode = abort.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
-  if (options.json) process.stdout.write(`${JSON.stringify({ schema: SCHEMA, command, exitCode, files: results }, null, 2)}\n`);
+  const document = { schema: SCHEMA, command, exitCode, files: results };
+  if (options.ndjson) process.stdout.write(`${JSON.stringify({ event: 'end', ...document })}\n`);
+  else if (options.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   return exitCode;
 }
 

@@ -7,6 +7,7 @@ import { diffCommand } from './commands/diff.ts';
 import { extractCommand } from './commands/extract.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { manifestCommand } from './commands/manifest.ts';
+import { receiveCommand } from './commands/receive.ts';
 import { salvageCommand } from './commands/salvage.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { hideDashes, showDashes } from './dash.ts';
@@ -19,7 +20,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 
 const parser = yargs(hideDashes(hideBin(process.argv)))
   .scriptName('savkit')
-  .usage('$0 <command>\n\nRead, verify, extract and convert VirtualBox saved states, offline.')
+  .usage('$0 <command>\n\nRead, verify, extract and convert VirtualBox saved states; move running machines.')
   .command(inspectCommand)
   .command(verifyCommand)
   .command(extractCommand)
@@ -27,6 +28,7 @@ const parser = yargs(hideDashes(hideBin(process.argv)))
   .command(salvageCommand)
   .command(manifestCommand)
   .command(diffCommand)
+  .command(receiveCommand)
   .middleware(showDashes)
   .demandCommand(1, 'Which command?')
   .strict()

@@ -28,6 +28,8 @@ export interface ReadableSink extends SeekableSink {
 
 /** An output file that only appears when it is complete. */
 export interface FileSink extends ReadableSink {
+  /** Makes durable what was written so far, so that `commit` is quick and unlikely to fail. */
+  sync(): Promise<void>;
   /** Makes the bytes durable and gives the file its name. */
   commit(): Promise<void>;
   /** Removes what was written. Harmless after `commit`. */
@@ -115,6 +117,10 @@ class TemporaryFile implements FileSink {
     return openFile(this.#temporary);
   }
 
+  async sync(): Promise<void> {
+    await this.#attempt(() => this.#file.sync());
+  }
+
   async commit(): Promise<void> {
     await this.#attempt(async () => {
       await this.#file.sync();
@@ -122,6 +128,7 @@ class TemporaryFile implements FileSink {
       this.#isOpen = false;
       if (this.#force) await rename(this.#temporary, this.#path);
       else await this.#linkIntoPlace();
+      await syncFolder(dirname(this.#path));
     });
   }
 
@@ -149,6 +156,13 @@ class TemporaryFile implements FileSink {
       throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `write ${this.#path}`);
     }
   }
+}
+
+/** Makes a new name durable, where folders can be synced (not on Windows). */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r').catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
 }
 
 async function exists(path: string): Promise<boolean> {

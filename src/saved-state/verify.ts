@@ -1,6 +1,7 @@
 import { crc32 } from '../../formats/binary/crc32.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
-import { EnvironmentError, hex, InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { EnvironmentError, type FormatError, hex, InterruptedError, SavkitError } from '../../formats/errors.ts';
+import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
 import { type Finding, Findings, firstError } from './findings.ts';
@@ -22,15 +23,28 @@ export interface VerifyReport {
   state?: SavedState;
 }
 
+export interface VerifyOptions extends Pick<WalkOptions, 'onProgress' | 'onUnit' | 'signal'> {
+  /** End at the first damage: for a stream whose sender wants to know at once. */
+  stopAtDamage?: boolean;
+  /** Sees the pages of each batch once they have been checked. */
+  onPages?: (batch: PageBatch) => void;
+}
+
 /**
  * Makes every check that there is, and goes on after damage where the format allows it: each unit gets a verdict of its own.
  * @throws EnvironmentError, InterruptedError; damage is in the report
  */
-export async function verify(source: ByteSource, options: Pick<WalkOptions, 'onProgress' | 'signal'> = {}): Promise<VerifyReport> {
+export async function verify(source: ByteSource, options: VerifyOptions = {}): Promise<VerifyReport> {
+  const { stopAtDamage, onPages, ...walkOptions } = options;
   const findings = new Findings();
   let state: SavedState | undefined;
   try {
-    state = await walkState(source, { ...options, deep: true, onDamage: (error) => findings.addError(error) });
+    state = await walkState(source, {
+      ...walkOptions,
+      deep: true,
+      ...(stopAtDamage ? {} : { onDamage: (error: FormatError) => findings.addError(error) }),
+      ...(onPages ? { sink: { take: (batch: PageBatch) => onPages(walked(batch)) } } : {}),
+    });
     checkWholeState(state, findings);
   } catch (error) {
     if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError) throw error;
@@ -41,6 +55,11 @@ export async function verify(source: ByteSource, options: Pick<WalkOptions, 'onP
   if (first?.vboxCode) report.vboxCode = first.vboxCode;
   if (state) report.state = state;
   return report;
+}
+
+function walked(batch: PageBatch): PageBatch {
+  batch.walk();
+  return batch;
 }
 
 function verdictOf(errors: readonly Finding[]): Verdict {

@@ -1,0 +1,37 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { UsageError } from '../formats/errors.ts';
+import { readSmallFile } from './input.ts';
+
+/** No password is longer. */
+const PASSWORD_FILE_LIMIT = 4096;
+
+/**
+ * A password from a file (its last newline does not count), or the environment, or asked for on a terminal. Never from the command line, where
+ * all users of the host can read it.
+ * @throws UsageError when there is none
+ */
+export async function readPassword(file: string | undefined, variable: string, prompt: string): Promise<string> {
+  if (file !== undefined)
+    return Buffer.from(await readSmallFile(file, PASSWORD_FILE_LIMIT))
+      .toString('utf8')
+      .replace(/\r?\n$/, '');
+  const value = process.env[variable];
+  if (value !== undefined) return value;
+  if (!process.stdin.isTTY) throw new UsageError('no-password', `Cannot ask for a password: stdin is no terminal; give --password-file or set ${variable}`);
+  return ask(prompt);
+}
+
+function ask(prompt: string): Promise<string> {
+  process.stderr.write(prompt);
+  // What is typed is not shown.
+  const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  return new Promise((resolve, reject) => {
+    lines.once('line', resolve);
+    lines.once('close', () => reject(new UsageError('no-password', 'Cannot go on: no password was given')));
+  }).finally(() => {
+    lines.close();
+    process.stderr.write('\n');
+  }) as Promise<string>;
+}

@@ -1,0 +1,102 @@
+import { openFileSink } from '../../formats/binary/sink.ts';
+import { UsageError } from '../../formats/errors.ts';
+import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
+import { awaitSource } from '../../migrations/teleporter/await-source.ts';
+import { flattenInPlace, type ReceiveReport, receiveState, type Then } from '../../migrations/teleporter/receive.ts';
+import { passwordFault } from '../../migrations/teleporter/wire.ts';
+import { releaseText } from '../../src/saved-state/describe.ts';
+import type { CommonOptions, Job, Outcome } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { LiveReport } from '../live-report.ts';
+import { readPassword } from '../password.ts';
+import { good, indent, printable, sizeText } from '../render.ts';
+import { figuresLine, passTable } from './figures-text.ts';
+
+export interface ReceiveFileOptions extends CommonOptions {
+  listen: string;
+  output: string;
+  passwordFile?: string;
+  then: Then;
+  flatten: boolean;
+  wait: number;
+  force: boolean;
+}
+
+export const PASSWORD_VARIABLE = 'SAVKIT_TELEPORTER_PASSWORD';
+
+/** Waits for a VirtualBox that teleports a machine to us, and writes the machine's state to a file. */
+export async function receiveFile(options: ReceiveFileOptions, { signal }: Job): Promise<Outcome> {
+  const endpoint = parseEndpoint(options.listen);
+  const password = await teleporterPassword(options.passwordFile);
+  const report = new LiveReport(options);
+  // Opened before anybody connects: a file that can't be written must not cost a migration.
+  const sink = await openFileSink(options.output, { force: options.force });
+  try {
+    const peer = await awaitSource(endpoint, {
+      password,
+      waitMs: options.wait === 0 ? Number.POSITIVE_INFINITY : options.wait * 1000,
+      signal,
+      onListening: (at) => report.note('listening', `Waiting for a source on ${endpointText(at)}`, { at: endpointText(at) }),
+      onRefused: (from, why) => report.note('refused', `${from} did not get in: ${printable(why)}`, { from, why }),
+    });
+    report.note('connected', `${peer.name} teleports a machine`, { from: peer.name });
+    try {
+      const received = await receiveState(peer, sink, {
+        // biome-ignore lint/suspicious/noThenProperty: the option's name on the command line
+        then: options.then,
+        signal,
+        onProgress: (figures) =>
+          report.update(
+            'progress',
+            () => figuresLine(figures),
+            () => figures,
+          ),
+      });
+      report.stop();
+      return outcomeOf(received, options, options.flatten ? await flattened(options.output, signal) : undefined);
+    } finally {
+      report.stop();
+      await peer.close();
+    }
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+}
+
+/** Flattens the file that was received; when that fails, the file is complete all the same, and the failure a finding. */
+async function flattened(path: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    await flattenInPlace(path, signal);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
+/** @throws UsageError when there is none, or it can't be used */
+export async function teleporterPassword(file: string | undefined): Promise<string> {
+  const password = await readPassword(file, PASSWORD_VARIABLE, 'Teleporter password: ');
+  const fault = passwordFault(password);
+  if (fault) throw new UsageError('bad-password', `Cannot use this password: ${fault}`);
+  return password;
+}
+
+function outcomeOf(received: ReceiveReport, options: ReceiveFileOptions, notFlattened: string | undefined): Outcome {
+  const { end, paused, figures, answerMs, state, findings } = received;
+  const isFlat = options.flatten && notFlattened === undefined;
+  const result = { end, paused, flattened: isFlat, answerMs, ...figures };
+  const release = state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : '';
+  const lines = [
+    `${printable(options.output)}: ${good('complete and checked')}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s${release}${isFlat ? ', flattened' : ''}`,
+    ...(options.quiet ? [] : [passTable(figures.passes), indent(endText(end, paused))]),
+    ...findings.map(({ message }) => indent(`warning: ${printable(message)}`)),
+    ...(notFlattened ? [indent(`not flattened: ${notFlattened}`)] : []),
+  ];
+  return { exitCode: notFlattened ? ExitCode.PARTLY : ExitCode.OK, findings, result, text: options.quiet ? '' : lines.join('\n') };
+}
+
+function endText(end: ReceiveReport['end'], paused: boolean): string {
+  if (end === 'declined') return 'declined: the machine goes on at the source, where this shows as a failed teleport';
+  return `handed over: the source has let go of the machine${paused ? ', which was paused' : ''}; this file is the machine now`;
+}

@@ -1,0 +1,134 @@
+import type { ByteSink } from '../../formats/binary/sink.ts';
+import type { ByteSource } from '../../formats/binary/source.ts';
+import { EnvironmentError, FormatError, hex } from '../../formats/errors.ts';
+import { KIB } from '../../formats/units.ts';
+import type { Peer } from './peer.ts';
+
+// The frames in which a saved-state stream travels between the command `load` and its second answer. They don't align with anything inside.
+
+/** Source: Teleporter.cpp, TELEPORTERTCPHDR_MAGIC. */
+export const FRAME_MAGIC = 0x19471205;
+export const FRAME_HEADER_SIZE = 8;
+/** Longest content of a frame. */
+export const FRAME_LIMIT = 0x00fffff8;
+/** Lengths that mean something else: the end of the stream, and that the source has cancelled. */
+export const END_OF_STREAM = 0;
+export const CANCELLED = 0xffffffff;
+/** Content of the frames that we send, like VirtualBox's blocks. A target answers only between frames, so they should be short. */
+export const FRAME_SIZE = 64 * KIB;
+
+export function encodeFrameHeader(length: number): Uint8Array {
+  const bytes = new Uint8Array(FRAME_HEADER_SIZE);
+  const view = new DataView(bytes.buffer);
+  view.setUint32(0, FRAME_MAGIC, true);
+  view.setUint32(4, length, true);
+  return bytes;
+}
+
+/** Length field of a frame. @throws FormatError `bad-frame` for a header that no source sends */
+export function decodeFrameHeader(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEADER_SIZE);
+  const magic = view.getUint32(0, true);
+  const length = view.getUint32(4, true);
+  if (magic === FRAME_MAGIC && (length <= FRAME_LIMIT || length === CANCELLED)) return length;
+  const what = magic === FRAME_MAGIC ? `a length of ${hex(length)}, expected at most ${hex(FRAME_LIMIT)}` : `magic ${hex(magic)}, expected ${hex(FRAME_MAGIC)}`;
+  throw new FormatError('bad-frame', `Cannot read frame of the stream: ${what}`, {}, 'VERR_IO_GEN_FAILURE');
+}
+
+/** The stream inside the frames that a source sends. It ends with the end marker, which is then read, too. */
+export class FrameSource implements ByteSource {
+  readonly name: string;
+  readonly size = undefined;
+  readonly seekable = false;
+  /** Bytes of the stream so far. */
+  offset = 0;
+  /** The end marker has come. */
+  ended = false;
+  readonly #peer: Peer;
+  readonly #copy: ByteSink | undefined;
+  readonly #header = new Uint8Array(FRAME_HEADER_SIZE);
+  /** What is left of the current frame. */
+  #left = 0;
+
+  /** @param copy gets the stream, too, piece by piece before the reader does */
+  constructor(peer: Peer, copy?: ByteSink) {
+    this.#peer = peer;
+    this.#copy = copy;
+    this.name = peer.name;
+  }
+
+  /** @throws FormatError `bad-frame`; EnvironmentError `cancelled-by-source`, or `connection-lost` when it closes before the end marker */
+  async read(target: Uint8Array): Promise<number> {
+    let done = 0;
+    while (done < target.length && (await this.#inFrame())) {
+      const part = target.subarray(done, Math.min(target.length, done + this.#left));
+      const count = await this.#peer.read(part);
+      if (count === 0) throw this.#cutOff();
+      await this.#copy?.write(part.subarray(0, count));
+      this.#left -= count;
+      this.offset += count;
+      done += count;
+    }
+    return done;
+  }
+
+  async close(): Promise<void> {}
+
+  /** Reads on until the end marker. */
+  async drain(): Promise<void> {
+    const scratch = new Uint8Array(FRAME_SIZE);
+    while (await this.read(scratch));
+  }
+
+  /** Whether there is content to read; takes the next header when the last frame is used up. */
+  async #inFrame(): Promise<boolean> {
+    if (this.#left > 0) return true;
+    if (this.ended) return false;
+    for (let done = 0; done < FRAME_HEADER_SIZE; ) {
+      const count = await this.#peer.read(this.#header.subarray(done));
+      if (count === 0) throw this.#cutOff();
+      done += count;
+    }
+    const length = decodeFrameHeader(this.#header);
+    if (length === CANCELLED) throw new EnvironmentError('cancelled-by-source', 'Cannot go on: the source cancelled the stream', {}, 'VERR_SSM_CANCELLED');
+    this.#left = length;
+    this.ended = length === END_OF_STREAM;
+    return !this.ended;
+  }
+
+  #cutOff(): EnvironmentError {
+    const message = `Cannot read stream from ${this.name}: the connection was closed after ${this.offset} bytes, before the end of the stream`;
+    return new EnvironmentError('connection-lost', message, { offset: this.offset }, 'VERR_SSM_STREAM_ERROR');
+  }
+}
+
+/** Sends a stream in frames. `finish` or `cancel` ends it. */
+export class FrameSink implements ByteSink {
+  /** Bytes of the stream so far. */
+  offset = 0;
+  readonly #peer: Peer;
+  readonly #beforeFrame: () => void;
+
+  /** @param beforeFrame called before each frame; what it throws ends the sending between two frames */
+  constructor(peer: Peer, beforeFrame: () => void = () => {}) {
+    this.#peer = peer;
+    this.#beforeFrame = beforeFrame;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let at = 0; at < bytes.length; at += FRAME_SIZE) {
+      this.#beforeFrame();
+      const part = bytes.subarray(at, at + FRAME_SIZE);
+      await this.#peer.write(encodeFrameHeader(part.length), part);
+      this.offset += part.length;
+    }
+  }
+
+  finish(): Promise<void> {
+    return this.#peer.write(encodeFrameHeader(END_OF_STREAM));
+  }
+
+  cancel(): Promise<void> {
+    return this.#peer.write(encodeFrameHeader(CANCELLED));
+  }
+}

@@ -1,0 +1,196 @@
+import type { Duplex } from 'node:stream';
+import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
+import { MIB } from '../../formats/units.ts';
+
+/** Bytes taken from the stream ahead of the reader. What is taken survives an error of the stream: a last NACK must not get lost. */
+const READ_AHEAD = MIB;
+/** How long a peer gets to read a last answer and to close, before the connection is cut. */
+const FAREWELL_MS = 2000;
+
+/** A line, and whether its end was seen: not when the peer closed, or said more than the limit. */
+export interface Line {
+  text: string;
+  ended: boolean;
+}
+
+/** The other side of a connection: lines and bytes over any duplex stream, one reader and one writer at a time. */
+export class Peer {
+  /** For messages, e.g. `127.0.0.1:6000`. */
+  readonly name: string;
+  readonly #stream: Duplex;
+  readonly #signal: AbortSignal | undefined;
+  readonly #chunks: Uint8Array[] = [];
+  #buffered = 0;
+  #ended = false;
+  /** What still comes is not read any more. */
+  #closing = false;
+  #error: Error | undefined;
+  #wake: () => void = () => {};
+
+  /** @param signal ends waiting for input with InterruptedError; the connection stays open for a last word */
+  constructor(stream: Duplex, name: string, signal?: AbortSignal) {
+    this.#stream = stream;
+    this.name = name;
+    this.#signal = signal;
+    signal?.addEventListener('abort', () => this.#wake(), { once: true });
+    stream.on('readable', () => this.#pull());
+    stream.on('end', () => this.#end());
+    stream.on('close', () => this.#end());
+    stream.on('error', (error) => {
+      this.#error ??= error;
+      this.#end();
+    });
+    this.#pull();
+  }
+
+  /** Bytes stand ready, or the peer has closed: reading would not wait. */
+  get hasInput(): boolean {
+    return this.#buffered > 0 || this.#ended;
+  }
+
+  /** The peer has closed its side, and all that it said has been read. */
+  get isClosed(): boolean {
+    return this.#buffered === 0 && this.#ended;
+  }
+
+  /** Reads at least one byte, and at most what stands ready; 0 at the end. @throws EnvironmentError when the connection broke */
+  async read(target: Uint8Array): Promise<number> {
+    if (this.#buffered === 0) await this.#input();
+    let done = 0;
+    while (done < target.length && this.#buffered > 0) {
+      const part = this.#take(target.length - done);
+      target.set(part, done);
+      done += part.length;
+    }
+    return done;
+  }
+
+  /**
+   * Reads up to a newline (or NUL, which ends lines as well), or `limit` bytes without one. UTF-8.
+   * @param options.withinMs time for the whole line
+   * @returns undefined when the peer closed before saying anything
+   */
+  async line(limit: number, { withinMs }: { withinMs?: number } = {}): Promise<Line | undefined> {
+    const bytes: number[] = [];
+    const deadline = withinMs === undefined ? undefined : performance.now() + withinMs;
+    for (;;) {
+      if (this.#buffered === 0) await this.#input(deadline);
+      if (this.#buffered === 0) return bytes.length === 0 ? undefined : { text: textOf(bytes), ended: false };
+      const byte = this.#take(1)[0];
+      if (byte === 0x0a || byte === 0) return { text: textOf(bytes), ended: true };
+      bytes.push(byte);
+      if (bytes.length === limit) return { text: textOf(bytes), ended: false };
+    }
+  }
+
+  /** Sends parts as one; they may be reused once the promise is fulfilled. @throws EnvironmentError */
+  async write(...parts: Uint8Array[]): Promise<void> {
+    if (this.#error) throw this.#broken(this.#error);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#stream.once('close', reject);
+        this.#stream.cork();
+        for (const [i, part] of parts.entries()) {
+          const last = i === parts.length - 1;
+          this.#stream.write(part, (error) => {
+            if (error) reject(error);
+            if (!last) return;
+            this.#stream.off('close', reject);
+            resolve();
+          });
+        }
+        this.#stream.uncork();
+      });
+    } catch (error) {
+      throw this.#broken(error as Error | undefined);
+    }
+  }
+
+  /** Waits until reading would not wait any more, or for `ms`. */
+  async inputWithin(ms: number): Promise<boolean> {
+    await this.#input(performance.now() + ms).catch(() => {});
+    return this.hasInput;
+  }
+
+  /** Closes our side, lets the peer read what it was told, then cuts the connection. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    if (!this.#stream.destroyed) {
+      this.#stream.end();
+      this.#pull();
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, FAREWELL_MS);
+        const done = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        this.#stream.once('close', done).once('end', done);
+        if (this.#ended || this.#stream.destroyed) done();
+      });
+    }
+    this.#stream.destroy();
+  }
+
+  /** Cuts the connection without a word. */
+  destroy(): void {
+    this.#stream.destroy();
+  }
+
+  #take(most: number): Uint8Array {
+    const chunk = this.#chunks[0];
+    const part = chunk.subarray(0, most);
+    if (part.length === chunk.length) this.#chunks.shift();
+    else this.#chunks[0] = chunk.subarray(part.length);
+    this.#buffered -= part.length;
+    return part;
+  }
+
+  /** Waits for bytes or the end. */
+  async #input(deadline?: number): Promise<void> {
+    this.#pull();
+    while (!this.hasInput) {
+      if (this.#signal?.aborted) throw new InterruptedError();
+      const left = deadline === undefined ? undefined : deadline - performance.now();
+      if (left !== undefined && left <= 0) throw new EnvironmentError('peer-silent', `Cannot read from ${this.name}: it said nothing in time`);
+      await this.#woken(left);
+      this.#pull();
+    }
+    if (this.#buffered === 0 && this.#error) throw this.#broken(this.#error);
+  }
+
+  #woken(ms: number | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  #pull(): void {
+    while (this.#buffered < READ_AHEAD || this.#closing) {
+      const chunk = this.#stream.read() as Uint8Array | null;
+      if (chunk === null) break;
+      if (this.#closing) continue;
+      this.#chunks.push(chunk);
+      this.#buffered += chunk.length;
+    }
+    this.#wake();
+  }
+
+  #end(): void {
+    this.#ended = true;
+    this.#wake();
+  }
+
+  #broken(cause: Error | undefined): EnvironmentError {
+    const error = new EnvironmentError('connection-lost', `Cannot go on with ${this.name}: the connection broke${cause ? ` (${cause.message})` : ''}`);
+    error.cause = cause;
+    return error;
+  }
+}
+
+function textOf(bytes: readonly number[]): string {
+  return Buffer.from(bytes).toString('utf8');
+}

@@ -1,0 +1,132 @@
+import { EnvironmentError, FormatError, InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { FrameSource } from './frames.ts';
+import type { Peer } from './peer.ts';
+import { STATUS_NUMBERS, statusNumber } from './status.ts';
+import { COMMAND_LIMIT, type Command, encodeReply, parseCommand } from './wire.ts';
+
+// The target's side after the password. As a diagram, with what it does in brackets:
+//
+//   ready ──load [ACK, stream, ACK]──► loaded ──lock-media [ACK]──► locked ──hand-over-* [ACK]──► handed-over
+//     └────────────── anything else [NACK or nothing] ──────────────────────────────────────────► ended
+//
+// VirtualBox's own target takes `lock-media` and `hand-over-*` without any `load`, and a second `load`. Here these are refused: an
+// acknowledged hand-over of a machine that nobody has would lose it.
+
+export type ReceiverState = 'ready' | 'loaded' | 'locked';
+type Step = { does: 'load' | 'lock' | 'hand-over' } | { refuses: number } | { ends: 'cancelled' };
+
+const load: Step = { does: 'load' };
+const lock: Step = { does: 'lock' };
+const handOver: Step = { does: 'hand-over' };
+const cancelled: Step = { ends: 'cancelled' };
+const unknown: Step = { refuses: STATUS_NUMBERS.VERR_NOT_IMPLEMENTED };
+const wrongOrder: Step = { refuses: STATUS_NUMBERS.VERR_WRONG_ORDER };
+/** What VirtualBox answers to a hand-over without locked media. */
+const notLocked: Step = { refuses: STATUS_NUMBERS.VERR_SSM_CANCELLED };
+
+type Row = Record<Command | 'other', Step>;
+export const RECEIVER_STEPS: Record<ReceiverState, Row> = {
+  ready: { load, cancel: cancelled, 'lock-media': wrongOrder, 'hand-over-resume': notLocked, 'hand-over-paused': notLocked, other: unknown },
+  loaded: { load: wrongOrder, cancel: cancelled, 'lock-media': lock, 'hand-over-resume': notLocked, 'hand-over-paused': notLocked, other: unknown },
+  locked: { load: wrongOrder, cancel: cancelled, 'lock-media': lock, 'hand-over-resume': handOver, 'hand-over-paused': handOver, other: unknown },
+};
+
+/** Why a complete stream is not taken: the words for the source. */
+export interface Refusal {
+  status: number;
+  text: string;
+}
+
+export interface ReceiverActions {
+  /** Where a copy of the stream goes as it arrives. */
+  copy: { write(bytes: Uint8Array): Promise<void> };
+  /** Reads the whole stream. What it throws is told to the source, which then goes on running. @returns a refusal to decline what was read */
+  load(stream: FrameSource): Promise<Refusal | undefined>;
+  /** Called when the source has been told how the loading ended. */
+  onAnswered?: () => void;
+  /** Makes the machine ours for good; called before the hand-over is acknowledged. */
+  takeOver(): Promise<void>;
+}
+
+export type ReceiverEnd = { end: 'handed-over'; paused: boolean } | { end: 'declined' };
+
+/**
+ * Serves an authenticated source until it has handed its machine over, or has been declined.
+ * @throws SavkitError when it came to neither; the source was told why where the protocol has words for it, and keeps its machine
+ */
+export async function serveSource(peer: Peer, actions: ReceiverActions): Promise<ReceiverEnd> {
+  let state: ReceiverState = 'ready';
+  for (;;) {
+    const command = await nextCommand(peer, state);
+    const step: Step = RECEIVER_STEPS[state][command];
+    if ('ends' in step) throw new EnvironmentError('cancelled-by-source', `Cannot take the machine from ${peer.name}: the source cancelled`);
+    if ('refuses' in step) throw await refuse(peer, step.refuses, command, state);
+    if (step.does === 'load') {
+      if (await loadStream(peer, actions)) return { end: 'declined' };
+      state = 'loaded';
+    } else if (step.does === 'lock') {
+      // There are no media here; they are free until somebody starts what was received.
+      await peer.write(encodeReply({ ack: true }));
+      state = 'locked';
+    } else {
+      await takeOver(peer, actions);
+      return { end: 'handed-over', paused: command === 'hand-over-paused' };
+    }
+  }
+}
+
+async function nextCommand(peer: Peer, state: ReceiverState): Promise<Command | 'other'> {
+  const line = await peer.line(COMMAND_LIMIT + 1).catch(async (error) => {
+    if (error instanceof InterruptedError) await tell(peer, { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: CANCELED_HERE });
+    throw error;
+  });
+  if (line?.ended) return parseCommand(line.text);
+  const waitedFor = { ready: 'load', loaded: 'lock-media', locked: 'hand-over' }[state];
+  const tooLong = line !== undefined && line.text.length > COMMAND_LIMIT;
+  if (tooLong) throw new FormatError('bad-command', `Cannot take the machine from ${peer.name}: a command of more than ${COMMAND_LIMIT} bytes`);
+  throw new EnvironmentError('connection-lost', `Cannot take the machine from ${peer.name}: it closed the connection, expected the command ${waitedFor}`);
+}
+
+const CANCELED_HERE = 'Teleporting canceled at the target';
+
+async function refuse(peer: Peer, status: number, command: string, state: ReceiverState): Promise<SavkitError> {
+  await tell(peer, { status, text: '' });
+  const what = command === 'other' ? 'an unknown command' : `${command} when it was ${state}`;
+  return new FormatError('wrong-order', `Cannot take the machine from ${peer.name}: it sent ${what}`);
+}
+
+/** @returns whether the stream was declined */
+async function loadStream(peer: Peer, actions: ReceiverActions): Promise<boolean> {
+  await peer.write(encodeReply({ ack: true }));
+  try {
+    const refusal = await actions.load(new FrameSource(peer, actions.copy));
+    await peer.write(encodeReply(refusal ? { ack: false, ...refusal } : { ack: true }));
+    actions.onAnswered?.();
+    return refusal !== undefined;
+  } catch (error) {
+    await tell(peer, refusalOf(error));
+    throw error;
+  }
+}
+
+async function takeOver(peer: Peer, actions: ReceiverActions): Promise<void> {
+  try {
+    await actions.takeOver();
+  } catch (error) {
+    await tell(peer, refusalOf(error));
+    throw error;
+  }
+  // From here on the machine is ours, also when this answer gets lost: the source then does not start it again.
+  await peer.write(encodeReply({ ack: true })).catch(() => {});
+}
+
+function refusalOf(error: unknown): Refusal {
+  if (error instanceof InterruptedError) return { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: CANCELED_HERE };
+  if (error instanceof SavkitError) return { status: statusNumber(error.vboxCode), text: error.message };
+  return { status: STATUS_NUMBERS.VERR_IO_GEN_FAILURE, text: 'the target failed' };
+}
+
+/** Says no; a peer that does not hear it any more needs no answer. */
+async function tell(peer: Peer, refusal: Refusal): Promise<void> {
+  await peer.write(encodeReply({ ack: false, ...refusal })).catch(() => {});
+}
