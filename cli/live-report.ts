@@ -4,6 +4,7 @@ const UPDATES_PER_SECOND = 10;
 /** What a long-running command says while it runs: one line that changes, on a terminal; or events as JSON, one a line, on stdout. */
 export class LiveReport {
   readonly #mode: 'events' | 'line' | 'silent';
+  readonly #notes: boolean;
   #updatedAt = Number.NEGATIVE_INFINITY;
   #lineShown = false;
 
@@ -13,13 +14,11 @@ export class LiveReport {
     this.#notes = !json && !quiet && !ndjson;
   }
 
-  readonly #notes: boolean;
-
-  /** Something that happened once. */
+  /** Something that happened once; without a text it is of interest to programs only. */
   note(event: string, text: string, data: object = {}): void {
     this.#clear();
     if (this.#mode === 'events') this.#emit(event, data);
-    else if (this.#notes) process.stderr.write(`${text}\n`);
+    else if (this.#notes && text !== '') process.stderr.write(`${text}\n`);
   }
 
   /** How far things are; may be called as often as one likes. */

@@ -9,6 +9,7 @@ import { inspectCommand } from './commands/inspect.ts';
 import { manifestCommand } from './commands/manifest.ts';
 import { receiveCommand } from './commands/receive.ts';
 import { salvageCommand } from './commands/salvage.ts';
+import { sendCommand } from './commands/send.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { hideDashes, showDashes } from './dash.ts';
 import { ExitCode } from './exit-codes.ts';
@@ -29,6 +30,7 @@ const parser = yargs(hideDashes(hideBin(process.argv)))
   .command(manifestCommand)
   .command(diffCommand)
   .command(receiveCommand)
+  .command(sendCommand)
   .middleware(showDashes)
   .demandCommand(1, 'Which command?')
   .strict()

@@ -1,12 +1,12 @@
 import type { Argv, CommandModule } from 'yargs';
 import type { ByteSource } from '../../formats/binary/source.ts';
-import { MIB } from '../../formats/units.ts';
 import { type ConvertReport, type ConvertRun, convert, prepareConversion } from '../../src/saved-state/convert/convert.ts';
-import { deriveLayout, type MachineLayout, parseLayout, printLayout, settleLayout } from '../../src/saved-state/convert/machine-layout.ts';
+import { deriveLayout, printLayout } from '../../src/saved-state/convert/machine-layout.ts';
 import { walkState } from '../../src/saved-state/walk.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { readSmallFile, withInput, withSource } from '../input.ts';
+import { withSource } from '../input.ts';
+import { layoutFrom } from '../layout.ts';
 import { withOutput } from '../output.ts';
 import { bad, good, indent, printable, table } from '../render.ts';
 
@@ -27,9 +27,6 @@ interface Options extends CommonOptions {
   proof: boolean;
   force: boolean;
 }
-
-/** A layout names a few dozen ranges. */
-const LAYOUT_LIMIT = MIB;
 
 export const convertCommand: CommandModule<object, Options> = {
   command: 'convert <input> [output]',
@@ -74,7 +71,7 @@ async function runConvert(source: ByteSource, { progress, signal }: Job, options
   const run: ConvertRun = {
     ...(options.container ? { container: options.container } : {}),
     ...(options.pgm === undefined ? {} : { pgm: options.pgm }),
-    ...(await givenLayout(options)),
+    ...(await layoutFrom(options)),
     pageTypes: options.pageTypes,
     flatten: options.flatten,
     compression: options.compression,
@@ -104,16 +101,6 @@ async function runConvert(source: ByteSource, { progress, signal }: Job, options
 async function printedLayout(source: ByteSource): Promise<Outcome> {
   const { layout, missing } = deriveLayout(await walkState(source, { skipCrc: true }));
   return { exitCode: missing.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: { layout, missing }, text: printLayout(layout) };
-}
-
-async function givenLayout({ layout, like }: Options): Promise<{ layout?: MachineLayout }> {
-  if (layout !== undefined) return { layout: await readLayout(layout) };
-  if (like === undefined) return {};
-  return withInput(like, async (source) => ({ layout: settleLayout(await walkState(source, { skipCrc: true }), undefined) }));
-}
-
-async function readLayout(path: string): Promise<MachineLayout> {
-  return parseLayout(Buffer.from(await readSmallFile(path, LAYOUT_LIMIT)).toString('utf8'));
 }
 
 function reportText({ from, to, losses, assumptions, proof }: ConvertReport): string {

@@ -68,13 +68,14 @@ export class Peer {
   /**
    * Reads up to a newline (or NUL, which ends lines as well), or `limit` bytes without one. UTF-8.
    * @param options.withinMs time for the whole line
+   * @param options.evenIfInterrupted the signal does not end the waiting
    * @returns undefined when the peer closed before saying anything
    */
-  async line(limit: number, { withinMs }: { withinMs?: number } = {}): Promise<Line | undefined> {
+  async line(limit: number, { withinMs, evenIfInterrupted = false }: { withinMs?: number; evenIfInterrupted?: boolean } = {}): Promise<Line | undefined> {
     const bytes: number[] = [];
     const deadline = withinMs === undefined ? undefined : performance.now() + withinMs;
     for (;;) {
-      if (this.#buffered === 0) await this.#input(deadline);
+      if (this.#buffered === 0) await this.#input(deadline, evenIfInterrupted);
       if (this.#buffered === 0) return bytes.length === 0 ? undefined : { text: textOf(bytes), ended: false };
       const byte = this.#take(1)[0];
       if (byte === 0x0a || byte === 0) return { text: textOf(bytes), ended: true };
@@ -108,7 +109,7 @@ export class Peer {
 
   /** Waits until reading would not wait any more, or for `ms`. */
   async inputWithin(ms: number): Promise<boolean> {
-    await this.#input(performance.now() + ms).catch(() => {});
+    await this.#input(performance.now() + ms, true).catch(() => {});
     return this.hasInput;
   }
 
@@ -146,10 +147,10 @@ export class Peer {
   }
 
   /** Waits for bytes or the end. */
-  async #input(deadline?: number): Promise<void> {
+  async #input(deadline?: number, evenIfInterrupted = false): Promise<void> {
     this.#pull();
     while (!this.hasInput) {
-      if (this.#signal?.aborted) throw new InterruptedError();
+      if (this.#signal?.aborted && !evenIfInterrupted) throw new InterruptedError();
       const left = deadline === undefined ? undefined : deadline - performance.now();
       if (left !== undefined && left <= 0) throw new EnvironmentError('peer-silent', `Cannot read from ${this.name}: it said nothing in time`);
       await this.#woken(left);

@@ -1,4 +1,4 @@
-import type { ReadableSink } from '../../../formats/binary/sink.ts';
+import type { ByteSink, ReadableSink } from '../../../formats/binary/sink.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
@@ -54,7 +54,14 @@ export interface Preparation {
  */
 export async function convert(source: ByteSource, sink: ReadableSink, options: ConvertRun = {}): Promise<ConvertReport> {
   const preparation = await prepareConversion(source, options);
-  const { state, plan, report, config, placeOf, lastPasses, old } = preparation;
+  await writeConversion(source, sink, preparation, options);
+  if (options.proof !== false) preparation.report.proof = await prove(source, sink, preparation, options);
+  return preparation.report;
+}
+
+/** Writes what was prepared; into any sink where the target is a V2.0 container. */
+export async function writeConversion(source: ByteSource, sink: ByteSink, preparation: Preparation, options: ConvertRun = {}): Promise<void> {
+  const { state, plan, config, placeOf, lastPasses, old } = preparation;
   const { signal, onProgress } = options;
   await writeState(source, state, sink, {
     plan,
@@ -65,8 +72,6 @@ export async function convert(source: ByteSource, sink: ReadableSink, options: C
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress: (offset: number) => onProgress('writing', offset) } : {}),
   });
-  if (options.proof !== false) report.proof = await prove(source, sink, preparation, options);
-  return report;
 }
 
 /** Looks at the source and decides what a conversion would do. Nothing is written. */

@@ -1,0 +1,38 @@
+import type { Argv, CommandModule } from 'yargs';
+import { UnsupportedError } from '../../formats/errors.ts';
+import { runCommand, withCommonOptions } from '../command.ts';
+import { withInput } from '../input.ts';
+import { type SendFileOptions, sendFile } from '../teleporter/send-file.ts';
+
+interface Options extends SendFileOptions {
+  teleporter: boolean;
+}
+
+export const sendCommand: CommandModule<object, Options> = {
+  command: 'send <state>',
+  describe: 'Start a saved state on another host, without copying it there first',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state, plain or live, in any container' })
+      .option('teleporter', { type: 'boolean', default: false, describe: 'To a VirtualBox that waits for a teleported machine' })
+      .option('to', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT of the target' })
+      .option('password-file', { type: 'string', requiresArg: true, describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt' })
+      .option('password-form', { choices: ['hashed', 'plain'] as const, default: 'hashed' as const, describe: 'plain: for VirtualBox 3.1 to 4.1' })
+      .option('paused', { type: 'boolean', default: false, describe: 'Leave the machine paused at the target' })
+      .option('flatten', { type: 'boolean', default: false, describe: 'Send one plain state of the passes of a live save' })
+      .option('pgm', { type: 'number', requiresArg: true, describe: 'Version of the memory unit, 10 to 14; default: that of the state, or 14' })
+      .option('layout', { type: 'string', requiresArg: true, describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9' })
+      .option('like', { type: 'string', requiresArg: true, describe: 'Take the layout from this state of the same machine' })
+      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+      .example('$0 send vm.sav --teleporter --to other:6000 --password-file pw', 'The machine goes on at the other host')
+      .example('VBoxManage modifyvm VM --teleporter on --teleporterport 6000 --teleporterpasswordfile pw', 'Its other side; then VBoxManage startvm VM')
+      .epilogue(
+        'The machine at the target must have the same RAM, CPUs and devices. VirtualBox does not encrypt: use `savkit relay`, or a tunnel.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('send', [options.state], options, (job) => {
+      if (!options.teleporter) throw new UnsupportedError('unsupported', 'Cannot send without --teleporter: only a waiting VirtualBox takes saved states');
+      return withInput(options.state, (source) => sendFile(source, options, job));
+    });
+  },
+};

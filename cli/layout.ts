@@ -1,0 +1,19 @@
+import { MIB } from '../formats/units.ts';
+import { type MachineLayout, parseLayout, settleLayout } from '../src/saved-state/convert/machine-layout.ts';
+import { walkState } from '../src/saved-state/walk.ts';
+import { readSmallFile, withInput } from './input.ts';
+
+export interface LayoutOptions {
+  layout?: string;
+  like?: string;
+}
+
+/** A layout names a few dozen ranges. */
+const LAYOUT_LIMIT = MIB;
+
+/** What the user gives of a layout: a file, or another state of the same machine. */
+export async function layoutFrom({ layout, like }: LayoutOptions): Promise<{ layout?: MachineLayout }> {
+  if (layout !== undefined) return { layout: parseLayout(Buffer.from(await readSmallFile(layout, LAYOUT_LIMIT)).toString('utf8')) };
+  if (like === undefined) return {};
+  return withInput(like, async (source) => ({ layout: settleLayout(await walkState(source, { skipCrc: true }), undefined) }));
+}

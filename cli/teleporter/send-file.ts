@@ -1,0 +1,77 @@
+import type { ByteSource } from '../../formats/binary/source.ts';
+import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
+import { connectPeer } from '../../migrations/teleporter/connect.ts';
+import { prepareShipment, type Shipment } from '../../migrations/teleporter/send.ts';
+import { sendMachine } from '../../migrations/teleporter/sender.ts';
+import { type PasswordForm, passwordLine } from '../../migrations/teleporter/wire.ts';
+import type { CommonOptions, Job, Outcome } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { type LayoutOptions, layoutFrom } from '../layout.ts';
+import { LiveReport } from '../live-report.ts';
+import { good, indent, printable, sizeText } from '../render.ts';
+import { rateText } from './figures-text.ts';
+import { teleporterPassword } from './receive-file.ts';
+
+export interface SendFileOptions extends CommonOptions, LayoutOptions {
+  state: string;
+  to: string;
+  passwordFile?: string;
+  passwordForm: PasswordForm;
+  paused: boolean;
+  flatten: boolean;
+  pgm?: number;
+}
+
+/** Gives the machine in a saved state to a VirtualBox that waits for one. */
+export async function sendFile(source: ByteSource, options: SendFileOptions, { signal, progress }: Job): Promise<Outcome> {
+  const endpoint = parseEndpoint(options.to);
+  const password = await teleporterPassword(options.passwordFile);
+  const report = new LiveReport(options);
+  const shipment = await prepareShipment(source, {
+    flatten: options.flatten,
+    ...(options.pgm === undefined ? {} : { pgm: options.pgm }),
+    ...(await layoutFrom(options)),
+    signal,
+    onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+  });
+  const start = performance.now();
+  const peer = await connectPeer(endpoint, signal);
+  report.note('connected', `Connected to ${peer.name}`, { to: peer.name });
+  let bytes = 0;
+  try {
+    await sendMachine(peer, {
+      password: passwordLine(password, options.passwordForm),
+      stream: (sink) => shipment.write(sink),
+      paused: options.paused,
+      signal,
+      onStep: (step, sent) => {
+        bytes = Math.max(bytes, sent);
+        if (step === 'stream') progress.update(sent, source.size, 'sending');
+        else progress.stop();
+        if (step !== 'stream') report.note('step', '', { step });
+        report.update(
+          'progress',
+          () => '',
+          () => ({ bytes: sent }),
+        );
+      },
+    });
+  } finally {
+    progress.stop();
+    await peer.close();
+  }
+  return outcomeOf(shipment, options, endpointText(endpoint), bytes, (performance.now() - start) / 1000);
+}
+
+function outcomeOf({ state, conversion }: Shipment, options: SendFileOptions, to: string, bytes: number, seconds: number): Outcome {
+  const from = { container: state.header.format, live: state.header.live, ...(state.pgm ? { pgm: state.pgm.version } : {}) };
+  const sentAs = conversion?.report.to ?? from;
+  const result = { to, bytes, seconds, paused: options.paused, from, sentAs, assumptions: conversion?.report.assumptions ?? [] };
+  const lines = [
+    `${printable(options.state)}: ${good('handed over')} to ${to}, ${sizeText(bytes)} in ${seconds.toFixed(1)} s, ${rateText(bytes, seconds)}`,
+    ...(conversion ? [indent(`sent as V${sentAs.container}, pgm ${sentAs.pgm}${sentAs.live ? ', live' : ''}`)] : []),
+    ...result.assumptions.map((assumption) => indent(`assumed: ${assumption}`)),
+    indent(`the machine ${options.paused ? 'is there now, paused' : 'runs there now'}; do not start it from this file as well`),
+  ];
+  return { exitCode: ExitCode.OK, result, text: options.quiet ? '' : lines.join('\n') };
+}

@@ -1,0 +1,85 @@
+import type { ByteSink } from '../../formats/binary/sink.ts';
+import type { ByteSource } from '../../formats/binary/source.ts';
+import { FormatError, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import { pgmVersion } from '../../formats/pgm/versions.ts';
+import { KIB } from '../../formats/units.ts';
+import { type ConvertRun, type Preparation, prepareConversion, writeConversion } from '../../src/saved-state/convert/convert.ts';
+import type { MachineLayout } from '../../src/saved-state/convert/machine-layout.ts';
+import type { SavedState } from '../../src/saved-state/state.ts';
+import { verify } from '../../src/saved-state/verify.ts';
+
+export interface ShipmentOptions {
+  /** Send one plain state in place of the passes of a live save. */
+  flatten?: boolean;
+  /** Version of the memory unit; default: that of the state, where the target can take it. */
+  pgm?: number;
+  /** For states of pgm 6 to 9, which don't tell where ROMs and device memory are. */
+  layout?: MachineLayout;
+  signal?: AbortSignal;
+  onProgress?: (doing: 'checking' | 'reading', offset: number) => void;
+}
+
+/** A state, checked, and how it goes over the wire. */
+export interface Shipment {
+  state: SavedState;
+  /** What is done on the way; undefined when the file's bytes are the stream. */
+  conversion: Preparation | undefined;
+  /** Writes the stream. Borrowed from the source, which must stay open. */
+  write(sink: ByteSink): Promise<void>;
+}
+
+/** A teleporter's stream is a V2.0 container with page records; older ones are converted to what today's targets write. */
+const STREAM_CONTAINER = '2.0';
+const DEFAULT_PGM = 14;
+/** Bytes read at a time of a file that goes out as it is. */
+const PIECE = 256 * KIB;
+
+/**
+ * Checks a state and prepares its sending. A target takes one connection only, and ends after a stream it can't load: so nothing that is damaged
+ * or can't be converted is sent at all.
+ * @param source seekable
+ * @throws FormatError for a damaged state; UnsupportedError, UsageError for one that can't be sent
+ */
+export async function prepareShipment(source: ByteSource, options: ShipmentOptions = {}): Promise<Shipment> {
+  const { flatten = false, pgm, layout, signal, onProgress } = options;
+  if (!source.seekable) throw new UsageError('not-seekable', `Cannot send ${source.name}: it has to be read twice, so it must be a file`);
+  const state = await checkedState(source, options);
+  const run: ConvertRun = {
+    container: STREAM_CONTAINER,
+    flatten,
+    ...versionFor(state, pgm),
+    ...(layout ? { layout } : {}),
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (_doing, offset) => onProgress('reading', offset) } : {}),
+  };
+  const isStream = state.header.format === STREAM_CONTAINER && !flatten && !('pgm' in run);
+  if (isStream) return { state, conversion: undefined, write: (sink) => copyBytes(source, sink) };
+  const conversion = await prepareConversion(source, run);
+  return { state, conversion, write: (sink) => writeConversion(source, sink, conversion, signal ? { signal } : {}) };
+}
+
+async function checkedState(source: ByteSource, { signal, onProgress }: ShipmentOptions): Promise<SavedState> {
+  const report = await verify(source, { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress: (offset) => onProgress('checking', offset) } : {}) });
+  const fault = report.findings.find(({ severity, code }) => severity === 'error' || code === 'no-pgm' || code === 'no-cpum');
+  if (!report.state || fault) {
+    const { code, message, place, vboxCode, unsupported } = fault ?? { code: 'damaged', message: 'Cannot read the state', place: {} };
+    throw new (unsupported ? UnsupportedError : FormatError)(code, `${message}; it was not sent`, place, vboxCode);
+  }
+  return report.state;
+}
+
+function versionFor(state: SavedState, asked: number | undefined): { pgm?: number } {
+  if (asked !== undefined) return { pgm: asked };
+  const version = state.pgm && pgmVersion(state.pgm.version);
+  return version && version.pages !== 'records' ? { pgm: DEFAULT_PGM } : {};
+}
+
+async function copyBytes(source: ByteSource, sink: ByteSink): Promise<void> {
+  const bytes = new Uint8Array(PIECE);
+  for (let position = 0; ; ) {
+    const count = await source.read(bytes, position);
+    if (count === 0) return;
+    await sink.write(bytes.subarray(0, count));
+    position += count;
+  }
+}
