@@ -29,6 +29,8 @@ interface Exports {
   xxh64(at: number, length: number): bigint;
   xxh64Batch(count: number): void;
   isZero(at: number, length: number): number;
+  wordDelta(base: number, page: number, to: number, limit: number): number;
+  applyWordDelta(at: number, length: number, page: number): number;
 }
 
 /** Where the build puts it: beside this file. */
