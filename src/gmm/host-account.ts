@@ -108,15 +108,17 @@ export class HostAccount {
   }
 
   /**
-   * Accounts for pages that the machine's balloon took (and freed) or gave back.
+   * Accounts for pages that the machine's balloon took (and freed before) or gave back. The first VirtualBox to have a balloon wanted as many
+   * pages to be allocated still as it takes, and so refused to take more than half of them; here, as in later ones, the reservation is the limit.
    * @throws HostMemoryError `invalid-parameter`, `wrong-order`, `free-too-much`, `deflate-too-much`
    */
   balloon(action: BalloonAction, count: number): void {
     this.#checkReserved('balloon pages');
     if (!(count >= 0 && count < BALLOON_BATCH_LIMIT))
       throw new HostMemoryError('invalid-parameter', `Cannot balloon ${count} pages: fewer than ${BALLOON_BATCH_LIMIT} at a time`);
-    if (action === 'inflate' && count > this.allocated.base)
-      throw new HostMemoryError('free-too-much', `Cannot balloon ${count} pages: ${this.allocated.base} are allocated`);
+    const used = this.allocated.base + this.balloonedPages;
+    if (action === 'inflate' && used + count > this.reserved.base)
+      throw new HostMemoryError('free-too-much', `Cannot balloon ${count} pages: of ${this.reserved.base} reserved, ${used} are in use or ballooned`);
     if (action === 'deflate' && count > this.balloonedPages)
       throw new HostMemoryError('deflate-too-much', `Cannot give ${count} ballooned pages back: there are ${this.balloonedPages}`);
     const change = { inflate: count, deflate: -count, reset: -this.balloonedPages }[action];
@@ -137,13 +139,13 @@ export class HostAccount {
 
   /**
    * Refers to a shared page of any machine, on the base account.
-   * @throws HostMemoryError `page-not-found`, `page-already-free`, `not-page-owner` for a private one, `account-limit`
+   * @throws HostMemoryError `page-not-found`, `page-already-free`, `not-page-owner`, `page-not-shared`, `account-limit`
    */
   referToShared(pageId: number): void {
     this.#checkLimits('base', 1, 0);
     const chunk = this.#chunkOf(pageId);
     const index = pageId & PAGE_INDEX_MASK;
-    if (chunk.stateOf(index) !== 'shared') throw new HostMemoryError('not-page-owner', `Cannot share page ${pageId}: it is private`);
+    if (chunk.stateOf(index) !== 'shared') throw new HostMemoryError('page-not-shared', `Cannot share page ${pageId}: it is private`);
     this.#pool.setShared(pageId, chunk.valueOf(index) + 1);
     this.allocated.base++;
     this.sharedPages++;

@@ -13,6 +13,7 @@ export const HOST_MEMORY_CODES = {
   'page-not-found': 'VERR_GMM_PAGE_NOT_FOUND',
   'reservation-declined': 'VERR_GMM_MEMORY_RESERVATION_DECLINED',
   'page-not-private': 'VERR_GMM_PAGE_NOT_PRIVATE',
+  'page-not-shared': 'VERR_GMM_PAGE_NOT_SHARED',
   'page-already-free': 'VERR_GMM_PAGE_ALREADY_FREE',
   'not-page-owner': 'VERR_GMM_NOT_PAGE_OWNER',
 } as const;

@@ -62,6 +62,10 @@ describe('a refusal', () => {
       account.sharePage(id);
       account.sharePage(id);
     },
+    'page-not-shared': () => {
+      const { account } = oneMachine();
+      account.referToShared(allocate(account, 1)[0]);
+    },
     'page-already-free': () => {
       const { account } = oneMachine();
       const [, id] = allocate(account, 2);
@@ -126,9 +130,9 @@ describe('a refusal', () => {
     expect(allocate(account, 1)).toHaveLength(1);
   });
 
-  test('free-too-much: a balloon larger than what is allocated; invalid-parameter: 2^20 pages at once', () => {
+  test('free-too-much: a balloon larger than the reservation; invalid-parameter: 2^20 pages at once', () => {
     const { account } = oneMachine();
-    expect(() => account.balloon('inflate', 1)).toThrow(expect.objectContaining({ code: 'free-too-much' }));
+    expect(() => account.balloon('inflate', 4097)).toThrow(expect.objectContaining({ code: 'free-too-much' }));
     expect(() => account.balloon('inflate', 2 ** 20)).toThrow(expect.objectContaining({ code: 'invalid-parameter' }));
   });
 });

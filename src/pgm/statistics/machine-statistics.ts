@@ -1,0 +1,43 @@
+import type { GuestMemory } from '../guest-memory.ts';
+import type { HostBacking } from '../host-backing.ts';
+import { PAGE_COUNT_NAMES, type PageCounts } from '../page-counters.ts';
+import { CPU_STATISTICS } from './cpu-statistics.ts';
+import { MEMORY_STATISTICS } from './memory-statistics.ts';
+import { RELEASE_STATISTICS } from './release-statistics.ts';
+import { StatTree } from './stat-tree.ts';
+import type { StatisticRow } from './statistic.ts';
+
+/** What the memory set-up counts, in pages and bytes. */
+const SET_UP_STATISTICS: readonly StatisticRow[] = [
+  ['/MM/Reserved/cBasePages', 'u64', 'pages reserved for RAM and ROM, handy pages included'],
+  ['/MM/Reserved/cHandyPages', 'u32', 'pages reserved for the stock of handy pages'],
+  ['/MM/Reserved/cShadowPages', 'u32', 'pages reserved for shadow page tables'],
+  ['/MM/Reserved/cFixedPages', 'u32', 'pages reserved for device memory'],
+  ['/MM/cbRamBase', 'u64', 'size of the RAM'],
+];
+
+/** All statistics of a machine. Others bind what they count; what does not exist here, such as raw mode, stays 0. */
+export function machineStatistics(memory: GuestMemory, cpus: number, backing?: HostBacking): StatTree {
+  const tree = new StatTree(cpus);
+  for (const rows of [RELEASE_STATISTICS, MEMORY_STATISTICS, CPU_STATISTICS, SET_UP_STATISTICS]) tree.register(rows);
+  const { pages, accesses, ranges } = memory;
+  for (const [count, name] of Object.entries(PAGE_COUNT_NAMES)) tree.bind(`/PGM/Page/${name}`, () => pages.counts[count as keyof PageCounts]);
+  tree.bind('/PGM/R3/Phys/Read', () => accesses.reads);
+  tree.bind('/PGM/R3/Phys/Read/Bytes', () => accesses.readBytes);
+  tree.bind('/PGM/R3/Phys/Write', () => accesses.writes);
+  tree.bind('/PGM/R3/Phys/Write/Bytes', () => accesses.writeBytes);
+  tree.bind('/MM/cbRamBase', () => ranges.all.reduce((size, range) => size + (range.kind === 'ram' ? range.end - range.start : 0), 0));
+  if (backing) bindHost(tree, backing);
+  return tree;
+}
+
+function bindHost(tree: StatTree, { host, account, handy }: HostBacking): void {
+  tree.bind('/PGM/Page/cHandyPages', () => handy.count);
+  tree.bind('/PGM/ChunkR3Map/c', () => host.figures.mappedChunks);
+  tree.bind('/PGM/ChunkR3Map/cMax', () => host.figures.maxMappedChunks);
+  tree.bind('/PGM/ChunkR3Map/TlbMissesR3', () => host.figures.mappingMisses);
+  tree.bind('/MM/Reserved/cBasePages', () => account.reserved.base);
+  tree.bind('/MM/Reserved/cHandyPages', () => handy.size);
+  tree.bind('/MM/Reserved/cShadowPages', () => account.reserved.shadow);
+  tree.bind('/MM/Reserved/cFixedPages', () => account.reserved.fixed);
+}

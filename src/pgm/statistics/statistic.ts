@@ -1,0 +1,69 @@
+/** U8, U32 and U64 show a value as it is; counters and profiles can be reset. Source: VBox/vmm/stam.h, STAMTYPE. */
+export type StatisticKind = 'u8' | 'u32' | 'u64' | 'counter' | 'profile';
+/** STAMUNIT. VirtualBox spells the second one `OCCURENCES`, and writes it `times`. */
+export type StatisticUnit = 'count' | 'occurrences' | 'bytes' | 'ticks-per-call';
+/** Shown always, or once it is not 0. */
+export type StatisticVisibility = 'always' | 'used';
+
+/**
+ * Path, kind, description. In a path, `{A,B}` stands for each of them, `%u` for each CPU's number. R3 is ring 3, RZ ring 0 or raw mode, RC raw
+ * mode. Spellings are VirtualBox's.
+ */
+export type StatisticRow = readonly [path: string, kind: StatisticKind, description: string];
+
+export interface Profile {
+  periods: number;
+  ticks: number;
+  /** Of one period. */
+  min: number;
+  max: number;
+}
+
+export type StatisticValue = number | Profile;
+
+export interface Statistic {
+  readonly path: string;
+  readonly kind: StatisticKind;
+  readonly unit: StatisticUnit;
+  readonly visibility: StatisticVisibility;
+  readonly description: string;
+}
+
+export interface StatisticSample extends Statistic {
+  readonly value: StatisticValue;
+}
+
+const NO_PROFILE: Profile = { periods: 0, ticks: 0, min: 0, max: 0 };
+
+/** What a statistic shows that nothing was counted for. */
+export function nothingOf(kind: StatisticKind): StatisticValue {
+  return kind === 'profile' ? NO_PROFILE : 0;
+}
+
+/** The statistics that rows stand for, with `cpus` CPUs. */
+export function* statisticsOf(rows: readonly StatisticRow[], cpus: number): Generator<Statistic> {
+  for (const [pattern, kind, description] of rows) {
+    for (const path of pathsOf(pattern, cpus)) yield { path, kind, unit: unitOf(path, kind), visibility: visibilityOf(path), description };
+  }
+}
+
+function* pathsOf(pattern: string, cpus: number): Generator<string> {
+  const choice = /\{([^}]*)\}/.exec(pattern);
+  if (choice) {
+    for (const name of choice[1].split(',')) yield* pathsOf(pattern.replace(choice[0], name), cpus);
+  } else if (pattern.includes('%u')) {
+    for (let cpu = 0; cpu < cpus; cpu++) yield pattern.replace('%u', String(cpu));
+  } else {
+    yield pattern;
+  }
+}
+
+function unitOf(path: string, kind: StatisticKind): StatisticUnit {
+  if (kind === 'profile') return 'ticks-per-call';
+  if (kind !== 'counter') return path === '/MM/cbRamBase' ? 'bytes' : 'count';
+  return path.endsWith('/Bytes') ? 'bytes' : 'occurrences';
+}
+
+function visibilityOf(path: string): StatisticVisibility {
+  return path.startsWith('/PGM/LiveSave/') ? 'used' : 'always';
+}
