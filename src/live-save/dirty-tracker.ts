@@ -1,0 +1,148 @@
+import { type Pass, UsageError } from '../../formats/errors.ts';
+import { isMmio2, isRam, type PageBatch } from '../../formats/pgm/page-batch.ts';
+import type { GuestMemory } from '../pgm/guest-memory.ts';
+import type { PageSink } from '../saved-state/walk.ts';
+import { type LiveCounts, noCounts } from './live-counters.ts';
+import { type DevicePages, Mmio2Tracker } from './mmio2-tracker.ts';
+import { newTakenBatch, PageTaker } from './page-taker.ts';
+import { RamTracker } from './ram-tracker.ts';
+import { type RomPages, RomTracker } from './rom-tracker.ts';
+import { SPEED_PASS } from './vote.ts';
+
+/** What is tracked beside RAM. */
+export interface TrackedDevices {
+  roms: readonly RomPages[];
+  mmio2: readonly DevicePages[];
+}
+
+export interface TakeOptions {
+  /** Takes RAM also that the last scan has armed just now, and that may therefore change soon; VirtualBox waits for one quiet scan. */
+  eager?: boolean;
+  /** false: the batches only name pages; who reads one later is told of what was written since by the next scan. */
+  contents?: boolean;
+}
+
+/** The part of a batch that names its pages. */
+export interface PageNames {
+  count: number;
+  kind: Uint8Array;
+  page: Uint32Array;
+  id: Uint16Array;
+}
+
+interface Trackers {
+  batch: PageBatch;
+  ram: RamTracker;
+  rom: RomTracker;
+  mmio2: Mmio2Tracker;
+}
+
+/**
+ * Tells which pages of a machine that runs are to be sent, in passes: RAM by write monitoring, MMIO2 by checksums, shadows of ROM by who writes them. For
+ * live saves and for migrations; one of them at a time.
+ *
+ * `prepare()`, then for each pass `scan` and `take`, at last a pass `'final'` with the machine stopped, and `finish()` whatever happened.
+ */
+export class DirtyTracker {
+  readonly #memory: GuestMemory;
+  readonly #devices: TrackedDevices;
+  readonly #user: string;
+  #counts = noCounts();
+  #trackers: Trackers | undefined;
+  /** Time from which `saved` counts, by `performance.now()`. */
+  #startTime = 0;
+
+  /** @param user who tracks, for the message to a second one */
+  constructor(memory: GuestMemory, devices: TrackedDevices, user: string) {
+    this.#memory = memory;
+    this.#devices = devices;
+    this.#user = user;
+  }
+
+  get counts(): Readonly<LiveCounts> {
+    return this.#counts;
+  }
+
+  /** Pages that the other side lacks: marked ones, and monitored ones that were written since the last scan. */
+  get dirtyPages(): number {
+    const { rom, mmio2, ram } = this.#counts;
+    return rom.dirty + mmio2.dirty + ram.dirty + this.#memory.pages.counts.writtenTo;
+  }
+
+  /** Seconds in which `counts.saved` pages were taken. */
+  get elapsedSeconds(): number {
+    return (performance.now() - this.#startTime) / 1000;
+  }
+
+  /** Begins to track; all pages are dirty. @throws UsageError VERR_PGM_WRITE_MONITOR_ENGAGED while another user tracks */
+  prepare(): void {
+    this.#memory.monitor.engage(this.#user);
+    this.#counts = noCounts();
+    this.#counts.active = true;
+    this.#startTime = performance.now();
+    const { roms, mmio2 } = this.#devices;
+    this.#trackers = {
+      batch: newTakenBatch(),
+      ram: new RamTracker(this.#memory, this.#counts),
+      rom: new RomTracker(roms, this.#counts),
+      mmio2: new Mmio2Tracker(mmio2, this.#counts),
+    };
+  }
+
+  /** Notes what was written, and arms it anew. Lets the machine run on in between, but in pass `'final'`. */
+  async scan(pass: Pass): Promise<void> {
+    const { ram, rom, mmio2 } = this.#tracking();
+    if (pass === SPEED_PASS) {
+      this.#counts.saved = 0;
+      this.#startTime = performance.now();
+    }
+    rom.scan();
+    await mmio2.scan(pass);
+    await ram.scan(pass);
+  }
+
+  /**
+   * Hands pages over in the order of a saved state: ROM, shadows, MMIO2, RAM. In a live pass those that have stood still, in pass `'final'` all that the
+   * other side lacks. Contents are those of the moment of taking. What the sink refuses, by rejecting, is dirty again.
+   * @returns pages handed over
+   */
+  async take(pass: Pass, sink: PageSink, { eager = false, contents = true }: TakeOptions = {}): Promise<number> {
+    const { batch, ram, rom, mmio2 } = this.#tracking();
+    const taker = new PageTaker(batch, sink, { contents, yields: pass !== 'final' });
+    try {
+      await rom.takeVirgin(taker);
+      await rom.takeShadows(pass, taker);
+      await mmio2.take(pass, taker);
+      await ram.take(pass, taker, eager);
+      await taker.hand();
+    } catch (error) {
+      this.putBack(batch);
+      throw error;
+    }
+    return taker.taken;
+  }
+
+  /** Marks the pages of a batch dirty: the other side has not got them after all. */
+  putBack(batch: PageNames): void {
+    const { ram, rom, mmio2 } = this.#tracking();
+    for (let i = 0; i < batch.count; i++) {
+      const kind = batch.kind[i];
+      if (isRam(kind)) ram.putBack(batch.page[i]);
+      else if (isMmio2(kind)) mmio2.putBack(batch.id[i], batch.page[i]);
+      else rom.putBack(kind, batch.id[i], batch.page[i]);
+    }
+  }
+
+  /** Ends tracking: no page is monitored any more, and another may track. To be called in any case; harmless when it was. */
+  finish(): void {
+    if (!this.#trackers) return;
+    this.#trackers = undefined;
+    this.#counts.active = false;
+    this.#memory.monitor.release(this.#user);
+  }
+
+  #tracking(): Trackers {
+    if (!this.#trackers) throw new UsageError('not-prepared', `Cannot track dirty pages for ${this.#user}: not prepared`);
+    return this.#trackers;
+  }
+}

@@ -1,0 +1,179 @@
+import { hash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { crc32 } from '../../formats/binary/crc32.ts';
+import type { Pass } from '../../formats/errors.ts';
+import { PageKind } from '../../formats/pgm/page-batch.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import type { LiveCounts } from './live-counters.ts';
+import type { PageTaker } from './page-taker.ts';
+import { isZeroPage } from './zero-page.ts';
+
+/** A range of device memory, mapped or not. */
+export interface DevicePages {
+  /** Id in the list of MMIO2 ranges of the state. */
+  readonly id: number;
+  readonly pages: number;
+  /** The array that holds a page, whole, at `pageAt(page)`; borrowed until the next call. */
+  bytesOf(page: number): Uint8Array;
+  pageAt(page: number): number;
+}
+
+const HALF = PAGE_SIZE / 2;
+/** CRC-32 of half a page of zeros. */
+const ZERO_HALF_CRC = 0xf1e8ba9e;
+/** A page is taken when so many scans have found nothing new. Source: PGMSavedState.cpp, pgmR3SaveMmio2Pages. */
+const QUIET_SCANS = 3;
+const SHA1_SIZE = 20;
+/** Passes that all look; later ones look in turns. */
+const EVERY_PASS_UNTIL = 10;
+
+/** Pages between two looks at what else is to be done. Some 2 ms. */
+const STRETCH = 1024;
+
+/** Whether MMIO2 is scanned in a live pass. */
+export function scansMmio2(pass: number): boolean {
+  return pass <= EVERY_PASS_UNTIL || (pass & 3) === 0;
+}
+
+/** Whether MMIO2 is taken in a live pass. */
+export function takesMmio2(pass: number): boolean {
+  return pass <= EVERY_PASS_UNTIL || (pass & 3) === 2;
+}
+
+/** What is known of the pages of one range. Source: PGMInternal.h, PGMLIVESAVEMMIO2PAGE. */
+interface Tracked {
+  range: DevicePages;
+  dirty: Uint8Array;
+  zero: Uint8Array;
+  unchangedScans: Uint8Array;
+  crc1: Uint32Array;
+  crc2: Uint32Array;
+  /** SHA-1 of what was taken last. */
+  sha1: Uint8Array;
+}
+
+/** Dirty tracking of device memory, which devices write without passing a door: by checksums (live-save.md 4.3). */
+export class Mmio2Tracker {
+  readonly #counts: LiveCounts;
+  readonly #tracked: Tracked[];
+
+  constructor(ranges: readonly DevicePages[], counts: LiveCounts) {
+    this.#counts = counts;
+    this.#tracked = ranges.map((range) => ({
+      range,
+      dirty: new Uint8Array(range.pages).fill(1),
+      zero: new Uint8Array(range.pages).fill(1),
+      unchangedScans: new Uint8Array(range.pages),
+      crc1: new Uint32Array(range.pages).fill(ZERO_HALF_CRC),
+      crc2: new Uint32Array(range.pages).fill(ZERO_HALF_CRC),
+      sha1: new Uint8Array(range.pages * SHA1_SIZE),
+    }));
+    for (const { pages } of ranges) counts.mmio2.dirty += pages;
+  }
+
+  /** Compares every page with its checksums; in the final pass `take` does. */
+  async scan(pass: Pass): Promise<void> {
+    if (pass === 'final' || !scansMmio2(pass)) return;
+    for (const tracked of this.#tracked) {
+      for (let page = 0; page < tracked.range.pages; page++) {
+        this.#look(tracked, page);
+        if (page % STRETCH === STRETCH - 1) await setImmediate();
+      }
+    }
+  }
+
+  async take(pass: Pass, taker: PageTaker): Promise<void> {
+    if (pass !== 'final' && !takesMmio2(pass)) return;
+    for (const tracked of this.#tracked) {
+      for (let page = 0; page < tracked.range.pages; page++) {
+        const skips = pass === 'final' ? this.#isKnown(tracked, page) : !this.#isQuiet(tracked, page);
+        if (!skips) this.#take(tracked, page, taker);
+        if (taker.isFull || page % STRETCH === STRETCH - 1) await taker.hand();
+      }
+    }
+  }
+
+  putBack(id: number, page: number): void {
+    const tracked = this.#tracked.find(({ range }) => range.id === id);
+    if (tracked) this.#becomeDirty(tracked, page);
+  }
+
+  /** Whether a page is what its checksums say; if not, notes what is new of it. A first half that differs hides the second until the next look. */
+  #look(tracked: Tracked, page: number): boolean {
+    const { range, zero, unchangedScans, dirty } = tracked;
+    const bytes = range.bytesOf(page);
+    const at = range.pageAt(page);
+    const wasZero = zero[page] === 1;
+    if (this.#compare(tracked, page, bytes, at)) {
+      if (dirty[page] && unchangedScans[page] < 0xff) unchangedScans[page]++;
+      return true;
+    }
+    unchangedScans[page] = 0;
+    this.#becomeDirty(tracked, page, wasZero);
+    return false;
+  }
+
+  #compare({ zero, crc1, crc2 }: Tracked, page: number, bytes: Uint8Array, at: number): boolean {
+    if (zero[page]) {
+      if (isZeroPage(bytes, at)) return true;
+      zero[page] = 0;
+      crc1[page] = crc32(bytes.subarray(at, at + HALF));
+      return false;
+    }
+    const first = crc32(bytes.subarray(at, at + HALF));
+    if (first !== crc1[page]) {
+      crc1[page] = first;
+      if (first === ZERO_HALF_CRC && isZeroPage(bytes, at)) {
+        crc2[page] = ZERO_HALF_CRC;
+        zero[page] = 1;
+      }
+      return false;
+    }
+    const second = crc32(bytes.subarray(at + HALF, at + PAGE_SIZE));
+    if (second === crc2[page]) return true;
+    crc2[page] = second;
+    return false;
+  }
+
+  #becomeDirty({ dirty, zero }: Tracked, page: number, wasZero = zero[page] === 1): void {
+    if (dirty[page]) return;
+    const { mmio2 } = this.#counts;
+    dirty[page] = 1;
+    mmio2.ready--;
+    mmio2.dirty++;
+    if (wasZero) mmio2.zero--;
+  }
+
+  #isQuiet(tracked: Tracked, page: number): boolean {
+    return tracked.dirty[page] === 1 && tracked.unchangedScans[page] >= QUIET_SCANS && this.#look(tracked, page);
+  }
+
+  /** Whether the other side has the page as it is now. CRCs alone are not trusted with that. */
+  #isKnown(tracked: Tracked, page: number): boolean {
+    if (tracked.dirty[page] || !this.#look(tracked, page)) return false;
+    return tracked.zero[page] === 1 || sha1Of(tracked.range, page).equals(tracked.sha1.subarray(page * SHA1_SIZE, (page + 1) * SHA1_SIZE));
+  }
+
+  #take({ range, dirty, zero, sha1 }: Tracked, page: number, taker: PageTaker): void {
+    const { mmio2 } = this.#counts;
+    const bytes = range.bytesOf(page);
+    const at = range.pageAt(page);
+    const isZero = isZeroPage(bytes, at);
+    if (isZero) taker.add(PageKind.MMIO2_ZERO, page, range.id, 0);
+    else {
+      sha1.set(sha1Of(range, page), page * SHA1_SIZE);
+      taker.add(PageKind.MMIO2_RAW, page, range.id, 0, bytes, at);
+    }
+    this.#counts.saved++;
+    if (!dirty[page]) return;
+    dirty[page] = 0;
+    mmio2.dirty--;
+    mmio2.ready++;
+    if (zero[page]) mmio2.zero++;
+  }
+}
+
+function sha1Of(range: DevicePages, page: number): Buffer {
+  const at = range.pageAt(page);
+  return hash('sha1', range.bytesOf(page).subarray(at, at + PAGE_SIZE), 'buffer');
+}

@@ -1,0 +1,61 @@
+import { setImmediate } from 'node:timers/promises';
+import { memoryArena } from '../../formats/binary/window.ts';
+import { PageBatch, type PageKind } from '../../formats/pgm/page-batch.ts';
+import { Encoding } from '../../formats/ssm/segments.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import type { PageSink } from '../saved-state/walk.ts';
+
+/** Pages that are handed over at a time: 1 MiB of contents, which stays in the cache. */
+export const BATCH_PAGES = 256;
+
+/** A batch with room for the contents of its pages; used for one taking after the other. */
+export function newTakenBatch(): PageBatch {
+  return new PageBatch(memoryArena(new Uint8Array(BATCH_PAGES * PAGE_SIZE)));
+}
+
+type Kind = (typeof PageKind)[keyof typeof PageKind];
+
+/**
+ * Gathers pages that are taken out of memory into batches for a sink. Contents are copied at once, so that a batch stays what it was while the sink
+ * waits and the guest writes on.
+ */
+export class PageTaker {
+  readonly batch: PageBatch;
+  readonly #sink: PageSink;
+  readonly #contents: boolean;
+  readonly #yields: boolean;
+  /** Pages handed over. */
+  taken = 0;
+
+  /** @param options.contents false: pages are only named; @param options.yields lets others run after each batch */
+  constructor(batch: PageBatch, sink: PageSink, options: { contents: boolean; yields: boolean }) {
+    this.batch = batch;
+    this.#sink = sink;
+    this.#contents = options.contents;
+    this.#yields = options.yields;
+    batch.clear();
+  }
+
+  get isFull(): boolean {
+    return this.batch.count === BATCH_PAGES;
+  }
+
+  /** Takes a page: its 4096 bytes at `bytes[at]`, or none. */
+  add(kind: Kind, page: number, id: number, protection: number, bytes?: Uint8Array, at = 0): void {
+    const { batch } = this;
+    const slot = batch.count * PAGE_SIZE;
+    batch.add(kind, page, id, protection);
+    if (bytes === undefined || !this.#contents) return;
+    batch.window.bytes.set(bytes.subarray(at, at + PAGE_SIZE), slot);
+    batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
+  }
+
+  /** Hands over what has been gathered. Also empty, so that others run where nothing is found for long. */
+  async hand(): Promise<void> {
+    const { batch } = this;
+    if (batch.count > 0) await this.#sink.take(batch);
+    this.taken += batch.count;
+    batch.clear();
+    if (this.#yields) await setImmediate();
+  }
+}
