@@ -1,15 +1,18 @@
 import { hex, UsageError } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
 import { A20Gate } from './a20-gate.ts';
+import { checkStretch } from './check-stretch.ts';
 import { GuestPages } from './guest-pages.ts';
+import { MmioRanges } from './mmio-ranges.ts';
+import { Mmio2Ranges } from './mmio2-ranges.ts';
 import { OwnChunks, type PageBacking, pageAt } from './page-backing.ts';
 import { HandlerState, PageState } from './page-states.ts';
-import { pgmError } from './pgm-errors.ts';
 import { copyOut, PhysAccess } from './phys-access.ts';
 import { PhysHandlers } from './phys-handlers.ts';
 import type { AccessOrigin, PhysMemory } from './phys-memory.ts';
 import { RamRange } from './ram-range.ts';
 import { RangeList } from './range-list.ts';
+import { RomRanges } from './rom-ranges.ts';
 import { WriteMonitor } from './write-monitor.ts';
 
 /** Calls and bytes of accesses through the one door. */
@@ -29,6 +32,9 @@ export class GuestMemory implements PhysMemory {
   readonly pages: GuestPages;
   readonly handlers: PhysHandlers;
   readonly monitor: WriteMonitor;
+  readonly roms: RomRanges;
+  readonly mmio2: Mmio2Ranges;
+  readonly mmio: MmioRanges;
   readonly a20 = new A20Gate();
   readonly accesses: AccessCounts = { reads: 0, readBytes: 0, writes: 0, writeBytes: 0 };
   readonly #backing: PageBacking;
@@ -40,6 +46,9 @@ export class GuestMemory implements PhysMemory {
     this.pages = new GuestPages(backing);
     this.handlers = new PhysHandlers(this.ranges, this.pages);
     this.monitor = new WriteMonitor(this.ranges, this.pages);
+    this.roms = new RomRanges(this.ranges, this.pages, this.handlers);
+    this.mmio2 = new Mmio2Ranges(this.ranges, this.pages, this.handlers);
+    this.mmio = new MmioRanges(this.ranges, this.pages, this.handlers);
     this.#access = new PhysAccess(this.ranges, this.pages, this.handlers);
   }
 
@@ -172,15 +181,6 @@ export class GuestMemory implements PhysMemory {
     return origin === 'guest' ? this.a20.pass(0, gcPhys) : gcPhys;
   }
 }
-
-/** @throws UsageError VERR_INVALID_PARAMETER for what is no stretch of whole pages */
-export function checkStretch(what: string, start: GuestPhys, size: number): void {
-  const fits = start >= 0 && size > 0 && start % PAGE_SIZE === 0 && size % PAGE_SIZE === 0 && start + size <= GUEST_PHYS_END;
-  if (!fits) throw pgmError('VERR_INVALID_PARAMETER', `Cannot ${what}: ${hex(start)} + ${hex(size)} is no stretch of whole pages`, { gcPhys: start });
-}
-
-/** x86 has 52 address bits; page frames of savkit have 32 bits, which is 16 TiB. */
-const GUEST_PHYS_END = 2 ** 44;
 
 function u32At(bytes: Uint8Array, at: number): number {
   return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
