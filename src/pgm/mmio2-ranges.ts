@@ -63,6 +63,11 @@ export class Mmio2Ranges {
     return this.#get(device, instance, region);
   }
 
+  /** What is mapped at an address. */
+  at(gcPhys: GuestPhys): Mmio2Range | undefined {
+    return this.#registered.find(({ address, pages }) => address !== undefined && gcPhys >= address && gcPhys < address + pages * PAGE_SIZE);
+  }
+
   /** Adds device memory, zero and mapped nowhere. @throws UsageError VERR_INVALID_PARAMETER, VERR_ALREADY_EXISTS; EnvironmentError VERR_EM_NO_MEMORY */
   register({ device, instance, region, size, description }: NewMmio2): Mmio2Range {
     const what = `MMIO2 ${device}/${instance}/${region}`;

@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { bufferSource, openFile } from '../../formats/binary/source.ts';
+import { MemorySink } from '../../formats/testing/memory-sink.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import { pageAt } from '../pgm/page-backing.ts';
+import { type Sample, STATES_FOLDER, samplesIn, sha256 } from '../testing/states.ts';
+import { diffStates } from './diff.ts';
+import { loadState } from './load.ts';
+import type { Machine } from './machine.ts';
+import { saveState } from './save.ts';
+
+async function load(sample: Sample): Promise<Machine> {
+  const source = await openFile(sample.path);
+  try {
+    return await loadState(source);
+  } finally {
+    await source.close();
+  }
+}
+
+async function save(machine: Machine): Promise<Uint8Array> {
+  const sink = new MemorySink();
+  await saveState(machine, sink);
+  return sink.view();
+}
+
+function pagesOf(machine: Machine, ids: Iterable<number>): Uint8Array {
+  const { backing } = machine.memory.pages;
+  const list = [...ids];
+  const bytes = new Uint8Array(list.length * PAGE_SIZE);
+  for (const [i, id] of list.entries()) if (id !== 0) bytes.set(backing.chunkBytes(id).subarray(pageAt(id), pageAt(id) + PAGE_SIZE), i * PAGE_SIZE);
+  return bytes;
+}
+
+for (const sample of samplesIn(STATES_FOLDER)) {
+  const { truth } = sample;
+
+  describe(`loadState() and saveState() of ${sample.name}`, () => {
+    it('hold the RAM, ROM and device memory that VirtualBox had', async () => {
+      const { memory } = await load(sample);
+      const ram = new Uint8Array(Number(truth.ram.low.end));
+      for (const range of memory.ranges) {
+        for (let page = 0; range.kind === 'ram' && page < range.pages; page++) ram.set(memory.pages.contentOf(range, page), range.addressOf(page));
+      }
+      expect(sha256(ram)).toBe(truth.ram.low.sha256);
+    });
+
+    it('give each ROM: its own pages, its shadow, what the guest reads', async () => {
+      const machine = await load(sample);
+      for (const { description, virginSha256, shadowSha256, visibleSha256 } of truth.rom) {
+        const rom = machine.memory.roms.all.find((each) => each.description === description);
+        if (!rom) throw new Error(`there is no ${description}`);
+        expect(sha256(pagesOf(machine, rom.virginId))).toBe(virginSha256);
+        const shadow = Array.from({ length: rom.pages }, (_, page) => rom.shadowId(page));
+        if (shadowSha256) expect(sha256(pagesOf(machine, shadow))).toBe(shadowSha256);
+        const seen = new Uint8Array(rom.end - rom.start);
+        machine.memory.read(rom.start, seen);
+        expect(sha256(seen)).toBe(visibleSha256);
+      }
+    });
+
+    it('give device memory, mapped where the guest had it', async () => {
+      const machine = await load(sample);
+      for (const { device, instance, region, sha256: expected, mappedAt } of truth.mmio2) {
+        const mmio2 = machine.memory.mmio2.get(device, instance, region);
+        expect(sha256(pagesOf(machine, mmio2.pageId))).toBe(expected);
+        expect(mmio2.address).toBe(mappedAt === undefined ? undefined : Number(mappedAt));
+      }
+    });
+
+    it('are identity: nothing differs but the live passes', async () => {
+      const machine = await load(sample);
+      const source = await openFile(sample.path);
+      const written = await save(machine);
+      expect(await diffStates(source, bufferSource(written))).toMatchObject({ equal: true });
+      await source.close();
+      const again = await save(await loadState(bufferSource(written)));
+      expect(Buffer.compare(again, written)).toBe(0);
+    });
+
+    it('change what was written, and nothing else', async () => {
+      const machine = await load(sample);
+      const written = Uint8Array.from({ length: PAGE_SIZE + 10 }, (_, i) => i + 1);
+      machine.memory.write(0x2ffb0, written);
+      const source = await openFile(sample.path);
+      const diff = await diffStates(source, bufferSource(await save(machine)));
+      await source.close();
+      expect(diff.units).toEqual({ added: [], gone: [], changed: [] });
+      expect(diff.fields).toEqual([]);
+      expect(diff.memory.map(({ range, runs }) => [range, runs.map(({ from, to }) => [from, to])])).toEqual([['RAM', [[0x2f000, 0x31000]]]]);
+    });
+  });
+}

@@ -1,0 +1,39 @@
+import type { PgmBasic } from '../../formats/pgm/head.ts';
+import type { UnitHeader } from '../../formats/ssm/container.ts';
+import type { GuestMemory } from '../pgm/guest-memory.ts';
+import type { SavedState } from './state.ts';
+
+/** A unit of a loaded state; those that are not guest memory ride along as the bytes that they were. */
+export interface LoadedUnit {
+  header: UnitHeader;
+  /** The decoded payload; absent for guest memory. */
+  payload?: Uint8Array;
+}
+
+/** A machine that was loaded from a saved state: its memory lives, its devices ride along. */
+export class Machine {
+  readonly memory: GuestMemory;
+  /** What the state said of itself when it was loaded: header, release, registers (`cpum`), configuration of memory. */
+  readonly state: SavedState;
+  /** In file order, without the live passes. */
+  readonly units: readonly LoadedUnit[];
+
+  constructor(memory: GuestMemory, state: SavedState, units: readonly LoadedUnit[]) {
+    this.memory = memory;
+    this.state = state;
+    this.units = units;
+    for (const [cpu, { a20Enabled }] of (state.pgm?.basic?.cpus ?? []).entries()) memory.a20.set(cpu, a20Enabled);
+  }
+
+  /** What the pgm unit starts with, as of now. */
+  get basic(): PgmBasic | undefined {
+    const basic = this.state.pgm?.basic;
+    if (!basic) return undefined;
+    const { a20, pages } = this.memory;
+    const cpus = basic.cpus.map((paging, cpu) => {
+      const a20Enabled = a20.isOn(cpu);
+      return a20Enabled === paging.a20Enabled ? paging : { ...paging, a20Enabled, a20Mask: a20.maskOf(cpu) };
+    });
+    return { ...basic, cpus, balloonedPages: pages.counts.ballooned };
+  }
+}

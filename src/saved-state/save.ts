@@ -1,0 +1,160 @@
+import type { ByteSink, SeekableSink } from '../../formats/binary/sink.ts';
+import { isZeroPage } from '../../formats/binary/zero-page.ts';
+import { InterruptedError, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import type { PgmConfig } from '../../formats/pgm/head.ts';
+import { PageKind } from '../../formats/pgm/page-batch.ts';
+import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
+import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
+import { pgmVersion } from '../../formats/pgm/versions.ts';
+import { type ContainerWriter, createContainer } from '../../formats/ssm/container-writer.ts';
+import { KIB, PAGE_SIZE } from '../../formats/units.ts';
+import { pageAt } from '../pgm/page-backing.ts';
+import { PageState, PageType } from '../pgm/page-states.ts';
+import type { Machine } from './machine.ts';
+
+export interface SaveOptions {
+  signal?: AbortSignal;
+  /** Called with the pages of memory written so far, and all that there are. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** What a container writer takes at once. */
+const PIECE = 64 * KIB;
+
+/**
+ * Writes a machine as a plain saved state, in the container and the pgm version that it was loaded from; the units that ride along keep their
+ * bytes. Meanwhile memory takes no writes.
+ *
+ * @throws UnsupportedError for V1.x on a stream
+ */
+export async function saveState(machine: Machine, sink: ByteSink | SeekableSink, options: SaveOptions = {}): Promise<void> {
+  const { memory } = machine;
+  if (memory.noMorePhysWrites) throw new UsageError('busy', 'Cannot save machine: another save is running');
+  memory.setNoMorePhysWrites(true);
+  try {
+    await new MachineWriter(machine, sink, options).write();
+  } finally {
+    memory.setNoMorePhysWrites(false);
+  }
+}
+
+class MachineWriter {
+  readonly #machine: Machine;
+  readonly #out: ContainerWriter;
+  readonly #options: SaveOptions;
+  readonly #total: number;
+  #done = 0;
+
+  constructor(machine: Machine, sink: ByteSink | SeekableSink, options: SaveOptions) {
+    const { header, units } = machine.state;
+    this.#machine = machine;
+    this.#options = options;
+    this.#total = machine.memory.pages.counts.all;
+    this.#out = createContainer(sink, header.format, { ...header, live: false, registeredUnits: header.registeredUnits ?? units.length });
+  }
+
+  async write(): Promise<void> {
+    for (const { header, payload } of this.#machine.units) {
+      this.#out.beginUnit({ ...header, pass: 'final' });
+      if (payload) await this.#putPayload(payload);
+      else await this.#putMemory(header.version);
+      this.#out.endUnit();
+      await this.#out.flush();
+    }
+    await this.#out.finish();
+  }
+
+  async #putPayload(payload: Uint8Array): Promise<void> {
+    for (let at = 0; at < payload.length; at += PIECE) {
+      this.#out.put(payload.subarray(at, at + PIECE));
+      if (this.#out.isFull) await this.#breathe();
+    }
+  }
+
+  async #putMemory(versionNumber: number): Promise<void> {
+    const version = pgmVersion(versionNumber);
+    const { basic, state } = this.#machine;
+    if (version?.pages !== 'records' || !basic) throw new UnsupportedError('unsupported-version', `Cannot write unit pgm of version ${versionNumber}`);
+    const pass = new PgmPassWriter(this.#out, version, state.header.widths, basic, this.#config());
+    await this.#putRoms(pass);
+    await this.#putMmio2(pass);
+    await this.#putRam(pass, version.balloonRecords);
+    pass.end();
+  }
+
+  #config(): PgmConfig {
+    const { memory, state } = this.#machine;
+    const roms = memory.roms.all.map(({ start, pages, description }, i) => {
+      return { id: i + 1, device: '', instance: 0, region: 0, description, address: start, size: pages * PAGE_SIZE };
+    });
+    const mmio2 = memory.mmio2.all.map(({ device, instance, region, description, pages }, i) => {
+      return { id: i + 1, device, instance, region, description, size: pages * PAGE_SIZE };
+    });
+    return { ramHole: state.pgm?.config?.ramHole ?? DEFAULT_RAM_HOLE, ramSize: state.pgm?.ramSize ?? 0, roms, mmio2 };
+  }
+
+  async #putRoms(pass: PgmPassWriter): Promise<void> {
+    const { roms } = this.#machine.memory;
+    for (const [i, rom] of roms.all.entries()) {
+      for (let page = 0; page < rom.pages; page++) {
+        pass.putPage(PageKind.ROM_VIRGIN, page, i + 1, rom.protection[page], this.#bytesOf(rom.virginId[page]));
+        if (this.#isDue()) await this.#breathe();
+      }
+    }
+    for (const [i, rom] of roms.all.entries()) {
+      for (let page = 0; rom.isShadowed && page < rom.pages; page++) {
+        const content = this.#contentOf(rom.shadowId(page));
+        pass.putPage(content ? PageKind.ROM_SHADOW_RAW : PageKind.ROM_SHADOW_ZERO, page, i + 1, rom.protection[page], content);
+        if (this.#isDue()) await this.#breathe();
+      }
+    }
+  }
+
+  async #putMmio2(pass: PgmPassWriter): Promise<void> {
+    for (const [i, { pages, pageId }] of this.#machine.memory.mmio2.all.entries()) {
+      for (let page = 0; page < pages; page++) {
+        const content = this.#contentOf(pageId[page]);
+        pass.putPage(content ? PageKind.MMIO2_RAW : PageKind.MMIO2_ZERO, page, i + 1, 0, content);
+        if (this.#isDue()) await this.#breathe();
+      }
+    }
+  }
+
+  async #putRam(pass: PgmPassWriter, balloonRecords: boolean): Promise<void> {
+    for (const range of this.#machine.memory.ranges) {
+      if (range.kind !== 'ram') continue;
+      const first = range.start / PAGE_SIZE;
+      for (let page = 0; page < range.pages; page++) {
+        if (range.type[page] !== PageType.RAM) continue;
+        const content = this.#contentOf(range.pageId[page]);
+        const isBallooned = range.state[page] === PageState.BALLOONED && balloonRecords;
+        pass.putPage(content ? PageKind.RAM_RAW : isBallooned ? PageKind.RAM_BALLOONED : PageKind.RAM_ZERO, first + page, 0, 0, content);
+        if (this.#isDue()) await this.#breathe();
+      }
+    }
+  }
+
+  /** Counts a page; true when the output has to be waited for. */
+  #isDue(): boolean {
+    this.#done++;
+    return this.#out.isFull;
+  }
+
+  async #breathe(): Promise<void> {
+    await this.#out.flush();
+    if (this.#options.signal?.aborted) throw new InterruptedError();
+    this.#options.onProgress?.(this.#done, this.#total);
+  }
+
+  /** The bytes of a page, borrowed; undefined where they are all zero. */
+  #contentOf(id: number): Uint8Array | undefined {
+    if (id === 0) return undefined;
+    const chunk = this.#machine.memory.pages.backing.chunkBytes(id);
+    return isZeroPage(chunk, pageAt(id)) ? undefined : chunk.subarray(pageAt(id), pageAt(id) + PAGE_SIZE);
+  }
+
+  #bytesOf(id: number): Uint8Array {
+    const at = pageAt(id);
+    return this.#machine.memory.pages.backing.chunkBytes(id).subarray(at, at + PAGE_SIZE);
+  }
+}
