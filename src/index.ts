@@ -40,7 +40,6 @@ export { inspect } from './saved-state/inspect.ts';
 export { type LoadOptions, loadState } from './saved-state/load.ts';
 export { type LoadedUnit, Machine } from './saved-state/machine.ts';
 export { type MemoryRegion, memoryMap } from './saved-state/memory-map.ts';
-export { type PagingMode, pagingModeOf } from './saved-state/paging-mode.ts';
 export { type SaveOptions, saveState } from './saved-state/save.ts';
 export type { SavedState, UnitSummary } from './saved-state/state.ts';
 export { type VerifyReport, verify } from './saved-state/verify.ts';
