@@ -8,6 +8,7 @@ import { extractCommand } from './commands/extract.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { manifestCommand } from './commands/manifest.ts';
 import { receiveCommand } from './commands/receive.ts';
+import { relayCommand } from './commands/relay.ts';
 import { salvageCommand } from './commands/salvage.ts';
 import { sendCommand } from './commands/send.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -31,6 +32,7 @@ const parser = yargs(hideDashes(hideBin(process.argv)))
   .command(diffCommand)
   .command(receiveCommand)
   .command(sendCommand)
+  .command(relayCommand)
   .middleware(showDashes)
   .demandCommand(1, 'Which command?')
   .strict()

@@ -35,7 +35,7 @@ export async function sendFile(source: ByteSource, options: SendFileOptions, { s
     onProgress: (doing, offset) => progress.update(offset, source.size, doing),
   });
   const start = performance.now();
-  const peer = await connectPeer(endpoint, signal);
+  const peer = await connectPeer(endpoint, { signal });
   report.note('connected', `Connected to ${peer.name}`, { to: peer.name });
   let bytes = 0;
   try {

@@ -46,7 +46,8 @@ export class FrameSource implements ByteSource {
   ended = false;
   readonly #peer: Peer;
   readonly #copy: ByteSink | undefined;
-  readonly #header = new Uint8Array(FRAME_HEADER_SIZE);
+  /** The header read last: of a frame that is not understood, all that was taken of it. */
+  readonly header = new Uint8Array(FRAME_HEADER_SIZE);
   /** What is left of the current frame. */
   #left = 0;
 
@@ -85,11 +86,11 @@ export class FrameSource implements ByteSource {
     if (this.#left > 0) return true;
     if (this.ended) return false;
     for (let done = 0; done < FRAME_HEADER_SIZE; ) {
-      const count = await this.#peer.read(this.#header.subarray(done));
+      const count = await this.#peer.read(this.header.subarray(done));
       if (count === 0) throw this.#cutOff();
       done += count;
     }
-    const length = decodeFrameHeader(this.#header);
+    const length = decodeFrameHeader(this.header);
     if (length === CANCELLED) throw new EnvironmentError('cancelled-by-source', 'Cannot go on: the source cancelled the stream', {}, 'VERR_SSM_CANCELLED');
     this.#left = length;
     this.ended = length === END_OF_STREAM;

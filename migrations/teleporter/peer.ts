@@ -7,10 +7,13 @@ const READ_AHEAD = MIB;
 /** How long a peer gets to read a last answer and to close, before the connection is cut. */
 const FAREWELL_MS = 2000;
 
-/** A line, and whether its end was seen: not when the peer closed, or said more than the limit. */
 export interface Line {
+  /** Without its end. */
   text: string;
+  /** Its end was seen: not when the peer closed, or said more than the limit. */
   ended: boolean;
+  /** As it came, with its end. */
+  bytes: Uint8Array;
 }
 
 /** The other side of a connection: lines and bytes over any duplex stream, one reader and one writer at a time. */
@@ -76,11 +79,11 @@ export class Peer {
     const deadline = withinMs === undefined ? undefined : performance.now() + withinMs;
     for (;;) {
       if (this.#buffered === 0) await this.#input(deadline, evenIfInterrupted);
-      if (this.#buffered === 0) return bytes.length === 0 ? undefined : { text: textOf(bytes), ended: false };
+      if (this.#buffered === 0) return bytes.length === 0 ? undefined : lineOf(bytes, false);
       const byte = this.#take(1)[0];
-      if (byte === 0x0a || byte === 0) return { text: textOf(bytes), ended: true };
       bytes.push(byte);
-      if (bytes.length === limit) return { text: textOf(bytes), ended: false };
+      if (byte === NEWLINE || byte === NUL) return lineOf(bytes, true);
+      if (bytes.length === limit) return lineOf(bytes, false);
     }
   }
 
@@ -192,6 +195,10 @@ export class Peer {
   }
 }
 
-function textOf(bytes: readonly number[]): string {
-  return Buffer.from(bytes).toString('utf8');
+const NEWLINE = 0x0a;
+const NUL = 0;
+
+function lineOf(numbers: readonly number[], ended: boolean): Line {
+  const bytes = Buffer.from(numbers);
+  return { text: bytes.toString('utf8', 0, ended ? bytes.length - 1 : bytes.length), ended, bytes };
 }

@@ -1,0 +1,148 @@
+import { type FileSink, openFileSink } from '../../formats/binary/sink.ts';
+import { EnvironmentError, type SavkitError, UsageError } from '../../formats/errors.ts';
+import { type Endpoint, endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
+import { connectPeer } from '../../migrations/teleporter/connect.ts';
+import { Door } from '../../migrations/teleporter/door.ts';
+import type { Peer } from '../../migrations/teleporter/peer.ts';
+import { type RelayReport, relayMachine } from '../../migrations/teleporter/relay.ts';
+import { type RelayKey, relayKey } from '../../migrations/teleporter/relay-key.ts';
+import { statusName } from '../../migrations/teleporter/status.ts';
+import type { CommonOptions, Job, Outcome } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { readSmallFile } from '../input.ts';
+import { LiveReport } from '../live-report.ts';
+import { bad, good, indent, printable, sizeText } from '../render.ts';
+import { figuresLine, passTable } from './figures-text.ts';
+
+export interface RelayMigrationOptions extends CommonOptions {
+  listen: string;
+  to: string;
+  encrypt?: 'in' | 'out' | 'both';
+  keyFile?: string;
+  record?: string;
+  wait: number;
+  force: boolean;
+}
+
+const KEY_FILE_LIMIT = 65536;
+
+/** Stands between a source and a target, or between one of them and another relay, for one migration. */
+export async function relayMigration(options: RelayMigrationOptions, { signal }: Job): Promise<Outcome> {
+  const report = new LiveReport(options);
+  const keys = await keysFor(options);
+  const sink = options.record === undefined ? undefined : await openFileSink(options.record, { force: options.force });
+  try {
+    const carried = await new Carrier(options, keys, sink, report, signal).run();
+    report.stop();
+    if (sink && carried.recorded) await sink.commit();
+    else await sink?.abort();
+    return outcomeOf(carried, options);
+  } catch (error) {
+    report.stop();
+    await sink?.abort();
+    throw error;
+  }
+}
+
+interface Keys {
+  in?: RelayKey;
+  out?: RelayKey;
+}
+
+async function keysFor({ encrypt, keyFile }: RelayMigrationOptions): Promise<Keys> {
+  if ((encrypt === undefined) !== (keyFile === undefined)) throw new UsageError('bad-key', 'Cannot relay: --encrypt and --key-file go together');
+  if (encrypt === undefined || keyFile === undefined) return {};
+  const key = relayKey(await readSmallFile(keyFile, KEY_FILE_LIMIT));
+  return { ...(encrypt === 'out' ? {} : { in: key }), ...(encrypt === 'in' ? {} : { out: key }) };
+}
+
+/** Takes connections one by one until one of them was a migration: wrong passwords end at the target, which goes on listening, and so do we. */
+class Carrier {
+  readonly #options: RelayMigrationOptions;
+  readonly #keys: Keys;
+  readonly #sink: FileSink | undefined;
+  readonly #report: LiveReport;
+  readonly #signal: AbortSignal;
+  readonly #to: Endpoint;
+
+  constructor(options: RelayMigrationOptions, keys: Keys, sink: FileSink | undefined, report: LiveReport, signal: AbortSignal) {
+    this.#options = options;
+    this.#keys = keys;
+    this.#sink = sink;
+    this.#report = report;
+    this.#signal = signal;
+    this.#to = parseEndpoint(options.to);
+  }
+
+  async run(): Promise<RelayReport> {
+    const { listen, wait } = this.#options;
+    const door = await Door.open(parseEndpoint(listen), {
+      ...(this.#keys.in ? { key: this.#keys.in } : {}),
+      onRefused: (from, why) => this.#report.note('refused', `${from} did not get in: ${why}`, { from, why }),
+    });
+    const [at, to] = [endpointText(door.endpoint), endpointText(this.#to)];
+    this.#report.note('listening', `Relaying from ${at} to ${to}`, { at, to });
+    const deadline = performance.now() + (wait === 0 ? Number.POSITIVE_INFINITY : wait * 1000);
+    try {
+      for (;;) {
+        const source = await door.next(deadline, this.#signal);
+        const carried = await this.#carry(source);
+        if (carried?.authenticated) return carried;
+        if (carried) this.#report.note('refused', `${source.name} did not get in`, { from: source.name, why: carried.refusal?.text ?? '' });
+      }
+    } finally {
+      door.close();
+    }
+  }
+
+  async #carry(source: Peer): Promise<RelayReport | undefined> {
+    const target = await this.#reach(source);
+    if (!target) return undefined;
+    this.#report.note('connected', `Connected ${source.name} with ${target.name}`, { from: source.name, to: target.name });
+    return relayMachine(source, target, {
+      ...(this.#sink ? { record: this.#sink } : {}),
+      onStep: (step) => this.#report.note('step', '', { step }),
+      onProgress: (figures) =>
+        this.#report.update(
+          'progress',
+          () => figuresLine(figures),
+          () => figures,
+        ),
+    });
+  }
+
+  /** A source finds the connection closed where the target can't be reached; the next one may be luckier. */
+  async #reach(source: Peer): Promise<Peer | undefined> {
+    try {
+      return await connectPeer(this.#to, this.#keys.out ? { key: this.#keys.out } : {});
+    } catch (error) {
+      source.destroy();
+      if (!(error instanceof EnvironmentError)) throw error;
+      this.#report.note('unreachable', `${source.name} was turned away: ${error.message}`, { from: source.name, why: error.message });
+      return undefined;
+    }
+  }
+}
+
+function outcomeOf(carried: RelayReport, options: RelayMigrationOptions): Outcome {
+  const { end, refusal, figures, recorded, recordFault } = carried;
+  const result = { end, refusal: refusal ?? null, recorded, ...figures };
+  const lines = [`relay: ${endText(carried)}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s`, passTable(figures.passes)];
+  if (options.record !== undefined) lines.push(indent(recordText(options.record, recorded, recordFault)));
+  const recordFailed = options.record !== undefined && !recorded;
+  const exitCode = end !== 'handed-over' ? (recorded ? ExitCode.PARTLY : ExitCode.ENVIRONMENT) : recordFailed ? ExitCode.PARTLY : ExitCode.OK;
+  return { exitCode, result, text: options.quiet ? '' : lines.join('\n') };
+}
+
+function endText({ end, refusal }: RelayReport): string {
+  if (end === 'handed-over') return good('the machine was handed over');
+  if (end === 'cancelled') return bad('the source cancelled, and keeps the machine');
+  if (end === 'cut' || !refusal) return bad('the link broke; the source has not been told that the target runs the machine');
+  const words = refusal.text === '' ? '' : `: ${printable(refusal.text.trimEnd())}`;
+  return bad(`the target refused at ${refusal.at} (${statusName(refusal.status) ?? refusal.status})${words}`);
+}
+
+function recordText(path: string, recorded: boolean, fault: SavkitError | undefined): string {
+  if (recorded) return `${printable(path)}: recorded, complete and checked`;
+  return `${printable(path)}: not recorded${fault ? `: ${printable(fault.message)}` : ', the stream did not come to its end'}`;
+}

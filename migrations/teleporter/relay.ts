@@ -1,0 +1,156 @@
+import type { ByteSink } from '../../formats/binary/sink.ts';
+import { EnvironmentError, FormatError, type SavkitError } from '../../formats/errors.ts';
+import { verify } from '../../src/saved-state/verify.ts';
+import { FrameSink, FrameSource } from './frames.ts';
+import { PassObserver, type StreamFigures } from './pass-figures.ts';
+import type { Peer } from './peer.ts';
+import { COMMAND_LIMIT, type Command, PASSWORD_LIMIT, parseCommand, parseReply, REPLY_LIMIT } from './wire.ts';
+
+/** What a relay saw of the migration that it carried. */
+export interface RelayReport {
+  end: 'handed-over' | 'refused' | 'cancelled' | 'cut';
+  /** The password was accepted: the target takes no other source any more. */
+  authenticated: boolean;
+  /** What the target's refusal said, as far as it said anything. */
+  refusal?: { at: string; status: number; text: string };
+  figures: StreamFigures;
+  /** The whole stream was recorded, and is good. */
+  recorded: boolean;
+  /** Why not. */
+  recordFault?: SavkitError;
+}
+
+export interface RelayOptions {
+  /** Gets the stream. A fault of it does not disturb the migration. */
+  record?: ByteSink;
+  onProgress?: (figures: StreamFigures) => void;
+  onStep?: (step: string) => void;
+}
+
+/**
+ * Carries one connection between a source and a target, and watches. What either says reaches the other unchanged, but for the size of frames,
+ * which has no meaning. The relay never answers for anybody: when it breaks, source and target see a broken link.
+ *
+ * @param source its signal interrupts the relay, but not between a hand-over and its answer
+ * @param target without a signal
+ */
+export function relayMachine(source: Peer, target: Peer, options: RelayOptions = {}): Promise<RelayReport> {
+  return new Relay(source, target, options).run();
+}
+
+class Relay {
+  readonly #source: Peer;
+  readonly #target: Peer;
+  readonly #options: RelayOptions;
+  readonly #observer: PassObserver;
+  /** Lines of the source that have not been answered yet. */
+  readonly #asked: (Command | 'other' | 'password' | 'load-complete')[] = [];
+  readonly #report: RelayReport;
+
+  constructor(source: Peer, target: Peer, options: RelayOptions) {
+    this.#source = source;
+    this.#target = target;
+    this.#options = options;
+    this.#observer = new PassObserver(options.onProgress);
+    this.#report = { end: 'cut', authenticated: false, figures: this.#observer.figures, recorded: false };
+  }
+
+  async run(): Promise<RelayReport> {
+    const lines = [this.#carryCommands(), this.#carryReplies()];
+    // Whoever closes first ends it; what was said until then has been passed on.
+    await Promise.race(lines).catch(() => {});
+    // An interruption comes too late for a hand-over under way: its answer must reach the source.
+    if (this.#asked.some(isHandOver)) await lines[1].catch(() => {});
+    await Promise.all([this.#source.close(), this.#target.close()]);
+    const [commands] = await Promise.allSettled(lines);
+    const broken = commands.status === 'rejected' && !(commands.reason instanceof EnvironmentError || commands.reason instanceof FormatError);
+    if (broken) throw commands.reason;
+    return this.#report;
+  }
+
+  /** From the source to the target. */
+  async #carryCommands(): Promise<void> {
+    this.#asked.push('password');
+    // It passes through without being looked at.
+    const password = await this.#source.line(PASSWORD_LIMIT);
+    if (!password) return;
+    await this.#target.write(password.bytes);
+    for (let text = await this.#carryCommand(); text !== undefined; text = await this.#carryCommand()) {
+      const command = parseCommand(text);
+      this.#options.onStep?.(command);
+      if (command === 'cancel') this.#report.end = 'cancelled';
+      if (command === 'load') await this.#carryStream();
+    }
+  }
+
+  async #carryCommand(): Promise<string | undefined> {
+    const line = await this.#source.line(COMMAND_LIMIT + 1);
+    if (!line) return undefined;
+    this.#asked.push(parseCommand(line.text));
+    await this.#target.write(line.bytes);
+    return line.text;
+  }
+
+  async #carryStream(): Promise<void> {
+    const frames = new FrameSink(this.#target);
+    const stream = new FrameSource(this.#source, { write: (bytes) => this.#carryPiece(bytes, frames) });
+    try {
+      await this.#watch(stream);
+      await stream.drain();
+    } catch (error) {
+      // The target is to judge it.
+      if (error instanceof FormatError) await this.#target.write(stream.header);
+      else if (error instanceof EnvironmentError && error.code === 'cancelled-by-source') {
+        this.#report.end = 'cancelled';
+        await frames.cancel();
+      }
+      throw error;
+    }
+    this.#asked.push('load-complete');
+    await frames.finish();
+  }
+
+  async #carryPiece(bytes: Uint8Array, frames: FrameSink): Promise<void> {
+    await frames.write(bytes);
+    if (!this.#options.record || this.#report.recordFault) return;
+    await this.#options.record.write(bytes).catch((error) => {
+      this.#report.recordFault = error as SavkitError;
+    });
+  }
+
+  /** Follows the stream as far as it is good; what is not is the target's to refuse. */
+  async #watch(stream: FrameSource): Promise<void> {
+    const { onUnit, onPages, onProgress } = this.#observer;
+    const { findings } = await verify(stream, { stopAtDamage: true, onUnit, onPages, onProgress });
+    const fault = findings.find(({ severity }) => severity === 'error');
+    if (fault) this.#report.recordFault ??= new FormatError(fault.code, fault.message, fault.place, fault.vboxCode);
+    if (fault?.code === 'bad-frame') throw new FormatError(fault.code, fault.message);
+    this.#report.recorded = this.#options.record !== undefined && this.#report.recordFault === undefined;
+  }
+
+  /** From the target to the source. */
+  async #carryReplies(): Promise<void> {
+    let isWelcome = true;
+    for (let line = await this.#target.line(REPLY_LIMIT); line; line = await this.#target.line(REPLY_LIMIT)) {
+      // Before it is passed on: the target has done what it says, whether the source hears of it or not.
+      if (!isWelcome) this.#note(line.text);
+      isWelcome = false;
+      await this.#source.write(line.bytes);
+    }
+  }
+
+  #note(text: string): void {
+    const reply = parseReply(text);
+    const at = this.#asked.shift() ?? 'load-complete';
+    if (!reply) return;
+    if (!reply.ack) {
+      this.#report.refusal = { at, status: reply.status, text: reply.text };
+      if (this.#report.end !== 'cancelled') this.#report.end = 'refused';
+    } else if (at === 'password') this.#report.authenticated = true;
+    else if (isHandOver(at)) this.#report.end = 'handed-over';
+  }
+}
+
+function isHandOver(asked: string): boolean {
+  return asked === 'hand-over-resume' || asked === 'hand-over-paused';
+}
