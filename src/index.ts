@@ -27,7 +27,7 @@ export { PageFault } from './paging/page-fault.ts';
 export { shadowModeFor } from './paging/shadow-mode.ts';
 export { GuestMemory } from './pgm/guest-memory.ts';
 export type { HandlerAnswer, HandlerCallback, HandlerKind, PhysHandler } from './pgm/handler-list.ts';
-export { OwnChunks, type PageAccount, type PageBacking } from './pgm/page-backing.ts';
+export type { PageAccount, PageBacking } from './pgm/page-backing.ts';
 export type { PageCounts } from './pgm/page-counters.ts';
 export { HandlerState, PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PageType, RomProtection } from './pgm/page-states.ts';
 export type { PageEvent } from './pgm/page-transitions.ts';

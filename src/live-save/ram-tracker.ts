@@ -2,8 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import type { Pass } from '../../formats/errors.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
+import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { pageAt } from '../pgm/page-backing.ts';
 import { PageState, PageType } from '../pgm/page-states.ts';
 import type { RamRange } from '../pgm/ram-range.ts';
 import type { LiveCounts } from './live-counters.ts';
@@ -210,7 +210,7 @@ export class RamTracker {
     else {
       const id = range.pageId[page];
       const bytes = this.#memory.pages.backing.chunkBytes(id);
-      const at = pageAt(id);
+      const at = offsetInChunk(id);
       if (isZeroPage(bytes, at)) taker.add(PageKind.RAM_ZERO, frame, 0, 0);
       else taker.add(PageKind.RAM_RAW, frame, 0, 0, bytes, at);
     }

@@ -1,11 +1,14 @@
 import { hex, UsageError } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { HostMemory } from '../gmm/host-memory.ts';
+import { offsetInChunk } from '../gmm/page-id.ts';
 import { A20Gate } from './a20-gate.ts';
 import { checkStretch } from './check-stretch.ts';
 import { GuestPages } from './guest-pages.ts';
+import { HostBacking } from './host-backing.ts';
 import { MmioRanges } from './mmio-ranges.ts';
 import { Mmio2Ranges } from './mmio2-ranges.ts';
-import { OwnChunks, type PageBacking, pageAt } from './page-backing.ts';
+import type { PageBacking } from './page-backing.ts';
 import { HandlerState, PageState } from './page-states.ts';
 import { copyOut, PhysAccess } from './phys-access.ts';
 import { PhysHandlers } from './phys-handlers.ts';
@@ -41,7 +44,7 @@ export class GuestMemory implements PhysMemory {
   readonly #access: PhysAccess;
   #noMoreWrites = false;
 
-  constructor(backing: PageBacking = new OwnChunks()) {
+  constructor(backing: PageBacking = new HostBacking(new HostMemory())) {
     this.#backing = backing;
     this.pages = new GuestPages(backing);
     this.handlers = new PhysHandlers(this.ranges, this.pages);
@@ -52,12 +55,13 @@ export class GuestMemory implements PhysMemory {
     this.#access = new PhysAccess(this.ranges, this.pages, this.handlers);
   }
 
-  /** Adds RAM; all of its pages are zero. @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_RAM_CONFLICT */
+  /** Adds RAM; all of its pages are zero. @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_RAM_CONFLICT; HostMemoryError when the host declines */
   registerRam(start: GuestPhys, size: number, description: string): RamRange {
     checkStretch(`register RAM ${description}`, start, size);
     const range = new RamRange(start, size / PAGE_SIZE, 'ram', description);
-    this.ranges.insert(range);
+    this.ranges.expectFree(range);
     this.#backing.reserve('base', range.pages);
+    this.ranges.insert(range);
     this.pages.counts.all += range.pages;
     this.pages.counts.zero += range.pages;
     return range;
@@ -159,7 +163,7 @@ export class GuestMemory implements PhysMemory {
     const from = offset - page * PAGE_SIZE;
     const id = range.pageId[page];
     if (id === 0 || from + length > PAGE_SIZE || range.handler[page] === HandlerState.ALL) return undefined;
-    this.#at = pageAt(id) + from;
+    this.#at = offsetInChunk(id) + from;
     return this.#backing.chunkBytes(id);
   }
 
@@ -173,7 +177,7 @@ export class GuestMemory implements PhysMemory {
     const from = offset - page * PAGE_SIZE;
     if (range.state[page] !== PageState.ALLOCATED || range.handler[page] >= HandlerState.WRITE || from + length > PAGE_SIZE) return undefined;
     const id = range.pageId[page];
-    this.#at = pageAt(id) + from;
+    this.#at = offsetInChunk(id) + from;
     return this.#backing.chunkBytes(id);
   }
 

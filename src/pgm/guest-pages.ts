@@ -1,9 +1,10 @@
 import { hex } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
+import { LAST_PAGE_ID, NIL_PAGE_ID, offsetInChunk, PAGES_PER_CHUNK } from '../gmm/page-id.ts';
 import { suspendLargePage } from './large-block.ts';
-import { CHUNK_PAGES, LAST_PAGE_ID, type PageBacking, pageAt } from './page-backing.ts';
+import type { PageAccount, PageBacking } from './page-backing.ts';
 import { noPages, type PageCounts } from './page-counters.ts';
-import { NIL_PAGE_ID, PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PdeType } from './page-states.ts';
+import { PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PdeType } from './page-states.ts';
 import { type BackingEffect, PAGE_EVENTS, type PageEvent, type PageTransition } from './page-transitions.ts';
 import { pgmError } from './pgm-errors.ts';
 import { PageFlag, type RamRange } from './ram-range.ts';
@@ -50,17 +51,31 @@ export class GuestPages {
   contentOf(range: RamRange, page: number): Uint8Array {
     const id = range.pageId[page];
     if (id === NIL_PAGE_ID) return ZERO_PAGE;
-    const at = pageAt(id);
+    const at = offsetInChunk(id);
     return this.backing.chunkBytes(id).subarray(at, at + PAGE_SIZE);
   }
 
   /**
-   * Makes a page writable and gives the chunk that holds it; the page lies at `pageAt(range.pageId[page])`. Borrowed until the next call.
+   * Makes a page writable and gives the chunk that holds it; the page lies at `offsetInChunk(range.pageId[page])`. Borrowed until the next call.
    * @throws UsageError, EnvironmentError as `apply`
    */
   writableChunk(range: RamRange, page: number): Uint8Array {
     if (range.state[page] !== PageState.ALLOCATED) this.apply('make-writable', range, page);
     return this.backing.chunkBytes(range.pageId[page]);
+  }
+
+  /**
+   * Reserves and takes private pages of zeros for ROM or device memory.
+   * @throws EnvironmentError, HostMemoryError when the host declines; then nothing is reserved or taken
+   */
+  allocate(account: PageAccount, reservation: number, into: Uint32Array): void {
+    this.backing.reserve(account, reservation);
+    try {
+      this.backing.allocatePages(account, into);
+    } catch (error) {
+      this.backing.reserve(account, -reservation);
+      throw error;
+    }
   }
 
   /** Gives what was freed back to the host. Ends each operation that frees pages. */
@@ -107,7 +122,7 @@ export class GuestPages {
         this.#release(range, page);
         break;
       case 'clear': {
-        const at = pageAt(pageId[page]);
+        const at = offsetInChunk(pageId[page]);
         this.backing.chunkBytes(pageId[page]).fill(0, at, at + PAGE_SIZE);
         break;
       }
@@ -122,9 +137,9 @@ export class GuestPages {
     const shared = range.pageId[page];
     const own = this.backing.takePage(range.addressOf(page));
     if (effect === 'copy') {
-      const at = pageAt(shared);
+      const at = offsetInChunk(shared);
       this.#copy.set(this.backing.chunkBytes(shared).subarray(at, at + PAGE_SIZE));
-      this.backing.chunkBytes(own).set(this.#copy, pageAt(own));
+      this.backing.chunkBytes(own).set(this.#copy, offsetInChunk(own));
     }
     range.pageId[page] = own;
     range.setPdeType(page, PdeType.PAGE_TABLE);
@@ -134,7 +149,7 @@ export class GuestPages {
 
   #release(range: RamRange, page: number): void {
     const id = range.pageId[page];
-    if (id < CHUNK_PAGES || id > LAST_PAGE_ID) throw this.#refusal('free', 'VERR_PGM_PHYS_INVALID_PAGE_ID', range, page);
+    if (id < PAGES_PER_CHUNK || id > LAST_PAGE_ID) throw this.#refusal('free', 'VERR_PGM_PHYS_INVALID_PAGE_ID', range, page);
     range.pageId[page] = NIL_PAGE_ID;
     range.setPdeType(page, PdeType.DONT_CARE);
     this.#freed[this.#freedCount++] = id;

@@ -1,4 +1,4 @@
-import { CHUNK_PAGES, CHUNK_SIZE } from './page-backing.ts';
+import { CHUNK_SIZE, PAGES_PER_CHUNK } from '../gmm/page-id.ts';
 import { PdeType } from './page-states.ts';
 import type { RamRange } from './ram-range.ts';
 
@@ -6,7 +6,7 @@ import type { RamRange } from './ram-range.ts';
 export function largeBlockOf(range: RamRange, page: number): number | undefined {
   const address = range.addressOf(page);
   const base = range.pageOf(address - (address % CHUNK_SIZE));
-  return base >= 0 && base + CHUNK_PAGES <= range.pages ? base : undefined;
+  return base >= 0 && base + PAGES_PER_CHUNK <= range.pages ? base : undefined;
 }
 
 /** A page of a large page is to be mapped on its own: the block gets a page table until it is checked again. */

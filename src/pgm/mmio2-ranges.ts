@@ -1,9 +1,10 @@
 import { hex } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { NIL_PAGE_ID } from '../gmm/page-id.ts';
 import { checkStretch } from './check-stretch.ts';
 import type { GuestPages } from './guest-pages.ts';
 import { findOverlaid, freeOverlaid } from './overlay.ts';
-import { NIL_PAGE_ID, PageState, PageType, PdeType } from './page-states.ts';
+import { PageState, PageType, PdeType } from './page-states.ts';
 import { pgmError } from './pgm-errors.ts';
 import type { PhysHandlers } from './phys-handlers.ts';
 import { RamRange } from './ram-range.ts';
@@ -77,8 +78,7 @@ export class Mmio2Ranges {
     if (this.#find(device, instance, region)) throw pgmError('VERR_ALREADY_EXISTS', `Cannot register ${what}: it is there already`);
     const pages = size / PAGE_SIZE;
     const pageId = new Uint32Array(pages);
-    this.#pages.backing.reserve('fixed', pages);
-    this.#pages.backing.allocatePages('fixed', pageId);
+    this.#pages.allocate('fixed', pages, pageId);
     const name = instance === 0 ? description : `${description} [${instance}]`;
     const registered: Registered = { device, instance, region, description: name, pages, pageId, address: undefined };
     this.#registered.push(registered);

@@ -18,6 +18,3 @@ export const PdeType = { DONT_CARE: 0, PAGE_TABLE: 1, LARGE: 2, LARGE_DISABLED: 
 
 /** PGMROMPROT: what the guest reads at a shadowed ROM, and where its writes go. */
 export const RomProtection = { READ_ROM_WRITE_IGNORE: 1, READ_ROM_WRITE_RAM: 2, READ_RAM_WRITE_IGNORE: 3, READ_RAM_WRITE_RAM: 4 } as const;
-
-/** NIL_GMM_PAGEID: no page of its own. */
-export const NIL_PAGE_ID = 0;

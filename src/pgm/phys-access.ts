@@ -1,6 +1,6 @@
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestPages } from './guest-pages.ts';
-import { pageAt } from './page-backing.ts';
 import { HandlerState, PageState, PageType } from './page-states.ts';
 import type { PhysHandlers } from './phys-handlers.ts';
 import type { AccessOrigin } from './phys-memory.ts';
@@ -68,13 +68,13 @@ export class PhysAccess {
 /** Reads bytes of one page from `from` on: what memory holds there, without handlers. */
 export function readPage(pages: GuestPages, range: RamRange, page: number, from: number, target: Uint8Array): void {
   const id = range.pageId[page];
-  if (id !== 0) copyOut(pages.backing.chunkBytes(id), pageAt(id) + from, target);
+  if (id !== 0) copyOut(pages.backing.chunkBytes(id), offsetInChunk(id) + from, target);
   else target.fill(range.type[page] === PageType.MMIO ? UNASSIGNED : 0);
 }
 
 /** Writes bytes of one page, which becomes writable. @throws UsageError, EnvironmentError for what can't */
 export function writePage(pages: GuestPages, range: RamRange, page: number, to: number, source: Uint8Array): void {
-  pages.writableChunk(range, page).set(source, pageAt(range.pageId[page]) + to);
+  pages.writableChunk(range, page).set(source, offsetInChunk(range.pageId[page]) + to);
 }
 
 export function copyOut(chunk: Uint8Array, at: number, target: Uint8Array): void {

@@ -1,8 +1,9 @@
 import { hex } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { NIL_PAGE_ID } from '../gmm/page-id.ts';
 import type { GuestPages } from './guest-pages.ts';
 import { HANDLER_STATE_OF, HandlerList, type PhysHandler } from './handler-list.ts';
-import { HandlerState, NIL_PAGE_ID, PageState, PageType } from './page-states.ts';
+import { HandlerState, PageState, PageType } from './page-states.ts';
 import { pgmError } from './pgm-errors.ts';
 import type { RamRange } from './ram-range.ts';
 import type { RangeList } from './range-list.ts';

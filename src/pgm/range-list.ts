@@ -46,10 +46,15 @@ export class RangeList {
     return range !== undefined && range.start < end ? range : undefined;
   }
 
+  /** @throws UsageError VERR_PGM_RAM_CONFLICT where something is in the place of a new range */
+  expectFree({ description, start, end }: RamRange): void {
+    const other = this.firstOverlap(start, end);
+    if (other) throw rangeConflict(description, start, end, other);
+  }
+
   /** @throws UsageError VERR_PGM_RAM_CONFLICT */
   insert(range: RamRange): void {
-    const other = this.firstOverlap(range.start, range.end);
-    if (other) throw rangeConflict(range.description, range.start, range.end, other);
+    this.expectFree(range);
     const at = this.#firstEndingAfter(range.start);
     this.#change([...this.#ranges.slice(0, at), range, ...this.#ranges.slice(at)]);
   }

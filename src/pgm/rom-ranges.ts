@@ -1,11 +1,11 @@
 import { hex } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { NIL_PAGE_ID, offsetInChunk } from '../gmm/page-id.ts';
 import { checkStretch } from './check-stretch.ts';
 import type { GuestPages } from './guest-pages.ts';
 import type { HandlerAnswer } from './handler-list.ts';
 import { findOverlaid } from './overlay.ts';
-import { pageAt } from './page-backing.ts';
-import { NIL_PAGE_ID, PageState, PageType, RomProtection } from './page-states.ts';
+import { PageState, PageType, RomProtection } from './page-states.ts';
 import { pgmError } from './pgm-errors.ts';
 import type { PhysHandlers } from './phys-handlers.ts';
 import { RamRange } from './ram-range.ts';
@@ -102,8 +102,7 @@ export class RomRanges {
     if (overlaid) this.#checkZero(what, overlaid.range, overlaid.first, pages);
     const range = overlaid?.range ?? new RamRange(start, pages, 'rom', description);
     const rom = new RomRange(start, pages, description, isShadowed, range);
-    this.#pages.backing.reserve('base', (overlaid ? 0 : pages) + (isShadowed ? pages : 0));
-    this.#pages.backing.allocatePages('base', rom.virginId);
+    this.#pages.allocate('base', (overlaid ? 0 : pages) + (isShadowed ? pages : 0), rom.virginId);
     if (!overlaid) this.#ranges.insert(range);
     this.#place(rom, overlaid !== undefined);
     if (image) this.#fill(rom, image);
@@ -137,12 +136,12 @@ export class RomRanges {
     }
   }
 
-  /** The chunk to put a page's content into: of the ROM's own (at `pageAt(rom.virginId[page])`). */
+  /** The chunk to put a page's content into: of the ROM's own (at `offsetInChunk(rom.virginId[page])`). */
   virginChunk(rom: RomRange, page: number): Uint8Array {
     return this.#pages.backing.chunkBytes(rom.virginId[page]);
   }
 
-  /** The chunk to put a page's content into: of the shadow, which gets memory (at `pageAt(rom.shadowId(page))`). */
+  /** The chunk to put a page's content into: of the shadow, which gets memory (at `offsetInChunk(rom.shadowId(page))`). */
   shadowChunk(rom: RomRange, page: number): Uint8Array {
     if (rom.readsShadow(page)) return this.#pages.writableChunk(rom.range, rom.firstPage + page);
     if (rom.passiveShadowId[page] === NIL_PAGE_ID) {
@@ -174,7 +173,7 @@ export class RomRanges {
       for (let page = 0; page < rom.pages; page++) {
         if (!keepMemory) this.dropShadow(rom, page);
         else if (rom.shadowId(page) !== NIL_PAGE_ID) {
-          const at = pageAt(rom.shadowId(page));
+          const at = offsetInChunk(rom.shadowId(page));
           this.shadowChunk(rom, page).fill(0, at, at + PAGE_SIZE);
         }
       }
@@ -209,7 +208,7 @@ export class RomRanges {
   #fill(rom: RomRange, image: Uint8Array): void {
     for (let at = 0; at < image.length; at += PAGE_SIZE) {
       const page = at / PAGE_SIZE;
-      this.virginChunk(rom, page).set(image.subarray(at, at + PAGE_SIZE), pageAt(rom.virginId[page]));
+      this.virginChunk(rom, page).set(image.subarray(at, at + PAGE_SIZE), offsetInChunk(rom.virginId[page]));
     }
   }
 
@@ -219,7 +218,7 @@ export class RomRanges {
     if (protection === RomProtection.READ_ROM_WRITE_IGNORE || protection === RomProtection.READ_RAM_WRITE_IGNORE) return 'done';
     rom.writtenTo[page] = 1;
     if (protection === RomProtection.READ_RAM_WRITE_RAM) return 'default';
-    this.shadowChunk(rom, page).set(bytes, pageAt(rom.shadowId(page)) + (gcPhys % PAGE_SIZE));
+    this.shadowChunk(rom, page).set(bytes, offsetInChunk(rom.shadowId(page)) + (gcPhys % PAGE_SIZE));
     return 'done';
   }
 

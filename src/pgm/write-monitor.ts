@@ -15,7 +15,7 @@ export class WriteMonitor {
   readonly #pages: GuestPages;
   #user: string | undefined;
   #rangeAt = 0;
-  #pageAt = 0;
+  #offsetInChunk = 0;
 
   constructor(ranges: RangeList, pages: GuestPages) {
     this.#ranges = ranges;
@@ -52,18 +52,18 @@ export class WriteMonitor {
   take(frames: Uint32Array): number {
     const ranges = this.#ranges.all;
     let count = 0;
-    for (; this.#rangeAt < ranges.length; this.#rangeAt++, this.#pageAt = 0) {
+    for (; this.#rangeAt < ranges.length; this.#rangeAt++, this.#offsetInChunk = 0) {
       const range = ranges[this.#rangeAt];
       const first = range.start / PAGE_SIZE;
       for (;;) {
-        const page = nextChanged(range, this.#pageAt);
-        this.#pageAt = page;
+        const page = nextChanged(range, this.#offsetInChunk);
+        this.#offsetInChunk = page;
         if (page === range.pages) break;
         if (count === frames.length) return count;
         frames[count++] = first + page;
         this.arm(range, page);
         this.#pages.markWritten(range, page, false);
-        this.#pageAt = page + 1;
+        this.#offsetInChunk = page + 1;
       }
     }
     this.rewind();
@@ -73,7 +73,7 @@ export class WriteMonitor {
   /** The next `take` starts at the lowest page. */
   rewind(): void {
     this.#rangeAt = 0;
-    this.#pageAt = 0;
+    this.#offsetInChunk = 0;
   }
 
   /** Ends the use: all pages are as if nobody had monitored them. Nothing for who is not the user. */

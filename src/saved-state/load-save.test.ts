@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { bufferSource, openFile } from '../../formats/binary/source.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
-import { pageAt } from '../pgm/page-backing.ts';
+import { offsetInChunk } from '../gmm/page-id.ts';
 import { type Sample, STATES_FOLDER, samplesIn, sha256 } from '../testing/states.ts';
 import { diffStates } from './diff.ts';
 import { loadState } from './load.ts';
@@ -28,7 +28,8 @@ function pagesOf(machine: Machine, ids: Iterable<number>): Uint8Array {
   const { backing } = machine.memory.pages;
   const list = [...ids];
   const bytes = new Uint8Array(list.length * PAGE_SIZE);
-  for (const [i, id] of list.entries()) if (id !== 0) bytes.set(backing.chunkBytes(id).subarray(pageAt(id), pageAt(id) + PAGE_SIZE), i * PAGE_SIZE);
+  for (const [i, id] of list.entries())
+    if (id !== 0) bytes.set(backing.chunkBytes(id).subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE), i * PAGE_SIZE);
   return bytes;
 }
 

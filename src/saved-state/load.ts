@@ -1,12 +1,13 @@
 import type { ByteSource } from '../../formats/binary/source.ts';
-import { isZeroPage } from '../../formats/binary/zero-page.ts';
 import { FormatError, hex, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { isPgm } from '../../formats/pgm/pgm-reader.ts';
 import type { UnitHeader } from '../../formats/ssm/container.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { KIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
-import { type PageBacking, pageAt } from '../pgm/page-backing.ts';
+import { offsetInChunk } from '../gmm/page-id.ts';
+import type { PageBacking } from '../pgm/page-backing.ts';
 import { PageState, PageType } from '../pgm/page-states.ts';
 import type { RamRange } from '../pgm/ram-range.ts';
 import { type BuiltMemory, buildMemory } from './build-memory.ts';
@@ -124,8 +125,8 @@ class PageLoader implements PageSink {
   #putContent(batch: PageBatch, i: number, range: RamRange, page: number): void {
     const { pages } = this.#built.memory;
     batch.decode(i, this.#page, 0);
-    if (isZeroPage(this.#page)) pages.apply('free', range, page);
-    else pages.writableChunk(range, page).set(this.#page, pageAt(range.pageId[page]));
+    if (isZero(this.#page, 0, PAGE_SIZE)) pages.apply('free', range, page);
+    else pages.writableChunk(range, page).set(this.#page, offsetInChunk(range.pageId[page]));
   }
 
   #putMmio2(batch: PageBatch, i: number): void {
@@ -133,7 +134,7 @@ class PageLoader implements PageSink {
     if (!place || place.page >= place.mmio2.pages)
       throw misplaced('MMIO2 page', `${batch.page[i]} of range ${batch.id[i]}`, 'VERR_PGM_SAVED_MMIO2_PAGE_NOT_FOUND');
     const id = place.mmio2.pageId[place.page];
-    this.#putInto(this.#built.memory.pages.backing.chunkBytes(id), pageAt(id), batch, i);
+    this.#putInto(this.#built.memory.pages.backing.chunkBytes(id), offsetInChunk(id), batch, i);
   }
 
   #putRom(batch: PageBatch, i: number): void {
@@ -141,14 +142,14 @@ class PageLoader implements PageSink {
     if (!place || place.page >= place.rom.pages) throw misplaced('ROM page', `${batch.page[i]} of range ${batch.id[i]}`, 'VERR_PGM_SAVED_ROM_PAGE_NOT_FOUND');
     const { rom, page } = place;
     const { roms } = this.#built.memory;
-    if (batch.kind[i] === PageKind.ROM_VIRGIN) this.#putInto(roms.virginChunk(rom, page), pageAt(rom.virginId[page]), batch, i);
+    if (batch.kind[i] === PageKind.ROM_VIRGIN) this.#putInto(roms.virginChunk(rom, page), offsetInChunk(rom.virginId[page]), batch, i);
     else if (hasNoContent(batch, i)) roms.dropShadow(rom, page);
-    else this.#putInto(roms.shadowChunk(rom, page), pageAt(rom.shadowId(page)), batch, i);
+    else this.#putInto(roms.shadowChunk(rom, page), offsetInChunk(rom.shadowId(page)), batch, i);
   }
 
   /** Memory that was never touched is not touched for zeros. */
   #putInto(chunk: Uint8Array, at: number, batch: PageBatch, i: number): void {
-    if (!hasNoContent(batch, i) || !isZeroPage(chunk, at)) batch.decode(i, chunk, at);
+    if (!hasNoContent(batch, i) || !isZero(chunk, at, PAGE_SIZE)) batch.decode(i, chunk, at);
   }
 }
 

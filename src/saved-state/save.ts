@@ -1,6 +1,6 @@
 import type { ByteSink, SeekableSink } from '../../formats/binary/sink.ts';
-import { isZeroPage } from '../../formats/binary/zero-page.ts';
 import { InterruptedError, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
 import type { PgmConfig } from '../../formats/pgm/head.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
@@ -8,7 +8,7 @@ import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
 import { pgmVersion } from '../../formats/pgm/versions.ts';
 import { type ContainerWriter, createContainer } from '../../formats/ssm/container-writer.ts';
 import { KIB, PAGE_SIZE } from '../../formats/units.ts';
-import { pageAt } from '../pgm/page-backing.ts';
+import { offsetInChunk } from '../gmm/page-id.ts';
 import { PageState, PageType } from '../pgm/page-states.ts';
 import type { Machine } from './machine.ts';
 
@@ -150,11 +150,11 @@ class MachineWriter {
   #contentOf(id: number): Uint8Array | undefined {
     if (id === 0) return undefined;
     const chunk = this.#machine.memory.pages.backing.chunkBytes(id);
-    return isZeroPage(chunk, pageAt(id)) ? undefined : chunk.subarray(pageAt(id), pageAt(id) + PAGE_SIZE);
+    return isZero(chunk, offsetInChunk(id), PAGE_SIZE) ? undefined : chunk.subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE);
   }
 
   #bytesOf(id: number): Uint8Array {
-    const at = pageAt(id);
+    const at = offsetInChunk(id);
     return this.#machine.memory.pages.backing.chunkBytes(id).subarray(at, at + PAGE_SIZE);
   }
 }
