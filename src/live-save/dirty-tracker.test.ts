@@ -10,12 +10,11 @@ import { Mirror } from './testing/mirror.ts';
 import { NaiveRam } from './testing/naive-ram.ts';
 
 const PAGES = 12;
-const NO_DEVICES = { roms: [], mmio2: [] };
 
 function ramMachine(pages = PAGES): { memory: GuestMemory; range: RamRange; tracker: DirtyTracker } {
   const memory = new GuestMemory();
   const range = memory.registerRam(0, pages * PAGE_SIZE, 'Base RAM');
-  return { memory, range, tracker: new DirtyTracker(memory, NO_DEVICES, 'test') };
+  return { memory, range, tracker: new DirtyTracker(memory, 'test') };
 }
 
 function writeByte(memory: GuestMemory, page: number, value: number, origin: 'guest' | 'device' = 'guest'): void {
@@ -204,7 +203,7 @@ describe('DirtyTracker, classic ways to lose a page', () => {
     writeByte(memory, 1, 1);
     tracker.prepare();
     await tracker.scan(0);
-    const second = new DirtyTracker(memory, NO_DEVICES, 'another');
+    const second = new DirtyTracker(memory, 'another');
     expect(() => second.prepare()).toThrow(expect.objectContaining({ vboxCode: 'VERR_PGM_WRITE_MONITOR_ENGAGED' }));
     second.finish();
     expect(range.state[1]).toBe(PageState.WRITE_MONITORED);

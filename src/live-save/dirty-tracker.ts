@@ -3,17 +3,11 @@ import { isMmio2, isRam, type PageBatch } from '../../formats/pgm/page-batch.ts'
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import type { PageSink } from '../saved-state/walk.ts';
 import { type LiveCounts, noCounts } from './live-counters.ts';
-import { type DevicePages, Mmio2Tracker } from './mmio2-tracker.ts';
+import { Mmio2Tracker } from './mmio2-tracker.ts';
 import { newTakenBatch, PageTaker } from './page-taker.ts';
 import { RamTracker } from './ram-tracker.ts';
-import { type RomPages, RomTracker } from './rom-tracker.ts';
+import { RomTracker } from './rom-tracker.ts';
 import { SPEED_PASS } from './vote.ts';
-
-/** What is tracked beside RAM. */
-export interface TrackedDevices {
-  roms: readonly RomPages[];
-  mmio2: readonly DevicePages[];
-}
 
 export interface TakeOptions {
   /** Takes RAM also that the last scan has armed just now, and that may therefore change soon; VirtualBox waits for one quiet scan. */
@@ -45,7 +39,6 @@ interface Trackers {
  */
 export class DirtyTracker {
   readonly #memory: GuestMemory;
-  readonly #devices: TrackedDevices;
   readonly #user: string;
   #counts = noCounts();
   #trackers: Trackers | undefined;
@@ -53,9 +46,8 @@ export class DirtyTracker {
   #startTime = 0;
 
   /** @param user who tracks, for the message to a second one */
-  constructor(memory: GuestMemory, devices: TrackedDevices, user: string) {
+  constructor(memory: GuestMemory, user: string) {
     this.#memory = memory;
-    this.#devices = devices;
     this.#user = user;
   }
 
@@ -80,12 +72,11 @@ export class DirtyTracker {
     this.#counts = noCounts();
     this.#counts.active = true;
     this.#startTime = performance.now();
-    const { roms, mmio2 } = this.#devices;
     this.#trackers = {
       batch: newTakenBatch(),
       ram: new RamTracker(this.#memory, this.#counts),
-      rom: new RomTracker(roms, this.#counts),
-      mmio2: new Mmio2Tracker(mmio2, this.#counts),
+      rom: new RomTracker(this.#memory, this.#counts),
+      mmio2: new Mmio2Tracker(this.#memory, this.#counts),
     };
   }
 

@@ -2,21 +2,15 @@ import { hash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from '../../formats/binary/crc32.ts';
 import type { Pass } from '../../formats/errors.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
+import { offsetInChunk } from '../gmm/page-id.ts';
+import type { GuestMemory } from '../pgm/guest-memory.ts';
+import type { Mmio2Range } from '../pgm/mmio2-ranges.ts';
+import type { PageBacking } from '../pgm/page-backing.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
-import { isZeroPage } from './zero-page.ts';
-
-/** A range of device memory, mapped or not. */
-export interface DevicePages {
-  /** Id in the list of MMIO2 ranges of the state. */
-  readonly id: number;
-  readonly pages: number;
-  /** The array that holds a page, whole, at `pageAt(page)`; borrowed until the next call. */
-  bytesOf(page: number): Uint8Array;
-  pageAt(page: number): number;
-}
 
 const HALF = PAGE_SIZE / 2;
 /** CRC-32 of half a page of zeros. */
@@ -42,7 +36,9 @@ export function takesMmio2(pass: number): boolean {
 
 /** What is known of the pages of one range. Source: PGMInternal.h, PGMLIVESAVEMMIO2PAGE. */
 interface Tracked {
-  range: DevicePages;
+  range: Mmio2Range;
+  /** Id in the list of MMIO2 ranges of the state. */
+  id: number;
   dirty: Uint8Array;
   zero: Uint8Array;
   unchangedScans: Uint8Array;
@@ -54,13 +50,16 @@ interface Tracked {
 
 /** Dirty tracking of device memory, which devices write without passing a door: by checksums (live-save.md 4.3). */
 export class Mmio2Tracker {
+  readonly #backing: PageBacking;
   readonly #counts: LiveCounts;
   readonly #tracked: Tracked[];
 
-  constructor(ranges: readonly DevicePages[], counts: LiveCounts) {
+  constructor(memory: GuestMemory, counts: LiveCounts) {
+    this.#backing = memory.pages.backing;
     this.#counts = counts;
-    this.#tracked = ranges.map((range) => ({
+    this.#tracked = memory.mmio2.all.map((range, i) => ({
       range,
+      id: i + 1,
       dirty: new Uint8Array(range.pages).fill(1),
       zero: new Uint8Array(range.pages).fill(1),
       unchangedScans: new Uint8Array(range.pages),
@@ -68,7 +67,7 @@ export class Mmio2Tracker {
       crc2: new Uint32Array(range.pages).fill(ZERO_HALF_CRC),
       sha1: new Uint8Array(range.pages * SHA1_SIZE),
     }));
-    for (const { pages } of ranges) counts.mmio2.dirty += pages;
+    for (const { pages } of memory.mmio2.all) counts.mmio2.dirty += pages;
   }
 
   /** Compares every page with its checksums; in the final pass `take` does. */
@@ -94,15 +93,15 @@ export class Mmio2Tracker {
   }
 
   putBack(id: number, page: number): void {
-    const tracked = this.#tracked.find(({ range }) => range.id === id);
+    const tracked = this.#tracked[id - 1];
     if (tracked) this.#becomeDirty(tracked, page);
   }
 
   /** Whether a page is what its checksums say; if not, notes what is new of it. A first half that differs hides the second until the next look. */
   #look(tracked: Tracked, page: number): boolean {
     const { range, zero, unchangedScans, dirty } = tracked;
-    const bytes = range.bytesOf(page);
-    const at = range.pageAt(page);
+    const bytes = this.#backing.chunkBytes(range.pageId[page]);
+    const at = offsetInChunk(range.pageId[page]);
     const wasZero = zero[page] === 1;
     if (this.#compare(tracked, page, bytes, at)) {
       if (dirty[page] && unchangedScans[page] < 0xff) unchangedScans[page]++;
@@ -115,7 +114,7 @@ export class Mmio2Tracker {
 
   #compare({ zero, crc1, crc2 }: Tracked, page: number, bytes: Uint8Array, at: number): boolean {
     if (zero[page]) {
-      if (isZeroPage(bytes, at)) return true;
+      if (isZero(bytes, at, PAGE_SIZE)) return true;
       zero[page] = 0;
       crc1[page] = crc32(bytes.subarray(at, at + HALF));
       return false;
@@ -123,7 +122,7 @@ export class Mmio2Tracker {
     const first = crc32(bytes.subarray(at, at + HALF));
     if (first !== crc1[page]) {
       crc1[page] = first;
-      if (first === ZERO_HALF_CRC && isZeroPage(bytes, at)) {
+      if (first === ZERO_HALF_CRC && isZero(bytes, at, PAGE_SIZE)) {
         crc2[page] = ZERO_HALF_CRC;
         zero[page] = 1;
       }
@@ -151,18 +150,19 @@ export class Mmio2Tracker {
   /** Whether the other side has the page as it is now. CRCs alone are not trusted with that. */
   #isKnown(tracked: Tracked, page: number): boolean {
     if (tracked.dirty[page] || !this.#look(tracked, page)) return false;
-    return tracked.zero[page] === 1 || sha1Of(tracked.range, page).equals(tracked.sha1.subarray(page * SHA1_SIZE, (page + 1) * SHA1_SIZE));
+    if (tracked.zero[page] === 1) return true;
+    const id = tracked.range.pageId[page];
+    return sha1Of(this.#backing.chunkBytes(id), offsetInChunk(id)).equals(tracked.sha1.subarray(page * SHA1_SIZE, (page + 1) * SHA1_SIZE));
   }
 
-  #take({ range, dirty, zero, sha1 }: Tracked, page: number, taker: PageTaker): void {
+  #take({ range, id, dirty, zero, sha1 }: Tracked, page: number, taker: PageTaker): void {
     const { mmio2 } = this.#counts;
-    const bytes = range.bytesOf(page);
-    const at = range.pageAt(page);
-    const isZero = isZeroPage(bytes, at);
-    if (isZero) taker.add(PageKind.MMIO2_ZERO, page, range.id, 0);
+    const bytes = this.#backing.chunkBytes(range.pageId[page]);
+    const at = offsetInChunk(range.pageId[page]);
+    if (isZero(bytes, at, PAGE_SIZE)) taker.add(PageKind.MMIO2_ZERO, page, id, 0);
     else {
-      sha1.set(sha1Of(range, page), page * SHA1_SIZE);
-      taker.add(PageKind.MMIO2_RAW, page, range.id, 0, bytes, at);
+      sha1.set(sha1Of(bytes, at), page * SHA1_SIZE);
+      taker.add(PageKind.MMIO2_RAW, page, id, 0, bytes, at);
     }
     this.#counts.saved++;
     if (!dirty[page]) return;
@@ -173,7 +173,6 @@ export class Mmio2Tracker {
   }
 }
 
-function sha1Of(range: DevicePages, page: number): Buffer {
-  const at = range.pageAt(page);
-  return hash('sha1', range.bytesOf(page).subarray(at, at + PAGE_SIZE), 'buffer');
+function sha1Of(bytes: Uint8Array, at: number): Buffer {
+  return hash('sha1', bytes.subarray(at, at + PAGE_SIZE), 'buffer');
 }

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Pass } from '../../formats/errors.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
@@ -8,7 +9,6 @@ import { PageState, PageType } from '../pgm/page-states.ts';
 import type { RamRange } from '../pgm/ram-range.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
-import { isZeroPage } from './zero-page.ts';
 
 /** Bits of a page's entry; the upper 24 count how often it became dirty again. Source: PGMInternal.h, PGMLIVESAVERAMPAGE. */
 const Live = {
@@ -211,7 +211,7 @@ export class RamTracker {
       const id = range.pageId[page];
       const bytes = this.#memory.pages.backing.chunkBytes(id);
       const at = offsetInChunk(id);
-      if (isZeroPage(bytes, at)) taker.add(PageKind.RAM_ZERO, frame, 0, 0);
+      if (isZero(bytes, at, PAGE_SIZE)) taker.add(PageKind.RAM_ZERO, frame, 0, 0);
       else taker.add(PageKind.RAM_RAW, frame, 0, 0, bytes, at);
     }
     this.#counts.saved++;
