@@ -85,6 +85,21 @@ export class ChunkPool {
     return this.chunks[pageId >>> CHUNK_ID_SHIFT];
   }
 
+  /** @throws HostMemoryError `page-not-found` */
+  knownChunkOf(pageId: number): Chunk {
+    const chunk = this.chunkOf(pageId);
+    if (!chunk) throw new HostMemoryError('page-not-found', `Cannot use page ${pageId}: the host has no such page`);
+    return chunk;
+  }
+
+  copyPage(from: number, to: number): void {
+    this.#withBoth(from, to, (source, target) => target.set(source));
+  }
+
+  areEqual(pageId: number, otherId: number): boolean {
+    return this.#withBoth(pageId, otherId, (page, other) => Buffer.compare(page, other) === 0);
+  }
+
   bytesOf(chunk: Chunk): Uint8Array {
     return chunk.age === 0 ? chunk.bytes : this.mapper.map(chunk);
   }
@@ -95,7 +110,19 @@ export class ChunkPool {
     this.#setOf(chunk).unlink(chunk);
     chunk.putBack(pageId & PAGE_INDEX_MASK);
     this.#setOf(chunk).link(chunk);
-    if (chunk.isEmpty && this.private.emptyChunks > EMPTY_CHUNKS_KEPT) this.#giveBack(chunk);
+    if (chunk.isEmpty && (chunk.isLeaving || this.private.emptyChunks > EMPTY_CHUNKS_KEPT)) this.#giveBack(chunk);
+  }
+
+  /** Deals no page of the chunk out from now on, and gives it back as soon as it is empty. */
+  beginLeaving(chunk: Chunk): void {
+    this.#setOf(chunk).unlink(chunk);
+    chunk.isLeaving = true;
+  }
+
+  /** It could not be emptied. */
+  endLeaving(chunk: Chunk): void {
+    chunk.isLeaving = false;
+    this.#setOf(chunk).link(chunk);
   }
 
   /** Makes a page shared, or changes how often it is. */
@@ -122,6 +149,20 @@ export class ChunkPool {
         if (chunk.freePages > HALF_CHUNK && count >= HALF_CHUNK) chunk.affinity = account;
         yield chunk;
       }
+    }
+  }
+
+  /** Has two pages in memory at a time. */
+  #withBoth<T>(pageId: number, otherId: number, use: (page: Uint8Array, other: Uint8Array) => T): T {
+    const chunk = this.knownChunkOf(pageId);
+    const bytes = this.bytesOf(chunk);
+    chunk.pins++;
+    try {
+      const otherBytes = this.bytesOf(this.knownChunkOf(otherId));
+      const [start, otherStart] = [offsetInChunk(pageId), offsetInChunk(otherId)];
+      return use(bytes.subarray(start, start + PAGE_SIZE), otherBytes.subarray(otherStart, otherStart + PAGE_SIZE));
+    } finally {
+      chunk.pins--;
     }
   }
 

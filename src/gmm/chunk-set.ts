@@ -20,9 +20,9 @@ export class ChunkSet {
     return this.#emptyChunks;
   }
 
-  /** Call with the chunk's free pages as they are; a full chunk is in no list. */
+  /** Call with the chunk's free pages as they are; a full chunk is in no list, nor is one that is being emptied. */
   link(chunk: Chunk): void {
-    if (chunk.freePages === 0) return;
+    if (chunk.freePages === 0 || chunk.isLeaving) return;
     const list = chunk.isEmpty ? EMPTY_LIST : (chunk.freePages - 1) >> STEP_SHIFT;
     const head = this.#heads[list];
     chunk.list = list;

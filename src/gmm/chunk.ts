@@ -37,6 +37,8 @@ export class Chunk {
   age = NOT_MAPPED;
   /** Users whose borrowed bytes must stay valid (cRefs): it is not unmapped meanwhile. */
   pins = 0;
+  /** Is it being emptied? Then no page of it is dealt out. */
+  isLeaving = false;
   /** Has the file older bytes of it? */
   isInFile = false;
   readonly #words = FRESH_WORDS.slice();

@@ -34,7 +34,10 @@ export class HostAccount {
   readonly #pool: ChunkPool;
   readonly #totals: HostTotals;
 
+  /** Moves the machine's pages out of chunks that are being emptied, with `movePage`; absent where nobody can. */
+  moveOut: ((isLeaving: (pageId: number) => boolean) => void) | undefined;
   readonly #onClose: () => void;
+  readonly #moved = new Uint32Array(1);
 
   constructor(id: number, pool: ChunkPool, totals: HostTotals, onClose: () => void) {
     this.id = id;
@@ -138,18 +141,35 @@ export class HostAccount {
   }
 
   /**
-   * Refers to a shared page of any machine, on the base account.
-   * @throws HostMemoryError `page-not-found`, `page-already-free`, `not-page-owner`, `page-not-shared`, `account-limit`
+   * Gives a private page up and refers to a shared one in its place; that both have the same bytes is the caller's knowledge.
+   * @throws HostMemoryError as `freePages` for either, `page-not-private`, `page-not-shared`
    */
-  referToShared(pageId: number): void {
-    this.#checkLimits('base', 1, 0);
-    const chunk = this.#chunkOf(pageId);
-    const index = pageId & PAGE_INDEX_MASK;
-    if (chunk.stateOf(index) !== 'shared') throw new HostMemoryError('page-not-shared', `Cannot share page ${pageId}: it is private`);
-    this.#pool.setShared(pageId, chunk.valueOf(index) + 1);
-    this.allocated.base++;
+  exchangeForShared(pageId: number, sharedId: number): void {
+    const shared = this.#chunkOf(sharedId);
+    const index = sharedId & PAGE_INDEX_MASK;
+    if (this.#chunkOf(pageId).stateOf(pageId & PAGE_INDEX_MASK) !== 'private')
+      throw new HostMemoryError('page-not-private', `Cannot exchange page ${pageId}: it is shared already`);
+    if (shared.stateOf(index) !== 'shared') throw new HostMemoryError('page-not-shared', `Cannot refer to page ${sharedId}: it is private`);
+    this.#pool.setShared(sharedId, shared.valueOf(index) + 1);
     this.sharedPages++;
     this.#totals.duplicatePages++;
+    this.#freePrivate(pageId);
+  }
+
+  /** Moves a private page into another chunk. @returns the new page's ID, `NIL_PAGE_ID` where there is no room. @throws HostMemoryError as `freePages` */
+  movePage(pageId: number): number {
+    const isPrivate = this.#chunkOf(pageId).stateOf(pageId & PAGE_INDEX_MASK) === 'private';
+    if (!isPrivate || this.#pool.freePages === 0) return NIL_PAGE_ID;
+    this.#pool.take(this.id, this.#moved, 0, 1);
+    const [newId] = this.#moved;
+    try {
+      this.#pool.copyPage(pageId, newId);
+    } catch (error) {
+      this.#pool.putBack(newId);
+      throw error;
+    }
+    this.#pool.putBack(pageId);
+    return newId;
   }
 
   /** Ends the account: its private pages are freed, its reservation ends. References to shared pages that it did not free are left behind. */
@@ -179,12 +199,11 @@ export class HostAccount {
     if (!this.#mayAllocate) throw new HostMemoryError('wrong-order', `Cannot ${doing}: nothing is reserved yet`);
   }
 
-  /** @param newPages how many of `count` the host does not have in use yet */
-  #checkLimits(name: AccountName, count: number, newPages = count): void {
+  #checkLimits(name: AccountName, count: number): void {
     this.#checkReserved('allocate pages');
     const { allocatedPages, maxPages } = this.#totals;
-    if (allocatedPages + newPages > maxPages)
-      throw new HostMemoryError('global-limit', `Cannot allocate ${newPages} pages: of the host's ${maxPages}, ${allocatedPages} are in use`);
+    if (allocatedPages + count > maxPages)
+      throw new HostMemoryError('global-limit', `Cannot allocate ${count} pages: of the host's ${maxPages}, ${allocatedPages} are in use`);
     const used = this.allocated[name] + (name === 'base' ? this.balloonedPages : 0);
     if (used + count > this.reserved[name])
       throw new HostMemoryError('account-limit', `Cannot allocate ${count} ${name} pages: of ${this.reserved[name]} reserved, ${used} are in use`);

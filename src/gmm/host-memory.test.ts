@@ -64,7 +64,7 @@ describe('a refusal', () => {
     },
     'page-not-shared': () => {
       const { account } = oneMachine();
-      account.referToShared(allocate(account, 1)[0]);
+      account.exchangeForShared(...(allocate(account, 2) as unknown as [number, number]));
     },
     'page-already-free': () => {
       const { account } = oneMachine();
@@ -222,7 +222,8 @@ describe('a host of several machines', () => {
     const other = machineOn(host);
     const [id] = allocate(account, 1);
     account.sharePage(id);
-    other.referToShared(id);
+    const [own] = allocate(other, 1);
+    other.exchangeForShared(own, id);
     expect(host.figures).toMatchObject({ allocatedPages: 1, sharedPages: 1, duplicatePages: 1 });
     account.freePages('base', new Uint32Array([id]));
     expect(() => account.freePages('base', new Uint32Array([id]))).toThrow(expect.objectContaining({ code: 'free-too-much' }));
@@ -240,6 +241,25 @@ describe('a host of several machines', () => {
     account.close();
     expect(host.figures).toMatchObject({ allocatedPages: 1, balloonedPages: 0, reservedPages: 0, leftBehindSharedPages: 1 });
     expect(host.accounts.size).toBe(0);
+  });
+
+  test('empties nearly empty chunks by asking their machines, and gives them back with nothing lost', () => {
+    const { host, account } = oneMachine();
+    const ids = allocate(account, 8 * PAGES_PER_CHUNK);
+    const kept = ids.filter((_, i) => i % PAGES_PER_CHUNK >= (i < 512 ? 300 : 480));
+    for (const id of kept) page(host, id).fill(id & 0xff);
+    account.freePages(
+      'base',
+      ids.filter((id) => !kept.includes(id)),
+    );
+    expect(host.defragment()).toEqual({ emptiedChunks: 0, movedPages: 0 });
+    const movedTo = new Map<number, number>();
+    account.moveOut = (isLeaving) => {
+      for (const id of kept) if (isLeaving(id)) movedTo.set(id, account.movePage(id));
+    };
+    expect(host.defragment()).toEqual({ emptiedChunks: 7, movedPages: 7 * 32 });
+    expect(host.figures.chunks).toBe(1);
+    for (const id of kept) expect(page(host, movedTo.get(id) ?? id).every((byte) => byte === (id & 0xff))).toBe(true);
   });
 
   test('keeps two empty chunks and gives the others back', () => {

@@ -1,11 +1,11 @@
-import { PAGE_SIZE } from '../../formats/units.ts';
-import type { Chunk } from './chunk.ts';
+import type { Chunk, HostPageState } from './chunk.ts';
 import { ChunkPool } from './chunk-pool.ts';
+import { type DefragmentReport, defragment } from './defragment.ts';
 import { HostAccount } from './host-account.ts';
 import { HostMemoryError } from './host-memory-error.ts';
 import { HostTotals } from './host-totals.ts';
 import { AllMapped, MappingCache } from './mapping-cache.ts';
-import { CHUNK_ID_SHIFT, offsetInChunk, PAGES_PER_CHUNK } from './page-id.ts';
+import { CHUNK_ID_SHIFT, PAGE_INDEX_MASK, PAGES_PER_CHUNK } from './page-id.ts';
 
 export interface HostMemoryOptions {
   /** Pages that all machines together may have. */
@@ -72,34 +72,33 @@ export class HostMemory {
 
   /** Keeps the chunk's bytes in place until `unpin`, however many others are used. */
   pin(pageId: number): void {
-    this.#chunkOf(pageId).pins++;
+    this.#pool.knownChunkOf(pageId).pins++;
   }
 
   unpin(pageId: number): void {
-    this.#chunkOf(pageId).pins--;
+    this.#pool.knownChunkOf(pageId).pins--;
   }
 
   copyPage(from: number, to: number): void {
-    const source = this.chunkBytes(from);
-    this.pin(from);
-    try {
-      this.chunkBytes(to).set(source.subarray(offsetInChunk(from), offsetInChunk(from) + PAGE_SIZE), offsetInChunk(to));
-    } finally {
-      this.unpin(from);
-    }
+    this.#pool.copyPage(from, to);
   }
 
   /** Have two pages the same 4096 bytes? */
   areEqual(pageId: number, otherId: number): boolean {
-    const bytes = this.chunkBytes(pageId);
-    this.pin(pageId);
-    try {
-      const start = offsetInChunk(pageId);
-      const other = offsetInChunk(otherId);
-      return Buffer.compare(bytes.subarray(start, start + PAGE_SIZE), this.chunkBytes(otherId).subarray(other, other + PAGE_SIZE)) === 0;
-    } finally {
-      this.unpin(pageId);
-    }
+    return this.#pool.areEqual(pageId, otherId);
+  }
+
+  /** Is a page private, shared, or free? `undefined` when there is no such page. */
+  stateOf(pageId: number): HostPageState | undefined {
+    return this.#pool.chunkOf(pageId)?.stateOf(pageId & PAGE_INDEX_MASK);
+  }
+
+  /**
+   * Empties chunks that are nearly empty, by asking their machines to move pages, and gives them back. Shared pages stay where they are, as all
+   * who refer to them would have to change at once; so do pinned chunks.
+   */
+  defragment(mostUsedPages = PAGES_PER_CHUNK / 8): DefragmentReport {
+    return defragment(this.#pool, this.accounts, mostUsedPages);
   }
 
   /** Gives chunks without used pages back to the system, also those that were kept for the next allocation. */
@@ -137,12 +136,6 @@ export class HostMemory {
   }
 
   #map(chunk: Chunk | undefined, pageId: number): Uint8Array {
-    return this.#pool.mapper.map(chunk ?? this.#chunkOf(pageId));
-  }
-
-  #chunkOf(pageId: number): Chunk {
-    const chunk = this.#pool.chunkOf(pageId);
-    if (!chunk) throw new HostMemoryError('page-not-found', `Cannot use page ${pageId}: the host has no such page`);
-    return chunk;
+    return this.#pool.mapper.map(chunk ?? this.#pool.knownChunkOf(pageId));
   }
 }

@@ -44,9 +44,9 @@ export class NaiveHost {
     return undefined;
   }
 
-  mayAllocate(machine: NaiveMachine, name: AccountName, count: number, fresh = count): HostMemoryCode | undefined {
+  mayAllocate(machine: NaiveMachine, name: AccountName, count: number): HostMemoryCode | undefined {
     if (!machine.mayAllocate) return 'wrong-order';
-    if (this.pages.size + fresh > this.#maxPages) return 'global-limit';
+    if (this.pages.size + count > this.#maxPages) return 'global-limit';
     const ballooned = name === 'base' ? machine.ballooned : 0;
     return machine.allocated[name] + ballooned + count > machine.reserved[name] ? 'account-limit' : undefined;
   }
@@ -59,7 +59,7 @@ export class NaiveHost {
     }
   }
 
-  /** @param chunks how many chunks the host has now, which tells unknown pages from free ones */
+  /** @param isKnown tells free pages from unknown ones */
   free(machine: NaiveMachine, name: AccountName, pageIds: readonly number[], isKnown: (id: number) => boolean): HostMemoryCode | undefined {
     if (!machine.mayAllocate) return 'wrong-order';
     if (pageIds.length > machine.allocated[name]) return 'free-too-much';
@@ -84,15 +84,17 @@ export class NaiveHost {
     return undefined;
   }
 
-  refer(machine: NaiveMachine, id: number): HostMemoryCode | undefined {
-    const refusal = this.mayAllocate(machine, 'base', 1, 0);
-    if (refusal) return refusal;
+  exchange(machine: NaiveMachine, id: number, sharedId: number): HostMemoryCode | undefined {
     const page = this.pages.get(id);
-    if (!page) return 'page-already-free';
-    if (page.owner) return page.owner === machine ? 'page-not-shared' : 'not-page-owner';
-    page.references++;
+    const shared = this.pages.get(sharedId);
+    if (!page || !shared) return 'page-already-free';
+    if (shared.owner && shared.owner !== machine) return 'not-page-owner';
+    if (page.owner && page.owner !== machine) return 'not-page-owner';
+    if (!page.owner) return 'page-not-private';
+    if (shared.owner) return 'page-not-shared';
+    shared.references++;
     machine.shared++;
-    machine.allocated.base++;
+    this.pages.delete(id);
     return undefined;
   }
 

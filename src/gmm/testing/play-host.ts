@@ -64,8 +64,10 @@ class HostGame {
     ({ real, naive }, count) => this.#same(() => real.balloon('deflate', count), this.#naive.balloon(naive, 'deflate', count)),
     ({ real, naive }) => this.#onSomePage((id) => this.#same(() => real.sharePage(id), this.#naive.share(naive, id))),
     ({ real, naive }) => this.#onSomePage((id) => this.#same(() => real.sharePage(id), this.#naive.share(naive, id))),
-    ({ real, naive }) => this.#onSomePage((id) => this.#same(() => real.referToShared(id), this.#naive.refer(naive, id))),
-    ({ real, naive }) => this.#onSomePage((id) => this.#same(() => real.referToShared(id), this.#naive.refer(naive, id))),
+    (pair) => this.#exchange(pair),
+    (pair) => this.#exchange(pair),
+    (pair) => this.#exchange(pair),
+    () => this.#defragment(),
   ];
 
   #begin(): void {
@@ -113,6 +115,35 @@ class HostGame {
 
   #onSomePage(act: (id: number, page: NaivePage) => void): void {
     if (this.#naive.pages.size > 0) act(...this.#random.pick([...this.#naive.pages]));
+  }
+
+  /** Half of them of a machine's own page for a shared one, which may be done. */
+  #exchange({ real, naive }: Pair): void {
+    const willingly = this.#random.below(2) === 0;
+    const pages = [...this.#naive.pages];
+    const own = willingly ? pages.filter(([, { owner }]) => owner === naive) : pages;
+    const shared = willingly ? pages.filter(([, { owner }]) => !owner) : pages;
+    if (own.length === 0 || shared.length === 0) return;
+    const [[id], [sharedId]] = [this.#random.pick(own), this.#random.pick(shared)];
+    this.#same(() => real.exchangeForShared(id, sharedId), this.#naive.exchange(naive, id, sharedId));
+  }
+
+  /** Machines move what they are asked to, and the model is told; no more chunks are there than before. */
+  #defragment(): void {
+    const { chunks } = this.#host.figures;
+    for (const { real, naive } of this.#pairs) real.moveOut = (isLeaving) => this.#moveOut(real, naive, isLeaving);
+    const { emptiedChunks } = this.#host.defragment(1 + this.#random.below(PAGES_PER_CHUNK));
+    expectEqual('chunks', this.#host.figures.chunks <= chunks - emptiedChunks, true);
+  }
+
+  #moveOut(real: HostAccount, naive: NaiveMachine, isLeaving: (id: number) => boolean): void {
+    for (const [id, page] of this.#naive.pages) {
+      if (page.owner !== naive || !isLeaving(id)) continue;
+      const newId = real.movePage(id);
+      expectEqual('moved', [newId > 0, isLeaving(newId)], [true, false]);
+      this.#naive.pages.delete(id);
+      this.#naive.pages.set(newId, page);
+    }
   }
 
   #write(): void {
