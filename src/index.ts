@@ -19,6 +19,9 @@ export type { Container, ContainerHeader, Release, UnitHeader } from '../formats
 export { openContainer } from '../formats/ssm/open.ts';
 export { PayloadReader } from '../formats/ssm/payload.ts';
 export { Encoding } from '../formats/ssm/segments.ts';
+export type { AccountName, AccountPages, HostAccount, HostPriority, OverCommitPolicy } from './gmm/host-account.ts';
+export { HostMemory, type HostMemoryFigures, type HostMemoryOptions } from './gmm/host-memory.ts';
+export { HostMemoryError } from './gmm/host-memory-error.ts';
 export { AddressSpace, type AddressSpaceMemory, type AddressSpaceOptions, type Translation } from './paging/address-space.ts';
 export { type Found, findBytes } from './paging/find-bytes.ts';
 export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } from './paging/mappings-of.ts';
@@ -27,7 +30,7 @@ export { PageFault } from './paging/page-fault.ts';
 export { shadowModeFor } from './paging/shadow-mode.ts';
 export { GuestMemory } from './pgm/guest-memory.ts';
 export type { HandlerAnswer, HandlerCallback, HandlerKind, PhysHandler } from './pgm/handler-list.ts';
-export type { PageAccount, PageBacking } from './pgm/page-backing.ts';
+export { HostBacking } from './pgm/host-backing.ts';
 export type { PageCounts } from './pgm/page-counters.ts';
 export { HandlerState, PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PageType, RomProtection } from './pgm/page-states.ts';
 export type { PageEvent } from './pgm/page-transitions.ts';

@@ -7,8 +7,8 @@ import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
+import type { HostBacking } from '../pgm/host-backing.ts';
 import type { Mmio2Range } from '../pgm/mmio2-ranges.ts';
-import type { PageBacking } from '../pgm/page-backing.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
 
@@ -50,7 +50,7 @@ interface Tracked {
 
 /** Dirty tracking of device memory, which devices write without passing a door: by checksums (live-save.md 4.3). */
 export class Mmio2Tracker {
-  readonly #backing: PageBacking;
+  readonly #backing: HostBacking;
   readonly #counts: LiveCounts;
   readonly #tracked: Tracked[];
 

@@ -8,7 +8,6 @@ import { GuestPages } from './guest-pages.ts';
 import { HostBacking } from './host-backing.ts';
 import { MmioRanges } from './mmio-ranges.ts';
 import { Mmio2Ranges } from './mmio2-ranges.ts';
-import type { PageBacking } from './page-backing.ts';
 import { HandlerState, PageState } from './page-states.ts';
 import { copyOut, PhysAccess } from './phys-access.ts';
 import { PhysHandlers } from './phys-handlers.ts';
@@ -40,11 +39,11 @@ export class GuestMemory implements PhysMemory {
   readonly mmio: MmioRanges;
   readonly a20 = new A20Gate();
   readonly accesses: AccessCounts = { reads: 0, readBytes: 0, writes: 0, writeBytes: 0 };
-  readonly #backing: PageBacking;
+  readonly #backing: HostBacking;
   readonly #access: PhysAccess;
   #noMoreWrites = false;
 
-  constructor(backing: PageBacking = new HostBacking(new HostMemory())) {
+  constructor(backing: HostBacking = new HostBacking(new HostMemory())) {
     this.#backing = backing;
     this.pages = new GuestPages(backing);
     this.handlers = new PhysHandlers(this.ranges, this.pages);

@@ -1,8 +1,9 @@
 import { hex } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
+import type { AccountName } from '../gmm/host-account.ts';
 import { LAST_PAGE_ID, NIL_PAGE_ID, offsetInChunk, PAGES_PER_CHUNK } from '../gmm/page-id.ts';
+import type { HostBacking } from './host-backing.ts';
 import { suspendLargePage } from './large-block.ts';
-import type { PageAccount, PageBacking } from './page-backing.ts';
 import { noPages, type PageCounts } from './page-counters.ts';
 import { PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PdeType } from './page-states.ts';
 import { type BackingEffect, PAGE_EVENTS, type PageEvent, type PageTransition } from './page-transitions.ts';
@@ -16,7 +17,7 @@ const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
 /** The pages of a machine: changes their states by the one table, and keeps the counts. */
 export class GuestPages {
-  readonly backing: PageBacking;
+  readonly backing: HostBacking;
   readonly counts: PageCounts = noPages();
   /** Called after type, state, page or handlers of a page have changed: what is derived from it is out of date. */
   onChange: ((range: RamRange, page: number) => void) | undefined;
@@ -27,7 +28,7 @@ export class GuestPages {
   readonly #one = new Uint32Array(1);
   readonly #copy = new Uint8Array(PAGE_SIZE);
 
-  constructor(backing: PageBacking) {
+  constructor(backing: HostBacking) {
     this.backing = backing;
   }
 
@@ -68,7 +69,7 @@ export class GuestPages {
    * Reserves and takes private pages of zeros for ROM or device memory.
    * @throws EnvironmentError, HostMemoryError when the host declines; then nothing is reserved or taken
    */
-  allocate(account: PageAccount, reservation: number, into: Uint32Array): void {
+  allocate(account: AccountName, reservation: number, into: Uint32Array): void {
     this.backing.reserve(account, reservation);
     try {
       this.backing.allocatePages(account, into);
@@ -78,8 +79,13 @@ export class GuestPages {
     }
   }
 
-  /** Gives what was freed back to the host. Ends each operation that frees pages. */
+  /** Gives what was freed back to the host, and tells it how many are ballooned now. Ends each operation that frees or balloons pages. */
   flush(): void {
+    this.#freeBatch();
+    this.backing.balloonTo(this.counts.ballooned);
+  }
+
+  #freeBatch(): void {
     if (this.#freedCount === 0) return;
     const ids = this.#freed.subarray(0, this.#freedCount);
     this.#freedCount = 0;
@@ -153,7 +159,7 @@ export class GuestPages {
     range.pageId[page] = NIL_PAGE_ID;
     range.setPdeType(page, PdeType.DONT_CARE);
     this.#freed[this.#freedCount++] = id;
-    if (this.#freedCount === FREE_BATCH) this.flush();
+    if (this.#freedCount === FREE_BATCH) this.#freeBatch();
   }
 
   #refusal(event: PageEvent, name: Parameters<typeof pgmError>[0], range: RamRange, page: number): Error {

@@ -2,8 +2,8 @@ import { UnsupportedError } from '../../formats/errors.ts';
 import { hasRamInLowHole, LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../formats/pgm/ranges.ts';
 import { FOUR_GIB, GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
+import type { HostBacking } from '../pgm/host-backing.ts';
 import type { Mmio2Range } from '../pgm/mmio2-ranges.ts';
-import type { PageBacking } from '../pgm/page-backing.ts';
 import type { RomRange } from '../pgm/rom-ranges.ts';
 import { type MemoryRegion, memoryMap, mmio2Address } from './memory-map.ts';
 import type { PgmSummary, SavedState } from './state.ts';
@@ -22,7 +22,7 @@ export interface BuiltMemory {
 }
 
 /** @throws UnsupportedError where the state does not tell its RAM, or claims more than any machine has */
-export function buildMemory(state: SavedState, pgm: PgmSummary, backing?: PageBacking): BuiltMemory {
+export function buildMemory(state: SavedState, pgm: PgmSummary, backing?: HostBacking): BuiltMemory {
   const memory = new GuestMemory(backing);
   checkSizes(state, pgm);
   if (pgm.config) registerRam(memory, state, pgm);

@@ -7,7 +7,7 @@ import type { UnitHeader } from '../../formats/ssm/container.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { KIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
-import type { PageBacking } from '../pgm/page-backing.ts';
+import type { HostBacking } from '../pgm/host-backing.ts';
 import { PageState, PageType } from '../pgm/page-states.ts';
 import type { RamRange } from '../pgm/ram-range.ts';
 import { type BuiltMemory, buildMemory } from './build-memory.ts';
@@ -18,7 +18,7 @@ import { walkState } from './walk.ts';
 
 export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
   /** Where the pages go; default: this process's own memory. */
-  backing?: PageBacking;
+  backing?: HostBacking;
   /** Called with the file offset reached, in each of two readings. */
   onProgress?: (doing: 'checking' | 'loading', offset: number) => void;
 }
