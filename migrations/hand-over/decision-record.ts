@@ -1,0 +1,119 @@
+import { open, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { EnvironmentError, FormatError } from '../../formats/errors.ts';
+import { hexText, integer, oneOf, record, type ShapeValue, text } from '../wire/shape.ts';
+
+// What a side has decided, on disk before it acts on it. Of two records one always says who may run the machine; see resolve.ts.
+
+export const SOURCE_DECISIONS = ['migrating', 'handed-over', 'done', 'kept'] as const;
+export const TARGET_DECISIONS = ['receiving', 'ready', 'started', 'gave-up'] as const;
+export type SourceDecision = (typeof SOURCE_DECISIONS)[number];
+export type TargetDecision = (typeof TARGET_DECISIONS)[number];
+export type Decision = SourceDecision | TargetDecision;
+export type Side = 'source' | 'target';
+
+const recordShape = record({
+  format: oneOf('savkit-migration/1'),
+  side: oneOf('source', 'target'),
+  migration: hexText(16),
+  decision: oneOf(...SOURCE_DECISIONS, ...TARGET_DECISIONS),
+  machine: text(256),
+  peer: text(256),
+  pid: integer(0, 2 ** 31),
+  /** Milliseconds since 1970. */
+  at: integer(0, Number.MAX_SAFE_INTEGER),
+});
+export type DecisionRecord = ShapeValue<typeof recordShape>;
+
+/** Where a side writes down what it has decided. */
+export interface DecisionLog {
+  /** Resolves when the decision would survive a crash. */
+  write(decision: Decision): Promise<void>;
+  /** The decision that stands now: somebody else, `migrate --resolve`, may have written one. */
+  read(): Promise<Decision>;
+}
+
+export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' | 'peer'>;
+
+export function recordPath(folder: string, migration: string, side: Side): string {
+  return join(folder, `${migration}.${side}.json`);
+}
+
+/** A log in a file: a new one takes the place of the old one in one step, and both file and folder are made durable. */
+export class DecisionFile implements DecisionLog {
+  readonly path: string;
+  readonly #head: RecordHead;
+
+  constructor(folder: string, head: RecordHead) {
+    this.path = recordPath(folder, head.migration, head.side);
+    this.#head = head;
+  }
+
+  async write(decision: Decision): Promise<void> {
+    await writeRecord(this.path, { format: 'savkit-migration/1', ...this.#head, decision, pid: process.pid, at: Date.now() });
+  }
+
+  async read(): Promise<Decision> {
+    return (await readRecord(this.path)).decision;
+  }
+}
+
+/** A log that lasts as long as the process: for tests, and where both sides are one process. */
+export class DecisionMemory implements DecisionLog {
+  #decision: Decision = 'migrating';
+  readonly written: Decision[] = [];
+
+  async write(decision: Decision): Promise<void> {
+    this.#decision = decision;
+    this.written.push(decision);
+  }
+
+  async read(): Promise<Decision> {
+    return this.#decision;
+  }
+}
+
+export async function writeRecord(path: string, value: DecisionRecord): Promise<void> {
+  const temporary = `${path}.${process.pid}.part`;
+  try {
+    const file = await open(temporary, 'w', 0o600);
+    try {
+      await file.writeFile(`${JSON.stringify(value, null, 2)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+    await syncFolder(dirname(path));
+  } catch (error) {
+    throw EnvironmentError.from(error, `write down the decision in ${path}`);
+  }
+}
+
+/** Without this the new name may be lost in a crash. Windows has no such thing. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === 'win32') return;
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** @throws EnvironmentError, FormatError for what is no record */
+export async function readRecord(path: string): Promise<DecisionRecord> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    throw EnvironmentError.from(error, `read ${path}`);
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new FormatError('bad-record', `Cannot read ${path}: it is not a record of a migration`);
+  }
+  return recordShape(value, '');
+}

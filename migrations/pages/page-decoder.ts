@@ -1,0 +1,161 @@
+import { FormatError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import type { TargetMachine } from '../machine.ts';
+import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec } from '../wire/frames.ts';
+import { FRAME_PAGES } from '../wire/limits.ts';
+import { shortFrame } from '../wire/payload.ts';
+import { applyDelta } from './delta.ts';
+import { HashBatch, type PageHashes } from './page-hashes.ts';
+import { type Zstd, zstdContentSize } from './zstd.ts';
+
+/** Puts frames of pages into memory. Nothing in them is believed: every length, page number and hash is checked. */
+export class PageDecoder {
+  readonly #machine: TargetMachine;
+  readonly #hashes: PageHashes;
+  readonly #zstd: Zstd | undefined;
+  readonly #isOwn: (page: number) => boolean;
+  readonly #batch = new HashBatch(FRAME_PAGES);
+  readonly #at = new Uint32Array(FRAME_PAGES);
+  readonly #page = new Uint8Array(PAGE_SIZE);
+  readonly #pageView = new DataView(this.#page.buffer);
+  readonly #single = new HashBatch(1);
+  readonly #singleAt = new Uint32Array(1);
+
+  /** @param isOwn whether a page travels on this stream */
+  constructor(machine: TargetMachine, hashes: PageHashes, zstd: Zstd | undefined, isOwn: (page: number) => boolean) {
+    this.#machine = machine;
+    this.#hashes = hashes;
+    this.#zstd = zstd;
+    this.#isOwn = isOwn;
+  }
+
+  /** @returns how many pages the frame had. @throws FormatError: what came before the fault is in memory */
+  apply(payload: Uint8Array, round: number): number {
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+    if (payload.length < PAGES_HEAD_SIZE) throw shortFrame('pages', payload.length);
+    const found = view.getUint32(0, true);
+    if (found !== round) throw new FormatError('wrong-round', `Cannot take pages: they are of round ${found}, expected ${round}`);
+    const count = view.getUint16(4, true);
+    if (count === 0 || count > FRAME_PAGES)
+      throw new FormatError('bad-count', `Cannot take pages: ${count} of them in one frame, expected 1 to ${FRAME_PAGES}`);
+    const plainAt = PAGES_HEAD_SIZE + count * PAGE_ENTRY_SIZE;
+    const plainEnd = plainAt + view.getUint32(8, true);
+    const packedEnd = plainEnd + view.getUint32(12, true);
+    if (packedEnd !== payload.length) throw new FormatError('bad-length', `Cannot take pages: the frame has ${payload.length} bytes, expected ${packedEnd}`);
+    const unpacked = this.#unpack(payload, plainEnd, view, count);
+    this.#applyAll(payload, view, count, plainAt, plainEnd, unpacked);
+    return count;
+  }
+
+  #unpack(payload: Uint8Array, at: number, view: DataView, count: number): Uint8Array {
+    let pages = 0;
+    for (let i = 0; i < count; i++) if (view.getUint16(PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE + 4, true) === PageCodec.ZSTD) pages++;
+    const packed = payload.subarray(at);
+    if (pages === 0 && packed.length === 0) return packed;
+    const claimed = zstdContentSize(packed);
+    if (!this.#zstd || claimed !== pages * PAGE_SIZE)
+      throw new FormatError(
+        'bad-zstd',
+        `Cannot take pages: what is packed expands to ${claimed ?? 'an unknown number of'} bytes, expected ${pages * PAGE_SIZE}`,
+      );
+    try {
+      const bytes = this.#zstd.decompress(packed);
+      if (bytes.length === claimed) return bytes;
+    } catch {}
+    throw new FormatError('bad-zstd', 'Cannot take pages: what is packed does not expand');
+  }
+
+  #applyAll(payload: Uint8Array, view: DataView, count: number, plainAt: number, plainEnd: number, unpacked: Uint8Array): void {
+    this.#hashRaw(payload, view, count, plainAt, plainEnd);
+    let at = plainAt;
+    let packedAt = 0;
+    let raw = 0;
+    for (let i = 0; i < count; i++) {
+      const entry = PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE;
+      const page = view.getUint32(entry, true);
+      const codec = view.getUint16(entry + 4, true);
+      const length = view.getUint16(entry + 6, true);
+      if (page >= this.#hashes.pageCount || !this.#isOwn(page)) throw pageError('bad-page', page, 'the machine has no such page on this stream');
+      switch (codec) {
+        case PageCodec.RAW:
+          this.#check(page, view, entry, this.#batch.words, raw++);
+          this.#machine.writePage(page, payload, at);
+          break;
+        case PageCodec.ZERO:
+          this.#machine.zeroPage(page);
+          this.#hashes.setZero(page);
+          break;
+        case PageCodec.ZSTD:
+          this.#take(page, view, entry, unpacked, packedAt);
+          packedAt += PAGE_SIZE;
+          break;
+        default:
+          this.#rebuild(page, codec, view, at, length);
+          this.#take(page, view, entry, this.#page, 0);
+      }
+      at += length;
+    }
+  }
+
+  /** Checks the lengths of all entries, and hashes the raw pages in one go. */
+  #hashRaw(payload: Uint8Array, view: DataView, count: number, plainAt: number, plainEnd: number): void {
+    let at = plainAt;
+    let raw = 0;
+    for (let i = 0; i < count; i++) {
+      const entry = PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE;
+      const codec = view.getUint16(entry + 4, true);
+      const length = view.getUint16(entry + 6, true);
+      if (!isLengthOf(codec, length)) {
+        const name = PAGE_CODECS[codec]?.name ?? `codec ${codec}`;
+        throw pageError('bad-length', view.getUint32(entry, true), `${length} bytes are none of ${name}`);
+      }
+      if (codec === PageCodec.RAW) this.#at[raw++] = at;
+      at += length;
+      if (at > plainEnd) break;
+    }
+    if (at !== plainEnd) throw new FormatError('bad-length', `Cannot take pages: their contents have ${at - plainAt} bytes, expected ${plainEnd - plainAt}`);
+    this.#batch.hash(payload, this.#at, raw);
+  }
+
+  /** Makes `#page` what the entry means. */
+  #rebuild(page: number, codec: number, view: DataView, at: number, length: number): void {
+    const base = codec === PageCodec.SAME ? view.getUint32(at, true) : page;
+    if (base >= this.#hashes.pageCount || !this.#isOwn(base)) throw pageError('bad-page', page, `it is to be like page ${base}, which is not on this stream`);
+    if (!this.#machine.readPage(base, this.#page, 0)) this.#page.fill(0);
+    if (codec === PageCodec.DELTA && !applyDelta(this.#pageView, view, at, length)) throw pageError('bad-delta', page, 'its delta does not fit a page');
+  }
+
+  /** Hashes one page, checks it, and gives it to memory. */
+  #take(page: number, view: DataView, entry: number, bytes: Uint8Array, at: number): void {
+    this.#singleAt[0] = at;
+    this.#single.hash(bytes, this.#singleAt, 1);
+    this.#check(page, view, entry, this.#single.words, 0);
+    this.#machine.writePage(page, bytes, at);
+  }
+
+  #check(page: number, view: DataView, entry: number, words: Uint32Array, i: number): void {
+    if (view.getUint32(entry + 8, true) !== words[i * 2] || view.getUint32(entry + 12, true) !== words[i * 2 + 1])
+      throw pageError('bad-hash', page, 'its content does not have the hash that came with it');
+    this.#hashes.set(page, words, i);
+  }
+}
+
+function isLengthOf(codec: number, length: number): boolean {
+  switch (codec) {
+    case PageCodec.RAW:
+      return length === PAGE_SIZE;
+    case PageCodec.SAME:
+      return length === 4;
+    case PageCodec.DELTA:
+      return length > 0 && length < PAGE_SIZE;
+    case PageCodec.ZERO:
+    case PageCodec.ZSTD:
+      return length === 0;
+    default:
+      return false;
+  }
+}
+
+function pageError(code: string, page: number, what: string): FormatError {
+  return new FormatError(code, `Cannot take page ${page}: ${what}`);
+}

@@ -1,0 +1,71 @@
+import xxhash from 'xxhash-wasm';
+import { PAGE_SIZE } from '../../formats/units.ts';
+
+const { h64Raw } = await xxhash();
+
+/** A hash of 64 bits for each page; 0 stands for a page of zeros. Words (low, high) beside the BigInts: comparing these allocates nothing. */
+export class PageHashes {
+  readonly pageCount: number;
+  readonly words: Uint32Array;
+  readonly #hashes: BigUint64Array;
+
+  constructor(pageCount: number) {
+    this.pageCount = pageCount;
+    this.#hashes = new BigUint64Array(pageCount);
+    this.words = new Uint32Array(this.#hashes.buffer);
+  }
+
+  /** Takes over hash `from` of `words`. */
+  set(page: number, words: Uint32Array, from: number): void {
+    this.words[page * 2] = words[from * 2];
+    this.words[page * 2 + 1] = words[from * 2 + 1];
+  }
+
+  setZero(page: number): void {
+    this.words[page * 2] = 0;
+    this.words[page * 2 + 1] = 0;
+  }
+
+  is(page: number, words: Uint32Array, from: number): boolean {
+    return this.words[page * 2] === words[from * 2] && this.words[page * 2 + 1] === words[from * 2 + 1];
+  }
+
+  isZero(page: number): boolean {
+    return (this.words[page * 2] | this.words[page * 2 + 1]) === 0;
+  }
+}
+
+/** xxh64 of bytes of any length. */
+export function hashOf(bytes: Uint8Array): bigint {
+  return h64Raw(bytes);
+}
+
+/** Hashes of up to `capacity` pages that lie in one buffer; a page of zeros has hash 0. */
+export class HashBatch {
+  readonly words: Uint32Array;
+  readonly #hashes: BigUint64Array;
+
+  constructor(capacity: number) {
+    this.#hashes = new BigUint64Array(capacity);
+    this.words = new Uint32Array(this.#hashes.buffer);
+  }
+
+  /** Hashes the pages at `at[0]` to `at[count - 1]`. */
+  hash(bytes: Uint8Array, at: Uint32Array, count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.#hashes[i] = isZeroPage(bytes, at[i]) ? 0n : h64Raw(bytes.subarray(at[i], at[i] + PAGE_SIZE));
+    }
+  }
+
+  isZero(i: number): boolean {
+    return (this.words[i * 2] | this.words[i * 2 + 1]) === 0;
+  }
+}
+
+const ZEROS = Buffer.alloc(PAGE_SIZE);
+
+export function isZeroPage(bytes: Uint8Array, at: number): boolean {
+  // Most pages with content show it at once.
+  if (bytes[at] !== 0 || bytes[at + 1024] !== 0 || bytes[at + 4095] !== 0) return false;
+  return ZEROS.compare(bytes, at, at + PAGE_SIZE) === 0;
+}

@@ -1,0 +1,83 @@
+import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_WORDS } from './delta.ts';
+import { PageHashes } from './page-hashes.ts';
+
+/** Contents of pages that are sent again and again, for deltas: 64 MiB. */
+const KEPT_PAGES = 16384;
+const KEPT_CHUNK = 256;
+
+/** What the source knows of the target's memory. */
+export class SentPages {
+  /** Hashes of the pages as the target has them. */
+  readonly hashes: PageHashes;
+  /** How often a page was sent, up to 255. */
+  readonly times: Uint8Array;
+  /** Pages (plus 1) by a part of their hash; the newest wins. */
+  readonly #byHash: Uint32Array;
+  readonly #mask: number;
+  readonly #keptPage = new Uint32Array(KEPT_PAGES);
+  readonly #kept: (Uint32Array | undefined)[] = [];
+
+  constructor(pageCount: number) {
+    this.hashes = new PageHashes(pageCount);
+    this.times = new Uint8Array(pageCount);
+    const slots = 2 ** Math.min(24, Math.max(8, 32 - Math.clz32(pageCount)));
+    this.#byHash = new Uint32Array(slots);
+    this.#mask = slots - 1;
+  }
+
+  /** Pages that are not zeros at the target; counted anew, 1 ms per GiB. */
+  get contentPages(): number {
+    let count = 0;
+    for (let page = 0; page < this.hashes.pageCount; page++) if (!this.hashes.isZero(page)) count++;
+    return count;
+  }
+
+  /** Notes that a page now has hash `i` of `words` at the target. */
+  note(page: number, words: Uint32Array, i: number): void {
+    this.hashes.set(page, words, i);
+    if (this.times[page] < 255) this.times[page]++;
+    this.#byHash[words[i * 2] & this.#mask] = page + 1;
+  }
+
+  /** A page that has this hash at the target; −1 where none is known. */
+  pageWith(words: Uint32Array, i: number): number {
+    const page = this.#byHash[words[i * 2] & this.#mask] - 1;
+    return page >= 0 && this.hashes.is(page, words, i) ? page : -1;
+  }
+
+  /** Words of the page's content at the target start at `keptAt(page)` here; undefined when it was not kept. */
+  keptContent(page: number): Uint32Array | undefined {
+    const slot = page % KEPT_PAGES;
+    return this.#keptPage[slot] === page + 1 ? this.#kept[Math.floor(slot / KEPT_CHUNK)] : undefined;
+  }
+
+  keptAt(page: number): number {
+    return ((page % KEPT_PAGES) % KEPT_CHUNK) * PAGE_WORDS;
+  }
+
+  /** Keeps what a page has at the target from now on. */
+  keep(page: number, words: Uint32Array, at: number): void {
+    const slot = page % KEPT_PAGES;
+    const chunk = Math.floor(slot / KEPT_CHUNK);
+    const kept = this.#kept[chunk] ?? new Uint32Array((KEPT_CHUNK * PAGE_SIZE) / 4);
+    this.#kept[chunk] = kept;
+    kept.set(words.subarray(at, at + PAGE_WORDS), this.keptAt(page));
+    this.#keptPage[slot] = page + 1;
+  }
+
+  /** Forgets a page's kept content: the target has something else now. */
+  drop(page: number): void {
+    const slot = page % KEPT_PAGES;
+    if (this.#keptPage[slot] === page + 1) this.#keptPage[slot] = 0;
+  }
+
+  /** The target has told what it has: nothing else is known. */
+  restart(): void {
+    this.#byHash.fill(0);
+    this.#keptPage.fill(0);
+    for (let page = 0; page < this.hashes.pageCount; page++) {
+      if (!this.hashes.isZero(page)) this.#byHash[this.hashes.words[page * 2] & this.#mask] = page + 1;
+    }
+  }
+}

@@ -1,0 +1,78 @@
+import type { MigrationLimits } from './limits.ts';
+
+/** What is known after a round. */
+export interface RoundFigures {
+  /** From 0. */
+  round: number;
+  elapsedMs: number;
+  /** Pages that the next round would send, and what they would take on the wire, in bytes. */
+  dirtyPages: number;
+  dirtyBytes: number;
+  /** Bytes per second that the link takes. */
+  rate: number;
+  /** What standing still takes besides pages: round trips, proof, the rest. */
+  fixedMs: number;
+  /** `dirtyPages` after each round before this one. */
+  history: readonly number[];
+  /** The share of its time that the guest has now, in (0, 1]. */
+  guestShare: number;
+}
+
+export type Verdict = 'another-round' | 'switch-over' | 'throttle' | 'cancel';
+
+export interface RoundDecision {
+  verdict: Verdict;
+  /** How long the machine would stand still if it were stopped now. */
+  downtimeMs: number;
+  because: string;
+  /** With `throttle`: the guest's share from now on. */
+  guestShare?: number;
+}
+
+/** So many rounds without a new minimum, and things will not get better by waiting. */
+const STALLED_AFTER = 6;
+/** A new minimum is one that is lower by this share at least. */
+const IMPROVEMENT = 0.05;
+/** Of its time a guest keeps at least so much. */
+export const MIN_GUEST_SHARE = 1 / 64;
+
+/** Whether to go on sending what gets dirty, or to stop the machine and send the rest; a pure function. */
+export function decideRound(figures: RoundFigures, limits: MigrationLimits): RoundDecision {
+  const { elapsedMs, dirtyPages, dirtyBytes, fixedMs, history } = figures;
+  const rate = Math.min(figures.rate, limits.bandwidth);
+  const downtimeMs = dirtyBytes === 0 ? fixedMs : (dirtyBytes / rate) * 1000 + fixedMs;
+  const decide = (verdict: Verdict, because: string, guestShare?: number): RoundDecision => ({
+    verdict,
+    downtimeMs,
+    because,
+    ...(guestShare === undefined ? {} : { guestShare }),
+  });
+  if (downtimeMs <= limits.maxDowntimeMs) return decide('switch-over', `the rest fits into ${limits.maxDowntimeMs} ms`);
+  if (elapsedMs >= limits.timeLimitMs) return atTimeLimit(figures, limits, decide);
+  if (isStalled(history, dirtyPages)) {
+    const isLow = dirtyPages <= Math.min(...history.slice(-STALLED_AFTER)) * (1 + IMPROVEMENT);
+    if (isLow && downtimeMs <= limits.stalledDowntimeMs) return decide('switch-over', `${STALLED_AFTER} rounds have brought nothing, and this is a minimum`);
+    return decide('another-round', isLow ? 'stalled, and too much is dirty' : 'stalled: waits for a minimum');
+  }
+  return decide('another-round', `${dirtyPages} pages are dirty, ${Math.round(downtimeMs)} ms`);
+}
+
+function atTimeLimit(
+  { guestShare }: RoundFigures,
+  { onTimeLimit, timeLimitMs }: MigrationLimits,
+  decide: (verdict: Verdict, because: string, guestShare?: number) => RoundDecision,
+): RoundDecision {
+  const over = `the time limit of ${timeLimitMs / 1000} s is over`;
+  if (onTimeLimit === 'cancel') return decide('cancel', over);
+  if (onTimeLimit === 'force') return decide('switch-over', over);
+  if (guestShare <= MIN_GUEST_SHARE) return decide('switch-over', `${over}, and the guest can't be slowed any more`);
+  return decide('throttle', over, Math.max(MIN_GUEST_SHARE, guestShare / 2));
+}
+
+/** Whether none of the last rounds was clearly better than all before them. */
+export function isStalled(history: readonly number[], dirtyPages: number): boolean {
+  const all = [...history, dirtyPages];
+  if (all.length <= STALLED_AFTER) return false;
+  const before = Math.min(...all.slice(0, -STALLED_AFTER));
+  return Math.min(...all.slice(-STALLED_AFTER)) > before * (1 - IMPROVEMENT);
+}

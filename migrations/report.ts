@@ -1,0 +1,81 @@
+import type { Verdict } from './policy/decide-round.ts';
+
+/** What one round has come to. */
+export interface RoundReport {
+  round: number;
+  /** Pages sent; others of the round were equal at the target already. */
+  pages: number;
+  skipped: number;
+  /** Bytes of page frames. */
+  bytes: number;
+  ms: number;
+  /** Pages by codec. */
+  codecs: Record<string, number>;
+  /** Pages that were written meanwhile. */
+  dirtied: number;
+  /** Bytes per second: what left, and what the guest dirtied. */
+  rate: number;
+  dirtyRate: number;
+  /** How long the machine would have stood still if it had been stopped now. */
+  downtimeMs: number;
+  guestShare: number;
+  /** The machine stood still. */
+  paused: boolean;
+  verdict: Verdict | 'resend' | 'seal';
+  because: string;
+}
+
+export interface ProofReport {
+  /** `full`: both sides hashed all memory while the machine stood still. `audited`: during the last rounds, and what was sent since by what was sent. */
+  mode: 'full' | 'audited';
+  /** Root of the tree that both sides have, as hexadecimal text. */
+  root: string;
+  pages: number;
+  /** Time that hashing memory took at the source. */
+  ms: number;
+  /** Pages that were not what they had to be, by name, the first ones; all of them were sent again. */
+  lost: string[];
+  lostPages: number;
+}
+
+export interface MigrationReport {
+  migration: string;
+  machine: string;
+  outcome: 'handed-over' | 'kept' | 'undecided';
+  because: string;
+  pages: number;
+  /** Bytes sent in all, headers included. */
+  bytes: number;
+  totalMs: number;
+  /** From when the source stood still until it knew that the target ran. */
+  downtimeMs: number;
+  attempts: number;
+  streams: number;
+  rounds: RoundReport[];
+  proof: ProofReport | undefined;
+}
+
+export type MigrationEvent =
+  | { event: 'connected'; attempt: number; peer: string }
+  | { event: 'progress'; progress: ProgressFigures }
+  | { event: 'round'; report: RoundReport }
+  | { event: 'link-lost'; message: string; retryInMs: number }
+  | { event: 'paused' }
+  | { event: 'resumed'; because: string }
+  | { event: 'lost-pages'; count: number; first: string }
+  | { event: 'proved'; proof: ProofReport }
+  | { event: 'handed-over' }
+  | { event: 'running'; downtimeMs: number };
+
+export interface ProgressFigures {
+  round: number;
+  /** Of this round, and of the whole migration: from 0 to 1, never less than before. */
+  ofRound: number;
+  total: number;
+  bytes: number;
+  rate: number;
+  dirtyRate: number;
+  downtimeMs: number;
+  /** Time left as a range: if nothing more gets dirty, and if it goes on as it does. */
+  leftMs: [number, number];
+}

@@ -1,0 +1,50 @@
+import { setTimeout } from 'node:timers/promises';
+import { SavkitError } from '../../formats/errors.ts';
+import type { DecisionLog } from '../hand-over/decision-record.ts';
+import { throwReason } from '../wire/inbox.ts';
+import { decisionShape } from '../wire/messages.ts';
+import { readMessage } from '../wire/payload.ts';
+import { type LinkOptions, SourceLink } from './source-link.ts';
+
+/** How often the target, and the own record, are asked. */
+const ASK_EVERY_MS = 500;
+
+/**
+ * Asks the target, again and again, what has become of a machine that was handed over to it; and tells it once more to run it, if it still waits.
+ * Who knows better may write the answer into this side's record: `savkit migrate --resolve`.
+ * @returns undefined when the signal ended the asking
+ */
+export async function askUntilDecided(
+  options: LinkOptions,
+  { log, signal, nextAttempt }: { log: DecisionLog; signal: AbortSignal | undefined; nextAttempt: () => number },
+): Promise<'started' | 'gave-up' | undefined> {
+  for (;;) {
+    const written = await log.read();
+    if (written === 'done') return 'started';
+    if (written === 'kept') return 'gave-up';
+    const answer = await askOnce(options, nextAttempt()).catch((error) => {
+      if (error instanceof SavkitError) return undefined;
+      throw error;
+    });
+    if (answer !== undefined) return answer;
+    if (signal?.aborted) return undefined;
+    await setTimeout(ASK_EVERY_MS, undefined, signal ? { signal } : {}).catch(() => {});
+  }
+}
+
+async function askOnce(options: LinkOptions, attempt: number): Promise<'started' | 'gave-up' | undefined> {
+  const channel = await SourceLink.inquire(options, attempt);
+  try {
+    const frame = await channel.receive('decision');
+    throwReason(frame);
+    const { decision } = readMessage(frame, decisionShape);
+    if (decision === 'started' || decision === 'gave-up') return decision;
+    if (decision !== 'ready') return undefined;
+    await channel.send('commit', {});
+    const answer = await channel.receive('running');
+    throwReason(answer);
+    return answer.name === 'running' ? 'started' : undefined;
+  } finally {
+    channel.destroy();
+  }
+}

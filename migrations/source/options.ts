@@ -1,0 +1,27 @@
+import type { Duplex } from 'node:stream';
+import type { DecisionLog } from '../hand-over/decision-record.ts';
+import type { MigrationLimits } from '../policy/limits.ts';
+import type { MigrationEvent } from '../report.ts';
+import type { TimeOuts } from '../wire/limits.ts';
+
+export interface MigrateOptions {
+  /** Opens a connection to the target; called again after a broken link, and for each further stream. */
+  connect: () => Promise<Duplex>;
+  /** 16 bytes as hexadecimal text, never used before. */
+  migration: string;
+  /** Where the decision is written down before it is acted on. */
+  log: DecisionLog;
+  /** Looked at before each round and frame: may be changed at any time. */
+  limits: MigrationLimits;
+  streams?: number;
+  /** `auto` (the default): as the speed of the link suggests. */
+  compression?: 'auto' | 'always' | 'never';
+  /** `auto` (the default): `full` where hashing all memory takes less than half of the downtime allowed. */
+  proof?: 'auto' | 'full' | 'audited';
+  /** How long to try to get a broken link back, in ms; 60,000 by default. */
+  resumeWithinMs?: number;
+  timeOuts?: TimeOuts;
+  /** Cancels, unless the machine was handed over already. */
+  signal?: AbortSignal;
+  onEvent?: (event: MigrationEvent) => void;
+}

@@ -1,0 +1,21 @@
+import { setTimeout } from 'node:timers/promises';
+
+/** So much may go out at once after a while of silence, in ms of the bandwidth. */
+const BURST_MS = 100;
+
+/** Keeps sending below a bandwidth that may change at any time. */
+export class Pacer {
+  /** When the bytes so far have gone out, at the bandwidth. */
+  #free = 0;
+
+  /** Waits until `bytes` more may go out. @returns how long that took, in ms */
+  async take(bytes: number, bandwidth: number, signal?: AbortSignal): Promise<number> {
+    if (!Number.isFinite(bandwidth)) return 0;
+    const now = performance.now();
+    this.#free = Math.max(this.#free, now - BURST_MS) + (bytes * 1000) / bandwidth;
+    const wait = this.#free - now;
+    if (wait < 1) return 0;
+    await setTimeout(wait, undefined, signal ? { signal } : {}).catch(() => {});
+    return performance.now() - now;
+  }
+}

@@ -1,0 +1,130 @@
+import { setImmediate } from 'node:timers/promises';
+import { InterruptedError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import type { SourceMachine } from '../machine.ts';
+import { type CodecCounts, noCounts, PageEncoder } from '../pages/page-encoder.ts';
+import type { PageSet } from '../pages/page-set.ts';
+import type { SentPages } from '../pages/sent-pages.ts';
+import type { Zstd } from '../pages/zstd.ts';
+import { chooseCompression } from '../policy/choose-compression.ts';
+import type { MigrationLimits } from '../policy/limits.ts';
+import { PageCodec } from '../wire/frames.ts';
+import { FRAME_PAGES } from '../wire/limits.ts';
+import { readHead } from '../wire/payload.ts';
+import { Pacer } from './pacer.ts';
+import type { PageStream } from './page-stream.ts';
+import type { RateMeter } from './rate-meter.ts';
+import type { SourceLink } from './source-link.ts';
+
+/** A frame takes no longer than this on the link, so that limits and cancelling take effect soon. */
+const FRAME_MS = 250;
+/** Before anything was measured. */
+const GUESSED_RATIO = 0.5;
+
+export interface RoundCounts {
+  pages: number;
+  bytes: number;
+  codecs: CodecCounts;
+}
+
+/** Sends rounds of pages over the streams of a link. */
+export class PageRounds {
+  readonly #link: SourceLink;
+  readonly #meter: RateMeter;
+  readonly #limits: MigrationLimits;
+  readonly #compression: 'auto' | 'always' | 'never';
+  readonly #signal: AbortSignal | undefined;
+  readonly #encoders: PageEncoder[];
+  readonly #pacer = new Pacer();
+  #ratio = GUESSED_RATIO;
+
+  constructor(
+    link: SourceLink,
+    machine: SourceMachine,
+    sent: SentPages,
+    options: { meter: RateMeter; limits: MigrationLimits; zstd: Zstd | undefined; compression: 'auto' | 'always' | 'never'; signal: AbortSignal | undefined },
+  ) {
+    this.#link = link;
+    this.#meter = options.meter;
+    this.#limits = options.limits;
+    this.#compression = options.compression;
+    this.#signal = options.signal;
+    const zstd = link.capabilities.zstd ? options.zstd : undefined;
+    this.#encoders = link.streams.map((_, i) => new PageEncoder(machine, sent, zstd, link.owns(i)));
+    for (const encoder of this.#encoders) encoder.compress = this.#compression === 'always';
+  }
+
+  /**
+   * Sends the pages of a set, and waits until all of them are in the target's memory.
+   * @param after what follows the round (`AfterRound`)
+   * @param meanwhile runs after the last page has left, while the target takes what is under way
+   */
+  async send(
+    round: number,
+    pages: PageSet,
+    after: number,
+    onProgress: (done: number, bytes: number) => void,
+    meanwhile?: () => Promise<void>,
+  ): Promise<RoundCounts> {
+    const counts: RoundCounts = { pages: 0, bytes: 0, codecs: noCounts() };
+    for (const encoder of this.#encoders) encoder.counts = noCounts();
+    this.#meter.skip();
+    let done = 0;
+    const progress = (candidates: number, bytes: number) => {
+      counts.bytes += bytes;
+      onProgress((done += candidates), counts.bytes);
+    };
+    await Promise.all(this.#link.streams.map((stream, i) => this.#sendOn(stream, i, round, pages, progress)));
+    const arrived = this.#link.control.inbox.expect('arrived');
+    arrived.catch(() => {});
+    await Promise.all(this.#link.streams.map(({ channel }, i) => channel.send('barrier', { round, pages: sentBy(this.#encoders[i]), next: after })));
+    await meanwhile?.();
+    readHead(await arrived, 'arrived');
+    for (const { counts: own } of this.#encoders) addCounts(counts.codecs, own);
+    counts.pages = counts.codecs.pages.reduce((sum, n) => sum + n, 0);
+    return counts;
+  }
+
+  async #sendOn(stream: PageStream, index: number, round: number, pages: PageSet, onFrame: (candidates: number, bytes: number) => void): Promise<void> {
+    const isOwn = this.#link.owns(index);
+    const encoder = this.#encoders[index];
+    const list = new Uint32Array(FRAME_PAGES);
+    for (let page = pages.next(0); page < pages.pageCount; ) {
+      let count = 0;
+      const limit = this.#framePages();
+      for (; page < pages.pageCount && count < limit; page = pages.next(page + 1)) if (isOwn(page)) list[count++] = page;
+      if (count === 0) break;
+      if (this.#signal?.aborted) throw new InterruptedError();
+      const bytes = await stream.sendPages(encoder, round, list, count);
+      onFrame(count, bytes);
+      this.#meter.addWait(await this.#pacer.take(bytes, this.#limits.bandwidth, this.#signal));
+      this.#chooseCompression(encoder);
+      // The guest gets its turn after each frame.
+      await setImmediate();
+    }
+  }
+
+  #framePages(): number {
+    const rate = Math.min(this.#meter.rate(Number.POSITIVE_INFINITY), this.#limits.bandwidth);
+    return Math.max(1, Math.min(FRAME_PAGES, Math.floor((rate * FRAME_MS) / 1000 / PAGE_SIZE)));
+  }
+
+  #chooseCompression(encoder: PageEncoder): void {
+    if (this.#compression !== 'auto') return;
+    const { pages, bytes } = encoder.counts;
+    if (pages[PageCodec.ZSTD] > 0) this.#ratio = bytes[PageCodec.ZSTD] / (pages[PageCodec.ZSTD] * PAGE_SIZE);
+    encoder.compress = chooseCompression({ compresses: encoder.compress, waitingShare: this.#meter.waitingShare, ratio: this.#ratio });
+  }
+}
+
+function sentBy({ counts }: PageEncoder): number {
+  return counts.pages.reduce((sum, n) => sum + n, 0);
+}
+
+function addCounts(sum: CodecCounts, more: CodecCounts): void {
+  for (let codec = 0; codec < sum.pages.length; codec++) {
+    sum.pages[codec] += more.pages[codec];
+    sum.bytes[codec] += more.bytes[codec];
+  }
+  sum.skipped += more.skipped;
+}

@@ -1,0 +1,67 @@
+import type { SavkitError } from '../../formats/errors.ts';
+import type { PageEncoder } from '../pages/page-encoder.ts';
+import type { FrameChannel } from '../wire/frame-channel.ts';
+import { Inbox } from '../wire/inbox.ts';
+import { type Frame, readHead } from '../wire/payload.ts';
+import type { RateMeter } from './rate-meter.ts';
+
+/** One stream of pages to the target: never more under way than the target has said that it takes. */
+export class PageStream {
+  readonly channel: FrameChannel;
+  readonly inbox: Inbox;
+  readonly #window: number;
+  readonly #meter: RateMeter;
+  #inFlight = 0;
+  #failure: SavkitError | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(channel: FrameChannel, window: number, meter: RateMeter) {
+    this.channel = channel;
+    this.#window = window;
+    this.#meter = meter;
+    this.inbox = new Inbox(
+      channel,
+      (frame) => this.#takeCredit(frame),
+      (error) => {
+        this.#failure = error;
+        this.#wake?.();
+      },
+    );
+  }
+
+  /** Sends pages as they are now. @returns bytes of the frame; 0 when the target has all of them already */
+  async sendPages(encoder: PageEncoder, round: number, pages: Uint32Array, count: number): Promise<number> {
+    const start = performance.now();
+    while (this.#inFlight >= this.#window) await this.#room();
+    const buffer = await this.channel.takeBuffer();
+    if (this.#failure) throw this.#failure;
+    this.#meter.addWait(performance.now() - start);
+    const frame = encoder.encode(buffer, round, pages, count);
+    if (frame.length === 0) {
+      this.channel.returnBuffer(buffer);
+      return 0;
+    }
+    this.#inFlight += frame.length;
+    this.channel.sendBuffer(buffer, frame.start, frame.length);
+    return frame.length;
+  }
+
+  #takeCredit(frame: Frame): boolean {
+    if (frame.name !== 'credit') return false;
+    const { bytes } = readHead(frame, 'credit').head;
+    // A target that claims more than was sent gains nothing: the window is ours.
+    const consumed = Math.min(bytes, this.#inFlight);
+    this.#inFlight -= consumed;
+    this.#meter.add(consumed);
+    this.#wake?.();
+    return true;
+  }
+
+  async #room(): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    if (this.#failure) throw this.#failure;
+  }
+}

@@ -1,0 +1,43 @@
+/** Half-life of what was measured, in ms. */
+const HALF_LIFE = 1000;
+
+/** How fast a link takes bytes, and how much of the time was spent waiting for it. Recent time counts most. */
+export class RateMeter {
+  #bytes = 0;
+  #ms = 0;
+  #waited = 0;
+  #last: number;
+
+  constructor(now = performance.now()) {
+    this.#last = now;
+  }
+
+  /** Notes bytes that the other side has consumed. */
+  add(bytes: number, now = performance.now()): void {
+    const ms = now - this.#last;
+    this.#last = now;
+    const fade = 0.5 ** (ms / HALF_LIFE);
+    this.#bytes = this.#bytes * fade + bytes;
+    this.#ms = this.#ms * fade + ms;
+    this.#waited *= fade;
+  }
+
+  /** Notes time in which there was nothing to do but wait. */
+  addWait(ms: number): void {
+    this.#waited += ms;
+  }
+
+  /** Time that passed without sending, such as a pause between rounds, does not count. */
+  skip(now = performance.now()): void {
+    this.#last = now;
+  }
+
+  /** Bytes per second; `fallback` before anything was measured. */
+  rate(fallback: number): number {
+    return this.#ms < 1 || this.#bytes === 0 ? fallback : (this.#bytes * 1000) / this.#ms;
+  }
+
+  get waitingShare(): number {
+    return this.#ms < 1 ? 0 : Math.min(1, this.#waited / this.#ms);
+  }
+}

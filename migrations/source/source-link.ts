@@ -1,0 +1,151 @@
+import type { Duplex } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import { FormatError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import type { MachineDescription } from '../page-space.ts';
+import type { PageHashes } from '../pages/page-hashes.ts';
+import { FrameChannel } from '../wire/frame-channel.ts';
+import { throwReason } from '../wire/inbox.ts';
+import { DEFAULT_WINDOW, type TimeOuts } from '../wire/limits.ts';
+import { LinkError } from '../wire/link-error.ts';
+import { acceptShape, type Capabilities, PROTOCOL, targetHelloShape, VERSIONS } from '../wire/messages.ts';
+import { readHashes, readHead, readMessage } from '../wire/payload.ts';
+import { PeerError } from '../wire/peer-error.ts';
+import { PageStream } from './page-stream.ts';
+import type { RateMeter } from './rate-meter.ts';
+
+export interface LinkOptions {
+  /** Opens a connection to the target, with whatever trust there is. @throws EnvironmentError */
+  connect: () => Promise<Duplex>;
+  streams: number;
+  zstd: boolean;
+  timeOuts: TimeOuts;
+  migration: string;
+}
+
+/** How long the last words of a target are waited for when its link breaks. */
+const LAST_WORDS_MS = 300;
+
+/** Connections to a target that has accepted the machine, and is ready for pages. */
+export class SourceLink {
+  readonly streams: PageStream[];
+  readonly capabilities: Capabilities;
+  /** The shortest time that an answer has taken, in ms. */
+  rttMs: number;
+
+  private constructor(streams: PageStream[], capabilities: Capabilities, rttMs: number) {
+    this.streams = streams;
+    this.capabilities = capabilities;
+    this.rttMs = rttMs;
+  }
+
+  get control(): PageStream {
+    return this.streams[0];
+  }
+
+  get bytesSent(): number {
+    return this.streams.reduce((sum, { channel }) => sum + channel.sent, 0);
+  }
+
+  /**
+   * Connects, and fills `hashes` with what the target has of the machine already.
+   * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, FormatError
+   */
+  static async open(options: LinkOptions, attempt: number, description: MachineDescription, hashes: PageHashes, meter: RateMeter): Promise<SourceLink> {
+    const channel = new FrameChannel(await options.connect(), options.timeOuts);
+    try {
+      await sayHello(channel, options, attempt);
+      const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
+      const sent = performance.now();
+      await channel.send('describe', {}, description);
+      const accept = readMessage(await stream.inbox.expect('accept'), acceptShape);
+      const link = new SourceLink([stream], accept.capabilities, performance.now() - sent);
+      await readHashesOf(stream, hashes);
+      channel.startBeats();
+      for (let i = 1; i < Math.min(options.streams, accept.capabilities.streams); i++) await link.#join(options, i, accept.token, meter);
+      return link;
+    } catch (error) {
+      channel.destroy();
+      throw error;
+    }
+  }
+
+  /** Connects only to ask what has become of the machine. */
+  static async inquire(options: LinkOptions, attempt: number): Promise<FrameChannel> {
+    const channel = new FrameChannel(await options.connect(), options.timeOuts);
+    try {
+      await sayHello(channel, options, attempt);
+      await channel.send('inquire', {});
+      return channel;
+    } catch (error) {
+      channel.destroy();
+      throw error;
+    }
+  }
+
+  /** Whether pages of this number travel on that stream: blocks of 256 pages in turns, so that a page always takes the same way. */
+  owns(stream: number): (page: number) => boolean {
+    return ownsPage(stream, this.streams.length);
+  }
+
+  /** Why a link is really broken: the target may have said so before it closed. */
+  async reasonFor(error: SavkitError): Promise<SavkitError> {
+    if (!(error instanceof LinkError)) return error;
+    const ends = this.streams.map(({ inbox }) => inbox.ended);
+    const reasons = await Promise.race([Promise.all(ends), setTimeout(LAST_WORDS_MS, [], { ref: false })]);
+    return reasons.find((reason) => reason instanceof PeerError) ?? error;
+  }
+
+  end(): void {
+    for (const { channel } of this.streams) channel.end();
+  }
+
+  destroy(): void {
+    for (const { channel } of this.streams) channel.destroy();
+  }
+
+  async #join(options: LinkOptions, index: number, token: string, meter: RateMeter): Promise<void> {
+    const channel = new FrameChannel(await options.connect(), options.timeOuts);
+    const { nonce } = await receiveHello(channel);
+    await channel.send('join', { stream: index }, { nonce, token });
+    const stream = new PageStream(channel, this.capabilities.window, meter);
+    await stream.inbox.expect('accept');
+    channel.startBeats();
+    this.streams.push(stream);
+  }
+}
+
+export function ownsPage(stream: number, streams: number): (page: number) => boolean {
+  return streams === 1 ? () => true : (page) => (page >>> 8) % streams === stream;
+}
+
+async function receiveHello(channel: FrameChannel): Promise<{ nonce: string }> {
+  const frame = await channel.receive('hello', channel.timeOuts.hello);
+  throwReason(frame);
+  if (frame.name !== 'hello') throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected hello`);
+  const { versions, nonce } = readMessage(frame, targetHelloShape);
+  if (!VERSIONS.some((version) => versions.includes(version)))
+    throw new UnsupportedError(
+      'other-version',
+      `Cannot speak to target: it knows versions ${versions.join(', ')} of the protocol, expected ${VERSIONS.join(', ')}`,
+    );
+  return { nonce };
+}
+
+async function sayHello(channel: FrameChannel, { zstd, streams, migration }: LinkOptions, attempt: number): Promise<void> {
+  const { nonce } = await receiveHello(channel);
+  const capabilities: Capabilities = { zstd, streams, window: DEFAULT_WINDOW };
+  await channel.send('hello', {}, { protocol: PROTOCOL, version: VERSIONS[0], nonce, migration, attempt, capabilities });
+}
+
+/** Hashes of what the target has, if it has anything. */
+async function readHashesOf({ inbox }: PageStream, hashes: PageHashes): Promise<void> {
+  hashes.words.fill(0);
+  for (;;) {
+    const { head, tail } = readHead(await inbox.expect('leaves'), 'leaves');
+    const words = readHashes(tail, head.count);
+    if (head.count === 0) return;
+    if (head.first + head.count > hashes.pageCount)
+      throw new FormatError('bad-leaves', `Cannot take hashes of pages ${head.first} to ${head.first + head.count}: the machine has ${hashes.pageCount}`);
+    hashes.words.set(words, head.first * 2);
+  }
+}

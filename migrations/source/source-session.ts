@@ -1,0 +1,234 @@
+import { setImmediate } from 'node:timers/promises';
+import { InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import { hashOf } from '../pages/page-hashes.ts';
+import { PageSet } from '../pages/page-set.ts';
+import { decideRound, type RoundDecision } from '../policy/decide-round.ts';
+import { Progress } from '../policy/progress.ts';
+import type { ProofReport, RoundReport } from '../report.ts';
+import { AfterRound, PAGE_CODECS } from '../wire/frames.ts';
+import { MAX_REST_PIECE, MAX_ROUNDS } from '../wire/limits.ts';
+import { hashBytes } from '../wire/payload.ts';
+import { MemoryProof } from './memory-proof.ts';
+import type { SourceMigration } from './migration.ts';
+import { PageRounds, type RoundCounts } from './page-rounds.ts';
+import type { SourceLink } from './source-link.ts';
+
+/** How often differences at the end are sent again before the migration is given up. */
+const MAX_SEALS = 4;
+/** Assumed before anything was measured, in bytes per second. */
+const GUESSED_RATE = 100e6;
+const GUESSED_HASH_RATE = 3e9;
+/** Writing decisions down on both sides, and what else has to be done once. */
+const DECISION_MS = 10;
+
+/** Rounds, proof and hand-over on one link. */
+export class SourceSession {
+  readonly #migration: SourceMigration;
+  readonly #link: SourceLink;
+  readonly #rounds: PageRounds;
+  readonly #progress: Progress;
+  readonly #history: number[] = [];
+  #round = 0;
+  #guestShare = 1;
+  #contentPages = 0;
+  #proofMode: ProofReport['mode'] = 'full';
+
+  constructor(migration: SourceMigration, link: SourceLink) {
+    this.#migration = migration;
+    this.#link = link;
+    const { machine, sent, meter, zstd } = migration;
+    const { limits, compression = 'auto', signal } = migration.options;
+    this.#rounds = new PageRounds(link, machine, sent, { meter, limits, zstd, compression, signal });
+    this.#progress = new Progress(migration.space.pageCount);
+  }
+
+  /** Resolves when the target runs the machine. */
+  async run(): Promise<void> {
+    const proof = await this.#sendWhileRunning();
+    await this.#migration.pause();
+    await this.#sendAtRest(proof);
+    await this.#sealUntilEqual(proof);
+    await this.#handOver();
+  }
+
+  /** Rounds until the policy says stop; then, where memory is too large to be hashed at rest, an audit and a last round. */
+  async #sendWhileRunning(): Promise<MemoryProof> {
+    const { machine, space, sent } = this.#migration;
+    for (;;) {
+      const decision = await this.#sendRound(AfterRound.ANOTHER, 'another-round');
+      if (decision.verdict === 'cancel') throw new SavkitError('time-limit', `Cannot go on: ${decision.because}`);
+      if (decision.verdict === 'throttle') this.#throttle(decision.guestShare ?? 1);
+      if (decision.verdict === 'switch-over') break;
+      if (this.#round >= MAX_ROUNDS) throw new SavkitError('too-many-rounds', `Cannot go on: ${MAX_ROUNDS} rounds have brought no end`);
+    }
+    this.#proofMode = this.#chooseProof();
+    const proof = new MemoryProof(machine, space, sent, this.#proofMode);
+    this.#migration.report.proof = proof.report;
+    if (this.#proofMode === 'audited') await this.#audit(proof);
+    return proof;
+  }
+
+  async #audit(proof: MemoryProof): Promise<void> {
+    const { pending } = this.#migration;
+    let lost: PageSet | undefined;
+    await this.#sendRound(AfterRound.AUDIT, 'another-round', async () => {
+      lost = await proof.audit(pending);
+    });
+    if (lost) this.#addLost(lost);
+    await this.#sendRound(AfterRound.ANOTHER, 'switch-over');
+  }
+
+  /** The machine stands still: sends what is dirty, and what should have been but was not noted. */
+  async #sendAtRest(proof: MemoryProof): Promise<void> {
+    const { machine, pending } = this.#migration;
+    machine.takeDirty(pending);
+    const isFull = this.#proofMode === 'full';
+    let lost: PageSet | undefined;
+    await this.#sendRound(isFull ? AfterRound.PROOF : AfterRound.SEAL, 'seal', async () => {
+      if (isFull) lost = await proof.compareAll();
+    });
+    if (lost && this.#addLost(lost)) await this.#sendRound(AfterRound.PROOF, 'resend');
+    await this.#sendRest();
+  }
+
+  async #sendRest(): Promise<void> {
+    const { channel } = this.#link.control;
+    const rest = await this.#migration.machine.saveRest();
+    this.#restHash = hashOf(rest);
+    for (let at = 0; at < rest.length; at += MAX_REST_PIECE) await channel.send('rest', {}, rest.subarray(at, at + MAX_REST_PIECE));
+    await channel.send('rest', {});
+  }
+  #restHash = 0n;
+
+  /** Compares both memories; what differs is sent again, until nothing does. @throws SavkitError when that does not help */
+  async #sealUntilEqual(proof: MemoryProof): Promise<void> {
+    const { channel, inbox } = this.#link.control;
+    for (let seals = 1; ; seals++) {
+      const { root, nodes } = proof.seal();
+      await channel.send('seal', { root, rest: this.#restHash, count: nodes.length / 2 }, hashBytes(nodes, 0, nodes.length / 2));
+      const differing = new PageSet(this.#migration.space.pageCount);
+      let frame = await inbox.expect('ready', 'differ');
+      while (frame.name === 'differ' && proof.takeDifference(frame, differing)) frame = await inbox.expect('differ');
+      if (frame.name === 'ready') break;
+      this.#addLost(differing);
+      if (seals === MAX_SEALS || differing.size === 0)
+        throw new SavkitError(
+          'memory-differs',
+          `Cannot hand over: after ${seals} attempts the target's memory still differs, first at ${proof.report.lost[0]}`,
+        );
+      await this.#sendRound(AfterRound.PROOF, 'resend');
+    }
+    this.#migration.tell({ event: 'proved', proof: proof.report });
+  }
+
+  /** The point of no return: written down first, then told. */
+  async #handOver(): Promise<void> {
+    const { options } = this.#migration;
+    if (options.signal?.aborted) throw new InterruptedError();
+    await options.log.write('handed-over');
+    this.#migration.enter('commit');
+    this.#migration.tell({ event: 'handed-over' });
+    await this.#link.control.channel.send('commit', {});
+    await this.#link.control.inbox.expect('running');
+    await this.#migration.finish();
+  }
+
+  /** Sends what is pending, notes what got dirty meanwhile, and decides what to do then. */
+  async #sendRound(after: number, paused: 'another-round' | 'switch-over' | 'seal' | 'resend', meanwhile?: () => Promise<void>): Promise<RoundDecision> {
+    const { machine, pending, meter, report, sent } = this.#migration;
+    const isPaused = paused === 'seal' || paused === 'resend';
+    if (!isPaused) machine.takeDirty(pending);
+    const pages = new PageSet(pending.pageCount);
+    pages.union(pending);
+    pending.clear();
+    const start = performance.now();
+    const size = pages.size;
+    this.#progress.beginRound(this.#round, size);
+    const counts = await this.#rounds.send(this.#round, pages, after, (done, bytes) => this.#tellProgress(done, bytes), meanwhile);
+    const ms = performance.now() - start;
+    if (!isPaused) {
+      machine.takeDirty(pending);
+      this.#contentPages = sent.contentPages;
+    }
+    const dirtied = pending.size;
+    const decision = this.#decide(counts, dirtied, ms);
+    const round = this.#reportOf(counts, decision, { ms, dirtied, rate: meter.rate(GUESSED_RATE), paused: isPaused });
+    if (isPaused) Object.assign(round, { verdict: paused, because: '' });
+    report.rounds.push(round);
+    report.pages += counts.pages;
+    this.#migration.tell({ event: 'round', report: round });
+    this.#history.push(dirtied);
+    this.#round++;
+    this.#link.rttMs = Math.min(this.#link.rttMs, ms);
+    if (!isPaused) await setImmediate();
+    return decision;
+  }
+
+  #decide(counts: RoundCounts, dirtyPages: number, ms: number): RoundDecision {
+    const { options, meter, start } = this.#migration;
+    // What gets dirty again and again is sent as deltas; the last round that sent anything shows what a page takes.
+    this.#bytesPerPage = counts.pages > 0 ? counts.bytes / counts.pages : this.#bytesPerPage;
+    const rate = ms > 0 && counts.bytes > 1e6 ? Math.max(meter.rate(GUESSED_RATE), (counts.bytes * 1000) / ms) : meter.rate(GUESSED_RATE);
+    const dirtyBytes = dirtyPages * this.#bytesPerPage;
+    const figures = { round: this.#round, elapsedMs: performance.now() - start, dirtyPages, dirtyBytes, rate, fixedMs: this.#fixedMs() };
+    return decideRound({ ...figures, history: this.#history, guestShare: this.#guestShare }, options.limits);
+  }
+  #bytesPerPage = PAGE_SIZE;
+
+  /** What standing still takes besides pages. */
+  #fixedMs(): number {
+    return this.#link.rttMs * 3 + DECISION_MS + (this.#chooseProof() === 'full' ? this.#hashMs() : 0);
+  }
+
+  /** Time to hash all pages that are not zeros. */
+  #hashMs(): number {
+    return (this.#contentPages * PAGE_SIZE * 1000) / GUESSED_HASH_RATE;
+  }
+
+  #chooseProof(): ProofReport['mode'] {
+    const { proof = 'auto', limits } = this.#migration.options;
+    if (proof !== 'auto') return proof;
+    return this.#hashMs() <= limits.maxDowntimeMs / 2 ? 'full' : 'audited';
+  }
+
+  #throttle(share: number): void {
+    this.#guestShare = share;
+    this.#migration.machine.throttle(share);
+  }
+
+  /** @returns whether there were any */
+  #addLost(lost: PageSet): boolean {
+    const count = lost.size;
+    if (count === 0) return false;
+    this.#migration.pending.union(lost);
+    this.#migration.tell({ event: 'lost-pages', count, first: this.#migration.space.nameOf(lost.next(0)) });
+    return true;
+  }
+
+  #tellProgress(done: number, bytes: number): void {
+    const { meter, options } = this.#migration;
+    if (!options.onEvent) return;
+    const progress = this.#progress.update(done, bytes, meter.rate(GUESSED_RATE), this.#bytesPerPage);
+    if (progress) options.onEvent({ event: 'progress', progress });
+  }
+
+  #reportOf(counts: RoundCounts, decision: RoundDecision, round: { ms: number; dirtied: number; rate: number; paused: boolean }): RoundReport {
+    const { pages, bytes, codecs } = counts;
+    const dirtyRate = round.ms > 0 ? (round.dirtied * PAGE_SIZE * 1000) / round.ms : 0;
+    this.#progress.endRound(dirtyRate, decision.downtimeMs);
+    return {
+      round: this.#round,
+      pages,
+      skipped: codecs.skipped,
+      bytes,
+      codecs: Object.fromEntries(PAGE_CODECS.map(({ name }, codec) => [name, codecs.pages[codec]])),
+      dirtyRate,
+      downtimeMs: decision.downtimeMs,
+      guestShare: this.#guestShare,
+      verdict: decision.verdict,
+      because: decision.because,
+      ...round,
+    };
+  }
+}

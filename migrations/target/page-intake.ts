@@ -1,0 +1,46 @@
+import { FormatError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import { PageDecoder } from '../pages/page-decoder.ts';
+import type { Zstd } from '../pages/zstd.ts';
+import type { FrameChannel } from '../wire/frame-channel.ts';
+import { MAX_GROWTH, MAX_ROUNDS } from '../wire/limits.ts';
+import { type Frame, readHead } from '../wire/payload.ts';
+import type { Arrival } from './arrival.ts';
+import type { RoundBarrier } from './round-barrier.ts';
+
+/** Takes the pages of one stream, and its share of the rounds' ends. */
+export class PageIntake {
+  readonly #channel: FrameChannel;
+  readonly #arrival: Arrival;
+  readonly #barrier: RoundBarrier;
+  readonly #decoder: PageDecoder;
+  #pages = 0;
+
+  constructor(channel: FrameChannel, arrival: Arrival, barrier: RoundBarrier, zstd: Zstd | undefined, isOwn: (page: number) => boolean) {
+    const { machine, hashes } = arrival;
+    if (!machine || !hashes) throw new FormatError('unexpected', 'Cannot take pages: the machine was not described');
+    this.#channel = channel;
+    this.#arrival = arrival;
+    this.#barrier = barrier;
+    this.#decoder = new PageDecoder(machine, hashes, zstd, isOwn);
+  }
+
+  async takePages({ payload }: Frame): Promise<void> {
+    const bytes = payload.length;
+    this.#arrival.enter('pages');
+    this.#pages += this.#decoder.apply(payload, this.#barrier.round);
+    this.#arrival.bytes += bytes;
+    const limit = (this.#arrival.space?.pageCount ?? 0) * PAGE_SIZE * MAX_GROWTH;
+    if (this.#arrival.bytes > limit) throw new FormatError('too-much', `Cannot take pages: the migration has sent more than ${MAX_GROWTH} times the memory`);
+    await this.#channel.send('credit', { bytes });
+  }
+
+  async takeBarrier(frame: Frame, onAll: (after: number) => Promise<void>): Promise<void> {
+    const { round, pages, next } = readHead(frame, 'barrier').head;
+    this.#arrival.enter('barrier');
+    if (pages !== this.#pages) throw new FormatError('lost-frame', `Cannot end round ${round}: ${this.#pages} pages have come, expected ${pages}`);
+    if (round > MAX_ROUNDS) throw new FormatError('too-many-rounds', `Cannot take round ${round}: expected at most ${MAX_ROUNDS}`);
+    this.#pages = 0;
+    await this.#barrier.reach(round, next, onAll);
+  }
+}

@@ -1,0 +1,227 @@
+import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import { FormatError, InterruptedError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import type { DecisionLog } from '../hand-over/decision-record.ts';
+import type { TargetHost, TargetMachine } from '../machine.ts';
+import { differenceOf, type MachineDescription, PageSpace } from '../page-space.ts';
+import { loadZstd, type Zstd } from '../pages/zstd.ts';
+import { FrameChannel } from '../wire/frame-channel.ts';
+import { throwReason } from '../wire/inbox.ts';
+import { DEFAULT_WINDOW, TIME_OUTS, type TimeOuts } from '../wire/limits.ts';
+import { LinkError } from '../wire/link-error.ts';
+import { type Capabilities, joinShape, PROTOCOL, sourceHelloShape, VERSIONS } from '../wire/messages.ts';
+import { type Frame, readHead, readMessage } from '../wire/payload.ts';
+import { PeerError } from '../wire/peer-error.ts';
+import { Arrival } from './arrival.ts';
+import { TargetSession } from './target-session.ts';
+
+export interface ReceiverOptions {
+  /** Where this side writes its decisions about a migration. */
+  logFor: (migration: string) => DecisionLog;
+  /** Streams of one link at most; 4 by default. */
+  streams?: number;
+  /** How long a machine whose link broke is kept, in ms; 10 minutes by default. */
+  keepMs?: number;
+  timeOuts?: TimeOuts;
+  onEvent?: (event: ReceiveEvent) => void;
+}
+
+export type ReceiveEvent =
+  | { event: 'arriving'; peer: string; machine: string; attempt: number }
+  | { event: 'refused'; peer: string; message: string }
+  | { event: 'round'; round: number; bytes: number }
+  | { event: 'link-lost'; message: string; state: string }
+  | { event: 'ready'; root: string }
+  | { event: 'running' };
+
+const KEEP_MS = 10 * 60_000;
+/** How often a record is looked at, in which `migrate --resolve` may have written an answer. */
+const LOOK_EVERY_MS = 500;
+
+/** Waits for one machine to arrive, over as many links as it takes. */
+export class Receiver {
+  /** The machine, when it runs here. Rejects when it will not come: cancelled, or given up. */
+  readonly arrived: Promise<TargetMachine>;
+  readonly #host: TargetHost;
+  readonly #options: ReceiverOptions;
+  readonly #zstd: Zstd | undefined;
+  #arrival: Arrival | undefined;
+  #session: TargetSession | undefined;
+  #resolve!: (machine: TargetMachine) => void;
+  #reject!: (error: Error) => void;
+
+  private constructor(host: TargetHost, options: ReceiverOptions, zstd: Zstd | undefined) {
+    this.#host = host;
+    this.#options = options;
+    this.#zstd = zstd;
+    this.arrived = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    this.arrived.catch(() => {});
+  }
+
+  static async create(host: TargetHost, options: ReceiverOptions): Promise<Receiver> {
+    return new Receiver(host, options, await loadZstd());
+  }
+
+  /** Takes a connection, which has shown that it is trusted. Resolves at its end; never rejects for what the peer does. */
+  async accept(stream: Duplex, peer: string): Promise<void> {
+    const channel = new FrameChannel(stream, this.#options.timeOuts ?? TIME_OUTS);
+    try {
+      const nonce = randomBytes(16).toString('hex');
+      await channel.send('hello', {}, { protocol: PROTOCOL, versions: VERSIONS, nonce, capabilities: this.#capabilities() });
+      const frame = await channel.receive('hello or join', channel.timeOuts.hello);
+      throwReason(frame);
+      if (frame.name === 'join') await this.#join(channel, frame, nonce);
+      else await this.#greet(channel, frame, nonce, peer);
+      channel.end();
+    } catch (error) {
+      await this.#refuse(channel, error as SavkitError, peer);
+    }
+  }
+
+  tell(event: ReceiveEvent): void {
+    this.#options.onEvent?.(event);
+  }
+
+  /** Checks a description, and makes or finds its machine. @returns whether it holds something already */
+  async takeIn(arrival: Arrival, description: MachineDescription): Promise<boolean> {
+    new PageSpace(description.regions, this.#host.maxPages);
+    if (arrival.description) {
+      const difference = differenceOf(arrival.description, description);
+      if (difference !== undefined) throw new UnsupportedError('other-machine', `Cannot go on with another machine: ${difference}`);
+    }
+    const isNew = arrival.machine === undefined;
+    if (!arrival.may('describe')) arrival.enter('describe');
+    if (isNew) await arrival.take(description, await this.#host.create(description));
+    await arrival.decide('receiving');
+    arrival.enter('describe');
+    return !isNew || arrival.machine?.isSeeded === true;
+  }
+
+  /** Starts the machine, once; the decision is on disk before it moves. */
+  async start(arrival: Arrival): Promise<void> {
+    const wasRunning = arrival.state === 'running';
+    arrival.enter('commit');
+    if (wasRunning || !arrival.machine) return;
+    await arrival.decide('started');
+    arrival.machine.start();
+    this.tell({ event: 'running' });
+    this.#resolve(arrival.machine);
+  }
+
+  /** Ends the waiting: a machine that is not whole is given up, one that is ready waits for its answer. */
+  async close(): Promise<void> {
+    this.#session?.destroy();
+    if (!this.#arrival) this.#reject(new InterruptedError());
+    else if (this.#arrival.may('give-up') && this.#arrival.state !== 'in-doubt') await this.#giveUp(this.#arrival, new InterruptedError());
+  }
+
+  #capabilities(): Capabilities {
+    return { zstd: this.#zstd !== undefined, streams: this.#options.streams ?? 4, window: DEFAULT_WINDOW };
+  }
+
+  async #greet(channel: FrameChannel, frame: Frame, nonce: string, peer: string): Promise<void> {
+    if (frame.name !== 'hello') throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected hello or join`);
+    const hello = readMessage(frame, sourceHelloShape);
+    if (hello.nonce !== nonce) throw new FormatError('hello-replayed', 'Cannot take hello: it was said on another connection');
+    if (!VERSIONS.includes(hello.version))
+      throw new UnsupportedError('other-version', `Cannot speak version ${hello.version} of the protocol: expected ${VERSIONS.join(', ')}`);
+    const arrival = this.#arrivalOf(hello.migration);
+    if (hello.attempt <= arrival.attempt)
+      throw new FormatError('hello-replayed', `Cannot take hello: attempt ${hello.attempt} of this migration was made already`);
+    arrival.enter('hello');
+    arrival.attempt = hello.attempt;
+    this.#session?.destroy();
+    this.tell({ event: 'arriving', peer, machine: arrival.description?.name ?? '', attempt: hello.attempt });
+    const capabilities = { ...this.#capabilities(), zstd: this.#zstd !== undefined && hello.capabilities.zstd };
+    const session = new TargetSession(this, arrival, channel, capabilities, this.#zstd, randomBytes(16).toString('hex'));
+    this.#session = session;
+    try {
+      await session.run();
+    } catch (error) {
+      await this.#onSessionError(arrival, session, error as SavkitError);
+      throw error;
+    }
+  }
+
+  #arrivalOf(migration: string): Arrival {
+    const isFree = this.#arrival === undefined || this.#arrival.state === 'waiting';
+    if (isFree && this.#arrival?.migration !== migration) this.#arrival = new Arrival(migration, this.#options.logFor(migration));
+    if (this.#arrival?.migration !== migration) throw new UnsupportedError('busy', 'Cannot take this machine: another one is arriving');
+    return this.#arrival;
+  }
+
+  async #join(channel: FrameChannel, frame: Frame, nonce: string): Promise<void> {
+    const { stream } = readHead(frame, 'join').head;
+    const { nonce: echoed, token } = readMessage(frame, joinShape);
+    const session = this.#session;
+    if (echoed !== nonce || !session || token !== session.token)
+      throw new FormatError('bad-token', 'Cannot take stream: it does not belong to a migration under way');
+    try {
+      await session.runStream(channel, stream);
+    } catch (error) {
+      if (!(error instanceof LinkError)) await channel.send('refuse', {}, reasonOf(error)).catch(() => {});
+      // Without one of its streams a link is of no use.
+      if (this.#arrival?.state !== 'running') session.destroy();
+      throw error;
+    }
+  }
+
+  /** A link has ended before the machine ran. */
+  async #onSessionError(arrival: Arrival, session: TargetSession, error: SavkitError): Promise<void> {
+    if (this.#session !== session) return;
+    this.#session = undefined;
+    if (arrival.state === 'ended') return this.#giveUp(arrival, error);
+    this.tell({ event: 'link-lost', message: error.message, state: arrival.state });
+    const isOver = arrival.state === 'receiving' && !(error instanceof LinkError);
+    if (isOver) return this.#giveUp(arrival, error);
+    arrival.enter('link-lost');
+    if (arrival.state === 'interrupted') this.#giveUpLater(arrival, error);
+    if (arrival.state === 'in-doubt') this.#awaitAnswer(arrival);
+  }
+
+  async #giveUp(arrival: Arrival, error: Error): Promise<void> {
+    if (arrival.state !== 'ended') arrival.enter('give-up');
+    if (arrival.machine) await arrival.decide('gave-up');
+    arrival.machine?.discard();
+    this.#reject(error);
+  }
+
+  #giveUpLater(arrival: Arrival, error: SavkitError): void {
+    const { attempt } = arrival;
+    const timer = globalThis.setTimeout(() => {
+      if (arrival.state === 'interrupted' && arrival.attempt === attempt) this.#giveUp(arrival, error).catch(this.#reject);
+    }, this.#options.keepMs ?? KEEP_MS);
+    timer.unref();
+  }
+
+  /** The machine is whole, but whether it may run is written elsewhere: until the source, or `migrate --resolve`, tells. */
+  async #awaitAnswer(arrival: Arrival): Promise<void> {
+    while (arrival.state === 'in-doubt') {
+      await setTimeout(LOOK_EVERY_MS, undefined, { ref: false });
+      const written = await arrival.log.read().catch(() => 'ready');
+      if (arrival.state !== 'in-doubt') return;
+      if (written === 'started' && arrival.machine) {
+        arrival.enter('run');
+        arrival.machine.start();
+        this.tell({ event: 'running' });
+        this.#resolve(arrival.machine);
+      } else if (written === 'gave-up') await this.#giveUp(arrival, new SavkitError('gave-up', 'The machine stays at the source'));
+    }
+  }
+
+  async #refuse(channel: FrameChannel, error: SavkitError, peer: string): Promise<void> {
+    this.tell({ event: 'refused', peer, message: error.message });
+    if (error instanceof LinkError || error instanceof PeerError) return channel.destroy();
+    await channel.send('refuse', {}, reasonOf(error)).catch(() => {});
+    channel.end();
+  }
+}
+
+/** What a peer is told: an error of savkit in its words, any other without details. */
+function reasonOf(error: unknown): { code: string; message: string } {
+  return error instanceof SavkitError ? { code: error.code, message: error.message } : { code: 'internal', message: 'an error inside' };
+}

@@ -1,0 +1,62 @@
+import { type Duplex, duplexPair } from 'node:stream';
+import { DecisionMemory } from '../hand-over/decision-record.ts';
+import { DEFAULT_LIMITS, type MigrationLimits } from '../policy/limits.ts';
+import type { MigrationEvent, MigrationReport } from '../report.ts';
+import { migrate, newMigrationId } from '../source/migration.ts';
+import type { MigrateOptions } from '../source/options.ts';
+import { type ReceiveEvent, Receiver } from '../target/receiver.ts';
+import type { TimeOuts } from '../wire/limits.ts';
+import { PlainHost, type PlainMachine } from './plain-machine.ts';
+
+export const SHORT: TimeOuts = { frame: 2000, hello: 1000, beat: 200 };
+
+/** Source and target in one process, joined by streams in memory. */
+export class Pair {
+  readonly host = new PlainHost();
+  readonly sourceLog = new DecisionMemory();
+  readonly targetLog = new DecisionMemory();
+  readonly events: MigrationEvent[] = [];
+  readonly targetEvents: ReceiveEvent[] = [];
+  readonly limits: MigrationLimits = { ...DEFAULT_LIMITS };
+  readonly migration = newMigrationId();
+  receiver!: Receiver;
+  /** Connections made so far. */
+  links = 0;
+  /** Changes what goes over a link: both ends, the source's first. */
+  tamper: ((source: Duplex, target: Duplex, link: number) => [Duplex, Duplex]) | undefined;
+
+  static async create(options: { keepMs?: number } = {}): Promise<Pair> {
+    const pair = new Pair();
+    pair.receiver = await Receiver.create(pair.host, {
+      logFor: () => pair.targetLog,
+      timeOuts: SHORT,
+      onEvent: (event) => pair.targetEvents.push(event),
+      ...options,
+    });
+    return pair;
+  }
+
+  readonly connect = async (): Promise<Duplex> => {
+    const [a, b] = duplexPair();
+    const [source, target] = this.tamper?.(a, b, this.links) ?? [a, b];
+    this.links++;
+    // A pair in memory does not tell its other end that it is gone, as a socket does.
+    a.on('close', () => b.destroy());
+    b.on('close', () => a.destroy());
+    this.receiver.accept(target, `link ${this.links}`);
+    return source;
+  };
+
+  migrate(machine: PlainMachine, options: Partial<MigrateOptions> = {}): Promise<MigrationReport> {
+    return migrate(machine, {
+      connect: this.connect,
+      migration: this.migration,
+      log: this.sourceLog,
+      limits: this.limits,
+      timeOuts: SHORT,
+      resumeWithinMs: 5000,
+      onEvent: (event) => this.events.push(event),
+      ...options,
+    });
+  }
+}

@@ -1,0 +1,114 @@
+import { PAGE_SIZE } from '../../formats/units.ts';
+import type { SourceMachine, TargetHost, TargetMachine } from '../machine.ts';
+import type { MachineDescription } from '../page-space.ts';
+import { PageSet } from '../pages/page-set.ts';
+
+/** A machine of one array, with a naive dirty bitmap: what tests compare others with. */
+export class PlainMachine implements SourceMachine, TargetMachine {
+  readonly description: MachineDescription;
+  readonly memory: Uint8Array;
+  isSeeded = false;
+  isRunning = true;
+  isReleased = false;
+  isDiscarded = false;
+  guestShare = 1;
+  /** All but pages: here a counter. */
+  ticks = 0;
+  /** Called once for each frame's worth of time that the machine gets. */
+  onTakeDirty: (() => void) | undefined;
+  readonly #dirty: PageSet;
+  #isTracking = false;
+
+  constructor(pages: number, name = 'plain') {
+    this.description = {
+      name,
+      release: '7.2.22',
+      cpus: 1,
+      pgmVersion: 14,
+      units: [],
+      regions: [
+        { kind: 'ram', name: 'RAM', id: 0, firstFrame: 0, pages: pages - 1 },
+        { kind: 'rom', name: 'BIOS', id: 1, firstFrame: 0xf0, pages: 1 },
+      ],
+    };
+    this.memory = new Uint8Array(pages * PAGE_SIZE);
+    this.#dirty = new PageSet(pages);
+  }
+
+  write(page: number, offset: number, value: number): void {
+    this.memory[page * PAGE_SIZE + offset] = value;
+    if (this.#isTracking) this.#dirty.add(page);
+  }
+
+  /** A write that nothing notes: what the proof is there for. */
+  writeUnnoticed(page: number, offset: number, value: number): void {
+    this.memory[page * PAGE_SIZE + offset] = value;
+  }
+
+  readPage(page: number, target: Uint8Array, at: number): boolean {
+    const bytes = this.memory.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+    if (bytes.every((byte) => byte === 0)) return false;
+    target.set(bytes, at);
+    return true;
+  }
+  writePage(page: number, bytes: Uint8Array, at: number): void {
+    this.memory.set(bytes.subarray(at, at + PAGE_SIZE), page * PAGE_SIZE);
+  }
+  zeroPage(page: number): void {
+    this.memory.fill(0, page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+  }
+
+  startTracking(): void {
+    this.#isTracking = true;
+    this.#dirty.clear();
+  }
+  takeDirty(into: PageSet): void {
+    if (this.isRunning) this.onTakeDirty?.();
+    into.union(this.#dirty);
+    this.#dirty.clear();
+  }
+  stopTracking(): void {
+    this.#isTracking = false;
+  }
+  async pause(): Promise<void> {
+    this.isRunning = false;
+  }
+  resume(): void {
+    this.isRunning = true;
+  }
+  throttle(share: number): void {
+    this.guestShare = share;
+  }
+  async saveRest(): Promise<Uint8Array> {
+    return Buffer.from(JSON.stringify({ ticks: this.ticks }));
+  }
+  async loadRest(rest: Uint8Array): Promise<void> {
+    this.ticks = (JSON.parse(Buffer.from(rest).toString()) as { ticks: number }).ticks;
+  }
+  release(): void {
+    this.isReleased = true;
+    this.isRunning = false;
+  }
+  start(): void {
+    this.isRunning = true;
+  }
+  discard(): void {
+    this.isDiscarded = true;
+  }
+}
+
+/** Makes plain machines. */
+export class PlainHost implements TargetHost {
+  maxPages = 1 << 20;
+  machine: PlainMachine | undefined;
+  /** Called with each machine made, before anything is in it. */
+  onCreate: ((machine: PlainMachine) => void) | undefined;
+
+  async create(description: MachineDescription): Promise<PlainMachine> {
+    const pages = description.regions.reduce((sum, region) => sum + region.pages, 0);
+    this.machine = new PlainMachine(pages, description.name);
+    this.machine.isRunning = false;
+    this.onCreate?.(this.machine);
+    return this.machine;
+  }
+}

@@ -1,0 +1,142 @@
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { SavkitError } from '../../formats/errors.ts';
+import { FrameReader } from './frame-reader.ts';
+import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName } from './frames.ts';
+import { TIME_OUTS, type TimeOuts } from './limits.ts';
+import { LinkError } from './link-error.ts';
+import { PageBuffer } from './page-buffer.ts';
+import { encodeFrame, type Frame, writeFrameHeader } from './payload.ts';
+
+/** Frames of pages under way at once: one is filled while others are written. */
+const RING = 4;
+
+/** Frames over any duplex stream. */
+export class FrameChannel {
+  readonly timeOuts: TimeOuts;
+  /** Bytes written and read so far, headers included. */
+  sent = 0;
+  received = 0;
+  readonly #stream: Duplex;
+  readonly #reader: FrameReader;
+  readonly #free: PageBuffer[] = [];
+  /** A socket has copied what it has written; other streams may hand the bytes on as they are. */
+  readonly #mayReuse: boolean;
+  #slots = 0;
+  #failure: SavkitError | undefined;
+  #freed: (() => void) | undefined;
+  /** Writes that the stream has not taken yet, and when one of them last went through. */
+  #pending = 0;
+  #lastWritten = 0;
+  readonly #watch: NodeJS.Timeout;
+  #beats: NodeJS.Timeout | undefined;
+
+  constructor(stream: Duplex, timeOuts: TimeOuts = TIME_OUTS) {
+    this.#stream = stream;
+    this.#mayReuse = stream instanceof Socket;
+    this.timeOuts = timeOuts;
+    this.#reader = new FrameReader(stream);
+    stream.on('error', (error) => this.#fail(LinkError.lost(error)));
+    stream.on('close', () => this.#fail(LinkError.lost()));
+    this.#watch = setInterval(() => this.#checkWrites(), timeOuts.frame / 4);
+    this.#watch.unref();
+  }
+
+  /** Resolves when the frame has left the process, or the stream has room for more. @throws LinkError */
+  async send<N extends FrameName>(name: N, head: FrameHead<N>, tail?: Uint8Array | object): Promise<void> {
+    await this.#write(encodeFrame(name, head, tail));
+  }
+
+  /** A buffer for a frame of pages. Waits while all are under way. @throws LinkError */
+  async takeBuffer(): Promise<PageBuffer> {
+    for (;;) {
+      if (this.#failure) throw this.#failure;
+      const buffer = this.#free.pop();
+      if (buffer) return buffer;
+      if (this.#slots < RING) {
+        this.#slots++;
+        return new PageBuffer();
+      }
+      await new Promise<void>((resolve) => {
+        this.#freed = resolve;
+      });
+    }
+  }
+
+  /** Sends `payload` bytes of a buffer of `takeBuffer` from `start` on, behind their header; the buffer is taken back. */
+  sendBuffer(buffer: PageBuffer, start: number, payload: number): void {
+    const frame = buffer.bytes.subarray(start - FRAME_HEADER_SIZE, start + payload);
+    writeFrameHeader(frame, FRAMES.pages.type, payload);
+    this.sent += frame.length;
+    if (this.#pending++ === 0) this.#lastWritten = performance.now();
+    this.#stream.write(frame, () => {
+      this.#written();
+      this.returnBuffer(this.#mayReuse ? buffer : new PageBuffer());
+    });
+  }
+
+  /** Gives back a buffer that was not needed. */
+  returnBuffer(buffer: PageBuffer): void {
+    this.#free.push(buffer);
+    this.#freed?.();
+  }
+
+  /** The next frame; borrowed until the next call. @throws LinkError, FormatError */
+  async receive(expected: string, timeOut = this.timeOuts.frame): Promise<Frame> {
+    const frame = await this.#reader.read(timeOut, expected);
+    this.received += FRAME_HEADER_SIZE + frame.payload.length;
+    return frame;
+  }
+
+  /** Says that this side is still here whenever it has said nothing for a while. */
+  startBeats(): void {
+    let before = this.sent;
+    this.#beats = setInterval(() => {
+      if (this.sent === before && this.#pending === 0) this.send('beat', {}).catch(() => {});
+      before = this.sent;
+    }, this.timeOuts.beat);
+    this.#beats.unref();
+  }
+
+  /** Says good-bye: what was sent still goes out. */
+  end(): void {
+    this.#stream.end();
+  }
+
+  destroy(): void {
+    this.#stream.destroy();
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    if (this.#failure) throw this.#failure;
+    this.sent += bytes.length;
+    if (this.#pending++ === 0) this.#lastWritten = performance.now();
+    await new Promise<void>((resolve, reject) => {
+      this.#stream.write(bytes, (error) => {
+        this.#written();
+        if (error) reject(this.#failure ?? LinkError.lost(error));
+        else resolve();
+      });
+    });
+  }
+
+  #written(): void {
+    this.#pending--;
+    this.#lastWritten = performance.now();
+  }
+
+  /** A peer that reads nothing must not hold us for ever. */
+  #checkWrites(): void {
+    if (this.#pending > 0 && performance.now() - this.#lastWritten > this.timeOuts.frame) {
+      this.#fail(LinkError.silent(this.timeOuts.frame, 'that the other side takes what is sent'));
+      this.#stream.destroy();
+    }
+  }
+
+  #fail(error: SavkitError): void {
+    clearInterval(this.#watch);
+    clearInterval(this.#beats);
+    this.#failure ??= error;
+    this.#freed?.();
+  }
+}

@@ -1,0 +1,79 @@
+import { FormatError, type SavkitError } from '../../formats/errors.ts';
+import type { FrameChannel } from './frame-channel.ts';
+import type { FrameName } from './frames.ts';
+import { LinkError } from './link-error.ts';
+import { reasonShape } from './messages.ts';
+import { type Frame, readMessage } from './payload.ts';
+import { PeerError } from './peer-error.ts';
+
+/** Frames that may wait to be taken; the stream waits meanwhile. */
+const CAPACITY = 4;
+/** A peer that only says that it is still here is given up after this many time-outs. */
+const PATIENCE = 10;
+
+/** Reads all frames of a stream as they come: some are taken at once, the others wait their turn. */
+export class Inbox {
+  readonly #channel: FrameChannel;
+  readonly #takeAtOnce: (frame: Frame) => boolean;
+  readonly #frames: Frame[] = [];
+  /** Resolves with what ended the stream, when all that had come by then was looked at. */
+  readonly ended: Promise<SavkitError>;
+  #failure: SavkitError | undefined;
+  #changed: (() => void)[] = [];
+
+  /** @param takeAtOnce gets each frame first; true when it was for it */
+  constructor(channel: FrameChannel, takeAtOnce: (frame: Frame) => boolean, onFailure: (error: SavkitError) => void) {
+    this.#channel = channel;
+    this.#takeAtOnce = takeAtOnce;
+    this.ended = this.#read().catch((error: SavkitError) => {
+      this.#failure = error;
+      onFailure(error);
+      this.#tell();
+      return error;
+    });
+  }
+
+  /** The next frame, which has to be one of these; owned. @throws LinkError, PeerError, FormatError */
+  async expect(...names: FrameName[]): Promise<Frame> {
+    const deadline = performance.now() + this.#channel.timeOuts.frame * PATIENCE;
+    while (this.#frames.length === 0) {
+      if (this.#failure) throw this.#failure;
+      if (performance.now() > deadline) throw LinkError.silent(this.#channel.timeOuts.frame * PATIENCE, names.join(' or '));
+      await this.#change();
+    }
+    const frame = this.#frames.shift() as Frame;
+    this.#tell();
+    if (!names.includes(frame.name)) throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected ${names.join(' or ')}`);
+    return frame;
+  }
+
+  async #read(): Promise<never> {
+    for (;;) {
+      while (this.#frames.length >= CAPACITY) await this.#change();
+      const frame = await this.#channel.receive('a sign of life');
+      throwReason(frame);
+      if (frame.name === 'beat' || this.#takeAtOnce(frame)) {
+        if (this.#frames.length === 0) this.#tell();
+        continue;
+      }
+      this.#frames.push({ name: frame.name, payload: frame.payload.slice() });
+      this.#tell();
+    }
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#changed.push(resolve));
+  }
+
+  #tell(): void {
+    const waiting = this.#changed;
+    this.#changed = [];
+    for (const resolve of waiting) resolve();
+  }
+}
+
+/** @throws PeerError for a frame that says why the peer does not go on */
+export function throwReason(frame: Frame): void {
+  if (frame.name === 'refuse') throw PeerError.refused(readMessage(frame, reasonShape));
+  if (frame.name === 'cancel') throw PeerError.cancelled(readMessage(frame, reasonShape));
+}

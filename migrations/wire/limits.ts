@@ -1,0 +1,39 @@
+import { GIB, KIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
+
+// What a peer may ask for. Each number is checked before anything is allocated or waited for.
+
+/** Pages in one frame: large enough that the cost per frame vanishes, small enough that a frame takes 10 ms on a link of 100 MB/s. */
+export const FRAME_PAGES = 256;
+/** A frame of pages: its table, and contents that take hardly more than the pages themselves, whatever zstd makes of them. */
+export const MAX_PAGES_PAYLOAD = 16 + FRAME_PAGES * (16 + PAGE_SIZE) + 8 * KIB;
+/** Messages hold versions, names and the description of memory: some kilobytes. */
+export const MAX_MESSAGE = 256 * KIB;
+/** Hashes in one frame: nodes of 1 TiB of memory, 4 MiB. */
+export const MAX_HASHES = 524_288;
+/** A piece of what a machine has besides pages. */
+export const MAX_REST_PIECE = MIB;
+/** All of it: devices' video memory is pages, the rest is small. */
+export const MAX_REST = 64 * MIB;
+/** 1 TiB of guest memory: its hashes take 2 GiB on either side. Receivers have a limit of their own below that. */
+export const MAX_PAGES = (1024 * GIB) / PAGE_SIZE;
+/** RAM below and above 4 GiB, ROMs with shadows, MMIO2 ranges. */
+export const MAX_REGIONS = 1024;
+/** A round takes at least a round trip, so that a migration that gets here has taken very long and has not got anywhere. */
+export const MAX_ROUNDS = 10_000;
+/** Bytes of page frames, as a multiple of the machine's memory. */
+export const MAX_GROWTH = 1000;
+export const MAX_STREAMS = 16;
+/** Page frames sent but not consumed yet, by stream; bounds what a receiver may have to buffer. */
+export const DEFAULT_WINDOW = 8 * MIB;
+export const MAX_WINDOW = 256 * MIB;
+
+export interface TimeOuts {
+  /** Until the peer's next frame is complete while something is expected of it, in ms; a slow drip does not prolong it. */
+  frame: number;
+  /** Until a connection has said hello, in ms. */
+  hello: number;
+  /** How often a side that has nothing to say says so, in ms. */
+  beat: number;
+}
+
+export const TIME_OUTS: TimeOuts = { frame: 30_000, hello: 10_000, beat: 5_000 };

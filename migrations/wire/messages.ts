@@ -1,0 +1,51 @@
+import { MAX_STREAMS, MAX_WINDOW } from './limits.ts';
+import { flag, hexText, integer, list, oneOf, record, type ShapeValue, text } from './shape.ts';
+
+// The messages in frames, MessagePack maps of these fields. What is not listed is left out when they are read.
+
+export const PROTOCOL = 'savkit-migration';
+/** Versions of the protocol that this side speaks, the preferred one first. */
+export const VERSIONS = [1];
+
+const capabilities = record({
+  /** Expands, or produces, zstd. */
+  zstd: flag,
+  streams: integer(1, MAX_STREAMS),
+  /** Bytes of page frames that may be under way on each stream. */
+  window: integer(65_536, MAX_WINDOW),
+});
+export type Capabilities = ShapeValue<typeof capabilities>;
+
+export const targetHelloShape = record({
+  protocol: oneOf(PROTOCOL),
+  versions: list(integer(0, 65535), 16),
+  /** Fresh for each connection; must come back. */
+  nonce: hexText(16),
+  capabilities,
+});
+
+export const sourceHelloShape = record({
+  protocol: oneOf(PROTOCOL),
+  version: integer(0, 65535),
+  /** The target's nonce: what was said on another connection can't be said again. */
+  nonce: hexText(16),
+  migration: hexText(16),
+  /** 1, 2, …: goes up with each connection of a migration. */
+  attempt: integer(1, 1_000_000),
+  capabilities,
+});
+
+export const joinShape = record({ nonce: hexText(16), token: hexText(16) });
+
+export const acceptShape = record({
+  capabilities,
+  /** What further streams of this connection show. */
+  token: hexText(16),
+  /** The target has pages of the machine already; their hashes follow. */
+  hasPages: flag,
+});
+
+export const reasonShape = record({ code: text(64), message: text(4096) });
+export type Reason = ShapeValue<typeof reasonShape>;
+
+export const decisionShape = record({ decision: oneOf('receiving', 'ready', 'started', 'gave-up', 'unknown') });

@@ -1,0 +1,89 @@
+import { Packr, Unpackr } from 'msgpackr';
+import { Cursor, OutOfBytes } from '../../formats/binary/cursor.ts';
+import { Writer } from '../../formats/binary/writer.ts';
+import { FormatError } from '../../formats/errors.ts';
+import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName, frameHeader, frameOfType } from './frames.ts';
+import type { Shape } from './shape.ts';
+
+/** A frame as it came: borrowed until the next one is read. */
+export interface Frame {
+  name: FrameName;
+  payload: Uint8Array;
+}
+
+const packr = new Packr({ useRecords: false });
+const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
+
+/** Reads a frame's header. @throws FormatError for other bytes, unknown types, and lengths beyond the type's limit */
+export function readFrameHeader(bytes: Uint8Array): { name: FrameName; length: number } {
+  const { type, length } = frameHeader.read(new Cursor(bytes, 0, FRAME_HEADER_SIZE));
+  const name = frameOfType(type);
+  if (name === undefined) throw new FormatError('unknown-frame', `Cannot read frame: its type is ${type}, which this side does not know`);
+  const { limit } = FRAMES[name];
+  if (length > limit) throw new FormatError('frame-too-long', `Cannot read frame ${name}: ${length} bytes, expected at most ${limit}`);
+  return { name, length };
+}
+
+/** A whole frame, header included; owned by the caller. */
+export function encodeFrame<N extends FrameName>(name: N, head: FrameHead<N>, tail: Uint8Array | object = NO_BYTES): Uint8Array {
+  const { type, head: struct } = FRAMES[name];
+  const writer = new Writer(undefined, 64);
+  struct.write(writer, head as never);
+  const bytes = tail instanceof Uint8Array ? tail : packr.pack(tail);
+  const length = writer.length + bytes.length;
+  const frame = new Uint8Array(FRAME_HEADER_SIZE + length);
+  writeFrameHeader(frame, type, length);
+  frame.set(writer.view(), FRAME_HEADER_SIZE);
+  frame.set(bytes, FRAME_HEADER_SIZE + writer.length);
+  return frame;
+}
+const NO_BYTES = new Uint8Array(0);
+
+/** Puts a header in front of a payload that was built in place. */
+export function writeFrameHeader(frame: Uint8Array, type: number, length: number): void {
+  const writer = new Writer(undefined, FRAME_HEADER_SIZE);
+  frameHeader.write(writer, { type, zero: 0, reserved: 0, length });
+  frame.set(writer.view());
+}
+
+/** The fixed part of a frame, and what follows it; borrowed. @throws FormatError when it is not what the frame's name says */
+export function readHead<N extends FrameName>({ payload }: Frame, name: N): { head: FrameHead<N>; tail: Uint8Array } {
+  const { head, tail } = FRAMES[name];
+  const cursor = new Cursor(payload);
+  try {
+    const value = head.read(cursor) as FrameHead<N>;
+    if (tail === 'none' && cursor.at < payload.length)
+      throw new FormatError('frame-too-long', `Cannot read frame ${name}: ${payload.length} bytes, expected ${cursor.at}`);
+    return { head: value, tail: payload.subarray(cursor.at) };
+  } catch (error) {
+    throw error instanceof OutOfBytes ? shortFrame(name, payload.length) : error;
+  }
+}
+
+export function shortFrame(name: FrameName, length: number): FormatError {
+  return new FormatError('frame-too-short', `Cannot read frame ${name}: it ends after ${length} bytes`);
+}
+
+/** The message that a frame holds. @throws FormatError when it is none, or not of that shape */
+export function readMessage<T>(frame: Frame, shape: Shape<T>): T {
+  let value: unknown;
+  try {
+    value = unpackr.unpack(readHead(frame, frame.name).tail);
+  } catch (error) {
+    if (error instanceof FormatError) throw error;
+    throw new FormatError('bad-message', `Cannot read message of frame ${frame.name}: it is not MessagePack`);
+  }
+  return shape(value, '');
+}
+
+/** Hashes that end a frame: `count` of them, as pairs of words (low, high); owned. @throws FormatError when there are more or fewer bytes */
+export function readHashes(tail: Uint8Array, count: number): Uint32Array {
+  if (tail.length !== count * 8) throw new FormatError('bad-hashes', `Cannot read hashes: ${tail.length} bytes, expected ${count * 8}`);
+  const words = new Uint32Array(count * 2);
+  new Uint8Array(words.buffer).set(tail);
+  return words;
+}
+
+export function hashBytes(words: Uint32Array, first: number, count: number): Uint8Array {
+  return new Uint8Array(words.buffer, words.byteOffset + first * 8, count * 8);
+}
