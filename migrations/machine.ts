@@ -15,7 +15,7 @@ export interface SourceMachine extends PageAccess {
   /** Begins to note writes, whoever makes them; what was noted for an earlier attempt does not count. */
   startTracking(): void;
   /** Adds each page written since the last call, or since tracking began, and notes its writes anew. */
-  takeDirty(into: PageSet): void;
+  takeDirty(into: PageSet): Promise<void>;
   /** Ends the tracking and gives back all that it needed. */
   stopTracking(): void;
   /** Resolves when nothing writes to memory any more. */
@@ -23,7 +23,7 @@ export interface SourceMachine extends PageAccess {
   resume(): void;
   /** Slows the guest: the share of time that it may use, in (0, 1]. */
   throttle(share: number): void;
-  /** All but pages' contents: registers, devices, states of pages, what executes. The machine is paused. */
+  /** All but pages' contents: registers, devices, states of pages, what executes. While it runs, only what it is made of has to be right. */
   saveRest(): Promise<Uint8Array>;
   /** The machine lives elsewhere from now on: never runs here again. */
   release(): void;
@@ -47,6 +47,10 @@ export interface TargetMachine extends PageAccess {
 export interface TargetHost {
   /** Pages that a machine may have here. */
   readonly maxPages: number;
-  /** Nothing of it has been compared but its size. @throws SavkitError that goes to the source in words */
-  create(description: MachineDescription): Promise<TargetMachine>;
+  /**
+   * A machine whose pages are those of the description; nothing of it has been compared but its size.
+   * @param rest what the source's `saveRest` gave; borrowed
+   * @throws SavkitError that goes to the source in words
+   */
+  create(description: MachineDescription, rest: Uint8Array): Promise<TargetMachine>;
 }

@@ -1,7 +1,7 @@
 import { FormatError, hex } from '../formats/errors.ts';
 import { PAGE_SHIFT, PAGE_SIZE } from '../formats/units.ts';
-import { MAX_PAGES, MAX_REGIONS } from './wire/limits.ts';
-import { integer, list, oneOf, record, type ShapeValue, text } from './wire/shape.ts';
+import { MAX_DESCRIPTION, MAX_PAGES, MAX_REGIONS } from './wire/limits.ts';
+import { bytes, integer, list, oneOf, record, type ShapeValue, text } from './wire/shape.ts';
 
 /** Neighbouring pages of one kind. What is mapped nowhere has an id only. */
 export const regionShape = record({
@@ -28,6 +28,9 @@ export const descriptionShape = record({
   regions: list(regionShape, MAX_REGIONS),
 });
 export type MachineDescription = ShapeValue<typeof descriptionShape>;
+
+/** What frame `describe` says. */
+export const describeShape = record({ description: descriptionShape, rest: bytes(MAX_DESCRIPTION) });
 
 /** All pages of a machine under one number: regions one behind the other, in the order of the description. */
 export class PageSpace {

@@ -1,10 +1,10 @@
 import { FormatError } from '../../formats/errors.ts';
+import { applyWordDelta } from '../../formats/kernels/delta.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { TargetMachine } from '../machine.ts';
 import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { shortFrame } from '../wire/payload.ts';
-import { applyDelta } from './delta.ts';
 import { HashBatch, type PageHashes } from './page-hashes.ts';
 import { type Zstd, zstdContentSize } from './zstd.ts';
 
@@ -17,7 +17,6 @@ export class PageDecoder {
   readonly #batch = new HashBatch(FRAME_PAGES);
   readonly #at = new Uint32Array(FRAME_PAGES);
   readonly #page = new Uint8Array(PAGE_SIZE);
-  readonly #pageView = new DataView(this.#page.buffer);
   readonly #single = new HashBatch(1);
   readonly #singleAt = new Uint32Array(1);
 
@@ -90,7 +89,7 @@ export class PageDecoder {
           packedAt += PAGE_SIZE;
           break;
         default:
-          this.#rebuild(page, codec, view, at, length);
+          this.#rebuild(page, codec, payload, view, at, length);
           this.#take(page, view, entry, this.#page, 0);
       }
       at += length;
@@ -118,11 +117,11 @@ export class PageDecoder {
   }
 
   /** Makes `#page` what the entry means. */
-  #rebuild(page: number, codec: number, view: DataView, at: number, length: number): void {
+  #rebuild(page: number, codec: number, payload: Uint8Array, view: DataView, at: number, length: number): void {
     const base = codec === PageCodec.SAME ? view.getUint32(at, true) : page;
     if (base >= this.#hashes.pageCount || !this.#isOwn(base)) throw pageError('bad-page', page, `it is to be like page ${base}, which is not on this stream`);
     if (!this.#machine.readPage(base, this.#page, 0)) this.#page.fill(0);
-    if (codec === PageCodec.DELTA && !applyDelta(this.#pageView, view, at, length)) throw pageError('bad-delta', page, 'its delta does not fit a page');
+    if (codec === PageCodec.DELTA && !applyWordDelta(payload, at, length, this.#page, 0)) throw pageError('bad-delta', page, 'its delta does not fit a page');
   }
 
   /** Hashes one page, checks it, and gives it to memory. */

@@ -1,15 +1,18 @@
+import { wordDelta } from '../../formats/kernels/delta.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { PageAccess } from '../machine.ts';
 import { PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { type PageBuffer, PLAIN_AT } from '../wire/page-buffer.ts';
-import { encodeDelta, PAGE_WORDS } from './delta.ts';
 import { HashBatch } from './page-hashes.ts';
 import type { SentPages } from './sent-pages.ts';
 import type { Zstd } from './zstd.ts';
 
 /** Sent so often, a page's content is kept, so that only what has changed goes out next time. */
 const HOT = 1;
+
+/** Bytes above which a delta saves too little to be worth its time. */
+const DELTA_LIMIT = (PAGE_SIZE * 3) / 4;
 
 /** Pages and bytes by codec; skipped ones were equal at the target already. */
 export interface CodecCounts {
@@ -34,7 +37,7 @@ export class PageEncoder {
   readonly #isOwn: (page: number) => boolean;
   readonly #hashes = new HashBatch(FRAME_PAGES);
   readonly #at = new Uint32Array(FRAME_PAGES);
-  readonly #delta = new Uint32Array(PAGE_WORDS + 1);
+  readonly #delta = new Uint8Array(DELTA_LIMIT);
   readonly #other = new Uint8Array(PAGE_SIZE);
   #packed = new Uint8Array(0);
   /** Of the frame being built: entries, end of the plain area, bytes to be packed. */
@@ -95,7 +98,7 @@ export class PageEncoder {
     }
     if (this.#sent.times[page] >= HOT) {
       const size = this.#placeDelta(buffer, page, at);
-      if (size >= 0) return this.#enter(buffer, page, i, PageCodec.DELTA, size);
+      if (size > 0) return this.#enter(buffer, page, i, PageCodec.DELTA, size);
     }
     return this.compress && this.#zstd && looksCompressible(buffer.bytes, at) ? this.#enterPacked(buffer, page, i, at) : this.#enterRaw(buffer, page, i, at);
   }
@@ -106,14 +109,12 @@ export class PageEncoder {
   }
 
   /** Puts a delta at the end of the plain area, if the old content is known and it pays; gives its bytes. */
-  #placeDelta({ words }: PageBuffer, page: number, at: number): number {
+  #placeDelta({ bytes }: PageBuffer, page: number, at: number): number {
     const old = this.#sent.keptContent(page);
-    const size = old ? encodeDelta(old, this.#sent.keptAt(page), words, at >>> 2, this.#delta) : -1;
-    this.#sent.keep(page, words, at >>> 2);
-    // A page that has changed from 0 words on has another hash for another reason: never so.
-    if (size <= 0) return -1;
-    words.set(this.#delta.subarray(0, size), this.#end >>> 2);
-    return size * 4;
+    const size = old ? wordDelta(old, this.#sent.keptAt(page), bytes, at, this.#delta, 0, DELTA_LIMIT) : 0;
+    this.#sent.keep(page, bytes, at);
+    if (size > 0) bytes.set(this.#delta.subarray(0, size), this.#end);
+    return size;
   }
 
   #enterRaw(buffer: PageBuffer, page: number, i: number, at: number): number {

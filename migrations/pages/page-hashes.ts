@@ -1,7 +1,6 @@
-import xxhash from 'xxhash-wasm';
+import { xxh64Batch } from '../../formats/kernels/xxh64.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
-
-const { h64Raw } = await xxhash();
 
 /** A hash of 64 bits for each page; 0 stands for a page of zeros. Words (low, high) beside the BigInts: comparing these allocates nothing. */
 export class PageHashes {
@@ -35,11 +34,6 @@ export class PageHashes {
   }
 }
 
-/** xxh64 of bytes of any length. */
-export function hashOf(bytes: Uint8Array): bigint {
-  return h64Raw(bytes);
-}
-
 /** Hashes of up to `capacity` pages that lie in one buffer; a page of zeros has hash 0. */
 export class HashBatch {
   readonly words: Uint32Array;
@@ -52,20 +46,11 @@ export class HashBatch {
 
   /** Hashes the pages at `at[0]` to `at[count - 1]`. */
   hash(bytes: Uint8Array, at: Uint32Array, count: number): void {
-    for (let i = 0; i < count; i++) {
-      this.#hashes[i] = isZeroPage(bytes, at[i]) ? 0n : h64Raw(bytes.subarray(at[i], at[i] + PAGE_SIZE));
-    }
+    xxh64Batch(bytes, at, PAGE_SIZE, count, this.#hashes);
+    for (let i = 0; i < count; i++) if (isZero(bytes, at[i], PAGE_SIZE)) this.words.fill(0, i * 2, i * 2 + 2);
   }
 
   isZero(i: number): boolean {
     return (this.words[i * 2] | this.words[i * 2 + 1]) === 0;
   }
-}
-
-const ZEROS = Buffer.alloc(PAGE_SIZE);
-
-export function isZeroPage(bytes: Uint8Array, at: number): boolean {
-  // Most pages with content show it at once.
-  if (bytes[at] !== 0 || bytes[at + 1024] !== 0 || bytes[at + 4095] !== 0) return false;
-  return ZEROS.compare(bytes, at, at + PAGE_SIZE) === 0;
 }

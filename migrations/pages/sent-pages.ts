@@ -1,5 +1,4 @@
 import { PAGE_SIZE } from '../../formats/units.ts';
-import { PAGE_WORDS } from './delta.ts';
 import { PageHashes } from './page-hashes.ts';
 
 /** Contents of pages that are sent again and again, for deltas: 64 MiB. */
@@ -16,7 +15,7 @@ export class SentPages {
   readonly #byHash: Uint32Array;
   readonly #mask: number;
   readonly #keptPage = new Uint32Array(KEPT_PAGES);
-  readonly #kept: (Uint32Array | undefined)[] = [];
+  readonly #kept: (Uint8Array | undefined)[] = [];
 
   constructor(pageCount: number) {
     this.hashes = new PageHashes(pageCount);
@@ -46,23 +45,23 @@ export class SentPages {
     return page >= 0 && this.hashes.is(page, words, i) ? page : -1;
   }
 
-  /** Words of the page's content at the target start at `keptAt(page)` here; undefined when it was not kept. */
-  keptContent(page: number): Uint32Array | undefined {
+  /** The page's content at the target starts at `keptAt(page)` here; undefined when it was not kept. */
+  keptContent(page: number): Uint8Array | undefined {
     const slot = page % KEPT_PAGES;
     return this.#keptPage[slot] === page + 1 ? this.#kept[Math.floor(slot / KEPT_CHUNK)] : undefined;
   }
 
   keptAt(page: number): number {
-    return ((page % KEPT_PAGES) % KEPT_CHUNK) * PAGE_WORDS;
+    return ((page % KEPT_PAGES) % KEPT_CHUNK) * PAGE_SIZE;
   }
 
   /** Keeps what a page has at the target from now on. */
-  keep(page: number, words: Uint32Array, at: number): void {
+  keep(page: number, bytes: Uint8Array, at: number): void {
     const slot = page % KEPT_PAGES;
     const chunk = Math.floor(slot / KEPT_CHUNK);
-    const kept = this.#kept[chunk] ?? new Uint32Array((KEPT_CHUNK * PAGE_SIZE) / 4);
+    const kept = this.#kept[chunk] ?? new Uint8Array(KEPT_CHUNK * PAGE_SIZE);
     this.#kept[chunk] = kept;
-    kept.set(words.subarray(at, at + PAGE_WORDS), this.keptAt(page));
+    kept.set(bytes.subarray(at, at + PAGE_SIZE), this.keptAt(page));
     this.#keptPage[slot] = page + 1;
   }
 

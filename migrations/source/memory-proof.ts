@@ -30,7 +30,7 @@ export class MemoryProof {
   async audit(pending: PageSet): Promise<PageSet> {
     const changed = await this.#compareMemory(true);
     // What was written while we looked is noted by now.
-    this.#machine.takeDirty(pending);
+    await this.#machine.takeDirty(pending);
     return this.#nameLost(changed, pending);
   }
 

@@ -137,7 +137,7 @@ export class SourceMigration {
   async #attemptOnce(onConnected: () => void): Promise<void> {
     const { connect, streams = 1, migration, timeOuts = TIME_OUTS } = this.options;
     const linkOptions = { connect, streams, zstd: this.zstd !== undefined, timeOuts, migration };
-    const link = await SourceLink.open(linkOptions, this.#attempt + 1, this.machine.description, this.sent.hashes, this.meter);
+    const link = await SourceLink.open(linkOptions, this.#attempt + 1, this.machine, this.sent.hashes, this.meter);
     this.#attempt++;
     onConnected();
     this.report.attempts = this.#attempt;

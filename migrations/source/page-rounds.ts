@@ -72,7 +72,8 @@ export class PageRounds {
     let done = 0;
     const progress = (candidates: number, bytes: number) => {
       counts.bytes += bytes;
-      onProgress((done += candidates), counts.bytes);
+      done += candidates;
+      onProgress(done, counts.bytes);
     };
     await Promise.all(this.#link.streams.map((stream, i) => this.#sendOn(stream, i, round, pages, progress)));
     const arrived = this.#link.control.inbox.expect('arrived');

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { FormatError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
-import type { MachineDescription } from '../page-space.ts';
+import type { SourceMachine } from '../machine.ts';
 import type { PageHashes } from '../pages/page-hashes.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
@@ -50,13 +50,13 @@ export class SourceLink {
    * Connects, and fills `hashes` with what the target has of the machine already.
    * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, FormatError
    */
-  static async open(options: LinkOptions, attempt: number, description: MachineDescription, hashes: PageHashes, meter: RateMeter): Promise<SourceLink> {
+  static async open(options: LinkOptions, attempt: number, machine: SourceMachine, hashes: PageHashes, meter: RateMeter): Promise<SourceLink> {
     const channel = new FrameChannel(await options.connect(), options.timeOuts);
     try {
       await sayHello(channel, options, attempt);
       const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
       const sent = performance.now();
-      await channel.send('describe', {}, description);
+      await channel.send('describe', {}, { description: machine.description, rest: await machine.saveRest() });
       const accept = readMessage(await stream.inbox.expect('accept'), acceptShape);
       const link = new SourceLink([stream], accept.capabilities, performance.now() - sent);
       await readHashesOf(stream, hashes);

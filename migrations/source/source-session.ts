@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
-import { hashOf } from '../pages/page-hashes.ts';
 import { PageSet } from '../pages/page-set.ts';
 import { decideRound, type RoundDecision } from '../policy/decide-round.ts';
 import { Progress } from '../policy/progress.ts';
@@ -82,7 +82,7 @@ export class SourceSession {
   /** The machine stands still: sends what is dirty, and what should have been but was not noted. */
   async #sendAtRest(proof: MemoryProof): Promise<void> {
     const { machine, pending } = this.#migration;
-    machine.takeDirty(pending);
+    await machine.takeDirty(pending);
     const isFull = this.#proofMode === 'full';
     let lost: PageSet | undefined;
     await this.#sendRound(isFull ? AfterRound.PROOF : AfterRound.SEAL, 'seal', async () => {
@@ -95,7 +95,7 @@ export class SourceSession {
   async #sendRest(): Promise<void> {
     const { channel } = this.#link.control;
     const rest = await this.#migration.machine.saveRest();
-    this.#restHash = hashOf(rest);
+    this.#restHash = xxh64(rest);
     for (let at = 0; at < rest.length; at += MAX_REST_PIECE) await channel.send('rest', {}, rest.subarray(at, at + MAX_REST_PIECE));
     await channel.send('rest', {});
   }
@@ -138,7 +138,7 @@ export class SourceSession {
   async #sendRound(after: number, paused: 'another-round' | 'switch-over' | 'seal' | 'resend', meanwhile?: () => Promise<void>): Promise<RoundDecision> {
     const { machine, pending, meter, report, sent } = this.#migration;
     const isPaused = paused === 'seal' || paused === 'resend';
-    if (!isPaused) machine.takeDirty(pending);
+    if (!isPaused) await machine.takeDirty(pending);
     const pages = new PageSet(pending.pageCount);
     pages.union(pending);
     pending.clear();
@@ -148,7 +148,7 @@ export class SourceSession {
     const counts = await this.#rounds.send(this.#round, pages, after, (done, bytes) => this.#tellProgress(done, bytes), meanwhile);
     const ms = performance.now() - start;
     if (!isPaused) {
-      machine.takeDirty(pending);
+      await machine.takeDirty(pending);
       this.#contentPages = sent.contentPages;
     }
     const dirtied = pending.size;

@@ -87,7 +87,7 @@ export class Receiver {
   }
 
   /** Checks a description, and makes or finds its machine. @returns whether it holds something already */
-  async takeIn(arrival: Arrival, description: MachineDescription): Promise<boolean> {
+  async takeIn(arrival: Arrival, description: MachineDescription, rest: Uint8Array): Promise<boolean> {
     new PageSpace(description.regions, this.#host.maxPages);
     if (arrival.description) {
       const difference = differenceOf(arrival.description, description);
@@ -95,7 +95,7 @@ export class Receiver {
     }
     const isNew = arrival.machine === undefined;
     if (!arrival.may('describe')) arrival.enter('describe');
-    if (isNew) await arrival.take(description, await this.#host.create(description));
+    if (isNew) await arrival.take(description, await this.#host.create(description, rest));
     await arrival.decide('receiving');
     arrival.enter('describe');
     return !isNew || arrival.machine?.isSeeded === true;

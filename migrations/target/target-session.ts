@@ -1,6 +1,6 @@
 import { FormatError } from '../../formats/errors.ts';
-import { descriptionShape } from '../page-space.ts';
-import { hashOf } from '../pages/page-hashes.ts';
+import { xxh64 } from '../../formats/kernels/xxh64.ts';
+import { describeShape } from '../page-space.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import { differingNodes, nodesOf, pagesOfNode, rootOf } from '../proof/hash-tree.ts';
 import { ownsPage } from '../source/source-link.ts';
@@ -131,8 +131,8 @@ export class TargetSession {
 
   async #takeDescription(frame: Frame): Promise<void> {
     if (this.#intake) throw new FormatError('unexpected', 'Cannot take a second description');
-    const description = readMessage(frame, descriptionShape);
-    const hasPages = await this.#receiver.takeIn(this.#arrival, description);
+    const { description, rest } = readMessage(frame, describeShape);
+    const hasPages = await this.#receiver.takeIn(this.#arrival, description, rest);
     await this.channel.send('accept', {}, { capabilities: this.#capabilities, token: this.token, hasPages });
     const { hashes } = this.#arrival;
     if (hasPages && hashes) {
@@ -184,7 +184,7 @@ export class TargetSession {
     const differing = differingNodes(own, theirs);
     if (differing.length > 0) return this.#sayDifferences(differing);
     const rest = Buffer.concat(this.#rest);
-    if (rootOf(own) !== head.root || hashOf(rest) !== head.rest) throw new FormatError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
+    if (rootOf(own) !== head.root || xxh64(rest) !== head.rest) throw new FormatError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
     await machine.loadRest(rest);
     await this.#arrival.decide('ready');
     this.#arrival.enter('proved');

@@ -62,7 +62,7 @@ export class PlainMachine implements SourceMachine, TargetMachine {
     this.#isTracking = true;
     this.#dirty.clear();
   }
-  takeDirty(into: PageSet): void {
+  async takeDirty(into: PageSet): Promise<void> {
     if (this.isRunning) this.onTakeDirty?.();
     into.union(this.#dirty);
     this.#dirty.clear();

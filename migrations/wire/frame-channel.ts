@@ -136,6 +136,7 @@ export class FrameChannel {
   #fail(error: SavkitError): void {
     clearInterval(this.#watch);
     clearInterval(this.#beats);
+    for (const buffer of this.#free.splice(0)) buffer.giveBack();
     this.#failure ??= error;
     this.#freed?.();
   }

@@ -1,12 +1,17 @@
 import type { Readable } from 'node:stream';
 import { FormatError, type SavkitError } from '../../formats/errors.ts';
+import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { MIB } from '../../formats/units.ts';
 import { FRAME_HEADER_SIZE } from './frames.ts';
+import { MAX_PAGES_PAYLOAD } from './limits.ts';
 import { LinkError } from './link-error.ts';
 import { type Frame, readFrameHeader } from './payload.ts';
 
 /** So much may lie here unread before the stream is told to wait. */
 const HIGH_WATER = MIB;
+
+/** Room for any frame of pages, where kernels hash them without copying. */
+const ROOM = MAX_PAGES_PAYLOAD;
 
 /** Cuts a stream into frames. One reader at a time; memory is bounded by the largest frame. */
 export class FrameReader {
@@ -15,7 +20,7 @@ export class FrameReader {
   /** Bytes of the first chunk that are used up. */
   #used = 0;
   #queued = 0;
-  #frame = new Uint8Array(4096);
+  #frame: Uint8Array = new Uint8Array(4096);
   #failure: SavkitError | undefined;
   #wake: (() => void) | undefined;
 
@@ -53,7 +58,6 @@ export class FrameReader {
   }
 
   async #fill(at: number, end: number, deadline: number, timeOut: number, expected: string): Promise<void> {
-    if (this.#frame.length < end) this.#frame = new Uint8Array(Math.max(end, this.#frame.length * 2));
     for (let to = at; to < end; ) {
       if (this.#chunks.length === 0) {
         await this.#wait(deadline, timeOut, expected);
@@ -67,6 +71,7 @@ export class FrameReader {
   #copy(to: number, wanted: number): number {
     const chunk = this.#chunks[0];
     const count = Math.min(wanted, chunk.length - this.#used);
+    if (this.#frame.length < to + count) this.#grow(to, Math.min(to + wanted, Math.max(to + count, this.#frame.length * 4)));
     this.#frame.set(count === chunk.length ? chunk : chunk.subarray(this.#used, this.#used + count), to);
     this.#used += count;
     this.#queued -= count;
@@ -76,6 +81,14 @@ export class FrameReader {
     }
     if (this.#queued < HIGH_WATER && this.#stream.isPaused()) this.#stream.resume();
     return count;
+  }
+
+  /** Only for bytes that are here: a length is a claim, and costs nothing to make. */
+  #grow(used: number, length: number): void {
+    const larger = length > 4 * 4096 && length <= ROOM ? takeBuffer(ROOM) : new Uint8Array(length);
+    larger.set(this.#frame.subarray(0, used));
+    returnBuffer(this.#frame);
+    this.#frame = larger;
   }
 
   async #wait(deadline: number, timeOut: number, expected: string): Promise<void> {

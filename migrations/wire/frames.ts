@@ -1,6 +1,6 @@
 import { marker, mask64, u8, u16, u32, u64 } from '../../formats/binary/kinds.ts';
 import { defineStruct, type Struct } from '../../formats/binary/struct.ts';
-import { MAX_HASHES, MAX_MESSAGE, MAX_PAGES_PAYLOAD, MAX_REST_PIECE } from './limits.ts';
+import { MAX_DESCRIPTION, MAX_HASHES, MAX_MESSAGE, MAX_PAGES_PAYLOAD, MAX_REST_PIECE } from './limits.ts';
 
 // Every frame of the protocol, declared once: reader, writer and the tables of PROTOCOL.md come from here.
 
@@ -37,7 +37,10 @@ export const PAGE_CODECS: readonly { name: string; doc: string }[] = [
   { name: 'zero', doc: 'All zeros; nothing follows' },
   { name: 'raw', doc: '4096 bytes in the plain area' },
   { name: 'same', doc: 'The content of another page as the receiver has it now: 4 bytes in the plain area name it. Both travel on one stream' },
-  { name: 'delta', doc: 'What changed against the content that the receiver has: runs of (skip u16, length u16, so many bytes), in 4-byte words' },
+  {
+    name: 'delta',
+    doc: 'What changed against the content that the receiver has: a bitmap of its 512 8-byte words, 64 bytes, and the words that differ (formats/kernels/delta-plain.ts)',
+  },
   { name: 'zstd', doc: '4096 bytes of what the packed area expands to' },
 ];
 
@@ -95,7 +98,7 @@ const HASHES = 32 + MAX_HASHES * 8;
 export const FRAMES = {
   hello: frame(1, 'hello', 'both', nothing, 'message', MAX_MESSAGE, 'Versions, capabilities; the target speaks first. Its nonce must come back'),
   join: frame(2, 'join', 'source', join, 'message', MAX_MESSAGE, 'In place of hello: one more stream of a migration under way'),
-  describe: frame(3, 'describe', 'source', nothing, 'message', MAX_MESSAGE, 'The machine; nothing has moved yet'),
+  describe: frame(3, 'describe', 'source', nothing, 'message', MAX_DESCRIPTION, 'The machine, and all of it but pages, as it is now; no page has moved yet'),
   accept: frame(4, 'accept', 'target', nothing, 'message', MAX_MESSAGE, 'It fits. What the target has of it already follows as leaves'),
   leaves: frame(5, 'leaves', 'target', leaves, 'hashes', HASHES, 'Hashes of pages as the target has them; ends with a frame of no hashes'),
   pages: frame(6, 'pages', 'source', pagesHead, 'pages', MAX_PAGES_PAYLOAD, 'Contents of pages'),

@@ -8,12 +8,14 @@ export const FRAME_PAGES = 256;
 export const MAX_PAGES_PAYLOAD = 16 + FRAME_PAGES * (16 + PAGE_SIZE) + 8 * KIB;
 /** Messages hold versions, names and the description of memory: some kilobytes. */
 export const MAX_MESSAGE = 256 * KIB;
+/** A machine without pages: its devices' states, with a screenshot some MiB. */
+export const MAX_DESCRIPTION = 32 * MIB;
 /** Hashes in one frame: nodes of 1 TiB of memory, 4 MiB. */
 export const MAX_HASHES = 524_288;
 /** A piece of what a machine has besides pages. */
 export const MAX_REST_PIECE = MIB;
-/** All of it: devices' video memory is pages, the rest is small. */
-export const MAX_REST = 64 * MIB;
+/** All of it, as in a description. */
+export const MAX_REST = 32 * MIB;
 /** 1 TiB of guest memory: its hashes take 2 GiB on either side. Receivers have a limit of their own below that. */
 export const MAX_PAGES = (1024 * GIB) / PAGE_SIZE;
 /** RAM below and above 4 GiB, ROMs with shadows, MMIO2 ranges. */

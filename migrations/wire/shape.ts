@@ -23,6 +23,10 @@ export function hexText(bytes: number): Shape<string> {
     typeof value === 'string' && value.length === bytes * 2 && /^[0-9a-f]*$/.test(value) ? value : refuse(at, `${bytes} bytes as hexadecimal text`);
 }
 
+export function bytes(limit: number): Shape<Uint8Array> {
+  return (value, at) => (value instanceof Uint8Array && value.length <= limit ? value : refuse(at, `at most ${limit} bytes`));
+}
+
 export const flag: Shape<boolean> = (value, at) => (typeof value === 'boolean' ? value : refuse(at, 'true or false'));
 
 export function oneOf<const T extends string>(...names: T[]): Shape<T> {
