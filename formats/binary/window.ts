@@ -1,4 +1,5 @@
 import { FormatError, hex } from '../errors.ts';
+import { returnBuffer, takeBuffer } from '../kernels/arena.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { crc32 } from './crc32.ts';
 import type { ByteSource } from './source.ts';
@@ -44,8 +45,8 @@ export class Window {
 
   constructor(source: ByteSource) {
     this.source = source;
-    this.bytes = new Uint8Array(WINDOW_SIZE + SLACK + SPILL_SLOTS * PAGE_SIZE + SLACK);
-    this.view = new DataView(this.bytes.buffer);
+    this.bytes = takeBuffer(WINDOW_SIZE + SLACK + SPILL_SLOTS * PAGE_SIZE + SLACK);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
 
   /** File offset of `bytes[position]`. */
@@ -61,6 +62,11 @@ export class Window {
   }
   get crcUntil(): number {
     return this.#crcUntil;
+  }
+
+  /** Gives the memory back; nothing of the window may be used afterwards. */
+  release(): void {
+    returnBuffer(this.bytes);
   }
 
   /** File offset of an index into `bytes`. */

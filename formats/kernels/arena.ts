@@ -8,6 +8,16 @@ export function takeBuffer(size: number): Uint8Array {
   return kernels?.lend(size) ?? new Uint8Array(size);
 }
 
+/** Copies `source[at, at + length)` to `target[to, …)`, without making views where both are in the kernels' memory. */
+export function copyBytes(source: Uint8Array, at: number, length: number, target: Uint8Array, to: number): void {
+  if (kernels?.holds(source) && kernels.holds(target)) {
+    const from = source.byteOffset + at;
+    kernels.memory.copyWithin(target.byteOffset + to, from, from + length);
+  } else {
+    target.set(source.subarray(at, at + length), to);
+  }
+}
+
 /** Gives a buffer back; nobody may use it, or a part of it, afterwards. A forgotten one comes back when it is collected. */
 export function returnBuffer(bytes: Uint8Array): void {
   kernels?.takeBack(bytes);

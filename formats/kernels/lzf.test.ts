@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { randomPage } from '../testing/container-builder.ts';
 import { returnBuffer, takeBuffer } from './arena.ts';
-import { createLzfEncoder, lzfDecode, lzfWalk } from './lzf.ts';
+import { createLzfEncoder, lzfDecode, lzfWalk, lzfWalkBatch } from './lzf.ts';
 import { LzfEncoder as PlainEncoder } from './lzf-encode-plain.ts';
 import { lzfDecode as plainDecode } from './lzf-plain.ts';
 import { kernels } from './wasm.ts';
@@ -128,6 +128,32 @@ describe('lzfWalk()', () => {
         expect(plainDecode(block, 0, length, target, 0, page.length)).toBe(verdict);
       }),
       { numRuns: 1500 },
+    );
+  });
+});
+
+describe('lzfWalkBatch()', () => {
+  it('is true where every block of a kind walks well, wherever the others stand', () => {
+    const encoder = createLzfEncoder();
+    const SIZE = 4096;
+    const damage = fc.record({ page: fc.nat({ max: 29 }), at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) });
+    fc.assert(
+      fc.property(fc.nat({ max: 30 }), fc.nat({ max: 9000 }), fc.option(damage), fc.boolean(), (count, first, hit, inKernels) => {
+        const bytes = inKernels ? takeBuffer(31 * 5000) : new Uint8Array(31 * 5000);
+        const batch = { encoding: new Uint8Array(31), at: new Uint32Array(31), length: new Uint32Array(31) };
+        for (let i = 0; i < count; i++) {
+          batch.at[i] = i * 5000 + 3;
+          batch.encoding[i] = i % 5 === 4 ? 1 : 2;
+          batch.length[i] = encoder.encode(pageOfBinary(first + i), 0, SIZE, bytes, batch.at[i], 4990);
+          if (hit?.page === i) bytes[batch.at[i] + (hit.at % batch.length[i])] = hit.byte;
+        }
+        const expected = Array.from({ length: count }, (_, i) => i).every(
+          (i) => batch.encoding[i] !== 2 || naiveDecode([...bytes.subarray(batch.at[i], batch.at[i] + batch.length[i])], SIZE) !== undefined,
+        );
+        expect(lzfWalkBatch(bytes, batch, count, 2, SIZE)).toBe(expected);
+        returnBuffer(bytes);
+      }),
+      { numRuns: 150 },
     );
   });
 });

@@ -25,6 +25,7 @@ interface Exports {
   ARENA_SLOTS: Global;
   lzfDecode(at: number, length: number, to: number, size: number): number;
   lzfWalk(at: number, length: number, size: number): number;
+  lzfWalkBatch(count: number, size: number): number;
   lzfEncode(at: number, length: number, to: number, limit: number): number;
   xxh64(at: number, length: number): bigint;
   xxh64Batch(count: number): void;

@@ -1,5 +1,6 @@
 import { type Arena, SPILL_SLOTS } from '../binary/window.ts';
-import { lzfWalk } from '../kernels/lzf.ts';
+import { copyBytes } from '../kernels/arena.ts';
+import { lzfWalk, lzfWalkBatch } from '../kernels/lzf.ts';
 import { badCompression, decompress, Encoding } from '../ssm/segments.ts';
 import { PAGE_SIZE } from '../units.ts';
 
@@ -91,7 +92,7 @@ export class PageBatch {
     const encoding = this.encoding[i];
     const at = this.at[i];
     const { bytes } = this.window;
-    if (encoding === Encoding.RAW) target.set(bytes.subarray(at, at + PAGE_SIZE), to);
+    if (encoding === Encoding.RAW) copyBytes(bytes, at, PAGE_SIZE, target, to);
     else if (encoding === Encoding.LZF) decompress(this.window, at, this.length[i], target, to, PAGE_SIZE);
     else target.fill(0, to, to + PAGE_SIZE);
   }
@@ -99,6 +100,7 @@ export class PageBatch {
   /** Checks that every page of the batch could be decoded. @throws FormatError `bad-compression` */
   walk(): void {
     const { bytes } = this.window;
+    if (lzfWalkBatch(bytes, this, this.count, Encoding.LZF, PAGE_SIZE)) return;
     for (let i = 0; i < this.count; i++) {
       if (this.encoding[i] === Encoding.LZF && !lzfWalk(bytes, this.at[i], this.length[i], PAGE_SIZE)) throw badCompression(this.window.offsetOf(this.at[i]));
     }

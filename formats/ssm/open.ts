@@ -18,6 +18,15 @@ const VERSION_TEXTS = { '1.0': 'V1.0\n', '1.1': 'V1.1\n', '1.2': 'V1.2\n', '2.0'
  */
 export async function openContainer(source: ByteSource, onDamage: OnDamage = throwDamage, options: OpenOptions = {}): Promise<Container> {
   const window = new Window(source);
+  try {
+    return await openIn(window, onDamage, options);
+  } catch (error) {
+    window.release();
+    throw error;
+  }
+}
+
+async function openIn(window: Window, onDamage: OnDamage, options: OpenOptions): Promise<Container> {
   await window.refill();
   if (!startsWith(window.bytes, 0, MAGIC_BASE)) {
     if (window.available < MAGIC_BASE.length && startsWith(window.bytes, 0, MAGIC_BASE.slice(0, window.available))) {

@@ -1,5 +1,6 @@
 import { crc32, crcShift } from '../binary/crc32.ts';
 import type { ByteSink } from '../binary/sink.ts';
+import { copyBytes, returnBuffer, takeBuffer } from '../kernels/arena.ts';
 import { KIB } from '../units.ts';
 
 /** Bytes leave for the sink in pieces of about this size. */
@@ -9,7 +10,7 @@ const STEP_LIMIT = 256 * KIB;
 
 /** Gathers a container's bytes on their way to a sink, with their position and CRC. */
 export class OutputBuffer {
-  readonly bytes = new Uint8Array(FLUSH_SIZE + STEP_LIMIT);
+  readonly bytes = takeBuffer(FLUSH_SIZE + STEP_LIMIT);
   length = 0;
   readonly #sink: ByteSink;
   /** File offset of `bytes[0]`. */
@@ -40,6 +41,12 @@ export class OutputBuffer {
   put(source: Uint8Array): void {
     this.bytes.set(source, this.length);
     this.length += source.length;
+  }
+
+  /** As `put`, of a part. */
+  putPart(source: Uint8Array, at: number, length: number): void {
+    copyBytes(source, at, length, this.bytes, this.length);
+    this.length += length;
   }
 
   /** CRC-32 of all bytes so far, less the last `without`. The same number or more bytes must be left out never after fewer. */
@@ -75,6 +82,11 @@ export class OutputBuffer {
   /** Where a file offset stands in `bytes`; negative when it has left already. */
   indexOf(offset: number): number {
     return offset - this.#base;
+  }
+
+  /** Gives the memory back, after the last flush. */
+  release(): void {
+    returnBuffer(this.bytes);
   }
 
   /** Hands all but the last `keep` bytes to the sink. */

@@ -116,9 +116,14 @@ export class PayloadStream {
     return true;
   }
 
+  release(): void {
+    this.#inflated?.release();
+  }
+
   /** Ends what works in the background. */
   async close(): Promise<void> {
     await this.#inflated?.source.close();
+    this.release();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Arena, Window } from '../binary/window.ts';
 import { FormatError, hex } from '../errors.ts';
+import { copyBytes } from '../kernels/arena.ts';
 import { lzfDecode } from '../kernels/lzf.ts';
 
 /** How the bytes of a segment or a page stand in the window. */
@@ -50,7 +51,7 @@ export class SegmentTable {
     const at = this.at[i];
     const size = this.size[i];
     const { bytes } = this.window;
-    if (this.encoding[i] === Encoding.RAW) target.set(bytes.subarray(at, at + size), to);
+    if (this.encoding[i] === Encoding.RAW) copyBytes(bytes, at, size, target, to);
     else if (this.encoding[i] === Encoding.ZERO) target.fill(0, to, to + size);
     else decompress(this.window, at, this.length[i], target, to, size);
   }

@@ -71,6 +71,11 @@ export class V1Reader implements Container {
     return this.#payload?.segments ?? this.#segments;
   }
 
+  release(): void {
+    this.#payload?.release();
+    this.#window.release();
+  }
+
   async nextUnit(): Promise<UnitHeader | undefined> {
     await this.#passUnit();
     this.unit = undefined;

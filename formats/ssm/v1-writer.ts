@@ -76,7 +76,7 @@ export class V1Writer implements ContainerWriter {
     this.#flushSmall();
     this.#begin(ZipType.LZF);
     this.#putBlockHeader(length, size);
-    this.#out.put(bytes.subarray(at, at + length));
+    this.#out.putPart(bytes, at, length);
     return true;
   }
 
@@ -115,6 +115,7 @@ export class V1Writer implements ContainerWriter {
     sealed.u64(fileSize);
     sealed.u32(crc);
     await this.#sink.writeAt(sealed.view(), 0);
+    out.release();
   }
 
   #begin(type: number): void {

@@ -267,6 +267,10 @@ export class V2Reader implements Container {
     return Buffer.concat(parts);
   }
 
+  release(): void {
+    this.#window.release();
+  }
+
   async rejoin(): Promise<boolean> {
     const window = this.#window;
     while (this.#inUnit) {

@@ -3,6 +3,7 @@ import type { ByteSink } from '../binary/sink.ts';
 import type { Struct } from '../binary/struct.ts';
 import { Writer } from '../binary/writer.ts';
 import { createLzfEncoder } from '../kernels/lzf.ts';
+import { isZero } from '../kernels/zero.ts';
 import { KIB } from '../units.ts';
 import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
 import {
@@ -133,6 +134,7 @@ export class V2Writer implements ContainerWriter {
     const { offset } = this.#out;
     this.#putSealed(footer, { magic: fixed(FOOTER_MAGIC, 8), offset, streamCrc: this.#out.crc(), directoryEntries: entries.length, reserved: 0, crc: 0 }, 28);
     await this.#out.flush();
+    this.#out.release();
   }
 
   #putUnitHeader(magic: string, fields: { instance: number; version: number; pass: number }, name: Uint8Array): void {
@@ -164,14 +166,14 @@ export class V2Writer implements ContainerWriter {
   #putRaw(bytes: Uint8Array, at: number, length: number): void {
     this.#out.u8(RECORD_FLAGS | RecordType.RAW);
     this.#putSize(length);
-    this.#out.put(bytes.subarray(at, at + length));
+    this.#out.putPart(bytes, at, length);
   }
 
   /** A block of 4096 bytes: as zeros, compressed, or raw. */
   #putWhole(bytes: Uint8Array, at: number): void {
     const out = this.#out;
     const compresses = this.#compression === 'lzf';
-    if (compresses && isZero(bytes, at)) {
+    if (compresses && isZero(bytes, at, BLOCK)) {
       this.#putCompressed(Encoding.ZERO, bytes, at, 0, BLOCK);
       return;
     }
@@ -187,7 +189,7 @@ export class V2Writer implements ContainerWriter {
 
   #putCompressed(encoding: number, bytes: Uint8Array, at: number, length: number, size: number): void {
     this.#putCompressedHead(encoding, length, size);
-    this.#out.put(bytes.subarray(at, at + length));
+    this.#out.putPart(bytes, at, length);
   }
 
   /** Erratum 3: the size of compressed data always takes three bytes. */
@@ -235,10 +237,4 @@ export function fixed(text: string, size: number): Uint8Array {
 function sealed(bytes: Uint8Array, crcField: number): Uint8Array {
   new DataView(bytes.buffer, bytes.byteOffset).setUint32(crcField, crc32(bytes), true);
   return bytes;
-}
-
-const ZEROS = Buffer.alloc(BLOCK);
-
-function isZero(bytes: Uint8Array, at: number): boolean {
-  return bytes[at] === 0 && ZEROS.compare(bytes, at, at + BLOCK) === 0;
 }

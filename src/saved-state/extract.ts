@@ -65,6 +65,7 @@ export async function extract(source: ByteSource, target: ImageTarget, options: 
   await walkState(source, { ...passing, deep: true, sink });
   await sink.flush();
   if (plan.full) for (const { start, end } of plan.existing) await sink.fillUnwritten(start, end);
+  sink.release();
   await target.truncate(plan.layout.size);
   return { what: plan.what, format: options.format ?? 'raw', size: plan.layout.size, ranges: plan.ranges };
 }

@@ -1,3 +1,4 @@
+import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { MIB, PAGE_SIZE } from '../../formats/units.ts';
@@ -20,7 +21,7 @@ export class ImageSink implements PageSink {
   readonly #placement: Placement;
   readonly #zeros: 'write' | 'skip';
   readonly #size: number;
-  readonly #run = new Uint8Array(RUN_SIZE);
+  readonly #run = takeBuffer(RUN_SIZE);
   #runOffset = 0;
   #runLength = 0;
   /** Pages of the image that were written, by `slotOf`. */
@@ -64,6 +65,11 @@ export class ImageSink implements PageSink {
       await this.#write(offset, length);
       offset += Math.max(length, PAGE_SIZE);
     }
+  }
+
+  /** Gives the memory back, after the last flush. */
+  release(): void {
+    returnBuffer(this.#run);
   }
 
   /** Writes what was gathered. */

@@ -3,7 +3,7 @@ import { isMmio2, isRam, PageKind } from '../../formats/pgm/page-batch.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
 import { deriveLayout } from './convert/machine-layout.ts';
 import { placesOf } from './convert/range-map.ts';
-import type { RangeNaming } from './fingerprint.ts';
+import type { RangeNaming } from './hashing-sink.ts';
 import { mmio2Address } from './memory-map.ts';
 import type { SavedState } from './state.ts';
 

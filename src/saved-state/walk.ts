@@ -51,8 +51,12 @@ const MANY_MORE: Finding = { severity: 'error', code: 'more', message: 'One of v
 export async function walkState(source: ByteSource, options: WalkOptions = {}): Promise<SavedState> {
   let walk: Walk | undefined;
   const container = await openContainer(source, (error) => (walk ? walk.report(error) : (options.onDamage ?? throwDamage)(error)), options);
-  walk = new Walk(container, options);
-  return walk.run();
+  try {
+    walk = new Walk(container, options);
+    return await walk.run();
+  } finally {
+    container.release();
+  }
 }
 
 class Walk {

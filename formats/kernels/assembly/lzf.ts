@@ -2,7 +2,7 @@
 //
 // Copies go in steps of 8 bytes and may read behind the block, but write only where the result belongs.
 
-import { TABLE } from './memory';
+import { BATCH_AT, BATCH_LENGTH, TABLE } from './memory';
 
 const HASH_BITS: u32 = 13;
 const TABLE_SIZE: usize = (1 << HASH_BITS) * 2;
@@ -67,30 +67,95 @@ export function lzfDecode(at: usize, length: usize, to: usize, size: usize): boo
   return output === limit;
 }
 
-/** Whether `lzfDecode` would succeed. */
+/**
+ * Whether `lzfDecode` would succeed. Literals and copies come in no order that a processor could guess, so one computation does for all: `copy` and
+ * `long` are all ones for a copy, and for one whose length has a byte of its own. Bytes behind the block are read, but nothing depends on them.
+ */
 export function lzfWalk(at: usize, length: usize, size: usize): bool {
-  const end = at + length;
-  let input = at;
-  let output: usize = 0;
-  while (input < end) {
-    const control = <usize>load<u8>(input++);
-    if (control < 0x20) {
-      output += control + 1;
-      input += control + 1;
-      if (output > size) return false;
-      continue;
+  return walkRest(at, at + length, 0, size);
+}
+
+/**
+ * Whether `lzfWalk` would succeed for each block of the batch. Two of them take turns: what comes next in a block depends on what came before, so one
+ * alone keeps a processor waiting.
+ */
+export function lzfWalkBatch(count: usize, size: usize): bool {
+  let next: usize = 0;
+  let input: usize = 0;
+  let end: usize = 0;
+  let output = <i32>size;
+  let input2: usize = 0;
+  let end2: usize = 0;
+  let output2 = <i32>size;
+  let bad: i32 = 0;
+  for (;;) {
+    while (input < end && input2 < end2) {
+      const control = <i32>load<u8>(input);
+      const control2 = <i32>load<u8>(input2);
+      const copy = (0x1f - control) >> 31;
+      const copy2 = (0x1f - control2) >> 31;
+      const long = (0xdf - control) >> 31;
+      const long2 = (0xdf - control2) >> 31;
+      bad |= beyond(input, control, copy, long, output) | beyond(input2, control2, copy2, long2, output2);
+      output += expanded(input, control, copy, long);
+      output2 += expanded(input2, control2, copy2, long2);
+      input += taken(control, copy, long);
+      input2 += taken(control2, copy2, long2);
     }
-    let count = (control >> 5) + 2;
-    if (count === 9) {
-      if (input >= end) return false;
-      count += <usize>load<u8>(input++);
+    if (input >= end) {
+      if (bad < 0 || input !== end || output !== <i32>size) return false;
+      if (next === count) return input2 >= end2 ? input2 === end2 && output2 === <i32>size : walkRest(input2, end2, output2, size);
+      input = <usize>load<u32>(BATCH_AT + (next << 2));
+      end = input + <usize>load<u32>(BATCH_LENGTH + (next << 2));
+      output = 0;
+    } else {
+      if (bad < 0 || input2 !== end2 || output2 !== <i32>size) return false;
+      if (next === count) return walkRest(input, end, output, size);
+      input2 = <usize>load<u32>(BATCH_AT + (next << 2));
+      end2 = input2 + <usize>load<u32>(BATCH_LENGTH + (next << 2));
+      output2 = 0;
     }
-    if (input >= end) return false;
-    if (((control & 0x1f) << 8) + <usize>load<u8>(input++) >= output) return false;
-    output += count;
-    if (output > size) return false;
+    next++;
   }
-  return input === end && output === size;
+  // AssemblyScript wants it.
+  return false;
+}
+
+/** The same for a block of which `output` bytes have been expanded. */
+function walkRest(at: usize, end: usize, done: i32, size: usize): bool {
+  let input = at;
+  let output = done;
+  let bad: i32 = 0;
+  while (input < end) {
+    const control = <i32>load<u8>(input);
+    const copy = (0x1f - control) >> 31;
+    const long = (0xdf - control) >> 31;
+    bad |= beyond(input, control, copy, long, output);
+    output += expanded(input, control, copy, long);
+    input += taken(control, copy, long);
+  }
+  return bad >= 0 && input === end && output === <i32>size;
+}
+
+/** Negative where a copy's distance goes beyond the start. */
+// @ts-ignore: decorators are AssemblyScript's
+@inline
+function beyond(input: usize, control: i32, copy: i32, long: i32, output: i32): i32 {
+  return output - (copy & (((control & 0x1f) << 8) + <i32>load<u8>(input + <usize>(long & 1), 1) + 1));
+}
+
+/** Bytes that a token gives. */
+// @ts-ignore: decorators are AssemblyScript's
+@inline
+function expanded(input: usize, control: i32, copy: i32, long: i32): i32 {
+  return control + 1 + (copy & ((control >> 5) + 1 - control)) + (long & <i32>load<u8>(input, 1));
+}
+
+/** Bytes that a token takes. */
+// @ts-ignore: decorators are AssemblyScript's
+@inline
+function taken(control: i32, copy: i32, long: i32): usize {
+  return <usize>(control + 2 - (copy & control) - long);
 }
 
 // @ts-ignore: decorators are AssemblyScript's

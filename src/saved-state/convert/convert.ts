@@ -4,7 +4,8 @@ import { UsageError } from '../../../formats/errors.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
-import { type FingerprintOptions, fingerprint, type RangeNaming, sameIds } from '../fingerprint.ts';
+import { fingerprint, sameIds } from '../fingerprint.ts';
+import type { Hashed, RangeNaming } from '../hashing-sink.ts';
 import type { SavedState } from '../state.ts';
 import { type WalkOptions, walkState } from '../walk.ts';
 import { LastPasses } from './last-pass.ts';
@@ -128,7 +129,7 @@ function reportOf(state: SavedState, plan: ConvertPlan): ConvertReport {
 /** Blocks that passed as they were are compared as they are stored; only when these differ are contents compared. */
 async function prove(source: ByteSource, sink: ReadableSink, { naming, plan }: Preparation, { signal, onProgress }: ConvertRun): Promise<Proof> {
   const written = await sink.readBack();
-  const attempt = async (of: FingerprintOptions['of']) => {
+  const attempt = async (of: Hashed) => {
     const common = { of, ...(signal ? { signal } : {}) };
     const own = await fingerprint(source, {
       ...common,

@@ -2,7 +2,7 @@ import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import type { Mmio2Entry } from '../../../formats/pgm/layouts.ts';
 import { isMmio2, isRam, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
-import type { RangeNaming } from '../fingerprint.ts';
+import type { RangeNaming } from '../hashing-sink.ts';
 import type { SavedState } from '../state.ts';
 import type { MachineLayout } from './machine-layout.ts';
 

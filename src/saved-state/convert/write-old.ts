@@ -37,6 +37,7 @@ export async function writeOldPgm(source: ByteSource, state: SavedState, out: Co
     const sink = new ImageSink(spool, places, Number.MAX_SAFE_INTEGER, 'skip');
     await walkState(source, { skipCrc: true, sink });
     await sink.flush();
+    sink.release();
     await new OldUnit(state, out, target, places, spool).write();
   } finally {
     spool.close();

@@ -56,8 +56,17 @@ class StateWriter {
   }
 
   async run(): Promise<void> {
-    const { plan } = this.#options;
     const container = await openContainer(this.#source);
+    try {
+      await this.#writeUnits(container);
+    } finally {
+      container.release();
+    }
+    await this.#out.finish();
+  }
+
+  async #writeUnits(container: Container): Promise<void> {
+    const { plan } = this.#options;
     const pgm = this.#newPgmReader(container);
     for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
       if (plan.flatten && isOfLiveSave(unit)) continue;
@@ -69,7 +78,6 @@ class StateWriter {
       this.#out.endUnit();
       await this.#breathe(container);
     }
-    await this.#out.finish();
   }
 
   #headerOf(unit: UnitHeader): UnitHeader {
@@ -87,10 +95,14 @@ class StateWriter {
   async #writeFlat(outer: Container, final: UnitHeader): Promise<void> {
     const writer = this.#passWriter('final');
     const container = await openContainer(this.#source, undefined, { skipCrc: true });
-    const pgm = this.#newPgmReader(container);
-    let pass = 0;
-    for (let unit = await container.nextUnit(); unit && unit.offset <= final.offset; unit = await container.nextUnit()) {
-      if (isPgm(unit)) await this.#putPages(pgm, unit, pass++, writer);
+    try {
+      const pgm = this.#newPgmReader(container);
+      let pass = 0;
+      for (let unit = await container.nextUnit(); unit && unit.offset <= final.offset; unit = await container.nextUnit()) {
+        if (isPgm(unit)) await this.#putPages(pgm, unit, pass++, writer);
+      }
+    } finally {
+      container.release();
     }
     this.#putProtections(writer);
     writer.end();

@@ -1,4 +1,3 @@
-import xxhash from 'xxhash-wasm';
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { EnvironmentError, FormatError, hex, InterruptedError, type Place, SavkitError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
@@ -25,11 +24,10 @@ const PATCH = 0xdb;
 
 /** Says in what a file differs from what it was when its manifest was made. @throws FormatError `bad-manifest` for one that contradicts itself */
 export async function compareWithManifest(source: ByteSource, manifest: Manifest, options: ManifestOptions = {}): Promise<ManifestReport> {
-  const { h64Raw: hash } = await xxhash();
-  const wanted = expectedMemory(manifest, hash);
+  const wanted = expectedMemory(manifest);
   const { signal, onProgress } = options;
   const stretches = manifest.units.map(({ offset, size }) => ({ start: offset, end: offset + size }));
-  const file = await hashFile(source, stretches, hash, {
+  const file = await hashFile(source, stretches, {
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress: (offset: number) => onProgress('hashing', offset) } : {}),
   });
@@ -43,17 +41,17 @@ export async function compareWithManifest(source: ByteSource, manifest: Manifest
 }
 
 /** The page hashes of a manifest, by range. Its roots tell whether it is whole itself. */
-function expectedMemory({ memory }: Manifest, hash: (bytes: Uint8Array) => bigint): Map<string, PageHashes> {
+function expectedMemory({ memory }: Manifest): Map<string, PageHashes> {
   const roots = new Map<string, bigint>();
   const ranges = new Map<string, PageHashes>();
   for (const { name, root, runs } of memory.ranges) {
     const pages = new PageHashes();
     for (const { page, hashes } of runs) for (let i = 0; i < hashes.length; i++) pages.set(page + i, hashes[i]);
-    roots.set(name, treeRoot(pages, hash));
+    roots.set(name, treeRoot(pages));
     if (rootText(roots.get(name) ?? 0n) !== root) throw damagedManifest(`the hashes of ${name} do not give its root`);
     ranges.set(name, pages);
   }
-  if (rootText(rootOfRanges(roots, hash)) !== memory.root) throw damagedManifest('its ranges do not give its root');
+  if (rootText(rootOfRanges(roots)) !== memory.root) throw damagedManifest('its ranges do not give its root');
   return ranges;
 }
 

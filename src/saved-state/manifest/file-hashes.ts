@@ -1,8 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { InterruptedError } from '../../../formats/errors.ts';
+import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
+import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import { KIB, MIB } from '../../../formats/units.ts';
-import type { Hash64 } from './hash-tree.ts';
 
 /** How closely damage is located in the file, whatever stands there. */
 export const BLOCK_SIZE = 16 * KIB;
@@ -28,10 +29,10 @@ interface Options {
 }
 
 /** Hashes a file as it lies there, in one reading. @param stretches ascending, without overlap */
-export async function hashFile(source: ByteSource, stretches: readonly Stretch[], hash: Hash64, { signal, onProgress }: Options = {}): Promise<FileHashes> {
+export async function hashFile(source: ByteSource, stretches: readonly Stretch[], { signal, onProgress }: Options = {}): Promise<FileHashes> {
   const whole = createHash('sha256');
   const parts = new StretchHashes(stretches);
-  const buffer = new Uint8Array(MIB);
+  const buffer = takeBuffer(MIB);
   const blocks: bigint[] = [];
   let offset = 0;
   for (let count = buffer.length; count === buffer.length; offset += count) {
@@ -40,9 +41,10 @@ export async function hashFile(source: ByteSource, stretches: readonly Stretch[]
     const bytes = buffer.subarray(0, count);
     whole.update(bytes);
     parts.update(bytes, offset);
-    for (let at = 0; at < count; at += BLOCK_SIZE) blocks.push(hash(bytes.subarray(at, at + BLOCK_SIZE)));
+    for (let at = 0; at < count; at += BLOCK_SIZE) blocks.push(xxh64(bytes, at, Math.min(BLOCK_SIZE, count - at)));
     onProgress?.(offset);
   }
+  returnBuffer(buffer);
   return { size: offset, sha256: whole.digest('hex'), stretches: parts.finish(), blocks: BigUint64Array.from(blocks) };
 }
 

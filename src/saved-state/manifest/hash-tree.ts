@@ -1,3 +1,4 @@
+import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import type { PageHashes } from '../page-hashes.ts';
 
 /** Children of a node, 4 KiB of hashes: a node covers 2 MiB of memory, its parent 1 GiB. */
@@ -5,22 +6,20 @@ const FAN_OUT = 512;
 /** 512⁴ pages are 256 TiB: more than a range can have. */
 const LEVELS = 4;
 
-export type Hash64 = (bytes: Uint8Array) => bigint;
-
 /**
  * The root of a tree over the hashes of a range's pages. A node is the hash of its children's hashes, 8 bytes each, little endian; 0 when all of them
  * are 0, so that memory which holds only zeros costs nothing.
  */
-export function treeRoot(pages: PageHashes, hash: Hash64): bigint {
+export function treeRoot(pages: PageHashes): bigint {
   let level = new Map<number, BigUint64Array>();
   for (const { page, hashes } of pages.runs()) for (let i = 0; i < hashes.length; i++) setChild(level, page + i, hashes[i]);
-  for (let height = 1; height < LEVELS; height++) level = parentsOf(level, hash);
-  return level.size === 0 ? 0n : nodeHash(level.get(0) as BigUint64Array, hash);
+  for (let height = 1; height < LEVELS; height++) level = parentsOf(level);
+  return level.size === 0 ? 0n : nodeHash(level.get(0) as BigUint64Array);
 }
 
-function parentsOf(level: Map<number, BigUint64Array>, hash: Hash64): Map<number, BigUint64Array> {
+function parentsOf(level: Map<number, BigUint64Array>): Map<number, BigUint64Array> {
   const parents = new Map<number, BigUint64Array>();
-  for (const [index, children] of level) setChild(parents, index, nodeHash(children, hash));
+  for (const [index, children] of level) setChild(parents, index, nodeHash(children));
   return parents;
 }
 
@@ -34,12 +33,12 @@ function setChild(level: Map<number, BigUint64Array>, index: number, hash: bigin
   children[index % FAN_OUT] = hash;
 }
 
-function nodeHash(children: BigUint64Array, hash: Hash64): bigint {
-  return hash(new Uint8Array(children.buffer, children.byteOffset, children.byteLength));
+function nodeHash(children: BigUint64Array): bigint {
+  return xxh64(new Uint8Array(children.buffer, children.byteOffset, children.byteLength));
 }
 
 /** One hash for several ranges, whatever their order. */
-export function rootOfRanges(roots: ReadonlyMap<string, bigint>, hash: Hash64): bigint {
+export function rootOfRanges(roots: ReadonlyMap<string, bigint>): bigint {
   const text = [...roots].map(([name, root]) => `${name}\0${root.toString(16)}\n`).sort();
-  return hash(Buffer.from(text.join(''), 'utf8'));
+  return xxh64(Buffer.from(text.join(''), 'utf8'));
 }

@@ -1,4 +1,3 @@
-import xxhash from 'xxhash-wasm';
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { type Pass, UsageError } from '../../../formats/errors.ts';
 import { releaseText } from '../describe.ts';
@@ -9,7 +8,7 @@ import { namesOf } from '../range-names.ts';
 import type { SavedState } from '../state.ts';
 import { type WalkOptions, walkState } from '../walk.ts';
 import { hashFile, type Stretch } from './file-hashes.ts';
-import { type Hash64, rootOfRanges, treeRoot } from './hash-tree.ts';
+import { rootOfRanges, treeRoot } from './hash-tree.ts';
 
 /** What a state was when it was good, so that damage can be named later. */
 export interface Manifest {
@@ -52,7 +51,6 @@ export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
 export async function makeManifest(source: ByteSource, { signal, onProgress }: ManifestOptions = {}): Promise<Manifest> {
   if (!source.seekable) throw new UsageError('not-seekable', `Cannot make a manifest of ${source.name}: it has to be read several times`);
   const stopping = signal ? { signal } : {};
-  const { h64Raw: hash } = await xxhash();
   const looked = await walkState(source, { ...stopping, skipCrc: true });
   const { state, memory } = await hashMemory(source, {
     ...stopping,
@@ -60,7 +58,7 @@ export async function makeManifest(source: ByteSource, { signal, onProgress }: M
     naming: namesOf(looked).naming,
     ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
   });
-  const file = await hashFile(source, state.units.map(stretchOf), hash, {
+  const file = await hashFile(source, state.units.map(stretchOf), {
     ...stopping,
     ...(onProgress ? { onProgress: (offset: number) => onProgress('hashing', offset) } : {}),
   });
@@ -73,7 +71,7 @@ export async function makeManifest(source: ByteSource, { signal, onProgress }: M
     ...(release ? { release: releaseText(release) } : {}),
     units: state.units.map((unit, i) => describeUnit(unit, file.stretches[i])),
     fields: Object.fromEntries(fieldsOf(state)),
-    memory: describeMemory(memory, hash),
+    memory: describeMemory(memory),
   };
 }
 
@@ -85,14 +83,14 @@ function describeUnit({ name, instance, version, pass, offset, size }: SavedStat
   return { name, instance, version, pass, offset, size, sha256 };
 }
 
-function describeMemory(memory: ReadonlyMap<string, PageHashes>, hash: Hash64): Manifest['memory'] {
-  const roots = new Map([...memory].map(([name, pages]) => [name, treeRoot(pages, hash)]));
+function describeMemory(memory: ReadonlyMap<string, PageHashes>): Manifest['memory'] {
+  const roots = new Map([...memory].map(([name, pages]) => [name, treeRoot(pages)]));
   const ranges = [...memory].map(([name, pages]) => ({
     name,
     root: rootText(roots.get(name) ?? 0n),
     runs: [...pages.runs()].map(({ page, hashes }) => ({ page, hashes: hashes.slice() })),
   }));
-  return { root: rootText(rootOfRanges(roots, hash)), ranges };
+  return { root: rootText(rootOfRanges(roots)), ranges };
 }
 
 export function rootText(root: bigint): string {

@@ -1,4 +1,4 @@
-import xxhash from 'xxhash-wasm';
+import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import { PageHashes } from '../page-hashes.ts';
@@ -19,16 +19,7 @@ export type PassPages = Map<PageGroup, PageHashes>;
 /** Takes the pages of all passes. */
 export class PageSurvey {
   readonly passes: PassPages[] = [];
-  readonly #hash: (bytes: Uint8Array, seed: bigint) => bigint;
   readonly #page = new Uint8Array(PAGE_SIZE);
-
-  static async create(): Promise<PageSurvey> {
-    return new PageSurvey((await xxhash()).h64Raw);
-  }
-
-  private constructor(hash: (bytes: Uint8Array, seed: bigint) => bigint) {
-    this.#hash = hash;
-  }
 
   readonly pages = (batch: PageBatch, pass: number): void => {
     if (batch.floating) return;
@@ -44,7 +35,7 @@ export class PageSurvey {
       }
       batch.decode(i, this.#page, 0);
       // 0 stands for pages that were not there.
-      pages.set(batch.page[i], this.#hash(this.#page, BigInt((kind << 8) | batch.protection[i])) || 1n);
+      pages.set(batch.page[i], xxh64(this.#page) ^ BigInt((kind << 8) | batch.protection[i]) || 1n);
     }
   };
 }

@@ -93,7 +93,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
   const { anchors } = finder;
   const readings = [];
   for (const patchWith of PATCHES) {
-    const survey = await PageSurvey.create();
+    const survey = new PageSurvey();
     readings.push({ survey, survivors: await readSurvivors(source, survey, { ...stopping, ...progress('checking'), anchors, patchWith }) });
   }
   const [{ survey: a, survivors }, { survey: b }] = readings;

@@ -55,8 +55,12 @@ export async function readSurvivors(source: ByteSource, visitor: Visitor, option
   let reader: SurvivorReader | undefined;
   const early: SavkitError[] = [];
   const container = await openContainer(source, (error) => (reader ? reader.note(error) : early.push(error)));
-  reader = new SurvivorReader(container, visitor, options, early);
-  return reader.run();
+  try {
+    reader = new SurvivorReader(container, visitor, options, early);
+    return await reader.run();
+  } finally {
+    container.release();
+  }
 }
 
 class SurvivorReader {
