@@ -1,0 +1,174 @@
+import { hex } from '../../formats/errors.ts';
+import type { GuestMemory } from '../pgm/guest-memory.ts';
+import { controlAddress } from './area.ts';
+import { CONTROL_SIZE, type ControlBlock, readControl, writeControl } from './control-block.ts';
+import { fillPattern, PATTERN_HEAD } from './pattern.ts';
+import { DevicePlaces, type Places, RamPlaces } from './places.ts';
+import { lastSteps, NOWHERE, type Schedule, scheduleOf, UNTOUCHED, WORKLOAD_KINDS, type WorkloadKind } from './schedule.ts';
+import { checkBlock, newBlock, readTrace, type WorkloadOptions } from './workload.ts';
+
+/** Something that is not what the workload left there. */
+export interface GuestFault {
+  what: string;
+  place: number;
+  gcPhys?: number;
+  expected: string;
+  found: string;
+}
+
+export interface GuestCheck {
+  steps: number;
+  ticks: number;
+  /** Pages whose content was compared. */
+  pages: number;
+  /** The first faults, of this check and of all steps before it; none where all is well. */
+  faults: readonly GuestFault[];
+}
+
+const FAULT_LIMIT = 16;
+/** Bytes that a step compares before it writes; the check compares all. */
+const LOOK = 64;
+
+/**
+ * A guest that is nothing but a workload. All that it knows stands in guest memory, so that it continues wherever this memory goes. It notices
+ * each write that got lost: before it writes a page it looks whether the last step's pattern is still there, and at each tick whether its control
+ * block is what it was.
+ */
+export class Guest {
+  readonly block: ControlBlock;
+  readonly schedule: Schedule;
+  readonly #memory: GuestMemory;
+  readonly #controlAt: number;
+  /** What it works on. */
+  readonly places: Places;
+  /** Last step by place: derived from the schedule, to compare with what memory holds. */
+  readonly #last: Float64Array;
+  readonly #words: Uint32Array;
+  readonly #bytes: Uint8Array;
+  readonly #found: Uint8Array;
+  readonly #control = new Uint8Array(CONTROL_SIZE);
+  readonly #controlFound = new Uint8Array(CONTROL_SIZE);
+  readonly #faults: GuestFault[] = [];
+  /** Called with each place that is written or freed, for recording. */
+  onTouch: ((place: number) => void) | undefined;
+
+  private constructor(memory: GuestMemory, block: ControlBlock, trace: Uint32Array | undefined) {
+    this.#memory = memory;
+    this.block = block;
+    this.#controlAt = controlAddress(memory);
+    const kind = WORKLOAD_KINDS[block.kind];
+    this.places = kind === 'device' ? new DevicePlaces(memory, block) : new RamPlaces(memory, block);
+    this.schedule = scheduleOf(kind, block.seed, block.places, trace);
+    this.#last = lastSteps(this.schedule, block.steps);
+    this.#words = new Uint32Array(block.patternSize / 4);
+    this.#bytes = new Uint8Array(this.#words.buffer);
+    this.#found = new Uint8Array(block.patternSize);
+    writeControl(block, this.#control);
+  }
+
+  /** Puts a workload into memory; it overwrites the area that it uses. @throws UsageError for options that fit no machine */
+  static install(memory: GuestMemory, options: WorkloadOptions): Guest {
+    const block = newBlock(memory, options);
+    const trace = options.trace?.places;
+    if (trace) memory.write(block.traceStart, new Uint8Array(trace.buffer, trace.byteOffset, trace.byteLength));
+    const guest = new Guest(memory, block, trace);
+    memory.write(guest.#controlAt, guest.#control);
+    return guest;
+  }
+
+  /** The workload that memory holds, to be continued; undefined where there is none. @throws FormatError `bad-workload` where it makes no sense */
+  static find(memory: GuestMemory): Guest | undefined {
+    const bytes = new Uint8Array(CONTROL_SIZE);
+    memory.read(controlAddress(memory), bytes);
+    const block = readControl(bytes);
+    if (!block) return undefined;
+    checkBlock(memory, block);
+    return new Guest(memory, block, block.traceLength > 0 ? readTrace(memory, block) : undefined);
+  }
+
+  get kind(): WorkloadKind {
+    return WORKLOAD_KINDS[this.block.kind];
+  }
+  get faults(): readonly GuestFault[] {
+    return this.#faults;
+  }
+
+  /** One time slice: so many steps. */
+  tick(steps: number): void {
+    this.#beginTick();
+    for (let i = 0; i < steps; i++) this.#step();
+    this.#endTick();
+  }
+
+  /** One time slice of a trace: the steps of so many intervals. */
+  tickIntervals(intervals: number): void {
+    this.#beginTick();
+    for (let i = 0; i < intervals; i++) while (this.#step() !== NOWHERE);
+    this.#endTick();
+  }
+
+  /** Compares all memory of the workload with what its steps have left there. */
+  check(): GuestCheck {
+    this.#compareControl();
+    let pages = 0;
+    for (let place = 0; place < this.#last.length; place++) {
+      if (this.#last[place] === UNTOUCHED) continue;
+      pages++;
+      this.#compare(place, this.block.patternSize);
+    }
+    const { steps, ticks } = this.block;
+    return { steps, ticks, pages, faults: this.#faults };
+  }
+
+  #beginTick(): void {
+    this.#compareControl();
+    this.block.ticks++;
+  }
+
+  #endTick(): void {
+    writeControl(this.block, this.#control);
+    this.#memory.write(this.#controlAt, this.#control);
+  }
+
+  /** @returns the place */
+  #step(): number {
+    const step = this.block.steps++;
+    const place = this.schedule.placeOf(step);
+    if (place === NOWHERE) return place;
+    if (this.#last[place] !== UNTOUCHED) this.#compare(place, Math.min(LOOK, this.block.patternSize));
+    if (this.schedule.frees(step)) this.places.free(place);
+    else {
+      fillPattern(this.#words, this.block.seed, place, step);
+      this.places.write(place, this.#bytes);
+    }
+    this.#last[place] = step;
+    this.onTouch?.(place);
+    return place;
+  }
+
+  #compareControl(): void {
+    this.#memory.read(this.#controlAt, this.#controlFound);
+    if (Buffer.compare(this.#control, this.#controlFound) === 0) return;
+    const found = readControl(this.#controlFound);
+    const text = (block: ControlBlock | undefined) => (block ? `tick ${block.ticks}, step ${block.steps}` : 'no control block');
+    this.#note({ what: 'control block', place: NOWHERE, gcPhys: this.#controlAt, expected: text(readControl(this.#control)), found: text(found) });
+  }
+
+  #compare(place: number, size: number): void {
+    const last = this.#last[place];
+    const found = this.#found.subarray(0, size);
+    this.places.read(place, found);
+    if (this.schedule.frees(last)) this.#words.fill(0);
+    else fillPattern(this.#words, this.block.seed, place, last);
+    if (Buffer.compare(found, this.#bytes.subarray(0, size)) === 0) return;
+    const { gcPhys, where } = this.places.nameOf(place);
+    const words = new Uint32Array(found.slice(0, PATTERN_HEAD).buffer);
+    const expected = this.schedule.frees(last) ? 'zeros' : `step ${last}`;
+    const fault = { what: where, place, expected, found: `step ${words[0] + words[1] * 0x1_0000_0000} of place ${words[2]}, word ${hex(words[3])}` };
+    this.#note(gcPhys === undefined ? fault : { ...fault, gcPhys });
+  }
+
+  #note(fault: GuestFault): void {
+    if (this.#faults.length < FAULT_LIMIT) this.#faults.push(fault);
+  }
+}

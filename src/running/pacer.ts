@@ -1,0 +1,31 @@
+/** A machine that was held up does not make up for more than this. */
+const MAX_CATCH_UP_MS = 100;
+
+/** Tells how many steps are due, from time that passes; parts of a step are kept for the next call. */
+export class Pacer {
+  /** Share of the time that the guest is held back, 0 to 0.99. */
+  throttle = 0;
+  readonly #perMs: number;
+  #at: number;
+  #part = 0;
+
+  /** @param perSecond steps in a second */
+  constructor(perSecond: number, now: number) {
+    this.#perMs = perSecond / 1000;
+    this.#at = now;
+  }
+
+  /** Time starts here: what was before does not count. */
+  start(now: number): void {
+    this.#at = now;
+  }
+
+  due(now: number): number {
+    const ms = Math.min(Math.max(now - this.#at, 0), MAX_CATCH_UP_MS);
+    this.#at = now;
+    this.#part += ms * this.#perMs * (1 - this.throttle);
+    const whole = Math.floor(this.#part);
+    this.#part -= whole;
+    return whole;
+  }
+}

@@ -1,0 +1,90 @@
+import { setTimeout } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../formats/binary/source.ts';
+import { MemorySink } from '../../formats/testing/memory-sink.ts';
+import { FOUR_GIB, MIB } from '../../formats/units.ts';
+import { loadState } from '../saved-state/load.ts';
+import { saveState } from '../saved-state/save.ts';
+import { verify } from '../saved-state/verify.ts';
+import { emptyMachine } from './empty-machine.ts';
+import { Pacer } from './pacer.ts';
+import { RunningMachine } from './running-machine.ts';
+
+describe('RunningMachine', () => {
+  it('executes while others await, and not while it is paused', async () => {
+    const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'random', rate: 20_000 });
+    expect(running.state).toBe('suspended');
+    running.resume();
+    await setTimeout(60);
+    running.pause();
+    const { steps } = running.guest.block;
+    expect(steps).toBeGreaterThan(100);
+    await setTimeout(20);
+    expect(running.guest.block.steps).toBe(steps);
+    running.resume();
+    await setTimeout(30);
+    expect(running.guest.block.steps).toBeGreaterThan(steps);
+    running.stop();
+    expect(await running.ended).toBeUndefined();
+    expect(running.selfCheck().faults).toEqual([]);
+  });
+
+  it('continues from a saved state where it was', async () => {
+    const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'device', rate: 1000 });
+    running.runSteps(12_345);
+    const sink = new MemorySink();
+    await saveState(running.machine, sink);
+    const source = bufferSource(sink.view());
+    expect((await verify(source)).verdict).toBe('whole');
+    const again = RunningMachine.of(await loadState(source));
+    expect(again.guest.kind).toBe('device');
+    again.runSteps(1000);
+    expect(again.selfCheck()).toMatchObject({ steps: 13_345, faults: [] });
+  });
+
+  it('refuses a machine without a workload, and what its state does not allow', async () => {
+    const machine = await emptyMachine(4 * MIB);
+    expect(() => RunningMachine.of(machine)).toThrow('its memory holds no workload');
+    const running = RunningMachine.of(machine, { kind: 'idle' });
+    expect(() => running.pause()).toThrow('Cannot suspend a machine: it is suspended');
+    running.release();
+    expect(await running.ended).toBeUndefined();
+    expect(() => running.resume()).toThrow('it was handed over');
+  });
+
+  it('ends with what its guest failed of', async () => {
+    const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'scan', rate: 5000 });
+    running.resume();
+    running.memory.setNoMorePhysWrites(true);
+    expect(await running.ended).toMatchObject({ code: 'no-more-writes' });
+    expect(running.state).toBe('guru-meditation');
+  });
+});
+
+describe('emptyMachine()', () => {
+  it('has RAM below and above the hole', async () => {
+    const { memory } = await emptyMachine(4096 * MIB);
+    expect(memory.ranges.all.filter(({ kind }) => kind === 'ram').map(({ start, end }) => [start, end])).toEqual([
+      [0, 0xa0000],
+      [0x100000, 0x200000],
+      [0x200000, 3584 * MIB],
+      [FOUR_GIB, FOUR_GIB + 512 * MIB],
+    ]);
+  });
+
+  it.each([0, 1 * MIB, 4 * MIB + 1, 2 ** 53, Number.NaN])('refuses %d bytes of RAM', async (size) => {
+    await expect(emptyMachine(size)).rejects.toMatchObject({ code: 'bad-ram-size' });
+  });
+});
+
+describe('Pacer', () => {
+  it('makes steps due at their rate, keeps parts, and makes up for no more than 100 ms', () => {
+    const pacer = new Pacer(100, 0);
+    expect([5, 10, 25, 30].map((now) => pacer.due(now))).toEqual([0, 1, 1, 1]);
+    expect(pacer.due(10_000)).toBe(10);
+    pacer.throttle = 0.5;
+    expect(pacer.due(10_100)).toBe(5);
+    pacer.start(20_000);
+    expect(pacer.due(20_020)).toBe(1);
+  });
+});

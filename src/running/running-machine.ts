@@ -1,0 +1,167 @@
+import { UsageError } from '../../formats/errors.ts';
+import { isExecuting, type MachineEvent, type MachineState, nextState } from '../live-save/machine-states.ts';
+import type { GuestMemory } from '../pgm/guest-memory.ts';
+import type { Machine } from '../saved-state/machine.ts';
+import { Guest, type GuestCheck } from './guest.ts';
+import { Pacer } from './pacer.ts';
+import type { WorkloadOptions } from './workload.ts';
+
+/** Time between two slices. */
+const SLICE_MS = 4;
+/** Most time in a slice; others wait for so long. */
+const SLICE_LIMIT_MS = 4;
+/** Steps between two looks at the clock. */
+const STEPS_AT_ONCE = 64;
+const MAX_THROTTLE = 0.99;
+
+/** What a machine has done since it was started here. */
+export interface RunFigures {
+  /** Milliseconds for which it executed. */
+  runMs: number;
+  steps: number;
+  /** Longest time between two slices while it executed: what a guest would notice of saving and sending. */
+  longestGapMs: number;
+  /** Milliseconds of the last pause. */
+  lastPauseMs: number;
+}
+
+/**
+ * A machine that executes a workload, in time slices of the event loop: whoever awaits lets it run on. Pausing takes effect at once, between two
+ * slices.
+ */
+export class RunningMachine {
+  readonly machine: Machine;
+  readonly guest: Guest;
+  readonly figures: RunFigures = { runMs: 0, steps: 0, longestGapMs: 0, lastPauseMs: 0 };
+  #state: MachineState = 'suspended';
+  readonly #pacer: Pacer;
+  #timer: NodeJS.Timeout | undefined;
+  #sliceEnd = 0;
+  #pausedAt = 0;
+  #released = false;
+  #end: (failure?: unknown) => void = () => {};
+  /** Fulfilled when the machine is off or was handed over, with what its guest failed of, if it did. */
+  readonly ended = new Promise<unknown>((resolve) => {
+    this.#end = resolve;
+  });
+
+  /** Suspended at first; `resume()` starts it. */
+  constructor(machine: Machine, guest: Guest) {
+    this.machine = machine;
+    this.guest = guest;
+    const { rate, intervalMs } = guest.block;
+    this.#pacer = new Pacer(intervalMs > 0 ? 1000 / intervalMs : rate, performance.now());
+  }
+
+  /** A machine with a new workload, or with the one that its memory holds. @throws UsageError where there is none and none is named */
+  static of(machine: Machine, workload?: WorkloadOptions): RunningMachine {
+    const guest = workload ? Guest.install(machine.memory, workload) : Guest.find(machine.memory);
+    if (!guest) throw new UsageError('no-workload', 'Cannot run machine: its memory holds no workload, and none was named');
+    return new RunningMachine(machine, guest);
+  }
+
+  get memory(): GuestMemory {
+    return this.machine.memory;
+  }
+  get state(): MachineState {
+    return this.#state;
+  }
+  get throttle(): number {
+    return this.#pacer.throttle;
+  }
+  /** Share of its time that the guest is held back. */
+  set throttle(share: number) {
+    this.#pacer.throttle = Math.min(Math.max(share, 0), MAX_THROTTLE);
+  }
+
+  /** @throws UsageError where the state knows no such event */
+  dispatch(event: MachineEvent): void {
+    if (this.#released) throw new UsageError('handed-over', `Cannot ${event} machine: it was handed over`);
+    this.#state = nextState(this.#state, event);
+    if (isExecuting(this.#state)) this.#start();
+    else this.#halt();
+    if (this.#state === 'off') this.#end();
+  }
+
+  resume(): void {
+    this.dispatch('resume');
+  }
+  pause(): void {
+    this.dispatch('suspend');
+  }
+  stop(): void {
+    this.dispatch('power-off');
+  }
+
+  /** It runs elsewhere now, and never again here. */
+  release(): void {
+    this.#halt();
+    this.#released = true;
+    this.#end();
+  }
+
+  /** Executes so many steps at once, whatever the time: for tests and measurements. */
+  runSteps(steps: number): void {
+    this.guest.tick(steps);
+    this.figures.steps += steps;
+  }
+
+  /** Compares the workload's memory with what it must be. */
+  selfCheck(): GuestCheck {
+    return this.guest.check();
+  }
+
+  #start(): void {
+    if (this.#timer) return;
+    const now = performance.now();
+    if (this.#pausedAt > 0) this.figures.lastPauseMs = now - this.#pausedAt;
+    this.#pacer.start(now);
+    this.#sliceEnd = now;
+    this.#timer = setTimeout(this.#slice, SLICE_MS);
+  }
+
+  #halt(): void {
+    if (!this.#timer) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#pausedAt = performance.now();
+  }
+
+  readonly #slice = () => {
+    const now = performance.now();
+    const { figures } = this;
+    figures.longestGapMs = Math.max(figures.longestGapMs, now - this.#sliceEnd);
+    figures.runMs += now - this.#sliceEnd;
+    try {
+      this.#runDue(this.#pacer.due(now), now + SLICE_LIMIT_MS);
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
+    this.#sliceEnd = performance.now();
+    figures.runMs += this.#sliceEnd - now;
+    this.#timer = setTimeout(this.#slice, SLICE_MS);
+  };
+
+  /** A guest that asks for more than there is time for gets less. */
+  #runDue(due: number, until: number): void {
+    const { guest, figures } = this;
+    const before = guest.block.steps;
+    if (guest.block.intervalMs > 0) guest.tickIntervals(due);
+    else {
+      let left = due;
+      do {
+        const count = Math.min(left, STEPS_AT_ONCE);
+        guest.tick(count);
+        left -= count;
+      } while (left > 0 && performance.now() < until);
+    }
+    figures.steps += guest.block.steps - before;
+  }
+
+  #fail(error: unknown): void {
+    this.#timer = undefined;
+    this.#state = nextState(this.#state, 'guru-meditation');
+    this.#end(error);
+  }
+}

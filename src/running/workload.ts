@@ -1,0 +1,93 @@
+import { FormatError, UsageError } from '../../formats/errors.ts';
+import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import type { GuestMemory } from '../pgm/guest-memory.ts';
+import { addressInArea, checkArea, wholeArea } from './area.ts';
+import type { ControlBlock } from './control-block.ts';
+import { PATTERN_HEAD } from './pattern.ts';
+import { DevicePlaces } from './places.ts';
+import { NOWHERE, WORKLOAD_KINDS, type WorkloadKind } from './schedule.ts';
+
+/** What a workload is started with. */
+export interface WorkloadOptions {
+  kind: WorkloadKind;
+  /** Of all that is random; same seed, same steps. */
+  seed?: number;
+  /** Steps per second; each writes one page. */
+  rate?: number;
+  /** Bytes written by a step, 16 to 4096. */
+  patternSize?: number;
+  /** For `hot`: pages of the hot set. */
+  pages?: number;
+  /** Most memory it uses, in bytes; default: all RAM from 1 MiB on. */
+  size?: number;
+  /** For `trace`: places in their order, `NOWHERE` at the end of each interval, and the milliseconds between these. */
+  trace?: { places: Uint32Array; intervalMs: number };
+}
+
+const DEFAULTS = { seed: 1, rate: 1000, patternSize: 64, pages: 256 };
+/** Entries of a trace: 64 MiB of guest memory. */
+const TRACE_LIMIT = 16 * MIB;
+
+/** The control block of a new workload. @throws UsageError `bad-workload` for options that fit no machine, or not this one */
+export function newBlock(memory: GuestMemory, options: WorkloadOptions): ControlBlock {
+  const { kind, seed, rate, patternSize, pages, trace, size } = { ...DEFAULTS, size: Number.POSITIVE_INFINITY, trace: undefined, ...options };
+  if (!(patternSize >= PATTERN_HEAD && patternSize <= PAGE_SIZE && patternSize % 4 === 0))
+    throw new UsageError('bad-workload', `Cannot run workload: it writes ${patternSize} bytes a step, expected 16 to 4096, a multiple of 4`);
+  if (!(rate >= 1 && rate <= 0xffffffff)) throw new UsageError('bad-workload', `Cannot run workload: rate ${rate}, expected 1 or more steps per second`);
+  if ((kind === 'trace') !== (trace !== undefined))
+    throw new UsageError('bad-workload', 'Cannot run workload: a trace goes with workload trace, and only there');
+  const area = wholeArea(memory, size);
+  const traceLength = trace?.places.length ?? 0;
+  const tracePages = Math.ceil((traceLength * 4) / PAGE_SIZE);
+  // The trace takes the last pages below 4 GiB.
+  area.lowPages -= tracePages;
+  const inArea = kind === 'device' ? new DevicePlaces(memory, area).count : area.lowPages + area.highPages;
+  const used = kind === 'hot' ? Math.min(pages, inArea) : kind === 'counter' ? 1 : kind === 'idle' ? 0 : inArea;
+  const wanted = trace ? trace.places.reduce((most, place) => (place === NOWHERE ? most : Math.max(most, place + 1)), 0) : used;
+  if (inArea < Math.max(wanted, 2) || traceLength > TRACE_LIMIT)
+    throw new UsageError('bad-workload', `Cannot run workload ${kind}: it needs ${Math.max(wanted, 2)} pages, the machine has ${inArea} for it`);
+  return {
+    kind: WORKLOAD_KINDS.indexOf(kind),
+    seed: seed >>> 0,
+    patternSize,
+    rate: Math.floor(rate),
+    places: wanted,
+    steps: 0,
+    ticks: 0,
+    ...area,
+    traceStart: tracePages > 0 ? addressInArea({ ...area, lowPages: area.lowPages + tracePages }, area.lowPages) : 0,
+    traceLength,
+    intervalMs: trace?.intervalMs ?? 0,
+  };
+}
+
+/** What stands in guest memory may have been made to hurt. @throws FormatError `bad-workload` */
+export function checkBlock(memory: GuestMemory, block: ControlBlock): void {
+  const { kind, patternSize, places, lowPages, highPages, rate, traceLength, traceStart, intervalMs, steps } = block;
+  checkArea(memory, block);
+  const name = WORKLOAD_KINDS[kind];
+  const inArea = name === 'device' ? new DevicePlaces(memory, block).count : lowPages + highPages;
+  const hasTrace = name === 'trace';
+  const isSound =
+    name !== undefined &&
+    patternSize >= PATTERN_HEAD &&
+    patternSize <= PAGE_SIZE &&
+    patternSize % 4 === 0 &&
+    rate >= 1 &&
+    steps <= Number.MAX_SAFE_INTEGER &&
+    places <= inArea &&
+    (places > 0 || name === 'idle') &&
+    hasTrace === traceLength > 0 &&
+    traceLength <= TRACE_LIMIT &&
+    (!hasTrace || (intervalMs > 0 && traceStart % PAGE_SIZE === 0));
+  if (!isSound) throw new FormatError('bad-workload', 'Cannot continue workload: its control block makes no sense');
+}
+
+/** The trace that stands in guest memory. @throws FormatError `bad-workload` */
+export function readTrace(memory: GuestMemory, { traceStart, traceLength, places }: ControlBlock): Uint32Array {
+  const trace = new Uint32Array(traceLength);
+  memory.read(traceStart, new Uint8Array(trace.buffer));
+  const isSound = trace.every((place) => place < places || place === NOWHERE) && trace.includes(NOWHERE);
+  if (!isSound) throw new FormatError('bad-workload', 'Cannot continue workload: its trace names pages that it has not');
+  return trace;
+}
