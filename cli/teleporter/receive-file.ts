@@ -2,7 +2,7 @@ import { openFileSink } from '../../formats/binary/sink.ts';
 import { UsageError } from '../../formats/errors.ts';
 import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
 import { awaitSource } from '../../migrations/teleporter/await-source.ts';
-import { flattenInPlace, type ReceiveReport, receiveState, type Then } from '../../migrations/teleporter/receive.ts';
+import { type Ending, flattenInPlace, type ReceiveReport, receiveState } from '../../migrations/teleporter/receive.ts';
 import { passwordFault } from '../../migrations/teleporter/wire.ts';
 import { releaseText } from '../../src/saved-state/describe.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
@@ -16,7 +16,7 @@ export interface ReceiveFileOptions extends CommonOptions {
   listen: string;
   output: string;
   passwordFile?: string;
-  then: Then;
+  then: Ending;
   flatten: boolean;
   wait: number;
   force: boolean;
@@ -42,8 +42,7 @@ export async function receiveFile(options: ReceiveFileOptions, { signal }: Job):
     report.note('connected', `${peer.name} teleports a machine`, { from: peer.name });
     try {
       const received = await receiveState(peer, sink, {
-        // biome-ignore lint/suspicious/noThenProperty: the option's name on the command line
-        then: options.then,
+        ending: options.then,
         signal,
         onProgress: (figures) =>
           report.update(

@@ -11,10 +11,10 @@ import { type Refusal, serveSource } from './receiver.ts';
 import { STATUS_NUMBERS } from './status.ts';
 
 /** What becomes of the machine once its state is here, complete and checked. */
-export type Then = 'hand-over' | 'decline';
+export type Ending = 'hand-over' | 'decline';
 
 export interface ReceiveOptions {
-  then: Then;
+  ending: Ending;
   signal?: AbortSignal;
   onProgress?: (figures: StreamFigures) => void;
 }
@@ -48,7 +48,7 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
   const load = async (stream: FrameSource): Promise<Refusal | undefined> => {
     report = await checkStream(stream, observer, options.signal);
     streamEnd = performance.now();
-    if (options.then === 'decline') return { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: DECLINED };
+    if (options.ending === 'decline') return { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: DECLINED };
     // Slow, and must not fail later: once this is acknowledged the source lets go of its disks.
     await sink.sync();
     return undefined;
@@ -64,6 +64,7 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
 async function checkStream(stream: FrameSource, observer: PassObserver, signal: AbortSignal | undefined): Promise<VerifyReport> {
   const { onUnit, onPages, onProgress } = observer;
   const report = await verify(stream, { stopAtDamage: true, onUnit, onPages, onProgress, ...(signal ? { signal } : {}) });
+  onProgress(stream.offset);
   const fault = report.findings.find(({ severity, code }) => severity === 'error' || INCOMPLETE.includes(code));
   if (fault) throw errorOf(fault);
   if (report.state?.header.format !== '2.0') {

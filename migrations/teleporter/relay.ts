@@ -97,6 +97,7 @@ class Relay {
     try {
       await this.#watch(stream);
       await stream.drain();
+      this.#observer.onProgress(stream.offset);
     } catch (error) {
       // The target is to judge it.
       if (error instanceof FormatError) await this.#target.write(stream.header);

@@ -91,10 +91,7 @@ class SendSession {
       throw await this.#streamFailed(error, frames);
     }
     onStep?.('load-complete', frames.offset);
-    await this.#expectAck('load-complete').catch(async (error) => {
-      if (error instanceof InterruptedError) await this.#sendCancel();
-      throw error;
-    });
+    await this.#expectAck('load-complete');
   }
 
   /** From the first byte of this command on, silence means that the target may run. */
@@ -134,7 +131,11 @@ class SendSession {
   }
 
   async #expectAck(step: SendStep): Promise<void> {
-    const line = await this.#peer.line(REPLY_LIMIT + 1);
+    const line = await this.#peer.line(REPLY_LIMIT + 1).catch(async (error) => {
+      // Whatever the target is doing, it next looks for a command.
+      if (error instanceof InterruptedError && step !== 'password') await this.#sendCancel();
+      throw error;
+    });
     if (!line) throw this.#lost(step);
     const reply = parseReply(line.text);
     if (!reply)

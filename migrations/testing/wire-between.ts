@@ -1,0 +1,32 @@
+import { type Duplex, duplexPair } from 'node:stream';
+
+/** Where a link breaks: after so many bytes of one direction. */
+export interface Cut {
+  direction: 'forth' | 'back';
+  after: number;
+}
+
+/** A link in memory that may break; both ends then see a broken connection. `bytes` counts what went each way. */
+export function wireBetween(cut?: Cut): { left: Duplex; right: Duplex; bytes: { forth: number; back: number } } {
+  const [left, innerLeft] = duplexPair();
+  const [right, innerRight] = duplexPair();
+  const bytes = { forth: 0, back: 0 };
+  const carry = (from: Duplex, to: Duplex, direction: 'forth' | 'back') => {
+    from.on('data', (chunk: Buffer) => {
+      const left_ = cut?.direction === direction ? cut.after - bytes[direction] : Number.POSITIVE_INFINITY;
+      const part = chunk.subarray(0, Math.max(0, left_));
+      bytes[direction] += part.length;
+      if (part.length > 0) to.write(part);
+      if (part.length === chunk.length) return;
+      // What was sent before the break still arrives.
+      setImmediate(() => setImmediate(breakLink));
+    });
+    from.on('end', () => to.end());
+  };
+  const breakLink = () => {
+    for (const end of [left, right]) end.destroy(new Error('the link broke'));
+  };
+  carry(innerLeft, innerRight, 'forth');
+  carry(innerRight, innerLeft, 'back');
+  return { left, right, bytes };
+}
