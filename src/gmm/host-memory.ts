@@ -53,6 +53,11 @@ export class HostMemory {
     this.#totals = new HostTotals(maxPages, seeded);
   }
 
+  /** Do machines bring their chunks themselves? Then no pages are shared. */
+  get isSeeded(): boolean {
+    return this.#totals.isSeeded;
+  }
+
   /** Registers a machine. Close the account when the machine ends. */
   openAccount(): HostAccount {
     const account = new HostAccount(++this.#accountsOpened, this.#pool, this.#totals, () => this.accounts.delete(account));

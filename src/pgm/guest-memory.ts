@@ -3,11 +3,13 @@ import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
 import { HostMemory } from '../gmm/host-memory.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import { A20Gate } from './a20-gate.ts';
+import { Balloon } from './balloon.ts';
 import { checkStretch } from './check-stretch.ts';
 import { GuestPages } from './guest-pages.ts';
 import { HostBacking } from './host-backing.ts';
 import { MmioRanges } from './mmio-ranges.ts';
 import { Mmio2Ranges } from './mmio2-ranges.ts';
+import { PageRequests } from './page-requests.ts';
 import { HandlerState, PageState } from './page-states.ts';
 import { copyOut, PhysAccess } from './phys-access.ts';
 import { PhysHandlers } from './phys-handlers.ts';
@@ -37,6 +39,9 @@ export class GuestMemory implements PhysMemory {
   readonly roms: RomRanges;
   readonly mmio2: Mmio2Ranges;
   readonly mmio: MmioRanges;
+  readonly balloon: Balloon;
+  /** What others ask of this machine. */
+  readonly requests: PageRequests;
   readonly a20 = new A20Gate();
   readonly accesses: AccessCounts = { reads: 0, readBytes: 0, writes: 0, writeBytes: 0 };
   readonly #backing: HostBacking;
@@ -51,6 +56,12 @@ export class GuestMemory implements PhysMemory {
     this.roms = new RomRanges(this.ranges, this.pages, this.handlers);
     this.mmio2 = new Mmio2Ranges(this.ranges, this.pages, this.handlers);
     this.mmio = new MmioRanges(this.ranges, this.pages, this.handlers);
+    this.balloon = new Balloon(this.ranges, this.pages);
+    this.requests = new PageRequests(this.ranges, this.pages, this.monitor);
+    backing.account.moveOut = (isLeaving) => {
+      backing.handy.moveOut(isLeaving);
+      this.requests.moveOut(isLeaving);
+    };
     this.#access = new PhysAccess(this.ranges, this.pages, this.handlers);
   }
 

@@ -71,6 +71,13 @@ export class HandyPages {
     return 'ok';
   }
 
+  /** Exchanges pages that are to become free on the host. */
+  moveOut(isLeaving: (pageId: number) => boolean): void {
+    for (let i = 0; i < this.#count; i++) {
+      if (isLeaving(this.#stock[i])) this.#stock[i] = this.#account.movePage(this.#stock[i]) || this.#stock[i];
+    }
+  }
+
   /** Gives the stock back. */
   release(): void {
     this.#account.freePages('base', this.#stock, this.#count);
