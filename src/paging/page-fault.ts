@@ -29,16 +29,16 @@ export function faultOf(walker: Walker, access: AccessKind): number {
 
 /**
  * Sets accessed bits at every level and, for a write, the dirty bit of the leaf, as a processor does after a walk without fault; writes
- * only what changes.
+ * only what changes, the low half of an entry at a time.
  */
-export function noteAccess(walker: Walker, access: AccessKind, writeU32: (gcPhys: number, value: number) => void): void {
+export function noteAccess(walker: Walker, access: AccessKind, write: (gcPhys: number, value: number, old: number) => void): void {
   for (let i = 0; i < walker.depth; i++) {
     if (!walker.levels[i].hasRights) continue;
     const isLeaf = i === walker.depth - 1;
     const low = walker.entryLow[i];
     const wanted = (low | A | (isLeaf && (access & PageFault.WRITE) !== 0 ? D : 0)) >>> 0;
     if (wanted === low) continue;
-    writeU32(walker.entryAddress[i], wanted);
+    write(walker.entryAddress[i], wanted, low);
     walker.entryLow[i] = wanted;
   }
   walker.rights |= A;

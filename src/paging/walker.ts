@@ -129,7 +129,7 @@ export class Walker {
 }
 
 /** Which entry of a table an address uses; `high` and `low` are its halves of 32 bits. */
-export function indexIn({ shift, indexMask }: WalkLevel, high: number, low: number): number {
+export function indexIn({ shift, indexMask }: Pick<WalkLevel, 'shift' | 'indexMask'>, high: number, low: number): number {
   return (shift >= 32 ? high >>> (shift - 32) : (high << (32 - shift)) | (low >>> shift)) & indexMask;
 }
 

@@ -1,0 +1,115 @@
+import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PageState, PageType } from '../../pgm/page-states.ts';
+import { latchPdptes } from '../address-space.ts';
+import { CR4_PGE, hasPaging } from '../modes.ts';
+import type { ModeChangeStatus } from './mode-change.ts';
+import { NIL_INDEX } from './pool.ts';
+import type { ShadowCpu } from './shadow-cpu.ts';
+
+/** Made-up addresses of roots that shadow no guest table: beyond all real ones. */
+const MADE_UP = 2 ** 63;
+const MADE_UP_NARROW = 2 ** 62;
+
+/** The root of one CPU's shadow tables, and what has to be done about it before the guest runs on (paging.md 4). */
+export class Cr3 {
+  readonly #cpu: ShadowCpu;
+  /** Forced actions: sync CR3, global or not. */
+  #sync: 'no' | 'non-global' | 'global' = 'no';
+  /** Sync flags: virtual handlers changed; stay pending for ever (a debugger's toggle); the root could not be mapped. */
+  readonly flags = { updateVirtual: false, always: false, mapCr3: false };
+  /** Legacy PAE's pointers as of the last load. */
+  latched: readonly bigint[] | undefined;
+  /** Called at a sync when virtual handlers have changed. */
+  onUpdateVirtual: (() => void) | undefined;
+
+  constructor(cpu: ShadowCpu) {
+    this.#cpu = cpu;
+  }
+
+  get isSyncPending(): boolean {
+    return this.#sync !== 'no';
+  }
+
+  requestSync(kind: 'non-global' | 'global' = 'global'): void {
+    if (this.#sync !== 'global') this.#sync = kind;
+  }
+
+  /** A move to CR3 (`PGMFlushTLB`): the same value costs no more than the forgetting of translations. */
+  load(): ModeChangeStatus {
+    const { counts, walker, registers, tlb } = this.#cpu;
+    this.requestSync((registers.cr4 & CR4_PGE) === 0n ? 'global' : 'non-global');
+    tlb.flush();
+    if (!walker) return 'ok';
+    const root = Number(registers.cr3 & walker.scheme.rootMask);
+    const isSame = root === walker.root && !this.flags.mapCr3;
+    if (isSame) counts.sameCr3Loads++;
+    else counts.cr3Loads++;
+    return isSame && !walker.scheme.latchesRoot ? 'ok' : this.map();
+  }
+
+  /** Takes the root for CR3 and locks it; the one before is unlocked. Latches legacy PAE's pointers. */
+  map(): ModeChangeStatus {
+    const cpu = this.#cpu;
+    const { walker, plan, registers } = cpu;
+    if (!walker || !plan) return 'ok';
+    walker.root = Number(registers.cr3 & walker.scheme.rootMask);
+    walker.latched = walker.scheme.latchesRoot ? latchPdptes(cpu.paging.view, walker.root) : undefined;
+    this.latched = walker.latched && Array.from({ length: 4 }, (_, i) => pair(walker.latched as Uint32Array, i));
+    this.flags.mapCr3 = !this.#backRoot(walker.root);
+    if (plan.nested) return this.flags.mapCr3 ? 'cr3-not-in-memory' : 'ok';
+    this.takeRoot(this.flags.mapCr3 ? undefined : walker.root);
+    return this.flags.mapCr3 ? 'cr3-not-in-memory' : 'ok';
+  }
+
+  /** Takes and locks a root: for the table at `address`, or, in plans without, for none. */
+  takeRoot(address: number | undefined): void {
+    const cpu = this.#cpu;
+    const { plan, paging, walker } = cpu;
+    const before = cpu.root;
+    cpu.root = NIL_INDEX;
+    if (plan && (plan.rootKey === 'made-up' || address !== undefined)) {
+      const wide = plan.levels[0].wide;
+      const key = plan.rootKey === 'made-up' ? (wide ? MADE_UP : MADE_UP_NARROW) : (address as number);
+      const rules = plan.rootKey === 'cr3' && walker ? (walker.rules.nxe ? 16 : 0) | (walker.rules.pse ? 32 : 0) : 0;
+      cpu.root = paging.pool.take(plan.root, key, { tag: rules | plan.levels.length, wide, cached: !plan.ownRoot });
+      if (cpu.root !== NIL_INDEX) paging.pool.lock(cpu.root);
+    }
+    if (before !== NIL_INDEX) paging.pool.unlock(before);
+    cpu.tlb.flush();
+  }
+
+  unmap(): void {
+    const { root, paging } = this.#cpu;
+    this.#cpu.root = NIL_INDEX;
+    if (root !== NIL_INDEX) paging.pool.unlock(root);
+    this.#cpu.tlb.flush();
+  }
+
+  /** What the forced action asks for, before the guest runs on (`PGMSyncCR3`). Shadow entries are right already. */
+  sync(): void {
+    const cpu = this.#cpu;
+    cpu.counts.syncCr3++;
+    if (!this.flags.always) this.#sync = 'no';
+    if (this.flags.updateVirtual) {
+      this.flags.updateVirtual = false;
+      this.onUpdateVirtual?.();
+      if (!this.flags.always) this.#sync = 'no';
+    }
+    if (this.flags.mapCr3 && cpu.guestMode && hasPaging(cpu.guestMode)) this.map();
+    cpu.tlb.flush();
+  }
+
+  /** A root's page of zeros gets memory: mapping it counts as a write. @returns false where there is no memory */
+  #backRoot(root: number): boolean {
+    const { view, memory } = this.#cpu.paging;
+    if (!view.holdsTables(root)) return false;
+    const range = memory.ranges.get(root);
+    const page = range.pageOf(root - (root % PAGE_SIZE));
+    if (range.type[page] === PageType.RAM && range.state[page] === PageState.ZERO) memory.pages.apply('make-writable', range, page);
+    return true;
+  }
+}
+
+function pair(halves: Uint32Array, i: number): bigint {
+  return (BigInt(halves[2 * i + 1]) << 32n) | BigInt(halves[2 * i]);
+}

@@ -1,0 +1,38 @@
+import { NX_HIGH, P, RW, US } from '../schemes.ts';
+import type { ShadowPlan } from './plan.ts';
+import type { ShadowPool } from './pool.ts';
+import { slotOf } from './sync.ts';
+
+/** What a processor finds in shadow tables; overwritten by the next look-up. */
+export interface ShadowLookup {
+  /** Host-physical address of the byte; -1 where an entry is missing. */
+  host: number;
+  /** RW and US of all levels together. */
+  rights: number;
+  executable: boolean;
+}
+
+const HOST_HIGH = 0x000fffff;
+const TWO_32 = 2 ** 32;
+
+/** Walks the shadow tables from `root`, as the processor does that runs on them. */
+export function lookUp(pool: ShadowPool, plan: ShadowPlan, root: number, linear: number, into: ShadowLookup): ShadowLookup {
+  const { levels } = plan;
+  let table = root;
+  let rights = RW | US;
+  into.host = -1;
+  into.executable = true;
+  for (let depth = 0; depth < levels.length; depth++) {
+    const level = levels[depth];
+    const slot = slotOf(level, linear);
+    const low = pool.tables.low(table, slot, level.wide);
+    if ((low & P) === 0) return into;
+    const high = pool.tables.high(table, slot, level.wide);
+    if (!level.bare) rights &= low;
+    if ((high & NX_HIGH) !== 0) into.executable = false;
+    table = low >>> 12;
+    if (depth === levels.length - 1) into.host = (high & HOST_HIGH) * TWO_32 + ((low & 0xfffff000) >>> 0) + (linear % 4096);
+  }
+  into.rights = plan.ept ? (rights & RW) | US : rights;
+  return into;
+}

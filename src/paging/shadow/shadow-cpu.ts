@@ -1,0 +1,287 @@
+import type { ControlRegisters } from '../../../formats/units/cpum.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
+import { pageAt } from '../../pgm/page-backing.ts';
+import { AddressSpace, rulesOf } from '../address-space.ts';
+import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
+import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
+import { A, D, schemeOf } from '../schemes.ts';
+import { Walker } from '../walker.ts';
+import { Cr3 } from './cr3.ts';
+import { lookUp, type ShadowLookup } from './lookup.ts';
+import { changeMode, type ModeChangeStatus } from './mode-change.ts';
+import type { ShadowPlan } from './plan.ts';
+import { NIL_INDEX } from './pool.ts';
+import type { ShadowPaging } from './shadow-paging.ts';
+import { ShadowSync } from './sync.ts';
+import { NEEDS, Tlb } from './tlb.ts';
+
+export type Registers = Omit<ControlRegisters, 'cr2'>;
+
+/** What `reach` gives where it has no host address. */
+export const Reach = { EMULATE: -1, FAULT: -2 } as const;
+
+/** What one CPU's paging has done so far. */
+export interface CpuCounts {
+  /** Mode changes that were worked out, `/PGM/…/GuestModeChanges`. */
+  modeChanges: number;
+  /** Loads of CR3 that changed it, and that did not. */
+  cr3Loads: number;
+  sameCr3Loads: number;
+  syncCr3: number;
+  /** Faults by what became of them. */
+  guestFaults: number;
+  synced: number;
+  emulated: number;
+  invalidated: number;
+}
+
+/** One CPU on shadow tables. Accesses of its guest go through `read`, `write` and `reach`. */
+export class ShadowCpu {
+  readonly paging: ShadowPaging;
+  readonly id: number;
+  readonly counts: CpuCounts = { modeChanges: 0, cr3Loads: 0, sameCr3Loads: 0, syncCr3: 0, guestFaults: 0, synced: 0, emulated: 0, invalidated: 0 };
+  readonly cr3: Cr3;
+  readonly tlb = new Tlb();
+
+  registers: Registers = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
+  /** Undefined before the first mode change, and after one that failed. */
+  guestMode: PagingMode | undefined;
+  shadowMode: ShadowMode | undefined;
+  plan: ShadowPlan | undefined;
+  /** The guest's own tables; undefined without paging. */
+  walker: Walker | undefined;
+  /** Pool index of the table that the CPU runs on; `NIL_INDEX`: none, every access is emulated. */
+  root = NIL_INDEX;
+  /** The last fault: its address and error code. */
+  cr2: GuestVirt = 0n;
+  faultCode = 0;
+  /** Where the last access that is to be emulated leads. */
+  gcPhys: GuestPhys = 0;
+  #sync: ShadowSync | undefined;
+  readonly #found: ShadowLookup = { host: -1, rights: 0, executable: false };
+
+  constructor(paging: ShadowPaging, id: number) {
+    this.paging = paging;
+    this.id = id;
+    this.cr3 = new Cr3(this);
+    this.setRegisters(this.registers);
+  }
+
+  /** Moves to and from control registers, all at once: changes the mode, loads CR3, or takes over other rules, whatever is needed. */
+  setRegisters(registers: Registers): ModeChangeStatus {
+    const old = this.registers;
+    this.registers = { ...registers };
+    const mode = pagingModeOf(registers);
+    if (mode !== this.guestMode) return changeMode(this, mode);
+    if (!hasPaging(mode)) return 'ok';
+    const rules = this.#rules();
+    const current = this.walker?.rules;
+    const isReadOtherwise = rules.pse !== current?.pse || rules.nxe !== current.nxe;
+    if (rules.wp !== current?.wp || isReadOtherwise) this.refreshWalker();
+    if (isReadOtherwise) return this.cr3.map();
+    return registers.cr3 === old.cr3 ? 'ok' : this.cr3.load();
+  }
+
+  /** A move to CR3, also of the value that is there: that latches legacy PAE's pointers again. */
+  loadCr3(value: bigint): ModeChangeStatus {
+    this.registers = { ...this.registers, cr3: value };
+    return this.guestMode && hasPaging(this.guestMode) ? this.cr3.load() : 'ok';
+  }
+
+  /** Makes the walker fit the registers; root and latched pointers stay. */
+  refreshWalker(): void {
+    const { memory, pool } = this.paging;
+    const scheme = this.guestMode && schemeOf(this.guestMode);
+    const before = this.walker;
+    this.walker = scheme && new Walker(this.paging.view, scheme, this.#rules());
+    if (this.walker && before) {
+      this.walker.root = before.root;
+      this.walker.latched = before.latched;
+    }
+    this.#sync = this.plan && new ShadowSync(memory, pool, this.plan, this.plan.nested ? undefined : this.walker, (frame) => this.paging.virtualState(frame));
+    this.tlb.flush();
+  }
+
+  /** Host-physical address of a byte where the shadow tables have it already; otherwise -1. Addresses are numbers, as in `Walker`. */
+  hostAddress(linear: number, access: number): number {
+    // With its A20 gate off a CPU reaches other pages than its tables say.
+    if (!this.paging.memory.a20.isOn(this.id)) return -1;
+    const { generation } = this.paging.pool;
+    const known = this.tlb.find(linear, access, generation);
+    if (known >= 0 || this.root === NIL_INDEX || !this.plan) return known;
+    const found = lookUp(this.paging.pool, this.plan, this.root, linear, this.#found);
+    if (found.host < 0) return -1;
+    if (!this.plan.nested) this.tlb.put(linear, found.host, found.rights, found.executable, generation);
+    const has = found.rights | (found.executable ? 1 : 0);
+    return (NEEDS[access] & ~has) === 0 ? found.host : -1;
+  }
+
+  /**
+   * Brings a byte within reach, as a fault does: its host-physical address; or `EMULATE`, and `gcPhys` says where the access leads; or `FAULT`,
+   * and `faultCode` is what the guest gets.
+   */
+  reach(linear: number, access: number): number {
+    if (this.cr3.isSyncPending) this.cr3.sync();
+    if (this.plan?.nested) return this.#reachNested(linear, access);
+    const known = this.hostAddress(linear, access);
+    if (known >= 0) return known;
+    return this.#walkGuest(linear, access) ? this.#reachShadow(linear, access, this.gcPhys) : Reach.FAULT;
+  }
+
+  /** @returns `NO_FAULT`, or the page fault's code; `cr2` is its address. What comes before it has been read */
+  read(address: GuestVirt, target: Uint8Array, access = 0): number {
+    return this.#eachPage(address, target.length, access, (host, from, to) => {
+      const piece = target.subarray(from, to);
+      if (host === Reach.EMULATE) this.paging.memory.read(this.gcPhys, piece);
+      else piece.set(this.#hostBytes(host, to - from));
+    });
+  }
+
+  /** As `read`. */
+  write(address: GuestVirt, source: Uint8Array, access = 0): number {
+    return this.#eachPage(address, source.length, access | PageFault.WRITE, (host, from, to) => {
+      const piece = source.subarray(from, to);
+      // Memory that is being saved for good refuses all writes.
+      if (host === Reach.EMULATE || this.paging.memory.noMorePhysWrites) this.paging.memory.write(this.gcPhys, piece);
+      else this.#hostBytes(host, to - from).set(piece);
+    });
+  }
+
+  /** INVLPG: entries are right already, so only what is remembered of them goes. */
+  invalidatePage(address: GuestVirt): void {
+    this.counts.invalidated++;
+    const linear = this.space().linear(address);
+    if (linear !== undefined) this.tlb.flushPage(linear);
+  }
+
+  /** Brings a page in before it is used, where that needs no accessed bit to be set (`PGMPrefetchPage`). */
+  prefetch(address: GuestVirt): void {
+    const linear = this.space().linear(address);
+    if (linear === undefined || !this.walker || this.plan?.nested || this.cr3.isSyncPending) return;
+    this.walker.walk(linear);
+    if (faultOf(this.walker, 0) === NO_FAULT && (this.walker.rights & A) !== 0) this.#fill(linear, 0);
+  }
+
+  /** The guest's memory as its tables have it now, latched pointers included. */
+  space(): AddressSpace {
+    const { features, physicalBits } = this.paging.options;
+    const pdptes = this.cr3.latched;
+    return new AddressSpace(this.paging.view, this.registers, {
+      features,
+      ...(physicalBits === undefined ? {} : { physicalBits }),
+      ...(pdptes ? { pdptes } : {}),
+      a20Enabled: this.paging.memory.a20.isOn(this.id),
+    });
+  }
+
+  poolWasCleared(): void {
+    this.cr3.requestSync();
+  }
+
+  /** Gives up the root; `reenter` builds one again. */
+  leave(): void {
+    this.cr3.unmap();
+    this.shadowMode = undefined;
+  }
+
+  reenter(): ModeChangeStatus {
+    return changeMode(this, pagingModeOf(this.registers));
+  }
+
+  /** Looks an address up in the guest's tables, sets its bits. @returns false for a fault */
+  #walkGuest(linear: number, access: number): boolean {
+    const { walker, paging } = this;
+    if (!walker) {
+      this.gcPhys = linear;
+      return linear < 2 ** 32 || this.#fault(linear, access);
+    }
+    walker.walk(linear);
+    const fault = faultOf(walker, access);
+    if (fault !== NO_FAULT) return this.#fault(linear, fault);
+    noteAccess(walker, access, (at, value, before) => {
+      paging.view.writeU32(at, value);
+      // Other tables may shadow the same entry as clean.
+      if (((value ^ before) & D) !== 0) paging.monitor.noteWrite(at, 4);
+    });
+    this.gcPhys = walker.gcPhys;
+    return true;
+  }
+
+  #fault(linear: number, code: number): false {
+    this.counts.guestFaults++;
+    this.faultCode = code;
+    this.cr2 = this.walker?.scheme.addressBits === 48 ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear))) : BigInt(linear);
+    return false;
+  }
+
+  /** @param linear what the shadow tables are indexed by @param gcPhys where it leads */
+  #reachShadow(linear: number, access: number, gcPhys: GuestPhys): number {
+    this.gcPhys = gcPhys;
+    if (this.#fill(linear, access)) {
+      const host = this.hostAddress(linear, access);
+      if (host >= 0) {
+        this.counts.synced++;
+        return host;
+      }
+    }
+    this.counts.emulated++;
+    return Reach.EMULATE;
+  }
+
+  /** Guest tables lead to a guest-physical address, nested tables from there to the host. */
+  #reachNested(linear: number, access: number): number {
+    if (!this.#walkGuest(linear, access)) return Reach.FAULT;
+    const { gcPhys } = this;
+    if (gcPhys >= reachOf(this.plan as ShadowPlan)) {
+      this.counts.emulated++;
+      return Reach.EMULATE;
+    }
+    const nestedAccess = access & PageFault.WRITE;
+    const known = this.hostAddress(gcPhys, nestedAccess);
+    return known >= 0 ? known : this.#reachShadow(gcPhys, nestedAccess, gcPhys);
+  }
+
+  #fill(linear: number, access: number): boolean {
+    if (this.root === NIL_INDEX || !this.#sync || !this.paging.memory.a20.isOn(this.id)) return false;
+    const table = this.#sync.tableFor(this.root, linear);
+    if (table === NIL_INDEX) return false;
+    this.#sync.fill(table, linear, access);
+    return true;
+  }
+
+  #eachPage(address: GuestVirt, size: number, access: number, use: (host: number, from: number, to: number) => void): number {
+    const space = this.walker?.scheme.addressBits === 48 ? 48 : 64;
+    for (let done = 0; done < size; ) {
+      const at = address + BigInt(done);
+      const canonical = space === 64 || BigInt.asUintN(64, BigInt.asIntN(48, at)) === BigInt.asUintN(64, at);
+      if (!canonical) {
+        this.cr2 = at;
+        this.faultCode = access;
+        return access;
+      }
+      const linear = Number(BigInt.asUintN(space, at));
+      const host = this.reach(linear, access);
+      if (host === Reach.FAULT) return this.faultCode;
+      const upTo = Math.min(size, done + PAGE_SIZE - (linear % PAGE_SIZE));
+      use(host, done, upTo);
+      done = upTo;
+    }
+    return NO_FAULT;
+  }
+
+  #hostBytes(host: number, size: number): Uint8Array {
+    const id = Math.floor(host / PAGE_SIZE);
+    const at = pageAt(id) + (host % PAGE_SIZE);
+    return this.paging.memory.pages.backing.chunkBytes(id).subarray(at, at + size);
+  }
+
+  #rules() {
+    const { features, physicalBits } = this.paging.options;
+    return rulesOf(this.registers, { features, ...(physicalBits === undefined ? {} : { physicalBits }) });
+  }
+}
+
+/** Addresses below this can be looked up in the shadow tables. */
+function reachOf({ levels }: ShadowPlan): number {
+  return (levels[0].indexMask + 1) * 2 ** levels[0].shift;
+}

@@ -1,0 +1,78 @@
+import { UsageError } from '../../../formats/errors.ts';
+import type { PagingFeatures } from '../../../formats/units/cpuid.ts';
+import { PAGE_SIZE } from '../../../formats/units.ts';
+import type { GuestMemory } from '../../pgm/guest-memory.ts';
+import { HandlerState } from '../../pgm/page-states.ts';
+import type { RamRange } from '../../pgm/ram-range.ts';
+import { GuestView } from '../guest-view.ts';
+import type { HostPaging } from '../shadow-mode.ts';
+import type { ModeChangeHooks } from './mode-change.ts';
+import { DEFAULT_POOL_PAGES, ShadowPool } from './pool.ts';
+import { ShadowCpu } from './shadow-cpu.ts';
+import { TableMonitor } from './table-monitor.ts';
+
+export interface ShadowPagingOptions extends HostPaging {
+  cpus?: number;
+  /** What CPUID tells the guest; default: everything. */
+  features?: PagingFeatures;
+  /** Width of guest-physical addresses; default 52. */
+  physicalBits?: number;
+  /** Shadow tables at most; default 1024. */
+  poolPages?: number;
+  /** Lists of tables that map one page, at most. */
+  extents?: number;
+}
+
+/** Shadow paging of one machine: a pool of tables that all CPUs share, kept right against every change of the guest's memory. */
+export class ShadowPaging {
+  readonly memory: GuestMemory;
+  readonly view: GuestView;
+  readonly options: ShadowPagingOptions;
+  readonly hooks: ModeChangeHooks;
+  readonly monitor: TableMonitor;
+  readonly pool: ShadowPool;
+  readonly cpus: readonly ShadowCpu[];
+  /** What virtual handlers ask of pages, a `HandlerState` by frame; `VirtualHandlers` fills it. */
+  readonly virtualStates = new Map<number, number>();
+
+  constructor(memory: GuestMemory, options: ShadowPagingOptions, hooks: ModeChangeHooks = {}) {
+    const { cpus = 1, poolPages = DEFAULT_POOL_PAGES, extents } = options;
+    if (cpus < 1 || cpus > poolPages / 16) throw new UsageError('bad-cpu-count', `Cannot shadow ${cpus} CPUs in ${poolPages} tables: expected 16 tables each`);
+    this.memory = memory;
+    this.view = new GuestView(memory);
+    this.options = options;
+    this.hooks = hooks;
+    this.monitor = new TableMonitor(memory);
+    this.pool = new ShadowPool(this.monitor, poolPages, extents);
+    this.monitor.attach(this.pool);
+    const { onChange } = memory.pages;
+    memory.pages.onChange = (range, page) => {
+      onChange?.(range, page);
+      this.#pageChanged(range, page);
+    };
+    this.cpus = Array.from({ length: cpus }, (_, id) => new ShadowCpu(this, id));
+  }
+
+  virtualState(frame: number): number {
+    return this.virtualStates.get(frame) ?? HandlerState.NONE;
+  }
+
+  /** Empties all tables that map pages, and lets every CPU sync anew. */
+  clearAll(): void {
+    this.pool.clearAll();
+    for (const cpu of this.cpus) cpu.poolWasCleared();
+  }
+
+  /** Gives up all tables and builds the roots anew, as at a reset. */
+  flushAll(): void {
+    for (const cpu of this.cpus) cpu.leave();
+    this.pool.flushAll();
+    for (const cpu of this.cpus) cpu.reenter();
+  }
+
+  /** What shadow entries say of a page is out of date: its state, its host page or its handlers have changed. */
+  #pageChanged(range: RamRange, page: number): void {
+    const frame = range.start / PAGE_SIZE + page;
+    if (this.pool.tracking.isTracked(frame)) this.pool.clearFrame(frame);
+  }
+}

@@ -1,0 +1,238 @@
+import { PAGE_SIZE } from '../../../formats/units.ts';
+import type { GuestMemory } from '../../pgm/guest-memory.ts';
+import { HandlerState, PageState, PageType } from '../../pgm/page-states.ts';
+import type { RamRange } from '../../pgm/ram-range.ts';
+import { PageFault } from '../page-fault.ts';
+import { A, D, G, NX_HIGH, P, RW, US } from '../schemes.ts';
+import { indexIn, isReserved, tableAddress, type Walker } from '../walker.ts';
+import { KINDS, type PoolKind } from './kinds.ts';
+import type { ShadowLevel, ShadowPlan } from './plan.ts';
+import { NIL_INDEX, type ShadowPool } from './pool.ts';
+
+/** Software bits of shadow entries: the page is clean, so the first write has to set the guest's dirty bit. */
+export const PTE_TRACK_DIRTY = 1 << 9;
+export const PDE_TRACK_DIRTY = 1 << 11;
+/** Pages that one fault brings in, where the guest's tables have them (`PGM_SYNC_NR_PAGES`). */
+export const SYNC_WINDOW = 32;
+/** What a shadow entry takes over from the guest's. */
+const KEPT = P | RW | US | A | D | G;
+const KEPT_OF_TABLES = P | RW | US | A;
+const STAND_IN = P | RW | US | A | D;
+/** Read, write, execute; write-back, the guest's PAT ignored. */
+const EPT_TABLE = 0b111;
+const EPT_PAGE = 0b101 | (6 << 3) | (1 << 6);
+const TWO_32 = 2 ** 32;
+/** Entries of 32 bits reach no host page beyond 4 GiB. */
+const NARROW_PAGES = 2 ** 20;
+
+/** What the guest says about one page. */
+interface GuestPage {
+  gcPhys: number;
+  low: number;
+  high: number;
+  /** Clean pages are tracked by their own entry, not by the directory's. */
+  tracks: boolean;
+}
+
+/**
+ * Brings shadow tables into line with the guest's, for the address that a walk has just found, and for pages around it. An entry is then
+ * right, or absent where the shadow must not have it: accesses there are emulated.
+ */
+export class ShadowSync {
+  readonly #memory: GuestMemory;
+  readonly #pool: ShadowPool;
+  readonly #plan: ShadowPlan;
+  /** Ended at the address; undefined where the guest has no tables. */
+  readonly #walker: Walker | undefined;
+  /** What virtual handlers ask of a page: a `HandlerState`. */
+  readonly #virtualState: (frame: number) => number;
+
+  constructor(memory: GuestMemory, pool: ShadowPool, plan: ShadowPlan, walker: Walker | undefined, virtualState: (frame: number) => number) {
+    this.#memory = memory;
+    this.#pool = pool;
+    this.#plan = plan;
+    this.#walker = walker;
+    this.#virtualState = virtualState;
+  }
+
+  /** The last table for an address, with all that leads to it; `NIL_INDEX` where one can't be had. */
+  tableFor(root: number, linear: number): number {
+    const { levels } = this.#plan;
+    let table = root;
+    this.#pool.touch(root);
+    for (let depth = 0; depth < levels.length - 1; depth++) {
+      const level = levels[depth];
+      const slot = slotOf(level, linear);
+      let child = this.#childThere(table, slot, level);
+      if (child === NIL_INDEX) child = this.#hook(table, slot, level, linear);
+      if (child === NIL_INDEX) return NIL_INDEX;
+      table = child;
+    }
+    return table;
+  }
+
+  /** Lets `table` map the page at `linear`, and pages around it that cost nothing. */
+  fill(table: number, linear: number, access: number): void {
+    const level = this.#plan.levels[this.#plan.levels.length - 1];
+    const slot = slotOf(level, linear);
+    this.#syncPage(table, slot, this.#guestPage(linear, slot, slot), access);
+    const first = Math.max(0, slot - SYNC_WINDOW / 2);
+    const end = Math.min(level.indexMask + 1, first + SYNC_WINDOW);
+    for (let near = first; near < end; near++) {
+      if (near === slot || (this.#pool.tables.low(table, near, level.wide) & P) !== 0) continue;
+      const page = this.#guestPage(linear, slot, near);
+      if (page) this.#syncPage(table, near, page, undefined);
+    }
+  }
+
+  #childThere(table: number, slot: number, level: ShadowLevel): number {
+    if ((this.#pool.tables.low(table, slot, level.wide) & P) === 0) return NIL_INDEX;
+    const child = this.#pool.child(table, slot);
+    const latched = this.#plan.ownRoot && level.guest === 0 ? this.#entryAddress(0) : this.#pool.key[child];
+    if (this.#pool.key[child] !== latched) {
+      this.#pool.clearSlot(table, slot);
+      return NIL_INDEX;
+    }
+    this.#pool.touch(child);
+    return child;
+  }
+
+  #entryAddress(depth: number): number {
+    const walker = this.#walker as Walker;
+    return tableAddress(walker.entryLow[depth], walker.entryHigh[depth]);
+  }
+
+  /** Takes the table that an entry is to name, and lets it. */
+  #hook(table: number, slot: number, level: ShadowLevel, linear: number): number {
+    const walker = this.#walker;
+    const leaf = walker && level.guest >= 0 ? walker.depth - 1 : Number.POSITIVE_INFINITY;
+    const isBig = level.guest >= leaf;
+    const child = isBig ? this.#takeBig(level, linear, walker as Walker) : this.#takeTable(level, slot, linear);
+    if (child === NIL_INDEX) return NIL_INDEX;
+    if (this.#plan.ept) {
+      this.#pool.setTable(table, slot, child, EPT_TABLE);
+      return child;
+    }
+    const depth = Math.min(level.guest, leaf);
+    const low = walker && level.guest >= 0 ? walker.entryLow[depth] : STAND_IN;
+    const high = walker && level.guest >= 0 ? walker.entryHigh[depth] : 0;
+    let flags = level.bare ? P : low & KEPT_OF_TABLES;
+    if (isBig && level.big?.holds !== 'tables' && (low & RW) !== 0 && (low & D) === 0) flags = (flags & ~RW) | PDE_TRACK_DIRTY;
+    this.#pool.setTable(table, slot, child, flags, (high & NX_HIGH) >>> 0);
+    return child;
+  }
+
+  #takeTable(level: ShadowLevel, slot: number, linear: number): number {
+    const kind = (Array.isArray(level.table) ? level.table[slot] : level.table) as PoolKind;
+    return this.#pool.take(kind, this.#keyOf(level, slot, linear), { tag: this.#rulesTag() });
+  }
+
+  /** A table of the pages of one large page, or of a part of it that one entry covers. */
+  #takeBig(level: ShadowLevel, linear: number, walker: Walker): number {
+    const span = 2 ** level.shift;
+    const base = walker.gcPhys - (linear % walker.pageSize) + Math.floor((linear % walker.pageSize) / span) * span;
+    const kind = level.big as PoolKind;
+    if (kind === KINDS.PD64_PHYS) return this.#pool.take(kind, base, { cached: false });
+    const leaf = walker.depth - 1;
+    return this.#pool.take(kind, base, { tag: accessTag(walker.entryLow[leaf], walker.entryHigh[leaf]) | this.#rulesTag() });
+  }
+
+  #keyOf(level: ShadowLevel, slot: number, linear: number): number {
+    if (level.key === 'identity') return linear - (linear % 2 ** level.shift);
+    if (level.key === 'cr3') return (this.#walker as Walker).root;
+    const address = this.#entryAddress(level.guest);
+    return level.key === 'entry-half' ? address + (slot & 1) * (PAGE_SIZE / 2) : address;
+  }
+
+  /** CPUs that understand entries differently don't share tables. */
+  #rulesTag(): number {
+    const rules = this.#walker?.rules;
+    return rules ? (rules.nxe ? 16 : 0) | (rules.pse ? 32 : 0) : 0;
+  }
+
+  /** What the guest has at `near`, in the table of `slot`, which the walk found; undefined for nothing usable. */
+  #guestPage(linear: number, slot: number, near: number): GuestPage | undefined {
+    const walker = this.#walker;
+    const level = this.#plan.levels[this.#plan.levels.length - 1];
+    const distance = (near - slot) * PAGE_SIZE;
+    if (!walker || level.guest < 0) return { gcPhys: linear - (linear % PAGE_SIZE) + distance, low: STAND_IN, high: 0, tracks: false };
+    const leaf = walker.depth - 1;
+    const gcPhys = walker.gcPhys - (walker.gcPhys % PAGE_SIZE) + distance;
+    const isLarge = leaf < level.guest;
+    if (isLarge || near === slot) return { gcPhys, low: walker.entryLow[leaf], high: walker.entryHigh[leaf], tracks: !isLarge };
+    const wide = walker.scheme.entrySize === 8;
+    const at = walker.entryAddress[leaf] + (near - slot) * walker.scheme.entrySize;
+    const low = this.#memory.readU32(at);
+    if ((low & (P | A)) !== (P | A)) return undefined;
+    const high = wide ? this.#memory.readU32(at + 4) : 0;
+    if (isReserved(walker.levels[leaf], true, low, high)) return undefined;
+    return { gcPhys: walker.pageBase(walker.levels[leaf], low, high), low, high, tracks: true };
+  }
+
+  /**
+   * One shadow entry from one guest entry (paging.md 7.4). A clean page is tracked whatever the directory allows, since several directory
+   * entries may name one table.
+   * @param access of the fault; undefined for a neighbour, for which no memory is allocated
+   */
+  #syncPage(table: number, slot: number, page: GuestPage | undefined, access: number | undefined): void {
+    if (!page) return;
+    const range = this.#memory.ranges.find(page.gcPhys);
+    if (range === undefined) return;
+    const index = range.pageOf(page.gcPhys);
+    const frame = page.gcPhys / PAGE_SIZE;
+    const handlers = Math.max(activeState(range.handler[index]), this.#virtualState(frame));
+    if (range.type[index] === PageType.MMIO || range.state[index] === PageState.BALLOONED) return;
+    if (handlers === HandlerState.ALL || (page.low & A) === 0) {
+      this.#pool.clearSlot(table, slot);
+      return;
+    }
+    if (!this.#makeUsable(range, index, page, access, handlers)) return;
+    const id = range.pageId[index];
+    const { wide } = this.#plan.levels[this.#plan.levels.length - 1];
+    if (id === 0 || (!wide && id >= NARROW_PAGES)) return;
+    const low = entryFlags(page, handlers, isWritable(range, index));
+    const lowHost = (id << 12) >>> 0;
+    const highHost = Math.floor(id / NARROW_PAGES);
+    if (this.#plan.ept) this.#pool.setPage(table, slot, (lowHost | EPT_PAGE | (low & RW)) >>> 0, highHost, frame);
+    else this.#pool.setPage(table, slot, (lowHost | low) >>> 0, (highHost | (page.high & NX_HIGH)) >>> 0, frame);
+  }
+
+  /** Gives a page memory of its own where it needs it. @returns false where it stays without */
+  #makeUsable(range: RamRange, index: number, { low }: GuestPage, access: number | undefined, handlers: number): boolean {
+    if (range.type[index] !== PageType.RAM) return true;
+    const state = range.state[index];
+    const isWritten = access !== undefined && (access & PageFault.WRITE) !== 0 && (low & RW) !== 0 && handlers < HandlerState.WRITE;
+    const wanted = state === PageState.ZERO || (state === PageState.SHARED && (low & RW) !== 0) || (state === PageState.WRITE_MONITORED && isWritten);
+    if (!wanted) return true;
+    if (access === undefined) return false;
+    this.#memory.pages.apply('make-writable', range, index);
+    return true;
+  }
+}
+
+export function slotOf(level: ShadowLevel, linear: number): number {
+  return indexIn(level, Math.floor(linear / TWO_32), linear >>> 0);
+}
+
+/** Handlers that are switched off for a page don't count. */
+export function activeState(state: number): number {
+  return state === HandlerState.DISABLED ? HandlerState.NONE : state;
+}
+
+/** Whether the host's page may be written without anybody taking notice. */
+export function isWritable(range: RamRange, index: number): boolean {
+  const type = range.type[index];
+  return range.state[index] === PageState.ALLOCATED && (type === PageType.RAM || type === PageType.MMIO2);
+}
+
+function entryFlags({ low, tracks }: GuestPage, handlers: number, writable: boolean): number {
+  const flags = low & KEPT;
+  if (handlers === HandlerState.WRITE) return flags & ~RW;
+  if (tracks && (low & RW) !== 0 && (low & D) === 0) return (flags & ~RW) | PTE_TRACK_DIRTY;
+  return writable ? flags : flags & ~RW;
+}
+
+/** 1 to 4 for users: read-write, read, both without execution; 5 to 8 for supervisors. */
+function accessTag(low: number, high: number): number {
+  return 1 + ((low & RW) === 0 ? 1 : 0) + ((high & NX_HIGH) !== 0 ? 2 : 0) + ((low & US) === 0 ? 4 : 0);
+}

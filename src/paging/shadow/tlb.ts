@@ -1,0 +1,46 @@
+import { PageFault } from '../page-fault.ts';
+import { RW, US } from '../schemes.ts';
+
+const ENTRIES = 1024;
+const EXECUTABLE = 1;
+const TWO_12 = 4096;
+
+/** Remembers what walks of shadow tables found: one entry for each of 1024 classes of pages. */
+export class Tlb {
+  readonly #pages = new Float64Array(ENTRIES).fill(-1);
+  readonly #hosts = new Float64Array(ENTRIES);
+  readonly #rights = new Uint8Array(ENTRIES);
+  readonly #generations = new Float64Array(ENTRIES);
+
+  /** Host address of a byte, or -1. Entries of other generations don't count. */
+  find(linear: number, access: number, generation: number): number {
+    const page = Math.floor(linear / TWO_12);
+    const at = page % ENTRIES;
+    if (this.#pages[at] !== page || this.#generations[at] !== generation || (NEEDS[access] & ~this.#rights[at]) !== 0) return -1;
+    return this.#hosts[at] + (linear - page * TWO_12);
+  }
+
+  put(linear: number, host: number, rights: number, executable: boolean, generation: number): void {
+    const page = Math.floor(linear / TWO_12);
+    const at = page % ENTRIES;
+    this.#pages[at] = page;
+    this.#hosts[at] = host - (linear - page * TWO_12);
+    this.#rights[at] = (rights & (RW | US)) | (executable ? EXECUTABLE : 0);
+    this.#generations[at] = generation;
+  }
+
+  flush(): void {
+    this.#pages.fill(-1);
+  }
+
+  flushPage(linear: number): void {
+    const page = Math.floor(linear / TWO_12);
+    if (this.#pages[page % ENTRIES] === page) this.#pages[page % ENTRIES] = -1;
+  }
+}
+
+/** What an access needs of RW, US and EXECUTABLE, by its bits of `PageFault`. */
+export const NEEDS = Uint8Array.from({ length: 32 }, (_, access) => {
+  const { WRITE, USER, FETCH } = PageFault;
+  return (access & WRITE ? RW : 0) | (access & USER ? US : 0) | (access & FETCH ? EXECUTABLE : 0);
+});

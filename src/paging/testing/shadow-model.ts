@@ -1,0 +1,289 @@
+import { expect } from 'vitest';
+import { GuestMemory } from '../../pgm/guest-memory.ts';
+import { HandlerState } from '../../pgm/page-states.ts';
+import { lookUp } from '../shadow/lookup.ts';
+import { NIL_INDEX } from '../shadow/pool.ts';
+import type { ShadowCpu } from '../shadow/shadow-cpu.ts';
+import { ShadowPaging } from '../shadow/shadow-paging.ts';
+import type { HostPaging } from '../shadow-mode.ts';
+import { FlatMemory } from './flat-memory.ts';
+import { type NaiveMachine, naiveAccess } from './naive-walk.ts';
+import {
+  fillTables,
+  Random,
+  type RandomRegisters,
+  randomAddress,
+  randomEntry,
+  randomRegisters,
+  TABLE_PAGES,
+  type TableKind,
+  tamePointers,
+} from './random-tables.ts';
+
+export const MODEL_PAGES = 48;
+const KINDS: TableKind[] = ['32-bit', 'pae', 'long'];
+
+export interface ModelOptions {
+  host: HostPaging;
+  cpus?: number;
+  poolPages?: number;
+  extents?: number;
+  physicalBits?: number;
+}
+
+/** What the naive twin knows of one CPU. */
+interface Twin extends RandomRegisters {
+  kind: TableKind | 'none';
+  pdptes?: bigint[];
+}
+
+/**
+ * A machine on shadow tables beside a naive one: a flat array and the naive walk. Both do the same random things; after each, what the shadow
+ * tables say is compared with what the naive walk finds.
+ */
+export class ShadowModel {
+  readonly random: Random;
+  readonly memory = new GuestMemory();
+  readonly paging: ShadowPaging;
+  readonly twin = new Uint8Array(MODEL_PAGES * 4096);
+  readonly #cpus: Twin[];
+  readonly #options: ModelOptions;
+  readonly #handlers = new Map<number, 'write' | 'all'>();
+  readonly #mapped: Record<TableKind, bigint[]> = { '32-bit': [], pae: [], long: [] };
+  readonly done = { mapped: 0, faults: 0, compared: 0 };
+
+  constructor(seed: number, options: ModelOptions) {
+    this.random = new Random(seed);
+    this.#options = options;
+    this.memory.registerRam(0, this.twin.length, 'Base RAM');
+    const { host, ...rest } = options;
+    this.paging = new ShadowPaging(this.memory, { ...host, ...rest });
+    this.#cpus = this.paging.cpus.map(() => ({ kind: 'none', cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n }));
+    this.fillTables();
+  }
+
+  /** Random tables for a random kind of paging, written like a guest would. */
+  fillTables(kind: TableKind = this.random.pick(KINDS)): void {
+    const tables = new FlatMemory(this.twin);
+    fillTables(this.random, tables, kind);
+    this.memory.write(0x1000, this.twin.subarray(0x1000, 0x1000 + TABLE_PAGES * 4096));
+  }
+
+  /** One random thing. */
+  step(): void {
+    const id = this.random.below(this.paging.cpus.length);
+    const roll = this.random.below(100);
+    if (roll < 50) this.#access(id);
+    else if (roll < 65) this.#writeEntry(id);
+    else if (roll < 70) this.#writeBytes();
+    else if (roll < 74) this.#setRegisters(id);
+    else if (roll < 82) this.#loadCr3(id);
+    else if (roll < 86) this.paging.cpus[id].invalidatePage(this.#address(id));
+    else if (roll < 88) this.paging.cpus[id].prefetch(this.#address(id));
+    else if (roll < 91) this.#toggleHandler();
+    else if (roll < 95) this.#changePage();
+    else if (roll < 96) this.paging.clearAll();
+    else if (roll < 97) this.#reset();
+    else this.#compareAddress(id);
+    for (let i = 0; i < 3; i++) this.#compareAddress(this.random.below(this.paging.cpus.length));
+  }
+
+  /** All of memory, accessed and dirty bits included, is what the twin has. */
+  compareMemory(): void {
+    const bytes = new Uint8Array(this.twin.length);
+    for (let page = 0; page < MODEL_PAGES; page++) {
+      bytes.set(this.memory.pages.contentOf(this.memory.ranges.get(0), page), page * 4096);
+    }
+    for (let page = 0; page < MODEL_PAGES; page++) {
+      const [a, b] = [bytes, this.twin].map((side) => Buffer.from(side.subarray(page * 4096, page * 4096 + 4096)));
+      if (!a.equals(b)) {
+        const at = a.findIndex((byte, i) => byte !== b[i]);
+        expect.fail(`page ${page} differs at offset ${at}: ${a.readUInt8(at)}, twin ${b.readUInt8(at)}`);
+      }
+    }
+  }
+
+  #address(id: number): bigint {
+    const { kind } = this.#cpus[id];
+    if (kind === 'none') return BigInt(this.random.below(this.twin.length));
+    // Addresses that were mapped once are worth going back to.
+    const known = this.#mapped[kind];
+    return known.length > 0 && this.random.chance(60)
+      ? (known.find(() => this.random.chance(20)) ?? randomAddress(this.random, kind))
+      : randomAddress(this.random, kind);
+  }
+
+  #access(id: number): void {
+    const cpu = this.paging.cpus[id];
+    const address = this.#address(id);
+    const [write, user, fetch] = [this.random.chance(45), this.random.chance(50), this.random.chance(15)];
+    const bits = (write ? 2 : 0) | (user ? 4 : 0) | (fetch && !write ? 16 : 0);
+    const size = Math.min(1 + this.random.below(8), 4096 - Number(address % 4096n));
+    const naive = this.#naive(id, address, { write, user, fetch: fetch && !write }, false);
+    const bytes = Uint8Array.from({ length: size }, () => this.random.below(256));
+    const code = write ? cpu.write(address, bytes, bits) : cpu.read(address, bytes, bits);
+    if ('fault' in naive) {
+      expect(code, `fault code of ${address.toString(16)}`).toBe(naive.fault);
+      this.done.faults++;
+      return;
+    }
+    expect(code, `no fault at ${address.toString(16)}`).toBe(-1);
+    this.done.mapped++;
+    const { kind } = this.#cpus[id];
+    if (kind !== 'none') this.#mapped[kind][this.random.below(40)] ??= address;
+    const at = Number(naive.gcPhys);
+    if (write) this.#writeTwin(at, bytes);
+    else expect([...bytes]).toEqual(Array.from({ length: size }, (_, i) => this.twin[at + i] ?? 0xff));
+  }
+
+  #writeTwin(at: number, bytes: Uint8Array): void {
+    for (let i = 0; i < bytes.length; i++) if (at + i < this.twin.length) this.twin[at + i] = bytes[i];
+  }
+
+  #writeBoth(at: number, bytes: Uint8Array): void {
+    this.memory.write(at, bytes, this.random.chance(20) ? 'device' : 'guest');
+    this.#writeTwin(at, bytes);
+  }
+
+  #writeEntry(id: number): void {
+    const { kind } = this.#cpus[id];
+    const wanted = kind === 'none' ? this.random.pick(KINDS) : kind;
+    const size = wanted === '32-bit' ? 4 : 8;
+    const entry = randomEntry(this.random, wanted, MODEL_PAGES);
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, entry, true);
+    const slot = this.random.chance(80) ? this.random.pick([0, 1, 2, 3, 7, 8]) : this.random.below(4096 / size);
+    this.#writeBoth((1 + this.random.below(TABLE_PAGES)) * 4096 + slot * size, bytes.subarray(0, size));
+  }
+
+  #writeBytes(): void {
+    const at = this.random.below(this.twin.length);
+    const size = this.random.chance(93) ? 1 + this.random.below(16) : 1 + this.random.below(5000);
+    this.#writeBoth(
+      at,
+      Uint8Array.from({ length: Math.min(size, this.twin.length - at) }, () => (this.random.chance(50) ? 0 : this.random.below(256))),
+    );
+  }
+
+  #setRegisters(id: number): void {
+    const before = this.#cpus[id];
+    if (this.random.chance(15)) {
+      this.#cpus[id] = { kind: 'none', cr0: this.random.chance(50) ? 1n : 0n, cr3: before.cr3, cr4: 0n, efer: 0n };
+    } else if (this.random.chance(30) && before.kind !== 'none') {
+      this.#cpus[id] = { ...before, cr0: before.cr0 ^ (1n << 16n) };
+    } else {
+      const kind = this.random.pick(KINDS);
+      const registers = randomRegisters(this.random, kind);
+      if (kind === 'pae') this.#tame(registers.cr3);
+      this.#cpus[id] = { ...registers, kind };
+      if (this.random.chance(25)) this.fillTables(kind);
+    }
+    const { cr0, cr3, cr4, efer } = this.#cpus[id];
+    const keepsPointers = this.#cpus[id].pdptes !== undefined;
+    this.paging.cpus[id].setRegisters({ cr0, cr3, cr4, efer });
+    if (!keepsPointers) this.#latch(id);
+  }
+
+  #loadCr3(id: number): void {
+    const twin = this.#cpus[id];
+    if (twin.kind === 'none') return;
+    if (this.random.chance(60)) twin.cr3 = randomRegisters(this.random, twin.kind).cr3;
+    if (twin.kind === 'pae') this.#tame(twin.cr3);
+    this.paging.cpus[id].loadCr3(twin.cr3);
+    this.#latch(id);
+  }
+
+  /** Pointers that are valid, written like the guest would. */
+  #tame(cr3: bigint): void {
+    tamePointers(this.random, new FlatMemory(this.twin), cr3);
+    const root = Number(cr3 & 0xffffffe0n);
+    this.memory.write(root, this.twin.subarray(root, root + 32));
+  }
+
+  #latch(id: number): void {
+    const twin = this.#cpus[id];
+    const view = new DataView(this.twin.buffer);
+    const root = Number(twin.cr3 & 0xffffffe0n);
+    if (twin.kind === 'pae') twin.pdptes = Array.from({ length: 4 }, (_, i) => view.getBigUint64(root + 8 * i, true));
+    else delete twin.pdptes;
+  }
+
+  #toggleHandler(): void {
+    const page = TABLE_PAGES + 1 + this.random.below(MODEL_PAGES - TABLE_PAGES - 1);
+    const start = page * 4096;
+    if (this.#handlers.delete(start)) {
+      this.memory.handlers.deregister(start);
+      return;
+    }
+    if (this.memory.handlers.list.atOrAbove(start)?.start === start) return;
+    const kind = this.random.chance(50) ? 'write' : 'all';
+    this.memory.handlers.register({ kind, start, end: start + 4096, description: 'test', callback: () => 'default' });
+    this.#handlers.set(start, kind);
+  }
+
+  /** Monitors a page, or takes its memory away when it is all zero. */
+  #changePage(): void {
+    const range = this.memory.ranges.get(0);
+    const page = this.random.below(MODEL_PAGES);
+    if (this.random.chance(60)) this.memory.monitor.arm(range, page);
+    else if (this.twin.subarray(page * 4096, page * 4096 + 4096).every((byte) => byte === 0)) {
+      this.memory.pages.apply('free', range, page);
+      this.memory.pages.flush();
+    }
+  }
+
+  #reset(): void {
+    this.paging.flushAll();
+    for (const id of this.#cpus.keys()) this.#latch(id);
+  }
+
+  #naive(id: number, address: bigint, access: { write: boolean; user: boolean; fetch: boolean }, peek: boolean) {
+    const { kind, ...registers } = this.#cpus[id];
+    if (kind === 'none') return { gcPhys: address, pageSize: 4096n, w: true, u: true, x: true };
+    const machine: NaiveMachine = { bytes: this.twin, ...registers, physicalBits: this.#options.physicalBits ?? 52 };
+    return naiveAccess(machine, address, access, peek);
+  }
+
+  /** What the shadow tables say of an address is nothing, or what the naive walk says. */
+  #compareAddress(id: number): void {
+    const cpu = this.paging.cpus[id];
+    const address = this.#address(id);
+    if (!cpu.plan || cpu.root === NIL_INDEX || cpu.cr3.isSyncPending) return;
+    const naive = this.#naive(id, address, { write: false, user: false, fetch: false }, true);
+    if (cpu.plan.nested) this.#compareNested(cpu);
+    else {
+      const linear = Number(BigInt.asUintN(48, address));
+      const found = lookUp(this.paging.pool, cpu.plan, cpu.root, linear, { host: -1, rights: 0, executable: false });
+      if (found.host < 0) return;
+      if ('fault' in naive) expect.fail(`shadow maps ${address.toString(16)}, the guest's tables don't`);
+      else this.#compareFound(address, Number(naive.gcPhys), found.host, naive, found);
+    }
+    this.done.compared++;
+  }
+
+  #compareNested(cpu: ShadowCpu): void {
+    const gcPhys = this.random.below(this.twin.length);
+    const { host, rights } = lookUp(this.paging.pool, cpu.plan as NonNullable<typeof cpu.plan>, cpu.root, gcPhys, { host: -1, rights: 0, executable: false });
+    if (host >= 0) this.#compareFound(BigInt(gcPhys), gcPhys, host, { w: true, u: true, x: true }, { rights, executable: true });
+  }
+
+  #compareFound(
+    _: ShadowCpu,
+    address: bigint,
+    gcPhys: number,
+    host: number,
+    guest: { w: boolean; u: boolean; x: boolean },
+    shadow: { rights: number; executable: boolean },
+  ): void {
+    const what = address.toString(16);
+    const range = this.memory.ranges.get(gcPhys);
+    const page = range.pageOf(gcPhys);
+    expect(host, `host page of ${what}`).toBe(range.pageId[page] * 4096 + (gcPhys % 4096));
+    expect((shadow.rights & 4) !== 0, `US of ${what}`).toBe(guest.u);
+    expect(shadow.executable, `NX of ${what}`).toBe(guest.x);
+    if ((shadow.rights & 2) === 0) return;
+    expect(guest.w, `RW of ${what}`).toBe(true);
+    expect(range.state[page], `state of ${what}, which is writable`).toBe(1);
+    expect(range.handler[page], `handlers of ${what}, which is writable`).toBeLessThan(HandlerState.WRITE);
+  }
+}
