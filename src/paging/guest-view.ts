@@ -1,6 +1,6 @@
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { pageAt } from '../pgm/page-backing.ts';
 import { PageState, PageType } from '../pgm/page-states.ts';
 import type { AddressSpaceMemory } from './address-space.ts';
 
@@ -41,7 +41,7 @@ export class GuestView implements AddressSpaceMemory {
     const page = range.pageOf(gcPhys);
     if (range.type[page] !== PageType.RAM && range.type[page] !== PageType.MMIO2) return;
     const chunk = this.memory.pages.writableChunk(range, page);
-    const at = pageAt(range.pageId[page]) + (gcPhys % PAGE_SIZE);
+    const at = offsetInChunk(range.pageId[page]) + (gcPhys % PAGE_SIZE);
     for (let i = 0; i < 4; i++) chunk[at + i] = value >>> (8 * i);
   }
 }

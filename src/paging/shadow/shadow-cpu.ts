@@ -1,6 +1,6 @@
 import type { ControlRegisters } from '../../../formats/units/cpum.ts';
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
-import { pageAt } from '../../pgm/page-backing.ts';
+import { offsetInChunk } from '../../gmm/page-id.ts';
 import { AddressSpace, rulesOf } from '../address-space.ts';
 import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
 import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
@@ -271,7 +271,7 @@ export class ShadowCpu {
 
   #hostBytes(host: number, size: number): Uint8Array {
     const id = Math.floor(host / PAGE_SIZE);
-    const at = pageAt(id) + (host % PAGE_SIZE);
+    const at = offsetInChunk(id) + (host % PAGE_SIZE);
     return this.paging.memory.pages.backing.chunkBytes(id).subarray(at, at + size);
   }
 

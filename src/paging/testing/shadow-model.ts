@@ -268,7 +268,6 @@ export class ShadowModel {
   }
 
   #compareFound(
-    _: ShadowCpu,
     address: bigint,
     gcPhys: number,
     host: number,
