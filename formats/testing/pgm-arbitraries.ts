@@ -31,21 +31,15 @@ function cpusFor(version: number) {
 /** Where ROMs may stand. */
 const ROM_PLACES = [0x3000, 0x1fff0000, 0xffff0000];
 
+/** A machine shadows whole ROMs; without a shadow the ROM itself is read. Version 6 has no shadowed ROMs here. */
 function romsFor(version: number) {
-  const page = fc.record({ virgin: bytesPage, shadow: fc.option(devicePage, { nil: undefined }), protection });
-  const plainPage = fc.record({ virgin: bytesPage, protection: fc.constant(1) });
+  const shadowed = fc.record({ virgin: bytesPage, shadow: devicePage, protection });
+  const plain = fc.record({ virgin: bytesPage, protection: fc.constant(1) });
+  const pagesOf = (page: fc.Arbitrary<MachineRom['pages'][number]>) => fc.array(page, { minLength: 1, maxLength: 3 });
+  const pages = version === 6 ? pagesOf(plain) : fc.oneof(pagesOf(shadowed), pagesOf(plain));
   return fc
-    .tuple(fc.subarray(ROM_PLACES), fc.array(fc.array(page, { minLength: 1, maxLength: 3 }), { minLength: 3, maxLength: 3 }), plainPage)
-    .map(([places, roms]) =>
-      places.map((address, i): MachineRom => ({ id: i + 1, description: `ROM ${i}`, address, pages: roms[i].map((rom) => romPageFor(version, rom)) })),
-    );
-}
-
-/** Version 6 has no shadowed ROMs here; without a shadow versions 7 to 9 store no protection. */
-function romPageFor(version: number, page: { virgin: Uint8Array; shadow: DevicePage | undefined; protection: number }): MachineRom['pages'][number] {
-  const { virgin, shadow } = page;
-  if (shadow === undefined || version === 6) return { virgin, protection: version < 10 ? 1 : page.protection };
-  return { virgin, shadow, protection: page.protection };
+    .tuple(fc.subarray(ROM_PLACES), fc.array(pages, { minLength: 3, maxLength: 3 }))
+    .map(([places, roms]) => places.map((address, i): MachineRom => ({ id: i + 1, description: `ROM ${i}`, address, pages: roms[i] })));
 }
 
 const mmio2 = fc

@@ -1,5 +1,5 @@
 import type { RomEntry } from '../../formats/pgm/layouts.ts';
-import { OLD_PAGE_TYPE_NAMES, type OldRange } from '../../formats/pgm/old-ranges.ts';
+import { OLD_PAGE_TYPE_NAMES, OldPageType, type OldRange } from '../../formats/pgm/old-ranges.ts';
 import { DEFAULT_RAM_HOLE, LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../formats/pgm/ranges.ts';
 import { FOUR_GIB, type GuestPhys, MIB, PAGE_SIZE } from '../../formats/units.ts';
 import type { PgmSummary, SavedState } from './state.ts';
@@ -31,8 +31,8 @@ export function memoryMap(state: SavedState): MemoryRegion[] {
 
 /** RAM as the configuration has it. Since 6.1 there is none from 0xA0000 to 0xFFFFF; before, what is no ROM or device there is RAM. */
 function ramRegions(pgm: PgmSummary): MemoryRegion[] {
-  const ramSize = pgm.ramSize ?? 0;
-  const { lowEnd, highEnd } = ramLayout(ramSize, pgm.config?.ramHole);
+  const { ramSize, ramHole } = ramConfigOf(pgm);
+  const { lowEnd, highEnd } = ramLayout(ramSize, ramHole);
   const ram = (start: number, end: number): MemoryRegion => ({ kind: 'ram', start, end, name: 'RAM' });
   const regions = [ram(0, Math.min(lowEnd, LOW_HOLE_START)), ram(LOW_HOLE_END, lowEnd), ram(FOUR_GIB, highEnd)];
   for (const frame of [...pgm.lowHoleRam].sort((a, b) => a - b)) {
@@ -93,6 +93,20 @@ function fixedMmio(state: SavedState): MemoryRegion[] {
     regions.push({ kind: 'mmio', start: FOUR_GIB - hole, end: FOUR_GIB - hole + ICH9_CONFIG_WINDOW, name: 'MCFG ranges' });
   }
   return regions;
+}
+
+/** Bytes of RAM and of the hole below 4 GiB, as the state's units tell or, in versions 6 to 9, as its ranges show. */
+export function ramConfigOf({ config, ramSize, oldRanges }: PgmSummary): { ramSize: number; ramHole: number } {
+  if (config) return { ramSize: ramSize ?? 0, ramHole: config.ramHole ?? DEFAULT_RAM_HOLE };
+  const ends = oldRanges.filter(isRamRange).map(({ start, pages }) => start + pages * PAGE_SIZE);
+  const lowEnd = Math.max(0, ...ends.filter((end) => end <= FOUR_GIB));
+  const highEnd = Math.max(FOUR_GIB, ...ends);
+  return { ramSize: ramSize ?? lowEnd + highEnd - FOUR_GIB, ramHole: highEnd > FOUR_GIB ? FOUR_GIB - lowEnd : DEFAULT_RAM_HOLE };
+}
+
+/** What starts at 0 is RAM, even where devices cover all of it. */
+function isRamRange({ start, ownMemory, runs }: OldRange): boolean {
+  return !ownMemory && (start === 0 || runs.some(({ type }) => type === OldPageType.RAM));
 }
 
 const OLD_KINDS: Partial<Record<(typeof OLD_PAGE_TYPE_NAMES)[number], RegionKind>> = {

@@ -6,10 +6,11 @@ import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
 import { fingerprint, sameIds } from '../fingerprint.ts';
 import type { Hashed, RangeNaming } from '../hashing-sink.ts';
+import { ramConfigOf } from '../memory-map.ts';
 import type { SavedState } from '../state.ts';
 import { type WalkOptions, walkState } from '../walk.ts';
 import { LastPasses } from './last-pass.ts';
-import { ramEnd, settleLayout } from './machine-layout.ts';
+import { settleLayout } from './machine-layout.ts';
 import { type ConvertOptions, type ConvertPlan, completedConfig, configOf, planConversion } from './plan.ts';
 import { compareStates, type Proof } from './proof.ts';
 import { layoutNaming, type PagePlace, placesOf, visibleNaming } from './range-map.ts';
@@ -92,8 +93,9 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
   const plan = planConversion(state, options);
   const preparation: Preparation = { state, plan, report: reportOf(state, plan), naming: { source: sameIds, written: () => sameIds } };
   if (lastPasses && !plan.keepsPgm) preparation.lastPasses = lastPasses;
-  if (plan.keepsPgm || !plan.version) return preparation;
-  const { config } = state.pgm ?? {};
+  const { pgm } = state;
+  if (plan.keepsPgm || !plan.version || !pgm) return preparation;
+  const { config } = pgm;
   if (config && plan.version.pages === 'records') {
     preparation.config = completedConfig(state, config);
     return preparation;
@@ -105,9 +107,8 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
   const keepsShadows = plan.version.pages !== 'chunks' && plan.pageTypes === 'original';
   const own = keepsShadows || plan.version.pages === 'records' ? naming : visibleNaming(state, naming);
   preparation.naming = { source: own, written: (written) => layoutNaming(written, layout) };
-  if (plan.version.pages === 'records') preparation.config = configOf(state, layout);
-  else
-    preparation.old = { version: plan.version, numbering: plan.pageTypes, layout, ramSize: state.pgm?.ramSize ?? ramEnd(state), placeOf: preparation.placeOf };
+  if (plan.version.pages === 'records') preparation.config = configOf(pgm, layout);
+  else preparation.old = { version: plan.version, numbering: plan.pageTypes, layout, ...ramConfigOf(pgm), placeOf: preparation.placeOf };
   return preparation;
 }
 

@@ -87,16 +87,6 @@ export function settleLayout(state: SavedState, given: MachineLayout | undefined
   );
 }
 
-/** The end of low RAM in a state that tells its RAM size nowhere. */
-export function ramEnd(state: SavedState): number {
-  return Math.max(
-    0,
-    ...memoryMap(state)
-      .filter(({ kind }) => kind === 'ram')
-      .map(({ end }) => end),
-  );
-}
-
 /** Reads a layout from JSON, as `--print-layout` prints it. @throws UsageError */
 export function parseLayout(text: string): MachineLayout {
   try {

@@ -1,6 +1,6 @@
-import { UnsupportedError } from '../../../formats/errors.ts';
+import { hex, UnsupportedError } from '../../../formats/errors.ts';
 import { OldPageType } from '../../../formats/pgm/old-ranges.ts';
-import { LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../../formats/pgm/ranges.ts';
+import { LOW_HOLE_END, LOW_HOLE_START, type RamLayout } from '../../../formats/pgm/ranges.ts';
 import type { PgmVersion } from '../../../formats/pgm/versions.ts';
 import { FOUR_GIB, MIB, PAGE_SIZE } from '../../../formats/units.ts';
 import type { MachineLayout } from './machine-layout.ts';
@@ -36,37 +36,34 @@ const BIOS_RANGE_START = FOUR_GIB - 512 * 1024;
  */
 export function planOldRanges(
   layout: MachineLayout,
-  ramSize: number,
+  { lowEnd, highEnd }: RamLayout,
   version: PgmVersion,
   shadowed: (index: number) => boolean,
   modern: boolean,
 ): PlannedRange[] {
-  const { lowEnd, highEnd } = ramLayout(ramSize);
   if (version.pages === 'chunks' && (highEnd > FOUR_GIB || lowEnd % MIB !== 0)) {
-    throw new UnsupportedError('does-not-fit', `Cannot write pgm version 6: RAM of ${ramSize} bytes is no whole number of MiB below the hole at 4 GiB`);
+    throw new UnsupportedError(
+      'does-not-fit',
+      `Cannot write pgm version 6: RAM up to ${hex(highEnd > FOUR_GIB ? highEnd : lowEnd)} is no whole number of MiB below the hole at 4 GiB`,
+    );
   }
   const romType = (index: number) => (shadowed(index) && version.pages !== 'chunks' ? OldPageType.ROM_SHADOW : OldPageType.ROM);
   const roms = layout.roms.map((rom, index) => ({ ...rom, index, type: romType(index), ownMemory: version.pages === 'chunks' }));
   const mmio2 = layout.mmio2.map((range, index) => ({ ...range, index, type: OldPageType.MMIO2, ownMemory: true }));
   const mmio = layout.mmio.map((range) => ({ ...range, index: undefined, type: OldPageType.MMIO, ownMemory: false }));
-  const inBase = (part: { address: number }) => !modern && part.address < lowEnd;
   const devices = [...roms, ...mmio2, ...mmio];
-  const ranges = modern ? modernRam(lowEnd) : [baseRam(lowEnd, devices.filter(inBase))];
-  if (highEnd > FOUR_GIB) ranges.push(plainRange(FOUR_GIB, highEnd, 'Above 4GB Base RAM', OldPageType.RAM));
-  for (const part of devices.filter((each) => !inBase(each))) ranges.push(deviceRange(part, version));
+  const high = [FOUR_GIB, highEnd, 'Above 4GB Base RAM'] as const;
+  const ram = modern ? [...modernRam(lowEnd), ramRange(...high, [])] : [ramRange(0, lowEnd, 'Base RAM', devices), ramRange(...high, devices)];
+  const inRam = ({ address }: Part) => !modern && (address < lowEnd || (address >= FOUR_GIB && address < highEnd));
+  const ranges = [...ram, ...devices.filter((part) => !inRam(part)).map((part) => deviceRange(part, version))];
   return ranges.filter(({ pages }) => pages > 0).sort((a, b) => a.start - b.start);
-}
-
-function plainRange(start: number, end: number, description: string, type: number): PlannedRange {
-  const pages = Math.max(0, (end - start) / PAGE_SIZE);
-  return { start, pages, description, ownMemory: false, origins: [{ type, page: 0, count: pages }] };
 }
 
 function modernRam(lowEnd: number): PlannedRange[] {
   return [
-    plainRange(0, Math.min(lowEnd, LOW_HOLE_START), 'Conventional RAM', OldPageType.RAM),
-    plainRange(LOW_HOLE_END, Math.min(lowEnd, 2 * MIB), 'Extended RAM, 1-2MB', OldPageType.RAM),
-    plainRange(2 * MIB, lowEnd, 'Extended RAM, >2MB', OldPageType.RAM),
+    ramRange(0, Math.min(lowEnd, LOW_HOLE_START), 'Conventional RAM', []),
+    ramRange(LOW_HOLE_END, Math.min(lowEnd, 2 * MIB), 'Extended RAM, 1-2MB', []),
+    ramRange(2 * MIB, lowEnd, 'Extended RAM, >2MB', []),
   ];
 }
 
@@ -79,21 +76,22 @@ interface Part {
   ownMemory: boolean;
 }
 
-/** RAM from 0 on, with ROMs and MMIO in their places within it. */
-function baseRam(lowEnd: number, parts: readonly Part[]): PlannedRange {
+/** RAM in `[start, end)`, with those ROMs and devices in their places that begin within it. Without pages where `end` is not behind `start`. */
+function ramRange(start: number, end: number, description: string, devices: readonly Part[]): PlannedRange {
   const origins: PageOrigin[] = [];
-  let at = 0;
-  const add = (end: number, origin: Omit<PageOrigin, 'page' | 'count'>) => {
-    if (end > at) origins.push({ ...origin, page: at / PAGE_SIZE, count: (end - at) / PAGE_SIZE });
-    at = Math.max(at, end);
+  let at = start;
+  const add = (until: number, origin: Omit<PageOrigin, 'page' | 'count'>) => {
+    const to = Math.min(until, end);
+    if (to > at) origins.push({ ...origin, page: (at - start) / PAGE_SIZE, count: (to - at) / PAGE_SIZE });
+    at = Math.max(at, to);
   };
-  for (const part of [...parts].sort((a, b) => a.address - b.address)) {
-    add(Math.min(part.address, lowEnd), { type: OldPageType.RAM });
+  for (const part of devices.filter(({ address }) => address >= start && address < end).sort((a, b) => a.address - b.address)) {
+    add(part.address, { type: OldPageType.RAM });
     const firstPage = (at - part.address) / PAGE_SIZE;
-    add(Math.min(part.address + part.size, lowEnd), { type: part.type, ...(part.index === undefined ? {} : { index: part.index, firstPage }) });
+    add(part.address + part.size, { type: part.type, ...(part.index === undefined ? {} : { index: part.index, firstPage }) });
   }
-  add(lowEnd, { type: OldPageType.RAM });
-  return { start: 0, pages: lowEnd / PAGE_SIZE, description: 'Base RAM', ownMemory: false, origins };
+  add(end, { type: OldPageType.RAM });
+  return { start, pages: Math.max(0, (end - start) / PAGE_SIZE), description, ownMemory: false, origins };
 }
 
 function deviceRange(part: Part, version: PgmVersion): PlannedRange {

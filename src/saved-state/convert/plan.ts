@@ -7,8 +7,9 @@ import { DEFAULT_RAM_HOLE } from '../../../formats/pgm/ranges.ts';
 import { type PgmVersion, pgmVersion, SINCE_BALLOON_COUNT, SINCE_PAE_PDS } from '../../../formats/pgm/versions.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
 import type { Compression } from '../../../formats/ssm/container-writer.ts';
-import type { SavedState } from '../state.ts';
-import { type MachineLayout, ramEnd } from './machine-layout.ts';
+import { ramConfigOf } from '../memory-map.ts';
+import type { PgmSummary, SavedState } from '../state.ts';
+import type { MachineLayout } from './machine-layout.ts';
 
 export interface ConvertOptions {
   /** Default: that of the source. */
@@ -108,10 +109,9 @@ function basicLosses(basic: PgmBasic, target: PgmVersion): string[] {
 }
 
 /** The config block of a target that is made from a layout. */
-export function configOf(state: SavedState, layout: MachineLayout): PgmConfig {
+export function configOf(pgm: PgmSummary, layout: MachineLayout): PgmConfig {
   return {
-    ramHole: DEFAULT_RAM_HOLE,
-    ramSize: state.pgm?.ramSize ?? ramEnd(state),
+    ...ramConfigOf(pgm),
     roms: layout.roms.map(({ name, address, size }, i) => ({ id: i + 1, device: '', instance: 0, region: 0, description: name, address, size })),
     mmio2: layout.mmio2.map(({ name, device, instance, region, size }, i) => ({ id: i + 1, device, instance, region, description: name, size })),
   };

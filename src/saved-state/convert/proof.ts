@@ -98,17 +98,7 @@ function addPgmFields({ basic, config, ramSize, romProtection }: PgmSummary, fie
   if (config && lists) {
     fields.set('ROM list', JSON.stringify(config.roms));
     fields.set('MMIO2 list', JSON.stringify(config.mmio2));
-    fields.set(
-      'ROM protection',
-      JSON.stringify(
-        [...romProtection].map(([id, pages]) => [
-          id,
-          Buffer.from(pages)
-            .toString('hex')
-            .replace(/(00)+$/, ''),
-        ]),
-      ),
-    );
+    fields.set('ROM protection', protectionsText(romProtection));
   }
   if (!basic) return;
   for (const [i, cpu] of basic.cpus.entries()) {
@@ -121,4 +111,17 @@ function addPgmFields({ basic, config, ramSize, romProtection }: PgmSummary, fie
     'mappings',
     `${basic.mappingsFixed} ${hex(basic.mappingFixed)} ${basic.mappingFixedSize} ${basic.mappings.map((m) => `${m.description} ${hex(m.address)} ${hex(m.pageTables)}`).join('; ')}`,
   );
+}
+
+/** By id, since records come in any order; without the zeros behind the last page that a record names. */
+function protectionsText(romProtection: PgmSummary['romProtection']): string {
+  const texts = [...romProtection]
+    .sort(([a], [b]) => a - b)
+    .map(
+      ([id, pages]) =>
+        `${id}: ${Buffer.from(pages)
+          .toString('hex')
+          .replace(/(00)+$/, '')}`,
+    );
+  return texts.join('; ');
 }

@@ -22,6 +22,7 @@ export interface OldTarget {
   numbering: PageTypeNumbering;
   layout: MachineLayout;
   ramSize: number;
+  ramHole: number;
   /** Where the source's ROM and MMIO2 pages are in the layout. */
   placeOf: PagePlace;
 }
@@ -52,8 +53,8 @@ class SpoolPlaces implements Placement {
   readonly #mmio2: number[];
   readonly #placeOf: PagePlace;
 
-  constructor({ layout, ramSize, placeOf }: OldTarget) {
-    this.#lowEnd = ramLayout(ramSize).lowEnd;
+  constructor({ layout, ramSize, ramHole, placeOf }: OldTarget) {
+    this.#lowEnd = ramLayout(ramSize, ramHole).lowEnd;
     this.#placeOf = placeOf;
     let at = ramSize;
     const place = ({ size }: { size: number }) => {
@@ -111,9 +112,9 @@ class OldUnit {
   }
 
   async write(): Promise<void> {
-    const { layout, ramSize, version, numbering } = this.#target;
+    const { layout, ramSize, ramHole, version, numbering } = this.#target;
     const shadowed = shadowedRoms(this.#state, this.#target);
-    for (const range of planOldRanges(layout, ramSize, version, (index) => shadowed.has(index), numbering === '4.3')) {
+    for (const range of planOldRanges(layout, ramLayout(ramSize, ramHole), version, (index) => shadowed.has(index), numbering === '4.3')) {
       this.#writer.beginRange(range);
       if (version.pages === 'chunks') await this.#writeChunks(range);
       else await this.#writeTyped(range);

@@ -29,7 +29,7 @@ export function targetOf(state: SavedState): Target | undefined {
   return {
     version: NEWEST_PGM,
     ...basic,
-    config: configOf(state, layout),
+    config: configOf(pgm, layout),
     placeOf: (kind, id, page) => {
       if (isRam(kind)) return { id, page };
       const place = find(kind, id, page);
