@@ -56,15 +56,16 @@ class Relay {
   }
 
   async run(): Promise<RelayReport> {
-    const lines = [this.#carryCommands(), this.#carryReplies()];
+    const commands = this.#carryCommands();
+    const replies = this.#carryReplies();
     // Whoever closes first ends it; what was said until then has been passed on.
-    await Promise.race(lines).catch(() => {});
+    await Promise.race([commands, replies]).catch(() => {});
     // An interruption comes too late for a hand-over under way: its answer must reach the source.
-    if (this.#asked.some(isHandOver)) await lines[1].catch(() => {});
+    if (this.#asked.some(isHandOver)) await replies.catch(() => {});
     await Promise.all([this.#source.close(), this.#target.close()]);
-    const [commands] = await Promise.allSettled(lines);
-    const broken = commands.status === 'rejected' && !(commands.reason instanceof EnvironmentError || commands.reason instanceof FormatError);
-    if (broken) throw commands.reason;
+    const [settled] = await Promise.allSettled([commands, replies]);
+    const isOfLink = settled.status === 'fulfilled' || settled.reason instanceof EnvironmentError || settled.reason instanceof FormatError;
+    if (!isOfLink && this.#report.end !== 'handed-over') throw settled.reason;
     return this.#report;
   }
 
@@ -129,26 +130,29 @@ class Relay {
     this.#report.recorded = this.#options.record !== undefined && this.#report.recordFault === undefined;
   }
 
-  /** From the target to the source. */
+  /** From the target to the source; the answer to a hand-over is the last. */
   async #carryReplies(): Promise<void> {
     let isWelcome = true;
     for (let line = await this.#target.line(REPLY_LIMIT); line; line = await this.#target.line(REPLY_LIMIT)) {
       // Before it is passed on: the target has done what it says, whether the source hears of it or not.
-      if (!isWelcome) this.#note(line.text);
+      const answered = isWelcome ? 'welcome' : this.#note(line.text);
       isWelcome = false;
       await this.#source.write(line.bytes);
+      if (isHandOver(answered)) return;
     }
   }
 
-  #note(text: string): void {
+  /** @returns what was answered */
+  #note(text: string): string {
     const reply = parseReply(text);
     const at = this.#asked.shift() ?? 'load-complete';
-    if (!reply) return;
+    if (!reply) return at;
     if (!reply.ack) {
       this.#report.refusal = { at, status: reply.status, text: reply.text };
       if (this.#report.end !== 'cancelled') this.#report.end = 'refused';
     } else if (at === 'password') this.#report.authenticated = true;
     else if (isHandOver(at)) this.#report.end = 'handed-over';
+    return at;
   }
 }
 
