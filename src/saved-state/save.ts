@@ -16,10 +16,13 @@ export interface SaveOptions {
   signal?: AbortSignal;
   /** Called with the pages of memory written so far, and all that there are. */
   onProgress?: (done: number, total: number) => void;
+  /** false: all but the contents of pages, and no word of RAM that is there as usual. Loads as a machine whose memory is zeros. */
+  contents?: boolean;
 }
 
 /** What a container writer takes at once. */
 const PIECE = 64 * KIB;
+const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
 /**
  * Writes a machine as a plain saved state, in the container and the pgm version that it was loaded from; the units that ride along keep their
@@ -43,12 +46,14 @@ class MachineWriter {
   readonly #out: ContainerWriter;
   readonly #options: SaveOptions;
   readonly #total: number;
+  readonly #leavesOut: boolean;
   #done = 0;
 
   constructor(machine: Machine, sink: ByteSink | SeekableSink, options: SaveOptions) {
     const { header, units } = machine.state;
     this.#machine = machine;
     this.#options = options;
+    this.#leavesOut = options.contents === false;
     this.#total = machine.memory.pages.counts.all;
     this.#out = createContainer(sink, header.format, { ...header, live: false, registeredUnits: header.registeredUnits ?? units.length });
   }
@@ -111,6 +116,7 @@ class MachineWriter {
   }
 
   async #putMmio2(pass: PgmPassWriter): Promise<void> {
+    if (this.#leavesOut) return;
     for (const [i, { pages, pageId }] of this.#machine.memory.mmio2.all.entries()) {
       for (let page = 0; page < pages; page++) {
         const content = this.#contentOf(pageId[page]);
@@ -126,8 +132,9 @@ class MachineWriter {
       const first = range.start / PAGE_SIZE;
       for (let page = 0; page < range.pages; page++) {
         if (range.type[page] !== PageType.RAM) continue;
-        const content = this.#contentOf(range.pageId[page]);
         const isBallooned = range.state[page] === PageState.BALLOONED && balloonRecords;
+        if (this.#leavesOut && !isBallooned) continue;
+        const content = this.#contentOf(range.pageId[page]);
         pass.putPage(content ? PageKind.RAM_RAW : isBallooned ? PageKind.RAM_BALLOONED : PageKind.RAM_ZERO, first + page, 0, 0, content);
         if (this.#isDue()) await this.#breathe();
       }
@@ -148,12 +155,13 @@ class MachineWriter {
 
   /** The bytes of a page, borrowed; undefined where they are all zero. */
   #contentOf(id: number): Uint8Array | undefined {
-    if (id === 0) return undefined;
+    if (id === 0 || this.#leavesOut) return undefined;
     const chunk = this.#machine.memory.pages.backing.chunkBytes(id);
     return isZero(chunk, offsetInChunk(id), PAGE_SIZE) ? undefined : chunk.subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE);
   }
 
   #bytesOf(id: number): Uint8Array {
+    if (this.#leavesOut) return ZERO_PAGE;
     const at = offsetInChunk(id);
     return this.#machine.memory.pages.backing.chunkBytes(id).subarray(at, at + PAGE_SIZE);
   }

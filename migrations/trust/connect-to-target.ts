@@ -1,0 +1,49 @@
+import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { type Endpoint, endpointText } from '../endpoint.ts';
+import { LinkError } from '../wire/link-error.ts';
+import { distrustOf, sourceTls, type Trust } from './trust.ts';
+
+/** A target that does not answer in this time is not there. */
+const CONNECT_MS = 10_000;
+
+/** The other side is not who it has to be, or does not take us for who we are: trying again does not help. */
+export class TrustError extends SavkitError {}
+
+/** A connection to a target that is trusted, and trusts. @throws TrustError, LinkError, InterruptedError */
+export async function connectToTarget(endpoint: Endpoint, trust: Trust, signal?: AbortSignal): Promise<Socket> {
+  const { host, port } = endpoint;
+  const address = { host: host || 'localhost', port };
+  const socket = trust.kind === 'insecure' ? connect(address) : connectTls({ ...address, ...sourceTls(trust) });
+  const stop = () => socket.destroy(new InterruptedError());
+  const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), CONNECT_MS);
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    if (signal?.aborted) throw new InterruptedError();
+    await ready(socket, trust.kind === 'insecure' ? 'connect' : 'secureConnect');
+    return socket.setNoDelay(true).setKeepAlive(true);
+  } catch (error) {
+    socket.destroy();
+    throw wordsFor(error as Error, endpoint, trust);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+function wordsFor(error: Error, endpoint: Endpoint, trust: Trust): Error {
+  if (error instanceof SavkitError) return error;
+  const distrust = distrustOf(trust, error);
+  const where = endpointText(endpoint);
+  if (distrust) return new TrustError(distrust.code, `Cannot trust ${where}: ${distrust.words}`);
+  const { code, message } = EnvironmentError.from(error, `connect to ${where}`);
+  return new LinkError(code, message);
+}
+
+function ready(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once(event, resolve).once('error', reject);
+    socket.once('close', () => reject(new Error('it closed the connection')));
+  });
+}

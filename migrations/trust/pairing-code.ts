@@ -1,0 +1,24 @@
+import { hkdfSync, randomInt } from 'node:crypto';
+import { UsageError } from '../../formats/errors.ts';
+
+// A code that a target shows and a source is told, in place of certificates. It is the key of the handshake, so it has to withstand being guessed by
+// somebody who has recorded one: 130 bits.
+
+/** Without letters that are taken for others. */
+const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
+const LENGTH = 27;
+const GROUP = 5;
+
+/** A fresh code, such as `k7dqm-…`: 27 characters of 31, in groups. */
+export function newPairingCode(): string {
+  const characters = Array.from({ length: LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
+  return (characters.match(new RegExp(`.{1,${GROUP}}`, 'g')) ?? []).join('-');
+}
+
+/** The key that a code stands for; case, blanks and dashes don't matter. @throws UsageError for what is no code */
+export function keyOfCode(code: string): Uint8Array {
+  const plain = code.toLowerCase().replace(/[\s-]/g, '');
+  if (plain.length !== LENGTH || [...plain].some((character) => !ALPHABET.includes(character)))
+    throw new UsageError('bad-code', `Cannot use pairing code: it has ${plain.length} characters, expected the ${LENGTH} that the target shows`);
+  return new Uint8Array(hkdfSync('sha256', Buffer.from(plain, 'latin1'), '', 'savkit migration', 32));
+}

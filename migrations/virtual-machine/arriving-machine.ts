@@ -1,0 +1,87 @@
+import { bufferSource } from '../../formats/binary/source.ts';
+import { UnsupportedError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
+import { PageState } from '../../src/pgm/page-states.ts';
+import { Guest } from '../../src/running/guest.ts';
+import { RunningMachine } from '../../src/running/running-machine.ts';
+import { loadState } from '../../src/saved-state/load.ts';
+import { Machine } from '../../src/saved-state/machine.ts';
+import type { TargetMachine } from '../machine.ts';
+import { MachinePages } from './machine-pages.ts';
+
+/** A machine that comes from elsewhere. Until `loadRest` it is memory only. */
+export class ArrivingMachine implements TargetMachine {
+  readonly isSeeded: boolean;
+  /** What executes, once started; undefined for a machine without a workload, which has nothing to execute. */
+  running: RunningMachine | undefined;
+  machine: Machine;
+  readonly #pages: MachinePages;
+
+  constructor(machine: Machine, isSeeded: boolean) {
+    this.machine = machine;
+    this.isSeeded = isSeeded;
+    this.#pages = new MachinePages(machine.memory);
+  }
+
+  readPage(page: number, target: Uint8Array, at: number): boolean {
+    return this.#pages.readPage(page, target, at);
+  }
+  writePage(page: number, bytes: Uint8Array, at: number): void {
+    this.#pages.writePage(page, bytes, at);
+  }
+  zeroPage(page: number): void {
+    this.#pages.zeroPage(page);
+  }
+
+  async loadRest(rest: Uint8Array): Promise<void> {
+    const { memory } = this.machine;
+    memory.pages.flush();
+    const last = await loadState(bufferSource(rest, 'the rest'));
+    takeStates(memory, last.memory);
+    this.machine = new Machine(memory, last.state, last.units);
+    const guest = Guest.find(memory);
+    if (guest) this.running = new RunningMachine(this.machine, guest);
+  }
+
+  start(): void {
+    this.running?.resume();
+  }
+
+  discard(): void {
+    this.running?.release();
+  }
+}
+
+/** Makes states of pages, protections of ROMs and places of device memory those of another memory of the same machine. */
+function takeStates(memory: GuestMemory, other: GuestMemory): void {
+  takeBalloon(memory, other);
+  for (const [i, rom] of memory.roms.all.entries()) {
+    const { protection } = other.roms.all[i];
+    for (let page = 0; page < rom.pages; page++)
+      if (rom.protection[page] !== protection[page]) memory.roms.protect(rom.start + page * PAGE_SIZE, PAGE_SIZE, protection[page]);
+    rom.writtenTo.fill(0);
+  }
+  for (const [i, { device, instance, region, address }] of memory.mmio2.all.entries()) {
+    const now = other.mmio2.all[i].address;
+    if (now === address) continue;
+    if (address !== undefined) memory.mmio2.unmap(device, instance, region, address);
+    if (now !== undefined) memory.mmio2.map(device, instance, region, now);
+  }
+  memory.handlers.reapply();
+}
+
+function takeBalloon(memory: GuestMemory, other: GuestMemory): void {
+  const others = other.ranges[Symbol.iterator]();
+  for (const range of memory.ranges) {
+    const twin = others.next().value;
+    if (twin === undefined || twin.start !== range.start || twin.pages !== range.pages)
+      throw new UnsupportedError('other-machine', 'Cannot take the rest: its ranges of memory are not those that were described');
+    for (let page = 0; page < range.pages; page++) {
+      const isBallooned = twin.state[page] === PageState.BALLOONED;
+      if ((range.state[page] === PageState.BALLOONED) === isBallooned) continue;
+      memory.pages.apply(isBallooned ? 'balloon' : 'deflate', range, page);
+    }
+  }
+  memory.pages.flush();
+}

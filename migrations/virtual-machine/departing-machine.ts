@@ -1,0 +1,106 @@
+import { FormatError, type Pass } from '../../formats/errors.ts';
+import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
+import { DirtyTracker } from '../../src/live-save/dirty-tracker.ts';
+import type { RunningMachine } from '../../src/running/running-machine.ts';
+import { releaseText } from '../../src/saved-state/describe.ts';
+import type { Machine } from '../../src/saved-state/machine.ts';
+import { saveState } from '../../src/saved-state/save.ts';
+import type { SourceMachine } from '../machine.ts';
+import type { MachineDescription } from '../page-space.ts';
+import type { PageSet } from '../pages/page-set.ts';
+import { MachinePages } from './machine-pages.ts';
+
+/** A machine that is to go elsewhere: what runs it, if anything does, goes with it. */
+export class DepartingMachine implements SourceMachine {
+  readonly description: MachineDescription;
+  readonly #machine: Machine;
+  readonly #running: RunningMachine | undefined;
+  readonly #pages: MachinePages;
+  readonly #tracker: DirtyTracker;
+  /** The machine was stopped for the migration, not before. */
+  #stopped = false;
+  #pass = 0;
+
+  constructor(name: string, machine: Machine, running?: RunningMachine) {
+    this.#machine = machine;
+    this.#running = running;
+    this.#pages = new MachinePages(machine.memory);
+    this.#tracker = new DirtyTracker(machine.memory, 'migration');
+    this.description = describeMachine(name, machine, this.#pages);
+  }
+
+  readPage(page: number, target: Uint8Array, at: number): boolean {
+    return this.#pages.readPage(page, target, at);
+  }
+
+  startTracking(): void {
+    this.#pass = 0;
+    this.#tracker.prepare();
+  }
+
+  async takeDirty(into: PageSet): Promise<void> {
+    const pass: Pass = this.#stopped ? 'final' : this.#pass++;
+    await this.#tracker.scan(pass);
+    await this.#tracker.take(pass, { take: (batch) => this.#addAll(batch, into) }, { contents: false, eager: true });
+  }
+
+  stopTracking(): void {
+    this.#tracker.finish();
+  }
+
+  async pause(): Promise<void> {
+    this.#stopped = true;
+    this.#running?.pause();
+  }
+
+  resume(): void {
+    this.#stopped = false;
+    this.#running?.resume();
+  }
+
+  throttle(share: number): void {
+    if (this.#running) this.#running.throttle = 1 - share;
+  }
+
+  async saveRest(): Promise<Uint8Array> {
+    return saveWithoutPages(this.#machine);
+  }
+
+  release(): void {
+    this.#running?.release();
+  }
+
+  #addAll(batch: PageBatch, into: PageSet): void {
+    for (let i = 0; i < batch.count; i++) {
+      const page = this.#pages.numberOf(regionKindOf(batch.kind[i]), batch.id[i], batch.page[i]);
+      if (page < 0) throw new FormatError('misplaced-page', `Cannot send page ${batch.page[i]} of range ${batch.id[i]}: the machine has got memory meanwhile`);
+      into.add(page);
+    }
+  }
+}
+
+export function describeMachine(name: string, machine: Machine, { space }: MachinePages): MachineDescription {
+  const { header, cpum, pgm } = machine.state;
+  return {
+    name,
+    release: header.release ? releaseText(header.release) : '',
+    cpus: Math.max(1, cpum?.cpus.length ?? 0, pgm?.basic?.cpus.length ?? 0),
+    pgmVersion: pgm?.version ?? 0,
+    units: machine.units.map(({ header: { name: unit, instance, version } }) => ({ name: unit, instance, version })),
+    regions: [...space.regions],
+  };
+}
+
+/** All but the contents of pages, as a small saved state: the loader that reads it checks it as any other. */
+export async function saveWithoutPages(machine: Machine): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  // Nothing here waits for anything but memory, so that a guest gets no turn meanwhile.
+  await saveState(machine, { write: async (bytes) => void pieces.push(bytes.slice()) }, { contents: false });
+  return Buffer.concat(pieces);
+}
+
+function regionKindOf(kind: number): 'ram' | 'mmio2' | 'rom' | 'rom-shadow' {
+  if (isRam(kind)) return 'ram';
+  if (isMmio2(kind)) return 'mmio2';
+  return kind === PageKind.ROM_VIRGIN || kind === PageKind.ROM_PROTECTION ? 'rom' : 'rom-shadow';
+}

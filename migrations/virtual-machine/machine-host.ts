@@ -1,0 +1,49 @@
+import { freemem } from 'node:os';
+import { type ByteSource, bufferSource } from '../../formats/binary/source.ts';
+import { FormatError, UnsupportedError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
+import { loadState } from '../../src/saved-state/load.ts';
+import { Machine } from '../../src/saved-state/machine.ts';
+import type { TargetHost } from '../machine.ts';
+import type { MachineDescription } from '../page-space.ts';
+import { ArrivingMachine } from './arriving-machine.ts';
+import { describeMachine } from './departing-machine.ts';
+import { MachinePages } from './machine-pages.ts';
+
+/** Share of the free memory that a machine may take. */
+const MEMORY_SHARE = 0.8;
+
+/** Makes machines of this process, empty or from an older state of the same machine. */
+export class MachineHost implements TargetHost {
+  readonly maxPages: number;
+  readonly #seed: ByteSource | undefined;
+
+  /** @param options.seed an older state: of the pages that are still as they were there nothing has to come */
+  constructor(options: { maxBytes?: number; seed?: ByteSource } = {}) {
+    this.maxPages = Math.floor((options.maxBytes ?? freemem() * MEMORY_SHARE) / PAGE_SIZE);
+    this.#seed = options.seed;
+  }
+
+  async create(description: MachineDescription, rest: Uint8Array): Promise<ArrivingMachine> {
+    const described = await loadState(bufferSource(rest.slice(), 'the description'));
+    checkRegions(description, described, 'what it describes');
+    if (!this.#seed) return new ArrivingMachine(described, false);
+    const old = await loadState(this.#seed);
+    checkRegions(description, old, `the seed ${this.#seed.name}`);
+    return new ArrivingMachine(new Machine(old.memory, described.state, described.units), true);
+  }
+}
+
+/** @throws UnsupportedError, FormatError in words where a machine does not have the memory of a description */
+function checkRegions(description: MachineDescription, machine: Machine, what: string): void {
+  const { regions } = describeMachine('', machine, new MachinePages(machine.memory));
+  if (regions.length !== description.regions.length)
+    throw new UnsupportedError('other-machine', `Cannot take machine: it has ${description.regions.length} regions of memory, ${what} has ${regions.length}`);
+  for (const [i, region] of regions.entries()) {
+    const other = description.regions[i];
+    for (const key of ['kind', 'name', 'id', 'firstFrame', 'pages'] as const) {
+      if (region[key] !== other[key])
+        throw new FormatError('other-machine', `Cannot take machine: ${key} of region ${i} is ${other[key]}, ${what} has ${region[key]}`);
+    }
+  }
+}
