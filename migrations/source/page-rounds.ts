@@ -25,6 +25,8 @@ export interface RoundCounts {
   pages: number;
   bytes: number;
   codecs: CodecCounts;
+  /** From the last page sent until all were in memory: a round trip, and what was under way. */
+  settleMs: number;
 }
 
 /** Sends rounds of pages over the streams of a link. */
@@ -66,7 +68,7 @@ export class PageRounds {
     onProgress: (done: number, bytes: number) => void,
     meanwhile?: () => Promise<void>,
   ): Promise<RoundCounts> {
-    const counts: RoundCounts = { pages: 0, bytes: 0, codecs: noCounts() };
+    const counts: RoundCounts = { pages: 0, bytes: 0, codecs: noCounts(), settleMs: 0 };
     for (const encoder of this.#encoders) encoder.counts = noCounts();
     this.#meter.skip();
     let done = 0;
@@ -76,11 +78,13 @@ export class PageRounds {
       onProgress(done, counts.bytes);
     };
     await Promise.all(this.#link.streams.map((stream, i) => this.#sendOn(stream, i, round, pages, progress)));
+    const sent = performance.now();
     const arrived = this.#link.control.inbox.expect('arrived');
     arrived.catch(() => {});
     await Promise.all(this.#link.streams.map(({ channel }, i) => channel.send('barrier', { round, pages: sentBy(this.#encoders[i]), next: after })));
     await meanwhile?.();
     readHead(await arrived, 'arrived');
+    counts.settleMs = performance.now() - sent;
     for (const { counts: own } of this.#encoders) addCounts(counts.codecs, own);
     counts.pages = counts.codecs.pages.reduce((sum, n) => sum + n, 0);
     return counts;

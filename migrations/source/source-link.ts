@@ -29,13 +29,10 @@ const LAST_WORDS_MS = 300;
 export class SourceLink {
   readonly streams: PageStream[];
   readonly capabilities: Capabilities;
-  /** The shortest time that an answer has taken, in ms. */
-  rttMs: number;
 
-  private constructor(streams: PageStream[], capabilities: Capabilities, rttMs: number) {
+  private constructor(streams: PageStream[], capabilities: Capabilities) {
     this.streams = streams;
     this.capabilities = capabilities;
-    this.rttMs = rttMs;
   }
 
   get control(): PageStream {
@@ -55,10 +52,9 @@ export class SourceLink {
     try {
       await sayHello(channel, options, attempt);
       const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
-      const sent = performance.now();
       await channel.send('describe', {}, { description: machine.description, rest: await machine.saveRest() });
       const accept = readMessage(await stream.inbox.expect('accept'), acceptShape);
-      const link = new SourceLink([stream], accept.capabilities, performance.now() - sent);
+      const link = new SourceLink([stream], accept.capabilities);
       await readHashesOf(stream, hashes);
       channel.startBeats();
       for (let i = 1; i < Math.min(options.streams, accept.capabilities.streams); i++) await link.#join(options, i, accept.token, meter);

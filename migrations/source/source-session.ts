@@ -32,6 +32,8 @@ export class SourceSession {
   #round = 0;
   #guestShare = 1;
   #contentPages = 0;
+  /** The shortest time that a round has taken to settle. */
+  #rttMs = Number.POSITIVE_INFINITY;
   #proofMode: ProofReport['mode'] = 'full';
 
   constructor(migration: SourceMigration, link: SourceLink) {
@@ -147,6 +149,7 @@ export class SourceSession {
     this.#progress.beginRound(this.#round, size);
     const counts = await this.#rounds.send(this.#round, pages, after, (done, bytes) => this.#tellProgress(done, bytes), meanwhile);
     const ms = performance.now() - start;
+    if (after === AfterRound.ANOTHER) this.#rttMs = Math.min(this.#rttMs, counts.settleMs);
     if (!isPaused) {
       await machine.takeDirty(pending);
       this.#contentPages = sent.contentPages;
@@ -160,7 +163,6 @@ export class SourceSession {
     this.#migration.tell({ event: 'round', report: round });
     this.#history.push(dirtied);
     this.#round++;
-    this.#link.rttMs = Math.min(this.#link.rttMs, ms);
     if (!isPaused) await setImmediate();
     return decision;
   }
@@ -178,7 +180,7 @@ export class SourceSession {
 
   /** What standing still takes besides pages. */
   #fixedMs(): number {
-    return this.#link.rttMs * 3 + DECISION_MS + (this.#chooseProof() === 'full' ? this.#hashMs() : 0);
+    return this.#rttMs * 3 + DECISION_MS + (this.#chooseProof() === 'full' ? this.#hashMs() : 0);
   }
 
   /** Time to hash all pages that are not zeros. */

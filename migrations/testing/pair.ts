@@ -1,12 +1,13 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import { DecisionMemory } from '../hand-over/decision-record.ts';
+import type { SourceMachine, TargetHost } from '../machine.ts';
 import { DEFAULT_LIMITS, type MigrationLimits } from '../policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../report.ts';
 import { migrate, newMigrationId } from '../source/migration.ts';
 import type { MigrateOptions } from '../source/options.ts';
 import { type ReceiveEvent, Receiver } from '../target/receiver.ts';
 import type { TimeOuts } from '../wire/limits.ts';
-import { PlainHost, type PlainMachine } from './plain-machine.ts';
+import { PlainHost } from './plain-machine.ts';
 
 export const SHORT: TimeOuts = { frame: 2000, hello: 1000, beat: 200 };
 
@@ -25,9 +26,9 @@ export class Pair {
   /** Changes what goes over a link: both ends, the source's first. */
   tamper: ((source: Duplex, target: Duplex, link: number) => [Duplex, Duplex]) | undefined;
 
-  static async create(options: { keepMs?: number } = {}): Promise<Pair> {
+  static async create({ host, ...options }: { keepMs?: number; host?: TargetHost } = {}): Promise<Pair> {
     const pair = new Pair();
-    pair.receiver = await Receiver.create(pair.host, {
+    pair.receiver = await Receiver.create(host ?? pair.host, {
       logFor: () => pair.targetLog,
       timeOuts: SHORT,
       onEvent: (event) => pair.targetEvents.push(event),
@@ -47,7 +48,7 @@ export class Pair {
     return source;
   };
 
-  migrate(machine: PlainMachine, options: Partial<MigrateOptions> = {}): Promise<MigrationReport> {
+  migrate(machine: SourceMachine, options: Partial<MigrateOptions> = {}): Promise<MigrationReport> {
     return migrate(machine, {
       connect: this.connect,
       migration: this.migration,
