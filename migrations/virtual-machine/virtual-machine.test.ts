@@ -2,8 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { MIB } from '../../formats/units.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import { migrate } from '../source/migration.ts';
-import type { MigrateOptions } from '../source/options.ts';
 import { Pair } from '../testing/pair.ts';
 import type { ArrivingMachine } from './arriving-machine.ts';
 import { DepartingMachine } from './departing-machine.ts';
