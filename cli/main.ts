@@ -7,6 +7,8 @@ import { diffCommand } from './commands/diff.ts';
 import { extractCommand } from './commands/extract.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { manifestCommand } from './commands/manifest.ts';
+import { peekCommand } from './commands/peek.ts';
+import { pokeCommand } from './commands/poke.ts';
 import { receiveCommand } from './commands/receive.ts';
 import { relayCommand } from './commands/relay.ts';
 import { salvageCommand } from './commands/salvage.ts';
@@ -30,6 +32,8 @@ const parser = yargs(hideDashes(hideBin(process.argv)))
   .command(salvageCommand)
   .command(manifestCommand)
   .command(diffCommand)
+  .command(peekCommand)
+  .command(pokeCommand)
   .command(receiveCommand)
   .command(sendCommand)
   .command(relayCommand)

@@ -1,0 +1,59 @@
+import type { Argv, CommandModule } from 'yargs';
+import { hex, UsageError } from '../../formats/errors.ts';
+import { MIB } from '../../formats/units.ts';
+import { peek } from '../../src/saved-state/edit.ts';
+import { loadState } from '../../src/saved-state/load.ts';
+import { parseAddress } from '../address.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { hexLines } from '../hex-text.ts';
+import { withSource } from '../input.ts';
+
+interface Options extends CommonOptions {
+  file: string;
+  at: string;
+  len: string;
+  raw: boolean;
+}
+
+/** A screenful is what people look at; whole ranges are for `extract`. */
+const MAX_LENGTH = 16 * MIB;
+
+export const peekCommand: CommandModule<object, Options> = {
+  command: 'peek <file>',
+  describe: 'Show bytes of guest memory',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .option('at', { type: 'string', demandOption: true, requiresArg: true, describe: 'Guest-physical address' })
+      .option('len', { type: 'string', default: '256', requiresArg: true, describe: 'Number of bytes' })
+      .option('raw', { type: 'boolean', default: false, describe: 'The bytes themselves, not their dump' })
+      .example('$0 peek machine.sav --at 0x7c00 --len 512', 'The boot sector, where the BIOS put it')
+      .example('$0 peek machine.sav --at 0xb8000 --len 4000 --raw | strings', 'The text screen')
+      .epilogue(
+        'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any size: savkit extract.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('peek', [options.file], { ...options, json: options.json && !options.raw }, (job) => runPeek(job, options));
+  },
+};
+
+function runPeek(job: Job, options: Options): Promise<Outcome> {
+  const at = parseAddress(options.at);
+  const length = parseAddress(options.len);
+  if (length < 1 || length > MAX_LENGTH) throw new UsageError('bad-length', `Cannot show ${length} bytes: expected 1 to ${MAX_LENGTH}`);
+  return withSource(job, async (source) => {
+    const { memory } = await loadState(source, { signal: job.signal, onProgress: (doing, offset) => job.progress.update(offset, source.size, doing) });
+    const { bytes, unassigned } = peek(memory, at, length);
+    const gaps = unassigned.map(({ start, end }) => ({ start: hex(start), end: hex(end) }));
+    const result = { at: hex(at), length, hex: Buffer.from(bytes).toString('hex'), unassigned: gaps };
+    if (!options.quiet && !options.json) {
+      for (const { start, end } of gaps) process.stderr.write(`There is no memory from ${start} to ${end}: it reads as ff\n`);
+    }
+    if (options.raw) {
+      await new Promise((resolve) => process.stdout.write(bytes, resolve));
+      return { exitCode: ExitCode.OK, result, text: '' };
+    }
+    return { exitCode: ExitCode.OK, result, text: hexLines(bytes, at) };
+  });
+}
