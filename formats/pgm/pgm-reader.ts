@@ -5,7 +5,7 @@ import { PAGE_SIZE } from '../units.ts';
 import { ChunkedPages } from './chunked-pages.ts';
 import { type PgmBasic, type PgmConfig, readBasic, readConfig } from './head.ts';
 import { END_OF_LIST } from './layouts.ts';
-import { type OldRange, readRangeHead } from './old-ranges.ts';
+import { type OldRange, type PageTypeNumbering, readRangeHead } from './old-ranges.ts';
 import { PageBatch } from './page-batch.ts';
 import { PageRecords, type PageStop } from './page-records.ts';
 import { PageTypes } from './page-types.ts';
@@ -54,6 +54,11 @@ export class PgmReader {
   /** Bytes of guest RAM, as far as the units so far tell. */
   get ramSize(): number | undefined {
     return this.config?.ramSize ?? this.ramSizeHint ?? this.basic?.ramSize;
+  }
+
+  /** Versions 7 to 9: which numbers the file has for page types, as far as its pages so far tell. */
+  get pageTypes(): PageTypeNumbering {
+    return this.#pageTypes.numbering ?? 'original';
   }
 
   /** Guest-physical address of a ROM page; undefined where the state does not hold it. */

@@ -1,13 +1,21 @@
 import { describe, expect, it } from 'vitest';
-import { bufferSource, openFile } from '../../formats/binary/source.ts';
+import { type ByteSource, bufferSource, openFile } from '../../formats/binary/source.ts';
+import type { PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
+import { PGM_VERSIONS } from '../../formats/pgm/versions.ts';
+import type { ContainerFormat } from '../../formats/ssm/container.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import { type Sample, STATES_FOLDER, samplesIn, sha256 } from '../testing/states.ts';
+import { convert } from './convert/convert.ts';
+import { deriveLayout, type MachineLayout } from './convert/machine-layout.ts';
 import { diffStates } from './diff.ts';
+import { poke } from './edit.ts';
+import { proveEdit } from './edit-proof.ts';
 import { loadState } from './load.ts';
 import type { Machine } from './machine.ts';
 import { saveState } from './save.ts';
+import { walkState } from './walk.ts';
 
 async function load(sample: Sample): Promise<Machine> {
   const source = await openFile(sample.path);
@@ -92,3 +100,53 @@ for (const sample of samplesIn(STATES_FOLDER)) {
     });
   });
 }
+
+describe('loadState() and saveState() of all versions', () => {
+  const sample = samplesIn(STATES_FOLDER).find(({ name }) => name === 'own-long') as Sample;
+
+  async function converted(pgm: number, container: ContainerFormat, pageTypes: PageTypeNumbering = 'original'): Promise<Uint8Array> {
+    const source = await openFile(sample.path);
+    const sink = new MemorySink();
+    await convert(source, sink, { pgm, container, pageTypes, allowLoss: true, proof: false, layout: await layoutOf(source) });
+    await source.close();
+    return sink.view();
+  }
+
+  /** The state's layout; device memory that the guest had not mapped lies where there is nothing. */
+  async function layoutOf(source: ByteSource): Promise<MachineLayout> {
+    const state = await walkState(source);
+    const mmio2 = (state.pgm?.config?.mmio2 ?? []).map(({ device, instance, region, description, size }, i) => {
+      return { name: description, device, instance, region, size, address: 0xf000_0000 + i * 0x100_0000 };
+    });
+    return { ...deriveLayout(state).layout, mmio2 };
+  }
+
+  for (const { version } of PGM_VERSIONS) {
+    for (const container of ['1.1', '1.2', '2.0'] as const) {
+      it(`are identity for pgm ${version} in V${container}`, async () => {
+        const state = await converted(version, container);
+        const written = await save(await loadState(bufferSource(state)));
+        expect(await diffStates(bufferSource(state), bufferSource(written))).toMatchObject({ equal: true, notes: [] });
+        expect((await walkState(bufferSource(written))).pgm?.version).toBe(version);
+      });
+    }
+  }
+
+  it('keep the numbers of page types that loaders since 4.3 want', async () => {
+    const state = await converted(8, '1.2', '4.3');
+    const written = await save(await loadState(bufferSource(state)));
+    expect(await diffStates(bufferSource(state), bufferSource(written))).toMatchObject({ equal: true });
+    expect((await walkState(bufferSource(written))).pgm?.pageTypes).toBe('4.3');
+  });
+
+  for (const pgm of [6, 9]) {
+    it(`write bytes into pgm ${pgm}, and nothing else`, async () => {
+      const state = await converted(pgm, '1.2');
+      const machine = await loadState(bufferSource(state));
+      poke(machine.memory, 0x2fff0, new Uint8Array(0x20).fill(0xa5));
+      const written = await save(machine);
+      const proof = await proveEdit(bufferSource(state), bufferSource(written), machine, [{ start: 0x2fff0, end: 0x30010 }]);
+      expect(proof).toEqual({ holds: true, changedPages: 2, differences: [] });
+    });
+  }
+});

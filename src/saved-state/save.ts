@@ -11,6 +11,7 @@ import { KIB, PAGE_SIZE } from '../../formats/units.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import { PageState, PageType } from '../pgm/page-states.ts';
 import type { Machine } from './machine.ts';
+import { writeOldMemory } from './save-old.ts';
 
 export interface SaveOptions {
   signal?: AbortSignal;
@@ -79,7 +80,8 @@ class MachineWriter {
   async #putMemory(versionNumber: number): Promise<void> {
     const version = pgmVersion(versionNumber);
     const { basic, state } = this.#machine;
-    if (version?.pages !== 'records' || !basic) throw new UnsupportedError('unsupported-version', `Cannot write unit pgm of version ${versionNumber}`);
+    if (!version || !basic) throw new UnsupportedError('unsupported-version', `Cannot write unit pgm of version ${versionNumber}`);
+    if (version.pages !== 'records') return writeOldMemory(this.#machine, basic, version, this.#out);
     const pass = new PgmPassWriter(this.#out, version, state.header.widths, basic, this.#config());
     await this.#putRoms(pass);
     await this.#putMmio2(pass);

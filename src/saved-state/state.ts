@@ -1,6 +1,6 @@
 import type { Pass } from '../../formats/errors.ts';
 import type { PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';
-import type { OldRange } from '../../formats/pgm/old-ranges.ts';
+import type { OldRange, PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
 import type { ContainerHeader, UnitHeader } from '../../formats/ssm/container.ts';
 import type { DirectoryEntry } from '../../formats/ssm/layouts.ts';
 import type { Cpum } from '../../formats/units/cpum.ts';
@@ -42,6 +42,8 @@ export interface PgmSummary {
   config?: PgmConfig;
   /** Versions 6 to 9. */
   oldRanges: readonly OldRange[];
+  /** Versions 7 to 9: which numbers the file has for page types. */
+  pageTypes: PageTypeNumbering;
   /** Bytes of guest RAM; absent where no unit tells. */
   ramSize?: number;
   passes: PassSummary[];

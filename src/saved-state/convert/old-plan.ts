@@ -1,16 +1,13 @@
 import { hex, UnsupportedError } from '../../../formats/errors.ts';
-import { OldPageType } from '../../../formats/pgm/old-ranges.ts';
+import { OldPageType, type PageRun } from '../../../formats/pgm/old-ranges.ts';
 import { LOW_HOLE_END, LOW_HOLE_START, type RamLayout } from '../../../formats/pgm/ranges.ts';
 import type { PgmVersion } from '../../../formats/pgm/versions.ts';
 import { FOUR_GIB, MIB, PAGE_SIZE } from '../../../formats/units.ts';
+import type { OldRangeToWrite } from '../old-unit.ts';
 import type { MachineLayout } from './machine-layout.ts';
 
-/** Where the pages of a stretch come from: RAM by address, or a ROM or MMIO2 range of the layout by index. */
-export interface PageOrigin {
-  type: number;
-  /** First page within the range that is written, and number of pages. */
-  page: number;
-  count: number;
+/** Pages of one type, and where they come from: RAM by address, or a ROM or MMIO2 range of the layout by index. */
+export interface PageOrigin extends PageRun {
   /** ROM, MMIO2: index in the layout's list. */
   index?: number;
   /** ROM, MMIO2: first page within it. */
@@ -18,13 +15,7 @@ export interface PageOrigin {
 }
 
 /** A RAM range of versions 6 to 9 that is to be written. */
-export interface PlannedRange {
-  start: number;
-  pages: number;
-  description: string;
-  ownMemory: boolean;
-  origins: PageOrigin[];
-}
+export type PlannedRange = OldRangeToWrite<PageOrigin>;
 
 /** The version 6 firmware range, whatever the ROM's own size: 2.1 and before had it so. */
 const BIOS_RANGE_START = FOUR_GIB - 512 * 1024;
@@ -91,13 +82,20 @@ function ramRange(start: number, end: number, description: string, devices: read
     add(part.address + part.size, { type: part.type, ...(part.index === undefined ? {} : { index: part.index, firstPage }) });
   }
   add(end, { type: OldPageType.RAM });
-  return { start, pages: Math.max(0, (end - start) / PAGE_SIZE), description, ownMemory: false, origins };
+  return {
+    start,
+    pages: Math.max(0, (end - start) / PAGE_SIZE),
+    description,
+    ownMemory: false,
+    runs: origins,
+    hasChunks: origins.some(({ type }) => type === OldPageType.RAM),
+  };
 }
 
 function deviceRange(part: Part, version: PgmVersion): PlannedRange {
   const pages = part.size / PAGE_SIZE;
   const origin = { type: part.type, page: 0, count: pages, ...(part.index === undefined ? {} : { index: part.index, firstPage: 0 }) };
-  const range = { start: part.address, pages, description: part.name, ownMemory: part.ownMemory, origins: [origin] };
+  const range = { start: part.address, pages, description: part.name, ownMemory: part.ownMemory, runs: [origin], hasChunks: false };
   const isBios = version.pages === 'chunks' && part.type === OldPageType.ROM && part.address > BIOS_RANGE_START && part.address + part.size === FOUR_GIB;
   if (!isBios) return range;
   const before = (part.address - BIOS_RANGE_START) / PAGE_SIZE;
@@ -105,7 +103,7 @@ function deviceRange(part: Part, version: PgmVersion): PlannedRange {
     ...range,
     start: BIOS_RANGE_START,
     pages: pages + before,
-    origins: [
+    runs: [
       { type: OldPageType.INVALID, page: 0, count: before },
       { ...origin, page: before },
     ],
