@@ -10,6 +10,15 @@ export function parseAddress(text: string): number {
   return value;
 }
 
+/** A number of up to 64 bits, e.g. a virtual address; the same spelling, and backquotes as debuggers print them. @throws UsageError */
+export function parseBigAddress(text: string): bigint {
+  const plain = text.trim().replaceAll('`', '').replaceAll('_', '');
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(plain) ? BigInt(plain) : undefined;
+  if (value === undefined || value >= 1n << 64n)
+    throw new UsageError('bad-number', `Cannot read address "${text}": expected e.g. 0xffffffff80000000, at most 64 bits`);
+  return value;
+}
+
 /** `A-B`, `[A, B)`, or `A+SIZE`. @throws UsageError */
 export function parseRange(text: string): { start: number; end: number } {
   const [, first, sign, second] = /^([^-+]+)([-+])([^-+]+)$/.exec(text) ?? [];

@@ -7,6 +7,7 @@ import { diffCommand } from './commands/diff.ts';
 import { extractCommand } from './commands/extract.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { manifestCommand } from './commands/manifest.ts';
+import { pagetableCommand } from './commands/pagetable.ts';
 import { peekCommand } from './commands/peek.ts';
 import { pokeCommand } from './commands/poke.ts';
 import { receiveCommand } from './commands/receive.ts';
@@ -14,6 +15,7 @@ import { relayCommand } from './commands/relay.ts';
 import { salvageCommand } from './commands/salvage.ts';
 import { sendCommand } from './commands/send.ts';
 import { verifyCommand } from './commands/verify.ts';
+import { walkCommand } from './commands/walk.ts';
 import { hideDashes, showDashes } from './dash.ts';
 import { ExitCode } from './exit-codes.ts';
 
@@ -34,6 +36,8 @@ const parser = yargs(hideDashes(hideBin(process.argv)))
   .command(diffCommand)
   .command(peekCommand)
   .command(pokeCommand)
+  .command(walkCommand)
+  .command(pagetableCommand)
   .command(receiveCommand)
   .command(sendCommand)
   .command(relayCommand)

@@ -28,9 +28,13 @@ export { type MachineEvent, type MachineState, nextState } from './live-save/mac
 export { type DirtyHistory, NO_HISTORY, type Vote, type VoteFigures, type VoteResult, voteOnPass } from './live-save/vote.ts';
 export { AddressSpace, type AddressSpaceMemory, type AddressSpaceOptions, type Translation } from './paging/address-space.ts';
 export { type Found, findBytes } from './paging/find-bytes.ts';
+export { GuestView } from './paging/guest-view.ts';
+export { type Hierarchy, type HierarchyEntry, hierarchyOf } from './paging/hierarchy.ts';
+export { addressSpaceOf } from './paging/machine-space.ts';
 export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } from './paging/mappings-of.ts';
 export { type PagingMode, pagingModeOf, type ShadowMode } from './paging/modes.ts';
 export { PageFault } from './paging/page-fault.ts';
+export { ShadowPaging, type ShadowPagingOptions } from './paging/shadow/shadow-paging.ts';
 export { shadowModeFor } from './paging/shadow-mode.ts';
 export { GuestMemory } from './pgm/guest-memory.ts';
 export type { HandlerAnswer, HandlerCallback, HandlerKind, PhysHandler } from './pgm/handler-list.ts';

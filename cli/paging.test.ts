@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import { describe, expect, it } from 'vitest';
+import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runSavkit } from './testing/run-savkit.ts';
+
+const long = join(STATES_FOLDER, 'own-long.sav');
+const pae = join(STATES_FOLDER, 'own-pae.sav');
+const schema = JSON.parse(readFileSync(new URL('./output.schema.json', import.meta.url), 'utf8')) as object;
+const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
+
+async function json<T>(...args: string[]): Promise<{ exitCode: number; result: T }> {
+  const { stdout, exitCode } = await runSavkit([...args, '--json']);
+  const document = JSON.parse(stdout.toString());
+  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
+  expect(document.exitCode).toBe(exitCode);
+  return { exitCode: document.exitCode, result: document.files[0].result };
+}
+
+describe('savkit walk', () => {
+  it('shows each entry on the way and where it leads', async () => {
+    const { stdout, exitCode } = await runSavkit(['walk', long, '0xffffffff`80001234']);
+    expect(exitCode).toBe(0);
+    expect(stdout.toString()).toContain('0xffffffff80001234 → 0x287234  4 KiB page, --- (AMD64+NX)');
+    expect(stdout.toString()).toMatch(/PT +0x16008 +0x8000000000287001 +P--------X/);
+  });
+
+  it('ends with 3 when an address leads nowhere, and says why', async () => {
+    const { exitCode, result } = await json<{ walks: object[] }>('walk', pae, '0xc0001234', '0x400000');
+    expect(exitCode).toBe(3);
+    expect(result.walks).toMatchObject([
+      { status: 'mapped', physical: '0x287234' },
+      { status: 'not-present', level: 2 },
+    ]);
+  });
+
+  it('takes another root, and refuses CPUs and numbers that are none', async () => {
+    const { result } = await json<{ walks: object[] }>('walk', long, '0', '--cr3', '0x14000');
+    expect(result.walks).toMatchObject([{ status: 'not-present', level: 4 }]);
+    for (const args of [
+      [long, '0', '--cpu', '1'],
+      [long, '0x1ffffffffffffffff'],
+      [long, 'here'],
+    ]) {
+      expect((await runSavkit(['walk', ...args])).exitCode).toBe(2);
+    }
+  });
+});
+
+describe('savkit pagetable', () => {
+  it('lists the tables down to a depth', async () => {
+    const { result } = await json<{ entries: { level: string }[] }>('pagetable', long, '--depth', '2');
+    expect(result.entries.map(({ level }) => level)).toEqual(['PML4', 'PDPT', 'PML4', 'PDPT']);
+  });
+
+  it('gives the runs of the truth file', async () => {
+    const { result } = await json<{ runs: { virtual: string; physical: string; size: number; pageSize: number; rights: string }[] }>(
+      'pagetable',
+      pae,
+      '--runs',
+    );
+    const { translation } = JSON.parse(readFileSync(join(STATES_FOLDER, 'own-pae.json'), 'utf8'));
+    const rows = result.runs.map(({ virtual, physical, size, pageSize, rights }) => [
+      virtual,
+      physical,
+      `0x${size.toString(16)}`,
+      `0x${pageSize.toString(16)}`,
+      rights,
+    ]);
+    expect(rows).toEqual(translation[0].list);
+  });
+
+  it('stops at a limit, with 3', async () => {
+    const { exitCode, result } = await json<{ complete: boolean; entries: object[] }>('pagetable', long, '--limit', '7');
+    expect([exitCode, result.complete, result.entries.length]).toEqual([3, false, 7]);
+    expect((await runSavkit(['pagetable', long, '--depth', '0'])).exitCode).toBe(2);
+  });
+});
