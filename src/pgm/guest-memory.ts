@@ -160,6 +160,15 @@ export class GuestMemory implements PhysMemory {
     return this.#noMoreWrites;
   }
 
+  /** Gives the host back what the machine has of it. The memory may not be used any more. */
+  close(): void {
+    for (const range of this.ranges) {
+      for (let page = 0; page < range.pages; page++) if (range.state[page] === PageState.SHARED) this.pages.apply('free', range, page);
+    }
+    this.pages.flush();
+    this.#backing.close();
+  }
+
   /** Where in its chunk the access that was just found begins. */
   #at = 0;
 
