@@ -19,6 +19,8 @@ const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 export class GuestPages {
   readonly backing: HostBacking;
   readonly counts: PageCounts = noPages();
+  /** How often a page was taken in place of the zero page, and of a shared page. */
+  readonly replaced = { zero: 0, shared: 0 };
   /** Called after type, state, page or handlers of a page have changed: what is derived from it is out of date. */
   onChange: ((range: RamRange, page: number) => void) | undefined;
   /** Tries to allocate the whole 2 MiB around a page that is written first; true when it did. */
@@ -117,6 +119,7 @@ export class GuestPages {
       case 'allocate':
         if (range.pdeType(page) === PdeType.DONT_CARE && this.allocateLarge?.(range, page)) return false;
         pageId[page] = this.backing.takePage(range.addressOf(page));
+        this.replaced.zero++;
         range.setPdeType(page, PdeType.PAGE_TABLE);
         break;
       case 'copy':
@@ -148,6 +151,7 @@ export class GuestPages {
       this.backing.chunkBytes(own).set(this.#copy, offsetInChunk(own));
     }
     range.pageId[page] = own;
+    this.replaced.shared++;
     range.setPdeType(page, PdeType.PAGE_TABLE);
     this.#one[0] = shared;
     this.backing.freePages('base', this.#one);

@@ -14,6 +14,8 @@ import type { RangeList } from './range-list.ts';
  */
 export class PhysHandlers {
   readonly list = new HandlerList();
+  /** How often `reset` was called. */
+  resets = 0;
   readonly #ranges: RangeList;
   readonly #pages: GuestPages;
 
@@ -130,6 +132,7 @@ export class PhysHandlers {
 
   /** Ends what `tempOff` and `alias` have done to the pages of a handler. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND */
   reset(start: GuestPhys): void {
+    this.resets++;
     const handler = this.list.get(start);
     const range = this.#ranges.get(start);
     if (handler.kind === 'mmio') this.#dropAliases(handler, range);

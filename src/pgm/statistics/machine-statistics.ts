@@ -20,12 +20,16 @@ const SET_UP_STATISTICS: readonly StatisticRow[] = [
 export function machineStatistics(memory: GuestMemory, cpus: number, backing?: HostBacking): StatTree {
   const tree = new StatTree(cpus);
   for (const rows of [RELEASE_STATISTICS, MEMORY_STATISTICS, CPU_STATISTICS, SET_UP_STATISTICS]) tree.register(rows);
-  const { pages, accesses, ranges } = memory;
+  const { pages, accesses, ranges, handlers } = memory;
   for (const [count, name] of Object.entries(PAGE_COUNT_NAMES)) tree.bind(`/PGM/Page/${name}`, () => pages.counts[count as keyof PageCounts]);
   tree.bind('/PGM/R3/Phys/Read', () => accesses.reads);
   tree.bind('/PGM/R3/Phys/Read/Bytes', () => accesses.readBytes);
   tree.bind('/PGM/R3/Phys/Write', () => accesses.writes);
   tree.bind('/PGM/R3/Phys/Write/Bytes', () => accesses.writeBytes);
+  tree.bind('/PGM/R3/PhysHandlerReset', () => handlers.resets);
+  tree.bind('/PGM/R3/Page/ReplacedShared', () => pages.replaced.shared);
+  // VirtualBox counts these here, wherever they happen.
+  tree.bind('/PGM/RZ/Page/ReplacedZero', () => pages.replaced.zero);
   tree.bind('/MM/cbRamBase', () => ranges.all.reduce((size, range) => size + (range.kind === 'ram' ? range.end - range.start : 0), 0));
   if (backing) bindHost(tree, backing);
   return tree;
