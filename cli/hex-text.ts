@@ -12,13 +12,13 @@ export function hexDifference(a: Uint8Array, b: Uint8Array, address: number): st
 }
 
 /** All lines of a piece of memory. */
-export function hexLines(bytes: Uint8Array, address: number): string {
+export function hexLines(bytes: Uint8Array, address: number | bigint): string {
   const lines: string[] = [];
-  for (let at = 0; at < bytes.length; at += LINE) lines.push(hexLine('', address + at, bytes.subarray(at, at + LINE)));
+  for (let at = 0; at < bytes.length; at += LINE) lines.push(hexLine('', BigInt(address) + BigInt(at), bytes.subarray(at, at + LINE)));
   return lines.join('\n');
 }
 
-function hexLine(mark: string, address: number, bytes: Uint8Array): string {
+function hexLine(mark: string, address: number | bigint, bytes: Uint8Array): string {
   const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'));
   const text = Array.from(bytes, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
   return `  ${mark === '' ? '' : `${mark} `}${address.toString(16).padStart(10, '0')}  ${digits.join(' ').padEnd(LINE * 3 - 1)}  ${text}`;

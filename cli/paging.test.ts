@@ -77,3 +77,17 @@ describe('savkit pagetable', () => {
     expect((await runSavkit(['pagetable', long, '--depth', '0'])).exitCode).toBe(2);
   });
 });
+
+describe('savkit peek --virt', () => {
+  it('reads through the page tables', async () => {
+    const { result } = await json<{ at: string; hex: string }>('peek', long, '--virt', '--at', '0xffffffff80011008', '--len', '24');
+    expect(result).toMatchObject({ at: '0xffffffff80011008', hex: Buffer.from('SAVKIT OWN-ROM LONG     ').toString('hex') });
+    const { stdout } = await runSavkit(['peek', long, '--virt', '--at', '0xffffffff80011008', '--len', '16']);
+    expect(stdout.toString()).toContain('ffffffff80011008  53 41 56 4b');
+  });
+
+  it('says where nothing is mapped', async () => {
+    const { exitCode, stderr } = await runSavkit(['peek', long, '--virt', '--at', '0x400000']);
+    expect([exitCode, stderr]).toEqual([2, 'Cannot reach virtual address 0x400000: not-present, expected a mapped page\n']);
+  });
+});

@@ -1,9 +1,11 @@
 import type { Argv, CommandModule } from 'yargs';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
-import { peek } from '../../src/saved-state/edit.ts';
+import { addressSpaceOf } from '../../src/paging/machine-space.ts';
+import { type Peeked, peek } from '../../src/saved-state/edit.ts';
 import { loadState } from '../../src/saved-state/load.ts';
-import { parseAddress } from '../address.ts';
+import type { Machine } from '../../src/saved-state/machine.ts';
+import { parseAddress, parseBigAddress } from '../address.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { hexLines } from '../hex-text.ts';
@@ -14,6 +16,8 @@ interface Options extends CommonOptions {
   at: string;
   len: string;
   raw: boolean;
+  virt: boolean;
+  cpu: number;
 }
 
 /** A screenful is what people look at; whole ranges are for `extract`. */
@@ -25,11 +29,14 @@ export const peekCommand: CommandModule<object, Options> = {
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
-      .option('at', { type: 'string', demandOption: true, requiresArg: true, describe: 'Guest-physical address' })
+      .option('at', { type: 'string', demandOption: true, requiresArg: true, describe: 'Guest-physical address; with --virt a virtual one' })
       .option('len', { type: 'string', default: '256', requiresArg: true, describe: 'Number of bytes' })
       .option('raw', { type: 'boolean', default: false, describe: 'The bytes themselves, not their dump' })
+      .option('virt', { type: 'boolean', default: false, describe: 'The address is virtual: it goes through the page tables of a CPU' })
+      .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'With --virt: whose page tables' })
       .example('$0 peek machine.sav --at 0x7c00 --len 512', 'The boot sector, where the BIOS put it')
       .example('$0 peek machine.sav --at 0xb8000 --len 4000 --raw | strings', 'The text screen')
+      .example('$0 peek machine.sav --virt --at 0xffffffff80000000', "What the guest's kernel has there")
       .epilogue(
         'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any size: savkit extract.',
       ) as unknown as Argv<Options>,
@@ -39,12 +46,11 @@ export const peekCommand: CommandModule<object, Options> = {
 };
 
 function runPeek(job: Job, options: Options): Promise<Outcome> {
-  const at = parseAddress(options.at);
   const length = parseAddress(options.len);
   if (length < 1 || length > MAX_LENGTH) throw new UsageError('bad-length', `Cannot show ${length} bytes: expected 1 to ${MAX_LENGTH}`);
   return withSource(job, async (source) => {
-    const { memory } = await loadState(source, { signal: job.signal, onProgress: (doing, offset) => job.progress.update(offset, source.size, doing) });
-    const { bytes, unassigned } = peek(memory, at, length);
+    const machine = await loadState(source, { signal: job.signal, onProgress: (doing, offset) => job.progress.update(offset, source.size, doing) });
+    const { at, bytes, unassigned } = options.virt ? peekVirtual(machine, options, length) : peekPhysical(machine, options, length);
     const gaps = unassigned.map(({ start, end }) => ({ start: hex(start), end: hex(end) }));
     const result = { at: hex(at), length, hex: Buffer.from(bytes).toString('hex'), unassigned: gaps };
     if (!options.quiet && !options.json) {
@@ -56,4 +62,21 @@ function runPeek(job: Job, options: Options): Promise<Outcome> {
     }
     return { exitCode: ExitCode.OK, result, text: hexLines(bytes, at) };
   });
+}
+
+interface Shown extends Peeked {
+  at: number | bigint;
+}
+
+function peekPhysical({ memory }: Machine, options: Options, length: number): Shown {
+  const at = parseAddress(options.at);
+  return { at, ...peek(memory, at, length) };
+}
+
+/** @throws UsageError `not-mapped` */
+function peekVirtual(machine: Machine, options: Options, length: number): Shown {
+  const at = parseBigAddress(options.at);
+  const bytes = new Uint8Array(length);
+  addressSpaceOf(machine, options.cpu).read(at, bytes);
+  return { at, bytes, unassigned: [] };
 }
