@@ -1,11 +1,11 @@
 import { FormatError, hex } from '../errors.ts';
 import type { PayloadReader } from '../ssm/payload.ts';
-import { PAGE_SHIFT, PAGE_SIZE } from '../units.ts';
+import { PAGE_SIZE } from '../units.ts';
 import { changed } from './head.ts';
 import { END_ID } from './layouts.ts';
 import { isRam, type PageBatch, PageKind } from './page-batch.ts';
 import { PageContent } from './page-content.ts';
-import { FRAME_LIMIT, type KnownRanges, LOW_HOLE_END, LOW_HOLE_START } from './ranges.ts';
+import { FRAME_LIMIT, isInLowHole, type KnownRanges } from './ranges.ts';
 
 // Page records of versions 10 to 14 (pgm-unit.md 7). Source: PGMSavedState.cpp, PGM_STATE_REC_*, pgmR3LoadMemory.
 
@@ -107,7 +107,7 @@ export class PageRecords {
     this.#id = FIRST.id;
     if (this.#floating) return;
     const { ranges, ramInLowHole } = this.#rules;
-    const inHole = frame >= LOW_HOLE_START >>> PAGE_SHIFT && frame < LOW_HOLE_END >>> PAGE_SHIFT;
+    const inHole = isInLowHole(frame);
     const tolerated = kind === PageKind.RAM_ZERO || ramInLowHole;
     if (frame < FRAME_LIMIT && (inHole ? tolerated : ranges.isRamFrame(frame))) return;
     const message = `Cannot read page record: no RAM at ${hex(frame * PAGE_SIZE)}`;

@@ -8,6 +8,10 @@ export const DEFAULT_RAM_HOLE = 0x2000_0000;
 export const LOW_HOLE_START = 0xa0000;
 export const LOW_HOLE_END = 0x100000;
 
+export function isInLowHole(frame: number): boolean {
+  return frame >= LOW_HOLE_START >>> PAGE_SHIFT && frame < LOW_HOLE_END >>> PAGE_SHIFT;
+}
+
 /** Since 6.1 there is no RAM from 0xA0000 to 0xFFFFF; before, what was no ROM or device there was. V1.1 files hold no release, but are older. */
 export function hasRamInLowHole(release: Release | undefined): boolean {
   return release === undefined || release.major < 6 || (release.major === 6 && release.minor < 1);

@@ -1,13 +1,11 @@
 import { UnsupportedError } from '../../formats/errors.ts';
 import { PAGE_KIND_COUNT, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
-import { LOW_HOLE_END, LOW_HOLE_START } from '../../formats/pgm/ranges.ts';
-import { MIB, PAGE_SHIFT, PAGE_SIZE } from '../../formats/units.ts';
+import { isInLowHole } from '../../formats/pgm/ranges.ts';
+import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { FrameSet } from './frame-set.ts';
 
 /** ROMs are at most some MiB; what tracks their pages is bounded by this. */
 const MAX_ROM_PAGES = (64 * MIB) / PAGE_SIZE;
-const LOW_HOLE_FIRST = LOW_HOLE_START >>> PAGE_SHIFT;
-const LOW_HOLE_LAST = (LOW_HOLE_END >>> PAGE_SHIFT) - 1;
 
 /** Counts page records and notes what only shows once all of them have been seen. */
 export class PageCensus {
@@ -36,7 +34,7 @@ export class PageCensus {
       this.records[k]++;
       if (k <= PageKind.RAM_RAW || k === PageKind.RAM_BALLOONED) {
         const frame = page[i];
-        const inLowHole = frame >= LOW_HOLE_FIRST && frame <= LOW_HOLE_LAST;
+        const inLowHole = isInLowHole(frame);
         if (inLowHole && !this.#ramInLowHole) continue;
         if (inLowHole) this.lowHoleRam.add(frame);
         this.ramFrames.add(frame);

@@ -1,14 +1,17 @@
 import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
-import { InterruptedError } from '../../../formats/errors.ts';
+import { hex, InterruptedError, UnsupportedError } from '../../../formats/errors.ts';
+import { isZero } from '../../../formats/kernels/zero.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
 import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
+import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import { type ContainerWriter, createContainer } from '../../../formats/ssm/container-writer.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
+import { PAGE_SIZE } from '../../../formats/units.ts';
 import type { PgmSummary, SavedState } from '../state.ts';
 import { copyPayload } from './copy-payload.ts';
 import type { LastPasses } from './last-pass.ts';
@@ -40,6 +43,7 @@ class StateWriter {
   readonly #state: SavedState;
   readonly #options: WriteOptions;
   readonly #out: ContainerWriter;
+  readonly #page = new Uint8Array(PAGE_SIZE);
 
   constructor(source: ByteSource, state: SavedState, sink: ByteSink | SeekableSink, options: WriteOptions) {
     this.#source = source;
@@ -142,6 +146,7 @@ class StateWriter {
     let page = batch.page[i];
     let id = batch.id[i];
     if (kind === PageKind.RAM_BALLOONED && !plan.version?.balloonRecords) kind = PageKind.RAM_ZERO;
+    if (placeOf && isRam(kind) && this.#isLeftOut(batch, i)) return;
     if (placeOf && !isRam(kind)) {
       const place = placeOf(kind, id, page);
       if (!place) return;
@@ -151,6 +156,18 @@ class StateWriter {
     const protection = lastPasses && !isRam(kind) && !isMmio2(kind) ? protectionOf(this.#state.pgm, batch.id[i], batch.page[i]) : batch.protection[i];
     if (hasContent(kind)) writer.put(kind, page, id, protection, batch, i, plan.recompress);
     else writer.putPage(kind, page, id, protection);
+  }
+
+  /**
+   * Versions 6 to 9 have RAM in the low hole; to releases since 6.1, whose states may have been converted to these, there is none.
+   * @throws UnsupportedError where it has contents
+   */
+  #isLeftOut(batch: PageBatch, i: number): boolean {
+    const frame = batch.page[i];
+    if (!isInLowHole(frame) || hasRamInLowHole(this.#state.header.release)) return false;
+    batch.decode(i, this.#page, 0);
+    if (isZero(this.#page, 0, PAGE_SIZE)) return true;
+    throw new UnsupportedError('does-not-fit', `Cannot write page ${hex(frame * PAGE_SIZE)}: it holds data, releases since 6.1 have no RAM there`);
   }
 
   #passWriter(pass: UnitHeader['pass']): PgmPassWriter {

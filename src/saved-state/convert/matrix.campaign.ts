@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openFileSink } from '../../../formats/binary/sink.ts';
+import { type ByteSource, openFile } from '../../../formats/binary/source.ts';
+import { UnsupportedError } from '../../../formats/errors.ts';
+import { pgmVersion } from '../../../formats/pgm/versions.ts';
+import { FOUR_GIB } from '../../../formats/units.ts';
+import { compareWithTruth } from '../../testing/against-truth.ts';
+import { forEachSample } from '../../testing/sample-files.ts';
+import { STATES_FOLDER, type Truth } from '../../testing/states.ts';
+import { diffStates } from '../diff.ts';
+import { inspect } from '../inspect.ts';
+import { type ConvertReport, type ConvertRun, convert } from './convert.ts';
+import { deriveLayout, type MachineLayout } from './machine-layout.ts';
+
+// Every container × every pgm version × live and flattened: converted, compared with the truth, and converted back to the start.
+// node dist/src/saved-state/convert/matrix.campaign.js FOLDER… (default: the bundled states)
+
+const work = mkdtempSync(join(tmpdir(), 'savkit-matrix-'));
+const folders = process.argv.length > 2 ? process.argv.slice(2) : [STATES_FOLDER];
+const counts = { passed: 0, failed: 0, refused: 0 };
+
+try {
+  await forEachSample(folders, trySample);
+} finally {
+  rmSync(work, { recursive: true });
+}
+console.log(`${counts.refused} combinations were refused, as their formats can't hold the state`);
+console.log(`${counts.passed} passed, ${counts.failed} failed`);
+process.exitCode = counts.failed > 0 || counts.passed === 0 ? 1 : 0;
+
+async function trySample(name: string, path: string, truth: Truth): Promise<void> {
+  const source = await openFile(path);
+  const layout = await layoutOf(source);
+  const { live } = (await inspect(source)).state.header;
+  for (const container of ['2.0', '1.2', '1.1'] as const) {
+    for (const pgm of [6, 7, 8, 9, 10, 11, 12, 13, 14]) {
+      for (const flatten of live ? [false, true] : [false]) {
+        await tryConversion(name, source, truth, { container, pgm, flatten, allowLoss: true, layout }, live);
+      }
+    }
+  }
+  await source.close();
+}
+
+async function tryConversion(name: string, source: ByteSource, truth: Truth, run: ConvertRun, live: boolean): Promise<void> {
+  const there = join(work, 'there.sav');
+  const back = join(work, 'back.sav');
+  const problems: string[] = [];
+  const mayRefuse = refusal(truth, run, live);
+  try {
+    const report = await convertTo(there, source, run);
+    if (!report.proof?.equal) problems.push(`the proof failed: ${JSON.stringify(report.proof?.differences.slice(0, 3))}`);
+    if (mayRefuse) problems.push(`it was not refused (${mayRefuse})`);
+    const converted = await openFile(there);
+    problems.push(...(await compareWithTruth(converted, truth, { units: false, ranges: (run.pgm ?? 0) >= 10 && truth.pgm.version >= 10 })).differences);
+    const { header, pgm } = (await inspect(source)).state;
+    const home = { container: header.format, ...(pgm ? { pgm: pgm.version } : {}), allowLoss: true, ...(run.layout ? { layout: run.layout } : {}) };
+    await convertTo(back, converted, home);
+    await converted.close();
+    problems.push(...(await differences(source, back, report)));
+  } catch (error) {
+    if (!(error instanceof UnsupportedError)) throw error;
+    if (mayRefuse) counts.refused++;
+    else problems.push(`it was refused: ${error.message}`);
+    if (mayRefuse) return;
+  }
+  const what = `${name} → V${run.container}, pgm ${run.pgm}${run.flatten ? ', flattened' : ''}`;
+  if (problems.length === 0) counts.passed++;
+  else counts.failed++;
+  for (const problem of problems) console.log(`FAILED ${what}: ${problem}`);
+}
+
+async function convertTo(path: string, source: ByteSource, run: ConvertRun): Promise<ConvertReport> {
+  const sink = await openFileSink(path, { force: true });
+  try {
+    const report = await convert(source, sink, run);
+    await sink.commit();
+    return report;
+  } finally {
+    await sink.abort();
+  }
+}
+
+/** What a state that went there and back has lost, but for what the way there has said that it loses. */
+async function differences(source: ByteSource, path: string, { losses }: ConvertReport): Promise<string[]> {
+  const back = await openFile(path);
+  const { units, fields, memory } = await diffStates(source, back);
+  await back.close();
+  const lostShadows = losses.some((loss) => loss.startsWith('shadow ROM'));
+  return [
+    ...memory.filter(({ range }) => !(lostShadows && range.includes('shadow'))).map(({ range }) => `${range} differs after the way back`),
+    ...[...units.added, ...units.gone, ...units.changed].map((unit) => `unit ${unit} differs after the way back`),
+    ...(losses.length > 0 ? [] : fields.map(({ field, a, b }) => `${field} is ${b} after the way back, was ${a}`)),
+  ];
+}
+
+/** Why a format can't hold the state; undefined where it can. */
+function refusal(truth: Truth, { container, pgm = 14, flatten }: ConvertRun, live: boolean): string | undefined {
+  const target = pgmVersion(pgm);
+  if (live && !flatten && (container !== '2.0' || target?.pages !== 'records')) return 'it has passes';
+  if (truth.vcpus.length > 1 && target?.basic !== 'per-cpu') return 'it has several CPUs';
+  if (pgm === 6 && truth.ram.size > FOUR_GIB - 0x2000_0000) return 'it has RAM above 4 GiB';
+  return undefined;
+}
+
+/** What the state tells of its layout; MMIO2 ranges that were not mapped get a place in the hole. */
+async function layoutOf(source: ByteSource): Promise<MachineLayout> {
+  const { state } = await inspect(source);
+  const { layout } = deriveLayout(state);
+  let address = 0xe800_0000;
+  for (const { device, instance, region, description, size } of state.pgm?.config?.mmio2 ?? []) {
+    if (layout.mmio2.some((range) => range.device === device && range.instance === instance && range.region === region)) continue;
+    layout.mmio2.push({ name: description, device, instance, region, address, size });
+    address += size;
+  }
+  return layout;
+}
