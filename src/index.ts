@@ -24,6 +24,7 @@ export { HostMemory, type HostMemoryFigures, type HostMemoryOptions } from './gm
 export { HostMemoryError } from './gmm/host-memory-error.ts';
 export { DirtyTracker, type PageNames, type TakeOptions } from './live-save/dirty-tracker.ts';
 export type { ClassCounts, LiveCounts } from './live-save/live-counters.ts';
+export { type LiveMachine, type LiveSaveOptions, type LiveSaveReport, liveSave, type PassReport } from './live-save/live-save.ts';
 export { type MachineEvent, type MachineState, nextState } from './live-save/machine-states.ts';
 export { type DirtyHistory, NO_HISTORY, type Vote, type VoteFigures, type VoteResult, voteOnPass } from './live-save/vote.ts';
 export { AddressSpace, type AddressSpaceMemory, type AddressSpaceOptions, type Translation } from './paging/address-space.ts';

@@ -21,7 +21,7 @@ const MAX_ENTRIES = 4096;
  */
 export function readPagingFeatures(payload: Uint8Array, from: number, version: number): PagingFeatures | undefined {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const leaves = version >= FIRST_WITH_ENTRIES ? findEntries(view, from) : readArrays(view, from);
+  const leaves = version >= FIRST_WITH_ENTRIES ? findEntries(view, from)?.leaves : readArrays(view, from);
   if (!leaves) return undefined;
   const basic = leaves.get(1) ?? 0;
   const extended = leaves.get(FIRST_EXTENDED + 1) ?? 0;
@@ -37,16 +37,22 @@ export function readPagingFeatures(payload: Uint8Array, from: number, version: n
   };
 }
 
+/** Where the CPUID part of versions 15 and later starts; it goes on to the end of the payload. Undefined where there is none. */
+export function findCpuidPart(payload: Uint8Array, version: number): number | undefined {
+  if (version < FIRST_WITH_ENTRIES) return undefined;
+  return findEntries(new DataView(payload.buffer, payload.byteOffset, payload.byteLength), 0)?.at;
+}
+
 /**
  * `u32 32, u32 count`, then entries of which the first is leaf 0 and all leaves ascend; what follows them ends with the payload. That is asked
  * for because the extended state before it holds bytes of the guest's choice.
  */
-function findEntries(view: DataView, from: number): Map<number, number> | undefined {
+function findEntries(view: DataView, from: number): { at: number; leaves: Map<number, number> } | undefined {
   for (let at = from; at + 8 + ENTRY_SIZE <= view.byteLength; at++) {
     const count = view.getUint32(at + 4, true);
     if (view.getUint32(at, true) !== ENTRY_SIZE || count < 1 || count > MAX_ENTRIES || !endsPayload(view, at + 8 + count * ENTRY_SIZE)) continue;
     const leaves = readEntries(view, at + 8, count);
-    if (leaves) return leaves;
+    if (leaves) return { at, leaves };
   }
   return undefined;
 }

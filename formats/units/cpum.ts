@@ -1,6 +1,6 @@
 import { Cursor, OutOfBytes } from '../binary/cursor.ts';
 import { FormatError } from '../errors.ts';
-import { type PagingFeatures, readPagingFeatures } from './cpuid.ts';
+import { findCpuidPart, type PagingFeatures, readPagingFeatures } from './cpuid.ts';
 import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext } from './cpum-layouts.ts';
 
 /** Unit "cpum", instance 1: registers of the virtual CPUs and what CPUID tells the guest (pgm-unit.md 10.2). */
@@ -57,6 +57,20 @@ export function readCpum(payload: Uint8Array, version: number): Cpum {
     if (!(error instanceof OutOfBytes || error instanceof RangeError)) throw error;
     throw new FormatError('too-short', `Cannot read unit cpum: the payload ends too early`, {}, 'VERR_SSM_LOADED_TOO_MUCH');
   }
+}
+
+/**
+ * The payload of pass 0 of a live save, which is the CPUID part alone, from that of the final pass. Versions 15 and later.
+ * Undefined where it can't be told. Source: CPUM.cpp, cpumR3LiveExec.
+ */
+export function cpumLivePass(payload: Uint8Array, version: number): Uint8Array | undefined {
+  const at = findCpuidPart(payload, version);
+  if (at === undefined) return undefined;
+  const prefix = version >= FIRST_WITH_PREFIX ? 2 : 0;
+  const live = new Uint8Array(prefix + payload.length - at);
+  live.set(payload.subarray(0, prefix));
+  live.set(payload.subarray(at), prefix);
+  return live;
 }
 
 interface Found {

@@ -1,5 +1,6 @@
 import type { Cursor } from '../binary/cursor.ts';
-import { UnsupportedError } from '../errors.ts';
+import { type Pass, UnsupportedError } from '../errors.ts';
+import type { ContainerWriter } from '../ssm/container-writer.ts';
 
 /** Unit "SSMLiveControl", instance 0, version 1: progress of a live save, in hundredths of a percent. Source: SSM.cpp, ssmR3LiveControlLoadExec. */
 export const LIVE_CONTROL_UNIT = { name: 'SSMLiveControl', instance: 0 } as const;
@@ -9,3 +10,14 @@ export function readLiveControl(cursor: Cursor, version: number): number {
     throw new UnsupportedError('unsupported-version', `Cannot read unit SSMLiveControl: version ${version}`, {}, 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION');
   return cursor.u16();
 }
+
+/** Writes the unit between two others. @param percent of the whole save; stored as a part of 9800 */
+export function writeLiveControl(out: ContainerWriter, percent: number, pass: Pass): void {
+  const value = Math.floor(percent * (100 - DONE_PERCENT));
+  out.beginUnit({ ...LIVE_CONTROL_UNIT, version: 1, pass });
+  out.put(Uint8Array.of(value & 0xff, value >>> 8));
+  out.endUnit();
+}
+
+/** Share of a save's progress that ending it takes. */
+const DONE_PERCENT = 2;

@@ -55,10 +55,14 @@ export class DirtyTracker {
     return this.#counts;
   }
 
-  /** Pages that the other side lacks: marked ones, and monitored ones that were written since the last scan. */
+  /**
+   * Pages that the other side lacks: marked ones, and monitored ones that were written since the last scan. Not ballooned ones, of which only the final
+   * pass tells, in a byte each; the original counts them, and never ends with a large balloon.
+   */
   get dirtyPages(): number {
     const { rom, mmio2, ram } = this.#counts;
-    return rom.dirty + mmio2.dirty + ram.dirty + this.#memory.pages.counts.writtenTo;
+    const { writtenTo, ballooned } = this.#memory.pages.counts;
+    return rom.dirty + mmio2.dirty + Math.max(ram.dirty - ballooned, 0) + writtenTo;
   }
 
   /** Seconds in which `counts.saved` pages were taken. */
@@ -122,6 +126,11 @@ export class DirtyTracker {
       else if (isMmio2(kind)) mmio2.putBack(batch.id[i], batch.page[i]);
       else rom.putBack(kind, batch.id[i], batch.page[i]);
     }
+  }
+
+  /** Keeps what the last vote found, for the statistics. */
+  noteVote({ dirtyShort, dirtyLong, pagesPerSecond }: Pick<LiveCounts, 'dirtyShort' | 'dirtyLong' | 'pagesPerSecond'>): void {
+    Object.assign(this.#counts, { dirtyShort, dirtyLong, pagesPerSecond });
   }
 
   /** Ends tracking: no page is monitored any more, and another may track. To be called in any case; harmless when it was. */

@@ -1,3 +1,5 @@
+import type { StatTree } from '../pgm/statistics/stat-tree.ts';
+
 /** Kinds of page that are tracked, each in its own way. */
 export type PageClass = 'ram' | 'rom' | 'mmio2';
 
@@ -29,26 +31,23 @@ export function noCounts(): LiveCounts {
   return { ram: none(), rom: none(), mmio2: none(), active: false, ignored: 0, dirtyLong: 0, dirtyShort: 0, pagesPerSecond: 0, saved: 0 };
 }
 
-/** Paths and current values of the counts. Source: PGM.cpp, pgmR3InitStats. */
-export const LIVE_STATISTICS: readonly { path: string; description: string; value: (counts: LiveCounts) => number }[] = [
-  { path: '/PGM/LiveSave/fActive', description: 'live save running', value: ({ active }) => (active ? 1 : 0) },
-  { path: '/PGM/LiveSave/cIgnoredPages', description: 'non-RAM pages inside RAM ranges', value: ({ ignored }) => ignored },
-  { path: '/PGM/LiveSave/cDirtyPagesLong', description: 'long-term dirty average', value: ({ dirtyLong }) => dirtyLong },
-  { path: '/PGM/LiveSave/cDirtyPagesShort', description: 'short-term dirty average', value: ({ dirtyShort }) => dirtyShort },
-  { path: '/PGM/LiveSave/cPagesPerSecond', description: 'save speed', value: ({ pagesPerSecond }) => pagesPerSecond },
-  { path: '/PGM/LiveSave/cSavedPages', description: 'pages saved so far', value: ({ saved }) => saved },
-  ...(['Ram', 'Rom', 'Mmio2'] as const).flatMap((name) => {
-    const of = (counts: LiveCounts) => counts[name.toLowerCase() as PageClass];
-    const row = (field: string, what: string, value: (counts: ClassCounts) => number) => ({
-      path: `/PGM/LiveSave/${name}/${field}`,
-      description: `${name}: ${what}`,
-      value: (counts: LiveCounts) => value(of(counts)),
-    });
-    return [
-      row('cReadPages', 'ready pages', ({ ready }) => ready),
-      row('cDirtyPages', 'dirty pages', ({ dirty }) => dirty),
-      row('cZeroPages', 'ready zero pages', ({ zero }) => zero),
-      row('cMonitoredPages', 'monitored pages', ({ monitored }) => monitored),
-    ];
-  }),
-];
+/** Shows the counts in a machine's statistics, below `/PGM/LiveSave/`. Source: PGM.cpp, pgmR3InitStats. */
+export function bindLiveStatistics(statistics: StatTree, counts: () => Readonly<LiveCounts>): void {
+  const bind = (name: string, value: (counts: Readonly<LiveCounts>) => number) => statistics.bind(`/PGM/LiveSave/${name}`, () => value(counts()));
+  bind('fActive', ({ active }) => (active ? 1 : 0));
+  bind('cIgnoredPages', ({ ignored }) => ignored);
+  bind('cDirtyPagesLong', ({ dirtyLong }) => dirtyLong);
+  bind('cDirtyPagesShort', ({ dirtyShort }) => dirtyShort);
+  bind('cPagesPerSecond', ({ pagesPerSecond }) => pagesPerSecond);
+  bind('cSavedPages', ({ saved }) => saved);
+  for (const [name, kind] of [
+    ['Ram', 'ram'],
+    ['Rom', 'rom'],
+    ['Mmio2', 'mmio2'],
+  ] as const) {
+    bind(`${name}/cReadPages`, (all) => all[kind].ready);
+    bind(`${name}/cDirtyPages`, (all) => all[kind].dirty);
+    bind(`${name}/cZeroPages`, (all) => all[kind].zero);
+    bind(`${name}/cMonitoredPages`, (all) => all[kind].monitored);
+  }
+}

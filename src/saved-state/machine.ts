@@ -1,5 +1,7 @@
-import type { PgmBasic } from '../../formats/pgm/head.ts';
+import type { PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';
+import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
 import type { UnitHeader } from '../../formats/ssm/container.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import type { SavedState } from './state.ts';
 
@@ -35,5 +37,16 @@ export class Machine {
       return a20Enabled === paging.a20Enabled ? paging : { ...paging, a20Enabled, a20Mask: a20.maskOf(cpu) };
     });
     return { ...basic, cpus, balloonedPages: pages.counts.ballooned };
+  }
+  /** RAM, and the lists of ROMs and MMIO2 ranges, with ids 1, 2, 3 … in the order of `memory.roms` and `memory.mmio2`. */
+  get config(): PgmConfig {
+    const { memory, state } = this;
+    const roms = memory.roms.all.map(({ start, pages, description }, i) => {
+      return { id: i + 1, device: '', instance: 0, region: 0, description, address: start, size: pages * PAGE_SIZE };
+    });
+    const mmio2 = memory.mmio2.all.map(({ device, instance, region, description, pages }, i) => {
+      return { id: i + 1, device, instance, region, description, size: pages * PAGE_SIZE };
+    });
+    return { ramHole: state.pgm?.config?.ramHole ?? DEFAULT_RAM_HOLE, ramSize: state.pgm?.ramSize ?? 0, roms, mmio2 };
   }
 }

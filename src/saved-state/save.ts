@@ -1,10 +1,8 @@
 import type { ByteSink, SeekableSink } from '../../formats/binary/sink.ts';
 import { InterruptedError, UnsupportedError, UsageError } from '../../formats/errors.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
-import type { PgmConfig } from '../../formats/pgm/head.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
-import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
 import { pgmVersion } from '../../formats/pgm/versions.ts';
 import { type ContainerWriter, createContainer } from '../../formats/ssm/container-writer.ts';
 import { KIB, PAGE_SIZE } from '../../formats/units.ts';
@@ -82,22 +80,11 @@ class MachineWriter {
     const { basic, state } = this.#machine;
     if (!version || !basic) throw new UnsupportedError('unsupported-version', `Cannot write unit pgm of version ${versionNumber}`);
     if (version.pages !== 'records') return writeOldMemory(this.#machine, basic, version, this.#out);
-    const pass = new PgmPassWriter(this.#out, version, state.header.widths, basic, this.#config());
+    const pass = new PgmPassWriter(this.#out, version, state.header.widths, basic, this.#machine.config);
     await this.#putRoms(pass);
     await this.#putMmio2(pass);
     await this.#putRam(pass, version.balloonRecords);
     pass.end();
-  }
-
-  #config(): PgmConfig {
-    const { memory, state } = this.#machine;
-    const roms = memory.roms.all.map(({ start, pages, description }, i) => {
-      return { id: i + 1, device: '', instance: 0, region: 0, description, address: start, size: pages * PAGE_SIZE };
-    });
-    const mmio2 = memory.mmio2.all.map(({ device, instance, region, description, pages }, i) => {
-      return { id: i + 1, device, instance, region, description, size: pages * PAGE_SIZE };
-    });
-    return { ramHole: state.pgm?.config?.ramHole ?? DEFAULT_RAM_HOLE, ramSize: state.pgm?.ramSize ?? 0, roms, mmio2 };
   }
 
   async #putRoms(pass: PgmPassWriter): Promise<void> {

@@ -1,0 +1,164 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../formats/binary/source.ts';
+import { openContainer } from '../../formats/ssm/open.ts';
+import { PayloadReader } from '../../formats/ssm/payload.ts';
+import { MemorySink } from '../../formats/testing/memory-sink.ts';
+import { MIB } from '../../formats/units.ts';
+import { emptyMachine } from '../running/empty-machine.ts';
+import { Guest } from '../running/guest.ts';
+import { RunningMachine } from '../running/running-machine.ts';
+import type { WorkloadKind } from '../running/schedule.ts';
+import { convert } from '../saved-state/convert/convert.ts';
+import { loadState } from '../saved-state/load.ts';
+import { saveState } from '../saved-state/save.ts';
+import { verify } from '../saved-state/verify.ts';
+import { walkState } from '../saved-state/walk.ts';
+import { STATES_FOLDER } from '../testing/states.ts';
+import { type LiveSaveOptions, type LiveSaveReport, liveSave } from './live-save.ts';
+import { memoryDigest } from './testing/memory-digest.ts';
+
+const RAM = 4 * MIB;
+
+async function runningMachine(kind: WorkloadKind, rate = 3000): Promise<RunningMachine> {
+  const running = RunningMachine.of(await emptyMachine(RAM), { kind, rate, seed: 5, pages: 40 });
+  // What is there before is saved, too.
+  running.runSteps(500);
+  running.resume();
+  return running;
+}
+
+async function saveLive(running: RunningMachine, options: LiveSaveOptions = {}): Promise<{ report: LiveSaveReport; bytes: Uint8Array }> {
+  const sink = new MemorySink();
+  const report = await liveSave(running, sink, options);
+  return { report, bytes: sink.view() };
+}
+
+function expectNothingLeft(running: RunningMachine): void {
+  const { memory } = running;
+  expect(memory.pages.counts).toMatchObject({ monitored: 0, writtenTo: 0 });
+  expect(memory.monitor.user).toBeUndefined();
+  expect(memory.noMorePhysWrites).toBe(false);
+}
+
+/** Names, instances and passes of the units. */
+async function unitsOf(bytes: Uint8Array): Promise<string[]> {
+  return (await walkState(bufferSource(bytes))).units.map(({ name, pass }) => `${name}:${pass}`);
+}
+
+describe('liveSave()', () => {
+  it.each(['idle', 'counter', 'hot', 'random', 'scan', 'alloc', 'device'] as const)(
+    '%s: gives a state whole, live, and equal to the machine that stands',
+    async (kind) => {
+      const running = await runningMachine(kind);
+      const { bytes, report } = await saveLive(running, { leaveSuspended: true });
+      expect(running.state).toBe('suspended');
+      expectNothingLeft(running);
+      const source = bufferSource(bytes);
+      const checked = await verify(source);
+      expect(checked).toMatchObject({ verdict: 'whole' });
+      expect(checked.state?.header.live).toBe(true);
+      const loaded = await loadState(source);
+      expect(memoryDigest(loaded.memory)).toBe(memoryDigest(running.memory));
+      const guest = Guest.find(loaded.memory);
+      guest?.tick(100);
+      expect(guest?.check()).toMatchObject({ steps: running.guest.block.steps + 100, faults: [] });
+      expect(report.passes.length).toBeGreaterThan(3);
+      running.stop();
+    },
+  );
+
+  it('is flattened by convert to a plain state of the same memory, with proof', async () => {
+    const running = await runningMachine('random');
+    const { bytes } = await saveLive(running, { leaveSuspended: true });
+    const flat = new MemorySink();
+    const { proof } = await convert(bufferSource(bytes), flat, { flatten: true, proof: true });
+    expect(proof?.equal).toBe(true);
+    const loaded = await loadState(bufferSource(flat.view()));
+    expect(memoryDigest(loaded.memory)).toBe(memoryDigest(running.memory));
+  });
+
+  it('lets the machine run on, before and after, and stops it but for the final pass', async () => {
+    const running = await runningMachine('hot', 20_000);
+    const steps = [running.guest.block.steps];
+    const states: string[] = [];
+    const { report } = await saveLive(running, {
+      onPass: ({ pass }) => {
+        states.push(`${pass === 'final' ? pass : 'live'} ${running.state}`);
+        steps.push(running.guest.block.steps);
+      },
+    });
+    expect(new Set(states)).toEqual(new Set(['live running-ls', 'final saving']));
+    expect(steps.at(-2)).toBeGreaterThan(steps[0]);
+    expect(report.wasSuspended).toBe(false);
+    expect(running.state).toBe('running');
+    const at = running.guest.block.steps;
+    while (running.guest.block.steps === at) await setImmediate();
+    running.stop();
+    expect(running.selfCheck().faults).toEqual([]);
+  });
+
+  it.each([10, 11, 12, 13])('writes pgm %d as it was loaded', async (version) => {
+    const plain = new MemorySink();
+    await saveState(await emptyMachine(RAM), plain);
+    const old = new MemorySink();
+    await convert(bufferSource(plain.view()), old, { pgm: version, allowLoss: true });
+    const running = RunningMachine.of(await loadState(bufferSource(old.view())), { kind: 'random', rate: 2000 });
+    running.runSteps(200);
+    running.resume();
+    const { bytes } = await saveLive(running, { leaveSuspended: true });
+    const checked = await verify(bufferSource(bytes));
+    expect(checked).toMatchObject({ verdict: 'whole' });
+    expect(checked.state?.pgm?.version).toBe(version);
+    expect(memoryDigest((await loadState(bufferSource(bytes))).memory)).toBe(memoryDigest(running.memory));
+  });
+
+  it('puts units where VirtualBox puts them: build and CPUID in pass 0, progress in between, all in the final part', async () => {
+    const machine = await loadState(bufferSource(readFileSync(join(STATES_FOLDER, 'own-long.sav'))));
+    const running = RunningMachine.of(machine, { kind: 'idle' });
+    running.resume();
+    const { bytes } = await saveLive(running);
+    running.stop();
+    const units = await unitsOf(bytes);
+    const real = await unitsOf(readFileSync(join(STATES_FOLDER, 'own-long-live.sav')));
+    const passes = (all: string[], name: string) => all.filter((unit) => unit.startsWith(`${name}:`));
+    expect(units.slice(0, 6)).toEqual(['SSM:0', 'cpum:0', 'pgm:0', 'pgm:1', 'SSMLiveControl:1', 'pgm:2']);
+    expect(passes(units, 'cpum')).toEqual(passes(real, 'cpum'));
+    expect(passes(units, 'SSM')).toEqual(passes(real, 'SSM'));
+    const finals = (all: string[]) => all.filter((unit) => unit.endsWith(':final') && !unit.startsWith('SSMLiveControl'));
+    expect(finals(units)).toEqual(finals(real));
+    expect(units.at(-1)).toBe('SSMLiveControl:final');
+    expect(await progressOf(bytes)).toEqual([182, 364, ...(await progressOf(bytes)).slice(2, -1), 9604]);
+  });
+
+  it('writes the CPUID part into pass 0 as VirtualBox does', async () => {
+    const real = readFileSync(join(STATES_FOLDER, 'own-long-live.sav'));
+    const running = RunningMachine.of(await loadState(bufferSource(real)), { kind: 'idle' });
+    running.resume();
+    const { bytes } = await saveLive(running);
+    running.stop();
+    expect(Buffer.compare(await payloadOf(bytes, 'cpum', 0), await payloadOf(real, 'cpum', 0))).toBe(0);
+    expect(Buffer.compare(await payloadOf(bytes, 'SSM', 0), await payloadOf(real, 'SSM', 0))).toBe(0);
+  });
+});
+
+async function payloadOf(bytes: Uint8Array, name: string, pass: number): Promise<Uint8Array> {
+  const container = await openContainer(bufferSource(bytes));
+  for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
+    const payload = await new PayloadReader(container).rest(MIB);
+    if (unit.name === name && unit.pass === pass) return payload.slice();
+  }
+  throw new Error(`no ${name} in pass ${pass}`);
+}
+
+async function progressOf(bytes: Uint8Array): Promise<number[]> {
+  const values: number[] = [];
+  const container = await openContainer(bufferSource(bytes));
+  for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
+    const payload = await new PayloadReader(container).rest(RAM * 2);
+    if (unit.name === 'SSMLiveControl') values.push(payload[0] | (payload[1] << 8));
+  }
+  return values;
+}

@@ -1,0 +1,267 @@
+import { setTimeout } from 'node:timers/promises';
+import type { ByteSink } from '../../formats/binary/sink.ts';
+import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
+import { type ContainerWriter, createContainer } from '../../formats/ssm/container-writer.ts';
+import { BUILD_INFO_UNIT } from '../../formats/units/build-info.ts';
+import { CPUM_UNIT, cpumLivePass } from '../../formats/units/cpum.ts';
+import { KIB, PAGE_SIZE } from '../../formats/units.ts';
+import type { LoadedUnit, Machine } from '../saved-state/machine.ts';
+import { DirtyTracker } from './dirty-tracker.ts';
+import { LiveProgress } from './live-progress.ts';
+import { liveEnd, type MachineEvent, type MachineState } from './machine-states.ts';
+import { MemoryUnit } from './memory-unit.ts';
+import { grewTooBig, LEAST_FREE_SPACE, lowOnSpace, MAX_PASSES, sizeLimit, tooManyPasses } from './pass-rules.ts';
+import { DEFAULT_MAX_DOWNTIME_MS } from './vote.ts';
+
+/** A machine that can be saved while it runs. */
+export interface LiveMachine {
+  readonly machine: Machine;
+  readonly state: MachineState;
+  /** Takes an event of the table; executes in states that execute, and only there. */
+  dispatch(event: MachineEvent): void;
+}
+
+export interface LiveSaveOptions {
+  /** What the vote aims at; default 250 ms. */
+  maxDowntimeMs?: number;
+  /** Cancels: the machine goes on as if nothing had been. */
+  signal?: AbortSignal;
+  /** Bytes free behind the output, asked after each pass. */
+  freeSpace?: () => Promise<number>;
+  /** Leaves the machine suspended after it was saved. */
+  leaveSuspended?: boolean;
+  /** Passes, and bytes of all of them, that are too many; default: VirtualBox's limits. */
+  limits?: { passes?: number; bytes?: number };
+  onPass?: (pass: PassReport) => void;
+  /** Whole save, 0 to 100. */
+  onProgress?: (percent: number) => void;
+}
+
+export interface PassReport {
+  pass: number | 'final';
+  pages: number;
+  /** Bytes of output so far. */
+  written: number;
+  /** Pages that the file lacks after the pass; 0 after the final one. */
+  dirtyPages: number;
+  ms: number;
+}
+
+export interface LiveSaveReport {
+  passes: PassReport[];
+  written: number;
+  totalMs: number;
+  /** For how long the machine stood because of the save. */
+  downtimeMs: number;
+  /** The user had suspended the machine meanwhile, so it was left suspended (VINF_SSM_LIVE_SUSPENDED). */
+  wasSuspended: boolean;
+}
+
+/** A machine in the debugger is looked at again after this time. */
+const DEBUGGER_WAIT_MS = 250;
+/** What a container writer takes at once. */
+const PIECE = 64 * KIB;
+
+/**
+ * Saves a machine that runs: passes while it executes, then a short stop for what is left. Writes a live state (V2.0); device units come in the final
+ * part, and in pass 0 what of them is known to belong there. After any failure the machine runs on, and is as if nobody had saved it.
+ *
+ * @throws InterruptedError VERR_SSM_CANCELLED; UnsupportedError `grew-too-big`, `too-many-passes`, and where the machine ended meanwhile; UsageError in states
+ * that can't be saved, and while another tracks the machine; what the sink throws
+ */
+export async function liveSave(machine: LiveMachine, sink: ByteSink, options: LiveSaveOptions = {}): Promise<LiveSaveReport> {
+  machine.dispatch('live-save');
+  const save = new LiveSave(machine, sink, options);
+  try {
+    return await save.run();
+  } finally {
+    save.finish();
+  }
+}
+
+class LiveSave {
+  readonly #machine: LiveMachine;
+  readonly #options: LiveSaveOptions;
+  readonly #sink: CountingSink;
+  readonly #tracker: DirtyTracker;
+  readonly #passes: PassReport[] = [];
+  readonly #start = performance.now();
+  /** Who failed while the machine was saving has to bring it back from there. */
+  #step: 'passes' | 'final' | 'done' = 'passes';
+  #suspendedByUs = false;
+  #stoppedAt = 0;
+
+  constructor(machine: LiveMachine, sink: ByteSink, options: LiveSaveOptions) {
+    this.#machine = machine;
+    this.#options = options;
+    this.#sink = new CountingSink(sink);
+    this.#tracker = new DirtyTracker(machine.machine.memory, 'live save');
+  }
+
+  async run(): Promise<LiveSaveReport> {
+    const out = this.#createContainer();
+    const memory = new MemoryUnit(this.#machine.machine, this.#tracker, out, this.#pgmUnit().header.version, () => this.#check());
+    const progress = new LiveProgress(out, this.#options.onProgress);
+    this.#tracker.prepare();
+    await this.#writePasses(out, memory, progress);
+    await this.#suspend();
+    await this.#writeFinal(out, memory, progress);
+    this.#check();
+    return this.#succeed();
+  }
+
+  /** Gives everything back, whatever happened. */
+  finish(): void {
+    this.#tracker.finish();
+    const machine = this.#machine;
+    machine.machine.memory.setNoMorePhysWrites(false);
+    if (this.#step === 'passes') machine.dispatch('passes-failed');
+    if (this.#step === 'final') machine.dispatch('save-failed');
+    const mayResume = this.#step === 'final' || !this.#options.leaveSuspended;
+    if (this.#suspendedByUs && mayResume && machine.state === 'suspended') machine.dispatch('resume');
+  }
+
+  #createContainer(): ContainerWriter {
+    const { header, units } = this.#machine.machine.state;
+    return createContainer(this.#sink, '2.0', { ...header, live: true, registeredUnits: header.registeredUnits ?? units.length });
+  }
+
+  async #writePasses(out: ContainerWriter, memory: MemoryUnit, progress: LiveProgress): Promise<void> {
+    const { passes: maxPasses = MAX_PASSES, bytes = sizeLimit([this.#machine.machine.state.pgm?.ramSize ?? 0], 'file') } = this.#options.limits ?? {};
+    for (let pass = 0; pass < maxPasses; pass++) {
+      const start = performance.now();
+      const pages = await this.#writePass(out, memory, pass);
+      const { vote, percent = 0 } = memory.vote(pass, this.#options.maxDowntimeMs ?? DEFAULT_MAX_DOWNTIME_MS);
+      this.#report({ pass, pages, written: this.#sink.written, dirtyPages: this.#tracker.dirtyPages, ms: performance.now() - start });
+      if (vote === 'done' || this.#hasEnded()) return;
+      if (this.#sink.written > bytes) throw grewTooBig(this.#sink.written, bytes);
+      const free = (await this.#options.freeSpace?.()) ?? Number.POSITIVE_INFINITY;
+      if (free < LEAST_FREE_SPACE) throw lowOnSpace(free);
+      progress.livePass(percent, pass);
+    }
+    throw tooManyPasses(maxPasses);
+  }
+
+  async #writePass(out: ContainerWriter, memory: MemoryUnit, pass: number): Promise<number> {
+    let pages = 0;
+    for (const unit of this.#machine.machine.units) {
+      this.#check();
+      const payload = pass === 0 ? livePayload(unit) : undefined;
+      if (payload === undefined && unit.payload) continue;
+      out.beginUnit({ ...unit.header, pass });
+      if (payload) await this.#put(out, payload);
+      else pages = await memory.writePass(pass);
+      out.endUnit();
+      await out.flush();
+    }
+    return pages;
+  }
+
+  /** From the live part to a machine that stands. @throws UnsupportedError where it has ended meanwhile */
+  async #suspend(): Promise<void> {
+    const machine = this.#machine;
+    for (;;) {
+      const end = liveEnd(machine.state);
+      if (typeof end === 'object') {
+        const message = `Cannot go on with live save: the machine is ${machine.state.replace(/-ls$/, '')}`;
+        throw new UnsupportedError('machine-ended', message, {}, end.vboxCode);
+      }
+      if (end !== 'try-again') {
+        this.#stoppedAt = performance.now();
+        machine.dispatch('passes-done');
+        this.#suspendedByUs = end === 'suspend';
+        if (this.#suspendedByUs) machine.dispatch('stopped');
+        machine.dispatch('final-pass');
+        this.#step = 'final';
+        return;
+      }
+      await setTimeout(DEBUGGER_WAIT_MS);
+      this.#check();
+    }
+  }
+
+  async #writeFinal(out: ContainerWriter, memory: MemoryUnit, progress: LiveProgress): Promise<void> {
+    const { machine } = this.#machine;
+    const start = performance.now();
+    machine.memory.setNoMorePhysWrites(true);
+    progress.beginFinal();
+    const memorySize = this.#tracker.dirtyPages * PAGE_SIZE;
+    const total = machine.units.reduce((sum, { payload }) => sum + (payload ? payload.length : memorySize), 0);
+    let done = 0;
+    let pages = 0;
+    for (const { header, payload } of machine.units) {
+      this.#check();
+      out.beginUnit({ ...header, pass: 'final' });
+      if (payload) await this.#put(out, payload);
+      else pages = await memory.writePass('final');
+      out.endUnit();
+      await out.flush();
+      done += payload ? payload.length : memorySize;
+      progress.finalUnit(total > 0 ? done / total : 1);
+    }
+    await out.finish();
+    this.#report({ pass: 'final', pages, written: this.#sink.written, dirtyPages: 0, ms: performance.now() - start });
+  }
+
+  #succeed(): LiveSaveReport {
+    const now = performance.now();
+    this.#step = 'done';
+    this.#machine.dispatch('saved');
+    this.#options.onProgress?.(100);
+    return {
+      passes: this.#passes,
+      written: this.#sink.written,
+      totalMs: now - this.#start,
+      downtimeMs: this.#suspendedByUs ? now - this.#stoppedAt : 0,
+      wasSuspended: !this.#suspendedByUs,
+    };
+  }
+
+  async #put(out: ContainerWriter, payload: Uint8Array): Promise<void> {
+    for (let at = 0; at < payload.length; at += PIECE) {
+      out.put(payload.subarray(at, at + PIECE));
+      if (out.isFull) await out.flush();
+    }
+  }
+
+  #report(pass: PassReport): void {
+    this.#passes.push(pass);
+    this.#options.onPass?.(pass);
+  }
+
+  #hasEnded(): boolean {
+    return typeof liveEnd(this.#machine.state) === 'object';
+  }
+
+  #pgmUnit(): LoadedUnit {
+    const unit = this.#machine.machine.units.find(({ payload }) => !payload);
+    if (!unit) throw new UnsupportedError('no-memory-unit', 'Cannot save live: the machine has no unit pgm');
+    return unit;
+  }
+
+  #check(): void {
+    if (this.#options.signal?.aborted) throw new InterruptedError('VERR_SSM_CANCELLED');
+  }
+}
+
+/** What of a device unit comes in pass 0, where that can be told from its final payload. Others of VirtualBox's are left out; its loader does without. */
+function livePayload({ header, payload }: LoadedUnit): Uint8Array | undefined {
+  if (!payload) return undefined;
+  if (header.name === BUILD_INFO_UNIT.name && header.instance === BUILD_INFO_UNIT.instance) return payload;
+  if (header.name === CPUM_UNIT.name && header.instance === CPUM_UNIT.instance) return cpumLivePass(payload, header.version);
+  return undefined;
+}
+
+class CountingSink implements ByteSink {
+  readonly #sink: ByteSink;
+  written = 0;
+
+  constructor(sink: ByteSink) {
+    this.#sink = sink;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#sink.write(bytes);
+    this.written += bytes.length;
+  }
+}
