@@ -12,7 +12,7 @@ export function resultsText(results: Results, before: Results | undefined): stri
     ratingsTable(results, before),
   ];
   if (results.scaling) parts.push(`two independent processes together do ${times(results.scaling.median)} × the work of one`);
-  if (results.sizes.length > 0) parts.push(sizesTable(results));
+  if (results.sizes.some(({ bySize }) => bySize.length > 0)) parts.push(sizesTable(results));
   for (const [name, why] of Object.entries(results.missing)) parts.push(`not run: ${name}: ${why}`);
   return parts.join('\n');
 }
