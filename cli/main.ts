@@ -7,6 +7,7 @@ import { diffCommand } from './commands/diff.ts';
 import { extractCommand } from './commands/extract.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { manifestCommand } from './commands/manifest.ts';
+import { migrateCommand } from './commands/migrate.ts';
 import { pagetableCommand } from './commands/pagetable.ts';
 import { peekCommand } from './commands/peek.ts';
 import { pokeCommand } from './commands/poke.ts';
@@ -41,6 +42,7 @@ const parser = yargs(hideDashes(hideBin(process.argv)))
   .command(receiveCommand)
   .command(sendCommand)
   .command(relayCommand)
+  .command(migrateCommand)
   .middleware(showDashes)
   .demandCommand(1, 'Which command?')
   .strict()

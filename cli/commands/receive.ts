@@ -1,20 +1,24 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UnsupportedError } from '../../formats/errors.ts';
+import { UsageError } from '../../formats/errors.ts';
+import { defaultRecordFolder } from '../../migrations/hand-over/record-folder.ts';
 import { runCommand, withCommonOptions } from '../command.ts';
+import { type ReceiveMachineOptions, receiveMachine } from '../migration/receive-machine.ts';
+import { withTrustOptions } from '../migration/trust-options.ts';
 import { type ReceiveFileOptions, receiveFile } from '../teleporter/receive-file.ts';
 
-interface Options extends ReceiveFileOptions {
+interface Options extends Omit<ReceiveFileOptions, 'output'>, ReceiveMachineOptions {
   teleporter: boolean;
+  output?: string;
 }
 
 export const receiveCommand: CommandModule<object, Options> = {
   command: 'receive',
   describe: 'Receive a running machine',
   builder: (argv) =>
-    withCommonOptions(argv)
+    withTrustOptions(withCommonOptions(argv))
       .option('teleporter', { type: 'boolean', default: false, describe: 'From a VirtualBox that teleports it' })
       .option('listen', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT to wait on' })
-      .option('output', { type: 'string', alias: 'o', requiresArg: true, demandOption: true, describe: 'File for the state' })
+      .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'With --teleporter: file for the state' })
       .option('password-file', { type: 'string', requiresArg: true, describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt' })
       .option('then', {
         choices: ['decline', 'hand-over'] as const,
@@ -22,18 +26,25 @@ export const receiveCommand: CommandModule<object, Options> = {
         describe: 'Once the state is complete: decline the machine, which then runs on at the source; or take it over',
       })
       .option('flatten', { type: 'boolean', default: false, describe: 'Make a plain state of the passes' })
+      .option('seed', { type: 'string', requiresArg: true, describe: 'Older state of the same machine: pages that are still the same need not come' })
+      .option('max-memory', { type: 'string', requiresArg: true, describe: 'Most memory of a machine; default: 80 % of what is free' })
+      .option('keep-for', { type: 'number', default: 600, describe: 'Seconds to keep what has come when the link is lost' })
+      .option('run-for', { type: 'number', requiresArg: true, describe: 'Seconds to run the machine; default: until Ctrl-C' })
+      .option('records', { type: 'string', requiresArg: true, default: defaultRecordFolder(), describe: 'Folder for what is decided' })
       .option('wait', { type: 'number', default: 300, describe: 'Seconds to wait for a source; 0 for ever' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+      .example('$0 receive --listen :7000', 'Wait for a machine of savkit migrate; shows the code to give there')
       .example('$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav', 'A consistent copy of a machine that runs on')
       .example('VBoxManage controlvm VM teleport --host HERE --port 6000 --passwordfile pw', 'Its other side, on the host of the machine')
       .example('$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav --then hand-over', 'The machine leaves its host')
       .epilogue('VirtualBox does not encrypt what it sends: between hosts use `savkit relay`, or a tunnel.') as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand('receive', [options.output], options, (job) => {
-      if (!options.teleporter)
-        throw new UnsupportedError('unsupported', 'Cannot receive without --teleporter: only VirtualBox machines can be received so far');
-      return receiveFile(options, job);
+    const { teleporter, output, listen } = options;
+    process.exitCode = await runCommand('receive', [teleporter ? (output ?? '') : listen], options, (job) => {
+      if (!teleporter) return receiveMachine(options, job);
+      if (output === undefined) throw new UsageError('usage', 'Cannot receive from a VirtualBox: expected --output FILE');
+      return receiveFile({ ...options, output }, job);
     });
   },
 };

@@ -27,6 +27,8 @@ export type DecisionRecord = ShapeValue<typeof recordShape>;
 
 /** Where a side writes down what it has decided. */
 export interface DecisionLog {
+  /** Tells what the records are about, as soon as it is known. */
+  describe(machine: string, peer: string): void;
   /** Resolves when the decision would survive a crash. */
   write(decision: Decision): Promise<void>;
   /** The decision that stands now: somebody else, `migrate --resolve`, may have written one. */
@@ -42,11 +44,15 @@ export function recordPath(folder: string, migration: string, side: Side): strin
 /** A log in a file: a new one takes the place of the old one in one step, and both file and folder are made durable. */
 export class DecisionFile implements DecisionLog {
   readonly path: string;
-  readonly #head: RecordHead;
+  #head: RecordHead;
 
   constructor(folder: string, head: RecordHead) {
     this.path = recordPath(folder, head.migration, head.side);
     this.#head = head;
+  }
+
+  describe(machine: string, peer: string): void {
+    this.#head = { ...this.#head, machine, peer };
   }
 
   async write(decision: Decision): Promise<void> {
@@ -62,6 +68,8 @@ export class DecisionFile implements DecisionLog {
 export class DecisionMemory implements DecisionLog {
   #decision: Decision = 'migrating';
   readonly written: Decision[] = [];
+
+  describe(): void {}
 
   async write(decision: Decision): Promise<void> {
     this.#decision = decision;

@@ -46,7 +46,7 @@ export type TargetEvent =
 
 export const TARGET_STATES: TransitionTable<TargetState, TargetEvent> = {
   waiting: { hello: 'greeted', 'link-lost': 'waiting', 'give-up': 'ended' },
-  greeted: { describe: 'receiving', 'link-lost': 'waiting', cancel: 'waiting', 'give-up': 'ended' },
+  greeted: { describe: 'receiving', inquire: 'greeted', 'link-lost': 'waiting', cancel: 'waiting', 'give-up': 'ended' },
   receiving: {
     pages: 'receiving',
     barrier: 'receiving',

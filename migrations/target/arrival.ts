@@ -1,4 +1,4 @@
-import type { Decision, DecisionLog } from '../hand-over/decision-record.ts';
+import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
 import { nextState, TARGET_STATES, type TargetEvent, type TargetState } from '../hand-over/states.ts';
 import type { TargetMachine } from '../machine.ts';
 import { type MachineDescription, PageSpace } from '../page-space.ts';
@@ -18,7 +18,7 @@ export class Arrival {
   hashes: PageHashes | undefined;
   /** Bytes of page frames so far. */
   bytes = 0;
-  #decision: Decision | 'unknown' = 'unknown';
+  #decision: TargetDecision | 'unknown' = 'unknown';
 
   constructor(migration: string, log: DecisionLog) {
     this.migration = migration;
@@ -33,11 +33,11 @@ export class Arrival {
     return TARGET_STATES[this.state][event] !== undefined;
   }
 
-  get decision(): Decision | 'unknown' {
+  get decision(): TargetDecision | 'unknown' {
     return this.#decision;
   }
 
-  async decide(decision: Decision): Promise<void> {
+  async decide(decision: TargetDecision): Promise<void> {
     await this.log.write(decision);
     this.#decision = decision;
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { FormatError, InterruptedError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
-import type { DecisionLog } from '../hand-over/decision-record.ts';
+import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
 import type { TargetHost, TargetMachine } from '../machine.ts';
 import { differenceOf, type MachineDescription, PageSpace } from '../page-space.ts';
 import { loadZstd, type Zstd } from '../pages/zstd.ts';
@@ -19,6 +19,8 @@ import { TargetSession } from './target-session.ts';
 export interface ReceiverOptions {
   /** Where this side writes its decisions about a migration. */
   logFor: (migration: string) => DecisionLog;
+  /** What is on record of a migration that this process knows nothing of. */
+  recall?: (migration: string) => Promise<TargetDecision | 'unknown'>;
   /** Streams of one link at most; 4 by default. */
   streams?: number;
   /** How long a machine whose link broke is kept, in ms; 10 minutes by default. */
@@ -66,6 +68,11 @@ export class Receiver {
     return new Receiver(host, options, await loadZstd());
   }
 
+  /** No machine is under way. */
+  get isIdle(): boolean {
+    return this.#arrival === undefined || this.#arrival.state === 'waiting' || this.#arrival.state === 'greeted';
+  }
+
   /** Takes a connection, which has shown that it is trusted. Resolves at its end; never rejects for what the peer does. */
   async accept(stream: Duplex, peer: string): Promise<void> {
     const channel = new FrameChannel(stream, this.#options.timeOuts ?? TIME_OUTS);
@@ -86,13 +93,18 @@ export class Receiver {
     this.#options.onEvent?.(event);
   }
 
+  async recall(migration: string): Promise<TargetDecision | 'unknown'> {
+    return (await this.#options.recall?.(migration)) ?? 'unknown';
+  }
+
   /** Checks a description, and makes or finds its machine. @returns whether it holds something already */
-  async takeIn(arrival: Arrival, description: MachineDescription, rest: Uint8Array): Promise<boolean> {
+  async takeIn(arrival: Arrival, peer: string, description: MachineDescription, rest: Uint8Array): Promise<boolean> {
     new PageSpace(description.regions, this.#host.maxPages);
     if (arrival.description) {
       const difference = differenceOf(arrival.description, description);
       if (difference !== undefined) throw new UnsupportedError('other-machine', `Cannot go on with another machine: ${difference}`);
     }
+    arrival.log.describe(description.name, peer);
     const isNew = arrival.machine === undefined;
     if (!arrival.may('describe')) arrival.enter('describe');
     if (isNew) await arrival.take(description, await this.#host.create(description, rest));
@@ -137,7 +149,7 @@ export class Receiver {
     this.#session?.destroy();
     this.tell({ event: 'arriving', peer, machine: arrival.description?.name ?? '', attempt: hello.attempt });
     const capabilities = { ...this.#capabilities(), zstd: this.#zstd !== undefined && hello.capabilities.zstd };
-    const session = new TargetSession(this, arrival, channel, capabilities, this.#zstd, randomBytes(16).toString('hex'));
+    const session = new TargetSession(this, arrival, channel, peer, capabilities, this.#zstd);
     this.#session = session;
     try {
       await session.run();

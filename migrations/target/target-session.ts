@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { FormatError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { describeShape } from '../page-space.ts';
@@ -25,10 +26,11 @@ const PATIENCE = 10;
 /** One link of a migration at the target, with all its streams. */
 export class TargetSession {
   /** What further streams have to show. */
-  readonly token: string;
+  readonly token: string = randomBytes(16).toString('hex');
   readonly channel: FrameChannel;
   readonly #receiver: Receiver;
   readonly #arrival: Arrival;
+  readonly #peer: string;
   readonly #capabilities: Capabilities;
   readonly #zstd: Zstd | undefined;
   readonly #barrier = new RoundBarrier();
@@ -39,13 +41,13 @@ export class TargetSession {
   #restSize = 0;
   #restDone = false;
 
-  constructor(receiver: Receiver, arrival: Arrival, channel: FrameChannel, capabilities: Capabilities, zstd: Zstd | undefined, token: string) {
+  constructor(receiver: Receiver, arrival: Arrival, channel: FrameChannel, peer: string, capabilities: Capabilities, zstd: Zstd | undefined) {
     this.#receiver = receiver;
     this.#arrival = arrival;
     this.channel = channel;
     this.#capabilities = capabilities;
     this.#zstd = zstd;
-    this.token = token;
+    this.#peer = peer;
   }
 
   /** Serves the control stream until the source, which knows that the machine runs, closes it. @throws LinkError, PeerError, FormatError */
@@ -132,7 +134,7 @@ export class TargetSession {
   async #takeDescription(frame: Frame): Promise<void> {
     if (this.#intake) throw new FormatError('unexpected', 'Cannot take a second description');
     const { description, rest } = readMessage(frame, describeShape);
-    const hasPages = await this.#receiver.takeIn(this.#arrival, description, rest);
+    const hasPages = await this.#receiver.takeIn(this.#arrival, this.#peer, description, rest);
     await this.channel.send('accept', {}, { capabilities: this.#capabilities, token: this.token, hasPages });
     const { hashes } = this.#arrival;
     if (hasPages && hashes) {
@@ -210,8 +212,7 @@ export class TargetSession {
 
   async #answer(): Promise<void> {
     this.#arrival.enter('inquire');
-    const { decision } = this.#arrival;
-    const known = decision === 'migrating' || decision === 'handed-over' || decision === 'done' || decision === 'kept' ? 'unknown' : decision;
-    await this.channel.send('decision', {}, { decision: known } satisfies ShapeValue<typeof decisionShape>);
+    const decision = this.#arrival.decision === 'unknown' ? await this.#receiver.recall(this.#arrival.migration) : this.#arrival.decision;
+    await this.channel.send('decision', {}, { decision } satisfies ShapeValue<typeof decisionShape>);
   }
 }

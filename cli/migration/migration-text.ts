@@ -1,0 +1,92 @@
+import type { Forecast } from '../../migrations/policy/forecast.ts';
+import type { MigrationEvent, MigrationReport, ProgressFigures, RoundReport } from '../../migrations/report.ts';
+import type { LiveReport } from '../live-report.ts';
+import { bad, good, indent, printable, sizeText, table } from '../render.ts';
+
+export function secondsText(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
+}
+
+/** Tells people, or programs, what happens. */
+export function tellEvent(report: LiveReport, event: MigrationEvent): void {
+  const { event: name, ...data } = event;
+  if (event.event === 'progress') {
+    report.update(
+      'progress',
+      () => progressLine(event.progress),
+      () => data,
+    );
+    return;
+  }
+  report.note(name, eventText(event), data);
+}
+
+function eventText(event: MigrationEvent): string {
+  switch (event.event) {
+    case 'connected':
+      return event.attempt === 1 ? 'The target has accepted the machine' : `Connected again (attempt ${event.attempt}); goes on where it was`;
+    case 'link-lost':
+      return `Link lost: ${printable(event.message)}; tries again`;
+    case 'resumed':
+      return `The machine runs on here: ${event.because}`;
+    case 'lost-pages':
+      return `${event.count} pages were not what they had to be, the first is ${event.first}; sends them again`;
+    default:
+      return '';
+  }
+}
+
+const BAR = 20;
+
+function progressLine({ round, ofRound, total, rate, dirtyRate, downtimeMs, leftMs }: ProgressFigures): string {
+  const bar = (share: number) => `[${'#'.repeat(Math.round(share * BAR)).padEnd(BAR, '.')}]`;
+  const left = `${secondsText(leftMs[0])} to ${secondsText(leftMs[1])} left`;
+  return `round ${round} ${bar(ofRound)} total ${bar(total)} ${Math.round(total * 100)}%  ${sizeText(rate)}/s, dirtied ${sizeText(dirtyRate)}/s, downtime now ${secondsText(downtimeMs)}, ${left}`;
+}
+
+export function reportText(report: MigrationReport): string {
+  const { outcome, machine, because, downtimeMs, totalMs, bytes, proof } = report;
+  const name = printable(machine);
+  const head =
+    outcome === 'handed-over'
+      ? `${name}: ${good('runs at the target')}; stood still for ${secondsText(downtimeMs)}, ${sizeText(bytes)} sent in ${secondsText(totalMs)}`
+      : `${name}: ${bad(outcome === 'kept' ? 'runs on here' : 'stands still')}: ${printable(because)}`;
+  const lines = [head];
+  if (report.rounds.length > 0) lines.push(roundTable(report.rounds));
+  if (proof) {
+    const lost = proof.lostPages > 0 ? `; ${proof.lostPages} pages had to be sent again, first ${proof.lost[0]}` : '';
+    lines.push(indent(`proof: both memories have the hash ${proof.root || '…'} over ${proof.pages} pages (${proof.mode}, ${secondsText(proof.ms)})${lost}`));
+  }
+  return lines.join('\n');
+}
+
+function roundTable(rounds: readonly RoundReport[]): string {
+  const head = ['round', 'pages', 'equal', 'zero', 'raw', 'same', 'delta', 'zstd', 'sent', 'time', 'rate', 'dirtied', 'downtime', 'then'];
+  const rows = rounds.map(({ round, pages, skipped, codecs, bytes, ms, rate, dirtied, downtimeMs, paused, verdict }) => [
+    round,
+    pages,
+    skipped,
+    ...['zero', 'raw', 'same', 'delta', 'zstd'].map((codec) => codecs[codec]),
+    sizeText(bytes),
+    secondsText(ms),
+    `${sizeText(rate)}/s`,
+    dirtied,
+    paused ? '' : secondsText(downtimeMs),
+    verdict,
+  ]);
+  return table(head, rows);
+}
+
+export function forecastText(
+  name: string,
+  { converges, because, rounds, totalMs, bytes, downtimeMs, dirtyRate }: Forecast & { dirtyRate: number },
+  rate: number,
+): string {
+  const verdict = converges ? good('would come to an end') : bad('would not come to an end');
+  return [
+    `${printable(name)}: ${verdict}: ${because}`,
+    indent(
+      `dirties ${sizeText(dirtyRate)}/s; over a link of ${sizeText(rate)}/s: ${rounds} rounds, ${sizeText(bytes)}, ${secondsText(totalMs)}, of these ${secondsText(downtimeMs)} standing still`,
+    ),
+  ].join('\n');
+}

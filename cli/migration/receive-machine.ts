@@ -1,0 +1,133 @@
+import { setTimeout } from 'node:timers/promises';
+import { type ByteSource, openFile } from '../../formats/binary/source.ts';
+import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
+import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
+import { DecisionFile } from '../../migrations/hand-over/decision-record.ts';
+import { ensureFolder, recallTarget } from '../../migrations/hand-over/record-folder.ts';
+import { type ReceiveEvent, Receiver } from '../../migrations/target/receiver.ts';
+import { Gate } from '../../migrations/trust/gate.ts';
+import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-machine.ts';
+import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
+import { parseAddress } from '../address.ts';
+import type { CommonOptions, Job, Outcome } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { LiveReport } from '../live-report.ts';
+import { bad, good, indent, printable, sizeText } from '../render.ts';
+import { type TrustOptions, targetTrust } from './trust-options.ts';
+
+export interface ReceiveMachineOptions extends CommonOptions, TrustOptions {
+  listen: string;
+  seed?: string;
+  maxMemory?: string;
+  wait: number;
+  keepFor: number;
+  runFor?: number;
+  records: string;
+}
+
+/** Waits for a machine, runs it, and at the end says how it was. */
+export async function receiveMachine(options: ReceiveMachineOptions, { signal }: Job): Promise<Outcome> {
+  const report = new LiveReport(options);
+  const { trust, shownCode } = await targetTrust(options);
+  await ensureFolder(options.records);
+  const seed = options.seed === undefined ? undefined : await openFile(options.seed);
+  try {
+    const receiver = await createReceiver(options, seed, report);
+    const gate = await Gate.open(parseEndpoint(options.listen), trust, {
+      onConnection: (socket, peer) => void receiver.accept(socket, peer),
+      onRefused: (from, why) => report.note('refused', `${from} did not get in: ${printable(why)}`, { from, why }),
+    });
+    try {
+      const at = endpointText(gate.endpoint);
+      report.note('listening', `Waiting for a machine on ${at}`, { at });
+      if (shownCode !== undefined) report.note('code', `Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
+      const machine = await awaitMachine(receiver, options.wait, signal);
+      return await runMachine(machine, options, signal);
+    } finally {
+      await receiver.close();
+      gate.close();
+    }
+  } finally {
+    report.stop();
+    await seed?.close();
+  }
+}
+
+function createReceiver({ maxMemory, keepFor, records }: ReceiveMachineOptions, seed: ByteSource | undefined, report: LiveReport): Promise<Receiver> {
+  const host = new MachineHost({ ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }), ...(seed ? { seed } : {}) });
+  return Receiver.create(host, {
+    logFor: (migration) => new DecisionFile(records, { side: 'target', migration, machine: '', peer: '' }),
+    recall: (migration) => recallTarget(records, migration),
+    keepMs: keepFor * 1000,
+    streams: 16,
+    onEvent: (event) => tell(report, event),
+  });
+}
+
+async function awaitMachine(receiver: Receiver, wait: number, signal: AbortSignal): Promise<ArrivingMachine> {
+  const timer = new AbortController();
+  const over = wait === 0 ? undefined : setTimeout(wait * 1000, undefined, { signal: timer.signal, ref: false });
+  const stopped = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new InterruptedError()), { once: true }));
+  if (signal.aborted) throw new InterruptedError();
+  const late = over?.then(async () => {
+    // A machine that is under way by then is not turned away.
+    if (receiver.isIdle) throw new EnvironmentError('timed-out', 'Cannot receive: no machine came in time');
+    return receiver.arrived;
+  });
+  late?.catch(() => {});
+  try {
+    return (await Promise.race([receiver.arrived, stopped, ...(late ? [late] : [])])) as ArrivingMachine;
+  } finally {
+    timer.abort();
+  }
+}
+
+/** The machine runs until it is stopped; then it says whether its memory is what its workload left there. */
+async function runMachine({ machine, running }: ArrivingMachine, { runFor, quiet }: ReceiveMachineOptions, signal: AbortSignal): Promise<Outcome> {
+  const interrupted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+  const timer = new AbortController();
+  const time = runFor === undefined ? [] : [setTimeout(runFor * 1000, undefined, { signal: timer.signal }).catch(() => {})];
+  if (!signal.aborted && (running || runFor !== undefined)) await Promise.race([interrupted, ...time, ...(running ? [running.ended] : [])]);
+  timer.abort();
+  if (running?.state === 'running') running.pause();
+  const check = running?.selfCheck();
+  const faults = check?.faults.length ?? 0;
+  const result = {
+    action: 'received',
+    pages: machine.memory.pages.counts.all,
+    workload: running ? { kind: running.guest.kind, steps: check?.steps ?? 0, ticks: check?.ticks ?? 0, checkedPages: check?.pages ?? 0, faults } : null,
+  };
+  const text = [
+    `${good('received')}: a machine of ${sizeText(result.pages * 4096)}`,
+    ...(result.workload
+      ? [
+          indent(
+            `workload ${result.workload.kind}: ${result.workload.steps} steps in ${result.workload.ticks} ticks; self-check of ${result.workload.checkedPages} pages: ${faults === 0 ? good('clean') : bad(`${faults} faults`)}`,
+          ),
+        ]
+      : [indent('it holds no workload, so there is nothing to run')]),
+  ];
+  return { exitCode: faults === 0 ? ExitCode.OK : ExitCode.BAD_FILE, result, text: quiet && faults === 0 ? '' : text.join('\n') };
+}
+
+function tell(report: LiveReport, event: ReceiveEvent): void {
+  const { event: name, ...data } = event;
+  report.note(name, textOf(event), data);
+}
+
+function textOf(event: ReceiveEvent): string {
+  switch (event.event) {
+    case 'arriving':
+      return event.attempt === 1 ? `${event.peer} sends a machine` : `${event.peer} is connected again`;
+    case 'refused':
+      return `${event.peer} was refused: ${printable(event.message)}`;
+    case 'link-lost':
+      return `Link lost: ${printable(event.message)}; the machine is ${event.state}`;
+    case 'ready':
+      return `All is here: memory has the hash ${event.root}`;
+    case 'running':
+      return 'The machine runs here';
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,57 @@
+import { FormatError, UsageError } from '../../formats/errors.ts';
+import { type DecisionRecord, readRecord, SOURCE_DECISIONS, TARGET_DECISIONS, writeRecord } from '../../migrations/hand-over/decision-record.ts';
+import { mayBeAlive } from '../../migrations/hand-over/record-folder.ts';
+import { type Resolution, resolve } from '../../migrations/hand-over/resolve.ts';
+import type { Outcome } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { bad, good, indent, printable } from '../render.ts';
+
+export interface ResolveOptions {
+  resolve: string;
+  /** Record of the other side. */
+  peerRecord?: string;
+  /** That the other side's process has ended; its record may have been copied from another host. */
+  peerEnded: boolean;
+}
+
+/** Says who may run the machine of a migration that broke, and writes it into the records at hand; processes that wait read it there. */
+export async function resolveRecords({ resolve: path, peerRecord, peerEnded }: ResolveOptions): Promise<Outcome> {
+  const own = await readRecord(path);
+  const peer = peerRecord === undefined ? undefined : await readRecord(peerRecord);
+  if (peer && (peer.side === own.side || peer.migration !== own.migration))
+    throw new UsageError('other-record', 'Cannot resolve: the records are not the two sides of one migration');
+  const [source, target] = own.side === 'source' ? [own, peer] : [peer, own];
+  const aliveOf = (record: DecisionRecord | undefined) => (record === undefined ? 'unknown' : record === peer && peerEnded ? false : mayBeAlive(record));
+  const resolution = resolve(
+    { decision: decisionIn(source, SOURCE_DECISIONS), alive: aliveOf(source) },
+    { decision: decisionIn(target, TARGET_DECISIONS), alive: aliveOf(target) },
+  );
+  const paths = { [own.side]: path, ...(peer && peerRecord !== undefined ? { [peer.side]: peerRecord } : {}) };
+  const missing = resolution.write.filter(({ side }) => paths[side] === undefined);
+  if (missing.length > 0 && resolution.survivor !== 'undecided') return outcomeOf(own, { ...resolution, write: [] }, missing.length > 0);
+  for (const { side, decision } of resolution.write) {
+    const record = side === own.side ? own : (peer as DecisionRecord);
+    await writeRecord(paths[side], { ...record, decision, at: Date.now() });
+  }
+  return outcomeOf(own, resolution, false);
+}
+
+function decisionIn<T extends string>(record: DecisionRecord | undefined, known: readonly T[]): T | 'unknown' {
+  if (record === undefined) return 'unknown';
+  const decision = known.find((name) => name === record.decision);
+  if (decision === undefined)
+    throw new FormatError('bad-record', `Cannot resolve: ${record.side} has decided ${record.decision}, which is not for it to decide`);
+  return decision;
+}
+
+function outcomeOf(own: DecisionRecord, { survivor, because, write }: Resolution, needsPeer: boolean): Outcome {
+  const { migration, machine, side } = own;
+  const verdict = survivor === 'undecided' ? bad('can not be told yet') : good(survivor === side ? 'this side' : `the ${survivor}`);
+  const lines = [
+    `${printable(machine)}: who may run it: ${verdict}: ${because}`,
+    ...write.map(({ side: of, decision }) => indent(`written into the record of the ${of}: ${decision}`)),
+    ...(needsPeer ? [indent('nothing was written: to be safe, run it again with both records (--peer-record)')] : []),
+  ];
+  const result = { action: 'resolve', migration, machine, side, survivor, because, written: write };
+  return { exitCode: survivor === 'undecided' || needsPeer ? ExitCode.PARTLY : ExitCode.OK, result, text: lines.join('\n') };
+}

@@ -1,0 +1,56 @@
+import type { Argv } from 'yargs';
+import { UsageError } from '../../formats/errors.ts';
+import { keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.ts';
+import type { Trust } from '../../migrations/trust/trust.ts';
+import { readSmallFile } from '../input.ts';
+import { readPassword } from '../password.ts';
+
+export interface TrustOptions {
+  codeFile?: string;
+  cert?: string;
+  key?: string;
+  ca?: string;
+  peerName?: string;
+  insecure: boolean;
+}
+
+const CODE_VARIABLE = 'SAVKIT_PAIRING_CODE';
+const PEM_LIMIT = 1 << 20;
+
+export function withTrustOptions<T>(argv: Argv<T>): Argv<T & TrustOptions> {
+  return argv
+    .option('code-file', { type: 'string', requiresArg: true, describe: `File with the pairing code; else ${CODE_VARIABLE}, else the source asks for it` })
+    .option('cert', { type: 'string', requiresArg: true, describe: 'In place of a code: certificate of this side, PEM' })
+    .option('key', { type: 'string', requiresArg: true, describe: 'Its private key, PEM' })
+    .option('ca', { type: 'string', requiresArg: true, describe: "Certificate of the authority that has signed the other side's, PEM" })
+    .option('insecure', { type: 'boolean', default: false, describe: 'No encryption, and anybody may connect' }) as unknown as Argv<T & TrustOptions>;
+}
+
+/** How a source knows its target. @throws UsageError for options that don't go together */
+export async function sourceTrust(options: TrustOptions): Promise<Trust> {
+  const other = await withoutCode(options);
+  if (other) return other;
+  return { kind: 'code', key: keyOfCode(await readPassword(options.codeFile, CODE_VARIABLE, 'Pairing code, as the target shows it: ')) };
+}
+
+/** How a target knows its source; with a fresh code to be shown, unless one is given. */
+export async function targetTrust(options: TrustOptions): Promise<{ trust: Trust; shownCode: string | undefined }> {
+  const other = await withoutCode(options);
+  if (other) return { trust: other, shownCode: undefined };
+  const isGiven = options.codeFile !== undefined || process.env[CODE_VARIABLE] !== undefined;
+  const code = isGiven ? await readPassword(options.codeFile, CODE_VARIABLE, '') : newPairingCode();
+  return { trust: { kind: 'code', key: keyOfCode(code) }, shownCode: isGiven ? undefined : code };
+}
+
+async function withoutCode({ cert, key, ca, peerName, insecure, codeFile }: TrustOptions): Promise<Trust | undefined> {
+  const files = [cert, key, ca];
+  const some = files.some((file) => file !== undefined);
+  if (insecure && (some || codeFile !== undefined)) throw new UsageError('usage', 'Cannot use --insecure together with a code or certificates');
+  if (insecure) return { kind: 'insecure' };
+  if (!some) return undefined;
+  if (cert === undefined || key === undefined || ca === undefined) throw new UsageError('usage', 'Cannot use certificates: --cert, --key and --ca go together');
+  const [certificate, privateKey, authority] = await Promise.all(
+    [cert, key, ca].map(async (file) => Buffer.from(await readSmallFile(file, PEM_LIMIT)).toString()),
+  );
+  return { kind: 'certificates', certificate, key: privateKey, authority, ...(peerName === undefined ? {} : { peerName }) };
+}
