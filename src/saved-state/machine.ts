@@ -3,6 +3,8 @@ import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
 import type { UnitHeader } from '../../formats/ssm/container.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
+import { machineStatistics } from '../pgm/statistics/machine-statistics.ts';
+import type { StatTree } from '../pgm/statistics/stat-tree.ts';
 import type { SavedState } from './state.ts';
 
 /** A unit of a loaded state; those that are not guest memory ride along as the bytes that they were. */
@@ -17,6 +19,8 @@ export class Machine {
   readonly memory: GuestMemory;
   /** What the state said of itself when it was loaded: header, release, registers (`cpum`), configuration of memory. */
   readonly state: SavedState;
+  /** What the machine counts, by VirtualBox's names: `statistics.list('/PGM/Page/*')`. */
+  readonly statistics: StatTree;
   /** In file order, without the live passes. */
   readonly units: readonly LoadedUnit[];
 
@@ -24,7 +28,9 @@ export class Machine {
     this.memory = memory;
     this.state = state;
     this.units = units;
-    for (const [cpu, { a20Enabled }] of (state.pgm?.basic?.cpus ?? []).entries()) memory.a20.set(cpu, a20Enabled);
+    const cpus = state.pgm?.basic?.cpus ?? [];
+    this.statistics = machineStatistics(memory, Math.max(1, cpus.length));
+    for (const [cpu, { a20Enabled }] of cpus.entries()) memory.a20.set(cpu, a20Enabled);
   }
 
   /** What the pgm unit starts with, as of now. */
@@ -38,6 +44,7 @@ export class Machine {
     });
     return { ...basic, cpus, balloonedPages: pages.counts.ballooned };
   }
+
   /** RAM, and the lists of ROMs and MMIO2 ranges, with ids 1, 2, 3 … in the order of `memory.roms` and `memory.mmio2`. */
   get config(): PgmConfig {
     const { memory, state } = this;

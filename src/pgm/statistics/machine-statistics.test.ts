@@ -8,7 +8,7 @@ import { machineStatistics } from './machine-statistics.ts';
 test('machineStatistics() shows what the machine counts, as it is now', () => {
   const backing = new HostBacking(new HostMemory({ maxMappedChunks: 2 }));
   const memory = new GuestMemory(backing);
-  const tree = machineStatistics(memory, 1, backing);
+  const tree = machineStatistics(memory, 1);
   memory.registerRam(0, 8 * MIB, 'Base RAM');
   memory.handlers.register({ kind: 'write', start: 0, end: PAGE_SIZE, description: 'test', callback: () => 'default' });
   for (let at = 0; at < 8 * MIB; at += PAGE_SIZE) memory.write(at, Uint8Array.of(1));

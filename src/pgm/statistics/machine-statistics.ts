@@ -17,7 +17,7 @@ const SET_UP_STATISTICS: readonly StatisticRow[] = [
 ];
 
 /** All statistics of a machine. Others bind what they count; what does not exist here, such as raw mode, stays 0. */
-export function machineStatistics(memory: GuestMemory, cpus: number, backing?: HostBacking): StatTree {
+export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   const tree = new StatTree(cpus);
   for (const rows of [RELEASE_STATISTICS, MEMORY_STATISTICS, CPU_STATISTICS, SET_UP_STATISTICS]) tree.register(rows);
   const { pages, accesses, ranges, handlers } = memory;
@@ -31,7 +31,7 @@ export function machineStatistics(memory: GuestMemory, cpus: number, backing?: H
   // VirtualBox counts these here, wherever they happen.
   tree.bind('/PGM/RZ/Page/ReplacedZero', () => pages.replaced.zero);
   tree.bind('/MM/cbRamBase', () => ranges.all.reduce((size, range) => size + (range.kind === 'ram' ? range.end - range.start : 0), 0));
-  if (backing) bindHost(tree, backing);
+  bindHost(tree, pages.backing);
   return tree;
 }
 
