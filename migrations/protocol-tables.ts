@@ -3,6 +3,8 @@ import { SOURCE_STATES, TARGET_STATES, type TransitionTable } from './hand-over/
 import { AFTER_ROUND, FRAMES, frameHeader, PAGE_CODECS, pageEntry, pagesHead } from './wire/frames.ts';
 import * as limits from './wire/limits.ts';
 
+const TAILS = { message: 'a message', hashes: 'hashes, 8 bytes each', bytes: 'bytes', pages: 'entries and contents, see Pages' } as const;
+
 /** The generated tables of PROTOCOL.md, by name. */
 export const PROTOCOL_TABLES: Record<string, string> = {
   frameHeader: structTable(frameHeader),
@@ -24,8 +26,6 @@ function framesTable(): string {
   });
   return ['| Type | Frame | From | Bytes at most | Payload | Meaning |', '|--:|---|---|--:|---|---|', ...rows].join('\n');
 }
-
-const TAILS = { message: 'a message', hashes: 'hashes, 8 bytes each', bytes: 'bytes', pages: 'entries and contents, see Pages' } as const;
 
 function numbered(rows: readonly { name: string; doc: string }[]): string {
   return ['| Number | Name | Meaning |', '|--:|---|---|', ...rows.map(({ name, doc }, i) => `| ${i} | ${name} | ${doc} |`)].join('\n');
