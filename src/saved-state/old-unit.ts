@@ -1,12 +1,12 @@
 import { isZero } from '../../formats/kernels/zero.ts';
-import { CHUNK_PAGES, OldPageType, type OldRange, type PageRun, type PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
+import { CHUNK_PAGES, hasChunks, OldPageType, type OldRange, type PageRun, type PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
 import type { OldPgmWriter } from '../../formats/pgm/old-writer.ts';
 import type { PgmVersion } from '../../formats/pgm/versions.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 
 /** A RAM range of versions 6 to 9 that is to be written: its pages by runs of one type. */
-export type OldRangeToWrite<Run extends PageRun> = Omit<OldRange, 'index' | 'runs'> & { runs: readonly Run[]; hasChunks: boolean };
+export type OldRangeToWrite<Run extends PageRun> = Omit<OldRange, 'index' | 'runs'> & { runs: readonly Run[] };
 
 /** Gives what the pages of a range hold. `i` counts within a run. */
 export interface OldPages<Run extends PageRun> {
@@ -81,8 +81,9 @@ export class OldUnitWriter<Run extends PageRun> {
   }
 
   async #writeChunks(range: OldRangeToWrite<Run>): Promise<void> {
-    for (const _ of this.#writer.putFlags(typesOf(range.runs), range.hasChunks)) if (this.#out.isFull) await this.#out.flush();
-    if (!range.ownMemory && !range.hasChunks) return;
+    const chunked = hasChunks(range);
+    for (const _ of this.#writer.putFlags(typesOf(range.runs), chunked)) if (this.#out.isFull) await this.#out.flush();
+    if (!range.ownMemory && !chunked) return;
     for (let first = 0; first < range.pages; first += CHUNK_PAGES) {
       const pages = [...pagesOf(range.runs, first, first + CHUNK_PAGES)];
       const present = range.ownMemory || pages.some(([run, i]) => !isZero(this.#seenContent(range, run, i)));

@@ -1,5 +1,5 @@
 import type { PgmBasic } from '../../formats/pgm/head.ts';
-import { hasChunks, type PageRun } from '../../formats/pgm/old-ranges.ts';
+import type { PageRun } from '../../formats/pgm/old-ranges.ts';
 import { OldPgmWriter } from '../../formats/pgm/old-writer.ts';
 import type { PgmVersion } from '../../formats/pgm/versions.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
@@ -12,9 +12,8 @@ import { type OldPages, type OldRangeToWrite, OldUnitWriter } from './old-unit.t
 /** Writes a machine's memory as a pgm unit of versions 6 to 9, in the ranges that it was loaded from. */
 export async function writeOldMemory({ memory, state }: Machine, basic: PgmBasic, version: PgmVersion, out: ContainerWriter): Promise<void> {
   const { oldRanges = [], pageTypes = 'original' } = state.pgm ?? {};
-  const ranges = oldRanges.map((range) => ({ ...range, hasChunks: hasChunks(range) }));
   const writer = new OldPgmWriter(out, version, state.header.widths, basic, pageTypes);
-  await new OldUnitWriter(out, writer, version, pageTypes, new MachinePages(memory)).write(ranges);
+  await new OldUnitWriter(out, writer, version, pageTypes, new MachinePages(memory)).write(oldRanges);
 }
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);

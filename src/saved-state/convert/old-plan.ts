@@ -1,5 +1,5 @@
 import { hex, UnsupportedError } from '../../../formats/errors.ts';
-import { OldPageType, type PageRun } from '../../../formats/pgm/old-ranges.ts';
+import { CHUNK_PAGES, hasChunks, OldPageType, type PageRun } from '../../../formats/pgm/old-ranges.ts';
 import { LOW_HOLE_END, LOW_HOLE_START, type RamLayout } from '../../../formats/pgm/ranges.ts';
 import type { PgmVersion } from '../../../formats/pgm/versions.ts';
 import { FOUR_GIB, MIB, PAGE_SIZE } from '../../../formats/units.ts';
@@ -32,12 +32,6 @@ export function planOldRanges(
   shadowed: (index: number) => boolean,
   modern: boolean,
 ): PlannedRange[] {
-  if (version.pages === 'chunks' && (highEnd > FOUR_GIB || lowEnd % MIB !== 0)) {
-    throw new UnsupportedError(
-      'does-not-fit',
-      `Cannot write pgm version 6: RAM up to ${hex(highEnd > FOUR_GIB ? highEnd : lowEnd)} is no whole number of MiB below the hole at 4 GiB`,
-    );
-  }
   const romType = (index: number) => (shadowed(index) && version.pages !== 'chunks' ? OldPageType.ROM_SHADOW : OldPageType.ROM);
   const roms = layout.roms.map((rom, index) => ({ ...rom, index, type: romType(index), ownMemory: version.pages === 'chunks' }));
   const mmio2 = layout.mmio2.map((range, index) => ({ ...range, index, type: OldPageType.MMIO2, ownMemory: true }));
@@ -47,7 +41,16 @@ export function planOldRanges(
   const ram = modern ? [...modernRam(lowEnd), ramRange(...high, [])] : [ramRange(0, lowEnd, 'Base RAM', devices), ramRange(...high, devices)];
   const inRam = ({ address }: Part) => !modern && (address < lowEnd || (address >= FOUR_GIB && address < highEnd));
   const ranges = [...ram, ...devices.filter((part) => !inRam(part)).map((part) => deviceRange(part, version))];
-  return ranges.filter(({ pages }) => pages > 0).sort((a, b) => a.start - b.start);
+  const planned = ranges.filter(({ pages }) => pages > 0).sort((a, b) => a.start - b.start);
+  if (version.pages === 'chunks') checkChunks(planned, highEnd);
+  return planned;
+}
+
+function checkChunks(ranges: readonly PlannedRange[], highEnd: number): void {
+  const uneven = ranges.find((range) => hasChunks(range) && range.pages % CHUNK_PAGES !== 0);
+  if (highEnd === FOUR_GIB && !uneven) return;
+  const what = uneven ? `"${uneven.description}" at ${hex(uneven.start)} is no whole number of MiB` : 'there is RAM above 4 GiB';
+  throw new UnsupportedError('does-not-fit', `Cannot write pgm version 6: ${what}`);
 }
 
 function modernRam(lowEnd: number): PlannedRange[] {
@@ -88,14 +91,13 @@ function ramRange(start: number, end: number, description: string, devices: read
     description,
     ownMemory: false,
     runs: origins,
-    hasChunks: origins.some(({ type }) => type === OldPageType.RAM),
   };
 }
 
 function deviceRange(part: Part, version: PgmVersion): PlannedRange {
   const pages = part.size / PAGE_SIZE;
   const origin = { type: part.type, page: 0, count: pages, ...(part.index === undefined ? {} : { index: part.index, firstPage: 0 }) };
-  const range = { start: part.address, pages, description: part.name, ownMemory: part.ownMemory, runs: [origin], hasChunks: false };
+  const range = { start: part.address, pages, description: part.name, ownMemory: part.ownMemory, runs: [origin] };
   const isBios = version.pages === 'chunks' && part.type === OldPageType.ROM && part.address > BIOS_RANGE_START && part.address + part.size === FOUR_GIB;
   if (!isBios) return range;
   const before = (part.address - BIOS_RANGE_START) / PAGE_SIZE;
