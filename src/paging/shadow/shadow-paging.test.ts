@@ -18,7 +18,9 @@ function run(seed: number, options: ModelOptions, steps: number): ShadowModel {
   try {
     for (let i = 0; i < steps; i++) {
       model.step();
-      if (i % 20 === 0) model.compareMemory();
+      if (i % 20 !== 0) continue;
+      model.compareMemory();
+      model.checkPool();
     }
     model.compareMemory();
   } catch (error) {

@@ -131,6 +131,8 @@ export class ShadowSync {
   #takeBig(level: ShadowLevel, linear: number, walker: Walker): number {
     const span = 2 ** level.shift;
     const base = walker.gcPhys - (linear % walker.pageSize) + Math.floor((linear % walker.pageSize) / span) * span;
+    // A table for a part of which nothing is memory would stay empty.
+    if (!this.#memory.ranges.firstOverlap(base, base + span)) return NIL_INDEX;
     const kind = level.big as PoolKind;
     if (kind === KINDS.PD64_PHYS) return this.#pool.take(kind, base, { cached: false });
     const leaf = walker.depth - 1;

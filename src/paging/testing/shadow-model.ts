@@ -1,8 +1,10 @@
 import { expect } from 'vitest';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState } from '../../pgm/page-states.ts';
+import { checkConsistency } from '../shadow/consistency-check.ts';
 import { lookUp } from '../shadow/lookup.ts';
 import { NIL_INDEX } from '../shadow/pool.ts';
+import { checkPool } from '../shadow/pool-check.ts';
 import type { ShadowCpu } from '../shadow/shadow-cpu.ts';
 import { ShadowPaging } from '../shadow/shadow-paging.ts';
 import type { HostPaging } from '../shadow-mode.ts';
@@ -85,7 +87,13 @@ export class ShadowModel {
     else if (roll < 96) this.paging.clearAll();
     else if (roll < 97) this.#reset();
     else this.#compareAddress(id);
+    for (const cpu of this.paging.cpus) expect(checkConsistency(cpu)).toEqual([]);
     for (let i = 0; i < 3; i++) this.#compareAddress(this.random.below(this.paging.cpus.length));
+  }
+
+  /** The pool agrees with itself and with memory. */
+  checkPool(): void {
+    expect(checkPool(this.paging)).toEqual([]);
   }
 
   /** All of memory, accessed and dirty bits included, is what the twin has. */
