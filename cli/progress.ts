@@ -1,4 +1,5 @@
-import { SingleBar } from 'cli-progress';
+import { createRequire } from 'node:module';
+import type { SingleBar } from 'cli-progress';
 import { sizeText } from './render.ts';
 
 /** Shorter work ends before a bar would be of use. */
@@ -45,6 +46,8 @@ export class Progress {
 
   #open(total: number): SingleBar {
     const format = `${this.#label} {doing} {bar} {percentage}% {rate} {left}`;
+    // Loaded when a bar is wanted: most commands end before.
+    const { SingleBar } = createRequire(import.meta.url)('cli-progress') as typeof import('cli-progress');
     const bar = new SingleBar({
       format,
       stream: process.stderr,

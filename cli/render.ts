@@ -1,5 +1,6 @@
+import { createRequire } from 'node:module';
 import { styleText } from 'node:util';
-import Table from 'cli-table3';
+import type TableClass from 'cli-table3';
 
 const BARE = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '' };
 const NO_LINES = { ...BARE, left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' };
@@ -11,6 +12,8 @@ export function table(head: readonly string[], rows: readonly (readonly Cell[])[
   const aligns = head.map((_, column) =>
     rows.length > 0 && rows.every((row) => typeof row[column] === 'number' || row[column] === undefined) ? 'right' : 'left',
   );
+  // Loaded when a table is wanted, for the sake of commands that print none.
+  const Table = createRequire(import.meta.url)('cli-table3') as typeof TableClass;
   const style = { head: [], border: [], 'padding-left': 0, 'padding-right': 0 };
   const out = new Table({ head: head.map((cell) => dim(cell)), chars: NO_LINES, style, colAligns: aligns as ('left' | 'right')[] });
   out.push(...rows.map((row) => row.map((cell) => printable(String(cell ?? '')))));

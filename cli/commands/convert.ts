@@ -29,8 +29,6 @@ interface Options extends CommonOptions {
 }
 
 export const convertCommand: CommandModule<object, Options> = {
-  command: 'convert <input> [output]',
-  describe: 'Write a state in another format version, with proof that nothing changed',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('input', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })

@@ -17,8 +17,6 @@ interface Options extends CommonOptions {
 }
 
 export const diffCommand: CommandModule<object, Options> = {
-  command: 'diff <a> <b>',
-  describe: 'Show in what two states differ, whatever their versions',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('a', { type: 'string', demandOption: true, describe: 'Saved state' })

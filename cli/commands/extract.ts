@@ -22,8 +22,6 @@ interface Options extends CommonOptions {
 }
 
 export const extractCommand: CommandModule<object, Options> = {
-  command: 'extract <file>',
-  describe: 'Get guest memory, or one part of a state, out of a file',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })

@@ -12,8 +12,6 @@ interface Options extends CommonOptions {
 }
 
 export const inspectCommand: CommandModule<object, Options> = {
-  command: 'inspect <files..>',
-  describe: 'Show what is in saved states',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })

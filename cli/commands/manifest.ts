@@ -15,8 +15,6 @@ interface Options extends CommonOptions {
 }
 
 export const manifestCommand: CommandModule<object, Options> = {
-  command: 'manifest <file>',
-  describe: 'Note hashes of everything in a good state, to name later damage by',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })

@@ -15,8 +15,6 @@ interface Options extends MigrateMachineOptions {
 }
 
 export const migrateCommand: CommandModule<object, Options> = {
-  command: 'migrate [machine]',
-  describe: 'Move a running machine to another host',
   builder: (argv) =>
     withTrustOptions(withCommonOptions(argv))
       .positional('machine', { type: 'string', describe: 'Control socket of a running machine (savkit run), or a saved state' })

@@ -18,8 +18,6 @@ interface Options extends CommonOptions, CpuOptions {
 }
 
 export const pagetableCommand: CommandModule<object, Options> = {
-  command: 'pagetable <file>',
-  describe: "Show a CPU's page tables, or what they map",
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })

@@ -24,8 +24,6 @@ interface Options extends CommonOptions {
 const MAX_LENGTH = 16 * MIB;
 
 export const peekCommand: CommandModule<object, Options> = {
-  command: 'peek <file>',
-  describe: 'Show bytes of guest memory',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })

@@ -29,8 +29,6 @@ interface Options extends CommonOptions {
 const MAX_LENGTH = 256 * MIB;
 
 export const pokeCommand: CommandModule<object, Options> = {
-  command: 'poke <state>',
-  describe: 'Write bytes into guest memory: a new state, in which nothing else differs',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })

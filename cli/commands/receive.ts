@@ -12,8 +12,6 @@ interface Options extends Omit<ReceiveFileOptions, 'output'>, ReceiveMachineOpti
 }
 
 export const receiveCommand: CommandModule<object, Options> = {
-  command: 'receive',
-  describe: 'Receive a running machine',
   builder: (argv) =>
     withTrustOptions(withCommonOptions(argv))
       .option('teleporter', { type: 'boolean', default: false, describe: 'From a VirtualBox that teleports it' })

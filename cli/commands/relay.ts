@@ -3,8 +3,6 @@ import { runCommand, withCommonOptions } from '../command.ts';
 import { type RelayMigrationOptions, relayMigration } from '../teleporter/relay-migration.ts';
 
 export const relayCommand: CommandModule<object, RelayMigrationOptions> = {
-  command: 'relay',
-  describe: 'Stand between a teleporting VirtualBox and its target: watch, record, encrypt',
   builder: (argv) =>
     withCommonOptions(argv)
       .option('listen', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT where the source, or the relay before, connects' })

@@ -17,8 +17,6 @@ interface Options extends CommonOptions {
 }
 
 export const salvageCommand: CommandModule<object, Options> = {
-  command: 'salvage <input> <output>',
-  describe: 'Write the best state that can be had of a damaged file, and list what is missing',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('input', { type: 'string', demandOption: true, describe: 'Damaged or cut saved state; - for stdin' })

@@ -9,8 +9,6 @@ interface Options extends SendFileOptions {
 }
 
 export const sendCommand: CommandModule<object, Options> = {
-  command: 'send <state>',
-  describe: 'Start a saved state on another host, without copying it there first',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('state', { type: 'string', demandOption: true, describe: 'Saved state, plain or live, in any container' })

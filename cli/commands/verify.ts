@@ -2,8 +2,6 @@ import type { Argv, CommandModule } from 'yargs';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { describeUnit, releaseText } from '../../src/saved-state/describe.ts';
 import type { Finding } from '../../src/saved-state/findings.ts';
-import { compareWithManifest } from '../../src/saved-state/manifest/compare-manifest.ts';
-import { decodeManifest, MANIFEST_LIMIT } from '../../src/saved-state/manifest/manifest-file.ts';
 import { type VerifyReport, verify } from '../../src/saved-state/verify.ts';
 import { type CommonOptions, errorText, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
@@ -19,8 +17,6 @@ interface Options extends CommonOptions {
 const EXIT_CODES = { whole: ExitCode.OK, damaged: ExitCode.BAD_FILE, unsupported: ExitCode.UNSUPPORTED } as const;
 
 export const verifyCommand: CommandModule<object, Options> = {
-  command: 'verify <files..>',
-  describe: 'Check whether saved states are whole',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
@@ -46,6 +42,8 @@ function check(source: ByteSource, { signal, progress }: Job): Promise<VerifyRep
 
 /** What verify finds, and what has changed since the manifest was made. */
 async function checkAgainst(path: string, source: ByteSource, job: Job): Promise<VerifyReport> {
+  const { compareWithManifest } = await import('../../src/saved-state/manifest/compare-manifest.ts');
+  const { decodeManifest, MANIFEST_LIMIT } = await import('../../src/saved-state/manifest/manifest-file.ts');
   const manifest = decodeManifest(await readSmallFile(path, MANIFEST_LIMIT));
   const report = await check(source, job);
   const { signal, progress } = job;

@@ -13,8 +13,6 @@ interface Options extends CommonOptions, CpuOptions {
 }
 
 export const walkCommand: CommandModule<object, Options> = {
-  command: 'walk <file> <addresses..>',
-  describe: 'Walk the page tables for virtual addresses',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })

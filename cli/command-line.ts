@@ -1,0 +1,97 @@
+import yargs from 'yargs';
+import { hideBin } from 'yargs/helpers';
+import { hideDashes, showDashes } from './dash.ts';
+import { ExitCode } from './exit-codes.ts';
+import { type LazyCommand, loadCommands } from './lazy-command.ts';
+
+const COMMANDS: readonly LazyCommand[] = [
+  { command: 'inspect <files..>', describe: 'Show what is in saved states', load: async () => (await import('./commands/inspect.ts')).inspectCommand },
+  { command: 'verify <files..>', describe: 'Check whether saved states are whole', load: async () => (await import('./commands/verify.ts')).verifyCommand },
+  {
+    command: 'extract <file>',
+    describe: 'Get guest memory, or one part of a state, out of a file',
+    load: async () => (await import('./commands/extract.ts')).extractCommand,
+  },
+  {
+    command: 'convert <input> [output]',
+    describe: 'Write a state in another format version, with proof that nothing changed',
+    load: async () => (await import('./commands/convert.ts')).convertCommand,
+  },
+  {
+    command: 'salvage <input> <output>',
+    describe: 'Write the best state that can be had of a damaged file, and list what is missing',
+    load: async () => (await import('./commands/salvage.ts')).salvageCommand,
+  },
+  {
+    command: 'manifest <file>',
+    describe: 'Note hashes of everything in a good state, to name later damage by',
+    load: async () => (await import('./commands/manifest.ts')).manifestCommand,
+  },
+  {
+    command: 'diff <a> <b>',
+    describe: 'Show in what two states differ, whatever their versions',
+    load: async () => (await import('./commands/diff.ts')).diffCommand,
+  },
+  { command: 'receive', describe: 'Receive a running machine', load: async () => (await import('./commands/receive.ts')).receiveCommand },
+  {
+    command: 'send <state>',
+    describe: 'Start a saved state on another host, without copying it there first',
+    load: async () => (await import('./commands/send.ts')).sendCommand,
+  },
+  {
+    command: 'relay',
+    describe: 'Stand between a teleporting VirtualBox and its target: watch, record, encrypt',
+    load: async () => (await import('./commands/relay.ts')).relayCommand,
+  },
+  { command: 'peek <file>', describe: 'Show bytes of guest memory', load: async () => (await import('./commands/peek.ts')).peekCommand },
+  {
+    command: 'poke <state>',
+    describe: 'Write bytes into guest memory: a new state, in which nothing else differs',
+    load: async () => (await import('./commands/poke.ts')).pokeCommand,
+  },
+  {
+    command: 'walk <file> <addresses..>',
+    describe: 'Walk the page tables for virtual addresses',
+    load: async () => (await import('./commands/walk.ts')).walkCommand,
+  },
+  {
+    command: 'pagetable <file>',
+    describe: "Show a CPU's page tables, or what they map",
+    load: async () => (await import('./commands/pagetable.ts')).pagetableCommand,
+  },
+  {
+    command: 'migrate [machine]',
+    describe: 'Move a running machine to another host',
+    load: async () => (await import('./commands/migrate.ts')).migrateCommand,
+  },
+];
+
+/** Reads the command line and runs what it asks for. */
+export async function runCommandLine(version: string): Promise<void> {
+  const words = hideBin(process.argv);
+  const { modules, end } = await loadCommands(COMMANDS, words);
+  const parser = yargs(hideDashes(words))
+    .scriptName('savkit')
+    .usage('$0 <command>\n\nRead, verify, extract and convert VirtualBox saved states; move running machines.')
+    .command(modules)
+    .middleware(showDashes)
+    .demandCommand(1, 'Which command?')
+    .strict()
+    .version(version)
+    .help()
+    .alias('help', 'h')
+    .wrap(Math.min(120, process.stdout.columns ?? 100))
+    .epilogue('Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 130 interrupted.')
+    .fail((message, error) => {
+      if (error) throw error;
+      process.stderr.write(`savkit: ${message}\nTry: savkit --help\n`);
+      process.exit(ExitCode.USAGE);
+    });
+
+  // yargs lays out the help text of a command once it has run; without wrapping that takes no time.
+  parser.middleware(() => {
+    parser.wrap(null);
+  });
+  await parser.parseAsync();
+  await end();
+}

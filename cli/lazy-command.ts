@@ -1,0 +1,31 @@
+import type { Argv, CommandModule } from 'yargs';
+
+/** A command, whose file is loaded when it is asked for: loading is most of what short commands take. */
+export interface LazyCommand {
+  command: string;
+  describe: string;
+  load(): Promise<LoadedCommand>;
+}
+
+interface LoadedCommand {
+  builder?: unknown;
+  handler(options: never): void | Promise<void>;
+}
+
+/** What yargs gets to know, with the options of those commands only that `words` name; and the end of the one that runs. */
+export async function loadCommands(commands: readonly LazyCommand[], words: readonly string[]): Promise<{ modules: CommandModule[]; end(): Promise<void> }> {
+  let running: void | Promise<void>;
+  const modules: CommandModule[] = [];
+  for (const { command, describe, load } of commands) {
+    const loaded = words.includes(command.split(' ')[0]) ? await load() : undefined;
+    modules.push({
+      command,
+      describe,
+      ...(loaded ? { builder: loaded.builder as (argv: Argv) => Argv } : {}),
+      handler: (options) => {
+        running = loaded?.handler(options as never);
+      },
+    });
+  }
+  return { modules, end: async () => running };
+}

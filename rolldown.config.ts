@@ -1,0 +1,17 @@
+import { defineConfig } from 'rolldown';
+
+// Puts the built command line together into few files, dist/bin: reading a hundred small ones takes longer than most commands. Stack traces stay
+// readable; the library in dist stays as it is.
+
+export default defineConfig({
+  input: { savkit: 'dist/cli/main.js' },
+  platform: 'node',
+  // Native code, and what only some commands need.
+  external: ['zstd-napi', 'msgpackr', 'fast-xml-parser', 'cli-table3', 'cli-progress'],
+  output: {
+    dir: 'dist/bin',
+    format: 'esm',
+    chunkFileNames: '[name].js',
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
+  },
+});
