@@ -7,8 +7,10 @@ import { Balloon } from './balloon.ts';
 import { checkStretch } from './check-stretch.ts';
 import { GuestPages } from './guest-pages.ts';
 import { HostBacking } from './host-backing.ts';
+import { LargePages } from './large-pages.ts';
 import { MmioRanges } from './mmio-ranges.ts';
 import { Mmio2Ranges } from './mmio2-ranges.ts';
+import { PageLocks } from './page-locks.ts';
 import { PageRequests } from './page-requests.ts';
 import { HandlerState, PageState } from './page-states.ts';
 import { copyOut, PhysAccess } from './phys-access.ts';
@@ -39,6 +41,8 @@ export class GuestMemory implements PhysMemory {
   readonly roms: RomRanges;
   readonly mmio2: Mmio2Ranges;
   readonly mmio: MmioRanges;
+  readonly locks: PageLocks;
+  readonly largePages: LargePages;
   readonly balloon: Balloon;
   /** What others ask of this machine. */
   readonly requests: PageRequests;
@@ -56,6 +60,8 @@ export class GuestMemory implements PhysMemory {
     this.roms = new RomRanges(this.ranges, this.pages, this.handlers);
     this.mmio2 = new Mmio2Ranges(this.ranges, this.pages, this.handlers);
     this.mmio = new MmioRanges(this.ranges, this.pages, this.handlers);
+    this.locks = new PageLocks(this.ranges, this.pages);
+    this.largePages = new LargePages(this.ranges, this.pages);
     this.balloon = new Balloon(this.ranges, this.pages);
     this.requests = new PageRequests(this.ranges, this.pages, this.monitor);
     backing.account.moveOut = (isLeaving) => {
@@ -102,7 +108,7 @@ export class GuestMemory implements PhysMemory {
       chunk.set(source, this.#at);
       return;
     }
-    if (this.#noMoreWrites) throw new UsageError('no-more-writes', `Cannot write to ${hex(gcPhys)}: the machine is being saved for good`, { gcPhys });
+    this.expectWritable(gcPhys);
     for (let done = 0; done < source.length; ) {
       const at = this.#passA20(gcPhys + done, origin);
       const piece = source.subarray(done, done + PAGE_SIZE - (at % PAGE_SIZE));
@@ -167,6 +173,11 @@ export class GuestMemory implements PhysMemory {
     }
     this.pages.flush();
     this.#backing.close();
+  }
+
+  /** @throws UsageError `no-more-writes` */
+  expectWritable(gcPhys: GuestPhys): void {
+    if (this.#noMoreWrites) throw new UsageError('no-more-writes', `Cannot write to ${hex(gcPhys)}: the machine is being saved for good`, { gcPhys });
   }
 
   /** Where in its chunk the access that was just found begins. */

@@ -160,6 +160,7 @@ export class GuestPages {
   #release(range: RamRange, page: number): void {
     const id = range.pageId[page];
     if (id < PAGES_PER_CHUNK || id > LAST_PAGE_ID) throw this.#refusal('free', 'VERR_PGM_PHYS_INVALID_PAGE_ID', range, page);
+    if (range.pdeType(page) === PdeType.LARGE) suspendLargePage(range, page);
     range.pageId[page] = NIL_PAGE_ID;
     range.setPdeType(page, PdeType.DONT_CARE);
     this.#freed[this.#freedCount++] = id;

@@ -16,7 +16,7 @@ export interface PageStretch {
 /**
  * Where device memory or ROM goes when it is put at `[start, start + size)`: onto pages of the given types, all of one range; or into a hole,
  * then undefined.
- * @throws UsageError VERR_PGM_RAM_CONFLICT
+ * @throws UsageError VERR_PGM_RAM_CONFLICT, also where a device has a page mapped
  */
 export function findOverlaid(ranges: RangeList, what: string, start: GuestPhys, size: number, types: readonly number[]): PageStretch | undefined {
   const end = start + size;
@@ -25,8 +25,9 @@ export function findOverlaid(ranges: RangeList, what: string, start: GuestPhys, 
   if (start < range.start || end > range.end) throw rangeConflict(what, start, end, range);
   const stretch = { range, first: range.pageOf(start), last: range.pageOf(end - 1) };
   for (let page = stretch.first; page <= stretch.last; page++) {
-    if (types.includes(range.type[page])) continue;
-    const there = `the page at ${hex(range.addressOf(page))} is of type ${PAGE_TYPE_NAMES[range.type[page]]}`;
+    const isLocked = range.readLocks[page] > 0 || range.writeLocks[page] > 0;
+    if (types.includes(range.type[page]) && !isLocked) continue;
+    const there = `the page at ${hex(range.addressOf(page))} is ${isLocked ? 'locked' : `of type ${PAGE_TYPE_NAMES[range.type[page]]}`}`;
     throw pgmError('VERR_PGM_RAM_CONFLICT', `Cannot put ${what} at ${hex(start)}: ${there}`, { gcPhys: start });
   }
   return stretch;

@@ -140,7 +140,7 @@ export const PAGE_EVENTS: Readonly<Record<PageEvent, PageEventRule>> = {
     ],
   },
   reset: {
-    when: 'the machine is reset; pages of large pages take the next row',
+    when: 'the machine is reset; pages of large pages, and locked ones, take the next row',
     types: [RAM],
     typeError: 'VERR_PGM_PHYS_NOT_RAM',
     rows: [stay(ZERO), released, releasedMonitored, unreferenced, deflated],

@@ -88,11 +88,11 @@ export class WriteMonitor {
   }
 }
 
-/** The next RAM page from `page` on that is not monitored though it has memory, or was written; `range.pages` where there is none. */
+/** The next RAM page from `page` on that is not monitored though it has memory, was written, or may be by a device that has it mapped. */
 function nextChanged(range: RamRange, page: number): number {
-  const { state, flags, type, pages } = range;
+  const { state, flags, type, writeLocks, pages } = range;
   for (let i = page; i < pages; i++) {
-    if ((state[i] === PageState.ALLOCATED || (flags[i] & PageFlag.WRITTEN_TO) !== 0) && type[i] === PageType.RAM) return i;
+    if ((state[i] === PageState.ALLOCATED || (flags[i] & PageFlag.WRITTEN_TO) !== 0 || writeLocks[i] > 0) && type[i] === PageType.RAM) return i;
   }
   return pages;
 }
