@@ -2,18 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { FOUR_GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { PageState } from './page-states.ts';
+import { bytesAt, refused } from './testing/memory-checks.ts';
 
 function newMemory(): GuestMemory {
   const memory = new GuestMemory();
   memory.registerRam(0, 4 * MIB, 'Base RAM');
   memory.registerRam(FOUR_GIB, 2 * MIB, 'Above 4GB Base RAM');
   return memory;
-}
-
-function bytesAt(memory: GuestMemory, gcPhys: number, size: number): number[] {
-  const bytes = new Uint8Array(size);
-  memory.read(gcPhys, bytes);
-  return [...bytes];
 }
 
 describe('GuestMemory', () => {
@@ -84,14 +79,14 @@ describe('GuestMemory', () => {
     expect(memory.pages.counts).toMatchObject({ monitored: 2, writtenTo: 1 });
     expect([...frames.subarray(0, memory.monitor.take(frames))]).toEqual([1, 5]);
     expect(memory.monitor.take(frames)).toBe(0);
-    expect(() => memory.monitor.engage('other')).toThrow(expect.objectContaining({ vboxCode: 'VERR_PGM_WRITE_MONITOR_ENGAGED' }));
+    refused(() => memory.monitor.engage('other'), 'VERR_PGM_WRITE_MONITOR_ENGAGED');
     memory.monitor.release('test');
     expect(memory.pages.counts).toMatchObject({ monitored: 0, writtenTo: 0, private: 4 });
   });
 
   it('refuses ranges that overlap or are no whole pages', () => {
     const memory = newMemory();
-    expect(() => memory.registerRam(MIB, PAGE_SIZE, 'x')).toThrow(expect.objectContaining({ vboxCode: 'VERR_PGM_RAM_CONFLICT' }));
-    expect(() => memory.registerRam(8 * MIB, 100, 'x')).toThrow(expect.objectContaining({ vboxCode: 'VERR_INVALID_PARAMETER' }));
+    refused(() => memory.registerRam(MIB, PAGE_SIZE, 'x'), 'VERR_PGM_RAM_CONFLICT');
+    refused(() => memory.registerRam(8 * MIB, 100, 'x'), 'VERR_INVALID_PARAMETER');
   });
 });

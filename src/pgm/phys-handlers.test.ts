@@ -4,6 +4,7 @@ import { GuestMemory } from './guest-memory.ts';
 import type { HandlerAnswer, HandlerCallback, HandlerKind, PhysHandler } from './handler-list.ts';
 import { checkIntegrity } from './memory-integrity.ts';
 import { HandlerState, PageType } from './page-states.ts';
+import { bytesAt, refused } from './testing/memory-checks.ts';
 
 /** RAM of 1 MiB, a log of what callbacks saw, and a way to make handlers that write into it. */
 function newMachine() {
@@ -19,16 +20,6 @@ function newMachine() {
   const register = (kind: HandlerKind, start: number, end: number, answer: HandlerAnswer = 'default', name: string = kind): PhysHandler =>
     memory.handlers.register({ kind, start, end, description: name, callback: logging(name, answer) });
   return { memory, ram, log, register, logging };
-}
-
-function refused(action: () => unknown, vboxCode: string): void {
-  expect(action).toThrow(expect.objectContaining({ vboxCode }));
-}
-
-function bytesAt(memory: GuestMemory, gcPhys: number, size: number): number[] {
-  const bytes = new Uint8Array(size);
-  memory.read(gcPhys, bytes);
-  return [...bytes];
 }
 
 describe('a physical handler', () => {
