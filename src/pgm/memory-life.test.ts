@@ -3,7 +3,7 @@ import { FOUR_GIB, GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { HostMemory } from '../gmm/host-memory.ts';
 import { readMemoryConfig } from './memory-config.ts';
 import { checkIntegrity } from './memory-integrity.ts';
-import { closeMemory, finaliseMemory, resetCpu, resetMemory, setUpMemory } from './memory-life.ts';
+import { finaliseMemory, resetCpu, resetMemory, setUpMemory } from './memory-life.ts';
 import { PageState } from './page-states.ts';
 import { bytesAt, refused } from './testing/memory-checks.ts';
 
@@ -111,7 +111,7 @@ describe('the life of memory', () => {
     const [ram] = memory.ranges.all;
     memory.pages.backing.account.sharePage(ram.pageId[0]);
     memory.pages.apply('share', ram, 0);
-    closeMemory(memory);
+    memory.close();
     expect(host.figures).toMatchObject({ allocatedPages: 0, sharedPages: 0, reservedPages: 0, leftBehindSharedPages: 0 });
   });
 });

@@ -5,7 +5,7 @@ import { type MemoryConfig, ramStretches } from './memory-config.ts';
 import { PageState, PageType, PdeType } from './page-states.ts';
 import type { RamRange } from './ram-range.ts';
 
-// The life of a machine's memory (guest-memory.md 12.2): set up, finalise when all ROM and devices are registered, reset, close.
+// The life of a machine's memory (guest-memory.md 12.2): set up, finalise when all ROM and devices are registered, reset; `GuestMemory.close` ends it.
 
 /**
  * Memory as the configuration wants it, all zero.
@@ -64,15 +64,4 @@ function keepsMemory(range: RamRange, page: number): boolean {
 /** A CPU that was unplugged comes back as at power-on. */
 export function resetCpu(memory: GuestMemory, cpu: number): void {
   memory.a20.set(cpu, true);
-}
-
-/** The end of a machine: all of its pages go back to the host. The memory is not to be used any more. */
-export function closeMemory(memory: GuestMemory): void {
-  for (const range of memory.ranges) {
-    for (let page = 0; page < range.pages; page++) {
-      if (range.type[page] === PageType.RAM && range.state[page] === PageState.SHARED) memory.pages.apply('free', range, page);
-    }
-  }
-  memory.pages.flush();
-  memory.pages.backing.close();
 }
