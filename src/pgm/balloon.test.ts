@@ -64,4 +64,21 @@ describe('Balloon', () => {
     expect(memory.balloon.inflate(addresses(...Array(PAGES).keys()))).toBe(PAGES);
     expect(memory.pages.counts).toMatchObject({ private: 0, ballooned: PAGES });
   });
+
+  test('of one machine is memory for another, on a host that promised more than it has', () => {
+    const host = new HostMemory({ maxPages: 3 * PAGES });
+    const [a, b] = [1, 2].map(() => {
+      const memory = new GuestMemory(new HostBacking(host, { policy: 'to-be-decided' }));
+      memory.registerRam(0, 2 * PAGES * PAGE_SIZE, 'Base RAM');
+      return memory;
+    });
+    const fillAll = (memory: GuestMemory) => memory.fill(0, 2 * PAGES * PAGE_SIZE, 1);
+    fillAll(a);
+    expect(() => fillAll(b)).toThrow(expect.objectContaining({ vboxCode: 'VERR_EM_NO_MEMORY' }));
+    expect(b.pages.backing.handy.flags.noMemory).toBe(true);
+    a.balloon.inflate(addresses(...Array(2 * PAGES - 10).keys()));
+    expect(b.pages.backing.handy.refill()).toBe('ok');
+    fillAll(b);
+    expect(b.pages.counts.private).toBe(2 * PAGES);
+  });
 });

@@ -1,4 +1,4 @@
-import type { AccountName, HostAccount } from '../gmm/host-account.ts';
+import type { AccountName, HostAccount, HostPriority, OverCommitPolicy } from '../gmm/host-account.ts';
 import type { HostMemory } from '../gmm/host-memory.ts';
 import { HostMemoryError } from '../gmm/host-memory-error.ts';
 import { NIL_PAGE_ID } from '../gmm/page-id.ts';
@@ -8,6 +8,12 @@ import { pgmError } from './pgm-errors.ts';
 /** The host takes fewer ballooned pages than this at a time. */
 const BALLOON_BATCH = 2 ** 20 - 1;
 
+export interface HostBackingOptions {
+  /** May more be promised to this machine than the host has? Not unless told. */
+  policy?: OverCommitPolicy;
+  priority?: HostPriority;
+}
+
 /** A host's memory, which other machines share, as one machine sees it. A page is known by its ID; 0 is none. */
 export class HostBacking {
   readonly host: HostMemory;
@@ -15,11 +21,11 @@ export class HostBacking {
   readonly handy: HandyPages;
 
   /** Reserves what every machine needs; ranges of memory add theirs. @throws HostMemoryError `reservation-declined` */
-  constructor(host: HostMemory, account = host.openAccount()) {
+  constructor(host: HostMemory, { policy = 'no-over-commitment', priority = 'normal' }: HostBackingOptions = {}) {
     this.host = host;
-    this.account = account;
-    account.reserve({ base: HANDY_PAGES, shadow: 1, fixed: 1 }, account.policy, account.priority);
-    this.handy = new HandyPages(account);
+    this.account = host.openAccount();
+    this.account.reserve({ base: HANDY_PAGES, shadow: 1, fixed: 1 }, policy, priority);
+    this.handy = new HandyPages(this.account);
   }
 
   /** The whole chunk that holds a page, which is at `offsetInChunk(id)`; borrowed until the next call. */
