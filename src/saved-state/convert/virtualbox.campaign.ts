@@ -1,36 +1,27 @@
-import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { openFileSink } from '../../../formats/binary/sink.ts';
 import { openFile } from '../../../formats/binary/source.ts';
 import { UnsupportedError } from '../../../formats/errors.ts';
 import { STATES_FOLDER, samplesIn } from '../../testing/states.ts';
+import { Score, VirtualBox } from '../../testing/virtualbox.ts';
 import { type ConvertRun, convert } from './convert.ts';
 
-// npm run test:virtualbox: hands converted states to the real VirtualBox and compares the memory that it then has.
-// SAVKIT_VIRTUALBOX names a folder with load-state.sh (STATE MACHINE --core FILE) and corecmp.py (A B), e.g. a chroot with VirtualBox 7.2 and
-// the machines own1, own2, own3 of the bundled states. SAVKIT_VIRTUALBOX_STATES may name more: FILE:MACHINE, separated by commas.
+// npm run test:virtualbox -- convert: hands converted states to the real VirtualBox and compares the memory that it then has.
+// It needs the machines own1, own2, own3 of the bundled states. SAVKIT_VIRTUALBOX_STATES may name more: FILE:MACHINE, separated by commas.
 
-const scripts = process.env.SAVKIT_VIRTUALBOX;
+const virtualBox = await VirtualBox.find();
+const score = new Score();
 const MACHINES: Record<string, string> = { 'own-prot32': 'own1', 'own-pae': 'own2', 'own-long': 'own3', 'own-long-live': 'own3' };
 
-if (!scripts || !existsSync(join(scripts, 'load-state.sh'))) {
-  console.log('The real VirtualBox is not set up (SAVKIT_VIRTUALBOX names no folder with load-state.sh): nothing was tried.');
-  console.log('0 passed, 0 failed, 1 skipped');
-  process.exit(0);
-}
-
 const folder = mkdtempSync(join(tmpdir(), 'savkit-virtualbox-'));
-let passed = 0;
-let failed = 0;
 try {
   for (const { path, machine } of states()) await tryState(path, machine);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(`${passed} passed, ${failed} failed`);
-process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+score.close();
 
 function states(): { path: string; machine: string }[] {
   const bundled = samplesIn(STATES_FOLDER).map(({ name, path }) => ({ path, machine: MACHINES[name] }));
@@ -39,7 +30,7 @@ function states(): { path: string; machine: string }[] {
 }
 
 async function tryState(path: string, machine: string): Promise<void> {
-  const truth = load(path, machine, 'original');
+  const truth = await load(path, machine, 'original');
   if (!truth) return;
   const live = path.includes('live');
   const runs: ConvertRun[] = live ? [{}, { recompress: true }, { pgm: 11 }, { pgm: 12 }] : [{ recompress: true }];
@@ -58,9 +49,10 @@ async function tryConversion(path: string, machine: string, run: ConvertRun, tru
     const { proof } = await convert(source, sink, { ...run, allowLoss: true });
     await sink.commit();
     await source.close();
-    const core = proof?.equal ? load(output, machine, JSON.stringify(run)) : undefined;
-    if (core) compare(truth, core, `${basename(path)} ${JSON.stringify(run)}`);
-    else if (!proof?.equal) fail(`${basename(path)} ${JSON.stringify(run)}: the proof failed: ${JSON.stringify(proof?.differences.slice(0, 3))}`);
+    const core = proof?.equal ? await load(output, machine, JSON.stringify(run)) : undefined;
+    if (core) await compare(truth, core, `${basename(path)} ${JSON.stringify(run)}`);
+    else if (!proof?.equal)
+      score.check(`${basename(path)} ${JSON.stringify(run)}`, false, `the proof failed: ${JSON.stringify(proof?.differences.slice(0, 3))}`);
   } catch (error) {
     // A state whose MMIO2 ranges are not mapped does not go into versions 6 to 9 without a layout; saying so is right.
     if (!(error instanceof UnsupportedError)) throw error;
@@ -69,26 +61,16 @@ async function tryConversion(path: string, machine: string, run: ConvertRun, tru
 }
 
 /** Loads a state; gives a dump of the memory that VirtualBox then has. */
-function load(state: string, machine: string, what: string): string | undefined {
+async function load(state: string, machine: string, what: string): Promise<string | undefined> {
   const core = join(folder, what === 'original' ? 'original.elf' : 'converted.elf');
   rmSync(core, { force: true });
-  const { status, stdout } = spawnSync(join(scripts ?? '', 'load-state.sh'), [state, machine, '--core', core], { encoding: 'utf8' });
-  if (status === 0) return core;
-  fail(`${basename(state)} ${what}: VirtualBox does not load it: ${stdout.split('\n')[0]}`);
+  const { ok, output } = await virtualBox.run('load-state.sh', [state, machine, '--core', core]);
+  if (ok) return core;
+  score.check(`${basename(state)} ${what}`, false, `VirtualBox does not load it: ${output.split('\n')[0]}`);
   return undefined;
 }
 
-function compare(truth: string, core: string, what: string): void {
-  try {
-    execFileSync(join(scripts ?? '', 'corecmp.py'), [truth, core, '--registers']);
-    passed++;
-    console.log(`ok: ${what}`);
-  } catch (error) {
-    fail(`${what}: ${(error as { stdout?: Buffer }).stdout}`);
-  }
-}
-
-function fail(message: string): void {
-  failed++;
-  console.log(`FAILED: ${message}`);
+async function compare(truth: string, core: string, what: string): Promise<void> {
+  const { ok, output } = await virtualBox.run('corecmp.py', [truth, core, '--registers']);
+  score.check(what, ok, output);
 }

@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+/** Where the scripts are looked for when the environment does not name a folder. */
+const DEFAULT_FOLDER = '../shared/virtualbox';
+
+/** What came of a script. */
+export interface ScriptRun {
+  ok: boolean;
+  output: string;
+}
+
+/**
+ * A real VirtualBox 7.2 in a chroot, driven by scripts in a folder: SAVKIT_VIRTUALBOX, or `../shared/virtualbox`. They are load-state.sh (STATE
+ * MACHINE --core FILE), corecmp.py (A B), mkvm.sh, start.sh, guest/build.sh, vb (any command inside) and common.sh.
+ */
+export class VirtualBox {
+  readonly folder: string;
+
+  /** Ends the process with 2, and says why, where VirtualBox is not set up: nothing was tried then. */
+  static async find(): Promise<VirtualBox> {
+    const folder = resolve(process.env.SAVKIT_VIRTUALBOX ?? DEFAULT_FOLDER);
+    const missing = ['load-state.sh', 'common.sh', 'vb'].find((script) => !existsSync(join(folder, script)));
+    const virtualBox = new VirtualBox(folder);
+    const status = missing ? { ok: false, output: `${join(folder, missing)} is not there` } : await virtualBox.run('vb', ['VBoxManage', '--version']);
+    if (status.ok) return virtualBox;
+    console.error(`VirtualBox is not set up, so nothing was tried: ${status.output.trim()}`);
+    console.error('Let SAVKIT_VIRTUALBOX name the folder of its scripts, and run setup.sh there.');
+    process.exit(2);
+  }
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Runs a script of the folder to its end. */
+  run(script: string, args: readonly string[]): Promise<ScriptRun> {
+    return runProgram(join(this.folder, script), args);
+  }
+
+  /** Runs bash with the functions of common.sh. */
+  bash(script: string, args: readonly string[] = []): Promise<ScriptRun> {
+    return runProgram('bash', ['-c', `set -euo pipefail; . "$0"; ready; ${script}`, join(this.folder, 'common.sh'), ...args]);
+  }
+}
+
+/** Runs a program to its end. */
+export function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<ScriptRun> {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    const take = (chunk: Buffer) => {
+      output += chunk;
+    };
+    child.stdout.on('data', take);
+    child.stderr.on('data', take);
+    child.on('error', (error) => resolve({ ok: false, output: error.message }));
+    child.on('close', (code) => resolve({ ok: code === 0, output }));
+  });
+}
+
+/** Counts what came of the steps of a campaign, says it, and sets the exit code. */
+export class Score {
+  #passed = 0;
+  #failed = 0;
+
+  check(what: string, ok: boolean, details = ''): boolean {
+    if (ok) this.#passed++;
+    else this.#failed++;
+    console.log(`${ok ? 'ok' : 'FAILED'}: ${what}${ok || details === '' ? '' : `: ${details}`}`);
+    return ok;
+  }
+
+  close(): void {
+    console.log(`${this.#passed} passed, ${this.#failed} failed`);
+    process.exitCode = this.#failed > 0 || this.#passed === 0 ? 1 : 0;
+  }
+}
