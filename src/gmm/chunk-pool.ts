@@ -110,7 +110,7 @@ export class ChunkPool {
     this.#setOf(chunk).unlink(chunk);
     chunk.putBack(pageId & PAGE_INDEX_MASK);
     this.#setOf(chunk).link(chunk);
-    if (chunk.isEmpty && (chunk.isLeaving || this.private.emptyChunks > EMPTY_CHUNKS_KEPT)) this.#giveBack(chunk);
+    if (chunk.isEmpty && chunk.pins === 0 && (chunk.isLeaving || this.private.emptyChunks > EMPTY_CHUNKS_KEPT)) this.#giveBack(chunk);
   }
 
   /** Deals no page of the chunk out from now on, and gives it back as soon as it is empty. */
@@ -133,9 +133,9 @@ export class ChunkPool {
     this.#setOf(chunk).link(chunk);
   }
 
-  /** Gives all empty chunks back, also those in stock. */
+  /** Gives all empty chunks back, also those in stock; but for pinned ones, whose bytes somebody still looks at. */
   trim(): void {
-    for (let chunk = this.private.anEmptyChunk(); chunk; chunk = this.private.anEmptyChunk()) this.#giveBack(chunk);
+    for (const chunk of this.private.emptyOnes()) if (chunk.pins === 0) this.#giveBack(chunk);
   }
 
   *#inOrder(account: number, count: number): Generator<Chunk> {

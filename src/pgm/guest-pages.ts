@@ -28,7 +28,6 @@ export class GuestPages {
   readonly #freed = new Uint32Array(FREE_BATCH);
   #freedCount = 0;
   readonly #one = new Uint32Array(1);
-  readonly #copy = new Uint8Array(PAGE_SIZE);
 
   constructor(backing: HostBacking) {
     this.backing = backing;
@@ -141,15 +140,10 @@ export class GuestPages {
     return true;
   }
 
-  /** Two chunks can't be borrowed at a time, so the content goes through a page of our own. */
   #replaceShared(effect: 'copy' | 'renew', range: RamRange, page: number): void {
     const shared = range.pageId[page];
     const own = this.backing.takePage(range.addressOf(page));
-    if (effect === 'copy') {
-      const at = offsetInChunk(shared);
-      this.#copy.set(this.backing.chunkBytes(shared).subarray(at, at + PAGE_SIZE));
-      this.backing.chunkBytes(own).set(this.#copy, offsetInChunk(own));
-    }
+    if (effect === 'copy') this.backing.host.copyPage(shared, own);
     range.pageId[page] = own;
     this.replaced.shared++;
     range.setPdeType(page, PdeType.PAGE_TABLE);

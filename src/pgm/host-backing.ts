@@ -24,7 +24,12 @@ export class HostBacking {
   constructor(host: HostMemory, { policy = 'no-over-commitment', priority = 'normal' }: HostBackingOptions = {}) {
     this.host = host;
     this.account = host.openAccount();
-    this.account.reserve({ base: HANDY_PAGES, shadow: 1, fixed: 1 }, policy, priority);
+    try {
+      this.account.reserve({ base: HANDY_PAGES, shadow: 1, fixed: 1 }, policy, priority);
+    } catch (error) {
+      this.account.close();
+      throw error;
+    }
     this.handy = new HandyPages(this.account);
   }
 

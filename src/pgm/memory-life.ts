@@ -12,10 +12,7 @@ import type { RamRange } from './ram-range.ts';
  * @throws HostMemoryError where the host declines the reservation
  */
 export function setUpMemory(config: MemoryConfig, host = new HostMemory(hostOptions(config))): GuestMemory {
-  const account = host.openAccount();
-  account.policy = config.policy;
-  account.priority = config.priority;
-  const memory = new GuestMemory(new HostBacking(host, account));
+  const memory = new GuestMemory(new HostBacking(host, config));
   try {
     for (const { start, end, description } of ramStretches(config)) memory.registerRam(start, end - start, description);
   } catch (error) {

@@ -2,7 +2,8 @@ import { isZero } from '../../formats/kernels/zero.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
 import { NIL_PAGE_ID, offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestPages } from './guest-pages.ts';
-import { PageState, PageType } from './page-states.ts';
+import { suspendLargePage } from './large-block.ts';
+import { PageState, PageType, PdeType } from './page-states.ts';
 import type { RamRange } from './ram-range.ts';
 import type { RangeList } from './range-list.ts';
 import type { WriteMonitor } from './write-monitor.ts';
@@ -121,6 +122,9 @@ export class PageRequests {
 
   #moveTo(pageId: number, range: RamRange, page: number): boolean {
     if (pageId === NIL_PAGE_ID) return false;
+    // What was 2 MiB in one piece is so no more.
+    suspendLargePage(range, page);
+    range.setPdeType(page, PdeType.PAGE_TABLE);
     range.pageId[page] = pageId;
     this.#pages.changed(range, page);
     return true;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { HostMemory } from '../gmm/host-memory.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { HostBacking } from './host-backing.ts';
@@ -173,6 +173,36 @@ describe('PageRequests', () => {
     const before = idOf(memory, 0);
     expect(memory.requests.carryOut({ what: 'move', gcPhys: 0, pageId: before })).toBe('done');
     expect([stateOf(memory, 0), idOf(memory, 0) === before, memory.readU32(0)]).toEqual([PageState.WRITE_MONITORED, false, 0x01010101]);
+  });
+
+  test('move leaves no large page: it is not in one piece any more', () => {
+    const memory = new GuestMemory(new HostBacking(new HostMemory()));
+    memory.registerRam(0, 4 * MIB, 'Base RAM');
+    memory.registerRam(16 * MIB, PAGE_SIZE, 'its page comes from a chunk with room');
+    memory.largePages.isEnabled = true;
+    memory.write(16 * MIB, Uint8Array.of(1));
+    for (const page of [0, 511]) {
+      const at = page === 0 ? 0 : 2 * MIB;
+      memory.write(at, Uint8Array.of(1));
+      memory.largePages.map(at);
+      expect(memory.requests.carryOut({ what: 'move', gcPhys: at + page * PAGE_SIZE, pageId: idOf(memory, at / PAGE_SIZE + page) })).toBe('done');
+      expect(() => memory.largePages.map(at)).toThrow(expect.objectContaining({ vboxCode: 'VERR_PGM_INVALID_LARGE_PAGE_RANGE' }));
+    }
+  });
+
+  test('a shared page that a device reads stays in place for it, when a write has copied it and nobody else has it', () => {
+    const host = new HostMemory();
+    const memory = machineOn(host);
+    put(memory, 1);
+    memory.requests.carryOut({ what: 'share', gcPhys: 0, pageId: idOf(memory, 0) });
+    const lock = memory.locks.lockForReading(0);
+    memory.write(0, Uint8Array.of(2));
+    memory.close();
+    host.trim();
+    expect(lock.bytes[0]).toBe(1);
+    lock.release();
+    host.trim();
+    expect(host.figures.chunks).toBe(0);
   });
 
   test('a request for what is not there is refused at once', () => {

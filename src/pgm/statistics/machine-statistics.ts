@@ -20,7 +20,7 @@ const SET_UP_STATISTICS: readonly StatisticRow[] = [
 export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   const tree = new StatTree(cpus);
   for (const rows of [RELEASE_STATISTICS, MEMORY_STATISTICS, CPU_STATISTICS, SET_UP_STATISTICS]) tree.register(rows);
-  const { pages, accesses, ranges, handlers } = memory;
+  const { pages, accesses, ranges, handlers, largePages } = memory;
   for (const [count, name] of Object.entries(PAGE_COUNT_NAMES)) tree.bind(`/PGM/Page/${name}`, () => pages.counts[count as keyof PageCounts]);
   tree.bind('/PGM/R3/Phys/Read', () => accesses.reads);
   tree.bind('/PGM/R3/Phys/Read/Bytes', () => accesses.readBytes);
@@ -30,6 +30,10 @@ export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   tree.bind('/PGM/R3/Page/ReplacedShared', () => pages.replaced.shared);
   // VirtualBox counts these here, wherever they happen.
   tree.bind('/PGM/RZ/Page/ReplacedZero', () => pages.replaced.zero);
+  tree.bind('/PGM/LargePage/Alloc', () => largePages.counts.allocated);
+  tree.bind('/PGM/LargePage/Reused', () => largePages.counts.reused);
+  tree.bind('/PGM/LargePage/Refused', () => largePages.counts.refused);
+  tree.bind('/PGM/LargePage/Recheck', () => largePages.counts.rechecked);
   tree.bind('/MM/cbRamBase', () => ranges.all.reduce((size, range) => size + (range.kind === 'ram' ? range.end - range.start : 0), 0));
   bindHost(tree, pages.backing);
   return tree;
