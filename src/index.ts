@@ -39,12 +39,15 @@ export { ShadowPaging, type ShadowPagingOptions } from './paging/shadow/shadow-p
 export { shadowModeFor } from './paging/shadow-mode.ts';
 export { GuestMemory } from './pgm/guest-memory.ts';
 export type { HandlerAnswer, HandlerCallback, HandlerKind, PhysHandler } from './pgm/handler-list.ts';
-export { HostBacking } from './pgm/host-backing.ts';
+export { HostBacking, type HostBackingOptions } from './pgm/host-backing.ts';
 export type { PageCounts } from './pgm/page-counters.ts';
+export { PageSharing, type SharingCounts } from './pgm/page-sharing.ts';
 export { HandlerState, PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PageType, RomProtection } from './pgm/page-states.ts';
 export type { PageEvent } from './pgm/page-transitions.ts';
 export type { AccessOrigin, PhysMemory } from './pgm/phys-memory.ts';
 export type { RamRange } from './pgm/ram-range.ts';
+export type { StatTree } from './pgm/statistics/stat-tree.ts';
+export type { Statistic, StatisticSample, StatisticValue } from './pgm/statistics/statistic.ts';
 export { emptyMachine } from './running/empty-machine.ts';
 export { Guest, type GuestCheck, type GuestFault } from './running/guest.ts';
 export { type RunFigures, RunningMachine } from './running/running-machine.ts';
