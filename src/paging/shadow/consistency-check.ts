@@ -6,7 +6,7 @@ import { isReserved, tableAddress, type Walker } from '../walker.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
 import { NIL_INDEX, type ShadowPool } from './pool.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
-import { activeState, PDE_TRACK_DIRTY, PTE_TRACK_DIRTY } from './sync.ts';
+import { activeState, MAPPING, PDE_TRACK_DIRTY, PTE_TRACK_DIRTY } from './sync.ts';
 import { POOL_BASE_HIGH } from './table-store.ts';
 
 /** Every condition that a shadow table can break, with what is then said. */
@@ -224,8 +224,6 @@ class ConsistencyCheck {
   }
 }
 
-/** Software bit of directory entries: a mapping of the hypervisor's. */
-export const MAPPING = 1 << 10;
 const HOST_HIGH = 0x000fffff;
 const POOL_HIGH = 0x7fffffff;
 

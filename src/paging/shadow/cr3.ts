@@ -1,6 +1,7 @@
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import { PageState, PageType } from '../../pgm/page-states.ts';
 import { latchPdptes } from '../address-space.ts';
+import { guestDirectory } from '../mappings/guest-mappings.ts';
 import { CR4_PGE, hasPaging } from '../modes.ts';
 import type { ModeChangeStatus } from './mode-change.ts';
 import { NIL_INDEX } from './pool.ts';
@@ -19,8 +20,6 @@ export class Cr3 {
   readonly flags = { updateVirtual: false, always: false, mapCr3: false };
   /** Legacy PAE's pointers as of the last load. */
   latched: readonly bigint[] | undefined;
-  /** Called at a sync when virtual handlers have changed. */
-  onUpdateVirtual: (() => void) | undefined;
 
   constructor(cpu: ShadowCpu) {
     this.#cpu = cpu;
@@ -88,14 +87,16 @@ export class Cr3 {
   /** What the forced action asks for, before the guest runs on (`PGMSyncCR3`). Shadow entries are right already. */
   sync(): void {
     const cpu = this.#cpu;
+    const { virtualHandlers, mappings } = cpu.paging;
     cpu.counts.syncCr3++;
-    if (!this.flags.always) this.#sync = 'no';
-    if (this.flags.updateVirtual) {
-      this.flags.updateVirtual = false;
-      this.onUpdateVirtual?.();
-      if (!this.flags.always) this.#sync = 'no';
-    }
     if (this.flags.mapCr3 && cpu.guestMode && hasPaging(cpu.guestMode)) this.map();
+    if (!cpu.plan?.nested) {
+      virtualHandlers.update(cpu, this.flags.updateVirtual);
+      this.flags.updateVirtual = false;
+      if (cpu.walker && cpu.walker.scheme.name !== 'long') mappings?.resolveConflicts(guestDirectory(cpu.walker));
+    }
+    // What is done above may have asked for more, which is done now.
+    if (!this.flags.always) this.#sync = 'no';
     cpu.tlb.flush();
   }
 

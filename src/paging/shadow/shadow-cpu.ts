@@ -132,7 +132,7 @@ export class ShadowCpu {
   read(address: GuestVirt, target: Uint8Array, access = 0): number {
     return this.#eachPage(address, target.length, access, (host, from, to) => {
       const piece = target.subarray(from, to);
-      if (host === Reach.EMULATE) this.paging.memory.read(this.gcPhys, piece);
+      if (host === Reach.EMULATE) this.#emulate('read', address + BigInt(from), piece);
       else piece.set(this.#hostBytes(host, to - from));
     });
   }
@@ -142,7 +142,7 @@ export class ShadowCpu {
     return this.#eachPage(address, source.length, access | PageFault.WRITE, (host, from, to) => {
       const piece = source.subarray(from, to);
       // Memory that is being saved for good refuses all writes.
-      if (host === Reach.EMULATE || this.paging.memory.noMorePhysWrites) this.paging.memory.write(this.gcPhys, piece);
+      if (host === Reach.EMULATE || this.paging.memory.noMorePhysWrites) this.#emulate('write', address + BigInt(from), piece);
       else this.#hostBytes(host, to - from).set(piece);
     });
   }
@@ -150,6 +150,7 @@ export class ShadowCpu {
   /** INVLPG: entries are right already, so only what is remembered of them goes. */
   invalidatePage(address: GuestVirt): void {
     this.counts.invalidated++;
+    this.paging.virtualHandlers.invalidate(address);
     const linear = this.space().linear(address);
     if (linear !== undefined) this.tlb.flushPage(linear);
   }
@@ -267,6 +268,14 @@ export class ShadowCpu {
       done = upTo;
     }
     return NO_FAULT;
+  }
+
+  /** Handlers of virtual addresses come before memory, whose own handlers come before those. */
+  #emulate(access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
+    const { memory, virtualHandlers } = this.paging;
+    if (virtualHandlers.take(access, address, this.gcPhys, bytes) === 'done') return;
+    if (access === 'read') memory.read(this.gcPhys, bytes);
+    else memory.write(this.gcPhys, bytes);
   }
 
   #hostBytes(host: number, size: number): Uint8Array {

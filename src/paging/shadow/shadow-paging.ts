@@ -5,11 +5,13 @@ import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState } from '../../pgm/page-states.ts';
 import type { RamRange } from '../../pgm/ram-range.ts';
 import { GuestView } from '../guest-view.ts';
+import type { GuestMappings } from '../mappings/guest-mappings.ts';
 import type { HostPaging } from '../shadow-mode.ts';
 import type { ModeChangeHooks } from './mode-change.ts';
 import { DEFAULT_POOL_PAGES, ShadowPool } from './pool.ts';
 import { ShadowCpu } from './shadow-cpu.ts';
 import { TableMonitor } from './table-monitor.ts';
+import { VirtualHandlers } from './virtual-handlers.ts';
 
 export interface ShadowPagingOptions extends HostPaging {
   cpus?: number;
@@ -35,6 +37,11 @@ export class ShadowPaging {
   /** What virtual handlers ask of pages, a `HandlerState` by frame; `VirtualHandlers` fills it. */
   readonly virtualStates = new Map<number, number>();
 
+  /** Raw mode: what the hypervisor has in the guest's address space. It makes room for the guest when CR3 is synced. */
+  mappings: GuestMappings | undefined;
+  /** Handlers of virtual addresses; they set `virtualStates`. */
+  readonly virtualHandlers: VirtualHandlers;
+
   constructor(memory: GuestMemory, options: ShadowPagingOptions, hooks: ModeChangeHooks = {}) {
     const { cpus = 1, poolPages = DEFAULT_POOL_PAGES, extents } = options;
     if (cpus < 1 || cpus > poolPages / 16) throw new UsageError('bad-cpu-count', `Cannot shadow ${cpus} CPUs in ${poolPages} tables: expected 16 tables each`);
@@ -50,6 +57,7 @@ export class ShadowPaging {
       onChange?.(range, page);
       this.#pageChanged(range, page);
     };
+    this.virtualHandlers = new VirtualHandlers(this);
     this.cpus = Array.from({ length: cpus }, (_, id) => new ShadowCpu(this, id));
   }
 

@@ -11,6 +11,8 @@ import { NIL_INDEX, type ShadowPool } from './pool.ts';
 
 /** Software bits of shadow entries: the page is clean, so the first write has to set the guest's dirty bit. */
 export const PTE_TRACK_DIRTY = 1 << 9;
+/** In directories: a mapping of the hypervisor's. */
+export const MAPPING = 1 << 10;
 export const PDE_TRACK_DIRTY = 1 << 11;
 /** Pages that one fault brings in, where the guest's tables have them (`PGM_SYNC_NR_PAGES`). */
 export const SYNC_WINDOW = 32;

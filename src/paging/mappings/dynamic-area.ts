@@ -1,0 +1,117 @@
+import { UsageError } from '../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../formats/units.ts';
+import { A, D, P } from '../schemes.ts';
+
+/** Pages of the area, and of them in the cache at a time. */
+const AREA_PAGES = 16;
+const CACHE_ENTRIES = 8;
+/** Pages for the guest's own root, and an empty one behind them. */
+const CR3_PAGES = 5;
+
+/**
+ * The dynamic mapping area of raw mode: few addresses at which any host page can be made to appear. Eight at a time are remembered, taken in
+ * turn; locked ones are passed over (paging.md 5.2). Its table can be walked: 16 PAE entries.
+ */
+export class DynamicMappingArea {
+  readonly base: number;
+  /** Low and high halves of the entries. */
+  readonly entries = new Uint32Array(AREA_PAGES * 2);
+  readonly #pages = new Float64Array(CACHE_ENTRIES).fill(-1);
+  readonly #locks = new Uint8Array(CACHE_ENTRIES);
+  #next = 0;
+  hits = 0;
+  misses = 0;
+
+  /** @param base page-aligned address of the area */
+  constructor(base: number) {
+    this.base = base;
+  }
+
+  /** Where a host page can be seen. It stays there until eight others have been mapped. @throws UsageError `all-locked` */
+  map(host: number): number {
+    const page = host - (host % PAGE_SIZE);
+    const known = this.#pages.indexOf(page);
+    if (known >= 0) {
+      this.hits++;
+      return this.#addressOf(known) + (host % PAGE_SIZE);
+    }
+    this.misses++;
+    const entry = this.#take();
+    this.#pages[entry] = page;
+    this.entries[entry * 2] = ((page >>> 0) | P | A | D) >>> 0;
+    this.entries[entry * 2 + 1] = Math.floor(page / 2 ** 32);
+    return this.#addressOf(entry) + (host % PAGE_SIZE);
+  }
+
+  /** Keeps what is seen at an address. */
+  lock(address: number): void {
+    this.#locks[this.#entryAt(address)]++;
+  }
+
+  unlock(address: number): void {
+    const entry = this.#entryAt(address);
+    if (this.#locks[entry] > 0) this.#locks[entry]--;
+  }
+
+  /** What does not agree: entries and cache, or a page that is seen twice. Empty when all is well. */
+  check(): string[] {
+    const faults: string[] = [];
+    for (let entry = 0; entry < AREA_PAGES; entry++) {
+      const isPresent = (this.entries[entry * 2] & P) !== 0;
+      const seen = this.entries[entry * 2 + 1] * 2 ** 32 + ((this.entries[entry * 2] & 0xfffff000) >>> 0);
+      const expected = entry < CACHE_ENTRIES ? this.#pages[entry] : -1;
+      if (isPresent ? seen !== expected : expected >= 0) faults.push(`entry ${entry} shows another page than is remembered`);
+      if (expected >= 0 && this.#pages.indexOf(expected) !== entry) faults.push(`entry ${entry} shows a page that another shows`);
+    }
+    return faults;
+  }
+
+  #take(): number {
+    for (let tried = 0; tried < CACHE_ENTRIES; tried++) {
+      const entry = this.#next;
+      this.#next = (this.#next + 1) % CACHE_ENTRIES;
+      if (this.#locks[entry] === 0) return entry;
+    }
+    throw new UsageError('all-locked', 'Cannot map a host page: all entries of the dynamic mapping area are locked');
+  }
+
+  #entryAt(address: number): number {
+    const entry = Math.floor((address - this.base) / PAGE_SIZE);
+    if (entry < 0 || entry >= CACHE_ENTRIES) throw new UsageError('not-mapped', 'Cannot lock a mapping: the address is not in the dynamic mapping area');
+    return entry;
+  }
+
+  #addressOf(entry: number): number {
+    return this.base + entry * PAGE_SIZE;
+  }
+}
+
+/** The area for the guest's root tables: pages as mapped, and a fence that never is. */
+export class Cr3MappingArea {
+  readonly base: number;
+  readonly #hosts: (number | undefined)[] = new Array(CR3_PAGES).fill(undefined);
+
+  constructor(base: number) {
+    this.base = base;
+  }
+
+  /** Bytes of the area, fence included. */
+  get size(): number {
+    return (CR3_PAGES + 1) * PAGE_SIZE;
+  }
+
+  /** Shows the root's page, and legacy PAE's four directories where they are present; all else is unmapped. */
+  map(root: number, directories: readonly (number | undefined)[] = []): void {
+    for (let i = 0; i < CR3_PAGES; i++) this.#hosts[i] = i === 0 ? root : directories[i - 1];
+  }
+
+  unmap(): void {
+    this.#hosts.fill(undefined);
+  }
+
+  /** What is seen at an address of the area; undefined for nothing, and for the fence. */
+  hostAt(address: number): number | undefined {
+    const host = this.#hosts[Math.floor((address - this.base) / PAGE_SIZE)];
+    return host === undefined ? undefined : host + (address % PAGE_SIZE);
+  }
+}

@@ -1,0 +1,245 @@
+import { hex } from '../../../formats/errors.ts';
+import { FOUR_GIB, GIB, MIB } from '../../../formats/units.ts';
+import { P } from '../schemes.ts';
+import { MAPPING } from '../shadow/sync.ts';
+import { type Walker, WalkStatus } from '../walker.ts';
+import type { IntermediateContext } from './intermediate-context.ts';
+import { mappingError } from './mapping-errors.ts';
+
+/** Mappings come in pieces of a 32-bit directory entry. */
+export const MAPPING_UNIT = 4 * MIB;
+const MIN_SIZE = 2 * MIB;
+const MAX_SIZE = 64 * MIB;
+/** Conflict addresses that a mapping remembers. */
+const HISTORY = 8;
+
+/** Asked first, then told: `suggest` may be refused, `relocate` can't. */
+export type Relocate = (call: 'suggest' | 'relocate', from: number, to: number) => boolean;
+
+/** A stretch of the guest's address space that the hypervisor sits in. */
+export interface GuestMapping {
+  start: number;
+  /** A multiple of 4 MiB. */
+  size: number;
+  description: string;
+  relocate: Relocate;
+  /** How often the guest wanted its place, and the last eight places where it did. */
+  conflicts: number;
+  history: number[];
+}
+
+/** The guest's directory: which 4 MiB of it are used. PAE has two entries for each. */
+export interface GuestDirectory {
+  isPresent(address: number): boolean;
+  pae: boolean;
+}
+
+/** The directory that a guest's walker sees; in long mode there are no such mappings. */
+export function guestDirectory(walker: Walker): GuestDirectory {
+  return {
+    pae: walker.scheme.name === 'pae',
+    isPresent: (address) => walker.walk(address) !== WalkStatus.NOT_PRESENT || walker.level === 1,
+  };
+}
+
+/**
+ * The hypervisor's mappings in the guest's address space, as raw mode has them: floating, so that they make room for the guest, or fixed where
+ * the guest has agreed to (paging.md 5.3).
+ */
+export class GuestMappings {
+  readonly #context: IntermediateContext;
+  #list: GuestMapping[] = [];
+  #state: 'new' | 'floating' | 'fixed' | 'disabled' = 'new';
+  /** Where they were fixed in a saved state that was loaded. */
+  restoredFixed: { base: number; size: number } | undefined;
+  #fixed: { base: number; size: number } | undefined;
+  /** Told when shadow tables have to be synced. */
+  onChange: (() => void) | undefined;
+
+  constructor(context: IntermediateContext) {
+    this.#context = context;
+  }
+
+  /** Ascending. */
+  get all(): readonly GuestMapping[] {
+    return this.#list;
+  }
+
+  get fixed(): { base: number; size: number } | undefined {
+    return this.#fixed;
+  }
+
+  get isDisabled(): boolean {
+    return this.#state === 'disabled';
+  }
+
+  /** @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_MAPPINGS_FIXED, VERR_PGM_MAPPING_CONFLICT */
+  add(start: number, size: number, description: string, relocate: Relocate): GuestMapping {
+    const rounded = Math.ceil(size / MAPPING_UNIT) * MAPPING_UNIT;
+    if (size < MIN_SIZE || size > MAX_SIZE || start < 0 || start + rounded > FOUR_GIB || typeof relocate !== 'function')
+      throw mappingError('VERR_INVALID_PARAMETER', `Cannot map ${description} at ${hex(start)} + ${hex(size)}: expected 2 to 64 MiB below 4 GiB`);
+    if (this.#state === 'fixed') throw mappingError('VERR_PGM_MAPPINGS_FIXED', `Cannot map ${description}: mappings are fixed`);
+    const other = this.#overlapping(start, rounded);
+    if (other) throw mappingError('VERR_PGM_MAPPING_CONFLICT', `Cannot map ${description} at ${hex(start)}: ${other.description} is there`);
+    const mapping: GuestMapping = { start, size: rounded, description, relocate, conflicts: 0, history: [] };
+    this.#list.push(mapping);
+    this.#sort();
+    return mapping;
+  }
+
+  /** Gives each mapping its first place, around what world switches use. @throws UsageError VERR_WRONG_ORDER, VERR_PGM_INTERMEDIATE_PAGE_CONFLICT */
+  finalise(): void {
+    if (this.#state !== 'new') throw mappingError('VERR_WRONG_ORDER', 'Cannot lay mappings out: that has been done');
+    this.#context.finalise();
+    let next: number | undefined;
+    for (const mapping of this.#list) {
+      const from = mapping.start;
+      mapping.start = next !== undefined && this.#isAcceptable(mapping, from, next) ? next : this.#firstPlace(mapping, from);
+      mapping.relocate('relocate', from, mapping.start);
+      next = mapping.start + mapping.size;
+    }
+    this.#sort();
+    this.#state = 'floating';
+  }
+
+  /**
+   * Lays all mappings out from `base` on, for good. Nothing happens when they are disabled.
+   * @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_MAPPINGS_FIX_CONFLICT, VERR_PGM_MAPPINGS_FIX_REJECTED, VERR_PGM_MAPPINGS_FIX_TOO_SMALL
+   */
+  fix(base: number, size: number, pae: boolean): void {
+    if (this.#state === 'disabled') return;
+    if (base % MAPPING_UNIT !== 0 || size % MAPPING_UNIT !== 0 || size <= 0 || base < 0 || base + size > FOUR_GIB)
+      throw mappingError('VERR_INVALID_PARAMETER', `Cannot fix mappings at ${hex(base)} + ${hex(size)}: expected multiples of 4 MiB`);
+    if (this.#usesContext(base, size)) throw this.#fixConflict(base, 'world switches need addresses there');
+    if (pae && Math.floor(base / GIB) !== Math.floor((base + size - 1) / GIB)) throw this.#fixConflict(base, 'it would cross 1 GiB');
+    const places = this.#places(base);
+    const end = base + this.#list.reduce((sum, mapping) => sum + mapping.size, 0);
+    if (end > base + size)
+      throw mappingError('VERR_PGM_MAPPINGS_FIX_TOO_SMALL', `Cannot fix mappings at ${hex(base)}: ${hex(size)} bytes, they need ${hex(end - base)}`);
+    for (const [mapping, place] of places) {
+      if (!mapping.relocate('suggest', mapping.start, place))
+        throw mappingError('VERR_PGM_MAPPINGS_FIX_REJECTED', `Cannot fix mappings at ${hex(base)}: ${mapping.description} refuses ${hex(place)}`);
+    }
+    for (const [mapping, place] of places) this.#move(mapping, place);
+    this.#sort();
+    this.#state = 'fixed';
+    this.#fixed = { base, size };
+    this.restoredFixed = undefined;
+    this.onChange?.();
+  }
+
+  unfix(): void {
+    if (this.#state !== 'fixed') return;
+    this.#state = 'floating';
+    this.#fixed = undefined;
+    this.onChange?.();
+  }
+
+  /** A state was loaded in which they were fixed: they float again until the guest asks anew. */
+  unfixAfterLoad(): void {
+    this.restoredFixed = this.#fixed;
+    this.unfix();
+  }
+
+  /** No mappings in the guest's address space: hardware virtualisation needs none. */
+  disable(): void {
+    this.#state = 'disabled';
+    this.onChange?.();
+  }
+
+  reset(): void {
+    this.unfix();
+  }
+
+  /** Mappings whose place the guest uses. Fixed ones have no conflicts: the guest has agreed. */
+  conflictsWith(directory: GuestDirectory): GuestMapping[] {
+    if (this.#state !== 'floating') return [];
+    return this.#list.filter((mapping) => isUsed(directory, mapping.start, mapping.size));
+  }
+
+  /** Moves every mapping out of the guest's way. @throws UsageError VERR_PGM_NO_HYPERVISOR_ADDRESS; the others have moved */
+  resolveConflicts(directory: GuestDirectory): void {
+    for (const mapping of this.conflictsWith(directory)) {
+      noteConflict(mapping);
+      const place = this.#freePlace(mapping, directory);
+      if (place === undefined)
+        throw mappingError('VERR_PGM_NO_HYPERVISOR_ADDRESS', `Cannot move ${mapping.description} from ${hex(mapping.start)}: the guest uses all addresses`);
+      this.#move(mapping, place);
+      this.#sort();
+    }
+  }
+
+  /** The shadow directory entries that stand for mappings: which tables of which mapping, with the flags that say so. */
+  directoryEntries(): { address: number; mapping: GuestMapping; flags: number }[] {
+    if (this.#state === 'disabled') return [];
+    return this.#list.flatMap((mapping) =>
+      Array.from({ length: mapping.size / MAPPING_UNIT }, (_, i) => ({ address: mapping.start + i * MAPPING_UNIT, mapping, flags: P | MAPPING })),
+    );
+  }
+
+  #overlapping(start: number, size: number, except?: GuestMapping): GuestMapping | undefined {
+    return this.#list.find((other) => other !== except && other.start < start + size && start < other.start + other.size);
+  }
+
+  #isAcceptable(mapping: GuestMapping, from: number, place: number): boolean {
+    if (place < 0 || place + mapping.size > FOUR_GIB || this.#usesContext(place, mapping.size)) return false;
+    return mapping.relocate('suggest', from, place);
+  }
+
+  /** Downwards from the top; the last 4 MiB stay free. */
+  #firstPlace(mapping: GuestMapping, from: number): number {
+    for (let place = FOUR_GIB - MAPPING_UNIT - mapping.size; place > 0; place -= MAPPING_UNIT) {
+      if (!this.#overlapping(place, mapping.size, mapping) && this.#isAcceptable(mapping, from, place)) return place;
+    }
+    throw mappingError('VERR_PGM_INTERMEDIATE_PAGE_CONFLICT', `Cannot lay ${mapping.description} out: world switches or its owner leave no place`);
+  }
+
+  #freePlace(mapping: GuestMapping, directory: GuestDirectory): number | undefined {
+    for (let place = FOUR_GIB - mapping.size; place > 0; place -= MAPPING_UNIT) {
+      const crossesPart = directory.pae && Math.floor(place / GIB) !== Math.floor((place + mapping.size - 1) / GIB);
+      if (crossesPart || mapping.history.includes(place) || isUsed(directory, place, mapping.size)) continue;
+      if (!this.#overlapping(place, mapping.size, mapping) && this.#isAcceptable(mapping, mapping.start, place)) return place;
+    }
+    return undefined;
+  }
+
+  #usesContext(start: number, size: number): boolean {
+    for (let at = start; at < start + size; at += MAPPING_UNIT) if (this.#context.usesSlot(at)) return true;
+    return false;
+  }
+
+  #places(base: number): [GuestMapping, number][] {
+    let next = base;
+    return this.#list.map((mapping) => {
+      const place = next;
+      next += mapping.size;
+      return [mapping, place];
+    });
+  }
+
+  #move(mapping: GuestMapping, place: number): void {
+    const from = mapping.start;
+    mapping.start = place;
+    mapping.relocate('relocate', from, place);
+    this.onChange?.();
+  }
+
+  #sort(): void {
+    this.#list.sort((a, b) => a.start - b.start);
+  }
+
+  #fixConflict(base: number, why: string): Error {
+    return mappingError('VERR_PGM_MAPPINGS_FIX_CONFLICT', `Cannot fix mappings at ${hex(base)}: ${why}`);
+  }
+}
+
+function isUsed(directory: GuestDirectory, start: number, size: number): boolean {
+  const step = directory.pae ? MAPPING_UNIT / 2 : MAPPING_UNIT;
+  for (let at = start; at < start + size; at += step) if (directory.isPresent(at)) return true;
+  return false;
+}
+
+function noteConflict(mapping: GuestMapping): void {
+  mapping.history[mapping.conflicts % HISTORY] = mapping.start;
+  mapping.conflicts++;
+}

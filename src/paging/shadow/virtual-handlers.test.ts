@@ -1,0 +1,142 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { GuestMemory } from '../../pgm/guest-memory.ts';
+import { HandlerState } from '../../pgm/page-states.ts';
+import { checkPool } from './pool-check.ts';
+import { ShadowPaging } from './shadow-paging.ts';
+import type { VirtualHandler } from './virtual-handlers.ts';
+
+let memory: GuestMemory;
+let paging: ShadowPaging;
+let calls: string[];
+
+beforeEach(() => {
+  memory = new GuestMemory();
+  memory.registerRam(0, 1 << 20, 'Base RAM');
+  // 32-bit: a directory at 0x1000, a table at 0x2000 for 0 to 4 MiB; virtual page n is physical page 0x10 + n, page 8 is an alias of page 0.
+  memory.writeU32(0x1000, 0x2067);
+  for (let i = 0; i < 8; i++) memory.writeU32(0x2000 + 4 * i, 0x10067 + i * 0x1000);
+  memory.writeU32(0x2020, 0x10067);
+  paging = new ShadowPaging(memory, { host: 'AMD64+NX', hardware: false });
+  paging.cpus[0].setRegisters({ cr0: 0x80000001n, cr3: 0x1000n, cr4: 0n, efer: 0n });
+  calls = [];
+});
+
+function watch(kind: 'write' | 'all', start: bigint, end: bigint, answer: 'done' | 'default' = 'default'): VirtualHandler {
+  const handler: VirtualHandler = {
+    kind,
+    start,
+    end,
+    description: `${kind} ${start}`,
+    callback: (access, address, bytes) => {
+      calls.push(`${access} ${address.toString(16)} ${bytes.length}`);
+      if (access === 'read' && answer === 'done') bytes.fill(0xee);
+      return answer;
+    },
+    invalidate: (address) => calls.push(`invalidate ${address.toString(16)}`),
+  };
+  paging.virtualHandlers.register(handler);
+  return handler;
+}
+
+const write = (address: bigint, ...bytes: number[]) => expect(paging.cpus[0].write(address, Uint8Array.from(bytes))).toBe(-1);
+function read(address: bigint): number {
+  const bytes = new Uint8Array(1);
+  expect(paging.cpus[0].read(address, bytes)).toBe(-1);
+  return bytes[0];
+}
+
+describe('virtual handlers', () => {
+  test('of writes see writes at their addresses, and at aliases by physical page', () => {
+    write(0x1004n, 1);
+    watch('write', 0x1004n, 0x100cn);
+    write(0x1005n, 7, 8);
+    write(0x1000n, 1);
+    write(0x2000n, 1);
+    expect(read(0x1005n)).toBe(7);
+    expect(calls).toEqual(['write 1005 2']);
+    watch('write', 0n, 0x1000n);
+    write(0x8010n, 9);
+    expect(calls.slice(1)).toEqual(['write 10 1']);
+    expect(memory.readU32(0x10010)).toBe(9);
+    expect(checkPool(paging)).toEqual([]);
+  });
+
+  test('of all accesses see reads, and may do them', () => {
+    watch('all', 0x3000n, 0x4000n, 'done');
+    expect(read(0x3010n)).toBe(0xee);
+    write(0x3010n, 5);
+    expect(memory.readU32(0x13010)).toBe(0);
+    expect(calls).toEqual(['read 3010 1', 'write 3010 1']);
+  });
+
+  test('follow the guest’s tables at each sync, and tell that a page has gone', () => {
+    watch('write', 0x3000n, 0x4000n);
+    write(0x3000n, 1);
+    expect(paging.virtualState(0x13)).toBe(HandlerState.WRITE);
+    memory.writeU32(0x200c, 0x30067);
+    paging.cpus[0].loadCr3(0x1000n);
+    write(0x3000n, 2);
+    expect(calls).toEqual(['write 3000 1', 'invalidate 3000', 'write 3000 1']);
+    expect([paging.virtualState(0x13), paging.virtualState(0x30)]).toEqual([HandlerState.NONE, HandlerState.WRITE]);
+    paging.cpus[0].invalidatePage(0x3abcn);
+    expect(calls.at(-1)).toBe('invalidate 3abc');
+  });
+
+  test('are gone when they are taken out; others of the page stay', () => {
+    watch('write', 0x1000n, 0x1010n);
+    watch('write', 0x1010n, 0x1020n);
+    write(0x1000n, 1);
+    paging.virtualHandlers.deregister(0x1000n);
+    write(0x1000n, 2);
+    write(0x1010n, 3);
+    expect(calls).toEqual(['write 1000 1', 'write 1010 1']);
+    paging.virtualHandlers.deregister(0x1010n);
+    write(0x1010n, 3);
+    expect(calls.length).toBe(2);
+    expect(paging.virtualStates.size).toBe(0);
+    expect(() => paging.virtualHandlers.deregister(0x1010n)).toThrow(expect.objectContaining({ vboxCode: 'VERR_INVALID_PARAMETER' }));
+  });
+
+  test('come after physical handlers of the page', () => {
+    watch('write', 0x1000n, 0x2000n);
+    memory.handlers.register({ kind: 'write', start: 0x11000, end: 0x12000, description: 'physical', callback: () => 'done' });
+    write(0x1000n, 1);
+    expect(calls).toEqual([]);
+    expect(memory.readU32(0x11000)).toBe(0);
+  });
+
+  test('that watch the same bytes are chained; those that overlap in part are left out', () => {
+    watch('write', 0n, 0x1000n);
+    watch('write', 0x8000n, 0x9000n);
+    write(0n, 1);
+    expect(paging.virtualHandlers.findPhysical(0x10123)?.address).toBe(0x123n);
+    paging.virtualHandlers.deregister(0n);
+    write(0x20n, 1);
+    expect(calls.at(-1)).toBe('write 8020 1');
+    watch('write', 0x10n, 0x20n);
+    write(0x20n, 1);
+    expect(paging.virtualHandlers.cache.leftOut).toBe(1);
+  });
+
+  test('are checked; hypervisor handlers live apart', () => {
+    watch('write', 0x1000n, 0x2000n);
+    const callback = () => 'done' as const;
+    for (const [kind, start, end, code] of [
+      ['write', 0x1800n, 0x2800n, 'VERR_PGM_HANDLER_VIRTUAL_CONFLICT'],
+      ['write', 0x3000n, 0x3000n, 'VERR_INVALID_PARAMETER'],
+      ['all', 0x3000n, 0x3010n, 'VERR_NOT_IMPLEMENTED'],
+      ['hypervisor', 0x3000n, 0x4000n, 'VERR_INVALID_PARAMETER'],
+    ] as const) {
+      expect(() => paging.virtualHandlers.register({ kind, start, end, description: 'x', callback })).toThrow(expect.objectContaining({ vboxCode: code }));
+    }
+    paging.virtualHandlers.register({ kind: 'hypervisor', start: 0x1000n, end: 0x2000n, description: 'stack guard' });
+    expect(paging.virtualHandlers.findHypervisor(0x1fffn)?.description).toBe('stack guard');
+    expect(() => paging.virtualHandlers.changeInvalidate(0x9000n, undefined)).toThrow();
+    paging.virtualHandlers.changeInvalidate(0x1000n, undefined);
+    paging.cpus[0].invalidatePage(0x1000n);
+    expect(calls).toEqual([]);
+    paging.virtualHandlers.deregister(0x1000n);
+    paging.virtualHandlers.deregister(0x1000n);
+    expect([paging.virtualHandlers.all, paging.virtualHandlers.hypervisor]).toEqual([[], []]);
+  });
+});

@@ -1,0 +1,192 @@
+import { hex } from '../../../formats/errors.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
+import { HandlerState } from '../../pgm/page-states.ts';
+import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
+import type { ShadowCpu } from './shadow-cpu.ts';
+import type { ShadowPaging } from './shadow-paging.ts';
+import { activeState } from './sync.ts';
+import { virtualHandlerError } from './virtual-handler-errors.ts';
+
+/** `'hypervisor'`: only looked for at faults in the hypervisor's own area. */
+export type VirtualHandlerKind = 'write' | 'all' | 'hypervisor';
+
+export interface VirtualHandler {
+  readonly kind: VirtualHandlerKind;
+  readonly start: GuestVirt;
+  /** Exclusive. */
+  readonly end: GuestVirt;
+  readonly description: string;
+  /** Called for accesses; `'default'` lets memory do them. Not for hypervisor handlers. */
+  readonly callback?: (access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array) => 'done' | 'default';
+  /** Called when the guest has invalidated a page of it, or put another one there. */
+  readonly invalidate?: ((address: GuestVirt) => void) | undefined;
+}
+
+interface Registered {
+  handler: VirtualHandler;
+  /** One for each page. */
+  nodes: PhysToVirtNode[];
+}
+
+const PAGE = BigInt(PAGE_SIZE);
+
+/**
+ * Handlers of virtual addresses (guest-memory.md 10). What they watch are the physical pages that the guest's tables had there at the last sync
+ * of CR3; so a handler works from the next sync on.
+ */
+export class VirtualHandlers {
+  readonly cache = new PhysToVirt();
+  readonly #paging: ShadowPaging;
+  #guest: Registered[] = [];
+  #hypervisor: VirtualHandler[] = [];
+
+  constructor(paging: ShadowPaging) {
+    this.#paging = paging;
+  }
+
+  /** Ascending; hypervisor handlers are not among them. */
+  get all(): readonly VirtualHandler[] {
+    return this.#guest.map(({ handler }) => handler);
+  }
+
+  get hypervisor(): readonly VirtualHandler[] {
+    return this.#hypervisor;
+  }
+
+  /** @throws UsageError VERR_INVALID_PARAMETER, VERR_NOT_IMPLEMENTED, VERR_PGM_HANDLER_VIRTUAL_CONFLICT */
+  register(handler: VirtualHandler): void {
+    checkHandler(handler);
+    const tree = handler.kind === 'hypervisor' ? this.#hypervisor : this.all;
+    const other = tree.find((each) => each.start < handler.end && handler.start < each.end);
+    if (other) throw virtualHandlerError('VERR_PGM_HANDLER_VIRTUAL_CONFLICT', `Cannot register ${handler.description}: ${other.description} is there`);
+    if (handler.kind === 'hypervisor') {
+      this.#hypervisor = [...this.#hypervisor, handler].sort((a, b) => (a.start < b.start ? -1 : 1));
+      return;
+    }
+    this.#guest.push({ handler, nodes: nodesOf(handler) });
+    this.#guest.sort((a, b) => (a.handler.start < b.handler.start ? -1 : 1));
+    this.#requestUpdate();
+  }
+
+  /** @throws UsageError VERR_INVALID_PARAMETER where none starts at `start` */
+  deregister(start: GuestVirt): void {
+    const found = this.#guest.find(({ handler }) => handler.start === start);
+    if (found) {
+      for (const node of found.nodes) this.#forget(node);
+      this.#guest = this.#guest.filter((each) => each !== found);
+      this.#requestUpdate();
+    } else if (this.#hypervisor.some((handler) => handler.start === start)) {
+      this.#hypervisor = this.#hypervisor.filter((handler) => handler.start !== start);
+    } else throw virtualHandlerError('VERR_INVALID_PARAMETER', `Cannot deregister handler: none starts at ${hex(start)}`);
+  }
+
+  /** @throws UsageError VERR_INVALID_PARAMETER where no guest handler starts at `start` */
+  changeInvalidate(start: GuestVirt, invalidate: VirtualHandler['invalidate']): void {
+    const found = this.#guest.find(({ handler }) => handler.start === start);
+    if (!found) throw virtualHandlerError('VERR_INVALID_PARAMETER', `Cannot change handler: none starts at ${hex(start)}`);
+    found.handler = { ...found.handler, invalidate };
+  }
+
+  find(address: GuestVirt): VirtualHandler | undefined {
+    return this.#guest.find(({ handler }) => address >= handler.start && address < handler.end)?.handler;
+  }
+
+  /** The handler of a physical byte, whatever its address; and that virtual address. */
+  findPhysical(gcPhys: GuestPhys): { handler: VirtualHandler; address: GuestVirt } | undefined {
+    const node = this.cache.find(gcPhys);
+    const owner = node && this.#guest.find(({ nodes }) => nodes.includes(node));
+    return node && owner && { handler: owner.handler, address: node.address + BigInt(gcPhys - (node.gcPhys ?? 0)) };
+  }
+
+  findHypervisor(address: GuestVirt): VirtualHandler | undefined {
+    return this.#hypervisor.find((handler) => address >= handler.start && address < handler.end);
+  }
+
+  /** An access that is emulated: the handler's if there is one, unless the page has physical handlers, which come first. */
+  take(access: 'read' | 'write', address: GuestVirt, gcPhys: GuestPhys, bytes: Uint8Array): 'done' | 'default' {
+    if (this.#guest.length === 0) return 'default';
+    const range = this.#paging.memory.ranges.find(gcPhys);
+    if (range && activeState(range.handler[range.pageOf(gcPhys)]) !== HandlerState.NONE) return 'default';
+    const byAddress = this.find(address);
+    const found = byAddress ? { handler: byAddress, address } : this.findPhysical(gcPhys);
+    if (!found || (access === 'read' && found.handler.kind === 'write')) return 'default';
+    return found.handler.callback?.(access, found.address, bytes) ?? 'default';
+  }
+
+  /** The guest has invalidated a page. */
+  invalidate(address: GuestVirt): void {
+    this.find(address)?.invalidate?.(address);
+  }
+
+  /**
+   * Looks all watched pages up in a CPU's tables; at a sync of CR3. When something has changed, or `force`, page states and cache are made anew
+   * and the pool is cleared, so that no alias of a watched page stays.
+   */
+  update(cpu: ShadowCpu, force: boolean): void {
+    let changed = force;
+    for (const { handler, nodes } of this.#guest) {
+      for (const node of nodes) changed = this.#look(cpu, handler, node) || changed;
+    }
+    if (!changed) return;
+    this.#raise();
+    this.#paging.pool.clearAll();
+  }
+
+  #look(cpu: ShadowCpu, handler: VirtualHandler, node: PhysToVirtNode): boolean {
+    const found = cpu.space().translate(node.address);
+    const gcPhys = found.status === 'mapped' ? found.gcPhys : undefined;
+    if (gcPhys === node.gcPhys) return false;
+    const wasKnown = node.gcPhys !== undefined;
+    this.#forget(node);
+    node.gcPhys = gcPhys;
+    if (wasKnown) handler.invalidate?.(node.address);
+    return true;
+  }
+
+  #forget(node: PhysToVirtNode): void {
+    this.cache.remove(node);
+    if (node.gcPhys !== undefined) this.#paging.virtualStates.delete(Math.floor(node.gcPhys / PAGE_SIZE));
+  }
+
+  #raise(): void {
+    const { virtualStates } = this.#paging;
+    virtualStates.clear();
+    for (const { handler, nodes } of this.#guest) {
+      const state = handler.kind === 'all' ? HandlerState.ALL : HandlerState.WRITE;
+      for (const node of nodes) {
+        if (node.gcPhys === undefined) continue;
+        const frame = Math.floor(node.gcPhys / PAGE_SIZE);
+        virtualStates.set(frame, Math.max(virtualStates.get(frame) ?? HandlerState.NONE, state));
+        this.cache.insert(node);
+      }
+    }
+  }
+
+  #requestUpdate(): void {
+    for (const { cr3 } of this.#paging.cpus) {
+      cr3.flags.updateVirtual = true;
+      cr3.requestSync();
+    }
+  }
+}
+
+function checkHandler({ kind, start, end, description, callback }: VirtualHandler): void {
+  const hasCallback = typeof callback === 'function';
+  if (end <= start || start < 0n || end > 1n << 64n || hasCallback === (kind === 'hypervisor'))
+    throw virtualHandlerError(
+      'VERR_INVALID_PARAMETER',
+      `Cannot register ${description} at ${hex(start)}: expected an address range, and a callback only for guest handlers`,
+    );
+  if (kind === 'all' && (start % PAGE !== 0n || end % PAGE !== 0n))
+    throw virtualHandlerError('VERR_NOT_IMPLEMENTED', `Cannot register ${description} at ${hex(start)}: handlers of all accesses cover whole pages`);
+}
+
+/** One node for each page; the first and the last may be parts. */
+function nodesOf({ start, end }: VirtualHandler): PhysToVirtNode[] {
+  const nodes: PhysToVirtNode[] = [];
+  for (let at = start; at < end; at = (at / PAGE + 1n) * PAGE) {
+    const pageEnd = (at / PAGE + 1n) * PAGE;
+    nodes.push({ address: at, size: Number((pageEnd < end ? pageEnd : end) - at), gcPhys: undefined });
+  }
+  return nodes;
+}
