@@ -9,12 +9,14 @@ import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
 import { NEWEST_PGM } from '../../formats/pgm/versions.ts';
 import { type ContainerWriter, createContainer } from '../../formats/ssm/container-writer.ts';
 import { BUILD_INFO_UNIT } from '../../formats/units/build-info.ts';
+import { CPUM_UNIT } from '../../formats/units/cpum.ts';
 import { MM_UNIT } from '../../formats/units/mm.ts';
 import { GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
 import type { HostBacking } from '../pgm/host-backing.ts';
 import { RomProtection } from '../pgm/page-states.ts';
 import { loadState } from '../saved-state/load.ts';
 import type { Machine } from '../saved-state/machine.ts';
+import { RESET_CPUM_VERSION, resetCpum } from './reset-cpum.ts';
 
 /** A workload, its control block and the first MiB need as much. */
 const MIN_RAM = 2 * MIB;
@@ -27,7 +29,7 @@ const ROM = { id: 1, device: '', instance: 0, region: 0, description: 'Net Boot 
 const VIDEO_MEMORY = { id: 1, device: 'vga', instance: 0, region: 0, description: 'VRam', size: MIB };
 
 /**
- * A machine that was never on: RAM of zeros, a ROM with a shadow, video memory, and no devices. It is loaded from a state that is made for it, so
+ * A machine that was never on: a CPU after its reset, RAM of zeros, a ROM with a shadow, video memory, and no other devices. It is loaded from a state that is made for it, so
  * that it is a machine like all others.
  * @param ramSize bytes, whole pages
  * @throws UsageError for a size that no machine has
@@ -40,7 +42,7 @@ export async function emptyMachine(ramSize: number, options: { backing?: HostBac
   return loadState(bufferSource(Buffer.concat(pieces)), options);
 }
 
-const HEADER = { release: RELEASE, hostBits: 64, widths: WIDE, live: false, registeredUnits: 3 } as const;
+const HEADER = { release: RELEASE, hostBits: 64, widths: WIDE, live: false, registeredUnits: 4 } as const;
 
 async function writeEmptyState(out: ContainerWriter, ramSize: number): Promise<void> {
   putUnit(out, { ...BUILD_INFO_UNIT, version: 1 }, (writer) => {
@@ -50,6 +52,7 @@ async function writeEmptyState(out: ContainerWriter, ramSize: number): Promise<v
     writer.u64(ramSize / PAGE_SIZE);
     writer.u64(ramSize);
   });
+  putUnit(out, { ...CPUM_UNIT, version: RESET_CPUM_VERSION }, (writer) => writer.bytes(resetCpum()));
   out.beginUnit({ name: 'pgm', instance: 1, version: NEWEST_PGM.version, pass: 'final' });
   putMemory(out, ramSize);
   out.endUnit();

@@ -35,7 +35,8 @@ describe('RunningMachine', () => {
     const sink = new MemorySink();
     await saveState(running.machine, sink);
     const source = bufferSource(sink.view());
-    expect((await verify(source)).verdict).toBe('whole');
+    const { verdict, findings } = await verify(source);
+    expect({ verdict, findings }).toEqual({ verdict: 'whole', findings: [] });
     const again = RunningMachine.of(await loadState(source));
     expect(again.guest.kind).toBe('device');
     again.runSteps(1000);

@@ -1,0 +1,88 @@
+import { resolve } from 'node:path';
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../formats/errors.ts';
+import type { GuestCheck } from '../../src/running/guest.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { askMachine } from '../control/control-client.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { bad, good, printable, sizeText } from '../render.ts';
+
+const ACTIONS = ['status', 'check', 'pause', 'resume', 'stop', 'save', 'throttle'] as const;
+
+interface Options extends CommonOptions {
+  machine: string;
+  action: (typeof ACTIONS)[number];
+  argument?: string;
+  force: boolean;
+}
+
+export const controlCommand: CommandModule<object, Options> = {
+  command: 'control <machine> <action> [argument]',
+  describe: 'Ask a running machine how it is, or have it do something',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('machine', { type: 'string', demandOption: true, describe: 'Control socket of the machine, as `savkit run` opens it' })
+      .positional('action', { choices: ACTIONS, demandOption: true, describe: 'What to do' })
+      .positional('argument', { type: 'string', describe: 'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99' })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .example('$0 control vm.sock status', 'What it does, how far it is')
+      .example('$0 control vm.sock check', 'Compare all of its memory with what it must hold')
+      .example('$0 control vm.sock save vm.sav', 'Save it while it stands')
+      .epilogue('To save it while it runs: savkit live-save.') as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('control', [options.machine], options, (job) => control(options, job));
+  },
+};
+
+async function control({ machine, action, argument, force }: Options, { signal, progress }: Job): Promise<Outcome> {
+  const request = { command: action, ...argumentsOf(action, argument, force) };
+  const onEvent = (_: string, data: object) => progress.update((data as { percent: number }).percent, 100, action);
+  const result = await askMachine(machine, request, onEvent, signal);
+  if (action === 'check') return checkOutcome(result as unknown as GuestCheck);
+  const text = action === 'save' ? `${printable(argument ?? '')}: saved; the machine stood for ${Number(result.downtimeMs).toFixed(1)} ms` : statusText(result);
+  return { exitCode: ExitCode.OK, result, text };
+}
+
+function argumentsOf(action: Options['action'], argument: string | undefined, force: boolean): object {
+  const wants = action === 'save' || action === 'throttle';
+  if (wants !== (argument !== undefined))
+    throw new UsageError(
+      'usage',
+      wants ? `Cannot ${action}: what is missing is the ${action === 'save' ? 'file' : 'share'}` : `Cannot ${action} with an argument`,
+    );
+  if (action === 'save') return { path: resolve(argument ?? ''), force };
+  if (action !== 'throttle') return {};
+  const share = Number(argument);
+  if (!(share >= 0 && share <= 1)) throw new UsageError('usage', `Cannot throttle by ${argument}: expected 0 to 0.99`);
+  return { share };
+}
+
+function checkOutcome(check: GuestCheck): Outcome {
+  const fine = check.faults.length === 0;
+  const verdict = fine ? good(`${check.pages} pages hold what they must`) : bad(`${check.faults.length} places do not hold what they must`);
+  return { exitCode: fine ? ExitCode.OK : ExitCode.BAD_FILE, result: check, text: `${verdict} after ${check.steps} steps` };
+}
+
+interface Status {
+  name: string;
+  state: string;
+  ramSize: number;
+  workload: { kind: string; pages: number; rate: number };
+  steps: number;
+  ticks: number;
+  faults: number;
+  throttle: number;
+  figures: { runMs: number; steps: number; longestGapMs: number };
+}
+
+function statusText(status: object): string {
+  const { name, state, ramSize, workload, steps, faults, throttle, figures } = status as Status;
+  const rate = figures.runMs > 0 ? Math.round((figures.steps / figures.runMs) * 1000) : 0;
+  const held = throttle > 0 ? `, held back ${Math.round(throttle * 100)} %` : '';
+  const sound = faults === 0 ? good('no faults') : bad(`${faults} faults`);
+  return [
+    `${printable(name)} is ${state}, ${sizeText(ramSize)} of RAM`,
+    `  ${workload.kind}, ${workload.pages} pages: ${steps} steps, ${rate} per second of ${workload.rate}${held}; ${sound}`,
+    `  longest time without execution: ${figures.longestGapMs.toFixed(1)} ms`,
+  ].join('\n');
+}

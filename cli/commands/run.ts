@@ -1,0 +1,143 @@
+import { basename } from 'node:path';
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../formats/errors.ts';
+import { emptyMachine } from '../../src/running/empty-machine.ts';
+import { RunningMachine } from '../../src/running/running-machine.ts';
+import { WORKLOAD_KINDS, WORKLOADS, type WorkloadKind } from '../../src/running/schedule.ts';
+import { readTraceFile, type Trace, TraceRecorder, traceLines } from '../../src/running/trace.ts';
+import type { WorkloadOptions } from '../../src/running/workload.ts';
+import { loadState } from '../../src/saved-state/load.ts';
+import type { Machine } from '../../src/saved-state/machine.ts';
+import { parseAddress } from '../address.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
+import { describeMachine } from '../control/operations.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { withInput } from '../input.ts';
+import { LiveReport } from '../live-report.ts';
+import { withOutput } from '../output.ts';
+import { bad, good, indent, table } from '../render.ts';
+
+interface Options extends CommonOptions {
+  state?: string;
+  ram?: string;
+  workload?: WorkloadKind;
+  rate?: number;
+  bytes?: number;
+  pages?: number;
+  seed?: number;
+  memory?: string;
+  trace?: string;
+  socket?: string;
+  name?: string;
+  for?: number;
+  record?: string;
+}
+
+const RECORD_INTERVAL_MS = 10;
+
+const workloadList = WORKLOAD_KINDS.map((kind) => `  ${kind.padEnd(8)} ${WORKLOADS[kind]}`).join('\n');
+
+export const runCommandModule: CommandModule<object, Options> = {
+  command: 'run [state]',
+  describe: 'Run a machine that executes a workload and checks its own memory',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('state', { type: 'string', describe: 'Saved state to start from; a workload that it holds continues' })
+      .option('ram', { type: 'string', requiresArg: true, describe: 'Start empty, with so much RAM, e.g. 64M' })
+      .option('workload', { choices: WORKLOAD_KINDS, describe: 'What it does; see below' })
+      .option('rate', { type: 'number', requiresArg: true, describe: 'Pages written per second; default 1000' })
+      .option('bytes', { type: 'number', requiresArg: true, describe: 'Bytes written in each of them, 16 to 4096; default 64' })
+      .option('pages', { type: 'number', requiresArg: true, describe: 'Size of the hot set; default 256' })
+      .option('seed', { type: 'number', requiresArg: true, describe: 'Same seed, same writes; default 1' })
+      .option('memory', { type: 'string', requiresArg: true, describe: 'Most memory that the workload uses; default all from 1 MiB on' })
+      .option('trace', { type: 'string', requiresArg: true, describe: 'File with the pages to write, for the workload trace' })
+      .option('socket', { type: 'string', requiresArg: true, describe: 'Where to open the control socket' })
+      .option('name', { type: 'string', requiresArg: true, describe: 'What to call the machine' })
+      .option('for', { type: 'number', requiresArg: true, describe: 'Stop after so many seconds' })
+      .option('record', { type: 'string', requiresArg: true, describe: 'Write a trace of the pages that it writes to this file, at its end' })
+      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+      .example('$0 run --ram 256M --workload random --rate 5000 --socket vm.sock', 'An empty machine, its memory written at 20 MB/s')
+      .example('$0 live-save vm.sock vm.sav', 'Save it while it runs')
+      .example('$0 run vm.sav --socket vm.sock', 'Go on from there')
+      .epilogue(
+        `Workloads:\n${workloadList}\n\nA workload overwrites the memory that it uses, and knows what each page must hold.`,
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('run', [options.state ?? 'machine'], options, (job) => runMachine(options, job));
+  },
+};
+
+async function runMachine(options: Options, job: Job): Promise<Outcome> {
+  const machine = await startingPoint(options, job);
+  const running = RunningMachine.of(machine, await workloadOf(options));
+  const kept = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running };
+  const socket = options.socket ?? defaultSocketPath();
+  const report = new LiveReport(options);
+  const recorder = options.record === undefined ? undefined : new TraceRecorder(running, RECORD_INTERVAL_MS);
+  recorder?.start();
+  running.resume();
+  const timer = options.for === undefined ? undefined : setTimeout(() => running.state === 'running' && running.stop(), options.for * 1000);
+  const failure = await keepRunning(kept, {
+    socket,
+    signal: job.signal,
+    onReady: () =>
+      report.note('running', `${kept.name} runs ${running.guest.kind}; control socket ${socket}`, { socket, pid: process.pid, ...describeMachine(kept) }),
+  });
+  clearTimeout(timer);
+  report.stop();
+  if (recorder && options.record !== undefined) await writeTrace(options.record, recorder.stop());
+  if (failure) throw failure;
+  return outcomeOf(kept);
+}
+
+async function startingPoint({ state, ram }: Options, { signal, progress }: Job): Promise<Machine> {
+  if ((state === undefined) === (ram === undefined)) throw new UsageError('usage', 'Cannot run machine: give a saved state, or --ram SIZE for an empty one');
+  if (state === undefined) return emptyMachine(parseAddress(ram ?? ''));
+  return withInput(state, (source) => loadState(source, { signal, onProgress: (doing, offset) => progress.update(offset, source.size, doing) }));
+}
+
+async function workloadOf(options: Options): Promise<WorkloadOptions | undefined> {
+  const { workload: kind, rate, bytes: patternSize, pages, seed, memory, trace } = options;
+  const given = { rate, patternSize, pages, seed, size: memory === undefined ? undefined : parseAddress(memory) };
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  if (kind === undefined) {
+    const names = [...Object.keys(set), ...(trace === undefined ? [] : ['trace'])];
+    if (names.length > 0 || options.state === undefined) throw new UsageError('usage', `Cannot run machine: which --workload? ${WORKLOAD_KINDS.join(', ')}`);
+    return undefined;
+  }
+  return { kind, ...set, ...(trace === undefined ? {} : { trace: await readTraceFile(trace) }) };
+}
+
+async function writeTrace(path: string, trace: Trace): Promise<void> {
+  await withOutput(path, false, async (sink) => {
+    for (const line of traceLines(trace)) await sink.write(Buffer.from(`${line}\n`));
+    return { keep: true, value: undefined };
+  });
+}
+
+function outcomeOf(kept: { name: string; running: RunningMachine }): Outcome {
+  const { running } = kept;
+  const check =
+    running.state === 'off'
+      ? running.selfCheck()
+      : { steps: running.guest.block.steps, ticks: running.guest.block.ticks, pages: 0, faults: running.guest.faults };
+  const seconds = (running.figures.runMs / 1000).toFixed(1);
+  const verdict =
+    check.faults.length === 0 ? good(`${check.pages} pages hold what they must`) : bad(`${check.faults.length} places do not hold what they must`);
+  const lines = [`ran ${seconds} s: ${check.steps} steps, ${check.ticks} ticks; ${verdict}`];
+  if (check.faults.length > 0) {
+    const rows = check.faults.map(({ what, place, gcPhys, expected, found }) => [
+      what,
+      gcPhys === undefined ? `page ${place}` : `0x${gcPhys.toString(16)}`,
+      expected,
+      found,
+    ]);
+    lines.push(indent(table(['what', 'where', 'expected', 'found'], rows)));
+  }
+  return {
+    exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
+    result: { ...describeMachine(kept), check },
+    text: lines.join('\n'),
+  };
+}

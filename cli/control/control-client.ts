@@ -1,0 +1,53 @@
+import { connect, type Socket } from 'node:net';
+import { EnvironmentError, FormatError, InterruptedError, UsageError } from '../../formats/errors.ts';
+import { MIB } from '../../formats/units.ts';
+import { linesOf } from './lines.ts';
+import type { OnEvent } from './operations.ts';
+import { type ControlRequest, errorFromWire, parseReply } from './protocol.ts';
+
+/** The longest reply is a report with a line for each pass or round. */
+const REPLY_LIMIT = 64 * MIB;
+
+/**
+ * Has a running machine carry out a command. Aborting closes the connection, which cancels the command.
+ * @param path of its control socket
+ * @returns the result
+ * @throws what the command failed of; EnvironmentError where no machine answers; InterruptedError
+ */
+export async function askMachine(path: string, request: Omit<ControlRequest, 'id'>, onEvent: OnEvent, signal: AbortSignal): Promise<Record<string, unknown>> {
+  const socket = await reach(path);
+  const close = () => socket.destroy();
+  signal.addEventListener('abort', close);
+  try {
+    socket.write(`${JSON.stringify({ id: 1, ...request })}\n`);
+    for await (const line of linesOf(socket, REPLY_LIMIT)) {
+      const reply = parseReply(line);
+      if ('event' in reply) {
+        const { id: _, event, ...data } = reply;
+        onEvent(event, data);
+      } else if (reply.ok) return reply.result as Record<string, unknown>;
+      else throw errorFromWire(reply.error);
+    }
+  } catch (error) {
+    throw signal.aborted ? new InterruptedError() : error;
+  } finally {
+    signal.removeEventListener('abort', close);
+    socket.destroy();
+  }
+  if (signal.aborted) throw new InterruptedError();
+  throw new FormatError('truncated', `Cannot ${request.command}: the machine closed the connection before it answered`);
+}
+
+function reach(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.once('connect', () => resolve(socket));
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT')
+        reject(new UsageError('no-machine', `Cannot reach machine: there is no control socket ${path}; \`savkit run --socket\` opens one`));
+      else if (error.code === 'ECONNREFUSED')
+        reject(new EnvironmentError('no-machine', `Cannot reach machine: nobody answers at ${path}; it ended without removing its socket`));
+      else reject(EnvironmentError.from(error, `reach machine at ${path}`));
+    });
+  });
+}

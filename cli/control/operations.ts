@@ -1,0 +1,108 @@
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { openFileSink } from '../../formats/binary/sink.ts';
+import { UnsupportedError } from '../../formats/errors.ts';
+import { liveSave } from '../../src/live-save/live-save.ts';
+import { plainSave } from '../../src/live-save/plain-save.ts';
+import type { RunningMachine } from '../../src/running/running-machine.ts';
+import type { ControlCommand, ControlRequest } from './protocol.ts';
+
+/** A machine that is kept, as its operations see it. */
+export interface KeptMachine {
+  readonly name: string;
+  readonly running: RunningMachine;
+}
+
+/** Told while an operation runs. */
+export type OnEvent = (event: string, data: object) => void;
+
+type Operation = (kept: KeptMachine, request: ControlRequest, onEvent: OnEvent, signal: AbortSignal) => Promise<object> | object;
+
+/** What each command of a control socket does; the result goes into the reply. */
+export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
+  status: describeMachine,
+  check: ({ running }) => running.selfCheck(),
+  pause: (kept) => {
+    kept.running.pause();
+    return describeMachine(kept);
+  },
+  resume: (kept) => {
+    kept.running.resume();
+    return describeMachine(kept);
+  },
+  stop: (kept) => {
+    kept.running.stop();
+    return describeMachine(kept);
+  },
+  throttle: (kept, { share = 0 }) => {
+    kept.running.throttle = share;
+    return describeMachine(kept);
+  },
+  save,
+  'live-save': saveLive,
+  migrate: () => {
+    throw new UnsupportedError('unsupported', 'Cannot migrate: not supported yet');
+  },
+};
+
+/** What `status` says. */
+export function describeMachine({ name, running }: KeptMachine): object {
+  const { guest, machine, memory, figures, state, throttle } = running;
+  const { seed, rate, places, patternSize, steps, ticks } = guest.block;
+  return {
+    name,
+    state,
+    ramSize: machine.state.pgm?.ramSize ?? 0,
+    workload: { kind: guest.kind, seed, rate, pages: places, patternSize },
+    steps,
+    ticks,
+    faults: guest.faults.length,
+    throttle,
+    figures: { ...figures },
+    pages: { ...memory.pages.counts },
+  };
+}
+
+async function save({ running }: KeptMachine, { path = '', force = false }: ControlRequest, onEvent: OnEvent, signal: AbortSignal): Promise<object> {
+  return withFile(path, force, async (sink) => {
+    const downtimeMs = await plainSave(running, sink, { signal, onProgress: (done, total) => onEvent('progress', { percent: (100 * done) / total }) });
+    return { path, downtimeMs };
+  });
+}
+
+async function saveLive(
+  { running }: KeptMachine,
+  { path = '', force = false, maxDowntimeMs, stay = false }: ControlRequest,
+  onEvent: OnEvent,
+  signal: AbortSignal,
+): Promise<object> {
+  return withFile(path, force, async (sink) => {
+    const report = await liveSave(running, sink, {
+      ...(maxDowntimeMs === undefined ? {} : { maxDowntimeMs }),
+      leaveSuspended: stay,
+      signal,
+      freeSpace: () => freeSpaceAt(path),
+      onPass: (pass) => onEvent('pass', pass),
+      onProgress: (percent) => onEvent('progress', { percent }),
+    });
+    return { path, ...report };
+  });
+}
+
+/** Nothing stays of a file that did not become whole. */
+async function withFile<T>(path: string, force: boolean, write: (sink: Awaited<ReturnType<typeof openFileSink>>) => Promise<T>): Promise<T> {
+  const sink = await openFileSink(path, { force });
+  try {
+    const result = await write(sink);
+    await sink.commit();
+    return result;
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+}
+
+async function freeSpaceAt(path: string): Promise<number> {
+  const { bavail, bsize } = await statfs(dirname(path));
+  return bavail * bsize;
+}

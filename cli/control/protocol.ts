@@ -1,0 +1,118 @@
+import { EnvironmentError, FormatError, InterruptedError, SavkitError, UnsupportedError, UsageError } from '../../formats/errors.ts';
+
+/*
+ * The control socket of a machine that `savkit run` keeps: a Unix socket that only its owner can use, JSON, a value a line.
+ *
+ *   → {"id":1,"command":"live-save","path":"/tmp/vm.sav"}
+ *   ← {"id":1,"event":"pass","pass":0,…}                     any number of them
+ *   ← {"id":1,"ok":true,"result":{…}}                        or "ok":false,"error":{"class","code","message","vboxCode"}
+ *
+ * Commands of a connection are carried out one after the other; those of several ones at the same time. Whoever closes the connection cancels
+ * what it asked for.
+ */
+
+/** A request is some paths and numbers. */
+export const LINE_LIMIT = 64 * 1024;
+
+type FieldKind = 'string' | 'number' | 'boolean' | 'object';
+
+/** A command's fields; a question mark follows the kind of those that may be left out. */
+const COMMANDS = {
+  status: {},
+  check: {},
+  pause: {},
+  resume: {},
+  stop: {},
+  throttle: { share: 'number' },
+  save: { path: 'string', force: 'boolean?' },
+  'live-save': { path: 'string', force: 'boolean?', maxDowntimeMs: 'number?', stay: 'boolean?' },
+  migrate: { request: 'object' },
+} as const satisfies Record<string, Record<string, FieldKind | `${FieldKind}?`>>;
+
+export type ControlCommand = keyof typeof COMMANDS;
+export const CONTROL_COMMANDS = Object.keys(COMMANDS) as readonly ControlCommand[];
+
+export interface ControlRequest {
+  id: number;
+  command: ControlCommand;
+  path?: string;
+  force?: boolean;
+  maxDowntimeMs?: number;
+  stay?: boolean;
+  share?: number;
+  request?: object;
+}
+
+export interface ControlError {
+  class: string;
+  code: string;
+  message: string;
+  vboxCode?: string;
+}
+
+export type ControlReply = { id: number; event: string } | { id: number; ok: true; result: object } | { id: number; ok: false; error: ControlError };
+
+/** @throws UsageError `bad-request` for all that is not a known command with its fields and no others */
+export function parseRequest(line: string): ControlRequest {
+  const value = parseObject(line, 'request');
+  const { id, command, ...fields } = value;
+  if (!Number.isSafeInteger(id)) throw badRequest('it has no id that is a whole number');
+  const known = typeof command === 'string' && Object.hasOwn(COMMANDS, command) ? COMMANDS[command as ControlCommand] : undefined;
+  if (!known) throw badRequest(`there is no command ${JSON.stringify(command)?.slice(0, 40)}, expected one of ${CONTROL_COMMANDS.join(', ')}`);
+  for (const name of Object.keys(fields)) if (!Object.hasOwn(known, name)) throw badRequest(`${command} takes no ${name.slice(0, 40)}`);
+  for (const [name, spec] of Object.entries(known) as [string, string][]) checkField(name, spec, fields[name]);
+  return value as unknown as ControlRequest;
+}
+
+function checkField(name: string, spec: string, value: unknown): void {
+  const isOptional = spec.endsWith('?');
+  if (value === undefined && isOptional) return;
+  const kind = isOptional ? spec.slice(0, -1) : spec;
+  const found = value === null || Array.isArray(value) ? 'other' : typeof value;
+  if (found !== kind) throw badRequest(`${name} is no ${kind}`);
+  if (kind === 'number' && !(Number.isFinite(value) && (value as number) >= 0)) throw badRequest(`${name} is below 0`);
+  if (name === 'path' && ((value as string) === '' || (value as string).includes('\0'))) throw badRequest('path is no path');
+}
+
+/** @throws FormatError `bad-reply` */
+export function parseReply(line: string): ControlReply {
+  try {
+    const value = parseObject(line, 'reply');
+    if ('ok' in value || 'event' in value) return value as unknown as ControlReply;
+  } catch {
+    // Said below.
+  }
+  throw new FormatError('bad-reply', 'Cannot read the machine’s reply: it is not what a control socket says');
+}
+
+function parseObject(line: string, what: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw badRequest(`the ${what} is not JSON`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badRequest(`the ${what} is no JSON object`);
+  return value as Record<string, unknown>;
+}
+
+function badRequest(why: string): UsageError {
+  return new UsageError('bad-request', `Cannot carry out request: ${why}`);
+}
+
+const CLASSES = { EnvironmentError, FormatError, InterruptedError, UnsupportedError, UsageError };
+
+/** An error as it goes over the socket. */
+export function errorToWire(error: unknown): ControlError {
+  if (!(error instanceof SavkitError)) return { class: 'SavkitError', code: 'internal', message: `Cannot carry out request: ${String(error)}` };
+  const { name, code, message, vboxCode } = error;
+  return vboxCode === undefined ? { class: name, code, message } : { class: name, code, message, vboxCode };
+}
+
+/** The error that the other side had. */
+export function errorFromWire(error: ControlError): SavkitError {
+  const { class: name, code, message, vboxCode } = error;
+  if (name === 'InterruptedError') return new InterruptedError(vboxCode);
+  const Class = CLASSES[name as Exclude<keyof typeof CLASSES, 'InterruptedError'>] ?? SavkitError;
+  return new Class(String(code), String(message), {}, vboxCode);
+}

@@ -1,0 +1,27 @@
+import type { ByteSink, SeekableSink } from '../../formats/binary/sink.ts';
+import { type SaveOptions, saveState } from '../saved-state/save.ts';
+import type { LiveMachine } from './live-save.ts';
+import { isExecuting } from './machine-states.ts';
+
+/**
+ * Saves a machine while it stands: one that runs is suspended for it, and resumed afterwards, whatever came of it.
+ * @returns milliseconds for which it stood because of that
+ */
+export async function plainSave(machine: LiveMachine, sink: ByteSink | SeekableSink, options: SaveOptions = {}): Promise<number> {
+  const start = performance.now();
+  const ran = isExecuting(machine.state);
+  if (ran) machine.dispatch('suspend');
+  try {
+    machine.dispatch('save');
+    try {
+      await saveState(machine.machine, sink, options);
+      machine.dispatch('saved');
+    } catch (error) {
+      machine.dispatch('save-failed');
+      throw error;
+    }
+  } finally {
+    if (ran && machine.state === 'suspended') machine.dispatch('resume');
+  }
+  return ran ? performance.now() - start : 0;
+}
