@@ -64,6 +64,21 @@ const COMMANDS: readonly LazyCommand[] = [
     describe: 'Move a running machine to another host',
     load: async () => (await import('./commands/migrate.ts')).migrateCommand,
   },
+  {
+    command: 'run [state]',
+    describe: 'Run a machine that executes a workload and checks its own memory',
+    load: async () => (await import('./commands/run.ts')).runMachineCommand,
+  },
+  {
+    command: 'live-save <machine> <output>',
+    describe: 'Save a machine while it runs',
+    load: async () => (await import('./commands/live-save.ts')).liveSaveCommand,
+  },
+  {
+    command: 'control <machine> <action> [argument]',
+    describe: 'Ask a running machine how it is, or have it do something',
+    load: async () => (await import('./commands/control.ts')).controlCommand,
+  },
 ];
 
 /** Reads the command line and runs what it asks for. */

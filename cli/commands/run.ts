@@ -38,7 +38,7 @@ const RECORD_INTERVAL_MS = 10;
 
 const workloadList = WORKLOAD_KINDS.map((kind) => `  ${kind.padEnd(8)} ${WORKLOADS[kind]}`).join('\n');
 
-export const runCommandModule: CommandModule<object, Options> = {
+export const runMachineCommand: CommandModule<object, Options> = {
   command: 'run [state]',
   describe: 'Run a machine that executes a workload and checks its own memory',
   builder: (argv) =>

@@ -92,7 +92,7 @@ async function serve(socket: Socket, kept: KeptMachine): Promise<void> {
   } catch (error) {
     send(null, { ok: false, error: errorToWire(error) });
   }
-  socket.end();
+  socket.destroySoon();
 }
 
 async function carryOut(line: string, kept: KeptMachine, send: (id: unknown, reply: object) => void, signal: AbortSignal): Promise<void> {

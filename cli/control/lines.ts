@@ -6,7 +6,8 @@ const NEWLINE = 0x0a;
 /** The lines of a stream, as text; what follows the last newline is dropped. @throws FormatError `too-long` beyond `limit` bytes, before they are kept */
 export async function* linesOf(stream: Readable, limit: number): AsyncGenerator<string> {
   let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
+  // Whoever reads lines that are too long may still want to answer.
+  for await (const chunk of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     let from = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, from)) {
       if (rest.length + end - from > limit) throw tooLong(limit);

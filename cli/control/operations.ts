@@ -1,10 +1,10 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { openFileSink } from '../../formats/binary/sink.ts';
-import { UnsupportedError } from '../../formats/errors.ts';
 import { liveSave } from '../../src/live-save/live-save.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
+import { carryOut, type MigrateRequest } from '../migration/carry-out.ts';
 import type { ControlCommand, ControlRequest } from './protocol.ts';
 
 /** A machine that is kept, as its operations see it. */
@@ -40,9 +40,8 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
   },
   save,
   'live-save': saveLive,
-  migrate: () => {
-    throw new UnsupportedError('unsupported', 'Cannot migrate: not supported yet');
-  },
+  migrate: ({ name, running }, { request }, onEvent, signal) =>
+    carryOut(request as MigrateRequest, { name, machine: running.machine, running }, ({ event, ...data }) => onEvent(event, data), signal),
 };
 
 /** What `status` says. */

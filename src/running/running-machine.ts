@@ -133,6 +133,8 @@ export class RunningMachine {
     figures.longestGapMs = Math.max(figures.longestGapMs, now - this.#sliceEnd);
     figures.runMs += now - this.#sliceEnd;
     try {
+      // What others want of its pages is done while no CPU runs.
+      this.memory.requests.run();
       this.#runDue(this.#pacer.due(now), now + SLICE_LIMIT_MS);
     } catch (error) {
       this.#fail(error);

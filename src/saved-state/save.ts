@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ByteSink, SeekableSink } from '../../formats/binary/sink.ts';
 import { InterruptedError, UnsupportedError, UsageError } from '../../formats/errors.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
@@ -138,6 +139,8 @@ class MachineWriter {
 
   async #breathe(): Promise<void> {
     await this.#out.flush();
+    // Files are written synchronously: others, and who cancels, get their turn here.
+    await setImmediate();
     if (this.#options.signal?.aborted) throw new InterruptedError();
     this.#options.onProgress?.(this.#done, this.#total);
   }
