@@ -5,6 +5,7 @@ import { liveSave } from '../../src/live-save/live-save.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { carryOut, type MigrateRequest } from '../migration/carry-out.ts';
+import { type TeleportRequest, teleport } from '../teleporter/teleport.ts';
 import type { ControlCommand, ControlRequest } from './protocol.ts';
 
 /** A machine that is kept, as its operations see it. */
@@ -42,6 +43,7 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
   'live-save': saveLive,
   migrate: ({ name, running }, { request }, onEvent, signal) =>
     carryOut(request as MigrateRequest, { name, machine: running.machine, running }, ({ event, ...data }) => onEvent(event, data), signal),
+  teleport: ({ running }, { request }, onEvent, signal) => teleport(request as TeleportRequest, running, onEvent, signal),
 };
 
 /** What `status` says. */

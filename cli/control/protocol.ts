@@ -27,6 +27,7 @@ const COMMANDS = {
   save: { path: 'string', force: 'boolean?' },
   'live-save': { path: 'string', force: 'boolean?', maxDowntimeMs: 'number?', stay: 'boolean?' },
   migrate: { request: 'object' },
+  teleport: { request: 'object' },
 } as const satisfies Record<string, Record<string, FieldKind | `${FieldKind}?`>>;
 
 export type ControlCommand = keyof typeof COMMANDS;

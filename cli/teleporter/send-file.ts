@@ -20,6 +20,7 @@ export interface SendFileOptions extends CommonOptions, LayoutOptions {
   paused: boolean;
   flatten: boolean;
   pgm?: number;
+  maxDowntime: number;
 }
 
 /** Gives the machine in a saved state to a VirtualBox that waits for one. */
@@ -42,7 +43,7 @@ export async function sendFile(source: ByteSource, options: SendFileOptions, { s
     await sendMachine(peer, {
       password: passwordLine(password, options.passwordForm),
       stream: (sink) => shipment.write(sink),
-      paused: options.paused,
+      paused: () => options.paused,
       signal,
       onStep: (step, sent) => {
         bytes = Math.max(bytes, sent);

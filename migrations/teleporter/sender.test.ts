@@ -29,7 +29,7 @@ async function sendTo(script: Line[], options: Partial<SendOptions> = {}): Promi
   const { peer, heard } = scriptedPeer(script, options.signal);
   let error: SavkitError | undefined;
   try {
-    await sendMachine(peer, { password: SECRET_LINE, stream: (sink) => sink.write(state), paused: false, ...options });
+    await sendMachine(peer, { password: SECRET_LINE, stream: (sink) => sink.write(state), paused: () => false, ...options });
   } catch (caught) {
     error = caught as SavkitError;
   }
@@ -49,7 +49,7 @@ describe('sendMachine()', () => {
   });
 
   it('asks for a paused machine', async () => {
-    const { heard, error } = await sendTo([...lock, ack, { hear: 'hand-over-paused\n' }, ack], { paused: true });
+    const { heard, error } = await sendTo([...lock, ack, { hear: 'hand-over-paused\n' }, ack], { paused: () => true });
     expect(error).toBeUndefined();
     expect(heard.toString('latin1').endsWith('lock-media\nhand-over-paused\n')).toBe(true);
   });

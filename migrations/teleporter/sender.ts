@@ -19,8 +19,8 @@ export interface SendOptions {
   password: string;
   /** Writes the saved-state stream. */
   stream: (sink: ByteSink) => Promise<void>;
-  /** Leave the machine paused at the target. */
-  paused: boolean;
+  /** Whether to leave the machine paused at the target; asked once the stream has been sent. */
+  paused: () => boolean;
   signal?: AbortSignal;
   /** Called before each step, and during the stream. */
   onStep?: (step: SendStep | 'stream', bytes: number) => void;
@@ -96,7 +96,7 @@ class SendSession {
 
   /** From the first byte of this command on, silence means that the target may run. */
   async handOver(): Promise<void> {
-    const command = this.#options.paused ? 'hand-over-paused' : 'hand-over-resume';
+    const command = this.#options.paused() ? 'hand-over-paused' : 'hand-over-resume';
     await this.#cancelIfAsked();
     this.#options.onStep?.('hand-over', 0);
     let reply: Reply | undefined;

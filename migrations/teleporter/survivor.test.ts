@@ -32,7 +32,7 @@ async function migrate(
   const path = join(folder, 'vm.sav');
   const receiving = receive(new Peer(right, 'source'), path);
   const source = new Peer(left, 'target');
-  const sent = await sendMachine(source, { password: passwordLine('x', 'hashed'), stream: (sink) => sink.write(state), paused: false }).then(
+  const sent = await sendMachine(source, { password: passwordLine('x', 'hashed'), stream: (sink) => sink.write(state), paused: () => false }).then(
     () => 'handed-over' as const,
     (error: SavkitError) => (error.code === 'hand-over-unknown' ? ('unknown' as const) : ('stays' as const)),
   );

@@ -1,0 +1,44 @@
+import { parseEndpoint } from '../../migrations/endpoint.ts';
+import type { TeleportReport } from '../../migrations/teleporter/teleport-running.ts';
+import { passwordLine } from '../../migrations/teleporter/wire.ts';
+import type { Job, Outcome } from '../command.ts';
+import { askMachine } from '../control/control-client.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { LiveReport } from '../live-report.ts';
+import { good, indent, printable, sizeText } from '../render.ts';
+import { teleporterPassword } from './receive-file.ts';
+import type { SendFileOptions } from './send-file.ts';
+import type { TeleportRequest } from './teleport.ts';
+
+/** Has a machine that `savkit run` keeps hand itself over to a VirtualBox that waits for one. */
+export async function sendRunning(socket: string, options: SendFileOptions, { signal }: Job): Promise<Outcome> {
+  const { to } = options;
+  parseEndpoint(to);
+  const password = passwordLine(await teleporterPassword(options.passwordFile), options.passwordForm);
+  const request: TeleportRequest = { to, password, paused: options.paused, maxDowntimeMs: options.maxDowntime };
+  const report = new LiveReport(options);
+  let bytes = 0;
+  const onEvent = (event: string, data: object) => {
+    if (event !== 'progress') return report.note(event, '', data);
+    bytes = (data as { bytes: number }).bytes;
+    report.update(
+      'progress',
+      () => `${printable(socket)} → ${to}: ${sizeText(bytes)}`,
+      () => ({ bytes }),
+    );
+  };
+  try {
+    const result = (await askMachine(socket, { command: 'teleport', request }, onEvent, signal)) as unknown as TeleportReport;
+    return { exitCode: ExitCode.OK, result: { to, ...result }, text: options.quiet ? '' : textOf(socket, to, result) };
+  } finally {
+    report.stop();
+  }
+}
+
+function textOf(socket: string, to: string, { passes, downtimeMs, paused }: TeleportReport): string {
+  const live = passes.length > 0 ? `, ${passes.length - 1} passes and the final one; it stood for ${downtimeMs.toFixed(1)} ms` : '';
+  return [
+    `${printable(socket)}: ${good('handed over')} to ${to}${live}`,
+    indent(`the machine ${paused ? 'is there now, paused' : 'runs there now'}, and no more here`),
+  ].join('\n');
+}

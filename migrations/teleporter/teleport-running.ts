@@ -1,0 +1,93 @@
+import type { ByteSink } from '../../formats/binary/sink.ts';
+import { SavkitError } from '../../formats/errors.ts';
+import { liveSave, type PassReport } from '../../src/live-save/live-save.ts';
+import { sizeLimit } from '../../src/live-save/pass-rules.ts';
+import { plainSave } from '../../src/live-save/plain-save.ts';
+import type { RunningMachine } from '../../src/running/running-machine.ts';
+import type { Peer } from './peer.ts';
+import { type SendOptions, sendMachine } from './sender.ts';
+
+export interface TeleportOptions extends Pick<SendOptions, 'password' | 'signal' | 'onStep'> {
+  /** Leave the machine paused at the target; one that is suspended here is paused there in any case. */
+  paused?: boolean;
+  /** What the passes aim at; default 250 ms. */
+  maxDowntimeMs?: number;
+  onPass?: (pass: PassReport) => void;
+}
+
+export interface TeleportReport {
+  passes: PassReport[];
+  /** Milliseconds from the stop here to the target's answer; 0 for a machine that stood before. */
+  downtimeMs: number;
+  paused: boolean;
+}
+
+/**
+ * Hands a machine that savkit runs over to a target, passing memory live. Its device units are those of the state that it was started from.
+ *
+ * Afterwards the machine is released here. When the target does not take it, it goes on here as if nothing had been; only after `hand-over-unknown` it
+ * stays suspended, for the target may run it.
+ * @throws as `sendMachine` and `liveSave` do
+ */
+export async function teleportRunning(peer: Peer, running: RunningMachine, options: TeleportOptions): Promise<TeleportReport> {
+  const departure = new Departure(running, options);
+  try {
+    await sendMachine(peer, {
+      password: options.password,
+      stream: (sink) => departure.send(sink),
+      paused: () => departure.paused,
+      ...(options.signal ? { signal: options.signal } : {}),
+      ...(options.onStep ? { onStep: options.onStep } : {}),
+    });
+  } catch (error) {
+    if (!(error instanceof SavkitError && error.code === 'hand-over-unknown')) departure.goOn();
+    throw error;
+  }
+  running.release();
+  return { passes: departure.passes, downtimeMs: departure.downtimeMs, paused: departure.paused };
+}
+
+class Departure {
+  passes: PassReport[] = [];
+  readonly #running: RunningMachine;
+  readonly #options: TeleportOptions;
+  #suspendedByUs = false;
+  #stoppedAt = 0;
+
+  constructor(running: RunningMachine, options: TeleportOptions) {
+    this.#running = running;
+    this.#options = options;
+  }
+
+  get paused(): boolean {
+    return this.#options.paused === true || !this.#suspendedByUs;
+  }
+
+  get downtimeMs(): number {
+    return this.#suspendedByUs ? performance.now() - this.#stoppedAt : 0;
+  }
+
+  async send(sink: ByteSink): Promise<void> {
+    const { signal, maxDowntimeMs, onPass } = this.#options;
+    const running = this.#running;
+    if (running.state === 'suspended') {
+      await plainSave(running, sink, signal ? { signal } : {});
+      return;
+    }
+    const report = await liveSave(running, sink, {
+      leaveSuspended: true,
+      limits: { bytes: sizeLimit([running.machine.state.pgm?.ramSize ?? 0], 'stream') },
+      ...(signal ? { signal } : {}),
+      ...(maxDowntimeMs === undefined ? {} : { maxDowntimeMs }),
+      ...(onPass ? { onPass } : {}),
+    });
+    this.passes = report.passes;
+    this.#suspendedByUs = !report.wasSuspended;
+    this.#stoppedAt = performance.now() - report.downtimeMs;
+  }
+
+  /** Undoes our suspending. */
+  goOn(): void {
+    if (this.#suspendedByUs && this.#running.state === 'suspended') this.#running.resume();
+  }
+}
