@@ -1,6 +1,3 @@
-import { randomFillSync } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { WIDE } from '../../formats/binary/cursor.ts';
 import { openFileSink } from '../../formats/binary/sink.ts';
 import { Writer } from '../../formats/binary/writer.ts';
@@ -12,13 +9,11 @@ import { DEFAULT_RAM_HOLE, LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../..
 import { pgmVersion } from '../../formats/pgm/versions.ts';
 import { createContainer } from '../../formats/ssm/container-writer.ts';
 import { FOUR_GIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MixedPages } from './mixed-pages.ts';
 
 const RELEASE = { major: 7, minor: 2, build: 22, revision: 175245 };
 
-/**
- * Writes a V2.0 state with pgm version 14 and `ramSize` bytes of mixed pages: 30 % zero, 40 % bytes of the system's files, 30 % random, in an
- * order that looks random but is always the same.
- */
+/** Writes a V2.0 state with pgm version 14 and `ramSize` bytes of mixed pages. */
 export async function makeState(path: string, ramSize: number): Promise<void> {
   const version = pgmVersion(14);
   if (!version) throw new UnsupportedError('unsupported-version', 'Cannot make state: version 14 is unknown');
@@ -54,41 +49,5 @@ function* ramFrames(ramSize: number): Generator<number> {
     [FOUR_GIB, highEnd],
   ]) {
     for (let address = start; address < end; address += PAGE_SIZE) yield address / PAGE_SIZE;
-  }
-}
-
-/** Deals out pages; `undefined` is a page of zeros. */
-class MixedPages {
-  readonly #page = new Uint8Array(PAGE_SIZE);
-  readonly #files = systemBytes();
-  #state = 1;
-
-  next(): Uint8Array | undefined {
-    this.#state = (Math.imul(this.#state, 1103515245) + 12345) & 0x7fffffff;
-    const share = (this.#state >>> 8) % 10;
-    if (share < 3) return undefined;
-    if (share < 7) return this.#files.next().value ?? undefined;
-    return randomFillSync(this.#page);
-  }
-}
-
-/** The bytes of the system's programs and libraries, page by page, again from the start at their end. */
-function* systemBytes(): Generator<Uint8Array, undefined> {
-  for (;;) {
-    for (const folder of ['/usr/lib', '/usr/bin', '/usr/share']) {
-      for (const file of filesBelow(folder)) {
-        const bytes = readFileSync(file);
-        for (let at = 0; at + PAGE_SIZE <= bytes.length; at += PAGE_SIZE) yield bytes.subarray(at, at + PAGE_SIZE);
-      }
-    }
-  }
-}
-
-function* filesBelow(folder: string): Generator<string> {
-  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* filesBelow(path);
-    else if (entry.isFile()) yield path;
   }
 }
