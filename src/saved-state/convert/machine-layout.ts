@@ -32,7 +32,10 @@ const KNOWN_MMIO2: Record<string, { device: string; instance: number; region: nu
   'VMMDev Heap': { device: 'VMMDev', instance: 0, region: 2 },
 };
 
-/** What a state tells of its layout, and what it leaves open. */
+/** Of what is listed as missing; printed as `?`. */
+const UNKNOWN_ADDRESS = Number.NaN;
+
+/** What a state tells of its layout, and what it leaves open: names are `?`, addresses no number. */
 export function deriveLayout(state: SavedState): { layout: MachineLayout; missing: string[] } {
   const mmio = memoryMap(state).filter(({ kind }) => kind === 'mmio');
   const { layout, missing } = state.pgm?.config ? deriveFromLists(state, state.pgm.config) : deriveFromRanges(state);
@@ -47,7 +50,7 @@ function deriveFromLists(state: SavedState, { roms, mmio2 }: PgmConfig): { layou
     const { device, instance, region, description, size } = range;
     const address = mmio2Address(state, range);
     if (address === undefined) missing.push(`address of the MMIO2 range "${description}" (${device}/${instance}/${region}), ${size} bytes: it is not mapped`);
-    else layout.mmio2.push({ name: description, device, instance, region, address, size });
+    layout.mmio2.push({ name: description, device, instance, region, address: address ?? UNKNOWN_ADDRESS, size });
   }
   return { layout, missing };
 }
@@ -110,7 +113,11 @@ export function parseLayout(text: string): MachineLayout {
 }
 
 export function printLayout(layout: MachineLayout): string {
-  const inHex = <T extends { address: number; size: number }>(entry: T) => ({ ...entry, address: hex(entry.address), size: hex(entry.size) });
+  const inHex = <T extends { address: number; size: number }>(entry: T) => ({
+    ...entry,
+    address: Number.isNaN(entry.address) ? '?' : hex(entry.address),
+    size: hex(entry.size),
+  });
   return JSON.stringify({ roms: layout.roms.map(inHex), mmio2: layout.mmio2.map(inHex), mmio: layout.mmio.map(inHex) }, null, 2);
 }
 

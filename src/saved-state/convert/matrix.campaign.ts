@@ -111,10 +111,9 @@ async function layoutOf(source: ByteSource): Promise<MachineLayout> {
   const { state } = await inspect(source);
   const { layout } = deriveLayout(state);
   let address = 0xe800_0000;
-  for (const { device, instance, region, description, size } of state.pgm?.config?.mmio2 ?? []) {
-    if (layout.mmio2.some((range) => range.device === device && range.instance === instance && range.region === region)) continue;
-    layout.mmio2.push({ name: description, device, instance, region, address, size });
-    address += size;
+  for (const range of layout.mmio2.filter((each) => Number.isNaN(each.address))) {
+    range.address = address;
+    address += range.size;
   }
   return layout;
 }
