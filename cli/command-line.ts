@@ -32,6 +32,16 @@ const COMMANDS: readonly LazyCommand[] = [
     describe: 'Show in what two states differ, whatever their versions',
     load: async () => (await import('./commands/diff.ts')).diffCommand,
   },
+  {
+    command: 'check <states..>',
+    describe: 'Say whether states will load in a machine, or in a VirtualBox release, and if not why',
+    load: async () => (await import('./commands/check.ts')).checkCommand,
+  },
+  {
+    command: 'explain <what..>',
+    describe: 'Say what a code of VirtualBox, or a VBox.log, means and what to do',
+    load: async () => (await import('./commands/explain.ts')).explainCommand,
+  },
   { command: 'receive', describe: 'Receive a running machine', load: async () => (await import('./commands/receive.ts')).receiveCommand },
   {
     command: 'send <state>',

@@ -57,8 +57,11 @@ function outcomeOf(report: SalvageReport, { output, quiet }: Options): Outcome {
 }
 
 function reportText(report: SalvageReport, output: string): string {
-  const { complete, loadable, kept, dropped, cut, lost, lostPages, unproven } = report;
+  const { complete, loadable, kept, dropped, lostUnits, cut, lost, lostPages, untold, repaired, unproven } = report;
   const lines = [`${printable(output)}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${kept.length} units kept`];
+  for (const { offset, bit, chance } of repaired)
+    lines.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
+  for (const { start, end } of lostUnits) lines.push(indent(`a unit is lost between ${hex(start)} and ${hex(end)}`));
   if (cut) lines.push(indent('the file ends early: units behind its end are gone'));
   if (unproven) lines.push(indent('the memory does not have the CRC that was stored, and no page shows why: any page may be wrong'));
   if (dropped.length > 0) {
@@ -69,6 +72,7 @@ function reportText(report: SalvageReport, output: string): string {
     const rows = lost.map(({ range, start, end, first, last, what }) => [range, hex(start), hex(end), last - first + 1, what]);
     lines.push(heading(`Pages missing: ${lostPages}`), table(['range', 'from', 'to', 'pages', ''], rows));
   }
+  if (untold) lines.push(indent('more is missing: what names ROMs and device memory is lost, too'));
   if (!complete)
     lines.push(
       indent(
@@ -76,4 +80,9 @@ function reportText(report: SalvageReport, output: string): string {
       ),
     );
   return lines.join('\n');
+}
+
+/** How often some bit would fit by accident. */
+function accident(chance: number): string {
+  return chance < 0.0001 ? '' : ` (by accident some bit does ${(chance * 100).toFixed(2)} times in 100)`;
 }

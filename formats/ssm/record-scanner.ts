@@ -76,7 +76,11 @@ export class RecordScanner {
           }
           if (content + size > end) {
             stop = 'more';
-            break;
+            if (!window.ended || content >= end) break;
+            // The file is cut here: what there is of the record is good.
+            this.#rawLeft = size;
+            p = content;
+            continue;
           }
           table.add(Encoding.RAW, content, size, size);
         } else if (type === RecordType.NAMED) {

@@ -2,6 +2,12 @@
 export const APIC_UNIT = { name: 'apic', instance: 0, version: 5 } as const;
 export const APIC_LIMIT = 4 * 1024 * 1024;
 
+/** Whether the machine has an I/O APIC (fIoApicPresent); undefined where the payload is too short. Version 5. */
+export function readHasIoApic(payload: Uint8Array): boolean | undefined {
+  return payload.length < FIRST_CPU ? undefined : payload[IO_APIC] !== 0;
+}
+
+const IO_APIC = 4;
 /** The number of CPUs, three bytes of common settings and two more fields stand before the first CPU's part. */
 const FIRST_CPU = 9;
 

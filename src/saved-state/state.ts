@@ -4,8 +4,10 @@ import type { OldRange, PageTypeNumbering } from '../../formats/pgm/old-ranges.t
 import type { ContainerHeader, UnitHeader } from '../../formats/ssm/container.ts';
 import type { DirectoryEntry } from '../../formats/ssm/layouts.ts';
 import type { Cpum } from '../../formats/units/cpum.ts';
+import type { GimProvider } from '../../formats/units/gim.ts';
 import type { MemorySizes } from '../../formats/units/mm.ts';
 import type { PciDevice } from '../../formats/units/pci.ts';
+import type { PdmDevice } from '../../formats/units/pdm.ts';
 import type { Finding } from './findings.ts';
 
 /** What a reading of a whole saved state gives, but for the contents of memory. */
@@ -22,6 +24,12 @@ export interface SavedState {
   cpum?: Cpum;
   /** APIC base MSR by CPU; empty where the unit could not be read. */
   apicBases: bigint[];
+  /** Absent where the unit could not be read. */
+  hasIoApic?: boolean;
+  /** Paravirtualisation that the guest sees; absent where the unit is missing. */
+  gimProvider?: GimProvider;
+  /** All devices that the machine had, where the state lists them. */
+  devices?: readonly PdmDevice[];
   /** Devices with memory of their own, by VirtualBox's name. */
   pciDevices: Map<string, PciDevice>;
   pgm?: PgmSummary;

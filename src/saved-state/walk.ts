@@ -7,12 +7,14 @@ import { hasRamInLowHole } from '../../formats/pgm/ranges.ts';
 import type { Container, OpenOptions, UnitHeader } from '../../formats/ssm/container.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { PayloadReader } from '../../formats/ssm/payload.ts';
-import { APIC_LIMIT, APIC_UNIT, readApicBases } from '../../formats/units/apic.ts';
+import { APIC_LIMIT, APIC_UNIT, readApicBases, readHasIoApic } from '../../formats/units/apic.ts';
 import { BUILD_INFO_UNIT, readBuildInfo } from '../../formats/units/build-info.ts';
 import { CPUM_LIMIT, CPUM_UNIT, CPUM_VERSIONS, readCpum } from '../../formats/units/cpum.ts';
+import { GIM_UNIT, readGimProvider } from '../../formats/units/gim.ts';
 import { LIVE_CONTROL_UNIT, readLiveControl } from '../../formats/units/live-control.ts';
 import { MM_UNIT, readMm } from '../../formats/units/mm.ts';
 import { findPciDevices, PCI_LIMIT, PCI_UNITS } from '../../formats/units/pci.ts';
+import { PDM_LIMIT, PDM_UNIT, readPdmDevices } from '../../formats/units/pdm.ts';
 import { type Finding, findingOf, MAX_FINDINGS } from './findings.ts';
 import { PageCensus } from './page-census.ts';
 import type { SavedState, UnitSummary } from './state.ts';
@@ -168,7 +170,16 @@ class Walk {
     } else if ((PCI_UNITS as readonly string[]).includes(unit.name) && unit.pass === 'final') {
       state.pciDevices = findPciDevices(await payload.rest(PCI_LIMIT));
     } else if (isUnit(APIC_UNIT) && unit.version === APIC_UNIT.version && unit.pass === 'final') {
-      state.apicBases = readApicBases(await payload.rest(APIC_LIMIT));
+      const bytes = await payload.rest(APIC_LIMIT);
+      const hasIoApic = readHasIoApic(bytes);
+      state.apicBases = readApicBases(bytes);
+      if (hasIoApic !== undefined) state.hasIoApic = hasIoApic;
+    } else if (isUnit(GIM_UNIT) && unit.pass === 'final') {
+      const provider = await payload.parse(readGimProvider);
+      if (provider) state.gimProvider = provider;
+    } else if (isUnit(PDM_UNIT)) {
+      const devices = readPdmDevices(await payload.rest(PDM_LIMIT));
+      if (devices) state.devices = devices;
     }
   }
 

@@ -118,10 +118,12 @@ async function compareContents(
 function comparePages(range: string, was: PageHashes, is: PageHashes, names: RangeNames, findings: Findings): void {
   for (const { start, end, change } of was.differences(is)) {
     const place = placeOfPages(names, range, start, end);
-    const pages = end - start === 1 ? `Page ${hex(place.start)}` : `${end - start} pages from ${hex(place.start)} to ${hex(place.end - PAGE_SIZE)}`;
+    const isOne = end - start === 1;
+    const pages = isOne ? `Page ${hex(place.start)}` : `${end - start} pages from ${hex(place.start)} to ${hex(place.end - PAGE_SIZE)}`;
     const where = place.mapped ? range : `${range} (offset)`;
-    const what = change === 'cleared' ? 'can not be read, or hold zeros now' : 'are not as they were';
-    report(findings, 'manifest-page', `${pages} of ${where} ${end - start === 1 ? what.replace('are', 'is').replace('hold ', 'holds ') : what}`, {
+    const changed = isOne ? 'is not as it was' : 'are not as they were';
+    const what = change === 'cleared' ? `can not be read, or ${isOne ? 'holds' : 'hold'} zeros now` : changed;
+    report(findings, 'manifest-page', `${pages} of ${where} ${what}`, {
       unit: 'pgm',
       instance: 1,
       ...(place.mapped ? { gcPhys: place.start } : {}),

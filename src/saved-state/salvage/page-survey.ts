@@ -1,5 +1,6 @@
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
+import { Encoding } from '../../../formats/ssm/segments.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import { PageHashes } from '../page-hashes.ts';
 
@@ -16,28 +17,76 @@ export function groupOf(kind: number, id: number): PageGroup {
 /** What the pages of one pgm unit were, in one reading: by group a number for kind and content. */
 export type PassPages = Map<PageGroup, PageHashes>;
 
+export interface SurveyOptions {
+  /** What damaged blocks read as; also marks pages that are not certain, so that they differ in two readings. */
+  patchWith: number;
+  /** Pgm units, by number, whose bytes no CRC vouches for. */
+  doubted: ReadonlySet<number>;
+}
+
 /** Takes the pages of all passes. */
 export class PageSurvey {
   readonly passes: PassPages[] = [];
+  readonly #options: SurveyOptions;
   readonly #page = new Uint8Array(PAGE_SIZE);
+  /** The last page with content of the current unit, and all behind it. */
+  #latest: { group: PageGroup; page: number }[] = [];
+
+  constructor(options: SurveyOptions) {
+    this.#options = options;
+  }
 
   readonly pages = (batch: PageBatch, pass: number): void => {
     if (batch.floating) return;
     this.passes[pass] ??= new Map();
-    const groups = this.passes[pass];
+    const isDoubted = this.#options.doubted.has(pass);
     for (let i = 0; i < batch.count; i++) {
       const kind = batch.kind[i];
       const group = groupOf(kind, batch.id[i]);
-      let pages = groups.get(group);
-      if (!pages) {
-        pages = new PageHashes();
-        groups.set(group, pages);
-      }
+      const page = batch.page[i];
       batch.decode(i, this.#page, 0);
       // 0 stands for pages that were not there.
-      pages.set(batch.page[i], xxh64(this.#page) ^ BigInt((kind << 8) | batch.protection[i]) || 1n);
+      const hash = xxh64(this.#page) ^ BigInt((kind << 8) | batch.protection[i]) || 1n;
+      this.#set(pass, group, page, isDoubted && batch.encoding[i] === Encoding.RAW && hasLongZeros(this.#page) ? this.#uncertain : hash);
+      if (batch.encoding[i] !== Encoding.NONE) this.#latest = [];
+      this.#latest.push({ group, page });
     }
   };
+
+  /** Damage reaches back from where records break, for no one knows how far: at most to what the last content and the heads behind it were read from. */
+  readonly broken = (pass: number): void => {
+    for (const { group, page } of this.#latest) this.#set(pass, group, page, this.#uncertain);
+    this.#latest = [];
+  };
+
+  readonly endPgm = (): void => {
+    this.#latest = [];
+  };
+
+  get #uncertain(): bigint {
+    return BigInt(this.#options.patchWith) + 1n;
+  }
+
+  #set(pass: number, group: PageGroup, page: number, hash: bigint): void {
+    const groups = this.passes[pass];
+    let pages = groups.get(group);
+    if (!pages) {
+      pages = new PageHashes();
+      groups.set(group, pages);
+    }
+    pages.set(page, hash);
+  }
+}
+
+const ZERO_BLOCK = Buffer.alloc(128);
+
+/** VirtualBox stores a page raw only where it can't be compressed by 256 bytes: with zeros of three such blocks in a row it can. */
+function hasLongZeros(page: Uint8Array): boolean {
+  for (let at = 0, zeros = 0; at < PAGE_SIZE; at += ZERO_BLOCK.length) {
+    zeros = ZERO_BLOCK.compare(page, at, at + ZERO_BLOCK.length) === 0 ? zeros + 1 : 0;
+    if (zeros === 3) return true;
+  }
+  return false;
 }
 
 /**

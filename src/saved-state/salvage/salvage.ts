@@ -1,18 +1,20 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
-import { FormatError, type Pass, UsageError } from '../../../formats/errors.ts';
+import { FormatError, hex, type Pass, UsageError } from '../../../formats/errors.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
 import { NEWEST_PGM } from '../../../formats/pgm/versions.ts';
+import type { UnitHeader } from '../../../formats/ssm/container.ts';
 import { type Finding, findingOf } from '../findings.ts';
 import { PageHashes } from '../page-hashes.ts';
 import type { SavedState } from '../state.ts';
 import { type WalkOptions, walkState } from '../walk.ts';
 import { AnchorFinder, ramStretches } from './anchors.ts';
+import { BELIEVED_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
 import { expectedPages, type LostRun, lostPages, type PassRecord } from './losses.ts';
 import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
-import { readSurvivors, type Survivors, type UnitOutcome } from './survivors.ts';
+import { type Gap, readSurvivors, type Survivors, type UnitOutcome } from './survivors.ts';
 import { type Target, targetOf } from './target.ts';
 import { type Fill, writeSalvaged } from './write-salvaged.ts';
 
@@ -34,11 +36,17 @@ export interface SalvageReport {
   loadable: boolean;
   kept: UnitFate[];
   dropped: UnitFate[];
+  /** Stretches of the file, `[start, end)`, in which units are lost whose headers can't be read. */
+  lostUnits: { start: number; end: number }[];
   /** Units may be missing behind the last one that was found. */
   cut: boolean;
   lost: LostRun[];
   /** Pages that are missing or old. */
   lostPages: number;
+  /** More is lost than the list says: what named the ranges of ROMs and device memory is lost, too. */
+  untold: boolean;
+  /** Bits that were flipped back: just they explain a wrong CRC. */
+  repaired: FlippedBit[];
   /** The bytes of kept memory do not have the stored CRC, and no damaged page accounts for that: any page may be wrong. */
   unproven: boolean;
   findings: Finding[];
@@ -61,6 +69,8 @@ export interface Survey {
   passes: PassRecord[];
   lost: LostRun[];
   dropped: Map<number, string>;
+  lostUnits: SalvageReport['lostUnits'];
+  untold: boolean;
   unproven: boolean;
   target: Target;
 }
@@ -74,43 +84,69 @@ const NO_TARGET: Target = { version: NEWEST_PGM, placeOf: () => undefined };
  * @param source seekable @throws FormatError where nothing can be kept
  */
 export async function salvage(source: ByteSource, sink: ByteSink | SeekableSink, options: SalvageOptions = {}): Promise<SalvageReport> {
-  const survey = await surveyDamage(source, options);
-  const report = reportOf(survey, options);
+  if (!source.seekable) throw new UsageError('not-seekable', `Cannot salvage ${source.name}: it has to be read several times, so it must be a file`);
+  const { isGood, flipped } = await diagnose(source, options);
+  const repaired = flipped.filter(({ chance }) => chance <= BELIEVED_CHANCE);
+  const mended = repaired.length > 0 ? flipBits(source, repaired) : source;
+  const survey = await surveyDamage(mended, options);
+  const report = { ...reportOf(survey, options), repaired };
+  if (!isGood) report.findings.push(...flipped.filter(({ chance }) => chance > BELIEVED_CHANCE).map(hintOf));
   if (report.kept.length === 0) throw new FormatError('nothing-left', `Cannot salvage ${source.name}: no unit can be read`);
-  await writeSalvaged(source, sink, survey, report, options);
+  await writeSalvaged(mended, sink, survey, report, options);
   return report;
+}
+
+/** Looks whether anything is wrong at all, and where flipped bits explain it. */
+async function diagnose(source: ByteSource, { signal }: SalvageOptions): Promise<{ isGood: boolean; flipped: FlippedBit[] }> {
+  let isGood = true;
+  const state = await walkState(source, {
+    ...(signal ? { signal } : {}),
+    onDamage: () => {
+      isGood = false;
+    },
+  });
+  return { isGood, flipped: isGood || !state.header.streamCrc ? [] : await findFlippedBits(source) };
+}
+
+function hintOf({ offset, bit, chance }: FlippedBit): Finding {
+  const message = `One flipped bit would explain a wrong CRC: bit ${bit} at ${hex(offset)} (by accident some bit fits ${Math.round(chance * 100)} times in 100)`;
+  return { severity: 'warning', code: 'flipped-bit', message, place: { offset } };
 }
 
 /** Reads a damaged state as far as it can be read. Nothing is written. */
 export async function surveyDamage(source: ByteSource, { trust = false, signal, onProgress }: SalvageOptions = {}): Promise<Survey> {
-  if (!source.seekable) throw new UsageError('not-seekable', `Cannot salvage ${source.name}: it has to be read several times, so it must be a file`);
   const stopping = signal ? { signal } : {};
   const progress = (doing: 'reading' | 'checking') => (onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {});
   const [state, other] = [await look(source, PATCHES[0], stopping), await look(source, PATCHES[1], stopping)];
   const target = haveSameHeads(state, other) ? targetOf(state) : undefined;
   const finder = new AnchorFinder(state.header.live ? [] : stretchesOf(state));
-  await readSurvivors(source, finder, { ...stopping, ...progress('reading'), anchors: finder.anchors, patchWith: PATCHES[0] });
+  const survivors = await readSurvivors(source, finder, { ...stopping, ...progress('reading'), anchors: finder.anchors, patchWith: PATCHES[0] });
   const { anchors } = finder;
-  const readings = [];
-  for (const patchWith of PATCHES) {
-    const survey = new PageSurvey();
-    readings.push({ survey, survivors: await readSurvivors(source, survey, { ...stopping, ...progress('checking'), anchors, patchWith }) });
-  }
-  const [{ survey: a, survivors }, { survey: b }] = readings;
   const passUnits = survivors.units.filter(({ unit }) => isPgm(unit));
-  const passes = passUnits.map(({ complete }, i): PassRecord => {
+  const doubted = new Set(passUnits.flatMap(({ errors }, pass) => (errors.length > 0 ? [pass] : [])));
+  const readings: PageSurvey[] = [];
+  for (const patchWith of PATCHES) {
+    const survey = new PageSurvey({ patchWith, doubted });
+    await readSurvivors(source, survey, { ...stopping, ...progress('checking'), anchors, patchWith });
+    readings.push(survey);
+  }
+  const [a, b] = readings;
+  const passes = passUnits.map(({ unit, complete }, i): PassRecord => {
     const seen = a.passes[i] ?? new Map();
     const certain = pagesInBoth(seen, b.passes[i] ?? new Map());
-    return { complete, seen, certain, isWhole: complete && isSame(seen, certain) };
+    return { complete, seen, certain, isWhole: complete && isSame(seen, certain), lostBefore: mayFollowLostPass(unit, passUnits[i - 1]?.unit, survivors) };
   });
   const hasFinal = passUnits.some(({ unit }) => unit.pass === 'final');
+  const { expected, untold } = expectedPages(state, (id) => passes.some(({ certain }) => certain.has(`shadow ${id}`)));
   return {
     state,
     survivors,
     anchors,
     passes,
     target: target ?? NO_TARGET,
-    lost: lostPages(expectedPages(state), passes, survivors.cut && !hasFinal),
+    lost: lostPages(expected, passes, survivors.cut && !hasFinal),
+    untold,
+    lostUnits: unitsLost(survivors),
     dropped: new Map(
       survivors.units.flatMap((outcome): [number, string][] => {
         const why = reasonToDrop(outcome, trust, target !== undefined);
@@ -123,6 +159,22 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
 
 function look(source: ByteSource, patchWith: number, stopping: Pick<WalkOptions, 'signal'>): Promise<SavedState> {
   return walkState(source, { ...stopping, skipCrc: true, patchWith, onDamage: () => {} });
+}
+
+/** Passes of a live save follow each other without a gap; of the last one before the final pass only the file tells. */
+function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { gaps }: Survivors): boolean {
+  if (unit.pass === 'final') {
+    const hasPasses = before !== undefined;
+    return hasPasses && gaps.some(({ start, end }) => start > before.offset && end <= unit.offset);
+  }
+  return before ? before.pass !== unit.pass - 1 : unit.pass > 0;
+}
+
+/** Stretches of the file in which units are lost whose headers could not be read. */
+function unitsLost({ gaps, directory, units }: Survivors): { start: number; end: number }[] {
+  const known = new Set(units.map(({ unit }) => unit.offset));
+  const isListed = ({ start, end }: Gap) => directory?.some(({ offset }) => offset >= start && offset < end && !known.has(offset)) ?? true;
+  return gaps.filter((gap) => gap.hides === 'a unit' || isListed(gap)).map(({ start, end }) => ({ start, end }));
 }
 
 /** Damaged blocks must have no part in what pages are written anew by. */
@@ -154,8 +206,8 @@ function isSame(seen: PassPages, certain: PassPages): boolean {
 
 const NO_PAGES = new PageHashes();
 
-function reportOf(survey: Survey, { fill, trust = false }: SalvageOptions): SalvageReport {
-  const { survivors, dropped, lost, unproven } = survey;
+function reportOf(survey: Survey, { fill, trust = false }: SalvageOptions): Omit<SalvageReport, 'repaired'> {
+  const { survivors, dropped, lost, untold, unproven, lostUnits } = survey;
   const fate = ({ unit: { name, instance, pass, version, offset } }: UnitOutcome, why?: string): UnitFate => ({
     name,
     instance,
@@ -166,16 +218,19 @@ function reportOf(survey: Survey, { fill, trust = false }: SalvageOptions): Salv
   });
   const units = survivors.units;
   const pages = lost.reduce((sum, { first, last }) => sum + last - first + 1, 0);
-  const complete = dropped.size === 0 && !survivors.cut && pages === 0 && !unproven;
+  const hasUnits = dropped.size === 0 && !survivors.cut && survey.lostUnits.length === 0;
+  const complete = hasUnits && pages === 0 && !untold && !unproven;
   const filled = fill !== undefined || pages === 0;
   return {
     complete,
-    loadable: dropped.size === 0 && !survivors.cut && filled && (!unproven || trust),
+    loadable: hasUnits && filled && !untold && (!unproven || trust),
     kept: units.filter(({ unit }) => !dropped.has(unit.offset)).map((outcome) => fate(outcome)),
     dropped: units.filter(({ unit }) => dropped.has(unit.offset)).map((outcome) => fate(outcome, dropped.get(outcome.unit.offset))),
+    lostUnits,
     cut: survivors.cut,
     lost,
     lostPages: pages,
+    untold,
     unproven,
     findings: [...survivors.errors, ...units.flatMap(({ errors }) => errors)].map(findingOf),
   };

@@ -3,6 +3,7 @@ import { EnvironmentError, InterruptedError, SavkitError } from '../../../format
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
+import type { DirectoryEntry } from '../../../formats/ssm/layouts.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 import { PayloadReader } from '../../../formats/ssm/payload.ts';
 import type { WalkOptions } from '../walk.ts';
@@ -27,6 +28,8 @@ export interface UnitOutcome {
 export interface Visitor {
   /** A batch of pages of pgm unit number `pass`, counted from 0. */
   pages?(batch: PageBatch, pass: number): void | Promise<void>;
+  /** Records of pgm unit `pass` can't be read on. */
+  broken?(pass: number): void;
   /** Reading goes on behind lost records of pgm unit `pass`; floating pages follow where `anchors` does not know the place. */
   gap?(pass: number, offset: number): void;
   /** A unit other than pgm: take its payload, or leave it. */
@@ -48,6 +51,18 @@ export interface Survivors {
   cut: boolean;
   /** Damage outside of units. */
   errors: SavkitError[];
+  /** Where unit headers were searched: units may have been lost there. */
+  gaps: Gap[];
+  /** Absent where it is lost, or was not reached. */
+  directory: readonly DirectoryEntry[] | undefined;
+}
+
+/** A stretch of the file, `[start, end)`. */
+export interface Gap {
+  start: number;
+  end: number;
+  /** A unit header stood at its start, where it could not be read; or reading left a unit somewhere behind its end. */
+  hides: 'a unit' | 'maybe units';
 }
 
 /** Reads whatever can still be read of a damaged state, in file order. */
@@ -72,6 +87,7 @@ class SurvivorReader {
   /** Where damage that is met now belongs. */
   #errors: SavkitError[];
   readonly #outside: SavkitError[];
+  readonly #gaps: Gap[] = [];
   #passes = 0;
 
   constructor(container: Container, visitor: Visitor, options: SurvivorOptions, early: SavkitError[]) {
@@ -93,7 +109,7 @@ class SurvivorReader {
   async run(): Promise<Survivors> {
     const container = this.#container;
     while (await this.#step());
-    return { units: this.#units, cut: !container.sawEnd, errors: this.#outside };
+    return { units: this.#units, cut: !container.sawEnd, errors: this.#outside, gaps: this.#gaps, directory: container.directory };
   }
 
   /** Reads one unit; false when nothing more can be found. */
@@ -109,7 +125,13 @@ class SurvivorReader {
     }
     if (unit) return this.#readUnit(unit, errors);
     this.#outside.push(...errors);
-    return !container.sawEnd && container.resync();
+    return !container.sawEnd && this.#resync(container.offset, 'a unit');
+  }
+
+  async #resync(start: number, hides: Gap['hides']): Promise<boolean> {
+    const found = await this.#container.resync();
+    if (found) this.#gaps.push({ start, end: this.#container.offset, hides });
+    return found;
   }
 
   /** @returns whether reading can go on behind the unit */
@@ -128,7 +150,10 @@ class SurvivorReader {
       inStep = false;
     }
     outcome.end = container.offset;
-    return inStep || container.resync();
+    const start = unit.offset + unit.headerSize;
+    // The end of another unit may have been taken for its own.
+    if (inStep && errors.some(({ code }) => code === 'bad-term')) this.#gaps.push({ start, end: container.offset, hides: 'maybe units' });
+    return inStep || this.#resync(start, 'maybe units');
   }
 
   async #readPgm(unit: UnitHeader, outcome: UnitOutcome): Promise<void> {
@@ -158,6 +183,8 @@ class SurvivorReader {
       return true;
     } catch (error) {
       this.note(error);
+      // Where a file is cut its bytes have not changed.
+      if ((error as SavkitError).code !== 'truncated') this.#visitor.broken?.(pass);
       return false;
     }
   }

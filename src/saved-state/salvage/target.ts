@@ -22,7 +22,9 @@ export function targetOf(state: SavedState): Target | undefined {
   if (!version) return undefined;
   const basic = pgm.basic ? { basic: pgm.basic } : {};
   if (version.pages === 'records') {
-    return { version, ...basic, ...(pgm.config ? { config: pgm.config } : {}), placeOf: (_kind, id, page) => ({ id, page }) };
+    // Without the lists of ROMs and device memory no record can be told from another.
+    if (!pgm.config) return undefined;
+    return { version, ...basic, config: pgm.config, placeOf: (_kind, id, page) => ({ id, page }) };
   }
   const { layout } = deriveLayout(state);
   const find = placesOf(state, layout);

@@ -6,7 +6,8 @@ import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import { type ContainerWriter, createContainer } from '../../../formats/ssm/container-writer.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import { copyPayload } from '../convert/copy-payload.ts';
-import { groupOf, type PageGroup } from './page-survey.ts';
+import type { LostRun } from './losses.ts';
+import { groupOf } from './page-survey.ts';
 import type { SalvageOptions, SalvageReport, Survey } from './salvage.ts';
 import { readSurvivors, type UnitOutcome } from './survivors.ts';
 
@@ -129,12 +130,25 @@ class SurvivorWriter {
     }
   }
 
-  #putZero(writer: PgmPassWriter, group: PageGroup, page: number): void {
+  #putZero(writer: PgmPassWriter, group: LostRun['group'], page: number): void {
     const kind = ZERO_KINDS[group.split(' ')[0]];
-    const place = this.#survey.target.placeOf(kind, Number(group.split(' ')[1] ?? 0), page);
-    if (place) writer.putPage(kind, place.page, place.id, 1, kind === PageKind.ROM_VIRGIN ? ZERO_PAGE : undefined);
+    const id = Number(group.split(' ')[1] ?? 0);
+    const place = this.#survey.target.placeOf(kind, id, page);
+    if (place) writer.putPage(kind, place.page, place.id, this.#protectionOf(id, page), kind === PageKind.ROM_VIRGIN ? ZERO_PAGE : undefined);
+  }
+
+  /** Of a lost ROM page: that of its neighbours, for VirtualBox gives all pages of a ROM the same. */
+  #protectionOf(id: number, page: number): number {
+    const known = this.#survey.state.pgm?.romProtection.get(id);
+    return known?.[page] || known?.find((protection) => protection > 0) || 1;
   }
 }
 
 const HAS_CONTENT: readonly number[] = [PageKind.RAM_RAW, PageKind.MMIO2_RAW, PageKind.ROM_VIRGIN, PageKind.ROM_SHADOW_RAW];
-const ZERO_KINDS: Record<string, number> = { RAM: PageKind.RAM_ZERO, MMIO2: PageKind.MMIO2_ZERO, ROM: PageKind.ROM_VIRGIN };
+const ZERO_KINDS: Record<string, number> = {
+  RAM: PageKind.RAM_ZERO,
+  MMIO2: PageKind.MMIO2_ZERO,
+  ROM: PageKind.ROM_VIRGIN,
+  shadow: PageKind.ROM_SHADOW_ZERO,
+  unknown: PageKind.RAM_ZERO,
+};

@@ -1,0 +1,125 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv } from 'ajv';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { brokenStates, buildBroken } from '../src/testing/broken-states.ts';
+import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runSavkit } from './testing/run-savkit.ts';
+
+const live = join(STATES_FOLDER, 'own-long-live.sav');
+const plain = join(STATES_FOLDER, 'own-long.sav');
+const schema = JSON.parse(readFileSync(new URL('./output.schema.json', import.meta.url), 'utf8')) as object;
+const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'savkit-care-'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+function broken(name: string): string {
+  const state = brokenStates().find((own) => own.name === name);
+  const path = join(folder, `${name}.sav`);
+  writeFileSync(path, state ? buildBroken(state) : '');
+  return path;
+}
+
+async function json(...args: string[]) {
+  const { stdout, exitCode } = await runSavkit([...args, '--json']);
+  const document = JSON.parse(stdout.toString()) as { exitCode: number; files: { result: Record<string, unknown>; findings: { code: string }[] }[] };
+  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
+  expect(document.exitCode).toBe(exitCode);
+  return { exitCode, ...document.files[0] };
+}
+
+describe('savkit salvage', () => {
+  it('ends with 0 where nothing is missing, 3 where something is, 1 where nothing is left', async () => {
+    const output = join(folder, 'out.sav');
+    const repaired = await json('salvage', broken('bit-in-page'), output);
+    expect(repaired).toMatchObject({ exitCode: 0, result: { complete: true, repaired: [{ offset: 100000, bit: 2 }] } });
+    expect((await runSavkit(['verify', output])).exitCode).toBe(0);
+    expect(statSync(output).mode & 0o777).toBe(0o600);
+    const partly = await json('salvage', broken('block-in-ram'), output, '--force');
+    expect(partly).toMatchObject({ exitCode: 3, result: { lostPages: 119, loadable: false } });
+    expect(await json('salvage', broken('block-in-ram'), output, '--force', '--fill', 'zero')).toMatchObject({ exitCode: 3, result: { loadable: true } });
+    expect((await runSavkit(['salvage', broken('start-zeroed'), join(folder, 'none.sav')])).exitCode).toBe(1);
+    expect(() => statSync(join(folder, 'none.sav'))).toThrow();
+  });
+
+  it('never writes over a file without --force', async () => {
+    const output = join(folder, 'precious.sav');
+    writeFileSync(output, 'precious');
+    expect((await runSavkit(['salvage', broken('bit-in-page'), output])).exitCode).toBe(4);
+    expect(readFileSync(output, 'utf8')).toBe('precious');
+  });
+
+  it('tells people what is missing', async () => {
+    const { stdout } = await runSavkit(['salvage', broken('block-in-ram'), join(folder, 'told.sav')]);
+    expect(stdout.toString()).toContain('Pages missing: 119');
+    expect(stdout.toString()).toMatch(/RAM +0x20a000 +0x281000 +119 +lost/);
+  });
+});
+
+describe('savkit manifest and verify --manifest', () => {
+  it('name what has changed since', async () => {
+    for (const name of ['good.json', 'good.msgpack']) {
+      const manifest = join(folder, name);
+      expect(await json('manifest', plain, '-o', manifest)).toMatchObject({ exitCode: 0, result: { units: 26 } });
+      expect((await runSavkit(['verify', '--manifest', manifest, plain])).exitCode).toBe(0);
+      const { exitCode, findings } = await json('verify', '--manifest', manifest, broken('bit-in-page'));
+      expect(exitCode).toBe(1);
+      expect(findings).toContainEqual(expect.objectContaining({ code: 'manifest-page', place: expect.objectContaining({ gcPhys: 0x114000 }) }));
+    }
+  });
+
+  it('are not made of a damaged state', async () => {
+    expect((await runSavkit(['manifest', broken('bit-in-page'), '-o', join(folder, 'bad.json')])).exitCode).toBe(1);
+  });
+});
+
+describe('savkit diff', () => {
+  it('ends with 0 for equal states, 1 for different ones', async () => {
+    expect(await json('diff', plain, plain)).toMatchObject({ exitCode: 0, result: { equal: true } });
+    expect(await json('diff', plain, live)).toMatchObject({ exitCode: 1, result: { equal: false } });
+    expect((await runSavkit(['diff', plain, join(folder, 'missing.sav')])).exitCode).toBe(4);
+  });
+});
+
+describe('savkit check', () => {
+  it('ends with 0 where a state fits, 5 where not, 1 for damaged ones, 2 without a target', async () => {
+    expect(await json('check', plain, '--against', live)).toMatchObject({ exitCode: 0, result: { loads: true } });
+    expect(await json('check', plain, '--virtualbox', '3.0')).toMatchObject({ exitCode: 5, result: { forecast: { vboxCode: 'VERR_SSM_INTEGRITY_VERSION' } } });
+    expect((await json('check', broken('bit-in-page'), '--virtualbox', '7.2')).exitCode).toBe(1);
+    expect((await runSavkit(['check', plain])).exitCode).toBe(2);
+    expect((await runSavkit(['check', plain, '--virtualbox', 'seven'])).exitCode).toBe(2);
+  });
+
+  it('takes hostile settings files for what they are', async () => {
+    const path = join(folder, 'hostile.vbox');
+    for (const text of ['', '<a', '<!DOCTYPE a [<!ENTITY b "cccc"><!ENTITY d "&b;&b;">]><VirtualBox>&d;</VirtualBox>', `${'<a>'.repeat(20_000)}`]) {
+      writeFileSync(path, text);
+      const { exitCode, stderr } = await runSavkit(['check', plain, '--machine', path]);
+      expect(exitCode).toBe(1);
+      expect(stderr).toContain('Cannot read hostile.vbox');
+    }
+  });
+});
+
+describe('savkit explain', () => {
+  it('explains codes by name and by number, and ends with 2 for unknown ones', async () => {
+    expect(await json('explain', 'VERR_SSM_LOAD_CONFIG_MISMATCH')).toMatchObject({ exitCode: 0, result: { codes: [{ number: -1844 }] } });
+    expect((await runSavkit(['explain', '1844'])).stdout.toString()).toContain('savkit check STATE --machine');
+    expect((await runSavkit(['explain', '-1844'])).exitCode).toBe(0);
+    expect((await runSavkit(['explain', 'VERR_NO_SUCH_THING'])).exitCode).toBe(2);
+  });
+
+  it('explains logs', async () => {
+    const log = join(folder, 'VBox.log');
+    writeFileSync(log, "00:01 SSM: LoadExec failed for 'mm' instance #1 (version 2, pass 0xffffffff): VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH\n");
+    expect(await json('explain', log)).toMatchObject({ exitCode: 0, result: { log: [{ unit: 'mm', pass: 'final' }] } });
+    expect((await runSavkit(['explain', join(folder, 'other.log')])).exitCode).toBe(4);
+  });
+});

@@ -1,0 +1,79 @@
+import { basename } from 'node:path';
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../formats/errors.ts';
+import { type CheckReport, check } from '../../src/saved-state/check/check.ts';
+import { readSettings, SETTINGS_LIMIT } from '../../src/saved-state/check/settings.ts';
+import { machineOf, type TargetMachine } from '../../src/saved-state/check/target-machine.ts';
+import { parseRelease, type ReleaseNumbers } from '../../src/saved-state/check/unit-versions.ts';
+import { inspect } from '../../src/saved-state/inspect.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { readSmallFile, withInput } from '../input.ts';
+import { bad, good, indent, printable } from '../render.ts';
+
+interface Options extends CommonOptions {
+  states: string[];
+  machine?: string;
+  against?: string;
+  virtualbox?: string;
+}
+
+export const checkCommand: CommandModule<object, Options> = {
+  command: 'check <states..>',
+  describe: 'Say whether states will load in a machine, or in a VirtualBox release, and if not why',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('states', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
+      .option('machine', { type: 'string', requiresArg: true, describe: 'Settings file of the machine (NAME.vbox)' })
+      .option('against', { type: 'string', requiresArg: true, conflicts: 'machine', describe: 'Another state: the machine that it was saved from' })
+      .option('virtualbox', { type: 'string', requiresArg: true, describe: 'Release, such as 7.2 or 6.1.50. Default: the one that wrote the settings file' })
+      .example('$0 check machine.sav --machine "VirtualBox VMs/box/box.vbox"', 'Will it load there?')
+      .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
+      .example('$0 check a.sav --against b.sav', 'Are both of the same machine?')
+      .epilogue('Exit codes: 0 nothing keeps it from loading, 5 it does not fit, 1 damaged.') as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('check', options.states, options, (job) => runCheck(job, options));
+  },
+};
+
+async function runCheck(job: Job, options: Options): Promise<Outcome> {
+  const { signal, progress, file } = job;
+  const release = releaseOption(options.virtualbox);
+  const machine = await targetOf(options, signal);
+  if (!release && !machine) throw new UsageError('no-target', 'Cannot check: name a target with --machine, --against or --virtualbox');
+  return withInput(file, async (source) => {
+    const report = await check(source, {
+      signal,
+      onProgress: (done) => progress.update(done, source.size),
+      ...(machine ? { machine } : {}),
+      ...(release ? { release } : {}),
+    });
+    const { findings, damaged, ...result } = report;
+    const exitCode = report.loads ? ExitCode.OK : damaged ? ExitCode.BAD_FILE : ExitCode.UNSUPPORTED;
+    return { exitCode, findings, result, text: options.quiet && report.loads ? '' : reportText(file, report) };
+  });
+}
+
+function releaseOption(text: string | undefined): ReleaseNumbers | undefined {
+  if (text === undefined) return undefined;
+  const release = parseRelease(text);
+  if (!release) throw new UsageError('bad-release', `Cannot read release "${text}": expected e.g. 7.2 or 7.2.22`);
+  return release;
+}
+
+async function targetOf({ machine, against }: Options, signal: AbortSignal): Promise<TargetMachine | undefined> {
+  if (machine !== undefined) return readSettings(Buffer.from(await readSmallFile(machine, SETTINGS_LIMIT)).toString('utf8'), basename(machine));
+  if (against === undefined) return undefined;
+  return withInput(against, async (source) => machineOf((await inspect(source, { signal })).state, basename(against)));
+}
+
+function reportText(file: string, { loads, forecast, findings, against, notJudged }: CheckReport): string {
+  const where = against.map(printable).join(', ');
+  const answer = forecast ? `; VirtualBox would answer ${forecast.vboxCode}${forecast.unit === undefined ? '' : ` at unit ${printable(forecast.unit)}`}` : '';
+  const lines = [`${printable(file)}: ${loads ? good('nothing keeps it from loading') : bad('will not load')} (${where})${answer}`];
+  for (const { place, message, vboxCode } of findings) {
+    const unit = place.unit === undefined ? '' : `unit ${printable(place.unit)}/${place.instance ?? 0}: `;
+    lines.push(indent(`${unit}${printable(message)}${vboxCode ? ` (${vboxCode})` : ''}`));
+  }
+  return [...lines, ...notJudged.map((what) => indent(`not judged: ${printable(what)}`))].join('\n');
+}

@@ -1,0 +1,62 @@
+import { existsSync } from 'node:fs';
+import type { Argv, CommandModule } from 'yargs';
+import { MIB } from '../../formats/units.ts';
+import { type Explanation, explainCode, explainLog, type LogFinding } from '../../src/saved-state/explain/explain.ts';
+import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { readSmallFile } from '../input.ts';
+import { good, heading, indent, printable } from '../render.ts';
+
+interface Options extends CommonOptions {
+  what: string[];
+}
+
+/** VirtualBox begins a new log long before. */
+const LOG_LIMIT = 256 * MIB;
+
+export const explainCommand: CommandModule<object, Options> = {
+  command: 'explain <what..>',
+  describe: 'Say what a code of VirtualBox, or a VBox.log, means and what to do',
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('what', { type: 'string', array: true, demandOption: true, describe: 'VERR_SSM_…, VERR_PGM_…, a number, or the path of a log' })
+      .example('$0 explain VERR_SSM_LOAD_CONFIG_MISMATCH', 'A code from a message box')
+      .example('$0 explain -1844', 'The same by number')
+      .example('$0 explain "VirtualBox VMs/box/Logs/VBox.log"', 'Which unit failed, and why?')
+      .epilogue('Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log can not be read.') as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('explain', options.what.map(String), options, ({ file }) => explain(file, options));
+  },
+};
+
+async function explain(what: string, { quiet }: Options): Promise<Outcome> {
+  if (!isLog(what)) {
+    const codes = explainCode(what);
+    return { exitCode: ExitCode.OK, result: { codes }, text: quiet ? '' : codes.map(codeText).join('\n') };
+  }
+  const log = explainLog(Buffer.from(await readSmallFile(what, LOG_LIMIT)).toString('utf8'));
+  const text = log.length === 0 ? `${printable(what)}: ${good('no failure of saving or loading')}` : log.map(findingText).join('\n');
+  return { exitCode: ExitCode.OK, result: { log }, text: quiet ? '' : text };
+}
+
+/** Codes have no dots or slashes, and no file is named like one. */
+function isLog(what: string): boolean {
+  return /[./\\]/.test(what) || existsSync(what);
+}
+
+function codeText({ name, number, onlyIn30, means, lost, next }: Explanation): string {
+  const numbers = number === undefined ? '' : ` (${number}${onlyIn30 ? ' in VirtualBox 3.0 and older' : ''})`;
+  const lines = [heading(`${name}${numbers}`), indent(means), indent(`Lost: ${lost}`)];
+  if (next.length > 0) lines.push(indent('What to do:'), ...next.map((step, i) => indent(indent(`${i + 1}. ${step}`))));
+  return lines.join('\n');
+}
+
+function findingText({ lines, unit, instance, version, pass, messages, explanation }: LogFinding): string {
+  const where = unit === undefined ? '' : `unit ${printable(unit)}/${instance}`;
+  const details = [version === undefined ? '' : `version ${version}`, pass === undefined || pass === 'final' ? '' : `pass ${pass}`].filter(
+    (part) => part !== '',
+  );
+  const place = where === '' ? '' : `, ${where}${details.length > 0 ? ` (${details.join(', ')})` : ''}`;
+  const title = `Line ${lines[0]}${lines.length > 1 ? ` to ${lines.at(-1)}` : ''}${place}`;
+  return [heading(title), ...messages.map((message) => indent(`VirtualBox: ${printable(message)}`)), indent(codeText(explanation))].join('\n');
+}

@@ -1,0 +1,44 @@
+/** Unit "pdm", instance 1: the list of devices that the machine had. Source: PDM.cpp, pdmR3LiveExec. */
+export const PDM_UNIT = { name: 'pdm', instance: 1 } as const;
+export const PDM_LIMIT = 1024 * 1024;
+
+/** A device by VirtualBox's name, such as `e1000`. */
+export interface PdmDevice {
+  name: string;
+  instance: number;
+}
+
+/** Ends the list. */
+const END = 0xffffffff;
+const MAX_NAME = 32;
+const MAX_DEVICES = 1024;
+
+/**
+ * The list `u32 number, u32 length and name, u32 instance`, ended by −1, which is the last thing in the unit. What stands before it (per CPU 16 bytes in
+ * 7.2) changed between releases, so the list is recognised by filling the rest exactly. Checked against the states of 7.2.22.
+ * @returns undefined where there is none
+ */
+export function readPdmDevices(payload: Uint8Array): PdmDevice[] | undefined {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  for (let at = 0; at + 4 <= payload.length; at += 4) {
+    const devices = readList(payload, view, at);
+    if (devices) return devices;
+  }
+  return undefined;
+}
+
+function readList(payload: Uint8Array, view: DataView, start: number): PdmDevice[] | undefined {
+  const devices: PdmDevice[] = [];
+  let at = start;
+  while (at + 4 <= payload.length && devices.length <= MAX_DEVICES) {
+    const number = view.getUint32(at, true);
+    if (number === END) return devices.length > 0 && at + 4 === payload.length ? devices : undefined;
+    if (number !== devices.length || at + 8 > payload.length) return undefined;
+    const length = view.getUint32(at + 4, true);
+    if (length === 0 || length > MAX_NAME || at + 12 + length > payload.length) return undefined;
+    const name = Buffer.from(payload.subarray(at + 8, at + 8 + length)).toString('latin1');
+    devices.push({ name, instance: view.getUint32(at + 8 + length, true) });
+    at += 12 + length;
+  }
+  return undefined;
+}

@@ -1,0 +1,215 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../../formats/binary/source.ts';
+import { FormatError } from '../../../formats/errors.ts';
+import { PGM_VERSIONS } from '../../../formats/pgm/versions.ts';
+import type { UnitSpec } from '../../../formats/testing/container-builder.ts';
+import { brokenStates, buildBroken } from '../../testing/broken-states.ts';
+import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
+import { STATES_FOLDER } from '../../testing/states.ts';
+import { inspect } from '../inspect.ts';
+import { check } from './check.ts';
+import { readSettings } from './settings.ts';
+import { machineOf, type TargetMachine } from './target-machine.ts';
+import { parseRelease, type ReleaseNumbers, releaseName, UNIT_VERSIONS } from './unit-versions.ts';
+
+const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
+const live = readFileSync(join(STATES_FOLDER, 'own-long-live.sav'));
+
+/** The machine of the bundled states, as VirtualBox 7.2.22 writes its settings; `hardware`, `firmware` and `platform` are added. */
+function settings({ ram = 4, hardware = '', firmware = '', platform = '' } = {}): string {
+  return `<?xml version="1.0"?>
+<!-- ** Written by VirtualBox 7.2.22_Debian (r175245) -->
+<VirtualBox xmlns="http://www.virtualbox.org/" version="1.20-linux">
+  <Machine uuid="{46609081-cc1b-4812-850d-c5ef09e96fdf}" name="own3" OSType="Other_64">
+    <Hardware>
+      <Memory RAMSize="${ram}"/>
+      <Paravirt provider="None"/>
+      <Display controller="None"/>
+      ${hardware}
+      <Firmware><ACPI enabled="false"/>${firmware}</Firmware>
+    </Hardware>
+    <Platform architecture="x86">${platform || '<CPU/>'}</Platform>
+  </Machine>
+</VirtualBox>`;
+}
+
+const machine = (more?: Parameters<typeof settings>[0]): TargetMachine => readSettings(settings(more), 'own3.vbox');
+const checkIn = (bytes: Uint8Array, target?: TargetMachine, release?: ReleaseNumbers) =>
+  check(bufferSource(bytes), { ...(target ? { machine: target } : {}), ...(release ? { release } : {}) });
+
+async function forecast(bytes: Uint8Array, target?: TargetMachine, release?: ReleaseNumbers): Promise<string> {
+  const { forecast: found } = await checkIn(bytes, target, release);
+  return found ? `${found.vboxCode} ${found.unit ?? ''}`.trim() : 'loads';
+}
+
+/** The plain state with its units changed. */
+function changed(change: (units: UnitSpec[]) => UnitSpec[]): Buffer {
+  return joinUnits(change(splitUnits(plain)), plain);
+}
+
+const unit = (units: UnitSpec[], name: string) => units.find((own) => own.name === name) as UnitSpec;
+
+describe('check() against settings', () => {
+  it('finds nothing where the state was saved', async () => {
+    expect(await forecast(plain, machine())).toBe('loads');
+    expect(await forecast(live, machine())).toBe('loads');
+    expect((await checkIn(plain, machine())).notJudged).toEqual([]);
+  });
+
+  // What 7.2.22 answered to each.
+  it.each<[string, Parameters<typeof settings>[0] & object, string]>([
+    ['RAM size', { ram: 8 }, 'VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH mm/1'],
+    ['CPUs', { platform: '<CPU count="2"/>' }, 'VERR_SSM_UNEXPECTED_DATA cpum/1'],
+    ['chipset', { platform: '<Chipset type="ICH9"/><CPU/>' }, 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND pci/0'],
+    ['I/O APIC', { firmware: '<IOAPIC enabled="true"/>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH apic/0'],
+    ['paravirtualisation', { hardware: '<Paravirt provider="KVM"/>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH GIM/0'],
+    ['a serial port more', { hardware: '<UART><Port slot="0" enabled="true"/></UART>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH pdm/1'],
+    ['HPET', { platform: '<CPU/><x86><HPET enabled="true"/></x86>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH pdm/1'],
+    ['USB', { hardware: '<USB><Controllers><Controller name="OHCI" type="OHCI"/></Controllers></USB>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH pdm/1'],
+    ['firmware', { firmware: '' }, 'loads'],
+  ])('foretells the answer to another %s', async (_what, more, expected) => {
+    const text = more.hardware?.includes('Paravirt') ? settings(more).replace('<Paravirt provider="None"/>', '') : settings(more);
+    expect(await forecast(plain, readSettings(text, 'x.vbox'))).toBe(expected);
+  });
+
+  it('foretells that EFI has other ROMs than the BIOS', async () => {
+    const efi = readSettings(settings().replace('<Firmware>', '<Firmware type="EFI64">'), 'efi.vbox');
+    expect(await forecast(plain, efi)).toBe('VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1');
+  });
+
+  it('foretells that a live save stops at its first pass of pgm', async () => {
+    expect(await forecast(live, machine({ ram: 8 }))).toBe('VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1');
+    expect(await forecast(live, machine({ platform: '<CPU count="2"/>' }))).toBe('VERR_SSM_UNEXPECTED_DATA cpum/1');
+  });
+
+  it('lists every difference, though the loader stops at the first', async () => {
+    const { findings } = await checkIn(plain, machine({ ram: 8, platform: '<CPU count="2"/>', firmware: '<IOAPIC enabled="true"/>' }));
+    expect(findings.map(({ code }) => code)).toEqual(['ram-size', 'cpu-count', 'ram-size', 'io-apic', 'device-added']);
+  });
+
+  it('says what settings leave open', async () => {
+    const open = readSettings(settings().replace('<Paravirt provider="None"/>', ''), 'x.vbox');
+    expect((await checkIn(plain, open)).notJudged).toEqual(['paravirtualisation: x.vbox does not tell']);
+  });
+});
+
+describe('check() of states that no machine takes', () => {
+  // What 7.2.22 answered to each.
+  it.each<[string, (units: UnitSpec[]) => UnitSpec[], string]>([
+    ['no cpum', (units) => units.filter(({ name }) => name !== 'cpum'), 'VERR_WRONG_ORDER pgm/1'],
+    ['cpum behind pgm', (units) => [...units.filter(({ name }) => name !== 'cpum'), unit(units, 'cpum')], 'VERR_WRONG_ORDER pgm/1'],
+    ['no ConsoleData', (units) => units.filter(({ name }) => name !== 'ConsoleData'), 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION'],
+    ['no mm', (units) => units.filter(({ name }) => name !== 'mm'), 'loads'],
+    ['no pdm', (units) => units.filter(({ name }) => name !== 'pdm'), 'loads'],
+    [
+      'a unit without device',
+      (units) => [...units.slice(0, 5), { name: 'lsilogicscsi', version: 5 }, ...units.slice(5)],
+      'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND lsilogicscsi/0',
+    ],
+    ['another RAM hole', (units) => patch(units, '0000002000004000', '0000002400004000'), 'VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1'],
+    ['a ROM of another name', (units) => patch(units, hexOf('Net Boot ROM'), hexOf('Nix Boot ROM')), 'VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1'],
+    ['mm of version 99', (units) => units.map((own) => (own.name === 'mm' ? { ...own, version: 99 } : own)), 'loads'],
+  ])('foretells the answer to %s', async (_what, change, expected) => {
+    expect(await forecast(changed(change), machine())).toBe(expected);
+  });
+
+  it('foretells that a unit of a later version is refused, for every unit but mm', async () => {
+    for (const { name, instance } of splitUnits(plain)) {
+      if (name === 'mm') continue;
+      const step = /Console|Display/.test(name) ? 0x10000 : 1;
+      const bytes = changed((units) => units.map((own) => (own.name === name ? { ...own, version: (own.version ?? 0) + step } : own)));
+      expect(await forecast(bytes, machine())).toBe(`VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION ${name}/${instance}`);
+    }
+  });
+
+  it('foretells the answers to damaged files', async () => {
+    for (const state of brokenStates().filter(({ name }) => !NOT_FORETOLD.includes(name))) {
+      const { forecast: found, damaged } = await checkIn(buildBroken(state), machine());
+      expect([state.name, found?.vboxCode, damaged]).toEqual([state.name, state.virtualbox, true]);
+    }
+  });
+});
+
+/** A device meets rubbish in its own way before the container's CRC is looked at. */
+const NOT_FORETOLD = ['device-zeroed'];
+const hexOf = (text: string) => Buffer.from(text, 'latin1').toString('hex');
+
+function patch(units: UnitSpec[], from: string, to: string): UnitSpec[] {
+  const records = unit(units, 'pgm').records as Buffer;
+  const at = records.indexOf(Buffer.from(from, 'hex'));
+  expect(at).toBeGreaterThan(0);
+  records.set(Buffer.from(to, 'hex'), at);
+  return units;
+}
+
+describe('check() against a release', () => {
+  const release = (text: string) => parseRelease(text) as ReleaseNumbers;
+
+  it.each([
+    ['7.2', 'loads'],
+    ['7.2.22', 'loads'],
+    ['7.0', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION cpum/1'],
+    ['4.1.2', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION cpum/1'],
+    ['3.0', 'VERR_SSM_INTEGRITY_VERSION'],
+  ])('tells what %s reads', async (text, expected) => {
+    expect(await forecast(plain, undefined, release(text))).toBe(expected);
+  });
+
+  it('names units of which nothing is known instead of guessing', async () => {
+    const { notJudged } = await checkIn(plain, undefined, release('7.1'));
+    expect(notJudged.join()).toContain('cpum');
+    expect((await checkIn(plain, undefined, release('7.2'))).notJudged).toEqual([]);
+  });
+
+  it('has a row for every version of pgm that a release wrote', () => {
+    const versions = new Set(UNIT_VERSIONS.filter((row) => row.unit === 'pgm').map(({ version }) => version));
+    // Version 10 was written by development builds only.
+    expect([...versions, 10].sort((a, b) => a - b)).toEqual(PGM_VERSIONS.map(({ version }) => version));
+  });
+
+  it('understands releases as people write them', () => {
+    expect(parseRelease('7.2')?.slice(0, 2)).toEqual([7, 2]);
+    expect(releaseName(release('6.1.50'))).toBe('6.1.50');
+    expect(releaseName(release('6.1'))).toBe('6.1');
+    for (const text of ['7', 'seven', '7.2.x', '']) expect(parseRelease(text)).toBeUndefined();
+  });
+});
+
+describe('check() against another state', () => {
+  it('takes the machine that the other was saved from', async () => {
+    const { state } = await inspect(bufferSource(live));
+    const other = machineOf(state, 'live.sav');
+    expect(other).toMatchObject({ ramSize: 4 << 20, ramHole: 0x20000000, cpuCount: 1, chipset: 'piix3', hasIoApic: false, paravirtualisation: 'none' });
+    expect(other.devices?.map(({ name }) => name)).toContain('VMMDev');
+    expect(await forecast(plain, other)).toBe('loads');
+    const small = other.mmio2?.map((range) => ({ ...range, size: 4096 })) ?? [];
+    expect(await forecast(plain, { ...other, mmio2: small })).toBe('VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1');
+  });
+});
+
+describe('readSettings()', () => {
+  it('reads what VirtualBox before 7.1 wrote: CPUs and chipset in <Hardware>, IOAPIC in <BIOS>', () => {
+    const old = `<VirtualBox version="1.16-linux"><Machine name="old"><Hardware><CPU count="4"><PAE enabled="true"/></CPU><Memory RAMSize="2048"/>
+      <Chipset type="ICH9"/><HPET enabled="true"/><BIOS><IOAPIC enabled="true"/></BIOS><Display VRAMSize="16"/>
+      <Network><Adapter slot="1" enabled="true" type="82540EM"/></Network></Hardware>
+      <StorageControllers><StorageController name="SATA" type="AHCI"/></StorageControllers></Machine></VirtualBox>`;
+    const read = readSettings(old, 'old.vbox');
+    expect(read).toMatchObject({ cpuCount: 4, ramSize: 2 ** 31, chipset: 'ich9', ramHole: 0x24000000, hasIoApic: true, vramSize: 16 << 20 });
+    expect(read.devices).toEqual(
+      expect.arrayContaining([
+        { name: 'e1000', instance: 1 },
+        { name: 'ahci', instance: 0 },
+        { name: 'hpet', instance: 0 },
+      ]),
+    );
+  });
+
+  it('refuses what is no settings file', () => {
+    for (const text of ['', 'no XML', '<VirtualBox>', '<a/>', '<VirtualBox><Global/></VirtualBox>', '<!DOCTYPE x [<!ENTITY a "b">]><VirtualBox/>']) {
+      expect(() => readSettings(text, 'x.vbox')).toThrow(FormatError);
+    }
+    expect(() => readSettings(settings().replace('"x86"', '"ARM"'), 'x.vbox')).toThrow(/architecture/);
+  });
+});

@@ -1,0 +1,119 @@
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
+import { FOOTER_SIZE } from '../../../formats/ssm/v2-tail.ts';
+import type { Finding } from '../findings.ts';
+import type { SavedState, UnitSummary } from '../state.ts';
+import { verify } from '../verify.ts';
+import type { WalkOptions } from '../walk.ts';
+import { compareMachines } from './compare-machines.ts';
+import { compareReleases } from './compare-releases.ts';
+import { machineOf, type TargetMachine } from './target-machine.ts';
+import { type ReleaseNumbers, releaseName } from './unit-versions.ts';
+
+export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
+  /** What it is to be loaded into. */
+  machine?: TargetMachine;
+  /** The VirtualBox that is to load it. Default: the one that wrote the machine's settings. */
+  release?: ReleaseNumbers;
+}
+
+/** What VirtualBox would say first. */
+export interface Forecast {
+  vboxCode: string;
+  /** `name/instance`; absent for what it finds before it looks at units. */
+  unit?: string;
+  message: string;
+}
+
+export interface CheckReport {
+  /** Nothing was found that keeps the state from loading. */
+  loads: boolean;
+  /** Where it does not. */
+  forecast?: Forecast;
+  /** In the order in which a loader would meet them; it stops at the first error. */
+  findings: Finding[];
+  /** What was compared with: machine, release. */
+  against: string[];
+  /** What nothing is known about: units, settings. */
+  notJudged: string[];
+  damaged: boolean;
+}
+
+/** A difference, with the unit at which the loader meets it: its index in the file, −1 before all units. */
+export interface Difference {
+  at: number;
+  finding: Finding;
+}
+
+/** Says whether a state will load in a machine or in a release, and if not, with which error. @throws EnvironmentError, InterruptedError */
+export async function check(source: ByteSource, { machine, release, ...options }: CheckOptions): Promise<CheckReport> {
+  const { verdict, findings: damage, state } = await verify(source, options);
+  const target = release ?? releaseOf(machine);
+  const against = [...(machine ? [machine.name] : []), ...(target ? [`VirtualBox ${releaseName(target)}`] : [])];
+  const report: CheckReport = { loads: false, findings: [], against, notJudged: [], damaged: verdict === 'damaged' };
+  const differences: Difference[] = damage
+    .filter(({ severity }) => severity === 'error')
+    .map((finding) => (state ? placeOf(state, finding) : { at: BEFORE_UNITS, finding }));
+  if (state) {
+    if (machine) differences.push(...compareMachines(state, machineOf(state, source.name), machine, report.notJudged));
+    if (target) differences.push(...compareReleases(state, target, report.notJudged));
+    differences.push(...missingUnits(state.units));
+  }
+  differences.sort((a, b) => a.at - b.at);
+  report.findings = differences.map(({ finding }) => finding);
+  const first = report.findings.find(({ severity }) => severity === 'error');
+  report.loads = first === undefined;
+  if (first) report.forecast = forecastOf(first);
+  return report;
+}
+
+function releaseOf(machine: TargetMachine | undefined): ReleaseNumbers | undefined {
+  const { release } = machine ?? {};
+  return release && [release.major, release.minor, release.build ?? Number.POSITIVE_INFINITY];
+}
+
+function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): Forecast {
+  return { vboxCode: vboxCode ?? 'VERR_GENERAL_FAILURE', ...(unit === undefined ? {} : { unit: `${unit}/${instance ?? 0}` }), message };
+}
+
+/** Header and footer are looked at first, then the API looks for a unit of its own in the directory, then come the units. */
+const AT_FIRST = -2;
+const BEFORE_UNITS = -1;
+
+/** When the loader meets damage, and with which code. */
+function placeOf({ units, directory, size }: SavedState, finding: Finding): Difference {
+  const { place, code } = finding;
+  if (place.unit !== undefined) {
+    const at = units.findIndex(({ name, instance, pass }) => name === place.unit && instance === place.instance && pass === place.pass);
+    return { at, finding };
+  }
+  // All bytes have the CRC that the footer claims: that is asked last.
+  if (code === 'bad-stream-crc') return { at: units.length, finding };
+  const offset = place.offset ?? 0;
+  const isOfDirectory =
+    code === 'bad-directory' ||
+    (code === 'bad-crc' && directory !== undefined && offset > 0 && offset < size - FOOTER_SIZE && offset > (units.at(-1)?.offset ?? 0));
+  if (isOfDirectory) return { at: BEFORE_UNITS, finding: { ...finding, vboxCode: 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' } };
+  if (offset === 0 || code === 'bad-footer' || offset === size - FOOTER_SIZE) return { at: AT_FIRST, finding };
+  // In a header it is met before what the unit says; elsewhere between the units.
+  const at = units.findLastIndex((unit) => unit.offset <= offset);
+  return { at: units[at]?.offset === offset ? at - 0.5 : at + 0.5, finding };
+}
+
+/** What every state must have, whatever the machine. */
+function missingUnits(units: readonly UnitSummary[]): Difference[] {
+  const differences: Difference[] = [];
+  const add = (at: number, code: string, vboxCode: string, message: string, place: Finding['place'] = {}) =>
+    differences.push({ at, finding: { severity: 'error', code, vboxCode, message, place } });
+  const pgm = units.findIndex(isPgm);
+  const cpum = units.findIndex(({ name }) => name === 'cpum');
+  if (pgm >= 0 && (cpum < 0 || cpum > pgm)) {
+    const what = cpum < 0 ? 'there is no unit cpum' : 'the unit cpum comes behind pgm';
+    add(pgm, 'no-cpum', 'VERR_WRONG_ORDER', `Memory can not be loaded before the CPUs: ${what}`, { unit: 'pgm', instance: 1 });
+  }
+  // Tried with 7.2.22: the API reads this unit before it starts the machine.
+  if (!units.some(({ name }) => name === 'ConsoleData')) {
+    add(BEFORE_UNITS, 'no-console-data', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION', 'There is no unit ConsoleData, which is read before the machine starts');
+  }
+  return differences;
+}

@@ -1,0 +1,61 @@
+import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
+import { pgmVersion } from '../../../formats/pgm/versions.ts';
+import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
+import type { Finding } from '../findings.ts';
+import type { SavedState, UnitSummary } from '../state.ts';
+import type { Difference } from './check.ts';
+import {
+  CONTAINER_READERS,
+  compare,
+  isComparedVersion,
+  type ReleaseNumbers,
+  releaseName,
+  SINCE_LIVE_CONTROL,
+  SINCE_PAGE_TYPE_TRAP,
+  versionWrittenBy,
+} from './unit-versions.ts';
+
+/** What a release can not read of a state. @param notJudged gets the units of which nothing is known */
+export function compareReleases({ header, units }: SavedState, target: ReleaseNumbers, notJudged: string[]): Difference[] {
+  const differences: Difference[] = [];
+  const name = `VirtualBox ${releaseName(target)}`;
+  if (compare(target, CONTAINER_READERS[header.format]) < 0) {
+    const message = `${name} does not read containers of V${header.format}; ${releaseName(CONTAINER_READERS[header.format])} is the first that does`;
+    differences.push({ at: -1, finding: { severity: 'error', code: 'container-too-new', vboxCode: 'VERR_SSM_INTEGRITY_VERSION', message, place: {} } });
+  }
+  const unknown = new Set<string>();
+  for (const [at, unit] of units.entries()) {
+    const finding = findingOf(unit, target, name, unknown);
+    if (finding) differences.push({ at, finding });
+  }
+  if (unknown.size > 0) notJudged.push(`versions that ${name} reads of: ${[...unknown].join(', ')}`);
+  return differences;
+}
+
+function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unknown: Set<string>): Finding | undefined {
+  const place = { unit: unit.name, instance: unit.instance, version: unit.version, pass: unit.pass };
+  const refuse = (code: string, vboxCode: string, message: string): Finding => ({ severity: 'error', code, vboxCode, message, place });
+  if (unit.name === LIVE_CONTROL_UNIT.name && compare(target, SINCE_LIVE_CONTROL) < 0) {
+    return refuse('unit-unknown', 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND', `${name} does not know the progress unit of live saves`);
+  }
+  if (isPgm(unit) && pgmVersion(unit.version)?.pages !== 'records' && compare(target, SINCE_PAGE_TYPE_TRAP) >= 0 && pgmVersion(unit.version)) {
+    return refuse(
+      'page-types',
+      'VERR_SSM_UNEXPECTED_DATA',
+      `${name} takes the page types of pgm ${unit.version} for others; savkit convert --pgm 14 mends that`,
+    );
+  }
+  const known = versionWrittenBy(unit.name, target);
+  if (!known) {
+    unknown.add(unit.name);
+    return undefined;
+  }
+  if (unit.version <= known.version || !isComparedVersion(unit.name, unit.version)) return undefined;
+  const message = `Unit ${unit.name} has version ${versionText(unit.version)}; ${name} reads it up to ${versionText(known.version)} (${known.source})`;
+  return refuse('unit-too-new', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION', message);
+}
+
+/** Units of the API number major and minor. */
+function versionText(version: number): string {
+  return version > 0xffff ? `${version >>> 16}.${version & 0xffff}` : String(version);
+}

@@ -1,0 +1,55 @@
+import type { Release } from '../../../formats/ssm/container.ts';
+import type { GimProvider } from '../../../formats/units/gim.ts';
+import type { PdmDevice } from '../../../formats/units/pdm.ts';
+import type { SavedState } from '../state.ts';
+
+export type Chipset = 'piix3' | 'ich9';
+export type VgaModel = 'vboxvga' | 'vmsvga';
+
+/** What a state demands of a machine, and what a machine offers. Absent: not told. */
+export interface TargetMachine {
+  /** For messages. */
+  name: string;
+  release?: Pick<Release, 'major' | 'minor'> & Partial<Release>;
+  /** Bytes. */
+  ramSize?: number;
+  /** Bytes below 4 GiB that are no RAM. */
+  ramHole?: number;
+  cpuCount?: number;
+  chipset?: Chipset;
+  hasIoApic?: boolean;
+  paravirtualisation?: GimProvider;
+  vga?: VgaModel;
+  /** Bytes of video memory. */
+  vramSize?: number;
+  /** Descriptions; the loader compares nothing else. */
+  roms?: readonly string[];
+  mmio2?: readonly { device: string; instance: number; region: number; size: number; description: string }[];
+  devices?: readonly PdmDevice[];
+}
+
+const VGA_VENDORS: Record<number, VgaModel> = { 33006: 'vboxvga', 5549: 'vmsvga' };
+
+/** The machine that a state was saved from, as far as the state tells. */
+export function machineOf(state: SavedState, name: string): TargetMachine {
+  const { pgm, cpum, header, devices, gimProvider, hasIoApic, pciDevices, units } = state;
+  const ramSize = pgm?.ramSize ?? state.mm?.ramSize;
+  const cpuCount = cpum?.cpus.length ?? pgm?.basic?.cpus.length;
+  const bus = units.find((unit) => unit.name === 'pci' || unit.name === 'ich9pci');
+  const vga = VGA_VENDORS[pciDevices.get('vga')?.vendorId ?? 0];
+  const vram = pgm?.config?.mmio2.find(({ device, region, description }) => device === 'vga' && (description === 'VRam' || region === 0));
+  return {
+    name,
+    ...(header.release ? { release: header.release } : {}),
+    ...(ramSize === undefined ? {} : { ramSize }),
+    ...(pgm?.config?.ramHole === undefined ? {} : { ramHole: pgm.config.ramHole }),
+    ...(cpuCount === undefined ? {} : { cpuCount }),
+    ...(bus ? { chipset: bus.name === 'pci' ? ('piix3' as const) : ('ich9' as const) } : {}),
+    ...(hasIoApic === undefined ? {} : { hasIoApic }),
+    ...(gimProvider ? { paravirtualisation: gimProvider } : {}),
+    ...(vga ? { vga } : {}),
+    ...(vram ? { vramSize: vram.size } : {}),
+    ...(pgm?.config ? { roms: pgm.config.roms.map(({ description }) => description), mmio2: pgm.config.mmio2 } : {}),
+    ...(devices ? { devices } : {}),
+  };
+}

@@ -1,0 +1,108 @@
+import { crc32 } from '../../../formats/binary/crc32.ts';
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { Window } from '../../../formats/binary/window.ts';
+import { findUnitHeader, isUnitHeaderV2 } from '../../../formats/ssm/resync.ts';
+import { FOOTER_SIZE, readFooter } from '../../../formats/ssm/v2-tail.ts';
+import { MIB } from '../../../formats/units.ts';
+
+/** One bit whose flipping back makes a stretch of a V2.0 file have the CRC that the file claims. */
+export interface FlippedBit {
+  /** Of the byte in the file. */
+  offset: number;
+  /** 0 is the lowest. */
+  bit: number;
+  /** That some bit would fit by accident, were the damage of another kind. */
+  chance: number;
+}
+
+/** More often than this a fit is no proof. One hundredth: stretches of more than 5 MiB. */
+export const BELIEVED_CHANCE = 0.01;
+/** In longer stretches some bit fits by accident more often than one time in eight. */
+const STRETCH_LIMIT = 64 * MIB;
+const POLYNOMIAL = 0xedb88320;
+/** Offset of the CRC of all bytes before it, in a unit header and in the footer. */
+const STREAM_CRC = 16;
+
+/** A place up to which the file claims a CRC: a unit header that has the right offset and CRC itself. */
+interface Checkpoint {
+  offset: number;
+  crc: number;
+}
+
+/**
+ * Finds single flipped bits: at most one between two unit headers that can be trusted. A CRC of 32 bits tells every bit of up to 512 MiB from every other
+ * one, so where just one has flipped the answer is right. To be called for V2.0 files with stream CRCs.
+ */
+export async function findFlippedBits(source: ByteSource): Promise<FlippedBit[]> {
+  const checkpoints = await findCheckpoints(source);
+  const flipped: FlippedBit[] = [];
+  for (let i = 1; i < checkpoints.length; i++) {
+    const bit = await findBetween(source, checkpoints[i - 1], checkpoints[i]);
+    if (bit) flipped.push(bit);
+  }
+  return flipped;
+}
+
+async function findCheckpoints(source: ByteSource): Promise<Checkpoint[]> {
+  const checkpoints: Checkpoint[] = [{ offset: 0, crc: 0 }];
+  const window = new Window(source);
+  window.limitCrc(0, 0);
+  while (await findUnitHeader(window, isUnitHeaderV2)) {
+    checkpoints.push({ offset: window.offset, crc: window.view.getUint32(window.position + STREAM_CRC, true) });
+    window.position++;
+  }
+  const footer = await readGoodFooter(source);
+  if (footer) checkpoints.push(footer);
+  return checkpoints;
+}
+
+async function readGoodFooter(source: ByteSource): Promise<Checkpoint | undefined> {
+  const offset = (source.size ?? 0) - FOOTER_SIZE;
+  const bytes = new Uint8Array(FOOTER_SIZE);
+  if (offset < 0 || (await source.read(bytes, offset)) < FOOTER_SIZE) return undefined;
+  let isGood = true;
+  const { streamCrc } = readFooter(bytes, offset, true, () => {
+    isGood = false;
+  });
+  return isGood ? { offset, crc: streamCrc } : undefined;
+}
+
+async function findBetween(source: ByteSource, start: Checkpoint, end: Checkpoint): Promise<FlippedBit | undefined> {
+  const size = end.offset - start.offset;
+  const chunk = new Uint8Array(Math.min(size, MIB));
+  let { crc } = start;
+  for (let at = start.offset; at < end.offset; at += chunk.length) {
+    const part = chunk.subarray(0, Math.min(chunk.length, end.offset - at));
+    if ((await source.read(part, at)) < part.length) return undefined;
+    crc = crc32(part, crc);
+  }
+  if (crc === end.crc || size > STRETCH_LIMIT) return undefined;
+  const fromEnd = stepsTo(crc ^ end.crc, size * 8);
+  if (fromEnd === undefined) return undefined;
+  return { offset: end.offset - 1 - Math.floor((fromEnd - 1) / 8), bit: 7 - ((fromEnd - 1) % 8), chance: (size * 8) / 2 ** 32 };
+}
+
+/** How many bits before the end a flipped one stands, counted from 1; undefined where it is none of the last `limit`. */
+function stepsTo(difference: number, limit: number): number | undefined {
+  let register = 1;
+  for (let steps = 1; steps <= limit; steps++) {
+    register = (register >>> 1) ^ (-(register & 1) & POLYNOMIAL);
+    if (register === difference) return steps;
+  }
+  return undefined;
+}
+
+/** The same bytes with some bits the other way round. */
+export function flipBits(source: ByteSource, bits: readonly FlippedBit[]): ByteSource {
+  return {
+    name: source.name,
+    size: source.size,
+    seekable: source.seekable,
+    close: () => source.close(),
+    read: async (target, position) => {
+      const count = await source.read(target, position);
+      for (const { offset, bit } of bits) if (offset >= position && offset < position + count) target[offset - position] ^= 1 << bit;
+      return count;
+    },
+  };
+}

@@ -1,0 +1,152 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../../formats/binary/source.ts';
+import { FormatError, UsageError } from '../../../formats/errors.ts';
+import { MemorySink } from '../../../formats/testing/memory-sink.ts';
+import { type BrokenState, brokenStates, buildBroken, originalBytes } from '../../testing/broken-states.ts';
+import { naiveMemory, naivePages } from '../../testing/naive-pages.ts';
+import { judgeSalvage, lostByCut, type Original, originalOf } from '../../testing/salvage-judge.ts';
+import { STATES_FOLDER } from '../../testing/states.ts';
+import { type SalvageReport, salvage } from './salvage.ts';
+import { INCOMPLETE_UNIT } from './write-salvaged.ts';
+
+const originals = new Map<string, Original>();
+function original(file: string): Original {
+  const known = originals.get(file) ?? originalOf(readFileSync(join(STATES_FOLDER, file)));
+  originals.set(file, known);
+  return known;
+}
+
+function expand([first, last]: [string, string]): string[] {
+  const [, group, start] = /^(.*) 0x([0-9a-f]+)$/.exec(first) ?? [];
+  const end = Number.parseInt(last.split('0x')[1], 16);
+  const keys: string[] = [];
+  for (let at = Number.parseInt(start, 16); at <= end; at += 4096) keys.push(`${group} 0x${at.toString(16)}`);
+  return keys;
+}
+
+/** Names of units of which something is gone; of pgm the list of pages tells more. */
+function gone({ kept }: SalvageReport, { units }: Original): string[] {
+  const has = (unit: { name: string; instance: number }, pass: string | number) =>
+    kept.some((own) => own.name === unit.name && own.instance === unit.instance && own.pass === pass);
+  const names = new Set(units.filter((unit) => !has(unit, unit.pass === 0xffffffff ? 'final' : unit.pass)).map(({ name }) => name));
+  if (kept.some(({ name }) => name === 'pgm')) names.delete('pgm');
+  return [...names].sort();
+}
+
+describe('salvage() of test-vectors/broken', () => {
+  for (const state of brokenStates()) {
+    it(`keeps of ${state.name} what is not lost, and says what is`, async () => {
+      const judged = await judgeSalvage(original(state.of), buildBroken(state));
+      const { truth } = state;
+      expect(judged.faults).toEqual([]);
+      expect(judged.wrong).toEqual([]);
+      expect(judged.report === undefined ? 'nothing' : judged.report.complete ? 'complete' : 'partly').toBe(truth.salvage);
+      if (!judged.report) return;
+      expect(judged.report.repaired.length).toBe(truth.repairedBits ?? 0);
+      expect(gone(judged.report, original(state.of))).toEqual([...truth.unitsGone].sort());
+      expect([...judged.lost].sort()).toEqual(truth.lost.flatMap(expand).sort());
+      expect(judged.lost.size).toBe(truth.lostPages);
+      expect(judged.stale.size).toBe(truth.stalePages ?? 0);
+    });
+  }
+});
+
+const cutIn = (name: string): BrokenState => {
+  const found = brokenStates().find((state) => state.name === name);
+  if (!found) throw new Error(`no broken state ${name}`);
+  return found;
+};
+
+describe('salvage()', () => {
+  it('writes good states as they are', async () => {
+    for (const file of ['own-long.sav', 'own-long-live.sav']) {
+      const judged = await judgeSalvage(original(file), original(file).bytes);
+      expect(judged.report).toMatchObject({ complete: true, loadable: true, dropped: [], lost: [], findings: [] });
+    }
+  });
+
+  it('lists exactly what a cut takes, wherever it is', async () => {
+    for (const file of ['own-pae.sav', 'own-long-live.sav']) {
+      const state = original(file);
+      for (let percent = 5; percent < 100; percent += 10) {
+        const cut = Math.floor((state.bytes.length * percent) / 100);
+        const judged = await judgeSalvage(state, state.bytes.subarray(0, cut));
+        const truth = lostByCut(state, cut);
+        expect(judged.faults).toEqual([]);
+        expect(judged.lost).toEqual(truth.lost);
+        expect(judged.stale).toEqual(truth.stale);
+      }
+    }
+  });
+
+  it('makes nothing up: without `fill` lost pages are not in the output, and VirtualBox has a unit that it does not know', async () => {
+    const { output, report, lost } = await judgeSalvage(original('own-long.sav'), buildBroken(cutIn('sector-in-page')));
+    const held = naiveMemory(naivePages(output));
+    for (const key of lost) expect(held.has(key)).toBe(false);
+    expect(report?.loadable).toBe(false);
+    expect(output.includes(INCOMPLETE_UNIT.name)).toBe(true);
+  });
+
+  it('fills lost pages with zeros on request, and then the state is loadable', async () => {
+    const { faults, wrong, output, report, lost } = await judgeSalvage(original('own-long.sav'), buildBroken(cutIn('block-in-ram')), { fill: 'zero' });
+    expect([...faults, ...wrong]).toEqual([]);
+    expect(report).toMatchObject({ complete: false, loadable: true });
+    const held = naiveMemory(naivePages(output));
+    for (const key of lost) expect(held.get(key)?.content.every((byte) => byte === 0)).toBe(true);
+    expect(output.includes(INCOMPLETE_UNIT.name)).toBe(false);
+  });
+
+  it('is never loadable while a unit is missing', async () => {
+    for (const name of ['device-zeroed', 'unit-header-zeroed', 'cut-behind-memory']) {
+      const { report } = await judgeSalvage(original('own-long.sav'), buildBroken(cutIn(name)), { fill: 'zero' });
+      expect(report?.loadable).toBe(false);
+    }
+  });
+
+  it('says that any page may be wrong where only a CRC shows it', async () => {
+    const bytes = Buffer.from(original('own-long.sav').bytes);
+    bytes[100_000] ^= 4;
+    bytes[100_040] ^= 4;
+    const { report, wrong } = await judgeSalvage(original('own-long.sav'), bytes);
+    expect(wrong.length).toBe(1);
+    expect(report).toMatchObject({ unproven: true, complete: false, loadable: false });
+    expect((await judgeSalvage(original('own-long.sav'), bytes, { trust: true })).report).toMatchObject({ unproven: true, loadable: true });
+  });
+
+  it('flips a single bit back, wherever it is', async () => {
+    const state = original('own-long.sav');
+    for (let at = 70; at < state.bytes.length - 40; at += 9371) {
+      const bytes = Buffer.from(state.bytes);
+      bytes[at] ^= 1 << (at % 8);
+      const { report, output } = await judgeSalvage(state, bytes);
+      expect(report?.repaired).toMatchObject([{ offset: at, bit: at % 8 }]);
+      expect(report?.complete).toBe(true);
+      expect(naiveMemory(naivePages(output)).size).toBe(state.memory.size);
+    }
+  });
+
+  it('keeps V1.2 states with pgm 6 to 9 up to the damage, and lists what is known of the rest', async () => {
+    const { convert } = await import('../convert/convert.ts');
+    const sink = new MemorySink();
+    const layout = { roms: [], mmio2: [], mmio: [] };
+    await convert(bufferSource(original('own-long.sav').bytes), sink, { container: '1.2', pgm: 12, allowLoss: true, proof: false, layout });
+    const state = originalOf(Buffer.from(sink.view()));
+    for (const percent of [30, 60, 90]) {
+      const cut = Math.floor((state.bytes.length * percent) / 100);
+      const judged = await judgeSalvage(state, state.bytes.subarray(0, cut));
+      expect(judged.faults).toEqual([]);
+      expect(judged.wrong).toEqual([]);
+      expect(judged.lost).toEqual(lostByCut(state, cut).lost);
+    }
+  });
+
+  it('refuses what is no state, holds nothing, or can not be read twice', async () => {
+    const broken = cutIn('start-zeroed');
+    await expect(salvage(bufferSource(buildBroken(broken)), new MemorySink())).rejects.toBeInstanceOf(FormatError);
+    await expect(salvage(bufferSource(originalBytes(broken).subarray(0, 64)), new MemorySink())).rejects.toMatchObject({ code: 'nothing-left' });
+    const pipe = { ...bufferSource(originalBytes(broken)), seekable: false };
+    await expect(salvage(pipe, new MemorySink())).rejects.toBeInstanceOf(UsageError);
+  });
+});

@@ -1,0 +1,111 @@
+import { bufferSource } from '../../formats/binary/source.ts';
+import { FormatError } from '../../formats/errors.ts';
+import { MemorySink } from '../../formats/testing/memory-sink.ts';
+import type { LostRun } from '../saved-state/salvage/losses.ts';
+import { type SalvageOptions, type SalvageReport, salvage } from '../saved-state/salvage/salvage.ts';
+import { verify } from '../saved-state/verify.ts';
+import { type NaivePage, type NaiveUnit, naiveKey, naiveMemory, naivePages, naiveUnits } from './naive-pages.ts';
+
+// Judges what salvage says and writes by the original, with readers that share no code with it.
+
+export interface Original {
+  bytes: Buffer;
+  units: NaiveUnit[];
+  /** All page records. */
+  pages: NaivePage[];
+  memory: ReadonlyMap<string, NaivePage>;
+}
+
+export interface Judged {
+  /** Absent where nothing could be kept. */
+  report?: SalvageReport;
+  output: Buffer;
+  /** What salvage said or did wrongly. */
+  faults: string[];
+  /** Keys of the pages on its list. */
+  lost: Set<string>;
+  stale: Set<string>;
+  /** Pages that are neither on the list nor as they were. */
+  wrong: string[];
+}
+
+const PAGE = 4096;
+const ZEROS = Buffer.alloc(PAGE);
+
+export function originalOf(bytes: Buffer): Original {
+  const pages = naivePages(bytes);
+  return { bytes, units: naiveUnits(bytes), pages, memory: naiveMemory(pages) };
+}
+
+/** Salvages a damaged copy of `original` and compares what comes out. */
+export async function judgeSalvage(original: Original, damaged: Buffer, options: SalvageOptions = {}): Promise<Judged> {
+  const sink = new MemorySink();
+  const judged: Judged = { output: Buffer.alloc(0), faults: [], lost: new Set(), stale: new Set(), wrong: [] };
+  try {
+    judged.report = await salvage(bufferSource(damaged), sink, options);
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    return judged;
+  }
+  judged.output = Buffer.from(sink.view());
+  const { verdict, findings } = await verify(bufferSource(judged.output));
+  if (verdict !== 'whole') judged.faults.push(`the output is ${verdict}: ${findings.find(({ severity }) => severity === 'error')?.message}`);
+  judgeUnits(original, judged.report, judged.faults);
+  for (const run of judged.report.lost) for (const key of keysOf(run, original)) judged[run.what].add(key);
+  judgePages(original, judged, judged.report, options);
+  return judged;
+}
+
+function judgeUnits({ units }: Original, report: SalvageReport, faults: string[]): void {
+  const keyOf = (name: string, instance: number, pass: string | number) => `${name}/${instance} ${pass === 0xffffffff ? 'final' : pass}`;
+  const spoken = new Set([...report.kept, ...report.dropped].map(({ name, instance, pass }) => keyOf(name, instance, pass)));
+  for (const { name, instance, pass, start } of units) {
+    const inGap = report.lostUnits.some((gap) => start >= gap.start && start < gap.end);
+    if (!spoken.has(keyOf(name, instance, pass)) && !inGap && !report.cut) faults.push(`unit ${name} is neither kept nor said to be lost`);
+  }
+}
+
+function* keysOf({ group, range, start, end }: LostRun, { memory }: Original): Generator<string> {
+  const kind = group.split(' ')[0];
+  for (let place = start; place < end; place += PAGE) {
+    const kinds = kind === 'unknown' ? ['RAM', 'ROM', 'shadow'].filter((own) => memory.has(naiveKey(own, '', place))) : [kind];
+    for (const own of kinds) yield naiveKey(own, range, place);
+  }
+}
+
+function judgePages({ memory }: Original, judged: Judged, report: SalvageReport, { fill }: SalvageOptions): void {
+  const { lost, stale, faults, wrong } = judged;
+  const held = naiveMemory(naivePages(judged.output));
+  const memoryIsGone = report.kept.every(({ name }) => name !== 'pgm');
+  for (const [key, { content }] of memory) {
+    const own = held.get(key);
+    if (lost.has(key)) {
+      if (!fill && own) faults.push(`${key} is on the list, but written`);
+      if (fill && own?.content.equals(ZEROS) === false) faults.push(`${key} is on the list, but not filled with zeros`);
+    } else if (stale.has(key)) {
+      if (fill === 'zero' && own?.content.equals(ZEROS) === false) faults.push(`${key} is old, but not filled with zeros`);
+    } else if (own && !own.content.equals(content)) wrong.push(key);
+    else if (!own && !memoryIsGone && !report.untold) faults.push(`${key} is neither written nor on the list`);
+  }
+  for (const key of [...lost, ...stale]) if (!memory.has(key)) faults.push(`${key} is on the list, but the original has no such page`);
+}
+
+/**
+ * What a cut takes away: pages without any copy before it, and those with only a copy that has been, or may have been, replaced behind it. The ROMs
+ * themselves are never replaced.
+ */
+export function lostByCut({ pages, memory, units }: Original, cut: number): { lost: Set<string>; stale: Set<string> } {
+  const before = naiveMemory(pages.filter(({ end }) => end <= cut));
+  const final = units.filter(({ name }) => name === 'pgm').length - 1;
+  const isWhole = cut >= (pages.at(-1)?.end ?? 0) + 1;
+  const isOld = ({ pass, key }: NaivePage) => !isWhole && pass < final && !key.startsWith('ROM ');
+  return {
+    lost: new Set([...memory.keys()].filter((key) => !before.has(key))),
+    stale: new Set([...before.values()].filter(isOld).map(({ key }) => key)),
+  };
+}
+
+/** Pages whose bytes in the file, or those of what leads to them, are among `[from, to)`. */
+export function touchedBy({ memory }: Original, from: number, to: number): string[] {
+  return [...memory.values()].filter(({ start, end }) => start < to && end > from).map(({ key }) => key);
+}
