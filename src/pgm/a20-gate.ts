@@ -5,6 +5,8 @@ const A20 = 2 ** 20;
 /** The A20 gates of the CPUs: with its gate off, bit 20 of each address that a CPU puts out is 0. */
 export class A20Gate {
   readonly #off: boolean[] = [];
+  /** The usual case, which is quicker to ask for than each CPU. */
+  isAllOn = true;
 
   isOn(cpu: number): boolean {
     return !this.#off[cpu];
@@ -12,11 +14,13 @@ export class A20Gate {
 
   set(cpu: number, on: boolean): void {
     this.#off[cpu] = !on;
+    this.isAllOn = !this.#off.includes(true);
   }
 
   /** All on, as at power-on. */
   reset(): void {
     this.#off.length = 0;
+    this.isAllOn = true;
   }
 
   /** The address that a CPU's access reaches. */

@@ -105,7 +105,8 @@ export class ShadowCpu {
   /** Host-physical address of a byte where the shadow tables have it already; otherwise -1. Addresses are numbers, as in `Walker`. */
   hostAddress(linear: number, access: number): number {
     // With its A20 gate off a CPU reaches other pages than its tables say.
-    if (!this.paging.memory.a20.isOn(this.id)) return -1;
+    const { a20 } = this.paging.memory;
+    if (!a20.isAllOn && !a20.isOn(this.id)) return -1;
     const { generation } = this.paging.pool;
     const known = this.tlb.find(linear, access, generation);
     if (known >= 0 || this.root === NIL_INDEX || !this.plan) return known;

@@ -1,9 +1,11 @@
+import { PAGE_SHIFT } from '../../../formats/units.ts';
 import { PageFault } from '../page-fault.ts';
 import { RW, US } from '../schemes.ts';
 
 const ENTRIES = 1024;
 const EXECUTABLE = 1;
-const TWO_12 = 4096;
+const CLASS_MASK = ENTRIES - 1;
+const OFFSET_MASK = 2 ** PAGE_SHIFT - 1;
 
 /** Remembers what walks of shadow tables found: one entry for each of 1024 classes of pages. */
 export class Tlb {
@@ -14,17 +16,17 @@ export class Tlb {
 
   /** Host address of a byte, or -1. Entries of other generations don't count. */
   find(linear: number, access: number, generation: number): number {
-    const page = Math.floor(linear / TWO_12);
-    const at = page % ENTRIES;
-    if (this.#pages[at] !== page || this.#generations[at] !== generation || (NEEDS[access] & ~this.#rights[at]) !== 0) return -1;
-    return this.#hosts[at] + (linear - page * TWO_12);
+    const offset = linear & OFFSET_MASK;
+    const at = (linear >>> PAGE_SHIFT) & CLASS_MASK;
+    if (this.#pages[at] !== linear - offset || this.#generations[at] !== generation || (NEEDS[access] & ~this.#rights[at]) !== 0) return -1;
+    return this.#hosts[at] + offset;
   }
 
   put(linear: number, host: number, rights: number, executable: boolean, generation: number): void {
-    const page = Math.floor(linear / TWO_12);
-    const at = page % ENTRIES;
-    this.#pages[at] = page;
-    this.#hosts[at] = host - (linear - page * TWO_12);
+    const offset = linear & OFFSET_MASK;
+    const at = (linear >>> PAGE_SHIFT) & CLASS_MASK;
+    this.#pages[at] = linear - offset;
+    this.#hosts[at] = host - offset;
     this.#rights[at] = (rights & (RW | US)) | (executable ? EXECUTABLE : 0);
     this.#generations[at] = generation;
   }
@@ -34,8 +36,8 @@ export class Tlb {
   }
 
   flushPage(linear: number): void {
-    const page = Math.floor(linear / TWO_12);
-    if (this.#pages[page % ENTRIES] === page) this.#pages[page % ENTRIES] = -1;
+    const at = (linear >>> PAGE_SHIFT) & CLASS_MASK;
+    if (this.#pages[at] === linear - (linear & OFFSET_MASK)) this.#pages[at] = -1;
   }
 }
 
