@@ -60,6 +60,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/poke.ts')).pokeCommand,
   },
   {
+    command: 'stats <file> [pattern]',
+    describe: "Show what guest memory consists of, by the names of VirtualBox's statistics",
+    load: async () => (await import('./commands/stats.ts')).statsCommand,
+  },
+  {
     command: 'walk <file> <addresses..>',
     describe: 'Walk the page tables for virtual addresses',
     load: async () => (await import('./commands/walk.ts')).walkCommand,

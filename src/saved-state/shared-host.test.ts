@@ -40,6 +40,17 @@ function sharingOf(host: HostMemory, ...machines: Machine[]): PageSharing {
   return sharing;
 }
 
+/** From `VBoxManage debugvm VM statistics` of VirtualBox 7.2.22 that had loaded the state, and backs all pages that are not MMIO. */
+const VIRTUALBOX_COUNTS = { cAllPages: 2018, cPureMmioPages: 1, cPrivatePages: 2017 };
+
+it.each(['own-pae.sav', 'own-prot32.sav', 'own-long.sav'])("counts of %s are VirtualBox's", async (name) => {
+  const { statistics } = await loadOn(new HostMemory(), name);
+  const value = (count: string) => statistics.valueOf(`/PGM/Page/${count}`) as number;
+  expect(value('cAllPages')).toBe(VIRTUALBOX_COUNTS.cAllPages);
+  expect(value('cPureMmioPages')).toBe(VIRTUALBOX_COUNTS.cPureMmioPages);
+  expect(value('cPrivatePages') + value('cZeroPages')).toBe(VIRTUALBOX_COUNTS.cPrivatePages);
+});
+
 describe('machines on a shared host', () => {
   it.each([
     ['as one of a host of its own', {}],

@@ -1,0 +1,45 @@
+import type { Argv, CommandModule } from 'yargs';
+import type { StatisticSample, StatisticValue } from '../../src/pgm/statistics/statistic.ts';
+import { loadState } from '../../src/saved-state/load.ts';
+import { type CommonOptions, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import { withSource } from '../input.ts';
+import { table } from '../render.ts';
+
+interface Options extends CommonOptions {
+  file: string;
+  pattern?: string;
+}
+
+export const statsCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .positional('pattern', { type: 'string', describe: 'Which ones: * and ? as usual, | between alternatives; without it those that are not 0' })
+      .example('$0 stats machine.sav', 'What the state holds')
+      .example("$0 stats machine.sav '/PGM/Page/*|/MM/*'", 'All of these, also where they are 0')
+      .epilogue(
+        "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). What only a running machine counts is 0.",
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('stats', [options.file], options, (job) =>
+      withSource(job, async (source) => {
+        const { statistics } = await loadState(source, { signal: job.signal, onProgress: (doing, offset) => job.progress.update(offset, source.size, doing) });
+        const all = statistics.list(options.pattern);
+        const samples = options.pattern === undefined ? all.filter(({ value }) => value !== 0 && textOf(value) !== '0') : all;
+        const rows = samples.map(({ path, value, unit, description }) => [path, typeof value === 'number' ? value : textOf(value), unit, description]);
+        const text = rows.length > 0 ? table(['name', 'value', 'unit', 'meaning'], rows) : 'No statistic has such a name';
+        return { exitCode: ExitCode.OK, result: { statistics: samples.map(described) }, text };
+      }),
+    );
+  },
+};
+
+function described({ path, kind, unit, description, value }: StatisticSample): object {
+  return { path, kind, unit, description, value };
+}
+
+function textOf(value: StatisticValue): string {
+  if (typeof value === 'number') return String(value);
+  return value.periods === 0 ? '0' : `${value.ticks / value.periods} (${value.periods} times, ${value.min} to ${value.max})`;
+}
