@@ -4,7 +4,8 @@ import { bufferSource } from '../binary/source.ts';
 import { UnsupportedError } from '../errors.ts';
 import { MemorySink } from '../testing/memory-sink.ts';
 import type { ContainerFormat } from './container.ts';
-import { type ContainerWriter, createContainer, type NewContainer } from './container-writer.ts';
+import type { ContainerWriter, NewContainer } from './container-writer.ts';
+import { createContainer } from './create-container.ts';
 import { openContainer } from './open.ts';
 import { PayloadReader } from './payload.ts';
 

@@ -1,8 +1,4 @@
-import type { ByteSink, SeekableSink } from '../binary/sink.ts';
-import { UnsupportedError } from '../errors.ts';
 import type { ContainerFormat, ContainerHeader, UnitHeader } from './container.ts';
-import { V1Writer } from './v1-writer.ts';
-import { V2Writer } from './v2-writer.ts';
 
 /** What a unit's header is written from. */
 export type NewUnit = Pick<UnitHeader, 'name' | 'instance' | 'version' | 'pass'>;
@@ -35,16 +31,3 @@ export interface ContainerWriter {
 }
 
 export type Compression = 'lzf' | 'none';
-
-/** @throws UnsupportedError for V1.x on a sink that can't be written out of order */
-export function createContainer(
-  sink: ByteSink | SeekableSink,
-  format: ContainerFormat,
-  header: NewContainer,
-  compression: Compression = 'lzf',
-): ContainerWriter {
-  if (format === '2.0') return new V2Writer(sink, header, compression);
-  if (!('writeAt' in sink))
-    throw new UnsupportedError('needs-file', `Cannot write V${format} to a stream: its header holds the size and CRC of the whole file`);
-  return new V1Writer(sink, format, header, compression);
-}

@@ -5,7 +5,7 @@ import { buildV1, buildV2, type HeaderSpec, literals, randomPage, rawRecord, typ
 import { readStrictly } from '../testing/container-reading.ts';
 import { MemorySink } from '../testing/memory-sink.ts';
 import type { ContainerFormat } from './container.ts';
-import { createContainer } from './container-writer.ts';
+import { createContainer } from './create-container.ts';
 
 // The worked examples of the format notes: whole files, known by length and SHA-256. The test puts them together by hand; readers then have to
 // find in them what they hold.

@@ -4,7 +4,7 @@ import { isRam, PageKind } from '../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../formats/pgm/pgm-reader.ts';
 import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
 import { LOW_HOLE_END, LOW_HOLE_START } from '../../formats/pgm/ranges.ts';
-import { createContainer } from '../../formats/ssm/container-writer.ts';
+import { createContainer } from '../../formats/ssm/create-container.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';

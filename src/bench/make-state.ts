@@ -7,7 +7,7 @@ import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
 import { DEFAULT_RAM_HOLE, LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../formats/pgm/ranges.ts';
 import { pgmVersion } from '../../formats/pgm/versions.ts';
-import { createContainer } from '../../formats/ssm/container-writer.ts';
+import { createContainer } from '../../formats/ssm/create-container.ts';
 import { FOUR_GIB, PAGE_SIZE } from '../../formats/units.ts';
 import { MixedPages } from './mixed-pages.ts';
 

@@ -1,7 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
 import type { ByteSink } from '../../formats/binary/sink.ts';
 import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
-import { type ContainerWriter, createContainer } from '../../formats/ssm/container-writer.ts';
+import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
+import { createContainer } from '../../formats/ssm/create-container.ts';
 import { BUILD_INFO_UNIT } from '../../formats/units/build-info.ts';
 import { CPUM_UNIT, cpumLivePass } from '../../formats/units/cpum.ts';
 import { KIB, PAGE_SIZE } from '../../formats/units.ts';

@@ -1,17 +1,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openFileSink } from '../../../formats/binary/sink.ts';
 import { type ByteSource, openFile } from '../../../formats/binary/source.ts';
 import { UnsupportedError } from '../../../formats/errors.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import { FOUR_GIB } from '../../../formats/units.ts';
 import { compareWithTruth } from '../../testing/against-truth.ts';
+import { convertFile } from '../../testing/convert-file.ts';
 import { forEachSample } from '../../testing/sample-files.ts';
 import { STATES_FOLDER, type Truth } from '../../testing/states.ts';
 import { diffStates } from '../diff.ts';
 import { inspect } from '../inspect.ts';
-import { type ConvertReport, type ConvertRun, convert } from './convert.ts';
+import type { ConvertReport, ConvertRun } from './convert.ts';
 import { deriveLayout, type MachineLayout } from './machine-layout.ts';
 
 // Every container × every pgm version × live and flattened: converted, compared with the truth, and converted back to the start.
@@ -50,14 +50,14 @@ async function tryConversion(name: string, source: ByteSource, truth: Truth, run
   const problems: string[] = [];
   const mayRefuse = refusal(truth, run, live);
   try {
-    const report = await convertTo(there, source, run);
+    const report = await convertFile(source, there, run);
     if (!report.proof?.equal) problems.push(`the proof failed: ${JSON.stringify(report.proof?.differences.slice(0, 3))}`);
     if (mayRefuse) problems.push(`it was not refused (${mayRefuse})`);
     const converted = await openFile(there);
     problems.push(...(await compareWithTruth(converted, truth, { units: false, ranges: (run.pgm ?? 0) >= 10 && truth.pgm.version >= 10 })).differences);
     const { header, pgm } = (await inspect(source)).state;
     const home = { container: header.format, ...(pgm ? { pgm: pgm.version } : {}), allowLoss: true, ...(run.layout ? { layout: run.layout } : {}) };
-    await convertTo(back, converted, home);
+    await convertFile(converted, back, home);
     await converted.close();
     problems.push(...(await differences(source, back, report)));
   } catch (error) {
@@ -70,17 +70,6 @@ async function tryConversion(name: string, source: ByteSource, truth: Truth, run
   if (problems.length === 0) counts.passed++;
   else counts.failed++;
   for (const problem of problems) console.log(`FAILED ${what}: ${problem}`);
-}
-
-async function convertTo(path: string, source: ByteSource, run: ConvertRun): Promise<ConvertReport> {
-  const sink = await openFileSink(path, { force: true });
-  try {
-    const report = await convert(source, sink, run);
-    await sink.commit();
-    return report;
-  } finally {
-    await sink.abort();
-  }
 }
 
 /** What a state that went there and back has lost, but for what the way there has said that it loses. */

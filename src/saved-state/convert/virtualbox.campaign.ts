@@ -1,12 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { openFileSink } from '../../../formats/binary/sink.ts';
 import { openFile } from '../../../formats/binary/source.ts';
 import { UnsupportedError } from '../../../formats/errors.ts';
+import { convertFile } from '../../testing/convert-file.ts';
 import { STATES_FOLDER, samplesIn } from '../../testing/states.ts';
 import { Score, VirtualBox } from '../../testing/virtualbox.ts';
-import { type ConvertRun, convert } from './convert.ts';
+import type { ConvertRun } from './convert.ts';
 
 // npm run test:virtualbox -- convert: hands converted states to the real VirtualBox and compares the memory that it then has.
 // It needs the machines own1, own2, own3 of the bundled states. SAVKIT_VIRTUALBOX_STATES may name more: FILE:MACHINE, separated by commas.
@@ -42,13 +42,10 @@ async function tryState(path: string, machine: string): Promise<void> {
 }
 
 async function tryConversion(path: string, machine: string, run: ConvertRun, truth: string): Promise<void> {
+  const source = await openFile(path);
   try {
     const output = join(folder, `${basename(path)}.converted`);
-    const source = await openFile(path);
-    const sink = await openFileSink(output, { force: true });
-    const { proof } = await convert(source, sink, { ...run, allowLoss: true });
-    await sink.commit();
-    await source.close();
+    const { proof } = await convertFile(source, output, { ...run, allowLoss: true });
     const core = proof?.equal ? await load(output, machine, JSON.stringify(run)) : undefined;
     if (core) await compare(truth, core, `${basename(path)} ${JSON.stringify(run)}`);
     else if (!proof?.equal)
@@ -57,6 +54,8 @@ async function tryConversion(path: string, machine: string, run: ConvertRun, tru
     // A state whose MMIO2 ranges are not mapped does not go into versions 6 to 9 without a layout; saying so is right.
     if (!(error instanceof UnsupportedError)) throw error;
     console.log(`refused: ${basename(path)} ${JSON.stringify(run)}: ${error.message}`);
+  } finally {
+    await source.close();
   }
 }
 
