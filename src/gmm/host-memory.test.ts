@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { AccountPages, HostAccount } from './host-account.ts';
 import { HostMemory, type HostMemoryOptions } from './host-memory.ts';
-import { HOST_MEMORY_CODES, type HostMemoryCode, HostMemoryError } from './host-memory-error.ts';
+import { type HostMemoryCode, HostMemoryError } from './host-memory-error.ts';
 import { CHUNK_ID_SHIFT, LAST_PAGE_ID, offsetInChunk, PAGES_PER_CHUNK } from './page-id.ts';
 
 const PAGES: AccountPages = { base: 4096, shadow: 16, fixed: 16 };
@@ -28,59 +28,87 @@ const chunksOf = (pageIds: Iterable<number>) => [...new Set([...pageIds].map((id
 const page = (host: HostMemory, id: number) => host.chunkBytes(id).subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE);
 
 describe('a refusal', () => {
-  const cases: Record<HostMemoryCode, () => void> = {
-    'invalid-parameter': () => new HostMemory().openAccount().reserve({ base: 0, shadow: 1, fixed: 1 }, 'no-over-commitment', 'low'),
-    'wrong-order': () => allocate(new HostMemory().openAccount(), 1),
-    'no-memory': () => {
-      const { host, account } = oneMachine();
-      host.limitChunks(1);
-      allocate(account, PAGES_PER_CHUNK + 1);
-    },
-    'seed-me': () => allocate(oneMachine({ seeded: true }).account, 1),
-    'global-limit': () => {
-      const host = new HostMemory({ maxPages: 3000 });
-      const [a, b] = [host.openAccount(), host.openAccount()];
-      for (const account of [a, b]) account.reserve({ base: 2000, shadow: 1, fixed: 1 }, 'to-be-decided', 'normal');
-      allocate(a, 2000);
-      allocate(b, 1001);
-    },
-    'account-limit': () => oneMachine().account.allocatePages('shadow', new Uint32Array(17)),
-    'free-too-much': () => {
-      const { account } = oneMachine();
-      account.freePages('base', new Uint32Array([...allocate(account, 1), 5]));
-    },
-    'deflate-too-much': () => oneMachine().account.balloon('deflate', 1),
-    'page-not-found': () => {
-      const { account } = oneMachine();
-      allocate(account, 1);
-      account.freePages('base', new Uint32Array([0x7ff << CHUNK_ID_SHIFT]));
-    },
-    'reservation-declined': () => machineOn(new HostMemory({ maxPages: 4000 })),
-    'page-not-private': () => {
-      const { account } = oneMachine();
-      const [id] = allocate(account, 1);
-      account.sharePage(id);
-      account.sharePage(id);
-    },
-    'page-not-shared': () => {
-      const { account } = oneMachine();
-      account.exchangeForShared(...(allocate(account, 2) as unknown as [number, number]));
-    },
-    'page-already-free': () => {
-      const { account } = oneMachine();
-      const [, id] = allocate(account, 2);
-      account.freePages('base', new Uint32Array([id, id]));
-    },
-    'not-page-owner': () => {
-      const { host, account } = oneMachine();
-      const other = machineOn(host);
-      allocate(other, 1);
-      other.freePages('base', allocate(account, 1));
-    },
+  /** By savkit's code: VirtualBox's, and what provokes it. */
+  const cases: Record<HostMemoryCode, [string, () => void]> = {
+    'invalid-parameter': [
+      'VERR_INVALID_PARAMETER',
+      () => new HostMemory().openAccount().reserve({ base: 0, shadow: 1, fixed: 1 }, 'no-over-commitment', 'low'),
+    ],
+    'wrong-order': ['VERR_WRONG_ORDER', () => allocate(new HostMemory().openAccount(), 1)],
+    'no-memory': [
+      'VERR_NO_MEMORY',
+      () => {
+        const { host, account } = oneMachine();
+        host.limitChunks(1);
+        allocate(account, PAGES_PER_CHUNK + 1);
+      },
+    ],
+    'seed-me': ['VERR_GMM_SEED_ME', () => allocate(oneMachine({ seeded: true }).account, 1)],
+    'global-limit': [
+      'VERR_GMM_HIT_GLOBAL_LIMIT',
+      () => {
+        const host = new HostMemory({ maxPages: 3000 });
+        const [a, b] = [host.openAccount(), host.openAccount()];
+        for (const account of [a, b]) account.reserve({ base: 2000, shadow: 1, fixed: 1 }, 'to-be-decided', 'normal');
+        allocate(a, 2000);
+        allocate(b, 1001);
+      },
+    ],
+    'account-limit': ['VERR_GMM_HIT_VM_ACCOUNT_LIMIT', () => oneMachine().account.allocatePages('shadow', new Uint32Array(17))],
+    'free-too-much': [
+      'VERR_GMM_ATTEMPT_TO_FREE_TOO_MUCH',
+      () => {
+        const { account } = oneMachine();
+        account.freePages('base', new Uint32Array([...allocate(account, 1), 5]));
+      },
+    ],
+    'deflate-too-much': ['VERR_GMM_ATTEMPT_TO_DEFLATE_TOO_MUCH', () => oneMachine().account.balloon('deflate', 1)],
+    'page-not-found': [
+      'VERR_GMM_PAGE_NOT_FOUND',
+      () => {
+        const { account } = oneMachine();
+        allocate(account, 1);
+        account.freePages('base', new Uint32Array([0x7ff << CHUNK_ID_SHIFT]));
+      },
+    ],
+    'reservation-declined': ['VERR_GMM_MEMORY_RESERVATION_DECLINED', () => machineOn(new HostMemory({ maxPages: 4000 }))],
+    'page-not-private': [
+      'VERR_GMM_PAGE_NOT_PRIVATE',
+      () => {
+        const { account } = oneMachine();
+        const [id] = allocate(account, 1);
+        account.sharePage(id);
+        account.sharePage(id);
+      },
+    ],
+    'page-not-shared': [
+      'VERR_GMM_PAGE_NOT_SHARED',
+      () => {
+        const { account } = oneMachine();
+        account.exchangeForShared(...(allocate(account, 2) as unknown as [number, number]));
+      },
+    ],
+    'page-already-free': [
+      'VERR_GMM_PAGE_ALREADY_FREE',
+      () => {
+        const { account } = oneMachine();
+        const [, id] = allocate(account, 2);
+        account.freePages('base', new Uint32Array([id, id]));
+      },
+    ],
+    'not-page-owner': [
+      'VERR_GMM_NOT_PAGE_OWNER',
+      () => {
+        const { host, account } = oneMachine();
+        const other = machineOn(host);
+        allocate(other, 1);
+        other.freePages('base', allocate(account, 1));
+      },
+    ],
   };
 
-  test.each(Object.entries(cases))('%s has its VirtualBox code', (code, provoke) => {
-    expect(provoke).toThrow(expect.objectContaining({ code, vboxCode: HOST_MEMORY_CODES[code as HostMemoryCode] }));
+  test.each(Object.entries(cases).map(([code, [vboxCode, provoke]]) => [vboxCode, code, provoke] as const))('%s is %s', (vboxCode, code, provoke) => {
+    expect(provoke).toThrow(expect.objectContaining({ code, vboxCode }));
     expect(provoke).toThrow(HostMemoryError);
   });
 
