@@ -1,0 +1,84 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { openFileSink } from '../../formats/binary/sink.ts';
+import { openFile } from '../../formats/binary/source.ts';
+import { RunningMachine } from '../running/running-machine.ts';
+import type { WorkloadKind } from '../running/schedule.ts';
+import { extract } from '../saved-state/extract.ts';
+import { loadState } from '../saved-state/load.ts';
+import { saveState } from '../saved-state/save.ts';
+import { verify } from '../saved-state/verify.ts';
+import { STATES_FOLDER, samplesIn } from '../testing/states.ts';
+import { Score, VirtualBox } from '../testing/virtualbox.ts';
+import { liveSave } from './live-save.ts';
+
+// npm run test:virtualbox -- live-save: runs machines of real states with workloads, saves them live, and hands the live states to the real
+// VirtualBox. The memory that it then has is compared with an ELF core of the machine as it stood at the end of the save.
+// It needs the machines own1, own2, own3 of the bundled states. SAVKIT_VIRTUALBOX_STATES may name more: FILE:MACHINE, separated by commas.
+
+const MACHINES: Record<string, string> = { 'own-prot32': 'own1', 'own-pae': 'own2', 'own-long': 'own3', 'own-long-live': 'own3' };
+/** Not alloc: this VirtualBox refuses ballooned pages, as it has no kernel module. Not idle: nothing to see. */
+const WORKLOADS: readonly WorkloadKind[] = ['counter', 'hot', 'random', 'scan'];
+
+const virtualBox = await VirtualBox.find();
+const score = new Score();
+const folder = mkdtempSync(join(tmpdir(), 'savkit-live-save-'));
+try {
+  for (const { path, machine } of states()) for (const kind of WORKLOADS) await tryLiveSave(path, machine, kind);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+score.close();
+
+function states(): { path: string; machine: string }[] {
+  const bundled = samplesIn(STATES_FOLDER).map(({ name, path }) => ({ path, machine: MACHINES[name] }));
+  const more = process.env.SAVKIT_VIRTUALBOX_STATES?.split(',').map((entry) => ({ path: entry.split(':')[0], machine: entry.split(':')[1] })) ?? [];
+  return [...bundled, ...more];
+}
+
+async function tryLiveSave(path: string, machineName: string, kind: WorkloadKind): Promise<void> {
+  const what = `${basename(path)} with ${kind}`;
+  const source = await openFile(path);
+  const machine = await loadState(source);
+  await source.close();
+  const running = RunningMachine.of(machine, { kind, rate: 4000, patternSize: 256 });
+  running.runSteps(200);
+  running.resume();
+  const live = join(folder, 'live.sav');
+  const passes = await write(live, async (sink) => (await liveSave(running, sink, { leaveSuspended: true })).passes.length);
+  if (!score.check(`${what}: self-check`, running.selfCheck().faults.length === 0)) return;
+  if (!score.check(`${what}: verify, ${passes} passes`, (await checked(live)) === 'whole')) return;
+  const truth = await coreOf(running);
+  const core = join(folder, 'virtualbox.elf');
+  rmSync(core, { force: true });
+  const { ok, output } = await virtualBox.run('load-state.sh', [live, machineName, '--core', core]);
+  if (!score.check(`${what}: VirtualBox loads it`, ok, output.split('\n')[0])) return;
+  const compared = await virtualBox.run('corecmp.py', [truth, core, '--registers']);
+  score.check(`${what}: VirtualBox has the memory and registers of the machine as it stood`, compared.ok, compared.output);
+}
+
+/** An ELF core of a machine that stands. */
+async function coreOf(running: RunningMachine): Promise<string> {
+  const plain = join(folder, 'plain.sav');
+  await write(plain, (sink) => saveState(running.machine, sink));
+  const core = join(folder, 'truth.elf');
+  const source = await openFile(plain);
+  await write(core, (sink) => extract(source, sink, { format: 'elf' }));
+  await source.close();
+  return core;
+}
+
+async function write<T>(path: string, use: (sink: Awaited<ReturnType<typeof openFileSink>>) => Promise<T>): Promise<T> {
+  const sink = await openFileSink(path, { force: true });
+  const value = await use(sink);
+  await sink.commit();
+  return value;
+}
+
+async function checked(path: string): Promise<string> {
+  const source = await openFile(path);
+  const { verdict } = await verify(source);
+  await source.close();
+  return verdict;
+}
