@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Ajv } from 'ajv';
+import { afterAll, describe, expect, it } from 'vitest';
+import { runSavkit } from './testing/run-savkit.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-run-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const schema = JSON.parse(readFileSync(new URL('./output.schema.json', import.meta.url), 'utf8')) as object;
+const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
+const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+
+async function json(...args: string[]) {
+  const { stdout, exitCode } = await runSavkit([...args, '--json']);
+  const document = JSON.parse(stdout.toString());
+  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
+  return { exitCode, ...document.files[0] };
+}
+
+/** Starts a machine in a process of its own; gives its socket once that is open, and what the process said at its end. */
+async function start(
+  ...args: string[]
+): Promise<{ socket: string; ended: Promise<{ exitCode: number | null; events: Record<string, unknown>[] }>; kill: (signal: NodeJS.Signals) => void }> {
+  const socket = join(folder, `${Math.random().toString(36).slice(2)}.sock`);
+  const child = spawn(process.execPath, [main, 'run', ...args, '--socket', socket, '--ndjson'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  const ready = new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk;
+      if (output.includes('"event":"running"')) resolve();
+    });
+  });
+  const events = () =>
+    output
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+  const ended = new Promise<{ exitCode: number | null; events: Record<string, unknown>[] }>((resolve) =>
+    child.on('close', (exitCode) => resolve({ exitCode, events: events() })),
+  );
+  await Promise.race([ready, ended]);
+  return { socket, ended, kill: (signal) => child.kill(signal) };
+}
+
+describe('savkit run', () => {
+  it('runs, is saved live and plain from another process, and goes on from both files', async () => {
+    const { socket, ended } = await start('--ram', '16M', '--workload', 'random', '--rate', '3000');
+    const live = join(folder, 'live.sav');
+    const plain = join(folder, 'plain.sav');
+    const saved = await json('live-save', socket, live);
+    expect(saved.result.passes.at(-1)).toMatchObject({ pass: 'final', dirtyPages: 0 });
+    expect((await json('control', socket, 'save', plain)).result).toMatchObject({ path: plain });
+    expect((await json('control', socket, 'status')).result).toMatchObject({ state: 'running', faults: 0 });
+    expect((await json('control', socket, 'check')).result.faults).toEqual([]);
+    expect((await runSavkit(['control', socket, 'stop'])).exitCode).toBe(0);
+    const { exitCode, events } = await ended;
+    expect(exitCode).toBe(0);
+    expect(events.at(-1)).toMatchObject({ event: 'end', command: 'run', exitCode: 0 });
+    expect(existsSync(socket)).toBe(false);
+    for (const path of [live, plain]) {
+      expect((await json('verify', path)).result.verdict).toBe('whole');
+      const again = await json('run', path, '--for', '0.2');
+      expect(again).toMatchObject({ exitCode: 0, result: { workload: { kind: 'random' }, state: 'off', check: { faults: [] } } });
+      expect(again.result.check.steps).toBeGreaterThan(500);
+    }
+  });
+
+  it('ends with 130, its socket removed, on a signal', async () => {
+    const { socket, ended, kill } = await start('--ram', '4M', '--workload', 'counter');
+    kill('SIGINT');
+    expect((await ended).exitCode).toBe(130);
+    expect(existsSync(socket)).toBe(false);
+  });
+
+  it('records a trace and replays it', async () => {
+    const trace = join(folder, 'trace');
+    const recorded = await json('run', '--ram', '4M', '--workload', 'hot', '--pages', '20', '--for', '0.3', '--record', trace);
+    expect(recorded.exitCode).toBe(0);
+    expect(readFileSync(trace, 'utf8').split('\n')[0]).toContain('"format":"savkit-trace/1"');
+    expect(await json('run', '--ram', '4M', '--workload', 'trace', '--trace', trace, '--for', '0.3')).toMatchObject({
+      exitCode: 0,
+      result: { check: { faults: [] } },
+    });
+  });
+
+  it.each([
+    [['run'], 'give a saved state'],
+    [['run', '--ram', '4M', '--rate', '5'], 'which --workload?'],
+    [['live-save', '/no/machine.sock', 'x.sav'], 'there is no control socket'],
+  ])('%j is refused as wrong usage', async (args, why) => {
+    const { exitCode, stderr } = await runSavkit(args);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining(why) });
+  });
+
+  it('refuses a trace that is none with 1', async () => {
+    const path = join(folder, 'no-trace');
+    writeFileSync(path, 'hello');
+    expect((await runSavkit(['run', '--ram', '4M', '--workload', 'trace', '--trace', path])).exitCode).toBe(1);
+  });
+});
