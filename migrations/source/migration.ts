@@ -23,8 +23,7 @@ export function newMigrationId(): string {
 }
 
 const RESUME_WITHIN_MS = 60_000;
-/** Waits between attempts to get a link back, in ms; the last one repeats. */
-const RETRY_AFTER = [100, 300, 1000, 2000, 5000];
+const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
 
 /**
  * Moves a running machine to a target. When this resolves, the machine either runs there (`handed-over`: it is released here), or goes on here
@@ -127,7 +126,8 @@ export class SourceMigration {
         lostAt ||= performance.now();
         const hasTime = performance.now() - lostAt < (this.options.resumeWithinMs ?? RESUME_WITHIN_MS);
         if (!(error instanceof LinkError) || this.#attempt === 0 || !hasTime || this.options.signal?.aborted) throw error;
-        const retryInMs = RETRY_AFTER[Math.min(failures++, RETRY_AFTER.length - 1)];
+        const { retryAfterMs = RETRY_AFTER_MS } = this.options;
+        const retryInMs = retryAfterMs[Math.min(failures++, retryAfterMs.length - 1)];
         this.tell({ event: 'link-lost', message: error.message, retryInMs });
         await setTimeout(retryInMs, undefined, this.options.signal ? { signal: this.options.signal } : {}).catch(() => {});
       }

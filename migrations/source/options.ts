@@ -20,6 +20,8 @@ export interface MigrateOptions {
   proof?: 'auto' | 'full' | 'audited';
   /** How long to try to get a broken link back, in ms; 60,000 by default. */
   resumeWithinMs?: number;
+  /** Waits between attempts to get a link back, in ms; the last one repeats. */
+  retryAfterMs?: readonly number[];
   timeOuts?: TimeOuts;
   /** Cancels, unless the machine was handed over already. */
   signal?: AbortSignal;

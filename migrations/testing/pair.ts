@@ -8,6 +8,7 @@ import type { MigrateOptions } from '../source/options.ts';
 import { type ReceiveEvent, Receiver } from '../target/receiver.ts';
 import type { TimeOuts } from '../wire/limits.ts';
 import { PlainHost } from './plain-machine.ts';
+import { type Tap, tappedPair } from './wire-tap.ts';
 
 export const SHORT: TimeOuts = { frame: 2000, hello: 1000, beat: 200 };
 
@@ -23,8 +24,8 @@ export class Pair {
   receiver!: Receiver;
   /** Connections made so far. */
   links = 0;
-  /** Changes what goes over a link: both ends, the source's first. */
-  tamper: ((source: Duplex, target: Duplex, link: number) => [Duplex, Duplex]) | undefined;
+  /** Sees, changes or cuts what goes over links. */
+  tap: Tap | undefined;
 
   static async create({ host, ...options }: { keepMs?: number; host?: TargetHost } = {}): Promise<Pair> {
     const pair = new Pair();
@@ -38,12 +39,11 @@ export class Pair {
   }
 
   readonly connect = async (): Promise<Duplex> => {
-    const [a, b] = duplexPair();
-    const [source, target] = this.tamper?.(a, b, this.links) ?? [a, b];
+    const [source, target] = this.tap ? tappedPair(this.tap, this.links) : duplexPair();
     this.links++;
     // A pair in memory does not tell its other end that it is gone, as a socket does.
-    a.on('close', () => b.destroy());
-    b.on('close', () => a.destroy());
+    source.on('close', () => target.destroy());
+    target.on('close', () => source.destroy());
     this.receiver.accept(target, `link ${this.links}`);
     return source;
   };
@@ -55,7 +55,8 @@ export class Pair {
       log: this.sourceLog,
       limits: this.limits,
       timeOuts: SHORT,
-      resumeWithinMs: 5000,
+      resumeWithinMs: 3000,
+      retryAfterMs: [5],
       onEvent: (event) => this.events.push(event),
       ...options,
     });

@@ -1,0 +1,44 @@
+import { type Duplex, duplexPair } from 'node:stream';
+import { FRAME_HEADER_SIZE, type FrameName } from '../wire/frames.ts';
+import { readFrameHeader } from '../wire/payload.ts';
+
+export type From = 'source' | 'target';
+/** What becomes of a frame: it passes, something else takes its place, or the link ends before or behind it. */
+export type Fate = 'pass' | 'cut-before' | 'cut-after' | Uint8Array;
+export type Tap = (from: From, name: FrameName, frame: Uint8Array, link: number) => Fate;
+
+/** Two ends of a link whose frames go through a tap. */
+export function tappedPair(tap: Tap, link: number): [Duplex, Duplex] {
+  const [source, nearSource] = duplexPair();
+  const [target, nearTarget] = duplexPair();
+  const cut = () => {
+    for (const end of [source, nearSource, target, nearTarget]) end.destroy();
+  };
+  carry(nearSource, nearTarget, (name, frame) => tap('source', name, frame, link), cut);
+  carry(nearTarget, nearSource, (name, frame) => tap('target', name, frame, link), cut);
+  for (const end of [source, target]) end.on('close', cut);
+  return [source, target];
+}
+
+function carry(from: Duplex, to: Duplex, fateOf: (name: FrameName, frame: Uint8Array) => Fate, cut: () => void): void {
+  let held = Buffer.alloc(0);
+  from.on('error', cut);
+  from.on('end', () => to.end());
+  from.on('data', (chunk: Buffer) => {
+    held = Buffer.concat([held, chunk]);
+    while (held.length >= FRAME_HEADER_SIZE) {
+      const { name, length } = readFrameHeader(held);
+      if (held.length < FRAME_HEADER_SIZE + length) return;
+      const frame = held.subarray(0, FRAME_HEADER_SIZE + length);
+      held = held.subarray(FRAME_HEADER_SIZE + length);
+      const fate = fateOf(name, frame);
+      if (fate === 'cut-before') return cut();
+      if (!to.destroyed) to.write(fate instanceof Uint8Array ? fate : Buffer.from(frame));
+      // What was written is to arrive first.
+      if (fate === 'cut-after') {
+        setImmediate(() => setImmediate(cut));
+        return;
+      }
+    }
+  });
+}
