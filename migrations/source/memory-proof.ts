@@ -10,6 +10,9 @@ import { type Frame, readHashes, readHead } from '../wire/payload.ts';
 /** Pages named in the report; all are counted. */
 const NAMED = 16;
 
+/** How often it is looked whether a page that has changed was noted after all. */
+const MAX_TRIES = 20;
+
 /** Finds pages of which the target does not have what the machine has, whatever the dirty tracking says. */
 export class MemoryProof {
   readonly report: ProofReport;
@@ -29,8 +32,9 @@ export class MemoryProof {
   /** With the machine running: pages that changed although nothing noted a write. */
   async audit(pending: PageSet): Promise<PageSet> {
     const changed = await this.#compareMemory(true);
-    // What was written while we looked is noted by now.
     await this.#machine.takeDirty(pending);
+    // A page that is written just while the dirty ones are gathered is named the next time.
+    for (let tries = 0; tries < MAX_TRIES && hasOthers(changed, pending); tries++) await this.#machine.takeDirty(pending);
     return this.#nameLost(changed, pending);
   }
 
@@ -92,4 +96,10 @@ export class MemoryProof {
     this.report.lostPages++;
     if (this.report.lost.length < NAMED) this.report.lost.push(this.#space.nameOf(page));
   }
+}
+
+/** Whether a set has pages that another one lacks. */
+function hasOthers(pages: PageSet, known: PageSet): boolean {
+  for (let page = pages.next(0); page < pages.pageCount; page = pages.next(page + 1)) if (!known.has(page)) return true;
+  return false;
 }

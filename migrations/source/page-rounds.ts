@@ -118,7 +118,9 @@ export class PageRounds {
     if (this.#compression !== 'auto') return;
     const { pages, bytes } = encoder.counts;
     if (pages[PageCodec.ZSTD] > 0) this.#ratio = bytes[PageCodec.ZSTD] / (pages[PageCodec.ZSTD] * PAGE_SIZE);
-    encoder.compress = chooseCompression({ compresses: encoder.compress, waitingShare: this.#meter.waitingShare, ratio: this.#ratio });
+    const { waitingShare } = this.#meter;
+    const rate = this.#meter.rate(Number.POSITIVE_INFINITY);
+    encoder.compress = chooseCompression({ compresses: encoder.compress, waitingShare, ratio: this.#ratio, rate });
   }
 }
 
