@@ -28,6 +28,7 @@ export const receiveCommand: CommandModule<object, Options> = {
       .option('max-memory', { type: 'string', requiresArg: true, describe: 'Most memory of a machine; default: 80 % of what is free' })
       .option('keep-for', { type: 'number', default: 600, describe: 'Seconds to keep what has come when the link is lost' })
       .option('run-for', { type: 'number', requiresArg: true, describe: 'Seconds to run the machine; default: until Ctrl-C' })
+      .option('control', { type: 'string', requiresArg: true, describe: 'Where to open a control socket for the machine that has come' })
       .option('records', { type: 'string', requiresArg: true, default: defaultRecordFolder(), describe: 'Folder for what is decided' })
       .option('wait', { type: 'number', default: 300, describe: 'Seconds to wait for a source; 0 for ever' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })

@@ -4,7 +4,7 @@ import { openFileSink } from '../../formats/binary/sink.ts';
 import { liveSave } from '../../src/live-save/live-save.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
-import { carryOut, type MigrateRequest } from '../migration/carry-out.ts';
+import { carryOut, changeLimits, type ForetellRequest, foretell, type MigrateRequest } from '../migration/carry-out.ts';
 import { type TeleportRequest, teleport } from '../teleporter/teleport.ts';
 import type { ControlCommand, ControlRequest } from './protocol.ts';
 
@@ -43,6 +43,8 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
   'live-save': saveLive,
   migrate: ({ name, running }, { request }, onEvent, signal) =>
     carryOut(request as MigrateRequest, { name, machine: running.machine, running }, ({ event, ...data }) => onEvent(event, data), signal),
+  limits: ({ running }, { request }) => changeLimits(running.machine, request as Partial<MigrateRequest['limits']>),
+  foretell: ({ name, running }, { request }) => foretell({ name, machine: running.machine, running }, request as ForetellRequest),
   teleport: ({ running }, { request }, onEvent, signal) => teleport(request as TeleportRequest, running, onEvent, signal),
 };
 

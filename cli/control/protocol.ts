@@ -27,6 +27,8 @@ const COMMANDS = {
   save: { path: 'string', force: 'boolean?' },
   'live-save': { path: 'string', force: 'boolean?', maxDowntimeMs: 'number?', stay: 'boolean?' },
   migrate: { request: 'object' },
+  limits: { request: 'object' },
+  foretell: { request: 'object' },
   teleport: { request: 'object' },
 } as const satisfies Record<string, Record<string, FieldKind | `${FieldKind}?`>>;
 

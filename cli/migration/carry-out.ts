@@ -1,3 +1,5 @@
+import { UsageError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
 import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
 import { DecisionFile } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
@@ -40,7 +42,7 @@ export function limitsOf(limits: MigrateRequest['limits']): MigrationLimits {
 
 /**
  * Migrates a machine of this process.
- * @param limits may be changed while it runs
+ * @param stopAsking see `MigrateOptions`; without it a machine whose fate is unknown stands still until it is known
  * @throws SavkitError when the target can't be reached, or refuses: the machine runs on here
  */
 export async function carryOut(
@@ -48,23 +50,52 @@ export async function carryOut(
   own: OwnMachine,
   onEvent: (event: MigrationEvent) => void,
   signal: AbortSignal,
-  limits: MigrationLimits = limitsOf(request.limits),
+  stopAsking?: AbortSignal,
 ): Promise<MigrationReport> {
+  const limits = limitsOf(request.limits);
   const { streams, compression, proof, resumeWithinMs, records } = request;
   const endpoint = parseEndpoint(request.to);
   const trust: Trust = request.trust.kind === 'code' ? { kind: 'code', key: Buffer.from(request.trust.key, 'hex') } : request.trust;
   await ensureFolder(records);
   const migration = newMigrationId();
   const log = new DecisionFile(records, { side: 'source', migration, machine: own.name, peer: endpointText(endpoint) });
-  const connect = () => connectToTarget(endpoint, trust, signal);
-  return migrate(new DepartingMachine(own.name, own.machine, own.running), {
-    ...{ connect, migration, log, limits, streams, compression, proof, resumeWithinMs, signal, onEvent },
-  });
+  const connect = (abort?: AbortSignal) => connectToTarget(endpoint, trust, abort);
+  underWay.set(own.machine, limits);
+  try {
+    return await migrate(new DepartingMachine(own.name, own.machine, own.running), {
+      ...{ connect, migration, log, limits, streams, compression, proof, resumeWithinMs, signal, onEvent },
+      ...(stopAsking ? { stopAsking } : {}),
+    });
+  } finally {
+    underWay.delete(own.machine);
+  }
 }
 
-/** Measures a machine that runs on, and foretells its migration over a link of so many bytes per second. */
-export async function foretell(own: OwnMachine, limits: MigrationLimits, rate: number, compress: boolean): Promise<Forecast & { dirtyRate: number }> {
+/** Limits of migrations under way. */
+const underWay = new WeakMap<Machine, MigrationLimits>();
+
+/** Changes limits of the migration of a machine while it runs; gives all of them. @throws UsageError when there is none, or for what is no limit */
+export function changeLimits(machine: Machine, changes: Partial<MigrateRequest['limits']>): MigrationLimits {
+  const limits = underWay.get(machine);
+  if (!limits) throw new UsageError('no-migration', 'Cannot change limits: the machine is not being migrated');
+  for (const [key, value] of Object.entries(changes)) {
+    const isNumber = typeof value === 'number' ? value >= 0 : value === null;
+    const fits = key === 'onTimeLimit' ? ['cancel', 'force', 'throttle'].includes(String(value)) : key in limits && isNumber;
+    if (!fits) throw new UsageError('bad-limit', `Cannot change limit ${key} to ${value}`);
+  }
+  return Object.assign(limits, limitsOf(changes as MigrateRequest['limits']));
+}
+
+export interface ForetellRequest {
+  limits: MigrateRequest['limits'];
+  /** Bytes per second that the link is expected to take. */
+  rate: number;
+  compress: boolean;
+}
+
+/** Measures a machine that runs on, and foretells its migration. */
+export async function foretell(own: OwnMachine, { limits, rate, compress }: ForetellRequest): Promise<Forecast & { dirtyRate: number }> {
   const figures = await measureMachine(new DepartingMachine(own.name, own.machine, own.running), rate, compress);
   const last = figures.curve[figures.curve.length - 1];
-  return { ...forecast(figures, limits), dirtyRate: (last.pages * 4096 * 1000) / last.ms };
+  return { ...forecast(figures, limitsOf(limits)), dirtyRate: (last.pages * PAGE_SIZE * 1000) / last.ms };
 }

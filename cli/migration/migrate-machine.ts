@@ -5,26 +5,29 @@ import type { MigrationEvent, MigrationReport } from '../../migrations/report.ts
 import { loadState } from '../../src/saved-state/load.ts';
 import { parseAddress } from '../address.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
+import { askMachine } from '../control/control-client.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
-import { carryOut, foretell, limitsOf, type MigrateRequest, type OwnMachine } from './carry-out.ts';
+import { printable } from '../render.ts';
+import { carryOut, foretell, type MigrateRequest, type OwnMachine } from './carry-out.ts';
 import { forecastText, reportText, tellEvent } from './migration-text.ts';
 import { sourceTrust, type TrustOptions } from './trust-options.ts';
 
 export interface MigrateMachineOptions extends CommonOptions, TrustOptions {
   to?: string;
-  maxDowntime: number;
-  stalledDowntime: number;
+  maxDowntime?: number;
+  stalledDowntime?: number;
   bandwidth?: string;
-  timeLimit: number;
-  onTimeLimit: 'cancel' | 'force' | 'throttle';
+  timeLimit?: number;
+  onTimeLimit?: 'cancel' | 'force' | 'throttle';
   streams: number;
   compression: 'auto' | 'always' | 'never';
   proof: 'auto' | 'full' | 'audited';
   resumeWithin: number;
   records: string;
   dryRun: boolean;
+  change: boolean;
 }
 
 /** A gigabit link, less what TCP takes. */
@@ -32,17 +35,43 @@ const ASSUMED_RATE = 117e6;
 
 /** Migrates a machine that another process runs, or one from a saved state, which is loaded for it. */
 export async function migrateMachine(options: MigrateMachineOptions, job: Job): Promise<Outcome> {
-  if (await isSocket(job.file)) throw new UsageError('not-yet', 'Cannot migrate: not connected yet');
+  if (await isSocket(job.file)) return migrateRunning(options, job);
+  if (options.change) throw new UsageError('usage', 'Cannot change limits: expected the control socket of a machine that is being migrated');
   const machine = await withInput(job.file, (source) => loadState(source, { signal: job.signal }));
   const own: OwnMachine = { name: job.file, machine };
   if (options.dryRun) return foretellOutcome(own, options);
   const report = new LiveReport(options);
   const request = await requestOf(options);
   try {
-    return outcomeOf(await carryOut(request, own, (event: MigrationEvent) => tellEvent(report, event), job.signal), options);
+    return outcomeOf(await carryOut(request, own, (event) => tellEvent(report, event), job.signal, job.signal), options);
   } finally {
     report.stop();
   }
+}
+
+/** The process that runs the machine does the work; this one shows it. */
+async function migrateRunning(options: MigrateMachineOptions, { file, signal }: Job): Promise<Outcome> {
+  if (options.dryRun || options.change) return askOnce(options, file, signal);
+  const report = new LiveReport(options);
+  try {
+    const request = await requestOf(options);
+    const onEvent = (event: string, data: object) => tellEvent(report, { event, ...data } as MigrationEvent);
+    return outcomeOf((await askMachine(file, { command: 'migrate', request }, onEvent, signal)) as unknown as MigrationReport, options);
+  } finally {
+    report.stop();
+  }
+}
+
+async function askOnce(options: MigrateMachineOptions, file: string, signal: AbortSignal): Promise<Outcome> {
+  const limits = wishedLimits(options);
+  if (options.change) {
+    const now = (await askMachine(file, { command: 'limits', request: givenLimits(options) }, () => {}, signal)) as object;
+    return { exitCode: ExitCode.OK, result: { action: 'change', limits: now }, text: `${printable(file)}: limits are ${JSON.stringify(now)}` };
+  }
+  const rate = limits.bandwidth ?? ASSUMED_RATE;
+  const request = { limits, rate, compress: options.compression !== 'never' };
+  const told = (await askMachine(file, { command: 'foretell', request }, () => {}, signal)) as unknown as Awaited<ReturnType<typeof foretell>>;
+  return { exitCode: ExitCode.OK, result: { action: 'dry-run', machine: file, rate, ...told }, text: forecastText(file, told, rate) };
 }
 
 export async function requestOf(options: MigrateMachineOptions): Promise<MigrateRequest> {
@@ -54,15 +83,19 @@ export async function requestOf(options: MigrateMachineOptions): Promise<Migrate
   return { to, trust: sent, records, streams, compression, proof, resumeWithinMs: resumeWithin * 1000, limits: wishedLimits(options) };
 }
 
-function wishedLimits({ maxDowntime, stalledDowntime, bandwidth, timeLimit, onTimeLimit }: MigrateMachineOptions): MigrateRequest['limits'] {
+/** The limits that were given; JSON knows no infinity. */
+function givenLimits({ maxDowntime, stalledDowntime, bandwidth, timeLimit, onTimeLimit }: MigrateMachineOptions): Partial<MigrateRequest['limits']> {
   return {
-    ...DEFAULT_LIMITS,
-    maxDowntimeMs: maxDowntime,
-    stalledDowntimeMs: Math.max(maxDowntime, stalledDowntime),
-    bandwidth: bandwidth === undefined ? null : parseAddress(bandwidth),
-    timeLimitMs: timeLimit === 0 ? null : timeLimit * 1000,
-    onTimeLimit,
+    ...(maxDowntime === undefined ? {} : { maxDowntimeMs: maxDowntime }),
+    ...(stalledDowntime === undefined ? {} : { stalledDowntimeMs: stalledDowntime }),
+    ...(bandwidth === undefined ? {} : { bandwidth: parseAddress(bandwidth) }),
+    ...(timeLimit === undefined ? {} : { timeLimitMs: timeLimit === 0 ? null : timeLimit * 1000 }),
+    ...(onTimeLimit === undefined ? {} : { onTimeLimit }),
   };
+}
+
+function wishedLimits(options: MigrateMachineOptions): MigrateRequest['limits'] {
+  return { ...DEFAULT_LIMITS, bandwidth: null, ...givenLimits(options) };
 }
 
 export function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }): Outcome {
@@ -71,9 +104,9 @@ export function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }
 }
 
 async function foretellOutcome(own: OwnMachine, options: MigrateMachineOptions): Promise<Outcome> {
-  const limits = limitsOf(wishedLimits(options));
-  const rate = Number.isFinite(limits.bandwidth) ? limits.bandwidth : ASSUMED_RATE;
-  const forecast = await foretell(own, limits, rate, options.compression !== 'never');
+  const limits = wishedLimits(options);
+  const rate = limits.bandwidth ?? ASSUMED_RATE;
+  const forecast = await foretell(own, { limits, rate, compress: options.compression !== 'never' });
   return { exitCode: ExitCode.OK, result: { action: 'dry-run', machine: own.name, rate, ...forecast }, text: forecastText(own.name, forecast, rate) };
 }
 

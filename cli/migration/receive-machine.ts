@@ -8,8 +8,10 @@ import { type ReceiveEvent, Receiver } from '../../migrations/target/receiver.ts
 import { Gate } from '../../migrations/trust/gate.ts';
 import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-machine.ts';
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
+import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { parseAddress } from '../address.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
+import { keepRunning } from '../control/keep-running.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LiveReport } from '../live-report.ts';
 import { bad, good, indent, printable, sizeText } from '../render.ts';
@@ -22,6 +24,7 @@ export interface ReceiveMachineOptions extends CommonOptions, TrustOptions {
   wait: number;
   keepFor: number;
   runFor?: number;
+  control?: string;
   records: string;
 }
 
@@ -42,7 +45,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
       report.note('listening', `Waiting for a machine on ${at}`, { at });
       if (shownCode !== undefined) report.note('code', `Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
       const machine = await awaitMachine(receiver, options.wait, signal);
-      return await runMachine(machine, options, signal);
+      return await runMachine(machine, options, report, signal);
     } finally {
       await receiver.close();
       gate.close();
@@ -83,13 +86,9 @@ async function awaitMachine(receiver: Receiver, wait: number, signal: AbortSigna
 }
 
 /** The machine runs until it is stopped; then it says whether its memory is what its workload left there. */
-async function runMachine({ machine, running }: ArrivingMachine, { runFor, quiet }: ReceiveMachineOptions, signal: AbortSignal): Promise<Outcome> {
-  const interrupted = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-  const timer = new AbortController();
-  const time = runFor === undefined ? [] : [setTimeout(runFor * 1000, undefined, { signal: timer.signal }).catch(() => {})];
-  if (!signal.aborted && (running || runFor !== undefined)) await Promise.race([interrupted, ...time, ...(running ? [running.ended] : [])]);
-  timer.abort();
-  if (running?.state === 'running') running.pause();
+async function runMachine({ machine, running }: ArrivingMachine, options: ReceiveMachineOptions, report: LiveReport, signal: AbortSignal): Promise<Outcome> {
+  const { quiet } = options;
+  if (running) await untilItEnds(running, options, report, signal);
   const check = running?.selfCheck();
   const faults = check?.faults.length ?? 0;
   const result = {
@@ -108,6 +107,25 @@ async function runMachine({ machine, running }: ArrivingMachine, { runFor, quiet
       : [indent('it holds no workload, so there is nothing to run')]),
   ];
   return { exitCode: faults === 0 ? ExitCode.OK : ExitCode.BAD_FILE, result, text: quiet && faults === 0 ? '' : text.join('\n') };
+}
+
+/** Runs a machine until it is off, is handed over, its time is over, or a signal ends it. */
+async function untilItEnds(running: RunningMachine, { runFor, control }: ReceiveMachineOptions, report: LiveReport, signal: AbortSignal): Promise<void> {
+  const stop = new AbortController();
+  const timer = runFor === undefined ? undefined : globalThis.setTimeout(() => stop.abort(), runFor * 1000);
+  const ended = AbortSignal.any([signal, stop.signal]);
+  try {
+    if (control !== undefined) {
+      const onReady = () => report.note('control', `Control socket ${control}`, { socket: control });
+      const failure = await keepRunning({ name: 'received', running }, { socket: control, signal: ended, onReady });
+      if (failure) throw failure;
+      return;
+    }
+    await Promise.race([running.ended, new Promise<void>((resolve) => ended.addEventListener('abort', () => resolve(), { once: true }))]);
+    if (running.state === 'running') running.pause();
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function tell(report: LiveReport, event: ReceiveEvent): void {

@@ -135,8 +135,8 @@ export class SourceMigration {
   }
 
   async #attemptOnce(onConnected: () => void): Promise<void> {
-    const { connect, streams = 1, migration, timeOuts = TIME_OUTS } = this.options;
-    const linkOptions = { connect, streams, zstd: this.zstd !== undefined, timeOuts, migration };
+    const { connect, signal, streams = 1, migration, timeOuts = TIME_OUTS } = this.options;
+    const linkOptions = { connect, signal, streams, zstd: this.zstd !== undefined, timeOuts, migration };
     const link = await SourceLink.open(linkOptions, this.#attempt + 1, this.machine, this.sent.hashes, this.meter);
     this.#attempt++;
     onConnected();
@@ -168,9 +168,9 @@ export class SourceMigration {
 
   /** The decision is written down, but the target's answer is missing. */
   async #askTarget(error: SavkitError): Promise<void> {
-    const { connect, migration, timeOuts = TIME_OUTS, log, signal } = this.options;
+    const { connect, migration, timeOuts = TIME_OUTS, log, stopAsking: signal } = this.options;
     this.tell({ event: 'link-lost', message: error.message, retryInMs: 0 });
-    const linkOptions = { connect, streams: 1, zstd: false, timeOuts, migration };
+    const linkOptions = { connect, signal, streams: 1, zstd: false, timeOuts, migration };
     const answer = await askUntilDecided(linkOptions, { log, signal, nextAttempt: () => ++this.#attempt });
     if (answer === 'started') return this.finish();
     if (answer === 'gave-up') return this.#keep(new SavkitError('target-gave-up', 'The target never ran the machine'));

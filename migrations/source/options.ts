@@ -6,7 +6,7 @@ import type { TimeOuts } from '../wire/limits.ts';
 
 export interface MigrateOptions {
   /** Opens a connection to the target; called again after a broken link, and for each further stream. */
-  connect: () => Promise<Duplex>;
+  connect: (signal?: AbortSignal) => Promise<Duplex>;
   /** 16 bytes as hexadecimal text, never used before. */
   migration: string;
   /** Where the decision is written down before it is acted on. */
@@ -25,5 +25,7 @@ export interface MigrateOptions {
   timeOuts?: TimeOuts;
   /** Cancels, unless the machine was handed over already. */
   signal?: AbortSignal;
+  /** Ends the asking after a link that broke behind the decision; without it, it goes on until there is an answer. */
+  stopAsking?: AbortSignal;
   onEvent?: (event: MigrationEvent) => void;
 }

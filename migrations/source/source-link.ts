@@ -15,7 +15,8 @@ import type { RateMeter } from './rate-meter.ts';
 
 export interface LinkOptions {
   /** Opens a connection to the target, with whatever trust there is. @throws EnvironmentError */
-  connect: () => Promise<Duplex>;
+  connect: (signal?: AbortSignal) => Promise<Duplex>;
+  signal?: AbortSignal | undefined;
   streams: number;
   zstd: boolean;
   timeOuts: TimeOuts;
@@ -48,7 +49,7 @@ export class SourceLink {
    * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, FormatError
    */
   static async open(options: LinkOptions, attempt: number, machine: SourceMachine, hashes: PageHashes, meter: RateMeter): Promise<SourceLink> {
-    const channel = new FrameChannel(await options.connect(), options.timeOuts);
+    const channel = new FrameChannel(await options.connect(options.signal), options.timeOuts);
     try {
       await sayHello(channel, options, attempt);
       const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
@@ -67,7 +68,7 @@ export class SourceLink {
 
   /** Connects only to ask what has become of the machine. */
   static async inquire(options: LinkOptions, attempt: number): Promise<FrameChannel> {
-    const channel = new FrameChannel(await options.connect(), options.timeOuts);
+    const channel = new FrameChannel(await options.connect(options.signal), options.timeOuts);
     try {
       await sayHello(channel, options, attempt);
       await channel.send('inquire', {});
@@ -100,7 +101,7 @@ export class SourceLink {
   }
 
   async #join(options: LinkOptions, index: number, token: string, meter: RateMeter): Promise<void> {
-    const channel = new FrameChannel(await options.connect(), options.timeOuts);
+    const channel = new FrameChannel(await options.connect(options.signal), options.timeOuts);
     const { nonce } = await receiveHello(channel);
     await channel.send('join', { stream: index }, { nonce, token });
     const stream = new PageStream(channel, this.capabilities.window, meter);

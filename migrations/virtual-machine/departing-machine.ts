@@ -1,6 +1,7 @@
 import { FormatError, type Pass } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { DirtyTracker } from '../../src/live-save/dirty-tracker.ts';
+import { isExecuting } from '../../src/live-save/machine-states.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { releaseText } from '../../src/saved-state/describe.ts';
 import type { Machine } from '../../src/saved-state/machine.ts';
@@ -17,8 +18,9 @@ export class DepartingMachine implements SourceMachine {
   readonly #running: RunningMachine | undefined;
   readonly #pages: MachinePages;
   readonly #tracker: DirtyTracker;
-  /** The machine was stopped for the migration, not before. */
+  /** The machine stands still for the migration; before, it may have done so for another reason. */
   #stopped = false;
+  #wasRunning = false;
   #pass = 0;
 
   constructor(name: string, machine: Machine, running?: RunningMachine) {
@@ -50,12 +52,13 @@ export class DepartingMachine implements SourceMachine {
 
   async pause(): Promise<void> {
     this.#stopped = true;
-    this.#running?.pause();
+    this.#wasRunning = this.#running !== undefined && isExecuting(this.#running.state);
+    if (this.#wasRunning) this.#running?.pause();
   }
 
   resume(): void {
     this.#stopped = false;
-    this.#running?.resume();
+    if (this.#wasRunning) this.#running?.resume();
   }
 
   throttle(share: number): void {
