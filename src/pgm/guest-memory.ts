@@ -108,7 +108,7 @@ export class GuestMemory implements PhysMemory {
       chunk.set(source, this.#at);
       return;
     }
-    this.expectWritable(gcPhys);
+    if (source.length > 0) this.expectWritable(gcPhys);
     for (let done = 0; done < source.length; ) {
       const at = this.#passA20(gcPhys + done, origin);
       const piece = source.subarray(done, done + PAGE_SIZE - (at % PAGE_SIZE));

@@ -148,6 +148,7 @@ export class Mmio2Ranges {
   #unmap(mmio2: Registered): void {
     const { within: range, address, pages } = mmio2;
     if (!range || address === undefined) return;
+    this.#expectNoLocks(mmio2, range, range.pageOf(address));
     if (range.kind === 'mmio2') {
       const handler = this.#handlers.list.atOrAbove(range.start);
       if (handler && handler.start < range.end)
@@ -166,6 +167,13 @@ export class Mmio2Ranges {
     }
     mmio2.address = undefined;
     delete mmio2.within;
+  }
+
+  #expectNoLocks({ description, pages }: Registered, range: RamRange, first: number): void {
+    for (let page = first; page < first + pages; page++) {
+      if (range.readLocks[page] > 0 || range.writeLocks[page] > 0)
+        throw pgmError('VERR_WRONG_ORDER', `Cannot unmap ${description}: its page at ${hex(range.addressOf(page))} is locked`);
+    }
   }
 
   #find(device: string, instance: number, region: number): Registered | undefined {

@@ -157,7 +157,7 @@ describe('a page', () => {
       [PageType.MMIO, 'release-write-lock', 'VERR_PGM_PHYS_PAGE_RESERVED'],
       [PageType.MMIO2, 'free', 'VERR_PGM_PHYS_NOT_RAM'],
       [PageType.ROM, 'free', 'VERR_PGM_PHYS_NOT_RAM'],
-      [PageType.MMIO, 'unmonitor', 'VERR_PGM_PHYS_NOT_RAM'],
+      [PageType.INVALID, 'unmonitor', 'VERR_PGM_PHYS_NOT_RAM'],
       ...(['balloon', 'deflate', 'monitor', 'share', 'reset', 'reset-preallocated'] as const).map((event): [number, PageEvent, string] => [
         PageType.ROM_SHADOW,
         event,

@@ -55,7 +55,7 @@ export interface PageEventRule {
 }
 
 const { ZERO, ALLOCATED, WRITE_MONITORED, SHARED, BALLOONED } = PageState;
-const { RAM, MMIO2, MMIO2_ALIAS_MMIO, ROM_SHADOW, ROM } = PageType;
+const { RAM, MMIO2, MMIO2_ALIAS_MMIO, ROM_SHADOW, ROM, MMIO } = PageType;
 const WITH_MEMORY = [RAM, MMIO2, MMIO2_ALIAS_MMIO, ROM_SHADOW, ROM];
 
 const stay = (to: number): PageTransition => ({ to });
@@ -111,7 +111,7 @@ export const PAGE_EVENTS: Readonly<Record<PageEvent, PageEventRule>> = {
   },
   unmonitor: {
     when: 'write monitoring ends',
-    types: WITH_MEMORY,
+    types: [...WITH_MEMORY, MMIO],
     typeError: 'VERR_PGM_PHYS_NOT_RAM',
     rows: [
       { to: ZERO, writtenTo: 'clear' },
