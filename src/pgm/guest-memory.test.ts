@@ -84,6 +84,15 @@ describe('GuestMemory', () => {
     expect(memory.pages.counts).toMatchObject({ monitored: 0, writtenTo: 0, private: 4 });
   });
 
+  it('tells by a short answer that all changed pages were taken, also when they just fitted before', () => {
+    const memory = newMemory();
+    memory.monitor.engage('test');
+    const lock = memory.locks.lockForWriting(0);
+    const frames = new Uint32Array(1);
+    expect([memory.monitor.take(frames), memory.monitor.take(frames)]).toEqual([1, 0]);
+    lock.release();
+  });
+
   it('refuses ranges that overlap or are no whole pages', () => {
     const memory = newMemory();
     refused(() => memory.registerRam(MIB, PAGE_SIZE, 'x'), 'VERR_PGM_RAM_CONFLICT');

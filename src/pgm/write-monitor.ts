@@ -66,7 +66,7 @@ export class WriteMonitor {
         this.#offsetInChunk = page + 1;
       }
     }
-    this.rewind();
+    if (count < frames.length) this.rewind();
     return count;
   }
 

@@ -114,8 +114,13 @@ const rest = [
 const seldom = [operation('reset', (pair) => pair.reset())];
 
 export const operations = fc.array(
-  fc.oneof({ weight: 12, arbitrary: fc.oneof(...accesses) }, { weight: 24, arbitrary: fc.oneof(...rest) }, { weight: 1, arbitrary: seldom[0] }),
-  { minLength: 1, maxLength: 60 },
+  fc.oneof(
+    { weight: 12, arbitrary: fc.oneof(...accesses) },
+    { weight: 24, arbitrary: fc.oneof(...rest) },
+    { weight: 12, arbitrary: rest[0] },
+    { weight: 1, arbitrary: seldom[0] },
+  ),
+  { minLength: 1, maxLength: 150, size: 'max' },
 );
 
 /** @returns in what the two machines differ; undefined when in nothing */
