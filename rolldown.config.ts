@@ -4,7 +4,7 @@ import { defineConfig } from 'rolldown';
 // readable; the library in dist stays as it is.
 
 export default defineConfig({
-  input: { savkit: 'dist/cli/main.js' },
+  input: { savkit: 'dist/cli/main.js', worker: 'dist/src/saved-state/threads/worker.js' },
   platform: 'node',
   // Native code, and what only some commands need.
   external: ['zstd-napi', 'msgpackr', 'fast-xml-parser', 'cli-table3', 'cli-progress'],

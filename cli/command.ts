@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import type { SavkitError } from '../formats/errors.ts';
+import { type SavkitError, UsageError } from '../formats/errors.ts';
 import { type Finding, findingOf } from '../src/saved-state/findings.ts';
 import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
 import { Progress } from './progress.ts';
@@ -16,6 +16,26 @@ export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
   return argv
     .option('json', { type: 'boolean', default: false, describe: 'Print one JSON document (its schema: cli/output.schema.json)' })
     .option('quiet', { type: 'boolean', alias: 'q', default: false, describe: 'Print nothing but errors and asked-for data' }) as Argv<T & CommonOptions>;
+}
+
+/** Of commands that can read with several threads. */
+export interface ThreadOptions {
+  threads?: number;
+}
+
+export function withThreads<T>(argv: Argv<T>): Argv<T & ThreadOptions> {
+  return argv.option('threads', {
+    type: 'number',
+    requiresArg: true,
+    describe: 'Threads to read with; default: as many as pay. The result is the same',
+  }) as Argv<T & ThreadOptions>;
+}
+
+/** @throws UsageError for what is no number of threads */
+export function threadsOf({ threads }: ThreadOptions): ThreadOptions {
+  if (threads === undefined) return {};
+  if (!Number.isInteger(threads) || threads < 1) throw new UsageError('bad-threads', `Cannot use ${threads} threads: expected a whole number from 1 on`);
+  return { threads };
 }
 
 /** What a command found out about one file. `result` goes into the JSON as it is, `text` to people. */

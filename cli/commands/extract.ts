@@ -1,14 +1,15 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
-import { type ExtractOptions, extract, type ImageFormat } from '../../src/saved-state/extract.ts';
+import { type ExtractOptions, extract } from '../../src/saved-state/extract.ts';
+import type { ImageFormat } from '../../src/saved-state/plan-extraction.ts';
 import { parseRange } from '../address.ts';
-import { type CommonOptions, runCommand, withCommonOptions } from '../command.ts';
+import { type CommonOptions, runCommand, type ThreadOptions, threadsOf, withCommonOptions, withThreads } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { withOutput } from '../output.ts';
 import { printable, sizeText } from '../render.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, ThreadOptions {
   file: string;
   output: string;
   format: ImageFormat;
@@ -23,7 +24,7 @@ interface Options extends CommonOptions {
 
 export const extractCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withThreads(withCommonOptions(argv))
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .option('output', { type: 'string', alias: 'o', demandOption: true, requiresArg: true, describe: 'File to write; - for stdout' })
       .option('format', {
@@ -83,5 +84,6 @@ function extractOptions(options: Options): ExtractOptions {
     ...(rom === undefined ? {} : { rom }),
     ...(mmio2 === undefined ? {} : { mmio2 }),
     ...(unit === undefined ? {} : { unit }),
+    ...threadsOf(options),
   };
 }

@@ -3,12 +3,22 @@ import type { ByteSource } from '../../formats/binary/source.ts';
 import { describeUnit, releaseText } from '../../src/saved-state/describe.ts';
 import type { Finding } from '../../src/saved-state/findings.ts';
 import { type VerifyReport, verify } from '../../src/saved-state/verify.ts';
-import { type CommonOptions, errorText, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import {
+  type CommonOptions,
+  errorText,
+  type Job,
+  type Outcome,
+  runCommand,
+  type ThreadOptions,
+  threadsOf,
+  withCommonOptions,
+  withThreads,
+} from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { readSmallFile, withInput, withSource } from '../input.ts';
 import { bad, good, indent, printable, sizeText, table } from '../render.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, ThreadOptions {
   files: string[];
   units: boolean;
   manifest?: string;
@@ -18,7 +28,7 @@ const EXIT_CODES = { whole: ExitCode.OK, damaged: ExitCode.BAD_FILE, unsupported
 
 export const verifyCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withThreads(withCommonOptions(argv))
       .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
       .option('units', { type: 'boolean', default: false, describe: 'List the verdict of every unit, also of good ones' })
       .option('manifest', { type: 'string', requiresArg: true, describe: 'Name what has changed since this manifest was made' })
@@ -30,22 +40,22 @@ export const verifyCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     process.exitCode = await runCommand('verify', options.files, options, (job) =>
       options.manifest === undefined
-        ? withInput(job.file, async (source) => outcomeOf(job.file, await check(source, job), options))
-        : withSource(job, async (source) => outcomeOf(job.file, await checkAgainst(options.manifest ?? '', source, job), options)),
+        ? withInput(job.file, async (source) => outcomeOf(job.file, await check(source, job, options), options))
+        : withSource(job, async (source) => outcomeOf(job.file, await checkAgainst(options.manifest ?? '', source, job, options), options)),
     );
   },
 };
 
-function check(source: ByteSource, { signal, progress }: Job): Promise<VerifyReport> {
-  return verify(source, { signal, onProgress: (done) => progress.update(done, source.size) });
+function check(source: ByteSource, { signal, progress }: Job, options: Options): Promise<VerifyReport> {
+  return verify(source, { signal, ...threadsOf(options), onProgress: (done) => progress.update(done, source.size) });
 }
 
 /** What verify finds, and what has changed since the manifest was made. */
-async function checkAgainst(path: string, source: ByteSource, job: Job): Promise<VerifyReport> {
+async function checkAgainst(path: string, source: ByteSource, job: Job, options: Options): Promise<VerifyReport> {
   const { compareWithManifest } = await import('../../src/saved-state/manifest/compare-manifest.ts');
   const { decodeManifest, MANIFEST_LIMIT } = await import('../../src/saved-state/manifest/manifest-file.ts');
   const manifest = decodeManifest(await readSmallFile(path, MANIFEST_LIMIT));
-  const report = await check(source, job);
+  const report = await check(source, job, options);
   const { signal, progress } = job;
   const compared = await compareWithManifest(source, manifest, { signal, onProgress: (doing, done) => progress.update(done, source.size, doing) });
   if (compared.same) return report;

@@ -28,6 +28,8 @@ export interface ReadableSink extends SeekableSink {
 
 /** An output file that only appears when it is complete. */
 export interface FileSink extends ReadableSink {
+  /** Number of the open file: other threads of the process can write to it, too. */
+  readonly fd: number;
   /** Makes durable what was written so far, so that `commit` is quick and unlikely to fail. */
   sync(): Promise<void>;
   /** Makes the bytes durable and gives the file its name. */
@@ -93,6 +95,10 @@ class TemporaryFile implements FileSink {
     this.#temporary = temporary;
     this.#file = file;
     this.#force = force;
+  }
+
+  get fd(): number {
+    return this.#file.fd;
   }
 
   async write(bytes: Uint8Array): Promise<void> {

@@ -13,6 +13,8 @@ export interface ByteSource {
   readonly size: number | undefined;
   /** Whether `read` may be called with any position. A pipe only takes the position where its last read ended. */
   readonly seekable: boolean;
+  /** Number of the open file, where it is one that can be read at any position: other threads of the process can read it, too. */
+  readonly fd?: number | undefined;
   /** Fills `target` from `position` on; gives the number of bytes read, less than asked only at the end. */
   read(target: Uint8Array, position: number): Promise<number>;
   close(): Promise<void>;
@@ -25,10 +27,15 @@ export async function openFile(path: string): Promise<ByteSource> {
     file = await open(path, 'r');
     const stat = await file.stat();
     if (stat.isDirectory()) throw new EnvironmentError('EISDIR', `Cannot open ${path}: it is a directory`);
-    return new FileSource(path, file, stat.isFile() ? stat.size : undefined);
+    return new FileSource(path, file.fd, stat.isFile() ? stat.size : undefined, file);
   } catch (error) {
     throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `open ${path}`);
   }
+}
+
+/** A file that another thread has opened, and will close. */
+export function sharedFile({ fd, name, size }: { fd: number; name: string; size: number }): ByteSource {
+  return new FileSource(name, fd, size);
 }
 
 /** After so many bytes the event loop gets its turn: for signals, timers and progress. */
@@ -42,21 +49,27 @@ class FileSource implements ByteSource {
   readonly name: string;
   readonly size: number | undefined;
   readonly seekable: boolean;
-  readonly #file: FileHandle;
+  readonly #fd: number;
+  readonly #file: FileHandle | undefined;
   #sinceYield = 0;
 
-  constructor(name: string, file: FileHandle, size: number | undefined) {
+  constructor(name: string, fd: number, size: number | undefined, file?: FileHandle) {
     this.name = name;
     this.size = size;
     this.seekable = size !== undefined;
+    this.#fd = fd;
     this.#file = file;
+  }
+
+  get fd(): number | undefined {
+    return this.seekable ? this.#fd : undefined;
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
     let done = 0;
     try {
       while (done < target.length) {
-        const count = this.seekable ? readSync(this.#file.fd, target, done, target.length - done, position + done) : await this.#readPipe(target, done);
+        const count = this.seekable ? readSync(this.#fd, target, done, target.length - done, position + done) : await this.#readPipe(target, done);
         if (count === 0) break;
         done += count;
       }
@@ -72,12 +85,12 @@ class FileSource implements ByteSource {
   }
 
   async close(): Promise<void> {
-    await this.#file.close();
+    await this.#file?.close();
   }
 
   async #readPipe(target: Uint8Array, done: number): Promise<number> {
-    const { bytesRead } = await this.#file.read(target, done, target.length - done, null);
-    return bytesRead;
+    const read = await this.#file?.read(target, done, target.length - done, null);
+    return read?.bytesRead ?? 0;
   }
 }
 

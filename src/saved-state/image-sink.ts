@@ -4,10 +4,13 @@ import { Encoding } from '../../formats/ssm/segments.ts';
 import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { FrameSet } from './frame-set.ts';
 import { NOWHERE, type Placement } from './placement.ts';
+import type { BatchClaims } from './threads/batch-claims.ts';
 import type { PageSink } from './walk.ts';
 
 /** What an image is written to. */
 export interface RandomSink {
+  /** Number of the file that it writes to, where it is one: other threads of the process can write to it, too. */
+  readonly fd?: number;
   /** Writes borrowed bytes at a file offset. What is never written reads as zeros. */
   writeAt(bytes: Uint8Array, offset: number): Promise<void>;
 }
@@ -20,6 +23,7 @@ export class ImageSink implements PageSink {
   readonly #target: RandomSink;
   readonly #placement: Placement;
   readonly #zeros: 'write' | 'skip';
+  readonly #claims: BatchClaims | undefined;
   readonly #size: number;
   readonly #run = takeBuffer(RUN_SIZE);
   #runOffset = 0;
@@ -30,28 +34,32 @@ export class ImageSink implements PageSink {
   /**
    * @param size bytes of the image; what would stand outside is left out
    * @param zeros whether pages of zeros are written or left as holes
+   * @param claims where several threads write the same image, each the batches that it claims; all know what is written
    */
-  constructor(target: RandomSink, placement: Placement, size: number, zeros: 'write' | 'skip') {
+  constructor(target: RandomSink, placement: Placement, size: number, zeros: 'write' | 'skip', claims?: BatchClaims) {
     this.#target = target;
     this.#placement = placement;
     this.#size = size;
     this.#zeros = zeros;
+    this.#claims = claims;
   }
 
   async take(batch: PageBatch): Promise<void> {
+    const isOwn = this.#claims?.takesNext() ?? true;
     for (let i = 0; i < batch.count; i++) {
       const offset = this.#placement.offsetOf(batch, i);
       if (offset === NOWHERE) continue;
       const isZero = batch.encoding[i] === Encoding.NONE || batch.encoding[i] === Encoding.ZERO;
       // A later pass may turn a page that was written before into zeros.
       if (isZero && this.#zeros === 'skip' && !this.#written.has(slotOf(offset))) continue;
+      this.#written.add(slotOf(offset));
+      if (!isOwn) continue;
       if (offset !== this.#runOffset + this.#runLength || this.#runLength === RUN_SIZE) {
         await this.flush();
         this.#runOffset = offset;
       }
       batch.decode(i, this.#run, this.#runLength);
       this.#runLength += PAGE_SIZE;
-      this.#written.add(slotOf(offset));
     }
   }
 

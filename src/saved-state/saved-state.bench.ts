@@ -6,8 +6,8 @@ import { openFile } from '../../formats/binary/source.ts';
 import { MIB } from '../../formats/units.ts';
 import { type BenchContext, type BenchRow, REFERENCE } from '../bench/row.ts';
 import { type ConvertRun, convert } from './convert/convert.ts';
-import { extract } from './extract.ts';
-import { walkState } from './walk.ts';
+import { extract, type ImageTarget } from './extract.ts';
+import { verify } from './verify.ts';
 
 /** Reads a file from front to back; the limit of all that reads. */
 async function readPlainly(path: string, use: (bytes: Uint8Array) => Promise<void> | void): Promise<void> {
@@ -18,6 +18,12 @@ async function readPlainly(path: string, use: (bytes: Uint8Array) => Promise<voi
 
 /** The image goes nowhere: writing gigabytes would measure the machine's disk, and that is what `extract raw to file` does. */
 const nowhere = { async writeAt() {}, async truncate() {} };
+
+/** The same, for several threads: they want a file. */
+function nullFile(): ImageTarget {
+  const fd = openSync('/dev/null', 'w');
+  return { ...nowhere, fd };
+}
 
 /** The result is removed before it would be made durable: that is the disk's time. */
 async function convertTo({ state, folder }: BenchContext, options: ConvertRun): Promise<void> {
@@ -46,7 +52,7 @@ export const rows: BenchRow[] = [
       { row: 'VirtualBox restores', atLeast: 2 },
     ],
     async run({ state }) {
-      await walkState(await openFile(state), { deep: true });
+      await verify(await openFile(state), { threads: 1 });
     },
   },
   {
@@ -54,7 +60,23 @@ export const rows: BenchRow[] = [
     peakRssMib: 64,
     against: [{ row: REFERENCE }, { row: 'VirtualBox restores', atLeast: 1.2 }],
     async run({ state }) {
-      await extract(await openFile(state), nowhere, { format: 'raw' });
+      await extract(await openFile(state), nowhere, { format: 'raw', threads: 1 });
+    },
+  },
+  {
+    name: 'deep verify, 2 threads',
+    peakRssMib: 96,
+    against: [{ row: 'deep verify', atLeast: 0.9 }],
+    async run({ state }) {
+      await verify(await openFile(state), { threads: 2 });
+    },
+  },
+  {
+    name: 'extract raw, 2 threads',
+    peakRssMib: 96,
+    against: [{ row: 'extract raw', atLeast: 0.9 }],
+    async run({ state }) {
+      await extract(await openFile(state), nullFile(), { format: 'raw', threads: 2 });
     },
   },
   {

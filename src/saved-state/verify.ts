@@ -7,6 +7,7 @@ import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
 import { type Finding, Findings, firstError } from './findings.ts';
 import { memoryMap } from './memory-map.ts';
 import type { SavedState } from './state.ts';
+import { chooseThreads } from './threads/choose-threads.ts';
 import { type WalkOptions, walkState } from './walk.ts';
 
 export type Verdict = 'whole' | 'damaged' | 'unsupported';
@@ -28,6 +29,8 @@ export interface VerifyOptions extends Pick<WalkOptions, 'onProgress' | 'onUnit'
   stopAtDamage?: boolean;
   /** Sees the pages of each batch once they have been checked. */
   onPages?: (batch: PageBatch) => void;
+  /** Threads to read with; default: as many as pay. The report does not depend on it. */
+  threads?: number;
 }
 
 /**
@@ -35,11 +38,13 @@ export interface VerifyOptions extends Pick<WalkOptions, 'onProgress' | 'onUnit'
  * @throws EnvironmentError, InterruptedError; damage is in the report
  */
 export async function verify(source: ByteSource, options: VerifyOptions = {}): Promise<VerifyReport> {
-  const { stopAtDamage, onPages, ...walkOptions } = options;
+  const { stopAtDamage, onPages, threads, ...walkOptions } = options;
   const findings = new Findings();
   let state: SavedState | undefined;
   try {
-    state = await walkState(source, {
+    const count = onPages || options.onUnit ? 1 : chooseThreads(source, threads);
+    if (count > 1) state = await (await import('./threads/walk-together.ts')).walkTogether(source, count, walkOptions);
+    state ??= await walkState(source, {
       ...walkOptions,
       deep: true,
       ...(stopAtDamage ? {} : { onDamage: (error: FormatError) => findings.addError(error) }),

@@ -205,9 +205,10 @@ class Walk {
 
   #summarize(unit: UnitHeader): NonNullable<SavedState['pgm']> {
     const { basic, config, oldRanges, pageTypes, ramSize } = this.#pgm;
-    const { romProtection, shadowPages, lowHoleRam, ramFrames } = this.#census;
+    const { romProtection, shadowPages, lowHoleRam, ramFrames, ramRepeats } = this.#census;
     const passes = this.#state.pgm?.passes ?? [];
-    this.#state.pgm = { version: unit.version, oldRanges, pageTypes, passes, romProtection, shadowPages, lowHoleRam, ramPages: ramFrames.size };
+    const ram = { lowHoleRam, ramPages: ramFrames.size, ramRepeats };
+    this.#state.pgm = { version: unit.version, oldRanges, pageTypes, passes, romProtection, shadowPages, ...ram };
     if (basic) this.#state.pgm.basic = basic;
     if (config) this.#state.pgm.config = config;
     if (ramSize !== undefined) this.#state.pgm.ramSize = ramSize;

@@ -1,0 +1,69 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runSavkit } from './testing/run-savkit.ts';
+
+// Threads are asked for: states as small as these get one otherwise.
+
+const plain = join(STATES_FOLDER, 'own-long.sav');
+const live = join(STATES_FOLDER, 'own-long-live.sav');
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'savkit-threads-'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Whole states, and one with a broken block among those that other threads may look at. */
+function states(): string[] {
+  const damaged = join(folder, 'damaged.sav');
+  const bytes = readFileSync(plain);
+  bytes[100_000] ^= 4;
+  writeFileSync(damaged, bytes);
+  return [plain, live, damaged];
+}
+
+describe('--threads', () => {
+  it('does not change what verify says', async () => {
+    const files = states();
+    const [one, three] = [await runSavkit(['verify', '--json', '--threads', '1', ...files]), await runSavkit(['verify', '--json', '--threads', '3', ...files])];
+    expect(three.stdout.toString()).toBe(one.stdout.toString());
+    expect(three.exitCode).toBe(1);
+  });
+
+  it('does not change a byte of what extract writes', async () => {
+    for (const [file, format] of [
+      [plain, 'raw'],
+      [plain, 'sparse'],
+      [plain, 'lime'],
+      [live, 'raw'],
+    ]) {
+      const images = ['1', '3'].map((threads) => join(folder, `${format}-${threads}`));
+      for (const [i, image] of images.entries()) {
+        const { exitCode } = await runSavkit(['extract', file, '--format', format, '-o', image, '--force', '--threads', String(1 + 2 * i)]);
+        expect(exitCode).toBe(0);
+      }
+      const [one, three] = images.map((image) => readFileSync(image));
+      expect(three.equals(one), `${file} ${format}`).toBe(true);
+      if (format === 'sparse') expect(statSync(images[1]).blocks).toBe(statSync(images[0]).blocks);
+    }
+  });
+
+  it('does not change how extract refuses a damaged state', async () => {
+    const [, , damaged] = states();
+    const [one, three] = [
+      await runSavkit(['extract', damaged, '-o', join(folder, 'none'), '--threads', '1']),
+      await runSavkit(['extract', damaged, '-o', join(folder, 'none'), '--threads', '3']),
+    ];
+    expect(three.exitCode).toBe(1);
+    expect(three.stderr).toBe(one.stderr);
+  });
+
+  it('takes whole numbers from 1 on', async () => {
+    for (const threads of ['0', '-1', '1.5', 'two']) expect((await runSavkit(['verify', plain, `--threads=${threads}`])).exitCode).toBe(2);
+  });
+});

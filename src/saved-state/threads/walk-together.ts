@@ -1,0 +1,27 @@
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { FormatError, UnsupportedError } from '../../../formats/errors.ts';
+import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import type { SavedState } from '../state.ts';
+import { type WalkOptions, walkState } from '../walk.ts';
+import { Crew } from './crew.ts';
+
+/** A deep walk through a state, by several threads. Undefined where anything is wrong with it: a walk alone then says what. */
+export async function walkTogether(
+  source: ByteSource,
+  threads: number,
+  options: Pick<WalkOptions, 'onProgress' | 'onUnit' | 'signal'>,
+): Promise<SavedState | undefined> {
+  const crew = new Crew(source, threads - 1, { does: 'walk' });
+  const take = (batch: PageBatch) => {
+    if (crew.claims.takesNext()) batch.walk();
+  };
+  try {
+    const state = await walkState(source, { ...options, deep: true, sink: { take } });
+    return (await crew.finish()) ? state : undefined;
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof UnsupportedError) return undefined;
+    throw error;
+  } finally {
+    await crew.dismiss();
+  }
+}
