@@ -1,57 +1,18 @@
 import { describe, expect, test } from 'vitest';
 import { AddressSpace } from './address-space.ts';
 import { PageFault } from './page-fault.ts';
+import { compareWalks } from './testing/compare-walks.ts';
 import { FlatMemory } from './testing/flat-memory.ts';
-import { type NaiveMachine, naiveAccess } from './testing/naive-walk.ts';
-import { fillTables, Random, randomAddress, randomRegisters, type TableKind, tamePointers, writeEntry } from './testing/random-tables.ts';
+import { type TableKind, writeEntry } from './testing/random-tables.ts';
 
-const MEMORY_PAGES = 32;
 const KINDS: TableKind[] = ['32-bit', 'pae', 'long'];
-
-function compareWithNaive(seed: number, kind: TableKind, accesses: number): { mapped: number; faults: Set<number> } {
-  const random = new Random(seed);
-  const memory = new FlatMemory(new Uint8Array(MEMORY_PAGES * 4096));
-  fillTables(random, memory, kind);
-  const registers = randomRegisters(random, kind);
-  if (kind === 'pae') tamePointers(random, memory, registers.cr3);
-  const physicalBits = random.pick([32, 36, 40, 48, 52]);
-  const twin = memory.bytes.slice();
-  const root = Number(registers.cr3);
-  const view = new DataView(twin.buffer);
-  const pdptes = kind === 'pae' ? Array.from({ length: 4 }, (_, i) => view.getBigUint64((root & ~31) + 8 * i, true)) : undefined;
-  const naive: NaiveMachine = { bytes: twin, ...registers, physicalBits, ...(pdptes ? { pdptes } : {}) };
-  const space = new AddressSpace(memory, registers, { physicalBits });
-  let mapped = 0;
-  const faults = new Set<number>();
-  for (let i = 0; i < accesses; i++) {
-    const address = randomAddress(random, kind);
-    const kindOfAccess = { write: random.chance(40), user: random.chance(50), fetch: random.chance(20) };
-    const access = (kindOfAccess.write ? PageFault.WRITE : 0) | (kindOfAccess.user ? PageFault.USER : 0) | (kindOfAccess.fetch ? PageFault.FETCH : 0);
-    const truth = naiveAccess(naive, address, kindOfAccess);
-    const got = space.access(address, access);
-    expect(got, `${kind} seed ${seed} address ${address.toString(16)} access ${access}`).toEqual(
-      'fault' in truth ? { fault: truth.fault } : { gcPhys: Number(truth.gcPhys) },
-    );
-    if ('fault' in truth) faults.add(truth.fault);
-    else mapped++;
-    const seen = space.translate(address);
-    const quiet = naiveAccess(naive, address, { write: false, user: false, fetch: false }, true);
-    if ('fault' in quiet) expect(seen.status).not.toBe('mapped');
-    else {
-      expect(seen).toMatchObject({ status: 'mapped', gcPhys: Number(quiet.gcPhys), pageSize: Number(quiet.pageSize), writable: quiet.w, user: quiet.u });
-      expect(seen).toMatchObject({ executable: quiet.x });
-    }
-  }
-  expect(Buffer.compare(memory.bytes, twin), `accessed and dirty bits, ${kind} seed ${seed}`).toBe(0);
-  return { mapped, faults };
-}
 
 describe('walks of random tables agree with a second, naive walk', () => {
   test.each(KINDS)('%s: addresses, rights, fault codes, accessed and dirty bits', (kind) => {
     let mapped = 0;
     const faults = new Set<number>();
     for (let seed = 1; seed <= 60; seed++) {
-      const outcome = compareWithNaive(seed, kind, 60);
+      const outcome = compareWalks(seed, kind, 60);
       mapped += outcome.mapped;
       for (const fault of outcome.faults) faults.add(fault);
     }

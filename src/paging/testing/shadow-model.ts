@@ -1,6 +1,7 @@
-import { expect } from 'vitest';
+import assert from 'node:assert/strict';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState } from '../../pgm/page-states.ts';
+import { NO_FAULT } from '../page-fault.ts';
 import { checkConsistency } from '../shadow/consistency-check.ts';
 import { lookUp } from '../shadow/lookup.ts';
 import { NIL_INDEX } from '../shadow/pool.ts';
@@ -24,6 +25,18 @@ import {
 
 export const MODEL_PAGES = 48;
 const KINDS: TableKind[] = ['32-bit', 'pae', 'long'];
+
+/** Hosts and ways to shadow on them: all formats of shadow tables. */
+export const SHADOWED_HOSTS: readonly (readonly [string, HostPaging])[] = [
+  ['AMD64 host, raw', { host: 'AMD64+NX', hardware: false }],
+  ['AMD64 host, hardware', { host: 'AMD64+NX', hardware: true }],
+  ['PAE host, hardware', { host: 'PAE', hardware: true }],
+  ['32-bit host, hardware', { host: '32-bit', hardware: true }],
+  ['AMD-V nested paging', { host: 'AMD64', hardware: true, nestedPaging: 'nested' }],
+  ['nested paging on a PAE host', { host: 'PAE', hardware: true, nestedPaging: 'nested' }],
+  ['nested paging on a 32-bit host', { host: '32-bit', hardware: true, nestedPaging: 'nested' }],
+  ['VT-x with EPT', { host: 'AMD64', hardware: true, nestedPaging: 'ept' }],
+];
 
 export interface ModelOptions {
   host: HostPaging;
@@ -49,12 +62,14 @@ export class ShadowModel {
   readonly paging: ShadowPaging;
   readonly twin = new Uint8Array(MODEL_PAGES * 4096);
   readonly #cpus: Twin[];
+  readonly #seed: number;
   readonly #options: ModelOptions;
   readonly #handlers = new Map<number, 'write' | 'all'>();
   readonly #mapped: Record<TableKind, bigint[]> = { '32-bit': [], pae: [], long: [] };
   readonly done = { mapped: 0, faults: 0, compared: 0 };
 
   constructor(seed: number, options: ModelOptions) {
+    this.#seed = seed;
     this.random = new Random(seed);
     this.#options = options;
     this.memory.registerRam(0, this.twin.length, 'Base RAM');
@@ -69,6 +84,23 @@ export class ShadowModel {
     const tables = new FlatMemory(this.twin);
     fillTables(this.random, tables, kind);
     this.memory.write(0x1000, this.twin.subarray(0x1000, 0x1000 + TABLE_PAGES * 4096));
+  }
+
+  /** So many random things; memory and pool are checked now and then. Errors name the seed. */
+  run(steps: number): this {
+    try {
+      for (let i = 0; i < steps; i++) {
+        this.step();
+        if (i % 20 !== 0) continue;
+        this.compareMemory();
+        this.checkPool();
+      }
+      this.compareMemory();
+      return this;
+    } catch (error) {
+      (error as Error).message = `seed ${this.#seed}: ${(error as Error).message}`;
+      throw error;
+    }
   }
 
   /** One random thing. */
@@ -87,13 +119,13 @@ export class ShadowModel {
     else if (roll < 96) this.paging.clearAll();
     else if (roll < 97) this.#reset();
     else this.#compareAddress(id);
-    for (const cpu of this.paging.cpus) expect(checkConsistency(cpu)).toEqual([]);
+    for (const cpu of this.paging.cpus) assert.deepEqual(checkConsistency(cpu), []);
     for (let i = 0; i < 3; i++) this.#compareAddress(this.random.below(this.paging.cpus.length));
   }
 
   /** The pool agrees with itself and with memory. */
   checkPool(): void {
-    expect(checkPool(this.paging)).toEqual([]);
+    assert.deepEqual(checkPool(this.paging), []);
   }
 
   /** All of memory, accessed and dirty bits included, is what the twin has. */
@@ -106,7 +138,7 @@ export class ShadowModel {
       const [a, b] = [bytes, this.twin].map((side) => Buffer.from(side.subarray(page * 4096, page * 4096 + 4096)));
       if (!a.equals(b)) {
         const at = a.findIndex((byte, i) => byte !== b[i]);
-        expect.fail(`page ${page} differs at offset ${at}: ${a.readUInt8(at)}, twin ${b.readUInt8(at)}`);
+        assert.fail(`page ${page} differs at offset ${at}: ${a.readUInt8(at)}, twin ${b.readUInt8(at)}`);
       }
     }
   }
@@ -131,17 +163,21 @@ export class ShadowModel {
     const bytes = Uint8Array.from({ length: size }, () => this.random.below(256));
     const code = write ? cpu.write(address, bytes, bits) : cpu.read(address, bytes, bits);
     if ('fault' in naive) {
-      expect(code, `fault code of ${address.toString(16)}`).toBe(naive.fault);
+      assert.equal(code, naive.fault, `fault code of ${address.toString(16)}`);
       this.done.faults++;
       return;
     }
-    expect(code, `no fault at ${address.toString(16)}`).toBe(-1);
+    assert.equal(code, NO_FAULT, `no fault at ${address.toString(16)}`);
     this.done.mapped++;
     const { kind } = this.#cpus[id];
     if (kind !== 'none') this.#mapped[kind][this.random.below(40)] ??= address;
     const at = Number(naive.gcPhys);
     if (write) this.#writeTwin(at, bytes);
-    else expect([...bytes]).toEqual(Array.from({ length: size }, (_, i) => this.twin[at + i] ?? 0xff));
+    else
+      assert.deepEqual(
+        [...bytes],
+        Array.from({ length: size }, (_, i) => this.twin[at + i] ?? 0xff),
+      );
   }
 
   #writeTwin(at: number, bytes: Uint8Array): void {
@@ -263,7 +299,7 @@ export class ShadowModel {
       const linear = Number(BigInt.asUintN(48, address));
       const found = lookUp(this.paging.pool, cpu.plan, cpu.root, linear, { host: -1, rights: 0, executable: false });
       if (found.host < 0) return;
-      if ('fault' in naive) expect.fail(`shadow maps ${address.toString(16)}, the guest's tables don't`);
+      if ('fault' in naive) assert.fail(`shadow maps ${address.toString(16)}, the guest's tables don't`);
       else this.#compareFound(address, Number(naive.gcPhys), found.host, naive, found);
     }
     this.done.compared++;
@@ -285,12 +321,12 @@ export class ShadowModel {
     const what = address.toString(16);
     const range = this.memory.ranges.get(gcPhys);
     const page = range.pageOf(gcPhys);
-    expect(host, `host page of ${what}`).toBe(range.pageId[page] * 4096 + (gcPhys % 4096));
-    expect((shadow.rights & 4) !== 0, `US of ${what}`).toBe(guest.u);
-    expect(shadow.executable, `NX of ${what}`).toBe(guest.x);
+    assert.equal(host, range.pageId[page] * 4096 + (gcPhys % 4096), `host page of ${what}`);
+    assert.equal((shadow.rights & 4) !== 0, guest.u, `US of ${what}`);
+    assert.equal(shadow.executable, guest.x, `NX of ${what}`);
     if ((shadow.rights & 2) === 0) return;
-    expect(guest.w, `RW of ${what}`).toBe(true);
-    expect(range.state[page], `state of ${what}, which is writable`).toBe(1);
-    expect(range.handler[page], `handlers of ${what}, which is writable`).toBeLessThan(HandlerState.WRITE);
+    assert.equal(guest.w, true, `RW of ${what}`);
+    assert.equal(range.state[page], 1, `state of ${what}, which is writable`);
+    assert.ok(range.handler[page] < HandlerState.WRITE, `handlers of ${what}, which is writable`);
   }
 }
