@@ -217,6 +217,19 @@ describe('the pool', () => {
     expect(cpu.reach(0x1000, 0)).toBeGreaterThan(0);
   });
 
+  test('keeps nothing of a guest table that was ballooned', () => {
+    const [cpu] = newPaging(HARDWARE).cpus;
+    cpu.setRegisters(REGISTERS.amd64);
+    expect(cpu.read(0x1000n, new Uint8Array(1))).toBe(-1);
+    memory.pages.apply('balloon', memory.ranges.get(0x4000), 4);
+    expect(cpu.hostAddress(0x1000, 0)).toBe(-1);
+    expect(cpu.read(0x1000n, new Uint8Array(1))).toBe(0b1001);
+    memory.pages.apply('deflate', memory.ranges.get(0x4000), 4);
+    expect(cpu.read(0x1000n, new Uint8Array(1))).toBe(0);
+    memory.writeU64(0x4000, 0xe7n);
+    expect(cpu.read(0x1000n, new Uint8Array(1))).toBe(-1);
+  });
+
   test('refuses sizes and CPUs that do not fit', () => {
     for (const options of [{ poolPages: 15 }, { poolPages: 0x4000 }, { cpus: 0 }, { cpus: 3, poolPages: 32 }]) {
       expect(() => newPaging({ ...HARDWARE, ...options })).toThrow(/^Cannot/);

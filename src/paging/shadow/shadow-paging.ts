@@ -2,7 +2,7 @@ import { UsageError } from '../../../formats/errors.ts';
 import type { PagingFeatures } from '../../../formats/units/cpuid.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
-import { HandlerState } from '../../pgm/page-states.ts';
+import { HandlerState, PageState } from '../../pgm/page-states.ts';
 import type { RamRange } from '../../pgm/ram-range.ts';
 import { GuestView } from '../guest-view.ts';
 import type { GuestMappings } from '../mappings/guest-mappings.ts';
@@ -81,6 +81,9 @@ export class ShadowPaging {
   /** What shadow entries say of a page is out of date: its state, its host page or its handlers have changed. */
   #pageChanged(range: RamRange, page: number): void {
     const frame = range.start / PAGE_SIZE + page;
+    // A guest table that has lost its memory has lost its entries, though nobody wrote.
+    const hasLostContent = range.state[page] === PageState.ZERO || range.state[page] === PageState.BALLOONED;
+    if (hasLostContent && this.monitor.isWatched(frame)) this.monitor.noteWrite(frame * PAGE_SIZE, PAGE_SIZE);
     if (this.pool.tracking.isTracked(frame)) this.pool.clearFrame(frame);
   }
 }
