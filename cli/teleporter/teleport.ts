@@ -27,6 +27,7 @@ export async function teleport(request: TeleportRequest, running: RunningMachine
       onPass: (pass) => onEvent('pass', pass),
     });
   } finally {
-    await peer.close();
+    // Not awaited: whoever asked wants the answer before the process that kept the machine ends.
+    void peer.close();
   }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
@@ -54,6 +54,19 @@ describe('savkit receive --teleporter and savkit send --teleporter', () => {
       'lock-media',
       'hand-over',
     ]);
+  });
+
+  it('hand a running machine over', async () => {
+    const socket = join(folder, 'vm.sock');
+    const machine = new SavkitProcess('run', live, '--workload', 'hot', '--socket', socket);
+    const target = receive('--then', 'hand-over');
+    const port = await target.port();
+    while (!existsSync(socket)) await new Promise((resolve) => setTimeout(resolve, 20));
+    const source = new SavkitProcess('send', socket, '--teleporter', '--to', `127.0.0.1:${port}`);
+    expect(await endOf(source)).toMatchObject({ exitCode: 0, error: '', result: { paused: false } });
+    expect(await endOf(target)).toMatchObject({ exitCode: 0, result: { end: 'handed-over' } });
+    await machine.ended;
+    expect((await runSavkit(['verify', output])).exitCode).toBe(0);
   });
 
   it('decline after a complete copy: the source reads why, and keeps the machine', async () => {

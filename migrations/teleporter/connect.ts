@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import { type Endpoint, endpointText } from '../endpoint.ts';
-import { Peer } from './peer.ts';
+import { KEEP_ALIVE_MS, Peer } from './peer.ts';
 import { clientTls, type RelayKey } from './relay-key.ts';
 
 /** A target that does not even accept the connection in this time is not there. */
@@ -25,7 +25,7 @@ export async function connectPeer(endpoint: Endpoint, { signal, key }: ConnectOp
     if (signal?.aborted) throw new InterruptedError();
     await ready(socket, key ? 'secureConnect' : 'connect');
     socket.setNoDelay(true);
-    socket.setKeepAlive(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     return new Peer(socket, name, signal);
   } catch (error) {
     socket.destroy();

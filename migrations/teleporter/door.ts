@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer } from 'node:tls';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import { type Endpoint, endpointText } from '../endpoint.ts';
-import { Peer } from './peer.ts';
+import { KEEP_ALIVE_MS, Peer } from './peer.ts';
 import { type RelayKey, serverTls } from './relay-key.ts';
 
 /** Connections that may wait while another one is served. */
@@ -58,7 +58,7 @@ export class Door {
     for (;;) {
       if (signal?.aborted) throw new InterruptedError();
       const socket = this.#waiting.shift();
-      if (socket) return new Peer(socket.setNoDelay(true).setKeepAlive(true), nameOf(socket), signal);
+      if (socket) return new Peer(socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS), nameOf(socket), signal);
       const left = deadline - performance.now();
       if (left <= 0) throw new EnvironmentError('timed-out', 'Cannot receive: no source with the right password came in time');
       await this.#event(left, signal);

@@ -4,6 +4,8 @@ import { MIB } from '../../formats/units.ts';
 
 /** Bytes taken from the stream ahead of the reader. What is taken survives an error of the stream: a last NACK must not get lost. */
 const READ_AHEAD = MIB;
+/** The protocol has no time-outs: silence of so long has the system look whether the other host is still there. */
+export const KEEP_ALIVE_MS = 15_000;
 /** How long a peer gets to read a last answer and to close, before the connection is cut. */
 const FAREWELL_MS = 2000;
 
