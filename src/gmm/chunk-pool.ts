@@ -1,8 +1,8 @@
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { Chunk } from './chunk.ts';
+import type { ChunkMapper } from './chunk-mapper.ts';
 import { ChunkSet } from './chunk-set.ts';
 import { HostMemoryError } from './host-memory-error.ts';
-import type { ChunkMapper } from './mapping-cache.ts';
 import { CHUNK_ID_SHIFT, LAST_CHUNK_ID, offsetInChunk, PAGE_INDEX_MASK, PAGES_PER_CHUNK } from './page-id.ts';
 
 const HALF_CHUNK = PAGES_PER_CHUNK / 2;

@@ -1,10 +1,11 @@
 import type { Chunk, HostPageState } from './chunk.ts';
+import { AllMapped } from './chunk-mapper.ts';
 import { ChunkPool } from './chunk-pool.ts';
 import { type DefragmentReport, defragment } from './defragment.ts';
 import { HostAccount } from './host-account.ts';
 import { HostMemoryError } from './host-memory-error.ts';
 import { HostTotals } from './host-totals.ts';
-import { AllMapped, MappingCache } from './mapping-cache.ts';
+import { MappingCache } from './mapping-cache.ts';
 import { CHUNK_ID_SHIFT, PAGE_INDEX_MASK, PAGES_PER_CHUNK } from './page-id.ts';
 
 export interface HostMemoryOptions {
@@ -12,7 +13,7 @@ export interface HostMemoryOptions {
   maxPages?: number;
   /** At most so many chunks of 2 MiB in memory, the others in a file; at least 2. */
   maxMappedChunks?: number;
-  /** Where that file is; the system's folder for temporary files unless told. */
+  /** Where that file is: not where files are in memory, too, as in /tmp of some systems. The system's folder for temporary files unless told. */
   folder?: string;
   /** Machines bring their chunks themselves (`seedChunk`). */
   seeded?: boolean;

@@ -110,6 +110,7 @@ describe('MappingCache', () => {
   test('leaves nothing behind in the folder', () => {
     const host = new HostMemory({ maxMappedChunks: 2, folder });
     host.close();
+    host.close();
     expect(readdirSync(folder)).toEqual([]);
   });
 

@@ -3,57 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { type Chunk, JUST_USED, NOT_MAPPED } from './chunk.ts';
-import { HostMemoryError } from './host-memory-error.ts';
+import { type ChunkMapper, newBytes } from './chunk-mapper.ts';
 import { CHUNK_SIZE } from './page-id.ts';
-
-/** Where the bytes of chunks are. */
-export interface ChunkMapper {
-  /** Chunks in memory, the most there may be, and how often one had to be looked up or read that was not in use just before. */
-  readonly mapped: number;
-  readonly maxMapped: number;
-  readonly misses: number;
-  /** Readies a new chunk; its bytes are zero. */
-  add(chunk: Chunk): void;
-  /** The bytes of a chunk that is not marked as just used. */
-  map(chunk: Chunk): Uint8Array;
-  /** Drops the bytes of a chunk that is given back. */
-  remove(chunk: Chunk): void;
-  close(): void;
-}
-
-/** Zeroed memory; the system gives a page of it only when it is touched. */
-function newBytes(): Uint8Array {
-  try {
-    return new Uint8Array(CHUNK_SIZE);
-  } catch (cause) {
-    const error = new HostMemoryError('no-memory', 'Cannot allocate chunk: the host has no memory left');
-    error.cause = cause;
-    throw error;
-  }
-}
-
-/** All chunks stay in memory. */
-export class AllMapped implements ChunkMapper {
-  readonly maxMapped = 0xffff_ffff;
-  readonly misses = 0;
-  mapped = 0;
-
-  add(chunk: Chunk): void {
-    chunk.mapTo(newBytes());
-    this.mapped++;
-  }
-
-  map(chunk: Chunk): Uint8Array {
-    return chunk.bytes;
-  }
-
-  remove(chunk: Chunk): void {
-    chunk.unmap();
-    this.mapped--;
-  }
-
-  close(): void {}
-}
 
 /** Ages are 32 bits; where they end, all are cut down to these few. Source: PGMPhys.cpp, pgmR3PhysChunkAgeingRolloverCallback. */
 const AGE_AFTER_ROLL_OVER = 4;
@@ -72,6 +23,7 @@ export class MappingCache implements ChunkMapper {
   readonly #folder: string;
   #now: number;
   #searchesUntilAgeing = 0;
+  #isClosed = false;
 
   /**
    * @param parent folder for the file, which only this user can read and which is removed at `close`
@@ -114,6 +66,8 @@ export class MappingCache implements ChunkMapper {
   }
 
   close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     closeSync(this.#file);
     rmSync(this.#folder, { recursive: true, force: true });
   }

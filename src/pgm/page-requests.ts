@@ -31,7 +31,8 @@ export class PageRequests {
   readonly #ranges: RangeList;
   readonly #pages: GuestPages;
   readonly #monitor: WriteMonitor;
-  #waiting: { request: PageRequest; onOutcome: OnOutcome | undefined }[] = [];
+  /** By address: one for each page. */
+  #waiting = new Map<GuestPhys, { request: PageRequest; onOutcome: OnOutcome | undefined }>();
 
   constructor(ranges: RangeList, pages: GuestPages, monitor: WriteMonitor) {
     this.#ranges = ranges;
@@ -41,21 +42,21 @@ export class PageRequests {
 
   /** Requests that wait for `run`. */
   get waiting(): number {
-    return this.#waiting.length;
+    return this.#waiting.size;
   }
 
-  /** Puts a request in the queue; refused at once when it does not hold now. */
+  /** Puts a request in the queue; refused at once when it does not hold now, or one for the same page waits. */
   ask(request: PageRequest, onOutcome?: OnOutcome): void {
-    if (this.#pageFor(request)) this.#waiting.push({ request, onOutcome });
+    if (this.#pageFor(request) && !this.#waiting.has(request.gcPhys)) this.#waiting.set(request.gcPhys, { request, onOutcome });
     else onOutcome?.('refused');
   }
 
   /** Carries out what waits. For the machine, when no CPU runs. @returns how many requests were done */
   run(): number {
     const requests = this.#waiting;
-    this.#waiting = [];
+    this.#waiting = new Map();
     let done = 0;
-    for (const { request, onOutcome } of requests) {
+    for (const { request, onOutcome } of requests.values()) {
       const outcome = this.carryOut(request);
       if (outcome === 'done') done++;
       onOutcome?.(outcome);

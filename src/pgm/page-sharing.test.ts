@@ -205,13 +205,18 @@ describe('PageRequests', () => {
     expect(host.figures.chunks).toBe(0);
   });
 
-  test('a request for what is not there is refused at once', () => {
+  test('a request for what is not there is refused at once, and so is a second one for the same page', () => {
     const memory = machineOn(new HostMemory());
     const outcomes: RequestOutcome[] = [];
     memory.requests.ask({ what: 'share', gcPhys: 2 ** 30, pageId: 512 }, (outcome) => outcomes.push(outcome));
     memory.requests.ask({ what: 'share', gcPhys: 0, pageId: 512 }, (outcome) => outcomes.push(outcome));
     expect(outcomes).toEqual(['refused', 'refused']);
     expect(memory.requests.waiting).toBe(0);
+    put(memory, 1);
+    const request: PageRequest = { what: 'share', gcPhys: 0, pageId: idOf(memory, 0) };
+    memory.requests.ask(request);
+    memory.requests.ask(request, (outcome) => outcomes.push(outcome));
+    expect([outcomes.length, memory.requests.waiting]).toEqual([3, 1]);
   });
 
   test('the host empties chunks by asking machines, who lose nothing', () => {
