@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FOUR_GIB } from '../../../formats/units.ts';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
+import { hierarchyOf } from '../hierarchy.ts';
 import { type GuestDirectory, GuestMappings } from '../mappings/guest-mappings.ts';
 import { IntermediateContext } from '../mappings/intermediate-context.ts';
 import type { PagingMode } from '../modes.ts';
+import { shadowSpace } from './host-view.ts';
 import { NIL_INDEX } from './pool.ts';
 import { Reach, type Registers } from './shadow-cpu.ts';
 import { ShadowPaging, type ShadowPagingOptions } from './shadow-paging.ts';
@@ -228,6 +230,23 @@ describe('the pool', () => {
     expect(cpu.read(0x1000n, new Uint8Array(1))).toBe(0);
     memory.writeU64(0x4000, 0xe7n);
     expect(cpu.read(0x1000n, new Uint8Array(1))).toBe(-1);
+  });
+
+  test('shows its tables like a guest’s, with host-physical addresses', () => {
+    const [cpu] = newPaging(HARDWARE).cpus;
+    expect(cpu.setRegisters(REGISTERS['amd64-nx'])).toBe('ok');
+    cpu.write(0x10_0123n, Uint8Array.of(1));
+    const space = shadowSpace(cpu) as NonNullable<ReturnType<typeof shadowSpace>>;
+    const { entries, complete } = hierarchyOf(space);
+    expect(complete).toBe(true);
+    expect(entries.slice(0, 4).map(({ name }) => name)).toEqual(['PML4', 'PDPT', 'PD', 'PT']);
+    expect(entries.slice(0, 3).every(({ gcPhys }) => space.memory.holdsTables(gcPhys))).toBe(true);
+    const leaf = entries.find(({ name, virtual }) => name === 'PT' && virtual === 0x10_0000n);
+    expect(leaf?.gcPhys).toBe(memory.ranges.get(0).pageId[0x100] * 4096);
+    const byte = new Uint8Array(1);
+    space.read(0x10_0123n, byte);
+    expect([...byte]).toEqual([1]);
+    expect(() => space.write(0x10_0123n, byte)).toThrow(/pool keeps them/);
   });
 
   test('refuses sizes and CPUs that do not fit', () => {

@@ -3,6 +3,7 @@ import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState } from '../../pgm/page-states.ts';
 import { NO_FAULT } from '../page-fault.ts';
 import { checkConsistency } from '../shadow/consistency-check.ts';
+import { shadowSpace } from '../shadow/host-view.ts';
 import { lookUp } from '../shadow/lookup.ts';
 import { NIL_INDEX } from '../shadow/pool.ts';
 import { checkPool } from '../shadow/pool-check.ts';
@@ -298,6 +299,8 @@ export class ShadowModel {
     else {
       const linear = Number(BigInt.asUintN(48, address));
       const found = lookUp(this.paging.pool, cpu.plan, cpu.root, linear, { host: -1, rights: 0, executable: false });
+      const walked = shadowSpace(cpu)?.translate(address);
+      assert.equal(walked?.status === 'mapped' ? walked.gcPhys : -1, found.host, `walk of the shadow tables for ${address.toString(16)}`);
       if (found.host < 0) return;
       if ('fault' in naive) assert.fail(`shadow maps ${address.toString(16)}, the guest's tables don't`);
       else this.#compareFound(address, Number(naive.gcPhys), found.host, naive, found);

@@ -1,0 +1,84 @@
+import { UsageError } from '../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../formats/units.ts';
+import { offsetInChunk } from '../../gmm/page-id.ts';
+import { AddressSpace, type AddressSpaceMemory } from '../address-space.ts';
+import { FIRST_INDEX, NIL_INDEX } from './pool.ts';
+import type { ShadowCpu } from './shadow-cpu.ts';
+import type { ShadowPaging } from './shadow-paging.ts';
+import { POOL_BASE_HIGH } from './table-store.ts';
+
+const TWO_32 = 2 ** 32;
+const POOL_BASE = POOL_BASE_HIGH * TWO_32;
+/** The root as registers of a mode have it: PG and PE; PAE; LME, LMA and NXE. */
+const CR0 = 0x80000001n;
+const CR4_PAE = 0x20n;
+const EFER_NXE = 0x800n;
+const EFER_LONG = 0xd00n;
+
+/**
+ * Host-physical memory as shadow tables see it: guest pages at page ID × 4096, tables of the pool from 2^40 on. Tables of 32-bit entries name
+ * pool tables by the low half of their address, so with `narrow` those stand at the bottom. Nobody writes here.
+ */
+export class HostView implements AddressSpaceMemory {
+  readonly #paging: ShadowPaging;
+  readonly #base: number;
+
+  constructor(paging: ShadowPaging, narrow: boolean) {
+    this.#paging = paging;
+    this.#base = narrow ? 0 : POOL_BASE;
+  }
+
+  /** Host-physical address of a table of the pool. */
+  addressOf(table: number): number {
+    return this.#base + table * PAGE_SIZE;
+  }
+
+  /** The table of the pool at an address; `NIL_INDEX` where there is none. */
+  tableAt(host: number): number {
+    const table = Math.floor((host - this.#base) / PAGE_SIZE);
+    return table >= FIRST_INDEX && this.#paging.pool.kindOf(table) ? table : NIL_INDEX;
+  }
+
+  holdsTables(host: number): boolean {
+    return this.tableAt(host) !== NIL_INDEX;
+  }
+
+  readU32(host: number): number {
+    const { words } = this.#paging.pool.tables;
+    return this.holdsTables(host) ? words[(host - this.#base) / 4] : 0xffffffff;
+  }
+
+  read(host: number, target: Uint8Array): void {
+    const { words } = this.#paging.pool.tables;
+    const { backing } = this.#paging.memory.pages;
+    if (this.holdsTables(host)) target.set(new Uint8Array(words.buffer, host - this.#base, target.length));
+    else {
+      const id = Math.floor(host / PAGE_SIZE);
+      const at = offsetInChunk(id) + (host % PAGE_SIZE);
+      target.set(backing.chunkBytes(id).subarray(at, at + target.length));
+    }
+  }
+
+  write(): void {
+    throw new UsageError('read-only', 'Cannot write to shadow tables: the pool keeps them');
+  }
+
+  writeU32(): void {
+    this.write();
+  }
+}
+
+/**
+ * The tables that a CPU runs on, as an address space: its translations are host-physical, and it can be listed and walked like the guest's.
+ * Undefined while there are none. EPT's entries are read as if they were long mode's: read, write, execute appear as P, RW, US.
+ */
+export function shadowSpace({ paging, plan, root }: ShadowCpu): AddressSpace | undefined {
+  if (!plan || root === NIL_INDEX) return undefined;
+  const view = new HostView(paging, !plan.levels[0].wide);
+  const address = view.addressOf(root);
+  const registers = { cr0: CR0, cr3: BigInt(address), cr4: plan.levels[0].wide ? CR4_PAE : 0n, efer: plan.levels.length === 4 ? EFER_LONG : EFER_NXE };
+  if (plan.levels.length !== 3) return new AddressSpace(view, registers);
+  // A real host has the root of such tables below 4 GiB, where CR3 reaches.
+  const pdptes = Array.from({ length: 4 }, (_, i) => (BigInt(view.readU32(address + 8 * i + 4)) << 32n) | BigInt(view.readU32(address + 8 * i)));
+  return new AddressSpace(view, registers, { pdptes });
+}
