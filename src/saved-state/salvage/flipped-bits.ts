@@ -1,11 +1,15 @@
 import { crc32 } from '../../../formats/binary/crc32.ts';
+import { Cursor } from '../../../formats/binary/cursor.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { Window } from '../../../formats/binary/window.ts';
+import type { ContainerHeader } from '../../../formats/ssm/container.ts';
+import { fileHeaderV1 } from '../../../formats/ssm/layouts.ts';
 import { findUnitHeader, isUnitHeaderV2 } from '../../../formats/ssm/resync.ts';
+import { V1_CRC_START, V11_HEADER_SIZE, V12_HEADER_SIZE } from '../../../formats/ssm/v1-reader.ts';
 import { FOOTER_SIZE, readFooter } from '../../../formats/ssm/v2-tail.ts';
 import { MIB } from '../../../formats/units.ts';
 
-/** One bit whose flipping back makes a stretch of a V2.0 file have the CRC that the file claims. */
+/** One bit whose flipping back makes a stretch of a file have the CRC that the file claims. */
 export interface FlippedBit {
   /** Of the byte in the file. */
   offset: number;
@@ -30,17 +34,31 @@ interface Checkpoint {
 }
 
 /**
- * Finds single flipped bits: at most one between two unit headers that can be trusted. A CRC of 32 bits tells every bit of up to 512 MiB from every other
- * one, so where just one has flipped the answer is right. To be called for V2.0 files with stream CRCs.
+ * Finds single flipped bits: in V2.0 files at most one between two unit headers that can be trusted, in V1.x files one in all. A CRC of 32 bits tells every
+ * bit of up to 512 MiB from every other one, so where just one has flipped the answer is right.
  */
-export async function findFlippedBits(source: ByteSource): Promise<FlippedBit[]> {
-  const checkpoints = await findCheckpoints(source);
+export async function findFlippedBits(source: ByteSource, { format, streamCrc }: Pick<ContainerHeader, 'format' | 'streamCrc'>): Promise<FlippedBit[]> {
+  if (format === '2.0' && !streamCrc) return [];
+  const checkpoints = format === '2.0' ? await findCheckpoints(source) : await readCoverageV1(source, format);
   const flipped: FlippedBit[] = [];
   for (let i = 1; i < checkpoints.length; i++) {
     const bit = await findBetween(source, checkpoints[i - 1], checkpoints[i]);
     if (bit) flipped.push(bit);
   }
   return flipped;
+}
+
+/** What the CRC of a V1.x file covers. */
+async function readCoverageV1(source: ByteSource, format: '1.1' | '1.2'): Promise<Checkpoint[]> {
+  const bytes = new Uint8Array(V11_HEADER_SIZE);
+  await source.read(bytes, 0);
+  const { fileSize, crc } = fileHeaderV1.read(new Cursor(bytes));
+  const headerSize = format === '1.1' ? V11_HEADER_SIZE : V12_HEADER_SIZE;
+  if (fileSize !== source.size || fileSize < headerSize) return [];
+  return [
+    { offset: V1_CRC_START, crc: 0 },
+    { offset: V1_CRC_START + fileSize - headerSize, crc },
+  ];
 }
 
 async function findCheckpoints(source: ByteSource): Promise<Checkpoint[]> {

@@ -95,6 +95,21 @@ function rangesOf({ roms, mmio2 }: PgmConfig, hasShadow: (id: number) => boolean
   return pages;
 }
 
+/** What two readings of the same ranges agree on, from the first on. */
+export function commonRanges(a: readonly OldRange[], b: readonly OldRange[]): OldRange[] {
+  const common: OldRange[] = [];
+  for (const [i, range] of a.entries()) {
+    const other = b[i];
+    if (other?.start !== range.start || other.pages !== range.pages || other.description !== range.description) return common;
+    const runs = range.runs.filter(({ type, page }, at) => other.runs[at]?.type === type && other.runs[at]?.page === page);
+    const last = runs.at(-1);
+    const counts = last ? [last.count, other.runs[runs.length - 1].count] : [0];
+    common.push({ ...range, runs: last ? [...runs.slice(0, -1), { ...last, count: Math.min(...counts) }] : [] });
+    if (runs.length < range.runs.length || new Set(counts).size > 1) return common;
+  }
+  return common;
+}
+
 function isRead({ runs, pages }: OldRange): boolean {
   return runs.reduce((sum, { count }) => sum + count, 0) === pages;
 }

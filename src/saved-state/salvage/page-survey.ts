@@ -47,7 +47,7 @@ export class PageSurvey {
       batch.decode(i, this.#page, 0);
       // 0 stands for pages that were not there.
       const hash = xxh64(this.#page) ^ BigInt((kind << 8) | batch.protection[i]) || 1n;
-      this.#set(pass, group, page, isDoubted && batch.encoding[i] === Encoding.RAW && hasLongZeros(this.#page) ? this.#uncertain : hash);
+      this.#set(pass, group, page, isDoubted && isStoredRaw(batch, i) && hasLongZeros(this.#page) ? this.#uncertain : hash);
       if (batch.encoding[i] !== Encoding.NONE) this.#latest = [];
       this.#latest.push({ group, page });
     }
@@ -76,6 +76,11 @@ export class PageSurvey {
     }
     pages.set(page, hash);
   }
+}
+
+/** As one piece of the file, not put together from several. */
+function isStoredRaw(batch: PageBatch, i: number): boolean {
+  return batch.encoding[i] === Encoding.RAW && batch.at[i] < batch.window.spillStart;
 }
 
 const ZERO_BLOCK = Buffer.alloc(128);

@@ -12,7 +12,7 @@ import type { SavedState } from '../state.ts';
 import { type WalkOptions, walkState } from '../walk.ts';
 import { AnchorFinder, ramStretches } from './anchors.ts';
 import { BELIEVED_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
-import { expectedPages, type LostRun, lostPages, type PassRecord } from './losses.ts';
+import { commonRanges, expectedPages, type LostRun, lostPages, type PassRecord } from './losses.ts';
 import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
 import { type Gap, readSurvivors, type Survivors, type UnitOutcome } from './survivors.ts';
 import { type Target, targetOf } from './target.ts';
@@ -105,7 +105,7 @@ async function diagnose(source: ByteSource, { signal }: SalvageOptions): Promise
       isGood = false;
     },
   });
-  return { isGood, flipped: isGood || !state.header.streamCrc ? [] : await findFlippedBits(source) };
+  return { isGood, flipped: isGood ? [] : await findFlippedBits(source, state.header) };
 }
 
 function hintOf({ offset, bit, chance }: FlippedBit): Finding {
@@ -123,7 +123,8 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
   const survivors = await readSurvivors(source, finder, { ...stopping, ...progress('reading'), anchors: finder.anchors, patchWith: PATCHES[0] });
   const { anchors } = finder;
   const passUnits = survivors.units.filter(({ unit }) => isPgm(unit));
-  const doubted = new Set(passUnits.flatMap(({ errors }, pass) => (errors.length > 0 ? [pass] : [])));
+  const isChanged = ({ errors }: UnitOutcome) => errors.some(({ code }) => code !== 'truncated');
+  const doubted = new Set(passUnits.flatMap((outcome, pass) => (isChanged(outcome) ? [pass] : [])));
   const readings: PageSurvey[] = [];
   for (const patchWith of PATCHES) {
     const survey = new PageSurvey({ patchWith, doubted });
@@ -137,7 +138,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
     return { complete, seen, certain, isWhole: complete && isSame(seen, certain), lostBefore: mayFollowLostPass(unit, passUnits[i - 1]?.unit, survivors) };
   });
   const hasFinal = passUnits.some(({ unit }) => unit.pass === 'final');
-  const { expected, untold } = expectedPages(state, (id) => passes.some(({ certain }) => certain.has(`shadow ${id}`)));
+  const { expected, untold } = expectedPages(withCommonRanges(state, other), (id) => passes.some(({ certain }) => certain.has(`shadow ${id}`)));
   return {
     state,
     survivors,
@@ -145,7 +146,8 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
     passes,
     target: target ?? NO_TARGET,
     lost: lostPages(expected, passes, survivors.cut && !hasFinal),
-    untold,
+    // Of versions 6 to 9 also where the list of ranges does not end.
+    untold: untold || (state.pgm?.config === undefined && !passes.at(-1)?.complete),
     lostUnits: unitsLost(survivors),
     dropped: new Map(
       survivors.units.flatMap((outcome): [number, string][] => {
@@ -153,7 +155,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
         return why === undefined ? [] : [[outcome.unit.offset, why]];
       }),
     ),
-    unproven: passUnits.some((outcome, i) => isUnproven(outcome, passes[i])),
+    unproven: passUnits.some((outcome, i) => isUnproven(outcome, passes[i], survivors)),
   };
 }
 
@@ -177,6 +179,12 @@ function unitsLost({ gaps, directory, units }: Survivors): { start: number; end:
   return gaps.filter((gap) => gap.hides === 'a unit' || isListed(gap)).map(({ start, end }) => ({ start, end }));
 }
 
+/** Versions 6 to 9: page types stand among the pages, so behind damage both readings find different ones. */
+function withCommonRanges(state: SavedState, other: SavedState): SavedState {
+  if (!state.pgm || state.pgm.config) return state;
+  return { ...state, pgm: { ...state.pgm, oldRanges: commonRanges(state.pgm.oldRanges, other.pgm?.oldRanges ?? []) } };
+}
+
 /** Damaged blocks must have no part in what pages are written anew by. */
 function haveSameHeads({ pgm: a }: SavedState, { pgm: b }: SavedState): boolean {
   return isDeepStrictEqual([a?.version, a?.basic, a?.config, a?.ramSize], [b?.version, b?.basic, b?.config, b?.ramSize]);
@@ -195,8 +203,10 @@ function reasonToDrop({ unit, errors, hasHead }: UnitOutcome, trust: boolean, ha
 const CRC_CODES = ['bad-stream-crc', 'bad-crc'];
 
 /** A wrong CRC that no damaged page or gap accounts for. */
-function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord): boolean {
-  return isWhole && errors.some(({ code }) => CRC_CODES.includes(code));
+function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord, { units, errors: outside }: Survivors): boolean {
+  // V1.x has one CRC for all: any damage that was found may account for it.
+  const isFileWrong = outside.some(({ code }) => code === 'bad-file-crc') && units.every((unit) => unit.errors.length === 0);
+  return isWhole && (isFileWrong || errors.some(({ code }) => CRC_CODES.includes(code)));
 }
 
 function isSame(seen: PassPages, certain: PassPages): boolean {

@@ -77,7 +77,8 @@ class SurvivorWriter {
     const { dropped, passes, target } = this.#survey;
     this.#writer = undefined;
     if (dropped.has(unit.offset)) return true;
-    if (passes[pass].isWhole) {
+    // A reader of a later pass must have read the ones before.
+    if (passes.slice(pass).every(({ isWhole }) => isWhole)) {
       await this.#copy(unit, container);
       return true;
     }
