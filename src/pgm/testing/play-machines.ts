@@ -1,10 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { SavkitError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import { HostMemory } from '../../gmm/host-memory.ts';
 import { PAGES_PER_CHUNK } from '../../gmm/page-id.ts';
 import { Random } from '../../testing/random.ts';
 import { GuestMemory } from '../guest-memory.ts';
 import { HostBacking } from '../host-backing.ts';
+import { checkIntegrity } from '../memory-integrity.ts';
 import { noPages } from '../page-counters.ts';
 import { PageSharing } from '../page-sharing.ts';
 import { PageState } from '../page-states.ts';
@@ -68,6 +70,11 @@ class MachinesGame {
     ({ memory }) => (memory.monitor.user ? memory.monitor.release(MONITOR) : memory.monitor.engage(MONITOR)),
     ({ memory }) => memory.monitor.user && memory.monitor.take(new Uint32Array(this.#random.below(PAGES))),
     ({ backing }) => backing.handy.refill(),
+    ({ backing }) => {
+      backing.handy.injectFailure = !backing.handy.injectFailure;
+    },
+    () => this.#host.limitChunks(this.#random.pick([0, 1, 1000])),
+    ({ memory }) => expectEqual('integrity', checkIntegrity(memory), []),
   ];
 
   #begin(): void {
@@ -89,8 +96,7 @@ class MachinesGame {
     const size = 1 + this.#random.below(this.#random.pick([8, 64, 3 * PAGE_SIZE]));
     const start = this.#random.below(player.bytes.length - size);
     const source = new Uint8Array(size).fill(this.#random.below(256));
-    player.memory.write(start, source, this.#random.pick(['guest', 'device'] as const));
-    this.#note(player, start, source);
+    this.#note(player, start, source, () => player.memory.write(start, source, this.#random.pick(['guest', 'device'] as const)));
   }
 
   /** Whole pages of few different contents, so that many are equal, some of them zero. */
@@ -98,12 +104,22 @@ class MachinesGame {
     const first = this.#random.below(PAGES);
     const end = Math.min(PAGES, first + 1 + this.#random.below(40));
     const value = this.#random.below(4);
-    player.memory.fill(first * PAGE_SIZE, (end - first) * PAGE_SIZE, value);
-    this.#note(player, first * PAGE_SIZE, new Uint8Array((end - first) * PAGE_SIZE).fill(value));
+    const source = new Uint8Array((end - first) * PAGE_SIZE).fill(value);
+    this.#note(player, first * PAGE_SIZE, source, () => player.memory.fill(first * PAGE_SIZE, source.length, value));
   }
 
-  #note({ bytes, ballooned }: Player, start: number, source: Uint8Array): void {
-    for (let i = 0; i < source.length; i++) {
+  /** A write that the host has no page for has written the pages before, and nothing of that page and those behind. */
+  #note({ memory, bytes, ballooned }: Player, start: number, source: Uint8Array, write: () => void): void {
+    let written = source.length;
+    try {
+      write();
+    } catch (error) {
+      if ((error as SavkitError).vboxCode !== 'VERR_EM_NO_MEMORY') throw error;
+      const page = (error as SavkitError).place.gcPhys ?? Number.NaN;
+      expectEqual('page without memory', stateAt(memory, page) === PageState.ZERO || stateAt(memory, page) === PageState.SHARED, true);
+      written = Math.max(0, page - start);
+    }
+    for (let i = 0; i < written; i++) {
       if (!ballooned.has(Math.floor((start + i) / PAGE_SIZE))) bytes[start + i] = source[i];
     }
   }
@@ -165,6 +181,11 @@ class MachinesGame {
     const { sharedPages, duplicatePages } = this.#host.figures;
     expectEqual('shared pages', [sharedPages, duplicatePages], [sharedIds.size, references - sharedIds.size]);
   }
+}
+
+function stateAt({ ranges }: GuestMemory, gcPhys: number): number {
+  const range = ranges.get(gcPhys);
+  return range.state[range.pageOf(gcPhys)];
 }
 
 function expectEqual(what: string, real: unknown, model: unknown): void {
