@@ -6,8 +6,9 @@ import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptio
 import { askMachine } from '../control/control-client.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { bad, good, printable, sizeText } from '../render.ts';
+import { type DescribedStatistic, statisticsText } from '../statistics-text.ts';
 
-const ACTIONS = ['status', 'check', 'pause', 'resume', 'stop', 'save', 'throttle'] as const;
+const ACTIONS = ['status', 'stats', 'check', 'pause', 'resume', 'stop', 'save', 'throttle'] as const;
 
 interface Options extends CommonOptions {
   machine: string;
@@ -23,7 +24,10 @@ export const controlCommand: CommandModule<object, Options> = {
     withCommonOptions(argv)
       .positional('machine', { type: 'string', demandOption: true, describe: 'Control socket of the machine, as `savkit run` opens it' })
       .positional('action', { choices: ACTIONS, demandOption: true, describe: 'What to do' })
-      .positional('argument', { type: 'string', describe: 'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99' })
+      .positional('argument', {
+        type: 'string',
+        describe: 'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, e.g. /PGM/LiveSave/*',
+      })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 control vm.sock status', 'What it does, how far it is')
       .example('$0 control vm.sock check', 'Compare all of its memory with what it must hold')
@@ -39,11 +43,13 @@ async function control({ machine, action, argument, force }: Options, { signal, 
   const onEvent = (_: string, data: object) => progress.update((data as { percent: number }).percent, 100, action);
   const result = await askMachine(machine, request, onEvent, signal);
   if (action === 'check') return checkOutcome(result as unknown as GuestCheck);
+  if (action === 'stats') return { exitCode: ExitCode.OK, result, text: statisticsText(result.statistics as DescribedStatistic[]) };
   const text = action === 'save' ? `${printable(argument ?? '')}: saved; the machine stood for ${Number(result.downtimeMs).toFixed(1)} ms` : statusText(result);
   return { exitCode: ExitCode.OK, result, text };
 }
 
 function argumentsOf(action: Options['action'], argument: string | undefined, force: boolean): object {
+  if (action === 'stats') return argument === undefined ? {} : { pattern: argument };
   const wants = action === 'save' || action === 'throttle';
   if (wants !== (argument !== undefined))
     throw new UsageError(

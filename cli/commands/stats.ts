@@ -1,10 +1,9 @@
 import type { Argv, CommandModule } from 'yargs';
-import type { StatisticSample, StatisticValue } from '../../src/pgm/statistics/statistic.ts';
 import { loadState } from '../../src/saved-state/load.ts';
 import { type CommonOptions, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
-import { table } from '../render.ts';
+import { listStatistics, statisticsText } from '../statistics-text.ts';
 
 interface Options extends CommonOptions {
   file: string;
@@ -25,21 +24,9 @@ export const statsCommand: CommandModule<object, Options> = {
     process.exitCode = await runCommand('stats', [options.file], options, (job) =>
       withSource(job, async (source) => {
         const { statistics } = await loadState(source, { signal: job.signal, onProgress: (doing, offset) => job.progress.update(offset, source.size, doing) });
-        const all = statistics.list(options.pattern);
-        const samples = options.pattern === undefined ? all.filter(({ value }) => value !== 0 && textOf(value) !== '0') : all;
-        const rows = samples.map(({ path, value, unit, description }) => [path, typeof value === 'number' ? value : textOf(value), unit, description]);
-        const text = rows.length > 0 ? table(['name', 'value', 'unit', 'meaning'], rows) : 'No statistic has such a name';
-        return { exitCode: ExitCode.OK, result: { statistics: samples.map(described) }, text };
+        const listed = listStatistics(statistics, options.pattern);
+        return { exitCode: ExitCode.OK, result: { statistics: listed }, text: statisticsText(listed) };
       }),
     );
   },
 };
-
-function described({ path, kind, unit, description, value }: StatisticSample): object {
-  return { path, kind, unit, description, value };
-}
-
-function textOf(value: StatisticValue): string {
-  if (typeof value === 'number') return String(value);
-  return value.periods === 0 ? '0' : `${value.ticks / value.periods} (${value.periods} times, ${value.min} to ${value.max})`;
-}

@@ -1,8 +1,8 @@
 import { connect, type Socket } from 'node:net';
 import { EnvironmentError, FormatError, InterruptedError, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
+import type { OnEvent } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
-import type { OnEvent } from './operations.ts';
 import { type ControlRequest, errorFromWire, parseReply } from './protocol.ts';
 
 /** The longest reply is a report with a line for each pass or round. */

@@ -3,8 +3,9 @@ import { lstat, unlink } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { EnvironmentError } from '../../formats/errors.ts';
+import type { KeptMachine } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
-import { type KeptMachine, OPERATIONS } from './operations.ts';
+import { OPERATIONS } from './operations.ts';
 import { errorToWire, LINE_LIMIT, parseRequest } from './protocol.ts';
 
 const MAX_CONNECTIONS = 32;

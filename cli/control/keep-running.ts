@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { TRANSITIONS } from '../../src/live-save/machine-states.ts';
 import { type ControlServer, openControlSocket } from './control-server.ts';
-import type { KeptMachine } from './operations.ts';
+import type { KeptMachine } from './kept-machine.ts';
 
 /** Where the socket of a machine is that names none: a folder that only the user can read, where the system has one. */
 export function defaultSocketPath(): string {

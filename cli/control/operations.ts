@@ -3,25 +3,18 @@ import { dirname } from 'node:path';
 import { openFileSink } from '../../formats/binary/sink.ts';
 import { liveSave } from '../../src/live-save/live-save.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
-import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { carryOut, changeLimits, type ForetellRequest, foretell, type MigrateRequest } from '../migration/carry-out.ts';
+import { listStatistics } from '../statistics-text.ts';
 import { type TeleportRequest, teleport } from '../teleporter/teleport.ts';
+import type { KeptMachine, OnEvent } from './kept-machine.ts';
 import type { ControlCommand, ControlRequest } from './protocol.ts';
-
-/** A machine that is kept, as its operations see it. */
-export interface KeptMachine {
-  readonly name: string;
-  readonly running: RunningMachine;
-}
-
-/** Told while an operation runs. */
-export type OnEvent = (event: string, data: object) => void;
 
 type Operation = (kept: KeptMachine, request: ControlRequest, onEvent: OnEvent, signal: AbortSignal) => Promise<object> | object;
 
 /** What each command of a control socket does; the result goes into the reply. */
 export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
   status: describeMachine,
+  stats: ({ running }, { pattern }) => ({ statistics: listStatistics(running.machine.statistics, pattern) }),
   check: ({ running }) => running.selfCheck(),
   pause: (kept) => {
     kept.running.pause();

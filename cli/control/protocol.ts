@@ -19,6 +19,7 @@ type FieldKind = 'string' | 'number' | 'boolean' | 'object';
 /** A command's fields; a question mark follows the kind of those that may be left out. */
 const COMMANDS = {
   status: {},
+  stats: { pattern: 'string?' },
   check: {},
   pause: {},
   resume: {},
@@ -43,6 +44,7 @@ export interface ControlRequest {
   maxDowntimeMs?: number;
   stay?: boolean;
   share?: number;
+  pattern?: string;
   request?: object;
 }
 

@@ -3,7 +3,7 @@ import { parseEndpoint } from '../../migrations/endpoint.ts';
 import { connectPeer } from '../../migrations/teleporter/connect.ts';
 import { type TeleportReport, teleportRunning } from '../../migrations/teleporter/teleport-running.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
-import type { OnEvent } from '../control/operations.ts';
+import type { OnEvent } from '../control/kept-machine.ts';
 
 /** What `savkit send` asks of the process that runs a machine. The socket is its owner's only, so the password may pass. */
 export interface TeleportRequest {

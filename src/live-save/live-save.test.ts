@@ -6,7 +6,7 @@ import { bufferSource } from '../../formats/binary/source.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { PayloadReader } from '../../formats/ssm/payload.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
-import { MIB } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { emptyMachine } from '../running/empty-machine.ts';
 import { Guest } from '../running/guest.ts';
 import { RunningMachine } from '../running/running-machine.ts';
@@ -98,6 +98,20 @@ describe('liveSave()', () => {
     while (running.guest.block.steps === at) await setImmediate();
     running.stop();
     expect(running.selfCheck().faults).toEqual([]);
+  });
+
+  it('counts by the names of VirtualBox, while it runs and afterwards', async () => {
+    const running = await runningMachine('idle');
+    const { statistics } = running.machine;
+    const active: unknown[] = [];
+    await saveLive(running, { onPass: () => active.push(statistics.valueOf('/PGM/LiveSave/fActive')) });
+    running.stop();
+    expect(new Set(active)).toEqual(new Set([1]));
+    expect(statistics.valueOf('/PGM/LiveSave/fActive')).toBe(0);
+    expect(statistics.valueOf('/PGM/LiveSave/Rom/cReadPages')).toBe(28);
+    expect(statistics.valueOf('/PGM/LiveSave/Mmio2/cReadPages')).toBe(MIB / PAGE_SIZE);
+    expect(statistics.valueOf('/PGM/LiveSave/Ram/cReadPages')).toBe((RAM - 0x60000) / PAGE_SIZE);
+    expect(statistics.valueOf('/PGM/LiveSave/Ram/cDirtyPages')).toBe(0);
   });
 
   it.each([10, 11, 12, 13])('writes pgm %d as it was loaded', async (version) => {

@@ -8,6 +8,7 @@ import { CPUM_UNIT, cpumLivePass } from '../../formats/units/cpum.ts';
 import { KIB, PAGE_SIZE } from '../../formats/units.ts';
 import type { LoadedUnit, Machine } from '../saved-state/machine.ts';
 import { DirtyTracker } from './dirty-tracker.ts';
+import { bindLiveStatistics } from './live-counters.ts';
 import { LiveProgress } from './live-progress.ts';
 import { liveEnd, type MachineEvent, type MachineState } from './machine-states.ts';
 import { MemoryUnit } from './memory-unit.ts';
@@ -97,6 +98,7 @@ class LiveSave {
     this.#options = options;
     this.#sink = new CountingSink(sink);
     this.#tracker = new DirtyTracker(machine.machine.memory, 'live save');
+    bindLiveStatistics(machine.machine.statistics, () => this.#tracker.counts);
   }
 
   async run(): Promise<LiveSaveReport> {
