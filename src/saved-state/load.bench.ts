@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { openFileSink } from '../../formats/binary/sink.ts';
+import { openFile } from '../../formats/binary/source.ts';
+import { GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
+import type { BenchContext, BenchRow } from '../bench/row.ts';
+import { emptyMachine } from '../running/empty-machine.ts';
+import { loadState } from './load.ts';
+import { saveState } from './save.ts';
+
+const RAM = 5 * GIB;
+/** Content like that of a real machine of this size which has just booted: 8 MiB, half of it above 4 GiB. */
+const CONTENT = 4 * MIB;
+const MAX_RSS = 200 * MIB;
+
+function statePath({ folder }: BenchContext): string {
+  return join(folder, 'mostly-zero-5gib.sav');
+}
+
+export const rows: BenchRow[] = [
+  {
+    name: 'load 5 GiB of RAM, mostly zero',
+    async prepare(context) {
+      if (existsSync(statePath(context))) return;
+      const machine = await emptyMachine(RAM);
+      for (const [i, { start }] of machine.memory.ranges.all.filter(({ pages }) => pages * PAGE_SIZE > CONTENT).entries()) {
+        for (let at = 0; at < CONTENT; at += PAGE_SIZE) machine.memory.fill(start + at, PAGE_SIZE, (i + at / PAGE_SIZE) % 251);
+      }
+      const sink = await openFileSink(statePath(context));
+      await saveState(machine, sink);
+      await sink.commit();
+    },
+    async run(context) {
+      const start = performance.now();
+      const machine = await loadState(await openFile(statePath(context)));
+      const ms = performance.now() - start;
+      const rss = process.resourceUsage().maxRSS * 1024;
+      if (machine.memory.pages.counts.private < (2 * CONTENT * 250) / 251 / PAGE_SIZE) throw new Error('The state has lost its content');
+      if (rss > MAX_RSS) throw new Error(`Loading took ${Math.round(rss / MIB)} MiB, expected at most ${MAX_RSS / MIB}`);
+      return ms;
+    },
+  },
+];
