@@ -15,9 +15,9 @@ export const relayCommand: CommandModule<object, RelayMigrationOptions> = {
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
       .example('$0 relay --listen :6001 --to target:6000', 'Watch passes, pages and rates of a migration')
       .example('$0 relay --listen :6001 --to target:6000 --record vm.sav', 'and keep the state that passes')
-      .example('openssl rand -base64 32 > relay.key', 'A secret, to be copied to both hosts; then, where the source is:')
-      .example('$0 relay --listen 127.0.0.1:6001 --to other:6443 --encrypt out --key-file relay.key', 'and where the target is:')
-      .example('$0 relay --listen :6443 --to 127.0.0.1:6000 --encrypt in --key-file relay.key', '')
+      .example('openssl rand -base64 32 > relay.key', 'A secret, to be copied to both hosts')
+      .example('$0 relay --listen 127.0.0.1:6001 --to other:6443 --encrypt out --key-file relay.key', 'Where the source is, which teleports to port 6001')
+      .example('$0 relay --listen :6443 --to 127.0.0.1:6000 --encrypt in --key-file relay.key', 'Where the target is, which waits on port 6000')
       .epilogue('It passes the password on unseen, and ends after one migration.') as unknown as Argv<RelayMigrationOptions>,
   handler: async (options) => {
     process.exitCode = await runCommand('relay', [options.record ?? options.to], options, (job) => relayMigration(options, job));

@@ -36,7 +36,7 @@ export const sendCommand: CommandModule<object, Options> = {
       .option('like', { type: 'string', requiresArg: true, describe: 'Take the layout from this state of the same machine' })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
       .example('$0 send vm.sav --teleporter --to other:6000 --password-file pw', 'The machine goes on at the other host')
-      .example('VBoxManage modifyvm VM --teleporter on --teleporterport 6000 --teleporterpasswordfile pw', 'Its other side; then VBoxManage startvm VM')
+      .example('VBoxManage modifyvm VM --teleporter on --teleporter-port 6000 --teleporter-password-file pw', 'Its other side; then VBoxManage startvm VM')
       .epilogue(
         'The machine at the target must have the same RAM, CPUs and devices. VirtualBox does not encrypt: use `savkit relay`, or a tunnel.',
       ) as unknown as Argv<Options>,

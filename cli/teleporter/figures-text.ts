@@ -1,5 +1,5 @@
 import type { PassFigures, StreamFigures } from '../../migrations/teleporter/pass-figures.ts';
-import { sizeText, table } from '../render.ts';
+import { type Cell, sizeText, table } from '../render.ts';
 
 /** One line: which pass, what came, how fast. */
 export function figuresLine({ bytes, seconds, passes }: StreamFigures): string {
@@ -8,17 +8,30 @@ export function figuresLine({ bytes, seconds, passes }: StreamFigures): string {
   return `pass ${now?.pass ?? 0}: ${now?.pages ?? 0} pages, ${now?.dirtiedPages ?? 0} of them again · in all ${pages} pages, ${sizeText(bytes)}, ${rateText(bytes, seconds)}`;
 }
 
-/** One row per pass; neighbours with hardly any pages are summed up. */
+/** One row per pass; neighbours that carried no pages share one. */
 export function passTable(passes: readonly PassFigures[]): string {
-  const rows = passes.map(({ pass, pages, zeroPages, dirtiedPages, bytes, seconds }) => [
-    String(pass),
-    pages,
-    zeroPages,
-    dirtiedPages,
-    sizeText(bytes),
-    rateText(bytes, seconds),
-  ]);
+  const rows: Cell[][] = [];
+  for (let first = 0; first < passes.length; ) {
+    let last = first;
+    while (passes[first].pages === 0 && last + 1 < passes.length && passes[last + 1].pages === 0) last++;
+    rows.push(rowOf(passes.slice(first, last + 1)));
+    first = last + 1;
+  }
   return table(['pass', 'pages', 'zero', 'sent again', 'bytes', 'rate'], rows);
+}
+
+function rowOf(passes: readonly PassFigures[]): Cell[] {
+  const sum = (key: 'pages' | 'zeroPages' | 'dirtiedPages' | 'bytes' | 'seconds') => passes.reduce((total, pass) => total + pass[key], 0);
+  const [first, last] = [passes[0].pass, passes[passes.length - 1].pass];
+  const bytes = sum('bytes');
+  return [
+    first === last ? String(first) : `${first}–${last}`,
+    sum('pages'),
+    sum('zeroPages'),
+    sum('dirtiedPages'),
+    sizeText(bytes),
+    rateText(bytes, sum('seconds')),
+  ];
 }
 
 export function rateText(bytes: number, seconds: number): string {

@@ -9,6 +9,7 @@ const CAMPAIGNS = {
   convert: '../../src/saved-state/convert/virtualbox.campaign.js',
   'live-save': '../../src/live-save/virtualbox.campaign.js',
   teleporter: '../../migrations/teleporter/virtualbox.campaign.js',
+  'teleport-running': '../../migrations/teleporter/teleport-running.campaign.js',
 } as const;
 type Name = keyof typeof CAMPAIGNS;
 

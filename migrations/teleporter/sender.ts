@@ -189,7 +189,7 @@ const SHORTEST_TEXT = 5;
 function refused(peer: Peer, step: SendStep, { status, text }: Extract<Reply, { ack: false }>): SavkitError {
   const name = statusName(status) ?? `status ${status}`;
   if (step === 'password') return new EnvironmentError('wrong-password', `Cannot send to ${peer.name}: it does not take this password; ${STAYS}`, {}, name);
-  const words = text.length >= SHORTEST_TEXT ? `: ${text.trimEnd()}` : '';
+  const words = text.length >= SHORTEST_TEXT ? `: ${text.trimEnd().replace(/\.$/, '')}` : '';
   const message = `Cannot send to ${peer.name}: the target refused at ${step}${words}; ${STAYS}`;
   const code = 'refused-by-target';
   return MISFITS.includes(status) ? new UnsupportedError(code, message, {}, name) : new EnvironmentError(code, message, {}, name);

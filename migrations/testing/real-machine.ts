@@ -11,15 +11,24 @@ export class RealMachine {
   readonly #virtualBox: VirtualBox;
 
   /** A machine of so many MiB; made when there is none of that name. */
-  static async make(virtualBox: VirtualBox, name: string, mebibytes: number): Promise<RealMachine> {
-    const machine = new RealMachine(virtualBox, name);
-    const { output } = await virtualBox.bash('vm_exists "$1" && echo yes || true', [name]);
-    if (!output.includes('yes')) {
+  static make(virtualBox: VirtualBox, name: string, mebibytes: number): Promise<RealMachine> {
+    return RealMachine.#make(virtualBox, name, async (machine) => {
       const image = `savkit-fill${mebibytes}`;
       const fill = mebibytes > 16 ? [`-DFILLTO=${mebibytes}`] : [];
       await machine.#must(virtualBox.run('guest/build.sh', [image, '-DMODE=3', '-DDIRTY=16', ...fill]));
       await machine.#must(virtualBox.run('mkvm.sh', [name, String(mebibytes), '1', 'piix3', image]));
-    }
+    });
+  }
+
+  /** A machine that the bundled state own-long fits. */
+  static makeOwn(virtualBox: VirtualBox, name: string): Promise<RealMachine> {
+    return RealMachine.#make(virtualBox, name, (machine) => machine.#must(virtualBox.run('mkown.sh', [name, '3'])));
+  }
+
+  static async #make(virtualBox: VirtualBox, name: string, create: (machine: RealMachine) => Promise<void>): Promise<RealMachine> {
+    const machine = new RealMachine(virtualBox, name);
+    const { output } = await virtualBox.bash('vm_exists "$1" && echo yes || true', [name]);
+    if (!output.includes('yes')) await create(machine);
     await machine.stop();
     return machine;
   }
