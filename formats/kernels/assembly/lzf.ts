@@ -160,14 +160,29 @@ function taken(control: i32, copy: i32, long: i32): usize {
 
 // @ts-ignore: decorators are AssemblyScript's
 @inline
-function slotOf(at: usize): usize {
-  return TABLE + ((((load<u32>(at) & 0xffffff) * MULTIPLIER) >> (32 - HASH_BITS)) << 1);
+function slotOf(word: u32): usize {
+  return TABLE + (((word * MULTIPLIER) >> (32 - HASH_BITS)) << 1);
 }
+
+// @ts-ignore: decorators are AssemblyScript's
+@inline
+function threeBytes(at: usize): u32 {
+  return load<u32>(at) & 0xffffff;
+}
+
+/** The highest number that the table may hold: of a position in a block before. Clearing the table for each page would take a tenth of the time. */
+let past: usize = 0;
 
 /** Compresses `length` bytes at `at` to `to`; 0 where that would take more than `limit` bytes. */
 export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): usize {
-  memory.fill(TABLE, 0, TABLE_SIZE);
-  const base = at - 1;
+  if (past + length > 0xffff) {
+    memory.fill(TABLE, 0, TABLE_SIZE);
+    past = 0;
+  }
+  /** Positions are numbered from here on; the first one is `past + 1`. */
+  const base = at - 1 - past;
+  const oldest = past;
+  past += length;
   const end = at + length;
   const limitEnd = to + limit;
   let out = to;
@@ -175,10 +190,12 @@ export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): us
   let i = at;
   let misses: u32 = 0;
   while (i + 3 <= end) {
-    const slot = slotOf(i);
-    const ref = base + <usize>load<u16>(slot);
+    const word = threeBytes(i);
+    const slot = slotOf(word);
+    const entry = <usize>load<u16>(slot);
+    const ref = base + entry;
     store<u16>(slot, <u16>(i - base));
-    if (ref < at || ((load<u32>(ref) ^ load<u32>(i)) & 0xffffff) !== 0 || i - ref > MAX_DISTANCE) {
+    if (entry <= oldest || threeBytes(ref) !== word || i - ref > MAX_DISTANCE) {
       i += 1 + <usize>(misses++ >> MISSES_PER_STEP);
       continue;
     }
@@ -199,8 +216,8 @@ export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): us
     literals = i;
     misses = 0;
     if (i + 3 > end) break;
-    store<u16>(slotOf(i - 2), <u16>(i - 2 - base));
-    store<u16>(slotOf(i - 1), <u16>(i - 1 - base));
+    store<u16>(slotOf(threeBytes(i - 2)), <u16>(i - 2 - base));
+    store<u16>(slotOf(threeBytes(i - 1)), <u16>(i - 1 - base));
   }
   const rest = end - literals;
   if (out + rest + ((rest + MAX_LITERALS - 1) >> 5) > limitEnd) return 0;
