@@ -9,12 +9,12 @@ import { DEFAULT_RAM_HOLE, LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../..
 import { pgmVersion } from '../../formats/pgm/versions.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
 import { FOUR_GIB, PAGE_SIZE } from '../../formats/units.ts';
-import { MixedPages } from './mixed-pages.ts';
+import { MixedPages, type PageContents } from './mixed-pages.ts';
 
 const RELEASE = { major: 7, minor: 2, build: 22, revision: 175245 };
 
-/** Writes a V2.0 state with pgm version 14 and `ramSize` bytes of mixed pages. */
-export async function makeState(path: string, ramSize: number): Promise<void> {
+/** Writes a V2.0 state with pgm version 14 and `ramSize` bytes of RAM. */
+export async function makeState(path: string, ramSize: number, content: PageContents = new MixedPages()): Promise<void> {
   const version = pgmVersion(14);
   if (!version) throw new UnsupportedError('unsupported-version', 'Cannot make state: version 14 is unknown');
   const sink = await openFileSink(path, { force: true });
@@ -29,7 +29,6 @@ export async function makeState(path: string, ramSize: number): Promise<void> {
   const cpu = { a20Enabled: true, a20Mask: NIL_GC_PHYS, guestMode: 1, paePds: Array<bigint>(4).fill(NIL_GC_PHYS) };
   const basic = { cpus: [cpu], balloonedPages: 0, mappings: [], mappingsFixed: false, mappingFixed: 0n, mappingFixedSize: 0 };
   const pass = new PgmPassWriter(out, version, WIDE, basic, { ramHole: DEFAULT_RAM_HOLE, ramSize, roms: [], mmio2: [] });
-  const content = new MixedPages();
   for (const frame of ramFrames(ramSize)) {
     const page = content.next();
     pass.putPage(page ? PageKind.RAM_RAW : PageKind.RAM_ZERO, frame, 0, 0, page);

@@ -3,20 +3,34 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PAGE_SIZE } from '../../formats/units.ts';
 
+/** What a state is made of. */
+export interface PageContents {
+  /** Borrowed until the next call; `undefined` is a page of zeros. */
+  next(): Uint8Array | undefined;
+}
+
 /**
  * Deals out pages as guests have them: 30 % zero, 40 % bytes of the system's files, 30 % random, in an order that looks random but is always the same.
  */
-export class MixedPages {
+export class MixedPages implements PageContents {
   readonly #page = new Uint8Array(PAGE_SIZE);
   readonly #files = systemBytes();
   #state = 1;
 
-  /** Borrowed until the next call; `undefined` is a page of zeros. */
   next(): Uint8Array | undefined {
     this.#state = (Math.imul(this.#state, 1103515245) + 12345) & 0x7fffffff;
     const share = (this.#state >>> 8) % 10;
     if (share < 3) return undefined;
     if (share < 7) return this.#files.next().value ?? undefined;
+    return randomFillSync(this.#page);
+  }
+}
+
+/** Pages that nothing compresses. */
+export class RandomPages implements PageContents {
+  readonly #page = new Uint8Array(PAGE_SIZE);
+
+  next(): Uint8Array {
     return randomFillSync(this.#page);
   }
 }

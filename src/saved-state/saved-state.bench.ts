@@ -1,9 +1,11 @@
-import { openSync, readSync, rmSync } from 'node:fs';
+import { existsSync, openSync, readSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { openFileSink } from '../../formats/binary/sink.ts';
 import { openFile } from '../../formats/binary/source.ts';
 import { MIB } from '../../formats/units.ts';
+import { makeState } from '../bench/make-state.ts';
+import { RandomPages } from '../bench/mixed-pages.ts';
 import { type BenchContext, type BenchRow, REFERENCE } from '../bench/row.ts';
 import { type ConvertRun, convert } from './convert/convert.ts';
 import { extract, type ImageTarget } from './extract.ts';
@@ -32,16 +34,34 @@ async function convertTo({ state, folder }: BenchContext, options: ConvertRun): 
   await sink.abort();
 }
 
+const RANDOM_RAM = 1024 * MIB;
+const randomState = ({ folder }: BenchContext) => join(folder, 'random-1024.sav');
+
+async function makeRandomState(context: BenchContext): Promise<void> {
+  if (!existsSync(randomState(context))) await makeState(randomState(context), RANDOM_RAM, new RandomPages());
+}
+
+async function readWithCrc(path: string): Promise<void> {
+  let crc = 0;
+  await readPlainly(path, (bytes) => {
+    crc = crc32(bytes, crc);
+  });
+  if (crc === 1) throw new Error('impossible, but now the CRC is used');
+}
+
 export const rows: BenchRow[] = [
   { name: 'read', run: ({ state }) => readPlainly(state, () => {}) },
   {
     name: REFERENCE,
-    async run({ state }) {
-      let crc = 0;
-      await readPlainly(state, (bytes) => {
-        crc = crc32(bytes, crc);
-      });
-      if (crc === 1) throw new Error('impossible, but now the CRC is used');
+    run: ({ state }) => readWithCrc(state),
+  },
+  { name: 'read + CRC-32, incompressible', prepare: makeRandomState, run: (context) => readWithCrc(randomState(context)) },
+  {
+    name: 'deep verify, incompressible',
+    prepare: makeRandomState,
+    against: [{ row: 'read + CRC-32, incompressible', atLeast: 0.8 }],
+    async run(context) {
+      await verify(await openFile(randomState(context)), { threads: 1 });
     },
   },
   {
