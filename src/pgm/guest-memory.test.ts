@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { FOUR_GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { CHUNK_SIZE } from '../gmm/page-id.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { PageState } from './page-states.ts';
 import { bytesAt, refused } from './testing/memory-checks.ts';
@@ -91,6 +92,15 @@ describe('GuestMemory', () => {
     const frames = new Uint32Array(1);
     expect([memory.monitor.take(frames), memory.monitor.take(frames)]).toEqual([1, 0]);
     lock.release();
+  });
+
+  it('keeps less than 16 bytes of bookkeeping for a page, the host included', () => {
+    const before = process.memoryUsage().arrayBuffers;
+    const memory = new GuestMemory();
+    const { pages } = memory.registerRam(0, 64 * MIB, 'Base RAM');
+    for (let page = 0; page < pages; page++) memory.write(page * PAGE_SIZE, Uint8Array.of(1));
+    const content = memory.pages.backing.host.figures.chunks * CHUNK_SIZE;
+    expect((process.memoryUsage().arrayBuffers - before - content) / pages).toBeLessThan(16);
   });
 
   it('refuses ranges that overlap or are no whole pages', () => {

@@ -1,4 +1,4 @@
-import { UnsupportedError } from '../../formats/errors.ts';
+import { UnsupportedError, UsageError } from '../../formats/errors.ts';
 import { hasRamInLowHole, LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../formats/pgm/ranges.ts';
 import { FOUR_GIB, GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
@@ -115,14 +115,21 @@ function registerOldDevices(memory: GuestMemory, state: SavedState, pgm: PgmSumm
   };
 }
 
-/** Registers of devices: nobody is there to answer, so they read as if nothing was there, and take no writes. */
+/**
+ * Registers of devices: nobody is there to answer, so they read as if nothing was there, and take no writes. Most places are inferred; where
+ * something else is, there are none.
+ */
 function registerMmio(memory: GuestMemory, regions: readonly MemoryRegion[], wanted: (region: MemoryRegion) => boolean): void {
   for (const region of regions) {
     if (region.kind !== 'mmio' || !wanted(region)) continue;
-    memory.mmio.register(region.start, region.end - region.start, region.name || 'MMIO', (access, _gcPhys, bytes) => {
-      if (access === 'read') bytes.fill(0xff);
-      return 'done';
-    });
+    try {
+      memory.mmio.register(region.start, region.end - region.start, region.name || 'MMIO', (access, _gcPhys, bytes) => {
+        if (access === 'read') bytes.fill(0xff);
+        return 'done';
+      });
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+    }
   }
 }
 

@@ -38,12 +38,22 @@ export async function loadState(source: ByteSource, options: LoadOptions = {}): 
   const reading = (doing: 'checking' | 'loading') => (onProgress ? { ...walk, onProgress: (offset: number) => onProgress(doing, offset) } : walk);
   const state = await walkState(source, reading('checking'));
   if (!state.pgm?.basic) throw new UnsupportedError('no-memory-unit', 'Cannot load state: it has no final pgm unit, and so no memory');
-  const built = buildMemory(state, state.pgm, backing);
+  const built = buildAsTold(state, state.pgm, backing);
   const units = new UnitCollector();
   await walkState(source, { ...reading('loading'), skipCrc: true, sink: new PageLoader(built), payload: units, onUnit: units.begin });
   protectRoms(built, state.pgm.romProtection);
   built.memory.handlers.reapply();
   return new Machine(built.memory, state, units.units);
+}
+
+/** What can't be put together is the file's fault, not the caller's. */
+function buildAsTold(...told: Parameters<typeof buildMemory>): BuiltMemory {
+  try {
+    return buildMemory(...told);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    throw new FormatError(error.code, `Cannot load state: its memory does not fit together: ${error.message}`, error.place, error.vboxCode);
+  }
 }
 
 /** Keeps the units in file order, and the payloads of all but pgm. */

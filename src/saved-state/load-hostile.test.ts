@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { WIDE } from '../../formats/binary/cursor.ts';
+import { bufferSource, streamSource } from '../../formats/binary/source.ts';
+import { SavkitError } from '../../formats/errors.ts';
+import type { PgmConfig } from '../../formats/pgm/head.ts';
+import { NIL_GC_PHYS } from '../../formats/pgm/layouts.ts';
+import { PageKind } from '../../formats/pgm/page-batch.ts';
+import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
+import { NEWEST_PGM } from '../../formats/pgm/versions.ts';
+import { createContainer } from '../../formats/ssm/create-container.ts';
+import { MemorySink } from '../../formats/testing/memory-sink.ts';
+import { GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { STATES_FOLDER } from '../testing/states.ts';
+import { loadState } from './load.ts';
+
+const state = readFileSync(join(STATES_FOLDER, 'own-pae.sav'));
+const ROM = { id: 1, device: '', instance: 0, region: 0, description: 'BIOS', address: 0xf0000, size: 4 * PAGE_SIZE };
+const VRAM = { id: 1, device: 'vga', instance: 0, region: 0, description: 'VRam', size: PAGE_SIZE };
+
+/** A state that is whole, and says what it is told to of memory. */
+async function stateWith(config: Partial<PgmConfig>, put: (pass: PgmPassWriter) => void = () => {}): Promise<Uint8Array> {
+  const sink = new MemorySink();
+  const out = createContainer(sink, '2.0', {
+    release: { major: 7, minor: 2, build: 22, revision: 1 },
+    hostBits: 64,
+    widths: WIDE,
+    live: false,
+    registeredUnits: 1,
+  });
+  out.beginUnit({ name: 'pgm', instance: 1, version: NEWEST_PGM.version, pass: 'final' });
+  const cpu = { a20Enabled: true, a20Mask: NIL_GC_PHYS, guestMode: 1, paePds: Array<bigint>(4).fill(NIL_GC_PHYS) };
+  const basic = { cpus: [cpu], balloonedPages: 0, mappings: [], mappingsFixed: false, mappingFixed: 0n, mappingFixedSize: 0 };
+  const pass = new PgmPassWriter(out, NEWEST_PGM, WIDE, basic, { ramHole: 512 * MIB, ramSize: 4 * MIB, roms: [], mmio2: [], ...config });
+  put(pass);
+  pass.end();
+  out.endUnit();
+  await out.finish();
+  return sink.view();
+}
+
+async function refusal(bytes: Uint8Array): Promise<string> {
+  const error = await loadState(bufferSource(bytes)).catch((cause: unknown) => cause);
+  if (!(error instanceof SavkitError)) throw new Error(`there was no refusal, but ${error}`);
+  return `${error.name} ${error.code}`;
+}
+
+describe('loadState()', () => {
+  it('takes the state that the others are made from', async () => {
+    const { memory } = await loadState(bufferSource(await stateWith({ roms: [ROM], mmio2: [VRAM] })));
+    expect(memory.roms.all.length + memory.mmio2.all.length).toBe(2);
+  });
+
+  it('refuses memory that does not fit together', async () => {
+    expect(await refusal(await stateWith({ roms: [ROM, { ...ROM, id: 2, address: 0xf1000 }] }))).toBe('FormatError range-conflict');
+    expect(await refusal(await stateWith({ roms: [{ ...ROM, address: 2 ** 46 }] }))).toBe('FormatError invalid-parameter');
+    expect(await refusal(await stateWith({ mmio2: [VRAM, { ...VRAM, id: 2 }] }))).toBe('FormatError already-exists');
+  });
+
+  it('refuses more memory than any machine has, before it takes any', async () => {
+    expect(await refusal(await stateWith({ ramSize: 2 ** 43 }))).toBe('UnsupportedError too-much-memory');
+    expect(await refusal(await stateWith({ roms: [{ ...ROM, size: GIB }] }))).toBe('UnsupportedError too-much-memory');
+    expect(await refusal(await stateWith({ mmio2: [{ ...VRAM, size: 8 * GIB }] }))).toBe('UnsupportedError too-much-memory');
+    expect(await refusal(await stateWith({ ramSize: 0 }))).toBe('UnsupportedError no-ram');
+  });
+
+  it('takes balloons, and a page that comes in several kinds as the last one', async () => {
+    const page = new Uint8Array(PAGE_SIZE).fill(5);
+    const bytes = await stateWith({}, (pass) => {
+      pass.putPage(PageKind.RAM_RAW, 1, 0, 0, page);
+      pass.putPage(PageKind.RAM_BALLOONED, 1, 0, 0);
+      pass.putPage(PageKind.RAM_BALLOONED, 2, 0, 0);
+      pass.putPage(PageKind.RAM_RAW, 2, 0, 0, page);
+      pass.putPage(PageKind.RAM_RAW, 3, 0, 0, page);
+      pass.putPage(PageKind.RAM_ZERO, 3, 0, 0);
+    });
+    const { memory } = await loadState(bufferSource(bytes));
+    expect(memory.pages.counts).toMatchObject({ ballooned: 1, private: 1 });
+    expect([...memory.ranges.all[0].state.subarray(0, 4)]).toEqual([0, 4, 1, 0]);
+  });
+
+  it('refuses states without memory, and sources that can not be read twice', async () => {
+    const sink = new MemorySink();
+    await createContainer(sink, '2.0', { hostBits: 64, widths: WIDE, live: false, registeredUnits: 0 }).finish();
+    expect(await refusal(sink.view())).toBe('UnsupportedError no-memory-unit');
+    const stream = streamSource(
+      (async function* () {
+        yield state;
+      })() as unknown as NodeJS.ReadStream,
+    );
+    await expect(loadState(stream)).rejects.toMatchObject({ code: 'not-seekable' });
+  });
+
+  it('refuses what is cut off, and gives a machine or a refusal for any flipped bit', async () => {
+    for (let i = 0; i < 12; i++) await refusal(state.subarray(0, Math.floor((state.length * i) / 12)));
+    for (let i = 0; i < 40; i++) {
+      const damaged = Buffer.from(state);
+      damaged[Math.floor((state.length * i) / 40) + i] ^= 1 << (i % 8);
+      const outcome = await loadState(bufferSource(damaged)).catch((error: unknown) => error);
+      expect(outcome instanceof SavkitError || (outcome as object).constructor.name === 'Machine').toBe(true);
+    }
+  });
+});
