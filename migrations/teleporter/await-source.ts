@@ -5,12 +5,10 @@ import type { Endpoint } from '../endpoint.ts';
 import { Door } from './door.ts';
 import type { Peer } from './peer.ts';
 import { STATUS_NUMBERS } from './status.ts';
-import { encodeReply, PASSWORD_LIMIT, passwordMatches, WELCOME } from './wire.ts';
+import { encodeReply, PASSWORD_LIMIT, PASSWORD_MS, passwordMatches, WELCOME } from './wire.ts';
 
 /** How long VirtualBox's target waits for a source that knows the password. */
 export const DEFAULT_WAIT_MS = 5 * 60_000;
-/** A connection that does not get to the password's end in this time makes room for the next one. */
-const HANDSHAKE_MS = 30_000;
 /** Random delay before a wrong password is answered. */
 const DELAY_MS = { min: 64, max: 1024 };
 
@@ -53,7 +51,7 @@ export async function awaitSource(endpoint: Endpoint, options: AwaitOptions): Pr
 export async function authenticate(peer: Peer, password: string): Promise<string | undefined> {
   try {
     await peer.write(Buffer.from(`${WELCOME}\n`));
-    const line = await peer.line(PASSWORD_LIMIT, { withinMs: HANDSHAKE_MS });
+    const line = await peer.line(PASSWORD_LIMIT, { withinMs: PASSWORD_MS });
     if (!line) return 'it closed the connection';
     if (!line.ended || !passwordMatches(line.text, password)) {
       await sleep(randomInt(DELAY_MS.min, DELAY_MS.max + 1));

@@ -4,7 +4,7 @@ import { verify } from '../../src/saved-state/verify.ts';
 import { FrameSink, FrameSource } from './frames.ts';
 import { PassObserver, type StreamFigures } from './pass-figures.ts';
 import type { Peer } from './peer.ts';
-import { COMMAND_LIMIT, type Command, PASSWORD_LIMIT, parseCommand, parseReply, REPLY_LIMIT } from './wire.ts';
+import { COMMAND_LIMIT, type Command, PASSWORD_LIMIT, PASSWORD_MS, parseCommand, parseReply, REPLY_LIMIT } from './wire.ts';
 
 /** What a relay saw of the migration that it carried. */
 export interface RelayReport {
@@ -73,7 +73,7 @@ class Relay {
   async #carryCommands(): Promise<void> {
     this.#asked.push('password');
     // It passes through without being looked at.
-    const password = await this.#source.line(PASSWORD_LIMIT);
+    const password = await this.#source.line(PASSWORD_LIMIT, { withinMs: PASSWORD_MS });
     if (!password) return;
     await this.#target.write(password.bytes);
     for (let text = await this.#carryCommand(); text !== undefined; text = await this.#carryCommand()) {
