@@ -25,6 +25,11 @@ export const receiveCommand: CommandModule<object, Options> = {
       })
       .option('flatten', { type: 'boolean', default: false, describe: 'Make a plain state of the passes' })
       .option('seed', { type: 'string', requiresArg: true, describe: 'Older state of the same machine: pages that are still the same need not come' })
+      .option('safe', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Write the machine to this file before it is taken over, in case this process dies; it stands still for so long',
+      })
       .option('max-memory', { type: 'string', requiresArg: true, describe: 'Most memory of a machine; default: 80 % of what is free' })
       .option('keep-for', { type: 'number', default: 600, describe: 'Seconds to keep what has come when the link is lost' })
       .option('run-for', { type: 'number', requiresArg: true, describe: 'Seconds to run the machine; default: until Ctrl-C' })

@@ -20,6 +20,7 @@ import { type TrustOptions, targetTrust } from './trust-options.ts';
 export interface ReceiveMachineOptions extends CommonOptions, TrustOptions {
   listen: string;
   seed?: string;
+  safe?: string;
   maxMemory?: string;
   wait: number;
   keepFor: number;
@@ -56,8 +57,12 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
   }
 }
 
-function createReceiver({ maxMemory, keepFor, records }: ReceiveMachineOptions, seed: ByteSource | undefined, report: LiveReport): Promise<Receiver> {
-  const host = new MachineHost({ ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }), ...(seed ? { seed } : {}) });
+function createReceiver({ maxMemory, keepFor, records, safe }: ReceiveMachineOptions, seed: ByteSource | undefined, report: LiveReport): Promise<Receiver> {
+  const host = new MachineHost({
+    ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }),
+    ...(seed ? { seed } : {}),
+    ...(safe === undefined ? {} : { safeFile: safe }),
+  });
   return Receiver.create(host, {
     logFor: (migration) => new DecisionFile(records, { side: 'target', migration, machine: '', peer: '' }),
     recall: (migration) => recallTarget(records, migration),

@@ -1,3 +1,5 @@
+import { rmSync } from 'node:fs';
+import { openFileSink } from '../../formats/binary/sink.ts';
 import { bufferSource } from '../../formats/binary/source.ts';
 import { UnsupportedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
@@ -7,6 +9,7 @@ import { Guest } from '../../src/running/guest.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import { loadState } from '../../src/saved-state/load.ts';
 import { Machine } from '../../src/saved-state/machine.ts';
+import { saveState } from '../../src/saved-state/save.ts';
 import type { TargetMachine } from '../machine.ts';
 import { MachinePages } from './machine-pages.ts';
 
@@ -17,11 +20,14 @@ export class ArrivingMachine implements TargetMachine {
   running: RunningMachine | undefined;
   machine: Machine;
   readonly #pages: MachinePages;
+  /** Where the machine is written before it is taken over. */
+  readonly #safeFile: string | undefined;
 
-  constructor(machine: Machine, isSeeded: boolean) {
+  constructor(machine: Machine, isSeeded: boolean, safeFile?: string) {
     this.machine = machine;
     this.isSeeded = isSeeded;
     this.#pages = new MachinePages(machine.memory);
+    this.#safeFile = safeFile;
   }
 
   readPage(page: number, target: Uint8Array, at: number): boolean {
@@ -40,6 +46,7 @@ export class ArrivingMachine implements TargetMachine {
     const last = await loadState(bufferSource(rest, 'the rest'));
     takeStates(memory, last.memory);
     this.machine = new Machine(memory, last.state, last.units);
+    if (this.#safeFile !== undefined) await this.#writeTo(this.#safeFile);
     const guest = Guest.find(memory);
     if (guest) this.running = new RunningMachine(this.machine, guest);
   }
@@ -50,6 +57,19 @@ export class ArrivingMachine implements TargetMachine {
 
   discard(): void {
     this.running?.release();
+    // The machine stays at the source: nobody is to start this one.
+    if (this.#safeFile !== undefined) rmSync(this.#safeFile, { force: true });
+  }
+
+  async #writeTo(path: string): Promise<void> {
+    const sink = await openFileSink(path, { force: true });
+    try {
+      await saveState(this.machine, sink);
+      await sink.commit();
+    } catch (error) {
+      await sink.abort();
+      throw error;
+    }
   }
 }
 

@@ -17,20 +17,25 @@ const MEMORY_SHARE = 0.8;
 export class MachineHost implements TargetHost {
   readonly maxPages: number;
   readonly #seed: ByteSource | undefined;
+  readonly #safeFile: string | undefined;
 
-  /** @param options.seed an older state: of the pages that are still as they were there nothing has to come */
-  constructor(options: { maxBytes?: number; seed?: ByteSource } = {}) {
+  /**
+   * @param options.seed an older state: of the pages that are still as they were there nothing has to come
+   * @param options.safeFile the machine is written there before it is taken over: it then survives the end of this process
+   */
+  constructor(options: { maxBytes?: number; seed?: ByteSource; safeFile?: string } = {}) {
     this.maxPages = Math.floor((options.maxBytes ?? freemem() * MEMORY_SHARE) / PAGE_SIZE);
     this.#seed = options.seed;
+    this.#safeFile = options.safeFile;
   }
 
   async create(description: MachineDescription, rest: Uint8Array): Promise<ArrivingMachine> {
     const described = await loadState(bufferSource(rest.slice(), 'the description'));
     checkRegions(description, described, 'what it describes');
-    if (!this.#seed) return new ArrivingMachine(described, false);
+    if (!this.#seed) return new ArrivingMachine(described, false, this.#safeFile);
     const old = await loadState(this.#seed);
     checkRegions(description, old, `the seed ${this.#seed.name}`);
-    return new ArrivingMachine(new Machine(old.memory, described.state, described.units), true);
+    return new ArrivingMachine(new Machine(old.memory, described.state, described.units), true, this.#safeFile);
   }
 }
 
