@@ -47,6 +47,9 @@ export class SourceMigration {
   readonly meter = new RateMeter();
   readonly report: MigrationReport;
   readonly start = performance.now();
+  /** What it takes to write a decision down, and to tell all of the machine but pages, in ms. */
+  writeMs = 0;
+  restMs = 0;
   /** When the machine was stopped. */
   pausedAt = 0;
   #attempt = 0;
@@ -66,6 +69,7 @@ export class SourceMigration {
 
   async run(): Promise<MigrationReport> {
     await this.options.log.write('migrating');
+    this.writeMs = performance.now() - this.start;
     this.machine.startTracking();
     try {
       await this.#tryUntilDone();
@@ -139,6 +143,7 @@ export class SourceMigration {
     const linkOptions = { connect, signal, streams, zstd: this.zstd !== undefined, timeOuts, migration };
     const link = await SourceLink.open(linkOptions, this.#attempt + 1, this.machine, this.sent.hashes, this.meter);
     this.#attempt++;
+    this.restMs = link.restMs;
     onConnected();
     this.report.attempts = this.#attempt;
     this.report.streams = link.streams.length;

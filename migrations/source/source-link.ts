@@ -30,10 +30,13 @@ const LAST_WORDS_MS = 300;
 export class SourceLink {
   readonly streams: PageStream[];
   readonly capabilities: Capabilities;
+  /** Time that `saveRest` took, in ms. */
+  readonly restMs: number;
 
-  private constructor(streams: PageStream[], capabilities: Capabilities) {
+  private constructor(streams: PageStream[], capabilities: Capabilities, restMs: number) {
     this.streams = streams;
     this.capabilities = capabilities;
+    this.restMs = restMs;
   }
 
   get control(): PageStream {
@@ -53,9 +56,12 @@ export class SourceLink {
     try {
       await sayHello(channel, options, attempt);
       const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
-      await channel.send('describe', {}, { description: machine.description, rest: await machine.saveRest() });
+      const start = performance.now();
+      const rest = await machine.saveRest();
+      const restMs = performance.now() - start;
+      await channel.send('describe', {}, { description: machine.description, rest });
       const accept = readMessage(await stream.inbox.expect('accept'), acceptShape);
-      const link = new SourceLink([stream], accept.capabilities);
+      const link = new SourceLink([stream], accept.capabilities, restMs);
       await readHashesOf(stream, hashes);
       channel.startBeats();
       for (let i = 1; i < Math.min(options.streams, accept.capabilities.streams); i++) await link.#join(options, i, accept.token, meter);

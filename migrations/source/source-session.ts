@@ -2,9 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
+import type { SourceMachine } from '../machine.ts';
 import { PageSet } from '../pages/page-set.ts';
 import { decideRound, type RoundDecision } from '../policy/decide-round.ts';
 import { Progress } from '../policy/progress.ts';
+import { MemoryHasher } from '../proof/memory-hasher.ts';
 import type { ProofReport, RoundReport } from '../report.ts';
 import { AfterRound, PAGE_CODECS } from '../wire/frames.ts';
 import { MAX_REST_PIECE, MAX_ROUNDS } from '../wire/limits.ts';
@@ -18,9 +20,12 @@ import type { SourceLink } from './source-link.ts';
 const MAX_SEALS = 4;
 /** Assumed before anything was measured, in bytes per second. */
 const GUESSED_RATE = 100e6;
-const GUESSED_HASH_RATE = 3e9;
-/** Writing decisions down on both sides, and what else has to be done once. */
-const DECISION_MS = 10;
+/** Decisions written while the machine stands still: one here, two at the target. */
+const DECISIONS = 3;
+/** The rest is told here, and read twice there: once to check it. */
+const REST_TIMES = 3;
+/** Pages hashed to see how fast that goes: about 5 ms. */
+const HASH_SAMPLE = 2048;
 
 /** Rounds, proof and hand-over on one link. */
 export class SourceSession {
@@ -32,6 +37,7 @@ export class SourceSession {
   #round = 0;
   #guestShare = 1;
   #contentPages = 0;
+  #hashMsPerPage = 0;
   /** The shortest time that a round has taken to settle. */
   #rttMs = Number.POSITIVE_INFINITY;
   #proofMode: ProofReport['mode'] = 'full';
@@ -153,6 +159,7 @@ export class SourceSession {
     if (!isPaused) {
       await machine.takeDirty(pending);
       this.#contentPages = sent.contentPages;
+      this.#hashMsPerPage = await measureHashing(machine, pending.pageCount);
     }
     const dirtied = pending.size;
     const decision = this.#decide(counts, dirtied, ms);
@@ -180,12 +187,13 @@ export class SourceSession {
 
   /** What standing still takes besides pages. */
   #fixedMs(): number {
-    return this.#rttMs * 3 + DECISION_MS + (this.#chooseProof() === 'full' ? this.#hashMs() : 0);
+    const { writeMs, restMs } = this.#migration;
+    return this.#rttMs * 3 + writeMs * DECISIONS + restMs * REST_TIMES + (this.#chooseProof() === 'full' ? this.#hashMs() : 0);
   }
 
   /** Time to hash all pages that are not zeros. */
   #hashMs(): number {
-    return (this.#contentPages * PAGE_SIZE * 1000) / GUESSED_HASH_RATE;
+    return this.#contentPages * this.#hashMsPerPage;
   }
 
   #chooseProof(): ProofReport['mode'] {
@@ -233,4 +241,14 @@ export class SourceSession {
       ...round,
     };
   }
+}
+
+/** Time to hash a page that is not zeros, as of now: what else the processor has to do counts, too. */
+async function measureHashing(machine: SourceMachine, pageCount: number): Promise<number> {
+  const start = performance.now();
+  let hashed = 0;
+  await new MemoryHasher(machine).hashAll(Math.min(pageCount, HASH_SAMPLE), (_page, words, i) => {
+    if (words[i * 2] !== 0) hashed++;
+  });
+  return hashed === 0 ? 0 : (performance.now() - start) / hashed;
 }
