@@ -1,8 +1,9 @@
-import { spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 // `npm run demo`: the main job on a real state that VirtualBox 7.2.22 wrote. Each step prints the command that it runs, to be tried by hand.
@@ -16,6 +17,48 @@ function savkit(...args: string[]): void {
   console.log(`\n$ savkit ${shown}`);
   const { status } = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: root, stdio: 'inherit' });
   if (status !== 0) throw new Error(`savkit ${shown} ended with ${status}`);
+}
+
+/** Starts a command that goes on while others run; its output comes at its end. */
+function begin(...args: string[]): { child: ChildProcess; text: () => string; end: Promise<number | null> } {
+  console.log(`\n$ savkit ${args.map((arg) => arg.replace(`${folder}/`, '')).join(' ')} &`);
+  const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  let text = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      text += chunk;
+    });
+  return { child, text: () => text, end: new Promise((resolve) => child.on('close', resolve)) };
+}
+
+/** The machine of the state runs a workload in one process, and goes on in another one. */
+async function migrateRunning(): Promise<void> {
+  console.log('\nNow the machine runs, with a workload that writes its memory and knows what each page must hold; and moves to another process, running.');
+  const socket = join(folder, 'vm.sock');
+  const records = join(folder, 'records');
+  const source = begin('run', state, '--workload', 'random', '--rate', '2000', '--socket', socket);
+  const target = begin('receive', '--listen', '127.0.0.1:0', '--records', records, '--run-for', '1');
+  try {
+    for (let i = 0; i < 600 && !(existsSync(socket) && target.text().includes('code')); i++) await setTimeout(50);
+    await setTimeout(500);
+    const port = /127\.0\.0\.1:(\d+)/.exec(target.text())?.[1] ?? '';
+    process.env.SAVKIT_PAIRING_CODE = /one machine: (\S+)/.exec(target.text())?.[1] ?? '';
+    savkit('migrate', socket, '--to', `127.0.0.1:${port}`, '--records', records);
+    const ends = await Promise.all([source.end, target.end]);
+    console.log(`\nThe target said:\n${target.text().replace(/^/gm, '  ').trimEnd()}`);
+    console.log(
+      `The source, which has let go of the machine: ${
+        source
+          .text()
+          .split('\n')
+          .find((line) => line.startsWith('ran')) ?? ''
+      }`,
+    );
+    if (ends.some((status) => status !== 0)) throw new Error(`the processes ended with ${ends.join(' and ')}`);
+  } finally {
+    source.child.kill();
+    target.child.kill();
+  }
 }
 
 try {
@@ -33,6 +76,7 @@ try {
   console.log(`SHA-256 of its memory: ${hash}`);
   if (hash !== truth.ram.low.sha256) throw new Error(`the memory is not what VirtualBox had: ${truth.ram.low.sha256}`);
   console.log('which is what the memory of the machine had when VirtualBox itself loaded this state.');
+  await migrateRunning();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
