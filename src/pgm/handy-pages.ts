@@ -71,6 +71,16 @@ export class HandyPages {
     return 'ok';
   }
 
+  /** Refills; false where the host has no memory, or a limit is in the way. */
+  canRefill(): boolean {
+    try {
+      return this.refill() === 'ok';
+    } catch (error) {
+      if (error instanceof HostMemoryError) return false;
+      throw error;
+    }
+  }
+
   /** Exchanges pages that are to become free on the host. */
   moveOut(isLeaving: (pageId: number) => boolean): void {
     for (let i = 0; i < this.#count; i++) {

@@ -53,6 +53,26 @@ describe('RunningMachine', () => {
     expect(() => running.resume()).toThrow('it was handed over');
   });
 
+  it('suspends itself when the host has no memory for it, and goes on when there is some, with nothing lost', async () => {
+    const running = RunningMachine.of(await emptyMachine(8 * MIB), { kind: 'scan', rate: 20_000 });
+    const { handy } = running.memory.pages.backing;
+    handy.injectFailure = true;
+    running.resume();
+    while (running.state === 'running') await setTimeout(5);
+    expect([running.state, running.runtimeError]).toEqual(['suspended', 'HostMemoryLow']);
+    running.resume();
+    await setTimeout(20);
+    expect(running.runtimeError).toBe('HostMemoryLow');
+    handy.injectFailure = false;
+    const { steps } = running.guest.block;
+    running.resume();
+    await setTimeout(60);
+    expect([running.state, running.runtimeError]).toEqual(['running', undefined]);
+    expect(running.guest.block.steps).toBeGreaterThan(steps);
+    running.stop();
+    expect(running.selfCheck().faults).toEqual([]);
+  });
+
   it('ends with what its guest failed of', async () => {
     const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'scan', rate: 5000 });
     running.resume();

@@ -39,6 +39,7 @@ export class RunningMachine {
   #sliceEnd = 0;
   #pausedAt = 0;
   #released = false;
+  #runtimeError: 'HostMemoryLow' | undefined;
   #end: (failure?: unknown) => void = () => {};
   /** Fulfilled when the machine is off or was handed over, with what its guest failed of, if it did. */
   readonly ended = new Promise<unknown>((resolve) => {
@@ -60,6 +61,10 @@ export class RunningMachine {
     return new RunningMachine(machine, guest);
   }
 
+  /** Why it suspended itself: the host has no memory for it. Gone when `resume` has got some. */
+  get runtimeError(): 'HostMemoryLow' | undefined {
+    return this.#runtimeError;
+  }
   get memory(): GuestMemory {
     return this.machine.memory;
   }
@@ -135,28 +140,37 @@ export class RunningMachine {
     try {
       // What others want of its pages is done while no CPU runs.
       this.memory.requests.run();
-      this.#runDue(this.#pacer.due(now), now + SLICE_LIMIT_MS);
+      if (this.#hasMemory()) this.#runDue(this.#pacer.due(now), now + SLICE_LIMIT_MS);
     } catch (error) {
       this.#fail(error);
       return;
     }
     this.#sliceEnd = performance.now();
     figures.runMs += this.#sliceEnd - now;
-    this.#timer = setTimeout(this.#slice, SLICE_MS);
+    if (isExecuting(this.#state)) this.#timer = setTimeout(this.#slice, SLICE_MS);
   };
 
-  /** A guest that asks for more than there is time for gets less. */
+  /** Refills the stock of pages that the guest takes from. Where the host has none, the machine waits for `resume`, which tries again. */
+  #hasMemory(): boolean {
+    const { handy } = this.memory.pages.backing;
+    this.#runtimeError = handy.flags.needHandyPages && !handy.canRefill() ? 'HostMemoryLow' : undefined;
+    if (this.#runtimeError) this.dispatch('suspend');
+    return this.#runtimeError === undefined;
+  }
+
+  /** A guest that asks for more than there is time for gets less. A step takes two new pages at most, so the stock lasts from one look at it to the next. */
   #runDue(due: number, until: number): void {
     const { guest, figures } = this;
+    const { handy } = this.memory.pages.backing;
     const before = guest.block.steps;
     if (guest.block.intervalMs > 0) guest.tickIntervals(due);
     else {
       let left = due;
       do {
-        const count = Math.min(left, STEPS_AT_ONCE);
+        const count = Math.min(left, STEPS_AT_ONCE, Math.max(1, handy.count >> 1));
         guest.tick(count);
         left -= count;
-      } while (left > 0 && performance.now() < until);
+      } while (left > 0 && performance.now() < until && this.#hasMemory());
     }
     figures.steps += guest.block.steps - before;
   }
