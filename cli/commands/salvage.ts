@@ -13,6 +13,7 @@ interface Options extends CommonOptions {
   output: string;
   fill?: Fill;
   trust: boolean;
+  repair: boolean;
   force: boolean;
 }
 
@@ -26,6 +27,11 @@ export const salvageCommand: CommandModule<object, Options> = {
         describe: 'What missing pages become, so that the state loads: zeros; or older copies from a live save where there are any, else zeros',
       })
       .option('trust', { type: 'boolean', default: false, describe: 'Keep what can be read but does not have the CRC that was stored' })
+      .option('repair', {
+        type: 'boolean',
+        default: false,
+        describe: 'Flip back a single bit that explains a wrong CRC also in large units, where some bit may fit by accident',
+      })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 salvage broken.sav rescued.sav', 'Keep what is certain; VirtualBox will not load it while pages are missing')
       .example('$0 salvage broken.sav rescued.sav --fill zero', 'Missing pages become zeros: at your own risk it loads')
@@ -40,6 +46,7 @@ export const salvageCommand: CommandModule<object, Options> = {
           const report = await salvage(source, sink, {
             signal,
             trust: options.trust,
+            repair: options.repair,
             ...(options.fill ? { fill: options.fill } : {}),
             onProgress: (doing, offset) => progress.update(offset, source.size, doing),
           });
@@ -61,7 +68,7 @@ function reportText(report: SalvageReport, output: string): string {
   const lines = [`${printable(output)}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${kept.length} units kept`];
   for (const { offset, bit, chance } of repaired)
     lines.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
-  for (const { start, end } of lostUnits) lines.push(indent(`a unit is lost between ${hex(start)} and ${hex(end)}`));
+  for (const { start, end } of lostUnits) lines.push(indent(`a unit is lost, or may be, between ${hex(start)} and ${hex(end)}`));
   if (cut) lines.push(indent('the file ends early: units behind its end are gone'));
   if (unproven) lines.push(indent('the memory does not have the CRC that was stored, and no page shows why: any page may be wrong'));
   if (dropped.length > 0) {

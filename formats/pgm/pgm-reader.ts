@@ -40,6 +40,8 @@ export class PgmReader {
   /** RAM size that the mm unit holds, for versions that don't store it. */
   ramSizeHint: number | undefined;
   #sawPass0 = false;
+  /** The mark behind the last page record of the unit was read. */
+  sawLastRecord = false;
   /** Damage behind pages that are still to be handed out. */
   #damage: unknown;
   #payload: PayloadReader;
@@ -76,6 +78,7 @@ export class PgmReader {
     this.#payload = new PayloadReader(this.#container);
     this.#scanner = undefined;
     this.#damage = undefined;
+    this.sawLastRecord = false;
     this.batch.clear();
     const { version } = this;
     if (unit.pass === 'final') {
@@ -134,7 +137,10 @@ export class PgmReader {
         return false;
       }
       const stop = this.#scan(this.#scanner);
-      if (stop === 'end') this.#scanner = undefined;
+      if (stop === 'end') {
+        this.#scanner = undefined;
+        this.sawLastRecord = this.version?.pages === 'records';
+      }
       if (batch.count > 0) return true;
       if (stop === 'more' && !(await payload.more())) throw this.#tooShort();
     }

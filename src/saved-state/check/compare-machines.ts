@@ -1,9 +1,10 @@
 import { hex } from '../../../formats/errors.ts';
+import type { PdmDevice } from '../../../formats/units/pdm.ts';
 import { MIB } from '../../../formats/units.ts';
 import type { Finding } from '../findings.ts';
 import type { SavedState } from '../state.ts';
 import type { Difference } from './check.ts';
-import { DEVICE_OF_UNIT, EFI_ROMS, ON_PCI, UNITS_OF_THE_VMM } from './device-names.ts';
+import { DEVICE_OF_UNIT, EFI_ROMS, ON_PCI, PIIX3_PLACES, UNITS_OF_THE_VMM } from './device-names.ts';
 import type { TargetMachine } from './target-machine.ts';
 
 // Each rule was tried with the loader of 7.2.22 (npm run test:virtualbox). It stops at the first difference, in the order of the units.
@@ -116,10 +117,13 @@ class Comparison {
       this.untold.push('devices that the machine has and the state has not: the state does not list its devices');
       return;
     }
+    // The bus looks for new devices up to the last one that it had; those behind are met by the list of devices.
+    const placeOf = ({ name: device, instance }: PdmDevice) => PIIX3_PLACES[`${device}/${instance}`] ?? Number.POSITIVE_INFINITY;
+    const last = Math.max(0, ...saved.map(placeOf).filter(Number.isFinite));
+    const isBefore = (device: PdmDevice) => bus === 'pci' && placeOf(device) < last;
     for (const device of devices) {
       if (BUSES.includes(device.name) || saved.some((own) => own.name === device.name && own.instance === device.instance)) continue;
-      // The bus is asked for devices up to the last one that it had; those behind are met by the list of devices.
-      this.#mismatch('pdm', 'device-added', `${name} has a device ${device.name}/${device.instance}, which the state has not`);
+      this.#mismatch(isBefore(device) ? bus : 'pdm', 'device-added', `${name} has a device ${device.name}/${device.instance}, which the state has not`);
     }
   }
 

@@ -73,6 +73,20 @@ export const ON_PCI = new Set([
   ...['e1000', 'pcnet', 'virtio-net', 'usb-ohci', 'usb-ehci', 'usb-xhci', 'hda', 'ichac97'],
 ]);
 
+/** Device and function on the bus of a PIIX3, by `name/instance`, as 7.2.22 tells them when it refuses a state. */
+export const PIIX3_PLACES: Record<string, number> = {
+  'piix3ide/0': 0x09,
+  'vga/0': 0x10,
+  'e1000/0': 0x18,
+  'pcnet/0': 0x18,
+  'virtio-net/0': 0x18,
+  'VMMDev/0': 0x20,
+  'hda/0': 0x28,
+  'ichac97/0': 0x28,
+  'usb-ohci/0': 0x30,
+  'acpi/0': 0x38,
+};
+
 /** ROMs by where they come from. The loader compares only these names. */
 export const BIOS_ROMS = ['PC BIOS - 0xfffff', 'PC BIOS - 0xffffffff', 'Net Boot ROM'] as const;
 export const EFI_ROMS = /^EFI Firmware Volume/;

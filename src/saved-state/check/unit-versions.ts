@@ -13,7 +13,6 @@ export interface UnitVersion {
 }
 
 const ANY = Number.POSITIVE_INFINITY;
-const NOTES = 'release notes of the format';
 const SEEN = 'states of 7.2.22, and its answers to higher versions';
 
 type Row = readonly [version: number, from: string, to: string];
@@ -38,7 +37,7 @@ const IN_72: Record<string, number> = {
 
 /** Unit versions by release, as far as they are known. A release that no row of a unit names may write anything. */
 export const UNIT_VERSIONS: readonly UnitVersion[] = [
-  ...rows('pgm', `pgm: ${NOTES} (pgm-unit.md 1)`, [
+  ...rows('pgm', 'PGMSavedState.cpp of the releases', [
     [6, '1.6', '2.1'],
     [7, '2.2.0', '2.2.1'],
     [8, '2.2.2', '2.2'],
@@ -50,7 +49,7 @@ export const UNIT_VERSIONS: readonly UnitVersion[] = [
     [13, '4.0.5', '4.1.2'],
     [14, '4.1.3', '7.2'],
   ]),
-  ...rows('cpum', `cpum: ${NOTES} (pgm-unit.md 10.2)`, [
+  ...rows('cpum', 'CPUM.cpp of the releases', [
     [6, '1.6', '1.6'],
     [8, '2.0', '2.0'],
     [10, '2.1', '3.0'],
@@ -64,7 +63,7 @@ export const UNIT_VERSIONS: readonly UnitVersion[] = [
     [22, '7.0.10', '7.0'],
     [24, '7.2', '7.2'],
   ]),
-  ...rows('mm', `mm: ${NOTES} (pgm-unit.md 10.1)`, [
+  ...rows('mm', 'MM.cpp of the releases', [
     [1, '1.0', '1.6'],
     [2, '2.0', '7.2'],
   ]),
@@ -77,9 +76,6 @@ export const CONTAINER_READERS: Record<ContainerFormat, ReleaseNumbers> = { '1.1
 export const SINCE_LIVE_CONTROL: ReleaseNumbers = [4, 0, 0];
 /** Since this release the loader takes the page types of pgm 7 to 9 for others (pgm-unit.md 5.1). */
 export const SINCE_PAGE_TYPE_TRAP: ReleaseNumbers = [4, 3, 0];
-/** Since this release the loader counts CPUs in cpum and pgm; before, machines had one. */
-export const FIRST_WITH_CPU_COUNT: ReleaseNumbers = [3, 0, 0];
-
 /** Loaders of "mm" compare only the upper half of the version (tried with 7.2.22). */
 export function isComparedVersion(unit: string, version: number): boolean {
   return unit !== 'mm' || version > 0xffff;

@@ -170,12 +170,7 @@ async function compare({ what, machine, state = plain }: Mismatch): Promise<void
   const answer = ok ? 'loads' : (/\((VERR_\w+)\)/.exec(output)?.[1] ?? /VERR_\w+/.exec(output)?.[0] ?? output);
   const unit = /LoadExec failed for '([^']+)' instance #(\d+)/.exec(output) ?? /handler for unit '([^']+)' instance #(\d+)/.exec(output);
   const foretold = forecast?.vboxCode ?? 'loads';
-  const sameUnit = !unit || forecast?.unit === undefined || forecast.unit === `${unit[1]}/${unit[2]}` || isBusFirst(forecast.unit, unit[1]);
+  const sameUnit = !unit || forecast?.unit === undefined || forecast.unit === `${unit[1]}/${unit[2]}`;
   const said = `${answer}${unit ? ` at ${unit[1]}/${unit[2]}` : ''}`;
   score.check(`${what}: ${said}`, foretold === answer && sameUnit, `foretold ${foretold} at ${forecast?.unit ?? 'no unit'}`);
-}
-
-/** A device that the machine has and the state has not is met by the bus, or, where it lies behind the last one that the bus had, by the list of devices. */
-function isBusFirst(foretold: string, answered: string): boolean {
-  return foretold.startsWith('pdm/') && /^(ich9)?pci$/.test(answered);
 }

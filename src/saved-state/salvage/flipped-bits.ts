@@ -19,8 +19,10 @@ export interface FlippedBit {
   chance: number;
 }
 
-/** More often than this a fit is no proof. One hundredth: stretches of more than 5 MiB. */
-export const BELIEVED_CHANCE = 0.01;
+/** More often than this a fit is no proof unless asked for: stretches of more than 256 KiB. */
+export const BELIEVED_CHANCE = 0.0005;
+/** Where other damage remains: stretches of up to 5 KiB, such as device units. */
+export const CERTAIN_CHANCE = 0.00001;
 /** In longer stretches some bit fits by accident more often than one time in eight. */
 const STRETCH_LIMIT = 64 * MIB;
 const POLYNOMIAL = 0xedb88320;

@@ -9,9 +9,10 @@ import type { UnitHeader } from '../../../formats/ssm/container.ts';
 import { type Finding, findingOf } from '../findings.ts';
 import { PageHashes } from '../page-hashes.ts';
 import type { SavedState } from '../state.ts';
+import { verify } from '../verify.ts';
 import { type WalkOptions, walkState } from '../walk.ts';
 import { AnchorFinder, ramStretches } from './anchors.ts';
-import { BELIEVED_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
+import { BELIEVED_CHANCE, CERTAIN_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
 import { commonRanges, expectedPages, type LostRun, lostPages, type PassRecord } from './losses.ts';
 import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
 import { type Gap, readSurvivors, type Survivors, type UnitOutcome } from './survivors.ts';
@@ -24,6 +25,8 @@ const PATCHES = [0x00, 0xff] as const;
 export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
   /** What missing pages become: nothing (VirtualBox then refuses the state), zeros, or an older copy where a live save has one and else zeros. */
   fill?: Fill;
+  /** Flip back a single bit that explains a wrong CRC and makes the state whole, also where in so long a stretch some bit may fit by accident. */
+  repair?: boolean;
   /** Keep units and pages whose bytes can be read but do not have the CRC that was stored. */
   trust?: boolean;
   onProgress?: (doing: 'reading' | 'checking' | 'writing', offset: number) => void;
@@ -86,11 +89,11 @@ const NO_TARGET: Target = { version: NEWEST_PGM, placeOf: () => undefined };
 export async function salvage(source: ByteSource, sink: ByteSink | SeekableSink, options: SalvageOptions = {}): Promise<SalvageReport> {
   if (!source.seekable) throw new UsageError('not-seekable', `Cannot salvage ${source.name}: it has to be read several times, so it must be a file`);
   const { isGood, flipped } = await diagnose(source, options);
-  const repaired = flipped.filter(({ chance }) => chance <= BELIEVED_CHANCE);
+  const repaired = await believable(source, flipped, options);
   const mended = repaired.length > 0 ? flipBits(source, repaired) : source;
   const survey = await surveyDamage(mended, options);
   const report = { ...reportOf(survey, options), repaired };
-  if (!isGood) report.findings.push(...flipped.filter(({ chance }) => chance > BELIEVED_CHANCE).map(hintOf));
+  if (!isGood) report.findings.push(...flipped.filter((bit) => !repaired.includes(bit)).map(hintOf));
   if (report.kept.length === 0) throw new FormatError('nothing-left', `Cannot salvage ${source.name}: no unit can be read`);
   await writeSalvaged(mended, sink, survey, report, options);
   return report;
@@ -106,6 +109,14 @@ async function diagnose(source: ByteSource, { signal }: SalvageOptions): Promise
     },
   });
   return { isGood, flipped: isGood ? [] : await findFlippedBits(source, state.header) };
+}
+
+/** The bits to flip back: where the state is good then, others fit by accident less often; where it is not, only what is certain. */
+async function believable(source: ByteSource, flipped: readonly FlippedBit[], options: SalvageOptions): Promise<FlippedBit[]> {
+  const likely = flipped.filter(({ chance }) => options.repair || chance <= BELIEVED_CHANCE);
+  if (likely.length === 0) return [];
+  const { verdict } = await verify(flipBits(source, likely), options.signal ? { signal: options.signal } : {});
+  return verdict === 'whole' ? likely : likely.filter(({ chance }) => chance <= CERTAIN_CHANCE);
 }
 
 function hintOf({ offset, bit, chance }: FlippedBit): Finding {
@@ -132,10 +143,16 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
     readings.push(survey);
   }
   const [a, b] = readings;
-  const passes = passUnits.map(({ unit, complete }, i): PassRecord => {
+  const passes = passUnits.map(({ unit, complete, errors }, i): PassRecord => {
     const seen = a.passes[i] ?? new Map();
     const certain = pagesInBoth(seen, b.passes[i] ?? new Map());
-    return { complete, seen, certain, isWhole: complete && isSame(seen, certain), lostBefore: mayFollowLostPass(unit, passUnits[i - 1]?.unit, survivors) };
+    return {
+      complete,
+      seen,
+      certain,
+      isWhole: complete && !errors.some(({ code }) => code === 'truncated') && isSame(seen, certain),
+      lostBefore: mayFollowLostPass(unit, passUnits[i - 1]?.unit, survivors),
+    };
   });
   const hasFinal = passUnits.some(({ unit }) => unit.pass === 'final');
   const { expected, untold } = expectedPages(withCommonRanges(state, other), (id) => passes.some(({ certain }) => certain.has(`shadow ${id}`)));
@@ -148,7 +165,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
     lost: lostPages(expected, passes, survivors.cut && !hasFinal),
     // Of versions 6 to 9 also where the list of ranges does not end.
     untold: untold || (state.pgm?.config === undefined && !passes.at(-1)?.complete),
-    lostUnits: unitsLost(survivors),
+    lostUnits: unitsLost(survivors, state.header.live),
     dropped: new Map(
       survivors.units.flatMap((outcome): [number, string][] => {
         const why = reasonToDrop(outcome, trust, target !== undefined);
@@ -172,11 +189,11 @@ function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { g
   return before ? before.pass !== unit.pass - 1 : unit.pass > 0;
 }
 
-/** Stretches of the file in which units are lost whose headers could not be read. */
-function unitsLost({ gaps, directory, units }: Survivors): { start: number; end: number }[] {
+/** Stretches of the file in which units are lost whose headers could not be read. The directory lists none of live passes. */
+function unitsLost({ gaps, directory, units }: Survivors, live: boolean): { start: number; end: number }[] {
   const known = new Set(units.map(({ unit }) => unit.offset));
   const isListed = ({ start, end }: Gap) => directory?.some(({ offset }) => offset >= start && offset < end && !known.has(offset)) ?? true;
-  return gaps.filter((gap) => gap.hides === 'a unit' || isListed(gap)).map(({ start, end }) => ({ start, end }));
+  return gaps.filter((gap) => live || gap.hides === 'a unit' || isListed(gap)).map(({ start, end }) => ({ start, end }));
 }
 
 /** Versions 6 to 9: page types stand among the pages, so behind damage both readings find different ones. */

@@ -184,7 +184,8 @@ class SurvivorReader {
     } catch (error) {
       this.note(error);
       // Where a file is cut its bytes have not changed.
-      if ((error as SavkitError).code !== 'truncated') this.#visitor.broken?.(pass);
+      if ((error as SavkitError).code === 'truncated') return this.#pgm.sawLastRecord;
+      this.#visitor.broken?.(pass);
       return false;
     }
   }
