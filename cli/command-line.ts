@@ -75,6 +75,11 @@ const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/pagetable.ts')).pagetableCommand,
   },
   {
+    command: 'console <state>',
+    describe: "Ask about a machine as in VirtualBox's debugger",
+    load: async () => (await import('./commands/console.ts')).consoleCommand,
+  },
+  {
     command: 'migrate [machine]',
     describe: 'Move a running machine to another host',
     load: async () => (await import('./commands/migrate.ts')).migrateCommand,

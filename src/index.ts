@@ -19,6 +19,8 @@ export type { Container, ContainerHeader, Release, UnitHeader } from '../formats
 export { openContainer } from '../formats/ssm/open.ts';
 export { PayloadReader } from '../formats/ssm/payload.ts';
 export { Encoding } from '../formats/ssm/segments.ts';
+export type { Answer } from './console/answer.ts';
+export { Console } from './console/console.ts';
 export type { AccountName, AccountPages, HostAccount, HostPriority, OverCommitPolicy } from './gmm/host-account.ts';
 export { HostMemory, type HostMemoryFigures, type HostMemoryOptions } from './gmm/host-memory.ts';
 export { HostMemoryError } from './gmm/host-memory-error.ts';

@@ -1,11 +1,11 @@
 import type { Argv, CommandModule } from 'yargs';
 import { hex } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
+import { hexDifference } from '../../src/console/hex-lines.ts';
 import { diffStates, openSide, type PageDifference, type RangeDifference, type StateDiff } from '../../src/saved-state/diff.ts';
 import { readPages, type WantedPages } from '../../src/saved-state/page-contents.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { hexDifference } from '../hex-text.ts';
 import { withInput, withSource } from '../input.ts';
 import { good, heading, indent, printable, table } from '../render.ts';
 

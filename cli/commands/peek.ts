@@ -1,6 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
+import { hexLines } from '../../src/console/hex-lines.ts';
 import { addressSpaceOf } from '../../src/paging/machine-space.ts';
 import { type Peeked, peek } from '../../src/saved-state/edit.ts';
 import { loadState } from '../../src/saved-state/load.ts';
@@ -8,7 +9,6 @@ import type { Machine } from '../../src/saved-state/machine.ts';
 import { parseAddress, parseBigAddress } from '../address.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { hexLines } from '../hex-text.ts';
 import { withSource } from '../input.ts';
 
 interface Options extends CommonOptions {

@@ -111,7 +111,7 @@ export class RomRanges {
       kind: isShadowed ? 'all' : 'write',
       start,
       end: rom.end,
-      description: what,
+      description,
       callback: (access, gcPhys, bytes) => (access === 'read' ? 'default' : this.#takeWrite(rom, gcPhys, bytes)),
     });
     return rom;

@@ -1,0 +1,96 @@
+import { createInterface } from 'node:readline/promises';
+import type { Argv, CommandModule } from 'yargs';
+import { InterruptedError, UsageError } from '../../formats/errors.ts';
+import type { Answer } from '../../src/console/answer.ts';
+import { Console } from '../../src/console/console.ts';
+import { findingOf } from '../../src/saved-state/findings.ts';
+import { loadState } from '../../src/saved-state/load.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { ExitCode, exitCodeOf, gravest } from '../exit-codes.ts';
+import { withSource } from '../input.ts';
+import { printable } from '../render.ts';
+
+interface Options extends CommonOptions {
+  state: string;
+  command?: string[];
+}
+
+export const consoleCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin (with -c)' })
+      .option('command', { type: 'string', alias: 'c', array: true, nargs: 1, requiresArg: true, describe: 'Run this and end; may be repeated' })
+      .example('$0 console machine.sav', 'Type commands; help lists them, Tab completes')
+      .example("$0 console machine.sav -c 'info mode' -c pgmram", 'Two answers')
+      .example('$0 console machine.sav -c \'find text "password"\' --json', 'For a script')
+      .example('$0 console machine.sav < commands.txt', 'Commands of a file, a line each')
+      .epilogue('The file stays as it is: poke changes memory that was loaded, save FILE writes a new state.') as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('console', [options.state], options, (job) => runConsole(job, options));
+  },
+};
+
+async function runConsole(job: Job, options: Options): Promise<Outcome> {
+  const { command } = options;
+  if (command === undefined && options.state === '-') throw new UsageError('bad-combination', 'Cannot read commands: stdin is the state, so give them by -c');
+  const machine = await withSource(job, (source) =>
+    loadState(source, { signal: job.signal, onProgress: (doing, offset) => job.progress.update(offset, source.size, doing) }),
+  );
+  job.progress.stop();
+  const console = new Console(machine);
+  return command ? runLines(console, command, options) : talk(console, job, options);
+}
+
+async function runLines(console: Console, lines: Iterable<string> | AsyncIterable<string>, { json }: Options): Promise<Outcome> {
+  const answers: object[] = [];
+  const exitCodes: ExitCode[] = [ExitCode.OK];
+  for await (const line of lines) {
+    const answer = await console.run(line);
+    if (answer.error) exitCodes.push(exitCodeOf(answer.error));
+    if (json) answers.push({ command: line, text: answer.text, rows: answer.rows ?? null, error: answer.error ? findingOf(answer.error) : null });
+    else await print(answer);
+  }
+  return { exitCode: gravest(exitCodes), result: { answers }, text: '' };
+}
+
+/** Text of guests must not steer the terminal. */
+async function print({ text }: Answer): Promise<void> {
+  if (text === '') return;
+  const lines = text.split('\n').map(printable).join('\n');
+  await new Promise((resolve) => process.stdout.write(`${lines}\n`, resolve));
+}
+
+/** Reads lines from the terminal, with history and completion, or from a file. */
+async function talk(console: Console, { signal }: Job, options: Options): Promise<Outcome> {
+  const isTerminal = process.stdin.isTTY === true;
+  const lines = createInterface({
+    input: process.stdin,
+    ...(isTerminal ? { output: process.stdout } : {}),
+    prompt: 'savkit> ',
+    completer: (line: string) => console.complete(line),
+  });
+  lines.on('SIGINT', () => lines.close());
+  signal.addEventListener('abort', () => lines.close());
+  try {
+    if (!isTerminal) return await runLines(console, lines, options);
+    process.stdout.write('help lists the commands, quit ends\n');
+    await converse(console, lines);
+  } finally {
+    lines.close();
+  }
+  if (signal.aborted) throw new InterruptedError();
+  return { exitCode: ExitCode.OK, result: { answers: [] }, text: '' };
+}
+
+async function converse(console: Console, lines: ReturnType<typeof createInterface>): Promise<void> {
+  let hasWarned = false;
+  lines.prompt();
+  for await (const line of lines) {
+    if (/^\s*(quit|exit)\s*$/.test(line)) {
+      if (!console.session.hasChanges || hasWarned) return;
+      process.stdout.write('Memory has changed: save FILE writes it, quit again drops it\n');
+      hasWarned = true;
+    } else await print(await console.run(line));
+    lines.prompt();
+  }
+}

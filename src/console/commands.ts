@@ -1,0 +1,123 @@
+import { UsageError } from '../../formats/errors.ts';
+import { MIB } from '../../formats/units.ts';
+import { type Answer, linesOf } from './answer.ts';
+import { pgmAssertCr3, pgmError, pgmSync, pgmSyncAlways, prefetch } from './debugger-commands.ts';
+import { guestTables } from './guest-tables.ts';
+import { infoCpumGuest, selectedRegisters } from './info-cpumguest.ts';
+import { infoHandlers } from './info-handlers.ts';
+import { infoMappings } from './info-mappings.ts';
+import { infoMode } from './info-mode.ts';
+import { infoPgmCr3 } from './info-pgmcr3.ts';
+import { infoPhys, pgmRam } from './info-phys.ts';
+import { find, mapsOf, peek, poke, save, walk } from './memory-commands.ts';
+import { parseCount, parseNumber } from './numbers.ts';
+import { physToFile } from './phys-to-file.ts';
+import type { ConsoleSession } from './session.ts';
+import { shadowTables } from './shadow-tables.ts';
+import { showStatistics } from './statistics-command.ts';
+
+/** A command of the console. */
+export interface ConsoleCommand {
+  name: string;
+  /** Its arguments as `help` shows them. */
+  usage: string;
+  help: string;
+  /** Fewest and most arguments. */
+  arguments: readonly [number, number];
+  run(session: ConsoleSession, words: readonly string[]): Answer | Promise<Answer>;
+}
+
+/** What `info` shows. */
+export interface InfoItem {
+  name: string;
+  help: string;
+  show(session: ConsoleSession, words: readonly string[]): Answer;
+}
+
+export const INFO_ITEMS: readonly InfoItem[] = [
+  { name: 'mode', help: "The current paging mode. 'all', 'guest', 'shadow' or 'host'", show: infoMode },
+  { name: 'pgmcr3', help: 'All entries of the top level table, as VirtualBox reads it', show: infoPgmCr3 },
+  { name: 'phys', help: "All ranges of guest-physical memory. 'verbose' for the types of pages", show: infoPhys },
+  { name: 'handlers', help: "Access handlers. 'phys', 'virt' or 'hyper' for one kind", show: infoHandlers },
+  { name: 'mappings', help: "Hypervisor mappings in the guest's address space", show: infoMappings },
+  { name: 'cpumguest', help: 'Registers of all CPUs', show: infoCpumGuest },
+];
+
+const ANY = Number.MAX_SAFE_INTEGER;
+const MAX_DEPTH = 4;
+
+export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
+  { name: 'help', usage: '[COMMAND]', help: 'What there is, or how one command is used', arguments: [0, 1], run: (_, [name]) => help(name) },
+  { name: 'info', usage: '[ITEM [ARGUMENTS]]', help: 'Show an info item, or which there are', arguments: [0, ANY], run: info },
+  { name: 'cpu', usage: '[N]', help: 'Choose the CPU that is looked at', arguments: [0, 1], run: cpu },
+  { name: 'regs', usage: '', help: 'Registers of the chosen CPU', arguments: [0, 0], run: selectedRegisters },
+  { name: 'peek', usage: '[%]ADDR [LEN]', help: 'Show memory; % makes the address virtual', arguments: [1, 2], run: (s, [at, length]) => peek(s, at, length) },
+  { name: 'poke', usage: '[%]ADDR HEX', help: 'Write memory (save keeps it)', arguments: [2, ANY], run: (s, [at, ...bytes]) => poke(s, at, bytes) },
+  { name: 'find', usage: 'HEX | text "TEXT"', help: 'Search virtual memory', arguments: [1, ANY], run: find },
+  { name: 'walk', usage: 'ADDR', help: 'Walk the page tables for a virtual address', arguments: [1, 1], run: (s, [at]) => walk(s, at) },
+  { name: 'maps', usage: 'ADDR', help: 'Virtual addresses that lead to a physical one', arguments: [1, 1], run: (s, [at]) => mapsOf(s, at) },
+  {
+    name: 'tables',
+    usage: 'guest|shadow [DEPTH [ADDR]]',
+    help: 'Dump page tables; guest: also where they map a page',
+    arguments: [1, 3],
+    run: tables,
+  },
+  {
+    name: 'prefetch',
+    usage: 'ADDR [LEN]',
+    help: 'Fill shadow tables by reading virtual memory',
+    arguments: [1, 2],
+    run: (s, [at, length]) => prefetch(s, parseNumber(at), length === undefined ? 1 : parseCount(length, 1, 1024 * MIB)),
+  },
+  { name: 'stats', usage: '[GLOB]', help: 'Statistics by name; without one those of pages', arguments: [0, 1], run: (s, [glob]) => showStatistics(s, glob) },
+  { name: 'pgmram', usage: '', help: 'Display the RAM ranges', arguments: [0, 0], run: pgmRam },
+  { name: 'pgmsync', usage: '', help: 'Sync the CR3 page', arguments: [0, 0], run: pgmSync },
+  { name: 'pgmsyncalways', usage: '', help: 'Toggle permanent CR3 syncing', arguments: [0, 0], run: pgmSyncAlways },
+  { name: 'pgmassertcr3', usage: '', help: 'Check the shadow CR3 mapping', arguments: [0, 0], run: pgmAssertCr3 },
+  { name: 'pgmerror', usage: '[WHERE]', help: 'Inject errors into the page manager', arguments: [0, 1], run: (s, [where]) => pgmError(s, true, where) },
+  { name: 'pgmerroroff', usage: '[WHERE]', help: 'End that', arguments: [0, 1], run: (s, [where]) => pgmError(s, false, where) },
+  {
+    name: 'pgmphystofile',
+    usage: 'FILE [nozero]',
+    help: 'Save physical memory to a file; nozero skips zero pages',
+    arguments: [1, 2],
+    run: (s, [file, option]) => physToFile(s.machine, file, option),
+  },
+  { name: 'save', usage: 'FILE', help: 'Write the machine as it is now', arguments: [1, 1], run: (s, [file]) => save(s, file) },
+];
+
+function help(name: string | undefined): Answer {
+  const commands = CONSOLE_COMMANDS.filter((command) => name === undefined || command.name === name);
+  if (commands.length === 0) throw new UsageError('unknown-command', `Cannot help with ${name}: there is no such command`);
+  const width = Math.max(...commands.map(({ name: own, usage }) => own.length + usage.length + 1));
+  const lines = commands.map(({ name: own, usage, help: text }) => `${`${own} ${usage}`.padEnd(width)}  ${text}`);
+  return linesOf(
+    lines,
+    commands.map(({ name: own, usage, help: text }) => ({ name: own, usage, help: text })),
+  );
+}
+
+function info(session: ConsoleSession, [name, ...words]: readonly string[]): Answer {
+  if (name === undefined) {
+    return linesOf(
+      INFO_ITEMS.map((item) => `${item.name.padEnd(10)} ${item.help}`),
+      INFO_ITEMS.map((item) => ({ name: item.name, help: item.help })),
+    );
+  }
+  const item = INFO_ITEMS.find((each) => each.name === name);
+  if (!item) throw new UsageError('unknown-item', `Cannot show ${name}: expected ${INFO_ITEMS.map((each) => each.name).join(', ')}`);
+  return item.show(session, words);
+}
+
+function cpu(session: ConsoleSession, [text]: readonly string[]): Answer {
+  if (text !== undefined) session.selectCpu(parseCount(text, 0, 1023));
+  return linesOf([`CPU ${session.cpu} of ${session.cpuCount}`], [{ cpu: session.cpu, cpus: session.cpuCount }]);
+}
+
+function tables(session: ConsoleSession, [which, depth, wanted]: readonly string[]): Answer {
+  const levels = depth === undefined ? MAX_DEPTH : parseCount(depth, 0, MAX_DEPTH);
+  if (which === 'guest') return guestTables(session, levels, wanted === undefined ? undefined : Number(parseNumber(wanted)));
+  if (which === 'shadow') return shadowTables(session, levels);
+  throw new UsageError('bad-tables', `Cannot show ${which} tables: expected guest or shadow`);
+}

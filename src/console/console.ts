@@ -1,0 +1,51 @@
+import { SavkitError, UsageError } from '../../formats/errors.ts';
+import type { Machine } from '../saved-state/machine.ts';
+import type { Answer } from './answer.ts';
+import { CONSOLE_COMMANDS, INFO_ITEMS } from './commands.ts';
+import { ConsoleSession } from './session.ts';
+
+/** The debugger's console over a loaded machine: a line in, an answer out. */
+export class Console {
+  readonly session: ConsoleSession;
+
+  constructor(machine: Machine) {
+    this.session = new ConsoleSession(machine);
+  }
+
+  /** Runs one line. Whatever a state holds, the answer is words: `error` where the command could not be carried out. */
+  async run(line: string): Promise<Answer> {
+    try {
+      const [name = '', ...words] = wordsOf(line);
+      if (name === '') return { text: '' };
+      const command = CONSOLE_COMMANDS.find((each) => each.name === name.replace(/^\./, ''));
+      if (!command) throw new UsageError('unknown-command', `Cannot run ${name}: there is no such command, help lists them`);
+      const [least, most] = command.arguments;
+      if (words.length < least || words.length > most) throw new UsageError('bad-arguments', `Cannot run ${name}: usage: ${command.name} ${command.usage}`);
+      return await command.run(this.session, words);
+    } catch (error) {
+      if (!(error instanceof SavkitError)) throw error;
+      return { text: `error: ${error.message}`, error };
+    }
+  }
+
+  /** What a line could go on with, and the piece of it that these stand for: as `node:readline` wants it. */
+  complete(line: string): [string[], string] {
+    const words = line.trimStart().split(/\s+/);
+    const last = words.at(-1) ?? '';
+    const choices = words.length <= 1 ? CONSOLE_COMMANDS.map(({ name }) => name) : (CHOICES[words[0]] ?? []);
+    return [choices.filter((choice) => choice.startsWith(last)), last];
+  }
+}
+
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  info: INFO_ITEMS.map(({ name }) => name),
+  help: CONSOLE_COMMANDS.map(({ name }) => name),
+  tables: ['guest', 'shadow'],
+  pgmerror: ['handy'],
+  pgmerroroff: ['handy'],
+};
+
+/** Words of a line; quotes keep blanks together. */
+function wordsOf(line: string): string[] {
+  return (line.match(/"[^"]*"?|\S+/g) ?? []).map((word) => word.replaceAll('"', ''));
+}
