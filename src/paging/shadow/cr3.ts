@@ -36,13 +36,13 @@ export class Cr3 {
   /** A move to CR3 (`PGMFlushTLB`): the same value costs no more than the forgetting of translations. */
   load(): ModeChangeStatus {
     const { counts, walker, registers, tlb } = this.#cpu;
-    this.requestSync((registers.cr4 & CR4_PGE) === 0n ? 'global' : 'non-global');
+    const isGlobal = (registers.cr4 & CR4_PGE) === 0n;
+    this.requestSync(isGlobal ? 'global' : 'non-global');
     tlb.flush();
     if (!walker) return 'ok';
     const root = Number(registers.cr3 & walker.scheme.rootMask);
     const isSame = root === walker.root && !this.flags.mapCr3;
-    if (isSame) counts.sameCr3Loads++;
-    else counts.cr3Loads++;
+    counts[isSame ? (isGlobal ? 'sameCr3Global' : 'sameCr3') : isGlobal ? 'newCr3Global' : 'newCr3']++;
     return isSame && !walker.scheme.latchesRoot ? 'ok' : this.map();
   }
 
@@ -88,7 +88,7 @@ export class Cr3 {
   sync(): void {
     const cpu = this.#cpu;
     const { virtualHandlers, mappings } = cpu.paging;
-    cpu.counts.syncCr3++;
+    cpu.counts[this.#sync === 'global' ? 'syncGlobal' : 'syncNotGlobal']++;
     if (this.flags.mapCr3 && cpu.guestMode && hasPaging(cpu.guestMode)) this.map();
     if (!cpu.plan?.nested) {
       virtualHandlers.update(cpu, this.flags.updateVirtual);

@@ -1,11 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FOUR_GIB } from '../../../formats/units.ts';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
+import { machineStatistics } from '../../pgm/statistics/machine-statistics.ts';
 import { hierarchyOf } from '../hierarchy.ts';
 import { type GuestDirectory, GuestMappings } from '../mappings/guest-mappings.ts';
 import { IntermediateContext } from '../mappings/intermediate-context.ts';
 import type { PagingMode } from '../modes.ts';
 import { shadowSpace } from './host-view.ts';
+import { bindPagingStatistics } from './paging-statistics.ts';
 import { NIL_INDEX } from './pool.ts';
 import { Reach, type Registers } from './shadow-cpu.ts';
 import { ShadowPaging, type ShadowPagingOptions } from './shadow-paging.ts';
@@ -143,9 +145,9 @@ describe('CR3', () => {
     expect(cpu.read(0x4000_0000n, new Uint8Array(1))).toBe(-1);
     memory.writeU64(0x2028, 0n);
     expect(cpu.read(0x4000_0000n, new Uint8Array(1))).toBe(-1);
-    const { cr3Loads, sameCr3Loads } = cpu.counts;
+    const before = { ...cpu.counts };
     cpu.loadCr3(0x2020n);
-    expect([cpu.counts.cr3Loads - cr3Loads, cpu.counts.sameCr3Loads - sameCr3Loads]).toEqual([0, 1]);
+    expect(cpu.counts).toMatchObject({ newCr3: before.newCr3, newCr3Global: before.newCr3Global, sameCr3Global: before.sameCr3Global + 1 });
     expect(cpu.read(0x4000_0000n, new Uint8Array(1))).toBe(0);
     expect(cpu.read(0n, new Uint8Array(1))).toBe(-1);
   });
@@ -170,9 +172,9 @@ describe('CR3', () => {
     const [cpu] = newPaging(HARDWARE).cpus;
     cpu.setRegisters(REGISTERS.amd64);
     cpu.cr3.flags.always = true;
-    const { syncCr3 } = cpu.counts;
+    const { syncGlobal } = cpu.counts;
     for (let i = 0; i < 3; i++) cpu.reach(0x1000, 0);
-    expect([cpu.counts.syncCr3 - syncCr3, cpu.cr3.isSyncPending]).toEqual([3, true]);
+    expect([cpu.counts.syncGlobal - syncGlobal, cpu.cr3.isSyncPending]).toEqual([3, true]);
   });
 
   test('raw mode: mappings make room for the guest at a sync', () => {
@@ -193,6 +195,17 @@ describe('CR3', () => {
     const used: GuestDirectory = { isPresent: (at) => at < FOUR_GIB && at === place, pae: false };
     expect(paging.mappings.conflictsWith(used)).toEqual([]);
   });
+});
+
+test('counts are shown by VirtualBox’s names', () => {
+  const paging = newPaging({ ...HARDWARE, cpus: 2 });
+  const statistics = machineStatistics(memory, 2);
+  bindPagingStatistics(statistics, paging);
+  paging.cpus[1].setRegisters(REGISTERS.amd64);
+  paging.cpus[1].loadCr3(0x3000n);
+  paging.cpus[1].reach(0, 0);
+  const shown = Object.fromEntries(statistics.list('/PGM/CPU1/*').map(({ path, value }) => [path, value]));
+  expect(shown).toMatchObject({ '/PGM/CPU1/cGuestModeChanges': 2, '/PGM/CPU1/R3/FlushTLB/SameCR3Global': 1, '/PGM/CPU1/R3/SyncCR3/Global': 1 });
 });
 
 describe('the pool', () => {

@@ -22,12 +22,14 @@ export const Reach = { EMULATE: -1, FAULT: -2 } as const;
 
 /** What one CPU's paging has done so far. */
 export interface CpuCounts {
-  /** Mode changes that were worked out, `/PGM/…/GuestModeChanges`. */
   modeChanges: number;
-  /** Loads of CR3 that changed it, and that did not. */
-  cr3Loads: number;
-  sameCr3Loads: number;
-  syncCr3: number;
+  /** Loads of CR3 that changed it, and that did not; those that flushed global pages, too. */
+  newCr3: number;
+  newCr3Global: number;
+  sameCr3: number;
+  sameCr3Global: number;
+  syncGlobal: number;
+  syncNotGlobal: number;
   /** Faults by what became of them. */
   guestFaults: number;
   synced: number;
@@ -39,7 +41,19 @@ export interface CpuCounts {
 export class ShadowCpu {
   readonly paging: ShadowPaging;
   readonly id: number;
-  readonly counts: CpuCounts = { modeChanges: 0, cr3Loads: 0, sameCr3Loads: 0, syncCr3: 0, guestFaults: 0, synced: 0, emulated: 0, invalidated: 0 };
+  readonly counts: CpuCounts = {
+    modeChanges: 0,
+    newCr3: 0,
+    newCr3Global: 0,
+    sameCr3: 0,
+    sameCr3Global: 0,
+    syncGlobal: 0,
+    syncNotGlobal: 0,
+    guestFaults: 0,
+    synced: 0,
+    emulated: 0,
+    invalidated: 0,
+  };
   readonly cr3: Cr3;
   readonly tlb = new Tlb();
 
