@@ -41,9 +41,10 @@ export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } fro
 export { type PagingMode, pagingModeOf, type ShadowMode } from './paging/modes.ts';
 export { PageFault } from './paging/page-fault.ts';
 export { type Breach, checkConsistency } from './paging/shadow/consistency-check.ts';
+export { Reach } from './paging/shadow/guest-access.ts';
 export { shadowSpace } from './paging/shadow/host-view.ts';
 export { checkPool, type PoolBreach } from './paging/shadow/pool-check.ts';
-export { Reach, type ShadowCpu } from './paging/shadow/shadow-cpu.ts';
+export type { ShadowCpu } from './paging/shadow/shadow-cpu.ts';
 export { ShadowPaging, type ShadowPagingOptions } from './paging/shadow/shadow-paging.ts';
 export type { VirtualHandler } from './paging/shadow/virtual-handlers.ts';
 export { shadowModeFor } from './paging/shadow-mode.ts';

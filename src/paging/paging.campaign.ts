@@ -4,7 +4,8 @@ import { loadState } from '../saved-state/load.ts';
 import { forEachSample } from '../testing/sample-files.ts';
 import { compareWithTruth } from './testing/against-truth.ts';
 import { compareWalks } from './testing/compare-walks.ts';
-import { SHADOWED_HOSTS, ShadowModel } from './testing/shadow-model.ts';
+import { ShadowModel } from './testing/shadow-model.ts';
+import { SHADOWED_HOSTS } from './testing/shadowed-hosts.ts';
 
 // Paging at length: node dist/src/paging/paging.campaign.js [--seeds N] [--from N] [--seconds N] [FOLDER…]
 // Random machines on shadow tables beside a naive one, random tables walked twice, and the virtual memory of real states of the folders.

@@ -6,10 +6,11 @@ import { hierarchyOf } from '../hierarchy.ts';
 import { type GuestDirectory, GuestMappings } from '../mappings/guest-mappings.ts';
 import { IntermediateContext } from '../mappings/intermediate-context.ts';
 import type { PagingMode } from '../modes.ts';
+import { Reach } from './guest-access.ts';
 import { shadowSpace } from './host-view.ts';
 import { bindPagingStatistics } from './paging-statistics.ts';
 import { NIL_INDEX } from './pool.ts';
-import { Reach, type Registers } from './shadow-cpu.ts';
+import type { Registers } from './shadow-cpu.ts';
 import { ShadowPaging, type ShadowPagingOptions } from './shadow-paging.ts';
 
 const REGISTERS: Record<PagingMode, Registers> = {

@@ -1,12 +1,12 @@
 import type { ControlRegisters } from '../../../formats/units/cpum.ts';
-import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
-import { offsetInChunk } from '../../gmm/page-id.ts';
+import type { GuestPhys, GuestVirt } from '../../../formats/units.ts';
 import { AddressSpace, rulesOf } from '../address-space.ts';
 import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
 import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
 import { A, D, schemeOf } from '../schemes.ts';
 import { Walker } from '../walker.ts';
 import { Cr3 } from './cr3.ts';
+import { Reach, readGuest, writeGuest } from './guest-access.ts';
 import { lookUp, type ShadowLookup } from './lookup.ts';
 import { changeMode, type ModeChangeStatus } from './mode-change.ts';
 import type { ShadowPlan } from './plan.ts';
@@ -16,9 +16,6 @@ import { ShadowSync } from './sync.ts';
 import { NEEDS, Tlb } from './tlb.ts';
 
 export type Registers = Omit<ControlRegisters, 'cr2'>;
-
-/** What `reach` gives where it has no host address. */
-export const Reach = { EMULATE: -1, FAULT: -2 } as const;
 
 /** What one CPU's paging has done so far. */
 export interface CpuCounts {
@@ -145,21 +142,12 @@ export class ShadowCpu {
 
   /** @returns `NO_FAULT`, or the page fault's code; `cr2` is its address. What comes before it has been read */
   read(address: GuestVirt, target: Uint8Array, access = 0): number {
-    return this.#eachPage(address, target.length, access, (host, from, to) => {
-      const piece = target.subarray(from, to);
-      if (host === Reach.EMULATE) this.#emulate('read', address + BigInt(from), piece);
-      else piece.set(this.#hostBytes(host, to - from));
-    });
+    return readGuest(this, address, target, access);
   }
 
   /** As `read`. */
   write(address: GuestVirt, source: Uint8Array, access = 0): number {
-    return this.#eachPage(address, source.length, access | PageFault.WRITE, (host, from, to) => {
-      const piece = source.subarray(from, to);
-      // Memory that is being saved for good refuses all writes.
-      if (host === Reach.EMULATE || this.paging.memory.noMorePhysWrites) this.#emulate('write', address + BigInt(from), piece);
-      else this.#hostBytes(host, to - from).set(piece);
-    });
+    return writeGuest(this, address, source, access);
   }
 
   /** INVLPG: entries are right already, so only what is remembered of them goes. */
@@ -263,40 +251,6 @@ export class ShadowCpu {
     if (table === NIL_INDEX) return false;
     this.#sync.fill(table, linear, access);
     return true;
-  }
-
-  #eachPage(address: GuestVirt, size: number, access: number, use: (host: number, from: number, to: number) => void): number {
-    const space = this.walker?.scheme.addressBits === 48 ? 48 : 64;
-    for (let done = 0; done < size; ) {
-      const at = address + BigInt(done);
-      const canonical = space === 64 || BigInt.asUintN(64, BigInt.asIntN(48, at)) === BigInt.asUintN(64, at);
-      if (!canonical) {
-        this.cr2 = at;
-        this.faultCode = access;
-        return access;
-      }
-      const linear = Number(BigInt.asUintN(space, at));
-      const host = this.reach(linear, access);
-      if (host === Reach.FAULT) return this.faultCode;
-      const upTo = Math.min(size, done + PAGE_SIZE - (linear % PAGE_SIZE));
-      use(host, done, upTo);
-      done = upTo;
-    }
-    return NO_FAULT;
-  }
-
-  /** Handlers of virtual addresses come before memory, whose own handlers come before those. */
-  #emulate(access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
-    const { memory, virtualHandlers } = this.paging;
-    if (virtualHandlers.take(access, address, this.gcPhys, bytes) === 'done') return;
-    if (access === 'read') memory.read(this.gcPhys, bytes);
-    else memory.write(this.gcPhys, bytes);
-  }
-
-  #hostBytes(host: number, size: number): Uint8Array {
-    const id = Math.floor(host / PAGE_SIZE);
-    const at = offsetInChunk(id) + (host % PAGE_SIZE);
-    return this.paging.memory.pages.backing.chunkBytes(id).subarray(at, at + size);
   }
 
   #rules() {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { SHADOWED_HOSTS, ShadowModel } from '../testing/shadow-model.ts';
+import { ShadowModel } from '../testing/shadow-model.ts';
+import { SHADOWED_HOSTS } from '../testing/shadowed-hosts.ts';
 
 describe.each(SHADOWED_HOSTS)('%s: random tables, writes, accesses, mode changes, handlers, page states', (_, host) => {
   test('shadow tables and walks agree; faults, data, accessed and dirty bits are the processor’s', () => {

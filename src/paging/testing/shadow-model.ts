@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
-import { HandlerState } from '../../pgm/page-states.ts';
 import { NO_FAULT } from '../page-fault.ts';
 import { checkConsistency } from '../shadow/consistency-check.ts';
 import { shadowSpace } from '../shadow/host-view.ts';
@@ -10,6 +9,7 @@ import { checkPool } from '../shadow/pool-check.ts';
 import type { ShadowCpu } from '../shadow/shadow-cpu.ts';
 import { ShadowPaging } from '../shadow/shadow-paging.ts';
 import type { HostPaging } from '../shadow-mode.ts';
+import { compareFound } from './compare-found.ts';
 import { FlatMemory } from './flat-memory.ts';
 import { type NaiveMachine, naiveAccess } from './naive-walk.ts';
 import {
@@ -26,18 +26,6 @@ import {
 
 export const MODEL_PAGES = 48;
 const KINDS: TableKind[] = ['32-bit', 'pae', 'long'];
-
-/** Hosts and ways to shadow on them: all formats of shadow tables. */
-export const SHADOWED_HOSTS: readonly (readonly [string, HostPaging])[] = [
-  ['AMD64 host, raw', { host: 'AMD64+NX', hardware: false }],
-  ['AMD64 host, hardware', { host: 'AMD64+NX', hardware: true }],
-  ['PAE host, hardware', { host: 'PAE', hardware: true }],
-  ['32-bit host, hardware', { host: '32-bit', hardware: true }],
-  ['AMD-V nested paging', { host: 'AMD64', hardware: true, nestedPaging: 'nested' }],
-  ['nested paging on a PAE host', { host: 'PAE', hardware: true, nestedPaging: 'nested' }],
-  ['nested paging on a 32-bit host', { host: '32-bit', hardware: true, nestedPaging: 'nested' }],
-  ['VT-x with EPT', { host: 'AMD64', hardware: true, nestedPaging: 'ept' }],
-];
 
 export interface ModelOptions {
   host: HostPaging;
@@ -94,7 +82,7 @@ export class ShadowModel {
         this.step();
         if (i % 20 !== 0) continue;
         this.compareMemory();
-        this.checkPool();
+        assert.deepEqual(checkPool(this.paging), []);
       }
       this.compareMemory();
       return this;
@@ -122,11 +110,6 @@ export class ShadowModel {
     else this.#compareAddress(id);
     for (const cpu of this.paging.cpus) assert.deepEqual(checkConsistency(cpu), []);
     for (let i = 0; i < 3; i++) this.#compareAddress(this.random.below(this.paging.cpus.length));
-  }
-
-  /** The pool agrees with itself and with memory. */
-  checkPool(): void {
-    assert.deepEqual(checkPool(this.paging), []);
   }
 
   /** All of memory, accessed and dirty bits included, is what the twin has. */
@@ -303,7 +286,7 @@ export class ShadowModel {
       assert.equal(walked?.status === 'mapped' ? walked.gcPhys : -1, found.host, `walk of the shadow tables for ${address.toString(16)}`);
       if (found.host < 0) return;
       if ('fault' in naive) assert.fail(`shadow maps ${address.toString(16)}, the guest's tables don't`);
-      else this.#compareFound(address, Number(naive.gcPhys), found.host, naive, found);
+      else compareFound(this.memory, address, Number(naive.gcPhys), found.host, naive, found);
     }
     this.done.compared++;
   }
@@ -311,25 +294,6 @@ export class ShadowModel {
   #compareNested(cpu: ShadowCpu): void {
     const gcPhys = this.random.below(this.twin.length);
     const { host, rights } = lookUp(this.paging.pool, cpu.plan as NonNullable<typeof cpu.plan>, cpu.root, gcPhys, { host: -1, rights: 0, executable: false });
-    if (host >= 0) this.#compareFound(BigInt(gcPhys), gcPhys, host, { w: true, u: true, x: true }, { rights, executable: true });
-  }
-
-  #compareFound(
-    address: bigint,
-    gcPhys: number,
-    host: number,
-    guest: { w: boolean; u: boolean; x: boolean },
-    shadow: { rights: number; executable: boolean },
-  ): void {
-    const what = address.toString(16);
-    const range = this.memory.ranges.get(gcPhys);
-    const page = range.pageOf(gcPhys);
-    assert.equal(host, range.pageId[page] * 4096 + (gcPhys % 4096), `host page of ${what}`);
-    assert.equal((shadow.rights & 4) !== 0, guest.u, `US of ${what}`);
-    assert.equal(shadow.executable, guest.x, `NX of ${what}`);
-    if ((shadow.rights & 2) === 0) return;
-    assert.equal(guest.w, true, `RW of ${what}`);
-    assert.equal(range.state[page], 1, `state of ${what}, which is writable`);
-    assert.ok(range.handler[page] < HandlerState.WRITE, `handlers of ${what}, which is writable`);
+    if (host >= 0) compareFound(this.memory, BigInt(gcPhys), gcPhys, host, { w: true, u: true, x: true }, { rights, executable: true });
   }
 }

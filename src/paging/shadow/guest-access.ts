@@ -1,0 +1,59 @@
+import { type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
+import { offsetInChunk } from '../../gmm/page-id.ts';
+import { NO_FAULT, PageFault } from '../page-fault.ts';
+import type { ShadowCpu } from './shadow-cpu.ts';
+
+/** What `reach` gives where it has no host address. */
+export const Reach = { EMULATE: -1, FAULT: -2 } as const;
+
+/** Reads as the guest of a CPU does: straight from the host's page where shadow tables lead there, else through handlers. */
+export function readGuest(cpu: ShadowCpu, address: GuestVirt, target: Uint8Array, access: number): number {
+  return eachPage(cpu, address, target.length, access, (host, from, to) => {
+    const piece = target.subarray(from, to);
+    if (host === Reach.EMULATE) emulate(cpu, 'read', address + BigInt(from), piece);
+    else piece.set(hostBytes(cpu, host, to - from));
+  });
+}
+
+export function writeGuest(cpu: ShadowCpu, address: GuestVirt, source: Uint8Array, access: number): number {
+  return eachPage(cpu, address, source.length, access | PageFault.WRITE, (host, from, to) => {
+    const piece = source.subarray(from, to);
+    // Memory that is being saved for good refuses all writes.
+    if (host === Reach.EMULATE || cpu.paging.memory.noMorePhysWrites) emulate(cpu, 'write', address + BigInt(from), piece);
+    else hostBytes(cpu, host, to - from).set(piece);
+  });
+}
+
+/** @returns `NO_FAULT`, or the code of the fault that ended it */
+function eachPage(cpu: ShadowCpu, address: GuestVirt, size: number, access: number, use: (host: number, from: number, to: number) => void): number {
+  const bits = cpu.walker?.scheme.addressBits === 48 ? 48 : 64;
+  for (let done = 0; done < size; ) {
+    const at = address + BigInt(done);
+    if (bits === 48 && BigInt.asUintN(64, BigInt.asIntN(48, at)) !== BigInt.asUintN(64, at)) {
+      cpu.cr2 = at;
+      cpu.faultCode = access;
+      return access;
+    }
+    const linear = Number(BigInt.asUintN(bits, at));
+    const host = cpu.reach(linear, access);
+    if (host === Reach.FAULT) return cpu.faultCode;
+    const upTo = Math.min(size, done + PAGE_SIZE - (linear % PAGE_SIZE));
+    use(host, done, upTo);
+    done = upTo;
+  }
+  return NO_FAULT;
+}
+
+/** Handlers of virtual addresses come before memory, whose own handlers come before those. */
+function emulate({ paging, gcPhys }: ShadowCpu, access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
+  const { memory, virtualHandlers } = paging;
+  if (virtualHandlers.take(access, address, gcPhys, bytes) === 'done') return;
+  if (access === 'read') memory.read(gcPhys, bytes);
+  else memory.write(gcPhys, bytes);
+}
+
+function hostBytes({ paging }: ShadowCpu, host: number, size: number): Uint8Array {
+  const id = Math.floor(host / PAGE_SIZE);
+  const at = offsetInChunk(id) + (host % PAGE_SIZE);
+  return paging.memory.pages.backing.chunkBytes(id).subarray(at, at + size);
+}
