@@ -43,19 +43,20 @@ for (const row of found) {
   await row.prepare?.(context);
   rows.push(row);
 }
-const samples = await runRounds(rows, context, rounds);
-const scalingRow = rows.find(({ name }) => name === SCALING_ROW);
+const samples = await runRounds(rows, context, rounds, missing);
+const good = rows.filter(({ name }) => !(name in missing));
+const scalingRow = good.find(({ name }) => name === SCALING_ROW);
 const scaling = scalingRow ? spread(await measureScaling(scalingRow, context, rounds)) : undefined;
-const sized = rows.filter(({ peakRssMib }) => peakRssMib !== undefined);
+const sized = good.filter(({ peakRssMib }) => peakRssMib !== undefined);
 const contexts = sized.length > 0 ? await Promise.all(rams.map((ram) => contextOf(folder, ram))) : [];
 const results: Results = {
   ramMib,
   rounds,
-  rows: rows.map(({ name }) => {
+  rows: good.map(({ name }) => {
     const runs = samples.get(name) ?? [];
     return { name, ms: spread(runs.map(({ ms }) => ms)), rss: Math.max(...runs.map(({ rss }) => rss)) };
   }),
-  ratings: rate(rows, samples),
+  ratings: rate(good, samples),
   sizes: summarizeSizes(sized, rams, await runSizes(sized, contexts)),
   ...(scaling ? { scaling } : {}),
   missing,

@@ -33,12 +33,25 @@ export async function runRow(row: FoundRow, context: BenchContext): Promise<Samp
   return JSON.parse(stdout) as Sample;
 }
 
-/** All rows once in every round, one after the other. */
-export async function runRounds(rows: readonly FoundRow[], context: BenchContext, rounds: number): Promise<Map<string, Sample[]>> {
+/** All rows once in every round, one after the other. One that fails is left out, and `failed` gets its reason. */
+export async function runRounds(
+  rows: readonly FoundRow[],
+  context: BenchContext,
+  rounds: number,
+  failed: Record<string, string>,
+): Promise<Map<string, Sample[]>> {
   const samples = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
     process.stderr.write(`round ${round + 1} of ${rounds}\n`);
-    for (const row of rows) samples.get(row.name)?.push(await runRow(row, context));
+    for (const row of rows) {
+      if (row.name in failed) continue;
+      try {
+        samples.get(row.name)?.push(await runRow(row, context));
+      } catch (error) {
+        failed[row.name] = `it failed: ${(error as { stderr?: string }).stderr?.match(/Error: .*/)?.[0] ?? error}`;
+        samples.delete(row.name);
+      }
+    }
   }
   return samples;
 }

@@ -40,11 +40,9 @@ async function restoreAndSave({ state }: BenchContext): Promise<{ restoreMs: num
   execFileSync(join(scripts, 'vb'), ['sh', '-c', `cat > ${ADOPTED}`], { stdio: [openSync(state, 'r'), 'ignore', 'ignore'] });
   await attempt(() => vb('VBoxManage', 'discardstate', MACHINE)).catch(() => {});
   await attempt(() => vb('VBoxManage', 'adoptstate', MACHINE, ADOPTED));
-  const machine = spawn(join(scripts, 'vb'), ['VBoxHeadless', '--startvm', MACHINE, '--start-paused'], { stdio: 'ignore' });
-  const gone = new Promise((resolve) => machine.once('exit', resolve));
-  await untilPaused();
+  const gone = await startPaused();
   await attempt(() => vb('VBoxManage', 'controlvm', MACHINE, 'savestate'));
-  await gone;
+  await gone();
   const log = vb('cat', LOG);
   return { restoreMs: between(log, "to 'LOADING'", "from 'LOADING'"), saveMs: between(log, "to 'SAVING'", "from 'SAVING'") };
 }
@@ -53,14 +51,23 @@ function stateOf(): string | undefined {
   return /VMState="(.*)"/.exec(vb('VBoxManage', 'showvminfo', MACHINE, '--machinereadable'))?.[1];
 }
 
-async function untilPaused(): Promise<void> {
-  for (let i = 0; i < 600; i++) {
-    const state = stateOf();
-    if (state === 'paused') return;
-    if (state === 'aborted-saved') throw new Error(`VirtualBox does not restore the state; its log: ${LOG}`);
-    await setTimeout(100);
+/** Starts the machine, again where it was still locked; gives a function that waits for its end. */
+async function startPaused(): Promise<() => Promise<void>> {
+  for (let left = 5; left > 0; left--) {
+    let isGone = false;
+    const machine = spawn(join(scripts, 'vb'), ['VBoxHeadless', '--startvm', MACHINE, '--start-paused'], { stdio: 'ignore' });
+    const gone = new Promise<void>((resolve) => machine.once('exit', () => resolve()));
+    void gone.then(() => {
+      isGone = true;
+    });
+    while (!isGone) {
+      if (stateOf() === 'paused') return () => gone;
+      await setTimeout(100);
+    }
+    if (stateOf() !== 'saved') break;
+    await setTimeout(1000);
   }
-  throw new Error(`${MACHINE} does not get there`);
+  throw new Error(`VirtualBox does not restore the state; its log: ${LOG}`);
 }
 
 /** VirtualBox keeps a machine locked for a moment after each change. */
