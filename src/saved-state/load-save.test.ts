@@ -121,15 +121,15 @@ describe('loadState() and saveState() of all versions', () => {
     return { ...deriveLayout(state).layout, mmio2 };
   }
 
+  const containers = ['1.1', '1.2', '2.0'] as const;
   for (const { version } of PGM_VERSIONS) {
-    for (const container of ['1.1', '1.2', '2.0'] as const) {
-      it(`are identity for pgm ${version} in V${container}`, async () => {
-        const state = await converted(version, container);
-        const written = await save(await loadState(bufferSource(state)));
-        expect(await diffStates(bufferSource(state), bufferSource(written))).toMatchObject({ equal: true, notes: [] });
-        expect((await walkState(bufferSource(written))).pgm?.version).toBe(version);
-      });
-    }
+    const container = containers[version % containers.length];
+    it(`are identity for pgm ${version}, here in V${container}`, async () => {
+      const state = await converted(version, container);
+      const written = await save(await loadState(bufferSource(state)));
+      expect(await diffStates(bufferSource(state), bufferSource(written))).toMatchObject({ equal: true, notes: [] });
+      expect(await walkState(bufferSource(written))).toMatchObject({ pgm: { version }, header: { format: container } });
+    });
   }
 
   it('keep the numbers of page types that loaders since 4.3 want', async () => {
