@@ -4,7 +4,7 @@ import { NIL_PAGE_ID, offsetInChunk } from '../../src/gmm/page-id.ts';
 import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
 import { PageState, PageType } from '../../src/pgm/page-states.ts';
 import type { RamRange } from '../../src/pgm/ram-range.ts';
-import type { RomRange } from '../../src/pgm/rom-ranges.ts';
+import type { RomRange } from '../../src/pgm/rom-range.ts';
 import { type PageRegion, PageSpace } from '../page-space.ts';
 
 /** Pages of one region, by their number in it. */

@@ -4,7 +4,7 @@ import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { NIL_PAGE_ID, offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import type { RomRange } from '../pgm/rom-ranges.ts';
+import type { RomRange } from '../pgm/rom-range.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
 

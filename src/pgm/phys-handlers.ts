@@ -1,8 +1,8 @@
 import { hex } from '../../formats/errors.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
-import { NIL_PAGE_ID } from '../gmm/page-id.ts';
 import type { GuestPages } from './guest-pages.ts';
 import { HANDLER_STATE_OF, HandlerList, type PhysHandler } from './handler-list.ts';
+import { HandlerMarks } from './handler-marks.ts';
 import { HandlerState, PageState, PageType } from './page-states.ts';
 import { pgmError } from './pgm-errors.ts';
 import type { RamRange } from './ram-range.ts';
@@ -17,11 +17,11 @@ export class PhysHandlers {
   /** How often `reset` was called. */
   resets = 0;
   readonly #ranges: RangeList;
-  readonly #pages: GuestPages;
+  readonly #marks: HandlerMarks;
 
   constructor(ranges: RangeList, pages: GuestPages) {
     this.#ranges = ranges;
-    this.#pages = pages;
+    this.#marks = new HandlerMarks(ranges, pages, this.list);
   }
 
   /**
@@ -35,7 +35,7 @@ export class PhysHandlers {
     if (typeof callback !== 'function') throw pgmError('VERR_INVALID_POINTER', `Cannot register handler at ${hex(start)}: it has no callback`);
     const range = this.#rangeOf(start, end);
     this.list.insert(handler);
-    this.#raise(handler, range);
+    this.#marks.raise(handler, range);
     return handler;
   }
 
@@ -43,7 +43,7 @@ export class PhysHandlers {
   deregister(start: GuestPhys): void {
     const handler = this.list.get(start);
     this.list.replace([handler], []);
-    this.#lower(handler);
+    this.#marks.lower(handler);
   }
 
   /**
@@ -58,7 +58,7 @@ export class PhysHandlers {
     this.#checkAlignment(handler);
     const range = this.#rangeOf(newStart, newEnd);
     this.list.insert(handler);
-    this.#raise(handler, range);
+    this.#marks.raise(handler, range);
     return handler;
   }
 
@@ -92,7 +92,7 @@ export class PhysHandlers {
     const joined = { ...first, end: second.end };
     this.#checkAlignment(joined);
     this.list.replace([first, second], [joined]);
-    this.#raise(joined, this.#rangeOf(joined.start, joined.end));
+    this.#marks.raise(joined, this.#rangeOf(joined.start, joined.end));
   }
 
   isRegistered(gcPhys: GuestPhys): boolean {
@@ -103,7 +103,8 @@ export class PhysHandlers {
   tempOff(start: GuestPhys, gcPhys: GuestPhys): void {
     const handler = this.#coveringPage(start, gcPhys);
     if (handler.kind === 'mmio') throw denied(`Cannot switch handler ${handler.description} off for a page: it is of kind mmio`, gcPhys);
-    this.#setState(this.#ranges.get(gcPhys), gcPhys, HandlerState.DISABLED);
+    const range = this.#ranges.get(gcPhys);
+    this.#marks.set(range, range.pageOf(gcPhys), HandlerState.DISABLED);
   }
 
   /** Puts an MMIO2 page, which is mapped at `target`, in the place of an MMIO page. Says whether it was there already. */
@@ -119,14 +120,14 @@ export class PhysHandlers {
     const id = source.pageId[sourcePage];
     if (range.type[page] === PageType.MMIO2_ALIAS_MMIO) {
       if (range.pageId[page] === id) return 'already-aliased';
-      this.#dropAlias(range, page);
+      this.#marks.dropAlias(range, page);
     } else if (range.type[page] !== PageType.MMIO) {
       throw pgmError('VERR_PGM_PHYS_PAGE_RESERVED', `Cannot alias page at ${hex(gcPhys)}: it is no MMIO`, { gcPhys });
     }
     range.type[page] = PageType.MMIO2_ALIAS_MMIO;
     range.state[page] = PageState.ALLOCATED;
     range.pageId[page] = id;
-    this.#setState(range, range.addressOf(page), HandlerState.DISABLED);
+    this.#marks.set(range, page, HandlerState.DISABLED);
     return 'aliased';
   }
 
@@ -135,38 +136,25 @@ export class PhysHandlers {
     this.resets++;
     const handler = this.list.get(start);
     const range = this.#ranges.get(start);
-    if (handler.kind === 'mmio') this.#dropAliases(handler, range);
-    this.#raise(handler, range);
+    if (handler.kind === 'mmio') this.#marks.dropAliases(handler);
+    this.#marks.raise(handler, range);
   }
 
   /** Marks all pages anew: after a state was loaded. */
   reapply(): void {
     for (const range of this.#ranges) range.handler.fill(HandlerState.NONE);
-    for (const handler of this.list.all) this.#raise(handler, this.#ranges.get(handler.start));
+    for (const handler of this.list.all) this.#marks.raise(handler, this.#ranges.get(handler.start));
   }
 
   /** Ends aliases of pages that lose what they show. */
   dropAliasesOf(ids: Uint32Array): void {
     const lost = new Set(ids);
-    for (const { kind, start, end } of this.list.all) {
-      if (kind !== 'mmio') continue;
-      const range = this.#ranges.get(start);
-      for (let page = range.pageOf(start); page < range.pageOf(end - 1) + 1; page++) {
-        if (range.type[page] === PageType.MMIO2_ALIAS_MMIO && lost.has(range.pageId[page])) this.#dropAlias(range, page);
-      }
-    }
+    for (const handler of this.list.all) if (handler.kind === 'mmio') this.#marks.dropAliases(handler, lost);
   }
 
   /** The strongest wish of the handlers that touch a page. */
   wishFor(pageStart: GuestPhys): number {
-    let wish: number = HandlerState.NONE;
-    for (let at = pageStart; at < pageStart + PAGE_SIZE; ) {
-      const handler = this.list.atOrAbove(at);
-      if (handler === undefined || handler.start >= pageStart + PAGE_SIZE) break;
-      wish = Math.max(wish, HANDLER_STATE_OF[handler.kind]);
-      at = handler.end;
-    }
-    return wish;
+    return this.#marks.wishFor(pageStart);
   }
 
   #checkAlignment({ kind, start, end }: PhysHandler): void {
@@ -187,42 +175,6 @@ export class PhysHandlers {
     const page = gcPhys - (gcPhys % PAGE_SIZE);
     if (page + PAGE_SIZE <= handler.start || page >= handler.end) throw invalid(`Cannot find ${hex(gcPhys)} in handler ${handler.description}`, gcPhys);
     return handler;
-  }
-
-  #raise({ kind, start, end }: PhysHandler, range: RamRange): void {
-    for (let page = range.pageOf(start); page <= range.pageOf(end - 1); page++) {
-      if (range.type[page] === PageType.MMIO2_ALIAS_MMIO) continue;
-      if (range.handler[page] < HANDLER_STATE_OF[kind]) this.#setState(range, range.addressOf(page), HANDLER_STATE_OF[kind]);
-    }
-  }
-
-  /** Marks the pages of a handler that is gone with what the others in them want. */
-  #lower(handler: PhysHandler): void {
-    const range = this.#ranges.get(handler.start);
-    if (handler.kind === 'mmio') this.#dropAliases(handler, range);
-    for (let page = range.pageOf(handler.start); page <= range.pageOf(handler.end - 1); page++) {
-      const address = range.addressOf(page);
-      this.#setState(range, address, this.wishFor(address));
-    }
-  }
-
-  #dropAliases({ start, end }: PhysHandler, range: RamRange): void {
-    for (let page = range.pageOf(start); page <= range.pageOf(end - 1); page++) {
-      if (range.type[page] === PageType.MMIO2_ALIAS_MMIO) this.#dropAlias(range, page);
-    }
-  }
-
-  #dropAlias(range: RamRange, page: number): void {
-    range.type[page] = PageType.MMIO;
-    range.state[page] = PageState.ZERO;
-    range.pageId[page] = NIL_PAGE_ID;
-    this.#setState(range, range.addressOf(page), HandlerState.ALL);
-  }
-
-  #setState(range: RamRange, gcPhys: GuestPhys, state: number): void {
-    const page = range.pageOf(gcPhys);
-    range.handler[page] = state;
-    this.#pages.changed(range, page);
   }
 }
 

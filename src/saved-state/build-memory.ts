@@ -4,7 +4,7 @@ import { FOUR_GIB, GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
 import type { HostBacking } from '../pgm/host-backing.ts';
 import type { Mmio2Range } from '../pgm/mmio2-ranges.ts';
-import type { RomRange } from '../pgm/rom-ranges.ts';
+import type { RomRange } from '../pgm/rom-range.ts';
 import { type MemoryRegion, memoryMap, mmio2Address } from './memory-map.ts';
 import type { PgmSummary, SavedState } from './state.ts';
 
