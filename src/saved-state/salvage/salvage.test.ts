@@ -70,7 +70,7 @@ describe('salvage()', () => {
   it('lists exactly what a cut takes, wherever it is', async () => {
     for (const file of ['own-pae.sav', 'own-long-live.sav']) {
       const state = original(file);
-      for (let percent = 5; percent < 100; percent += 10) {
+      for (let percent = 5; percent < 100; percent += 18) {
         const cut = Math.floor((state.bytes.length * percent) / 100);
         const judged = await judgeSalvage(state, state.bytes.subarray(0, cut));
         const truth = lostByCut(state, cut);
@@ -117,7 +117,7 @@ describe('salvage()', () => {
 
   it('flips a single bit back, wherever it is', async () => {
     const state = original('own-long.sav');
-    for (let at = 70; at < state.bytes.length - 40; at += 9371) {
+    for (let at = 70; at < state.bytes.length - 40; at += 24_317) {
       const bytes = Buffer.from(state.bytes);
       bytes[at] ^= 1 << (at % 8);
       const { report, output } = await judgeSalvage(state, bytes);
