@@ -61,15 +61,19 @@ export class FrameSource implements ByteSource {
   /** @throws FormatError `bad-frame`; EnvironmentError `cancelled-by-source`, or `connection-lost` when it closes before the end marker */
   async read(target: Uint8Array): Promise<number> {
     let done = 0;
+    let copied = 0;
     while (done < target.length && (await this.#inFrame())) {
-      const part = target.subarray(done, Math.min(target.length, done + this.#left));
-      const count = await this.#peer.read(part);
+      const count = await this.#peer.read(target.subarray(done, Math.min(target.length, done + this.#left)));
       if (count === 0) throw this.#cutOff();
-      await this.#copy?.write(part.subarray(0, count));
       this.#left -= count;
       this.offset += count;
       done += count;
+      // In large pieces while there is more, but nothing is held back when there is not.
+      if (this.#peer.hasInput && done < target.length) continue;
+      await this.#copy?.write(target.subarray(copied, done));
+      copied = done;
     }
+    if (copied < done) await this.#copy?.write(target.subarray(copied, done));
     return done;
   }
 

@@ -27,6 +27,10 @@ export class Peer {
   readonly #chunks: Uint8Array[] = [];
   #buffered = 0;
   #ended = false;
+  /** Enough stands ready. */
+  #paused = false;
+  /** The reader is about to be told of input. */
+  #waking = false;
   /** What still comes is not read any more. */
   #closing = false;
   #error: Error | undefined;
@@ -38,14 +42,13 @@ export class Peer {
     this.name = name;
     this.#signal = signal;
     signal?.addEventListener('abort', () => this.#wake(), { once: true });
-    stream.on('readable', () => this.#pull());
+    stream.on('data', (chunk: Uint8Array) => this.#keep(chunk));
     stream.on('end', () => this.#end());
     stream.on('close', () => this.#end());
     stream.on('error', (error) => {
       this.#error ??= error;
       this.#end();
     });
-    this.#pull();
   }
 
   /** Bytes stand ready, or the peer has closed: reading would not wait. */
@@ -123,7 +126,7 @@ export class Peer {
     this.#closing = true;
     if (!this.#stream.destroyed) {
       this.#stream.end();
-      this.#pull();
+      this.#stream.resume();
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, FAREWELL_MS);
         const done = () => {
@@ -148,18 +151,20 @@ export class Peer {
     if (part.length === chunk.length) this.#chunks.shift();
     else this.#chunks[0] = chunk.subarray(part.length);
     this.#buffered -= part.length;
+    if (this.#paused && this.#buffered < READ_AHEAD / 2) {
+      this.#paused = false;
+      this.#stream.resume();
+    }
     return part;
   }
 
   /** Waits for bytes or the end. */
   async #input(deadline?: number, evenIfInterrupted = false): Promise<void> {
-    this.#pull();
     while (!this.hasInput) {
       if (this.#signal?.aborted && !evenIfInterrupted) throw new InterruptedError();
       const left = deadline === undefined ? undefined : deadline - performance.now();
       if (left !== undefined && left <= 0) throw new EnvironmentError('peer-silent', `Cannot read from ${this.name}: it said nothing in time`);
       await this.#woken(left);
-      this.#pull();
     }
     if (this.#buffered === 0 && this.#error) throw this.#broken(this.#error);
   }
@@ -174,15 +179,21 @@ export class Peer {
     });
   }
 
-  #pull(): void {
-    while (this.#buffered < READ_AHEAD || this.#closing) {
-      const chunk = this.#stream.read() as Uint8Array | null;
-      if (chunk === null) break;
-      if (this.#closing) continue;
-      this.#chunks.push(chunk);
-      this.#buffered += chunk.length;
+  #keep(chunk: Uint8Array): void {
+    if (this.#closing) return;
+    this.#chunks.push(chunk);
+    this.#buffered += chunk.length;
+    if (this.#buffered >= READ_AHEAD) {
+      this.#paused = true;
+      this.#stream.pause();
     }
-    this.#wake();
+    if (this.#waking) return;
+    this.#waking = true;
+    // Once for all chunks that the system has ready, so that they are taken, checked and written together.
+    setImmediate(() => {
+      this.#waking = false;
+      this.#wake();
+    });
   }
 
   #end(): void {

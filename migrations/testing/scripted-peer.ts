@@ -28,7 +28,7 @@ export async function follow(stream: Duplex, script: readonly Line[]): Promise<B
     }
   });
   stream.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
+    chunks.push(Buffer.from(chunk));
     wake();
   });
   for (const line of script) {

@@ -13,8 +13,9 @@ export function wireBetween(cut?: Cut): { left: Duplex; right: Duplex; bytes: { 
   const bytes = { forth: 0, back: 0 };
   const carry = (from: Duplex, to: Duplex, direction: 'forth' | 'back') => {
     from.on('data', (chunk: Buffer) => {
-      const left_ = cut?.direction === direction ? cut.after - bytes[direction] : Number.POSITIVE_INFINITY;
-      const part = chunk.subarray(0, Math.max(0, left_));
+      const allowed = cut?.direction === direction ? cut.after - bytes[direction] : Number.POSITIVE_INFINITY;
+      // A copy, as the system makes one: the writer may reuse its bytes.
+      const part = Buffer.from(chunk.subarray(0, Math.max(0, allowed)));
       bytes[direction] += part.length;
       if (part.length > 0) to.write(part);
       if (part.length === chunk.length) return;
