@@ -96,6 +96,20 @@ describe('DirtyTracker, RAM', () => {
     tracker.finish();
   });
 
+  it('counts a page no longer that was freed or ballooned while it was monitored, once that is sent', async () => {
+    const { memory, range, tracker } = ramMachine(4);
+    for (let page = 0; page < 4; page++) writeByte(memory, page, 1);
+    tracker.prepare();
+    const mirror = new Mirror();
+    for (let number = 0; number < 2; number++) await pass(tracker, number, mirror);
+    memory.pages.apply('free', range, 1);
+    memory.pages.apply('balloon', range, 2);
+    expect(await pass(tracker, 2, mirror)).toEqual([1]);
+    expect(tracker.dirtyPages).toBe(0);
+    expect(await pass(tracker, 'final', mirror)).toEqual([2]);
+    tracker.finish();
+  });
+
   it('names pages without their contents where only names are wanted', async () => {
     const { memory, tracker } = ramMachine(2);
     writeByte(memory, 1, 1);

@@ -25,8 +25,8 @@ const DIRTIED_SHIFT = 8;
 const DIRTIED_ONE = 1 << DIRTIED_SHIFT;
 const DIRTIED_LIMIT = 0xfffff0;
 
-/** Pages between two looks at what else is to be done. Some 0.1 ms. */
-const STRETCH = 0x4000;
+/** Pages between two looks at what else is to be done: some 20 µs, up to 2 ms where all of them are armed. */
+const STRETCH = 0x1000;
 
 /** Dirty tracking of RAM by write monitoring (live-save.md 4.1, 4.2): which pages are to be sent, and which have stood still. */
 export class RamTracker {
@@ -126,15 +126,19 @@ export class RamTracker {
         if (writeLocks[page] === 0) entries[page] = entry & ~Live.MONITORED_JUST_NOW;
         // The original forgets to mark the page here.
         else entries[page] = this.#dirtied(entry) | Live.MONITORED_JUST_NOW;
-      } else if (state[page] === PageState.SHARED) {
-        if (!(entry & Live.SHARED)) entries[page] = (this.#becameDirty(entry) & ~Live.ZERO) | Live.SHARED;
-      } else if (!(entry & Live.ZERO)) {
-        entries[page] = (this.#becameDirty(entry) & ~Live.SHARED) | Live.ZERO;
-      } else if (state[page] === PageState.BALLOONED && !(entry & Live.DIRTY)) {
-        // It was sent before it was ballooned. The original does not tell the other side.
-        entries[page] = this.#becameDirty(entry);
-      }
+      } else entries[page] = this.#noteGone(range, page, entry);
     }
+  }
+
+  /** A page that has no memory of its own, any more or as before: zero, ballooned or shared. */
+  #noteGone(range: RamRange, page: number, entry: number): number {
+    // The original leaves the mark, and counts the page as written for ever.
+    this.#memory.pages.markWritten(range, page, false);
+    const state = range.state[page];
+    if (state === PageState.SHARED) return entry & Live.SHARED ? entry : (this.#becameDirty(entry) & ~Live.ZERO) | Live.SHARED;
+    if (!(entry & Live.ZERO)) return (this.#becameDirty(entry) & ~Live.SHARED) | Live.ZERO;
+    // A page that was sent before it was ballooned: the original does not tell the other side.
+    return state === PageState.BALLOONED ? this.#becameDirty(entry) : entry;
   }
 
   #ignore(range: RamRange, page: number, entry: number): number {
