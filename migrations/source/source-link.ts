@@ -122,7 +122,12 @@ export function ownsPage(stream: number, streams: number): (page: number) => boo
 }
 
 async function receiveHello(channel: FrameChannel): Promise<{ nonce: string }> {
-  const frame = await channel.receive('hello', channel.timeOuts.hello);
+  const frame = await channel.receive('hello', channel.timeOuts.hello).catch((error) => {
+    // With TLS 1.3 a side learns only afterwards that its certificate was not taken.
+    if (error instanceof LinkError && channel.received === 0)
+      throw new LinkError(error.code, `${error.message}; the target said nothing, so it may not trust this side`);
+    throw error;
+  });
   throwReason(frame);
   if (frame.name !== 'hello') throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected hello`);
   const { versions, nonce } = readMessage(frame, targetHelloShape);

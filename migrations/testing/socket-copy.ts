@@ -1,0 +1,49 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { fileURLToPath } from 'node:url';
+import { sourceTls, type Trust, targetTls } from '../trust/trust.ts';
+
+// What a migration is rated against: as many bytes from one process to another over the same kind of socket, in pieces of a frame's size, each
+// copied once at either end.
+
+const PIECE = 1 << 20;
+const TRUST: Extract<Trust, { kind: 'code' }> = { kind: 'code', key: new Uint8Array(32).fill(7) };
+
+/** @returns milliseconds until all bytes have been taken at the other side */
+export async function copyThroughSocket(bytes: number, tls: boolean): Promise<number> {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), String(bytes), String(tls)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [line] = await once(createInterface({ input: child.stdout }), 'line');
+  const address = { host: '127.0.0.1', port: Number(line) };
+  const socket: Socket = tls ? connectTls({ ...address, ...sourceTls(TRUST) }) : connect(address);
+  await once(socket, tls ? 'secureConnect' : 'connect');
+  const memory = new Uint8Array(64 * PIECE).map((_, i) => i * 31);
+  const start = performance.now();
+  for (let sent = 0; sent < bytes; sent += PIECE) {
+    const piece = Buffer.from(memory.subarray(sent % memory.length, (sent % memory.length) + Math.min(PIECE, bytes - sent)));
+    if (!socket.write(piece)) await once(socket, 'drain');
+  }
+  await once(socket, 'data');
+  const ms = performance.now() - start;
+  socket.destroy();
+  return ms;
+}
+
+/** The other side: takes so many bytes, copies them, and says so. */
+function receive(bytes: number, tls: boolean): void {
+  const memory = new Uint8Array(64 * PIECE);
+  const take = (socket: Socket) => {
+    let taken = 0;
+    socket.on('data', (chunk: Buffer) => {
+      memory.set(chunk, taken % (memory.length - PIECE));
+      taken += chunk.length;
+      if (taken >= bytes) socket.end('taken', () => process.exit(0));
+    });
+  };
+  const server: Server = tls ? createTlsServer(targetTls(TRUST), take) : createServer(take);
+  server.listen(0, '127.0.0.1', () => console.log((server.address() as { port: number }).port));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) receive(Number(process.argv[2]), process.argv[3] === 'true');
