@@ -64,7 +64,7 @@ async function startPaused(): Promise<() => Promise<void>> {
       if (stateOf() === 'paused') return () => gone;
       await setTimeout(100);
     }
-    if (stateOf() !== 'saved') break;
+    if (!stateOf()?.endsWith('saved')) break;
     await setTimeout(1000);
   }
   throw new Error(`VirtualBox does not restore the state; its log: ${LOG}`);
