@@ -37,8 +37,9 @@ async function prepare({ folder, ramMib, state }: BenchContext): Promise<void> {
 
 /** Lets VirtualBox restore the state and save it again. */
 async function restoreAndSave({ state }: BenchContext): Promise<{ restoreMs: number; saveMs: number }> {
-  execFileSync(join(scripts, 'vb'), ['sh', '-c', `cat > ${ADOPTED}`], { stdio: [openSync(state, 'r'), 'ignore', 'ignore'] });
+  // Discarding a state deletes its file.
   await attempt(() => vb('VBoxManage', 'discardstate', MACHINE)).catch(() => {});
+  execFileSync(join(scripts, 'vb'), ['sh', '-c', `cat > ${ADOPTED}`], { stdio: [openSync(state, 'r'), 'ignore', 'ignore'] });
   await attempt(() => vb('VBoxManage', 'adoptstate', MACHINE, ADOPTED));
   const gone = await startPaused();
   await attempt(() => vb('VBoxManage', 'controlvm', MACHINE, 'savestate'));
