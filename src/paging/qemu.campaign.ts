@@ -10,7 +10,7 @@ import { extract } from '../saved-state/extract.ts';
 import { MemoryTarget, STATES_FOLDER } from '../testing/states.ts';
 import { AddressSpace, type Translation } from './address-space.ts';
 import { mappingsOf } from './mappings-of.ts';
-import type { Registers } from './shadow/shadow-cpu.ts';
+import type { Registers } from './shadow/shadow-state.ts';
 import { FlatMemory } from './testing/flat-memory.ts';
 import { fillTables, Random, randomAddress, type TableKind, tamePointers } from './testing/random-tables.ts';
 

@@ -3,17 +3,16 @@ import { PageState, PageType } from '../../pgm/page-states.ts';
 import { latchPdptes } from '../address-space.ts';
 import { guestDirectory } from '../mappings/guest-mappings.ts';
 import { CR4_PGE, hasPaging } from '../modes.ts';
-import type { ModeChangeStatus } from './mode-change.ts';
 import { NIL_INDEX } from './pool.ts';
-import type { ShadowCpu } from './shadow-cpu.ts';
+import type { CpuState, ModeChangeStatus, RootState } from './shadow-state.ts';
 
 /** Made-up addresses of roots that shadow no guest table: beyond all real ones. */
 const MADE_UP = 2 ** 63;
 const MADE_UP_NARROW = 2 ** 62;
 
 /** The root of one CPU's shadow tables, and what has to be done about it before the guest runs on (paging.md 4). */
-export class Cr3 {
-  readonly #cpu: ShadowCpu;
+export class Cr3 implements RootState {
+  readonly #cpu: CpuState;
   /** Forced actions: sync CR3, global or not. */
   #sync: 'no' | 'non-global' | 'global' = 'no';
   /** Sync flags: virtual handlers changed; stay pending for ever (a debugger's toggle); the root could not be mapped. */
@@ -21,7 +20,7 @@ export class Cr3 {
   /** Legacy PAE's pointers as of the last load. */
   latched: readonly bigint[] | undefined;
 
-  constructor(cpu: ShadowCpu) {
+  constructor(cpu: CpuState) {
     this.#cpu = cpu;
   }
 

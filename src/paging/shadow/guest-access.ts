@@ -1,13 +1,13 @@
 import { type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import { NO_FAULT, PageFault } from '../page-fault.ts';
-import type { ShadowCpu } from './shadow-cpu.ts';
+import type { CpuState } from './shadow-state.ts';
 
 /** What `reach` gives where it has no host address. */
 export const Reach = { EMULATE: -1, FAULT: -2 } as const;
 
 /** Reads as the guest of a CPU does: straight from the host's page where shadow tables lead there, else through handlers. */
-export function readGuest(cpu: ShadowCpu, address: GuestVirt, target: Uint8Array, access: number): number {
+export function readGuest(cpu: CpuState, address: GuestVirt, target: Uint8Array, access: number): number {
   return eachPage(cpu, address, target.length, access, (host, from, to) => {
     const piece = target.subarray(from, to);
     if (host === Reach.EMULATE) emulate(cpu, 'read', address + BigInt(from), piece);
@@ -15,7 +15,7 @@ export function readGuest(cpu: ShadowCpu, address: GuestVirt, target: Uint8Array
   });
 }
 
-export function writeGuest(cpu: ShadowCpu, address: GuestVirt, source: Uint8Array, access: number): number {
+export function writeGuest(cpu: CpuState, address: GuestVirt, source: Uint8Array, access: number): number {
   return eachPage(cpu, address, source.length, access | PageFault.WRITE, (host, from, to) => {
     const piece = source.subarray(from, to);
     // Memory that is being saved for good refuses all writes.
@@ -25,7 +25,7 @@ export function writeGuest(cpu: ShadowCpu, address: GuestVirt, source: Uint8Arra
 }
 
 /** @returns `NO_FAULT`, or the code of the fault that ended it */
-function eachPage(cpu: ShadowCpu, address: GuestVirt, size: number, access: number, use: (host: number, from: number, to: number) => void): number {
+function eachPage(cpu: CpuState, address: GuestVirt, size: number, access: number, use: (host: number, from: number, to: number) => void): number {
   const bits = cpu.walker?.scheme.addressBits === 48 ? 48 : 64;
   for (let done = 0; done < size; ) {
     const at = address + BigInt(done);
@@ -45,14 +45,14 @@ function eachPage(cpu: ShadowCpu, address: GuestVirt, size: number, access: numb
 }
 
 /** Handlers of virtual addresses come before memory, whose own handlers come before those. */
-function emulate({ paging, gcPhys }: ShadowCpu, access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
+function emulate({ paging, gcPhys }: CpuState, access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
   const { memory, virtualHandlers } = paging;
   if (virtualHandlers.take(access, address, gcPhys, bytes) === 'done') return;
   if (access === 'read') memory.read(gcPhys, bytes);
   else memory.write(gcPhys, bytes);
 }
 
-function hostBytes({ paging }: ShadowCpu, host: number, size: number): Uint8Array {
+function hostBytes({ paging }: CpuState, host: number, size: number): Uint8Array {
   const id = Math.floor(host / PAGE_SIZE);
   const at = offsetInChunk(id) + (host % PAGE_SIZE);
   return paging.memory.pages.backing.chunkBytes(id).subarray(at, at + size);

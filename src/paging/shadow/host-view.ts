@@ -4,7 +4,7 @@ import { offsetInChunk } from '../../gmm/page-id.ts';
 import { AddressSpace, type AddressSpaceMemory } from '../address-space.ts';
 import { FIRST_INDEX, NIL_INDEX } from './pool.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
-import type { ShadowPaging } from './shadow-paging.ts';
+import type { MachineState } from './shadow-state.ts';
 import { POOL_BASE_HIGH } from './table-store.ts';
 
 const TWO_32 = 2 ** 32;
@@ -20,10 +20,10 @@ const EFER_LONG = 0xd00n;
  * pool tables by the low half of their address, so with `narrow` those stand at the bottom. Nobody writes here.
  */
 export class HostView implements AddressSpaceMemory {
-  readonly #paging: ShadowPaging;
+  readonly #paging: MachineState;
   readonly #base: number;
 
-  constructor(paging: ShadowPaging, narrow: boolean) {
+  constructor(paging: MachineState, narrow: boolean) {
     this.#paging = paging;
     this.#base = narrow ? 0 : POOL_BASE;
   }

@@ -10,8 +10,8 @@ import { Reach } from './guest-access.ts';
 import { shadowSpace } from './host-view.ts';
 import { bindPagingStatistics } from './paging-statistics.ts';
 import { NIL_INDEX } from './pool.ts';
-import type { Registers } from './shadow-cpu.ts';
-import { ShadowPaging, type ShadowPagingOptions } from './shadow-paging.ts';
+import { ShadowPaging } from './shadow-paging.ts';
+import type { Registers, ShadowPagingOptions } from './shadow-state.ts';
 
 const REGISTERS: Record<PagingMode, Registers> = {
   real: { cr0: 0n, cr3: 0x1000n, cr4: 0n, efer: 0n },

@@ -1,6 +1,6 @@
 import type { StatTree } from '../../pgm/statistics/stat-tree.ts';
-import type { CpuCounts } from './shadow-cpu.ts';
 import type { ShadowPaging } from './shadow-paging.ts';
+import type { CpuCounts } from './shadow-state.ts';
 
 /** VirtualBox's names below `/PGM/CPU<n>/` for what is counted. Source: PGM.cpp, pgmR3InitStats. */
 const NAMES: Partial<Record<keyof CpuCounts, string>> = {

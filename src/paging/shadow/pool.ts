@@ -2,7 +2,6 @@ import { UsageError } from '../../../formats/errors.ts';
 import { P } from '../schemes.ts';
 import { BackTracking } from './back-tracking.ts';
 import { FREE_KIND, isReuse, KIND_BY_NUMBER, type PoolKind } from './kinds.ts';
-import type { TableMonitor } from './table-monitor.ts';
 import { POOL_BASE_HIGH, TableStore } from './table-store.ts';
 
 /** Indices below are nil and what was special once. */
@@ -27,6 +26,12 @@ export interface PoolCounts {
   refusals: number;
   clearAll: number;
   monitoredWrites: number;
+}
+
+/** Who watches guest tables for the pool. */
+export interface TableWatch {
+  join(key: number, index: number): boolean;
+  leave(key: number, index: number): void;
 }
 
 export interface TakeOptions {
@@ -65,11 +70,11 @@ export class ShadowPool {
   readonly #users: number[][];
   readonly #buckets: number[][] = Array.from({ length: BUCKETS }, () => []);
   readonly #free: number[] = [];
-  readonly #monitor: TableMonitor;
+  readonly #monitor: TableWatch;
   #grown = FIRST_INDEX;
   #clock = 0;
 
-  constructor(monitor: TableMonitor, maxPages = DEFAULT_POOL_PAGES, extents = maxPages * 4) {
+  constructor(monitor: TableWatch, maxPages = DEFAULT_POOL_PAGES, extents = maxPages * 4) {
     if (maxPages < MIN_POOL_PAGES || maxPages > LAST_INDEX + 1 - FIRST_INDEX) {
       throw new UsageError('bad-pool-size', `Cannot make a pool of ${maxPages} shadow tables: expected ${MIN_POOL_PAGES} to ${LAST_INDEX + 1 - FIRST_INDEX}`);
     }

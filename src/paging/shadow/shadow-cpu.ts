@@ -1,4 +1,3 @@
-import type { ControlRegisters } from '../../../formats/units/cpum.ts';
 import type { GuestPhys, GuestVirt } from '../../../formats/units.ts';
 import { AddressSpace, rulesOf } from '../address-space.ts';
 import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
@@ -8,35 +7,16 @@ import { Walker } from '../walker.ts';
 import { Cr3 } from './cr3.ts';
 import { Reach, readGuest, writeGuest } from './guest-access.ts';
 import { lookUp, type ShadowLookup } from './lookup.ts';
-import { changeMode, type ModeChangeStatus } from './mode-change.ts';
+import { changeMode } from './mode-change.ts';
 import type { ShadowPlan } from './plan.ts';
 import { NIL_INDEX } from './pool.ts';
-import type { ShadowPaging } from './shadow-paging.ts';
+import type { CpuCounts, CpuState, MachineState, ModeChangeStatus, Registers } from './shadow-state.ts';
 import { ShadowSync } from './sync.ts';
 import { NEEDS, Tlb } from './tlb.ts';
 
-export type Registers = Omit<ControlRegisters, 'cr2'>;
-
-/** What one CPU's paging has done so far. */
-export interface CpuCounts {
-  modeChanges: number;
-  /** Loads of CR3 that changed it, and that did not; those that flushed global pages, too. */
-  newCr3: number;
-  newCr3Global: number;
-  sameCr3: number;
-  sameCr3Global: number;
-  syncGlobal: number;
-  syncNotGlobal: number;
-  /** Faults by what became of them. */
-  guestFaults: number;
-  synced: number;
-  emulated: number;
-  invalidated: number;
-}
-
 /** One CPU on shadow tables. Accesses of its guest go through `read`, `write` and `reach`. */
-export class ShadowCpu {
-  readonly paging: ShadowPaging;
+export class ShadowCpu implements CpuState {
+  readonly paging: MachineState;
   readonly id: number;
   readonly counts: CpuCounts = {
     modeChanges: 0,
@@ -71,7 +51,7 @@ export class ShadowCpu {
   #sync: ShadowSync | undefined;
   readonly #found: ShadowLookup = { host: -1, rights: 0, executable: false };
 
-  constructor(paging: ShadowPaging, id: number) {
+  constructor(paging: MachineState, id: number) {
     this.paging = paging;
     this.id = id;
     this.cr3 = new Cr3(this);

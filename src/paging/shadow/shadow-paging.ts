@@ -1,32 +1,18 @@
 import { UsageError } from '../../../formats/errors.ts';
-import type { PagingFeatures } from '../../../formats/units/cpuid.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState, PageState } from '../../pgm/page-states.ts';
 import type { RamRange } from '../../pgm/ram-range.ts';
 import { GuestView } from '../guest-view.ts';
 import type { GuestMappings } from '../mappings/guest-mappings.ts';
-import type { HostPaging } from '../shadow-mode.ts';
-import type { ModeChangeHooks } from './mode-change.ts';
 import { DEFAULT_POOL_PAGES, ShadowPool } from './pool.ts';
 import { ShadowCpu } from './shadow-cpu.ts';
+import type { MachineState, ModeChangeHooks, ShadowPagingOptions } from './shadow-state.ts';
 import { TableMonitor } from './table-monitor.ts';
 import { VirtualHandlers } from './virtual-handlers.ts';
 
-export interface ShadowPagingOptions extends HostPaging {
-  cpus?: number;
-  /** What CPUID tells the guest; default: everything. */
-  features?: PagingFeatures;
-  /** Width of guest-physical addresses; default 52. */
-  physicalBits?: number;
-  /** Shadow tables at most; default 1024. */
-  poolPages?: number;
-  /** Lists of tables that map one page, at most. */
-  extents?: number;
-}
-
 /** Shadow paging of one machine: a pool of tables that all CPUs share, kept right against every change of the guest's memory. */
-export class ShadowPaging {
+export class ShadowPaging implements MachineState {
   readonly memory: GuestMemory;
   readonly view: GuestView;
   readonly options: ShadowPagingOptions;

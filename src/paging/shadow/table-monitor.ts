@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import type { PoolKind, SlotRule } from './kinds.ts';
-import type { ShadowPool } from './pool.ts';
+import type { ShadowPool, TableWatch } from './pool.ts';
 
 export const MONITOR_DESCRIPTION = 'Guest Paging Access Handler';
 
@@ -9,7 +9,7 @@ export const MONITOR_DESCRIPTION = 'Guest Paging Access Handler';
  * Watches guest pages that shadow tables stand for: a write to an entry clears the shadow entries behind it, so none is ever stale
  * (paging.md 8.3). The simple policy: each write is intercepted, a page is never given back to the guest because it is written often.
  */
-export class TableMonitor {
+export class TableMonitor implements TableWatch {
   readonly #memory: GuestMemory;
   /** Pool indices by frame of the guest page. */
   readonly #chains = new Map<number, number[]>();

@@ -2,8 +2,7 @@ import { hex } from '../../../formats/errors.ts';
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
 import { HandlerState } from '../../pgm/page-states.ts';
 import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
-import type { ShadowCpu } from './shadow-cpu.ts';
-import type { ShadowPaging } from './shadow-paging.ts';
+import type { CpuState, MachineState, VirtualWatch } from './shadow-state.ts';
 import { activeState } from './sync.ts';
 import { virtualHandlerError } from './virtual-handler-errors.ts';
 
@@ -34,13 +33,13 @@ const PAGE = BigInt(PAGE_SIZE);
  * Handlers of virtual addresses (guest-memory.md 10). What they watch are the physical pages that the guest's tables had there at the last sync
  * of CR3; so a handler works from the next sync on.
  */
-export class VirtualHandlers {
+export class VirtualHandlers implements VirtualWatch {
   readonly cache = new PhysToVirt();
-  readonly #paging: ShadowPaging;
+  readonly #paging: MachineState;
   #guest: Registered[] = [];
   #hypervisor: VirtualHandler[] = [];
 
-  constructor(paging: ShadowPaging) {
+  constructor(paging: MachineState) {
     this.#paging = paging;
   }
 
@@ -122,7 +121,7 @@ export class VirtualHandlers {
    * Looks all watched pages up in a CPU's tables; at a sync of CR3. When something has changed, or `force`, page states and cache are made anew
    * and the pool is cleared, so that no alias of a watched page stays.
    */
-  update(cpu: ShadowCpu, force: boolean): void {
+  update(cpu: CpuState, force: boolean): void {
     let changed = force;
     for (const { handler, nodes } of this.#guest) {
       for (const node of nodes) changed = this.#look(cpu, handler, node) || changed;
@@ -132,7 +131,7 @@ export class VirtualHandlers {
     this.#paging.pool.clearAll();
   }
 
-  #look(cpu: ShadowCpu, handler: VirtualHandler, node: PhysToVirtNode): boolean {
+  #look(cpu: CpuState, handler: VirtualHandler, node: PhysToVirtNode): boolean {
     const found = cpu.space().translate(node.address);
     const gcPhys = found.status === 'mapped' ? found.gcPhys : undefined;
     if (gcPhys === node.gcPhys) return false;

@@ -1,0 +1,116 @@
+import type { PagingFeatures } from '../../../formats/units/cpuid.ts';
+import type { ControlRegisters } from '../../../formats/units/cpum.ts';
+import type { GuestPhys, GuestVirt } from '../../../formats/units.ts';
+import type { GuestMemory } from '../../pgm/guest-memory.ts';
+import type { AddressSpace } from '../address-space.ts';
+import type { GuestView } from '../guest-view.ts';
+import type { GuestMappings } from '../mappings/guest-mappings.ts';
+import type { PagingMode, ShadowMode } from '../modes.ts';
+import type { HostPaging, WorldSwitcher } from '../shadow-mode.ts';
+import type { Walker } from '../walker.ts';
+import type { ShadowPlan } from './plan.ts';
+import type { ShadowPool } from './pool.ts';
+import type { TableMonitor } from './table-monitor.ts';
+import type { Tlb } from './tlb.ts';
+
+// What the parts of shadow paging know of each other.
+
+export type Registers = Omit<ControlRegisters, 'cr2'>;
+
+export interface ShadowPagingOptions extends HostPaging {
+  cpus?: number;
+  /** What CPUID tells the guest; default: everything. */
+  features?: PagingFeatures;
+  /** Width of guest-physical addresses; default 52. */
+  physicalBits?: number;
+  /** Shadow tables at most; default 1024. */
+  poolPages?: number;
+  /** Lists of tables that map one page, at most. */
+  extents?: number;
+}
+
+/** What one CPU's paging has done so far. */
+export interface CpuCounts {
+  modeChanges: number;
+  /** Loads of CR3 that changed it, and that did not; those that flushed global pages, too. */
+  newCr3: number;
+  newCr3Global: number;
+  sameCr3: number;
+  sameCr3Global: number;
+  syncGlobal: number;
+  syncNotGlobal: number;
+  /** Faults by what became of them. */
+  guestFaults: number;
+  synced: number;
+  emulated: number;
+  invalidated: number;
+}
+
+/**
+ * How a mode change ended. `pae-disabled`: the guest has no PAE by CPUID, and the machine stops with the run-time error PAEmode; `no-root`:
+ * the root can't be allocated (VERR_PGM_POOL_FLUSHED); `cr3-not-in-memory`: CR3 leads to no RAM (VERR_INTERNAL_ERROR_2), and every access
+ * faults; `switcher-refused`: nothing has changed; `not-combinable`: the guest can't be shadowed in the shadow mode that it keeps, and every
+ * access is emulated.
+ */
+export type ModeChangeStatus = 'ok' | 'pae-disabled' | 'no-root' | 'cr3-not-in-memory' | 'switcher-refused' | 'not-combinable';
+
+/** Who else takes part in mode changes. */
+export interface ModeChangeHooks {
+  /** Raw mode: makes a world switcher current. False refuses the change. */
+  selectSwitcher?(switcher: WorldSwitcher): boolean;
+  /** The hardware layer is told at the end, also of a change that failed late. */
+  notifyHardware?(shadow: ShadowMode | undefined, guest: PagingMode): void;
+}
+
+/** What a CPU, and what happens to it, needs of the machine: `ShadowPaging`. */
+export interface MachineState {
+  readonly memory: GuestMemory;
+  readonly view: GuestView;
+  readonly options: ShadowPagingOptions;
+  readonly hooks: ModeChangeHooks;
+  readonly monitor: TableMonitor;
+  readonly pool: ShadowPool;
+  readonly cpus: readonly CpuState[];
+  readonly mappings: GuestMappings | undefined;
+  readonly virtualHandlers: VirtualWatch;
+  readonly virtualStates: Map<number, number>;
+  virtualState(frame: number): number;
+}
+
+/** What accesses and syncs need of the handlers of virtual addresses: `VirtualHandlers`. */
+export interface VirtualWatch {
+  take(access: 'read' | 'write', address: GuestVirt, gcPhys: GuestPhys, bytes: Uint8Array): 'done' | 'default';
+  update(cpu: CpuState, force: boolean): void;
+  invalidate(address: GuestVirt): void;
+}
+
+/** What mode changes, loads of CR3 and accesses need of a CPU: `ShadowCpu`. */
+export interface CpuState {
+  readonly paging: MachineState;
+  readonly id: number;
+  readonly counts: CpuCounts;
+  readonly cr3: RootState;
+  readonly tlb: Tlb;
+  readonly registers: Registers;
+  guestMode: PagingMode | undefined;
+  shadowMode: ShadowMode | undefined;
+  plan: ShadowPlan | undefined;
+  walker: Walker | undefined;
+  root: number;
+  cr2: GuestVirt;
+  faultCode: number;
+  gcPhys: GuestPhys;
+  refreshWalker(): void;
+  reach(linear: number, access: number): number;
+  space(): AddressSpace;
+}
+
+/** What mode changes and handlers need of a CPU's root: `Cr3`. */
+export interface RootState {
+  readonly flags: { updateVirtual: boolean; always: boolean; mapCr3: boolean };
+  latched: readonly bigint[] | undefined;
+  requestSync(kind?: 'non-global' | 'global'): void;
+  map(): ModeChangeStatus;
+  unmap(): void;
+  takeRoot(address: number | undefined): void;
+}
