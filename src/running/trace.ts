@@ -38,7 +38,7 @@ export function* traceLines({ intervalMs, places }: Trace): Generator<string> {
   }
 }
 
-/** @throws FormatError `bad-trace`, with the line; UnsupportedError never; EnvironmentError where the file can't be read */
+/** @throws FormatError `bad-trace`, with the line; EnvironmentError where the file can't be read */
 export async function readTraceFile(path: string): Promise<Trace> {
   const lines = createInterface({ input: createReadStream(path, { encoding: 'utf8' }), crlfDelay: Number.POSITIVE_INFINITY });
   try {
