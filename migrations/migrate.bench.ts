@@ -26,8 +26,8 @@ function migration(dirty: number, tls: boolean): BenchRow {
 }
 
 export const rows: BenchRow[] = [
-  { name: 'socket copy', run: ({ ramMib }) => copyThroughSocket(ramMib * 0.7 * 2 ** 20, false) },
-  { name: 'socket copy, TLS', run: ({ ramMib }) => copyThroughSocket(ramMib * 0.7 * 2 ** 20, true) },
+  { name: 'socket copy', run: ({ ramMib }) => copyThroughSocket(Math.floor(ramMib * 0.7 * 2 ** 20), false) },
+  { name: 'socket copy, TLS', run: ({ ramMib }) => copyThroughSocket(Math.floor(ramMib * 0.7 * 2 ** 20), true) },
   ...DIRTY_RATES.map((dirty) => migration(dirty, false)),
   migration(0, true),
 ];
