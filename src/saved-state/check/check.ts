@@ -7,6 +7,7 @@ import { verify } from '../verify.ts';
 import type { WalkOptions } from '../walk.ts';
 import { compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
+import type { Difference } from './difference.ts';
 import { machineOf, type TargetMachine } from './target-machine.ts';
 import { type ReleaseNumbers, releaseName } from './unit-versions.ts';
 
@@ -37,12 +38,6 @@ export interface CheckReport {
   /** What nothing is known about: units, settings. */
   notJudged: string[];
   damaged: boolean;
-}
-
-/** A difference, with the unit at which the loader meets it: its index in the file, −1 before all units. */
-export interface Difference {
-  at: number;
-  finding: Finding;
 }
 
 /** Says whether a state will load in a machine or in a release, and if not, with which error. @throws EnvironmentError, InterruptedError */

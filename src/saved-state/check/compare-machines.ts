@@ -3,8 +3,8 @@ import type { PdmDevice } from '../../../formats/units/pdm.ts';
 import { MIB } from '../../../formats/units.ts';
 import type { Finding } from '../findings.ts';
 import type { SavedState } from '../state.ts';
-import type { Difference } from './check.ts';
 import { DEVICE_OF_UNIT, EFI_ROMS, ON_PCI, PIIX3_PLACES, UNITS_OF_THE_VMM } from './device-names.ts';
+import type { Difference } from './difference.ts';
 import type { TargetMachine } from './target-machine.ts';
 
 // Each rule was tried with the loader of 7.2.22 (npm run test:virtualbox). It stops at the first difference, in the order of the units.

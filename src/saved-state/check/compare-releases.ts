@@ -3,7 +3,7 @@ import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
 import type { Finding } from '../findings.ts';
 import type { SavedState, UnitSummary } from '../state.ts';
-import type { Difference } from './check.ts';
+import type { Difference } from './difference.ts';
 import {
   CONTAINER_READERS,
   compare,
