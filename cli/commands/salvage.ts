@@ -5,10 +5,11 @@ import type { Fill } from '../../src/saved-state/salvage/write-salvaged.ts';
 import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
+import { type LayoutOptions, layoutFrom } from '../layout.ts';
 import { withOutput } from '../output.ts';
 import { bad, good, heading, indent, printable, table } from '../render.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, LayoutOptions {
   input: string;
   output: string;
   fill?: Fill;
@@ -32,6 +33,12 @@ export const salvageCommand: CommandModule<object, Options> = {
         default: false,
         describe: 'Flip back a single bit that explains a wrong CRC also in large units, where some bit may fit by accident',
       })
+      .option('layout', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'JSON file as of convert --print-layout: names what is lost in a state of pgm 6 to 9',
+      })
+      .option('like', { type: 'string', requiresArg: true, describe: 'Take the layout from this state of the same machine' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 salvage broken.sav rescued.sav', 'Keep what is certain; VirtualBox will not load it while pages are missing')
       .example('$0 salvage broken.sav rescued.sav --fill zero', 'Missing pages become zeros: at your own risk it loads')
@@ -48,6 +55,7 @@ export const salvageCommand: CommandModule<object, Options> = {
             trust: options.trust,
             repair: options.repair,
             ...(options.fill ? { fill: options.fill } : {}),
+            ...(await layoutFrom(options)),
             onProgress: (doing, offset) => progress.update(offset, source.size, doing),
           });
           return { keep: true, value: outcomeOf(report, options) };

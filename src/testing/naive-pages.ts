@@ -119,8 +119,11 @@ export function naiveLzfDecode(data: Buffer, out: Buffer): void {
   }
 }
 
-/** All page records of a state, in file order. Of equal `key` the last one counts. */
-export function naivePages(file: Buffer): NaivePage[] {
+/**
+ * All page records of a state, in file order. Of equal `key` the last one counts.
+ * @param names of ranges by address, for version 6, which holds none
+ */
+export function naivePages(file: Buffer, names: ReadonlyMap<number, string> = new Map()): NaivePage[] {
   const pages: NaivePage[] = [];
   const roms = new Map<number, NaiveRange>();
   const mmio2 = new Map<number, NaiveRange>();
@@ -130,7 +133,8 @@ export function naivePages(file: Buffer): NaivePage[] {
     if (unit.name !== 'pgm') continue;
     if (unit.pass === 0) hasPass0 = true;
     const walk = new NaiveWalk(unit, pass++, roms, mmio2);
-    if (unit.version >= 10) pages.push(...walk.records(unit.pass === FINAL, unit.pass === 0 || !hasPass0));
+    if (unit.version >= 10) pages.push(...walk.records(unit.pass === FINAL, unit.pass === 0 || (unit.pass === FINAL && !hasPass0)));
+    else if (unit.version === 6) pages.push(...walk.chunks(names));
     else pages.push(...walk.ranges());
   }
   return pages;
@@ -223,6 +227,32 @@ class NaiveWalk {
     return pages.filter(({ key }) => !key.startsWith('none'));
   }
 
+  /** Version 6: flags of all pages of a range, then contents; of RAM in pieces of 1 MiB that may be absent. */
+  chunks(names: ReadonlyMap<number, string>): NaivePage[] {
+    const { payload } = this.#unit;
+    this.#at = 41;
+    this.#passMappings();
+    const pages: NaivePage[] = [];
+    for (let index = 0; payload.readUInt32LE(this.#at) !== FINAL; index++) {
+      const first = Number(payload.readBigUInt64LE(this.#at + 4));
+      const count = Number(payload.readBigUInt64LE(this.#at + 20)) / PAGE;
+      const isOwn = payload[this.#at + 28] === 1;
+      const flags = this.#at + 29;
+      this.#at = flags + 2 * count;
+      const isChunked = !isOwn && first + count * PAGE <= 0xe0000000;
+      let isPresent = isOwn;
+      for (let page = 0; (isOwn || isChunked) && page < count; page++) {
+        const head = this.#at;
+        if (isChunked && page % 256 === 0) isPresent = payload[this.#at++] === 1;
+        const flag = payload[flags + 2 * page];
+        const kind = flag & 8 ? 'MMIO2' : flag & 4 ? 'none' : flag & 2 ? 'ROM' : flag & 1 ? 'none' : 'RAM';
+        const place = (kind === 'MMIO2' ? 0 : first) + page * PAGE;
+        pages.push(this.#page(naiveKey(kind, names.get(first) ?? `RAM range ${index}`, place), head, isPresent));
+      }
+    }
+    return pages.filter(({ key }) => !key.startsWith('none'));
+  }
+
   #page(key: string, head: number, hasContent: boolean): NaivePage {
     const content = hasContent ? this.#unit.payload.subarray(this.#at, this.#at + PAGE) : Buffer.alloc(PAGE);
     if (hasContent) this.#at += PAGE;
@@ -247,7 +277,11 @@ class NaiveWalk {
     const { version, payload } = this.#unit;
     this.#at = version >= 12 ? 25 : 21;
     while (payload.length >= this.#at + 4 && payload.readUInt32LE(this.#at) === 0x19200102) this.#at += version >= 14 ? 53 : 21;
-    if (version >= 14) return;
+    if (version < 14) this.#passMappings();
+  }
+
+  #passMappings(): void {
+    const { payload } = this.#unit;
     while (payload.readUInt32LE(this.#at) !== FINAL) {
       this.#at += 4;
       this.#text();

@@ -14,6 +14,8 @@ export interface Original {
   /** All page records. */
   pages: NaivePage[];
   memory: ReadonlyMap<string, NaivePage>;
+  /** Of ranges by address, for version 6, which holds none. */
+  names: ReadonlyMap<number, string>;
 }
 
 export interface Judged {
@@ -32,9 +34,9 @@ export interface Judged {
 const PAGE = 4096;
 const ZEROS = Buffer.alloc(PAGE);
 
-export function originalOf(bytes: Buffer): Original {
-  const pages = naivePages(bytes);
-  return { bytes, units: naiveUnits(bytes), pages, memory: naiveMemory(pages) };
+export function originalOf(bytes: Buffer, names: Original['names'] = new Map()): Original {
+  const pages = naivePages(bytes, names);
+  return { bytes, units: naiveUnits(bytes), pages, memory: naiveMemory(pages), names };
 }
 
 /** Salvages a damaged copy of `original` and compares what comes out. */
@@ -73,9 +75,9 @@ function* keysOf({ group, range, start, end }: LostRun, { memory }: Original): G
   }
 }
 
-function judgePages({ memory }: Original, judged: Judged, report: SalvageReport, { fill }: SalvageOptions): void {
+function judgePages({ memory, names }: Original, judged: Judged, report: SalvageReport, { fill }: SalvageOptions): void {
   const { lost, stale, faults, wrong } = judged;
-  const held = naiveMemory(naivePages(judged.output));
+  const held = naiveMemory(naivePages(judged.output, names));
   const memoryIsGone = report.kept.every(({ name }) => name !== 'pgm');
   for (const [key, { content }] of memory) {
     const own = held.get(key);

@@ -6,6 +6,7 @@ import { FormatError, UsageError } from '../../../formats/errors.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { type BrokenState, brokenStates, buildBroken, originalBytes } from '../../testing/broken-states.ts';
 import { naiveMemory, naivePages } from '../../testing/naive-pages.ts';
+import { oldState } from '../../testing/old-states.ts';
 import { judgeSalvage, lostByCut, type Original, originalOf } from '../../testing/salvage-judge.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { type SalvageReport, salvage } from './salvage.ts';
@@ -127,18 +128,23 @@ describe('salvage()', () => {
     }
   });
 
-  it('keeps V1.2 states with pgm 6 to 9 up to the damage, and lists what is known of the rest', async () => {
-    const { convert } = await import('../convert/convert.ts');
-    const sink = new MemorySink();
-    const layout = { roms: [], mmio2: [], mmio: [] };
-    await convert(bufferSource(original('own-long.sav').bytes), sink, { container: '1.2', pgm: 12, allowLoss: true, proof: false, layout });
-    const state = originalOf(Buffer.from(sink.view()));
-    for (const percent of [30, 60, 90]) {
-      const cut = Math.floor((state.bytes.length * percent) / 100);
-      const judged = await judgeSalvage(state, state.bytes.subarray(0, cut));
-      expect(judged.faults).toEqual([]);
-      expect(judged.wrong).toEqual([]);
-      expect(judged.lost).toEqual(lostByCut(state, cut).lost);
+  it('keeps states of pgm 6 to 9 up to the damage, and lists exactly what is lost behind it: all with a layout, RAM without', async () => {
+    for (const [container, pgm] of [
+      ['1.2', 6],
+      ['1.2', 8],
+      ['2.0', 9],
+    ] as const) {
+      const { original: state, layout } = await oldState(original('own-long.sav').bytes, container, pgm);
+      for (const percent of [12, 40, 80]) {
+        const cut = Math.floor((state.bytes.length * percent) / 100);
+        const truth = lostByCut(state, cut).lost;
+        const withLayout = await judgeSalvage(state, state.bytes.subarray(0, cut), { layout });
+        expect([...withLayout.faults, ...withLayout.wrong]).toEqual([]);
+        expect(withLayout.lost).toEqual(truth);
+        expect(withLayout.report?.untold).toBe(false);
+        const without = await judgeSalvage(state, state.bytes.subarray(0, cut));
+        expect([...without.lost].filter((key) => key.startsWith('RAM')).sort()).toEqual([...truth].filter((key) => key.startsWith('RAM')).sort());
+      }
     }
   });
 

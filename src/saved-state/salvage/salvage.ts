@@ -6,14 +6,17 @@ import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
 import { NEWEST_PGM } from '../../../formats/pgm/versions.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
+import type { MachineLayout } from '../convert/machine-layout.ts';
 import { type Finding, findingOf } from '../findings.ts';
 import { PageHashes } from '../page-hashes.ts';
 import type { SavedState } from '../state.ts';
 import { verify } from '../verify.ts';
 import { type WalkOptions, walkState } from '../walk.ts';
 import { AnchorFinder, ramStretches } from './anchors.ts';
+import { expectedPages } from './expected-pages.ts';
 import { BELIEVED_CHANCE, CERTAIN_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
-import { commonRanges, expectedPages, type LostRun, lostPages, type PassRecord } from './losses.ts';
+import { commonRanges, completeRanges } from './known-ranges.ts';
+import { type LostRun, lostPages, type PassRecord } from './losses.ts';
 import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
 import { type Gap, readSurvivors, type Survivors, type UnitOutcome } from './survivors.ts';
 import { type Target, targetOf } from './target.ts';
@@ -29,6 +32,8 @@ export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
   repair?: boolean;
   /** Keep units and pages whose bytes can be read but do not have the CRC that was stored. */
   trust?: boolean;
+  /** Where ROMs and device memory are, for states of pgm 6 to 9: names what is lost of ranges that can't be read. */
+  layout?: MachineLayout;
   onProgress?: (doing: 'reading' | 'checking' | 'writing', offset: number) => void;
 }
 
@@ -125,11 +130,12 @@ function hintOf({ offset, bit, chance }: FlippedBit): Finding {
 }
 
 /** Reads a damaged state as far as it can be read. Nothing is written. */
-export async function surveyDamage(source: ByteSource, { trust = false, signal, onProgress }: SalvageOptions = {}): Promise<Survey> {
+export async function surveyDamage(source: ByteSource, { trust = false, layout, signal, onProgress }: SalvageOptions = {}): Promise<Survey> {
   const stopping = signal ? { signal } : {};
   const progress = (doing: 'reading' | 'checking') => (onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {});
   const [state, other] = [await look(source, PATCHES[0], stopping), await look(source, PATCHES[1], stopping)];
-  const target = haveSameHeads(state, other) ? targetOf(state) : undefined;
+  const known = withKnownRanges(state, other, layout);
+  const target = haveSameHeads(state, other) ? targetOf(known, layout) : undefined;
   const finder = new AnchorFinder(state.header.live ? [] : stretchesOf(state));
   const survivors = await readSurvivors(source, finder, { ...stopping, ...progress('reading'), anchors: finder.anchors, patchWith: PATCHES[0] });
   const { anchors } = finder;
@@ -155,7 +161,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
     };
   });
   const hasFinal = passUnits.some(({ unit }) => unit.pass === 'final');
-  const { expected, untold } = expectedPages(withCommonRanges(state, other), (id) => passes.some(({ certain }) => certain.has(`shadow ${id}`)));
+  const { expected, untold } = expectedPages(known, (id) => passes.some(({ certain }) => certain.has(`shadow ${id}`)));
   return {
     state,
     survivors,
@@ -163,8 +169,8 @@ export async function surveyDamage(source: ByteSource, { trust = false, signal, 
     passes,
     target: target ?? NO_TARGET,
     lost: lostPages(expected, passes, survivors.cut && !hasFinal),
-    // Of versions 6 to 9 also where the list of ranges does not end.
-    untold: untold || (state.pgm?.config === undefined && !passes.at(-1)?.complete),
+    // Of versions 6 to 9 also where the list of ranges does not end, unless the layout knows them all.
+    untold: untold || (state.pgm?.config === undefined && !layout && !passes.at(-1)?.complete),
     lostUnits: unitsLost(survivors, state.header.live),
     dropped: new Map(
       survivors.units.flatMap((outcome): [number, string][] => {
@@ -197,9 +203,10 @@ function unitsLost({ gaps, directory, units }: Survivors, live: boolean): { star
 }
 
 /** Versions 6 to 9: page types stand among the pages, so behind damage both readings find different ones. */
-function withCommonRanges(state: SavedState, other: SavedState): SavedState {
+function withKnownRanges(state: SavedState, other: SavedState, layout: MachineLayout | undefined): SavedState {
   if (!state.pgm || state.pgm.config) return state;
-  return { ...state, pgm: { ...state.pgm, oldRanges: commonRanges(state.pgm.oldRanges, other.pgm?.oldRanges ?? []) } };
+  const common = { ...state, pgm: { ...state.pgm, oldRanges: commonRanges(state.pgm.oldRanges, other.pgm?.oldRanges ?? []) } };
+  return layout ? { ...common, pgm: { ...common.pgm, oldRanges: completeRanges(common, layout) } } : common;
 }
 
 /** Damaged blocks must have no part in what pages are written anew by. */

@@ -1,7 +1,7 @@
 import type { PgmBasic, PgmConfig } from '../../../formats/pgm/head.ts';
 import { isRam } from '../../../formats/pgm/page-batch.ts';
 import { NEWEST_PGM, type PgmVersion, pgmVersion } from '../../../formats/pgm/versions.ts';
-import { deriveLayout } from '../convert/machine-layout.ts';
+import { deriveLayout, type MachineLayout } from '../convert/machine-layout.ts';
 import { configOf } from '../convert/plan.ts';
 import { placesOf } from '../convert/range-map.ts';
 import type { SavedState } from '../state.ts';
@@ -16,7 +16,7 @@ export interface Target {
 }
 
 /** The version that the state has, or the newest where that can't leave pages out: versions 6 to 9 tell addresses by counting. */
-export function targetOf(state: SavedState): Target | undefined {
+export function targetOf(state: SavedState, given?: MachineLayout): Target | undefined {
   const { pgm } = state;
   const version = pgm && pgmVersion(pgm.version);
   if (!version) return undefined;
@@ -26,7 +26,7 @@ export function targetOf(state: SavedState): Target | undefined {
     if (!pgm.config) return undefined;
     return { version, ...basic, config: pgm.config, placeOf: (_kind, id, page) => ({ id, page }) };
   }
-  const { layout } = deriveLayout(state);
+  const layout = given ?? deriveLayout(state).layout;
   const find = placesOf(state, layout);
   return {
     version: NEWEST_PGM,

@@ -1,7 +1,9 @@
 import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
+import { isZero } from '../../../formats/kernels/zero.ts';
 import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
+import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
@@ -59,6 +61,7 @@ class SurvivorWriter {
   readonly #out: ContainerWriter;
   readonly #survey: Survey;
   readonly #options: SalvageOptions;
+  readonly #page = new Uint8Array(PAGE_SIZE);
   #writer: PgmPassWriter | undefined;
 
   constructor(out: ContainerWriter, survey: Survey, options: SalvageOptions) {
@@ -98,7 +101,8 @@ class SurvivorWriter {
       const certain = passes[pass].certain.get(groupOf(kind, batch.id[i]))?.get(batch.page[i]) ?? 0n;
       const place = target.placeOf(kind, batch.id[i], batch.page[i]);
       if (certain === 0n || !place) continue;
-      if (HAS_CONTENT.includes(kind)) this.#writer.put(kind, place.page, place.id, batch.protection[i], batch, i, false);
+      if (this.#isZeroInLowHole(batch, i)) this.#writer.putPage(PageKind.RAM_ZERO, place.page, place.id, 0);
+      else if (HAS_CONTENT.includes(kind)) this.#writer.put(kind, place.page, place.id, batch.protection[i], batch, i, false);
       else this.#writer.putPage(kind, place.page, place.id, batch.protection[i]);
       if (this.#out.isFull) await this.#out.flush();
     }
@@ -111,6 +115,13 @@ class SurvivorWriter {
     this.#out.endUnit();
     this.#writer = undefined;
   };
+
+  /** Versions 6 to 9 may hold contents of zeros where releases since 6.1, which have no RAM there, take nothing but zero records. */
+  #isZeroInLowHole(batch: PageBatch, i: number): boolean {
+    if (batch.kind[i] !== PageKind.RAM_RAW || !isInLowHole(batch.page[i]) || hasRamInLowHole(this.#survey.state.header.release)) return false;
+    batch.decode(i, this.#page, 0);
+    return isZero(this.#page, 0, PAGE_SIZE);
+  }
 
   async #copy(unit: UnitHeader, container: Container): Promise<void> {
     this.#out.beginUnit(unit);

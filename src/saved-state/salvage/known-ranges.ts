@@ -1,0 +1,69 @@
+import { OldPageType, type OldRange } from '../../../formats/pgm/old-ranges.ts';
+import { ramLayout } from '../../../formats/pgm/ranges.ts';
+import { pgmVersion } from '../../../formats/pgm/versions.ts';
+import { FOUR_GIB } from '../../../formats/units.ts';
+import type { MachineLayout } from '../convert/machine-layout.ts';
+import { planOldRanges } from '../convert/old-plan.ts';
+import type { SavedState } from '../state.ts';
+
+// Versions 6 to 9 name ranges and the types of pages among the pages: what is known of them where damage ends the reading.
+
+/** ROMs whose shadows VirtualBox saves; in others it does not put any (seen in 7.2.22). */
+export const SHADOWED_ROM = /^(Net Boot ROM|EFI Firmware Volume.*)$/;
+
+/** What two readings of the same ranges agree on, from the first on. */
+export function commonRanges(a: readonly OldRange[], b: readonly OldRange[]): OldRange[] {
+  const common: OldRange[] = [];
+  for (const [i, range] of a.entries()) {
+    const other = b[i];
+    if (other?.start !== range.start || other.pages !== range.pages || other.description !== range.description) return common;
+    const runs = range.runs.filter(({ type, page }, at) => other.runs[at]?.type === type && other.runs[at]?.page === page);
+    const last = runs.at(-1);
+    const counts = last ? [last.count, other.runs[runs.length - 1].count] : [0];
+    common.push({ ...range, runs: last ? [...runs.slice(0, -1), { ...last, count: Math.min(...counts) }] : [] });
+    if (runs.length < range.runs.length || new Set(counts).size > 1) return common;
+  }
+  return common;
+}
+
+/** All types of its pages are known. */
+export function isRead({ runs, pages }: OldRange): boolean {
+  return runs.reduce((sum, { count }) => sum + count, 0) === pages;
+}
+
+/** RAM, even where devices cover parts of it. */
+export function holdsRam({ start, ownMemory, runs }: OldRange): boolean {
+  return !ownMemory && (start === 0 || start === FOUR_GIB || runs[0]?.type === OldPageType.RAM);
+}
+
+/** The ranges of a state with what a layout tells of those that were not read to their end, or not at all. */
+export function completeRanges(state: SavedState, layout: MachineLayout): OldRange[] {
+  const { pgm } = state;
+  const version = pgm && pgmVersion(pgm.version);
+  const ramSize = pgm?.ramSize ?? state.mm?.ramSize;
+  if (!version || ramSize === undefined) return [...(pgm?.oldRanges ?? [])];
+  const isModern = pgm.pageTypes === '4.3';
+  const isShadowed = (index: number) => !isModern && SHADOWED_ROM.test(layout.roms[index].name);
+  const planned = planOldRanges(layout, ramLayout(ramSize), version, isShadowed, isModern);
+  const read = pgm.oldRanges.map((range) => completed(range, planned));
+  const reached = read.at(-1)?.start ?? -1;
+  const unread = planned.filter(({ start }) => start > reached);
+  return [...read, ...unread.map(({ runs, ...range }, i) => ({ ...range, runs: runs.map(withoutOrigin), index: read.length + i }))];
+}
+
+type Planned = ReturnType<typeof planOldRanges>[number];
+
+function completed(range: OldRange, planned: readonly Planned[]): OldRange {
+  const plan = planned.find(({ start, pages }) => start === range.start && pages === range.pages);
+  if (!plan) return range;
+  const description = range.description || plan.description;
+  const last = range.runs.at(-1);
+  const reached = last ? last.page + last.count : 0;
+  const rest = plan.runs.filter(({ page, count }) => page + count > reached).map(withoutOrigin);
+  const behind = rest.map(({ type, page, count }) => ({ type, page: Math.max(page, reached), count: page + count - Math.max(page, reached) }));
+  return { ...range, description, runs: [...range.runs, ...behind] };
+}
+
+function withoutOrigin({ type, page, count }: Planned['runs'][number]): OldRange['runs'][number] {
+  return { type, page, count };
+}
