@@ -40,6 +40,13 @@ describe('the package, packed and installed elsewhere', () => {
     expect(run(process.execPath, 'use.mjs')).toContain('whole');
   });
 
+  it('has what the README names', () => {
+    const names =
+      'openFile, inspect, describeState, verify, extract, convert, salvage, makeManifest, diffStates, check, loadState, saveState, walkState, Console';
+    writeFileSync(join(folder, 'names.mjs'), `import { ${names} } from 'savkit';\nconsole.log([${names}].every((each) => typeof each === 'function'));\n`);
+    expect(run(process.execPath, 'names.mjs')).toContain('true');
+  });
+
   it('has types', () => {
     const source = `import { openFile, verify, type VerifyReport } from 'savkit';\nconst report: VerifyReport = await verify(await openFile('x'));\nconst text: string = report.verdict;\n// @ts-expect-error a verdict is no number\nconst count: number = report.verdict;\nconsole.log(text, count);\n`;
     writeFileSync(join(folder, 'use.ts'), source);

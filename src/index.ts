@@ -71,6 +71,9 @@ export { type CheckOptions, type CheckReport, check, type Forecast } from './sav
 export { readSettings } from './saved-state/check/settings.ts';
 export { machineOf, type TargetMachine } from './saved-state/check/target-machine.ts';
 export { parseRelease, type ReleaseNumbers } from './saved-state/check/unit-versions.ts';
+export { type ConvertReport, type ConvertRun, convert } from './saved-state/convert/convert.ts';
+export { deriveLayout, type MachineLayout, parseLayout, printLayout } from './saved-state/convert/machine-layout.ts';
+export type { Difference, Proof } from './saved-state/convert/proof.ts';
 export { describeState, type StateDescription } from './saved-state/describe.ts';
 export { type DiffOptions, diffStates, type StateDiff } from './saved-state/diff.ts';
 export { type Explanation, explainCode, explainLog, type LogFinding } from './saved-state/explain/explain.ts';
