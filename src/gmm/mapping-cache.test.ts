@@ -115,7 +115,7 @@ describe('MappingCache', () => {
   });
 
   test('says where it cannot keep memory', () => {
-    expect(() => new HostMemory({ maxMappedChunks: 2, folder: join(folder, 'missing') })).toThrow(/Cannot keep guest memory in .*missing/);
+    expect(() => new HostMemory({ maxMappedChunks: 2, folder: join(folder, 'missing') })).toThrow(/Cannot make a temporary file in .*missing/);
   });
 
   test('a page ID that the host never gave is refused', () => {

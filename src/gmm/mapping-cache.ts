@@ -1,6 +1,5 @@
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readSync, writeSync } from 'node:fs';
+import { openScratchFile, type ScratchFile } from '../../formats/binary/scratch-file.ts';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { type Chunk, JUST_USED, NOT_MAPPED } from './chunk.ts';
 import { type ChunkMapper, newBytes } from './chunk-mapper.ts';
@@ -19,27 +18,19 @@ export class MappingCache implements ChunkMapper {
   readonly maxMapped: number;
   misses = 0;
   readonly #mapped: Chunk[] = [];
-  readonly #file: number;
-  readonly #folder: string;
+  readonly #file: ScratchFile;
   #now: number;
   #searchesUntilAgeing = 0;
   #isClosed = false;
 
   /**
-   * @param parent folder for the file, which only this user can read and which is removed at `close`
+   * @param parent folder for the file; default that of the system for temporary ones
    * @param now age to begin with, for tests of the roll-over
    */
-  constructor(maxMapped: number, parent = tmpdir(), now = AGE_AFTER_ROLL_OVER) {
+  constructor(maxMapped: number, parent?: string, now = AGE_AFTER_ROLL_OVER) {
     this.maxMapped = maxMapped;
     this.#now = now;
-    try {
-      this.#folder = mkdtempSync(join(parent, 'savkit-memory-'));
-      this.#file = openSync(join(this.#folder, 'chunks'), 'wx+', 0o600);
-      // The file lives on under its descriptor, and a killed process leaves nothing behind. Windows removes it at close.
-      if (process.platform !== 'win32') rmSync(this.#folder, { recursive: true });
-    } catch (cause) {
-      throw EnvironmentError.from(cause, `keep guest memory in ${parent}`);
-    }
+    this.#file = openScratchFile(parent);
   }
 
   get mapped(): number {
@@ -68,14 +59,13 @@ export class MappingCache implements ChunkMapper {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    closeSync(this.#file);
-    rmSync(this.#folder, { recursive: true, force: true });
+    this.#file.close();
   }
 
   #bringIn(chunk: Chunk): void {
     const recycled = this.#makeRoom();
     const bytes = recycled ?? newBytes();
-    if (chunk.isInFile) readWhole(this.#file, bytes, chunk);
+    if (chunk.isInFile) readWhole(this.#file.descriptor, bytes, chunk);
     else recycled?.fill(0);
     chunk.mapTo(bytes);
     this.#mapped.push(chunk);
@@ -88,7 +78,7 @@ export class MappingCache implements ChunkMapper {
       const index = this.#candidate();
       if (index < 0) return bytes;
       const chunk = this.#mapped[index];
-      writeWhole(this.#file, chunk.bytes, chunk);
+      writeWhole(this.#file.descriptor, chunk.bytes, chunk);
       chunk.isInFile = true;
       bytes = chunk.unmap();
       this.#forget(index);
