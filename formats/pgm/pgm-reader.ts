@@ -47,8 +47,12 @@ export class PgmReader {
   #payload: PayloadReader;
   #scanner: PageScanner | undefined;
 
-  constructor(container: Container) {
+  readonly #listsMayBeLost: boolean;
+
+  /** @param listsMayBeLost read live passes also where the unit of pass 0, which names ROMs and MMIO2 ranges, is lost */
+  constructor(container: Container, listsMayBeLost = false) {
     this.#container = container;
+    this.#listsMayBeLost = listsMayBeLost;
     this.#payload = new PayloadReader(container);
     this.batch = new PageBatch(container.segments.window);
   }
@@ -87,7 +91,9 @@ export class PgmReader {
     }
     if (version.pages !== 'records') return;
     if (unit.pass === 0) this.#sawPass0 = true;
-    if (unit.pass === 0 || (unit.pass === 'final' && !this.#sawPass0)) {
+    const lostLists = this.#listsMayBeLost && this.config === undefined && unit.pass !== 0;
+    if (lostLists && (unit.pass !== 'final' || (await this.#startsWithRecord(version)))) this.#known.allowAny();
+    else if (unit.pass === 0 || (unit.pass === 'final' && !this.#sawPass0)) {
       this.config = await this.#payload.parse((cursor) => readConfig(cursor, version));
       this.#known.describe(this.config, this.ramSizeHint);
     }
@@ -169,6 +175,16 @@ export class PgmReader {
     return version.pages === 'chunks' ? new ChunkedPages(range) : new TypedPages(range, this.#pageTypes);
   }
 
+  /** In place of the config block, which starts with the page-aligned size of the RAM hole. */
+  async #startsWithRecord(version: PgmVersion): Promise<boolean> {
+    const first = await this.#payload.parse((cursor) => {
+      const byte = cursor.u8();
+      cursor.at--;
+      return byte;
+    });
+    return version.ramConfig && first >= ADDRESSED;
+  }
+
   /** V1.1 stores no pointer widths; the separator of version 6 tells (ssm-container.md 2.1). */
   async #settlePointerWidth(version: PgmVersion): Promise<void> {
     const { header } = this.#container;
@@ -187,6 +203,9 @@ export class PgmReader {
     return new FormatError('too-short', 'Cannot read unit pgm: the payload ends too early', place, 'VERR_SSM_LOADED_TOO_MUCH');
   }
 }
+
+/** The first record of a pass has an address, or is the end. */
+const ADDRESSED = 0x80;
 
 /** Offset of the separator behind the basic part of version 6 when guest pointers take 4 bytes; 37 when they take 8. */
 const SEPARATOR_WITH_NARROW_POINTER = 33;

@@ -48,6 +48,8 @@ export class KnownRanges {
       this.lowFrames = lowEnd / 2 ** PAGE_SHIFT;
       this.highFrames = highEnd / 2 ** PAGE_SHIFT;
     }
+    this.romPages.fill(-1);
+    this.mmio2Pages.fill(-1);
     for (const { id, address, size } of config.roms) {
       this.romPages[id] = size / 2 ** PAGE_SHIFT;
       this.romFrames[id] = address / 2 ** PAGE_SHIFT;
@@ -55,11 +57,19 @@ export class KnownRanges {
     for (const { id, size } of config.mmio2) this.mmio2Pages[id] = size / 2 ** PAGE_SHIFT;
   }
 
+  /** Where what names ROMs and MMIO2 ranges is lost: any id, and pages up to what no range exceeds. */
+  allowAny(): void {
+    this.romPages.fill(RANGE_PAGES_LIMIT);
+    this.mmio2Pages.fill(RANGE_PAGES_LIMIT);
+  }
+
   isRamFrame(frame: number): boolean {
     return frame < this.lowFrames || (frame >= FOUR_GIB_FRAMES && frame < this.highFrames);
   }
 }
 
+/** 1 GiB; video memory has at most 256 MiB. */
+const RANGE_PAGES_LIMIT = 2 ** 18;
 const FOUR_GIB_FRAMES = FOUR_GIB / 2 ** PAGE_SHIFT;
 /** Guests are far smaller than 16 TiB; frames up to there fit 32 bits. */
 export const FRAME_LIMIT = 2 ** 32;

@@ -40,6 +40,8 @@ export interface UnitHeader {
   offset: number;
   /** Bytes of header and name. */
   headerSize: number;
+  /** Where the header says that it stands, if elsewhere: bytes before it are missing, or were put in. */
+  claimedOffset?: number;
 }
 
 /**

@@ -7,8 +7,11 @@ const V2_SIZE = unitHeaderV2.size();
 const V1_SIZE = unitHeaderV1.size();
 /** Longest name that is believed, with its NUL (`SSM_MAX_NAME_SIZE`). */
 const NAME_LIMIT = 48;
-const MAX_HEADER_SIZE = V2_SIZE + NAME_LIMIT;
+export const MAX_HEADER_SIZE = V2_SIZE + NAME_LIMIT;
 const LINE_FEED = 0x0a;
+
+/** Bytes that may begin with a unit header, and where they stand. */
+export type HeaderPlace = Pick<Window, 'bytes' | 'view' | 'position' | 'offset' | 'available' | 'source'>;
 
 /**
  * Moves the window to the next place where `isHeader` holds; all unit magics start with a line feed.
@@ -30,17 +33,22 @@ export async function findUnitHeader(window: Window, isHeader: (window: Window) 
 }
 
 /** A V2.0 unit header that can be trusted: its own offset, right CRC. Guest memory may hold pieces of saved states, but not at their own offsets. */
-export function isUnitHeaderV2(window: Window): boolean {
-  const { bytes, view, position, offset } = window;
+export function isUnitHeaderV2(window: HeaderPlace): boolean {
+  const { view, position, offset, available } = window;
+  return available >= V2_SIZE && readU64(view, position + 8) === offset && hasRightCrc(window);
+}
+
+/** The bytes of a V2.0 unit header, wherever it claims to stand. */
+export function hasRightCrc(window: HeaderPlace): boolean {
+  const { bytes, view, position } = window;
   if (window.available < V2_SIZE || !hasMagic(window)) return false;
-  const claimed = readU64(view, position + 8);
   const nameSize = view.getUint32(position + 40, true);
-  if (claimed !== offset || nameSize > NAME_LIMIT || window.available < V2_SIZE + nameSize) return false;
+  if (nameSize > NAME_LIMIT || window.available < V2_SIZE + nameSize) return false;
   return crcWithout(bytes.subarray(position, position + V2_SIZE + nameSize), 20) === view.getUint32(position + 20, true);
 }
 
 /** V1.x headers prove nothing of themselves; one counts as such when all its fields make sense and the unit ends inside of the file. */
-export function isUnitHeaderV1(window: Window): boolean {
+export function isUnitHeaderV1(window: HeaderPlace): boolean {
   const { bytes, view, position, offset } = window;
   if (window.available < V1_SIZE || !hasMagic(window)) return false;
   const size = readU64(view, position + 8);
@@ -52,7 +60,7 @@ export function isUnitHeaderV1(window: Window): boolean {
   return nameSize > 1 && name.length === nameSize && name.every((byte, i) => (i === nameSize - 1 ? byte === 0 : byte >= 0x20 && byte < 0x7f));
 }
 
-function hasMagic({ bytes, position }: Window): boolean {
+function hasMagic({ bytes, position }: HeaderPlace): boolean {
   return startsWith(bytes, position, UNIT_MAGIC) || startsWith(bytes, position, END_MAGIC);
 }
 

@@ -51,7 +51,7 @@ export class PayloadStream {
     const window = this.#window;
     const table = this.segments;
     while (table.count < table.capacity && window.offset < this.#end) {
-      const size = this.#blockSize();
+      const size = this.#sizeOrDamage(table.count > 0);
       if (size !== undefined) {
         const header = blockHeaderV1.read(new Cursor(window.bytes, window.position));
         table.add(Encoding.LZF, window.position + BLOCK_HEADER_SIZE, header.size, header.decodedSize);
@@ -63,6 +63,16 @@ export class PayloadStream {
       await window.refill();
     }
     return table.count > 0;
+  }
+
+  /** Blocks before a damaged one are good, and handed out first. */
+  #sizeOrDamage(hasBlocks: boolean): number | undefined {
+    try {
+      return this.#blockSize();
+    } catch (error) {
+      if (hasBlocks) return undefined;
+      throw error;
+    }
   }
 
   /** Bytes of the block at the window's position; undefined where it is not in the window as a whole. */

@@ -4,7 +4,7 @@ import { FormatError, hex, type OnDamage } from '../errors.ts';
 import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
 import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
 import { END_MAGIC, fileHeaderV1, UNIT_MAGIC, unitHeaderV1, versionV12 } from './layouts.ts';
-import { findUnitHeader, isUnitHeaderV1 } from './resync.ts';
+import { findUnitHeader, isUnitHeaderV1, MAX_HEADER_SIZE } from './resync.ts';
 import { PayloadStream } from './rtzip.ts';
 import { SegmentTable } from './segments.ts';
 
@@ -171,14 +171,38 @@ export class V1Reader implements Container {
     return false;
   }
 
-  /** After a damaged payload the next unit is where the header said; after a damaged header it is searched. */
+  /** After a damaged payload the next unit is where the header said, if one stands there; else, and after a damaged header, it is searched. */
   async resync(): Promise<boolean> {
     const window = this.#window;
-    if (this.#payload) return true;
-    if (window.available > 0) window.position++;
-    const found = await findUnitHeader(window, isUnitHeaderV1);
-    if (!found) await this.#finish();
-    return found;
+    const sizeMayLie = this.#payload !== undefined;
+    if (sizeMayLie) {
+      if (!window.source.seekable || this.#cut || (await this.#unitStartsAt(this.#unitEnd))) return true;
+      await this.#payload?.close();
+      this.#payload = undefined;
+    } else if (window.available > 0) window.position++;
+    while (await findUnitHeader(window, isUnitHeaderV1)) {
+      this.#unitEnd = window.offset;
+      if (!sizeMayLie || (await this.#isFollowed())) return true;
+      window.position++;
+    }
+    this.#unitEnd = window.offset;
+    await this.#finish();
+    return false;
+  }
+
+  /** What looks like a header within a payload may be part of it: one that can be trusted leads to the next. */
+  async #isFollowed(): Promise<boolean> {
+    const window = this.#window;
+    if (startsWith(window.bytes, window.position, END_MAGIC)) return true;
+    const { size } = unitHeaderV1.read(new Cursor(window.bytes, window.position));
+    return this.#unitStartsAt(window.offset + size);
+  }
+
+  async #unitStartsAt(offset: number): Promise<boolean> {
+    const bytes = new Uint8Array(MAX_HEADER_SIZE);
+    const { source } = this.#window;
+    const available = await source.read(bytes, offset);
+    return isUnitHeaderV1({ bytes, view: new DataView(bytes.buffer), position: 0, offset, available, source });
   }
 }
 

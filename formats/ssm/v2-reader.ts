@@ -5,8 +5,9 @@ import { KIB } from '../units.ts';
 import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
 import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
 import { type DirectoryEntry, END_MAGIC, fileHeaderV2, PASS_FINAL, termRecord, UNIT_MAGIC, unitHeaderV2 } from './layouts.ts';
+import { MovedHeaders } from './moved-headers.ts';
 import { RecordScanner, RecordType, type Stop } from './record-scanner.ts';
-import { findUnitHeader, isUnitHeaderV2 } from './resync.ts';
+import { findUnitHeader } from './resync.ts';
 import { SegmentTable } from './segments.ts';
 import { StreamCrc } from './stream-crc.ts';
 import { crcWithout, DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readDirectoryHead, readFooter } from './v2-tail.ts';
@@ -34,6 +35,8 @@ export class V2Reader implements Container {
   /** The footer was looked at from the end of the file before anything else, and its faults reported. */
   #footerChecked = false;
   #unitMark: { offset: number; crc: number } | undefined;
+  /** Read where damage makes it needed. */
+  #moved: MovedHeaders | undefined;
   /** Inside of a unit's records. */
   #inUnit = false;
 
@@ -138,7 +141,10 @@ export class V2Reader implements Container {
     const raw = window.bytes.subarray(start, start + UNIT_HEADER_SIZE + fields.nameSize);
     const finding = this.#judgeUnitHeader(raw, fields, isEnd, offset);
     const crcAgrees = !this.header.streamCrc || this.#crc.agrees(start, fields.streamCrc);
-    if (finding) {
+    const hasMoved = finding?.place.field === 'offset';
+    // All else of a header that has moved is good, so its unit is judged by its own bytes.
+    if (hasMoved) this.#onDamage(finding);
+    else if (finding) {
       this.#report(finding);
     } else if (!crcAgrees) {
       this.#report(badUnit(offset, 'streamCrc', 'the stream CRC it claims is not that of the bytes before it'));
@@ -151,6 +157,7 @@ export class V2Reader implements Container {
       pass: fields.pass === PASS_FINAL ? 'final' : fields.pass,
       offset,
       headerSize: raw.length,
+      ...(hasMoved ? { claimedOffset: fields.offset } : {}),
     };
   }
 
@@ -273,11 +280,12 @@ export class V2Reader implements Container {
 
   async rejoin(): Promise<boolean> {
     const window = this.#window;
+    this.#moved ??= await MovedHeaders.read(window.source);
     while (this.#inUnit) {
       if (window.available < REJOIN_SIGHT && !window.ended) await window.refill();
       const last = window.ended ? window.end : window.end - REJOIN_SIGHT;
       while (++window.position < last) {
-        if (isUnitHeaderV2(window)) return false;
+        if (this.#moved.isUnitHeader(window)) return false;
         if (!this.#records.looksLikeRecords(window)) continue;
         this.#records.reset();
         return true;
@@ -294,7 +302,9 @@ export class V2Reader implements Container {
     if (this.#unitMark && window.source.seekable) window.restore(this.#unitMark);
     if (window.available === 0 && !window.ended) await window.refill();
     window.position = Math.min(window.end, window.position + 1);
-    return findUnitHeader(window, isUnitHeaderV2);
+    this.#moved ??= await MovedHeaders.read(window.source);
+    const moved = this.#moved;
+    return findUnitHeader(window, (place) => moved.isUnitHeader(place));
   }
 
   #report(error: FormatError): void {

@@ -36,6 +36,8 @@ export interface WalkOptions extends OpenOptions {
   onUnit?: (unit: UnitHeader) => void;
   /** With `onDamage`: report blocks that can't be decompressed and read them as bytes of this value, so that all behind them stays readable. */
   patchWith?: number;
+  /** Of live saves: read passes also where what names ROMs and device memory is lost. */
+  listsMayBeLost?: boolean;
   /** Interpret no unit: payloads are only passed on, or checked. */
   opaque?: boolean;
   /** Called now and then with the file offset reached. */
@@ -78,7 +80,7 @@ class Walk {
     this.#options = options;
     const { patchWith } = options;
     if (patchWith !== undefined) container.segments.window.patch = { fill: patchWith, onBadBlock: (error) => this.report(error) };
-    this.#pgm = new PgmReader(container);
+    this.#pgm = new PgmReader(container, options.listsMayBeLost);
     this.#census = new PageCensus(hasRamInLowHole(container.header.release));
     this.#state = { header: container.header, size: 0, units: [], buildInfo: {}, apicBases: [], pciDevices: new Map() };
   }

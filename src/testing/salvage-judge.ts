@@ -39,8 +39,14 @@ export function originalOf(bytes: Buffer, names: Original['names'] = new Map()):
   return { bytes, units: naiveUnits(bytes), pages, memory: naiveMemory(pages), names };
 }
 
+/** Bytes that are missing in a damaged file from `at` on; a negative number was put in. */
+export interface Moved {
+  at: number;
+  by: number;
+}
+
 /** Salvages a damaged copy of `original` and compares what comes out. */
-export async function judgeSalvage(original: Original, damaged: Buffer, options: SalvageOptions = {}): Promise<Judged> {
+export async function judgeSalvage(original: Original, damaged: Buffer, options: SalvageOptions = {}, moved: Moved = { at: 0, by: 0 }): Promise<Judged> {
   const sink = new MemorySink();
   const judged: Judged = { output: Buffer.alloc(0), faults: [], lost: new Set(), stale: new Set(), wrong: [] };
   try {
@@ -52,17 +58,18 @@ export async function judgeSalvage(original: Original, damaged: Buffer, options:
   judged.output = Buffer.from(sink.view());
   const { verdict, findings } = await verify(bufferSource(judged.output));
   if (verdict !== 'whole') judged.faults.push(`the output is ${verdict}: ${findings.find(({ severity }) => severity === 'error')?.message}`);
-  judgeUnits(original, judged.report, judged.faults);
+  judgeUnits(original, judged.report, judged.faults, moved);
   for (const run of judged.report.lost) for (const key of keysOf(run, original)) judged[run.what].add(key);
   judgePages(original, judged, judged.report, options);
   return judged;
 }
 
-function judgeUnits({ units }: Original, report: SalvageReport, faults: string[]): void {
+function judgeUnits({ units }: Original, report: SalvageReport, faults: string[], { at, by }: Moved): void {
   const keyOf = (name: string, instance: number, pass: string | number) => `${name}/${instance} ${pass === 0xffffffff ? 'final' : pass}`;
   const spoken = new Set([...report.kept, ...report.dropped].map(({ name, instance, pass }) => keyOf(name, instance, pass)));
   for (const { name, instance, pass, start } of units) {
-    const inGap = report.lostUnits.some((gap) => start >= gap.start && start < gap.end);
+    const place = start < at ? start : Math.max(at - 1, start - by);
+    const inGap = report.lostUnits.some((gap) => place >= gap.start && place < gap.end);
     if (!spoken.has(keyOf(name, instance, pass)) && !inGap && !report.cut) faults.push(`unit ${name} is neither kept nor said to be lost`);
   }
 }

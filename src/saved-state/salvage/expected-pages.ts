@@ -6,11 +6,11 @@ import { FOUR_GIB, PAGE_SIZE } from '../../../formats/units.ts';
 import { memoryMap } from '../memory-map.ts';
 import type { SavedState } from '../state.ts';
 import { holdsRam, isRead, SHADOWED_ROM } from './known-ranges.ts';
-import type { LostRun } from './losses.ts';
+import type { PageGroup } from './page-survey.ts';
 
 /** The pages that a whole state would hold, by group. */
 export interface ExpectedPages {
-  group: LostRun['group'];
+  group: PageGroup | 'unknown';
   range: string;
   start: number;
   count: number;
@@ -65,7 +65,7 @@ function ramStretchesOf(size: number): { start: number; end: number }[] {
 }
 
 /** Of guest-physical addresses `[start, end)`, numbered by them. */
-function pagesFrom(group: LostRun['group'], range: string, start: number, end: number): ExpectedPages[] {
+function pagesFrom(group: PageGroup | 'unknown', range: string, start: number, end: number): ExpectedPages[] {
   return start < end ? [{ group, range, start: start / PAGE_SIZE, count: (end - start) / PAGE_SIZE, address: start }] : [];
 }
 

@@ -22,6 +22,8 @@ export interface SurveyOptions {
   patchWith: number;
   /** Pgm units, by number, whose bytes no CRC vouches for. */
   doubted: ReadonlySet<number>;
+  /** How many pages with content may stand in one block: so far damage may reach back from where blocks break. */
+  reach: number;
 }
 
 /** Takes the pages of all passes. */
@@ -29,8 +31,8 @@ export class PageSurvey {
   readonly passes: PassPages[] = [];
   readonly #options: SurveyOptions;
   readonly #page = new Uint8Array(PAGE_SIZE);
-  /** The last page with content of the current unit, and all behind it. */
-  #latest: { group: PageGroup; page: number }[] = [];
+  /** The last pages with content of the current unit, each with all behind it. */
+  #latest: { group: PageGroup; page: number }[][] = [[]];
 
   constructor(options: SurveyOptions) {
     this.#options = options;
@@ -48,19 +50,19 @@ export class PageSurvey {
       // 0 stands for pages that were not there.
       const hash = xxh64(this.#page) ^ BigInt((kind << 8) | batch.protection[i]) || 1n;
       this.#set(pass, group, page, isDoubted && isStoredRaw(batch, i) && hasLongZeros(this.#page) ? this.#uncertain : hash);
-      if (batch.encoding[i] !== Encoding.NONE) this.#latest = [];
-      this.#latest.push({ group, page });
+      if (batch.encoding[i] !== Encoding.NONE && this.#latest.push([]) > this.#options.reach) this.#latest.shift();
+      this.#latest[this.#latest.length - 1].push({ group, page });
     }
   };
 
   /** Damage reaches back from where records break, for no one knows how far: at most to what the last content and the heads behind it were read from. */
   readonly broken = (pass: number): void => {
-    for (const { group, page } of this.#latest) this.#set(pass, group, page, this.#uncertain);
-    this.#latest = [];
+    for (const { group, page } of this.#latest.flat()) this.#set(pass, group, page, this.#uncertain);
+    this.#latest = [[]];
   };
 
   readonly endPgm = (): void => {
-    this.#latest = [];
+    this.#latest = [[]];
   };
 
   get #uncertain(): bigint {

@@ -65,6 +65,38 @@ const DAMAGES: Record<string, Damage> = {
   },
 };
 
+/** Bytes lost or put in: nothing kept is wrong, nothing lost is unlisted, and units on both sides are kept. */
+async function moveAnywhere(name: string, original: Original, options: SalvageOptions = {}): Promise<void> {
+  const random = randomNumbers(21);
+  for (const [what, pick] of Object.entries(MOVES)) {
+    const counts = { runs: 0, nothingLeft: 0, anyPageMayBeWrong: 0, unitsGone: 0, lost: 0, old: 0 };
+    for (let i = 0; i < damagesOfAKind; i++) {
+      const by = pick(random);
+      const at = random(original.bytes.length - Math.max(0, by));
+      const between = by > 0 ? [] : [Buffer.from(Array.from({ length: -by }, () => random(256)))];
+      const bytes = Buffer.concat([original.bytes.subarray(0, at), ...between, original.bytes.subarray(at + Math.max(0, by))]);
+      const { report: said, faults, wrong, lost, stale } = await judgeSalvage(original, bytes, options, { at, by });
+      const where = `${name} ${what} (${by}) at ${at}`;
+      counts.runs++;
+      for (const fault of faults) report(where, fault);
+      if (!said) counts.nothingLeft++;
+      else if (said.unproven) counts.anyPageMayBeWrong++;
+      else if (wrong.length > 0) report(where, `${wrong.length} pages are wrong, e.g. ${wrong[0]}`);
+      counts.unitsGone += said ? original.units.length - said.kept.length : 0;
+      counts.lost += lost.size;
+      counts.old += stale.size;
+    }
+    console.log(name, `${what}:`, JSON.stringify(counts));
+  }
+}
+
+const MOVES: Record<string, (random: (below: number) => number) => number> = {
+  'some bytes removed': (random) => 1 + random(64),
+  'some bytes put in': (random) => -1 - random(64),
+  'a sector of 512 bytes removed': () => 512,
+  'blocks of 4 KiB removed': (random) => 4096 * (1 + random(4)),
+};
+
 function zero(bytes: Buffer, random: (below: number) => number, size: number): [number, number] {
   const at = random(Math.ceil(bytes.length / size)) * size;
   bytes.fill(0, at, Math.min(bytes.length, at + size));
@@ -140,6 +172,7 @@ for (const file of files.length > 0 ? files : bundled.map((name) => join(STATES_
   if (!values.old) {
     await cutEverywhere(basename(file), original);
     await damageAnywhere(basename(file), original);
+    await moveAnywhere(basename(file), original);
   }
   for (const [container, pgm] of OLD_VERSIONS) {
     const { name, original: old, layout } = await oldState(original.bytes, container, pgm);
@@ -148,6 +181,7 @@ for (const file of files.length > 0 ? files : bundled.map((name) => join(STATES_
     if (pgm > 6) await cutEverywhere(`${what}, without layout`, old);
     await cutEverywhere(`${what}, with layout`, old, { layout });
     await damageAnywhere(`${what}, with layout`, old, { layout });
+    await moveAnywhere(`${what}, with layout`, old, { layout });
   }
 }
 console.log(failed === 0 ? 'all as it should be' : `${failed} faults`);

@@ -148,6 +148,36 @@ describe('salvage()', () => {
     }
   });
 
+  it('keeps the RAM of a live save whose pass 0 is lost, and says that more is missing', async () => {
+    const state = original('own-long-live.sav');
+    const pass0 = state.units.find(({ name }) => name === 'pgm');
+    const bytes = Buffer.from(state.bytes).fill(0, pass0?.start, (pass0?.start ?? 0) + 60);
+    const judged = await judgeSalvage(state, bytes);
+    const later = naiveMemory(state.pages.filter(({ pass }) => pass > 0));
+    expect([...judged.faults, ...judged.wrong]).toEqual([]);
+    expect(judged.report).toMatchObject({ untold: true, loadable: false });
+    const ram = (keys: Iterable<string>) => [...keys].filter((key) => key.startsWith('RAM')).sort();
+    expect(ram(judged.lost)).toEqual(ram(state.memory.keys()).filter((key) => !later.has(key)));
+    expect(ram(naiveMemory(naivePages(judged.output)).keys())).toEqual(ram(later.keys()));
+    expect(ram(later.keys()).length).toBeGreaterThan(500);
+  });
+
+  it('keeps all units where bytes are missing or were put in, and of memory what is certain', async () => {
+    const state = original('own-long.sav');
+    for (const [at, by] of [
+      [120_000, 7],
+      [3000, 40],
+      [180_000, -13],
+      [200_000, 512],
+    ]) {
+      const bytes = Buffer.concat([state.bytes.subarray(0, at), Buffer.alloc(Math.max(0, -by), 0xa5), state.bytes.subarray(at + Math.max(0, by))]);
+      const judged = await judgeSalvage(state, bytes, {}, { at, by });
+      expect([...judged.faults, ...judged.wrong]).toEqual([]);
+      expect(state.units.length - (judged.report?.kept.length ?? 0)).toBeLessThan(2);
+      expect(judged.lost.size).toBeLessThan(20);
+    }
+  });
+
   it('refuses what is no state, holds nothing, or can not be read twice', async () => {
     const broken = cutIn('start-zeroed');
     await expect(salvage(bufferSource(buildBroken(broken)), new MemorySink())).rejects.toBeInstanceOf(FormatError);

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
-import { FormatError, hex, type Pass, UsageError } from '../../../formats/errors.ts';
+import { FormatError, hex, type Pass, type SavkitError, UsageError } from '../../../formats/errors.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
 import { NEWEST_PGM } from '../../../formats/pgm/versions.ts';
@@ -24,6 +24,9 @@ import { type Fill, writeSalvaged } from './write-salvaged.ts';
 
 /** Two values that a damaged block is taken for in two readings: what differs then depends on it. */
 const PATCHES = [0x00, 0xff] as const;
+
+/** A block has up to 32 KiB: eight pages, or seven and parts of two. */
+const PAGES_IN_BLOCK_V1 = 9;
 
 export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
   /** What missing pages become: nothing (VirtualBox then refuses the state), zeros, or an older copy where a live save has one and else zeros. */
@@ -140,11 +143,11 @@ export async function surveyDamage(source: ByteSource, { trust = false, layout, 
   const survivors = await readSurvivors(source, finder, { ...stopping, ...progress('reading'), anchors: finder.anchors, patchWith: PATCHES[0] });
   const { anchors } = finder;
   const passUnits = survivors.units.filter(({ unit }) => isPgm(unit));
-  const isChanged = ({ errors }: UnitOutcome) => errors.some(({ code }) => code !== 'truncated');
+  const isChanged = ({ errors }: UnitOutcome) => errors.some((error) => error.code !== 'truncated' && !isMove(error));
   const doubted = new Set(passUnits.flatMap((outcome, pass) => (isChanged(outcome) ? [pass] : [])));
   const readings: PageSurvey[] = [];
   for (const patchWith of PATCHES) {
-    const survey = new PageSurvey({ patchWith, doubted });
+    const survey = new PageSurvey({ patchWith, doubted, reach: state.header.format === '2.0' ? 1 : PAGES_IN_BLOCK_V1 });
     await readSurvivors(source, survey, { ...stopping, ...progress('checking'), anchors, patchWith });
     readings.push(survey);
   }
@@ -156,7 +159,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, layout, 
       complete,
       seen,
       certain,
-      isWhole: complete && !errors.some(({ code }) => code === 'truncated') && isSame(seen, certain),
+      isWhole: complete && !areListsLost(state) && !errors.some(({ code }) => code === 'truncated') && isSame(seen, certain),
       lostBefore: mayFollowLostPass(unit, passUnits[i - 1]?.unit, survivors),
     };
   });
@@ -174,7 +177,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, layout, 
     lostUnits: unitsLost(survivors, state.header.live),
     dropped: new Map(
       survivors.units.flatMap((outcome): [number, string][] => {
-        const why = reasonToDrop(outcome, trust, target !== undefined);
+        const why = reasonToDrop(outcome, trust, target !== undefined && !(outcome.unit.pass === 'final' && areListsLost(state) && !target.config));
         return why === undefined ? [] : [[outcome.unit.offset, why]];
       }),
     ),
@@ -183,7 +186,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, layout, 
 }
 
 function look(source: ByteSource, patchWith: number, stopping: Pick<WalkOptions, 'signal'>): Promise<SavedState> {
-  return walkState(source, { ...stopping, skipCrc: true, patchWith, onDamage: () => {} });
+  return walkState(source, { ...stopping, skipCrc: true, listsMayBeLost: true, patchWith, onDamage: () => {} });
 }
 
 /** Passes of a live save follow each other without a gap; of the last one before the final pass only the file tells. */
@@ -197,9 +200,16 @@ function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { g
 
 /** Stretches of the file in which units are lost whose headers could not be read. The directory lists none of live passes. */
 function unitsLost({ gaps, directory, units }: Survivors, live: boolean): { start: number; end: number }[] {
-  const known = new Set(units.map(({ unit }) => unit.offset));
-  const isListed = ({ start, end }: Gap) => directory?.some(({ offset }) => offset >= start && offset < end && !known.has(offset)) ?? true;
+  const known = new Set(units.map(({ unit }) => unit.claimedOffset ?? unit.offset));
+  // Then places in the file are not those that the directory lists.
+  const hasMoved = units.some(({ unit }) => unit.claimedOffset !== undefined);
+  const isListed = ({ start, end }: Gap) => directory?.some(({ offset }) => !known.has(offset) && (hasMoved || (offset >= start && offset < end))) ?? true;
   return gaps.filter((gap) => live || gap.hides === 'a unit' || isListed(gap)).map(({ start, end }) => ({ start, end }));
+}
+
+/** Of a live save: the unit of pass 0, which names ROMs and device memory. */
+function areListsLost({ header, pgm }: SavedState): boolean {
+  return header.live && pgm !== undefined && !pgm.config;
 }
 
 /** Versions 6 to 9: page types stand among the pages, so behind damage both readings find different ones. */
@@ -220,8 +230,13 @@ function stretchesOf({ header, pgm }: SavedState) {
 
 function reasonToDrop({ unit, errors, hasHead }: UnitOutcome, trust: boolean, hasTarget: boolean): string | undefined {
   if (isPgm(unit)) return hasHead && hasTarget ? undefined : (errors[0]?.message ?? 'its head can not be read');
-  const grave = trust ? errors.filter(({ code }) => !CRC_CODES.includes(code)) : errors;
+  const grave = errors.filter((error) => !isMove(error) && !(trust && CRC_CODES.includes(error.code)));
   return grave[0]?.message;
+}
+
+/** The unit is whole, but stands elsewhere. */
+function isMove({ code, place }: SavkitError): boolean {
+  return code === 'bad-unit' && place.field === 'offset';
 }
 
 const CRC_CODES = ['bad-stream-crc', 'bad-crc'];
@@ -230,7 +245,7 @@ const CRC_CODES = ['bad-stream-crc', 'bad-crc'];
 function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord, { units, errors: outside }: Survivors): boolean {
   // V1.x has one CRC for all: any damage that was found may account for it.
   const isFileWrong = outside.some(({ code }) => code === 'bad-file-crc') && units.every((unit) => unit.errors.length === 0);
-  return isWhole && (isFileWrong || errors.some(({ code }) => CRC_CODES.includes(code)));
+  return isWhole && (isFileWrong || errors.some(({ code }) => code === 'bad-term' || CRC_CODES.includes(code)));
 }
 
 function isSame(seen: PassPages, certain: PassPages): boolean {

@@ -89,6 +89,8 @@ class SurvivorReader {
   readonly #outside: SavkitError[];
   readonly #gaps: Gap[] = [];
   #passes = 0;
+  /** By how much the latest header stands before the place that it claims. */
+  #shift = 0;
 
   constructor(container: Container, visitor: Visitor, options: SurvivorOptions, early: SavkitError[]) {
     this.#container = container;
@@ -96,7 +98,7 @@ class SurvivorReader {
     this.#options = options;
     this.#outside = early;
     this.#errors = early;
-    this.#pgm = new PgmReader(container);
+    this.#pgm = new PgmReader(container, container.header.live);
     container.segments.window.patch = { fill: options.patchWith, onBadBlock: (error) => this.note(error) };
   }
 
@@ -123,9 +125,19 @@ class SurvivorReader {
     } catch (error) {
       this.note(error);
     }
-    if (unit) return this.#readUnit(unit, errors);
+    if (unit) {
+      this.#noteMove(unit);
+      return this.#readUnit(unit, errors);
+    }
     this.#outside.push(...errors);
     return !container.sawEnd && this.#resync(container.offset, 'a unit');
+  }
+
+  /** Where bytes are missing just between two units, whole ones may be. */
+  #noteMove({ offset, claimedOffset = offset }: UnitHeader): void {
+    const shift = claimedOffset - offset;
+    if (shift !== this.#shift) this.#gaps.push({ start: offset - 1, end: offset, hides: 'maybe units' });
+    this.#shift = shift;
   }
 
   async #resync(start: number, hides: Gap['hides']): Promise<boolean> {

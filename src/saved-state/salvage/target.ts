@@ -1,5 +1,6 @@
 import type { PgmBasic, PgmConfig } from '../../../formats/pgm/head.ts';
 import { isRam } from '../../../formats/pgm/page-batch.ts';
+import { DEFAULT_RAM_HOLE } from '../../../formats/pgm/ranges.ts';
 import { NEWEST_PGM, type PgmVersion, pgmVersion } from '../../../formats/pgm/versions.ts';
 import { deriveLayout, type MachineLayout } from '../convert/machine-layout.ts';
 import { configOf } from '../convert/plan.ts';
@@ -22,8 +23,7 @@ export function targetOf(state: SavedState, given?: MachineLayout): Target | und
   if (!version) return undefined;
   const basic = pgm.basic ? { basic: pgm.basic } : {};
   if (version.pages === 'records') {
-    // Without the lists of ROMs and device memory no record can be told from another.
-    if (!pgm.config) return undefined;
+    if (!pgm.config) return state.header.live ? { version, ...basic, ...onlyRam(state) } : undefined;
     return { version, ...basic, config: pgm.config, placeOf: (_kind, id, page) => ({ id, page }) };
   }
   const layout = given ?? deriveLayout(state).layout;
@@ -38,4 +38,11 @@ export function targetOf(state: SavedState, given?: MachineLayout): Target | und
       return place && { id: place.index + 1, page: place.page };
     },
   };
+}
+
+/** Live passes whose lists of ROMs and device memory are lost: RAM records have addresses, others can't be told from each other. */
+function onlyRam({ pgm, mm }: SavedState): Pick<Target, 'config' | 'placeOf'> {
+  const ramSize = pgm?.ramSize ?? mm?.ramSize;
+  const config = ramSize === undefined ? {} : { config: { ramSize, ramHole: DEFAULT_RAM_HOLE, roms: [], mmio2: [] } };
+  return { ...config, placeOf: (kind, id, page) => (isRam(kind) ? { id, page } : undefined) };
 }

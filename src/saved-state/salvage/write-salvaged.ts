@@ -2,6 +2,7 @@ import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
 import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
+import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
 import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
@@ -88,7 +89,9 @@ class SurvivorWriter {
     const { version, config, basic } = target;
     this.#out.beginUnit({ ...unit, version: version.version });
     const isFinal = unit.pass === 'final';
-    const hasConfig = unit.pass === 0 || !this.#survey.state.header.live;
+    const { units } = this.#survey.survivors;
+    const keepsPass0 = units.some((own) => isPgm(own.unit) && own.unit.pass === 0 && !dropped.has(own.unit.offset));
+    const hasConfig = unit.pass === 0 || (isFinal && !keepsPass0);
     this.#writer = new PgmPassWriter(this.#out, version, this.#survey.state.header.widths, isFinal ? basic : undefined, hasConfig ? config : undefined);
     return false;
   };

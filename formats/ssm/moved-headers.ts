@@ -1,0 +1,62 @@
+import { crc32 } from '../binary/crc32.ts';
+import { Cursor } from '../binary/cursor.ts';
+import type { ByteSource } from '../binary/source.ts';
+import { startsWith } from './header-rules.ts';
+import { END_MAGIC, unitHeaderV2 } from './layouts.ts';
+import { type HeaderPlace, hasRightCrc, isUnitHeaderV2 } from './resync.ts';
+import { DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readFooter } from './v2-tail.ts';
+
+/**
+ * Knows unit headers again that stand elsewhere than they claim, since bytes were lost or put in before them. A right CRC alone proves nothing: guest
+ * memory may hold pieces of saved states. The directory must list it, or it must have moved as far as the end of the file.
+ */
+export class MovedHeaders {
+  /** By claimed offset: instance and CRC of the name. */
+  readonly #listed: ReadonlyMap<number, { instance: number; nameCrc: number }>;
+  /** How far the footer has moved; undefined where there is none. */
+  readonly #shift: number | undefined;
+
+  private constructor(listed: ReadonlyMap<number, { instance: number; nameCrc: number }>, shift: number | undefined) {
+    this.#listed = listed;
+    this.#shift = shift;
+  }
+
+  /** Reads directory and footer from the end of a seekable file. */
+  static async read(source: ByteSource): Promise<MovedHeaders> {
+    const size = source.size ?? 0;
+    const nothing = new MovedHeaders(new Map(), undefined);
+    if (!source.seekable || size < FOOTER_SIZE) return nothing;
+    const footer = await readAt(source, size - FOOTER_SIZE, FOOTER_SIZE);
+    let isGood = true;
+    const onDamage = () => {
+      isGood = false;
+    };
+    const claimed = new DataView(footer.buffer).getUint32(8, true) + new DataView(footer.buffer).getUint32(12, true) * 2 ** 32;
+    const { directoryEntries } = readFooter(footer, claimed, true, onDamage);
+    const start = size - FOOTER_SIZE - DIRECTORY_HEAD_SIZE - directoryEntries * DIRECTORY_ENTRY_SIZE;
+    if (!isGood || start < 0) return nothing;
+    const bytes = await readAt(source, start, size - FOOTER_SIZE - start);
+    const entries = readDirectory(bytes, claimed, 0, onDamage);
+    const listed = isGood && entries.length === directoryEntries ? entries : [];
+    return new MovedHeaders(new Map(listed.map((entry) => [entry.offset, entry])), claimed - (size - FOOTER_SIZE));
+  }
+
+  /** A unit header that can be trusted stands at the window's position, whether at its own place or moved. */
+  isUnitHeader(window: HeaderPlace): boolean {
+    if (isUnitHeaderV2(window)) return true;
+    if (!hasRightCrc(window)) return false;
+    const { bytes, position, offset } = window;
+    const { offset: claimed, instance, nameSize } = unitHeaderV2.read(new Cursor(bytes, position));
+    if (claimed - offset === this.#shift) return true;
+    const entry = this.#listed.get(claimed);
+    if (!entry || startsWith(bytes, position, END_MAGIC)) return false;
+    const nameStart = position + unitHeaderV2.size();
+    return entry.instance === instance && entry.nameCrc === crc32(bytes.subarray(nameStart, nameStart + nameSize - 1));
+  }
+}
+
+async function readAt(source: ByteSource, offset: number, size: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(size);
+  await source.read(bytes, offset);
+  return bytes;
+}
