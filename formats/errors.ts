@@ -51,7 +51,9 @@ export class UsageError extends SavkitError {}
 export class EnvironmentError extends SavkitError {
   static from(cause: unknown, doing: string): EnvironmentError {
     const system = cause as NodeJS.ErrnoException;
-    const error = new EnvironmentError(system.code ?? 'io', `Cannot ${doing}: ${system.message}`);
+    // `ENOENT: no such file or directory, open '/x'`: the code is in `code`, what was done and to what is in `doing`.
+    const words = /^[A-Z0-9]+: (.+?), \w+( '.*')?$/s.exec(system.message)?.[1] ?? system.message;
+    const error = new EnvironmentError(system.code ?? 'io', `Cannot ${doing}: ${words}`);
     error.cause = cause;
     return error;
   }
