@@ -73,7 +73,7 @@ function parse(bytes: Uint8Array): Json {
     const value: unknown = bytes[0] === 0x7b ? JSON.parse(Buffer.from(bytes).toString('utf8')) : packr.unpack(bytes);
     return record(value, 'manifest');
   } catch (error) {
-    throw error instanceof FormatError ? error : bad((error as Error).message);
+    throw error instanceof FormatError ? error : bad(`it is neither JSON nor msgpack (${(error as Error).message})`);
   }
 }
 
