@@ -119,7 +119,7 @@ export async function runCommandLine(version: string): Promise<void> {
     .epilogue('Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 130 interrupted.')
     .fail((message, error) => {
       if (error) throw error;
-      process.stderr.write(`savkit: ${message}\nTry: savkit --help\n`);
+      process.stderr.write(usageText(message, words[0]));
       process.exit(ExitCode.USAGE);
     });
 
@@ -129,4 +129,15 @@ export async function runCommandLine(version: string): Promise<void> {
   });
   await parser.parseAsync();
   await end();
+}
+
+/** What is wrong with a command line, and where to look it up. */
+function usageText(message: string, first: string | undefined): string {
+  const known = COMMANDS.find(({ command }) => command.split(' ')[0] === first);
+  if (known) {
+    const what = message.startsWith('Not enough non-option arguments') ? `expected savkit ${known.command}` : message;
+    return `savkit ${first}: ${what}\nTry: savkit ${first} --help\n`;
+  }
+  const isCommand = first !== undefined && !first.startsWith('-');
+  return `savkit: ${isCommand ? `there is no command ${JSON.stringify(first)}` : message}\nTry: savkit --help\n`;
 }

@@ -11,14 +11,14 @@ const PASSWORD_FILE_LIMIT = 4096;
  * all users of the host can read it.
  * @throws UsageError when there is none
  */
-export async function readPassword(file: string | undefined, variable: string, prompt: string): Promise<string> {
+export async function readPassword(file: string | undefined, variable: string, prompt: string, fileOption = '--password-file'): Promise<string> {
   if (file !== undefined)
     return Buffer.from(await readSmallFile(file, PASSWORD_FILE_LIMIT))
       .toString('utf8')
       .replace(/\r?\n$/, '');
   const value = process.env[variable];
   if (value !== undefined) return value;
-  if (!process.stdin.isTTY) throw new UsageError('no-password', `Cannot ask for a password: stdin is no terminal; give --password-file or set ${variable}`);
+  if (!process.stdin.isTTY) throw new UsageError('no-password', `Cannot ask for a password: stdin is no terminal; give ${fileOption} or set ${variable}`);
   return ask(prompt);
 }
 

@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import type { ByteSource } from '../../formats/binary/source.ts';
+import { UsageError } from '../../formats/errors.ts';
 import { type ConvertReport, type ConvertRun, convert, prepareConversion } from '../../src/saved-state/convert/convert.ts';
 import { deriveLayout, printLayout } from '../../src/saved-state/convert/machine-layout.ts';
 import { walkState } from '../../src/saved-state/walk.ts';
@@ -79,15 +80,17 @@ async function runConvert(source: ByteSource, { progress, signal }: Job, options
     signal,
     onProgress: (doing, offset) => progress.update(offset, source.size, doing),
   };
-  if (options.dryRun || options.output === undefined) {
+  if (options.dryRun) {
     const { report } = await prepareConversion(source, run);
     return {
-      exitCode: options.dryRun ? ExitCode.OK : ExitCode.USAGE,
+      exitCode: ExitCode.OK,
       result: report,
-      text: `${reportText(report)}\n${options.dryRun ? 'Nothing was written.' : 'Where to? Give an output file.'}`,
+      text: `${reportText(report)}
+Nothing was written.`,
     };
   }
   const { output } = options;
+  if (output === undefined) throw new UsageError('usage', 'Cannot convert: expected an output file, --dry-run or --print-layout');
   return withOutput(output, options.force, async (sink) => {
     const report = await convert(source, sink, run);
     const exitCode = report.proof && !report.proof.equal ? ExitCode.BAD_FILE : ExitCode.OK;
