@@ -34,8 +34,13 @@ export function withThreads<T>(argv: Argv<T>): Argv<T & ThreadOptions> {
 /** @throws UsageError for what is no number of threads */
 export function threadsOf({ threads }: ThreadOptions): ThreadOptions {
   if (threads === undefined) return {};
-  if (!Number.isInteger(threads) || threads < 1) throw new UsageError('bad-threads', `Cannot use ${threads} threads: expected a whole number from 1 on`);
+  if (!Number.isInteger(threads) || threads < 1) throw new UsageError('bad-threads', 'Cannot use so many --threads: expected a whole number from 1 on');
   return { threads };
+}
+
+/** @throws UsageError for what is no time to wait */
+export function checkSeconds(option: string, seconds: number | undefined): void {
+  if (seconds !== undefined && !(seconds >= 0)) throw new UsageError('bad-seconds', `Cannot use ${option}: expected a number of seconds`);
 }
 
 /** What a command found out about one file. `result` goes into the JSON as it is, `text` to people. */

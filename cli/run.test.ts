@@ -89,10 +89,21 @@ describe('savkit run', () => {
   it.each([
     [['run'], 'give a saved state'],
     [['run', '--ram', '4M', '--rate', '5'], 'which --workload?'],
-    [['live-save', '/no/machine.sock', 'x.sav'], 'there is no control socket'],
   ])('%j is refused as wrong usage', async (args, why) => {
     const { exitCode, stderr } = await runSavkit(args);
     expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining(why) });
+  });
+
+  it('ends with 4 where there is no machine, or no place for its socket', async () => {
+    const unreached = await runSavkit(['live-save', '/no/machine.sock', 'x.sav']);
+    expect(unreached).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('there is no control socket') });
+    const unopened = await runSavkit(['run', '--ram', '4M', '--workload', 'idle', '--socket', folder]);
+    expect(unopened).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('Cannot open control socket') });
+  });
+
+  it('refuses a time that is none', async () => {
+    const { exitCode, stderr } = await runSavkit(['run', '--ram', '4M', '--workload', 'idle', '--for', 'x']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining('Cannot use --for') });
   });
 
   it('refuses a trace that is none with 1', async () => {

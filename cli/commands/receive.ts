@@ -32,8 +32,8 @@ export const receiveCommand: CommandModule<object, Options> = {
       })
       .option('max-memory', { type: 'string', requiresArg: true, describe: 'Most memory of a machine; default: 80 % of what is free' })
       .option('keep-for', { type: 'number', default: 600, describe: 'Seconds to keep what has come when the link is lost' })
-      .option('run-for', { type: 'number', requiresArg: true, describe: 'Seconds to run the machine; default: until Ctrl-C' })
-      .option('control', { type: 'string', requiresArg: true, describe: 'Where to open a control socket for the machine that has come' })
+      .option('run-for', { type: 'number', alias: 'for', requiresArg: true, describe: 'Seconds to run the machine; default: until Ctrl-C' })
+      .option('control', { type: 'string', alias: 'socket', requiresArg: true, describe: 'Where to open a control socket for the machine that has come' })
       .option('records', { type: 'string', requiresArg: true, default: defaultRecordFolder(), describe: 'Folder for what is decided' })
       .option('wait', { type: 'number', default: 300, describe: 'Seconds to wait for a source; 0 for ever' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
@@ -42,7 +42,9 @@ export const receiveCommand: CommandModule<object, Options> = {
       .example('$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav', 'A consistent copy of a machine that runs on')
       .example('VBoxManage controlvm VM teleport --host HERE --port 6000 --passwordfile pw', 'Its other side, on the host of the machine')
       .example('$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav --then hand-over', 'The machine leaves its host')
-      .epilogue('VirtualBox does not encrypt what it sends: between hosts use `savkit relay`, or a tunnel.') as unknown as Argv<Options>,
+      .epilogue(
+        'Exit codes: 0 received, 1 memory is not what it must be, 4 nothing came, or no socket or file could be had.\n\nVirtualBox does not encrypt what it sends: between hosts use `savkit relay`, or a tunnel.',
+      ) as unknown as Argv<Options>,
   handler: async (options) => {
     const { teleporter, output, listen } = options;
     process.exitCode = await runCommand('receive', [teleporter ? (output ?? '') : listen], options, (job) => {

@@ -9,7 +9,7 @@ import type { WorkloadOptions } from '../../src/running/workload.ts';
 import { loadState } from '../../src/saved-state/load.ts';
 import type { Machine } from '../../src/saved-state/machine.ts';
 import { parseAddress } from '../address.ts';
-import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { type CommonOptions, checkSeconds, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
 import { describeMachine } from '../control/operations.ts';
 import { ExitCode } from '../exit-codes.ts';
@@ -69,6 +69,7 @@ export const runMachineCommand: CommandModule<object, Options> = {
 };
 
 async function runMachine(options: Options, job: Job): Promise<Outcome> {
+  checkSeconds('--for', options.for);
   const machine = await startingPoint(options, job);
   const running = RunningMachine.of(machine, await workloadOf(options));
   const kept = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running };
@@ -83,6 +84,12 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
     signal: job.signal,
     onReady: () =>
       report.note('running', `${kept.name} runs ${running.guest.kind}; control socket ${socket}`, { socket, pid: process.pid, ...describeMachine(kept) }),
+  }).catch((error) => {
+    // A machine that runs keeps the process alive.
+    clearTimeout(timer);
+    recorder?.stop();
+    running.release();
+    throw error;
   });
   clearTimeout(timer);
   report.stop();

@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { EnvironmentError, FormatError, InterruptedError, UsageError } from '../../formats/errors.ts';
+import { EnvironmentError, FormatError, InterruptedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
 import type { OnEvent } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
@@ -44,7 +44,7 @@ function reach(path: string): Promise<Socket> {
     socket.once('connect', () => resolve(socket));
     socket.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT')
-        reject(new UsageError('no-machine', `Cannot reach machine: there is no control socket ${path}; \`savkit run --socket\` opens one`));
+        reject(new EnvironmentError('no-machine', `Cannot reach machine: there is no control socket ${path}; \`savkit run --socket\` opens one`));
       else if (error.code === 'ECONNREFUSED')
         reject(new EnvironmentError('no-machine', `Cannot reach machine: nobody answers at ${path}; it ended without removing its socket`));
       else reject(EnvironmentError.from(error, `reach machine at ${path}`));

@@ -110,7 +110,9 @@ const CLASSES = { EnvironmentError, FormatError, InterruptedError, UnsupportedEr
 /** An error as it goes over the socket. */
 export function errorToWire(error: unknown): ControlError {
   if (!(error instanceof SavkitError)) return { class: 'SavkitError', code: 'internal', message: `Cannot carry out request: ${String(error)}` };
-  const { name, code, message, vboxCode } = error;
+  const { code, message, vboxCode } = error;
+  // A more special class goes as the one that the other side knows: the exit code depends on it.
+  const name = Object.entries(CLASSES).find(([, each]) => error instanceof each)?.[0] ?? 'SavkitError';
   return vboxCode === undefined ? { class: name, code, message } : { class: name, code, message, vboxCode };
 }
 

@@ -10,7 +10,7 @@ import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { parseAddress } from '../address.ts';
-import type { CommonOptions, Job, Outcome } from '../command.ts';
+import { type CommonOptions, checkSeconds, type Job, type Outcome } from '../command.ts';
 import { keepRunning } from '../control/keep-running.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LiveReport } from '../live-report.ts';
@@ -31,6 +31,7 @@ export interface ReceiveMachineOptions extends CommonOptions, TrustOptions {
 
 /** Waits for a machine, runs it, and at the end says how it was. */
 export async function receiveMachine(options: ReceiveMachineOptions, { signal }: Job): Promise<Outcome> {
+  checkSeconds('--run-for', options.runFor);
   const report = new LiveReport(options);
   const { trust, shownCode } = await targetTrust(options);
   await ensureFolder(options.records);
@@ -122,9 +123,15 @@ async function untilItEnds(running: RunningMachine, { runFor, control }: Receive
   try {
     if (control !== undefined) {
       const onReady = () => report.note('control', `Control socket ${control}`, { socket: control });
-      const failure = await keepRunning({ name: 'received', running }, { socket: control, signal: ended, onReady });
-      if (failure) throw failure;
-      return;
+      try {
+        const failure = await keepRunning({ name: 'received', running }, { socket: control, signal: ended, onReady });
+        if (failure) throw failure;
+        return;
+      } catch (error) {
+        // The machine runs here only: without a control socket is better than not at all.
+        if (!(error instanceof EnvironmentError)) throw error;
+        report.note('control', `${error.message}; the machine runs without one`, { error: error.code });
+      }
     }
     await Promise.race([running.ended, new Promise<void>((resolve) => ended.addEventListener('abort', () => resolve(), { once: true }))]);
     if (running.state === 'running') running.pause();

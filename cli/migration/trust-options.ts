@@ -19,7 +19,11 @@ const PEM_LIMIT = 1 << 20;
 
 export function withTrustOptions<T>(argv: Argv<T>): Argv<T & TrustOptions> {
   return argv
-    .option('code-file', { type: 'string', requiresArg: true, describe: `File with the pairing code; else ${CODE_VARIABLE}, else the source asks for it` })
+    .option('code-file', {
+      type: 'string',
+      requiresArg: true,
+      describe: `File with the pairing code; else ${CODE_VARIABLE}, else the target shows a new one, and the source asks for it`,
+    })
     .option('cert', { type: 'string', requiresArg: true, describe: 'In place of a code: certificate of this side, PEM' })
     .option('key', { type: 'string', requiresArg: true, describe: 'Its private key, PEM' })
     .option('ca', { type: 'string', requiresArg: true, describe: "Certificate of the authority that has signed the other side's, PEM" })
@@ -30,7 +34,7 @@ export function withTrustOptions<T>(argv: Argv<T>): Argv<T & TrustOptions> {
 export async function sourceTrust(options: TrustOptions): Promise<Trust> {
   const other = await withoutCode(options);
   if (other) return other;
-  return { kind: 'code', key: keyOfCode(await readPassword(options.codeFile, CODE_VARIABLE, 'Pairing code, as the target shows it: ')) };
+  return { kind: 'code', key: keyOfCode(await readPassword(options.codeFile, CODE_VARIABLE, 'Pairing code, as the target shows it: ', '--code-file')) };
 }
 
 /** How a target knows its source; with a fresh code to be shown, unless one is given. */
