@@ -178,6 +178,14 @@ describe('salvage()', () => {
     }
   });
 
+  it('calls pages old whose final copies may stand in a unit that is lost', async () => {
+    const state = original('own-long-live.sav');
+    const bytes = Buffer.concat([state.bytes.subarray(0, 221_276), state.bytes.subarray(221_788)]);
+    const judged = await judgeSalvage(state, bytes, {}, { at: 221_276, by: 512 });
+    expect([...judged.faults, ...judged.wrong]).toEqual([]);
+    expect(judged.stale.size).toBeGreaterThan(0);
+  });
+
   it('refuses what is no state, holds nothing, or can not be read twice', async () => {
     const broken = cutIn('start-zeroed');
     await expect(salvage(bufferSource(buildBroken(broken)), new MemorySink())).rejects.toBeInstanceOf(FormatError);

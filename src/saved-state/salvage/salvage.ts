@@ -171,7 +171,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, layout, 
     anchors,
     passes,
     target: target ?? NO_TARGET,
-    lost: lostPages(expected, passes, survivors.cut && !hasFinal),
+    lost: lostPages(expected, passes, !hasFinal),
     // Of versions 6 to 9 also where the list of ranges does not end, unless the layout knows them all.
     untold: untold || (state.pgm?.config === undefined && !layout && !passes.at(-1)?.complete),
     lostUnits: unitsLost(survivors, state.header.live),
