@@ -151,6 +151,7 @@ class SurvivorReader {
     const container = this.#container;
     const outcome: UnitOutcome = { unit, end: unit.offset, errors, complete: false, sawLastPage: false, hasHead: false };
     this.#units.push(outcome);
+    const isHeaderWrong = errors.some(({ code }) => code === 'bad-crc');
     let inStep = true;
     try {
       if (isPgm(unit)) await this.#readPgm(unit, outcome);
@@ -162,7 +163,8 @@ class SurvivorReader {
       inStep = false;
     }
     outcome.end = container.offset;
-    const start = unit.offset + unit.headerSize;
+    // A damaged header may name another unit.
+    const start = unit.offset + (isHeaderWrong ? 0 : unit.headerSize);
     // The end of another unit may have been taken for its own.
     if (inStep && errors.some(({ code }) => code === 'bad-term')) this.#gaps.push({ start, end: container.offset, hides: 'maybe units' });
     return inStep || this.#resync(start, 'maybe units');
