@@ -6,6 +6,7 @@ import { Pair, SHORT } from './testing/pair.ts';
 import type { PlainMachine } from './testing/plain-machine.ts';
 import { FrameChannel } from './wire/frame-channel.ts';
 import { FRAME_HEADER_SIZE, type FrameName } from './wire/frames.ts';
+import { MAX_ROUNDS } from './wire/limits.ts';
 import { PROTOCOL, targetHelloShape, VERSIONS } from './wire/messages.ts';
 import { encodeFrame, readMessage } from './wire/payload.ts';
 
@@ -97,7 +98,7 @@ const LIES: [string, string, Uint8Array][] = [
   ['a barrier of another round', 'wrong-round', encodeFrame('barrier', { round: 3, pages: 0, next: 0 })],
   ['a barrier with an unknown end', 'bad-barrier', encodeFrame('barrier', { round: 0, pages: 0, next: 200 })],
   ['the rest before its turn', 'unexpected', encodeFrame('rest', {}, page)],
-  ['a seal before its turn', 'unexpected', encodeFrame('seal', { root: 0n, rest: 0n, count: 0 })],
+  ['a seal before its turn', 'unexpected', encodeFrame('seal', { root: 0n, rest: 0n, paused: 0, count: 0 })],
   ['a commit that nobody is ready for', 'unexpected', encodeFrame('commit', {})],
   ['a second description', 'unexpected', encodeFrame('describe', {}, { description: mixedMachine(100).description, rest: page })],
   ['a frame that only targets send', 'unexpected', encodeFrame('ready', {})],
@@ -130,6 +131,17 @@ describe('a target', () => {
     await channel.send('describe', {}, { description: { ...description, regions }, rest: new Uint8Array(0) });
     expect(await answerOf(channel)).toContain('too-much-memory');
     expect(pair.host.machine).toBeUndefined();
+  });
+
+  it('gives up a peer that sends rounds without end', async () => {
+    const { pair, channel, end } = await receivingTarget();
+    for (let round = 0; round <= MAX_ROUNDS + 1; round++) {
+      const barrier = encodeFrame('barrier', { round, pages: 0, next: 0 });
+      if (!end.write(barrier) && round % 256 === 0) await channel.receive('arrived');
+    }
+    expect(await answerOf(channel)).toContain('too-many-rounds');
+    expect(pair.targetLog.written.at(-1)).toBe('gave-up');
+    channel.destroy();
   });
 
   it('gives up a peer that drips, and one that says nothing', async () => {
@@ -168,6 +180,7 @@ describe('a source', () => {
     ['ready', encodeFrame('running', {})],
     ['ready', encodeFrame('differ', { first: 0, count: 512 }, new Uint8Array(8))],
     ['ready', encodeFrame('differ', { first: 0, count: 0 })],
+    ['ready', encodeFrame('differ', { first: 512, count: 512 }, new Uint8Array(4096))],
     ['credit', encodeFrame('credit', { bytes: 0xffffffff })],
   ];
 
@@ -178,6 +191,17 @@ describe('a source', () => {
     const { outcome } = await pair.migrate(machine, { resumeWithinMs: 50 }).catch(() => ({ outcome: 'kept' }));
     if (name === 'credit') expect(outcome).toBe('handed-over');
     else expect([outcome, machine.isRunning, pair.host.machine?.isRunning ?? false]).toEqual(['kept', true, false]);
+  });
+
+  it.each(['leaves', 'differ'] as const)('goes on with its machine when %s do not end', async (name) => {
+    const pair = await Pair.create();
+    const machine = mixedMachine(400);
+    const frame = encodeFrame(name, { first: 0, count: 1 }, new Uint8Array(8));
+    const at = name === 'leaves' ? 'leaves' : 'ready';
+    pair.tap = (from, found) => (from === 'target' && found === at ? Buffer.concat([frame, frame]) : 'pass');
+    const { because } = await pair.migrate(machine, { resumeWithinMs: 50 }).catch((error: Error) => ({ because: error.message }));
+    expect(because).toContain('expected ascending ones');
+    expect(machine.isRunning).toBe(true);
   });
 
   it('goes on with its machine when the target is silent', async () => {

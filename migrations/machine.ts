@@ -18,8 +18,11 @@ export interface SourceMachine extends PageAccess {
   takeDirty(into: PageSet): Promise<void>;
   /** Ends the tracking and gives back all that it needed. */
   stopTracking(): void;
-  /** Resolves when nothing writes to memory any more. */
+  /** Somebody else has paused it: it arrives paused. After `pause`, whether it was so before. */
+  readonly isPaused: boolean;
+  /** Resolves when nothing writes to memory any more. From then on until `resume` or `release` nobody else can start it. */
   pause(): Promise<void>;
+  /** Takes `pause` back: it goes on if it ran before. */
   resume(): void;
   /** Slows the guest: the share of time that it may use, in (0, 1]. */
   throttle(share: number): void;

@@ -5,6 +5,7 @@ import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair } from './testing/pair.ts';
 import type { PlainMachine } from './testing/plain-machine.ts';
 import type { Fate } from './testing/wire-tap.ts';
+import { encodeFrame } from './wire/payload.ts';
 
 /** Writes to some pages in each round while the machine runs. */
 function withWorkload(machine: PlainMachine, pages = 40): PlainMachine {
@@ -155,6 +156,26 @@ describe('a migration', () => {
     const second = await Pair.create();
     expect(await second.migrate(machine)).toMatchObject({ outcome: 'handed-over' });
     expectMoved(second, machine);
+  });
+
+  it('brings a paused machine paused, with no turn for it on either side', async () => {
+    const pair = await Pair.create();
+    const machine = mixedMachine();
+    Object.assign(machine, { isPaused: true, isRunning: false });
+    expect(await pair.migrate(machine)).toMatchObject({ outcome: 'handed-over', paused: true });
+    await pair.receiver.arrived;
+    expect(pair.host.machine).toMatchObject({ isRunning: false, isDiscarded: false });
+    expect(pair.targetEvents.map(({ event }) => event)).toContain('arrived-paused');
+    expect(pair.targetLog.written).toEqual(['receiving', 'ready', 'started']);
+  });
+
+  it('leaves a paused machine paused when it stays', async () => {
+    const pair = await Pair.create();
+    const machine = mixedMachine();
+    Object.assign(machine, { isPaused: true, isRunning: false });
+    pair.tap = (from, name) => (from === 'target' && name === 'ready' ? encodeFrame('running', {}) : 'pass');
+    expect(await pair.migrate(machine)).toMatchObject({ outcome: 'kept', paused: true });
+    expect(machine).toMatchObject({ isRunning: false, isReleased: false });
   });
 
   it('starts from an older state at the target', async () => {

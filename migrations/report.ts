@@ -26,7 +26,10 @@ export interface RoundReport {
 }
 
 export interface ProofReport {
-  /** `full`: both sides hashed all memory while the machine stood still. `audited`: during the last rounds, and what was sent since by what was sent. */
+  /**
+   * `full`: both sides hashed all memory while the machine stood still: it is the same. `audited`: they did so once while it ran; that each write
+   * since then was sent rests on the dirty tracking.
+   */
   mode: 'full' | 'audited';
   /** Root of the tree that both sides have, as hexadecimal text. */
   root: string;
@@ -49,6 +52,8 @@ export interface MigrationReport {
   totalMs: number;
   /** From when the source stood still until it knew that the target ran. */
   downtimeMs: number;
+  /** Somebody had paused the machine before: it stays paused, here or there. */
+  paused: boolean;
   attempts: number;
   streams: number;
   rounds: RoundReport[];

@@ -27,7 +27,12 @@ export const migrateCommand: CommandModule<object, Options> = {
       .option('on-time-limit', { choices: ['cancel', 'force', 'throttle'] as const, describe: `What happens then; ${DEFAULT_LIMITS.onTimeLimit}` })
       .option('streams', { type: 'number', default: 1, describe: 'Connections, 1 to 16' })
       .option('compression', { choices: ['auto', 'always', 'never'] as const, default: 'auto' as const, describe: 'zstd; auto: as the link is slow or fast' })
-      .option('proof', { choices: ['auto', 'full', 'audited'] as const, default: 'auto' as const, describe: 'How memories are compared before the hand-over' })
+      .option('proof', {
+        choices: ['auto', 'full', 'audited'] as const,
+        default: 'auto' as const,
+        describe:
+          'full: all memory is hashed on both sides while it stands still, no lost write goes unseen; audited: hashed once while it runs, a write lost after that goes unseen; auto: full if it fits the downtime',
+      })
       .option('resume-within', { type: 'number', default: 60, describe: 'Seconds to try to get a broken link back' })
       .option('records', { type: 'string', requiresArg: true, default: defaultRecordFolder(), describe: 'Folder for what is decided' })
       .option('dry-run', { type: 'boolean', default: false, describe: 'Only measure, and foretell; --bandwidth is what the link is expected to take' })

@@ -19,8 +19,8 @@ export async function keepRunning(kept: KeptMachine, options: { socket: string; 
   const { signal } = options;
   const server: ControlServer = await openControlSocket(options.socket, kept);
   const stop = () => {
-    // In the midst of a save nothing can be switched off, but nothing has to be kept either.
-    if (TRANSITIONS[running.state]['power-off']) running.stop();
+    // In the midst of a save, or of a hand-over, nothing can be switched off, but nothing has to be kept either.
+    if (TRANSITIONS[running.state]['power-off'] && !running.isHeld) running.stop();
     else running.release();
   };
   signal.addEventListener('abort', stop);

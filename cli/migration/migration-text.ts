@@ -1,5 +1,5 @@
 import type { Forecast } from '../../migrations/policy/forecast.ts';
-import type { MigrationEvent, MigrationReport, ProgressFigures, RoundReport } from '../../migrations/report.ts';
+import type { MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from '../../migrations/report.ts';
 import type { LiveReport } from '../live-report.ts';
 import { bad, good, indent, printable, sizeText, table } from '../render.ts';
 
@@ -45,19 +45,27 @@ function progressLine({ round, ofRound, total, rate, dirtyRate, downtimeMs, left
 }
 
 export function reportText(report: MigrationReport): string {
-  const { outcome, machine, because, downtimeMs, totalMs, bytes, proof } = report;
+  const { outcome, machine, because, downtimeMs, totalMs, bytes, paused, proof } = report;
   const name = printable(machine);
   const head =
     outcome === 'handed-over'
-      ? `${name}: ${good('runs at the target')}; stood still for ${secondsText(downtimeMs)}, ${sizeText(bytes)} sent in ${secondsText(totalMs)}`
-      : `${name}: ${bad(outcome === 'kept' ? 'runs on here' : 'stands still')}: ${printable(because)}`;
+      ? `${name}: ${good(paused ? 'is at the target, paused as it was here' : 'runs at the target')}; stood still for ${secondsText(downtimeMs)}, ${sizeText(bytes)} sent in ${secondsText(totalMs)}`
+      : `${name}: ${bad(outcome === 'undecided' ? 'stands still' : paused ? 'stays here, paused as it was' : 'runs on here')}: ${printable(because)}`;
   const lines = [head];
   if (report.rounds.length > 0) lines.push(roundTable(report.rounds));
   if (proof) {
     const lost = proof.lostPages > 0 ? `; ${proof.lostPages} pages had to be sent again, first ${proof.lost[0]}` : '';
-    lines.push(indent(`proof: both memories have the hash ${proof.root || '…'} over ${proof.pages} pages (${proof.mode}, ${secondsText(proof.ms)})${lost}`));
+    lines.push(indent(`${proofText(proof)} (${secondsText(proof.ms)})${lost}`));
   }
   return lines.join('\n');
+}
+
+/** What was proved, and how far it reaches. */
+function proofText({ mode, root, pages }: ProofReport): string {
+  const over = `the hash ${root || '…'} over ${pages} pages`;
+  return mode === 'full'
+    ? `proof full: both memories, standing still, have ${over}`
+    : `proof audited: both memories were hashed while the machine ran, and have ${over} if the tracking noted each write since`;
 }
 
 function roundTable(rounds: readonly RoundReport[]): string {

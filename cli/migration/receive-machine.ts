@@ -157,6 +157,8 @@ function textOf(event: ReceiveEvent): string {
       return `All is here: memory has the hash ${event.root}`;
     case 'running':
       return 'The machine runs here';
+    case 'arrived-paused':
+      return 'The machine is here, paused as it was at the source';
     default:
       return '';
   }

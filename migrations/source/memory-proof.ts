@@ -5,7 +5,7 @@ import type { SentPages } from '../pages/sent-pages.ts';
 import { nodesOf, rootOf } from '../proof/hash-tree.ts';
 import { MemoryHasher } from '../proof/memory-hasher.ts';
 import type { ProofReport } from '../report.ts';
-import { type Frame, readHashes, readHead } from '../wire/payload.ts';
+import { endOfHashes, type Frame, readHashes, readHead } from '../wire/payload.ts';
 
 /** Pages named in the report; all are counted. */
 const NAMED = 16;
@@ -51,20 +51,25 @@ export class MemoryProof {
     return { root, nodes };
   }
 
-  /** Takes a target's hashes of one node that is not so; gives the pages that differ, to be sent again. */
-  takeDifference(frame: Frame, into: PageSet): boolean {
+  /**
+   * Takes a target's hashes of one node that is not so; gives the pages that differ, to be sent again.
+   * @param from the first page that may be named; a target that names pages again and again would never end
+   * @returns from where on the next frame may name pages; 0 when this was the last one
+   */
+  takeDifference(frame: Frame, from: number, into: PageSet): number {
     const { head, tail } = readHead(frame, 'differ');
-    if (head.count === 0) return false;
     const words = readHashes(tail, head.count);
-    for (let i = 0; i < head.count && head.first + i < this.#space.pageCount; i++) {
-      const page = head.first + i;
+    if (head.count === 0) return 0;
+    const end = endOfHashes(head, from, this.#space.pageCount);
+    for (let page = head.first; page < end; page++) {
+      const i = page - head.first;
       if (this.#sent.hashes.is(page, words, i)) continue;
       this.#sent.hashes.set(page, words, i);
       this.#sent.drop(page);
       into.add(page);
       this.#name(page);
     }
-    return true;
+    return end;
   }
 
   async #compareMemory(pace: boolean): Promise<PageSet> {

@@ -16,7 +16,7 @@ export interface MigrateOptions {
   streams?: number;
   /** `auto` (the default): as the speed of the link suggests. */
   compression?: 'auto' | 'always' | 'never';
-  /** `auto` (the default): `full` where hashing all memory takes less than half of the downtime allowed. */
+  /** `auto` (the default): `full` where hashing all memory fits into the downtime allowed, as measured; see PROTOCOL.md for what each proves. */
   proof?: 'auto' | 'full' | 'audited';
   /** How long to try to get a broken link back, in ms; 60,000 by default. */
   resumeWithinMs?: number;

@@ -8,7 +8,7 @@ import { throwReason } from '../wire/inbox.ts';
 import { DEFAULT_WINDOW, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { acceptShape, type Capabilities, PROTOCOL, targetHelloShape, VERSIONS } from '../wire/messages.ts';
-import { readHashes, readHead, readMessage } from '../wire/payload.ts';
+import { endOfHashes, readHashes, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { PageStream } from './page-stream.ts';
 import type { RateMeter } from './rate-meter.ts';
@@ -148,12 +148,11 @@ async function sayHello(channel: FrameChannel, { zstd, streams, migration }: Lin
 /** Hashes of what the target has, if it has anything. */
 async function readHashesOf({ inbox }: PageStream, hashes: PageHashes): Promise<void> {
   hashes.words.fill(0);
-  for (;;) {
+  for (let next = 0; ; ) {
     const { head, tail } = readHead(await inbox.expect('leaves'), 'leaves');
     const words = readHashes(tail, head.count);
     if (head.count === 0) return;
-    if (head.first + head.count > hashes.pageCount)
-      throw new FormatError('bad-leaves', `Cannot take hashes of pages ${head.first} to ${head.first + head.count}: the machine has ${hashes.pageCount}`);
+    next = endOfHashes(head, next, hashes.pageCount);
     hashes.words.set(words, head.first * 2);
   }
 }

@@ -11,8 +11,8 @@ import type { ProofReport, RoundReport } from '../report.ts';
 import { AfterRound, PAGE_CODECS } from '../wire/frames.ts';
 import { MAX_REST_PIECE, MAX_ROUNDS } from '../wire/limits.ts';
 import { hashBytes } from '../wire/payload.ts';
+import type { Departure } from './departure.ts';
 import { MemoryProof } from './memory-proof.ts';
-import type { SourceMigration } from './migration.ts';
 import { PageRounds, type RoundCounts } from './page-rounds.ts';
 import type { SourceLink } from './source-link.ts';
 
@@ -29,7 +29,7 @@ const HASH_SAMPLE = 2048;
 
 /** Rounds, proof and hand-over on one link. */
 export class SourceSession {
-  readonly #migration: SourceMigration;
+  readonly #departure: Departure;
   readonly #link: SourceLink;
   readonly #rounds: PageRounds;
   readonly #progress: Progress;
@@ -42,19 +42,19 @@ export class SourceSession {
   #rttMs = Number.POSITIVE_INFINITY;
   #proofMode: ProofReport['mode'] = 'full';
 
-  constructor(migration: SourceMigration, link: SourceLink) {
-    this.#migration = migration;
+  constructor(departure: Departure, link: SourceLink) {
+    this.#departure = departure;
     this.#link = link;
-    const { machine, sent, meter, zstd } = migration;
-    const { limits, compression = 'auto', signal } = migration.options;
+    const { machine, sent, meter, zstd } = departure;
+    const { limits, compression = 'auto', signal } = departure.options;
     this.#rounds = new PageRounds(link, machine, sent, { meter, limits, zstd, compression, signal });
-    this.#progress = new Progress(migration.space.pageCount);
+    this.#progress = new Progress(departure.space.pageCount);
   }
 
   /** Resolves when the target runs the machine. */
   async run(): Promise<void> {
     const proof = await this.#sendWhileRunning();
-    await this.#migration.pause();
+    await this.#departure.pause();
     await this.#sendAtRest(proof);
     await this.#sealUntilEqual(proof);
     await this.#handOver();
@@ -62,7 +62,7 @@ export class SourceSession {
 
   /** Rounds until the policy says stop; then, where memory is too large to be hashed at rest, an audit and a last round. */
   async #sendWhileRunning(): Promise<MemoryProof> {
-    const { machine, space, sent } = this.#migration;
+    const { machine, space, sent } = this.#departure;
     for (;;) {
       const decision = await this.#sendRound(AfterRound.ANOTHER, 'another-round');
       if (decision.verdict === 'cancel') throw new SavkitError('time-limit', `Cannot go on: ${decision.because}`);
@@ -72,13 +72,13 @@ export class SourceSession {
     }
     this.#proofMode = this.#chooseProof();
     const proof = new MemoryProof(machine, space, sent, this.#proofMode);
-    this.#migration.report.proof = proof.report;
+    this.#departure.report.proof = proof.report;
     if (this.#proofMode === 'audited') await this.#audit(proof);
     return proof;
   }
 
   async #audit(proof: MemoryProof): Promise<void> {
-    const { pending } = this.#migration;
+    const { pending } = this.#departure;
     let lost: PageSet | undefined;
     await this.#sendRound(AfterRound.AUDIT, 'another-round', async () => {
       lost = await proof.audit(pending);
@@ -89,7 +89,7 @@ export class SourceSession {
 
   /** The machine stands still: sends what is dirty, and what should have been but was not noted. */
   async #sendAtRest(proof: MemoryProof): Promise<void> {
-    const { machine, pending } = this.#migration;
+    const { machine, pending } = this.#departure;
     await machine.takeDirty(pending);
     const isFull = this.#proofMode === 'full';
     let lost: PageSet | undefined;
@@ -102,7 +102,7 @@ export class SourceSession {
 
   async #sendRest(): Promise<void> {
     const { channel } = this.#link.control;
-    const rest = await this.#migration.machine.saveRest();
+    const rest = await this.#departure.machine.saveRest();
     this.#restHash = xxh64(rest);
     for (let at = 0; at < rest.length; at += MAX_REST_PIECE) await channel.send('rest', {}, rest.subarray(at, at + MAX_REST_PIECE));
     await channel.send('rest', {});
@@ -112,12 +112,21 @@ export class SourceSession {
   /** Compares both memories; what differs is sent again, until nothing does. @throws SavkitError when that does not help */
   async #sealUntilEqual(proof: MemoryProof): Promise<void> {
     const { channel, inbox } = this.#link.control;
+    const { machine, space } = this.#departure;
     for (let seals = 1; ; seals++) {
       const { root, nodes } = proof.seal();
-      await channel.send('seal', { root, rest: this.#restHash, count: nodes.length / 2 }, hashBytes(nodes, 0, nodes.length / 2));
-      const differing = new PageSet(this.#migration.space.pageCount);
+      await channel.send(
+        'seal',
+        { root, rest: this.#restHash, paused: machine.isPaused ? 1 : 0, count: nodes.length / 2 },
+        hashBytes(nodes, 0, nodes.length / 2),
+      );
+      const differing = new PageSet(space.pageCount);
       let frame = await inbox.expect('ready', 'differ');
-      while (frame.name === 'differ' && proof.takeDifference(frame, differing)) frame = await inbox.expect('differ');
+      for (let next = 0; frame.name === 'differ'; ) {
+        next = proof.takeDifference(frame, next, differing);
+        if (next === 0) break;
+        frame = await inbox.expect('differ');
+      }
       if (frame.name === 'ready') break;
       this.#addLost(differing);
       if (seals === MAX_SEALS || differing.size === 0)
@@ -127,24 +136,24 @@ export class SourceSession {
         );
       await this.#sendRound(AfterRound.PROOF, 'resend');
     }
-    this.#migration.tell({ event: 'proved', proof: proof.report });
+    this.#departure.tell({ event: 'proved', proof: proof.report });
   }
 
   /** The point of no return: written down first, then told. */
   async #handOver(): Promise<void> {
-    const { options } = this.#migration;
+    const { options } = this.#departure;
     if (options.signal?.aborted) throw new InterruptedError();
     await options.log.write('handed-over');
-    this.#migration.enter('commit');
-    this.#migration.tell({ event: 'handed-over' });
+    this.#departure.enter('commit');
+    this.#departure.tell({ event: 'handed-over' });
     await this.#link.control.channel.send('commit', {});
     await this.#link.control.inbox.expect('running');
-    await this.#migration.finish();
+    await this.#departure.finish();
   }
 
   /** Sends what is pending, notes what got dirty meanwhile, and decides what to do then. */
   async #sendRound(after: number, paused: 'another-round' | 'switch-over' | 'seal' | 'resend', meanwhile?: () => Promise<void>): Promise<RoundDecision> {
-    const { machine, pending, meter, report, sent } = this.#migration;
+    const { machine, pending, meter, report, sent } = this.#departure;
     const isPaused = paused === 'seal' || paused === 'resend';
     if (!isPaused) await machine.takeDirty(pending);
     const pages = new PageSet(pending.pageCount);
@@ -167,7 +176,7 @@ export class SourceSession {
     if (isPaused) Object.assign(round, { verdict: paused, because: '' });
     report.rounds.push(round);
     report.pages += counts.pages;
-    this.#migration.tell({ event: 'round', report: round });
+    this.#departure.tell({ event: 'round', report: round });
     this.#history.push(dirtied);
     this.#round++;
     if (!isPaused) await setImmediate();
@@ -175,7 +184,7 @@ export class SourceSession {
   }
 
   #decide(counts: RoundCounts, dirtyPages: number, ms: number): RoundDecision {
-    const { options, meter, start } = this.#migration;
+    const { options, meter, start } = this.#departure;
     // What gets dirty again and again is sent as deltas; the last round that sent anything shows what a page takes.
     this.#bytesPerPage = counts.pages > 0 ? counts.bytes / counts.pages : this.#bytesPerPage;
     const rate = ms > 0 && counts.bytes > 1e6 ? Math.max(meter.rate(GUESSED_RATE), (counts.bytes * 1000) / ms) : meter.rate(GUESSED_RATE);
@@ -187,8 +196,13 @@ export class SourceSession {
 
   /** What standing still takes besides pages. */
   #fixedMs(): number {
-    const { writeMs, restMs } = this.#migration;
-    return this.#rttMs * 3 + writeMs * DECISIONS + restMs * REST_TIMES + (this.#chooseProof() === 'full' ? this.#hashMs() : 0);
+    return this.#otherMs() + (this.#chooseProof() === 'full' ? this.#hashMs() : 0);
+  }
+
+  /** What standing still takes besides pages and hashing, as measured. */
+  #otherMs(): number {
+    const { writeMs, restMs } = this.#departure;
+    return this.#rttMs * 3 + writeMs * DECISIONS + restMs * REST_TIMES;
   }
 
   /** Time to hash all pages that are not zeros. */
@@ -197,27 +211,27 @@ export class SourceSession {
   }
 
   #chooseProof(): ProofReport['mode'] {
-    const { proof = 'auto', limits } = this.#migration.options;
+    const { proof = 'auto', limits } = this.#departure.options;
     if (proof !== 'auto') return proof;
-    return this.#hashMs() <= limits.maxDowntimeMs / 2 ? 'full' : 'audited';
+    return this.#otherMs() + this.#hashMs() <= limits.maxDowntimeMs ? 'full' : 'audited';
   }
 
   #throttle(share: number): void {
     this.#guestShare = share;
-    this.#migration.machine.throttle(share);
+    this.#departure.machine.throttle(share);
   }
 
   /** @returns whether there were any */
   #addLost(lost: PageSet): boolean {
     const count = lost.size;
     if (count === 0) return false;
-    this.#migration.pending.union(lost);
-    this.#migration.tell({ event: 'lost-pages', count, first: this.#migration.space.nameOf(lost.next(0)) });
+    this.#departure.pending.union(lost);
+    this.#departure.tell({ event: 'lost-pages', count, first: this.#departure.space.nameOf(lost.next(0)) });
     return true;
   }
 
   #tellProgress(done: number, bytes: number): void {
-    const { meter, options } = this.#migration;
+    const { meter, options } = this.#departure;
     if (!options.onEvent) return;
     const progress = this.#progress.update(done, bytes, meter.rate(GUESSED_RATE), this.#bytesPerPage);
     if (progress) options.onEvent({ event: 'progress', progress });

@@ -16,6 +16,8 @@ export class Arrival {
   machine: TargetMachine | undefined;
   space: PageSpace | undefined;
   hashes: PageHashes | undefined;
+  /** It was paused at the source: it stays so. */
+  isPaused = false;
   /** Bytes of page frames so far. */
   bytes = 0;
   #decision: TargetDecision | 'unknown' = 'unknown';

@@ -35,7 +35,9 @@ export type ReceiveEvent =
   | { event: 'round'; round: number; bytes: number }
   | { event: 'link-lost'; message: string; state: string }
   | { event: 'ready'; root: string }
-  | { event: 'running' };
+  | { event: 'running' }
+  /** In place of `running`: the machine is here, paused as it was at the source. */
+  | { event: 'arrived-paused' };
 
 const KEEP_MS = 10 * 60_000;
 /** How often a record is looked at, in which `migrate --resolve` may have written an answer. */
@@ -113,15 +115,13 @@ export class Receiver {
     return !isNew || arrival.machine?.isSeeded === true;
   }
 
-  /** Starts the machine, once; the decision is on disk before it moves. */
+  /** Takes the machine over, once; the decision is on disk before it moves. */
   async start(arrival: Arrival): Promise<void> {
     const wasRunning = arrival.state === 'running';
     arrival.enter('commit');
     if (wasRunning || !arrival.machine) return;
     await arrival.decide('started');
-    arrival.machine.start();
-    this.tell({ event: 'running' });
-    this.#resolve(arrival.machine);
+    this.#launch(arrival, arrival.machine);
   }
 
   /** Ends the waiting: a machine that is not whole is given up, one that is ready waits for its answer. */
@@ -129,6 +129,13 @@ export class Receiver {
     this.#session?.destroy();
     if (!this.#arrival) this.#reject(new InterruptedError());
     else if (this.#arrival.may('give-up') && this.#arrival.state !== 'in-doubt') await this.#giveUp(this.#arrival, new InterruptedError());
+  }
+
+  /** The machine is this side's: it runs, unless it was paused. */
+  #launch({ isPaused }: Arrival, machine: TargetMachine): void {
+    if (!isPaused) machine.start();
+    this.tell({ event: isPaused ? 'arrived-paused' : 'running' });
+    this.#resolve(machine);
   }
 
   #capabilities(): Capabilities {
@@ -218,9 +225,7 @@ export class Receiver {
       if (arrival.state !== 'in-doubt') return;
       if (written === 'started' && arrival.machine) {
         arrival.enter('run');
-        arrival.machine.start();
-        this.tell({ event: 'running' });
-        this.#resolve(arrival.machine);
+        this.#launch(arrival, arrival.machine);
       } else if (written === 'gave-up') await this.#giveUp(arrival, new SavkitError('gave-up', 'The machine stays at the source'));
     }
   }

@@ -187,6 +187,7 @@ export class TargetSession {
     if (differing.length > 0) return this.#sayDifferences(differing);
     const rest = Buffer.concat(this.#rest);
     if (rootOf(own) !== head.root || xxh64(rest) !== head.rest) throw new FormatError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
+    this.#arrival.isPaused = head.paused !== 0;
     await machine.loadRest(rest);
     await this.#arrival.decide('ready');
     this.#arrival.enter('proved');

@@ -10,6 +10,8 @@ export class PlainMachine implements SourceMachine, TargetMachine {
   isSeeded = false;
   isRunning = true;
   isReleased = false;
+  /** Somebody has paused it, as tests may. */
+  isPaused = false;
   isDiscarded = false;
   guestShare = 1;
   /** All but pages: here a counter. */
@@ -74,7 +76,7 @@ export class PlainMachine implements SourceMachine, TargetMachine {
     this.isRunning = false;
   }
   resume(): void {
-    this.isRunning = true;
+    this.isRunning = !this.isPaused;
   }
   throttle(share: number): void {
     this.guestShare = share;

@@ -20,7 +20,7 @@ export class DepartingMachine implements SourceMachine {
   readonly #tracker: DirtyTracker;
   /** The machine stands still for the migration; before, it may have done so for another reason. */
   #stopped = false;
-  #wasRunning = false;
+  #isPaused = false;
   #pass = 0;
 
   constructor(name: string, machine: Machine, running?: RunningMachine) {
@@ -50,15 +50,21 @@ export class DepartingMachine implements SourceMachine {
     this.#tracker.finish();
   }
 
+  get isPaused(): boolean {
+    return this.#stopped ? this.#isPaused : this.#running !== undefined && !isExecuting(this.#running.state);
+  }
+
   async pause(): Promise<void> {
+    this.#isPaused = this.isPaused;
     this.#stopped = true;
-    this.#wasRunning = this.#running !== undefined && isExecuting(this.#running.state);
-    if (this.#wasRunning) this.#running?.pause();
+    if (!this.#isPaused) this.#running?.pause();
+    this.#running?.hold();
   }
 
   resume(): void {
     this.#stopped = false;
-    if (this.#wasRunning) this.#running?.resume();
+    this.#running?.letGo();
+    if (!this.#isPaused) this.#running?.resume();
   }
 
   throttle(share: number): void {

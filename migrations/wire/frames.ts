@@ -61,6 +61,7 @@ const leaves = defineStruct('leaves', 'wire/frames.ts', {
 const nodes = defineStruct('seal', 'wire/frames.ts', {
   root: { kind: mask64, doc: 'Root of the hash tree of all pages' },
   rest: { kind: mask64, doc: 'xxh64 of the rest' },
+  paused: { kind: u8, doc: '1: somebody had paused the machine, so that it arrives paused; 0: it runs when told' },
   count: { kind: u32, doc: 'Nodes that follow, 8 bytes each: one for 512 pages' },
 });
 const join = defineStruct('join', 'wire/frames.ts', { stream: { kind: u8, doc: 'Number of the stream, from 1' } });

@@ -87,3 +87,14 @@ export function readHashes(tail: Uint8Array, count: number): Uint32Array {
 export function hashBytes(words: Uint32Array, first: number, count: number): Uint8Array {
   return new Uint8Array(words.buffer, words.byteOffset + first * 8, count * 8);
 }
+
+/**
+ * Where a run of hashes ends, one of several that go up.
+ * @param from where the run before it ended
+ * @throws FormatError for pages that the machine does not have, or that came before: a peer could go on so for ever
+ */
+export function endOfHashes({ first, count }: { first: number; count: number }, from: number, pageCount: number): number {
+  const end = first + count;
+  if (first >= from && end <= pageCount) return end;
+  throw new FormatError('bad-hashes', `Cannot take hashes of pages ${first} to ${end}: expected ascending ones from ${from} on, of ${pageCount}`);
+}

@@ -39,6 +39,7 @@ export class RunningMachine {
   #sliceEnd = 0;
   #pausedAt = 0;
   #released = false;
+  #held = false;
   #runtimeError: 'HostMemoryLow' | undefined;
   #end: (failure?: unknown) => void = () => {};
   /** Fulfilled when the machine is off or was handed over, with what its guest failed of, if it did. */
@@ -82,6 +83,7 @@ export class RunningMachine {
   /** @throws UsageError where the state knows no such event */
   dispatch(event: MachineEvent): void {
     if (this.#released) throw new UsageError('handed-over', `Cannot ${event} machine: it was handed over`);
+    if (this.#held) throw new UsageError('being-handed-over', `Cannot ${event} machine: it stands still while it is handed over`);
     this.#state = nextState(this.#state, event);
     if (isExecuting(this.#state)) this.#start();
     else this.#halt();
@@ -96,6 +98,17 @@ export class RunningMachine {
   }
   stop(): void {
     this.dispatch('power-off');
+  }
+
+  /** Keeps its state as it is, whoever asks for another, until `letGo`: it may run elsewhere soon. */
+  hold(): void {
+    this.#held = true;
+  }
+  letGo(): void {
+    this.#held = false;
+  }
+  get isHeld(): boolean {
+    return this.#held;
   }
 
   /** It runs elsewhere now, and never again here. */
