@@ -6,15 +6,15 @@ import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './cont
 import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
 import { type DirectoryEntry, END_MAGIC, fileHeaderV2, PASS_FINAL, termRecord, UNIT_MAGIC, unitHeaderV2 } from './layouts.ts';
 import { MovedHeaders } from './moved-headers.ts';
-import { RecordScanner, RecordType, type Stop } from './record-scanner.ts';
+import { RecordScanner, type Stop } from './record-scanner.ts';
 import { findUnitHeader } from './resync.ts';
 import { SegmentTable } from './segments.ts';
 import { StreamCrc } from './stream-crc.ts';
+import { badUnit, judgeTerm, judgeUnitHeader, TERM_SIZE } from './v2-rules.ts';
 import { crcWithout, DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readDirectoryHead, readFooter } from './v2-tail.ts';
 
 export const FILE_HEADER_SIZE = fileHeaderV2.size();
 export const UNIT_HEADER_SIZE = unitHeaderV2.size();
-export const TERM_SIZE = termRecord.size();
 /** `SSM_MAX_NAME_SIZE`: longest name with its NUL. */
 export const MAX_NAME_SIZE = 48;
 
@@ -139,7 +139,7 @@ export class V2Reader implements Container {
     await window.need(UNIT_HEADER_SIZE + fields.nameSize, 'unit header');
     const start = window.position;
     const raw = window.bytes.subarray(start, start + UNIT_HEADER_SIZE + fields.nameSize);
-    const finding = this.#judgeUnitHeader(raw, fields, isEnd, offset);
+    const finding = judgeUnitHeader(raw, fields, isEnd, offset);
     const crcAgrees = !this.header.streamCrc || this.#crc.agrees(start, fields.streamCrc);
     const hasMoved = finding?.place.field === 'offset';
     // All else of a header that has moved is good, so its unit is judged by its own bytes.
@@ -159,22 +159,6 @@ export class V2Reader implements Container {
       headerSize: raw.length,
       ...(hasMoved ? { claimedOffset: fields.offset } : {}),
     };
-  }
-
-  #judgeUnitHeader(raw: Uint8Array, fields: ReturnType<typeof unitHeaderV2.read>, isEnd: boolean, offset: number): FormatError | undefined {
-    if (fields.nameSize > 0 && raw[raw.length - 1] !== 0) return badUnit(offset, 'name', 'its name is not terminated');
-    if (crcWithout(raw, 20) !== fields.crc) {
-      return new FormatError('bad-crc', `Cannot trust unit header at ${hex(offset)}: its CRC is wrong`, { offset, field: 'crc' }, 'VERR_SSM_INTEGRITY_CRC');
-    }
-    if (fields.offset !== offset) return badUnit(offset, 'offset', `it claims offset ${hex(fields.offset)}`);
-    if (fields.flags !== 0) return badUnit(offset, 'flags', `its flags are ${hex(fields.flags)}`);
-    if (isEnd) {
-      const { nameSize, instance, version, pass } = fields;
-      if (nameSize || instance || version || pass !== PASS_FINAL) return badUnit(offset, 'name', 'the end unit has a name, instance, version or pass');
-    } else if (fields.nameSize <= 1) {
-      return new FormatError('bad-unit', `Cannot trust unit header at ${hex(offset)}: it has no name`, { offset, field: 'nameSize' }, 'VERR_SSM_INTEGRITY');
-    }
-    return undefined;
   }
 
   async nextSegments(): Promise<boolean> {
@@ -311,19 +295,4 @@ export class V2Reader implements Container {
     this.#crc.suspect();
     this.#onDamage(error);
   }
-}
-
-function judgeTerm(fields: ReturnType<typeof termRecord.read>, recordsSize: number, offset: number): FormatError | undefined {
-  const bad = (field: string, what: string) =>
-    new FormatError('bad-term', `Cannot trust end of unit at ${hex(offset)}: ${what}`, { offset, field }, 'VERR_SSM_INTEGRITY_REC_TERM');
-  if (fields.size !== TERM_SIZE - 2) return bad('size', `the record claims ${fields.size} bytes, expected ${TERM_SIZE - 2}`);
-  if (fields.type !== (0x90 | RecordType.TERM)) return bad('type', 'the record is not marked important');
-  if (fields.unitSize !== recordsSize) return bad('unitSize', `the unit claims ${fields.unitSize} bytes of records, there are ${recordsSize}`);
-  if ((fields.flags & ~1) !== 0) return bad('flags', `its flags are ${hex(fields.flags)}`);
-  if ((fields.flags & 1) === 0 && fields.streamCrc !== 0) return bad('streamCrc', 'it has a CRC that it says is not valid');
-  return undefined;
-}
-
-function badUnit(offset: number, field: string, what: string): FormatError {
-  return new FormatError('bad-unit', `Cannot trust unit header at ${hex(offset)}: ${what}`, { offset, field }, 'VERR_SSM_INTEGRITY_UNIT');
 }
