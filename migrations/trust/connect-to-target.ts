@@ -9,7 +9,7 @@ import { distrustOf, sourceTls, type Trust } from './trust.ts';
 const CONNECT_MS = 10_000;
 
 /** The other side is not who it has to be, or does not take us for who we are: trying again does not help. */
-export class TrustError extends SavkitError {}
+export class TrustError extends EnvironmentError {}
 
 /** A connection to a target that is trusted, and trusts. @throws TrustError, LinkError, InterruptedError */
 export async function connectToTarget(endpoint: Endpoint, trust: Trust, signal?: AbortSignal): Promise<Socket> {
