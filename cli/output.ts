@@ -27,6 +27,12 @@ export async function withOutput<T>(path: string, force: boolean, use: (sink: Fi
   });
 }
 
+/** Says before long work what would keep an output file from being written at its end. @throws EnvironmentError as `openFileSink` does */
+export async function tryOutput(path: string, force: boolean): Promise<void> {
+  const sink = await openFileSink(path, { force });
+  await sink.abort();
+}
+
 async function writeKept<T>(path: string, force: boolean, use: (sink: FileSink) => Promise<Written<T>>): Promise<Written<T>> {
   const sink = await openFileSink(path, { force });
   try {

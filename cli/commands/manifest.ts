@@ -27,19 +27,19 @@ export const manifestCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     const { output, force, quiet } = options;
     process.exitCode = await runCommand('manifest', [options.file], { ...options, json: options.json && output !== '-' }, (job) =>
-      withSource(job, async (source) => {
-        const { signal, progress } = job;
-        const manifest = await makeManifest(source, { signal, onProgress: (doing, offset) => progress.update(offset, source.size, doing) });
-        const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
-        const bytes = encodeManifest(manifest, encoding);
-        return withOutput(output, force, async (sink) => {
+      withSource(job, (source) =>
+        withOutput(output, force, async (sink) => {
+          const { signal, progress } = job;
+          const manifest = await makeManifest(source, { signal, onProgress: (doing, offset) => progress.update(offset, source.size, doing) });
+          const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
+          const bytes = encodeManifest(manifest, encoding);
           await sink.write(bytes);
           const { file, units, memory } = manifest;
           const result = { sha256: file.sha256, memoryRoot: memory.root, units: units.length, encoding, size: bytes.length };
           const text = quiet || output === '-' ? '' : `${printable(output)}: ${sizeText(bytes.length)}; memory ${memory.root}, file ${file.sha256}`;
           return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
-        });
-      }),
+        }),
+      ),
     );
   },
 };

@@ -9,13 +9,13 @@ import type { WorkloadOptions } from '../../src/running/workload.ts';
 import { loadState } from '../../src/saved-state/load.ts';
 import type { Machine } from '../../src/saved-state/machine.ts';
 import { parseAddress } from '../address.ts';
-import { type CommonOptions, checkSeconds, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
 import { describeMachine } from '../control/operations.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
-import { withOutput } from '../output.ts';
+import { tryOutput, withOutput } from '../output.ts';
 import { bad, good, indent, table } from '../render.ts';
 
 interface Options extends CommonOptions {
@@ -39,8 +39,6 @@ const RECORD_INTERVAL_MS = 10;
 const workloadList = WORKLOAD_KINDS.map((kind) => `  ${kind.padEnd(8)} ${WORKLOADS[kind]}`).join('\n');
 
 export const runMachineCommand: CommandModule<object, Options> = {
-  command: 'run [state]',
-  describe: 'Run a machine that executes a workload and checks its own memory',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('state', { type: 'string', describe: 'Saved state to start from; a workload that it holds continues' })
@@ -69,7 +67,7 @@ export const runMachineCommand: CommandModule<object, Options> = {
 };
 
 async function runMachine(options: Options, job: Job): Promise<Outcome> {
-  checkSeconds('--for', options.for);
+  if (options.record !== undefined) await tryOutput(options.record, false);
   const machine = await startingPoint(options, job);
   const running = RunningMachine.of(machine, await workloadOf(options));
   const kept = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running };

@@ -10,10 +10,11 @@ import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { parseAddress } from '../address.ts';
-import { type CommonOptions, checkSeconds, type Job, type Outcome } from '../command.ts';
+import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { keepRunning } from '../control/keep-running.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LiveReport } from '../live-report.ts';
+import { tryOutput } from '../output.ts';
 import { bad, good, indent, printable, sizeText } from '../render.ts';
 import { type TrustOptions, targetTrust } from './trust-options.ts';
 
@@ -27,11 +28,12 @@ export interface ReceiveMachineOptions extends CommonOptions, TrustOptions {
   runFor?: number;
   control?: string;
   records: string;
+  force: boolean;
 }
 
 /** Waits for a machine, runs it, and at the end says how it was. */
 export async function receiveMachine(options: ReceiveMachineOptions, { signal }: Job): Promise<Outcome> {
-  checkSeconds('--run-for', options.runFor);
+  if (options.safe !== undefined) await tryOutput(options.safe, options.force);
   const report = new LiveReport(options);
   const { trust, shownCode } = await targetTrust(options);
   await ensureFolder(options.records);

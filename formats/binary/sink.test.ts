@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { hostname, tmpdir } from 'node:os';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { devNull, hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -75,6 +75,16 @@ describe('openFileSink()', () => {
     expect(readFileSync(path, 'utf8')).toBe('old');
     await sink.commit();
     expect(readFileSync(path, 'utf8')).toBe('new');
+  });
+
+  it('refuses what is no file, whatever it is told, before anything is written', async () => {
+    const made = join(folder, 'folder');
+    mkdirSync(made);
+    for (const path of [made, join(folder, 'none', '/'), '', '.']) {
+      await expect(openFileSink(path, { force: true }), path).rejects.toMatchObject({ code: 'EISDIR', message: expect.stringContaining('it is a folder') });
+    }
+    await expect(openFileSink(devNull, { force: true })).rejects.toThrow('it is no regular file');
+    expect(readdirSync(folder)).toEqual(['folder']);
   });
 
   it('says why it can not write', async () => {

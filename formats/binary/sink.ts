@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { writeSync } from 'node:fs';
 import { type FileHandle, link, open, readdir, rename, stat, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import type { Writable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
 import { type ByteSource, openFile } from './source.ts';
@@ -41,11 +41,11 @@ export interface FileSink extends ReadableSink {
 /**
  * Opens a temporary file beside `path`, readable by its owner only: a state holds secrets.
  * @param options.force replace an existing file
- * @throws EnvironmentError `EEXIST` without `force`, and whatever the file system has to say
+ * @throws EnvironmentError `EEXIST` without `force`, `EISDIR` for a folder, and whatever the file system has to say
  */
 export async function openFileSink(path: string, options: { force?: boolean } = {}): Promise<FileSink> {
   const { force = false } = options;
-  if (!force && (await exists(path))) throw alreadyThere(path);
+  await checkPlace(path, force);
   await removeLeftovers(path);
   const temporary = join(dirname(path), `${temporaryPrefix(path)}${process.pid}.${randomBytes(6).toString('hex')}${TEMPORARY_SUFFIX}`);
   try {
@@ -53,6 +53,15 @@ export async function openFileSink(path: string, options: { force?: boolean } = 
   } catch (error) {
     throw EnvironmentError.from(error, `write ${path}`);
   }
+}
+
+/** Says before any work what would come out at its end: only a regular file is ever replaced. */
+async function checkPlace(path: string, force: boolean): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory() || path.endsWith('/') || path.endsWith(sep) || path === '')
+    throw new EnvironmentError('EISDIR', `Cannot write ${path === '' ? '""' : path}: it is a folder, expected the name of a file`);
+  if (there && !force) throw alreadyThere(path);
+  if (there && !there.isFile()) throw new EnvironmentError('EEXIST', `Cannot write ${path}: it is no regular file, and would be replaced by one`);
 }
 
 const TEMPORARY_SUFFIX = '.part';

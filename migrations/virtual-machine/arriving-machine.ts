@@ -22,6 +22,7 @@ export class ArrivingMachine implements TargetMachine {
   readonly #pages: MachinePages;
   /** Where the machine is written before it is taken over. */
   readonly #safeFile: string | undefined;
+  #isSafe = false;
 
   constructor(machine: Machine, isSeeded: boolean, safeFile?: string) {
     this.machine = machine;
@@ -57,8 +58,8 @@ export class ArrivingMachine implements TargetMachine {
 
   discard(): void {
     this.running?.release();
-    // The machine stays at the source: nobody is to start this one.
-    if (this.#safeFile !== undefined) rmSync(this.#safeFile, { force: true });
+    // The machine stays at the source: nobody is to start this one. What is there of before stays, too.
+    if (this.#safeFile !== undefined && this.#isSafe) rmSync(this.#safeFile, { force: true });
   }
 
   async #writeTo(path: string): Promise<void> {
@@ -66,6 +67,7 @@ export class ArrivingMachine implements TargetMachine {
     try {
       await saveState(this.machine, sink);
       await sink.commit();
+      this.#isSafe = true;
     } catch (error) {
       await sink.abort();
       throw error;
