@@ -1,20 +1,14 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runSavkit } from './testing/run-savkit.ts';
+import { savkitFile } from './testing/savkit-json.ts';
 
 const state = join(STATES_FOLDER, 'own-pae.sav');
-const schema = JSON.parse(readFileSync(new URL('./output.schema.json', import.meta.url), 'utf8')) as object;
-const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
 
 async function statistics(...args: string[]): Promise<Record<string, unknown>> {
-  const { stdout } = await runSavkit(['stats', state, ...args, '--json']);
-  const document = JSON.parse(stdout.toString());
-  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
-  const { statistics } = document.files[0].result as { statistics: { path: string; value: unknown }[] };
-  return Object.fromEntries(statistics.map(({ path, value }) => [path, value]));
+  const { result } = await savkitFile<{ statistics: { path: string; value: unknown }[] }>('stats', state, ...args);
+  return Object.fromEntries(result.statistics.map(({ path, value }) => [path, value]));
 }
 
 describe('savkit stats', () => {
@@ -27,7 +21,7 @@ describe('savkit stats', () => {
   });
 
   it('says so when nothing has such a name', async () => {
-    const { exitCode, stdout } = await runSavkit(['stats', state, '/none']);
-    expect([exitCode, stdout.toString().trim()]).toEqual([0, 'No statistic has such a name']);
+    const { exitCode, stderr } = await runSavkit(['stats', state, '/none']);
+    expect([exitCode, stderr]).toEqual([2, 'Cannot show /none: no statistic has such a name; without a pattern those that are not 0 are shown\n']);
   });
 });

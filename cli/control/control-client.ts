@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { EnvironmentError, FormatError, InterruptedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
@@ -42,12 +43,19 @@ function reach(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);
     socket.once('connect', () => resolve(socket));
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT')
-        reject(new EnvironmentError('no-machine', `Cannot reach machine: there is no control socket ${path}; \`savkit run --socket\` opens one`));
-      else if (error.code === 'ECONNREFUSED')
-        reject(new EnvironmentError('no-machine', `Cannot reach machine: nobody answers at ${path}; it ended without removing its socket`));
-      else reject(EnvironmentError.from(error, `reach machine at ${path}`));
-    });
+    socket.once('error', (error) => reject(unreachable(path, error)));
   });
+}
+
+/** Systems answer alike for a socket that nobody listens on and for what is no socket. */
+function unreachable(path: string, error: NodeJS.ErrnoException): EnvironmentError {
+  const there = statSync(path, { throwIfNoEntry: false });
+  const why = !there
+    ? `there is no control socket ${path}; \`savkit run --socket\` opens one`
+    : !there.isSocket()
+      ? `${path} is no control socket; \`savkit run --socket\` opens one`
+      : error.code === 'ECONNREFUSED'
+        ? `nobody answers at ${path}; it ended without removing its socket`
+        : undefined;
+  return why === undefined ? EnvironmentError.from(error, `reach machine at ${path}`) : new EnvironmentError('no-machine', `Cannot reach machine: ${why}`);
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -153,7 +154,20 @@ describe('control socket', () => {
   });
 
   it('says where there is no machine', async () => {
-    await expect(askMachine(join(folder, 'none.sock'), { command: 'status' }, ignore, never)).rejects.toMatchObject({ code: 'no-machine' });
+    const file = join(folder, 'state.sav');
+    writeFileSync(file, '');
+    const left = join(folder, 'left.sock');
+    const listening = `require('net').createServer().listen(${JSON.stringify(left)}, () => process.kill(process.pid, 'SIGKILL'))`;
+    spawnSync(process.execPath, ['-e', listening]);
+    for (const [path, why] of [
+      [join(folder, 'none.sock'), 'there is no control socket'],
+      [file, 'state.sav is no control socket'],
+      [folder, 'is no control socket'],
+      [left, 'nobody answers'],
+    ]) {
+      const asked = askMachine(path, { command: 'status' }, ignore, never);
+      await expect(asked, path).rejects.toMatchObject({ code: 'no-machine', message: expect.stringContaining(why) });
+    }
   });
 });
 

@@ -60,7 +60,7 @@ export class Door {
       const socket = this.#waiting.shift();
       if (socket) return new Peer(socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS), nameOf(socket), signal);
       const left = deadline - performance.now();
-      if (left <= 0) throw new EnvironmentError('timed-out', 'Cannot go on: no source with the right password came in time');
+      if (left <= 0) throw new EnvironmentError('timed-out', 'Cannot go on: no source came in time');
       await this.#event(left, signal);
     }
   }
