@@ -1,16 +1,14 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { brokenStates, buildBroken } from '../src/testing/broken-states.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runSavkit } from './testing/run-savkit.ts';
+import { savkitFile } from './testing/savkit-json.ts';
 
 const live = join(STATES_FOLDER, 'own-long-live.sav');
 const plain = join(STATES_FOLDER, 'own-long.sav');
-const schema = JSON.parse(readFileSync(new URL('./output.schema.json', import.meta.url), 'utf8')) as object;
-const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
 
 let folder: string;
 beforeAll(() => {
@@ -27,24 +25,16 @@ function broken(name: string): string {
   return path;
 }
 
-async function json(...args: string[]) {
-  const { stdout, exitCode } = await runSavkit([...args, '--json']);
-  const document = JSON.parse(stdout.toString()) as { exitCode: number; files: { result: Record<string, unknown>; findings: { code: string }[] }[] };
-  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
-  expect(document.exitCode).toBe(exitCode);
-  return { exitCode, ...document.files[0] };
-}
-
 describe('savkit salvage', () => {
   it('ends with 0 where nothing is missing, 3 where something is, 1 where nothing is left', async () => {
     const output = join(folder, 'out.sav');
-    const repaired = await json('salvage', broken('bit-in-page'), output);
+    const repaired = await savkitFile('salvage', broken('bit-in-page'), output);
     expect(repaired).toMatchObject({ exitCode: 0, result: { complete: true, repaired: [{ offset: 100000, bit: 2 }] } });
     expect((await runSavkit(['verify', output])).exitCode).toBe(0);
     expect(statSync(output).mode & 0o777).toBe(0o600);
-    const partly = await json('salvage', broken('block-in-ram'), output, '--force');
+    const partly = await savkitFile('salvage', broken('block-in-ram'), output, '--force');
     expect(partly).toMatchObject({ exitCode: 3, result: { lostPages: 119, loadable: false } });
-    expect(await json('salvage', broken('block-in-ram'), output, '--force', '--fill', 'zero')).toMatchObject({ exitCode: 3, result: { loadable: true } });
+    expect(await savkitFile('salvage', broken('block-in-ram'), output, '--force', '--fill', 'zero')).toMatchObject({ exitCode: 3, result: { loadable: true } });
     expect((await runSavkit(['salvage', broken('start-zeroed'), join(folder, 'none.sav')])).exitCode).toBe(1);
     expect(() => statSync(join(folder, 'none.sav'))).toThrow();
   });
@@ -67,9 +57,9 @@ describe('savkit manifest and verify --manifest', () => {
   it('name what has changed since', async () => {
     for (const name of ['good.json', 'good.msgpack']) {
       const manifest = join(folder, name);
-      expect(await json('manifest', plain, '-o', manifest)).toMatchObject({ exitCode: 0, result: { units: 26 } });
+      expect(await savkitFile('manifest', plain, '-o', manifest)).toMatchObject({ exitCode: 0, result: { units: 26 } });
       expect((await runSavkit(['verify', '--manifest', manifest, plain])).exitCode).toBe(0);
-      const { exitCode, findings } = await json('verify', '--manifest', manifest, broken('bit-in-page'));
+      const { exitCode, findings } = await savkitFile('verify', '--manifest', manifest, broken('bit-in-page'));
       expect(exitCode).toBe(1);
       expect(findings).toContainEqual(expect.objectContaining({ code: 'manifest-page', place: expect.objectContaining({ gcPhys: 0x114000 }) }));
     }
@@ -82,17 +72,20 @@ describe('savkit manifest and verify --manifest', () => {
 
 describe('savkit diff', () => {
   it('ends with 0 for equal states, 1 for different ones', async () => {
-    expect(await json('diff', plain, plain)).toMatchObject({ exitCode: 0, result: { equal: true } });
-    expect(await json('diff', plain, live)).toMatchObject({ exitCode: 1, result: { equal: false } });
+    expect(await savkitFile('diff', plain, plain)).toMatchObject({ exitCode: 0, result: { equal: true } });
+    expect(await savkitFile('diff', plain, live)).toMatchObject({ exitCode: 1, result: { equal: false } });
     expect((await runSavkit(['diff', plain, join(folder, 'missing.sav')])).exitCode).toBe(4);
   });
 });
 
 describe('savkit check', () => {
   it('ends with 0 where a state fits, 5 where not, 1 for damaged ones, 2 without a target', async () => {
-    expect(await json('check', plain, '--against', live)).toMatchObject({ exitCode: 0, result: { loads: true } });
-    expect(await json('check', plain, '--virtualbox', '3.0')).toMatchObject({ exitCode: 5, result: { forecast: { vboxCode: 'VERR_SSM_INTEGRITY_VERSION' } } });
-    expect((await json('check', broken('bit-in-page'), '--virtualbox', '7.2')).exitCode).toBe(1);
+    expect(await savkitFile('check', plain, '--against', live)).toMatchObject({ exitCode: 0, result: { loads: true } });
+    expect(await savkitFile('check', plain, '--virtualbox', '3.0')).toMatchObject({
+      exitCode: 5,
+      result: { forecast: { vboxCode: 'VERR_SSM_INTEGRITY_VERSION' } },
+    });
+    expect((await savkitFile('check', broken('bit-in-page'), '--virtualbox', '7.2')).exitCode).toBe(1);
     expect((await runSavkit(['check', plain])).exitCode).toBe(2);
     expect((await runSavkit(['check', plain, '--virtualbox', 'seven'])).exitCode).toBe(2);
   });
@@ -110,7 +103,7 @@ describe('savkit check', () => {
 
 describe('savkit explain', () => {
   it('explains codes by name and by number, and ends with 2 for unknown ones', async () => {
-    expect(await json('explain', 'VERR_SSM_LOAD_CONFIG_MISMATCH')).toMatchObject({ exitCode: 0, result: { codes: [{ number: -1844 }] } });
+    expect(await savkitFile('explain', 'VERR_SSM_LOAD_CONFIG_MISMATCH')).toMatchObject({ exitCode: 0, result: { codes: [{ number: -1844 }] } });
     expect((await runSavkit(['explain', '1844'])).stdout.toString()).toContain('savkit check STATE --machine');
     expect((await runSavkit(['explain', '-1844'])).exitCode).toBe(0);
     expect((await runSavkit(['explain', 'VERR_NO_SUCH_THING'])).exitCode).toBe(2);
@@ -119,7 +112,7 @@ describe('savkit explain', () => {
   it('explains logs', async () => {
     const log = join(folder, 'VBox.log');
     writeFileSync(log, "00:01 SSM: LoadExec failed for 'mm' instance #1 (version 2, pass 0xffffffff): VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH\n");
-    expect(await json('explain', log)).toMatchObject({ exitCode: 0, result: { log: [{ unit: 'mm', pass: 'final' }] } });
+    expect(await savkitFile('explain', log)).toMatchObject({ exitCode: 0, result: { log: [{ unit: 'mm', pass: 'final' }] } });
     expect((await runSavkit(['explain', join(folder, 'other.log')])).exitCode).toBe(4);
   });
 });

@@ -1,14 +1,12 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runSavkit } from './testing/run-savkit.ts';
+import { savkitFile } from './testing/savkit-json.ts';
 
 const plain = join(STATES_FOLDER, 'own-pae.sav');
-const schema = JSON.parse(readFileSync(new URL('./output.schema.json', import.meta.url), 'utf8')) as object;
-const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
 
 let folder: string;
 beforeEach(() => {
@@ -19,10 +17,7 @@ afterEach(() => {
 });
 
 async function resultOf(...args: string[]): Promise<Record<string, unknown>> {
-  const { stdout } = await runSavkit([...args, '--json']);
-  const document = JSON.parse(stdout.toString());
-  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
-  return document.files[0].result;
+  return (await savkitFile(...args)).result;
 }
 
 describe('savkit peek', () => {

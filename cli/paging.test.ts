@@ -1,22 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
 import { describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runSavkit } from './testing/run-savkit.ts';
+import { savkitFile } from './testing/savkit-json.ts';
 
 const long = join(STATES_FOLDER, 'own-long.sav');
 const pae = join(STATES_FOLDER, 'own-pae.sav');
-const schema = JSON.parse(readFileSync(new URL('./output.schema.json', import.meta.url), 'utf8')) as object;
-const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
-
-async function json<T>(...args: string[]): Promise<{ exitCode: number; result: T }> {
-  const { stdout, exitCode } = await runSavkit([...args, '--json']);
-  const document = JSON.parse(stdout.toString());
-  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
-  expect(document.exitCode).toBe(exitCode);
-  return { exitCode: document.exitCode, result: document.files[0].result };
-}
 
 describe('savkit walk', () => {
   it('shows each entry on the way and where it leads', async () => {
@@ -27,7 +17,7 @@ describe('savkit walk', () => {
   });
 
   it('ends with 3 when an address leads nowhere, and says why', async () => {
-    const { exitCode, result } = await json<{ walks: object[] }>('walk', pae, '0xc0001234', '0x400000');
+    const { exitCode, result } = await savkitFile<{ walks: object[] }>('walk', pae, '0xc0001234', '0x400000');
     expect(exitCode).toBe(3);
     expect(result.walks).toMatchObject([
       { status: 'mapped', physical: '0x287234' },
@@ -36,7 +26,7 @@ describe('savkit walk', () => {
   });
 
   it('takes another root, and refuses CPUs and numbers that are none', async () => {
-    const { result } = await json<{ walks: object[] }>('walk', long, '0', '--cr3', '0x14000');
+    const { result } = await savkitFile<{ walks: object[] }>('walk', long, '0', '--cr3', '0x14000');
     expect(result.walks).toMatchObject([{ status: 'not-present', level: 4 }]);
     for (const args of [
       [long, '0', '--cpu', '1'],
@@ -50,12 +40,12 @@ describe('savkit walk', () => {
 
 describe('savkit pagetable', () => {
   it('lists the tables down to a depth', async () => {
-    const { result } = await json<{ entries: { level: string }[] }>('pagetable', long, '--depth', '2');
+    const { result } = await savkitFile<{ entries: { level: string }[] }>('pagetable', long, '--depth', '2');
     expect(result.entries.map(({ level }) => level)).toEqual(['PML4', 'PDPT', 'PML4', 'PDPT']);
   });
 
   it('gives the runs of the truth file', async () => {
-    const { result } = await json<{ runs: { virtual: string; physical: string; size: number; pageSize: number; rights: string }[] }>(
+    const { result } = await savkitFile<{ runs: { virtual: string; physical: string; size: number; pageSize: number; rights: string }[] }>(
       'pagetable',
       pae,
       '--runs',
@@ -72,7 +62,7 @@ describe('savkit pagetable', () => {
   });
 
   it('stops at a limit, with 3', async () => {
-    const { exitCode, result } = await json<{ complete: boolean; entries: object[] }>('pagetable', long, '--limit', '7');
+    const { exitCode, result } = await savkitFile<{ complete: boolean; entries: object[] }>('pagetable', long, '--limit', '7');
     expect([exitCode, result.complete, result.entries.length]).toEqual([3, false, 7]);
     expect((await runSavkit(['pagetable', long, '--depth', '0'])).exitCode).toBe(2);
   });
@@ -80,7 +70,7 @@ describe('savkit pagetable', () => {
 
 describe('savkit peek --virt', () => {
   it('reads through the page tables', async () => {
-    const { result } = await json<{ at: string; hex: string }>('peek', long, '--virt', '--at', '0xffffffff80011008', '--len', '24');
+    const { result } = await savkitFile<{ at: string; hex: string }>('peek', long, '--virt', '--at', '0xffffffff80011008', '--len', '24');
     expect(result).toMatchObject({ at: '0xffffffff80011008', hex: Buffer.from('SAVKIT OWN-ROM LONG     ').toString('hex') });
     const { stdout } = await runSavkit(['peek', long, '--virt', '--at', '0xffffffff80011008', '--len', '16']);
     expect(stdout.toString()).toContain('ffffffff80011008  53 41 56 4b');

@@ -1,15 +1,13 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { runSavkit } from '../testing/run-savkit.ts';
+import { expectSchema } from '../testing/savkit-json.ts';
 
 const live = join(STATES_FOLDER, 'own-long-live.sav');
-const schema = JSON.parse(readFileSync(new URL('../output.schema.json', import.meta.url), 'utf8')) as object;
-const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
 
 let folder: string;
 let output: string;
@@ -34,7 +32,7 @@ async function endOf(process: SavkitProcess): Promise<Awaited<SavkitProcess['end
   const end = await process.ended;
   const { event, ...document } = process.events.at(-1) ?? { event: 'none' };
   expect(event).toBe('end');
-  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
+  expectSchema(document);
   return end;
 }
 

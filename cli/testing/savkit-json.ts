@@ -1,0 +1,34 @@
+import { readFileSync } from 'node:fs';
+import { Ajv } from 'ajv';
+import { expect } from 'vitest';
+import { runSavkit } from './run-savkit.ts';
+
+const schema = JSON.parse(readFileSync(new URL('../output.schema.json', import.meta.url), 'utf8')) as object;
+const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
+
+/** What `--json` says about one file. */
+export interface JsonFile<T> {
+  exitCode: number;
+  result: T;
+  findings: { code: string }[];
+  error: { code: string } | null;
+}
+
+/** Fails where a document is not as `cli/output.schema.json` describes it. */
+export function expectSchema(document: unknown): void {
+  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
+}
+
+/** Runs the built command line with `--json`. What it prints must match the schema, and name the exit code. */
+export async function savkitJson<T = Record<string, unknown>>(...args: string[]): Promise<{ exitCode: number; files: JsonFile<T>[] }> {
+  const { stdout, exitCode } = await runSavkit([...args, '--json']);
+  const document = JSON.parse(stdout.toString());
+  expectSchema(document);
+  expect(document.exitCode).toBe(exitCode);
+  return document;
+}
+
+/** The same for one file. */
+export async function savkitFile<T = Record<string, unknown>>(...args: string[]): Promise<JsonFile<T>> {
+  return (await savkitJson<T>(...args)).files[0];
+}
