@@ -1,16 +1,14 @@
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Ajv } from 'ajv';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATES_FOLDER, sha256 } from '../src/testing/states.ts';
 import { runSavkit } from './testing/run-savkit.ts';
+import { savkitJson } from './testing/savkit-json.ts';
 
 const live = join(STATES_FOLDER, 'own-long-live.sav');
 const plain = join(STATES_FOLDER, 'own-long.sav');
 const ramSha256 = JSON.parse(readFileSync(join(STATES_FOLDER, 'own-long.json'), 'utf8')).ram.low.sha256 as string;
-const schema = JSON.parse(readFileSync(new URL('./output.schema.json', import.meta.url), 'utf8')) as object;
-const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
 
 let folder: string;
 beforeEach(() => {
@@ -27,16 +25,6 @@ function damagedState(): string {
   const path = join(folder, 'damaged.sav');
   writeFileSync(path, bytes);
   return path;
-}
-
-async function json(
-  ...args: string[]
-): Promise<{ exitCode: number; files: { exitCode: number; result: Record<string, unknown>; findings: object[]; error: { code: string } | null }[] }> {
-  const { stdout, exitCode } = await runSavkit([...args, '--json']);
-  const document = JSON.parse(stdout.toString());
-  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
-  expect(document.exitCode).toBe(exitCode);
-  return document;
 }
 
 describe('savkit', () => {
@@ -68,6 +56,32 @@ describe('savkit', () => {
   });
 });
 
+describe('savkit', () => {
+  it.each([
+    [['extrct', plain], 'savkit: there is no command "extrct"; did you mean extract?\nTry: savkit --help\n'],
+    [['--bogus'], 'savkit: there is no option --bogus without a command\nTry: savkit --help\n'],
+    [[], 'savkit: which command?\nTry: savkit --help\n'],
+    [['verify', '--bogus', plain], 'savkit verify: there is no option --bogus\nTry: savkit verify --help\n'],
+    [['--quiet', 'verify', plain, '--thread', '2'], 'savkit verify: there is no option --thread; did you mean --threads?\nTry: savkit verify --help\n'],
+    [['verify', '--threads', '0', plain], 'Cannot use so many --threads: expected a whole number from 1 on\n'],
+    [['extract', plain, '-o', 'a', '-o', 'b'], 'savkit extract: -o is given twice\nTry: savkit extract --help\n'],
+    [['extract', plain], 'savkit extract: expected --output, too\nTry: savkit extract --help\n'],
+    [['diff', plain], 'savkit diff: expected savkit diff <a> <b>\nTry: savkit diff --help\n'],
+    [['diff', plain, plain, 'x'], 'savkit diff: too much is x; expected savkit diff <a> <b>\nTry: savkit diff --help\n'],
+    [
+      ['control', 'vm.sock', 'stat'],
+      'savkit control: action "stat": expected status, stats, check, pause, resume, stop, save, throttle\nTry: savkit control --help\n',
+    ],
+  ])('says what is wrong with %j', async (words, what) => {
+    const { exitCode, stderr } = await runSavkit(words);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: what });
+  });
+
+  it('goes by the last of switches that are given several times', async () => {
+    expect((await runSavkit(['verify', plain, '--quiet', '--no-quiet'])).stdout.toString()).toContain('whole');
+  });
+});
+
 describe('savkit verify', () => {
   it('ends with 0 for whole files, 1 for damaged ones, 4 for missing ones', async () => {
     expect((await runSavkit(['verify', plain, live])).exitCode).toBe(0);
@@ -91,7 +105,7 @@ describe('savkit verify', () => {
   });
 
   it('gives each unit its verdict', async () => {
-    const { files } = await json('verify', damagedState());
+    const { files } = await savkitJson('verify', damagedState());
     const units = files[0].result.units as { name: string; verdict: string }[];
     expect(units.filter(({ verdict }) => verdict === 'damaged').map(({ name }) => name)).toEqual(['pgm']);
     expect(files[0].result.verdict).toBe('damaged');
@@ -122,7 +136,7 @@ describe('savkit verify', () => {
 describe('savkit inspect', () => {
   it('fills its JSON schema', async () => {
     for (const file of [plain, live]) {
-      const { files } = await json('inspect', file);
+      const { files } = await savkitJson('inspect', file);
       expect(files[0].result).toHaveProperty('memory.ramSize', 4 * 1024 * 1024);
     }
   });
@@ -142,7 +156,7 @@ describe('savkit inspect', () => {
 describe('savkit extract', () => {
   it('writes memory to a file that only its owner can read', async () => {
     const output = join(folder, 'memory.raw');
-    const { files } = await json('extract', plain, '-o', output);
+    const { files } = await savkitJson('extract', plain, '-o', output);
     expect(files[0].result.size).toBe(4 * 1024 * 1024);
     expect(sha256(readFileSync(output))).toBe(ramSha256);
     expect(statSync(output).mode & 0o777).toBe(0o600);
@@ -181,7 +195,10 @@ describe('savkit extract', () => {
   it('leaves nothing behind when the output can not be written', async () => {
     mkdirSync(join(folder, 'target'));
     expect((await runSavkit(['extract', plain, '-o', join(folder, 'none', 'memory.raw')])).exitCode).toBe(4);
-    expect((await runSavkit(['extract', plain, '-o', join(folder, 'target')])).exitCode).toBe(4);
+    for (const force of [[], ['--force']]) {
+      const { exitCode, stderr } = await runSavkit(['extract', plain, '-o', join(folder, 'target'), ...force]);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 4, stderr: expect.stringContaining('it is a folder') });
+    }
     expect(readdirSync(folder)).toEqual(['target']);
   });
 

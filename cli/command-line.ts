@@ -1,116 +1,25 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { COMMANDS } from './command-list.ts';
 import { hideDashes, showDashes } from './dash.ts';
-import { ExitCode } from './exit-codes.ts';
-import { type LazyCommand, loadCommands } from './lazy-command.ts';
-
-const COMMANDS: readonly LazyCommand[] = [
-  { command: 'inspect <files..>', describe: 'Show what is in saved states', load: async () => (await import('./commands/inspect.ts')).inspectCommand },
-  { command: 'verify <files..>', describe: 'Check whether saved states are whole', load: async () => (await import('./commands/verify.ts')).verifyCommand },
-  {
-    command: 'extract <file>',
-    describe: 'Get guest memory, or one part of a state, out of a file',
-    load: async () => (await import('./commands/extract.ts')).extractCommand,
-  },
-  {
-    command: 'convert <input> [output]',
-    describe: 'Write a state in another format version, with proof that nothing changed',
-    load: async () => (await import('./commands/convert.ts')).convertCommand,
-  },
-  {
-    command: 'salvage <input> <output>',
-    describe: 'Write the best state that can be had of a damaged file, and list what is missing',
-    load: async () => (await import('./commands/salvage.ts')).salvageCommand,
-  },
-  {
-    command: 'manifest <file>',
-    describe: 'Note hashes of everything in a good state, to name later damage by',
-    load: async () => (await import('./commands/manifest.ts')).manifestCommand,
-  },
-  {
-    command: 'diff <a> <b>',
-    describe: 'Show in what two states differ, whatever their versions',
-    load: async () => (await import('./commands/diff.ts')).diffCommand,
-  },
-  {
-    command: 'check <states..>',
-    describe: 'Say whether states will load in a machine, or in a VirtualBox release, and if not why',
-    load: async () => (await import('./commands/check.ts')).checkCommand,
-  },
-  {
-    command: 'explain <what..>',
-    describe: 'Say what a code of VirtualBox, or a VBox.log, means and what to do',
-    load: async () => (await import('./commands/explain.ts')).explainCommand,
-  },
-  { command: 'receive', describe: 'Receive a running machine', load: async () => (await import('./commands/receive.ts')).receiveCommand },
-  {
-    command: 'send <state>',
-    describe: 'Start a saved state on another host, without copying it there first',
-    load: async () => (await import('./commands/send.ts')).sendCommand,
-  },
-  {
-    command: 'relay',
-    describe: 'Stand between a teleporting VirtualBox and its target: watch, record, encrypt',
-    load: async () => (await import('./commands/relay.ts')).relayCommand,
-  },
-  { command: 'peek <file>', describe: 'Show bytes of guest memory', load: async () => (await import('./commands/peek.ts')).peekCommand },
-  {
-    command: 'poke <state>',
-    describe: 'Write bytes into guest memory: a new state, in which nothing else differs',
-    load: async () => (await import('./commands/poke.ts')).pokeCommand,
-  },
-  {
-    command: 'stats <file> [pattern]',
-    describe: "Show what guest memory consists of, by the names of VirtualBox's statistics",
-    load: async () => (await import('./commands/stats.ts')).statsCommand,
-  },
-  {
-    command: 'walk <file> <addresses..>',
-    describe: 'Walk the page tables for virtual addresses',
-    load: async () => (await import('./commands/walk.ts')).walkCommand,
-  },
-  {
-    command: 'pagetable <file>',
-    describe: "Show a CPU's page tables, or what they map",
-    load: async () => (await import('./commands/pagetable.ts')).pagetableCommand,
-  },
-  {
-    command: 'console <state>',
-    describe: "Ask about a machine as in VirtualBox's debugger",
-    load: async () => (await import('./commands/console.ts')).consoleCommand,
-  },
-  {
-    command: 'migrate [machine]',
-    describe: 'Move a running machine to another host',
-    load: async () => (await import('./commands/migrate.ts')).migrateCommand,
-  },
-  {
-    command: 'run [state]',
-    describe: 'Run a machine that executes a workload and checks its own memory',
-    load: async () => (await import('./commands/run.ts')).runMachineCommand,
-  },
-  {
-    command: 'live-save <machine> <output>',
-    describe: 'Save a machine while it runs',
-    load: async () => (await import('./commands/live-save.ts')).liveSaveCommand,
-  },
-  {
-    command: 'control <machine> <action> [argument]',
-    describe: 'Ask a running machine how it is, or have it do something',
-    load: async () => (await import('./commands/control.ts')).controlCommand,
-  },
-];
+import { loadCommands } from './lazy-command.ts';
+import { knownOptions, optionFault, settleSwitches } from './option-faults.ts';
+import { commandFirst, positionalsOf, refuse } from './usage.ts';
 
 /** Reads the command line and runs what it asks for. */
 export async function runCommandLine(version: string): Promise<void> {
-  const words = hideBin(process.argv);
-  const { modules, end } = await loadCommands(COMMANDS, words);
+  const words = commandFirst(hideBin(process.argv));
+  const wantsHelp = words.includes('--help') || words.includes('-h');
+  const { modules, end } = await loadCommands(COMMANDS, words, (command, argv) => {
+    const fault = wantsHelp ? undefined : optionFault(words, knownOptions(argv), positionalsOf(command));
+    if (fault) refuse(fault, words);
+  });
   const parser = yargs(hideDashes(words))
     .scriptName('savkit')
     .usage('$0 <command>\n\nRead, verify, extract and convert VirtualBox saved states; move running machines.')
     .command(modules)
-    .middleware(showDashes)
-    .demandCommand(1, 'Which command?')
+    .middleware([showDashes, settleSwitches])
+    .demandCommand(1)
     .strict()
     .version(version)
     .help()
@@ -119,8 +28,7 @@ export async function runCommandLine(version: string): Promise<void> {
     .epilogue('Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 130 interrupted.')
     .fail((message, error) => {
       if (error) throw error;
-      process.stderr.write(usageText(message, words[0]));
-      process.exit(ExitCode.USAGE);
+      refuse(message, words);
     });
 
   // yargs lays out the help text of a command once it has run; without wrapping that takes no time.
@@ -129,15 +37,4 @@ export async function runCommandLine(version: string): Promise<void> {
   });
   await parser.parseAsync();
   await end();
-}
-
-/** What is wrong with a command line, and where to look it up. */
-function usageText(message: string, first: string | undefined): string {
-  const known = COMMANDS.find(({ command }) => command.split(' ')[0] === first);
-  if (known) {
-    const what = message.startsWith('Not enough non-option arguments') ? `expected savkit ${known.command}` : message;
-    return `savkit ${first}: ${what}\nTry: savkit ${first} --help\n`;
-  }
-  const isCommand = first !== undefined && !first.startsWith('-');
-  return `savkit: ${isCommand ? `there is no command ${JSON.stringify(first)}` : message}\nTry: savkit --help\n`;
 }

@@ -38,11 +38,6 @@ export function threadsOf({ threads }: ThreadOptions): ThreadOptions {
   return { threads };
 }
 
-/** @throws UsageError for what is no time to wait */
-export function checkSeconds(option: string, seconds: number | undefined): void {
-  if (seconds !== undefined && !(seconds >= 0)) throw new UsageError('bad-seconds', `Cannot use ${option}: expected a number of seconds`);
-}
-
 /** What a command found out about one file. `result` goes into the JSON as it is, `text` to people. */
 export interface Outcome {
   exitCode: ExitCode;

@@ -12,8 +12,15 @@ interface LoadedCommand {
   handler(options: never): void | Promise<void>;
 }
 
-/** What yargs gets to know, with the options of those commands only that `words` name; and the end of the one that runs. */
-export async function loadCommands(commands: readonly LazyCommand[], words: readonly string[]): Promise<{ modules: CommandModule[]; end(): Promise<void> }> {
+/**
+ * What yargs gets to know, with the options of those commands only that `words` name; and the end of the one that runs.
+ * @param onOptions called when the options of the one that runs are known, before they are read
+ */
+export async function loadCommands(
+  commands: readonly LazyCommand[],
+  words: readonly string[],
+  onOptions: (command: string, argv: Argv) => void,
+): Promise<{ modules: CommandModule[]; end(): Promise<void> }> {
   let running: void | Promise<void>;
   const modules: CommandModule[] = [];
   for (const { command, describe, load } of commands) {
@@ -21,11 +28,17 @@ export async function loadCommands(commands: readonly LazyCommand[], words: read
     modules.push({
       command,
       describe,
-      ...(loaded ? { builder: loaded.builder as (argv: Argv) => Argv } : {}),
+      ...(loaded ? { builder: (argv: Argv) => withOptions(loaded, argv, (built) => onOptions(command, built)) } : {}),
       handler: (options) => {
         running = loaded?.handler(options as never);
       },
     });
   }
   return { modules, end: async () => running };
+}
+
+function withOptions({ builder }: LoadedCommand, argv: Argv, onOptions: (argv: Argv) => void): Argv {
+  const built = (builder as (argv: Argv) => Argv)(argv);
+  onOptions(built);
+  return built;
 }

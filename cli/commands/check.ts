@@ -19,8 +19,6 @@ interface Options extends CommonOptions {
 }
 
 export const checkCommand: CommandModule<object, Options> = {
-  command: 'check <states..>',
-  describe: 'Say whether states will load in a machine, or in a VirtualBox release, and if not why',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('states', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })

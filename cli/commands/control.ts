@@ -18,8 +18,6 @@ interface Options extends CommonOptions {
 }
 
 export const controlCommand: CommandModule<object, Options> = {
-  command: 'control <machine> <action> [argument]',
-  describe: 'Ask a running machine how it is, or have it do something',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('machine', { type: 'string', demandOption: true, describe: 'Control socket of the machine, as `savkit run` opens it' })

@@ -15,8 +15,6 @@ interface Options extends CommonOptions {
 const LOG_LIMIT = 256 * MIB;
 
 export const explainCommand: CommandModule<object, Options> = {
-  command: 'explain <what..>',
-  describe: 'Say what a code of VirtualBox, or a VBox.log, means and what to do',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('what', { type: 'string', array: true, demandOption: true, describe: 'VERR_SSM_…, VERR_PGM_…, a number, or the path of a log' })

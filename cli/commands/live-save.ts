@@ -20,8 +20,6 @@ interface Options extends CommonOptions {
 const SHOWN_PASSES = 24;
 
 export const liveSaveCommand: CommandModule<object, Options> = {
-  command: 'live-save <machine> <output>',
-  describe: 'Save a machine while it runs',
   builder: (argv) =>
     withCommonOptions(argv)
       .positional('machine', { type: 'string', demandOption: true, describe: 'Control socket of the machine, as `savkit run` opens it' })
