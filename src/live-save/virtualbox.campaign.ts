@@ -10,15 +10,13 @@ import { extract } from '../saved-state/extract.ts';
 import { loadState } from '../saved-state/load.ts';
 import { saveState } from '../saved-state/save.ts';
 import { verify } from '../saved-state/verify.ts';
-import { STATES_FOLDER, samplesIn } from '../testing/states.ts';
-import { Score, VirtualBox } from '../testing/virtualbox.ts';
+import { Score, statesWithMachines, VirtualBox } from '../testing/virtualbox.ts';
 import { liveSave } from './live-save.ts';
 
 // npm run test:virtualbox -- live-save: runs machines of real states with workloads, saves them live, and hands the live states to the real
 // VirtualBox. The memory that it then has is compared with an ELF core of the machine as it stood at the end of the save.
-// It needs the machines own1, own2, own3 of the bundled states. SAVKIT_VIRTUALBOX_STATES may name more: FILE:MACHINE, separated by commas.
+// With the states of statesWithMachines().
 
-const MACHINES: Record<string, string> = { 'own-prot32': 'own1', 'own-pae': 'own2', 'own-long': 'own3', 'own-long-live': 'own3' };
 /** Not alloc: this VirtualBox refuses ballooned pages, as it has no kernel module. Not idle: nothing to see. */
 const WORKLOADS: readonly WorkloadKind[] = ['counter', 'hot', 'random', 'scan', 'device'];
 /** Older versions of the unit pgm with live passes that VirtualBox 7.2 loads; not 10 (formats/pgm/FORMAT.md, erratum 8). */
@@ -28,7 +26,7 @@ const virtualBox = await VirtualBox.find();
 const score = new Score();
 const folder = mkdtempSync(join(tmpdir(), 'savkit-live-save-'));
 try {
-  for (const { path, machine } of states()) {
+  for (const { path, machine } of statesWithMachines()) {
     for (const kind of WORKLOADS) await tryLiveSave(path, machine, kind);
     for (const pgm of OLDER_VERSIONS) await tryLiveSave(await converted(path, pgm), machine, 'random');
   }
@@ -36,12 +34,6 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 score.close();
-
-function states(): { path: string; machine: string }[] {
-  const bundled = samplesIn(STATES_FOLDER).map(({ name, path }) => ({ path, machine: MACHINES[name] }));
-  const more = process.env.SAVKIT_VIRTUALBOX_STATES?.split(',').map((entry) => ({ path: entry.split(':')[0], machine: entry.split(':')[1] })) ?? [];
-  return [...bundled, ...more];
-}
 
 async function tryLiveSave(path: string, machineName: string, kind: WorkloadKind): Promise<void> {
   const what = `${basename(path)} with ${kind}`;

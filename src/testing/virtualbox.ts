@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { STATES_FOLDER, samplesIn } from './states.ts';
 
 /** Where the scripts are looked for when the environment does not name a folder. */
 const DEFAULT_FOLDER = '../shared/virtualbox';
@@ -43,6 +44,21 @@ export class VirtualBox {
   bash(script: string, args: readonly string[] = []): Promise<ScriptRun> {
     return runProgram('bash', ['-c', `set -euo pipefail; . "$0"; ready; ${script}`, join(this.folder, 'common.sh'), ...args]);
   }
+}
+
+/** The machines that the bundled states were saved from. */
+const MACHINES: Readonly<Record<string, string>> = { 'own-prot32': 'own1', 'own-pae': 'own2', 'own-long': 'own3', 'own-long-live': 'own3' };
+
+/** A bundled state's machine. */
+export function machineOfBundled(state: string): string {
+  return MACHINES[state.replace(/\.sav$/, '')];
+}
+
+/** States, each with the machine that can load it: the bundled ones, and FILE:MACHINE of SAVKIT_VIRTUALBOX_STATES, separated by commas. */
+export function statesWithMachines(): { path: string; machine: string }[] {
+  const bundled = samplesIn(STATES_FOLDER).map(({ name, path }) => ({ path, machine: machineOfBundled(name) }));
+  const further = process.env.SAVKIT_VIRTUALBOX_STATES?.split(',').map((entry) => entry.split(':')) ?? [];
+  return [...bundled, ...further.map(([path, machine]) => ({ path, machine }))];
 }
 
 /** Runs a program to its end. */

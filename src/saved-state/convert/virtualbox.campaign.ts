@@ -4,30 +4,22 @@ import { basename, join } from 'node:path';
 import { openFile } from '../../../formats/binary/source.ts';
 import { UnsupportedError } from '../../../formats/errors.ts';
 import { convertFile } from '../../testing/convert-file.ts';
-import { STATES_FOLDER, samplesIn } from '../../testing/states.ts';
-import { Score, VirtualBox } from '../../testing/virtualbox.ts';
+import { Score, statesWithMachines, VirtualBox } from '../../testing/virtualbox.ts';
 import type { ConvertRun } from './convert.ts';
 
 // npm run test:virtualbox -- convert: hands converted states to the real VirtualBox and compares the memory that it then has.
-// It needs the machines own1, own2, own3 of the bundled states. SAVKIT_VIRTUALBOX_STATES may name more: FILE:MACHINE, separated by commas.
+// With the states of statesWithMachines().
 
 const virtualBox = await VirtualBox.find();
 const score = new Score();
-const MACHINES: Record<string, string> = { 'own-prot32': 'own1', 'own-pae': 'own2', 'own-long': 'own3', 'own-long-live': 'own3' };
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-virtualbox-'));
 try {
-  for (const { path, machine } of states()) await tryState(path, machine);
+  for (const { path, machine } of statesWithMachines()) await tryState(path, machine);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 score.close();
-
-function states(): { path: string; machine: string }[] {
-  const bundled = samplesIn(STATES_FOLDER).map(({ name, path }) => ({ path, machine: MACHINES[name] }));
-  const more = process.env.SAVKIT_VIRTUALBOX_STATES?.split(',').map((entry) => ({ path: entry.split(':')[0], machine: entry.split(':')[1] })) ?? [];
-  return [...bundled, ...more];
-}
 
 async function tryState(path: string, machine: string): Promise<void> {
   const truth = await load(path, machine, 'original');

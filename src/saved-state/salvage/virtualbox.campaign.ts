@@ -5,12 +5,10 @@ import { brokenStates, buildBroken } from '../../testing/broken-states.ts';
 import { readElfCore } from '../../testing/naive-core.ts';
 import { judgeSalvage, originalOf } from '../../testing/salvage-judge.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
-import { Score, VirtualBox } from '../../testing/virtualbox.ts';
+import { machineOfBundled, Score, VirtualBox } from '../../testing/virtualbox.ts';
 
 // npm run test:virtualbox -- salvage: what salvage says to be loadable must load, with every kept page as it was and every lost one zero; what it says not to
 // be must be refused.
-
-const MACHINES: Record<string, string> = { 'own-long.sav': 'own3', 'own-long-live.sav': 'own3' };
 
 const virtualBox = await VirtualBox.find();
 const score = new Score();
@@ -32,7 +30,7 @@ async function trySalvaged(state: ReturnType<typeof brokenStates>[number], fill:
   const core = join(folder, 'core.elf');
   writeFileSync(path, judged.output);
   rmSync(core, { force: true });
-  const { ok, output } = await virtualBox.run('load-state.sh', [path, MACHINES[state.of], '--core', core]);
+  const { ok, output } = await virtualBox.run('load-state.sh', [path, machineOfBundled(state.of), '--core', core]);
   const what = `${state.name}${fill ? ', lost pages zero' : ''}`;
   if (!judged.report.loadable) {
     score.check(`${what}: refused, as foretold`, !ok, 'it was loaded');
