@@ -196,19 +196,6 @@ describe('after a cut', () => {
   // Small, so that there are few frames.
   const small = () => withWorkload(mixedMachine(600), 5);
 
-  it('behind any frame, the migration goes on and the machine arrives', async () => {
-    const frames = await countFrames(small());
-    expect(frames).toBeGreaterThan(20);
-    for (let at = 1; at <= frames; at++) {
-      const pair = await Pair.create();
-      const machine = small();
-      pair.tap = cutAt(at, () => pair.links === 1);
-      const report = await pair.migrate(machine);
-      expect(report, `cut at frame ${at}: ${report.because}`).toMatchObject({ outcome: 'handed-over' });
-      expectMoved(pair, machine);
-    }
-  });
-
   it('behind any frame that is never mended, exactly one side runs, or can be told to', async () => {
     const frames = await countFrames(small());
     for (let at = 1; at <= frames; at++) {

@@ -52,6 +52,8 @@ export interface MigrationReport {
   totalMs: number;
   /** From when the source stood still until it knew that the target ran. */
   downtimeMs: number;
+  /** How often it was stopped: once, and once more for each link that broke while it stood still. */
+  stops: number;
   /** Somebody had paused the machine before: it stays paused, here or there. */
   paused: boolean;
   attempts: number;

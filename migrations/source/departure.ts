@@ -36,7 +36,7 @@ export class Departure {
     this.pending = new PageSet(this.space.pageCount);
     const { migration } = options;
     const { name } = machine.description;
-    const nothing = { pages: 0, bytes: 0, totalMs: 0, downtimeMs: 0, paused: false, attempts: 0, streams: 1, rounds: [], proof: undefined };
+    const nothing = { pages: 0, bytes: 0, totalMs: 0, downtimeMs: 0, stops: 0, paused: false, attempts: 0, streams: 1, rounds: [], proof: undefined };
     this.report = { migration, machine: name, outcome: 'kept', because: '', ...nothing };
   }
 
@@ -51,6 +51,7 @@ export class Departure {
   /** Stops the machine. */
   async pause(): Promise<void> {
     this.enter('pause');
+    this.report.stops++;
     this.#pausedAt = performance.now();
     await this.machine.pause();
     this.report.paused = this.machine.isPaused;

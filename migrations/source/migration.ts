@@ -19,6 +19,8 @@ export function newMigrationId(): string {
 }
 
 const RESUME_WITHIN_MS = 60_000;
+/** So often the machine is stopped for a hand-over whose link then breaks: with a link that bears rounds but no hand-over its guest would only ever stutter. */
+const MAX_STOPS = 3;
 const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
 
 /**
@@ -33,7 +35,10 @@ export async function migrate(machine: SourceMachine, options: MigrateOptions): 
 /** One migration from the first connection to the last word; sessions come and go with their links. */
 class SourceMigration {
   readonly #departure: Departure;
+  /** Number of the last connection: it goes up with each, whether or not it came about. */
   #attempt = 0;
+  /** The target has accepted the machine once: it is worth coming back. */
+  #wasAccepted = false;
 
   constructor(departure: Departure) {
     this.#departure = departure;
@@ -65,10 +70,10 @@ class SourceMigration {
         return;
       } catch (error) {
         if (this.#departure.state === 'handed-over') return this.#askTarget(error as SavkitError);
-        if (this.#departure.state === 'paused') this.#departure.resume('the link is lost');
+        if (this.#departure.state === 'paused') this.#goOn(error as SavkitError);
         lostAt ||= performance.now();
         const hasTime = performance.now() - lostAt < (this.#departure.options.resumeWithinMs ?? RESUME_WITHIN_MS);
-        if (!(error instanceof LinkError) || this.#attempt === 0 || !hasTime || this.#departure.options.signal?.aborted) throw error;
+        if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || this.#departure.options.signal?.aborted) throw error;
         const { retryAfterMs = RETRY_AFTER_MS } = this.#departure.options;
         const retryInMs = retryAfterMs[Math.min(failures++, retryAfterMs.length - 1)];
         this.#departure.tell({ event: 'link-lost', message: error.message, retryInMs });
@@ -77,11 +82,22 @@ class SourceMigration {
     }
   }
 
+  /** The machine stood still for a hand-over that did not come about. @throws SavkitError when that has happened too often */
+  #goOn(error: SavkitError): void {
+    const { report } = this.#departure;
+    if (report.stops >= MAX_STOPS && error instanceof LinkError)
+      throw new SavkitError(
+        'too-many-stops',
+        `Cannot hand over: the machine was stopped ${report.stops} times, and each time the link broke; last: ${error.message}`,
+      );
+    this.#departure.resume('the link is lost');
+  }
+
   async #attemptOnce(onConnected: () => void): Promise<void> {
     const { connect, signal, streams = 1, migration, timeOuts = TIME_OUTS } = this.#departure.options;
     const linkOptions = { connect, signal, streams, zstd: this.#departure.zstd !== undefined, timeOuts, migration };
-    const link = await SourceLink.open(linkOptions, this.#attempt + 1, this.#departure.machine, this.#departure.sent.hashes, this.#departure.meter);
-    this.#attempt++;
+    const link = await SourceLink.open(linkOptions, ++this.#attempt, this.#departure.machine, this.#departure.sent.hashes, this.#departure.meter);
+    this.#wasAccepted = true;
     this.#departure.restMs = link.restMs;
     onConnected();
     this.#departure.report.attempts = this.#attempt;
@@ -125,6 +141,6 @@ class SourceMigration {
   async #keep(error: SavkitError): Promise<void> {
     if (!(error instanceof SavkitError)) throw error;
     await this.#departure.keep(error);
-    if (this.#attempt === 0) throw error;
+    if (!this.#wasAccepted) throw error;
   }
 }

@@ -52,6 +52,8 @@ export class Receiver {
   readonly #zstd: Zstd | undefined;
   #arrival: Arrival | undefined;
   #session: TargetSession | undefined;
+  /** Settles when the link of the session has ended, and what follows from that is done. */
+  #served: Promise<void> = Promise.resolve();
   #resolve!: (machine: TargetMachine) => void;
   #reject!: (error: Error) => void;
 
@@ -151,19 +153,33 @@ export class Receiver {
     const arrival = this.#arrivalOf(hello.migration);
     if (hello.attempt <= arrival.attempt)
       throw new FormatError('hello-replayed', `Cannot take hello: attempt ${hello.attempt} of this migration was made already`);
-    arrival.enter('hello');
     arrival.attempt = hello.attempt;
-    this.#session?.destroy();
+    await this.#endLink();
+    if (this.#arrival !== arrival || arrival.attempt !== hello.attempt)
+      throw new FormatError('hello-replayed', `Cannot take hello: attempt ${hello.attempt} of this migration is not the last one`);
+    arrival.enter('hello');
     this.tell({ event: 'arriving', peer, machine: arrival.description?.name ?? '', attempt: hello.attempt });
     const capabilities = { ...this.#capabilities(), zstd: this.#zstd !== undefined && hello.capabilities.zstd };
     const session = new TargetSession(this, arrival, channel, peer, capabilities, this.#zstd);
     this.#session = session;
+    this.#served = this.#serve(arrival, session);
+    await this.#served;
+  }
+
+  async #serve(arrival: Arrival, session: TargetSession): Promise<void> {
     try {
       await session.run();
     } catch (error) {
-      await this.#onSessionError(arrival, session, error as SavkitError);
+      await session.stop();
+      await this.#onSessionError(arrival, error as SavkitError);
       throw error;
     }
+  }
+
+  /** A source that comes again has seen the end of its last link; this side may not have, or may still be busy with what came over it. */
+  async #endLink(): Promise<void> {
+    this.#session?.destroy();
+    await this.#served.catch(() => {});
   }
 
   #arrivalOf(migration: string): Arrival {
@@ -190,8 +206,7 @@ export class Receiver {
   }
 
   /** A link has ended before the machine ran. */
-  async #onSessionError(arrival: Arrival, session: TargetSession, error: SavkitError): Promise<void> {
-    if (this.#session !== session) return;
+  async #onSessionError(arrival: Arrival, error: SavkitError): Promise<void> {
     this.#session = undefined;
     if (arrival.state === 'ended') return this.#giveUp(arrival, error);
     this.tell({ event: 'link-lost', message: error.message, state: arrival.state });

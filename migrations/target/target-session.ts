@@ -40,6 +40,8 @@ export class TargetSession {
   #rest: Uint8Array[] = [];
   #restSize = 0;
   #restDone = false;
+  #isOver = false;
+  readonly #work: Promise<void>[] = [];
 
   constructor(receiver: Receiver, arrival: Arrival, channel: FrameChannel, peer: string, capabilities: Capabilities, zstd: Zstd | undefined) {
     this.#receiver = receiver;
@@ -51,7 +53,34 @@ export class TargetSession {
   }
 
   /** Serves the control stream until the source, which knows that the machine runs, closes it. @throws LinkError, PeerError, FormatError */
-  async run(): Promise<void> {
+  run(): Promise<void> {
+    return this.#note(this.#serve());
+  }
+
+  /** Serves one more stream of pages, until its end. */
+  runStream(channel: FrameChannel, index: number): Promise<void> {
+    return this.#note(this.#serveStream(channel, index));
+  }
+
+  /** Takes nothing any more; resolves when nothing is under way. The control stream stays, for last words. */
+  async stop(): Promise<void> {
+    this.#isOver = true;
+    for (const channel of this.#others) channel.destroy();
+    this.#barrier.abandon();
+    await Promise.allSettled(this.#work);
+  }
+
+  destroy(): void {
+    this.channel.destroy();
+    void this.stop();
+  }
+
+  #note(work: Promise<void>): Promise<void> {
+    this.#work.push(work);
+    return work;
+  }
+
+  async #serve(): Promise<void> {
     this.channel.startBeats();
     let deadline = this.#deadline();
     for (;;) {
@@ -66,8 +95,7 @@ export class TargetSession {
     }
   }
 
-  /** Serves one more stream of pages, until its end. */
-  async runStream(channel: FrameChannel, index: number): Promise<void> {
+  async #serveStream(channel: FrameChannel, index: number): Promise<void> {
     if (index !== this.#others.length + 1 || index >= this.#capabilities.streams || this.#barrier.round > 0)
       throw new FormatError('bad-stream', `Cannot take stream ${index}: expected ${this.#others.length + 1}, before the first round`);
     this.#others.push(channel);
@@ -76,7 +104,7 @@ export class TargetSession {
     channel.startBeats();
     let intake: PageIntake | undefined;
     for (;;) {
-      const frame = await channel.receive('pages');
+      const frame = await this.#receive(channel, 'pages');
       if (frame.name === 'beat') continue;
       throwReason(frame);
       // The number of streams is known when the first page comes.
@@ -87,18 +115,20 @@ export class TargetSession {
     }
   }
 
-  destroy(): void {
-    this.channel.destroy();
-    for (const channel of this.#others) channel.destroy();
-  }
-
   async #next(): Promise<Frame | undefined> {
     try {
-      return await this.channel.receive('the next frame of the migration');
+      return await this.#receive(this.channel, 'the next frame of the migration');
     } catch (error) {
       if (error instanceof LinkError && this.#arrival.state === 'running') return undefined;
       throw error;
     }
+  }
+
+  /** What has come before a link was given up is not taken after that: a newer link may be under way. */
+  async #receive(channel: FrameChannel, expected: string): Promise<Frame> {
+    const frame = await channel.receive(expected);
+    if (this.#isOver) throw LinkError.lost();
+    return frame;
   }
 
   #deadline(): number {

@@ -27,7 +27,7 @@ export class Pair {
   /** Sees, changes or cuts what goes over links. */
   tap: Tap | undefined;
 
-  static async create({ host, ...options }: { keepMs?: number; host?: TargetHost } = {}): Promise<Pair> {
+  static async create({ host, ...options }: { keepMs?: number; host?: TargetHost; timeOuts?: TimeOuts } = {}): Promise<Pair> {
     const pair = new Pair();
     pair.receiver = await Receiver.create(host ?? pair.host, {
       logFor: () => pair.targetLog,
@@ -39,11 +39,8 @@ export class Pair {
   }
 
   readonly connect = async (): Promise<Duplex> => {
-    const [source, target] = this.tap ? tappedPair(this.tap, this.links) : duplexPair();
+    const [source, target] = this.tap ? tappedPair(this.tap, this.links) : joinedPair();
     this.links++;
-    // A pair in memory does not tell its other end that it is gone, as a socket does.
-    source.on('close', () => target.destroy());
-    target.on('close', () => source.destroy());
     this.receiver.accept(target, `link ${this.links}`);
     return source;
   };
@@ -62,4 +59,12 @@ export class Pair {
       ...options,
     });
   }
+}
+
+/** A pair in memory does not tell its other end that it is gone, as a socket does. */
+function joinedPair(): [Duplex, Duplex] {
+  const [source, target] = duplexPair();
+  source.on('close', () => target.destroy());
+  target.on('close', () => source.destroy());
+  return [source, target];
 }

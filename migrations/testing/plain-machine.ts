@@ -3,6 +3,8 @@ import type { SourceMachine, TargetHost, TargetMachine } from '../machine.ts';
 import type { MachineDescription } from '../page-space.ts';
 import { PageSet } from '../pages/page-set.ts';
 
+const ZEROS = Buffer.alloc(PAGE_SIZE);
+
 /** A machine of one array, with a naive dirty bitmap: what tests compare others with. */
 export class PlainMachine implements SourceMachine, TargetMachine {
   readonly description: MachineDescription;
@@ -49,7 +51,7 @@ export class PlainMachine implements SourceMachine, TargetMachine {
 
   readPage(page: number, target: Uint8Array, at: number): boolean {
     const bytes = this.memory.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
-    if (bytes.every((byte) => byte === 0)) return false;
+    if (ZEROS.equals(bytes)) return false;
     target.set(bytes, at);
     return true;
   }

@@ -3,19 +3,25 @@ import { FRAME_HEADER_SIZE, type FrameName } from '../wire/frames.ts';
 import { readFrameHeader } from '../wire/payload.ts';
 
 export type From = 'source' | 'target';
-/** What becomes of a frame: it passes, something else takes its place, or the link ends before or behind it. */
-export type Fate = 'pass' | 'cut-before' | 'cut-after' | Uint8Array;
+/** What becomes of a frame: it passes, something else takes its place, or the link ends before or behind it; for `cut-source` only the source notices. */
+export type Fate = 'pass' | 'cut-before' | 'cut-after' | 'cut-source' | Uint8Array;
 export type Tap = (from: From, name: FrameName, frame: Uint8Array, link: number) => Fate;
 
 /** Two ends of a link whose frames go through a tap. */
 export function tappedPair(tap: Tap, link: number): [Duplex, Duplex] {
   const [source, nearSource] = duplexPair();
   const [target, nearTarget] = duplexPair();
+  let isHalfOpen = false;
   const cut = () => {
-    for (const end of [source, nearSource, target, nearTarget]) end.destroy();
+    for (const end of isHalfOpen ? [source, nearSource] : [source, nearSource, target, nearTarget]) end.destroy();
   };
-  carry(nearSource, nearTarget, (name, frame) => tap('source', name, frame, link), cut);
-  carry(nearTarget, nearSource, (name, frame) => tap('target', name, frame, link), cut);
+  const fateOf = (from: From, name: FrameName, frame: Uint8Array): Fate => {
+    const fate = tap(from, name, frame, link);
+    isHalfOpen ||= fate === 'cut-source';
+    return fate;
+  };
+  carry(nearSource, nearTarget, (name, frame) => fateOf('source', name, frame), cut);
+  carry(nearTarget, nearSource, (name, frame) => fateOf('target', name, frame), cut);
   for (const end of [source, target]) end.on('close', cut);
   return [source, target];
 }
@@ -32,7 +38,7 @@ function carry(from: Duplex, to: Duplex, fateOf: (name: FrameName, frame: Uint8A
       const frame = held.subarray(0, FRAME_HEADER_SIZE + length);
       held = held.subarray(FRAME_HEADER_SIZE + length);
       const fate = fateOf(name, frame);
-      if (fate === 'cut-before') return cut();
+      if (fate === 'cut-before' || fate === 'cut-source') return cut();
       if (!to.destroyed) to.write(fate instanceof Uint8Array ? fate : Buffer.from(frame));
       // What was written is to arrive first.
       if (fate === 'cut-after') {

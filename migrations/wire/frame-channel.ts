@@ -28,6 +28,8 @@ export class FrameChannel {
   /** Writes that the stream has not taken yet, and when one of them last went through. */
   #pending = 0;
   #lastWritten = 0;
+  /** Whoever waits for such a write; a stream that is destroyed in mid write does not always answer. */
+  readonly #writers = new Set<(error: SavkitError) => void>();
   readonly #watch: NodeJS.Timeout;
   #beats: NodeJS.Timeout | undefined;
 
@@ -112,7 +114,9 @@ export class FrameChannel {
     this.sent += bytes.length;
     if (this.#pending++ === 0) this.#lastWritten = performance.now();
     await new Promise<void>((resolve, reject) => {
+      this.#writers.add(reject);
       this.#stream.write(bytes, (error) => {
+        this.#writers.delete(reject);
         this.#written();
         if (error) reject(this.#failure ?? LinkError.lost(error));
         else resolve();
@@ -139,5 +143,6 @@ export class FrameChannel {
     for (const buffer of this.#free.splice(0)) buffer.giveBack();
     this.#failure ??= error;
     this.#freed?.();
+    for (const reject of this.#writers) reject(this.#failure);
   }
 }
