@@ -37,6 +37,8 @@ async function prepare({ folder, ramMib, state }: BenchContext): Promise<void> {
 
 /** Lets VirtualBox restore the state and save it again. */
 async function restoreAndSave({ state }: BenchContext): Promise<{ restoreMs: number; saveMs: number }> {
+  // A run that was broken off may have left it standing.
+  if (['running', 'paused'].includes(stateOf() ?? '')) await attempt(() => vb('VBoxManage', 'controlvm', MACHINE, 'poweroff'));
   // Discarding a state deletes its file.
   await attempt(() => vb('VBoxManage', 'discardstate', MACHINE)).catch(() => {});
   execFileSync(join(scripts, 'vb'), ['sh', '-c', `cat > ${ADOPTED}`], { stdio: [openSync(state, 'r'), 'ignore', 'ignore'] });
@@ -48,8 +50,13 @@ async function restoreAndSave({ state }: BenchContext): Promise<{ restoreMs: num
   return { restoreMs: between(log, "to 'LOADING'", "from 'LOADING'"), saveMs: between(log, "to 'SAVING'", "from 'SAVING'") };
 }
 
+/** undefined while VirtualBox does not tell: its service may be starting. */
 function stateOf(): string | undefined {
-  return /VMState="(.*)"/.exec(vb('VBoxManage', 'showvminfo', MACHINE, '--machinereadable'))?.[1];
+  try {
+    return /VMState="(.*)"/.exec(vb('VBoxManage', 'showvminfo', MACHINE, '--machinereadable'))?.[1];
+  } catch {
+    return undefined;
+  }
 }
 
 /** Starts the machine, again where it was still locked; gives a function that waits for its end. */
