@@ -181,7 +181,7 @@ describe('a source', () => {
     ['ready', encodeFrame('differ', { first: 0, count: 512 }, new Uint8Array(8))],
     ['ready', encodeFrame('differ', { first: 0, count: 0 })],
     ['ready', encodeFrame('differ', { first: 512, count: 512 }, new Uint8Array(4096))],
-    ['credit', encodeFrame('credit', { bytes: 0xffffffff })],
+    ['credit', encodeFrame('credit', { bytes: 0xffffffff, busy: 255 })],
   ];
 
   it.each(answers)('goes on with its machine when %s is a lie', async (name, lie) => {

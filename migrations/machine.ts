@@ -3,10 +3,14 @@ import type { PageSet } from './pages/page-set.ts';
 
 // What a migration asks of a machine. Pages have one number over all regions, see PageSpace.
 
-/** Memory, page by page. */
+/** Memory, by lists of pages: what lies one behind the other goes in one piece. */
 export interface PageAccess {
-  /** Copies a page to `target[at, at + 4096)`. @returns false where the page holds zeros by its state: nothing was copied */
-  readPage(page: number, target: Uint8Array, at: number): boolean;
+  /**
+   * Copies pages `pages[0, count)` to `target`, one behind the other from `at` on, but for those that hold zeros by their state.
+   * @param held gets 1 for each page that was copied, else 0
+   * @returns how many were copied
+   */
+  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number;
 }
 
 /** A machine that leaves: it runs until `pause`, and from `resume` on again. */
@@ -36,8 +40,8 @@ export interface SourceMachine extends PageAccess {
 export interface TargetMachine extends PageAccess {
   /** Its memory holds something already, from an older state; else zeros only. */
   readonly isSeeded: boolean;
-  /** Gives a page the content `bytes[at, at + 4096)`. */
-  writePage(page: number, bytes: Uint8Array, at: number): void;
+  /** Gives pages `pages[0, count)` the contents that stand one behind the other in `bytes` from `at` on. */
+  writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void;
   zeroPage(page: number): void;
   /** @throws SavkitError when it does not fit the machine */
   loadRest(rest: Uint8Array): Promise<void>;

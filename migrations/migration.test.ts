@@ -114,10 +114,10 @@ describe('a migration', () => {
   it('stops when the target can not hold a page as it is', async () => {
     const pair = await Pair.create();
     pair.host.onCreate = (target) => {
-      const write = target.writePage.bind(target);
-      target.writePage = (page, bytes, at) => {
-        write(page, bytes, at);
-        if (page === 1232) target.memory[page * 4096]++;
+      const write = target.writePages.bind(target);
+      target.writePages = (pages, count, bytes, at) => {
+        write(pages, count, bytes, at);
+        if (pages.subarray(0, count).includes(1232)) target.memory[1232 * 4096]++;
       };
     };
     const machine = mixedMachine();

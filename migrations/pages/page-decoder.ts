@@ -17,6 +17,12 @@ export class PageDecoder {
   readonly #batch = new HashBatch(FRAME_PAGES);
   readonly #at = new Uint32Array(FRAME_PAGES);
   readonly #page = new Uint8Array(PAGE_SIZE);
+  /** Raw pages that were checked but are not in memory yet: their contents stand one behind the other. */
+  readonly #run = new Uint32Array(FRAME_PAGES);
+  #runLength = 0;
+  #runAt = 0;
+  readonly #one = new Uint32Array(1);
+  readonly #isHeld = new Uint8Array(1);
   readonly #single = new HashBatch(1);
   readonly #singleAt = new Uint32Array(1);
 
@@ -42,7 +48,12 @@ export class PageDecoder {
     const packedEnd = plainEnd + view.getUint32(12, true);
     if (packedEnd !== payload.length) throw new FormatError('bad-length', `Cannot take pages: the frame has ${payload.length} bytes, expected ${packedEnd}`);
     const unpacked = this.#unpack(payload, plainEnd, view, count);
-    this.#applyAll(payload, view, count, plainAt, plainEnd, unpacked);
+    this.#hashRaw(payload, view, count, plainAt, plainEnd);
+    try {
+      this.#applyAll(payload, view, count, plainAt, unpacked);
+    } finally {
+      this.#writeRun(payload);
+    }
     return count;
   }
 
@@ -64,8 +75,7 @@ export class PageDecoder {
     throw new FormatError('bad-zstd', 'Cannot take pages: what is packed does not expand');
   }
 
-  #applyAll(payload: Uint8Array, view: DataView, count: number, plainAt: number, plainEnd: number, unpacked: Uint8Array): void {
-    this.#hashRaw(payload, view, count, plainAt, plainEnd);
+  #applyAll(payload: Uint8Array, view: DataView, count: number, plainAt: number, unpacked: Uint8Array): void {
     let at = plainAt;
     let packedAt = 0;
     let raw = 0;
@@ -78,22 +88,37 @@ export class PageDecoder {
       switch (codec) {
         case PageCodec.RAW:
           this.#check(page, view, entry, this.#batch.words, raw++);
-          this.#machine.writePage(page, payload, at);
+          if (this.#runLength === 0) this.#runAt = at;
+          this.#run[this.#runLength++] = page;
           break;
         case PageCodec.ZERO:
-          this.#machine.zeroPage(page);
-          this.#hashes.setZero(page);
+          this.#zero(page, payload);
           break;
         case PageCodec.ZSTD:
+          this.#writeRun(payload);
           this.#take(page, view, entry, unpacked, packedAt);
           packedAt += PAGE_SIZE;
           break;
         default:
+          this.#writeRun(payload);
           this.#rebuild(page, codec, payload, view, at, length);
           this.#take(page, view, entry, this.#page, 0);
       }
       at += length;
     }
+  }
+
+  #writeRun(payload: Uint8Array): void {
+    const length = this.#runLength;
+    this.#runLength = 0;
+    if (length > 0) this.#machine.writePages(this.#run, length, payload, this.#runAt);
+  }
+
+  #zero(page: number, payload: Uint8Array): void {
+    if (this.#hashes.isZero(page)) return;
+    this.#writeRun(payload);
+    this.#machine.zeroPage(page);
+    this.#hashes.setZero(page);
   }
 
   /** Checks the lengths of all entries, and hashes the raw pages in one go. */
@@ -120,7 +145,8 @@ export class PageDecoder {
   #rebuild(page: number, codec: number, payload: Uint8Array, view: DataView, at: number, length: number): void {
     const base = codec === PageCodec.SAME ? view.getUint32(at, true) : page;
     if (base >= this.#hashes.pageCount || !this.#isOwn(base)) throw pageError('bad-page', page, `it is to be like page ${base}, which is not on this stream`);
-    if (!this.#machine.readPage(base, this.#page, 0)) this.#page.fill(0);
+    this.#one[0] = base;
+    if (this.#machine.readPages(this.#one, 1, this.#page, 0, this.#isHeld) === 0) this.#page.fill(0);
     if (codec === PageCodec.DELTA && !applyWordDelta(payload, at, length, this.#page, 0)) throw pageError('bad-delta', page, 'its delta does not fit a page');
   }
 
@@ -129,7 +155,8 @@ export class PageDecoder {
     this.#singleAt[0] = at;
     this.#single.hash(bytes, this.#singleAt, 1);
     this.#check(page, view, entry, this.#single.words, 0);
-    this.#machine.writePage(page, bytes, at);
+    this.#one[0] = page;
+    this.#machine.writePages(this.#one, 1, bytes, at);
   }
 
   #check(page: number, view: DataView, entry: number, words: Uint32Array, i: number): void {

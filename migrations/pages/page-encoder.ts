@@ -4,12 +4,16 @@ import type { PageAccess } from '../machine.ts';
 import { PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { type PageBuffer, PLAIN_AT } from '../wire/page-buffer.ts';
-import { HashBatch } from './page-hashes.ts';
+import { HashBatch, pageOffsets } from './page-hashes.ts';
 import type { SentPages } from './sent-pages.ts';
 import type { Zstd } from './zstd.ts';
 
 /** Sent so often, a page's content is kept, so that only what has changed goes out next time. */
 const HOT = 1;
+
+/** Where contents of a frame's pages stand, and their hashes; behind them, for pages of zeros, the hash of none. */
+const SLOTS = pageOffsets(FRAME_PAGES, PLAIN_AT);
+const NO_SLOT = FRAME_PAGES;
 
 /** Bytes above which a delta saves too little to be worth its time. */
 const DELTA_LIMIT = (PAGE_SIZE * 3) / 4;
@@ -35,10 +39,12 @@ export class PageEncoder {
   readonly #zstd: Zstd | undefined;
   /** Pages that travel on the same stream, and so in order. */
   readonly #isOwn: (page: number) => boolean;
-  readonly #hashes = new HashBatch(FRAME_PAGES);
-  readonly #at = new Uint32Array(FRAME_PAGES);
+  readonly #hashes = new HashBatch(FRAME_PAGES + 1);
+  readonly #held = new Uint8Array(FRAME_PAGES);
   readonly #delta = new Uint8Array(DELTA_LIMIT);
   readonly #other = new Uint8Array(PAGE_SIZE);
+  readonly #twin = new Uint32Array(1);
+  readonly #isHeld = new Uint8Array(1);
   #packed = new Uint8Array(0);
   /** Of the frame being built: entries, end of the plain area, bytes to be packed. */
   #entries = 0;
@@ -57,39 +63,31 @@ export class PageEncoder {
    * @returns where its payload starts, and its length; 0 when there is nothing to send
    */
   encode(buffer: PageBuffer, round: number, pages: Uint32Array, count: number): { start: number; length: number } {
-    this.#read(buffer, pages, count);
+    const held = this.#machine.readPages(pages, count, buffer.bytes, PLAIN_AT, this.#held);
+    this.#hashes.hash(buffer.bytes, SLOTS, held);
     this.#entries = 0;
     this.#end = PLAIN_AT;
     this.#packedSize = 0;
-    for (let i = 0; i < count; i++) this.#place(buffer, pages[i], i);
+    for (let i = 0, slot = 0; i < count; i++) this.#place(buffer, pages[i], this.#held[i] === 1 ? slot++ : NO_SLOT);
     if (this.#entries === 0) return { start: PLAIN_AT, length: 0 };
     const packed = this.#pack(buffer);
     return this.#finish(buffer, round, packed);
   }
 
-  #read({ bytes }: PageBuffer, pages: Uint32Array, count: number): void {
-    for (let i = 0; i < count; i++) {
-      const at = PLAIN_AT + i * PAGE_SIZE;
-      this.#at[i] = at;
-      if (!this.#machine.readPage(pages[i], bytes, at)) bytes.fill(0, at, at + PAGE_SIZE);
-    }
-    this.#hashes.hash(bytes, this.#at, count);
-  }
-
-  /** Chooses the codec of page `i`, and moves what is left of it to the end of the plain area. */
-  #place(buffer: PageBuffer, page: number, i: number): void {
+  /** Chooses the codec of a page, and moves what is left of it to the end of the plain area. */
+  #place(buffer: PageBuffer, page: number, slot: number): void {
     const { words } = this.#hashes;
-    if (this.#sent.hashes.is(page, words, i)) {
+    if (this.#sent.hashes.is(page, words, slot)) {
       this.counts.skipped++;
       return;
     }
-    const at = this.#at[i];
-    const codec = this.#chooseCodec(buffer, page, i, at);
-    this.#sent.note(page, words, i);
+    const codec = this.#chooseCodec(buffer, page, slot);
+    this.#sent.note(page, words, slot);
     if (codec === PageCodec.ZERO || codec === PageCodec.SAME) this.#sent.drop(page);
   }
 
-  #chooseCodec(buffer: PageBuffer, page: number, i: number, at: number): number {
+  #chooseCodec(buffer: PageBuffer, page: number, i: number): number {
+    const at = SLOTS[i];
     if (this.#hashes.isZero(i)) return this.#enter(buffer, page, i, PageCodec.ZERO, 0);
     const twin = this.#sent.pageWith(this.#hashes.words, i);
     if (twin >= 0 && twin !== page && this.#isOwn(twin) && this.#equals(twin, buffer.bytes, at)) {
@@ -105,7 +103,9 @@ export class PageEncoder {
 
   /** Hashes may be equal by chance: bytes decide. */
   #equals(twin: number, bytes: Uint8Array, at: number): boolean {
-    return this.#machine.readPage(twin, this.#other, 0) && Buffer.compare(this.#other, bytes.subarray(at, at + PAGE_SIZE)) === 0;
+    this.#twin[0] = twin;
+    const isHeld = this.#machine.readPages(this.#twin, 1, this.#other, 0, this.#isHeld) === 1;
+    return isHeld && Buffer.compare(this.#other, bytes.subarray(at, at + PAGE_SIZE)) === 0;
   }
 
   /** Puts a delta at the end of the plain area, if the old content is known and it pays; gives its bytes. */

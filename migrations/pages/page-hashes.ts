@@ -34,6 +34,11 @@ export class PageHashes {
   }
 }
 
+/** Where pages stand that lie one behind the other from `start` on. */
+export function pageOffsets(count: number, start = 0): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => start + i * PAGE_SIZE);
+}
+
 /** Hashes of up to `capacity` pages that lie in one buffer; a page of zeros has hash 0. */
 export class HashBatch {
   readonly words: Uint32Array;

@@ -2,7 +2,7 @@
 export interface SendingFigures {
   /** zstd is in use. */
   compresses: boolean;
-  /** The share of time in which there was nothing to do but wait for the link, from 0 to 1. */
+  /** The share of time in which neither side had anything to do but wait for the link, from 0 to 1. */
   waitingShare: number;
   /** Packed size by size, where zstd was used; a guess where it never was. */
   ratio: number;

@@ -1,23 +1,24 @@
 import { setImmediate } from 'node:timers/promises';
+import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { PageAccess } from '../machine.ts';
-import { HashBatch, type PageHashes } from '../pages/page-hashes.ts';
+import { HashBatch, type PageHashes, pageOffsets } from '../pages/page-hashes.ts';
 
-const BATCH = 256;
+/** Pages hashed at a time: 256 KiB, which stay in the cache between copying and hashing. */
+const BATCH = 64;
+const SLOTS = pageOffsets(BATCH);
 /** Pages after which others get their turn: about 3 ms. */
 const YIELD_EVERY = 4096;
 
-/** Hashes memory as it is, page by page, not what is believed of it. */
+/** Hashes memory as it is, not what is believed of it. */
 export class MemoryHasher {
   readonly #machine: PageAccess;
-  readonly #bytes = new Uint8Array(BATCH * PAGE_SIZE);
-  readonly #at = new Uint32Array(BATCH);
   readonly #pages = new Uint32Array(BATCH);
-  readonly #batch = new HashBatch(BATCH);
+  readonly #held = new Uint8Array(BATCH);
+  readonly #batch = new HashBatch(BATCH + 1);
 
   constructor(machine: PageAccess) {
     this.#machine = machine;
-    for (let i = 0; i < BATCH; i++) this.#at[i] = i * PAGE_SIZE;
   }
 
   /**
@@ -26,19 +27,15 @@ export class MemoryHasher {
    * @param pace yields to others in between
    */
   async hashAll(pageCount: number, take: (page: number, words: Uint32Array, i: number) => void, pace = true): Promise<void> {
-    for (let page = 0, since = 0; page < pageCount; ) {
-      let count = 0;
-      for (; page < pageCount && count < BATCH; page++) {
-        if (!this.#machine.readPage(page, this.#bytes, count * PAGE_SIZE)) take(page, ZERO, 0);
-        else this.#pages[count++] = page;
+    const bytes = takeBuffer(BATCH * PAGE_SIZE);
+    try {
+      for (let page = 0; page < pageCount; ) {
+        const end = Math.min(pageCount, page + YIELD_EVERY);
+        for (; page < end; page += BATCH) this.#hash(page, Math.min(BATCH, end - page), bytes, take);
+        if (pace) await setImmediate();
       }
-      this.#batch.hash(this.#bytes, this.#at, count);
-      for (let i = 0; i < count; i++) take(this.#pages[i], this.#batch.words, i);
-      since += count;
-      if (pace && since >= YIELD_EVERY) {
-        since = 0;
-        await setImmediate();
-      }
+    } finally {
+      returnBuffer(bytes);
     }
   }
 
@@ -46,6 +43,12 @@ export class MemoryHasher {
   async refresh(hashes: PageHashes): Promise<void> {
     await this.hashAll(hashes.pageCount, (page, words, i) => hashes.set(page, words, i));
   }
-}
 
-const ZERO = new Uint32Array(2);
+  #hash(first: number, count: number, bytes: Uint8Array, take: (page: number, words: Uint32Array, i: number) => void): void {
+    for (let i = 0; i < count; i++) this.#pages[i] = first + i;
+    const held = this.#machine.readPages(this.#pages, count, bytes, 0, this.#held);
+    this.#batch.hash(bytes, SLOTS, held);
+    // Behind the hashes of the batch stands that of a page of zeros.
+    for (let i = 0, slot = 0; i < count; i++) take(first + i, this.#batch.words, this.#held[i] === 1 ? slot++ : BATCH);
+  }
+}

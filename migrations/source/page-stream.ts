@@ -48,11 +48,11 @@ export class PageStream {
 
   #takeCredit(frame: Frame): boolean {
     if (frame.name !== 'credit') return false;
-    const { bytes } = readHead(frame, 'credit').head;
+    const { bytes, busy } = readHead(frame, 'credit').head;
     // A target that claims more than was sent gains nothing: the window is ours.
     const consumed = Math.min(bytes, this.#inFlight);
     this.#inFlight -= consumed;
-    this.#meter.add(consumed);
+    this.#meter.add(consumed, Math.min(busy, 100) / 100);
     this.#wake?.();
     return true;
   }

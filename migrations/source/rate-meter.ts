@@ -1,25 +1,27 @@
 /** Half-life of what was measured, in ms. */
 const HALF_LIFE = 1000;
 
-/** How fast a link takes bytes, and how much of the time was spent waiting for it. Recent time counts most. */
+/** How fast a link takes bytes, and what both sides did meanwhile. Recent time counts most. */
 export class RateMeter {
   #bytes = 0;
   #ms = 0;
   #waited = 0;
+  #targetBusy = 0;
   #last: number;
 
   constructor(now = performance.now()) {
     this.#last = now;
   }
 
-  /** Notes bytes that the other side has consumed. */
-  add(bytes: number, now = performance.now()): void {
+  /** Notes bytes that the target has consumed, and the share of its time that it was busy meanwhile. */
+  add(bytes: number, targetBusy: number, now = performance.now()): void {
     const ms = now - this.#last;
     this.#last = now;
     const fade = 0.5 ** (ms / HALF_LIFE);
     this.#bytes = this.#bytes * fade + bytes;
     this.#ms = this.#ms * fade + ms;
     this.#waited *= fade;
+    this.#targetBusy = this.#targetBusy * fade + targetBusy * ms;
   }
 
   /** Notes time in which there was nothing to do but wait. */
@@ -37,7 +39,8 @@ export class RateMeter {
     return this.#ms < 1 || this.#bytes === 0 ? fallback : (this.#bytes * 1000) / this.#ms;
   }
 
+  /** The share of time in which neither side had anything to do but wait for the link. */
   get waitingShare(): number {
-    return this.#ms < 1 ? 0 : Math.min(1, this.#waited / this.#ms);
+    return this.#ms < 1 ? 0 : Math.min(this.#waited / this.#ms, 1 - this.#targetBusy / this.#ms);
   }
 }

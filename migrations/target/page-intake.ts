@@ -15,6 +15,7 @@ export class PageIntake {
   readonly #barrier: RoundBarrier;
   readonly #decoder: PageDecoder;
   #pages = 0;
+  #load = performance.eventLoopUtilization();
 
   constructor(channel: FrameChannel, arrival: Arrival, barrier: RoundBarrier, zstd: Zstd | undefined, isOwn: (page: number) => boolean) {
     const { machine, hashes } = arrival;
@@ -32,7 +33,10 @@ export class PageIntake {
     this.#arrival.bytes += bytes;
     const limit = (this.#arrival.space?.pageCount ?? 0) * PAGE_SIZE * MAX_GROWTH;
     if (this.#arrival.bytes > limit) throw new FormatError('too-much', `Cannot take pages: the migration has sent more than ${MAX_GROWTH} times the memory`);
-    await this.#channel.send('credit', { bytes });
+    const load = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(load, this.#load);
+    this.#load = load;
+    await this.#channel.send('credit', { bytes, busy: Math.round(utilization * 100) });
   }
 
   async takeBarrier(frame: Frame, onAll: (after: number) => Promise<void>): Promise<void> {

@@ -49,14 +49,17 @@ export class PlainMachine implements SourceMachine, TargetMachine {
     this.memory[page * PAGE_SIZE + offset] = value;
   }
 
-  readPage(page: number, target: Uint8Array, at: number): boolean {
-    const bytes = this.memory.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
-    if (ZEROS.equals(bytes)) return false;
-    target.set(bytes, at);
-    return true;
+  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
+    let copied = 0;
+    for (let i = 0; i < count; i++) {
+      const bytes = this.memory.subarray(pages[i] * PAGE_SIZE, (pages[i] + 1) * PAGE_SIZE);
+      held[i] = ZEROS.equals(bytes) ? 0 : 1;
+      if (held[i] === 1) target.set(bytes, at + PAGE_SIZE * copied++);
+    }
+    return copied;
   }
-  writePage(page: number, bytes: Uint8Array, at: number): void {
-    this.memory.set(bytes.subarray(at, at + PAGE_SIZE), page * PAGE_SIZE);
+  writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void {
+    for (let i = 0; i < count; i++) this.memory.set(bytes.subarray(at + i * PAGE_SIZE, at + (i + 1) * PAGE_SIZE), pages[i] * PAGE_SIZE);
   }
   zeroPage(page: number): void {
     this.memory.fill(0, page * PAGE_SIZE, (page + 1) * PAGE_SIZE);

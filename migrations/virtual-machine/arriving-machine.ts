@@ -31,11 +31,11 @@ export class ArrivingMachine implements TargetMachine {
     this.#safeFile = safeFile;
   }
 
-  readPage(page: number, target: Uint8Array, at: number): boolean {
-    return this.#pages.readPage(page, target, at);
+  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
+    return this.#pages.readPages(pages, count, target, at, held);
   }
-  writePage(page: number, bytes: Uint8Array, at: number): void {
-    this.#pages.writePage(page, bytes, at);
+  writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void {
+    this.#pages.writePages(pages, count, bytes, at);
   }
   zeroPage(page: number): void {
     this.#pages.zeroPage(page);

@@ -31,8 +31,8 @@ export class DepartingMachine implements SourceMachine {
     this.description = describeMachine(name, machine, this.#pages);
   }
 
-  readPage(page: number, target: Uint8Array, at: number): boolean {
-    return this.#pages.readPage(page, target, at);
+  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
+    return this.#pages.readPages(pages, count, target, at, held);
   }
 
   startTracking(): void {

@@ -1,6 +1,6 @@
 import { FormatError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
-import { NIL_PAGE_ID, offsetInChunk } from '../../src/gmm/page-id.ts';
+import { NIL_PAGE_ID, offsetInChunk, PAGE_INDEX_MASK } from '../../src/gmm/page-id.ts';
 import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
 import { PageState, PageType } from '../../src/pgm/page-states.ts';
 import type { RamRange } from '../../src/pgm/ram-range.ts';
@@ -12,8 +12,8 @@ interface RegionPages {
   region: PageRegion;
   /** Page id of the host's memory; 0 where there is none. */
   idOf(page: number): number;
-  /** The chunk that a page may be written in; its page id is known afterwards. */
-  writableChunk(page: number): Uint8Array;
+  /** Makes a page one of the machine's own; its page id is known afterwards. */
+  makeWritable(page: number): void;
   clear(page: number): void;
 }
 
@@ -26,27 +26,50 @@ export class MachinePages {
   #part: RegionPages;
   #start = 0;
   #end = 0;
+  /** The region that `numberOf` found last, and the number of its first page. */
+  #named: PageRegion;
+  #namedStart = 0;
 
   constructor(memory: GuestMemory) {
     this.#memory = memory;
     this.#parts = partsOf(memory);
     this.space = new PageSpace(this.#parts.map(({ region }) => region));
     this.#part = this.#parts[0];
+    this.#named = this.#part.region;
   }
 
-  readPage(page: number, target: Uint8Array, at: number): boolean {
-    const part = this.#partOf(page);
-    const id = part.idOf(page - this.#start);
-    if (id === NIL_PAGE_ID) return false;
-    const from = offsetInChunk(id);
-    target.set(this.#memory.pages.backing.chunkBytes(id).subarray(from, from + PAGE_SIZE), at);
-    return true;
+  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
+    const { backing } = this.#memory.pages;
+    let copied = 0;
+    for (let i = 0; i < count; ) {
+      const first = this.#idOf(pages[i]);
+      held[i++] = first === NIL_PAGE_ID ? 0 : 1;
+      if (first === NIL_PAGE_ID) continue;
+      let next = first + 1;
+      // Pages without memory in between do not end a run.
+      for (; i < count && isInChunk(next); i++) {
+        const id = this.#idOf(pages[i]);
+        if (id !== next && id !== NIL_PAGE_ID) break;
+        held[i] = id === next ? 1 : 0;
+        if (id === next) next++;
+      }
+      const from = offsetInChunk(first);
+      const size = (next - first) * PAGE_SIZE;
+      target.set(backing.chunkBytes(first).subarray(from, from + size), at + copied * PAGE_SIZE);
+      copied += next - first;
+    }
+    return copied;
   }
 
-  writePage(page: number, bytes: Uint8Array, at: number): void {
-    const part = this.#partOf(page);
-    const inPart = page - this.#start;
-    part.writableChunk(inPart).set(bytes.subarray(at, at + PAGE_SIZE), offsetInChunk(part.idOf(inPart)));
+  writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void {
+    const { backing } = this.#memory.pages;
+    for (let i = 0; i < count; ) {
+      const start = i;
+      const first = this.#writableId(pages[i++]);
+      let next = first + 1;
+      for (; i < count && isInChunk(next); i++, next++) if (this.#writableId(pages[i]) !== next) break;
+      backing.chunkBytes(first).set(bytes.subarray(at + start * PAGE_SIZE, at + i * PAGE_SIZE), offsetInChunk(first));
+    }
   }
 
   zeroPage(page: number): void {
@@ -56,11 +79,24 @@ export class MachinePages {
 
   /** The number of a page that a record of a saved state names; −1 where there is none. */
   numberOf(kind: PageRegion['kind'], id: number, page: number): number {
-    for (const [i, { region }] of this.#parts.entries()) {
-      const isIt = region.kind === kind && (kind === 'ram' ? page >= region.firstFrame && page < region.firstFrame + region.pages : region.id === id);
-      if (isIt) return this.space.startOf(i) + page - (kind === 'ram' ? region.firstFrame : 0);
+    if (!isNamed(this.#named, kind, id, page)) {
+      const index = this.space.regions.findIndex((region) => isNamed(region, kind, id, page));
+      if (index < 0) return -1;
+      this.#named = this.space.regions[index];
+      this.#namedStart = this.space.startOf(index);
     }
-    return -1;
+    return this.#namedStart + page - (kind === 'ram' ? this.#named.firstFrame : 0);
+  }
+
+  #idOf(page: number): number {
+    const part = this.#partOf(page);
+    return part.idOf(page - this.#start);
+  }
+
+  #writableId(page: number): number {
+    const part = this.#partOf(page);
+    part.makeWritable(page - this.#start);
+    return part.idOf(page - this.#start);
   }
 
   #partOf(page: number): RegionPages {
@@ -73,6 +109,16 @@ export class MachinePages {
   }
 }
 
+/** Whether a page id is not the first of a chunk, so that what lies before it may lie in one piece with it. */
+function isInChunk(id: number): boolean {
+  return (id & PAGE_INDEX_MASK) !== 0;
+}
+
+function isNamed(region: PageRegion, kind: PageRegion['kind'], id: number, page: number): boolean {
+  if (region.kind !== kind) return false;
+  return kind === 'ram' ? page >= region.firstFrame && page < region.firstFrame + region.pages : region.id === id;
+}
+
 function partsOf(memory: GuestMemory): RegionPages[] {
   const parts: RegionPages[] = [];
   for (const range of memory.ranges) if (range.kind === 'ram') parts.push(ramPart(memory, range, parts.length));
@@ -82,11 +128,10 @@ function partsOf(memory: GuestMemory): RegionPages[] {
   }
   for (const [i, { description, pages, pageId, address }] of memory.mmio2.all.entries()) {
     const region = { kind: 'mmio2' as const, name: description, id: i + 1, firstFrame: (address ?? 0) / PAGE_SIZE, pages };
-    const { backing } = memory.pages;
     parts.push({
       region: { ...region, firstFrame: 0 },
       idOf: (page) => pageId[page],
-      writableChunk: (page) => backing.chunkBytes(pageId[page]),
+      makeWritable: () => {},
       clear: (page) => clearPage(memory, pageId[page]),
     });
   }
@@ -99,10 +144,11 @@ function ramPart({ pages }: GuestMemory, range: RamRange, id: number): RegionPag
     region: { kind: 'ram', name: range.description, id, firstFrame: range.start / PAGE_SIZE, pages: range.pages },
     // Where a ROM lies over RAM, its pages are its own.
     idOf: (page) => (type[page] === PageType.RAM ? pageId[page] : NIL_PAGE_ID),
-    writableChunk: (page) => {
+    makeWritable: (page) => {
+      if (state[page] === PageState.ALLOCATED && type[page] === PageType.RAM) return;
       if (type[page] !== PageType.RAM) throw new FormatError('misplaced-page', `Cannot write page ${page} of ${range.description}: it is not RAM`);
       if (state[page] === PageState.BALLOONED) pages.apply('deflate', range, page);
-      return pages.writableChunk(range, page);
+      pages.apply('make-writable', range, page);
     },
     clear: (page) => pages.apply('free', range, page),
   };
@@ -112,7 +158,7 @@ function romPart(memory: GuestMemory, rom: RomRange, id: number): RegionPages {
   return {
     region: { kind: 'rom', name: rom.description, id, firstFrame: rom.start / PAGE_SIZE, pages: rom.pages },
     idOf: (page) => rom.virginId[page],
-    writableChunk: (page) => memory.roms.virginChunk(rom, page),
+    makeWritable: () => {},
     clear: (page) => clearPage(memory, rom.virginId[page]),
   };
 }
@@ -121,7 +167,7 @@ function shadowPart({ roms }: GuestMemory, rom: RomRange, id: number): RegionPag
   return {
     region: { kind: 'rom-shadow', name: rom.description, id, firstFrame: rom.start / PAGE_SIZE, pages: rom.pages },
     idOf: (page) => rom.shadowId(page),
-    writableChunk: (page) => roms.shadowChunk(rom, page),
+    makeWritable: (page) => void roms.shadowChunk(rom, page),
     clear: (page) => roms.dropShadow(rom, page),
   };
 }

@@ -45,7 +45,10 @@ export const PAGE_CODECS: readonly { name: string; doc: string }[] = [
 ];
 
 const nothing = defineStruct('nothing', 'wire/frames.ts', {});
-const consumed = defineStruct('credit', 'wire/frames.ts', { bytes: { kind: u32, doc: 'Bytes of page frames consumed since the last credit' } });
+const consumed = defineStruct('credit', 'wire/frames.ts', {
+  bytes: { kind: u32, doc: 'Bytes of page frames consumed since the last credit' },
+  busy: { kind: u8, doc: 'Share of that time in which the target had something to do, in percent: else it is the link that holds things up' },
+});
 const barrier = defineStruct('barrier', 'wire/frames.ts', {
   round: { kind: u32, doc: 'The round that ends here' },
   pages: { kind: u64, doc: 'Pages of it on this stream' },
