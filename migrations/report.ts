@@ -41,6 +41,24 @@ export interface ProofReport {
   lostPages: number;
 }
 
+/** What a machine stood still for, one after the other, in ms; all together are `downtimeMs`. */
+export interface DowntimePhases {
+  /** Until nothing ran any more, and it was known what was dirty. */
+  stop: number;
+  /** Until the last page had left. */
+  pages: number;
+  /** Until all of them were in the target's memory and, with proof `full`, both sides had hashed theirs. */
+  settle: number;
+  /** Until registers, devices and states of pages had left. */
+  rest: number;
+  /** Until the target had compared, had taken them, and had written down that it is ready. */
+  seal: number;
+  /** Until it was written down here that the machine is handed over. */
+  decision: number;
+  /** Until the target had written down that it runs it, and ran it, and this side knew. */
+  start: number;
+}
+
 export interface MigrationReport {
   migration: string;
   machine: string;
@@ -54,6 +72,7 @@ export interface MigrationReport {
   downtimeMs: number;
   /** How often it was stopped: once, and once more for each link that broke while it stood still. */
   stops: number;
+  downtime: DowntimePhases;
   /** Somebody had paused the machine before: it stays paused, here or there. */
   paused: boolean;
   attempts: number;

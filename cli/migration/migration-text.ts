@@ -1,5 +1,5 @@
 import type { Forecast } from '../../migrations/policy/forecast.ts';
-import type { MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from '../../migrations/report.ts';
+import type { DowntimePhases, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from '../../migrations/report.ts';
 import type { LiveReport } from '../live-report.ts';
 import { bad, good, indent, printable, sizeText, table } from '../render.ts';
 
@@ -52,12 +52,20 @@ export function reportText(report: MigrationReport): string {
       ? `${name}: ${good(paused ? 'is at the target, paused as it was here' : 'runs at the target')}; stood still for ${secondsText(downtimeMs)}, ${sizeText(bytes)} sent in ${secondsText(totalMs)}`
       : `${name}: ${bad(outcome === 'undecided' ? 'stands still' : paused ? 'stays here, paused as it was' : 'runs on here')}: ${printable(because)}`;
   const lines = [head];
+  if (outcome === 'handed-over') lines.push(indent(downtimeText(report.downtime)));
   if (report.rounds.length > 0) lines.push(roundTable(report.rounds));
   if (proof) {
     const lost = proof.lostPages > 0 ? `; ${proof.lostPages} pages had to be sent again, first ${proof.lost[0]}` : '';
     lines.push(indent(`${proofText(proof)} (${secondsText(proof.ms)})${lost}`));
   }
   return lines.join('\n');
+}
+
+/** What it stood still for. */
+function downtimeText(phases: DowntimePhases): string {
+  return `stood still for: ${Object.entries(phases)
+    .map(([phase, ms]) => `${phase} ${secondsText(ms)}`)
+    .join(', ')}`;
 }
 
 /** What was proved, and how far it reaches. */

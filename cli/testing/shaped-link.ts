@@ -1,36 +1,116 @@
-import { execFileSync } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 
-/** What the ends of a link do to what they send. */
-interface Shape {
-  /** For tc-netem: delay with jitter, loss, rate. */
-  netem: string[];
-  /** For kernels without netem: rate only. */
-  tbf: string[];
+/** What a link does to packets, each way. */
+export interface LinkShape {
+  /** Bits per second. */
+  rate?: number;
+  delayMs?: number;
+  /** Per cent of the packets. */
+  loss?: number;
+  mtu?: number;
 }
 
-const SHAPES: Record<string, Shape> = {
-  slow: { netem: ['delay', '10ms', '2ms', 'rate', '100mbit', 'limit', '10000'], tbf: ['rate', '100mbit', 'burst', '256kb', 'latency', '50ms'] },
-  lossy: { netem: ['delay', '5ms', 'loss', '0.5%', 'rate', '200mbit', 'limit', '10000'], tbf: ['rate', '200mbit', 'burst', '64kb', 'latency', '5ms'] },
+/** Links by name; `loopback` is none. */
+export const LINKS: Readonly<Record<string, LinkShape>> = {
+  loopback: {},
+  rate: { rate: 200e6 },
+  delay: { rate: 400e6, delayMs: 20 },
+  loss: { rate: 200e6, loss: 1 },
+  all: { rate: 100e6, delayMs: 20, loss: 1 },
+  // Large packets, as between hosts of one rack: else passing them on would be what holds things up.
+  fast: { rate: 4e9, mtu: 60_000 },
 };
 
-/** Shapes both ends of a link; says how, in words: which of delay, loss and rate this kernel really does. */
-export function shapeVeth(link: string, ends: [string, string][]): string {
-  const shape = SHAPES[link];
-  const words = ends.map(([namespace, device]) => {
-    tc(namespace, 'qdisc', 'del', 'dev', device, 'root');
-    if (!shape) return 'as it is';
-    if (tc(namespace, 'qdisc', 'add', 'dev', device, 'root', 'netem', ...shape.netem)) return `netem ${shape.netem.join(' ')}`;
-    if (tc(namespace, 'qdisc', 'add', 'dev', device, 'root', 'tbf', ...shape.tbf)) return `no netem in this kernel; tbf ${shape.tbf.join(' ')}`;
-    return 'this kernel shapes nothing: as it is';
-  });
-  return words[0];
+export const SIDES = { source: '10.213.47.1', target: '10.213.47.2' } as const;
+export type Side = keyof typeof SIDES;
+
+/** What a link has done to packets so far, and how many segments TCP sent again. */
+export interface LinkFigures {
+  packets: number;
+  lost: number;
+  overflowed: number;
+  retransmitted: number;
 }
 
-function tc(namespace: string, ...args: string[]): boolean {
-  try {
-    execFileSync('ip', ['netns', 'exec', namespace, 'tc', ...args], { stdio: 'pipe' });
-    return true;
-  } catch {
-    return false;
+const script = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../../cli/testing/shape-link.py' : './shape-link.py', import.meta.url));
+
+/** Two network namespaces with a link between them, whose packets a program passes on (shape-link.py); or, for `loopback`, nothing but this host. */
+export class ShapedLink {
+  readonly name: string;
+  readonly #shaper: ChildProcess | undefined;
+  #figures = '';
+
+  private constructor(name: string, shaper: ChildProcess | undefined) {
+    this.name = name;
+    this.#shaper = shaper;
+    shaper?.stdout?.on('data', (chunk: Buffer) => {
+      this.#figures = chunk.toString();
+    });
   }
+
+  /** @throws Error where this host makes no namespaces or TUN devices: it takes root, `ip` and Python 3 */
+  static async open(name: string): Promise<ShapedLink> {
+    if (name === 'loopback') return new ShapedLink(name, undefined);
+    removeNamespaces();
+    for (const side of Object.keys(SIDES)) {
+      ip('netns', 'add', namespaceOf(side));
+      ip('-n', namespaceOf(side), 'link', 'set', 'lo', 'up');
+    }
+    const { rate = 0, delayMs = 0, loss = 0, mtu = 1500 } = LINKS[name];
+    const ends = Object.entries(SIDES).map(([side, address], i) => `savkit${i},${namespaceOf(side)},${address}/24`);
+    const shape = ['--rate', rate, '--delay-ms', delayMs, '--loss', loss, '--mtu', mtu].map(String);
+    const shaper = spawn('python3', [script, ...ends, ...shape], { stdio: ['ignore', 'pipe', 'inherit'] });
+    if (!shaper.stdout) throw new Error('no output');
+    const [ready] = await Promise.race([once(shaper.stdout, 'data'), once(shaper, 'close')]);
+    if (!String(ready).startsWith('ready')) throw new Error('the link does not come up: it takes root, ip and Python 3');
+    return new ShapedLink(name, shaper);
+  }
+
+  /** What to put before a command so that it runs on one side. */
+  prefixOf(side: Side): string[] {
+    return this.#shaper ? ['ip', 'netns', 'exec', namespaceOf(side)] : [];
+  }
+
+  addressOf(side: Side): string {
+    return this.#shaper ? SIDES[side] : '127.0.0.1';
+  }
+
+  /** Takes it down. */
+  async close(): Promise<LinkFigures | undefined> {
+    if (!this.#shaper) return undefined;
+    const retransmitted = retransmittedSegments(namespaceOf('source')) + retransmittedSegments(namespaceOf('target'));
+    this.#shaper.kill('SIGTERM');
+    await once(this.#shaper, 'close');
+    removeNamespaces();
+    return { ...(JSON.parse(this.#figures) as Omit<LinkFigures, 'retransmitted'>), retransmitted };
+  }
+}
+
+function namespaceOf(side: string): string {
+  return `savkit-${side}`;
+}
+
+function ip(...args: string[]): string {
+  return execFileSync('ip', args, { stdio: 'pipe' }).toString();
+}
+
+function removeNamespaces(): void {
+  for (const side of Object.keys(SIDES)) {
+    try {
+      ip('netns', 'del', namespaceOf(side));
+    } catch {
+      // It was not there.
+    }
+  }
+}
+
+/** TCP's own count. Source: RFC 4022, tcpRetransSegs. */
+function retransmittedSegments(namespace: string): number {
+  const [names, values] = ip('netns', 'exec', namespace, 'cat', '/proc/net/snmp')
+    .split('\n')
+    .filter((line) => line.startsWith('Tcp:'))
+    .map((line) => line.split(' '));
+  return Number(values[names.indexOf('RetransSegs')]);
 }

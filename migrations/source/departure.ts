@@ -6,6 +6,7 @@ import { PageSet } from '../pages/page-set.ts';
 import { SentPages } from '../pages/sent-pages.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import type { MigrationEvent, MigrationReport } from '../report.ts';
+import { DowntimeClock, noPhases } from './downtime-clock.ts';
 import type { MigrateOptions } from './options.ts';
 import { RateMeter } from './rate-meter.ts';
 
@@ -25,7 +26,7 @@ export class Departure {
   /** What it takes to write a decision down, and to tell all of the machine but pages, in ms. */
   writeMs = 0;
   restMs = 0;
-  #pausedAt = 0;
+  readonly downtime = new DowntimeClock();
 
   constructor(machine: SourceMachine, options: MigrateOptions, zstd: Zstd | undefined) {
     this.machine = machine;
@@ -37,7 +38,7 @@ export class Departure {
     const { migration } = options;
     const { name } = machine.description;
     const nothing = { pages: 0, bytes: 0, totalMs: 0, downtimeMs: 0, stops: 0, paused: false, attempts: 0, streams: 1, rounds: [], proof: undefined };
-    this.report = { migration, machine: name, outcome: 'kept', because: '', ...nothing };
+    this.report = { migration, machine: name, outcome: 'kept', because: '', downtime: noPhases(), ...nothing };
   }
 
   enter(event: SourceEvent): void {
@@ -52,7 +53,7 @@ export class Departure {
   async pause(): Promise<void> {
     this.enter('pause');
     this.report.stops++;
-    this.#pausedAt = performance.now();
+    this.downtime.start();
     await this.machine.pause();
     this.report.paused = this.machine.isPaused;
     this.tell({ event: 'paused' });
@@ -69,7 +70,9 @@ export class Departure {
   async finish(): Promise<void> {
     this.enter('running');
     this.report.outcome = 'handed-over';
-    this.report.downtimeMs = performance.now() - this.#pausedAt;
+    this.downtime.note('start');
+    this.report.downtimeMs = this.downtime.totalMs;
+    this.report.downtime = this.downtime.phases;
     await this.options.log.write('done');
     this.machine.release();
     this.tell({ event: 'running', downtimeMs: this.report.downtimeMs });

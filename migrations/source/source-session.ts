@@ -89,8 +89,9 @@ export class SourceSession {
 
   /** The machine stands still: sends what is dirty, and what should have been but was not noted. */
   async #sendAtRest(proof: MemoryProof): Promise<void> {
-    const { machine, pending } = this.#departure;
+    const { machine, pending, downtime } = this.#departure;
     await machine.takeDirty(pending);
+    downtime.note('stop');
     const isFull = this.#proofMode === 'full';
     let lost: PageSet | undefined;
     await this.#sendRound(isFull ? AfterRound.PROOF : AfterRound.SEAL, 'seal', async () => {
@@ -106,6 +107,7 @@ export class SourceSession {
     this.#restHash = xxh64(rest);
     for (let at = 0; at < rest.length; at += MAX_REST_PIECE) await channel.send('rest', {}, rest.subarray(at, at + MAX_REST_PIECE));
     await channel.send('rest', {});
+    this.#departure.downtime.note('rest');
   }
   #restHash = 0n;
 
@@ -136,6 +138,7 @@ export class SourceSession {
         );
       await this.#sendRound(AfterRound.PROOF, 'resend');
     }
+    this.#departure.downtime.note('seal');
     this.#departure.tell({ event: 'proved', proof: proof.report });
   }
 
@@ -144,6 +147,7 @@ export class SourceSession {
     const { options } = this.#departure;
     if (options.signal?.aborted) throw new InterruptedError();
     await options.log.write('handed-over');
+    this.#departure.downtime.note('decision');
     this.#departure.enter('commit');
     this.#departure.tell({ event: 'handed-over' });
     await this.#link.control.channel.send('commit', {});
@@ -164,6 +168,7 @@ export class SourceSession {
     this.#progress.beginRound(this.#round, size);
     const counts = await this.#rounds.send(this.#round, pages, after, (done, bytes) => this.#tellProgress(done, bytes), meanwhile);
     const ms = performance.now() - start;
+    if (isPaused) this.#departure.downtime.note('pages', ['settle', counts.settleMs]);
     if (after === AfterRound.ANOTHER) this.#rttMs = Math.min(this.#rttMs, counts.settleMs);
     if (!isPaused) {
       await machine.takeDirty(pending);

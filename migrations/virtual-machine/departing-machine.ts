@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { FormatError, type Pass } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { DirtyTracker } from '../../src/live-save/dirty-tracker.ts';
@@ -10,6 +11,9 @@ import type { SourceMachine } from '../machine.ts';
 import type { MachineDescription } from '../page-space.ts';
 import type { PageSet } from '../pages/page-set.ts';
 import { MachinePages } from './machine-pages.ts';
+
+/** How often it is looked whether a save has ended, in ms. */
+const SAVE_LOOK_MS = 5;
 
 /** A machine that is to go elsewhere: what runs it, if anything does, goes with it. */
 export class DepartingMachine implements SourceMachine {
@@ -55,6 +59,8 @@ export class DepartingMachine implements SourceMachine {
   }
 
   async pause(): Promise<void> {
+    // A save under way has stopped the machine for itself only, and has to end before anybody holds it.
+    while (this.#running?.state === 'saving') await setTimeout(SAVE_LOOK_MS);
     this.#isPaused = this.isPaused;
     this.#stopped = true;
     if (!this.#isPaused) this.#running?.pause();

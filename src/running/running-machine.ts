@@ -19,6 +19,8 @@ export interface RunFigures {
   /** Milliseconds for which it executed. */
   runMs: number;
   steps: number;
+  /** Time slices of the guest. */
+  ticks: number;
   /** Longest time between two slices while it executed: what a guest would notice of saving and sending. */
   longestGapMs: number;
   /** Milliseconds of the last pause. */
@@ -32,7 +34,7 @@ export interface RunFigures {
 export class RunningMachine {
   readonly machine: Machine;
   readonly guest: Guest;
-  readonly figures: RunFigures = { runMs: 0, steps: 0, longestGapMs: 0, lastPauseMs: 0 };
+  readonly figures: RunFigures = { runMs: 0, steps: 0, ticks: 0, longestGapMs: 0, lastPauseMs: 0 };
   #state: MachineState = 'suspended';
   readonly #pacer: Pacer;
   #timer: NodeJS.Timeout | undefined;
@@ -122,6 +124,7 @@ export class RunningMachine {
   runSteps(steps: number): void {
     this.guest.tick(steps);
     this.figures.steps += steps;
+    this.figures.ticks++;
   }
 
   /** Compares the workload's memory with what it must be. */
@@ -175,7 +178,7 @@ export class RunningMachine {
   #runDue(due: number, until: number): void {
     const { guest, figures } = this;
     const { handy } = this.memory.pages.backing;
-    const before = guest.block.steps;
+    const { steps, ticks } = guest.block;
     if (guest.block.intervalMs > 0) guest.tickIntervals(due);
     else {
       let left = due;
@@ -185,7 +188,8 @@ export class RunningMachine {
         left -= count;
       } while (left > 0 && performance.now() < until && this.#hasMemory());
     }
-    figures.steps += guest.block.steps - before;
+    figures.steps += guest.block.steps - steps;
+    figures.ticks += guest.block.ticks - ticks;
   }
 
   #fail(error: unknown): void {
