@@ -30,6 +30,9 @@ describe('a migration', () => {
     const report = await pair.migrate(machine);
     expect(report).toMatchObject({ because: '', outcome: 'handed-over' });
     expectMoved(pair, machine);
+    const { downtime, downtimeMs } = report;
+    expect(Object.values(downtime).reduce((sum, ms) => sum + ms)).toBeCloseTo(downtimeMs, 6);
+    expect(downtime.decision).toBeGreaterThanOrEqual(0);
     expect(pair.sourceLog.written).toEqual(['migrating', 'handed-over', 'done']);
     expect(pair.targetLog.written).toEqual(['receiving', 'ready', 'started']);
   });

@@ -47,12 +47,12 @@ export interface DowntimePhases {
   stop: number;
   /** Until the last page had left. */
   pages: number;
-  /** Until all of them were in the target's memory and, with proof `full`, both sides had hashed theirs. */
-  settle: number;
-  /** Until registers, devices and states of pages had left. */
+  /** With proof `full`: until this side had hashed its memory. */
+  hash: number;
+  /** Until registers, devices and states of pages had left, and the seal. */
   rest: number;
-  /** Until the target had compared, had taken them, and had written down that it is ready. */
-  seal: number;
+  /** Until the target had all of it, had compared, and had written down that it is ready. */
+  ready: number;
   /** Until it was written down here that the machine is handed over. */
   decision: number;
   /** Until the target had written down that it runs it, and ran it, and this side knew. */

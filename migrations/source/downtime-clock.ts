@@ -13,10 +13,9 @@ export class DowntimeClock {
     this.#last = now;
   }
 
-  /** All time since the last note was spent on this; but for `otherMs` of it, spent on something else after that. */
-  note(phase: keyof DowntimePhases, [other, otherMs]: [keyof DowntimePhases, number] = [phase, 0], now = performance.now()): void {
-    this.phases[phase] += now - this.#last - otherMs;
-    this.phases[other] += otherMs;
+  /** The time since the last note went to this phase. */
+  note(phase: keyof DowntimePhases, now = performance.now()): void {
+    this.phases[phase] += now - this.#last;
     this.#last = now;
   }
 
@@ -27,5 +26,5 @@ export class DowntimeClock {
 }
 
 export function noPhases(): DowntimePhases {
-  return { stop: 0, pages: 0, settle: 0, rest: 0, seal: 0, decision: 0, start: 0 };
+  return { stop: 0, pages: 0, hash: 0, rest: 0, ready: 0, decision: 0, start: 0 };
 }

@@ -56,7 +56,7 @@ export class SourceSession {
     const proof = await this.#sendWhileRunning();
     await this.#departure.pause();
     await this.#sendAtRest(proof);
-    await this.#sealUntilEqual(proof);
+    await this.#resendUntilEqual(proof);
     await this.#handOver();
   }
 
@@ -87,7 +87,7 @@ export class SourceSession {
     await this.#sendRound(AfterRound.ANOTHER, 'switch-over');
   }
 
-  /** The machine stands still: sends what is dirty, and what should have been but was not noted. */
+  /** The machine stands still: sends what is dirty, and what should have been but was not noted; then all else, without waiting in between. */
   async #sendAtRest(proof: MemoryProof): Promise<void> {
     const { machine, pending, downtime } = this.#departure;
     await machine.takeDirty(pending);
@@ -95,51 +95,67 @@ export class SourceSession {
     const isFull = this.#proofMode === 'full';
     let lost: PageSet | undefined;
     await this.#sendRound(isFull ? AfterRound.PROOF : AfterRound.SEAL, 'seal', async () => {
+      downtime.note('pages');
       if (isFull) lost = await proof.compareAll();
+      downtime.note('hash');
+      if (lost === undefined || lost.size === 0) await this.#sendRest(proof);
     });
-    if (lost && this.#addLost(lost)) await this.#sendRound(AfterRound.PROOF, 'resend');
-    await this.#sendRest();
+    if (!lost || !this.#addLost(lost)) return;
+    await this.#resend();
+    await this.#sendRest(proof);
   }
 
-  async #sendRest(): Promise<void> {
+  async #sendRest(proof: MemoryProof): Promise<void> {
     const { channel } = this.#link.control;
     const rest = await this.#departure.machine.saveRest();
     this.#restHash = xxh64(rest);
     for (let at = 0; at < rest.length; at += MAX_REST_PIECE) await channel.send('rest', {}, rest.subarray(at, at + MAX_REST_PIECE));
     await channel.send('rest', {});
+    await this.#sendSeal(proof);
     this.#departure.downtime.note('rest');
   }
   #restHash = 0n;
 
-  /** Compares both memories; what differs is sent again, until nothing does. @throws SavkitError when that does not help */
-  async #sealUntilEqual(proof: MemoryProof): Promise<void> {
-    const { channel, inbox } = this.#link.control;
-    const { machine, space } = this.#departure;
+  async #sendSeal(proof: MemoryProof): Promise<void> {
+    const { root, nodes } = proof.seal();
+    const head = { root, rest: this.#restHash, paused: this.#departure.machine.isPaused ? 1 : 0, count: nodes.length / 2 };
+    await this.#link.control.channel.send('seal', head, hashBytes(nodes, 0, head.count));
+  }
+
+  async #resend(): Promise<void> {
+    await this.#sendRound(AfterRound.PROOF, 'resend');
+    this.#departure.downtime.note('pages');
+  }
+
+  /** The target compares; what differs is sent again, until nothing does. @throws SavkitError when that does not help */
+  async #resendUntilEqual(proof: MemoryProof): Promise<void> {
     for (let seals = 1; ; seals++) {
-      const { root, nodes } = proof.seal();
-      await channel.send(
-        'seal',
-        { root, rest: this.#restHash, paused: machine.isPaused ? 1 : 0, count: nodes.length / 2 },
-        hashBytes(nodes, 0, nodes.length / 2),
-      );
-      const differing = new PageSet(space.pageCount);
-      let frame = await inbox.expect('ready', 'differ');
-      for (let next = 0; frame.name === 'differ'; ) {
-        next = proof.takeDifference(frame, next, differing);
-        if (next === 0) break;
-        frame = await inbox.expect('differ');
-      }
-      if (frame.name === 'ready') break;
+      const differing = await this.#takeAnswer(proof);
+      this.#departure.downtime.note('ready');
+      if (!differing) break;
       this.#addLost(differing);
       if (seals === MAX_SEALS || differing.size === 0)
         throw new SavkitError(
           'memory-differs',
           `Cannot hand over: after ${seals} attempts the target's memory still differs, first at ${proof.report.lost[0]}`,
         );
-      await this.#sendRound(AfterRound.PROOF, 'resend');
+      await this.#resend();
+      await this.#sendSeal(proof);
     }
-    this.#departure.downtime.note('seal');
     this.#departure.tell({ event: 'proved', proof: proof.report });
+  }
+
+  /** @returns the pages that differ; undefined when none do, and the target is ready */
+  async #takeAnswer(proof: MemoryProof): Promise<PageSet | undefined> {
+    const { inbox } = this.#link.control;
+    const differing = new PageSet(this.#departure.space.pageCount);
+    let frame = await inbox.expect('ready', 'differ');
+    for (let next = 0; frame.name === 'differ'; ) {
+      next = proof.takeDifference(frame, next, differing);
+      if (next === 0) return differing;
+      frame = await inbox.expect('differ');
+    }
+    return undefined;
   }
 
   /** The point of no return: written down first, then told. */
@@ -168,7 +184,6 @@ export class SourceSession {
     this.#progress.beginRound(this.#round, size);
     const counts = await this.#rounds.send(this.#round, pages, after, (done, bytes) => this.#tellProgress(done, bytes), meanwhile);
     const ms = performance.now() - start;
-    if (isPaused) this.#departure.downtime.note('pages', ['settle', counts.settleMs]);
     if (after === AfterRound.ANOTHER) this.#rttMs = Math.min(this.#rttMs, counts.settleMs);
     if (!isPaused) {
       await machine.takeDirty(pending);

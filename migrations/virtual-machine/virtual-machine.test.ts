@@ -1,6 +1,8 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { SavkitError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
+import { plainSave } from '../../src/live-save/plain-save.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import type { Machine } from '../../src/saved-state/machine.ts';
@@ -43,6 +45,24 @@ describe('a running machine', () => {
     arrived.resume();
     arrived.runSteps(100);
     expect(arrived.selfCheck().faults).toEqual([]);
+    arrived.stop();
+  });
+
+  it('waits for a save of its user, and arrives running as it was before that', async () => {
+    const { machine, running } = await pausedMachine();
+    running.resume();
+    const pair = await Pair.create({ host: new MachineHost() });
+    let saved: Promise<number> | undefined;
+    const slowly = { write: () => setTimeout(50) };
+    const { outcome, paused, because } = await pair.migrate(new DepartingMachine('test', machine, running), {
+      onEvent: ({ event }) => {
+        if (event === 'round') saved ??= plainSave(running, slowly);
+      },
+    });
+    expect({ outcome, paused, because }).toEqual({ outcome: 'handed-over', paused: false, because: '' });
+    expect(await saved).toBeGreaterThan(0);
+    const arrived = ((await pair.receiver.arrived) as ArrivingMachine).running as RunningMachine;
+    expect([arrived.state, running.guest.block.ticks]).toEqual(['running', arrived.guest.block.ticks - arrived.figures.ticks]);
     arrived.stop();
   });
 
