@@ -2,6 +2,7 @@
 
 export { ARENA, ARENA_SLOT, ARENA_SLOTS, BATCH, BATCH_AT, BATCH_LENGTH, BATCH_RESULT, BLOCK, INPUT, OUTPUT } from './memory';
 export { applyWordDelta, wordDelta } from './delta';
-export { lzfDecode, lzfEncode, lzfWalk, lzfWalkBatch } from './lzf';
+export { lzfDecode, lzfWalk, lzfWalkBatch } from './lzf';
+export { lzfEncode } from './lzf-encode';
 export { xxh64, xxh64Batch } from './xxh64';
 export { isZero } from './zero';

@@ -1,118 +1,163 @@
-// LZF: the twins of lzf-plain.ts and lzf-encode-plain.ts, which say what it does. Results are the same, byte for byte.
+// LZF: the twin of lzf-plain.ts, which says what it does. Results are the same, byte for byte.
 //
-// Copies go in steps of 8 bytes and may read behind the block, but write only where the result belongs.
+// Copies go in steps of 8 bytes and may read behind the block, but write only where the result belongs. Whether literals stand before a copy comes in no
+// order that a processor could guess. So each step takes both, of literals perhaps none, and masks do what branches would: `run` is all ones where a token
+// is a run of literals, `long` where a copy's length has a byte of its own. What stands behind a block can be read; it leads beyond the end, which is
+// noticed there.
 
-import { BATCH_AT, BATCH_LENGTH, TABLE } from './memory';
+import { BATCH_AT, BATCH_LENGTH } from './memory';
 
-const HASH_BITS: u32 = 13;
-const TABLE_SIZE: usize = (1 << HASH_BITS) * 2;
-const MULTIPLIER: u32 = 0x9e3779b1;
-const MAX_DISTANCE: usize = 8192;
-const MAX_MATCH: usize = 264;
-const MAX_LITERALS: usize = 32;
-const MISSES_PER_STEP: u32 = 5;
+/** Bytes that a step of the decoder copies without looking. */
+const COPY: i32 = 32;
+const MAX_LITERALS: i32 = 32;
 
 /** Expands `length` bytes at `at` to exactly `size` bytes at `to`. */
 export function lzfDecode(at: usize, length: usize, to: usize, size: usize): bool {
-  const end = at + length;
-  const limit = to + size;
-  let input = at;
-  let output = to;
-  while (input < end) {
-    const control = <usize>load<u8>(input++);
-    if (control < 0x20) {
-      const count = control + 1;
-      const stop = output + count;
-      if (stop > limit || input + count > end) return false;
-      if (output + MAX_LITERALS <= limit) {
-        store<u64>(output, load<u64>(input));
-        if (count > 8) {
-          store<u64>(output, load<u64>(input, 8), 8);
-          store<u64>(output, load<u64>(input, 16), 16);
-          store<u64>(output, load<u64>(input, 24), 24);
-        }
-        output = stop;
-        input += count;
-      } else {
-        while (output < stop) store<u8>(output++, load<u8>(input++));
-      }
-      continue;
+  const start = <i32>to;
+  const limit = <i32>(to + size);
+  const end = <i32>(at + length);
+  const lastStep = limit - MAX_LITERALS - COPY;
+  let input = <i32>at;
+  let output = start;
+  while (input < end && output <= lastStep) {
+    const first = <i32>load<u8>(input);
+    const run = runMask(first);
+    const literals = (first + 1) & run;
+    store<u64>(output, load<u64>(input, 1));
+    if (literals > 8) {
+      store<u64>(output, load<u64>(input, 9), 8);
+      store<u64>(output, load<u64>(input, 17), 16);
+      store<u64>(output, load<u64>(input, 25), 24);
     }
-    let count = (control >> 5) + 2;
-    if (count === 9) {
-      if (input >= end) return false;
-      count += <usize>load<u8>(input++);
-    }
-    if (input >= end) return false;
-    const distance = ((control & 0x1f) << 8) + <usize>load<u8>(input++) + 1;
-    const stop = output + count;
-    if (stop > limit || output - distance < to) return false;
-    let from = output - distance;
-    if (distance >= 8 && stop + 8 <= limit) {
-      store<u64>(output, load<u64>(from));
-      output += 8;
-      while (output < stop) {
-        from += 8;
-        store<u64>(output, load<u64>(from));
-        output += 8;
-      }
-      output = stop;
-    } else if (distance === 1) {
-      memory.fill(output, load<u8>(from), count);
-      output = stop;
+    input += literals - run;
+    output += literals;
+    const control = <i32>load<u8>(input);
+    if (control < 0x20 || input >= end) continue;
+    const long = longMask(control);
+    const count = copied(input, control, long);
+    const from = output - distanceOf(input, control, long);
+    if (((from - start) | (output - 8 - from) | (COPY - count)) < 0) {
+      if (from < start || output + count > limit) return false;
+      copyWithin(from, output, output + count, limit);
     } else {
-      while (output < stop) store<u8>(output++, load<u8>(from++));
+      store<u64>(output, load<u64>(from));
+      store<u64>(output, load<u64>(from, 8), 8);
+      store<u64>(output, load<u64>(from, 16), 16);
+      store<u64>(output, load<u64>(from, 24), 24);
     }
+    input += 2 - long;
+    output += count;
   }
-  return output === limit;
+  return decodeRest(input, end, output, limit, start);
 }
 
-/**
- * Whether `lzfDecode` would succeed. Literals and copies come in no order that a processor could guess, so one computation does for all: `copy` and
- * `long` are all ones for a copy, and for one whose length has a byte of its own. Bytes behind the block are read, but nothing depends on them.
- */
+/** The same token by token, to the last byte of the block and of the result. */
+function decodeRest(input: i32, end: i32, output: i32, limit: i32, start: i32): bool {
+  while (input < end) {
+    const control = <i32>load<u8>(input);
+    if (control < 0x20) {
+      const stop = output + control + 1;
+      if (stop > limit) return false;
+      copy(input + 1, output, stop, limit);
+      input += control + 2;
+      output = stop;
+    } else {
+      const long = longMask(control);
+      const from = output - distanceOf(input, control, long);
+      const stop = output + copied(input, control, long);
+      if (from < start || stop > limit) return false;
+      copyWithin(from, output, stop, limit);
+      input += 2 - long;
+      output = stop;
+    }
+  }
+  return input === end && output === limit;
+}
+
+/** Copies what does not overlap, or at a distance of at least 8. */
+// @ts-ignore: decorators are AssemblyScript's
+@inline
+function copy(from: i32, output: i32, stop: i32, limit: i32): void {
+  for (; output < stop && output + 8 <= limit; output += 8, from += 8) store<u64>(output, load<u64>(from));
+  while (output < stop) store<u8>(output++, load<u8>(from++));
+}
+
+/** By distances below 8: what multiplies that many bytes to a whole word of them, and how many of its bytes are whole repetitions. */
+const REPEAT = memory.data<u64>([
+  0, 0x0101010101010101, 0x0001000100010001, 0x0001000001000001, 0x0000000100000001, 0x0000010000000001, 0x0001000000000001, 0x0100000000000001,
+]);
+const REPEATED = memory.data<u8>([0, 8, 8, 6, 8, 5, 6, 7]);
+
+/** Copies what the result holds already, which may overlap: then what is copied repeats. */
+// @ts-ignore: decorators are AssemblyScript's
+@inline
+function copyWithin(from: i32, output: i32, stop: i32, limit: i32): void {
+  const distance = output - from;
+  if (distance >= 8) {
+    copy(from, output, stop, limit);
+    return;
+  }
+  const word = (load<u64>(from) & ((<u64>1 << (distance << 3)) - 1)) * load<u64>(REPEAT + (distance << 3));
+  const step = <i32>load<u8>(REPEATED + distance);
+  for (; output < stop && output + 8 <= limit; output += step) store<u64>(output, word);
+  for (; output < stop; output++) store<u8>(output, load<u8>(output - distance));
+}
+
+/** Whether `lzfDecode` would succeed. */
 export function lzfWalk(at: usize, length: usize, size: usize): bool {
-  return walkRest(at, at + length, 0, size);
+  return walkRest(<i32>at, <i32>(at + length), 0, <i32>size);
 }
 
 /**
  * Whether `lzfWalk` would succeed for each block of the batch. Two of them take turns: what comes next in a block depends on what came before, so one
  * alone keeps a processor waiting.
  */
-export function lzfWalkBatch(count: usize, size: usize): bool {
+export function lzfWalkBatch(count: usize, size: i32): bool {
   let next: usize = 0;
-  let input: usize = 0;
-  let end: usize = 0;
-  let output = <i32>size;
-  let input2: usize = 0;
-  let end2: usize = 0;
-  let output2 = <i32>size;
-  let bad: i32 = 0;
+  let input = 0;
+  let end = 0;
+  let output = size;
+  let input2 = 0;
+  let end2 = 0;
+  let output2 = size;
+  let bad = 0;
   for (;;) {
     while (input < end && input2 < end2) {
+      const first = <i32>load<u8>(input);
+      const first2 = <i32>load<u8>(input2);
+      const run = runMask(first);
+      const run2 = runMask(first2);
+      input += (first + 2) & run;
+      input2 += (first2 + 2) & run2;
+      output += (first + 1) & run;
+      output2 += (first2 + 1) & run2;
       const control = <i32>load<u8>(input);
       const control2 = <i32>load<u8>(input2);
-      const copy = (0x1f - control) >> 31;
-      const copy2 = (0x1f - control2) >> 31;
-      const long = (0xdf - control) >> 31;
-      const long2 = (0xdf - control2) >> 31;
-      bad |= beyond(input, control, copy, long, output) | beyond(input2, control2, copy2, long2, output2);
-      output += expanded(input, control, copy, long);
-      output2 += expanded(input2, control2, copy2, long2);
-      input += taken(control, copy, long);
-      input2 += taken(control2, copy2, long2);
+      if (control >= 0x20 && input < end) {
+        const long = longMask(control);
+        bad |= output - distanceOf(input, control, long);
+        output += copied(input, control, long);
+        input += 2 - long;
+      }
+      if (control2 >= 0x20 && input2 < end2) {
+        const long2 = longMask(control2);
+        bad |= output2 - distanceOf(input2, control2, long2);
+        output2 += copied(input2, control2, long2);
+        input2 += 2 - long2;
+      }
     }
+    if (bad < 0) return false;
     if (input >= end) {
-      if (bad < 0 || input !== end || output !== <i32>size) return false;
-      if (next === count) return input2 >= end2 ? input2 === end2 && output2 === <i32>size : walkRest(input2, end2, output2, size);
-      input = <usize>load<u32>(BATCH_AT + (next << 2));
-      end = input + <usize>load<u32>(BATCH_LENGTH + (next << 2));
+      if (input !== end || output !== size) return false;
+      if (next === count) return walkRest(input2, end2, output2, size);
+      input = <i32>load<u32>(BATCH_AT + (next << 2));
+      end = input + <i32>load<u32>(BATCH_LENGTH + (next << 2));
       output = 0;
     } else {
-      if (bad < 0 || input2 !== end2 || output2 !== <i32>size) return false;
+      if (input2 !== end2 || output2 !== size) return false;
       if (next === count) return walkRest(input, end, output, size);
-      input2 = <usize>load<u32>(BATCH_AT + (next << 2));
-      end2 = input2 + <usize>load<u32>(BATCH_LENGTH + (next << 2));
+      input2 = <i32>load<u32>(BATCH_AT + (next << 2));
+      end2 = input2 + <i32>load<u32>(BATCH_LENGTH + (next << 2));
       output2 = 0;
     }
     next++;
@@ -122,138 +167,44 @@ export function lzfWalkBatch(count: usize, size: usize): bool {
 }
 
 /** The same for a block of which `output` bytes have been expanded. */
-function walkRest(at: usize, end: usize, done: i32, size: usize): bool {
-  let input = at;
-  let output = done;
-  let bad: i32 = 0;
+function walkRest(input: i32, end: i32, output: i32, size: i32): bool {
+  let bad = 0;
   while (input < end) {
+    const first = <i32>load<u8>(input);
+    const run = runMask(first);
+    input += (first + 2) & run;
+    output += (first + 1) & run;
     const control = <i32>load<u8>(input);
-    const copy = (0x1f - control) >> 31;
-    const long = (0xdf - control) >> 31;
-    bad |= beyond(input, control, copy, long, output);
-    output += expanded(input, control, copy, long);
-    input += taken(control, copy, long);
+    if (control < 0x20 || input >= end) continue;
+    const long = longMask(control);
+    bad |= output - distanceOf(input, control, long);
+    output += copied(input, control, long);
+    input += 2 - long;
   }
-  return bad >= 0 && input === end && output === <i32>size;
-}
-
-/** Negative where a copy's distance goes beyond the start. */
-// @ts-ignore: decorators are AssemblyScript's
-@inline
-function beyond(input: usize, control: i32, copy: i32, long: i32, output: i32): i32 {
-  return output - (copy & (((control & 0x1f) << 8) + <i32>load<u8>(input + <usize>(long & 1), 1) + 1));
-}
-
-/** Bytes that a token gives. */
-// @ts-ignore: decorators are AssemblyScript's
-@inline
-function expanded(input: usize, control: i32, copy: i32, long: i32): i32 {
-  return control + 1 + (copy & ((control >> 5) + 1 - control)) + (long & <i32>load<u8>(input, 1));
-}
-
-/** Bytes that a token takes. */
-// @ts-ignore: decorators are AssemblyScript's
-@inline
-function taken(control: i32, copy: i32, long: i32): usize {
-  return <usize>(control + 2 - (copy & control) - long);
+  return bad >= 0 && input === end && output === size;
 }
 
 // @ts-ignore: decorators are AssemblyScript's
 @inline
-function slotOf(word: u32): usize {
-  return TABLE + (((word * MULTIPLIER) >> (32 - HASH_BITS)) << 1);
+function runMask(control: i32): i32 {
+  return (control - 0x20) >> 31;
 }
 
 // @ts-ignore: decorators are AssemblyScript's
 @inline
-function threeBytes(at: usize): u32 {
-  return load<u32>(at) & 0xffffff;
+function longMask(control: i32): i32 {
+  return (0xdf - control) >> 31;
 }
 
-/** The highest number that the table may hold: of a position in a block before. Clearing the table for each page would take a tenth of the time. */
-let past: usize = 0;
-
-/** Compresses `length` bytes at `at` to `to`; 0 where that would take more than `limit` bytes. */
-export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): usize {
-  if (past + length > 0xffff) {
-    memory.fill(TABLE, 0, TABLE_SIZE);
-    past = 0;
-  }
-  /** Positions are numbered from here on; the first one is `past + 1`. */
-  const base = at - 1 - past;
-  const oldest = past;
-  past += length;
-  const end = at + length;
-  const limitEnd = to + limit;
-  let out = to;
-  let literals = at;
-  let i = at;
-  let misses: u32 = 0;
-  while (i + 3 <= end) {
-    const word = threeBytes(i);
-    const slot = slotOf(word);
-    const entry = <usize>load<u16>(slot);
-    const ref = base + entry;
-    store<u16>(slot, <u16>(i - base));
-    if (entry <= oldest || threeBytes(ref) !== word || i - ref > MAX_DISTANCE) {
-      i += 1 + <usize>(misses++ >> MISSES_PER_STEP);
-      continue;
-    }
-    const run = i - literals;
-    if (out + run + ((run + MAX_LITERALS - 1) >> 5) + 3 > limitEnd) return 0;
-    out = putLiterals(literals, i, out, limitEnd);
-    const max = min(MAX_MATCH, end - i);
-    const count = matchLength(ref, i, max);
-    const distance = i - ref - 1;
-    if (count < 9) {
-      store<u8>(out++, <u8>(((count - 2) << 5) | (distance >> 8)));
-    } else {
-      store<u8>(out++, <u8>(0xe0 | (distance >> 8)));
-      store<u8>(out++, <u8>(count - 9));
-    }
-    store<u8>(out++, <u8>distance);
-    i += count;
-    literals = i;
-    misses = 0;
-    if (i + 3 > end) break;
-    store<u16>(slotOf(threeBytes(i - 2)), <u16>(i - 2 - base));
-    store<u16>(slotOf(threeBytes(i - 1)), <u16>(i - 1 - base));
-  }
-  const rest = end - literals;
-  if (out + rest + ((rest + MAX_LITERALS - 1) >> 5) > limitEnd) return 0;
-  return putLiterals(literals, end, out, limitEnd) - to;
+/** Bytes that a copy gives. */
+// @ts-ignore: decorators are AssemblyScript's
+@inline
+function copied(input: i32, control: i32, long: i32): i32 {
+  return (control >> 5) + 2 + (long & <i32>load<u8>(input, 1));
 }
 
-/** Equal bytes at `ref` and `at`, of which three are known to be, at most `max`. */
-function matchLength(ref: usize, at: usize, max: usize): usize {
-  let count: usize = 3;
-  while (count + 8 <= max) {
-    const difference = load<u64>(ref + count) ^ load<u64>(at + count);
-    if (difference !== 0) return count + <usize>(ctz(difference) >> 3);
-    count += 8;
-  }
-  while (count < max && load<u8>(ref + count) === load<u8>(at + count)) count++;
-  return count;
-}
-
-function putLiterals(from: usize, end: usize, to: usize, limitEnd: usize): usize {
-  let out = to;
-  let i = from;
-  while (i < end) {
-    const count = min(MAX_LITERALS, end - i);
-    store<u8>(out++, <u8>(count - 1));
-    if (out + MAX_LITERALS <= limitEnd) {
-      store<u64>(out, load<u64>(i));
-      if (count > 8) {
-        store<u64>(out, load<u64>(i, 8), 8);
-        store<u64>(out, load<u64>(i, 16), 16);
-        store<u64>(out, load<u64>(i, 24), 24);
-      }
-    } else {
-      for (let k: usize = 0; k < count; k++) store<u8>(out + k, load<u8>(i + k));
-    }
-    out += count;
-    i += count;
-  }
-  return out;
+// @ts-ignore: decorators are AssemblyScript's
+@inline
+function distanceOf(input: i32, control: i32, long: i32): i32 {
+  return ((control & 0x1f) << 8) + <i32>load<u8>(input - long, 1) + 1;
 }
