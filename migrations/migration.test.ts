@@ -58,6 +58,15 @@ describe('a migration', () => {
     expect(total('zstd') > 0).toBe(compression === 'always');
   });
 
+  it('hashes both memories at rest where a time limit sends the machine off with a longer stop anyway', async () => {
+    const pair = await Pair.create();
+    const machine = withWorkload(mixedMachine(), 1500);
+    Object.assign(pair.limits, { maxDowntimeMs: 1, timeLimitMs: 1, onTimeLimit: 'force', bandwidth: 20e6 });
+    const { proof, rounds } = await pair.migrate(machine);
+    expect([proof?.mode, rounds.length]).toEqual(['full', 2]);
+    expectMoved(pair, machine);
+  });
+
   it('moves over several streams, each page on one of them', async () => {
     const pair = await Pair.create();
     const machine = withWorkload(mixedMachine(3000), 100);

@@ -90,12 +90,12 @@ export interface ForetellRequest {
   limits: MigrateRequest['limits'];
   /** Bytes per second that the link is expected to take. */
   rate: number;
-  compress: boolean;
+  compression: MigrateRequest['compression'];
 }
 
 /** Measures a machine that runs on, and foretells its migration. */
-export async function foretell(own: OwnMachine, { limits, rate, compress }: ForetellRequest): Promise<Forecast & { dirtyRate: number }> {
-  const figures = await measureMachine(new DepartingMachine(own.name, own.machine, own.running), rate, compress);
+export async function foretell(own: OwnMachine, { limits, rate, compression }: ForetellRequest): Promise<Forecast & { dirtyRate: number }> {
+  const figures = await measureMachine(new DepartingMachine(own.name, own.machine, own.running), rate, compression);
   const last = figures.curve[figures.curve.length - 1];
   return { ...forecast(figures, limitsOf(limits)), dirtyRate: (last.pages * PAGE_SIZE * 1000) / last.ms };
 }

@@ -69,7 +69,7 @@ async function askOnce(options: MigrateMachineOptions, file: string, signal: Abo
     return { exitCode: ExitCode.OK, result: { action: 'change', limits: now }, text: `${printable(file)}: limits are ${JSON.stringify(now)}` };
   }
   const rate = limits.bandwidth ?? ASSUMED_RATE;
-  const request = { limits, rate, compress: options.compression !== 'never' };
+  const request = { limits, rate, compression: options.compression };
   const told = (await askMachine(file, { command: 'foretell', request }, () => {}, signal)) as unknown as Awaited<ReturnType<typeof foretell>>;
   return { exitCode: ExitCode.OK, result: { action: 'dry-run', machine: file, rate, ...told }, text: forecastText(file, told, rate) };
 }
@@ -106,7 +106,7 @@ export function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }
 async function foretellOutcome(own: OwnMachine, options: MigrateMachineOptions): Promise<Outcome> {
   const limits = wishedLimits(options);
   const rate = limits.bandwidth ?? ASSUMED_RATE;
-  const forecast = await foretell(own, { limits, rate, compress: options.compression !== 'never' });
+  const forecast = await foretell(own, { limits, rate, compression: options.compression });
   return { exitCode: ExitCode.OK, result: { action: 'dry-run', machine: own.name, rate, ...forecast }, text: forecastText(own.name, forecast, rate) };
 }
 

@@ -1,5 +1,6 @@
 import { PAGE_SIZE } from '../../formats/units.ts';
-import { decideRound, type Verdict } from './decide-round.ts';
+import { chooseProof } from './choose-proof.ts';
+import { decideRound, type RoundDecision } from './decide-round.ts';
 import type { MigrationLimits } from './limits.ts';
 
 /** How many different pages a guest writes within a time: measured points, ascending in both. */
@@ -12,9 +13,12 @@ export interface ForecastFigures {
   curve: DirtyCurve;
   /** Bytes per second that the link is expected to take. */
   rate: number;
-  /** Bytes on the wire for one page, on average. */
+  /** Bytes on the wire for one page, on average, and what the processor needs for it. */
   bytesPerPage: number;
-  fixedMs: number;
+  msPerPage: number;
+  /** What standing still takes besides pages: hashing of all memory, where there is time for it, and all else. */
+  hashMs: number;
+  otherMs: number;
 }
 
 export interface Forecast {
@@ -30,30 +34,29 @@ const MAX_ROUNDS = 200;
 
 /** Plays a migration through with the policy that decides real ones; a pure function. */
 export function forecast(figures: ForecastFigures, limits: MigrationLimits): Forecast {
-  const rate = Math.min(figures.rate, limits.bandwidth);
+  const { bytesPerPage, msPerPage, hashMs, otherMs, pageCount, curve } = figures;
+  const isFull = chooseProof({ hashMs, otherMs, allowedMs: limits.maxDowntimeMs }) === 'full';
+  const fixedMs = otherMs + (isFull ? hashMs : 0);
+  const link = Math.min(figures.rate, limits.bandwidth);
+  // Pages are sent while others are made ready: the slower of the two counts.
+  const rate = Math.min(link, msPerPage > 0 ? (bytesPerPage * 1000) / msPerPage : link);
   const history: number[] = [];
   let pages = figures.contentPages;
   let [totalMs, bytes, guestShare] = [0, 0, 1];
   for (let round = 0; ; round++) {
-    const roundBytes = pages * figures.bytesPerPage;
-    const roundMs = (roundBytes / rate) * 1000;
+    const roundMs = ((pages * bytesPerPage) / rate) * 1000;
     totalMs += roundMs;
-    bytes += roundBytes;
-    const dirtyPages = Math.min(figures.pageCount, pagesWithin(figures.curve, roundMs * guestShare));
-    const dirtyBytes = dirtyPages * figures.bytesPerPage;
-    const { fixedMs } = figures;
+    bytes += pages * bytesPerPage;
+    const dirtyPages = Math.min(pageCount, pagesWithin(curve, roundMs * guestShare));
+    const dirtyBytes = dirtyPages * bytesPerPage;
     const decision = decideRound({ round, elapsedMs: totalMs, dirtyPages, dirtyBytes, rate, fixedMs, history, guestShare }, limits);
-    const { verdict, downtimeMs, because } = decision;
+    const { verdict, downtimeMs } = decision;
     if (verdict === 'switch-over' || verdict === 'cancel' || round >= MAX_ROUNDS) {
       const converges = verdict === 'switch-over';
-      return {
-        converges,
-        because: reasonOf(verdict, because, figures, rate),
-        rounds: round + 1,
-        totalMs: totalMs + downtimeMs,
-        bytes: bytes + dirtyBytes,
-        downtimeMs,
-      };
+      // Without the time to hash all memory at rest it is done before, and what is written meanwhile is sent again.
+      const auditMs = isFull ? 0 : hashMs + (pagesWithin(curve, hashMs) * bytesPerPage * 1000) / rate;
+      const because = reasonOf(decision, figures, rate);
+      return { converges, because, rounds: round + 1, totalMs: totalMs + auditMs + downtimeMs, bytes: bytes + dirtyBytes, downtimeMs };
     }
     history.push(dirtyPages);
     guestShare = decision.guestShare ?? guestShare;
@@ -61,7 +64,7 @@ export function forecast(figures: ForecastFigures, limits: MigrationLimits): For
   }
 }
 
-function reasonOf(verdict: Verdict, because: string, { curve, bytesPerPage }: ForecastFigures, rate: number): string {
+function reasonOf({ verdict, because }: RoundDecision, { curve, bytesPerPage }: ForecastFigures, rate: number): string {
   if (verdict === 'switch-over') return because;
   const last = curve[curve.length - 1];
   const dirtied = last && last.ms > 0 ? (last.pages * PAGE_SIZE * 1000) / last.ms : 0;

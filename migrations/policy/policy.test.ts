@@ -68,7 +68,7 @@ describe('decideRound()', () => {
 
 describe('forecast()', () => {
   const guest = (pagesPerSecond: number) => [1, 2, 4].map((s) => ({ ms: s * 1000, pages: s * pagesPerSecond }));
-  const about = { contentPages: 100_000, pageCount: 250_000, rate: 100 * MB, bytesPerPage: 4100, fixedMs: 20 };
+  const about = { contentPages: 100_000, pageCount: 250_000, rate: 100 * MB, bytesPerPage: 4100, msPerPage: 0.001, hashMs: 10, otherMs: 10 };
 
   it('foretells that an idle machine takes one round', () => {
     expect(forecast({ ...about, curve: guest(0) }, limits())).toMatchObject({ converges: true, rounds: 1, bytes: 410 * MB, downtimeMs: 20 });
@@ -77,6 +77,16 @@ describe('forecast()', () => {
   it('foretells rounds for a machine that the link outruns', () => {
     const { converges, rounds, downtimeMs } = forecast({ ...about, curve: guest(10_000) }, limits());
     expect({ converges, some: rounds > 1 && rounds < 10, fits: downtimeMs <= 300 }).toEqual({ converges: true, some: true, fits: true });
+  });
+
+  it('leaves the hashing out of the downtime where it does not fit, and audits before', () => {
+    const { converges, downtimeMs, totalMs } = forecast({ ...about, hashMs: 400, curve: guest(0) }, limits());
+    expect({ converges, downtimeMs }).toEqual({ converges: true, downtimeMs: 10 });
+    expect(totalMs).toBeCloseTo(4100 + 400 + 10, 6);
+  });
+
+  it('counts the processor where it is what holds things up', () => {
+    expect(forecast({ ...about, msPerPage: 0.1, curve: guest(0) }, limits()).totalMs).toBeCloseTo(10_020, 6);
   });
 
   it('says why a machine that outruns the link would not come to an end', () => {

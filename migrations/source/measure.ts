@@ -1,24 +1,26 @@
 import { setTimeout } from 'node:timers/promises';
-import { PAGE_SIZE } from '../../formats/units.ts';
 import type { SourceMachine } from '../machine.ts';
 import { PageSpace } from '../page-space.ts';
 import { PageEncoder } from '../pages/page-encoder.ts';
 import { PageSet } from '../pages/page-set.ts';
 import { SentPages } from '../pages/sent-pages.ts';
 import { loadZstd } from '../pages/zstd.ts';
+import { chooseCompression } from '../policy/choose-compression.ts';
 import type { ForecastFigures } from '../policy/forecast.ts';
+import { measureHashing } from '../proof/measure-hashing.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { PageBuffer } from '../wire/page-buffer.ts';
+import { REST_TIMES } from './source-session.ts';
 
 /** When it is looked how much has got dirty, in ms. */
 const LOOKS = [50, 100, 200, 400, 800, 1600];
 /** Pages encoded to see what they take: 16 MiB. */
 const SAMPLE = 4096;
+/** Three decisions written to disk. */
 const DECISIONS_MS = 15;
-const HASH_RATE = 3e9;
 
 /** Measures a machine that runs on meanwhile: what it holds, what it dirties, what its pages take on the wire. @param rate expected of the link */
-export async function measureMachine(machine: SourceMachine, rate: number, compress: boolean): Promise<ForecastFigures> {
+export async function measureMachine(machine: SourceMachine, rate: number, compression: 'auto' | 'always' | 'never'): Promise<ForecastFigures> {
   const { pageCount } = new PageSpace(machine.description.regions);
   machine.startTracking();
   try {
@@ -31,29 +33,52 @@ export async function measureMachine(machine: SourceMachine, rate: number, compr
       await machine.takeDirty(dirty);
       curve.push({ ms: performance.now() - start, pages: dirty.size });
     }
-    const { contentPages, bytesPerPage } = await sample(machine, pageCount, compress);
-    const fixedMs = DECISIONS_MS + (contentPages * PAGE_SIZE * 1000) / HASH_RATE;
-    return { contentPages, pageCount, curve, rate, bytesPerPage, fixedMs };
+    const { contentPages, ...perPage } = await samplePages(machine, pageCount, rate, compression);
+    const restStart = performance.now();
+    await machine.saveRest();
+    const otherMs = DECISIONS_MS + (performance.now() - restStart) * REST_TIMES;
+    const hashMs = contentPages * (await measureHashing(machine, pageCount));
+    return { contentPages, pageCount, curve, rate, ...perPage, hashMs, otherMs };
   } finally {
     machine.stopTracking();
   }
 }
 
-async function sample(machine: SourceMachine, pageCount: number, compress: boolean): Promise<{ contentPages: number; bytesPerPage: number }> {
+interface Sample {
+  contentPages: number;
+  bytesPerPage: number;
+  /** What the processor needs for a page. */
+  msPerPage: number;
+}
+
+/** Pages as they would be sent: compressed where the link is slow enough for that. */
+async function samplePages(machine: SourceMachine, pageCount: number, rate: number, compression: 'auto' | 'always' | 'never'): Promise<Sample> {
+  if (compression !== 'auto') return encodeSample(machine, pageCount, compression === 'always');
+  const plain = await encodeSample(machine, pageCount, false);
+  const packed = await encodeSample(machine, pageCount, true);
+  const waitingShare = 1 - (plain.msPerPage * rate) / (plain.bytesPerPage * 1000);
+  const compresses = chooseCompression({ compresses: false, waitingShare, ratio: packed.bytesPerPage / plain.bytesPerPage, rate });
+  return compresses ? packed : plain;
+}
+
+async function encodeSample(machine: SourceMachine, pageCount: number, compress: boolean): Promise<Sample> {
   const encoder = new PageEncoder(machine, new SentPages(pageCount), await loadZstd(), () => true);
   encoder.compress = compress;
   const buffer = new PageBuffer();
   const pages = new Uint32Array(FRAME_PAGES);
   const step = Math.max(1, Math.floor(pageCount / SAMPLE));
-  let [looked, sent, bytes] = [0, 0, 0];
+  let [looked, bytes, ms] = [0, 0, 0];
   for (let page = 0; page < pageCount; ) {
     let count = 0;
     for (; page < pageCount && count < FRAME_PAGES; page += step) pages[count++] = page;
+    const start = performance.now();
     bytes += encoder.encode(buffer, 0, pages, count).length;
+    ms += performance.now() - start;
     looked += count;
     await setTimeout(0);
   }
   buffer.giveBack();
-  sent = encoder.counts.pages.reduce((sum, n) => sum + n, 0);
-  return { contentPages: Math.round((sent / looked) * pageCount), bytesPerPage: sent === 0 ? 0 : bytes / sent };
+  const sent = encoder.counts.pages.reduce((sum, n) => sum + n, 0);
+  const perPage = (sum: number) => (sent === 0 ? 0 : sum / sent);
+  return { contentPages: Math.round((sent / looked) * pageCount), bytesPerPage: perPage(bytes), msPerPage: perPage(ms) };
 }

@@ -2,11 +2,11 @@ import { setImmediate } from 'node:timers/promises';
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
-import type { SourceMachine } from '../machine.ts';
 import { PageSet } from '../pages/page-set.ts';
+import { chooseProof } from '../policy/choose-proof.ts';
 import { decideRound, type RoundDecision } from '../policy/decide-round.ts';
 import { Progress } from '../policy/progress.ts';
-import { MemoryHasher } from '../proof/memory-hasher.ts';
+import { measureHashing } from '../proof/measure-hashing.ts';
 import type { ProofReport, RoundReport } from '../report.ts';
 import { AfterRound, PAGE_CODECS } from '../wire/frames.ts';
 import { MAX_REST_PIECE, MAX_ROUNDS } from '../wire/limits.ts';
@@ -20,12 +20,12 @@ import type { SourceLink } from './source-link.ts';
 const MAX_SEALS = 4;
 /** Assumed before anything was measured, in bytes per second. */
 const GUESSED_RATE = 100e6;
+/** Round trips while the machine stands still: everything and `ready`, `commit` and `running`. */
+const ROUND_TRIPS = 2;
 /** Decisions written while the machine stands still: one here, two at the target. */
 const DECISIONS = 3;
 /** The rest is told here, and read twice there: once to check it. */
-const REST_TIMES = 3;
-/** Pages hashed to see how fast that goes: about 5 ms. */
-const HASH_SAMPLE = 2048;
+export const REST_TIMES = 3;
 
 /** Rounds, proof and hand-over on one link. */
 export class SourceSession {
@@ -63,14 +63,14 @@ export class SourceSession {
   /** Rounds until the policy says stop; then, where memory is too large to be hashed at rest, an audit and a last round. */
   async #sendWhileRunning(): Promise<MemoryProof> {
     const { machine, space, sent } = this.#departure;
-    for (;;) {
+    for (let isOver = false; !isOver; ) {
       const decision = await this.#sendRound(AfterRound.ANOTHER, 'another-round');
       if (decision.verdict === 'cancel') throw new SavkitError('time-limit', `Cannot go on: ${decision.because}`);
       if (decision.verdict === 'throttle') this.#throttle(decision.guestShare ?? 1);
-      if (decision.verdict === 'switch-over') break;
-      if (this.#round >= MAX_ROUNDS) throw new SavkitError('too-many-rounds', `Cannot go on: ${MAX_ROUNDS} rounds have brought no end`);
+      isOver = decision.verdict === 'switch-over';
+      if (isOver) this.#proofMode = this.#chooseProof(decision.downtimeMs);
+      else if (this.#round >= MAX_ROUNDS) throw new SavkitError('too-many-rounds', `Cannot go on: ${MAX_ROUNDS} rounds have brought no end`);
     }
-    this.#proofMode = this.#chooseProof();
     const proof = new MemoryProof(machine, space, sent, this.#proofMode);
     this.#departure.report.proof = proof.report;
     if (this.#proofMode === 'audited') await this.#audit(proof);
@@ -189,6 +189,7 @@ export class SourceSession {
       await machine.takeDirty(pending);
       this.#contentPages = sent.contentPages;
       this.#hashMsPerPage = await measureHashing(machine, pending.pageCount);
+      if (this.#otherMs() > this.#departure.options.limits.maxDowntimeMs) await this.#departure.measureAgain();
     }
     const dirtied = pending.size;
     const decision = this.#decide(counts, dirtied, ms);
@@ -222,7 +223,7 @@ export class SourceSession {
   /** What standing still takes besides pages and hashing, as measured. */
   #otherMs(): number {
     const { writeMs, restMs } = this.#departure;
-    return this.#rttMs * 3 + writeMs * DECISIONS + restMs * REST_TIMES;
+    return this.#rttMs * ROUND_TRIPS + writeMs * DECISIONS + restMs * REST_TIMES;
   }
 
   /** Time to hash all pages that are not zeros. */
@@ -230,10 +231,11 @@ export class SourceSession {
     return this.#contentPages * this.#hashMsPerPage;
   }
 
-  #chooseProof(): ProofReport['mode'] {
+  /** @param downtimeMs of a machine that goes whatever it takes: hashing may double that, but not more */
+  #chooseProof(downtimeMs = 0): ProofReport['mode'] {
     const { proof = 'auto', limits } = this.#departure.options;
     if (proof !== 'auto') return proof;
-    return this.#otherMs() + this.#hashMs() <= limits.maxDowntimeMs ? 'full' : 'audited';
+    return chooseProof({ hashMs: this.#hashMs(), otherMs: this.#otherMs(), allowedMs: Math.max(limits.maxDowntimeMs, downtimeMs) });
   }
 
   #throttle(share: number): void {
@@ -275,14 +277,4 @@ export class SourceSession {
       ...round,
     };
   }
-}
-
-/** Time to hash a page that is not zeros, as of now: what else the processor has to do counts, too. */
-async function measureHashing(machine: SourceMachine, pageCount: number): Promise<number> {
-  const start = performance.now();
-  let hashed = 0;
-  await new MemoryHasher(machine).hashAll(Math.min(pageCount, HASH_SAMPLE), (_page, words, i) => {
-    if (words[i * 2] !== 0) hashed++;
-  });
-  return hashed === 0 ? 0 : (performance.now() - start) / hashed;
 }

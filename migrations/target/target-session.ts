@@ -218,8 +218,13 @@ export class TargetSession {
     const rest = Buffer.concat(this.#rest);
     if (rootOf(own) !== head.root || xxh64(rest) !== head.rest) throw new FormatError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
     this.#arrival.isPaused = head.paused !== 0;
-    await machine.loadRest(rest);
-    await this.#arrival.decide('ready');
+    // The record reaches the disk meanwhile. Alone it decides nothing: the source does, behind the frame ready.
+    const written = this.#arrival.decide('ready');
+    try {
+      await machine.loadRest(rest);
+    } finally {
+      await written;
+    }
     this.#arrival.enter('proved');
     this.#receiver.tell({ event: 'ready', root: head.root.toString(16).padStart(16, '0') });
     await this.channel.send('ready', {});
