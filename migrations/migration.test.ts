@@ -51,7 +51,7 @@ describe('a migration', () => {
     pair.limits.maxDowntimeMs = 1;
     pair.limits.timeLimitMs = 150;
     pair.limits.onTimeLimit = 'force';
-    const report = await pair.migrate(machine, { compression });
+    const report = await pair.migrate(machine, { compression, proof: 'audited' });
     expectMoved(pair, machine);
     const total = (codec: string) => report.rounds.reduce((sum, { codecs }) => sum + codecs[codec], 0);
     for (const codec of ['raw', 'same', 'delta']) expect(total(codec), codec).toBeGreaterThan(0);
