@@ -87,7 +87,9 @@ export { type Manifest, makeManifest } from './saved-state/manifest/manifest.ts'
 export { decodeManifest, encodeManifest, type ManifestEncoding } from './saved-state/manifest/manifest-file.ts';
 export { type MemoryRegion, memoryMap } from './saved-state/memory-map.ts';
 export type { ImageFormat } from './saved-state/plan-extraction.ts';
-export { type SalvageOptions, type SalvageReport, salvage } from './saved-state/salvage/salvage.ts';
+export { salvage } from './saved-state/salvage/salvage.ts';
+export type { SalvageOptions } from './saved-state/salvage/salvage-options.ts';
+export type { SalvageReport } from './saved-state/salvage/salvage-report.ts';
 export { type SaveOptions, saveState } from './saved-state/save.ts';
 export type { SavedState, UnitSummary } from './saved-state/state.ts';
 export { type VerifyReport, verify } from './saved-state/verify.ts';

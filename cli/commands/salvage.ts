@@ -1,7 +1,8 @@
 import type { Argv, CommandModule } from 'yargs';
 import { hex } from '../../formats/errors.ts';
-import { type SalvageReport, salvage } from '../../src/saved-state/salvage/salvage.ts';
-import type { Fill } from '../../src/saved-state/salvage/write-salvaged.ts';
+import { salvage } from '../../src/saved-state/salvage/salvage.ts';
+import type { Fill } from '../../src/saved-state/salvage/salvage-options.ts';
+import type { SalvageReport } from '../../src/saved-state/salvage/salvage-report.ts';
 import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';

@@ -2,7 +2,9 @@ import { bufferSource } from '../../formats/binary/source.ts';
 import { FormatError } from '../../formats/errors.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import type { LostRun } from '../saved-state/salvage/losses.ts';
-import { type SalvageOptions, type SalvageReport, salvage } from '../saved-state/salvage/salvage.ts';
+import { salvage } from '../saved-state/salvage/salvage.ts';
+import type { SalvageOptions } from '../saved-state/salvage/salvage-options.ts';
+import type { SalvageReport } from '../saved-state/salvage/salvage-report.ts';
 import { verify } from '../saved-state/verify.ts';
 import { type NaivePage, type NaiveUnit, naiveKey, naiveMemory, naivePages, naiveUnits } from './naive-pages.ts';
 

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { oldState } from '../../testing/old-states.ts';
 import { judgeSalvage, lostByCut, type Original, originalOf, touchedBy } from '../../testing/salvage-judge.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
-import type { SalvageOptions } from './salvage.ts';
+import type { SalvageOptions } from './salvage-options.ts';
 
 // npm run campaign:salvage -- [--damages N] [--old] [FILE…]: cuts good states, and the same as old releases would have saved them (--old: only these), at every
 // percent and every unit border, damages each in N ways of every kind (default 40), and compares the list of what salvage lost with the original.

@@ -9,7 +9,8 @@ import { naiveMemory, naivePages } from '../../testing/naive-pages.ts';
 import { oldState } from '../../testing/old-states.ts';
 import { judgeSalvage, lostByCut, type Original, originalOf } from '../../testing/salvage-judge.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
-import { type SalvageReport, salvage } from './salvage.ts';
+import { salvage } from './salvage.ts';
+import type { SalvageReport } from './salvage-report.ts';
 import { INCOMPLETE_UNIT } from './write-salvaged.ts';
 
 const originals = new Map<string, Original>();

@@ -12,11 +12,10 @@ import { PAGE_SIZE } from '../../../formats/units.ts';
 import { copyPayload } from '../convert/copy-payload.ts';
 import type { LostRun } from './losses.ts';
 import { groupOf } from './page-survey.ts';
-import type { SalvageOptions, SalvageReport, Survey } from './salvage.ts';
+import type { SalvageOptions } from './salvage-options.ts';
+import type { SalvageReport } from './salvage-report.ts';
+import type { Survey } from './survey.ts';
 import { readSurvivors, type UnitOutcome } from './survivors.ts';
-
-/** What missing pages become. */
-export type Fill = 'zero' | 'older';
 
 /** A unit that no VirtualBox knows, so that it refuses the state; its payload lists what is missing, as JSON. */
 export const INCOMPLETE_UNIT = { name: 'savkit/incomplete', instance: 0, version: 1 } as const;

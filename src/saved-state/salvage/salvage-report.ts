@@ -1,0 +1,70 @@
+import type { Pass } from '../../../formats/errors.ts';
+import { type Finding, findingOf } from '../findings.ts';
+import type { FlippedBit } from './flipped-bits.ts';
+import type { LostRun } from './losses.ts';
+import type { SalvageOptions } from './salvage-options.ts';
+import type { Survey } from './survey.ts';
+import type { UnitOutcome } from './survivors.ts';
+
+export interface SalvageReport {
+  /** Nothing is missing but what can be made anew: directory, footer, CRCs. */
+  complete: boolean;
+  /** VirtualBox will not refuse the result for what salvage had to leave out. */
+  loadable: boolean;
+  kept: UnitFate[];
+  dropped: UnitFate[];
+  /** Stretches of the file, `[start, end)`, in which units are lost whose headers can't be read. */
+  lostUnits: { start: number; end: number }[];
+  /** Units may be missing behind the last one that was found. */
+  cut: boolean;
+  lost: LostRun[];
+  /** Pages that are missing or old. */
+  lostPages: number;
+  /** More is lost than the list says: what named the ranges of ROMs and device memory is lost, too. */
+  untold: boolean;
+  /** Bits that were flipped back: just they explain a wrong CRC. */
+  repaired: FlippedBit[];
+  /** The bytes of kept memory do not have the stored CRC, and no damaged page accounts for that: any page may be wrong. */
+  unproven: boolean;
+  findings: Finding[];
+}
+
+export interface UnitFate {
+  name: string;
+  instance: number;
+  pass: Pass;
+  version: number;
+  offset: number;
+  why?: string;
+}
+
+/** Tells people what a survey has found. */
+export function reportOf(survey: Survey, { fill, trust = false }: SalvageOptions): Omit<SalvageReport, 'repaired'> {
+  const { survivors, dropped, lost, untold, unproven, lostUnits } = survey;
+  const fate = ({ unit: { name, instance, pass, version, offset } }: UnitOutcome, why?: string): UnitFate => ({
+    name,
+    instance,
+    pass,
+    version,
+    offset,
+    ...(why === undefined ? {} : { why }),
+  });
+  const units = survivors.units;
+  const pages = lost.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const hasUnits = dropped.size === 0 && !survivors.cut && survey.lostUnits.length === 0;
+  const complete = hasUnits && pages === 0 && !untold && !unproven;
+  const filled = fill !== undefined || pages === 0;
+  return {
+    complete,
+    loadable: hasUnits && filled && !untold && (!unproven || trust),
+    kept: units.filter(({ unit }) => !dropped.has(unit.offset)).map((outcome) => fate(outcome)),
+    dropped: units.filter(({ unit }) => dropped.has(unit.offset)).map((outcome) => fate(outcome, dropped.get(outcome.unit.offset))),
+    lostUnits,
+    cut: survivors.cut,
+    lost,
+    lostPages: pages,
+    untold,
+    unproven,
+    findings: [...survivors.errors, ...units.flatMap(({ errors }) => errors)].map(findingOf),
+  };
+}

@@ -1,0 +1,185 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import type { SavkitError } from '../../../formats/errors.ts';
+import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
+import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
+import { NEWEST_PGM } from '../../../formats/pgm/versions.ts';
+import type { UnitHeader } from '../../../formats/ssm/container.ts';
+import type { MachineLayout } from '../convert/machine-layout.ts';
+import { PageHashes } from '../page-hashes.ts';
+import type { SavedState } from '../state.ts';
+import { type WalkOptions, walkState } from '../walk.ts';
+import { AnchorFinder, ramStretches } from './anchors.ts';
+import { expectedPages } from './expected-pages.ts';
+import { commonRanges, completeRanges } from './known-ranges.ts';
+import { type LostRun, lostPages, type PassRecord } from './losses.ts';
+import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
+import type { SalvageOptions } from './salvage-options.ts';
+import { type Anchors, type Gap, readSurvivors, type SurvivorOptions, type Survivors, type UnitOutcome } from './survivors.ts';
+import { type Target, targetOf } from './target.ts';
+
+/** Two values that a damaged block is taken for in two readings: what differs then depends on it. */
+const PATCHES = [0x00, 0xff] as const;
+
+/** A block has up to 32 KiB: eight pages, or seven and parts of two. */
+const PAGES_IN_BLOCK_V1 = 9;
+
+/** What of a damaged state can be kept. */
+export interface Survey {
+  state: SavedState;
+  survivors: Survivors;
+  anchors: Anchors;
+  passes: PassRecord[];
+  lost: LostRun[];
+  dropped: Map<number, string>;
+  /** Stretches of the file, `[start, end)`, in which units are lost whose headers can't be read. */
+  lostUnits: { start: number; end: number }[];
+  untold: boolean;
+  unproven: boolean;
+  target: Target;
+}
+
+/** For states whose pgm units are all dropped, or not there. */
+const NO_TARGET: Target = { version: NEWEST_PGM, placeOf: () => undefined };
+
+/** Reads a damaged state as far as it can be read. Nothing is written. */
+export async function surveyDamage(source: ByteSource, { trust = false, layout, signal, onProgress }: SalvageOptions): Promise<Survey> {
+  const stopping = signal ? { signal } : {};
+  const progress = (doing: 'reading' | 'checking') => (onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {});
+  const [state, other] = [await look(source, PATCHES[0], stopping), await look(source, PATCHES[1], stopping)];
+  const known = withKnownRanges(state, other, layout);
+  const target = haveSameHeads(state, other) ? targetOf(known, layout) : undefined;
+  const finder = new AnchorFinder(state.header.live ? [] : stretchesOf(state));
+  const survivors = await readSurvivors(source, finder, { ...stopping, ...progress('reading'), anchors: finder.anchors, patchWith: PATCHES[0] });
+  const { anchors } = finder;
+  const passUnits = survivors.units.filter(({ unit }) => isPgm(unit));
+  const readings = await readPagesTwice(source, state, passUnits, { ...stopping, ...progress('checking'), anchors });
+  const passes = passUnits.map((outcome, i) =>
+    passRecord(
+      outcome,
+      readings.map((reading) => reading.passes[i] ?? new Map()),
+      state,
+      mayFollowLostPass(outcome.unit, passUnits[i - 1]?.unit, survivors),
+    ),
+  );
+  const hasFinal = passUnits.some(({ unit }) => unit.pass === 'final');
+  const { expected, untold } = expectedPages(known, (id) => passes.some(({ certain }) => certain.has(`shadow ${id}`)));
+  return {
+    state,
+    survivors,
+    anchors,
+    passes,
+    target: target ?? NO_TARGET,
+    lost: lostPages(expected, passes, !hasFinal),
+    // Of versions 6 to 9 also where the list of ranges does not end, unless the layout knows them all.
+    untold: untold || (state.pgm?.config === undefined && !layout && !passes.at(-1)?.complete),
+    lostUnits: unitsLost(survivors, state.header.live),
+    dropped: unitsToDrop(survivors, state, trust, target),
+    unproven: passUnits.some((outcome, i) => isUnproven(outcome, passes[i], survivors)),
+  };
+}
+
+/** The pages of each pass as both readings of damaged blocks have them. */
+async function readPagesTwice(
+  source: ByteSource,
+  { header }: SavedState,
+  passUnits: readonly UnitOutcome[],
+  options: Omit<SurvivorOptions, 'patchWith'>,
+): Promise<PageSurvey[]> {
+  const isChanged = ({ errors }: UnitOutcome) => errors.some((error) => error.code !== 'truncated' && !isMove(error));
+  const doubted = new Set(passUnits.flatMap((outcome, pass) => (isChanged(outcome) ? [pass] : [])));
+  const readings: PageSurvey[] = [];
+  for (const patchWith of PATCHES) {
+    const survey = new PageSurvey({ patchWith, doubted, reach: header.format === '2.0' ? 1 : PAGES_IN_BLOCK_V1 });
+    await readSurvivors(source, survey, { ...options, patchWith });
+    readings.push(survey);
+  }
+  return readings;
+}
+
+function passRecord({ complete, errors }: UnitOutcome, [seen, other]: readonly PassPages[], state: SavedState, lostBefore: boolean): PassRecord {
+  const certain = pagesInBoth(seen, other);
+  const isWhole = complete && !areListsLost(state) && !errors.some(({ code }) => code === 'truncated') && isSame(seen, certain);
+  return { complete, seen, certain, isWhole, lostBefore };
+}
+
+function look(source: ByteSource, patchWith: number, stopping: Pick<WalkOptions, 'signal'>): Promise<SavedState> {
+  return walkState(source, { ...stopping, skipCrc: true, listsMayBeLost: true, patchWith, onDamage: () => {} });
+}
+
+/** Passes of a live save follow each other without a gap; of the last one before the final pass only the file tells. */
+function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { gaps }: Survivors): boolean {
+  if (unit.pass === 'final') {
+    const hasPasses = before !== undefined;
+    return hasPasses && gaps.some(({ start, end }) => start > before.offset && end <= unit.offset);
+  }
+  return before ? before.pass !== unit.pass - 1 : unit.pass > 0;
+}
+
+/** Stretches of the file in which units are lost whose headers could not be read. The directory lists none of live passes. */
+function unitsLost({ gaps, directory, units }: Survivors, live: boolean): { start: number; end: number }[] {
+  const known = new Set(units.map(({ unit }) => unit.claimedOffset ?? unit.offset));
+  // Then places in the file are not those that the directory lists.
+  const hasMoved = units.some(({ unit }) => unit.claimedOffset !== undefined);
+  const isListed = ({ start, end }: Gap) => directory?.some(({ offset }) => !known.has(offset) && (hasMoved || (offset >= start && offset < end))) ?? true;
+  return gaps.filter((gap) => live || gap.hides === 'a unit' || isListed(gap)).map(({ start, end }) => ({ start, end }));
+}
+
+/** Of a live save: the unit of pass 0, which names ROMs and device memory. */
+function areListsLost({ header, pgm }: SavedState): boolean {
+  return header.live && pgm !== undefined && !pgm.config;
+}
+
+/** Versions 6 to 9: page types stand among the pages, so behind damage both readings find different ones. */
+function withKnownRanges(state: SavedState, other: SavedState, layout: MachineLayout | undefined): SavedState {
+  if (!state.pgm || state.pgm.config) return state;
+  const common = { ...state, pgm: { ...state.pgm, oldRanges: commonRanges(state.pgm.oldRanges, other.pgm?.oldRanges ?? []) } };
+  return layout ? { ...common, pgm: { ...common.pgm, oldRanges: completeRanges(common, layout) } } : common;
+}
+
+/** Damaged blocks must have no part in what pages are written anew by. */
+function haveSameHeads({ pgm: a }: SavedState, { pgm: b }: SavedState): boolean {
+  return isDeepStrictEqual([a?.version, a?.basic, a?.config, a?.ramSize], [b?.version, b?.basic, b?.config, b?.ramSize]);
+}
+
+function stretchesOf({ header, pgm }: SavedState) {
+  return ramStretches(pgm?.ramSize ?? 0, pgm?.config?.ramHole, hasRamInLowHole(header.release));
+}
+
+/** By offset: why. */
+function unitsToDrop({ units }: Survivors, state: SavedState, trust: boolean, target: Target | undefined): Map<number, string> {
+  const dropped = new Map<number, string>();
+  for (const outcome of units) {
+    const hasTarget = target !== undefined && !(outcome.unit.pass === 'final' && areListsLost(state) && !target.config);
+    const why = reasonToDrop(outcome, trust, hasTarget);
+    if (why !== undefined) dropped.set(outcome.unit.offset, why);
+  }
+  return dropped;
+}
+
+function reasonToDrop({ unit, errors, hasHead }: UnitOutcome, trust: boolean, hasTarget: boolean): string | undefined {
+  if (isPgm(unit)) return hasHead && hasTarget ? undefined : (errors[0]?.message ?? 'its head can not be read');
+  const grave = errors.filter((error) => !isMove(error) && !(trust && CRC_CODES.includes(error.code)));
+  return grave[0]?.message;
+}
+
+/** The unit is whole, but stands elsewhere. */
+function isMove({ code, place }: SavkitError): boolean {
+  return code === 'bad-unit' && place.field === 'offset';
+}
+
+const CRC_CODES = ['bad-stream-crc', 'bad-crc'];
+
+/** A wrong CRC that no damaged page or gap accounts for. */
+function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord, { units, errors: outside }: Survivors): boolean {
+  // V1.x has one CRC for all: any damage that was found may account for it.
+  const isFileWrong = outside.some(({ code }) => code === 'bad-file-crc') && units.every((unit) => unit.errors.length === 0);
+  return isWhole && (isFileWrong || errors.some(({ code }) => code === 'bad-term' || CRC_CODES.includes(code)));
+}
+
+function isSame(seen: PassPages, certain: PassPages): boolean {
+  for (const [group, pages] of seen) if (!pages.differences(certain.get(group) ?? NO_PAGES).next().done) return false;
+  return true;
+}
+
+const NO_PAGES = new PageHashes();
