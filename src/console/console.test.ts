@@ -35,6 +35,10 @@ describe('info', () => {
       'Shadow paging mode (VCPU #0): None',
       'Host paging mode:             AMD64+G+NX',
     ]);
+    await console.run('prefetch 0xc0000000');
+    console.session.machine.memory.a20.set(0, false);
+    expect((await console.run('info mode guest')).text).toContain('PAE+NX (changed 2 times), A20 disabled (changed 1 times)');
+    expect((await console.run('stats /PGM/CPU0/cGuestModeChanges')).rows).toMatchObject([{ value: 2 }]);
     expect((await console.run('info mode host')).text).toBe('Host paging mode:             AMD64+G+NX');
     expect((await console.run('info mode nothing')).text).toBe('');
   });

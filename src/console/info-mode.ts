@@ -19,7 +19,8 @@ export function infoMode(session: ConsoleSession, words: readonly string[]): Ans
     const shadowMode = session.shadowModeOf(cpu);
     const shadow = shadowMode ? MODE_NAMES[shadowMode] : 'None';
     if (wants('guest')) {
-      lines.push(`Guest paging mode (VCPU #${cpu}):  ${guest} (changed 0 times), A20 ${a20.isOn(cpu) ? 'enabled' : 'disabled'} (changed 0 times)`);
+      const gate = `A20 ${a20.isOn(cpu) ? 'enabled' : 'disabled'} (changed ${a20.changesOf(cpu)} times)`;
+      lines.push(`Guest paging mode (VCPU #${cpu}):  ${guest} (changed ${session.modeChangesOf(cpu)} times), ${gate}`);
       lines.push(`Guest SLAT mode (VCPU #${cpu}): Direct`);
     }
     if (wants('shadow')) lines.push(`Shadow paging mode (VCPU #${cpu}): ${shadow}`);

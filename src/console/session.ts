@@ -4,6 +4,7 @@ import { addressSpaceOf } from '../paging/machine-space.ts';
 import type { HostMode } from '../paging/modes.ts';
 import { P } from '../paging/schemes.ts';
 import { lookUp } from '../paging/shadow/lookup.ts';
+import { bindPagingStatistics } from '../paging/shadow/paging-statistics.ts';
 import { NIL_INDEX } from '../paging/shadow/pool.ts';
 import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 import { ShadowPaging } from '../paging/shadow/shadow-paging.ts';
@@ -62,6 +63,11 @@ export class ConsoleSession {
     return found.host < 0 ? 0 : found.rights | P;
   }
 
+  /** How often the guest has changed a CPU's paging mode, as far as that was seen: shadow tables see it. */
+  modeChangesOf(cpu: number): number {
+    return this.#shadow?.cpus[cpu]?.counts.modeChanges ?? 0;
+  }
+
   #makeShadow(): ShadowPaging {
     const { cpum } = this.machine.state;
     if (!cpum) throw new UsageError('no-registers', 'Cannot make shadow tables: the state has no readable registers');
@@ -71,6 +77,7 @@ export class ConsoleSession {
       const registers = cpum.cpus[i];
       if (registers) cpu.setRegisters(registers);
     }
+    bindPagingStatistics(this.machine.statistics, shadow);
     return shadow;
   }
 }

@@ -1,3 +1,4 @@
+import { UsageError } from '../../formats/errors.ts';
 import type { StatisticValue } from '../pgm/statistics/statistic.ts';
 import { type Answer, linesOf } from './answer.ts';
 import type { ConsoleSession } from './session.ts';
@@ -7,7 +8,7 @@ export function showStatistics({ machine }: ConsoleSession, pattern: string | un
   const samples = machine.statistics.list(pattern ?? '/PGM/Page/*');
   const width = Math.max(0, ...samples.map(({ path }) => path.length));
   const lines = samples.map(({ path, value, unit }) => `${path.padEnd(width)}  ${valueText(value)} ${unit}`);
-  if (samples.length === 0) lines.push('No statistic has such a name');
+  if (samples.length === 0) throw new UsageError('no-statistic', `Cannot show ${pattern}: no statistic has such a name`);
   return linesOf(
     lines,
     samples.map(({ path, value, unit }) => ({ path, value, unit })),

@@ -30,7 +30,7 @@ export class Machine {
     this.units = units;
     const cpus = state.pgm?.basic?.cpus ?? [];
     this.statistics = machineStatistics(memory, Math.max(1, cpus.length));
-    for (const [cpu, { a20Enabled }] of cpus.entries()) memory.a20.set(cpu, a20Enabled);
+    for (const [cpu, { a20Enabled }] of cpus.entries()) memory.a20.load(cpu, a20Enabled);
   }
 
   /** What the pgm unit starts with, as of now. */
