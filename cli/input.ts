@@ -17,7 +17,7 @@ export async function withInput<T>(file: string, use: (source: ByteSource) => Pr
 }
 
 /** The same for what has to be read more than once: stdin, or a pipe, goes to a temporary file first. */
-export async function withSeekableInput<T>(file: string, signal: AbortSignal, use: (source: ByteSource) => Promise<T>): Promise<T> {
+async function withSeekableInput<T>(file: string, signal: AbortSignal, use: (source: ByteSource) => Promise<T>): Promise<T> {
   if (file !== '-') return withInput(file, use);
   return withTemporaryFile(async (path) => {
     try {

@@ -21,7 +21,7 @@ const FLAGS: readonly [bit: bigint, letter: string][] = [
 export const FLAGS_LEGEND =
   'P present, W writable, U user, T write-through, C cache off, A accessed, D dirty, S large page (in the last table: PAT), G global, X no execution';
 
-export function entryFlags(value: bigint): string {
+function entryFlags(value: bigint): string {
   return FLAGS.map(([bit, letter]) => ((value >> bit) & 1n ? letter : '-')).join('');
 }
 

@@ -22,7 +22,7 @@ export interface ReceiveFileOptions extends CommonOptions {
   force: boolean;
 }
 
-export const PASSWORD_VARIABLE = 'SAVKIT_TELEPORTER_PASSWORD';
+const PASSWORD_VARIABLE = 'SAVKIT_TELEPORTER_PASSWORD';
 
 /** Waits for a VirtualBox that teleports a machine to us, and writes the machine's state to a file. */
 export async function receiveFile(options: ReceiveFileOptions, { signal }: Job): Promise<Outcome> {

@@ -12,7 +12,7 @@ export const limeHeader = defineStruct('LiME range header', 'lime.h, lime_mem_ra
   reserved: { kind: u64, doc: '0' },
 });
 
-export const LIME_MAGIC = 0x4c694d45;
+const LIME_MAGIC = 0x4c694d45;
 
 /** @param ranges whole pages, ascending, no overlap: what all readers of the format demand */
 export function limeLayout(ranges: readonly MemoryRange[]): ImageLayout {

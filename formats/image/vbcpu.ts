@@ -5,7 +5,7 @@ import type { Selector } from '../units/cpum-layouts.ts';
 // The CPU descriptor of VirtualBox cores, format version 0x00010006 (core-dump.md 1.5). Source: dbgfcorefmt.h, DBGFCORECPU.
 
 /** 592 bytes of registers, then the 8192 bytes of the XSAVE area. */
-export const CPU_DESCRIPTOR_SIZE = 8784;
+const CPU_DESCRIPTOR_SIZE = 8784;
 const XSAVE_OFFSET = 592;
 /** Legacy area and header: what the area holds when no extended state was saved. */
 const XSAVE_VALID_SIZE = 576;

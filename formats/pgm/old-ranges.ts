@@ -39,7 +39,7 @@ export interface OldRange {
 
 /** Machines have some ten ranges and as many runs of types; far more are an attack. */
 const MAX_RANGES = 1024;
-export const MAX_RUNS = 1024;
+const MAX_RUNS = 1024;
 
 /** Reads the head of the next range; undefined at the end of the list. */
 export function readRangeHead(cursor: Cursor, version: PgmVersion, index: number): OldRange | undefined {

@@ -13,7 +13,7 @@ import { hasRamInLowHole, KnownRanges } from './ranges.ts';
 import { TypedPages } from './typed-pages.ts';
 import { type PgmVersion, pgmVersion } from './versions.ts';
 
-export const PGM_UNIT = { name: 'pgm', instance: 1 } as const;
+const PGM_UNIT = { name: 'pgm', instance: 1 } as const;
 
 export function isPgm(unit: UnitHeader): boolean {
   return unit.name === PGM_UNIT.name && unit.instance === PGM_UNIT.instance;

@@ -13,10 +13,10 @@ import { StreamCrc } from './stream-crc.ts';
 import { badUnit, judgeTerm, judgeUnitHeader, TERM_SIZE } from './v2-rules.ts';
 import { crcWithout, DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readDirectoryHead, readFooter } from './v2-tail.ts';
 
-export const FILE_HEADER_SIZE = fileHeaderV2.size();
-export const UNIT_HEADER_SIZE = unitHeaderV2.size();
+const FILE_HEADER_SIZE = fileHeaderV2.size();
+const UNIT_HEADER_SIZE = unitHeaderV2.size();
 /** `SSM_MAX_NAME_SIZE`: longest name with its NUL. */
-export const MAX_NAME_SIZE = 48;
+const MAX_NAME_SIZE = 48;
 
 /** Bytes to look ahead for records that can be trusted. */
 const REJOIN_SIGHT = 128 * KIB;

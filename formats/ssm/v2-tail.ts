@@ -11,7 +11,7 @@ export const FOOTER_SIZE = footer.size();
 export const DIRECTORY_HEAD_SIZE = directoryHead.size();
 export const DIRECTORY_ENTRY_SIZE = directoryEntry.size();
 /** Entries of a directory must be fewer. */
-export const DIRECTORY_LIMIT = 65536;
+const DIRECTORY_LIMIT = 65536;
 /** Before this revision (3.1 development) a directory held offset 0 for units without data. */
 const FIRST_REVISION_WITHOUT_EMPTY = 53365;
 

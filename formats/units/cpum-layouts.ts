@@ -24,7 +24,7 @@ const selectorKind = {
 };
 
 /** A table register: limit and base. */
-export const tableRegister = defineStruct('Table register', 'CPUM.cpp, VBOXGDTR', {
+const tableRegister = defineStruct('Table register', 'CPUM.cpp, VBOXGDTR', {
   limit: { kind: u16, doc: 'cbGdt, cbIdt: limit' },
   base: { kind: mask64, doc: 'pGdt, pIdt' },
 });

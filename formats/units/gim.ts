@@ -4,7 +4,7 @@ import type { Cursor } from '../binary/cursor.ts';
 export const GIM_UNIT = { name: 'GIM', instance: 0 } as const;
 
 /** GIMPROVIDERID, by number. */
-export const GIM_PROVIDERS = ['none', 'minimal', 'hyperv', 'kvm'] as const;
+const GIM_PROVIDERS = ['none', 'minimal', 'hyperv', 'kvm'] as const;
 export type GimProvider = (typeof GIM_PROVIDERS)[number];
 
 /** The first field; undefined for a number that has no name. */

@@ -12,12 +12,12 @@ export const FRAME_HEADER_SIZE = 8;
 /** Longest content of a frame. */
 export const FRAME_LIMIT = 0x00fffff8;
 /** Lengths that mean something else: the end of the stream, and that the source has cancelled. */
-export const END_OF_STREAM = 0;
-export const CANCELLED = 0xffffffff;
+const END_OF_STREAM = 0;
+const CANCELLED = 0xffffffff;
 /** Content of the frames that we send, like VirtualBox's blocks. A target answers only between frames, so they should be short. */
 export const FRAME_SIZE = 64 * KIB;
 
-export function encodeFrameHeader(length: number): Uint8Array {
+function encodeFrameHeader(length: number): Uint8Array {
   const bytes = new Uint8Array(FRAME_HEADER_SIZE);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, FRAME_MAGIC, true);

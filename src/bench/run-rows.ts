@@ -28,7 +28,7 @@ export async function contextOf(folder: string, ramMib: number): Promise<BenchCo
   return { folder, ramMib, state };
 }
 
-export async function runRow(row: FoundRow, context: BenchContext): Promise<Sample> {
+async function runRow(row: FoundRow, context: BenchContext): Promise<Sample> {
   const { stdout } = await run(process.execPath, [JOB, row.module, row.name, JSON.stringify(context)]);
   return JSON.parse(stdout) as Sample;
 }

@@ -1,7 +1,7 @@
 import { SavkitError } from '../../formats/errors.ts';
 
 /** What the host's memory answers when it refuses, with the status of VirtualBox's global memory manager for the same. Source: VBox/err.h. */
-export const HOST_MEMORY_CODES = {
+const HOST_MEMORY_CODES = {
   'invalid-parameter': 'VERR_INVALID_PARAMETER',
   'wrong-order': 'VERR_WRONG_ORDER',
   'no-memory': 'VERR_NO_MEMORY',

@@ -6,7 +6,7 @@ import { PAGE_SIZE } from '../../formats/units.ts';
 import type { PageSink } from '../saved-state/walk.ts';
 
 /** Pages that are handed over at a time: 1 MiB of contents, which stays in the cache. */
-export const BATCH_PAGES = 256;
+const BATCH_PAGES = 256;
 
 /** A batch with room for the contents of its pages; used for one taking after the other. */
 export function newTakenBatch(): PageBatch {

@@ -7,8 +7,6 @@ const HISTORY_SIZE = 64;
 const SHORT_SIZE = 4;
 /** What slots hold that no vote has filled yet: the short average stays huge until the fourth vote. */
 const UNUSED_SLOT = 0x7fffffff;
-/** `LiveSave.cPagesPerSecond` before the first vote. */
-export const FIRST_PAGES_PER_SECOND = 8192;
 /** `LiveSave` counts pages saved, and the time, anew in this pass, when zero pages no longer distort the speed. */
 export const SPEED_PASS = 7;
 /** SSM.cpp and Console: what callers get that name no limit. */

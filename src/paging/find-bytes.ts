@@ -23,7 +23,7 @@ export interface Found {
 }
 
 /** Longest pattern: one page. */
-export const MAX_PATTERN = PAGE_SIZE;
+const MAX_PATTERN = PAGE_SIZE;
 
 /**
  * Where a pattern stands in virtual memory, also across pages that are no neighbours in physical memory. Addresses without RAM or ROM behind

@@ -28,7 +28,7 @@ export interface Hierarchy {
 }
 
 /** More entries are not listed: some 200 MiB of objects. */
-export const MAX_ENTRIES = 1 << 20;
+const MAX_ENTRIES = 1 << 20;
 
 /** The page tables of a CPU, entry by entry. Tables that name themselves are followed as a processor would, up to the limits. */
 export function hierarchyOf(space: AddressSpace, limits: VisitLimits & { maxEntries?: number } = {}): Hierarchy {

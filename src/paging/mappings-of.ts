@@ -23,7 +23,7 @@ export interface VirtualRuns {
 }
 
 /** More runs than this are not listed; each takes some 100 bytes. */
-export const MAX_RUNS = 1 << 20;
+const MAX_RUNS = 1 << 20;
 
 /** Everything that a CPU's page tables map. */
 export function mappingsOf(space: AddressSpace, limits: VisitLimits & { maxRuns?: number } = {}): VirtualRuns {

@@ -1,7 +1,7 @@
 import type { ControlRegisters } from '../../formats/units/cpum.ts';
 
 /** PGMMODE by value; 1 to 7 are modes of guests and of shadow tables, 8 and 9 of shadow tables only (paging.md 1). */
-export const PAGING_MODES = {
+const PAGING_MODES = {
   1: 'real',
   2: 'protected',
   3: '32-bit',
@@ -42,11 +42,11 @@ export function pagingTypeOf(mode: PagingMode | ShadowMode): PagingType {
 export const HOST_MODES = ['32-bit', '32-bit+G', 'PAE', 'PAE+G', 'PAE+NX', 'PAE+G+NX', 'AMD64', 'AMD64+G', 'AMD64+NX', 'AMD64+G+NX'] as const;
 export type HostMode = (typeof HOST_MODES)[number];
 
-export const CR0_PE = 1n << 0n;
+const CR0_PE = 1n << 0n;
 export const CR0_WP = 1n << 16n;
-export const CR0_PG = 1n << 31n;
+const CR0_PG = 1n << 31n;
 export const CR4_PSE = 1n << 4n;
-export const CR4_PAE = 1n << 5n;
+const CR4_PAE = 1n << 5n;
 export const CR4_PGE = 1n << 7n;
 export const EFER_LME = 1n << 8n;
 export const EFER_NXE = 1n << 11n;

@@ -43,11 +43,3 @@ export function noteAccess(walker: Walker, access: AccessKind, write: (gcPhys: n
   }
   walker.rights |= A;
 }
-
-/** A fault's code in words: `write to a page that is not present, by user`. */
-export function describeFault(code: number): string {
-  const what = code & PageFault.FETCH ? 'fetch' : code & PageFault.WRITE ? 'write' : 'read';
-  const who = code & PageFault.USER ? 'user' : 'supervisor';
-  const why = code & PageFault.RESERVED ? 'a reserved bit is set' : code & PageFault.PRESENT ? 'not allowed' : 'not present';
-  return `${what} by ${who}: ${why}`;
-}

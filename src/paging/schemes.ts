@@ -59,7 +59,7 @@ const PAE_IGNORES_NOTHING = bits(52, 62);
 const PAE_POINTER_RESERVED = 0xfff0_0000_0000_01e6n;
 
 /** Facts: paging.md 6.1, 6.2. */
-export const SCHEMES: Readonly<Record<PagingScheme['name'], PagingScheme>> = {
+const SCHEMES: Readonly<Record<PagingScheme['name'], PagingScheme>> = {
   '32-bit': {
     name: '32-bit',
     entrySize: 4,

@@ -25,7 +25,7 @@ export interface VisitLimits {
   maxTables?: number;
 }
 
-export const MAX_TABLES = 1 << 18;
+const MAX_TABLES = 1 << 18;
 
 /** Visits all present entries of a CPU's tables. @returns whether that was all; false when a limit or the visitor ended it */
 export function visitTables(space: AddressSpace, visitor: TableVisitor, { levels = 4, maxTables = MAX_TABLES }: VisitLimits = {}): boolean {

@@ -16,7 +16,7 @@ export type WalkStatus = (typeof WalkStatus)[keyof typeof WalkStatus];
 const NO_LEVEL = 8;
 const TWO_32 = 2 ** 32;
 /** Bits 32 to 51 of an address: in an entry's high half. */
-export const ADDRESS_HIGH = 0x000fffff;
+const ADDRESS_HIGH = 0x000fffff;
 const RIGHTS = RW | US | A;
 
 /**

@@ -110,7 +110,7 @@ function checkCounts(memory: GuestMemory, report: Report): void {
 }
 
 /** The counts, by looking at each page. */
-export function countPages({ ranges, roms, mmio2 }: GuestMemory): PageCounts {
+function countPages({ ranges, roms, mmio2 }: GuestMemory): PageCounts {
   const counts = noPages();
   for (const range of ranges) countRange(range, counts);
   for (const rom of roms.all) {

@@ -60,5 +60,5 @@ function keepsMemory(range: RamRange, page: number): boolean {
 
 /** A CPU that was unplugged comes back as at power-on. */
 export function resetCpu(memory: GuestMemory, cpu: number): void {
-  memory.a20.set(cpu, true);
+  memory.a20.load(cpu, true);
 }

@@ -3,7 +3,6 @@
 /** PGMPAGETYPE: what a page is. */
 export const PageType = { INVALID: 0, RAM: 1, MMIO2: 2, MMIO2_ALIAS_MMIO: 3, ROM_SHADOW: 4, ROM: 5, MMIO: 6 } as const;
 export const PAGE_TYPE_NAMES = ['invalid', 'ram', 'mmio2', 'mmio2-alias-mmio', 'rom-shadow', 'rom', 'mmio'] as const;
-export type PageTypeName = (typeof PAGE_TYPE_NAMES)[number];
 
 /** PGM_PAGE_STATE_*: what backs a page. */
 export const PageState = { ZERO: 0, ALLOCATED: 1, WRITE_MONITORED: 2, SHARED: 3, BALLOONED: 4 } as const;

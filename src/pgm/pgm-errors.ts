@@ -1,7 +1,7 @@
 import { EnvironmentError, type Place, type SavkitError, UsageError } from '../../formats/errors.ts';
 
 /** VirtualBox's codes for what the page manager refuses, with savkit's and VirtualBox's number. Source: iprt/err.h, VBox/err.h. */
-export const PGM_ERRORS = {
+const PGM_ERRORS = {
   VERR_INVALID_PARAMETER: { code: 'invalid-parameter', number: -2 },
   VERR_INVALID_POINTER: { code: 'invalid-callback', number: -6 },
   VERR_WRONG_ORDER: { code: 'wrong-order', number: -22 },

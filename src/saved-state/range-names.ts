@@ -14,7 +14,7 @@ export interface RangeNames {
   addressOf(range: string): GuestPhys | undefined;
 }
 
-export const RAM_RANGE = 'RAM';
+const RAM_RANGE = 'RAM';
 
 /** ROMs are named by description and address, MMIO2 by device, instance and region: what VirtualBox knows them by, too. */
 export function namesOf(state: SavedState): RangeNames {

@@ -102,7 +102,7 @@ function recordSize(file: Buffer, p: number): { size: number; head: number } {
   return { size, head: 1 + count };
 }
 
-export function naiveLzfDecode(data: Buffer, out: Buffer): void {
+function naiveLzfDecode(data: Buffer, out: Buffer): void {
   let to = 0;
   for (let at = 0; at < data.length; ) {
     const control = data[at++];

@@ -19,7 +19,7 @@ const EFER_LONG = 0xd00n;
  * Host-physical memory as shadow tables see it: guest pages at page ID × 4096, tables of the pool from 2^40 on. Tables of 32-bit entries name
  * pool tables by the low half of their address, so with `narrow` those stand at the bottom. Nobody writes here.
  */
-export class HostView implements AddressSpaceMemory {
+class HostView implements AddressSpaceMemory {
   readonly #paging: MachineState;
   readonly #base: number;
 

@@ -11,7 +11,7 @@ const LAST_INDEX = 0x3fff;
 /** `cMaxPages` by default. */
 export const DEFAULT_POOL_PAGES = 1024;
 /** A path of four tables, for some CPUs, and what they push out of each other's way. */
-export const MIN_POOL_PAGES = 16;
+const MIN_POOL_PAGES = 16;
 /** Pages that the pool grows by at a time. */
 const GROWTH = 64;
 const BUCKETS = 64;

@@ -15,7 +15,7 @@ export const PTE_TRACK_DIRTY = 1 << 9;
 export const MAPPING = 1 << 10;
 export const PDE_TRACK_DIRTY = 1 << 11;
 /** Pages that one fault brings in, where the guest's tables have them (`PGM_SYNC_NR_PAGES`). */
-export const SYNC_WINDOW = 32;
+const SYNC_WINDOW = 32;
 /** What a shadow entry takes over from the guest's. */
 const KEPT = P | RW | US | A | D | G;
 const KEPT_OF_TABLES = P | RW | US | A;
@@ -224,7 +224,7 @@ export function activeState(state: number): number {
 }
 
 /** Whether the host's page may be written without anybody taking notice. */
-export function isWritable(range: RamRange, index: number): boolean {
+function isWritable(range: RamRange, index: number): boolean {
   const type = range.type[index];
   return range.state[index] === PageState.ALLOCATED && (type === PageType.RAM || type === PageType.MMIO2);
 }

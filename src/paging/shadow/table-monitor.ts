@@ -3,7 +3,7 @@ import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import type { PoolKind, SlotRule } from './kinds.ts';
 import type { ShadowPool, TableWatch } from './pool.ts';
 
-export const MONITOR_DESCRIPTION = 'Guest Paging Access Handler';
+const MONITOR_DESCRIPTION = 'Guest Paging Access Handler';
 
 /**
  * Watches guest pages that shadow tables stand for: a write to an entry clears the shadow entries behind it, so none is ever stale

@@ -24,7 +24,7 @@ import {
   tamePointers,
 } from './random-tables.ts';
 
-export const MODEL_PAGES = 48;
+const MODEL_PAGES = 48;
 const KINDS: TableKind[] = ['32-bit', 'pae', 'long'];
 
 export interface ModelOptions {
