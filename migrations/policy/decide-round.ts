@@ -49,6 +49,7 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   });
   if (downtimeMs <= limits.maxDowntimeMs) return decide('switch-over', `the rest fits into ${limits.maxDowntimeMs} ms`);
   if (elapsedMs >= limits.timeLimitMs) return atTimeLimit(figures, limits, decide);
+  if (dirtyPages === 0 && downtimeMs <= limits.stalledDowntimeMs) return decide('switch-over', 'nothing is dirty: another round brings nothing');
   if (isStalled(history, dirtyPages)) {
     const isLow = dirtyPages <= Math.min(...history.slice(-STALLED_AFTER)) * (1 + IMPROVEMENT);
     if (isLow && downtimeMs <= limits.stalledDowntimeMs) return decide('switch-over', `${STALLED_AFTER} rounds have brought nothing, and this is a minimum`);

@@ -66,6 +66,17 @@ describe('decideRound()', () => {
   });
 });
 
+describe('decideRound() without dirty pages', () => {
+  it('switches over though standing still takes more than is aimed at: rounds would go on for ever', () => {
+    fc.assert(
+      fc.property(anyFigures, fc.array(fc.constant(0)), (some, history) => {
+        const idle = { ...some, fixedMs: 400, dirtyPages: 0, dirtyBytes: 0, history };
+        expect(decideRound(idle, limits({ timeLimitMs: Number.POSITIVE_INFINITY })).verdict).toBe('switch-over');
+      }),
+    );
+  });
+});
+
 describe('forecast()', () => {
   const guest = (pagesPerSecond: number) => [1, 2, 4].map((s) => ({ ms: s * 1000, pages: s * pagesPerSecond }));
   const about = { contentPages: 100_000, pageCount: 250_000, rate: 100 * MB, bytesPerPage: 4100, msPerPage: 0.001, hashMs: 10, otherMs: 10 };
