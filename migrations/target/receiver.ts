@@ -14,6 +14,7 @@ import { type Capabilities, joinShape, PROTOCOL, sourceHelloShape, VERSIONS } fr
 import { type Frame, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { Arrival } from './arrival.ts';
+import type { ReceiveEvent, Reception } from './reception.ts';
 import { TargetSession } from './target-session.ts';
 
 export interface ReceiverOptions {
@@ -29,22 +30,12 @@ export interface ReceiverOptions {
   onEvent?: (event: ReceiveEvent) => void;
 }
 
-export type ReceiveEvent =
-  | { event: 'arriving'; peer: string; machine: string; attempt: number }
-  | { event: 'refused'; peer: string; message: string }
-  | { event: 'round'; round: number; bytes: number }
-  | { event: 'link-lost'; message: string; state: string }
-  | { event: 'ready'; root: string }
-  | { event: 'running' }
-  /** In place of `running`: the machine is here, paused as it was at the source. */
-  | { event: 'arrived-paused' };
-
 const KEEP_MS = 10 * 60_000;
 /** How often a record is looked at, in which `migrate --resolve` may have written an answer. */
 const LOOK_EVERY_MS = 500;
 
 /** Waits for one machine to arrive, over as many links as it takes. */
-export class Receiver {
+export class Receiver implements Reception {
   /** The machine, when it runs here. Rejects when it will not come: cancelled, or given up. */
   readonly arrived: Promise<TargetMachine>;
   readonly #host: TargetHost;

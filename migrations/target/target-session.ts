@@ -15,7 +15,7 @@ import { type Frame, hashBytes, readHashes, readHead, readMessage } from '../wir
 import type { ShapeValue } from '../wire/shape.ts';
 import type { Arrival } from './arrival.ts';
 import { PageIntake } from './page-intake.ts';
-import type { Receiver } from './receiver.ts';
+import type { Reception } from './reception.ts';
 import { RoundBarrier } from './round-barrier.ts';
 
 /** Hashes in one frame of leaves: 512 KiB. */
@@ -28,7 +28,7 @@ export class TargetSession {
   /** What further streams have to show. */
   readonly token: string = randomBytes(16).toString('hex');
   readonly channel: FrameChannel;
-  readonly #receiver: Receiver;
+  readonly #receiver: Reception;
   readonly #arrival: Arrival;
   readonly #peer: string;
   readonly #capabilities: Capabilities;
@@ -43,7 +43,7 @@ export class TargetSession {
   #isOver = false;
   readonly #work: Promise<void>[] = [];
 
-  constructor(receiver: Receiver, arrival: Arrival, channel: FrameChannel, peer: string, capabilities: Capabilities, zstd: Zstd | undefined) {
+  constructor(receiver: Reception, arrival: Arrival, channel: FrameChannel, peer: string, capabilities: Capabilities, zstd: Zstd | undefined) {
     this.#receiver = receiver;
     this.#arrival = arrival;
     this.channel = channel;
