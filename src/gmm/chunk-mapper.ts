@@ -1,6 +1,5 @@
 import type { Chunk } from './chunk.ts';
-import { HostMemoryError } from './host-memory-error.ts';
-import { CHUNK_SIZE } from './page-id.ts';
+import { Slabs } from './slabs.ts';
 
 /** Where the bytes of chunks are. */
 export interface ChunkMapper {
@@ -8,6 +7,8 @@ export interface ChunkMapper {
   readonly mapped: number;
   readonly maxMapped: number;
   readonly misses: number;
+  /** Bytes got from the system, touched or not. */
+  readonly bytes: number;
   /** Readies a new chunk; its bytes are zero. */
   add(chunk: Chunk): void;
   /** The bytes of a chunk that is not marked as just used. */
@@ -17,25 +18,19 @@ export interface ChunkMapper {
   close(): void;
 }
 
-/** Zeroed memory; the system gives a page of it only when it is touched. */
-export function newBytes(): Uint8Array {
-  try {
-    return new Uint8Array(CHUNK_SIZE);
-  } catch (cause) {
-    const error = new HostMemoryError('no-memory', 'Cannot allocate chunk: the host has no memory left');
-    error.cause = cause;
-    throw error;
-  }
-}
-
 /** All chunks stay in memory. */
 export class AllMapped implements ChunkMapper {
   readonly maxMapped = 0xffff_ffff;
   readonly misses = 0;
   mapped = 0;
+  readonly #slabs = new Slabs();
+
+  get bytes(): number {
+    return this.#slabs.size;
+  }
 
   add(chunk: Chunk): void {
-    chunk.mapTo(newBytes());
+    chunk.mapTo(this.#slabs.take());
     this.mapped++;
   }
 
@@ -44,7 +39,7 @@ export class AllMapped implements ChunkMapper {
   }
 
   remove(chunk: Chunk): void {
-    chunk.unmap();
+    this.#slabs.giveBack(chunk.unmap());
     this.mapped--;
   }
 

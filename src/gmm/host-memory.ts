@@ -25,6 +25,8 @@ export interface HostMemoryFigures {
   mappedChunks: number;
   maxMappedChunks: number;
   mappingMisses: number;
+  /** Bytes got from the system for chunks; it gives a page of them only when it is touched. */
+  bytes: number;
   freePages: number;
   reservedPages: number;
   overCommittedPages: number;
@@ -118,13 +120,14 @@ export class HostMemory {
   }
 
   get figures(): HostMemoryFigures {
-    const { mapped, maxMapped, misses } = this.#pool.mapper;
+    const { mapped, maxMapped, misses, bytes } = this.#pool.mapper;
     const { reservedPages, overCommittedPages, allocatedPages, balloonedPages, sharedPages, duplicatePages, leftBehindSharedPages } = this.#totals;
     return {
       chunks: this.#pool.chunkCount,
       mappedChunks: mapped,
       maxMappedChunks: maxMapped,
       mappingMisses: misses,
+      bytes,
       freePages: this.#pool.chunkCount * PAGES_PER_CHUNK - allocatedPages,
       reservedPages,
       overCommittedPages,

@@ -2,8 +2,9 @@ import { readSync, writeSync } from 'node:fs';
 import { openScratchFile, type ScratchFile } from '../../formats/binary/scratch-file.ts';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { type Chunk, JUST_USED, NOT_MAPPED } from './chunk.ts';
-import { type ChunkMapper, newBytes } from './chunk-mapper.ts';
+import type { ChunkMapper } from './chunk-mapper.ts';
 import { CHUNK_SIZE } from './page-id.ts';
+import { Slabs } from './slabs.ts';
 
 /** Ages are 32 bits; where they end, all are cut down to these few. Source: PGMPhys.cpp, pgmR3PhysChunkAgeingRolloverCallback. */
 const AGE_AFTER_ROLL_OVER = 4;
@@ -22,6 +23,7 @@ export class MappingCache implements ChunkMapper {
   #now: number;
   #searchesUntilAgeing = 0;
   #isClosed = false;
+  readonly #slabs = new Slabs();
 
   /**
    * @param parent folder for the file; default that of the system for temporary ones
@@ -35,6 +37,10 @@ export class MappingCache implements ChunkMapper {
 
   get mapped(): number {
     return this.#mapped.length;
+  }
+
+  get bytes(): number {
+    return this.#slabs.size;
   }
 
   add(chunk: Chunk): void {
@@ -52,7 +58,7 @@ export class MappingCache implements ChunkMapper {
 
   remove(chunk: Chunk): void {
     if (chunk.age === NOT_MAPPED) return;
-    chunk.unmap();
+    this.#slabs.giveBack(chunk.unmap());
     this.#forget(this.#mapped.indexOf(chunk));
   }
 
@@ -63,27 +69,24 @@ export class MappingCache implements ChunkMapper {
   }
 
   #bringIn(chunk: Chunk): void {
-    const recycled = this.#makeRoom();
-    const bytes = recycled ?? newBytes();
+    this.#makeRoom();
+    const bytes = this.#slabs.take(!chunk.isInFile);
     if (chunk.isInFile) readWhole(this.#file.descriptor, bytes, chunk);
-    else recycled?.fill(0);
     chunk.mapTo(bytes);
     this.#mapped.push(chunk);
   }
 
-  /** Writes chunks out until there is room for one more. What can't be written stays in memory, so a full disk loses nothing. @returns bytes to use again */
-  #makeRoom(): Uint8Array | undefined {
-    let bytes: Uint8Array | undefined;
+  /** Writes chunks out until there is room for one more. What can't be written stays in memory, so a full disk loses nothing. */
+  #makeRoom(): void {
     while (this.#mapped.length >= this.maxMapped) {
       const index = this.#candidate();
-      if (index < 0) return bytes;
+      if (index < 0) return;
       const chunk = this.#mapped[index];
       writeWhole(this.#file.descriptor, chunk.bytes, chunk);
       chunk.isInFile = true;
-      bytes = chunk.unmap();
+      this.#slabs.giveBack(chunk.unmap());
       this.#forget(index);
     }
-    return bytes;
   }
 
   #forget(index: number): void {

@@ -166,7 +166,7 @@ class HostGame {
   }
 
   #compareFigures(): void {
-    const { chunks, mappedChunks, maxMappedChunks, mappingMisses, freePages, ...figures } = this.#host.figures;
+    const { chunks, mappedChunks, maxMappedChunks, mappingMisses, bytes, freePages, ...figures } = this.#host.figures;
     const shared = [...this.#naive.pages.values()].filter(({ owner }) => !owner);
     expectEqual('figures', figures, {
       reservedPages: this.#naive.sum(({ reserved: { base, shadow, fixed } }) => base + shadow + fixed),
