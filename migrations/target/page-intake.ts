@@ -3,10 +3,13 @@ import { PAGE_SIZE } from '../../formats/units.ts';
 import { PageDecoder } from '../pages/page-decoder.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
-import { MAX_GROWTH, MAX_ROUNDS } from '../wire/limits.ts';
+import { DEFAULT_WINDOW, MAX_GROWTH, MAX_ROUNDS } from '../wire/limits.ts';
 import { type Frame, readHead } from '../wire/payload.ts';
 import type { Arrival } from './arrival.ts';
 import type { RoundBarrier } from './round-barrier.ts';
+
+/** Credit is given for so many bytes at a time: a fraction of the window, so that the source need not wait for it. */
+const CREDIT = DEFAULT_WINDOW / 8;
 
 /** Takes the pages of one stream, and its share of the rounds' ends. */
 export class PageIntake {
@@ -15,6 +18,8 @@ export class PageIntake {
   readonly #barrier: RoundBarrier;
   readonly #decoder: PageDecoder;
   #pages = 0;
+  /** Bytes taken for which no credit was given yet. */
+  #owed = 0;
   #load = performance.eventLoopUtilization();
 
   constructor(channel: FrameChannel, arrival: Arrival, barrier: RoundBarrier, zstd: Zstd | undefined, isOwn: (page: number) => boolean) {
@@ -33,10 +38,8 @@ export class PageIntake {
     this.#arrival.bytes += bytes;
     const limit = (this.#arrival.space?.pageCount ?? 0) * PAGE_SIZE * MAX_GROWTH;
     if (this.#arrival.bytes > limit) throw new FormatError('too-much', `Cannot take pages: the migration has sent more than ${MAX_GROWTH} times the memory`);
-    const load = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(load, this.#load);
-    this.#load = load;
-    await this.#channel.send('credit', { bytes, busy: Math.round(utilization * 100) });
+    this.#owed += bytes;
+    if (this.#owed >= CREDIT) await this.#giveCredit();
   }
 
   async takeBarrier(frame: Frame, onAll: (after: number) => Promise<void>): Promise<void> {
@@ -45,6 +48,16 @@ export class PageIntake {
     if (pages !== this.#pages) throw new FormatError('lost-frame', `Cannot end round ${round}: ${this.#pages} pages have come, expected ${pages}`);
     if (round > MAX_ROUNDS) throw new FormatError('too-many-rounds', `Cannot take round ${round}: expected at most ${MAX_ROUNDS}`);
     this.#pages = 0;
+    if (this.#owed > 0) await this.#giveCredit();
     await this.#barrier.reach(round, next, onAll);
+  }
+
+  async #giveCredit(): Promise<void> {
+    const bytes = this.#owed;
+    this.#owed = 0;
+    const load = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(load, this.#load);
+    this.#load = load;
+    await this.#channel.send('credit', { bytes, busy: Math.round(utilization * 100) });
   }
 }

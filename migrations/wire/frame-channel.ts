@@ -34,12 +34,12 @@ export class FrameChannel {
   #beats: NodeJS.Timeout | undefined;
 
   constructor(stream: Duplex, timeOuts: TimeOuts = TIME_OUTS) {
-    this.#stream = stream;
+    this.#reader = new FrameReader(stream);
+    this.#stream = this.#reader.stream;
     this.#mayReuse = stream instanceof Socket;
     this.timeOuts = timeOuts;
-    this.#reader = new FrameReader(stream);
-    stream.on('error', (error) => this.#fail(LinkError.lost(error)));
-    stream.on('close', () => this.#fail(LinkError.lost()));
+    this.#stream.on('error', (error) => this.#fail(LinkError.lost(error)));
+    this.#stream.on('close', () => this.#fail(LinkError.lost()));
     this.#watch = setInterval(() => this.#checkWrites(), timeOuts.frame / 4);
     this.#watch.unref();
   }
@@ -103,6 +103,7 @@ export class FrameChannel {
   /** Says good-bye: what was sent still goes out. */
   end(): void {
     this.#stream.end();
+    this.#reader.drop();
   }
 
   destroy(): void {

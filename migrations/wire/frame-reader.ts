@@ -1,35 +1,37 @@
-import type { Readable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import { FormatError, type SavkitError } from '../../formats/errors.ts';
-import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { MIB } from '../../formats/units.ts';
-import { FRAME_HEADER_SIZE } from './frames.ts';
-import { MAX_PAGES_PAYLOAD } from './limits.ts';
+import { FrameAssembler } from './frame-assembler.ts';
 import { LinkError } from './link-error.ts';
-import { type Frame, readFrameHeader } from './payload.ts';
+import type { Frame } from './payload.ts';
+import { readInto } from './read-into.ts';
 
 /** So much may lie here unread before the stream is told to wait. */
 const HIGH_WATER = MIB;
 
-/** Room for any frame of pages, where kernels hash them without copying. */
-const ROOM = MAX_PAGES_PAYLOAD;
-
-/** Cuts a stream into frames. One reader at a time; memory is bounded by the largest frame. */
+/** Cuts a stream into frames. One reader at a time. */
 export class FrameReader {
-  readonly #stream: Readable;
+  /** What is to be used in place of the stream that it was given. */
+  readonly stream: Duplex;
+  readonly #isDirect: boolean;
+  readonly #assembler = new FrameAssembler();
   readonly #chunks: Uint8Array[] = [];
-  /** Bytes of the first chunk that are used up. */
-  #used = 0;
   #queued = 0;
-  #frame: Uint8Array = new Uint8Array(4096);
-  #failure: SavkitError | undefined;
+  /** Why nothing more comes: what came before may still be read. */
+  #end: SavkitError | undefined;
+  /** What has come is no frame. */
+  #fault: SavkitError | undefined;
+  #isDropping = false;
   #wake: (() => void) | undefined;
 
-  constructor(stream: Readable) {
-    this.#stream = stream;
-    stream.on('data', (chunk: Uint8Array) => this.#take(chunk));
-    stream.on('error', (error) => this.fail(LinkError.lost(error)));
-    stream.on('end', () => this.fail(LinkError.lost()));
-    stream.on('close', () => this.fail(LinkError.lost()));
+  constructor(stream: Duplex) {
+    const direct = readInto(stream, { space: () => this.#assembler.space(), filled: (count) => this.#filled(count) });
+    this.#isDirect = direct !== undefined;
+    this.stream = direct ?? stream;
+    if (!direct) stream.on('data', (chunk: Uint8Array) => this.#take(chunk));
+    this.stream.on('error', (error) => this.fail(LinkError.lost(error)));
+    this.stream.on('end', () => this.fail(LinkError.lost()));
+    this.stream.on('close', () => this.fail(LinkError.lost()));
   }
 
   /**
@@ -38,71 +40,74 @@ export class FrameReader {
    * @throws LinkError when the stream has ended or the time is over; FormatError for what is no frame
    */
   async read(timeOut: number, expected: string): Promise<Frame> {
-    const deadline = performance.now() + timeOut;
-    await this.#fill(0, FRAME_HEADER_SIZE, deadline, timeOut, expected);
-    const { name, length } = readFrameHeader(this.#frame);
-    await this.#fill(0, length, deadline, timeOut, expected);
-    return { name, payload: this.#frame.subarray(0, length) };
+    if (this.#wake) throw new FormatError('two-readers', 'Cannot read frame: another read is under way');
+    this.#assembler.next();
+    if (!this.#isDirect) this.#drain();
+    if (!this.#assembler.isWhole && !this.#fault && !this.#end) await this.#wait(timeOut);
+    const { frame } = this.#assembler;
+    if (frame) return frame;
+    throw this.#fault ?? this.#end ?? LinkError.silent(timeOut, expected);
   }
 
   fail(error: SavkitError): void {
-    this.#failure ??= error;
+    this.#end ??= error;
     this.#wake?.();
   }
 
-  #take(chunk: Uint8Array): void {
-    this.#chunks.push(chunk);
-    this.#queued += chunk.length;
-    if (this.#queued >= HIGH_WATER) this.#stream.pause();
-    this.#wake?.();
+  /** Nothing is read any more: what still comes is dropped, so that the end of the stream is noticed. */
+  drop(): void {
+    this.#isDropping = true;
+    this.#chunks.length = 0;
+    this.stream.resume();
   }
 
-  async #fill(at: number, end: number, deadline: number, timeOut: number, expected: string): Promise<void> {
-    for (let to = at; to < end; ) {
-      if (this.#chunks.length === 0) {
-        await this.#wait(deadline, timeOut, expected);
-        continue;
-      }
-      to += this.#copy(to, end - to);
-    }
-  }
-
-  /** Copies from the first chunk; gives how much. */
-  #copy(to: number, wanted: number): number {
-    const chunk = this.#chunks[0];
-    const count = Math.min(wanted, chunk.length - this.#used);
-    if (this.#frame.length < to + count) this.#grow(to, Math.min(to + wanted, Math.max(to + count, this.#frame.length * 4)));
-    this.#frame.set(count === chunk.length ? chunk : chunk.subarray(this.#used, this.#used + count), to);
-    this.#used += count;
-    this.#queued -= count;
-    if (this.#used === chunk.length) {
-      this.#chunks.shift();
-      this.#used = 0;
-    }
-    if (this.#queued < HIGH_WATER && this.#stream.isPaused()) this.#stream.resume();
-    return count;
-  }
-
-  /** Only for bytes that are here: a length is a claim, and costs nothing to make. */
-  #grow(used: number, length: number): void {
-    const larger = length > 4 * 4096 && length <= ROOM ? takeBuffer(ROOM) : new Uint8Array(length);
-    larger.set(this.#frame.subarray(0, used));
-    returnBuffer(this.#frame);
-    this.#frame = larger;
-  }
-
-  async #wait(deadline: number, timeOut: number, expected: string): Promise<void> {
-    if (this.#failure) throw this.#failure;
-    if (this.#wake) throw new FormatError('two-readers', 'Cannot read frame: another read is under way');
-    const left = deadline - performance.now();
-    if (left <= 0) throw LinkError.silent(timeOut, expected);
+  /** Resolves when a frame is whole, none can come, or the time is over. */
+  async #wait(timeOut: number): Promise<void> {
+    if (this.#isDirect) this.stream.resume();
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, left);
+      const timer = setTimeout(resolve, timeOut);
       this.#wake = () => {
         clearTimeout(timer);
         resolve();
       };
     });
     this.#wake = undefined;
+  }
+
+  /** @returns whether more may come at once */
+  #filled(count: number): boolean {
+    if (this.#isDropping) return true;
+    try {
+      this.#assembler.filled(count);
+      if (!this.#assembler.isWhole) return true;
+    } catch (error) {
+      this.#fault = error as SavkitError;
+    }
+    this.#wake?.();
+    return false;
+  }
+
+  #take(chunk: Uint8Array): void {
+    if (this.#isDropping) return;
+    this.#chunks.push(chunk);
+    this.#queued += chunk.length;
+    if (this.#wake) this.#drain();
+    if (this.#queued >= HIGH_WATER) this.stream.pause();
+  }
+
+  /** Puts chunks together until a frame is whole. */
+  #drain(): void {
+    let wantsMore = !this.#assembler.isWhole && !this.#fault;
+    while (wantsMore && this.#chunks.length > 0) {
+      const chunk = this.#chunks[0];
+      const space = this.#assembler.space();
+      const count = Math.min(space.length, chunk.length);
+      space.set(count === chunk.length ? chunk : chunk.subarray(0, count));
+      if (count === chunk.length) this.#chunks.shift();
+      else this.#chunks[0] = chunk.subarray(count);
+      this.#queued -= count;
+      wantsMore = this.#filled(count);
+    }
+    if (this.#queued < HIGH_WATER && this.stream.isPaused()) this.stream.resume();
   }
 }
