@@ -19,10 +19,20 @@ const MAX_DEVICES = 1024;
  * @returns undefined where there is none
  */
 export function readPdmDevices(payload: Uint8Array): PdmDevice[] | undefined {
+  return findList(payload)?.devices;
+}
+
+/** The payload of pass 0 of a live save, which is the list alone, from that of the final pass; a piece of it. Undefined where there is none. */
+export function pdmLivePass(payload: Uint8Array): Uint8Array | undefined {
+  const list = findList(payload);
+  return list && payload.subarray(list.at);
+}
+
+function findList(payload: Uint8Array): { at: number; devices: PdmDevice[] } | undefined {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   for (let at = 0; at + 4 <= payload.length; at += 4) {
     const devices = readList(payload, view, at);
-    if (devices) return devices;
+    if (devices) return { at, devices };
   }
   return undefined;
 }

@@ -3,8 +3,7 @@ import type { ByteSink } from '../../formats/binary/sink.ts';
 import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
-import { BUILD_INFO_UNIT } from '../../formats/units/build-info.ts';
-import { CPUM_UNIT, cpumLivePass } from '../../formats/units/cpum.ts';
+import { livePassOf } from '../../formats/units/live-pass.ts';
 import { KIB, PAGE_SIZE } from '../../formats/units.ts';
 import type { LoadedUnit, Machine } from '../saved-state/machine.ts';
 import { DirtyTracker } from './dirty-tracker.ts';
@@ -149,7 +148,7 @@ class LiveSave {
     let pages = 0;
     for (const unit of this.#machine.machine.units) {
       this.#check();
-      const payload = pass === 0 ? livePayload(unit) : undefined;
+      const payload = pass === 0 ? unit.payload && livePassOf(unit.header, unit.payload) : undefined;
       if (payload === undefined && unit.payload) continue;
       out.beginUnit({ ...unit.header, pass });
       if (payload) await this.#put(out, payload);
@@ -245,14 +244,6 @@ class LiveSave {
   #check(): void {
     if (this.#options.signal?.aborted) throw new InterruptedError('VERR_SSM_CANCELLED');
   }
-}
-
-/** What of a device unit comes in pass 0, where that can be told from its final payload. Others of VirtualBox's are left out; its loader does without. */
-function livePayload({ header, payload }: LoadedUnit): Uint8Array | undefined {
-  if (!payload) return undefined;
-  if (header.name === BUILD_INFO_UNIT.name && header.instance === BUILD_INFO_UNIT.instance) return payload;
-  if (header.name === CPUM_UNIT.name && header.instance === CPUM_UNIT.instance) return cpumLivePass(payload, header.version);
-  return undefined;
 }
 
 class CountingSink implements ByteSink {
