@@ -5,9 +5,11 @@ import { bufferSource } from '../../../formats/binary/source.ts';
 import { FormatError } from '../../../formats/errors.ts';
 import { PGM_VERSIONS } from '../../../formats/pgm/versions.ts';
 import type { UnitSpec } from '../../../formats/testing/container-builder.ts';
+import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { brokenStates, buildBroken } from '../../testing/broken-states.ts';
 import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
+import { convert } from '../convert/convert.ts';
 import { inspect } from '../inspect.ts';
 import { check } from './check.ts';
 import { readSettings } from './settings.ts';
@@ -155,6 +157,16 @@ describe('check() against a release', () => {
     ['3.0', 'VERR_SSM_INTEGRITY_VERSION'],
   ])('tells what %s reads', async (text, expected) => {
     expect(await forecast(plain, undefined, release(text))).toBe(expected);
+  });
+
+  it('tells that live passes of pgm 10 are not read, but its plain states are', async () => {
+    const version10 = async (bytes: Uint8Array) => {
+      const old = new MemorySink();
+      await convert(bufferSource(bytes), old, { pgm: 10, allowLoss: true, proof: false });
+      return forecast(old.view(), undefined, release('7.2'));
+    };
+    expect(await version10(live)).toBe('VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1');
+    expect(await version10(plain)).toBe('loads');
   });
 
   it('names units of which nothing is known instead of guessing', async () => {

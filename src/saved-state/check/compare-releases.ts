@@ -10,6 +10,7 @@ import {
   isComparedVersion,
   type ReleaseNumbers,
   releaseName,
+  SEEN_TO_REFUSE_LIVE_10,
   SINCE_LIVE_CONTROL,
   SINCE_PAGE_TYPE_TRAP,
   versionWrittenBy,
@@ -44,6 +45,11 @@ function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unkn
       'VERR_SSM_UNEXPECTED_DATA',
       `${name} takes the page types of pgm ${unit.version} for others; savkit convert --pgm 14 mends that`,
     );
+  }
+  // Erratum 8
+  if (isPgm(unit) && unit.version === 10 && unit.pass === 0 && compare(target, SEEN_TO_REFUSE_LIVE_10) >= 0) {
+    const message = `${name} wants the RAM configuration in pass 0, which pgm 10 does not have; savkit convert --flatten, or --pgm 11, mends that`;
+    return refuse('live-pgm-10', 'VERR_SSM_LOAD_CONFIG_MISMATCH', message);
   }
   const known = versionWrittenBy(unit.name, target);
   if (!known) {

@@ -2,10 +2,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bufferSource } from '../../../formats/binary/source.ts';
+import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { brokenStates, buildBroken } from '../../testing/broken-states.ts';
 import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { Score, VirtualBox } from '../../testing/virtualbox.ts';
+import { convert } from '../convert/convert.ts';
 import { check } from './check.ts';
 import { readSettings } from './settings.ts';
 
@@ -132,11 +134,19 @@ const IN_THE_STATE: Mismatch[] = [
   { what: 'cpum behind pgm', state: changed((units) => [...units.filter(({ name }) => name !== 'cpum'), ...units.filter(({ name }) => name === 'cpum')]) },
   { what: 'a unit without device', state: changed((units) => [...units.slice(0, 5), { name: 'lsilogicscsi', version: 5 }, ...units.slice(5)]) },
   ...['pgm', 'cpum', 'mm', 'tm', 'pci', 'apic', 'VMMDev', 'pdm', 'DisplayData'].map((name) => ({ what: `${name} of a later version`, state: later(name) })),
+  { what: 'pgm 10', state: await inVersion10(plain) },
+  { what: 'pgm 10, live save', state: await inVersion10(live) },
   // A device meets rubbish in its own way, before the container looks at the CRC.
   ...brokenStates()
     .filter(({ name }) => name !== 'device-zeroed')
     .map((state) => ({ what: state.name, state: buildBroken(state) })),
 ];
+
+async function inVersion10(state: Buffer): Promise<Buffer> {
+  const sink = new MemorySink();
+  await convert(bufferSource(state), sink, { pgm: 10, allowLoss: true, proof: false });
+  return Buffer.from(sink.view());
+}
 
 function later(name: string): Buffer {
   const step = name === 'DisplayData' ? 0x10000 : 1;
