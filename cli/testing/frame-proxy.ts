@@ -1,15 +1,25 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { FRAME_HEADER_SIZE, type FrameName } from '../../migrations/wire/frames.ts';
+import { FRAME_HEADER_SIZE } from '../../migrations/wire/frames.ts';
 import { readFrameHeader } from '../../migrations/wire/payload.ts';
 
-/** Stands between source and target of an unencrypted migration, and counts its frames, both ways. */
+/** A frame by its sender, its name, and its number among those: `target ready 1`. The course of a migration may vary, these don't. */
+export type FrameLabel = string;
+
+/** What happens at a frame: `before`, it is lost, and its connection with it; `behind`, it has left for the other side. */
+export interface Strike {
+  at: FrameLabel;
+  where: 'before' | 'behind';
+  act: () => Promise<void> | void;
+}
+
+/** Stands between source and target of an unencrypted migration, and sees its frames, both ways. */
 export class FrameProxy {
   readonly port: number;
-  frames = 0;
-  /** Called behind each frame that has been passed on. */
-  onFrame: (count: number, name: FrameName) => void = () => {};
-  /** Lets nobody through any more, and ends what is there. */
+  /** Frames so far, in the order in which they came; signs of life left out. */
+  readonly labels: FrameLabel[] = [];
+  strike: Strike | undefined;
   #isCut = false;
+  readonly #counts = new Map<string, number>();
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -26,6 +36,7 @@ export class FrameProxy {
     return proxy;
   }
 
+  /** Ends what is there; `forever`: and lets nobody through any more. */
   cut(forever: boolean): void {
     this.#isCut = forever;
     for (const socket of this.#sockets) socket.destroy();
@@ -42,10 +53,10 @@ export class FrameProxy {
       target.destroy();
       return;
     }
-    for (const [from, to] of [
-      [source, target],
-      [target, source],
-    ]) {
+    for (const [from, to, sender] of [
+      [source, target, 'source'],
+      [target, source, 'target'],
+    ] as const) {
       this.#sockets.add(from);
       from.setNoDelay(true);
       from.on('error', () => from.destroy());
@@ -53,25 +64,36 @@ export class FrameProxy {
         this.#sockets.delete(from);
         to.destroySoon();
       });
-      this.#carry(from, to);
+      this.#carry(from, to, sender);
     }
   }
 
-  #carry(from: Socket, to: Socket): void {
+  #carry(from: Socket, to: Socket, sender: 'source' | 'target'): void {
     let held = Buffer.alloc(0);
     from.on('data', (chunk: Buffer) => {
       held = Buffer.concat([held, chunk]);
-      while (held.length >= FRAME_HEADER_SIZE) {
+      while (held.length >= FRAME_HEADER_SIZE && !from.destroyed) {
         const { name, length } = readFrameHeader(held);
         const size = FRAME_HEADER_SIZE + length;
         if (held.length < size) return;
         const frame = held.subarray(0, size);
         held = held.subarray(size);
-        // What is to come after the frame comes when it is on its way.
-        to.write(frame, () => {
-          if (name !== 'beat') this.onFrame(++this.frames, name);
-        });
+        const strike = name === 'beat' ? undefined : this.#strikeAt(`${sender} ${name}`);
+        if (strike?.where === 'before') {
+          from.destroy();
+          to.destroy();
+          void strike.act();
+        } else if (strike) to.write(frame, () => void strike.act());
+        else to.write(frame);
       }
     });
+  }
+
+  #strikeAt(kind: string): Strike | undefined {
+    const count = (this.#counts.get(kind) ?? 0) + 1;
+    this.#counts.set(kind, count);
+    const label = `${kind} ${count}`;
+    this.labels.push(label);
+    return this.strike?.at === label ? this.strike : undefined;
   }
 }
