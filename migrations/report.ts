@@ -28,7 +28,7 @@ export interface RoundReport {
 export interface ProofReport {
   /**
    * `full`: both sides hashed all memory while the machine stood still: it is the same. `audited`: they did so once while it ran; that each write
-   * since then was sent rests on the dirty tracking.
+   * since then was sent rests on the dirty tracking until `afterwards` shows it.
    */
   mode: 'full' | 'audited';
   /** Root of the tree that both sides have, as hexadecimal text. */
@@ -39,6 +39,19 @@ export interface ProofReport {
   /** Pages that were not what they had to be, by name, the first ones; all of them were sent again. */
   lost: string[];
   lostPages: number;
+  /** With `audited`, once the target runs the machine; else null. */
+  afterwards: LookBack | null;
+}
+
+/** What the source's memory, which stands as it was handed over, shows against what was sealed: with no page lost, both memories were the same. */
+export interface LookBack {
+  /** Time that hashing it again took, in ms; none of it is downtime. */
+  ms: number;
+  /** Pages with a write that never got to the target, by name, the first ones: the machine runs there without them. */
+  lost: string[];
+  lostPages: number;
+  /** Where the machine was kept as it was, when pages were lost; else empty. */
+  keptIn: string;
 }
 
 /** What a machine stood still for, one after the other, in ms; all together are `downtimeMs`. */
@@ -91,7 +104,8 @@ export type MigrationEvent =
   | { event: 'lost-pages'; count: number; first: string }
   | { event: 'proved'; proof: ProofReport }
   | { event: 'handed-over' }
-  | { event: 'running'; downtimeMs: number };
+  | { event: 'running'; downtimeMs: number }
+  | { event: 'looked-back'; found: LookBack };
 
 export interface ProgressFigures {
   round: number;

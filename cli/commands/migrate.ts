@@ -31,7 +31,7 @@ export const migrateCommand: CommandModule<object, Options> = {
         choices: ['auto', 'full', 'audited'] as const,
         default: 'auto' as const,
         describe:
-          'full: all memory is hashed on both sides while it stands still, no lost write goes unseen; audited: hashed once while it runs, a write lost after that goes unseen; auto: full if it fits the downtime',
+          'full: all memory is hashed on both sides while it stands still, and what was lost is sent again; audited: hashed while it runs, a write lost after that shows only once it runs there (exit code 1); auto: full if it fits the downtime',
       })
       .option('resume-within', { type: 'number', default: 60, describe: 'Seconds to try to get a broken link back' })
       .option('records', { type: 'string', requiresArg: true, default: defaultRecordFolder(), describe: 'Folder for what is decided' })
@@ -46,7 +46,7 @@ export const migrateCommand: CommandModule<object, Options> = {
       .example('$0 migrate vm.sock --dry-run --bandwidth 100M', 'Would it work, and how long would it take?')
       .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')
       .example('$0 migrate --resolve HERE.source.json --peer-record THERE.target.json', 'After a crash: who may run it?')
-      .epilogue('Exit codes: 0 it runs at the target, 3 nobody can say yet, 4 it runs on here, 5 the target does not take it.') as unknown as Argv<Options>,
+      .epilogue('Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, 4 it runs on here, 5 the target does not take it.') as unknown as Argv<Options>,
   handler: async (options) => {
     const { machine, resolve } = options;
     process.exitCode = await runCommand('migrate', [machine ?? resolve ?? ''], options, (job) => {

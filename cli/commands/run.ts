@@ -11,6 +11,7 @@ import type { Machine } from '../../src/saved-state/machine.ts';
 import { parseAddress } from '../address.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
+import type { KeptMachine } from '../control/kept-machine.ts';
 import { describeMachine } from '../control/operations.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
@@ -70,7 +71,7 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   if (options.record !== undefined) await tryOutput(options.record, false);
   const machine = await startingPoint(options, job);
   const running = RunningMachine.of(machine, await workloadOf(options));
-  const kept = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running };
+  const kept: KeptMachine = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running };
   const socket = options.socket ?? defaultSocketPath();
   const report = new LiveReport(options);
   const recorder = options.record === undefined ? undefined : new TraceRecorder(running, RECORD_INTERVAL_MS);
@@ -121,15 +122,15 @@ async function writeTrace(path: string, trace: Trace): Promise<void> {
   });
 }
 
-function outcomeOf(kept: { name: string; running: RunningMachine }): Outcome {
-  const { running } = kept;
+function outcomeOf(kept: KeptMachine): Outcome {
+  const { running, movedTo = null } = kept;
   const check =
     running.state === 'off'
       ? running.selfCheck()
       : { steps: running.guest.block.steps, ticks: running.guest.block.ticks, pages: 0, faults: running.guest.faults };
   const seconds = (running.figures.runMs / 1000).toFixed(1);
-  const verdict =
-    check.faults.length === 0 ? good(`${check.pages} pages hold what they must`) : bad(`${check.faults.length} places do not hold what they must`);
+  const end = movedTo === null ? endText(running, check.pages) : good(`moved to ${movedTo}`);
+  const verdict = check.faults.length === 0 ? end : bad(`${check.faults.length} places do not hold what they must`);
   const lines = [`ran ${seconds} s: ${check.steps} steps, ${check.ticks} ticks; ${verdict}`];
   if (check.faults.length > 0) {
     const rows = check.faults.map(({ what, place, gcPhys, expected, found }) => [
@@ -142,7 +143,12 @@ function outcomeOf(kept: { name: string; running: RunningMachine }): Outcome {
   }
   return {
     exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
-    result: { ...describeMachine(kept), check },
+    result: { ...describeMachine(kept), check, movedTo },
     text: lines.join('\n'),
   };
+}
+
+/** How a machine is that did not go elsewhere; one that a signal ended in the midst of a save can't be looked at. */
+function endText({ state }: RunningMachine, pages: number): string {
+  return state === 'off' ? good(`${pages} pages hold what they must`) : 'ended without a look at its memory';
 }

@@ -4,6 +4,8 @@ import type { RunningMachine } from '../../src/running/running-machine.ts';
 export interface KeptMachine {
   readonly name: string;
   readonly running: RunningMachine;
+  /** HOST:PORT of where it lives now, once it was handed over. */
+  movedTo?: string;
 }
 
 /** Told while an operation runs. */

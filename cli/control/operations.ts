@@ -34,11 +34,14 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
   },
   save,
   'live-save': saveLive,
-  migrate: ({ name, running }, { request }, onEvent, signal) =>
-    carryOut(request as MigrateRequest, { name, machine: running.machine, running }, ({ event, ...data }) => onEvent(event, data), signal),
+  migrate: migrateAway,
   limits: ({ running }, { request }) => changeLimits(running.machine, request as Partial<MigrateRequest['limits']>),
   foretell: ({ name, running }, { request }) => foretell({ name, machine: running.machine, running }, request as ForetellRequest),
-  teleport: ({ running }, { request }, onEvent, signal) => teleport(request as TeleportRequest, running, onEvent, signal),
+  teleport: async (kept, { request }, onEvent, signal) => {
+    const report = await teleport(request as TeleportRequest, kept.running, onEvent, signal);
+    kept.movedTo = (request as TeleportRequest).to;
+    return report;
+  },
 };
 
 /** What `status` says. */
@@ -57,6 +60,20 @@ export function describeMachine({ name, running }: KeptMachine): object {
     figures: { ...figures },
     pages: { ...memory.pages.counts },
   };
+}
+
+function migrateAway(kept: KeptMachine, { request }: ControlRequest, onEvent: OnEvent, signal: AbortSignal): Promise<object> {
+  const { name, running } = kept;
+  const wanted = request as MigrateRequest;
+  return carryOut(
+    wanted,
+    { name, machine: running.machine, running },
+    ({ event, ...data }) => {
+      if (event === 'running') kept.movedTo = wanted.to;
+      onEvent(event, data);
+    },
+    signal,
+  );
 }
 
 async function save({ running }: KeptMachine, { path = '', force = false }: ControlRequest, onEvent: OnEvent, signal: AbortSignal): Promise<object> {

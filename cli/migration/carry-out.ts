@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { openFileSink } from '../../formats/binary/sink.ts';
 import { UsageError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
@@ -14,6 +16,7 @@ import type { Trust } from '../../migrations/trust/trust.ts';
 import { DepartingMachine } from '../../migrations/virtual-machine/departing-machine.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import type { Machine } from '../../src/saved-state/machine.ts';
+import { saveState } from '../../src/saved-state/save.ts';
 
 /** What `savkit migrate` asks for; goes as JSON to the process that runs the machine, so keys are text there. */
 export interface MigrateRequest {
@@ -60,14 +63,28 @@ export async function carryOut(
   const migration = newMigrationId();
   const log = new DecisionFile(records, { side: 'source', migration, machine: own.name, peer: endpointText(endpoint) });
   const connect = (abort?: AbortSignal) => connectToTarget(endpoint, trust, abort);
+  const keepAsItWas = () => keepState(own.machine, join(records, `${migration}.sav`));
   underWay.set(own.machine, limits);
   try {
     return await migrate(new DepartingMachine(own.name, own.machine, own.running), {
-      ...{ connect, migration, log, limits, streams, compression, proof, resumeWithinMs, signal, onEvent },
+      ...{ connect, migration, log, limits, streams, compression, proof, resumeWithinMs, signal, onEvent, keepAsItWas },
       ...(stopAsking ? { stopAsking } : {}),
     });
   } finally {
     underWay.delete(own.machine);
+  }
+}
+
+/** Writes a machine that stands still to a file; gives its path. @throws EnvironmentError */
+async function keepState(machine: Machine, path: string): Promise<string> {
+  const sink = await openFileSink(path, { force: false });
+  try {
+    await saveState(machine, sink);
+    await sink.commit();
+    return path;
+  } catch (error) {
+    await sink.abort();
+    throw error;
   }
 }
 

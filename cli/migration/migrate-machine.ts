@@ -99,7 +99,8 @@ function wishedLimits(options: MigrateMachineOptions): MigrateRequest['limits'] 
 }
 
 export function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }): Outcome {
-  const exitCode = { 'handed-over': ExitCode.OK, kept: ExitCode.ENVIRONMENT, undecided: ExitCode.PARTLY }[report.outcome];
+  const isWhole = (report.proof?.afterwards?.lostPages ?? 0) === 0;
+  const exitCode = { 'handed-over': isWhole ? ExitCode.OK : ExitCode.BAD_FILE, kept: ExitCode.ENVIRONMENT, undecided: ExitCode.PARTLY }[report.outcome];
   return { exitCode, result: { action: 'migrate', ...report, proof: report.proof ?? null }, text: quiet && exitCode === ExitCode.OK ? '' : reportText(report) };
 }
 

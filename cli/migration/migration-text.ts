@@ -1,5 +1,5 @@
 import type { Forecast } from '../../migrations/policy/forecast.ts';
-import type { DowntimePhases, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from '../../migrations/report.ts';
+import type { DowntimePhases, LookBack, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from '../../migrations/report.ts';
 import type { LiveReport } from '../live-report.ts';
 import { bad, good, indent, printable, sizeText, table } from '../render.ts';
 
@@ -29,6 +29,8 @@ function eventText(event: MigrationEvent): string {
       return `Link lost: ${printable(event.message)}; tries again`;
     case 'resumed':
       return `The machine runs on here: ${event.because}`;
+    case 'looked-back':
+      return event.found.lostPages === 0 ? '' : `${event.found.lostPages} pages were lost, the first is ${event.found.lost[0]}`;
     case 'lost-pages':
       return `${event.count} pages were not what they had to be, the first is ${event.first}; sends them again`;
     default:
@@ -57,6 +59,7 @@ export function reportText(report: MigrationReport): string {
   if (proof) {
     const lost = proof.lostPages > 0 ? `; ${proof.lostPages} pages had to be sent again, first ${proof.lost[0]}` : '';
     lines.push(indent(`${proofText(proof)} (${secondsText(proof.ms)})${lost}`));
+    if (proof.afterwards) lines.push(indent(lookBackText(proof.afterwards, because)));
   }
   return lines.join('\n');
 }
@@ -66,6 +69,14 @@ function downtimeText(phases: DowntimePhases): string {
   return `stood still for: ${Object.entries(phases)
     .map(([phase, ms]) => `${phase} ${secondsText(ms)}`)
     .join(', ')}`;
+}
+
+/** What an audited proof lacked, and the memory that the machine left behind has shown. */
+function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string): string {
+  if (lostPages === 0) return `afterwards this side's memory, as it stood, was hashed once more: it is what was sealed, nothing was lost (${secondsText(ms)})`;
+  const kept =
+    keptIn === '' ? `it could not be kept as it was: ${printable(because)}` : `as it was it stands in ${printable(keptIn)}: stop it there, and go on from that`;
+  return bad(`the machine runs at the target without writes to ${lostPages} pages, first ${lost[0]}; ${kept}`);
 }
 
 /** What was proved, and how far it reaches. */

@@ -13,6 +13,7 @@ import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { parseAddress } from '../address.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { keepRunning } from '../control/keep-running.ts';
+import type { KeptMachine } from '../control/kept-machine.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LiveReport } from '../live-report.ts';
 import { tryOutput } from '../output.ts';
@@ -97,13 +98,14 @@ async function awaitMachine(receiver: Receiver, wait: number, signal: AbortSigna
 /** The machine runs until it is stopped; then it says whether its memory is what its workload left there. */
 async function runMachine({ machine, running }: ArrivingMachine, options: ReceiveMachineOptions, report: LiveReport, signal: AbortSignal): Promise<Outcome> {
   const { quiet } = options;
-  if (running) await untilItEnds(running, options, report, signal);
+  const movedTo = running ? await untilItEnds(running, options, report, signal) : undefined;
   const check = running?.selfCheck();
   const faults = check?.faults.length ?? 0;
   const result = {
     action: 'received',
     pages: machine.memory.pages.counts.all,
     workload: running ? { kind: running.guest.kind, steps: check?.steps ?? 0, ticks: check?.ticks ?? 0, checkedPages: check?.pages ?? 0, faults } : null,
+    movedTo: movedTo ?? null,
   };
   const text = [
     `${good('received')}: a machine of ${sizeText(result.pages * 4096)}`,
@@ -114,12 +116,18 @@ async function runMachine({ machine, running }: ArrivingMachine, options: Receiv
           ),
         ]
       : [indent('it holds no workload, so there is nothing to run')]),
+    ...(movedTo === undefined ? [] : [indent(`moved on to ${movedTo}`)]),
   ];
   return { exitCode: faults === 0 ? ExitCode.OK : ExitCode.BAD_FILE, result, text: quiet && faults === 0 ? '' : text.join('\n') };
 }
 
-/** Runs a machine until it is off, is handed over, its time is over, or a signal ends it. */
-async function untilItEnds(running: RunningMachine, { runFor, control }: ReceiveMachineOptions, report: LiveReport, signal: AbortSignal): Promise<void> {
+/** Runs a machine until it is off, is handed over, its time is over, or a signal ends it. @returns where it was handed over to, if it was */
+async function untilItEnds(
+  running: RunningMachine,
+  { runFor, control }: ReceiveMachineOptions,
+  report: LiveReport,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const stop = new AbortController();
   const timer = runFor === undefined ? undefined : globalThis.setTimeout(() => stop.abort(), runFor * 1000);
   const ended = AbortSignal.any([signal, stop.signal]);
@@ -127,9 +135,10 @@ async function untilItEnds(running: RunningMachine, { runFor, control }: Receive
     if (control !== undefined) {
       const onReady = () => report.note('control', `Control socket ${control}`, { socket: control });
       try {
-        const failure = await keepRunning({ name: 'received', running }, { socket: control, signal: ended, onReady });
+        const kept: KeptMachine = { name: 'received', running };
+        const failure = await keepRunning(kept, { socket: control, signal: ended, onReady });
         if (failure) throw failure;
-        return;
+        return kept.movedTo;
       } catch (error) {
         // The machine runs here only: without a control socket is better than not at all.
         if (!(error instanceof EnvironmentError)) throw error;
@@ -138,6 +147,7 @@ async function untilItEnds(running: RunningMachine, { runFor, control }: Receive
     }
     await Promise.race([running.ended, new Promise<void>((resolve) => ended.addEventListener('abort', () => resolve(), { once: true }))]);
     if (running.state === 'running') running.pause();
+    return undefined;
   } finally {
     clearTimeout(timer);
   }

@@ -12,26 +12,29 @@ export interface Strike {
   act: () => Promise<void> | void;
 }
 
-/** Stands between source and target of an unencrypted migration, and sees its frames, both ways. */
+/** Stands between source and target of a migration. Of an unencrypted one it sees the frames, both ways. */
 export class FrameProxy {
   readonly port: number;
   /** Frames so far, in the order in which they came; signs of life left out. */
   readonly labels: FrameLabel[] = [];
   strike: Strike | undefined;
   #isCut = false;
+  readonly #seesFrames: boolean;
   readonly #counts = new Map<string, number>();
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  private constructor(server: Server, port: number) {
+  private constructor(server: Server, port: number, seesFrames: boolean) {
     this.#server = server;
+    this.#seesFrames = seesFrames;
     this.port = port;
   }
 
-  static async open(targetPort: number): Promise<FrameProxy> {
+  /** @param seesFrames else it passes bytes on as they come, which is faster */
+  static async open(targetPort: number, seesFrames: boolean): Promise<FrameProxy> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const proxy = new FrameProxy(server, (server.address() as { port: number }).port);
+    const proxy = new FrameProxy(server, (server.address() as { port: number }).port, seesFrames);
     server.on('connection', (source) => proxy.#join(source, connect(targetPort, '127.0.0.1')));
     return proxy;
   }
@@ -64,7 +67,8 @@ export class FrameProxy {
         this.#sockets.delete(from);
         to.destroySoon();
       });
-      this.#carry(from, to, sender);
+      if (this.#seesFrames) this.#carry(from, to, sender);
+      else from.pipe(to);
     }
   }
 

@@ -47,7 +47,7 @@ try {
     frames.flatMap((at) => FAULTS.flatMap((fault) => (['before', 'behind'] as const).map((where) => ({ state, ram: values.ram, fault, when: { at, where } })))),
   );
   for (const ram of values.large === '' ? [] : values.large.split(',')) {
-    const large = await startingState(ram, { rate: 20_000, forMs: 4000 });
+    const large = await startingState(ram, { rate: 5000, forMs: 6000 });
     const { outcome: whole } = await tryOnce({ state: large, ram });
     const moments = Array.from({ length: Number(values.random) }, () => Math.floor(100 + Math.random() * whole.ms));
     await tryAll(moments.flatMap((when) => FAULTS.map((fault) => ({ state: large, ram, fault, when }))));
@@ -78,7 +78,7 @@ async function tryAll(plans: Plan[]): Promise<void> {
 }
 
 async function tryOnce(plan: Plan): Promise<Row> {
-  const trial = new MigrationTrial(plan.state);
+  const trial = new MigrationTrial(plan.state, plan.ram === values.ram);
   try {
     const outcome = await trial.run(plan.fault, plan.when);
     const row = { ...plan, outcome };

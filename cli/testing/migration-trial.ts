@@ -29,21 +29,26 @@ export interface Outcome {
 
 /** Longest time until those who were cut off have found out by themselves. */
 const SETTLE_MS = 5000;
-const WHOLE_MS = 60_000;
+const WHOLE_MS = 120_000;
 type Found = Pick<Outcome, 'survivor' | 'how' | 'why'>;
 
 /** One migration of a machine between two processes, with a fault in it; and what has become of the machine. */
 export class MigrationTrial {
   readonly #folder = mkdtempSync(join(tmpdir(), 'savkit-faults-'));
   readonly #state: string;
+  readonly #seesFrames: boolean;
   #source!: SavkitProcess;
   #target!: SavkitProcess;
   #proxy!: FrameProxy;
   #stepsBefore = 0;
 
-  /** @param state saved, with a workload under way */
-  constructor(state: string) {
+  /**
+   * @param state saved, with a workload under way
+   * @param seesFrames for faults at frames; without, the way between the processes is faster
+   */
+  constructor(state: string, seesFrames: boolean) {
     this.#state = state;
+    this.#seesFrames = seesFrames;
   }
 
   async run(fault?: Fault, when?: When): Promise<Outcome> {
@@ -91,7 +96,7 @@ export class MigrationTrial {
     this.#source = new SavkitProcess('run', this.#state, '--socket', this.#path('vm.sock'));
     const files = ['--records', this.#path('t'), '--safe', this.#path('safe.sav'), '--control', this.#path('arrived.sock')];
     this.#target = new SavkitProcess('receive', '--listen', '127.0.0.1:0', '--insecure', '--keep-for', '2', ...files);
-    this.#proxy = await FrameProxy.open(await this.#target.port());
+    this.#proxy = await FrameProxy.open(await this.#target.port(), this.#seesFrames);
     await this.#source.event('running');
     this.#stepsBefore = Number((await this.#ask('vm.sock', 'status'))?.steps);
   }

@@ -98,15 +98,14 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
   }
 }
 
-/** Without this the new name may be lost in a crash. Windows has no such thing. */
+/**
+ * Without this the new name may be lost in a crash of the host. Not all file systems can do it, and Windows can't; the decision stands all the same, as
+ * others can read it now: a record is either the old one or the new one, never written with an error.
+ */
 async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return;
-  const folder = await open(path, 'r');
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  const folder = await open(path, 'r').catch(() => undefined);
+  await folder?.sync().catch(() => {});
+  await folder?.close();
 }
 
 /** @throws EnvironmentError, FormatError for what is no record */

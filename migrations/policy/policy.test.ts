@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { chooseCompression } from './choose-compression.ts';
+import { chooseProof } from './choose-proof.ts';
 import { decideRound, MIN_GUEST_SHARE, type RoundFigures } from './decide-round.ts';
 import { forecast, pagesWithin } from './forecast.ts';
 import { DEFAULT_LIMITS, type MigrationLimits } from './limits.ts';
@@ -142,5 +143,17 @@ describe('progress', () => {
         }
       }),
     );
+  });
+});
+
+describe('chooseProof()', () => {
+  it.each([
+    [100, 200, 300, 'full'],
+    [100, 200.1, 300, 'audited'],
+    [0, 0, 0, 'full'],
+    [301, 0, 300, 'audited'],
+    [10, 1e9, Number.POSITIVE_INFINITY, 'full'],
+  ] as const)('besides %d ms, hashing %d ms, within %d ms: %s', (otherMs, hashMs, allowedMs, mode) => {
+    expect(chooseProof({ otherMs, hashMs, allowedMs })).toBe(mode);
   });
 });

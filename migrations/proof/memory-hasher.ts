@@ -3,6 +3,7 @@ import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { PageAccess } from '../machine.ts';
 import { HashBatch, type PageHashes, pageOffsets } from '../pages/page-hashes.ts';
+import type { PageSet } from '../pages/page-set.ts';
 
 /** Pages hashed at a time: 256 KiB, which stay in the cache between copying and hashing. */
 const BATCH = 64;
@@ -31,7 +32,11 @@ export class MemoryHasher {
     try {
       for (let page = 0; page < pageCount; ) {
         const end = Math.min(pageCount, page + YIELD_EVERY);
-        for (; page < end; page += BATCH) this.#hash(page, Math.min(BATCH, end - page), bytes, take);
+        for (; page < end; page += BATCH) {
+          const count = Math.min(BATCH, end - page);
+          for (let i = 0; i < count; i++) this.#pages[i] = page + i;
+          this.#hash(count, bytes, take);
+        }
         if (pace) await setImmediate();
       }
     } finally {
@@ -44,11 +49,22 @@ export class MemoryHasher {
     await this.hashAll(hashes.pageCount, (page, words, i) => hashes.set(page, words, i));
   }
 
-  #hash(first: number, count: number, bytes: Uint8Array, take: (page: number, words: Uint32Array, i: number) => void): void {
-    for (let i = 0; i < count; i++) this.#pages[i] = first + i;
+  /** Makes the hashes of some pages those of memory; without a pause for others, so these should be few. */
+  refreshSome(hashes: PageHashes, pages: PageSet): void {
+    const bytes = takeBuffer(BATCH * PAGE_SIZE);
+    for (let page = pages.next(0); page < pages.pageCount; ) {
+      let count = 0;
+      for (; page < pages.pageCount && count < BATCH; page = pages.next(page + 1)) this.#pages[count++] = page;
+      this.#hash(count, bytes, (at, words, i) => hashes.set(at, words, i));
+    }
+    returnBuffer(bytes);
+  }
+
+  /** Hashes the pages that are listed. */
+  #hash(count: number, bytes: Uint8Array, take: (page: number, words: Uint32Array, i: number) => void): void {
     const held = this.#machine.readPages(this.#pages, count, bytes, 0, this.#held);
     this.#batch.hash(bytes, SLOTS, held);
     // Behind the hashes of the batch stands that of a page of zeros.
-    for (let i = 0, slot = 0; i < count; i++) take(first + i, this.#batch.words, this.#held[i] === 1 ? slot++ : BATCH);
+    for (let i = 0, slot = 0; i < count; i++) take(this.#pages[i], this.#batch.words, this.#held[i] === 1 ? slot++ : BATCH);
   }
 }

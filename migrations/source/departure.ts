@@ -1,4 +1,5 @@
-import type { SavkitError } from '../../formats/errors.ts';
+import { SavkitError } from '../../formats/errors.ts';
+import type { SourceDecision } from '../hand-over/decision-record.ts';
 import { nextState, SOURCE_STATES, type SourceEvent, type SourceState } from '../hand-over/states.ts';
 import type { SourceMachine } from '../machine.ts';
 import { PageSpace } from '../page-space.ts';
@@ -7,6 +8,7 @@ import { SentPages } from '../pages/sent-pages.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import type { MigrationEvent, MigrationReport } from '../report.ts';
 import { DowntimeClock, noPhases } from './downtime-clock.ts';
+import type { MemoryProof } from './memory-proof.ts';
 import type { MigrateOptions } from './options.ts';
 import { RateMeter } from './rate-meter.ts';
 
@@ -22,6 +24,7 @@ export class Departure {
   readonly pending: PageSet;
   readonly meter = new RateMeter();
   readonly report: MigrationReport;
+  proof: MemoryProof | undefined;
   readonly start = performance.now();
   /** What it takes to write a decision down, and to tell all of the machine but pages, in ms. */
   writeMs = 0;
@@ -83,20 +86,49 @@ export class Departure {
     this.downtime.note('start');
     this.report.downtimeMs = this.downtime.totalMs;
     this.report.downtime = this.downtime.phases;
-    await this.options.log.write('done');
-    this.machine.release();
+    // What stands there, `handed-over`, says the same of a machine that runs at the target.
+    await this.#writeIfPossible('done');
     this.tell({ event: 'running', downtimeMs: this.report.downtimeMs });
+  }
+
+  /** The machine lives at the target; before its memory here is given up it shows what an audit could not. */
+  async letGo(): Promise<void> {
+    try {
+      if (this.proof?.report.mode === 'audited') await this.#lookBack(this.proof);
+    } finally {
+      this.machine.release();
+    }
+  }
+
+  async #lookBack(proof: MemoryProof): Promise<void> {
+    const found = await proof.lookBack();
+    if (found.lostPages > 0) {
+      const keep = this.options.keepAsItWas?.() ?? '';
+      found.keptIn = (await Promise.resolve(keep).catch((error: SavkitError) => this.#note(error))) ?? '';
+    }
+    this.tell({ event: 'looked-back', found });
   }
 
   /** The machine stays: whatever has happened, it goes on as it was. */
   async keep(error: SavkitError): Promise<void> {
     const stands = this.state === 'paused' || this.state === 'handed-over';
     this.enter(this.state === 'handed-over' ? 'gave-up' : 'cancel');
-    await this.options.log.write('kept');
+    // What stands there, `migrating`, or `handed-over` to a target that gave up, leaves it here, too.
+    await this.#writeIfPossible('kept');
     if (stands) this.machine.resume();
     this.machine.throttle(1);
     this.report.paused = this.machine.isPaused;
     this.report.outcome = 'kept';
+    this.report.because = error.message;
+  }
+
+  async #writeIfPossible(decision: SourceDecision): Promise<void> {
+    await this.options.log.write(decision).catch((error: SavkitError) => this.#note(error));
+  }
+
+  /** Something that does not change what becomes of the machine. */
+  #note(error: SavkitError): void {
+    if (!(error instanceof SavkitError)) throw error;
     this.report.because = error.message;
   }
 }

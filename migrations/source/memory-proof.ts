@@ -4,7 +4,7 @@ import { PageSet } from '../pages/page-set.ts';
 import type { SentPages } from '../pages/sent-pages.ts';
 import { nodesOf, rootOf } from '../proof/hash-tree.ts';
 import { MemoryHasher } from '../proof/memory-hasher.ts';
-import type { ProofReport } from '../report.ts';
+import type { LookBack, ProofReport } from '../report.ts';
 import { endOfHashes, type Frame, readHashes, readHead } from '../wire/payload.ts';
 
 /** Pages named in the report; all are counted. */
@@ -26,7 +26,7 @@ export class MemoryProof {
     this.#space = space;
     this.#sent = sent;
     this.#hasher = new MemoryHasher(machine);
-    this.report = { mode, root: '', pages: space.pageCount, ms: 0, lost: [], lostPages: 0 };
+    this.report = { mode, root: '', pages: space.pageCount, ms: 0, lost: [], lostPages: 0, afterwards: null };
   }
 
   /** With the machine running: pages that changed although nothing noted a write. */
@@ -41,6 +41,19 @@ export class MemoryProof {
   /** With the machine standing still, after all that was dirty was sent: pages that differ all the same. */
   async compareAll(): Promise<PageSet> {
     return this.#nameLost(await this.#compareMemory(false), undefined);
+  }
+
+  /**
+   * After the hand-over, when memory stands here as it was and will not be needed any more: compares it with what was sealed. What the tracking lost
+   * since the audit shows here only.
+   */
+  async lookBack(): Promise<LookBack> {
+    const start = performance.now();
+    const differing = await this.#differing(true);
+    const lost: string[] = [];
+    for (let page = differing.next(0); page < differing.pageCount && lost.length < NAMED; page = differing.next(page + 1)) lost.push(this.#space.nameOf(page));
+    this.report.afterwards = { ms: performance.now() - start, lost, lostPages: differing.size, keptIn: '' };
+    return this.report.afterwards;
   }
 
   /** What memory has to be at the target. */
@@ -74,6 +87,13 @@ export class MemoryProof {
 
   async #compareMemory(pace: boolean): Promise<PageSet> {
     const start = performance.now();
+    const differing = await this.#differing(pace);
+    this.report.ms += performance.now() - start;
+    return differing;
+  }
+
+  /** Pages whose content is not what was sent of them. */
+  async #differing(pace: boolean): Promise<PageSet> {
     const { hashes } = this.#sent;
     const differing = new PageSet(this.#space.pageCount);
     await this.#hasher.hashAll(
@@ -83,7 +103,6 @@ export class MemoryProof {
       },
       pace,
     );
-    this.report.ms += performance.now() - start;
     return differing;
   }
 

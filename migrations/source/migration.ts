@@ -56,6 +56,7 @@ class SourceMigration {
       if (this.#departure.state !== 'handed-over') this.#departure.machine.stopTracking();
       this.#departure.report.totalMs = performance.now() - this.#departure.start;
     }
+    if (this.#departure.state === 'done') await this.#departure.letGo();
     return this.#departure.report;
   }
 

@@ -27,5 +27,10 @@ export interface MigrateOptions {
   signal?: AbortSignal;
   /** Ends the asking after a link that broke behind the decision; without it, it goes on until there is an answer. */
   stopAsking?: AbortSignal;
+  /**
+   * Keeps the machine as it stands, and tells where; called when it shows after the hand-over that the target lacks some of its writes. What it fails
+   * of goes into the report.
+   */
+  keepAsItWas?: () => Promise<string>;
   onEvent?: (event: MigrationEvent) => void;
 }

@@ -72,6 +72,7 @@ export class SourceSession {
       else if (this.#round >= MAX_ROUNDS) throw new SavkitError('too-many-rounds', `Cannot go on: ${MAX_ROUNDS} rounds have brought no end`);
     }
     const proof = new MemoryProof(machine, space, sent, this.#proofMode);
+    this.#departure.proof = proof;
     this.#departure.report.proof = proof.report;
     if (this.#proofMode === 'audited') await this.#audit(proof);
     return proof;

@@ -3,6 +3,7 @@ import { nextState, TARGET_STATES, type TargetEvent, type TargetState } from '..
 import type { TargetMachine } from '../machine.ts';
 import { type MachineDescription, PageSpace } from '../page-space.ts';
 import { PageHashes } from '../pages/page-hashes.ts';
+import type { PageSet } from '../pages/page-set.ts';
 import { MemoryHasher } from '../proof/memory-hasher.ts';
 
 /** A machine on its way in: what outlives links. */
@@ -18,6 +19,8 @@ export class Arrival {
   hashes: PageHashes | undefined;
   /** It was paused at the source: it stays so. */
   isPaused = false;
+  /** After an audit of memory: pages that have come since they were last hashed. */
+  written: PageSet | undefined;
   /** Bytes of page frames so far. */
   bytes = 0;
   #decision: TargetDecision | 'unknown' = 'unknown';
@@ -56,5 +59,12 @@ export class Arrival {
   /** Makes the hashes those of memory as it is. */
   async refreshHashes(): Promise<void> {
     if (this.machine && this.hashes) await new MemoryHasher(this.machine).refresh(this.hashes);
+  }
+
+  /** The same for the pages that have come since the audit: memory is what was hashed, not what was written to it. */
+  refreshWritten(): void {
+    if (!this.machine || !this.hashes || !this.written) return;
+    new MemoryHasher(this.machine).refreshSome(this.hashes, this.written);
+    this.written.clear();
   }
 }

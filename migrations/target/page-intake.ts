@@ -1,8 +1,10 @@
 import { FormatError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { PageDecoder } from '../pages/page-decoder.ts';
+import type { PageSet } from '../pages/page-set.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
+import { PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE } from '../wire/frames.ts';
 import { DEFAULT_WINDOW, MAX_GROWTH, MAX_ROUNDS } from '../wire/limits.ts';
 import { type Frame, readHead } from '../wire/payload.ts';
 import type { Arrival } from './arrival.ts';
@@ -34,7 +36,9 @@ export class PageIntake {
   async takePages({ payload }: Frame): Promise<void> {
     const bytes = payload.length;
     this.#arrival.enter('pages');
-    this.#pages += this.#decoder.apply(payload, this.#barrier.round);
+    const count = this.#decoder.apply(payload, this.#barrier.round);
+    this.#pages += count;
+    if (this.#arrival.written) addPages(payload, count, this.#arrival.written);
     this.#arrival.bytes += bytes;
     const limit = (this.#arrival.space?.pageCount ?? 0) * PAGE_SIZE * MAX_GROWTH;
     if (this.#arrival.bytes > limit) throw new FormatError('too-much', `Cannot take pages: the migration has sent more than ${MAX_GROWTH} times the memory`);
@@ -60,4 +64,10 @@ export class PageIntake {
     this.#load = load;
     await this.#channel.send('credit', { bytes, busy: Math.round(utilization * 100) });
   }
+}
+
+/** Adds the pages of a frame that was taken. */
+function addPages(payload: Uint8Array, count: number, into: PageSet): void {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  for (let i = 0; i < count; i++) into.add(view.getUint32(PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE, true));
 }

@@ -110,11 +110,12 @@ export class Receiver implements Reception {
 
   /** Takes the machine over, once; the decision is on disk before it moves. */
   async start(arrival: Arrival): Promise<void> {
-    const wasRunning = arrival.state === 'running';
+    if (!arrival.may('commit')) arrival.enter('commit');
+    if (arrival.state !== 'running') await arrival.decide('started');
+    // `migrate --resolve` may have been quicker.
+    const isFirst = arrival.state !== 'running';
     arrival.enter('commit');
-    if (wasRunning || !arrival.machine) return;
-    await arrival.decide('started');
-    this.#launch(arrival, arrival.machine);
+    if (isFirst && arrival.machine) this.#launch(arrival, arrival.machine);
   }
 
   /** Ends the waiting: a machine that is not whole is given up, one that is ready waits for its answer. */
@@ -210,9 +211,13 @@ export class Receiver implements Reception {
 
   async #giveUp(arrival: Arrival, error: Error): Promise<void> {
     if (arrival.state !== 'ended') arrival.enter('give-up');
-    if (arrival.machine) await arrival.decide('gave-up');
-    arrival.machine?.discard();
-    this.#reject(error);
+    // What stands there, `receiving`, says the same; of one that was ready only the written word counts.
+    try {
+      if (arrival.machine) await arrival.decide('gave-up');
+    } finally {
+      arrival.machine?.discard();
+      this.#reject(error);
+    }
   }
 
   #giveUpLater(arrival: Arrival, error: SavkitError): void {

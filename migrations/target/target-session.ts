@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { FormatError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { describeShape } from '../page-space.ts';
+import { PageSet } from '../pages/page-set.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import { differingNodes, nodesOf, pagesOfNode, rootOf } from '../proof/hash-tree.ts';
 import { ownsPage } from '../source/source-link.ts';
@@ -163,6 +164,7 @@ export class TargetSession {
 
   async #takeDescription(frame: Frame): Promise<void> {
     if (this.#intake) throw new FormatError('unexpected', 'Cannot take a second description');
+    this.#arrival.written = undefined;
     const { description, rest } = readMessage(frame, describeShape);
     const hasPages = await this.#receiver.takeIn(this.#arrival, this.#peer, description, rest);
     await this.channel.send('accept', {}, { capabilities: this.#capabilities, token: this.token, hasPages });
@@ -185,7 +187,9 @@ export class TargetSession {
   async #endRound(after: number): Promise<void> {
     if (after > AfterRound.SEAL) throw new FormatError('bad-barrier', `Cannot end round: what is to follow is ${after}, which this side does not know`);
     this.#after = after;
+    if (after === AfterRound.AUDIT) this.#arrival.written = new PageSet(this.#arrival.hashes?.pageCount ?? 0);
     if (after === AfterRound.AUDIT || after === AfterRound.PROOF) await this.#arrival.refreshHashes();
+    else this.#arrival.refreshWritten();
     this.#receiver.tell({ event: 'round', round: this.#barrier.round - 1, bytes: this.#arrival.bytes });
     await this.channel.send('arrived', { round: this.#barrier.round - 1 });
   }
