@@ -46,7 +46,9 @@ export const migrateCommand: CommandModule<object, Options> = {
       .example('$0 migrate vm.sock --dry-run --bandwidth 100M', 'Would it work, and how long would it take?')
       .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')
       .example('$0 migrate --resolve HERE.source.json --peer-record THERE.target.json', 'After a crash: who may run it?')
-      .epilogue('Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, 4 it runs on here, 5 the target does not take it.') as unknown as Argv<Options>,
+      .epilogue(
+        'Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, 4 it runs on here, 5 the target does not take it.',
+      ) as unknown as Argv<Options>,
   handler: async (options) => {
     const { machine, resolve } = options;
     process.exitCode = await runCommand('migrate', [machine ?? resolve ?? ''], options, (job) => {
