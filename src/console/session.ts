@@ -5,7 +5,7 @@ import type { HostMode } from '../paging/modes.ts';
 import { P } from '../paging/schemes.ts';
 import { lookUp } from '../paging/shadow/lookup.ts';
 import { bindPagingStatistics } from '../paging/shadow/paging-statistics.ts';
-import { NIL_INDEX } from '../paging/shadow/pool.ts';
+import { NIL_INDEX } from '../paging/shadow/pool-pages.ts';
 import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 import { ShadowPaging } from '../paging/shadow/shadow-paging.ts';
 import type { Machine } from '../saved-state/machine.ts';

@@ -1,7 +1,7 @@
 import { UsageError } from '../../formats/errors.ts';
 import { P, PS } from '../paging/schemes.ts';
 import type { ShadowPlan } from '../paging/shadow/plan.ts';
-import { NIL_INDEX } from '../paging/shadow/pool.ts';
+import { NIL_INDEX } from '../paging/shadow/pool-pages.ts';
 import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { MAX_LINES } from './guest-tables.ts';

@@ -1,3 +1,5 @@
+import { NAIVE_FINAL, type NaiveUnit, naiveUnits } from './naive-units.ts';
+
 // Where each page of a good state stands in the file, found the naive way, whole in memory: shares no code with the readers that it judges.
 
 export interface NaivePage {
@@ -12,112 +14,9 @@ export interface NaivePage {
   content: Buffer;
 }
 
-export interface NaiveUnit {
-  name: string;
-  instance: number;
-  version: number;
-  pass: number;
-  /** Of the file. */
-  start: number;
-  end: number;
-  payload: Buffer;
-  /** Parts of the payload: where they stand in the file. */
-  pieces: { at: number; size: number; start: number; end: number; isRaw: boolean }[];
-}
-
 const PAGE = 4096;
-const FINAL = 0xffffffff;
-
-export function naiveUnits(file: Buffer): NaiveUnit[] {
-  return file.toString('latin1', 23, 27) === 'V2.0' ? unitsV2(file) : unitsV1(file);
-}
-
-function unitsV2(file: Buffer): NaiveUnit[] {
-  const units: NaiveUnit[] = [];
-  let at = 64;
-  while (file.toString('latin1', at, at + 6) === '\nUnit\n') {
-    const nameSize = file.readUInt32LE(at + 40);
-    const unit = newUnit(file, at, 44, nameSize, file.readUInt32LE(at + 24), file.readUInt32LE(at + 28), file.readUInt32LE(at + 32));
-    const parts: Buffer[] = [];
-    let p = at + 44 + nameSize;
-    for (; (file[p] & 15) !== 1; ) {
-      const { size, head } = recordSize(file, p);
-      const content = p + head;
-      const type = file[p] & 15;
-      const bytes = type === 2 ? file.subarray(content, content + size) : Buffer.alloc(file[content] * 1024);
-      if (type === 3) naiveLzfDecode(file.subarray(content + 1, content + size), bytes);
-      addPiece(unit, parts, bytes, type === 2 ? content : p, content + size, type === 2);
-      p = content + size;
-    }
-    unit.payload = Buffer.concat(parts);
-    unit.end = p + 16;
-    units.push(unit);
-    at = unit.end;
-  }
-  return units;
-}
-
-function unitsV1(file: Buffer): NaiveUnit[] {
-  const units: NaiveUnit[] = [];
-  let at = file.toString('latin1', 23, 27) === 'V1.1' ? 64 : 80;
-  while (file.toString('latin1', at, at + 6) === '\nUnit\n') {
-    const nameSize = file.readUInt32LE(at + 24);
-    const unit = newUnit(file, at, 28, nameSize, file.readUInt32LE(at + 16), file.readUInt32LE(at + 20), FINAL);
-    unit.end = at + Number(file.readBigUInt64LE(at + 8));
-    const parts: Buffer[] = [];
-    let p = at + 28 + nameSize;
-    const type = file[p++];
-    if (type === 2) addPiece(unit, parts, file.subarray(p, unit.end), p, unit.end, true);
-    while (type === 5 && p < unit.end) {
-      const size = file.readUInt16LE(p + 2);
-      const bytes = Buffer.alloc(file.readUInt16LE(p + 8));
-      naiveLzfDecode(file.subarray(p + 10, p + 10 + size), bytes);
-      addPiece(unit, parts, bytes, p, p + 10 + size, false);
-      p += 10 + size;
-    }
-    unit.payload = Buffer.concat(parts);
-    units.push(unit);
-    at = unit.end;
-  }
-  return units;
-}
-
-function newUnit(file: Buffer, start: number, head: number, nameSize: number, version: number, instance: number, pass: number): NaiveUnit {
-  const name = file.toString('latin1', start + head, start + head + nameSize - 1);
-  return { name, instance, version, pass, start, end: start, payload: Buffer.alloc(0), pieces: [] };
-}
-
-function addPiece(unit: NaiveUnit, parts: Buffer[], bytes: Buffer, start: number, end: number, isRaw: boolean): void {
-  const last = unit.pieces.at(-1);
-  unit.pieces.push({ at: last ? last.at + last.size : 0, size: bytes.length, start, end, isRaw });
-  parts.push(bytes);
-}
-
-function recordSize(file: Buffer, p: number): { size: number; head: number } {
-  const first = file[p + 1];
-  if (first < 0x80) return { size: first, head: 2 };
-  const count = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-  let size = first & (0x7f >> count);
-  for (let i = 1; i < count; i++) size = size * 64 + (file[p + 1 + i] & 63);
-  return { size, head: 1 + count };
-}
-
-function naiveLzfDecode(data: Buffer, out: Buffer): void {
-  let to = 0;
-  for (let at = 0; at < data.length; ) {
-    const control = data[at++];
-    if (control < 32) {
-      data.copy(out, to, at, at + control + 1);
-      to += control + 1;
-      at += control + 1;
-      continue;
-    }
-    let length = control >> 5;
-    if (length === 7) length += data[at++];
-    let from = to - (((control & 31) << 8) + data[at++] + 1);
-    for (length += 2; length > 0; length--) out[to++] = out[from++];
-  }
-}
+/** Ends lists. */
+const END = 0xffffffff;
 
 /**
  * All page records of a state, in file order. Of equal `key` the last one counts.
@@ -133,7 +32,7 @@ export function naivePages(file: Buffer, names: ReadonlyMap<number, string> = ne
     if (unit.name !== 'pgm') continue;
     if (unit.pass === 0) hasPass0 = true;
     const walk = new NaiveWalk(unit, pass++, roms, mmio2);
-    if (unit.version >= 10) pages.push(...walk.records(unit.pass === FINAL, unit.pass === 0 || (unit.pass === FINAL && !hasPass0)));
+    if (unit.version >= 10) pages.push(...walk.records(unit.pass === NAIVE_FINAL, unit.pass === 0 || (unit.pass === NAIVE_FINAL && !hasPass0)));
     else if (unit.version === 6) pages.push(...walk.chunks(names));
     else pages.push(...walk.ranges());
   }
@@ -207,7 +106,7 @@ class NaiveWalk {
     if (version >= 9) this.#passBasic();
     else this.#at = 4 + 1 + 8 + 4 + 1 + 8 + 4 + 4 + 4;
     const pages: NaivePage[] = [];
-    while (payload.readUInt32LE(this.#at) !== FINAL) {
+    while (payload.readUInt32LE(this.#at) !== END) {
       const first = Number(payload.readBigUInt64LE(this.#at + 4));
       const count = Number(payload.readBigUInt64LE(this.#at + 20)) / PAGE;
       this.#at += 29;
@@ -233,7 +132,7 @@ class NaiveWalk {
     this.#at = 41;
     this.#passMappings();
     const pages: NaivePage[] = [];
-    for (let index = 0; payload.readUInt32LE(this.#at) !== FINAL; index++) {
+    for (let index = 0; payload.readUInt32LE(this.#at) !== END; index++) {
       const first = Number(payload.readBigUInt64LE(this.#at + 4));
       const count = Number(payload.readBigUInt64LE(this.#at + 20)) / PAGE;
       const isOwn = payload[this.#at + 28] === 1;
@@ -282,7 +181,7 @@ class NaiveWalk {
 
   #passMappings(): void {
     const { payload } = this.#unit;
-    while (payload.readUInt32LE(this.#at) !== FINAL) {
+    while (payload.readUInt32LE(this.#at) !== END) {
       this.#at += 4;
       this.#text();
       this.#at += 16;

@@ -6,7 +6,8 @@ import { salvage } from '../saved-state/salvage/salvage.ts';
 import type { SalvageOptions } from '../saved-state/salvage/salvage-options.ts';
 import type { SalvageReport } from '../saved-state/salvage/salvage-report.ts';
 import { verify } from '../saved-state/verify.ts';
-import { type NaivePage, type NaiveUnit, naiveKey, naiveMemory, naivePages, naiveUnits } from './naive-pages.ts';
+import { type NaivePage, naiveKey, naiveMemory, naivePages } from './naive-pages.ts';
+import { type NaiveUnit, naiveUnits } from './naive-units.ts';
 
 // Judges what salvage says and writes by the original, with readers that share no code with it.
 

@@ -1,5 +1,5 @@
 import { buildV2, type UnitSpec } from '../../formats/testing/container-builder.ts';
-import { naiveUnits } from './naive-pages.ts';
+import { naiveUnits } from './naive-units.ts';
 
 const TERM_SIZE = 16;
 const FINAL = 0xffffffff;

@@ -3,7 +3,7 @@ import { PageState, PageType } from '../../pgm/page-states.ts';
 import { latchPdptes } from '../address-space.ts';
 import { guestDirectory } from '../mappings/guest-mappings.ts';
 import { CR4_PGE, hasPaging } from '../modes.ts';
-import { NIL_INDEX } from './pool.ts';
+import { NIL_INDEX } from './pool-pages.ts';
 import type { CpuState, ModeChangeStatus, RootState } from './shadow-state.ts';
 
 /** Made-up addresses of roots that shadow no guest table: beyond all real ones. */

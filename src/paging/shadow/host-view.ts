@@ -2,7 +2,7 @@ import { UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import { AddressSpace, type AddressSpaceMemory } from '../address-space.ts';
-import { FIRST_INDEX, NIL_INDEX } from './pool.ts';
+import { FIRST_INDEX, NIL_INDEX } from './pool-pages.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
 import type { MachineState } from './shadow-state.ts';
 import { POOL_BASE_HIGH } from './table-store.ts';

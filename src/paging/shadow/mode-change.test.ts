@@ -9,7 +9,7 @@ import type { PagingMode } from '../modes.ts';
 import { Reach } from './guest-access.ts';
 import { shadowSpace } from './host-view.ts';
 import { bindPagingStatistics } from './paging-statistics.ts';
-import { NIL_INDEX } from './pool.ts';
+import { NIL_INDEX } from './pool-pages.ts';
 import { ShadowPaging } from './shadow-paging.ts';
 import type { Registers, ShadowPagingOptions } from './shadow-state.ts';
 

@@ -1,7 +1,7 @@
 import { hasPaging, type PagingMode } from '../modes.ts';
 import { shadowModeFor } from '../shadow-mode.ts';
 import { planFor } from './plan.ts';
-import { NIL_INDEX } from './pool.ts';
+import { NIL_INDEX } from './pool-pages.ts';
 import type { CpuState, ModeChangeStatus } from './shadow-state.ts';
 
 /** Changes the mode in VirtualBox's order (paging.md 3, `PGMR3ChangeMode`). */

@@ -2,18 +2,14 @@ import { UsageError } from '../../../formats/errors.ts';
 import { P } from '../schemes.ts';
 import { BackTracking } from './back-tracking.ts';
 import { FREE_KIND, isReuse, KIND_BY_NUMBER, type PoolKind } from './kinds.ts';
+import { FIRST_INDEX, NIL_INDEX, PoolPages } from './pool-pages.ts';
 import { POOL_BASE_HIGH, TableStore } from './table-store.ts';
 
-/** Indices below are nil and what was special once. */
-export const FIRST_INDEX = 5;
-export const NIL_INDEX = 0;
 const LAST_INDEX = 0x3fff;
 /** `cMaxPages` by default. */
 export const DEFAULT_POOL_PAGES = 1024;
 /** A path of four tables, for some CPUs, and what they push out of each other's way. */
 const MIN_POOL_PAGES = 16;
-/** Pages that the pool grows by at a time. */
-const GROWTH = 64;
 const BUCKETS = 64;
 
 /** What the pool has done so far. */
@@ -64,15 +60,11 @@ export class ShadowPool {
   readonly tag: Uint16Array;
   readonly #cached: Uint8Array;
   readonly #wide: Uint8Array;
-  readonly #locks: Uint8Array;
-  readonly #usedAt: Float64Array;
+  readonly #pages: PoolPages;
   /** Entries that name a table: index of their table × 1024 + slot. */
   readonly #users: number[][];
   readonly #buckets: number[][] = Array.from({ length: BUCKETS }, () => []);
-  readonly #free: number[] = [];
   readonly #monitor: TableWatch;
-  #grown = FIRST_INDEX;
-  #clock = 0;
 
   constructor(monitor: TableWatch, maxPages = DEFAULT_POOL_PAGES, extents = maxPages * 4) {
     if (maxPages < MIN_POOL_PAGES || maxPages > LAST_INDEX + 1 - FIRST_INDEX) {
@@ -83,13 +75,12 @@ export class ShadowPool {
     this.maxPages = maxPages;
     this.tables = new TableStore(size);
     this.tracking = new BackTracking(Math.min(extents, LAST_INDEX));
-    this.kind = new Uint8Array(size);
+    this.kind = new Uint8Array(size).fill(FREE_KIND, FIRST_INDEX);
     this.key = new Float64Array(size);
     this.tag = new Uint16Array(size);
     this.#cached = new Uint8Array(size);
     this.#wide = new Uint8Array(size);
-    this.#locks = new Uint8Array(size);
-    this.#usedAt = new Float64Array(size);
+    this.#pages = new PoolPages(size);
     this.#users = Array.from({ length: size }, () => []);
   }
 
@@ -129,21 +120,21 @@ export class ShadowPool {
 
   /** Marks a table as just used. */
   touch(index: number): void {
-    this.#usedAt[index] = ++this.#clock;
+    this.#pages.touch(index);
   }
 
   /** Locked tables, the roots that CPUs use, are never given up. */
   lock(index: number): void {
-    this.#locks[index]++;
+    this.#pages.lock(index);
   }
 
   unlock(index: number): void {
-    this.#locks[index]--;
-    if (this.#locks[index] === 0 && this.#cached[index] === 0 && this.#users[index].length === 0) this.free(index);
+    this.#pages.unlock(index);
+    if (!this.isLocked(index) && this.#cached[index] === 0 && this.#users[index].length === 0) this.free(index);
   }
 
   isLocked(index: number): boolean {
-    return this.#locks[index] > 0;
+    return this.#pages.isLocked(index);
   }
 
   /** Hooks a table into an entry. */
@@ -197,14 +188,14 @@ export class ShadowPool {
     const kind = this.kindOf(index);
     if (kind?.guest) this.#monitor.leave(this.key[index], index);
     this.kind[index] = FREE_KIND;
-    this.#free.push(index);
+    this.#pages.giveBack(index);
     this.generation++;
     return true;
   }
 
   /** All tables in use. */
   *inUse(): Iterable<number> {
-    for (let index = FIRST_INDEX; index < this.#grown; index++) if (this.kind[index] > FREE_KIND) yield index;
+    for (let index = FIRST_INDEX; index < this.#pages.end; index++) if (this.kind[index] > FREE_KIND) yield index;
   }
 
   usersOf(index: number): readonly number[] {
@@ -240,7 +231,7 @@ export class ShadowPool {
 
   #begin(index: number, kind: PoolKind, key: number): boolean {
     if (kind.guest && !this.#monitor.join(key, index)) {
-      this.#free.push(index);
+      this.#pages.giveBack(index);
       return false;
     }
     this.kind[index] = kind.number;
@@ -278,25 +269,11 @@ export class ShadowPool {
   }
 
   #freePage(): number {
-    if (this.#free.length === 0) this.#grow();
-    if (this.#free.length === 0) this.#evict();
-    return this.#free.pop() ?? NIL_INDEX;
-  }
-
-  #grow(): void {
-    const end = Math.min(this.#grown + GROWTH, this.maxPages + FIRST_INDEX);
-    for (let index = end - 1; index >= this.#grown; index--) {
-      this.kind[index] = FREE_KIND;
-      this.#free.push(index);
-    }
-    this.#grown = end;
-  }
-
-  #evict(): void {
-    let oldest = NIL_INDEX;
-    for (let index = FIRST_INDEX; index < this.#grown; index++) {
-      if (!this.isLocked(index) && (oldest === NIL_INDEX || this.#usedAt[index] < this.#usedAt[oldest])) oldest = index;
-    }
-    if (oldest !== NIL_INDEX && this.free(oldest)) this.counts.evictions++;
+    const free = this.#pages.take();
+    if (free !== NIL_INDEX) return free;
+    const oldest = this.#pages.leastRecentlyUsed();
+    if (oldest === NIL_INDEX || !this.free(oldest)) return NIL_INDEX;
+    this.counts.evictions++;
+    return this.#pages.take();
   }
 }

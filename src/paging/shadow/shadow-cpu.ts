@@ -9,7 +9,7 @@ import { Reach, readGuest, writeGuest } from './guest-access.ts';
 import { lookUp, type ShadowLookup } from './lookup.ts';
 import { changeMode } from './mode-change.ts';
 import type { ShadowPlan } from './plan.ts';
-import { NIL_INDEX } from './pool.ts';
+import { NIL_INDEX } from './pool-pages.ts';
 import type { CpuCounts, CpuState, MachineState, ModeChangeStatus, Registers } from './shadow-state.ts';
 import { ShadowSync } from './sync.ts';
 import { NEEDS, Tlb } from './tlb.ts';

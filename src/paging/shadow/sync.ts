@@ -7,7 +7,8 @@ import { A, D, G, NX_HIGH, P, RW, US } from '../schemes.ts';
 import { indexIn, isReserved, tableAddress, type Walker } from '../walker.ts';
 import { KINDS, type PoolKind } from './kinds.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
-import { NIL_INDEX, type ShadowPool } from './pool.ts';
+import type { ShadowPool } from './pool.ts';
+import { NIL_INDEX } from './pool-pages.ts';
 
 /** Software bits of shadow entries: the page is clean, so the first write has to set the guest's dirty bit. */
 export const PTE_TRACK_DIRTY = 1 << 9;

@@ -3,7 +3,8 @@ import { PAGE_SIZE } from '../../../formats/units.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import { checkIntegrity } from '../memory-integrity.ts';
 import { readSimple } from '../simple-access.ts';
-import type { MachinePair, Outcome } from './machine-pair.ts';
+import type { MachinePair } from './machine-pair.ts';
+import type { Outcome } from './memory-pair.ts';
 import { DEVICE_PAGES, ROMS } from './naive-machine.ts';
 
 /** One thing done to both machines; its text tells what. */
