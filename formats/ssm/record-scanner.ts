@@ -37,73 +37,43 @@ export class RecordScanner {
    * @throws FormatError with the code of VirtualBox's loader
    */
   scan(window: Window, table: SegmentTable): Stop {
-    const { bytes, end } = window;
+    const { end } = window;
     let p = window.position;
-    let stop: Stop = 'full';
     try {
       while (table.count < table.capacity) {
         if (this.#rawLeft > 0) {
           const part = Math.min(this.#rawLeft, end - p);
-          if (part === 0) {
-            stop = 'more';
-            break;
-          }
+          if (part === 0) return 'more';
           table.add(Encoding.RAW, p, part, part);
           this.#rawLeft -= part;
           p += part;
           continue;
         }
-        if (p >= end) {
-          stop = 'more';
-          break;
-        }
+        if (p >= end) return 'more';
         const type = this.#checkType(window, p);
-        if (type === RecordType.TERM) {
-          stop = 'term';
-          break;
-        }
+        if (type === RecordType.TERM) return 'term';
         const size = this.#readSize(window, p);
-        if (size < 0) {
-          stop = 'more';
-          break;
-        }
+        if (size < 0) return 'more';
         const content = p + this.#headSize;
+        if (type === RecordType.NAMED) throw damaged(window, p, 'bad-record', 'a named record, which carries no data', 'VERR_SSM_BAD_REC_TYPE');
         if (type === RecordType.RAW) {
-          if (size > WHOLE_RAW_LIMIT) {
-            this.#rawLeft = size;
-            p = content;
-            continue;
-          }
-          if (content + size > end) {
-            stop = 'more';
-            if (!window.ended || content >= end) break;
-            // The file is cut here: what there is of the record is good.
+          const isCut = content + size > end;
+          if (isCut && size <= WHOLE_RAW_LIMIT && (!window.ended || content >= end)) return 'more';
+          if (isCut || size > WHOLE_RAW_LIMIT) {
+            // In parts; where the file is cut, what there is of the record is good.
             this.#rawLeft = size;
             p = content;
             continue;
           }
           table.add(Encoding.RAW, content, size, size);
-        } else if (type === RecordType.NAMED) {
-          throw damaged(window, p, 'bad-record', 'a named record, which carries no data', 'VERR_SSM_BAD_REC_TYPE');
-        } else {
-          const lzf = type === RecordType.RAW_LZF;
-          if (lzf ? size <= 1 || size > MAX_DECOMPRESSED + 2 : size !== 1) throw badCompressedSize(window, p, size);
-          if (content + size > end) {
-            stop = 'more';
-            break;
-          }
-          const decoded = bytes[content] * 1024;
-          if (decoded > MAX_DECOMPRESSED || (lzf && decoded < size - 1)) throw badCompressedSize(window, p, size);
-          if (lzf) table.add(Encoding.LZF, content + 1, size - 1, decoded);
-          else table.add(Encoding.ZERO, content, 0, decoded);
-        }
+        } else if (!addCompressed(window, table, type, p, content, size)) return 'more';
         p = content + size;
       }
+      return 'full';
     } finally {
       // Also after damage: what stands before it is good.
       window.position = p;
     }
-    return stop;
   }
 
   /** Whether from `window.position` on stands what looks like whole records, as VirtualBox writes them: several, or all up to a TERM record. */
@@ -169,6 +139,18 @@ export class RecordScanner {
 
 /** By bytes of the size code. */
 const SMALLEST_OF_LENGTH = [0, 0, 0, 0, 0x10000, 0x200000, 0x4000000];
+
+/** @returns false where the record is incomplete */
+function addCompressed(window: Window, table: SegmentTable, type: number, p: number, content: number, size: number): boolean {
+  const lzf = type === RecordType.RAW_LZF;
+  if (lzf ? size <= 1 || size > MAX_DECOMPRESSED + 2 : size !== 1) throw badCompressedSize(window, p, size);
+  if (content + size > window.end) return false;
+  const decoded = window.bytes[content] * 1024;
+  if (decoded > MAX_DECOMPRESSED || (lzf && decoded < size - 1)) throw badCompressedSize(window, p, size);
+  if (lzf) table.add(Encoding.LZF, content + 1, size - 1, decoded);
+  else table.add(Encoding.ZERO, content, 0, decoded);
+  return true;
+}
 
 function badCompressedSize(window: Window, p: number, size: number): FormatError {
   return damaged(window, p, 'bad-compression', `a compressed record of ${size} bytes that cannot be`, 'VERR_SSM_INTEGRITY_DECOMPRESSION');
