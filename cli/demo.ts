@@ -15,14 +15,14 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-demo-'));
 function savkit(...args: string[]): void {
   const shown = args.map((arg) => arg.replace(`${folder}/`, '')).join(' ');
   console.log(`\n$ savkit ${shown}`);
-  const { status } = spawnSync(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [join(root, 'dist/bin/savkit.js'), ...args], { cwd: root, stdio: 'inherit' });
   if (status !== 0) throw new Error(`savkit ${shown} ended with ${status}`);
 }
 
 /** Starts a command that goes on while others run; its output comes at its end. */
 function begin(...args: string[]): { child: ChildProcess; text: () => string; end: Promise<number | null> } {
   console.log(`\n$ savkit ${args.map((arg) => arg.replace(`${folder}/`, '')).join(' ')} &`);
-  const child = spawn(process.execPath, [join(root, 'dist/cli/main.js'), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(root, 'dist/bin/savkit.js'), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {

@@ -13,7 +13,7 @@ interface LoadedCommand {
 }
 
 /**
- * What yargs gets to know, with the options of those commands only that `words` name; and the end of the one that runs.
+ * What yargs gets to know: the command that `words` begin with, or without one all of them, by name only; and the end of the one that runs.
  * @param onOptions called when the options of the one that runs are known, before they are read
  */
 export async function loadCommands(
@@ -23,8 +23,9 @@ export async function loadCommands(
 ): Promise<{ modules: CommandModule[]; end(): Promise<void> }> {
   let running: void | Promise<void>;
   const modules: CommandModule[] = [];
-  for (const { command, describe, load } of commands) {
-    const loaded = words.includes(command.split(' ')[0]) ? await load() : undefined;
+  const named = commands.filter(({ command }) => command.split(' ')[0] === words[0]);
+  for (const { command, describe, load } of named.length > 0 ? named : commands) {
+    const loaded = named.length > 0 ? await load() : undefined;
     modules.push({
       command,
       describe,

@@ -9,4 +9,4 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 
 // A version needs no command line parser.
 if (process.argv.slice(2).join(' ') === '--version') process.stdout.write(`${version}\n`);
-else await (await import('./command-line.ts')).runCommandLine(version);
+else void import('./command-line.ts').then(({ runCommandLine }) => runCommandLine(version));

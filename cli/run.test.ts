@@ -9,7 +9,7 @@ import { savkitFile } from './testing/savkit-json.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-run-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../dist/bin/savkit.js', import.meta.url));
 
 /** Starts a machine in a process of its own; gives its socket once that is open, and what the process said at its end. */
 async function start(

@@ -7,7 +7,7 @@ export interface Run {
   stderr: string;
 }
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../dist/bin/savkit.js', import.meta.url));
 
 /** Runs the built command line, as a shell would. */
 export function runSavkit(args: readonly string[], options: { stdin?: Uint8Array; cwd?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Run> {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../cli/main.js' : '../../dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../bin/savkit.js' : '../../dist/bin/savkit.js', import.meta.url));
 
 /** What `--ndjson` gives: events, the last of them `end`. */
 export type SavkitEvent = { event: string } & Record<string, unknown>;

@@ -23,14 +23,18 @@ const stoppable: PageSink = {
   },
 };
 
-let isGood = true;
-try {
-  await walkState(sharedFile(source), { skipCrc: true, sink: stoppable, signal: stopping.signal });
-} catch (error) {
-  isGood = error instanceof InterruptedError;
+void readAll().then((isGood) => parentPort?.postMessage(isGood));
+
+async function readAll(): Promise<boolean> {
+  let isGood = true;
+  try {
+    await walkState(sharedFile(source), { skipCrc: true, sink: stoppable, signal: stopping.signal });
+  } catch (error) {
+    isGood = error instanceof InterruptedError;
+  }
+  await end();
+  return isGood;
 }
-await end();
-parentPort?.postMessage(isGood);
 
 function sinkFor(work: CrewWork): { sink: PageSink; end(): Promise<void> } {
   if (work.does === 'walk') {

@@ -1,0 +1,17 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import textWidth from './text-width.ts';
+
+const folder = new URL('./commands/', import.meta.url);
+
+describe('textWidth()', () => {
+  it('counts what a terminal shows', () => {
+    expect(textWidth('\u001b[1mbold\u001b[22m, plain')).toBe(11);
+  });
+
+  it('needs to know nothing else: no command has wide characters, or ones without width, in its texts', () => {
+    for (const file of ['../command-line.ts', '../command-list.ts', '../command.ts', ...readdirSync(folder)]) {
+      expect(readFileSync(new URL(file, folder), 'utf8'), file).not.toMatch(/[^\p{ASCII}×–…→↔±µ≥≤−“”’]/u);
+    }
+  });
+});
