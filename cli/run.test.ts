@@ -71,7 +71,7 @@ describe('savkit run', () => {
     const recorded = await savkitFile('run', '--ram', '4M', '--workload', 'hot', '--pages', '20', '--for', '0.3', '--record', trace);
     expect(recorded.exitCode).toBe(0);
     expect(readFileSync(trace, 'utf8').split('\n')[0]).toContain('"format":"savkit-trace/1"');
-    expect(await savkitFile('run', '--ram', '4M', '--workload', 'trace', '--trace', trace, '--for', '0.3')).toMatchObject({
+    expect(await savkitFile('run', '--ram', '4M', '--trace', trace, '--for', '0.3')).toMatchObject({
       exitCode: 0,
       result: { check: { faults: [] } },
     });
@@ -95,6 +95,14 @@ describe('savkit run', () => {
   it('refuses a time that is none', async () => {
     const { exitCode, stderr } = await runSavkit(['run', '--ram', '4M', '--workload', 'idle', '--for', 'x']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining('--for x: expected a number') });
+  });
+
+  it.each([
+    [['--workload', 'trace'], 'it needs a --trace FILE'],
+    [['--workload', 'hot', '--trace', 'any'], '--trace goes with workload trace'],
+  ])('refuses %j: %s', async (options, why) => {
+    const { exitCode, stderr } = await runSavkit(['run', '--ram', '4M', ...options]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)]);
   });
 
   it('refuses a trace that is none with 1', async () => {

@@ -50,7 +50,7 @@ export const runMachineCommand: CommandModule<object, Options> = {
       .option('pages', { type: 'number', requiresArg: true, describe: 'Size of the hot set; default 256' })
       .option('seed', { type: 'number', requiresArg: true, describe: 'Same seed, same writes; default 1' })
       .option('memory', { type: 'string', requiresArg: true, describe: 'Most memory that the workload uses; default all from 1 MiB on' })
-      .option('trace', { type: 'string', requiresArg: true, describe: 'File with the pages to write, for the workload trace' })
+      .option('trace', { type: 'string', requiresArg: true, describe: 'Workload trace: a file with the pages to write, as --record makes it' })
       .option('socket', { type: 'string', requiresArg: true, describe: 'Where to open the control socket' })
       .option('name', { type: 'string', requiresArg: true, describe: 'What to call the machine' })
       .option('for', { type: 'number', requiresArg: true, describe: 'Stop after so many seconds' })
@@ -59,6 +59,8 @@ export const runMachineCommand: CommandModule<object, Options> = {
       .example('$0 run --ram 256M --workload random --rate 5000 --socket vm.sock', 'An empty machine, its memory written at 20 MB/s')
       .example('$0 live-save vm.sock vm.sav', 'Save it while it runs')
       .example('$0 run vm.sav --socket vm.sock', 'Go on from there')
+      .example('$0 run --ram 64M --workload hot --record t.trace --for 10', 'Record which pages it writes, and when')
+      .example('$0 run --ram 64M --trace t.trace --socket vm.sock', 'Write the same pages at the same times, as often as needed')
       .epilogue(
         `Workloads:\n${workloadList}\n\nA workload overwrites the memory that it uses, and knows what each page must hold.`,
       ) as unknown as Argv<Options>,
@@ -104,12 +106,15 @@ async function startingPoint({ state, ram }: Options, { signal, progress }: Job)
 }
 
 async function workloadOf(options: Options): Promise<WorkloadOptions | undefined> {
-  const { workload: kind, rate, bytes: patternSize, pages, seed, memory, trace } = options;
+  const { rate, bytes: patternSize, pages, seed, memory, trace } = options;
+  const kind = options.workload ?? (trace === undefined ? undefined : 'trace');
+  if ((kind === 'trace') !== (trace !== undefined))
+    throw new UsageError('usage', `Cannot run workload ${kind}: ${trace === undefined ? 'it needs a --trace FILE' : '--trace goes with workload trace'}`);
   const given = { rate, patternSize, pages, seed, size: memory === undefined ? undefined : parseAddress(memory) };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   if (kind === undefined) {
-    const names = [...Object.keys(set), ...(trace === undefined ? [] : ['trace'])];
-    if (names.length > 0 || options.state === undefined) throw new UsageError('usage', `Cannot run machine: which --workload? ${WORKLOAD_KINDS.join(', ')}`);
+    if (Object.keys(set).length > 0 || options.state === undefined)
+      throw new UsageError('usage', `Cannot run machine: which --workload? ${WORKLOAD_KINDS.join(', ')}`);
     return undefined;
   }
   return { kind, ...set, ...(trace === undefined ? {} : { trace: await readTraceFile(trace) }) };
