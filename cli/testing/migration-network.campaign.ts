@@ -8,7 +8,7 @@ import { Trial, type TrialResult } from './network-trial.ts';
 import { LINKS, type LinkFigures, ShapedLink } from './shaped-link.ts';
 
 // npm run campaign:migration-network [-- --links loopback,all --workloads random,trace --sizes 64M --minutes 20]: every workload to the other side of a
-// link and back, savkit's own processes on both sides, TLS with a pairing code. The link is the loopback interface, or lies between two network
+// link, back and there again, after an attempt that is given up; savkit's own processes on both sides, TLS with a pairing code. The link is the loopback interface, or lies between two network
 // namespaces and paces, delays and loses packets (shape-link.py), which takes root, `ip` and Python 3. A machine starts with full memory; on its way back
 // it is paused, and what both sides save then has to be the same, byte for byte. Then a guest writes faster than the link takes: each
 // of the things that may happen at a time limit has to happen.

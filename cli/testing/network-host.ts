@@ -36,7 +36,7 @@ export class SavkitCommand {
   /** Waits for an event. @throws Error when it does not come, or the command ends before */
   async event(name: string, ms = START_MS): Promise<void> {
     for (const end = performance.now() + ms; !this.#events.has(name); await setTimeout(5)) {
-      if (this.child.exitCode !== null) throw new Error(`no ${name}: ${(await this.ended).message}`);
+      if (this.child.exitCode !== null || this.child.signalCode !== null) throw new Error(`no ${name}: ${(await this.ended).message}`);
       if (performance.now() > end) throw new Error(`no ${name} within ${ms / 1000} s`);
     }
   }

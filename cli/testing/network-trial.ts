@@ -5,12 +5,16 @@ import { setTimeout } from 'node:timers/promises';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
 import type { MigrationReport } from '../../migrations/report.ts';
 import { newPairingCode } from '../../migrations/trust/pairing-code.ts';
-import { NetworkHost, type SavkitCommand } from './network-host.ts';
+import { type Ended, NetworkHost, type SavkitCommand } from './network-host.ts';
 import { LINKS, type ShapedLink } from './shaped-link.ts';
 
-const PORT = { source: 17001, target: 17002 } as const;
+const FIRST_PORT = 17001;
 /** How long a machine runs before it leaves, and where it has come. */
 const RUN_MS = 1000;
+/** A large state takes its time. */
+const LOAD_MS = 300_000;
+/** How long a migration is under way before somebody interferes. */
+const GIVE_UP_MS = 500;
 /** What a dry run is told of the loopback interface. */
 const LOOPBACK_RATE = 400e6;
 
@@ -43,17 +47,33 @@ export interface TrialResult {
   lostTicks: number;
   lostSteps: number;
   faults: number;
-  /** Of the way back: whether both sides, standing still, would be saved to the very same file. */
+  /** Of the way back: whether both sides, standing still, were saved to the very same file. */
   identical: boolean | undefined;
 }
 
-/** A machine that runs on one side of a link, goes to the other one while it runs, and comes back. */
+/** Where a machine is: a process on a side, and its control socket. */
+interface Place {
+  host: NetworkHost;
+  socket: string;
+  command: SavkitCommand;
+  /** Where it came in. */
+  endpoint: string;
+}
+
+interface Losses {
+  ticks: number;
+  steps: number;
+  faults: number;
+}
+
+/** A machine that runs on one side of a link, goes to the other one while it runs, comes back, and goes once more. */
 export class Trial {
   readonly #folder: string;
   readonly #link: ShapedLink;
   readonly #options: TrialOptions;
   readonly #source: NetworkHost;
   readonly #target: NetworkHost;
+  #port = FIRST_PORT;
 
   constructor(folder: string, link: ShapedLink, options: TrialOptions) {
     this.#folder = mkdtempSync(join(folder, 'trial-'));
@@ -64,22 +84,25 @@ export class Trial {
     this.#target = new NetworkHost(link, 'target', env);
   }
 
-  /** There, and with `andBack` back again: paused in the midst of it, so that both sides can be compared. */
-  async run(andBack: boolean): Promise<TrialResult> {
-    const machine = await this.#startMachine();
-    const forecast = await this.#source.ask<Forecast>('migrate', this.#path('vm'), '--dry-run', '--bandwidth', String(this.#byteRate()));
-    const receiver = await this.#receive(this.#target, PORT.target, 'there');
-    const report = await this.#migrate(this.#source, 'vm', `${this.#target.address}:${PORT.target}`);
-    if (report.outcome !== 'handed-over') return { forecast, report, ...(await this.#judgeKept()), identical: undefined };
-    const left = (await machine.ended).result as unknown as Status;
-    await receiver.event('control');
-    await setTimeout(RUN_MS);
-    const there = await this.#target.ask<Status>('control', this.#path('there'), 'status');
-    const { faults } = await this.#target.ask<{ faults: unknown[] }>('control', this.#path('there'), 'check');
-    const lost = { lostTicks: there.ticks - there.figures.ticks - left.ticks, lostSteps: there.steps - there.figures.steps - left.steps };
-    const stands = there.state !== 'running' || there.throttle !== 0;
-    const identical = andBack ? await this.#comeBack() : undefined;
-    return { forecast, report, ...lost, faults: left.faults + faults.length + (stands ? 1 : 0), identical };
+  /**
+   * With `often`: after a first attempt that is given up, there; back again, paused and saved in the midst of it, so that both sides can be compared; and
+   * there once more. Else there, if the policy lets it.
+   */
+  async run(often: boolean): Promise<TrialResult> {
+    const first = await this.#startMachine();
+    const limits = ['--bandwidth', String(this.#byteRate()), ...this.#options.migrate];
+    const forecast = await this.#source.ask<Forecast>('migrate', this.#path(first.socket), '--dry-run', ...limits);
+    if (often) await this.#giveUp(first);
+    const [report, there] = await this.#goOn(first, this.#target, 't1');
+    if (!there) return { forecast, report, ...(await this.#judgeKept(first)), identical: undefined };
+    const losses = [await this.#judgeArrived(first, there)];
+    if (!often) return { forecast, report, ...sumOf(losses), identical: undefined };
+    const [back, identical] = await this.#comeBack(there);
+    losses.push(await this.#judgeArrived(there, back));
+    const [, again] = await this.#goOn(back, this.#target, 't2');
+    if (!again) throw new Error('the third migration did not succeed');
+    losses.push(await this.#judgeArrived(back, again));
+    return { forecast, report, ...sumOf(losses), identical };
   }
 
   close(): void {
@@ -88,58 +111,84 @@ export class Trial {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
-  async #startMachine(): Promise<SavkitCommand> {
-    const machine = this.#source.start('run', this.#options.state, ...this.#options.workload, '--name', 'vm', '--socket', this.#path('vm'));
-    await machine.event('running', 300_000);
+  async #startMachine(): Promise<Place> {
+    const command = this.#source.start('run', this.#options.state, ...this.#options.workload, '--name', 'vm', '--socket', this.#path('vm'));
+    await command.event('running', LOAD_MS);
     await setTimeout(RUN_MS);
-    return machine;
+    return { host: this.#source, socket: 'vm', command, endpoint: '' };
   }
 
-  async #receive(host: NetworkHost, port: number, control: string): Promise<SavkitCommand> {
-    const records = ['--records', this.#path(`${control}-records`)];
-    const receiver = host.start('receive', '--listen', `${host.address}:${port}`, '--control', this.#path(control), ...records);
-    await receiver.event('listening');
-    return receiver;
+  async #receive(host: NetworkHost, socket: string): Promise<Place> {
+    const endpoint = `${host.address}:${this.#port++}`;
+    const where = ['--listen', endpoint, '--control', this.#path(socket), '--records', this.#path('records-there')];
+    const command = host.start('receive', ...where);
+    await command.event('listening');
+    return { host, socket, command, endpoint };
   }
 
-  async #migrate(host: NetworkHost, socket: string, to: string, ...more: string[]): Promise<MigrationReport> {
-    const args = ['migrate', this.#path(socket), '--to', to, '--records', this.#path(`${socket}-records`), ...this.#options.migrate, ...more];
-    const { result, message } = await host.start(...args).ended;
-    if (!('outcome' in result)) throw new Error(`migrate: ${message}`);
-    return result as unknown as MigrationReport;
+  #migrate({ host, socket }: Place, to: Place, ...more: string[]): SavkitCommand {
+    const where = ['--to', to.endpoint, '--records', this.#path('records-here')];
+    return host.start('migrate', this.#path(socket), ...where, ...this.#options.migrate, ...more);
   }
 
-  /** The machine has to go on at the source, at full speed. */
-  async #judgeKept(): Promise<Pick<TrialResult, 'lostTicks' | 'lostSteps' | 'faults'>> {
-    const before = await this.#source.ask<Status>('control', this.#path('vm'), 'status');
+  async #goOn(from: Place, host: NetworkHost, socket: string): Promise<[MigrationReport, Place | undefined]> {
+    const to = await this.#receive(host, socket);
+    const report = reportOf(await this.#migrate(from, to).ended);
+    if (report.outcome !== 'handed-over') return [report, undefined];
+    await to.command.event('control');
+    return [report, to];
+  }
+
+  /** Somebody interrupts a migration: what got dirty meanwhile must not be forgotten by the next one. */
+  async #giveUp(from: Place): Promise<void> {
+    const to = await this.#receive(this.#target, 'never');
+    const migration = this.#migrate(from, to, '--bandwidth', SLOW);
+    await migration.event('connected');
+    await setTimeout(GIVE_UP_MS);
+    migration.child.kill('SIGINT');
+    await migration.ended;
+    await to.command.ended;
+  }
+
+  /** Time slices and steps are all had, once, and memory is what they left there. */
+  async #judgeArrived(from: Place, { host, socket }: Place): Promise<Losses> {
+    const { result } = await from.command.ended;
+    const left = (result.workload && 'steps' in (result.workload as object) ? result.workload : result) as Pick<Status, 'steps' | 'ticks'>;
     await setTimeout(RUN_MS);
-    const { state, steps, throttle } = await this.#source.ask<Status>('control', this.#path('vm'), 'status');
-    const { faults } = await this.#source.ask<{ faults: unknown[] }>('control', this.#path('vm'), 'check');
-    const stands = state !== 'running' || steps <= before.steps || throttle !== 0;
-    return { lostTicks: 0, lostSteps: 0, faults: faults.length + (stands ? 1 : 0) };
+    const status = await host.ask<Status>('control', this.#path(socket), 'status');
+    const { faults } = await host.ask<{ faults: unknown[] }>('control', this.#path(socket), 'check');
+    const { steps, ticks } = status.figures;
+    const runs = status.state === 'running' && status.throttle === 0;
+    return { ticks: status.ticks - ticks - left.ticks, steps: status.steps - steps - left.steps, faults: faults.length + (runs ? 0 : 1) };
   }
 
-  /** The second migration, in which the user pauses and saves the machine: the target has to have what the source has. */
-  async #comeBack(): Promise<boolean> {
-    const receiver = await this.#receive(this.#source, PORT.source, 'back');
-    const [here, there] = [this.#path('there'), this.#path('back')];
-    const back = this.#migrate(this.#target, 'there', `${this.#source.address}:${PORT.source}`, '--bandwidth', SLOW);
-    back.catch(() => {});
-    await receiver.event('arriving');
-    await setTimeout(300);
-    await this.#target.ask('control', here, 'pause');
-    const left = await this.#target.ask<Status>('control', here, 'status');
-    await this.#target.ask('control', here, 'save', this.#path('left.sav'));
-    await this.#target.ask('migrate', here, '--change', '--bandwidth', UNLIMITED);
-    const { outcome, paused } = await back;
-    await receiver.event('control');
-    const arrived = await this.#source.ask<Status>('control', there, 'status');
-    await this.#source.ask('control', there, 'save', this.#path('arrived.sav'));
-    await this.#source.ask('control', there, 'resume');
+  /** The machine has to go on where it is, at full speed. */
+  async #judgeKept({ host, socket }: Place): Promise<Pick<TrialResult, 'lostTicks' | 'lostSteps' | 'faults'>> {
+    const before = await host.ask<Status>('control', this.#path(socket), 'status');
     await setTimeout(RUN_MS);
-    const { faults } = await this.#source.ask<{ faults: unknown[] }>('control', there, 'check');
+    const { state, ticks, throttle } = await host.ask<Status>('control', this.#path(socket), 'status');
+    const { faults } = await host.ask<{ faults: unknown[] }>('control', this.#path(socket), 'check');
+    const runs = state === 'running' && ticks > before.ticks && throttle === 0;
+    return sumOf([{ ticks: 0, steps: 0, faults: faults.length + (runs ? 0 : 1) }]);
+  }
+
+  /** A migration in which the user pauses and saves the machine. @returns whether what arrives is what was there, byte for byte */
+  async #comeBack(from: Place): Promise<[Place, boolean]> {
+    const to = await this.#receive(this.#source, 's1');
+    const migration = this.#migrate(from, to, '--bandwidth', SLOW);
+    await migration.event('connected');
+    await setTimeout(GIVE_UP_MS);
+    const socket = this.#path(from.socket);
+    await from.host.ask('control', socket, 'pause');
+    await from.host.ask('control', socket, 'save', this.#path('left.sav'));
+    await from.host.ask('migrate', socket, '--change', '--bandwidth', UNLIMITED);
+    const { outcome, paused, because } = reportOf(await migration.ended);
+    if (outcome !== 'handed-over') throw new Error(`the way back: ${because}`);
+    await to.command.event('control');
+    await to.host.ask('control', this.#path(to.socket), 'save', this.#path('arrived.sav'));
     const isSame = (await hashOf(this.#path('left.sav'))) === (await hashOf(this.#path('arrived.sav')));
-    return outcome === 'handed-over' && paused && isSame && arrived.ticks === left.ticks && arrived.steps === left.steps && faults.length === 0;
+    await to.host.ask('control', this.#path(to.socket), 'resume');
+    return [to, isSame && paused];
   }
 
   #byteRate(): number {
@@ -156,4 +205,14 @@ async function hashOf(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk);
   return hash.digest('hex');
+}
+
+function sumOf(losses: readonly Losses[]): Pick<TrialResult, 'lostTicks' | 'lostSteps' | 'faults'> {
+  const sum = (key: keyof Losses) => losses.reduce((all, each) => all + Math.abs(each[key]), 0);
+  return { lostTicks: sum('ticks'), lostSteps: sum('steps'), faults: sum('faults') };
+}
+
+function reportOf({ result, message }: Ended): MigrationReport {
+  if (!('outcome' in result)) throw new Error(`migrate: ${message}`);
+  return result as unknown as MigrationReport;
 }
