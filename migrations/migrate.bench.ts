@@ -10,7 +10,7 @@ function migration(dirty: number, tls: boolean): BenchRow {
   const copy = `socket copy${tls ? ', TLS' : ''}`;
   return {
     name,
-    against: [{ row: copy, ...(dirty === 0 ? { atLeast: 0.5 } : {}) }],
+    against: [{ row: copy, ...(dirty === 0 ? { atLeast: 0.5 } : {}) }, ...(dirty === 0 && !tls ? [{ row: 'VirtualBox teleports', atLeast: 4 }] : [])],
     async run({ state }: BenchContext) {
       const { report, sourceCpuMs, targetCpuMs, faults, lostSteps } = await measureMigration(state, { dirty, tls });
       if (report.outcome !== 'handed-over' || faults > 0 || lostSteps > 0)

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import xxhash from 'xxhash-wasm';
 import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { createLzfEncoder, lzfDecode, lzfWalkBatch } from '../../formats/kernels/lzf.ts';
 import { xxh64Batch } from '../../formats/kernels/xxh64.ts';
@@ -111,8 +112,19 @@ export const rows: BenchRow[] = [
     }),
   ),
   {
+    name: 'xxhash-wasm of pages',
+    prepare,
+    async run(context) {
+      const { h64Raw } = await xxhash();
+      return measure(read(context, 'random'), noBlocks, (group) => {
+        for (let i = 0; i < GROUP; i++) hashes[i] = h64Raw(group.subarray(i * PAGE_SIZE, (i + 1) * PAGE_SIZE));
+      });
+    },
+  },
+  {
     name: 'xxh64 of pages',
     prepare,
+    against: [{ row: 'xxhash-wasm of pages', atLeast: 1 }],
     run: (context) => measure(read(context, 'random'), noBlocks, (group) => xxh64Batch(group, batch.at, PAGE_SIZE, GROUP, hashes)),
   },
   {

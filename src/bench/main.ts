@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type FoundRow, findRows } from './find-rows.ts';
 import { resultsText } from './print-results.ts';
-import { keepResults, keptResults, type Results, rate, spread, summarizeSizes } from './results.ts';
-import { contextOf, measureScaling, runRounds, runSizes } from './run-rows.ts';
+import { keepResults, keptResults, LATEST, type Results, rate, spread, summarizeSizes } from './results.ts';
+import { contextOf, runRounds, runSizes } from './run-rows.ts';
 
 // npm run bench [-- NAME… --rounds N --sizes MIB,…]: speed as ratios within one run, peak memory at several sizes. A run of all rows is kept.
 
@@ -22,8 +22,6 @@ const rounds = Number(values.rounds);
 const ramMib = Number(values.ram);
 const rams = values.sizes.split(',').filter(Boolean).map(Number);
 const folder = process.env.SAVKIT_BENCH_DIR ?? join(tmpdir(), 'savkit-bench');
-/** The row that runs twice at the same time, to see whether there is a second CPU. */
-const SCALING_ROW = 'deep verify';
 
 const found = await findRows(positionals);
 if (values.list) {
@@ -43,10 +41,9 @@ for (const row of found) {
   await row.prepare?.(context);
   rows.push(row);
 }
-const samples = await runRounds(rows, context, rounds, missing);
+const { samples, scaling: scalings } = await runRounds(rows, context, rounds, missing);
 const good = rows.filter(({ name }) => !(name in missing));
-const scalingRow = good.find(({ name }) => name === SCALING_ROW);
-const scaling = scalingRow ? spread(await measureScaling(scalingRow, context, rounds)) : undefined;
+const scaling = scalings.length > 0 ? spread(scalings) : undefined;
 const sized = good.filter(({ peakRssMib }) => peakRssMib !== undefined);
 const contexts = sized.length > 0 ? await Promise.all(rams.map((ram) => contextOf(folder, ram))) : [];
 const results: Results = {
@@ -56,10 +53,13 @@ const results: Results = {
     const runs = samples.get(name) ?? [];
     return { name, ms: spread(runs.map(({ ms }) => ms)), rss: Math.max(...runs.map(({ rss }) => rss)) };
   }),
-  ratings: rate(good, samples),
-  sizes: summarizeSizes(sized, rams, await runSizes(sized, contexts)),
+  ratings: rate(good, samples, scaling?.median ?? 1),
+  sizes: summarizeSizes(sized, rams, await runSizes(sized, contexts), ramMib),
   ...(scaling ? { scaling } : {}),
   missing,
 };
 console.log(`\n${resultsText(results, keptResults())}`);
-if (positionals.length === 0) keepResults(results);
+if (positionals.length === 0) {
+  keepResults(results);
+  console.log(`kept in ${LATEST}; "before" is what was kept there`);
+}

@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import { MIB } from '../../formats/units.ts';
-import type { Rating, Results } from './results.ts';
+import { isFlat, type Rating, type Results } from './results.ts';
+import { MAX_COST } from './row.ts';
 
 const mib = (bytes: number) => `${Math.round(bytes / MIB)} MiB`;
 const times = (ratio: number) => ratio.toFixed(2);
@@ -36,12 +37,10 @@ function ratingCells({ row, against, median, min, max, atLeast }: Rating, before
 
 function sizesTable({ sizes, ramMib }: Results): string {
   const rams = sizes[0].bySize.map(({ ramMib }) => ramMib);
-  const table = plainTable(['peak RSS; cost per GiB', ...rams.map((ram) => `${ram} MiB RAM`), 'limit', '']);
-  for (const { row, limitMib, bySize } of sizes) {
-    const unit = (bySize.find((size) => size.ramMib === ramMib) ?? bySize[0]).msPerGib;
-    const isBelow = bySize.every(({ rss }) => rss <= limitMib * MIB);
-    const cells = bySize.map(({ rss, msPerGib }) => `${mib(rss)}; ${times(msPerGib / unit)}`);
-    table.push([row, ...cells, `${limitMib} MiB`, isBelow ? 'reached' : 'MISSED']);
+  const table = plainTable(['peak RSS; cost per GiB', ...rams.map((ram) => `${ram} MiB RAM`), 'at most', '']);
+  for (const size of sizes) {
+    const cells = size.bySize.map(({ rss, cost }) => `${mib(rss)}; ${times(cost)}`);
+    table.push([size.row, ...cells, `${size.limitMib} MiB; ${times(MAX_COST)}`, isFlat(size, ramMib) ? 'reached' : 'MISSED']);
   }
   return table.toString();
 }

@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MIB } from '../../formats/units.ts';
 import type { FoundRow } from './find-rows.ts';
+import { MAX_COST, SCALES } from './row.ts';
 import type { Sample } from './run-rows.ts';
 
 export interface Spread {
@@ -19,8 +21,8 @@ export interface Rating extends Spread {
 export interface SizeResult {
   row: string;
   limitMib: number;
-  /** By MiB of guest RAM. */
-  bySize: { ramMib: number; rss: number; msPerGib: number }[];
+  /** By MiB of guest RAM; `cost` is milliseconds per GiB, as a multiple of those at the run's own size. */
+  bySize: { ramMib: number; rss: number; cost: number }[];
 }
 
 export interface Results {
@@ -39,11 +41,13 @@ export function spread(values: readonly number[]): Spread {
   return { median: sorted[sorted.length >> 1], min: sorted[0], max: sorted[sorted.length - 1] };
 }
 
-export function rate(rows: readonly FoundRow[], samples: ReadonlyMap<string, readonly Sample[]>): Rating[] {
+/** @param scaling how many times the work of one process two do together, where that was measured */
+export function rate(rows: readonly FoundRow[], samples: ReadonlyMap<string, readonly Sample[]>, scaling: number): Rating[] {
   const ratings: Rating[] = [];
   for (const { name, against = [] } of rows) {
     const own = samples.get(name) ?? [];
-    for (const { row, atLeast } of against) {
+    for (const { row, atLeast: always, atLeastIfScaling } of against) {
+      const atLeast = scaling >= SCALES ? (atLeastIfScaling ?? always) : always;
       const others = samples.get(row) ?? [];
       if (own.length === 0 || others.length === 0) continue;
       const ratios = own.map(({ ms }, round) => others[round].ms / ms);
@@ -53,20 +57,32 @@ export function rate(rows: readonly FoundRow[], samples: ReadonlyMap<string, rea
   return ratings;
 }
 
-export function summarizeSizes(rows: readonly FoundRow[], rams: readonly number[], samples: ReadonlyMap<string, readonly Sample[][]>): SizeResult[] {
-  return rows.map(({ name, peakRssMib = 0 }) => ({
-    row: name,
-    limitMib: peakRssMib,
-    bySize: (samples.get(name) ?? []).map((runs, i) => ({
-      ramMib: rams[i],
-      rss: Math.max(...runs.map(({ rss }) => rss)),
-      msPerGib: (spread(runs.map(({ ms }) => ms)).median * 1024) / rams[i],
-    })),
-  }));
+/** @param ramMib the run's own size */
+export function summarizeSizes(
+  rows: readonly FoundRow[],
+  rams: readonly number[],
+  samples: ReadonlyMap<string, readonly Sample[][]>,
+  ramMib: number,
+): SizeResult[] {
+  return rows.map(({ name, peakRssMib = 0 }) => {
+    const bySize = samples.get(name) ?? [];
+    const perMib = (i: number) => spread(bySize[i].map(({ ms }) => ms)).median / rams[i];
+    const unit = perMib(Math.max(0, rams.indexOf(ramMib)));
+    return {
+      row: name,
+      limitMib: peakRssMib,
+      bySize: bySize.map((runs, i) => ({ ramMib: rams[i], rss: Math.max(...runs.map(({ rss }) => rss)), cost: perMib(i) / unit })),
+    };
+  });
+}
+
+/** Whether memory stays below its limit, and cost per GiB does not grow with size. */
+export function isFlat({ limitMib, bySize }: SizeResult, ramMib: number): boolean {
+  return bySize.every((size) => size.rss <= limitMib * MIB && (size.ramMib <= ramMib || size.cost <= MAX_COST));
 }
 
 const FOLDER = 'bench-results';
-const LATEST = join(FOLDER, 'latest.json');
+export const LATEST = join(FOLDER, 'latest.json');
 
 /** The results kept last, if any. */
 export function keptResults(): Results | undefined {

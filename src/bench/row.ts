@@ -28,7 +28,14 @@ export interface Comparison {
   row: string;
   /** To be reached: this row is at least so many times as fast as the other one. Without it the ratio is only shown. */
   atLeast?: number;
+  /** The same where the machine has two processors to give: where two independent processes do at least `SCALES` times the work of one. */
+  atLeastIfScaling?: number;
 }
+
+/** Two virtual processors are often less than two, as others use them, too. */
+export const SCALES = 1.6;
+/** Cost per GiB of guest RAM may be so many times that of the run's own size, at sizes above it. */
+export const MAX_COST = 1.25;
 
 /** What a row may use. */
 export interface BenchContext {

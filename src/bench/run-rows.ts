@@ -33,48 +33,50 @@ async function runRow(row: FoundRow, context: BenchContext): Promise<Sample> {
   return JSON.parse(stdout) as Sample;
 }
 
+/** The row that also runs twice at the same time, to see whether there is a second processor. */
+const SCALING_ROW = 'deep verify';
+
+export interface Rounds {
+  /** By row. */
+  samples: Map<string, Sample[]>;
+  /** By round, how many times the work of one process two independent ones do together: 2 where the second processor is really there. */
+  scaling: number[];
+}
+
 /** All rows once in every round, one after the other. One that fails is left out, and `failed` gets its reason. */
-export async function runRounds(
-  rows: readonly FoundRow[],
-  context: BenchContext,
-  rounds: number,
-  failed: Record<string, string>,
-): Promise<Map<string, Sample[]>> {
+export async function runRounds(rows: readonly FoundRow[], context: BenchContext, rounds: number, failed: Record<string, string>): Promise<Rounds> {
   const samples = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
+  const scaling: number[] = [];
   for (let round = 0; round < rounds; round++) {
     process.stderr.write(`round ${round + 1} of ${rounds}\n`);
     for (const row of rows) {
       if (row.name in failed) continue;
       try {
-        samples.get(row.name)?.push(await runRow(row, context));
+        const sample = await runRow(row, context);
+        samples.get(row.name)?.push(sample);
+        if (row.name === SCALING_ROW) scaling.push((2 * sample.ms) / (await timeOfTwo(row, context)));
       } catch (error) {
         failed[row.name] = `it failed: ${(error as { stderr?: string }).stderr?.match(/Error: .*/)?.[0] ?? error}`;
         samples.delete(row.name);
       }
     }
   }
-  return samples;
+  return { samples, scaling };
 }
 
-/** How many times the work of one process two independent ones do together: 2 where the second CPU is really there. */
-export async function measureScaling(row: FoundRow, context: BenchContext, rounds: number): Promise<number[]> {
-  const scaling: number[] = [];
-  for (let round = 0; round < rounds; round++) {
-    const alone = await runRow(row, context);
-    const both = await Promise.all([runRow(row, context), runRow(row, context)]);
-    scaling.push((2 * alone.ms) / Math.max(...both.map(({ ms }) => ms)));
-  }
-  return scaling;
+/** Milliseconds until both of two processes have run a row. */
+async function timeOfTwo(row: FoundRow, context: BenchContext): Promise<number> {
+  const both = await Promise.all([runRow(row, context), runRow(row, context)]);
+  return Math.max(...both.map(({ ms }) => ms));
 }
 
-/** The rows that keep to a limit of memory, at several sizes of guest RAM. */
+/** The rows that keep to a limit of memory, by size of guest RAM; sizes take turns. */
 export async function runSizes(rows: readonly FoundRow[], contexts: readonly BenchContext[]): Promise<Map<string, Sample[][]>> {
   const samples = new Map<string, Sample[][]>();
-  for (const row of rows) samples.set(row.name, []);
-  for (const context of contexts) {
-    const runs = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
-    for (let i = 0; i < RUNS_PER_SIZE; i++) for (const row of rows) runs.get(row.name)?.push(await runRow(row, context));
-    for (const [name, list] of runs) samples.get(name)?.push(list);
+  for (const row of rows) {
+    const bySize = contexts.map((): Sample[] => []);
+    for (let i = 0; i < RUNS_PER_SIZE; i++) for (const [size, context] of contexts.entries()) bySize[size].push(await runRow(row, context));
+    samples.set(row.name, bySize);
   }
   return samples;
 }
