@@ -20,6 +20,8 @@ const Live = {
   MONITORED: 16,
   /** The last scan has put it under monitoring: it has not been quiet for a whole pass yet. */
   MONITORED_JUST_NOW: 32,
+  /** It was in the balloon when it was looked at last, and has been marked dirty for that. */
+  BALLOONED: 64,
 } as const;
 const DIRTIED_SHIFT = 8;
 const DIRTIED_ONE = 1 << DIRTIED_SHIFT;
@@ -48,9 +50,12 @@ export class RamTracker {
     }
   }
 
-  /** Takes the pages that have been quiet; in the final pass all that are dirty. @param eager takes also what was armed just now */
+  /**
+   * Takes the pages that have been quiet; in the final pass all that are dirty.
+   * @param eager takes also what was armed just now, and what is in the balloon, which VirtualBox leaves to the final pass
+   */
   async take(pass: Pass, taker: PageTaker, eager: boolean): Promise<void> {
-    const blocks = eager ? 0 : Live.MONITORED_JUST_NOW;
+    const blocks = eager ? 0 : Live.MONITORED_JUST_NOW | Live.BALLOONED;
     for (const stretch of this.#stretches()) {
       let { page } = stretch;
       while (page < stretch.end) {
@@ -134,11 +139,16 @@ export class RamTracker {
   #noteGone(range: RamRange, page: number, entry: number): number {
     // The original leaves the mark, and counts the page as written for ever.
     this.#memory.pages.markWritten(range, page, false);
-    const state = range.state[page];
-    if (state === PageState.SHARED) return entry & Live.SHARED ? entry : (this.#becameDirty(entry) & ~Live.ZERO) | Live.SHARED;
-    if (!(entry & Live.ZERO)) return (this.#becameDirty(entry) & ~Live.SHARED) | Live.ZERO;
-    // A page that was sent before it was ballooned: the original does not tell the other side.
-    return state === PageState.BALLOONED ? this.#becameDirty(entry) : entry;
+    switch (range.state[page]) {
+      case PageState.SHARED:
+        return entry & Live.SHARED ? entry : (this.#becameDirty(entry) & ~(Live.ZERO | Live.BALLOONED)) | Live.SHARED;
+      case PageState.BALLOONED:
+        // A page that was sent before it was ballooned: the original does not tell the other side.
+        return entry & Live.BALLOONED ? entry : (this.#becameDirty(entry) & ~Live.SHARED) | Live.ZERO | Live.BALLOONED;
+      default:
+        if (entry & Live.BALLOONED) return this.#becameDirty(entry) & ~Live.BALLOONED;
+        return entry & Live.ZERO ? entry : (this.#becameDirty(entry) & ~Live.SHARED) | Live.ZERO;
+    }
   }
 
   #ignore(range: RamRange, page: number, entry: number): number {
@@ -158,7 +168,7 @@ export class RamTracker {
   #arm(range: RamRange, page: number, entry: number): number {
     if (!range.wasWritten(page)) this.#counts.ram.monitored++;
     this.#memory.monitor.arm(range, page);
-    return (this.#dirtied(entry) & ~(Live.ZERO | Live.SHARED)) | Live.MONITORED | Live.MONITORED_JUST_NOW;
+    return (this.#dirtied(entry) & ~(Live.ZERO | Live.SHARED | Live.BALLOONED)) | Live.MONITORED | Live.MONITORED_JUST_NOW;
   }
 
   /** Marks a page dirty, and counts that it became so again. */
@@ -189,7 +199,8 @@ export class RamTracker {
     for (; at < end && !taker.isFull; at++) {
       const entry = entries[at];
       if (!(entry & Live.DIRTY) || entry & blocks || type[at] !== PageType.RAM || writeLocks[at] > 0) continue;
-      const quiet = entry & Live.ZERO ? PageState.ZERO : entry & Live.SHARED ? PageState.SHARED : PageState.WRITE_MONITORED;
+      const gone = entry & Live.BALLOONED ? PageState.BALLOONED : PageState.ZERO;
+      const quiet = entry & Live.ZERO ? gone : entry & Live.SHARED ? PageState.SHARED : PageState.WRITE_MONITORED;
       if (state[at] === quiet) this.#take(range, at, entries, taker);
     }
     return at;

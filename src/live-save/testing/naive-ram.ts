@@ -7,6 +7,8 @@ interface Page {
   isZero: boolean;
   justNow: boolean;
   wasMonitored: boolean;
+  /** As the last scan has found it. */
+  inBalloon: boolean;
 }
 
 /** RAM and its tracking once more, an object a page, straight from the tables of live-save.md 4.1 and 4.2. */
@@ -22,6 +24,7 @@ export class NaiveRam {
       isZero: true,
       justNow: false,
       wasMonitored: false,
+      inBalloon: false,
     }));
   }
 
@@ -32,6 +35,7 @@ export class NaiveRam {
       page.isZero = page.state === 'zero' || page.state === 'ballooned';
       page.justNow = false;
       page.wasMonitored = false;
+      page.inBalloon = false;
     }
   }
 
@@ -71,9 +75,11 @@ export class NaiveRam {
         page.wasMonitored = true;
       } else if (page.state === 'monitored') page.justNow = false;
       else {
-        if (!page.isZero || page.state === 'ballooned') page.isDirty = true;
+        // Going into the balloon and coming out of it are told, each once.
+        if (!page.isZero || page.inBalloon !== (page.state === 'ballooned')) page.isDirty = true;
         page.isZero = true;
       }
+      page.inBalloon = page.state === 'ballooned';
     }
   }
 
@@ -81,7 +87,8 @@ export class NaiveRam {
   take(isFinal: boolean, eager: boolean): number[] {
     const taken: number[] = [];
     for (const [number, page] of this.pages.entries()) {
-      const quiet = page.isZero ? page.state === 'zero' : page.state === 'monitored';
+      const gone = page.state === 'zero' ? !page.inBalloon : page.state === 'ballooned' && page.inBalloon && eager;
+      const quiet = page.isZero ? gone : page.state === 'monitored';
       // The flag stays where a page was freed right after it had been armed, as in the original.
       if (!page.isDirty || !(isFinal || (quiet && (eager || !page.justNow)))) continue;
       page.isDirty = false;

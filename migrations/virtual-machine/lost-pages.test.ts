@@ -1,0 +1,135 @@
+import { describe, expect, it } from 'vitest';
+import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { HostMemory } from '../../src/gmm/host-memory.ts';
+import { offsetInChunk } from '../../src/gmm/page-id.ts';
+import { memoryDigest } from '../../src/live-save/testing/memory-digest.ts';
+import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
+import { HostBacking } from '../../src/pgm/host-backing.ts';
+import { PageSharing } from '../../src/pgm/page-sharing.ts';
+import { RomProtection } from '../../src/pgm/page-states.ts';
+import { emptyMachine } from '../../src/running/empty-machine.ts';
+import { mix } from '../../src/running/pattern.ts';
+import { RunningMachine } from '../../src/running/running-machine.ts';
+import type { Machine } from '../../src/saved-state/machine.ts';
+import type { MigrationReport } from '../report.ts';
+import { Pair } from '../testing/pair.ts';
+import type { ArrivingMachine } from './arriving-machine.ts';
+import { DepartingMachine } from './departing-machine.ts';
+import { MachineHost } from './machine-host.ts';
+
+const PAGES = 2000;
+
+/** Migrates a machine without a guest, to which `meddle` does something in each round, and at last just before it stands still. */
+async function migrateMeddled(machine: Machine, meddle: (round: number) => void): Promise<{ report: MigrationReport; arrived: Machine }> {
+  const pair = await Pair.create({ host: new MachineHost() });
+  Object.assign(pair.limits, { maxDowntimeMs: 0.01, timeLimitMs: 100, onTimeLimit: 'force' });
+  const departing = new DepartingMachine('test', machine);
+  const pause = departing.pause.bind(departing);
+  let rounds = 0;
+  departing.pause = async () => {
+    meddle(rounds++);
+    await pause();
+  };
+  const report = await pair.migrate(departing, {
+    onEvent: (event) => {
+      if (event.event === 'round' && !event.report.paused) meddle(rounds++);
+    },
+  });
+  return { report, arrived: ((await pair.receiver.arrived) as ArrivingMachine).machine };
+}
+
+/** Nothing has differed at the seal, and all is at the target as it is here. */
+function expectSame({ report, arrived }: { report: MigrationReport; arrived: Machine }, memory: GuestMemory): void {
+  expect(report).toMatchObject({ because: '', outcome: 'handed-over', proof: { lostPages: 0 } });
+  expect(memoryDigest(arrived.memory)).toBe(memoryDigest(memory));
+}
+
+function fill(memory: GuestMemory): void {
+  for (let page = 0; page < PAGES; page++) memory.write(MIB + page * PAGE_SIZE, Uint8Array.of(1 + (page % 5)));
+}
+
+describe('nothing is lost of a machine', () => {
+  it('that is ballooned and takes pages back meanwhile', async () => {
+    const machine = await emptyMachine(16 * MIB);
+    const { memory } = machine;
+    fill(memory);
+    const result = await migrateMeddled(machine, (round) => {
+      for (let i = 0; i < 50; i++) {
+        const gcPhys = MIB + (mix(round, i) % PAGES) * PAGE_SIZE;
+        const range = memory.ranges.get(gcPhys);
+        const page = range.pageOf(gcPhys);
+        memory.pages.apply(range.pageId[page] === 0 ? 'deflate' : 'balloon', range, page);
+        memory.pages.flush();
+      }
+    });
+    expect(memory.pages.counts.ballooned).toBeGreaterThan(0);
+    expectSame(result, memory);
+  });
+
+  it('whose ROM gets other protections, and writes to its shadow, meanwhile', async () => {
+    const machine = await emptyMachine(16 * MIB);
+    const { memory } = machine;
+    const [rom] = memory.roms.all;
+    const result = await migrateMeddled(machine, (round) => {
+      const address = (i: number) => rom.start + (mix(round, i) % rom.pages) * PAGE_SIZE;
+      memory.roms.protect(address(0), PAGE_SIZE, 1 + (round % 4));
+      memory.roms.protect(address(1), PAGE_SIZE, RomProtection.READ_RAM_WRITE_RAM);
+      memory.write(address(1), Uint8Array.of(round, 1), 'device');
+    });
+    expectSame(result, memory);
+  });
+
+  it('whose video memory is written by pointer, up to the last moment', async () => {
+    const machine = await emptyMachine(16 * MIB);
+    const { memory } = machine;
+    const [{ pageId }] = memory.mmio2.all;
+    const result = await migrateMeddled(machine, (round) => {
+      for (let i = 0; i < 10; i++) {
+        const id = pageId[mix(round, i) % pageId.length];
+        // One half only, and back to zeros now and then: what checksums of halves may overlook.
+        memory.pages.backing.chunkBytes(id)[offsetInChunk(id) + (i % 2) * 2048] = i < 3 ? 0 : round + i;
+      }
+    });
+    expectSame(result, memory);
+  });
+
+  it('whose pages are shared with another one, and cease to be, meanwhile', async () => {
+    const host = new HostMemory({});
+    const [machine, other] = [
+      await emptyMachine(16 * MIB, { backing: new HostBacking(host) }),
+      await emptyMachine(16 * MIB, { backing: new HostBacking(host) }),
+    ];
+    const { memory } = machine;
+    fill(memory);
+    fill(other.memory);
+    const sharing = new PageSharing(host);
+    sharing.add(memory);
+    sharing.add(other.memory);
+    sharing.scanAll();
+    sharing.scanAll();
+    const result = await migrateMeddled(machine, (round) => {
+      sharing.scanAll();
+      for (let i = 0; i < 40; i++) memory.write(MIB + (mix(round, i) % PAGES) * PAGE_SIZE + 8, Uint8Array.of(round));
+    });
+    expect(memory.pages.counts.shared).toBeGreaterThan(0);
+    expectSame(result, memory);
+    host.close();
+  });
+
+  it('that goes there and back again, and again', async () => {
+    let running = RunningMachine.of(await emptyMachine(16 * MIB), { kind: 'device', rate: 5000 });
+    running.runSteps(1000);
+    running.resume();
+    for (let trip = 0; trip < 5; trip++) {
+      const pair = await Pair.create({ host: new MachineHost() });
+      const report = await pair.migrate(new DepartingMachine('test', running.machine, running));
+      expect(report).toMatchObject({ because: '', outcome: 'handed-over', proof: { lostPages: 0 } });
+      const next = ((await pair.receiver.arrived) as ArrivingMachine).running as RunningMachine;
+      const { steps, ticks } = running.guest.block;
+      expect([next.guest.block.steps - next.figures.steps, next.guest.block.ticks - next.figures.ticks]).toEqual([steps, ticks]);
+      expect(next.selfCheck().faults).toEqual([]);
+      running = next;
+    }
+    running.stop();
+  });
+});
