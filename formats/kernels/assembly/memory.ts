@@ -5,8 +5,8 @@ export const SLACK: usize = 64;
 /** The largest block that goes through INPUT and OUTPUT. */
 export const BLOCK: usize = 65536;
 
-/** Bytes that do not stand in this memory yet. */
-export const INPUT: usize = 4096;
+/** Bytes that do not stand in this memory yet. The encoder may look for a block that is long gone as many as 64 KiB before one. */
+export const INPUT: usize = 0x10000;
 /** Results on their way out: twice the block, for what incompressible bytes become. */
 export const OUTPUT: usize = INPUT + BLOCK + SLACK;
 /** Hash table of the LZF encoder. */
