@@ -18,7 +18,7 @@ export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
     .option('quiet', { type: 'boolean', alias: 'q', default: false, describe: 'Print nothing but errors and asked-for data' }) as Argv<T & CommonOptions>;
 }
 
-/** Of commands that can read with several threads. */
+/** Of commands that can use several threads. */
 export interface ThreadOptions {
   threads?: number;
 }
@@ -27,7 +27,7 @@ export function withThreads<T>(argv: Argv<T>): Argv<T & ThreadOptions> {
   return argv.option('threads', {
     type: 'number',
     requiresArg: true,
-    describe: 'Threads to read with; default: as many as pay. The result is the same',
+    describe: 'Threads to work with; default: as many as pay. The result is the same',
   }) as Argv<T & ThreadOptions>;
 }
 

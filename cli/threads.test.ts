@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,6 +51,39 @@ describe('--threads', () => {
       expect(three.equals(one), `${file} ${format}`).toBe(true);
       if (format === 'sparse') expect(statSync(images[1]).blocks).toBe(statSync(images[0]).blocks);
     }
+  });
+
+  it('does not change a byte of what convert writes', async () => {
+    for (const [file, ...options] of [
+      [plain, '--recompress'],
+      [plain, '--recompress', '--pgm', '13'],
+      [live, '--recompress'],
+      [live, '--recompress', '--flatten', '--pgm', '13'],
+      [plain, '--recompress', '--container', '1.2'],
+    ]) {
+      const outputs = ['1', '2', '4'].map((threads) => join(folder, `converted-${threads}`));
+      for (const [i, output] of outputs.entries()) {
+        const { exitCode, stderr } = await runSavkit(['convert', file, output, ...options, '--force', '--threads', String(2 ** i)]);
+        expect(exitCode, stderr).toBe(0);
+      }
+      const [one, ...others] = outputs.map((output) => readFileSync(output));
+      expect(
+        others.map((other) => other.equals(one)),
+        `${file} ${options}`,
+      ).toEqual([true, true]);
+    }
+  });
+
+  it('does not change how convert refuses a damaged state', async () => {
+    const [, , damaged] = states();
+    const said: string[] = [];
+    for (const threads of ['1', '3']) {
+      const { exitCode, stderr } = await runSavkit(['convert', damaged, join(folder, 'none'), '--recompress', '--pgm', '13', '--threads', threads]);
+      expect(exitCode).toBe(1);
+      expect(existsSync(join(folder, 'none'))).toBe(false);
+      said.push(stderr);
+    }
+    expect(said[1]).toBe(said[0]);
   });
 
   it('does not change how extract refuses a damaged state', async () => {

@@ -4,14 +4,14 @@ import { UsageError } from '../../formats/errors.ts';
 import { type ConvertReport, type ConvertRun, convert, prepareConversion } from '../../src/saved-state/convert/convert.ts';
 import { deriveLayout, printLayout } from '../../src/saved-state/convert/machine-layout.ts';
 import { walkState } from '../../src/saved-state/walk.ts';
-import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, type ThreadOptions, threadsOf, withCommonOptions, withThreads } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { layoutFrom } from '../layout.ts';
 import { withOutput } from '../output.ts';
 import { bad, good, indent, printable, table } from '../render.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, ThreadOptions {
   input: string;
   output?: string;
   container?: '2.0' | '1.2' | '1.1';
@@ -31,7 +31,7 @@ interface Options extends CommonOptions {
 
 export const convertCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withThreads(withCommonOptions(argv))
       .positional('input', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .positional('output', { type: 'string', describe: 'File to write; - for stdout' })
       .option('container', { type: 'string', choices: ['2.0', '1.2', '1.1'] as const, describe: 'Container format; default: that of the input' })
@@ -77,6 +77,7 @@ async function runConvert(source: ByteSource, { progress, signal }: Job, options
     recompress: options.recompress,
     allowLoss: options.allowLoss,
     proof: options.proof,
+    ...threadsOf(options),
     signal,
     onProgress: (doing, offset) => progress.update(offset, source.size, doing),
   };

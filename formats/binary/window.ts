@@ -5,14 +5,14 @@ import { crc32 } from './crc32.ts';
 import type { ByteSource } from './source.ts';
 
 /** Bytes read from the source at a time. 256 KiB to 1 MiB are equally fast; smaller costs calls, larger costs cache. */
-const WINDOW_SIZE = 1024 * 1024;
+export const WINDOW_SIZE = 1024 * 1024;
 /** Pages put together from pieces, between two refills. When they are used up the batch ends early. */
 export const SPILL_SLOTS = 64;
 /** Decoders of 8 bytes at a time may touch so much behind their input. */
 const SLACK = 32;
 
 /** Where the bytes of pages lie: a window on a file, or memory of any other origin. */
-export type Arena = Pick<Window, 'bytes' | 'spillStart' | 'offsetOf' | 'patch'>;
+export type Arena = Pick<Window, 'bytes' | 'spillStart' | 'offsetOf' | 'patch'> & Partial<Pick<Window, 'source'>>;
 
 /** An arena over bytes that come from no file; it has no spill slots. */
 export function memoryArena(bytes: Uint8Array): Arena {

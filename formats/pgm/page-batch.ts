@@ -25,43 +25,60 @@ export function isMmio2(kind: number): boolean {
   return kind === PageKind.MMIO2_RAW || kind === PageKind.MMIO2_ZERO;
 }
 
-const CAPACITY = 1024;
+/** Records of a table. */
+export const BATCH_CAPACITY = 1024;
+/** Bytes that the columns of a table take. */
+export const BATCH_BYTES = 17 * BATCH_CAPACITY;
 
 /**
  * The currency of savkit: a table of page records in file order. Where a page has content, it stands in `window.bytes` at `at`,
  * `length` bytes in the given encoding. All of it is borrowed until the reader's next step.
  */
 export class PageBatch {
-  readonly capacity = CAPACITY;
+  readonly capacity = BATCH_CAPACITY;
   count = 0;
-  readonly kind = new Uint8Array(CAPACITY);
+  readonly at: Uint32Array;
+  readonly length: Uint32Array;
   /** RAM: guest-physical page frame. ROM and MMIO2: page number within the range. */
-  readonly page = new Uint32Array(CAPACITY);
+  readonly page: Uint32Array;
   /** ROM and MMIO2: id of the range, in lists of their own. */
-  readonly id = new Uint16Array(CAPACITY);
+  readonly id: Uint16Array;
+  readonly kind: Uint8Array;
   /** ROM: 1 read ROM, write ignored; 2 read ROM, write RAM; 3 read RAM, write ignored; 4 read RAM, write RAM. */
-  readonly protection = new Uint8Array(CAPACITY);
-  readonly encoding = new Uint8Array(CAPACITY);
-  readonly at = new Uint32Array(CAPACITY);
-  readonly length = new Uint32Array(CAPACITY);
+  readonly protection: Uint8Array;
+  readonly encoding: Uint8Array;
   window: Arena;
   /** Behind a gap of unknown length: RAM pages are counted from 0, others can't be told apart (`PgmReader.resume`). */
   floating = false;
   /** Spill slots in use. */
   #spilled = 0;
 
-  constructor(window: Arena) {
+  /** @param columns memory for the columns of the table, where others are to see them: `BATCH_BYTES` */
+  constructor(window: Arena, columns: ArrayBufferLike = new ArrayBuffer(BATCH_BYTES)) {
     this.window = window;
+    this.at = new Uint32Array(columns, 0, BATCH_CAPACITY);
+    this.length = new Uint32Array(columns, 4 * BATCH_CAPACITY, BATCH_CAPACITY);
+    this.page = new Uint32Array(columns, 8 * BATCH_CAPACITY, BATCH_CAPACITY);
+    this.id = new Uint16Array(columns, 12 * BATCH_CAPACITY, BATCH_CAPACITY);
+    this.kind = new Uint8Array(columns, 14 * BATCH_CAPACITY, BATCH_CAPACITY);
+    this.protection = new Uint8Array(columns, 15 * BATCH_CAPACITY, BATCH_CAPACITY);
+    this.encoding = new Uint8Array(columns, 16 * BATCH_CAPACITY, BATCH_CAPACITY);
   }
 
   get isFull(): boolean {
-    return this.count === CAPACITY || this.#spilled === SPILL_SLOTS;
+    return this.count === BATCH_CAPACITY || this.#spilled === SPILL_SLOTS;
   }
 
   clear(): void {
     this.count = 0;
     this.floating = false;
     this.#spilled = 0;
+  }
+
+  /** Takes over the records of another table; where their contents stand is left for the caller to say. */
+  copyRecords(from: PageBatch): void {
+    this.count = from.count;
+    for (const column of ['at', 'length', 'page', 'id', 'kind', 'protection', 'encoding'] as const) this[column].set(from[column]);
   }
 
   /** Adds a record without content. */

@@ -8,6 +8,9 @@ import type { PageBatch } from './page-batch.ts';
 import { PageRecordHeads } from './page-record-writer.ts';
 import type { PgmVersion } from './versions.ts';
 
+/** Which blocks are encoded anew: none, those stored raw, which may shrink, or all. */
+export type Anew = 'none' | 'raw' | 'all';
+
 /** One VirtualBox item is at most this long; a longer head goes in pieces. */
 const ITEM_LIMIT = 512;
 
@@ -29,14 +32,14 @@ export class PgmPassWriter {
   }
 
   /**
-   * A record with the content of batch entry `i`; blocks pass through in the encoding they have where `reencode` is not asked for.
+   * A record with the content of batch entry `i`; blocks that are not encoded `anew` pass through as they are, where the container can hold them so.
    * Await `out.flush()` when `out.isFull`.
    */
-  put(kind: number, page: number, id: number, protection: number, batch: PageBatch, i: number, reencode: boolean): void {
+  put(kind: number, page: number, id: number, protection: number, batch: PageBatch, i: number, anew: Anew = 'raw'): void {
     this.#putHead(kind, page, id, protection);
     const encoding = batch.encoding[i];
-    const hasBlock = encoding === Encoding.LZF || encoding === Encoding.ZERO;
-    if (!reencode && hasBlock && this.#out.putBlock(encoding, batch.window.bytes, batch.at[i], batch.length[i], PAGE_SIZE)) return;
+    const passes = encoding === Encoding.RAW ? anew === 'none' : encoding !== Encoding.NONE && anew !== 'all';
+    if (passes && this.#out.putBlock(encoding, batch.window.bytes, batch.at[i], batch.length[i], PAGE_SIZE)) return;
     if (encoding === Encoding.RAW) {
       this.#out.put(batch.window.bytes.subarray(batch.at[i], batch.at[i] + PAGE_SIZE));
     } else {

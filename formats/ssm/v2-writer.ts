@@ -2,9 +2,8 @@ import { crc32 } from '../binary/crc32.ts';
 import type { ByteSink } from '../binary/sink.ts';
 import type { Struct } from '../binary/struct.ts';
 import { Writer } from '../binary/writer.ts';
-import { createLzfEncoder } from '../kernels/lzf.ts';
-import { isZero } from '../kernels/zero.ts';
 import { KIB } from '../units.ts';
+import { BLOCK, BlockEncoder } from './block-encoder.ts';
 import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
 import {
   DIRECTORY_MAGIC,
@@ -27,9 +26,6 @@ import { Encoding } from './segments.ts';
 
 /** Items up to this size are gathered in a buffer of `BLOCK` bytes, which is written as one RAW record. Source: SSM.cpp, ssmR3DataWrite. */
 const SMALL_ITEM = 512;
-const BLOCK = 4096;
-/** A block is stored compressed when it becomes at least 256 bytes smaller. */
-const COMPRESSED_LIMIT = BLOCK - 256;
 const ENCODING_RECORDS = { [Encoding.LZF]: RecordType.RAW_LZF, [Encoding.ZERO]: RecordType.RAW_ZERO } as Record<number, number>;
 
 /** Writes V2.0 containers (ssm-container.md 3), record by record as VirtualBox does (3.5). */
@@ -37,7 +33,7 @@ export class V2Writer implements ContainerWriter {
   readonly format = '2.0';
   readonly #out: OutputBuffer;
   readonly #compression: Compression;
-  readonly #encoder = createLzfEncoder();
+  readonly #encoder = new BlockEncoder();
   readonly #small = new Uint8Array(BLOCK);
   #smallLength = 0;
   #unitStart = 0;
@@ -172,19 +168,15 @@ export class V2Writer implements ContainerWriter {
   /** A block of 4096 bytes: as zeros, compressed, or raw. */
   #putWhole(bytes: Uint8Array, at: number): void {
     const out = this.#out;
-    const compresses = this.#compression === 'lzf';
-    if (compresses && isZero(bytes, at, BLOCK)) {
-      this.#putCompressed(Encoding.ZERO, bytes, at, 0, BLOCK);
-      return;
-    }
+    const encoder = this.#encoder;
     // Type byte, three bytes of size, KiB after decompression; then the data, where it belongs at once.
-    const length = compresses ? this.#encoder.encode(bytes, at, BLOCK, out.bytes, out.length + COMPRESSED_HEAD, COMPRESSED_LIMIT) : 0;
-    if (length === 0) {
-      this.#putRaw(bytes, at, BLOCK);
-      return;
+    const encoding = this.#compression === 'none' ? Encoding.RAW : encoder.encode(bytes, at, out.bytes, out.length + COMPRESSED_HEAD);
+    if (encoding === Encoding.RAW) this.#putRaw(bytes, at, BLOCK);
+    else if (encoding === Encoding.ZERO) this.#putCompressed(encoding, bytes, at, 0, BLOCK);
+    else {
+      this.#putCompressedHead(encoding, encoder.length, BLOCK);
+      out.length += encoder.length;
     }
-    this.#putCompressedHead(Encoding.LZF, length, BLOCK);
-    out.length += length;
   }
 
   #putCompressed(encoding: number, bytes: Uint8Array, at: number, length: number, size: number): void {

@@ -41,7 +41,7 @@ export async function fillState(template: string, path: string): Promise<void> {
           } else if (batch.encoding[i] === Encoding.NONE) {
             pass.putPage(kind, batch.page[i], batch.id[i], batch.protection[i]);
           } else {
-            pass.put(kind, batch.page[i], batch.id[i], batch.protection[i], batch, i, false);
+            pass.put(kind, batch.page[i], batch.id[i], batch.protection[i], batch, i);
           }
           if (out.isFull) await out.flush();
         }

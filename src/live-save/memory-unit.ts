@@ -73,7 +73,7 @@ export class MemoryUnit {
       let kind = batch.kind[i];
       if (kind === PageKind.RAM_BALLOONED && !this.#version.balloonRecords) kind = PageKind.RAM_ZERO;
       if (batch.encoding[i] === Encoding.NONE) writer.putPage(kind, batch.page[i], batch.id[i], batch.protection[i]);
-      else writer.put(kind, batch.page[i], batch.id[i], batch.protection[i], batch, i, false);
+      else writer.put(kind, batch.page[i], batch.id[i], batch.protection[i], batch, i);
       if (this.#out.isFull) await this.#out.flush();
     }
   }

@@ -1,7 +1,8 @@
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { FormatError, UsageError } from '../../formats/errors.ts';
 import type { MemoryRange } from '../../formats/image/extents.ts';
-import { ImageSink, type RandomSink } from './image-sink.ts';
+import type { RandomSink } from './image-runs.ts';
+import { ImageSink } from './image-sink.ts';
 import { RamPlacement } from './placement.ts';
 import { type ExtractPart, type ExtractPlan, type ImageFormat, planExtraction } from './plan-extraction.ts';
 import type { SavedState } from './state.ts';
@@ -46,7 +47,7 @@ export async function extract(source: ByteSource, target: ImageTarget, options: 
   const plan = planExtraction(state, part);
   for (const { offset, bytes } of plan.layout.fixed) await target.writeAt(bytes, offset);
   const count = plan.placement instanceof RamPlacement && namesPagesOnce(state) && target.fd !== undefined ? chooseThreads(source, threads) : 1;
-  const isDone = count > 1 && (await writeTogether(source, target, state, part, plan, passing, count - 1));
+  const isDone = count > 1 && (await writeTogether(source, target, plan, passing, count));
   if (!isDone) await writePages(source, plan, new ImageSink(target, plan.placement, plan.layout.size, plan.full ? 'write' : 'skip'), passing);
   await target.truncate(plan.layout.size);
   return { what: plan.what, format: options.format ?? 'raw', size: plan.layout.size, ranges: plan.ranges };
@@ -59,19 +60,12 @@ async function writePages(source: ByteSource, plan: ExtractPlan, sink: ImageSink
   sink.release();
 }
 
-/** With `others` threads besides this one. @returns false where anything went wrong, which a single thread then finds out and tells */
-async function writeTogether(
-  source: ByteSource,
-  target: ImageTarget,
-  state: SavedState,
-  part: ExtractPart,
-  plan: ExtractPlan,
-  passing: WalkOptions,
-  others: number,
-): Promise<boolean> {
-  const crew = new Crew(source, others, { does: 'extract', state, part, target: target.fd ?? -1 });
+/** By several threads. @returns false where anything went wrong, which a single thread then finds out and tells */
+async function writeTogether(source: ByteSource, target: ImageTarget, plan: ExtractPlan, passing: WalkOptions, threads: number): Promise<boolean> {
+  const { size } = plan.layout;
+  const crew = new Crew(source, threads, 'write', { size, fd: target.fd ?? -1, writeAt: (bytes, offset) => target.writeAt(bytes, offset) });
   try {
-    await writePages(source, plan, new ImageSink(target, plan.placement, plan.layout.size, plan.full ? 'write' : 'skip', crew.claims), passing);
+    await writePages(source, plan, new ImageSink(target, plan.placement, size, plan.full ? 'write' : 'skip', crew), passing);
     return await crew.finish();
   } catch (error) {
     if (error instanceof FormatError) return false;

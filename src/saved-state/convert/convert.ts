@@ -8,6 +8,7 @@ import { fingerprint, sameIds } from '../fingerprint.ts';
 import type { Hashed, RangeNaming } from '../hashing-sink.ts';
 import { ramConfigOf } from '../memory-map.ts';
 import type { SavedState } from '../state.ts';
+import { chooseThreads } from '../threads/choose-threads.ts';
 import { type WalkOptions, walkState } from '../walk.ts';
 import { LastPasses } from './last-pass.ts';
 import { settleLayout } from './machine-layout.ts';
@@ -20,6 +21,8 @@ import { isOfLiveSave, writeState } from './write-state.ts';
 export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> {
   /** Read the result back and compare it with the source; default true. */
   proof?: boolean;
+  /** Threads to encode with; default: as many as pay. The result does not depend on it. */
+  threads?: number;
   /** Called with what is being done and the offset reached in the file that is read. */
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
 }
@@ -67,6 +70,7 @@ export async function writeConversion(source: ByteSource, sink: ByteSink, prepar
   const { signal, onProgress } = options;
   await writeState(source, state, sink, {
     plan,
+    threads: chooseThreads(source, options.threads),
     ...(config ? { config } : {}),
     ...(placeOf ? { placeOf } : {}),
     ...(lastPasses ? { lastPasses } : {}),

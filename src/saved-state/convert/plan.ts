@@ -61,10 +61,12 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
   if (options.pgm !== undefined && !source) throw new UnsupportedError('no-memory', 'Cannot convert unit pgm: the state has none');
   const pageTypes = options.pageTypes ?? 'original';
   const hasPasses = state.units.some(({ pass }) => pass !== 'final');
+  // Pages, unlike bytes of a payload, are encoded by several threads.
+  const anew = options.recompress === true && version?.pages === 'records' && container === '2.0';
   const plan: ConvertPlan = {
     container,
     version,
-    keepsPgm: version === source && !(flatten && hasPasses) && pageTypes === 'original',
+    keepsPgm: version === source && !(flatten && hasPasses) && pageTypes === 'original' && !anew,
     flatten,
     live,
     compression: options.compression ?? 'lzf',

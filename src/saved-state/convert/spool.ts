@@ -1,7 +1,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { openScratchFile } from '../../../formats/binary/scratch-file.ts';
 import { EnvironmentError } from '../../../formats/errors.ts';
-import type { RandomSink } from '../image-sink.ts';
+import type { RandomSink } from '../image-runs.ts';
 
 /** Pages on disk for a while, to be read in another order than they come in. What is never written reads as zeros. */
 export class Spool implements RandomSink {

@@ -5,7 +5,7 @@ import { isZero } from '../../../formats/kernels/zero.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
-import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
+import { type Anew, PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
 import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
@@ -30,6 +30,8 @@ export interface WriteOptions {
   old?: OldTarget;
   /** Of a live save that is flattened. */
   lastPasses?: LastPasses;
+  /** Threads that encode. The result does not depend on it. */
+  threads: number;
   onProgress?: (offset: number) => void;
   signal?: AbortSignal;
 }
@@ -124,23 +126,43 @@ class StateWriter {
   }
 
   async #writePass(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
-    await this.#putPages(pgm, unit, pass, writer);
+    const { plan, threads } = this.#options;
+    if (threads > 1 && plan.recompress && plan.compression === 'lzf' && plan.container === '2.0') await this.#putTogether(pgm, unit, pass, writer);
+    else await this.#putPages(pgm, unit, pass, writer);
     writer.end();
+  }
+
+  async #putTogether(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
+    const { EncodingQueue } = await import('./encode-together.ts');
+    const queue = new EncodingQueue(this.#source, this.#options.threads, (batch, isEncoded) => this.#putBatch(batch, pass, writer, isEncoded ? 'none' : 'all'));
+    try {
+      await pgm.begin(unit);
+      while (await pgm.nextPages()) {
+        await queue.put(pgm.batch);
+        this.#tick(unit.offset);
+      }
+      await queue.drain();
+    } finally {
+      await queue.close();
+    }
   }
 
   async #putPages(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
     await pgm.begin(unit);
     while (await pgm.nextPages()) {
-      const { batch } = pgm;
-      for (let i = 0; i < batch.count; i++) {
-        this.#putPage(batch, i, pass, writer);
-        if (this.#out.isFull) await this.#out.flush();
-      }
+      await this.#putBatch(pgm.batch, pass, writer, this.#options.plan.recompress ? 'all' : 'raw');
       this.#tick(unit.offset);
     }
   }
 
-  #putPage(batch: PageBatch, i: number, pass: number, writer: PgmPassWriter): void {
+  async #putBatch(batch: PageBatch, pass: number, writer: PgmPassWriter, anew: Anew): Promise<void> {
+    for (let i = 0; i < batch.count; i++) {
+      this.#putPage(batch, i, pass, writer, anew);
+      if (this.#out.isFull) await this.#out.flush();
+    }
+  }
+
+  #putPage(batch: PageBatch, i: number, pass: number, writer: PgmPassWriter, anew: Anew): void {
     const { plan, lastPasses, placeOf } = this.#options;
     if (lastPasses && !lastPasses.isLast(batch, i, pass)) return;
     let kind = batch.kind[i];
@@ -155,7 +177,7 @@ class StateWriter {
       id = place.index + 1;
     }
     const protection = lastPasses && !isRam(kind) && !isMmio2(kind) ? protectionOf(this.#state.pgm, batch.id[i], batch.page[i]) : batch.protection[i];
-    if (hasContent(kind)) writer.put(kind, page, id, protection, batch, i, plan.recompress);
+    if (hasContent(kind)) writer.put(kind, page, id, protection, batch, i, anew);
     else writer.putPage(kind, page, id, protection);
   }
 

@@ -104,7 +104,7 @@ class SurvivorWriter {
       const place = target.placeOf(kind, batch.id[i], batch.page[i]);
       if (certain === 0n || !place) continue;
       if (this.#isZeroInLowHole(batch, i)) this.#writer.putPage(PageKind.RAM_ZERO, place.page, place.id, 0);
-      else if (HAS_CONTENT.includes(kind)) this.#writer.put(kind, place.page, place.id, batch.protection[i], batch, i, false);
+      else if (HAS_CONTENT.includes(kind)) this.#writer.put(kind, place.page, place.id, batch.protection[i], batch, i);
       else this.#writer.putPage(kind, place.page, place.id, batch.protection[i]);
       if (this.#out.isFull) await this.#out.flush();
     }

@@ -1,56 +1,128 @@
+import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { ByteSource } from '../../../formats/binary/source.ts';
-import type { ExtractPart } from '../plan-extraction.ts';
-import type { SavedState } from '../state.ts';
-import { BatchClaims, CLAIMS_SIZE } from './batch-claims.ts';
-
-/** What the other threads do with the batches that they claim. */
-export type CrewWork = { does: 'walk' } | { does: 'extract'; state: SavedState; part: ExtractPart; target: number };
+import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import type { RandomSink } from '../image-runs.ts';
+import { JobState, PageJob, type SharedJob } from './page-job.ts';
+import { type PageWork, PageWorker } from './page-work.ts';
 
 /** What a thread is started with. Numbers of files hold in all threads of a process. */
 export interface CrewOrder {
-  work: CrewWork;
+  work: PageWork;
   source: { fd: number; name: string; size: number };
-  claims: SharedArrayBuffer;
+  target: { fd: number; size: number } | undefined;
+  jobs: SharedJob[];
+  bell: SharedArrayBuffer;
 }
+
+/** Int32 fields of the bell: how often it was rung, and whether to go home. */
+export const RUNG = 0;
+export const STOPPED = 1;
 
 /** Built beside this file, and beside the bundled command line. */
 const WORKER = new URL('./worker.js', import.meta.url);
+const JOBS_PER_THREAD = 2;
+/** Milliseconds: longer than a job takes a thread that runs. */
+const PATIENCE = 5;
 
-/** Other threads that read the same file and take a share of its batches. They only ever say that all is well: what is wrong is found out alone. */
+/**
+ * Threads that take batches of pages off the one that reads. It does not wait for threads that get no processor: what nobody has begun when it is needed, it
+ * does itself.
+ */
 export class Crew {
-  readonly claims: BatchClaims;
-  readonly #workers: { worker: Worker; isGood: Promise<boolean> }[];
+  readonly #jobs: PageJob[];
+  readonly #bell = new Int32Array(new SharedArrayBuffer(8));
+  readonly #threads: Worker[];
+  readonly #source: ByteSource;
+  readonly #own: PageWorker;
+  #order = 0;
+  #allGood = true;
+  #isBroken = false;
 
-  /** @param count of threads, besides this one */
-  constructor(source: ByteSource, count: number, work: CrewWork) {
-    const claims = new SharedArrayBuffer(CLAIMS_SIZE);
-    this.claims = new BatchClaims(claims);
+  /**
+   * @param threads in all, with this one
+   * @param target of the work `write`: what is written to, and how large that is to become
+   */
+  constructor(source: ByteSource, threads: number, work: PageWork, target?: RandomSink & { size: number }) {
+    this.#source = source;
+    this.#own = new PageWorker(work, source, target);
+    this.#jobs = Array.from({ length: JOBS_PER_THREAD * threads }, () => PageJob.allocate(work === 'encode'));
     const { fd = -1, name, size = 0 } = source;
-    const order: CrewOrder = { work, source: { fd, name, size }, claims };
-    this.#workers = Array.from({ length: count }, () => start(order));
+    const order: CrewOrder = {
+      work,
+      source: { fd, name, size },
+      target: target && { fd: target.fd ?? -1, size: target.size },
+      jobs: this.#jobs.map(({ shared }) => shared),
+      bell: this.#bell.buffer as SharedArrayBuffer,
+    };
+    this.#threads = Array.from({ length: threads - 1 }, () => this.#start(order));
   }
 
-  /** Once this thread has seen all batches: whether the others found no fault in those they claimed. */
+  /** Hands a batch over if some thread has nothing else to begin with, and all of it stands in the file; false: the caller is to do it. */
+  take(batch: PageBatch, targets?: Float64Array): boolean {
+    let ready = 0;
+    for (const job of this.#jobs) {
+      if (job.state === JobState.READY) ready++;
+      else if (job.state === JobState.DONE) job.free();
+      else if (job.state === JobState.BAD) this.#allGood = false;
+    }
+    return ready < this.#threads.length && this.give(batch, targets) !== undefined;
+  }
+
+  /** Hands a batch over; undefined where no job is free, or the batch does not stand in the file. */
+  give(batch: PageBatch, targets?: Float64Array): PageJob | undefined {
+    const job = this.#isBroken || batch.window.source !== this.#source ? undefined : this.#jobs.find(({ isFree }) => isFree);
+    if (!job?.fill(batch, this.#order++)) return undefined;
+    if (targets) job.targets.set(targets);
+    job.offer();
+    Atomics.add(this.#bell, RUNG, 1);
+    Atomics.notify(this.#bell, RUNG, 1);
+    return job;
+  }
+
+  /**
+   * Waits until a job is done, and does others meanwhile.
+   * @returns false where it turned out bad, where nobody has begun it, or its thread gets no processor: the caller is then to do it with `reread`
+   */
+  async isDone(job: PageJob): Promise<boolean> {
+    if (job.claim()) job.finish(false);
+    for (let isLate = false; job.state === JobState.TAKEN && !isLate; ) {
+      const next = this.#jobs.findLast(({ state }) => state === JobState.READY);
+      if (next?.claim()) next.finish(await this.#own.do(next));
+      else isLate = !job.wait(PATIENCE);
+    }
+    return job.state === JobState.DONE;
+  }
+
+  /** The batch of a job as it was handed over; borrowed until the next call. */
+  reread(job: PageJob): Promise<PageBatch> {
+    return this.#own.read(job, job.given);
+  }
+
+  /** Once all batches were handed over: whether all of them are good. */
   async finish(): Promise<boolean> {
-    this.claims.stop();
-    const verdicts = await Promise.all(this.#workers.map(({ isGood }) => isGood));
-    return verdicts.every((isGood) => isGood);
+    for (const job of this.#jobs) {
+      if (job.claim()) job.finish(await this.#own.do(job));
+      while (job.state === JobState.TAKEN && !this.#isBroken) if (!job.wait(PATIENCE)) await setImmediate();
+      if (job.state === JobState.BAD || job.state === JobState.TAKEN) this.#allGood = false;
+    }
+    return this.#allGood;
   }
 
   /** Ends all threads, whatever they do. */
   async dismiss(): Promise<void> {
-    this.claims.stop();
-    await Promise.all(this.#workers.map(({ worker }) => worker.terminate()));
+    Atomics.store(this.#bell, STOPPED, 1);
+    Atomics.add(this.#bell, RUNG, 1);
+    Atomics.notify(this.#bell, RUNG);
+    await Promise.all(this.#threads.map((thread) => thread.terminate()));
+    this.#own.release();
   }
-}
 
-function start(order: CrewOrder): { worker: Worker; isGood: Promise<boolean> } {
-  const worker = new Worker(WORKER, { workerData: order });
-  const isGood = new Promise<boolean>((resolve) => {
-    worker.once('message', (message) => resolve(message === true));
-    worker.once('error', () => resolve(false));
-    worker.once('exit', () => resolve(false));
-  });
-  return { worker, isGood };
+  #start(order: CrewOrder): Worker {
+    const thread = new Worker(WORKER, { workerData: order });
+    const lose = () => {
+      this.#isBroken = true;
+    };
+    return thread.once('error', lose).once('exit', lose);
+  }
 }

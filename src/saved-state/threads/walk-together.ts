@@ -11,9 +11,9 @@ export async function walkTogether(
   threads: number,
   options: Pick<WalkOptions, 'onProgress' | 'onUnit' | 'signal'>,
 ): Promise<SavedState | undefined> {
-  const crew = new Crew(source, threads - 1, { does: 'walk' });
+  const crew = new Crew(source, threads, 'walk');
   const take = (batch: PageBatch) => {
-    if (crew.claims.takesNext()) batch.walk();
+    if (!crew.take(batch)) batch.walk();
   };
   try {
     const state = await walkState(source, { ...options, deep: true, sink: { take } });

@@ -1,0 +1,118 @@
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type ByteSource, openFile } from '../../../formats/binary/source.ts';
+import { BATCH_CAPACITY, type PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { BlockEncoder } from '../../../formats/ssm/block-encoder.ts';
+import { Encoding } from '../../../formats/ssm/segments.ts';
+import { PAGE_SIZE } from '../../../formats/units.ts';
+import { STATES_FOLDER } from '../../testing/states.ts';
+import { NOWHERE } from '../placement.ts';
+import { walkState } from '../walk.ts';
+import { JobState, PageJob } from './page-job.ts';
+import { type PageWork, PageWorker } from './page-work.ts';
+
+// What another thread does, done in this one: jobs reach it through shared memory all the same.
+
+const path = join(STATES_FOLDER, 'own-long.sav');
+
+/** Makes a job of each batch, lets a worker do it and shows both. */
+async function eachJob(work: PageWork, see: (batch: PageBatch, job: PageJob) => void, change?: (job: PageJob) => void, writeAt?: Write): Promise<boolean[]> {
+  const source = await openFile(path);
+  const worker = new PageWorker(work, source, writeAt && { size: Number.MAX_SAFE_INTEGER, writeAt });
+  const verdicts: boolean[] = [];
+  const take = async (batch: PageBatch) => {
+    const job = PageJob.allocate(work === 'encode');
+    expect(job.fill(batch, 0)).toBe(true);
+    change?.(job);
+    job.offer();
+    const seenByOthers = new PageJob(job.shared);
+    expect([seenByOthers.claim(), seenByOthers.claim()]).toEqual([true, false]);
+    seenByOthers.finish(await worker.do(seenByOthers));
+    verdicts.push(job.state === JobState.DONE);
+    see(batch, job);
+  };
+  await walkState(source, { sink: { take } });
+  worker.release();
+  await source.close();
+  return verdicts;
+}
+const NOTHING = new Uint8Array(0);
+type Write = (bytes: Uint8Array, offset: number) => Promise<void>;
+
+function contentOf(batch: PageBatch, i: number): Uint8Array {
+  const page = new Uint8Array(PAGE_SIZE);
+  batch.decode(i, page, 0);
+  return page;
+}
+
+describe('PageWorker', () => {
+  it('encodes pages as a writer alone does, whatever copy of the result is taken', async () => {
+    const encoder = new BlockEncoder();
+    const block = new Uint8Array(2 * PAGE_SIZE);
+    const seen = new Set<number>();
+    const see = (batch: PageBatch, job: PageJob) => {
+      for (const room of [new Uint8Array(2 * 1024 * 1024), new Uint8Array(0)]) {
+        const made = job.takeResult(room);
+        expect(made.count).toBe(batch.count);
+        for (let i = 0; i < batch.count; i++) {
+          const isEmpty = batch.encoding[i] === Encoding.NONE;
+          const page = contentOf(batch, i);
+          const encoding = isEmpty ? Encoding.NONE : encoder.encode(page, 0, block, 0);
+          seen.add(encoding);
+          expect([made.kind[i], made.page[i], made.id[i], made.encoding[i]]).toEqual([batch.kind[i], batch.page[i], batch.id[i], encoding]);
+          expect(Buffer.compare(contentOf(made, i), page)).toBe(0);
+          if (encoding === Encoding.LZF) expect(made.length[i]).toBe(encoder.length);
+        }
+      }
+    };
+    expect(await eachJob('encode', see)).not.toContain(false);
+    expect(seen.has(Encoding.LZF) && seen.has(Encoding.NONE)).toBe(true);
+  });
+
+  it('writes pages to their places, and no others', async () => {
+    const image = new Map<number, Uint8Array>();
+    const expected = new Map<number, Uint8Array>();
+    const targets = Float64Array.from({ length: BATCH_CAPACITY }, (_, i) => (i % 3 === 0 ? NOWHERE : (2 * BATCH_CAPACITY - i) * PAGE_SIZE));
+    const see = (batch: PageBatch) => {
+      for (let i = 0; i < batch.count; i++) if (targets[i] !== NOWHERE) expected.set(targets[i], contentOf(batch, i));
+    };
+    const writeAt: Write = async (bytes, offset) => {
+      for (let at = 0; at < bytes.length; at += PAGE_SIZE) image.set(offset + at, bytes.slice(at, at + PAGE_SIZE));
+    };
+    expect(await eachJob('write', see, (job) => job.targets.set(targets), writeAt)).not.toContain(false);
+    expect([...image.keys()].sort()).toEqual([...expected.keys()].sort());
+    for (const [offset, page] of expected) expect(Buffer.compare(image.get(offset) ?? NOTHING, page)).toBe(0);
+  });
+
+  it('finds damage, and a file that has become shorter', async () => {
+    const cut: ByteSource = { name: 'cut', size: 0, seekable: true, read: async () => 0, close: async () => {} };
+    const source = await openFile(path);
+    for (const work of ['walk', 'encode'] as const) {
+      const breaks = (job: PageJob) => {
+        const block = job.given.encoding.indexOf(Encoding.LZF);
+        if (block >= 0) job.pages.length[block]--;
+      };
+      expect(await eachJob(work, () => {}, breaks)).toContain(false);
+      const job = PageJob.allocate(work === 'encode');
+      await walkState(source, { sink: { take: (batch) => void job.fill(batch, 0) } });
+      job.offer();
+      expect(job.claim()).toBe(true);
+      expect(await new PageWorker(work, cut).do(job)).toBe(job.size === 0);
+    }
+    await source.close();
+  });
+});
+
+describe('PageJob', () => {
+  it('is free again when whoever has it is through', async () => {
+    const job = PageJob.allocate(false);
+    expect(job.isFree).toBe(true);
+    job.offer();
+    expect(job.isFree).toBe(false);
+    expect(job.claim()).toBe(true);
+    job.free();
+    expect(job.isFree).toBe(false);
+    job.finish(true);
+    expect(job.isFree).toBe(true);
+  });
+});

@@ -1,0 +1,99 @@
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import { truncated, WINDOW_SIZE } from '../../../formats/binary/window.ts';
+import { FormatError } from '../../../formats/errors.ts';
+import { copyBytes, returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
+import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { BlockEncoder } from '../../../formats/ssm/block-encoder.ts';
+import { Encoding } from '../../../formats/ssm/segments.ts';
+import { MIB, PAGE_SIZE } from '../../../formats/units.ts';
+import { ImageRuns, type RandomSink } from '../image-runs.ts';
+import type { PageJob } from './page-job.ts';
+
+/** What is done with the pages of a job: every block checked; their contents written to their places in an image; or encoded anew. */
+export type PageWork = 'walk' | 'write' | 'encode';
+
+/** Copies of several bytes at a time may touch so much behind a block. */
+const SLACK = 32;
+/** Encoded pages are gathered, since bytes shared by threads are copied fast only where many of them go at once, and to a place aligned alike. */
+const GATHERED = MIB;
+const ALIGNMENT = 8;
+
+/** Does jobs, one after the other. Each thread has its own. */
+export class PageWorker {
+  readonly #work: PageWork;
+  readonly #source: ByteSource;
+  readonly #bytes = takeBuffer(WINDOW_SIZE + SLACK);
+  readonly #runs: ImageRuns | undefined;
+  /** Encoded pages, and behind them the one that is next. */
+  readonly #gathered = takeBuffer(GATHERED + PAGE_SIZE);
+  readonly #encoder = new BlockEncoder();
+
+  /** @param target of the work `write` */
+  constructor(work: PageWork, source: ByteSource, target?: RandomSink & { size: number }) {
+    this.#work = work;
+    this.#source = source;
+    if (target) this.#runs = new ImageRuns(target, target.size);
+  }
+
+  /** Does a job that was claimed. @returns whether all went well; if not, nothing of the job has changed */
+  async do(job: PageJob): Promise<boolean> {
+    try {
+      const pages = await this.read(job, job.pages);
+      if (this.#work === 'walk') pages.walk();
+      else if (this.#work === 'write') await this.#write(pages, job.targets);
+      else this.#encode(pages, job);
+      return true;
+    } catch (error) {
+      if (error instanceof FormatError) return false;
+      throw error;
+    }
+  }
+
+  /** Gives the memory back. */
+  release(): void {
+    returnBuffer(this.#bytes);
+    returnBuffer(this.#gathered);
+    this.#runs?.release();
+  }
+
+  /** The records with their bytes, which are borrowed until the next call. @throws FormatError `truncated` where the file was cut meanwhile */
+  async read({ offset, size }: PageJob, records: PageBatch): Promise<PageBatch> {
+    const bytes = this.#bytes;
+    const count = await this.#source.read(bytes.subarray(0, size), offset);
+    if (count < size) throw truncated('pages', offset, size, count);
+    records.window = { bytes, spillStart: bytes.length, offsetOf: (at) => offset + at, patch: undefined };
+    return records;
+  }
+
+  async #write(pages: PageBatch, targets: Float64Array): Promise<void> {
+    await this.#runs?.putAll(pages, targets);
+    await this.#runs?.flush();
+  }
+
+  #encode(pages: PageBatch, job: PageJob): void {
+    const gathered = this.#gathered;
+    const encoding = pages.encoding.slice();
+    const at = new Uint32Array(pages.capacity);
+    const length = new Uint32Array(pages.capacity);
+    let used = 0;
+    let done = 0;
+    const flush = () => {
+      const aligned = Math.ceil(used / ALIGNMENT) * ALIGNMENT;
+      job.result.set(gathered.subarray(0, aligned), done);
+      done += aligned;
+      used = 0;
+    };
+    for (let i = 0; i < pages.count; i++) {
+      if (encoding[i] === Encoding.NONE) continue;
+      if (used + PAGE_SIZE > GATHERED) flush();
+      pages.decode(i, gathered, GATHERED);
+      encoding[i] = this.#encoder.encode(gathered, GATHERED, gathered, used);
+      at[i] = done + used;
+      length[i] = encoding[i] === Encoding.RAW ? PAGE_SIZE : encoding[i] === Encoding.LZF ? this.#encoder.length : 0;
+      if (encoding[i] === Encoding.RAW) copyBytes(gathered, GATHERED, PAGE_SIZE, gathered, used);
+      used += length[i];
+    }
+    flush();
+    job.setResult(done, encoding, at, length);
+  }
+}
