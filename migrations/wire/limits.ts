@@ -8,6 +8,9 @@ export const FRAME_PAGES = 256;
 export const MAX_PAGES_PAYLOAD = 16 + FRAME_PAGES * (16 + PAGE_SIZE) + 8 * KIB;
 /** Messages hold versions, names and the description of memory: some kilobytes. */
 export const MAX_MESSAGE = 256 * KIB;
+/** Values of a message, and lists and maps inside of each other: a description names up to 1024 regions and as many units, of which each has some fields. */
+export const MAX_VALUES = 32_768;
+export const MAX_NESTING = 8;
 /** A machine without pages: its devices' states, with a screenshot some MiB. */
 export const MAX_DESCRIPTION = 32 * MIB;
 /** Hashes in one frame: nodes of 1 TiB of memory, 4 MiB. */

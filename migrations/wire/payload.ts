@@ -1,8 +1,10 @@
 import { Packr, Unpackr } from 'msgpackr';
 import { Cursor, OutOfBytes } from '../../formats/binary/cursor.ts';
+import { checkMessagePack } from '../../formats/binary/message-pack.ts';
 import { Writer } from '../../formats/binary/writer.ts';
 import { FormatError } from '../../formats/errors.ts';
 import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName, frameHeader, frameOfType } from './frames.ts';
+import { MAX_NESTING, MAX_VALUES } from './limits.ts';
 import type { Shape } from './shape.ts';
 
 /** A frame as it came: borrowed until the next one is read. */
@@ -66,9 +68,11 @@ export function shortFrame(name: FrameName, length: number): FormatError {
 
 /** The message that a frame holds. @throws FormatError when it is none, or not of that shape */
 export function readMessage<T>(frame: Frame, shape: Shape<T>): T {
+  const { tail } = readHead(frame, frame.name);
+  checkMessagePack(tail, { values: MAX_VALUES, depth: MAX_NESTING });
   let value: unknown;
   try {
-    value = unpackr.unpack(readHead(frame, frame.name).tail);
+    value = unpackr.unpack(tail);
   } catch (error) {
     if (error instanceof FormatError) throw error;
     throw new FormatError('bad-message', `Cannot read message of frame ${frame.name}: it is not MessagePack`);
