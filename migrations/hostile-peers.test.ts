@@ -4,27 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { Pair, SHORT } from './testing/pair.ts';
 import type { PlainMachine } from './testing/plain-machine.ts';
-import { FrameChannel } from './wire/frame-channel.ts';
+import { answerOf, targetAndPeer } from './testing/rude-peer.ts';
+import type { FrameChannel } from './wire/frame-channel.ts';
 import { FRAME_HEADER_SIZE, type FrameName } from './wire/frames.ts';
 import { MAX_ROUNDS } from './wire/limits.ts';
-import { PROTOCOL, targetHelloShape, VERSIONS } from './wire/messages.ts';
-import { encodeFrame, readMessage } from './wire/payload.ts';
+import { PROTOCOL, VERSIONS } from './wire/messages.ts';
+import { encodeFrame } from './wire/payload.ts';
 
 const capabilities = { zstd: true, streams: 1, window: 1 << 20 };
 
-/** A target, and a peer that may say what it likes to it. */
-async function targetAndPeer(): Promise<{ pair: Pair; channel: FrameChannel; end: Duplex; nonce: string }> {
-  const pair = await Pair.create({ keepMs: 10 });
-  const [end, target] = duplexPair();
-  end.on('close', () => target.destroy());
-  target.on('close', () => end.destroy());
-  void pair.receiver.accept(target, 'peer');
-  const channel = new FrameChannel(end, SHORT);
-  const { nonce } = readMessage(await channel.receive('hello'), targetHelloShape);
-  return { pair, channel, end, nonce };
-}
-
-/** The same, with a machine of 100 pages accepted. */
+/** A target that has accepted a machine of 100 pages, and its peer. */
 async function receivingTarget(): Promise<{ pair: Pair; channel: FrameChannel; end: Duplex }> {
   const { pair, channel, end, nonce } = await targetAndPeer();
   await channel.send('hello', {}, { protocol: PROTOCOL, version: VERSIONS[0], nonce, migration: '00'.repeat(16), attempt: 1, capabilities });
@@ -32,15 +21,6 @@ async function receivingTarget(): Promise<{ pair: Pair; channel: FrameChannel; e
   expect((await channel.receive('accept')).name).toBe('accept');
   expect((await channel.receive('leaves')).name).toBe('leaves');
   return { pair, channel, end };
-}
-
-/** What the target says at last. */
-async function answerOf(channel: FrameChannel): Promise<string> {
-  for (;;) {
-    const frame = await channel.receive('an answer').catch(() => undefined);
-    if (!frame) return 'closed';
-    if (frame.name === 'refuse') return Buffer.from(frame.payload).toString('latin1');
-  }
 }
 
 interface Entry {

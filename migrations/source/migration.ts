@@ -74,11 +74,13 @@ class SourceMigration {
         if (this.#departure.state === 'paused') this.#goOn(error as SavkitError);
         lostAt ||= performance.now();
         const hasTime = performance.now() - lostAt < (this.#departure.options.resumeWithinMs ?? RESUME_WITHIN_MS);
-        if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || this.#departure.options.signal?.aborted) throw error;
-        const { retryAfterMs = RETRY_AFTER_MS } = this.#departure.options;
+        const { retryAfterMs = RETRY_AFTER_MS, limits, signal } = this.#departure.options;
+        if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || signal?.aborted) throw error;
+        if (limits.onTimeLimit === 'cancel' && performance.now() - this.#departure.start >= limits.timeLimitMs)
+          throw new SavkitError('time-limit', `Cannot go on: the time limit of ${limits.timeLimitMs / 1000} s is over; ${error.message}`);
         const retryInMs = retryAfterMs[Math.min(failures++, retryAfterMs.length - 1)];
         this.#departure.tell({ event: 'link-lost', message: error.message, retryInMs });
-        await setTimeout(retryInMs, undefined, this.#departure.options.signal ? { signal: this.#departure.options.signal } : {}).catch(() => {});
+        await setTimeout(retryInMs, undefined, signal ? { signal } : {}).catch(() => {});
       }
     }
   }
@@ -107,7 +109,11 @@ class SourceMigration {
     // Whatever was under way when the last link broke: of all pages those are sent that the target does not have.
     this.#departure.pending.addAll();
     this.#departure.tell({ event: 'connected', attempt: this.#attempt, peer: migration });
+    // Cancelling does not wait for a target that is slow to answer, or does not answer; behind the decision there is nothing to cancel.
+    const cancel = () => this.#departure.state !== 'handed-over' && link.interrupt(new InterruptedError());
+    signal?.addEventListener('abort', cancel);
     try {
+      if (signal?.aborted) throw new InterruptedError();
       await new SourceSession(this.#departure, link).run();
       link.end();
     } catch (error) {
@@ -115,6 +121,7 @@ class SourceMigration {
       await this.#sayWhy(link, reason);
       throw reason;
     } finally {
+      signal?.removeEventListener('abort', cancel);
       this.#departure.report.bytes += link.bytesSent;
       if (this.#departure.state !== 'done') link.destroy();
     }

@@ -2,6 +2,8 @@ import type { SavkitError } from '../../formats/errors.ts';
 import type { PageEncoder } from '../pages/page-encoder.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
 import { Inbox } from '../wire/inbox.ts';
+import { PATIENCE } from '../wire/limits.ts';
+import { LinkError } from '../wire/link-error.ts';
 import { type Frame, readHead } from '../wire/payload.ts';
 import type { RateMeter } from './rate-meter.ts';
 
@@ -14,6 +16,8 @@ export class PageStream {
   #inFlight = 0;
   #failure: SavkitError | undefined;
   #wake: (() => void) | undefined;
+  /** Since when pages wait for the target to take others. */
+  #waitsSince = Number.POSITIVE_INFINITY;
 
   constructor(channel: FrameChannel, window: number, meter: RateMeter) {
     this.channel = channel;
@@ -21,9 +25,9 @@ export class PageStream {
     this.#meter = meter;
     this.inbox = new Inbox(
       channel,
-      (frame) => this.#takeCredit(frame),
+      (frame) => this.#takeAtOnce(frame),
       (error) => {
-        this.#failure = error;
+        this.#failure ??= error;
         this.#wake?.();
       },
     );
@@ -32,7 +36,9 @@ export class PageStream {
   /** Sends pages as they are now. @returns bytes of the frame; 0 when the target has all of them already */
   async sendPages(encoder: PageEncoder, round: number, pages: Uint32Array, count: number): Promise<number> {
     const start = performance.now();
+    this.#waitsSince = start;
     while (this.#inFlight >= this.#window) await this.#room();
+    this.#waitsSince = Number.POSITIVE_INFINITY;
     const buffer = await this.channel.takeBuffer();
     if (this.#failure) throw this.#failure;
     this.#meter.addWait(performance.now() - start);
@@ -46,7 +52,17 @@ export class PageStream {
     return frame.length;
   }
 
-  #takeCredit(frame: Frame): boolean {
+  /** Whoever waits for the target gets this error. */
+  interrupt(error: SavkitError): void {
+    this.#failure ??= error;
+    this.#wake?.();
+    this.inbox.interrupt(error);
+  }
+
+  /** @throws LinkError for a target that only says that it is still here */
+  #takeAtOnce(frame: Frame): boolean {
+    const patience = this.channel.timeOuts.frame * PATIENCE;
+    if (performance.now() - this.#waitsSince > patience) throw LinkError.silent(patience, 'that it takes pages');
     if (frame.name !== 'credit') return false;
     const { bytes, busy } = readHead(frame, 'credit').head;
     // A target that claims more than was sent gains nothing: the window is ours.

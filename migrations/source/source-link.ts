@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
-import { FormatError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { FormatError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { SourceMachine } from '../machine.ts';
 import type { PageHashes } from '../pages/page-hashes.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
@@ -53,6 +53,8 @@ export class SourceLink {
    */
   static async open(options: LinkOptions, attempt: number, machine: SourceMachine, hashes: PageHashes, meter: RateMeter): Promise<SourceLink> {
     const channel = new FrameChannel(await options.connect(options.signal), options.timeOuts);
+    const cancel = () => channel.destroy();
+    options.signal?.addEventListener('abort', cancel);
     try {
       await sayHello(channel, options, attempt);
       const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
@@ -68,7 +70,9 @@ export class SourceLink {
       return link;
     } catch (error) {
       channel.destroy();
-      throw error;
+      throw options.signal?.aborted ? new InterruptedError() : error;
+    } finally {
+      options.signal?.removeEventListener('abort', cancel);
     }
   }
 
@@ -96,6 +100,11 @@ export class SourceLink {
     const ends = this.streams.map(({ inbox }) => inbox.ended);
     const reasons = await Promise.race([Promise.all(ends), setTimeout(LAST_WORDS_MS, [], { ref: false })]);
     return reasons.find((reason) => reason instanceof PeerError) ?? error;
+  }
+
+  /** Whoever waits for the target gets this error. */
+  interrupt(error: SavkitError): void {
+    for (const stream of this.streams) stream.interrupt(error);
   }
 
   end(): void {

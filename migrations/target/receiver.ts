@@ -8,7 +8,7 @@ import { differenceOf, type MachineDescription, PageSpace } from '../page-space.
 import { loadZstd, type Zstd } from '../pages/zstd.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
-import { DEFAULT_WINDOW, TIME_OUTS, type TimeOuts } from '../wire/limits.ts';
+import { DEFAULT_WINDOW, MAX_MESSAGE, MAX_PAGES_PAYLOAD, TIME_OUTS, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { type Capabilities, joinShape, PROTOCOL, sourceHelloShape, VERSIONS } from '../wire/messages.ts';
 import { type Frame, readHead, readMessage } from '../wire/payload.ts';
@@ -71,6 +71,7 @@ export class Receiver implements Reception {
   /** Takes a connection, which has shown that it is trusted. Resolves at its end; never rejects for what the peer does. */
   async accept(stream: Duplex, peer: string): Promise<void> {
     const channel = new FrameChannel(stream, this.#options.timeOuts ?? TIME_OUTS);
+    channel.limit = MAX_MESSAGE;
     try {
       const nonce = randomBytes(16).toString('hex');
       await channel.send('hello', {}, { protocol: PROTOCOL, versions: VERSIONS, nonce, capabilities: this.#capabilities() });
@@ -150,6 +151,7 @@ export class Receiver implements Reception {
     if (this.#arrival !== arrival || arrival.attempt !== hello.attempt)
       throw new FormatError('hello-replayed', `Cannot take hello: attempt ${hello.attempt} of this migration is not the last one`);
     arrival.enter('hello');
+    channel.limit = Number.POSITIVE_INFINITY;
     this.tell({ event: 'arriving', peer, machine: arrival.description?.name ?? '', attempt: hello.attempt });
     const capabilities = { ...this.#capabilities(), zstd: this.#zstd !== undefined && hello.capabilities.zstd };
     const session = new TargetSession(this, arrival, channel, peer, capabilities, this.#zstd);
@@ -185,6 +187,7 @@ export class Receiver implements Reception {
     const { stream } = readHead(frame, 'join').head;
     const { nonce: echoed, token } = readMessage(frame, joinShape);
     const session = this.#session;
+    channel.limit = MAX_PAGES_PAYLOAD;
     if (echoed !== nonce || !session || token !== session.token)
       throw new FormatError('bad-token', 'Cannot take stream: it does not belong to a migration under way');
     try {

@@ -9,7 +9,7 @@ import { ownsPage } from '../source/source-link.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
 import { AfterRound } from '../wire/frames.ts';
 import { throwReason } from '../wire/inbox.ts';
-import { MAX_REST } from '../wire/limits.ts';
+import { MAX_REST, PATIENCE } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import type { Capabilities, decisionShape } from '../wire/messages.ts';
 import { type Frame, hashBytes, readHashes, readHead, readMessage } from '../wire/payload.ts';
@@ -21,8 +21,6 @@ import { RoundBarrier } from './round-barrier.ts';
 
 /** Hashes in one frame of leaves: 512 KiB. */
 const LEAVES = 65536;
-/** A peer that only says that it is still here is given up after this many time-outs. */
-const PATIENCE = 10;
 
 /** One link of a migration at the target, with all its streams. */
 export class TargetSession {

@@ -1,5 +1,5 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer } from 'node:tls';
+import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { type Endpoint, endpointText } from '../endpoint.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
@@ -7,6 +7,8 @@ import { distrustOf, type Trust, targetTls } from './trust.ts';
 
 /** Connections at a time: the streams of one migration, and whoever else tries. */
 const MAX_CONNECTIONS = 64;
+/** Connections that have not shown yet that they are to be trusted: of more than these the oldest has to go, so that a flood shuts nobody out for long. */
+const MAX_STRANGERS = 64;
 
 export interface GateOptions {
   /** Gets each connection that is trusted. */
@@ -31,12 +33,12 @@ export class Gate {
     const { host, port } = endpoint;
     const tls = trust.kind === 'insecure' ? undefined : createTlsServer({ ...targetTls(trust), handshakeTimeout: TIME_OUTS.hello });
     const server: Server = tls ?? createServer();
-    server.maxConnections = MAX_CONNECTIONS;
-    tls?.on('tlsClientError', (error, socket) => onRefused?.(nameOf(socket), whyNot(trust, error)));
-    server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+    const welcome = (socket: Socket) => {
       socket.on('error', () => {});
       onConnection(socket.setNoDelay(true).setKeepAlive(true), nameOf(socket));
-    });
+    };
+    if (tls) guard(tls, trust, welcome, onRefused);
+    else server.on('connection', welcome).maxConnections = MAX_CONNECTIONS;
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(EnvironmentError.from(error, `listen on ${endpointText(endpoint)}`)));
       server.listen({ port, ...(host === '' ? {} : { host }) }, resolve);
@@ -49,7 +51,29 @@ export class Gate {
   }
 }
 
-function whyNot(trust: Trust, error: Error): string {
+/** Lets those in who have shown that they are to be trusted. */
+function guard(tls: TlsServer, trust: Trust, welcome: (socket: Socket) => void, onRefused: GateOptions['onRefused']): void {
+  const strangers = new Set<Socket>();
+  let friends = 0;
+  tls.on('connection', (socket: Socket) => {
+    strangers.add(socket);
+    socket.once('close', () => strangers.delete(socket));
+    const [oldest] = strangers;
+    if (strangers.size > MAX_STRANGERS) oldest.destroy();
+  });
+  tls.on('tlsClientError', (error, socket) => onRefused?.(nameOf(socket), whyNot(trust, error)));
+  tls.on('secureConnection', (socket: TLSSocket) => {
+    for (const stranger of strangers)
+      if (stranger.remotePort === socket.remotePort && stranger.remoteAddress === socket.remoteAddress) strangers.delete(stranger);
+    if (friends === MAX_CONNECTIONS) return socket.destroy();
+    friends++;
+    socket.once('close', () => friends--);
+    welcome(socket);
+  });
+}
+
+function whyNot(trust: Trust, error: NodeJS.ErrnoException): string {
+  if (error.code === 'ECONNRESET' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'it has closed the connection, or said nothing for too long';
   if (trust.kind === 'code') return 'it does not know the pairing code';
   return distrustOf(trust, error)?.words ?? error.message;
 }

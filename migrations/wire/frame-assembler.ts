@@ -1,3 +1,4 @@
+import { FormatError } from '../../formats/errors.ts';
 import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { FRAME_HEADER_SIZE, type FrameName } from './frames.ts';
 import { MAX_PAGES_PAYLOAD } from './limits.ts';
@@ -10,6 +11,8 @@ const PAGES_ROOM = MAX_PAGES_PAYLOAD;
 
 /** Puts frames together from bytes as they come, one after the other. Memory is bounded by the largest frame. */
 export class FrameAssembler {
+  /** Payload bytes of a frame at most, whatever its type allows. */
+  limit = Number.POSITIVE_INFINITY;
   readonly #header = new Uint8Array(FRAME_HEADER_SIZE);
   #payload: Uint8Array = new Uint8Array(FIRST_ROOM);
   #head: { name: FrameName; length: number } | undefined;
@@ -48,7 +51,10 @@ export class FrameAssembler {
   filled(count: number): void {
     this.#at += count;
     if (!this.#head && this.#at === FRAME_HEADER_SIZE) {
-      this.#head = readFrameHeader(this.#header);
+      const head = readFrameHeader(this.#header);
+      if (head.length > this.limit)
+        throw new FormatError('frame-too-long', `Cannot read frame ${head.name}: ${head.length} bytes, expected at most ${this.limit} now`);
+      this.#head = head;
       this.#at = 0;
     }
   }

@@ -83,6 +83,11 @@ export class FrameChannel {
     this.#freed?.();
   }
 
+  /** Payload bytes of the next frames at most, whatever their types allow: so much is believed of a peer. */
+  set limit(bytes: number) {
+    this.#reader.limit = bytes;
+  }
+
   /** The next frame; borrowed until the next call. @throws LinkError, FormatError */
   async receive(expected: string, timeOut = this.timeOuts.frame): Promise<Frame> {
     const frame = await this.#reader.read(timeOut, expected);

@@ -49,6 +49,11 @@ export class FrameReader {
     throw this.#fault ?? this.#end ?? LinkError.silent(timeOut, expected);
   }
 
+  /** Payload bytes of the next frames at most, whatever their types allow. */
+  set limit(bytes: number) {
+    this.#assembler.limit = bytes;
+  }
+
   fail(error: SavkitError): void {
     this.#end ??= error;
     this.#wake?.();

@@ -1,6 +1,7 @@
 import { FormatError, type SavkitError } from '../../formats/errors.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import type { FrameName } from './frames.ts';
+import { PATIENCE } from './limits.ts';
 import { LinkError } from './link-error.ts';
 import { reasonShape } from './messages.ts';
 import { type Frame, readMessage } from './payload.ts';
@@ -8,8 +9,6 @@ import { PeerError } from './peer-error.ts';
 
 /** Frames that may wait to be taken; the stream waits meanwhile. */
 const CAPACITY = 4;
-/** A peer that only says that it is still here is given up after this many time-outs. */
-const PATIENCE = 10;
 
 /** Reads all frames of a stream as they come: some are taken at once, the others wait their turn. */
 export class Inbox {
@@ -26,7 +25,7 @@ export class Inbox {
     this.#channel = channel;
     this.#takeAtOnce = takeAtOnce;
     this.ended = this.#read().catch((error: SavkitError) => {
-      this.#failure = error;
+      this.#failure ??= error;
       onFailure(error);
       this.#tell();
       return error;
@@ -47,12 +46,18 @@ export class Inbox {
     return frame;
   }
 
+  /** Whoever waits for a frame gets this error; what comes is still read. */
+  interrupt(error: SavkitError): void {
+    this.#failure ??= error;
+    this.#tell();
+  }
+
   async #read(): Promise<never> {
     for (;;) {
       while (this.#frames.length >= CAPACITY) await this.#change();
       const frame = await this.#channel.receive('a sign of life');
       throwReason(frame);
-      if (frame.name === 'beat' || this.#takeAtOnce(frame)) {
+      if (this.#takeAtOnce(frame) || frame.name === 'beat') {
         if (this.#frames.length === 0) this.#tell();
         continue;
       }

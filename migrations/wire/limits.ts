@@ -41,4 +41,7 @@ export interface TimeOuts {
   beat: number;
 }
 
+/** A peer that only says that it is still here is given up after this many time-outs of a frame. */
+export const PATIENCE = 10;
+
 export const TIME_OUTS: TimeOuts = { frame: 30_000, hello: 10_000, beat: 5_000 };
