@@ -2,7 +2,9 @@ import { HostMemoryError } from './host-memory-error.ts';
 import { CHUNK_SIZE } from './page-id.ts';
 
 /** Chunks in a slab at most. */
-const LARGEST = 64;
+const LARGEST = 128;
+/** Chunks of the next slab by chunks in use. */
+const GROWTH = 3;
 
 /** Memory of several chunks in one piece. */
 interface Slab {
@@ -16,8 +18,7 @@ interface Slab {
 
 /**
  * Memory for chunks, got from the system in slabs: the JavaScript engine takes each so many MiB as a reason to look for garbage, which took a fifth of the
- * time of filling a large machine. The system gives a page only when it is touched, so slabs may be large; each has as many chunks as there are
- * already. One goes back when its last chunk does.
+ * time of filling a large machine. The system gives a page only when it is touched, so slabs may be large. One goes back when its last chunk does.
  */
 export class Slabs {
   readonly #slabs = new Map<ArrayBufferLike, Slab>();
@@ -52,7 +53,7 @@ export class Slabs {
 
   #add(): void {
     let failure: unknown;
-    for (let chunks = Math.min(LARGEST, Math.max(1, this.#used)); chunks >= 1; chunks >>>= 1) {
+    for (let chunks = Math.min(LARGEST, Math.max(1, this.#used * GROWTH)); chunks >= 1; chunks >>>= 1) {
       try {
         const bytes = new Uint8Array(chunks * CHUNK_SIZE);
         this.#slabs.set(bytes.buffer, { bytes, fresh: 0, free: [], used: 0 });

@@ -1,9 +1,10 @@
-import { setImmediate } from 'node:timers/promises';
 import { memoryArena } from '../../formats/binary/window.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
 import { PageBatch, type PageKind } from '../../formats/pgm/page-batch.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { PageSink } from '../saved-state/walk.ts';
+import { Turns } from './turns.ts';
 
 /** Pages that are handed over at a time: 1 MiB of contents, which stays in the cache. */
 const BATCH_PAGES = 256;
@@ -24,6 +25,7 @@ export class PageTaker {
   readonly #sink: PageSink;
   readonly #contents: boolean;
   readonly #yields: boolean;
+  readonly #turns = new Turns();
   /** Pages handed over. */
   taken = 0;
 
@@ -50,12 +52,19 @@ export class PageTaker {
     batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
   }
 
+  /** Takes a page that has memory; as one of zeros where that is what it holds, for whoever wants contents. */
+  addContent(kind: Kind, zeroKind: Kind, page: number, id: number, bytes: Uint8Array, at: number): void {
+    if (this.#contents && isZero(bytes, at, PAGE_SIZE)) this.add(zeroKind, page, id, 0);
+    else this.add(kind, page, id, 0, bytes, at);
+  }
+
   /** Hands over what has been gathered. Also empty, so that others run where nothing is found for long. */
   async hand(): Promise<void> {
     const { batch } = this;
     if (batch.count > 0) await this.#sink.take(batch);
     this.taken += batch.count;
     batch.clear();
-    if (this.#yields) await setImmediate();
+    // A batch of names takes some microseconds only.
+    if (this.#yields && (this.#contents || this.#turns.areDue)) await this.#turns.give();
   }
 }

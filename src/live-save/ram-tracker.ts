@@ -1,6 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Pass } from '../../formats/errors.ts';
-import { isZero } from '../../formats/kernels/zero.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
@@ -9,6 +7,7 @@ import { PageState, PageType } from '../pgm/page-states.ts';
 import type { RamRange } from '../pgm/ram-range.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
+import { Turns } from './turns.ts';
 
 /** Bits of a page's entry; the upper 24 count how often it became dirty again. Source: PGMInternal.h, PGMLIVESAVERAMPAGE. */
 const Live = {
@@ -44,9 +43,10 @@ export class RamTracker {
 
   /** Looks at every page: arms what was written, and marks what is to be sent. Lets others run in between, not in the final pass. */
   async scan(pass: Pass): Promise<void> {
+    const turns = new Turns();
     for (const stretch of this.#stretches()) {
       this.#scan(stretch);
-      if (pass !== 'final') await setImmediate();
+      if (pass !== 'final' && turns.areDue) await turns.give();
     }
   }
 
@@ -224,10 +224,7 @@ export class RamTracker {
     else if (state === PageState.ZERO) taker.add(PageKind.RAM_ZERO, frame, 0, 0);
     else {
       const id = range.pageId[page];
-      const bytes = this.#memory.pages.backing.chunkBytes(id);
-      const at = offsetInChunk(id);
-      if (isZero(bytes, at, PAGE_SIZE)) taker.add(PageKind.RAM_ZERO, frame, 0, 0);
-      else taker.add(PageKind.RAM_RAW, frame, 0, 0, bytes, at);
+      taker.addContent(PageKind.RAM_RAW, PageKind.RAM_ZERO, frame, 0, this.#memory.pages.backing.chunkBytes(id), offsetInChunk(id));
     }
     this.#counts.saved++;
     if (!(entry & Live.DIRTY)) return;

@@ -107,7 +107,12 @@ export class GuestPages {
   }
 
   #count({ counts, writtenTo }: PageTransition, range: RamRange, page: number): void {
-    if (counts) for (const name in counts) this.counts[name as keyof PageCounts] += counts[name as keyof PageCounts] as number;
+    const own = this.counts;
+    own.private += counts.private;
+    own.zero += counts.zero;
+    own.shared += counts.shared;
+    own.monitored += counts.monitored;
+    own.ballooned += counts.ballooned;
     if (writtenTo) this.markWritten(range, page, writtenTo === 'set');
   }
 

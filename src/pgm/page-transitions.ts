@@ -16,6 +16,9 @@ export type PageEvent =
   | 'reset'
   | 'reset-preallocated';
 
+/** Counters that follow from states; the mark `writtenTo` has its own. */
+const COUNTED = ['private', 'zero', 'shared', 'monitored', 'ballooned'] as const satisfies (keyof PageCounts)[];
+
 /** What happens to the page behind a page. */
 export type BackingEffect =
   /** A private page of zeros is taken. */
@@ -33,11 +36,14 @@ export type BackingEffect =
   /** The caller has put a shared page in the place of the private one. */
   | 'exchange';
 
+/** By how much counters change; all of one shape, so that adding them costs next to nothing. */
+export type CountChanges = Readonly<Record<(typeof COUNTED)[number], number>>;
+
 /** What one event does to a page in one state. */
 export interface PageTransition {
   to: number;
   effect?: BackingEffect;
-  counts?: Partial<Record<keyof PageCounts, number>>;
+  counts: CountChanges;
   /** What becomes of the mark that a monitored page was written; its counter follows. */
   writtenTo?: 'set' | 'clear';
   /** The event is refused, nothing changes. */
@@ -58,18 +64,20 @@ const { ZERO, ALLOCATED, WRITE_MONITORED, SHARED, BALLOONED } = PageState;
 const { RAM, MMIO2, MMIO2_ALIAS_MMIO, ROM_SHADOW, ROM, MMIO } = PageType;
 const WITH_MEMORY = [RAM, MMIO2, MMIO2_ALIAS_MMIO, ROM_SHADOW, ROM];
 
-const stay = (to: number): PageTransition => ({ to });
-const refuse = (to: number, error: PgmErrorName): PageTransition => ({ to, error });
+const changes = (some: Partial<CountChanges> = {}): CountChanges => ({ private: 0, zero: 0, shared: 0, monitored: 0, ballooned: 0, ...some });
+const UNCHANGED = changes();
+const stay = (to: number): PageTransition => ({ to, counts: UNCHANGED });
+const refuse = (to: number, error: PgmErrorName): PageTransition => ({ to, error, counts: UNCHANGED });
 
-const allocated: PageTransition = { to: ALLOCATED, effect: 'allocate', counts: { zero: -1, private: 1 } };
-const copied: PageTransition = { to: ALLOCATED, effect: 'copy', counts: { shared: -1, private: 1 } };
-const written: PageTransition = { to: ALLOCATED, counts: { monitored: -1 }, writtenTo: 'set' };
-const released: PageTransition = { to: ZERO, effect: 'release', counts: { private: -1, zero: 1 } };
+const allocated: PageTransition = { to: ALLOCATED, effect: 'allocate', counts: changes({ zero: -1, private: 1 }) };
+const copied: PageTransition = { to: ALLOCATED, effect: 'copy', counts: changes({ shared: -1, private: 1 }) };
+const written: PageTransition = { to: ALLOCATED, counts: changes({ monitored: -1 }), writtenTo: 'set' };
+const released: PageTransition = { to: ZERO, effect: 'release', counts: changes({ private: -1, zero: 1 }) };
 // The original forgets the counter of monitored pages here.
-const releasedMonitored: PageTransition = { to: ZERO, effect: 'release', counts: { private: -1, zero: 1, monitored: -1 }, writtenTo: 'set' };
-const unreferenced: PageTransition = { to: ZERO, effect: 'unreference', counts: { shared: -1, zero: 1 } };
-const inflated = (row: PageTransition): PageTransition => ({ ...row, to: BALLOONED, counts: { ...row.counts, ballooned: 1 } });
-const deflated: PageTransition = { to: ZERO, counts: { ballooned: -1 } };
+const releasedMonitored: PageTransition = { to: ZERO, effect: 'release', counts: changes({ private: -1, zero: 1, monitored: -1 }), writtenTo: 'set' };
+const unreferenced: PageTransition = { to: ZERO, effect: 'unreference', counts: changes({ shared: -1, zero: 1 }) };
+const inflated = (row: PageTransition): PageTransition => ({ ...row, to: BALLOONED, counts: { ...row.counts, ballooned: row.counts.ballooned + 1 } });
+const deflated: PageTransition = { to: ZERO, counts: changes({ ballooned: -1 }) };
 
 export const PAGE_EVENTS: Readonly<Record<PageEvent, PageEventRule>> = {
   'make-writable': {
@@ -107,18 +115,18 @@ export const PAGE_EVENTS: Readonly<Record<PageEvent, PageEventRule>> = {
     when: 'write monitoring is armed',
     types: [RAM],
     typeError: 'VERR_PGM_PHYS_NOT_RAM',
-    rows: [stay(ZERO), { to: WRITE_MONITORED, counts: { monitored: 1 }, writtenTo: 'clear' }, stay(WRITE_MONITORED), stay(SHARED), stay(BALLOONED)],
+    rows: [stay(ZERO), { to: WRITE_MONITORED, counts: changes({ monitored: 1 }), writtenTo: 'clear' }, stay(WRITE_MONITORED), stay(SHARED), stay(BALLOONED)],
   },
   unmonitor: {
     when: 'write monitoring ends',
     types: [...WITH_MEMORY, MMIO],
     typeError: 'VERR_PGM_PHYS_NOT_RAM',
     rows: [
-      { to: ZERO, writtenTo: 'clear' },
-      { to: ALLOCATED, writtenTo: 'clear' },
-      { to: ALLOCATED, counts: { monitored: -1 }, writtenTo: 'clear' },
-      { to: SHARED, writtenTo: 'clear' },
-      { to: BALLOONED, writtenTo: 'clear' },
+      { ...stay(ZERO), writtenTo: 'clear' },
+      { ...stay(ALLOCATED), writtenTo: 'clear' },
+      { to: ALLOCATED, counts: changes({ monitored: -1 }), writtenTo: 'clear' },
+      { ...stay(SHARED), writtenTo: 'clear' },
+      { ...stay(BALLOONED), writtenTo: 'clear' },
     ],
   },
   'release-write-lock': {
@@ -133,7 +141,7 @@ export const PAGE_EVENTS: Readonly<Record<PageEvent, PageEventRule>> = {
     typeError: 'VERR_PGM_PHYS_NOT_RAM',
     rows: [
       refuse(ZERO, 'VERR_PGM_UNEXPECTED_PAGE_STATE'),
-      { to: SHARED, effect: 'exchange', counts: { private: -1, shared: 1 } },
+      { to: SHARED, effect: 'exchange', counts: changes({ private: -1, shared: 1 }) },
       refuse(WRITE_MONITORED, 'VERR_PGM_UNEXPECTED_PAGE_STATE'),
       refuse(SHARED, 'VERR_PGM_UNEXPECTED_PAGE_STATE'),
       refuse(BALLOONED, 'VERR_PGM_UNEXPECTED_PAGE_STATE'),
@@ -149,7 +157,7 @@ export const PAGE_EVENTS: Readonly<Record<PageEvent, PageEventRule>> = {
     when: 'the machine is reset, and all RAM stays allocated',
     types: [RAM],
     typeError: 'VERR_PGM_PHYS_NOT_RAM',
-    rows: [stay(ZERO), { to: ALLOCATED, effect: 'clear' }, { ...written, effect: 'clear' }, { ...copied, effect: 'renew' }, deflated],
+    rows: [stay(ZERO), { ...stay(ALLOCATED), effect: 'clear' }, { ...written, effect: 'clear' }, { ...copied, effect: 'renew' }, deflated],
   },
 };
 
@@ -166,7 +174,7 @@ function cellText({ to, effect, counts, writtenTo, error }: PageTransition, from
   if (error) return error;
   const parts = [to === from ? 'stays' : `→ ${PAGE_STATE_NAMES[to]}`];
   if (effect) parts.push(effect);
-  for (const [name, change] of Object.entries(counts ?? {})) parts.push(`${name} ${change > 0 ? '+' : '−'}${Math.abs(change)}`);
+  for (const name of COUNTED) if (counts[name] !== 0) parts.push(`${name} ${counts[name] > 0 ? '+' : '−'}${Math.abs(counts[name])}`);
   if (writtenTo) parts.push(`written-to ${writtenTo}`);
   return parts.join(', ');
 }
