@@ -11,7 +11,7 @@ import type { Arrival } from './arrival.ts';
 import type { RoundBarrier } from './round-barrier.ts';
 
 /** Credit is given for so many bytes at a time: a fraction of the window, so that the source need not wait for it. */
-const CREDIT = DEFAULT_WINDOW / 8;
+const CREDIT = DEFAULT_WINDOW / 4;
 
 /** Takes the pages of one stream, and its share of the rounds' ends. */
 export class PageIntake {

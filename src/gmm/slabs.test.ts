@@ -8,7 +8,7 @@ describe('Slabs', () => {
     const pieces = new Set<ArrayBufferLike>();
     for (let i = 0; i < 300; i++) pieces.add(slabs.take().buffer);
     expect(pieces.size).toBeLessThan(8);
-    expect(slabs.size / CHUNK_SIZE).toBeLessThan(300 + 128);
+    expect(slabs.size / CHUNK_SIZE).toBeLessThan(300 + 256);
   });
 
   it('deals out zeroed memory again that was given back, and lets go of what is not used', () => {

@@ -2,7 +2,7 @@ import { HostMemoryError } from './host-memory-error.ts';
 import { CHUNK_SIZE } from './page-id.ts';
 
 /** Chunks in a slab at most. */
-const LARGEST = 128;
+const LARGEST = 256;
 /** Chunks of the next slab by chunks in use. */
 const GROWTH = 3;
 
