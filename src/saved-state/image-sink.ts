@@ -41,7 +41,8 @@ export class ImageSink implements PageSink {
     for (let offset = start; offset < end; ) {
       let length = 0;
       while (length < RUN_SIZE && offset + length < end && !this.#written.has(slotOf(offset + length))) length += PAGE_SIZE;
-      await this.#runs.putZeros(offset, length);
+      // Most pages have been written: to wait for nothing a quarter million times costs memory.
+      if (length > 0) await this.#runs.putZeros(offset, length);
       offset += Math.max(length, PAGE_SIZE);
     }
   }
