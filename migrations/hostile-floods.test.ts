@@ -84,7 +84,10 @@ describe('a gate', () => {
     let [connected, closed] = [0, 0];
     for (let i = 0; i < 2000; i++) {
       const socket = connect(endpoint.port, '127.0.0.1', () => connected++);
-      socket.on('error', () => {}).on('close', () => closed++).resume();
+      socket
+        .on('error', () => {})
+        .on('close', () => closed++)
+        .resume();
       sockets.push(socket);
     }
     const report = await migrate(mixedMachine(50), {

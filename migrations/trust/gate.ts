@@ -58,8 +58,10 @@ function guard(tls: TlsServer, trust: Trust, welcome: (socket: Socket) => void, 
   tls.on('connection', (socket: Socket) => {
     strangers.add(socket);
     socket.once('close', () => strangers.delete(socket));
+    if (strangers.size <= MAX_STRANGERS) return;
     const [oldest] = strangers;
-    if (strangers.size > MAX_STRANGERS) oldest.destroy();
+    strangers.delete(oldest);
+    oldest.destroy();
   });
   tls.on('tlsClientError', (error, socket) => onRefused?.(nameOf(socket), whyNot(trust, error)));
   tls.on('secureConnection', (socket: TLSSocket) => {
