@@ -12,7 +12,7 @@ export interface RandomSink {
 }
 
 /** Neighbouring pages leave in one write of up to this size. */
-export const RUN_SIZE = MIB;
+export const RUN_SIZE = MIB / 2;
 
 /** Writes page contents to their places in an image, neighbours together. */
 export class ImageRuns {

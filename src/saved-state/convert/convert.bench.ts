@@ -1,0 +1,38 @@
+import { join } from 'node:path';
+import { openFileSink } from '../../../formats/binary/sink.ts';
+import { openFile } from '../../../formats/binary/source.ts';
+import type { BenchContext, BenchRow } from '../../bench/row.ts';
+import { type ConvertRun, convert } from './convert.ts';
+
+/** The result is removed before it would be made durable: that is the disk's time. */
+async function convertTo({ state, folder }: BenchContext, options: ConvertRun): Promise<void> {
+  const sink = await openFileSink(join(folder, 'converted.sav'), { force: true });
+  await convert(await openFile(state), sink, options);
+  await sink.abort();
+}
+
+export const rows: BenchRow[] = [
+  {
+    name: 'convert, pass-through',
+    against: [
+      { row: 'convert, re-encode', atLeast: 2 },
+      { row: 'VirtualBox saves', atLeast: 4 },
+    ],
+    run: (context) => convertTo(context, { pgm: 13, proof: false }),
+  },
+  {
+    name: 'convert, re-encode',
+    against: [
+      { row: 'read + CRC-32 + write', atLeast: 0.25 },
+      { row: 'VirtualBox saves', atLeast: 2 },
+    ],
+    run: (context) => convertTo(context, { pgm: 13, proof: false, recompress: true }),
+  },
+  {
+    name: 'convert, pass-through, proof',
+    peakRssMib: 80,
+    against: [{ row: 'convert, re-encode, proof' }],
+    run: (context) => convertTo(context, { pgm: 13 }),
+  },
+  { name: 'convert, re-encode, proof', peakRssMib: 80, run: (context) => convertTo(context, { pgm: 13, recompress: true }) },
+];
