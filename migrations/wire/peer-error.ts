@@ -1,8 +1,8 @@
-import { SavkitError } from '../../formats/errors.ts';
+import { UnsupportedError } from '../../formats/errors.ts';
 import type { Reason } from './messages.ts';
 
 /** The other side does not go on, and says why; it tries no more. */
-export class PeerError extends SavkitError {
+export class PeerError extends UnsupportedError {
   static refused({ code, message }: Reason): PeerError {
     return new PeerError(code, `The other side refuses: ${message}`);
   }

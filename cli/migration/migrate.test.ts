@@ -1,0 +1,145 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { MIB } from '../../formats/units.ts';
+import { readRecord } from '../../migrations/hand-over/decision-record.ts';
+import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
+import { emptyMachine } from '../../src/running/empty-machine.ts';
+import { RunningMachine } from '../../src/running/running-machine.ts';
+import { askMachine } from '../control/control-client.ts';
+import { keepRunning } from '../control/keep-running.ts';
+import type { KeptMachine } from '../control/kept-machine.ts';
+import { FrameProxy } from '../testing/frame-proxy.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-migrate-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const ending: (() => void)[] = [];
+afterEach(() => {
+  for (const end of ending.splice(0)) end();
+});
+let count = 0;
+const path = (name: string) => join(folder, `${count}-${name}`);
+const ask = (socket: string, command: 'status' | 'check' | 'stop') => askMachine(socket, { command }, () => {}, AbortSignal.timeout(10_000));
+const migrateArguments = (port: number) => ['migrate', path('vm.sock'), '--to', `127.0.0.1:${port}`, '--insecure', '--records', path('s')];
+
+function start(...args: string[]): SavkitProcess {
+  const started = new SavkitProcess(...args);
+  ending.push(() => started.child.kill('SIGKILL'));
+  return started;
+}
+
+/** A machine with a control socket, of whose pages so many have been written. */
+async function runningMachine(pages: number): Promise<{ kept: KeptMachine; running: RunningMachine }> {
+  count++;
+  const running = RunningMachine.of(await emptyMachine(16 * MIB), { kind: 'random', rate: 100, patternSize: 4096 });
+  running.runSteps(pages);
+  running.resume();
+  const stop = new AbortController();
+  const kept: KeptMachine = { name: 'vm', running };
+  await new Promise<void>((onReady) => void keepRunning(kept, { socket: path('vm.sock'), signal: stop.signal, onReady }));
+  ending.push(() => stop.abort());
+  return { kept, running };
+}
+
+describe('receive --seed', () => {
+  it('takes from an older state of the machine what is still the same', async () => {
+    const { kept, running } = await runningMachine(1500);
+    await askMachine(path('vm.sock'), { command: 'save', path: path('old.sav') }, () => {}, AbortSignal.timeout(10_000));
+    const stepsBefore = running.guest.block.steps;
+    running.runSteps(50);
+    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--seed', path('old.sav'), '--run-for', '0.2');
+    const { result, exitCode } = await start(...migrateArguments(await target.port())).ended;
+    expect([exitCode, result.outcome, kept.movedTo]).toEqual([0, 'handed-over', expect.stringMatching(/^127.0.0.1:\d+$/)]);
+    // 1500 steps have written some 1200 pages; only what was written since has to come, and in each round the page in which the guest keeps account.
+    const rounds = result.rounds as { skipped: number }[];
+    expect(rounds[0].skipped).toBeGreaterThan(800);
+    expect(result.pages).toBeLessThanOrEqual(running.guest.block.steps - stepsBefore + rounds.length);
+    const { workload } = (await target.ended).result as { workload: { steps: number; faults: number } };
+    expect(workload.faults).toBe(0);
+    expect(workload.steps).toBeGreaterThan(running.guest.block.steps);
+  });
+
+  it('refuses a state of another machine, which runs on where it is', async () => {
+    const { running } = await runningMachine(10);
+    const other = 'test-vectors/states/own-pae.sav';
+    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--seed', other);
+    const { error, exitCode } = await start(...migrateArguments(await target.port())).ended;
+    expect([exitCode, error]).toEqual([5, expect.stringContaining(`the seed ${other} has`)]);
+    expect(running.state).toBe('running');
+  });
+});
+
+describe('migrate --change', () => {
+  it('changes limits of a migration while it runs', async () => {
+    await runningMachine(2000);
+    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--run-for', '0.1');
+    const migration = start(...migrateArguments(await target.port()), '--bandwidth', '200K', '--compression', 'never');
+    await migration.event('connected');
+    // At this pace it would take half a minute.
+    const changed = await start('migrate', path('vm.sock'), '--change', '--bandwidth', '1G', '--max-downtime', '500').ended;
+    expect(changed.result).toMatchObject({ action: 'change', limits: { bandwidth: 2 ** 30, maxDowntimeMs: 500, onTimeLimit: 'cancel' } });
+    const { result } = await migration.ended;
+    expect(result.outcome).toBe('handed-over');
+    expect(result.totalMs).toBeLessThan(15_000);
+  });
+
+  it('says so when nothing is being migrated', async () => {
+    await runningMachine(1);
+    const { exitCode, error } = await start('migrate', path('vm.sock'), '--change', '--bandwidth', '1G').ended;
+    expect([exitCode, error]).toEqual([2, 'Cannot change limits: the machine is not being migrated']);
+  });
+});
+
+describe('migrate --resolve', () => {
+  /** The link is cut for ever when the source has written its decision, before the target hears of it. */
+  async function cutAtCommit(): Promise<{ running: RunningMachine; target: SavkitProcess; migration: SavkitProcess; records: [string, string] }> {
+    const { running } = await runningMachine(100);
+    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--control', path('there.sock'));
+    const proxy = await FrameProxy.open(await target.port(), true);
+    ending.push(() => proxy.close());
+    const isCut = new Promise<void>((resolve) => {
+      proxy.strike = {
+        at: 'source commit 1',
+        where: 'before',
+        act: () => {
+          proxy.cut(true);
+          resolve();
+        },
+      };
+    });
+    const migration = start(...migrateArguments(proxy.port));
+    await isCut;
+    await target.event('link-lost');
+    const records = (['s', 't'] as const).map((side) => join(path(side), readdirSync(path(side))[0])) as [string, string];
+    expect(await decisions(records)).toEqual(['handed-over', 'ready']);
+    expect((await ask(path('vm.sock'), 'status')).state).toBe('suspended');
+    return { running, target, migration, records };
+  }
+  const decisions = (records: string[]) => Promise.all(records.map(async (record) => (await readRecord(record)).decision));
+
+  it('has a target that waits run the machine', async () => {
+    const { running, target, migration, records } = await cutAtCommit();
+    const { result, exitCode } = await start('migrate', '--resolve', records[0], '--peer-record', records[1]).ended;
+    expect([exitCode, result.survivor]).toEqual([0, 'target']);
+    await target.event('control');
+    expect(await ask(path('there.sock'), 'check')).toMatchObject({ faults: [] });
+    expect((await migration.ended).result.outcome).toBe('handed-over');
+    expect(await decisions(records)).toEqual(['done', 'started']);
+    expect(() => running.resume()).toThrow('it was handed over');
+  });
+
+  it('has the source go on when the target was killed', async () => {
+    const { running, target, migration, records } = await cutAtCommit();
+    target.child.kill('SIGKILL');
+    await target.ended;
+    // One record alone is not enough to tell.
+    const alone = await start('migrate', '--resolve', records[0]).ended;
+    expect([alone.exitCode, alone.result.survivor]).toEqual([3, 'undecided']);
+    const { result, exitCode } = await start('migrate', '--resolve', records[0], '--peer-record', records[1]).ended;
+    expect([exitCode, result.survivor]).toEqual([0, 'source']);
+    expect((await migration.ended).result.outcome).toBe('kept');
+    expect(await decisions(records)).toEqual(['kept', 'gave-up']);
+    expect([running.state, running.selfCheck().faults]).toEqual(['running', []]);
+  });
+});
