@@ -58,6 +58,16 @@ describe('a migration', () => {
     expect(total('zstd') > 0).toBe(compression === 'always');
   });
 
+  it('is given up at its time limit, in the midst of a round that would take much longer', async () => {
+    const pair = await Pair.create();
+    const machine = withWorkload(mixedMachine());
+    Object.assign(pair.limits, { timeLimitMs: 200, bandwidth: 1e6 });
+    const { outcome, because, totalMs } = await pair.migrate(machine);
+    expect({ outcome, because }).toEqual({ outcome: 'kept', because: 'Cannot go on: the time limit of 0.2 s is over' });
+    expect(totalMs).toBeLessThan(3000);
+    expect(machine).toMatchObject({ isRunning: true, isReleased: false });
+  });
+
   it('hashes both memories at rest where a time limit sends the machine off with a longer stop anyway', async () => {
     const pair = await Pair.create();
     const machine = withWorkload(mixedMachine(), 1500);

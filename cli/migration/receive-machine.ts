@@ -96,9 +96,14 @@ async function awaitMachine(receiver: Receiver, wait: number, signal: AbortSigna
 }
 
 /** The machine runs until it is stopped; then it says whether its memory is what its workload left there. */
-async function runMachine({ machine, running }: ArrivingMachine, options: ReceiveMachineOptions, report: LiveReport, signal: AbortSignal): Promise<Outcome> {
+async function runMachine(
+  { name, machine, running }: ArrivingMachine,
+  options: ReceiveMachineOptions,
+  report: LiveReport,
+  signal: AbortSignal,
+): Promise<Outcome> {
   const { quiet } = options;
-  const movedTo = running ? await untilItEnds(running, options, report, signal) : undefined;
+  const movedTo = running ? await untilItEnds({ name, running }, options, report, signal) : undefined;
   const check = running?.selfCheck();
   const faults = check?.faults.length ?? 0;
   const result = {
@@ -123,11 +128,12 @@ async function runMachine({ machine, running }: ArrivingMachine, options: Receiv
 
 /** Runs a machine until it is off, is handed over, its time is over, or a signal ends it. @returns where it was handed over to, if it was */
 async function untilItEnds(
-  running: RunningMachine,
+  arrived: { name: string; running: RunningMachine },
   { runFor, control }: ReceiveMachineOptions,
   report: LiveReport,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const { running } = arrived;
   const stop = new AbortController();
   const timer = runFor === undefined ? undefined : globalThis.setTimeout(() => stop.abort(), runFor * 1000);
   const ended = AbortSignal.any([signal, stop.signal]);
@@ -135,7 +141,7 @@ async function untilItEnds(
     if (control !== undefined) {
       const onReady = () => report.note('control', `Control socket ${control}`, { socket: control });
       try {
-        const kept: KeptMachine = { name: 'received', running };
+        const kept: KeptMachine = { ...arrived };
         const failure = await keepRunning(kept, { socket: control, signal: ended, onReady });
         if (failure) throw failure;
         return kept.movedTo;

@@ -4,7 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ShapedLink, Side } from './shaped-link.ts';
 
-const main = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../main.js' : '../../dist/cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../bin/savkit.js' : '../../dist/bin/savkit.js', import.meta.url));
 const START_MS = 60_000;
 
 /** What a command with `--ndjson` or `--json` has come to. */

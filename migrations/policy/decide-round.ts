@@ -36,6 +36,11 @@ const IMPROVEMENT = 0.05;
 /** Of its time a guest keeps at least so much. */
 export const MIN_GUEST_SHARE = 1 / 64;
 
+/** Why a round is to be broken off; undefined while it may go on. Whoever goes at the time limit ends the round first: that makes the stop shorter. */
+export function whyBreakOff(elapsedMs: number, limits: MigrationLimits): string | undefined {
+  return limits.onTimeLimit === 'cancel' && elapsedMs >= limits.timeLimitMs ? timeIsOver(limits) : undefined;
+}
+
 /** Whether to go on sending what gets dirty, or to stop the machine and send the rest; a pure function. */
 export function decideRound(figures: RoundFigures, limits: MigrationLimits): RoundDecision {
   const { elapsedMs, dirtyPages, dirtyBytes, fixedMs, history } = figures;
@@ -58,14 +63,18 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   return decide('another-round', `${dirtyPages} pages are dirty, ${Math.round(downtimeMs)} ms`);
 }
 
+function timeIsOver({ timeLimitMs }: MigrationLimits): string {
+  return `the time limit of ${timeLimitMs / 1000} s is over`;
+}
+
 function atTimeLimit(
   { guestShare }: RoundFigures,
-  { onTimeLimit, timeLimitMs }: MigrationLimits,
+  limits: MigrationLimits,
   decide: (verdict: Verdict, because: string, guestShare?: number) => RoundDecision,
 ): RoundDecision {
-  const over = `the time limit of ${timeLimitMs / 1000} s is over`;
-  if (onTimeLimit === 'cancel') return decide('cancel', over);
-  if (onTimeLimit === 'force') return decide('switch-over', over);
+  const over = timeIsOver(limits);
+  if (limits.onTimeLimit === 'cancel') return decide('cancel', over);
+  if (limits.onTimeLimit === 'force') return decide('switch-over', over);
   if (guestShare <= MIN_GUEST_SHARE) return decide('switch-over', `${over}, and the guest can't be slowed any more`);
   return decide('throttle', over, Math.max(MIN_GUEST_SHARE, guestShare / 2));
 }

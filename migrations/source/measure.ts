@@ -10,7 +10,7 @@ import type { ForecastFigures } from '../policy/forecast.ts';
 import { measureHashing } from '../proof/measure-hashing.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { PageBuffer } from '../wire/page-buffer.ts';
-import { REST_TIMES } from './source-session.ts';
+import { REST_TIMES } from './stop-costs.ts';
 
 /** When it is looked how much has got dirty, in ms. */
 const LOOKS = [50, 100, 200, 400, 800, 1600];

@@ -3,10 +3,8 @@ import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { PageSet } from '../pages/page-set.ts';
-import { chooseProof } from '../policy/choose-proof.ts';
-import { decideRound, type RoundDecision } from '../policy/decide-round.ts';
+import { decideRound, type RoundDecision, whyBreakOff } from '../policy/decide-round.ts';
 import { Progress } from '../policy/progress.ts';
-import { measureHashing } from '../proof/measure-hashing.ts';
 import type { ProofReport, RoundReport } from '../report.ts';
 import { AfterRound, PAGE_CODECS } from '../wire/frames.ts';
 import { MAX_REST_PIECE, MAX_ROUNDS } from '../wire/limits.ts';
@@ -15,31 +13,22 @@ import type { Departure } from './departure.ts';
 import { MemoryProof } from './memory-proof.ts';
 import { PageRounds, type RoundCounts } from './page-rounds.ts';
 import type { SourceLink } from './source-link.ts';
+import { StopCosts } from './stop-costs.ts';
 
 /** How often differences at the end are sent again before the migration is given up. */
 const MAX_SEALS = 4;
 /** Assumed before anything was measured, in bytes per second. */
 const GUESSED_RATE = 100e6;
-/** Round trips while the machine stands still: everything and `ready`, `commit` and `running`. */
-const ROUND_TRIPS = 2;
-/** Decisions written while the machine stands still: one here, two at the target. */
-const DECISIONS = 3;
-/** The rest is told here, and read twice there: once to check it. */
-export const REST_TIMES = 3;
-
 /** Rounds, proof and hand-over on one link. */
 export class SourceSession {
   readonly #departure: Departure;
   readonly #link: SourceLink;
   readonly #rounds: PageRounds;
   readonly #progress: Progress;
+  readonly #costs: StopCosts;
   readonly #history: number[] = [];
   #round = 0;
   #guestShare = 1;
-  #contentPages = 0;
-  #hashMsPerPage = 0;
-  /** The shortest time that a round has taken to settle. */
-  #rttMs = Number.POSITIVE_INFINITY;
   #proofMode: ProofReport['mode'] = 'full';
 
   constructor(departure: Departure, link: SourceLink) {
@@ -49,6 +38,7 @@ export class SourceSession {
     const { limits, compression = 'auto', signal } = departure.options;
     this.#rounds = new PageRounds(link, machine, sent, { meter, limits, zstd, compression, signal });
     this.#progress = new Progress(departure.space.pageCount);
+    this.#costs = new StopCosts(departure);
   }
 
   /** Resolves when the target runs the machine. */
@@ -65,10 +55,10 @@ export class SourceSession {
     const { machine, space, sent } = this.#departure;
     for (let isOver = false; !isOver; ) {
       const decision = await this.#sendRound(AfterRound.ANOTHER, 'another-round');
-      if (decision.verdict === 'cancel') throw new SavkitError('time-limit', `Cannot go on: ${decision.because}`);
+      if (decision.verdict === 'cancel') throw timeLimit(decision.because);
       if (decision.verdict === 'throttle') this.#throttle(decision.guestShare ?? 1);
       isOver = decision.verdict === 'switch-over';
-      if (isOver) this.#proofMode = this.#chooseProof(decision.downtimeMs);
+      if (isOver) this.#proofMode = this.#costs.chooseProof(decision.downtimeMs);
       else if (this.#round >= MAX_ROUNDS) throw new SavkitError('too-many-rounds', `Cannot go on: ${MAX_ROUNDS} rounds have brought no end`);
     }
     const proof = new MemoryProof(machine, space, sent, this.#proofMode);
@@ -174,7 +164,7 @@ export class SourceSession {
 
   /** Sends what is pending, notes what got dirty meanwhile, and decides what to do then. */
   async #sendRound(after: number, paused: 'another-round' | 'switch-over' | 'seal' | 'resend', meanwhile?: () => Promise<void>): Promise<RoundDecision> {
-    const { machine, pending, meter, report, sent } = this.#departure;
+    const { machine, pending, meter, report } = this.#departure;
     const isPaused = paused === 'seal' || paused === 'resend';
     if (!isPaused) await machine.takeDirty(pending);
     const pages = new PageSet(pending.pageCount);
@@ -183,14 +173,16 @@ export class SourceSession {
     const start = performance.now();
     const size = pages.size;
     this.#progress.beginRound(this.#round, size);
-    const counts = await this.#rounds.send(this.#round, pages, after, (done, bytes) => this.#tellProgress(done, bytes), meanwhile);
+    const onFrame = (done: number, bytes: number) => {
+      if (paused === 'another-round') this.#checkTime();
+      this.#tellProgress(done, bytes);
+    };
+    const counts = await this.#rounds.send(this.#round, pages, after, onFrame, meanwhile);
     const ms = performance.now() - start;
-    if (after === AfterRound.ANOTHER) this.#rttMs = Math.min(this.#rttMs, counts.settleMs);
+    if (after === AfterRound.ANOTHER) this.#costs.noteSettled(counts.settleMs);
     if (!isPaused) {
       await machine.takeDirty(pending);
-      this.#contentPages = sent.contentPages;
-      this.#hashMsPerPage = await measureHashing(machine, pending.pageCount);
-      if (this.#otherMs() > this.#departure.options.limits.maxDowntimeMs) await this.#departure.measureAgain();
+      await this.#costs.measure();
     }
     const dirtied = pending.size;
     const decision = this.#decide(counts, dirtied, ms);
@@ -211,33 +203,10 @@ export class SourceSession {
     this.#bytesPerPage = counts.pages > 0 ? counts.bytes / counts.pages : this.#bytesPerPage;
     const rate = ms > 0 && counts.bytes > 1e6 ? Math.max(meter.rate(GUESSED_RATE), (counts.bytes * 1000) / ms) : meter.rate(GUESSED_RATE);
     const dirtyBytes = dirtyPages * this.#bytesPerPage;
-    const figures = { round: this.#round, elapsedMs: performance.now() - start, dirtyPages, dirtyBytes, rate, fixedMs: this.#fixedMs() };
+    const figures = { round: this.#round, elapsedMs: performance.now() - start, dirtyPages, dirtyBytes, rate, fixedMs: this.#costs.fixedMs };
     return decideRound({ ...figures, history: this.#history, guestShare: this.#guestShare }, options.limits);
   }
   #bytesPerPage = PAGE_SIZE;
-
-  /** What standing still takes besides pages. */
-  #fixedMs(): number {
-    return this.#otherMs() + (this.#chooseProof() === 'full' ? this.#hashMs() : 0);
-  }
-
-  /** What standing still takes besides pages and hashing, as measured. */
-  #otherMs(): number {
-    const { writeMs, restMs } = this.#departure;
-    return this.#rttMs * ROUND_TRIPS + writeMs * DECISIONS + restMs * REST_TIMES;
-  }
-
-  /** Time to hash all pages that are not zeros. */
-  #hashMs(): number {
-    return this.#contentPages * this.#hashMsPerPage;
-  }
-
-  /** @param downtimeMs of a machine that goes whatever it takes: hashing may double that, but not more */
-  #chooseProof(downtimeMs = 0): ProofReport['mode'] {
-    const { proof = 'auto', limits } = this.#departure.options;
-    if (proof !== 'auto') return proof;
-    return chooseProof({ hashMs: this.#hashMs(), otherMs: this.#otherMs(), allowedMs: Math.max(limits.maxDowntimeMs, downtimeMs) });
-  }
 
   #throttle(share: number): void {
     this.#guestShare = share;
@@ -251,6 +220,13 @@ export class SourceSession {
     this.#departure.pending.union(lost);
     this.#departure.tell({ event: 'lost-pages', count, first: this.#departure.space.nameOf(lost.next(0)) });
     return true;
+  }
+
+  /** @throws SavkitError where a round is not to be waited for */
+  #checkTime(): void {
+    const { start, options } = this.#departure;
+    const why = whyBreakOff(performance.now() - start, options.limits);
+    if (why !== undefined) throw timeLimit(why);
   }
 
   #tellProgress(done: number, bytes: number): void {
@@ -278,4 +254,8 @@ export class SourceSession {
       ...round,
     };
   }
+}
+
+function timeLimit(because: string): SavkitError {
+  return new SavkitError('time-limit', `Cannot go on: ${because}`);
 }

@@ -15,6 +15,7 @@ import { MachinePages } from './machine-pages.ts';
 
 /** A machine that comes from elsewhere. Until `loadRest` it is memory only. */
 export class ArrivingMachine implements TargetMachine {
+  readonly name: string;
   readonly isSeeded: boolean;
   /** What executes, once started; undefined for a machine without a workload, which has nothing to execute. */
   running: RunningMachine | undefined;
@@ -24,7 +25,9 @@ export class ArrivingMachine implements TargetMachine {
   readonly #safeFile: string | undefined;
   #isSafe = false;
 
-  constructor(machine: Machine, isSeeded: boolean, safeFile?: string) {
+  /** @param name as the source calls it: not to be trusted with a terminal */
+  constructor(name: string, machine: Machine, isSeeded: boolean, safeFile?: string) {
+    this.name = name;
     this.machine = machine;
     this.isSeeded = isSeeded;
     this.#pages = new MachinePages(machine.memory);

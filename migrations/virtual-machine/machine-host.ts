@@ -32,10 +32,10 @@ export class MachineHost implements TargetHost {
   async create(description: MachineDescription, rest: Uint8Array): Promise<ArrivingMachine> {
     const described = await loadState(bufferSource(rest.slice(), 'the description'));
     checkRegions(description, described, 'what it describes');
-    if (!this.#seed) return new ArrivingMachine(described, false, this.#safeFile);
+    if (!this.#seed) return new ArrivingMachine(description.name, described, false, this.#safeFile);
     const old = await loadState(this.#seed);
     checkRegions(description, old, `the seed ${this.#seed.name}`);
-    return new ArrivingMachine(new Machine(old.memory, described.state, described.units), true, this.#safeFile);
+    return new ArrivingMachine(description.name, new Machine(old.memory, described.state, described.units), true, this.#safeFile);
   }
 }
 
