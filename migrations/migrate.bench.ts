@@ -1,4 +1,5 @@
-import type { BenchContext, BenchRow } from '../src/bench/row.ts';
+import type { BenchContext, BenchRow, Figure } from '../src/bench/row.ts';
+import { DEFAULT_LIMITS } from './policy/limits.ts';
 import { measureMigration } from './testing/measured-migration.ts';
 import { copyThroughSocket } from './testing/socket-copy.ts';
 
@@ -12,15 +13,18 @@ function migration(dirty: number, tls: boolean): BenchRow {
     name,
     against: [{ row: copy, ...(dirty === 0 ? { atLeast: 0.5 } : {}) }, ...(dirty === 0 && !tls ? [{ row: 'VirtualBox teleports', atLeast: 4 }] : [])],
     async run({ state }: BenchContext) {
-      const { report, sourceCpuMs, targetCpuMs, faults, lostSteps } = await measureMigration(state, { dirty, tls });
+      const { report, dirtied, sourceCpuMs, targetCpuMs, faults, lostSteps } = await measureMigration(state, { dirty, tls });
       if (report.outcome !== 'handed-over' || faults > 0 || lostSteps > 0)
         throw new Error(`${name}: ${report.because}, ${faults} faults, ${lostSteps} lost steps`);
-      const { downtimeMs, bytes, totalMs, rounds } = report;
-      const seconds = (ms: number) => (ms / 1000).toFixed(2);
-      console.error(
-        `${name}: ${seconds(totalMs)} s in ${rounds.length} rounds, stood still ${downtimeMs.toFixed(0)} ms, ${(bytes / 1e6).toFixed(0)} MB; CPU ${seconds(sourceCpuMs)} s here, ${seconds(targetCpuMs)} s there`,
-      );
-      return totalMs;
+      const figures: Figure[] = [
+        { name: 'stood still', value: report.downtimeMs, unit: 'ms', atMost: DEFAULT_LIMITS.maxDowntimeMs },
+        { name: 'sent', value: report.bytes / 1e6, unit: 'MB' },
+        { name: 'rounds', value: report.rounds.length, unit: '' },
+        { name: 'CPU of the source', value: sourceCpuMs, unit: 'ms' },
+        { name: 'CPU of the target', value: targetCpuMs, unit: 'ms' },
+      ];
+      if (dirty > 0) figures.unshift({ name: 'dirtied', value: dirtied, unit: 'MB/s' });
+      return { ms: report.totalMs, figures };
     },
   };
 }

@@ -17,6 +17,8 @@ import { DepartingMachine } from '../virtual-machine/departing-machine.ts';
 /** What a migration between two processes on loopback has taken. */
 export interface Measured {
   report: MigrationReport;
+  /** MB/s of pages that the workload wrote to while it ran. */
+  dirtied: number;
   sourceCpuMs: number;
   targetCpuMs: number;
   /** What the workload's self-check found at the target. */
@@ -28,14 +30,11 @@ export interface Measured {
 const stepsFor = (dirtyMbPerSecond: number) => Math.round((dirtyMbPerSecond * 1e6) / 4096);
 
 /** Migrates the machine of a state to a process of its own, while a workload dirties its memory. */
-export async function measureMigration(state: string, options: { dirty: number; tls: boolean; warm?: boolean }): Promise<Measured> {
+export async function measureMigration(state: string, options: { dirty: number; tls: boolean }): Promise<Measured> {
   const source = await openFile(state);
   const machine = await loadState(source);
   await source.close();
-  const running = RunningMachine.of(
-    machine,
-    options.dirty === 0 ? { kind: 'idle' } : { kind: 'hot', pages: 2048, rate: stepsFor(options.dirty), patternSize: 256 },
-  );
+  const running = RunningMachine.of(machine, options.dirty === 0 ? { kind: 'idle' } : { kind: 'random', rate: stepsFor(options.dirty), patternSize: 256 });
   running.resume();
   const code = newPairingCode();
   const target = spawn(process.execPath, [fileURLToPath(new URL('./target-main.js', import.meta.url)), ...(options.tls ? [code] : [])], {
@@ -45,6 +44,7 @@ export async function measureMigration(state: string, options: { dirty: number; 
   const { port } = (await lines.next()) as { port: number };
   const trust: Trust = options.tls ? { kind: 'code', key: keyOfCode(code) } : { kind: 'insecure' };
   const before = process.cpuUsage();
+  const { steps } = running.figures;
   const report = await migrate(new DepartingMachine('bench', machine, running), {
     connect: () => connectToTarget({ host: '127.0.0.1', port }, trust),
     migration: newMigrationId(),
@@ -54,7 +54,8 @@ export async function measureMigration(state: string, options: { dirty: number; 
   const { user, system } = process.cpuUsage(before);
   const after = (await lines.next()) as { cpuMs: number; faults: number; steps: number };
   const lostSteps = Math.max(0, running.guest.block.steps - after.steps);
-  return { report, sourceCpuMs: (user + system) / 1000, targetCpuMs: after.cpuMs, faults: after.faults, lostSteps };
+  const dirtied = ((running.figures.steps - steps) * 4096) / 1000 / (report.totalMs - report.downtimeMs);
+  return { report, dirtied, sourceCpuMs: (user + system) / 1000, targetCpuMs: after.cpuMs, faults: after.faults, lostSteps };
 }
 
 function linesOf(child: ChildProcess): { next(): Promise<unknown> } {

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import type { BenchContext, BenchRow } from './row.ts';
+import type { BenchContext, BenchRow, Measured } from './row.ts';
 
 // One row of the bench, once, in a process of its own: node job.js MODULE NAME CONTEXT. Prints its milliseconds and its peak memory as JSON.
 
@@ -15,8 +15,13 @@ function peakMemory(): number {
   return (kib === undefined ? process.resourceUsage().maxRSS : Number(kib)) * 1024;
 }
 
+function isMeasured(value: unknown): value is Measured {
+  return typeof value === 'object' && value !== null && 'ms' in value && 'figures' in value;
+}
+
 const start = performance.now();
 const own = await row.run(JSON.parse(context) as BenchContext);
-const ms = typeof own === 'number' ? own : performance.now() - start;
-writeFileSync(1, JSON.stringify({ ms, rss: peakMemory() }));
+const elapsed = performance.now() - start;
+const { ms, figures } = isMeasured(own) ? own : { ms: typeof own === 'number' ? own : elapsed, figures: [] };
+writeFileSync(1, JSON.stringify({ ms, rss: peakMemory(), figures }));
 process.exit(0);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type FoundRow, findRows } from './find-rows.ts';
 import { resultsText } from './print-results.ts';
-import { keepResults, keptResults, LATEST, type Results, rate, spread, summarizeSizes } from './results.ts';
+import { keepResults, keptResults, LATEST, type Results, rate, spread, summarizeFigures, summarizeSizes } from './results.ts';
 import { contextOf, runRounds, runSizes } from './run-rows.ts';
 
 // npm run bench [-- NAME… --rounds N --sizes MIB,…]: speed as ratios within one run, peak memory at several sizes. A run of all rows is kept.
@@ -54,6 +54,7 @@ const results: Results = {
     return { name, ms: spread(runs.map(({ ms }) => ms)), rss: Math.max(...runs.map(({ rss }) => rss)) };
   }),
   ratings: rate(good, samples, scaling?.median ?? 1),
+  figures: summarizeFigures(samples),
   sizes: summarizeSizes(sized, rams, await runSizes(sized, contexts), ramMib),
   ...(scaling ? { scaling } : {}),
   missing,

@@ -13,6 +13,7 @@ export function resultsText(results: Results, before: Results | undefined): stri
     ratingsTable(results, before),
   ];
   if (results.scaling) parts.push(`two independent processes together do ${times(results.scaling.median)} × the work of one`);
+  if (results.figures.length > 0) parts.push(figuresTable(results));
   if (results.sizes.some(({ bySize }) => bySize.length > 0)) parts.push(sizesTable(results));
   for (const [name, why] of Object.entries(results.missing)) parts.push(`not run: ${name}: ${why}`);
   return parts.join('\n');
@@ -33,6 +34,15 @@ function ratingCells({ row, against, median, min, max, atLeast }: Rating, before
   const earlier = before?.ratings.find((rating) => rating.row === row && rating.against === against);
   const target = atLeast === undefined ? ['', ''] : [times(atLeast), median >= atLeast ? 'reached' : 'MISSED'];
   return [against, times(median), times(min), times(max), ...target, earlier ? times(earlier.median) : ''];
+}
+
+function figuresTable({ figures }: Results): string {
+  const table = plainTable(['row', '', 'median', 'min', 'max', 'at most', '']);
+  for (const { row, name, unit, median, min, max, atMost } of figures) {
+    const [shown, least, most] = [median, min, max].map((value) => `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ${unit}`);
+    table.push([row, name, shown, least, most, ...(atMost === undefined ? ['', ''] : [`${atMost} ${unit}`, median <= atMost ? 'reached' : 'MISSED'])]);
+  }
+  return table.toString();
 }
 
 function sizesTable({ sizes, ramMib }: Results): string {

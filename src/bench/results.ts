@@ -18,6 +18,14 @@ export interface Rating extends Spread {
   atLeast?: number;
 }
 
+/** A figure beside the time, over all rounds. */
+export interface FigureResult extends Spread {
+  row: string;
+  name: string;
+  unit: string;
+  atMost?: number;
+}
+
 export interface SizeResult {
   row: string;
   limitMib: number;
@@ -30,6 +38,7 @@ export interface Results {
   rounds: number;
   rows: { name: string; ms: Spread; rss: number }[];
   ratings: Rating[];
+  figures: FigureResult[];
   sizes: SizeResult[];
   scaling?: Spread;
   /** Rows that could not be run here, and why. */
@@ -55,6 +64,15 @@ export function rate(rows: readonly FoundRow[], samples: ReadonlyMap<string, rea
     }
   }
   return ratings;
+}
+
+export function summarizeFigures(samples: ReadonlyMap<string, readonly Sample[]>): FigureResult[] {
+  const results: FigureResult[] = [];
+  for (const [row, runs] of samples) {
+    for (const [i, { value, ...figure }] of (runs[0]?.figures ?? []).entries())
+      results.push({ row, ...figure, ...spread(runs.map(({ figures }) => figures[i].value)) });
+  }
+  return results;
 }
 
 /** @param ramMib the run's own size */

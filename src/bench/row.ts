@@ -9,8 +9,8 @@ export interface BenchRow {
   /** Unique: what it does, such as `deep verify`. */
   name: string;
   /**
-   * Does the job once, in a fresh process. The time is that of the whole call, unless it gives a number, which then is milliseconds of its own: of a part, after
-   * warming up, or of something that was started elsewhere.
+   * Does the job once, in a fresh process. The time is that of the whole call, unless it gives a number, or `Measured`, which then is milliseconds of its own:
+   * of a part, after warming up, or of something that was started elsewhere.
    */
   run(context: BenchContext): Promise<unknown> | unknown;
   /** Made once, before the first round and outside of all times: files that the row needs. */
@@ -21,6 +21,20 @@ export interface BenchRow {
   peakRssMib?: number;
   /** Why the row can't be run here; undefined when it can. Rows that need what is not everywhere (VirtualBox, gcc) say so. */
   missing?(): string | undefined;
+}
+
+/** What a row may give: its time, and other figures of the same run. */
+export interface Measured {
+  ms: number;
+  figures: readonly Figure[];
+}
+
+export interface Figure {
+  name: string;
+  value: number;
+  unit: string;
+  /** To be reached, by the median of all rounds. */
+  atMost?: number;
 }
 
 export interface Comparison {

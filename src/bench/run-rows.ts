@@ -6,12 +6,13 @@ import { promisify } from 'node:util';
 import { MIB } from '../../formats/units.ts';
 import type { FoundRow } from './find-rows.ts';
 import { makeState } from './make-state.ts';
-import type { BenchContext } from './row.ts';
+import type { BenchContext, Figure } from './row.ts';
 
 export interface Sample {
   ms: number;
   /** Peak memory of the process, bytes. */
   rss: number;
+  figures: readonly Figure[];
 }
 
 const run = promisify(execFile);
