@@ -122,6 +122,11 @@ describe('savkit verify', () => {
     const path = join(folder, 'hostile.sav');
     writeFileSync(path, bytes);
     expect((await runSavkit(['verify', '--units', path])).stdout.toString()).not.toContain('\u001b');
+    const { exitCode, stderr } = await runSavkit(['extract', path, '--unit', 'none', '-o', '-']);
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.not.stringContaining('\u001b') });
+    const missing = `\u001b[2J\u009b\u202e${path}`;
+    expect((await runSavkit(['verify', missing])).stderr).toBe(`Cannot read ?[2J??${path}: no such file or directory\n`);
+    expect((await runSavkit(['verify', '--json', missing])).stdout.toString()).toContain(`"file": "\\u001b[2J\\u009b\\u202e${path}"`);
   });
 
   it('ends with 5 for formats that it only knows by name', async () => {

@@ -3,6 +3,7 @@ import { type SavkitError, UsageError } from '../formats/errors.ts';
 import { type Finding, findingOf } from '../src/saved-state/findings.ts';
 import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
 import { Progress } from './progress.ts';
+import { printableJson, printableLines } from './render.ts';
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -86,13 +87,13 @@ export async function runCommand(command: string, files: readonly string[], opti
       progress.stop();
       const exitCode = exitCodeOf(error);
       results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
-      if (!isForPrograms) process.stderr.write(`${errorText(error as SavkitError)}\n`);
+      if (!isForPrograms) process.stderr.write(`${printableLines(errorText(error as SavkitError))}\n`);
     }
   }
   const exitCode = abort.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
   const document = { schema: SCHEMA, command, exitCode, files: results };
-  if (options.ndjson) process.stdout.write(`${JSON.stringify({ event: 'end', ...document })}\n`);
-  else if (options.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  if (options.ndjson) process.stdout.write(`${printableJson(JSON.stringify({ event: 'end', ...document }))}\n`);
+  else if (options.json) process.stdout.write(`${printableJson(JSON.stringify(document, null, 2))}\n`);
   return exitCode;
 }
 

@@ -1,5 +1,5 @@
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -44,13 +44,19 @@ export async function withTemporaryFile<T>(use: (path: string) => Promise<T>): P
   }
 }
 
-/** The bytes of a file that has to be small. @throws FormatError `too-long` beyond `limit` bytes, EnvironmentError */
+/** The bytes of a file, or a pipe, that has to be small. @throws FormatError `too-long` beyond `limit` bytes, EnvironmentError */
 export async function readSmallFile(path: string, limit: number): Promise<Uint8Array> {
+  const pieces: Buffer[] = [];
+  let size = 0;
   try {
-    const { size } = await stat(path);
-    if (size > limit) throw new FormatError('too-long', `Cannot read ${path}: it has ${size} bytes, expected at most ${limit}`);
-    return await readFile(path);
+    for await (const piece of createReadStream(path)) {
+      size += piece.length;
+      // Not before: pipes and devices do not say how much there is.
+      if (size > limit) throw new FormatError('too-long', `Cannot read ${path}: it has more than ${limit} bytes`);
+      pieces.push(piece);
+    }
   } catch (error) {
     throw error instanceof FormatError ? error : EnvironmentError.from(error, `read ${path}`);
   }
+  return Buffer.concat(pieces);
 }

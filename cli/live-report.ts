@@ -1,3 +1,5 @@
+import { printable, printableJson, printableLines } from './render.ts';
+
 /** At most so many updates a second reach the terminal, or a program that reads events. */
 const UPDATES_PER_SECOND = 10;
 
@@ -18,7 +20,14 @@ export class LiveReport {
   note(event: string, text: string, data: object = {}): void {
     this.#clear();
     if (this.#mode === 'events') this.#emit(event, data);
-    else if (this.#notes && text !== '') process.stderr.write(`${text}\n`);
+    else if (this.#notes && text !== '') process.stderr.write(`${printableLines(text)}\n`);
+  }
+
+  /** What nothing can go on without: shown also where notes are not. */
+  ask(event: string, text: string, data: object): void {
+    this.#clear();
+    if (this.#mode === 'events') this.#emit(event, data);
+    else process.stderr.write(`${printableLines(text)}\n`);
   }
 
   /** How far things are; may be called as often as one likes. */
@@ -29,7 +38,7 @@ export class LiveReport {
     if (this.#mode === 'events') this.#emit(event, data());
     else {
       const width = (process.stderr.columns ?? 80) - 1;
-      process.stderr.write(`\r\x1b[K${text().slice(0, width)}`);
+      process.stderr.write(`\r\x1b[K${printable(text()).slice(0, width)}`);
       this.#lineShown = true;
     }
   }
@@ -39,7 +48,7 @@ export class LiveReport {
   }
 
   #emit(event: string, data: object): void {
-    process.stdout.write(`${JSON.stringify({ event, ...data })}\n`);
+    process.stdout.write(`${printableJson(JSON.stringify({ event, ...data }))}\n`);
   }
 
   #clear(): void {

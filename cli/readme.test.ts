@@ -49,7 +49,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a line of bash in the folder, where `savkit` is the built command line. */
 function inFolder(line: string): ReturnType<typeof runProgram> {
-  return runProgram('bash', ['-c', `savkit() { "${process.execPath}" "${root}/dist/cli/main.js" "$@"; }; cd "${folder}"; ${line} 2>&1`]);
+  return runProgram('bash', ['-c', `savkit() { "${process.execPath}" "${root}/dist/bin/savkit.js" "$@"; }; cd "${folder}"; ${line} 2>&1`]);
 }
 
 /** Whether an output is what is shown, where `…` stands for any number of lines. */

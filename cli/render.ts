@@ -30,9 +30,21 @@ export function indent(text: string): string {
   return text.replace(/^(?=.)/gm, '  ');
 }
 
-/** Text from a file, safe to print. */
+/** Text from a file, or from another host, safe to print: what would steer a terminal, or the direction of writing, becomes `?`. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}]/gu, '?');
+}
+
+/** The same for text of several lines. */
+export function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n');
+}
+
+/** JSON that is safe to print, too: it means the same. */
+export function printableJson(json: string): string {
+  return json.replace(/[\x7f-\x9f\p{Cf}]/gu, (character) =>
+    Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join(''),
+  );
 }
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];

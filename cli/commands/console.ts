@@ -8,7 +8,7 @@ import { loadState } from '../../src/saved-state/load.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode, exitCodeOf, gravest } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
-import { printable } from '../render.ts';
+import { printableLines } from '../render.ts';
 
 interface Options extends CommonOptions {
   state: string;
@@ -56,8 +56,7 @@ async function runLines(console: Console, lines: Iterable<string> | AsyncIterabl
 /** Text of guests must not steer the terminal. */
 async function print({ text }: Answer): Promise<void> {
   if (text === '') return;
-  const lines = text.split('\n').map(printable).join('\n');
-  await new Promise((resolve) => process.stdout.write(`${lines}\n`, resolve));
+  await new Promise((resolve) => process.stdout.write(`${printableLines(text)}\n`, resolve));
 }
 
 /** Reads lines from the terminal, with history and completion, or from a file. */

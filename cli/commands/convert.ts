@@ -9,7 +9,7 @@ import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { layoutFrom } from '../layout.ts';
 import { withOutput } from '../output.ts';
-import { bad, good, indent, printable, table } from '../render.ts';
+import { bad, good, indent, printable, printableJson, table } from '../render.ts';
 
 interface Options extends CommonOptions, ThreadOptions {
   input: string;
@@ -102,12 +102,16 @@ Nothing was written.`,
 
 async function printedLayout(source: ByteSource): Promise<Outcome> {
   const { layout, missing } = deriveLayout(await walkState(source, { skipCrc: true }));
-  return { exitCode: missing.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: { layout, missing }, text: printLayout(layout) };
+  return { exitCode: missing.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: { layout, missing }, text: printableJson(printLayout(layout)) };
 }
 
 function reportText({ from, to, losses, assumptions, proof }: ConvertReport): string {
   const state = ({ container, pgm, live }: ConvertReport['from']) => `V${container}${pgm === undefined ? '' : `, pgm ${pgm}`}${live ? ', live' : ''}`;
-  const lines = [`${state(from)} → ${state(to)}`, ...losses.map((loss) => `lost: ${loss}`), ...assumptions.map((assumption) => `assumed: ${assumption}`)];
+  const lines = [
+    `${state(from)} → ${state(to)}`,
+    ...losses.map((loss) => `lost: ${printable(loss)}`),
+    ...assumptions.map((assumption) => `assumed: ${printable(assumption)}`),
+  ];
   if (proof?.equal) lines.push(`${good('proved equal')}: ${proof.ranges} ranges of memory page by page, ${proof.units} units byte for byte, registers, heads`);
   if (proof && !proof.equal) {
     lines.push(bad('NOT EQUAL, the output was removed'));

@@ -61,7 +61,7 @@ export const extractCommand: CommandModule<object, Options> = {
           const text =
             options.quiet || options.output === '-'
               ? ''
-              : `${printable(options.output)}: ${sizeText(report.size)} (${report.size} bytes) of ${report.what}, ${report.format}`;
+              : `${printable(options.output)}: ${sizeText(report.size)} (${report.size} bytes) of ${printable(report.what)}, ${report.format}`;
           return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
         }),
       ),

@@ -57,7 +57,7 @@ async function saveLive({ machine, output, maxDowntime, stay, force, ...common }
   try {
     const request = { command: 'live-save', path: resolve(output), force, maxDowntimeMs: maxDowntime, stay } as const;
     const result = (await askMachine(machine, request, onEvent, signal)) as unknown as LiveSaveReport;
-    return { exitCode: ExitCode.OK, result, text: `${printable(output)}: ${reportText(result)}` };
+    return { exitCode: ExitCode.OK, result, text: common.quiet ? '' : `${printable(output)}: ${reportText(result)}` };
   } finally {
     report.stop();
   }

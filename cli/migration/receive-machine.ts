@@ -49,7 +49,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
     try {
       const at = endpointText(gate.endpoint);
       report.note('listening', `Waiting for a machine on ${at}`, { at });
-      if (shownCode !== undefined) report.note('code', `Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
+      if (shownCode !== undefined) report.ask('code', `Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
       const machine = await awaitMachine(receiver, options.wait, signal);
       return await runMachine(machine, options, report, signal);
     } finally {
