@@ -125,7 +125,7 @@ describe('savkit verify', () => {
     const { exitCode, stderr } = await runSavkit(['extract', path, '--unit', 'none', '-o', '-']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.not.stringContaining('\u001b') });
     const missing = `\u001b[2J\u009b\u202e${path}`;
-    expect((await runSavkit(['verify', missing])).stderr).toBe(`Cannot read ?[2J??${path}: no such file or directory\n`);
+    expect((await runSavkit(['verify', missing])).stderr).toBe(`Cannot open ?[2J??${path}: no such file or directory\n`);
     expect((await runSavkit(['verify', '--json', missing])).stdout.toString()).toContain(`"file": "\\u001b[2J\\u009b\\u202e${path}"`);
   });
 
