@@ -41,10 +41,10 @@ export class PgmPassWriter {
     const passes = encoding === Encoding.RAW ? anew === 'none' : encoding !== Encoding.NONE && anew !== 'all';
     if (passes && this.#out.putBlock(encoding, batch.window.bytes, batch.at[i], batch.length[i], PAGE_SIZE)) return;
     if (encoding === Encoding.RAW) {
-      this.#out.put(batch.window.bytes.subarray(batch.at[i], batch.at[i] + PAGE_SIZE));
+      this.#out.put(batch.window.bytes, batch.at[i], PAGE_SIZE);
     } else {
       batch.decode(i, this.#page, 0);
-      this.#out.put(this.#page);
+      this.#out.put(this.#page, 0, PAGE_SIZE);
     }
   }
 
@@ -56,13 +56,13 @@ export class PgmPassWriter {
 
   end(): void {
     this.#heads.makeEnd();
-    this.#out.put(this.#heads.bytes.subarray(0, this.#heads.length));
+    this.#out.put(this.#heads.bytes, 0, this.#heads.length);
   }
 
   #putHead(kind: number, page: number, id: number, protection: number): void {
     const heads = this.#heads;
     heads.make(kind, page, id, protection);
-    this.#out.put(heads.bytes.subarray(0, heads.length));
+    this.#out.put(heads.bytes, 0, heads.length);
   }
 
   #putInPieces(bytes: Uint8Array): void {

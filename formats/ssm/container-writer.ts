@@ -16,9 +16,10 @@ export interface ContainerWriter {
   readonly isFull: boolean;
   beginUnit(unit: NewUnit): void;
   /**
-   * One item of payload, at most 64 KiB, as VirtualBox's SSMR3PutMem takes it: small ones are gathered, large ones compressed in steps of 4 KiB.
+   * One item of payload, `bytes[at, at + length)`, at most 64 KiB, as VirtualBox's SSMR3PutMem takes it: small ones are gathered, large ones compressed in steps
+   * of 4 KiB.
    */
-  put(bytes: Uint8Array): void;
+  put(bytes: Uint8Array, at?: number, length?: number): void;
   /**
    * A block of payload in the encoding it already has, of `size` bytes when decoded (`Encoding`).
    * @returns false, and nothing written, where this container can't hold the block so

@@ -5,7 +5,8 @@ import { Encoding } from './segments.ts';
 
 /** The most that one structure of a payload may take: over ten times what 254 ROMs and as many MMIO2 ranges need. */
 const STRUCTURE_LIMIT = 1024 * 1024;
-const FIRST_GATHER = 64 * 1024;
+/** Most units are smaller. */
+const FIRST_GATHER = 8 * 1024;
 
 /**
  * The decoded payload of a container's current unit, front to back.

@@ -56,20 +56,19 @@ export class V1Writer implements ContainerWriter {
     this.#out.put(writer.view());
   }
 
-  put(bytes: Uint8Array): void {
-    if (bytes.length > SMALL_PIECE) {
+  put(bytes: Uint8Array, at = 0, length = bytes.length - at): void {
+    if (length > SMALL_PIECE) {
       this.#flushSmall();
-      this.#putBlocks(bytes, 0, bytes.length);
+      this.#putBlocks(bytes, at, at + length);
       return;
     }
-    if (this.#smallLength + bytes.length > MAX_BLOCK_DECODED) this.#flushSmall();
-    this.#small.set(bytes, this.#smallLength);
-    this.#smallLength += bytes.length;
+    if (this.#smallLength + length > MAX_BLOCK_DECODED) this.#flushSmall();
+    for (let from = at; from < at + length; from++) this.#small[this.#smallLength++] = bytes[from];
   }
 
   putBlock(encoding: number, bytes: Uint8Array, at: number, length: number, size: number): boolean {
     if (encoding === Encoding.RAW) {
-      this.put(bytes.subarray(at, at + length));
+      this.put(bytes, at, length);
       return true;
     }
     if (encoding !== Encoding.LZF || size > MAX_BLOCK_DECODED || length > MAX_BLOCK_DATA || this.#compression === 'none') return false;

@@ -71,17 +71,18 @@ export class V2Writer implements ContainerWriter {
     this.#unitStart = this.#out.offset;
   }
 
-  put(bytes: Uint8Array): void {
-    if (bytes.length <= SMALL_ITEM) {
-      if (this.#smallLength + bytes.length > BLOCK) this.#flushSmall();
-      this.#small.set(bytes, this.#smallLength);
-      this.#smallLength += bytes.length;
+  put(bytes: Uint8Array, at = 0, length = bytes.length - at): void {
+    const end = at + length;
+    if (length <= SMALL_ITEM) {
+      if (this.#smallLength + length > BLOCK) this.#flushSmall();
+      // Most are of a few bytes, and come with every page: no view is made for them.
+      for (let from = at; from < end; from++) this.#small[this.#smallLength++] = bytes[from];
       return;
     }
     this.#flushSmall();
-    for (let at = 0; at < bytes.length; at += BLOCK) {
-      if (bytes.length - at < BLOCK) this.#putRaw(bytes, at, bytes.length - at);
-      else this.#putWhole(bytes, at);
+    for (let from = at; from < end; from += BLOCK) {
+      if (end - from < BLOCK) this.#putRaw(bytes, from, end - from);
+      else this.#putWhole(bytes, from);
     }
   }
 
@@ -90,7 +91,7 @@ export class V2Writer implements ContainerWriter {
       if (length > SMALL_ITEM) {
         this.#flushSmall();
         this.#putRaw(bytes, at, length);
-      } else this.put(bytes.subarray(at, at + length));
+      } else this.put(bytes, at, length);
       return true;
     }
     if (this.#compression === 'none' || size > BLOCK || size % KIB !== 0 || length > size) return false;

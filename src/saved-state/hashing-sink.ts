@@ -1,7 +1,7 @@
 import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { xxh64Batch } from '../../formats/kernels/xxh64.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
-import { type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
+import { BATCH_CAPACITY, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { PageHashes } from './page-hashes.ts';
@@ -31,8 +31,10 @@ export class HashingSink implements PageSink {
   readonly #at = new Uint32Array(GROUP);
   readonly #length = new Uint32Array(GROUP);
   readonly #hashes = new BigUint64Array(GROUP);
-  /** By entry of the batch; 0 for zeros. */
-  #results = new BigUint64Array(0);
+  /** The same: two words each. */
+  readonly #words = new Uint32Array(this.#hashes.buffer);
+  /** By entry of the batch, two words each; 0 for zeros. */
+  readonly #results = new Uint32Array(2 * BATCH_CAPACITY);
   #due = 0;
   #lastRange: string | undefined;
   #last = new PageHashes();
@@ -50,8 +52,8 @@ export class HashingSink implements PageSink {
   take(batch: PageBatch): void {
     if (this.#of === 'encoded') batch.walk();
     const { count, encoding, kind } = batch;
-    if (this.#results.length < batch.capacity) this.#results = new BigUint64Array(batch.capacity);
-    this.#results.fill(0n, 0, count);
+    const results = this.#results;
+    results.fill(0, 0, 2 * count);
     for (let i = 0; i < count; i++) {
       if (encoding[i] === Encoding.NONE || encoding[i] === Encoding.ZERO) continue;
       this.#place(batch, i);
@@ -60,7 +62,7 @@ export class HashingSink implements PageSink {
     this.#hash(batch);
     for (let i = 0; i < count; i++) {
       const named = kind[i] === PageKind.ROM_PROTECTION ? undefined : this.#naming(kind[i], batch.id[i], batch.page[i]);
-      if (named) this.#hashesOf(named.range).set(named.page, this.#results[i]);
+      if (named) this.#hashesOf(named.range).setWords(named.page, results[2 * i], results[2 * i + 1]);
     }
   }
 
@@ -88,7 +90,8 @@ export class HashingSink implements PageSink {
       const i = this.#entries[k];
       // Only a block that is as long as a page could be taken for the same bytes stored raw.
       const isAsLong = encoded && batch.encoding[i] !== Encoding.RAW && this.#length[k] === PAGE_SIZE;
-      this.#results[i] = isAsLong ? this.#hashes[k] ^ 1n : this.#hashes[k];
+      this.#results[2 * i] = isAsLong ? this.#words[2 * k] ^ 1 : this.#words[2 * k];
+      this.#results[2 * i + 1] = this.#words[2 * k + 1];
     }
     this.#due = 0;
   }
