@@ -30,6 +30,8 @@ export interface WalkOptions extends OpenOptions {
   /** Decompress everything, so that every block is checked. Pages are then walked unless a `sink` decodes them. */
   deep?: boolean;
   sink?: PageSink;
+  /** End at the first page record: what stands before it is known then. */
+  untilPages?: boolean;
   /** Takes the decoded payload of units that it wants, piece by piece; a piece is borrowed until the call returns. */
   payload?: { wants(unit: UnitHeader): boolean; take(piece: Uint8Array): void | Promise<void> };
   /** Called with each unit before it is read. */
@@ -74,6 +76,7 @@ class Walk {
   /** Findings in the header of a unit, which is not known yet. */
   #headerFindings: Finding[] = [];
   #reported = 0;
+  #isOver = false;
 
   constructor(container: Container, options: WalkOptions) {
     this.#container = container;
@@ -86,7 +89,7 @@ class Walk {
   }
 
   async run(): Promise<SavedState> {
-    while (await this.#step()) this.#tick();
+    while (!this.#isOver && (await this.#step())) this.#tick();
     const state = this.#state;
     state.size = this.#container.offset;
     if (this.#container.directory) state.directory = this.#container.directory;
@@ -193,7 +196,8 @@ class Walk {
     try {
       await pgm.begin(unit);
       this.#summarize(unit).passes.push(pass);
-      while (await pgm.nextPages()) {
+      this.#isOver = this.#options.untilPages === true;
+      while (!this.#isOver && (await pgm.nextPages())) {
         this.#census.add(pgm.batch);
         if (sink) await sink.take(pgm.batch);
         else if (deep) pgm.batch.walk();

@@ -3,6 +3,7 @@ import type { ByteSource } from '../../../formats/binary/source.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
 import { fingerprint, sameIds } from '../fingerprint.ts';
 import type { Hashed, RangeNaming } from '../hashing-sink.ts';
@@ -46,7 +47,7 @@ export interface Preparation {
   placeOf?: PagePlace;
   lastPasses?: LastPasses;
   /** Names by which the memory of source and result is compared. */
-  naming: { source: RangeNaming; written: (state: SavedState) => RangeNaming };
+  naming: { source: RangeNaming; written: (look: () => Promise<SavedState>) => Promise<RangeNaming> };
   /** Where the target is one of versions 6 to 9. */
   old?: OldTarget;
 }
@@ -58,7 +59,7 @@ export interface Preparation {
  * @throws UnsupportedError `lossy-downgrade` where the target can't hold the state; FormatError for damage in the source
  */
 export async function convert(source: ByteSource, sink: ReadableSink, options: ConvertRun = {}): Promise<ConvertReport> {
-  const preparation = await prepareConversion(source, options);
+  const preparation = (await prepareByHeads(source, options)) ?? (await prepareConversion(source, options));
   await writeConversion(source, sink, preparation, options);
   if (options.proof !== false) preparation.report.proof = await prove(source, sink, preparation, options);
   return preparation.report;
@@ -82,7 +83,7 @@ export async function writeConversion(source: ByteSource, sink: ByteSink, prepar
 
 /** Looks at the source and decides what a conversion would do. Nothing is written. */
 export async function prepareConversion(source: ByteSource, options: ConvertRun = {}): Promise<Preparation> {
-  if (!source.seekable) throw new UsageError('not-seekable', `Cannot convert ${source.name}: it has to be read several times, so it must be a file`);
+  checkSeekable(source);
   const lastPasses = options.flatten ? new LastPasses() : undefined;
   const passes = new PassCounter();
   const sink = { take: (batch: PageBatch) => lastPasses?.note(batch, passes.current) };
@@ -94,8 +95,34 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
   });
+  return prepare(state, options, lastPasses);
+}
+
+/**
+ * The same without a look at the pages, where the plan can't depend on them: what is wrong with them shows while they are written, into a file that then never
+ * appears. Undefined where all has to be looked at.
+ */
+async function prepareByHeads(source: ByteSource, options: ConvertRun): Promise<Preparation | undefined> {
+  checkSeekable(source);
+  if (options.flatten) return undefined;
+  const state = await walkState(source, { skipCrc: true, untilPages: true, ...(options.signal ? { signal: options.signal } : {}) });
+  const { header, pgm } = state;
+  const from = pgm && pgmVersion(pgm.version);
+  const to = options.pgm === undefined ? from : pgmVersion(options.pgm);
+  const arePassesKnown = !header.live && pgm?.passes[0].pass === 'final';
+  const arePagesAlike = from?.pages === 'records' && to?.pages === 'records' && (to.balloonRecords || !from.balloonRecords);
+  const isSizeKnown = pgm?.ramSize !== undefined;
+  const isSameContainer = header.format === '2.0' && (options.container ?? header.format) === header.format;
+  return arePassesKnown && arePagesAlike && isSizeKnown && isSameContainer ? prepare(state, options) : undefined;
+}
+
+function checkSeekable(source: ByteSource): void {
+  if (!source.seekable) throw new UsageError('not-seekable', `Cannot convert ${source.name}: it has to be read several times, so it must be a file`);
+}
+
+function prepare(state: SavedState, options: ConvertRun, lastPasses?: LastPasses): Preparation {
   const plan = planConversion(state, options);
-  const preparation: Preparation = { state, plan, report: reportOf(state, plan), naming: { source: sameIds, written: () => sameIds } };
+  const preparation: Preparation = { state, plan, report: reportOf(state, plan), naming: { source: sameIds, written: async () => sameIds } };
   if (lastPasses && !plan.keepsPgm) preparation.lastPasses = lastPasses;
   const { pgm } = state;
   if (plan.keepsPgm || !plan.version || !pgm) return preparation;
@@ -110,7 +137,7 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
   // Version 6, and what today's loaders take, keep of a shadowed ROM only what the guest reads.
   const keepsShadows = plan.version.pages !== 'chunks' && plan.pageTypes === 'original';
   const own = keepsShadows || plan.version.pages === 'records' ? naming : visibleNaming(state, naming);
-  preparation.naming = { source: own, written: (written) => layoutNaming(written, layout) };
+  preparation.naming = { source: own, written: async (look) => layoutNaming(await look(), layout) };
   if (plan.version.pages === 'records') preparation.config = configOf(pgm, layout);
   else preparation.old = { version: plan.version, numbering: plan.pageTypes, layout, ...ramConfigOf(pgm), placeOf: preparation.placeOf };
   return preparation;
@@ -142,7 +169,7 @@ async function prove(source: ByteSource, sink: ReadableSink, { naming, plan }: P
       naming: naming.source,
       ...(onProgress ? { onProgress: (offset: number) => onProgress('proving', offset) } : {}),
     });
-    const other = await fingerprint(written, { ...common, naming: naming.written(await walkState(written, { skipCrc: true })) });
+    const other = await fingerprint(written, { ...common, naming: await naming.written(() => walkState(written, { skipCrc: true })) });
     return compareStates(own, other, plan.losses.length > 0);
   };
   try {

@@ -1,6 +1,6 @@
 import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
-import { hex, InterruptedError, UnsupportedError } from '../../../formats/errors.ts';
+import { FormatError, hex, InterruptedError, UnsupportedError } from '../../../formats/errors.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
@@ -77,6 +77,7 @@ class StateWriter {
     const pgm = this.#newPgmReader(container);
     for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
       if (plan.flatten && isOfLiveSave(unit)) continue;
+      if (!plan.live && unit.pass !== 'final') throw passInPlainState(unit);
       this.#out.beginUnit(this.#headerOf(unit));
       if (!isPgm(unit) || plan.keepsPgm) await copyPayload(container, this.#out, plan.recompress, () => this.#tick(container.offset));
       else if (this.#options.old) await writeOldPgm(this.#source, this.#state, this.#out, this.#options.old);
@@ -215,6 +216,14 @@ class StateWriter {
 /** Passes of the live part, and the progress of the saver. A plain state has neither. */
 export function isOfLiveSave({ name, pass }: Pick<UnitHeader, 'name' | 'pass'>): boolean {
   return pass !== 'final' || name === LIVE_CONTROL_UNIT.name;
+}
+
+/** Passes come before what is final, and the plan knows of those. */
+function passInPlainState({ name, pass, offset }: UnitHeader): FormatError {
+  return new FormatError('misplaced-pass', `Cannot convert unit ${name} at ${hex(offset)}: pass ${pass} of a live save, in a plain state`, {
+    offset,
+    unit: name,
+  });
 }
 
 function hasContent(kind: number): boolean {
