@@ -18,6 +18,10 @@ export class FrameProxy {
   /** Frames so far, in the order in which they came; signs of life left out. */
   readonly labels: FrameLabel[] = [];
   strike: Strike | undefined;
+  /** Bytes from the source so far. */
+  forth = 0;
+  /** The link is cut for a moment whenever so many bytes have come from the source, in ascending order. */
+  cutsAt: number[] = [];
   #isCut = false;
   readonly #seesFrames: boolean;
   readonly #counts = new Map<string, number>();
@@ -67,9 +71,17 @@ export class FrameProxy {
         this.#sockets.delete(from);
         to.destroySoon();
       });
+      if (sender === 'source') from.on('data', (chunk: Buffer) => this.#count(chunk.length));
       if (this.#seesFrames) this.#carry(from, to, sender);
       else from.pipe(to);
     }
+  }
+
+  #count(bytes: number): void {
+    this.forth += bytes;
+    if (this.forth < (this.cutsAt[0] ?? Number.POSITIVE_INFINITY)) return;
+    this.cutsAt.shift();
+    this.cut(false);
   }
 
   #carry(from: Socket, to: Socket, sender: 'source' | 'target'): void {
