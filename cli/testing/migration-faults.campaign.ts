@@ -8,7 +8,7 @@ import { askMachine } from '../control/control-client.ts';
 import { table } from '../render.ts';
 import { FAULTS, type Fault, MigrationTrial, type Outcome, type When } from './migration-trial.ts';
 
-// npm run campaign:migration-faults [-- --ram 2M --large 256M,1G --random N --minutes N]: the link cut (for a moment, for ever) and each process killed,
+// npm run campaign:migration-faults [-- --ram 2M --large 256M,1G --random N --minutes N --frames WORD --options OF-MIGRATE]: the link cut (for a moment, for ever) and each process killed,
 // before and behind every frame of a small migration, in both directions, and at random moments of large ones whose machine writes meanwhile. Afterwards
 // exactly one side has to run the machine, or be told to by the records of both; and there its memory and its steps have to be what they were.
 
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     random: { type: 'string', default: '4' },
     minutes: { type: 'string', default: '15' },
     frames: { type: 'string', default: '' },
+    options: { type: 'string', default: '' },
   },
 });
 const deadline = performance.now() + Number(values.minutes) * 60_000;
@@ -49,7 +50,7 @@ try {
   for (const ram of values.large === '' ? [] : values.large.split(',')) {
     const large = await startingState(ram, { rate: 5000, forMs: 6000 });
     const { outcome: whole } = await tryOnce({ state: large, ram });
-    const moments = Array.from({ length: Number(values.random) }, () => Math.floor(100 + Math.random() * whole.ms));
+    const moments = Array.from({ length: Number(values.random) }, () => Math.floor(100 + Math.random() * 0.9 * whole.ms));
     await tryAll(moments.flatMap((when) => FAULTS.map((fault) => ({ state: large, ram, fault, when }))));
   }
 } finally {
@@ -78,7 +79,11 @@ async function tryAll(plans: Plan[]): Promise<void> {
 }
 
 async function tryOnce(plan: Plan): Promise<Row> {
-  const trial = new MigrationTrial(plan.state, plan.ram === values.ram);
+  const trial = new MigrationTrial(
+    plan.state,
+    plan.ram === values.ram,
+    values.options.split(' ').filter((option) => option !== ''),
+  );
   try {
     const outcome = await trial.run(plan.fault, plan.when);
     const row = { ...plan, outcome };

@@ -37,6 +37,7 @@ export class MigrationTrial {
   readonly #folder = mkdtempSync(join(tmpdir(), 'savkit-faults-'));
   readonly #state: string;
   readonly #seesFrames: boolean;
+  readonly #more: readonly string[];
   #source!: SavkitProcess;
   #target!: SavkitProcess;
   #proxy!: FrameProxy;
@@ -45,9 +46,11 @@ export class MigrationTrial {
   /**
    * @param state saved, with a workload under way
    * @param seesFrames for faults at frames; without, the way between the processes is faster
+   * @param more options of `savkit migrate`
    */
-  constructor(state: string, seesFrames: boolean) {
+  constructor(state: string, seesFrames: boolean, more: readonly string[]) {
     this.#state = state;
+    this.#more = more;
     this.#seesFrames = seesFrames;
   }
 
@@ -88,7 +91,7 @@ export class MigrationTrial {
   }
 
   #migrateArguments(): string[] {
-    const limits = ['--resume-within', '2', '--time-limit', '20', '--on-time-limit', 'force'];
+    const limits = ['--resume-within', '2', '--time-limit', '20', '--on-time-limit', 'force', ...this.#more];
     return ['migrate', this.#path('vm.sock'), '--to', `127.0.0.1:${this.#proxy.port}`, '--insecure', '--records', this.#path('s'), ...limits];
   }
 
