@@ -10,14 +10,18 @@ describe('takeBuffer()', () => {
     for (const buffer of buffers) returnBuffer(buffer);
   });
 
-  it.runIf(kernels)('lends what was given back, once', () => {
+  it('lends what was given back, once; without kernels every buffer is a new one', () => {
     const buffer = takeBuffer(100);
-    expect(kernels?.holds(buffer)).toBe(true);
     returnBuffer(buffer);
     returnBuffer(buffer);
     const again = [takeBuffer(100), takeBuffer(100)];
-    expect(again[0].byteOffset).toBe(buffer.byteOffset);
-    expect(again[1].byteOffset).not.toBe(buffer.byteOffset);
+    if (kernels) {
+      expect(kernels.holds(buffer)).toBe(true);
+      expect(again[0].byteOffset).toBe(buffer.byteOffset);
+      expect(again[1].byteOffset).not.toBe(buffer.byteOffset);
+    } else {
+      expect(new Set([buffer, ...again].map((each) => each.buffer)).size).toBe(3);
+    }
     for (const other of again) returnBuffer(other);
   });
 
