@@ -9,7 +9,6 @@ import { isZero } from '../../formats/kernels/zero.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { makePages, PAGE_SORTS, type PageSort, pagesFile } from './kernel-pages.ts';
 import { LIBLZF_BENCH } from './liblzf-bench.ts';
-import { spread } from './results.ts';
 import type { BenchContext, BenchRow } from './row.ts';
 
 // The kernels on 16 MiB of pages, warm, against liblzf in C (Debian's liblzf-dev, with gcc). Encoders keep VirtualBox's limit: 256 bytes must be won.
@@ -20,7 +19,7 @@ const LIMIT = PAGE_SIZE - 256;
 const ROUNDS = 9;
 const HEADER = '/usr/include/liblzf/lzf.h';
 
-/** Milliseconds that `step` takes for all pages; the median of some rounds. `before` is not counted. */
+/** Milliseconds that `step` takes for all pages; the fastest of some rounds, which what else the machine does disturbed least. `before` is not counted. */
 function measure(pages: Uint8Array, before: (group: Uint8Array) => void, step: (group: Uint8Array) => void): number {
   const group = takeBuffer(GROUP * PAGE_SIZE);
   const rounds: number[] = [];
@@ -36,7 +35,7 @@ function measure(pages: Uint8Array, before: (group: Uint8Array) => void, step: (
     rounds.push(ms);
   }
   returnBuffer(group);
-  return spread(rounds).median;
+  return Math.min(...rounds);
 }
 
 const encoder = createLzfEncoder();

@@ -1,11 +1,15 @@
-/** A program that prints the milliseconds that liblzf takes to encode and to decode a file's pages: the median of 9 rounds. */
+/**
+ * A program that prints the milliseconds that liblzf takes to encode and to decode a file's pages: the fastest of 9 rounds. It does as our own rows do:
+ * 1 MiB at a time in the same buffers, copied there before, so that both find their input in the processor's cache.
+ */
 export const LIBLZF_BENCH = String.raw`
 #include <liblzf/lzf.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
-enum { PAGE = 4096, LIMIT = PAGE - 256, ROUNDS = 9 };
+enum { PAGE = 4096, LIMIT = PAGE - 256, ROUNDS = 9, GROUP = 256 };
 
 static double now(void) {
   struct timespec t;
@@ -13,9 +17,10 @@ static double now(void) {
   return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 
-static int compare(const void *a, const void *b) {
-  double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
+static double fastest(const double *rounds) {
+  double best = rounds[0];
+  for (int i = 1; i < ROUNDS; i++) if (rounds[i] < best) best = rounds[i];
+  return best;
 }
 
 int main(int argc, char **argv) {
@@ -23,21 +28,22 @@ int main(int argc, char **argv) {
   fseek(file, 0, SEEK_END);
   long pages = ftell(file) / PAGE;
   rewind(file);
-  unsigned char *in = malloc(pages * PAGE), *out = malloc(pages * PAGE), *back = malloc(pages * PAGE);
-  unsigned *length = malloc(pages * sizeof *length);
+  unsigned char *in = malloc(pages * PAGE), *group = malloc(GROUP * PAGE), *out = malloc(GROUP * PAGE);
+  unsigned length[GROUP];
   if (fread(in, PAGE, pages, file) != (size_t)pages) return 1;
-  double encode[ROUNDS], decode[ROUNDS];
+  double encode[ROUNDS] = {0}, decode[ROUNDS] = {0};
   for (int round = 0; round < ROUNDS; round++) {
-    double start = now();
-    for (long i = 0; i < pages; i++) length[i] = lzf_compress(in + i * PAGE, PAGE, out + i * PAGE, LIMIT);
-    encode[round] = now() - start;
-    start = now();
-    for (long i = 0; i < pages; i++) if (length[i]) lzf_decompress(out + i * PAGE, length[i], back + i * PAGE, PAGE);
-    decode[round] = now() - start;
+    for (long first = 0; first + GROUP <= pages; first += GROUP) {
+      memcpy(group, in + first * PAGE, GROUP * PAGE);
+      double start = now();
+      for (int i = 0; i < GROUP; i++) length[i] = lzf_compress(group + i * PAGE, PAGE, out + i * PAGE, LIMIT);
+      double middle = now();
+      for (int i = 0; i < GROUP; i++) if (length[i]) lzf_decompress(out + i * PAGE, length[i], group + i * PAGE, PAGE);
+      encode[round] += middle - start;
+      decode[round] += now() - middle;
+    }
   }
-  qsort(encode, ROUNDS, sizeof *encode, compare);
-  qsort(decode, ROUNDS, sizeof *decode, compare);
-  printf("%f %f\n", encode[ROUNDS / 2], decode[ROUNDS / 2]);
+  printf("%f %f\n", fastest(encode), fastest(decode));
   return 0;
 }
 `;
