@@ -35,7 +35,7 @@ export class FrameChannel {
 
   constructor(stream: Duplex, timeOuts: TimeOuts = TIME_OUTS) {
     this.#reader = new FrameReader(stream);
-    this.#stream = this.#reader.stream;
+    this.#stream = stream;
     this.#mayReuse = stream instanceof Socket;
     this.timeOuts = timeOuts;
     this.#stream.on('error', (error) => this.#fail(LinkError.lost(error)));

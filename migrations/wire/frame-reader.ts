@@ -8,13 +8,18 @@ import { readInto } from './read-into.ts';
 
 /** So much may lie here unread before the stream is told to wait. */
 const HIGH_WATER = MIB;
+/** What comes while no frame is wanted goes here: a TLS record. */
+const SPARE = 16384;
 
 /** Cuts a stream into frames. One reader at a time. */
 export class FrameReader {
-  /** What is to be used in place of the stream that it was given. */
-  readonly stream: Duplex;
+  readonly #stream: Duplex;
+  /** The stream writes into the frame itself. */
   readonly #isDirect: boolean;
   readonly #assembler = new FrameAssembler();
+  readonly #spare = new Uint8Array(SPARE);
+  /** The spare memory that the next bytes are to stand in, if they are not to be in the frame. */
+  #besides: Uint8Array | undefined;
   readonly #chunks: Uint8Array[] = [];
   #queued = 0;
   /** Why nothing more comes: what came before may still be read. */
@@ -25,13 +30,12 @@ export class FrameReader {
   #wake: (() => void) | undefined;
 
   constructor(stream: Duplex) {
-    const direct = readInto(stream, { space: () => this.#assembler.space(), filled: (count) => this.#filled(count) });
-    this.#isDirect = direct !== undefined;
-    this.stream = direct ?? stream;
-    if (!direct) stream.on('data', (chunk: Uint8Array) => this.#take(chunk));
-    this.stream.on('error', (error) => this.fail(LinkError.lost(error)));
-    this.stream.on('end', () => this.fail(LinkError.lost()));
-    this.stream.on('close', () => this.fail(LinkError.lost()));
+    this.#stream = stream;
+    this.#isDirect = readInto(stream, { space: () => this.#space(), filled: (count) => this.#filled(count) });
+    if (!this.#isDirect) stream.on('data', (chunk: Uint8Array) => this.#takeUntilFull(chunk));
+    stream.on('error', (error) => this.fail(LinkError.lost(error)));
+    stream.on('end', () => this.fail(LinkError.lost()));
+    stream.on('close', () => this.fail(LinkError.lost()));
   }
 
   /**
@@ -42,8 +46,8 @@ export class FrameReader {
   async read(timeOut: number, expected: string): Promise<Frame> {
     if (this.#wake) throw new FormatError('two-readers', 'Cannot read frame: another read is under way');
     this.#assembler.next();
-    if (!this.#isDirect) this.#drain();
-    if (!this.#assembler.isWhole && !this.#fault && !this.#end) await this.#wait(timeOut);
+    this.#drain();
+    if (this.#wantsMore && !this.#end) await this.#wait(timeOut);
     const { frame } = this.#assembler;
     if (frame) return frame;
     throw this.#fault ?? this.#end ?? LinkError.silent(timeOut, expected);
@@ -63,12 +67,16 @@ export class FrameReader {
   drop(): void {
     this.#isDropping = true;
     this.#chunks.length = 0;
-    this.stream.resume();
+    this.#stream.resume();
+  }
+
+  get #wantsMore(): boolean {
+    return !this.#assembler.isWhole && !this.#fault;
   }
 
   /** Resolves when a frame is whole, none can come, or the time is over. */
   async #wait(timeOut: number): Promise<void> {
-    if (this.#isDirect) this.stream.resume();
+    if (this.#isDirect) this.#stream.resume();
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeOut);
       this.#wake = () => {
@@ -79,31 +87,36 @@ export class FrameReader {
     this.#wake = undefined;
   }
 
+  #space(): Uint8Array {
+    // A socket that is told to wait may still hand out what it has decrypted already.
+    if (this.#wantsMore && !this.#isDropping && this.#chunks.length === 0) this.#besides = undefined;
+    else this.#besides = this.#chunks.length === 0 ? this.#spare : new Uint8Array(SPARE);
+    return this.#besides ?? this.#assembler.space();
+  }
+
   /** @returns whether more may come at once */
   #filled(count: number): boolean {
     if (this.#isDropping) return true;
-    try {
-      this.#assembler.filled(count);
-      if (!this.#assembler.isWhole) return true;
-    } catch (error) {
-      this.#fault = error as SavkitError;
-    }
-    this.#wake?.();
-    return false;
+    if (this.#besides) this.#take(this.#besides.subarray(0, count));
+    else this.#advance(count);
+    return this.#wantsMore;
+  }
+
+  #takeUntilFull(chunk: Uint8Array): void {
+    if (this.#isDropping) return;
+    this.#take(chunk);
+    if (this.#queued >= HIGH_WATER) this.#stream.pause();
   }
 
   #take(chunk: Uint8Array): void {
-    if (this.#isDropping) return;
     this.#chunks.push(chunk);
     this.#queued += chunk.length;
     if (this.#wake) this.#drain();
-    if (this.#queued >= HIGH_WATER) this.stream.pause();
   }
 
   /** Puts chunks together until a frame is whole. */
   #drain(): void {
-    let wantsMore = !this.#assembler.isWhole && !this.#fault;
-    while (wantsMore && this.#chunks.length > 0) {
+    while (this.#wantsMore && this.#chunks.length > 0) {
       const chunk = this.#chunks[0];
       const space = this.#assembler.space();
       const count = Math.min(space.length, chunk.length);
@@ -111,8 +124,17 @@ export class FrameReader {
       if (count === chunk.length) this.#chunks.shift();
       else this.#chunks[0] = chunk.subarray(count);
       this.#queued -= count;
-      wantsMore = this.#filled(count);
+      this.#advance(count);
     }
-    if (this.#queued < HIGH_WATER && this.stream.isPaused()) this.stream.resume();
+    if (!this.#isDirect && this.#queued < HIGH_WATER && this.#stream.isPaused()) this.#stream.resume();
+  }
+
+  #advance(count: number): void {
+    try {
+      this.#assembler.filled(count);
+    } catch (error) {
+      this.#fault = error as SavkitError;
+    }
+    if (!this.#wantsMore) this.#wake?.();
   }
 }

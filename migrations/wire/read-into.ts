@@ -9,21 +9,24 @@ export interface Inlet {
   filled(count: number): boolean;
 }
 
+/** The three properties in which a socket keeps its option `onread`: the buffer in use, and what asks for the next one and is told of bytes. */
+const NAMES = ['kBuffer', 'kBufferGen', 'kBufferCb'];
+
 /**
- * The same connection as a socket that reads straight into the memory of its reader, paused: nothing is allocated or copied for what comes.
- * Node has it (`onread`), but only for sockets that one makes oneself, so this makes one of the other's handle.
- * @returns undefined for connections of other kinds, TLS for instance, and where something was read already: they hand out their own chunks
+ * Has a socket, plain or TLS, read straight into the memory of its reader, which allocates and copies nothing for what comes; paused at first. Node
+ * has that as the option `onread` of sockets that one opens; accepted ones have to be told afterwards.
+ * @returns false for streams of other kinds, and where something was read already or Node has changed inside: they hand out their own chunks
  */
-export function readInto(stream: Duplex, inlet: Inlet): Socket | undefined {
-  const isPlain = Object.getPrototypeOf(stream) === Socket.prototype;
-  const given = stream as Duplex & { bytesRead: number; _handle: { useUserBuffer?: unknown } | null };
-  const handle = given._handle;
-  if (!isPlain || typeof handle?.useUserBuffer !== 'function' || given.bytesRead > 0 || given.readableLength > 0) return undefined;
-  given._handle = null;
-  const onread = { buffer: () => inlet.space(), callback: (count: number) => inlet.filled(count) };
-  const socket = new Socket({ handle, pauseOnCreate: true, onread } as object);
-  // Who holds the given one may still close it, and its listener counts it until then.
-  socket.once('close', () => stream.destroy());
-  stream.once('close', () => socket.destroy());
-  return socket;
+export function readInto(stream: Duplex, inlet: Inlet): boolean {
+  if (!(stream instanceof Socket) || stream.readableLength > 0 || stream.readableFlowing === true) return false;
+  const { _handle: handle } = stream as unknown as { _handle: { useUserBuffer?: (bytes: Uint8Array) => void } | null };
+  const symbols = Object.getOwnPropertySymbols(stream);
+  const keys = NAMES.map((name) => symbols.find(({ description }) => description === name));
+  if (typeof handle?.useUserBuffer !== 'function' || keys.includes(undefined)) return false;
+  const first = inlet.space();
+  const values = [first, () => inlet.space(), (count: number) => inlet.filled(count)];
+  for (const [i, key] of keys.entries()) Object.assign(stream, { [key as symbol]: values[i] });
+  handle.useUserBuffer(first);
+  stream.pause();
+  return true;
 }
