@@ -21,7 +21,7 @@ it('brings a paused machine to receive --control, where it is paused until its u
   const records = ['--insecure', '--records', folder];
   const target = new SavkitProcess('receive', '--listen', '127.0.0.1:0', '--control', there, ...records);
   try {
-    const source = new SavkitProcess('migrate', here, '--to', `127.0.0.1:${await target.port()}`, ...records);
+    const source = new SavkitProcess('migrate', here, '--to', `127.0.0.1:${await target.port()}`, '--proof', 'full', ...records);
     expect((await source.ended).result).toMatchObject({ outcome: 'handed-over', paused: true, proof: { mode: 'full' } });
     await target.event('control');
     const ask = (command: 'status' | 'resume' | 'stop') => askMachine(there, { command }, () => {}, stop.signal);

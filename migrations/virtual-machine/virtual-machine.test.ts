@@ -112,7 +112,7 @@ describe('a running machine', () => {
       stands ||= event === 'paused';
     };
     // What the tracking missed would be named by the proof.
-    const report = await pair.migrate(new DepartingMachine('test', machine, running), { onEvent });
+    const report = await pair.migrate(new DepartingMachine('test', machine, running), { onEvent, proof: 'full' });
     expect(report).toMatchObject({ because: '', outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
     const arrived = (await pair.receiver.arrived) as ArrivingMachine;
     const [here, there] = [new Uint8Array(16 * MIB), new Uint8Array(16 * MIB)];
