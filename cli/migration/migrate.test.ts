@@ -2,15 +2,18 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { MIB } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { readRecord } from '../../migrations/hand-over/decision-record.ts';
+import type { ProofReport } from '../../migrations/report.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
+import { offsetInChunk } from '../../src/gmm/page-id.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import { askMachine } from '../control/control-client.ts';
 import { keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { FrameProxy } from '../testing/frame-proxy.ts';
+import { savkitJson } from '../testing/savkit-json.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-migrate-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -67,6 +70,29 @@ describe('receive --seed', () => {
     const { error, exitCode } = await start(...migrateArguments(await target.port())).ended;
     expect([exitCode, error]).toEqual([5, expect.stringContaining(`the seed ${other} has`)]);
     expect(running.state).toBe('running');
+  });
+});
+
+describe('migrate --proof audited', () => {
+  it('ends with 1, and keeps the machine as it was, when the tracking has lost a write after the audit', async () => {
+    const { running } = await runningMachine(100);
+    const { memory } = running.machine;
+    const lost = 0x700000;
+    memory.write(lost, Uint8Array.of(1));
+    const hold = running.hold.bind(running);
+    // As the machine stands still, and behind the back of whoever watches its pages.
+    running.hold = () => {
+      hold();
+      const range = memory.ranges.get(lost);
+      const id = range.pageId[(lost - range.start) / PAGE_SIZE];
+      memory.pages.backing.chunkBytes(id)[offsetInChunk(id)] = 2;
+    };
+    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--run-for', '0.1');
+    const { exitCode, result } = await start(...migrateArguments(await target.port()), '--proof', 'audited').ended;
+    const { afterwards } = result.proof as ProofReport;
+    expect([exitCode, result.outcome, afterwards?.lost]).toEqual([1, 'handed-over', ['RAM page at 0x700000']]);
+    const { files } = await savkitJson('peek', afterwards?.keptIn ?? '', '--at', '0x700000', '--len', '1');
+    expect(JSON.stringify(files[0].result)).toContain('"hex":"02"');
   });
 });
 
