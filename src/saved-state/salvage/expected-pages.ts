@@ -86,19 +86,22 @@ function rangesOf({ roms, mmio2 }: PgmConfig, hasShadow: (id: number) => boolean
 function oldPages(range: OldRange): ExpectedPages[] {
   const { index, start, pages, ownMemory, description, runs } = range;
   const name = description === '' ? `RAM range ${index}` : description;
+  // Ranges of device memory hold nothing else, whatever damage makes of the types of their pages.
+  if (ownMemory && (runs[0]?.type ?? OldPageType.MMIO2) === OldPageType.MMIO2)
+    return [{ group: `MMIO2 ${index}`, range: name, start: 0, count: pages, address: 0 }];
   const expected: ExpectedPages[] = [];
   let reached = 0;
   for (const { type, page, count } of runs) {
     const rom = { range: name, start: page, count, address: start + page * PAGE_SIZE };
     reached = page + count;
     if (type === OldPageType.RAM) expected.push(...pagesFrom('RAM', 'RAM', rom.address, rom.address + count * PAGE_SIZE));
-    else if (type === OldPageType.MMIO2) expected.push({ ...rom, group: `MMIO2 ${index}`, address: page * PAGE_SIZE });
+    else if (type === OldPageType.MMIO2)
+      expected.push(ownMemory ? { ...rom, group: `MMIO2 ${index}`, address: page * PAGE_SIZE } : { ...rom, group: 'unknown' });
     else if (type === OldPageType.ROM || type === OldPageType.ROM_SHADOW) expected.push({ ...rom, group: `ROM ${index}` });
     if (type === OldPageType.ROM_SHADOW) expected.push({ ...rom, group: `shadow ${index}` });
   }
   if (reached === pages) return expected;
   const rest = { range: name, start: reached, count: pages - reached, address: start + reached * PAGE_SIZE };
-  if (ownMemory) return [...expected, { ...rest, group: `MMIO2 ${index}`, address: reached * PAGE_SIZE }];
   return [...expected, ...(holdsRam(range) ? restOfRam(rest) : [{ ...rest, group: 'unknown' as const }])];
 }
 

@@ -163,6 +163,32 @@ describe('salvage()', () => {
     expect(ram(later.keys()).length).toBeGreaterThan(500);
   });
 
+  it('believes no directory whose head is damaged', async () => {
+    const state = original('own-long.sav');
+    const bytes = Buffer.from(state.bytes);
+    const { start } = state.units.find(({ name }) => name === 'pcbios') as (typeof state.units)[number];
+    bytes.fill(0, start, start + 40);
+    // The number of entries, behind magic and CRC.
+    bytes[bytes.lastIndexOf('\nDir\n\0') + 12] ^= 0x40;
+    const judged = await judgeSalvage(state, bytes);
+    expect([...judged.faults, ...judged.wrong]).toEqual([]);
+    expect(judged.report?.kept).toHaveLength(state.units.length - 1);
+  });
+
+  it('says that any page of pgm 6 to 9 may be wrong where bytes of it are missing: they hold no addresses', async () => {
+    const { original: state, layout } = await oldState(original('own-long-live.sav').bytes, '2.0', 9);
+    const judged = await judgeSalvage(state, Buffer.concat([state.bytes.subarray(0, 210_234), state.bytes.subarray(218_426)]), { layout });
+    expect(judged.faults).toEqual([]);
+    expect(judged.report).toMatchObject({ unproven: true, untold: true, loadable: false, dropped: [] });
+  });
+
+  it('says that a unit is lost where bytes were put into its header', async () => {
+    const state = original('own-long-live.sav');
+    const { start } = state.units.find(({ name }) => name === 'em') as (typeof state.units)[number];
+    const bytes = Buffer.concat([state.bytes.subarray(0, start + 44), Buffer.alloc(43, 0x6b), state.bytes.subarray(start + 44)]);
+    expect((await judgeSalvage(state, bytes, {}, { at: start + 44, by: -43 })).faults).toEqual([]);
+  });
+
   it('keeps all units where bytes are missing or were put in, and of memory what is certain', async () => {
     const state = original('own-long.sav');
     for (const [at, by] of [

@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ByteSource } from '../../../formats/binary/source.ts';
-import type { SavkitError } from '../../../formats/errors.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
-import { NEWEST_PGM } from '../../../formats/pgm/versions.ts';
+import { NEWEST_PGM, pgmVersion } from '../../../formats/pgm/versions.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
 import type { MachineLayout } from '../convert/machine-layout.ts';
 import { PageHashes } from '../page-hashes.ts';
@@ -15,7 +14,7 @@ import { commonRanges, completeRanges } from './known-ranges.ts';
 import { type LostRun, lostPages, type PassRecord } from './losses.ts';
 import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
-import { type Anchors, type Gap, readSurvivors, type SurvivorOptions, type Survivors, type UnitOutcome } from './survivors.ts';
+import { type Anchors, type Gap, isMove, readSurvivors, type SurvivorOptions, type Survivors, type UnitOutcome } from './survivors.ts';
 import { type Target, targetOf } from './target.ts';
 
 /** Two values that a damaged block is taken for in two readings: what differs then depends on it. */
@@ -62,6 +61,7 @@ export async function surveyDamage(source: ByteSource, { trust = false, layout, 
       mayFollowLostPass(outcome.unit, passUnits[i - 1]?.unit, survivors),
     ),
   );
+  const isShifted = passUnits.some(mayBeShifted);
   const hasFinal = passUnits.some(({ unit }) => unit.pass === 'final');
   const { expected, untold } = expectedPages(known, (id) => passes.some(({ certain }) => certain.has(`shadow ${id}`)));
   return {
@@ -72,10 +72,10 @@ export async function surveyDamage(source: ByteSource, { trust = false, layout, 
     target: target ?? NO_TARGET,
     lost: lostPages(expected, passes, !hasFinal),
     // Of versions 6 to 9 also where the list of ranges does not end, unless the layout knows them all.
-    untold: untold || (state.pgm?.config === undefined && !layout && !passes.at(-1)?.complete),
+    untold: untold || isShifted || (state.pgm?.config === undefined && !layout && !passes.at(-1)?.complete),
     lostUnits: unitsLost(survivors, state.header.live),
     dropped: unitsToDrop(survivors, state, trust, target),
-    unproven: passUnits.some((outcome, i) => isUnproven(outcome, passes[i], survivors)),
+    unproven: isShifted || passUnits.some((outcome, i) => isUnproven(outcome, passes[i], survivors)),
   };
 }
 
@@ -125,6 +125,11 @@ function unitsLost({ gaps, directory, units }: Survivors, live: boolean): { star
   return gaps.filter((gap) => live || gap.hides === 'a unit' || isListed(gap)).map(({ start, end }) => ({ start, end }));
 }
 
+/** Versions 6 to 9 have no addresses among the pages: where bytes are missing, those behind may be taken for others. */
+function mayBeShifted({ unit, isResized }: UnitOutcome): boolean {
+  return isResized && pgmVersion(unit.version)?.pages !== 'records';
+}
+
 /** Of a live save: the unit of pass 0, which names ROMs and device memory. */
 function areListsLost({ header, pgm }: SavedState): boolean {
   return header.live && pgm !== undefined && !pgm.config;
@@ -161,11 +166,6 @@ function reasonToDrop({ unit, errors, hasHead }: UnitOutcome, trust: boolean, ha
   if (isPgm(unit)) return hasHead && hasTarget ? undefined : (errors[0]?.message ?? 'its head can not be read');
   const grave = errors.filter((error) => !isMove(error) && !(trust && CRC_CODES.includes(error.code)));
   return grave[0]?.message;
-}
-
-/** The unit is whole, but stands elsewhere. */
-function isMove({ code, place }: SavkitError): boolean {
-  return code === 'bad-unit' && place.field === 'offset';
 }
 
 const CRC_CODES = ['bad-stream-crc', 'bad-crc'];

@@ -23,6 +23,8 @@ export interface UnitOutcome {
   sawLastPage: boolean;
   /** pgm: its head could be read. */
   hasHead: boolean;
+  /** Bytes of it are missing, or were put in: the next header stands elsewhere than it claims by another distance than its own. */
+  isResized: boolean;
 }
 
 export interface Visitor {
@@ -76,6 +78,11 @@ export async function readSurvivors(source: ByteSource, visitor: Visitor, option
   } finally {
     container.release();
   }
+}
+
+/** The unit is whole, but stands elsewhere. */
+export function isMove({ code, place }: SavkitError): boolean {
+  return code === 'bad-unit' && place.field === 'offset';
 }
 
 class SurvivorReader {
@@ -136,7 +143,9 @@ class SurvivorReader {
   /** Where bytes are missing just between two units, whole ones may be. */
   #noteMove({ offset, claimedOffset = offset }: UnitHeader): void {
     const shift = claimedOffset - offset;
+    const before = this.#units.at(-1);
     if (shift !== this.#shift) this.#gaps.push({ start: offset - 1, end: offset, hides: 'maybe units' });
+    if (shift !== this.#shift && before) before.isResized = true;
     this.#shift = shift;
   }
 
@@ -149,9 +158,9 @@ class SurvivorReader {
   /** @returns whether reading can go on behind the unit */
   async #readUnit(unit: UnitHeader, errors: SavkitError[]): Promise<boolean> {
     const container = this.#container;
-    const outcome: UnitOutcome = { unit, end: unit.offset, errors, complete: false, sawLastPage: false, hasHead: false };
+    const outcome: UnitOutcome = { unit, end: unit.offset, errors, complete: false, sawLastPage: false, hasHead: false, isResized: false };
     this.#units.push(outcome);
-    const isHeaderWrong = errors.some(({ code }) => code === 'bad-crc');
+    const isHeaderWrong = errors.some((error) => !isMove(error));
     let inStep = true;
     try {
       if (isPgm(unit)) await this.#readPgm(unit, outcome);
