@@ -66,6 +66,22 @@ describe('nothing is lost of a machine', () => {
     expectSame(result, memory);
   });
 
+  it('whose memory is full, and whose balloon wanders through it meanwhile', async () => {
+    const machine = await emptyMachine(16 * MIB);
+    const { memory } = machine;
+    const all = (15 * MIB) / PAGE_SIZE;
+    const addresses = (first: number) => Array.from({ length: 300 }, (_, i) => MIB + ((first * 300 + i) % all) * PAGE_SIZE);
+    for (let page = 0; page < all; page++) memory.write(MIB + page * PAGE_SIZE, Uint8Array.of(1 + (page % 5)));
+    memory.balloon.inflate(addresses(0));
+    const result = await migrateMeddled(machine, (round) => {
+      memory.balloon.deflate(addresses(round));
+      for (const gcPhys of addresses(round)) memory.write(gcPhys, Uint8Array.of(round + 1, 1));
+      memory.balloon.inflate(addresses(round + 1));
+    });
+    expect(memory.balloon.size).toBe(300);
+    expectSame(result, memory);
+  });
+
   it('whose ROM gets other protections, and writes to its shadow, meanwhile', async () => {
     const machine = await emptyMachine(16 * MIB);
     const { memory } = machine;

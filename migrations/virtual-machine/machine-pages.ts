@@ -147,10 +147,17 @@ function ramPart({ pages }: GuestMemory, range: RamRange, id: number): RegionPag
     makeWritable: (page) => {
       if (state[page] === PageState.ALLOCATED && type[page] === PageType.RAM) return;
       if (type[page] !== PageType.RAM) throw new FormatError('misplaced-page', `Cannot write page ${page} of ${range.description}: it is not RAM`);
-      if (state[page] === PageState.BALLOONED) pages.apply('deflate', range, page);
+      if (state[page] === PageState.BALLOONED) {
+        pages.apply('deflate', range, page);
+        // Of a machine whose memory is full the host has no page before it knows of this one.
+        pages.flush();
+      }
       pages.apply('make-writable', range, page);
     },
-    clear: (page) => pages.apply('free', range, page),
+    clear: (page) => {
+      pages.apply('free', range, page);
+      pages.flush();
+    },
   };
 }
 
