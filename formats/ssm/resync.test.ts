@@ -51,6 +51,16 @@ describe('a damaged V2.0 file', () => {
     expect(fromFile).toEqual(['one', 'three', 'four', 'five', 'six']);
   });
 
+  it('whose directory claims more or fewer entries than there are gives all other units all the same', async () => {
+    const directory = file.lastIndexOf('\nDir\n');
+    for (const count of [0, NAMES.length + 1, 0xffffffff]) {
+      const broken = Buffer.from(file);
+      broken.fill(0, units[1].start, units[1].records);
+      broken.writeUInt32LE(count, directory + 12);
+      for (const good of await goodUnits(broken)) expect(good).toEqual(NAMES.filter((name) => name !== 'two'));
+    }
+  });
+
   it('is not taken in by headers within payloads', async () => {
     const { all } = await readTolerantly(sourcesOf(file)[0][1]);
     expect(all).toEqual(NAMES);

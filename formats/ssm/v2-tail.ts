@@ -33,12 +33,18 @@ export function readFooter(bytes: Uint8Array, offset: number, streamCrc: boolean
   return value;
 }
 
-/** Reads a whole directory (head and entries) that stands at file offset `offset`. */
+/** Reads a whole directory (head and entries) that stands at file offset `offset`; no entries where the head claims more or fewer than there are. */
 export function readDirectory(bytes: Uint8Array, offset: number, revision: number, onDamage: OnDamage): DirectoryEntry[] {
   const cursor = new Cursor(bytes);
   const head = directoryHead.read(cursor);
   if (crcWithout(bytes, 8) !== head.crc) {
     onDamage(new FormatError('bad-crc', `Cannot trust directory at ${hex(offset)}: its CRC is wrong`, { offset, field: 'crc' }, 'VERR_SSM_INTEGRITY_CRC'));
+  }
+  const room = (bytes.length - DIRECTORY_HEAD_SIZE) / DIRECTORY_ENTRY_SIZE;
+  if (head.count !== room) {
+    const message = `Cannot trust directory at ${hex(offset)}: it claims ${head.count} entries, expected ${room}`;
+    onDamage(new FormatError('bad-directory', message, { offset, field: 'count' }, 'VERR_SSM_INTEGRITY_DIR'));
+    return [];
   }
   const entries: DirectoryEntry[] = [];
   for (let i = 0; i < head.count; i++) {
