@@ -43,6 +43,8 @@ export interface TargetMachine extends PageAccess {
   /** Gives pages `pages[0, count)` the contents that stand one behind the other in `bytes` from `at` on. */
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void;
   zeroPage(page: number): void;
+  /** Readies some memory for pages that will come, for about a millisecond; called while there is nothing else to do. @returns whether that helps again */
+  readyMemory?(): boolean;
   /** @throws SavkitError when it does not fit the machine */
   loadRest(rest: Uint8Array): Promise<void>;
   start(): void;

@@ -53,8 +53,8 @@ class SourceMigration {
     } catch (error) {
       await this.#keep(error as SavkitError);
     } finally {
-      if (this.#departure.state !== 'handed-over') this.#departure.machine.stopTracking();
       this.#departure.report.totalMs = performance.now() - this.#departure.start;
+      if (this.#departure.state !== 'handed-over') this.#departure.machine.stopTracking();
     }
     if (this.#departure.state === 'done') await this.#departure.letGo();
     return this.#departure.report;

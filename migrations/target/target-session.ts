@@ -174,6 +174,14 @@ export class TargetSession {
       }
     }
     await this.channel.send('leaves', { first: 0, count: 0 });
+    if (!hasPages) this.#readyMemory();
+  }
+
+  /** Until the first pages come: the source has to look at all of its machine before. */
+  #readyMemory(): void {
+    setImmediate(() => {
+      if (!this.#intake && this.#arrival.state === 'receiving' && this.#arrival.machine?.readyMemory?.()) this.#readyMemory();
+    });
   }
 
   #ownIntake(): PageIntake {

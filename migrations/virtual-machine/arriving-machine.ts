@@ -2,7 +2,8 @@ import { rmSync } from 'node:fs';
 import { openFileSink } from '../../formats/binary/sink.ts';
 import { bufferSource } from '../../formats/binary/source.ts';
 import { UnsupportedError } from '../../formats/errors.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { CHUNK_SIZE } from '../../src/gmm/page-id.ts';
 import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
 import { PageState } from '../../src/pgm/page-states.ts';
 import { Guest } from '../../src/running/guest.ts';
@@ -12,6 +13,10 @@ import { Machine } from '../../src/saved-state/machine.ts';
 import { saveState } from '../../src/saved-state/save.ts';
 import type { TargetMachine } from '../machine.ts';
 import { MachinePages } from './machine-pages.ts';
+
+/** Memory readied before pages come: at most this share of the machine's, and so many bytes. */
+const READY_SHARE = 1 / 4;
+const READY_LIMIT = 256 * MIB;
 
 /** A machine that comes from elsewhere. Until `loadRest` it is memory only. */
 export class ArrivingMachine implements TargetMachine {
@@ -24,6 +29,7 @@ export class ArrivingMachine implements TargetMachine {
   /** Where the machine is written before it is taken over. */
   readonly #safeFile: string | undefined;
   #isSafe = false;
+  #readied = 0;
 
   /** @param name as the source calls it: not to be trusted with a terminal */
   constructor(name: string, machine: Machine, isSeeded: boolean, safeFile?: string) {
@@ -44,9 +50,16 @@ export class ArrivingMachine implements TargetMachine {
     this.#pages.zeroPage(page);
   }
 
+  readyMemory(): boolean {
+    this.#readied += CHUNK_SIZE;
+    const limit = Math.min(this.#pages.space.pageCount * PAGE_SIZE * READY_SHARE, READY_LIMIT);
+    return this.#readied <= limit && this.machine.memory.pages.backing.host.readyChunk();
+  }
+
   async loadRest(rest: Uint8Array): Promise<void> {
     const { memory } = this.machine;
     memory.pages.flush();
+    memory.pages.backing.host.trim();
     const last = await loadState(bufferSource(rest, 'the rest'));
     takeStates(memory, last.memory);
     this.machine = new Machine(memory, last.state, last.units);

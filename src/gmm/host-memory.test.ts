@@ -290,6 +290,19 @@ describe('a host of several machines', () => {
     for (const id of kept) expect(page(host, movedTo.get(id) ?? id).every((byte) => byte === (id & 0xff))).toBe(true);
   });
 
+  test('readies chunks ahead of need, deals them out as others, and gives back what was not needed', () => {
+    const { host, account } = oneMachine();
+    expect([host.readyChunk(), host.readyChunk(), host.readyChunk()]).toEqual([true, true, true]);
+    expect(host.figures).toMatchObject({ chunks: 3, freePages: 3 * PAGES_PER_CHUNK, allocatedPages: 0 });
+    const ids = allocate(account, PAGES_PER_CHUNK);
+    expect(host.figures.chunks).toBe(3);
+    expect(ids.every((id) => page(host, id).every((byte) => byte === 0))).toBe(true);
+    host.trim();
+    expect(host.figures.chunks).toBe(1);
+    host.limitChunks(0);
+    expect(host.readyChunk()).toBe(false);
+  });
+
   test('keeps two empty chunks and gives the others back', () => {
     const { host, account } = oneMachine();
     account.freePages('base', allocate(account, 4096));

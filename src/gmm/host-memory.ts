@@ -1,3 +1,4 @@
+import { PAGE_SIZE } from '../../formats/units.ts';
 import type { Chunk, HostPageState } from './chunk.ts';
 import { AllMapped } from './chunk-mapper.ts';
 import { ChunkPool } from './chunk-pool.ts';
@@ -76,6 +77,24 @@ export class HostMemory {
   chunkBytes(pageId: number): Uint8Array {
     const chunk = this.#pool.chunks[pageId >>> CHUNK_ID_SHIFT];
     return chunk?.age === 0 ? chunk.bytes : this.#map(chunk, pageId);
+  }
+
+  /**
+   * Gets one more chunk, and has the system give its pages, ahead of need: the first touch of a page costs several times what filling it does. `trim`
+   * gives back what was not needed.
+   * @returns false where the host has no more, or not in memory
+   */
+  readyChunk(): boolean {
+    const { mapped, maxMapped } = this.#pool.mapper;
+    if (mapped >= maxMapped) return false;
+    try {
+      const { bytes } = this.#pool.addChunk();
+      for (let at = 0; at < bytes.length; at += PAGE_SIZE) bytes[at] = 0;
+      return true;
+    } catch (error) {
+      if (error instanceof HostMemoryError) return false;
+      throw error;
+    }
   }
 
   /** Keeps the chunk's bytes in place until `unpin`, however many others are used. */
