@@ -96,7 +96,7 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   report.stop();
   if (recorder && options.record !== undefined) await writeTrace(options.record, recorder.stop());
   if (failure) throw failure;
-  return outcomeOf(kept);
+  return outcomeOf(kept, options);
 }
 
 async function startingPoint({ state, ram }: Options, { signal, progress }: Job): Promise<Machine> {
@@ -127,7 +127,7 @@ async function writeTrace(path: string, trace: Trace): Promise<void> {
   });
 }
 
-function outcomeOf(kept: KeptMachine): Outcome {
+function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
   const { running, movedTo = null } = kept;
   const check =
     running.state === 'off'
@@ -149,7 +149,7 @@ function outcomeOf(kept: KeptMachine): Outcome {
   return {
     exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
     result: { ...describeMachine(kept), check, movedTo },
-    text: lines.join('\n'),
+    text: quiet && check.faults.length === 0 ? '' : lines.join('\n'),
   };
 }
 
