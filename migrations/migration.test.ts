@@ -58,6 +58,17 @@ describe('a migration', () => {
     expect(total('zstd') > 0).toBe(compression === 'always');
   });
 
+  it('that is cancelled is so at the target, too, which does not wait for it as after a broken link', async () => {
+    const pair = await Pair.create();
+    const cancel = new AbortController();
+    pair.limits.bandwidth = 4e6;
+    setTimeout(() => cancel.abort(), 300);
+    const { outcome } = await pair.migrate(withWorkload(mixedMachine()), { streams: 4, signal: cancel.signal });
+    expect(outcome).toBe('kept');
+    await expect(pair.receiver.arrived).rejects.toThrow('cancel');
+    expect(pair.targetLog.written.at(-1)).toBe('gave-up');
+  });
+
   it('is given up at its time limit, in the midst of a round that would take much longer', async () => {
     const pair = await Pair.create();
     const machine = withWorkload(mixedMachine());

@@ -118,20 +118,21 @@ class SourceMigration {
       link.end();
     } catch (error) {
       const reason = await link.reasonFor(error as SavkitError);
-      await this.#sayWhy(link, reason);
+      if (await this.#sayWhy(link, reason)) link.part();
+      else link.destroy();
       throw reason;
     } finally {
       signal?.removeEventListener('abort', cancel);
       this.#departure.report.bytes += link.bytesSent;
-      if (this.#departure.state !== 'done') link.destroy();
     }
   }
 
-  /** Tells the target why this side does not go on, unless it is the link that is gone. */
-  async #sayWhy(link: SourceLink, error: SavkitError): Promise<void> {
-    if (error instanceof LinkError || error instanceof PeerError || this.#departure.state === 'handed-over') return;
+  /** Tells the target why this side does not go on, unless it is the link that is gone. @returns whether it did */
+  async #sayWhy(link: SourceLink, error: SavkitError): Promise<boolean> {
+    if (error instanceof LinkError || error instanceof PeerError || this.#departure.state === 'handed-over') return false;
     const reason = { code: error.code ?? 'internal', message: error.message };
     await link.control.channel.send(error instanceof InterruptedError ? 'cancel' : 'refuse', {}, reason).catch(() => {});
+    return true;
   }
 
   /** The decision is written down, but the target's answer is missing. */

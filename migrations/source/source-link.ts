@@ -111,6 +111,16 @@ export class SourceLink {
     for (const { channel } of this.streams) channel.end();
   }
 
+  /**
+   * Ends after last words, which still go out. Streams that were destroyed at once would make the other side take it for a broken link: they may get there
+   * first, and what was not read of a socket makes the kernel drop what was not sent.
+   */
+  part(): void {
+    const { channel } = this.control;
+    channel.end();
+    Promise.race([channel.closed, setTimeout(channel.timeOuts.frame, undefined, { ref: false })]).then(() => this.destroy());
+  }
+
   destroy(): void {
     for (const { channel } of this.streams) channel.destroy();
   }

@@ -14,6 +14,8 @@ const RING = 4;
 /** Frames over any duplex stream. */
 export class FrameChannel {
   readonly timeOuts: TimeOuts;
+  /** Resolves when both sides have ended the stream. */
+  readonly closed: Promise<unknown>;
   /** Bytes written and read so far, headers included. */
   sent = 0;
   received = 0;
@@ -39,6 +41,7 @@ export class FrameChannel {
     this.#mayReuse = stream instanceof Socket;
     this.timeOuts = timeOuts;
     this.#stream.on('error', (error) => this.#fail(LinkError.lost(error)));
+    this.closed = new Promise((resolve) => this.#stream.once('close', resolve));
     this.#stream.on('close', () => this.#fail(LinkError.lost()));
     this.#watch = setInterval(() => this.#checkWrites(), timeOuts.frame / 4);
     this.#watch.unref();
