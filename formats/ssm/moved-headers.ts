@@ -2,7 +2,7 @@ import { crc32 } from '../binary/crc32.ts';
 import { Cursor } from '../binary/cursor.ts';
 import type { ByteSource } from '../binary/source.ts';
 import { startsWith } from './header-rules.ts';
-import { directoryHead, END_MAGIC, unitHeaderV2 } from './layouts.ts';
+import { END_MAGIC, unitHeaderV2 } from './layouts.ts';
 import { type HeaderPlace, hasRightCrc, isUnitHeaderV2 } from './resync.ts';
 import { DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readFooter } from './v2-tail.ts';
 
@@ -36,8 +36,7 @@ export class MovedHeaders {
     const start = size - FOOTER_SIZE - DIRECTORY_HEAD_SIZE - directoryEntries * DIRECTORY_ENTRY_SIZE;
     if (!isGood || start < 0) return nothing;
     const bytes = await readAt(source, start, size - FOOTER_SIZE - start);
-    // The head may be what is damaged: it must not ask for more entries than there are.
-    const entries = directoryHead.read(new Cursor(bytes)).count === directoryEntries ? readDirectory(bytes, claimed, 0, onDamage) : [];
+    const entries = readDirectory(bytes, claimed, 0, onDamage);
     const listed = isGood ? entries : [];
     return new MovedHeaders(new Map(listed.map((entry) => [entry.offset, entry])), claimed - (size - FOOTER_SIZE));
   }
