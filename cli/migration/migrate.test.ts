@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { MIB, PAGE_SIZE } from '../../formats/units.ts';
-import { readRecord } from '../../migrations/hand-over/decision-record.ts';
+import { readRecord, writeRecord } from '../../migrations/hand-over/decision-record.ts';
 import type { ProofReport } from '../../migrations/report.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { offsetInChunk } from '../../src/gmm/page-id.ts';
@@ -137,7 +137,10 @@ describe('migrate --resolve', () => {
     const migration = start(...migrateArguments(proxy.port));
     await isCut;
     await target.event('link-lost');
-    const records = (['s', 't'] as const).map((side) => join(path(side), readdirSync(path(side))[0])) as [string, string];
+    const records = (['s', 't'] as const).map((side) => join(path(side), readdirSync(path(side)).find((name) => name.endsWith('.json')) ?? '')) as [
+      string,
+      string,
+    ];
     expect(await decisions(records)).toEqual(['handed-over', 'ready']);
     expect((await ask(path('vm.sock'), 'status')).state).toBe('suspended');
     return { running, target, migration, records };
@@ -153,6 +156,17 @@ describe('migrate --resolve', () => {
     expect((await migration.ended).result.outcome).toBe('handed-over');
     expect(await decisions(records)).toEqual(['done', 'started']);
     expect(() => running.resume()).toThrow('it was handed over');
+  });
+
+  it('writes nothing while the source is still at it', async () => {
+    count++;
+    const record = { format: 'savkit-migration/1' as const, migration: 'ab'.repeat(16), machine: 'vm', peer: '', pid: process.pid, at: 1 };
+    const records = [path('source.json'), path('target.json')];
+    await writeRecord(records[0], { ...record, side: 'source', decision: 'migrating' });
+    await writeRecord(records[1], { ...record, side: 'target', decision: 'ready' });
+    const { result, exitCode } = await start('migrate', '--resolve', records[0], '--peer-record', records[1]).ended;
+    expect([exitCode, result.survivor, result.written]).toEqual([3, 'source', []]);
+    expect(await decisions(records)).toEqual(['migrating', 'ready']);
   });
 
   it('has the source go on when the target was killed', async () => {

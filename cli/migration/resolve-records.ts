@@ -15,7 +15,8 @@ export interface ResolveOptions {
 }
 
 /** Says who may run the machine of a migration that broke, and writes it into the records at hand; processes that wait read it there. */
-export async function resolveRecords({ resolve: path, peerRecord, peerEnded }: ResolveOptions): Promise<Outcome> {
+export async function resolveRecords(options: ResolveOptions): Promise<Outcome> {
+  const { resolve: path, peerRecord, peerEnded } = options;
   const own = await readRecord(path);
   const peer = peerRecord === undefined ? undefined : await readRecord(peerRecord);
   if (peer && (peer.side === own.side || peer.migration !== own.migration))
@@ -28,12 +29,18 @@ export async function resolveRecords({ resolve: path, peerRecord, peerEnded }: R
   );
   const paths = { [own.side]: path, ...(peer && peerRecord !== undefined ? { [peer.side]: peerRecord } : {}) };
   const missing = resolution.write.filter(({ side }) => paths[side] === undefined);
-  if (missing.length > 0 && resolution.survivor !== 'undecided') return outcomeOf(own, { ...resolution, write: [] }, missing.length > 0);
+  if (resolution.survivor === 'undecided') return outcomeOf(own, resolution);
+  const unwritten = { ...resolution, write: [] };
+  if (missing.length > 0) return outcomeOf(own, unwritten, 'to be safe, run it again with both records (--peer-record)');
+  if (resolution.write.length > 0 && source?.decision === 'migrating' && aliveOf(source) === true)
+    return outcomeOf(own, unwritten, `the process of the source, ${source.pid}, may still be at it: run it again when that has ended`);
   for (const { side, decision } of resolution.write) {
     const record = side === own.side ? own : (peer as DecisionRecord);
+    // A process that has decided meanwhile knows better.
+    if ((await readRecord(paths[side])).decision !== record.decision) return resolveRecords(options);
     await writeRecord(paths[side], { ...record, decision, at: Date.now() });
   }
-  return outcomeOf(own, resolution, false);
+  return outcomeOf(own, resolution);
 }
 
 function decisionIn<T extends string>(record: DecisionRecord | undefined, known: readonly T[]): T | 'unknown' {
@@ -44,14 +51,15 @@ function decisionIn<T extends string>(record: DecisionRecord | undefined, known:
   return decision;
 }
 
-function outcomeOf(own: DecisionRecord, { survivor, because, write }: Resolution, needsPeer: boolean): Outcome {
+/** @param whyNot nothing was written */
+function outcomeOf(own: DecisionRecord, { survivor, because, write }: Resolution, whyNot?: string): Outcome {
   const { migration, machine, side } = own;
   const verdict = survivor === 'undecided' ? bad('can not be told yet') : good(survivor === side ? 'this side' : `the ${survivor}`);
   const lines = [
     `${printable(machine)}: who may run it: ${verdict}: ${because}`,
     ...write.map(({ side: of, decision }) => indent(`written into the record of the ${of}: ${decision}`)),
-    ...(needsPeer ? [indent('nothing was written: to be safe, run it again with both records (--peer-record)')] : []),
+    ...(whyNot === undefined ? [] : [indent(`nothing was written: ${whyNot}`)]),
   ];
   const result = { action: 'resolve', migration, machine, side, survivor, because, written: write };
-  return { exitCode: survivor === 'undecided' || needsPeer ? ExitCode.PARTLY : ExitCode.OK, result, text: lines.join('\n') };
+  return { exitCode: survivor === 'undecided' || whyNot !== undefined ? ExitCode.PARTLY : ExitCode.OK, result, text: lines.join('\n') };
 }

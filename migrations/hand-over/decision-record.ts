@@ -1,4 +1,5 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { hexText, integer, oneOf, record, type ShapeValue, text } from '../wire/shape.ts';
@@ -82,9 +83,10 @@ export class DecisionMemory implements DecisionLog {
 }
 
 export async function writeRecord(path: string, value: DecisionRecord): Promise<void> {
-  const temporary = `${path}.${process.pid}.part`;
+  // A name that nobody can have taken before, should others be able to write in the folder.
+  const temporary = `${path}.${randomBytes(6).toString('hex')}.part`;
   try {
-    const file = await open(temporary, 'w', 0o600);
+    const file = await open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(`${JSON.stringify(value, null, 2)}\n`);
       await file.sync();
@@ -94,6 +96,7 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
+    await unlink(temporary).catch(() => {});
     throw EnvironmentError.from(error, `write down the decision in ${path}`);
   }
 }
@@ -108,17 +111,20 @@ async function syncFolder(path: string): Promise<void> {
   await folder?.close();
 }
 
+/** A record has some hundred bytes; it may have come from another host. */
+const RECORD_LIMIT = 65_536;
+
 /** @throws EnvironmentError, FormatError for what is no record */
 export async function readRecord(path: string): Promise<DecisionRecord> {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = await readFile(path, 'utf8');
+    text = (await stat(path)).size > RECORD_LIMIT ? undefined : await readFile(path, 'utf8');
   } catch (error) {
     throw EnvironmentError.from(error, `read ${path}`);
   }
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(text ?? '');
   } catch {
     throw new FormatError('bad-record', `Cannot read ${path}: it is not a record of a migration`);
   }
