@@ -59,7 +59,7 @@ const results: Results = {
   ...(scaling ? { scaling } : {}),
   missing,
 };
-console.log(`\n${resultsText(results, keptResults())}`);
+console.log(`\n${resultsText(results, keptResults(ramMib))}`);
 if (positionals.length === 0) {
   keepResults(results);
   console.log(`kept in ${LATEST}; "before" is what was kept there`);

@@ -102,9 +102,11 @@ export function isFlat({ limitMib, bySize }: SizeResult, ramMib: number): boolea
 const FOLDER = 'bench-results';
 export const LATEST = join(FOLDER, 'latest.json');
 
-/** The results kept last, if any. */
-export function keptResults(): Results | undefined {
-  return existsSync(LATEST) ? (JSON.parse(readFileSync(LATEST, 'utf8')) as Results) : undefined;
+/** The results kept last, where they are of as large a guest. */
+export function keptResults(ramMib: number): Results | undefined {
+  if (!existsSync(LATEST)) return undefined;
+  const kept = JSON.parse(readFileSync(LATEST, 'utf8')) as Results;
+  return kept.ramMib === ramMib ? kept : undefined;
 }
 
 /** Keeps the results; those kept before become `previous.json`. */
