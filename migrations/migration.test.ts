@@ -37,6 +37,15 @@ describe('a migration', () => {
     expect(pair.targetLog.written).toEqual(['receiving', 'ready', 'started']);
   });
 
+  it('needs no limits, and refuses what is none before anything happens', async () => {
+    const pair = await Pair.create();
+    const machine = mixedMachine();
+    await expect(pair.migrate(machine, { limits: { bandwidth: 0 } })).rejects.toMatchObject({ code: 'bad-limit' });
+    expect(pair.sourceLog.written).toEqual([]);
+    expect(await pair.migrate(machine, { limits: { maxDowntimeMs: 100 } })).toMatchObject({ outcome: 'handed-over' });
+    expectMoved(pair, machine);
+  });
+
   it('moves a machine that writes meanwhile, with no write lost', async () => {
     const pair = await Pair.create();
     const machine = withWorkload(mixedMachine());

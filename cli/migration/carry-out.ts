@@ -6,7 +6,7 @@ import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
 import { DecisionFile } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import { type Forecast, forecast } from '../../migrations/policy/forecast.ts';
-import type { MigrationLimits } from '../../migrations/policy/limits.ts';
+import { completeLimits, type MigrationLimits } from '../../migrations/policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report.ts';
 import { measureMachine } from '../../migrations/source/measure.ts';
 import { migrate, newMigrationId } from '../../migrations/source/migration.ts';
@@ -95,12 +95,7 @@ const underWay = new WeakMap<Machine, MigrationLimits>();
 export function changeLimits(machine: Machine, changes: Partial<MigrateRequest['limits']>): MigrationLimits {
   const limits = underWay.get(machine);
   if (!limits) throw new UsageError('no-migration', 'Cannot change limits: the machine is not being migrated');
-  for (const [key, value] of Object.entries(changes)) {
-    const isNumber = typeof value === 'number' ? value >= 0 : value === null;
-    const fits = key === 'onTimeLimit' ? ['cancel', 'force', 'throttle'].includes(String(value)) : key in limits && isNumber;
-    if (!fits) throw new UsageError('bad-limit', `Cannot change limit ${key} to ${value}`);
-  }
-  return Object.assign(limits, limitsOf(changes as MigrateRequest['limits']));
+  return Object.assign(limits, completeLimits({ ...limits, ...limitsOf(changes as MigrateRequest['limits']) }));
 }
 
 export interface ForetellRequest {

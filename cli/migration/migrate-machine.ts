@@ -88,7 +88,7 @@ function givenLimits({ maxDowntime, stalledDowntime, bandwidth, timeLimit, onTim
   return {
     ...(maxDowntime === undefined ? {} : { maxDowntimeMs: maxDowntime }),
     ...(stalledDowntime === undefined ? {} : { stalledDowntimeMs: stalledDowntime }),
-    ...(bandwidth === undefined ? {} : { bandwidth: parseAddress(bandwidth) }),
+    ...(bandwidth === undefined ? {} : { bandwidth: parseAddress(bandwidth) || null }),
     ...(timeLimit === undefined ? {} : { timeLimitMs: timeLimit === 0 ? null : timeLimit * 1000 }),
     ...(onTimeLimit === undefined ? {} : { onTimeLimit }),
   };

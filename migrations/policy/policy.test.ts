@@ -4,7 +4,7 @@ import { chooseCompression } from './choose-compression.ts';
 import { chooseProof } from './choose-proof.ts';
 import { decideRound, MIN_GUEST_SHARE, type RoundFigures } from './decide-round.ts';
 import { forecast, pagesWithin } from './forecast.ts';
-import { DEFAULT_LIMITS, type MigrationLimits } from './limits.ts';
+import { completeLimits, DEFAULT_LIMITS, type MigrationLimits } from './limits.ts';
 import { Progress } from './progress.ts';
 
 const MB = 1e6;
@@ -13,6 +13,20 @@ const figures = (changes: Partial<RoundFigures> = {}): RoundFigures => ({
   ...changes,
 });
 const limits = (changes: Partial<MigrationLimits> = {}): MigrationLimits => ({ ...DEFAULT_LIMITS, ...changes });
+
+describe('completeLimits()', () => {
+  it('fills in what is not given', () => {
+    expect(completeLimits({})).toEqual(DEFAULT_LIMITS);
+    expect(completeLimits({ maxDowntimeMs: 100, bandwidth: undefined as unknown as number })).toEqual({ ...DEFAULT_LIMITS, maxDowntimeMs: 100 });
+  });
+
+  it.each([{ bandwidth: 0 }, { bandwidth: Number.NaN }, { maxDowntimeMs: -1 }, { timeLimitMs: '5' }, { onTimeLimit: 'pause' }, { downtime: 300 }])(
+    'refuses %j',
+    (given) => {
+      expect(() => completeLimits(given as Partial<MigrationLimits>)).toThrow(/^Cannot migrate within limit \w+: it is /);
+    },
+  );
+});
 
 describe('decideRound()', () => {
   it('stops the machine when the rest fits into the downtime, and says how long it will stand', () => {

@@ -6,6 +6,7 @@ import { PageSpace } from '../page-space.ts';
 import { PageSet } from '../pages/page-set.ts';
 import { SentPages } from '../pages/sent-pages.ts';
 import type { Zstd } from '../pages/zstd.ts';
+import { completeLimits, type MigrationLimits } from '../policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../report.ts';
 import { DowntimeClock, noPhases } from './downtime-clock.ts';
 import type { MemoryProof } from './memory-proof.ts';
@@ -42,6 +43,11 @@ export class Departure {
     const { name } = machine.description;
     const nothing = { pages: 0, bytes: 0, totalMs: 0, downtimeMs: 0, stops: 0, paused: false, attempts: 0, streams: 1, rounds: [], proof: undefined };
     this.report = { migration, machine: name, outcome: 'kept', because: '', downtime: noPhases(), ...nothing };
+  }
+
+  /** As they are now. @throws UsageError `bad-limit` */
+  get limits(): MigrationLimits {
+    return completeLimits(this.options.limits ?? {});
   }
 
   enter(event: SourceEvent): void {

@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import type { SourceMachine } from '../machine.ts';
 import { loadZstd } from '../pages/zstd.ts';
+import { completeLimits } from '../policy/limits.ts';
 import type { MigrationReport } from '../report.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
@@ -26,9 +27,11 @@ const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
 /**
  * Moves a running machine to a target. When this resolves, the machine either runs there (`handed-over`: it is released here), or goes on here
  * (`kept`), or the link broke after the decision and nobody can say yet (`undecided`: it stands still here; see `resolve`).
- * @throws SavkitError only before anything has happened: when the first connection, or the target, refuses. The machine runs on then
+ * @throws UsageError `bad-limit`; SavkitError only before anything has happened: when the first connection, or the target, refuses. The machine runs on then
  */
 export async function migrate(machine: SourceMachine, options: MigrateOptions): Promise<MigrationReport> {
+  // What is no limit is refused before anything happens.
+  completeLimits(options.limits ?? {});
   return new SourceMigration(new Departure(machine, options, await loadZstd())).run();
 }
 
@@ -74,7 +77,8 @@ class SourceMigration {
         if (this.#departure.state === 'paused') this.#goOn(error as SavkitError);
         lostAt ||= performance.now();
         const hasTime = performance.now() - lostAt < (this.#departure.options.resumeWithinMs ?? RESUME_WITHIN_MS);
-        const { retryAfterMs = RETRY_AFTER_MS, limits, signal } = this.#departure.options;
+        const { retryAfterMs = RETRY_AFTER_MS, signal } = this.#departure.options;
+        const { limits } = this.#departure;
         if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || signal?.aborted) throw error;
         if (limits.onTimeLimit === 'cancel' && performance.now() - this.#departure.start >= limits.timeLimitMs)
           throw new SavkitError('time-limit', `Cannot go on: the time limit of ${limits.timeLimitMs / 1000} s is over; ${error.message}`);

@@ -11,8 +11,8 @@ export interface MigrateOptions {
   migration: string;
   /** Where the decision is written down before it is acted on. */
   log: DecisionLog;
-  /** Looked at before each round and frame: may be changed at any time. */
-  limits: MigrationLimits;
+  /** Defaults where nothing is given. Looked at before each round and frame: may be changed at any time. */
+  limits?: Partial<MigrationLimits>;
   streams?: number;
   /** `auto` (the default): as the speed of the link suggests. */
   compression?: 'auto' | 'always' | 'never';

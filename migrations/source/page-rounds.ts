@@ -1,4 +1,4 @@
-import { InterruptedError } from '../../formats/errors.ts';
+import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { Turns } from '../../src/live-save/turns.ts';
 import type { SourceMachine } from '../machine.ts';
@@ -33,7 +33,7 @@ export interface RoundCounts {
 export class PageRounds {
   readonly #link: SourceLink;
   readonly #meter: RateMeter;
-  readonly #limits: MigrationLimits;
+  readonly #limits: () => MigrationLimits;
   readonly #compression: 'auto' | 'always' | 'never';
   readonly #signal: AbortSignal | undefined;
   readonly #encoders: PageEncoder[];
@@ -44,7 +44,13 @@ export class PageRounds {
     link: SourceLink,
     machine: SourceMachine,
     sent: SentPages,
-    options: { meter: RateMeter; limits: MigrationLimits; zstd: Zstd | undefined; compression: 'auto' | 'always' | 'never'; signal: AbortSignal | undefined },
+    options: {
+      meter: RateMeter;
+      limits: () => MigrationLimits;
+      zstd: Zstd | undefined;
+      compression: 'auto' | 'always' | 'never';
+      signal: AbortSignal | undefined;
+    },
   ) {
     this.#link = link;
     this.#meter = options.meter;
@@ -78,6 +84,8 @@ export class PageRounds {
       onProgress(done, counts.bytes);
     };
     await Promise.all(this.#link.streams.map((stream, i) => this.#sendOn(stream, i, round, pages, progress)));
+    // What is passed over here would be missed by none but the proof.
+    if (done !== pages.size) throw new SavkitError('pages-left-out', `Cannot end round ${round}: ${done} of ${pages.size} pages were sent`);
     const sent = performance.now();
     const arrived = this.#link.control.inbox.expect('arrived');
     arrived.catch(() => {});
@@ -97,21 +105,22 @@ export class PageRounds {
     const turns = new Turns();
     for (let page = pages.next(0); page < pages.pageCount; ) {
       let count = 0;
-      const limit = this.#framePages();
+      const { bandwidth } = this.#limits();
+      const limit = this.#framePages(bandwidth);
       for (; page < pages.pageCount && count < limit; page = pages.next(page + 1)) if (isOwn(page)) list[count++] = page;
       if (count === 0) break;
       if (this.#signal?.aborted) throw new InterruptedError();
       const bytes = await stream.sendPages(encoder, round, list, count);
       onFrame(count, bytes);
-      this.#meter.addWait(await this.#pacer.take(bytes, this.#limits.bandwidth, this.#signal));
+      this.#meter.addWait(await this.#pacer.take(bytes, bandwidth, this.#signal));
       this.#chooseCompression(encoder);
       // The guest gets its turn, too.
       if (turns.areDue) await turns.give();
     }
   }
 
-  #framePages(): number {
-    const rate = Math.min(this.#meter.rate(Number.POSITIVE_INFINITY), this.#limits.bandwidth);
+  #framePages(bandwidth: number): number {
+    const rate = Math.min(this.#meter.rate(Number.POSITIVE_INFINITY), bandwidth);
     return Math.max(1, Math.min(FRAME_PAGES, Math.floor((rate * FRAME_MS) / 1000 / PAGE_SIZE)));
   }
 

@@ -35,8 +35,8 @@ export class SourceSession {
     this.#departure = departure;
     this.#link = link;
     const { machine, sent, meter, zstd } = departure;
-    const { limits, compression = 'auto', signal } = departure.options;
-    this.#rounds = new PageRounds(link, machine, sent, { meter, limits, zstd, compression, signal });
+    const { compression = 'auto', signal } = departure.options;
+    this.#rounds = new PageRounds(link, machine, sent, { meter, limits: () => departure.limits, zstd, compression, signal });
     this.#progress = new Progress(departure.space.pageCount);
     this.#costs = new StopCosts(departure);
   }
@@ -198,13 +198,13 @@ export class SourceSession {
   }
 
   #decide(counts: RoundCounts, dirtyPages: number, ms: number): RoundDecision {
-    const { options, meter, start } = this.#departure;
+    const { limits, meter, start } = this.#departure;
     // What gets dirty again and again is sent as deltas; the last round that sent anything shows what a page takes.
     this.#bytesPerPage = counts.pages > 0 ? counts.bytes / counts.pages : this.#bytesPerPage;
     const rate = ms > 0 && counts.bytes > 1e6 ? Math.max(meter.rate(GUESSED_RATE), (counts.bytes * 1000) / ms) : meter.rate(GUESSED_RATE);
     const dirtyBytes = dirtyPages * this.#bytesPerPage;
     const figures = { round: this.#round, elapsedMs: performance.now() - start, dirtyPages, dirtyBytes, rate, fixedMs: this.#costs.fixedMs };
-    return decideRound({ ...figures, history: this.#history, guestShare: this.#guestShare }, options.limits);
+    return decideRound({ ...figures, history: this.#history, guestShare: this.#guestShare }, limits);
   }
   #bytesPerPage = PAGE_SIZE;
 
@@ -224,8 +224,8 @@ export class SourceSession {
 
   /** @throws SavkitError where a round is not to be waited for */
   #checkTime(): void {
-    const { start, options } = this.#departure;
-    const why = whyBreakOff(performance.now() - start, options.limits);
+    const { start, limits } = this.#departure;
+    const why = whyBreakOff(performance.now() - start, limits);
     if (why !== undefined) throw timeLimit(why);
   }
 

@@ -27,10 +27,10 @@ export class StopCosts {
 
   /** Looks how long things take now. */
   async measure(): Promise<void> {
-    const { machine, sent, pending, options } = this.#departure;
+    const { machine, sent, pending, limits } = this.#departure;
     // All that is not zeros is hashed.
     this.#hashMs = sent.contentPages * (await measureHashing(machine, pending.pageCount));
-    if (this.#otherMs > options.limits.maxDowntimeMs) await this.#departure.measureAgain();
+    if (this.#otherMs > limits.maxDowntimeMs) await this.#departure.measureAgain();
   }
 
   /** All of it, with the proof that there would be now. */
@@ -40,7 +40,8 @@ export class StopCosts {
 
   /** @param downtimeMs of a machine that goes whatever it takes: hashing may double that, but not more */
   chooseProof(downtimeMs = 0): ProofReport['mode'] {
-    const { proof = 'auto', limits } = this.#departure.options;
+    const { limits, options } = this.#departure;
+    const { proof = 'auto' } = options;
     if (proof !== 'auto') return proof;
     return chooseProof({ hashMs: this.#hashMs, otherMs: this.#otherMs, allowedMs: Math.max(limits.maxDowntimeMs, downtimeMs) });
   }
