@@ -1,6 +1,6 @@
 // What scripts import from 'savkit'.
 
-export { type ByteSink, type FileSink, openFileSink, type SeekableSink, streamSink } from '../formats/binary/sink.ts';
+export { type ByteSink, type FileSink, openFileSink, type SeekableSink, streamSink, writeFileSink } from '../formats/binary/sink.ts';
 export { type ByteSource, bufferSource, openFile, streamSource } from '../formats/binary/source.ts';
 export {
   EnvironmentError,

@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { openFileSink } from '../../formats/binary/sink.ts';
+import { writeFileSink } from '../../formats/binary/sink.ts';
 import { liveSave } from '../../src/live-save/live-save.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
 import { carryOut, changeLimits, type ForetellRequest, foretell, type MigrateRequest } from '../migration/carry-out.ts';
@@ -77,7 +77,7 @@ function migrateAway(kept: KeptMachine, { request }: ControlRequest, onEvent: On
 }
 
 async function save({ running }: KeptMachine, { path = '', force = false }: ControlRequest, onEvent: OnEvent, signal: AbortSignal): Promise<object> {
-  return withFile(path, force, async (sink) => {
+  return writeFileSink(path, { force }, async (sink) => {
     const downtimeMs = await plainSave(running, sink, { signal, onProgress: (done, total) => onEvent('progress', { percent: (100 * done) / total }) });
     return { path, downtimeMs };
   });
@@ -89,7 +89,7 @@ async function saveLive(
   onEvent: OnEvent,
   signal: AbortSignal,
 ): Promise<object> {
-  return withFile(path, force, async (sink) => {
+  return writeFileSink(path, { force }, async (sink) => {
     const report = await liveSave(running, sink, {
       ...(maxDowntimeMs === undefined ? {} : { maxDowntimeMs }),
       leaveSuspended: stay,
@@ -100,19 +100,6 @@ async function saveLive(
     });
     return { path, ...report };
   });
-}
-
-/** Nothing stays of a file that did not become whole. */
-async function withFile<T>(path: string, force: boolean, write: (sink: Awaited<ReturnType<typeof openFileSink>>) => Promise<T>): Promise<T> {
-  const sink = await openFileSink(path, { force });
-  try {
-    const result = await write(sink);
-    await sink.commit();
-    return result;
-  } catch (error) {
-    await sink.abort();
-    throw error;
-  }
 }
 
 async function freeSpaceAt(path: string): Promise<number> {

@@ -55,6 +55,18 @@ export async function openFileSink(path: string, options: { force?: boolean } = 
   }
 }
 
+/** Writes an output file: it appears when `use` has come to its end; when that fails nothing of it stays. @throws as `openFileSink` does, and what `use` throws */
+export async function writeFileSink<T>(path: string, options: { force?: boolean }, use: (sink: FileSink) => Promise<T>): Promise<T> {
+  const sink = await openFileSink(path, options);
+  try {
+    const result = await use(sink);
+    await sink.commit();
+    return result;
+  } finally {
+    await sink.abort();
+  }
+}
+
 /** Says before any work what would come out at its end: only a regular file is ever replaced. */
 async function checkPlace(path: string, force: boolean): Promise<void> {
   const there = await stat(path).catch(() => undefined);

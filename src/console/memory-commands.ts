@@ -1,4 +1,4 @@
-import { openFileSink } from '../../formats/binary/sink.ts';
+import { writeFileSink } from '../../formats/binary/sink.ts';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
 import { findBytes } from '../paging/find-bytes.ts';
@@ -75,13 +75,7 @@ export function mapsOf(session: ConsoleSession, text: string): Answer {
 
 /** `save FILE`: the machine as it is now, in the container and version that it came from; never over an existing file. */
 export async function save(session: ConsoleSession, file: string): Promise<Answer> {
-  const sink = await openFileSink(file);
-  try {
-    await saveState(session.machine, sink);
-    await sink.commit();
-  } finally {
-    await sink.abort();
-  }
+  await writeFileSink(file, {}, (sink) => saveState(session.machine, sink));
   session.hasChanges = false;
   return linesOf([`Saved to '${file}'`]);
 }

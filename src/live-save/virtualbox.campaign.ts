@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { openFileSink } from '../../formats/binary/sink.ts';
+import { writeFileSink } from '../../formats/binary/sink.ts';
 import { openFile } from '../../formats/binary/source.ts';
 import { RunningMachine } from '../running/running-machine.ts';
 import type { WorkloadKind } from '../running/schedule.ts';
@@ -44,7 +44,7 @@ async function tryLiveSave(path: string, machineName: string, kind: WorkloadKind
   running.runSteps(200);
   running.resume();
   const live = join(folder, 'live.sav');
-  const passes = await write(live, async (sink) => (await liveSave(running, sink, { leaveSuspended: true })).passes.length);
+  const passes = await writeFileSink(live, { force: true }, async (sink) => (await liveSave(running, sink, { leaveSuspended: true })).passes.length);
   if (!score.check(`${what}: self-check`, running.selfCheck().faults.length === 0)) return;
   if (!score.check(`${what}: verify, ${passes} passes`, (await checked(live)) === 'whole')) return;
   const truth = await coreOf(running);
@@ -59,7 +59,7 @@ async function tryLiveSave(path: string, machineName: string, kind: WorkloadKind
 async function converted(path: string, pgm: number): Promise<string> {
   const older = join(folder, `${basename(path, '.sav')}-pgm${pgm}.sav`);
   const source = await openFile(path);
-  await write(older, (sink) => convert(source, sink, { pgm, flatten: source.name.includes('live'), allowLoss: true, proof: false }));
+  await writeFileSink(older, { force: true }, (sink) => convert(source, sink, { pgm, flatten: source.name.includes('live'), allowLoss: true, proof: false }));
   await source.close();
   return older;
 }
@@ -67,19 +67,12 @@ async function converted(path: string, pgm: number): Promise<string> {
 /** An ELF core of a machine that stands. */
 async function coreOf(running: RunningMachine): Promise<string> {
   const plain = join(folder, 'plain.sav');
-  await write(plain, (sink) => saveState(running.machine, sink));
+  await writeFileSink(plain, { force: true }, (sink) => saveState(running.machine, sink));
   const core = join(folder, 'truth.elf');
   const source = await openFile(plain);
-  await write(core, (sink) => extract(source, sink, { format: 'elf' }));
+  await writeFileSink(core, { force: true }, (sink) => extract(source, sink, { format: 'elf' }));
   await source.close();
   return core;
-}
-
-async function write<T>(path: string, use: (sink: Awaited<ReturnType<typeof openFileSink>>) => Promise<T>): Promise<T> {
-  const sink = await openFileSink(path, { force: true });
-  const value = await use(sink);
-  await sink.commit();
-  return value;
 }
 
 async function checked(path: string): Promise<string> {
