@@ -64,7 +64,7 @@ export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOpti
   const flattens = sides.a.state.header.live !== sides.b.state.header.live;
   if (flattens) notes.push('one state is live, the other plain: only what counts in the end is compared');
   const own = await take(sides.a, 'a', flattens, options);
-  const other = await take(sides.b, 'b', flattens, options);
+  const other = await take(sides.b, 'b', flattens, options, own.memory);
   const units = compareUnits(own.units, other.units);
   const memory = compareMemory(own, other, sides.a.names, sides.b.names);
   const [fields, untold] = split(differingFields(fieldsOf(own.state), fieldsOf(other.state)));
@@ -79,10 +79,17 @@ export async function openSide(source: ByteSource): Promise<Side> {
   return { source, state, names: namesOf(state) };
 }
 
-function take({ source, names }: Side, which: 'a' | 'b', flattens: boolean, { signal, onProgress }: DiffOptions): Promise<Fingerprint> {
+function take(
+  { source, names }: Side,
+  which: 'a' | 'b',
+  flattens: boolean,
+  { signal, onProgress }: DiffOptions,
+  like?: Fingerprint['memory'],
+): Promise<Fingerprint> {
   return fingerprint(source, {
     of: 'content',
     naming: names.naming,
+    ...(like ? { like } : {}),
     ...(flattens ? { leavesOut: isOfLiveSave } : {}),
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress: (offset: number) => onProgress(which, offset) } : {}),

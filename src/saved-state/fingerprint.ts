@@ -22,6 +22,8 @@ export interface FingerprintOptions extends Pick<WalkOptions, 'onProgress' | 'si
   leavesOut?: (unit: UnitHeader) => boolean;
   naming: RangeNaming;
   of: Hashed;
+  /** Memory that this one is expected to equal mostly, of a fingerprint that has no such itself. */
+  like?: Fingerprint['memory'];
 }
 
 export async function fingerprint(source: ByteSource, options: FingerprintOptions): Promise<Fingerprint> {
@@ -38,7 +40,7 @@ export async function hashMemory(
   options: Omit<FingerprintOptions, 'leavesOut'>,
   walk: Pick<WalkOptions, 'onDamage' | 'patchWith'> = {},
 ): Promise<Pick<Fingerprint, 'state' | 'memory'>> {
-  const sink = new HashingSink(options.naming, options.of);
+  const sink = new HashingSink(options.naming, options.of, options.like);
   const { onProgress, signal } = options;
   try {
     const state = await walkState(source, { ...walk, ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}), deep: true, sink });

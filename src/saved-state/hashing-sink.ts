@@ -25,6 +25,7 @@ export class HashingSink implements PageSink {
   readonly memory = new Map<string, PageHashes>();
   readonly #naming: RangeNaming;
   readonly #of: Hashed;
+  readonly #like: ReadonlyMap<string, PageHashes> | undefined;
   readonly #pages = takeBuffer(GROUP * PAGE_SIZE);
   /** Entries of the batch whose hashes are due, and where their bytes stand. */
   readonly #entries = new Uint32Array(GROUP);
@@ -39,9 +40,11 @@ export class HashingSink implements PageSink {
   #lastRange: string | undefined;
   #last = new PageHashes();
 
-  constructor(naming: RangeNaming, of: Hashed) {
+  /** @param like what the memory is expected to equal mostly: it then takes little room */
+  constructor(naming: RangeNaming, of: Hashed, like?: ReadonlyMap<string, PageHashes>) {
     this.#naming = naming;
     this.#of = of;
+    this.#like = like;
   }
 
   /** Gives the memory back. */
@@ -98,7 +101,7 @@ export class HashingSink implements PageSink {
 
   #hashesOf(range: string): PageHashes {
     if (range === this.#lastRange) return this.#last;
-    const hashes = this.memory.get(range) ?? new PageHashes();
+    const hashes = this.memory.get(range) ?? new PageHashes(this.#like?.get(range));
     this.memory.set(range, hashes);
     this.#lastRange = range;
     this.#last = hashes;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { openFileSink } from '../../formats/binary/sink.ts';
 import { openFile } from '../../formats/binary/source.ts';
 import { GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
-import type { BenchContext, BenchRow } from '../bench/row.ts';
+import { type BenchContext, type BenchRow, REFERENCE } from '../bench/row.ts';
 import { emptyMachine } from '../running/empty-machine.ts';
 import { loadState } from './load.ts';
 import { saveState } from './save.ts';
@@ -18,6 +18,26 @@ function statePath({ folder }: BenchContext): string {
 }
 
 export const rows: BenchRow[] = [
+  {
+    name: 'load a machine',
+    against: [{ row: REFERENCE }],
+    async run({ state }) {
+      await loadState(await openFile(state));
+    },
+  },
+  {
+    name: 'save a loaded machine',
+    against: [{ row: REFERENCE }],
+    async run({ state, folder }) {
+      const machine = await loadState(await openFile(state));
+      const sink = await openFileSink(join(folder, 'saved.sav'), { force: true });
+      const start = performance.now();
+      await saveState(machine, sink);
+      const ms = performance.now() - start;
+      await sink.abort();
+      return ms;
+    },
+  },
   {
     name: 'load 5 GiB of RAM, mostly zero',
     async prepare(context) {

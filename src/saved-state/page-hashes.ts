@@ -19,6 +19,14 @@ export interface PageRun {
  */
 export class PageHashes {
   readonly #chunks = new Map<number, Uint32Array>();
+  /** One bit for each page whose hash is that of `#like`. */
+  readonly #same = new Map<number, Uint8Array>();
+  readonly #like: PageHashes | undefined;
+
+  /** @param like hashes that most of these are expected to equal: such take a bit each. They must not change. */
+  constructor(like?: PageHashes) {
+    this.#like = like;
+  }
 
   set(page: number, hash: bigint): void {
     this.setWords(page, Number(hash & 0xffff_ffffn), Number(hash >> 32n));
@@ -26,6 +34,7 @@ export class PageHashes {
 
   setWords(page: number, low: number, high: number): void {
     const key = Math.floor(page / CHUNK_PAGES);
+    if (this.#like && this.#noteSame(this.#like, key, page & (CHUNK_PAGES - 1), low, high)) return;
     let chunk = this.#chunks.get(key);
     if (!chunk) {
       if (low === 0 && high === 0) return;
@@ -39,14 +48,14 @@ export class PageHashes {
   }
 
   get(page: number): bigint {
-    const chunk = this.#chunks.get(Math.floor(page / CHUNK_PAGES));
+    const chunk = this.#chunkOf(Math.floor(page / CHUNK_PAGES));
     return chunk ? hashesOf(chunk)[page & (CHUNK_PAGES - 1)] : 0n;
   }
 
   /** Runs of pages with contents, ascending; the hashes are borrowed. */
   *runs(): Generator<{ page: number; hashes: BigUint64Array }> {
-    for (const key of [...this.#chunks.keys()].sort((a, b) => a - b)) {
-      const chunk = this.#chunks.get(key) as Uint32Array;
+    for (const key of this.#keys().sort((a, b) => a - b)) {
+      const chunk = this.#chunkOf(key) ?? NO_PAGES;
       for (let start = 0, end = 0; start < CHUNK_PAGES; start = end + 1) {
         for (end = start; end < CHUNK_PAGES && !isZero(chunk, end); ) end++;
         if (end > start) yield { page: key * CHUNK_PAGES + start, hashes: hashesOf(chunk).subarray(start, end) };
@@ -56,11 +65,11 @@ export class PageHashes {
 
   /** Runs of pages whose hashes differ, ascending. */
   *differences(other: PageHashes): Generator<PageRun> {
-    const keys = [...new Set([...this.#chunks.keys(), ...other.#chunks.keys()])].sort((a, b) => a - b);
+    const keys = [...new Set([...this.#keys(), ...other.#keys()])].sort((a, b) => a - b);
     let run: PageRun | undefined;
     for (const key of keys) {
-      const own = this.#chunks.get(key) ?? NO_PAGES;
-      const others = other.#chunks.get(key) ?? NO_PAGES;
+      const own = this.#chunkOf(key) ?? NO_PAGES;
+      const others = other.#chunkOf(key) ?? NO_PAGES;
       for (let i = 0; i < CHUNK_PAGES; i++) {
         if (own[2 * i] === others[2 * i] && own[2 * i + 1] === others[2 * i + 1]) continue;
         const page = key * CHUNK_PAGES + i;
@@ -73,6 +82,40 @@ export class PageHashes {
       }
     }
     if (run) yield run;
+  }
+
+  /** Whether a page has the hash that it has in `like`, which is noted. */
+  #noteSame(like: PageHashes, key: number, i: number, low: number, high: number): boolean {
+    const chunk = like.#chunks.get(key);
+    const isSame = chunk !== undefined && chunk[2 * i] === low && chunk[2 * i + 1] === high;
+    let bits = this.#same.get(key);
+    if (!bits) {
+      if (!isSame) return false;
+      bits = new Uint8Array(CHUNK_PAGES / 8);
+      this.#same.set(key, bits);
+    }
+    if (isSame) bits[i >>> 3] |= 1 << (i & 7);
+    else bits[i >>> 3] &= ~(1 << (i & 7));
+    return isSame;
+  }
+
+  #keys(): number[] {
+    return [...new Set([...this.#chunks.keys(), ...this.#same.keys()])];
+  }
+
+  /** The hashes of a chunk, put together where some of them are those of `#like`. */
+  #chunkOf(key: number): Uint32Array | undefined {
+    const own = this.#chunks.get(key);
+    const bits = this.#same.get(key);
+    const like = this.#like ? this.#like.#chunks.get(key) : undefined;
+    if (!bits || !like) return own;
+    const chunk = new Uint32Array(own ?? NO_PAGES);
+    for (let i = 0; i < CHUNK_PAGES; i++) {
+      if ((bits[i >>> 3] & (1 << (i & 7))) === 0) continue;
+      chunk[2 * i] = like[2 * i];
+      chunk[2 * i + 1] = like[2 * i + 1];
+    }
+    return chunk;
   }
 }
 

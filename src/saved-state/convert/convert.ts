@@ -169,7 +169,7 @@ async function prove(source: ByteSource, sink: ReadableSink, { naming, plan }: P
       naming: naming.source,
       ...(onProgress ? { onProgress: (offset: number) => onProgress('proving', offset) } : {}),
     });
-    const other = await fingerprint(written, { ...common, naming: await naming.written(() => walkState(written, { skipCrc: true })) });
+    const other = await fingerprint(written, { ...common, like: own.memory, naming: await naming.written(() => walkState(written, { skipCrc: true })) });
     return compareStates(own, other, plan.losses.length > 0);
   };
   try {

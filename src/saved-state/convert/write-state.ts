@@ -149,9 +149,11 @@ class StateWriter {
   }
 
   async #putPages(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
+    // Who writes V2.0 has tried to compress what stands there raw.
+    const anew = this.#options.plan.recompress ? 'all' : this.#state.header.format === '2.0' ? 'none' : 'raw';
     await pgm.begin(unit);
     while (await pgm.nextPages()) {
-      await this.#putBatch(pgm.batch, pass, writer, this.#options.plan.recompress ? 'all' : 'raw');
+      await this.#putBatch(pgm.batch, pass, writer, anew);
       this.#tick(unit.offset);
     }
   }

@@ -24,6 +24,9 @@ const WORKER = new URL('./worker.js', import.meta.url);
 const JOBS_PER_THREAD = 2;
 /** Milliseconds: longer than a job takes a thread that runs. */
 const PATIENCE = 5;
+/** Batches that are not handed over after a job that came too late; twice as many with each that follows, as waiting costs time. */
+const FIRST_PAUSE = 8;
+const LONGEST_PAUSE = 256;
 
 /**
  * Threads that take batches of pages off the one that reads. It does not wait for threads that get no processor: what nobody has begun when it is needed, it
@@ -38,6 +41,9 @@ export class Crew {
   #order = 0;
   #allGood = true;
   #isBroken = false;
+  /** Batches of the last pause, and those left of it. */
+  #pause = 0;
+  #pauseLeft = 0;
 
   /**
    * @param threads in all, with this one
@@ -69,8 +75,12 @@ export class Crew {
     return ready < this.#threads.length && this.give(batch, targets) !== undefined;
   }
 
-  /** Hands a batch over; undefined where no job is free, or the batch does not stand in the file. */
+  /** Hands a batch over; undefined where no job is free, the batch does not stand in the file, or others were late. */
   give(batch: PageBatch, targets?: Float64Array): PageJob | undefined {
+    if (this.#pauseLeft > 0) {
+      this.#pauseLeft--;
+      return undefined;
+    }
     const job = this.#isBroken || batch.window.source !== this.#source ? undefined : this.#jobs.find(({ isFree }) => isFree);
     if (!job?.fill(batch, this.#order++)) return undefined;
     if (targets) job.targets.set(targets);
@@ -91,7 +101,10 @@ export class Crew {
       if (next?.claim()) next.finish(await this.#own.do(next));
       else isLate = !job.wait(PATIENCE);
     }
-    return job.state === JobState.DONE;
+    const isDone = job.state === JobState.DONE;
+    if (isDone) this.#pause = 0;
+    else if (job.state === JobState.TAKEN) this.#pauseLeft = this.#pause = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, 2 * this.#pause));
+    return isDone;
   }
 
   /** The batch of a job as it was handed over; borrowed until the next call. */

@@ -1,0 +1,13 @@
+import { openFile } from '../../../formats/binary/source.ts';
+import { type BenchRow, REFERENCE } from '../../bench/row.ts';
+import { makeManifest } from './manifest.ts';
+
+export const rows: BenchRow[] = [
+  {
+    name: 'manifest',
+    against: [{ row: REFERENCE }],
+    async run({ state }) {
+      await makeManifest(await openFile(state));
+    },
+  },
+];
