@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { EnvironmentError, FormatError, InterruptedError } from '../../formats/errors.ts';
+import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
 import type { OnEvent } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
@@ -36,7 +36,7 @@ export async function askMachine(path: string, request: Omit<ControlRequest, 'id
     socket.destroy();
   }
   if (signal.aborted) throw new InterruptedError();
-  throw new FormatError('truncated', `Cannot ${request.command}: the machine closed the connection before it answered`);
+  throw new EnvironmentError('truncated', `Cannot ${request.command}: the machine closed the connection before it answered`);
 }
 
 function reach(path: string): Promise<Socket> {

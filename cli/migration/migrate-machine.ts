@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import { EnvironmentError, InterruptedError, type SavkitError, UsageError } from '../../formats/errors.ts';
 import { DEFAULT_LIMITS } from '../../migrations/policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report.ts';
 import { loadState } from '../../src/saved-state/load.ts';
@@ -13,6 +13,7 @@ import { printable } from '../render.ts';
 import { carryOut, foretell, type MigrateRequest, type OwnMachine } from './carry-out.ts';
 import { forecastText, reportText, tellEvent } from './migration-text.ts';
 import { sourceTrust, type TrustOptions } from './trust-options.ts';
+import { outcomeFromRecord, tellAfterCancel } from './whereabouts.ts';
 
 export interface MigrateMachineOptions extends CommonOptions, TrustOptions {
   to?: string;
@@ -53,10 +54,19 @@ export async function migrateMachine(options: MigrateMachineOptions, job: Job): 
 async function migrateRunning(options: MigrateMachineOptions, { file, signal }: Job): Promise<Outcome> {
   if (options.dryRun || options.change) return askOnce(options, file, signal);
   const report = new LiveReport(options);
+  let migration: string | undefined;
   try {
     const request = await requestOf(options);
-    const onEvent = (event: string, data: object) => tellEvent(report, { event, ...data } as MigrationEvent);
+    const onEvent = (name: string, data: object) => {
+      const event = { event: name, ...data } as MigrationEvent;
+      if (event.event === 'connected') migration = event.peer;
+      tellEvent(report, event);
+    };
     return outcomeOf((await askMachine(file, { command: 'migrate', request }, onEvent, signal)) as unknown as MigrationReport, options);
+  } catch (error) {
+    if (error instanceof InterruptedError) await tellAfterCancel(report, options.records, migration);
+    else if ((error as SavkitError).code === 'truncated' && migration !== undefined) return await outcomeFromRecord(options.records, migration);
+    throw error;
   } finally {
     report.stop();
   }

@@ -117,6 +117,43 @@ describe('migrate --change', () => {
   });
 });
 
+describe('migrate', () => {
+  const slowly = ['--bandwidth', '100K', '--compression', 'never'];
+
+  it('says where the machine is when it is cancelled', async () => {
+    const { running } = await runningMachine(500);
+    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'));
+    const migration = start(...migrateArguments(await target.port()), ...slowly);
+    await migration.event('connected');
+    migration.child.kill('SIGINT');
+    expect((await migration.ended).exitCode).toBe(130);
+    expect(await migration.event('cancelled')).toMatchObject({ decision: 'kept' });
+    expect(running.state).toBe('running');
+    expect((await target.ended).exitCode).toBe(4);
+  });
+
+  it('tells what the record says when the process of the machine ends', async () => {
+    count++;
+    const source = start('run', '--ram', '4M', '--workload', 'random', '--rate', '3000', '--bytes', '4096', '--socket', path('vm.sock'));
+    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'));
+    const port = await target.port();
+    await source.event('running');
+    const migration = start(...migrateArguments(port), ...slowly);
+    await migration.event('connected');
+    source.child.kill('SIGKILL');
+    const { exitCode, result } = await migration.ended;
+    expect([exitCode, result.action, result.survivor]).toEqual([3, 'resolve', 'source']);
+  });
+
+  it('refuses a key that is not that of the certificate', async () => {
+    const certificates = ['--cert', 'test-vectors/tls/source.pem', '--key', 'test-vectors/tls/target.key', '--ca', 'test-vectors/tls/authority.pem'];
+    const { running } = await runningMachine(1);
+    const { exitCode, error } = await start('migrate', path('vm.sock'), '--to', '127.0.0.1:1', ...certificates).ended;
+    expect([exitCode, error]).toEqual([2, expect.stringContaining('Cannot use test-vectors/tls/source.pem with test-vectors/tls/target.key')]);
+    expect(running.state).toBe('running');
+  });
+});
+
 describe('migrate --resolve', () => {
   /** The link is cut for ever when the source has written its decision, before the target hears of it. */
   async function cutAtCommit(): Promise<{ running: RunningMachine; target: SavkitProcess; migration: SavkitProcess; records: [string, string] }> {

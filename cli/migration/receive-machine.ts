@@ -9,6 +9,7 @@ import type { ReceiveEvent } from '../../migrations/target/reception.ts';
 import { Gate } from '../../migrations/trust/gate.ts';
 import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-machine.ts';
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
+import { PeerError } from '../../migrations/wire/peer-error.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { parseAddress } from '../address.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
@@ -90,6 +91,9 @@ async function awaitMachine(receiver: Receiver, wait: number, signal: AbortSigna
   late?.catch(() => {});
   try {
     return (await Promise.race([receiver.arrived, stopped, ...(late ? [late] : [])])) as ArrivingMachine;
+  } catch (error) {
+    // That the source has changed its mind is nothing that this side does not support.
+    throw error instanceof PeerError ? new EnvironmentError(error.code, `Cannot receive: ${error.message}`) : error;
   } finally {
     timer.abort();
   }

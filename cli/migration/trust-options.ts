@@ -1,3 +1,4 @@
+import { createSecureContext } from 'node:tls';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import { keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.ts';
@@ -56,5 +57,10 @@ async function withoutCode({ cert, key, ca, peerName, insecure, codeFile }: Trus
   const [certificate, privateKey, authority] = await Promise.all(
     [cert, key, ca].map(async (file) => Buffer.from(await readSmallFile(file, PEM_LIMIT)).toString()),
   );
+  try {
+    createSecureContext({ cert: certificate, key: privateKey, ca: authority });
+  } catch (error) {
+    throw new UsageError('bad-certificate', `Cannot use ${cert} with ${key} and ${ca}: ${(error as Error).message}`);
+  }
   return { kind: 'certificates', certificate, key: privateKey, authority, ...(peerName === undefined ? {} : { peerName }) };
 }

@@ -1,0 +1,48 @@
+import { setTimeout } from 'node:timers/promises';
+import { readRecord, recordPath, type SourceDecision } from '../../migrations/hand-over/decision-record.ts';
+import type { Outcome } from '../command.ts';
+import { ExitCode } from '../exit-codes.ts';
+import type { LiveReport } from '../live-report.ts';
+import { indent, printable } from '../render.ts';
+import { resolveRecords } from './resolve-records.ts';
+
+// Where a machine is when the process that runs it was not there to tell.
+
+/** A cancelled migration has come to its end by then, if it does. */
+const WAIT_MS = 3000;
+const LOOK_MS = 50;
+
+const WORDS: Readonly<Partial<Record<SourceDecision, string>>> = {
+  kept: 'Cancelled: the machine runs on here',
+  done: 'Too late to cancel: the machine runs at the target',
+  'handed-over': 'Too late to cancel: the machine was handed over, and stands still here until the target answers',
+};
+
+/** Says where a machine is whose migration the user has cancelled. */
+export async function tellAfterCancel(report: LiveReport, records: string, migration: string | undefined): Promise<void> {
+  if (migration === undefined) return report.note('cancelled', 'Cancelled before it began: the machine runs on here');
+  const path = recordPath(records, migration, 'source');
+  const decision = await lastDecision(path);
+  const unknown = `Cancelled; where the machine is, ${printable(path)} will tell: savkit migrate --resolve`;
+  report.note('cancelled', WORDS[decision as SourceDecision] ?? unknown, { decision, record: path });
+}
+
+async function lastDecision(path: string): Promise<string> {
+  for (const end = performance.now() + WAIT_MS; ; ) {
+    const decision = await readRecord(path).then(
+      (record) => record.decision,
+      () => 'unknown',
+    );
+    if (decision === 'kept' || decision === 'done' || performance.now() > end) return decision;
+    await setTimeout(LOOK_MS);
+  }
+}
+
+/** What the record tells of a machine whose process has ended in the midst of a migration. */
+export async function outcomeFromRecord(records: string, migration: string): Promise<Outcome> {
+  const path = recordPath(records, migration, 'source');
+  const { result, text } = await resolveRecords({ resolve: path, peerEnded: false });
+  const lines = ['The process of the machine has ended before it could say what became of it.', text];
+  const advice = `with the target's record: savkit migrate --resolve ${printable(path)} --peer-record …`;
+  return { exitCode: ExitCode.PARTLY, result, text: [...lines, indent(advice)].join('\n') };
+}
