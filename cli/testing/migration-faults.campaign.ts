@@ -8,7 +8,7 @@ import { askMachine } from '../control/control-client.ts';
 import { table } from '../render.ts';
 import { FAULTS, type Fault, MigrationTrial, type Outcome, type When } from './migration-trial.ts';
 
-// npm run campaign:migration-faults [-- --ram 2M --large 256M,1G --random N --minutes N --frames WORD --options="OPTIONS OF MIGRATE"]: the link cut (for a moment, for ever) and each process killed,
+// npm run campaign:migration-faults [-- --ram 2M --large 256M,1G --random N --minutes N --frames WORD,WORD --options="OPTIONS OF MIGRATE"]: the link cut (for a moment, for ever) and each process killed,
 // before and behind every frame of a small migration, in both directions, and at random moments of large ones whose machine writes meanwhile. Afterwards
 // exactly one side has to run the machine, or be told to by the records of both; and there its memory and its steps have to be what they were.
 
@@ -42,7 +42,7 @@ let left = 0;
 try {
   const state = await startingState(values.ram, { rate: 100, forMs: 500 });
   const { outcome } = await tryOnce({ state, ram: values.ram });
-  const frames = outcome.frames.filter((label) => label.includes(values.frames));
+  const frames = outcome.frames.filter((label) => values.frames.split(',').some((word) => label.includes(word)));
   console.log(`${frames.length} frames: ${frames.join(', ')}`);
   await tryAll(
     frames.flatMap((at) => FAULTS.flatMap((fault) => (['before', 'behind'] as const).map((where) => ({ state, ram: values.ram, fault, when: { at, where } })))),
