@@ -15,12 +15,15 @@ import { verify } from '../saved-state/verify.ts';
 import { liveSave } from './live-save.ts';
 import { memoryDigest } from './testing/memory-digest.ts';
 
-// npm run campaign:live-save -- [MINUTES [SEED [MIB…]]]: machines of 64 MiB to 4 GiB run every workload at random rates and are saved live again and
+// npm run campaign:live-save -- [MINUTES [SEED [MIB…]]] [WORKLOAD…]: machines of 64 MiB to 4 GiB run every workload at random rates and are saved live again and
 // again; saves fail at random writes or are cancelled at random times. After each failure the machine must be unharmed; each file must be whole, hold
 // the memory of the machine as it stood, and go on from there. At most 10 minutes where nothing else is said.
 
-const KINDS: readonly WorkloadKind[] = ['counter', 'hot', 'random', 'scan', 'alloc', 'device'];
-const [minutes = 10, seed = 1, ...wanted] = process.argv.slice(2).map(Number);
+const ALL_KINDS: readonly WorkloadKind[] = ['counter', 'hot', 'random', 'scan', 'alloc', 'device'];
+const args = process.argv.slice(2);
+const named = ALL_KINDS.filter((kind) => args.includes(kind));
+const KINDS = named.length > 0 ? named : ALL_KINDS;
+const [minutes = 10, seed = 1, ...wanted] = args.filter((arg) => /^\d/.test(arg)).map(Number);
 const sizes = wanted.length > 0 ? wanted : [64, 256, 1024, 4096];
 const until = performance.now() + minutes * 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'savkit-live-save-'));
