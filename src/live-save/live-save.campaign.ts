@@ -27,9 +27,12 @@ const [minutes = 10, seed = 1, ...wanted] = args.filter((arg) => /^\d/.test(arg)
 const sizes = wanted.length > 0 ? wanted : [64, 256, 1024, 4096];
 const until = performance.now() + minutes * 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'savkit-live-save-'));
-/** A save that does not converge is a fault, not a long wait. */
-const MAX_PASSES = 5000;
-const tally = { saved: 0, failed: 0, cancelled: 0, machines: 0 };
+/**
+ * VirtualBox's vote need never end: where each pass takes so long that no page of a small hot set is quiet for one, nothing is saved, and so no speed is
+ * known by which the rest would fit. That is no fault, but it has to do no harm.
+ */
+const MAX_PASSES = 2000;
+const tally = { saved: 0, failed: 0, cancelled: 0, endless: 0, machines: 0 };
 
 let drawn = 0;
 /** A whole number below `limit`. */
@@ -38,7 +41,7 @@ const draw = (limit: number) => mix(seed, drawn++) % limit;
 try {
   for (let round = 0; performance.now() < until; round++) await tryMachine(KINDS[round % KINDS.length], sizes[Math.floor(round / KINDS.length) % sizes.length]);
   console.log(
-    `${tally.machines} machines: ${tally.saved} saves whole and equal, ${tally.failed} failed and ${tally.cancelled} cancelled ones that did no harm`,
+    `${tally.machines} machines: ${tally.saved} saves whole and equal, ${tally.failed} failed and ${tally.cancelled} cancelled ones, and ${tally.endless} without an end, did no harm`,
   );
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -54,7 +57,7 @@ async function tryMachine(kind: WorkloadKind, mib: number): Promise<void> {
   tally.machines++;
   for (let attempt = 0; attempt < 4 && performance.now() < until; attempt++) {
     if (draw(2) === 0) await trySpoiled(running);
-    else await tryWhole(running);
+    else await tryWhole(running).catch((error) => noteEndless(running, error));
   }
   if (running.state === 'running') running.stop();
 }
@@ -92,6 +95,13 @@ function expectUnharmed(running: RunningMachine): void {
   };
   const expected = { state: 'running', monitored: 0, writtenTo: 0, user: undefined, faults: [] };
   if (JSON.stringify(left) !== JSON.stringify(expected)) throw new Error(`A failed save did harm: ${JSON.stringify(left)}`);
+}
+
+function noteEndless(running: RunningMachine, error: unknown): void {
+  if (!(error instanceof SavkitError) || error.code !== 'too-many-passes') throw error;
+  console.log(`  no agreement after ${MAX_PASSES} passes`);
+  tally.endless++;
+  expectUnharmed(running);
 }
 
 async function tryWhole(running: RunningMachine): Promise<void> {
