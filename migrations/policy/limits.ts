@@ -39,6 +39,12 @@ export function completeLimits(given: Partial<MigrationLimits>): MigrationLimits
   return { ...DEFAULT_LIMITS, ...Object.fromEntries(Object.entries(given).filter(isGiven)) };
 }
 
+const NAMES = Object.keys(DEFAULT_LIMITS) as (keyof MigrationLimits)[];
+
+export function areSameLimits(some: Partial<MigrationLimits>, others: Partial<MigrationLimits>): boolean {
+  return NAMES.every((name) => some[name] === others[name]);
+}
+
 function expectedOf(name: string): string {
   if (name === 'onTimeLimit') return AT_TIME_LIMIT.join(', ');
   if (name === 'bandwidth') return 'more than 0 bytes per second';

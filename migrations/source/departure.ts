@@ -6,7 +6,7 @@ import { PageSpace } from '../page-space.ts';
 import { PageSet } from '../pages/page-set.ts';
 import { SentPages } from '../pages/sent-pages.ts';
 import type { Zstd } from '../pages/zstd.ts';
-import { completeLimits, type MigrationLimits } from '../policy/limits.ts';
+import { areSameLimits, completeLimits, DEFAULT_LIMITS, type MigrationLimits } from '../policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../report.ts';
 import { DowntimeClock, noPhases } from './downtime-clock.ts';
 import type { MemoryProof } from './memory-proof.ts';
@@ -31,6 +31,8 @@ export class Departure {
   writeMs = 0;
   restMs = 0;
   readonly downtime = new DowntimeClock();
+  #given: Partial<MigrationLimits> = {};
+  #limits: MigrationLimits = DEFAULT_LIMITS;
 
   constructor(machine: SourceMachine, options: MigrateOptions, zstd: Zstd | undefined) {
     this.machine = machine;
@@ -45,9 +47,14 @@ export class Departure {
     this.report = { migration, machine: name, outcome: 'kept', because: '', downtime: noPhases(), ...nothing };
   }
 
-  /** As they are now. @throws UsageError `bad-limit` */
+  /** As they are now; asked for with each frame, so that only changes are looked at. @throws UsageError `bad-limit` */
   get limits(): MigrationLimits {
-    return completeLimits(this.options.limits ?? {});
+    const given = this.options.limits ?? {};
+    if (!areSameLimits(given, this.#given)) {
+      this.#limits = completeLimits(given);
+      this.#given = { ...given };
+    }
+    return this.#limits;
   }
 
   enter(event: SourceEvent): void {
