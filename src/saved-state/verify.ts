@@ -5,6 +5,7 @@ import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
 import { type Finding, Findings, firstError } from './findings.ts';
+import { INCOMPLETE_UNIT } from './incomplete-unit.ts';
 import { memoryMap } from './memory-map.ts';
 import type { SavedState } from './state.ts';
 import { chooseThreads } from './threads/choose-threads.ts';
@@ -81,6 +82,10 @@ function checkWholeState(state: SavedState, findings: Findings): void {
     findings.warn('no-cpum', 'There is no unit cpum before pgm: VirtualBox refuses to load the state', 'VERR_WRONG_ORDER');
   }
   if (pgmIndex < 0) findings.warn('no-pgm', 'There is no final unit pgm: the state holds no complete memory');
+  if (state.units.some(({ name }) => name === INCOMPLETE_UNIT.name)) {
+    const message = 'Parts of the machine are missing, as the unit savkit/incomplete lists: VirtualBox refuses to load the state';
+    findings.warn('incomplete', message, 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND');
+  }
   checkSizes(state, findings);
   checkModes(state, findings);
 }

@@ -2,6 +2,7 @@ import type { ByteSource } from '../../../formats/binary/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { FOOTER_SIZE } from '../../../formats/ssm/v2-tail.ts';
 import type { Finding } from '../findings.ts';
+import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
 import type { SavedState, UnitSummary } from '../state.ts';
 import { verify } from '../verify.ts';
 import type { WalkOptions } from '../walk.ts';
@@ -52,7 +53,7 @@ export async function check(source: ByteSource, { machine, release, ...options }
   if (state) {
     if (machine) differences.push(...compareMachines(state, machineOf(state, source.name), machine, report.notJudged));
     if (target) differences.push(...compareReleases(state, target, report.notJudged));
-    differences.push(...missingUnits(state.units));
+    differences.push(...missingUnits(state.units), ...incompleteUnits(state.units));
   }
   differences.sort((a, b) => a.at - b.at);
   report.findings = differences.map(({ finding }) => finding);
@@ -93,6 +94,15 @@ function placeOf({ units, directory, size }: SavedState, finding: Finding): Diff
   // In a header it is met before what the unit says; elsewhere between the units.
   const at = units.findLastIndex((unit) => unit.offset <= offset);
   return { at: units[at]?.offset === offset ? at - 0.5 : at + 0.5, finding };
+}
+
+/** What salvage could not keep is told by a unit that no VirtualBox knows. */
+function incompleteUnits(units: readonly UnitSummary[]): Difference[] {
+  const at = units.findIndex(({ name }) => name === INCOMPLETE_UNIT.name);
+  if (at < 0) return [];
+  const message = 'Parts of the machine are missing: the unit savkit/incomplete lists what salvage could not keep';
+  const { name: unit, instance } = INCOMPLETE_UNIT;
+  return [{ at, finding: { severity: 'error', code: 'incomplete', vboxCode: 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND', message, place: { unit, instance } } }];
 }
 
 /** What every state must have, whatever the machine. */

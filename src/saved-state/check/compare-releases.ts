@@ -2,6 +2,7 @@ import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
 import type { Finding } from '../findings.ts';
+import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
 import type { SavedState, UnitSummary } from '../state.ts';
 import type { Difference } from './difference.ts';
 import {
@@ -51,6 +52,8 @@ function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unkn
     const message = `${name} wants the RAM configuration in pass 0, which pgm 10 does not have; savkit convert --flatten, or --pgm 11, mends that`;
     return refuse('live-pgm-10', 'VERR_SSM_LOAD_CONFIG_MISMATCH', message);
   }
+  // Whatever the release, see check.ts.
+  if (unit.name === INCOMPLETE_UNIT.name) return undefined;
   const known = versionWrittenBy(unit.name, target);
   if (!known) {
     unknown.add(unit.name);

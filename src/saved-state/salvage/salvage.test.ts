@@ -9,9 +9,11 @@ import { naiveMemory, naivePages } from '../../testing/naive-pages.ts';
 import { oldState } from '../../testing/old-states.ts';
 import { judgeSalvage, lostByCut, type Original, originalOf } from '../../testing/salvage-judge.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
+import { check } from '../check/check.ts';
+import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
+import { verify } from '../verify.ts';
 import { salvage } from './salvage.ts';
 import type { SalvageReport } from './salvage-report.ts';
-import { INCOMPLETE_UNIT } from './write-salvaged.ts';
 
 const originals = new Map<string, Original>();
 function original(file: string): Original {
@@ -89,6 +91,12 @@ describe('salvage()', () => {
     for (const key of lost) expect(held.has(key)).toBe(false);
     expect(report?.loadable).toBe(false);
     expect(output.includes(INCOMPLETE_UNIT.name)).toBe(true);
+    expect((await verify(bufferSource(output))).findings).toMatchObject([{ code: 'incomplete' }, { code: 'pages-missing' }]);
+    expect(await check(bufferSource(output), { release: [7, 2, 22] })).toMatchObject({
+      loads: false,
+      notJudged: [],
+      forecast: { unit: 'savkit/incomplete/0' },
+    });
   });
 
   it('fills lost pages with zeros on request, and then the state is loadable', async () => {

@@ -10,15 +10,13 @@ import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import { copyPayload } from '../convert/copy-payload.ts';
+import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
 import type { LostRun } from './losses.ts';
 import { groupOf } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import type { SalvageReport } from './salvage-report.ts';
 import type { Survey } from './survey.ts';
 import { readSurvivors, type UnitOutcome } from './survivors.ts';
-
-/** A unit that no VirtualBox knows, so that it refuses the state; its payload lists what is missing, as JSON. */
-export const INCOMPLETE_UNIT = { name: 'savkit/incomplete', instance: 0, version: 1 } as const;
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 /** The most that one item of a container holds. */
