@@ -68,7 +68,6 @@ async function talk(console: Console, { signal }: Job, options: Options): Promis
     prompt: 'savkit> ',
     completer: (line: string) => console.complete(line),
   });
-  lines.on('SIGINT', () => lines.close());
   signal.addEventListener('abort', () => lines.close());
   try {
     if (!isTerminal) return await runLines(console, lines, options);
@@ -81,15 +80,28 @@ async function talk(console: Console, { signal }: Job, options: Options): Promis
   return { exitCode: ExitCode.OK, result: { answers: [] }, text: '' };
 }
 
+/** Ends with `quit`, Ctrl-C on an empty line or Ctrl-D; where memory has changed it says so first, or with Ctrl-D, which can't be taken back, at last. */
 async function converse(console: Console, lines: ReturnType<typeof createInterface>): Promise<void> {
   let hasWarned = false;
+  const mayEnd = () => {
+    if (!console.session.hasChanges || hasWarned) return true;
+    process.stdout.write('Memory has changed: save FILE writes it, quit again drops it\n');
+    hasWarned = true;
+    return false;
+  };
+  lines.on('SIGINT', () => {
+    process.stdout.write('\n');
+    if (lines.line === '' && mayEnd()) return lines.close();
+    lines.write(null, { ctrl: true, name: 'e' });
+    lines.write(null, { ctrl: true, name: 'u' });
+    lines.prompt();
+  });
   lines.prompt();
   for await (const line of lines) {
     if (/^\s*(quit|exit)\s*$/.test(line)) {
-      if (!console.session.hasChanges || hasWarned) return;
-      process.stdout.write('Memory has changed: save FILE writes it, quit again drops it\n');
-      hasWarned = true;
+      if (mayEnd()) return;
     } else await print(await console.run(line));
     lines.prompt();
   }
+  if (console.session.hasChanges && !hasWarned) process.stdout.write('\nMemory had changed: that is dropped\n');
 }
