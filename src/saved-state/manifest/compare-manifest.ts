@@ -1,6 +1,5 @@
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { EnvironmentError, FormatError, hex, InterruptedError, type Place, SavkitError } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
 import { differingFields, fieldsOf } from '../fields.ts';
 import { type Finding, Findings } from '../findings.ts';
 import { hashMemory } from '../fingerprint.ts';
@@ -119,7 +118,7 @@ function comparePages(range: string, was: PageHashes, is: PageHashes, names: Ran
   for (const { start, end, change } of was.differences(is)) {
     const place = placeOfPages(names, range, start, end);
     const isOne = end - start === 1;
-    const pages = isOne ? `Page ${hex(place.start)}` : `${end - start} pages from ${hex(place.start)} to ${hex(place.end - PAGE_SIZE)}`;
+    const pages = isOne ? `Page ${hex(place.start)}` : `${end - start} pages in [${hex(place.start)}, ${hex(place.end)})`;
     const where = place.mapped ? range : `${range} (offset)`;
     const changed = isOne ? 'is not as it was' : 'are not as they were';
     const what = change === 'cleared' ? `can not be read, or ${isOne ? 'holds' : 'hold'} zeros now` : changed;
