@@ -5,6 +5,7 @@ import type { TargetMachine } from '../machine.ts';
 import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { shortFrame } from '../wire/payload.ts';
+import { readOnePage } from './one-page.ts';
 import { HashBatch, type PageHashes } from './page-hashes.ts';
 import { type Zstd, zstdContentSize } from './zstd.ts';
 
@@ -22,7 +23,6 @@ export class PageDecoder {
   #runLength = 0;
   #runAt = 0;
   readonly #one = new Uint32Array(1);
-  readonly #isHeld = new Uint8Array(1);
   readonly #single = new HashBatch(1);
   readonly #singleAt = new Uint32Array(1);
 
@@ -145,8 +145,7 @@ export class PageDecoder {
   #rebuild(page: number, codec: number, payload: Uint8Array, view: DataView, at: number, length: number): void {
     const base = codec === PageCodec.SAME ? view.getUint32(at, true) : page;
     if (base >= this.#hashes.pageCount || !this.#isOwn(base)) throw pageError('bad-page', page, `it is to be like page ${base}, which is not on this stream`);
-    this.#one[0] = base;
-    if (this.#machine.readPages(this.#one, 1, this.#page, 0, this.#isHeld) === 0) this.#page.fill(0);
+    if (!readOnePage(this.#machine, base, this.#page, 0)) this.#page.fill(0);
     if (codec === PageCodec.DELTA && !applyWordDelta(payload, at, length, this.#page, 0)) throw pageError('bad-delta', page, 'its delta does not fit a page');
   }
 

@@ -4,6 +4,7 @@ import type { PageAccess } from '../machine.ts';
 import { PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { type PageBuffer, PLAIN_AT } from '../wire/page-buffer.ts';
+import { readOnePage } from './one-page.ts';
 import { HashBatch, pageOffsets } from './page-hashes.ts';
 import type { SentPages } from './sent-pages.ts';
 import type { Zstd } from './zstd.ts';
@@ -43,8 +44,6 @@ export class PageEncoder {
   readonly #held = new Uint8Array(FRAME_PAGES);
   readonly #delta = new Uint8Array(DELTA_LIMIT);
   readonly #other = new Uint8Array(PAGE_SIZE);
-  readonly #twin = new Uint32Array(1);
-  readonly #isHeld = new Uint8Array(1);
   #packed = new Uint8Array(0);
   /** Of the frame being built: entries, end of the plain area, bytes to be packed. */
   #entries = 0;
@@ -103,9 +102,7 @@ export class PageEncoder {
 
   /** Hashes may be equal by chance: bytes decide. */
   #equals(twin: number, bytes: Uint8Array, at: number): boolean {
-    this.#twin[0] = twin;
-    const isHeld = this.#machine.readPages(this.#twin, 1, this.#other, 0, this.#isHeld) === 1;
-    return isHeld && Buffer.compare(this.#other, bytes.subarray(at, at + PAGE_SIZE)) === 0;
+    return readOnePage(this.#machine, twin, this.#other, 0) && Buffer.compare(this.#other, bytes.subarray(at, at + PAGE_SIZE)) === 0;
   }
 
   /** Puts a delta at the end of the plain area, if the old content is known and it pays; gives its bytes. */

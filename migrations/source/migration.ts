@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import type { SourceMachine } from '../machine.ts';
 import { loadZstd } from '../pages/zstd.ts';
+import { whyBreakOff } from '../policy/decide-round.ts';
 import { completeLimits } from '../policy/limits.ts';
 import type { MigrationReport } from '../report.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
@@ -78,10 +79,9 @@ class SourceMigration {
         lostAt ||= performance.now();
         const hasTime = performance.now() - lostAt < (this.#departure.options.resumeWithinMs ?? RESUME_WITHIN_MS);
         const { retryAfterMs = RETRY_AFTER_MS, signal } = this.#departure.options;
-        const { limits } = this.#departure;
         if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || signal?.aborted) throw error;
-        if (limits.onTimeLimit === 'cancel' && performance.now() - this.#departure.start >= limits.timeLimitMs)
-          throw new SavkitError('time-limit', `Cannot go on: the time limit of ${limits.timeLimitMs / 1000} s is over; ${error.message}`);
+        const why = whyBreakOff(performance.now() - this.#departure.start, this.#departure.limits);
+        if (why !== undefined) throw new SavkitError('time-limit', `Cannot go on: ${why}; ${error.message}`);
         const retryInMs = retryAfterMs[Math.min(failures++, retryAfterMs.length - 1)];
         this.#departure.tell({ event: 'link-lost', message: error.message, retryInMs });
         await setTimeout(retryInMs, undefined, signal ? { signal } : {}).catch(() => {});
