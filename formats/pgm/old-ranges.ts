@@ -10,7 +10,7 @@ export const OldPageType = { INVALID: 0, RAM: 1, MMIO2: 2, MMIO2_ALIAS_MMIO: 3, 
 export const OLD_PAGE_TYPE_NAMES = ['invalid', 'ram', 'mmio2', 'mmio2-alias-mmio', 'rom-shadow', 'rom', 'mmio'] as const;
 
 /**
- * Which numbers a file has for page types. 2.2 and 3.0 wrote `original`; loaders since 4.3 take them for others (erratum 2), and a file made for
+ * Which numbers a file has for page types. 2.2 and 3.0 wrote `original`; loaders since 4.3 take them for others (pgm-unit.md 5.1), and a file made for
  * these has the numbers that they want.
  */
 export type PageTypeNumbering = 'original' | '4.3';

@@ -10,7 +10,7 @@ import type { PgmVersion } from './versions.ts';
 
 /**
  * Numbers that loaders since 4.3 want, by `OldPageType`: MMIO2 counts as RAM. A shadowed ROM page fails there under any number but 0, "invalid", which
- * they compare with nothing (erratum 7); of it they take one content.
+ * they compare with nothing (pgm-unit.md 5.1); of it they take one content.
  */
 const TYPES_OF_4_3 = [0, 1, 1, 2, 0, 4, 5];
 

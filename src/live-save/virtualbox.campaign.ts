@@ -19,7 +19,7 @@ import { liveSave } from './live-save.ts';
 
 /** Not alloc: this VirtualBox refuses ballooned pages, as it has no kernel module. Not idle: nothing to see. */
 const WORKLOADS: readonly WorkloadKind[] = ['counter', 'hot', 'random', 'scan', 'device'];
-/** Older versions of the unit pgm with live passes that VirtualBox 7.2 loads; not 10 (formats/pgm/FORMAT.md, erratum 8). */
+/** Older versions of the unit pgm with live passes that VirtualBox 7.2 loads; not 10 (pgm-unit.md 7.2). */
 const OLDER_VERSIONS = [11, 12, 13];
 
 const virtualBox = await VirtualBox.find();

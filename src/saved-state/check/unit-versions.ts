@@ -76,7 +76,7 @@ export const CONTAINER_READERS: Record<ContainerFormat, ReleaseNumbers> = { '1.1
 export const SINCE_LIVE_CONTROL: ReleaseNumbers = [4, 0, 0];
 /** Since this release the loader takes the page types of pgm 7 to 9 for others (pgm-unit.md 5.1). */
 export const SINCE_PAGE_TYPE_TRAP: ReleaseNumbers = [4, 3, 0];
-/** The first release of which it was seen that it refuses live passes of pgm 10 (formats/pgm/FORMAT.md, erratum 8). */
+/** The first release of which it was seen that it refuses live passes of pgm 10 (pgm-unit.md 7.2). */
 export const SEEN_TO_REFUSE_LIVE_10: ReleaseNumbers = [7, 2, 0];
 /** Loaders of "mm" compare only the upper half of the version (tried with 7.2.22). */
 export function isComparedVersion(unit: string, version: number): boolean {
