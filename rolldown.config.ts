@@ -10,8 +10,8 @@ export default defineConfig({
   resolve: { alias: { 'string-width': fileURLToPath(new URL('dist/cli/text-width.js', import.meta.url)) } },
   // yargs asks where to find modules that options name; ours name none.
   transform: { define: { 'import.meta.resolve': 'undefined' } },
-  // Native code, and what only some commands need.
-  external: ['zstd-napi', 'msgpackr', 'fast-xml-parser', 'cli-table3', 'cli-progress'],
+  // What only some commands need.
+  external: ['msgpackr', 'fast-xml-parser', 'cli-table3', 'cli-progress'],
   output: {
     dir: 'dist/bin',
     format: 'cjs',

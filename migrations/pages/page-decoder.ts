@@ -62,17 +62,15 @@ export class PageDecoder {
     for (let i = 0; i < count; i++) if (view.getUint16(PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE + 4, true) === PageCodec.ZSTD) pages++;
     const packed = payload.subarray(at);
     if (pages === 0 && packed.length === 0) return packed;
+    if (!this.#zstd) throw zstdError('nobody agreed to packed ones');
+    const size = pages * PAGE_SIZE;
     const claimed = zstdContentSize(packed);
-    if (!this.#zstd || claimed !== pages * PAGE_SIZE)
-      throw new FormatError(
-        'bad-zstd',
-        `Cannot take pages: what is packed expands to ${claimed ?? 'an unknown number of'} bytes, expected ${pages * PAGE_SIZE}`,
-      );
+    if (claimed !== size || size === 0) throw zstdError(`${packed.length} packed bytes claim to hold ${claimed ?? 'an unknown number of'}, expected ${size}`);
     try {
-      const bytes = this.#zstd.decompress(packed);
-      if (bytes.length === claimed) return bytes;
+      const bytes = this.#zstd.decompress(packed, size);
+      if (bytes.length === size) return bytes;
     } catch {}
-    throw new FormatError('bad-zstd', 'Cannot take pages: what is packed does not expand');
+    throw zstdError(`${packed.length} packed bytes do not expand to ${size}`);
   }
 
   #applyAll(payload: Uint8Array, view: DataView, count: number, plainAt: number, unpacked: Uint8Array): void {
@@ -179,6 +177,10 @@ function isLengthOf(codec: number, length: number): boolean {
     default:
       return false;
   }
+}
+
+function zstdError(reason: string): FormatError {
+  return new FormatError('bad-zstd', `Cannot take pages: ${reason}`);
 }
 
 function pageError(code: string, page: number, what: string): FormatError {

@@ -1,21 +1,82 @@
+import * as zlib from 'node:zlib';
+
 /** Compresses and expands with zstd; level 1, which is what links need. */
 export interface Zstd {
   compress(bytes: Uint8Array): Uint8Array;
-  /** @throws Error for what is no zstd frame */
-  decompress(bytes: Uint8Array): Uint8Array;
+  /** @returns `size` bytes at most, whatever is claimed. @throws Error for what is no zstd, and for what expands to more */
+  decompress(bytes: Uint8Array, size: number): Uint8Array;
 }
 
-/** It is native code, which is not built for every platform: without it pages go raw. */
-export async function loadZstd(): Promise<Zstd | undefined> {
+/** Who may have zstd here, the best first. */
+export const ZSTD_SOURCES: Record<'node' | 'zstd-napi', () => Promise<Zstd | undefined>> = { node: zstdOfNode, 'zstd-napi': zstdOfPackage };
+
+/** Undefined where nobody has it: pages go as they are then. */
+export async function loadZstd(sources = Object.values(ZSTD_SOURCES)): Promise<Zstd | undefined> {
+  for (const source of sources) {
+    const zstd = await source();
+    if (zstd) return zstd;
+  }
+  return undefined;
+}
+
+const LEVEL = 1;
+/** Frames may ask for a window of 8 MiB, as RFC 8878 wants it (3.1.1.1.2), and for no more. */
+const WINDOW_LOG_MAX = 23;
+
+/** What Node has since 22.15 and 23.8, and the types of Node 20 do not know. */
+interface ZlibWithZstd {
+  zstdCompressSync?(bytes: Uint8Array, options: ZstdOptions): Uint8Array;
+  zstdDecompressSync?(bytes: Uint8Array, options: ZstdOptions): Uint8Array;
+  constants: Record<string, number>;
+}
+
+interface ZstdOptions {
+  params: Record<number, number>;
+  chunkSize: number;
+  maxOutputLength?: number;
+}
+
+/** @param from Node's zlib */
+export async function zstdOfNode(from: unknown = zlib): Promise<Zstd | undefined> {
+  const { zstdCompressSync, zstdDecompressSync, constants } = from as ZlibWithZstd;
+  if (!zstdCompressSync || !zstdDecompressSync) return undefined;
+  const packing = { [constants.ZSTD_c_compressionLevel]: LEVEL };
+  const expanding = { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX };
+  // With chunks as large as the whole Node has nothing to join, which takes longer than zstd; 64 is the least it takes.
+  const chunk = (size: number) => Math.max(size, 64);
+  return {
+    compress: (bytes) => zstdCompressSync(bytes, { params: packing, chunkSize: chunk(bytes.length) }),
+    decompress: (bytes, size) => zstdDecompressSync(bytes, { params: expanding, chunkSize: chunk(size), maxOutputLength: size }),
+  };
+}
+
+/** The part of zstd-napi's binding that is used; types of its own, since the package may be missing where this is compiled. */
+interface ZstdBinding {
+  CCtx: new () => { compress(to: Uint8Array, from: Uint8Array, level: number): number };
+  DCtx: new () => { decompress(to: Uint8Array, from: Uint8Array): number };
+  compressBound(size: number): number;
+}
+
+/** The binding, not the package's main entry: that one allocates what frames claim. */
+const BINDING: string = 'zstd-napi/binding.js';
+
+/** An optional dependency: native code, which can't be had everywhere. */
+async function zstdOfPackage(): Promise<Zstd | undefined> {
   try {
-    const { Compressor, Decompressor } = await import('zstd-napi');
-    const compressor = new Compressor();
-    compressor.setParameters({ compressionLevel: 1 });
-    const decompressor = new Decompressor();
-    return { compress: (bytes) => compressor.compress(bytes), decompress: (bytes) => decompressor.decompress(bytes) };
+    const { CCtx, DCtx, compressBound }: ZstdBinding = (await import(BINDING)).default;
+    const [packer, expander] = [new CCtx(), new DCtx()];
+    return {
+      compress: (bytes) => filled(compressBound(bytes.length), (to) => packer.compress(to, bytes, LEVEL)),
+      decompress: (bytes, size) => filled(size, (to) => expander.decompress(to, bytes)),
+    };
   } catch {
     return undefined;
   }
+}
+
+function filled(size: number, fill: (to: Uint8Array) => number): Uint8Array {
+  const bytes = Buffer.allocUnsafe(size);
+  return bytes.subarray(0, fill(bytes));
 }
 
 const MAGIC = 0xfd2f_b528;
@@ -24,7 +85,7 @@ const SIZE_BYTES = [1, 2, 4, 8];
 
 /**
  * The size that a zstd frame claims to expand to (RFC 8878, 3.1.1.1); undefined for other bytes, and for frames that do not tell. To be checked
- * before a frame of a stranger is expanded: the library believes it.
+ * before a frame of a stranger is expanded.
  */
 export function zstdContentSize(bytes: Uint8Array): number | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
