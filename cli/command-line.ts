@@ -4,6 +4,7 @@ import { COMMANDS } from './command-list.ts';
 import { hideDashes, showDashes } from './dash.ts';
 import { loadCommands } from './lazy-command.ts';
 import { knownOptions, optionFault, settleSwitches } from './option-faults.ts';
+import { terminalColumns } from './terminal/print.ts';
 import { commandFirst, positionalsOf, refuse } from './usage.ts';
 
 /** Reads the command line and runs what it asks for. */
@@ -24,7 +25,7 @@ export async function runCommandLine(version: string): Promise<void> {
     .version(version)
     .help()
     .alias('help', 'h')
-    .wrap(Math.min(120, process.stdout.columns ?? 100))
+    .wrap(Math.min(120, terminalColumns() ?? 100))
     .epilogue('Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 130 interrupted.')
     .fail((message, error) => {
       if (error) throw error;

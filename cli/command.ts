@@ -3,7 +3,8 @@ import { type SavkitError, UsageError } from '../formats/errors.ts';
 import { type Finding, findingOf } from '../src/saved-state/findings.ts';
 import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
 import { Progress } from './progress.ts';
-import { printableJson, printableLines } from './render.ts';
+import { show, showJson, tell } from './terminal/print.ts';
+import { line, type TerminalText } from './terminal/terminal-text.ts';
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -44,7 +45,7 @@ export interface Outcome {
   exitCode: ExitCode;
   findings?: readonly Finding[];
   result: object;
-  text: string;
+  text: TerminalText;
 }
 
 /** What a command gets for one file. */
@@ -82,18 +83,18 @@ export async function runCommand(command: string, files: readonly string[], opti
       const { exitCode, findings = [], result, text } = await run({ file, signal: abort.signal, progress });
       progress.stop();
       results.push({ file, exitCode, findings, result, error: null });
-      if (!isForPrograms && text !== '') process.stdout.write(`${text}\n`);
+      if (!isForPrograms) await show(text);
     } catch (error) {
       progress.stop();
       const exitCode = exitCodeOf(error);
       results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
-      if (!isForPrograms) process.stderr.write(`${printableLines(errorText(error as SavkitError))}\n`);
+      if (!isForPrograms) tell(line`${errorText(error as SavkitError)}`);
     }
   }
   const exitCode = abort.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
   const document = { schema: SCHEMA, command, exitCode, files: results };
-  if (options.ndjson) process.stdout.write(`${printableJson(JSON.stringify({ event: 'end', ...document }))}\n`);
-  else if (options.json) process.stdout.write(`${printableJson(JSON.stringify(document, null, 2))}\n`);
+  if (options.ndjson) await showJson({ event: 'end', ...document }, { isEvent: true });
+  else if (options.json) await showJson(document);
   return exitCode;
 }
 

@@ -1,24 +1,29 @@
 import type { CpuDescription, PageHistogram, StateDescription } from '../src/saved-state/describe.ts';
-import { type Cell, heading, indent, printable, sizeText, table } from './render.ts';
+import { sizeText } from './size-text.ts';
+import { heading } from './terminal/styles.ts';
+import { type Cell, table } from './terminal/table.ts';
+import { indent, joined, line, lines, NO_TEXT, type TerminalText } from './terminal/terminal-text.ts';
 
 /** A state description for people. */
-export function renderState(state: StateDescription): string {
-  return [renderContainer(state), renderUnits(state), renderMemory(state), renderCpus(state), renderPages(state)]
-    .filter((section) => section !== '')
-    .join('\n\n');
+export function renderState(state: StateDescription): TerminalText {
+  const sections = [renderContainer(state), renderUnits(state), renderMemory(state), renderCpus(state), renderPages(state)];
+  return joined(
+    sections.filter(({ isEmpty }) => !isEmpty),
+    '\n\n',
+  );
 }
 
-function section(title: string, body: string): string {
-  return `${heading(title)}\n${body}`;
+function section(title: string, body: TerminalText): TerminalText {
+  return lines([heading(title), body]);
 }
 
-function facts(rows: readonly (readonly [string, Cell])[]): string {
+function facts(rows: readonly (readonly [string, Cell])[]): TerminalText {
   const known = rows.filter(([, value]) => value !== undefined && value !== '');
   const width = Math.max(...known.map(([name]) => name.length));
-  return indent(known.map(([name, value]) => `${name.padEnd(width)}  ${printable(String(value))}`).join('\n'));
+  return indent(lines(known.map(([name, value = '']) => line`${name.padEnd(width)}  ${value}`)));
 }
 
-function renderContainer({ container, build }: StateDescription): string {
+function renderContainer({ container, build }: StateDescription): TerminalText {
   const flags = [container.streamCrc ? 'stream CRC' : '', container.live ? 'live save' : ''].filter((flag) => flag !== '').join(', ');
   const rows: [string, Cell][] = [
     ['format', `V${container.format}`],
@@ -32,7 +37,7 @@ function renderContainer({ container, build }: StateDescription): string {
   return section('Container', facts(rows));
 }
 
-function renderUnits({ units, container }: StateDescription): string {
+function renderUnits({ units, container }: StateDescription): TerminalText {
   const rows = units.map((unit) => [
     ...(container.live ? [String(unit.pass)] : []),
     unit.name,
@@ -51,8 +56,8 @@ function versionText(version: number): string {
   return version < 0x10000 ? String(version) : `${version >>> 16}.${version & 0xffff}`;
 }
 
-function renderMemory({ memory }: StateDescription): string {
-  if (!memory) return '';
+function renderMemory({ memory }: StateDescription): TerminalText {
+  if (!memory) return NO_TEXT;
   const rows: [string, Cell][] = [
     ['RAM', memory.ramSize === undefined ? 'size unknown' : sizeText(memory.ramSize)],
     ['hole below 4 GiB', memory.ramHole === undefined ? undefined : sizeText(memory.ramHole)],
@@ -62,7 +67,15 @@ function renderMemory({ memory }: StateDescription): string {
   const map = memory.map.map(({ start, end, size, kind, name }) => [start, end, sizeText(size), kind, name]);
   const parts = [section('Memory', facts(rows)), table(['from', 'to', 'size', 'kind', 'name'], map)];
   const unmapped = memory.mmio2.filter(({ mappedAt }) => mappedAt === null);
-  if (unmapped.length > 0) parts.push(indent(`MMIO2, not mapped: ${unmapped.map(({ name, size }) => `${printable(name)} (${sizeText(size)})`).join(', ')}`));
+  if (unmapped.length > 0)
+    parts.push(
+      indent(
+        line`MMIO2, not mapped: ${joined(
+          unmapped.map(({ name, size }) => line`${name} (${sizeText(size)})`),
+          ', ',
+        )}`,
+      ),
+    );
   if (memory.mappings.length > 0)
     parts.push(
       table(
@@ -70,13 +83,13 @@ function renderMemory({ memory }: StateDescription): string {
         memory.mappings.map((m) => [m.description, m.address, m.pageTables]),
       ),
     );
-  return parts.join('\n');
+  return lines(parts);
 }
 
 const SHOWN_FIRST = ['rip', 'rsp', 'rflags'];
 
-function renderCpus({ cpus, features }: StateDescription): string {
-  if (cpus.length === 0) return '';
+function renderCpus({ cpus, features }: StateDescription): TerminalText {
+  if (cpus.length === 0) return NO_TEXT;
   const names = [...SHOWN_FIRST.filter((name) => cpus.some(({ registers }) => name in registers)), 'cr0', 'cr2', 'cr3', 'cr4', 'efer'];
   const rows = cpus.map((cpu) => [cpu.cpu, modeText(cpu), cpu.a20 === undefined ? '' : cpu.a20 ? 'on' : 'off', ...names.map((name) => cpu.registers[name])]);
   const parts = [section('CPUs', table(['cpu', 'paging mode', 'A20', ...names], rows))];
@@ -85,7 +98,7 @@ function renderCpus({ cpus, features }: StateDescription): string {
     const present = Object.entries(features).filter(([, has]) => has);
     parts.push(indent(`paging features: ${present.map(([name]) => name).join(', ')}`));
   }
-  return parts.join('\n');
+  return lines(parts);
 }
 
 function modeText({ mode, storedMode, modesAgree }: CpuDescription): string {
@@ -106,8 +119,8 @@ const KINDS: readonly [keyof PageHistogram, string][] = [
 ];
 
 /** Page records by kind; for a live save with a column for each pass that carried any. */
-function renderPages({ memory, container }: StateDescription): string {
-  if (!memory) return '';
+function renderPages({ memory, container }: StateDescription): TerminalText {
+  if (!memory) return NO_TEXT;
   const total = Math.max(1, ...KINDS.map(([kind]) => memory.records[kind]));
   const rows = KINDS.filter(([kind]) => memory.records[kind] > 0).map(([kind, name]) => [name, memory.records[kind], bar(memory.records[kind] / total)]);
   const parts = [section('Page records', table(['kind', 'pages', ''], rows))];
@@ -116,7 +129,7 @@ function renderPages({ memory, container }: StateDescription): string {
     const passes = memory.passes.map((pass) => [String(pass.pass), pass.size, ...kinds.map(([kind]) => pass.records[kind] || undefined)]);
     parts.push(section('Passes', table(['pass', 'bytes', ...kinds.map(([, name]) => name)], passes)));
   }
-  return parts.join('\n\n');
+  return joined(parts, '\n\n');
 }
 
 const BAR_WIDTH = 40;

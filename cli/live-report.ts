@@ -1,4 +1,5 @@
-import { printable, printableJson, printableLines } from './render.ts';
+import { clearLine, redrawLine, redraws, showJson, tell } from './terminal/print.ts';
+import type { TerminalText } from './terminal/terminal-text.ts';
 
 /** At most so many updates a second reach the terminal, or a program that reads events. */
 const UPDATES_PER_SECOND = 10;
@@ -11,34 +12,33 @@ export class LiveReport {
   #lineShown = false;
 
   constructor({ json, quiet, ndjson }: { json: boolean; quiet: boolean; ndjson?: boolean }) {
-    const forPeople = !json && !quiet && process.stderr.isTTY === true;
+    const forPeople = !json && !quiet && redraws();
     this.#mode = ndjson ? 'events' : forPeople ? 'line' : 'silent';
     this.#notes = !json && !quiet && !ndjson;
   }
 
   /** Something that happened once; without a text it is of interest to programs only. */
-  note(event: string, text: string, data: object = {}): void {
+  note(event: string, text: TerminalText, data: object = {}): void {
     this.#clear();
     if (this.#mode === 'events') this.#emit(event, data);
-    else if (this.#notes && text !== '') process.stderr.write(`${printableLines(text)}\n`);
+    else if (this.#notes) tell(text);
   }
 
   /** What nothing can go on without: shown also where notes are not. */
-  ask(event: string, text: string, data: object): void {
+  ask(event: string, text: TerminalText, data: object): void {
     this.#clear();
     if (this.#mode === 'events') this.#emit(event, data);
-    else process.stderr.write(`${printableLines(text)}\n`);
+    else tell(text);
   }
 
   /** How far things are; may be called as often as one likes. */
-  update(event: string, text: () => string, data: () => object): void {
+  update(event: string, text: () => TerminalText, data: () => object): void {
     const now = performance.now();
     if (this.#mode === 'silent' || now - this.#updatedAt < 1000 / UPDATES_PER_SECOND) return;
     this.#updatedAt = now;
     if (this.#mode === 'events') this.#emit(event, data());
     else {
-      const width = (process.stderr.columns ?? 80) - 1;
-      process.stderr.write(`\r\x1b[K${printable(text()).slice(0, width)}`);
+      redrawLine(text());
       this.#lineShown = true;
     }
   }
@@ -48,11 +48,11 @@ export class LiveReport {
   }
 
   #emit(event: string, data: object): void {
-    process.stdout.write(`${printableJson(JSON.stringify({ event, ...data }))}\n`);
+    void showJson({ event, ...data }, { isEvent: true });
   }
 
   #clear(): void {
-    if (this.#lineShown) process.stderr.write('\r\x1b[K');
+    if (this.#lineShown) clearLine();
     this.#lineShown = false;
   }
 }

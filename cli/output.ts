@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises';
 import { type FileSink, openFileSink } from '../formats/binary/sink.ts';
 import { EnvironmentError } from '../formats/errors.ts';
 import { withTemporaryFile } from './input.ts';
+import { byteOutput } from './terminal/print.ts';
 
 /** What a writing has come to, and whether its output is to be kept. */
 export interface Written<T> {
@@ -19,7 +20,7 @@ export async function withOutput<T>(path: string, force: boolean, use: (sink: Fi
     const { value, keep } = await writeKept(temporary, false, use);
     if (!keep) return value;
     try {
-      await pipeline(createReadStream(temporary), process.stdout, { end: false });
+      await pipeline(createReadStream(temporary), byteOutput(), { end: false });
     } catch (error) {
       throw EnvironmentError.from(error, 'write to stdout');
     }

@@ -2,7 +2,10 @@ import type { AddressSpace, Translation } from '../src/paging/address-space.ts';
 import type { HierarchyEntry } from '../src/paging/hierarchy.ts';
 import type { VirtualRun } from '../src/paging/mappings-of.ts';
 import { MODE_NAMES } from '../src/paging/modes.ts';
-import { bad, dim, sizeText, table } from './render.ts';
+import { sizeText } from './size-text.ts';
+import { bad, dim } from './terminal/styles.ts';
+import { table } from './terminal/table.ts';
+import { line, lines, type TerminalText } from './terminal/terminal-text.ts';
 
 /** Flags of an entry by bit, as letters: present, writable, user, write-through, cache off, accessed, dirty, large, global, no execution. */
 const FLAGS: readonly [bit: bigint, letter: string][] = [
@@ -41,31 +44,29 @@ const FAILURES: Record<Exclude<Translation['status'], 'mapped'>, string> = {
 };
 
 /** A walk, entry by entry, and where it leads. */
-export function walkText(address: bigint, found: Translation, space: AddressSpace): string {
+export function walkText(address: bigint, found: Translation, space: AddressSpace): TerminalText {
   const rows = found.entries.map(({ name, address: at, value }) => [name, at === undefined ? 'latched' : hexText(at), hexText(value), entryFlags(value)]);
   const steps = rows.length > 0 ? [table(['Level', 'Entry at', 'Entry', 'Flags'], rows)] : [];
-  if (found.status !== 'mapped') return [`${hexText(address)} ${bad(FAILURES[found.status])} (${MODE_NAMES[space.mode]})`, ...steps].join('\n');
+  if (found.status !== 'mapped') return lines([line`${hexText(address)} ${bad(FAILURES[found.status])} (${MODE_NAMES[space.mode]})`, ...steps]);
   const where = `${hexText(found.gcPhys)}  ${sizeText(found.pageSize)} page, ${rightsText(found)}`;
-  return [`${hexText(address)} → ${where} (${MODE_NAMES[space.mode]})`, ...steps].join('\n');
+  return lines([line`${hexText(address)} → ${where} (${MODE_NAMES[space.mode]})`, ...steps]);
 }
 
 /** The tables as lines, each level indented. There may be a million of them, so this is no `table`. */
-export function hierarchyText(entries: readonly HierarchyEntry[]): string {
-  return entries
-    .map(({ virtual, depth, name, value, kind, gcPhys, span, isLost }) => {
-      const target = kind === 'reserved-bit' ? 'a reserved bit is set' : isLost ? 'the table is in no memory' : kind === 'page' ? `${sizeText(span)} page` : '';
-      return `  ${hexText(virtual).padEnd(18)}  ${`${' '.repeat(depth)}${name}`.padEnd(8)}${entryFlags(value)}  ${hexText(gcPhys).padEnd(14)} ${target}`.trimEnd();
-    })
-    .join('\n');
+export function hierarchyText(entries: readonly HierarchyEntry[]): TerminalText {
+  const shown = entries.map(({ virtual, depth, name, value, kind, gcPhys, span, isLost }) => {
+    const target = kind === 'reserved-bit' ? 'a reserved bit is set' : isLost ? 'the table is in no memory' : kind === 'page' ? `${sizeText(span)} page` : '';
+    return `  ${hexText(virtual).padEnd(18)}  ${`${' '.repeat(depth)}${name}`.padEnd(8)}${entryFlags(value)}  ${hexText(gcPhys).padEnd(14)} ${target}`.trimEnd();
+  });
+  return lines(shown);
 }
 
-export function runsText(runs: readonly VirtualRun[]): string {
-  return runs
-    .map(
-      (run) =>
-        `  ${hexText(run.virtual).padEnd(18)}  ${hexText(run.gcPhys).padEnd(14)}${sizeText(run.size).padStart(10)}  ${sizeText(run.pageSize).padStart(6)}  ${rightsText(run)}`,
-    )
-    .join('\n');
+export function runsText(runs: readonly VirtualRun[]): TerminalText {
+  const shown = runs.map(
+    (run) =>
+      `  ${hexText(run.virtual).padEnd(18)}  ${hexText(run.gcPhys).padEnd(14)}${sizeText(run.size).padStart(10)}  ${sizeText(run.pageSize).padStart(6)}  ${rightsText(run)}`,
+  );
+  return lines(shown);
 }
 
 export const RUNS_HEAD = dim(

@@ -2,6 +2,8 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { UsageError } from '../formats/errors.ts';
 import { readSmallFile } from './input.ts';
+import { ask } from './terminal/print.ts';
+import { line, type TerminalText } from './terminal/terminal-text.ts';
 
 /** No password is longer. */
 const PASSWORD_FILE_LIMIT = 4096;
@@ -11,7 +13,7 @@ const PASSWORD_FILE_LIMIT = 4096;
  * all users of the host can read it.
  * @throws UsageError when there is none
  */
-export async function readPassword(file: string | undefined, variable: string, prompt: string, fileOption = '--password-file'): Promise<string> {
+export async function readPassword(file: string | undefined, variable: string, prompt: TerminalText, fileOption = '--password-file'): Promise<string> {
   if (file !== undefined)
     return Buffer.from(await readSmallFile(file, PASSWORD_FILE_LIMIT))
       .toString('utf8')
@@ -19,11 +21,11 @@ export async function readPassword(file: string | undefined, variable: string, p
   const value = process.env[variable];
   if (value !== undefined) return value;
   if (!process.stdin.isTTY) throw new UsageError('no-password', `Cannot ask for a password: stdin is no terminal; give ${fileOption} or set ${variable}`);
-  return ask(prompt);
+  return readHidden(prompt);
 }
 
-function ask(prompt: string): Promise<string> {
-  process.stderr.write(prompt);
+function readHidden(prompt: TerminalText): Promise<string> {
+  ask(prompt);
   // What is typed is not shown.
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
@@ -32,6 +34,6 @@ function ask(prompt: string): Promise<string> {
     lines.once('close', () => reject(new UsageError('no-password', 'Cannot go on: no password was given')));
   }).finally(() => {
     lines.close();
-    process.stderr.write('\n');
+    ask(line`\n`);
   }) as Promise<string>;
 }

@@ -1,13 +1,17 @@
 import { createRequire } from 'node:module';
 import type { SingleBar } from 'cli-progress';
-import { sizeText } from './render.ts';
+import { sizeText } from './size-text.ts';
+import { drawingStreams, redraws } from './terminal/print.ts';
+import { line, shortened, type TerminalText } from './terminal/terminal-text.ts';
 
 /** Shorter work ends before a bar would be of use. */
 const SHOW_AFTER_MS = 400;
+/** The bar and its figures need the rest of the line. */
+const LONGEST_NAME = 30;
 
 /** A bar with rate and time left on stderr, on a terminal only. */
 export class Progress {
-  readonly #label: string;
+  readonly #label: TerminalText;
   readonly #enabled: boolean;
   #bar: SingleBar | undefined;
   #start = 0;
@@ -17,8 +21,8 @@ export class Progress {
   #doing = '';
 
   constructor(command: string, file: string, enabled: boolean) {
-    this.#label = `${command} ${file}`;
-    this.#enabled = enabled && process.stderr.isTTY === true;
+    this.#label = line`${command} ${shortened(file, LONGEST_NAME)}`;
+    this.#enabled = enabled && redraws();
   }
 
   /** Notes that `done` of `total` bytes are through; never goes backwards. */
@@ -36,7 +40,11 @@ export class Progress {
     this.#shownAt = now;
     this.#bar ??= this.#open(total);
     const rate = (this.#highest / (now - this.#start)) * 1000;
-    this.#bar.update(this.#highest, { doing: this.#doing, rate: `${sizeText(rate)}/s`, left: `${Math.ceil((total - this.#highest) / rate)} s left` });
+    this.#bar.update(this.#highest, {
+      doing: line`${this.#doing}`.toString(),
+      rate: `${sizeText(rate)}/s`,
+      left: `${Math.ceil((total - this.#highest) / rate)} s left`,
+    });
   }
 
   stop(): void {
@@ -45,19 +53,19 @@ export class Progress {
   }
 
   #open(total: number): SingleBar {
-    const format = `${this.#label} {doing} {bar} {percentage}% {rate} {left}`;
     // Loaded when a bar is wanted: most commands end before.
     const { SingleBar } = createRequire(import.meta.url)('cli-progress') as typeof import('cli-progress');
     const bar = new SingleBar({
-      format,
-      stream: process.stderr,
+      // The name of a file is no part of the format: braces in it would be filled in.
+      format: '{label} {doing} {bar} {percentage}% {rate} {left}',
+      stream: drawingStreams.bar,
       hideCursor: true,
       clearOnComplete: true,
       barsize: 30,
       barCompleteChar: '#',
       barIncompleteChar: '.',
     });
-    bar.start(total, 0, { doing: '', rate: '', left: '' });
+    bar.start(total, 0, { label: this.#label.toString(), doing: '', rate: '', left: '' });
     return bar;
   }
 }

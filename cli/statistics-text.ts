@@ -1,7 +1,8 @@
 import { UsageError } from '../formats/errors.ts';
 import type { StatTree } from '../src/pgm/statistics/stat-tree.ts';
 import type { StatisticSample, StatisticValue } from '../src/pgm/statistics/statistic.ts';
-import { table } from './render.ts';
+import { table } from './terminal/table.ts';
+import type { TerminalText } from './terminal/terminal-text.ts';
 
 /** Statistics as the JSON has them. */
 export type DescribedStatistic = Pick<StatisticSample, 'path' | 'kind' | 'unit' | 'description' | 'value'>;
@@ -15,7 +16,7 @@ export function listStatistics(statistics: StatTree, pattern: string | undefined
   return shown.map(({ path, kind, unit, description, value }) => ({ path, kind, unit, description, value }));
 }
 
-export function statisticsText(statistics: readonly DescribedStatistic[]): string {
+export function statisticsText(statistics: readonly DescribedStatistic[]): TerminalText {
   const rows = statistics.map(({ path, value, unit, description }) => [path, typeof value === 'number' ? value : valueText(value), unit, description]);
   return table(['name', 'value', 'unit', 'meaning'], rows);
 }

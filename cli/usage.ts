@@ -1,6 +1,8 @@
 import { COMMANDS } from './command-list.ts';
 import { ExitCode } from './exit-codes.ts';
 import { nearest } from './nearest.ts';
+import { tell } from './terminal/print.ts';
+import { line } from './terminal/terminal-text.ts';
 
 const NAMES = COMMANDS.map(({ command }) => nameOf(command));
 
@@ -20,7 +22,7 @@ export function refuse(message: string, words: readonly string[]): never {
     : first === undefined
       ? withoutCommand(words)
       : `there is no command ${JSON.stringify(first)}${meant(first)}`;
-  process.stderr.write(`savkit${about}: ${what}\nTry: savkit${about} --help\n`);
+  tell(line`savkit${about}: ${what}\nTry: savkit${about} --help`);
   process.exit(ExitCode.USAGE);
 }
 

@@ -9,7 +9,8 @@ import { inspect } from '../../src/saved-state/inspect.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { readSmallFile, withInput } from '../input.ts';
-import { bad, good, indent, printable } from '../render.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { indent, joined, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   states: string[];
@@ -48,7 +49,7 @@ async function runCheck(job: Job, options: Options): Promise<Outcome> {
     });
     const { findings, damaged, ...result } = report;
     const exitCode = report.loads ? ExitCode.OK : damaged ? ExitCode.BAD_FILE : ExitCode.UNSUPPORTED;
-    return { exitCode, findings, result, text: options.quiet && report.loads ? '' : reportText(file, report) };
+    return { exitCode, findings, result, text: options.quiet && report.loads ? NO_TEXT : reportText(file, report) };
   });
 }
 
@@ -65,13 +66,13 @@ async function targetOf({ machine, against }: Options, signal: AbortSignal): Pro
   return withInput(against, async (source) => machineOf((await inspect(source, { signal })).state, basename(against)));
 }
 
-function reportText(file: string, { loads, forecast, findings, against, notJudged }: CheckReport): string {
-  const where = against.map(printable).join(', ');
-  const answer = forecast ? `; VirtualBox would answer ${forecast.vboxCode}${forecast.unit === undefined ? '' : ` at unit ${printable(forecast.unit)}`}` : '';
-  const lines = [`${printable(file)}: ${loads ? good('nothing keeps it from loading') : bad('will not load')} (${where})${answer}`];
+function reportText(file: string, { loads, forecast, findings, against, notJudged }: CheckReport): TerminalText {
+  const where = joined(against, ', ');
+  const answer = forecast ? `; VirtualBox would answer ${forecast.vboxCode}${forecast.unit === undefined ? '' : ` at unit ${forecast.unit}`}` : '';
+  const found = [line`${file}: ${loads ? good('nothing keeps it from loading') : bad('will not load')} (${where})${answer}`];
   for (const { place, message, vboxCode } of findings) {
-    const unit = place.unit === undefined ? '' : `unit ${printable(place.unit)}/${place.instance ?? 0}: `;
-    lines.push(indent(`${unit}${printable(message)}${vboxCode ? ` (${vboxCode})` : ''}`));
+    const unit = place.unit === undefined ? '' : `unit ${place.unit}/${place.instance ?? 0}: `;
+    found.push(indent(line`${unit}${message}${vboxCode ? ` (${vboxCode})` : ''}`));
   }
-  return [...lines, ...notJudged.map((what) => indent(`not judged: ${printable(what)}`))].join('\n');
+  return lines([...found, ...notJudged.map((what) => indent(line`not judged: ${what}`))]);
 }

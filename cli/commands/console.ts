@@ -8,7 +8,8 @@ import { loadState } from '../../src/saved-state/load.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode, exitCodeOf, gravest } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
-import { printableLines } from '../render.ts';
+import { drawingStreams, show } from '../terminal/print.ts';
+import { line, NO_TEXT, ownLines } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   state: string;
@@ -50,13 +51,11 @@ async function runLines(console: Console, lines: Iterable<string> | AsyncIterabl
     if (json) answers.push({ command: line, text: answer.text, rows: answer.rows ?? null, error: answer.error ? findingOf(answer.error) : null });
     else await print(answer);
   }
-  return { exitCode: gravest(exitCodes), result: { answers }, text: '' };
+  return { exitCode: gravest(exitCodes), result: { answers }, text: NO_TEXT };
 }
 
-/** Text of guests must not steer the terminal. */
-async function print({ text }: Answer): Promise<void> {
-  if (text === '') return;
-  await new Promise((resolve) => process.stdout.write(`${printableLines(text)}\n`, resolve));
+function print({ text }: Answer): Promise<void> {
+  return show(ownLines(text));
 }
 
 /** Reads lines from the terminal, with history and completion, or from a file. */
@@ -64,20 +63,20 @@ async function talk(console: Console, { signal }: Job, options: Options): Promis
   const isTerminal = process.stdin.isTTY === true;
   const lines = createInterface({
     input: process.stdin,
-    ...(isTerminal ? { output: process.stdout } : {}),
+    ...(isTerminal ? { output: drawingStreams.lineEditor } : {}),
     prompt: 'savkit> ',
     completer: (line: string) => console.complete(line),
   });
   signal.addEventListener('abort', () => lines.close());
   try {
     if (!isTerminal) return await runLines(console, lines, options);
-    process.stdout.write('help lists the commands, quit ends\n');
+    void show(line`help lists the commands, quit ends`);
     await converse(console, lines);
   } finally {
     lines.close();
   }
   if (signal.aborted) throw new InterruptedError();
-  return { exitCode: ExitCode.OK, result: { answers: [] }, text: '' };
+  return { exitCode: ExitCode.OK, result: { answers: [] }, text: NO_TEXT };
 }
 
 /** Ends with `quit`, Ctrl-C on an empty line or Ctrl-D; where memory has changed it says so first, or with Ctrl-D, which can't be taken back, at last. */
@@ -85,12 +84,12 @@ async function converse(console: Console, lines: ReturnType<typeof createInterfa
   let hasWarned = false;
   const mayEnd = () => {
     if (!console.session.hasChanges || hasWarned) return true;
-    process.stdout.write('Memory has changed: save FILE writes it, quit again drops it\n');
+    void show(line`Memory has changed: save FILE writes it, quit again drops it`);
     hasWarned = true;
     return false;
   };
   lines.on('SIGINT', () => {
-    process.stdout.write('\n');
+    void show(line`\n`);
     if (lines.line === '' && mayEnd()) return lines.close();
     lines.write(null, { ctrl: true, name: 'e' });
     lines.write(null, { ctrl: true, name: 'u' });
@@ -103,5 +102,5 @@ async function converse(console: Console, lines: ReturnType<typeof createInterfa
     } else await print(await console.run(line));
     lines.prompt();
   }
-  if (console.session.hasChanges && !hasWarned) process.stdout.write('\nMemory had changed: that is dropped\n');
+  if (console.session.hasChanges && !hasWarned) await show(line`\nMemory had changed: that is dropped`);
 }

@@ -5,8 +5,10 @@ import type { GuestCheck } from '../../src/running/guest.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { askMachine } from '../control/control-client.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { bad, good, printable, sizeText } from '../render.ts';
+import { sizeText } from '../size-text.ts';
 import { type DescribedStatistic, statisticsText } from '../statistics-text.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { line, lines, type TerminalText } from '../terminal/terminal-text.ts';
 
 const ACTIONS = ['status', 'stats', 'check', 'pause', 'resume', 'stop', 'save', 'throttle'] as const;
 
@@ -42,7 +44,7 @@ async function control({ machine, action, argument, force }: Options, { signal, 
   const result = await askMachine(machine, request, onEvent, signal);
   if (action === 'check') return checkOutcome(result as unknown as GuestCheck);
   if (action === 'stats') return { exitCode: ExitCode.OK, result, text: statisticsText(result.statistics as DescribedStatistic[]) };
-  const text = action === 'save' ? `${printable(argument ?? '')}: saved; the machine stood for ${Number(result.downtimeMs).toFixed(1)} ms` : statusText(result);
+  const text = action === 'save' ? line`${argument ?? ''}: saved; the machine stood for ${Number(result.downtimeMs).toFixed(1)} ms` : statusText(result);
   return { exitCode: ExitCode.OK, result, text };
 }
 
@@ -64,7 +66,7 @@ function argumentsOf(action: Options['action'], argument: string | undefined, fo
 function checkOutcome(check: GuestCheck): Outcome {
   const fine = check.faults.length === 0;
   const verdict = fine ? good(`${check.pages} pages hold what they must`) : bad(`${check.faults.length} places do not hold what they must`);
-  return { exitCode: fine ? ExitCode.OK : ExitCode.BAD_FILE, result: check, text: `${verdict} after ${check.steps} steps` };
+  return { exitCode: fine ? ExitCode.OK : ExitCode.BAD_FILE, result: check, text: line`${verdict} after ${check.steps} steps` };
 }
 
 interface Status {
@@ -79,14 +81,14 @@ interface Status {
   figures: { runMs: number; steps: number; longestGapMs: number };
 }
 
-function statusText(status: object): string {
+function statusText(status: object): TerminalText {
   const { name, state, ramSize, workload, steps, faults, throttle, figures } = status as Status;
   const rate = figures.runMs > 0 ? Math.round((figures.steps / figures.runMs) * 1000) : 0;
   const held = throttle > 0 ? `, held back ${Math.round(throttle * 100)} %` : '';
   const sound = faults === 0 ? good('no faults') : bad(`${faults} faults`);
-  return [
-    `${printable(name)} is ${state}, ${sizeText(ramSize)} of RAM`,
-    `  ${workload.kind}, ${workload.pages} pages: ${steps} steps, ${rate} per second of ${workload.rate}${held}; ${sound}`,
-    `  longest time without execution: ${figures.longestGapMs.toFixed(1)} ms`,
-  ].join('\n');
+  return lines([
+    line`${name} is ${state}, ${sizeText(ramSize)} of RAM`,
+    line`  ${workload.kind}, ${workload.pages} pages: ${steps} steps, ${rate} per second of ${workload.rate}${held}; ${sound}`,
+    line`  longest time without execution: ${figures.longestGapMs.toFixed(1)} ms`,
+  ]);
 }

@@ -9,7 +9,9 @@ import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { layoutFrom } from '../layout.ts';
 import { withOutput } from '../output.ts';
-import { bad, good, indent, printable, printableJson, table } from '../render.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { table } from '../terminal/table.ts';
+import { indent, jsonText, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, ThreadOptions {
   input: string;
@@ -86,8 +88,7 @@ async function runConvert(source: ByteSource, { progress, signal }: Job, options
     return {
       exitCode: ExitCode.OK,
       result: report,
-      text: `${reportText(report)}
-Nothing was written.`,
+      text: lines([reportText(report), 'Nothing was written.']),
     };
   }
   const { output } = options;
@@ -95,32 +96,33 @@ Nothing was written.`,
   return withOutput(output, options.force, async (sink) => {
     const report = await convert(source, sink, run);
     const exitCode = report.proof && !report.proof.equal ? ExitCode.BAD_FILE : ExitCode.OK;
-    const text = output === '-' || options.quiet ? '' : `${printable(output)}: ${reportText(report)}`;
+    const text = output === '-' || options.quiet ? NO_TEXT : line`${output}: ${reportText(report)}`;
     return { keep: exitCode === ExitCode.OK, value: { exitCode, result: report, text } };
   });
 }
 
 async function printedLayout(source: ByteSource): Promise<Outcome> {
   const { layout, missing } = deriveLayout(await walkState(source, { skipCrc: true }));
-  return { exitCode: missing.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: { layout, missing }, text: printableJson(printLayout(layout)) };
+  return { exitCode: missing.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: { layout, missing }, text: jsonText(printLayout(layout)) };
 }
 
-function reportText({ from, to, losses, assumptions, proof }: ConvertReport): string {
+function reportText({ from, to, losses, assumptions, proof }: ConvertReport): TerminalText {
   const state = ({ container, pgm, live }: ConvertReport['from']) => `V${container}${pgm === undefined ? '' : `, pgm ${pgm}`}${live ? ', live' : ''}`;
-  const lines = [
-    `${state(from)} → ${state(to)}`,
-    ...losses.map((loss) => `lost: ${printable(loss)}`),
-    ...assumptions.map((assumption) => `assumed: ${printable(assumption)}`),
+  const rest = [
+    line`${state(from)} → ${state(to)}`,
+    ...losses.map((loss) => line`lost: ${loss}`),
+    ...assumptions.map((assumption) => line`assumed: ${assumption}`),
   ];
-  if (proof?.equal) lines.push(`${good('proved equal')}: ${proof.ranges} ranges of memory page by page, ${proof.units} units byte for byte, registers, heads`);
+  if (proof?.equal)
+    rest.push(line`${good('proved equal')}: ${proof.ranges} ranges of memory page by page, ${proof.units} units byte for byte, registers, heads`);
   if (proof && !proof.equal) {
-    lines.push(bad('NOT EQUAL, the output was removed'));
-    lines.push(
+    rest.push(bad('NOT EQUAL, the output was removed'));
+    rest.push(
       table(
         ['what', 'source', 'written'],
         proof.differences.map(({ what, source, written }) => [what, source, written]),
       ),
     );
   }
-  return [lines[0], ...lines.slice(1).map(indent)].join('\n');
+  return lines([rest[0], ...rest.slice(1).map(indent)]);
 }

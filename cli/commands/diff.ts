@@ -7,7 +7,9 @@ import { readPages, type WantedPages } from '../../src/saved-state/page-contents
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withInput, withSource } from '../input.ts';
-import { good, heading, indent, printable, table } from '../render.ts';
+import { good, heading } from '../terminal/styles.ts';
+import { table } from '../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, ownLines, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   a: string;
@@ -35,15 +37,15 @@ export const diffCommand: CommandModule<object, Options> = {
 async function runDiff(a: Parameters<typeof diffStates>[0], { signal, progress }: Job, options: Options): Promise<Outcome> {
   return withInput(options.b, async (b) => {
     const diff = await diffStates(a, b, { signal, onProgress: (which, offset) => progress.update(offset, which === 'a' ? a.size : b.size, which) });
-    const shown = options.hex ? await changedBytes(a, b, diff, options.hex) : '';
-    const text = options.quiet ? '' : [diffText(diff, options), shown].filter((part) => part !== '').join('\n');
+    const shown = options.hex ? await changedBytes(a, b, diff, options.hex) : [];
+    const text = options.quiet ? NO_TEXT : lines([diffText(diff, options), ...shown]);
     return { exitCode: diff.equal ? ExitCode.OK : ExitCode.BAD_FILE, result: diff, text };
   });
 }
 
-function diffText(diff: StateDiff, { a, b, pages }: Options): string {
+function diffText(diff: StateDiff, { a, b, pages }: Options): TerminalText {
   const { units, fields, memory, notes } = diff;
-  const parts = [`${printable(a)} → ${printable(b)}: ${diff.equal ? good('equal') : 'different'}`];
+  const parts = [line`${a} → ${b}: ${diff.equal ? good('equal') : 'different'}`];
   const unitRows = (['added', 'gone', 'changed'] as const).flatMap((what) => units[what].map((unit) => [what, unit]));
   if (unitRows.length > 0) parts.push(heading('Units'), table(['', 'unit'], unitRows));
   if (fields.length > 0) {
@@ -57,9 +59,9 @@ function diffText(diff: StateDiff, { a, b, pages }: Options): string {
   }
   if (memory.length > 0) {
     parts.push(heading('Memory, pages'), table(['range', 'changed', 'filled', 'cleared', 'first'], memory.map(rangeRow)));
-    if (pages) for (const { range, runs } of memory) parts.push(heading(printable(range)), table(['from', 'to', 'pages', ''], runs.map(runRow)));
+    if (pages) for (const { range, runs } of memory) parts.push(heading(range), table(['from', 'to', 'pages', ''], runs.map(runRow)));
   }
-  return [...parts, ...notes.map((note) => indent(`note: ${printable(note)}`))].join('\n');
+  return lines([...parts, ...notes.map((note) => indent(line`note: ${note}`))]);
 }
 
 function rangeRow({ range, changed, filled, cleared, runs, onlyIn }: RangeDifference): (string | number)[] {
@@ -75,14 +77,19 @@ function placeText({ mapped }: PageDifference, place: number): string {
 }
 
 /** The first `limit` changed pages, line by line where they differ. */
-async function changedBytes(a: Parameters<typeof openSide>[0], b: Parameters<typeof openSide>[0], { memory }: StateDiff, limit: number): Promise<string> {
+async function changedBytes(
+  a: Parameters<typeof openSide>[0],
+  b: Parameters<typeof openSide>[0],
+  { memory }: StateDiff,
+  limit: number,
+): Promise<TerminalText[]> {
   const places = memory.flatMap(({ range, runs }) => firstPages(runs, limit).map((place) => ({ range, ...place }))).slice(0, limit);
   const wanted: WantedPages = new Map();
   for (const { range, page } of places) wanted.set(range, (wanted.get(range) ?? new Set()).add(page));
   const own = await readPages(await openSide(a), wanted);
   const other = await readPages(await openSide(b), wanted);
   const page = (contents: typeof own, { range, page }: { range: string; page: number }) => contents.get(range)?.get(page) ?? new Uint8Array(PAGE_SIZE);
-  return places.map((place) => `${heading(`${printable(place.range)}`)}\n${hexDifference(page(own, place), page(other, place), place.address)}`).join('\n');
+  return places.map((place) => lines([heading(place.range), ownLines(hexDifference(page(own, place), page(other, place), place.address))]));
 }
 
 function firstPages(runs: readonly PageDifference[], limit: number): { page: number; address: number }[] {

@@ -5,7 +5,8 @@ import { type Explanation, explainCode, explainLog, type LogFinding } from '../.
 import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { readSmallFile } from '../input.ts';
-import { good, heading, indent, printable } from '../render.ts';
+import { good, heading } from '../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   what: string[];
@@ -30,11 +31,11 @@ export const explainCommand: CommandModule<object, Options> = {
 async function explain(what: string, { quiet }: Options): Promise<Outcome> {
   if (!isLog(what)) {
     const codes = explainCode(what);
-    return { exitCode: ExitCode.OK, result: { codes }, text: quiet ? '' : codes.map(codeText).join('\n') };
+    return { exitCode: ExitCode.OK, result: { codes }, text: quiet ? NO_TEXT : lines(codes.map(codeText)) };
   }
   const log = explainLog(Buffer.from(await readSmallFile(what, LOG_LIMIT)).toString('utf8'));
-  const text = log.length === 0 ? `${printable(what)}: ${good('no failure of saving or loading')}` : log.map(findingText).join('\n');
-  return { exitCode: ExitCode.OK, result: { log }, text: quiet ? '' : text };
+  const text = log.length === 0 ? line`${what}: ${good('no failure of saving or loading')}` : lines(log.map(findingText));
+  return { exitCode: ExitCode.OK, result: { log }, text: quiet ? NO_TEXT : text };
 }
 
 /** Codes have no dots or slashes, and no file is named like one. */
@@ -42,19 +43,19 @@ function isLog(what: string): boolean {
   return /[./\\]/.test(what) || existsSync(what);
 }
 
-function codeText({ name, number, onlyIn30, means, lost, next }: Explanation): string {
+function codeText({ name, number, onlyIn30, means, lost, next }: Explanation): TerminalText {
   const numbers = number === undefined ? '' : ` (${number}${onlyIn30 ? ' in VirtualBox 3.0 and older' : ''})`;
-  const lines = [heading(`${name}${numbers}`), indent(means), indent(`Lost: ${lost}`)];
-  if (next.length > 0) lines.push(indent('What to do:'), ...next.map((step, i) => indent(indent(`${i + 1}. ${step}`))));
-  return lines.join('\n');
+  const text = [heading(`${name}${numbers}`), indent(means), indent(`Lost: ${lost}`)];
+  if (next.length > 0) text.push(indent('What to do:'), ...next.map((step, i) => indent(indent(`${i + 1}. ${step}`))));
+  return lines(text);
 }
 
-function findingText({ lines, unit, instance, version, pass, messages, explanation }: LogFinding): string {
-  const where = unit === undefined ? '' : `unit ${printable(unit)}/${instance}`;
+function findingText({ lines: numbers, unit, instance, version, pass, messages, explanation }: LogFinding): TerminalText {
+  const where = unit === undefined ? '' : `unit ${unit}/${instance}`;
   const details = [version === undefined ? '' : `version ${version}`, pass === undefined || pass === 'final' ? '' : `pass ${pass}`].filter(
     (part) => part !== '',
   );
   const place = where === '' ? '' : `, ${where}${details.length > 0 ? ` (${details.join(', ')})` : ''}`;
-  const title = `Line ${lines[0]}${lines.length > 1 ? ` to ${lines.at(-1)}` : ''}${place}`;
-  return [heading(title), ...messages.map((message) => indent(`VirtualBox: ${printable(message)}`)), indent(codeText(explanation))].join('\n');
+  const title = `Line ${numbers[0]}${numbers.length > 1 ? ` to ${numbers.at(-1)}` : ''}${place}`;
+  return lines([heading(title), ...messages.map((message) => indent(`VirtualBox: ${message}`)), indent(codeText(explanation))]);
 }

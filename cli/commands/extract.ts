@@ -7,7 +7,8 @@ import { type CommonOptions, runCommand, type ThreadOptions, threadsOf, withComm
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { withOutput } from '../output.ts';
-import { printable, sizeText } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, ThreadOptions {
   file: string;
@@ -60,8 +61,8 @@ export const extractCommand: CommandModule<object, Options> = {
           };
           const text =
             options.quiet || options.output === '-'
-              ? ''
-              : `${printable(options.output)}: ${sizeText(report.size)} (${report.size} bytes) of ${printable(report.what)}, ${report.format}`;
+              ? NO_TEXT
+              : line`${options.output}: ${sizeText(report.size)} (${report.size} bytes) of ${report.what}, ${report.format}`;
           return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
         }),
       ),

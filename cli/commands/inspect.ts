@@ -5,7 +5,8 @@ import { type CommonOptions, errorText, runCommand, withCommonOptions } from '..
 import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
 import { renderState } from '../inspect-text.ts';
-import { bad, indent, printable } from '../render.ts';
+import { bad } from '../terminal/styles.ts';
+import { indent, line, lines } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   files: string[];
@@ -23,8 +24,8 @@ export const inspectCommand: CommandModule<object, Options> = {
       withInput(file, async (source) => {
         const { state, findings } = await inspect(source, { signal, onProgress: (done) => progress.update(done, source.size) });
         const result = describeState(state);
-        const damage = findings.map((finding) => bad(indent(`${finding.severity}: ${printable(errorText(finding))}`)));
-        const text = [printable(file), renderState(result), ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : [])].join('\n');
+        const damage = findings.map((finding) => bad(indent(line`${finding.severity}: ${errorText(finding)}`)));
+        const text = lines([file, renderState(result), ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : [])]);
         const exitCode = findings.length === 0 ? ExitCode.OK : findings.every(({ unsupported }) => unsupported) ? ExitCode.UNSUPPORTED : ExitCode.BAD_FILE;
         return { exitCode, findings, result, text };
       }),

@@ -6,7 +6,9 @@ import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptio
 import { askMachine } from '../control/control-client.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LiveReport } from '../live-report.ts';
-import { indent, printable, sizeText, table } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { table } from '../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   machine: string;
@@ -45,29 +47,29 @@ async function saveLive({ machine, output, maxDowntime, stay, force, ...common }
   const report = new LiveReport(common);
   let percent = 0;
   const onEvent = (event: string, data: object) => {
-    if (event === 'pass') report.note('pass', '', data);
+    if (event === 'pass') report.note('pass', NO_TEXT, data);
     if (event !== 'progress') return;
     percent = (data as { percent: number }).percent;
     report.update(
       'progress',
-      () => `live-save ${printable(output)} ${percent.toFixed(1)} %`,
+      () => line`live-save ${output} ${percent.toFixed(1)} %`,
       () => ({ percent }),
     );
   };
   try {
     const request = { command: 'live-save', path: resolve(output), force, maxDowntimeMs: maxDowntime, stay } as const;
     const result = (await askMachine(machine, request, onEvent, signal)) as unknown as LiveSaveReport;
-    return { exitCode: ExitCode.OK, result, text: common.quiet ? '' : `${printable(output)}: ${reportText(result)}` };
+    return { exitCode: ExitCode.OK, result, text: common.quiet ? NO_TEXT : line`${output}: ${reportText(result)}` };
   } finally {
     report.stop();
   }
 }
 
-function reportText({ passes, written, totalMs, downtimeMs, wasSuspended }: LiveSaveReport): string {
+function reportText({ passes, written, totalMs, downtimeMs, wasSuspended }: LiveSaveReport): TerminalText {
   const stood = wasSuspended ? 'the machine was suspended meanwhile' : `the machine stood for ${downtimeMs.toFixed(1)} ms`;
   const first = `saved live in ${(totalMs / 1000).toFixed(2)} s, ${sizeText(written)}, ${passes.length - 1} passes and the final one; ${stood}`;
   const rows = shown(passes).map((each) => (each ? [String(each.pass), each.pages, each.dirtyPages, sizeText(each.written), each.ms.toFixed(1)] : ['…']));
-  return `${first}\n${indent(table(['pass', 'pages', 'dirty after', 'written', 'ms'], rows))}`;
+  return lines([first, indent(table(['pass', 'pages', 'dirty after', 'written', 'ms'], rows))]);
 }
 
 function shown(passes: readonly PassReport[]): readonly (PassReport | undefined)[] {

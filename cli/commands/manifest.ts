@@ -5,7 +5,8 @@ import { type CommonOptions, runCommand, withCommonOptions } from '../command.ts
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { withOutput } from '../output.ts';
-import { printable, sizeText } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   file: string;
@@ -36,7 +37,7 @@ export const manifestCommand: CommandModule<object, Options> = {
           await sink.write(bytes);
           const { file, units, memory } = manifest;
           const result = { sha256: file.sha256, memoryRoot: memory.root, units: units.length, encoding, size: bytes.length };
-          const text = quiet || output === '-' ? '' : `${printable(output)}: ${sizeText(bytes.length)}; memory ${memory.root}, file ${file.sha256}`;
+          const text = quiet || output === '-' ? NO_TEXT : line`${output}: ${sizeText(bytes.length)}; memory ${memory.root}, file ${file.sha256}`;
           return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
         }),
       ),

@@ -8,7 +8,8 @@ import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from 
 import { ExitCode } from '../exit-codes.ts';
 import { type CpuOptions, loadSpace } from '../load-machine.ts';
 import { FLAGS_LEGEND, HIERARCHY_HEAD, hexText, hierarchyText, RUNS_HEAD, rightsText, runsText } from '../paging-text.ts';
-import { dim } from '../render.ts';
+import { dim } from '../terminal/styles.ts';
+import { lines, type Piece } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, CpuOptions {
   file: string;
@@ -74,9 +75,9 @@ function showRuns(space: AddressSpace, { limit }: Options): Outcome {
   return outcome(complete, result, [titleOf(space), ...(runs.length > 0 ? [RUNS_HEAD, runsText(runs)] : [])]);
 }
 
-function outcome(complete: boolean, result: object, lines: string[]): Outcome {
-  if (!complete) lines.push('There is more: --limit');
-  return { exitCode: complete ? ExitCode.OK : ExitCode.PARTLY, result, text: lines.join('\n') };
+function outcome(complete: boolean, result: object, text: Piece[]): Outcome {
+  if (!complete) text.push('There is more: --limit');
+  return { exitCode: complete ? ExitCode.OK : ExitCode.PARTLY, result, text: lines(text) };
 }
 
 function rootOf({ mode, walker }: AddressSpace): object {

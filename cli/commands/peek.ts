@@ -10,6 +10,8 @@ import { parseAddress, parseBigAddress } from '../address.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
+import { showBytes, tell } from '../terminal/print.ts';
+import { line, NO_TEXT, ownLines } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   file: string;
@@ -52,13 +54,13 @@ function runPeek(job: Job, options: Options): Promise<Outcome> {
     const gaps = unassigned.map(({ start, end }) => ({ start: hex(start), end: hex(end) }));
     const result = { at: hex(at), length, hex: Buffer.from(bytes).toString('hex'), unassigned: gaps };
     if (!options.quiet && !options.json) {
-      for (const { start, end } of gaps) process.stderr.write(`There is no memory from ${start} to ${end}: it reads as ff\n`);
+      for (const { start, end } of gaps) tell(line`There is no memory from ${start} to ${end}: it reads as ff`);
     }
     if (options.raw) {
-      await new Promise((resolve) => process.stdout.write(bytes, resolve));
-      return { exitCode: ExitCode.OK, result, text: '' };
+      await showBytes(bytes);
+      return { exitCode: ExitCode.OK, result, text: NO_TEXT };
     }
-    return { exitCode: ExitCode.OK, result, text: hexLines(bytes, at) };
+    return { exitCode: ExitCode.OK, result, text: ownLines(hexLines(bytes, at)) };
   });
 }
 

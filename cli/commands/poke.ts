@@ -13,7 +13,8 @@ import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptio
 import { ExitCode } from '../exit-codes.ts';
 import { readSmallFile, withSource } from '../input.ts';
 import { withOutput } from '../output.ts';
-import { bad, good, indent, printable } from '../render.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   state: string;
@@ -60,7 +61,7 @@ async function runPoke(job: Job, options: Options): Promise<Outcome> {
       const isGood = proof?.holds ?? true;
       const exitCode = isGood ? ExitCode.OK : ExitCode.BAD_FILE;
       const result = { output: options.output, at: hex(at), length: bytes.length, proof: proof ?? null };
-      const text = options.quiet || options.output === '-' ? '' : reportText(options.output, written, proof);
+      const text = options.quiet || options.output === '-' ? NO_TEXT : reportText(options.output, written, proof);
       return { keep: isGood, value: { exitCode, result, text } };
     }),
   );
@@ -88,9 +89,9 @@ async function proved(source: ByteSource, sink: FileSink, machine: Machine, writ
   }
 }
 
-function reportText(output: string, { start, end }: Stretch, proof: EditProof | undefined): string {
-  const line = `${printable(output)}: ${end - start} bytes written at ${hex(start)}`;
-  if (!proof) return line;
-  if (proof.holds) return `${line}\n${indent(`${good('proved')}: ${proof.changedPages} pages differ from the input, nothing else does`)}`;
-  return [line, bad('NOT AS EXPECTED, the output was removed'), ...proof.differences.map((difference) => indent(printable(difference)))].join('\n');
+function reportText(output: string, { start, end }: Stretch, proof: EditProof | undefined): TerminalText {
+  const written = line`${output}: ${end - start} bytes written at ${hex(start)}`;
+  if (!proof) return written;
+  if (proof.holds) return lines([written, indent(line`${good('proved')}: ${proof.changedPages} pages differ from the input, nothing else does`)]);
+  return lines([written, bad('NOT AS EXPECTED, the output was removed'), ...proof.differences.map(indent)]);
 }

@@ -17,7 +17,9 @@ import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
 import { tryOutput, withOutput } from '../output.ts';
-import { bad, good, indent, table } from '../render.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { table } from '../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type Piece } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   state?: string;
@@ -84,7 +86,7 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
     socket,
     signal: job.signal,
     onReady: () =>
-      report.note('running', `${kept.name} runs ${running.guest.kind}; control socket ${socket}`, { socket, pid: process.pid, ...describeMachine(kept) }),
+      report.note('running', line`${kept.name} runs ${running.guest.kind}; control socket ${socket}`, { socket, pid: process.pid, ...describeMachine(kept) }),
   }).catch((error) => {
     // A machine that runs keeps the process alive.
     clearTimeout(timer);
@@ -134,9 +136,9 @@ function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
       ? running.selfCheck()
       : { steps: running.guest.block.steps, ticks: running.guest.block.ticks, pages: 0, faults: running.guest.faults };
   const seconds = (running.figures.runMs / 1000).toFixed(1);
-  const end = movedTo === null ? endText(running, check.pages) : good(`moved to ${movedTo}`);
+  const end: Piece = movedTo === null ? endText(running, check.pages) : good(`moved to ${movedTo}`);
   const verdict = check.faults.length === 0 ? end : bad(`${check.faults.length} places do not hold what they must`);
-  const lines = [`ran ${seconds} s: ${check.steps} steps, ${check.ticks} ticks; ${verdict}`];
+  const text = [line`ran ${seconds} s: ${check.steps} steps, ${check.ticks} ticks; ${verdict}`];
   if (check.faults.length > 0) {
     const rows = check.faults.map(({ what, place, gcPhys, expected, found }) => [
       what,
@@ -144,16 +146,16 @@ function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
       expected,
       found,
     ]);
-    lines.push(indent(table(['what', 'where', 'expected', 'found'], rows)));
+    text.push(indent(table(['what', 'where', 'expected', 'found'], rows)));
   }
   return {
     exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
     result: { ...describeMachine(kept), check, movedTo },
-    text: quiet && check.faults.length === 0 ? '' : lines.join('\n'),
+    text: quiet && check.faults.length === 0 ? NO_TEXT : lines(text),
   };
 }
 
 /** How a machine is that did not go elsewhere; one that a signal ended in the midst of a save can't be looked at. */
-function endText({ state }: RunningMachine, pages: number): string {
+function endText({ state }: RunningMachine, pages: number): Piece {
   return state === 'off' ? good(`${pages} pages hold what they must`) : 'ended without a look at its memory';
 }

@@ -8,7 +8,9 @@ import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { type LayoutOptions, layoutFrom } from '../layout.ts';
 import { withOutput } from '../output.ts';
-import { bad, good, heading, indent, printable, table } from '../render.ts';
+import { bad, good, heading } from '../terminal/styles.ts';
+import { table } from '../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, LayoutOptions {
   input: string;
@@ -69,33 +71,33 @@ export const salvageCommand: CommandModule<object, Options> = {
 function outcomeOf(report: SalvageReport, { output, quiet }: Options): Outcome {
   const { findings, ...result } = report;
   const exitCode = report.complete ? ExitCode.OK : ExitCode.PARTLY;
-  return { exitCode, findings, result, text: quiet || output === '-' ? '' : reportText(report, output) };
+  return { exitCode, findings, result, text: quiet || output === '-' ? NO_TEXT : reportText(report, output) };
 }
 
-function reportText(report: SalvageReport, output: string): string {
+function reportText(report: SalvageReport, output: string): TerminalText {
   const { complete, loadable, kept, dropped, lostUnits, cut, lost, lostPages, untold, repaired, unproven } = report;
-  const lines = [`${printable(output)}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${kept.length} units kept`];
+  const text = [line`${output}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${kept.length} units kept`];
   for (const { offset, bit, chance } of repaired)
-    lines.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
-  for (const { start, end } of lostUnits) lines.push(indent(`a unit is lost, or may be, between ${hex(start)} and ${hex(end)}`));
-  if (cut) lines.push(indent('the file ends early: units behind its end are gone'));
-  if (unproven) lines.push(indent('the memory does not have the CRC that was stored, and no page shows why: any page may be wrong'));
+    text.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
+  for (const { start, end } of lostUnits) text.push(indent(`a unit is lost, or may be, between ${hex(start)} and ${hex(end)}`));
+  if (cut) text.push(indent('the file ends early: units behind its end are gone'));
+  if (unproven) text.push(indent('the memory does not have the CRC that was stored, and no page shows why: any page may be wrong'));
   if (dropped.length > 0) {
     const rows = dropped.map(({ name, instance, pass, why }) => [name, instance, pass, why]);
-    lines.push(heading('Units dropped'), table(['unit', 'instance', 'pass', 'why'], rows));
+    text.push(heading('Units dropped'), table(['unit', 'instance', 'pass', 'why'], rows));
   }
   if (lost.length > 0) {
     const rows = lost.map(({ range, start, end, first, last, what }) => [range, hex(start), hex(end), last - first + 1, what]);
-    lines.push(heading(`Pages missing: ${lostPages}`), table(['range', 'from', 'to', 'pages', ''], rows));
+    text.push(heading(`Pages missing: ${lostPages}`), table(['range', 'from', 'to', 'pages', ''], rows));
   }
-  if (untold) lines.push(indent('more is missing: what names ROMs and device memory is lost, too'));
+  if (untold) text.push(indent('more is missing: what names ROMs and device memory is lost, too'));
   if (!complete)
-    lines.push(
+    text.push(
       indent(
         loadable ? 'It loads, with zeros or old copies in place of missing pages.' : 'VirtualBox will refuse to load it: what is missing is listed within.',
       ),
     );
-  return lines.join('\n');
+  return lines(text);
 }
 
 /** How often some bit would fit by accident. */

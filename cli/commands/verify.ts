@@ -16,7 +16,10 @@ import {
 } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { readSmallFile, withInput, withSource } from '../input.ts';
-import { bad, good, indent, printable, sizeText, table } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { table } from '../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type Piece, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, ThreadOptions {
   files: string[];
@@ -79,35 +82,35 @@ function outcomeOf(file: string, report: VerifyReport, options: Options): Outcom
   const exitCode = EXIT_CODES[verdict];
   const text =
     options.quiet && exitCode === ExitCode.OK
-      ? ''
-      : [headline(file, report), ...findingLines(findings, droppedFindings), ...unitLines(report, options)].join('\n');
+      ? NO_TEXT
+      : lines([headline(file, report), ...findingLines(findings, droppedFindings), ...unitLines(report, options)]);
   return { exitCode, findings, result, text };
 }
 
-function headline(file: string, { verdict, vboxCode, state, findings }: VerifyReport): string {
+function headline(file: string, { verdict, vboxCode, state, findings }: VerifyReport): TerminalText {
   const what = state
     ? `V${state.header.format}${state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : ''}, ${state.units.length} units, ${sizeText(state.size)}`
     : '';
   const warnings = findings.filter(({ severity }) => severity === 'warning').length;
   const notes = warnings > 0 ? `, ${warnings} warning${warnings > 1 ? 's' : ''}` : '';
-  if (verdict === 'whole') return `${printable(file)}: ${good('whole')} (${what}${notes})`;
+  if (verdict === 'whole') return line`${file}: ${good('whole')} (${what}${notes})`;
   const answer = vboxCode ? `; VirtualBox would answer ${vboxCode}` : '';
-  return `${printable(file)}: ${bad(verdict)}${what ? ` (${what}${notes})` : ''}${answer}`;
+  return line`${file}: ${bad(verdict)}${what ? ` (${what}${notes})` : ''}${answer}`;
 }
 
-function findingLines(findings: readonly Finding[], dropped: number): string[] {
-  const lines = findings.map((finding) => indent(`${finding.severity}: ${placeText(finding)}${printable(errorText(finding))}`));
-  return dropped > 0 ? [...lines, indent(`… and ${dropped} more`)] : lines;
+function findingLines(findings: readonly Finding[], dropped: number): Piece[] {
+  const shown = findings.map((finding) => indent(line`${finding.severity}: ${placeText(finding)}${errorText(finding)}`));
+  return dropped > 0 ? [...shown, indent(`… and ${dropped} more`)] : shown;
 }
 
 function placeText({ place }: Finding): string {
   if (place.unit === undefined) return '';
   const pass = place.pass === undefined || place.pass === 'final' ? '' : ` pass ${place.pass}`;
-  return `unit ${printable(place.unit)}/${place.instance ?? 0}${pass}: `;
+  return `unit ${place.unit}/${place.instance ?? 0}${pass}: `;
 }
 
 /** The verdict of each unit: of all on request, of the good ones in a word when there are bad ones. */
-function unitLines({ state, verdict }: VerifyReport, options: Options): string[] {
+function unitLines({ state, verdict }: VerifyReport, options: Options): Piece[] {
   if (!state) return [];
   const goodUnits = state.units.filter((unit) => unit.findings.length === 0);
   if (!options.units) return verdict === 'damaged' ? [indent(`${goodUnits.length} of ${state.units.length} units are good`)] : [];

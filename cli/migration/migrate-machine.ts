@@ -9,7 +9,7 @@ import { askMachine } from '../control/control-client.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
-import { printable } from '../render.ts';
+import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 import { carryOut, foretell, type MigrateRequest, type OwnMachine } from './carry-out.ts';
 import { forecastText, reportText, tellEvent } from './migration-text.ts';
 import { sourceTrust, type TrustOptions } from './trust-options.ts';
@@ -76,7 +76,7 @@ async function askOnce(options: MigrateMachineOptions, file: string, signal: Abo
   const limits = wishedLimits(options);
   if (options.change) {
     const now = (await askMachine(file, { command: 'limits', request: givenLimits(options) }, () => {}, signal)) as object;
-    return { exitCode: ExitCode.OK, result: { action: 'change', limits: now }, text: `${printable(file)}: limits are ${JSON.stringify(now)}` };
+    return { exitCode: ExitCode.OK, result: { action: 'change', limits: now }, text: line`${file}: limits are ${JSON.stringify(now)}` };
   }
   const rate = limits.bandwidth ?? ASSUMED_RATE;
   const request = { limits, rate, compression: options.compression };
@@ -111,7 +111,11 @@ function wishedLimits(options: MigrateMachineOptions): MigrateRequest['limits'] 
 export function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }): Outcome {
   const isWhole = (report.proof?.afterwards?.lostPages ?? 0) === 0;
   const exitCode = { 'handed-over': isWhole ? ExitCode.OK : ExitCode.BAD_FILE, kept: ExitCode.ENVIRONMENT, undecided: ExitCode.PARTLY }[report.outcome];
-  return { exitCode, result: { action: 'migrate', ...report, proof: report.proof ?? null }, text: quiet && exitCode === ExitCode.OK ? '' : reportText(report) };
+  return {
+    exitCode,
+    result: { action: 'migrate', ...report, proof: report.proof ?? null },
+    text: quiet && exitCode === ExitCode.OK ? NO_TEXT : reportText(report),
+  };
 }
 
 async function foretellOutcome(own: OwnMachine, options: MigrateMachineOptions): Promise<Outcome> {

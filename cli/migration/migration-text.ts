@@ -1,7 +1,10 @@
 import type { Forecast } from '../../migrations/policy/forecast.ts';
 import type { DowntimePhases, LookBack, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from '../../migrations/report.ts';
 import type { LiveReport } from '../live-report.ts';
-import { bad, good, indent, printable, sizeText, table } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { table } from '../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 export function secondsText(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
@@ -21,47 +24,46 @@ export function tellEvent(report: LiveReport, event: MigrationEvent): void {
   report.note(name, eventText(event), data);
 }
 
-function eventText(event: MigrationEvent): string {
+function eventText(event: MigrationEvent): TerminalText {
   switch (event.event) {
     case 'connected':
-      return event.attempt === 1 ? 'The target has accepted the machine' : `Connected again (attempt ${event.attempt}); goes on where it was`;
+      return event.attempt === 1 ? line`The target has accepted the machine` : line`Connected again (attempt ${event.attempt}); goes on where it was`;
     case 'link-lost':
-      return `Link lost: ${printable(event.message)}; tries again`;
+      return line`Link lost: ${event.message}; tries again`;
     case 'resumed':
-      return `The machine runs on here: ${event.because}`;
+      return line`The machine runs on here: ${event.because}`;
     case 'looked-back':
-      return event.found.lostPages === 0 ? '' : `${event.found.lostPages} pages were lost, the first is ${event.found.lost[0]}`;
+      return event.found.lostPages === 0 ? NO_TEXT : line`${event.found.lostPages} pages were lost, the first is ${event.found.lost[0]}`;
     case 'lost-pages':
-      return `${event.count} pages were not what they had to be, the first is ${event.first}; sends them again`;
+      return line`${event.count} pages were not what they had to be, the first is ${event.first}; sends them again`;
     default:
-      return '';
+      return NO_TEXT;
   }
 }
 
 const BAR = 20;
 
-function progressLine({ round, ofRound, total, rate, dirtyRate, downtimeMs, leftMs }: ProgressFigures): string {
+function progressLine({ round, ofRound, total, rate, dirtyRate, downtimeMs, leftMs }: ProgressFigures): TerminalText {
   const bar = (share: number) => `[${'#'.repeat(Math.round(share * BAR)).padEnd(BAR, '.')}]`;
   const left = `${secondsText(leftMs[0])} to ${secondsText(leftMs[1])} left`;
-  return `round ${round} ${bar(ofRound)} total ${bar(total)} ${Math.round(total * 100)}%  ${sizeText(rate)}/s, dirtied ${sizeText(dirtyRate)}/s, downtime now ${secondsText(downtimeMs)}, ${left}`;
+  return line`round ${round} ${bar(ofRound)} total ${bar(total)} ${Math.round(total * 100)}%  ${sizeText(rate)}/s, dirtied ${sizeText(dirtyRate)}/s, downtime now ${secondsText(downtimeMs)}, ${left}`;
 }
 
-export function reportText(report: MigrationReport): string {
+export function reportText(report: MigrationReport): TerminalText {
   const { outcome, machine, because, downtimeMs, totalMs, bytes, paused, proof } = report;
-  const name = printable(machine);
   const head =
     outcome === 'handed-over'
-      ? `${name}: ${good(paused ? 'is at the target, paused as it was here' : 'runs at the target')}; stood still for ${secondsText(downtimeMs)}, ${sizeText(bytes)} sent in ${secondsText(totalMs)}`
-      : `${name}: ${bad(outcome === 'undecided' ? 'stands still' : paused ? 'stays here, paused as it was' : 'runs on here')}: ${printable(because)}`;
-  const lines = [head];
-  if (outcome === 'handed-over') lines.push(indent(downtimeText(report.downtime)));
-  if (report.rounds.length > 0) lines.push(roundTable(report.rounds));
+      ? line`${machine}: ${good(paused ? 'is at the target, paused as it was here' : 'runs at the target')}; stood still for ${secondsText(downtimeMs)}, ${sizeText(bytes)} sent in ${secondsText(totalMs)}`
+      : line`${machine}: ${bad(outcome === 'undecided' ? 'stands still' : paused ? 'stays here, paused as it was' : 'runs on here')}: ${because}`;
+  const text = [head];
+  if (outcome === 'handed-over') text.push(indent(downtimeText(report.downtime)));
+  if (report.rounds.length > 0) text.push(roundTable(report.rounds));
   if (proof) {
     const lost = proof.lostPages > 0 ? `; ${proof.lostPages} pages had to be sent again, first ${proof.lost[0]}` : '';
-    lines.push(indent(`${proofText(proof)} (${secondsText(proof.ms)})${lost}`));
-    if (proof.afterwards) lines.push(indent(lookBackText(proof.afterwards, because)));
+    text.push(indent(`${proofText(proof)} (${secondsText(proof.ms)})${lost}`));
+    if (proof.afterwards) text.push(indent(lookBackText(proof.afterwards, because)));
   }
-  return lines.join('\n');
+  return lines(text);
 }
 
 /** What it stood still for. */
@@ -72,10 +74,10 @@ function downtimeText(phases: DowntimePhases): string {
 }
 
 /** What an audited proof lacked, and the memory that the machine left behind has shown. */
-function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string): string {
-  if (lostPages === 0) return `afterwards this side's memory, as it stood, was hashed once more: it is what was sealed, nothing was lost (${secondsText(ms)})`;
-  const kept =
-    keptIn === '' ? `it could not be kept as it was: ${printable(because)}` : `as it was it stands in ${printable(keptIn)}: stop it there, and go on from that`;
+function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string): TerminalText {
+  if (lostPages === 0)
+    return line`afterwards this side's memory, as it stood, was hashed once more: it is what was sealed, nothing was lost (${secondsText(ms)})`;
+  const kept = keptIn === '' ? `it could not be kept as it was: ${because}` : `as it was it stands in ${keptIn}: stop it there, and go on from that`;
   return bad(`the machine runs at the target without writes to ${lostPages} pages, first ${lost[0]}; ${kept}`);
 }
 
@@ -87,7 +89,7 @@ function proofText({ mode, root, pages }: ProofReport): string {
     : `proof audited: both memories were hashed while the machine ran, and have ${over} if the tracking noted each write since`;
 }
 
-function roundTable(rounds: readonly RoundReport[]): string {
+function roundTable(rounds: readonly RoundReport[]): TerminalText {
   const head = ['round', 'pages', 'equal', 'zero', 'raw', 'same', 'delta', 'zstd', 'sent', 'time', 'rate', 'dirtied', 'downtime', 'then'];
   const rows = rounds.map(({ round, pages, skipped, codecs, bytes, ms, rate, dirtied, downtimeMs, paused, verdict }) => [
     round,
@@ -108,12 +110,12 @@ export function forecastText(
   name: string,
   { converges, because, rounds, totalMs, bytes, downtimeMs, dirtyRate }: Forecast & { dirtyRate: number },
   rate: number,
-): string {
+): TerminalText {
   const verdict = converges ? good('would come to an end') : bad('would not come to an end');
-  return [
-    `${printable(name)}: ${verdict}: ${because}`,
+  return lines([
+    line`${name}: ${verdict}: ${because}`,
     indent(
       `dirties ${sizeText(dirtyRate)}/s; over a link of ${sizeText(rate)}/s: ${rounds} rounds, ${sizeText(bytes)}, ${secondsText(totalMs)}, of these ${secondsText(downtimeMs)} standing still`,
     ),
-  ].join('\n');
+  ]);
 }

@@ -18,7 +18,9 @@ import type { KeptMachine } from '../control/kept-machine.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LiveReport } from '../live-report.ts';
 import { tryOutput } from '../output.ts';
-import { bad, good, indent, printable, sizeText } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { type TrustOptions, targetTrust } from './trust-options.ts';
 
 export interface ReceiveMachineOptions extends CommonOptions, TrustOptions {
@@ -45,12 +47,12 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
     const receiver = await createReceiver(options, seed, report);
     const gate = await Gate.open(parseEndpoint(options.listen), trust, {
       onConnection: (socket, peer) => void receiver.accept(socket, peer),
-      onRefused: (from, why) => report.note('refused', `${from} did not get in: ${printable(why)}`, { from, why }),
+      onRefused: (from, why) => report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
     });
     try {
       const at = endpointText(gate.endpoint);
-      report.note('listening', `Waiting for a machine on ${at}`, { at });
-      if (shownCode !== undefined) report.ask('code', `Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
+      report.note('listening', line`Waiting for a machine on ${at}`, { at });
+      if (shownCode !== undefined) report.ask('code', line`Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
       const machine = await awaitMachine(receiver, options.wait, signal);
       return await runMachine(machine, options, report, signal);
     } finally {
@@ -117,17 +119,17 @@ async function runMachine(
     movedTo: movedTo ?? null,
   };
   const text = [
-    `${good('received')}: a machine of ${sizeText(result.pages * 4096)}`,
+    line`${good('received')}: a machine of ${sizeText(result.pages * 4096)}`,
     ...(result.workload
       ? [
           indent(
-            `workload ${result.workload.kind}: ${result.workload.steps} steps in ${result.workload.ticks} ticks; self-check of ${result.workload.checkedPages} pages: ${faults === 0 ? good('clean') : bad(`${faults} faults`)}`,
+            line`workload ${result.workload.kind}: ${result.workload.steps} steps in ${result.workload.ticks} ticks; self-check of ${result.workload.checkedPages} pages: ${faults === 0 ? good('clean') : bad(`${faults} faults`)}`,
           ),
         ]
       : [indent('it holds no workload, so there is nothing to run')]),
     ...(movedTo === undefined ? [] : [indent(`moved on to ${movedTo}`)]),
   ];
-  return { exitCode: faults === 0 ? ExitCode.OK : ExitCode.BAD_FILE, result, text: quiet && faults === 0 ? '' : text.join('\n') };
+  return { exitCode: faults === 0 ? ExitCode.OK : ExitCode.BAD_FILE, result, text: quiet && faults === 0 ? NO_TEXT : lines(text) };
 }
 
 /** Runs a machine until it is off, is handed over, its time is over, or a signal ends it. @returns where it was handed over to, if it was */
@@ -143,7 +145,7 @@ async function untilItEnds(
   const ended = AbortSignal.any([signal, stop.signal]);
   try {
     if (control !== undefined) {
-      const onReady = () => report.note('control', `Control socket ${control}`, { socket: control });
+      const onReady = () => report.note('control', line`Control socket ${control}`, { socket: control });
       try {
         const kept: KeptMachine = { ...arrived };
         const failure = await keepRunning(kept, { socket: control, signal: ended, onReady });
@@ -152,7 +154,7 @@ async function untilItEnds(
       } catch (error) {
         // The machine runs here only: without a control socket is better than not at all.
         if (!(error instanceof EnvironmentError)) throw error;
-        report.note('control', `${error.message}; the machine runs without one`, { error: error.code });
+        report.note('control', line`${error.message}; the machine runs without one`, { error: error.code });
       }
     }
     await Promise.race([running.ended, new Promise<void>((resolve) => ended.addEventListener('abort', () => resolve(), { once: true }))]);
@@ -168,21 +170,21 @@ function tell(report: LiveReport, event: ReceiveEvent): void {
   report.note(name, textOf(event), data);
 }
 
-function textOf(event: ReceiveEvent): string {
+function textOf(event: ReceiveEvent): TerminalText {
   switch (event.event) {
     case 'arriving':
-      return event.attempt === 1 ? `${event.peer} sends a machine` : `${event.peer} is connected again`;
+      return event.attempt === 1 ? line`${event.peer} sends a machine` : line`${event.peer} is connected again`;
     case 'refused':
-      return `${event.peer} was refused: ${printable(event.message)}`;
+      return line`${event.peer} was refused: ${event.message}`;
     case 'link-lost':
-      return `Link lost: ${printable(event.message)}; the machine is ${event.state}`;
+      return line`Link lost: ${event.message}; the machine is ${event.state}`;
     case 'ready':
-      return `All is here: memory has the hash ${event.root}`;
+      return line`All is here: memory has the hash ${event.root}`;
     case 'running':
-      return 'The machine runs here';
+      return line`The machine runs here`;
     case 'arrived-paused':
-      return 'The machine is here, paused as it was at the source';
+      return line`The machine is here, paused as it was at the source`;
     default:
-      return '';
+      return NO_TEXT;
   }
 }

@@ -4,7 +4,8 @@ import { mayBeAlive } from '../../migrations/hand-over/record-folder.ts';
 import { type Resolution, resolve } from '../../migrations/hand-over/resolve.ts';
 import type { Outcome } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
-import { bad, good, indent, printable } from '../render.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { indent, line, lines } from '../terminal/terminal-text.ts';
 
 export interface ResolveOptions {
   resolve: string;
@@ -55,11 +56,11 @@ function decisionIn<T extends string>(record: DecisionRecord | undefined, known:
 function outcomeOf(own: DecisionRecord, { survivor, because, write }: Resolution, whyNot?: string): Outcome {
   const { migration, machine, side } = own;
   const verdict = survivor === 'undecided' ? bad('can not be told yet') : good(survivor === side ? 'this side' : `the ${survivor}`);
-  const lines = [
-    `${printable(machine)}: who may run it: ${verdict}: ${because}`,
+  const text = [
+    line`${machine}: who may run it: ${verdict}: ${because}`,
     ...write.map(({ side: of, decision }) => indent(`written into the record of the ${of}: ${decision}`)),
     ...(whyNot === undefined ? [] : [indent(`nothing was written: ${whyNot}`)]),
   ];
   const result = { action: 'resolve', migration, machine, side, survivor, because, written: write };
-  return { exitCode: survivor === 'undecided' || whyNot !== undefined ? ExitCode.PARTLY : ExitCode.OK, result, text: lines.join('\n') };
+  return { exitCode: survivor === 'undecided' || whyNot !== undefined ? ExitCode.PARTLY : ExitCode.OK, result, text: lines(text) };
 }

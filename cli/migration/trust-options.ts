@@ -5,6 +5,7 @@ import { keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.t
 import type { Trust } from '../../migrations/trust/trust.ts';
 import { readSmallFile } from '../input.ts';
 import { readPassword } from '../password.ts';
+import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 
 export interface TrustOptions {
   codeFile?: string;
@@ -35,7 +36,7 @@ export function withTrustOptions<T>(argv: Argv<T>): Argv<T & TrustOptions> {
 export async function sourceTrust(options: TrustOptions): Promise<Trust> {
   const other = await withoutCode(options);
   if (other) return other;
-  return { kind: 'code', key: keyOfCode(await readPassword(options.codeFile, CODE_VARIABLE, 'Pairing code, as the target shows it: ', '--code-file')) };
+  return { kind: 'code', key: keyOfCode(await readPassword(options.codeFile, CODE_VARIABLE, line`Pairing code, as the target shows it: `, '--code-file')) };
 }
 
 /** How a target knows its source; with a fresh code to be shown, unless one is given. */
@@ -43,7 +44,7 @@ export async function targetTrust(options: TrustOptions): Promise<{ trust: Trust
   const other = await withoutCode(options);
   if (other) return { trust: other, shownCode: undefined };
   const isGiven = options.codeFile !== undefined || process.env[CODE_VARIABLE] !== undefined;
-  const code = isGiven ? await readPassword(options.codeFile, CODE_VARIABLE, '') : newPairingCode();
+  const code = isGiven ? await readPassword(options.codeFile, CODE_VARIABLE, NO_TEXT) : newPairingCode();
   return { trust: { kind: 'code', key: keyOfCode(code) }, shownCode: isGiven ? undefined : code };
 }
 

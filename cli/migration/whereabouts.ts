@@ -3,7 +3,7 @@ import { readRecord, recordPath, type SourceDecision } from '../../migrations/ha
 import type { Outcome } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import type { LiveReport } from '../live-report.ts';
-import { indent, printable } from '../render.ts';
+import { indent, line, lines } from '../terminal/terminal-text.ts';
 import { resolveRecords } from './resolve-records.ts';
 
 // Where a machine is when the process that runs it was not there to tell.
@@ -20,11 +20,11 @@ const WORDS: Readonly<Partial<Record<SourceDecision, string>>> = {
 
 /** Says where a machine is whose migration the user has cancelled. */
 export async function tellAfterCancel(report: LiveReport, records: string, migration: string | undefined): Promise<void> {
-  if (migration === undefined) return report.note('cancelled', 'Cancelled before it began: the machine runs on here');
+  if (migration === undefined) return report.note('cancelled', line`Cancelled before it began: the machine runs on here`);
   const path = recordPath(records, migration, 'source');
   const decision = await lastDecision(path);
-  const unknown = `Cancelled; where the machine is, ${printable(path)} will tell: savkit migrate --resolve`;
-  report.note('cancelled', WORDS[decision as SourceDecision] ?? unknown, { decision, record: path });
+  const unknown = `Cancelled; where the machine is, ${path} will tell: savkit migrate --resolve`;
+  report.note('cancelled', line`${WORDS[decision as SourceDecision] ?? unknown}`, { decision, record: path });
 }
 
 async function lastDecision(path: string): Promise<string> {
@@ -42,7 +42,7 @@ async function lastDecision(path: string): Promise<string> {
 export async function outcomeFromRecord(records: string, migration: string): Promise<Outcome> {
   const path = recordPath(records, migration, 'source');
   const { result, text } = await resolveRecords({ resolve: path, peerEnded: false });
-  const lines = ['The process of the machine has ended before it could say what became of it.', text];
-  const advice = `with the target's record: savkit migrate --resolve ${printable(path)} --peer-record …`;
-  return { exitCode: ExitCode.PARTLY, result, text: [...lines, indent(advice)].join('\n') };
+  const told = ['The process of the machine has ended before it could say what became of it.', text];
+  const advice = `with the target's record: savkit migrate --resolve ${path} --peer-record …`;
+  return { exitCode: ExitCode.PARTLY, result, text: lines([...told, indent(advice)]) };
 }

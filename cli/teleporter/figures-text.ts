@@ -1,15 +1,17 @@
 import type { PassFigures, StreamFigures } from '../../migrations/teleporter/pass-figures.ts';
-import { type Cell, sizeText, table } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { type Cell, table } from '../terminal/table.ts';
+import { line, type TerminalText } from '../terminal/terminal-text.ts';
 
 /** One line: which pass, what came, how fast. */
-export function figuresLine({ bytes, seconds, passes }: StreamFigures): string {
+export function figuresLine({ bytes, seconds, passes }: StreamFigures): TerminalText {
   const pages = passes.reduce((sum, pass) => sum + pass.pages, 0);
   const now = passes.at(-1);
-  return `pass ${now?.pass ?? 0}: ${now?.pages ?? 0} pages, ${now?.dirtiedPages ?? 0} of them again · in all ${pages} pages, ${sizeText(bytes)}, ${rateText(bytes, seconds)}`;
+  return line`pass ${now?.pass ?? 0}: ${now?.pages ?? 0} pages, ${now?.dirtiedPages ?? 0} of them again · in all ${pages} pages, ${sizeText(bytes)}, ${rateText(bytes, seconds)}`;
 }
 
 /** One row per pass; neighbours that carried no pages share one. */
-export function passTable(passes: readonly PassFigures[]): string {
+export function passTable(passes: readonly PassFigures[]): TerminalText {
   const rows: Cell[][] = [];
   for (let first = 0; first < passes.length; ) {
     let last = first;

@@ -9,7 +9,9 @@ import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LiveReport } from '../live-report.ts';
 import { readPassword } from '../password.ts';
-import { good, indent, printable, sizeText } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { good } from '../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { figuresLine, passTable } from './figures-text.ts';
 
 export interface ReceiveFileOptions extends CommonOptions {
@@ -36,10 +38,10 @@ export async function receiveFile(options: ReceiveFileOptions, { signal }: Job):
       password,
       waitMs: options.wait === 0 ? Number.POSITIVE_INFINITY : options.wait * 1000,
       signal,
-      onListening: (at) => report.note('listening', `Waiting for a source on ${endpointText(at)}`, { at: endpointText(at) }),
-      onRefused: (from, why) => report.note('refused', `${from} did not get in: ${printable(why)}`, { from, why }),
+      onListening: (at) => report.note('listening', line`Waiting for a source on ${endpointText(at)}`, { at: endpointText(at) }),
+      onRefused: (from, why) => report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
     });
-    report.note('connected', `${peer.name} teleports a machine`, { from: peer.name });
+    report.note('connected', line`${peer.name} teleports a machine`, { from: peer.name });
     try {
       const received = await receiveState(peer, sink, {
         ending: options.then,
@@ -75,7 +77,7 @@ async function flattened(path: string, signal: AbortSignal): Promise<string | un
 
 /** @throws UsageError when there is none, or it can't be used */
 export async function teleporterPassword(file: string | undefined): Promise<string> {
-  const password = await readPassword(file, PASSWORD_VARIABLE, 'Teleporter password: ');
+  const password = await readPassword(file, PASSWORD_VARIABLE, line`Teleporter password: `);
   const fault = passwordFault(password);
   if (fault) throw new UsageError('bad-password', `Cannot use this password: ${fault}`);
   return password;
@@ -86,13 +88,13 @@ function outcomeOf(received: ReceiveReport, options: ReceiveFileOptions, notFlat
   const isFlat = options.flatten && notFlattened === undefined;
   const result = { end, paused, flattened: isFlat, answerMs, ...figures };
   const release = state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : '';
-  const lines = [
-    `${printable(options.output)}: ${good('complete and checked')}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s${release}${isFlat ? ', flattened' : ''}`,
+  const text = [
+    line`${options.output}: ${good('complete and checked')}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s${release}${isFlat ? ', flattened' : ''}`,
     ...(options.quiet ? [] : [passTable(figures.passes), indent(endText(end, paused))]),
-    ...findings.map(({ message }) => indent(`warning: ${printable(message)}`)),
+    ...findings.map(({ message }) => indent(line`warning: ${message}`)),
     ...(notFlattened ? [indent(`not flattened: ${notFlattened}`)] : []),
   ];
-  return { exitCode: notFlattened ? ExitCode.PARTLY : ExitCode.OK, findings, result, text: options.quiet ? '' : lines.join('\n') };
+  return { exitCode: notFlattened ? ExitCode.PARTLY : ExitCode.OK, findings, result, text: options.quiet ? NO_TEXT : lines(text) };
 }
 
 function endText(end: ReceiveReport['end'], paused: boolean): string {

@@ -11,7 +11,9 @@ import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { readSmallFile } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
-import { bad, good, indent, printable, sizeText } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { figuresLine, passTable } from './figures-text.ts';
 
 export interface RelayMigrationOptions extends CommonOptions {
@@ -78,17 +80,17 @@ class Carrier {
     const { listen, wait } = this.#options;
     const door = await Door.open(parseEndpoint(listen), {
       ...(this.#keys.in ? { key: this.#keys.in } : {}),
-      onRefused: (from, why) => this.#report.note('refused', `${from} did not get in: ${why}`, { from, why }),
+      onRefused: (from, why) => this.#report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
     });
     const [at, to] = [endpointText(door.endpoint), endpointText(this.#to)];
-    this.#report.note('listening', `Relaying from ${at} to ${to}`, { at, to });
+    this.#report.note('listening', line`Relaying from ${at} to ${to}`, { at, to });
     const deadline = performance.now() + (wait === 0 ? Number.POSITIVE_INFINITY : wait * 1000);
     try {
       for (;;) {
         const source = await door.next(deadline, this.#signal);
         const carried = await this.#carry(source);
         if (carried?.authenticated) return carried;
-        if (carried) this.#report.note('refused', `${source.name} did not get in`, { from: source.name, why: carried.refusal?.text ?? '' });
+        if (carried) this.#report.note('refused', line`${source.name} did not get in`, { from: source.name, why: carried.refusal?.text ?? '' });
       }
     } finally {
       door.close();
@@ -98,10 +100,10 @@ class Carrier {
   async #carry(source: Peer): Promise<RelayReport | undefined> {
     const target = await this.#reach(source);
     if (!target) return undefined;
-    this.#report.note('connected', `Connected ${source.name} with ${target.name}`, { from: source.name, to: target.name });
+    this.#report.note('connected', line`Connected ${source.name} with ${target.name}`, { from: source.name, to: target.name });
     return relayMachine(source, target, {
       ...(this.#sink ? { record: this.#sink } : {}),
-      onStep: (step) => this.#report.note('step', '', { step }),
+      onStep: (step) => this.#report.note('step', NO_TEXT, { step }),
       onProgress: (figures) =>
         this.#report.update(
           'progress',
@@ -118,7 +120,7 @@ class Carrier {
     } catch (error) {
       source.destroy();
       if (!(error instanceof EnvironmentError)) throw error;
-      this.#report.note('unreachable', `${source.name} was turned away: ${error.message}`, { from: source.name, why: error.message });
+      this.#report.note('unreachable', line`${source.name} was turned away: ${error.message}`, { from: source.name, why: error.message });
       return undefined;
     }
   }
@@ -127,22 +129,22 @@ class Carrier {
 function outcomeOf(carried: RelayReport, options: RelayMigrationOptions): Outcome {
   const { end, refusal, figures, recorded, recordFault } = carried;
   const result = { end, refusal: refusal ?? null, recorded, ...figures };
-  const lines = [`relay: ${endText(carried)}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s`, passTable(figures.passes)];
-  if (options.record !== undefined) lines.push(indent(recordText(options.record, recorded, recordFault)));
+  const text = [line`relay: ${endText(carried)}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s`, passTable(figures.passes)];
+  if (options.record !== undefined) text.push(indent(recordText(options.record, recorded, recordFault)));
   const recordFailed = options.record !== undefined && !recorded;
   const exitCode = end !== 'handed-over' ? (recorded ? ExitCode.PARTLY : ExitCode.ENVIRONMENT) : recordFailed ? ExitCode.PARTLY : ExitCode.OK;
-  return { exitCode, result, text: options.quiet ? '' : lines.join('\n') };
+  return { exitCode, result, text: options.quiet ? NO_TEXT : lines(text) };
 }
 
-function endText({ end, refusal }: RelayReport): string {
+function endText({ end, refusal }: RelayReport): TerminalText {
   if (end === 'handed-over') return good('the machine was handed over');
   if (end === 'cancelled') return bad('the source cancelled, and keeps the machine');
   if (end === 'cut' || !refusal) return bad('the link broke; the source has not been told that the target runs the machine');
-  const words = refusal.text === '' ? '' : `: ${printable(refusal.text.trimEnd())}`;
+  const words = refusal.text === '' ? '' : `: ${refusal.text.trimEnd()}`;
   return bad(`the target refused at ${refusal.at} (${statusName(refusal.status) ?? refusal.status})${words}`);
 }
 
-function recordText(path: string, recorded: boolean, fault: SavkitError | undefined): string {
-  if (recorded) return `${printable(path)}: recorded, complete and checked`;
-  return `${printable(path)}: not recorded${fault ? `: ${printable(fault.message)}` : ', the stream did not come to its end'}`;
+function recordText(path: string, recorded: boolean, fault: SavkitError | undefined): TerminalText {
+  if (recorded) return line`${path}: recorded, complete and checked`;
+  return line`${path}: not recorded${fault ? `: ${fault.message}` : ', the stream did not come to its end'}`;
 }

@@ -8,7 +8,9 @@ import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { type LayoutOptions, layoutFrom } from '../layout.ts';
 import { LiveReport } from '../live-report.ts';
-import { good, indent, printable, sizeText } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { good } from '../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { rateText } from './figures-text.ts';
 import { teleporterPassword } from './receive-file.ts';
 
@@ -37,7 +39,7 @@ export async function sendFile(source: ByteSource, options: SendFileOptions, { s
   });
   const start = performance.now();
   const peer = await connectPeer(endpoint, { signal });
-  report.note('connected', `Connected to ${peer.name}`, { to: peer.name });
+  report.note('connected', line`Connected to ${peer.name}`, { to: peer.name });
   let bytes = 0;
   try {
     await sendMachine(peer, {
@@ -49,10 +51,10 @@ export async function sendFile(source: ByteSource, options: SendFileOptions, { s
         bytes = Math.max(bytes, sent);
         if (step === 'stream') progress.update(sent, source.size, 'sending');
         else progress.stop();
-        if (step !== 'stream') report.note('step', '', { step });
+        if (step !== 'stream') report.note('step', NO_TEXT, { step });
         report.update(
           'progress',
-          () => '',
+          () => NO_TEXT,
           () => ({ bytes: sent }),
         );
       },
@@ -68,11 +70,11 @@ function outcomeOf({ state, conversion }: Shipment, options: SendFileOptions, to
   const from = { container: state.header.format, live: state.header.live, ...(state.pgm ? { pgm: state.pgm.version } : {}) };
   const sentAs = conversion?.report.to ?? from;
   const result = { to, bytes, seconds, paused: options.paused, from, sentAs, assumptions: conversion?.report.assumptions ?? [] };
-  const lines = [
-    `${printable(options.state)}: ${good('handed over')} to ${to}, ${sizeText(bytes)} in ${seconds.toFixed(1)} s, ${rateText(bytes, seconds)}`,
+  const text = [
+    line`${options.state}: ${good('handed over')} to ${to}, ${sizeText(bytes)} in ${seconds.toFixed(1)} s, ${rateText(bytes, seconds)}`,
     ...(conversion ? [indent(`sent as V${sentAs.container}, pgm ${sentAs.pgm}${sentAs.live ? ', live' : ''}`)] : []),
     ...result.assumptions.map((assumption) => indent(`assumed: ${assumption}`)),
     indent(`the machine ${options.paused ? 'is there now, paused' : 'runs there now'}; do not start it from this file as well`),
   ];
-  return { exitCode: ExitCode.OK, result, text: options.quiet ? '' : lines.join('\n') };
+  return { exitCode: ExitCode.OK, result, text: options.quiet ? NO_TEXT : lines(text) };
 }

@@ -5,7 +5,9 @@ import type { Job, Outcome } from '../command.ts';
 import { askMachine } from '../control/control-client.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { LiveReport } from '../live-report.ts';
-import { good, indent, printable, sizeText } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { good } from '../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { teleporterPassword } from './receive-file.ts';
 import type { SendFileOptions } from './send-file.ts';
 import type { TeleportRequest } from './teleport.ts';
@@ -19,26 +21,26 @@ export async function sendRunning(socket: string, options: SendFileOptions, { si
   const report = new LiveReport(options);
   let bytes = 0;
   const onEvent = (event: string, data: object) => {
-    if (event !== 'progress') return report.note(event, '', data);
+    if (event !== 'progress') return report.note(event, NO_TEXT, data);
     bytes = (data as { bytes: number }).bytes;
     report.update(
       'progress',
-      () => `${printable(socket)} → ${to}: ${sizeText(bytes)}`,
+      () => line`${socket} → ${to}: ${sizeText(bytes)}`,
       () => ({ bytes }),
     );
   };
   try {
     const result = (await askMachine(socket, { command: 'teleport', request }, onEvent, signal)) as unknown as TeleportReport;
-    return { exitCode: ExitCode.OK, result: { to, ...result }, text: options.quiet ? '' : textOf(socket, to, result) };
+    return { exitCode: ExitCode.OK, result: { to, ...result }, text: options.quiet ? NO_TEXT : textOf(socket, to, result) };
   } finally {
     report.stop();
   }
 }
 
-function textOf(socket: string, to: string, { passes, downtimeMs, paused }: TeleportReport): string {
+function textOf(socket: string, to: string, { passes, downtimeMs, paused }: TeleportReport): TerminalText {
   const live = passes.length > 0 ? `, ${passes.length - 1} passes and the final one; it stood for ${downtimeMs.toFixed(1)} ms` : '';
-  return [
-    `${printable(socket)}: ${good('handed over')} to ${to}${live}`,
+  return lines([
+    line`${socket}: ${good('handed over')} to ${to}${live}`,
     indent(`the machine ${paused ? 'is there now, paused' : 'runs there now'}, and no more here`),
-  ].join('\n');
+  ]);
 }

@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { askMachine } from '../control/control-client.ts';
-import { table } from '../render.ts';
+import { table } from '../terminal/table.ts';
 import { FAULTS, type Fault, MigrationTrial, type Outcome, type When } from './migration-trial.ts';
 
 // npm run campaign:migration-faults [-- --ram 2M --large 256M,1G --random N --minutes N --frames WORD,WORD --options="OPTIONS OF MIGRATE"]: the link cut (for a moment, for ever) and each process killed,
@@ -121,7 +121,7 @@ function report(): void {
     group.labels.push(typeof when === 'object' ? when.at : `${when ?? ''}`);
   }
   const lines = [...groups.values()].map(({ key, labels }) => [...key, labels.length, rangeText(labels)]);
-  console.log(table(['RAM', 'fault', 'where', 'machine at', 'found out', 'trials', 'frames'], lines));
+  console.log(String(table(['RAM', 'fault', 'where', 'machine at', 'found out', 'trials', 'frames'], lines)));
   const bad = rows.filter((row) => whyBad(row) !== '');
   for (const row of bad) console.log(`BAD  ${row.ram} ${faultText(row)}: ${whyBad(row)}`);
   const unstruck = rows.filter(({ fault, outcome }) => fault !== undefined && !outcome.struck).length;

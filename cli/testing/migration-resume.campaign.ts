@@ -7,7 +7,8 @@ import { PAGE_SIZE } from '../../formats/units.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import { askMachine } from '../control/control-client.ts';
-import { sizeText, table } from '../render.ts';
+import { sizeText } from '../size-text.ts';
+import { table } from '../terminal/table.ts';
 import { FrameProxy } from './frame-proxy.ts';
 
 // npm run campaign:migration-resume [-- --ram 256M,1G --cuts 3]: migrations over TLS whose link is cut several times. What goes over the wire more than
@@ -40,7 +41,7 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(table(['RAM', 'workload', 'links', 'whole', 'with cuts', 'guest wrote', 'sent again', 'share', ''], lines));
+console.log(String(table(['RAM', 'workload', 'links', 'whole', 'with cuts', 'guest wrote', 'sent again', 'share', ''], lines)));
 process.exit(failures === 0 ? 0 : 1);
 
 /** A state whose memory is full. */

@@ -1,6 +1,6 @@
 import { SavkitError, UsageError } from '../../formats/errors.ts';
 import type { Machine } from '../saved-state/machine.ts';
-import type { Answer } from './answer.ts';
+import { type Answer, linesOf } from './answer.ts';
 import { CONSOLE_COMMANDS, INFO_ITEMS } from './commands.ts';
 import { ConsoleSession } from './session.ts';
 
@@ -24,7 +24,7 @@ export class Console {
       return await command.run(this.session, words);
     } catch (error) {
       if (!(error instanceof SavkitError)) throw error;
-      return { text: `error: ${error.message}`, error };
+      return { ...linesOf([`error: ${error.message}`]), error };
     }
   }
 

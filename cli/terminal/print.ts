@@ -1,0 +1,78 @@
+import type { Writable } from 'node:stream';
+import { stripVTControlCharacters } from 'node:util';
+import { jsonText, type TerminalText } from './terminal-text.ts';
+
+// The one place where anything leaves through stdout or stderr (a test sees to that): text for people as `TerminalText`, JSON escaped, bytes of a state as
+// they are where somebody has asked for them.
+
+const NEWLINE = '\n';
+const CLEAR_LINE = '\r\x1b[K';
+const DEFAULT_COLUMNS = 80;
+
+/** What was asked for; text without words is nothing. @returns when it is written */
+export function show(text: TerminalText): Promise<void> {
+  return text.isEmpty ? Promise.resolve() : write(process.stdout, `${text}${NEWLINE}`);
+}
+
+/** What people should know beside what they asked for: errors, notes. */
+export function tell(text: TerminalText): void {
+  if (!text.isEmpty) process.stderr.write(`${text}${NEWLINE}`);
+}
+
+/** A question, behind which the answer is typed. */
+export function ask(question: TerminalText): void {
+  process.stderr.write(question.toString());
+}
+
+/** A document for programs, or an event in one line. */
+export function showJson(value: object, { isEvent = false } = {}): Promise<void> {
+  return write(process.stdout, `${jsonText(JSON.stringify(value, null, isEvent ? 0 : 2))}${NEWLINE}`);
+}
+
+/** Bytes that were asked for. */
+export function showBytes(bytes: Uint8Array): Promise<void> {
+  return write(process.stdout, bytes);
+}
+
+/** Where the bytes of an output file go that is `-`. */
+export function byteOutput(): Writable {
+  return process.stdout;
+}
+
+/** Shows a line of stderr that the next one, or `clearLine`, replaces; cut where the terminal ends. */
+export function redrawLine(text: TerminalText): void {
+  const width = (process.stderr.columns ?? DEFAULT_COLUMNS) - 1;
+  process.stderr.write(`${CLEAR_LINE}${stripVTControlCharacters(text.toString()).slice(0, width)}`);
+}
+
+export function clearLine(): void {
+  process.stderr.write(CLEAR_LINE);
+}
+
+/** What happens when stdout takes no more. */
+export function onOutputError(handle: (error: NodeJS.ErrnoException) => void): void {
+  process.stdout.on('error', handle);
+}
+
+/** For libraries that draw: what they are given to draw must be safe. */
+export const drawingStreams = { bar: process.stderr, lineEditor: process.stdout } as const;
+
+/** Whether stderr is a terminal: only there lines change. */
+export function redraws(): boolean {
+  return process.stderr.isTTY === true;
+}
+
+/** Colour on a terminal only, and not with NO_COLOR (https://no-color.org). */
+export function showsColours(): boolean {
+  return process.stdout.isTTY === true && !process.env.NO_COLOR;
+}
+
+/** Columns of the terminal that stdout is; undefined where it is none. */
+export function terminalColumns(): number | undefined {
+  return process.stdout.isTTY ? process.stdout.columns : undefined;
+}
+
+function write(stream: Writable, data: string | Uint8Array): Promise<void> {
+  // Errors of the stream are for its own handler.
+  return new Promise((resolve) => stream.write(data, () => resolve()));
+}

@@ -1,0 +1,82 @@
+// Text that may reach a terminal is a type of its own: names in files and words of other hosts are plain strings, and no plain string becomes such a
+// text unescaped. What prints takes this type only (see `print.ts` of this folder).
+
+/** A name in a file may have any length: of longer ones people see the beginning. */
+const LONGEST_PIECE = 1024;
+
+/** What steers a terminal, changes the direction of writing, or is not to be seen at all. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
+/** Marks heaped upon one letter cover the lines around it. */
+const HEAP_OF_MARKS = /(?<=\p{M}{4})\p{M}/gu;
+
+/** Text that is safe to print. Only the functions below make it, and the other files of this folder. */
+export class TerminalText {
+  readonly #text: string;
+
+  private constructor(text: string) {
+    this.#text = text;
+  }
+
+  /** Takes text as it is. For the files of this folder; a test sees to that. */
+  static trusted(text: string): TerminalText {
+    return new TerminalText(text);
+  }
+
+  get isEmpty(): boolean {
+    return this.#text === '';
+  }
+
+  toString(): string {
+    return this.#text;
+  }
+}
+
+/** What a line may be put together of: all but ready text is escaped. */
+export type Piece = string | number | bigint | TerminalText;
+
+/** A template for one line, or for more where ready text of several lines goes in: `` line`${file}: ${good('whole')}` ``. */
+export function line(literals: TemplateStringsArray, ...pieces: Piece[]): TerminalText {
+  return TerminalText.trusted(literals.map((literal, i) => (i < pieces.length ? `${literal}${safe(pieces[i])}` : literal)).join(''));
+}
+
+/** Text without any words; nothing is printed for it. */
+export const NO_TEXT = line``;
+
+/** One below the other. */
+export function lines(pieces: readonly Piece[]): TerminalText {
+  return joined(pieces, '\n');
+}
+
+export function joined(pieces: readonly Piece[], separator: string): TerminalText {
+  return TerminalText.trusted(pieces.map(safe).join(separator));
+}
+
+/** A plain string of which each line feed is meant: text of our own making, without names of others. */
+export function ownLines(text: string): TerminalText {
+  return lines(text.split('\n'));
+}
+
+/** JSON that is safe to print, and means the same. */
+export function jsonText(json: string): TerminalText {
+  const escaped = json.replace(UNPRINTABLE, (character) => (character === '\n' ? character : escapeSequence(character)));
+  return TerminalText.trusted(escaped);
+}
+
+export function indent(text: Piece): TerminalText {
+  return TerminalText.trusted(safe(text).replace(/^(?=.)/gm, '  '));
+}
+
+/** The beginning of a text of `most` characters. */
+export function shortened(text: string, most: number): string {
+  if (text.length <= most) return text;
+  return `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
+function safe(piece: Piece): string {
+  if (piece instanceof TerminalText) return piece.toString();
+  return shortened(String(piece), LONGEST_PIECE).replace(UNPRINTABLE, '?').replace(HEAP_OF_MARKS, '?');
+}
+
+function escapeSequence(character: string): string {
+  return Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('');
+}
