@@ -115,4 +115,15 @@ describe('savkit explain', () => {
     expect(await savkitFile('explain', log)).toMatchObject({ exitCode: 0, result: { log: [{ unit: 'mm', pass: 'final' }] } });
     expect((await runSavkit(['explain', join(folder, 'other.log')])).exitCode).toBe(4);
   });
+
+  it('explains messages, as an argument, by stdin, and as PowerShell writes them', async () => {
+    const message = "Unsupported version 13 of data unit 'pgm' (instance #1, pass 0xffffffff) (VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION)";
+    const expected = { exitCode: 0, result: { log: [{ unit: 'pgm', instance: 1, version: 13 }] } };
+    expect(await savkitFile('explain', message)).toMatchObject(expected);
+    expect((await runSavkit(['explain', '-', '--json'], { stdin: Buffer.from(message) })).stdout.toString()).toContain('"version": 13');
+    const file = join(folder, 'message.txt');
+    writeFileSync(file, Buffer.from(`\ufeff${message}\r\n`, 'utf16le'));
+    expect(await savkitFile('explain', file)).toMatchObject(expected);
+    expect((await runSavkit(['explain', 'all is well here'])).exitCode).toBe(2);
+  });
 });

@@ -60,3 +60,23 @@ export async function readSmallFile(path: string, limit: number): Promise<Uint8A
   }
   return Buffer.concat(pieces);
 }
+
+/** A line that is longer is cut: a text has none. */
+const MAX_LINE = 64 * 1024;
+
+/** Gives the lines of a text, or stdin for `-`, in UTF-8 or, as PowerShell writes it, UTF-16; holds one line at most. @throws EnvironmentError */
+export async function readLines(path: string, take: (line: string) => void): Promise<void> {
+  let decoder: InstanceType<typeof TextDecoder> | undefined;
+  let rest = '';
+  try {
+    for await (const piece of path === '-' ? process.stdin : createReadStream(path)) {
+      decoder ??= new TextDecoder(piece[0] === 0xff && piece[1] === 0xfe ? 'utf-16le' : 'utf-8');
+      const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split('\n');
+      rest = lines.pop()?.slice(0, MAX_LINE) ?? '';
+      for (const line of lines) take(line);
+    }
+  } catch (error) {
+    throw EnvironmentError.from(error, `read ${path}`);
+  }
+  if (rest !== '') take(rest);
+}

@@ -58,6 +58,8 @@ const SSM: readonly Row[] = [
     'the machine is configured differently: chipset, RAM hole, ROMs, device memory, devices, paravirtualisation',
     -1827,
   ],
+  ['VERR_SSM_VIRTUAL_CLOCK_HZ', -1845, 'unit-contradicts', "the virtual clock of the state does not count in the loader's units (unit tm)"],
+  ['VERR_SSM_IDE_ASYNC_TIMEOUT', -1846, 'host-trouble', 'a disk or CD drive at the IDE controller did not finish its work in time to be saved'],
   ['VERR_SSM_STRUCTURE_MAGIC', -1847, 'unit-contradicts', 'a structure in a unit has no start or end mark; in pgm also: another number of CPUs', -1830],
   [
     'VERR_SSM_UNEXPECTED_DATA',
@@ -82,11 +84,22 @@ const SSM: readonly Row[] = [
   ['VERR_SSM_LIVE_GURU_MEDITATION', -1862, 'live-save', 'the machine crashed while it was saved'],
   ['VERR_SSM_LIVE_FATAL_ERROR', -1863, 'live-save', 'the machine met a fatal error while it was saved'],
   ['VINF_SSM_LIVE_SUSPENDED', 1864, 'information', 'the machine was suspended while it was saved; the last pass follows'],
+  ['VERR_SSM_FIELD_COMPLEX', -1864, 'program-error', 'a field of a structure needs a description that its reader or writer does not take'],
+  ['VERR_SSM_FIELD_INVALID_SIZE', -1865, 'program-error', 'a field of a structure is described with a size that can not be'],
+  ['VERR_SSM_FIELD_OUT_OF_BOUNDS', -1866, 'program-error', 'a field is described outside of its structure'],
+  ['VERR_SSM_FIELD_NOT_CONSECUTIVE', -1867, 'program-error', 'the fields of a structure are described with gaps or overlaps'],
+  ['VERR_SSM_FIELD_INVALID_CALLBACK', -1868, 'program-error', 'a field of a structure is described with a way of saving that does not exist'],
+  ['VERR_SSM_FIELD_INVALID_PADDING_SIZE', -1869, 'program-error', 'the padding of a structure is described with a size that can not be'],
+  ['VERR_SSM_FIELD_INVALID_VALUE', -1870, 'unit-contradicts', 'a field of a structure holds a value that it can not have'],
   ['VERR_SSM_STREAM_ERROR', -1871, 'host-trouble', 'reading or writing the stream failed'],
   ['VERR_SSM_UNEXPECTED_PASS', -1872, 'unit-contradicts', 'a unit came in a pass in which it has nothing to say'],
   ['VERR_SSM_SKIP_BACKWARDS', -1873, 'program-error', 'a loader wanted to go backwards in a unit'],
   ['VERR_SSM_MEM_TOO_BIG', -1874, 'unit-contradicts', 'an item is larger than a loader takes at once'],
   ['VERR_SSM_BAD_REC_TYPE', -1875, 'bytes-changed', 'a record is of a kind that holds no data'],
+  ['VERR_SSM_IPE_1', -1876, 'program-error', 'the code that reads and writes states contradicts itself (1)'],
+  ['VERR_SSM_IPE_2', -1877, 'program-error', 'the code that reads and writes states contradicts itself (2)'],
+  ['VERR_SSM_IPE_3', -1878, 'program-error', 'the code that reads and writes states contradicts itself (3)'],
+  ['VERR_SSM_FIELD_LOAD_ONLY_TRANSFORMATION', -1879, 'program-error', 'a field that is only for loading old states was to be saved'],
 ];
 
 const PGM: readonly Row[] = [
@@ -133,21 +146,54 @@ const PGM: readonly Row[] = [
 // Raw mode, up to 6.0: where the hypervisor lived in the guest's address space.
 const MAPPINGS: readonly Row[] = [
   ['VERR_PGM_MAPPING_CONFLICT', undefined, 'program-error', 'two mappings of the hypervisor overlap, or the guest uses its addresses'],
-  ['VERR_PGM_MAPPINGS_FIXED', undefined, 'program-error', 'the mappings of the hypervisor have been fixed, so none can be added'],
-  ['VERR_PGM_MAPPINGS_FIX_CONFLICT', undefined, 'program-error', 'the guest uses the addresses to which the hypervisor was to be fixed'],
-  ['VERR_PGM_MAPPINGS_FIX_REJECTED', undefined, 'program-error', 'the hypervisor can not live at the addresses to which it was to be fixed'],
-  ['VERR_PGM_MAPPINGS_FIX_TOO_SMALL', undefined, 'program-error', 'the area to which the hypervisor was to be fixed is too small'],
-  ['VERR_PGM_NO_HYPERVISOR_ADDRESS', undefined, 'host-trouble', 'the guest leaves the hypervisor no addresses to live at'],
+  ['VERR_PGM_MAPPINGS_FIXED', -1609, 'program-error', 'the mappings of the hypervisor have been fixed, so none can be added'],
+  ['VERR_PGM_MAPPINGS_FIX_CONFLICT', -1610, 'program-error', 'the guest uses the addresses to which the hypervisor was to be fixed'],
+  ['VERR_PGM_MAPPINGS_FIX_REJECTED', -1611, 'program-error', 'the hypervisor can not live at the addresses to which it was to be fixed'],
+  ['VERR_PGM_MAPPINGS_FIX_TOO_SMALL', -1612, 'program-error', 'the area to which the hypervisor was to be fixed is too small'],
+  ['VERR_PGM_NO_HYPERVISOR_ADDRESS', -1619, 'host-trouble', 'the guest leaves the hypervisor no addresses to live at'],
   ['VERR_PGM_INTERMEDIATE_PAGE_CONFLICT', undefined, 'program-error', 'a page for switching between host and guest lies where another one is'],
   ['VERR_PGM_POOL_FLUSHED', undefined, 'information', 'the shadow page tables were thrown away to make room; they are built anew'],
 ];
 
+const CPUM: readonly Row[] = [
+  ['VERR_CPUM_INCOMPATIBLE_CONFIG', -1751, 'cpu-differs', 'the CPU that the machine is configured with can not take the state'],
+  ['VERR_CPUM_INVALID_CONFIG_VALUE', -1761, 'cpu-differs', "a setting of the machine's CPU can not be"],
+  ['VERR_CPUM_INCOMPATIBLE_XSAVE_COMP_MASK', -1762, 'cpu-differs', 'the guest has more extended CPU state (AVX, AVX-512, …) than this host and machine offer'],
+  [
+    'VERR_CPUM_INVALID_XSAVE_COMP_MASK',
+    -1763,
+    'cpu-differs',
+    'the set of extended CPU state in the file can not be: parts that belong together are not all there',
+  ],
+  ['VERR_CPUM_INVALID_XSAVE_HDR', -1764, 'cpu-differs', 'a CPU holds extended state that the file says it does not have'],
+  [
+    'VERR_CPUM_INVALID_XCR0',
+    -1765,
+    'cpu-differs',
+    'the register XCR0 of a CPU is 0, or names more extended state than the CPU has; seen where a release or a hypervisor of the host saved it wrongly (7.1.12)',
+  ],
+  ['VERR_CPUM_INVALID_HWVIRT_CONFIG', -1767, 'cpu-differs', 'nested virtualisation is set up in a way that this host or engine can not do'],
+  ['VERR_CPUM_INVALID_HWVIRT_FEAT_COMBO', -1768, 'cpu-differs', 'features of nested virtualisation are set up that do not go together'],
+];
+
+/** Codes of which logs are full, whatever happens: failures only where a line says that loading or saving failed. */
 const OTHERS: readonly Row[] = [
+  ['VERR_FILE_NOT_FOUND', -102, 'file-missing', 'there is no file of that name'],
+  ['VERR_PATH_NOT_FOUND', -103, 'file-missing', 'a folder on the way to the file is missing'],
+  ['VERR_ACCESS_DENIED', -38, 'host-trouble', 'the user who runs VirtualBox may not read or write the file'],
+  ['VERR_DISK_FULL', -152, 'host-trouble', 'the disk is full'],
+  ['VERR_VM_INVALID_VM_STATE', -1907, 'program-error', 'the machine is in a state in which that can not be done'],
+  ['VERR_VM_SAVE_STATE_NOT_ALLOWED', -1913, 'host-trouble', 'the machine can not be saved just now; a little later it can'],
+  ['VERR_TM_LOAD_STATE', undefined, 'unit-contradicts', 'a timer in a unit is in a state that it can not be in'],
+
   ['VERR_GENERAL_FAILURE', undefined, 'bytes-changed', 'a compressed block of a V1.x file does not start as it should; elsewhere anything'],
   ['VERR_EOF', undefined, 'file-cut', 'the file ends too early'],
   ['VERR_WRONG_ORDER', -22, 'unit-contradicts', 'guest memory comes before the CPUs (unit cpum), or there is no cpum'],
   ['VERR_TOO_MUCH_DATA', -42, 'unit-contradicts', 'a text in a unit is longer than any that VirtualBox writes'],
   ['VERR_SUP_DRIVERLESS', undefined, 'host-trouble', 'that needs the driver vboxdrv'],
+];
+
+const GMM: readonly Row[] = [
   ['VERR_GMM_SEED_ME', -3800, 'information', 'the host wants another 2 MiB for guest memory'],
   ['VERR_GMM_HIT_GLOBAL_LIMIT', -3802, 'host-trouble', 'all machines together have as much memory as the host lets them'],
   ['VERR_GMM_HIT_VM_ACCOUNT_LIMIT', -3803, 'host-trouble', 'the machine wants more memory than it has reserved'],
@@ -156,10 +202,26 @@ const OTHERS: readonly Row[] = [
   ['VERR_GMM_PAGE_ALREADY_FREE', -3809, 'program-error', 'a page is given back twice'],
 ];
 
-export const CODES: readonly CodeFacts[] = [...SSM, ...PGM, ...MAPPINGS, ...OTHERS].map(([name, number, kind, means, numberIn30]) => ({
+/** Codes that tell of a failure wherever they stand; see `OTHERS`. */
+export const TELLING_CODES: ReadonlySet<string> = new Set([...SSM, ...PGM, ...MAPPINGS, ...CPUM, ...GMM].map(([name]) => name));
+
+export const CODES: readonly CodeFacts[] = [...SSM, ...PGM, ...MAPPINGS, ...CPUM, ...OTHERS, ...GMM].map(([name, number, kind, means, numberIn30]) => ({
   name,
   kind,
   means,
   ...(number === undefined ? {} : { number }),
   ...(numberIn30 === undefined ? {} : { numberIn30 }),
 }));
+
+/** Failures that a log tells of without a code; the names are savkit's. */
+export const WITHOUT_CODE: readonly CodeFacts[] = [
+  { name: 'save-never-ended', kind: 'never-ended', means: 'saving began, and the log ends before it ended: the file of the state is not complete' },
+  { name: 'load-never-ended', kind: 'load-never-ended', means: 'loading began, and the log ends before it ended' },
+  { name: 'load-failed', kind: 'not-known', means: 'the state could not be loaded, and no code tells why' },
+  { name: 'guru-meditation', kind: 'crashed', means: 'the state was loaded, and the machine crashed afterwards: VirtualBox could not go on with the guest' },
+  {
+    name: 'guru-meditation-alone',
+    kind: 'crashed',
+    means: 'the machine crashed: VirtualBox could not go on with the guest. The log tells of no state that was loaded before',
+  },
+];

@@ -40,6 +40,54 @@ export const KINDS = {
       'Where that machine is gone: `savkit extract STATE -o memory.raw` gets the memory out without any machine.',
     ],
   },
+  'cpu-differs': {
+    lost: 'Nothing that is known of: memory and devices are in the file. VirtualBox does not take its CPU part here.',
+    next: [
+      'Load it on the host that it was saved on, or on one with the same kind of CPU, in the same way: with or without Hyper-V.',
+      'Where the host has Hyper-V (also WSL 2, memory integrity, sandbox) since then: VirtualBox runs machines through it, and the guest gets fewer CPU features. Switch it off and try again.',
+      'A release before or after the one that saved it may have the fault mended: `savkit inspect STATE` names the one that wrote it.',
+      'Where that host is gone: `savkit extract STATE -o memory.raw` gets the memory out without any machine.',
+    ],
+  },
+  'file-missing': {
+    lost: 'Nothing that is known of: the file is elsewhere, or gone.',
+    next: [
+      'Leave the machine as it is: the settings still name the file (`stateFile` in the .vbox file), so it loads once the file is back at that path.',
+      'Look for the file where the folder has been before it was moved, renamed or synchronised, and in backups; its name is the time of saving.',
+      'A file found elsewhere: check it with `savkit verify FILE`, then copy it to the path of the message, or give it to the machine with `VBoxManage adoptstate`.',
+    ],
+  },
+  'never-ended': {
+    lost: 'Whatever was not written when it ended.',
+    next: [
+      'Where the machine is still at work, wait: the log goes on.',
+      'Otherwise the file that was being written is not complete: look for it in the folder Snapshots, copy it, then `savkit salvage FILE OUT` keeps what has reached the disk.',
+      'Look at the host for the reason: power, a full disk, memory, a killed process.',
+    ],
+  },
+  'load-never-ended': {
+    lost: 'Nothing that is known of: loading does not change the file.',
+    next: [
+      'Where the machine is still at work, wait: the log goes on.',
+      '`savkit verify FILE` tells whether the file is whole, `savkit check STATE --machine FILE.vbox` whether it fits.',
+      'Look at the host for the reason: memory, a killed process.',
+    ],
+  },
+  crashed: {
+    lost: 'What the guest had in memory since the state was saved; the file of the state itself is not changed by that.',
+    next: [
+      'Keep a copy of the state: after such a crash VirtualBox may have let go of it.',
+      'The register dump in the log after this line tells where the guest was. A state from a host with another CPU, or another hypervisor under it, is a usual reason.',
+      '`savkit extract STATE -o memory.raw` gets the memory out without running the guest.',
+    ],
+  },
+  'not-known': {
+    lost: 'Not known.',
+    next: [
+      "savkit does not know this code. VirtualBox's words above, and the lines around them in VBox.log, are what there is.",
+      '`savkit verify FILE` tells whether the bytes are whole, `savkit check STATE --machine FILE.vbox` whether the machine fits.',
+    ],
+  },
   'release-differs': {
     lost: 'Nothing: another VirtualBox release understands it.',
     next: [

@@ -1,0 +1,39 @@
+/** Where in a state something went wrong, as far as VirtualBox's words tell. */
+export interface LogPlace {
+  unit?: string;
+  instance?: number;
+  version?: number;
+  pass?: string;
+}
+
+// Each with named groups. All releases since 3.1, whatever stands before the words.
+const WORDS = [
+  /LoadExec failed for '(?<unit>[^']+)' instance #(?<instance>\d+) \(version (?<version>\d+), pass (?<pass>0x[0-9a-f]+|\w+)\)/i,
+  /Unsupported version (?<version>\d+) of data unit '(?<unit>[^']+)' \(instance #(?<instance>\d+), pass (?<pass>0x[0-9a-f]+|\w+)\)/i,
+  /\bunit '(?<unit>[^']+)' instance #(?<instance>\d+)/i,
+  /\bunit '(?<unit>[^']+)' \(instance #(?<instance>\d+)/i,
+  /\bunit '(?<unit>[^']+)'\/#?(?<instance>\d+)/i,
+  /\bfailed for '(?<unit>[^']+)' instance #(?<instance>\d+)/i,
+  /\bunit ['"](?<unit>[^'"]+)['"]/i,
+  /(?<![\w/.-])(?<unit>[\w-]*[a-zA-Z][\w-]*)#(?<instance>\d+): /,
+] as const;
+/** What devices' messages end with. */
+const VERSION_AND_PASS = /\[ver=(?<version>\d+) pass=#?(?<pass>\w+)\]/;
+const FINAL = /^(?:0xffffffff|final)$/i;
+
+/** The unit that VirtualBox's words name; empty where they name none. */
+export function placeIn(text: string): LogPlace {
+  for (const words of WORDS) {
+    const groups = words.exec(text)?.groups;
+    if (!groups) continue;
+    const { unit, instance } = groups;
+    const { version = groups.version, pass = groups.pass } = VERSION_AND_PASS.exec(text)?.groups ?? {};
+    return {
+      unit,
+      ...(instance === undefined ? {} : { instance: Number(instance) }),
+      ...(version === undefined ? {} : { version: Number(version) }),
+      ...(pass === undefined ? {} : { pass: FINAL.test(pass) ? 'final' : String(Number(pass)) }),
+    };
+  }
+  return {};
+}
