@@ -28,6 +28,8 @@ export interface Struct<T> {
   /** Where the layout is known from, by symbol. */
   readonly source: string;
   readonly fields: Record<string, Field<unknown>>;
+  /** Where each field begins, in bytes from the start of the layout: of the widest form, with all fields. NaN after a text. */
+  readonly offsets: Readonly<Record<keyof T & string, number>>;
   /** Bytes that the layout takes; NaN with text in it. */
   size(version?: number, widths?: Widths): number;
   /** @throws FormatError with `place.field`, OutOfBytes */
@@ -41,6 +43,7 @@ export function defineStruct<const F extends Fields>(name: string, source: strin
     name,
     source,
     fields: fields as Record<string, Field<unknown>>,
+    offsets: offsetsOf(entries) as Record<keyof Infer<F> & string, number>,
     size(version = 0, widths = WIDE) {
       return entries.reduce((sum, [, field]) => (isIn(field, version) ? sum + field.kind.size(widths) : sum), 0);
     },
@@ -57,6 +60,17 @@ export function defineStruct<const F extends Fields>(name: string, source: strin
       for (const [key, field] of entries) if (isIn(field, version)) field.kind.write(writer, record[key]);
     },
   };
+}
+
+function offsetsOf(entries: readonly (readonly [string, Field<unknown>])[]): Record<string, number> {
+  let offset = 0;
+  return Object.fromEntries(
+    entries.map(([name, { kind }]) => {
+      const start = offset;
+      offset += kind.size(WIDE);
+      return [name, start];
+    }),
+  );
 }
 
 function isIn(field: Field<unknown>, version: number): boolean {

@@ -2,7 +2,7 @@ import { crc32 } from '../binary/crc32.ts';
 import { Cursor } from '../binary/cursor.ts';
 import type { ByteSource } from '../binary/source.ts';
 import { startsWith } from './header-rules.ts';
-import { END_MAGIC, unitHeaderV2 } from './layouts.ts';
+import { END_MAGIC, footer as footerLayout, unitHeaderV2 } from './layouts.ts';
 import { type HeaderPlace, hasRightCrc, isUnitHeaderV2 } from './resync.ts';
 import { DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readFooter } from './v2-tail.ts';
 
@@ -31,7 +31,7 @@ export class MovedHeaders {
     const onDamage = () => {
       isGood = false;
     };
-    const claimed = new DataView(footer.buffer).getUint32(8, true) + new DataView(footer.buffer).getUint32(12, true) * 2 ** 32;
+    const claimed = footerLayout.read(new Cursor(footer)).offset;
     const { directoryEntries } = readFooter(footer, claimed, true, onDamage);
     const start = size - FOOTER_SIZE - DIRECTORY_HEAD_SIZE - directoryEntries * DIRECTORY_ENTRY_SIZE;
     if (!isGood || start < 0) return nothing;

@@ -35,24 +35,25 @@ export async function findUnitHeader(window: Window, isHeader: (window: Window) 
 /** A V2.0 unit header that can be trusted: its own offset, right CRC. Guest memory may hold pieces of saved states, but not at their own offsets. */
 export function isUnitHeaderV2(window: HeaderPlace): boolean {
   const { view, position, offset, available } = window;
-  return available >= V2_SIZE && readU64(view, position + 8) === offset && hasRightCrc(window);
+  return available >= V2_SIZE && readU64(view, position + unitHeaderV2.offsets.offset) === offset && hasRightCrc(window);
 }
 
 /** The bytes of a V2.0 unit header, wherever it claims to stand. */
 export function hasRightCrc(window: HeaderPlace): boolean {
   const { bytes, view, position } = window;
   if (window.available < V2_SIZE || !hasMagic(window)) return false;
-  const nameSize = view.getUint32(position + 40, true);
+  const nameSize = view.getUint32(position + unitHeaderV2.offsets.nameSize, true);
   if (nameSize > NAME_LIMIT || window.available < V2_SIZE + nameSize) return false;
-  return crcWithout(bytes.subarray(position, position + V2_SIZE + nameSize), 20) === view.getUint32(position + 20, true);
+  const { crc } = unitHeaderV2.offsets;
+  return crcWithout(bytes.subarray(position, position + V2_SIZE + nameSize), crc) === view.getUint32(position + crc, true);
 }
 
 /** V1.x headers prove nothing of themselves; one counts as such when all its fields make sense and the unit ends inside of the file. */
 export function isUnitHeaderV1(window: HeaderPlace): boolean {
   const { bytes, view, position, offset } = window;
   if (window.available < V1_SIZE || !hasMagic(window)) return false;
-  const size = readU64(view, position + 8);
-  const nameSize = view.getUint32(position + 24, true);
+  const size = readU64(view, position + unitHeaderV1.offsets.size);
+  const nameSize = view.getUint32(position + unitHeaderV1.offsets.nameSize, true);
   const fileSize = window.source.size ?? Number.POSITIVE_INFINITY;
   if (offset + size > fileSize || size < V1_SIZE + nameSize || nameSize > NAME_LIMIT) return false;
   if (startsWith(bytes, position, END_MAGIC)) return size === V1_SIZE && nameSize === 0;

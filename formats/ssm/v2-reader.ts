@@ -69,7 +69,7 @@ export class V2Reader implements Container {
   #readHeader(): ContainerHeader {
     const raw = this.#window.bytes.subarray(this.#window.position, this.#window.position + FILE_HEADER_SIZE);
     const fields = fileHeaderV2.read(new Cursor(raw));
-    if (crcWithout(raw, 60) !== fields.crc) {
+    if (crcWithout(raw, fileHeaderV2.offsets.crc) !== fields.crc) {
       this.#onDamage(new FormatError('bad-crc', 'Cannot trust file header: its CRC is wrong', { offset: 0, field: 'crc' }, 'VERR_SSM_INTEGRITY_CRC'));
     }
     const { reserved, flags, maxDecompressed } = fields;

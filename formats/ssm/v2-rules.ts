@@ -1,5 +1,5 @@
 import { FormatError, hex } from '../errors.ts';
-import { PASS_FINAL, termRecord, type unitHeaderV2 } from './layouts.ts';
+import { PASS_FINAL, termRecord, unitHeaderV2 } from './layouts.ts';
 import { RecordType } from './record-scanner.ts';
 import { crcWithout } from './v2-tail.ts';
 
@@ -8,7 +8,7 @@ export const TERM_SIZE = termRecord.size();
 /** What is wrong with a unit header, in the loader's order of checks; undefined where nothing is. */
 export function judgeUnitHeader(raw: Uint8Array, fields: ReturnType<typeof unitHeaderV2.read>, isEnd: boolean, offset: number): FormatError | undefined {
   if (fields.nameSize > 0 && raw[raw.length - 1] !== 0) return badUnit(offset, 'name', 'its name is not terminated');
-  if (crcWithout(raw, 20) !== fields.crc) {
+  if (crcWithout(raw, unitHeaderV2.offsets.crc) !== fields.crc) {
     return new FormatError('bad-crc', `Cannot trust unit header at ${hex(offset)}: its CRC is wrong`, { offset, field: 'crc' }, 'VERR_SSM_INTEGRITY_CRC');
   }
   if (fields.offset !== offset) return badUnit(offset, 'offset', `it claims offset ${hex(fields.offset)}`);

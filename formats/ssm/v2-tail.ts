@@ -24,7 +24,7 @@ export function readFooter(bytes: Uint8Array, offset: number, streamCrc: boolean
     onDamage(new FormatError('bad-footer', `Cannot trust footer at ${hex(offset)}: ${what}`, { offset, field }, 'VERR_SSM_INTEGRITY_FOOTER'));
   };
   if (!startsWith(bytes, 0, FOOTER_MAGIC)) bad('the file does not end in one', 'magic');
-  else if (crcWithout(bytes, 28) !== value.crc) {
+  else if (crcWithout(bytes, footer.offsets.crc) !== value.crc) {
     onDamage(new FormatError('bad-crc', `Cannot trust footer at ${hex(offset)}: its CRC is wrong`, { offset, field: 'crc' }, 'VERR_SSM_INTEGRITY_CRC'));
   } else if (value.offset !== offset) bad(`it claims offset ${hex(value.offset)}`, 'offset');
   else if (value.reserved !== 0) bad(`its reserved field is ${value.reserved}`, 'reserved');
@@ -37,7 +37,7 @@ export function readFooter(bytes: Uint8Array, offset: number, streamCrc: boolean
 export function readDirectory(bytes: Uint8Array, offset: number, revision: number, onDamage: OnDamage): DirectoryEntry[] {
   const cursor = new Cursor(bytes);
   const head = directoryHead.read(cursor);
-  if (crcWithout(bytes, 8) !== head.crc) {
+  if (crcWithout(bytes, directoryHead.offsets.crc) !== head.crc) {
     onDamage(new FormatError('bad-crc', `Cannot trust directory at ${hex(offset)}: its CRC is wrong`, { offset, field: 'crc' }, 'VERR_SSM_INTEGRITY_CRC'));
   }
   const room = (bytes.length - DIRECTORY_HEAD_SIZE) / DIRECTORY_ENTRY_SIZE;

@@ -56,7 +56,7 @@ export class V2Writer implements ContainerWriter {
       maxDecompressed: BLOCK,
       crc: 0,
     };
-    this.#putSealed(fileHeaderV2, fields, 60);
+    this.#putSealed(fileHeaderV2, fields);
   }
 
   get isFull(): boolean {
@@ -113,7 +113,7 @@ export class V2Writer implements ContainerWriter {
     });
     const bytes = writer.view();
     out.put(bytes.subarray(0, 2));
-    new DataView(bytes.buffer).setUint32(4, out.crc(), true);
+    new DataView(bytes.buffer, bytes.byteOffset).setUint32(termRecord.offsets.streamCrc, out.crc(), true);
     out.put(bytes.subarray(2));
   }
 
@@ -127,9 +127,9 @@ export class V2Writer implements ContainerWriter {
     const directory = new Writer(undefined, 16 * (entries.length + 1));
     directoryHead.write(directory, { magic: fixed(DIRECTORY_MAGIC, 8), crc: 0, count: entries.length });
     for (const entry of entries) directoryEntry.write(directory, entry);
-    await this.#putLarge(sealed(directory.view(), 8));
+    await this.#putLarge(sealed(directory.view(), directoryHead.offsets.crc));
     const { offset } = this.#out;
-    this.#putSealed(footer, { magic: fixed(FOOTER_MAGIC, 8), offset, streamCrc: this.#out.crc(), directoryEntries: entries.length, reserved: 0, crc: 0 }, 28);
+    this.#putSealed(footer, { magic: fixed(FOOTER_MAGIC, 8), offset, streamCrc: this.#out.crc(), directoryEntries: entries.length, reserved: 0, crc: 0 });
     await this.#out.flush();
     this.#out.release();
   }
@@ -139,13 +139,13 @@ export class V2Writer implements ContainerWriter {
     const writer = new Writer();
     unitHeaderV2.write(writer, { magic: fixed(magic, 8), offset: out.offset, streamCrc: out.crc(), crc: 0, ...fields, flags: 0, nameSize: name.length });
     writer.bytes(name);
-    out.put(sealed(writer.view(), 20));
+    out.put(sealed(writer.view(), unitHeaderV2.offsets.crc));
   }
 
-  #putSealed<T>(struct: Struct<T>, value: T, crcField: number): void {
+  #putSealed<T extends { crc: number }>(struct: Struct<T>, value: T): void {
     const writer = new Writer();
     struct.write(writer, value);
-    this.#out.put(sealed(writer.view(), crcField));
+    this.#out.put(sealed(writer.view(), struct.offsets.crc));
   }
 
   async #putLarge(bytes: Uint8Array): Promise<void> {

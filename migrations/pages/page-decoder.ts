@@ -2,12 +2,15 @@ import { FormatError } from '../../formats/errors.ts';
 import { applyWordDelta } from '../../formats/kernels/delta.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { TargetMachine } from '../machine.ts';
-import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec } from '../wire/frames.ts';
+import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec, pageEntry, pagesHead } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { shortFrame } from '../wire/payload.ts';
 import { readOnePage } from './one-page.ts';
 import { HashBatch, type PageHashes } from './page-hashes.ts';
 import { type Zstd, zstdContentSize } from './zstd.ts';
+
+const HEAD = pagesHead.offsets;
+const { page: PAGE_AT, codec: CODEC_AT, length: LENGTH_AT, hash: HASH_AT } = pageEntry.offsets;
 
 /** Puts frames of pages into memory. Nothing in them is believed: every length, page number and hash is checked. */
 export class PageDecoder {
@@ -38,14 +41,14 @@ export class PageDecoder {
   apply(payload: Uint8Array, round: number): number {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
     if (payload.length < PAGES_HEAD_SIZE) throw shortFrame('pages', payload.length);
-    const found = view.getUint32(0, true);
+    const found = view.getUint32(HEAD.round, true);
     if (found !== round) throw new FormatError('wrong-round', `Cannot take pages: they are of round ${found}, expected ${round}`);
-    const count = view.getUint16(4, true);
+    const count = view.getUint16(HEAD.count, true);
     if (count === 0 || count > FRAME_PAGES)
       throw new FormatError('bad-count', `Cannot take pages: ${count} of them in one frame, expected 1 to ${FRAME_PAGES}`);
     const plainAt = PAGES_HEAD_SIZE + count * PAGE_ENTRY_SIZE;
-    const plainEnd = plainAt + view.getUint32(8, true);
-    const packedEnd = plainEnd + view.getUint32(12, true);
+    const plainEnd = plainAt + view.getUint32(HEAD.plainSize, true);
+    const packedEnd = plainEnd + view.getUint32(HEAD.packedSize, true);
     if (packedEnd !== payload.length) throw new FormatError('bad-length', `Cannot take pages: the frame has ${payload.length} bytes, expected ${packedEnd}`);
     const unpacked = this.#unpack(payload, plainEnd, view, count);
     this.#hashRaw(payload, view, count, plainAt, plainEnd);
@@ -59,7 +62,7 @@ export class PageDecoder {
 
   #unpack(payload: Uint8Array, at: number, view: DataView, count: number): Uint8Array {
     let pages = 0;
-    for (let i = 0; i < count; i++) if (view.getUint16(PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE + 4, true) === PageCodec.ZSTD) pages++;
+    for (let i = 0; i < count; i++) if (view.getUint16(PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE + CODEC_AT, true) === PageCodec.ZSTD) pages++;
     const packed = payload.subarray(at);
     if (pages === 0 && packed.length === 0) return packed;
     if (!this.#zstd) throw zstdError('nobody agreed to packed ones');
@@ -79,9 +82,9 @@ export class PageDecoder {
     let raw = 0;
     for (let i = 0; i < count; i++) {
       const entry = PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE;
-      const page = view.getUint32(entry, true);
-      const codec = view.getUint16(entry + 4, true);
-      const length = view.getUint16(entry + 6, true);
+      const page = view.getUint32(entry + PAGE_AT, true);
+      const codec = view.getUint16(entry + CODEC_AT, true);
+      const length = view.getUint16(entry + LENGTH_AT, true);
       if (page >= this.#hashes.pageCount || !this.#isOwn(page)) throw pageError('bad-page', page, 'the machine has no such page on this stream');
       switch (codec) {
         case PageCodec.RAW:
@@ -125,11 +128,11 @@ export class PageDecoder {
     let raw = 0;
     for (let i = 0; i < count; i++) {
       const entry = PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE;
-      const codec = view.getUint16(entry + 4, true);
-      const length = view.getUint16(entry + 6, true);
+      const codec = view.getUint16(entry + CODEC_AT, true);
+      const length = view.getUint16(entry + LENGTH_AT, true);
       if (!isLengthOf(codec, length)) {
         const name = PAGE_CODECS[codec]?.name ?? `codec ${codec}`;
-        throw pageError('bad-length', view.getUint32(entry, true), `${length} bytes are none of ${name}`);
+        throw pageError('bad-length', view.getUint32(entry + PAGE_AT, true), `${length} bytes are none of ${name}`);
       }
       if (codec === PageCodec.RAW) this.#at[raw++] = at;
       at += length;
@@ -157,7 +160,7 @@ export class PageDecoder {
   }
 
   #check(page: number, view: DataView, entry: number, words: Uint32Array, i: number): void {
-    if (view.getUint32(entry + 8, true) !== words[i * 2] || view.getUint32(entry + 12, true) !== words[i * 2 + 1])
+    if (view.getUint32(entry + HASH_AT, true) !== words[i * 2] || view.getUint32(entry + HASH_AT + 4, true) !== words[i * 2 + 1])
       throw pageError('bad-hash', page, 'its content does not have the hash that came with it');
     this.#hashes.set(page, words, i);
   }

@@ -1,7 +1,7 @@
 import { wordDelta } from '../../formats/kernels/delta.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { PageAccess } from '../machine.ts';
-import { PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec } from '../wire/frames.ts';
+import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec, pageEntry, pagesHead } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { type PageBuffer, PLAIN_AT } from '../wire/page-buffer.ts';
 import { readOnePage } from './one-page.ts';
@@ -19,6 +19,11 @@ const NO_SLOT = FRAME_PAGES;
 /** Bytes above which a delta saves too little to be worth its time. */
 const DELTA_LIMIT = (PAGE_SIZE * 3) / 4;
 
+const HEAD = pagesHead.offsets;
+const { page: PAGE_AT, codec: CODEC_AT, length: LENGTH_AT, hash: HASH_AT } = pageEntry.offsets;
+/** Bytes of an entry's content that name the page whose content it shares. */
+const TWIN_SIZE = 4;
+
 /** Pages and bytes by codec; skipped ones were equal at the target already. */
 export interface CodecCounts {
   pages: number[];
@@ -27,7 +32,7 @@ export interface CodecCounts {
 }
 
 export function noCounts(): CodecCounts {
-  return { pages: [0, 0, 0, 0, 0], bytes: [0, 0, 0, 0, 0], skipped: 0 };
+  return { pages: PAGE_CODECS.map(() => 0), bytes: PAGE_CODECS.map(() => 0), skipped: 0 };
 }
 
 /** Builds frames of pages in place: reads, hashes, chooses a codec for each page, closes the gaps. */
@@ -91,7 +96,7 @@ export class PageEncoder {
     const twin = this.#sent.pageWith(this.#hashes.words, i);
     if (twin >= 0 && twin !== page && this.#isOwn(twin) && this.#equals(twin, buffer.bytes, at)) {
       buffer.view.setUint32(this.#end, twin, true);
-      return this.#enter(buffer, page, i, PageCodec.SAME, 4);
+      return this.#enter(buffer, page, i, PageCodec.SAME, TWIN_SIZE);
     }
     if (this.#sent.times[page] >= HOT) {
       const size = this.#placeDelta(buffer, page, at);
@@ -129,11 +134,11 @@ export class PageEncoder {
   #enter({ view }: PageBuffer, page: number, i: number, codec: number, length: number): number {
     // The table is written from the front, and moved behind the head when its length is known.
     const at = this.#entries++ * PAGE_ENTRY_SIZE;
-    view.setUint32(at, page, true);
-    view.setUint16(at + 4, codec, true);
-    view.setUint16(at + 6, codec === PageCodec.SAME ? 4 : length, true);
-    view.setUint32(at + 8, this.#hashes.words[i * 2], true);
-    view.setUint32(at + 12, this.#hashes.words[i * 2 + 1], true);
+    view.setUint32(at + PAGE_AT, page, true);
+    view.setUint16(at + CODEC_AT, codec, true);
+    view.setUint16(at + LENGTH_AT, length, true);
+    view.setUint32(at + HASH_AT, this.#hashes.words[i * 2], true);
+    view.setUint32(at + HASH_AT + 4, this.#hashes.words[i * 2 + 1], true);
     this.#end += length;
     this.counts.pages[codec]++;
     this.counts.bytes[codec] += length;
@@ -152,11 +157,11 @@ export class PageEncoder {
     const table = this.#entries * PAGE_ENTRY_SIZE;
     const start = PLAIN_AT - table - PAGES_HEAD_SIZE;
     bytes.copyWithin(PLAIN_AT - table, 0, table);
-    view.setUint32(start, round, true);
-    view.setUint16(start + 4, this.#entries, true);
-    view.setUint16(start + 6, 0, true);
-    view.setUint32(start + 8, this.#end - PLAIN_AT, true);
-    view.setUint32(start + 12, packed, true);
+    view.setUint32(start + HEAD.round, round, true);
+    view.setUint16(start + HEAD.count, this.#entries, true);
+    view.setUint16(start + HEAD.zero, 0, true);
+    view.setUint32(start + HEAD.plainSize, this.#end - PLAIN_AT, true);
+    view.setUint32(start + HEAD.packedSize, packed, true);
     return { start, length: this.#end + packed - start };
   }
 }

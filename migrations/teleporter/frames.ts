@@ -1,5 +1,9 @@
+import { Cursor } from '../../formats/binary/cursor.ts';
+import { u32 } from '../../formats/binary/kinds.ts';
 import type { ByteSink } from '../../formats/binary/sink.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
+import { defineStruct } from '../../formats/binary/struct.ts';
+import { Writer } from '../../formats/binary/writer.ts';
 import { EnvironmentError, FormatError, hex } from '../../formats/errors.ts';
 import { KIB } from '../../formats/units.ts';
 import type { Peer } from './peer.ts';
@@ -8,7 +12,11 @@ import type { Peer } from './peer.ts';
 
 /** Source: Teleporter.cpp, TELEPORTERTCPHDR_MAGIC. */
 export const FRAME_MAGIC = 0x19471205;
-export const FRAME_HEADER_SIZE = 8;
+const frameHeader = defineStruct('Frame header', 'Teleporter.cpp, TELEPORTERTCPHDR', {
+  magic: { kind: u32, doc: '0x19471205' },
+  length: { kind: u32, doc: 'bytes that follow; 0: the end of the stream; 0xFFFFFFFF: the source has cancelled' },
+});
+export const FRAME_HEADER_SIZE = frameHeader.size();
 /** Longest content of a frame. */
 export const FRAME_LIMIT = 0x00fffff8;
 /** Lengths that mean something else: the end of the stream, and that the source has cancelled. */
@@ -18,18 +26,14 @@ const CANCELLED = 0xffffffff;
 export const FRAME_SIZE = 64 * KIB;
 
 function encodeFrameHeader(length: number): Uint8Array {
-  const bytes = new Uint8Array(FRAME_HEADER_SIZE);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, FRAME_MAGIC, true);
-  view.setUint32(4, length, true);
-  return bytes;
+  const writer = new Writer(undefined, FRAME_HEADER_SIZE);
+  frameHeader.write(writer, { magic: FRAME_MAGIC, length });
+  return writer.view();
 }
 
 /** Length field of a frame. @throws FormatError `bad-frame` for a header that no source sends */
 export function decodeFrameHeader(bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, FRAME_HEADER_SIZE);
-  const magic = view.getUint32(0, true);
-  const length = view.getUint32(4, true);
+  const { magic, length } = frameHeader.read(new Cursor(bytes, 0, FRAME_HEADER_SIZE));
   if (magic === FRAME_MAGIC && (length <= FRAME_LIMIT || length === CANCELLED)) return length;
   const what = magic === FRAME_MAGIC ? `a length of ${hex(length)}, expected at most ${hex(FRAME_LIMIT)}` : `magic ${hex(magic)}, expected ${hex(FRAME_MAGIC)}`;
   throw new FormatError('bad-frame', `Cannot read frame of the stream: ${what}`, {}, 'VERR_IO_GEN_FAILURE');

@@ -26,7 +26,7 @@ export const pagesHead = defineStruct('pages', 'wire/frames.ts', {
 export const pageEntry = defineStruct('page entry', 'wire/frames.ts', {
   page: { kind: u32, doc: 'Number of the page over all regions of the description' },
   codec: { kind: u16, doc: 'How its content is given, see Page codecs' },
-  length: { kind: u16, doc: 'raw: 4096; delta: bytes of the delta; else 0' },
+  length: { kind: u16, doc: 'raw: 4096; same: 4; delta: bytes of the delta; else 0' },
   hash: { kind: mask64, doc: 'xxh64 (seed 0) of the content; 0 for a page of zeros' },
 });
 export const PAGES_HEAD_SIZE = pagesHead.size();
