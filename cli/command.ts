@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { type SavkitError, UsageError } from '../formats/errors.ts';
 import { type Finding, findingOf } from '../src/saved-state/findings.ts';
+import { custody } from './custody.ts';
 import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
 import { Progress } from './progress.ts';
 import { show, showJson, tell } from './terminal/print.ts';
@@ -67,13 +68,11 @@ interface FileResult {
 const SCHEMA = 'savkit/1';
 
 /**
- * Runs a command over its files and prints what it gives: data to stdout, all else to stderr. The first Ctrl-C ends it cleanly, the second
- * kills. @returns the exit code
+ * Runs a command over its files and prints what it gives: data to stdout, all else to stderr. Signals end it as `custody` says. @returns the exit code
  */
 export async function runCommand(command: string, files: readonly string[], options: CommonOptions, run: (job: Job) => Promise<Outcome>): Promise<ExitCode> {
   const abort = new AbortController();
-  process.once('SIGINT', () => abort.abort());
-  process.once('SIGTERM', () => abort.abort());
+  custody.watch(() => abort.abort());
   const isForPrograms = options.json || options.ndjson === true;
   const results: FileResult[] = [];
   for (const file of files) {

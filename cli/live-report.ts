@@ -1,10 +1,17 @@
-import { clearLine, redrawLine, redraws, showJson, tell } from './terminal/print.ts';
+import { custody } from './custody.ts';
+import { clearLine, redrawLine, redraws, showJson, tell, unreadBytes } from './terminal/print.ts';
 import type { TerminalText } from './terminal/terminal-text.ts';
 
 /** At most so many updates a second reach the terminal, or a program that reads events. */
 const UPDATES_PER_SECOND = 10;
 
-/** What a long-running command says while it runs: one line that changes, on a terminal; or events as JSON, one a line, on stdout. */
+/** Bytes that wait for a reader who is slow: what comes then is left out. */
+const UNREAD_LIMIT = 1 << 20;
+
+/**
+ * What a long-running command says while it runs: one line that changes, on a terminal; or events as JSON, one a line, on stdout. Such a command does
+ * something that counts more than the report of it: it goes on without readers, too.
+ */
 export class LiveReport {
   readonly #mode: 'events' | 'line' | 'silent';
   readonly #notes: boolean;
@@ -12,6 +19,7 @@ export class LiveReport {
   #lineShown = false;
 
   constructor({ json, quiet, ndjson }: { json: boolean; quiet: boolean; ndjson?: boolean }) {
+    custody.ignoreOutputFailures();
     const forPeople = !json && !quiet && redraws();
     this.#mode = ndjson ? 'events' : forPeople ? 'line' : 'silent';
     this.#notes = !json && !quiet && !ndjson;
@@ -48,7 +56,7 @@ export class LiveReport {
   }
 
   #emit(event: string, data: object): void {
-    void showJson({ event, ...data }, { isEvent: true });
+    if (unreadBytes() <= UNREAD_LIMIT) void showJson({ event, ...data }, { isEvent: true });
   }
 
   #clear(): void {

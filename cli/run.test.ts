@@ -59,11 +59,16 @@ describe('savkit run', () => {
     }
   });
 
-  it('ends with 130, its socket removed, on a signal', async () => {
-    const { socket, ended, kill } = await start('--ram', '4M', '--workload', 'counter');
-    kill('SIGINT');
-    expect((await ended).exitCode).toBe(130);
-    expect(existsSync(socket)).toBe(false);
+  it('goes on from the file that a signal had it saved to, which --force replaces', async () => {
+    const file = join(folder, 'kept.sav');
+    writeFileSync(file, '');
+    expect((await start('--ram', '4M', '--workload', 'counter', '--keep-in', file).then(({ ended }) => ended)).exitCode).toBe(4);
+    const { socket, ended, kill } = await start('--ram', '4M', '--workload', 'counter', '--keep-in', file, '--force');
+    kill('SIGTERM');
+    const { exitCode, events } = await ended;
+    expect([exitCode, existsSync(socket)]).toEqual([130, false]);
+    expect(events.at(-1)).toMatchObject({ files: [{ result: { savedTo: file } }] });
+    expect(await savkitFile('run', file, '--for', '0.1')).toMatchObject({ exitCode: 0, result: { check: { faults: [] } } });
   });
 
   it('records a trace and replays it', async () => {

@@ -2,6 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import { defaultRecordFolder } from '../../migrations/hand-over/record-folder.ts';
 import { runCommand, withCommonOptions } from '../command.ts';
+import { KEEP_IN_TEXT } from '../control/keep-file.ts';
 import { type ReceiveMachineOptions, receiveMachine } from '../migration/receive-machine.ts';
 import { withTrustOptions } from '../migration/trust-options.ts';
 import { type ReceiveFileOptions, receiveFile } from '../teleporter/receive-file.ts';
@@ -32,8 +33,9 @@ export const receiveCommand: CommandModule<object, Options> = {
       })
       .option('max-memory', { type: 'string', requiresArg: true, describe: 'Most memory of a machine; default: 80 % of what is free' })
       .option('keep-for', { type: 'number', default: 600, describe: 'Seconds to keep what has come when the link is lost' })
-      .option('run-for', { type: 'number', alias: 'for', requiresArg: true, describe: 'Seconds to run the machine; default: until Ctrl-C' })
+      .option('run-for', { type: 'number', alias: 'for', requiresArg: true, describe: 'Seconds to run the machine; default: until it is stopped' })
       .option('control', { type: 'string', alias: 'socket', requiresArg: true, describe: 'Where to open a control socket for the machine that has come' })
+      .option('keep-in', { type: 'string', requiresArg: true, describe: KEEP_IN_TEXT })
       .option('records', { type: 'string', requiresArg: true, default: defaultRecordFolder(), describe: 'Folder for what is decided' })
       .option('wait', { type: 'number', default: 300, describe: 'Seconds to wait for a source; 0 for ever' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })

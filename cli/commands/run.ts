@@ -10,6 +10,7 @@ import { loadState } from '../../src/saved-state/load.ts';
 import type { Machine } from '../../src/saved-state/machine.ts';
 import { parseAddress } from '../address.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { checkKeepFile, KEEP_IN_TEXT, keepFile } from '../control/keep-file.ts';
 import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { describeMachine } from '../control/operations.ts';
@@ -35,6 +36,8 @@ interface Options extends CommonOptions {
   name?: string;
   for?: number;
   record?: string;
+  keepIn?: string;
+  force: boolean;
 }
 
 const RECORD_INTERVAL_MS = 10;
@@ -56,6 +59,8 @@ export const runMachineCommand: CommandModule<object, Options> = {
       .option('socket', { type: 'string', requiresArg: true, describe: 'Where to open the control socket' })
       .option('name', { type: 'string', requiresArg: true, describe: 'What to call the machine' })
       .option('for', { type: 'number', requiresArg: true, describe: 'Stop after so many seconds' })
+      .option('keep-in', { type: 'string', requiresArg: true, describe: KEEP_IN_TEXT })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'With --keep-in: replace an existing file' })
       .option('record', { type: 'string', requiresArg: true, describe: 'Write a trace of the pages that it writes to this file, at its end' })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
       .example('$0 run --ram 256M --workload random --rate 5000 --socket vm.sock', 'An empty machine, its memory written at 20 MB/s')
@@ -73,9 +78,11 @@ export const runMachineCommand: CommandModule<object, Options> = {
 
 async function runMachine(options: Options, job: Job): Promise<Outcome> {
   if (options.record !== undefined) await tryOutput(options.record, false);
+  await checkKeepFile(options);
   const machine = await startingPoint(options, job);
   const running = RunningMachine.of(machine, await workloadOf(options));
   const kept: KeptMachine = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running };
+  const file = keepFile(kept.name, options);
   const socket = options.socket ?? defaultSocketPath();
   const report = new LiveReport(options);
   const recorder = options.record === undefined ? undefined : new TraceRecorder(running, RECORD_INTERVAL_MS);
@@ -84,9 +91,15 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   const timer = options.for === undefined ? undefined : setTimeout(() => running.state === 'running' && running.stop(), options.for * 1000);
   const failure = await keepRunning(kept, {
     socket,
+    file,
     signal: job.signal,
     onReady: () =>
-      report.note('running', line`${kept.name} runs ${running.guest.kind}; control socket ${socket}`, { socket, pid: process.pid, ...describeMachine(kept) }),
+      report.note('running', line`${kept.name} runs ${running.guest.kind}; control socket ${socket}`, {
+        socket,
+        pid: process.pid,
+        keepIn: file.path,
+        ...describeMachine(kept),
+      }),
   }).catch((error) => {
     // A machine that runs keeps the process alive.
     clearTimeout(timer);
@@ -130,7 +143,7 @@ async function writeTrace(path: string, trace: Trace): Promise<void> {
 }
 
 function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
-  const { running, movedTo = null } = kept;
+  const { running, movedTo = null, savedTo = null } = kept;
   const check =
     running.state === 'off'
       ? running.selfCheck()
@@ -150,7 +163,7 @@ function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
   }
   return {
     exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
-    result: { ...describeMachine(kept), check, movedTo },
+    result: { ...describeMachine(kept), check, movedTo, savedTo },
     text: quiet && check.faults.length === 0 ? NO_TEXT : lines(text),
   };
 }

@@ -16,6 +16,8 @@ const SOCKET_MODE = 0o600;
 
 /** The control socket of a machine, open. */
 export interface ControlServer {
+  /** Cancels what is being carried out; those who asked get their answer. */
+  cancelAll(): void;
   /** Closes it, cancels what is being carried out, and removes the socket. */
   close(): Promise<void>;
 }
@@ -24,17 +26,21 @@ export interface ControlServer {
 export async function openControlSocket(path: string, kept: KeptMachine): Promise<ControlServer> {
   await removeStale(path);
   const sockets = new Set<Socket>();
+  const underWay = new Set<AbortController>();
   // A client may end its side once it has asked, and still get its answers.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     // A client that is gone needs no answer.
     socket.on('error', () => socket.destroy());
-    serve(socket, kept).catch(() => socket.destroy());
+    serve(socket, kept, underWay).catch(() => socket.destroy());
   });
   server.maxConnections = MAX_CONNECTIONS;
   await listen(server, path);
   return {
+    cancelAll: () => {
+      for (const abort of underWay) abort.abort();
+    },
     close: async () => {
       // The command that has ended the machine is still to be answered.
       await setImmediate();
@@ -80,16 +86,23 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-async function serve(socket: Socket, kept: KeptMachine): Promise<void> {
-  const abort = new AbortController();
-  socket.on('close', () => abort.abort());
+async function serve(socket: Socket, kept: KeptMachine, underWay: Set<AbortController>): Promise<void> {
   const send = (id: unknown, reply: object) => {
     // Events are left out for who does not read them.
     if (socket.destroyed || ('event' in reply && socket.writableLength > UNREAD_LIMIT)) return;
     socket.write(`${JSON.stringify({ id, ...reply })}\n`);
   };
   try {
-    for await (const line of linesOf(socket, LINE_LIMIT)) await carryOut(line, kept, send, abort.signal);
+    for await (const line of linesOf(socket, LINE_LIMIT)) {
+      const abort = new AbortController();
+      const cancel = () => abort.abort();
+      socket.once('close', cancel);
+      underWay.add(abort);
+      if (socket.destroyed) cancel();
+      await carryOut(line, kept, send, abort.signal);
+      underWay.delete(abort);
+      socket.off('close', cancel);
+    }
   } catch (error) {
     send(null, { ok: false, error: errorToWire(error) });
   }

@@ -1,23 +1,44 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { tellUndisturbed } from '../../migrations/tell-undisturbed.ts';
 import { TRANSITIONS } from '../../src/live-save/machine-states.ts';
+import { custody } from '../custody.ts';
 import { type ControlServer, openControlSocket } from './control-server.ts';
+import { type KeepFile, keepFile } from './keep-file.ts';
 import type { KeptMachine } from './kept-machine.ts';
+import { RunningCharge } from './running-charge.ts';
 
 /** Where the socket of a machine is that names none: a folder that only the user can read, where the system has one. */
 export function defaultSocketPath(): string {
   return join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `savkit-${process.pid}.sock`);
 }
 
+export interface KeepOptions {
+  /** Where to open the control socket. */
+  socket: string;
+  /** Where the machine is saved when this process is told to end. */
+  file?: KeepFile;
+  /** Stops the machine. */
+  signal: AbortSignal;
+  onReady?: () => void;
+  /** The machine is kept without a control socket where that can't be opened. */
+  onNoSocket?: (error: Error) => void;
+}
+
 /**
- * Keeps a machine, with a control socket, until it is off or handed over, or `signal` stops it.
+ * Keeps a machine in custody, with a control socket, until it is off or handed over, or `signal` stops it.
  * @returns what its guest failed of, if it did
- * @throws EnvironmentError where the socket can't be opened
+ * @throws EnvironmentError where the socket can't be opened, and `onNoSocket` is not given
  */
-export async function keepRunning(kept: KeptMachine, options: { socket: string; signal: AbortSignal; onReady?: () => void }): Promise<unknown> {
+export async function keepRunning(
+  kept: KeptMachine,
+  { socket, file = keepFile(kept.name, { force: false }), signal, onReady, onNoSocket }: KeepOptions,
+): Promise<unknown> {
   const { running } = kept;
-  const { signal } = options;
-  const server: ControlServer = await openControlSocket(options.socket, kept);
+  kept.stopAsking = signal;
+  let server: ControlServer | undefined;
+  const charge = new RunningCharge(kept, { file, socket: () => server && socket, cancelOperations: () => server?.cancelAll() });
+  const release = custody.take(charge);
   const stop = () => {
     // In the midst of a save, or of a hand-over, nothing can be switched off, but nothing has to be kept either.
     if (TRANSITIONS[running.state]['power-off'] && !running.isHeld) running.stop();
@@ -25,11 +46,17 @@ export async function keepRunning(kept: KeptMachine, options: { socket: string; 
   };
   signal.addEventListener('abort', stop);
   try {
-    options.onReady?.();
+    server = await openControlSocket(socket, kept).catch((error) => {
+      if (!onNoSocket) throw error;
+      onNoSocket(error);
+      return undefined;
+    });
+    if (server) tellUndisturbed(onReady, undefined);
     if (signal.aborted) stop();
     return await running.ended;
   } finally {
+    release();
     signal.removeEventListener('abort', stop);
-    await server.close();
+    await server?.close();
   }
 }

@@ -6,6 +6,10 @@ export interface KeptMachine {
   readonly running: RunningMachine;
   /** HOST:PORT of where it lives now, once it was handed over. */
   movedTo?: string;
+  /** The file that it was saved to when its process was told to end. */
+  savedTo?: string;
+  /** Ends the asking of a target that does not answer after a hand-over. */
+  stopAsking?: AbortSignal;
 }
 
 /** Told while an operation runs. */

@@ -73,6 +73,7 @@ function migrateAway(kept: KeptMachine, { request }: ControlRequest, onEvent: On
       onEvent(event, data);
     },
     signal,
+    kept.stopAsking,
   );
 }
 

@@ -10,41 +10,37 @@ import { Gate } from '../../migrations/trust/gate.ts';
 import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-machine.ts';
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
 import { PeerError } from '../../migrations/wire/peer-error.ts';
-import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { parseAddress } from '../address.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
-import { keepRunning } from '../control/keep-running.ts';
-import type { KeptMachine } from '../control/kept-machine.ts';
-import { ExitCode } from '../exit-codes.ts';
+import { checkKeepFile } from '../control/keep-file.ts';
+import { type Charge, custody } from '../custody.ts';
 import { LiveReport } from '../live-report.ts';
 import { tryOutput } from '../output.ts';
-import { sizeText } from '../size-text.ts';
-import { bad, good } from '../terminal/styles.ts';
-import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import { line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import { type ArrivedOptions, keepArrived } from './arrived-machine.ts';
 import { type TrustOptions, targetTrust } from './trust-options.ts';
 
-export interface ReceiveMachineOptions extends CommonOptions, TrustOptions {
+export interface ReceiveMachineOptions extends CommonOptions, TrustOptions, ArrivedOptions {
   listen: string;
   seed?: string;
   safe?: string;
   maxMemory?: string;
   wait: number;
   keepFor: number;
-  runFor?: number;
-  control?: string;
   records: string;
-  force: boolean;
 }
 
 /** Waits for a machine, runs it, and at the end says how it was. */
 export async function receiveMachine(options: ReceiveMachineOptions, { signal }: Job): Promise<Outcome> {
   if (options.safe !== undefined) await tryOutput(options.safe, options.force);
   const report = new LiveReport(options);
+  await checkKeepFile(options);
   const { trust, shownCode } = await targetTrust(options);
   await ensureFolder(options.records);
   const seed = options.seed === undefined ? undefined : await openFile(options.seed);
   try {
     const receiver = await createReceiver(options, seed, report);
+    const release = custody.take(promised(receiver, options.records));
     const gate = await Gate.open(parseEndpoint(options.listen), trust, {
       onConnection: (socket, peer) => void receiver.accept(socket, peer),
       onRefused: (from, why) => report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
@@ -54,15 +50,28 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
       report.note('listening', line`Waiting for a machine on ${at}`, { at });
       if (shownCode !== undefined) report.ask('code', line`Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
       const machine = await awaitMachine(receiver, options.wait, signal);
-      return await runMachine(machine, options, report, signal);
+      return await keepArrived(machine, options, report, signal);
     } finally {
       await receiver.close();
       gate.close();
+      release();
     }
   } finally {
     report.stop();
     await seed?.close();
   }
+}
+
+/** A machine that has been promised to the source, though nobody can say yet whether it is this side's. */
+function promised(receiver: Receiver, records: string): Charge {
+  return {
+    isHeld: () => receiver.hasPromised,
+    ways: () =>
+      lines([
+        line`A machine is here that this process (${process.pid}) is to run when its source says so; that is waited for, then it can be saved.`,
+        line`Where the source is gone, \`savkit migrate --resolve\` with the records of both sides (here in ${records}) decides; kill -9 ${process.pid} gives it up`,
+      ]),
+  };
 }
 
 function createReceiver({ maxMemory, keepFor, records, safe }: ReceiveMachineOptions, seed: ByteSource | undefined, report: LiveReport): Promise<Receiver> {
@@ -98,70 +107,6 @@ async function awaitMachine(receiver: Receiver, wait: number, signal: AbortSigna
     throw error instanceof PeerError ? new EnvironmentError(error.code, `Cannot receive: ${error.message}`) : error;
   } finally {
     timer.abort();
-  }
-}
-
-/** The machine runs until it is stopped; then it says whether its memory is what its workload left there. */
-async function runMachine(
-  { name, machine, running }: ArrivingMachine,
-  options: ReceiveMachineOptions,
-  report: LiveReport,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const { quiet } = options;
-  const movedTo = running ? await untilItEnds({ name, running }, options, report, signal) : undefined;
-  const check = running?.selfCheck();
-  const faults = check?.faults.length ?? 0;
-  const result = {
-    action: 'received',
-    pages: machine.memory.pages.counts.all,
-    workload: running ? { kind: running.guest.kind, steps: check?.steps ?? 0, ticks: check?.ticks ?? 0, checkedPages: check?.pages ?? 0, faults } : null,
-    movedTo: movedTo ?? null,
-  };
-  const text = [
-    line`${good('received')}: a machine of ${sizeText(result.pages * 4096)}`,
-    ...(result.workload
-      ? [
-          indent(
-            line`workload ${result.workload.kind}: ${result.workload.steps} steps in ${result.workload.ticks} ticks; self-check of ${result.workload.checkedPages} pages: ${faults === 0 ? good('clean') : bad(`${faults} faults`)}`,
-          ),
-        ]
-      : [indent('it holds no workload, so there is nothing to run')]),
-    ...(movedTo === undefined ? [] : [indent(`moved on to ${movedTo}`)]),
-  ];
-  return { exitCode: faults === 0 ? ExitCode.OK : ExitCode.BAD_FILE, result, text: quiet && faults === 0 ? NO_TEXT : lines(text) };
-}
-
-/** Runs a machine until it is off, is handed over, its time is over, or a signal ends it. @returns where it was handed over to, if it was */
-async function untilItEnds(
-  arrived: { name: string; running: RunningMachine },
-  { runFor, control }: ReceiveMachineOptions,
-  report: LiveReport,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  const { running } = arrived;
-  const stop = new AbortController();
-  const timer = runFor === undefined ? undefined : globalThis.setTimeout(() => stop.abort(), runFor * 1000);
-  const ended = AbortSignal.any([signal, stop.signal]);
-  try {
-    if (control !== undefined) {
-      const onReady = () => report.note('control', line`Control socket ${control}`, { socket: control });
-      try {
-        const kept: KeptMachine = { ...arrived };
-        const failure = await keepRunning(kept, { socket: control, signal: ended, onReady });
-        if (failure) throw failure;
-        return kept.movedTo;
-      } catch (error) {
-        // The machine runs here only: without a control socket is better than not at all.
-        if (!(error instanceof EnvironmentError)) throw error;
-        report.note('control', line`${error.message}; the machine runs without one`, { error: error.code });
-      }
-    }
-    await Promise.race([running.ended, new Promise<void>((resolve) => ended.addEventListener('abort', () => resolve(), { once: true }))]);
-    if (running.state === 'running') running.pause();
-    return undefined;
-  } finally {
-    clearTimeout(timer);
   }
 }
 

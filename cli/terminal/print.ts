@@ -49,9 +49,15 @@ export function clearLine(): void {
   process.stderr.write(CLEAR_LINE);
 }
 
-/** What happens when stdout takes no more. */
+/** What happens when stdout takes no more; of stderr there is nowhere left to tell. */
 export function onOutputError(handle: (error: NodeJS.ErrnoException) => void): void {
   process.stdout.on('error', handle);
+  process.stderr.on('error', () => {});
+}
+
+/** Bytes for stdout that nobody has read yet. */
+export function unreadBytes(): number {
+  return process.stdout.writableLength;
 }
 
 /** For libraries that draw: what they are given to draw must be safe. */

@@ -4,9 +4,14 @@ import { join } from 'node:path';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
 import { type DecisionRecord, readRecord, recordPath, TARGET_DECISIONS, type TargetDecision, writeRecord } from './decision-record.ts';
 
+/** The user's folder for what programs remember from one run to the next. */
+export function stateFolder(): string {
+  return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'savkit');
+}
+
 /** Where records of migrations are kept when nobody says otherwise. */
 export function defaultRecordFolder(): string {
-  return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'savkit', 'migrations');
+  return join(stateFolder(), 'migrations');
 }
 
 /** @throws EnvironmentError */

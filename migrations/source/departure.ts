@@ -8,6 +8,7 @@ import { SentPages } from '../pages/sent-pages.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import { areSameLimits, completeLimits, DEFAULT_LIMITS, type MigrationLimits } from '../policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../report.ts';
+import { tellUndisturbed } from '../tell-undisturbed.ts';
 import { DowntimeClock, noPhases } from './downtime-clock.ts';
 import type { MemoryProof } from './memory-proof.ts';
 import type { MigrateOptions } from './options.ts';
@@ -62,7 +63,7 @@ export class Departure {
   }
 
   tell(event: MigrationEvent): void {
-    this.options.onEvent?.(event);
+    tellUndisturbed(this.options.onEvent, event);
   }
 
   /** Looks whether writing and telling have got faster: the first time of either is slow. */

@@ -233,7 +233,7 @@ export class SourceSession {
     const { meter, options } = this.#departure;
     if (!options.onEvent) return;
     const progress = this.#progress.update(done, bytes, meter.rate(GUESSED_RATE), this.#bytesPerPage);
-    if (progress) options.onEvent({ event: 'progress', progress });
+    if (progress) this.#departure.tell({ event: 'progress', progress });
   }
 
   #reportOf(counts: RoundCounts, decision: RoundDecision, round: { ms: number; dirtied: number; rate: number; paused: boolean }): RoundReport {

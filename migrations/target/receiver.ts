@@ -6,6 +6,7 @@ import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.t
 import type { TargetHost, TargetMachine } from '../machine.ts';
 import { differenceOf, type MachineDescription, PageSpace } from '../page-space.ts';
 import { loadZstd, type Zstd } from '../pages/zstd.ts';
+import { tellUndisturbed } from '../tell-undisturbed.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
 import { DEFAULT_WINDOW, MAX_MESSAGE, MAX_PAGES_PAYLOAD, TIME_OUTS, type TimeOuts } from '../wire/limits.ts';
@@ -68,6 +69,11 @@ export class Receiver implements Reception {
     return this.#arrival === undefined || this.#arrival.state === 'waiting' || this.#arrival.state === 'greeted';
   }
 
+  /** A machine is whole here, and runs as soon as its source says so: nobody but the source, or who knows what it has decided, can take that back. */
+  get hasPromised(): boolean {
+    return this.#arrival?.state === 'ready' || this.#arrival?.state === 'in-doubt';
+  }
+
   /** Takes a connection, which has shown that it is trusted. Resolves at its end; never rejects for what the peer does. */
   async accept(stream: Duplex, peer: string): Promise<void> {
     const channel = new FrameChannel(stream, this.#options.timeOuts ?? TIME_OUTS);
@@ -86,7 +92,7 @@ export class Receiver implements Reception {
   }
 
   tell(event: ReceiveEvent): void {
-    this.#options.onEvent?.(event);
+    tellUndisturbed(this.#options.onEvent, event);
   }
 
   async recall(migration: string): Promise<TargetDecision | 'unknown'> {
@@ -129,8 +135,8 @@ export class Receiver implements Reception {
   /** The machine is this side's: it runs, unless it was paused. */
   #launch({ isPaused }: Arrival, machine: TargetMachine): void {
     if (!isPaused) machine.start();
-    this.tell({ event: isPaused ? 'arrived-paused' : 'running' });
     this.#resolve(machine);
+    this.tell({ event: isPaused ? 'arrived-paused' : 'running' });
   }
 
   #capabilities(): Capabilities {

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import { join, resolve } from 'node:path';
+import { stateFolder } from '../../migrations/hand-over/record-folder.ts';
+import { tryOutput } from '../output.ts';
+
+/** Where a machine is saved when its process is told to end. */
+export interface KeepFile {
+  path: string;
+  /** Replaces a file that is there. */
+  force: boolean;
+}
+
+export const KEEP_IN_TEXT = 'File that the machine is saved to when SIGTERM, or a second Ctrl-C, ends this process; default: a new one that is told then';
+
+export interface KeepFileOptions {
+  keepIn?: string;
+  force: boolean;
+}
+
+/** To be called before there is a machine. @throws EnvironmentError for a file that can't be written */
+export async function checkKeepFile({ keepIn, force }: KeepFileOptions): Promise<void> {
+  if (keepIn !== undefined) await tryOutput(keepIn, force);
+}
+
+/** The file that options name; else a new one, with a name of its own for each process, in the user's folder for the state of programs. */
+export function keepFile(name: string, { keepIn, force }: KeepFileOptions): KeepFile {
+  if (keepIn !== undefined) return { path: resolve(keepIn), force };
+  const unique = `${plainName(name)}-${process.pid}-${randomBytes(3).toString('hex')}.sav`;
+  return { path: join(stateFolder(), 'machines', unique), force: false };
+}
+
+/** As part of a file's name; the machine's own may come from another host. */
+function plainName(name: string): string {
+  return name.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 64) || 'machine';
+}

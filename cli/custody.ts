@@ -1,0 +1,123 @@
+import { inspect } from 'node:util';
+import { ExitCode } from './exit-codes.ts';
+import { tell } from './terminal/print.ts';
+import { line, lines, ownLines, type TerminalText } from './terminal/terminal-text.ts';
+
+/** Something that would be lost with this process: a machine of which there is no other copy. */
+export interface Charge {
+  /** Whether the end of the process would lose it, as things stand now. */
+  isHeld(): boolean;
+  /** For people: where it is, what reaches it, and how to end it. */
+  ways(): TerminalText;
+  /** Saves it to a file, and leaves it standing still; gives what is to be told. @throws Error when that fails: it goes on as it was */
+  save?(): Promise<TerminalText>;
+}
+
+/** A second Ctrl-C counts as one for so long. */
+const CONFIRM_MS = 30_000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type EndSignal = (typeof SIGNALS)[number];
+
+/**
+ * The one place that knows whether this process has a machine, and decides what may end it. While a charge is held nothing from outside does but
+ * SIGKILL: output that fails is dropped, a closed terminal (SIGHUP) changes nothing, the first Ctrl-C is answered with the ways out; the second one,
+ * and SIGTERM, have the machine saved to a file first; an uncaught error is told. Without a charge the first signal ends the work cleanly, the
+ * second kills, and nobody works for a reader that is gone.
+ */
+class Custody {
+  /** The last one counts: it stands for the machine that the others were waiting for. */
+  readonly #charges: Charge[] = [];
+  #outputMatters = true;
+  #askedAt = Number.NEGATIVE_INFINITY;
+  #isSaving = false;
+  /** Somebody wants the process to end, as soon as the machine can be saved. */
+  #isEndWanted = false;
+  #stop: () => void = () => {};
+  #isStopped = false;
+
+  /** Has signals handled. @param stop ends the work of the process cleanly */
+  watch(stop: () => void): void {
+    this.#stop = stop;
+    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+  }
+
+  /** What is done from here on counts for itself, whether or not anybody reads of it. */
+  ignoreOutputFailures(): void {
+    this.#outputMatters = false;
+  }
+
+  /** To be called for failures of stdout. */
+  outputFailed({ code }: NodeJS.ErrnoException): void {
+    // A reader that closed its end early, like `head`, wants no more; that is no fault.
+    if (this.#outputMatters) process.exit(code === 'EPIPE' ? ExitCode.OK : ExitCode.ENVIRONMENT);
+  }
+
+  /** Takes something into custody. @returns ends that */
+  take(charge: Charge): () => void {
+    this.ignoreOutputFailures();
+    if (this.#charges.length === 0) process.on('uncaughtException', this.#onUncaught);
+    this.#charges.push(charge);
+    if (this.#isEndWanted) this.#saveAndStop();
+    return () => {
+      const at = this.#charges.indexOf(charge);
+      if (at >= 0) this.#charges.splice(at, 1);
+      if (this.#charges.length === 0) process.off('uncaughtException', this.#onUncaught);
+    };
+  }
+
+  get #held(): Charge | undefined {
+    return this.#charges.findLast((charge) => charge.isHeld());
+  }
+
+  readonly #onSignal = (signal: EndSignal) => {
+    const held = this.#held;
+    if (!held) return this.#stopWork(signal);
+    if (signal === 'SIGHUP') return;
+    const now = performance.now();
+    const isConfirmed = signal === 'SIGTERM' || now - this.#askedAt < CONFIRM_MS;
+    this.#askedAt = now;
+    if (isConfirmed) this.#saveAndStop();
+    else tell(held.ways());
+  };
+
+  #stopWork(signal: EndSignal): void {
+    if (this.#isStopped) {
+      for (const each of SIGNALS) process.off(each, this.#onSignal);
+      process.kill(process.pid, signal);
+    } else {
+      this.#isStopped = true;
+      this.#stop();
+    }
+  }
+
+  #saveAndStop(): void {
+    const held = this.#held;
+    this.#isEndWanted = true;
+    if (this.#isSaving) tell(line`The machine is still being saved; kill -9 ${process.pid} would drop it`);
+    else if (held?.save) void this.#save(held, held.save());
+    else if (held) tell(held.ways());
+  }
+
+  async #save(held: Charge, saved: Promise<TerminalText>): Promise<void> {
+    this.#isSaving = true;
+    try {
+      tell(await saved);
+      this.#isStopped = true;
+      this.#stop();
+    } catch (error) {
+      this.#isEndWanted = false;
+      tell(lines([line`${error instanceof Error ? error.message : String(error)}; the machine stays as it was`, held.ways()]));
+    } finally {
+      this.#isSaving = false;
+    }
+  }
+
+  readonly #onUncaught = (error: unknown) => {
+    const held = this.#held;
+    tell(ownLines(`Internal error: ${inspect(error)}`));
+    if (held) tell(lines(['The machine is kept all the same.', held.ways()]));
+    else process.exit(1);
+  };
+}
+
+export const custody = new Custody();
