@@ -1,0 +1,47 @@
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Stamp } from './stamp.js';
+
+// Builds dist, unless it is what would be built. It runs no shell, and so on any system.
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const KERNELS = 'formats/kernels/kernels.wasm';
+
+if (!existsSync(join(root, 'node_modules/typescript'))) {
+  console.error('The packages that build savkit are not here: run `npm ci` first.');
+  process.exit(4);
+}
+const configuration = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'rolldown.config.ts'];
+const stamp = new Stamp(root, {
+  stamp: 'dist/.stamp',
+  inputs: ['formats', 'src', 'migrations', 'cli', 'scripts', ...configuration],
+  isInput: (path) => !/\.(test\.ts|md|wasm)$/.test(path),
+  outputs: ['dist', KERNELS],
+});
+if (!stamp.isCurrent()) {
+  console.error('Building savkit, which takes about 15 seconds …');
+  stamp.remove();
+  rmSync(join(root, 'dist'), { recursive: true, force: true });
+  build();
+  stamp.write();
+}
+
+function build() {
+  const memory = ['--initialMemory', '200', '--maximumMemory', '200'];
+  const options = ['-O3', '--runtime', 'stub', '--noAssert', '--enable', 'simd', ...memory];
+  run('assemblyscript/bin/asc.js', 'formats/kernels/assembly/index.ts', '--outFile', KERNELS, ...options);
+  run('typescript/bin/tsc', '-p', 'tsconfig.build.json');
+  run('rolldown/bin/cli.mjs', '-c', 'rolldown.config.ts');
+  for (const folder of ['dist/formats/kernels', 'dist/bin']) copyFileSync(join(root, KERNELS), join(root, folder, 'kernels.wasm'));
+  writeFileSync(join(root, 'dist/bin/package.json'), '{ "type": "commonjs" }\n');
+}
+
+/** Runs a program of a package; ends with its exit code where it fails. @param {string} program @param {string[]} args */
+function run(program, ...args) {
+  const { status, stdout } = spawnSync(process.execPath, [join(root, 'node_modules', program), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  if (status === 0) return;
+  process.stderr.write(stdout);
+  process.exit(status ?? 1);
+}
