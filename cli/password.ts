@@ -19,7 +19,8 @@ export async function readPassword(file: string | undefined, variable: string, p
       .toString('utf8')
       .replace(/\r?\n$/, '');
   const value = process.env[variable];
-  if (value !== undefined) return value;
+  // A variable that is set to nothing is none: an empty password is given in a file.
+  if (value) return value;
   if (!process.stdin.isTTY) throw new UsageError('no-password', `Cannot ask for a password: stdin is no terminal; give ${fileOption} or set ${variable}`);
   return readHidden(prompt);
 }

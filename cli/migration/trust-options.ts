@@ -1,7 +1,7 @@
 import { createSecureContext } from 'node:tls';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
-import { keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.ts';
+import { isPairingCode, keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import type { Trust } from '../../migrations/trust/trust.ts';
 import { readSmallFile } from '../input.ts';
 import { readPassword } from '../password.ts';
@@ -43,12 +43,17 @@ export async function sourceTrust(options: TrustOptions): Promise<Trust> {
 export async function targetTrust(options: TrustOptions): Promise<{ trust: Trust; shownCode: string | undefined }> {
   const other = await withoutCode(options);
   if (other) return { trust: other, shownCode: undefined };
-  const isGiven = options.codeFile !== undefined || process.env[CODE_VARIABLE] !== undefined;
+  const isGiven = options.codeFile !== undefined || Boolean(process.env[CODE_VARIABLE]);
   const code = isGiven ? await readPassword(options.codeFile, CODE_VARIABLE, NO_TEXT) : newPairingCode();
   return { trust: { kind: 'code', key: keyOfCode(code) }, shownCode: isGiven ? undefined : code };
 }
 
 async function withoutCode({ cert, key, ca, peerName, insecure, codeFile }: TrustOptions): Promise<Trust | undefined> {
+  if (codeFile !== undefined && isPairingCode(codeFile))
+    throw new UsageError(
+      'usage',
+      `Cannot use --code-file: that is a code itself, and other users can read command lines; put it into a file, or into ${CODE_VARIABLE}`,
+    );
   const files = [cert, key, ca];
   const some = files.some((file) => file !== undefined);
   if (insecure && (some || codeFile !== undefined)) throw new UsageError('usage', 'Cannot use --insecure together with a code or certificates');

@@ -4,20 +4,20 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import { sourceTls, type Trust, targetTls } from '../trust/trust.ts';
+import { type KeyTrust, sourceTls, targetTls } from '../trust/trust.ts';
 
 // What a migration is rated against: as many bytes from one process to another over the same kind of socket, in pieces of a frame's size, each
 // copied once at either end.
 
 const PIECE = 1 << 20;
-const TRUST: Extract<Trust, { kind: 'code' }> = { kind: 'code', key: new Uint8Array(32).fill(7) };
+const TRUST: KeyTrust = { kind: 'code', key: new Uint8Array(32).fill(7) };
 
 /** @returns milliseconds until all bytes have been taken at the other side */
 export async function copyThroughSocket(bytes: number, tls: boolean): Promise<number> {
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), String(bytes), String(tls)], { stdio: ['ignore', 'pipe', 'inherit'] });
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
   const address = { host: '127.0.0.1', port: Number(line) };
-  const socket: Socket = tls ? connectTls({ ...address, ...sourceTls(TRUST) }) : connect(address);
+  const socket: Socket = tls ? connectTls({ ...address, ...sourceTls(TRUST, address.host) }) : connect(address);
   await once(socket, tls ? 'secureConnect' : 'connect');
   const memory = new Uint8Array(64 * PIECE).map((_, i) => i * 31);
   const start = performance.now();

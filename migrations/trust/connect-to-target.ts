@@ -1,9 +1,11 @@
 import { connect, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { type Endpoint, endpointText } from '../endpoint.ts';
 import { LinkError } from '../wire/link-error.ts';
-import { distrustOf, sourceTls, type Trust } from './trust.ts';
+import { distrustOf } from './distrust.ts';
+import { proveToTarget } from './key-proof.ts';
+import { isKeyed, sourceTls, type Trust } from './trust.ts';
 
 /** A target that does not answer in this time is not there. */
 const CONNECT_MS = 10_000;
@@ -11,17 +13,18 @@ const CONNECT_MS = 10_000;
 /** The other side is not who it has to be, or does not take us for who we are: trying again does not help. */
 export class TrustError extends EnvironmentError {}
 
-/** A connection to a target that is trusted, and trusts. @throws TrustError, LinkError, InterruptedError */
+/** A connection to a target that is trusted, and trusts: nothing was said on it but proofs. @throws TrustError, LinkError, InterruptedError */
 export async function connectToTarget(endpoint: Endpoint, trust: Trust, signal?: AbortSignal): Promise<Socket> {
   const { host, port } = endpoint;
   const address = { host: host || 'localhost', port };
-  const socket = trust.kind === 'insecure' ? connect(address) : connectTls({ ...address, ...sourceTls(trust) });
+  const socket = trust.kind === 'insecure' ? connect(address) : connectTls({ ...address, ...sourceTls(trust, address.host) });
   const stop = () => socket.destroy(new InterruptedError());
   const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), CONNECT_MS);
   signal?.addEventListener('abort', stop, { once: true });
   try {
     if (signal?.aborted) throw new InterruptedError();
     await ready(socket, trust.kind === 'insecure' ? 'connect' : 'secureConnect');
+    if (isKeyed(trust)) await proveToTarget(socket as TLSSocket, trust.key);
     return socket.setNoDelay(true).setKeepAlive(true);
   } catch (error) {
     socket.destroy();

@@ -3,18 +3,21 @@ import { createServer as createTlsServer, type TLSSocket, type Server as TlsServ
 import { EnvironmentError } from '../../formats/errors.ts';
 import { type Endpoint, endpointText } from '../endpoint.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
-import { distrustOf, type Trust, targetTls } from './trust.ts';
+import { refusalOf } from './distrust.ts';
+import { blockOf, GuessLimit } from './guess-limit.ts';
+import { proveToSource } from './key-proof.ts';
+import { type OnRefused, Refusals } from './refusals.ts';
+import { Strangers } from './strangers.ts';
+import { isKeyed, type SecureTrust, sourceFault, type Trust, targetTls } from './trust.ts';
 
-/** Connections at a time: the streams of one migration, and whoever else tries. */
+/** Connections at a time that are trusted: the streams of one migration, and whoever else has the key. */
 const MAX_CONNECTIONS = 64;
-/** Connections that have not shown yet that they are to be trusted: of more than these the oldest has to go, so that a flood shuts nobody out for long. */
-const MAX_STRANGERS = 64;
 
 export interface GateOptions {
   /** Gets each connection that is trusted. */
   onConnection: (socket: Socket, peer: string) => void;
-  /** Somebody was not let in. */
-  onRefused?: (peer: string, why: string) => void;
+  /** Somebody was not let in; of many at once not each is told. */
+  onRefused?: OnRefused;
 }
 
 /** Where a target listens: lets in who is trusted. */
@@ -22,64 +25,167 @@ export class Gate {
   /** Where it listens, with the port that was given for port 0. */
   readonly endpoint: Endpoint;
   readonly #server: Server;
+  readonly #guard: Guard;
 
-  private constructor(server: Server, endpoint: Endpoint) {
+  private constructor(server: Server, guard: Guard, endpoint: Endpoint) {
     this.#server = server;
+    this.#guard = guard;
     this.endpoint = endpoint;
   }
 
   /** @throws EnvironmentError when the address can't be used */
-  static async open(endpoint: Endpoint, trust: Trust, { onConnection, onRefused }: GateOptions): Promise<Gate> {
+  static async open(endpoint: Endpoint, trust: Trust, options: GateOptions): Promise<Gate> {
     const { host, port } = endpoint;
-    const tls = trust.kind === 'insecure' ? undefined : createTlsServer({ ...targetTls(trust), handshakeTimeout: TIME_OUTS.hello });
-    const server: Server = tls ?? createServer();
-    const welcome = (socket: Socket) => {
-      socket.on('error', () => {});
-      onConnection(socket.setNoDelay(true).setKeepAlive(true), nameOf(socket));
-    };
-    if (tls) guard(tls, trust, welcome, onRefused);
-    else server.on('connection', welcome).maxConnections = MAX_CONNECTIONS;
+    const guard = trust.kind === 'insecure' ? new OpenGuard(options) : new SecureGuard(trust, options);
+    const server = createServer((socket) => guard.meet(socket));
     await new Promise<void>((resolve, reject) => {
       server.once('error', (error) => reject(EnvironmentError.from(error, `listen on ${endpointText(endpoint)}`)));
       server.listen({ port, ...(host === '' ? {} : { host }) }, resolve);
     });
-    return new Gate(server, { host, port: (server.address() as AddressInfo).port });
+    return new Gate(server, guard, { host, port: (server.address() as AddressInfo).port });
+  }
+
+  /** Lets nobody in any more; who is in stays. */
+  close(): void {
+    this.#server.close();
+    this.#guard.close();
+  }
+}
+
+interface Guard {
+  meet(socket: Socket): void;
+  close(): void;
+}
+
+/** Anybody may come in; of too many one that has said nothing yet makes room. */
+class OpenGuard implements Guard {
+  readonly #options: GateOptions;
+  readonly #inside = new Set<Socket>();
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+  }
+
+  meet(socket: Socket): void {
+    const name = nameOf(socket);
+    const isFull = this.#inside.size >= MAX_CONNECTIONS;
+    const silent = isFull ? [...this.#inside].find(({ bytesRead }) => bytesRead === 0) : undefined;
+    if (name === undefined || (isFull && !silent)) return void socket.destroy();
+    silent?.destroy();
+    this.#inside.add(socket);
+    socket.once('close', () => this.#inside.delete(socket));
+    this.#options.onConnection(prepared(socket), name);
+  }
+
+  close(): void {}
+}
+
+/** Lets those in who have shown that they are to be trusted, within a time, and slows down whoever guesses. */
+class SecureGuard implements Guard {
+  readonly #trust: SecureTrust;
+  readonly #options: GateOptions;
+  readonly #tls: TlsServer;
+  readonly #strangers = new Strangers();
+  readonly #guesses = new GuessLimit();
+  readonly #refusals: Refusals;
+  /** Connections by their names, until they are trusted or gone: a TLS socket does not tell which one it stands on. */
+  readonly #met = new Map<string, Socket>();
+  readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
+  #friends = 0;
+  #isClosed = false;
+
+  constructor(trust: SecureTrust, options: GateOptions) {
+    this.#trust = trust;
+    this.#options = options;
+    this.#refusals = new Refusals(options.onRefused);
+    this.#tls = createTlsServer({ ...targetTls(trust), handshakeTimeout: TIME_OUTS.hello });
+    this.#tls.on('tlsClientError', (error, socket) => this.#onDistrust(socket, error));
+    this.#tls.on('secureConnection', (socket) => void this.#onHandshake(socket));
+  }
+
+  meet(socket: Socket): void {
+    const { remoteAddress: address = '' } = socket;
+    const name = nameOf(socket);
+    socket.on('error', () => {});
+    const wait = this.#guesses.admit(address);
+    if (name === undefined || wait === undefined) {
+      if (name !== undefined) this.#refusals.note(name, 'too many wrong tries have come from there');
+      return void socket.destroy();
+    }
+    this.#met.set(name, socket);
+    socket.once('close', () => this.#onGone(name, socket));
+    this.#strangers.add(socket, blockOf(address));
+    const begin = () => {
+      if (socket.destroyed) return;
+      const late = setTimeout(() => socket.destroy(), TIME_OUTS.hello);
+      socket.once('close', () => clearTimeout(late));
+      this.#timers.set(socket, late);
+      this.#tls.emit('connection', socket);
+    };
+    if (wait === 0) begin();
+    else setTimeout(begin, wait).unref();
   }
 
   close(): void {
-    this.#server.close();
+    this.#isClosed = true;
+    this.#strangers.clear();
+  }
+
+  /** TLS is content; with a key both sides show it once more, over this very channel, before anything is said. */
+  async #onHandshake(secure: TLSSocket): Promise<void> {
+    secure.on('error', () => {});
+    const name = nameOf(secure);
+    const socket = name === undefined ? undefined : this.#met.get(name);
+    if (!socket || name === undefined || this.#isClosed) return void secure.destroy();
+    try {
+      if (isKeyed(this.#trust)) await proveToSource(secure, this.#trust.key);
+      else throwIfAny(sourceFault(secure));
+    } catch (error) {
+      this.#onDistrust(secure, error as Error);
+      return void secure.destroy();
+    }
+    clearTimeout(this.#timers.get(socket));
+    this.#met.delete(name);
+    if (!this.#strangers.delete(socket) || this.#isClosed || this.#friends === MAX_CONNECTIONS) return void secure.destroy();
+    this.#guesses.right(socket.remoteAddress ?? '');
+    this.#friends++;
+    secure.once('close', () => this.#friends--);
+    this.#options.onConnection(prepared(secure), name);
+  }
+
+  #onDistrust(secure: Socket, error: NodeJS.ErrnoException): void {
+    const name = nameOf(secure);
+    const socket = name === undefined ? undefined : this.#met.get(name);
+    // Who is gone, or silent, has guessed nothing.
+    if (!socket || name === undefined || !isGuess(error)) return;
+    this.#met.delete(name);
+    const address = socket.remoteAddress ?? '';
+    this.#guesses.wrong(address);
+    const pause = this.#guesses.pauseOf(address);
+    this.#refusals.note(name, `${refusalOf(this.#trust, error)}${pause > 0 ? `; from there a try counts every ${pause / 1000} s now` : ''}`);
+  }
+
+  #onGone(name: string, socket: Socket): void {
+    if (this.#met.get(name) !== socket) return;
+    this.#met.delete(name);
+    if (!this.#isClosed) this.#refusals.note(name, 'it has closed the connection, or said nothing for too long');
   }
 }
 
-/** Lets those in who have shown that they are to be trusted. */
-function guard(tls: TlsServer, trust: Trust, welcome: (socket: Socket) => void, onRefused: GateOptions['onRefused']): void {
-  const strangers = new Set<Socket>();
-  let friends = 0;
-  tls.on('connection', (socket: Socket) => {
-    strangers.add(socket);
-    socket.once('close', () => strangers.delete(socket));
-    if (strangers.size <= MAX_STRANGERS) return;
-    const [oldest] = strangers;
-    strangers.delete(oldest);
-    oldest.destroy();
-  });
-  tls.on('tlsClientError', (error, socket) => onRefused?.(nameOf(socket), whyNot(trust, error)));
-  tls.on('secureConnection', (socket: TLSSocket) => {
-    for (const stranger of strangers)
-      if (stranger.remotePort === socket.remotePort && stranger.remoteAddress === socket.remoteAddress) strangers.delete(stranger);
-    if (friends === MAX_CONNECTIONS) return socket.destroy();
-    friends++;
-    socket.once('close', () => friends--);
-    welcome(socket);
-  });
+function isGuess({ code }: NodeJS.ErrnoException): boolean {
+  return code !== undefined && code !== 'ECONNRESET' && code !== 'EPIPE' && code !== 'ERR_TLS_HANDSHAKE_TIMEOUT';
 }
 
-function whyNot(trust: Trust, error: NodeJS.ErrnoException): string {
-  if (error.code === 'ECONNRESET' || error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'it has closed the connection, or said nothing for too long';
-  if (trust.kind === 'code') return 'it does not know the pairing code';
-  return distrustOf(trust, error)?.words ?? error.message;
+function throwIfAny(fault: Error | undefined): void {
+  if (fault) throw fault;
 }
 
-function nameOf(socket: Socket): string {
-  return endpointText({ host: socket.remoteAddress ?? '?', port: socket.remotePort ?? 0 });
+function prepared<T extends Socket>(socket: T): T {
+  socket.on('error', () => {});
+  return socket.setNoDelay(true).setKeepAlive(true);
+}
+
+/** Undefined for a connection that is gone already. */
+function nameOf({ remoteAddress, remotePort }: Socket): string | undefined {
+  return remoteAddress === undefined || remotePort === undefined ? undefined : endpointText({ host: remoteAddress, port: remotePort });
 }

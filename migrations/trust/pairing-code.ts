@@ -15,10 +15,23 @@ export function newPairingCode(): string {
   return (characters.match(new RegExp(`.{1,${GROUP}}`, 'g')) ?? []).join('-');
 }
 
+/** Whether a text has the form of a code. */
+export function isPairingCode(text: string): boolean {
+  const plain = plainCode(text);
+  return plain.length === LENGTH && [...plain].every((character) => ALPHABET.includes(character));
+}
+
+function plainCode(text: string): string {
+  return text.toLowerCase().replace(/[\s-]/g, '');
+}
+
 /** The key that a code stands for; case, blanks and dashes don't matter. @throws UsageError for what is no code */
 export function keyOfCode(code: string): Uint8Array {
-  const plain = code.toLowerCase().replace(/[\s-]/g, '');
-  if (plain.length !== LENGTH || [...plain].some((character) => !ALPHABET.includes(character)))
-    throw new UsageError('bad-code', `Cannot use pairing code: it has ${plain.length} characters, expected the ${LENGTH} that the target shows`);
+  const plain = plainCode(code);
+  if (!isPairingCode(code))
+    throw new UsageError(
+      'bad-code',
+      `Cannot use pairing code: it has ${plain.length} characters, expected the ${LENGTH} that the target shows, letters and digits`,
+    );
   return new Uint8Array(hkdfSync('sha256', Buffer.from(plain, 'latin1'), '', 'savkit migration', 32));
 }

@@ -1,53 +1,78 @@
-import type { ConnectionOptions, TlsOptions } from 'node:tls';
+import { X509Certificate } from 'node:crypto';
+import { isIP } from 'node:net';
+import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
+
+/** A key that both sides have, and that proves each to the other: made of the code that a target has shown, or of the key file of two relays. */
+export type KeyTrust = { kind: 'code'; key: Uint8Array } | { kind: 'relay-key'; key: Uint8Array };
+
+/** Each side shows a certificate that the other's authority has signed; PEM texts. */
+export interface CertificateTrust {
+  kind: 'certificates';
+  certificate: string;
+  key: string;
+  authority: string;
+  /** Name in the target's certificate; default: the host that is connected to. */
+  peerName?: string;
+}
 
 /** How the two sides know each other. All but `insecure` encrypt with TLS 1.3 and a fresh key exchange. */
 export type Trust =
-  /** A key made of the code that the target has shown: proves each side to the other. */
-  | { kind: 'code'; key: Uint8Array }
-  /** Each side shows a certificate that the other's authority has signed; PEM texts. */
-  | { kind: 'certificates'; certificate: string; key: string; authority: string; peerName?: string }
+  | KeyTrust
+  | CertificateTrust
   /** Plain text, and anybody may connect. */
   | { kind: 'insecure' };
 
-const IDENTITY = 'savkit-migration';
+export type SecureTrust = Exclude<Trust, { kind: 'insecure' }>;
+
+export function isKeyed(trust: Trust): trust is KeyTrust {
+  return trust.kind === 'code' || trust.kind === 'relay-key';
+}
+
+const IDENTITIES = { code: 'savkit-migration', 'relay-key': 'savkit-relay' } as const;
 const TLS_13 = { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' } as const;
 /** Pre-shared keys of this kind go with a cipher of SHA-256. */
 const KEYED = { ...TLS_13, ciphers: 'TLS_AES_128_GCM_SHA256' } as const;
 
-type Secure = Exclude<Trust, { kind: 'insecure' }>;
-
-export function sourceTls(trust: Secure): ConnectionOptions {
-  if (trust.kind === 'code') return { ...KEYED, checkServerIdentity: () => undefined, pskCallback: () => ({ psk: trust.key, identity: IDENTITY }) };
-  const { certificate, key, authority, peerName } = trust;
-  return { ...TLS_13, cert: certificate, key, ca: authority, ...(peerName === undefined ? {} : { servername: peerName }) };
+/** @param host that is connected to: with certificates the target has to show one for it */
+export function sourceTls(trust: SecureTrust, host: string): ConnectionOptions {
+  // The environment can switch this check off (NODE_TLS_REJECT_UNAUTHORIZED): not here.
+  const rejectUnauthorized = true;
+  if (isKeyed(trust)) {
+    const { key, kind } = trust;
+    // Node asks for the name only of a server that has shown a certificate: a server that has the key shows none.
+    return { ...KEYED, rejectUnauthorized, ca: [], checkServerIdentity: noCertificate, pskCallback: () => ({ psk: key, identity: IDENTITIES[kind] }) };
+  }
+  const { certificate, key, authority, peerName: name = host } = trust;
+  const checkServerIdentity = (_: string, { raw }: { raw: Buffer }) => nameFault(new X509Certificate(raw), name);
+  // Names only are announced: TLS has no addresses there.
+  return { ...TLS_13, rejectUnauthorized, cert: certificate, key, ca: authority, servername: isIP(name) ? '' : name, checkServerIdentity };
 }
 
-export function targetTls(trust: Secure): TlsOptions {
-  if (trust.kind === 'code') return { ...KEYED, pskCallback: (_socket, identity) => (identity === IDENTITY ? trust.key : null) };
+/** With certificates `sourceFault` has still to be asked once the handshake is through. */
+export function targetTls(trust: SecureTrust): TlsOptions {
+  if (isKeyed(trust)) return { ...KEYED, pskCallback: (_socket, identity) => (identity === IDENTITIES[trust.kind] ? trust.key : null) };
   const { certificate, key, authority } = trust;
-  return { ...TLS_13, cert: certificate, key, ca: authority, requestCert: true, rejectUnauthorized: true };
+  return { ...TLS_13, cert: certificate, key, ca: authority, requestCert: true, rejectUnauthorized: false };
 }
 
-/** What a failed handshake means, in words; undefined where it is not about trust. */
-export function distrustOf({ kind }: Trust, error: NodeJS.ErrnoException): { code: string; words: string } | undefined {
-  const code = error.code ?? '';
-  if (kind === 'code' && code.startsWith('ERR_SSL')) return { code: 'wrong-code', words: 'the pairing code is not the one that the target shows' };
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return { code: 'wrong-name', words: `the target's certificate is for another name: ${error.message}` };
-  if (UNTRUSTED.has(code)) return { code: 'wrong-certificate', words: `the certificate of the other side is not trusted (${code})` };
-  if (code === 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' || code.startsWith('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA') || code.includes('ALERT_BAD_CERTIFICATE'))
-    return { code: 'wrong-certificate', words: 'the target does not trust the certificate that was shown to it' };
-  if (code.startsWith('ERR_SSL')) return { code: 'no-tls', words: `the other side does not speak TLS as expected (${code})` };
-  return undefined;
+/**
+ * Why a source is not to be trusted, as Node has found out. It destroys such connections by itself as well, but tells nobody why; and takes a session that is
+ * gone on with for a proof, whatever it began with: here a certificate has to be there.
+ */
+export function sourceFault(socket: TLSSocket): Error | undefined {
+  if (socket.getPeerX509Certificate() === undefined) return Object.assign(new Error('it shows no certificate'), { code: 'NO_CERTIFICATE' });
+  if (socket.authorized) return undefined;
+  return Object.assign(new Error('its certificate is not trusted'), { code: String(socket.authorizationError) });
 }
 
-const UNTRUSTED = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'CERT_SIGNATURE_FAILURE',
-  'INVALID_CA',
-]);
+function noCertificate(): Error {
+  return Object.assign(new Error('the other side shows a certificate in place of the key'), { code: 'CERTIFICATE_IN_PLACE_OF_KEY' });
+}
+
+/** Only the alternative names count (RFC 9525): a common name is text for people. */
+function nameFault(certificate: X509Certificate, name: string): Error | undefined {
+  const found = isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name, { subject: 'never', partialWildcards: false });
+  if (found !== undefined) return undefined;
+  const words = `${name} is none of ${certificate.subjectAltName ?? 'its names (it has no subjectAltName)'}`;
+  return Object.assign(new Error(words), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+}

@@ -1,0 +1,56 @@
+import type { Trust } from './trust.ts';
+
+/** What a failed handshake means, in words. */
+export interface Distrust {
+  code: string;
+  words: string;
+}
+
+const WRONG_KEY: Readonly<Record<'code' | 'relay-key', Distrust>> = {
+  code: { code: 'wrong-code', words: 'the pairing code is not the one that the target shows' },
+  'relay-key': { code: 'wrong-key', words: 'there is no relay with the same key' },
+};
+
+/** Of a source, whose connection to a target has failed; undefined where that is not about trust. */
+export function distrustOf({ kind }: Trust, error: NodeJS.ErrnoException): Distrust | undefined {
+  const code = error.code ?? '';
+  const isOfCertificate = UNTRUSTED.has(code) || code === 'ERR_TLS_CERT_ALTNAME_INVALID';
+  if (kind === 'code' || kind === 'relay-key') return code.startsWith('ERR_SSL') || isOfCertificate || OF_KEYS.has(code) ? WRONG_KEY[kind] : undefined;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return { code: 'wrong-name', words: `the target's certificate is for another name: ${error.message}` };
+  if (UNTRUSTED.has(code)) return { code: 'wrong-certificate', words: `the certificate of the other side is not trusted (${code})` };
+  if (code === 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' || code.startsWith('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA') || code.includes('ALERT_BAD_CERTIFICATE'))
+    return { code: 'wrong-certificate', words: 'the target does not trust the certificate that was shown to it' };
+  if (code.startsWith('ERR_SSL')) return { code: 'no-tls', words: `the other side does not speak TLS as expected (${code})` };
+  return undefined;
+}
+
+/** Of a target, which does not let somebody in. */
+export function refusalOf(trust: Trust, error: NodeJS.ErrnoException): string {
+  if (trust.kind === 'code') return 'it does not know the pairing code';
+  if (trust.kind === 'relay-key') return 'it does not know the key';
+  return distrustOf(trust, error)?.words ?? error.message;
+}
+
+/** The code of a proof that is none. */
+export const NO_PROOF = 'NO_PROOF_OF_KEY';
+const OF_KEYS = new Set([NO_PROOF, 'CERTIFICATE_IN_PLACE_OF_KEY', 'ERR_TLS_PSK_SET_IDENTITY_HINT_FAILED']);
+
+const UNTRUSTED = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'CERT_REJECTED',
+  'CERT_REVOKED',
+  'CERT_CHAIN_TOO_LONG',
+  'PATH_LENGTH_EXCEEDED',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'HOSTNAME_MISMATCH',
+  'UNSPECIFIED',
+]);

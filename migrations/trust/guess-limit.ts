@@ -1,0 +1,81 @@
+import { isIPv4 } from 'node:net';
+
+/** So many wrong tries of an address are nobody's fault. */
+const FREE_TRIES = 3;
+/** After so many wrong tries in all, whoever is new has to wait as well: guesses may come from everywhere. */
+const FREE_TRIES_IN_ALL = 100;
+const FIRST_PAUSE_MS = 500;
+/** A source gives a connection up after 10 s. */
+const LONGEST_PAUSE_MS = 8000;
+const PAUSE_IN_ALL_MS = 1000;
+/** Addresses that are remembered. */
+const MAX_ADDRESSES = 4096;
+
+/** Tries that come one after the other. */
+interface Line {
+  wrong: number;
+  /** When the next one may begin, as `performance.now()` counts. */
+  nextAt: number;
+}
+
+/** Slows down whoever tries keys: each address for itself, twice as much each time, and all together. Who has shown the key once goes on at once. */
+export class GuessLimit {
+  readonly #lines = new Map<string, Line>();
+  readonly #all: Line = { wrong: 0, nextAt: 0 };
+  readonly #friends = new Set<string>();
+
+  /** @returns ms until a try from there may begin; undefined where that would be too long */
+  admit(address: string, now = performance.now()): number | undefined {
+    const block = blockOf(address);
+    if (this.#friends.has(block)) return 0;
+    const own = this.#lines.get(block);
+    if (own && own.wrong > FREE_TRIES) return queue(own, this.pauseOf(address), now);
+    return this.#all.wrong > FREE_TRIES_IN_ALL ? queue(this.#all, PAUSE_IN_ALL_MS, now) : 0;
+  }
+
+  wrong(address: string, now = performance.now()): void {
+    const block = blockOf(address);
+    const line = this.#lines.get(block) ?? { wrong: 0, nextAt: now };
+    this.#friends.delete(block);
+    this.#lines.delete(block);
+    this.#lines.set(block, line);
+    for (const oldest of this.#lines.keys()) if (this.#lines.size > MAX_ADDRESSES) this.#lines.delete(oldest);
+    line.wrong++;
+    this.#all.wrong++;
+    line.nextAt = Math.max(line.nextAt, now + pauseAfter(line.wrong));
+  }
+
+  /** @returns ms that lie between tries from there */
+  pauseOf(address: string): number {
+    return pauseAfter(this.#lines.get(blockOf(address))?.wrong ?? 0);
+  }
+
+  right(address: string): void {
+    const block = blockOf(address);
+    this.#lines.delete(block);
+    this.#friends.add(block);
+  }
+}
+
+function queue(line: Line, pause: number, now: number): number | undefined {
+  const wait = Math.max(0, line.nextAt - now);
+  if (wait > LONGEST_PAUSE_MS) return undefined;
+  line.nextAt = now + wait + pause;
+  return wait;
+}
+
+function pauseAfter(wrong: number): number {
+  return wrong <= FREE_TRIES ? 0 : Math.min(FIRST_PAUSE_MS * 2 ** (wrong - FREE_TRIES - 1), LONGEST_PAUSE_MS);
+}
+
+/** Who has one address of IPv6 has 2^64 of them. */
+export function blockOf(address: string): string {
+  const v4 = address.slice(address.lastIndexOf(':') + 1);
+  if (isIPv4(v4)) return v4;
+  const [head, tail] = address
+    .split('%')[0]
+    .split('::')
+    .map((part) => part.split(':').filter((word) => word !== ''));
+  const zeros = tail === undefined ? 0 : 8 - head.length - tail.length;
+  return [...head, ...Array<string>(Math.max(0, zeros)).fill('0'), ...(tail ?? [])].slice(0, 4).join(':');
+}

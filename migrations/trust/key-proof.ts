@@ -1,0 +1,59 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { NO_PROOF } from './distrust.ts';
+
+// TLS has used the key already. This proof does not rest on how it came to: each side shows, before anything else is said, that it has the key, and that
+// it is at the other end of this very channel (RFC 5705, RFC 9266 in spirit): a proof that was seen on one channel is worth nothing on another.
+
+type Side = 'source' | 'target';
+
+const PROOF_SIZE = 32;
+const LABEL = 'EXPORTER-savkit-key-proof';
+
+/** The target shows first: a stranger in its place learns nothing of the source's. @throws Error `NO_PROOF_OF_KEY`, or what broke the connection */
+export async function proveToTarget(socket: TLSSocket, key: Uint8Array): Promise<void> {
+  await checkProof(socket, key, 'target');
+  socket.write(proofOf(socket, key, 'source'));
+}
+
+/** The same at the other side. */
+export async function proveToSource(socket: TLSSocket, key: Uint8Array): Promise<void> {
+  socket.write(proofOf(socket, key, 'target'));
+  await checkProof(socket, key, 'source');
+}
+
+function proofOf(socket: TLSSocket, key: Uint8Array, side: Side): Buffer {
+  return createHmac('sha256', key)
+    .update(side)
+    .update(socket.exportKeyingMaterial(PROOF_SIZE, LABEL, Buffer.alloc(0)))
+    .digest();
+}
+
+async function checkProof(socket: TLSSocket, key: Uint8Array, side: Side): Promise<void> {
+  const expected = proofOf(socket, key, side);
+  const shown = await readExactly(socket, PROOF_SIZE);
+  if (!timingSafeEqual(shown, expected)) throw Object.assign(new Error('the other side does not prove that it has the key'), { code: NO_PROOF });
+}
+
+/** The next bytes of a socket that nobody reads yet; what follows them stays for whoever does. */
+async function readExactly(socket: Socket, count: number): Promise<Buffer> {
+  let take: () => void = () => {};
+  let fail: (error?: Error) => void = () => {};
+  try {
+    return await new Promise<Buffer>((resolve, reject) => {
+      fail = (error) => reject(error ?? new Error('it closed the connection'));
+      take = () => {
+        const bytes: Buffer | null = socket.read(count);
+        if (bytes?.length === count) resolve(bytes);
+        else if (bytes) fail();
+      };
+      socket.on('readable', take).on('end', fail).on('close', fail).on('error', fail);
+      take();
+    });
+  } finally {
+    socket.off('readable', take).off('end', fail).off('close', fail).off('error', fail);
+    // The stream notes that only then.
+    await new Promise(process.nextTick);
+  }
+}

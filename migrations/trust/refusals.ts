@@ -1,0 +1,31 @@
+/** Refusals that are told one by one; after that one a second. */
+const AT_ONCE = 20;
+
+export type OnRefused = (peer: string, why: string) => void;
+
+/** Tells who was not let in; of a flood only that it is one. */
+export class Refusals {
+  readonly #tell: OnRefused | undefined;
+  #left = AT_ONCE;
+  #since = performance.now();
+  #untold = 0;
+
+  constructor(tell: OnRefused | undefined) {
+    this.#tell = tell;
+  }
+
+  note(peer: string, why: string): void {
+    const now = performance.now();
+    const refilled = Math.min(AT_ONCE, this.#left + (now - this.#since) / 1000);
+    this.#since = now;
+    this.#left = refilled;
+    if (refilled < 1) {
+      this.#untold++;
+      return;
+    }
+    this.#left--;
+    const others = this.#untold > 0 ? ` (and ${this.#untold} others were not let in before)` : '';
+    this.#untold = 0;
+    this.#tell?.(peer, `${why}${others}`);
+  }
+}
