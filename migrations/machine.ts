@@ -40,6 +40,8 @@ export interface SourceMachine extends PageAccess {
 export interface TargetMachine extends PageAccess {
   /** Its memory holds something already, from an older state; else zeros only. */
   readonly isSeeded: boolean;
+  /** It runs once started; else it is kept in a file here. */
+  readonly runs: boolean;
   /** Gives pages `pages[0, count)` the contents that stand one behind the other in `bytes` from `at` on. */
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void;
   zeroPage(page: number): void;

@@ -1,7 +1,7 @@
 import { FormatError, hex } from '../formats/errors.ts';
 import { PAGE_SHIFT, PAGE_SIZE } from '../formats/units.ts';
 import { MAX_DESCRIPTION, MAX_PAGES, MAX_REGIONS } from './wire/limits.ts';
-import { bytes, integer, list, oneOf, record, type ShapeValue, text } from './wire/shape.ts';
+import { bytes, flag, integer, list, oneOf, record, type ShapeValue, text } from './wire/shape.ts';
 
 /** Neighbouring pages of one kind. What is mapped nowhere has an id only. */
 export const regionShape = record({
@@ -26,6 +26,8 @@ export const descriptionShape = record({
   /** Names, instances and versions of the units that ride along. */
   units: list(record({ name: text(64), instance: integer(0, 0xffff_ffff), version: integer(0, 0xffff_ffff) }), 1024),
   regions: list(regionShape, MAX_REGIONS),
+  /** It holds something that savkit can run; else it can only be kept. */
+  executes: flag,
 });
 export type MachineDescription = ShapeValue<typeof descriptionShape>;
 

@@ -88,6 +88,8 @@ export interface MigrationReport {
   downtime: DowntimePhases;
   /** Somebody had paused the machine before: it stays paused, here or there. */
   paused: boolean;
+  /** The target does not run it, but keeps it in a file. */
+  inFile: boolean;
   attempts: number;
   streams: number;
   rounds: RoundReport[];
@@ -105,6 +107,8 @@ export type MigrationEvent =
   | { event: 'proved'; proof: ProofReport }
   | { event: 'handed-over' }
   | { event: 'running'; downtimeMs: number }
+  /** In place of `running`: the target has the machine, paused or in a file. */
+  | { event: 'arrived'; downtimeMs: number }
   | { event: 'looked-back'; found: LookBack };
 
 export interface ProgressFigures {

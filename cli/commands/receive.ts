@@ -9,7 +9,6 @@ import { type ReceiveFileOptions, receiveFile } from '../teleporter/receive-file
 
 interface Options extends Omit<ReceiveFileOptions, 'output'>, ReceiveMachineOptions {
   teleporter: boolean;
-  output?: string;
 }
 
 export const receiveCommand: CommandModule<object, Options> = {
@@ -17,7 +16,7 @@ export const receiveCommand: CommandModule<object, Options> = {
     withTrustOptions(withCommonOptions(argv))
       .option('teleporter', { type: 'boolean', default: false, describe: 'From a VirtualBox that teleports it' })
       .option('listen', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT to wait on' })
-      .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'With --teleporter: file for the state' })
+      .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to keep the machine in, which then does not run here' })
       .option('password-file', { type: 'string', requiresArg: true, describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt' })
       .option('then', {
         choices: ['decline', 'hand-over'] as const,
@@ -41,6 +40,7 @@ export const receiveCommand: CommandModule<object, Options> = {
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
       .example('$0 receive --listen :7000', 'Wait for a machine of savkit migrate; shows the code to give there')
+      .example('$0 receive --listen :7000 -o vm.sav', 'The same, kept in a file: for any machine, also one that savkit can not run')
       .example('$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav', 'A consistent copy of a machine that runs on')
       .example('VBoxManage controlvm VM teleport --host HERE --port 6000 --passwordfile pw', 'Its other side, on the host of the machine')
       .example('$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav --then hand-over', 'The machine leaves its host')

@@ -69,7 +69,7 @@ function migrateAway(kept: KeptMachine, { request }: ControlRequest, onEvent: On
     wanted,
     { name, machine: running.machine, running },
     ({ event, ...data }) => {
-      if (event === 'running') kept.movedTo = wanted.to;
+      if (event === 'running' || event === 'arrived') kept.movedTo = wanted.to;
       onEvent(event, data);
     },
     signal,

@@ -6,48 +6,50 @@ import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { ExitCode } from '../exit-codes.ts';
 import type { LiveReport } from '../live-report.ts';
-import { sizeText } from '../size-text.ts';
+import { countText, sizeText } from '../size-text.ts';
 import { bad, good } from '../terminal/styles.ts';
-import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 export interface ArrivedOptions extends KeepFileOptions {
   quiet: boolean;
   runFor?: number;
   control?: string;
+  /** File that the machine is kept in, in place of running. */
+  output?: string;
 }
 
-/** The machine runs until it is stopped; then it says whether its memory is what its workload left there. */
+/** A machine that runs is kept until it is stopped; then it says whether its memory is what its workload left there. */
 export async function keepArrived(
   { name, machine, running }: ArrivingMachine,
   options: ArrivedOptions,
   report: LiveReport,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { quiet } = options;
-  const kept: KeptMachine | undefined = running && { name, running };
-  if (kept) await untilItEnds(kept, options, report, signal);
-  const check = running?.selfCheck();
-  const faults = check?.faults.length ?? 0;
-  const result = {
-    action: 'received',
-    pages: machine.memory.pages.counts.all,
-    workload: running ? { kind: running.guest.kind, steps: check?.steps ?? 0, ticks: check?.ticks ?? 0, checkedPages: check?.pages ?? 0, faults } : null,
-    movedTo: kept?.movedTo ?? null,
-    savedTo: kept?.savedTo ?? null,
-  };
-  const text = [
-    line`${good('received')}: a machine of ${sizeText(result.pages * PAGE_SIZE)}`,
-    ...(result.workload
-      ? [
-          indent(
-            line`workload ${result.workload.kind}: ${result.workload.steps} steps in ${result.workload.ticks} ticks; self-check of ${result.workload.checkedPages} pages: ${faults === 0 ? good('clean') : bad(`${faults} faults`)}`,
-          ),
-        ]
-      : [indent('it holds no workload, so there is nothing to run')]),
-    ...(result.movedTo === null ? [] : [indent(line`moved on to ${result.movedTo}`)]),
-    ...(result.savedTo === null ? [] : [indent(line`saved to ${result.savedTo}`)]),
-  ];
-  return { exitCode: faults === 0 ? ExitCode.OK : ExitCode.BAD_FILE, result, text: quiet && faults === 0 ? NO_TEXT : lines(text) };
+  const pages = machine.memory.pages.counts.all;
+  const size = sizeText(pages * PAGE_SIZE);
+  const shown = (text: TerminalText) => (options.quiet ? NO_TEXT : text);
+  if (!running) {
+    const { output = null } = options;
+    const text = line`${output ?? ''}: ${good('received')}, a machine of ${size}; it is in this file only, and does not run`;
+    return { exitCode: ExitCode.OK, result: { action: 'received', pages, workload: null, movedTo: null, savedTo: output }, text: shown(text) };
+  }
+  const kept: KeptMachine = { name, running };
+  await untilItEnds(kept, options, report, signal);
+  const { movedTo = null, savedTo = null } = kept;
+  const { kind } = running.guest;
+  const { steps, ticks, pages: checkedPages, faults } = running.selfCheck();
+  const workload = { kind, steps, ticks, checkedPages, faults: faults.length };
+  const isSound = faults.length === 0;
+  const text = lines([
+    line`${good('received')}: a machine of ${size}`,
+    indent(
+      line`workload ${kind}: ${steps} steps in ${ticks} ticks; self-check of ${checkedPages} pages: ${isSound ? good('clean') : bad(countText(faults.length, 'fault'))}`,
+    ),
+    ...(movedTo === null ? [] : [indent(line`moved on to ${movedTo}`)]),
+    ...(savedTo === null ? [] : [indent(line`saved to ${savedTo}`)]),
+  ]);
+  const result = { action: 'received', pages, workload, movedTo, savedTo };
+  return { exitCode: isSound ? ExitCode.OK : ExitCode.BAD_FILE, result, text: isSound ? shown(text) : text };
 }
 
 /** Runs a machine until it is off, is handed over, its time is over, or a signal ends it. */

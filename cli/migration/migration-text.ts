@@ -50,11 +50,11 @@ function progressLine({ round, ofRound, total, rate, dirtyRate, downtimeMs, left
 }
 
 export function reportText(report: MigrationReport): TerminalText {
-  const { outcome, machine, because, downtimeMs, totalMs, bytes, paused, proof } = report;
+  const { outcome, machine, because, downtimeMs, totalMs, bytes, proof } = report;
   const head =
     outcome === 'handed-over'
-      ? line`${machine}: ${good(paused ? 'is at the target, paused as it was here' : 'runs at the target')}; stood still for ${secondsText(downtimeMs)}, ${sizeText(bytes)} sent in ${secondsText(totalMs)}`
-      : line`${machine}: ${bad(outcome === 'undecided' ? 'stands still' : paused ? 'stays here, paused as it was' : 'runs on here')}: ${because}`;
+      ? line`${machine}: ${good(arrivedText(report))}; stood still for ${secondsText(downtimeMs)}, ${sizeText(bytes)} sent in ${secondsText(totalMs)}`
+      : line`${machine}: ${bad(outcome === 'undecided' ? 'stands still' : report.paused ? 'stays here, paused as it was' : 'runs on here')}: ${because}`;
   const text = [head];
   if (outcome === 'handed-over') text.push(indent(downtimeText(report.downtime)));
   if (report.rounds.length > 0) text.push(roundTable(report.rounds));
@@ -64,6 +64,12 @@ export function reportText(report: MigrationReport): TerminalText {
     if (proof.afterwards) text.push(indent(lookBackText(proof.afterwards, because)));
   }
   return lines(text);
+}
+
+/** What became of a machine that was handed over. */
+function arrivedText({ paused, inFile }: MigrationReport): string {
+  if (inFile) return 'is at the target, in a file; it does not run there';
+  return paused ? 'is at the target, paused as it was here' : 'runs at the target';
 }
 
 /** What it stood still for. */

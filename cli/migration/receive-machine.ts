@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { type ByteSource, openFile } from '../../formats/binary/source.ts';
-import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
+import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
 import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
 import { DecisionFile } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder, recallTarget } from '../../migrations/hand-over/record-folder.ts';
@@ -24,6 +24,7 @@ export interface ReceiveMachineOptions extends CommonOptions, TrustOptions, Arri
   listen: string;
   seed?: string;
   safe?: string;
+  output?: string;
   maxMemory?: string;
   wait: number;
   keepFor: number;
@@ -32,7 +33,10 @@ export interface ReceiveMachineOptions extends CommonOptions, TrustOptions, Arri
 
 /** Waits for a machine, runs it, and at the end says how it was. */
 export async function receiveMachine(options: ReceiveMachineOptions, { signal }: Job): Promise<Outcome> {
-  if (options.safe !== undefined) await tryOutput(options.safe, options.force);
+  const file = options.output ?? options.safe;
+  if (options.output !== undefined && options.safe !== undefined)
+    throw new UsageError('usage', 'Cannot use --safe with --output: a machine that is kept in a file is safe there, and does not run');
+  if (file !== undefined) await tryOutput(file, options.force);
   const report = new LiveReport(options);
   await checkKeepFile(options);
   const { trust, shownCode } = await targetTrust(options);
@@ -74,11 +78,16 @@ function promised(receiver: Receiver, records: string): Charge {
   };
 }
 
-function createReceiver({ maxMemory, keepFor, records, safe }: ReceiveMachineOptions, seed: ByteSource | undefined, report: LiveReport): Promise<Receiver> {
+function createReceiver(
+  { maxMemory, keepFor, records, safe, output }: ReceiveMachineOptions,
+  seed: ByteSource | undefined,
+  report: LiveReport,
+): Promise<Receiver> {
   const host = new MachineHost({
     ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }),
     ...(seed ? { seed } : {}),
-    ...(safe === undefined ? {} : { safeFile: safe }),
+    file: output ?? safe,
+    runs: output === undefined,
   });
   return Receiver.create(host, {
     logFor: (migration) => new DecisionFile(records, { side: 'target', migration, machine: '', peer: '' }),
@@ -127,6 +136,8 @@ function textOf(event: ReceiveEvent): TerminalText {
       return line`All is here: memory has the hash ${event.root}`;
     case 'running':
       return line`The machine runs here`;
+    case 'arrived-in-file':
+      return line`The machine is in its file here`;
     case 'arrived-paused':
       return line`The machine is here, paused as it was at the source`;
     default:

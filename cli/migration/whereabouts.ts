@@ -14,7 +14,7 @@ const LOOK_MS = 50;
 
 const WORDS: Readonly<Partial<Record<SourceDecision, string>>> = {
   kept: 'Cancelled: the machine runs on here',
-  done: 'Too late to cancel: the machine runs at the target',
+  done: 'Too late to cancel: the target has the machine',
   'handed-over': 'Too late to cancel: the machine was handed over, and stands still here until the target answers',
 };
 

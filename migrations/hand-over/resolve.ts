@@ -24,11 +24,11 @@ export interface Resolution {
  */
 export function resolve(source: SourceKnown, target: TargetKnown): Resolution {
   if (target.decision === 'started') {
-    return { survivor: 'target', write: writes(['source', source.decision, 'done']), because: 'the target has started the machine' };
+    return { survivor: 'target', write: writes(['source', source.decision, 'done']), because: 'the target has taken the machine over' };
   }
   switch (source.decision) {
     case 'done':
-      return { survivor: 'target', write: [], because: 'the target has told the source that it runs' };
+      return { survivor: 'target', write: [], because: 'the target has told the source that it has the machine' };
     case 'migrating':
     case 'kept':
       return {

@@ -44,7 +44,19 @@ export class Departure {
     this.pending = new PageSet(this.space.pageCount);
     const { migration } = options;
     const { name } = machine.description;
-    const nothing = { pages: 0, bytes: 0, totalMs: 0, downtimeMs: 0, stops: 0, paused: false, attempts: 0, streams: 1, rounds: [], proof: undefined };
+    const nothing = {
+      pages: 0,
+      bytes: 0,
+      totalMs: 0,
+      downtimeMs: 0,
+      stops: 0,
+      paused: false,
+      inFile: false,
+      attempts: 0,
+      streams: 1,
+      rounds: [],
+      proof: undefined,
+    };
     this.report = { migration, machine: name, outcome: 'kept', because: '', downtime: noPhases(), ...nothing };
   }
 
@@ -102,7 +114,8 @@ export class Departure {
     this.report.downtime = this.downtime.phases;
     // What stands there, `handed-over`, says the same of a machine that runs at the target.
     await this.#writeIfPossible('done');
-    this.tell({ event: 'running', downtimeMs: this.report.downtimeMs });
+    const { downtimeMs, paused, inFile } = this.report;
+    this.tell({ event: paused || inFile ? 'arrived' : 'running', downtimeMs });
   }
 
   /** The machine lives at the target; before its memory here is given up it shows what an audit could not. */

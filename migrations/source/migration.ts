@@ -106,6 +106,7 @@ class SourceMigration {
     const link = await SourceLink.open(linkOptions, ++this.#attempt, this.#departure.machine, this.#departure.sent.hashes, this.#departure.meter);
     this.#wasAccepted = true;
     this.#departure.restMs = link.restMs;
+    this.#departure.report.inFile = !link.targetRuns;
     onConnected();
     this.#departure.report.attempts = this.#attempt;
     this.#departure.report.streams = link.streams.length;

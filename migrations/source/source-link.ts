@@ -10,6 +10,7 @@ import { LinkError } from '../wire/link-error.ts';
 import { acceptShape, type Capabilities, PROTOCOL, targetHelloShape, VERSIONS } from '../wire/messages.ts';
 import { endOfHashes, readHashes, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
+import type { ShapeValue } from '../wire/shape.ts';
 import { PageStream } from './page-stream.ts';
 import type { RateMeter } from './rate-meter.ts';
 
@@ -30,12 +31,15 @@ const LAST_WORDS_MS = 300;
 export class SourceLink {
   readonly streams: PageStream[];
   readonly capabilities: Capabilities;
+  /** The target runs the machine; else it keeps it in a file. */
+  readonly targetRuns: boolean;
   /** Time that `saveRest` took, in ms. */
   readonly restMs: number;
 
-  private constructor(streams: PageStream[], capabilities: Capabilities, restMs: number) {
+  private constructor(streams: PageStream[], { capabilities, runs }: ShapeValue<typeof acceptShape>, restMs: number) {
     this.streams = streams;
     this.capabilities = capabilities;
+    this.targetRuns = runs;
     this.restMs = restMs;
   }
 
@@ -63,7 +67,7 @@ export class SourceLink {
       const restMs = performance.now() - start;
       await channel.send('describe', {}, { description: machine.description, rest });
       const accept = readMessage(await stream.inbox.expect('accept'), acceptShape);
-      const link = new SourceLink([stream], accept.capabilities, restMs);
+      const link = new SourceLink([stream], accept, restMs);
       await readHashesOf(stream, hashes);
       channel.startBeats();
       for (let i = 1; i < Math.min(options.streams, accept.capabilities.streams); i++) await link.#join(options, i, accept.token, meter);

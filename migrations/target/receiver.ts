@@ -37,7 +37,7 @@ const LOOK_EVERY_MS = 500;
 
 /** Waits for one machine to arrive, over as many links as it takes. */
 export class Receiver implements Reception {
-  /** The machine, when it runs here. Rejects when it will not come: cancelled, or given up. */
+  /** The machine, when it is this side's. Rejects when it will not come: cancelled, or given up. */
   readonly arrived: Promise<TargetMachine>;
   readonly #host: TargetHost;
   readonly #options: ReceiverOptions;
@@ -132,11 +132,11 @@ export class Receiver implements Reception {
     else if (this.#arrival.may('give-up') && this.#arrival.state !== 'in-doubt') await this.#giveUp(this.#arrival, new InterruptedError());
   }
 
-  /** The machine is this side's: it runs, unless it was paused. */
+  /** The machine is this side's: it runs, unless it was paused, or is only kept here. */
   #launch({ isPaused }: Arrival, machine: TargetMachine): void {
-    if (!isPaused) machine.start();
+    if (!isPaused && machine.runs) machine.start();
     this.#resolve(machine);
-    this.tell({ event: isPaused ? 'arrived-paused' : 'running' });
+    this.tell({ event: !machine.runs ? 'arrived-in-file' : isPaused ? 'arrived-paused' : 'running' });
   }
 
   #capabilities(): Capabilities {

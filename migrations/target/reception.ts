@@ -21,4 +21,6 @@ export type ReceiveEvent =
   | { event: 'ready'; root: string }
   | { event: 'running' }
   /** In place of `running`: the machine is here, paused as it was at the source. */
-  | { event: 'arrived-paused' };
+  | { event: 'arrived-paused' }
+  /** In place of `running`: the machine is in a file here. */
+  | { event: 'arrived-in-file' };

@@ -99,7 +99,7 @@ export class TargetSession {
       throw new FormatError('bad-stream', `Cannot take stream ${index}: expected ${this.#others.length + 1}, before the first round`);
     this.#others.push(channel);
     this.#barrier.streams++;
-    await channel.send('accept', {}, { capabilities: this.#capabilities, token: this.token, hasPages: false });
+    await channel.send('accept', {}, { capabilities: this.#capabilities, token: this.token, hasPages: false, runs: true });
     channel.startBeats();
     let intake: PageIntake | undefined;
     for (;;) {
@@ -165,7 +165,7 @@ export class TargetSession {
     this.#arrival.written = undefined;
     const { description, rest } = readMessage(frame, describeShape);
     const hasPages = await this.#receiver.takeIn(this.#arrival, this.#peer, description, rest);
-    await this.channel.send('accept', {}, { capabilities: this.#capabilities, token: this.token, hasPages });
+    await this.channel.send('accept', {}, { capabilities: this.#capabilities, token: this.token, hasPages, runs: this.#arrival.machine?.runs === true });
     const { hashes } = this.#arrival;
     if (hasPages && hashes) {
       for (let first = 0; first < hashes.pageCount; first += LEAVES) {

@@ -10,6 +10,7 @@ export class PlainMachine implements SourceMachine, TargetMachine {
   readonly description: MachineDescription;
   readonly memory: Uint8Array;
   isSeeded = false;
+  readonly runs = true;
   isRunning = true;
   isReleased = false;
   /** Somebody has paused it, as tests may. */
@@ -29,6 +30,7 @@ export class PlainMachine implements SourceMachine, TargetMachine {
       release: '7.2.22',
       cpus: 1,
       pgmVersion: 14,
+      executes: true,
       units: [],
       regions: [
         { kind: 'ram', name: 'RAM', id: 0, firstFrame: 0, pages: pages - 1 },

@@ -18,26 +18,43 @@ import { MachinePages } from './machine-pages.ts';
 const READY_SHARE = 1 / 4;
 const READY_LIMIT = 256 * MIB;
 
+/** What becomes of a machine that arrives. */
+export interface ArrivingOptions {
+  /** It runs here; else it is only kept in its file. */
+  runs: boolean;
+  /** Where it is written before it is taken over: there it survives the end of this process. */
+  file: string | undefined;
+}
+
+/** Without a workload a machine would neither run nor be anywhere else. */
+export function nothingToRun(): UnsupportedError {
+  return new UnsupportedError(
+    'cannot-run',
+    'Cannot take machine: it holds no workload that savkit could run, and this side was given no file to keep it in (savkit receive -o FILE)',
+  );
+}
+
 /** A machine that comes from elsewhere. Until `loadRest` it is memory only. */
 export class ArrivingMachine implements TargetMachine {
   readonly name: string;
   readonly isSeeded: boolean;
-  /** What executes, once started; undefined for a machine without a workload, which has nothing to execute. */
+  /** What executes, once started; undefined before `loadRest`, and for a machine that is only kept. */
   running: RunningMachine | undefined;
   machine: Machine;
   readonly #pages: MachinePages;
-  /** Where the machine is written before it is taken over. */
-  readonly #safeFile: string | undefined;
-  #isSafe = false;
+  readonly runs: boolean;
+  readonly #file: string | undefined;
+  #isInFile = false;
   #readied = 0;
 
   /** @param name as the source calls it: not to be trusted with a terminal */
-  constructor(name: string, machine: Machine, isSeeded: boolean, safeFile?: string) {
+  constructor(name: string, machine: Machine, isSeeded: boolean, { runs, file }: ArrivingOptions) {
     this.name = name;
     this.machine = machine;
     this.isSeeded = isSeeded;
     this.#pages = new MachinePages(machine.memory);
-    this.#safeFile = safeFile;
+    this.runs = runs;
+    this.#file = file;
   }
 
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
@@ -63,8 +80,9 @@ export class ArrivingMachine implements TargetMachine {
     const last = await loadState(bufferSource(rest, 'the rest'));
     takeStates(memory, last.memory);
     this.machine = new Machine(memory, last.state, last.units);
-    if (this.#safeFile !== undefined) await this.#writeTo(this.#safeFile);
-    const guest = Guest.find(memory);
+    const guest = this.runs ? Guest.find(memory) : undefined;
+    if (this.runs && !guest) throw nothingToRun();
+    if (this.#file !== undefined) await this.#writeTo(this.#file);
     if (guest) this.running = new RunningMachine(this.machine, guest);
   }
 
@@ -75,7 +93,7 @@ export class ArrivingMachine implements TargetMachine {
   discard(): void {
     this.running?.release();
     // The machine stays at the source: nobody is to start this one. What is there of before stays, too.
-    if (this.#safeFile !== undefined && this.#isSafe) rmSync(this.#safeFile, { force: true });
+    if (this.#file !== undefined && this.#isInFile) rmSync(this.#file, { force: true });
   }
 
   async #writeTo(path: string): Promise<void> {
@@ -83,7 +101,7 @@ export class ArrivingMachine implements TargetMachine {
     try {
       await saveState(this.machine, sink);
       await sink.commit();
-      this.#isSafe = true;
+      this.#isInFile = true;
     } catch (error) {
       await sink.abort();
       throw error;

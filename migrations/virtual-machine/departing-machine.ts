@@ -3,6 +3,7 @@ import { FormatError, type Pass } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { DirtyTracker } from '../../src/live-save/dirty-tracker.ts';
 import { isExecuting } from '../../src/live-save/machine-states.ts';
+import { Guest } from '../../src/running/guest.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { releaseText } from '../../src/saved-state/describe.ts';
 import type { Machine } from '../../src/saved-state/machine.ts';
@@ -32,7 +33,7 @@ export class DepartingMachine implements SourceMachine {
     this.#running = running;
     this.#pages = new MachinePages(machine.memory);
     this.#tracker = new DirtyTracker(machine.memory, 'migration');
-    this.description = describeMachine(name, machine, this.#pages);
+    this.description = { ...describeMachine(name, machine, this.#pages), executes: running !== undefined || Guest.find(machine.memory) !== undefined };
   }
 
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
@@ -94,7 +95,7 @@ export class DepartingMachine implements SourceMachine {
   }
 }
 
-export function describeMachine(name: string, machine: Machine, { space }: MachinePages): MachineDescription {
+export function describeMachine(name: string, machine: Machine, { space }: MachinePages): Omit<MachineDescription, 'executes'> {
   const { header, cpum, pgm } = machine.state;
   return {
     name,

@@ -21,7 +21,7 @@ const PAGES = 2000;
 
 /** Migrates a machine without a guest, to which `meddle` does something in each round, and at last just before it stands still. */
 async function migrateMeddled(machine: Machine, meddle: (round: number) => void): Promise<{ report: MigrationReport; arrived: Machine }> {
-  const pair = await Pair.create({ host: new MachineHost() });
+  const pair = await Pair.create({ host: new MachineHost({ runs: false }) });
   Object.assign(pair.limits, { maxDowntimeMs: 0.01, timeLimitMs: 100, onTimeLimit: 'force' });
   const departing = new DepartingMachine('test', machine);
   const pause = departing.pause.bind(departing);

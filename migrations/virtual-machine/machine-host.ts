@@ -6,7 +6,7 @@ import { loadState } from '../../src/saved-state/load.ts';
 import { Machine } from '../../src/saved-state/machine.ts';
 import type { TargetHost } from '../machine.ts';
 import type { MachineDescription } from '../page-space.ts';
-import { ArrivingMachine } from './arriving-machine.ts';
+import { ArrivingMachine, type ArrivingOptions, nothingToRun } from './arriving-machine.ts';
 import { describeMachine } from './departing-machine.ts';
 import { MachinePages } from './machine-pages.ts';
 
@@ -17,25 +17,26 @@ const MEMORY_SHARE = 0.8;
 export class MachineHost implements TargetHost {
   readonly maxPages: number;
   readonly #seed: ByteSource | undefined;
-  readonly #safeFile: string | undefined;
+  readonly #arriving: ArrivingOptions;
 
   /**
    * @param options.seed an older state: of the pages that are still as they were there nothing has to come
-   * @param options.safeFile the machine is written there before it is taken over: it then survives the end of this process
+   * @param options.file, options.runs see `ArrivingOptions`; by default the machine runs, and one that can't is refused
    */
-  constructor(options: { maxBytes?: number; seed?: ByteSource; safeFile?: string } = {}) {
+  constructor(options: { maxBytes?: number; seed?: ByteSource } & Partial<ArrivingOptions> = {}) {
     this.maxPages = Math.floor((options.maxBytes ?? freemem() * MEMORY_SHARE) / PAGE_SIZE);
     this.#seed = options.seed;
-    this.#safeFile = options.safeFile;
+    this.#arriving = { runs: options.runs ?? true, file: options.file };
   }
 
   async create(description: MachineDescription, rest: Uint8Array): Promise<ArrivingMachine> {
+    if (this.#arriving.runs && !description.executes) throw nothingToRun();
     const described = await loadState(bufferSource(rest.slice(), 'the description'));
     checkRegions(description, described, 'what it describes');
-    if (!this.#seed) return new ArrivingMachine(description.name, described, false, this.#safeFile);
+    if (!this.#seed) return new ArrivingMachine(description.name, described, false, this.#arriving);
     const old = await loadState(this.#seed);
     checkRegions(description, old, `the seed ${this.#seed.name}`);
-    return new ArrivingMachine(description.name, new Machine(old.memory, described.state, described.units), true, this.#safeFile);
+    return new ArrivingMachine(description.name, new Machine(old.memory, described.state, described.units), true, this.#arriving);
   }
 }
 

@@ -114,7 +114,7 @@ export const FRAMES = {
   differ: frame(12, 'differ', 'target', leaves, 'hashes', HASHES, 'In answer to seal: hashes of a node that is not so; ends with a frame of no hashes'),
   ready: frame(13, 'ready', 'target', nothing, 'none', 0, 'In answer to seal: all is so, and it is written down that the machine runs here when told'),
   commit: frame(14, 'commit', 'source', nothing, 'none', 0, 'It is written down that the machine is handed over: run it'),
-  running: frame(15, 'running', 'target', nothing, 'none', 0, 'It runs'),
+  running: frame(15, 'running', 'target', nothing, 'none', 0, 'It runs; or it has arrived paused, or is in its file'),
   inquire: frame(16, 'inquire', 'source', nothing, 'none', 0, 'After a lost link in mid hand-over: what became of it?'),
   decision: frame(17, 'decision', 'target', nothing, 'message', MAX_MESSAGE, "The answer: the target's written decision"),
   cancel: frame(18, 'cancel', 'both', nothing, 'message', MAX_MESSAGE, 'The migration ends; the machine stays at the source'),

@@ -43,6 +43,8 @@ export const acceptShape = record({
   token: hexText(16),
   /** The target has pages of the machine already; their hashes follow. */
   hasPages: flag,
+  /** The target runs the machine; else it keeps it in a file. */
+  runs: flag,
 });
 
 export const reasonShape = record({ code: text(64), message: text(4096) });
