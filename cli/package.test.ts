@@ -43,18 +43,11 @@ describe('the package, packed and installed elsewhere', () => {
     expect(user.run('node names.mjs')).toContain('true');
   });
 
-  it('has types', () => {
-    const source = `import { openFile, verify, type VerifyReport } from 'savkit';\nconst report: VerifyReport = await verify(await openFile('x'));\nconst text: string = report.verdict;\n// @ts-expect-error a verdict is no number\nconst count: number = report.verdict;\nconsole.log(text, count);\n`;
-    write('use.ts', source);
-    const tsc = join(root, 'node_modules/typescript/bin/tsc');
-    const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
-    const args = [tsc, '--noEmit', '--strict', '--target', 'es2023', '--module', 'nodenext', ...types, 'use.ts'];
-    expect(() => execFileSync(process.execPath, args, { cwd: user.folder, stdio: 'ignore' })).not.toThrow();
-  });
-
-  it('holds no tests, no campaigns and no states', () => {
+  it('holds what its exports name, no tests, no campaigns and no states', () => {
     const files = user.run('find node_modules/savkit -type f');
     expect(files).not.toMatch(/\.test\.|\.campaign\.|\.bench\.|\/testing\/|\.sav/);
     expect(files).toContain('LICENSE');
+    const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    for (const entry of ['.', './migrations']) for (const path of Object.values<string>(exports[entry])) expect(files).toContain(path.slice(2));
   });
 });

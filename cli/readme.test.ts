@@ -6,12 +6,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { brokenStates, buildBroken } from '../src/testing/broken-states.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runProgram } from '../src/testing/virtualbox.ts';
+import { codeBlocks } from './testing/markdown.ts';
 
 const root = join(fileURLToPath(import.meta.url), '../..');
 const folder = mkdtempSync(join(tmpdir(), 'savkit-readme-'));
 
-/** The blocks of code in the README, by language. */
-const blocks = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/^```(\w*)\n(.*?)^```$/gms)].map(([, language, text]) => ({ language, text }));
+const blocks = codeBlocks(readFileSync(join(root, 'README.md'), 'utf8'));
 
 /** Commands with the output that the README shows. */
 const commands = blocks.filter(({ language }) => language === '').flatMap(({ text }) => text.split(/^\$ /m).slice(1).map(commandOf));

@@ -55,7 +55,7 @@ export interface TargetMachine extends PageAccess {
 }
 
 /** Makes the machine that a description asks for, or says why not. */
-export interface TargetHost {
+export interface TargetHost<M extends TargetMachine = TargetMachine> {
   /** Pages that a machine may have here. */
   readonly maxPages: number;
   /**
@@ -63,5 +63,5 @@ export interface TargetHost {
    * @param rest what the source's `saveRest` gave; borrowed
    * @throws SavkitError that goes to the source in words
    */
-  create(description: MachineDescription, rest: Uint8Array): Promise<TargetMachine>;
+  create(description: MachineDescription, rest: Uint8Array): Promise<M>;
 }

@@ -82,7 +82,7 @@ function createReceiver(
   { maxMemory, keepFor, records, safe, output }: ReceiveMachineOptions,
   seed: ByteSource | undefined,
   report: LiveReport,
-): Promise<Receiver> {
+): Promise<Receiver<ArrivingMachine>> {
   const host = new MachineHost({
     ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }),
     ...(seed ? { seed } : {}),
@@ -98,7 +98,7 @@ function createReceiver(
   });
 }
 
-async function awaitMachine(receiver: Receiver, wait: number, signal: AbortSignal): Promise<ArrivingMachine> {
+async function awaitMachine(receiver: Receiver<ArrivingMachine>, wait: number, signal: AbortSignal): Promise<ArrivingMachine> {
   const timer = new AbortController();
   const over = wait === 0 ? undefined : setTimeout(wait * 1000, undefined, { signal: timer.signal, ref: false });
   const stopped = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new InterruptedError()), { once: true }));
@@ -110,7 +110,7 @@ async function awaitMachine(receiver: Receiver, wait: number, signal: AbortSigna
   });
   late?.catch(() => {});
   try {
-    return (await Promise.race([receiver.arrived, stopped, ...(late ? [late] : [])])) as ArrivingMachine;
+    return await Promise.race([receiver.arrived, stopped, ...(late ? [late] : [])]);
   } catch (error) {
     // That the source has changed its mind is nothing that this side does not support.
     throw error instanceof PeerError ? new EnvironmentError(error.code, `Cannot receive: ${error.message}`) : error;

@@ -36,10 +36,10 @@ const KEEP_MS = 10 * 60_000;
 const LOOK_EVERY_MS = 500;
 
 /** Waits for one machine to arrive, over as many links as it takes. */
-export class Receiver implements Reception {
+export class Receiver<M extends TargetMachine = TargetMachine> implements Reception {
   /** The machine, when it is this side's. Rejects when it will not come: cancelled, or given up. */
-  readonly arrived: Promise<TargetMachine>;
-  readonly #host: TargetHost;
+  readonly arrived: Promise<M>;
+  readonly #host: TargetHost<M>;
   readonly #options: ReceiverOptions;
   readonly #zstd: Zstd | undefined;
   #arrival: Arrival | undefined;
@@ -49,18 +49,19 @@ export class Receiver implements Reception {
   #resolve!: (machine: TargetMachine) => void;
   #reject!: (error: Error) => void;
 
-  private constructor(host: TargetHost, options: ReceiverOptions, zstd: Zstd | undefined) {
+  private constructor(host: TargetHost<M>, options: ReceiverOptions, zstd: Zstd | undefined) {
     this.#host = host;
     this.#options = options;
     this.#zstd = zstd;
     this.arrived = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
+      // Every machine here is one that the host has made.
+      this.#resolve = resolve as (machine: TargetMachine) => void;
       this.#reject = reject;
     });
     this.arrived.catch(() => {});
   }
 
-  static async create(host: TargetHost, options: ReceiverOptions): Promise<Receiver> {
+  static async create<M extends TargetMachine>(host: TargetHost<M>, options: ReceiverOptions): Promise<Receiver<M>> {
     return new Receiver(host, options, await loadZstd());
   }
 

@@ -1,6 +1,6 @@
 import { type Duplex, duplexPair } from 'node:stream';
 import { DecisionMemory } from '../hand-over/decision-record.ts';
-import type { SourceMachine, TargetHost } from '../machine.ts';
+import type { SourceMachine, TargetHost, TargetMachine } from '../machine.ts';
 import { DEFAULT_LIMITS, type MigrationLimits } from '../policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../report.ts';
 import { migrate, newMigrationId } from '../source/migration.ts';
@@ -30,7 +30,7 @@ export class Pair {
 
   static async create({ host, ...options }: { keepMs?: number; host?: TargetHost; timeOuts?: TimeOuts } = {}): Promise<Pair> {
     const pair = new Pair();
-    pair.receiver = await Receiver.create(host ?? pair.host, {
+    pair.receiver = await Receiver.create<TargetMachine>(host ?? pair.host, {
       logFor: () => pair.targetLog,
       timeOuts: SHORT,
       onEvent: (event) => pair.targetEvents.push(event),

@@ -14,7 +14,7 @@ import { MachinePages } from './machine-pages.ts';
 const MEMORY_SHARE = 0.8;
 
 /** Makes machines of this process, empty or from an older state of the same machine. */
-export class MachineHost implements TargetHost {
+export class MachineHost implements TargetHost<ArrivingMachine> {
   readonly maxPages: number;
   readonly #seed: ByteSource | undefined;
   readonly #arriving: ArrivingOptions;

@@ -1,0 +1,98 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { anchorsIn, codeBlocks, linksIn } from './testing/markdown.ts';
+
+const root = fileURLToPath(new URL('../', import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+
+/** All texts of the project, by their path from its folder. */
+const documents = ['.', 'docs', 'formats', 'src', 'migrations', 'cli', 'test-vectors']
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: folder !== '.', encoding: 'utf8' }).map((name) => posix.join(folder, name.replaceAll('\\', '/'))),
+  )
+  .filter((path) => path.endsWith('.md'));
+
+/** What the package holds. */
+const packed = new Set<string>(
+  JSON.parse(
+    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+  )[0].files.map(({ path }: { path: string }) => path),
+);
+
+/** The links of a document that lead nowhere. */
+function brokenLinks(document: string, isThere: (path: string) => boolean): string[] {
+  return linksIn(read(document)).filter((link) => {
+    if (/^(https?|mailto):/.test(link)) return false;
+    const [path, anchor] = link.split('#');
+    const target = path === '' ? document : posix.join(dirname(document), path);
+    return !isThere(target) || (anchor !== undefined && !anchorsIn(read(target)).has(anchor));
+  });
+}
+
+describe('links', () => {
+  it.each(documents)('of %s lead somewhere', (document) => {
+    expect(brokenLinks(document, (path) => existsSync(join(root, path)))).toEqual([]);
+  });
+
+  it.each(documents.filter((path) => packed.has(path)))('of %s lead somewhere in the installed package', (document) => {
+    expect(brokenLinks(document, (path) => packed.has(path))).toEqual([]);
+  });
+
+  it('are found, with anchors', () => {
+    expect(packed.has('README.md')).toBe(true);
+    expect(linksIn('[a](b.md#c) `[no](code)` ![d](e.png "f")\n```\n[no](fence)\n```\n[g]: h.md\n')).toEqual(['b.md#c', 'e.png', 'h.md']);
+    expect([...anchorsIn('# A `b`, c: d\n## [E](f)\n## E\n```\n# no\n```\n')]).toEqual(['a-b-c-d', 'e', 'e-1']);
+  });
+});
+
+describe('examples in TypeScript', () => {
+  const examples = documents.flatMap((document) =>
+    codeBlocks(read(document)).flatMap(({ language, text }, i) =>
+      /^(ts|typescript)$/.test(language) ? [{ name: `${document.replaceAll('/', '-')}-${i}.ts`, text }] : [],
+    ),
+  );
+
+  it('compile against the package, as strictly as TypeScript can be', () => {
+    expect(examples.length).toBeGreaterThan(5);
+    const wrong = {
+      name: 'wrong.ts',
+      text: "import { openFile, verify } from 'savkit';\nexport const n: number = (await verify(await openFile('x'))).verdict;\n",
+    };
+    const errors = errorsIn([...examples, wrong]);
+    expect(errors.filter((error) => !error.includes('wrong.ts'))).toEqual([]);
+    expect(errors).toHaveLength(1);
+  });
+});
+
+/** What TypeScript says of files in a folder where the package is installed. */
+function errorsIn(files: { name: string; text: string }[]): string[] {
+  const folder = mkdtempSync(join(tmpdir(), 'savkit-examples-'));
+  try {
+    mkdirSync(join(folder, 'node_modules/@types'), { recursive: true });
+    symlinkSync(root, join(folder, 'node_modules/savkit'), 'junction');
+    symlinkSync(join(root, 'node_modules/@types/node'), join(folder, 'node_modules/@types/node'), 'junction');
+    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    for (const { name, text } of files) writeFileSync(join(folder, name), text);
+    const program = ts.createProgram(
+      files.map(({ name }) => join(folder, name)),
+      {
+        target: ts.ScriptTarget.ES2023,
+        module: ts.ModuleKind.NodeNext,
+        types: ['node'],
+        noEmit: true,
+        strict: true,
+        noUncheckedIndexedAccess: true,
+        exactOptionalPropertyTypes: true,
+        verbatimModuleSyntax: true,
+      },
+    );
+    return ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
