@@ -1,21 +1,41 @@
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { UsageError } from '../formats/errors.ts';
 import { COMMANDS } from './command-list.ts';
-import { hideDashes, showDashes } from './dash.ts';
+import { beforeDashes, hideDashes, showDashes } from './dash.ts';
 import { loadCommands } from './lazy-command.ts';
-import { knownOptions, optionFault, settleSwitches } from './option-faults.ts';
-import { terminalColumns } from './terminal/print.ts';
-import { commandFirst, positionalsOf, refuse } from './usage.ts';
+import { foldChoices, knownOptions, optionFault, settleSwitches } from './option-faults.ts';
+import { show, terminalColumns } from './terminal/print.ts';
+import { ownLines } from './terminal/terminal-text.ts';
+import { commandFirst, expectCommand, positionalsOf, refuse, usageError } from './usage.ts';
+
+/** Of the help text; longer lines are hard to read. */
+const MOST_COLUMNS = 120;
+const DEFAULT_COLUMNS = 100;
 
 /** Reads the command line and runs what it asks for. */
 export async function runCommandLine(version: string): Promise<void> {
   const words = commandFirst(hideBin(process.argv));
-  const wantsHelp = words.includes('--help') || words.includes('-h');
+  try {
+    await parseAndRun(words, version);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    await refuse(error, words);
+  }
+}
+
+/** @throws UsageError for a command line that makes no sense */
+async function parseAndRun(words: readonly string[], version: string): Promise<void> {
+  const options = beforeDashes(words);
+  const wantsHelp = options.includes('--help') || options.includes('-h');
+  expectCommand(words, wantsHelp || options.includes('--version'));
   const { modules, end } = await loadCommands(COMMANDS, words, (command, argv) => {
-    const fault = wantsHelp ? undefined : optionFault(words, knownOptions(argv), positionalsOf(command));
-    if (fault) refuse(fault, words);
+    const known = knownOptions(argv);
+    const fault = wantsHelp ? undefined : optionFault(words, known, positionalsOf(command));
+    if (fault) throw new UsageError('bad-option', fault);
+    foldChoices(argv, known);
   });
-  const parser = yargs(hideDashes(words))
+  const parser = yargs()
     .scriptName('savkit')
     .usage('$0 <command>\n\nRead, verify, extract and convert VirtualBox saved states; move running machines.')
     .command(modules)
@@ -25,17 +45,16 @@ export async function runCommandLine(version: string): Promise<void> {
     .version(version)
     .help()
     .alias('help', 'h')
-    .wrap(Math.min(120, terminalColumns() ?? 100))
+    .wrap(Math.min(MOST_COLUMNS, terminalColumns() ?? DEFAULT_COLUMNS))
     .epilogue('Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 130 interrupted.')
     .fail((message, error) => {
-      if (error) throw error;
-      refuse(message, words);
+      throw error ?? usageError(message, words[0]);
     });
 
   // yargs lays out the help text of a command once it has run; without wrapping that takes no time.
   parser.middleware(() => {
     parser.wrap(null);
   });
-  await parser.parseAsync();
+  await parser.parseAsync(hideDashes(words), {}, (_error: unknown, _options: unknown, output: string) => void show(ownLines(output)));
   await end();
 }

@@ -2,10 +2,12 @@ import type { Argv } from 'yargs';
 import { type SavkitError, UsageError } from '../formats/errors.ts';
 import { type Finding, findingOf } from '../src/saved-state/findings.ts';
 import { custody } from './custody.ts';
+import { documentOf, type FileResult } from './document.ts';
 import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
 import { Progress } from './progress.ts';
 import { show, showJson, tell } from './terminal/print.ts';
 import { line, type TerminalText } from './terminal/terminal-text.ts';
+import { expectDecodable } from './undecodable-names.ts';
 
 /** Options that every command has. */
 export interface CommonOptions {
@@ -56,17 +58,6 @@ export interface Job {
   progress: Progress;
 }
 
-interface FileResult {
-  file: string;
-  exitCode: ExitCode;
-  findings: readonly Finding[];
-  result: object | null;
-  error: Finding | null;
-}
-
-/** Version of the JSON documents; `cli/output.schema.json` describes them. */
-const SCHEMA = 'savkit/1';
-
 /**
  * Runs a command over its files and prints what it gives: data to stdout, all else to stderr. Signals end it as `custody` says. @returns the exit code
  */
@@ -79,6 +70,7 @@ export async function runCommand(command: string, files: readonly string[], opti
     if (abort.signal.aborted) break;
     const progress = new Progress(command, file, !options.quiet && !isForPrograms);
     try {
+      expectDecodable([file, ...Object.values(options)]);
       const { exitCode, findings = [], result, text } = await run({ file, signal: abort.signal, progress });
       progress.stop();
       results.push({ file, exitCode, findings, result, error: null });
@@ -91,7 +83,7 @@ export async function runCommand(command: string, files: readonly string[], opti
     }
   }
   const exitCode = abort.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
-  const document = { schema: SCHEMA, command, exitCode, files: results };
+  const document = documentOf(command, exitCode, results);
   if (options.ndjson) await showJson({ event: 'end', ...document }, { isEvent: true });
   else if (options.json) await showJson(document);
   return exitCode;

@@ -1,16 +1,34 @@
-// yargs drops a lone `-` among the arguments of a command, where it means stdin or stdout. So it travels under a name that no argument can have.
+// Words that begin with a dash and are no options: a lone `-`, which means stdin or stdout and is dropped by yargs among the arguments of a command, and
+// all behind `--`. They travel under names that no argument can have.
 
-const DASH = '\0-';
+const HIDDEN = '\0';
 
 export function hideDashes(words: readonly string[]): string[] {
-  return words.map((word) => (word === '-' ? DASH : word));
+  const end = words.indexOf('--');
+  const [before, behind] = end < 0 ? [words, []] : [words.slice(0, end), words.slice(end + 1)];
+  return [...before.map((word) => (word === '-' ? hidden(word) : word)), ...behind.map((word) => (word.startsWith('-') ? hidden(word) : word))];
+}
+
+/** Words before `--`: those that may be options. */
+export function beforeDashes(words: readonly string[]): readonly string[] {
+  const end = words.indexOf('--');
+  return end < 0 ? words : words.slice(0, end);
 }
 
 /** To be used as yargs middleware. */
 export function showDashes(options: Record<string, unknown>): void {
-  for (const [key, value] of Object.entries(options)) options[key] = Array.isArray(value) ? value.map(show) : show(value);
+  for (const [key, value] of Object.entries(options)) options[key] = Array.isArray(value) ? value.map(shown) : shown(value);
 }
 
-function show(value: unknown): unknown {
-  return value === DASH ? '-' : value;
+/** The same in words about the command line. */
+export function withoutHiding(text: string): string {
+  return text.replaceAll(HIDDEN, '');
+}
+
+function hidden(word: string): string {
+  return `${HIDDEN}${word}`;
+}
+
+function shown(value: unknown): unknown {
+  return typeof value === 'string' ? withoutHiding(value) : value;
 }

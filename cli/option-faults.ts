@@ -31,9 +31,11 @@ export function optionFault(words: readonly string[], known: KnownOptions, posit
         continue;
       }
       if (!names.includes(name)) return `there is no option ${spelt}${suggestion(name, names)}`;
-      const text = value ?? words[++i];
+      const next = value ?? words[++i];
+      // A value that begins with a dash has to follow `=`.
+      const text = value === undefined && next !== undefined && isOption(next) ? undefined : next;
       const fault = valueFault(text, name, known);
-      if (fault) return `${spelt}${text === undefined || isOption(text) ? '' : ` ${text || '""'}`}: ${fault}`;
+      if (fault) return `${spelt}${text === undefined ? '' : ` ${text || '""'}`}: ${fault}`;
       if (given.has(name) && !known.array.includes(name)) return `${spelt} is given twice`;
       for (const each of [name, ...namesBeside(name, known)]) given.add(each);
     }
@@ -55,6 +57,15 @@ export function settleSwitches(options: Record<string, unknown>): void {
   for (const [key, value] of Object.entries(options)) {
     if (Array.isArray(value) && typeof value.at(-1) === 'boolean') options[key] = value.at(-1);
   }
+}
+
+/** Choices may be written with capital letters: `--format ELF`. */
+export function foldChoices(argv: Argv, { choices }: KnownOptions): void {
+  for (const [name, allowed] of Object.entries(choices)) argv.coerce(name, (value: unknown) => choiceOf(value, allowed) ?? value);
+}
+
+function choiceOf(value: unknown, allowed: readonly unknown[]): unknown {
+  return allowed.find((choice) => String(choice).toLowerCase() === String(value).toLowerCase());
 }
 
 interface GivenOption {
@@ -80,8 +91,8 @@ function isOption(word: string): boolean {
 
 function valueFault(text: string | undefined, option: string, { number, choices }: KnownOptions): string | undefined {
   const allowed = choices[option];
-  if (text === undefined || isOption(text)) return `expected ${allowed ? allowed.join(', ') : number.includes(option) ? 'a number' : 'a value'} behind it`;
-  if (allowed && !allowed.includes(text)) return `expected ${allowed.join(', ')}`;
+  if (text === undefined) return `expected ${allowed ? allowed.join(', ') : number.includes(option) ? 'a number' : 'a value'} behind it`;
+  if (allowed && choiceOf(text, allowed) === undefined) return `expected ${allowed.join(', ')}`;
   if (!number.includes(option)) return text === '' ? 'expected a value' : undefined;
   const value = text.trim() === '' ? Number.NaN : Number(text);
   return value >= 0 && value < Number.POSITIVE_INFINITY ? undefined : 'expected a number, not below 0';

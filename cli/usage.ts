@@ -1,50 +1,68 @@
+import { UsageError } from '../formats/errors.ts';
+import { findingOf } from '../src/saved-state/findings.ts';
 import { COMMANDS } from './command-list.ts';
+import { beforeDashes, withoutHiding } from './dash.ts';
+import { documentOf } from './document.ts';
 import { ExitCode } from './exit-codes.ts';
-import { nearest } from './nearest.ts';
-import { tell } from './terminal/print.ts';
+import { commandsMeant } from './other-words.ts';
+import { showJson, tell } from './terminal/print.ts';
 import { line } from './terminal/terminal-text.ts';
 
 const NAMES = COMMANDS.map(({ command }) => nameOf(command));
 
-/** Also takes options that stand before the command: what belongs to them the parser only knows once it has the command. */
+/**
+ * The words of a command line with the command first: what belongs to options that stand before it the parser only knows once it has the command.
+ * `help` and `version` are taken for the options of that name.
+ */
 export function commandFirst(words: readonly string[]): readonly string[] {
-  const at = words[0]?.startsWith('-') ? words.findIndex((word) => NAMES.includes(word)) : -1;
+  const [first, ...others] = words;
+  if (first === 'help') return [...commandFirst(others.filter((word) => word !== 'help')), '--help'];
+  if (first === 'version' && others.length === 0) return ['--version'];
+  const at = first?.startsWith('-') ? words.findIndex((word) => NAMES.includes(word)) : -1;
   return at > 0 ? [words[at], ...words.slice(0, at), ...words.slice(at + 1)] : words;
 }
 
-/** Ends with what is wrong with a command line, and where to look it up. */
-export function refuse(message: string, words: readonly string[]): never {
+/** @throws UsageError where the words name no command, or one that there is not */
+export function expectCommand(words: readonly string[], wantsHelp: boolean): void {
   const first = words.find((word) => !word.startsWith('-'));
-  const known = COMMANDS.find(({ command }) => nameOf(command) === first);
-  const about = known ? ` ${first}` : '';
-  const what = known
-    ? usageText(message, known.command)
-    : first === undefined
-      ? withoutCommand(words)
-      : `there is no command ${JSON.stringify(first)}${meant(first)}`;
-  tell(line`savkit${about}: ${what}\nTry: savkit${about} --help`);
-  process.exit(ExitCode.USAGE);
+  if (first === undefined && wantsHelp) return;
+  if (first === undefined) throw new UsageError('no-command', words.length === 0 ? 'which command?' : `there is no option ${words[0]} without a command`);
+  if (NAMES.includes(words[0])) return;
+  const meant = commandsMeant(first, NAMES).join(' or ');
+  throw new UsageError('unknown-command', `there is no command ${JSON.stringify(first)}${meant === '' ? '' : `; did you mean ${meant}?`}`);
 }
 
-/** What yargs says, in words that need no knowledge of it. */
-function usageText(message: string, command: string): string {
+/** Says what is wrong with a command line, and where to look it up; to programs as to people. */
+export async function refuse(error: UsageError, words: readonly string[]): Promise<void> {
+  const command = NAMES.includes(words[0]) ? words[0] : null;
+  const about = command === null ? '' : ` ${command}`;
+  process.exitCode = ExitCode.USAGE;
+  const document = documentOf(command, ExitCode.USAGE, [], findingOf(error));
+  if (wants('ndjson', words)) await showJson({ event: 'end', ...document }, { isEvent: true });
+  else if (wants('json', words)) await showJson(document);
+  else tell(line`savkit${about}: ${error.message}\nTry: savkit${about} --help`);
+}
+
+/** Whether a switch is on: the parser may not have come so far. */
+function wants(option: string, words: readonly string[]): boolean {
+  const last = beforeDashes(words).findLast((word) => new RegExp(`^--(no-)?${option}(=|$)`).test(word));
+  return last === `--${option}` || last === `--${option}=true`;
+}
+
+/** What yargs says of the words of a command, in words that need no knowledge of it. */
+export function usageError(said: string, command: string): UsageError {
+  const message = withoutHiding(said);
+  const { command: usage } = COMMANDS.find((each) => nameOf(each.command) === command) ?? { command };
   const [, missing] = /^Missing required arguments?: (.*)/.exec(message) ?? [];
-  if (missing !== undefined) return `expected ${missing.replace(/[\w-]+/g, '--$&')}, too`;
+  if (missing !== undefined) return new UsageError('missing-option', `expected ${missing.replace(/[\w-]+/g, '--$&')}, too`);
   const [, surplus] = /^Unknown arguments?: (.*)/s.exec(message) ?? [];
-  if (surplus !== undefined) return `too much is ${surplus}; expected savkit ${command}`;
-  const [, argument, given, choices] = /Argument: (.*), Given: (".*"), Choices: (.*)/.exec(message) ?? [];
-  if (choices !== undefined) return `${argument} ${given}: expected ${choices.replaceAll('"', '')}`;
-  return message.startsWith('Not enough non-option arguments') ? `expected savkit ${command}` : message;
-}
-
-function withoutCommand(words: readonly string[]): string {
-  return words.length === 0 ? 'which command?' : `there is no option ${words[0]} without a command`;
-}
-
-/** The command that was probably meant. */
-function meant(word: string): string {
-  const command = nearest(word, NAMES);
-  return command === undefined ? '' : `; did you mean ${command}?`;
+  if (surplus !== undefined) return new UsageError('too-many-arguments', `too much is ${surplus}; expected savkit ${usage}`);
+  const [, argument, given, choices] = /Argument: (.*), Given: (".*"), Choices: (.*)/s.exec(message) ?? [];
+  if (choices !== undefined) return new UsageError('bad-value', `${argument} ${given}: expected ${choices.replaceAll('"', '')}`);
+  const [, one, other] = /^Arguments (\S+) and (\S+) are mutually exclusive/.exec(message) ?? [];
+  if (other !== undefined) return new UsageError('bad-combination', `--${one} and --${other} exclude each other`);
+  if (message.startsWith('Not enough non-option arguments')) return new UsageError('missing-argument', `expected savkit ${usage}`);
+  return new UsageError('usage', message);
 }
 
 function nameOf(command: string): string {

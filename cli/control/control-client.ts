@@ -41,7 +41,8 @@ export async function askMachine(path: string, request: Omit<ControlRequest, 'id
 
 function reach(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path);
+    // As an option: a name of digits alone would be a port.
+    const socket = connect({ path });
     socket.once('connect', () => resolve(socket));
     socket.once('error', (error) => reject(unreachable(path, error)));
   });
@@ -50,7 +51,10 @@ function reach(path: string): Promise<Socket> {
 /** Systems answer alike for a socket that nobody listens on and for what is no socket. */
 function unreachable(path: string, error: NodeJS.ErrnoException): EnvironmentError {
   const there = statSync(path, { throwIfNoEntry: false });
-  const why = !there
+  const why =
+    path === ''
+      ? 'the name of its control socket is missing'
+      : !there
     ? `there is no control socket ${path}; \`savkit run --socket\` opens one`
     : !there.isSocket()
       ? `${path} is no control socket; \`savkit run --socket\` opens one`
