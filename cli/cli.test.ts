@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATES_FOLDER, sha256 } from '../src/testing/states.ts';
 import { runSavkit } from './testing/run-savkit.ts';
@@ -32,6 +34,35 @@ describe('savkit', () => {
     const { stdout, exitCode } = await runSavkit(['--help']);
     expect(exitCode).toBe(0);
     for (const command of ['inspect', 'verify', 'extract']) expect(stdout.toString()).toContain(command);
+  });
+
+  it('helps with a command', async () => {
+    for (const words of [['help'], ['help', 'verify'], ['verify', 'x', '-h']]) {
+      const { stdout, stderr, exitCode } = await runSavkit(words);
+      expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
+      expect(stdout.toString()).toContain(words.length > 1 ? 'savkit verify <files..>' : 'savkit convert <input> [output]');
+    }
+  });
+
+  it('takes files of any name', async () => {
+    for (const name of ['-x.sav', '--json', '-', 'two\nlines.sav', '8080']) writeFileSync(join(folder, name), readFileSync(plain));
+    const { stdout } = await runSavkit(['verify', '--', '-x.sav', '--json', './-', 'two\nlines.sav', '8080'], { cwd: folder });
+    expect(stdout.toString().replace(/: whole.*/g, '')).toBe('-x.sav\n--json\n./-\ntwo?lines.sav\n8080\n');
+    expect((await runSavkit(['extract', '--format', 'ELF', '--output=-x.elf', '--', '-x.sav'], { cwd: folder })).exitCode).toBe(0);
+    expect(statSync(join(folder, '-x.elf')).size).toBeGreaterThan(0);
+  });
+
+  it.skipIf(process.platform !== 'linux')('says that Node opens no names that are not UTF-8', async () => {
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/bad`), Buffer.of(0xff)]), readFileSync(plain));
+    writeFileSync(join(folder, 'good\ufffd'), readFileSync(plain));
+    const script = `'${process.execPath}' '${fileURLToPath(new URL('../dist/bin/savkit.js', import.meta.url))}' verify bad* good* 2>&1; echo $?`;
+    const { stdout } = spawnSync('sh', ['-c', script], { cwd: folder, encoding: 'utf8' });
+    expect(stdout.split('\n')).toEqual([
+      'Cannot use bad\ufffd: the name is not valid UTF-8, and Node opens no others; rename the file, or give it as - by stdin',
+      expect.stringContaining('good\ufffd: whole'),
+      '4',
+      '',
+    ]);
   });
 
   it('prints its version', async () => {

@@ -1,5 +1,4 @@
 import yargs from 'yargs';
-import { hideBin } from 'yargs/helpers';
 import { UsageError } from '../formats/errors.ts';
 import { COMMANDS } from './command-list.ts';
 import { beforeDashes, hideDashes, showDashes } from './dash.ts';
@@ -13,9 +12,9 @@ import { commandFirst, expectCommand, positionalsOf, refuse, usageError } from '
 const MOST_COLUMNS = 120;
 const DEFAULT_COLUMNS = 100;
 
-/** Reads the command line and runs what it asks for. */
-export async function runCommandLine(version: string): Promise<void> {
-  const words = commandFirst(hideBin(process.argv));
+/** Runs what the words of a command line ask for. The exit code of the process says what came of it. */
+export async function runCommandLine(given: readonly string[], version: string): Promise<void> {
+  const words = commandFirst(given);
   try {
     await parseAndRun(words, version);
   } catch (error) {
@@ -33,6 +32,7 @@ async function parseAndRun(words: readonly string[], version: string): Promise<v
     const known = knownOptions(argv);
     const fault = wantsHelp ? undefined : optionFault(words, known, positionalsOf(command));
     if (fault) throw new UsageError('bad-option', fault);
+    if (words.includes('')) throw new UsageError('missing-argument', 'an argument is empty ("")');
     foldChoices(argv, known);
   });
   const parser = yargs()

@@ -8,6 +8,7 @@ onOutputError((error) => custody.outputFailed(error));
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
+const words = process.argv.slice(2);
 // A version needs no command line parser.
-if (process.argv.slice(2).join(' ') === '--version') void show(line`${version}`);
-else void import('./command-line.ts').then(({ runCommandLine }) => runCommandLine(version));
+if (words.join(' ') === '--version') void show(line`${version}`);
+else void import('./command-line.ts').then(({ runCommandLine }) => runCommandLine(words, version));

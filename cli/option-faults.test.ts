@@ -28,6 +28,8 @@ describe('optionFault()', () => {
     ['explain -1844 -'],
     ['verify -- --bogus'],
     ['verify --json --json'],
+    ['extract --format RAW'],
+    ['extract --output=-x'],
   ])('finds nothing in %j', (line) => {
     expect(faultOf(line)).toBeUndefined();
   });
@@ -52,6 +54,7 @@ describe('optionFault()', () => {
     ['extract -o a --output b', '--output is given twice'],
     ['extract --format zip', '--format zip: expected raw, elf'],
     ['extract --format', '--format: expected raw, elf behind it'],
+    ['extract -o -x', '-o: expected a value behind it'],
   ])('says what is wrong with %j', (line, fault) => {
     expect(faultOf(line)).toBe(fault);
   });

@@ -47,18 +47,12 @@ export class UnsupportedError extends SavkitError {}
 /** The caller asked for something that makes no sense: an unknown unit, a bad range. */
 export class UsageError extends SavkitError {}
 
-/** Where the system's own words say little about a file. */
-const SYSTEM_WORDS: Readonly<Record<string, string>> = {
-  EISDIR: 'it is a directory',
-  ENXIO: 'it is a socket, or a device that is not there',
-};
-
 /** The surroundings failed: reading, writing, permissions, no space. */
 export class EnvironmentError extends SavkitError {
   static from(cause: unknown, doing: string): EnvironmentError {
     const system = cause as NodeJS.ErrnoException;
     // `ENOENT: no such file or directory, open '/x'`: the code is in `code`, what was done and to what is in `doing`.
-    const words = SYSTEM_WORDS[system.code ?? ''] ?? /^[A-Z0-9]+: (.+?), \w+( '.*')?$/s.exec(system.message)?.[1] ?? system.message;
+    const words = /^[A-Z0-9]+: (.+?), \w+( '.*')?$/s.exec(system.message)?.[1] ?? system.message;
     const error = new EnvironmentError(system.code ?? 'io', `Cannot ${doing}: ${words}`);
     error.cause = cause;
     return error;

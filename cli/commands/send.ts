@@ -1,16 +1,11 @@
-import { statSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { UnsupportedError } from '../../formats/errors.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from '../../src/live-save/vote.ts';
 import { runCommand, withCommonOptions } from '../command.ts';
+import { isSocket } from '../control/socket-path.ts';
 import { withInput } from '../input.ts';
 import { type SendFileOptions, sendFile } from '../teleporter/send-file.ts';
 import { sendRunning } from '../teleporter/send-running.ts';
-
-/** Whether a path is that of a control socket. */
-function isSocket(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isSocket() ?? false;
-}
 
 interface Options extends SendFileOptions {
   teleporter: boolean;

@@ -5,6 +5,7 @@ import { MIB } from '../../formats/units.ts';
 import type { OnEvent } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
 import { type ControlRequest, errorFromWire, parseReply } from './protocol.ts';
+import { socketPath } from './socket-path.ts';
 
 /** The longest reply is a report with a line for each pass or round. */
 const REPLY_LIMIT = 64 * MIB;
@@ -41,8 +42,7 @@ export async function askMachine(path: string, request: Omit<ControlRequest, 'id
 
 function reach(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    // As an option: a name of digits alone would be a port.
-    const socket = connect({ path });
+    const socket = connect(socketPath(path));
     socket.once('connect', () => resolve(socket));
     socket.once('error', (error) => reject(unreachable(path, error)));
   });
@@ -51,10 +51,7 @@ function reach(path: string): Promise<Socket> {
 /** Systems answer alike for a socket that nobody listens on and for what is no socket. */
 function unreachable(path: string, error: NodeJS.ErrnoException): EnvironmentError {
   const there = statSync(path, { throwIfNoEntry: false });
-  const why =
-    path === ''
-      ? 'the name of its control socket is missing'
-      : !there
+  const why = !there
     ? `there is no control socket ${path}; \`savkit run --socket\` opens one`
     : !there.isSocket()
       ? `${path} is no control socket; \`savkit run --socket\` opens one`

@@ -7,6 +7,7 @@ import type { KeptMachine } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
 import { OPERATIONS } from './operations.ts';
 import { errorToWire, LINE_LIMIT, parseRequest } from './protocol.ts';
+import { socketPath } from './socket-path.ts';
 
 const MAX_CONNECTIONS = 32;
 /** Bytes that wait for a client to read them. */
@@ -56,7 +57,7 @@ async function listen(server: Server, path: string): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(path, resolve);
+      server.listen(socketPath(path), resolve);
       process.umask(umask);
     });
     chmodSync(path, SOCKET_MODE);
@@ -78,7 +79,7 @@ async function removeStale(path: string): Promise<void> {
 
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(path, () => {
+    const socket = connect(socketPath(path), () => {
       socket.destroy();
       resolve(true);
     });

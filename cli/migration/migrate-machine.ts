@@ -1,11 +1,11 @@
-import { stat } from 'node:fs/promises';
-import { EnvironmentError, InterruptedError, type SavkitError, UsageError } from '../../formats/errors.ts';
+import { InterruptedError, type SavkitError, UsageError } from '../../formats/errors.ts';
 import { DEFAULT_LIMITS } from '../../migrations/policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report.ts';
 import { loadState } from '../../src/saved-state/load.ts';
 import { parseAddress } from '../address.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { askMachine } from '../control/control-client.ts';
+import { isSocket } from '../control/socket-path.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
@@ -36,7 +36,7 @@ const ASSUMED_RATE = 117e6;
 
 /** Migrates a machine that another process runs, or one from a saved state, which is loaded for it. */
 export async function migrateMachine(options: MigrateMachineOptions, job: Job): Promise<Outcome> {
-  if (await isSocket(job.file)) return migrateRunning(options, job);
+  if (isSocket(job.file)) return migrateRunning(options, job);
   if (options.change) throw new UsageError('usage', 'Cannot change limits: expected the control socket of a machine that is being migrated');
   const machine = await withInput(job.file, (source) => loadState(source, { signal: job.signal }));
   const own: OwnMachine = { name: job.file, machine };
@@ -123,12 +123,4 @@ async function foretellOutcome(own: OwnMachine, options: MigrateMachineOptions):
   const rate = limits.bandwidth ?? ASSUMED_RATE;
   const forecast = await foretell(own, { limits, rate, compression: options.compression });
   return { exitCode: ExitCode.OK, result: { action: 'dry-run', machine: own.name, rate, ...forecast }, text: forecastText(own.name, forecast, rate) };
-}
-
-async function isSocket(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isSocket();
-  } catch (error) {
-    throw EnvironmentError.from(error, `open ${path}`);
-  }
 }

@@ -22,15 +22,13 @@ export interface ByteSource {
 
 /** @throws EnvironmentError when the file can't be opened */
 export async function openFile(path: string): Promise<ByteSource> {
-  if (path === '') throw new EnvironmentError('ENOENT', 'Cannot open "": the name of a file is missing');
-  let file: FileHandle | undefined;
+  let file: FileHandle;
   try {
     file = await open(path, 'r');
     const stat = await file.stat();
     if (stat.isDirectory()) throw new EnvironmentError('EISDIR', `Cannot open ${path}: it is a directory`);
     return new FileSource(path, file.fd, stat.isFile() ? stat.size : undefined, file);
   } catch (error) {
-    await file?.close();
     throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `open ${path}`);
   }
 }

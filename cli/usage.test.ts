@@ -1,0 +1,102 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { runCommandLine } from './command-line.ts';
+import { COMMANDS } from './command-list.ts';
+import { expectSchema } from './testing/savkit-json.ts';
+
+const NAMES = COMMANDS.map(({ command }) => command.split(' ')[0]);
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  process.exitCode = undefined;
+});
+
+/** What a command line that is refused prints. */
+async function refused(...words: string[]): Promise<{ stdout: string; stderr: string }> {
+  const out = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    vi.spyOn(process[name], 'write').mockImplementation(((text: string, done?: () => void) => {
+      out[name] += text;
+      done?.();
+      return true;
+    }) as never);
+  }
+  await runCommandLine(words, '1.2.3');
+  vi.restoreAllMocks();
+  expect(process.exitCode, words.join(' ')).toBe(2);
+  return out;
+}
+
+/** The code of the error in the document that is printed. */
+async function refusedInJson(...words: string[]): Promise<string> {
+  const { stdout, stderr } = await refused(...words);
+  expect(stderr).toBe('');
+  const document = JSON.parse(stdout);
+  expectSchema(document);
+  expect(document).toMatchObject({ exitCode: 2, command: NAMES.find((name) => words.includes(name)) ?? null, files: [] });
+  return document.error.code;
+}
+
+describe('a command line that makes no sense', () => {
+  it.each(NAMES)('is JSON for programs: %s', async (name) => {
+    expect(await refusedInJson(name, '--json', '--no-such-option')).toBe('bad-option');
+    expect(await refusedInJson('--json', name, '--no-such-option=7', '--', '-x')).toBe('bad-option');
+    expect(await refusedInJson(name, 'a', '', '--json')).toBe('missing-argument');
+    expect(await refusedInJson(name, '--json', '--quiet=perhaps')).toBe('bad-option');
+  });
+
+  it.each([
+    ['unknown-command', ['nonsense', '--json']],
+    ['unknown-command', ['--json', 'nonsense', 'a.sav']],
+    ['unknown-command', ['--json', 'help', 'nonsense']],
+    ['no-command', ['--json']],
+    ['missing-argument', ['diff', 'a', '--json']],
+    ['too-many-arguments', ['diff', 'a', 'b', 'c', '--json']],
+    ['too-many-arguments', ['stats', 'a', 'b', '--json', '--', '--c']],
+    ['missing-option', ['extract', 'a', '--json']],
+    ['bad-option', ['extract', 'a', '-o', '--json']],
+    ['bad-option', ['extract', 'a', '-o', 'b', '--format', 'zip', '--json']],
+    ['bad-option', ['extract', 'a', '-o', '-', '--threads', 'many', '--json']],
+    ['bad-value', ['control', 'a', 'dance', '--json']],
+    ['bad-combination', ['check', 'a', '--machine', 'b', '--against', 'c', '--json=true']],
+  ])('has an error %s: %j', async (code, words) => {
+    expect(await refusedInJson(...words)).toBe(code);
+  });
+
+  it('is the last event for who reads events', async () => {
+    const { stdout } = await refused('migrate', 'a', '--ndjson', '--no-such-option');
+    expect(JSON.parse(stdout)).toMatchObject({ event: 'end', command: 'migrate', exitCode: 2, error: { code: 'bad-option' } });
+  });
+
+  it.each([[['verify', '--no-json', '--bogus']], [['verify', '--json', '--json=false', '--bogus']], [['verify', '--bogus', '--', '--json']]])(
+    'is text for people: %j',
+    async (words) => {
+      const { stdout, stderr } = await refused(...words);
+      expect({ stdout, stderr }).toEqual({ stdout: '', stderr: 'savkit verify: there is no option --bogus\nTry: savkit verify --help\n' });
+    },
+  );
+
+  it('shows no names as they are', async () => {
+    const { stderr } = await refused('verify', '--\x1b[2J\n\u202e');
+    expect(stderr).toBe('savkit verify: there is no option --?[2J??\nTry: savkit verify --help\n');
+    expect((await refused('\x1b]0;x\x07')).stderr).toContain('there is no command "');
+  });
+
+  it.each([
+    ['info', 'inspect'],
+    ['find', 'console'],
+    ['hash', 'verify or manifest'],
+    ['dump', 'extract or peek'],
+    ['show', 'inspect'],
+    ['restore', 'salvage or run'],
+    ['list', 'inspect'],
+    ['fix', 'salvage'],
+    ['repair', 'salvage'],
+    ['test', 'verify'],
+    ['validate', 'verify'],
+    ['cat', 'extract'],
+    ['Verify', 'verify'],
+    ['verfy', 'verify'],
+  ])('leads from %s to %s', async (word, meant) => {
+    expect((await refused(word, 'a.sav')).stderr).toContain(`; did you mean ${meant}?`);
+  });
+});
