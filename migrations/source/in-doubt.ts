@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { SavkitError } from '../../formats/errors.ts';
 import type { DecisionLog } from '../hand-over/decision-record.ts';
+import type { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
 import { decisionShape } from '../wire/messages.ts';
 import { readMessage } from '../wire/payload.ts';
@@ -34,17 +35,25 @@ export async function askUntilDecided(
 
 async function askOnce(options: LinkOptions, attempt: number): Promise<'started' | 'gave-up' | undefined> {
   const channel = await SourceLink.inquire(options, attempt);
+  let answer: 'started' | 'gave-up' | undefined;
   try {
-    const frame = await channel.receive('decision');
-    throwReason(frame);
-    const { decision } = readMessage(frame, decisionShape);
-    if (decision === 'started' || decision === 'gave-up') return decision;
-    if (decision !== 'ready') return undefined;
-    await channel.send('commit', {});
-    const answer = await channel.receive('running');
-    throwReason(answer);
-    return answer.name === 'running' ? 'started' : undefined;
+    answer = await answerOver(channel);
+    return answer;
   } finally {
-    channel.destroy();
+    // A target that waits for who has to hear of it sees the difference.
+    if (answer === undefined) channel.destroy();
+    else channel.end();
   }
+}
+
+async function answerOver(channel: FrameChannel): Promise<'started' | 'gave-up' | undefined> {
+  const frame = await channel.receive('decision');
+  throwReason(frame);
+  const { decision } = readMessage(frame, decisionShape);
+  if (decision === 'started' || decision === 'gave-up') return decision;
+  if (decision !== 'ready') return undefined;
+  await channel.send('commit', {});
+  const answer = await channel.receive('running');
+  throwReason(answer);
+  return answer.name === 'running' ? 'started' : undefined;
 }

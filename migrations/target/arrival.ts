@@ -21,6 +21,8 @@ export class Arrival {
   isPaused = false;
   /** After an audit of memory: pages that have come since they were last hashed. */
   written: PageSet | undefined;
+  /** The source knows that the machine runs here, or has given up asking in good order: nobody comes again. */
+  isKnownToRun = false;
   /** Bytes of page frames so far. */
   bytes = 0;
   #decision: TargetDecision | 'unknown' = 'unknown';

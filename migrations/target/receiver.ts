@@ -35,6 +35,10 @@ const KEEP_MS = 10 * 60_000;
 /** How often a record is looked at, in which `migrate --resolve` may have written an answer. */
 const LOOK_EVERY_MS = 500;
 
+/** How long a receiver that is closed stays for its source. */
+const FAREWELL_MS = 10_000;
+const FAREWELL_LOOK_MS = 10;
+
 /** Waits for one machine to arrive, over as many links as it takes. */
 export class Receiver<M extends TargetMachine = TargetMachine> implements Reception {
   /** The machine, when it is this side's. Rejects when it will not come: cancelled, or given up. */
@@ -126,11 +130,21 @@ export class Receiver<M extends TargetMachine = TargetMachine> implements Recept
     if (isFirst && arrival.machine) this.#launch(arrival, arrival.machine);
   }
 
-  /** Ends the waiting: a machine that is not whole is given up, one that is ready waits for its answer. */
-  async close(): Promise<void> {
+  /**
+   * Ends the waiting: a machine that is not whole is given up. A source that still has to decide, or to hear that its machine runs here, is waited for:
+   * it would ask for ever. For it to come again after a broken link, connections have to be accepted until this resolves.
+   * @param withinMs waits so long at most; a machine that is ready then waits for its answer on record
+   */
+  async close(withinMs = FAREWELL_MS): Promise<void> {
+    for (const end = performance.now() + withinMs; this.#isAwaited && performance.now() < end; ) await setTimeout(FAREWELL_LOOK_MS);
     this.#session?.destroy();
     if (!this.#arrival) this.#reject(new InterruptedError());
     else if (this.#arrival.may('give-up') && this.#arrival.state !== 'in-doubt') await this.#giveUp(this.#arrival, new InterruptedError());
+  }
+
+  /** The source needs this side to go on. */
+  get #isAwaited(): boolean {
+    return this.hasPromised || (this.#arrival?.state === 'running' && !this.#arrival.isKnownToRun);
   }
 
   /** The machine is this side's: it runs, unless it was paused, or is only kept here. */
@@ -246,6 +260,8 @@ export class Receiver<M extends TargetMachine = TargetMachine> implements Recept
       if (arrival.state !== 'in-doubt') return;
       if (written === 'started' && arrival.machine) {
         arrival.enter('run');
+        // Who has written it has told the source, or is about to.
+        arrival.isKnownToRun = true;
         this.#launch(arrival, arrival.machine);
       } else if (written === 'gave-up') await this.#giveUp(arrival, new SavkitError('gave-up', 'The machine stays at the source'));
     }

@@ -40,6 +40,7 @@ export class TargetSession {
   #restSize = 0;
   #restDone = false;
   #isOver = false;
+  #hasToldOfRunning = false;
   readonly #work: Promise<void>[] = [];
 
   constructor(receiver: Reception, arrival: Arrival, channel: FrameChannel, peer: string, capabilities: Capabilities, zstd: Zstd | undefined) {
@@ -118,8 +119,9 @@ export class TargetSession {
     try {
       return await this.#receive(this.channel, 'the next frame of the migration');
     } catch (error) {
-      if (error instanceof LinkError && this.#arrival.state === 'running') return undefined;
-      throw error;
+      if (!(error instanceof LinkError) || this.#arrival.state !== 'running') throw error;
+      this.#arrival.isKnownToRun ||= error.isFarewell && this.#hasToldOfRunning;
+      return undefined;
     }
   }
 
@@ -253,12 +255,14 @@ export class TargetSession {
   /** Runs the machine, once. */
   async #commit(): Promise<void> {
     await this.#receiver.start(this.#arrival);
+    this.#hasToldOfRunning = true;
     await this.channel.send('running', {});
   }
 
   async #answer(): Promise<void> {
     this.#arrival.enter('inquire');
     const decision = this.#arrival.decision === 'unknown' ? await this.#receiver.recall(this.#arrival.migration) : this.#arrival.decision;
+    this.#hasToldOfRunning ||= decision === 'started';
     await this.channel.send('decision', {}, { decision } satisfies ShapeValue<typeof decisionShape>);
   }
 }

@@ -8,6 +8,7 @@ import type { MigrateOptions } from '../source/options.ts';
 import { Receiver } from '../target/receiver.ts';
 import type { ReceiveEvent } from '../target/reception.ts';
 import type { TimeOuts } from '../wire/limits.ts';
+import { LinkError } from '../wire/link-error.ts';
 import { PlainHost } from './plain-machine.ts';
 import { type Tap, tappedPair } from './wire-tap.ts';
 
@@ -23,6 +24,8 @@ export class Pair {
   readonly limits: MigrationLimits = { ...DEFAULT_LIMITS };
   readonly migration = newMigrationId();
   receiver!: Receiver;
+  /** Whether the target lets anybody in. */
+  isOpen = true;
   /** Connections made so far. */
   links = 0;
   /** Sees, changes or cuts what goes over links. */
@@ -40,6 +43,7 @@ export class Pair {
   }
 
   readonly connect = async (): Promise<Duplex> => {
+    if (!this.isOpen) throw LinkError.lost();
     const [source, target] = this.tap ? tappedPair(this.tap, this.links) : joinedPair();
     this.links++;
     this.receiver.accept(target, `link ${this.links}`);

@@ -34,7 +34,7 @@ export class FrameReader {
     this.#isDirect = readInto(stream, { space: () => this.#space(), filled: (count) => this.#filled(count) });
     if (!this.#isDirect) stream.on('data', (chunk: Uint8Array) => this.#takeUntilFull(chunk));
     stream.on('error', (error) => this.fail(LinkError.lost(error)));
-    stream.on('end', () => this.fail(LinkError.lost()));
+    stream.on('end', () => this.fail(LinkError.ended()));
     stream.on('close', () => this.fail(LinkError.lost()));
   }
 

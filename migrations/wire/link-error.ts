@@ -2,6 +2,13 @@ import { EnvironmentError } from '../../formats/errors.ts';
 
 /** The connection is gone, or the peer has fallen silent: trying again with a new one may go on where this one ended. */
 export class LinkError extends EnvironmentError {
+  /** The other side has said that it says nothing more: it has not just gone. */
+  isFarewell = false;
+
+  static ended(): LinkError {
+    return Object.assign(LinkError.lost(), { isFarewell: true });
+  }
+
   static lost(cause?: unknown): LinkError {
     const code = (cause as NodeJS.ErrnoException | undefined)?.code ?? '';
     // With TLS 1.3 a certificate is refused only after the handshake has ended for the side that showed it.
