@@ -14,6 +14,7 @@ import { checkKeepFile, KEEP_IN_TEXT, keepFile } from '../control/keep-file.ts';
 import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { describeMachine } from '../control/operations.ts';
+import { checkSocketPath } from '../control/stale-socket.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
@@ -79,11 +80,12 @@ export const runMachineCommand: CommandModule<object, Options> = {
 async function runMachine(options: Options, job: Job): Promise<Outcome> {
   if (options.record !== undefined) await tryOutput(options.record, false);
   await checkKeepFile(options);
+  const socket = options.socket ?? defaultSocketPath();
+  await checkSocketPath(socket);
   const machine = await startingPoint(options, job);
   const running = RunningMachine.of(machine, await workloadOf(options));
   const kept: KeptMachine = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running };
   const file = keepFile(kept.name, options);
-  const socket = options.socket ?? defaultSocketPath();
   const report = new LiveReport(options);
   const recorder = options.record === undefined ? undefined : new TraceRecorder(running, RECORD_INTERVAL_MS);
   recorder?.start();

@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { UnsupportedError } from '../../formats/errors.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from '../../src/live-save/vote.ts';
 import { runCommand, withCommonOptions } from '../command.ts';
-import { isSocket } from '../control/socket-path.ts';
+import { isControlSocket } from '../control/socket-path.ts';
 import { withInput } from '../input.ts';
 import { type SendFileOptions, sendFile } from '../teleporter/send-file.ts';
 import { sendRunning } from '../teleporter/send-running.ts';
@@ -38,7 +38,7 @@ export const sendCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     process.exitCode = await runCommand('send', [options.state], options, (job) => {
       if (!options.teleporter) throw new UnsupportedError('unsupported', 'Cannot send without --teleporter: only a waiting VirtualBox takes saved states');
-      if (isSocket(options.state)) return sendRunning(options.state, options, job);
+      if (isControlSocket(options.state)) return sendRunning(options.state, options, job);
       return withInput(options.state, (source) => sendFile(source, options, job));
     });
   },

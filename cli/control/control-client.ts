@@ -1,50 +1,81 @@
 import { statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
+import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
 import type { OnEvent } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
-import { type ControlRequest, errorFromWire, parseReply } from './protocol.ts';
-import { socketPath } from './socket-path.ts';
+import { BEAT, BEAT_MS, badReply, type ControlRequest, errorFromWire, parseReply } from './protocol.ts';
+import { isEventOf, isResultOf } from './reply-forms.ts';
+import { socketAddress } from './socket-path.ts';
 
 /** The longest reply is a report with a line for each pass or round. */
 const REPLY_LIMIT = 64 * MIB;
+/** A process that has said nothing for so long hangs: it would say at least that it is there. */
+const SILENCE_MS = 8 * BEAT_MS;
 
 /**
  * Has a running machine carry out a command. Aborting closes the connection, which cancels the command.
  * @param path of its control socket
+ * @param silenceMs ms without a sign of life until the machine's process counts as hung
  * @returns the result
- * @throws what the command failed of; EnvironmentError where no machine answers; InterruptedError
+ * @throws what the command failed of; EnvironmentError where no machine answers, or what is no answer; InterruptedError
  */
-export async function askMachine(path: string, request: Omit<ControlRequest, 'id'>, onEvent: OnEvent, signal: AbortSignal): Promise<Record<string, unknown>> {
-  const socket = await reach(path);
+export async function askMachine(
+  path: string,
+  request: Omit<ControlRequest, 'id'>,
+  onEvent: OnEvent,
+  signal: AbortSignal,
+  silenceMs = SILENCE_MS,
+): Promise<Record<string, unknown>> {
+  const words = new EnvironmentError('no-answer', `Cannot ${request.command}: the process of the machine at ${path} does not answer; it hangs, or is stopped`);
+  let silent = false;
+  const socket = connect(socketAddress(path));
+  const timer = setTimeout(() => {
+    silent = true;
+    socket.destroy();
+  }, silenceMs);
   const close = () => socket.destroy();
   signal.addEventListener('abort', close);
   try {
+    if (signal.aborted) throw new InterruptedError();
+    await connected(socket, path);
     socket.write(`${JSON.stringify({ id: 1, ...request })}\n`);
     for await (const line of linesOf(socket, REPLY_LIMIT)) {
+      timer.refresh();
       const reply = parseReply(line);
       if ('event' in reply) {
         const { id: _, event, ...data } = reply;
-        onEvent(event, data);
-      } else if (reply.ok) return reply.result as Record<string, unknown>;
-      else throw errorFromWire(reply.error);
+        if (!isEventOf(request.command, event, data)) throw badReply();
+        if (event !== BEAT) onEvent(event, data);
+      } else if (!reply.ok) throw errorFromWire(reply.error);
+      else if (isResultOf(request.command, reply.result)) return reply.result as Record<string, unknown>;
+      else throw badReply();
     }
+    throw new EnvironmentError('truncated', `Cannot ${request.command}: the machine closed the connection before it answered`);
   } catch (error) {
-    throw signal.aborted ? new InterruptedError() : error;
+    if (signal.aborted) throw new InterruptedError();
+    if (silent) throw words;
+    throw wordsFor(error, request.command);
   } finally {
+    clearTimeout(timer);
     signal.removeEventListener('abort', close);
     socket.destroy();
   }
-  if (signal.aborted) throw new InterruptedError();
-  throw new EnvironmentError('truncated', `Cannot ${request.command}: the machine closed the connection before it answered`);
 }
 
-function reach(path: string): Promise<Socket> {
+/** A process that is killed has not read all: its end is not always an orderly one. */
+function wordsFor(error: unknown, command: string): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === 'too-long') return badReply();
+  if (error instanceof SavkitError || syscall === undefined) return error;
+  return new EnvironmentError('truncated', `Cannot ${command}: the process of the machine has ended before it answered`);
+}
+
+function connected(socket: Socket, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connect(socketPath(path));
-    socket.once('connect', () => resolve(socket));
+    socket.once('connect', resolve);
     socket.once('error', (error) => reject(unreachable(path, error)));
+    socket.once('close', () => reject(new EnvironmentError('truncated', `Cannot reach machine at ${path}: it closed the connection`)));
   });
 }
 
@@ -57,6 +88,8 @@ function unreachable(path: string, error: NodeJS.ErrnoException): EnvironmentErr
       ? `${path} is no control socket; \`savkit run --socket\` opens one`
       : error.code === 'ECONNREFUSED'
         ? `nobody answers at ${path}; it ended without removing its socket`
-        : undefined;
+        : error.code === 'EAGAIN'
+          ? `nobody is let in at ${path}; its process hangs, or is stopped`
+          : undefined;
   return why === undefined ? EnvironmentError.from(error, `reach machine at ${path}`) : new EnvironmentError('no-machine', `Cannot reach machine: ${why}`);
 }

@@ -7,10 +7,12 @@ import { type ControlServer, openControlSocket } from './control-server.ts';
 import { type KeepFile, keepFile } from './keep-file.ts';
 import type { KeptMachine } from './kept-machine.ts';
 import { RunningCharge } from './running-charge.ts';
+import { isSocketPath } from './socket-path.ts';
 
-/** Where the socket of a machine is that names none: a folder that only the user can read, where the system has one. */
+/** Where the socket of a machine is that names none: a folder that only the user can read, where the system has one; a path that sockets can have. */
 export function defaultSocketPath(): string {
-  return join(process.env.XDG_RUNTIME_DIR ?? tmpdir(), `savkit-${process.pid}.sock`);
+  const paths = [process.env.XDG_RUNTIME_DIR, tmpdir(), '/tmp'].flatMap((folder) => (folder ? [join(folder, `savkit-${process.pid}.sock`)] : []));
+  return paths.find((path) => isSocketPath(path)) ?? paths[0];
 }
 
 export interface KeepOptions {

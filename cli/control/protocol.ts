@@ -1,15 +1,22 @@
 import { EnvironmentError, FormatError, InterruptedError, SavkitError, UnsupportedError, UsageError } from '../../formats/errors.ts';
 
 /*
- * The control socket of a machine that `savkit run` keeps: a Unix socket that only its owner can use, JSON, a value a line.
+ * The control socket of a machine that `savkit run` keeps: a Unix socket that only its owner can use (on Windows a named pipe), JSON, a value a line.
  *
  *   → {"id":1,"command":"live-save","path":"/tmp/vm.sav"}
  *   ← {"id":1,"event":"pass","pass":0,…}                     any number of them
  *   ← {"id":1,"ok":true,"result":{…}}                        or "ok":false,"error":{"class","code","message","vboxCode"}
  *
+ * While a command is carried out the event `beat` comes once a second: who waits knows by it that the process is alive. A client that asks for
+ * nothing is told so, and has to go, when others want to come (`"id":null`).
+ *
  * Commands of a connection are carried out one after the other; those of several ones at the same time. Whoever closes the connection cancels
  * what it asked for.
  */
+
+/** A sign of life, and how often it comes, in ms. */
+export const BEAT = 'beat';
+export const BEAT_MS = 1000;
 
 /** A request is some paths and numbers. */
 export const LINE_LIMIT = 64 * 1024;
@@ -79,15 +86,28 @@ function checkField(name: string, spec: string, value: unknown): void {
   if (name === 'path' && ((value as string) === '' || (value as string).includes('\0'))) throw badRequest('path is no path');
 }
 
-/** @throws FormatError `bad-reply` */
+/** @throws EnvironmentError `bad-reply` */
 export function parseReply(line: string): ControlReply {
   try {
     const value = parseObject(line, 'reply');
-    if ('ok' in value || 'event' in value) return value as unknown as ControlReply;
+    if (typeof value.event === 'string' || (value.ok === true && isObject(value.result)) || (value.ok === false && isError(value.error)))
+      return value as unknown as ControlReply;
   } catch {
     // Said below.
   }
-  throw new FormatError('bad-reply', 'Cannot read the machine’s reply: it is not what a control socket says');
+  throw badReply();
+}
+
+export function badReply(): EnvironmentError {
+  return new EnvironmentError('bad-reply', 'Cannot read the reply: what answers there is no machine of this savkit');
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isError(value: unknown): boolean {
+  return isObject(value) && typeof value.code === 'string' && typeof value.message === 'string';
 }
 
 function parseObject(line: string, what: string): Record<string, unknown> {
@@ -97,8 +117,8 @@ function parseObject(line: string, what: string): Record<string, unknown> {
   } catch {
     throw badRequest(`the ${what} is not JSON`);
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw badRequest(`the ${what} is no JSON object`);
-  return value as Record<string, unknown>;
+  if (!isObject(value)) throw badRequest(`the ${what} is no JSON object`);
+  return value;
 }
 
 function badRequest(why: string): UsageError {

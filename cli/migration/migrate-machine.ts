@@ -5,7 +5,7 @@ import { loadState } from '../../src/saved-state/load.ts';
 import { parseAddress } from '../address.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { askMachine } from '../control/control-client.ts';
-import { isSocket } from '../control/socket-path.ts';
+import { isControlSocket } from '../control/socket-path.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
@@ -31,12 +31,15 @@ export interface MigrateMachineOptions extends CommonOptions, TrustOptions {
   change: boolean;
 }
 
+/** Errors of a process that can't say any more what became of its machine. */
+const HAS_NO_VOICE = new Set(['truncated', 'no-answer']);
+
 /** A gigabit link, less what TCP takes. */
 const ASSUMED_RATE = 117e6;
 
 /** Migrates a machine that another process runs, or one from a saved state, which is loaded for it. */
 export async function migrateMachine(options: MigrateMachineOptions, job: Job): Promise<Outcome> {
-  if (isSocket(job.file)) return migrateRunning(options, job);
+  if (isControlSocket(job.file)) return migrateRunning(options, job);
   if (options.change) throw new UsageError('usage', 'Cannot change limits: expected the control socket of a machine that is being migrated');
   const machine = await withInput(job.file, (source) => loadState(source, { signal: job.signal }));
   const own: OwnMachine = { name: job.file, machine };
@@ -65,7 +68,8 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
     return outcomeOf((await askMachine(file, { command: 'migrate', request }, onEvent, signal)) as unknown as MigrationReport, options);
   } catch (error) {
     if (error instanceof InterruptedError) await tellAfterCancel(report, options.records, migration);
-    else if ((error as SavkitError).code === 'truncated' && migration !== undefined) return await outcomeFromRecord(options.records, migration);
+    else if (HAS_NO_VOICE.has((error as SavkitError).code) && migration !== undefined)
+      return await outcomeFromRecord(options.records, migration, error as SavkitError);
     throw error;
   } finally {
     report.stop();

@@ -13,6 +13,7 @@ import { PeerError } from '../../migrations/wire/peer-error.ts';
 import { parseAddress } from '../address.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { checkKeepFile } from '../control/keep-file.ts';
+import { checkSocketPath } from '../control/stale-socket.ts';
 import { type Charge, custody } from '../custody.ts';
 import { LiveReport } from '../live-report.ts';
 import { tryOutput } from '../output.ts';
@@ -39,6 +40,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
   if (file !== undefined) await tryOutput(file, options.force);
   const report = new LiveReport(options);
   await checkKeepFile(options);
+  if (options.control !== undefined) await checkSocketPath(options.control);
   const { trust, shownCode } = await targetTrust(options);
   await ensureFolder(options.records);
   const seed = options.seed === undefined ? undefined : await openFile(options.seed);

@@ -38,11 +38,11 @@ async function lastDecision(path: string): Promise<string> {
   }
 }
 
-/** What the record tells of a machine whose process has ended in the midst of a migration. */
-export async function outcomeFromRecord(records: string, migration: string): Promise<Outcome> {
+/** What the record tells of a machine whose process has ended, or fallen silent, in the midst of a migration. */
+export async function outcomeFromRecord(records: string, migration: string, { message }: { message: string }): Promise<Outcome> {
   const path = recordPath(records, migration, 'source');
   const { result, text } = await resolveRecords({ resolve: path, peerEnded: false });
-  const told = ['The process of the machine has ended before it could say what became of it.', text];
+  const told = [line`${message}. What is on record:`, text];
   const advice = `with the target's record: savkit migrate --resolve ${path} --peer-record …`;
   return { exitCode: ExitCode.PARTLY, result, text: lines([...told, indent(advice)]) };
 }

@@ -26,6 +26,8 @@ export interface GuestCheck {
 }
 
 const FAULT_LIMIT = 16;
+/** Pages that are compared at once. */
+const CHECK_SLICE = 2048;
 /** Bytes that a step compares before it writes; the check compares all. */
 const LOOK = 64;
 
@@ -109,9 +111,19 @@ export class Guest {
 
   /** Compares all memory of the workload with what its steps have left there. */
   check(): GuestCheck {
+    const slices = this.checkInSlices();
+    for (;;) {
+      const { done, value } = slices.next();
+      if (done) return value;
+    }
+  }
+
+  /** The same in slices of some milliseconds; between them it may execute: each page is compared with what is its last then. */
+  *checkInSlices(): Generator<void, GuestCheck> {
     this.#compareControl();
     let pages = 0;
     for (let place = 0; place < this.#last.length; place++) {
+      if (place % CHECK_SLICE === CHECK_SLICE - 1) yield;
       if (this.#last[place] === UNTOUCHED) continue;
       pages++;
       this.#compare(place, this.block.patternSize);

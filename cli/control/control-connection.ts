@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { EnvironmentError } from '../../formats/errors.ts';
+import type { KeptMachine } from './kept-machine.ts';
+import { linesOf } from './lines.ts';
+import { OPERATIONS } from './operations.ts';
+import { BEAT, BEAT_MS, errorToWire, LINE_LIMIT, parseRequest } from './protocol.ts';
+
+/** Bytes that wait for a client to read them. */
+const UNREAD_LIMIT = 256 * 1024;
+/** A last word that is not read by then is lost. */
+const FAREWELL_MS = 1000;
+
+/** One client of a control socket: its requests are carried out one after the other. */
+export class ControlConnection {
+  /** Since when nothing is carried out for it, as `performance.now()` counts. */
+  idleSince = performance.now();
+  readonly #socket: Socket;
+  readonly #kept: KeptMachine;
+  #underWay: AbortController | undefined;
+
+  constructor(socket: Socket, kept: KeptMachine) {
+    this.#socket = socket;
+    this.#kept = kept;
+    // A client that is gone needs no answer.
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.cancel());
+  }
+
+  /** Nothing is being carried out for it. */
+  get isIdle(): boolean {
+    return this.#underWay === undefined;
+  }
+
+  /** Until it ends, or says what is no request. */
+  async serve(): Promise<void> {
+    try {
+      for await (const line of linesOf(this.#socket, LINE_LIMIT)) {
+        await this.#carryOut(line);
+        // Who does not read gets no further answers either.
+        if (this.#socket.writableNeedDrain) await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]);
+      }
+    } catch (error) {
+      this.#send(null, { ok: false, error: errorToWire(error) });
+    }
+    this.end();
+  }
+
+  cancel(): void {
+    this.#underWay?.abort();
+  }
+
+  /** Closes it, and says why. */
+  dismiss(why: string): void {
+    this.#send(null, { ok: false, error: errorToWire(new EnvironmentError('busy', why)) });
+    this.end();
+  }
+
+  /** What was said still goes out, to who reads it. */
+  end(): void {
+    this.#socket.destroySoon();
+    setTimeout(() => this.#socket.destroy(), FAREWELL_MS).unref();
+  }
+
+  async #carryOut(line: string): Promise<void> {
+    let id: number | null = null;
+    const abort = new AbortController();
+    this.#underWay = abort;
+    // Whoever waits knows by this that the machine's process does not hang.
+    const beats = setInterval(() => this.#send(id, { event: BEAT }), BEAT_MS);
+    try {
+      if (this.#socket.destroyed) abort.abort();
+      const request = parseRequest(line);
+      id = request.id;
+      const onEvent = (event: string, data: object) => this.#send(id, { event, ...data });
+      this.#send(id, { ok: true, result: await OPERATIONS[request.command](this.#kept, request, onEvent, abort.signal) });
+    } catch (error) {
+      this.#send(id, { ok: false, error: errorToWire(error) });
+    } finally {
+      clearInterval(beats);
+      this.#underWay = undefined;
+      this.idleSince = performance.now();
+    }
+  }
+
+  #send(id: number | null, reply: object): void {
+    // Events are left out for who does not read them.
+    if (this.#socket.destroyed || ('event' in reply && this.#socket.writableLength > UNREAD_LIMIT)) return;
+    this.#socket.write(`${JSON.stringify({ id, ...reply })}\n`);
+  }
+}
