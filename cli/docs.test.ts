@@ -45,7 +45,7 @@ describe('links', () => {
 
   it('are found, with anchors', () => {
     expect(packed.has('README.md')).toBe(true);
-    expect(linksIn('[a](b.md#c) `[no](code)` ![d](e.png "f")\n```\n[no](fence)\n```\n[g]: h.md\n')).toEqual(['b.md#c', 'e.png', 'h.md']);
+    expect(linksIn('[a](b.txt#c) `[no](code)` ![d](e.png "f")\n```\n[no](fence)\n```\n[g]: h.txt\n')).toEqual(['b.txt#c', 'e.png', 'h.txt']);
     expect([...anchorsIn('# A `b`, c: d\n## [E](f)\n## E\n```\n# no\n```\n')]).toEqual(['a-b-c-d', 'e', 'e-1']);
   });
 });
