@@ -1,14 +1,13 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
-import { custody } from './custody.ts';
-import { onOutputError, show } from './terminal/print.ts';
-import { line } from './terminal/terminal-text.ts';
 
-onOutputError((error) => custody.outputFailed(error));
+// Says to people with an older Node what savkit needs. So nothing here may be younger than Node 12, and all else is loaded afterwards.
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+/** The same as `engines` in package.json; a test compares them. */
+const OLDEST = [20, 19];
 
-const words = process.argv.slice(2);
-// A version needs no command line parser.
-if (words.join(' ') === '--version') void show(line`${version}`);
-else void import('./command-line.ts').then(({ runCommandLine }) => runCommandLine(words, version));
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1])) void import('./start.ts');
+else {
+  console.error(`savkit needs Node.js ${OLDEST.join('.')} or newer; this is ${process.version}`);
+  process.exitCode = 4;
+}

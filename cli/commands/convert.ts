@@ -55,8 +55,8 @@ export const convertCommand: CommandModule<object, Options> = {
       .option('proof', { type: 'boolean', default: true, describe: 'Read the result back and compare it with the input' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 convert live.sav plain.sav --flatten', 'One plain state of a live save')
-      .example('$0 convert new.sav old.sav --pgm 11', 'For VirtualBox 3.1')
-      .example('$0 convert old.sav new.sav --container 2.0 --pgm 14', 'A state of VirtualBox 3.0 for readers of today')
+      .example('$0 convert machine.sav older.sav --pgm 11', 'For VirtualBox 3.1')
+      .example('$0 convert older.sav newer.sav --container 2.0 --pgm 14', 'A state of VirtualBox 3.0 for readers of today')
       .epilogue(
         "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
       ) as unknown as Argv<Options>,

@@ -1,13 +1,14 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
-import { defaultRecordFolder } from '../../migrations/hand-over/record-folder.ts';
+import { recordFolder } from '../../migrations/hand-over/record-folder.ts';
 import { DEFAULT_LIMITS } from '../../migrations/policy/limits.ts';
 import { runCommand, withCommonOptions } from '../command.ts';
 import { type MigrateMachineOptions, migrateMachine } from '../migration/migrate-machine.ts';
 import { resolveRecords } from '../migration/resolve-records.ts';
 import { withTrustOptions } from '../migration/trust-options.ts';
 
-interface Options extends MigrateMachineOptions {
+interface Options extends Omit<MigrateMachineOptions, 'records'> {
+  records?: string;
   machine?: string;
   resolve?: string;
   peerRecord?: string;
@@ -34,7 +35,7 @@ export const migrateCommand: CommandModule<object, Options> = {
           'full: all memory is hashed on both sides while it stands still, and what was lost is sent again; audited: hashed while it runs, a write lost after that shows only once it runs there (exit code 1); auto: full if it fits the downtime',
       })
       .option('resume-within', { type: 'number', default: 60, describe: 'Seconds to try to get a broken link back' })
-      .option('records', { type: 'string', requiresArg: true, default: defaultRecordFolder(), describe: 'Folder for what is decided' })
+      .option('records', { type: 'string', requiresArg: true, describe: 'Folder for what is decided; default: one of your own' })
       .option('dry-run', { type: 'boolean', default: false, describe: 'Only measure, and foretell; --bandwidth is what the link is expected to take' })
       .option('change', { type: 'boolean', default: false, describe: 'Change the limits of a migration under way to those given' })
       .option('resolve', { type: 'string', requiresArg: true, describe: 'Record of a migration that broke: say who may run the machine' })
@@ -53,7 +54,8 @@ export const migrateCommand: CommandModule<object, Options> = {
     const { machine, resolve } = options;
     process.exitCode = await runCommand('migrate', [machine ?? resolve ?? ''], options, (job) => {
       if ((machine === undefined) === (resolve === undefined)) throw new UsageError('usage', 'Cannot migrate: expected either a machine or --resolve');
-      return resolve === undefined ? migrateMachine(options, job) : resolveRecords({ ...options, resolve });
+      if (resolve !== undefined) return resolveRecords({ ...options, resolve });
+      return migrateMachine({ ...options, records: recordFolder(options.records) }, job);
     });
   },
 };

@@ -29,7 +29,7 @@ export const pagetableCommand: CommandModule<object, Options> = {
       .option('limit', { type: 'number', default: 100_000, requiresArg: true, describe: 'Lines to show: tables that name themselves have no end' })
       .example('$0 pagetable machine.sav', 'Every present entry, level by level')
       .example('$0 pagetable machine.sav --runs', 'Virtual memory in runs')
-      .example('$0 pagetable machine.sav --depth 2 --cpu 1', 'The upper two levels of CPU 1')
+      .example('$0 pagetable machine.sav --depth 2 --cpu 0', 'The upper two levels of the first CPU')
       .epilogue('Exit code 3 when the limit cut the list.') as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('pagetable', [options.file], options, async (job) => {

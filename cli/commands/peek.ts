@@ -35,7 +35,7 @@ export const peekCommand: CommandModule<object, Options> = {
       .option('virt', { type: 'boolean', default: false, describe: 'The address is virtual: it goes through the page tables of a CPU' })
       .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'With --virt: whose page tables' })
       .example('$0 peek machine.sav --at 0x7c00 --len 512', 'The boot sector, where the BIOS put it')
-      .example('$0 peek machine.sav --at 0xb8000 --len 4000 --raw | strings', 'The text screen')
+      .example('$0 peek machine.sav --at 0xf0000 --len 64K --raw | strings', 'Words in the BIOS')
       .example('$0 peek machine.sav --virt --at 0xffffffff80000000', "What the guest's kernel has there")
       .epilogue(
         'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any size: savkit extract.',

@@ -1,13 +1,14 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
-import { defaultRecordFolder } from '../../migrations/hand-over/record-folder.ts';
+import { recordFolder } from '../../migrations/hand-over/record-folder.ts';
 import { runCommand, withCommonOptions } from '../command.ts';
 import { KEEP_IN_TEXT } from '../control/keep-file.ts';
 import { type ReceiveMachineOptions, receiveMachine } from '../migration/receive-machine.ts';
 import { withTrustOptions } from '../migration/trust-options.ts';
 import { type ReceiveFileOptions, receiveFile } from '../teleporter/receive-file.ts';
 
-interface Options extends Omit<ReceiveFileOptions, 'output'>, ReceiveMachineOptions {
+interface Options extends Omit<ReceiveFileOptions, 'output'>, Omit<ReceiveMachineOptions, 'records'> {
+  records?: string;
   teleporter: boolean;
 }
 
@@ -35,7 +36,7 @@ export const receiveCommand: CommandModule<object, Options> = {
       .option('run-for', { type: 'number', alias: 'for', requiresArg: true, describe: 'Seconds to run the machine; default: until it is stopped' })
       .option('control', { type: 'string', alias: 'socket', requiresArg: true, describe: 'Where to open a control socket for the machine that has come' })
       .option('keep-in', { type: 'string', requiresArg: true, describe: KEEP_IN_TEXT })
-      .option('records', { type: 'string', requiresArg: true, default: defaultRecordFolder(), describe: 'Folder for what is decided' })
+      .option('records', { type: 'string', requiresArg: true, describe: 'Folder for what is decided; default: one of your own' })
       .option('wait', { type: 'number', default: 300, describe: 'Seconds to wait for a source; 0 for ever' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
@@ -50,7 +51,7 @@ export const receiveCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     const { teleporter, output, listen } = options;
     process.exitCode = await runCommand('receive', [teleporter ? (output ?? '') : listen], options, (job) => {
-      if (!teleporter) return receiveMachine(options, job);
+      if (!teleporter) return receiveMachine({ ...options, records: recordFolder(options.records) }, job);
       if (output === undefined) throw new UsageError('usage', 'Cannot receive from a VirtualBox: expected --output FILE');
       return receiveFile({ ...options, output }, job);
     });

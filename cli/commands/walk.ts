@@ -20,8 +20,8 @@ export const walkCommand: CommandModule<object, Options> = {
       .positional('addresses', { type: 'string', array: true, demandOption: true, describe: 'Virtual addresses, e.g. 0xffffffff80000000' })
       .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' })
       .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
-      .example('$0 walk machine.sav 0xc0000000', 'Each entry on the way, and the physical address')
-      .example("$0 walk --json machine.sav 0x1000 | jq -r '.files[0].result.walks[0].physical'", 'The address for a script')
+      .example('$0 walk machine.sav 0xffffffff80000000', 'Each entry on the way, and the physical address')
+      .example("$0 walk --json machine.sav 0xffffffff80000000 | jq -r '.files[0].result.walks[0].physical'", 'The address for a script')
       .epilogue('Exit code 3 when an address leads nowhere.') as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('walk', [options.file], options, async (job) => {

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { tellUndisturbed } from '../../migrations/tell-undisturbed.ts';
 import { TRANSITIONS } from '../../src/live-save/machine-states.ts';
 import { custody } from '../custody.ts';
@@ -11,8 +12,10 @@ import { isSocketPath } from './socket-path.ts';
 
 /** Where the socket of a machine is that names none: a folder that only the user can read, where the system has one; a path that sockets can have. */
 export function defaultSocketPath(): string {
-  const paths = [process.env.XDG_RUNTIME_DIR, tmpdir(), '/tmp'].flatMap((folder) => (folder ? [join(folder, `savkit-${process.pid}.sock`)] : []));
-  return paths.find((path) => isSocketPath(path)) ?? paths[0];
+  const own = process.env.XDG_RUNTIME_DIR ?? '';
+  const folders = [...(isAbsolute(own) && existsSync(own) ? [own] : []), tmpdir(), '/tmp'];
+  const paths = folders.map((folder) => join(folder, `savkit-${process.pid}.sock`));
+  return paths.find(isSocketPath) ?? paths[0];
 }
 
 export interface KeepOptions {

@@ -1,17 +1,30 @@
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
 import { type DecisionRecord, readRecord, recordPath, TARGET_DECISIONS, type TargetDecision, writeRecord } from './decision-record.ts';
 
-/** The user's folder for what programs remember from one run to the next. */
+/** The user's folder for what programs remember from one run to the next. @throws EnvironmentError `no-home` */
 export function stateFolder(): string {
-  return join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'savkit');
+  const own = process.env.XDG_STATE_HOME ?? '';
+  return join(isAbsolute(own) ? own : join(homeFolder(), '.local', 'state'), 'savkit');
 }
 
-/** Where records of migrations are kept when nobody says otherwise. */
-export function defaultRecordFolder(): string {
-  return join(stateFolder(), 'migrations');
+/** Not every user has one: a container may run as a number that no list of users holds. */
+function homeFolder(): string {
+  try {
+    const found = homedir();
+    if (isAbsolute(found)) return found;
+  } catch {
+    // Said below.
+  }
+  throw new EnvironmentError('no-home', 'Cannot find a folder to keep records and machines in: this user has no home; set HOME or XDG_STATE_HOME');
+}
+
+/** Where records of migrations are kept: in a folder that the user has named, or in one of the user's own. @throws EnvironmentError `no-home` */
+export function recordFolder(named: string | undefined): string {
+  // The process that runs the machine may have another working directory.
+  return named === undefined ? join(stateFolder(), 'migrations') : resolve(named);
 }
 
 /** @throws EnvironmentError */
