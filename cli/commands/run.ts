@@ -145,7 +145,7 @@ async function writeTrace(path: string, trace: Trace): Promise<void> {
 }
 
 function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
-  const { running, movedTo = null, savedTo = null } = kept;
+  const { running, movedTo = null, savedTo = null, isUndecided: undecided = false } = kept;
   const check =
     running.state === 'off'
       ? running.selfCheck()
@@ -165,7 +165,7 @@ function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
   }
   return {
     exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
-    result: { ...describeMachine(kept), check, movedTo, savedTo },
+    result: { ...describeMachine(kept), check, movedTo, savedTo, undecided },
     text: quiet && check.faults.length === 0 ? NO_TEXT : lines(text),
   };
 }

@@ -8,6 +8,8 @@ export interface KeptMachine {
   movedTo?: string;
   /** The file that it was saved to when its process was told to end. */
   savedTo?: string;
+  /** It was handed over, but who may run it was not known when it was saved. */
+  isUndecided?: boolean;
   /** Ends the asking of a target that does not answer after a hand-over. */
   stopAsking?: AbortSignal;
 }

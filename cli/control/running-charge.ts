@@ -52,7 +52,7 @@ export class RunningCharge implements Charge {
       if (this.#hasEnded) return NO_TEXT;
       const isUndecided = running.isHeld;
       if (!(await this.#saveAsItStands())) continue;
-      this.#kept.savedTo = this.#file.path;
+      Object.assign(this.#kept, { savedTo: this.#file.path, isUndecided });
       if (!isUndecided) running.letGo();
       return isUndecided
         ? line`${name} was handed over, and nobody can say yet whether it runs there: \`savkit migrate --resolve\` tells. Only if it is to run here: savkit run ${this.#file.path}`

@@ -53,7 +53,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
     });
     try {
       const at = endpointText(gate.endpoint);
-      report.note('listening', line`Waiting for a machine on ${at}`, { at });
+      report.note('listening', line`Waiting for a machine on ${at}`, { at, pid: process.pid });
       if (shownCode !== undefined) report.ask('code', line`Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
       const machine = await awaitMachine(receiver, options.wait, signal);
       return await keepArrived(machine, options, report, signal);

@@ -20,8 +20,8 @@ export class FrameProxy {
   strike: Strike | undefined;
   /** Bytes from the source so far. */
   forth = 0;
-  /** The link is cut for a moment whenever so many bytes have come from the source, in ascending order. */
-  cutsAt: number[] = [];
+  /** What happens when so many bytes have come from the source, once each, in ascending order. */
+  atBytes: { bytes: number; act: () => void }[] = [];
   #isCut = false;
   readonly #seesFrames: boolean;
   readonly #counts = new Map<string, number>();
@@ -79,9 +79,7 @@ export class FrameProxy {
 
   #count(bytes: number): void {
     this.forth += bytes;
-    if (this.forth < (this.cutsAt[0] ?? Number.POSITIVE_INFINITY)) return;
-    this.cutsAt.shift();
-    this.cut(false);
+    while (this.atBytes.length > 0 && this.forth >= this.atBytes[0].bytes) this.atBytes.shift()?.act();
   }
 
   #carry(from: Socket, to: Socket, sender: 'source' | 'target'): void {

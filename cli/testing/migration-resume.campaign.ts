@@ -63,7 +63,7 @@ async function migrate(state: string, workload: string, cutsAt: number[]): Promi
   const proxy = await FrameProxy.open(await target.port(), false);
   try {
     const steps = Number((await source.event('running')).steps);
-    proxy.cutsAt = [...cutsAt];
+    proxy.atBytes = cutsAt.map((bytes) => ({ bytes, act: () => proxy.cut(false) }));
     const { result, error } = await new SavkitProcess('migrate', socket, '--to', `127.0.0.1:${proxy.port}`, '--records', folder).ended;
     if (result.outcome !== 'handed-over') throw new Error(`it stayed: ${result.because ?? error}`);
     const dirtied = (Number((await source.ended).result.steps) - steps) * PAGE_SIZE;

@@ -5,32 +5,33 @@ import { setTimeout } from 'node:timers/promises';
 import { readRecord } from '../../migrations/hand-over/decision-record.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { askMachine } from '../control/control-client.ts';
+import { befall, type Fault, isHarmless, type Side, victimOf } from './faults.ts';
 import { FrameProxy, type Strike } from './frame-proxy.ts';
+import { isDead } from './processes.ts';
+import { type Found, Survivor } from './survivor.ts';
+import { TerminalProcess } from './terminal-process.ts';
 
-export const FAULTS = ['link, for a moment', 'link, for ever', 'source killed', 'target killed'] as const;
-export type Fault = (typeof FAULTS)[number];
-/** A frame, or a time after the start, in ms. */
+/** A frame, or a number of bytes that have come from the source. */
 export type When = Omit<Strike, 'act'> | number;
 
-export interface Outcome {
+export interface Outcome extends Found {
   /** The fault happened. */
   struck: boolean;
+  /** It happened before the source had decided to hand the machine over. */
+  beforeHandOver: boolean;
   /** What was written down at last. */
   source: string;
   target: string;
-  /** Who has the machine in the end, and how that was found out. */
-  survivor: string;
-  how: 'runs by itself' | 'runs when told' | 'starts again from its state' | 'starts again from its safe file' | 'is not to be found';
-  /** Why this is no good outcome; empty when it is one. */
-  why: string;
   frames: readonly string[];
-  ms: number;
+  /** Bytes from the source in all. */
+  bytes: number;
+  /** Steps that the machine has done from its start to the fault: it writes memory meanwhile. */
+  stepsMeanwhile: number;
 }
 
 /** Longest time until those who were cut off have found out by themselves. */
 const SETTLE_MS = 5000;
 const WHOLE_MS = 120_000;
-type Found = Pick<Outcome, 'survivor' | 'how' | 'why'>;
 
 /** One migration of a machine between two processes, with a fault in it; and what has become of the machine. */
 export class MigrationTrial {
@@ -55,33 +56,40 @@ export class MigrationTrial {
   }
 
   async run(fault?: Fault, when?: When): Promise<Outcome> {
-    await this.#open();
-    let struck = false;
-    const start = performance.now();
+    await this.#open(fault);
+    const blow = { struck: false, beforeHandOver: false, stepsMeanwhile: 0 };
     const migration = new SavkitProcess(...this.#migrateArguments());
-    const ended = new Promise<void>((resolve) => {
+    await new Promise<void>((resolve) => {
       const act = async () => {
-        struck = true;
+        blow.struck = true;
+        blow.stepsMeanwhile = (await this.#steps()) - this.#stepsBefore;
+        blow.beforeHandOver = ['no record', 'migrating'].includes(await this.#decision('source'));
         await this.#inflict(fault as Fault);
-        // Whoever was only cut off for a moment goes on; the others are left alone for a while.
-        if (fault !== 'link, for a moment') await setTimeout(SETTLE_MS, undefined, { ref: false });
-        else await setTimeout(WHOLE_MS, undefined, { ref: false });
+        // Where nothing is lost the migration goes on to its end; else those who are cut off are left alone for a while.
+        await setTimeout(isHarmless(fault as Fault) ? WHOLE_MS : SETTLE_MS, undefined, { ref: false });
         resolve();
       };
-      if (typeof when === 'number') void setTimeout(when, undefined, { ref: false }).then(act);
+      if (typeof when === 'number') this.#proxy.atBytes = [{ bytes: when, act: () => void act() }];
       else if (when) this.#proxy.strike = { ...when, act };
-      migration.ended.then(() => resolve());
+      void migration.ended.then(() => resolve());
+      void setTimeout(WHOLE_MS, undefined, { ref: false }).then(() => resolve());
     });
-    await Promise.race([ended, setTimeout(WHOLE_MS, undefined, { ref: false })]);
-    const ms = performance.now() - start;
-    const found = await this.#find();
+    if (fault?.endsWith('SIGTERM')) await this.#untilEnded(victimOf(fault) as Side);
+    const survivor = new Survivor({
+      ...{ source: this.#source, target: this.#target, state: this.#state, stepsBefore: this.#stepsBefore },
+      ...{ path: (name: string) => this.#path(name), record: (side: Side) => this.#record(side) },
+    });
+    const found = await survivor.find();
     migration.child.kill('SIGKILL');
-    const [source, target] = [await this.#decision('s'), await this.#decision('t')];
-    return { struck, source, target, ...found, frames: this.#proxy.labels, ms };
+    const [source, target] = [await this.#decision('source'), await this.#decision('target')];
+    return { ...blow, source, target, ...found, frames: this.#proxy.labels, bytes: this.#proxy.forth };
   }
 
   close(): void {
-    for (const { child } of [this.#source, this.#target]) child.kill('SIGKILL');
+    for (const side of [this.#source, this.#target]) {
+      if (!isDead(side)) process.kill(side.pid, 'SIGKILL');
+      side.child.kill('SIGKILL');
+    }
     this.#proxy.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -92,104 +100,45 @@ export class MigrationTrial {
 
   #migrateArguments(): string[] {
     const limits = ['--resume-within', '2', '--time-limit', '20', '--on-time-limit', 'force', ...this.#more];
-    return ['migrate', this.#path('vm.sock'), '--to', `127.0.0.1:${this.#proxy.port}`, '--insecure', '--records', this.#path('s'), ...limits];
+    return ['migrate', this.#path('vm.sock'), '--to', `127.0.0.1:${this.#proxy.port}`, '--insecure', '--records', this.#path('source'), ...limits];
   }
 
-  async #open(): Promise<void> {
-    this.#source = new SavkitProcess('run', this.#state, '--socket', this.#path('vm.sock'));
-    const files = ['--records', this.#path('t'), '--safe', this.#path('safe.sav'), '--control', this.#path('arrived.sock')];
-    this.#target = new SavkitProcess('receive', '--listen', '127.0.0.1:0', '--insecure', '--keep-for', '2', ...files);
+  async #open(fault?: Fault): Promise<void> {
+    const start = (side: Side, ...args: string[]) => (fault === `${side} terminal closed` ? new TerminalProcess(...args) : new SavkitProcess(...args));
+    this.#source = start('source', 'run', this.#state, '--socket', this.#path('vm.sock'), '--keep-in', this.#path('source.sav'));
+    const files = ['--records', this.#path('target'), '--safe', this.#path('safe.sav'), '--control', this.#path('arrived.sock')];
+    const target = ['receive', '--listen', '127.0.0.1:0', '--insecure', '--keep-for', '2', '--keep-in', this.#path('target.sav'), ...files];
+    this.#target = start('target', ...target);
     this.#proxy = await FrameProxy.open(await this.#target.port(), this.#seesFrames);
     await this.#source.event('running');
-    this.#stepsBefore = Number((await this.#ask('vm.sock', 'status'))?.steps);
+    this.#stepsBefore = await this.#steps();
+  }
+
+  /** Steps that the machine has done at the source. */
+  async #steps(): Promise<number> {
+    return Number((await askMachine(this.#path('vm.sock'), { command: 'status' }, () => {}, AbortSignal.timeout(20_000))).steps);
   }
 
   async #inflict(fault: Fault): Promise<void> {
-    if (fault === 'link, for a moment' || fault === 'link, for ever') return this.#proxy.cut(fault === 'link, for ever');
-    const victim = fault === 'source killed' ? this.#source : this.#target;
-    victim.child.kill('SIGKILL');
-    await victim.ended;
+    const side = victimOf(fault);
+    if (side === undefined) this.#proxy.cut(fault === 'link, for ever');
+    else await befall(side === 'source' ? this.#source : this.#target, fault);
   }
 
-  /** Where the machine runs; where nobody runs it, who is to, as the records tell a user. */
-  async #find(): Promise<Found> {
-    const running = await this.#judgeRunning('runs by itself');
-    if (running) return running;
-    const source = this.#record('s');
-    if (!source) return this.#startAgain('source', 'starts again from its state');
-    const target = this.#record('t');
-    const peer = target ? ['--peer-record', target, ...(isDead(this.#target) ? ['--peer-ended'] : [])] : [];
-    const { result, error } = await new SavkitProcess('migrate', '--resolve', source, ...peer).ended;
-    const survivor = String(result.survivor);
-    if (survivor !== 'source' && survivor !== 'target') return { survivor, how: 'is not to be found', why: `resolve says: ${result.because ?? error}` };
-    const side = survivor === 'source' ? this.#source : this.#target;
-    for (let i = 0; i < 40 && !isDead(side); i++) {
-      const told = await this.#judgeRunning('runs when told');
-      if (told) return told.survivor === survivor ? told : { ...told, why: `the ${told.survivor} runs, though it is the ${survivor} that may` };
-      await setTimeout(100);
-    }
-    if (survivor === 'source' && !isDead(side)) return { survivor, how: 'is not to be found', why: 'the source lives, but does not run it' };
-    return this.#startAgain(survivor, survivor === 'source' ? 'starts again from its state' : 'starts again from its safe file');
+  /** A process that has to save a machine first takes its time; one whose machine is promised stays for good. */
+  async #untilEnded(side: Side): Promise<void> {
+    const victim = side === 'source' ? this.#source : this.#target;
+    for (const end = performance.now() + 3 * SETTLE_MS; !isDead(victim) && performance.now() < end; ) await setTimeout(100);
   }
 
-  /** @returns undefined when nobody runs it */
-  async #judgeRunning(how: Found['how']): Promise<Found | undefined> {
-    const [here, there] = await Promise.all([this.#isRunning('vm.sock', this.#source), this.#isRunning('arrived.sock', this.#target)]);
-    if (here && there) return { survivor: 'BOTH', how, why: 'both sides run it' };
-    if (!here && !there) return undefined;
-    return { survivor: here ? 'source' : 'target', how, why: await this.#faultOf(here ? 'vm.sock' : 'arrived.sock') };
-  }
-
-  async #isRunning(socket: string, { child }: SavkitProcess): Promise<boolean> {
-    if (child.exitCode !== null || child.signalCode !== null) return false;
-    const state = (await this.#ask(socket, 'status'))?.state;
-    return state !== undefined && state !== 'suspended' && state !== 'off';
-  }
-
-  /** What the guest finds wrong with its memory, or with its steps; empty when all is well. */
-  async #faultOf(socket: string): Promise<string> {
-    const check = await this.#ask(socket, 'check');
-    return this.#judgeCheck(check, await this.#stepsAtPause());
-  }
-
-  #judgeCheck(check: Record<string, unknown> | undefined, steps: number): string {
-    if (!Array.isArray(check?.faults)) return 'it does not answer';
-    if (check.faults.length > 0) return `its memory is not what it was: ${JSON.stringify(check.faults[0])}`;
-    return Number(check.steps) >= steps ? '' : `${steps - Number(check.steps)} steps are lost`;
-  }
-
-  /** Steps that the source had done at least, when the machine left it. */
-  async #stepsAtPause(): Promise<number> {
-    if (!isDead(this.#source)) return this.#stepsBefore;
-    const { result } = await this.#source.ended;
-    return Number(result.steps ?? this.#stepsBefore);
-  }
-
-  async #startAgain(survivor: string, how: Found['how']): Promise<Found> {
-    const isOwn = survivor === 'source';
-    const again = new SavkitProcess('run', isOwn ? this.#state : this.#path('safe.sav'), '--for', '0.1', '--socket', this.#path('again.sock'));
-    const { result, error } = await again.ended;
-    const why = error || this.#judgeCheck(result.check as Record<string, unknown>, isOwn ? 0 : await this.#stepsAtPause());
-    return { survivor, how, why };
-  }
-
-  async #ask(socket: string, command: 'status' | 'check'): Promise<Record<string, unknown> | undefined> {
-    if (!existsSync(this.#path(socket))) return undefined;
-    return askMachine(this.#path(socket), { command }, () => {}, AbortSignal.timeout(20_000)).catch(() => undefined);
-  }
-
-  #record(side: 's' | 't'): string | undefined {
+  #record(side: Side): string | undefined {
     const folder = this.#path(side);
     const name = existsSync(folder) ? readdirSync(folder).find((file) => file.endsWith('.json')) : undefined;
     return name && join(folder, name);
   }
 
-  async #decision(side: 's' | 't'): Promise<string> {
+  async #decision(side: Side): Promise<string> {
     const path = this.#record(side);
     return path ? (await readRecord(path)).decision : 'no record';
   }
-}
-
-function isDead({ child }: SavkitProcess): boolean {
-  return child.exitCode !== null || child.signalCode !== null;
 }

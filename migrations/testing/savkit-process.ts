@@ -15,14 +15,15 @@ export class SavkitProcess {
 
   constructor(...args: string[]) {
     const env = { ...process.env, SAVKIT_TELEPORTER_PASSWORD: 'x' };
-    const child = spawn(process.execPath, [main, ...args, '--ndjson'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const [program, words] = this.command([process.execPath, main, ...args, '--ndjson']);
+    const child = spawn(program, words, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     this.child = child;
     let rest = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => {
       const lines = `${rest}${chunk}`.split('\n');
       rest = lines.pop() ?? '';
-      this.events.push(...lines.map((line) => JSON.parse(line) as SavkitEvent));
+      this.events.push(...lines.filter((line) => this.isEvent(line)).map((line) => JSON.parse(line) as SavkitEvent));
       this.#wake();
     });
     child.stderr.on('data', (chunk: Buffer) => {
@@ -35,6 +36,19 @@ export class SavkitProcess {
         this.#wake();
       });
     });
+  }
+
+  protected command([program, ...words]: readonly string[]): [program: string, words: string[]] {
+    return [program, words];
+  }
+
+  protected isEvent(_line: string): boolean {
+    return true;
+  }
+
+  /** Of the command itself, as it tells it; else of what was started. */
+  get pid(): number {
+    return Number(this.events.find((event) => 'pid' in event)?.pid ?? this.child.pid);
   }
 
   /** Waits for an event. @throws Error when the command ends without */
