@@ -1,12 +1,13 @@
 import { type Duplex, duplexPair } from 'node:stream';
+import type { TargetHost } from '../machine.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
 import { targetHelloShape } from '../wire/messages.ts';
 import { readMessage } from '../wire/payload.ts';
 import { Pair, SHORT } from './pair.ts';
 
 /** A target, and a peer that it has said hello to, and that may say what it likes. */
-export async function targetAndPeer(): Promise<{ pair: Pair; channel: FrameChannel; end: Duplex; nonce: string }> {
-  const pair = await Pair.create({ keepMs: 10 });
+export async function targetAndPeer(host?: TargetHost): Promise<{ pair: Pair; channel: FrameChannel; end: Duplex; nonce: string }> {
+  const pair = await Pair.create({ keepMs: 10, ...(host ? { host } : {}) });
   const [end, target] = duplexPair();
   end.on('close', () => target.destroy());
   target.on('close', () => end.destroy());
@@ -16,11 +17,12 @@ export async function targetAndPeer(): Promise<{ pair: Pair; channel: FrameChann
   return { pair, channel, end, nonce };
 }
 
-/** What the target says at last. */
+/** What the target says at last, or `accept`. */
 export async function answerOf(channel: FrameChannel): Promise<string> {
   for (;;) {
     const frame = await channel.receive('an answer').catch(() => undefined);
     if (!frame) return 'closed';
+    if (frame.name === 'accept') return frame.name;
     if (frame.name === 'refuse') return Buffer.from(frame.payload).toString('latin1');
   }
 }

@@ -34,6 +34,16 @@ export function nothingToRun(): UnsupportedError {
   );
 }
 
+/** RAM that lies where no pages are: VirtualBox counts the hole of the screen as RAM. */
+const HOLES = MIB;
+/** Registers, devices and a screenshot: some MiB when expanded. */
+const MAX_UNITS = 64 * MIB;
+
+/** All of a machine but its pages, as a peer tells it: it may not have more memory than was said, nor bring contents with it. */
+export function loadWithoutPages(bytes: Uint8Array, what: string, pages: number): Promise<Machine> {
+  return loadState(bufferSource(bytes, what), { maxMemory: pages * PAGE_SIZE + HOLES, maxUnitBytes: MAX_UNITS, contents: false });
+}
+
 /** A machine that comes from elsewhere. Until `loadRest` it is memory only. */
 export class ArrivingMachine implements TargetMachine {
   readonly name: string;
@@ -77,7 +87,7 @@ export class ArrivingMachine implements TargetMachine {
     const { memory } = this.machine;
     memory.pages.flush();
     memory.pages.backing.host.trim();
-    const last = await loadState(bufferSource(rest, 'the rest'));
+    const last = await loadWithoutPages(rest, 'the rest', this.#pages.space.pageCount);
     takeStates(memory, last.memory);
     this.machine = new Machine(memory, last.state, last.units);
     const guest = this.runs ? Guest.find(memory) : undefined;

@@ -1,12 +1,12 @@
 import { freemem } from 'node:os';
-import { type ByteSource, bufferSource } from '../../formats/binary/source.ts';
+import type { ByteSource } from '../../formats/binary/source.ts';
 import { FormatError, UnsupportedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { loadState } from '../../src/saved-state/load.ts';
 import { Machine } from '../../src/saved-state/machine.ts';
 import type { TargetHost } from '../machine.ts';
-import type { MachineDescription } from '../page-space.ts';
-import { ArrivingMachine, type ArrivingOptions, nothingToRun } from './arriving-machine.ts';
+import { type MachineDescription, PageSpace } from '../page-space.ts';
+import { ArrivingMachine, type ArrivingOptions, loadWithoutPages, nothingToRun } from './arriving-machine.ts';
 import { describeMachine } from './departing-machine.ts';
 import { MachinePages } from './machine-pages.ts';
 
@@ -31,7 +31,7 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
 
   async create(description: MachineDescription, rest: Uint8Array): Promise<ArrivingMachine> {
     if (this.#arriving.runs && !description.executes) throw nothingToRun();
-    const described = await loadState(bufferSource(rest.slice(), 'the description'));
+    const described = await loadWithoutPages(rest.slice(), 'the description', new PageSpace(description.regions, this.maxPages).pageCount);
     checkRegions(description, described, 'what it describes');
     if (!this.#seed) return new ArrivingMachine(description.name, described, false, this.#arriving);
     const old = await loadState(this.#seed);

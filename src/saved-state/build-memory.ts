@@ -21,22 +21,31 @@ export interface BuiltMemory {
   mmio2Page(id: number, page: number): { mmio2: Mmio2Range; page: number } | undefined;
 }
 
+export interface BuildOptions {
+  backing?: HostBacking;
+  /** Bytes in all. */
+  maxMemory?: number;
+}
+
 /** @throws UnsupportedError where the state does not tell its RAM, or claims more than any machine has */
-export function buildMemory(state: SavedState, pgm: PgmSummary, backing?: HostBacking): BuiltMemory {
+export function buildMemory(state: SavedState, pgm: PgmSummary, { backing, maxMemory }: BuildOptions = {}): BuiltMemory {
   const memory = new GuestMemory(backing);
-  checkSizes(state, pgm);
+  checkSizes(state, pgm, maxMemory);
   if (pgm.config) registerRam(memory, state, pgm);
   else registerOldRam(memory, pgm);
   return pgm.config ? registerConfigured(memory, state, pgm) : registerOldDevices(memory, state, pgm);
 }
 
-function checkSizes(state: SavedState, pgm: PgmSummary): void {
+function checkSizes(state: SavedState, pgm: PgmSummary, maxMemory: number | undefined): void {
   const ram = pgm.config ? (pgm.ramSize ?? 0) : sum(pgm.oldRanges.map(({ pages }) => pages * PAGE_SIZE));
   checkSize('RAM', ram, MAX_RAM);
   const regions = pgm.config ? [] : memoryMap(state);
   const of = (kind: string) => regions.filter((region) => region.kind === kind).map(({ start, end }) => end - start);
-  checkSize('device memory', sum(pgm.config?.mmio2.map(({ size }) => size) ?? of('mmio2')), MAX_DEVICE_MEMORY);
-  checkSize('ROM', sum(pgm.config?.roms.map(({ size }) => size) ?? of('rom')), MAX_ROM);
+  const mmio2 = sum(pgm.config?.mmio2.map(({ size }) => size) ?? of('mmio2'));
+  checkSize('device memory', mmio2, MAX_DEVICE_MEMORY);
+  const roms = sum(pgm.config?.roms.map(({ size }) => size) ?? of('rom'));
+  checkSize('ROM', roms, MAX_ROM);
+  if (maxMemory !== undefined) checkSize('memory', ram + mmio2 + roms, maxMemory);
   if (ram === 0) throw new UnsupportedError('no-ram', 'Cannot load state: it does not tell how much RAM the machine has');
 }
 

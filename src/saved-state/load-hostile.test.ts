@@ -4,41 +4,17 @@ import { describe, expect, it } from 'vitest';
 import { WIDE } from '../../formats/binary/cursor.ts';
 import { bufferSource, streamSource } from '../../formats/binary/source.ts';
 import { SavkitError } from '../../formats/errors.ts';
-import type { PgmConfig } from '../../formats/pgm/head.ts';
-import { NIL_GC_PHYS } from '../../formats/pgm/layouts.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
-import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
-import { NEWEST_PGM } from '../../formats/pgm/versions.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
+import { stateWith } from '../../formats/testing/claimed-state.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import { GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { STATES_FOLDER } from '../testing/states.ts';
-import { loadState } from './load.ts';
+import { type LoadOptions, loadState } from './load.ts';
 
 const state = readFileSync(join(STATES_FOLDER, 'own-pae.sav'));
 const ROM = { id: 1, device: '', instance: 0, region: 0, description: 'BIOS', address: 0xf0000, size: 4 * PAGE_SIZE };
 const VRAM = { id: 1, device: 'vga', instance: 0, region: 0, description: 'VRam', size: PAGE_SIZE };
-
-/** A state that is whole, and says what it is told to of memory. */
-async function stateWith(config: Partial<PgmConfig>, put: (pass: PgmPassWriter) => void = () => {}): Promise<Uint8Array> {
-  const sink = new MemorySink();
-  const out = createContainer(sink, '2.0', {
-    release: { major: 7, minor: 2, build: 22, revision: 1 },
-    hostBits: 64,
-    widths: WIDE,
-    live: false,
-    registeredUnits: 1,
-  });
-  out.beginUnit({ name: 'pgm', instance: 1, version: NEWEST_PGM.version, pass: 'final' });
-  const cpu = { a20Enabled: true, a20Mask: NIL_GC_PHYS, guestMode: 1, paePds: Array<bigint>(4).fill(NIL_GC_PHYS) };
-  const basic = { cpus: [cpu], balloonedPages: 0, mappings: [], mappingsFixed: false, mappingFixed: 0n, mappingFixedSize: 0 };
-  const pass = new PgmPassWriter(out, NEWEST_PGM, WIDE, basic, { ramHole: 512 * MIB, ramSize: 4 * MIB, roms: [], mmio2: [], ...config });
-  put(pass);
-  pass.end();
-  out.endUnit();
-  await out.finish();
-  return sink.view();
-}
 
 async function refusal(bytes: Uint8Array): Promise<string> {
   const error = await loadState(bufferSource(bytes)).catch((cause: unknown) => cause);
@@ -63,6 +39,19 @@ describe('loadState()', () => {
     expect(await refusal(await stateWith({ roms: [{ ...ROM, size: GIB }] }))).toBe('UnsupportedError too-much-memory');
     expect(await refusal(await stateWith({ mmio2: [{ ...VRAM, size: 8 * GIB }] }))).toBe('UnsupportedError too-much-memory');
     expect(await refusal(await stateWith({ ramSize: 0 }))).toBe('UnsupportedError no-ram');
+  });
+
+  it('refuses of a stranger more memory than was said, contents where there are to be none, and units that grow', async () => {
+    const refused = async (bytes: Uint8Array, options: LoadOptions) => (await loadState(bufferSource(bytes), options).catch((error) => error)).code;
+    const plain = await stateWith({ roms: [ROM], mmio2: [VRAM] });
+    const size = 4 * MIB + ROM.size + VRAM.size;
+    expect(await refused(plain, { maxMemory: size, contents: false, maxUnitBytes: 0 })).toBeUndefined();
+    expect(await refused(plain, { maxMemory: size - 1 })).toBe('too-much-memory');
+    const full = await stateWith({}, (pass) => pass.putPage(PageKind.RAM_RAW, 1, 0, 0, new Uint8Array(PAGE_SIZE).fill(5)));
+    expect(await refused(full, { contents: false })).toBe('unexpected-content');
+    const growing = await stateWith({}, undefined, [{ name: 'x', size: MIB }]);
+    expect(await refused(growing, { maxUnitBytes: MIB })).toBeUndefined();
+    expect(await refused(growing, { maxUnitBytes: MIB - 1 })).toBe('too-much-memory');
   });
 
   it('takes balloons, and a page that comes in several kinds as the last one', async () => {

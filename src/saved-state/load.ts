@@ -19,6 +19,12 @@ import { walkState } from './walk.ts';
 export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
   /** Where the pages go; default: this process's own memory. */
   backing?: HostBacking;
+  /** Of a state of a stranger: bytes of memory that the machine may have, RAM, ROMs and device memory together. Counted before any is taken. */
+  maxMemory?: number;
+  /** Bytes that its units besides memory may have when they are expanded; 256 MiB by default. */
+  maxUnitBytes?: number;
+  /** False for a state that is to tell of pages without their contents: those that have any are refused. */
+  contents?: boolean;
   /** Called with the file offset reached, in each of two readings. */
   onProgress?: (doing: 'checking' | 'loading', offset: number) => void;
 }
@@ -34,13 +40,13 @@ const MAX_UNIT_BYTES = 256 * MIB;
  */
 export async function loadState(source: ByteSource, options: LoadOptions = {}): Promise<Machine> {
   if (!source.seekable) throw new UsageError('not-seekable', `Cannot load ${source.name}: it has to be read twice, so it must be a file`);
-  const { backing, onProgress, ...walk } = options;
+  const { backing, maxMemory, maxUnitBytes = MAX_UNIT_BYTES, contents = true, onProgress, ...walk } = options;
   const reading = (doing: 'checking' | 'loading') => (onProgress ? { ...walk, onProgress: (offset: number) => onProgress(doing, offset) } : walk);
   const state = await walkState(source, reading('checking'));
   if (!state.pgm?.basic) throw new UnsupportedError('no-memory-unit', 'Cannot load state: it has no final pgm unit, and so no memory');
-  const built = buildAsTold(state, state.pgm, backing);
-  const units = new UnitCollector();
-  await walkState(source, { ...reading('loading'), skipCrc: true, sink: new PageLoader(built), payload: units, onUnit: units.begin });
+  const built = buildAsTold(state, state.pgm, { ...(backing ? { backing } : {}), ...(maxMemory === undefined ? {} : { maxMemory }) });
+  const units = new UnitCollector(maxUnitBytes);
+  await walkState(source, { ...reading('loading'), skipCrc: true, sink: new PageLoader(built, contents), payload: units, onUnit: units.begin });
   protectRoms(built, state.pgm.romProtection);
   built.memory.handlers.reapply();
   return new Machine(built.memory, state, units.units);
@@ -58,10 +64,15 @@ function buildAsTold(...told: Parameters<typeof buildMemory>): BuiltMemory {
 
 /** Keeps the units in file order, and the payloads of all but pgm. */
 class UnitCollector {
+  readonly #limit: number;
   readonly #headers: UnitHeader[] = [];
   readonly #ends: number[] = [];
   #bytes = new Uint8Array(64 * KIB);
   #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
 
   readonly begin = (header: UnitHeader) => {
     if (isPgm(header) ? header.pass !== 'final' : isOfLiveSave(header)) return;
@@ -75,8 +86,7 @@ class UnitCollector {
 
   take(piece: Uint8Array): void {
     const size = this.#size + piece.length;
-    if (size > MAX_UNIT_BYTES)
-      throw new UnsupportedError('too-much-memory', `Cannot load state: its units have more than ${MAX_UNIT_BYTES} bytes besides memory`);
+    if (size > this.#limit) throw new UnsupportedError('too-much-memory', `Cannot load state: its units have more than ${this.#limit} bytes besides memory`);
     if (size > this.#bytes.length) {
       const larger = new Uint8Array(2 * size);
       larger.set(this.#bytes);
@@ -95,14 +105,20 @@ class UnitCollector {
 /** Puts page records into a memory. Of a page the last one counts. */
 class PageLoader implements PageSink {
   readonly #built: BuiltMemory;
+  readonly #contents: boolean;
   readonly #page = new Uint8Array(PAGE_SIZE);
 
-  constructor(built: BuiltMemory) {
+  constructor(built: BuiltMemory, contents: boolean) {
     this.#built = built;
+    this.#contents = contents;
   }
 
   take(batch: PageBatch): void {
-    for (let i = 0; i < batch.count; i++) this.#put(batch, i);
+    for (let i = 0; i < batch.count; i++) {
+      if (!this.#contents && !hasNoContent(batch, i))
+        throw new FormatError('unexpected-content', `Cannot load page ${batch.page[i]}: it has content, expected none in this state`);
+      this.#put(batch, i);
+    }
     this.#built.memory.pages.flush();
   }
 
