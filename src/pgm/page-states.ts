@@ -1,8 +1,9 @@
-// Small integers that stand in the typed arrays of RAM ranges. Types and ROM protections are part of saved states, too.
+// Small integers that stand in the typed arrays of RAM ranges. ROM protections are part of saved states, too. A page that nothing was done to has zeros
+// in all of these arrays: the system gives memory for them only where they are written, so a range takes what its used pages need, whatever its size.
 
-/** PGMPAGETYPE: what a page is. */
-export const PageType = { INVALID: 0, RAM: 1, MMIO2: 2, MMIO2_ALIAS_MMIO: 3, ROM_SHADOW: 4, ROM: 5, MMIO: 6 } as const;
-export const PAGE_TYPE_NAMES = ['invalid', 'ram', 'mmio2', 'mmio2-alias-mmio', 'rom-shadow', 'rom', 'mmio'] as const;
+/** PGMPAGETYPE: what a page is; VirtualBox has other numbers. */
+export const PageType = { RAM: 0, MMIO2: 1, MMIO2_ALIAS_MMIO: 2, ROM_SHADOW: 3, ROM: 4, MMIO: 5, INVALID: 6 } as const;
+export const PAGE_TYPE_NAMES = ['ram', 'mmio2', 'mmio2-alias-mmio', 'rom-shadow', 'rom', 'mmio', 'invalid'] as const;
 
 /** PGM_PAGE_STATE_*: what backs a page. */
 export const PageState = { ZERO: 0, ALLOCATED: 1, WRITE_MONITORED: 2, SHARED: 3, BALLOONED: 4 } as const;

@@ -1,4 +1,5 @@
 import { hex } from '../../formats/errors.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
 import type { GuestPages } from './guest-pages.ts';
 import { HANDLER_STATE_OF, HandlerList, type PhysHandler } from './handler-list.ts';
@@ -142,7 +143,7 @@ export class PhysHandlers {
 
   /** Marks all pages anew: after a state was loaded. */
   reapply(): void {
-    for (const range of this.#ranges) range.handler.fill(HandlerState.NONE);
+    for (const { handler } of this.#ranges) clearMarks(handler);
     for (const handler of this.list.all) this.#marks.raise(handler, this.#ranges.get(handler.start));
   }
 
@@ -177,6 +178,16 @@ export class PhysHandlers {
     return handler;
   }
 }
+
+/** Writes only where there are marks: memory of descriptors that was never written is not to be taken. */
+function clearMarks(handler: Uint8Array): void {
+  for (let page = 0; page < handler.length; page += MARKS_AT_ONCE) {
+    const count = Math.min(MARKS_AT_ONCE, handler.length - page);
+    if (!isZero(handler, page, count)) handler.fill(HandlerState.NONE, page, page + count);
+  }
+}
+
+const MARKS_AT_ONCE = 4096;
 
 function invalid(message: string, gcPhys: GuestPhys): Error {
   return pgmError('VERR_INVALID_PARAMETER', message, { gcPhys });

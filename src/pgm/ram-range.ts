@@ -1,5 +1,5 @@
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
-import { PageState, PageType } from './page-states.ts';
+import { PageType } from './page-states.ts';
 
 /** What a range was made for. Ranges that are not RAM are VirtualBox's ad-hoc ranges: they fill holes, and are not saved as RAM. */
 export type RangeKind = 'ram' | 'rom' | 'mmio' | 'mmio2';
@@ -14,8 +14,8 @@ export const PageFlag = {
 } as const;
 
 /**
- * PGMRAMRANGE: a stretch of guest-physical memory and its page descriptors, in arrays by page: ten bytes a page. Read them freely; only
- * `GuestPages` and its neighbours write them.
+ * PGMRAMRANGE: a stretch of guest-physical memory and its page descriptors, in arrays by page: ten bytes a page, of which the system gives only those
+ * that are written. Read them freely; only `GuestPages` and its neighbours write them.
  */
 export class RamRange {
   readonly start: GuestPhys;
@@ -44,8 +44,9 @@ export class RamRange {
     this.pages = pages;
     this.kind = kind;
     this.description = description;
-    this.type = new Uint8Array(pages).fill(PAGE_TYPE_OF[kind]);
-    this.state = new Uint8Array(pages).fill(PageState.ZERO);
+    this.type = new Uint8Array(pages);
+    if (kind !== 'ram') this.type.fill(PAGE_TYPE_OF[kind]);
+    this.state = new Uint8Array(pages);
     this.pageId = new Uint32Array(pages);
     this.handler = new Uint8Array(pages);
     this.flags = new Uint8Array(pages);
@@ -76,4 +77,4 @@ export class RamRange {
   }
 }
 
-const PAGE_TYPE_OF: Readonly<Record<RangeKind, number>> = { ram: PageType.RAM, rom: PageType.ROM, mmio: PageType.MMIO, mmio2: PageType.MMIO2 };
+const PAGE_TYPE_OF: Readonly<Record<Exclude<RangeKind, 'ram'>, number>> = { rom: PageType.ROM, mmio: PageType.MMIO, mmio2: PageType.MMIO2 };

@@ -8,7 +8,7 @@ import type { RomRange } from '../pgm/rom-range.ts';
 import { type MemoryRegion, memoryMap, mmio2Address } from './memory-map.ts';
 import type { PgmSummary, SavedState } from './state.ts';
 
-/** Ten bytes of descriptor a page are 2.6 GB for this much RAM; hosts with more are not what savkit runs on. */
+/** Page descriptors of this much RAM take 2.6 GB of addresses, and memory as far as pages are used; VirtualBox names pages of no more (GMM_PAGEID_LAST). */
 const MAX_RAM = 1024 * GIB;
 /** Video memory is at most 256 MiB a card, ROMs some MiB. What claims more is an attack. */
 const MAX_DEVICE_MEMORY = 4 * GIB;

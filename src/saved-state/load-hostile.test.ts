@@ -28,6 +28,17 @@ describe('loadState()', () => {
     expect(memory.roms.all.length + memory.mmio2.all.length).toBe(2);
   });
 
+  it('takes memory for what a state holds, not for what it claims', async () => {
+    const bytes = await stateWith({ ramSize: 1024 * GIB });
+    const before = process.memoryUsage.rss();
+    const { memory } = await loadState(bufferSource(bytes));
+    const last = memory.ranges.all.at(-1);
+    expect(last?.end).toBe(1024 * GIB + 512 * MIB);
+    expect(memory.readU32((last?.end ?? 0) - PAGE_SIZE)).toBe(0);
+    // Descriptors of all pages would be 2.6 GB.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(256 * MIB);
+  });
+
   it('refuses memory that does not fit together', async () => {
     expect(await refusal(await stateWith({ roms: [ROM, { ...ROM, id: 2, address: 0xf1000 }] }))).toBe('FormatError range-conflict');
     expect(await refusal(await stateWith({ roms: [{ ...ROM, address: 2 ** 46 }] }))).toBe('FormatError invalid-parameter');
