@@ -7,7 +7,7 @@ import { PageState, PageType } from '../pgm/page-states.ts';
 import type { RamRange } from '../pgm/ram-range.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
-import { Turns } from './turns.ts';
+import { Turns } from '../turns.ts';
 
 /** Bits of a page's entry; the upper 24 count how often it became dirty again. Source: PGMInternal.h, PGMLIVESAVERAMPAGE. */
 const Live = {

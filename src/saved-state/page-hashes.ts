@@ -1,7 +1,7 @@
 import { UnsupportedError } from '../../formats/errors.ts';
 
 /** Small, as most ranges are: device memory. */
-const CHUNK_PAGES = 4096;
+export const CHUNK_PAGES = 4096;
 /** 32 KiB each for 16 MiB of guest memory: guests of up to 512 GiB. */
 const MAX_CHUNKS = 32768;
 
@@ -50,6 +50,11 @@ export class PageHashes {
   get(page: number): bigint {
     const chunk = this.#chunkOf(Math.floor(page / CHUNK_PAGES));
     return chunk ? hashesOf(chunk)[page & (CHUNK_PAGES - 1)] : 0n;
+  }
+
+  /** First pages of the chunks of `CHUNK_PAGES` pages outside of which all pages are zeros. */
+  chunkStarts(): number[] {
+    return this.#keys().map((key) => key * CHUNK_PAGES);
   }
 
   /** Runs of pages with contents, ascending; the hashes are borrowed. */

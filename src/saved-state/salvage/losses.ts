@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '../../../formats/units.ts';
-import { PageHashes } from '../page-hashes.ts';
+import { CHUNK_PAGES, PageHashes } from '../page-hashes.ts';
 import type { ExpectedPages } from './expected-pages.ts';
 import type { PageGroup, PassPages } from './page-survey.ts';
 
@@ -37,18 +37,27 @@ export function lostPages(expected: readonly ExpectedPages[], passes: readonly P
   const doubtedBefore = cut ? passes.length : passes.findLastIndex(({ complete, lostBefore }) => !complete || lostBefore);
   for (const range of expected) {
     const fates = new PageFates(passes, range.group, doubtedBefore);
-    for (let page = range.start; page < range.start + range.count; page++) {
-      const what = fates.of(page);
-      if (what === 'kept') continue;
-      const address = range.address + (page - range.start) * PAGE_SIZE;
+    for (const { start, end, fate } of fates.within(range.start, range.start + range.count)) {
+      if (fate === 'kept') continue;
+      const address = range.address + (start - range.start) * PAGE_SIZE;
+      const size = (end - start) * PAGE_SIZE;
       const last = runs.at(-1);
-      if (last && last.group === range.group && last.end === address && last.last === page - 1 && last.what === what) {
-        last.last = page;
-        last.end += PAGE_SIZE;
-      } else runs.push({ group: range.group, range: range.range, first: page, last: page, start: address, end: address + PAGE_SIZE, what });
+      if (last && last.group === range.group && last.end === address && last.last === start - 1 && last.what === fate) {
+        last.last = end - 1;
+        last.end += size;
+      } else runs.push({ group: range.group, range: range.range, first: start, last: end - 1, start: address, end: address + size, what: fate });
     }
   }
   return runs;
+}
+
+type Fate = 'kept' | LostRun['what'];
+
+/** Pages `[start, end)` that have fared alike. */
+interface Stretch {
+  start: number;
+  end: number;
+  fate: Fate;
 }
 
 const NONE = new PageHashes();
@@ -63,7 +72,24 @@ class PageFates {
     this.#doubtedBefore = group.startsWith('ROM ') ? -1 : doubtedBefore;
   }
 
-  of(page: number): 'kept' | LostRun['what'] {
+  /** The fates of pages `[start, end)`, in order. Takes time for pages that were seen only: a file may claim any number of others. */
+  *within(start: number, end: number): Generator<Stretch> {
+    let page = start;
+    for (const seen of this.#seenChunks()) {
+      const first = Math.min(end, Math.max(page, seen));
+      if (first > page) yield { start: page, end: first, fate: 'lost' };
+      page = first;
+      for (const chunkEnd = Math.min(end, seen + CHUNK_PAGES); page < chunkEnd; page++) yield { start: page, end: page + 1, fate: this.#of(page) };
+    }
+    if (page < end) yield { start: page, end, fate: 'lost' };
+  }
+
+  #seenChunks(): number[] {
+    const starts = this.#passes.flatMap(({ certain, seen }) => [...certain.chunkStarts(), ...seen.chunkStarts()]);
+    return [...new Set(starts)].sort((a, b) => a - b);
+  }
+
+  #of(page: number): Fate {
     let replaced = false;
     for (let pass = this.#passes.length - 1; pass >= 0; pass--) {
       const { certain, seen } = this.#passes[pass];
