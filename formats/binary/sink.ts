@@ -5,6 +5,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join, sep } from 'node:path';
 import type { Writable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
+import { Turns } from '../turns.ts';
 import { type ByteSource, openFile } from './source.ts';
 
 /** Where bytes go, front to back. */
@@ -108,6 +109,7 @@ class TemporaryFile implements FileSink {
   readonly #temporary: string;
   readonly #file: FileHandle;
   readonly #force: boolean;
+  readonly #turns = Turns.rare();
   #position = 0;
   #isOpen = true;
 
@@ -134,6 +136,7 @@ class TemporaryFile implements FileSink {
         done += writeSync(this.#file.fd, bytes, done, bytes.length - done, position + done);
       }
     });
+    if (this.#turns.areDue) await this.#turns.give();
   }
 
   async truncate(size: number): Promise<void> {

@@ -1,9 +1,8 @@
 import { readSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
-import { setImmediate } from 'node:timers/promises';
 import { EnvironmentError } from '../errors.ts';
-import { MIB } from '../units.ts';
+import { Turns } from '../turns.ts';
 
 /** Where bytes come from. One reader at a time. */
 export interface ByteSource {
@@ -38,12 +37,9 @@ export function sharedFile({ fd, name, size }: { fd: number; name: string; size:
   return new FileSource(name, fd, size);
 }
 
-/** After so many bytes the event loop gets its turn: for signals, timers and progress. */
-const YIELD_EVERY = 16 * MIB;
-
 /**
  * Reads synchronously: a handover to Node's thread pool and back costs more than the reading itself (1 GiB in pieces of 1 MiB: 0.4 s against
- * 1.6 to 3 s where this was measured). A pipe may make its reader wait, so it is read through the pool.
+ * 1.6 to 3 s where this was measured); now and then the event loop gets its turn, for signals, timers and progress. A pipe may make its reader wait, so it is read through the pool.
  */
 class FileSource implements ByteSource {
   readonly name: string;
@@ -51,7 +47,7 @@ class FileSource implements ByteSource {
   readonly seekable: boolean;
   readonly #fd: number;
   readonly #file: FileHandle | undefined;
-  #sinceYield = 0;
+  readonly #turns = Turns.rare();
 
   constructor(name: string, fd: number, size: number | undefined, file?: FileHandle) {
     this.name = name;
@@ -76,11 +72,7 @@ class FileSource implements ByteSource {
     } catch (error) {
       throw EnvironmentError.from(error, `read ${this.name}`);
     }
-    this.#sinceYield += done;
-    if (this.#sinceYield >= YIELD_EVERY) {
-      this.#sinceYield = 0;
-      await setImmediate();
-    }
+    if (this.#turns.areDue) await this.#turns.give();
     return done;
   }
 

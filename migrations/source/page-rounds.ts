@@ -1,6 +1,6 @@
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { Turns } from '../../formats/turns.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
-import { Turns } from '../../src/turns.ts';
 import type { SourceMachine } from '../machine.ts';
 import { type CodecCounts, noCounts, PageEncoder } from '../pages/page-encoder.ts';
 import type { PageSet } from '../pages/page-set.ts';

@@ -2,9 +2,9 @@ import { memoryArena } from '../../formats/binary/window.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { PageBatch, type PageKind } from '../../formats/pgm/page-batch.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
+import { Turns } from '../../formats/turns.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { PageSink } from '../saved-state/walk.ts';
-import { Turns } from '../turns.ts';
 
 /** Pages that are handed over at a time: 1 MiB of contents, which stays in the cache. */
 const BATCH_PAGES = 256;

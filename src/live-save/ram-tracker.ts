@@ -1,5 +1,6 @@
 import type { Pass } from '../../formats/errors.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
+import { Turns } from '../../formats/turns.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
@@ -7,7 +8,6 @@ import { PageState, PageType } from '../pgm/page-states.ts';
 import type { RamRange } from '../pgm/ram-range.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
-import { Turns } from '../turns.ts';
 
 /** Bits of a page's entry; the upper 24 count how often it became dirty again. Source: PGMInternal.h, PGMLIVESAVERAMPAGE. */
 const Live = {

@@ -56,7 +56,7 @@ export async function extract(source: ByteSource, target: ImageTarget, options: 
 async function writePages(source: ByteSource, plan: ExtractPlan, sink: ImageSink, passing: WalkOptions): Promise<void> {
   await walkState(source, { ...passing, deep: true, sink });
   await sink.flush();
-  if (plan.full) for (const { start, end } of plan.existing) await sink.fillUnwritten(start, end);
+  if (plan.full) for (const { start, end } of plan.existing) await sink.fillUnwritten(start, end, passing.signal);
   sink.release();
 }
 

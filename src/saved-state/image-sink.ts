@@ -1,5 +1,6 @@
 import { BATCH_CAPACITY, type PageBatch } from '../../formats/pgm/page-batch.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
+import { Turns } from '../../formats/turns.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { FrameSet } from './frame-set.ts';
 import { ImageRuns, type RandomSink, RUN_SIZE } from './image-runs.ts';
@@ -36,14 +37,16 @@ export class ImageSink implements PageSink {
     if (!this.#crew?.take(batch, targets)) await this.#runs.putAll(batch, targets);
   }
 
-  /** Writes zeros to the pages of `[start, end)` of the image that no record named; both are borders of pages. */
-  async fillUnwritten(start: number, end: number): Promise<void> {
+  /** Writes zeros to the pages of `[start, end)` of the image that no record named; both are borders of pages. @throws InterruptedError */
+  async fillUnwritten(start: number, end: number, signal?: AbortSignal): Promise<void> {
+    const turns = Turns.rare(signal);
     for (let offset = start; offset < end; ) {
       let length = 0;
       while (length < RUN_SIZE && offset + length < end && !this.#written.has(slotOf(offset + length))) length += PAGE_SIZE;
       // Most pages have been written: to wait for nothing a quarter million times costs memory.
       if (length > 0) await this.#runs.putZeros(offset, length);
       offset += Math.max(length, PAGE_SIZE);
+      if (turns.areDue) await turns.give();
     }
   }
 

@@ -1,12 +1,13 @@
 import type { Cursor } from '../../formats/binary/cursor.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
-import { FormatError, InterruptedError, type OnDamage, throwDamage, UnsupportedError } from '../../formats/errors.ts';
+import { FormatError, type OnDamage, throwDamage, UnsupportedError } from '../../formats/errors.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../formats/pgm/ranges.ts';
 import type { Container, OpenOptions, UnitHeader } from '../../formats/ssm/container.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { PayloadReader } from '../../formats/ssm/payload.ts';
+import { Turns } from '../../formats/turns.ts';
 import { APIC_LIMIT, APIC_UNIT, readApicBases, readHasIoApic } from '../../formats/units/apic.ts';
 import { BUILD_INFO_UNIT, readBuildInfo } from '../../formats/units/build-info.ts';
 import { CPUM_LIMIT, CPUM_UNIT, CPUM_VERSIONS, readCpum } from '../../formats/units/cpum.ts';
@@ -71,6 +72,7 @@ class Walk {
   readonly #pgm: PgmReader;
   readonly #census: PageCensus;
   readonly #state: SavedState;
+  readonly #turns: Turns;
   /** The unit that is being read, and so is what findings are about. */
   #unit: UnitSummary | undefined;
   /** Findings in the header of a unit, which is not known yet. */
@@ -81,6 +83,7 @@ class Walk {
   constructor(container: Container, options: WalkOptions) {
     this.#container = container;
     this.#options = options;
+    this.#turns = Turns.rare(options.signal);
     const { patchWith } = options;
     if (patchWith !== undefined) container.segments.window.patch = { fill: patchWith, onBadBlock: (error) => this.report(error) };
     this.#pgm = new PgmReader(container, options.listsMayBeLost);
@@ -89,7 +92,7 @@ class Walk {
   }
 
   async run(): Promise<SavedState> {
-    while (!this.#isOver && (await this.#step())) this.#tick();
+    while (!this.#isOver && (await this.#step())) await this.#tick();
     const state = this.#state;
     state.size = this.#container.offset;
     if (this.#container.directory) state.directory = this.#container.directory;
@@ -128,7 +131,7 @@ class Walk {
   async #passDamaged(error: unknown): Promise<boolean> {
     this.report(error);
     try {
-      while (await this.#container.nextSegments()) this.#tick();
+      while (await this.#container.nextSegments()) await this.#tick();
       return true;
     } catch (next) {
       // A broken record or block is met again by whoever reads on.
@@ -154,7 +157,7 @@ class Walk {
     const payload = new PayloadReader(this.#container);
     if (!opaque) await this.#readKnown(unit, payload);
     if (this.#options.deep) await payload.drain();
-    else while (await this.#container.nextSegments()) this.#tick();
+    else while (await this.#container.nextSegments()) await this.#tick();
   }
 
   async #readKnown(unit: UnitHeader, payload: PayloadReader): Promise<void> {
@@ -201,7 +204,7 @@ class Walk {
         this.#census.add(pgm.batch);
         if (sink) await sink.take(pgm.batch);
         else if (deep) pgm.batch.walk();
-        this.#tick();
+        await this.#tick();
       }
     } finally {
       this.#summarize(unit);
@@ -226,8 +229,8 @@ class Walk {
     for (let piece = await reader.piece(); piece; piece = await reader.piece()) await payload.take(piece);
   }
 
-  #tick(): void {
-    if (this.#options.signal?.aborted) throw new InterruptedError();
+  async #tick(): Promise<void> {
     this.#options.onProgress?.(this.#container.offset);
+    if (this.#turns.areDue) await this.#turns.give();
   }
 }

@@ -11,6 +11,7 @@ import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
+import { Turns } from '../../../formats/turns.ts';
 import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import type { PgmSummary, SavedState } from '../state.ts';
@@ -45,6 +46,7 @@ class StateWriter {
   readonly #source: ByteSource;
   readonly #state: SavedState;
   readonly #options: WriteOptions;
+  readonly #turns: Turns;
   readonly #out: ContainerWriter;
   readonly #page = new Uint8Array(PAGE_SIZE);
 
@@ -52,6 +54,7 @@ class StateWriter {
     this.#source = source;
     this.#state = state;
     this.#options = options;
+    this.#turns = Turns.rare(options.signal);
     const { plan } = options;
     const { header } = state;
     this.#out = createContainer(
@@ -207,6 +210,7 @@ class StateWriter {
   async #breathe(container: Container): Promise<void> {
     if (this.#out.isFull) await this.#out.flush();
     this.#tick(container.offset);
+    if (this.#turns.areDue) await this.#turns.give();
   }
 
   #tick(offset: number): void {

@@ -6,6 +6,7 @@ import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { DirectoryEntry } from '../../../formats/ssm/layouts.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 import { PayloadReader } from '../../../formats/ssm/payload.ts';
+import { Turns } from '../../../formats/turns.ts';
 import type { WalkOptions } from '../walk.ts';
 
 /** Where reading went on in a pgm unit, by file offset: the RAM frame of the first record there, or undefined while it is not known. */
@@ -95,6 +96,7 @@ class SurvivorReader {
   #errors: SavkitError[];
   readonly #outside: SavkitError[];
   readonly #gaps: Gap[] = [];
+  readonly #turns: Turns;
   #passes = 0;
   /** By how much the latest header stands before the place that it claims. */
   #shift = 0;
@@ -103,6 +105,7 @@ class SurvivorReader {
     this.#container = container;
     this.#visitor = visitor;
     this.#options = options;
+    this.#turns = Turns.rare(options.signal);
     this.#outside = early;
     this.#errors = early;
     this.#pgm = new PgmReader(container, container.header.live);
@@ -166,7 +169,7 @@ class SurvivorReader {
       if (isPgm(unit)) await this.#readPgm(unit, outcome);
       else if (this.#visitor.payload) await this.#visitor.payload(unit, container);
       else await new PayloadReader(container).drain();
-      while (await container.nextSegments()) this.#tick();
+      while (await container.nextSegments()) await this.#tick();
     } catch (error) {
       this.note(error);
       inStep = false;
@@ -201,7 +204,7 @@ class SurvivorReader {
     try {
       while (await this.#pgm.nextPages()) {
         await this.#visitor.pages?.(this.#pgm.batch, pass);
-        this.#tick();
+        await this.#tick();
       }
       return true;
     } catch (error) {
@@ -221,8 +224,8 @@ class SurvivorReader {
     return this.#pgm.resume(anchors.get(offset));
   }
 
-  #tick(): void {
-    if (this.#options.signal?.aborted) throw new InterruptedError();
+  async #tick(): Promise<void> {
     this.#options.onProgress?.(this.#container.offset);
+    if (this.#turns.areDue) await this.#turns.give();
   }
 }

@@ -8,6 +8,7 @@ import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
+import { Turns } from '../../../formats/turns.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import { copyPayload } from '../convert/copy-payload.ts';
 import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
@@ -19,6 +20,8 @@ import type { Survey } from './survey.ts';
 import { readSurvivors, type UnitOutcome } from './survivors.ts';
 
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
+/** Pages of zeros between two looks at the clock. */
+const PAGES_A_LOOK = 256;
 /** The most that one item of a container holds. */
 const ITEM_LIMIT = 4096;
 
@@ -132,13 +135,15 @@ class SurvivorWriter {
 
   /** Zeros for what is missing, where that was asked for. */
   async #fill(writer: PgmPassWriter): Promise<void> {
-    const { fill } = this.#options;
+    const { fill, signal } = this.#options;
     if (!fill) return;
+    const turns = Turns.rare(signal);
     for (const run of this.#survey.lost) {
       if (run.what === 'stale' && fill === 'older') continue;
       for (let page = run.first; page <= run.last; page++) {
         this.#putZero(writer, run.group, page);
         if (this.#out.isFull) await this.#out.flush();
+        if (page % PAGES_A_LOOK === 0 && turns.areDue) await turns.give();
       }
     }
   }

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
-import { InterruptedError } from '../formats/errors.ts';
+import { InterruptedError } from './errors.ts';
 
 /** So long others wait while something is done in one go: short beside the time slices of a guest. */
 const TURN_MS = 1;
-/** So long a signal waits where nobody else does: much shorter than people notice. */
+/** The same where nothing but a signal, or a display of progress, may be waiting. */
 const UNNOTICED_MS = 50;
 
 /** Lets others run in between, but not after each small piece: a turn of the event loop costs as much as hundreds of pages. */
@@ -12,15 +12,19 @@ export class Turns {
   readonly #signal: AbortSignal | undefined;
   #start = performance.now();
 
-  /** @param signal ends the work at the next turn; without others to wait for, turns are rare then */
-  constructor(signal?: AbortSignal) {
+  constructor(everyMs = TURN_MS, signal?: AbortSignal) {
+    this.#every = everyMs;
     this.#signal = signal;
-    this.#every = signal ? UNNOTICED_MS : TURN_MS;
   }
 
-  /** The others have waited long enough: `await give()`. */
+  /** For work that nobody waits for, but that `signal` may end: reading and writing files, loops whose length a file claims. */
+  static rare(signal?: AbortSignal): Turns {
+    return new Turns(UNNOTICED_MS, signal);
+  }
+
+  /** The others have waited long enough, or the work is to end: `await give()`. */
   get areDue(): boolean {
-    return performance.now() - this.#start >= this.#every;
+    return this.#signal?.aborted === true || performance.now() - this.#start >= this.#every;
   }
 
   /** @throws InterruptedError where the signal says so */
