@@ -1,5 +1,5 @@
 import { connect, type Socket } from 'node:net';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SECRET_LINE } from '../testing/frames.ts';
 import { follow, type Line } from '../testing/scripted-peer.ts';
 import { type AwaitOptions, awaitSource } from './await-source.ts';
@@ -69,6 +69,25 @@ describe('awaitSource()', () => {
     await expect(socketTo(port)).rejects.toThrow();
     peer.destroy();
     await heard;
+  });
+
+  it('does not wait for who says nothing while others wait', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const { port, source, refused } = await waiting();
+      const silent = await socketTo(port);
+      await new Promise((resolve) => silent.once('data', resolve));
+      const other = await socketTo(port);
+      const heard = follow(other, [WELCOME, { say: `${SECRET_LINE}\n` }, { hear: 'ACK\n' }, { close: true }]);
+      for (let i = 0; i < 50; i++) await new Promise(setImmediate);
+      // Less than the silent one would have alone.
+      for (let i = 0; i < 11; i++) await vi.advanceTimersByTimeAsync(1000);
+      (await source).destroy();
+      expect((await heard).toString()).toContain('ACK');
+      expect(refused).toHaveLength(1);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('gives up when nobody comes', async () => {

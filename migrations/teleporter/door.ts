@@ -2,12 +2,15 @@ import type { Socket } from 'node:net';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import type { Endpoint } from '../endpoint.ts';
 import { Gate } from '../trust/gate.ts';
+import { blockOf } from '../trust/guess-limit.ts';
 import type { OnRefused } from '../trust/refusals.ts';
 import { KEEP_ALIVE_MS, Peer } from './peer.ts';
 import type { RelayKey } from './relay-key.ts';
 
 /** Connections that may wait while another one is served. */
 const QUEUE_LIMIT = 16;
+/** Who has said nothing by then does not keep the others waiting any longer; its own time is up later, where nobody waits. */
+const SILENCE_MS = 10_000;
 /** Timers take at most 2^31 - 1 ms; waiting in steps is as good. */
 const WAIT_STEP_MS = 60_000;
 
@@ -18,9 +21,12 @@ export interface DoorOptions {
   onRefused?: OnRefused;
 }
 
-/** Hands connections of a gate out one by one. */
+/** Hands connections of a gate out one by one; those from where the last one did not come first. */
 export class Door {
   readonly #waiting: { socket: Socket; name: string }[] = [];
+  /** The one that was handed out last, from where, and when. */
+  #served: { socket: Socket; origin: string; since: number } | undefined;
+  #hurry: NodeJS.Timeout | undefined;
   #gate!: Gate;
   #wake: () => void = () => {};
 
@@ -43,6 +49,7 @@ export class Door {
     if (this.#waiting.length >= QUEUE_LIMIT) socket.destroy();
     else this.#waiting.push({ socket, name });
     this.#wake();
+    this.#hurryServed();
   }
 
   /**
@@ -53,7 +60,7 @@ export class Door {
   async next(deadline: number, signal: AbortSignal | undefined): Promise<Peer> {
     for (;;) {
       if (signal?.aborted) throw new InterruptedError();
-      const next = this.#waiting.shift();
+      const next = this.#takeWaiting();
       if (next) return new Peer(next.socket.setKeepAlive(true, KEEP_ALIVE_MS), next.name, signal);
       const left = deadline - performance.now();
       if (left <= 0) throw new EnvironmentError('timed-out', 'Cannot go on: no source came in time');
@@ -62,8 +69,29 @@ export class Door {
   }
 
   close(): void {
+    clearTimeout(this.#hurry);
     this.#gate.close();
     for (const { socket } of this.#waiting) socket.destroy();
+  }
+
+  #takeWaiting(): { socket: Socket; name: string } | undefined {
+    const originOf = ({ socket }: { socket: Socket }) => blockOf(socket.remoteAddress ?? '');
+    const other = this.#waiting.findIndex((each) => originOf(each) !== this.#served?.origin);
+    const [next] = this.#waiting.splice(Math.max(0, other), 1);
+    if (!next) return undefined;
+    this.#served = { socket: next.socket, origin: originOf(next), since: performance.now() };
+    if (this.#waiting.length > 0) this.#hurryServed();
+    else clearTimeout(this.#hurry);
+    return next;
+  }
+
+  /** Others wait: cuts the one that was handed out last if it goes on saying nothing. */
+  #hurryServed(): void {
+    const served = this.#served;
+    clearTimeout(this.#hurry);
+    if (!served || served.socket.bytesRead > 0) return;
+    const left = Math.max(0, served.since + SILENCE_MS - performance.now());
+    this.#hurry = setTimeout(() => served.socket.bytesRead === 0 && served.socket.destroy(), left).unref();
   }
 
   #event(ms: number, signal: AbortSignal | undefined): Promise<void> {
