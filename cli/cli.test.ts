@@ -189,6 +189,25 @@ describe('savkit inspect', () => {
   });
 });
 
+describe('tables', () => {
+  it.each([
+    [['inspect', live]],
+    [['verify', '--units', live]],
+    [['pagetable', plain]],
+    [['pagetable', plain, '--runs']],
+    [['walk', plain, '0xffffffff80000000']],
+    [['diff', plain, join(STATES_FOLDER, 'own-pae.sav'), '--pages']],
+  ])('are of at most 80 columns: %j', async (words) => {
+    const { stdout } = await runSavkit(words);
+    const rows = stdout
+      .toString()
+      .split('\n')
+      .filter((row) => row.startsWith('  ') && !row.startsWith('  note: '));
+    expect(rows.length).toBeGreaterThan(2);
+    for (const row of rows) expect(row.length, row).toBeLessThanOrEqual(80);
+  });
+});
+
 describe('savkit extract', () => {
   it('writes memory to a file that only its owner can read', async () => {
     const output = join(folder, 'memory.raw');

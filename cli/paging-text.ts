@@ -21,8 +21,10 @@ const FLAGS: readonly [bit: bigint, letter: string][] = [
   [63n, 'X'],
 ];
 
-export const FLAGS_LEGEND =
-  'P present, W writable, U user, T write-through, C cache off, A accessed, D dirty, S large page (in the last table: PAT), G global, X no execution';
+export const FLAGS_LEGEND = lines([
+  dim('P present, W writable, U user, T write-through, C cache off, A accessed,'),
+  dim('D dirty, S large page (in the last table: PAT), G global, X no execution'),
+]);
 
 function entryFlags(value: bigint): string {
   return FLAGS.map(([bit, letter]) => ((value >> bit) & 1n ? letter : '-')).join('');
@@ -69,7 +71,6 @@ export function runsText(runs: readonly VirtualRun[]): TerminalText {
   return lines(shown);
 }
 
-export const RUNS_HEAD = dim(
-  `  ${'Virtual'.padEnd(18)}  ${'Physical'.padEnd(14)}${'Size'.padStart(10)}  ${'Pages'.padStart(6)}  w writable, u user, x executable`,
-);
+export const RUNS_LEGEND = dim('  w writable, u user, x executable');
+export const RUNS_HEAD = dim(`  ${'Virtual'.padEnd(18)}  ${'Physical'.padEnd(14)}${'Size'.padStart(10)}  ${'Pages'.padStart(6)}  Rights`);
 export const HIERARCHY_HEAD = dim(`  ${'Virtual'.padEnd(18)}  ${'Level'.padEnd(8)}${'Flags'.padEnd(10)}  ${'Leads to'.padEnd(14)} `.trimEnd());

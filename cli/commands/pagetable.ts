@@ -7,8 +7,7 @@ import { MODE_NAMES } from '../../src/paging/modes.ts';
 import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { type CpuOptions, loadSpace } from '../load-machine.ts';
-import { FLAGS_LEGEND, HIERARCHY_HEAD, hexText, hierarchyText, RUNS_HEAD, rightsText, runsText } from '../paging-text.ts';
-import { dim } from '../terminal/styles.ts';
+import { FLAGS_LEGEND, HIERARCHY_HEAD, hexText, hierarchyText, RUNS_HEAD, RUNS_LEGEND, rightsText, runsText } from '../paging-text.ts';
 import { lines, type Piece } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, CpuOptions {
@@ -56,7 +55,7 @@ function showHierarchy(space: AddressSpace, { depth, limit }: Options): Outcome 
       span: entry.span,
     })),
   };
-  return outcome(complete, result, [titleOf(space), ...(entries.length > 0 ? [HIERARCHY_HEAD, hierarchyText(entries), dim(FLAGS_LEGEND)] : [])]);
+  return outcome(complete, result, [titleOf(space), ...(entries.length > 0 ? [HIERARCHY_HEAD, hierarchyText(entries), FLAGS_LEGEND] : [])]);
 }
 
 function showRuns(space: AddressSpace, { limit }: Options): Outcome {
@@ -72,7 +71,7 @@ function showRuns(space: AddressSpace, { limit }: Options): Outcome {
       rights: rightsText(run),
     })),
   };
-  return outcome(complete, result, [titleOf(space), ...(runs.length > 0 ? [RUNS_HEAD, runsText(runs)] : [])]);
+  return outcome(complete, result, [titleOf(space), ...(runs.length > 0 ? [RUNS_HEAD, runsText(runs), RUNS_LEGEND] : [])]);
 }
 
 function outcome(complete: boolean, result: object, text: Piece[]): Outcome {

@@ -5,7 +5,6 @@ import { type CommonOptions, runCommand, withCommonOptions } from '../command.ts
 import { ExitCode } from '../exit-codes.ts';
 import { type CpuOptions, loadSpace } from '../load-machine.ts';
 import { FLAGS_LEGEND, hexText, rightsText, walkText } from '../paging-text.ts';
-import { dim } from '../terminal/styles.ts';
 import { lines } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, CpuOptions {
@@ -29,7 +28,7 @@ export const walkCommand: CommandModule<object, Options> = {
       const space = await loadSpace(job, options);
       const found = addresses.map((address) => ({ address, found: space.translate(address) }));
       const exitCode = found.every((each) => each.found.status === 'mapped') ? ExitCode.OK : ExitCode.PARTLY;
-      const text = lines([...found.map((each) => walkText(each.address, each.found, space)), dim(FLAGS_LEGEND)]);
+      const text = lines([...found.map((each) => walkText(each.address, each.found, space)), FLAGS_LEGEND]);
       return { exitCode, result: describe(space, found), text };
     });
   },

@@ -95,13 +95,13 @@ function proofText({ mode, root, pages }: ProofReport): string {
     : `proof audited: both memories were hashed while the machine ran, and have ${over} if the tracking noted each write since`;
 }
 
+const CODECS = ['zero', 'raw', 'same', 'delta', 'zstd'] as const;
+
+/** Rounds, and below how their pages went. */
 function roundTable(rounds: readonly RoundReport[]): TerminalText {
-  const head = ['round', 'pages', 'equal', 'zero', 'raw', 'same', 'delta', 'zstd', 'sent', 'time', 'rate', 'dirtied', 'downtime', 'then'];
-  const rows = rounds.map(({ round, pages, skipped, codecs, bytes, ms, rate, dirtied, downtimeMs, paused, verdict }) => [
+  const course = rounds.map(({ round, pages, bytes, ms, rate, dirtied, downtimeMs, paused, verdict }) => [
     round,
     pages,
-    skipped,
-    ...['zero', 'raw', 'same', 'delta', 'zstd'].map((codec) => codecs[codec]),
     sizeText(bytes),
     secondsText(ms),
     `${sizeText(rate)}/s`,
@@ -109,7 +109,8 @@ function roundTable(rounds: readonly RoundReport[]): TerminalText {
     paused ? '' : secondsText(downtimeMs),
     verdict,
   ]);
-  return table(head, rows);
+  const codings = rounds.map(({ round, skipped, codecs }) => [round, skipped, ...CODECS.map((codec) => codecs[codec])]);
+  return lines([table(['round', 'pages', 'sent', 'time', 'rate', 'dirtied', 'downtime', 'then'], course), table(['round', 'equal', ...CODECS], codings)]);
 }
 
 export function forecastText(

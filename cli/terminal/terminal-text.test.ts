@@ -42,7 +42,7 @@ describe('TerminalText', () => {
     expect(shown).toHaveLength(1026);
     expect(shown).toMatch(/x… 1$/);
     expect(line`${'🖥'.repeat(600)}`.toString()).toMatch(/^[🖥]+…$/u);
-    expect(table(['name', 'n'], [['x'.repeat(1e6), 1]]).toString()).toMatch(/^ {2}name .* n\n {2}x+… {2}1$/);
+    expect(table(['name', 'n'], [['x'.repeat(1e6), 1]], 200).toString()).toMatch(/^ {2}name .* n\n {2}x+… {2}1$/);
   });
 
   it('keeps the meaning of JSON', () => {

@@ -1,0 +1,52 @@
+import { describe, expect, it } from 'vitest';
+import { table } from './table.ts';
+
+/** Lines of a table on a terminal of so many columns. */
+function linesOf(columns: number, ...[head, rows]: Parameters<typeof table>): string[] {
+  return table(head, rows, columns).toString().split('\n');
+}
+
+describe('table()', () => {
+  it('puts numbers to the right, and columns as close as they can be', () => {
+    expect(
+      linesOf(
+        80,
+        ['name', 'n', 'then'],
+        [
+          ['a', 1, 'x'],
+          ['long name', 1000, undefined],
+        ],
+      ),
+    ).toEqual(['  name          n  then', '  a             1  x', '  long name  1000']);
+  });
+
+  it('breaks long text where the terminal ends, and no figures', () => {
+    const rows = [['/MM/cbRamBase', 16_384_000, '15.6 MiB', 'size of the RAM of the machine, ballooned pages not counted']];
+    expect(linesOf(60, ['name', 'value', 'so much', 'meaning'], rows)).toEqual([
+      '  name              value  so much   meaning',
+      '  /MM/cbRamBase  16384000  15.6 MiB  size of the RAM of the',
+      '                                     machine, ballooned',
+      '                                     pages not counted',
+    ]);
+  });
+
+  it('shows columns one group below the other where they do not fit side by side', () => {
+    const head = ['cpu', 'rip', 'rsp', 'cr3'];
+    const rows = [[0, '0xffffffff8132bbd2', '0xffffc900005f3d58', '0x661a000']];
+    expect(linesOf(50, head, rows)).toEqual([
+      '  cpu  rip                 rsp',
+      '    0  0xffffffff8132bbd2  0xffffc900005f3d58',
+      '  cpu  cr3',
+      '    0  0x661a000',
+    ]);
+  });
+
+  it.each([20, 40, 80, 132])('fits a terminal of %i columns', (columns) => {
+    const rows = Array.from({ length: 5 }, (_, i) => [i, `name ${i}`.repeat(i), 10 ** i, 'some words, and more of them', `0x${i}`]);
+    for (const line of linesOf(columns, ['id', 'name', 'size', 'meaning', 'at'], rows)) expect(line.length).toBeLessThanOrEqual(columns);
+  });
+
+  it('shows all on one line each where stdout is no terminal', () => {
+    expect(linesOf(Number.POSITIVE_INFINITY, ['a', 'b'], [['x'.repeat(100), 'y'.repeat(100)]])).toHaveLength(2);
+  });
+});
