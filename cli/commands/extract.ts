@@ -1,7 +1,7 @@
 import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import { type ExtractOptions, extract } from '../../src/saved-state/extract.ts';
-import type { ImageFormat } from '../../src/saved-state/plan-extraction.ts';
+import { IMAGE_FORMATS, type ImageFormat } from '../../src/saved-state/plan-extraction.ts';
 import { parseRange } from '../address.ts';
 import { type CommonOptions, runCommand, type ThreadOptions, threadsOf, withCommonOptions, withThreads } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
@@ -29,7 +29,7 @@ export const extractCommand: CommandModule<object, Options> = {
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .option('output', { type: 'string', alias: 'o', demandOption: true, requiresArg: true, describe: 'File to write; - for stdout' })
       .option('format', {
-        choices: ['raw', 'sparse', 'elf', 'lime'] as const,
+        choices: IMAGE_FORMATS,
         default: 'raw' as const,
         describe: 'raw: flat by address; sparse: the same with holes for zeros; elf: core as VirtualBox writes it',
       })

@@ -96,7 +96,7 @@ class Campaign {
     const [dump, extracted] = [this.#path('dump.elf'), this.#path('extracted.elf')];
     await this.#a.dump(dump);
     await this.#checkFile(path, 'the copy');
-    await runProgram(process.execPath, [savkit, 'extract', path, '--format', 'elf', '-o', extracted, '--force']);
+    await runProgram(process.execPath, [savkit, 'extract', path, '--format', 'vbox-core', '-o', extracted, '--force']);
     const { ok, output } = await virtualBox.run('corecmp.py', [dump, extracted, '--registers']);
     this.#check('its memory and registers are those of the dump', ok, output);
     for (const file of [path, dump, extracted]) rmSync(file, { force: true });

@@ -70,7 +70,7 @@ async function coreOf(running: RunningMachine): Promise<string> {
   await writeFileSink(plain, { force: true }, (sink) => saveState(running.machine, sink));
   const core = join(folder, 'truth.elf');
   const source = await openFile(plain);
-  await writeFileSink(core, { force: true }, (sink) => extract(source, sink, { format: 'elf' }));
+  await writeFileSink(core, { force: true }, (sink) => extract(source, sink, { format: 'vbox-core' }));
   await source.close();
   return core;
 }

@@ -23,13 +23,15 @@ export interface VisitLimits {
   levels?: number;
   /** Tables to read; the default is enough for 128 times 4 GiB in 4 KiB pages. Tables that name themselves have no end otherwise. */
   maxTables?: number;
+  /** Only what reaches this address or one after it. */
+  from?: number;
 }
 
 const MAX_TABLES = 1 << 18;
 
 /** Visits all present entries of a CPU's tables. @returns whether that was all; false when a limit or the visitor ended it */
-export function visitTables(space: AddressSpace, visitor: TableVisitor, { levels = 4, maxTables = MAX_TABLES }: VisitLimits = {}): boolean {
-  return space.walker ? new TableVisit(space, space.walker, visitor, Math.min(levels, space.walker.levels.length), maxTables).run() : true;
+export function visitTables(space: AddressSpace, visitor: TableVisitor, { levels = 4, maxTables = MAX_TABLES, from = 0 }: VisitLimits = {}): boolean {
+  return space.walker ? new TableVisit(space, space.walker, visitor, Math.min(levels, space.walker.levels.length), maxTables, from).run() : true;
 }
 
 class TableVisit {
@@ -37,6 +39,7 @@ class TableVisit {
   readonly #walker: Walker;
   readonly #visitor: TableVisitor;
   readonly #depthLimit: number;
+  readonly #from: number;
   readonly #wide: boolean;
   /** One table per level: the bytes of the page that holds it, and the same as halves of entries. */
   readonly #pages: Uint8Array[];
@@ -44,12 +47,13 @@ class TableVisit {
   #tablesLeft: number;
   #complete = true;
 
-  constructor(space: AddressSpace, walker: Walker, visitor: TableVisitor, depthLimit: number, maxTables: number) {
+  constructor(space: AddressSpace, walker: Walker, visitor: TableVisitor, depthLimit: number, maxTables: number, from: number) {
     this.#space = space;
     this.#walker = walker;
     this.#visitor = visitor;
     this.#depthLimit = depthLimit;
     this.#tablesLeft = maxTables;
+    this.#from = from;
     this.#wide = walker.scheme.entrySize === 8;
     this.#pages = walker.levels.map(() => new Uint8Array(PAGE_SIZE));
     this.#words = this.#pages.map((page) => new Uint32Array(page.buffer));
@@ -72,7 +76,8 @@ class TableVisit {
     const level = this.#walker.levels[depth];
     const words = this.#words[depth];
     const wide = this.#wide ? 1 : 0;
-    for (let index = 0; index <= level.indexMask && this.#complete; index++) {
+    const first = Math.max(0, Math.floor((this.#from - base) / level.span));
+    for (let index = first; index <= level.indexMask && this.#complete; index++) {
       const low = words[index << wide];
       if ((low & P) !== 0) this.#entry(level, depth, base + index * level.span, low, wide ? words[(index << 1) + 1] : 0, rights, executable);
     }

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { FormatError, UsageError } from '../../formats/errors.ts';
 import type { MemoryRange } from '../../formats/image/extents.ts';
+import { findKernel, type GuestKernel } from './guest/guest-kernel.ts';
 import type { RandomSink } from './image-runs.ts';
 import { ImageSink } from './image-sink.ts';
 import { RamPlacement } from './placement.ts';
@@ -24,6 +25,15 @@ export interface ExtractReport {
   size: number;
   /** Guest-physical stretches in the output; empty for parts that have no address. */
   ranges: MemoryRange[];
+  /** Of a core for debuggers. */
+  core?: CoreReport;
+}
+
+export interface CoreReport {
+  /** The Linux kernel that was found in the guest's memory; its note VMCOREINFO is in the core then. */
+  kernel?: { release: string; offset?: bigint };
+  /** All virtual addresses of the kernel's half are in the core; false where there are too many, and the smallest stretches are left out. */
+  allAddresses: boolean;
 }
 
 /** An output that can be written anywhere and gets its final size at the end. */
@@ -44,13 +54,25 @@ export async function extract(source: ByteSource, target: ImageTarget, options: 
   const passing = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
   const state = await walkState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
   if (options.unit !== undefined) return extractUnit(source, target, state, options.unit, passing);
-  const plan = planExtraction(state, part);
+  const kernel = isDebuggersCore(part) ? await findKernel(source, state, signal ? { signal } : {}) : undefined;
+  const plan = planExtraction(state, part, kernel);
   for (const { offset, bytes } of plan.layout.fixed) await target.writeAt(bytes, offset);
   const count = plan.placement instanceof RamPlacement && namesPagesOnce(state) && target.fd !== undefined ? chooseThreads(source, threads) : 1;
   const isDone = count > 1 && (await writeTogether(source, target, plan, passing, count));
   if (!isDone) await writePages(source, plan, new ImageSink(target, plan.placement, plan.layout.size, plan.full ? 'write' : 'skip'), passing);
   await target.truncate(plan.layout.size);
-  return { what: plan.what, format: options.format ?? 'raw', size: plan.layout.size, ranges: plan.ranges };
+  const report: ExtractReport = { what: plan.what, format: options.format ?? 'raw', size: plan.layout.size, ranges: plan.ranges };
+  return kernel ? { ...report, core: coreReport(kernel, plan) } : report;
+}
+
+function isDebuggersCore({ format, rom, mmio2 }: ExtractPart): boolean {
+  return format === 'elf' && rom === undefined && mmio2 === undefined;
+}
+
+function coreReport({ vmcoreinfo }: GuestKernel, { allAddresses }: ExtractPlan): CoreReport {
+  if (!vmcoreinfo) return { allAddresses };
+  const { release, kernelOffset } = vmcoreinfo;
+  return { kernel: { release, ...(kernelOffset === undefined ? {} : { offset: kernelOffset }) }, allAddresses };
 }
 
 async function writePages(source: ByteSource, plan: ExtractPlan, sink: ImageSink, passing: WalkOptions): Promise<void> {

@@ -1,23 +1,29 @@
 import { hex, UnsupportedError, UsageError } from '../../formats/errors.ts';
-import { elfCoreLayout, MAX_CORE_RANGES } from '../../formats/image/elf-core.ts';
+import { MAX_SEGMENTS } from '../../formats/image/elf.ts';
+import { elfCoreLayout } from '../../formats/image/elf-core.ts';
 import { type ImageLayout, type MemoryRange, rawLayout } from '../../formats/image/extents.ts';
 import { limeLayout } from '../../formats/image/lime.ts';
+import { vboxCoreLayout } from '../../formats/image/vbox-core.ts';
 import { hasRamInLowHole } from '../../formats/pgm/ranges.ts';
 import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { mapCore } from './guest/core-maps.ts';
+import type { GuestKernel } from './guest/guest-kernel.ts';
 import { type MemoryRegion, memoryMap } from './memory-map.ts';
 import { GuestViewPlacement, Mmio2Placement, type Placement, RamPlacement, RomPlacement } from './placement.ts';
 import type { SavedState } from './state.ts';
 import { findMmio2, findRom } from './unit-choice.ts';
 
-export type ImageFormat = 'raw' | 'sparse' | 'elf' | 'lime';
+export const IMAGE_FORMATS = ['raw', 'sparse', 'elf', 'vbox-core', 'lime'] as const;
+/** `elf`: a core that debuggers and crash tools read; `vbox-core`: a core as VirtualBox writes it. */
+export type ImageFormat = (typeof IMAGE_FORMATS)[number];
 
 /** What to take out of a state. */
 export interface ExtractPart {
   /** Default: `raw`. */
   format?: ImageFormat;
-  /** Memory as the guest sees it: ROM and mapped device memory in their places. An ELF core always has them. */
+  /** Memory as the guest sees it: ROM and mapped device memory in their places. Cores always have them. */
   asSeen?: boolean;
-  /** Only these guest-physical addresses, `[start, end)`; page aligned for `elf` and `lime`. */
+  /** Only these guest-physical addresses, `[start, end)`; page aligned for cores and `lime`. */
   range?: MemoryRange;
   /** One ROM, by description: its virgin pages, with `asSeen` what the guest reads, with `shadow` the shadow pages. */
   rom?: string;
@@ -39,10 +45,15 @@ export interface ExtractPlan {
   full: boolean;
   /** Stretches of the image that hold memory, as file offsets; what lies between is no memory and stays a hole. */
   existing: MemoryRange[];
+  /** Cores: false where memory has more virtual addresses than there is room for. */
+  allAddresses: boolean;
 }
 
-/** @throws UsageError for parts that the state does not have */
-export function planExtraction(state: SavedState, options: ExtractPart): ExtractPlan {
+/**
+ * @param kernel for `elf`: what was found of the guest's kernel
+ * @throws UsageError for parts that the state does not have
+ */
+export function planExtraction(state: SavedState, options: ExtractPart, kernel: GuestKernel = { stretches: [], complete: true }): ExtractPlan {
   const { pgm } = state;
   if (!pgm) throw new UnsupportedError('no-memory', 'Cannot extract memory: the state has no unit pgm');
   if (options.rom !== undefined) {
@@ -56,40 +67,70 @@ export function planExtraction(state: SavedState, options: ExtractPart): Extract
   }
   const regions = memoryMap(state);
   const format = options.format ?? 'raw';
-  const isCore = format === 'elf';
+  const isCore = format === 'elf' || format === 'vbox-core';
   const shown = regions.filter(({ kind }) => kind === 'ram' || ((options.asSeen || isCore) && kind !== 'mmio'));
-  const layout = layoutOf(state, regions, shown, options);
+  const { layout, allAddresses = true } = layoutOf(state, regions, shown, options, kernel);
   const placement = options.asSeen || isCore ? new GuestViewPlacement(layout.extents, regions, pgm) : new RamPlacement(layout.extents);
   const existing =
     format === 'raw'
       ? layout.extents.flatMap((extent) => clip(shown, extent).map(({ start, end }) => shift({ start, end }, extent.offset - extent.start)))
       : [];
   const ranges = (format === 'raw' || format === 'sparse') && options.range ? [options.range] : layout.extents.map(({ start, end }) => ({ start, end }));
-  return { what: 'memory', layout, placement, ranges, full: format === 'raw', existing };
+  return { what: 'memory', layout, placement, ranges, full: format === 'raw', existing, allAddresses };
 }
 
 function planRegion(what: 'rom' | 'mmio2', region: MemoryRegion, placement: Placement, options: ExtractPart): ExtractPlan {
-  if (options.range || (options.format ?? 'raw') === 'elf' || options.format === 'lime') {
+  const { format = 'raw' } = options;
+  if (options.range || (format !== 'raw' && format !== 'sparse')) {
     throw new UsageError('bad-combination', `Cannot extract ${what}: a single part has no address range and no other format than raw or sparse`);
   }
   const size = region.end - region.start;
-  return { what, layout: { size, extents: [], fixed: [] }, placement, ranges: [], full: options.format !== 'sparse', existing: [{ start: 0, end: size }] };
+  return {
+    what,
+    layout: { size, extents: [], fixed: [] },
+    placement,
+    ranges: [],
+    full: format !== 'sparse',
+    existing: [{ start: 0, end: size }],
+    allAddresses: true,
+  };
 }
 
-function layoutOf(state: SavedState, regions: readonly MemoryRegion[], shown: readonly MemoryRegion[], options: ExtractPart): ImageLayout {
-  const { format = 'raw', range } = options;
+interface PlannedLayout {
+  layout: ImageLayout;
+  allAddresses?: boolean;
+}
+
+function layoutOf(
+  state: SavedState,
+  regions: readonly MemoryRegion[],
+  shown: readonly MemoryRegion[],
+  { format = 'raw', range }: ExtractPart,
+  kernel: GuestKernel,
+): PlannedLayout {
   if (format === 'raw' || format === 'sparse') {
     const end = Math.max(0, ...shown.map((region) => region.end));
-    return rawLayout(range ?? { start: 0, end });
+    return { layout: rawLayout(range ?? { start: 0, end }) };
   }
   const whole = range ?? { start: 0, end: Number.MAX_SAFE_INTEGER };
   if (range && (range.start % PAGE_SIZE !== 0 || range.end % PAGE_SIZE !== 0)) {
     throw new UsageError('bad-range', `Cannot extract ${hex(range.start)}-${hex(range.end)} as ${format}: the range must be page aligned`);
   }
-  if (format === 'lime') return limeLayout(mergeNeighbours(clip(shown, whole)));
-  const ranges = clip(splitRam(regions, state), whole).map((region) => ({ start: region.start, end: region.end, hasContents: region.kind !== 'mmio' }));
-  if (ranges.length > MAX_CORE_RANGES) throw new UnsupportedError('too-many-ranges', `Cannot write ELF core: ${ranges.length} memory ranges`);
-  return elfCoreLayout(ranges, { cpus: state.cpum?.cpus ?? [], apicBases: state.apicBases, release: state.header.release });
+  const cpus = state.cpum?.cpus ?? [];
+  if (format === 'vbox-core') {
+    const ranges = clip(splitRam(regions, state), whole).map(({ start, end, kind }) => ({ start, end, hasContents: kind !== 'mmio' }));
+    checkCount(ranges.length);
+    return { layout: vboxCoreLayout(ranges, { cpus, apicBases: state.apicBases, release: state.header.release }) };
+  }
+  const ranges = mergeNeighbours(clip(shown, whole));
+  if (format === 'lime') return { layout: limeLayout(ranges) };
+  checkCount(ranges.length);
+  const { stretches, complete } = mapCore(ranges, kernel, cpus);
+  return { layout: elfCoreLayout(ranges, stretches, { cpus, vmcoreinfo: kernel.vmcoreinfo?.text }), allAddresses: complete };
+}
+
+function checkCount(ranges: number): void {
+  if (ranges > MAX_SEGMENTS) throw new UnsupportedError('too-many-ranges', `Cannot write ELF core: ${ranges} memory ranges`);
 }
 
 /** VirtualBox keeps RAM above 2 MiB in a range of its own since 6.1, and its cores show it. */

@@ -1,0 +1,84 @@
+import type { ByteSource } from '../../../formats/binary/source.ts';
+import type { GuestPhys } from '../../../formats/units.ts';
+import { hasPaging, pagingModeOf } from '../../paging/modes.ts';
+import { memoryMap } from '../memory-map.ts';
+import type { SavedState } from '../state.ts';
+import type { WalkOptions } from '../walk.ts';
+import { findNotes } from './find-notes.ts';
+import { GuestPages } from './guest-pages.ts';
+import { type UpperHalf, upperHalfOf, type VirtualStretch } from './upper-half.ts';
+import { readVmcoreinfo, type Vmcoreinfo } from './vmcoreinfo.ts';
+
+/** What a guest's memory tells of its kernel. */
+export interface GuestKernel extends UpperHalf {
+  /** Of a Linux kernel that runs there. */
+  vmcoreinfo?: Vmcoreinfo;
+}
+
+/** Page tables that notes lead to are visited for so many notes. */
+const MAX_TRIES = 4;
+/** Where x86-64 Linux maps itself: `__START_KERNEL_map`. */
+const KERNEL_MAP = 0xffff_ffff_8000_0000n;
+/** In `struct new_utsname` six texts of 65 bytes follow each other; the third is the release. */
+const UTS_TEXT = 65;
+const RELEASE_OFFSET = 2 * UTS_TEXT;
+
+/** Finds the kernel of a guest and what its page tables map, by reading the file some five times without decompressing most of it. */
+export async function findKernel(source: ByteSource, state: SavedState, options: Pick<WalkOptions, 'signal' | 'onProgress'>): Promise<GuestKernel> {
+  const cpu = state.cpum?.cpus.find((registers) => hasPaging(pagingModeOf(registers)));
+  if (!cpu) return { stretches: [], complete: true };
+  const pages = new GuestPages(source, memoryMap(state), options.signal);
+  const mapsOf = (cr3: bigint) => pages.settle(() => upperHalfOf(pages, { ...cpu, cr3 }, state.cpum?.features));
+  for (const vmcoreinfo of await believableNotes(pages, await findNotes(source, options))) {
+    const upper = await mapsOf(rootOf(vmcoreinfo) ?? cpu.cr3);
+    if (upper && (await pages.settle(() => isAtHome(pages, vmcoreinfo, upper.stretches)))) return { ...upper, vmcoreinfo };
+  }
+  return (await mapsOf(cpu.cr3)) ?? { stretches: [], complete: false };
+}
+
+/** Whole notes whose kernel, as far as they tell where it lies, bears the name that they give. */
+async function believableNotes(pages: GuestPages, addresses: readonly GuestPhys[]): Promise<Vmcoreinfo[]> {
+  const found = await pages.settle(() => {
+    const notes = addresses.flatMap((at) => readVmcoreinfo((from, target) => pages.read(from, target), at) ?? []);
+    const distinct = [...new Map(notes.map((note) => [String.fromCharCode(...note.text), note])).values()];
+    return distinct.filter((note) => {
+      const at = releaseAddress(note);
+      const gcPhys = at === undefined ? undefined : physicalOf(note, at);
+      return at !== undefined && (gcPhys === undefined || bearsRelease(pages, note, gcPhys));
+    });
+  });
+  return (found ?? []).slice(0, MAX_TRIES);
+}
+
+/** Whether the page tables map the kernel's name where the note says. */
+function isAtHome(pages: GuestPages, note: Vmcoreinfo, stretches: readonly VirtualStretch[]): boolean {
+  const at = releaseAddress(note) ?? 0n;
+  const home = stretches.find(({ virtual, size }) => at >= virtual && at + BigInt(UTS_TEXT) <= virtual + BigInt(size));
+  return home !== undefined && bearsRelease(pages, note, home.gcPhys + Number(at - home.virtual));
+}
+
+/** The virtual address of `init_uts_ns.name.release`. */
+function releaseAddress({ symbols, offsets }: Vmcoreinfo): bigint | undefined {
+  const start = symbols.get('init_uts_ns');
+  return start === undefined ? undefined : start + (offsets.get('uts_namespace.name') ?? 0n) + BigInt(RELEASE_OFFSET);
+}
+
+/** The kernel's own page tables: those of a process may show little of it. Undefined where the note does not tell. */
+function rootOf(note: Vmcoreinfo): bigint | undefined {
+  const root = note.symbols.get('swapper_pg_dir') ?? note.symbols.get('init_top_pgt');
+  const gcPhys = root === undefined ? undefined : physicalOf(note, root);
+  return gcPhys === undefined ? undefined : BigInt(gcPhys);
+}
+
+/** Where x86-64 Linux has an address of its image; undefined where the note does not tell. */
+function physicalOf({ numbers }: Vmcoreinfo, address: bigint): GuestPhys | undefined {
+  const physBase = numbers.get('phys_base');
+  const gcPhys = physBase === undefined ? -1n : address - KERNEL_MAP + physBase;
+  return address >= KERNEL_MAP && gcPhys >= 0n && gcPhys < 1n << 52n ? Number(gcPhys) : undefined;
+}
+
+function bearsRelease(pages: GuestPages, { release }: Vmcoreinfo, gcPhys: GuestPhys): boolean {
+  const bytes = new Uint8Array(UTS_TEXT);
+  pages.read(gcPhys, bytes);
+  return String.fromCharCode(...bytes.subarray(0, release.length + 1)) === `${release}\0`;
+}
