@@ -1,6 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UsageError } from '../../formats/errors.ts';
-import { type ExtractOptions, extract } from '../../src/saved-state/extract.ts';
+import { hex, UsageError } from '../../formats/errors.ts';
+import { type CoreReport, type ExtractOptions, type ExtractReport, extract } from '../../src/saved-state/extract.ts';
 import { IMAGE_FORMATS, type ImageFormat } from '../../src/saved-state/plan-extraction.ts';
 import { parseRange } from '../address.ts';
 import { type CommonOptions, runCommand, type ThreadOptions, threadsOf, withCommonOptions, withThreads } from '../command.ts';
@@ -8,7 +8,7 @@ import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { withOutput } from '../output.ts';
 import { sizeText } from '../size-text.ts';
-import { line, NO_TEXT } from '../terminal/terminal-text.ts';
+import { line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, ThreadOptions {
   file: string;
@@ -31,7 +31,7 @@ export const extractCommand: CommandModule<object, Options> = {
       .option('format', {
         choices: IMAGE_FORMATS,
         default: 'raw' as const,
-        describe: 'raw: flat by address; sparse: the same with holes for zeros; elf: core as VirtualBox writes it',
+        describe: 'raw: flat by address; sparse: the same with holes for zeros; elf: core for gdb, crash, drgn; vbox-core: core as VirtualBox writes it',
       })
       .option('as-seen', { type: 'boolean', default: false, describe: 'Memory as the guest sees it, with ROM and mapped device memory' })
       .option('range', { type: 'string', requiresArg: true, describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE' })
@@ -41,7 +41,7 @@ export const extractCommand: CommandModule<object, Options> = {
       .option('unit', { type: 'string', requiresArg: true, describe: 'Decoded payload of a unit: NAME, NAME/INSTANCE or NAME/INSTANCE:PASS' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 extract machine.sav -o memory.raw', 'RAM, flat from address 0')
-      .example('$0 extract machine.sav --format elf -o core', 'A core for debuggers and forensic tools')
+      .example('$0 extract machine.sav --format elf -o core', 'A core for gdb, crash, drgn, makedumpfile, Volatility')
       .example('$0 extract machine.sav --range 0x100000-0x200000 -o - | xxd | less', 'Look at one MiB')
       .example('$0 extract machine.sav --mmio2 VRam -o vram.bin', 'Video memory')
       .epilogue(
@@ -52,23 +52,38 @@ export const extractCommand: CommandModule<object, Options> = {
       withSource({ file, signal }, (source) =>
         withOutput(options.output, options.force, async (target) => {
           const report = await extract(source, target, { ...extractOptions(options), signal, onProgress: (done) => progress.update(done, source.size) });
-          const result = {
-            output: options.output,
-            what: report.what,
-            format: report.format,
-            size: report.size,
-            ranges: report.ranges.map(({ start, end }) => ({ start: `0x${start.toString(16)}`, end: `0x${end.toString(16)}` })),
-          };
-          const text =
-            options.quiet || options.output === '-'
-              ? NO_TEXT
-              : line`${options.output}: ${sizeText(report.size)} (${report.size} bytes) of ${report.what}, ${report.format}`;
-          return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
+          const text = options.quiet || options.output === '-' ? NO_TEXT : reportText(options.output, report);
+          return { keep: true, value: { exitCode: ExitCode.OK, result: reportResult(options.output, report), text } };
         }),
       ),
     );
   },
 };
+
+function reportResult(output: string, { what, format, size, ranges, core }: ExtractReport): object {
+  const kernel = core?.kernel && { release: core.kernel.release, ...(core.kernel.offset === undefined ? {} : { offset: hex(core.kernel.offset) }) };
+  return {
+    output,
+    what,
+    format,
+    size,
+    ranges: ranges.map(({ start, end }) => ({ start: hex(start), end: hex(end) })),
+    ...(core ? { core: { ...(kernel ? { kernel } : {}), allAddresses: core.allAddresses } } : {}),
+  };
+}
+
+function reportText(output: string, { what, format, size, core }: ExtractReport): TerminalText {
+  const text = line`${output}: ${sizeText(size)} (${size} bytes) of ${what}, ${format}`;
+  return core ? lines([text, line`  ${coreText(core)}`]) : text;
+}
+
+function coreText({ kernel, allAddresses }: CoreReport): TerminalText {
+  const offset = kernel?.offset === undefined ? line`` : line`, kernel offset ${hex(kernel.offset)}`;
+  const found = kernel
+    ? line`Linux ${kernel.release}${offset}`
+    : line`no Linux kernel found: virtual addresses are physical ones, and those of the page tables' upper half`;
+  return allAddresses ? found : line`${found}; the smallest mappings are left out`;
+}
 
 function extractOptions(options: Options): ExtractOptions {
   const { format, asSeen, range, rom, shadow, mmio2, unit } = options;

@@ -4,12 +4,13 @@ import { PAGE_SIZE } from '../units.ts';
 import { headSize, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';
 import { prstatus } from './prstatus.ts';
+import { qemuCpuState } from './qemu-cpu-state.ts';
 
 // ELF64 cores for gdb, crash, drgn, makedumpfile and the like (core-dump.md 2).
 
 const NT_PRSTATUS = 1;
-/** What Linux gives its note of this name. */
-const NT_VMCOREINFO = 0;
+/** Of the notes QEMU and VMCOREINFO. */
+const NO_TYPE = 0;
 
 /** A stretch of physical memory and one virtual address that it has. */
 export interface MappedStretch extends MemoryRange {
@@ -28,10 +29,8 @@ export interface CoreNotes {
  * @param stretches parts of the ranges; at most `MAX_SEGMENTS`
  */
 export function elfCoreLayout(ranges: readonly MemoryRange[], stretches: readonly MappedStretch[], { cpus, vmcoreinfo }: CoreNotes): ImageLayout {
-  const notes = new Writer();
-  for (const [i, { context }] of cpus.entries()) if (context) writeNote(notes, 'CORE', NT_PRSTATUS, prstatus(context, i + 1));
-  if (vmcoreinfo) writeNote(notes, 'VMCOREINFO', NT_VMCOREINFO, vmcoreinfo);
-  const layout: ImageLayout = { size: Math.ceil(headSize(stretches.length, notes.view()) / PAGE_SIZE) * PAGE_SIZE, extents: [], fixed: [] };
+  const notes = writeNotes(cpus, vmcoreinfo);
+  const layout: ImageLayout = { size: Math.ceil(headSize(stretches.length, notes) / PAGE_SIZE) * PAGE_SIZE, extents: [], fixed: [] };
   for (const { start, end } of ranges) {
     layout.extents.push({ start, end, offset: layout.size });
     layout.size += end - start;
@@ -42,8 +41,17 @@ export function elfCoreLayout(ranges: readonly MemoryRange[], stretches: readonl
     const size = end - start;
     return { offset: layout.extents[at].offset + start - layout.extents[at].start, vaddr, paddr: start, filesz: size, memsz: size };
   });
-  layout.fixed.push({ offset: 0, bytes: writeHead(segments, notes.view(), 1) });
+  layout.fixed.push({ offset: 0, bytes: writeHead(segments, notes, 1) });
   return layout;
+}
+
+/** Those of one kind after each other: readers count them to find a CPU's. */
+function writeNotes(cpus: readonly CpuRegisters[], vmcoreinfo: Uint8Array | undefined): Uint8Array {
+  const notes = new Writer();
+  for (const [i, { context }] of cpus.entries()) if (context) writeNote(notes, 'CORE', NT_PRSTATUS, prstatus(context, i + 1));
+  for (const cpu of cpus) if (cpu.context) writeNote(notes, 'QEMU', NO_TYPE, qemuCpuState(cpu, cpu.context));
+  if (vmcoreinfo) writeNote(notes, 'VMCOREINFO', NO_TYPE, vmcoreinfo);
+  return notes.view().slice();
 }
 
 /** The size of the name counts its NUL; name and contents are padded to 4 bytes. */

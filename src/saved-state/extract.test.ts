@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { bufferSource, openFile } from '../../formats/binary/source.ts';
+import { NaiveElf } from '../testing/naive-elf.ts';
 import { MemoryTarget, type Sample, STATES_FOLDER, samplesIn, sha256 } from '../testing/states.ts';
 import { type ExtractOptions, extract } from './extract.ts';
 
@@ -64,14 +65,75 @@ for (const sample of samplesIn(STATES_FOLDER)) {
       }
     });
 
-    it('gives an ELF core whose memory is the same', async () => {
-      const core = await image(sample, { format: 'elf' });
+    it('gives an ELF core as VirtualBox writes it, whose memory is the same', async () => {
+      const core = new NaiveElf(await image(sample, { format: 'vbox-core' }));
       const seen = await image(sample, { asSeen: true, range: { start: 0, end: lowEnd } });
-      for (const { paddr, bytes } of loadSegments(core)) {
-        if (paddr + bytes.length <= lowEnd) expect(sha256(bytes)).toBe(sha256(seen.subarray(paddr, paddr + bytes.length)));
+      expect(core.bytes[6]).toBe(0);
+      for (const { paddr, offset, fileSize } of core.segments) {
+        if (paddr + fileSize <= lowEnd) expect(sha256(core.bytes.subarray(offset, offset + fileSize))).toBe(sha256(seen.subarray(paddr, paddr + fileSize)));
       }
       const map = truth.memoryMap?.map(([start]) => Number(start));
-      if (map) expect(loadSegments(core).map(({ paddr }) => paddr)).toEqual(map);
+      if (map) expect(core.segments.map(({ paddr }) => paddr)).toEqual(map);
+    });
+
+    it('gives an ELF core for debuggers, whose memory is the same', async () => {
+      const core = new NaiveElf(await image(sample, { format: 'elf' }));
+      const seen = await image(sample, { asSeen: true, range: { start: 0, end: lowEnd } });
+      expect([...core.bytes.subarray(0, 20)]).toEqual([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 62, 0]);
+      for (const { paddr, offset, fileSize, memorySize } of core.segments) {
+        expect({ offset: offset % 4096, memorySize }).toEqual({ offset: 0, memorySize: fileSize });
+        if (paddr + fileSize <= lowEnd) expect(sha256(core.bytes.subarray(offset, offset + fileSize))).toBe(sha256(seen.subarray(paddr, paddr + fileSize)));
+      }
+      const pages = truth.memoryMap?.filter(([, , kind]) => kind !== 'MMIO').map(([start]) => Number(start)) ?? [];
+      for (const address of [...pages, 0x1000, lowEnd - 4096]) {
+        expect(core.atPhysical(address, 4096)).toEqual(core.atVirtual(BigInt(address), 4096));
+        if (address < lowEnd) expect(core.atPhysical(address, 4096)).toEqual(Buffer.from(seen.subarray(address, address + 4096)));
+      }
+      expect(core.atPhysical(0xa0000, 4096)).toBeUndefined();
+    });
+
+    it('gives an ELF core with the virtual addresses of the upper half', async () => {
+      const core = new NaiveElf(await image(sample, { format: 'elf' }));
+      const inUpperHalf = truth.patterns.filter(
+        ({ space, address, sha256: hash, bytes }) => space === 'virtual' && BigInt(address) >= 0x80000000n && (hash ?? bytes),
+      );
+      expect(inUpperHalf.length).toBeGreaterThan(0);
+      for (const { address, size, bytes, sha256: hash } of inUpperHalf) {
+        const pages = Array.from({ length: Math.ceil(size / 4096) }, (_, i) => core.atVirtual(BigInt(address) + BigInt(4096 * i), Math.min(size, 4096)));
+        const found = Buffer.concat(pages.map((page) => page ?? Buffer.alloc(0)));
+        expect(bytes ? found.toString('hex') : sha256(found)).toBe(bytes ?? hash);
+      }
+    });
+
+    it('gives an ELF core with the registers of each CPU', async () => {
+      const { notes } = new NaiveElf(await image(sample, { format: 'elf' }));
+      expect(notes.map(({ name, type, contents }) => [name, type, contents.length])).toEqual([
+        ['CORE', 1, 336],
+        ['QEMU', 0, 440],
+      ]);
+      const [{ contents: registers }, { contents: all }] = notes;
+      const [{ cr0, cr2, cr3, cr4 }] = truth.vcpus;
+      expect(registers.readUInt32LE(32)).toBe(1);
+      expect([392, 408, 416, 424].map((at) => all.readBigUInt64LE(at))).toEqual([cr0, cr2, cr3, cr4].map(BigInt));
+      const names = {
+        rax: [10, 8],
+        rbx: [5, 16],
+        rcx: [11, 24],
+        rdx: [12, 32],
+        rsi: [13, 40],
+        rdi: [14, 48],
+        rsp: [19, 56],
+        rbp: [4, 64],
+        r8: [9, 72],
+        r15: [0, 128],
+        rip: [16, 136],
+        rflags: [18, 144],
+        cs: [17, 152],
+        ss: [20, 272],
+      };
+      const width = (name: string) => (name.length === 2 && name.endsWith('s') ? 16 : 64);
+      for (const [name, [index, at]] of Object.entries(names))
+        expect([name, registers.readBigUInt64LE(112 + 8 * index)]).toEqual([name, BigInt.asUintN(width(name), all.readBigUInt64LE(at))]);
     });
 
     it('gives a LiME image whose ranges are the RAM', async () => {
@@ -90,18 +152,6 @@ for (const sample of samplesIn(STATES_FOLDER)) {
       expect(covered).toBe(lowEnd - 0x60000);
     });
   });
-}
-
-/** A second, naive reading of an ELF core. */
-function loadSegments(core: Uint8Array): { paddr: number; bytes: Uint8Array }[] {
-  const view = new DataView(core.buffer);
-  const u64 = (at: number) => Number(view.getBigUint64(at, true));
-  const segments = [];
-  for (let i = 0; i < view.getUint16(56, true); i++) {
-    const at = u64(32) + 56 * i;
-    if (view.getUint32(at, true) === 1) segments.push({ paddr: u64(at + 24), bytes: core.subarray(u64(at + 8), u64(at + 8) + u64(at + 32)) });
-  }
-  return segments;
 }
 
 describe('extract()', () => {

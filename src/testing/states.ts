@@ -24,6 +24,7 @@ export interface Truth {
   rom: { description: string; address: string; virginSha256: string; shadowSha256: string | null; visibleSha256: string }[];
   mmio2: { description: string; device: string; instance: number; region: number; sha256: string; mappedAt?: string }[];
   memoryMap?: [string, string, string][];
+  patterns: { space: string; cpu?: number; address: string; size: number; sha256?: string; bytes?: string }[];
 }
 
 export interface Sample {

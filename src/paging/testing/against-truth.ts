@@ -12,7 +12,6 @@ import { runsText } from './runs-text.ts';
 /** The part of a truth file that is about virtual memory. */
 interface PagingTruth extends Truth {
   translation?: { cpu: number; runs: number; sha256: string; list: string[][] }[];
-  patterns?: { space: string; cpu?: number; address: string; size: number; sha256?: string; bytes?: string }[];
 }
 
 export interface Comparison {

@@ -19,25 +19,28 @@ export interface UpperHalf {
   complete: boolean;
 }
 
-/** Tables that are visited: enough for 128 GiB in pages of 4 KiB. */
-const MAX_TABLES = 1 << 16;
+/** Tables that are visited: enough for 32 GiB in pages of 4 KiB. Tables that name themselves have no end otherwise. */
+const MAX_TABLES = 1 << 14;
 const MAX_STRETCHES = 1 << 17;
+const MAX_ALIASES = 4;
 const CR4_LA57 = 1n << 12n;
 const FIVE_LEVEL_ENTRIES = 512;
 
 /**
  * What page tables map in the upper half of the address space, where kernels are. Of the stretches that start at the same physical address only the
- * longest is listed: some kernels map one page tens of thousands of times.
+ * longest `MAX_ALIASES` are listed: some kernels map one page tens of thousands of times.
  */
 export function upperHalfOf(memory: AddressSpaceMemory, registers: Omit<ControlRegisters, 'cr2'>, features?: PagingFeatures): UpperHalf {
   const found = new StretchList();
   let complete = true;
   for (const { cr3, from, base } of rootsOf(memory, registers)) {
     const space = new AddressSpace(memory, { ...registers, cr3 }, { features });
-    const page = (linear: number, gcPhys: number, size: number) => found.add(base === undefined ? space.virtual(linear) : base + BigInt(linear), gcPhys, size);
-    complete = visitTables(space, { page, isEnough: () => found.isFull }, { from: from ?? middleOf(space), maxTables: MAX_TABLES }) && complete;
+    found.begin((linear) => (base === undefined ? space.virtual(linear) : base + BigInt(linear)));
+    const visitor = { page: (linear: number, gcPhys: number, size: number) => found.add(linear, gcPhys, size), isEnough: () => found.isFull };
+    complete = visitTables(space, visitor, { from: from ?? middleOf(space), maxTables: MAX_TABLES }) && complete;
+    found.end();
   }
-  return { stretches: found.close(), complete };
+  return { stretches: found.all, complete };
 }
 
 interface Root {
@@ -65,35 +68,53 @@ function middleOf({ walker }: AddressSpace): number {
   return walker ? 2 ** (walker.scheme.addressBits - 1) : 0;
 }
 
-/** Puts pages together. */
+/** Puts pages together. Tables may map millions, so a page makes no objects. */
 class StretchList {
-  /** The longest by its physical start. */
-  readonly #byStart = new Map<GuestPhys, VirtualStretch>();
-  #last: VirtualStretch | undefined;
-  #nextVirtual = -1n;
+  /** By physical start. */
+  readonly #byStart = new Map<GuestPhys, VirtualStretch[]>();
+  #virtualOf: (linear: number) => bigint = BigInt;
+  #linear = 0;
+  #gcPhys = 0;
+  #size = 0;
 
   get isFull(): boolean {
     return this.#byStart.size >= MAX_STRETCHES;
   }
 
-  add(virtual: bigint, gcPhys: number, size: number): void {
-    const last = this.#last;
-    if (last && virtual === this.#nextVirtual && gcPhys === last.gcPhys + last.size) last.size += size;
-    else {
-      this.#keepLast();
-      this.#last = { virtual, gcPhys, size };
+  get all(): VirtualStretch[] {
+    return [...this.#byStart.values()].flat();
+  }
+
+  begin(virtualOf: (linear: number) => bigint): void {
+    this.#virtualOf = virtualOf;
+  }
+
+  add(linear: number, gcPhys: number, size: number): void {
+    if (linear === this.#linear + this.#size && gcPhys === this.#gcPhys + this.#size) {
+      this.#size += size;
+      return;
     }
-    this.#nextVirtual = virtual + BigInt(size);
+    this.end();
+    this.#linear = linear;
+    this.#gcPhys = gcPhys;
+    this.#size = size;
   }
 
-  close(): VirtualStretch[] {
-    this.#keepLast();
-    return [...this.#byStart.values()];
+  /** Keeps the last stretch. */
+  end(): void {
+    if (this.#size > 0) this.#keep();
+    this.#size = 0;
   }
 
-  #keepLast(): void {
-    const last = this.#last;
-    if (last && last.size > (this.#byStart.get(last.gcPhys)?.size ?? 0)) this.#byStart.set(last.gcPhys, last);
-    this.#last = undefined;
+  #keep(): void {
+    const aliases = this.#byStart.get(this.#gcPhys);
+    if (aliases?.length === MAX_ALIASES) {
+      const shortest = aliases.reduce((least, alias) => (alias.size < least.size ? alias : least));
+      if (shortest.size >= this.#size) return;
+      aliases.splice(aliases.indexOf(shortest), 1);
+    }
+    const stretch = { virtual: this.#virtualOf(this.#linear), gcPhys: this.#gcPhys, size: this.#size };
+    if (aliases) aliases.push(stretch);
+    else this.#byStart.set(this.#gcPhys, [stretch]);
   }
 }
