@@ -1,14 +1,16 @@
 import { Writer } from '../binary/writer.ts';
 import type { CpuRegisters } from '../units/cpum.ts';
 import { PAGE_SIZE } from '../units.ts';
-import { headSize, writeHead } from './elf.ts';
+import { headSize, Machine, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';
-import { prstatus } from './prstatus.ts';
+import { prstatus32, prstatus64 } from './prstatus.ts';
 import { qemuCpuState } from './qemu-cpu-state.ts';
 
 // ELF64 cores for gdb, crash, drgn, makedumpfile and the like (core-dump.md 2).
 
 const NT_PRSTATUS = 1;
+/** Long mode is active. */
+const EFER_LMA = 1n << 10n;
 /** Of the notes QEMU and VMCOREINFO. */
 const NO_TYPE = 0;
 
@@ -29,7 +31,8 @@ export interface CoreNotes {
  * @param stretches parts of the ranges; at most `MAX_SEGMENTS`
  */
 export function elfCoreLayout(ranges: readonly MemoryRange[], stretches: readonly MappedStretch[], { cpus, vmcoreinfo }: CoreNotes): ImageLayout {
-  const notes = writeNotes(cpus, vmcoreinfo);
+  const is64Bit = cpus.length === 0 || cpus.some(({ efer }) => (efer & EFER_LMA) !== 0n);
+  const notes = writeNotes(cpus, is64Bit ? prstatus64 : prstatus32, vmcoreinfo);
   const layout: ImageLayout = { size: Math.ceil(headSize(stretches.length, notes) / PAGE_SIZE) * PAGE_SIZE, extents: [], fixed: [] };
   for (const { start, end } of ranges) {
     layout.extents.push({ start, end, offset: layout.size });
@@ -41,12 +44,12 @@ export function elfCoreLayout(ranges: readonly MemoryRange[], stretches: readonl
     const size = end - start;
     return { offset: layout.extents[at].offset + start - layout.extents[at].start, vaddr, paddr: start, filesz: size, memsz: size };
   });
-  layout.fixed.push({ offset: 0, bytes: writeHead(segments, notes, 1) });
+  layout.fixed.push({ offset: 0, bytes: writeHead(segments, notes, { identVersion: 1, machine: is64Bit ? Machine.X86_64 : Machine.I386 }) });
   return layout;
 }
 
 /** Those of one kind after each other: readers count them to find a CPU's. */
-function writeNotes(cpus: readonly CpuRegisters[], vmcoreinfo: Uint8Array | undefined): Uint8Array {
+function writeNotes(cpus: readonly CpuRegisters[], prstatus: typeof prstatus64, vmcoreinfo: Uint8Array | undefined): Uint8Array {
   const notes = new Writer();
   for (const [i, { context }] of cpus.entries()) if (context) writeNote(notes, 'CORE', NT_PRSTATUS, prstatus(context, i + 1));
   for (const cpu of cpus) if (cpu.context) writeNote(notes, 'QEMU', NO_TYPE, qemuCpuState(cpu, cpu.context));

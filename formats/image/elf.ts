@@ -7,7 +7,7 @@ import { Writer } from '../binary/writer.ts';
 const elfHeader = defineStruct('ELF64 header', 'elf.h, Elf64_Ehdr', {
   ident: { kind: bytes(16), doc: '7f 45 4c 46, class 2, data 1, version' },
   type: { kind: u16, doc: '4: core' },
-  machine: { kind: u16, doc: '62: x86-64' },
+  machine: { kind: u16, doc: '62: x86-64, 3: 386' },
   version: { kind: u32, doc: '1' },
   entry: { kind: u64, doc: '0' },
   phoff: { kind: u64, doc: '64' },
@@ -53,17 +53,25 @@ export interface CoreSegment {
   memsz: number;
 }
 
+/** `e_machine` */
+export const Machine = { I386: 3, X86_64: 62 } as const;
+
 /** Bytes of a core before its contents: headers, then the notes. */
 export function headSize(segments: number, notes: Uint8Array): number {
   return HEADER_SIZE + PROGRAM_HEADER_SIZE * (segments + 1) + notes.length;
 }
 
-/** The head of a core. @param identVersion byte 6: 1 by the standard, 0 as VirtualBox has it */
-export function writeHead(segments: readonly CoreSegment[], notes: Uint8Array, identVersion: 0 | 1): Uint8Array {
+export interface CoreKind {
+  /** Byte 6: 1 by the standard, 0 as VirtualBox has it. */
+  identVersion: 0 | 1;
+  machine: (typeof Machine)[keyof typeof Machine];
+}
+
+export function writeHead(segments: readonly CoreSegment[], notes: Uint8Array, { identVersion, machine }: CoreKind): Uint8Array {
   const head = new Writer(undefined, headSize(segments.length, notes));
   const ident = new Uint8Array(16);
   ident.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, identVersion]);
-  elfHeader.write(head, { ident, type: 4, machine: 62, version: 1, entry: 0, phoff: HEADER_SIZE, shoff: 0, flags: 0, ...SIZES, phnum: segments.length + 1 });
+  elfHeader.write(head, { ident, type: 4, machine, version: 1, entry: 0, phoff: HEADER_SIZE, shoff: 0, flags: 0, ...SIZES, phnum: segments.length + 1 });
   const offset = headSize(segments.length, notes) - notes.length;
   programHeader.write(head, { type: PT_NOTE, flags: READABLE, offset, vaddr: 0n, paddr: 0, filesz: notes.length, memsz: notes.length, align: 0 });
   for (const segment of segments) programHeader.write(head, { type: PT_LOAD, flags: READABLE, ...segment, align: 0 });

@@ -5,6 +5,23 @@ import { NaiveElf } from '../testing/naive-elf.ts';
 import { MemoryTarget, type Sample, STATES_FOLDER, samplesIn, sha256 } from '../testing/states.ts';
 import { type ExtractOptions, extract } from './extract.ts';
 
+/** Numbers of registers in NT_PRSTATUS, of 64 and of 32 bits, and their offsets in QEMU's note. */
+const REGISTERS = [
+  ['rax', 10, 6, 8],
+  ['rbx', 5, 0, 16],
+  ['rcx', 11, 1, 24],
+  ['rdx', 12, 2, 32],
+  ['rsi', 13, 3, 40],
+  ['rdi', 14, 4, 48],
+  ['rsp', 19, 15, 56],
+  ['rbp', 4, 5, 64],
+  ['rip', 16, 12, 136],
+  ['rflags', 18, 14, 144],
+  ['cs', 17, 13, 152],
+  ['ss', 20, 16, 272],
+  ['ds', 23, 7, 176],
+] as const;
+
 async function image(sample: Sample, options: ExtractOptions): Promise<Uint8Array> {
   const source = await openFile(sample.path);
   const target = new MemoryTarget();
@@ -19,6 +36,7 @@ async function image(sample: Sample, options: ExtractOptions): Promise<Uint8Arra
 for (const sample of samplesIn(STATES_FOLDER)) {
   const { truth } = sample;
   const lowEnd = Number(truth.ram.low.end);
+  const isLong = truth.vcpus[0].mode.startsWith('long');
 
   describe(`extract() of ${sample.name}`, () => {
     it('gives RAM flat from address 0', async () => {
@@ -79,7 +97,7 @@ for (const sample of samplesIn(STATES_FOLDER)) {
     it('gives an ELF core for debuggers, whose memory is the same', async () => {
       const core = new NaiveElf(await image(sample, { format: 'elf' }));
       const seen = await image(sample, { asSeen: true, range: { start: 0, end: lowEnd } });
-      expect([...core.bytes.subarray(0, 20)]).toEqual([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 62, 0]);
+      expect([...core.bytes.subarray(0, 20)]).toEqual([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, isLong ? 62 : 3, 0]);
       for (const { paddr, offset, fileSize, memorySize } of core.segments) {
         expect({ offset: offset % 4096, memorySize }).toEqual({ offset: 0, memorySize: fileSize });
         if (paddr + fileSize <= lowEnd) expect(sha256(core.bytes.subarray(offset, offset + fileSize))).toBe(sha256(seen.subarray(paddr, paddr + fileSize)));
@@ -108,32 +126,18 @@ for (const sample of samplesIn(STATES_FOLDER)) {
     it('gives an ELF core with the registers of each CPU', async () => {
       const { notes } = new NaiveElf(await image(sample, { format: 'elf' }));
       expect(notes.map(({ name, type, contents }) => [name, type, contents.length])).toEqual([
-        ['CORE', 1, 336],
+        ['CORE', 1, isLong ? 336 : 144],
         ['QEMU', 0, 440],
       ]);
       const [{ contents: registers }, { contents: all }] = notes;
       const [{ cr0, cr2, cr3, cr4 }] = truth.vcpus;
-      expect(registers.readUInt32LE(32)).toBe(1);
+      expect(registers.readUInt32LE(isLong ? 32 : 24)).toBe(1);
       expect([392, 408, 416, 424].map((at) => all.readBigUInt64LE(at))).toEqual([cr0, cr2, cr3, cr4].map(BigInt));
-      const names = {
-        rax: [10, 8],
-        rbx: [5, 16],
-        rcx: [11, 24],
-        rdx: [12, 32],
-        rsi: [13, 40],
-        rdi: [14, 48],
-        rsp: [19, 56],
-        rbp: [4, 64],
-        r8: [9, 72],
-        r15: [0, 128],
-        rip: [16, 136],
-        rflags: [18, 144],
-        cs: [17, 152],
-        ss: [20, 272],
-      };
-      const width = (name: string) => (name.length === 2 && name.endsWith('s') ? 16 : 64);
-      for (const [name, [index, at]] of Object.entries(names))
-        expect([name, registers.readBigUInt64LE(112 + 8 * index)]).toEqual([name, BigInt.asUintN(width(name), all.readBigUInt64LE(at))]);
+      for (const [name, in64, in32, inAll] of REGISTERS) {
+        const value = isLong ? registers.readBigUInt64LE(112 + 8 * in64) : BigInt(registers.readUInt32LE(72 + 4 * in32));
+        expect([name, value]).toEqual([name, BigInt.asUintN(name.endsWith('s') && name.length === 2 ? 16 : 64, all.readBigUInt64LE(inAll))]);
+      }
+      expect(all.readBigUInt64LE(136)).toBeGreaterThan(0xf0000n);
     });
 
     it('gives a LiME image whose ranges are the RAM', async () => {

@@ -70,7 +70,7 @@ function middleOf({ walker }: AddressSpace): number {
 
 /** Puts pages together. Tables may map millions, so a page makes no objects. */
 class StretchList {
-  /** By physical start. */
+  /** By physical start, the longest first. */
   readonly #byStart = new Map<GuestPhys, VirtualStretch[]>();
   #virtualOf: (linear: number) => bigint = BigInt;
   #linear = 0;
@@ -107,14 +107,10 @@ class StretchList {
   }
 
   #keep(): void {
-    const aliases = this.#byStart.get(this.#gcPhys);
-    if (aliases?.length === MAX_ALIASES) {
-      const shortest = aliases.reduce((least, alias) => (alias.size < least.size ? alias : least));
-      if (shortest.size >= this.#size) return;
-      aliases.splice(aliases.indexOf(shortest), 1);
-    }
-    const stretch = { virtual: this.#virtualOf(this.#linear), gcPhys: this.#gcPhys, size: this.#size };
-    if (aliases) aliases.push(stretch);
-    else this.#byStart.set(this.#gcPhys, [stretch]);
+    const aliases = this.#byStart.get(this.#gcPhys) ?? [];
+    if (aliases.length === MAX_ALIASES && aliases[MAX_ALIASES - 1].size >= this.#size) return;
+    aliases.push({ virtual: this.#virtualOf(this.#linear), gcPhys: this.#gcPhys, size: this.#size });
+    aliases.sort((a, b) => b.size - a.size).splice(MAX_ALIASES);
+    this.#byStart.set(this.#gcPhys, aliases);
   }
 }
