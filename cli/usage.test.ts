@@ -1,29 +1,15 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
-import { runCommandLine } from './command-line.ts';
+import { describe, expect, it } from 'vitest';
 import { COMMANDS } from './command-list.ts';
+import { runHere } from './testing/run-here.ts';
 import { expectSchema } from './testing/savkit-json.ts';
 
 const NAMES = COMMANDS.map(({ command }) => command.split(' ')[0]);
 
-afterEach(() => {
-  vi.restoreAllMocks();
-  process.exitCode = undefined;
-});
-
 /** What a command line that is refused prints. */
 async function refused(...words: string[]): Promise<{ stdout: string; stderr: string }> {
-  const out = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr'] as const) {
-    vi.spyOn(process[name], 'write').mockImplementation(((text: string, done?: () => void) => {
-      out[name] += text;
-      done?.();
-      return true;
-    }) as never);
-  }
-  await runCommandLine(words, '1.2.3');
-  vi.restoreAllMocks();
-  expect(process.exitCode, words.join(' ')).toBe(2);
-  return out;
+  const { exitCode, ...printed } = await runHere(...words);
+  expect(exitCode, words.join(' ')).toBe(2);
+  return printed;
 }
 
 /** The code of the error in the document that is printed. */
