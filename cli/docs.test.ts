@@ -85,6 +85,7 @@ function errorsIn(files: { name: string; text: string }[]): string[] {
         module: ts.ModuleKind.NodeNext,
         types: ['node'],
         noEmit: true,
+        skipLibCheck: true,
         strict: true,
         noUncheckedIndexedAccess: true,
         exactOptionalPropertyTypes: true,
