@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -13,15 +13,21 @@ const state = 'test-vectors/states/own-long-live.sav';
 const folder = mkdtempSync(join(tmpdir(), 'savkit-demo-'));
 
 function savkit(...args: string[]): void {
-  const shown = args.map((arg) => arg.replace(`${folder}/`, '')).join(' ');
+  const shown = shownAs(args);
   console.log(`\n$ savkit ${shown}`);
   const { status } = spawnSync(process.execPath, [join(root, 'dist/bin/savkit.js'), ...args], { cwd: root, stdio: 'inherit' });
   if (status !== 0) throw new Error(`savkit ${shown} ended with ${status}`);
 }
 
+/** Without the folder, and with quotes where a shell needs them. */
+function shownAs(args: readonly string[]): string {
+  const names = args.map((arg) => (dirname(arg) === folder ? basename(arg) : arg));
+  return names.map((arg) => (arg.includes(' ') ? `'${arg}'` : arg)).join(' ');
+}
+
 /** Starts a command that goes on while others run; its output comes at its end. */
 function begin(...args: string[]): { child: ChildProcess; text: () => string; end: Promise<number | null> } {
-  console.log(`\n$ savkit ${args.map((arg) => arg.replace(`${folder}/`, '')).join(' ')} &`);
+  console.log(`\n$ savkit ${shownAs(args)} &`);
   const child = spawn(process.execPath, [join(root, 'dist/bin/savkit.js'), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
   let text = '';
   for (const stream of [child.stdout, child.stderr])
@@ -39,7 +45,7 @@ async function migrateRunning(): Promise<void> {
   const source = begin('run', state, '--workload', 'random', '--rate', '2000', '--socket', socket);
   const target = begin('receive', '--listen', '127.0.0.1:0', '--records', records, '--run-for', '1');
   try {
-    for (let i = 0; i < 600 && !(existsSync(socket) && target.text().includes('code')); i++) await setTimeout(50);
+    for (let i = 0; i < 600 && !(source.text().includes('control socket') && target.text().includes('code')); i++) await setTimeout(50);
     await setTimeout(500);
     const port = /127\.0\.0\.1:(\d+)/.exec(target.text())?.[1] ?? '';
     process.env.SAVKIT_PAIRING_CODE = /one machine: (\S+)/.exec(target.text())?.[1] ?? '';
