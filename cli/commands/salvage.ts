@@ -1,9 +1,10 @@
 import type { Argv, CommandModule } from 'yargs';
 import { hex } from '../../formats/errors.ts';
+import { firstError } from '../../src/saved-state/findings.ts';
 import { salvage } from '../../src/saved-state/salvage/salvage.ts';
 import type { Fill } from '../../src/saved-state/salvage/salvage-options.ts';
 import type { SalvageReport } from '../../src/saved-state/salvage/salvage-report.ts';
-import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { type CommonOptions, errorText, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { type LayoutOptions, layoutFrom } from '../layout.ts';
@@ -44,9 +45,9 @@ export const salvageCommand: CommandModule<object, Options> = {
       .option('like', { type: 'string', requiresArg: true, describe: 'Take the layout from this state of the same machine' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 salvage broken.sav rescued.sav', 'Keep what is certain; VirtualBox will not load it while pages are missing')
-      .example('$0 salvage broken.sav rescued.sav --fill zero', 'Missing pages become zeros: at your own risk it loads')
+      .example('$0 salvage broken.sav rescued.sav --fill zero', 'Missing pages become zeros, so that they do not keep it from loading: at your own risk')
       .epilogue(
-        'Exit codes: 0 nothing is missing, 3 something is, 1 nothing can be kept. A state with missing parts holds a unit savkit/incomplete that lists them and keeps VirtualBox from loading it.',
+        'Exit codes: 0 nothing is missing and the result is whole, 3 something is missing or damaged, 1 nothing can be kept, 5 the result holds what savkit can not judge. A state with missing parts holds a unit savkit/incomplete that lists them and keeps VirtualBox from loading it.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     const { input, output, force } = options;
@@ -70,12 +71,16 @@ export const salvageCommand: CommandModule<object, Options> = {
 
 function outcomeOf(report: SalvageReport, { output, quiet }: Options): Outcome {
   const { findings, ...result } = report;
-  const exitCode = report.complete ? ExitCode.OK : ExitCode.PARTLY;
-  return { exitCode, findings, result, text: quiet || output === '-' ? NO_TEXT : reportText(report, output) };
+  return { exitCode: exitCodeOf(report), findings, result, text: quiet || output === '-' ? NO_TEXT : reportText(report, output) };
+}
+
+function exitCodeOf({ complete, written }: SalvageReport): ExitCode {
+  if (complete) return ExitCode.OK;
+  return written.verdict === 'unsupported' ? ExitCode.UNSUPPORTED : ExitCode.PARTLY;
 }
 
 function reportText(report: SalvageReport, output: string): TerminalText {
-  const { complete, loadable, kept, dropped, lostUnits, cut, lost, lostPages, untold, repaired, unproven } = report;
+  const { complete, kept, dropped, lostUnits, cut, lost, lostPages, untold, repaired, unproven, written } = report;
   const text = [line`${output}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${kept.length} units kept`];
   for (const { offset, bit, chance } of repaired)
     text.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
@@ -91,13 +96,19 @@ function reportText(report: SalvageReport, output: string): TerminalText {
     text.push(heading(`Pages missing: ${lostPages}`), table(['range', 'from', 'to', 'pages', ''], rows));
   }
   if (untold) text.push(indent('more is missing: what names ROMs and device memory is lost, too'));
-  if (!complete)
-    text.push(
-      indent(
-        loadable ? 'It loads, with zeros or old copies in place of missing pages.' : 'VirtualBox will refuse to load it: what is missing is listed within.',
-      ),
-    );
+  if (written.verdict !== 'whole') text.push(indent(line`What was written is ${written.verdict}: ${errorText(firstError(written.findings) ?? NO_ERROR)}`));
+  if (!complete) text.push(indent(prospects(report)));
   return lines(text);
+}
+
+const NO_ERROR = { message: 'no reason is known' };
+
+/** What will come of the result in VirtualBox, as far as the file alone tells. */
+function prospects({ loadable, written: { verdict, findings } }: SalvageReport): string {
+  if (loadable) return 'Nothing in it keeps VirtualBox from loading it; missing pages are zeros or old copies.';
+  if (findings.some(({ code }) => code === 'incomplete')) return 'VirtualBox will refuse to load it: what is missing is listed within.';
+  if (verdict === 'unsupported') return 'Whether VirtualBox loads it savkit can not tell.';
+  return 'VirtualBox will refuse to load it.';
 }
 
 /** How often some bit would fit by accident. */

@@ -13,5 +13,5 @@ export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
   trust?: boolean;
   /** Where ROMs and device memory are, for states of pgm 6 to 9: names what is lost of ranges that can't be read. */
   layout?: MachineLayout;
-  onProgress?: (doing: 'reading' | 'checking' | 'writing', offset: number) => void;
+  onProgress?: (doing: 'reading' | 'checking' | 'writing' | 'verifying', offset: number) => void;
 }

@@ -1,5 +1,6 @@
 import type { Pass } from '../../../formats/errors.ts';
 import { type Finding, findingOf } from '../findings.ts';
+import type { Verdict } from '../verify.ts';
 import type { FlippedBit } from './flipped-bits.ts';
 import type { LostRun } from './losses.ts';
 import type { SalvageOptions } from './salvage-options.ts';
@@ -7,9 +8,9 @@ import type { Survey } from './survey.ts';
 import type { UnitOutcome } from './survivors.ts';
 
 export interface SalvageReport {
-  /** Nothing is missing but what can be made anew: directory, footer, CRCs. */
+  /** Nothing is missing but what can be made anew: directory, footer, CRCs; and what was written is whole. */
   complete: boolean;
-  /** VirtualBox will not refuse the result for what salvage had to leave out. */
+  /** Nothing was left out, or found in the result, that keeps VirtualBox from loading it. */
   loadable: boolean;
   kept: UnitFate[];
   dropped: UnitFate[];
@@ -26,7 +27,10 @@ export interface SalvageReport {
   repaired: FlippedBit[];
   /** The bytes of kept memory do not have the stored CRC, and no damaged page accounts for that: any page may be wrong. */
   unproven: boolean;
+  /** Findings in the damaged file. */
   findings: Finding[];
+  /** What `verify` says of the result. */
+  written: { verdict: Verdict; vboxCode: string | null; findings: Finding[] };
 }
 
 export interface UnitFate {
@@ -39,7 +43,7 @@ export interface UnitFate {
 }
 
 /** Tells people what a survey has found. */
-export function reportOf(survey: Survey, { fill, trust = false }: SalvageOptions): Omit<SalvageReport, 'repaired'> {
+export function reportOf(survey: Survey, { fill, trust = false }: SalvageOptions): Omit<SalvageReport, 'repaired' | 'written'> {
   const { survivors, dropped, lost, untold, unproven, lostUnits } = survey;
   const fate = ({ unit: { name, instance, pass, version, offset } }: UnitOutcome, why?: string): UnitFate => ({
     name,

@@ -3,16 +3,19 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { bufferSource } from '../../../formats/binary/source.ts';
 import { FormatError, UsageError } from '../../../formats/errors.ts';
+import { rawRecord, type UnitSpec } from '../../../formats/testing/container-builder.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { type BrokenState, brokenStates, buildBroken, originalBytes } from '../../testing/broken-states.ts';
 import { naiveMemory, naivePages } from '../../testing/naive-pages.ts';
 import { oldState } from '../../testing/old-states.ts';
 import { judgeSalvage, lostByCut, type Original, originalOf } from '../../testing/salvage-judge.ts';
+import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { check } from '../check/check.ts';
 import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
 import { verify } from '../verify.ts';
 import { salvage } from './salvage.ts';
+import type { SalvageOptions } from './salvage-options.ts';
 import type { SalvageReport } from './salvage-report.ts';
 
 const originals = new Map<string, Original>();
@@ -219,6 +222,43 @@ describe('salvage()', () => {
     const judged = await judgeSalvage(state, bytes, {}, { at: 221_276, by: 512 });
     expect([...judged.faults, ...judged.wrong]).toEqual([]);
     expect(judged.stale.size).toBeGreaterThan(0);
+  });
+
+  it('says of what it wrote what verify says, whatever is wrong though every CRC is right', async () => {
+    const plain = original('own-long.sav').bytes;
+    const report = async (bytes: Uint8Array, options: SalvageOptions = {}) => {
+      const sink = new MemorySink();
+      const said = await salvage(bufferSource(bytes), sink, options);
+      const { verdict, vboxCode, findings } = await verify(bufferSource(sink.view()));
+      expect(said.written).toEqual({ verdict, vboxCode: vboxCode ?? null, findings });
+      return said;
+    };
+    const changed = (name: string, change: (unit: UnitSpec) => UnitSpec[]) =>
+      joinUnits(
+        splitUnits(plain).flatMap((unit) => (unit.name === name ? change(unit) : [unit])),
+        plain,
+      );
+    const shortMm = changed('mm', (unit) => [{ ...unit, records: rawRecord(new Uint8Array(5)) }]);
+    const newerPgm = changed('pgm', (unit) => [{ ...unit, version: 99 }]);
+    const noCpum = changed('cpum', () => []);
+    expect(await report(shortMm)).toMatchObject({ complete: false, loadable: false, written: { verdict: 'damaged' } });
+    expect(await report(shortMm, { fill: 'zero', trust: true })).toMatchObject({ complete: false, loadable: false });
+    expect(await report(newerPgm)).toMatchObject({ complete: false, loadable: false });
+    expect(await report(noCpum)).toMatchObject({ loadable: false, written: { verdict: 'whole' } });
+    const once = new MemorySink();
+    await salvage(bufferSource(plain.subarray(0, 150_000)), once);
+    expect(await report(once.view())).toMatchObject({ complete: false, loadable: false });
+  });
+
+  it('lists pages that a file claims in no time, whatever their number', async () => {
+    const { bytes: plain, units } = original('own-long.sav');
+    const mm = units.find(({ name }) => name === 'mm');
+    const payload = Buffer.from(mm?.payload ?? []);
+    // Behind the number of base pages.
+    payload.writeBigUInt64LE(2n ** 47n, 8);
+    const bytes = joinUnits([{ name: 'mm', instance: 1, version: mm?.version ?? 0, records: rawRecord(payload) }], plain);
+    const { complete, lostPages } = await salvage(bufferSource(bytes), new MemorySink(), { trust: true });
+    expect([complete, lostPages]).toEqual([false, 2 ** 35 - 96]);
   });
 
   it('refuses what is no state, holds nothing, or can not be read twice', async () => {

@@ -1,8 +1,8 @@
-import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
+import type { ReadableSink } from '../../../formats/binary/sink.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { FormatError, hex, UsageError } from '../../../formats/errors.ts';
 import type { Finding } from '../findings.ts';
-import { verify } from '../verify.ts';
+import { type VerifyReport, verify } from '../verify.ts';
 import { walkState } from '../walk.ts';
 import { BELIEVED_CHANCE, CERTAIN_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
 import type { SalvageOptions } from './salvage-options.ts';
@@ -12,10 +12,10 @@ import { writeSalvaged } from './write-salvaged.ts';
 
 /**
  * Writes the best state that can be had of a damaged file, and lists exactly what is missing. Nothing is made up: without `fill`, a state with missing
- * pages carries a unit that keeps VirtualBox from loading it.
+ * pages carries a unit that keeps VirtualBox from loading it. The result is read back and verified before the report says anything of it.
  * @param source seekable @throws FormatError where nothing can be kept
  */
-export async function salvage(source: ByteSource, sink: ByteSink | SeekableSink, options: SalvageOptions = {}): Promise<SalvageReport> {
+export async function salvage(source: ByteSource, sink: ReadableSink, options: SalvageOptions = {}): Promise<SalvageReport> {
   if (!source.seekable) throw new UsageError('not-seekable', `Cannot salvage ${source.name}: it has to be read several times, so it must be a file`);
   const { isGood, flipped } = await diagnose(source, options);
   const repaired = await believable(source, flipped, options);
@@ -25,7 +25,30 @@ export async function salvage(source: ByteSource, sink: ByteSink | SeekableSink,
   if (!isGood) report.findings.push(...flipped.filter((bit) => !repaired.includes(bit)).map(hintOf));
   if (report.kept.length === 0) throw new FormatError('nothing-left', `Cannot salvage ${source.name}: no unit can be read`);
   await writeSalvaged(mended, sink, survey, report, options);
-  return report;
+  return judged(report, await verifyWritten(sink, options));
+}
+
+async function verifyWritten(sink: ReadableSink, { signal, onProgress }: SalvageOptions): Promise<VerifyReport> {
+  const written = await sink.readBack();
+  try {
+    return await verify(written, {
+      ...(signal ? { signal } : {}),
+      ...(onProgress ? { onProgress: (offset: number) => onProgress('verifying', offset) } : {}),
+    });
+  } finally {
+    await written.close();
+  }
+}
+
+/** Bytes that are as they were saved may still be wrong: then they were so from the start, or every CRC was made anew. */
+function judged(report: Omit<SalvageReport, 'written'>, { verdict, vboxCode, findings }: VerifyReport): SalvageReport {
+  const isWhole = verdict === 'whole';
+  return {
+    ...report,
+    complete: report.complete && isWhole && !findings.some(({ code }) => code === 'incomplete'),
+    loadable: report.loadable && isWhole && !findings.some((finding) => finding.vboxCode !== undefined),
+    written: { verdict, vboxCode: vboxCode ?? null, findings },
+  };
 }
 
 /** Looks whether anything is wrong at all, and where flipped bits explain it. */

@@ -30,7 +30,7 @@ export async function writeSalvaged(
   source: ByteSource,
   sink: ByteSink | SeekableSink,
   survey: Survey,
-  report: SalvageReport,
+  report: Omit<SalvageReport, 'written'>,
   options: SalvageOptions,
 ): Promise<void> {
   const { signal, onProgress } = options;
@@ -47,7 +47,7 @@ export async function writeSalvaged(
   await out.finish();
 }
 
-async function putLosses(out: ContainerWriter, { dropped, cut, lost, unproven }: SalvageReport): Promise<void> {
+async function putLosses(out: ContainerWriter, { dropped, cut, lost, unproven }: Omit<SalvageReport, 'written'>): Promise<void> {
   out.beginUnit({ ...INCOMPLETE_UNIT, pass: 'final' });
   const bytes = Buffer.from(JSON.stringify({ dropped, cut, unproven, lost }));
   for (let at = 0; at < bytes.length; at += ITEM_LIMIT) {
