@@ -1,0 +1,73 @@
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Argv } from 'yargs';
+import { STATES_FOLDER } from '../src/testing/states.ts';
+import { COMMANDS } from './command-list.ts';
+import { runHere } from './testing/run-here.ts';
+
+/** Need another process, or another host: their own tests do such things. */
+const BETWEEN_PROCESSES = ['receive', 'send', 'relay', 'migrate', 'run', 'live-save', 'control'];
+/** Read stdin. */
+const TYPED = /\$0 console \S+( <|$)|\$0 verify -$/;
+/** What two states that differ, and a target that does not fit, have for an exit code. */
+const EXIT_CODES: Readonly<Record<string, readonly number[]>> = { diff: [0, 1], check: [0, 5] };
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-examples-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const SETTINGS = '<VirtualBox version="1.19-linux"><Machine name="box"><Hardware/></Machine></VirtualBox>';
+const FILES: Readonly<Record<string, string>> = { 'kernel.bin': 'bytes', 'VirtualBox VMs/box/box.vbox': SETTINGS, 'VirtualBox VMs/box/Logs/VBox.log': '' };
+
+beforeAll(async () => {
+  for (const name of ['machine', 'before', 'a', 'b', 'old', 'broken', 'converted'])
+    copyFileSync(join(STATES_FOLDER, 'own-long.sav'), join(folder, `${name}.sav`));
+  for (const name of ['live', 'after']) copyFileSync(join(STATES_FOLDER, 'own-long-live.sav'), join(folder, `${name}.sav`));
+  for (const [name, text] of Object.entries(FILES)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  await runHere('manifest', join(folder, 'machine.sav'), '-o', join(folder, 'machine.manifest'));
+});
+
+/** The examples in the help of a command. */
+async function examplesOf(load: () => Promise<unknown>): Promise<string[]> {
+  const examples: string[] = [];
+  const argv: Argv = new Proxy({} as Argv, {
+    get: (_, method) => (text: string) => {
+      if (method === 'example') examples.push(text);
+      return argv;
+    },
+  });
+  ((await load()) as { builder(argv: Argv): unknown }).builder(argv);
+  return examples;
+}
+
+/** The words of the call of savkit in an example, with the names of files that there are. */
+function wordsOf(example: string): string[] {
+  const [call] = example.replace(/^.*\$0 /, '').split(/ [|<>] /);
+  const words = call.match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
+  return words.map((word) => word.replace(/^(["'])(.*)\1$/, '$2')).flatMap(standIn);
+}
+
+function standIn(word: string): string[] {
+  if (word === '*.sav') return [join(folder, 'a.sav'), join(folder, 'b.sav')];
+  // The states of the tests have no screen.
+  if (word === 'VRam') return ['VMMDev'];
+  return /\.(sav|raw|bin|manifest|vbox|log)$|^core$/.test(word) ? [join(folder, word)] : [word];
+}
+
+const commands = COMMANDS.map(({ command, load }) => ({ name: command.split(' ')[0], load })).filter(({ name }) => !BETWEEN_PROCESSES.includes(name));
+
+it.each(commands)('the examples of $name work', async ({ name, load }) => {
+  const examples = (await examplesOf(load)).filter((example) => example.includes(`$0 ${name} `) && !TYPED.test(example));
+  expect(examples.length).toBeGreaterThan(0);
+  // What one example wrote, another one may write, too.
+  const force = ['extract', 'convert', 'salvage', 'manifest', 'poke'].includes(name) ? ['-f'] : [];
+  for (const example of examples) {
+    const { stdout, stderr, exitCode } = await runHere(...wordsOf(example), ...force);
+    expect(EXIT_CODES[name] ?? [0], `${example}\n${stderr}`).toContain(exitCode);
+    expect(stdout + stderr, example).not.toBe('');
+  }
+});
