@@ -8,6 +8,7 @@ import { parseRelease, type ReleaseNumbers } from '../../src/saved-state/check/u
 import { inspect } from '../../src/saved-state/inspect.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { findingText } from '../finding-text.ts';
 import { readSmallFile, withInput } from '../input.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, joined, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
@@ -70,9 +71,5 @@ function reportText(file: string, { loads, forecast, findings, against, notJudge
   const where = joined(against, ', ');
   const answer = forecast ? `; VirtualBox would answer ${forecast.vboxCode}${forecast.unit === undefined ? '' : ` at unit ${forecast.unit}`}` : '';
   const found = [line`${file}: ${loads ? good('nothing keeps it from loading') : bad('will not load')} (${where})${answer}`];
-  for (const { place, message, vboxCode } of findings) {
-    const unit = place.unit === undefined ? '' : `unit ${place.unit}/${place.instance ?? 0}: `;
-    found.push(indent(line`${unit}${message}${vboxCode ? ` (${vboxCode})` : ''}`));
-  }
-  return lines([...found, ...notJudged.map((what) => indent(line`not judged: ${what}`))]);
+  return lines([...found, ...findings.map((finding) => indent(findingText(finding))), ...notJudged.map((what) => indent(line`not judged: ${what}`))]);
 }

@@ -1,12 +1,13 @@
 import type { Argv, CommandModule } from 'yargs';
 import { describeState } from '../../src/saved-state/describe.ts';
 import { inspect } from '../../src/saved-state/inspect.ts';
-import { type CommonOptions, errorText, runCommand, withCommonOptions } from '../command.ts';
+import { type CommonOptions, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { findingText } from '../finding-text.ts';
 import { withInput } from '../input.ts';
 import { renderState } from '../inspect-text.ts';
 import { bad } from '../terminal/styles.ts';
-import { indent, line, lines } from '../terminal/terminal-text.ts';
+import { indent, lines } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   files: string[];
@@ -24,7 +25,7 @@ export const inspectCommand: CommandModule<object, Options> = {
       withInput(file, async (source) => {
         const { state, findings } = await inspect(source, { signal, onProgress: (done) => progress.update(done, source.size) });
         const result = describeState(state);
-        const damage = findings.map((finding) => bad(indent(line`${finding.severity}: ${errorText(finding)}`)));
+        const damage = findings.map((finding) => bad(indent(findingText(finding))));
         const text = lines([file, renderState(result), ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : [])]);
         const exitCode = findings.length === 0 ? ExitCode.OK : findings.every(({ unsupported }) => unsupported) ? ExitCode.UNSUPPORTED : ExitCode.BAD_FILE;
         return { exitCode, findings, result, text };

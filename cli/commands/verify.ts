@@ -3,18 +3,9 @@ import type { ByteSource } from '../../formats/binary/source.ts';
 import { describeUnit, releaseText } from '../../src/saved-state/describe.ts';
 import type { Finding } from '../../src/saved-state/findings.ts';
 import { type VerifyReport, verify } from '../../src/saved-state/verify.ts';
-import {
-  type CommonOptions,
-  errorText,
-  type Job,
-  type Outcome,
-  runCommand,
-  type ThreadOptions,
-  threadsOf,
-  withCommonOptions,
-  withThreads,
-} from '../command.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, type ThreadOptions, threadsOf, withCommonOptions, withThreads } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { findingText } from '../finding-text.ts';
 import { readSmallFile, withInput, withSource } from '../input.ts';
 import { sizeText } from '../size-text.ts';
 import { bad, good } from '../terminal/styles.ts';
@@ -99,14 +90,8 @@ function headline(file: string, { verdict, vboxCode, state, findings }: VerifyRe
 }
 
 function findingLines(findings: readonly Finding[], dropped: number): Piece[] {
-  const shown = findings.map((finding) => indent(line`${finding.severity}: ${placeText(finding)}${errorText(finding)}`));
+  const shown = findings.map((finding) => indent(findingText(finding)));
   return dropped > 0 ? [...shown, indent(`… and ${dropped} more`)] : shown;
-}
-
-function placeText({ place }: Finding): string {
-  if (place.unit === undefined) return '';
-  const pass = place.pass === undefined || place.pass === 'final' ? '' : ` pass ${place.pass}`;
-  return `unit ${place.unit}/${place.instance ?? 0}${pass}: `;
 }
 
 /** The verdict of each unit: of all on request, of the good ones in a word when there are bad ones. */

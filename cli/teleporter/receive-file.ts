@@ -1,12 +1,14 @@
 import { openFileSink } from '../../formats/binary/sink.ts';
-import { UsageError } from '../../formats/errors.ts';
+import { type SavkitError, UsageError } from '../../formats/errors.ts';
 import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
 import { awaitSource } from '../../migrations/teleporter/await-source.ts';
 import { type Ending, flattenInPlace, type ReceiveReport, receiveState } from '../../migrations/teleporter/receive.ts';
 import { passwordFault } from '../../migrations/teleporter/wire.ts';
 import { releaseText } from '../../src/saved-state/describe.ts';
+import { type Finding, findingOf } from '../../src/saved-state/findings.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { findingText } from '../finding-text.ts';
 import { LiveReport } from '../live-report.ts';
 import { readPassword } from '../password.ts';
 import { sizeText } from '../size-text.ts';
@@ -66,12 +68,12 @@ export async function receiveFile(options: ReceiveFileOptions, { signal }: Job):
 }
 
 /** Flattens the file that was received; when that fails, the file is complete all the same, and the failure a finding. */
-async function flattened(path: string, signal: AbortSignal): Promise<string | undefined> {
+async function flattened(path: string, signal: AbortSignal): Promise<Finding | undefined> {
   try {
     await flattenInPlace(path, signal);
     return undefined;
   } catch (error) {
-    return (error as Error).message;
+    return findingOf(error as SavkitError);
   }
 }
 
@@ -83,18 +85,19 @@ export async function teleporterPassword(file: string | undefined): Promise<stri
   return password;
 }
 
-function outcomeOf(received: ReceiveReport, options: ReceiveFileOptions, notFlattened: string | undefined): Outcome {
-  const { end, paused, figures, answerMs, state, findings } = received;
+function outcomeOf(received: ReceiveReport, options: ReceiveFileOptions, notFlattened: Finding | undefined): Outcome {
+  const { end, paused, figures, answerMs, state } = received;
+  const findings = [...received.findings, ...(notFlattened ? [notFlattened] : [])];
   const isFlat = options.flatten && notFlattened === undefined;
   const result = { end, paused, flattened: isFlat, answerMs, ...figures };
   const release = state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : '';
   const text = [
     line`${options.output}: ${good('complete and checked')}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s${release}${isFlat ? ', flattened' : ''}`,
     ...(options.quiet ? [] : [passTable(figures.passes), indent(endText(end, paused))]),
-    ...findings.map(({ message }) => indent(line`warning: ${message}`)),
-    ...(notFlattened ? [indent(`not flattened: ${notFlattened}`)] : []),
+    ...findings.map((finding) => indent(findingText(finding))),
+    ...(notFlattened ? [indent('not flattened; the file is complete all the same')] : []),
   ];
-  return { exitCode: notFlattened ? ExitCode.PARTLY : ExitCode.OK, findings, result, text: options.quiet ? NO_TEXT : lines(text) };
+  return { exitCode: notFlattened ? ExitCode.PARTLY : ExitCode.OK, findings, result, text: options.quiet && !notFlattened ? NO_TEXT : lines(text) };
 }
 
 function endText(end: ReceiveReport['end'], paused: boolean): string {

@@ -7,6 +7,7 @@ import type { Peer } from '../../migrations/teleporter/peer.ts';
 import { type RelayReport, relayMachine } from '../../migrations/teleporter/relay.ts';
 import { type RelayKey, relayKey } from '../../migrations/teleporter/relay-key.ts';
 import { statusName } from '../../migrations/teleporter/status.ts';
+import { findingOf } from '../../src/saved-state/findings.ts';
 import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { readSmallFile } from '../input.ts';
@@ -133,7 +134,8 @@ function outcomeOf(carried: RelayReport, options: RelayMigrationOptions): Outcom
   if (options.record !== undefined) text.push(indent(recordText(options.record, recorded, recordFault)));
   const recordFailed = options.record !== undefined && !recorded;
   const exitCode = end !== 'handed-over' ? (recorded ? ExitCode.PARTLY : ExitCode.ENVIRONMENT) : recordFailed ? ExitCode.PARTLY : ExitCode.OK;
-  return { exitCode, result, text: options.quiet ? NO_TEXT : lines(text) };
+  const findings = recordFault ? [findingOf(recordFault)] : [];
+  return { exitCode, findings, result, text: options.quiet ? NO_TEXT : lines(text) };
 }
 
 function endText({ end, refusal }: RelayReport): TerminalText {
