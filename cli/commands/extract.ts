@@ -51,7 +51,11 @@ export const extractCommand: CommandModule<object, Options> = {
     process.exitCode = await runCommand('extract', [options.file], { ...options, json: options.json && options.output !== '-' }, ({ file, signal, progress }) =>
       withSource({ file, signal }, (source) =>
         withOutput(options.output, options.force, async (target) => {
-          const report = await extract(source, target, { ...extractOptions(options), signal, onProgress: (done) => progress.update(done, source.size) });
+          const report = await extract(source, target, {
+            ...extractOptions(options),
+            signal,
+            onProgress: (done, step) => progress.update(done, source.size, step),
+          });
           const text = options.quiet || options.output === '-' ? NO_TEXT : reportText(options.output, report);
           return { keep: true, value: { exitCode: ExitCode.OK, result: reportResult(options.output, report), text } };
         }),

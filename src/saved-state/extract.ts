@@ -12,7 +12,11 @@ import { Crew } from './threads/crew.ts';
 import { findUnit } from './unit-choice.ts';
 import { type WalkOptions, walkState } from './walk.ts';
 
-export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'onProgress' | 'signal'> {
+export type ExtractStep = 'searching' | 'searching everywhere' | 'extracting';
+
+export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'> {
+  /** Called now and then with the offset in the source that a step has reached. Cores for debuggers begin with a search for the guest's kernel. */
+  onProgress?: (offset: number, step: ExtractStep) => void;
   /** Threads to read with; default: as many as pay. The output does not depend on it. */
   threads?: number;
 }
@@ -51,10 +55,10 @@ export interface ImageTarget extends RandomSink {
 export async function extract(source: ByteSource, target: ImageTarget, options: ExtractOptions = {}): Promise<ExtractReport> {
   if (!source.seekable) throw new UsageError('not-seekable', `Cannot extract from ${source.name}: it has to be read twice, so it must be a file`);
   const { onProgress, signal, threads, ...part } = options;
-  const passing = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
+  const passing = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress: (offset: number) => onProgress(offset, 'extracting') } : {}) };
   const state = await walkState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
   if (options.unit !== undefined) return extractUnit(source, target, state, options.unit, passing);
-  const kernel = isDebuggersCore(part) ? await findKernel(source, state, signal ? { signal } : {}) : undefined;
+  const kernel = isDebuggersCore(part) ? await findKernel(source, state, { ...passing, ...(onProgress ? { onProgress } : {}) }) : undefined;
   const plan = planExtraction(state, part, kernel);
   for (const { offset, bytes } of plan.layout.fixed) await target.writeAt(bytes, offset);
   const count = plan.placement instanceof RamPlacement && namesPagesOnce(state) && target.fd !== undefined ? chooseThreads(source, threads) : 1;

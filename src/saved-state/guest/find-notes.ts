@@ -2,7 +2,7 @@ import type { ByteSource } from '../../../formats/binary/source.ts';
 import { isRam, type PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/units.ts';
-import { type PageSink, type WalkOptions, walkState } from '../walk.ts';
+import { type PageSink, walkState } from '../walk.ts';
 import { NAME_OFFSET, NOTE_NAME, noteSize } from './vmcoreinfo.ts';
 
 /** More are not looked for: programs of the guest can plant any number. */
@@ -10,12 +10,24 @@ const MAX_NOTES = 4096;
 /** The first byte of a note: the size of its name. */
 const FIRST_BYTE = NOTE_NAME.length;
 
+export interface SearchOptions {
+  signal?: AbortSignal;
+  /** Called now and then with the file offset reached, in each of the steps. */
+  onProgress?: (offset: number, step: 'searching' | 'searching everywhere') => void;
+}
+
 /** Where notes named VMCOREINFO seem to stand in a state's RAM, ascending, at most `MAX_NOTES`; their text is not looked at. */
-export async function findNotes(source: ByteSource, options: Pick<WalkOptions, 'signal' | 'onProgress'>): Promise<GuestPhys[]> {
+export async function findNotes(source: ByteSource, { signal, onProgress }: SearchOptions): Promise<GuestPhys[]> {
   // Linux has its note at the start of a page since 4.13. The other search has to decompress all of memory.
   for (const isEverywhere of [false, true]) {
     const search = new NoteSearch(isEverywhere);
-    await walkState(source, { ...options, skipCrc: true, sink: search });
+    const step = isEverywhere ? 'searching everywhere' : 'searching';
+    await walkState(source, {
+      skipCrc: true,
+      sink: search,
+      ...(signal ? { signal } : {}),
+      ...(onProgress ? { onProgress: (offset: number) => onProgress(offset, step) } : {}),
+    });
     const notes = [...search.pages].flatMap(([page, offsets]) => offsets.map((offset) => page * PAGE_SIZE + offset));
     if (notes.length > 0) return notes.sort((a, b) => a - b).slice(0, MAX_NOTES);
   }

@@ -3,8 +3,7 @@ import type { GuestPhys } from '../../../formats/units.ts';
 import { hasPaging, pagingModeOf } from '../../paging/modes.ts';
 import { memoryMap } from '../memory-map.ts';
 import type { SavedState } from '../state.ts';
-import type { WalkOptions } from '../walk.ts';
-import { findNotes } from './find-notes.ts';
+import { findNotes, type SearchOptions } from './find-notes.ts';
 import { GuestPages } from './guest-pages.ts';
 import { type UpperHalf, upperHalfOf, type VirtualStretch } from './upper-half.ts';
 import { readVmcoreinfo, type Vmcoreinfo } from './vmcoreinfo.ts';
@@ -24,7 +23,7 @@ const UTS_TEXT = 65;
 const RELEASE_OFFSET = 2 * UTS_TEXT;
 
 /** Finds the kernel of a guest and what its page tables map, by reading the file some five times without decompressing most of it. */
-export async function findKernel(source: ByteSource, state: SavedState, options: Pick<WalkOptions, 'signal' | 'onProgress'>): Promise<GuestKernel> {
+export async function findKernel(source: ByteSource, state: SavedState, options: SearchOptions): Promise<GuestKernel> {
   const cpu = state.cpum?.cpus.find((registers) => hasPaging(pagingModeOf(registers)));
   if (!cpu) return { stretches: [], complete: true };
   const pages = new GuestPages(source, memoryMap(state), options.signal);
