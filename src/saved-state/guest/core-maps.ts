@@ -6,9 +6,9 @@ import { type Mapped, mapRanges } from './mapped-stretches.ts';
 import type { VirtualStretch } from './upper-half.ts';
 
 /** Readers go through all segments at each step, and Volatility makes objects of them: with more than this they get slow. */
-const MAX_LINUX_SEGMENTS = 4096;
-/** LeechCore wants the head of a core, but for its notes, in 8 KiB. It knows no Linux. */
-const MAX_OTHER_SEGMENTS = 144;
+const MAX_SEGMENTS = 4096;
+/** LeechCore wants the head of a core, but for its notes, in 8 KiB. It is for Windows, whose mappings are too many in any case. */
+const FEW_SEGMENTS = 144;
 /** What a kernel maps in one piece of this size is all of its memory, or itself. */
 const LARGE = 2 * MIB;
 /** A kernel's stack, and as much before it. */
@@ -23,8 +23,11 @@ export function mapCore(ranges: readonly MemoryRange[], kernel: GuestKernel, cpu
   const places = cpus.flatMap(({ context }) => (context ? [context.rsp, context.rip] : []));
   const rank = (map: VirtualStretch) => (map.size >= LARGE ? 0 : places.some((place) => isNear(map, place)) ? 1 : 2);
   const maps = kernel.stretches.map((map) => ({ ...map, rank: rank(map) })).sort((a, b) => a.rank - b.rank || b.size - a.size);
-  const mapped = kernel.vmcoreinfo ? mapRanges(ranges, maps, MAX_LINUX_SEGMENTS) : mapRanges(ranges, [IDENTITY, ...maps], MAX_OTHER_SEGMENTS);
-  return { ...mapped, complete: mapped.complete && kernel.complete };
+  const wanted = kernel.vmcoreinfo ? maps : [IDENTITY, ...maps];
+  const mapped = mapRanges(ranges, wanted, MAX_SEGMENTS);
+  const isComplete = mapped.complete && kernel.complete;
+  const stretches = isComplete || kernel.vmcoreinfo ? mapped.stretches : mapRanges(ranges, wanted, FEW_SEGMENTS).stretches;
+  return { stretches, complete: isComplete };
 }
 
 function isNear({ virtual, size }: VirtualStretch, place: bigint): boolean {
