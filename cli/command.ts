@@ -15,6 +15,8 @@ export interface CommonOptions {
   quiet: boolean;
   /** Of commands that take their time: what happens, as it happens. */
   ndjson?: boolean;
+  /** Stdout is for the bytes that were asked for: a JSON document goes there only when the command line was refused, before there were any. */
+  hasDataOnStdout?: boolean;
 }
 
 export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
@@ -64,7 +66,7 @@ export interface Job {
 export async function runCommand(command: string, files: readonly string[], options: CommonOptions, run: (job: Job) => Promise<Outcome>): Promise<ExitCode> {
   const abort = new AbortController();
   custody.watch(() => abort.abort());
-  const isForPrograms = options.json || options.ndjson === true;
+  const isForPrograms = (options.json && !options.hasDataOnStdout) || options.ndjson === true;
   const results: FileResult[] = [];
   for (const file of files) {
     if (abort.signal.aborted) break;
@@ -79,13 +81,13 @@ export async function runCommand(command: string, files: readonly string[], opti
       progress.stop();
       const exitCode = exitCodeOf(error);
       results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
-      if (!isForPrograms) tell(line`${errorText(error as SavkitError)}`);
+      if (!isForPrograms && !(options.json && exitCode === ExitCode.USAGE)) tell(line`${errorText(error as SavkitError)}`);
     }
   }
   const exitCode = abort.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
   const document = documentOf(command, exitCode, results);
   if (options.ndjson) await showJson({ event: 'end', ...document }, { isEvent: true });
-  else if (options.json) await showJson(document);
+  else if (isForPrograms || (options.json && exitCode === ExitCode.USAGE)) await showJson(document);
   return exitCode;
 }
 

@@ -1,8 +1,11 @@
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { STATES_FOLDER } from '../src/testing/states.ts';
 import { COMMANDS } from './command-list.ts';
 import { runHere } from './testing/run-here.ts';
 import { expectSchema } from './testing/savkit-json.ts';
 
+const PLAIN = join(STATES_FOLDER, 'own-long.sav');
 const NAMES = COMMANDS.map(({ command }) => command.split(' ')[0]);
 
 /** What a command line that is refused prints. */
@@ -46,6 +49,21 @@ describe('a command line that makes no sense', () => {
     ['bad-combination', ['check', 'a', '--machine', 'b', '--against', 'c', '--json=true']],
   ])('has an error %s: %j', async (code, words) => {
     expect(await refusedInJson(...words)).toBe(code);
+  });
+
+  it.each([
+    ['extract', ['--shadow']],
+    ['extract', ['--range', 'x']],
+    ['extract', ['--threads', '0']],
+    ['poke', ['--at', '0', '--hex', 'x']],
+    ['poke', ['--at', '0']],
+    ['peek', ['--at', 'x', '--raw']],
+  ])('is JSON also where stdout is for data: %s %j', async (command, options) => {
+    const output = command === 'peek' ? [] : ['-o', '-'];
+    const { stdout, stderr } = await refused(command, PLAIN, ...output, ...options, '--json');
+    const document = JSON.parse(stdout);
+    expectSchema(document);
+    expect({ stderr, document }).toMatchObject({ stderr: '', document: { command, exitCode: 2, files: [{ error: { severity: 'error' } }] } });
   });
 
   it('is the last event for who reads events', async () => {

@@ -61,7 +61,7 @@ export const convertCommand: CommandModule<object, Options> = {
         "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
       ) as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand('convert', [options.input], { ...options, json: options.json && options.output !== '-' }, (job) =>
+    process.exitCode = await runCommand('convert', [options.input], { ...options, hasDataOnStdout: options.output === '-' }, (job) =>
       withSource(job, (source) => runConvert(source, job, options)),
     );
   },

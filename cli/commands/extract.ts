@@ -48,7 +48,7 @@ export const extractCommand: CommandModule<object, Options> = {
         'Nothing is written before the whole state has been checked; the output appears when it is complete, readable by you only.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand('extract', [options.file], { ...options, json: options.json && options.output !== '-' }, ({ file, signal, progress }) =>
+    process.exitCode = await runCommand('extract', [options.file], { ...options, hasDataOnStdout: options.output === '-' }, ({ file, signal, progress }) =>
       withSource({ file, signal }, (source) =>
         withOutput(options.output, options.force, async (target) => {
           const report = await extract(source, target, {

@@ -27,7 +27,7 @@ export const manifestCommand: CommandModule<object, Options> = {
       .epilogue('A manifest holds hashes and the decoded registers, no memory. A damaged state gets none.') as unknown as Argv<Options>,
   handler: async (options) => {
     const { output, force, quiet } = options;
-    process.exitCode = await runCommand('manifest', [options.file], { ...options, json: options.json && output !== '-' }, (job) =>
+    process.exitCode = await runCommand('manifest', [options.file], { ...options, hasDataOnStdout: output === '-' }, (job) =>
       withSource(job, (source) =>
         withOutput(output, force, async (sink) => {
           const { signal, progress } = job;

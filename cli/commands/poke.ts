@@ -43,7 +43,7 @@ export const pokeCommand: CommandModule<object, Options> = {
       .example('$0 poke machine.sav --at 1M --file kernel.bin -o new.sav', 'A whole file')
       .epilogue('Container, version and all units but memory stay as they are; the passes of a live save become one.') as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand('poke', [options.state], { ...options, json: options.json && options.output !== '-' }, (job) => runPoke(job, options));
+    process.exitCode = await runCommand('poke', [options.state], { ...options, hasDataOnStdout: options.output === '-' }, (job) => runPoke(job, options));
   },
 };
 

@@ -51,7 +51,7 @@ export const salvageCommand: CommandModule<object, Options> = {
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     const { input, output, force } = options;
-    process.exitCode = await runCommand('salvage', [input], { ...options, json: options.json && output !== '-' }, ({ file, signal, progress }) =>
+    process.exitCode = await runCommand('salvage', [input], { ...options, hasDataOnStdout: output === '-' }, ({ file, signal, progress }) =>
       withSource({ file, signal }, (source) =>
         withOutput(output, force, async (sink) => {
           const report = await salvage(source, sink, {
