@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 // variables stand here and not before the command, since the shell of Windows knows no such thing.
 
 const ABOUT = `All tests take up to three minutes on two idle processors; \`npm test -- FILE…\` runs those in some files.
-They need bash, the npm registry (one installs savkit elsewhere) and 1 GiB in ${tmpdir()}; no VirtualBox, no QEMU, no root.`;
+They need bash, the npm registry (one installs savkit elsewhere) and 200 MiB in ${tmpdir()}; no VirtualBox, no QEMU, no root.`;
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const given = process.argv.slice(2);

@@ -55,11 +55,11 @@ describe('very many units', () => {
   it('20,000 empty ones are read in order and in time', async () => {
     const units: UnitSpec[] = Array.from({ length: 20_000 }, (_, i) => ({ name: `u${i}`, payload: Buffer.of(i & 255) }));
     const file = buildV2(units);
-    const start = performance.now();
+    const start = process.cpuUsage();
     const read = await readStrictly(bufferSource(file));
     expect(read.length).toBe(20_000);
     expect(read[19_999].name).toBe('u19999');
-    expect(performance.now() - start).toBeLessThan(5000);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(5000);
   });
 
   it('a directory may have 65,535 entries, not 65,536', async () => {

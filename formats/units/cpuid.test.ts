@@ -46,13 +46,13 @@ describe('the CPUID part of cpum', () => {
     expect(readPagingFeatures(Uint8Array.of(0xff, 0xff, 0xff, 0xff), 0, 12)).toBeUndefined();
   });
 
-  it('is searched in 16 MiB of almost-leaves within two seconds', () => {
+  it('is searched in 16 MiB of almost-leaves within two seconds of processor time', () => {
     const payload = new Uint32Array(4 * 2 ** 20);
     // Every 32 bytes start what looks like 4096 entries; the order of their leaves breaks late.
     for (let i = 0; i < payload.length; i += 8) payload.set([32, 4096, i % 32768 === 32760 ? 5 : 0], i);
     payload.fill(0, payload.length - 32768);
-    const start = performance.now();
+    const start = process.cpuUsage();
     expect(readPagingFeatures(new Uint8Array(payload.buffer), 0, 24)).toBeUndefined();
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000);
   });
 });
