@@ -90,6 +90,16 @@ describe('savkit check', () => {
     expect((await runSavkit(['check', plain, '--virtualbox', 'seven'])).exitCode).toBe(2);
   });
 
+  it('ends with 3 where nothing is in the way of what could be compared, and lists the rest', async () => {
+    const path = join(folder, 'new.vbox');
+    writeFileSync(
+      path,
+      '<VirtualBox><Machine><Hardware><Memory RAMSize="4"/><Paravirt provider="New"/><Display controller="None"/><BIOS><ACPI enabled="false"/></BIOS></Hardware></Machine></VirtualBox>',
+    );
+    const result = { loads: true, notJudged: ['paravirtualisation: new.vbox does not tell'] };
+    expect(await savkitFile('check', plain, '--machine', path)).toMatchObject({ exitCode: 3, result });
+  });
+
   it('takes hostile settings files for what they are', async () => {
     const path = join(folder, 'hostile.vbox');
     for (const text of ['<!DOCTYPE a [<!ENTITY b "cccc"><!ENTITY d "&b;&b;">]><VirtualBox>&d;</VirtualBox>', `${'<a>'.repeat(20_000)}`]) {

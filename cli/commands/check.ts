@@ -11,7 +11,7 @@ import { ExitCode } from '../exit-codes.ts';
 import { findingText } from '../finding-text.ts';
 import { readSmallFile, withInput } from '../input.ts';
 import { bad, good } from '../terminal/styles.ts';
-import { indent, joined, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import { indent, joined, line, lines, NO_TEXT, type Piece, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   states: string[];
@@ -30,7 +30,9 @@ export const checkCommand: CommandModule<object, Options> = {
       .example('$0 check machine.sav --machine "VirtualBox VMs/box/box.vbox"', 'Will it load there?')
       .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
       .example('$0 check a.sav --against b.sav', 'Are both of the same machine?')
-      .epilogue('Exit codes: 0 nothing keeps it from loading, 5 it does not fit, 1 damaged.') as unknown as Argv<Options>,
+      .epilogue(
+        'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it does not fit, 1 damaged.',
+      ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('check', options.states, options, (job) => runCheck(job, options));
   },
@@ -48,10 +50,15 @@ async function runCheck(job: Job, options: Options): Promise<Outcome> {
       ...(machine ? { machine } : {}),
       ...(release ? { release } : {}),
     });
-    const { findings, damaged, ...result } = report;
-    const exitCode = report.loads ? ExitCode.OK : damaged ? ExitCode.BAD_FILE : ExitCode.UNSUPPORTED;
-    return { exitCode, findings, result, text: options.quiet && report.loads ? NO_TEXT : reportText(file, report) };
+    const { findings, damaged: _, ...result } = report;
+    const exitCode = exitCodeFor(report);
+    return { exitCode, findings, result, text: options.quiet && exitCode === ExitCode.OK ? NO_TEXT : reportText(file, report) };
   });
+}
+
+function exitCodeFor({ loads, damaged, notJudged }: CheckReport): ExitCode {
+  if (loads) return notJudged.length > 0 ? ExitCode.PARTLY : ExitCode.OK;
+  return damaged ? ExitCode.BAD_FILE : ExitCode.UNSUPPORTED;
 }
 
 function releaseOption(text: string | undefined): ReleaseNumbers | undefined {
@@ -67,9 +74,16 @@ async function targetOf({ machine, against }: Options, signal: AbortSignal): Pro
   return withInput(against, async (source) => machineOf((await inspect(source, { signal })).state, basename(against)));
 }
 
-function reportText(file: string, { loads, forecast, findings, against, notJudged }: CheckReport): TerminalText {
+function reportText(file: string, { loads, forecast, findings, against, notJudged, assumed }: CheckReport): TerminalText {
   const where = joined(against, ', ');
   const answer = forecast ? `; VirtualBox would answer ${forecast.vboxCode}${forecast.unit === undefined ? '' : ` at unit ${forecast.unit}`}` : '';
-  const found = [line`${file}: ${loads ? good('nothing keeps it from loading') : bad('will not load')} (${where})${answer}`];
-  return lines([...found, ...findings.map((finding) => indent(findingText(finding))), ...notJudged.map((what) => indent(line`not judged: ${what}`))]);
+  const found = [line`${file}: ${verdictOf(loads, notJudged)} (${where})${answer}`, ...findings.map((finding) => indent(findingText(finding)))];
+  found.push(...notJudged.map((what) => indent(line`not judged: ${what}`)));
+  if (loads) found.push(...assumed.map((what) => indent(line`taken for granted: ${what}`)));
+  return lines(found);
+}
+
+function verdictOf(loads: boolean, notJudged: readonly string[]): Piece {
+  if (!loads) return bad('will not load');
+  return notJudged.length === 0 ? good('nothing keeps it from loading') : 'nothing that was judged keeps it from loading';
 }

@@ -121,6 +121,13 @@ export class PayloadReader {
     return bytes.subarray(0, size);
   }
 
+  /** Passes what is left; gives its last bytes, `count` at most, owned. */
+  async tail(count: number): Promise<Uint8Array> {
+    let tail = Buffer.alloc(0);
+    for (let piece = await this.piece(); piece; piece = await this.piece()) tail = Buffer.concat([tail, piece.subarray(-count)]).subarray(-count);
+    return tail;
+  }
+
   /** Passes what is left, decompressing on the way so that every block is checked. */
   async drain(): Promise<void> {
     while (await this.piece());

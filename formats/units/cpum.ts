@@ -26,6 +26,8 @@ export interface Cpum {
   cpus: CpuRegisters[];
   /** Absent where the CPUID part could not be found. */
   features?: PagingFeatures;
+  /** The guest can run machines itself, with AMD-V or VT-x; version 24. */
+  nestedVirtualisation?: boolean;
 }
 
 /** Versions that any release read or wrote; the registers of 13 to 16 (mostly development builds) and of 14 stand elsewhere. */
@@ -52,7 +54,8 @@ export function readCpum(payload: Uint8Array, version: number): Cpum {
   try {
     const { cpus, end } = readCpus(payload, version);
     const features = readPagingFeatures(payload, end, version);
-    return features ? { cpus, features } : { cpus };
+    const nested = version >= FIRST_WITH_PREFIX ? { nestedVirtualisation: payload[0] !== 0 || payload[1] !== 0 } : {};
+    return { cpus, ...(features ? { features } : {}), ...nested };
   } catch (error) {
     if (!(error instanceof OutOfBytes || error instanceof RangeError)) throw error;
     throw new FormatError('too-short', `Cannot read unit cpum: the payload ends too early`, {}, 'VERR_SSM_LOADED_TOO_MUCH');

@@ -45,6 +45,11 @@ function hasBusAddress(view: DataView, at: number): boolean {
   return before < 256 || (CONFIG_SIZES.includes(before) && view.getUint32(at - 8, true) < 256);
 }
 
+/** @param config a configuration space, or its first 64 bytes */
+export function readPciDevice(config: Uint8Array): PciDevice {
+  return readDevice(new DataView(config.buffer, config.byteOffset, config.byteLength), 0);
+}
+
 function readDevice(view: DataView, at: number): PciDevice {
   const regions: (number | undefined)[] = [];
   for (let region = 0; region < REGION_COUNT; region++) {

@@ -4,9 +4,11 @@ import type { OldRange, PageTypeNumbering } from '../../formats/pgm/old-ranges.t
 import type { ContainerHeader, UnitHeader } from '../../formats/ssm/container.ts';
 import type { DirectoryEntry } from '../../formats/ssm/layouts.ts';
 import type { Cpum } from '../../formats/units/cpum.ts';
+import type { DeviceConfig } from '../../formats/units/device-config.ts';
 import type { GimProvider } from '../../formats/units/gim.ts';
 import type { MemorySizes } from '../../formats/units/mm.ts';
 import type { PciDevice } from '../../formats/units/pci.ts';
+import type { PciSlot } from '../../formats/units/pci-bus.ts';
 import type { PdmDevice } from '../../formats/units/pdm.ts';
 import type { Finding } from './findings.ts';
 
@@ -24,12 +26,18 @@ export interface SavedState {
   cpum?: Cpum;
   /** APIC base MSR by CPU; empty where the unit could not be read. */
   apicBases: bigint[];
-  /** Absent where the unit could not be read. */
-  hasIoApic?: boolean;
+  /** What loaders compare of units, by `name/instance`; undefined where it is laid out in a way that is not known. */
+  configs: Map<string, DeviceConfig | undefined>;
+  /** Of VMSVGA: the machine had 3D acceleration; absent where the state does not tell. */
+  has3d?: boolean;
+  /** Services of the host that the guest additions use, as far as they could be read. */
+  hostServices?: readonly string[];
   /** Paravirtualisation that the guest sees; absent where the unit is missing. */
   gimProvider?: GimProvider;
   /** All devices that the machine had, where the state lists them. */
   devices?: readonly PdmDevice[];
+  /** All devices on the first PCI bus; absent where the unit could not be read. */
+  pciSlots?: readonly PciSlot[];
   /** Devices with memory of their own, by VirtualBox's name. */
   pciDevices: Map<string, PciDevice>;
   pgm?: PgmSummary;

@@ -1,4 +1,4 @@
-import type { Cursor } from '../../formats/binary/cursor.ts';
+import { Cursor } from '../../formats/binary/cursor.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { FormatError, type OnDamage, throwDamage, UnsupportedError } from '../../formats/errors.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
@@ -8,14 +8,18 @@ import type { Container, OpenOptions, UnitHeader } from '../../formats/ssm/conta
 import { openContainer } from '../../formats/ssm/open.ts';
 import { PayloadReader } from '../../formats/ssm/payload.ts';
 import { Turns } from '../../formats/turns.ts';
-import { APIC_LIMIT, APIC_UNIT, readApicBases, readHasIoApic } from '../../formats/units/apic.ts';
+import { APIC_HEAD, APIC_LIMIT, APIC_UNIT, apicUnit, readApicBases } from '../../formats/units/apic.ts';
 import { BUILD_INFO_UNIT, readBuildInfo } from '../../formats/units/build-info.ts';
 import { CPUM_LIMIT, CPUM_UNIT, CPUM_VERSIONS, readCpum } from '../../formats/units/cpum.ts';
+import { configReader, isCompared } from '../../formats/units/device-configs.ts';
 import { GIM_UNIT, readGimProvider } from '../../formats/units/gim.ts';
+import { HGCM_UNIT, readHgcmServices } from '../../formats/units/hgcm.ts';
 import { LIVE_CONTROL_UNIT, readLiveControl } from '../../formats/units/live-control.ts';
 import { MM_UNIT, readMm } from '../../formats/units/mm.ts';
 import { findPciDevices, PCI_LIMIT, PCI_UNITS } from '../../formats/units/pci.ts';
+import { readPciBus } from '../../formats/units/pci-bus.ts';
 import { PDM_LIMIT, PDM_UNIT, readPdmDevices } from '../../formats/units/pdm.ts';
+import { has3d, VGA_TAIL, VGA_VERSION_WITH_3D } from '../../formats/units/screen.ts';
 import { type Finding, findingOf, MAX_FINDINGS } from './findings.ts';
 import { PageCensus } from './page-census.ts';
 import type { SavedState, UnitSummary } from './state.ts';
@@ -50,6 +54,9 @@ export interface WalkOptions extends OpenOptions {
 
 /** Live saves of a million passes are possible, files of more units than this are not believed. */
 const MAX_UNITS = 131072;
+
+/** Of parts of units that are read as far as they are as expected. */
+const NOT_AS_EXPECTED = ['too-short', 'too-long', 'bad-marker'];
 
 /** Stands for findings that are not kept. */
 const MANY_MORE: Finding = { severity: 'error', code: 'more', message: 'One of very many findings', place: {} };
@@ -88,7 +95,7 @@ class Walk {
     if (patchWith !== undefined) container.segments.window.patch = { fill: patchWith, onBadBlock: (error) => this.report(error) };
     this.#pgm = new PgmReader(container, options.listsMayBeLost);
     this.#census = new PageCensus(hasRamInLowHole(container.header.release));
-    this.#state = { header: container.header, size: 0, units: [], buildInfo: {}, apicBases: [], pciDevices: new Map() };
+    this.#state = { header: container.header, size: 0, units: [], buildInfo: {}, apicBases: [], configs: new Map(), pciDevices: new Map() };
   }
 
   async run(): Promise<SavedState> {
@@ -176,18 +183,37 @@ class Walk {
     else if (isUnit(CPUM_UNIT) && unit.pass === 'final' && CPUM_VERSIONS.includes(unit.version)) {
       state.cpum = readCpum(await payload.rest(CPUM_LIMIT), unit.version);
     } else if ((PCI_UNITS as readonly string[]).includes(unit.name) && unit.pass === 'final') {
-      state.pciDevices = findPciDevices(await payload.rest(PCI_LIMIT));
+      const bytes = await payload.rest(PCI_LIMIT);
+      state.pciDevices = findPciDevices(bytes);
+      const slots = readPciBus(bytes, unit.name, unit.version);
+      if (slots) state.pciSlots = slots;
     } else if (isUnit(APIC_UNIT) && unit.version === APIC_UNIT.version && unit.pass === 'final') {
       const bytes = await payload.rest(APIC_LIMIT);
-      const hasIoApic = readHasIoApic(bytes);
       state.apicBases = readApicBases(bytes);
-      if (hasIoApic !== undefined) state.hasIoApic = hasIoApic;
+      state.configs.set(`${unit.name}/${unit.instance}`, bytes.length < APIC_HEAD ? undefined : apicUnit.read(new Cursor(bytes)));
     } else if (isUnit(GIM_UNIT) && unit.pass === 'final') {
       const provider = await payload.parse(readGimProvider);
       if (provider) state.gimProvider = provider;
     } else if (isUnit(PDM_UNIT)) {
       const devices = readPdmDevices(await payload.rest(PDM_LIMIT));
       if (devices) state.devices = devices;
+    } else if (unit.pass === 'final' && (isUnit(HGCM_UNIT) || isCompared(unit.name))) await this.#readConfig(unit, payload);
+  }
+
+  /** A unit that is shorter than the part is no damage to speak of: its loader will judge. */
+  async #readConfig({ name, instance, version }: UnitHeader, payload: PayloadReader): Promise<void> {
+    const state = this.#state;
+    const read = configReader(name, version);
+    if (isCompared(name)) state.configs.set(`${name}/${instance}`, undefined);
+    try {
+      if (name === HGCM_UNIT.name) state.hostServices = await payload.parse(readHgcmServices);
+      if (read) state.configs.set(`${name}/${instance}`, await payload.parse(read));
+      if (name === 'vga' && version === VGA_VERSION_WITH_3D) {
+        const tells = has3d(await payload.tail(VGA_TAIL));
+        if (tells !== undefined) state.has3d = tells;
+      }
+    } catch (error) {
+      if (!(error instanceof FormatError && NOT_AS_EXPECTED.includes(error.code))) throw error;
     }
   }
 

@@ -14,7 +14,7 @@ import { inspect } from '../inspect.ts';
 import { check } from './check.ts';
 import { readSettings } from './settings.ts';
 import { machineOf, type TargetMachine } from './target-machine.ts';
-import { parseRelease, type ReleaseNumbers, releaseName, UNIT_VERSIONS } from './unit-versions.ts';
+import { parseRelease, type ReleaseNumbers, releaseName, UNIT_VERSIONS, versionsReadBy } from './unit-versions.ts';
 
 const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
 const live = readFileSync(join(STATES_FOLDER, 'own-long-live.sav'));
@@ -88,12 +88,51 @@ describe('check() against settings', () => {
 
   it('lists every difference, though the loader stops at the first', async () => {
     const { findings } = await checkIn(plain, machine({ ram: 8, platform: '<CPU count="2"/>', firmware: '<IOAPIC enabled="true"/>' }));
-    expect(findings.map(({ code }) => code)).toEqual(['ram-size', 'cpu-count', 'ram-size', 'io-apic', 'device-added']);
+    expect(findings.map(({ code }) => code)).toEqual(['ram-size', 'cpu-count', 'ram-size', 'device-config', 'device-added']);
   });
 
   it('says what settings leave open', async () => {
-    const open = readSettings(settings().replace('<Paravirt provider="None"/>', ''), 'x.vbox');
+    const open = readSettings(settings().replace('provider="None"', 'provider="New"'), 'x.vbox');
     expect((await checkIn(plain, open)).notJudged).toEqual(['paravirtualisation: x.vbox does not tell']);
+    expect((await checkIn(plain, machine())).assumed.join()).toContain('CPU');
+  });
+
+  it('says of which devices it does not know how they are configured', async () => {
+    const units = (version: number) => (all: UnitSpec[]) => [...all.slice(0, -4), { name: 'serial', version, payload: SERIAL }, ...all.slice(-4)];
+    const hardware = '<UART><Port slot="0" enabled="true" IOBase="0x3f8" IRQ="4"/></UART>';
+    const judge = async (version: number) => (await checkIn(changed(units(version)), machine({ hardware }))).notJudged.join();
+    expect(await judge(5)).toContain('serial/0');
+    expect(await judge(7)).toBe('');
+  });
+});
+
+/** Interrupt 4, port 0x3f8, 16550A. */
+const SERIAL = Uint8Array.of(4, 0xf8, 3, 2, 0, 0, 0, 12, 0);
+
+describe('check() of CPUs', () => {
+  const withContext = (offset: number, value: bigint) => (all: UnitSpec[]) => {
+    const records = unit(all, 'cpum').records as Buffer;
+    // The guest context is the second structure of its size.
+    const first = records.indexOf(BEGIN);
+    const context = records.indexOf(BEGIN, first + 500);
+    records.writeBigUInt64LE(value, context + offset);
+    return all;
+  };
+  const BEGIN = Buffer.from('02012019', 'hex');
+
+  // What 7.2.22 answered to each.
+  it.each<[string, number, bigint, string]>([
+    ['XCR0 0', 504, 0n, 'VERR_CPUM_INVALID_XCR0 cpum/1'],
+    ['XCR0 outside of the state that there is', 504, 0xffn, 'VERR_CPUM_INVALID_XCR0 cpum/1'],
+    ['XCR1', 512, 1n, 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED cpum/1'],
+    ['XCR0 1', 504, 1n, 'loads'],
+  ])('foretells the answer to %s', async (_what, offset, value, expected) => {
+    expect(await forecast(changed(withContext(offset, value)), machine())).toBe(expected);
+  });
+
+  it('foretells that nested virtualisation is compared', async () => {
+    const nested = machine({ platform: '<CPU/><x86><CPU><NestedHWVirt enabled="true"/></CPU></x86>' });
+    expect(await forecast(plain, nested)).toBe('VERR_SSM_LOAD_CONFIG_MISMATCH cpum/1');
   });
 });
 
@@ -109,6 +148,17 @@ describe('check() of states that no machine takes', () => {
       'a unit without device',
       (units) => [...units.slice(0, 5), { name: 'lsilogicscsi', version: 5 }, ...units.slice(5)],
       'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND lsilogicscsi/0',
+    ],
+    ['units of parts that are gone', (units) => [...['rem', 'selm', 'CSAM', 'PATM'].map((name) => ({ name, version: 55 })), ...units], 'loads'],
+    [
+      "a host's service that is gone",
+      (units) => patch(units, hexOf('VBoxSharedFolders'), hexOf('VBoxSharedCrOpenG'), 'HGCM'),
+      'VERR_SSM_UNEXPECTED_DATA HGCM/0',
+    ],
+    [
+      'tm of an older version',
+      (units) => units.map((own) => (own.name === 'tm' ? { ...own, version: 2 } : own)),
+      'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION tm/1',
     ],
     ['another RAM hole', (units) => patch(units, '0000002000004000', '0000002400004000'), 'VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1'],
     ['a ROM of another name', (units) => patch(units, hexOf('Net Boot ROM'), hexOf('Nix Boot ROM')), 'VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1'],
@@ -138,8 +188,8 @@ describe('check() of states that no machine takes', () => {
 const NOT_FORETOLD = ['device-zeroed'];
 const hexOf = (text: string) => Buffer.from(text, 'latin1').toString('hex');
 
-function patch(units: UnitSpec[], from: string, to: string): UnitSpec[] {
-  const records = unit(units, 'pgm').records as Buffer;
+function patch(units: UnitSpec[], from: string, to: string, name = 'pgm'): UnitSpec[] {
+  const records = unit(units, name).records as Buffer;
   const at = records.indexOf(Buffer.from(from, 'hex'));
   expect(at).toBeGreaterThan(0);
   records.set(Buffer.from(to, 'hex'), at);
@@ -153,7 +203,8 @@ describe('check() against a release', () => {
     ['7.2', 'loads'],
     ['7.2.22', 'loads'],
     ['7.0', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION cpum/1'],
-    ['4.1.2', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION cpum/1'],
+    ['7.1', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION cpum/1'],
+    ['4.1.2', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION HWACCM/0'],
     ['3.0', 'VERR_SSM_INTEGRITY_VERSION'],
   ])('tells what %s reads', async (text, expected) => {
     expect(await forecast(plain, undefined, release(text))).toBe(expected);
@@ -171,8 +222,16 @@ describe('check() against a release', () => {
 
   it('names units of which nothing is known instead of guessing', async () => {
     const { notJudged } = await checkIn(plain, undefined, release('7.1'));
-    expect(notJudged.join()).toContain('cpum');
+    expect(notJudged.join()).toContain('DisplayData');
     expect((await checkIn(plain, undefined, release('7.2'))).notJudged).toEqual([]);
+  });
+
+  it('foretells nothing of versions between those of two releases that were seen', () => {
+    expect(versionsReadBy('em', release('3.1.8'))).toMatchObject({ surely: 3, newest: 3 });
+    expect(versionsReadBy('ioapic', release('6.1.20'))).toMatchObject({ surely: 2, newest: 3 });
+    expect(versionsReadBy('acpi', release('4.0'))).toMatchObject({ surely: 5, newest: 7 });
+    expect(versionsReadBy('em', release('8.0'))).toMatchObject({ surely: 5, newest: Number.POSITIVE_INFINITY });
+    expect(versionsReadBy('nobody', release('7.2'))).toBeUndefined();
   });
 
   it('has a row for every version of pgm that a release wrote', () => {
@@ -193,7 +252,8 @@ describe('check() against another state', () => {
   it('takes the machine that the other was saved from', async () => {
     const { state } = await inspect(bufferSource(live));
     const other = machineOf(state, 'live.sav');
-    expect(other).toMatchObject({ ramSize: 4 << 20, ramHole: 0x20000000, cpuCount: 1, chipset: 'piix3', hasIoApic: false, paravirtualisation: 'none' });
+    expect(other).toMatchObject({ ramSize: 4 << 20, ramHole: 0x20000000, cpuCount: 1, chipset: 'piix3', paravirtualisation: 'none' });
+    expect(other.configs?.get('apic/0')).toEqual({ 'I/O APIC': 'off', mode: 'APIC' });
     expect(other.devices?.map(({ name }) => name)).toContain('VMMDev');
     expect(await forecast(plain, other)).toBe('loads');
     const small = other.mmio2?.map((range) => ({ ...range, size: 4096 })) ?? [];
@@ -208,7 +268,8 @@ describe('readSettings()', () => {
       <Network><Adapter slot="1" enabled="true" type="82540EM"/></Network></Hardware>
       <StorageControllers><StorageController name="SATA" type="AHCI"/></StorageControllers></Machine></VirtualBox>`;
     const read = readSettings(old, 'old.vbox');
-    expect(read).toMatchObject({ cpuCount: 4, ramSize: 2 ** 31, chipset: 'ich9', ramHole: 0x24000000, hasIoApic: true, vramSize: 16 << 20 });
+    expect(read).toMatchObject({ cpuCount: 4, ramSize: 2 ** 31, chipset: 'ich9', ramHole: 0x24000000, vramSize: 16 << 20 });
+    expect(read.configs?.get('apic/0')).toEqual({ 'I/O APIC': 'on', mode: 'APIC' });
     expect(read.devices).toEqual(
       expect.arrayContaining([
         { name: 'e1000', instance: 1 },
@@ -216,6 +277,32 @@ describe('readSettings()', () => {
         { name: 'hpet', instance: 0 },
       ]),
     );
+  });
+
+  it('reads what VirtualBox up to 4.2 wrote: one USB controller, EHCI as an attribute', () => {
+    const usb = (attributes: string) => {
+      const { devices } = readSettings(
+        `<VirtualBox version="1.12-linux"><Machine><Hardware><USBController ${attributes}/></Hardware></Machine></VirtualBox>`,
+        'x',
+      );
+      return devices?.map(({ name }) => name).filter((name) => name.startsWith('usb'));
+    };
+    expect(usb('enabled="true" enabledEhci="true"')).toEqual(['usb-ohci', 'usb-ehci']);
+    expect(usb('enabled="true" enabledEhci="false"')).toEqual(['usb-ohci']);
+    expect(usb('enabled="false" enabledEhci="true"')).toEqual([]);
+  });
+
+  it('knows which paravirtualisation "Default" is, by the type of guest and the age of the settings', () => {
+    const of = (type: string, version: string, paravirt: string) =>
+      readSettings(`<VirtualBox version="${version}"><Machine OSType="${type}"><Hardware>${paravirt}</Hardware></Machine></VirtualBox>`, 'x')
+        .paravirtualisation;
+    expect(of('Windows10_64', '1.19-windows', '<Paravirt provider="Default"/>')).toBe('hyperv');
+    expect(of('WindowsXP', '1.19-windows', '')).toBe('none');
+    expect(of('Ubuntu_64', '1.16-linux', '')).toBe('kvm');
+    expect(of('Linux24', '1.16-linux', '')).toBe('none');
+    expect(of('MacOS_64', '1.16-macosx', '')).toBe('minimal');
+    expect(of('Ubuntu_64', '1.14-linux', '')).toBe('none');
+    expect(of('Ubuntu_64', '1.16-linux', '<Paravirt provider="Minimal"/>')).toBe('minimal');
   });
 
   it('refuses what is no settings file', () => {

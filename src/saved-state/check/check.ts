@@ -36,8 +36,10 @@ export interface CheckReport {
   findings: Finding[];
   /** What was compared with: machine, release. */
   against: string[];
-  /** What nothing is known about: units, settings. */
+  /** What was not compared, since neither side tells, or savkit does not know the unit: the state may be refused there. */
   notJudged: string[];
+  /** What was taken for granted, since only the host that loads the state can tell. */
+  assumed: string[];
   damaged: boolean;
 }
 
@@ -46,7 +48,7 @@ export async function check(source: ByteSource, { machine, release, ...options }
   const { verdict, findings: damage, state } = await verify(source, options);
   const target = release ?? releaseOf(machine);
   const against = [...(machine ? [machine.name] : []), ...(target ? [`VirtualBox ${releaseName(target)}`] : [])];
-  const report: CheckReport = { loads: false, findings: [], against, notJudged: [], damaged: verdict === 'damaged' };
+  const report: CheckReport = { loads: false, findings: [], against, notJudged: [], assumed: [], damaged: verdict === 'damaged' };
   const differences: Difference[] = damage
     .filter(({ severity }) => severity === 'error')
     .map((finding) => (state ? placeOf(state, finding) : { at: BEFORE_UNITS, finding }));
@@ -55,6 +57,7 @@ export async function check(source: ByteSource, { machine, release, ...options }
     if (target) differences.push(...compareReleases(state, target, report.notJudged));
     differences.push(...missingUnits(state.units), ...incompleteUnits(state.units));
   }
+  if (state?.cpum) report.assumed.push(HOST_CPU);
   differences.sort((a, b) => a.at - b.at);
   report.findings = differences.map(({ finding }) => finding);
   const first = report.findings.find(({ severity }) => severity === 'error');
@@ -71,6 +74,9 @@ function releaseOf(machine: TargetMachine | undefined): ReleaseNumbers | undefin
 function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): Forecast {
   return { vboxCode: vboxCode ?? 'VERR_GENERAL_FAILURE', ...(unit === undefined ? {} : { unit: `${unit}/${instance ?? 0}` }), message };
 }
+
+/** Nothing but the host tells, neither settings nor release. */
+const HOST_CPU = "the host's CPU has all features that the guest has seen (CPUID, AVX and the like)";
 
 /** Header and footer are looked at first, then the API looks for a unit of its own in the directory, then come the units. */
 const AT_FIRST = -2;

@@ -4,6 +4,7 @@ import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
 import type { Finding } from '../findings.ts';
 import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
 import type { SavedState, UnitSummary } from '../state.ts';
+import { STUBS } from './device-names.ts';
 import type { Difference } from './difference.ts';
 import {
   CONTAINER_READERS,
@@ -14,7 +15,8 @@ import {
   SEEN_TO_REFUSE_LIVE_10,
   SINCE_LIVE_CONTROL,
   SINCE_PAGE_TYPE_TRAP,
-  versionWrittenBy,
+  SINCE_STUBS,
+  versionsReadBy,
 } from './unit-versions.ts';
 
 /** What a release can not read of a state. @param notJudged gets the units of which nothing is known */
@@ -54,14 +56,18 @@ function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unkn
   }
   // Whatever the release, see check.ts.
   if (unit.name === INCOMPLETE_UNIT.name) return undefined;
-  const known = versionWrittenBy(unit.name, target);
-  if (!known) {
+  if (STUBS.includes(unit.name) && compare(target, SINCE_STUBS) >= 0) return undefined;
+  const known = versionsReadBy(unit.name, target);
+  const { version } = unit;
+  if (!known || (version > known.surely && version <= known.newest)) {
     unknown.add(unit.name);
     return undefined;
   }
-  if (unit.version <= known.version || !isComparedVersion(unit.name, unit.version)) return undefined;
-  const message = `Unit ${unit.name} has version ${versionText(unit.version)}; ${name} reads it up to ${versionText(known.version)} (${known.source})`;
-  return refuse('unit-too-new', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION', message);
+  if (!isComparedVersion(unit.name, version) || (version <= known.newest && version >= known.oldest)) return undefined;
+  const [bound, code] =
+    version < known.oldest ? [`from ${versionText(known.oldest)} on`, 'unit-too-old'] : [`up to ${versionText(known.newest)}`, 'unit-too-new'];
+  const message = `Unit ${unit.name} has version ${versionText(version)}; ${name} reads it ${bound} (${known.source})`;
+  return refuse(code, 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION', message);
 }
 
 /** Units of the API number major and minor. */

@@ -1,8 +1,11 @@
 // How settings files call devices, and how VirtualBox's device and unit names are. Seen in states and settings of 7.2.22; names not seen there are
 // from the documentation of the settings and marked so.
 
+/** Units of parts that VirtualBox no longer has; 6.1 and later pass them unread. */
+export const STUBS: readonly string[] = ['rem', 'selm', 'CSAM', 'PATM'];
+
 /** Units that every machine can load, whatever its devices. Source: what registers with SSM outside of devices. */
-export const UNITS_OF_THE_VMM = [
+export const UNITS_OF_THE_VMM: readonly string[] = [
   'SSM',
   'SSMLiveControl',
   'HWACCM',
@@ -21,7 +24,9 @@ export const UNITS_OF_THE_VMM = [
   'ConsoleData',
   'DisplayData',
   'DisplayScreenshot',
-] as const;
+  // Of the recompiler and of raw mode, which releases from 6.1 on have not: they pass these units, whatever they hold. Tried with 7.2.22.
+  ...STUBS,
+];
 
 /** Devices of every x86 machine; the bus comes with the chipset, the BIOS with the firmware. */
 export const ALWAYS = ['pcarch', 'pckbd', 'apic', 'i8259', 'i8254', 'mc146818', '8237A', 'VMMDev'] as const;
@@ -62,30 +67,28 @@ export const USB: Record<string, string> = { OHCI: 'usb-ohci', EHCI: 'usb-ehci',
 export const AUDIO: Record<string, string> = { AC97: 'ichac97', HDA: 'hda', SB16: 'sb16' };
 export const DEFAULT_AUDIO = 'AC97';
 
-/** Units of a device that are not called like it. */
-export const DEVICE_OF_UNIT: Record<string, string> = { NvramStore: 'efi' };
+/** `Iommu type` → device. */
+export const IOMMU: Record<string, string> = { Intel: 'iommu-intel', AMD: 'iommu-amd' };
+
+/** Addresses and interrupts of serial ports, by slot, that settings may leave out. */
+export const SERIAL_PORTS = [
+  { port: 0x3f8, irq: 4 },
+  { port: 0x2f8, irq: 3 },
+  { port: 0x3e8, irq: 4 },
+  { port: 0x2e8, irq: 3 },
+] as const;
+export const DEFAULT_UART = '16550A';
+
+/** Units that are not called like a device, and the devices of which any brings them. */
+export const DEVICES_OF_UNIT: Record<string, readonly string[]> = { NvramStore: ['efi', 'tpm'], 'tpm-ppi': ['tpm'] };
 /** Devices with state only in other units. */
 export const FIRMWARE_DEVICES = { BIOS: 'pcbios', EFI: 'efi' } as const;
 
-/** What the loader of the PCI bus compares, before it comes to the devices themselves. */
-export const ON_PCI = new Set([
-  ...['vga', 'VMMDev', 'acpi', 'piix3ide', 'ahci', 'lsilogicscsi', 'lsilogicsas', 'buslogic', 'nvme', 'virtio-scsi'],
-  ...['e1000', 'pcnet', 'virtio-net', 'usb-ohci', 'usb-ehci', 'usb-xhci', 'hda', 'ichac97'],
+/** Devices that settings decide about; all others come with every machine, or with its chipset or firmware. */
+export const IN_SETTINGS: ReadonlySet<string> = new Set([
+  ...[STORAGE, NETWORK, USB, AUDIO, IOMMU].flatMap((table) => Object.values(table)),
+  ...['serial', 'parallel', 'vga', 'acpi', 'hpet', 'ioapic', 'GIMDev', 'tpm'],
 ]);
-
-/** Device and function on the bus of a PIIX3, by `name/instance`, as 7.2.22 tells them when it refuses a state. */
-export const PIIX3_PLACES: Record<string, number> = {
-  'piix3ide/0': 0x09,
-  'vga/0': 0x10,
-  'e1000/0': 0x18,
-  'pcnet/0': 0x18,
-  'virtio-net/0': 0x18,
-  'VMMDev/0': 0x20,
-  'hda/0': 0x28,
-  'ichac97/0': 0x28,
-  'usb-ohci/0': 0x30,
-  'acpi/0': 0x38,
-};
 
 /** ROMs by where they come from. The loader compares only these names. */
 export const BIOS_ROMS = ['PC BIOS - 0xfffff', 'PC BIOS - 0xffffffff', 'Net Boot ROM'] as const;
@@ -93,3 +96,9 @@ export const EFI_ROMS = /^EFI Firmware Volume/;
 export const DMI_ROM = 'DMI tables';
 export const VGA_ROM = 'VGA BIOS';
 export const ACPI_ROM = 'ACPI RSDP';
+
+/** Memory that only machines with Hyper-V paravirtualisation have. */
+export const HYPERV_MEMORY = /^Hyper-V /;
+
+/** Services for guest additions; up to 6.0 there was VBoxSharedCrOpenGL, too. */
+export const HOST_SERVICES: readonly string[] = ['VBoxGuestPropSvc', 'VBoxGuestControlSvc', 'VBoxSharedFolders', 'VBoxDragAndDropSvc', 'VBoxSharedClipboard'];

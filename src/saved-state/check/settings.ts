@@ -1,9 +1,14 @@
 import { XMLParser, XMLValidator } from 'fast-xml-parser';
 import { FormatError } from '../../../formats/errors.ts';
+import { apicConfig } from '../../../formats/units/apic.ts';
 import type { GimProvider } from '../../../formats/units/gim.ts';
 import type { PdmDevice } from '../../../formats/units/pdm.ts';
+import { monitorsConfig } from '../../../formats/units/screen.ts';
 import { MIB } from '../../../formats/units.ts';
 import * as names from './device-names.ts';
+import { effectiveParavirtualisation } from './guest-types.ts';
+import { attachedDevices } from './settings-devices.ts';
+import { child, type Element, flag, number, textOf } from './settings-xml.ts';
 import type { TargetMachine } from './target-machine.ts';
 
 /** Settings files have some ten kilobytes. */
@@ -15,8 +20,6 @@ const RAM_HOLES = { piix3: 0x2000_0000, ich9: 0x2400_0000 } as const;
 const VMMDEV_RAM = 4 * MIB;
 const VMMDEV_HEAP = 0x4000;
 const PARAVIRTUALISATION: Record<string, GimProvider> = { None: 'none', Minimal: 'minimal', HyperV: 'hyperv', KVM: 'kvm' };
-
-type Element = Record<string, unknown>;
 
 /** Reads a machine's settings (`NAME.vbox`): what matters for loading a state. @throws FormatError for what is no settings file */
 export function readSettings(text: string, name: string): TargetMachine {
@@ -34,7 +37,8 @@ export function readSettings(text: string, name: string): TargetMachine {
   const switches = { ...child(hardware, 'BIOS'), ...firmware };
   const hasIoApic = chipset === 'ich9' || flag(child(switches, 'IOAPIC').enabled, false);
   const hasAcpi = flag(child(switches, 'ACPI').enabled, true);
-  const paravirtualisation = PARAVIRTUALISATION[textOf(child(hardware, 'Paravirt').provider, '')];
+  const provider = textOf(child(hardware, 'Paravirt').provider, isBefore5(text) ? 'Legacy' : 'Default');
+  const paravirtualisation = PARAVIRTUALISATION[provider] ?? effectiveParavirtualisation(textOf(machine.OSType, ''), provider);
   const vramSize = number(child(hardware, 'Display').VRAMSize, DEFAULTS.vramMiB) * MIB;
   const release = /Written by VirtualBox (\d+)\.(\d+)\.(\d+)/.exec(text);
   const devices: PdmDevice[] = [...names.ALWAYS, chipset === 'ich9' ? 'ich9pci' : 'pci', isEfi ? names.FIRMWARE_DEVICES.EFI : names.FIRMWARE_DEVICES.BIOS].map(
@@ -46,7 +50,16 @@ export function readSettings(text: string, name: string): TargetMachine {
   const platformX86 = child(platform, 'x86');
   if (chipset === 'ich9' || flag(child({ ...platform, ...platformX86 }, 'HPET').enabled, false)) devices.push(first('hpet'));
   if (paravirtualisation === 'kvm' || paravirtualisation === 'hyperv') devices.push(first('GIMDev'));
-  devices.push(...attachedDevices(machine, hardware));
+  const attached = attachedDevices(machine, hardware);
+  devices.push(...attached.devices);
+  const iommu = names.IOMMU[textOf(child(platform, 'Iommu').type, '')];
+  if (iommu !== undefined) devices.push(first(iommu));
+  const cpu = { ...child(hardware, 'CPU'), ...child(platform, 'CPU'), ...child(platformX86, 'CPU') };
+  const configs = new Map(attached.configs);
+  configs.set('apic/0', apicConfig(hasIoApic, flag(child(cpu, 'X2APIC').enabled, false) ? 'x2APIC' : 'APIC'));
+  const monitors = number(child(hardware, 'Display').monitorCount, number(child(hardware, 'Display').MonitorCount, 1));
+  if (hasVga) configs.set('vga/0', monitorsConfig(monitors));
+  configs.set('DisplayData/0', monitorsConfig(monitors));
   return {
     name,
     ...(release ? { release: { major: Number(release[1]), minor: Number(release[2]), build: Number(release[3]) } } : {}),
@@ -54,40 +67,29 @@ export function readSettings(text: string, name: string): TargetMachine {
     ramHole: RAM_HOLES[chipset],
     cpuCount: number(child(platform, 'CPU').count, DEFAULTS.cpus),
     chipset,
-    hasIoApic,
+    nestedVirtualisation: flag(child(cpu, 'NestedHWVirt').enabled, false),
     ...(paravirtualisation ? { paravirtualisation } : {}),
-    ...(hasVga ? { vga: graphics.toUpperCase() === 'VMSVGA' ? ('vmsvga' as const) : ('vboxvga' as const), vramSize } : {}),
+    ...(hasVga
+      ? {
+          vga: graphics.toUpperCase() === 'VMSVGA' ? ('vmsvga' as const) : ('vboxvga' as const),
+          vramSize,
+          has3d: flag(child(hardware, 'Display').accelerate3D, false),
+        }
+      : {}),
     roms: [names.DMI_ROM, ...(isEfi ? ['EFI Firmware Volume'] : names.BIOS_ROMS), ...(hasVga ? [names.VGA_ROM] : []), ...(hasAcpi ? [names.ACPI_ROM] : [])],
     mmio2: [
       { device: 'VMMDev', instance: 0, region: 1, size: VMMDEV_RAM, description: 'VMMDev' },
       { device: 'VMMDev', instance: 0, region: 2, size: VMMDEV_HEAP, description: 'VMMDev Heap' },
     ],
     devices,
+    configs,
   };
 }
 
-function attachedDevices(machine: Element, hardware: Element): PdmDevice[] {
-  const devices: PdmDevice[] = [];
-  const count = new Map<string, number>();
-  const add = (name: string | undefined, instance?: number) => {
-    if (name === undefined) return;
-    const next = count.get(name) ?? 0;
-    count.set(name, next + 1);
-    devices.push({ name, instance: instance ?? next });
-  };
-  const controllers = { ...child(machine, 'StorageControllers'), ...child(hardware, 'StorageControllers') };
-  for (const { type } of children(controllers, 'StorageController'))
-    if (type !== names.STORAGE_ON_USB) add(names.STORAGE[textOf(type, '')] ?? textOf(type, '?'));
-  for (const { enabled, type, slot } of children(child(hardware, 'Network'), 'Adapter')) {
-    if (flag(enabled, false)) add(names.NETWORK[textOf(type, names.DEFAULT_NETWORK)] ?? textOf(type, '?'), number(slot, 0));
-  }
-  for (const { type } of children(child(child(hardware, 'USB'), 'Controllers'), 'Controller')) add(names.USB[textOf(type, '')]);
-  const { enabled, controller } = child(hardware, 'AudioAdapter');
-  if (flag(enabled, false)) add(names.AUDIO[textOf(controller, names.DEFAULT_AUDIO)]);
-  for (const port of children(child(hardware, 'UART'), 'Port')) if (flag(port.enabled, false)) add('serial', number(port.slot, 0));
-  for (const port of children(child(hardware, 'LPT'), 'Port')) if (flag(port.enabled, false)) add('parallel', number(port.slot, 0));
-  if (textOf(child(hardware, 'TrustedPlatformModule').type, 'None') !== 'None') add('tpm');
-  return devices;
+/** Settings of versions before 1.15, which VirtualBox 5.0 began to write. */
+function isBefore5(text: string): boolean {
+  const version = /<VirtualBox[^>]*\sversion="1\.(\d+)/.exec(text);
+  return version !== null && Number(version[1]) < 15;
 }
 
 function first(name: string): PdmDevice {
@@ -104,28 +106,4 @@ function machineElement(text: string, name: string): Element {
     throw new FormatError('bad-settings', `Cannot read ${name}: it is of a machine with another architecture than x86`);
   }
   return machine;
-}
-
-/** The only, or first, element of a name; an empty one where there is none. */
-function child(element: Element, tag: string): Element {
-  return children(element, tag)[0] ?? {};
-}
-
-function children(element: Element, tag: string): Element[] {
-  const value = element[tag];
-  const list = Array.isArray(value) ? value : [value];
-  return list.filter((item): item is Element => typeof item === 'object' && item !== null);
-}
-
-function textOf(value: unknown, missing: string): string {
-  return typeof value === 'string' ? value : missing;
-}
-
-function number(value: unknown, missing: number): number {
-  const parsed = typeof value === 'string' ? Number(value) : Number.NaN;
-  return Number.isSafeInteger(parsed) && parsed >= 0 ? parsed : missing;
-}
-
-function flag(value: unknown, missing: boolean): boolean {
-  return value === 'true' || (value !== 'false' && missing);
 }

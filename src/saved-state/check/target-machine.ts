@@ -1,5 +1,7 @@
 import type { Release } from '../../../formats/ssm/container.ts';
+import type { DeviceConfig } from '../../../formats/units/device-config.ts';
 import type { GimProvider } from '../../../formats/units/gim.ts';
+import type { PciSlot } from '../../../formats/units/pci-bus.ts';
 import type { PdmDevice } from '../../../formats/units/pdm.ts';
 import type { SavedState } from '../state.ts';
 
@@ -17,22 +19,29 @@ export interface TargetMachine {
   ramHole?: number;
   cpuCount?: number;
   chipset?: Chipset;
-  hasIoApic?: boolean;
+  /** The guest can run machines itself. */
+  nestedVirtualisation?: boolean;
   paravirtualisation?: GimProvider;
   vga?: VgaModel;
   /** Bytes of video memory. */
   vramSize?: number;
+  /** Of VMSVGA; other adapters' states do not depend on it. */
+  has3d?: boolean;
   /** Descriptions; the loader compares nothing else. */
   roms?: readonly string[];
   mmio2?: readonly { device: string; instance: number; region: number; size: number; description: string }[];
   devices?: readonly PdmDevice[];
+  /** What sits on the first PCI bus. Absent: where its devices usually sit. */
+  pciSlots?: readonly PciSlot[];
+  /** How each device is configured, by `name/instance`; undefined for those of which that is not known. */
+  configs?: ReadonlyMap<string, DeviceConfig | undefined>;
 }
 
 const VGA_VENDORS: Record<number, VgaModel> = { 33006: 'vboxvga', 5549: 'vmsvga' };
 
 /** The machine that a state was saved from, as far as the state tells. */
 export function machineOf(state: SavedState, name: string): TargetMachine {
-  const { pgm, cpum, header, devices, gimProvider, hasIoApic, pciDevices, units } = state;
+  const { pgm, cpum, header, devices, gimProvider, pciDevices, units, pciSlots, configs, has3d } = state;
   const ramSize = pgm?.ramSize ?? state.mm?.ramSize;
   const cpuCount = cpum?.cpus.length ?? pgm?.basic?.cpus.length;
   const bus = units.find((unit) => unit.name === 'pci' || unit.name === 'ich9pci');
@@ -45,11 +54,14 @@ export function machineOf(state: SavedState, name: string): TargetMachine {
     ...(pgm?.config?.ramHole === undefined ? {} : { ramHole: pgm.config.ramHole }),
     ...(cpuCount === undefined ? {} : { cpuCount }),
     ...(bus ? { chipset: bus.name === 'pci' ? ('piix3' as const) : ('ich9' as const) } : {}),
-    ...(hasIoApic === undefined ? {} : { hasIoApic }),
     ...(gimProvider ? { paravirtualisation: gimProvider } : {}),
     ...(vga ? { vga } : {}),
     ...(vram ? { vramSize: vram.size } : {}),
     ...(pgm?.config ? { roms: pgm.config.roms.map(({ description }) => description), mmio2: pgm.config.mmio2 } : {}),
     ...(devices ? { devices } : {}),
+    ...(pciSlots ? { pciSlots } : {}),
+    ...(has3d === undefined ? {} : { has3d }),
+    ...(cpum?.nestedVirtualisation === undefined ? {} : { nestedVirtualisation: cpum.nestedVirtualisation }),
+    configs,
   };
 }

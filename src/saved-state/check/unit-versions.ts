@@ -1,4 +1,5 @@
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
+import { DEVICE_UNIT_VERSIONS, OLDEST_READ_BY_72, type VersionRow } from './unit-version-table.ts';
 
 /** A VirtualBox release as people name it: `7.2`, or exactly `7.2.22`. */
 export type ReleaseNumbers = readonly [major: number, minor: number, build: number];
@@ -13,27 +14,16 @@ export interface UnitVersion {
 }
 
 const ANY = Number.POSITIVE_INFINITY;
-const SEEN = 'states of 7.2.22, and its answers to higher versions';
 
-type Row = readonly [version: number, from: string, to: string];
-
-/** `3.2` as a start means 3.2.0, as an end all of 3.2. */
-function rows(unit: string, source: string, table: readonly Row[]): UnitVersion[] {
+function rows(unit: string, source: string, table: readonly VersionRow[]): UnitVersion[] {
   return table.map(([version, from, to]) => ({ unit, version, from: numbersOf(from, 0), to: numbersOf(to, ANY), source }));
 }
 
+/** `3.2` as a start means 3.2.0, as an end all of 3.2. */
 function numbersOf(text: string, missing: number): ReleaseNumbers {
   const [major, minor = missing, build = missing] = text.split('.').map(Number);
   return [major, minor, build];
 }
-
-/** What was seen of 7.2.22, by unit; devices first appeared in older releases, with versions that are not known here. */
-const IN_72: Record<string, number> = {
-  ...{ SSM: 1, HWACCM: 6, tm: 3, vmm: 4, trpm: 11, em: 5, GIM: 1, GCM: 1, pdmblkcache: 1, HGCM: 3, pdm: 5 },
-  ...{ pci: 4, ich9pci: 4, pcbios: 0, efi: 3, NvramStore: 1, pckbd: 8, apic: 5, i8259: 1, ioapic: 3, hpet: 3, i8254: 4, mc146818: 4, '8237A': 2 },
-  ...{ VMMDev: 20, vga: 34, ahci: 9, i82078: 3, piix3ide: 22, e1000: 6, 'virtio-net': 1, hda: 8, 'usb-xhci': 1, acpi: 8, serial: 7 },
-  ...{ ConsoleData: 0x10002, DisplayData: 0x10005, DisplayScreenshot: 0x10001, SSMLiveControl: 1 },
-};
 
 /** Unit versions by release, as far as they are known. A release that no row of a unit names may write anything. */
 export const UNIT_VERSIONS: readonly UnitVersion[] = [
@@ -59,21 +49,24 @@ export const UNIT_VERSIONS: readonly UnitVersion[] = [
     [17, '5.0', '5.2'],
     [18, '6.0', '6.0'],
     [19, '6.1', '6.1'],
-    [21, '7.0.0', '7.0.9'],
-    [22, '7.0.10', '7.0'],
+    [21, '7.0.0', '7.0.3'],
+    [22, '7.0.4', '7.0'],
+    [23, '7.1', '7.1'],
     [24, '7.2', '7.2'],
   ]),
   ...rows('mm', 'MM.cpp of the releases', [
     [1, '1.0', '1.6'],
     [2, '2.0', '7.2'],
   ]),
-  ...Object.entries(IN_72).flatMap(([unit, version]) => rows(unit, SEEN, [[version, '7.2', '7.2']])),
+  ...Object.entries(DEVICE_UNIT_VERSIONS).flatMap(([unit, table]) => rows(unit, 'unit-versions.tsv', table)),
 ];
 
 /** Which releases read a container. Source: ssm-container.md 1. */
 export const CONTAINER_READERS: Record<ContainerFormat, ReleaseNumbers> = { '1.1': [1, 6, 0], '1.2': [2, 1, 0], '2.0': [3, 1, 0] };
 /** Since this release a live save carries the saver's progress, in a unit that older ones don't know. */
 export const SINCE_LIVE_CONTROL: ReleaseNumbers = [4, 0, 0];
+/** Since this release there is neither recompiler nor raw mode, and their units are passed unread. */
+export const SINCE_STUBS: ReleaseNumbers = [6, 1, 0];
 /** Since this release the loader takes the page types of pgm 7 to 9 for others (pgm-unit.md 5.1). */
 export const SINCE_PAGE_TYPE_TRAP: ReleaseNumbers = [4, 3, 0];
 /** The first release of which it was seen that it refuses live passes of pgm 10 (pgm-unit.md 7.2). */
@@ -83,10 +76,35 @@ export function isComparedVersion(unit: string, version: number): boolean {
   return unit !== 'mm' || version > 0xffff;
 }
 
-/** The version of a unit that a release writes, with its source; undefined where that is not known. */
-export function versionWrittenBy(unit: string, release: ReleaseNumbers): UnitVersion | undefined {
-  return UNIT_VERSIONS.find((row) => row.unit === unit && compare(row.from, release) <= 0 && compare(release, row.to) <= 0);
+/** Which versions of a unit a release reads, as far as that is known. */
+export interface VersionsRead {
+  /** Older ones are refused, where any are. */
+  oldest: number;
+  /** Read for sure, up to this one. */
+  surely: number;
+  /** Newer ones are refused for sure. */
+  newest: number;
+  source: string;
 }
+
+/** A release reads what it writes and older versions. @returns undefined where nothing is known of the unit */
+export function versionsReadBy(unit: string, release: ReleaseNumbers): VersionsRead | undefined {
+  const table = UNIT_VERSIONS.filter((row) => row.unit === unit);
+  if (table.length === 0) return undefined;
+  const before = table.findLast(({ from }) => compare(from, release) <= 0);
+  const after = table.find(({ from }) => compare(from, release) > 0);
+  const { source } = before ?? table[0];
+  const oldest = release[0] > 7 || (release[0] === 7 && release[1] >= 2) ? (OLDEST_READ_BY_72[unit] ?? 0) : 0;
+  // Units seldom change within a series, once it is out.
+  const isWritten =
+    before && (compare(release, before.to) <= 0 || (release[0] === before.to[0] && release[1] === before.to[1] && after?.from[1] !== release[1]));
+  const extra = MORE_READ[unit] ?? 0;
+  if (isWritten) return { oldest, surely: Math.max(before.version, extra), newest: Math.max(before.version, extra), source };
+  return { oldest, surely: before?.version ?? -1, newest: after ? Math.max(after.version, extra) : ANY, source };
+}
+
+/** The card of 7.0 and later counts its versions anew, and reads those of the old one, too. */
+const MORE_READ: Readonly<Record<string, number>> = { 'virtio-net': 2 };
 
 /** Below 0 where `a` is older. */
 export function compare(a: ReleaseNumbers, b: ReleaseNumbers): number {

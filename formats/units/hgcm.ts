@@ -1,0 +1,22 @@
+import type { Cursor } from '../binary/cursor.ts';
+import { text } from '../binary/kinds.ts';
+
+/** Unit "HGCM", instance 0: services of the host that the guest additions use, and their clients. Versions 2 and 3. */
+export const HGCM_UNIT = { name: 'HGCM', instance: 0 } as const;
+
+const name = text(256);
+const MAX_SERVICES = 64;
+
+/** Names of services, up to the first one that has clients: those are laid out as the service likes. */
+export function readHgcmServices(cursor: Cursor): string[] {
+  const names: string[] = [];
+  cursor.u32();
+  const count = Math.min(cursor.u32(), MAX_SERVICES);
+  for (let i = 0; i < count; i++) {
+    // The length with its NUL comes first, the loader's buffer for the name.
+    cursor.u32();
+    names.push(name.read(cursor));
+    if (cursor.u32() > 0) break;
+  }
+  return names;
+}

@@ -1,0 +1,32 @@
+import { bytes, u8, u32 } from '../binary/kinds.ts';
+import { defineStruct } from '../binary/struct.ts';
+import type { ConfigUnit, DeviceConfig } from './device-config.ts';
+
+/** Models of one device, by number, as settings call them. */
+const E1000_CHIPS = ['82540EM', '82543GC', '82545EM', '82583V'] as const;
+const PCNET_TYPES = ['Am79C970A', 'Am79C973', 'Am79C960'] as const;
+
+const e1000Head = defineStruct('Start of unit e1000, versions 4–6', 'units-compared.md', {
+  mac: { kind: bytes(6), doc: 'only logged' },
+  chip: { kind: u32, doc: '0 82540EM, 1 82543GC, 2 82545EM' },
+});
+
+const pcnetConfig = defineStruct('Unit pcnet, version 10, from its start', 'units-compared.md', {
+  registers: { kind: bytes(469), doc: 'registers of the card' },
+  mac: { kind: bytes(6), doc: 'only logged' },
+  type: { kind: u8, doc: '0 Am79C970A, 1 Am79C973, 2 Am79C960' },
+});
+
+/** @param model as settings call it */
+export function networkCardConfig(model: string): DeviceConfig {
+  return { model };
+}
+
+export const networkCardUnits: readonly ConfigUnit[] = [
+  { unit: 'e1000', versions: [4, 6], read: (cursor) => named(E1000_CHIPS, e1000Head.read(cursor).chip) },
+  { unit: 'pcnet', versions: [10, 10], read: (cursor) => named(PCNET_TYPES, pcnetConfig.read(cursor).type) },
+];
+
+function named(models: readonly string[], number: number): DeviceConfig {
+  return networkCardConfig(models[number] ?? String(number));
+}

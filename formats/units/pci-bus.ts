@@ -1,0 +1,68 @@
+import { Cursor, OutOfBytes } from '../binary/cursor.ts';
+import { type PciDevice, readPciDevice } from './pci.ts';
+
+/** A device on the first PCI bus. */
+export interface PciSlot extends PciDevice {
+  /** Device and function: 8 × device + function. */
+  devfn: number;
+  /** Bytes of each region; absent in versions that do not tell. */
+  sizes?: number[];
+}
+
+const END = 0xffffffff;
+/** Six base address registers and the ROM. */
+const REGIONS = 7;
+const CONFIG_SIZE = 256;
+const EXTENDED_CONFIG_SIZE = 4096;
+
+/** Bytes of each bus's own state before its devices, by version. Source: units-compared.md. */
+const HEADS: Record<string, Record<number, number>> = {
+  pci: { 2: 4 + 1, 3: 4 + 1 + 4 * 4 + 8 * 4 + 8, 4: 4 + 1 + 4 * 4 + 8 * 4 + 8 },
+  ich9pci: { 2: 4 + 8 * 4, 3: 4 + 8 * 4, 4: 4 + 8 * 4 },
+};
+
+/** All devices of the bus, ascending. @param unit `pci` or `ich9pci` @returns undefined where the payload is not laid out as its version demands */
+export function readPciBus(payload: Uint8Array, unit: string, version: number): PciSlot[] | undefined {
+  const head = HEADS[unit]?.[version];
+  if (head === undefined) return undefined;
+  const cursor = new Cursor(payload);
+  try {
+    cursor.take(head);
+    return cursor.u32() === END ? readSlots(cursor, unit === 'ich9pci', version) : undefined;
+  } catch (error) {
+    if (error instanceof OutOfBytes) return undefined;
+    throw error;
+  }
+}
+
+function readSlots(cursor: Cursor, isIch9: boolean, version: number): PciSlot[] | undefined {
+  const slots: PciSlot[] = [];
+  for (let devfn = cursor.u32(), last = -1; devfn !== END; last = devfn, devfn = cursor.u32()) {
+    if (devfn > 255 || devfn <= last) return undefined;
+    const size = isIch9 && version >= 4 ? cursor.u32() : CONFIG_SIZE;
+    if (size !== CONFIG_SIZE && size !== EXTENDED_CONFIG_SIZE) return undefined;
+    const device = readPciDevice(cursor.view(size));
+    if (isIch9) skipIch9(cursor, version);
+    else cursor.u32();
+    slots.push({ devfn, ...device, ...(hasSizes(isIch9, version) ? { sizes: readSizes(cursor) } : {}) });
+  }
+  return slots;
+}
+
+/** Flags, level of the interrupt pin, places of MSI and MSI-X, and the latter's page. */
+function skipIch9(cursor: Cursor, version: number): void {
+  cursor.take(8);
+  const msix = cursor.view(4)[2];
+  cursor.take(version >= 4 ? cursor.u32() : msix === 0 ? 0 : 4096);
+}
+
+function hasSizes(isIch9: boolean, version: number): boolean {
+  return version >= (isIch9 ? 3 : 4);
+}
+
+function readSizes(cursor: Cursor): number[] {
+  return Array.from({ length: REGIONS }, () => {
+    cursor.u8();
+    return cursor.u64();
+  });
+}

@@ -1,0 +1,58 @@
+import type { PdmDevice } from '../../../formats/units/pdm.ts';
+import { BUSES, compareBus } from './compare-bus.ts';
+import type { Comparison } from './comparison.ts';
+import { DEVICES_OF_UNIT, IN_SETTINGS, UNITS_OF_THE_VMM } from './device-names.ts';
+import { isOnPci } from './pci-places.ts';
+
+/** Compares which devices there are: the bus first, then each unit, then the list of devices. */
+export function compareDevices(comparison: Comparison): void {
+  const { saved, target } = comparison;
+  if (!target.devices) return;
+  const met = compareBus(comparison);
+  for (const { name, instance } of unitsWithoutDevice(comparison)) {
+    if (isOnPci(name) && met.has(name)) continue;
+    const message = `The state has a unit ${name}/${instance}, for which ${target.name} has no device`;
+    comparison.add(name, 'device-missing', 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND', message, instance);
+  }
+  if (saved.devices) compareLists(comparison, saved.devices, target.devices, met);
+  else comparison.notJudged.push('devices that the machine has and the state has not: the state does not list its devices');
+}
+
+/** The list comes last, but in a live save first. */
+function compareLists(comparison: Comparison, saved: readonly PdmDevice[], own: readonly PdmDevice[], met: ReadonlySet<string>): void {
+  const { state, target } = comparison;
+  const listAt = state.units.findIndex(({ name }) => name === 'pdm');
+  const isBefore = (name: string, instance?: number) =>
+    state.units.findIndex((unit) => unit.pass === 'final' && unit.name === name && (instance === undefined || unit.instance === instance)) < listAt;
+  const metBefore = BUSES.some((bus) => state.units.some(({ name }) => name === bus) && isBefore(bus)) ? met : new Set<string>();
+  const isIn = (list: readonly PdmDevice[], { name, instance }: PdmDevice) => list.some((device) => device.name === name && device.instance === instance);
+  for (const device of own) {
+    if (isIn(saved, device) || metBefore.has(device.name) || isChipset(device.name) || NOT_COMPARED.includes(device.name)) continue;
+    comparison.mismatch('pdm', 'device-added', `${target.name} has a device ${device.name}/${device.instance}, which the state has not`);
+  }
+  for (const device of saved) {
+    const { name, instance } = device;
+    const isMet = metBefore.has(name) || (state.units.some((unit) => unit.name === name && unit.instance === instance) && isBefore(name, instance));
+    if (isIn(own, device) || isMet || !IN_SETTINGS.has(name)) continue;
+    comparison.mismatch('pdm', 'device-missing', `The state has a device ${name}/${instance}, which ${target.name} has not`);
+  }
+}
+
+/** Devices that may come and go without a word. */
+const NOT_COMPARED: readonly string[] = ['tpm-ppi', 'AudioSniffer'];
+
+/** Comes with the chipset, whose own unit tells of another one. */
+function isChipset(name: string): boolean {
+  return name === 'pci' || name === 'ich9pci' || name === 'lpc';
+}
+
+function* unitsWithoutDevice({ state, target }: Comparison): Generator<{ name: string; instance: number }> {
+  const devices = new Set(target.devices?.map(({ name, instance }) => `${name}/${instance}`));
+  const seen = new Set<string>();
+  for (const { name, instance } of state.units) {
+    const key = `${name}/${instance}`;
+    if (UNITS_OF_THE_VMM.includes(name) || seen.has(key) || (DEVICES_OF_UNIT[name] ?? [name]).some((device) => devices.has(`${device}/${instance}`))) continue;
+    seen.add(key);
+    yield { name, instance };
+  }
+}

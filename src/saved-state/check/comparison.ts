@@ -1,0 +1,51 @@
+import type { Finding } from '../findings.ts';
+import type { SavedState } from '../state.ts';
+import type { Difference } from './difference.ts';
+import type { TargetMachine } from './target-machine.ts';
+
+/** A state, the machine that it was saved from, and the one that is to load it; collects in what they differ. */
+export class Comparison {
+  readonly differences: Difference[] = [];
+  /** What one of both does not tell, or savkit does not know. */
+  readonly notJudged: string[] = [];
+  readonly state: SavedState;
+  readonly saved: TargetMachine;
+  readonly target: TargetMachine;
+
+  constructor(state: SavedState, saved: TargetMachine, target: TargetMachine) {
+    this.state = state;
+    this.saved = saved;
+    this.target = target;
+  }
+
+  hasDevice(name: string, instance = 0): boolean {
+    return this.target.devices?.some((own) => own.name === name && own.instance === instance) ?? false;
+  }
+
+  /** Whether both tell, and differently. */
+  differs<T>(what: string, saved: T | undefined, target: T | undefined): boolean {
+    if (saved === undefined || target === undefined) this.notJudged.push(`${what}: ${saved === undefined ? 'the state' : this.target.name} does not tell`);
+    return saved !== undefined && target !== undefined && saved !== target;
+  }
+
+  mismatch(unit: string, code: string, message: string, instance?: number): void {
+    this.add(unit, code, 'VERR_SSM_LOAD_CONFIG_MISMATCH', message, instance);
+  }
+
+  /** Where the state has no such unit the loader compares nothing. @param instance absent: the first one */
+  add(name: string, code: string, vboxCode: string, message: string, instance?: number): void {
+    const at = this.#indexOf(name, instance);
+    if (at < 0) return;
+    const unit = this.state.units[at];
+    const place: Finding['place'] = { unit: name, instance: unit.instance, version: unit.version, pass: unit.pass };
+    this.differences.push({ at, finding: { severity: 'error', code, vboxCode, message, place } });
+  }
+
+  /** Where the loader compares: pgm and the list of devices in their first pass, devices and CPUs in the final one. */
+  #indexOf(name: string, instance: number | undefined): number {
+    const isFirst = name === 'pgm' || name === 'pdm';
+    return this.state.units.findIndex(
+      (unit) => unit.name === name && (instance === undefined || unit.instance === instance) && (isFirst || unit.pass === 'final'),
+    );
+  }
+}

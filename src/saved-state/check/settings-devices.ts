@@ -1,0 +1,104 @@
+import { ahciConfig } from '../../../formats/units/ahci.ts';
+import type { DeviceConfig } from '../../../formats/units/device-config.ts';
+import { networkCardConfig } from '../../../formats/units/network-cards.ts';
+import { nvmeConfig } from '../../../formats/units/nvme.ts';
+import type { PdmDevice } from '../../../formats/units/pdm.ts';
+import { ideConfig } from '../../../formats/units/piix3ide.ts';
+import { SCSI_DEVICES, scsiConfig, virtioScsiConfig } from '../../../formats/units/scsi.ts';
+import { serialConfig } from '../../../formats/units/serial.ts';
+import { tpmConfig } from '../../../formats/units/tpm.ts';
+import * as names from './device-names.ts';
+import { child, children, type Element, flag, number, textOf } from './settings-xml.ts';
+
+/** Devices that settings attach to a machine, and how they are configured, by `name/instance`. */
+export interface AttachedDevices {
+  devices: PdmDevice[];
+  configs: Map<string, DeviceConfig>;
+}
+
+export function attachedDevices(machine: Element, hardware: Element): AttachedDevices {
+  const list = new DeviceList();
+  addStorage(list, { ...child(machine, 'StorageControllers'), ...child(hardware, 'StorageControllers') });
+  for (const { enabled, type, slot } of children(child(hardware, 'Network'), 'Adapter')) {
+    const model = textOf(type, names.DEFAULT_NETWORK);
+    if (flag(enabled, false)) list.add(names.NETWORK[model] ?? model, networkCardConfig(model), number(slot, 0));
+  }
+  for (const name of usbControllers(hardware)) list.add(name);
+  const { enabled, controller } = child(hardware, 'AudioAdapter');
+  if (flag(enabled, false)) list.add(names.AUDIO[textOf(controller, names.DEFAULT_AUDIO)]);
+  addPorts(list, hardware);
+  const tpm = /^v(\d)_(\d)$/.exec(textOf(child(hardware, 'TrustedPlatformModule').type, 'None'));
+  if (tpm) list.add('tpm', tpmConfig(`${tpm[1]}.${tpm[2]}`));
+  else if (textOf(child(hardware, 'TrustedPlatformModule').type, 'None') !== 'None') list.add('tpm');
+  return { devices: list.devices, configs: list.configs };
+}
+
+class DeviceList implements AttachedDevices {
+  readonly devices: PdmDevice[] = [];
+  readonly configs = new Map<string, DeviceConfig>();
+  readonly #count = new Map<string, number>();
+
+  /** @param name undefined for what is no device of its own @param instance absent: the next one of its name */
+  add(name: string | undefined, config?: DeviceConfig, instance?: number): void {
+    if (name === undefined) return;
+    const next = this.#count.get(name) ?? 0;
+    this.#count.set(name, next + 1);
+    this.devices.push({ name, instance: instance ?? next });
+    if (config) this.configs.set(`${name}/${instance ?? next}`, config);
+  }
+}
+
+function addStorage(list: DeviceList, controllers: Element): void {
+  for (const controller of children(controllers, 'StorageController')) {
+    const type = textOf(controller.type, '?');
+    const instance = controller.Instance === undefined ? undefined : number(controller.Instance, 0);
+    if (type !== names.STORAGE_ON_USB) list.add(names.STORAGE[type] ?? type, storageConfig(type, controller), instance);
+  }
+}
+
+/** Ports, and what is attached to them: a drive counts without a medium, too. */
+function storageConfig(type: string, controller: Element): DeviceConfig | undefined {
+  const attached = children(controller, 'AttachedDevice').map(({ port, device, hotpluggable }) => {
+    return { port: number(port, 0), device: number(device, 0), hotPluggable: flag(hotpluggable, false) };
+  });
+  const ports = (missing: number) => number(controller.PortCount, missing);
+  const taken = new Set(attached.map(({ port }) => port));
+  switch (names.STORAGE[type]) {
+    case 'ahci':
+      return ahciConfig(ports(30), new Map(attached.map(({ port, hotPluggable }) => [port, hotPluggable])));
+    case 'piix3ide':
+      return ideConfig(type, new Set(attached.map(({ port, device }) => 2 * port + device)));
+    case 'lsilogicsas':
+      return scsiConfig(ports(8), taken);
+    case 'lsilogicscsi':
+    case 'buslogic':
+      return scsiConfig(SCSI_DEVICES, taken);
+    case 'nvme':
+      return nvmeConfig(ports(1), taken);
+    case 'virtio-scsi':
+      return virtioScsiConfig(ports(1), taken.size);
+    default:
+      return undefined;
+  }
+}
+
+/** Since 4.3 each controller has an element, before the one that there was had attributes. */
+function usbControllers(hardware: Element): string[] {
+  const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller').flatMap(({ type }) => names.USB[textOf(type, '')] ?? []);
+  const { enabled, enabledEhci } = child(hardware, 'USBController');
+  if (!flag(enabled, false)) return today;
+  return [...today, names.USB.OHCI, ...(flag(enabledEhci, false) ? [names.USB.EHCI] : [])];
+}
+
+function addPorts(list: DeviceList, hardware: Element): void {
+  // Up to 1.9 of the settings, VirtualBox 3.1, the element had another capital letter.
+  const serial = [...children(child(hardware, 'UART'), 'Port'), ...children(child(hardware, 'Uart'), 'Port')];
+  for (const { enabled, slot, IOAddress, IOBase, IRQ, uartType } of serial) {
+    const instance = number(slot, 0);
+    const { port, irq } = names.SERIAL_PORTS[instance] ?? names.SERIAL_PORTS[0];
+    if (flag(enabled, false))
+      list.add('serial', serialConfig(number(IRQ, irq), number(IOAddress ?? IOBase, port), textOf(uartType, names.DEFAULT_UART)), instance);
+  }
+  const parallel = [...children(child(hardware, 'LPT'), 'Port'), ...children(child(hardware, 'Lpt'), 'Port')];
+  for (const { enabled, slot } of parallel) if (flag(enabled, false)) list.add('parallel', undefined, number(slot, 0));
+}
