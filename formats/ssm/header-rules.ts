@@ -30,9 +30,10 @@ function isWidth(value: number): value is 4 | 8 {
   return value === 4 || value === 8;
 }
 
-/** The text of a unit's name field, without its NUL. */
+/** The text of a unit's name field, without its NUL: a character for each byte, so that writers give the same bytes back. */
 export function unitName(bytes: Uint8Array): string {
-  return new TextDecoder('latin1').decode(bytes.subarray(0, Math.max(0, bytes.length - 1)));
+  // No TextDecoder: its "latin1" is Windows-1252, where 0x80 to 0x9f are other characters.
+  return Buffer.from(bytes.subarray(0, Math.max(0, bytes.length - 1))).toString('latin1');
 }
 
 /** Whether `bytes[at …]` starts with `text` (one byte a character). */
