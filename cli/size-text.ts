@@ -7,8 +7,3 @@ export function sizeText(bytes: number): string {
   for (; value >= 1024 && unit < UNITS.length - 1; unit++) value /= 1024;
   return `${Number.isInteger(value) ? value : value.toFixed(value < 10 ? 2 : 1)} ${UNITS[unit]}`;
 }
-
-/** `1 round`, `2 rounds`. */
-export function countText(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}

@@ -1,3 +1,5 @@
+import { getSystemErrorMap } from 'node:util';
+
 /** Where in a file something was found. Each layer adds what it knows. */
 export interface Place {
   /** Byte offset from the start of the file or stream. */
@@ -49,11 +51,16 @@ export class UsageError extends SavkitError {}
 
 /** The surroundings failed: reading, writing, permissions, no space. */
 export class EnvironmentError extends SavkitError {
+  /** What the system says of a failure, without its code, and without what was done to what; undefined for what the system does not know. */
+  static wordsOf(cause: unknown): string | undefined {
+    const { message, errno } = cause as NodeJS.ErrnoException;
+    // `ENOENT: no such file or directory, open '/x'`, but `connect ENOENT /x`.
+    return /^[A-Z0-9]+: (.+?), \w+( '.*')?$/s.exec(message)?.[1] ?? (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]);
+  }
+
   static from(cause: unknown, doing: string): EnvironmentError {
     const system = cause as NodeJS.ErrnoException;
-    // `ENOENT: no such file or directory, open '/x'`: the code is in `code`, what was done and to what is in `doing`.
-    const words = /^[A-Z0-9]+: (.+?), \w+( '.*')?$/s.exec(system.message)?.[1] ?? system.message;
-    const error = new EnvironmentError(system.code ?? 'io', `Cannot ${doing}: ${words}`);
+    const error = new EnvironmentError(system.code ?? 'io', `Cannot ${doing}: ${EnvironmentError.wordsOf(cause) ?? system.message}`);
     error.cause = cause;
     return error;
   }

@@ -85,9 +85,13 @@ export function differenceOf(own: MachineDescription, other: MachineDescription)
   for (const key of ['regions', 'units'] as const) {
     if (own[key].length !== other[key].length) return `${other[key].length} ${key}, expected ${own[key].length}`;
     for (const [i, item] of own[key].entries()) {
-      const [expected, found] = [JSON.stringify(item), JSON.stringify(other[key][i])];
-      if (expected !== found) return `${key}[${i}] is ${found}, expected ${expected}`;
+      const found = other[key][i] as Record<string, unknown>;
+      for (const [field, expected] of Object.entries(item)) {
+        if (found[field] !== expected) return `${field} of ${SINGULAR[key]} ${i} is ${found[field]}, expected ${expected}`;
+      }
     }
   }
   return undefined;
 }
+
+const SINGULAR = { regions: 'region', units: 'unit' } as const;

@@ -77,6 +77,8 @@ export interface MigrationReport {
   machine: string;
   outcome: 'handed-over' | 'kept' | 'undecided';
   because: string;
+  /** Of the error that ended it, such as `time-limit`; null where it was handed over. */
+  code: string | null;
   pages: number;
   /** Bytes sent in all, headers included. */
   bytes: number;

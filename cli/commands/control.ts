@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../formats/amounts.ts';
 import { UsageError } from '../../formats/errors.ts';
 import type { GuestCheck } from '../../src/running/guest.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { askMachine } from '../control/control-client.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { heldText, notHeldText } from '../guest-check-text.ts';
 import { sizeText } from '../size-text.ts';
 import { type DescribedStatistic, statisticsText } from '../statistics-text.ts';
 import { bad, good } from '../terminal/styles.ts';
@@ -65,8 +67,8 @@ function argumentsOf(action: Options['action'], argument: string | undefined, fo
 
 function checkOutcome(check: GuestCheck): Outcome {
   const fine = check.faults.length === 0;
-  const verdict = fine ? good(`${check.pages} pages hold what they must`) : bad(`${check.faults.length} places do not hold what they must`);
-  return { exitCode: fine ? ExitCode.OK : ExitCode.BAD_FILE, result: check, text: line`${verdict} after ${check.steps} steps` };
+  const verdict = fine ? good(heldText(check.pages)) : bad(notHeldText(check.faults.length));
+  return { exitCode: fine ? ExitCode.OK : ExitCode.BAD_FILE, result: check, text: line`${verdict} after ${countText(check.steps, 'step')}` };
 }
 
 interface Status {
@@ -85,10 +87,10 @@ function statusText(status: object): TerminalText {
   const { name, state, ramSize, workload, steps, faults, throttle, figures } = status as Status;
   const rate = figures.runMs > 0 ? Math.round((figures.steps / figures.runMs) * 1000) : 0;
   const held = throttle > 0 ? `, held back ${Math.round(throttle * 100)} %` : '';
-  const sound = faults === 0 ? good('no faults') : bad(`${faults} faults`);
+  const sound = faults === 0 ? good('no faults') : bad(countText(faults, 'fault'));
   return lines([
     line`${name} is ${state}, ${sizeText(ramSize)} of RAM`,
-    line`  ${workload.kind}, ${workload.pages} pages: ${steps} steps, ${rate} per second of ${workload.rate}${held}; ${sound}`,
+    line`  ${workload.kind}, ${countText(workload.pages, 'page')}: ${countText(steps, 'step')}, ${rate} per second of ${workload.rate}${held}; ${sound}`,
     line`  longest time without execution: ${figures.longestGapMs.toFixed(1)} ms`,
   ]);
 }

@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../formats/amounts.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { UsageError } from '../../formats/errors.ts';
 import { type ConvertReport, type ConvertRun, convert, prepareConversion } from '../../src/saved-state/convert/convert.ts';
@@ -114,7 +115,9 @@ function reportText({ from, to, losses, assumptions, proof }: ConvertReport): Te
     ...assumptions.map((assumption) => line`assumed: ${assumption}`),
   ];
   if (proof?.equal)
-    rest.push(line`${good('proved equal')}: ${proof.ranges} ranges of memory page by page, ${proof.units} units byte for byte, registers, heads`);
+    rest.push(
+      line`${good('proved equal')}: ${countText(proof.ranges, 'range')} of memory page by page, ${countText(proof.units, 'unit')} byte for byte, registers, heads`,
+    );
   if (proof && !proof.equal) {
     rest.push(bad('NOT EQUAL, the output was removed'));
     rest.push(

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../formats/amounts.ts';
 import type { LiveSaveReport, PassReport } from '../../src/live-save/live-save.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from '../../src/live-save/vote.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
@@ -67,7 +68,7 @@ async function saveLive({ machine, output, maxDowntime, stay, force, ...common }
 
 function reportText({ passes, written, totalMs, downtimeMs, wasSuspended }: LiveSaveReport): TerminalText {
   const stood = wasSuspended ? 'the machine was suspended meanwhile' : `the machine stood for ${downtimeMs.toFixed(1)} ms`;
-  const first = `saved live in ${(totalMs / 1000).toFixed(2)} s, ${sizeText(written)}, ${passes.length - 1} passes and the final one; ${stood}`;
+  const first = `saved live in ${(totalMs / 1000).toFixed(2)} s, ${sizeText(written)}, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; ${stood}`;
   const rows = shown(passes).map((each) => (each ? [String(each.pass), each.pages, each.dirtyPages, sizeText(each.written), each.ms.toFixed(1)] : ['…']));
   return lines([first, indent(table(['pass', 'pages', 'dirty after', 'written', 'ms'], rows))]);
 }

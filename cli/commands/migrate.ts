@@ -23,7 +23,11 @@ export const migrateCommand: CommandModule<object, Options> = {
       .option('peer-name', { type: 'string', requiresArg: true, describe: "With certificates: the name in the target's, if it is not HOST" })
       .option('max-downtime', { type: 'number', requiresArg: true, describe: `Milliseconds that the machine may stand still; ${DEFAULT_LIMITS.maxDowntimeMs}` })
       .option('stalled-downtime', { type: 'number', requiresArg: true, describe: `The same when rounds get no better; ${DEFAULT_LIMITS.stalledDowntimeMs}` })
-      .option('bandwidth', { type: 'string', requiresArg: true, describe: 'Bytes per second at most; K, M, G are understood' })
+      .option('bandwidth', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Most that the link may take: bytes per second, or 50M for 50 MiB/s; 0 for no limit',
+      })
       .option('time-limit', { type: 'number', requiresArg: true, describe: `Seconds for all rounds, 0 for no limit; ${DEFAULT_LIMITS.timeLimitMs / 1000}` })
       .option('on-time-limit', { choices: ['cancel', 'force', 'throttle'] as const, describe: `What happens then; ${DEFAULT_LIMITS.onTimeLimit}` })
       .option('streams', { type: 'number', default: 1, describe: 'Connections, 1 to 16' })
@@ -36,7 +40,11 @@ export const migrateCommand: CommandModule<object, Options> = {
       })
       .option('resume-within', { type: 'number', default: 60, describe: 'Seconds to try to get a broken link back' })
       .option('records', { type: 'string', requiresArg: true, describe: 'Folder for what is decided; default: one of your own' })
-      .option('dry-run', { type: 'boolean', default: false, describe: 'Only measure, and foretell; --bandwidth is what the link is expected to take' })
+      .option('dry-run', {
+        type: 'boolean',
+        default: false,
+        describe: 'Only measure, and foretell (exit code 3: it would not end); --bandwidth is what the link is expected to take',
+      })
       .option('change', { type: 'boolean', default: false, describe: 'Change the limits of a migration under way to those given' })
       .option('resolve', { type: 'string', requiresArg: true, describe: 'Record of a migration that broke: say who may run the machine' })
       .option('peer-record', { type: 'string', requiresArg: true, describe: "With --resolve: the other side's record" })
@@ -48,7 +56,7 @@ export const migrateCommand: CommandModule<object, Options> = {
       .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')
       .example('$0 migrate --resolve HERE.source.json --peer-record THERE.target.json', 'After a crash: who may run it?')
       .epilogue(
-        'Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, 4 it runs on here, 5 the target does not take it.',
+        'Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, or (--dry-run) it would not end, 4 it runs on here, 5 the target does not take it.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     const { machine, resolve } = options;

@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../formats/amounts.ts';
 import type { FileSink } from '../../formats/binary/sink.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { hex, UsageError } from '../../formats/errors.ts';
@@ -90,8 +91,14 @@ async function proved(source: ByteSource, sink: FileSink, machine: Machine, writ
 }
 
 function reportText(output: string, { start, end }: Stretch, proof: EditProof | undefined): TerminalText {
-  const written = line`${output}: ${end - start} bytes written at ${hex(start)}`;
+  const written = line`${output}: ${countText(end - start, 'byte')} written at ${hex(start)}`;
   if (!proof) return written;
-  if (proof.holds) return lines([written, indent(line`${good('proved')}: ${proof.changedPages} pages differ from the input, nothing else does`)]);
+  if (proof.holds)
+    return lines([
+      written,
+      indent(
+        line`${good('proved')}: ${countText(proof.changedPages, 'page')} ${proof.changedPages === 1 ? 'differs' : 'differ'} from the input, nothing else does`,
+      ),
+    ]);
   return lines([written, bad('NOT AS EXPECTED, the output was removed'), ...proof.differences.map(indent)]);
 }

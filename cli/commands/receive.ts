@@ -16,7 +16,7 @@ export const receiveCommand: CommandModule<object, Options> = {
   builder: (argv) =>
     withTrustOptions(withCommonOptions(argv))
       .option('teleporter', { type: 'boolean', default: false, describe: 'From a VirtualBox that teleports it' })
-      .option('listen', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT to wait on' })
+      .option('listen', { type: 'string', requiresArg: true, demandOption: true, describe: 'Where to wait: :PORT, or HOST:PORT for one address of this host' })
       .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to keep the machine in, which then does not run here' })
       .option('password-file', { type: 'string', requiresArg: true, describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt' })
       .option('then', {

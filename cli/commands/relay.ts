@@ -5,7 +5,12 @@ import { type RelayMigrationOptions, relayMigration } from '../teleporter/relay-
 export const relayCommand: CommandModule<object, RelayMigrationOptions> = {
   builder: (argv) =>
     withCommonOptions(argv)
-      .option('listen', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT where the source, or the relay before, connects' })
+      .option('listen', {
+        type: 'string',
+        requiresArg: true,
+        demandOption: true,
+        describe: 'Where the source, or the relay before, connects: :PORT or HOST:PORT',
+      })
       .option('to', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT of the target, or of the next relay' })
       .option('record', { type: 'string', requiresArg: true, describe: 'File for the state that passes' })
       .option('encrypt', { choices: ['in', 'out', 'both'] as const, describe: 'Which side is another relay, reached through TLS' })

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../formats/amounts.ts';
 import { UsageError } from '../../formats/errors.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
@@ -16,6 +17,7 @@ import type { KeptMachine } from '../control/kept-machine.ts';
 import { describeMachine } from '../control/operations.ts';
 import { checkSocketPath } from '../control/stale-socket.ts';
 import { ExitCode } from '../exit-codes.ts';
+import { heldText, notHeldText } from '../guest-check-text.ts';
 import { withInput } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
 import { tryOutput, withOutput } from '../output.ts';
@@ -64,7 +66,7 @@ export const runMachineCommand: CommandModule<object, Options> = {
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'With --keep-in: replace an existing file' })
       .option('record', { type: 'string', requiresArg: true, describe: 'Write a trace of the pages that it writes to this file, at its end' })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
-      .example('$0 run --ram 256M --workload random --rate 5000 --socket vm.sock', 'An empty machine, its memory written at 20 MB/s')
+      .example('$0 run --ram 256M --workload random --rate 5000 --socket vm.sock', 'An empty machine; 5000 pages of it, 19.5 MiB, are written each second')
       .example('$0 live-save vm.sock vm.sav', 'Save it while it runs')
       .example('$0 run vm.sav --socket vm.sock', 'Go on from there')
       .example('$0 run --ram 64M --workload hot --record t.trace --for 10', 'Record which pages it writes, and when')
@@ -152,8 +154,8 @@ function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
       : { steps: running.guest.block.steps, ticks: running.guest.block.ticks, pages: 0, faults: running.guest.faults };
   const seconds = (running.figures.runMs / 1000).toFixed(1);
   const end: Piece = movedTo === null ? endText(running, check.pages) : good(`moved to ${movedTo}`);
-  const verdict = check.faults.length === 0 ? end : bad(`${check.faults.length} places do not hold what they must`);
-  const text = [line`ran ${seconds} s: ${check.steps} steps, ${check.ticks} ticks; ${verdict}`];
+  const verdict = check.faults.length === 0 ? end : bad(notHeldText(check.faults.length));
+  const text = [line`ran ${seconds} s: ${countText(check.steps, 'step')}, ${countText(check.ticks, 'tick')}; ${verdict}`];
   if (check.faults.length > 0) {
     const rows = check.faults.map(({ what, place, gcPhys, expected, found }) => [
       what,
@@ -172,5 +174,5 @@ function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
 
 /** How a machine is that did not go elsewhere; one that a signal ended in the midst of a save can't be looked at. */
 function endText({ state }: RunningMachine, pages: number): Piece {
-  return state === 'off' ? good(`${pages} pages hold what they must`) : 'ended without a look at its memory';
+  return state === 'off' ? good(heldText(pages)) : 'ended without a look at its memory';
 }

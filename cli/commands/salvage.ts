@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../formats/amounts.ts';
 import { hex } from '../../formats/errors.ts';
 import { firstError } from '../../src/saved-state/findings.ts';
 import { salvage } from '../../src/saved-state/salvage/salvage.ts';
@@ -81,7 +82,7 @@ function exitCodeOf({ complete, written }: SalvageReport): ExitCode {
 
 function reportText(report: SalvageReport, output: string): TerminalText {
   const { complete, kept, dropped, lostUnits, cut, lost, lostPages, untold, repaired, unproven, written } = report;
-  const text = [line`${output}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${kept.length} units kept`];
+  const text = [line`${output}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${countText(kept.length, 'unit')} kept`];
   for (const { offset, bit, chance } of repaired)
     text.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
   for (const { start, end } of lostUnits) text.push(indent(`a unit is lost, or may be, between ${hex(start)} and ${hex(end)}`));

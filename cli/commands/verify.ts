@@ -1,4 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../formats/amounts.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { describeUnit, releaseText } from '../../src/saved-state/describe.ts';
 import type { Finding } from '../../src/saved-state/findings.ts';
@@ -80,7 +81,7 @@ function outcomeOf(file: string, report: VerifyReport, options: Options): Outcom
 
 function headline(file: string, { verdict, vboxCode, state, findings }: VerifyReport): TerminalText {
   const what = state
-    ? `V${state.header.format}${state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : ''}, ${state.units.length} units, ${sizeText(state.size)}`
+    ? `V${state.header.format}${state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : ''}, ${countText(state.units.length, 'unit')}, ${sizeText(state.size)}`
     : '';
   const warnings = findings.filter(({ severity }) => severity === 'warning').length;
   const notes = warnings > 0 ? `, ${warnings} warning${warnings > 1 ? 's' : ''}` : '';

@@ -1,3 +1,4 @@
+import { countText } from '../../formats/amounts.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-machine.ts';
 import type { Outcome } from '../command.ts';
@@ -6,7 +7,7 @@ import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { ExitCode } from '../exit-codes.ts';
 import type { LiveReport } from '../live-report.ts';
-import { countText, sizeText } from '../size-text.ts';
+import { sizeText } from '../size-text.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
@@ -43,7 +44,7 @@ export async function keepArrived(
   const text = lines([
     line`${good('received')}: a machine of ${size}`,
     indent(
-      line`workload ${kind}: ${steps} steps in ${ticks} ticks; self-check of ${checkedPages} pages: ${isSound ? good('clean') : bad(countText(faults.length, 'fault'))}`,
+      line`workload ${kind}: ${countText(steps, 'step')} in ${countText(ticks, 'tick')}; self-check of ${countText(checkedPages, 'page')}: ${isSound ? good('clean') : bad(countText(faults.length, 'fault'))}`,
     ),
     ...(movedTo === null ? [] : [indent(line`moved on to ${movedTo}`)]),
     ...(savedTo === null ? [] : [indent(line`saved to ${savedTo}`)]),

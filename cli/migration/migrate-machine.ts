@@ -1,5 +1,8 @@
 import { InterruptedError, type SavkitError, UsageError } from '../../formats/errors.ts';
-import { DEFAULT_LIMITS } from '../../migrations/policy/limits.ts';
+import { parseEndpoint } from '../../migrations/endpoint.ts';
+import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
+import type { Forecast } from '../../migrations/policy/forecast.ts';
+import { completeLimits, DEFAULT_LIMITS } from '../../migrations/policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report.ts';
 import { loadState } from '../../src/saved-state/load.ts';
 import { parseAddress } from '../address.ts';
@@ -10,8 +13,8 @@ import { ExitCode } from '../exit-codes.ts';
 import { withInput } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
-import { carryOut, foretell, type MigrateRequest, type OwnMachine } from './carry-out.ts';
-import { forecastText, reportText, tellEvent } from './migration-text.ts';
+import { carryOut, foretell, limitsOf, type MigrateRequest, type OwnMachine } from './carry-out.ts';
+import { forecastText, limitsText, reportText, tellEvent } from './migration-text.ts';
 import { sourceTrust, type TrustOptions } from './trust-options.ts';
 import { outcomeFromRecord, tellAfterCancel } from './whereabouts.ts';
 
@@ -41,13 +44,14 @@ const ASSUMED_RATE = 117e6;
 export async function migrateMachine(options: MigrateMachineOptions, job: Job): Promise<Outcome> {
   if (isControlSocket(job.file)) return migrateRunning(options, job);
   if (options.change) throw new UsageError('usage', 'Cannot change limits: expected the control socket of a machine that is being migrated');
+  const wish = wishOf(options);
   const machine = await withInput(job.file, (source) => loadState(source, { signal: job.signal }));
   const own: OwnMachine = { name: job.file, machine };
-  if (options.dryRun) return foretellOutcome(own, options);
-  const report = new LiveReport(options);
+  if (options.dryRun) return dryRunOutcome(own.name, assumedRate(wish), await foretell(own, { ...wish, rate: assumedRate(wish) }));
   const request = await requestOf(options);
+  const report = new LiveReport(options);
   try {
-    return outcomeOf(await carryOut(request, own, (event) => tellEvent(report, event), job.signal, job.signal), options);
+    return outcomeOf(await carryOut(request, own, (event) => tellEvent(report, event), job.signal, job.signal), options, job.file);
   } finally {
     report.stop();
   }
@@ -59,7 +63,7 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
   const report = new LiveReport(options);
   let migration: string | undefined;
   try {
-    const request = await requestOf(options);
+    const request = await requestOf(options, () => askMachine(file, { command: 'status' }, () => {}, signal));
     const onEvent = (name: string, data: object) => {
       const event = { event: name, ...data } as MigrationEvent;
       if (event.event === 'connected') migration = event.peer;
@@ -77,24 +81,48 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
 }
 
 async function askOnce(options: MigrateMachineOptions, file: string, signal: AbortSignal): Promise<Outcome> {
-  const limits = wishedLimits(options);
   if (options.change) {
-    const now = (await askMachine(file, { command: 'limits', request: givenLimits(options) }, () => {}, signal)) as object;
-    return { exitCode: ExitCode.OK, result: { action: 'change', limits: now }, text: line`${file}: limits are ${JSON.stringify(now)}` };
+    const now = (await askMachine(file, { command: 'limits', request: givenLimits(options) }, () => {}, signal)) as unknown as MigrateRequest['limits'];
+    return { exitCode: ExitCode.OK, result: { action: 'change', limits: now }, text: line`${file}: ${limitsText(now)}` };
   }
-  const rate = limits.bandwidth ?? ASSUMED_RATE;
-  const request = { limits, rate, compression: options.compression };
-  const told = (await askMachine(file, { command: 'foretell', request }, () => {}, signal)) as unknown as Awaited<ReturnType<typeof foretell>>;
-  return { exitCode: ExitCode.OK, result: { action: 'dry-run', machine: file, rate, ...told }, text: forecastText(file, told, rate) };
+  const wish = wishOf(options);
+  const rate = assumedRate(wish);
+  const told = await askMachine(file, { command: 'foretell', request: { ...wish, rate } }, () => {}, signal);
+  return dryRunOutcome(file, rate, told as unknown as Forecast & { dirtyRate: number });
 }
 
-export async function requestOf(options: MigrateMachineOptions): Promise<MigrateRequest> {
-  const { to, streams, compression, proof, records, resumeWithin } = options;
+/** That a migration would not end is no error, but no success either. */
+function dryRunOutcome(machine: string, rate: number, told: Forecast & { dirtyRate: number }): Outcome {
+  const exitCode = told.converges ? ExitCode.OK : ExitCode.PARTLY;
+  return { exitCode, result: { action: 'dry-run', machine, rate, ...told }, text: forecastText(machine, told, rate) };
+}
+
+/** What is wished, as far as it needs no answer of anybody. @throws UsageError for what is no limit */
+function wishOf(options: MigrateMachineOptions): { limits: MigrateRequest['limits']; compression: MigrateRequest['compression'] } {
+  const limits = { ...DEFAULT_LIMITS, bandwidth: null, ...givenLimits(options) };
+  completeLimits(limitsOf(limits));
+  return { limits, compression: options.compression };
+}
+
+function assumedRate({ limits }: { limits: MigrateRequest['limits'] }): number {
+  return limits.bandwidth ?? ASSUMED_RATE;
+}
+
+/**
+ * All that is wished, and how the target is known: a person is asked for the code last, when nothing else can be wrong on this side.
+ * @param lookFirst fails where there is no machine
+ */
+async function requestOf(options: MigrateMachineOptions, lookFirst?: () => Promise<unknown>): Promise<MigrateRequest> {
+  const { to, streams, proof, records, resumeWithin } = options;
   if (to === undefined) throw new UsageError('usage', 'Cannot migrate: expected --to HOST:PORT');
-  if (!Number.isInteger(streams) || streams < 1 || streams > 16) throw new UsageError('usage', `Cannot use ${streams} streams: expected 1 to 16`);
+  parseEndpoint(to);
+  if (!Number.isInteger(streams) || streams < 1 || streams > 16) throw new UsageError('usage', `Cannot use --streams ${streams}: expected 1 to 16`);
+  const wish = wishOf(options);
+  await ensureFolder(records);
+  await lookFirst?.();
   const trust = await sourceTrust(options);
   const sent: MigrateRequest['trust'] = trust.kind === 'code' ? { kind: 'code', key: Buffer.from(trust.key).toString('hex') } : trust;
-  return { to, trust: sent, records, streams, compression, proof, resumeWithinMs: resumeWithin * 1000, limits: wishedLimits(options) };
+  return { ...wish, to, trust: sent, records, streams, proof, resumeWithinMs: resumeWithin * 1000 };
 }
 
 /** The limits that were given; JSON knows no infinity. */
@@ -108,23 +136,13 @@ function givenLimits({ maxDowntime, stalledDowntime, bandwidth, timeLimit, onTim
   };
 }
 
-function wishedLimits(options: MigrateMachineOptions): MigrateRequest['limits'] {
-  return { ...DEFAULT_LIMITS, bandwidth: null, ...givenLimits(options) };
-}
-
-export function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }): Outcome {
+/** @param file that the machine was loaded from, if it was */
+function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }, file?: string): Outcome {
   const isWhole = (report.proof?.afterwards?.lostPages ?? 0) === 0;
   const exitCode = { 'handed-over': isWhole ? ExitCode.OK : ExitCode.BAD_FILE, kept: ExitCode.ENVIRONMENT, undecided: ExitCode.PARTLY }[report.outcome];
   return {
     exitCode,
     result: { action: 'migrate', ...report, proof: report.proof ?? null },
-    text: quiet && exitCode === ExitCode.OK ? NO_TEXT : reportText(report),
+    text: quiet && exitCode === ExitCode.OK ? NO_TEXT : reportText(report, file),
   };
-}
-
-async function foretellOutcome(own: OwnMachine, options: MigrateMachineOptions): Promise<Outcome> {
-  const limits = wishedLimits(options);
-  const rate = limits.bandwidth ?? ASSUMED_RATE;
-  const forecast = await foretell(own, { limits, rate, compression: options.compression });
-  return { exitCode: ExitCode.OK, result: { action: 'dry-run', machine: own.name, rate, ...forecast }, text: forecastText(own.name, forecast, rate) };
 }

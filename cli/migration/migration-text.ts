@@ -1,10 +1,15 @@
+import { countText } from '../../formats/amounts.ts';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
+import type { MigrationLimits } from '../../migrations/policy/limits.ts';
 import type { DowntimePhases, LookBack, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from '../../migrations/report.ts';
 import type { LiveReport } from '../live-report.ts';
 import { sizeText } from '../size-text.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { table } from '../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+
+/** JSON knows no infinity: null stands for it. */
+type LimitsInJson = { [K in keyof MigrationLimits]: MigrationLimits[K] | null };
 
 export function secondsText(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(ms < 10_000 ? 2 : 1)} s`;
@@ -33,9 +38,9 @@ function eventText(event: MigrationEvent): TerminalText {
     case 'resumed':
       return line`The machine runs on here: ${event.because}`;
     case 'looked-back':
-      return event.found.lostPages === 0 ? NO_TEXT : line`${event.found.lostPages} pages were lost, the first is ${event.found.lost[0]}`;
+      return event.found.lostPages === 0 ? NO_TEXT : line`${wereText(event.found.lostPages)} lost, the first is ${event.found.lost[0]}`;
     case 'lost-pages':
-      return line`${event.count} pages were not what they had to be, the first is ${event.first}; sends them again`;
+      return line`${wereText(event.count)} not as at the source, the first is ${event.first}; sent again`;
     default:
       return NO_TEXT;
   }
@@ -49,21 +54,43 @@ function progressLine({ round, ofRound, total, rate, dirtyRate, downtimeMs, left
   return line`round ${round} ${bar(ofRound)} total ${bar(total)} ${Math.round(total * 100)}%  ${sizeText(rate)}/s, dirtied ${sizeText(dirtyRate)}/s, downtime now ${secondsText(downtimeMs)}, ${left}`;
 }
 
-export function reportText(report: MigrationReport): TerminalText {
-  const { outcome, machine, because, downtimeMs, totalMs, bytes, proof } = report;
-  const head =
-    outcome === 'handed-over'
-      ? line`${machine}: ${good(arrivedText(report))}; stood still for ${secondsText(downtimeMs)}, ${sizeText(bytes)} sent in ${secondsText(totalMs)}`
-      : line`${machine}: ${bad(outcome === 'undecided' ? 'stands still' : report.paused ? 'stays here, paused as it was' : 'runs on here')}: ${because}`;
+/** @param file that the machine was loaded from, so that it did not run here */
+export function reportText(report: MigrationReport, file?: string): TerminalText {
+  const { outcome, machine, because, downtimeMs, totalMs, bytes, code, proof } = report;
+  const isOver = outcome === 'handed-over';
+  const stood = file === undefined ? `stood still for ${secondsText(downtimeMs)}, ` : '';
+  const head = isOver
+    ? line`${machine}: ${good(arrivedText(report))}; ${stood}${sizeText(bytes)} sent in ${secondsText(totalMs)}`
+    : line`${machine}: ${bad(stayedText(report, file))}: ${because}`;
   const text = [head];
-  if (outcome === 'handed-over') text.push(indent(downtimeText(report.downtime)));
+  if (isOver) text.push(indent(file === undefined ? downtimeText(report.downtime) : `do not start it from ${file} as well`));
+  else if (code !== null && WAYS_OUT[code] !== undefined) text.push(indent(WAYS_OUT[code]));
   if (report.rounds.length > 0) text.push(roundTable(report.rounds));
   if (proof) {
-    const lost = proof.lostPages > 0 ? `; ${proof.lostPages} pages had to be sent again, first ${proof.lost[0]}` : '';
+    const lost = proof.lostPages > 0 ? `; ${countText(proof.lostPages, 'page')} had to be sent again, first ${proof.lost[0]}` : '';
     text.push(indent(`${proofText(proof)} (${secondsText(proof.ms)})${lost}`));
     if (proof.afterwards) text.push(indent(lookBackText(proof.afterwards, because)));
   }
   return lines(text);
+}
+
+/** What helps, by the code of what ended a migration. */
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  'time-limit':
+    'ways out: a longer stop (--max-downtime MS), a guest slowed until it fits (--on-time-limit throttle), a stop however long it takes (--on-time-limit force), more time (--time-limit S); --dry-run foretells each',
+  'too-many-stops': 'the link bears rounds, but no hand-over: try again over a better one, or with --streams 4',
+  'link-lost': 'try again when the link is back; --resume-within S waits for it longer',
+  'peer-silent': 'try again when the target answers; --resume-within S waits for it longer',
+};
+
+function stayedText({ outcome, paused }: MigrationReport, file: string | undefined): string {
+  if (outcome === 'undecided') return 'stands still';
+  if (file !== undefined) return 'stays here';
+  return paused ? 'stays here, paused as it was' : 'runs on here';
+}
+
+function wereText(pages: number): string {
+  return pages === 1 ? '1 page was' : `${pages} pages were`;
 }
 
 /** What became of a machine that was handed over. */
@@ -84,12 +111,12 @@ function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string
   if (lostPages === 0)
     return line`afterwards this side's memory, as it stood, was hashed once more: it is what was sealed, nothing was lost (${secondsText(ms)})`;
   const kept = keptIn === '' ? `it could not be kept as it was: ${because}` : `as it was it stands in ${keptIn}: stop it there, and go on from that`;
-  return bad(`the machine runs at the target without writes to ${lostPages} pages, first ${lost[0]}; ${kept}`);
+  return bad(`the machine runs at the target without writes to ${countText(lostPages, 'page')}, first ${lost[0]}; ${kept}`);
 }
 
 /** What was proved, and how far it reaches. */
 function proofText({ mode, root, pages }: ProofReport): string {
-  const over = `the hash ${root || '…'} over ${pages} pages`;
+  const over = `the hash ${root || '…'} over ${countText(pages, 'page')}`;
   return mode === 'full'
     ? `proof full: both memories, standing still, have ${over}`
     : `proof audited: both memories were hashed while the machine ran, and have ${over} if the tracking noted each write since`;
@@ -113,6 +140,13 @@ function roundTable(rounds: readonly RoundReport[]): TerminalText {
   return lines([table(['round', 'pages', 'sent', 'time', 'rate', 'dirtied', 'downtime', 'then'], course), table(['round', 'equal', ...CODECS], codings)]);
 }
 
+/** Limits as `--change` has left them. */
+export function limitsText({ maxDowntimeMs, stalledDowntimeMs, bandwidth, timeLimitMs, onTimeLimit }: LimitsInJson): string {
+  const rate = bandwidth === null ? 'no limit' : `${sizeText(bandwidth)}/s`;
+  const time = timeLimitMs === null ? 'none' : `${secondsText(timeLimitMs)}, then ${onTimeLimit}`;
+  return `may now stand still for ${maxDowntimeMs} ms, ${stalledDowntimeMs} ms when rounds get no better; bandwidth: ${rate}; time limit: ${time}`;
+}
+
 export function forecastText(
   name: string,
   { converges, because, rounds, totalMs, bytes, downtimeMs, dirtyRate }: Forecast & { dirtyRate: number },
@@ -122,7 +156,7 @@ export function forecastText(
   return lines([
     line`${name}: ${verdict}: ${because}`,
     indent(
-      `dirties ${sizeText(dirtyRate)}/s; over a link of ${sizeText(rate)}/s: ${rounds} rounds, ${sizeText(bytes)}, ${secondsText(totalMs)}, of these ${secondsText(downtimeMs)} standing still`,
+      `dirties ${sizeText(dirtyRate)}/s; over a link of ${sizeText(rate)}/s: ${countText(rounds, 'round')}, ${sizeText(bytes)}, ${secondsText(totalMs)}, of these ${secondsText(downtimeMs)} standing still`,
     ),
   ]);
 }

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { type ByteSource, openFile } from '../../formats/binary/source.ts';
 import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
-import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
+import { endpointText, parseListenEndpoint } from '../../migrations/endpoint.ts';
 import { DecisionFile } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder, recallTarget } from '../../migrations/hand-over/record-folder.ts';
 import { Receiver } from '../../migrations/target/receiver.ts';
@@ -34,6 +34,7 @@ export interface ReceiveMachineOptions extends CommonOptions, TrustOptions, Arri
 
 /** Waits for a machine, runs it, and at the end says how it was. */
 export async function receiveMachine(options: ReceiveMachineOptions, { signal }: Job): Promise<Outcome> {
+  const endpoint = parseListenEndpoint(options.listen);
   const file = options.output ?? options.safe;
   if (options.output !== undefined && options.safe !== undefined)
     throw new UsageError('usage', 'Cannot use --safe with --output: a machine that is kept in a file is safe there, and does not run');
@@ -47,7 +48,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
   try {
     const receiver = await createReceiver(options, seed, report);
     const release = custody.take(promised(receiver, options.records));
-    const gate = await Gate.open(parseEndpoint(options.listen), trust, {
+    const gate = await Gate.open(endpoint, trust, {
       onConnection: (socket, peer) => void receiver.accept(socket, peer),
       onRefused: (from, why) => report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
     });
@@ -126,6 +127,15 @@ function tell(report: LiveReport, event: ReceiveEvent): void {
   report.note(name, textOf(event), data);
 }
 
+/** What follows from a link that is lost, by the state of the migration. */
+const LINK_LOST: Readonly<Record<string, string>> = {
+  greeted: 'nothing has come, waits for a machine',
+  receiving: 'keeps what has come, and waits for the source to come again',
+  ready: 'the machine is whole here; waits for the source to say whether it runs here',
+  'in-doubt': 'the machine is whole here; waits for the source to say whether it runs here',
+  ended: 'the machine stays at the source',
+};
+
 function textOf(event: ReceiveEvent): TerminalText {
   switch (event.event) {
     case 'arriving':
@@ -133,7 +143,7 @@ function textOf(event: ReceiveEvent): TerminalText {
     case 'refused':
       return line`${event.peer} was refused: ${event.message}`;
     case 'link-lost':
-      return line`Link lost: ${event.message}; the machine is ${event.state}`;
+      return line`Link lost: ${event.message}; ${LINK_LOST[event.state] ?? 'waits for the source to come again'}`;
     case 'ready':
       return line`All is here: memory has the hash ${event.root}`;
     case 'running':

@@ -1,3 +1,4 @@
+import { countText } from '../../formats/amounts.ts';
 import type { PassFigures, StreamFigures } from '../../migrations/teleporter/pass-figures.ts';
 import { sizeText } from '../size-text.ts';
 import { type Cell, table } from '../terminal/table.ts';
@@ -7,7 +8,7 @@ import { line, type TerminalText } from '../terminal/terminal-text.ts';
 export function figuresLine({ bytes, seconds, passes }: StreamFigures): TerminalText {
   const pages = passes.reduce((sum, pass) => sum + pass.pages, 0);
   const now = passes.at(-1);
-  return line`pass ${now?.pass ?? 0}: ${now?.pages ?? 0} pages, ${now?.dirtiedPages ?? 0} of them again · in all ${pages} pages, ${sizeText(bytes)}, ${rateText(bytes, seconds)}`;
+  return line`pass ${now?.pass ?? 0}: ${countText(now?.pages ?? 0, 'page')}, ${now?.dirtiedPages ?? 0} of them again · in all ${countText(pages, 'page')}, ${sizeText(bytes)}, ${rateText(bytes, seconds)}`;
 }
 
 /** One row per pass; neighbours that carried no pages share one. */

@@ -1,6 +1,6 @@
 import { openFileSink } from '../../formats/binary/sink.ts';
 import { type SavkitError, UsageError } from '../../formats/errors.ts';
-import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
+import { endpointText, parseListenEndpoint } from '../../migrations/endpoint.ts';
 import { awaitSource } from '../../migrations/teleporter/await-source.ts';
 import { type Ending, flattenInPlace, type ReceiveReport, receiveState } from '../../migrations/teleporter/receive.ts';
 import { passwordFault } from '../../migrations/teleporter/wire.ts';
@@ -30,7 +30,7 @@ const PASSWORD_VARIABLE = 'SAVKIT_TELEPORTER_PASSWORD';
 
 /** Waits for a VirtualBox that teleports a machine to us, and writes the machine's state to a file. */
 export async function receiveFile(options: ReceiveFileOptions, { signal }: Job): Promise<Outcome> {
-  const endpoint = parseEndpoint(options.listen);
+  const endpoint = parseListenEndpoint(options.listen);
   const password = await teleporterPassword(options.passwordFile);
   const report = new LiveReport(options);
   // Opened before anybody connects: a file that can't be written must not cost a migration.

@@ -1,6 +1,6 @@
 import { type FileSink, openFileSink } from '../../formats/binary/sink.ts';
 import { EnvironmentError, type SavkitError, UsageError } from '../../formats/errors.ts';
-import { type Endpoint, endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
+import { type Endpoint, endpointText, parseEndpoint, parseListenEndpoint } from '../../migrations/endpoint.ts';
 import { connectPeer } from '../../migrations/teleporter/connect.ts';
 import { Door } from '../../migrations/teleporter/door.ts';
 import type { Peer } from '../../migrations/teleporter/peer.ts';
@@ -32,10 +32,11 @@ const KEY_FILE_LIMIT = 65536;
 /** Stands between a source and a target, or between one of them and another relay, for one migration. */
 export async function relayMigration(options: RelayMigrationOptions, { signal }: Job): Promise<Outcome> {
   const report = new LiveReport(options);
+  const ends = { at: parseListenEndpoint(options.listen), to: parseEndpoint(options.to) };
   const keys = await keysFor(options);
   const sink = options.record === undefined ? undefined : await openFileSink(options.record, { force: options.force });
   try {
-    const carried = await new Carrier(options, keys, sink, report, signal).run();
+    const carried = await new Carrier(ends, options.wait, keys, sink, report, signal).run();
     report.stop();
     if (sink && carried.recorded) await sink.commit();
     else await sink?.abort();
@@ -61,25 +62,28 @@ async function keysFor({ encrypt, keyFile }: RelayMigrationOptions): Promise<Key
 
 /** Takes connections one by one until one of them was a migration: wrong passwords end at the target, which goes on listening, and so do we. */
 class Carrier {
-  readonly #options: RelayMigrationOptions;
+  readonly #at: Endpoint;
+  readonly #to: Endpoint;
+  /** Seconds until a source has to have come; 0 for ever. */
+  readonly #wait: number;
   readonly #keys: Keys;
   readonly #sink: FileSink | undefined;
   readonly #report: LiveReport;
   readonly #signal: AbortSignal;
-  readonly #to: Endpoint;
 
-  constructor(options: RelayMigrationOptions, keys: Keys, sink: FileSink | undefined, report: LiveReport, signal: AbortSignal) {
-    this.#options = options;
+  constructor({ at, to }: { at: Endpoint; to: Endpoint }, wait: number, keys: Keys, sink: FileSink | undefined, report: LiveReport, signal: AbortSignal) {
+    this.#at = at;
+    this.#to = to;
+    this.#wait = wait;
     this.#keys = keys;
     this.#sink = sink;
     this.#report = report;
     this.#signal = signal;
-    this.#to = parseEndpoint(options.to);
   }
 
   async run(): Promise<RelayReport> {
-    const { listen, wait } = this.#options;
-    const door = await Door.open(parseEndpoint(listen), {
+    const wait = this.#wait;
+    const door = await Door.open(this.#at, {
       ...(this.#keys.in ? { key: this.#keys.in } : {}),
       onRefused: (from, why) => this.#report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
     });

@@ -1,3 +1,4 @@
+import { countText } from '../../formats/amounts.ts';
 import { parseEndpoint } from '../../migrations/endpoint.ts';
 import type { TeleportReport } from '../../migrations/teleporter/teleport-running.ts';
 import { passwordLine } from '../../migrations/teleporter/wire.ts';
@@ -38,7 +39,7 @@ export async function sendRunning(socket: string, options: SendFileOptions, { si
 }
 
 function textOf(socket: string, to: string, { passes, downtimeMs, paused }: TeleportReport): TerminalText {
-  const live = passes.length > 0 ? `, ${passes.length - 1} passes and the final one; it stood for ${downtimeMs.toFixed(1)} ms` : '';
+  const live = passes.length > 0 ? `, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; it stood for ${downtimeMs.toFixed(1)} ms` : '';
   return lines([
     line`${socket}: ${good('handed over')} to ${to}${live}`,
     indent(`the machine ${paused ? 'is there now, paused' : 'runs there now'}, and no more here`),

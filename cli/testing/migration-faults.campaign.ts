@@ -156,10 +156,10 @@ function whyBad({ fault, outcome }: Row): string {
   const { why, how, survivor, struck } = outcome;
   if (why !== '') return why;
   if (how === 'is not to be found') return how;
-  if ((fault === undefined || !struck) && survivor !== 'target') return 'nothing happened, and yet it did not arrive';
+  if ((fault === undefined || !struck) && survivor !== 'target') return `nothing happened, and yet it did not arrive: ${outcome.said}`;
   if (fault === undefined || !isHarmless(fault)) return '';
   if (how !== 'runs by itself') return 'nobody runs it by itself, though nothing was in the way';
-  return survivor === 'target' || fault === 'link, for a moment' ? '' : 'it did not arrive, though nothing was in the way';
+  return survivor === 'target' || fault === 'link, for a moment' ? '' : `it did not arrive, though nothing was in the way: ${outcome.said}`;
 }
 
 /** What became of the machine, by fault and by frames with the same outcome; and how much was tried. */
@@ -179,7 +179,8 @@ function report(): void {
   for (const row of bad) console.log(`BAD  ${row.ram} ${faultText(row)}: ${whyBad(row)}`);
   const unstruck = rows.filter(({ fault, outcome }) => fault !== undefined && !outcome.struck).length;
   console.log(`${rows.length} trials (${unstruck} ended before the fault), ${left} left for want of time, ${bad.length} without exactly one sound survivor`);
-  process.exit(bad.length === 0 && hasEnoughKills() ? 0 : 1);
+  const isEnough = hasEnoughKills();
+  process.exit(bad.length === 0 && isEnough ? 0 : 1);
 }
 
 function hasEnoughKills(): boolean {

@@ -27,6 +27,8 @@ export interface Outcome extends Found {
   bytes: number;
   /** Steps that the machine has done from its start to the fault: it writes memory meanwhile. */
   stepsMeanwhile: number;
+  /** Why the machine is not at the target, in the words of `migrate`. */
+  said: string;
 }
 
 /** Longest time until those who were cut off have found out by themselves. */
@@ -81,8 +83,10 @@ export class MigrationTrial {
     });
     const found = await survivor.find();
     migration.child.kill('SIGKILL');
+    const { result, error } = await migration.ended;
+    const said = String(result.because ?? error);
     const [source, target] = [await this.#decision('source'), await this.#decision('target')];
-    return { ...blow, source, target, ...found, frames: this.#proxy.labels, bytes: this.#proxy.forth };
+    return { ...blow, said, source, target, ...found, frames: this.#proxy.labels, bytes: this.#proxy.forth };
   }
 
   close(): void {

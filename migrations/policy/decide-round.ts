@@ -60,7 +60,7 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
     if (isLow && downtimeMs <= limits.stalledDowntimeMs) return decide('switch-over', `${STALLED_AFTER} rounds have brought nothing, and this is a minimum`);
     return decide('another-round', isLow ? 'stalled, and too much is dirty' : 'stalled: waits for a minimum');
   }
-  return decide('another-round', `${dirtyPages} pages are dirty, ${Math.round(downtimeMs)} ms`);
+  return decide('another-round', `${dirtyPages} ${dirtyPages === 1 ? 'page is' : 'pages are'} dirty, ${Math.round(downtimeMs)} ms`);
 }
 
 function timeIsOver({ timeLimitMs }: MigrationLimits): string {

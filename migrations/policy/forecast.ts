@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { chooseProof } from './choose-proof.ts';
 import { decideRound, type RoundDecision } from './decide-round.ts';
 import type { MigrationLimits } from './limits.ts';
@@ -47,7 +47,7 @@ export function forecast(figures: ForecastFigures, limits: MigrationLimits): For
     const roundMs = ((pages * bytesPerPage) / rate) * 1000;
     totalMs += roundMs;
     bytes += pages * bytesPerPage;
-    const dirtyPages = Math.min(pageCount, pagesWithin(curve, roundMs * guestShare));
+    const dirtyPages = Math.round(Math.min(pageCount, pagesWithin(curve, roundMs * guestShare)));
     const dirtyBytes = dirtyPages * bytesPerPage;
     const decision = decideRound({ round, elapsedMs: totalMs, dirtyPages, dirtyBytes, rate, fixedMs, history, guestShare }, limits);
     const { verdict, downtimeMs } = decision;
@@ -56,7 +56,7 @@ export function forecast(figures: ForecastFigures, limits: MigrationLimits): For
       // Without the time to hash all memory at rest it is done before, and what is written meanwhile is sent again.
       const auditMs = isFull ? 0 : hashMs + (pagesWithin(curve, hashMs) * bytesPerPage * 1000) / rate;
       const because = reasonOf(decision, figures, rate);
-      return { converges, because, rounds: round + 1, totalMs: totalMs + auditMs + downtimeMs, bytes: bytes + dirtyBytes, downtimeMs };
+      return { converges, because, rounds: round + 1, totalMs: totalMs + auditMs + downtimeMs, bytes: Math.round(bytes + dirtyBytes), downtimeMs };
     }
     history.push(dirtyPages);
     guestShare = decision.guestShare ?? guestShare;
@@ -68,8 +68,8 @@ function reasonOf({ verdict, because }: RoundDecision, { curve, bytesPerPage }: 
   if (verdict === 'switch-over') return because;
   const last = curve[curve.length - 1];
   const dirtied = last && last.ms > 0 ? (last.pages * PAGE_SIZE * 1000) / last.ms : 0;
-  const mb = (bytes: number) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB/s`;
-  return `the guest dirties about ${mb(dirtied)}, the link takes ${mb((rate * PAGE_SIZE) / bytesPerPage)} of pages: ${because}`;
+  const perSecond = (bytes: number) => `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 2 : 1)} MiB/s`;
+  return `the guest dirties about ${perSecond(dirtied)}, the link takes ${perSecond((rate * PAGE_SIZE) / bytesPerPage)} of pages: ${because}`;
 }
 
 /** Pages written within `ms`: along the measured points, and beyond the last one at the pace of its end. */

@@ -107,6 +107,13 @@ describe('forecast()', () => {
     expect(totalMs).toBeCloseTo(4100 + 400 + 10, 6);
   });
 
+  it('reckons in whole pages, however little is left of them', () => {
+    const never = limits({ maxDowntimeMs: 1, stalledDowntimeMs: 1, timeLimitMs: 1e9 });
+    const { bytes, because } = forecast({ ...about, hashMs: 10, otherMs: 10, curve: guest(100) }, never);
+    expect(Number.isInteger(bytes)).toBe(true);
+    expect(because).not.toMatch(/\d[.e][-\d]+ pages|e-\d/);
+  });
+
   it('counts the processor where it is what holds things up', () => {
     expect(forecast({ ...about, msPerPage: 0.1, curve: guest(0) }, limits()).totalMs).toBeCloseTo(10_020, 6);
   });
@@ -114,7 +121,7 @@ describe('forecast()', () => {
   it('says why a machine that outruns the link would not come to an end', () => {
     const { converges, because } = forecast({ ...about, curve: guest(60_000) }, limits({ timeLimitMs: 60_000 }));
     expect(converges).toBe(false);
-    expect(because).toMatch(/dirties about 246 MB\/s, the link takes 100 MB\/s of pages: the time limit/);
+    expect(because).toMatch(/dirties about 234.4 MiB\/s, the link takes 95.3 MiB\/s of pages: the time limit/);
   });
 
   it('follows the measured curve, and its end beyond it', () => {

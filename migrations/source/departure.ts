@@ -57,7 +57,7 @@ export class Departure {
       rounds: [],
       proof: undefined,
     };
-    this.report = { migration, machine: name, outcome: 'kept', because: '', downtime: noPhases(), ...nothing };
+    this.report = { migration, machine: name, outcome: 'kept', because: '', code: null, downtime: noPhases(), ...nothing };
   }
 
   /** As they are now; asked for with each frame, so that only changes are looked at. @throws UsageError `bad-limit` */
@@ -147,6 +147,7 @@ export class Departure {
     this.report.paused = this.machine.isPaused;
     this.report.outcome = 'kept';
     this.report.because = error.message;
+    this.report.code = error.code;
   }
 
   async #writeIfPossible(decision: SourceDecision): Promise<void> {

@@ -149,6 +149,7 @@ class SourceMigration {
     if (answer === 'started') return this.#departure.finish();
     if (answer === 'gave-up') return this.#keep(new SavkitError('target-gave-up', 'The target never ran the machine'));
     this.#departure.report.outcome = 'undecided';
+    this.#departure.report.code = error.code;
     this.#departure.report.because = `${error.message}; the machine was handed over, and stands still here. savkit migrate --resolve tells where it may run`;
   }
 

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
+import { networkWords } from '../network-error.ts';
 
 /** Bytes taken from the stream ahead of the reader. What is taken survives an error of the stream: a last NACK must not get lost. */
 const READ_AHEAD = MIB;
@@ -202,7 +203,7 @@ export class Peer {
   }
 
   #broken(cause: Error | undefined): EnvironmentError {
-    const error = new EnvironmentError('connection-lost', `Cannot go on with ${this.name}: the connection broke${cause ? ` (${cause.message})` : ''}`);
+    const error = new EnvironmentError('connection-lost', `Cannot go on with ${this.name}: ${cause ? networkWords(cause) : 'the connection broke'}`);
     error.cause = cause;
     return error;
   }

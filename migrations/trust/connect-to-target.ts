@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { type Endpoint, endpointText } from '../endpoint.ts';
+import { networkError, systemError } from '../network-error.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { distrustOf } from './distrust.ts';
 import { proveToTarget } from './key-proof.ts';
@@ -19,7 +20,7 @@ export async function connectToTarget(endpoint: Endpoint, trust: Trust, signal?:
   const address = { host: host || 'localhost', port };
   const socket = trust.kind === 'insecure' ? connect(address) : connectTls({ ...address, ...sourceTls(trust, address.host) });
   const stop = () => socket.destroy(new InterruptedError());
-  const timer = setTimeout(() => socket.destroy(new Error('no answer in time')), CONNECT_MS);
+  const timer = setTimeout(() => socket.destroy(systemError('ETIMEDOUT')), CONNECT_MS);
   signal?.addEventListener('abort', stop, { once: true });
   try {
     if (signal?.aborted) throw new InterruptedError();
@@ -40,13 +41,13 @@ function wordsFor(error: Error, endpoint: Endpoint, trust: Trust): Error {
   const distrust = distrustOf(trust, error);
   const where = endpointText(endpoint);
   if (distrust) return new TrustError(distrust.code, `Cannot trust ${where}: ${distrust.words}`);
-  const { code, message } = EnvironmentError.from(error, `connect to ${where}`);
+  const { code, message } = networkError(error, `connect to ${where}`);
   return new LinkError(code, message);
 }
 
 function ready(socket: Socket, event: 'connect' | 'secureConnect'): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once(event, resolve).once('error', reject);
-    socket.once('close', () => reject(new Error('it closed the connection')));
+    socket.once('close', () => reject(systemError('ECONNRESET')));
   });
 }

@@ -1,3 +1,4 @@
+import { networkWords } from '../network-error.ts';
 import type { Trust } from './trust.ts';
 
 /** What a failed handshake means, in words. */
@@ -28,7 +29,7 @@ export function distrustOf({ kind }: Trust, error: NodeJS.ErrnoException): Distr
 export function refusalOf(trust: Trust, error: NodeJS.ErrnoException): string {
   if (trust.kind === 'code') return 'it does not know the pairing code';
   if (trust.kind === 'relay-key') return 'it does not know the key';
-  return distrustOf(trust, error)?.words ?? error.message;
+  return distrustOf(trust, error)?.words ?? networkWords(error);
 }
 
 /** The code of a proof that is none. */

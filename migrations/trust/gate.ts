@@ -1,7 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
-import { EnvironmentError } from '../../formats/errors.ts';
 import { type Endpoint, endpointText } from '../endpoint.ts';
+import { networkError } from '../network-error.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { refusalOf } from './distrust.ts';
 import { blockOf, GuessLimit } from './guess-limit.ts';
@@ -39,7 +39,7 @@ export class Gate {
     const guard = trust.kind === 'insecure' ? new OpenGuard(options) : new SecureGuard(trust, options);
     const server = createServer((socket) => guard.meet(socket));
     await new Promise<void>((resolve, reject) => {
-      server.once('error', (error) => reject(EnvironmentError.from(error, `listen on ${endpointText(endpoint)}`)));
+      server.once('error', (error) => reject(networkError(error, `listen on ${endpointText(endpoint)}`)));
       server.listen({ port, ...(host === '' ? {} : { host }) }, resolve);
     });
     return new Gate(server, guard, { host, port: (server.address() as AddressInfo).port });

@@ -1,4 +1,5 @@
 import { EnvironmentError } from '../../formats/errors.ts';
+import { networkWords } from '../network-error.ts';
 
 /** The connection is gone, or the peer has fallen silent: trying again with a new one may go on where this one ended. */
 export class LinkError extends EnvironmentError {
@@ -14,7 +15,7 @@ export class LinkError extends EnvironmentError {
     // With TLS 1.3 a certificate is refused only after the handshake has ended for the side that showed it.
     const isRefusal = code.startsWith('ERR_SSL') && code.includes('ALERT');
     const words = isRefusal ? `the other side does not trust the certificate of this one (${code})` : undefined;
-    const because = words ?? (cause instanceof Error ? cause.message : 'the other side has closed the connection');
+    const because = words ?? (cause instanceof Error ? networkWords(cause) : 'the other side has closed the connection');
     const error = new LinkError('link-lost', `Cannot go on: ${because}`);
     if (cause !== undefined) error.cause = cause;
     return error;

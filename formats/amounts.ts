@@ -1,0 +1,4 @@
+/** A number of things as people say it: `1 round`, `2 rounds`; give the plural where an s does not make it. */
+export function countText(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
+}
