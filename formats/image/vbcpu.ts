@@ -43,8 +43,7 @@ function writeRegisters(writer: Writer, cpu: CpuRegisters, apicBase: bigint): vo
   const system = c ? [c.sysenterCs, c.sysenterEip, c.sysenterEsp] : [];
   writeU64s(writer, system, 3);
   writeU64s(writer, c ? [cpu.efer, c.star, c.pat, c.lstar, c.cstar, c.sfmask, c.kernelGsBase] : [cpu.efer], 7);
-  // TSC_AUX stands among the MSRs, which are not decoded.
-  writeU64s(writer, [apicBase], 2);
+  writeU64s(writer, [apicBase, cpu.tscAux ?? 0n], 2);
   writeU64s(writer, c ? [c.xcr0, c.xcr1] : [], 2);
 }
 

@@ -26,6 +26,8 @@ const BEGIN = 0x19200102;
 const END = 0x19920406;
 const HYPERVISOR = 0x77;
 const GUEST = 0x33;
+/** Versions 17 and later: the first MSR. */
+export const TSC_AUX = 0x5005;
 
 export function buildCpum(layout: CpumLayout): Uint8Array {
   const out = new PgmBytes();
@@ -82,7 +84,7 @@ function putModern(out: PgmBytes, { version, cpus, extended }: CpumLayout): void
       .raw(marked(filled(428, 0x22)));
     if (extended) out.raw(extended);
     if (version >= 21) out.raw(filled(32, 0xff));
-    out.u32(1).u32(2).zeros(128);
+    out.u32(1).u32(2).u64(TSC_AUX).zeros(120);
   }
 }
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FormatError, SavkitError } from '../errors.ts';
-import { buildCpum, type Registers } from '../testing/pgm-cpum-builder.ts';
+import { buildCpum, type Registers, TSC_AUX } from '../testing/pgm-cpum-builder.ts';
 import { CPUM_VERSIONS, readCpum } from './cpum.ts';
 
 const edx = { basic: 1 << 6, extended: 1 << 29 };
@@ -38,7 +38,9 @@ describe('readCpum() finds the control registers', () => {
     const extended = fc.uint8Array({ maxLength: 700 });
     fc.assert(
       fc.property(extended, (bytes) => {
-        expect(controlRegisters(buildCpum({ version, cpus, edx, extended: bytes }), version)).toEqual(cpus);
+        const payload = buildCpum({ version, cpus, edx, extended: bytes });
+        expect(controlRegisters(payload, version)).toEqual(cpus);
+        expect(readCpum(payload, version).cpus.map(({ tscAux }) => tscAux)).toEqual([1, 2, 3].map(() => BigInt(TSC_AUX)));
       }),
       { numRuns: 30 },
     );

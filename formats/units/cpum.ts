@@ -20,6 +20,8 @@ export interface CpuRegisters extends ControlRegisters {
   context?: GuestContext;
   /** The first 416 bytes of an FXSAVE image; versions 17 and later. */
   fxsave?: Uint8Array;
+  /** MSR TSC_AUX, the first of the MSRs; versions 17 and later, absent where the end of the MSRs could not be found. */
+  tscAux?: bigint;
 }
 
 export interface Cpum {
@@ -135,8 +137,10 @@ function readModern(payload: Uint8Array, view: DataView, version: number): Found
   checkCount(count);
   at += 8;
   const cpus: CpuRegisters[] = [];
+  const starts: number[] = [];
   for (let i = 0; i < count; i++) {
     while (!isContextPair(view, at)) at++;
+    starts.push(at);
     const cursor = new Cursor(payload, at + CONTEXT_SIZE);
     const context = guestContext.read(cursor);
     const { cr0, cr2, cr3, cr4, efer } = context;
@@ -144,6 +148,10 @@ function readModern(payload: Uint8Array, view: DataView, version: number): Found
     cpus.push({ cr0, cr2, cr3, cr4, efer, context, fxsave });
     at = cursor.at;
   }
+  // The MSRs are the last part of a VCPU.
+  const ends = [...starts.slice(1), findCpuidPart(payload, version)];
+  for (const [i, end] of ends.entries())
+    if (end !== undefined && msrSize >= 8 && end - msrSize >= starts[i]) cpus[i].tscAux = view.getBigUint64(end - msrSize, true);
   return { cpus, end: at + 8 + msrSize };
 }
 
