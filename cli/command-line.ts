@@ -46,7 +46,7 @@ async function parseAndRun(words: readonly string[], version: string): Promise<v
     .help()
     .alias('help', 'h')
     .wrap(Math.min(MOST_COLUMNS, terminalColumns() ?? DEFAULT_COLUMNS))
-    .epilogue('Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 130 interrupted.')
+    .epilogue('Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 70 savkit itself failed, 130 interrupted.')
     .fail((message, error) => {
       throw error ?? usageError(message, words[0]);
     });

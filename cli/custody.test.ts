@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { openFile } from '../formats/binary/source.ts';
 import { MIB } from '../formats/units.ts';
 import { DecisionMemory } from '../migrations/hand-over/decision-record.ts';
@@ -16,6 +16,8 @@ import { Guest } from '../src/running/guest.ts';
 import { RunningMachine } from '../src/running/running-machine.ts';
 import { loadState } from '../src/saved-state/load.ts';
 import { askMachine } from './control/control-client.ts';
+import { custody } from './custody.ts';
+import { ExitCode } from './exit-codes.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-custody-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -139,4 +141,16 @@ describe('a process that has a machine', () => {
     expect(await once(child, 'exit')).toEqual([130, null]);
     await expectSound(path('kept.sav'), 1);
   });
+});
+
+it('an error that nobody caught is told, without its words being able to steer the terminal', () => {
+  const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  const exit = vi.spyOn(process, 'exit').mockReturnValue(undefined as never);
+  custody.uncaught(new RangeError('name \x1b[2J\nall is well'));
+  const text = told.mock.calls.join('');
+  const codes = exit.mock.calls;
+  told.mockRestore();
+  exit.mockRestore();
+  expect(text).toMatch(/^Internal error: RangeError: name \?\[2J\n {2}all is well\n/);
+  expect(codes).toEqual([[ExitCode.INTERNAL]]);
 });

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { ExitCode } from './exit-codes.ts';
 import { tell } from './terminal/print.ts';
-import { line, lines, ownLines, type TerminalText } from './terminal/terminal-text.ts';
+import { indent, line, lines, type TerminalText } from './terminal/terminal-text.ts';
 
 /** Something that would be lost with this process: a machine of which there is no other copy. */
 export interface Charge {
@@ -55,13 +55,11 @@ class Custody {
   /** Takes something into custody. @returns ends that */
   take(charge: Charge): () => void {
     this.ignoreOutputFailures();
-    if (this.#charges.length === 0) process.on('uncaughtException', this.#onUncaught);
     this.#charges.push(charge);
     if (this.#isEndWanted) this.#saveAndStop();
     return () => {
       const at = this.#charges.indexOf(charge);
       if (at >= 0) this.#charges.splice(at, 1);
-      if (this.#charges.length === 0) process.off('uncaughtException', this.#onUncaught);
     };
   }
 
@@ -112,12 +110,14 @@ class Custody {
     }
   }
 
-  readonly #onUncaught = (error: unknown) => {
+  /** To be called for errors that nobody has caught: their words may be those of a file, too. */
+  uncaught(error: unknown): void {
     const held = this.#held;
-    tell(ownLines(`Internal error: ${inspect(error)}`));
+    const [first, ...others] = inspect(error).split('\n');
+    tell(lines([`Internal error: ${first}`, ...others.map(indent)]));
     if (held) tell(lines(['The machine is kept all the same.', held.ways()]));
-    else process.exit(1);
-  };
+    else process.exit(ExitCode.INTERNAL);
+  }
 }
 
 export const custody = new Custody();

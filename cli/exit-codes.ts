@@ -12,6 +12,8 @@ export const ExitCode = {
   ENVIRONMENT: 4,
   /** Not supported, or does not fit. */
   UNSUPPORTED: 5,
+  /** savkit itself is wrong: nothing is said of the file. */
+  INTERNAL: 70,
   INTERRUPTED: 130,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];

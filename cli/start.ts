@@ -4,6 +4,7 @@ import { onOutputError, show } from './terminal/print.ts';
 import { line } from './terminal/terminal-text.ts';
 
 onOutputError((error) => custody.outputFailed(error));
+process.on('uncaughtException', (error) => custody.uncaught(error));
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
 
