@@ -5,7 +5,8 @@ import { custody } from './custody.ts';
 import { documentOf, type FileResult } from './document.ts';
 import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
 import { Progress } from './progress.ts';
-import { show, showJson, tell } from './terminal/print.ts';
+import { stop } from './stop.ts';
+import { show, showJson, tell, unreadBytes } from './terminal/print.ts';
 import { line, type TerminalText } from './terminal/terminal-text.ts';
 import { expectDecodable } from './undecodable-names.ts';
 
@@ -64,31 +65,45 @@ export interface Job {
  * Runs a command over its files and prints what it gives: data to stdout, all else to stderr. Signals end it as `custody` says. @returns the exit code
  */
 export async function runCommand(command: string, files: readonly string[], options: CommonOptions, run: (job: Job) => Promise<Outcome>): Promise<ExitCode> {
-  const abort = new AbortController();
-  custody.watch(() => abort.abort());
+  custody.watch(stopWork);
   const isForPrograms = (options.json && !options.hasDataOnStdout) || options.ndjson === true;
   const results: FileResult[] = [];
   for (const file of files) {
-    if (abort.signal.aborted) break;
+    if (stop.signal.aborted) break;
     const progress = new Progress(command, file, !options.quiet && !isForPrograms);
     try {
       expectDecodable([file, ...Object.values(options)]);
-      const { exitCode, findings = [], result, text } = await run({ file, signal: abort.signal, progress });
+      const { exitCode, findings = [], result, text } = await run({ file, signal: stop.signal, progress });
       progress.stop();
       results.push({ file, exitCode, findings, result, error: null });
       if (!isForPrograms) await show(text);
     } catch (error) {
       progress.stop();
       const exitCode = exitCodeOf(error);
+      hintAtForce(error as SavkitError, options);
       results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
       if (!isForPrograms && !(options.json && exitCode === ExitCode.USAGE)) tell(line`${errorText(error as SavkitError)}`);
     }
   }
-  const exitCode = abort.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
+  const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
   const document = documentOf(command, exitCode, results);
   if (options.ndjson) await showJson({ event: 'end', ...document }, { isEvent: true });
   else if (isForPrograms || (options.json && exitCode === ExitCode.USAGE)) await showJson(document);
   return exitCode;
+}
+
+/** Commands that can replace a file say how. */
+function hintAtForce(error: SavkitError, options: object): void {
+  if (error.code === 'EEXIST' && 'force' in options && !options.force) error.message += '; --force replaces it';
+}
+
+/** Milliseconds. */
+const READER_PATIENCE = 500;
+
+function stopWork(): void {
+  stop.abort();
+  // A reader of stdout that reads no more would keep the process alive.
+  setTimeout(() => unreadBytes() > 0 && process.exit(ExitCode.INTERRUPTED), READER_PATIENCE).unref();
 }
 
 export function errorText({ message, vboxCode }: { message: string; vboxCode?: string | undefined }): string {

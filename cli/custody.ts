@@ -1,4 +1,6 @@
 import { inspect } from 'node:util';
+import { removeTemporaryFiles } from '../formats/binary/temporary-files.ts';
+import { EnvironmentError } from '../formats/errors.ts';
 import { ExitCode } from './exit-codes.ts';
 import { tell } from './terminal/print.ts';
 import { indent, line, lines, type TerminalText } from './terminal/terminal-text.ts';
@@ -47,9 +49,12 @@ class Custody {
   }
 
   /** To be called for failures of stdout. */
-  outputFailed({ code }: NodeJS.ErrnoException): void {
+  outputFailed(error: NodeJS.ErrnoException): void {
+    if (!this.#outputMatters) return;
     // A reader that closed its end early, like `head`, wants no more; that is no fault.
-    if (this.#outputMatters) process.exit(code === 'EPIPE' ? ExitCode.OK : ExitCode.ENVIRONMENT);
+    if (error.code === 'EPIPE') process.exit(ExitCode.OK);
+    tell(line`${EnvironmentError.from(error, 'write stdout').message}`);
+    process.exit(ExitCode.ENVIRONMENT);
   }
 
   /** Takes something into custody. @returns ends that */
@@ -80,6 +85,7 @@ class Custody {
 
   #stopWork(signal: EndSignal): void {
     if (this.#isStopped) {
+      removeTemporaryFiles();
       for (const each of SIGNALS) process.off(each, this.#onSignal);
       process.kill(process.pid, signal);
     } else {

@@ -2,6 +2,8 @@
 // all behind `--`. They travel under names that no argument can have.
 
 const HIDDEN = '\0';
+/** Other names of stdout; what a command says of its output does not go there, too. */
+const STDOUT = ['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'];
 
 export function hideDashes(words: readonly string[]): string[] {
   const end = words.indexOf('--');
@@ -30,5 +32,6 @@ function hidden(word: string): string {
 }
 
 function shown(value: unknown): unknown {
-  return typeof value === 'string' ? withoutHiding(value) : value;
+  if (typeof value !== 'string') return value;
+  return STDOUT.includes(value) ? '-' : withoutHiding(value);
 }

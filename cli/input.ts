@@ -1,51 +1,68 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { type ByteSource, openFile, streamSource } from '../formats/binary/source.ts';
+import { createReadStream, fstatSync, statSync } from 'node:fs';
+import { holdFile } from '../formats/binary/held-files.ts';
+import { openScratchFile } from '../formats/binary/scratch-file.ts';
+import { type ByteSource, openFile, sharedFile, streamSource } from '../formats/binary/source.ts';
+import { WrittenFile } from '../formats/binary/written-file.ts';
 import { EnvironmentError, FormatError, InterruptedError } from '../formats/errors.ts';
+import { MIB } from '../formats/units.ts';
+import { stop } from './stop.ts';
 
-/** Opens a file, or stdin for `-`; closes it in any case. */
-export async function withInput<T>(file: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
+/**
+ * Opens a file, or stdin for `-`; closes it in any case.
+ * @param options.mayBeReplaced once it has been read, because what was read lives on and may be saved to the same place
+ */
+export async function withInput<T>(file: string, use: (source: ByteSource) => Promise<T>, { mayBeReplaced = false } = {}): Promise<T> {
+  if (!mayBeReplaced) keepInput(file);
   const source = file === '-' ? streamSource(process.stdin) : await openFile(file);
+  // A pipe may have nothing to say for ever.
+  const end = () => source.seekable || void source.close();
+  stop.signal.addEventListener('abort', end, { once: true });
   try {
-    return await use(source);
+    return await use(source).finally(() => {
+      // To whoever reads it, a pipe that is closed for this seems to end early.
+      if (stop.signal.aborted && !source.seekable) throw new InterruptedError();
+    });
   } finally {
+    stop.signal.removeEventListener('abort', end);
     await source.close();
   }
 }
 
 /** The same for what has to be read more than once: stdin, or a pipe, goes to a temporary file first. */
-async function withSeekableInput<T>(file: string, signal: AbortSignal, use: (source: ByteSource) => Promise<T>): Promise<T> {
-  if (file !== '-') return withInput(file, use);
-  return withTemporaryFile(async (path) => {
+function withSeekableInput<T>(file: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  return withInput(file, async (source) => {
+    if (source.seekable) return use(source);
+    const scratch = openScratchFile();
     try {
-      await pipeline(process.stdin, createWriteStream(path, { mode: 0o600 }), { signal });
-    } catch (error) {
-      throw signal.aborted ? new InterruptedError() : EnvironmentError.from(error, 'keep stdin in a temporary file');
+      const copy = new WrittenFile('a temporary file', scratch.descriptor);
+      const piece = new Uint8Array(MIB);
+      for (let count = await source.read(piece, 0); count > 0; count = await source.read(piece, 0)) await copy.write(piece.subarray(0, count));
+      if (stop.signal.aborted) throw new InterruptedError();
+      return await use(sharedFile({ fd: scratch.descriptor, name: source.name, size: fstatSync(scratch.descriptor).size }));
+    } finally {
+      scratch.close();
     }
-    return withInput(path, use);
   });
 }
 
 /** The input of a job that reads more than once. */
-export function withSource<T>({ file, signal }: { file: string; signal: AbortSignal }, use: (source: ByteSource) => Promise<T>): Promise<T> {
-  return withSeekableInput(file, signal, use);
+export function withSource<T>({ file }: { file: string }, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  return withSeekableInput(file, use);
 }
 
-/** Gives a path in a folder that only the user can read, and removes the folder afterwards. */
-export async function withTemporaryFile<T>(use: (path: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'savkit-'));
+/** What was read once must not be overwritten as long as the process lives, under whatever name. */
+function keepInput(file: string): void {
   try {
-    return await use(join(folder, 'data'));
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+    const there = file === '-' ? fstatSync(0, { bigint: true }) : statSync(file, { bigint: true });
+    if (there.isFile() || there.isFIFO()) holdFile(there, file === '-' ? 'stdin' : file);
+  } catch {
+    // Whoever opens the file says why that can't be done.
   }
 }
 
 /** The bytes of a file, or a pipe, that has to be small. @throws FormatError `too-long` beyond `limit` bytes, EnvironmentError */
 export async function readSmallFile(path: string, limit: number): Promise<Uint8Array> {
+  keepInput(path);
   const pieces: Buffer[] = [];
   let size = 0;
   try {

@@ -13,7 +13,7 @@ export interface CpuOptions {
 
 /** The virtual memory of a CPU of a saved state. */
 export function loadSpace({ file, signal, progress }: Job, { cpu, cr3 }: CpuOptions): Promise<AddressSpace> {
-  return withSource({ file, signal }, async (source) => {
+  return withSource({ file }, async (source) => {
     const onProgress = (_: string, done: number) => progress.update(done, source.size);
     const machine = await loadState(source, { signal, onProgress });
     return addressSpaceOf(machine, cpu, cr3 === undefined ? undefined : parseBigAddress(cr3));

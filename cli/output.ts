@@ -1,9 +1,11 @@
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
-import { type FileSink, openFileSink } from '../formats/binary/sink.ts';
-import { EnvironmentError } from '../formats/errors.ts';
-import { withTemporaryFile } from './input.ts';
-import { byteOutput } from './terminal/print.ts';
+import type { OutputOptions } from '../formats/binary/output-place.ts';
+import { openScratchFile, type ScratchFile } from '../formats/binary/scratch-file.ts';
+import { type FileSink, openFileSink, type ReadableSink } from '../formats/binary/sink.ts';
+import { WrittenFile } from '../formats/binary/written-file.ts';
+import { InterruptedError } from '../formats/errors.ts';
+import { MIB } from '../formats/units.ts';
+import { isOutputStream, type OutputStream, openOutputStream } from './output-stream.ts';
+import { stop } from './stop.ts';
 
 /** What a writing has come to, and whether its output is to be kept. */
 export interface Written<T> {
@@ -11,38 +13,70 @@ export interface Written<T> {
   keep: boolean;
 }
 
+/** An output while it is written. */
+export type Output = ReadableSink & { readonly fd: number };
+
 /**
- * Opens an output file, or one that goes to stdout in the end for `-`. It appears when `use` has returned; after an error nothing of it stays.
+ * Opens an output file, or stdout for `-`, or a pipe. The file appears when `use` has returned, and a stream gets its bytes then; after an error nothing of
+ * it stays.
  */
-export async function withOutput<T>(path: string, force: boolean, use: (sink: FileSink) => Promise<Written<T>>): Promise<T> {
-  if (path !== '-') return (await writeKept(path, force, use)).value;
-  return withTemporaryFile(async (temporary) => {
-    const { value, keep } = await writeKept(temporary, false, use);
-    if (!keep) return value;
-    try {
-      await pipeline(createReadStream(temporary), byteOutput(), { end: false });
-    } catch (error) {
-      throw EnvironmentError.from(error, 'write to stdout');
-    }
+export async function withOutput<T>(path: string, options: OutputOptions, use: (output: Output) => Promise<Written<T>>): Promise<T> {
+  const sink = await openOutput(path, options);
+  try {
+    const { value, keep } = await use(sink);
+    if (keep) await sink.commit();
     return value;
-  });
+  } finally {
+    await sink.abort();
+  }
 }
 
-/** Says before long work what would keep an output file from being written at its end. @throws EnvironmentError as `openFileSink` does */
-export async function tryOutput(path: string, force: boolean): Promise<void> {
-  const sink = await openFileSink(path, { force });
+/** @throws UsageError, EnvironmentError as `openFileSink` and `openOutputStream` do */
+export async function openOutput(path: string, options: OutputOptions): Promise<FileSink> {
+  const stream = await openOutputStream(path);
+  return stream ? new StreamedFile(path, openScratchFile(), stream) : openFileSink(path, options);
+}
+
+/** Says before long work what would keep an output from being written at its end. @throws as `openOutput` does */
+export async function tryOutput(path: string, options: OutputOptions): Promise<void> {
+  if (!(await isOutputStream(path))) await tryFile(path, options);
+}
+
+/** The same for what has to be a file. @throws as `openFileSink` does */
+export async function tryFile(path: string, options: OutputOptions): Promise<void> {
+  const sink = await openFileSink(path, options);
   await sink.abort();
 }
 
-async function writeKept<T>(path: string, force: boolean, use: (sink: FileSink) => Promise<Written<T>>): Promise<Written<T>> {
-  const sink = await openFileSink(path, { force });
-  try {
-    const written = await use(sink);
-    if (written.keep) await sink.commit();
-    else await sink.abort();
-    return written;
-  } catch (error) {
-    await sink.abort();
-    throw error;
+/** Kept in a file that nobody else sees, and copied to a stream when it is complete. */
+class StreamedFile extends WrittenFile implements FileSink {
+  readonly #file: ScratchFile;
+  readonly #stream: OutputStream;
+  #isOpen = true;
+
+  constructor(name: string, file: ScratchFile, stream: OutputStream) {
+    super(name, file.descriptor);
+    this.#file = file;
+    this.#stream = stream;
+  }
+
+  async sync(): Promise<void> {}
+
+  async commit(): Promise<void> {
+    const source = await this.readBack();
+    const piece = new Uint8Array(MIB);
+    for (let at = 0, count = 1; count > 0; at += count) {
+      count = await source.read(piece, at);
+      if (stop.signal.aborted) throw new InterruptedError();
+      if (count > 0) await this.#stream.write(piece.subarray(0, count));
+    }
+    await this.abort();
+  }
+
+  async abort(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#file.close();
+    await this.#stream.close();
   }
 }

@@ -94,7 +94,7 @@ async function runConvert(source: ByteSource, { progress, signal }: Job, options
   }
   const { output } = options;
   if (output === undefined) throw new UsageError('usage', 'Cannot convert: expected an output file, --dry-run or --print-layout');
-  return withOutput(output, options.force, async (sink) => {
+  return withOutput(output, { force: options.force, ...(options.proof ? { inPlaceOf: source.name } : {}) }, async (sink) => {
     const report = await convert(source, sink, run);
     const exitCode = report.proof && !report.proof.equal ? ExitCode.BAD_FILE : ExitCode.OK;
     const text = output === '-' || options.quiet ? NO_TEXT : line`${output}: ${reportText(report)}`;

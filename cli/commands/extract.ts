@@ -49,8 +49,8 @@ export const extractCommand: CommandModule<object, Options> = {
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('extract', [options.file], { ...options, hasDataOnStdout: options.output === '-' }, ({ file, signal, progress }) =>
-      withSource({ file, signal }, (source) =>
-        withOutput(options.output, options.force, async (target) => {
+      withSource({ file }, (source) =>
+        withOutput(options.output, { force: options.force }, async (target) => {
           const report = await extract(source, target, {
             ...extractOptions(options),
             signal,

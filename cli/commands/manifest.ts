@@ -29,7 +29,7 @@ export const manifestCommand: CommandModule<object, Options> = {
     const { output, force, quiet } = options;
     process.exitCode = await runCommand('manifest', [options.file], { ...options, hasDataOnStdout: output === '-' }, (job) =>
       withSource(job, (source) =>
-        withOutput(output, force, async (sink) => {
+        withOutput(output, { force }, async (sink) => {
           const { signal, progress } = job;
           const manifest = await makeManifest(source, { signal, onProgress: (doing, offset) => progress.update(offset, source.size, doing) });
           const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');

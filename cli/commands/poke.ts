@@ -1,6 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
 import { countText } from '../../formats/amounts.ts';
-import type { FileSink } from '../../formats/binary/sink.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
@@ -13,7 +12,7 @@ import { parseAddress } from '../address.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { readSmallFile, withSource } from '../input.ts';
-import { withOutput } from '../output.ts';
+import { type Output, withOutput } from '../output.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
@@ -52,7 +51,7 @@ async function runPoke(job: Job, options: Options): Promise<Outcome> {
   const at = parseAddress(options.at);
   const bytes = await bytesOf(options);
   return withSource(job, (source) =>
-    withOutput(options.output, options.force, async (sink) => {
+    withOutput(options.output, { force: options.force, ...(options.proof ? { inPlaceOf: source.name } : {}) }, async (sink) => {
       const { signal, progress } = job;
       const machine = await loadState(source, { signal, onProgress: (doing, offset) => progress.update(offset, source.size, doing) });
       poke(machine.memory, at, bytes);
@@ -81,7 +80,7 @@ function parseHex(text: string): Uint8Array {
   return Buffer.from(digits, 'hex');
 }
 
-async function proved(source: ByteSource, sink: FileSink, machine: Machine, written: Stretch, signal: AbortSignal): Promise<EditProof> {
+async function proved(source: ByteSource, sink: Output, machine: Machine, written: Stretch, signal: AbortSignal): Promise<EditProof> {
   const result = await sink.readBack();
   try {
     return await proveEdit(source, result, machine, [written], signal);

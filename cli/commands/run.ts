@@ -80,7 +80,7 @@ export const runMachineCommand: CommandModule<object, Options> = {
 };
 
 async function runMachine(options: Options, job: Job): Promise<Outcome> {
-  if (options.record !== undefined) await tryOutput(options.record, false);
+  if (options.record !== undefined) await tryOutput(options.record, {});
   await checkKeepFile(options);
   const socket = options.socket ?? defaultSocketPath();
   await checkSocketPath(socket);
@@ -121,7 +121,9 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
 async function startingPoint({ state, ram }: Options, { signal, progress }: Job): Promise<Machine> {
   if ((state === undefined) === (ram === undefined)) throw new UsageError('usage', 'Cannot run machine: give a saved state, or --ram SIZE for an empty one');
   if (state === undefined) return emptyMachine(parseAddress(ram ?? ''));
-  return withInput(state, (source) => loadState(source, { signal, onProgress: (doing, offset) => progress.update(offset, source.size, doing) }));
+  return withInput(state, (source) => loadState(source, { signal, onProgress: (doing, offset) => progress.update(offset, source.size, doing) }), {
+    mayBeReplaced: true,
+  });
 }
 
 async function workloadOf(options: Options): Promise<WorkloadOptions | undefined> {
@@ -140,7 +142,7 @@ async function workloadOf(options: Options): Promise<WorkloadOptions | undefined
 }
 
 async function writeTrace(path: string, trace: Trace): Promise<void> {
-  await withOutput(path, false, async (sink) => {
+  await withOutput(path, {}, async (sink) => {
     for (const line of traceLines(trace)) await sink.write(Buffer.from(`${line}\n`));
     return { keep: true, value: undefined };
   });

@@ -53,19 +53,20 @@ export const salvageCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     const { input, output, force } = options;
     process.exitCode = await runCommand('salvage', [input], { ...options, hasDataOnStdout: output === '-' }, ({ file, signal, progress }) =>
-      withSource({ file, signal }, (source) =>
-        withOutput(output, force, async (sink) => {
+      withSource({ file }, async (source) => {
+        const layout = await layoutFrom(options);
+        return withOutput(output, { force }, async (sink) => {
           const report = await salvage(source, sink, {
             signal,
             trust: options.trust,
             repair: options.repair,
             ...(options.fill ? { fill: options.fill } : {}),
-            ...(await layoutFrom(options)),
+            ...layout,
             onProgress: (doing, offset) => progress.update(offset, source.size, doing),
           });
           return { keep: true, value: outcomeOf(report, options) };
-        }),
-      ),
+        });
+      }),
     );
   },
 };

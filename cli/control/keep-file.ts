@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { stateFolder } from '../../migrations/hand-over/record-folder.ts';
-import { tryOutput } from '../output.ts';
+import { tryFile } from '../output.ts';
 
 /** Where a machine is saved when its process is told to end. */
 export interface KeepFile {
@@ -19,7 +19,7 @@ export interface KeepFileOptions {
 
 /** To be called before there is a machine. @throws EnvironmentError for a file that can't be written */
 export async function checkKeepFile({ keepIn, force }: KeepFileOptions): Promise<void> {
-  if (keepIn !== undefined) await tryOutput(keepIn, force);
+  if (keepIn !== undefined) await tryFile(keepIn, { force });
 }
 
 /** The file that options name; else a new one, with a name of its own for each process, in the user's folder for the state of programs. */

@@ -16,7 +16,7 @@ import { checkKeepFile } from '../control/keep-file.ts';
 import { checkSocketPath } from '../control/stale-socket.ts';
 import { type Charge, custody } from '../custody.ts';
 import { LiveReport } from '../live-report.ts';
-import { tryOutput } from '../output.ts';
+import { tryFile } from '../output.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { type ArrivedOptions, keepArrived } from './arrived-machine.ts';
 import { type TrustOptions, targetTrust } from './trust-options.ts';
@@ -38,14 +38,15 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
   const file = options.output ?? options.safe;
   if (options.output !== undefined && options.safe !== undefined)
     throw new UsageError('usage', 'Cannot use --safe with --output: a machine that is kept in a file is safe there, and does not run');
-  if (file !== undefined) await tryOutput(file, options.force);
   const report = new LiveReport(options);
-  await checkKeepFile(options);
   if (options.control !== undefined) await checkSocketPath(options.control);
   const { trust, shownCode } = await targetTrust(options);
   await ensureFolder(options.records);
   const seed = options.seed === undefined ? undefined : await openFile(options.seed);
   try {
+    // Once the seed is open, as no file may be the seed.
+    if (file !== undefined) await tryFile(file, { force: options.force });
+    await checkKeepFile(options);
     const receiver = await createReceiver(options, seed, report);
     const release = custody.take(promised(receiver, options.records));
     const gate = await Gate.open(endpoint, trust, {

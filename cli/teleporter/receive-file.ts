@@ -10,6 +10,7 @@ import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { findingText } from '../finding-text.ts';
 import { LiveReport } from '../live-report.ts';
+import { openOutput } from '../output.ts';
 import { readPassword } from '../password.ts';
 import { sizeText } from '../size-text.ts';
 import { good } from '../terminal/styles.ts';
@@ -33,8 +34,8 @@ export async function receiveFile(options: ReceiveFileOptions, { signal }: Job):
   const endpoint = parseListenEndpoint(options.listen);
   const password = await teleporterPassword(options.passwordFile);
   const report = new LiveReport(options);
-  // Opened before anybody connects: a file that can't be written must not cost a migration.
-  const sink = await openFileSink(options.output, { force: options.force });
+  // Opened before anybody connects: a file that can't be written must not cost a migration. A machine that is taken over has to be in a file.
+  const sink = await (options.then === 'decline' && !options.flatten ? openOutput : openFileSink)(options.output, { force: options.force });
   try {
     const peer = await awaitSource(endpoint, {
       password,

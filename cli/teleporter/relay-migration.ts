@@ -1,4 +1,4 @@
-import { type FileSink, openFileSink } from '../../formats/binary/sink.ts';
+import type { FileSink } from '../../formats/binary/sink.ts';
 import { EnvironmentError, type SavkitError, UsageError } from '../../formats/errors.ts';
 import { type Endpoint, endpointText, parseEndpoint, parseListenEndpoint } from '../../migrations/endpoint.ts';
 import { connectPeer } from '../../migrations/teleporter/connect.ts';
@@ -12,6 +12,7 @@ import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { readSmallFile } from '../input.ts';
 import { LiveReport } from '../live-report.ts';
+import { openOutput } from '../output.ts';
 import { sizeText } from '../size-text.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
@@ -34,7 +35,7 @@ export async function relayMigration(options: RelayMigrationOptions, { signal }:
   const report = new LiveReport(options);
   const ends = { at: parseListenEndpoint(options.listen), to: parseEndpoint(options.to) };
   const keys = await keysFor(options);
-  const sink = options.record === undefined ? undefined : await openFileSink(options.record, { force: options.force });
+  const sink = options.record === undefined ? undefined : await openOutput(options.record, { force: options.force });
   try {
     const carried = await new Carrier(ends, options.wait, keys, sink, report, signal).run();
     report.stop();

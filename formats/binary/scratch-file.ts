@@ -1,7 +1,7 @@
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { EnvironmentError } from '../errors.ts';
+import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
 
 /** A file for bytes on their way, which nobody but this process can open and which is gone with it. */
 export interface ScratchFile {
@@ -10,22 +10,35 @@ export interface ScratchFile {
   close(): void;
 }
 
+const PURPOSE = 'savkit-scratch';
+
 /** @param parent folder for it @throws EnvironmentError */
 export function openScratchFile(parent = tmpdir()): ScratchFile {
+  const path = nameTemporaryFile(parent, PURPOSE);
+  let descriptor: number;
   try {
-    const folder = mkdtempSync(join(parent, 'savkit-scratch-'));
-    const descriptor = openSync(join(folder, 'bytes'), 'wx+', 0o600);
-    const remove = () => rmSync(folder, { recursive: true, force: true });
-    // The file lives on under its descriptor, and a killed process leaves nothing behind. Windows removes it at close.
-    if (process.platform !== 'win32') remove();
-    return {
-      descriptor,
-      close: () => {
-        closeSync(descriptor);
-        remove();
-      },
-    };
+    descriptor = openSync(path, 'wx+', 0o600);
   } catch (cause) {
+    forgetTemporaryFile(path);
     throw EnvironmentError.from(cause, `make a temporary file in ${parent}`);
   }
+  // The file lives on under its descriptor, and a killed process leaves nothing behind. Where the system keeps the names of open files, leftovers are possible.
+  if (!unlinked(path)) removeLeftovers(parent, PURPOSE);
+  return {
+    descriptor,
+    close: () => {
+      closeSync(descriptor);
+      unlinked(path);
+    },
+  };
+}
+
+function unlinked(path: string): boolean {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return false;
+  }
+  forgetTemporaryFile(path);
+  return true;
 }

@@ -1,12 +1,12 @@
-import { randomBytes } from 'node:crypto';
-import { writeSync } from 'node:fs';
-import { type FileHandle, link, open, readdir, rename, stat, unlink } from 'node:fs/promises';
-import { hostname } from 'node:os';
-import { basename, dirname, join, sep } from 'node:path';
+import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
-import { Turns } from '../turns.ts';
-import { type ByteSource, openFile } from './source.ts';
+import { MIB } from '../units.ts';
+import { alreadyThere, checkStillFree, type OutputOptions, outputPlace } from './output-place.ts';
+import type { ByteSource } from './source.ts';
+import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
+import { WrittenFile } from './written-file.ts';
 
 /** Where bytes go, front to back. */
 export interface ByteSink {
@@ -41,23 +41,23 @@ export interface FileSink extends ReadableSink {
 
 /**
  * Opens a temporary file beside `path`, readable by its owner only: a state holds secrets.
- * @param options.force replace an existing file
- * @throws EnvironmentError `EEXIST` without `force`, `EISDIR` for a folder, and whatever the file system has to say
+ * @throws UsageError, EnvironmentError as `outputPlace` does, and whatever the file system has to say
  */
-export async function openFileSink(path: string, options: { force?: boolean } = {}): Promise<FileSink> {
-  const { force = false } = options;
-  await checkPlace(path, force);
-  await removeLeftovers(path);
-  const temporary = join(dirname(path), `${temporaryPrefix(path)}${process.pid}.${randomBytes(6).toString('hex')}${TEMPORARY_SUFFIX}`);
+export async function openFileSink(path: string, options: OutputOptions = {}): Promise<FileSink> {
+  const place = await outputPlace(path, options);
+  const [folder, name] = [dirname(place), basename(place)];
+  removeLeftovers(folder, name);
+  const temporary = nameTemporaryFile(folder, name);
   try {
-    return new TemporaryFile(path, temporary, await open(temporary, 'wx', 0o600), force);
+    return new TemporaryFile(path, place, temporary, await open(temporary, 'wx+', 0o600), options);
   } catch (error) {
+    forgetTemporaryFile(temporary);
     throw EnvironmentError.from(error, `write ${path}`);
   }
 }
 
 /** Writes an output file: it appears when `use` has come to its end; when that fails nothing of it stays. @throws as `openFileSink` does, and what `use` throws */
-export async function writeFileSink<T>(path: string, options: { force?: boolean }, use: (sink: FileSink) => Promise<T>): Promise<T> {
+export async function writeFileSink<T>(path: string, options: OutputOptions, use: (sink: FileSink) => Promise<T>): Promise<T> {
   const sink = await openFileSink(path, options);
   try {
     const result = await use(sink);
@@ -68,122 +68,79 @@ export async function writeFileSink<T>(path: string, options: { force?: boolean 
   }
 }
 
-/** Says before any work what would come out at its end: only a regular file is ever replaced. */
-async function checkPlace(path: string, force: boolean): Promise<void> {
-  const there = await stat(path).catch(() => undefined);
-  if (there?.isDirectory() || path.endsWith('/') || path.endsWith(sep) || path === '')
-    throw new EnvironmentError('EISDIR', `Cannot write ${path === '' ? '""' : path}: it is a folder, expected the name of a file`);
-  if (there && !force) throw alreadyThere(path);
-  if (there && !there.isFile()) throw new EnvironmentError('EEXIST', `Cannot write ${path}: it is no regular file, and would be replaced by one`);
-}
+/** So much is on its way to the disk at most: else the end of a long work would have to wait for all of it. */
+const UNSYNCED_LIMIT = 64 * MIB;
 
-const TEMPORARY_SUFFIX = '.part';
-
-/** Names the host, too: on a shared folder process numbers of others mean nothing. */
-function temporaryPrefix(path: string): string {
-  return `.${basename(path)}.${hostname()}.`;
-}
-
-/** Removes what processes of this host that were killed have left behind of the same output. */
-async function removeLeftovers(path: string): Promise<void> {
-  const prefix = temporaryPrefix(path);
-  const names = await readdir(dirname(path)).catch(() => []);
-  for (const name of names) {
-    if (!name.startsWith(prefix) || !name.endsWith(TEMPORARY_SUFFIX)) continue;
-    const pid = Number(name.slice(prefix.length).split('.')[0]);
-    if (Number.isInteger(pid) && !isRunning(pid)) await unlink(join(dirname(path), name)).catch(() => {});
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Those of other users run, too.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-class TemporaryFile implements FileSink {
-  readonly #path: string;
+class TemporaryFile extends WrittenFile implements FileSink {
+  readonly #place: string;
   readonly #temporary: string;
   readonly #file: FileHandle;
-  readonly #force: boolean;
-  readonly #turns = Turns.rare();
-  #position = 0;
+  readonly #options: OutputOptions;
   #isOpen = true;
+  /** Bytes since the last sync began. */
+  #unsynced = 0;
+  #syncing: Promise<void> | undefined;
 
-  constructor(path: string, temporary: string, file: FileHandle, force: boolean) {
-    this.#path = path;
+  /** @param path as the user calls it @param place where that is */
+  constructor(path: string, place: string, temporary: string, file: FileHandle, options: OutputOptions) {
+    super(path, file.fd);
+    this.#place = place;
     this.#temporary = temporary;
     this.#file = file;
-    this.#force = force;
+    this.#options = options;
   }
 
-  get fd(): number {
-    return this.#file.fd;
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
-    await this.writeAt(bytes, this.#position);
-    this.#position += bytes.length;
-  }
-
-  async writeAt(bytes: Uint8Array, position: number): Promise<void> {
-    await this.#attempt(async () => {
-      for (let done = 0; done < bytes.length; ) {
-        // Synchronously, for the reason that FileSource gives.
-        done += writeSync(this.#file.fd, bytes, done, bytes.length - done, position + done);
-      }
-    });
-    if (this.#turns.areDue) await this.#turns.give();
-  }
-
-  async truncate(size: number): Promise<void> {
-    await this.#attempt(() => this.#file.truncate(size));
-  }
-
-  async readBack(): Promise<ByteSource> {
-    return openFile(this.#temporary);
+  override async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    await super.writeAt(bytes, position);
+    this.#unsynced += bytes.length;
+    if (this.#unsynced < UNSYNCED_LIMIT) return;
+    this.#unsynced = 0;
+    await this.attempt(async () => this.#syncing);
+    this.#syncing = this.#file.datasync();
+    // Told by whoever waits for it.
+    this.#syncing.catch(() => {});
   }
 
   async sync(): Promise<void> {
-    await this.#attempt(() => this.#file.sync());
+    await this.attempt(async () => {
+      await this.#syncing;
+      await this.#file.sync();
+    });
   }
 
   async commit(): Promise<void> {
-    await this.#attempt(async () => {
-      await this.#file.sync();
-      await this.#file.close();
-      this.#isOpen = false;
-      if (this.#force) await rename(this.#temporary, this.#path);
+    await this.sync();
+    await checkStillFree(this.#place, this.#options);
+    await this.attempt(async () => {
+      await this.#close();
+      if (this.#options.force) await rename(this.#temporary, this.#place);
       else await this.#linkIntoPlace();
-      await syncFolder(dirname(this.#path));
+      forgetTemporaryFile(this.#temporary);
+      await syncFolder(dirname(this.#place));
     });
   }
 
   async abort(): Promise<void> {
-    if (this.#isOpen) await this.#file.close().catch(() => {});
-    this.#isOpen = false;
+    await this.#close().catch(() => {});
     await unlink(this.#temporary).catch(() => {});
+    forgetTemporaryFile(this.#temporary);
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#syncing?.catch(() => {});
+    await this.#file.close();
   }
 
   /** A link, unlike a rename, never replaces a file that has appeared meanwhile. Not all file systems have links. */
   async #linkIntoPlace(): Promise<void> {
     try {
-      await link(this.#temporary, this.#path);
+      await link(this.#temporary, this.#place);
       await unlink(this.#temporary);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST' || (await exists(this.#path))) throw alreadyThere(this.#path);
-      await rename(this.#temporary, this.#path);
-    }
-  }
-
-  async #attempt(action: () => Promise<void>): Promise<void> {
-    try {
-      await action();
-    } catch (error) {
-      throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `write ${this.#path}`);
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' || (await exists(this.#place))) throw alreadyThere(this.name);
+      await rename(this.#temporary, this.#place);
     }
   }
 }
@@ -200,10 +157,6 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-function alreadyThere(path: string): EnvironmentError {
-  return new EnvironmentError('EEXIST', `Cannot write ${path}: the file exists already`);
 }
 
 /** A sink over a stream (stdout, a socket); waits while the stream is full. */

@@ -1,8 +1,10 @@
-import { readSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { constants, openSync, readSync } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
 import { Turns } from '../turns.ts';
+import { holdFile } from './held-files.ts';
 
 /** Where bytes come from. One reader at a time. */
 export interface ByteSource {
@@ -19,17 +21,26 @@ export interface ByteSource {
   close(): Promise<void>;
 }
 
-/** @throws EnvironmentError when the file can't be opened */
+/** Until it is closed, no output may take the place of the file. @throws EnvironmentError when the file can't be opened */
 export async function openFile(path: string): Promise<ByteSource> {
-  let file: FileHandle;
   try {
-    file = await open(path, 'r');
-    const stat = await file.stat();
-    if (stat.isDirectory()) throw new EnvironmentError('EISDIR', `Cannot open ${path}: it is a directory`);
-    return new FileSource(path, file.fd, stat.isFile() ? stat.size : undefined, file);
+    if ((await stat(path)).isFIFO()) return openPipe(path);
+    const file = await open(path, 'r');
+    const there = await file.stat({ bigint: true });
+    if (there.isDirectory()) {
+      await file.close();
+      throw new EnvironmentError('EISDIR', `Cannot open ${path}: it is a directory`);
+    }
+    return new FileSource(path, file.fd, there.isFile() ? Number(there.size) : undefined, file, holdFile(there, path));
   } catch (error) {
     throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `open ${path}`);
   }
+}
+
+/** As a stream, and without waiting for a writer: a process that waits for a file system call can't be ended by a signal. */
+function openPipe(path: string): ByteSource {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  return streamSource(new Socket({ fd, readable: true, writable: false }), path);
 }
 
 /** A file that another thread has opened, and will close. */
@@ -48,13 +59,15 @@ class FileSource implements ByteSource {
   readonly #fd: number;
   readonly #file: FileHandle | undefined;
   readonly #turns = Turns.rare();
+  readonly #letGo: (() => void) | undefined;
 
-  constructor(name: string, fd: number, size: number | undefined, file?: FileHandle) {
+  constructor(name: string, fd: number, size: number | undefined, file?: FileHandle, letGo?: () => void) {
     this.name = name;
     this.size = size;
     this.seekable = size !== undefined;
     this.#fd = fd;
     this.#file = file;
+    this.#letGo = letGo;
   }
 
   get fd(): number | undefined {
@@ -77,6 +90,7 @@ class FileSource implements ByteSource {
   }
 
   async close(): Promise<void> {
+    this.#letGo?.();
     await this.#file?.close();
   }
 

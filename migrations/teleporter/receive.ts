@@ -82,7 +82,7 @@ const INCOMPLETE = ['no-pgm', 'no-cpum'];
 
 /** Makes one plain state of the passes in a file, in its place: until that is complete the file stays as it is. */
 export async function flattenInPlace(path: string, signal?: AbortSignal): Promise<ConvertReport> {
-  const sink = await openFileSink(path, { force: true });
+  const sink = await openFileSink(path, { force: true, inPlaceOf: path });
   try {
     const source = await openFile(path);
     try {
