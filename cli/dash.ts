@@ -1,9 +1,9 @@
+import { STDOUT_PATHS } from './descriptor-paths.ts';
+
 // Words that begin with a dash and are no options: a lone `-`, which means stdin or stdout and is dropped by yargs among the arguments of a command, and
 // all behind `--`. They travel under names that no argument can have.
 
 const HIDDEN = '\0';
-/** Other names of stdout; what a command says of its output does not go there, too. */
-const STDOUT = ['/dev/stdout', '/dev/fd/1', '/proc/self/fd/1'];
 
 export function hideDashes(words: readonly string[]): string[] {
   const end = words.indexOf('--');
@@ -33,5 +33,6 @@ function hidden(word: string): string {
 
 function shown(value: unknown): unknown {
   if (typeof value !== 'string') return value;
-  return STDOUT.includes(value) ? '-' : withoutHiding(value);
+  // What a command says of its output must not go there, too.
+  return STDOUT_PATHS.includes(value) ? '-' : withoutHiding(value);
 }

@@ -1,12 +1,12 @@
 import { type BigIntStats, constants, createWriteStream, fstatSync, openSync } from 'node:fs';
-import { readlink, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
-import { dirname, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { nameOfHeldFile } from '../formats/binary/held-files.ts';
 import { type ByteSink, streamSink } from '../formats/binary/sink.ts';
 import { EnvironmentError, InterruptedError, UsageError } from '../formats/errors.ts';
+import { descriptorOf } from './descriptor-paths.ts';
 import { stop } from './stop.ts';
 import { byteOutput } from './terminal/print.ts';
 
@@ -16,8 +16,6 @@ export interface OutputStream extends ByteSink {
   close(): Promise<void>;
 }
 
-/** Links that lead to links, at most. */
-const MAX_LINKS = 40;
 /** Milliseconds between looks whether a pipe has a reader. */
 const READER_POLL = 50;
 
@@ -50,26 +48,6 @@ async function findStream(path: string): Promise<{ fd: number | undefined; there
   if (fd !== undefined) return { fd, there: fstatSync(fd, { bigint: true }) };
   const there = await stat(path, { bigint: true }).catch(() => undefined);
   return there?.isFIFO() || there?.isCharacterDevice() ? { fd, there } : undefined;
-}
-
-/** The number of the open file that a path stands for; a file that the shell has opened must not be replaced by another. */
-async function descriptorOf(path: string): Promise<number | undefined> {
-  let at = resolve(path);
-  for (let links = 0; links < MAX_LINKS; links++) {
-    if (at === '/dev/stdout') return 1;
-    if (at === '/dev/stderr') return 2;
-    const [, number] = /^\/(?:dev|proc\/(?:self|thread-self|\d+))\/fd\/(\d+)$/.exec(at) ?? [];
-    if (number !== undefined && !isOfOtherProcess(at)) return Number(number);
-    const next = await readlink(at).catch(() => undefined);
-    if (next === undefined) return undefined;
-    at = resolve(dirname(at), next);
-  }
-  return undefined;
-}
-
-function isOfOtherProcess(path: string): boolean {
-  const [, pid] = /^\/proc\/(\d+)\//.exec(path) ?? [];
-  return pid !== undefined && Number(pid) !== process.pid;
 }
 
 /** Bytes put behind those of an input would be read again, without end; a pipe would wait for itself. */
