@@ -61,16 +61,13 @@ describe('--threads', () => {
       [live, '--recompress', '--flatten', '--pgm', '13'],
       [plain, '--recompress', '--container', '1.2'],
     ]) {
-      const outputs = ['1', '2', '4'].map((threads) => join(folder, `converted-${threads}`));
+      const outputs = ['1', '3'].map((threads) => join(folder, `converted-${threads}`));
       for (const [i, output] of outputs.entries()) {
-        const { exitCode, stderr } = await runSavkit(['convert', file, output, ...options, '--force', '--threads', String(2 ** i)]);
+        const { exitCode, stderr } = await runSavkit(['convert', file, output, ...options, '--force', '--threads', String(1 + 2 * i)]);
         expect(exitCode, stderr).toBe(0);
       }
-      const [one, ...others] = outputs.map((output) => readFileSync(output));
-      expect(
-        others.map((other) => other.equals(one)),
-        `${file} ${options}`,
-      ).toEqual([true, true]);
+      const [one, three] = outputs.map((output) => readFileSync(output));
+      expect(three.equals(one), `${file} ${options}`).toBe(true);
     }
   });
 
