@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { bufferSource, openFile } from '../../../formats/binary/source.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
+import { type LiveMachine, liveSave } from '../../live-save/live-save.ts';
+import { type MachineState, nextState } from '../../live-save/machine-states.ts';
 import { NaiveElf } from '../../testing/naive-elf.ts';
 import { MemoryTarget, STATES_FOLDER } from '../../testing/states.ts';
 import { type ExtractReport, extract } from '../extract.ts';
@@ -23,17 +25,32 @@ import {
   STACK_MAP,
 } from './testing/planted-kernel.ts';
 
-/** Extracts a core of own-long with changed memory. */
-async function coreOf(change: (machine: Machine) => void): Promise<{ core: NaiveElf; report: ExtractReport }> {
+/** Extracts a core of own-long with changed memory; with `changeMore` of a live save, in which memory changes again after the first pass. */
+async function coreOf(change: (machine: Machine) => void, changeMore?: (machine: Machine) => void): Promise<{ core: NaiveElf; report: ExtractReport }> {
   const file = await openFile(`${STATES_FOLDER}own-long.sav`);
   const machine = await loadState(file);
   await file.close();
   change(machine);
   const sink = new MemorySink();
-  await saveState(machine, sink);
+  if (changeMore) await liveSave(liveMachine(machine), sink, { onPass: ({ pass }) => pass === 0 && changeMore(machine) });
+  else await saveState(machine, sink);
   const target = new MemoryTarget();
   const report = await extract(bufferSource(sink.view()), target, { format: 'elf' });
   return { core: new NaiveElf(target.bytes), report };
+}
+
+/** A machine that executes nothing. */
+function liveMachine(machine: Machine): LiveMachine {
+  let state: MachineState = 'running';
+  return {
+    machine,
+    get state() {
+      return state;
+    },
+    dispatch(event) {
+      state = nextState(state, event);
+    },
+  };
 }
 
 const infoOf = ({ notes }: NaiveElf): string | undefined => notes.find(({ name }) => name === 'VMCOREINFO')?.contents.toString('latin1');
@@ -88,6 +105,24 @@ describe('a core of a guest that runs Linux', () => {
     });
     expect(infoOf(core)).toBe(old);
     expect(report.core?.kernel).toEqual({ release: RELEASE });
+  });
+
+  it('goes by the last pass of a live save', async () => {
+    const stale = INFO.replace('BUILD-ID=0', 'BUILD-ID=f');
+    const { core } = await coreOf(
+      (machine) => {
+        plantKernel(machine);
+        plantNote(machine, noteOf(stale), NOTE - 0x1000);
+        machine.memory.write(IMAGE, Buffer.from('stale page 0'));
+      },
+      (machine) => {
+        machine.memory.write(NOTE - 0x1000, new Uint8Array(4096));
+        plantNote(machine, noteOf(INFO));
+        machine.memory.write(IMAGE, Buffer.from('image page 0'));
+      },
+    );
+    expect(infoOf(core)).toBe(INFO);
+    expect(core.atVirtual(IMAGE_MAP, 12)?.toString('latin1')).toBe('image page 0');
   });
 
   it('passes over hundreds of forged notes', async () => {
