@@ -1,4 +1,4 @@
-import { type FileHandle, link, open, rename, stat, unlink } from 'node:fs/promises';
+import { type FileHandle, link, open, rename, stat, statfs, unlink } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
@@ -31,6 +31,8 @@ export interface ReadableSink extends SeekableSink {
 export interface FileSink extends ReadableSink {
   /** Number of the open file: other threads of the process can write to it, too. */
   readonly fd: number;
+  /** Says before long work that there is no room for so many bytes; absent where that can't be known. @throws EnvironmentError `ENOSPC` */
+  expectRoom?(bytes: number): Promise<void>;
   /** Makes durable what was written so far, so that `commit` is quick and unlikely to fail. */
   sync(): Promise<void>;
   /** Makes the bytes durable and gives the file its name. */
@@ -88,6 +90,12 @@ class TemporaryFile extends WrittenFile implements FileSink {
     this.#temporary = temporary;
     this.#file = file;
     this.#options = options;
+  }
+
+  async expectRoom(bytes: number): Promise<void> {
+    const { bavail, bsize } = await this.attempt(() => statfs(dirname(this.#place)));
+    const free = bavail * bsize;
+    if (bytes > free) throw new EnvironmentError('ENOSPC', `Cannot write ${this.name}: it takes ${bytes} bytes, and ${free} are free`);
   }
 
   override async writeAt(bytes: Uint8Array, position: number): Promise<void> {

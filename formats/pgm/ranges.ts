@@ -4,6 +4,8 @@ import type { PgmConfig } from './head.ts';
 
 /** `MM_RAM_HOLE_SIZE_DEFAULT`: bytes below 4 GiB that are no RAM, where the state does not say. */
 export const DEFAULT_RAM_HOLE = 0x2000_0000;
+/** Bytes of RAM that a machine of VirtualBox can have at most. A file that claims more is not believed where each page costs time or room. */
+export const MAX_RAM = 2 ** 41;
 /** Where PCs have video memory and ROMs in place of RAM. */
 export const LOW_HOLE_START = 0xa0000;
 export const LOW_HOLE_END = 0x100000;

@@ -43,6 +43,8 @@ export interface CoreReport {
 /** An output that can be written anywhere and gets its final size at the end. */
 export interface ImageTarget extends RandomSink {
   truncate(size: number): Promise<void>;
+  /** As of `FileSink`. */
+  expectRoom?(bytes: number): Promise<void>;
 }
 
 /**
@@ -60,6 +62,7 @@ export async function extract(source: ByteSource, target: ImageTarget, options: 
   if (options.unit !== undefined) return extractUnit(source, target, state, options.unit, passing);
   const kernel = isDebuggersCore(part) ? await findKernel(source, state, { ...passing, ...(onProgress ? { onProgress } : {}) }) : undefined;
   const plan = planExtraction(state, part, kernel);
+  if (plan.full) await target.expectRoom?.(plan.existing.reduce((sum, { start, end }) => sum + end - start, 0));
   for (const { offset, bytes } of plan.layout.fixed) await target.writeAt(bytes, offset);
   const count = plan.placement instanceof RamPlacement && namesPagesOnce(state) && target.fd !== undefined ? chooseThreads(source, threads) : 1;
   const isDone = count > 1 && (await writeTogether(source, target, plan, passing, count));

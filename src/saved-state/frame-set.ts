@@ -1,9 +1,11 @@
 import { UnsupportedError } from '../../formats/errors.ts';
+import { MAX_RAM } from '../../formats/pgm/ranges.ts';
+import { PAGE_SIZE } from '../../formats/units.ts';
 
 const CHUNK_SHIFT = 15;
 const CHUNK_FRAMES = 1 << CHUNK_SHIFT;
-/** 4 KiB each for 128 MiB of guest memory: 64 MiB for a guest of 2 TiB, which is VirtualBox's limit. */
-const MAX_CHUNKS = 16384;
+/** 4 KiB each for 128 MiB of guest memory: 64 MiB for the largest guest. */
+const MAX_CHUNKS = MAX_RAM / PAGE_SIZE / CHUNK_FRAMES;
 
 /** A set of page numbers: one bit a page, memory only for stretches that have any. */
 export class FrameSet {

@@ -4,7 +4,7 @@ import { elfCoreLayout } from '../../formats/image/elf-core.ts';
 import { type ImageLayout, type MemoryRange, rawLayout } from '../../formats/image/extents.ts';
 import { limeLayout } from '../../formats/image/lime.ts';
 import { vboxCoreLayout } from '../../formats/image/vbox-core.ts';
-import { hasRamInLowHole } from '../../formats/pgm/ranges.ts';
+import { hasRamInLowHole, MAX_RAM } from '../../formats/pgm/ranges.ts';
 import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { mapCore } from './guest/core-maps.ts';
 import type { GuestKernel } from './guest/guest-kernel.ts';
@@ -66,6 +66,7 @@ export function planExtraction(state: SavedState, options: ExtractPart, kernel: 
     return planRegion('mmio2', region, new Mmio2Placement(region), options);
   }
   const regions = memoryMap(state);
+  expectBelievable(regions);
   const format = options.format ?? 'raw';
   const isCore = format === 'elf' || format === 'vbox-core';
   const shown = regions.filter(({ kind }) => kind === 'ram' || ((options.asSeen || isCore) && kind !== 'mmio'));
@@ -131,6 +132,12 @@ function layoutOf(
 
 function checkCount(ranges: number): void {
   if (ranges > MAX_SEGMENTS) throw new UnsupportedError('too-many-ranges', `Cannot write ELF core: ${ranges} memory ranges`);
+}
+
+function expectBelievable(regions: readonly MemoryRegion[]): void {
+  const size = regions.reduce((sum, { kind, start, end }) => (kind === 'ram' ? sum + end - start : sum), 0);
+  if (size > MAX_RAM)
+    throw new UnsupportedError('too-much-memory', `Cannot extract memory: the state claims ${size} bytes of RAM, machines have ${MAX_RAM} at most`);
 }
 
 /** VirtualBox keeps RAM above 2 MiB in a range of its own since 6.1, and its cores show it. */

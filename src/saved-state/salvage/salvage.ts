@@ -1,6 +1,8 @@
 import type { ReadableSink } from '../../../formats/binary/sink.ts';
 import type { ByteSource } from '../../../formats/binary/source.ts';
-import { FormatError, hex, UsageError } from '../../../formats/errors.ts';
+import { FormatError, hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
+import { MAX_RAM } from '../../../formats/pgm/ranges.ts';
+import { PAGE_SIZE } from '../../../formats/units.ts';
 import type { Finding } from '../findings.ts';
 import { type VerifyReport, verify } from '../verify.ts';
 import { walkState } from '../walk.ts';
@@ -24,6 +26,11 @@ export async function salvage(source: ByteSource, sink: ReadableSink, options: S
   const report = { ...reportOf(survey, options), repaired };
   if (!isGood) report.findings.push(...flipped.filter((bit) => !repaired.includes(bit)).map(hintOf));
   if (report.kept.length === 0) throw new FormatError('nothing-left', `Cannot salvage ${source.name}: no unit can be read`);
+  if (options.fill && report.lostPages > MAX_RAM / PAGE_SIZE)
+    throw new UnsupportedError(
+      'too-much-memory',
+      `Cannot fill ${report.lostPages} missing pages: machines have ${MAX_RAM / PAGE_SIZE} at most; go without --fill`,
+    );
   await writeSalvaged(mended, sink, survey, report, options);
   return judged(report, await verifyWritten(sink, options));
 }
