@@ -1,9 +1,9 @@
-import { createReadStream, fstatSync, statSync } from 'node:fs';
+import { fstatSync, statSync } from 'node:fs';
 import { holdFile } from '../formats/binary/held-files.ts';
 import { openScratchFile } from '../formats/binary/scratch-file.ts';
-import { type ByteSource, openFile, sharedFile, streamSource } from '../formats/binary/source.ts';
+import { type ByteSource, chunksOf, openFile, sharedFile, streamSource } from '../formats/binary/source.ts';
 import { WrittenFile } from '../formats/binary/written-file.ts';
-import { EnvironmentError, FormatError, InterruptedError } from '../formats/errors.ts';
+import { FormatError, InterruptedError } from '../formats/errors.ts';
 import { MIB } from '../formats/units.ts';
 import { stop } from './stop.ts';
 
@@ -62,20 +62,17 @@ function keepInput(file: string): void {
 
 /** The bytes of a file, or a pipe, that has to be small. @throws FormatError `too-long` beyond `limit` bytes, EnvironmentError */
 export async function readSmallFile(path: string, limit: number): Promise<Uint8Array> {
-  keepInput(path);
-  const pieces: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const piece of createReadStream(path)) {
+  return withInput(path === '-' ? './-' : path, async (source) => {
+    const pieces: Buffer[] = [];
+    let size = 0;
+    for await (const piece of chunksOf(source)) {
       size += piece.length;
       // Not before: pipes and devices do not say how much there is.
       if (size > limit) throw new FormatError('too-long', `Cannot read ${path}: it has more than ${limit} bytes`);
-      pieces.push(piece);
+      pieces.push(Buffer.from(piece));
     }
-  } catch (error) {
-    throw error instanceof FormatError ? error : EnvironmentError.from(error, `read ${path}`);
-  }
-  return Buffer.concat(pieces);
+    return Buffer.concat(pieces);
+  });
 }
 
 /** A line that is longer is cut: a text has none. */
@@ -85,15 +82,13 @@ const MAX_LINE = 64 * 1024;
 export async function readLines(path: string, take: (line: string) => void): Promise<void> {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
   let rest = '';
-  try {
-    for await (const piece of path === '-' ? process.stdin : createReadStream(path)) {
+  await withInput(path, async (source) => {
+    for await (const piece of chunksOf(source)) {
       decoder ??= new TextDecoder(piece[0] === 0xff && piece[1] === 0xfe ? 'utf-16le' : 'utf-8');
       const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split('\n');
       rest = lines.pop()?.slice(0, MAX_LINE) ?? '';
       for (const line of lines) take(line);
     }
-  } catch (error) {
-    throw EnvironmentError.from(error, `read ${path}`);
-  }
+  });
   if (rest !== '') take(rest);
 }

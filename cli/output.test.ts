@@ -205,6 +205,7 @@ describe.runIf(isLinux)('an output that is no file', () => {
     const stalled = start('extract', 'machine.sav', '-o', '-');
     stalled.stdout?.once('data', () => stalled.stdout?.pause());
     const commands = [start('extract', 'pipe', '-o', 'memory'), start('extract', 'machine.sav', '-o', 'pipe2'), start('verify', '-'), stalled];
+    commands.push(start('explain', 'pipe'), start('check', 'machine.sav', '--machine', 'pipe'), start('console', 'machine.sav'));
     const exitCodes = commands.map((child) => new Promise((resolve) => child.once('exit', resolve)));
     await until(() => stalled.stdout?.isPaused() === true);
     // Those that are still loading are ended all the same, by the signal itself.

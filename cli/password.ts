@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { UsageError } from '../formats/errors.ts';
 import { readSmallFile } from './input.ts';
+import { stop } from './stop.ts';
 import { ask } from './terminal/print.ts';
 import { line, type TerminalText } from './terminal/terminal-text.ts';
 
@@ -29,7 +30,7 @@ function readHidden(prompt: TerminalText): Promise<string> {
   ask(prompt);
   // What is typed is not shown.
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: process.stdin, output: silent, terminal: true });
+  const lines = createInterface({ input: process.stdin, output: silent, terminal: true, signal: stop.signal });
   return new Promise((resolve, reject) => {
     lines.once('line', resolve);
     lines.once('close', () => reject(new UsageError('no-password', 'Cannot go on: no password was given')));

@@ -1,6 +1,8 @@
 import { createInterface } from 'node:readline/promises';
 import type { Argv, CommandModule } from 'yargs';
+import { linesOf } from '../../formats/binary/lines.ts';
 import { InterruptedError, UsageError } from '../../formats/errors.ts';
+import { KIB } from '../../formats/units.ts';
 import type { Answer } from '../../src/console/answer.ts';
 import { Console } from '../../src/console/console.ts';
 import { findingOf } from '../../src/saved-state/findings.ts';
@@ -10,6 +12,9 @@ import { ExitCode, exitCodeOf, gravest } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { drawingStreams, show } from '../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../terminal/terminal-text.ts';
+
+/** Bytes; commands with their arguments are far shorter. */
+const MAX_LINE = 64 * KIB;
 
 interface Options extends CommonOptions {
   state: string;
@@ -58,18 +63,17 @@ function print({ text }: Answer): Promise<void> {
   return show(ownLines(text));
 }
 
-/** Reads lines from the terminal, with history and completion, or from a file. */
+/** Reads lines from the terminal, with history and completion, or as they come from elsewhere. */
 async function talk(console: Console, { signal }: Job, options: Options): Promise<Outcome> {
-  const isTerminal = process.stdin.isTTY === true;
+  if (process.stdin.isTTY !== true) return runLines(console, linesOfStdin(signal), options);
   const lines = createInterface({
     input: process.stdin,
-    ...(isTerminal ? { output: drawingStreams.lineEditor } : {}),
+    output: drawingStreams.lineEditor,
     prompt: 'savkit> ',
     completer: (line: string) => console.complete(line),
   });
   signal.addEventListener('abort', () => lines.close());
   try {
-    if (!isTerminal) return await runLines(console, lines, options);
     void show(line`help lists the commands, quit ends`);
     await converse(console, lines);
   } finally {
@@ -77,6 +81,11 @@ async function talk(console: Console, { signal }: Job, options: Options): Promis
   }
   if (signal.aborted) throw new InterruptedError();
   return { exitCode: ExitCode.OK, result: { answers: [] }, text: NO_TEXT };
+}
+
+function linesOfStdin(signal: AbortSignal): AsyncIterable<string> {
+  signal.addEventListener('abort', () => process.stdin.destroy(new InterruptedError()));
+  return linesOf(process.stdin, MAX_LINE);
 }
 
 /** Ends with `quit`, Ctrl-C on an empty line or Ctrl-D; where memory has changed it says so first, or with Ctrl-D, which can't be taken back, at last. */

@@ -5,7 +5,7 @@ import { UsageError } from '../../formats/errors.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import { WORKLOAD_KINDS, WORKLOADS, type WorkloadKind } from '../../src/running/schedule.ts';
-import { readTraceFile, type Trace, TraceRecorder, traceLines } from '../../src/running/trace.ts';
+import { readTraceFrom, type Trace, TraceRecorder, traceLines } from '../../src/running/trace.ts';
 import type { WorkloadOptions } from '../../src/running/workload.ts';
 import { loadState } from '../../src/saved-state/load.ts';
 import type { Machine } from '../../src/saved-state/machine.ts';
@@ -138,7 +138,7 @@ async function workloadOf(options: Options): Promise<WorkloadOptions | undefined
       throw new UsageError('usage', `Cannot run machine: which --workload? ${WORKLOAD_KINDS.join(', ')}`);
     return undefined;
   }
-  return { kind, ...set, ...(trace === undefined ? {} : { trace: await readTraceFile(trace) }) };
+  return { kind, ...set, ...(trace === undefined ? {} : { trace: await withInput(trace, readTraceFrom) }) };
 }
 
 async function writeTrace(path: string, trace: Trace): Promise<void> {

@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -23,6 +25,20 @@ const chunked = (bytes: Uint8Array, sizes: readonly number[]) => {
 };
 
 describe('sources', () => {
+  it.skipIf(process.platform === 'win32')('of a pipe wait for who writes to it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'savkit-pipe-'));
+    const pipe = join(folder, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    const source = await openFile(pipe);
+    const target = new Uint8Array(8);
+    const reading = source.read(target, 0);
+    await writeFile(pipe, 'bytes');
+    expect(await reading).toBe(5);
+    expect(Buffer.from(target.subarray(0, 5)).toString()).toBe('bytes');
+    await source.close();
+    rmSync(folder, { recursive: true });
+  });
+
   it('of a stream give the same whatever its chunks, as a file does', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-source-'));
     await fc.assert(

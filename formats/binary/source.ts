@@ -4,6 +4,7 @@ import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
 import { Turns } from '../turns.ts';
+import { KIB } from '../units.ts';
 import { holdFile } from './held-files.ts';
 
 /** Where bytes come from. One reader at a time. */
@@ -144,4 +145,15 @@ export function streamSource(stream: Readable, name = 'stdin'): ByteSource {
       stream.destroy();
     },
   };
+}
+
+/** All bytes of a source, front to back, in chunks; each is borrowed until the next is asked for. @throws as `read` does */
+export async function* chunksOf(source: ByteSource, chunkSize = 64 * KIB): AsyncGenerator<Uint8Array> {
+  const chunk = Buffer.alloc(chunkSize);
+  for (let offset = 0; ; ) {
+    const count = await source.read(chunk, offset);
+    if (count === 0) return;
+    yield chunk.subarray(0, count);
+    offset += count;
+  }
 }

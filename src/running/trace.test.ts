@@ -34,6 +34,10 @@ describe('dirty traces', () => {
     ['a page below 0', [HEAD, '[[-1,1]]'], 'is no run'],
     ['part of a page', [HEAD, '[[0.5,1]]'], 'is no run'],
     ['a run beyond all pages', [HEAD, '[[0,4294967296]]'], 'is no run'],
+    ['no runs but lists', [HEAD, '[[],[]]'], '[] is no run'],
+    ['lists in lists', [HEAD, '['.repeat(100)], 'is no run'],
+    ['a list without an end', [HEAD, '[[1,1],'], 'is no run'],
+    ['two lists', [HEAD, '[[1,1]][[1,1]]'], 'is no run'],
     ['very many pages', [HEAD, '[[0,4000000000]]'], 'line 2: there are more than'],
   ])('are refused for %s', async (_, texts, why) => {
     await expect(readTrace(lines(...texts))).rejects.toMatchObject({ code: 'bad-trace', message: expect.stringContaining(why) });

@@ -1,6 +1,6 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
-import { EnvironmentError, FormatError, SavkitError, UsageError } from '../../formats/errors.ts';
+import { linesOf } from '../../formats/binary/lines.ts';
+import { type ByteSource, chunksOf, openFile } from '../../formats/binary/source.ts';
+import { FormatError, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
 import type { RunningMachine } from './running-machine.ts';
 import { NOWHERE } from './schedule.ts';
@@ -20,7 +20,9 @@ export interface Trace {
 
 const FORMAT = 'savkit-trace/1';
 const MAX_PLACES = 16 * MIB;
+/** Bytes; of an interval in which every other page of 10 GiB was written. */
 const MAX_LINE = 16 * MIB;
+const MAX_HEAD = 1024;
 const MAX_INTERVAL_MS = 60_000;
 
 /** A trace as text, line by line. */
@@ -38,16 +40,19 @@ export function* traceLines({ intervalMs, places }: Trace): Generator<string> {
   }
 }
 
-/** @throws FormatError `bad-trace`, with the line; EnvironmentError where the file can't be read */
+/** @throws FormatError `bad-trace`, with the line, `too-long`; EnvironmentError where the file can't be read */
 export async function readTraceFile(path: string): Promise<Trace> {
-  const lines = createInterface({ input: createReadStream(path, { encoding: 'utf8' }), crlfDelay: Number.POSITIVE_INFINITY });
+  const source = await openFile(path);
   try {
-    return await readTrace(lines);
-  } catch (error) {
-    throw error instanceof SavkitError ? error : EnvironmentError.from(error, `read trace ${path}`);
+    return await readTraceFrom(source);
   } finally {
-    lines.close();
+    await source.close();
   }
+}
+
+/** @throws as `readTraceFile` does */
+export function readTraceFrom(source: ByteSource): Promise<Trace> {
+  return readTrace(linesOf(chunksOf(source), MAX_LINE));
 }
 
 /** @throws FormatError `bad-trace` */
@@ -57,41 +62,53 @@ export async function readTrace(lines: AsyncIterable<string>): Promise<Trace> {
   let number = 0;
   for await (const line of lines) {
     number++;
-    if (line.length > MAX_LINE) throw badTrace(number, 'it is too long');
-    const value = parse(line, number);
-    if (number === 1) intervalMs = readHead(value);
-    else addInterval(places, value, number);
+    if (number === 1) intervalMs = readHead(line);
+    else addInterval(places, line, number);
   }
   if (number < 2) throw badTrace(number, 'there is no interval');
   return { intervalMs, places: places.all() };
 }
 
-function readHead(value: unknown): number {
-  const { format, intervalMs } = (value ?? {}) as { format?: unknown; intervalMs?: unknown };
+function readHead(line: string): number {
+  if (line.length > MAX_HEAD) throw badTrace(1, `it is no trace of format ${FORMAT}`);
+  const { format, intervalMs } = (parse(line) ?? {}) as { format?: unknown; intervalMs?: unknown };
   if (format !== FORMAT) throw badTrace(1, `it is no trace of format ${FORMAT}`);
   if (typeof intervalMs !== 'number' || !Number.isInteger(intervalMs) || intervalMs < 1 || intervalMs > MAX_INTERVAL_MS)
     throw badTrace(1, `intervalMs is ${JSON.stringify(intervalMs)}, expected 1 to ${MAX_INTERVAL_MS}`);
   return intervalMs;
 }
 
-function addInterval(places: PlaceList, value: unknown, line: number): void {
-  if (!Array.isArray(value)) throw badTrace(line, 'it is no list of runs');
-  for (const run of value) {
-    const [first, count] = Array.isArray(run) ? run : [];
-    const isRun = Number.isInteger(first) && Number.isInteger(count) && first >= 0 && count > 0 && first + count < NOWHERE;
-    if (!isRun) throw badTrace(line, `${JSON.stringify(run)?.slice(0, 40)} is no run [first page, pages]`);
-    if (places.count + count >= MAX_PLACES) throw badTrace(line, `there are more than ${MAX_PLACES} pages`);
-    for (let place = first; place < first + count; place++) places.add(place);
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw badTrace(1, 'it is not JSON');
+  }
+}
+
+const NO_RUNS = /^\s*\[\s*\]\s*$/;
+/** A run, and what ends it: a comma before the next one, or the end of the line. */
+const RUN = /\s*\[\s*(\d+)\s*,\s*(\d+)\s*\]\s*(,|\]\s*$)/y;
+
+/** Run by run: the line as one value of JSON would take many times its size. */
+function addInterval(places: PlaceList, line: string, number: number): void {
+  const start = /\S/.exec(line)?.index ?? 0;
+  if (line[start] !== '[') throw badTrace(number, 'it is no list of runs');
+  RUN.lastIndex = start + 1;
+  for (let isLast = NO_RUNS.test(line); !isLast; ) {
+    const at = RUN.lastIndex;
+    const [, first, count, end] = RUN.exec(line) ?? [];
+    if (end === undefined || Number(count) === 0 || Number(first) + Number(count) >= NOWHERE)
+      throw badTrace(number, `${line.slice(at, at + 40).split(']')[0]}] is no run [first page, pages]`);
+    addRun(places, Number(first), Number(count), number);
+    isLast = end !== ',';
   }
   places.add(NOWHERE);
 }
 
-function parse(line: string, number: number): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    throw badTrace(number, 'it is not JSON');
-  }
+function addRun(places: PlaceList, first: number, count: number, line: number): void {
+  if (places.count + count >= MAX_PLACES) throw badTrace(line, `there are more than ${MAX_PLACES} pages`);
+  for (let place = first; place < first + count; place++) places.add(place);
 }
 
 function badTrace(line: number, why: string): FormatError {
