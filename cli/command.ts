@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import { type SavkitError, UsageError } from '../formats/errors.ts';
+import { EnvironmentError, type SavkitError, UsageError } from '../formats/errors.ts';
 import { type Finding, findingOf } from '../src/saved-state/findings.ts';
 import { custody } from './custody.ts';
 import { documentOf, type FileResult } from './document.ts';
@@ -82,7 +82,7 @@ export async function runCommand(command: string, files: readonly string[], opti
       const exitCode = exitCodeOf(error);
       hintAtForce(error as SavkitError, options);
       results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
-      if (!isForPrograms && !(options.json && exitCode === ExitCode.USAGE)) tell(line`${errorText(error as SavkitError)}`);
+      if (!isForPrograms && !(options.json && exitCode === ExitCode.USAGE)) tell(line`${namedErrorText(error as SavkitError)}`);
     }
   }
   const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
@@ -104,6 +104,11 @@ function stopWork(): void {
   stop.abort();
   // A reader of stdout that reads no more would keep the process alive.
   setTimeout(() => unreadBytes() > 0 && process.exit(ExitCode.INTERRUPTED), READER_PATIENCE).unref();
+}
+
+/** Of what was found in a file its name, too. */
+function namedErrorText(error: SavkitError): string {
+  return error.source === undefined || error instanceof EnvironmentError ? errorText(error) : `${error.source}: ${errorText(error)}`;
 }
 
 export function errorText({ message, vboxCode }: { message: string; vboxCode?: string | undefined }): string {

@@ -24,6 +24,8 @@ export class SavkitError extends Error {
   /** VirtualBox's name for the same finding, e.g. `VERR_SSM_INTEGRITY_CRC`; absent where its loader has none. */
   readonly vboxCode: string | undefined;
   place: Place;
+  /** Name of the file or stream in which it was found, where there may be several. */
+  source: string | undefined;
 
   constructor(code: string, message: string, place: Place = {}, vboxCode?: string) {
     super(message);
@@ -31,6 +33,12 @@ export class SavkitError extends Error {
     this.code = code;
     this.place = place;
     this.vboxCode = vboxCode;
+  }
+
+  /** Says in which file it was found, unless that is said. */
+  in(source: string): this {
+    this.source ??= source;
+    return this;
   }
 
   /** Adds what an outer layer knows of the place; what is already known stays. */
@@ -45,6 +53,9 @@ export class FormatError extends SavkitError {}
 
 /** The bytes may be fine, but savkit does not support them, or they do not fit what was asked. */
 export class UnsupportedError extends SavkitError {}
+
+/** The file was never a saved state; `message` says which kind of file it is, and what to do. */
+export class NotAStateError extends UnsupportedError {}
 
 /** The caller asked for something that makes no sense: an unknown unit, a bad range. */
 export class UsageError extends SavkitError {}

@@ -19,7 +19,7 @@ interface Options extends CommonOptions, ThreadOptions {
   manifest?: string;
 }
 
-const EXIT_CODES = { whole: ExitCode.OK, damaged: ExitCode.BAD_FILE, unsupported: ExitCode.UNSUPPORTED } as const;
+const EXIT_CODES = { whole: ExitCode.OK, damaged: ExitCode.BAD_FILE, unsupported: ExitCode.UNSUPPORTED, 'not-a-state': ExitCode.UNSUPPORTED } as const;
 
 export const verifyCommand: CommandModule<object, Options> = {
   builder: (argv) =>
@@ -31,7 +31,7 @@ export const verifyCommand: CommandModule<object, Options> = {
       .example('$0 verify --json *.sav', 'Check many, for scripts')
       .example('xz -dc old.sav.xz | $0 verify -', 'Check a stream')
       .example('$0 verify --manifest machine.manifest machine.sav', 'Which page, unit or field has changed?')
-      .epilogue('Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported.') as unknown as Argv<Options>,
+      .epilogue('Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported, or not a saved state.') as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('verify', options.files, options, (job) =>
       options.manifest === undefined
@@ -61,7 +61,7 @@ async function checkAgainst(path: string, source: ByteSource, job: Job, options:
   }
   return {
     ...report,
-    verdict: report.verdict === 'unsupported' ? 'unsupported' : 'damaged',
+    verdict: report.verdict === 'whole' ? 'damaged' : report.verdict,
     findings,
     droppedFindings: report.droppedFindings + compared.droppedFindings,
   };

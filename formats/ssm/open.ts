@@ -1,9 +1,10 @@
 import type { ByteSource } from '../binary/source.ts';
 import { Window } from '../binary/window.ts';
-import { FormatError, type OnDamage, throwDamage, UnsupportedError } from '../errors.ts';
+import { FormatError, NotAStateError, type OnDamage, SavkitError, throwDamage, UnsupportedError } from '../errors.ts';
+import { fileKindOf } from '../file-kinds.ts';
 import type { Container, OpenOptions } from './container.ts';
 import { startsWith } from './header-rules.ts';
-import { MAGIC_BASE, MAGIC_SIZE } from './layouts.ts';
+import { FOOTER_MAGIC, footer, MAGIC_BASE, MAGIC_SIZE, UNIT_MAGIC } from './layouts.ts';
 import { V1Reader } from './v1-reader.ts';
 import { V2Reader } from './v2-reader.ts';
 
@@ -14,7 +15,7 @@ const VERSION_TEXTS = { '1.0': 'V1.0\n', '1.1': 'V1.1\n', '1.2': 'V1.2\n', '2.0'
  * Opens a saved-state container and reads its header.
  *
  * @param onDamage gets damage that the reader can go on after; the default throws it
- * @throws FormatError when this is no saved state, UnsupportedError for V1.0
+ * @throws NotAStateError when this never was one, FormatError when its header is damaged, UnsupportedError for V1.0
  */
 export async function openContainer(source: ByteSource, onDamage: OnDamage = throwDamage, options: OpenOptions = {}): Promise<Container> {
   const window = new Window(source);
@@ -22,22 +23,14 @@ export async function openContainer(source: ByteSource, onDamage: OnDamage = thr
     return await openIn(window, onDamage, options);
   } catch (error) {
     window.release();
-    throw error;
+    throw error instanceof SavkitError ? error.in(source.name) : error;
   }
 }
 
 async function openIn(window: Window, onDamage: OnDamage, options: OpenOptions): Promise<Container> {
   await window.refill();
   if (!startsWith(window.bytes, 0, MAGIC_BASE)) {
-    if (window.available < MAGIC_BASE.length && startsWith(window.bytes, 0, MAGIC_BASE.slice(0, window.available))) {
-      throw new FormatError('truncated', `Cannot read file header: the file ends after ${window.available} bytes`, { offset: 0 }, 'VERR_EOF');
-    }
-    throw new FormatError(
-      'not-a-saved-state',
-      'Cannot read file: it is no VirtualBox saved state, the magic is missing',
-      { offset: 0 },
-      'VERR_SSM_INTEGRITY_MAGIC',
-    );
+    throw await refusalOf(window);
   }
   await window.need(MAGIC_SIZE, 'file header');
   switch (versionOf(window.bytes)) {
@@ -57,6 +50,41 @@ async function openIn(window: Window, onDamage: OnDamage, options: OpenOptions):
     default:
       throw new FormatError('bad-version', 'Cannot read file: its saved-state format is unknown', { offset: MAGIC_BASE.length }, 'VERR_SSM_INTEGRITY_VERSION');
   }
+}
+
+/** Of files that are not known to be anything else, units are looked for so far. */
+const HEAD_SIZE = 64 * 1024;
+
+/** Damage, where anything tells that the file was a saved state once. */
+async function refusalOf(window: Window): Promise<SavkitError> {
+  const { bytes, available } = window;
+  if (available === 0) {
+    return new FormatError('truncated', 'Cannot read file: it is empty; was the disk full, or did a copy fail? Look for another copy', { offset: 0 }, 'VERR_EOF');
+  }
+  if (available < MAGIC_BASE.length && startsWith(bytes, 0, MAGIC_BASE.slice(0, available))) {
+    return new FormatError('truncated', `Cannot read file header: the file ends after ${available} bytes`, { offset: 0 }, 'VERR_EOF');
+  }
+  const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(available, HEAD_SIZE));
+  if (isAlmostMagic(head) || head.includes(UNIT_MAGIC, 0, 'latin1') || (await endsWithFooter(window))) {
+    return new FormatError('bad-magic', 'Cannot read file: the magic of a saved state at its start is damaged', { offset: 0 }, 'VERR_SSM_INTEGRITY_MAGIC');
+  }
+  const kind = fileKindOf(head);
+  const text = kind ? `it is ${kind.name}; ${kind.advice}` : 'its kind is unknown';
+  const message = `Cannot read file: not a saved state of VirtualBox, ${text}`;
+  return new NotAStateError('not-a-saved-state', message, { offset: 0 }, 'VERR_SSM_INTEGRITY_MAGIC');
+}
+
+/** Most of the magic is there. */
+function isAlmostMagic(head: Uint8Array): boolean {
+  const right = [...MAGIC_BASE].filter((character, i) => head[i] === character.charCodeAt(0)).length;
+  return right > MAGIC_BASE.length / 2;
+}
+
+async function endsWithFooter({ source }: Window): Promise<boolean> {
+  if (!source.seekable || source.size === undefined || source.size < footer.size()) return false;
+  const end = new Uint8Array(FOOTER_MAGIC.length);
+  await source.read(end, source.size - footer.size());
+  return startsWith(end, 0, FOOTER_MAGIC);
 }
 
 /** The whole 32 bytes count, with their padding. */

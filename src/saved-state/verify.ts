@@ -1,6 +1,6 @@
 import { crc32 } from '../../formats/binary/crc32.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
-import { EnvironmentError, type FormatError, hex, InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { EnvironmentError, type FormatError, hex, InterruptedError, NotAStateError, SavkitError } from '../../formats/errors.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
@@ -11,7 +11,7 @@ import type { SavedState } from './state.ts';
 import { chooseThreads } from './threads/choose-threads.ts';
 import { type WalkOptions, walkState } from './walk.ts';
 
-export type Verdict = 'whole' | 'damaged' | 'unsupported';
+export type Verdict = 'whole' | 'damaged' | 'unsupported' | 'not-a-state';
 
 export interface VerifyReport {
   verdict: Verdict;
@@ -42,6 +42,7 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
   const { stopAtDamage, onPages, threads, ...walkOptions } = options;
   const findings = new Findings();
   let state: SavedState | undefined;
+  let isState = true;
   try {
     const count = onPages || options.onUnit ? 1 : chooseThreads(source, threads);
     if (count > 1) state = await (await import('./threads/walk-together.ts')).walkTogether(source, count, walkOptions);
@@ -54,10 +55,11 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
     checkWholeState(state, findings);
   } catch (error) {
     if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError) throw error;
+    isState = !(error instanceof NotAStateError);
     findings.addError(error);
   }
   const first = firstError(findings.list);
-  const report: VerifyReport = { verdict: verdictOf(findings.errors), findings: findings.list, droppedFindings: findings.dropped };
+  const report: VerifyReport = { verdict: isState ? verdictOf(findings.errors) : 'not-a-state', findings: findings.list, droppedFindings: findings.dropped };
   if (first?.vboxCode) report.vboxCode = first.vboxCode;
   if (state) report.state = state;
   return report;

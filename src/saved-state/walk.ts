@@ -1,6 +1,6 @@
 import { Cursor } from '../../formats/binary/cursor.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
-import { FormatError, type OnDamage, throwDamage, UnsupportedError } from '../../formats/errors.ts';
+import { FormatError, type OnDamage, SavkitError, throwDamage, UnsupportedError } from '../../formats/errors.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../formats/pgm/ranges.ts';
@@ -68,6 +68,8 @@ export async function walkState(source: ByteSource, options: WalkOptions = {}): 
   try {
     walk = new Walk(container, options);
     return await walk.run();
+  } catch (error) {
+    throw error instanceof SavkitError ? error.in(source.name) : error;
   } finally {
     container.release();
   }

@@ -1,0 +1,78 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-kinds-'));
+const state = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
+const file = join(folder, 'a-file');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const placed = (offset: number, magic: string) => Buffer.concat([Buffer.alloc(offset, 1), Buffer.from(magic, 'latin1'), Buffer.alloc(600)]);
+
+const KINDS: [string, RegExp, Buffer][] = [
+  ['zeros', /nothing but zeros/, Buffer.alloc(100_000)],
+  ['a packed state', /packed with gzip; unpack it first: gzip -dk FILE/, gzipSync(state)],
+  ['xz', /packed with xz/, placed(0, '\xfd7zXZ\0')],
+  ['tar', /tar -xf FILE/, placed(257, 'ustar')],
+  ['settings', /\{uuid\}\.sav/, Buffer.from('\ufeff<?xml version="1.0"?>\n<!-- x -->\n<VirtualBox xmlns="x" version="1.19-linux">')],
+  ['a disk', /disk image \(VDI\)/, placed(0x40, '\x7f\x10\xda\xbe')],
+  ['the text of a VMDK', /disk image \(VMDK\)/, Buffer.from('# Disk DescriptorFile\nversion=1\n')],
+  ['a core', /an ELF file/, placed(0, '\x7fELF')],
+  ['QEMU', /a QEMU migration stream/, placed(0, 'QEVM')],
+  ['libvirt', /libvirt/, placed(0, 'LibvirtQemudSave')],
+  ['a log', /savkit explain FILE/, Buffer.from('00:00:01.000 VirtualBox VM 7.0.10 r158379 linux.amd64\n')],
+  ['a manifest', /a manifest of savkit/, Buffer.from('{"manifest": "savkit/manifest/1", "file": {}}')],
+  ['an ISO', /an ISO image/, placed(0x8001, 'CD001')],
+  ['an error page', /a web page/, Buffer.from('\n<!DOCTYPE html><html>404')],
+  ['other text', /a text/, Buffer.from('hello\n')],
+  ['anything', /its kind is unknown/, Buffer.from([1, 2, 3, 200, 5])],
+];
+
+/** What happens to a state leaves it one. */
+const DAMAGES: [string, () => Buffer][] = [
+  ['its first 512 bytes zeroed', () => Buffer.concat([Buffer.alloc(512), state.subarray(512)])],
+  ['its first 32 bytes of a gzip file', () => Buffer.concat([gzipSync(state).subarray(0, 32), state.subarray(32)])],
+  ['all but its footer zeroed', () => Buffer.concat([Buffer.alloc(state.length - 32), state.subarray(-32)])],
+  ['two bytes of the magic changed, the rest gone', () => Buffer.concat([Buffer.of(0, 0), state.subarray(2, 60)])],
+];
+
+describe('a file that is no saved state', () => {
+  it.each(KINDS)('%s: is named', async (_, words, bytes) => {
+    writeFileSync(file, bytes);
+    const { stdout, exitCode } = await runHere('verify', file);
+    expect([exitCode, stdout]).toEqual([5, expect.stringMatching(words)]);
+    expect(stdout).toContain(`${file}: not-a-state`);
+  });
+
+  it('is named by every command, with its path', async () => {
+    writeFileSync(file, gzipSync(state));
+    const out = join(folder, 'out');
+    const commands = [['inspect'], ['stats'], ['peek', '--at', '0'], ['pagetable'], ['diff', file], ['manifest', '-o', out], ['extract', '-o', out]];
+    for (const [command = '', ...words] of [...commands, ['convert', '--to', '2.0'], ['salvage']]) {
+      const { stdout, stderr, exitCode } = await runHere(command, file, ...words, ...(['convert', 'salvage'].includes(command) ? [out] : []));
+      expect([command, exitCode]).toEqual([command, 5]);
+      expect(stdout + stderr, command).toContain(`${file}: `);
+      expect(stdout + stderr, command).toContain('packed with gzip');
+    }
+  });
+});
+
+describe('an empty file', () => {
+  it('is all that is left of a state', async () => {
+    writeFileSync(file, '');
+    const { stdout, exitCode } = await runHere('verify', file);
+    expect([exitCode, stdout]).toEqual([1, expect.stringContaining('it is empty')]);
+  });
+});
+
+describe('a state that can no longer be known by its start', () => {
+  it.each(DAMAGES)('%s: is damaged', async (_, damaged) => {
+    writeFileSync(file, damaged());
+    const { stdout, exitCode } = await runHere('verify', file);
+    expect([exitCode, stdout]).toEqual([1, expect.stringContaining('VERR_SSM_INTEGRITY_MAGIC')]);
+  });
+});
