@@ -51,8 +51,17 @@ describe('a file that is no saved state', () => {
   it('is named by every command, with its path', async () => {
     writeFileSync(file, gzipSync(state));
     const out = join(folder, 'out');
-    const commands = [['inspect'], ['stats'], ['peek', '--at', '0'], ['pagetable'], ['diff', file], ['manifest', '-o', out], ['extract', '-o', out]];
-    for (const [command = '', ...words] of [...commands, ['convert', '--to', '2.0'], ['salvage']]) {
+    const commands = [
+      ['inspect'],
+      ['stats'],
+      ['peek', '--at', '0'],
+      ['pagetable'],
+      ['check', '--virtualbox', '7.2'],
+      ['diff', file],
+      ['manifest', '-o', out],
+      ['extract', '-o', out],
+    ];
+    for (const [command = '', ...words] of [...commands, ['convert'], ['salvage']]) {
       const { stdout, stderr, exitCode } = await runHere(command, file, ...words, ...(['convert', 'salvage'].includes(command) ? [out] : []));
       expect([command, exitCode]).toEqual([command, 5]);
       expect(stdout + stderr, command).toContain(`${file}: `);

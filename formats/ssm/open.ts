@@ -59,7 +59,12 @@ const HEAD_SIZE = 64 * 1024;
 async function refusalOf(window: Window): Promise<SavkitError> {
   const { bytes, available } = window;
   if (available === 0) {
-    return new FormatError('truncated', 'Cannot read file: it is empty; was the disk full, or did a copy fail? Look for another copy', { offset: 0 }, 'VERR_EOF');
+    return new FormatError(
+      'truncated',
+      'Cannot read file: it is empty; was the disk full, or did a copy fail? Look for another copy',
+      { offset: 0 },
+      'VERR_EOF',
+    );
   }
   if (available < MAGIC_BASE.length && startsWith(bytes, 0, MAGIC_BASE.slice(0, available))) {
     return new FormatError('truncated', `Cannot read file header: the file ends after ${available} bytes`, { offset: 0 }, 'VERR_EOF');
