@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,6 +52,20 @@ describe('savkit', () => {
     expect(stdout.toString().replace(/: whole.*/g, '')).toBe('-x.sav\n--json\n./-\ntwo?lines.sav\n8080\n');
     expect((await runSavkit(['extract', '--format', 'ELF', '--output=-x.elf', '--', '-x.sav'], { cwd: folder })).exitCode).toBe(0);
     expect(statSync(join(folder, '-x.elf')).size).toBeGreaterThan(0);
+  });
+
+  it.skipIf(process.platform === 'win32')('names directories and sockets among files, and leaks none', async () => {
+    const socket = createServer().listen(join(folder, 'socket'));
+    await once(socket, 'listening');
+    const { stdout, stderr } = await runSavkit(['verify', folder, plain, join(folder, 'socket'), '--manifest', folder]);
+    const read = await runSavkit(['verify', folder, plain, join(folder, 'socket')]);
+    socket.close();
+    expect(stdout.toString()).toBe('');
+    expect(stderr).toContain(`Cannot read ${folder}: it is a directory\n`);
+    expect(read.stdout.toString()).toContain('whole');
+    expect(read.stderr).toBe(
+      `Cannot open ${folder}: it is a directory\nCannot open ${join(folder, 'socket')}: it is a socket, or a device that is not there\n`,
+    );
   });
 
   it.skipIf(process.platform !== 'linux')('says that Node opens no names that are not UTF-8', async () => {

@@ -48,7 +48,9 @@ async function examplesOf(load: () => Promise<unknown>): Promise<string[]> {
 function wordsOf(example: string): string[] {
   const [call] = example.replace(/^.*\$0 /, '').split(/ [|<>] /);
   const words = call.match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
-  return words.map((word) => word.replace(/^(["'])(.*)\1$/, '$2')).flatMap(standIn);
+  const plain = words.map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
+  // Of one name with an input of another example: this process keeps that from being overwritten.
+  return plain.flatMap((word, i) => (plain[i - 1] === '-o' && word !== '-' ? [join(folder, `new-${word}`)] : standIn(word)));
 }
 
 function standIn(word: string): string[] {

@@ -60,13 +60,18 @@ export class NotAStateError extends UnsupportedError {}
 /** The caller asked for something that makes no sense: an unknown unit, a bad range. */
 export class UsageError extends SavkitError {}
 
+/** Where the system's own words say little about a file. */
+const PLAIN_WORDS: Readonly<Record<string, string>> = { EISDIR: 'it is a directory', ENXIO: 'it is a socket, or a device that is not there' };
+
 /** The surroundings failed: reading, writing, permissions, no space. */
 export class EnvironmentError extends SavkitError {
   /** What the system says of a failure, without its code, and without what was done to what; undefined for what the system does not know. */
   static wordsOf(cause: unknown): string | undefined {
-    const { message, errno } = cause as NodeJS.ErrnoException;
+    const { message, errno, code = '' } = cause as NodeJS.ErrnoException;
     // `ENOENT: no such file or directory, open '/x'`, but `connect ENOENT /x`.
-    return /^[A-Z0-9]+: (.+?), \w+( '.*')?$/s.exec(message)?.[1] ?? (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]);
+    return (
+      PLAIN_WORDS[code] ?? /^[A-Z0-9]+: (.+?), \w+( '.*')?$/s.exec(message)?.[1] ?? (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1])
+    );
   }
 
   static from(cause: unknown, doing: string): EnvironmentError {
