@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,6 +30,23 @@ describe('savkit console', () => {
       expect(exitCode).toBe(0);
       expect((await runSavkit(['peek', output, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe('cafe');
     } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.each(['SIGHUP', 'SIGTERM'] as const)('saves what has changed, and says where, when %s ends it', async (signal) => {
+    const folder = mkdtempSync(join(tmpdir(), 'savkit-console-'));
+    const child = spawn(process.execPath, ['dist/bin/savkit.js', 'console', state], { env: { ...process.env, XDG_STATE_HOME: folder } });
+    try {
+      child.stdin.write('poke 0x1000 cafe\n');
+      await once(child.stdout, 'data');
+      child.kill(signal);
+      const [told] = await once(child.stderr, 'data');
+      expect(await once(child, 'close')).toEqual([130, null]);
+      const [, path] = /it is saved in (.*)\n/.exec(String(told)) ?? [];
+      expect((await runSavkit(['peek', path, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe('cafe');
+    } finally {
+      child.kill('SIGKILL');
       rmSync(folder, { recursive: true });
     }
   });

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { removeTemporaryFiles } from '../formats/binary/temporary-files.ts';
 import { EnvironmentError } from '../formats/errors.ts';
@@ -9,6 +10,8 @@ import { indent, line, lines, type TerminalText } from './terminal/terminal-text
 export interface Charge {
   /** Whether the end of the process would lose it, as things stand now. */
   isHeld(): boolean;
+  /** Only its terminal reaches it: where that is closed it is saved. */
+  readonly needsTerminal?: boolean;
   /** For people: where it is, what reaches it, and how to end it. */
   ways(): TerminalText;
   /** Saves it to a file, and leaves it standing still; gives what is to be told. @throws Error when that fails: it goes on as it was */
@@ -22,7 +25,7 @@ type EndSignal = (typeof SIGNALS)[number];
 
 /**
  * The one place that knows whether this process has a machine, and decides what may end it. While a charge is held nothing from outside does but
- * SIGKILL: output that fails is dropped, a closed terminal (SIGHUP) changes nothing, the first Ctrl-C is answered with the ways out; the second one,
+ * SIGKILL: output that fails is dropped, a closed terminal (SIGHUP) changes nothing for what can be reached without, the first Ctrl-C is answered with the ways out; the second one,
  * and SIGTERM, have the machine saved to a file first; an uncaught error is told. Without a charge the first signal ends the work cleanly, the
  * second kills, and nobody works for a reader that is gone.
  */
@@ -31,7 +34,9 @@ class Custody {
   readonly #charges: Charge[] = [];
   #outputMatters = true;
   #askedAt = Number.NEGATIVE_INFINITY;
-  #isSaving = false;
+  #saving: Promise<void> | undefined;
+  /** Nothing is lost any more with the process. */
+  #isSaved = false;
   /** Somebody wants the process to end, as soon as the machine can be saved. */
   #isEndWanted = false;
   #stop: () => void = () => {};
@@ -68,16 +73,22 @@ class Custody {
     };
   }
 
+  /** For whose input has ended: a closed terminal ends it, too, and its signal comes after that. Resolves when what it has saved is saved. */
+  async heardHangUp(): Promise<void> {
+    await setImmediate();
+    await this.#saving;
+  }
+
   get #held(): Charge | undefined {
     return this.#charges.findLast((charge) => charge.isHeld());
   }
 
   readonly #onSignal = (signal: EndSignal) => {
     const held = this.#held;
-    if (!held) return this.#stopWork(signal);
-    if (signal === 'SIGHUP') return;
+    if (!held || this.#isSaved) return this.#stopWork(signal);
+    if (signal === 'SIGHUP' && !held.needsTerminal) return;
     const now = performance.now();
-    const isConfirmed = signal === 'SIGTERM' || now - this.#askedAt < CONFIRM_MS;
+    const isConfirmed = signal !== 'SIGINT' || now - this.#askedAt < CONFIRM_MS;
     this.#askedAt = now;
     if (isConfirmed) this.#saveAndStop();
     else tell(held.ways());
@@ -97,22 +108,22 @@ class Custody {
   #saveAndStop(): void {
     const held = this.#held;
     this.#isEndWanted = true;
-    if (this.#isSaving) tell(line`The machine is still being saved; kill -9 ${process.pid} would drop it`);
-    else if (held?.save) void this.#save(held, held.save());
+    if (this.#saving) tell(line`The machine is still being saved; kill -9 ${process.pid} would drop it`);
+    else if (held?.save) this.#saving = this.#save(held, held.save());
     else if (held) tell(held.ways());
   }
 
   async #save(held: Charge, saved: Promise<TerminalText>): Promise<void> {
-    this.#isSaving = true;
     try {
       tell(await saved);
+      this.#isSaved = true;
       this.#isStopped = true;
       this.#stop();
     } catch (error) {
       this.#isEndWanted = false;
       tell(lines([line`${error instanceof Error ? error.message : String(error)}; the machine stays as it was`, held.ways()]));
     } finally {
-      this.#isSaving = false;
+      this.#saving = undefined;
     }
   }
 

@@ -1,13 +1,18 @@
+import { basename, dirname } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Argv, CommandModule } from 'yargs';
 import { linesOf } from '../../formats/binary/lines.ts';
 import { InterruptedError, UsageError } from '../../formats/errors.ts';
 import { KIB } from '../../formats/units.ts';
+import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { Answer } from '../../src/console/answer.ts';
 import { Console } from '../../src/console/console.ts';
+import { save } from '../../src/console/memory-commands.ts';
 import { findingOf } from '../../src/saved-state/findings.ts';
 import { loadState } from '../../src/saved-state/load.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
+import { keepFile } from '../control/keep-file.ts';
+import { type Charge, custody } from '../custody.ts';
 import { ExitCode, exitCodeOf, gravest } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { drawingStreams, show } from '../terminal/print.ts';
@@ -44,7 +49,27 @@ async function runConsole(job: Job, options: Options): Promise<Outcome> {
   );
   job.progress.stop();
   const console = new Console(machine);
-  return command ? runLines(console, command, options) : talk(console, job, options);
+  const release = custody.take(changesOf(console, options.state));
+  try {
+    return await (command ? runLines(console, command, options) : talk(console, job, options));
+  } finally {
+    release();
+  }
+}
+
+/** Memory that was changed and is in no file yet. */
+function changesOf({ session }: Console, state: string): Charge {
+  const { path } = keepFile(basename(state, '.sav'), { force: false });
+  return {
+    isHeld: () => session.hasChanges,
+    needsTerminal: true,
+    ways: () => line`Memory has changed: save FILE writes it; once more Ctrl-C, or SIGTERM, saves it to ${path} and ends`,
+    save: async () => {
+      await ensureFolder(dirname(path));
+      await save(session, path);
+      return line`Memory had changed: it is saved in ${path}`;
+    },
+  };
 }
 
 async function runLines(console: Console, lines: Iterable<string> | AsyncIterable<string>, { json }: Options): Promise<Outcome> {
@@ -111,5 +136,6 @@ async function converse(console: Console, lines: ReturnType<typeof createInterfa
     } else await print(await console.run(line));
     lines.prompt();
   }
+  await custody.heardHangUp();
   if (console.session.hasChanges && !hasWarned) await show(line`\nMemory had changed: that is dropped`);
 }

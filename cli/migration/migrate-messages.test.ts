@@ -57,10 +57,10 @@ describe('migrate', () => {
   it('names ways out when the time is over, and says limits in words', async () => {
     const target = new SavkitProcess('receive', '--listen', '127.0.0.1:0', '--insecure', ...records);
     const to = ['--to', `127.0.0.1:${await target.port()}`, '--insecure', ...records];
-    const tooSlow = said('migrate', socket, ...to, '--bandwidth', '200K', '--compression', 'never', '--max-downtime', '1', '--time-limit', '2');
+    const tooSlow = said('migrate', socket, ...to, '--bandwidth', '200K', '--compression', 'never', '--max-downtime', '1');
     await target.event('arriving');
-    const changed = await said('migrate', socket, '--change', '--bandwidth', '300K');
-    expect(changed.text).toContain('may now stand still for 1 ms, 1500 ms when rounds get no better; bandwidth: 300 KiB/s; time limit: 2.00 s, then cancel');
+    const changed = await said('migrate', socket, '--change', '--bandwidth', '300K', '--time-limit', '0.5');
+    expect(changed.text).toContain('may now stand still for 1 ms, 1500 ms when rounds get no better; bandwidth: 300 KiB/s; time limit: 500 ms, then cancel');
     const { exitCode, text } = await tooSlow;
     expect([exitCode, text]).toEqual([4, expect.stringContaining('ways out: a longer stop (--max-downtime MS)')]);
     await target.ended;
