@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { brokenStates, buildBroken } from '../src/testing/broken-states.ts';
+import { joinUnits, splitUnits } from '../src/testing/state-surgery.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runSavkit } from './testing/run-savkit.ts';
 import { savkitFile } from './testing/savkit-json.ts';
@@ -108,6 +109,29 @@ describe('savkit check', () => {
       expect(exitCode).toBe(1);
       expect(stderr).toContain('Cannot read hostile.vbox');
     }
+  });
+});
+
+describe('savkit screenshot', () => {
+  it('ends with 5, and writes nothing, where a state holds no picture', async () => {
+    const output = join(folder, 'screen.png');
+    const run = await runSavkit(['screenshot', plain, '-o', output]);
+    expect([run.exitCode, existsSync(output)]).toEqual([5, false]);
+    expect(run.stderr).toContain('no picture');
+  });
+
+  it('writes the picture as it is, to a file or stdout, and tells its size', async () => {
+    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==', 'base64');
+    const payload = Buffer.concat([Buffer.from(Uint32Array.of(1, 8 + png.length, 1, 1, 1).buffer), png]);
+    const bytes = readFileSync(plain);
+    const units = splitUnits(bytes).map((unit) => (unit.name === 'DisplayScreenshot' ? { name: unit.name, instance: 1100, version: 0x10001, payload } : unit));
+    const state = join(folder, 'picture.sav');
+    writeFileSync(state, joinUnits(units, bytes));
+    const output = join(folder, 'picture.png');
+    const result = { width: 1, height: 1, offset: 20, size: png.length };
+    expect(await savkitFile('screenshot', state, '-o', output)).toMatchObject({ exitCode: 0, result });
+    expect(readFileSync(output)).toEqual(png);
+    expect((await runSavkit(['screenshot', state, '-o', '-'])).stdout).toEqual(png);
   });
 });
 

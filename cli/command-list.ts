@@ -10,6 +10,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/extract.ts')).extractCommand,
   },
   {
+    command: 'screenshot <state>',
+    describe: 'Get the picture of the screen out of a state, as PNG',
+    load: async () => (await import('./commands/screenshot.ts')).screenshotCommand,
+  },
+  {
     command: 'convert <input> [output]',
     describe: 'Write a state in another format version, with proof that nothing changed',
     load: async () => (await import('./commands/convert.ts')).convertCommand,

@@ -12,7 +12,7 @@ const BETWEEN_PROCESSES = ['receive', 'send', 'relay', 'migrate', 'run', 'live-s
 /** Read stdin. */
 const TYPED = /\$0 console \S+( <|$)|\$0 verify -$/;
 /** What two states that differ, and a target that does not fit, have for an exit code. */
-const EXIT_CODES: Readonly<Record<string, readonly number[]>> = { diff: [0, 1], check: [0, 5] };
+const EXIT_CODES: Readonly<Record<string, readonly number[]>> = { screenshot: [5], diff: [0, 1], check: [0, 5] };
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-examples-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -57,7 +57,7 @@ function standIn(word: string): string[] {
   if (word === '*.sav') return [join(folder, 'a.sav'), join(folder, 'b.sav')];
   // The states of the tests have no screen.
   if (word === 'VRam') return ['VMMDev'];
-  return /\.(sav|raw|bin|manifest|vbox|log)$|^core$/.test(word) ? [join(folder, word)] : [word];
+  return /\.(sav|raw|bin|manifest|vbox|log|png)$|^core$/.test(word) ? [join(folder, word)] : [word];
 }
 
 const commands = COMMANDS.map(({ command, load }) => ({ name: command.split(' ')[0], load })).filter(({ name }) => !BETWEEN_PROCESSES.includes(name));
@@ -66,7 +66,7 @@ it.each(commands)('the examples of $name work', async ({ name, load }) => {
   const examples = (await examplesOf(load)).filter((example) => example.includes(`$0 ${name} `) && !TYPED.test(example));
   expect(examples.length).toBeGreaterThan(0);
   // What one example wrote, another one may write, too.
-  const force = ['extract', 'convert', 'salvage', 'manifest', 'poke'].includes(name) ? ['-f'] : [];
+  const force = ['extract', 'convert', 'salvage', 'manifest', 'poke', 'screenshot'].includes(name) ? ['-f'] : [];
   for (const example of examples) {
     const { stdout, stderr, exitCode } = await runHere(...wordsOf(example), ...force);
     expect(EXIT_CODES[name] ?? [0], `${example}\n${stderr}`).toContain(exitCode);

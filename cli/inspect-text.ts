@@ -23,7 +23,7 @@ function facts(rows: readonly (readonly [string, Cell])[]): TerminalText {
   return indent(lines(known.map(([name, value = '']) => line`${name.padEnd(width)}  ${value}`)));
 }
 
-function renderContainer({ container, build }: StateDescription): TerminalText {
+function renderContainer({ container, build, clock }: StateDescription): TerminalText {
   const flags = [container.streamCrc ? 'stream CRC' : '', container.live ? 'live save' : ''].filter((flag) => flag !== '').join(', ');
   const rows: [string, Cell][] = [
     ['format', `V${container.format}`],
@@ -33,6 +33,7 @@ function renderContainer({ container, build }: StateDescription): TerminalText {
     ['flags', flags || 'none'],
     ['size', `${sizeText(container.size)} (${container.size} bytes)`],
     ...Object.entries(build),
+    ["guest's clock", clock && `${clock.time}${clock.utc ? ' (set to UTC by VirtualBox)' : ''}`],
   ];
   return section('Container', facts(rows));
 }

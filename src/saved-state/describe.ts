@@ -3,6 +3,7 @@ import { NIL_GC_PHYS } from '../../formats/pgm/layouts.ts';
 import type { Release } from '../../formats/ssm/container.ts';
 import type { PagingFeatures } from '../../formats/units/cpuid.ts';
 import type { CpuRegisters } from '../../formats/units/cpum.ts';
+import type { GuestClock } from '../../formats/units/mc146818.ts';
 import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
 import { holesOf, memoryMap, type RegionKind } from './memory-map.ts';
 import type { PassSummary, SavedState, UnitSummary } from './state.ts';
@@ -83,6 +84,8 @@ export interface StateDescription {
   };
   cpus: CpuDescription[];
   features?: PagingFeatures;
+  /** What the guest's real-time clock showed. */
+  clock?: GuestClock;
 }
 
 /** What `inspect` shows. */
@@ -96,6 +99,7 @@ export function describeState(state: SavedState): StateDescription {
   const memory = describeMemory(state);
   if (memory) description.memory = memory;
   if (state.cpum?.features) description.features = state.cpum.features;
+  if (state.guestClock) description.clock = state.guestClock;
   return description;
 }
 

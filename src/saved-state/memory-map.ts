@@ -2,6 +2,7 @@ import type { RomEntry } from '../../formats/pgm/layouts.ts';
 import { OLD_PAGE_TYPE_NAMES, OldPageType, type OldRange } from '../../formats/pgm/old-ranges.ts';
 import { DEFAULT_RAM_HOLE, LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../formats/pgm/ranges.ts';
 import { FOUR_GIB, type GuestPhys, MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { pciMmio, pciRegion } from './pci-mmio.ts';
 import type { PgmSummary, SavedState } from './state.ts';
 
 export type RegionKind = 'ram' | 'rom' | 'mmio2' | 'mmio';
@@ -19,13 +20,14 @@ export interface MemoryRegion {
   firstPage?: number;
 }
 
-/** Where the guest finds its memory, ascending. What the state does not place (unmapped MMIO2, MMIO of PCI devices) is missing. */
+/** Where the guest finds its memory, ascending. What the state does not place (unmapped MMIO2; MMIO of PCI devices up to 5.1, whose states do not tell its size) is missing. */
 export function memoryMap(state: SavedState): MemoryRegion[] {
   const { pgm } = state;
   if (!pgm) return [];
   const regions = pgm.config
     ? [...ramRegions(pgm), ...romRegions(pgm.config.roms), ...mappedMmio2(state), ...fixedMmio(state)]
     : pgm.oldRanges.flatMap(oldRegions);
+  if (pgm.config) regions.push(...pciMmio(state, regions).map((region) => ({ kind: 'mmio' as const, ...region })));
   return regions.filter(({ start, end }) => start < end).sort((a, b) => a.start - b.start);
 }
 
@@ -64,9 +66,10 @@ function mappedMmio2(state: SavedState): MemoryRegion[] {
 }
 
 /** Where an MMIO2 range of versions 10 and later was mapped; undefined where it was not, or the state does not tell. */
-export function mmio2Address(state: SavedState, range: { device: string; region: number }): GuestPhys | undefined {
+export function mmio2Address(state: SavedState, range: { device: string; instance: number; region: number }): GuestPhys | undefined {
   const device = state.pciDevices.get(range.device);
-  return device?.memoryEnabled ? device.regions[range.region] : undefined;
+  if (!device) return pciRegion(state, range.device, range.instance, range.region);
+  return device.memoryEnabled ? device.regions[range.region] : undefined;
 }
 
 /**

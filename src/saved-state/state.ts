@@ -6,6 +6,7 @@ import type { DirectoryEntry } from '../../formats/ssm/layouts.ts';
 import type { Cpum } from '../../formats/units/cpum.ts';
 import type { DeviceConfig } from '../../formats/units/device-config.ts';
 import type { GimProvider } from '../../formats/units/gim.ts';
+import type { GuestClock } from '../../formats/units/mc146818.ts';
 import type { MemorySizes } from '../../formats/units/mm.ts';
 import type { PciDevice } from '../../formats/units/pci.ts';
 import type { PciSlot } from '../../formats/units/pci-bus.ts';
@@ -30,6 +31,8 @@ export interface SavedState {
   configs: Map<string, DeviceConfig | undefined>;
   /** Of VMSVGA: the machine had 3D acceleration; absent where the state does not tell. */
   has3d?: boolean;
+  /** Absent where the unit could not be read, or shows no time. */
+  guestClock?: GuestClock;
   /** Services of the host that the guest additions use, as far as they could be read. */
   hostServices?: readonly string[];
   /** Paravirtualisation that the guest sees; absent where the unit is missing. */

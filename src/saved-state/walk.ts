@@ -15,6 +15,7 @@ import { configReader, isCompared } from '../../formats/units/device-configs.ts'
 import { GIM_UNIT, readGimProvider } from '../../formats/units/gim.ts';
 import { HGCM_UNIT, readHgcmServices } from '../../formats/units/hgcm.ts';
 import { LIVE_CONTROL_UNIT, readLiveControl } from '../../formats/units/live-control.ts';
+import { RTC_UNIT, RTC_VERSIONS, readGuestClock } from '../../formats/units/mc146818.ts';
 import { MM_UNIT, readMm } from '../../formats/units/mm.ts';
 import { findPciDevices, PCI_LIMIT, PCI_UNITS } from '../../formats/units/pci.ts';
 import { readPciBus } from '../../formats/units/pci-bus.ts';
@@ -196,27 +197,32 @@ class Walk {
     } else if (isUnit(GIM_UNIT) && unit.pass === 'final') {
       const provider = await payload.parse(readGimProvider);
       if (provider) state.gimProvider = provider;
-    } else if (isUnit(PDM_UNIT)) {
+    } else if (isUnit(RTC_UNIT) && RTC_VERSIONS.includes(unit.version) && unit.pass === 'final') await this.#readClock(payload);
+    else if (isUnit(PDM_UNIT)) {
       const devices = readPdmDevices(await payload.rest(PDM_LIMIT));
       if (devices) state.devices = devices;
     } else if (unit.pass === 'final' && (isUnit(HGCM_UNIT) || isCompared(unit.name))) await this.#readConfig(unit, payload);
   }
 
-  /** A unit that is shorter than the part is no damage to speak of: its loader will judge. */
+  async #readClock(payload: PayloadReader): Promise<void> {
+    await asFarAsExpected(async () => {
+      const clock = await payload.parse(readGuestClock);
+      if (clock) this.#state.guestClock = clock;
+    });
+  }
+
   async #readConfig({ name, instance, version }: UnitHeader, payload: PayloadReader): Promise<void> {
     const state = this.#state;
     const read = configReader(name, version);
     if (isCompared(name)) state.configs.set(`${name}/${instance}`, undefined);
-    try {
+    await asFarAsExpected(async () => {
       if (name === HGCM_UNIT.name) state.hostServices = await payload.parse(readHgcmServices);
       if (read) state.configs.set(`${name}/${instance}`, await payload.parse(read));
       if (name === 'vga' && version === VGA_VERSION_WITH_3D) {
         const tells = has3d(await payload.tail(VGA_TAIL));
         if (tells !== undefined) state.has3d = tells;
       }
-    } catch (error) {
-      if (!(error instanceof FormatError && NOT_AS_EXPECTED.includes(error.code))) throw error;
-    }
+    });
   }
 
   async #readPgm(unit: UnitHeader): Promise<void> {
@@ -260,5 +266,14 @@ class Walk {
   async #tick(): Promise<void> {
     this.#options.onProgress?.(this.#container.offset);
     if (this.#turns.areDue) await this.#turns.give();
+  }
+}
+
+/** A unit that is shorter than the part that is read is no damage to speak of: its loader will judge. */
+async function asFarAsExpected(read: () => Promise<void>): Promise<void> {
+  try {
+    await read();
+  } catch (error) {
+    if (!(error instanceof FormatError && NOT_AS_EXPECTED.includes(error.code))) throw error;
   }
 }

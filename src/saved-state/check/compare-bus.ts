@@ -1,6 +1,7 @@
 import { hex } from '../../../formats/errors.ts';
+import { isNetworkCard, pciName, pciVendor, VMWARE } from '../../../formats/units/pci-ids.ts';
 import type { Comparison } from './comparison.ts';
-import { isNetworkCard, pciName, pciPlace, pciVendor } from './pci-places.ts';
+import { pciPlace } from './pci-places.ts';
 import type { TargetMachine } from './target-machine.ts';
 
 /** The chipset's own unit: one of another chipset is not known to the machine. */
@@ -59,7 +60,7 @@ function slotsOf({ pciSlots, devices = [], chipset = 'piix3', configs, vga }: Ta
     const nth = count.get(name) ?? 0;
     count.set(name, nth + 1);
     const devfn = pciPlace(chipset, name, isNetworkCard(name) ? instance : nth, configs?.get(`${name}/${instance}`)?.model);
-    const vendorId = pciVendor(name === 'vga' && vga === 'vmsvga' ? 'vmsvga' : name);
+    const vendorId = name === 'vga' && vga === 'vmsvga' ? VMWARE : pciVendor(name);
     return devfn === undefined || vendorId === undefined ? [] : [{ devfn, vendorId, device: name }];
   });
 }

@@ -1,0 +1,34 @@
+import type { Cursor } from '../binary/cursor.ts';
+import { array, bool, bytes, u8, u16, u32 } from '../binary/kinds.ts';
+import { defineStruct } from '../binary/struct.ts';
+
+/** Unit "mc146818", instance 0: the real-time clock and its CMOS memory. Versions 2 to 4. */
+export const RTC_UNIT = { name: 'mc146818', instance: 0 } as const;
+export const RTC_VERSIONS: readonly number[] = [2, 3, 4];
+
+const rtc = defineStruct('Start of unit mc146818, versions 2–4', 'device-units.md', {
+  irq: { kind: u8, doc: 'interrupt' },
+  port: { kind: u16, doc: 'first I/O port' },
+  utc: { kind: bool, doc: 'the clock was set to UTC at power-on, not to the local time of the host' },
+  cmos: { kind: bytes(128), doc: 'memory; its first ten bytes follow the clock only when the guest sees a second pass' },
+  index: { kind: u8, doc: 'index register' },
+  time: { kind: array(u32, 7), doc: 'second, minute, hour, day of the week, day, month from 0, year since 1900' },
+});
+
+/** What the guest's clock shows. */
+export interface GuestClock {
+  /** `2026-11-29 11:06:00`; of whichever time zone the guest takes the clock for. */
+  time: string;
+  /** VirtualBox set it to UTC, not to the local time of the host. */
+  utc: boolean;
+}
+
+/** Undefined where the numbers are no time. @throws OutOfBytes */
+export function readGuestClock(cursor: Cursor): GuestClock | undefined {
+  const { utc, time } = rtc.read(cursor);
+  const [second, minute, hour, , day, month, year] = time;
+  const isTime = second < 60 && minute < 60 && hour < 24 && day >= 1 && day <= 31 && month < 12 && year < 8100;
+  if (!isTime) return undefined;
+  const two = (value: number) => String(value).padStart(2, '0');
+  return { time: `${1900 + year}-${two(month + 1)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}`, utc };
+}
