@@ -1,5 +1,6 @@
 import type { Finding } from '../src/saved-state/findings.ts';
 import type { ExitCode } from './exit-codes.ts';
+import { version } from './version.ts';
 
 /** Version of the JSON documents; `cli/output.schema.json` describes them. */
 const SCHEMA = 'savkit/1';
@@ -16,6 +17,10 @@ export interface FileResult {
 /** What `--json` prints, for every command and whatever happens. */
 export interface Document {
   schema: typeof SCHEMA;
+  /** `savkit 0.1.0`. */
+  tool: string;
+  /** ISO 8601, UTC. */
+  time: string;
   /** Null where the command line names none that there is. */
   command: string | null;
   exitCode: ExitCode;
@@ -25,5 +30,5 @@ export interface Document {
 }
 
 export function documentOf(command: string | null, exitCode: ExitCode, files: readonly FileResult[], error: Finding | null = null): Document {
-  return { schema: SCHEMA, command, exitCode, files, error };
+  return { schema: SCHEMA, tool: `savkit ${version()}`, time: new Date().toISOString(), command, exitCode, files, error };
 }

@@ -1,14 +1,12 @@
-import { readFileSync } from 'node:fs';
 import { custody } from './custody.ts';
 import { onOutputError, show } from './terminal/print.ts';
 import { line } from './terminal/terminal-text.ts';
+import { version } from './version.ts';
 
 onOutputError((error) => custody.outputFailed(error));
 process.on('uncaughtException', (error) => custody.uncaught(error));
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
-
 const words = process.argv.slice(2);
 // A version needs no command line parser.
-if (words.join(' ') === '--version') void show(line`${version}`);
-else void import('./command-line.ts').then(({ runCommandLine }) => runCommandLine(words, version));
+if (words.join(' ') === '--version') void show(line`${version()}`);
+else void import('./command-line.ts').then(({ runCommandLine }) => runCommandLine(words, version()));

@@ -1,4 +1,6 @@
+import { fstatSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
+import { hashedSource } from '../../formats/binary/hashed-source.ts';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { type CoreReport, type ExtractOptions, type ExtractReport, extract } from '../../src/saved-state/extract.ts';
 import { IMAGE_FORMATS, type ImageFormat } from '../../src/saved-state/plan-extraction.ts';
@@ -6,7 +8,7 @@ import { parseRange } from '../address.ts';
 import { type CommonOptions, runCommand, type ThreadOptions, threadsOf, withCommonOptions, withThreads } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
-import { withOutput } from '../output.ts';
+import { type Output, withOutput } from '../output.ts';
 import { sizeText } from '../size-text.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
@@ -56,28 +58,51 @@ export const extractCommand: CommandModule<object, Options> = {
             signal,
             onProgress: (done, step) => progress.update(done, source.size, step),
           });
-          const text = options.quiet || options.output === '-' ? NO_TEXT : reportText(options.output, report);
-          return { keep: true, value: { exitCode: ExitCode.OK, result: reportResult(options.output, report), text } };
+          const written = await factsOf(target, options.json);
+          const text = options.quiet || options.output === '-' ? NO_TEXT : reportText(options.output, report, written);
+          return { keep: true, value: { exitCode: ExitCode.OK, result: reportResult(options.output, report, written), text } };
         }),
       ),
     );
   },
 };
 
-function reportResult(output: string, { what, format, size, ranges, core }: ExtractReport): object {
+/** What is told of the output itself. */
+interface WrittenFacts {
+  sha256?: string;
+  /** Bytes on the disk. */
+  allocated: number | null;
+}
+
+/** @param hash read the output back, and hash it */
+async function factsOf(target: Output, hash: boolean): Promise<WrittenFacts> {
+  const { blocks } = fstatSync(target.fd);
+  const allocated = blocks > 0 ? blocks * STAT_BLOCK : null;
+  return hash ? { allocated, sha256: await hashedSource(await target.readBack()).sha256() } : { allocated };
+}
+
+/** The unit of `st_blocks`, whatever the blocks of the file system are. */
+const STAT_BLOCK = 512;
+
+function reportResult(output: string, { what, format, size, ranges, core }: ExtractReport, written: WrittenFacts): object {
   const kernel = core?.kernel && { release: core.kernel.release, ...(core.kernel.offset === undefined ? {} : { offset: hex(core.kernel.offset) }) };
   return {
     output,
     what,
     format,
     size,
+    ...written,
     ranges: ranges.map(({ start, end }) => ({ start: hex(start), end: hex(end) })),
     ...(core ? { core: { ...(kernel ? { kernel } : {}), allAddresses: core.allAddresses } } : {}),
   };
 }
 
-function reportText(output: string, { what, format, size, core }: ExtractReport): TerminalText {
-  const text = line`${output}: ${sizeText(size)} (${size} bytes) of ${what}, ${format}`;
+function reportText(output: string, { what, format, size, core }: ExtractReport, { allocated }: WrittenFacts): TerminalText {
+  const sparse =
+    format === 'sparse' && allocated !== null
+      ? line`, ${sizeText(allocated)} on the disk: the rest are holes; cp --sparse=always and rsync -S keep them`
+      : line``;
+  const text = line`${output}: ${sizeText(size)} (${size} bytes) of ${what}, ${format}${sparse}`;
   return core ? lines([text, line`  ${coreText(core)}`]) : text;
 }
 

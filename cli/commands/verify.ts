@@ -1,5 +1,6 @@
 import type { Argv, CommandModule } from 'yargs';
 import { countText } from '../../formats/amounts.ts';
+import { hashedSource } from '../../formats/binary/hashed-source.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { describeUnit, releaseText } from '../../src/saved-state/describe.ts';
 import type { Finding } from '../../src/saved-state/findings.ts';
@@ -17,6 +18,12 @@ interface Options extends CommonOptions, ThreadOptions {
   files: string[];
   units: boolean;
   manifest?: string;
+  hash: boolean;
+}
+
+/** What verify says of a file, with its hash where that was asked for. */
+interface Checked extends VerifyReport {
+  sha256?: string;
 }
 
 const EXIT_CODES = { whole: ExitCode.OK, damaged: ExitCode.BAD_FILE, unsupported: ExitCode.UNSUPPORTED, 'not-a-state': ExitCode.UNSUPPORTED } as const;
@@ -27,6 +34,7 @@ export const verifyCommand: CommandModule<object, Options> = {
       .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
       .option('units', { type: 'boolean', default: false, describe: 'List the verdict of every unit, also of good ones' })
       .option('manifest', { type: 'string', requiresArg: true, describe: 'Name what has changed since this manifest was made' })
+      .option('hash', { type: 'boolean', default: false, describe: 'Tell the SHA-256 of each file, too, from the same reading' })
       .example('$0 verify machine.sav', 'Is this file whole?')
       .example('$0 verify --json *.sav', 'Check many, for scripts')
       .example('xz -dc old.sav.xz | $0 verify -', 'Check a stream')
@@ -41,12 +49,15 @@ export const verifyCommand: CommandModule<object, Options> = {
   },
 };
 
-function check(source: ByteSource, { signal, progress }: Job, options: Options): Promise<VerifyReport> {
-  return verify(source, { signal, ...threadsOf(options), onProgress: (done) => progress.update(done, source.size) });
+async function check(source: ByteSource, { signal, progress }: Job, options: Options): Promise<Checked> {
+  const settings = { signal, ...threadsOf(options), onProgress: (done: number) => progress.update(done, source.size) };
+  if (!options.hash) return verify(source, settings);
+  const hashed = hashedSource(source);
+  return { ...(await verify(hashed, settings)), sha256: await hashed.sha256() };
 }
 
 /** What verify finds, and what has changed since the manifest was made. */
-async function checkAgainst(path: string, source: ByteSource, job: Job, options: Options): Promise<VerifyReport> {
+async function checkAgainst(path: string, source: ByteSource, job: Job, options: Options): Promise<Checked> {
   const { compareWithManifest } = await import('../../src/saved-state/manifest/compare-manifest.ts');
   const { decodeManifest, MANIFEST_LIMIT } = await import('../../src/saved-state/manifest/manifest-file.ts');
   const manifest = decodeManifest(await readSmallFile(path, MANIFEST_LIMIT));
@@ -67,15 +78,29 @@ async function checkAgainst(path: string, source: ByteSource, job: Job, options:
   };
 }
 
-function outcomeOf(file: string, report: VerifyReport, options: Options): Outcome {
-  const { verdict, vboxCode, findings, droppedFindings, state } = report;
+function outcomeOf(file: string, report: Checked, options: Options): Outcome {
+  const { verdict, vboxCode, findings, droppedFindings, state, sha256 } = report;
   const units = state?.units.map((unit) => ({ ...describeUnit(unit), verdict: unit.findings.length > 0 ? 'damaged' : 'good' })) ?? [];
-  const result = { verdict, vboxCode: vboxCode ?? null, droppedFindings, units };
+  const container = state ? { format: state.header.format, ...(state.header.release ? { release: releaseText(state.header.release) } : {}) } : null;
+  const result = {
+    verdict,
+    vboxCode: vboxCode ?? null,
+    droppedFindings,
+    container,
+    size: state?.size ?? null,
+    ...(sha256 === undefined ? {} : { sha256 }),
+    units,
+  };
   const exitCode = EXIT_CODES[verdict];
   const text =
     options.quiet && exitCode === ExitCode.OK
       ? NO_TEXT
-      : lines([headline(file, report), ...findingLines(findings, droppedFindings), ...unitLines(report, options)]);
+      : lines([
+          headline(file, report),
+          ...(sha256 === undefined ? [] : [indent(`SHA-256 ${sha256}`)]),
+          ...findingLines(findings, droppedFindings),
+          ...unitLines(report, options),
+        ]);
   return { exitCode, findings, result, text };
 }
 
