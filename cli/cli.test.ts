@@ -61,7 +61,7 @@ describe('savkit', () => {
     const read = await runSavkit(['verify', folder, plain, join(folder, 'socket')]);
     socket.close();
     expect(stdout.toString()).toBe('');
-    expect(stderr).toContain(`Cannot read ${folder}: it is a directory\n`);
+    expect(stderr).toContain(`${folder}: it is a directory\n`);
     expect(read.stdout.toString()).toContain('whole');
     expect(read.stderr).toBe(
       `Cannot open ${folder}: it is a directory\nCannot open ${join(folder, 'socket')}: it is a socket, or a device that is not there\n`,
