@@ -31,7 +31,8 @@ describe('--threads', () => {
   it('does not change what verify says', async () => {
     const files = states();
     const [one, three] = [await runSavkit(['verify', '--json', '--threads', '1', ...files]), await runSavkit(['verify', '--json', '--threads', '3', ...files])];
-    expect(three.stdout.toString()).toBe(one.stdout.toString());
+    const result = ({ stdout }: { stdout: Buffer | string }) => ({ ...JSON.parse(stdout.toString()), time: null });
+    expect(result(three)).toEqual(result(one));
     expect(three.exitCode).toBe(1);
   });
 
