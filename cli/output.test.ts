@@ -19,6 +19,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runSavkit } from './testing/run-savkit.ts';
+import { expectSchema } from './testing/savkit-json.ts';
 
 const main = fileURLToPath(new URL('../dist/bin/savkit.js', import.meta.url));
 const original = join(STATES_FOLDER, 'own-long.sav');
@@ -168,6 +169,13 @@ describe.runIf(isLinux)('an output that is no file', () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
+  it('is told of in JSON as a file is', async () => {
+    const { stdout } = await shell('$SAVKIT extract machine.sav --json -o /dev/fd/5 5>memory');
+    const document = JSON.parse(stdout.toString());
+    expectSchema(document);
+    expect(document.files[0].result).toMatchObject({ sha256: await memoryHash(), allocated: null });
+  });
+
   it('takes what other commands write', async () => {
     for (const command of ['convert machine.sav', 'salvage machine.sav', 'poke machine.sav --at 0 --hex 00 -o']) {
       const { exitCode, stdout } = await shell(`$SAVKIT ${command} - | cat >new.sav; $SAVKIT diff machine.sav new.sav -q`);
@@ -258,8 +266,8 @@ describe('temporary files', () => {
     },
   );
 
-  it.runIf(isLinux)('for stdin and stdout have no name', async () => {
-    const child = start('extract', '-', '-o', '-');
+  it.runIf(isLinux)('for stdin have no name', async () => {
+    const child = start('extract', '-', '-o', 'memory');
     const bytes = readFileSync(original);
     child.stdin?.write(bytes.subarray(0, 200_000));
     const copies = () =>
@@ -272,5 +280,10 @@ describe('temporary files', () => {
     child.kill('SIGKILL');
     await output(child);
     expect(readdirSync(temporary)).toEqual([]);
+  });
+
+  it('hold no memory that goes through stdout: there are none', async () => {
+    const { exitCode, stdout } = await shell('TMPDIR=/nowhere $SAVKIT extract machine.sav -o -');
+    expect([exitCode, sha256(stdout)]).toEqual([0, await memoryHash()]);
   });
 });

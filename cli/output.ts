@@ -1,6 +1,6 @@
 import type { OutputOptions } from '../formats/binary/output-place.ts';
 import { openScratchFile, type ScratchFile } from '../formats/binary/scratch-file.ts';
-import { type FileSink, openFileSink, type ReadableSink } from '../formats/binary/sink.ts';
+import { type ByteSink, type FileSink, openFileSink, type ReadableSink } from '../formats/binary/sink.ts';
 import { WrittenFile } from '../formats/binary/written-file.ts';
 import { InterruptedError } from '../formats/errors.ts';
 import { MIB } from '../formats/units.ts';
@@ -19,15 +19,36 @@ export type Output = ReadableSink & { readonly fd: number };
 /**
  * Opens an output file, or stdout for `-`, or a pipe. The file appears when `use` has returned, and a stream gets its bytes then; after an error nothing of
  * it stays.
+ * @param stream what goes straight into a stream, if the output is one; undefined, and nothing written, where that can't be done: `use` does it then
  */
-export async function withOutput<T>(path: string, options: OutputOptions, use: (output: Output) => Promise<Written<T>>): Promise<T> {
-  const sink = await openOutput(path, options);
+export async function withOutput<T>(
+  path: string,
+  options: OutputOptions,
+  use: (output: Output) => Promise<Written<T>>,
+  stream?: (sink: ByteSink) => Promise<T | undefined>,
+): Promise<T> {
+  const direct = await openOutputStream(path);
+  const streamed = direct && (await closing(direct, stream));
+  if (streamed !== undefined) return streamed;
+  const sink = direct ? new StreamedFile(path, openScratchFile(), direct) : await openFileSink(path, options);
   try {
     const { value, keep } = await use(sink);
     if (keep) await sink.commit();
     return value;
   } finally {
     await sink.abort();
+  }
+}
+
+/** Closes a stream unless it is still needed. */
+async function closing<T>(direct: OutputStream, stream: ((sink: ByteSink) => Promise<T | undefined>) | undefined): Promise<T | undefined> {
+  let isNeeded = false;
+  try {
+    const value = await stream?.(direct);
+    isNeeded = value === undefined;
+    return value;
+  } finally {
+    if (!isNeeded) await direct.close();
   }
 }
 

@@ -39,6 +39,7 @@ export class Progress {
     if (now - this.#start < SHOW_AFTER_MS || now - this.#shownAt < 100) return;
     this.#shownAt = now;
     this.#bar ??= this.#open(total);
+    this.#bar.setTotal(total);
     const rate = (this.#highest / (now - this.#start)) * 1000;
     this.#bar.update(this.#highest, {
       doing: line`${this.#doing}`.toString(),

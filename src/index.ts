@@ -85,6 +85,7 @@ export { type DiffOptions, diffStates, type StateDiff } from './saved-state/diff
 export { type Explanation, explainCode } from './saved-state/explain/explain.ts';
 export { explainLog, type LogFinding } from './saved-state/explain/log-reader.ts';
 export { type CoreReport, type ExtractOptions, type ExtractReport, extract, type ImageTarget } from './saved-state/extract.ts';
+export { extractToStream } from './saved-state/extract-stream.ts';
 export type { Finding } from './saved-state/findings.ts';
 export { inspect } from './saved-state/inspect.ts';
 export { type LoadOptions, loadState } from './saved-state/load.ts';

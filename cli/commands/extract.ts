@@ -1,11 +1,14 @@
+import { createHash } from 'node:crypto';
 import { fstatSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { hashedSource } from '../../formats/binary/hashed-source.ts';
+import type { ByteSink } from '../../formats/binary/sink.ts';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { type CoreReport, type ExtractOptions, type ExtractReport, extract } from '../../src/saved-state/extract.ts';
+import { extractToStream } from '../../src/saved-state/extract-stream.ts';
 import { IMAGE_FORMATS, type ImageFormat } from '../../src/saved-state/plan-extraction.ts';
 import { parseRange } from '../address.ts';
-import { type CommonOptions, runCommand, type ThreadOptions, threadsOf, withCommonOptions, withThreads } from '../command.ts';
+import { type CommonOptions, type Outcome, runCommand, type ThreadOptions, threadsOf, withCommonOptions, withThreads } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { type Output, withOutput } from '../output.ts';
@@ -51,18 +54,22 @@ export const extractCommand: CommandModule<object, Options> = {
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('extract', [options.file], { ...options, hasDataOnStdout: options.output === '-' }, ({ file, signal, progress }) =>
-      withSource({ file }, (source) =>
-        withOutput(options.output, { force: options.force }, async (target) => {
-          const report = await extract(source, target, {
-            ...extractOptions(options),
-            signal,
-            onProgress: (done, step) => progress.update(done, source.size, step),
-          });
-          const written = await factsOf(target, options.json);
-          const text = options.quiet || options.output === '-' ? NO_TEXT : reportText(options.output, report, written);
-          return { keep: true, value: { exitCode: ExitCode.OK, result: reportResult(options.output, report, written), text } };
-        }),
-      ),
+      withSource({ file }, (source) => {
+        const settings: ExtractOptions = {
+          ...extractOptions(options),
+          signal,
+          onProgress: (done, step, total = source.size) => progress.update(done, total, step),
+        };
+        return withOutput(
+          options.output,
+          { force: options.force },
+          async (target) => {
+            const report = await extract(source, target, settings);
+            return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
+          },
+          (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
+        );
+      }),
     );
   },
 };
@@ -83,6 +90,24 @@ async function factsOf(target: Output, hash: boolean): Promise<WrittenFacts> {
 
 /** The unit of `st_blocks`, whatever the blocks of the file system are. */
 const STAT_BLOCK = 512;
+
+/** The same of bytes that go by. */
+async function streamed(sink: ByteSink, options: Options, write: (sink: ByteSink) => Promise<ExtractReport | undefined>): Promise<Outcome | undefined> {
+  const hash = options.json ? createHash('sha256') : undefined;
+  const hashing: ByteSink = {
+    write: (bytes) => {
+      hash?.update(bytes);
+      return sink.write(bytes);
+    },
+  };
+  const report = await write(hashing);
+  return report && outcomeOf(options, report, { allocated: null, ...(hash ? { sha256: hash.digest('hex') } : {}) });
+}
+
+function outcomeOf({ output, quiet }: Options, report: ExtractReport, written: WrittenFacts): Outcome {
+  const text = quiet || output === '-' ? NO_TEXT : reportText(output, report, written);
+  return { exitCode: ExitCode.OK, result: reportResult(output, report, written), text };
+}
 
 function reportResult(output: string, { what, format, size, ranges, core }: ExtractReport, written: WrittenFacts): object {
   const kernel = core?.kernel && { release: core.kernel.release, ...(core.kernel.offset === undefined ? {} : { offset: hex(core.kernel.offset) }) };

@@ -12,11 +12,14 @@ import { Crew } from './threads/crew.ts';
 import { findUnit } from './unit-choice.ts';
 import { type WalkOptions, walkState } from './walk.ts';
 
-export type ExtractStep = 'searching' | 'searching everywhere' | 'extracting';
+export type ExtractStep = 'searching' | 'searching everywhere' | 'checking' | 'extracting' | 'filling' | 'writing';
 
 export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'> {
-  /** Called now and then with the offset in the source that a step has reached. Cores for debuggers begin with a search for the guest's kernel. */
-  onProgress?: (offset: number, step: ExtractStep) => void;
+  /**
+   * Called now and then with how far a step is: an offset in the source, or of `total` bytes of the output. Cores for debuggers begin with a search for the
+   * guest's kernel.
+   */
+  onProgress?: (done: number, step: ExtractStep, total?: number) => void;
   /** Threads to read with; default: as many as pay. The output does not depend on it. */
   threads?: number;
 }
@@ -55,20 +58,40 @@ export interface ImageTarget extends RandomSink {
  * @throws FormatError for damage, UsageError for parts that the state does not have
  */
 export async function extract(source: ByteSource, target: ImageTarget, options: ExtractOptions = {}): Promise<ExtractReport> {
-  if (!source.seekable) throw new UsageError('not-seekable', `Cannot extract from ${source.name}: it has to be read twice, so it must be a file`);
-  const { onProgress, signal, threads, ...part } = options;
+  const { onProgress, signal, threads } = options;
   const passing = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress: (offset: number) => onProgress(offset, 'extracting') } : {}) };
-  const state = await walkState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
+  const { state, plan: planned } = await prepareExtraction(source, options);
   if (options.unit !== undefined) return extractUnit(source, target, state, options.unit, passing);
-  const kernel = isDebuggersCore(part) ? await findKernel(source, state, { ...passing, ...(onProgress ? { onProgress } : {}) }) : undefined;
-  const plan = planExtraction(state, part, kernel);
+  const { plan, kernel } = await planned();
   if (plan.full) await target.expectRoom?.(plan.existing.reduce((sum, { start, end }) => sum + end - start, 0));
   for (const { offset, bytes } of plan.layout.fixed) await target.writeAt(bytes, offset);
   const count = plan.placement instanceof RamPlacement && namesPagesOnce(state) && target.fd !== undefined ? chooseThreads(source, threads) : 1;
-  const isDone = count > 1 && (await writeTogether(source, target, plan, passing, count));
-  if (!isDone) await writePages(source, plan, new ImageSink(target, plan.placement, plan.layout.size, plan.full ? 'write' : 'skip'), passing);
+  const onFill = onProgress && ((done: number, total: number) => onProgress(done, 'filling', total));
+  const job: WriteJob = { source, plan, passing, onFill };
+  const isDone = count > 1 && (await writeTogether(target, job, count));
+  if (!isDone) await writePages(new ImageSink(target, plan.placement, plan.layout.size, plan.full ? 'write' : 'skip'), job);
   await target.truncate(plan.layout.size);
-  const report: ExtractReport = { what: plan.what, format: options.format ?? 'raw', size: plan.layout.size, ranges: plan.ranges };
+  return reportOf(plan, options, kernel);
+}
+
+/**
+ * Reads the heads of a state, which say where things lie. Whoever wants a unit needs no plan.
+ * @throws UsageError for sources that can't be read again
+ */
+export async function prepareExtraction(source: ByteSource, options: ExtractOptions) {
+  if (!source.seekable) throw new UsageError('not-seekable', `Cannot extract from ${source.name}: it has to be read twice, so it must be a file`);
+  const { onProgress, signal, threads: _, ...part } = options;
+  const passing = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
+  const state = await walkState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
+  const plan = async () => {
+    const kernel = isDebuggersCore(part) ? await findKernel(source, state, passing) : undefined;
+    return { plan: planExtraction(state, part, kernel), kernel };
+  };
+  return { state, plan };
+}
+
+export function reportOf(plan: ExtractPlan, { format = 'raw' }: ExtractOptions, kernel: GuestKernel | undefined): ExtractReport {
+  const report: ExtractReport = { what: plan.what, format, size: plan.layout.size, ranges: plan.ranges };
   return kernel ? { ...report, core: coreReport(kernel, plan) } : report;
 }
 
@@ -82,19 +105,29 @@ function coreReport({ vmcoreinfo }: GuestKernel, { allAddresses }: ExtractPlan):
   return { kernel: { release, ...(kernelOffset === undefined ? {} : { offset: kernelOffset }) }, allAddresses };
 }
 
-async function writePages(source: ByteSource, plan: ExtractPlan, sink: ImageSink, passing: WalkOptions): Promise<void> {
+interface WriteJob {
+  source: ByteSource;
+  plan: ExtractPlan;
+  passing: WalkOptions;
+  onFill: ((done: number, total: number) => void) | undefined;
+}
+
+async function writePages(sink: ImageSink, { source, plan, passing, onFill }: WriteJob): Promise<void> {
   await walkState(source, { ...passing, deep: true, sink });
   await sink.flush();
-  if (plan.full) for (const { start, end } of plan.existing) await sink.fillUnwritten(start, end, passing.signal);
+  const { full, existing, layout } = plan;
+  if (full)
+    for (const { start, end } of existing) await sink.fillUnwritten(start, end, passing.signal, onFill && ((offset: number) => onFill(offset, layout.size)));
   sink.release();
 }
 
 /** By several threads. @returns false where anything went wrong, which a single thread then finds out and tells */
-async function writeTogether(source: ByteSource, target: ImageTarget, plan: ExtractPlan, passing: WalkOptions, threads: number): Promise<boolean> {
+async function writeTogether(target: ImageTarget, job: WriteJob, threads: number): Promise<boolean> {
+  const { source, plan } = job;
   const { size } = plan.layout;
   const crew = new Crew(source, threads, 'write', { size, fd: target.fd ?? -1, writeAt: (bytes, offset) => target.writeAt(bytes, offset) });
   try {
-    await writePages(source, plan, new ImageSink(target, plan.placement, size, plan.full ? 'write' : 'skip', crew), passing);
+    await writePages(new ImageSink(target, plan.placement, size, plan.full ? 'write' : 'skip', crew), job);
     return await crew.finish();
   } catch (error) {
     if (error instanceof FormatError) return false;

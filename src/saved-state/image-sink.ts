@@ -38,7 +38,7 @@ export class ImageSink implements PageSink {
   }
 
   /** Writes zeros to the pages of `[start, end)` of the image that no record named; both are borders of pages. @throws InterruptedError */
-  async fillUnwritten(start: number, end: number, signal?: AbortSignal): Promise<void> {
+  async fillUnwritten(start: number, end: number, signal?: AbortSignal, onProgress?: (offset: number) => void): Promise<void> {
     const turns = Turns.rare(signal);
     for (let offset = start; offset < end; ) {
       let length = 0;
@@ -46,7 +46,9 @@ export class ImageSink implements PageSink {
       // Most pages have been written: to wait for nothing a quarter million times costs memory.
       if (length > 0) await this.#runs.putZeros(offset, length);
       offset += Math.max(length, PAGE_SIZE);
-      if (turns.areDue) await turns.give();
+      if (!turns.areDue) continue;
+      onProgress?.(offset);
+      await turns.give();
     }
   }
 
