@@ -1,6 +1,6 @@
 import { crc32 } from '../../formats/binary/crc32.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
-import { EnvironmentError, type FormatError, hex, InterruptedError, NotAStateError, SavkitError } from '../../formats/errors.ts';
+import { EnvironmentError, FormatError, hex, InterruptedError, NotAStateError, SavkitError } from '../../formats/errors.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
@@ -10,6 +10,7 @@ import { memoryMap } from './memory-map.ts';
 import type { SavedState } from './state.ts';
 import { chooseThreads } from './threads/choose-threads.ts';
 import { type WalkOptions, walkState } from './walk.ts';
+import { zeroTail } from './zero-tail.ts';
 
 export type Verdict = 'whole' | 'damaged' | 'unsupported' | 'not-a-state';
 
@@ -58,11 +59,20 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
     isState = !(error instanceof NotAStateError);
     findings.addError(error);
   }
+  if (isState && verdictOf(findings.errors) === 'damaged') await noteZeroTail(source, findings, options.signal);
   const first = firstError(findings.list);
   const report: VerifyReport = { verdict: isState ? verdictOf(findings.errors) : 'not-a-state', findings: findings.list, droppedFindings: findings.dropped };
   if (first?.vboxCode) report.vboxCode = first.vboxCode;
   if (state) report.state = state;
   return report;
+}
+
+/** Explains what the others have found. */
+async function noteZeroTail(source: ByteSource, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
+  const start = await zeroTail(source, signal);
+  if (start === undefined) return;
+  const message = `There are only zeros from ${hex(start)} to the end: probably never written, as when the host crashes or a copy is broken off`;
+  findings.addError(new FormatError('zeros-to-end', message, { offset: start }));
 }
 
 function walked(batch: PageBatch): PageBatch {
