@@ -90,12 +90,13 @@ function renderMemory({ memory }: StateDescription): TerminalText {
 const SHOWN_FIRST = ['rip', 'rsp', 'rflags'];
 const CONTROL = ['cr0', 'cr2', 'cr3', 'cr4', 'efer'];
 
-function renderCpus({ cpus, features }: StateDescription): TerminalText {
-  if (cpus.length === 0) return NO_TEXT;
+function renderCpus({ cpus, features, registersMissing }: StateDescription): TerminalText {
+  if (cpus.length === 0) return registersMissing === undefined ? NO_TEXT : section('CPUs', indent(registersMissing));
   const names = SHOWN_FIRST.filter((name) => cpus.some(({ registers }) => name in registers));
   const rows = cpus.map((cpu) => [cpu.cpu, modeText(cpu), cpu.a20 === undefined ? '' : cpu.a20 ? 'on' : 'off', ...names.map((name) => cpu.registers[name])]);
   const control = cpus.map((cpu) => [cpu.cpu, ...CONTROL.map((name) => cpu.registers[name])]);
-  const parts = [section('CPUs', table(['cpu', 'paging mode', 'A20', ...names], rows)), table(['cpu', ...CONTROL], control)];
+  const parts = [section('CPUs', table(['cpu', 'paging mode', 'A20', ...names], rows))];
+  parts.push(registersMissing === undefined ? table(['cpu', ...CONTROL], control) : indent(registersMissing));
   for (const { cpu, paePds } of cpus) if (paePds) parts.push(indent(`cpu ${cpu} PAE page directories: ${paePds.join(' ')}`));
   if (features) {
     const present = Object.entries(features).filter(([, has]) => has);

@@ -6,6 +6,7 @@ import type { ByteSink } from '../../formats/binary/sink.ts';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { type CoreReport, type ExtractOptions, type ExtractReport, extract } from '../../src/saved-state/extract.ts';
 import { extractToStream } from '../../src/saved-state/extract-stream.ts';
+import type { Finding } from '../../src/saved-state/findings.ts';
 import { IMAGE_FORMATS, type ImageFormat } from '../../src/saved-state/plan-extraction.ts';
 import { parseRange } from '../address.ts';
 import { type CommonOptions, type Outcome, runCommand, type ThreadOptions, threadsOf, withCommonOptions, withThreads } from '../command.ts';
@@ -13,6 +14,7 @@ import { ExitCode } from '../exit-codes.ts';
 import { withSource } from '../input.ts';
 import { type Output, withOutput } from '../output.ts';
 import { sizeText } from '../size-text.ts';
+import { tell } from '../terminal/print.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, ThreadOptions {
@@ -74,6 +76,12 @@ export const extractCommand: CommandModule<object, Options> = {
   },
 };
 
+/** Who reads the core by a program must hear, too, what is missing in it. */
+function findingsOf({ registersMissing }: ExtractReport): Finding[] {
+  if (registersMissing === undefined) return [];
+  return [{ severity: 'warning', code: 'no-registers', message: `The core has no registers: ${registersMissing}`, place: { unit: 'cpum', instance: 1 } }];
+}
+
 /** What is told of the output itself. */
 interface WrittenFacts {
   sha256?: string;
@@ -106,7 +114,8 @@ async function streamed(sink: ByteSink, options: Options, write: (sink: ByteSink
 
 function outcomeOf({ output, quiet }: Options, report: ExtractReport, written: WrittenFacts): Outcome {
   const text = quiet || output === '-' ? NO_TEXT : reportText(output, report, written);
-  return { exitCode: ExitCode.OK, result: reportResult(output, report, written), text };
+  if (output === '-' && !quiet && report.registersMissing !== undefined) tell(line`without registers: ${report.registersMissing}`);
+  return { exitCode: ExitCode.OK, findings: findingsOf(report), result: reportResult(output, report, written), text };
 }
 
 function reportResult(output: string, { what, format, size, ranges, core }: ExtractReport, written: WrittenFacts): object {
@@ -122,13 +131,17 @@ function reportResult(output: string, { what, format, size, ranges, core }: Extr
   };
 }
 
-function reportText(output: string, { what, format, size, core }: ExtractReport, { allocated }: WrittenFacts): TerminalText {
+function reportText(output: string, { what, format, size, core, registersMissing }: ExtractReport, { allocated }: WrittenFacts): TerminalText {
   const sparse =
     format === 'sparse' && allocated !== null
       ? line`, ${sizeText(allocated)} on the disk: the rest are holes; cp --sparse=always and rsync -S keep them`
       : line``;
   const text = line`${output}: ${sizeText(size)} (${size} bytes) of ${what}, ${format}${sparse}`;
-  return core ? lines([text, line`  ${coreText(core)}`]) : text;
+  return lines([
+    text,
+    ...(core ? [line`  ${coreText(core)}`] : []),
+    ...(registersMissing === undefined ? [] : [line`  without registers: ${registersMissing}`]),
+  ]);
 }
 
 function coreText({ kernel, allAddresses }: CoreReport): TerminalText {

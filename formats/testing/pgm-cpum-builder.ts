@@ -32,7 +32,7 @@ export const TSC_AUX = 0x5005;
 export function buildCpum(layout: CpumLayout): Uint8Array {
   const out = new PgmBytes();
   if (layout.version >= 17) putModern(out, layout);
-  else if (layout.version === 14) putV14(out, layout);
+  else if (layout.version >= 14) putV14(out, layout);
   else if (layout.version >= 9) putV9(out, layout);
   else putV6(out, layout);
   return putCpuid(out, layout).done();
@@ -117,7 +117,7 @@ function putArrays(out: PgmBytes, edx: CpumLayout['edx']): void {
 function offsetsOf(version: number): number[] {
   if (version === 6) return [760, 768, 776, 784, 928];
   if (version <= 13) return [784, 792, 800, 808, 936];
-  return version === 14 ? [696, 704, 712, 720, 820] : [280, 288, 296, 304, 404];
+  return version <= 16 ? [696, 704, 712, 720, 820] : [280, 288, 296, 304, 404];
 }
 
 function filled(size: number, byte: number): Buffer {

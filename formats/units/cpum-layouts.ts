@@ -16,7 +16,7 @@ export const selector = defineStruct('Segment register', 'CPUM.cpp, CPUMSELREG',
 });
 export type Selector = StructValue<typeof selector>;
 
-const selectorKind = {
+export const selectorKind = {
   name: 'selector',
   size: () => selector.size(),
   read: selector.read,
@@ -28,7 +28,7 @@ const tableRegister = defineStruct('Table register', 'CPUM.cpp, VBOXGDTR', {
   limit: { kind: u16, doc: 'cbGdt, cbIdt: limit' },
   base: { kind: mask64, doc: 'pGdt, pIdt' },
 });
-const tableKind = { name: 'table register', size: () => tableRegister.size(), read: tableRegister.read, write: tableRegister.write };
+export const tableKind = { name: 'table register', size: () => tableRegister.size(), read: tableRegister.read, write: tableRegister.write };
 
 const u64 = (doc: string) => ({ kind: mask64, doc });
 

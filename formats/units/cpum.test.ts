@@ -52,6 +52,73 @@ describe('readCpum() finds the control registers', () => {
   });
 });
 
+describe('readCpum() reads all registers of old versions', () => {
+  /** Where values stand in the guest context, by version, and where that starts: pgm-unit.md 10.2. Tables: their base, behind a 16-bit limit. */
+  const PLACES: Record<number, { context: number; at: Record<string, number>; narrow?: true }> = {
+    6: {
+      context: 1032,
+      narrow: true,
+      at: {
+        rdi: 512,
+        rcx: 560,
+        rsp: 568,
+        rflags: 608,
+        rip: 616,
+        r8: 624,
+        r15: 680,
+        cr8: 792,
+        gdtr: 866,
+        idtr: 882,
+        sysenterCs: 904,
+        star: 936,
+        kernelGsBase: 992,
+      },
+    },
+    8: {
+      context: 1024,
+      at: { rdi: 512, rcx: 560, rsp: 568, rflags: 608, rip: 616, r8: 624, r15: 680, gdtr: 882, idtr: 894, sysenterCs: 912, star: 944, kernelGsBase: 984 },
+    },
+    14: {
+      context: 924 + 8,
+      at: { rdi: 420, rcx: 468, rsp: 476, rflags: 484, rip: 492, r8: 500, r15: 556, gdtr: 778, idtr: 788, sysenterCs: 796, star: 828, kernelGsBase: 868 },
+    },
+  };
+  /** Selector and hidden part of segment registers. */
+  const SEGMENTS: Record<number, Record<string, [selector: number, base: number]>> = {
+    6: { ss: [572, 712], gs: [584, 748], fs: [588, 736], es: [592, 688], ds: [596, 724], cs: [600, 700], ldtr: [896, 1000], tr: [900, 1012] },
+    8: { ss: [580, 720], gs: [584, 768], fs: [588, 752], es: [592, 688], ds: [596, 736], cs: [600, 704], ldtr: [904, 992], tr: [908, 1008] },
+    14: { es: [564, 570], cs: [586, 592], ss: [608, 614], ds: [630, 636], fs: [652, 658], gs: [674, 680], ldtr: [876, 882], tr: [898, 904] },
+  };
+
+  it.each([6, 8, 14])('of version %i, where it has them', (version) => {
+    const { context: start, at, narrow } = PLACES[version];
+    const payload = Buffer.from(buildCpum({ version, cpus: cpusOf(1), edx }));
+    const put = (offset: number, value: number) =>
+      narrow ? payload.writeUInt32LE(value, start + offset) : payload.writeBigUInt64LE(BigInt(value), start + offset);
+    for (const [i, name] of Object.keys(at).entries()) {
+      if (['rsp', 'gdtr', 'idtr'].includes(name)) put(at[name], 0x1000 + i);
+      else payload.writeBigUInt64LE(BigInt(0x1000 + i), start + at[name]);
+    }
+    for (const [i, [sel, base]] of Object.values(SEGMENTS[version]).entries()) {
+      payload.writeUInt16LE(0x10 + i, start + sel);
+      put(base, 0x2000 + i);
+      payload.writeUInt32LE(0x3000 + i, start + base + (narrow ? 4 : 8));
+      payload.writeUInt32LE(0x9b, start + base + (narrow ? 8 : 12));
+    }
+    payload.write('fxsave', start + (version === 14 ? 4 : 0));
+    const [{ context, fxsave }] = readCpum(payload, version).cpus;
+    for (const [i, name] of Object.keys(at).entries()) {
+      if (name === 'cr8') continue;
+      const value = context?.[name as 'rip' | 'gdtr'];
+      expect(typeof value === 'object' ? value.base : value, name).toBe(BigInt(0x1000 + i));
+    }
+    for (const [i, name] of Object.keys(SEGMENTS[version]).entries())
+      expect(context?.[name as 'cs'], name).toMatchObject({ selector: 0x10 + i, base: BigInt(0x2000 + i), limit: 0x3000 + i, attributes: 0x9b });
+    expect(Buffer.from(fxsave ?? []).toString('latin1', 0, 6)).toBe('fxsave');
+    expect(context).toMatchObject({ xcr0: 1n, xcr1: 0n, xStateMask: 0n });
+  });
+});
+
 describe('readCpum() with a damaged payload', () => {
   it.each(CPUM_VERSIONS)('cut at any length in version %i gives a value or a FormatError', (version) => {
     const payload = buildCpum({ version, cpus: cpusOf(version >= 9 ? 2 : 1), edx });

@@ -2,6 +2,7 @@ import { Cursor, OutOfBytes } from '../binary/cursor.ts';
 import { FormatError } from '../errors.ts';
 import { findCpuidPart, type PagingFeatures, readPagingFeatures } from './cpuid.ts';
 import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext } from './cpum-layouts.ts';
+import { CONTEXT_6, CONTEXT_8, CONTEXT_14, type OldContext } from './cpum-old-layouts.ts';
 
 /** Unit "cpum", instance 1: registers of the virtual CPUs and what CPUID tells the guest (pgm-unit.md 10.2). */
 export const CPUM_UNIT = { name: 'cpum', instance: 1 } as const;
@@ -16,11 +17,11 @@ export interface ControlRegisters {
 }
 
 export interface CpuRegisters extends ControlRegisters {
-  /** All registers; versions 17 and later. */
+  /** All registers; of versions before 17 XCR0 is what VirtualBox loads them with. */
   context?: GuestContext;
-  /** The first 416 bytes of an FXSAVE image; versions 17 and later. */
+  /** The first 416 bytes of an FXSAVE image. */
   fxsave?: Uint8Array;
-  /** MSR TSC_AUX, the first of the MSRs; versions 17 and later, absent where the end of the MSRs could not be found. */
+  /** MSR TSC_AUX, the first of the MSRs; versions 10 and later, absent where the end of the MSRs could not be found. */
   tscAux?: bigint;
 }
 
@@ -32,8 +33,8 @@ export interface Cpum {
   nestedVirtualisation?: boolean;
 }
 
-/** Versions that any release read or wrote; the registers of 13 to 16 (mostly development builds) and of 14 stand elsewhere. */
-export const CPUM_VERSIONS = [6, 8, 9, 10, 11, 12, 13, 14, 17, 18, 19, 20, 21, 22, 23, 24];
+/** Versions that any release read or wrote. */
+export const CPUM_VERSIONS = [6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24];
 /** Largest payload that is looked at: 512 VCPUs with all of their extended state. */
 export const CPUM_LIMIT = 16 * 1024 * 1024;
 
@@ -42,14 +43,10 @@ const END = 0x19920406;
 const MAX_CPUS = 512;
 /** From this version on, structures with markers, in an order that has stayed. */
 const FIRST_MODERN = 17;
+/** From this version on, structures with markers. */
+const FIRST_STRUCTURED = 14;
 /** This version put two bytes in front. */
 const FIRST_WITH_PREFIX = 24;
-
-/** Offsets of CR0, CR2, CR3, CR4, EFER in a raw guest context. */
-const OFFSETS_V6 = [760, 768, 776, 784, 928] as const;
-const OFFSETS_V8 = [784, 792, 800, 808, 936] as const;
-/** … and from the begin marker of the structure of version 14. */
-const OFFSETS_V14 = [696, 704, 712, 720, 820] as const;
 
 /** Registers in the payload of a final pass. @throws FormatError when they are not where the version has them */
 export function readCpum(payload: Uint8Array, version: number): Cpum {
@@ -87,43 +84,64 @@ interface Found {
 function readCpus(payload: Uint8Array, version: number): Found {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
   if (version >= FIRST_MODERN) return readModern(payload, view, version);
-  if (version === 6) return { cpus: [readAt(view, 1032, OFFSETS_V6)], end: 2 * 1032 + 8 };
-  if (version === 8) return { cpus: [readAt(view, 1024, OFFSETS_V8)], end: 2 * 1024 + 8 };
-  if (version === 14) return readV14(view);
-  return readV9to13(view, version);
+  if (version === 6 || version === 8) return readFirst(payload, version === 6 ? CONTEXT_6 : CONTEXT_8);
+  return version >= FIRST_STRUCTURED ? readStructured(payload, view) : readV9to13(payload, view, version);
+}
+
+/** Behind each context: what has been used of the FPU, what has changed. */
+const FLAGS_SIZE = 8;
+
+/** One hypervisor context, one guest context. */
+function readFirst(payload: Uint8Array, layout: OldContext): Found {
+  const at = layout.size;
+  return { cpus: [readOld(payload, at, layout)], end: at + layout.size + FLAGS_SIZE };
 }
 
 /** One hypervisor context, or one per VCPU, precedes the count; the count itself tells which. */
-function readV9to13(view: DataView, version: number): Found {
-  let count = view.getUint32(1024, true);
-  let at = 1024 + 4;
+function readV9to13(payload: Uint8Array, view: DataView, version: number): Found {
+  const { size } = CONTEXT_8;
+  let count = view.getUint32(size, true);
+  let at = size + 4;
   if (version >= 10) {
-    for (let n = 1; n <= MAX_CPUS && (n + 1) * 1024 <= view.byteLength; n++) {
-      if (view.getUint32(n * 1024, true) !== n) continue;
+    for (let n = 1; n <= MAX_CPUS && (n + 1) * size <= view.byteLength; n++) {
+      if (view.getUint32(n * size, true) !== n) continue;
       count = n;
-      at = n * 1024 + 4;
+      at = n * size + 4;
       break;
     }
   }
-  checkCount(count);
   let msrSize = version >= 10 ? 512 : 0;
   if (version === 13) {
     msrSize = view.getUint32(at, true);
     at += 4;
   }
-  const stride = 1024 + 8 + msrSize;
-  return { cpus: Array.from({ length: count }, (_, i) => readAt(view, at + i * stride, OFFSETS_V8)), end: at + count * stride };
+  return readList(payload, at, count, msrSize, CONTEXT_8);
 }
 
-function readV14(view: DataView): Found {
-  const size = 924;
+function readStructured(payload: Uint8Array, view: DataView): Found {
+  const { size } = CONTEXT_14;
   let count = 1;
   while (count <= MAX_CPUS && view.getUint32(count * size, true) === BEGIN) count++;
   if (view.getUint32(count * size, true) !== count) throw damaged('the number of VCPUs does not fit');
-  const msrSize = view.getUint32(count * size + 4, true);
-  const stride = size + 8 + msrSize;
-  const start = count * size + 8;
-  return { cpus: Array.from({ length: count }, (_, i) => readAt(view, start + i * stride, OFFSETS_V14)), end: start + count * stride };
+  return readList(payload, count * size + 8, count, view.getUint32(count * size + 4, true), CONTEXT_14);
+}
+
+/** Contexts with flags and MSRs behind each. */
+function readList(payload: Uint8Array, start: number, count: number, msrSize: number, layout: OldContext): Found {
+  checkCount(count);
+  const stride = layout.size + FLAGS_SIZE + msrSize;
+  const cpus = Array.from({ length: count }, (_, i) => {
+    const cpu = readOld(payload, start + i * stride, layout);
+    if (msrSize >= 8) cpu.tscAux = new Cursor(payload, start + i * stride + layout.size + FLAGS_SIZE).bigU64();
+    return cpu;
+  });
+  return { cpus, end: start + count * stride };
+}
+
+function readOld(payload: Uint8Array, at: number, layout: OldContext): CpuRegisters {
+  const { context, fxsave } = layout.read(new Cursor(payload, at));
+  const { cr0, cr2, cr3, cr4, efer } = context;
+  return { cr0, cr2, cr3, cr4, efer, context, fxsave };
 }
 
 /**
@@ -162,11 +180,6 @@ function isContextPair(view: DataView, at: number): boolean {
     view.getUint32(at + CONTEXT_SIZE, true) === BEGIN &&
     view.getUint32(at + CONTEXT_SIZE + CONTEXT_END, true) === END
   );
-}
-
-function readAt(view: DataView, at: number, offsets: readonly number[]): ControlRegisters {
-  const [cr0, cr2, cr3, cr4, efer] = offsets.map((offset) => view.getBigUint64(at + offset, true));
-  return { cr0, cr2, cr3, cr4, efer };
 }
 
 function checkCount(count: number): void {

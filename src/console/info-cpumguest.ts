@@ -2,6 +2,7 @@ import { UsageError } from '../../formats/errors.ts';
 import type { CpuRegisters } from '../../formats/units/cpum.ts';
 import type { GuestContext } from '../../formats/units/cpum-layouts.ts';
 import { EFER_LME } from '../paging/modes.ts';
+import { registersNote } from '../saved-state/registers-note.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits8, digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
@@ -14,15 +15,20 @@ const LONG_CODE = 1 << 13;
 /** `info cpumguest`: registers of all CPUs, as VirtualBox prints them. `regs` is the same for the selected one. */
 export function infoCpumGuest(session: ConsoleSession): Answer {
   const { cpum } = session.machine.state;
-  if (!cpum) throw new UsageError('no-registers', 'Cannot show registers: the state has no readable ones');
+  if (!cpum) throw withoutRegisters(session);
   const shown = cpum.cpus.map((cpu, i) => [`Guest CPUM (VCPU ${i}) state: `, ...registerLines(cpu)]);
   return linesOf(shown.flat(), cpum.cpus.map(rowOf));
 }
 
-export function selectedRegisters({ machine, cpu }: ConsoleSession): Answer {
+export function selectedRegisters(session: ConsoleSession): Answer {
+  const { machine, cpu } = session;
   const registers = machine.state.cpum?.cpus[cpu];
-  if (!registers) throw new UsageError('no-registers', 'Cannot show registers: the state has no readable ones');
+  if (!registers) throw withoutRegisters(session);
   return linesOf(registerLines(registers), [rowOf(registers, cpu)]);
+}
+
+function withoutRegisters({ machine, cpu }: ConsoleSession): UsageError {
+  return new UsageError('no-registers', `Cannot show registers: ${registersNote(machine.state) ?? `the state has no CPU ${cpu}`}`);
 }
 
 function registerLines(cpu: CpuRegisters): string[] {

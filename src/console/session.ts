@@ -9,6 +9,7 @@ import { NIL_INDEX } from '../paging/shadow/pool-pages.ts';
 import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 import { ShadowPaging } from '../paging/shadow/shadow-paging.ts';
 import type { Machine } from '../saved-state/machine.ts';
+import { registersNote } from '../saved-state/registers-note.ts';
 
 /** What commands of the console share: the machine, the CPU that is looked at, shadow tables once somebody asks for them. */
 export class ConsoleSession {
@@ -70,7 +71,7 @@ export class ConsoleSession {
 
   #makeShadow(): ShadowPaging {
     const { cpum } = this.machine.state;
-    if (!cpum) throw new UsageError('no-registers', 'Cannot make shadow tables: the state has no readable registers');
+    if (!cpum) throw new UsageError('no-registers', `Cannot make shadow tables: ${registersNote(this.machine.state)}`);
     const { features } = cpum;
     const shadow = new ShadowPaging(this.machine.memory, { host: this.hostMode, hardware: true, cpus: this.cpuCount, ...(features ? { features } : {}) });
     for (const [i, cpu] of shadow.cpus.entries()) {

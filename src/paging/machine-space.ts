@@ -1,5 +1,6 @@
 import { UsageError } from '../../formats/errors.ts';
 import type { Machine } from '../saved-state/machine.ts';
+import { registersNote } from '../saved-state/registers-note.ts';
 import { AddressSpace } from './address-space.ts';
 import { GuestView } from './guest-view.ts';
 
@@ -13,7 +14,7 @@ const PRESENT = 1n;
  */
 export function addressSpaceOf(machine: Machine, cpu = 0, cr3?: bigint): AddressSpace {
   const { cpum, pgm } = machine.state;
-  if (!cpum) throw new UsageError('no-registers', 'Cannot translate addresses: the state has no readable registers');
+  if (!cpum) throw new UsageError('no-registers', `Cannot translate addresses: ${registersNote(machine.state)}`);
   const registers = cpum.cpus[cpu];
   if (!registers) throw new UsageError('no-such-cpu', `Cannot find CPU ${cpu}: the machine has ${cpum.cpus.length}`);
   const paging = pgm?.basic?.cpus[cpu];

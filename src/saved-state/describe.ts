@@ -6,6 +6,7 @@ import type { CpuRegisters } from '../../formats/units/cpum.ts';
 import type { GuestClock } from '../../formats/units/mc146818.ts';
 import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
 import { holesOf, memoryMap, type RegionKind } from './memory-map.ts';
+import { registersNote } from './registers-note.ts';
 import type { PassSummary, SavedState, UnitSummary } from './state.ts';
 import { mmio2Ranges } from './unit-choice.ts';
 
@@ -83,6 +84,8 @@ export interface StateDescription {
     passes: PassDescription[];
   };
   cpus: CpuDescription[];
+  /** Why there are no registers; absent where there are. */
+  registersMissing?: string;
   features?: PagingFeatures;
   /** What the guest's real-time clock showed. */
   clock?: GuestClock;
@@ -98,6 +101,8 @@ export function describeState(state: SavedState): StateDescription {
   };
   const memory = describeMemory(state);
   if (memory) description.memory = memory;
+  const note = registersNote(state);
+  if (note !== undefined) description.registersMissing = note;
   if (state.cpum?.features) description.features = state.cpum.features;
   if (state.guestClock) description.clock = state.guestClock;
   return description;

@@ -34,6 +34,8 @@ export interface ExtractReport {
   ranges: MemoryRange[];
   /** Of a core for debuggers. */
   core?: CoreReport;
+  /** Of a core that has no registers in it: why. */
+  registersMissing?: string;
 }
 
 export interface CoreReport {
@@ -91,7 +93,8 @@ export async function prepareExtraction(source: ByteSource, options: ExtractOpti
 }
 
 export function reportOf(plan: ExtractPlan, { format = 'raw' }: ExtractOptions, kernel: GuestKernel | undefined): ExtractReport {
-  const report: ExtractReport = { what: plan.what, format, size: plan.layout.size, ranges: plan.ranges };
+  const note = plan.registersMissing === undefined ? {} : { registersMissing: plan.registersMissing };
+  const report: ExtractReport = { what: plan.what, format, size: plan.layout.size, ranges: plan.ranges, ...note };
   return kernel ? { ...report, core: coreReport(kernel, plan) } : report;
 }
 

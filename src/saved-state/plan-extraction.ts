@@ -10,6 +10,7 @@ import { mapCore } from './guest/core-maps.ts';
 import type { GuestKernel } from './guest/guest-kernel.ts';
 import { type MemoryRegion, memoryMap } from './memory-map.ts';
 import { GuestViewPlacement, Mmio2Placement, type Placement, RamPlacement, RomPlacement } from './placement.ts';
+import { registersNote } from './registers-note.ts';
 import type { SavedState } from './state.ts';
 import { findMmio2, findRom } from './unit-choice.ts';
 
@@ -47,6 +48,8 @@ export interface ExtractPlan {
   existing: MemoryRange[];
   /** Cores: false where memory has more virtual addresses than there is room for. */
   allAddresses: boolean;
+  /** Cores without registers: why. */
+  registersMissing?: string;
 }
 
 /**
@@ -77,7 +80,9 @@ export function planExtraction(state: SavedState, options: ExtractPart, kernel: 
       ? layout.extents.flatMap((extent) => clip(shown, extent).map(({ start, end }) => shift({ start, end }, extent.offset - extent.start)))
       : [];
   const ranges = (format === 'raw' || format === 'sparse') && options.range ? [options.range] : layout.extents.map(({ start, end }) => ({ start, end }));
-  return { what: 'memory', layout, placement, ranges, full: format === 'raw', existing, allAddresses };
+  const note = isCore ? registersNote(state) : undefined;
+  const missing = note === undefined ? {} : { registersMissing: note };
+  return { what: 'memory', layout, placement, ranges, full: format === 'raw', existing, allAddresses, ...missing };
 }
 
 function planRegion(what: 'rom' | 'mmio2', region: MemoryRegion, placement: Placement, options: ExtractPart): ExtractPlan {
