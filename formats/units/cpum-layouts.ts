@@ -93,5 +93,12 @@ export const fpuState = defineStruct('x87 and SSE state, cpum versions 17–24',
   end,
 });
 
+/** Stands behind the x87 state where there is more extended state. */
+export const xStateHeader = defineStruct('Header of the extended state, cpum versions 17–24', 'CPUM.cpp, g_aCpumXSaveHdrFields', {
+  begin,
+  inUse: u64('bmXState: components that hold something'),
+  end,
+});
+
 export const CONTEXT_SIZE = guestContext.size();
 export const CONTEXT_END = CONTEXT_SIZE - 4;

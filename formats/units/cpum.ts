@@ -1,7 +1,8 @@
 import { Cursor, OutOfBytes } from '../binary/cursor.ts';
 import { FormatError } from '../errors.ts';
 import { findCpuidPart, type PagingFeatures, readPagingFeatures } from './cpuid.ts';
-import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext } from './cpum-layouts.ts';
+import { type CpuidPart, readCpuidPart } from './cpuid-leaves.ts';
+import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext, xStateHeader } from './cpum-layouts.ts';
 import { CONTEXT_6, CONTEXT_8, CONTEXT_14, type OldContext } from './cpum-old-layouts.ts';
 
 /** Unit "cpum", instance 1: registers of the virtual CPUs and what CPUID tells the guest (pgm-unit.md 10.2). */
@@ -21,6 +22,8 @@ export interface CpuRegisters extends ControlRegisters {
   context?: GuestContext;
   /** The first 416 bytes of an FXSAVE image. */
   fxsave?: Uint8Array;
+  /** Components of the extended state that hold something (XSTATE_BV); versions 17 and later. */
+  xStateInUse?: bigint;
   /** MSR TSC_AUX, the first of the MSRs; versions 10 and later, absent where the end of the MSRs could not be found. */
   tscAux?: bigint;
 }
@@ -29,12 +32,15 @@ export interface Cpum {
   cpus: CpuRegisters[];
   /** Absent where the CPUID part could not be found. */
   features?: PagingFeatures;
+  /** Versions 15 and later. */
+  cpuid?: CpuidPart;
   /** The guest can run machines itself, with AMD-V or VT-x; version 24. */
   nestedVirtualisation?: boolean;
 }
 
 /** Versions that any release read or wrote. */
 export const CPUM_VERSIONS = [6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24];
+const X_STATE_SIZE = xStateHeader.size();
 /** Largest payload that is looked at: 512 VCPUs with all of their extended state. */
 export const CPUM_LIMIT = 16 * 1024 * 1024;
 
@@ -54,7 +60,8 @@ export function readCpum(payload: Uint8Array, version: number): Cpum {
     const { cpus, end } = readCpus(payload, version);
     const features = readPagingFeatures(payload, end, version);
     const nested = version >= FIRST_WITH_PREFIX ? { nestedVirtualisation: payload[0] !== 0 || payload[1] !== 0 } : {};
-    return { cpus, ...(features ? { features } : {}), ...nested };
+    const cpuid = readCpuidPart(payload, version);
+    return { cpus, ...(features ? { features } : {}), ...(cpuid ? { cpuid } : {}), ...nested };
   } catch (error) {
     if (!(error instanceof OutOfBytes || error instanceof RangeError)) throw error;
     throw new FormatError('too-short', `Cannot read unit cpum: the payload ends too early`, {}, 'VERR_SSM_LOADED_TOO_MUCH');
@@ -165,12 +172,18 @@ function readModern(payload: Uint8Array, view: DataView, version: number): Found
     const { fxsave } = fpuState.read(cursor);
     cpus.push({ cr0, cr2, cr3, cr4, efer, context, fxsave });
     at = cursor.at;
+    if (isMarked(view, at, X_STATE_SIZE)) cpus[i].xStateInUse = xStateHeader.read(cursor).inUse;
   }
   // The MSRs are the last part of a VCPU.
   const ends = [...starts.slice(1), findCpuidPart(payload, version)];
   for (const [i, end] of ends.entries())
     if (end !== undefined && msrSize >= 8 && end - msrSize >= starts[i]) cpus[i].tscAux = view.getBigUint64(end - msrSize, true);
   return { cpus, end: at + 8 + msrSize };
+}
+
+/** Whether a structure of so many bytes, markers included, stands there. */
+function isMarked(view: DataView, at: number, size: number): boolean {
+  return at + size <= view.byteLength && view.getUint32(at, true) === BEGIN && view.getUint32(at + size - 4, true) === END;
 }
 
 function isContextPair(view: DataView, at: number): boolean {

@@ -1,6 +1,7 @@
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { FOOTER_SIZE } from '../../../formats/ssm/v2-tail.ts';
+import type { Cpum } from '../../../formats/units/cpum.ts';
 import type { Finding } from '../findings.ts';
 import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
 import type { SavedState, UnitSummary } from '../state.ts';
@@ -57,7 +58,7 @@ export async function check(source: ByteSource, { machine, release, ...options }
     if (target) differences.push(...compareReleases(state, target, report.notJudged));
     differences.push(...missingUnits(state.units), ...incompleteUnits(state.units));
   }
-  if (state?.cpum) report.assumed.push(HOST_CPU);
+  if (state?.cpum && !machine?.cpuid) report.assumed.push(hostCpuFor(state.cpum));
   differences.sort((a, b) => a.at - b.at);
   report.findings = differences.map(({ finding }) => finding);
   const first = report.findings.find(({ severity }) => severity === 'error');
@@ -75,8 +76,11 @@ function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): 
   return { vboxCode: vboxCode ?? 'VERR_GENERAL_FAILURE', ...(unit === undefined ? {} : { unit: `${unit}/${instance ?? 0}` }), message };
 }
 
-/** Nothing but the host tells, neither settings nor release. */
-const HOST_CPU = "the host's CPU has all features that the guest has seen (CPUID, AVX and the like)";
+/** What only the host that loads the state can tell, neither settings nor release. */
+function hostCpuFor({ cpus }: Cpum): string {
+  const mask = cpus.reduce((all, { context }) => all | (context?.xStateMask ?? 0n), 0n);
+  return `the host's CPU has all features that the guest has seen (CPUID${mask === 0n ? '' : `, extended state 0x${mask.toString(16)}`})`;
+}
 
 /** Header and footer are looked at first, then the API looks for a unit of its own in the directory, then come the units. */
 const AT_FIRST = -2;

@@ -1,4 +1,5 @@
 import type { Release } from '../../../formats/ssm/container.ts';
+import type { CpuidPart } from '../../../formats/units/cpuid-leaves.ts';
 import type { DeviceConfig } from '../../../formats/units/device-config.ts';
 import type { GimProvider } from '../../../formats/units/gim.ts';
 import type { PciSlot } from '../../../formats/units/pci-bus.ts';
@@ -19,6 +20,8 @@ export interface TargetMachine {
   ramHole?: number;
   cpuCount?: number;
   chipset?: Chipset;
+  /** What CPUID tells the guest, and the host that saved the state. */
+  cpuid?: CpuidPart;
   /** The guest can run machines itself. */
   nestedVirtualisation?: boolean;
   paravirtualisation?: GimProvider;
@@ -62,6 +65,7 @@ export function machineOf(state: SavedState, name: string): TargetMachine {
     ...(pciSlots ? { pciSlots } : {}),
     ...(has3d === undefined ? {} : { has3d }),
     ...(cpum?.nestedVirtualisation === undefined ? {} : { nestedVirtualisation: cpum.nestedVirtualisation }),
+    ...(cpum?.cpuid ? { cpuid: cpum.cpuid } : {}),
     configs,
   };
 }

@@ -1,0 +1,95 @@
+import type { CpuidPart } from '../../../formats/units/cpuid-leaves.ts';
+import type { CpuRegisters } from '../../../formats/units/cpum.ts';
+import type { Comparison } from './comparison.ts';
+
+// What the loader of cpum demands of registers and CPUID leaves (units-compared.md, cpum), in its order. Of the host a state tells that was saved there.
+
+const X87 = 1n;
+const SSE = 2n;
+const YMM = 4n;
+/** Mask registers, upper halves of ZMM0–15, ZMM16–31: all or none. */
+const AVX512 = 0xe0n;
+
+/** The first thing that the loader does not take of a CPU's extended state. @param offered components of the machine's profile; absent where nobody tells */
+export function extendedStateFault({ context, xStateInUse = 0n }: CpuRegisters, offered: bigint | undefined): { code: string; what: string } | undefined {
+  if (!context) return undefined;
+  const { xcr0, xcr1, xStateMask: mask } = context;
+  const fault = (code: string, what: string) => ({ code, what });
+  if (offered !== undefined && (mask & ~offered) !== 0n)
+    return fault('VERR_CPUM_INCOMPATIBLE_XSAVE_COMP_MASK', `extended state ${hexOf(mask)}, of which the machine offers ${hexOf(offered)}`);
+  const isWhole = mask === 0n || ((mask & X87) !== 0n && ((mask & YMM) === 0n || (mask & SSE) !== 0n) && [0n, AVX512].includes(mask & AVX512));
+  if (!isWhole) return fault('VERR_CPUM_INVALID_XSAVE_COMP_MASK', `extended state ${hexOf(mask)}, of which parts are missing`);
+  if ((xcr0 & X87) === 0n || (xcr0 !== X87 && (xcr0 & ~(mask | X87)) !== 0n))
+    return fault('VERR_CPUM_INVALID_XCR0', `XCR0 ${hexOf(xcr0)}, of the extended state ${hexOf(mask)}: no CPU can have that`);
+  if (xcr1 !== 0n) return fault('VERR_SSM_DATA_UNIT_FORMAT_CHANGED', `XCR1 ${hexOf(xcr1)}, expected 0`);
+  if ((xStateInUse & ~mask) !== 0n) return fault('VERR_CPUM_INVALID_XSAVE_HDR', `extended state in use ${hexOf(xStateInUse)}, of ${hexOf(mask)}`);
+  return undefined;
+}
+
+/** Components of the extended state that the guest sees (leaf 0xd); undefined where it has no such leaf. */
+export function offeredState({ guest }: CpuidPart): bigint | undefined {
+  const leaf = guest.find((own) => own.leaf === EXTENDED_STATE && own.subLeaf === 0);
+  return leaf && (BigInt(leaf.edx) << 32n) | BigInt(leaf.eax);
+}
+
+const EXTENDED_STATE = 0xd;
+const EXTENDED_FEATURES = 0x80000001;
+const XSAVE = 1 << 26;
+/** First letters of AMD's name, in EBX of leaf 0. */
+const AMD = 0x68747541;
+
+/** Feature bits that the guest may not have unless the host has them. */
+const MUST_HAVE = { basicEcx: 0x77dff7f7, basicEdx: 0xeff88577, extendedEcx: 0x43ff4, extendedEdx: 0xee500000 } as const;
+
+/** The first thing that the loader does not take of the CPUID leaves. @param host absent where nobody tells */
+export function cpuidFault(saved: CpuidPart, host: CpuidPart | undefined): string | undefined {
+  return (host && missingFeature(saved, host)) ?? extendedLeafFault(saved, host);
+}
+
+function missingFeature({ guest }: CpuidPart, { rawBasic, rawExtended }: CpuidPart): string | undefined {
+  const basic = guest.find(({ leaf }) => leaf === 1);
+  const extended = guest.find(({ leaf }) => leaf === EXTENDED_FEATURES);
+  const isAmd = guest.find(({ leaf }) => leaf === 0)?.ebx === AMD && rawBasic[0]?.ebx === AMD;
+  const missing = (what: string, own: number | undefined, has: number | undefined, mask: number) => {
+    const bits = ((own ?? 0) & ~(has ?? 0) & mask) >>> 0;
+    return bits === 0 ? undefined : `the guest knows features that the host has not: ${what}, bits ${hexOf(bits)}`;
+  };
+  return (
+    missing('leaf 1 ECX', basic?.ecx, rawBasic[1]?.ecx, MUST_HAVE.basicEcx) ??
+    missing('leaf 1 EDX', basic?.edx, rawBasic[1]?.edx, MUST_HAVE.basicEdx) ??
+    (isAmd ? missing('leaf 0x80000001 ECX', extended?.ecx, rawExtended[1]?.ecx, MUST_HAVE.extendedEcx) : undefined) ??
+    missing('leaf 0x80000001 EDX', extended?.edx, rawExtended[1]?.edx, MUST_HAVE.extendedEdx)
+  );
+}
+
+function extendedLeafFault({ guest }: CpuidPart, host: CpuidPart | undefined): string | undefined {
+  const leaves = guest.filter(({ leaf }) => leaf === EXTENDED_STATE);
+  const sub = (index: number) => leaves.find(({ subLeaf }) => subLeaf === index);
+  const head = sub(0);
+  const hasXsave = ((guest.find(({ leaf }) => leaf === 1)?.ecx ?? 0) & XSAVE) !== 0;
+  const components = head ? (BigInt(head.edx) << 32n) | BigInt(head.eax) : 0n;
+  if (components === 0n) return hasXsave ? 'the guest knows XSAVE, but leaf 0xd is empty' : undefined;
+  const raw = host?.rawBasic[EXTENDED_STATE];
+  const has = raw && (BigInt(raw.edx) << 32n) | BigInt(raw.eax);
+  if (has !== undefined && (components & ~has) !== 0n) return `leaf 0xd has extended state ${hexOf(components)}, the host ${hexOf(has)}`;
+  if ((components & (X87 | SSE)) !== (X87 | SSE)) return `leaf 0xd has extended state ${hexOf(components)}, without x87 or SSE`;
+  const one = sub(1);
+  return one && (one.eax | one.ecx | one.edx) !== 0 ? 'leaf 0xd, sub-leaf 1, is not empty' : undefined;
+}
+
+function hexOf(value: bigint | number): string {
+  return `0x${value.toString(16)}`;
+}
+
+/** Tells what is wrong with the CPUs, whatever the settings are, and against the host where the target is a state that tells of it. */
+export function compareCpuid(comparison: Comparison): void {
+  const { cpum } = comparison.state;
+  const host = comparison.target.cpuid;
+  const offered = host && offeredState(host);
+  for (const [cpu, registers] of (cpum?.cpus ?? []).entries()) {
+    const fault = extendedStateFault(registers, offered);
+    if (fault) comparison.add('cpum', 'extended-state', fault.code, `CPU ${cpu} has ${fault.what}`);
+  }
+  const fault = cpum?.cpuid && cpuidFault(cpum.cpuid, host);
+  if (fault !== undefined) comparison.add('cpum', 'cpuid', 'VERR_SSM_LOAD_CPUID_MISMATCH', fault);
+}
