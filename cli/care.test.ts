@@ -80,6 +80,15 @@ describe('savkit diff', () => {
 });
 
 describe('savkit check', () => {
+  it('reads settings that an editor has saved as UTF-16, or with a byte order mark', async () => {
+    const settings = '\ufeff<VirtualBox><Machine name="a"><Hardware><Memory RAMSize="3"/></Hardware></Machine></VirtualBox>';
+    const path = join(folder, 'utf.vbox');
+    for (const bytes of [Buffer.from(settings), Buffer.from(settings, 'utf16le'), Buffer.from(settings, 'utf16le').swap16()]) {
+      writeFileSync(path, bytes);
+      expect((await runSavkit(['check', plain, '--machine', path])).stdout.toString()).toContain('3 MiB');
+    }
+  });
+
   it('ends with 0 where a state fits, 5 where not, 1 for damaged ones, 2 without a target', async () => {
     expect(await savkitFile('check', plain, '--against', live)).toMatchObject({ exitCode: 0, result: { loads: true } });
     expect(await savkitFile('check', plain, '--virtualbox', '3.0')).toMatchObject({

@@ -75,16 +75,27 @@ export async function readSmallFile(path: string, limit: number): Promise<Uint8A
   });
 }
 
+/** The text of such a file, in UTF-8 or UTF-16. @throws as `readSmallFile` does */
+export async function readSmallText(path: string, limit: number): Promise<string> {
+  const bytes = await readSmallFile(path, limit);
+  return decoderFor(bytes).decode(bytes);
+}
+
+/** Windows' tools write UTF-16, which its first bytes tell, or UTF-8 with such bytes. */
+function decoderFor([first, second]: Uint8Array): InstanceType<typeof TextDecoder> {
+  return new TextDecoder(first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8');
+}
+
 /** A line that is longer is cut: a text has none. */
 const MAX_LINE = 64 * 1024;
 
-/** Gives the lines of a text, or stdin for `-`, in UTF-8 or, as PowerShell writes it, UTF-16; holds one line at most. @throws EnvironmentError */
+/** Gives the lines of a text, or stdin for `-`, in UTF-8 or UTF-16; holds one line at most. @throws EnvironmentError */
 export async function readLines(path: string, take: (line: string) => void): Promise<void> {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
   let rest = '';
   await withInput(path, async (source) => {
     for await (const piece of chunksOf(source)) {
-      decoder ??= new TextDecoder(piece[0] === 0xff && piece[1] === 0xfe ? 'utf-16le' : 'utf-8');
+      decoder ??= decoderFor(piece);
       const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split('\n');
       rest = lines.pop()?.slice(0, MAX_LINE) ?? '';
       for (const line of lines) take(line);

@@ -1,7 +1,7 @@
 import { MIB } from '../formats/units.ts';
 import { type MachineLayout, parseLayout, settleLayout } from '../src/saved-state/convert/machine-layout.ts';
 import { walkState } from '../src/saved-state/walk.ts';
-import { readSmallFile, withInput } from './input.ts';
+import { readSmallText, withInput } from './input.ts';
 
 export interface LayoutOptions {
   layout?: string;
@@ -13,7 +13,7 @@ const LAYOUT_LIMIT = MIB;
 
 /** What the user gives of a layout: a file, or another state of the same machine. */
 export async function layoutFrom({ layout, like }: LayoutOptions): Promise<{ layout?: MachineLayout }> {
-  if (layout !== undefined) return { layout: parseLayout(Buffer.from(await readSmallFile(layout, LAYOUT_LIMIT)).toString('utf8')) };
+  if (layout !== undefined) return { layout: parseLayout(await readSmallText(layout, LAYOUT_LIMIT)) };
   if (like === undefined) return {};
   return withInput(like, async (source) => ({ layout: settleLayout(await walkState(source, { skipCrc: true }), undefined) }));
 }

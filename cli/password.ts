@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { UsageError } from '../formats/errors.ts';
-import { readSmallFile } from './input.ts';
+import { readSmallText } from './input.ts';
 import { stop } from './stop.ts';
 import { ask } from './terminal/print.ts';
 import { line, type TerminalText } from './terminal/terminal-text.ts';
@@ -15,10 +15,7 @@ const PASSWORD_FILE_LIMIT = 4096;
  * @throws UsageError when there is none
  */
 export async function readPassword(file: string | undefined, variable: string, prompt: TerminalText, fileOption = '--password-file'): Promise<string> {
-  if (file !== undefined)
-    return Buffer.from(await readSmallFile(file, PASSWORD_FILE_LIMIT))
-      .toString('utf8')
-      .replace(/\r?\n$/, '');
+  if (file !== undefined) return (await readSmallText(file, PASSWORD_FILE_LIMIT)).replace(/\r?\n$/, '');
   const value = process.env[variable];
   // A variable that is set to nothing is none: an empty password is given in a file.
   if (value) return value;

@@ -9,7 +9,7 @@ import { inspect } from '../../src/saved-state/inspect.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../command.ts';
 import { ExitCode } from '../exit-codes.ts';
 import { findingText } from '../finding-text.ts';
-import { readSmallFile, withInput } from '../input.ts';
+import { readSmallText, withInput } from '../input.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, joined, line, lines, NO_TEXT, type Piece, type TerminalText } from '../terminal/terminal-text.ts';
 
@@ -69,7 +69,7 @@ function releaseOption(text: string | undefined): ReleaseNumbers | undefined {
 }
 
 async function targetOf({ machine, against }: Options, signal: AbortSignal): Promise<TargetMachine | undefined> {
-  if (machine !== undefined) return readSettings(Buffer.from(await readSmallFile(machine, SETTINGS_LIMIT)).toString('utf8'), basename(machine));
+  if (machine !== undefined) return readSettings(await readSmallText(machine, SETTINGS_LIMIT), basename(machine));
   if (against === undefined) return undefined;
   return withInput(against, async (source) => machineOf((await inspect(source, { signal })).state, basename(against)));
 }

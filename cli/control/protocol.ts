@@ -1,3 +1,4 @@
+import { entryOf } from '../../formats/entry-of.ts';
 import { EnvironmentError, FormatError, InterruptedError, SavkitError, UnsupportedError, UsageError } from '../../formats/errors.ts';
 
 /*
@@ -140,6 +141,6 @@ export function errorToWire(error: unknown): ControlError {
 export function errorFromWire(error: ControlError): SavkitError {
   const { class: name, code, message, vboxCode } = error;
   if (name === 'InterruptedError') return new InterruptedError(vboxCode);
-  const Class = CLASSES[name as Exclude<keyof typeof CLASSES, 'InterruptedError'>] ?? SavkitError;
+  const Class = entryOf(CLASSES as Record<string, typeof SavkitError>, name) ?? SavkitError;
   return new Class(String(code), String(message), {}, vboxCode);
 }

@@ -1,4 +1,5 @@
 import { countText } from '../../formats/amounts.ts';
+import { entryOf } from '../../formats/entry-of.ts';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
 import type { MigrationLimits } from '../../migrations/policy/limits.ts';
 import type { DowntimePhases, LookBack, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from '../../migrations/report.ts';
@@ -64,7 +65,10 @@ export function reportText(report: MigrationReport, file?: string): TerminalText
     : line`${machine}: ${bad(stayedText(report, file))}: ${because}`;
   const text = [head];
   if (isOver) text.push(indent(file === undefined ? downtimeText(report.downtime) : `do not start it from ${file} as well`));
-  else if (code !== null && WAYS_OUT[code] !== undefined) text.push(indent(WAYS_OUT[code]));
+  else {
+    const wayOut = entryOf(WAYS_OUT, code ?? '');
+    if (wayOut !== undefined) text.push(indent(wayOut));
+  }
   if (report.rounds.length > 0) text.push(roundTable(report.rounds));
   if (proof) {
     const lost = proof.lostPages > 0 ? `; ${countText(proof.lostPages, 'page')} had to be sent again, first ${proof.lost[0]}` : '';

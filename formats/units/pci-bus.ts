@@ -1,4 +1,5 @@
 import { Cursor, OutOfBytes } from '../binary/cursor.ts';
+import { entryOf } from '../entry-of.ts';
 import { type PciDevice, readPciDevice } from './pci.ts';
 
 /** A device on the first PCI bus. */
@@ -23,7 +24,7 @@ const HEADS: Record<string, Record<number, number>> = {
 
 /** All devices of the bus, ascending. @param unit `pci` or `ich9pci` @returns undefined where the payload is not laid out as its version demands */
 export function readPciBus(payload: Uint8Array, unit: string, version: number): PciSlot[] | undefined {
-  const head = HEADS[unit]?.[version];
+  const head = entryOf(HEADS, unit)?.[version];
   if (head === undefined) return undefined;
   const cursor = new Cursor(payload);
   try {

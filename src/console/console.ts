@@ -1,3 +1,4 @@
+import { entryOf } from '../../formats/entry-of.ts';
 import { SavkitError, UsageError } from '../../formats/errors.ts';
 import type { Machine } from '../saved-state/machine.ts';
 import { type Answer, linesOf } from './answer.ts';
@@ -32,7 +33,7 @@ export class Console {
   complete(line: string): [string[], string] {
     const words = line.trimStart().split(/\s+/);
     const last = words.at(-1) ?? '';
-    const choices = words.length <= 1 ? CONSOLE_COMMANDS.map(({ name }) => name) : (CHOICES[words[0]] ?? []);
+    const choices = words.length <= 1 ? CONSOLE_COMMANDS.map(({ name }) => name) : (entryOf(CHOICES, words[0]) ?? []);
     return [choices.filter((choice) => choice.startsWith(last)), last];
   }
 }

@@ -53,6 +53,15 @@ function changed(change: (units: UnitSpec[]) => UnitSpec[]): Buffer {
 
 const unit = (units: UnitSpec[], name: string) => units.find((own) => own.name === name) as UnitSpec;
 
+describe('check()', () => {
+  it('takes units whose names mean something to JavaScript as unknown ones', async () => {
+    for (const name of ['constructor', '__proto__', 'toString']) {
+      const more = changed((units) => [...units, { name, version: 1, payload: new Uint8Array(4) }]);
+      expect(await forecast(more, machine(), [7, 2, 22])).toBe(`VERR_SSM_INTEGRITY_UNIT_NOT_FOUND ${name}/0`);
+    }
+  });
+});
+
 describe('check() against settings', () => {
   it('finds nothing where the state was saved', async () => {
     expect(await forecast(plain, machine())).toBe('loads');
@@ -305,7 +314,29 @@ describe('readSettings()', () => {
     expect(of('Ubuntu_64', '1.16-linux', '<Paravirt provider="Minimal"/>')).toBe('minimal');
   });
 
+  it('takes words that mean something to JavaScript for what they are, and chains of snapshots', () => {
+    for (const word of ['constructor', '__proto__', 'toString', 'hasOwnProperty']) {
+      const hardware = `<Chipset type="${word}"/><Paravirt provider="${word}"/><Network><Adapter enabled="true" slot="0" type="${word}"/></Network>
+        <AudioAdapter enabled="true" controller="${word}"/><USB><Controllers><Controller type="${word}"/></Controllers></USB>`;
+      const controllers = `<StorageControllers><StorageController type="${word}"/></StorageControllers>`;
+      const { devices } = readSettings(`<VirtualBox><Machine><Hardware>${hardware}</Hardware>${controllers}</Machine></VirtualBox>`, 'x');
+      expect(devices?.filter(({ name }) => name === word).length).toBe(2);
+    }
+    const snapshots = `${'<Snapshot><Snapshots>'.repeat(250)}${'</Snapshots></Snapshot>'.repeat(250)}`;
+    expect(readSettings(settings().replace('<Hardware', `${snapshots}<Hardware`), 'x.vbox').ramSize).toBe(machine().ramSize);
+  });
+
   it('refuses what is no settings file', () => {
+    const hardware = (inside: string) => `<VirtualBox><Machine name="a"><Hardware>${inside}</Hardware></Machine></VirtualBox>`;
+    const hostile = [
+      '<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/passwd">]><VirtualBox><Machine name="a"/></VirtualBox>',
+      hardware(`${'<a>'.repeat(3000)}${'</a>'.repeat(3000)}`),
+      hardware(`<Network>${'<Adapter enabled="true"/>'.repeat(100_000)}</Network>`),
+      hardware('<constructor/>'),
+      hardware('<a __proto__="1"/>'),
+      '<__proto__><Machine/></__proto__>',
+    ];
+    for (const text of hostile) expect(() => readSettings(text, 'x.vbox')).toThrow(FormatError);
     for (const text of ['', 'no XML', '<VirtualBox>', '<a/>', '<VirtualBox><Global/></VirtualBox>', '<!DOCTYPE x [<!ENTITY a "b">]><VirtualBox/>']) {
       expect(() => readSettings(text, 'x.vbox')).toThrow(FormatError);
     }

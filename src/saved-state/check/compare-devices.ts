@@ -1,3 +1,4 @@
+import { entryOf } from '../../../formats/entry-of.ts';
 import type { PdmDevice } from '../../../formats/units/pdm.ts';
 import { BUSES, compareBus } from './compare-bus.ts';
 import type { Comparison } from './comparison.ts';
@@ -51,7 +52,8 @@ function* unitsWithoutDevice({ state, target }: Comparison): Generator<{ name: s
   const seen = new Set<string>();
   for (const { name, instance } of state.units) {
     const key = `${name}/${instance}`;
-    if (UNITS_OF_THE_VMM.includes(name) || seen.has(key) || (DEVICES_OF_UNIT[name] ?? [name]).some((device) => devices.has(`${device}/${instance}`))) continue;
+    if (UNITS_OF_THE_VMM.includes(name) || seen.has(key) || (entryOf(DEVICES_OF_UNIT, name) ?? [name]).some((device) => devices.has(`${device}/${instance}`)))
+      continue;
     seen.add(key);
     yield { name, instance };
   }

@@ -1,3 +1,4 @@
+import { entryOf } from '../../../formats/entry-of.ts';
 import { isNetworkCard, NETWORK_CARD_PLACES, SERVER_CARD } from '../../../formats/units/pci-ids.ts';
 import type { Chipset } from './target-machine.ts';
 
@@ -37,7 +38,7 @@ export function pciPlace(chipset: Chipset, device: string, nth: number, model?: 
     if (model === ISA_CARD) return undefined;
     return model === SERVER_CARD.model && nth === 0 ? SERVER_CARD.place : NETWORK_CARD_PLACES[nth];
   }
-  return nth === 0 ? PLACES[device]?.[chipset] : undefined;
+  return nth === 0 ? entryOf(PLACES, device)?.[chipset] : undefined;
 }
 
 /** Whether such devices sit on the PCI bus. */

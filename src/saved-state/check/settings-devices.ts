@@ -1,3 +1,4 @@
+import { entryOf } from '../../../formats/entry-of.ts';
 import { ahciConfig } from '../../../formats/units/ahci.ts';
 import type { DeviceConfig } from '../../../formats/units/device-config.ts';
 import { networkCardConfig } from '../../../formats/units/network-cards.ts';
@@ -21,11 +22,11 @@ export function attachedDevices(machine: Element, hardware: Element): AttachedDe
   addStorage(list, { ...child(machine, 'StorageControllers'), ...child(hardware, 'StorageControllers') });
   for (const { enabled, type, slot } of children(child(hardware, 'Network'), 'Adapter')) {
     const model = textOf(type, names.DEFAULT_NETWORK);
-    if (flag(enabled, false)) list.add(names.NETWORK[model] ?? model, networkCardConfig(model), number(slot, 0));
+    if (flag(enabled, false)) list.add(entryOf(names.NETWORK, model) ?? model, networkCardConfig(model), number(slot, 0));
   }
   for (const name of usbControllers(hardware)) list.add(name);
   const { enabled, controller } = child(hardware, 'AudioAdapter');
-  if (flag(enabled, false)) list.add(names.AUDIO[textOf(controller, names.DEFAULT_AUDIO)]);
+  if (flag(enabled, false)) list.add(entryOf(names.AUDIO, textOf(controller, names.DEFAULT_AUDIO)));
   addPorts(list, hardware);
   const tpm = /^v(\d)_(\d)$/.exec(textOf(child(hardware, 'TrustedPlatformModule').type, 'None'));
   if (tpm) list.add('tpm', tpmConfig(`${tpm[1]}.${tpm[2]}`));
@@ -52,7 +53,7 @@ function addStorage(list: DeviceList, controllers: Element): void {
   for (const controller of children(controllers, 'StorageController')) {
     const type = textOf(controller.type, '?');
     const instance = controller.Instance === undefined ? undefined : number(controller.Instance, 0);
-    if (type !== names.STORAGE_ON_USB) list.add(names.STORAGE[type] ?? type, storageConfig(type, controller), instance);
+    if (type !== names.STORAGE_ON_USB) list.add(entryOf(names.STORAGE, type) ?? type, storageConfig(type, controller), instance);
   }
 }
 
@@ -63,7 +64,7 @@ function storageConfig(type: string, controller: Element): DeviceConfig | undefi
   });
   const ports = (missing: number) => number(controller.PortCount, missing);
   const taken = new Set(attached.map(({ port }) => port));
-  switch (names.STORAGE[type]) {
+  switch (entryOf(names.STORAGE, type)) {
     case 'ahci':
       return ahciConfig(ports(30), new Map(attached.map(({ port, hotPluggable }) => [port, hotPluggable])));
     case 'piix3ide':
@@ -84,7 +85,7 @@ function storageConfig(type: string, controller: Element): DeviceConfig | undefi
 
 /** Since 4.3 each controller has an element, before the one that there was had attributes. */
 function usbControllers(hardware: Element): string[] {
-  const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller').flatMap(({ type }) => names.USB[textOf(type, '')] ?? []);
+  const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller').flatMap(({ type }) => entryOf(names.USB, textOf(type, '')) ?? []);
   const { enabled, enabledEhci } = child(hardware, 'USBController');
   if (!flag(enabled, false)) return today;
   return [...today, names.USB.OHCI, ...(flag(enabledEhci, false) ? [names.USB.EHCI] : [])];

@@ -1,4 +1,4 @@
-import { XMLParser, XMLValidator } from 'fast-xml-parser';
+import { entryOf } from '../../../formats/entry-of.ts';
 import { FormatError } from '../../../formats/errors.ts';
 import { apicConfig } from '../../../formats/units/apic.ts';
 import type { GimProvider } from '../../../formats/units/gim.ts';
@@ -8,11 +8,11 @@ import { MIB } from '../../../formats/units.ts';
 import * as names from './device-names.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';
 import { attachedDevices } from './settings-devices.ts';
-import { child, type Element, flag, number, textOf } from './settings-xml.ts';
+import { child, type Element, flag, number, parseSettings, textOf } from './settings-xml.ts';
 import type { TargetMachine } from './target-machine.ts';
 
-/** Settings files have some ten kilobytes. */
-export const SETTINGS_LIMIT = 8 * MIB;
+/** Settings files have some ten kilobytes, those with hundreds of snapshots more than one MiB. */
+export const SETTINGS_LIMIT = 2 * MIB;
 
 // What a settings file leaves out has its default. Seen in files of 7.2.22, whose defaults these are.
 const DEFAULTS = { ramMiB: 128, cpus: 1, chipset: 'PIIX3', firmware: 'BIOS', vramMiB: 8, graphics: 'VBoxVGA' } as const;
@@ -23,7 +23,8 @@ const PARAVIRTUALISATION: Record<string, GimProvider> = { None: 'none', Minimal:
 
 /** Reads a machine's settings (`NAME.vbox`): what matters for loading a state. @throws FormatError for what is no settings file */
 export function readSettings(text: string, name: string): TargetMachine {
-  const machine = machineElement(text, name);
+  const root = child(parseSettings(text, name), 'VirtualBox');
+  const machine = machineElement(root, name);
   const find = (...path: string[]) => path.reduce<Element>((element, tag) => child(element, tag), machine);
   const hardware = find('Hardware');
   // Since 1.20 (VirtualBox 7.1) chipset and CPUs stand in <Platform>, before in <Hardware>.
@@ -37,8 +38,8 @@ export function readSettings(text: string, name: string): TargetMachine {
   const switches = { ...child(hardware, 'BIOS'), ...firmware };
   const hasIoApic = chipset === 'ich9' || flag(child(switches, 'IOAPIC').enabled, false);
   const hasAcpi = flag(child(switches, 'ACPI').enabled, true);
-  const provider = textOf(child(hardware, 'Paravirt').provider, isBefore5(text) ? 'Legacy' : 'Default');
-  const paravirtualisation = PARAVIRTUALISATION[provider] ?? effectiveParavirtualisation(textOf(machine.OSType, ''), provider);
+  const provider = textOf(child(hardware, 'Paravirt').provider, isBefore5(root) ? 'Legacy' : 'Default');
+  const paravirtualisation = entryOf(PARAVIRTUALISATION, provider) ?? effectiveParavirtualisation(textOf(machine.OSType, ''), provider);
   const vramSize = number(child(hardware, 'Display').VRAMSize, DEFAULTS.vramMiB) * MIB;
   const release = /Written by VirtualBox (\d+)\.(\d+)\.(\d+)/.exec(text);
   const devices: PdmDevice[] = [...names.ALWAYS, chipset === 'ich9' ? 'ich9pci' : 'pci', isEfi ? names.FIRMWARE_DEVICES.EFI : names.FIRMWARE_DEVICES.BIOS].map(
@@ -52,7 +53,7 @@ export function readSettings(text: string, name: string): TargetMachine {
   if (paravirtualisation === 'kvm' || paravirtualisation === 'hyperv') devices.push(first('GIMDev'));
   const attached = attachedDevices(machine, hardware);
   devices.push(...attached.devices);
-  const iommu = names.IOMMU[textOf(child(platform, 'Iommu').type, '')];
+  const iommu = entryOf(names.IOMMU, textOf(child(platform, 'Iommu').type, ''));
   if (iommu !== undefined) devices.push(first(iommu));
   const cpu = { ...child(hardware, 'CPU'), ...child(platform, 'CPU'), ...child(platformX86, 'CPU') };
   const configs = new Map(attached.configs);
@@ -87,8 +88,8 @@ export function readSettings(text: string, name: string): TargetMachine {
 }
 
 /** Settings of versions before 1.15, which VirtualBox 5.0 began to write. */
-function isBefore5(text: string): boolean {
-  const version = /<VirtualBox[^>]*\sversion="1\.(\d+)/.exec(text);
+function isBefore5(root: Element): boolean {
+  const version = /^1\.(\d+)/.exec(textOf(root.version, ''));
   return version !== null && Number(version[1]) < 15;
 }
 
@@ -96,11 +97,8 @@ function first(name: string): PdmDevice {
   return { name, instance: 0 };
 }
 
-function machineElement(text: string, name: string): Element {
-  const valid = XMLValidator.validate(text);
-  if (valid !== true) throw new FormatError('bad-settings', `Cannot read ${name}: it is no XML, ${valid.err.msg} (line ${valid.err.line})`);
-  const parser = new XMLParser({ ignoreAttributes: false, attributeNamePrefix: '', parseAttributeValue: false, processEntities: false });
-  const machine = child(child(parser.parse(text) as Element, 'VirtualBox'), 'Machine');
+function machineElement(root: Element, name: string): Element {
+  const machine = child(root, 'Machine');
   if (Object.keys(machine).length === 0) throw new FormatError('bad-settings', `Cannot read ${name}: it holds no machine settings`);
   if (child(machine, 'Platform').architecture !== undefined && child(machine, 'Platform').architecture !== 'x86') {
     throw new FormatError('bad-settings', `Cannot read ${name}: it is of a machine with another architecture than x86`);

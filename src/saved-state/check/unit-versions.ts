@@ -1,3 +1,4 @@
+import { entryOf } from '../../../formats/entry-of.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
 import { DEVICE_UNIT_VERSIONS, OLDEST_READ_BY_72, type VersionRow } from './unit-version-table.ts';
 
@@ -94,11 +95,11 @@ export function versionsReadBy(unit: string, release: ReleaseNumbers): VersionsR
   const before = table.findLast(({ from }) => compare(from, release) <= 0);
   const after = table.find(({ from }) => compare(from, release) > 0);
   const { source } = before ?? table[0];
-  const oldest = release[0] > 7 || (release[0] === 7 && release[1] >= 2) ? (OLDEST_READ_BY_72[unit] ?? 0) : 0;
+  const oldest = release[0] > 7 || (release[0] === 7 && release[1] >= 2) ? (entryOf(OLDEST_READ_BY_72, unit) ?? 0) : 0;
   // Units seldom change within a series, once it is out.
   const isWritten =
     before && (compare(release, before.to) <= 0 || (release[0] === before.to[0] && release[1] === before.to[1] && after?.from[1] !== release[1]));
-  const extra = MORE_READ[unit] ?? 0;
+  const extra = entryOf(MORE_READ, unit) ?? 0;
   if (isWritten) return { oldest, surely: Math.max(before.version, extra), newest: Math.max(before.version, extra), source };
   return { oldest, surely: before?.version ?? -1, newest: after ? Math.max(after.version, extra) : ANY, source };
 }
