@@ -46,6 +46,17 @@ describe('table()', () => {
     for (const line of linesOf(columns, ['id', 'name', 'size', 'meaning', 'at'], rows)) expect(line.length).toBeLessThanOrEqual(columns);
   });
 
+  it('shows the first ten thousand rows of very many, all laid out alike, and says how many follow', () => {
+    const lines = linesOf(
+      80,
+      ['n', 'what'],
+      Array.from({ length: 10_007 }, (_, i) => [i, 'x']),
+    );
+    expect(lines.length).toBe(1 + 10_000 + 1);
+    expect([lines[1], lines[300], lines[10_000]]).toEqual(['     0  x', '   299  x', '  9999  x']);
+    expect(lines.at(-1)).toBe('  … and 7 more, which --json lists');
+  });
+
   it('shows all on one line each where stdout is no terminal', () => {
     expect(linesOf(Number.POSITIVE_INFINITY, ['a', 'b'], [['x'.repeat(100), 'y'.repeat(100)]])).toHaveLength(2);
   });

@@ -44,7 +44,8 @@ export class GuestPages {
     const transition = rule.rows[from];
     if (transition.error) throw this.#refusal(event, transition.error, range, page);
     if (transition.effect && !this.#takeEffect(transition.effect, range, page)) return;
-    range.state[page] = transition.to;
+    // Memory of descriptors that was never written is not to be taken.
+    if (transition.to !== from) range.state[page] = transition.to;
     this.#count(transition, range, page);
     if (transition.to !== from || transition.effect) this.changed(range, page);
   }

@@ -1,9 +1,9 @@
 import { UnsupportedError } from '../../formats/errors.ts';
 
-/** Small, as most ranges are: device memory. */
-export const CHUNK_PAGES = 4096;
-/** 32 KiB each for 16 MiB of guest memory: guests of up to 512 GiB. */
-const MAX_CHUNKS = 32768;
+/** Small: a file can name pages far apart, each of which then takes a chunk. */
+export const CHUNK_PAGES = 256;
+/** 2 KiB each for 1 MiB of guest memory: guests of up to 512 GiB. */
+const MAX_CHUNKS = 524288;
 
 /** Neighbouring pages that differ in the same way, `[start, end)`. */
 export interface PageRun {
@@ -50,6 +50,12 @@ export class PageHashes {
   get(page: number): bigint {
     const chunk = this.#chunkOf(Math.floor(page / CHUNK_PAGES));
     return chunk ? hashesOf(chunk)[page & (CHUNK_PAGES - 1)] : 0n;
+  }
+
+  /** Whether a page has contents. */
+  has(page: number): boolean {
+    const chunk = this.#chunkOf(Math.floor(page / CHUNK_PAGES));
+    return chunk !== undefined && !isZero(chunk, page & (CHUNK_PAGES - 1));
   }
 
   /** First pages of the chunks of `CHUNK_PAGES` pages outside of which all pages are zeros. */

@@ -1,9 +1,10 @@
 import { UnsupportedError } from '../../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 
-const CHUNK_SHIFT = 15;
-const CHUNK_PAGES = 1 << CHUNK_SHIFT;
-const MAX_CHUNKS = 16384;
+/** Small: a file can name pages far apart, each of which then takes a chunk. */
+const CHUNK_PAGES = 64;
+/** Guests of up to 512 GiB. */
+const MAX_CHUNKS = 2 ** 21;
 
 /** For each page the pass of a live save that named it last: four bytes a page, for stretches that have any. 0: none. */
 export class LastPasses {
@@ -33,7 +34,7 @@ export class LastPasses {
     const key = `${spaceOf(kind, id)} ${Math.floor(page / CHUNK_PAGES)}`;
     let chunk = this.#chunks.get(key);
     if (!chunk) {
-      if (this.#chunks.size >= MAX_CHUNKS) throw new UnsupportedError('too-much-memory', 'Cannot track guest memory: pages are spread over more than 2 TiB');
+      if (this.#chunks.size >= MAX_CHUNKS) throw new UnsupportedError('too-much-memory', 'Cannot track guest memory: pages are spread over more than 512 GiB');
       chunk = new Uint32Array(CHUNK_PAGES);
       this.#chunks.set(key, chunk);
     }

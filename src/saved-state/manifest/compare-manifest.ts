@@ -1,5 +1,6 @@
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { EnvironmentError, FormatError, hex, InterruptedError, type Place, SavkitError } from '../../../formats/errors.ts';
+import { Turns } from '../../../formats/turns.ts';
 import { differingFields, fieldsOf } from '../fields.ts';
 import { type Finding, Findings } from '../findings.ts';
 import { hashMemory } from '../fingerprint.ts';
@@ -23,8 +24,8 @@ const PATCH = 0xdb;
 
 /** Says in what a file differs from what it was when its manifest was made. @throws FormatError `bad-manifest` for one that contradicts itself */
 export async function compareWithManifest(source: ByteSource, manifest: Manifest, options: ManifestOptions = {}): Promise<ManifestReport> {
-  const wanted = expectedMemory(manifest);
   const { signal, onProgress } = options;
+  const wanted = await expectedMemory(manifest, Turns.rare(signal));
   const stretches = manifest.units.map(({ offset, size }) => ({ start: offset, end: offset + size }));
   const file = await hashFile(source, stretches, {
     ...(signal ? { signal } : {}),
@@ -39,13 +40,21 @@ export async function compareWithManifest(source: ByteSource, manifest: Manifest
   return { same, findings: findings.list, droppedFindings: findings.dropped };
 }
 
+/** Hashes between two looks at the clock. */
+const HASHES_A_LOOK = 1024;
+
 /** The page hashes of a manifest, by range. Its roots tell whether it is whole itself. */
-function expectedMemory({ memory }: Manifest): Map<string, PageHashes> {
+async function expectedMemory({ memory }: Manifest, turns: Turns): Promise<Map<string, PageHashes>> {
   const roots = new Map<string, bigint>();
   const ranges = new Map<string, PageHashes>();
   for (const { name, root, runs } of memory.ranges) {
     const pages = new PageHashes();
-    for (const { page, hashes } of runs) for (let i = 0; i < hashes.length; i++) pages.set(page + i, hashes[i]);
+    for (const { page, hashes } of runs) {
+      for (let i = 0; i < hashes.length; i++) {
+        pages.set(page + i, hashes[i]);
+        if (i % HASHES_A_LOOK === 0 && turns.areDue) await turns.give();
+      }
+    }
     roots.set(name, treeRoot(pages));
     if (rootText(roots.get(name) ?? 0n) !== root) throw damagedManifest(`the hashes of ${name} do not give its root`);
     ranges.set(name, pages);
@@ -62,10 +71,13 @@ function compareBytes(manifest: Manifest, file: FileHashes, findings: Findings):
   if (file.size !== manifest.file.size) {
     report(findings, 'manifest-size', `The file has ${file.size} bytes, it had ${manifest.file.size}`, { offset: Math.min(file.size, manifest.file.size) });
   }
+  let next = 0;
   for (const { start, end } of differingStretches(manifest, file)) {
-    const units = manifest.units.filter(({ offset, size }) => offset < end && offset + size > start).map(({ name, instance }) => `${name}/${instance}`);
-    const where = units.length > 0 ? `, in unit ${[...new Set(units)].join(', ')}` : '';
-    report(findings, 'manifest-bytes', `Bytes have changed from ${hex(start)} to ${hex(end)}${where}`, { offset: start });
+    const { units } = manifest;
+    while (next < units.length && units[next].offset + units[next].size <= start) next++;
+    const touched = new Set<string>();
+    for (let i = next; i < units.length && units[i].offset < end; i++) touched.add(`${units[i].name}/${units[i].instance}`);
+    report(findings, 'manifest-bytes', `Bytes have changed from ${hex(start)} to ${hex(end)}${whereText([...touched])}`, { offset: start });
   }
   for (const [i, unit] of manifest.units.entries()) {
     if (file.stretches[i] === unit.sha256) continue;
@@ -73,6 +85,13 @@ function compareBytes(manifest: Manifest, file: FileHashes, findings: Findings):
     report(findings, 'manifest-unit', `Unit ${name}/${instance} is not as it was`, { unit: name, instance, pass, version, offset });
   }
 }
+
+function whereText(units: readonly string[]): string {
+  if (units.length === 0) return '';
+  return `, in unit ${units.slice(0, MAX_UNITS_NAMED).join(', ')}${units.length > MAX_UNITS_NAMED ? ', …' : ''}`;
+}
+
+const MAX_UNITS_NAMED = 64;
 
 /** Neighbouring blocks of the file whose hashes are not the manifest's. */
 function differingStretches({ file: { blocks, size } }: Manifest, file: FileHashes): Stretch[] {

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { InterruptedError } from '../../../formats/errors.ts';
 import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
@@ -48,27 +48,38 @@ export async function hashFile(source: ByteSource, stretches: readonly Stretch[]
   return { size: offset, sha256: whole.digest('hex'), stretches: parts.finish(), blocks: BigUint64Array.from(blocks) };
 }
 
+/** Holds one hash that is being computed: files have very many units. */
 class StretchHashes {
   readonly #stretches: readonly Stretch[];
-  readonly #hashes: Hash[];
-  /** The first stretch that does not lie before what was seen. */
-  #current = 0;
+  readonly #digests: string[] = [];
+  #hash = createHash('sha256');
 
   constructor(stretches: readonly Stretch[]) {
     this.#stretches = stretches;
-    this.#hashes = stretches.map(() => createHash('sha256'));
   }
 
   update(bytes: Uint8Array, offset: number): void {
     const end = offset + bytes.length;
-    for (let i = this.#current; i < this.#stretches.length && this.#stretches[i].start < end; i++) {
-      const stretch = this.#stretches[i];
-      this.#hashes[i].update(bytes.subarray(Math.max(0, stretch.start - offset), Math.max(0, stretch.end - offset)));
-      if (stretch.end <= end) this.#current = i + 1;
+    for (let stretch = this.#current; stretch && stretch.start < end; stretch = this.#current) {
+      this.#hash.update(bytes.subarray(Math.max(0, stretch.start - offset), Math.max(0, stretch.end - offset)));
+      if (stretch.end > end) return;
+      this.#digest();
     }
   }
 
+  /** What lies beyond the end of the file has the hash of nothing. */
   finish(): string[] {
-    return this.#hashes.map((hash) => hash.digest('hex'));
+    while (this.#current) this.#digest();
+    return this.#digests;
+  }
+
+  /** The first stretch that has not ended yet. */
+  get #current(): Stretch | undefined {
+    return this.#stretches[this.#digests.length];
+  }
+
+  #digest(): void {
+    this.#digests.push(this.#hash.digest('hex'));
+    this.#hash = createHash('sha256');
   }
 }

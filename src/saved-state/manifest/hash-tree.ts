@@ -5,6 +5,8 @@ import type { PageHashes } from '../page-hashes.ts';
 const FAN_OUT = 512;
 /** 512⁴ pages are 256 TiB: more than a range can have. */
 const LEVELS = 4;
+/** The most pages that a tree covers. */
+export const MAX_PAGES = FAN_OUT ** LEVELS;
 
 /**
  * The root of a tree over the hashes of a range's pages. A node is the hash of its children's hashes, 8 bytes each, little endian; 0 when all of them

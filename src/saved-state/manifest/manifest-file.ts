@@ -1,11 +1,23 @@
 import { Packr } from 'msgpackr';
+import { checkJson } from '../../../formats/binary/json-limits.ts';
+import { checkMessagePack } from '../../../formats/binary/message-pack.ts';
 import { FormatError } from '../../../formats/errors.ts';
-import type { Manifest } from './manifest.ts';
+import { MIB } from '../../../formats/units.ts';
+import { MAX_PAGES } from './hash-tree.ts';
+import type { Manifest, ManifestRange, ManifestUnit } from './manifest.ts';
 
 export type ManifestEncoding = 'json' | 'msgpack';
 
 /** Larger ones are not believed: 512 GiB of memory with contents take 1 GiB. */
 export const MANIFEST_LIMIT = 1024 * 1024 * 1024;
+
+/** The manifest, its memory, the ranges, a range, the runs, a run, hashes. */
+const MAX_DEPTH = 8;
+// A value takes some 60 bytes when it is read. A run of one page has five, and 28 bytes in msgpack, the shorter encoding.
+const SMALL_MANIFEST_VALUES = 65536;
+const LEAST_BYTES_OF_VALUE = 5;
+/** Three million runs of pages. */
+const MAX_VALUES = 16 * MIB;
 
 /** Records are a msgpackr extension that other readers don't know. */
 const packr = new Packr({ useRecords: false, moreTypes: false });
@@ -45,35 +57,53 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
     },
     container: text(value.container, 'container'),
     ...(value.release === undefined ? {} : { release: text(value.release, 'release') }),
-    units: list(value.units, 'units').map((unit) => ({
-      name: text(unit.name, 'units.name'),
-      instance: count(unit.instance, 'units.instance'),
-      version: count(unit.version, 'units.version'),
-      pass: unit.pass === 'final' ? 'final' : count(unit.pass, 'units.pass'),
-      offset: count(unit.offset, 'units.offset'),
-      size: count(unit.size, 'units.size'),
-      sha256: text(unit.sha256, 'units.sha256'),
-    })),
+    units: ascending(
+      list(value.units, 'units').map((unit) => ({
+        name: text(unit.name, 'units.name'),
+        instance: count(unit.instance, 'units.instance'),
+        version: count(unit.version, 'units.version'),
+        pass: unit.pass === 'final' ? 'final' : count(unit.pass, 'units.pass'),
+        offset: count(unit.offset, 'units.offset'),
+        size: count(unit.size, 'units.size'),
+        sha256: text(unit.sha256, 'units.sha256'),
+      })),
+    ),
     fields: Object.fromEntries(Object.entries(record(value.fields, 'fields')).map(([name, field]) => [name, text(field, 'fields')])),
     memory: {
       root: text(memory.root, 'memory.root'),
       ranges: list(memory.ranges, 'memory.ranges').map((range) => ({
         name: text(range.name, 'memory.ranges.name'),
         root: text(range.root, 'memory.ranges.root'),
-        runs: list(range.runs, 'memory.ranges.runs').map((run) => ({ page: count(run.page, 'page'), hashes: hashes(run.hashes, 'hashes') })),
+        runs: list(range.runs, 'memory.ranges.runs').map(runOf),
       })),
     },
   };
+}
+
+/** Units follow each other in a file. */
+function ascending(units: ManifestUnit[]): ManifestUnit[] {
+  const at = units.findIndex(({ offset }, i) => i > 0 && offset < units[i - 1].offset + units[i - 1].size);
+  if (at >= 0) throw bad(`unit ${at} begins before the one in front of it ends`);
+  return units;
+}
+
+function runOf(run: Json): ManifestRange['runs'][number] {
+  const found = { page: count(run.page, 'page'), hashes: hashes(run.hashes, 'hashes') };
+  if (found.page + found.hashes.length > MAX_PAGES) throw bad(`page ${found.page} is beyond what a machine can have`);
+  return found;
 }
 
 type Json = Record<string, unknown>;
 
 function parse(bytes: Uint8Array): Json {
   try {
-    const value: unknown = bytes[0] === 0x7b ? JSON.parse(Buffer.from(bytes).toString('utf8')) : packr.unpack(bytes);
+    const limits = { depth: MAX_DEPTH, values: Math.min(MAX_VALUES, SMALL_MANIFEST_VALUES + bytes.length / LEAST_BYTES_OF_VALUE) };
+    const isJson = bytes[0] === 0x7b;
+    (isJson ? checkJson : checkMessagePack)(bytes, limits);
+    const value: unknown = isJson ? JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')) : packr.unpack(bytes);
     return record(value, 'manifest');
   } catch (error) {
-    throw error instanceof FormatError ? error : bad(`it is neither JSON nor msgpack (${(error as Error).message})`);
+    throw bad(`it is neither JSON nor msgpack (${(error as Error).message})`);
   }
 }
 

@@ -101,6 +101,22 @@ describe('a manifest file', () => {
     await expect(compareWithManifest(bufferSource(plain), manifest)).rejects.toMatchObject({ code: 'bad-manifest' });
   });
 
+  it('is refused before it is unpacked when it is a bomb, and when it contradicts itself', async () => {
+    const list32 = (count: number) => [0xdd, count >>> 24, (count >>> 16) & 255, (count >>> 8) & 255, count & 255];
+    const msgpack = (...bytes: number[]) => Buffer.from([0x81, 0xa1, 0x61, ...bytes]);
+    const maps = Buffer.concat([msgpack(...list32(2_000_000)), Buffer.alloc(2_000_000, 0x80)]);
+    const nested = msgpack(...Array.from({ length: 12 }, () => list32(100_000_000)).flat(), 0xc0);
+    const json = Buffer.from(`{"a":[${'[],'.repeat(1_000_000)}[]]}`);
+    for (const bomb of [maps, nested, json, Buffer.from(`{"a":${'['.repeat(100_000)}`)])
+      expect(() => decodeManifest(bomb)).toThrow(expect.objectContaining({ code: 'bad-manifest' }));
+    const manifest = await makeManifest(bufferSource(plain));
+    const [first, ...rest] = manifest.units;
+    const overlapping = { ...manifest, units: [{ ...first, size: 2 ** 40 }, ...rest] };
+    expect(() => decodeManifest(encodeManifest(overlapping, 'json'))).toThrow('unit 1 begins before');
+    manifest.memory.ranges[0].runs.push({ page: 2 ** 40, hashes: BigUint64Array.of(1n) });
+    expect(() => decodeManifest(encodeManifest(manifest, 'json'))).toThrow('beyond what a machine can have');
+  });
+
   it('ends in a manifest or a SavkitError, whatever is done to it', async () => {
     const good = encodeManifest(await makeManifest(bufferSource(plain)), 'msgpack');
     fc.assert(

@@ -93,8 +93,8 @@ class PageFates {
     let replaced = false;
     for (let pass = this.#passes.length - 1; pass >= 0; pass--) {
       const { certain, seen } = this.#passes[pass];
-      if (certain.get(page) !== 0n) return replaced || pass < this.#doubtedBefore ? 'stale' : 'kept';
-      if (seen.get(page) !== 0n) replaced = true;
+      if (certain.has(page)) return replaced || pass < this.#doubtedBefore ? 'stale' : 'kept';
+      if (seen.has(page)) replaced = true;
     }
     return 'lost';
   }

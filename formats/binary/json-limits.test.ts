@@ -1,0 +1,42 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { checkJson } from './json-limits.ts';
+
+const LIMITS = { values: 100, depth: 4 };
+
+function valuesIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  return Object.values(value).reduce((sum: number, item) => sum + valuesIn(item), 1);
+}
+
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
+
+describe('checkJson()', () => {
+  it('counts at least half of the values, whatever stands in texts, and knows the depth', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
+        const bytes = Buffer.from(JSON.stringify(value));
+        const values = valuesIn(value);
+        const depth = depthOf(value);
+        expect(() => checkJson(bytes, { values: 2 * values, depth })).not.toThrow();
+        if (depth > 0) expect(() => checkJson(bytes, { values: 2 * values, depth: depth - 1 })).toThrow('nested deeper');
+        if (values > 2) expect(() => checkJson(bytes, { values: Math.floor(values / 2), depth })).toThrow('more than');
+      }),
+    );
+  });
+
+  it.each([
+    ['lists inside of each other', '['.repeat(1e5), 'nested deeper than 4'],
+    ['very many items', `[${'0,'.repeat(1e5)}0]`, 'more than 100 values'],
+    ['very many maps', '{},'.repeat(1e5), 'more than 100 values'],
+  ])('refuses %s', (_, text, why) => {
+    expect(() => checkJson(Buffer.from(text), LIMITS)).toThrow(why);
+  });
+
+  it('takes long texts, also such as never end', () => {
+    for (const text of [`"${'[{,'.repeat(1e4)}"`, `"${'\\\\'.repeat(1e4)}`, '"\\']) checkJson(Buffer.from(text), LIMITS);
+  });
+});

@@ -1,0 +1,35 @@
+import { FormatError } from '../errors.ts';
+import type { MessageLimits } from './message-pack.ts';
+
+const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = Buffer.from('"\\,[]{}');
+
+/**
+ * Checks JSON before it is parsed, which would take many times its size in memory: counts its values, those that begin a list or a map and those that a
+ * comma announces, and the depth. Whether it is JSON at all shows when it is parsed.
+ * @throws FormatError `bad-json` beyond the limits
+ */
+export function checkJson(bytes: Uint8Array, { values, depth }: MessageLimits): void {
+  let count = 1;
+  let open = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at];
+    if (byte === QUOTE) at = endOfText(bytes, at + 1);
+    else if (byte === CLOSE_LIST || byte === CLOSE_MAP) open--;
+    else if (byte === OPEN_LIST || byte === OPEN_MAP) {
+      count++;
+      if (++open > depth) throw bad(`it is nested deeper than ${depth}`);
+    } else if (byte === COMMA) count++;
+    if (count > values) throw bad(`it has more than ${values} values`);
+  }
+}
+
+/** Where the quote stands that ends a text. */
+function endOfText(bytes: Uint8Array, start: number): number {
+  let at = start;
+  while (at < bytes.length && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
+  return at;
+}
+
+function bad(why: string): FormatError {
+  return new FormatError('bad-json', `Cannot read JSON: ${why}`);
+}
