@@ -1,3 +1,5 @@
+import { entryOf } from '../entry-of.ts';
+
 /** PCI ids of VirtualBox's devices, by its name for them, of all models. As machines of 7.2.22 have them (units-compared.md). */
 const IDS: Readonly<Record<string, readonly { vendorId: number; deviceIds: readonly number[] }[]>> = {
   'iommu-amd': [{ vendorId: 0x1022, deviceIds: [0xc0de] }],
@@ -37,7 +39,7 @@ export function pciName(vendorId: number, deviceId: number): string | undefined 
 
 /** Vendor of a device; of graphics that of VirtualBox's own adapters. Undefined for what is not on the PCI bus. */
 export function pciVendor(device: string): number | undefined {
-  return IDS[device]?.[0].vendorId;
+  return entryOf(IDS, device)?.[0].vendorId;
 }
 
 /** Of VMSVGA. */

@@ -97,7 +97,7 @@ type Json = Record<string, unknown>;
 
 function parse(bytes: Uint8Array): Json {
   try {
-    const limits = { depth: MAX_DEPTH, values: Math.min(MAX_VALUES, SMALL_MANIFEST_VALUES + bytes.length / LEAST_BYTES_OF_VALUE) };
+    const limits = { depth: MAX_DEPTH, values: Math.min(MAX_VALUES, SMALL_MANIFEST_VALUES + Math.floor(bytes.length / LEAST_BYTES_OF_VALUE)) };
     const isJson = bytes[0] === 0x7b;
     (isJson ? checkJson : checkMessagePack)(bytes, limits);
     const value: unknown = isJson ? JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')) : packr.unpack(bytes);
