@@ -57,6 +57,11 @@ export class UnsupportedError extends SavkitError {}
 /** The file was never a saved state; `message` says which kind of file it is, and what to do. */
 export class NotAStateError extends UnsupportedError {}
 
+/** A number that the format allows, and no state known has. */
+export function tooMany(what: string, limit: number): UnsupportedError {
+  return new UnsupportedError('too-many', `Cannot read ${what}: there are more than ${limit}, which savkit does not support`);
+}
+
 /** The caller asked for something that makes no sense: an unknown unit, a bad range. */
 export class UsageError extends SavkitError {}
 

@@ -1,4 +1,4 @@
-import { FormatError } from '../errors.ts';
+import { tooMany } from '../errors.ts';
 import type { PayloadReader } from '../ssm/payload.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { changed } from './head.ts';
@@ -29,7 +29,7 @@ export class ChunkedPages {
   #waiting = false;
 
   constructor(range: OldRange) {
-    if (range.pages > MAX_PAGES) throw new FormatError('too-long', `Cannot read RAM range ${range.index}: ${range.pages} pages, expected at most ${MAX_PAGES}`);
+    if (range.pages > MAX_PAGES) throw tooMany(`pages of RAM range ${range.index}`, MAX_PAGES);
     if (hasChunks(range) && range.pages % CHUNK_PAGES !== 0) throw changed(`RAM range ${range.index}`, `${range.pages} pages are no whole chunks`);
     this.#range = range;
     this.#types = new Uint8Array(range.pages);

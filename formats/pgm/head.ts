@@ -1,6 +1,6 @@
 import type { Cursor } from '../binary/cursor.ts';
 import type { StructValue } from '../binary/struct.ts';
-import { FormatError, hex } from '../errors.ts';
+import { FormatError, hex, tooMany } from '../errors.ts';
 import { PAGE_SIZE } from '../units.ts';
 import {
   basicV6,
@@ -88,7 +88,8 @@ function readOneCpu(cursor: Cursor, version: PgmVersion): PgmBasic {
 function readPerCpu(cursor: Cursor, version: number): PgmBasic {
   const { balloonedPages, mappingsFixed, mappingFixed, mappingFixedSize } = pgmStruct.read(cursor, version);
   const cpus: CpuPaging[] = [];
-  while (cpus.length < MAX_CPUS && peekU32(cursor) === STRUCT_BEGIN) {
+  while (peekU32(cursor) === STRUCT_BEGIN) {
+    if (cpus.length === MAX_CPUS) throw tooMany('VCPUs', MAX_CPUS);
     const { a20Enabled, a20Mask, guestMode, paePds } = cpuStruct.read(cursor, version);
     cpus.push({ a20Enabled, a20Mask, guestMode, paePds: paePds ?? NO_PAE_PDS });
   }
@@ -122,7 +123,7 @@ export function readConfig(cursor: Cursor, version: PgmVersion): PgmConfig {
   const config: PgmConfig = { roms: [], mmio2: [] };
   if (version.ramConfig) Object.assign(config, ramConfig.read(cursor));
   for (let id = readId(cursor); id !== END_ID; id = readId(cursor)) {
-    checkCount('ROMs', config.roms.length, MAX_ENTRIES);
+    checkIds('ROMs', config.roms.length);
     const rom = { id, ...romEntry.read(cursor) };
     if (rom.device !== '' || rom.instance !== 0 || rom.region !== 0) throw changed(`ROM ${id}`, 'it names a device');
     if (rom.address % PAGE_SIZE !== 0) throw changed(`ROM ${id}`, `address ${hex(rom.address)} is not page aligned`);
@@ -130,7 +131,7 @@ export function readConfig(cursor: Cursor, version: PgmVersion): PgmConfig {
     config.roms.push(rom);
   }
   for (let id = readId(cursor); id !== END_ID; id = readId(cursor)) {
-    checkCount('MMIO2 ranges', config.mmio2.length, MAX_ENTRIES);
+    checkIds('MMIO2 ranges', config.mmio2.length);
     const range = { id, ...mmio2Entry.read(cursor) };
     checkSize(`MMIO2 range ${id}`, range.size);
     config.mmio2.push(range);
@@ -146,7 +147,12 @@ function readId(cursor: Cursor): number {
 
 /** A structure is read anew whenever more of it arrives, so its length must be bounded. */
 function checkCount(what: string, count: number, limit: number): void {
-  if (count >= limit) throw new FormatError('too-long', `Cannot read list of ${what}: it has more than ${limit}`);
+  if (count >= limit) throw tooMany(what, limit);
+}
+
+/** Each has an id of its own. */
+function checkIds(what: string, count: number): void {
+  if (count >= MAX_ENTRIES) throw new FormatError('too-long', `Cannot read list of ${what}: it has more than ${MAX_ENTRIES}`);
 }
 
 function checkSize(what: string, size: number): void {

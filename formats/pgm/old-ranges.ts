@@ -1,5 +1,5 @@
 import type { Cursor } from '../binary/cursor.ts';
-import { FormatError, hex } from '../errors.ts';
+import { hex, tooMany } from '../errors.ts';
 import { MIB, PAGE_SHIFT, PAGE_SIZE } from '../units.ts';
 import { changed } from './head.ts';
 import { END_OF_LIST, ramRange, rangeDescription } from './layouts.ts';
@@ -37,7 +37,7 @@ export interface OldRange {
   runs: PageRun[];
 }
 
-/** Machines have some ten ranges and as many runs of types; far more are an attack. */
+/** Machines have some ten ranges and as many runs of types; far more none has that is known. */
 const MAX_RANGES = 1024;
 const MAX_RUNS = 1024;
 
@@ -45,7 +45,8 @@ const MAX_RUNS = 1024;
 export function readRangeHead(cursor: Cursor, version: PgmVersion, index: number): OldRange | undefined {
   const sequence = cursor.u32();
   if (sequence === END_OF_LIST) return undefined;
-  if (sequence !== index || index >= MAX_RANGES) throw changed('RAM range', `number ${sequence}, expected ${index}`);
+  if (sequence !== index) throw changed('RAM range', `number ${sequence}, expected ${index}`);
+  if (index >= MAX_RANGES) throw tooMany('RAM ranges', MAX_RANGES);
   const { first, last, size, ownMemory } = ramRange.read(cursor);
   const description = version.rangeDescriptions ? rangeDescription.read(cursor) : '';
   if (ownMemory > 1) throw changed(`RAM range ${index}`, `fHaveBits is ${ownMemory}`);
@@ -60,7 +61,7 @@ export function noteType(range: OldRange, type: number, page: number): void {
   const last = range.runs[range.runs.length - 1];
   if (last?.type === type) last.count++;
   else if (range.runs.length < MAX_RUNS) range.runs.push({ type, page, count: 1 });
-  else throw new FormatError('too-long', `Cannot read RAM range ${range.index}: more than ${MAX_RUNS} runs of page types`);
+  else throw tooMany(`types of RAM range ${range.index}`, MAX_RUNS);
 }
 
 /** Whether version 6 stores the range in 1 MiB chunks; the flag is not in the file, this is the modern loader's rule. */

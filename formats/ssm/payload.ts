@@ -1,5 +1,5 @@
 import { Cursor, OutOfBytes } from '../binary/cursor.ts';
-import { FormatError, hex, type Place } from '../errors.ts';
+import { FormatError, hex, type Place, UnsupportedError } from '../errors.ts';
 import type { Container } from './container.ts';
 import { Encoding } from './segments.ts';
 
@@ -104,12 +104,12 @@ export class PayloadReader {
     return piece;
   }
 
-  /** All that is left of the payload, owned. @throws FormatError `too-long` beyond `limit` bytes */
+  /** All that is left of the payload, owned. @throws UnsupportedError `too-long` beyond `limit` bytes */
   async rest(limit: number): Promise<Uint8Array> {
     let bytes: Uint8Array = new Uint8Array(FIRST_GATHER);
     let size = 0;
     for (let piece = await this.piece(); piece; piece = await this.piece()) {
-      if (size + piece.length > limit) throw this.#error('too-long', `more than ${limit} bytes of payload`, 'VERR_SSM_LOADED_TOO_LITTLE');
+      if (size + piece.length > limit) throw this.#tooLong(`more than ${limit} bytes of payload`);
       if (size + piece.length > bytes.length) {
         const larger = new Uint8Array(2 * (size + piece.length));
         larger.set(bytes);
@@ -156,7 +156,7 @@ export class PayloadReader {
 
   /** Gathers at least `needed` bytes, and twice what there is: many small segments must not make many attempts. */
   async #fetch(needed: number): Promise<void> {
-    if (needed > STRUCTURE_LIMIT) throw this.#error('too-long', `a structure of more than ${STRUCTURE_LIMIT} bytes`, 'VERR_TOO_MUCH_DATA');
+    if (needed > STRUCTURE_LIMIT) throw this.#tooLong(`a structure of more than ${STRUCTURE_LIMIT} bytes`);
     const wanted = Math.max(needed, 2 * (this.runEnd - this.runAt));
     while (!this.collect(wanted)) {
       if (this.#ended || !(await this.more())) break;
@@ -187,6 +187,10 @@ export class PayloadReader {
     this.runEnd += segments.size[i];
     this.next++;
     return true;
+  }
+
+  #tooLong(what: string): UnsupportedError {
+    return new UnsupportedError('too-long', `Cannot read unit ${this.place.unit}: ${what}, which savkit does not support`, this.place);
   }
 
   #error(code: string, what: string, vboxCode: string): FormatError {

@@ -1,5 +1,6 @@
 import type { Cursor } from '../binary/cursor.ts';
 import { text } from '../binary/kinds.ts';
+import { tooMany } from '../errors.ts';
 
 /** Unit "SSM", instance 0, version 1: pairs of name and value, ended by a pair of empty strings. Source: SSM.cpp, ssmR3SelfSaveExec. */
 export const BUILD_INFO_UNIT = { name: 'SSM', instance: 0, versions: [1] } as const;
@@ -12,7 +13,8 @@ const MAX_PAIRS = 256;
 /** What the writing build says of itself, e.g. `Build Type: release`, `Host OS: linux.amd64`. */
 export function readBuildInfo(cursor: Cursor): Record<string, string> {
   const pairs: Record<string, string> = {};
-  for (let i = 0; i < MAX_PAIRS; i++) {
+  for (let i = 0; ; i++) {
+    if (i === MAX_PAIRS) throw tooMany('pairs of unit SSM', MAX_PAIRS);
     const key = name.read(cursor);
     const content = value.read(cursor);
     if (key === '' && content === '') break;

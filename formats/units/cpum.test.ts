@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FormatError, SavkitError } from '../errors.ts';
+import { FormatError, SavkitError, UnsupportedError } from '../errors.ts';
 import { buildCpum, type Registers, TSC_AUX } from '../testing/pgm-cpum-builder.ts';
 import { CPUM_VERSIONS, readCpum } from './cpum.ts';
 
@@ -143,13 +143,19 @@ describe('readCpum() with a damaged payload', () => {
     );
   });
 
-  it.each([17, 24])('refuses more than 512 CPUs, and none, in version %i', (version) => {
+  it.each([17, 24])('takes no CPU, and more than fit, for damage in version %i, more than 512 for unsupported', (version) => {
     const prefix = version === 24 ? 2 : 0;
-    for (const count of [0, 513, 0xffffffff]) {
-      const payload = Buffer.from(buildCpum({ version, cpus: cpusOf(1), edx }));
+    const withCount = (count: number, room = 0) => {
+      const payload = Buffer.concat([buildCpum({ version, cpus: cpusOf(1), edx }), Buffer.alloc(room)]);
       payload.writeUInt32LE(count, prefix);
-      expect(() => readCpum(payload, version)).toThrow(FormatError);
-    }
+      return payload;
+    };
+    for (const count of [0, 513, 0xffffffff]) expect(() => readCpum(withCount(count), version)).toThrow(FormatError);
+    expect(() => readCpum(withCount(513, 1024 * 513), version)).toThrow(UnsupportedError);
+  });
+
+  it('takes more than 512 CPUs of version 14 for unsupported', () => {
+    expect(() => readCpum(buildCpum({ version: 14, cpus: cpusOf(513), edx }), 14)).toThrow(UnsupportedError);
   });
 
   it('says too-short where the claimed size of the MSRs leads out of the payload', () => {

@@ -1,5 +1,5 @@
 import { Cursor, OutOfBytes } from '../binary/cursor.ts';
-import { FormatError } from '../errors.ts';
+import { FormatError, tooMany } from '../errors.ts';
 import { findCpuidPart, type PagingFeatures, readPagingFeatures } from './cpuid.ts';
 import { type CpuidPart, readCpuidPart } from './cpuid-leaves.ts';
 import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext, xStateHeader } from './cpum-layouts.ts';
@@ -129,13 +129,14 @@ function readStructured(payload: Uint8Array, view: DataView): Found {
   const { size } = CONTEXT_14;
   let count = 1;
   while (count <= MAX_CPUS && view.getUint32(count * size, true) === BEGIN) count++;
+  if (count > MAX_CPUS) throw tooMany('VCPUs', MAX_CPUS);
   if (view.getUint32(count * size, true) !== count) throw damaged('the number of VCPUs does not fit');
   return readList(payload, count * size + 8, count, view.getUint32(count * size + 4, true), CONTEXT_14);
 }
 
 /** Contexts with flags and MSRs behind each. */
 function readList(payload: Uint8Array, start: number, count: number, msrSize: number, layout: OldContext): Found {
-  checkCount(count);
+  checkCount(count, payload.length);
   const stride = layout.size + FLAGS_SIZE + msrSize;
   const cpus = Array.from({ length: count }, (_, i) => {
     const cpu = readOld(payload, start + i * stride, layout);
@@ -159,7 +160,7 @@ function readModern(payload: Uint8Array, view: DataView, version: number): Found
   let at = version >= FIRST_WITH_PREFIX ? 2 : 0;
   const count = view.getUint32(at, true);
   const msrSize = view.getUint32(at + 4, true);
-  checkCount(count);
+  checkCount(count, view.byteLength);
   at += 8;
   const cpus: CpuRegisters[] = [];
   const starts: number[] = [];
@@ -195,9 +196,14 @@ function isContextPair(view: DataView, at: number): boolean {
   );
 }
 
-function checkCount(count: number): void {
-  if (count < 1 || count > MAX_CPUS) throw damaged(`${count} VCPUs, expected 1 to ${MAX_CPUS}`);
+/** @param room bytes of the payload: no VCPU takes fewer than a context */
+function checkCount(count: number, room: number): void {
+  if (count < 1 || count * LEAST_CONTEXT_SIZE > room) throw damaged(`${count} VCPUs in ${room} bytes`);
+  if (count > MAX_CPUS) throw tooMany('VCPUs', MAX_CPUS);
 }
+
+/** The smallest is that of version 14. */
+const LEAST_CONTEXT_SIZE = CONTEXT_14.size;
 
 function damaged(what: string): FormatError {
   return new FormatError('bad-cpum', `Cannot read unit cpum: ${what}`);

@@ -1,6 +1,6 @@
 import { linesOf } from '../../formats/binary/lines.ts';
 import { type ByteSource, chunksOf, openFile } from '../../formats/binary/source.ts';
-import { FormatError, UsageError } from '../../formats/errors.ts';
+import { FormatError, tooMany, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/units.ts';
 import type { RunningMachine } from './running-machine.ts';
 import { NOWHERE } from './schedule.ts';
@@ -107,7 +107,7 @@ function addInterval(places: PlaceList, line: string, number: number): void {
 }
 
 function addRun(places: PlaceList, first: number, count: number, line: number): void {
-  if (places.count + count >= MAX_PLACES) throw badTrace(line, `there are more than ${MAX_PLACES} pages`);
+  if (places.count + count >= MAX_PLACES) throw tooMany(`pages of a trace, line ${line}`, MAX_PLACES);
   for (let place = first; place < first + count; place++) places.add(place);
 }
 

@@ -274,6 +274,6 @@ async function asFarAsExpected(read: () => Promise<void>): Promise<void> {
   try {
     await read();
   } catch (error) {
-    if (!(error instanceof FormatError && NOT_AS_EXPECTED.includes(error.code))) throw error;
+    if (!(error instanceof SavkitError && NOT_AS_EXPECTED.includes(error.code))) throw error;
   }
 }
