@@ -1,14 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { openFile } from '../formats/binary/source.ts';
 import { MIB } from '../formats/units.ts';
 import { DecisionMemory } from '../migrations/hand-over/decision-record.ts';
 import { migrate, newMigrationId } from '../migrations/source/migration.ts';
-import { SavkitProcess } from '../migrations/testing/savkit-process.ts';
+import type { SavkitProcess } from '../migrations/testing/savkit-process.ts';
 import { connectToTarget } from '../migrations/trust/connect-to-target.ts';
 import { DepartingMachine } from '../migrations/virtual-machine/departing-machine.ts';
 import { emptyMachine } from '../src/running/empty-machine.ts';
@@ -18,22 +17,12 @@ import { loadState } from '../src/saved-state/load.ts';
 import { askMachine } from './control/control-client.ts';
 import { custody } from './custody.ts';
 import { ExitCode } from './exit-codes.ts';
+import { testGround } from './testing/test-ground.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'savkit-custody-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const ending: (() => void)[] = [];
-afterEach(() => {
-  for (const end of ending.splice(0)) end();
-});
+const { folder, ending, start } = testGround('custody');
 let count = 0;
 const path = (name: string) => join(folder, `${count}-${name}`);
 const status = (socket: string) => askMachine(socket, { command: 'status' }, () => {}, AbortSignal.timeout(20_000));
-
-function start(...args: string[]): SavkitProcess {
-  const started = new SavkitProcess(...args);
-  ending.push(() => started.child.kill('SIGKILL'));
-  return started;
-}
 
 function startTarget(): SavkitProcess {
   count++;

@@ -1,11 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { MIB, PAGE_SIZE } from '../../formats/units.ts';
 import { readRecord, writeRecord } from '../../migrations/hand-over/decision-record.ts';
 import type { ProofReport } from '../../migrations/report.ts';
-import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
+import type { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { offsetInChunk } from '../../src/gmm/page-id.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
@@ -14,23 +13,13 @@ import { keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
 import { FrameProxy } from '../testing/frame-proxy.ts';
 import { savkitJson } from '../testing/savkit-json.ts';
+import { testGround } from '../testing/test-ground.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'savkit-migrate-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-const ending: (() => void)[] = [];
-afterEach(() => {
-  for (const end of ending.splice(0)) end();
-});
+const { folder, ending, start } = testGround('migrate');
 let count = 0;
 const path = (name: string) => join(folder, `${count}-${name}`);
 const ask = (socket: string, command: 'status' | 'check' | 'stop') => askMachine(socket, { command }, () => {}, AbortSignal.timeout(10_000));
 const migrateArguments = (port: number) => ['migrate', path('vm.sock'), '--to', `127.0.0.1:${port}`, '--insecure', '--records', path('s')];
-
-function start(...args: string[]): SavkitProcess {
-  const started = new SavkitProcess(...args);
-  ending.push(() => started.child.kill('SIGKILL'));
-  return started;
-}
 
 /** A machine with a control socket, of whose pages so many have been written. */
 async function runningMachine(pages: number): Promise<{ kept: KeptMachine; running: RunningMachine }> {

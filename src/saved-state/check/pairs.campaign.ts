@@ -16,37 +16,15 @@ type Change = string[];
 
 const modify = (...options: string[]): Change => ['modifyvm', '@', ...options];
 const controller = (...options: string[]): Change => ['storagectl', '@', '--name', 'c', ...options];
-const disk = (port: number, device = 0): Change[] => [
-  ['createmedium', 'disk', '--filename', `/vm/machines/@/d${port}${device}.vdi`, '--size', '1'],
-  [
-    'storageattach',
-    '@',
-    '--storagectl',
-    'c',
-    '--port',
-    `${port}`,
-    '--device',
-    `${device}`,
-    '--type',
-    'hdd',
-    '--medium',
-    `/vm/machines/@/d${port}${device}.vdi`,
-  ],
-];
-const drive = (port: number): Change => [
-  'storageattach',
-  '@',
-  '--storagectl',
-  'c',
-  '--port',
-  `${port}`,
-  '--device',
-  '0',
-  '--type',
-  'dvddrive',
-  '--medium',
-  'emptydrive',
-];
+const attach = (port: number, device: number, type: string, medium: string): Change => {
+  const place = ['--storagectl', 'c', '--port', `${port}`, '--device', `${device}`];
+  return ['storageattach', '@', ...place, '--type', type, '--medium', medium];
+};
+const disk = (port: number, device = 0): Change[] => {
+  const file = `/vm/machines/@/d${port}${device}.vdi`;
+  return [['createmedium', 'disk', '--filename', file, '--size', '1'], attach(port, device, 'hdd', file)];
+};
+const drive = (port: number): Change => attach(port, 0, 'dvddrive', 'emptydrive');
 const card = (type: string, slot = 1): Change => modify(`--nic${slot}`, 'null', `--nictype${slot}`, type);
 const uart = (port: string, irq: string, ...more: string[]): Change => modify('--uart1', port, irq, '--uart-mode1', 'disconnected', ...more);
 const ahci = (ports: number): Change => controller('--add', 'sata', '--controller', 'IntelAhci', '--portcount', `${ports}`);
