@@ -30,7 +30,7 @@ export async function withOutput<T>(
   const direct = await openOutputStream(path);
   const streamed = direct && (await closing(direct, stream));
   if (streamed !== undefined) return streamed;
-  const sink = direct ? new StreamedFile(path, openScratchFile(), direct) : await openFileSink(path, options);
+  const sink = await sinkFor(direct, path, options);
   try {
     const { value, keep } = await use(sink);
     if (keep) await sink.commit();
@@ -54,7 +54,10 @@ async function closing<T>(direct: OutputStream, stream: ((sink: ByteSink) => Pro
 
 /** @throws UsageError, EnvironmentError as `openFileSink` and `openOutputStream` do */
 export async function openOutput(path: string, options: OutputOptions): Promise<FileSink> {
-  const stream = await openOutputStream(path);
+  return sinkFor(await openOutputStream(path), path, options);
+}
+
+async function sinkFor(stream: OutputStream | undefined, path: string, options: OutputOptions): Promise<FileSink> {
   return stream ? new StreamedFile(path, openScratchFile(), stream) : openFileSink(path, options);
 }
 

@@ -1,14 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 
-let known: string | undefined;
+/** Where package.json may be: this file also runs built, and bundled. */
+const PLACES = ['../package.json', '../../package.json'];
 
-/** The version of savkit, from the package.json of the nearest folder above this file: the file also runs built, and bundled. */
+/** The version of savkit. */
 export function version(): string {
-  known ??= (JSON.parse(readFileSync(nearestPackage(new URL('.', import.meta.url)), 'utf8')) as { version: string }).version;
-  return known;
-}
-
-function nearestPackage(folder: URL): URL {
-  const file = new URL('package.json', folder);
-  return existsSync(file) && readFileSync(file, 'utf8').includes('"version"') ? file : nearestPackage(new URL('..', folder));
+  const file = PLACES.map((place) => new URL(place, import.meta.url)).find((url) => existsSync(url));
+  return (JSON.parse(readFileSync(file as URL, 'utf8')) as { version: string }).version;
 }

@@ -30,5 +30,10 @@ export function networkError(cause: unknown, doing: string): EnvironmentError {
 
 /** An error such as the system would give, for what this side has found out by itself. */
 export function systemError(code: 'ETIMEDOUT' | 'ECONNRESET'): Error {
-  return Object.assign(new Error(WORDS[code]), { code });
+  return errorWithCode(code, WORDS[code]);
+}
+
+/** An error such as those of the system and of TLS, which are told apart by their codes. */
+export function errorWithCode(code: string, message: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(message), { code });
 }

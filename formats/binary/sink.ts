@@ -5,6 +5,7 @@ import { EnvironmentError } from '../errors.ts';
 import { MIB } from '../units.ts';
 import { alreadyThere, checkStillFree, type OutputOptions, outputPlace } from './output-place.ts';
 import type { ByteSource } from './source.ts';
+import { syncFolder } from './sync-folder.ts';
 import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
 import { WrittenFile } from './written-file.ts';
 
@@ -151,13 +152,6 @@ class TemporaryFile extends WrittenFile implements FileSink {
       await rename(this.#temporary, this.#place);
     }
   }
-}
-
-/** Makes a new name durable, where folders can be synced (not on Windows). */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
-  await folder?.sync().catch(() => {});
-  await folder?.close();
 }
 
 async function exists(path: string): Promise<boolean> {

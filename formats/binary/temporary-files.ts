@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, unlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { isRunning } from './is-running.ts';
 
 // Temporary files hold what guests hold. None of them outlives the process that made it: a process that ends by itself removes them, and what a killed one
 // has left, the next one removes.
@@ -59,14 +60,5 @@ function remove(path: string): void {
     unlinkSync(path);
   } catch {
     // It was never made, or somebody else was quicker.
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    // Those of other users run, too.
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

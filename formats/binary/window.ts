@@ -1,5 +1,6 @@
 import { FormatError, hex } from '../errors.ts';
 import { returnBuffer, takeBuffer } from '../kernels/arena.ts';
+import { INPUT_SLACK } from '../kernels/lzf.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { crc32 } from './crc32.ts';
 import type { ByteSource } from './source.ts';
@@ -8,8 +9,6 @@ import type { ByteSource } from './source.ts';
 export const WINDOW_SIZE = 1024 * 1024;
 /** Pages put together from pieces, between two refills. When they are used up the batch ends early. */
 export const SPILL_SLOTS = 64;
-/** Decoders of 8 bytes at a time may touch so much behind their input. */
-const SLACK = 32;
 
 /** Where the bytes of pages lie: a window on a file, or memory of any other origin. */
 export type Arena = Pick<Window, 'bytes' | 'spillStart' | 'offsetOf' | 'patch'> & Partial<Pick<Window, 'source'>>;
@@ -30,7 +29,7 @@ export class Window {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   /** Where slot 0 starts in `bytes`. */
-  readonly spillStart = WINDOW_SIZE + SLACK;
+  readonly spillStart = WINDOW_SIZE + INPUT_SLACK;
   position = 0;
   end = 0;
   /** Blocks that can't be decompressed are told here and read as bytes of `fill`; without it they are errors. */
@@ -45,7 +44,7 @@ export class Window {
 
   constructor(source: ByteSource) {
     this.source = source;
-    this.bytes = takeBuffer(WINDOW_SIZE + SLACK + SPILL_SLOTS * PAGE_SIZE + SLACK);
+    this.bytes = takeBuffer(WINDOW_SIZE + INPUT_SLACK + SPILL_SLOTS * PAGE_SIZE + INPUT_SLACK);
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
   }
 

@@ -4,6 +4,9 @@ import { kernels } from './wasm.ts';
 
 // The LZF that everybody uses, whichever twin does the work. Blocks in the kernels' own memory are worked on where they stand, others are copied.
 
+/** Decoders of 8 bytes at a time may touch so many bytes after their input: buffers that blocks stand in end in as many. */
+export const INPUT_SLACK = 32;
+
 /** Below this the way into WebAssembly's memory and out of it costs more than it saves. */
 const WORTHWHILE = 64;
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { syncFolder } from '../../formats/binary/sync-folder.ts';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { hexText, integer, oneOf, record, type ShapeValue, text } from '../wire/shape.ts';
 
@@ -94,21 +95,12 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
       await file.close();
     }
     await rename(temporary, path);
+    // Where the system can't do this, the decision stands all the same: a record is the old one or the new one, never written with an error.
     await syncFolder(dirname(path));
   } catch (error) {
     await unlink(temporary).catch(() => {});
     throw EnvironmentError.from(error, `write down the decision in ${path}`);
   }
-}
-
-/**
- * Without this the new name may be lost in a crash of the host. Not all file systems can do it, and Windows can't; the decision stands all the same, as
- * others can read it now: a record is either the old one or the new one, never written with an error.
- */
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r').catch(() => undefined);
-  await folder?.sync().catch(() => {});
-  await folder?.close();
 }
 
 /** A record has some hundred bytes; it may have come from another host. */

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
+import { isRunning } from '../../formats/binary/is-running.ts';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
 import { type DecisionRecord, readRecord, recordPath, TARGET_DECISIONS, type TargetDecision, writeRecord } from './decision-record.ts';
 
@@ -38,11 +39,7 @@ export async function ensureFolder(folder: string): Promise<void> {
 
 /** Whether the process that wrote a record is alive on this host; another one may have got its number, so `true` means maybe. */
 export function mayBeAlive({ pid }: DecisionRecord): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
+  return isRunning(pid);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { errorWithCode } from '../network-error.ts';
 import { NO_PROOF } from './distrust.ts';
 
 // TLS has used the key already. This proof does not rest on how it came to: each side shows, before anything else is said, that it has the key, and that
@@ -33,7 +34,7 @@ function proofOf(socket: TLSSocket, key: Uint8Array, side: Side): Buffer {
 async function checkProof(socket: TLSSocket, key: Uint8Array, side: Side): Promise<void> {
   const expected = proofOf(socket, key, side);
   const shown = await readExactly(socket, PROOF_SIZE);
-  if (!timingSafeEqual(shown, expected)) throw Object.assign(new Error('the other side does not prove that it has the key'), { code: NO_PROOF });
+  if (!timingSafeEqual(shown, expected)) throw errorWithCode(NO_PROOF, 'the other side does not prove that it has the key');
 }
 
 /** The next bytes of a socket that nobody reads yet; what follows them stays for whoever does. */

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
+import { errorWithCode } from '../network-error.ts';
 
 /** A key that both sides have, and that proves each to the other: made of the code that a target has shown, or of the key file of two relays. */
 export type KeyTrust = { kind: 'code'; key: Uint8Array } | { kind: 'relay-key'; key: Uint8Array };
@@ -60,19 +61,18 @@ export function targetTls(trust: SecureTrust): TlsOptions {
  * gone on with for a proof, whatever it began with: here a certificate has to be there.
  */
 export function sourceFault(socket: TLSSocket): Error | undefined {
-  if (socket.getPeerX509Certificate() === undefined) return Object.assign(new Error('it shows no certificate'), { code: 'NO_CERTIFICATE' });
+  if (socket.getPeerX509Certificate() === undefined) return errorWithCode('NO_CERTIFICATE', 'it shows no certificate');
   if (socket.authorized) return undefined;
-  return Object.assign(new Error('its certificate is not trusted'), { code: String(socket.authorizationError) });
+  return errorWithCode(String(socket.authorizationError), 'its certificate is not trusted');
 }
 
 function noCertificate(): Error {
-  return Object.assign(new Error('the other side shows a certificate in place of the key'), { code: 'CERTIFICATE_IN_PLACE_OF_KEY' });
+  return errorWithCode('CERTIFICATE_IN_PLACE_OF_KEY', 'the other side shows a certificate in place of the key');
 }
 
 /** Only the alternative names count (RFC 9525): a common name is text for people. */
 function nameFault(certificate: X509Certificate, name: string): Error | undefined {
   const found = isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name, { subject: 'never', partialWildcards: false });
   if (found !== undefined) return undefined;
-  const words = `${name} is none of ${certificate.subjectAltName ?? 'its names (it has no subjectAltName)'}`;
-  return Object.assign(new Error(words), { code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
+  return errorWithCode('ERR_TLS_CERT_ALTNAME_INVALID', `${name} is none of ${certificate.subjectAltName ?? 'its names (it has no subjectAltName)'}`);
 }

@@ -2,7 +2,7 @@ import type { ByteSink } from '../../formats/binary/sink.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { InterruptedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
-import { type ExtractOptions, type ExtractReport, prepareExtraction, reportOf } from './extract.ts';
+import { copyUnit, type ExtractOptions, type ExtractReport, prepareExtraction, reportOf } from './extract.ts';
 import { ImageStream } from './image-stream.ts';
 import { PageLoader } from './page-loader.ts';
 import { PagePlaces } from './page-places.ts';
@@ -52,18 +52,10 @@ async function streamImage(source: ByteSource, sink: ByteSink, plan: ExtractPlan
 }
 
 async function streamUnit(source: ByteSource, sink: ByteSink, state: SavedState, name: string, options: ExtractOptions): Promise<ExtractReport> {
-  const wanted = findUnit(state, name);
+  // A unit that is not there is told before the long check.
+  findUnit(state, name);
   await walkState(source, { ...checking(options), deep: true, opaque: true });
-  let size = 0;
-  const payload = {
-    wants: (unit: { offset: number }) => unit.offset === wanted.offset,
-    async take(piece: Uint8Array) {
-      await sink.write(piece);
-      size += piece.length;
-    },
-  };
-  await walkState(source, { skipCrc: true, opaque: true, payload, ...(options.signal ? { signal: options.signal } : {}) });
-  return { what: 'unit', format: 'raw', size, ranges: [] };
+  return copyUnit(source, state, name, { skipCrc: true, ...(options.signal ? { signal: options.signal } : {}) }, (piece) => sink.write(piece));
 }
 
 function checking({ signal, onProgress }: ExtractOptions) {

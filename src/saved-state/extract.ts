@@ -146,16 +146,28 @@ function namesPagesOnce({ pgm }: SavedState): boolean {
 }
 
 async function extractUnit(source: ByteSource, target: ImageTarget, state: SavedState, name: string, options: WalkOptions): Promise<ExtractReport> {
+  const report = await copyUnit(source, state, name, { ...options, deep: true }, (piece, at) => target.writeAt(piece, at));
+  await target.truncate(report.size);
+  return report;
+}
+
+/** Hands the decoded payload of a unit over, piece by piece; a piece is borrowed until `write` has done. */
+export async function copyUnit(
+  source: ByteSource,
+  state: SavedState,
+  name: string,
+  options: WalkOptions,
+  write: (piece: Uint8Array, at: number) => Promise<void>,
+): Promise<ExtractReport> {
   const wanted = findUnit(state, name);
   let size = 0;
   const payload = {
     wants: (unit: { offset: number }) => unit.offset === wanted.offset,
     async take(piece: Uint8Array) {
-      await target.writeAt(piece, size);
+      await write(piece, size);
       size += piece.length;
     },
   };
-  await walkState(source, { ...options, deep: true, opaque: true, payload });
-  await target.truncate(size);
+  await walkState(source, { ...options, opaque: true, payload });
   return { what: 'unit', format: 'raw', size, ranges: [] };
 }

@@ -4,7 +4,7 @@ import { Turns } from '../../formats/turns.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 import { FrameSet } from './frame-set.ts';
 import { ImageRuns, type RandomSink, RUN_SIZE } from './image-runs.ts';
-import { NOWHERE, type Placement } from './placement.ts';
+import { NOWHERE, type Placement, slotOf } from './placement.ts';
 import type { Crew } from './threads/crew.ts';
 import type { PageSink } from './walk.ts';
 
@@ -72,9 +72,4 @@ export class ImageSink implements PageSink {
     this.#written.add(slotOf(offset));
     return offset;
   }
-}
-
-/** Distinct for distinct pages, as they lie at least 4096 apart; the first may start before offset 0. */
-function slotOf(offset: number): number {
-  return Math.floor(offset / PAGE_SIZE) + 1;
 }

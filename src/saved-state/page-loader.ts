@@ -1,20 +1,18 @@
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { truncated } from '../../formats/binary/window.ts';
 import { copyBytes, returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
-import { lzfDecode } from '../../formats/kernels/lzf.ts';
+import { INPUT_SLACK, lzfDecode } from '../../formats/kernels/lzf.ts';
 import { badCompression, Encoding } from '../../formats/ssm/segments.ts';
 import { PAGE_SIZE } from '../../formats/units.ts';
 
 /** Read at once where pages follow each other in the file; a page alone needs at most the smaller one. */
 const READ_AHEAD = 65536;
 const SINGLE = 2 * PAGE_SIZE;
-/** Decoders of 8 bytes at a time may touch so much behind their input. */
-const SLACK = 32;
 
 /** Loads pages from any place of a file. */
 export class PageLoader {
   readonly #source: ByteSource;
-  readonly #bytes = takeBuffer(READ_AHEAD + SLACK);
+  readonly #bytes = takeBuffer(READ_AHEAD + INPUT_SLACK);
   #start = 0;
   #end = 0;
 

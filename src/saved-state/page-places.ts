@@ -1,9 +1,8 @@
 import type { ByteSource } from '../../formats/binary/source.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
 import { FrameSet } from './frame-set.ts';
-import { NOWHERE, type Placement } from './placement.ts';
+import { NOWHERE, type Placement, slotOf } from './placement.ts';
 import type { PageSink } from './walk.ts';
 
 const FIRST_CAPACITY = 4096;
@@ -80,9 +79,4 @@ export class PagePlaces implements PageSink {
 function grown<T extends Float64Array | Uint32Array | Uint8Array>(old: T, larger: T): T {
   larger.set(old);
   return larger;
-}
-
-/** Distinct for distinct pages, as they lie at least 4096 apart; the first may start before offset 0. */
-function slotOf(offset: number): number {
-  return Math.floor(offset / PAGE_SIZE) + 1;
 }

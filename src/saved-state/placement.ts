@@ -12,6 +12,11 @@ export interface Placement {
 
 export const NOWHERE = Number.NEGATIVE_INFINITY;
 
+/** A number for the place of a page in an image, distinct for distinct pages: they lie at least 4096 apart, and the first may start before offset 0. */
+export function slotOf(offset: number): number {
+  return Math.floor(offset / PAGE_SIZE) + 1;
+}
+
 /** Finds the extent of an address; extents ascend. Neighbours are looked for in the extent of the last find first. */
 class ExtentIndex {
   readonly #extents: readonly Extent[];

@@ -2,6 +2,7 @@ import type { ByteSource } from '../../../formats/binary/source.ts';
 import { truncated, WINDOW_SIZE } from '../../../formats/binary/window.ts';
 import { FormatError } from '../../../formats/errors.ts';
 import { copyBytes, returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
+import { INPUT_SLACK } from '../../../formats/kernels/lzf.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { BlockEncoder } from '../../../formats/ssm/block-encoder.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
@@ -12,8 +13,6 @@ import type { PageJob } from './page-job.ts';
 /** What is done with the pages of a job: every block checked; their contents written to their places in an image; or encoded anew. */
 export type PageWork = 'walk' | 'write' | 'encode';
 
-/** Copies of several bytes at a time may touch so much behind a block. */
-const SLACK = 32;
 /** Encoded pages are gathered, since bytes shared by threads are copied fast only where many of them go at once, and to a place aligned alike. */
 const GATHERED = MIB;
 const ALIGNMENT = 8;
@@ -22,7 +21,7 @@ const ALIGNMENT = 8;
 export class PageWorker {
   readonly #work: PageWork;
   readonly #source: ByteSource;
-  readonly #bytes = takeBuffer(WINDOW_SIZE + SLACK);
+  readonly #bytes = takeBuffer(WINDOW_SIZE + INPUT_SLACK);
   readonly #runs: ImageRuns | undefined;
   /** Encoded pages, and behind them the one that is next. */
   readonly #gathered = takeBuffer(GATHERED + PAGE_SIZE);
