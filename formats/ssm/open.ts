@@ -4,7 +4,7 @@ import { FormatError, NotAStateError, type OnDamage, SavkitError, throwDamage, U
 import { fileKindOf } from '../file-kinds.ts';
 import type { Container, OpenOptions } from './container.ts';
 import { startsWith } from './header-rules.ts';
-import { FOOTER_MAGIC, footer, MAGIC_BASE, MAGIC_SIZE, UNIT_MAGIC } from './layouts.ts';
+import { END_MAGIC, FOOTER_MAGIC, footer, MAGIC_BASE, MAGIC_SIZE, UNIT_MAGIC, unitHeaderV1 } from './layouts.ts';
 import { V1Reader } from './v1-reader.ts';
 import { V2Reader } from './v2-reader.ts';
 
@@ -70,7 +70,7 @@ async function refusalOf(window: Window): Promise<SavkitError> {
     return new FormatError('truncated', `Cannot read file header: the file ends after ${available} bytes`, { offset: 0 }, 'VERR_EOF');
   }
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(available, HEAD_SIZE));
-  if (isAlmostMagic(head) || head.includes(UNIT_MAGIC, 0, 'latin1') || (await endsWithFooter(window))) {
+  if (isAlmostMagic(head) || head.includes(UNIT_MAGIC, 0, 'latin1') || (await endsLikeAState(window))) {
     return new FormatError('bad-magic', 'Cannot read file: the magic of a saved state at its start is damaged', { offset: 0 }, 'VERR_SSM_INTEGRITY_MAGIC');
   }
   const kind = fileKindOf(head);
@@ -85,11 +85,17 @@ function isAlmostMagic(head: Uint8Array): boolean {
   return right > MAGIC_BASE.length / 2;
 }
 
-async function endsWithFooter({ source }: Window): Promise<boolean> {
-  if (!source.seekable || source.size === undefined || source.size < footer.size()) return false;
-  const end = new Uint8Array(FOOTER_MAGIC.length);
-  await source.read(end, source.size - footer.size());
-  return startsWith(end, 0, FOOTER_MAGIC);
+/** What stands at the very end of each format, and its size: the footer of V2.0, the end unit of V1.x. */
+const ENDS = [
+  { magic: FOOTER_MAGIC, size: footer.size() },
+  { magic: END_MAGIC, size: unitHeaderV1.size() },
+];
+
+async function endsLikeAState({ source }: Window): Promise<boolean> {
+  if (!source.seekable || source.size === undefined) return false;
+  const end = new Uint8Array(Math.min(source.size, Math.max(...ENDS.map(({ size }) => size))));
+  await source.read(end, source.size - end.length);
+  return ENDS.some(({ magic, size }) => startsWith(end, end.length - size, magic));
 }
 
 /** The whole 32 bytes count, with their padding. */
