@@ -4,7 +4,7 @@ import { limeHeader } from './image/lime.ts';
 import * as pgm from './pgm/layouts.ts';
 import { PGM_VERSIONS } from './pgm/versions.ts';
 import * as ssm from './ssm/layouts.ts';
-import * as cpum from './units/cpum-layouts.ts';
+import * as cpum from './units/cpu/cpum-layouts.ts';
 
 /** The documents with generated tables, by path from the root of the project, and the tables that each may use. */
 export const DOCUMENTS: Record<string, Record<string, string>> = {

@@ -1,5 +1,5 @@
 import { Writer } from '../binary/writer.ts';
-import type { CpuRegisters } from '../units/cpum.ts';
+import type { CpuRegisters } from '../units/cpu/cpum.ts';
 import { PAGE_SIZE } from '../units.ts';
 import { headSize, Machine, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';

@@ -2,7 +2,7 @@ import { crc32, deflateSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FormatError } from '../errors.ts';
-import { readScreenshot } from '../units/display-screenshot.ts';
+import { readScreenshot } from '../units/display/display-screenshot.ts';
 import { checkPng } from './png.ts';
 
 function chunk(type: string, data: Uint8Array): Buffer {

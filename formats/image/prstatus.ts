@@ -1,5 +1,5 @@
 import { Writer } from '../binary/writer.ts';
-import type { GuestContext } from '../units/cpum-layouts.ts';
+import type { GuestContext } from '../units/cpu/cpum-layouts.ts';
 
 // The registers of a CPU as Linux notes them in cores (core-dump.md 2.2). Source: elfcore.h, struct elf_prstatus; user_64.h and user_32.h, struct
 // user_regs_struct. What stands before the registers, signals and times of a process, means nothing here but the process id.

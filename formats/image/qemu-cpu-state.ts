@@ -1,6 +1,6 @@
 import { Writer } from '../binary/writer.ts';
-import type { CpuRegisters } from '../units/cpum.ts';
-import type { GuestContext, Selector } from '../units/cpum-layouts.ts';
+import type { CpuRegisters } from '../units/cpu/cpum.ts';
+import type { GuestContext, Selector } from '../units/cpu/cpum-layouts.ts';
 
 // All registers of a CPU as QEMU's `dump-guest-memory` notes them (core-dump.md 2.2). `crash` looks for the registers of CPUs that did not
 // crash only where such notes are.

@@ -1,6 +1,6 @@
 import { Writer } from '../binary/writer.ts';
-import type { CpuRegisters } from '../units/cpum.ts';
-import type { Selector } from '../units/cpum-layouts.ts';
+import type { CpuRegisters } from '../units/cpu/cpum.ts';
+import type { Selector } from '../units/cpu/cpum-layouts.ts';
 
 // The CPU descriptor of VirtualBox cores, format version 0x00010006 (core-dump.md 1.5). Source: dbgfcorefmt.h, DBGFCORECPU.
 

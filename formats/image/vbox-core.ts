@@ -2,7 +2,7 @@ import { u32 } from '../binary/kinds.ts';
 import { defineStruct } from '../binary/struct.ts';
 import { Writer } from '../binary/writer.ts';
 import type { Release } from '../ssm/container.ts';
-import type { CpuRegisters } from '../units/cpum.ts';
+import type { CpuRegisters } from '../units/cpu/cpum.ts';
 import { type CoreSegment, headSize, Machine, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';
 import { cpuDescriptor } from './vbcpu.ts';

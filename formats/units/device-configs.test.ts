@@ -3,10 +3,10 @@ import { describe, expect, it } from 'vitest';
 import { Cursor, OutOfBytes } from '../binary/cursor.ts';
 import { FormatError } from '../errors.ts';
 import { realUnits } from '../testing/pgm-real-units.ts';
+import { readPciBus } from './chipset/pci-bus.ts';
 import { configReader, isCompared } from './device-configs.ts';
-import { readHgcmServices } from './hgcm.ts';
-import { readPciBus } from './pci-bus.ts';
-import { has3d } from './screen.ts';
+import { has3d } from './display/screen.ts';
+import { readHgcmServices } from './machine/hgcm.ts';
 
 const UNITS: [string, number][] = [
   ...(['ahci', 'apic', 'e1000', 'lsilogicsas', 'nvme', 'pcnet', 'piix3ide', 'serial', 'tpm', 'vga', 'virtio-scsi'] as const).map(

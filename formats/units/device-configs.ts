@@ -1,14 +1,14 @@
 import type { Cursor } from '../binary/cursor.ts';
-import { ahciUnit } from './ahci.ts';
-import { apicUnit } from './apic.ts';
+import { serialUnit } from './chipset/serial.ts';
+import { tpmUnit } from './chipset/tpm.ts';
+import { apicUnit } from './cpu/apic.ts';
 import type { ConfigUnit, DeviceConfig } from './device-config.ts';
-import { networkCardUnits } from './network-cards.ts';
-import { nvmeUnit } from './nvme.ts';
-import { ideUnit } from './piix3ide.ts';
-import { screenUnits } from './screen.ts';
-import { scsiUnits } from './scsi.ts';
-import { serialUnit } from './serial.ts';
-import { tpmUnit } from './tpm.ts';
+import { screenUnits } from './display/screen.ts';
+import { networkCardUnits } from './network/network-cards.ts';
+import { ahciUnit } from './storage/ahci.ts';
+import { nvmeUnit } from './storage/nvme.ts';
+import { ideUnit } from './storage/piix3ide.ts';
+import { scsiUnits } from './storage/scsi.ts';
 
 const CONFIG_UNITS: readonly ConfigUnit[] = [apicUnit, ahciUnit, ideUnit, nvmeUnit, ...scsiUnits, serialUnit, tpmUnit, ...networkCardUnits, ...screenUnits];
 

@@ -1,6 +1,6 @@
-import { BUILD_INFO_UNIT } from './build-info.ts';
-import { CPUM_UNIT, cpumLivePass } from './cpum.ts';
-import { PDM_UNIT, pdmLivePass } from './pdm.ts';
+import { CPUM_UNIT, cpumLivePass } from './cpu/cpum.ts';
+import { BUILD_INFO_UNIT } from './machine/build-info.ts';
+import { PDM_UNIT, pdmLivePass } from './machine/pdm.ts';
 
 /**
  * Bytes with which devices begin their final payload, and which alone are their payload in pass 0 of a live save: their configuration. By version of

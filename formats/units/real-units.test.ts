@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { Cursor } from '../binary/cursor.ts';
 import { realUnits, truthOf } from '../testing/pgm-real-units.ts';
-import { readBuildInfo } from './build-info.ts';
-import { readCpum } from './cpum.ts';
-import { readLiveControl } from './live-control.ts';
-import { readMm } from './mm.ts';
-import { findPciDevices } from './pci.ts';
+import { findPciDevices } from './chipset/pci.ts';
+import { readCpum } from './cpu/cpum.ts';
+import { readBuildInfo } from './machine/build-info.ts';
+import { readLiveControl } from './machine/live-control.ts';
+import { readMm } from './machine/mm.ts';
 
 describe('units of states that VirtualBox 7.2.22 wrote', () => {
   it('cpum: the control registers are those of the description', async () => {

@@ -3,9 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { Cursor, OutOfBytes } from '../binary/cursor.ts';
 import { FormatError, UnsupportedError } from '../errors.ts';
 import { PgmBytes } from '../testing/pgm-bytes.ts';
-import { readBuildInfo } from './build-info.ts';
-import { readLiveControl } from './live-control.ts';
-import { readMm } from './mm.ts';
+import { readBuildInfo } from './machine/build-info.ts';
+import { readLiveControl } from './machine/live-control.ts';
+import { readMm } from './machine/mm.ts';
 
 const cursorOf = (bytes: PgmBytes) => new Cursor(bytes.done());
 

@@ -1,6 +1,6 @@
 import { UsageError } from '../../formats/errors.ts';
-import type { CpuRegisters } from '../../formats/units/cpum.ts';
-import type { GuestContext } from '../../formats/units/cpum-layouts.ts';
+import type { CpuRegisters } from '../../formats/units/cpu/cpum.ts';
+import type { GuestContext } from '../../formats/units/cpu/cpum-layouts.ts';
 import { EFER_LME } from '../paging/modes.ts';
 import { registersNote } from '../saved-state/registers-note.ts';
 import { type Answer, linesOf } from './answer.ts';

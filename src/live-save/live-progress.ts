@@ -1,6 +1,6 @@
 import type { Pass } from '../../formats/errors.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
-import { writeLiveControl } from '../../formats/units/live-control.ts';
+import { writeLiveControl } from '../../formats/units/machine/live-control.ts';
 
 /** Shares of the whole in percent: live passes, preparing the final one, and ending it. Source: SSM.cpp, uPercentLive and others. */
 const LIVE = 93;

@@ -1,6 +1,6 @@
 import { hex, UsageError } from '../../formats/errors.ts';
-import type { PagingFeatures } from '../../formats/units/cpuid.ts';
-import type { ControlRegisters } from '../../formats/units/cpum.ts';
+import type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
+import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/units.ts';
 import { CR0_WP, CR4_PSE, EFER_NXE, type PagingMode, pagingModeOf } from './modes.ts';
 import { type AccessKind, faultOf, NO_FAULT, noteAccess } from './page-fault.ts';

@@ -1,4 +1,4 @@
-import type { ControlRegisters } from '../../formats/units/cpum.ts';
+import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
 
 /** PGMMODE by value; 1 to 7 are modes of guests and of shadow tables, 8 and 9 of shadow tables only (paging.md 1). */
 const PAGING_MODES = {

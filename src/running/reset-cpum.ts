@@ -1,6 +1,6 @@
 import { Writer } from '../../formats/binary/writer.ts';
 import { STRUCT_BEGIN, STRUCT_END } from '../../formats/pgm/layouts.ts';
-import { CONTEXT_END, CONTEXT_SIZE, fpuState } from '../../formats/units/cpum-layouts.ts';
+import { CONTEXT_END, CONTEXT_SIZE, fpuState } from '../../formats/units/cpu/cpum-layouts.ts';
 
 /** cpum of VirtualBox 7.0.10, the last one whose layout is known from sources. */
 export const RESET_CPUM_VERSION = 22;

@@ -1,9 +1,9 @@
 import { hex, type Pass } from '../../formats/errors.ts';
 import { NIL_GC_PHYS } from '../../formats/pgm/layouts.ts';
 import type { Release } from '../../formats/ssm/container.ts';
-import type { PagingFeatures } from '../../formats/units/cpuid.ts';
-import type { CpuRegisters } from '../../formats/units/cpum.ts';
-import type { GuestClock } from '../../formats/units/mc146818.ts';
+import type { GuestClock } from '../../formats/units/chipset/mc146818.ts';
+import type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
+import type { CpuRegisters } from '../../formats/units/cpu/cpum.ts';
 import { pagingModeName, pagingModeOf } from '../paging/modes.ts';
 import { holesOf, memoryMap, type RegionKind } from './memory-map.ts';
 import { registersNote } from './registers-note.ts';

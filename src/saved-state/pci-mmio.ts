@@ -1,4 +1,4 @@
-import { isNetworkCard, pciInstance, pciName } from '../../formats/units/pci-ids.ts';
+import { isNetworkCard, pciInstance, pciName } from '../../formats/units/chipset/pci-ids.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
 import type { SavedState } from './state.ts';
 

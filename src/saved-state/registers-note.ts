@@ -1,4 +1,4 @@
-import { CPUM_UNIT, CPUM_VERSIONS } from '../../formats/units/cpum.ts';
+import { CPUM_UNIT, CPUM_VERSIONS } from '../../formats/units/cpu/cpum.ts';
 import type { SavedState } from './state.ts';
 
 /** Why the registers of a state's CPUs are not known; undefined where they are. */

@@ -1,6 +1,6 @@
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { FormatError, UnsupportedError } from '../../formats/errors.ts';
-import { readScreenshot, SCREENSHOT_LIMIT, SCREENSHOT_MAJOR, SCREENSHOT_UNIT, type Screenshot } from '../../formats/units/display-screenshot.ts';
+import { readScreenshot, SCREENSHOT_LIMIT, SCREENSHOT_MAJOR, SCREENSHOT_UNIT, type Screenshot } from '../../formats/units/display/display-screenshot.ts';
 import { type WalkOptions, walkState } from './walk.ts';
 
 /**

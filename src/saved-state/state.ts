@@ -3,14 +3,14 @@ import type { PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';
 import type { OldRange, PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
 import type { ContainerHeader, UnitHeader } from '../../formats/ssm/container.ts';
 import type { DirectoryEntry } from '../../formats/ssm/layouts.ts';
-import type { Cpum } from '../../formats/units/cpum.ts';
+import type { GuestClock } from '../../formats/units/chipset/mc146818.ts';
+import type { PciDevice } from '../../formats/units/chipset/pci.ts';
+import type { PciSlot } from '../../formats/units/chipset/pci-bus.ts';
+import type { Cpum } from '../../formats/units/cpu/cpum.ts';
+import type { GimProvider } from '../../formats/units/cpu/gim.ts';
 import type { DeviceConfig } from '../../formats/units/device-config.ts';
-import type { GimProvider } from '../../formats/units/gim.ts';
-import type { GuestClock } from '../../formats/units/mc146818.ts';
-import type { MemorySizes } from '../../formats/units/mm.ts';
-import type { PciDevice } from '../../formats/units/pci.ts';
-import type { PciSlot } from '../../formats/units/pci-bus.ts';
-import type { PdmDevice } from '../../formats/units/pdm.ts';
+import type { MemorySizes } from '../../formats/units/machine/mm.ts';
+import type { PdmDevice } from '../../formats/units/machine/pdm.ts';
 import type { Finding } from './findings.ts';
 
 /** What a reading of a whole saved state gives, but for the contents of memory. */

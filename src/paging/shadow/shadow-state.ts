@@ -1,5 +1,5 @@
-import type { PagingFeatures } from '../../../formats/units/cpuid.ts';
-import type { ControlRegisters } from '../../../formats/units/cpum.ts';
+import type { PagingFeatures } from '../../../formats/units/cpu/cpuid.ts';
+import type { ControlRegisters } from '../../../formats/units/cpu/cpum.ts';
 import type { GuestPhys, GuestVirt } from '../../../formats/units.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import type { AddressSpace } from '../address-space.ts';

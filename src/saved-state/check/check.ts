@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../../formats/binary/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { FOOTER_SIZE } from '../../../formats/ssm/v2-tail.ts';
-import type { Cpum } from '../../../formats/units/cpum.ts';
+import type { Cpum } from '../../../formats/units/cpu/cpum.ts';
 import type { Finding } from '../findings.ts';
 import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
 import type { SavedState, UnitSummary } from '../state.ts';

@@ -1,5 +1,5 @@
 import { hex } from '../../../formats/errors.ts';
-import { isNetworkCard, pciName, pciVendor, VMWARE } from '../../../formats/units/pci-ids.ts';
+import { isNetworkCard, pciName, pciVendor, VMWARE } from '../../../formats/units/chipset/pci-ids.ts';
 import type { Comparison } from './comparison.ts';
 import { pciPlace } from './pci-places.ts';
 import type { TargetMachine } from './target-machine.ts';

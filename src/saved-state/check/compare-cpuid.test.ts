@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { realUnits } from '../../../formats/testing/pgm-real-units.ts';
-import type { CpuidPart } from '../../../formats/units/cpuid-leaves.ts';
-import { readCpum } from '../../../formats/units/cpum.ts';
-import type { GuestContext } from '../../../formats/units/cpum-layouts.ts';
+import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
+import { readCpum } from '../../../formats/units/cpu/cpum.ts';
+import type { GuestContext } from '../../../formats/units/cpu/cpum-layouts.ts';
 import { cpuidFault, extendedStateFault, offeredState } from './compare-cpuid.ts';
 
 /** Only what is looked at of a CPU's registers. */

@@ -1,5 +1,5 @@
-import type { CpuidPart } from '../../../formats/units/cpuid-leaves.ts';
-import type { CpuRegisters } from '../../../formats/units/cpum.ts';
+import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
+import type { CpuRegisters } from '../../../formats/units/cpu/cpum.ts';
 import type { Comparison } from './comparison.ts';
 
 // What the loader of cpum demands of registers and CPUID leaves (units-compared.md, cpum), in its order. Of the host a state tells that was saved there.

@@ -1,5 +1,5 @@
 import { entryOf } from '../../../formats/entry-of.ts';
-import type { PdmDevice } from '../../../formats/units/pdm.ts';
+import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import { BUSES, compareBus } from './compare-bus.ts';
 import type { Comparison } from './comparison.ts';
 import { DEVICES_OF_UNIT, IN_SETTINGS, UNITS_OF_THE_VMM } from './device-names.ts';

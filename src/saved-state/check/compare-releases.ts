@@ -1,6 +1,6 @@
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
-import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
+import { LIVE_CONTROL_UNIT } from '../../../formats/units/machine/live-control.ts';
 import type { Finding } from '../findings.ts';
 import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
 import type { SavedState, UnitSummary } from '../state.ts';

@@ -1,4 +1,4 @@
-import type { GimProvider } from '../../../formats/units/gim.ts';
+import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
 
 // Which paravirtualisation "Default" is, by the type of guest that the settings name. Asked of 7.2.22 for each of its 196 types for x86.
 

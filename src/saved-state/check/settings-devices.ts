@@ -1,13 +1,13 @@
 import { entryOf } from '../../../formats/entry-of.ts';
-import { ahciConfig } from '../../../formats/units/ahci.ts';
+import { serialConfig } from '../../../formats/units/chipset/serial.ts';
+import { tpmConfig } from '../../../formats/units/chipset/tpm.ts';
 import type { DeviceConfig } from '../../../formats/units/device-config.ts';
-import { networkCardConfig } from '../../../formats/units/network-cards.ts';
-import { nvmeConfig } from '../../../formats/units/nvme.ts';
-import type { PdmDevice } from '../../../formats/units/pdm.ts';
-import { ideConfig } from '../../../formats/units/piix3ide.ts';
-import { SCSI_DEVICES, scsiConfig, virtioScsiConfig } from '../../../formats/units/scsi.ts';
-import { serialConfig } from '../../../formats/units/serial.ts';
-import { tpmConfig } from '../../../formats/units/tpm.ts';
+import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
+import { networkCardConfig } from '../../../formats/units/network/network-cards.ts';
+import { ahciConfig } from '../../../formats/units/storage/ahci.ts';
+import { nvmeConfig } from '../../../formats/units/storage/nvme.ts';
+import { ideConfig } from '../../../formats/units/storage/piix3ide.ts';
+import { SCSI_DEVICES, scsiConfig, virtioScsiConfig } from '../../../formats/units/storage/scsi.ts';
 import * as names from './device-names.ts';
 import { child, children, type Element, flag, number, textOf } from './settings-xml.ts';
 

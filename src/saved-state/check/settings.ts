@@ -1,9 +1,9 @@
 import { entryOf } from '../../../formats/entry-of.ts';
 import { FormatError } from '../../../formats/errors.ts';
-import { apicConfig } from '../../../formats/units/apic.ts';
-import type { GimProvider } from '../../../formats/units/gim.ts';
-import type { PdmDevice } from '../../../formats/units/pdm.ts';
-import { monitorsConfig } from '../../../formats/units/screen.ts';
+import { apicConfig } from '../../../formats/units/cpu/apic.ts';
+import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
+import { monitorsConfig } from '../../../formats/units/display/screen.ts';
+import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import { MIB } from '../../../formats/units.ts';
 import * as names from './device-names.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';

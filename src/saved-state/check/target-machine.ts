@@ -1,9 +1,9 @@
 import type { Release } from '../../../formats/ssm/container.ts';
-import type { CpuidPart } from '../../../formats/units/cpuid-leaves.ts';
+import type { PciSlot } from '../../../formats/units/chipset/pci-bus.ts';
+import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
+import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
 import type { DeviceConfig } from '../../../formats/units/device-config.ts';
-import type { GimProvider } from '../../../formats/units/gim.ts';
-import type { PciSlot } from '../../../formats/units/pci-bus.ts';
-import type { PdmDevice } from '../../../formats/units/pdm.ts';
+import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import type { SavedState } from '../state.ts';
 
 export type Chipset = 'piix3' | 'ich9';

@@ -12,7 +12,7 @@ import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 import { Turns } from '../../../formats/turns.ts';
-import { LIVE_CONTROL_UNIT } from '../../../formats/units/live-control.ts';
+import { LIVE_CONTROL_UNIT } from '../../../formats/units/machine/live-control.ts';
 import { PAGE_SIZE } from '../../../formats/units.ts';
 import type { PgmSummary, SavedState } from '../state.ts';
 import { copyPayload } from './copy-payload.ts';

@@ -1,5 +1,5 @@
 import type { MemoryRange } from '../../../formats/image/extents.ts';
-import type { CpuRegisters } from '../../../formats/units/cpum.ts';
+import type { CpuRegisters } from '../../../formats/units/cpu/cpum.ts';
 import { KIB, MIB } from '../../../formats/units.ts';
 import type { GuestKernel } from './guest-kernel.ts';
 import { type Mapped, mapRanges } from './mapped-stretches.ts';

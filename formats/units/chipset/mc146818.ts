@@ -1,6 +1,6 @@
-import type { Cursor } from '../binary/cursor.ts';
-import { array, bool, bytes, u8, u16, u32 } from '../binary/kinds.ts';
-import { defineStruct } from '../binary/struct.ts';
+import type { Cursor } from '../../binary/cursor.ts';
+import { array, bool, bytes, u8, u16, u32 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
 
 /** Unit "mc146818", instance 0: the real-time clock and its CMOS memory. Versions 2 to 4. */
 export const RTC_UNIT = { name: 'mc146818', instance: 0 } as const;

@@ -1,4 +1,4 @@
-import { entryOf } from '../entry-of.ts';
+import { entryOf } from '../../entry-of.ts';
 
 /** PCI ids of VirtualBox's devices, by its name for them, of all models. As machines of 7.2.22 have them (units-compared.md). */
 const IDS: Readonly<Record<string, readonly { vendorId: number; deviceIds: readonly number[] }[]>> = {

@@ -1,6 +1,6 @@
-import { Cursor, OutOfBytes } from '../binary/cursor.ts';
-import { FormatError, hex } from '../errors.ts';
-import { checkPng, type PictureSize } from '../image/png.ts';
+import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
+import { FormatError, hex } from '../../errors.ts';
+import { checkPng, type PictureSize } from '../../image/png.ts';
 
 /** Unit "DisplayScreenshot", instance 1100: pictures of the screen for the user interface. */
 export const SCREENSHOT_UNIT = { name: 'DisplayScreenshot', instance: 1100 } as const;

@@ -1,6 +1,6 @@
-import { bool, u32 } from '../binary/kinds.ts';
-import { FormatError } from '../errors.ts';
-import { type ConfigUnit, type DeviceConfig, numberedPlaces, placesConfig } from './device-config.ts';
+import { bool, u32 } from '../../binary/kinds.ts';
+import { FormatError } from '../../errors.ts';
+import { type ConfigUnit, type DeviceConfig, numberedPlaces, placesConfig } from '../device-config.ts';
 
 /** Devices that a parallel SCSI bus takes. */
 export const SCSI_DEVICES = 16;

@@ -1,5 +1,5 @@
-import type { Cursor } from '../binary/cursor.ts';
-import { UnsupportedError } from '../errors.ts';
+import type { Cursor } from '../../binary/cursor.ts';
+import { UnsupportedError } from '../../errors.ts';
 
 /** Unit "mm", instance 1: how much memory the machine has. Source: MM.cpp, mmR3Save. */
 export const MM_UNIT = { name: 'mm', instance: 1 } as const;

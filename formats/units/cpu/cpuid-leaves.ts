@@ -1,6 +1,6 @@
-import { Cursor, OutOfBytes } from '../binary/cursor.ts';
-import { u32 } from '../binary/kinds.ts';
-import { defineStruct, type StructValue } from '../binary/struct.ts';
+import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
+import { u32 } from '../../binary/kinds.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { findCpuidPart } from './cpuid.ts';
 
 const registers = { eax: { kind: u32, doc: '' }, ebx: { kind: u32, doc: '' }, ecx: { kind: u32, doc: '' }, edx: { kind: u32, doc: '' } };

@@ -1,6 +1,6 @@
-import { bool, text, u32 } from '../binary/kinds.ts';
-import { defineStruct } from '../binary/struct.ts';
-import { type ConfigUnit, type DeviceConfig, numberedPlaces, placesConfig } from './device-config.ts';
+import { bool, text, u32 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import { type ConfigUnit, type DeviceConfig, numberedPlaces, placesConfig } from '../device-config.ts';
 
 /** Ports that a unit has an entry for, whatever the controller has. */
 export const AHCI_PORTS = 30;

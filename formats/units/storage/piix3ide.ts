@@ -1,6 +1,6 @@
-import { bool, text, u8 } from '../binary/kinds.ts';
-import { defineStruct } from '../binary/struct.ts';
-import { type ConfigUnit, type DeviceConfig, placesConfig } from './device-config.ts';
+import { bool, text, u8 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import { type ConfigUnit, type DeviceConfig, placesConfig } from '../device-config.ts';
 
 /** By number; as settings call them. */
 export const IDE_CHIPS = ['PIIX3', 'PIIX4', 'ICH6'] as const;

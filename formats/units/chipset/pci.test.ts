@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PgmBytes } from '../testing/pgm-bytes.ts';
+import { PgmBytes } from '../../testing/pgm-bytes.ts';
 import { findPciDevices } from './pci.ts';
 
 interface Device {

@@ -1,6 +1,6 @@
-import { bool, u32 } from '../binary/kinds.ts';
-import { defineStruct } from '../binary/struct.ts';
-import type { ConfigUnit, DeviceConfig } from './device-config.ts';
+import { bool, u32 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
 
 /** Unit "apic", instance 0: the local APICs. Only what a core dump shows of them. */
 export const APIC_UNIT = { name: 'apic', instance: 0, version: 5 } as const;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { realUnits } from '../testing/pgm-real-units.ts';
+import { realUnits } from '../../testing/pgm-real-units.ts';
 import { readPdmDevices } from './pdm.ts';
 
 describe('readPdmDevices()', () => {

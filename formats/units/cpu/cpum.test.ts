@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FormatError, SavkitError, UnsupportedError } from '../errors.ts';
-import { buildCpum, type Registers, TSC_AUX } from '../testing/pgm-cpum-builder.ts';
+import { FormatError, SavkitError, UnsupportedError } from '../../errors.ts';
+import { buildCpum, type Registers, TSC_AUX } from '../../testing/pgm-cpum-builder.ts';
 import { CPUM_VERSIONS, readCpum } from './cpum.ts';
 
 const edx = { basic: 1 << 6, extended: 1 << 29 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { PgmBytes } from '../testing/pgm-bytes.ts';
-import { buildCpum } from '../testing/pgm-cpum-builder.ts';
+import { PgmBytes } from '../../testing/pgm-bytes.ts';
+import { buildCpum } from '../../testing/pgm-cpum-builder.ts';
 import { type PagingFeatures, readPagingFeatures } from './cpuid.ts';
 import { CPUM_VERSIONS, readCpum } from './cpum.ts';
 

@@ -1,5 +1,5 @@
-import { Cursor, OutOfBytes } from '../binary/cursor.ts';
-import { FormatError, tooMany } from '../errors.ts';
+import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
+import { FormatError, tooMany } from '../../errors.ts';
 import { findCpuidPart, type PagingFeatures, readPagingFeatures } from './cpuid.ts';
 import { type CpuidPart, readCpuidPart } from './cpuid-leaves.ts';
 import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext, xStateHeader } from './cpum-layouts.ts';

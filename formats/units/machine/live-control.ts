@@ -1,6 +1,6 @@
-import type { Cursor } from '../binary/cursor.ts';
-import { type Pass, UnsupportedError } from '../errors.ts';
-import type { ContainerWriter } from '../ssm/container-writer.ts';
+import type { Cursor } from '../../binary/cursor.ts';
+import { type Pass, UnsupportedError } from '../../errors.ts';
+import type { ContainerWriter } from '../../ssm/container-writer.ts';
 
 /** Unit "SSMLiveControl", instance 0, version 1: progress of a live save, in hundredths of a percent. Source: SSM.cpp, ssmR3LiveControlLoadExec. */
 export const LIVE_CONTROL_UNIT = { name: 'SSMLiveControl', instance: 0 } as const;

@@ -1,6 +1,6 @@
-import { bytes, u8 } from '../binary/kinds.ts';
-import { defineStruct } from '../binary/struct.ts';
-import type { ConfigUnit, DeviceConfig } from './device-config.ts';
+import { bytes, u8 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
 
 /** By number; as people call them. */
 const TPM_VERSIONS: Record<number, string> = { 1: '1.2', 2: '2.0' };

@@ -1,6 +1,6 @@
-import { bytes, u8, u32 } from '../binary/kinds.ts';
-import { defineStruct } from '../binary/struct.ts';
-import type { ConfigUnit, DeviceConfig } from './device-config.ts';
+import { bytes, u8, u32 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
 
 /** Models of one device, by number, as settings call them. */
 const E1000_CHIPS = ['82540EM', '82543GC', '82545EM', '82583V'] as const;

@@ -1,4 +1,4 @@
-import type { Cursor } from '../binary/cursor.ts';
+import type { Cursor } from '../../binary/cursor.ts';
 
 /** Unit "GIM", instance 0: the paravirtualisation that the guest sees. Source: GIM.cpp, gimR3Save. */
 export const GIM_UNIT = { name: 'GIM', instance: 0 } as const;

@@ -1,5 +1,5 @@
-import type { Cursor } from '../binary/cursor.ts';
-import { text } from '../binary/kinds.ts';
+import type { Cursor } from '../../binary/cursor.ts';
+import { text } from '../../binary/kinds.ts';
 
 /** Unit "HGCM", instance 0: services of the host that the guest additions use, and their clients. Versions 2 and 3. */
 export const HGCM_UNIT = { name: 'HGCM', instance: 0 } as const;

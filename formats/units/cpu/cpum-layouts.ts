@@ -1,5 +1,5 @@
-import { array, bytes, marker, mask64, u16, u32 } from '../binary/kinds.ts';
-import { defineStruct, type StructValue } from '../binary/struct.ts';
+import { array, bytes, marker, mask64, u16, u32 } from '../../binary/kinds.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 
 const magic = (value: number) => marker(value, 'VERR_SSM_STRUCTURE_MAGIC');
 const begin = { kind: magic(0x19200102), doc: 'start of structure' };

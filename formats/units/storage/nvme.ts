@@ -1,6 +1,6 @@
-import { bool, bytes, text, u32, u64 } from '../binary/kinds.ts';
-import { defineStruct } from '../binary/struct.ts';
-import { type ConfigUnit, type DeviceConfig, numberedPlaces, placesConfig } from './device-config.ts';
+import { bool, bytes, text, u32, u64 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import { type ConfigUnit, type DeviceConfig, numberedPlaces, placesConfig } from '../device-config.ts';
 
 const head = defineStruct('Start of unit nvme, version 3', 'units-compared.md', {
   limits: { kind: bytes(7), doc: 'the controller' },

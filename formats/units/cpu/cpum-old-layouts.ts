@@ -1,6 +1,6 @@
-import type { Cursor } from '../binary/cursor.ts';
-import { array, bytes, type Kind, marker, mask64, u16 } from '../binary/kinds.ts';
-import { defineStruct, type Struct, type StructValue } from '../binary/struct.ts';
+import type { Cursor } from '../../binary/cursor.ts';
+import { array, bytes, type Kind, marker, mask64, u16 } from '../../binary/kinds.ts';
+import { defineStruct, type Struct, type StructValue } from '../../binary/struct.ts';
 import { type GuestContext, type Selector, selectorKind, tableKind } from './cpum-layouts.ts';
 
 // Guest contexts of cpum versions 6 to 16. Source: CPUM.cpp of 4.3, which reads them all (g_aCpumCtxFields, …Mem, …V16); pgm-unit.md 10.2.

@@ -1,6 +1,6 @@
-import { u8, u16, u32 } from '../binary/kinds.ts';
-import { defineStruct } from '../binary/struct.ts';
-import type { ConfigUnit, DeviceConfig } from './device-config.ts';
+import { u8, u16, u32 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
 
 const UART_TYPES: Record<number, string> = { 1: '16450', 2: '16550A', 3: '16750' };
 

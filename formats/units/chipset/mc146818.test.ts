@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Cursor } from '../binary/cursor.ts';
-import { realUnits } from '../testing/pgm-real-units.ts';
+import { Cursor } from '../../binary/cursor.ts';
+import { realUnits } from '../../testing/pgm-real-units.ts';
 import { readGuestClock } from './mc146818.ts';
 
 /** Up to the clock's fields: interrupt 8, port 0x70, UTC, CMOS, index. */

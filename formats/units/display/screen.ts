@@ -1,5 +1,5 @@
-import { u32 } from '../binary/kinds.ts';
-import type { ConfigUnit, DeviceConfig } from './device-config.ts';
+import { u32 } from '../../binary/kinds.ts';
+import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
 
 /** The graphics adapter's video memory, in bytes, is compared where device memory is, see unit pgm. */
 export function monitorsConfig(monitors: number): DeviceConfig {

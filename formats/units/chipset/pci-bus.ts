@@ -1,5 +1,5 @@
-import { Cursor, OutOfBytes } from '../binary/cursor.ts';
-import { entryOf } from '../entry-of.ts';
+import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
+import { entryOf } from '../../entry-of.ts';
 import { type PciDevice, readPciDevice } from './pci.ts';
 
 /** A device on the first PCI bus. */
