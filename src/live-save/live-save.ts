@@ -3,7 +3,7 @@ import type { ByteSink } from '../../formats/binary/sink.ts';
 import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
-import { livePassOf } from '../../formats/units/live-pass.ts';
+import { livePassOf } from '../../formats/units/table.ts';
 import { KIB, PAGE_SIZE } from '../../formats/units.ts';
 import type { LoadedUnit, Machine } from '../saved-state/machine.ts';
 import { DirtyTracker } from './dirty-tracker.ts';

@@ -3,18 +3,11 @@ import type { PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';
 import type { OldRange, PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
 import type { ContainerHeader, UnitHeader } from '../../formats/ssm/container.ts';
 import type { DirectoryEntry } from '../../formats/ssm/layouts.ts';
-import type { GuestClock } from '../../formats/units/chipset/mc146818.ts';
-import type { PciDevice } from '../../formats/units/chipset/pci.ts';
-import type { PciSlot } from '../../formats/units/chipset/pci-bus.ts';
-import type { Cpum } from '../../formats/units/cpu/cpum.ts';
-import type { GimProvider } from '../../formats/units/cpu/gim.ts';
-import type { DeviceConfig } from '../../formats/units/device-config.ts';
-import type { MemorySizes } from '../../formats/units/machine/mm.ts';
-import type { PdmDevice } from '../../formats/units/machine/pdm.ts';
+import type { UnitFacts } from '../../formats/units/table.ts';
 import type { Finding } from './findings.ts';
 
 /** What a reading of a whole saved state gives, but for the contents of memory. */
-export interface SavedState {
+export interface SavedState extends UnitFacts {
   header: ContainerHeader;
   /** Bytes of the file, as far as it was read. */
   size: number;
@@ -22,27 +15,6 @@ export interface SavedState {
   units: UnitSummary[];
   /** V2.0 */
   directory?: readonly DirectoryEntry[];
-  buildInfo: Record<string, string>;
-  mm?: MemorySizes;
-  cpum?: Cpum;
-  /** APIC base MSR by CPU; empty where the unit could not be read. */
-  apicBases: bigint[];
-  /** What loaders compare of units, by `name/instance`; undefined where it is laid out in a way that is not known. */
-  configs: Map<string, DeviceConfig | undefined>;
-  /** Of VMSVGA: the machine had 3D acceleration; absent where the state does not tell. */
-  has3d?: boolean;
-  /** Absent where the unit could not be read, or shows no time. */
-  guestClock?: GuestClock;
-  /** Services of the host that the guest additions use, as far as they could be read. */
-  hostServices?: readonly string[];
-  /** Paravirtualisation that the guest sees; absent where the unit is missing. */
-  gimProvider?: GimProvider;
-  /** All devices that the machine had, where the state lists them. */
-  devices?: readonly PdmDevice[];
-  /** All devices on the first PCI bus; absent where the unit could not be read. */
-  pciSlots?: readonly PciSlot[];
-  /** Devices with memory of their own, by VirtualBox's name. */
-  pciDevices: Map<string, PciDevice>;
   pgm?: PgmSummary;
 }
 

@@ -1,4 +1,3 @@
-import { Cursor } from '../../formats/binary/cursor.ts';
 import type { ByteSource } from '../../formats/binary/source.ts';
 import { FormatError, type OnDamage, SavkitError, throwDamage, UnsupportedError } from '../../formats/errors.ts';
 import type { PageBatch } from '../../formats/pgm/page-batch.ts';
@@ -8,19 +7,7 @@ import type { Container, OpenOptions, UnitHeader } from '../../formats/ssm/conta
 import { openContainer } from '../../formats/ssm/open.ts';
 import { PayloadReader } from '../../formats/ssm/payload.ts';
 import { Turns } from '../../formats/turns.ts';
-import { RTC_UNIT, RTC_VERSIONS, readGuestClock } from '../../formats/units/chipset/mc146818.ts';
-import { findPciDevices, PCI_LIMIT, PCI_UNITS } from '../../formats/units/chipset/pci.ts';
-import { readPciBus } from '../../formats/units/chipset/pci-bus.ts';
-import { APIC_HEAD, APIC_LIMIT, APIC_UNIT, apicUnit, readApicBases } from '../../formats/units/cpu/apic.ts';
-import { CPUM_LIMIT, CPUM_UNIT, CPUM_VERSIONS, readCpum } from '../../formats/units/cpu/cpum.ts';
-import { GIM_UNIT, readGimProvider } from '../../formats/units/cpu/gim.ts';
-import { configReader, isCompared } from '../../formats/units/device-configs.ts';
-import { has3d, VGA_TAIL, VGA_VERSION_WITH_3D } from '../../formats/units/display/screen.ts';
-import { BUILD_INFO_UNIT, readBuildInfo } from '../../formats/units/machine/build-info.ts';
-import { HGCM_UNIT, readHgcmServices } from '../../formats/units/machine/hgcm.ts';
-import { LIVE_CONTROL_UNIT, readLiveControl } from '../../formats/units/machine/live-control.ts';
-import { MM_UNIT, readMm } from '../../formats/units/machine/mm.ts';
-import { PDM_LIMIT, PDM_UNIT, readPdmDevices } from '../../formats/units/machine/pdm.ts';
+import { noFacts, readFacts } from '../../formats/units/table.ts';
 import { type Finding, findingOf, MAX_FINDINGS } from './findings.ts';
 import { PageCensus } from './page-census.ts';
 import type { SavedState, UnitSummary } from './state.ts';
@@ -55,9 +42,6 @@ export interface WalkOptions extends OpenOptions {
 
 /** Live saves of a million passes are possible, files of more units than this are not believed. */
 const MAX_UNITS = 131072;
-
-/** Of parts of units that are read as far as they are as expected. */
-const NOT_AS_EXPECTED = ['too-short', 'too-long', 'bad-marker'];
 
 /** Stands for findings that are not kept. */
 const MANY_MORE: Finding = { severity: 'error', code: 'more', message: 'One of very many findings', place: {} };
@@ -98,7 +82,7 @@ class Walk {
     if (patchWith !== undefined) container.segments.window.patch = { fill: patchWith, onBadBlock: (error) => this.report(error) };
     this.#pgm = new PgmReader(container, options.listsMayBeLost);
     this.#census = new PageCensus(hasRamInLowHole(container.header.release));
-    this.#state = { header: container.header, size: 0, units: [], buildInfo: {}, apicBases: [], configs: new Map(), pciDevices: new Map() };
+    this.#state = { ...noFacts(), header: container.header, size: 0, units: [] };
   }
 
   async run(): Promise<SavedState> {
@@ -165,64 +149,9 @@ class Walk {
     const { opaque } = this.#options;
     if (isPgm(unit) && !opaque) return this.#readPgm(unit);
     const payload = new PayloadReader(this.#container);
-    if (!opaque) await this.#readKnown(unit, payload);
+    if (!opaque) await readFacts(unit, payload, this.#state);
     if (this.#options.deep) await payload.drain();
     else while (await this.#container.nextSegments()) await this.#tick();
-  }
-
-  async #readKnown(unit: UnitHeader, payload: PayloadReader): Promise<void> {
-    const state = this.#state;
-    const whole = async <T>(read: (cursor: Cursor) => T): Promise<T> => {
-      const value = await payload.parse(read);
-      await payload.expectEnd();
-      return value;
-    };
-    const isUnit = (known: { name: string; instance: number }) => unit.name === known.name && unit.instance === known.instance;
-    if (isUnit(BUILD_INFO_UNIT)) state.buildInfo = await whole(readBuildInfo);
-    else if (isUnit(MM_UNIT)) {
-      state.mm = await whole((cursor) => readMm(cursor, unit.version));
-      this.#pgm.ramSizeHint = state.mm.ramSize;
-    } else if (isUnit(LIVE_CONTROL_UNIT)) await whole((cursor) => readLiveControl(cursor, unit.version));
-    else if (isUnit(CPUM_UNIT) && unit.pass === 'final' && CPUM_VERSIONS.includes(unit.version)) {
-      state.cpum = readCpum(await payload.rest(CPUM_LIMIT), unit.version);
-    } else if ((PCI_UNITS as readonly string[]).includes(unit.name) && unit.pass === 'final') {
-      const bytes = await payload.rest(PCI_LIMIT);
-      state.pciDevices = findPciDevices(bytes);
-      const slots = readPciBus(bytes, unit.name, unit.version);
-      if (slots) state.pciSlots = slots;
-    } else if (isUnit(APIC_UNIT) && unit.version === APIC_UNIT.version && unit.pass === 'final') {
-      const bytes = await payload.rest(APIC_LIMIT);
-      state.apicBases = readApicBases(bytes);
-      state.configs.set(`${unit.name}/${unit.instance}`, bytes.length < APIC_HEAD ? undefined : apicUnit.read(new Cursor(bytes)));
-    } else if (isUnit(GIM_UNIT) && unit.pass === 'final') {
-      const provider = await payload.parse(readGimProvider);
-      if (provider) state.gimProvider = provider;
-    } else if (isUnit(RTC_UNIT) && RTC_VERSIONS.includes(unit.version) && unit.pass === 'final') await this.#readClock(payload);
-    else if (isUnit(PDM_UNIT)) {
-      const devices = readPdmDevices(await payload.rest(PDM_LIMIT));
-      if (devices) state.devices = devices;
-    } else if (unit.pass === 'final' && (isUnit(HGCM_UNIT) || isCompared(unit.name))) await this.#readConfig(unit, payload);
-  }
-
-  async #readClock(payload: PayloadReader): Promise<void> {
-    await asFarAsExpected(async () => {
-      const clock = await payload.parse(readGuestClock);
-      if (clock) this.#state.guestClock = clock;
-    });
-  }
-
-  async #readConfig({ name, instance, version }: UnitHeader, payload: PayloadReader): Promise<void> {
-    const state = this.#state;
-    const read = configReader(name, version);
-    if (isCompared(name)) state.configs.set(`${name}/${instance}`, undefined);
-    await asFarAsExpected(async () => {
-      if (name === HGCM_UNIT.name) state.hostServices = await payload.parse(readHgcmServices);
-      if (read) state.configs.set(`${name}/${instance}`, await payload.parse(read));
-      if (name === 'vga' && version === VGA_VERSION_WITH_3D) {
-        const tells = has3d(await payload.tail(VGA_TAIL));
-        if (tells !== undefined) state.has3d = tells;
-      }
-    });
   }
 
   async #readPgm(unit: UnitHeader): Promise<void> {
@@ -230,6 +159,7 @@ class Walk {
     const { deep, sink } = this.#options;
     const records = this.#census.beginPass();
     const pass = { pass: unit.pass, records, size: 0 };
+    pgm.ramSizeHint = this.#state.mm?.ramSize;
     try {
       await pgm.begin(unit);
       this.#summarize(unit).passes.push(pass);
@@ -266,14 +196,5 @@ class Walk {
   async #tick(): Promise<void> {
     this.#options.onProgress?.(this.#container.offset);
     if (this.#turns.areDue) await this.#turns.give();
-  }
-}
-
-/** A unit that is shorter than the part that is read is no damage to speak of: its loader will judge. */
-async function asFarAsExpected(read: () => Promise<void>): Promise<void> {
-  try {
-    await read();
-  } catch (error) {
-    if (!(error instanceof SavkitError && NOT_AS_EXPECTED.includes(error.code))) throw error;
   }
 }

@@ -1,10 +1,7 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { array, bool, bytes, u8, u16, u32 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
-
-/** Unit "mc146818", instance 0: the real-time clock and its CMOS memory. Versions 2 to 4. */
-export const RTC_UNIT = { name: 'mc146818', instance: 0 } as const;
-export const RTC_VERSIONS: readonly number[] = [2, 3, 4];
+import { firstBytes, lenient, start, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const rtc = defineStruct('Start of unit mc146818, versions 2–4', 'device-units.md', {
   irq: { kind: u8, doc: 'interrupt' },
@@ -32,3 +29,11 @@ export function readGuestClock(cursor: Cursor): GuestClock | undefined {
   const two = (value: number) => String(value).padStart(2, '0');
   return { time: `${1900 + year}-${two(month + 1)}-${two(day)} ${two(hour)}:${two(minute)}:${two(second)}`, utc };
 }
+
+function readClock(cursor: Cursor): { guestClock?: GuestClock } {
+  const clock = readGuestClock(cursor);
+  return clock ? { guestClock: clock } : {};
+}
+
+/** The real-time clock and its CMOS memory. */
+export const rtcRow: UnitRow = { unit: 'mc146818', instance: 0, versions: versions(2, 4), facts: lenient(start(readClock)), livePass: firstBytes(4) };

@@ -1,6 +1,7 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
 import { entryOf } from '../../entry-of.ts';
-import { type PciDevice, readPciDevice } from './pci.ts';
+import { collected, type UnitRow } from '../codec/unit-row.ts';
+import { findPciDevices, PCI_LIMIT, PCI_UNITS, type PciDevice, readPciDevice } from './pci.ts';
 
 /** A device on the first PCI bus. */
 export interface PciSlot extends PciDevice {
@@ -67,3 +68,12 @@ function readSizes(cursor: Cursor): number[] {
     return cursor.u64();
   });
 }
+
+/** PIIX3's and ICH9's bus. */
+export const pciRows: readonly UnitRow[] = PCI_UNITS.map((unit) => ({
+  unit,
+  facts: collected(PCI_LIMIT, (payload, { version }) => {
+    const pciSlots = readPciBus(payload, unit, version);
+    return { pciDevices: findPciDevices(payload), ...(pciSlots ? { pciSlots } : {}) };
+  }),
+}));

@@ -1,6 +1,7 @@
 import { u8, u16, u32 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
-import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
+import type { DeviceConfig } from '../codec/device-config.ts';
+import { comparedRow, versions } from '../codec/unit-row.ts';
 
 const UART_TYPES: Record<number, string> = { 1: '16450', 2: '16550A', 3: '16750' };
 
@@ -15,11 +16,7 @@ export function serialConfig(irq: number, port: number, type: string): DeviceCon
   return { interrupt: irq, 'I/O port': `0x${port.toString(16)}`, type };
 }
 
-export const serialUnit: ConfigUnit = {
-  unit: 'serial',
-  versions: [7, 7],
-  read(cursor) {
-    const { irq, port, type } = serialHead.read(cursor);
-    return serialConfig(irq, port, UART_TYPES[type] ?? String(type));
-  },
-};
+export const serialRow = comparedRow('serial', versions(7), (cursor) => {
+  const { irq, port, type } = serialHead.read(cursor);
+  return serialConfig(irq, port, UART_TYPES[type] ?? String(type));
+});

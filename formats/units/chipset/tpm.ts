@@ -1,6 +1,7 @@
 import { bytes, u8 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
-import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
+import type { DeviceConfig } from '../codec/device-config.ts';
+import { comparedRow, versions } from '../codec/unit-row.ts';
 
 /** By number; as people call them. */
 const TPM_VERSIONS: Record<number, string> = { 1: '1.2', 2: '2.0' };
@@ -14,11 +15,7 @@ export function tpmConfig(version: string): DeviceConfig {
   return { version };
 }
 
-export const tpmUnit: ConfigUnit = {
-  unit: 'tpm',
-  versions: [1, 1],
-  read(cursor) {
-    const { version } = head.read(cursor);
-    return tpmConfig(TPM_VERSIONS[version] ?? String(version));
-  },
-};
+export const tpmRow = comparedRow('tpm', versions(1), (cursor) => {
+  const { version } = head.read(cursor);
+  return tpmConfig(TPM_VERSIONS[version] ?? String(version));
+});

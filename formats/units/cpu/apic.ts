@@ -1,10 +1,10 @@
+import { Cursor } from '../../binary/cursor.ts';
 import { bool, u32 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
-import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
+import type { DeviceConfig } from '../codec/device-config.ts';
+import { type ConfigFact, collected, type UnitRow, versions } from '../codec/unit-row.ts';
 
-/** Unit "apic", instance 0: the local APICs. Only what a core dump shows of them. */
-export const APIC_UNIT = { name: 'apic', instance: 0, version: 5 } as const;
-export const APIC_LIMIT = 4 * 1024 * 1024;
+const APIC_LIMIT = 4 * 1024 * 1024;
 
 /** By number; 1 is a machine without APIC. */
 const MODES: Record<number, string> = { 1: 'none', 2: 'APIC', 3: 'x2APIC' };
@@ -19,17 +19,18 @@ export function apicConfig(hasIoApic: boolean, mode: string): DeviceConfig {
   return { 'I/O APIC': hasIoApic ? 'on' : 'off', mode };
 }
 
-export const apicUnit: ConfigUnit = {
-  unit: APIC_UNIT.name,
-  versions: [APIC_UNIT.version, APIC_UNIT.version],
-  read(cursor) {
-    const { hasIoApic, mode } = head.read(cursor);
-    return apicConfig(hasIoApic, MODES[mode] ?? String(mode));
-  },
-};
-
 /** Bytes before the first CPU's part. */
-export const APIC_HEAD = head.size();
+const APIC_HEAD = head.size();
+
+function readApic(payload: Uint8Array): ConfigFact & { apicBases: bigint[] } {
+  const apicBases = readApicBases(payload);
+  if (payload.length < APIC_HEAD) return { apicBases, config: undefined };
+  const { hasIoApic, mode } = head.read(new Cursor(payload));
+  return { apicBases, config: apicConfig(hasIoApic, MODES[mode] ?? String(mode)) };
+}
+
+/** The local APICs. */
+export const apicRow: UnitRow = { unit: 'apic', instance: 0, versions: versions(5), isCompared: true, facts: collected(APIC_LIMIT, readApic) };
 
 /**
  * The APIC base MSR of each CPU, with which its part of the payload starts; all parts are of one size. Version 5. Empty where the payload does

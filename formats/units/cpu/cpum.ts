@@ -1,5 +1,6 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
 import { FormatError, tooMany } from '../../errors.ts';
+import { collected, type UnitRow } from '../codec/unit-row.ts';
 import { findCpuidPart, type PagingFeatures, readPagingFeatures } from './cpuid.ts';
 import { type CpuidPart, readCpuidPart } from './cpuid-leaves.ts';
 import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext, xStateHeader } from './cpum-layouts.ts';
@@ -72,7 +73,7 @@ export function readCpum(payload: Uint8Array, version: number): Cpum {
  * The payload of pass 0 of a live save, which is the CPUID part alone, from that of the final pass. Versions 15 and later.
  * Undefined where it can't be told. Source: CPUM.cpp, cpumR3LiveExec.
  */
-export function cpumLivePass(payload: Uint8Array, version: number): Uint8Array | undefined {
+function cpumLivePass(payload: Uint8Array, version: number): Uint8Array | undefined {
   const at = findCpuidPart(payload, version);
   if (at === undefined) return undefined;
   const prefix = version >= FIRST_WITH_PREFIX ? 2 : 0;
@@ -208,3 +209,11 @@ const LEAST_CONTEXT_SIZE = CONTEXT_14.size;
 function damaged(what: string): FormatError {
   return new FormatError('bad-cpum', `Cannot read unit cpum: ${what}`);
 }
+
+export const cpumRow: UnitRow = {
+  unit: CPUM_UNIT.name,
+  instance: CPUM_UNIT.instance,
+  versions: CPUM_VERSIONS,
+  facts: collected(CPUM_LIMIT, (payload, { version }) => ({ cpum: readCpum(payload, version) })),
+  livePass: cpumLivePass,
+};

@@ -1,27 +1,34 @@
+import type { Cursor } from '../../binary/cursor.ts';
 import { u32 } from '../../binary/kinds.ts';
-import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
+import type { DeviceConfig } from '../codec/device-config.ts';
+import { type ConfigFact, comparedRow, firstBytes, lenient, type Reading, type UnitRow, versions } from '../codec/unit-row.ts';
 
 /** The graphics adapter's video memory, in bytes, is compared where device memory is, see unit pgm. */
 export function monitorsConfig(monitors: number): DeviceConfig {
   return { monitors };
 }
 
-/** Both know how many monitors there are: the adapter, after the size of its memory, and what stands behind the screen. */
-export const screenUnits: readonly ConfigUnit[] = [
-  {
-    unit: 'vga',
-    versions: [6, 34],
-    read(cursor) {
-      u32.read(cursor);
-      return monitorsConfig(u32.read(cursor));
-    },
-  },
-  { unit: 'DisplayData', versions: [0x10001, 0x10005], read: (cursor) => monitorsConfig(u32.read(cursor)) },
-];
-
 /** Version of unit vga whose end tells of 3D, in so many bytes. */
-export const VGA_VERSION_WITH_3D = 34;
-export const VGA_TAIL = 28;
+const VGA_VERSION_WITH_3D = 34;
+const VGA_TAIL = 28;
+
+function readMonitors(cursor: Cursor): DeviceConfig {
+  u32.read(cursor);
+  return monitorsConfig(u32.read(cursor));
+}
+
+const withTail: Reading<ConfigFact & { has3d?: boolean }> = async (payload) => {
+  const config = await payload.parse(readMonitors);
+  const tells = has3d(await payload.tail(VGA_TAIL));
+  return { config, ...(tells === undefined ? {} : { has3d: tells }) };
+};
+
+/** Both know how many monitors there are: the adapter, after the size of its memory, and what stands behind the screen. */
+export const screenRows: readonly UnitRow[] = [
+  comparedRow('vga', versions(6, VGA_VERSION_WITH_3D - 1), readMonitors),
+  { unit: 'vga', versions: versions(VGA_VERSION_WITH_3D), isCompared: true, facts: lenient(withTail), livePass: firstBytes(8) },
+  comparedRow('DisplayData', versions(0x10001, 0x10005), (cursor) => monitorsConfig(u32.read(cursor))),
+];
 
 /**
  * Whether a machine with VMSVGA was saved with 3D acceleration, by how the last part of unit vga ends; undefined where the guest has used so much of the

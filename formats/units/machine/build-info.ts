@@ -1,6 +1,7 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { text } from '../../binary/kinds.ts';
 import { tooMany } from '../../errors.ts';
+import { type UnitRow, whole } from '../codec/unit-row.ts';
 
 /** Unit "SSM", instance 0, version 1: pairs of name and value, ended by a pair of empty strings. Source: SSM.cpp, ssmR3SelfSaveExec. */
 export const BUILD_INFO_UNIT = { name: 'SSM', instance: 0, versions: [1] } as const;
@@ -22,3 +23,12 @@ export function readBuildInfo(cursor: Cursor): Record<string, string> {
   }
   return pairs;
 }
+
+/** It is the same in every pass. */
+export const buildInfoRow: UnitRow = {
+  unit: BUILD_INFO_UNIT.name,
+  instance: BUILD_INFO_UNIT.instance,
+  everyPass: true,
+  facts: whole((cursor) => ({ buildInfo: readBuildInfo(cursor) })),
+  livePass: (payload) => payload,
+};

@@ -1,8 +1,6 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { text } from '../../binary/kinds.ts';
-
-/** Unit "HGCM", instance 0: services of the host that the guest additions use, and their clients. Versions 2 and 3. */
-export const HGCM_UNIT = { name: 'HGCM', instance: 0 } as const;
+import { lenient, start, type UnitRow } from '../codec/unit-row.ts';
 
 const name = text(256);
 const MAX_SERVICES = 64;
@@ -20,3 +18,6 @@ export function readHgcmServices(cursor: Cursor): string[] {
   }
   return names;
 }
+
+/** Services of the host that the guest additions use, and their clients. Versions 2 and 3. */
+export const hgcmRow: UnitRow = { unit: 'HGCM', instance: 0, facts: lenient(start((cursor) => ({ hostServices: readHgcmServices(cursor) }))) };

@@ -1,6 +1,7 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { type Pass, UnsupportedError } from '../../errors.ts';
 import type { ContainerWriter } from '../../ssm/container-writer.ts';
+import { type UnitRow, whole } from '../codec/unit-row.ts';
 
 /** Unit "SSMLiveControl", instance 0, version 1: progress of a live save, in hundredths of a percent. Source: SSM.cpp, ssmR3LiveControlLoadExec. */
 export const LIVE_CONTROL_UNIT = { name: 'SSMLiveControl', instance: 0 } as const;
@@ -10,6 +11,16 @@ export function readLiveControl(cursor: Cursor, version: number): number {
     throw new UnsupportedError('unsupported-version', `Cannot read unit SSMLiveControl: version ${version}`, {}, 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION');
   return cursor.u16();
 }
+
+export const liveControlRow: UnitRow = {
+  unit: LIVE_CONTROL_UNIT.name,
+  instance: LIVE_CONTROL_UNIT.instance,
+  everyPass: true,
+  facts: whole((cursor, { version }) => {
+    readLiveControl(cursor, version);
+    return {};
+  }),
+};
 
 /** Writes the unit between two others. @param percent of the whole save; stored as a part of 9800 */
 export function writeLiveControl(out: ContainerWriter, percent: number, pass: Pass): void {

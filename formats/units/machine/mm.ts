@@ -1,5 +1,6 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { UnsupportedError } from '../../errors.ts';
+import { type UnitRow, whole } from '../codec/unit-row.ts';
 
 /** Unit "mm", instance 1: how much memory the machine has. Source: MM.cpp, mmR3Save. */
 export const MM_UNIT = { name: 'mm', instance: 1 } as const;
@@ -18,3 +19,10 @@ export function readMm(cursor: Cursor, version: number): MemorySizes {
   const field = () => (version === 1 ? cursor.u32() : cursor.u64());
   return { basePages: field(), ramSize: field() };
 }
+
+export const mmRow: UnitRow = {
+  unit: MM_UNIT.name,
+  instance: MM_UNIT.instance,
+  everyPass: true,
+  facts: whole((cursor, { version }) => ({ mm: readMm(cursor, version) })),
+};

@@ -1,6 +1,6 @@
-/** Unit "pdm", instance 1: the list of devices that the machine had. Source: PDM.cpp, pdmR3LiveExec. */
-export const PDM_UNIT = { name: 'pdm', instance: 1 } as const;
-export const PDM_LIMIT = 1024 * 1024;
+import { collected, type UnitRow } from '../codec/unit-row.ts';
+
+const PDM_LIMIT = 1024 * 1024;
 
 /** A device by VirtualBox's name, such as `e1000`. */
 export interface PdmDevice {
@@ -23,7 +23,7 @@ export function readPdmDevices(payload: Uint8Array): PdmDevice[] | undefined {
 }
 
 /** The payload of pass 0 of a live save, which is the list alone, from that of the final pass; a piece of it. Undefined where there is none. */
-export function pdmLivePass(payload: Uint8Array): Uint8Array | undefined {
+function pdmLivePass(payload: Uint8Array): Uint8Array | undefined {
   const list = findList(payload);
   return list && payload.subarray(list.at);
 }
@@ -52,3 +52,11 @@ function readList(payload: Uint8Array, view: DataView, start: number): PdmDevice
   }
   return undefined;
 }
+
+function readPdm(payload: Uint8Array): { devices?: PdmDevice[] } {
+  const devices = readPdmDevices(payload);
+  return devices ? { devices } : {};
+}
+
+/** The list of devices that the machine had. Source: PDM.cpp, pdmR3LiveExec. */
+export const pdmRow: UnitRow = { unit: 'pdm', instance: 1, everyPass: true, facts: collected(PDM_LIMIT, readPdm), livePass: pdmLivePass };

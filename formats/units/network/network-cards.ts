@@ -1,6 +1,7 @@
 import { bytes, u8, u32 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
-import type { ConfigUnit, DeviceConfig } from '../device-config.ts';
+import type { DeviceConfig } from '../codec/device-config.ts';
+import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
 
 /** Models of one device, by number, as settings call them. */
 const E1000_CHIPS = ['82540EM', '82543GC', '82545EM', '82583V'] as const;
@@ -22,9 +23,9 @@ export function networkCardConfig(model: string): DeviceConfig {
   return { model };
 }
 
-export const networkCardUnits: readonly ConfigUnit[] = [
-  { unit: 'e1000', versions: [4, 6], read: (cursor) => named(E1000_CHIPS, e1000Head.read(cursor).chip) },
-  { unit: 'pcnet', versions: [10, 10], read: (cursor) => named(PCNET_TYPES, pcnetConfig.read(cursor).type) },
+export const networkCardRows: readonly UnitRow[] = [
+  comparedRow('e1000', versions(4, 6), (cursor) => named(E1000_CHIPS, e1000Head.read(cursor).chip)),
+  comparedRow('pcnet', versions(10), (cursor) => named(PCNET_TYPES, pcnetConfig.read(cursor).type)),
 ];
 
 function named(models: readonly string[], number: number): DeviceConfig {

@@ -1,6 +1,7 @@
 import { bool, text, u32 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
-import { type ConfigUnit, type DeviceConfig, numberedPlaces, placesConfig } from '../device-config.ts';
+import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device-config.ts';
+import { comparedRow, versions } from '../codec/unit-row.ts';
 
 /** Ports that a unit has an entry for, whatever the controller has. */
 export const AHCI_PORTS = 30;
@@ -26,16 +27,12 @@ export function ahciConfig(ports: number, attached: ReadonlyMap<number, boolean>
 /** A state with more ports than the machine is taken. */
 export const AHCI_PORT_COUNT = 'number of ports';
 
-export const ahciUnit: ConfigUnit = {
-  unit: 'ahci',
-  versions: [9, 9],
-  read(cursor) {
-    const count = u32.read(cursor);
-    const attached = new Map<number, boolean>();
-    for (let i = 0; i < AHCI_PORTS; i++) {
-      const { attached: isAttached, hotPluggable } = port.read(cursor);
-      if (isAttached) attached.set(i, hotPluggable);
-    }
-    return ahciConfig(count, attached);
-  },
-};
+export const ahciRow = comparedRow('ahci', versions(9), (cursor) => {
+  const count = u32.read(cursor);
+  const attached = new Map<number, boolean>();
+  for (let i = 0; i < AHCI_PORTS; i++) {
+    const { attached: isAttached, hotPluggable } = port.read(cursor);
+    if (isAttached) attached.set(i, hotPluggable);
+  }
+  return ahciConfig(count, attached);
+});

@@ -1,6 +1,7 @@
 import { bool, bytes, text, u32, u64 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
-import { type ConfigUnit, type DeviceConfig, numberedPlaces, placesConfig } from '../device-config.ts';
+import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device-config.ts';
+import { comparedRow, versions } from '../codec/unit-row.ts';
 
 const head = defineStruct('Start of unit nvme, version 3', 'units-compared.md', {
   limits: { kind: bytes(7), doc: 'the controller' },
@@ -24,13 +25,9 @@ export function nvmeConfig(namespaces: number, attached: ReadonlySet<number>): D
   return { 'number of namespaces': namespaces, ...placesConfig(numberedPlaces('namespace', Math.min(namespaces, MAX_NAMESPACES)), (i) => attached.has(i)) };
 }
 
-export const nvmeUnit: ConfigUnit = {
-  unit: 'nvme',
-  versions: [3, 3],
-  read(cursor) {
-    const { namespaces } = head.read(cursor);
-    const attached = new Set<number>();
-    for (let i = 0; i < Math.min(namespaces, MAX_NAMESPACES); i++) if (namespace.read(cursor).attached) attached.add(i);
-    return nvmeConfig(namespaces, attached);
-  },
-};
+export const nvmeRow = comparedRow('nvme', versions(3), (cursor) => {
+  const { namespaces } = head.read(cursor);
+  const attached = new Set<number>();
+  for (let i = 0; i < Math.min(namespaces, MAX_NAMESPACES); i++) if (namespace.read(cursor).attached) attached.add(i);
+  return nvmeConfig(namespaces, attached);
+});

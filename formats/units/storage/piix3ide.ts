@@ -1,6 +1,7 @@
 import { bool, text, u8 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
-import { type ConfigUnit, type DeviceConfig, placesConfig } from '../device-config.ts';
+import { type DeviceConfig, placesConfig } from '../codec/device-config.ts';
+import { comparedRow, versions } from '../codec/unit-row.ts';
 
 /** By number; as settings call them. */
 export const IDE_CHIPS = ['PIIX3', 'PIIX4', 'ICH6'] as const;
@@ -19,16 +20,12 @@ export function ideConfig(chip: string, attached: ReadonlySet<number>): DeviceCo
   return { chip, ...placesConfig(PLACES, (i) => attached.has(i)) };
 }
 
-export const ideUnit: ConfigUnit = {
-  unit: 'piix3ide',
-  versions: [20, 22],
-  read(cursor) {
-    const chip = u8.read(cursor);
-    const attached = new Set<number>();
-    for (let place = 0; place < PLACES.length; place++) {
-      if (place % 2 === 0) bool.read(cursor);
-      if (drive.read(cursor).attached) attached.add(place);
-    }
-    return ideConfig(IDE_CHIPS[chip] ?? String(chip), attached);
-  },
-};
+export const ideRow = comparedRow('piix3ide', versions(20, 22), (cursor) => {
+  const chip = u8.read(cursor);
+  const attached = new Set<number>();
+  for (let place = 0; place < PLACES.length; place++) {
+    if (place % 2 === 0) bool.read(cursor);
+    if (drive.read(cursor).attached) attached.add(place);
+  }
+  return ideConfig(IDE_CHIPS[chip] ?? String(chip), attached);
+});

@@ -1,6 +1,7 @@
 import { bool, u32 } from '../../binary/kinds.ts';
 import { FormatError } from '../../errors.ts';
-import { type ConfigUnit, type DeviceConfig, numberedPlaces, placesConfig } from '../device-config.ts';
+import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device-config.ts';
+import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
 
 /** Devices that a parallel SCSI bus takes. */
 export const SCSI_DEVICES = 16;
@@ -13,28 +14,22 @@ export function scsiConfig(devices: number, attached: ReadonlySet<number>): Devi
 }
 
 /** LsiLogic, parallel SCSI and SAS: type of controller, devices, ports, then whether each device is attached. */
-const lsiLogic = (unit: string): ConfigUnit => ({
-  unit,
-  versions: [6, 6],
-  read(cursor) {
+function lsiLogic(unit: string): UnitRow {
+  return comparedRow(unit, versions(6), (cursor) => {
     u32.read(cursor);
     const devices = u32.read(cursor);
     u32.read(cursor);
     const attached = new Set<number>();
     for (let i = 0; i < Math.min(devices, MAX_DEVICES); i++) if (bool.read(cursor)) attached.add(i);
     return scsiConfig(devices, attached);
-  },
-});
+  });
+}
 
-const busLogic: ConfigUnit = {
-  unit: 'buslogic',
-  versions: [5, 5],
-  read(cursor) {
-    const attached = new Set<number>();
-    for (let i = 0; i < SCSI_DEVICES; i++) if (bool.read(cursor)) attached.add(i);
-    return scsiConfig(SCSI_DEVICES, attached);
-  },
-};
+const busLogic = comparedRow('buslogic', versions(5), (cursor) => {
+  const attached = new Set<number>();
+  for (let i = 0; i < SCSI_DEVICES; i++) if (bool.read(cursor)) attached.add(i);
+  return scsiConfig(SCSI_DEVICES, attached);
+});
 
 /** Bytes before the number of targets. */
 const VIRTIO_HEAD = 71;
@@ -49,19 +44,15 @@ export function virtioScsiConfig(targets: number, attached: number): DeviceConfi
 }
 export const VIRTIO_ATTACHED = 'number of attached targets';
 
-const virtioScsi: ConfigUnit = {
-  unit: 'virtio-scsi',
-  versions: [1, 1],
-  read(cursor) {
-    cursor.take(VIRTIO_HEAD);
-    const targets = cursor.u32();
-    for (let attached = 0; attached <= MAX_TARGETS; attached++) {
-      const at = cursor.at;
-      if (cursor.bigU64() === VIRTIO_MARKER) return virtioScsiConfig(targets, attached);
-      cursor.at = at + VIRTIO_TARGET_SIZE;
-    }
-    throw new FormatError('bad-marker', 'Cannot read unit virtio-scsi: the targets do not end');
-  },
-};
+const virtioScsi = comparedRow('virtio-scsi', versions(1), (cursor) => {
+  cursor.take(VIRTIO_HEAD);
+  const targets = cursor.u32();
+  for (let attached = 0; attached <= MAX_TARGETS; attached++) {
+    const at = cursor.at;
+    if (cursor.bigU64() === VIRTIO_MARKER) return virtioScsiConfig(targets, attached);
+    cursor.at = at + VIRTIO_TARGET_SIZE;
+  }
+  throw new FormatError('bad-marker', 'Cannot read unit virtio-scsi: the targets do not end');
+});
 
-export const scsiUnits: readonly ConfigUnit[] = [lsiLogic('lsilogicscsi'), lsiLogic('lsilogicsas'), busLogic, virtioScsi];
+export const scsiRows: readonly UnitRow[] = [lsiLogic('lsilogicscsi'), lsiLogic('lsilogicsas'), busLogic, virtioScsi];

@@ -1,7 +1,7 @@
-import type { DeviceConfig } from '../../../formats/units/device-config.ts';
-import { isCompared } from '../../../formats/units/device-configs.ts';
+import type { DeviceConfig } from '../../../formats/units/codec/device-config.ts';
 import { AHCI_PORT_COUNT } from '../../../formats/units/storage/ahci.ts';
 import { VIRTIO_ATTACHED } from '../../../formats/units/storage/scsi.ts';
+import { isCompared } from '../../../formats/units/table.ts';
 import type { Comparison } from './comparison.ts';
 
 /** Compares how each device is configured that both have: ports, disks on them, models, addresses. */

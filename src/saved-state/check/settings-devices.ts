@@ -1,7 +1,7 @@
 import { entryOf } from '../../../formats/entry-of.ts';
 import { serialConfig } from '../../../formats/units/chipset/serial.ts';
 import { tpmConfig } from '../../../formats/units/chipset/tpm.ts';
-import type { DeviceConfig } from '../../../formats/units/device-config.ts';
+import type { DeviceConfig } from '../../../formats/units/codec/device-config.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import { networkCardConfig } from '../../../formats/units/network/network-cards.ts';
 import { ahciConfig } from '../../../formats/units/storage/ahci.ts';

@@ -1,8 +1,8 @@
 import type { Release } from '../../../formats/ssm/container.ts';
 import type { PciSlot } from '../../../formats/units/chipset/pci-bus.ts';
+import type { DeviceConfig } from '../../../formats/units/codec/device-config.ts';
 import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
-import type { DeviceConfig } from '../../../formats/units/device-config.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import type { SavedState } from '../state.ts';
 

@@ -1,12 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Cursor, OutOfBytes } from '../binary/cursor.ts';
-import { FormatError } from '../errors.ts';
+import { Cursor } from '../binary/cursor.ts';
+import { bufferSource } from '../binary/source.ts';
+import { openContainer } from '../ssm/open.ts';
+import { PayloadReader } from '../ssm/payload.ts';
+import { buildV2 } from '../testing/container-builder.ts';
 import { realUnits } from '../testing/pgm-real-units.ts';
 import { readPciBus } from './chipset/pci-bus.ts';
-import { configReader, isCompared } from './device-configs.ts';
 import { has3d } from './display/screen.ts';
 import { readHgcmServices } from './machine/hgcm.ts';
+import { isCompared, noFacts, readFacts, type UnitFacts } from './table.ts';
 
 const UNITS: [string, number][] = [
   ...(['ahci', 'apic', 'e1000', 'lsilogicsas', 'nvme', 'pcnet', 'piix3ide', 'serial', 'tpm', 'vga', 'virtio-scsi'] as const).map(
@@ -14,26 +17,32 @@ const UNITS: [string, number][] = [
   ),
 ];
 
-describe('configReader()', () => {
-  it.each(UNITS)('reads unit %s of any bytes, or says that they end or are wrong', (unit, version) => {
-    const read = configReader(unit, version);
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 1200 }), (bytes) => {
-        try {
-          expect(Object.keys(read?.(new Cursor(bytes)) ?? {}).length).toBeGreaterThan(0);
-        } catch (error) {
-          expect(error instanceof OutOfBytes || error instanceof FormatError).toBe(true);
-        }
+async function factsOf(unit: string, version: number, payload: Uint8Array): Promise<UnitFacts> {
+  const facts = noFacts();
+  const container = await openContainer(bufferSource(buildV2([{ name: unit, version, payload }])));
+  const header = await container.nextUnit();
+  if (header) await readFacts(header, new PayloadReader(container), facts);
+  return facts;
+}
+
+describe('readFacts()', () => {
+  it.each(UNITS)('reads what is compared of unit %s out of any bytes, or nothing', async (unit, version) => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 1200 }), async (bytes) => {
+        const { configs } = await factsOf(unit, version, bytes);
+        expect([...configs.keys()]).toEqual([`${unit}/0`]);
+        expect(Object.keys(configs.get(`${unit}/0`) ?? { none: 0 }).length).toBeGreaterThan(0);
       }),
       { numRuns: 50 },
     );
   });
 
-  it('gives none for versions whose layout is not known, though they are compared', () => {
+  it('tells nothing of versions whose layout is not known, though they are compared', async () => {
     for (const [unit] of UNITS) {
-      expect(configReader(unit, 1000)).toBeUndefined();
+      expect([...(await factsOf(unit, 1000, new Uint8Array(1200))).configs], unit).toEqual([[`${unit}/0`, undefined]]);
       expect(isCompared(unit)).toBe(true);
     }
+    expect((await factsOf('pckbd', 8, new Uint8Array(1200))).configs.size).toBe(0);
     expect(isCompared('pckbd')).toBe(false);
   });
 });

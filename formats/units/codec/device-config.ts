@@ -1,17 +1,5 @@
-import type { Cursor } from '../binary/cursor.ts';
-
 /** What the loader of a unit compares with the machine's configuration, by the name of each value, in the order in which it does so. */
 export type DeviceConfig = Readonly<Record<string, number | string | boolean>>;
-
-/** Reads the part of a unit that is compared; it stands where the loader finds it first, or behind state of a fixed size. */
-export interface ConfigUnit {
-  /** Units of this name, of any instance. */
-  unit: string;
-  /** Versions, the first and the last, in which the part is laid out like that. */
-  versions: readonly [number, number];
-  /** @throws OutOfBytes, FormatError */
-  read(cursor: Cursor): DeviceConfig;
-}
 
 const ATTACHED = 'attached';
 const EMPTY = 'empty';

@@ -1,0 +1,80 @@
+import type { Cursor } from '../../binary/cursor.ts';
+import { SavkitError } from '../../errors.ts';
+import type { UnitHeader } from '../../ssm/container.ts';
+import type { PayloadReader } from '../../ssm/payload.ts';
+import type { DeviceConfig } from './device-config.ts';
+
+/** How a unit's payload is read: what the state is told of it. Throws what the reader of a payload throws. */
+export type Reading<Facts extends object> = (payload: PayloadReader, unit: UnitHeader) => Promise<Facts>;
+
+/** What a loader compares with the machine's configuration; undefined where its layout is not known. */
+export interface ConfigFact {
+  config: DeviceConfig | undefined;
+}
+
+/** All that savkit knows of one unit in some of its versions. The table of all rows is in ../table.ts. */
+export interface UnitRow {
+  unit: string;
+  /** Absent: any. */
+  instance?: number;
+  /** Absent: any. */
+  versions?: readonly number[];
+  /** A live save carries the unit in several passes, and each of them is read; else only the final one is. */
+  everyPass?: boolean;
+  /** The loader compares a part of the unit with the machine's configuration; known even where the layout is not. */
+  isCompared?: boolean;
+  /** What the unit tells of the state. */
+  facts?: Reading<object>;
+  /**
+   * The payload in pass 0 of a live save, from that of the final pass: a piece of it, or a copy. Undefined where it can't be told: VirtualBox does without it,
+   * as it does in the second live save of a process.
+   */
+  livePass?: (payload: Uint8Array, version: number) => Uint8Array | undefined;
+}
+
+/** Versions from the first to the last. */
+export function versions(first: number, last = first): readonly number[] {
+  return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+}
+
+/** One structure is all of the unit; a rest is damage. */
+export function whole<Facts extends object>(read: (cursor: Cursor, unit: UnitHeader) => Facts): Reading<Facts> {
+  return async (payload, unit) => {
+    const facts = await payload.parse((cursor) => read(cursor, unit));
+    await payload.expectEnd();
+    return facts;
+  };
+}
+
+/** One structure starts the unit; a unit that ends before is damaged. */
+export function start<Facts extends object>(read: (cursor: Cursor, unit: UnitHeader) => Facts): Reading<Facts> {
+  return (payload, unit) => payload.parse((cursor) => read(cursor, unit));
+}
+
+/** Has to have the whole payload before it. @param limit bytes; a longer payload is not supported */
+export function collected<Facts extends object>(limit: number, read: (bytes: Uint8Array, unit: UnitHeader) => Facts): Reading<Facts> {
+  return async (payload, unit) => read(await payload.rest(limit), unit);
+}
+
+/** Of a unit that is not as expected nothing is told, and that is no damage to speak of: its loader will judge. */
+export function lenient<Facts extends object>(reading: Reading<Facts>): Reading<Partial<Facts>> {
+  return async (payload, unit) => {
+    try {
+      return await reading(payload, unit);
+    } catch (error) {
+      if (error instanceof SavkitError && NOT_AS_EXPECTED.includes(error.code)) return {};
+      throw error;
+    }
+  };
+}
+const NOT_AS_EXPECTED = ['too-short', 'too-long', 'bad-marker'];
+
+/** A row of a device whose loader compares what stands first in its unit. */
+export function comparedRow(unit: string, known: readonly number[], read: (cursor: Cursor) => DeviceConfig): UnitRow {
+  return { unit, versions: known, isCompared: true, facts: lenient(start((cursor) => ({ config: read(cursor) }))) };
+}
+
+/** The bytes with which devices begin their final payload are all of their payload in pass 0 of a live save: their configuration. */
+export function firstBytes(count: number): NonNullable<UnitRow['livePass']> {
+  return (payload) => (payload.length < count ? undefined : payload.subarray(0, count));
+}

@@ -1,0 +1,94 @@
+import type { UnitHeader } from '../ssm/container.ts';
+import type { PayloadReader } from '../ssm/payload.ts';
+import { type GuestClock, rtcRow } from './chipset/mc146818.ts';
+import type { PciDevice } from './chipset/pci.ts';
+import { type PciSlot, pciRows } from './chipset/pci-bus.ts';
+import { serialRow } from './chipset/serial.ts';
+import { tpmRow } from './chipset/tpm.ts';
+import type { DeviceConfig } from './codec/device-config.ts';
+import { firstBytes, type UnitRow, versions } from './codec/unit-row.ts';
+import { apicRow } from './cpu/apic.ts';
+import { type Cpum, cpumRow } from './cpu/cpum.ts';
+import { type GimProvider, gimRow } from './cpu/gim.ts';
+import { screenRows } from './display/screen.ts';
+import { buildInfoRow } from './machine/build-info.ts';
+import { hgcmRow } from './machine/hgcm.ts';
+import { liveControlRow } from './machine/live-control.ts';
+import { type MemorySizes, mmRow } from './machine/mm.ts';
+import { type PdmDevice, pdmRow } from './machine/pdm.ts';
+import { networkCardRows } from './network/network-cards.ts';
+import { ahciRow } from './storage/ahci.ts';
+import { nvmeRow } from './storage/nvme.ts';
+import { ideRow } from './storage/piix3ide.ts';
+import { scsiRows } from './storage/scsi.ts';
+
+/** What units tell of a state. */
+export interface UnitFacts {
+  buildInfo: Record<string, string>;
+  mm?: MemorySizes;
+  cpum?: Cpum;
+  /** APIC base MSR by CPU; empty where the unit could not be read. */
+  apicBases: bigint[];
+  /** What loaders compare of units, by `name/instance`; undefined where it is laid out in a way that is not known. */
+  configs: Map<string, DeviceConfig | undefined>;
+  /** Of VMSVGA: the machine had 3D acceleration; absent where the state does not tell. */
+  has3d?: boolean;
+  /** Absent where the unit could not be read, or shows no time. */
+  guestClock?: GuestClock;
+  /** Services of the host that the guest additions use, as far as they could be read. */
+  hostServices?: readonly string[];
+  /** Paravirtualisation that the guest sees; absent where the unit is missing. */
+  gimProvider?: GimProvider;
+  /** All devices that the machine had, where the state lists them. */
+  devices?: readonly PdmDevice[];
+  /** All devices on the first PCI bus; absent where the unit could not be read. */
+  pciSlots?: readonly PciSlot[];
+  /** Devices with memory of their own, by VirtualBox's name. */
+  pciDevices: Map<string, PciDevice>;
+}
+
+/** Every unit that savkit knows something of; unit pgm, which holds guest memory, has a folder of its own. */
+export const UNIT_TABLE: readonly UnitRow[] = [
+  ...[buildInfoRow, liveControlRow, mmRow, cpumRow, apicRow, gimRow, pdmRow],
+  ...[...pciRows, rtcRow, serialRow, tpmRow],
+  ...[ahciRow, ideRow, nvmeRow, ...scsiRows],
+  ...[...networkCardRows, ...screenRows, hgcmRow],
+  // Nothing more is known of these than what stands here.
+  { unit: 'parallel', isCompared: true },
+  { unit: 'i8254', instance: 0, versions: versions(4), livePass: firstBytes(4) },
+  { unit: 'VMMDev', instance: 0, versions: versions(20), livePass: firstBytes(5) },
+];
+
+/** Before any unit was read. */
+export function noFacts(): UnitFacts {
+  return { buildInfo: {}, apicBases: [], configs: new Map(), pciDevices: new Map() };
+}
+
+/** Reads what a unit tells of its state. @throws what the reader of a payload throws, and FormatError, UnsupportedError of units that must be as expected */
+export async function readFacts(unit: UnitHeader, payload: PayloadReader, facts: UnitFacts): Promise<void> {
+  const row = rowOf(unit);
+  const isRead = unit.pass === 'final' || row?.everyPass === true;
+  const key = `${unit.name}/${unit.instance}`;
+  if (unit.pass === 'final' && isCompared(unit.name)) facts.configs.set(key, undefined);
+  if (!isRead || !row?.facts) return;
+  const { config, ...found } = (await row.facts(payload, unit)) as Partial<UnitFacts> & { config?: DeviceConfig };
+  if (config) facts.configs.set(key, config);
+  Object.assign(facts, found);
+}
+
+/** The payload of a unit in pass 0 of a live save, from that of the final pass; undefined for units that have none, and where it can't be told. */
+export function livePassOf(unit: { name: string; instance: number; version: number }, payload: Uint8Array): Uint8Array | undefined {
+  return rowOf(unit)?.livePass?.(payload, unit.version);
+}
+
+/** Whether the loader of such a unit compares what settings tell. */
+export function isCompared(unit: string): boolean {
+  return UNIT_TABLE.some((row) => row.unit === unit && row.isCompared);
+}
+
+/** What is known of a unit of this version. */
+export function rowOf(unit: { name: string; instance: number; version: number }): UnitRow | undefined {
+  return UNIT_TABLE.find(
+    (row) => row.unit === unit.name && (row.instance ?? unit.instance) === unit.instance && (row.versions?.includes(unit.version) ?? true),
+  );
+}
