@@ -1,13 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'rolldown';
 
-// Puts the built command line together into few files, dist/bin: reading a hundred small ones takes longer than most commands. They are CommonJS, which
-// Node loads in less time. Stack traces stay readable; the library in dist stays as it is.
+// Puts the built command line together into few files, dist/bin: reading a hundred small ones takes longer than most
+// commands. They are CommonJS, which Node loads in less time. Stack traces stay readable; the library in dist stays as
+// it is.
 
 export default defineConfig({
   input: { savkit: 'dist/cli/main.js', worker: 'dist/src/saved-state/threads/worker.js' },
   platform: 'node',
-  resolve: { alias: { 'string-width': fileURLToPath(new URL('dist/cli/text-width.js', import.meta.url)) } },
+  resolve: { alias: { 'string-width': fileURLToPath(new URL('dist/cli/text/text-width.js', import.meta.url)) } },
   // yargs asks where to find modules that options name; ours name none.
   transform: { define: { 'import.meta.resolve': 'undefined' } },
   // What only some commands need.

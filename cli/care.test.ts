@@ -35,7 +35,10 @@ describe('savkit salvage', () => {
     expect(statSync(output).mode & 0o777).toBe(0o600);
     const partly = await savkitFile('salvage', broken('block-in-ram'), output, '--force');
     expect(partly).toMatchObject({ exitCode: 3, result: { lostPages: 119, loadable: false } });
-    expect(await savkitFile('salvage', broken('block-in-ram'), output, '--force', '--fill', 'zero')).toMatchObject({ exitCode: 3, result: { loadable: true } });
+    expect(await savkitFile('salvage', broken('block-in-ram'), output, '--force', '--fill', 'zero')).toMatchObject({
+      exitCode: 3,
+      result: { loadable: true },
+    });
     expect((await runSavkit(['salvage', broken('start-zeroed'), join(folder, 'none.sav')])).exitCode).toBe(1);
     expect(() => statSync(join(folder, 'none.sav'))).toThrow();
   });
@@ -62,7 +65,9 @@ describe('savkit manifest and verify --manifest', () => {
       expect((await runSavkit(['verify', '--manifest', manifest, plain])).exitCode).toBe(0);
       const { exitCode, findings } = await savkitFile('verify', '--manifest', manifest, broken('bit-in-page'));
       expect(exitCode).toBe(1);
-      expect(findings).toContainEqual(expect.objectContaining({ code: 'manifest-page', place: expect.objectContaining({ gcPhys: 0x114000 }) }));
+      expect(findings).toContainEqual(
+        expect.objectContaining({ code: 'manifest-page', place: expect.objectContaining({ gcPhys: 0x114000 }) }),
+      );
     }
   });
 
@@ -81,9 +86,14 @@ describe('savkit diff', () => {
 
 describe('savkit check', () => {
   it('reads settings that an editor has saved as UTF-16, or with a byte order mark', async () => {
-    const settings = '\ufeff<VirtualBox><Machine name="a"><Hardware><Memory RAMSize="3"/></Hardware></Machine></VirtualBox>';
+    const settings =
+      '\ufeff<VirtualBox><Machine name="a"><Hardware><Memory RAMSize="3"/></Hardware></Machine></VirtualBox>';
     const path = join(folder, 'utf.vbox');
-    for (const bytes of [Buffer.from(settings), Buffer.from(settings, 'utf16le'), Buffer.from(settings, 'utf16le').swap16()]) {
+    for (const bytes of [
+      Buffer.from(settings),
+      Buffer.from(settings, 'utf16le'),
+      Buffer.from(settings, 'utf16le').swap16(),
+    ]) {
       writeFileSync(path, bytes);
       expect((await runSavkit(['check', plain, '--machine', path])).stdout.toString()).toContain('3 MiB');
     }
@@ -112,7 +122,10 @@ describe('savkit check', () => {
 
   it('takes hostile settings files for what they are', async () => {
     const path = join(folder, 'hostile.vbox');
-    for (const text of ['<!DOCTYPE a [<!ENTITY b "cccc"><!ENTITY d "&b;&b;">]><VirtualBox>&d;</VirtualBox>', `${'<a>'.repeat(20_000)}`]) {
+    for (const text of [
+      '<!DOCTYPE a [<!ENTITY b "cccc"><!ENTITY d "&b;&b;">]><VirtualBox>&d;</VirtualBox>',
+      `${'<a>'.repeat(20_000)}`,
+    ]) {
       writeFileSync(path, text);
       const { exitCode, stderr } = await runSavkit(['check', plain, '--machine', path]);
       expect(exitCode).toBe(1);
@@ -130,10 +143,15 @@ describe('savkit screenshot', () => {
   });
 
   it('writes the picture as it is, to a file or stdout, and tells its size', async () => {
-    const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==', 'base64');
+    const png = Buffer.from(
+      'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg==',
+      'base64',
+    );
     const payload = Buffer.concat([Buffer.from(Uint32Array.of(1, 8 + png.length, 1, 1, 1).buffer), png]);
     const bytes = readFileSync(plain);
-    const units = splitUnits(bytes).map((unit) => (unit.name === 'DisplayScreenshot' ? { name: unit.name, instance: 1100, version: 0x10001, payload } : unit));
+    const units = splitUnits(bytes).map((unit) =>
+      unit.name === 'DisplayScreenshot' ? { name: unit.name, instance: 1100, version: 0x10001, payload } : unit,
+    );
     const state = join(folder, 'picture.sav');
     writeFileSync(state, joinUnits(units, bytes));
     const output = join(folder, 'picture.png');
@@ -146,7 +164,10 @@ describe('savkit screenshot', () => {
 
 describe('savkit explain', () => {
   it('explains codes by name and by number, and ends with 2 for unknown ones', async () => {
-    expect(await savkitFile('explain', 'VERR_SSM_LOAD_CONFIG_MISMATCH')).toMatchObject({ exitCode: 0, result: { codes: [{ number: -1844 }] } });
+    expect(await savkitFile('explain', 'VERR_SSM_LOAD_CONFIG_MISMATCH')).toMatchObject({
+      exitCode: 0,
+      result: { codes: [{ number: -1844 }] },
+    });
     expect((await runSavkit(['explain', '1844'])).stdout.toString()).toContain('savkit check STATE --machine');
     expect((await runSavkit(['explain', '-1844'])).exitCode).toBe(0);
     expect((await runSavkit(['explain', 'VERR_NO_SUCH_THING'])).exitCode).toBe(2);
@@ -154,16 +175,25 @@ describe('savkit explain', () => {
 
   it('explains logs', async () => {
     const log = join(folder, 'VBox.log');
-    writeFileSync(log, "00:01 SSM: LoadExec failed for 'mm' instance #1 (version 2, pass 0xffffffff): VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH\n");
-    expect(await savkitFile('explain', log)).toMatchObject({ exitCode: 0, result: { log: [{ unit: 'mm', pass: 'final' }] } });
+    writeFileSync(
+      log,
+      "00:01 SSM: LoadExec failed for 'mm' instance #1 (version 2, pass 0xffffffff): VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH\n",
+    );
+    expect(await savkitFile('explain', log)).toMatchObject({
+      exitCode: 0,
+      result: { log: [{ unit: 'mm', pass: 'final' }] },
+    });
     expect((await runSavkit(['explain', join(folder, 'other.log')])).exitCode).toBe(4);
   });
 
   it('explains messages, as an argument, by stdin, and as PowerShell writes them', async () => {
-    const message = "Unsupported version 13 of data unit 'pgm' (instance #1, pass 0xffffffff) (VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION)";
+    const message =
+      "Unsupported version 13 of data unit 'pgm' (instance #1, pass 0xffffffff) (VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION)";
     const expected = { exitCode: 0, result: { log: [{ unit: 'pgm', instance: 1, version: 13 }] } };
     expect(await savkitFile('explain', message)).toMatchObject(expected);
-    expect((await runSavkit(['explain', '-', '--json'], { stdin: Buffer.from(message) })).stdout.toString()).toContain('"version": 13');
+    expect((await runSavkit(['explain', '-', '--json'], { stdin: Buffer.from(message) })).stdout.toString()).toContain(
+      '"version": 13',
+    );
     const file = join(folder, 'message.txt');
     writeFileSync(file, Buffer.from(`\ufeff${message}\r\n`, 'utf16le'));
     expect(await savkitFile('explain', file)).toMatchObject(expected);

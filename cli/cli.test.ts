@@ -42,15 +42,22 @@ describe('savkit', () => {
     for (const words of [['help'], ['help', 'verify'], ['verify', 'x', '-h']]) {
       const { stdout, stderr, exitCode } = await runSavkit(words);
       expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
-      expect(stdout.toString()).toContain(words.length > 1 ? 'savkit verify <files..>' : 'savkit convert <input> [output]');
+      expect(stdout.toString()).toContain(
+        words.length > 1 ? 'savkit verify <files..>' : 'savkit convert <input> [output]',
+      );
     }
   });
 
   it('takes files of any name', async () => {
-    for (const name of ['-x.sav', '--json', '-', 'two\nlines.sav', '8080']) writeFileSync(join(folder, name), readFileSync(plain));
-    const { stdout } = await runSavkit(['verify', '--', '-x.sav', '--json', './-', 'two\nlines.sav', '8080'], { cwd: folder });
+    for (const name of ['-x.sav', '--json', '-', 'two\nlines.sav', '8080'])
+      writeFileSync(join(folder, name), readFileSync(plain));
+    const { stdout } = await runSavkit(['verify', '--', '-x.sav', '--json', './-', 'two\nlines.sav', '8080'], {
+      cwd: folder,
+    });
     expect(stdout.toString().replace(/: whole.*/g, '')).toBe('-x.sav\n--json\n./-\ntwo?lines.sav\n8080\n');
-    expect((await runSavkit(['extract', '--format', 'ELF', '--output=-x.elf', '--', '-x.sav'], { cwd: folder })).exitCode).toBe(0);
+    expect(
+      (await runSavkit(['extract', '--format', 'ELF', '--output=-x.elf', '--', '-x.sav'], { cwd: folder })).exitCode,
+    ).toBe(0);
     expect(statSync(join(folder, '-x.elf')).size).toBeGreaterThan(0);
   });
 
@@ -94,7 +101,14 @@ describe('savkit', () => {
   });
 
   it('ends with 2 for words that make no sense', async () => {
-    for (const args of [[], ['nonsense'], ['verify'], ['verify', plain, '--nonsense'], ['extract', plain], ['extract', plain, '-o', '-', '--format', 'zip']]) {
+    for (const args of [
+      [],
+      ['nonsense'],
+      ['verify'],
+      ['verify', plain, '--nonsense'],
+      ['extract', plain],
+      ['extract', plain, '-o', '-', '--format', 'zip'],
+    ]) {
       const { exitCode, stderr, stdout } = await runSavkit(args);
       expect(exitCode).toBe(2);
       expect(stderr).toContain('savkit');
@@ -109,12 +123,18 @@ describe('savkit', () => {
     [['--bogus'], 'savkit: there is no option --bogus without a command\nTry: savkit --help\n'],
     [[], 'savkit: which command?\nTry: savkit --help\n'],
     [['verify', '--bogus', plain], 'savkit verify: there is no option --bogus\nTry: savkit verify --help\n'],
-    [['--quiet', 'verify', plain, '--thread', '2'], 'savkit verify: there is no option --thread; did you mean --threads?\nTry: savkit verify --help\n'],
+    [
+      ['--quiet', 'verify', plain, '--thread', '2'],
+      'savkit verify: there is no option --thread; did you mean --threads?\nTry: savkit verify --help\n',
+    ],
     [['verify', '--threads', '0', plain], 'Cannot use so many --threads: expected a whole number from 1 on\n'],
     [['extract', plain, '-o', 'a', '-o', 'b'], 'savkit extract: -o is given twice\nTry: savkit extract --help\n'],
     [['extract', plain], 'savkit extract: expected --output, too\nTry: savkit extract --help\n'],
     [['diff', plain], 'savkit diff: expected savkit diff <a> <b>\nTry: savkit diff --help\n'],
-    [['diff', plain, plain, 'x'], 'savkit diff: too much is x; expected savkit diff <a> <b>\nTry: savkit diff --help\n'],
+    [
+      ['diff', plain, plain, 'x'],
+      'savkit diff: too much is x; expected savkit diff <a> <b>\nTry: savkit diff --help\n',
+    ],
     [
       ['control', 'vm.sock', 'stat'],
       'savkit control: action "stat": expected status, stats, check, pause, resume, stop, save, throttle\nTry: savkit control --help\n',
@@ -172,8 +192,12 @@ describe('savkit verify', () => {
     const { exitCode, stderr } = await runSavkit(['extract', path, '--unit', 'none', '-o', '-']);
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.not.stringContaining('\u001b') });
     const missing = `\u001b[2J\u009b\u202e${path}`;
-    expect((await runSavkit(['verify', missing])).stderr).toBe(`Cannot open ?[2J??${path}: no such file or directory\n`);
-    expect((await runSavkit(['verify', '--json', missing])).stdout.toString()).toContain(`"file": "\\u001b[2J\\u009b\\u202e${path}"`);
+    expect((await runSavkit(['verify', missing])).stderr).toBe(
+      `Cannot open ?[2J??${path}: no such file or directory\n`,
+    );
+    expect((await runSavkit(['verify', '--json', missing])).stdout.toString()).toContain(
+      `"file": "\\u001b[2J\\u009b\\u202e${path}"`,
+    );
   });
 
   it('ends with 5 for formats that it only knows by name', async () => {

@@ -1,9 +1,9 @@
 import yargs from 'yargs';
 import { UsageError } from '../formats/errors.ts';
 import { COMMANDS } from './command-list.ts';
-import { beforeDashes, hideDashes, showDashes } from './dash.ts';
-import { loadCommands } from './lazy-command.ts';
-import { foldChoices, knownOptions, optionFault, settleSwitches } from './option-faults.ts';
+import { beforeDashes, hideDashes, showDashes } from './parsing/dash.ts';
+import { loadCommands } from './parsing/lazy-command.ts';
+import { foldChoices, knownOptions, optionFault, settleSwitches } from './parsing/option-faults.ts';
 import { show, terminalColumns } from './terminal/print.ts';
 import { ownLines } from './terminal/terminal-text.ts';
 import { commandFirst, expectCommand, positionalsOf, refuse, usageError } from './usage.ts';
@@ -46,7 +46,9 @@ async function parseAndRun(words: readonly string[], version: string): Promise<v
     .help()
     .alias('help', 'h')
     .wrap(Math.min(MOST_COLUMNS, terminalColumns() ?? DEFAULT_COLUMNS))
-    .epilogue('Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 70 savkit itself failed, 130 interrupted.')
+    .epilogue(
+      'Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 70 savkit itself failed, 130 interrupted.',
+    )
     .fail((message, error) => {
       throw error ?? usageError(message, words[0]);
     });
@@ -55,6 +57,10 @@ async function parseAndRun(words: readonly string[], version: string): Promise<v
   parser.middleware(() => {
     parser.wrap(null);
   });
-  await parser.parseAsync(hideDashes(words), {}, (_error: unknown, _options: unknown, output: string) => void show(ownLines(output)));
+  await parser.parseAsync(
+    hideDashes(words),
+    {},
+    (_error: unknown, _options: unknown, output: string) => void show(ownLines(output)),
+  );
   await end();
 }

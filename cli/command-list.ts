@@ -1,104 +1,120 @@
-import type { LazyCommand } from './lazy-command.ts';
+import type { LazyCommand } from './parsing/lazy-command.ts';
 
 /** All commands, in the order of the help text. */
 export const COMMANDS: readonly LazyCommand[] = [
-  { command: 'inspect <files..>', describe: 'Show what is in saved states', load: async () => (await import('./commands/inspect.ts')).inspectCommand },
-  { command: 'verify <files..>', describe: 'Check whether saved states are whole', load: async () => (await import('./commands/verify.ts')).verifyCommand },
+  {
+    command: 'inspect <files..>',
+    describe: 'Show what is in saved states',
+    load: async () => (await import('./commands/states/inspect.ts')).inspectCommand,
+  },
+  {
+    command: 'verify <files..>',
+    describe: 'Check whether saved states are whole',
+    load: async () => (await import('./commands/states/verify.ts')).verifyCommand,
+  },
   {
     command: 'extract <file>',
     describe: 'Get guest memory, or one part of a state, out of a file',
-    load: async () => (await import('./commands/extract.ts')).extractCommand,
+    load: async () => (await import('./commands/states/extract.ts')).extractCommand,
   },
   {
     command: 'screenshot <state>',
     describe: 'Get the picture of the screen out of a state, as PNG',
-    load: async () => (await import('./commands/screenshot.ts')).screenshotCommand,
+    load: async () => (await import('./commands/states/screenshot.ts')).screenshotCommand,
   },
   {
     command: 'convert <input> [output]',
     describe: 'Write a state in another format version, with proof that nothing changed',
-    load: async () => (await import('./commands/convert.ts')).convertCommand,
+    load: async () => (await import('./commands/states/convert.ts')).convertCommand,
   },
   {
     command: 'salvage <input> <output>',
     describe: 'Write the best state that can be had of a damaged file, and list what is missing',
-    load: async () => (await import('./commands/salvage.ts')).salvageCommand,
+    load: async () => (await import('./commands/states/salvage.ts')).salvageCommand,
   },
   {
     command: 'manifest <file>',
     describe: 'Note hashes of everything in a good state, to name later damage by',
-    load: async () => (await import('./commands/manifest.ts')).manifestCommand,
+    load: async () => (await import('./commands/states/manifest.ts')).manifestCommand,
   },
   {
     command: 'diff <a> <b>',
     describe: 'Show in what two states differ, whatever their versions',
-    load: async () => (await import('./commands/diff.ts')).diffCommand,
+    load: async () => (await import('./commands/states/diff.ts')).diffCommand,
   },
   {
     command: 'check <states..>',
     describe: 'Say whether states will load in a machine, or in a VirtualBox release, and if not why',
-    load: async () => (await import('./commands/check.ts')).checkCommand,
+    load: async () => (await import('./commands/states/check.ts')).checkCommand,
   },
   {
     command: 'explain <what..>',
     describe: 'Say what a code of VirtualBox, or a VBox.log, means and what to do',
-    load: async () => (await import('./commands/explain.ts')).explainCommand,
+    load: async () => (await import('./commands/states/explain.ts')).explainCommand,
   },
-  { command: 'receive', describe: 'Receive a running machine', load: async () => (await import('./commands/receive.ts')).receiveCommand },
+  {
+    command: 'receive',
+    describe: 'Receive a running machine',
+    load: async () => (await import('./commands/machines/receive.ts')).receiveCommand,
+  },
   {
     command: 'send <state>',
     describe: 'Start a saved state on another host, without copying it there first',
-    load: async () => (await import('./commands/send.ts')).sendCommand,
+    load: async () => (await import('./commands/machines/send.ts')).sendCommand,
   },
   {
     command: 'relay',
     describe: 'Stand between a teleporting VirtualBox and its target: watch, record, encrypt',
-    load: async () => (await import('./commands/relay.ts')).relayCommand,
+    load: async () => (await import('./commands/machines/relay.ts')).relayCommand,
   },
-  { command: 'peek <file>', describe: 'Show bytes of guest memory', load: async () => (await import('./commands/peek.ts')).peekCommand },
+  {
+    command: 'peek <file>',
+    describe: 'Show bytes of guest memory',
+    load: async () => (await import('./commands/states/peek.ts')).peekCommand,
+  },
   {
     command: 'poke <state>',
     describe: 'Write bytes into guest memory: a new state, in which nothing else differs',
-    load: async () => (await import('./commands/poke.ts')).pokeCommand,
+    load: async () => (await import('./commands/states/poke.ts')).pokeCommand,
   },
   {
     command: 'stats <file> [pattern]',
     describe: "Show what guest memory consists of, by the names of VirtualBox's statistics",
-    load: async () => (await import('./commands/stats.ts')).statsCommand,
+    load: async () => (await import('./commands/states/stats.ts')).statsCommand,
   },
   {
     command: 'walk <file> <addresses..>',
     describe: 'Walk the page tables for virtual addresses',
-    load: async () => (await import('./commands/walk.ts')).walkCommand,
+    load: async () => (await import('./commands/states/walk.ts')).walkCommand,
   },
   {
     command: 'pagetable <file>',
     describe: "Show a CPU's page tables, or what they map",
-    load: async () => (await import('./commands/pagetable.ts')).pagetableCommand,
+    load: async () => (await import('./commands/states/pagetable.ts')).pagetableCommand,
   },
   {
     command: 'console <state>',
     describe: "Ask about a machine as in VirtualBox's debugger",
-    load: async () => (await import('./commands/console.ts')).consoleCommand,
+    load: async () => (await import('./commands/states/console.ts')).consoleCommand,
   },
   {
     command: 'migrate [machine]',
     describe: 'Move a running machine to another host',
-    load: async () => (await import('./commands/migrate.ts')).migrateCommand,
+    load: async () => (await import('./commands/machines/migrate.ts')).migrateCommand,
   },
   {
     command: 'run [state]',
     describe: 'Run a machine that executes a workload and checks its own memory',
-    load: async () => (await import('./commands/run.ts')).runMachineCommand,
+    load: async () => (await import('./commands/machines/run.ts')).runMachineCommand,
   },
   {
     command: 'live-save <machine> <output>',
     describe: 'Save a machine while it runs',
-    load: async () => (await import('./commands/live-save.ts')).liveSaveCommand,
+    load: async () => (await import('./commands/machines/live-save.ts')).liveSaveCommand,
   },
   {
     command: 'control <machine> <action> [argument]',
     describe: 'Ask a running machine how it is, or have it do something',
-    load: async () => (await import('./commands/control.ts')).controlCommand,
+    load: async () => (await import('./commands/machines/control.ts')).controlCommand,
   },
 ];

@@ -18,7 +18,9 @@ describe('savkit console', () => {
     expect(stdout.toString()).toContain('From     - To (incl) pvHC');
     expect(await savkitFile('console', state, '-c', 'walk 0x1000', '-c', 'nonsense')).toMatchObject({
       exitCode: 2,
-      result: { answers: [{ rows: [{ virtual: '0x1000', physical: '0x1000' }] }, { error: { code: 'unknown-command' } }] },
+      result: {
+        answers: [{ rows: [{ virtual: '0x1000', physical: '0x1000' }] }, { error: { code: 'unknown-command' } }],
+      },
     });
   });
 
@@ -26,9 +28,13 @@ describe('savkit console', () => {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-console-'));
     try {
       const output = join(folder, 'new.sav');
-      const { exitCode } = await runSavkit(['console', state], { stdin: Buffer.from(`poke 0x1000 cafe\nsave ${output}\n`) });
+      const { exitCode } = await runSavkit(['console', state], {
+        stdin: Buffer.from(`poke 0x1000 cafe\nsave ${output}\n`),
+      });
       expect(exitCode).toBe(0);
-      expect((await runSavkit(['peek', output, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe('cafe');
+      expect((await runSavkit(['peek', output, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe(
+        'cafe',
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -36,7 +42,9 @@ describe('savkit console', () => {
 
   it.each(['SIGHUP', 'SIGTERM'] as const)('saves what has changed, and says where, when %s ends it', async (signal) => {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-console-'));
-    const child = spawn(process.execPath, ['dist/bin/savkit.js', 'console', state], { env: { ...process.env, XDG_STATE_HOME: folder } });
+    const child = spawn(process.execPath, ['dist/bin/savkit.js', 'console', state], {
+      env: { ...process.env, XDG_STATE_HOME: folder },
+    });
     try {
       child.stdin.write('poke 0x1000 cafe\n');
       await once(child.stdout, 'data');
@@ -44,7 +52,9 @@ describe('savkit console', () => {
       const [told] = await once(child.stderr, 'data');
       expect(await once(child, 'close')).toEqual([130, null]);
       const [, path] = /it is saved in (.*)\n/.exec(String(told)) ?? [];
-      expect((await runSavkit(['peek', path, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe('cafe');
+      expect((await runSavkit(['peek', path, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe(
+        'cafe',
+      );
     } finally {
       child.kill('SIGKILL');
       rmSync(folder, { recursive: true });

@@ -46,7 +46,9 @@ describe('savkit convert', () => {
     const layoutFile = join(folder, 'layout.json');
     writeFileSync(layoutFile, JSON.stringify(layout));
     expect((await runSavkit([...args, '--layout', layoutFile])).exitCode).toBe(0);
-    expect((await runSavkit(['convert', output, join(folder, 'back.sav'), '--pgm', '14', '--like', output])).exitCode).toBe(0);
+    expect(
+      (await runSavkit(['convert', output, join(folder, 'back.sav'), '--pgm', '14', '--like', output])).exitCode,
+    ).toBe(0);
   });
 
   it('only says what it would do with --dry-run', async () => {

@@ -3,20 +3,20 @@ import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { openFile } from '../formats/binary/source.ts';
-import { MIB } from '../formats/units.ts';
+import { openFile } from '../formats/files/source.ts';
+import { MIB } from '../formats/sizes.ts';
 import { DecisionMemory } from '../migrations/hand-over/decision-record.ts';
 import { migrate, newMigrationId } from '../migrations/source/migration.ts';
 import type { SavkitProcess } from '../migrations/testing/savkit-process.ts';
 import { connectToTarget } from '../migrations/trust/connect-to-target.ts';
 import { DepartingMachine } from '../migrations/virtual-machine/departing-machine.ts';
+import { loadState } from '../src/machine/load.ts';
 import { emptyMachine } from '../src/running/empty-machine.ts';
 import { Guest } from '../src/running/guest.ts';
 import { RunningMachine } from '../src/running/running-machine.ts';
-import { loadState } from '../src/saved-state/load.ts';
 import { askMachine } from './control/control-client.ts';
-import { custody } from './custody.ts';
-import { ExitCode } from './exit-codes.ts';
+import { custody } from './process/custody.ts';
+import { ExitCode } from './process/exit-codes.ts';
 import { testGround } from './testing/test-ground.ts';
 
 const { folder, ending, start } = testGround('custody');
@@ -69,20 +69,25 @@ async function said({ child }: SavkitProcess, words: string): Promise<string> {
 }
 
 describe('a process that has a machine', () => {
-  it.each(['listening', 'ready', 'running'])('keeps one that has come though nobody reads its output from %s on; SIGTERM saves it', async (event) => {
-    const target = startTarget();
-    const port = await target.port();
-    const closed = target.event(event).then(() => closePipes(target));
-    const steps = await handOver(port);
-    await closed;
-    for (const signal of ['SIGHUP', 'SIGINT'] as const) {
-      target.child.kill(signal);
-      await expect.poll(() => status(path('vm.sock')).catch(() => undefined), { timeout: 20_000 }).toMatchObject({ state: 'running' });
-    }
-    target.child.kill('SIGTERM');
-    expect((await target.ended).exitCode).toBe(130);
-    await expectSound(path('kept.sav'), steps);
-  });
+  it.each(['listening', 'ready', 'running'])(
+    'keeps one that has come though nobody reads its output from %s on; SIGTERM saves it',
+    async (event) => {
+      const target = startTarget();
+      const port = await target.port();
+      const closed = target.event(event).then(() => closePipes(target));
+      const steps = await handOver(port);
+      await closed;
+      for (const signal of ['SIGHUP', 'SIGINT'] as const) {
+        target.child.kill(signal);
+        await expect
+          .poll(() => status(path('vm.sock')).catch(() => undefined), { timeout: 20_000 })
+          .toMatchObject({ state: 'running' });
+      }
+      target.child.kill('SIGTERM');
+      expect((await target.ended).exitCode).toBe(130);
+      await expectSound(path('kept.sav'), steps);
+    },
+  );
 
   it('answers Ctrl-C with the ways out; the second one saves it', async () => {
     const target = startTarget();
@@ -90,9 +95,17 @@ describe('a process that has a machine', () => {
     await target.event('control');
     target.child.kill('SIGINT');
     const answer = await said(target, 'saves it to');
-    for (const way of [`savkit live-save ${path('vm.sock')} FILE`, `savkit control ${path('vm.sock')} stop`, path('kept.sav')]) expect(answer).toContain(way);
+    for (const way of [
+      `savkit live-save ${path('vm.sock')} FILE`,
+      `savkit control ${path('vm.sock')} stop`,
+      path('kept.sav'),
+    ])
+      expect(answer).toContain(way);
     target.child.kill('SIGINT');
-    expect(await target.ended).toMatchObject({ exitCode: 130, result: { savedTo: path('kept.sav'), workload: { faults: 0 } } });
+    expect(await target.ended).toMatchObject({
+      exitCode: 130,
+      result: { savedTo: path('kept.sav'), workload: { faults: 0 } },
+    });
     await expectSound(path('kept.sav'), steps);
   });
 
@@ -122,10 +135,14 @@ describe('a process that has a machine', () => {
     count++;
     const full = openSync('/dev/full', 'w');
     const options = ['--ram', '4M', '--workload', 'random', '--socket', path('vm.sock'), '--keep-in', path('kept.sav')];
-    const child = spawn(process.execPath, ['dist/bin/savkit.js', 'run', ...options, '--ndjson'], { stdio: ['ignore', full, full] });
+    const child = spawn(process.execPath, ['dist/bin/savkit.js', 'run', ...options, '--ndjson'], {
+      stdio: ['ignore', full, full],
+    });
     closeSync(full);
     ending.push(() => child.kill('SIGKILL'));
-    await expect.poll(() => status(path('vm.sock')).catch(() => undefined), { timeout: 20_000 }).toMatchObject({ state: 'running' });
+    await expect
+      .poll(() => status(path('vm.sock')).catch(() => undefined), { timeout: 20_000 })
+      .toMatchObject({ state: 'running' });
     child.kill('SIGTERM');
     expect(await once(child, 'exit')).toEqual([130, null]);
     await expectSound(path('kept.sav'), 1);

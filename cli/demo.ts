@@ -6,7 +6,8 @@ import { basename, dirname, join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-// `npm run demo`: the main job on a real state that VirtualBox 7.2.22 wrote. Each step prints the command that it runs, to be tried by hand.
+// `npm run demo`: the main job on a real state that VirtualBox 7.2.22 wrote. Each step prints the command that it runs,
+// to be tried by hand.
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const state = 'test-vectors/states/own-long-live.sav';
@@ -15,7 +16,10 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-demo-'));
 function savkit(...args: string[]): void {
   const shown = shownAs(args);
   console.log(`\n$ savkit ${shown}`);
-  const { status } = spawnSync(process.execPath, [join(root, 'dist/bin/savkit.js'), ...args], { cwd: root, stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [join(root, 'dist/bin/savkit.js'), ...args], {
+    cwd: root,
+    stdio: 'inherit',
+  });
   if (status !== 0) throw new Error(`savkit ${shown} ended with ${status}`);
 }
 
@@ -28,7 +32,10 @@ function shownAs(args: readonly string[]): string {
 /** Starts a command that goes on while others run; its output comes at its end. */
 function begin(...args: string[]): { child: ChildProcess; text: () => string; end: Promise<number | null> } {
   console.log(`\n$ savkit ${shownAs(args)} &`);
-  const child = spawn(process.execPath, [join(root, 'dist/bin/savkit.js'), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [join(root, 'dist/bin/savkit.js'), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let text = '';
   for (const stream of [child.stdout, child.stderr])
     stream.on('data', (chunk: Buffer) => {
@@ -39,13 +46,16 @@ function begin(...args: string[]): { child: ChildProcess; text: () => string; en
 
 /** The machine of the state runs a workload in one process, and goes on in another one. */
 async function migrateRunning(): Promise<void> {
-  console.log('\nNow the machine runs, with a workload that writes its memory and knows what each page must hold; and moves to another process, running.');
+  console.log(
+    '\nNow the machine runs, with a workload that writes its memory and knows what each page must hold; and moves to another process, running.',
+  );
   const socket = join(folder, 'vm.sock');
   const records = join(folder, 'records');
   const source = begin('run', state, '--workload', 'random', '--rate', '2000', '--socket', socket);
   const target = begin('receive', '--listen', '127.0.0.1:0', '--records', records, '--run-for', '1');
   try {
-    for (let i = 0; i < 600 && !(source.text().includes('control socket') && target.text().includes('code')); i++) await setTimeout(50);
+    for (let i = 0; i < 600 && !(source.text().includes('control socket') && target.text().includes('code')); i++)
+      await setTimeout(50);
     await setTimeout(500);
     const port = /127\.0\.0\.1:(\d+)/.exec(target.text())?.[1] ?? '';
     process.env.SAVKIT_PAIRING_CODE = /one machine: (\S+)/.exec(target.text())?.[1] ?? '';
@@ -75,7 +85,9 @@ try {
   savkit('extract', state, '-o', memory);
   savkit('extract', state, '--format', 'elf', '-o', join(folder, 'memory.elf'));
   savkit('extract', state, '--rom', 'PC BIOS - 0xfffff', '-o', join(folder, 'bios.rom'));
-  const truth = JSON.parse(readFileSync(join(root, state.replace('.sav', '.json')), 'utf8')) as { ram: { low: { sha256: string } } };
+  const truth = JSON.parse(readFileSync(join(root, state.replace('.sav', '.json')), 'utf8')) as {
+    ram: { low: { sha256: string } };
+  };
   const hash = createHash('sha256').update(readFileSync(memory)).digest('hex');
   const text = readFileSync(memory).subarray(0x1008, 0x1020).toString('latin1').trim();
   console.log(`\nThe guest left this text at 0x1008: "${text}"`);

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,14 +22,20 @@ const read = (path: string) => readFileSync(join(root, path), 'utf8');
 /** All texts of the project, by their path from its folder. */
 const documents = ['.', 'docs', 'formats', 'src', 'migrations', 'cli', 'test-vectors']
   .flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: folder !== '.', encoding: 'utf8' }).map((name) => posix.join(folder, name.replaceAll('\\', '/'))),
+    readdirSync(join(root, folder), { recursive: folder !== '.', encoding: 'utf8' }).map((name) =>
+      posix.join(folder, name.replaceAll('\\', '/')),
+    ),
   )
   .filter((path) => path.endsWith('.md'));
 
 /** What the package holds. */
 const packed = new Set<string>(
   JSON.parse(
-    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }),
+    execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }),
   )[0].files.map(({ path }: { path: string }) => path),
 );
 
@@ -45,7 +60,11 @@ describe('links', () => {
 
   it('are found, with anchors', () => {
     expect(packed.has('README.md')).toBe(true);
-    expect(linksIn('[a](b.txt#c) `[no](code)` ![d](e.png "f")\n```\n[no](fence)\n```\n[g]: h.txt\n')).toEqual(['b.txt#c', 'e.png', 'h.txt']);
+    expect(linksIn('[a](b.txt#c) `[no](code)` ![d](e.png "f")\n```\n[no](fence)\n```\n[g]: h.txt\n')).toEqual([
+      'b.txt#c',
+      'e.png',
+      'h.txt',
+    ]);
     expect([...anchorsIn('# A `b`, c: d\n## [E](f)\n## E\n```\n# no\n```\n')]).toEqual(['a-b-c-d', 'e', 'e-1']);
   });
 });
@@ -92,7 +111,9 @@ function errorsIn(files: { name: string; text: string }[]): string[] {
         verbatimModuleSyntax: true,
       },
     );
-    return ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
+    return ts
+      .getPreEmitDiagnostics(program)
+      .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -24,8 +24,15 @@ describe('savkit peek', () => {
   it('shows bytes, as a dump, raw and in JSON', async () => {
     const { stdout } = await runSavkit(['peek', plain, '--at', '0x1008', '--len', '11']);
     expect(stdout.toString()).toContain('0000001008  53 41 56 4b 49 54 20 4f 57 4e 2d');
-    expect((await runSavkit(['peek', plain, '--at', '0x1008', '--len', '11', '--raw'])).stdout.toString()).toBe('SAVKIT OWN-');
-    expect(await resultOf('peek', plain, '--at', '0x1008', '--len', '2')).toEqual({ at: '0x1008', length: 2, hex: '5341', unassigned: [] });
+    expect((await runSavkit(['peek', plain, '--at', '0x1008', '--len', '11', '--raw'])).stdout.toString()).toBe(
+      'SAVKIT OWN-',
+    );
+    expect(await resultOf('peek', plain, '--at', '0x1008', '--len', '2')).toEqual({
+      at: '0x1008',
+      length: 2,
+      hex: '5341',
+      unassigned: [],
+    });
   });
 
   it('says where there is no memory, and fails where there is none at all', async () => {
@@ -34,7 +41,10 @@ describe('savkit peek', () => {
       unassigned: [{ start: '0xa0000', end: '0xa0002' }],
     });
     const { exitCode, stderr } = await runSavkit(['peek', plain, '--at', '0xa0000']);
-    expect([exitCode, stderr]).toEqual([2, 'Cannot read 0xa0000: there is no memory (VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS)\n']);
+    expect([exitCode, stderr]).toEqual([
+      2,
+      'Cannot read 0xa0000: there is no memory (VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS)\n',
+    ]);
   });
 });
 
@@ -54,7 +64,9 @@ describe('savkit poke', () => {
       file,
       Uint8Array.from({ length: 5000 }, (_, i) => i),
     );
-    const { stdout, exitCode } = await runSavkit(['poke', '-', '--at', '1M', '--file', file, '-o', '-'], { stdin: readFileSync(plain) });
+    const { stdout, exitCode } = await runSavkit(['poke', '-', '--at', '1M', '--file', file, '-o', '-'], {
+      stdin: readFileSync(plain),
+    });
     expect(exitCode).toBe(0);
     const shown = await runSavkit(['peek', '-', '--at', '1M', '--len', '5000', '--raw'], { stdin: stdout });
     expect(Buffer.compare(shown.stdout, readFileSync(file))).toBe(0);

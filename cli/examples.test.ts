@@ -18,12 +18,17 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-examples-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const SETTINGS = '<VirtualBox version="1.19-linux"><Machine name="box"><Hardware/></Machine></VirtualBox>';
-const FILES: Readonly<Record<string, string>> = { 'kernel.bin': 'bytes', 'VirtualBox VMs/box/box.vbox': SETTINGS, 'VirtualBox VMs/box/Logs/VBox.log': '' };
+const FILES: Readonly<Record<string, string>> = {
+  'kernel.bin': 'bytes',
+  'VirtualBox VMs/box/box.vbox': SETTINGS,
+  'VirtualBox VMs/box/Logs/VBox.log': '',
+};
 
 beforeAll(async () => {
   for (const name of ['machine', 'before', 'a', 'b', 'old', 'broken', 'converted'])
     copyFileSync(join(STATES_FOLDER, 'own-long.sav'), join(folder, `${name}.sav`));
-  for (const name of ['live', 'after']) copyFileSync(join(STATES_FOLDER, 'own-long-live.sav'), join(folder, `${name}.sav`));
+  for (const name of ['live', 'after'])
+    copyFileSync(join(STATES_FOLDER, 'own-long-live.sav'), join(folder, `${name}.sav`));
   for (const [name, text] of Object.entries(FILES)) {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
@@ -50,7 +55,9 @@ function wordsOf(example: string): string[] {
   const words = call.match(/"[^"]*"|'[^']*'|\S+/g) ?? [];
   const plain = words.map((word) => word.replace(/^(["'])(.*)\1$/, '$2'));
   // Of one name with an input of another example: this process keeps that from being overwritten.
-  return plain.flatMap((word, i) => (plain[i - 1] === '-o' && word !== '-' ? [join(folder, `new-${word}`)] : standIn(word)));
+  return plain.flatMap((word, i) =>
+    plain[i - 1] === '-o' && word !== '-' ? [join(folder, `new-${word}`)] : standIn(word),
+  );
 }
 
 function standIn(word: string): string[] {
@@ -60,10 +67,14 @@ function standIn(word: string): string[] {
   return /\.(sav|raw|bin|manifest|vbox|log|png)$|^core$/.test(word) ? [join(folder, word)] : [word];
 }
 
-const commands = COMMANDS.map(({ command, load }) => ({ name: command.split(' ')[0], load })).filter(({ name }) => !BETWEEN_PROCESSES.includes(name));
+const commands = COMMANDS.map(({ command, load }) => ({ name: command.split(' ')[0], load })).filter(
+  ({ name }) => !BETWEEN_PROCESSES.includes(name),
+);
 
 it.each(commands)('the examples of $name work', async ({ name, load }) => {
-  const examples = (await examplesOf(load)).filter((example) => example.includes(`$0 ${name} `) && !TYPED.test(example));
+  const examples = (await examplesOf(load)).filter(
+    (example) => example.includes(`$0 ${name} `) && !TYPED.test(example),
+  );
   expect(examples.length).toBeGreaterThan(0);
   // What one example wrote, another one may write, too.
   const force = ['extract', 'convert', 'salvage', 'manifest', 'poke', 'screenshot'].includes(name) ? ['-f'] : [];

@@ -11,14 +11,19 @@ const state = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
 const file = join(folder, 'a-file');
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const placed = (offset: number, magic: string) => Buffer.concat([Buffer.alloc(offset, 1), Buffer.from(magic, 'latin1'), Buffer.alloc(600)]);
+const placed = (offset: number, magic: string) =>
+  Buffer.concat([Buffer.alloc(offset, 1), Buffer.from(magic, 'latin1'), Buffer.alloc(600)]);
 
 const KINDS: [string, RegExp, Buffer][] = [
   ['zeros', /nothing but zeros/, Buffer.alloc(100_000)],
   ['a packed state', /packed with gzip; unpack it first: gzip -dk FILE/, gzipSync(state)],
   ['xz', /packed with xz/, placed(0, '\xfd7zXZ\0')],
   ['tar', /tar -xf FILE/, placed(257, 'ustar')],
-  ['settings', /\{uuid\}\.sav/, Buffer.from('\ufeff<?xml version="1.0"?>\n<!-- x -->\n<VirtualBox xmlns="x" version="1.19-linux">')],
+  [
+    'settings',
+    /\{uuid\}\.sav/,
+    Buffer.from('\ufeff<?xml version="1.0"?>\n<!-- x -->\n<VirtualBox xmlns="x" version="1.19-linux">'),
+  ],
   ['a disk', /disk image \(VDI\)/, placed(0x40, '\x7f\x10\xda\xbe')],
   ['the text of a VMDK', /disk image \(VMDK\)/, Buffer.from('# Disk DescriptorFile\nversion=1\n')],
   ['a core', /an ELF file/, placed(0, '\x7fELF')],
@@ -62,7 +67,12 @@ describe('a file that is no saved state', () => {
       ['extract', '-o', out],
     ];
     for (const [command = '', ...words] of [...commands, ['convert'], ['salvage']]) {
-      const { stdout, stderr, exitCode } = await runHere(command, file, ...words, ...(['convert', 'salvage'].includes(command) ? [out] : []));
+      const { stdout, stderr, exitCode } = await runHere(
+        command,
+        file,
+        ...words,
+        ...(['convert', 'salvage'].includes(command) ? [out] : []),
+      );
       expect([command, exitCode]).toEqual([command, 5]);
       expect(stdout + stderr, command).toContain(`${file}: `);
       expect(stdout + stderr, command).toContain('packed with gzip');

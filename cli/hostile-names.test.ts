@@ -7,7 +7,8 @@ import { joinUnits, splitUnits } from '../src/testing/state-surgery.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runHere } from './testing/run-here.ts';
 
-// Whoever writes a file, or answers, chooses names and words. None of these may steer the terminal, or look like a line of savkit's own.
+// Whoever writes a file, or answers, chooses names and words. None of these may steer the terminal, or look like a line
+// of savkit's own.
 
 const FORGED = 'all is well';
 const NAME = `x\x1b]0;title\x07\x1b[2J\u009b31m\u202e\u200b\n${FORGED}`;
@@ -94,7 +95,8 @@ describe('names and words in other files', () => {
         'box.vbox',
         `<VirtualBox version="1.19-linux"><Machine name="${text}"><Hardware><CPU count="${text}"/><Memory RAMSize="${text}"/></Hardware></Machine></VirtualBox>`,
       );
-    for (const text of [NAME.replace('\x07', ''), '&#27;[2J', '\u009b2J\n']) await harmless('check', state, '--machine', xml(text));
+    for (const text of [NAME.replace('\x07', ''), '&#27;[2J', '\u009b2J\n'])
+      await harmless('check', state, '--machine', xml(text));
     await harmless('check', state, '--machine', fileOf(`\x1b[2J\u202e.vbox`, '<VirtualBox/>'));
   });
 
@@ -120,7 +122,10 @@ describe('names and words in other files', () => {
     await harmless(
       'migrate',
       '--resolve',
-      fileOf('r.json', `{"side":"source","migration":"${escaped}","machine":"${escaped}","decision":"${escaped}","pid":1,"peer":"x","at":1}`),
+      fileOf(
+        'r.json',
+        `{"side":"source","migration":"${escaped}","machine":"${escaped}","decision":"${escaped}","pid":1,"peer":"x","at":1}`,
+      ),
     );
   });
 
@@ -154,7 +159,9 @@ describe('words of others', () => {
       socket.on('error', () => {});
       answer(socket);
     });
-    await new Promise<void>((resolve) => (path === undefined ? server.listen(0, '127.0.0.1', resolve) : server.listen(path, resolve)));
+    await new Promise<void>((resolve) =>
+      path === undefined ? server.listen(0, '127.0.0.1', resolve) : server.listen(path, resolve),
+    );
     return path === undefined ? (server.address() as { port: number }).port : 0;
   }
 
@@ -176,7 +183,10 @@ describe('words of others', () => {
         },
       },
     ],
-    ['stats', { ok: true, result: { statistics: [{ path: NAME, kind: NAME, unit: NAME, description: NAME, value: 1 }] } }],
+    [
+      'stats',
+      { ok: true, result: { statistics: [{ path: NAME, kind: NAME, unit: NAME, description: NAME, value: 1 }] } },
+    ],
     ['stop', { ok: false, error: { class: 'EnvironmentError', code: NAME, message: NAME, vboxCode: NAME } }],
   ])('at a control socket: %s', async (action, reply) => {
     const path = join(folder, `${action}.sock`);

@@ -3,12 +3,17 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { engines: { node: string } };
+const { engines } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  engines: { node: string };
+};
 
 /** Runs the built command line in a Node that says it is of another version. */
 function runIn(version: string): { status: number | null; stdout: string; stderr: string } {
   const pretend = `Object.defineProperty(process.versions, 'node', { value: '${version}' }); process.argv.push('savkit', '--version'); require('./dist/bin/savkit.js')`;
-  return spawnSync(process.execPath, ['-e', pretend], { cwd: fileURLToPath(new URL('..', import.meta.url)), encoding: 'utf8' });
+  return spawnSync(process.execPath, ['-e', pretend], {
+    cwd: fileURLToPath(new URL('..', import.meta.url)),
+    encoding: 'utf8',
+  });
 }
 
 it.each(['8.17.0', '12.22.12', '18.20.8', '20.18.3'])('tells Node %s in one line what is needed', (version) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import yargs from 'yargs';
-import { nearest } from './nearest.ts';
-import { knownOptions, optionFault } from './option-faults.ts';
+import { nearest } from './parsing/nearest.ts';
+import { knownOptions, optionFault } from './parsing/option-faults.ts';
 
 const known = knownOptions(
   yargs()

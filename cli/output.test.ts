@@ -41,7 +41,10 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs the command line through a shell, for what only shells can say. @returns exit code, and what came out */
 async function shell(line: string): Promise<{ exitCode: number | null; stdout: Buffer; stderr: string }> {
-  const child = spawn('bash', ['-c', line], { cwd: folder, env: { ...process.env, SAVKIT: `${process.execPath} ${main}`, TMPDIR: temporary } });
+  const child = spawn('bash', ['-c', line], {
+    cwd: folder,
+    env: { ...process.env, SAVKIT: `${process.execPath} ${main}`, TMPDIR: temporary },
+  });
   return output(child);
 }
 
@@ -106,7 +109,11 @@ describe('an output that is the input', () => {
   });
 
   it('is refused as stdin and stdout, too', async () => {
-    for (const line of ['extract - -o machine.sav -f <machine.sav', 'salvage /dev/stdin machine.sav -f <machine.sav', 'extract machine.sav -o - >>machine.sav'])
+    for (const line of [
+      'extract - -o machine.sav -f <machine.sav',
+      'salvage /dev/stdin machine.sav -f <machine.sav',
+      'extract machine.sav -o - >>machine.sav',
+    ])
       expect((await shell(`$SAVKIT ${line}`)).exitCode, line).toBe(2);
     expect(readFileSync(state)).toEqual(readFileSync(original));
   });
@@ -129,8 +136,12 @@ describe('an output that is the input', () => {
     expect((await runSavkit(['convert', state, state])).stderr).toContain('--force replaces it');
     expect((await runSavkit(['convert', state, state, '--force', '--container', '1.2'])).exitCode).toBe(0);
     expect((await runSavkit(['diff', original, state])).exitCode).toBe(0);
-    expect((await runSavkit(['poke', state, '--at', '0x1000', '--hex', 'dead', '-o', state, '--force'])).exitCode).toBe(0);
-    expect((await runSavkit(['peek', state, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe('dead');
+    expect((await runSavkit(['poke', state, '--at', '0x1000', '--hex', 'dead', '-o', state, '--force'])).exitCode).toBe(
+      0,
+    );
+    expect((await runSavkit(['peek', state, '--at', '0x1000', '--len', '2', '--raw'])).stdout.toString('hex')).toBe(
+      'dead',
+    );
   });
 });
 
@@ -159,7 +170,10 @@ describe('an output that is a link', () => {
 describe.runIf(isLinux)('an output that is no file', () => {
   it.each([
     ['a pipe with a name', 'mkfifo pipe; $SAVKIT extract machine.sav -o pipe >told & cat pipe; wait $!'],
-    ['a command', '$SAVKIT extract machine.sav -q -o >(cat >memory; touch done); until [ -e done ]; do sleep 0.01; done; cat memory'],
+    [
+      'a command',
+      '$SAVKIT extract machine.sav -q -o >(cat >memory; touch done); until [ -e done ]; do sleep 0.01; done; cat memory',
+    ],
     ['/dev/stdout', '$SAVKIT extract machine.sav -o /dev/stdout | cat'],
     ['/dev/stdout as a file', '$SAVKIT extract machine.sav -o /dev/stdout >memory; cat memory'],
     ['an open file', '$SAVKIT extract machine.sav -q -o /dev/fd/5 5>memory; cat memory'],
@@ -178,10 +192,13 @@ describe.runIf(isLinux)('an output that is no file', () => {
 
   it('takes what other commands write', async () => {
     for (const command of ['convert machine.sav', 'salvage machine.sav', 'poke machine.sav --at 0 --hex 00 -o']) {
-      const { exitCode, stdout } = await shell(`$SAVKIT ${command} - | cat >new.sav; $SAVKIT diff machine.sav new.sav -q`);
+      const { exitCode, stdout } = await shell(
+        `$SAVKIT ${command} - | cat >new.sav; $SAVKIT diff machine.sav new.sav -q`,
+      );
       expect([exitCode, stdout.toString()], command).toEqual([0, '']);
     }
-    for (const command of ['manifest machine.sav -o', 'convert machine.sav']) expect((await shell(`$SAVKIT ${command} /dev/null`)).exitCode, command).toBe(0);
+    for (const command of ['manifest machine.sav -o', 'convert machine.sav'])
+      expect((await shell(`$SAVKIT ${command} /dev/null`)).exitCode, command).toBe(0);
   });
 
   it('is read from, as often as needed, where the input is none either', async () => {
@@ -212,8 +229,17 @@ describe.runIf(isLinux)('an output that is no file', () => {
     execFileSync('mkfifo', [join(folder, 'pipe'), join(folder, 'pipe2')]);
     const stalled = start('extract', 'machine.sav', '-o', '-');
     stalled.stdout?.once('data', () => stalled.stdout?.pause());
-    const commands = [start('extract', 'pipe', '-o', 'memory'), start('extract', 'machine.sav', '-o', 'pipe2'), start('verify', '-'), stalled];
-    commands.push(start('explain', 'pipe'), start('check', 'machine.sav', '--machine', 'pipe'), start('console', 'machine.sav'));
+    const commands = [
+      start('extract', 'pipe', '-o', 'memory'),
+      start('extract', 'machine.sav', '-o', 'pipe2'),
+      start('verify', '-'),
+      stalled,
+    ];
+    commands.push(
+      start('explain', 'pipe'),
+      start('check', 'machine.sav', '--machine', 'pipe'),
+      start('console', 'machine.sav'),
+    );
     const exitCodes = commands.map((child) => new Promise((resolve) => child.once('exit', resolve)));
     await until(() => stalled.stdout?.isPaused() === true);
     // Those that are still loading are ended all the same, by the signal itself.
@@ -256,7 +282,7 @@ describe('temporary files', () => {
   it.each(['throw new Error("x")', 'Promise.reject(new Error("x"))', 'process.exit(3)', 'process.exitCode = 3'])(
     'go with a process at whose end is: %s',
     async (end) => {
-      const sink = fileURLToPath(new URL('../dist/formats/binary/sink.js', import.meta.url));
+      const sink = fileURLToPath(new URL('../dist/formats/files/sink.js', import.meta.url));
       const script = `import { openFileSink } from ${JSON.stringify(sink)};
       const sink = await openFileSink('out');
       await sink.write(Buffer.from('memory'));

@@ -32,14 +32,20 @@ describe('the package, packed and installed elsewhere', () => {
   });
 
   it('can be imported', () => {
-    write('use.mjs', `import { openFile, verify } from 'savkit';\nconst report = await verify(await openFile('state.sav'));\nconsole.log(report.verdict);\n`);
+    write(
+      'use.mjs',
+      `import { openFile, verify } from 'savkit';\nconst report = await verify(await openFile('state.sav'));\nconsole.log(report.verdict);\n`,
+    );
     expect(user.run('node use.mjs')).toContain('whole');
   });
 
   it('has what the README names', () => {
     const names =
       'openFile, inspect, describeState, verify, extract, convert, salvage, makeManifest, diffStates, check, loadState, saveState, walkState, Console';
-    write('names.mjs', `import { ${names} } from 'savkit';\nconsole.log([${names}].every((each) => typeof each === 'function'));\n`);
+    write(
+      'names.mjs',
+      `import { ${names} } from 'savkit';\nconsole.log([${names}].every((each) => typeof each === 'function'));\n`,
+    );
     expect(user.run('node names.mjs')).toContain('true');
   });
 
@@ -48,6 +54,7 @@ describe('the package, packed and installed elsewhere', () => {
     expect(files).not.toMatch(/\.test\.|\.campaign\.|\.bench\.|\/testing\/|\.sav/);
     expect(files).toContain('LICENSE');
     const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    for (const entry of ['.', './migrations']) for (const path of Object.values<string>(exports[entry])) expect(files).toContain(path.slice(2));
+    for (const entry of ['.', './migrations'])
+      for (const path of Object.values<string>(exports[entry])) expect(files).toContain(path.slice(2));
   });
 });

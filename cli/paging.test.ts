@@ -45,11 +45,9 @@ describe('savkit pagetable', () => {
   });
 
   it('gives the runs of the truth file', async () => {
-    const { result } = await savkitFile<{ runs: { virtual: string; physical: string; size: number; pageSize: number; rights: string }[] }>(
-      'pagetable',
-      pae,
-      '--runs',
-    );
+    const { result } = await savkitFile<{
+      runs: { virtual: string; physical: string; size: number; pageSize: number; rights: string }[];
+    }>('pagetable', pae, '--runs');
     const { translation } = JSON.parse(readFileSync(join(STATES_FOLDER, 'own-pae.json'), 'utf8'));
     const rows = result.runs.map(({ virtual, physical, size, pageSize, rights }) => [
       virtual,
@@ -62,7 +60,12 @@ describe('savkit pagetable', () => {
   });
 
   it('stops at a limit, with 3', async () => {
-    const { exitCode, result } = await savkitFile<{ complete: boolean; entries: object[] }>('pagetable', long, '--limit', '7');
+    const { exitCode, result } = await savkitFile<{ complete: boolean; entries: object[] }>(
+      'pagetable',
+      long,
+      '--limit',
+      '7',
+    );
     expect([exitCode, result.complete, result.entries.length]).toEqual([3, false, 7]);
     expect((await runSavkit(['pagetable', long, '--depth', '0'])).exitCode).toBe(2);
   });
@@ -70,14 +73,28 @@ describe('savkit pagetable', () => {
 
 describe('savkit peek --virt', () => {
   it('reads through the page tables', async () => {
-    const { result } = await savkitFile<{ at: string; hex: string }>('peek', long, '--virt', '--at', '0xffffffff80011008', '--len', '24');
-    expect(result).toMatchObject({ at: '0xffffffff80011008', hex: Buffer.from('SAVKIT OWN-ROM LONG     ').toString('hex') });
+    const { result } = await savkitFile<{ at: string; hex: string }>(
+      'peek',
+      long,
+      '--virt',
+      '--at',
+      '0xffffffff80011008',
+      '--len',
+      '24',
+    );
+    expect(result).toMatchObject({
+      at: '0xffffffff80011008',
+      hex: Buffer.from('SAVKIT OWN-ROM LONG     ').toString('hex'),
+    });
     const { stdout } = await runSavkit(['peek', long, '--virt', '--at', '0xffffffff80011008', '--len', '16']);
     expect(stdout.toString()).toContain('ffffffff80011008  53 41 56 4b');
   });
 
   it('says where nothing is mapped', async () => {
     const { exitCode, stderr } = await runSavkit(['peek', long, '--virt', '--at', '0x400000']);
-    expect([exitCode, stderr]).toEqual([2, 'Cannot reach virtual address 0x400000: not-present, expected a mapped page\n']);
+    expect([exitCode, stderr]).toEqual([
+      2,
+      'Cannot reach virtual address 0x400000: not-present, expected a mapped page\n',
+    ]);
   });
 });

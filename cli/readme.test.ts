@@ -1,4 +1,13 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +23,9 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-readme-'));
 const blocks = codeBlocks(readFileSync(join(root, 'README.md'), 'utf8'));
 
 /** Commands with the output that the README shows. */
-const commands = blocks.filter(({ language }) => language === '').flatMap(({ text }) => text.split(/^\$ /m).slice(1).map(commandOf));
+const commands = blocks
+  .filter(({ language }) => language === '')
+  .flatMap(({ text }) => text.split(/^\$ /m).slice(1).map(commandOf));
 
 function commandOf(text: string): { command: string; shown: string[] } {
   const [command, ...shown] = text.trimEnd().split('\n');
@@ -22,16 +33,21 @@ function commandOf(text: string): { command: string; shown: string[] } {
 }
 
 /** Of the rest: running machines, other hosts, and a real VirtualBox have tests and campaigns of their own. */
-const CAN_BE_REPEATED = /^savkit (inspect|verify|extract|convert|salvage|manifest|diff|peek|poke|stats|walk|pagetable|console) /;
+const CAN_BE_REPEATED =
+  /^savkit (inspect|verify|extract|convert|salvage|manifest|diff|peek|poke|stats|walk|pagetable|console) /;
 
 beforeAll(() => {
   symlinkSync(join(root, 'test-vectors'), join(folder, 'test-vectors'));
-  for (const name of readdirSync(STATES_FOLDER)) if (name.endsWith('.sav')) copyFileSync(join(STATES_FOLDER, name), join(folder, name));
+  for (const name of readdirSync(STATES_FOLDER))
+    if (name.endsWith('.sav')) copyFileSync(join(STATES_FOLDER, name), join(folder, name));
   for (const [file, name] of [
     ['damaged.sav', 'block-in-ram'],
     ['bad.sav', 'bit-in-page'],
   ])
-    writeFileSync(join(folder, file), buildBroken(brokenStates().find((state) => state.name === name) as ReturnType<typeof brokenStates>[number]));
+    writeFileSync(
+      join(folder, file),
+      buildBroken(brokenStates().find((state) => state.name === name) as ReturnType<typeof brokenStates>[number]),
+    );
   const flipped = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
   flipped[0x35c94] ^= 1 << 5;
   writeFileSync(join(folder, 'flipped.sav'), flipped);
@@ -49,20 +65,28 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** Runs a line of bash in the folder, where `savkit` is the built command line. */
 function inFolder(line: string): ReturnType<typeof runProgram> {
-  return runProgram('bash', ['-c', `savkit() { "${process.execPath}" "${root}/dist/bin/savkit.js" "$@"; }; cd "${folder}"; ${line} 2>&1`]);
+  return runProgram('bash', [
+    '-c',
+    `savkit() { "${process.execPath}" "${root}/dist/bin/savkit.js" "$@"; }; cd "${folder}"; ${line} 2>&1`,
+  ]);
 }
 
 /** Whether an output is what is shown, where `…` stands for any number of lines. */
 function isShown(output: string, shown: readonly string[]): boolean {
-  const lines = shown.map((line) => (line.trim() === '…' ? '(?:.*\n)*?' : `${line.trimEnd().replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')} *\n`));
+  const lines = shown.map((line) =>
+    line.trim() === '…' ? '(?:.*\n)*?' : `${line.trimEnd().replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')} *\n`,
+  );
   return new RegExp(`^${lines.join('')}$`).test(`${output.trimEnd()}\n`);
 }
 
 describe('README', () => {
-  it.each(commands.filter(({ command }) => CAN_BE_REPEATED.test(command)))('$command prints what is shown', async ({ command, shown }) => {
-    const { output } = await inFolder(command);
-    expect(isShown(output, shown), output).toBe(true);
-  });
+  it.each(commands.filter(({ command }) => CAN_BE_REPEATED.test(command)))(
+    '$command prints what is shown',
+    async ({ command, shown }) => {
+      const { output } = await inFolder(command);
+      expect(isShown(output, shown), output).toBe(true);
+    },
+  );
 
   it.each(blocks.filter(({ language }) => language === 'ts'))('runs $text', async ({ text }) => {
     writeFileSync(join(folder, 'example.mjs'), text);

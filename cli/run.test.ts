@@ -11,12 +11,18 @@ const folder = mkdtempSync(join(tmpdir(), 'savkit-run-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const main = fileURLToPath(new URL('../dist/bin/savkit.js', import.meta.url));
 
-/** Starts a machine in a process of its own; gives its socket once that is open, and what the process said at its end. */
-async function start(
-  ...args: string[]
-): Promise<{ socket: string; ended: Promise<{ exitCode: number | null; events: Record<string, unknown>[] }>; kill: (signal: NodeJS.Signals) => void }> {
+/**
+ * Starts a machine in a process of its own; gives its socket once that is open, and what the process said at its end.
+ */
+async function start(...args: string[]): Promise<{
+  socket: string;
+  ended: Promise<{ exitCode: number | null; events: Record<string, unknown>[] }>;
+  kill: (signal: NodeJS.Signals) => void;
+}> {
   const socket = join(folder, `${Math.random().toString(36).slice(2)}.sock`);
-  const child = spawn(process.execPath, [main, 'run', ...args, '--socket', socket, '--ndjson'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [main, 'run', ...args, '--socket', socket, '--ndjson'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let output = '';
   const ready = new Promise<void>((resolve) => {
     child.stdout.on('data', (chunk: Buffer) => {
@@ -54,7 +60,10 @@ describe('savkit run', () => {
     for (const path of [live, plain]) {
       expect((await savkitFile('verify', path)).result.verdict).toBe('whole');
       const again = await savkitFile<{ check: { steps: number } }>('run', path, '--for', '0.2');
-      expect(again).toMatchObject({ exitCode: 0, result: { workload: { kind: 'random' }, state: 'off', check: { faults: [] } } });
+      expect(again).toMatchObject({
+        exitCode: 0,
+        result: { workload: { kind: 'random' }, state: 'off', check: { faults: [] } },
+      });
       expect(again.result.check.steps).toBeGreaterThan(500);
     }
   });
@@ -62,18 +71,35 @@ describe('savkit run', () => {
   it('goes on from the file that a signal had it saved to, which --force replaces', async () => {
     const file = join(folder, 'kept.sav');
     writeFileSync(file, '');
-    expect((await start('--ram', '4M', '--workload', 'counter', '--keep-in', file).then(({ ended }) => ended)).exitCode).toBe(4);
+    expect(
+      (await start('--ram', '4M', '--workload', 'counter', '--keep-in', file).then(({ ended }) => ended)).exitCode,
+    ).toBe(4);
     const { socket, ended, kill } = await start('--ram', '4M', '--workload', 'counter', '--keep-in', file, '--force');
     kill('SIGTERM');
     const { exitCode, events } = await ended;
     expect([exitCode, existsSync(socket)]).toEqual([130, false]);
     expect(events.at(-1)).toMatchObject({ files: [{ result: { savedTo: file } }] });
-    expect(await savkitFile('run', file, '--for', '0.1')).toMatchObject({ exitCode: 0, result: { check: { faults: [] } } });
+    expect(await savkitFile('run', file, '--for', '0.1')).toMatchObject({
+      exitCode: 0,
+      result: { check: { faults: [] } },
+    });
   });
 
   it('records a trace and replays it', async () => {
     const trace = join(folder, 'trace');
-    const recorded = await savkitFile('run', '--ram', '4M', '--workload', 'hot', '--pages', '20', '--for', '0.3', '--record', trace);
+    const recorded = await savkitFile(
+      'run',
+      '--ram',
+      '4M',
+      '--workload',
+      'hot',
+      '--pages',
+      '20',
+      '--for',
+      '0.3',
+      '--record',
+      trace,
+    );
     expect(recorded.exitCode).toBe(0);
     expect(readFileSync(trace, 'utf8').split('\n')[0]).toContain('"format":"savkit-trace/1"');
     expect(await savkitFile('run', '--ram', '4M', '--trace', trace, '--for', '0.3')).toMatchObject({
@@ -99,7 +125,10 @@ describe('savkit run', () => {
 
   it('refuses a time that is none', async () => {
     const { exitCode, stderr } = await runSavkit(['run', '--ram', '4M', '--workload', 'idle', '--for', 'x']);
-    expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining('--for x: expected a number') });
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 2,
+      stderr: expect.stringContaining('--for x: expected a number'),
+    });
   });
 
   it.each([

@@ -22,5 +22,9 @@ function startMs(...words: string[]): number {
 export const rows: BenchRow[] = [
   { name: BARE, run: () => startMs('-e', '0') },
   { name: 'savkit --version', against: [{ row: BARE, atLeast: 0.5 }], run: () => startMs(SAVKIT, '--version') },
-  { name: 'savkit verify, 230 KB', against: [{ row: BARE, atLeast: 0.5 }], run: () => startMs(SAVKIT, 'verify', '-q', STATE) },
+  {
+    name: 'savkit verify, 230 KB',
+    against: [{ row: BARE, atLeast: 0.5 }],
+    run: () => startMs(SAVKIT, 'verify', '-q', STATE),
+  },
 ];

@@ -1,7 +1,7 @@
-import { custody } from './custody.ts';
+import { custody } from './process/custody.ts';
+import { version } from './process/version.ts';
 import { onOutputError, show } from './terminal/print.ts';
 import { line } from './terminal/terminal-text.ts';
-import { version } from './version.ts';
 
 onOutputError((error) => custody.outputFailed(error));
 process.on('uncaughtException', (error) => custody.uncaught(error));

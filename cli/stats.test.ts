@@ -16,12 +16,20 @@ describe('savkit stats', () => {
     const shown = await statistics();
     expect(Object.values(shown)).not.toContain(0);
     expect(shown['/PGM/Page/cAllPages']).toBe(2018);
-    expect(await statistics('/PGM/Page/c*LockedPages')).toEqual({ '/PGM/Page/cReadLockedPages': 0, '/PGM/Page/cWriteLockedPages': 0 });
-    expect(await statistics('/PGM/R3/ResolveConflict')).toEqual({ '/PGM/R3/ResolveConflict': { periods: 0, ticks: 0, min: 0, max: 0 } });
+    expect(await statistics('/PGM/Page/c*LockedPages')).toEqual({
+      '/PGM/Page/cReadLockedPages': 0,
+      '/PGM/Page/cWriteLockedPages': 0,
+    });
+    expect(await statistics('/PGM/R3/ResolveConflict')).toEqual({
+      '/PGM/R3/ResolveConflict': { periods: 0, ticks: 0, min: 0, max: 0 },
+    });
   });
 
   it('says so when nothing has such a name', async () => {
     const { exitCode, stderr } = await runSavkit(['stats', state, '/none']);
-    expect([exitCode, stderr]).toEqual([2, 'Cannot show /none: no statistic has such a name; without a pattern those that are not 0 are shown\n']);
+    expect([exitCode, stderr]).toEqual([
+      2,
+      'Cannot show /none: no statistic has such a name; without a pattern those that are not 0 are shown\n',
+    ]);
   });
 });

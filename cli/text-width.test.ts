@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import textWidth from './text-width.ts';
+import textWidth from './text/text-width.ts';
 
 const folder = new URL('./commands/', import.meta.url);
 

@@ -30,7 +30,10 @@ function states(): string[] {
 describe('--threads', () => {
   it('does not change what verify says', async () => {
     const files = states();
-    const [one, three] = [await runSavkit(['verify', '--json', '--threads', '1', ...files]), await runSavkit(['verify', '--json', '--threads', '3', ...files])];
+    const [one, three] = [
+      await runSavkit(['verify', '--json', '--threads', '1', ...files]),
+      await runSavkit(['verify', '--json', '--threads', '3', ...files]),
+    ];
     const result = ({ stdout }: { stdout: Buffer | string }) => ({ ...JSON.parse(stdout.toString()), time: null });
     expect(result(three)).toEqual(result(one));
     expect(three.exitCode).toBe(1);
@@ -45,7 +48,17 @@ describe('--threads', () => {
     ]) {
       const images = ['1', '3'].map((threads) => join(folder, `${format}-${threads}`));
       for (const [i, image] of images.entries()) {
-        const { exitCode } = await runSavkit(['extract', file, '--format', format, '-o', image, '--force', '--threads', String(1 + 2 * i)]);
+        const { exitCode } = await runSavkit([
+          'extract',
+          file,
+          '--format',
+          format,
+          '-o',
+          image,
+          '--force',
+          '--threads',
+          String(1 + 2 * i),
+        ]);
         expect(exitCode).toBe(0);
       }
       const [one, three] = images.map((image) => readFileSync(image));
@@ -64,7 +77,15 @@ describe('--threads', () => {
     ]) {
       const outputs = ['1', '3'].map((threads) => join(folder, `converted-${threads}`));
       for (const [i, output] of outputs.entries()) {
-        const { exitCode, stderr } = await runSavkit(['convert', file, output, ...options, '--force', '--threads', String(1 + 2 * i)]);
+        const { exitCode, stderr } = await runSavkit([
+          'convert',
+          file,
+          output,
+          ...options,
+          '--force',
+          '--threads',
+          String(1 + 2 * i),
+        ]);
         expect(exitCode, stderr).toBe(0);
       }
       const [one, three] = outputs.map((output) => readFileSync(output));
@@ -76,7 +97,16 @@ describe('--threads', () => {
     const [, , damaged] = states();
     const said: string[] = [];
     for (const threads of ['1', '3']) {
-      const { exitCode, stderr } = await runSavkit(['convert', damaged, join(folder, 'none'), '--recompress', '--pgm', '13', '--threads', threads]);
+      const { exitCode, stderr } = await runSavkit([
+        'convert',
+        damaged,
+        join(folder, 'none'),
+        '--recompress',
+        '--pgm',
+        '13',
+        '--threads',
+        threads,
+      ]);
       expect(exitCode).toBe(1);
       expect(existsSync(join(folder, 'none'))).toBe(false);
       said.push(stderr);
@@ -95,6 +125,7 @@ describe('--threads', () => {
   });
 
   it('takes whole numbers from 1 on', async () => {
-    for (const threads of ['0', '-1', '1.5', 'two']) expect((await runSavkit(['verify', plain, `--threads=${threads}`])).exitCode).toBe(2);
+    for (const threads of ['0', '-1', '1.5', 'two'])
+      expect((await runSavkit(['verify', plain, `--threads=${threads}`])).exitCode).toBe(2);
   });
 });

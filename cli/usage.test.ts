@@ -21,7 +21,11 @@ async function refusedInJson(...words: string[]): Promise<string> {
   expect(stderr).toBe('');
   const document = JSON.parse(stdout);
   expectSchema(document);
-  expect(document).toMatchObject({ exitCode: 2, command: NAMES.find((name) => words.includes(name)) ?? null, files: [] });
+  expect(document).toMatchObject({
+    exitCode: 2,
+    command: NAMES.find((name) => words.includes(name)) ?? null,
+    files: [],
+  });
   return document.error.code;
 }
 
@@ -63,21 +67,33 @@ describe('a command line that makes no sense', () => {
     const { stdout, stderr } = await refused(command, PLAIN, ...output, ...options, '--json');
     const document = JSON.parse(stdout);
     expectSchema(document);
-    expect({ stderr, document }).toMatchObject({ stderr: '', document: { command, exitCode: 2, files: [{ error: { severity: 'error' } }] } });
+    expect({ stderr, document }).toMatchObject({
+      stderr: '',
+      document: { command, exitCode: 2, files: [{ error: { severity: 'error' } }] },
+    });
   });
 
   it('is the last event for who reads events', async () => {
     const { stdout } = await refused('migrate', 'a', '--ndjson', '--no-such-option');
-    expect(JSON.parse(stdout)).toMatchObject({ event: 'end', command: 'migrate', exitCode: 2, error: { code: 'bad-option' } });
+    expect(JSON.parse(stdout)).toMatchObject({
+      event: 'end',
+      command: 'migrate',
+      exitCode: 2,
+      error: { code: 'bad-option' },
+    });
   });
 
-  it.each([[['verify', '--no-json', '--bogus']], [['verify', '--json', '--json=false', '--bogus']], [['verify', '--bogus', '--', '--json']]])(
-    'is text for people: %j',
-    async (words) => {
-      const { stdout, stderr } = await refused(...words);
-      expect({ stdout, stderr }).toEqual({ stdout: '', stderr: 'savkit verify: there is no option --bogus\nTry: savkit verify --help\n' });
-    },
-  );
+  it.each([
+    [['verify', '--no-json', '--bogus']],
+    [['verify', '--json', '--json=false', '--bogus']],
+    [['verify', '--bogus', '--', '--json']],
+  ])('is text for people: %j', async (words) => {
+    const { stdout, stderr } = await refused(...words);
+    expect({ stdout, stderr }).toEqual({
+      stdout: '',
+      stderr: 'savkit verify: there is no option --bogus\nTry: savkit verify --help\n',
+    });
+  });
 
   it('shows no names as they are', async () => {
     const { stderr } = await refused('verify', '--\x1b[2J\n\u202e');

@@ -1,18 +1,18 @@
 import { UsageError } from '../formats/errors.ts';
-import { findingOf } from '../src/saved-state/findings.ts';
+import { findingOf } from '../src/saved-state/reading/findings.ts';
 import { COMMANDS } from './command-list.ts';
-import { beforeDashes, withoutHiding } from './dash.ts';
-import { documentOf } from './document.ts';
-import { ExitCode } from './exit-codes.ts';
-import { commandsMeant } from './other-words.ts';
+import { beforeDashes, withoutHiding } from './parsing/dash.ts';
+import { commandsMeant } from './parsing/other-words.ts';
+import { documentOf } from './process/document.ts';
+import { ExitCode } from './process/exit-codes.ts';
 import { showJson, tell } from './terminal/print.ts';
 import { line } from './terminal/terminal-text.ts';
 
 const NAMES = COMMANDS.map(({ command }) => nameOf(command));
 
 /**
- * The words of a command line with the command first: what belongs to options that stand before it the parser only knows once it has the command.
- * `help` and `version` are taken for the options of that name.
+ * The words of a command line with the command first: what belongs to options that stand before it the parser only
+ * knows once it has the command. `help` and `version` are taken for the options of that name.
  */
 export function commandFirst(words: readonly string[]): readonly string[] {
   const [first, ...others] = words;
@@ -26,10 +26,17 @@ export function commandFirst(words: readonly string[]): readonly string[] {
 export function expectCommand(words: readonly string[], wantsHelp: boolean): void {
   const first = words.find((word) => !word.startsWith('-'));
   if (first === undefined && wantsHelp) return;
-  if (first === undefined) throw new UsageError('no-command', words.length === 0 ? 'which command?' : `there is no option ${words[0]} without a command`);
+  if (first === undefined)
+    throw new UsageError(
+      'no-command',
+      words.length === 0 ? 'which command?' : `there is no option ${words[0]} without a command`,
+    );
   if (NAMES.includes(words[0])) return;
   const meant = commandsMeant(first, NAMES).join(' or ');
-  throw new UsageError('unknown-command', `there is no command ${JSON.stringify(first)}${meant === '' ? '' : `; did you mean ${meant}?`}`);
+  throw new UsageError(
+    'unknown-command',
+    `there is no command ${JSON.stringify(first)}${meant === '' ? '' : `; did you mean ${meant}?`}`,
+  );
 }
 
 /** Says what is wrong with a command line, and where to look it up; to programs as to people. */
@@ -54,14 +61,18 @@ export function usageError(said: string, command: string): UsageError {
   const message = withoutHiding(said);
   const { command: usage } = COMMANDS.find((each) => nameOf(each.command) === command) ?? { command };
   const [, missing] = /^Missing required arguments?: (.*)/.exec(message) ?? [];
-  if (missing !== undefined) return new UsageError('missing-option', `expected ${missing.replace(/[\w-]+/g, '--$&')}, too`);
+  if (missing !== undefined)
+    return new UsageError('missing-option', `expected ${missing.replace(/[\w-]+/g, '--$&')}, too`);
   const [, surplus] = /^Unknown arguments?: (.*)/s.exec(message) ?? [];
-  if (surplus !== undefined) return new UsageError('too-many-arguments', `too much is ${surplus}; expected savkit ${usage}`);
+  if (surplus !== undefined)
+    return new UsageError('too-many-arguments', `too much is ${surplus}; expected savkit ${usage}`);
   const [, argument, given, choices] = /Argument: (.*), Given: (".*"), Choices: (.*)/s.exec(message) ?? [];
-  if (choices !== undefined) return new UsageError('bad-value', `${argument} ${given}: expected ${choices.replaceAll('"', '')}`);
+  if (choices !== undefined)
+    return new UsageError('bad-value', `${argument} ${given}: expected ${choices.replaceAll('"', '')}`);
   const [, one, other] = /^Arguments (\S+) and (\S+) are mutually exclusive/.exec(message) ?? [];
   if (other !== undefined) return new UsageError('bad-combination', `--${one} and --${other} exclude each other`);
-  if (message.startsWith('Not enough non-option arguments')) return new UsageError('missing-argument', `expected savkit ${usage}`);
+  if (message.startsWith('Not enough non-option arguments'))
+    return new UsageError('missing-argument', `expected savkit ${usage}`);
   return new UsageError('usage', message);
 }
 

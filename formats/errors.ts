@@ -18,7 +18,9 @@ export interface Place {
 /** `uPass`: 0, 1, 2 … in the live part of a save, `'final'` (SSM_PASS_FINAL) otherwise. */
 export type Pass = number | 'final';
 
-/** What all errors of savkit have in common: the class says what the caller can do, `code` what happened, `place` where. */
+/**
+ * What all errors of savkit have in common: the class says what the caller can do, `code` what happened, `place` where.
+ */
 export class SavkitError extends Error {
   readonly code: string;
   /** VirtualBox's name for the same finding, e.g. `VERR_SSM_INTEGRITY_CRC`; absent where its loader has none. */
@@ -59,29 +61,43 @@ export class NotAStateError extends UnsupportedError {}
 
 /** A number that the format allows, and no state known has. */
 export function tooMany(what: string, limit: number): UnsupportedError {
-  return new UnsupportedError('too-many', `Cannot read ${what}: there are more than ${limit}, which savkit does not support`);
+  return new UnsupportedError(
+    'too-many',
+    `Cannot read ${what}: there are more than ${limit}, which savkit does not support`,
+  );
 }
 
 /** The caller asked for something that makes no sense: an unknown unit, a bad range. */
 export class UsageError extends SavkitError {}
 
 /** Where the system's own words say little about a file. */
-const PLAIN_WORDS: Readonly<Record<string, string>> = { EISDIR: 'it is a directory', ENXIO: 'it is a socket, or a device that is not there' };
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  EISDIR: 'it is a directory',
+  ENXIO: 'it is a socket, or a device that is not there',
+};
 
 /** The surroundings failed: reading, writing, permissions, no space. */
 export class EnvironmentError extends SavkitError {
-  /** What the system says of a failure, without its code, and without what was done to what; undefined for what the system does not know. */
+  /**
+   * What the system says of a failure, without its code, and without what was done to what; undefined for what the
+   * system does not know.
+   */
   static wordsOf(cause: unknown): string | undefined {
     const { message, errno, code = '' } = cause as NodeJS.ErrnoException;
     // `ENOENT: no such file or directory, open '/x'`, but `connect ENOENT /x`.
     return (
-      PLAIN_WORDS[code] ?? /^[A-Z0-9]+: (.+?), \w+( '.*')?$/s.exec(message)?.[1] ?? (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1])
+      PLAIN_WORDS[code] ??
+      /^[A-Z0-9]+: (.+?), \w+( '.*')?$/s.exec(message)?.[1] ??
+      (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1])
     );
   }
 
   static from(cause: unknown, doing: string): EnvironmentError {
     const system = cause as NodeJS.ErrnoException;
-    const error = new EnvironmentError(system.code ?? 'io', `Cannot ${doing}: ${EnvironmentError.wordsOf(cause) ?? system.message}`);
+    const error = new EnvironmentError(
+      system.code ?? 'io',
+      `Cannot ${doing}: ${EnvironmentError.wordsOf(cause) ?? system.message}`,
+    );
     error.cause = cause;
     return error;
   }
@@ -95,8 +111,8 @@ export class InterruptedError extends SavkitError {
 }
 
 /**
- * Called for damage that leaves the reader able to go on. Throwing the error stops the reading (what loaders do), returning goes
- * on (what `verify` does).
+ * Called for damage that leaves the reader able to go on. Throwing the error stops the reading (what loaders do),
+ * returning goes on (what `verify` does).
  */
 export type OnDamage = (error: FormatError) => void;
 

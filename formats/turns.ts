@@ -6,7 +6,10 @@ const TURN_MS = 1;
 /** The same where nothing but a signal, or a display of progress, may be waiting. */
 const UNNOTICED_MS = 50;
 
-/** Lets others run in between, but not after each small piece: a turn of the event loop costs as much as hundreds of pages. */
+/**
+ * Lets others run in between, but not after each small piece: a turn of the event loop costs as much as hundreds of
+ * pages.
+ */
 export class Turns {
   readonly #every: number;
   readonly #signal: AbortSignal | undefined;
@@ -17,7 +20,10 @@ export class Turns {
     this.#signal = signal;
   }
 
-  /** For work that nobody waits for, but that `signal` may end: reading and writing files, loops whose length a file claims. */
+  /**
+   * For work that nobody waits for, but that `signal` may end: reading and writing files, loops whose length a file
+   * claims.
+   */
   static rare(signal?: AbortSignal): Turns {
     return new Turns(UNNOTICED_MS, signal);
   }

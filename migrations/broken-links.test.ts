@@ -56,27 +56,34 @@ describe('a link that breaks', () => {
     }
   });
 
-  it.each(['pages', 'arrived', 'rest', 'ready'] as const)('at the source only (at %s) is mended: the new link takes over', async (name) => {
-    const pair = await Pair.create({ timeOuts });
-    const machine = small();
-    let isCut = false;
-    pair.tap = (_from, found) => {
-      if (isCut || found !== name) return 'pass';
-      isCut = true;
-      return 'cut-source';
-    };
-    const start = performance.now();
-    const report = await pair.migrate(machine, { timeOuts });
-    expect(report).toMatchObject({ because: '', outcome: 'handed-over', attempts: 2 });
-    expect(performance.now() - start).toBeLessThan(SOON);
-  });
+  it.each(['pages', 'arrived', 'rest', 'ready'] as const)(
+    'at the source only (at %s) is mended: the new link takes over',
+    async (name) => {
+      const pair = await Pair.create({ timeOuts });
+      const machine = small();
+      let isCut = false;
+      pair.tap = (_from, found) => {
+        if (isCut || found !== name) return 'pass';
+        isCut = true;
+        return 'cut-source';
+      };
+      const start = performance.now();
+      const report = await pair.migrate(machine, { timeOuts });
+      expect(report).toMatchObject({ because: '', outcome: 'handed-over', attempts: 2 });
+      expect(performance.now() - start).toBeLessThan(SOON);
+    },
+  );
 
   it('whenever the machine stands still ends the migration after three stops: the machine stays', async () => {
     const pair = await Pair.create({ timeOuts });
     const machine = small();
     pair.tap = (_from, name) => (name === 'ready' ? 'cut-before' : 'pass');
     const report = await pair.migrate(machine, { timeOuts });
-    expect(report).toMatchObject({ outcome: 'kept', stops: 3, because: expect.stringContaining('the machine was stopped 3 times') });
+    expect(report).toMatchObject({
+      outcome: 'kept',
+      stops: 3,
+      because: expect.stringContaining('the machine was stopped 3 times'),
+    });
     expect(machine).toMatchObject({ isRunning: true, isReleased: false });
     expect(pair.host.machine?.isRunning).toBe(false);
   });

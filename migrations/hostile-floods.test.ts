@@ -1,10 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MIB } from '../formats/units.ts';
+import { MIB } from '../formats/sizes.ts';
+import { Receiver } from './arrival/receiver.ts';
 import { DecisionMemory } from './hand-over/decision-record.ts';
 import { DEFAULT_LIMITS } from './policy/limits.ts';
 import { migrate, newMigrationId } from './source/migration.ts';
-import { Receiver } from './target/receiver.ts';
 import { mixedMachine } from './testing/mixed-machine.ts';
 import { PlainHost } from './testing/plain-machine.ts';
 import { answerOf, targetAndPeer } from './testing/rude-peer.ts';
@@ -58,7 +58,11 @@ describe('before hello', () => {
 it('A description of 32 MiB of empty maps is refused, and costs next to nothing', async () => {
   const { pair, channel, end, nonce } = await targetAndPeer();
   const capabilities = { zstd: true, streams: 1, window: 1 << 20 };
-  await channel.send('hello', {}, { protocol: PROTOCOL, version: 1, nonce, migration: '00'.repeat(16), attempt: 1, capabilities });
+  await channel.send(
+    'hello',
+    {},
+    { protocol: PROTOCOL, version: 1, nonce, migration: '00'.repeat(16), attempt: 1, capabilities },
+  );
   const message = new Uint8Array(32 * MIB - 16).fill(0x80);
   message.set([0xdd, 0x01, 0xff, 0xff, 0xeb]);
   const before = process.memoryUsage().heapUsed;
@@ -79,7 +83,9 @@ describe('a gate', () => {
   it('lets a source in while thousands of strangers connect and say nothing', async () => {
     const trust: Trust = { kind: 'code', key: keyOfCode(newPairingCode()) };
     const receiver = await Receiver.create(new PlainHost(), { logFor: () => new DecisionMemory() });
-    gate = await Gate.open({ host: '127.0.0.1', port: 0 }, trust, { onConnection: (socket, peer) => void receiver.accept(socket, peer) });
+    gate = await Gate.open({ host: '127.0.0.1', port: 0 }, trust, {
+      onConnection: (socket, peer) => void receiver.accept(socket, peer),
+    });
     const { endpoint } = gate;
     let [connected, closed] = [0, 0];
     for (let i = 0; i < 2000; i++) {

@@ -16,7 +16,11 @@ const capabilities = { zstd: true, streams: 1, window: 1 << 20 };
 /** A target that has accepted a machine of 100 pages, and its peer. */
 async function receivingTarget(): Promise<{ pair: Pair; channel: FrameChannel; end: Duplex }> {
   const { pair, channel, end, nonce } = await targetAndPeer();
-  await channel.send('hello', {}, { protocol: PROTOCOL, version: VERSIONS[0], nonce, migration: '00'.repeat(16), attempt: 1, capabilities });
+  await channel.send(
+    'hello',
+    {},
+    { protocol: PROTOCOL, version: VERSIONS[0], nonce, migration: '00'.repeat(16), attempt: 1, capabilities },
+  );
   await channel.send('describe', {}, { description: mixedMachine(100).description, rest: new Uint8Array(0) });
   expect((await channel.receive('accept')).name).toBe('accept');
   expect((await channel.receive('leaves')).name).toBe('leaves');
@@ -37,7 +41,11 @@ function pagesFrame(
   changes: { round?: number; count?: number; plainSize?: number } = {},
 ): Uint8Array {
   const frame = Buffer.from(
-    encodeFrame('pages', { round: 0, count: 0, zero: 0, plainSize: 0, packedSize: 0 }, Buffer.alloc(entries.length * 16 + plain.length + packed.length)),
+    encodeFrame(
+      'pages',
+      { round: 0, count: 0, zero: 0, plainSize: 0, packedSize: 0 },
+      Buffer.alloc(entries.length * 16 + plain.length + packed.length),
+    ),
   );
   const at = FRAME_HEADER_SIZE;
   frame.writeUInt32LE(changes.round ?? 0, at);
@@ -59,19 +67,43 @@ const page = new Uint8Array(4096).fill(7);
 /** A zstd frame that claims to expand to 1 GiB. */
 const bomb = Uint8Array.from([0x28, 0xb5, 0x2f, 0xfd, 0xa0, 0, 0, 0, 0x40, 1, 0, 0]);
 const LIES: [string, string, Uint8Array][] = [
-  ['a page that the machine does not have', 'bad-page', pagesFrame([{ page: 100, codec: 0, length: 0 }], new Uint8Array(0))],
+  [
+    'a page that the machine does not have',
+    'bad-page',
+    pagesFrame([{ page: 100, codec: 0, length: 0 }], new Uint8Array(0)),
+  ],
   ['a page number of 32 bits', 'bad-page', pagesFrame([{ page: 0xffffffff, codec: 1, length: 4096 }], page)],
   ['a wrong hash', 'bad-hash', pagesFrame([{ page: 3, codec: 1, length: 4096 }], page)],
   ['an unknown codec', 'bad-length', pagesFrame([{ page: 3, codec: 9, length: 0 }], new Uint8Array(0))],
-  ['a raw page that is too short', 'bad-length', pagesFrame([{ page: 3, codec: 1, length: 100 }], page.subarray(0, 100))],
+  [
+    'a raw page that is too short',
+    'bad-length',
+    pagesFrame([{ page: 3, codec: 1, length: 100 }], page.subarray(0, 100)),
+  ],
   ['contents that are not there', 'bad-length', pagesFrame([{ page: 3, codec: 1, length: 4096 }], page.subarray(0, 8))],
   ['more contents than entries', 'bad-length', pagesFrame([{ page: 3, codec: 0, length: 0 }], page)],
-  ['a plain area beyond the frame', 'bad-length', pagesFrame([{ page: 3, codec: 1, length: 4096 }], page, undefined, { plainSize: 0xfffffff0 })],
+  [
+    'a plain area beyond the frame',
+    'bad-length',
+    pagesFrame([{ page: 3, codec: 1, length: 4096 }], page, undefined, { plainSize: 0xfffffff0 }),
+  ],
   ['no entries', 'bad-count', pagesFrame([], new Uint8Array(0))],
   ['more entries than a frame may have', 'bad-count', pagesFrame([], page, undefined, { count: 65535 })],
-  ['pages of another round', 'wrong-round', pagesFrame([{ page: 3, codec: 0, length: 0 }], new Uint8Array(0), undefined, { round: 7 })],
-  ['a copy of a page that is none', 'bad-page', pagesFrame([{ page: 3, codec: 2, length: 4 }], Uint8Array.of(255, 255, 0, 0))],
-  ['a delta that fits nothing', 'bad-delta', pagesFrame([{ page: 3, codec: 3, length: 72 }], new Uint8Array(72).fill(255))],
+  [
+    'pages of another round',
+    'wrong-round',
+    pagesFrame([{ page: 3, codec: 0, length: 0 }], new Uint8Array(0), undefined, { round: 7 }),
+  ],
+  [
+    'a copy of a page that is none',
+    'bad-page',
+    pagesFrame([{ page: 3, codec: 2, length: 4 }], Uint8Array.of(255, 255, 0, 0)),
+  ],
+  [
+    'a delta that fits nothing',
+    'bad-delta',
+    pagesFrame([{ page: 3, codec: 3, length: 72 }], new Uint8Array(72).fill(255)),
+  ],
   ['a zstd bomb', 'bad-zstd', pagesFrame([{ page: 3, codec: 4, length: 0 }], new Uint8Array(0), bomb)],
   ['zstd that is none', 'bad-zstd', pagesFrame([{ page: 3, codec: 4, length: 0 }], new Uint8Array(0), page)],
   ['a barrier for pages that did not come', 'lost-frame', encodeFrame('barrier', { round: 0, pages: 5, next: 0 })],
@@ -80,7 +112,11 @@ const LIES: [string, string, Uint8Array][] = [
   ['the rest before its turn', 'unexpected', encodeFrame('rest', {}, page)],
   ['a seal before its turn', 'unexpected', encodeFrame('seal', { root: 0n, rest: 0n, paused: 0, count: 0 })],
   ['a commit that nobody is ready for', 'unexpected', encodeFrame('commit', {})],
-  ['a second description', 'unexpected', encodeFrame('describe', {}, { description: mixedMachine(100).description, rest: page })],
+  [
+    'a second description',
+    'unexpected',
+    encodeFrame('describe', {}, { description: mixedMachine(100).description, rest: page }),
+  ],
   ['a frame that only targets send', 'unexpected', encodeFrame('ready', {})],
   ['an unknown frame', 'unknown-frame', Uint8Array.from([0x73, 0x76, 0x6b, 0x4d, 99, 0, 0, 0, 0, 0, 0, 0])],
   ['a length of 4 GiB', 'frame-too-long', Uint8Array.from([0x73, 0x76, 0x6b, 0x4d, 6, 0, 0, 0, 255, 255, 255, 255])],
@@ -99,13 +135,21 @@ describe('a target', () => {
 
   it('refuses a hello with a nonce of another connection, and one that was said before', async () => {
     const { channel } = await targetAndPeer();
-    await channel.send('hello', {}, { protocol: PROTOCOL, version: 1, nonce: 'ab'.repeat(16), migration: '00'.repeat(16), attempt: 1, capabilities });
+    await channel.send(
+      'hello',
+      {},
+      { protocol: PROTOCOL, version: 1, nonce: 'ab'.repeat(16), migration: '00'.repeat(16), attempt: 1, capabilities },
+    );
     expect(await answerOf(channel)).toContain('hello-replayed');
   });
 
   it('refuses a machine that is too large, before anything is allocated', async () => {
     const { pair, channel, nonce } = await targetAndPeer();
-    await channel.send('hello', {}, { protocol: PROTOCOL, version: 1, nonce, migration: '00'.repeat(16), attempt: 1, capabilities });
+    await channel.send(
+      'hello',
+      {},
+      { protocol: PROTOCOL, version: 1, nonce, migration: '00'.repeat(16), attempt: 1, capabilities },
+    );
     const { description } = mixedMachine(100);
     const regions = [{ ...description.regions[0], pages: 2 ** 27 }];
     await channel.send('describe', {}, { description: { ...description, regions }, rest: new Uint8Array(0) });
@@ -137,14 +181,17 @@ describe('a target', () => {
 
   it('takes any bytes as a refusal, whatever they are', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { minLength: 1, maxLength: 5 }), async (pieces) => {
-        const { pair, channel, end } = await targetAndPeer();
-        for (const piece of pieces) end.write(piece);
-        end.end();
-        await answerOf(channel);
-        expect(pair.host.machine).toBeUndefined();
-        channel.destroy();
-      }),
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { minLength: 1, maxLength: 5 }),
+        async (pieces) => {
+          const { pair, channel, end } = await targetAndPeer();
+          for (const piece of pieces) end.write(piece);
+          end.end();
+          await answerOf(channel);
+          expect(pair.host.machine).toBeUndefined();
+          channel.destroy();
+        },
+      ),
       { numRuns: 30 },
     );
   });
@@ -179,7 +226,9 @@ describe('a source', () => {
     const frame = encodeFrame(name, { first: 0, count: 1 }, new Uint8Array(8));
     const at = name === 'leaves' ? 'leaves' : 'ready';
     pair.tap = (from, found) => (from === 'target' && found === at ? Buffer.concat([frame, frame]) : 'pass');
-    const { because } = await pair.migrate(machine, { resumeWithinMs: 50 }).catch((error: Error) => ({ because: error.message }));
+    const { because } = await pair
+      .migrate(machine, { resumeWithinMs: 50 })
+      .catch((error: Error) => ({ because: error.message }));
     expect(because).toContain('expected ascending ones');
     expect(machine.isRunning).toBe(true);
   });
@@ -188,7 +237,9 @@ describe('a source', () => {
     const machine = mixedMachine(50);
     const pair = await Pair.create();
     const silent = async () => duplexPair()[0];
-    await expect(pair.migrate(machine, { connect: silent, timeOuts: { ...SHORT, hello: 100 } })).rejects.toThrow('nothing complete has come');
+    await expect(pair.migrate(machine, { connect: silent, timeOuts: { ...SHORT, hello: 100 } })).rejects.toThrow(
+      'nothing complete has come',
+    );
     expect(machine.isRunning).toBe(true);
   });
 
@@ -213,7 +264,13 @@ describe('a source', () => {
           return changed;
         };
         const stop = setTimeout(() => abort.abort(), 400);
-        await pair.migrate(machine, { resumeWithinMs: 50, signal: abort.signal, timeOuts: { frame: 200, hello: 100, beat: 50 } }).catch(() => {});
+        await pair
+          .migrate(machine, {
+            resumeWithinMs: 50,
+            signal: abort.signal,
+            timeOuts: { frame: 200, hello: 100, beat: 50 },
+          })
+          .catch(() => {});
         clearTimeout(stop);
         const arrived = pair.host.machine as PlainMachine | undefined;
         expect(machine.isRunning && arrived?.isRunning, `frame ${at} at ${share}`).not.toBe(true);

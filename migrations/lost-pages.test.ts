@@ -39,7 +39,10 @@ describe('a write that the tracking loses after the audit', () => {
     };
     const report = await pair.migrate(machine, { proof: 'audited', keepAsItWas });
     const found = { lostPages: 1, lost: [nameOf(77)], keptIn: 'vm.sav' };
-    expect(report).toMatchObject({ outcome: 'handed-over', proof: { mode: 'audited', lostPages: 0, afterwards: found } });
+    expect(report).toMatchObject({
+      outcome: 'handed-over',
+      proof: { mode: 'audited', lostPages: 0, afterwards: found },
+    });
     expect(differences(machine, pair.host.machine as PlainMachine)).toEqual([nameOf(77)]);
     expect([kept, machine.isReleased]).toEqual([[false], true]);
     expect(pair.events.at(-1)).toMatchObject({ event: 'looked-back', found });
@@ -50,14 +53,20 @@ describe('a write that the tracking loses after the audit', () => {
     const machine = losingAtPause(77);
     const keepAsItWas = async () => Promise.reject(new EnvironmentError('ENOSPC', 'Cannot write vm.sav: no space'));
     const report = await pair.migrate(machine, { proof: 'audited', keepAsItWas });
-    expect(report).toMatchObject({ outcome: 'handed-over', because: expect.stringContaining('no space'), proof: { afterwards: { lostPages: 1, keptIn: '' } } });
+    expect(report).toMatchObject({
+      outcome: 'handed-over',
+      because: expect.stringContaining('no space'),
+      proof: { afterwards: { lostPages: 1, keptIn: '' } },
+    });
     expect(machine.isReleased).toBe(true);
   });
 
   it('is found before the hand-over by proof full, which needs no look back', async () => {
     const pair = await Pair.create();
     const machine = losingAtPause(77);
-    expect(await pair.migrate(machine, { proof: 'full' })).toMatchObject({ proof: { mode: 'full', lost: [nameOf(77)], afterwards: null } });
+    expect(await pair.migrate(machine, { proof: 'full' })).toMatchObject({
+      proof: { mode: 'full', lost: [nameOf(77)], afterwards: null },
+    });
     expect(differences(machine, pair.host.machine as PlainMachine)).toEqual([]);
   });
 });
@@ -79,18 +88,29 @@ it('A page that the target does not keep after its audit is named and sent again
     };
   };
   pair.tap = (from, name, frame) => {
-    audited ||= from === 'source' && name === 'barrier' && readHead({ name, payload: frame.subarray(12) }, 'barrier').head.next === AfterRound.AUDIT;
+    audited ||=
+      from === 'source' &&
+      name === 'barrier' &&
+      readHead({ name, payload: frame.subarray(12) }, 'barrier').head.next === AfterRound.AUDIT;
     return 'pass';
   };
   const report = await pair.migrate(machine, { proof: 'audited' });
   expect(dropped).toBe(true);
-  expect(report).toMatchObject({ because: '', outcome: 'handed-over', proof: { lost: [nameOf(78)], afterwards: { lostPages: 0 } } });
+  expect(report).toMatchObject({
+    because: '',
+    outcome: 'handed-over',
+    proof: { lost: [nameOf(78)], afterwards: { lostPages: 0 } },
+  });
   expect(differences(machine, pair.host.machine as PlainMachine)).toEqual([]);
 });
 
 it('No lost write goes unnoticed, whenever it happens and whichever proof there is', async () => {
   const writes = fc.array(
-    fc.record({ when: fc.integer({ min: 1, max: 8 }), page: fc.integer({ min: 0, max: PAGES - 2 }), value: fc.integer({ min: 1, max: 255 }) }),
+    fc.record({
+      when: fc.integer({ min: 1, max: 8 }),
+      page: fc.integer({ min: 0, max: PAGES - 2 }),
+      value: fc.integer({ min: 1, max: 255 }),
+    }),
     {
       minLength: 1,
       maxLength: 4,
@@ -104,7 +124,8 @@ it('No lost write goes unnoticed, whenever it happens and whichever proof there 
       machine.onTakeDirty = () => {
         calls++;
         machine.write(++machine.ticks % PAGES, 9, machine.ticks);
-        for (const { when, page, value } of lost) if (when === calls) machine.writeUnnoticed(page, 11, machine.memory[page * 4096 + 11] ^ value);
+        for (const { when, page, value } of lost)
+          if (when === calls) machine.writeUnnoticed(page, 11, machine.memory[page * 4096 + 11] ^ value);
       };
       const { outcome, proof: proved } = await pair.migrate(machine, { proof });
       expect(outcome).toBe('handed-over');

@@ -11,9 +11,15 @@ function migration(dirty: number, tls: boolean): BenchRow {
   const copy = `socket copy${tls ? ', TLS' : ''}`;
   return {
     name,
-    against: [{ row: copy, ...(dirty === 0 ? { atLeast: 0.5 } : {}) }, ...(dirty === 0 && !tls ? [{ row: 'VirtualBox teleports', atLeast: 4 }] : [])],
+    against: [
+      { row: copy, ...(dirty === 0 ? { atLeast: 0.5 } : {}) },
+      ...(dirty === 0 && !tls ? [{ row: 'VirtualBox teleports', atLeast: 4 }] : []),
+    ],
     async run({ state }: BenchContext) {
-      const { report, dirtied, sourceCpuMs, targetCpuMs, faults, lostSteps } = await measureMigration(state, { dirty, tls });
+      const { report, dirtied, sourceCpuMs, targetCpuMs, faults, lostSteps } = await measureMigration(state, {
+        dirty,
+        tls,
+      });
       if (report.outcome !== 'handed-over' || faults > 0 || lostSteps > 0)
         throw new Error(`${name}: ${report.because}, ${faults} faults, ${lostSteps} lost steps`);
       const figures: Figure[] = [

@@ -12,7 +12,12 @@ import { encodeFrame } from './wire/payload.ts';
 function withWorkload(machine: PlainMachine, pages = 40): PlainMachine {
   machine.onTakeDirty = () => {
     machine.ticks++;
-    for (let i = 0; i < pages; i++) machine.write((machine.ticks * 7 + i * 3) % (machine.memory.length / 4096), (machine.ticks * 13 + i) % 4096, machine.ticks);
+    for (let i = 0; i < pages; i++)
+      machine.write(
+        (machine.ticks * 7 + i * 3) % (machine.memory.length / 4096),
+        (machine.ticks * 13 + i) % 4096,
+        machine.ticks,
+      );
   };
   return machine;
 }
@@ -122,20 +127,23 @@ describe('a migration', () => {
     expect(sent).toBeLessThan(whole + 1.1e6);
   });
 
-  it.each(['pause', 'first'] as const)('names and sends again a page whose write was never noted (lost at %s)', async (when) => {
-    const pair = await Pair.create();
-    const machine = mixedMachine();
-    const pause = machine.pause.bind(machine);
-    if (when === 'pause')
-      machine.pause = async () => {
-        machine.writeUnnoticed(777, 5, 99);
-        await pause();
-      };
-    else machine.onTakeDirty = () => machine.writeUnnoticed(778, machine.ticks, 99);
-    const report = await pair.migrate(machine);
-    expectMoved(pair, machine);
-    if (when === 'pause') expect(report.proof).toMatchObject({ lostPages: 1, lost: ['RAM page at 0x309000'] });
-  });
+  it.each(['pause', 'first'] as const)(
+    'names and sends again a page whose write was never noted (lost at %s)',
+    async (when) => {
+      const pair = await Pair.create();
+      const machine = mixedMachine();
+      const pause = machine.pause.bind(machine);
+      if (when === 'pause')
+        machine.pause = async () => {
+          machine.writeUnnoticed(777, 5, 99);
+          await pause();
+        };
+      else machine.onTakeDirty = () => machine.writeUnnoticed(778, machine.ticks, 99);
+      const report = await pair.migrate(machine);
+      expectMoved(pair, machine);
+      if (when === 'pause') expect(report.proof).toMatchObject({ lostPages: 1, lost: ['RAM page at 0x309000'] });
+    },
+  );
 
   it('names and sends again a page that is not what it was at the target', async () => {
     const pair = await Pair.create();

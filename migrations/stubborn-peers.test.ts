@@ -6,7 +6,8 @@ import { PlainMachine } from './testing/plain-machine.ts';
 import type { FrameName } from './wire/frames.ts';
 import { encodeFrame } from './wire/payload.ts';
 
-// Targets that keep saying that they are there, and do nothing. Those are not silent, so no time-out of silence ends them.
+// Targets that keep saying that they are there, and do nothing. Those are not silent, so no time-out of silence ends
+// them.
 
 const BEAT = encodeFrame('beat', {});
 /** Far away: what waits for one of these waits too long. */
@@ -25,21 +26,28 @@ function without(pair: Pair, withheld: FrameName): void {
 }
 
 describe('a target that only says that it is still there', () => {
-  it.each(['leaves', 'credit', 'arrived', 'ready'] as const)('in place of %s does not keep anybody from cancelling', async (withheld) => {
-    const pair = await Pair.create({ timeOuts: FAR });
-    without(pair, withheld);
-    const machine = noisyMachine();
-    const abort = new AbortController();
-    setTimeout(() => abort.abort(), 300);
-    const start = performance.now();
-    const outcome = await pair.migrate(machine, { timeOuts: FAR, signal: abort.signal, compression: 'never' }).then(
-      (report) => report.outcome,
-      (error: { code: string }) => error.code,
-    );
-    expect(outcome).toBe(withheld === 'leaves' ? 'interrupted' : 'kept');
-    expect(performance.now() - start).toBeLessThan(FAR.frame / 4);
-    expect([machine.isRunning, machine.isReleased, pair.host.machine?.isRunning ?? false]).toEqual([true, false, false]);
-  });
+  it.each(['leaves', 'credit', 'arrived', 'ready'] as const)(
+    'in place of %s does not keep anybody from cancelling',
+    async (withheld) => {
+      const pair = await Pair.create({ timeOuts: FAR });
+      without(pair, withheld);
+      const machine = noisyMachine();
+      const abort = new AbortController();
+      setTimeout(() => abort.abort(), 300);
+      const start = performance.now();
+      const outcome = await pair.migrate(machine, { timeOuts: FAR, signal: abort.signal, compression: 'never' }).then(
+        (report) => report.outcome,
+        (error: { code: string }) => error.code,
+      );
+      expect(outcome).toBe(withheld === 'leaves' ? 'interrupted' : 'kept');
+      expect(performance.now() - start).toBeLessThan(FAR.frame / 4);
+      expect([machine.isRunning, machine.isReleased, pair.host.machine?.isRunning ?? false]).toEqual([
+        true,
+        false,
+        false,
+      ]);
+    },
+  );
 
   it.each(['credit', 'arrived', 'ready'] as const)('in place of %s is given up in the end', async (withheld) => {
     const timeOuts = { frame: 40, hello: 1000, beat: 10 };

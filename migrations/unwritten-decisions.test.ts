@@ -9,7 +9,8 @@ function refuse(log: DecisionMemory, decision: Decision, times: number): void {
   const write = log.write.bind(log);
   let left = times;
   log.write = async (wanted) => {
-    if (wanted === decision && left-- > 0) throw new EnvironmentError('ENOSPC', `Cannot write down ${wanted}: no space`);
+    if (wanted === decision && left-- > 0)
+      throw new EnvironmentError('ENOSPC', `Cannot write down ${wanted}: no space`);
     await write(wanted);
   };
 }
@@ -20,8 +21,16 @@ async function runsWithout(side: 'source' | 'target', decision: Decision, times:
   const machine = mixedMachine(100);
   refuse(side === 'source' ? pair.sourceLog : pair.targetLog, decision, times);
   const stop = AbortSignal.timeout(times > 1 ? 300 : 5000);
-  const { outcome } = await pair.migrate(machine, { resumeWithinMs: 50, stopAsking: stop }).catch(() => ({ outcome: 'kept' }));
-  return { outcome, here: machine.isRunning, there: pair.host.machine?.isRunning ?? false, isReleased: machine.isReleased, pair };
+  const { outcome } = await pair
+    .migrate(machine, { resumeWithinMs: 50, stopAsking: stop })
+    .catch(() => ({ outcome: 'kept' }));
+  return {
+    outcome,
+    here: machine.isRunning,
+    there: pair.host.machine?.isRunning ?? false,
+    isReleased: machine.isReleased,
+    pair,
+  };
 }
 
 it.each([
@@ -33,12 +42,21 @@ it.each([
   ['target', 'ready', 'kept'],
 ] as const)('A %s that can not write down %s ends with one machine: %s', async (side, decision, expected) => {
   const { outcome, here, there } = await runsWithout(side, decision, 1000);
-  expect({ outcome, here, there }).toEqual({ outcome: expected, here: expected === 'kept', there: expected === 'handed-over' });
+  expect({ outcome, here, there }).toEqual({
+    outcome: expected,
+    here: expected === 'kept',
+    there: expected === 'handed-over',
+  });
 });
 
 it('A target that can not write down that it has started does not start, and the source keeps asking', async () => {
   const { outcome, here, there, isReleased, pair } = await runsWithout('target', 'started', 1000);
-  expect({ outcome, here, there, isReleased }).toEqual({ outcome: 'undecided', here: false, there: false, isReleased: false });
+  expect({ outcome, here, there, isReleased }).toEqual({
+    outcome: 'undecided',
+    here: false,
+    there: false,
+    isReleased: false,
+  });
   expect(pair.targetLog.written.at(-1)).toBe('ready');
 });
 
@@ -48,13 +66,16 @@ it('A target that can write it down at last starts, once', async () => {
   expect(pair.targetEvents.filter(({ event }) => event === 'running')).toHaveLength(1);
 });
 
-it.each(['source', 'target'] as const)('A %s that can not write down that it ends the migration ends it all the same', async (side) => {
-  const pair = await Pair.create({ keepMs: 30 });
-  const machine = mixedMachine(100);
-  refuse(side === 'source' ? pair.sourceLog : pair.targetLog, side === 'source' ? 'kept' : 'gave-up', 1000);
-  pair.tap = (_from, name) => (name === 'seal' ? 'cut-before' : 'pass');
-  const { outcome } = await pair.migrate(machine, { resumeWithinMs: 20 });
-  expect([outcome, machine.isRunning, pair.host.machine?.isRunning]).toEqual(['kept', true, false]);
-  await expect(pair.receiver.arrived).rejects.toThrow();
-  expect(pair.host.machine?.isDiscarded).toBe(true);
-});
+it.each(['source', 'target'] as const)(
+  'A %s that can not write down that it ends the migration ends it all the same',
+  async (side) => {
+    const pair = await Pair.create({ keepMs: 30 });
+    const machine = mixedMachine(100);
+    refuse(side === 'source' ? pair.sourceLog : pair.targetLog, side === 'source' ? 'kept' : 'gave-up', 1000);
+    pair.tap = (_from, name) => (name === 'seal' ? 'cut-before' : 'pass');
+    const { outcome } = await pair.migrate(machine, { resumeWithinMs: 20 });
+    expect([outcome, machine.isRunning, pair.host.machine?.isRunning]).toEqual(['kept', true, false]);
+    await expect(pair.receiver.arrived).rejects.toThrow();
+    expect(pair.host.machine?.isDiscarded).toBe(true);
+  },
+);

@@ -13,7 +13,13 @@ if (!existsSync(join(root, 'node_modules/typescript'))) {
   console.error('The packages that build savkit are not here: run `npm ci` first.');
   process.exit(4);
 }
-const configuration = ['package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json', 'rolldown.config.ts'];
+const configuration = [
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+  'rolldown.config.ts',
+];
 const stamp = new Stamp(root, {
   stamp: 'dist/.stamp',
   inputs: ['formats', 'src', 'migrations', 'cli', 'scripts', ...configuration],
@@ -34,13 +40,17 @@ function build() {
   run('assemblyscript/bin/asc.js', 'formats/kernels/assembly/index.ts', '--outFile', KERNELS, ...options);
   run('typescript/bin/tsc', '-p', 'tsconfig.build.json');
   run('rolldown/bin/cli.mjs', '-c', 'rolldown.config.ts');
-  for (const folder of ['dist/formats/kernels', 'dist/bin']) copyFileSync(join(root, KERNELS), join(root, folder, 'kernels.wasm'));
+  for (const folder of ['dist/formats/kernels', 'dist/bin'])
+    copyFileSync(join(root, KERNELS), join(root, folder, 'kernels.wasm'));
   writeFileSync(join(root, 'dist/bin/package.json'), '{ "type": "commonjs" }\n');
 }
 
 /** Runs a program of a package; ends with its exit code where it fails. @param {string} program @param {string[]} args */
 function run(program, ...args) {
-  const { status, stdout } = spawnSync(process.execPath, [join(root, 'node_modules', program), ...args], { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] });
+  const { status, stdout } = spawnSync(process.execPath, [join(root, 'node_modules', program), ...args], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   if (status === 0) return;
   process.stderr.write(stdout);
   process.exit(status ?? 1);

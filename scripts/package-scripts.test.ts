@@ -5,9 +5,14 @@ import { describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> };
-const commands = Object.entries(scripts).flatMap(([name, script]) => script.split(' && ').map((command) => ({ name, command })));
+const commands = Object.entries(scripts).flatMap(([name, script]) =>
+  script.split(' && ').map((command) => ({ name, command })),
+);
 
-/** Programs that packages bring along, and Node; words without quotes, variables, redirections or patterns, which shells read differently. */
+/**
+ * Programs that packages bring along, and Node; words without quotes, variables, redirections or patterns, which shells
+ * read differently.
+ */
 const ANY_SHELL = /^(node|tsc|biome|vitest)( [\w./:=-]+)*$/;
 
 describe('scripts of the package', () => {
@@ -15,9 +20,12 @@ describe('scripts of the package', () => {
     expect(command).toMatch(ANY_SHELL);
   });
 
-  it.each(commands.filter(({ command }) => command.startsWith('node ')))('$name: `$command` runs a file that exists', ({ command }) => {
-    const [, path] = command.split(' ');
-    const source = path.startsWith('dist/') ? path.replace(/^dist\//, '').replace(/\.js$/, '.ts') : path;
-    expect(existsSync(join(root, source))).toBe(true);
-  });
+  it.each(commands.filter(({ command }) => command.startsWith('node ')))(
+    '$name: `$command` runs a file that exists',
+    ({ command }) => {
+      const [, path] = command.split(' ');
+      const source = path.startsWith('dist/') ? path.replace(/^dist\//, '').replace(/\.js$/, '.ts') : path;
+      expect(existsSync(join(root, source))).toBe(true);
+    },
+  );
 });

@@ -18,7 +18,16 @@ describe('Stamp', () => {
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'savkit-stamp-'));
     for (const folder of ['src/deep', 'out/deep']) mkdirSync(at(folder), { recursive: true });
-    for (const path of ['src/a.ts', 'src/deep/b.ts', 'src/notes.md', 'settings.json', 'out/a.js', 'out/deep/b.js', 'also.bin']) writeFileSync(at(path), path);
+    for (const path of [
+      'src/a.ts',
+      'src/deep/b.ts',
+      'src/notes.md',
+      'settings.json',
+      'out/a.js',
+      'out/deep/b.js',
+      'also.bin',
+    ])
+      writeFileSync(at(path), path);
     const built = stamp();
     expect(built.isCurrent()).toBe(false);
     built.write();

@@ -1,7 +1,5 @@
 // What scripts import from 'savkit'.
 
-export { type ByteSink, type FileSink, openFileSink, type SeekableSink, streamSink, writeFileSink } from '../formats/binary/sink.ts';
-export { type ByteSource, bufferSource, openFile, streamSource } from '../formats/binary/source.ts';
 export {
   EnvironmentError,
   FormatError,
@@ -13,6 +11,15 @@ export {
   UnsupportedError,
   UsageError,
 } from '../formats/errors.ts';
+export {
+  type ByteSink,
+  type FileSink,
+  openFileSink,
+  type SeekableSink,
+  streamSink,
+  writeFileSink,
+} from '../formats/files/sink.ts';
+export { type ByteSource, bufferSource, openFile, streamSource } from '../formats/files/source.ts';
 export { PageBatch, PageKind } from '../formats/pgm/page-batch.ts';
 export { PgmReader } from '../formats/pgm/pgm-reader.ts';
 export type { Container, ContainerHeader, Release, UnitHeader } from '../formats/ssm/container.ts';
@@ -26,15 +33,36 @@ export { HostMemory, type HostMemoryFigures, type HostMemoryOptions } from './gm
 export { HostMemoryError } from './gmm/host-memory-error.ts';
 export { DirtyTracker, type PageNames, type TakeOptions } from './live-save/dirty-tracker.ts';
 export { bindLiveStatistics, type ClassCounts, type LiveCounts } from './live-save/live-counters.ts';
-export { type LiveMachine, type LiveSaveOptions, type LiveSaveReport, liveSave, type PassReport } from './live-save/live-save.ts';
-export { type MachineEvent, type MachineState, nextState } from './live-save/machine-states.ts';
+export {
+  type LiveMachine,
+  type LiveSaveOptions,
+  type LiveSaveReport,
+  liveSave,
+  type PassReport,
+} from './live-save/live-save.ts';
 export { plainSave } from './live-save/plain-save.ts';
-export { type DirtyHistory, NO_HISTORY, type Vote, type VoteFigures, type VoteResult, voteOnPass } from './live-save/vote.ts';
-export { AddressSpace, type AddressSpaceMemory, type AddressSpaceOptions, type Translation } from './paging/address-space.ts';
+export {
+  type DirtyHistory,
+  NO_HISTORY,
+  type Vote,
+  type VoteFigures,
+  type VoteResult,
+  voteOnPass,
+} from './live-save/vote.ts';
+export { type LoadOptions, loadState } from './machine/load.ts';
+export { type LoadedUnit, Machine } from './machine/machine.ts';
+export { addressSpaceOf } from './machine/machine-space.ts';
+export { type MachineEvent, type MachineState, nextState } from './machine/machine-states.ts';
+export { type SaveOptions, saveState } from './machine/save.ts';
+export {
+  AddressSpace,
+  type AddressSpaceMemory,
+  type AddressSpaceOptions,
+  type Translation,
+} from './paging/address-space.ts';
 export { type Found, findBytes } from './paging/find-bytes.ts';
 export { GuestView } from './paging/guest-view.ts';
 export { type Hierarchy, type HierarchyEntry, hierarchyOf } from './paging/hierarchy.ts';
-export { addressSpaceOf } from './paging/machine-space.ts';
 export { Cr3MappingArea, DynamicMappingArea } from './paging/mappings/dynamic-area.ts';
 export { type GuestMapping, GuestMappings } from './paging/mappings/guest-mappings.ts';
 export { IntermediateContext } from './paging/mappings/intermediate-context.ts';
@@ -50,20 +78,27 @@ export { ShadowPaging } from './paging/shadow/shadow-paging.ts';
 export type { ShadowPagingOptions } from './paging/shadow/shadow-state.ts';
 export type { VirtualHandler } from './paging/shadow/virtual-handlers.ts';
 export { shadowModeFor } from './paging/shadow-mode.ts';
+export type { HandlerAnswer, HandlerCallback, HandlerKind, PhysHandler } from './pgm/access/handler-list.ts';
+export type { PageLock } from './pgm/access/page-locks.ts';
+export type { AccessOrigin, PhysMemory } from './pgm/access/phys-memory.ts';
 export { GuestMemory } from './pgm/guest-memory.ts';
-export type { HandlerAnswer, HandlerCallback, HandlerKind, PhysHandler } from './pgm/handler-list.ts';
-export { HostBacking, type HostBackingOptions } from './pgm/host-backing.ts';
-export { type ConfigValues, type MemoryConfig, readMemoryConfig } from './pgm/memory-config.ts';
+export { type ConfigValues, type MemoryConfig, readMemoryConfig } from './pgm/life/memory-config.ts';
+export { finaliseMemory, resetCpu, resetMemory, setUpMemory } from './pgm/life/memory-life.ts';
 export { assertIntegrity, checkIntegrity } from './pgm/memory-integrity.ts';
-export { finaliseMemory, resetCpu, resetMemory, setUpMemory } from './pgm/memory-life.ts';
-export type { PageCounts } from './pgm/page-counters.ts';
-export type { PageLock } from './pgm/page-locks.ts';
-export { PageSharing, type SharingCounts } from './pgm/page-sharing.ts';
-export { HandlerState, PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PageType, RomProtection } from './pgm/page-states.ts';
-export type { PageEvent } from './pgm/page-transitions.ts';
-export type { AccessOrigin, PhysMemory } from './pgm/phys-memory.ts';
-export type { RamRange } from './pgm/ram-range.ts';
+export { HostBacking, type HostBackingOptions } from './pgm/pages/host-backing.ts';
+export type { PageCounts } from './pgm/pages/page-counters.ts';
+export {
+  HandlerState,
+  PAGE_STATE_NAMES,
+  PAGE_TYPE_NAMES,
+  PageState,
+  PageType,
+  RomProtection,
+} from './pgm/pages/page-states.ts';
+export type { PageEvent } from './pgm/pages/page-transitions.ts';
+export type { RamRange } from './pgm/pages/ram-range.ts';
 export { scanMemory } from './pgm/scan-memory.ts';
+export { PageSharing, type SharingCounts } from './pgm/sharing/page-sharing.ts';
 export { readSimple, writeSimple } from './pgm/simple-access.ts';
 export type { StatTree } from './pgm/statistics/stat-tree.ts';
 export type { Statistic, StatisticSample, StatisticValue } from './pgm/statistics/statistic.ts';
@@ -77,28 +112,31 @@ export { type CheckOptions, type CheckReport, check, type Forecast } from './sav
 export { readSettings } from './saved-state/check/settings.ts';
 export { machineOf, type TargetMachine } from './saved-state/check/target-machine.ts';
 export { parseRelease, type ReleaseNumbers } from './saved-state/check/unit-versions.ts';
+export { type DiffOptions, diffStates, type StateDiff } from './saved-state/compare/diff.ts';
 export { type ConvertReport, type ConvertRun, convert } from './saved-state/convert/convert.ts';
-export { deriveLayout, type MachineLayout, parseLayout, printLayout } from './saved-state/convert/machine-layout.ts';
 export type { Difference, Proof } from './saved-state/convert/proof.ts';
-export { describeState, type StateDescription } from './saved-state/describe.ts';
-export { type DiffOptions, diffStates, type StateDiff } from './saved-state/diff.ts';
+export { describeState, type StateDescription } from './saved-state/describe/describe.ts';
+export { inspect } from './saved-state/describe/inspect.ts';
 export { type Explanation, explainCode } from './saved-state/explain/explain.ts';
 export { explainLog, type LogFinding } from './saved-state/explain/log-reader.ts';
-export { type CoreReport, type ExtractOptions, type ExtractReport, extract, type ImageTarget } from './saved-state/extract.ts';
-export { extractToStream } from './saved-state/extract-stream.ts';
-export type { Finding } from './saved-state/findings.ts';
-export { inspect } from './saved-state/inspect.ts';
-export { type LoadOptions, loadState } from './saved-state/load.ts';
-export { type LoadedUnit, Machine } from './saved-state/machine.ts';
+export {
+  type CoreReport,
+  type ExtractOptions,
+  type ExtractReport,
+  extract,
+  type ImageTarget,
+} from './saved-state/extract/extract.ts';
+export { extractToStream } from './saved-state/extract/extract-stream.ts';
+export type { ImageFormat } from './saved-state/extract/plan-extraction.ts';
+export { deriveLayout, type MachineLayout, parseLayout, printLayout } from './saved-state/layout/machine-layout.ts';
+export { type MemoryRegion, memoryMap } from './saved-state/layout/memory-map.ts';
 export { compareWithManifest, type ManifestReport } from './saved-state/manifest/compare-manifest.ts';
 export { type Manifest, makeManifest } from './saved-state/manifest/manifest.ts';
 export { decodeManifest, encodeManifest, type ManifestEncoding } from './saved-state/manifest/manifest-file.ts';
-export { type MemoryRegion, memoryMap } from './saved-state/memory-map.ts';
-export type { ImageFormat } from './saved-state/plan-extraction.ts';
+export type { Finding } from './saved-state/reading/findings.ts';
+export type { SavedState, UnitSummary } from './saved-state/reading/state.ts';
+export { type PageSink, type WalkOptions, walkState } from './saved-state/reading/walk.ts';
 export { salvage } from './saved-state/salvage/salvage.ts';
 export type { SalvageOptions } from './saved-state/salvage/salvage-options.ts';
 export type { SalvageReport } from './saved-state/salvage/salvage-report.ts';
-export { type SaveOptions, saveState } from './saved-state/save.ts';
-export type { SavedState, UnitSummary } from './saved-state/state.ts';
-export { type VerifyReport, verify } from './saved-state/verify.ts';
-export { type PageSink, type WalkOptions, walkState } from './saved-state/walk.ts';
+export { type VerifyReport, verify } from './saved-state/verify/verify.ts';

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import type { OnEvent } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
 import { BEAT, BEAT_MS, badReply, type ControlRequest, errorFromWire, parseReply } from './protocol.ts';
@@ -27,7 +27,10 @@ export async function askMachine(
   signal: AbortSignal,
   silenceMs = SILENCE_MS,
 ): Promise<Record<string, unknown>> {
-  const words = new EnvironmentError('no-answer', `Cannot ${request.command}: the process of the machine at ${path} does not answer; it hangs, or is stopped`);
+  const words = new EnvironmentError(
+    'no-answer',
+    `Cannot ${request.command}: the process of the machine at ${path} does not answer; it hangs, or is stopped`,
+  );
   let silent = false;
   const socket = connect(socketAddress(path));
   const timer = setTimeout(() => {
@@ -51,7 +54,10 @@ export async function askMachine(
       else if (isResultOf(request.command, reply.result)) return reply.result as Record<string, unknown>;
       else throw badReply();
     }
-    throw new EnvironmentError('truncated', `Cannot ${request.command}: the machine closed the connection before it answered`);
+    throw new EnvironmentError(
+      'truncated',
+      `Cannot ${request.command}: the machine closed the connection before it answered`,
+    );
   } catch (error) {
     if (signal.aborted) throw new InterruptedError();
     if (silent) throw words;
@@ -68,14 +74,19 @@ function wordsFor(error: unknown, command: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
   if (code === 'too-long') return badReply();
   if (error instanceof SavkitError || syscall === undefined) return error;
-  return new EnvironmentError('truncated', `Cannot ${command}: the process of the machine has ended before it answered`);
+  return new EnvironmentError(
+    'truncated',
+    `Cannot ${command}: the process of the machine has ended before it answered`,
+  );
 }
 
 function connected(socket: Socket, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once('connect', resolve);
     socket.once('error', (error) => reject(unreachable(path, error)));
-    socket.once('close', () => reject(new EnvironmentError('truncated', `Cannot reach machine at ${path}: it closed the connection`)));
+    socket.once('close', () =>
+      reject(new EnvironmentError('truncated', `Cannot reach machine at ${path}: it closed the connection`)),
+    );
   });
 }
 
@@ -91,5 +102,7 @@ function unreachable(path: string, error: NodeJS.ErrnoException): EnvironmentErr
         : error.code === 'EAGAIN'
           ? `nobody is let in at ${path}; its process hangs, or is stopped`
           : undefined;
-  return why === undefined ? EnvironmentError.from(error, `reach machine at ${path}`) : new EnvironmentError('no-machine', `Cannot reach machine: ${why}`);
+  return why === undefined
+    ? EnvironmentError.from(error, `reach machine at ${path}`)
+    : new EnvironmentError('no-machine', `Cannot reach machine: ${why}`);
 }

@@ -38,7 +38,8 @@ export class ControlConnection {
       for await (const line of linesOf(this.#socket, LINE_LIMIT)) {
         await this.#carryOut(line);
         // Who does not read gets no further answers either.
-        if (this.#socket.writableNeedDrain) await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]);
+        if (this.#socket.writableNeedDrain)
+          await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]);
       }
     } catch (error) {
       this.#send(null, { ok: false, error: errorToWire(error) });
@@ -73,7 +74,10 @@ export class ControlConnection {
       const request = parseRequest(line);
       id = request.id;
       const onEvent = (event: string, data: object) => this.#send(id, { event, ...data });
-      this.#send(id, { ok: true, result: await OPERATIONS[request.command](this.#kept, request, onEvent, abort.signal) });
+      this.#send(id, {
+        ok: true,
+        result: await OPERATIONS[request.command](this.#kept, request, onEvent, abort.signal),
+      });
     } catch (error) {
       this.#send(id, { ok: false, error: errorToWire(error) });
     } finally {

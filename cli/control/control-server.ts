@@ -20,7 +20,10 @@ export interface ControlServer {
   close(): Promise<void>;
 }
 
-/** Opens the control socket of a machine. @throws UsageError `bad-socket-path`; EnvironmentError `EADDRINUSE` where another machine has it, and what the system says */
+/**
+ * Opens the control socket of a machine. @throws UsageError `bad-socket-path`; EnvironmentError `EADDRINUSE` where
+ * another machine has it, and what the system says
+ */
 export async function openControlSocket(path: string, kept: KeptMachine): Promise<ControlServer> {
   const address = socketAddress(path);
   if (!HAS_PIPES) await removeStale(path);
@@ -30,8 +33,12 @@ export async function openControlSocket(path: string, kept: KeptMachine): Promis
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const client = new ControlConnection(socket, kept);
     socket.on('close', () => clients.delete(client));
-    const idle = clients.size < MAX_CLIENTS ? undefined : [...clients].filter(({ isIdle }) => isIdle).sort((a, b) => a.idleSince - b.idleSince)[0];
-    if (clients.size >= MAX_CLIENTS && !idle) return client.dismiss(`Cannot take more than ${MAX_CLIENTS} clients at once: all of them wait for something`);
+    const idle =
+      clients.size < MAX_CLIENTS
+        ? undefined
+        : [...clients].filter(({ isIdle }) => isIdle).sort((a, b) => a.idleSince - b.idleSince)[0];
+    if (clients.size >= MAX_CLIENTS && !idle)
+      return client.dismiss(`Cannot take more than ${MAX_CLIENTS} clients at once: all of them wait for something`);
     if (idle) clients.delete(idle);
     idle?.dismiss('Cannot keep the connection: it asked for nothing, and others want to');
     clients.add(client);
@@ -54,7 +61,10 @@ export async function openControlSocket(path: string, kept: KeptMachine): Promis
   };
 }
 
-/** A socket is made with all permissions that the umask leaves: for the moment of its making it leaves none to others. Pipes belong to their user. */
+/**
+ * A socket is made with all permissions that the umask leaves: for the moment of its making it leaves none to others.
+ * Pipes belong to their user.
+ */
 async function listen(server: Server, address: string): Promise<void> {
   const umask = HAS_PIPES ? undefined : process.umask(0o777 & ~SOCKET_MODE);
   const restore = () => umask !== undefined && process.umask(umask);

@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openFile } from '../../formats/binary/source.ts';
 import { InterruptedError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { MIB } from '../../formats/sizes.ts';
+import { loadState } from '../../src/machine/load.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import { loadState } from '../../src/saved-state/load.ts';
 import { askMachine } from './control-client.ts';
 import { openControlSocket } from './control-server.ts';
 import { keepRunning } from './keep-running.ts';
@@ -32,7 +32,10 @@ async function keptMachine() {
   running.resume();
   const stop = new AbortController();
   const kept = await new Promise<{ ended: Promise<unknown> }>((resolve) => {
-    const ended = keepRunning({ name: 'vm', running }, { socket, signal: stop.signal, onReady: () => resolve({ ended }) });
+    const ended = keepRunning(
+      { name: 'vm', running },
+      { socket, signal: stop.signal, onReady: () => resolve({ ended }) },
+    );
   });
   return { socket, running, stop, ...kept };
 }
@@ -57,10 +60,19 @@ describe('control socket', () => {
 
   it('tells how the machine is, pauses, resumes, throttles, checks and stops it', async () => {
     const { socket, running, ended } = await keptMachine();
-    const ask = (command: 'status' | 'pause' | 'resume' | 'check' | 'stop' | 'throttle', more = {}) => askMachine(socket, { command, ...more }, ignore, never);
-    expect(await ask('status')).toMatchObject({ name: 'vm', state: 'running', ramSize: 4 * MIB, workload: { kind: 'random', rate: 3000 } });
+    const ask = (command: 'status' | 'pause' | 'resume' | 'check' | 'stop' | 'throttle', more = {}) =>
+      askMachine(socket, { command, ...more }, ignore, never);
+    expect(await ask('status')).toMatchObject({
+      name: 'vm',
+      state: 'running',
+      ramSize: 4 * MIB,
+      workload: { kind: 'random', rate: 3000 },
+    });
     expect(await ask('pause')).toMatchObject({ state: 'suspended' });
-    await expect(ask('pause')).rejects.toMatchObject({ code: 'bad-machine-state', message: 'Cannot suspend a machine: it is suspended' });
+    await expect(ask('pause')).rejects.toMatchObject({
+      code: 'bad-machine-state',
+      message: 'Cannot suspend a machine: it is suspended',
+    });
     expect(await ask('throttle', { share: 0.5 })).toMatchObject({ throttle: 0.5 });
     expect(await ask('resume')).toMatchObject({ state: 'running' });
     running.runSteps(10);
@@ -115,7 +127,10 @@ describe('control socket', () => {
 
   it('answers several requests of one connection in their order, also after its client has ended its side', async () => {
     const { socket, stop } = await keptMachine();
-    const replies = await talk(socket, '{"id":7,"command":"status"}\n{"id":8,"command":"pause"}\n{"id":9,"command":"resume"}\n');
+    const replies = await talk(
+      socket,
+      '{"id":7,"command":"status"}\n{"id":8,"command":"pause"}\n{"id":9,"command":"resume"}\n',
+    );
     expect(replies).toMatchObject([
       { id: 7, ok: true },
       { id: 8, ok: true, result: { state: 'suspended' } },
@@ -178,7 +193,9 @@ describe('protocol', () => {
         fc.oneof(
           fc.string(),
           fc.json(),
-          fc.record({ id: fc.anything(), command: fc.constantFrom(...CONTROL_COMMANDS), path: fc.anything() }).map((value) => JSON.stringify(value)),
+          fc
+            .record({ id: fc.anything(), command: fc.constantFrom(...CONTROL_COMMANDS), path: fc.anything() })
+            .map((value) => JSON.stringify(value)),
         ),
         (line) => {
           try {
@@ -204,20 +221,30 @@ describe('protocol', () => {
   });
 
   it('carries errors over with their class, and strange ones as errors all the same', () => {
-    const error = errorFromWire(errorToWire(new UnsupportedError('grew-too-big', 'Cannot go on', {}, 'VERR_SSM_STATE_GREW_TOO_BIG')));
+    const error = errorFromWire(
+      errorToWire(new UnsupportedError('grew-too-big', 'Cannot go on', {}, 'VERR_SSM_STATE_GREW_TOO_BIG')),
+    );
     expect(error).toBeInstanceOf(UnsupportedError);
-    expect(error).toMatchObject({ code: 'grew-too-big', message: 'Cannot go on', vboxCode: 'VERR_SSM_STATE_GREW_TOO_BIG' });
+    expect(error).toMatchObject({
+      code: 'grew-too-big',
+      message: 'Cannot go on',
+      vboxCode: 'VERR_SSM_STATE_GREW_TOO_BIG',
+    });
     expect(errorFromWire(errorToWire(new InterruptedError()))).toBeInstanceOf(InterruptedError);
     expect(errorFromWire(errorToWire(new TypeError('oops')))).toBeInstanceOf(SavkitError);
   });
 
   it('cuts lines wherever chunks end', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.string({ unit: fc.constantFrom('a', 'é', '\n') }), { maxLength: 8 }), async (texts) => {
-        const lines: string[] = [];
-        for await (const line of linesOf(Readable.from(texts.map((text) => Buffer.from(text))), 1000)) lines.push(line);
-        expect(lines).toEqual(texts.join('').split('\n').slice(0, -1));
-      }),
+      fc.asyncProperty(
+        fc.array(fc.string({ unit: fc.constantFrom('a', 'é', '\n') }), { maxLength: 8 }),
+        async (texts) => {
+          const lines: string[] = [];
+          for await (const line of linesOf(Readable.from(texts.map((text) => Buffer.from(text))), 1000))
+            lines.push(line);
+          expect(lines).toEqual(texts.join('').split('\n').slice(0, -1));
+        },
+      ),
     );
   });
 });

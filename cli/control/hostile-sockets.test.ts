@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import { MAIN, runSavkit } from '../testing/run-savkit.ts';
@@ -45,8 +45,18 @@ async function impostor(answer: (socket: Socket) => void): Promise<string> {
   return path;
 }
 
-async function failureOf(path: string, command: (typeof CONTROL_COMMANDS)[number] = 'status', silenceMs = 5000): Promise<EnvironmentError> {
-  const error = await askMachine(path, { command, ...(command === 'migrate' ? { request: {} } : {}) }, () => {}, never, silenceMs).catch((error) => error);
+async function failureOf(
+  path: string,
+  command: (typeof CONTROL_COMMANDS)[number] = 'status',
+  silenceMs = 5000,
+): Promise<EnvironmentError> {
+  const error = await askMachine(
+    path,
+    { command, ...(command === 'migrate' ? { request: {} } : {}) },
+    () => {},
+    never,
+    silenceMs,
+  ).catch((error) => error);
   expect(error).toBeInstanceOf(EnvironmentError);
   expect(error.message).toMatch(/^Cannot [^\n]+$/);
   return error;
@@ -97,9 +107,14 @@ describe('what answers at a control socket', () => {
     }
   });
 
-  it.each(['progress', 'looked-back', 'link-lost', 'connected'])('is no machine when it tells of %s without saying what', async (event) => {
-    expect(await failureOf(await impostor((socket) => socket.write(`{"id":1,"event":"${event}"}\n`)), 'migrate')).toMatchObject({ code: 'bad-reply' });
-  });
+  it.each(['progress', 'looked-back', 'link-lost', 'connected'])(
+    'is no machine when it tells of %s without saying what',
+    async (event) => {
+      expect(
+        await failureOf(await impostor((socket) => socket.write(`{"id":1,"event":"${event}"}\n`)), 'migrate'),
+      ).toMatchObject({ code: 'bad-reply' });
+    },
+  );
 
   it('is waited for as long as it gives signs of life', async () => {
     const path = await impostor((socket) => {
@@ -108,7 +123,9 @@ describe('what answers at a control socket', () => {
       socket.on('close', () => clearInterval(timer));
     });
     const events: string[] = [];
-    expect(await askMachine(path, { command: 'limits', request: {} }, (event) => events.push(event), never, 1000)).toEqual({});
+    expect(
+      await askMachine(path, { command: 'limits', request: {} }, (event) => events.push(event), never, 1000),
+    ).toEqual({});
     expect(events).toEqual([]);
   });
 });
@@ -147,7 +164,9 @@ describe('the process of a machine', () => {
 
   it('that is stopped, and then killed, ends whoever waits for it', async () => {
     const path = newPath();
-    const machine = spawn(process.execPath, [MAIN, 'run', '--ram', '4M', '--workload', 'idle', '--socket', path], { stdio: 'ignore' });
+    const machine = spawn(process.execPath, [MAIN, 'run', '--ram', '4M', '--workload', 'idle', '--socket', path], {
+      stdio: 'ignore',
+    });
     closers.push(() => machine.kill('SIGKILL'));
     await expect.poll(() => isControlSocket(path), { timeout: 20_000 }).toBe(true);
     await askMachine(path, { command: 'status' }, () => {}, never);
@@ -185,9 +204,14 @@ describe('a control socket', () => {
     closers.push(() => {
       for (const { socket } of idle) socket.destroy();
     });
-    for (let i = 0; i < 3; i++) expect(await askMachine(path, { command: 'status' }, () => {}, never)).toMatchObject({ name: 'vm' });
+    for (let i = 0; i < 3; i++)
+      expect(await askMachine(path, { command: 'status' }, () => {}, never)).toMatchObject({ name: 'vm' });
     await expect.poll(() => idle[0].ended).toBe(true);
-    expect(JSON.parse(idle[0].heard)).toMatchObject({ id: null, ok: false, error: { class: 'EnvironmentError', code: 'busy' } });
+    expect(JSON.parse(idle[0].heard)).toMatchObject({
+      id: null,
+      ok: false,
+      error: { class: 'EnvironmentError', code: 'busy' },
+    });
     expect(idle[MAX_CLIENTS - 1].ended).toBe(false);
   });
 

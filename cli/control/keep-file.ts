@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { stateFolder } from '../../migrations/hand-over/record-folder.ts';
-import { tryFile } from '../output.ts';
+import { tryFile } from '../io/output.ts';
 
 /** Where a machine is saved when its process is told to end. */
 export interface KeepFile {
@@ -10,7 +10,8 @@ export interface KeepFile {
   force: boolean;
 }
 
-export const KEEP_IN_TEXT = 'File that the machine is saved to when SIGTERM, or a second Ctrl-C, ends this process; default: a new one that is told then';
+export const KEEP_IN_TEXT =
+  'File that the machine is saved to when SIGTERM, or a second Ctrl-C, ends this process; default: a new one that is told then';
 
 export interface KeepFileOptions {
   keepIn?: string;
@@ -22,7 +23,10 @@ export async function checkKeepFile({ keepIn, force }: KeepFileOptions): Promise
   if (keepIn !== undefined) await tryFile(keepIn, { force });
 }
 
-/** The file that options name; else a new one, with a name of its own for each process, in the user's folder for the state of programs. */
+/**
+ * The file that options name; else a new one, with a name of its own for each process, in the user's folder for the
+ * state of programs.
+ */
 export function keepFile(name: string, { keepIn, force }: KeepFileOptions): KeepFile {
   if (keepIn !== undefined) return { path: resolve(keepIn), force };
   const unique = `${plainName(name)}-${process.pid}-${randomBytes(3).toString('hex')}.sav`;

@@ -1,16 +1,19 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { tellUndisturbed } from '../../migrations/tell-undisturbed.ts';
-import { TRANSITIONS } from '../../src/live-save/machine-states.ts';
-import { custody } from '../custody.ts';
+import { tellUndisturbed } from '../../migrations/wire/tell-undisturbed.ts';
+import { TRANSITIONS } from '../../src/machine/machine-states.ts';
+import { custody } from '../process/custody.ts';
 import { type ControlServer, openControlSocket } from './control-server.ts';
 import { type KeepFile, keepFile } from './keep-file.ts';
 import type { KeptMachine } from './kept-machine.ts';
 import { RunningCharge } from './running-charge.ts';
 import { isSocketPath } from './socket-path.ts';
 
-/** Where the socket of a machine is that names none: a folder that only the user can read, where the system has one; a path that sockets can have. */
+/**
+ * Where the socket of a machine is that names none: a folder that only the user can read, where the system has one; a
+ * path that sockets can have.
+ */
 export function defaultSocketPath(): string {
   const own = process.env.XDG_RUNTIME_DIR ?? '';
   const folders = [...(isAbsolute(own) && existsSync(own) ? [own] : []), tmpdir(), '/tmp'];
@@ -42,7 +45,11 @@ export async function keepRunning(
   const { running } = kept;
   kept.stopAsking = signal;
   let server: ControlServer | undefined;
-  const charge = new RunningCharge(kept, { file, socket: () => server && socket, cancelOperations: () => server?.cancelAll() });
+  const charge = new RunningCharge(kept, {
+    file,
+    socket: () => server && socket,
+    cancelOperations: () => server?.cancelAll(),
+  });
   const release = custody.take(charge);
   const stop = () => {
     // In the midst of a save, or of a hand-over, nothing can be switched off, but nothing has to be kept either.

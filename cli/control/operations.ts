@@ -1,17 +1,22 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { writeFileSink } from '../../formats/binary/sink.ts';
 import { InterruptedError } from '../../formats/errors.ts';
+import { writeFileSink } from '../../formats/files/sink.ts';
 import { liveSave } from '../../src/live-save/live-save.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
-import { carryOut, changeLimits, type ForetellRequest, foretell, type MigrateRequest } from '../migration/carry-out.ts';
-import { listStatistics } from '../statistics-text.ts';
-import { type TeleportRequest, teleport } from '../teleporter/teleport.ts';
+import { listStatistics } from '../text/statistics-text.ts';
+import { carryOut, changeLimits, type ForetellRequest, foretell, type MigrateRequest } from './carry-out.ts';
 import type { KeptMachine, OnEvent } from './kept-machine.ts';
 import type { ControlCommand, ControlRequest } from './protocol.ts';
+import { type TeleportRequest, teleport } from './teleport.ts';
 
-type Operation = (kept: KeptMachine, request: ControlRequest, onEvent: OnEvent, signal: AbortSignal) => Promise<object> | object;
+type Operation = (
+  kept: KeptMachine,
+  request: ControlRequest,
+  onEvent: OnEvent,
+  signal: AbortSignal,
+) => Promise<object> | object;
 
 /** What each command of a control socket does; the result goes into the reply. */
 export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
@@ -38,7 +43,8 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
   'live-save': saveLive,
   migrate: migrateAway,
   limits: ({ running }, { request }) => changeLimits(running.machine, request as Partial<MigrateRequest['limits']>),
-  foretell: ({ name, running }, { request }) => foretell({ name, machine: running.machine, running }, request as ForetellRequest),
+  foretell: ({ name, running }, { request }) =>
+    foretell({ name, machine: running.machine, running }, request as ForetellRequest),
   teleport: async (kept, { request }, onEvent, signal) => {
     const report = await teleport(request as TeleportRequest, kept.running, onEvent, signal);
     kept.movedTo = (request as TeleportRequest).to;
@@ -47,7 +53,12 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
 };
 
 /** In slices: others are to get their answers, and the machine its time, however much memory there is. */
-async function check({ running }: KeptMachine, _request: ControlRequest, _onEvent: OnEvent, signal: AbortSignal): Promise<object> {
+async function check(
+  { running }: KeptMachine,
+  _request: ControlRequest,
+  _onEvent: OnEvent,
+  signal: AbortSignal,
+): Promise<object> {
   const slices = running.guest.checkInSlices();
   for (;;) {
     const { done, value } = slices.next();
@@ -75,7 +86,12 @@ export function describeMachine({ name, running }: KeptMachine): object {
   };
 }
 
-function migrateAway(kept: KeptMachine, { request }: ControlRequest, onEvent: OnEvent, signal: AbortSignal): Promise<object> {
+function migrateAway(
+  kept: KeptMachine,
+  { request }: ControlRequest,
+  onEvent: OnEvent,
+  signal: AbortSignal,
+): Promise<object> {
   const { name, running } = kept;
   const wanted = request as MigrateRequest;
   return carryOut(
@@ -90,9 +106,17 @@ function migrateAway(kept: KeptMachine, { request }: ControlRequest, onEvent: On
   );
 }
 
-async function save({ running }: KeptMachine, { path = '', force = false }: ControlRequest, onEvent: OnEvent, signal: AbortSignal): Promise<object> {
+async function save(
+  { running }: KeptMachine,
+  { path = '', force = false }: ControlRequest,
+  onEvent: OnEvent,
+  signal: AbortSignal,
+): Promise<object> {
   return writeFileSink(path, { force }, async (sink) => {
-    const downtimeMs = await plainSave(running, sink, { signal, onProgress: (done, total) => onEvent('progress', { percent: (100 * done) / total }) });
+    const downtimeMs = await plainSave(running, sink, {
+      signal,
+      onProgress: (done, total) => onEvent('progress', { percent: (100 * done) / total }),
+    });
     return { path, downtimeMs };
   });
 }

@@ -1,18 +1,26 @@
 import { entryOf } from '../../formats/entry-of.ts';
-import { EnvironmentError, FormatError, InterruptedError, SavkitError, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import {
+  EnvironmentError,
+  FormatError,
+  InterruptedError,
+  SavkitError,
+  UnsupportedError,
+  UsageError,
+} from '../../formats/errors.ts';
 
 /*
- * The control socket of a machine that `savkit run` keeps: a Unix socket that only its owner can use (on Windows a named pipe), JSON, a value a line.
+ * The control socket of a machine that `savkit run` keeps: a Unix socket that only its owner can use (on Windows a
+ * named pipe), JSON, a value a line.
  *
  *   → {"id":1,"command":"live-save","path":"/tmp/vm.sav"}
  *   ← {"id":1,"event":"pass","pass":0,…}                     any number of them
  *   ← {"id":1,"ok":true,"result":{…}}                        or "ok":false,"error":{"class","code","message","vboxCode"}
  *
- * While a command is carried out the event `beat` comes once a second: who waits knows by it that the process is alive. A client that asks for
- * nothing is told so, and has to go, when others want to come (`"id":null`).
+ * While a command is carried out the event `beat` comes once a second: who waits knows by it that the process is alive.
+ * A client that asks for nothing is told so, and has to go, when others want to come (`"id":null`).
  *
- * Commands of a connection are carried out one after the other; those of several ones at the same time. Whoever closes the connection cancels
- * what it asked for.
+ * Commands of a connection are carried out one after the other; those of several ones at the same time. Whoever closes
+ * the connection cancels what it asked for.
  */
 
 /** A sign of life, and how often it comes, in ms. */
@@ -63,16 +71,24 @@ export interface ControlError {
   vboxCode?: string;
 }
 
-export type ControlReply = { id: number; event: string } | { id: number; ok: true; result: object } | { id: number; ok: false; error: ControlError };
+export type ControlReply =
+  | { id: number; event: string }
+  | { id: number; ok: true; result: object }
+  | { id: number; ok: false; error: ControlError };
 
 /** @throws UsageError `bad-request` for all that is not a known command with its fields and no others */
 export function parseRequest(line: string): ControlRequest {
   const value = parseObject(line, 'request');
   const { id, command, ...fields } = value;
   if (!Number.isSafeInteger(id)) throw badRequest('it has no id that is a whole number');
-  const known = typeof command === 'string' && Object.hasOwn(COMMANDS, command) ? COMMANDS[command as ControlCommand] : undefined;
-  if (!known) throw badRequest(`there is no command ${JSON.stringify(command)?.slice(0, 40)}, expected one of ${CONTROL_COMMANDS.join(', ')}`);
-  for (const name of Object.keys(fields)) if (!Object.hasOwn(known, name)) throw badRequest(`${command} takes no ${name.slice(0, 40)}`);
+  const known =
+    typeof command === 'string' && Object.hasOwn(COMMANDS, command) ? COMMANDS[command as ControlCommand] : undefined;
+  if (!known)
+    throw badRequest(
+      `there is no command ${JSON.stringify(command)?.slice(0, 40)}, expected one of ${CONTROL_COMMANDS.join(', ')}`,
+    );
+  for (const name of Object.keys(fields))
+    if (!Object.hasOwn(known, name)) throw badRequest(`${command} takes no ${name.slice(0, 40)}`);
   for (const [name, spec] of Object.entries(known) as [string, string][]) checkField(name, spec, fields[name]);
   return value as unknown as ControlRequest;
 }
@@ -84,14 +100,19 @@ function checkField(name: string, spec: string, value: unknown): void {
   const found = value === null || Array.isArray(value) ? 'other' : typeof value;
   if (found !== kind) throw badRequest(`${name} is no ${kind}`);
   if (kind === 'number' && !(Number.isFinite(value) && (value as number) >= 0)) throw badRequest(`${name} is below 0`);
-  if (name === 'path' && ((value as string) === '' || (value as string).includes('\0'))) throw badRequest('path is no path');
+  if (name === 'path' && ((value as string) === '' || (value as string).includes('\0')))
+    throw badRequest('path is no path');
 }
 
 /** @throws EnvironmentError `bad-reply` */
 export function parseReply(line: string): ControlReply {
   try {
     const value = parseObject(line, 'reply');
-    if (typeof value.event === 'string' || (value.ok === true && isObject(value.result)) || (value.ok === false && isError(value.error)))
+    if (
+      typeof value.event === 'string' ||
+      (value.ok === true && isObject(value.result)) ||
+      (value.ok === false && isError(value.error))
+    )
       return value as unknown as ControlReply;
   } catch {
     // Said below.
@@ -130,7 +151,8 @@ const CLASSES = { EnvironmentError, FormatError, InterruptedError, UnsupportedEr
 
 /** An error as it goes over the socket. */
 export function errorToWire(error: unknown): ControlError {
-  if (!(error instanceof SavkitError)) return { class: 'SavkitError', code: 'internal', message: `Cannot carry out request: ${String(error)}` };
+  if (!(error instanceof SavkitError))
+    return { class: 'SavkitError', code: 'internal', message: `Cannot carry out request: ${String(error)}` };
   const { code, message, vboxCode } = error;
   // A more special class goes as the one that the other side knows: the exit code depends on it.
   const name = Object.entries(CLASSES).find(([, each]) => error instanceof each)?.[0] ?? 'SavkitError';

@@ -1,19 +1,40 @@
 import type { ControlCommand } from './protocol.ts';
 
-// What answers at a socket may be anything. Of replies that is checked which the client goes by; all else in them is passed on as it is.
+// What answers at a socket may be anything. Of replies that is checked which the client goes by; all else in them is
+// passed on as it is.
 
-/** The kind of a value, or those of its parts; JSON has null for numbers that are none. A question mark: may be null or missing. */
+/**
+ * The kind of a value, or those of its parts; JSON has null for numbers that are none. A question mark: may be null or
+ * missing.
+ */
 type Form = 'string' | 'number' | 'boolean' | 'object' | { readonly [key: string]: Form } | readonly [Form];
 
 const STATUS: Form = {
-  ...{ name: 'string', state: 'string', ramSize: 'number', steps: 'number', ticks: 'number', faults: 'number', throttle: 'number' },
+  ...{
+    name: 'string',
+    state: 'string',
+    ramSize: 'number',
+    steps: 'number',
+    ticks: 'number',
+    faults: 'number',
+    throttle: 'number',
+  },
   workload: { kind: 'string', pages: 'number', rate: 'number' },
   figures: { runMs: 'number', steps: 'number', longestGapMs: 'number' },
 };
 const PASSES: Form = [{ pages: 'number', dirtyPages: 'number', written: 'number', ms: 'number' }];
 const LOOK_BACK: Form = { ms: 'number', lost: ['string'], lostPages: 'number', keptIn: 'string' };
 const ROUND: Form = {
-  ...{ round: 'number', pages: 'number', skipped: 'number', bytes: 'number', ms: 'number', rate: 'number', dirtied: 'number', downtimeMs: 'number' },
+  ...{
+    round: 'number',
+    pages: 'number',
+    skipped: 'number',
+    bytes: 'number',
+    ms: 'number',
+    rate: 'number',
+    dirtied: 'number',
+    downtimeMs: 'number',
+  },
   ...{ paused: 'boolean', verdict: 'string', codecs: 'object' },
 };
 
@@ -26,15 +47,46 @@ const RESULTS: Readonly<Record<ControlCommand, Form>> = {
   stats: { statistics: [{ path: 'string', unit: 'string', description: 'string' }] },
   check: { steps: 'number', ticks: 'number', pages: 'number', faults: ['object'] },
   save: { path: 'string', downtimeMs: 'number' },
-  'live-save': { path: 'string', passes: PASSES, written: 'number', totalMs: 'number', downtimeMs: 'number', wasSuspended: 'boolean' },
+  'live-save': {
+    path: 'string',
+    passes: PASSES,
+    written: 'number',
+    totalMs: 'number',
+    downtimeMs: 'number',
+    wasSuspended: 'boolean',
+  },
   migrate: {
-    ...{ migration: 'string', machine: 'string', outcome: 'string', because: 'string', bytes: 'number', totalMs: 'number', downtimeMs: 'number' },
+    ...{
+      migration: 'string',
+      machine: 'string',
+      outcome: 'string',
+      because: 'string',
+      bytes: 'number',
+      totalMs: 'number',
+      downtimeMs: 'number',
+    },
     ...{ downtime: 'object', paused: 'boolean', rounds: [ROUND] },
-    'proof?': { mode: 'string', root: 'string', pages: 'number', ms: 'number', lost: ['string'], lostPages: 'number', 'afterwards?': LOOK_BACK },
+    'proof?': {
+      mode: 'string',
+      root: 'string',
+      pages: 'number',
+      ms: 'number',
+      lost: ['string'],
+      lostPages: 'number',
+      'afterwards?': LOOK_BACK,
+    },
   },
   limits: {},
   foretell: {
-    ...{ converges: 'boolean', because: 'string', rounds: 'number', totalMs: 'number', bytes: 'number', downtimeMs: 'number', dirtyRate: 'number' },
+    ...{
+      converges: 'boolean',
+      because: 'string',
+      rounds: 'number',
+      totalMs: 'number',
+      bytes: 'number',
+      downtimeMs: 'number',
+      dirtyRate: 'number',
+    },
   },
   teleport: { passes: PASSES, downtimeMs: 'number', paused: 'boolean' },
 };
@@ -53,7 +105,15 @@ const EVENTS: Readonly<Partial<Record<ControlCommand, Readonly<Record<string, Fo
     'lost-pages': { count: 'number', first: 'string' },
     progress: {
       progress: {
-        ...{ round: 'number', ofRound: 'number', total: 'number', bytes: 'number', rate: 'number', dirtyRate: 'number', downtimeMs: 'number' },
+        ...{
+          round: 'number',
+          ofRound: 'number',
+          total: 'number',
+          bytes: 'number',
+          rate: 'number',
+          dirtyRate: 'number',
+          downtimeMs: 'number',
+        },
         leftMs: ['number'],
       },
     },

@@ -1,11 +1,11 @@
 import { dirname } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { writeFileSink } from '../../formats/binary/sink.ts';
+import { writeFileSink } from '../../formats/files/sink.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
-import { isExecuting } from '../../src/live-save/machine-states.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
-import { saveState } from '../../src/saved-state/save.ts';
-import type { Charge } from '../custody.ts';
+import { isExecuting } from '../../src/machine/machine-states.ts';
+import { saveState } from '../../src/machine/save.ts';
+import type { Charge } from '../process/custody.ts';
 import { line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import type { KeepFile } from './keep-file.ts';
 import type { KeptMachine } from './kept-machine.ts';
@@ -23,7 +23,10 @@ export class RunningCharge implements Charge {
   readonly #cancelOperations: () => void;
   #hasEnded = false;
 
-  constructor(kept: KeptMachine, options: { file: KeepFile; socket: () => string | undefined; cancelOperations: () => void }) {
+  constructor(
+    kept: KeptMachine,
+    options: { file: KeepFile; socket: () => string | undefined; cancelOperations: () => void },
+  ) {
     this.#kept = kept;
     this.#file = options.file;
     this.#socket = options.socket;
@@ -39,7 +42,10 @@ export class RunningCharge implements Charge {
 
   ways(): TerminalText {
     const socket = this.#socket();
-    const reached = socket === undefined ? '' : line`; \`savkit live-save ${socket} FILE\` saves it while it runs, \`savkit control ${socket} stop\` ends it`;
+    const reached =
+      socket === undefined
+        ? ''
+        : line`; \`savkit live-save ${socket} FILE\` saves it while it runs, \`savkit control ${socket} stop\` ends it`;
     return line`${this.#kept.name} is in this process only (${process.pid})${reached}. Once more Ctrl-C, or SIGTERM, saves it to ${this.#file.path} and ends`;
   }
 
@@ -62,8 +68,15 @@ export class RunningCharge implements Charge {
 
   async #untilSettled(): Promise<void> {
     const { running } = this.#kept;
-    const isBusy = () => running.isHeld || !(isExecuting(running.state) || running.state.startsWith('suspended')) || running.state.endsWith('-ls');
-    for (const end = performance.now() + HAND_OVER_MS; isBusy() && !this.#hasEnded && (!running.isHeld || performance.now() < end); ) await setTimeout(LOOK_MS);
+    const isBusy = () =>
+      running.isHeld ||
+      !(isExecuting(running.state) || running.state.startsWith('suspended')) ||
+      running.state.endsWith('-ls');
+    for (
+      const end = performance.now() + HAND_OVER_MS;
+      isBusy() && !this.#hasEnded && (!running.isHeld || performance.now() < end);
+    )
+      await setTimeout(LOOK_MS);
   }
 
   /** @returns false when the machine has gone on meanwhile, so that the file was worth nothing */

@@ -11,8 +11,8 @@ const PIPES = '\\\\.\\pipe\\';
 const LONGEST_PIPE_NAME = 256 - PIPES.length;
 
 /**
- * What listens, or is connected to, for the path of a control socket: the path itself; on Windows, where named pipes have a place of their own, a pipe of
- * a name made of the full path.
+ * What listens, or is connected to, for the path of a control socket: the path itself; on Windows, where named pipes
+ * have a place of their own, a pipe of a name made of the full path.
  * @throws UsageError `bad-socket-path`
  */
 export function socketAddress(path: string, platform: NodeJS.Platform = process.platform): string {
@@ -22,7 +22,11 @@ export function socketAddress(path: string, platform: NodeJS.Platform = process.
   // Node takes a name like `8080` for the number of a TCP port.
   const address = Number(path) >= 0 ? `./${path}` : path;
   const size = Buffer.byteLength(address);
-  if (size > limit) throw badPath(path, `it has ${size} bytes, and sockets of this system take ${limit}; a shorter one is e.g. /tmp/savkit.sock`);
+  if (size > limit)
+    throw badPath(
+      path,
+      `it has ${size} bytes, and sockets of this system take ${limit}; a shorter one is e.g. /tmp/savkit.sock`,
+    );
   return address;
 }
 
@@ -55,5 +59,8 @@ export function isControlSocket(path: string): boolean {
 }
 
 function badPath(path: string, why: string): UsageError {
-  return new UsageError('bad-socket-path', `Cannot use ${path === '' ? '""' : `…${basename(path).slice(-40)}`} as control socket: ${why}`);
+  return new UsageError(
+    'bad-socket-path',
+    `Cannot use ${path === '' ? '""' : `…${basename(path).slice(-40)}`} as control socket: ${why}`,
+  );
 }

@@ -7,7 +7,10 @@ import { HAS_PIPES, socketAddress } from './socket-path.ts';
 /** A process that does not even let a connection wait in this time hangs: the socket is its, all the same. */
 const ANSWER_MS = 2000;
 
-/** Whether a control socket could be opened there: asked before anything that takes its time. @throws UsageError, EnvironmentError */
+/**
+ * Whether a control socket could be opened there: asked before anything that takes its time. @throws UsageError,
+ * EnvironmentError
+ */
 export async function checkSocketPath(path: string): Promise<void> {
   socketAddress(path);
   if (HAS_PIPES) return;
@@ -19,7 +22,10 @@ export async function checkSocketPath(path: string): Promise<void> {
   }
 }
 
-/** Removes what a machine that was killed has left behind. @throws EnvironmentError `EEXIST` for a file, `EADDRINUSE` where another process has it */
+/**
+ * Removes what a machine that was killed has left behind. @throws EnvironmentError `EEXIST` for a file, `EADDRINUSE`
+ * where another process has it
+ */
 export async function removeStale(path: string): Promise<void> {
   if (await staleSocket(path)) await unlink(path).catch(() => {});
 }
@@ -28,12 +34,16 @@ export async function removeStale(path: string): Promise<void> {
 async function staleSocket(path: string): Promise<boolean> {
   const found = await lstat(path).catch(() => undefined);
   if (!found) return false;
-  if (!found.isSocket()) throw new EnvironmentError('EEXIST', `Cannot open control socket ${path}: there is a file of that name`);
-  if (await isTaken(path)) throw new EnvironmentError('EADDRINUSE', `Cannot open control socket ${path}: another process has it`);
+  if (!found.isSocket())
+    throw new EnvironmentError('EEXIST', `Cannot open control socket ${path}: there is a file of that name`);
+  if (await isTaken(path))
+    throw new EnvironmentError('EADDRINUSE', `Cannot open control socket ${path}: another process has it`);
   return true;
 }
 
-/** Only where the system says that nobody listens nobody does: one that hangs, or is not ours, must not lose its socket. */
+/**
+ * Only where the system says that nobody listens nobody does: one that hangs, or is not ours, must not lose its socket.
+ */
 function isTaken(path: string): Promise<boolean> {
   return new Promise((done) => {
     const socket = connect(socketAddress(path));
@@ -43,6 +53,8 @@ function isTaken(path: string): Promise<boolean> {
       done(isSo);
     };
     const timer = setTimeout(end, ANSWER_MS, true);
-    socket.once('connect', () => end(true)).on('error', ({ code }: NodeJS.ErrnoException) => end(code !== 'ECONNREFUSED' && code !== 'ENOENT'));
+    socket
+      .once('connect', () => end(true))
+      .on('error', ({ code }: NodeJS.ErrnoException) => end(code !== 'ECONNREFUSED' && code !== 'ENOENT'));
   });
 }

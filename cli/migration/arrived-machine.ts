@@ -1,15 +1,15 @@
 import { countText } from '../../formats/amounts.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-machine.ts';
-import type { Outcome } from '../command.ts';
 import { type KeepFileOptions, keepFile } from '../control/keep-file.ts';
 import { defaultSocketPath, keepRunning } from '../control/keep-running.ts';
 import type { KeptMachine } from '../control/kept-machine.ts';
-import { ExitCode } from '../exit-codes.ts';
-import type { LiveReport } from '../live-report.ts';
-import { sizeText } from '../size-text.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { Outcome } from '../process/run-command.ts';
+import { sizeText } from '../terminal/size-text.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import type { LiveReport } from '../text/live-report.ts';
 
 export interface ArrivedOptions extends KeepFileOptions {
   quiet: boolean;
@@ -32,7 +32,11 @@ export async function keepArrived(
   if (!running) {
     const { output = null } = options;
     const text = line`${output ?? ''}: ${good('received')}, a machine of ${size}; it is in this file only, and does not run`;
-    return { exitCode: ExitCode.OK, result: { action: 'received', pages, workload: null, movedTo: null, savedTo: output }, text: shown(text) };
+    return {
+      exitCode: ExitCode.OK,
+      result: { action: 'received', pages, workload: null, movedTo: null, savedTo: output },
+      text: shown(text),
+    };
   }
   const kept: KeptMachine = { name, running };
   await untilItEnds(kept, options, report, signal);
@@ -54,7 +58,12 @@ export async function keepArrived(
 }
 
 /** Runs a machine until it is off, is handed over, its time is over, or a signal ends it. */
-async function untilItEnds(kept: KeptMachine, options: ArrivedOptions, report: LiveReport, signal: AbortSignal): Promise<void> {
+async function untilItEnds(
+  kept: KeptMachine,
+  options: ArrivedOptions,
+  report: LiveReport,
+  signal: AbortSignal,
+): Promise<void> {
   const { runFor, control: socket = defaultSocketPath() } = options;
   const stop = new AbortController();
   const timer = runFor === undefined ? undefined : setTimeout(() => stop.abort(), runFor * 1000);
@@ -71,7 +80,10 @@ async function untilItEnds(kept: KeptMachine, options: ArrivedOptions, report: L
           { socket, keepIn: file.path },
         ),
       // The machine runs here only: without a control socket is better than not at all.
-      onNoSocket: (error) => report.note('control', line`${error.message}; the machine runs without one`, { error: 'code' in error ? error.code : 'internal' }),
+      onNoSocket: (error) =>
+        report.note('control', line`${error.message}; the machine runs without one`, {
+          error: 'code' in error ? error.code : 'internal',
+        }),
     });
     if (failure) throw failure;
   } finally {

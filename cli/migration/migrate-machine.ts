@@ -1,19 +1,19 @@
 import { InterruptedError, type SavkitError, UsageError } from '../../formats/errors.ts';
-import { parseEndpoint } from '../../migrations/endpoint.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
 import { completeLimits, DEFAULT_LIMITS } from '../../migrations/policy/limits.ts';
-import type { MigrationEvent, MigrationReport } from '../../migrations/report.ts';
-import { loadState } from '../../src/saved-state/load.ts';
-import { parseAddress } from '../address.ts';
-import type { CommonOptions, Job, Outcome } from '../command.ts';
+import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
+import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
+import { loadState } from '../../src/machine/load.ts';
+import { carryOut, foretell, limitsOf, type MigrateRequest, type OwnMachine } from '../control/carry-out.ts';
 import { askMachine } from '../control/control-client.ts';
 import { isControlSocket } from '../control/socket-path.ts';
-import { ExitCode } from '../exit-codes.ts';
-import { withInput } from '../input.ts';
-import { LiveReport } from '../live-report.ts';
+import { withInput } from '../io/input.ts';
+import { parseAddress } from '../parsing/address.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
-import { carryOut, foretell, limitsOf, type MigrateRequest, type OwnMachine } from './carry-out.ts';
+import { LiveReport } from '../text/live-report.ts';
 import { forecastText, limitsText, reportText, tellEvent } from './migration-text.ts';
 import { sourceTrust, type TrustOptions } from './trust-options.ts';
 import { outcomeFromRecord, tellAfterCancel } from './whereabouts.ts';
@@ -43,15 +43,24 @@ const ASSUMED_RATE = 117e6;
 /** Migrates a machine that another process runs, or one from a saved state, which is loaded for it. */
 export async function migrateMachine(options: MigrateMachineOptions, job: Job): Promise<Outcome> {
   if (isControlSocket(job.file)) return migrateRunning(options, job);
-  if (options.change) throw new UsageError('usage', 'Cannot change limits: expected the control socket of a machine that is being migrated');
+  if (options.change)
+    throw new UsageError(
+      'usage',
+      'Cannot change limits: expected the control socket of a machine that is being migrated',
+    );
   const wish = wishOf(options);
   const machine = await withInput(job.file, (source) => loadState(source, { signal: job.signal }));
   const own: OwnMachine = { name: job.file, machine };
-  if (options.dryRun) return dryRunOutcome(own.name, assumedRate(wish), await foretell(own, { ...wish, rate: assumedRate(wish) }));
+  if (options.dryRun)
+    return dryRunOutcome(own.name, assumedRate(wish), await foretell(own, { ...wish, rate: assumedRate(wish) }));
   const request = await requestOf(options);
   const report = new LiveReport(options);
   try {
-    return outcomeOf(await carryOut(request, own, (event) => tellEvent(report, event), job.signal, job.signal), options, job.file);
+    return outcomeOf(
+      await carryOut(request, own, (event) => tellEvent(report, event), job.signal, job.signal),
+      options,
+      job.file,
+    );
   } finally {
     report.stop();
   }
@@ -69,7 +78,10 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
       if (event.event === 'connected') migration = event.peer;
       tellEvent(report, event);
     };
-    return outcomeOf((await askMachine(file, { command: 'migrate', request }, onEvent, signal)) as unknown as MigrationReport, options);
+    return outcomeOf(
+      (await askMachine(file, { command: 'migrate', request }, onEvent, signal)) as unknown as MigrationReport,
+      options,
+    );
   } catch (error) {
     if (error instanceof InterruptedError) await tellAfterCancel(report, options.records, migration);
     else if (HAS_NO_VOICE.has((error as SavkitError).code) && migration !== undefined)
@@ -82,8 +94,17 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
 
 async function askOnce(options: MigrateMachineOptions, file: string, signal: AbortSignal): Promise<Outcome> {
   if (options.change) {
-    const now = (await askMachine(file, { command: 'limits', request: givenLimits(options) }, () => {}, signal)) as unknown as MigrateRequest['limits'];
-    return { exitCode: ExitCode.OK, result: { action: 'change', limits: now }, text: line`${file}: ${limitsText(now)}` };
+    const now = (await askMachine(
+      file,
+      { command: 'limits', request: givenLimits(options) },
+      () => {},
+      signal,
+    )) as unknown as MigrateRequest['limits'];
+    return {
+      exitCode: ExitCode.OK,
+      result: { action: 'change', limits: now },
+      text: line`${file}: ${limitsText(now)}`,
+    };
   }
   const wish = wishOf(options);
   const rate = assumedRate(wish);
@@ -98,7 +119,10 @@ function dryRunOutcome(machine: string, rate: number, told: Forecast & { dirtyRa
 }
 
 /** What is wished, as far as it needs no answer of anybody. @throws UsageError for what is no limit */
-function wishOf(options: MigrateMachineOptions): { limits: MigrateRequest['limits']; compression: MigrateRequest['compression'] } {
+function wishOf(options: MigrateMachineOptions): {
+  limits: MigrateRequest['limits'];
+  compression: MigrateRequest['compression'];
+} {
   const limits = { ...DEFAULT_LIMITS, bandwidth: null, ...givenLimits(options) };
   completeLimits(limitsOf(limits));
   return { limits, compression: options.compression };
@@ -109,24 +133,33 @@ function assumedRate({ limits }: { limits: MigrateRequest['limits'] }): number {
 }
 
 /**
- * All that is wished, and how the target is known: a person is asked for the code last, when nothing else can be wrong on this side.
+ * All that is wished, and how the target is known: a person is asked for the code last, when nothing else can be wrong
+ * on this side.
  * @param lookFirst fails where there is no machine
  */
 async function requestOf(options: MigrateMachineOptions, lookFirst?: () => Promise<unknown>): Promise<MigrateRequest> {
   const { to, streams, proof, records, resumeWithin } = options;
   if (to === undefined) throw new UsageError('usage', 'Cannot migrate: expected --to HOST:PORT');
   parseEndpoint(to);
-  if (!Number.isInteger(streams) || streams < 1 || streams > 16) throw new UsageError('usage', `Cannot use --streams ${streams}: expected 1 to 16`);
+  if (!Number.isInteger(streams) || streams < 1 || streams > 16)
+    throw new UsageError('usage', `Cannot use --streams ${streams}: expected 1 to 16`);
   const wish = wishOf(options);
   await ensureFolder(records);
   await lookFirst?.();
   const trust = await sourceTrust(options);
-  const sent: MigrateRequest['trust'] = trust.kind === 'code' ? { kind: 'code', key: Buffer.from(trust.key).toString('hex') } : trust;
+  const sent: MigrateRequest['trust'] =
+    trust.kind === 'code' ? { kind: 'code', key: Buffer.from(trust.key).toString('hex') } : trust;
   return { ...wish, to, trust: sent, records, streams, proof, resumeWithinMs: resumeWithin * 1000 };
 }
 
 /** The limits that were given; JSON knows no infinity. */
-function givenLimits({ maxDowntime, stalledDowntime, bandwidth, timeLimit, onTimeLimit }: MigrateMachineOptions): Partial<MigrateRequest['limits']> {
+function givenLimits({
+  maxDowntime,
+  stalledDowntime,
+  bandwidth,
+  timeLimit,
+  onTimeLimit,
+}: MigrateMachineOptions): Partial<MigrateRequest['limits']> {
   return {
     ...(maxDowntime === undefined ? {} : { maxDowntimeMs: maxDowntime }),
     ...(stalledDowntime === undefined ? {} : { stalledDowntimeMs: stalledDowntime }),
@@ -139,7 +172,11 @@ function givenLimits({ maxDowntime, stalledDowntime, bandwidth, timeLimit, onTim
 /** @param file that the machine was loaded from, if it was */
 function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }, file?: string): Outcome {
   const isWhole = (report.proof?.afterwards?.lostPages ?? 0) === 0;
-  const exitCode = { 'handed-over': isWhole ? ExitCode.OK : ExitCode.BAD_FILE, kept: ExitCode.ENVIRONMENT, undecided: ExitCode.PARTLY }[report.outcome];
+  const exitCode = {
+    'handed-over': isWhole ? ExitCode.OK : ExitCode.BAD_FILE,
+    kept: ExitCode.ENVIRONMENT,
+    undecided: ExitCode.PARTLY,
+  }[report.outcome];
   return {
     exitCode,
     result: { action: 'migrate', ...report, proof: report.proof ?? null },

@@ -8,7 +8,19 @@ import { runSavkit } from '../testing/run-savkit.ts';
 const folder = mkdtempSync(join(tmpdir(), 'savkit-messages-'));
 const socket = join(folder, 'vm.sock');
 const records = ['--records', join(folder, 'records')];
-const machine = new SavkitProcess('run', '--ram', '16M', '--workload', 'random', '--rate', '5000', '--bytes', '4096', '--socket', socket);
+const machine = new SavkitProcess(
+  'run',
+  '--ram',
+  '16M',
+  '--workload',
+  'random',
+  '--rate',
+  '5000',
+  '--bytes',
+  '4096',
+  '--socket',
+  socket,
+);
 beforeAll(() => machine.event('running').then(() => {}));
 afterAll(() => {
   machine.child.kill('SIGKILL');
@@ -19,8 +31,11 @@ afterAll(() => {
 async function said(...args: string[]): Promise<{ exitCode: number | null; text: string }> {
   const { exitCode, stdout, stderr } = await runSavkit(args);
   const text = `${stdout}${stderr}`;
-  expect(text).not.toMatch(/\d[eE][+-]\d|\bMB\b|\{"|\bE[A-Z]{4,}\b|\b1 (rounds|pages|passes|streams|steps)\b|undefined|NaN/);
-  for (const row of text.split('\n').filter((each) => /^ {2,}\w+( {2,}\w+){4,}/.test(each))) expect(row.length).toBeLessThanOrEqual(80);
+  expect(text).not.toMatch(
+    /\d[eE][+-]\d|\bMB\b|\{"|\bE[A-Z]{4,}\b|\b1 (rounds|pages|passes|streams|steps)\b|undefined|NaN/,
+  );
+  for (const row of text.split('\n').filter((each) => /^ {2,}\w+( {2,}\w+){4,}/.test(each)))
+    expect(row.length).toBeLessThanOrEqual(80);
   return { exitCode, text };
 }
 
@@ -32,14 +47,19 @@ describe('migrate', () => {
     [join(folder, 'no.sock'), ['--to', 'there:7000'], 4, 'no.sock'],
     [socket, ['--to', 'there:7000'], 2, 'stdin is no terminal; give --code-file'],
   ])('asks for the code when all else is as it has to be: %s %j', async (file, options, exitCode, words) => {
-    expect(await said('migrate', file, ...options, ...records)).toEqual({ exitCode, text: expect.stringContaining(words) });
+    expect(await said('migrate', file, ...options, ...records)).toEqual({
+      exitCode,
+      text: expect.stringContaining(words),
+    });
   });
 
   it('says in words that nobody waits there', async () => {
     const { exitCode, text } = await said('migrate', socket, '--to', 'localhost:1', '--insecure', ...records);
     expect([exitCode, text]).toEqual([
       4,
-      expect.stringMatching(/^Cannot connect to localhost:1: nobody listens there; is the other side started, and is this its port\?\n$/),
+      expect.stringMatching(
+        /^Cannot connect to localhost:1: nobody listens there; is the other side started, and is this its port\?\n$/,
+      ),
     ]);
   });
 
@@ -50,17 +70,31 @@ describe('migrate', () => {
     const { exitCode, text } = await said('migrate', socket, '--dry-run', ...limits, '--compression', 'never');
     expect([exitCode, text]).toEqual([
       3,
-      expect.stringMatching(/would not come to an end: the guest dirties about .* MiB\/s, the link takes .* MiB\/s of pages/),
+      expect.stringMatching(
+        /would not come to an end: the guest dirties about .* MiB\/s, the link takes .* MiB\/s of pages/,
+      ),
     ]);
   });
 
   it('names ways out when the time is over, and says limits in words', async () => {
     const target = new SavkitProcess('receive', '--listen', '127.0.0.1:0', '--insecure', ...records);
     const to = ['--to', `127.0.0.1:${await target.port()}`, '--insecure', ...records];
-    const tooSlow = said('migrate', socket, ...to, '--bandwidth', '200K', '--compression', 'never', '--max-downtime', '1');
+    const tooSlow = said(
+      'migrate',
+      socket,
+      ...to,
+      '--bandwidth',
+      '200K',
+      '--compression',
+      'never',
+      '--max-downtime',
+      '1',
+    );
     await target.event('arriving');
     const changed = await said('migrate', socket, '--change', '--bandwidth', '300K', '--time-limit', '0.5');
-    expect(changed.text).toContain('may now stand still for 1 ms, 1500 ms when rounds get no better; bandwidth: 300 KiB/s; time limit: 500 ms, then cancel');
+    expect(changed.text).toContain(
+      'may now stand still for 1 ms, 1500 ms when rounds get no better; bandwidth: 300 KiB/s; time limit: 500 ms, then cancel',
+    );
     const { exitCode, text } = await tooSlow;
     expect([exitCode, text]).toEqual([4, expect.stringContaining('ways out: a longer stop (--max-downtime MS)')]);
     await target.ended;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
@@ -21,8 +21,20 @@ it('brings a paused machine to receive --control, where it is paused until its u
   const records = ['--insecure', '--records', folder];
   const target = new SavkitProcess('receive', '--listen', '127.0.0.1:0', '--control', there, ...records);
   try {
-    const source = new SavkitProcess('migrate', here, '--to', `127.0.0.1:${await target.port()}`, '--proof', 'full', ...records);
-    expect((await source.ended).result).toMatchObject({ outcome: 'handed-over', paused: true, proof: { mode: 'full' } });
+    const source = new SavkitProcess(
+      'migrate',
+      here,
+      '--to',
+      `127.0.0.1:${await target.port()}`,
+      '--proof',
+      'full',
+      ...records,
+    );
+    expect((await source.ended).result).toMatchObject({
+      outcome: 'handed-over',
+      paused: true,
+      proof: { mode: 'full' },
+    });
     await target.event('control');
     const ask = (command: 'status' | 'resume' | 'stop') => askMachine(there, { command }, () => {}, stop.signal);
     expect(await ask('status')).toMatchObject({ state: 'suspended', steps: 100, faults: 0 });

@@ -1,9 +1,9 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { readRecord, writeRecord } from '../../migrations/hand-over/decision-record.ts';
-import type { ProofReport } from '../../migrations/report.ts';
+import type { ProofReport } from '../../migrations/report/report.ts';
 import type { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { offsetInChunk } from '../../src/gmm/page-id.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
@@ -18,8 +18,17 @@ import { testGround } from '../testing/test-ground.ts';
 const { folder, ending, start } = testGround('migrate');
 let count = 0;
 const path = (name: string) => join(folder, `${count}-${name}`);
-const ask = (socket: string, command: 'status' | 'check' | 'stop') => askMachine(socket, { command }, () => {}, AbortSignal.timeout(10_000));
-const migrateArguments = (port: number) => ['migrate', path('vm.sock'), '--to', `127.0.0.1:${port}`, '--insecure', '--records', path('s')];
+const ask = (socket: string, command: 'status' | 'check' | 'stop') =>
+  askMachine(socket, { command }, () => {}, AbortSignal.timeout(10_000));
+const migrateArguments = (port: number) => [
+  'migrate',
+  path('vm.sock'),
+  '--to',
+  `127.0.0.1:${port}`,
+  '--insecure',
+  '--records',
+  path('s'),
+];
 
 /** A machine with a control socket, of whose pages so many have been written. */
 async function runningMachine(pages: number): Promise<{ kept: KeptMachine; running: RunningMachine }> {
@@ -29,7 +38,9 @@ async function runningMachine(pages: number): Promise<{ kept: KeptMachine; runni
   running.resume();
   const stop = new AbortController();
   const kept: KeptMachine = { name: 'vm', running };
-  await new Promise<void>((onReady) => void keepRunning(kept, { socket: path('vm.sock'), signal: stop.signal, onReady }));
+  await new Promise<void>(
+    (onReady) => void keepRunning(kept, { socket: path('vm.sock'), signal: stop.signal, onReady }),
+  );
   ending.push(() => stop.abort());
   return { kept, running };
 }
@@ -37,13 +48,34 @@ async function runningMachine(pages: number): Promise<{ kept: KeptMachine; runni
 describe('receive --seed', () => {
   it('takes from an older state of the machine what is still the same', async () => {
     const { kept, running } = await runningMachine(1500);
-    await askMachine(path('vm.sock'), { command: 'save', path: path('old.sav') }, () => {}, AbortSignal.timeout(10_000));
+    await askMachine(
+      path('vm.sock'),
+      { command: 'save', path: path('old.sav') },
+      () => {},
+      AbortSignal.timeout(10_000),
+    );
     const stepsBefore = running.guest.block.steps;
     running.runSteps(50);
-    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--seed', path('old.sav'), '--run-for', '0.2');
+    const target = start(
+      'receive',
+      '--listen',
+      '127.0.0.1:0',
+      '--insecure',
+      '--records',
+      path('t'),
+      '--seed',
+      path('old.sav'),
+      '--run-for',
+      '0.2',
+    );
     const { result, exitCode } = await start(...migrateArguments(await target.port())).ended;
-    expect([exitCode, result.outcome, kept.movedTo]).toEqual([0, 'handed-over', expect.stringMatching(/^127.0.0.1:\d+$/)]);
-    // 1500 steps have written some 1200 pages; only what was written since has to come, and in each round the page in which the guest keeps account.
+    expect([exitCode, result.outcome, kept.movedTo]).toEqual([
+      0,
+      'handed-over',
+      expect.stringMatching(/^127.0.0.1:\d+$/),
+    ]);
+    // 1500 steps have written some 1200 pages; only what was written since has to come, and in each round the page in
+    // which the guest keeps account.
     const rounds = result.rounds as { skipped: number }[];
     expect(rounds[0].skipped).toBeGreaterThan(800);
     expect(result.pages).toBeLessThanOrEqual(running.guest.block.steps - stepsBefore + rounds.length);
@@ -76,7 +108,16 @@ describe('migrate --proof audited', () => {
       const id = range.pageId[(lost - range.start) / PAGE_SIZE];
       memory.pages.backing.chunkBytes(id)[offsetInChunk(id)] = 2;
     };
-    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--run-for', '0.1');
+    const target = start(
+      'receive',
+      '--listen',
+      '127.0.0.1:0',
+      '--insecure',
+      '--records',
+      path('t'),
+      '--run-for',
+      '0.1',
+    );
     const { exitCode, result } = await start(...migrateArguments(await target.port()), '--proof', 'audited').ended;
     const { afterwards } = result.proof as ProofReport;
     expect([exitCode, result.outcome, afterwards?.lost]).toEqual([1, 'handed-over', ['RAM page at 0x700000']]);
@@ -88,12 +129,25 @@ describe('migrate --proof audited', () => {
 describe('migrate --change', () => {
   it('changes limits of a migration while it runs', async () => {
     await runningMachine(2000);
-    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--run-for', '0.1');
+    const target = start(
+      'receive',
+      '--listen',
+      '127.0.0.1:0',
+      '--insecure',
+      '--records',
+      path('t'),
+      '--run-for',
+      '0.1',
+    );
     const migration = start(...migrateArguments(await target.port()), '--bandwidth', '200K', '--compression', 'never');
     await migration.event('connected');
     // At this pace it would take half a minute.
-    const changed = await start('migrate', path('vm.sock'), '--change', '--bandwidth', '1G', '--max-downtime', '500').ended;
-    expect(changed.result).toMatchObject({ action: 'change', limits: { bandwidth: 2 ** 30, maxDowntimeMs: 500, onTimeLimit: 'cancel' } });
+    const changed = await start('migrate', path('vm.sock'), '--change', '--bandwidth', '1G', '--max-downtime', '500')
+      .ended;
+    expect(changed.result).toMatchObject({
+      action: 'change',
+      limits: { bandwidth: 2 ** 30, maxDowntimeMs: 500, onTimeLimit: 'cancel' },
+    });
     const { result } = await migration.ended;
     expect(result.outcome).toBe('handed-over');
     expect(result.totalMs).toBeLessThan(15_000);
@@ -123,7 +177,19 @@ describe('migrate', () => {
 
   it('tells what the record says when the process of the machine ends', async () => {
     count++;
-    const source = start('run', '--ram', '4M', '--workload', 'random', '--rate', '3000', '--bytes', '4096', '--socket', path('vm.sock'));
+    const source = start(
+      'run',
+      '--ram',
+      '4M',
+      '--workload',
+      'random',
+      '--rate',
+      '3000',
+      '--bytes',
+      '4096',
+      '--socket',
+      path('vm.sock'),
+    );
     const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'));
     const port = await target.port();
     await source.event('running');
@@ -135,19 +201,43 @@ describe('migrate', () => {
   });
 
   it('refuses a key that is not that of the certificate', async () => {
-    const certificates = ['--cert', 'test-vectors/tls/source.pem', '--key', 'test-vectors/tls/target.key', '--ca', 'test-vectors/tls/authority.pem'];
+    const certificates = [
+      '--cert',
+      'test-vectors/tls/source.pem',
+      '--key',
+      'test-vectors/tls/target.key',
+      '--ca',
+      'test-vectors/tls/authority.pem',
+    ];
     const { running } = await runningMachine(1);
     const { exitCode, error } = await start('migrate', path('vm.sock'), '--to', '127.0.0.1:1', ...certificates).ended;
-    expect([exitCode, error]).toEqual([2, expect.stringContaining('Cannot use test-vectors/tls/source.pem with test-vectors/tls/target.key')]);
+    expect([exitCode, error]).toEqual([
+      2,
+      expect.stringContaining('Cannot use test-vectors/tls/source.pem with test-vectors/tls/target.key'),
+    ]);
     expect(running.state).toBe('running');
   });
 });
 
 describe('migrate --resolve', () => {
   /** The link is cut for ever when the source has written its decision, before the target hears of it. */
-  async function cutAtCommit(): Promise<{ running: RunningMachine; target: SavkitProcess; migration: SavkitProcess; records: [string, string] }> {
+  async function cutAtCommit(): Promise<{
+    running: RunningMachine;
+    target: SavkitProcess;
+    migration: SavkitProcess;
+    records: [string, string];
+  }> {
     const { running } = await runningMachine(100);
-    const target = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--control', path('there.sock'));
+    const target = start(
+      'receive',
+      '--listen',
+      '127.0.0.1:0',
+      '--insecure',
+      '--records',
+      path('t'),
+      '--control',
+      path('there.sock'),
+    );
     const proxy = await FrameProxy.open(await target.port(), true);
     ending.push(() => proxy.close());
     const isCut = new Promise<void>((resolve) => {
@@ -163,15 +253,15 @@ describe('migrate --resolve', () => {
     const migration = start(...migrateArguments(proxy.port));
     await isCut;
     await target.event('link-lost');
-    const records = (['s', 't'] as const).map((side) => join(path(side), readdirSync(path(side)).find((name) => name.endsWith('.json')) ?? '')) as [
-      string,
-      string,
-    ];
+    const records = (['s', 't'] as const).map((side) =>
+      join(path(side), readdirSync(path(side)).find((name) => name.endsWith('.json')) ?? ''),
+    ) as [string, string];
     expect(await decisions(records)).toEqual(['handed-over', 'ready']);
     expect((await ask(path('vm.sock'), 'status')).state).toBe('suspended');
     return { running, target, migration, records };
   }
-  const decisions = (records: string[]) => Promise.all(records.map(async (record) => (await readRecord(record)).decision));
+  const decisions = (records: string[]) =>
+    Promise.all(records.map(async (record) => (await readRecord(record)).decision));
 
   it('has a target that waits run the machine', async () => {
     const { running, target, migration, records } = await cutAtCommit();
@@ -186,7 +276,14 @@ describe('migrate --resolve', () => {
 
   it('writes nothing while the source is still at it', async () => {
     count++;
-    const record = { format: 'savkit-migration/1' as const, migration: 'ab'.repeat(16), machine: 'vm', peer: '', pid: process.pid, at: 1 };
+    const record = {
+      format: 'savkit-migration/1' as const,
+      migration: 'ab'.repeat(16),
+      machine: 'vm',
+      peer: '',
+      pid: process.pid,
+      at: 1,
+    };
     const records = [path('source.json'), path('target.json')];
     await writeRecord(records[0], { ...record, side: 'source', decision: 'migrating' });
     await writeRecord(records[1], { ...record, side: 'target', decision: 'ready' });

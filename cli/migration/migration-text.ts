@@ -2,12 +2,20 @@ import { countText } from '../../formats/amounts.ts';
 import { entryOf } from '../../formats/entry-of.ts';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
 import type { MigrationLimits } from '../../migrations/policy/limits.ts';
-import type { DowntimePhases, LookBack, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from '../../migrations/report.ts';
-import type { LiveReport } from '../live-report.ts';
-import { sizeText } from '../size-text.ts';
+import type {
+  DowntimePhases,
+  LookBack,
+  MigrationEvent,
+  MigrationReport,
+  ProgressFigures,
+  ProofReport,
+  RoundReport,
+} from '../../migrations/report/report.ts';
+import { sizeText } from '../terminal/size-text.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { table } from '../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import type { LiveReport } from '../text/live-report.ts';
 
 /** JSON knows no infinity: null stands for it. */
 type LimitsInJson = { [K in keyof MigrationLimits]: MigrationLimits[K] | null };
@@ -33,13 +41,17 @@ export function tellEvent(report: LiveReport, event: MigrationEvent): void {
 function eventText(event: MigrationEvent): TerminalText {
   switch (event.event) {
     case 'connected':
-      return event.attempt === 1 ? line`The target has accepted the machine` : line`Connected again (attempt ${event.attempt}); goes on where it was`;
+      return event.attempt === 1
+        ? line`The target has accepted the machine`
+        : line`Connected again (attempt ${event.attempt}); goes on where it was`;
     case 'link-lost':
       return line`Link lost: ${event.message}; tries again`;
     case 'resumed':
       return line`The machine runs on here: ${event.because}`;
     case 'looked-back':
-      return event.found.lostPages === 0 ? NO_TEXT : line`${wereText(event.found.lostPages)} lost, the first is ${event.found.lost[0]}`;
+      return event.found.lostPages === 0
+        ? NO_TEXT
+        : line`${wereText(event.found.lostPages)} lost, the first is ${event.found.lost[0]}`;
     case 'lost-pages':
       return line`${wereText(event.count)} not as at the source, the first is ${event.first}; sent again`;
     default:
@@ -64,14 +76,16 @@ export function reportText(report: MigrationReport, file?: string): TerminalText
     ? line`${machine}: ${good(arrivedText(report))}; ${stood}${sizeText(bytes)} sent in ${secondsText(totalMs)}`
     : line`${machine}: ${bad(stayedText(report, file))}: ${because}`;
   const text = [head];
-  if (isOver) text.push(indent(file === undefined ? downtimeText(report.downtime) : `do not start it from ${file} as well`));
+  if (isOver)
+    text.push(indent(file === undefined ? downtimeText(report.downtime) : `do not start it from ${file} as well`));
   else {
     const wayOut = entryOf(WAYS_OUT, code ?? '');
     if (wayOut !== undefined) text.push(indent(wayOut));
   }
   if (report.rounds.length > 0) text.push(roundTable(report.rounds));
   if (proof) {
-    const lost = proof.lostPages > 0 ? `; ${countText(proof.lostPages, 'page')} had to be sent again, first ${proof.lost[0]}` : '';
+    const lost =
+      proof.lostPages > 0 ? `; ${countText(proof.lostPages, 'page')} had to be sent again, first ${proof.lost[0]}` : '';
     text.push(indent(`${proofText(proof)} (${secondsText(proof.ms)})${lost}`));
     if (proof.afterwards) text.push(indent(lookBackText(proof.afterwards, because)));
   }
@@ -114,8 +128,13 @@ function downtimeText(phases: DowntimePhases): string {
 function lookBackText({ ms, lost, lostPages, keptIn }: LookBack, because: string): TerminalText {
   if (lostPages === 0)
     return line`afterwards this side's memory, as it stood, was hashed once more: it is what was sealed, nothing was lost (${secondsText(ms)})`;
-  const kept = keptIn === '' ? `it could not be kept as it was: ${because}` : `as it was it stands in ${keptIn}: stop it there, and go on from that`;
-  return bad(`the machine runs at the target without writes to ${countText(lostPages, 'page')}, first ${lost[0]}; ${kept}`);
+  const kept =
+    keptIn === ''
+      ? `it could not be kept as it was: ${because}`
+      : `as it was it stands in ${keptIn}: stop it there, and go on from that`;
+  return bad(
+    `the machine runs at the target without writes to ${countText(lostPages, 'page')}, first ${lost[0]}; ${kept}`,
+  );
 }
 
 /** What was proved, and how far it reaches. */
@@ -141,11 +160,20 @@ function roundTable(rounds: readonly RoundReport[]): TerminalText {
     verdict,
   ]);
   const codings = rounds.map(({ round, skipped, codecs }) => [round, skipped, ...CODECS.map((codec) => codecs[codec])]);
-  return lines([table(['round', 'pages', 'sent', 'time', 'rate', 'dirtied', 'downtime', 'then'], course), table(['round', 'equal', ...CODECS], codings)]);
+  return lines([
+    table(['round', 'pages', 'sent', 'time', 'rate', 'dirtied', 'downtime', 'then'], course),
+    table(['round', 'equal', ...CODECS], codings),
+  ]);
 }
 
 /** Limits as `--change` has left them. */
-export function limitsText({ maxDowntimeMs, stalledDowntimeMs, bandwidth, timeLimitMs, onTimeLimit }: LimitsInJson): string {
+export function limitsText({
+  maxDowntimeMs,
+  stalledDowntimeMs,
+  bandwidth,
+  timeLimitMs,
+  onTimeLimit,
+}: LimitsInJson): string {
   const rate = bandwidth === null ? 'no limit' : `${sizeText(bandwidth)}/s`;
   const time = timeLimitMs === null ? 'none' : `${secondsText(timeLimitMs)}, then ${onTimeLimit}`;
   return `may now stand still for ${maxDowntimeMs} ms, ${stalledDowntimeMs} ms when rounds get no better; bandwidth: ${rate}; time limit: ${time}`;

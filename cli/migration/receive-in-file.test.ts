@@ -23,10 +23,18 @@ function receive(...options: string[]): SavkitProcess {
 
 it('refuses a machine that it could not run before a page of it moves', async () => {
   const target = receive();
-  const { exitCode, stderr } = await runSavkit(['migrate', STATE, '--to', `127.0.0.1:${await target.port()}`, ...trust]);
+  const { exitCode, stderr } = await runSavkit([
+    'migrate',
+    STATE,
+    '--to',
+    `127.0.0.1:${await target.port()}`,
+    ...trust,
+  ]);
   expect([exitCode, stderr]).toEqual([
     5,
-    expect.stringContaining('holds no workload that savkit could run, and this side was given no file to keep it in (savkit receive -o FILE)'),
+    expect.stringContaining(
+      'holds no workload that savkit could run, and this side was given no file to keep it in (savkit receive -o FILE)',
+    ),
   ]);
   await target.event('refused');
   expect(target.events.map(({ event }) => event)).not.toContain('round');
@@ -37,7 +45,10 @@ it('keeps it in the file that it was given, and both sides say so', async () => 
   const target = receive('-o', file);
   const to = ['--to', `127.0.0.1:${await target.port()}`];
   const { exitCode, stdout } = await runSavkit(['migrate', STATE, ...to, ...trust]);
-  expect([exitCode, stdout.toString()]).toEqual([0, expect.stringContaining(`${STATE}: is at the target, in a file; it does not run there`)]);
+  expect([exitCode, stdout.toString()]).toEqual([
+    0,
+    expect.stringContaining(`${STATE}: is at the target, in a file; it does not run there`),
+  ]);
   await target.event('arrived-in-file');
   expect(await target.ended).toMatchObject({ exitCode: 0, result: { savedTo: file, workload: null } });
   expect((await savkitFile('verify', file)).result.verdict).toBe('whole');
@@ -50,7 +61,9 @@ it('keeps a machine with a workload there, too', async () => {
   started.push(source);
   await source.event('running');
   const target = receive('-o', file);
-  const { result } = (await savkitJson('migrate', join(folder, 'vm.sock'), '--to', `127.0.0.1:${await target.port()}`, ...trust)).files[0];
+  const { result } = (
+    await savkitJson('migrate', join(folder, 'vm.sock'), '--to', `127.0.0.1:${await target.port()}`, ...trust)
+  ).files[0];
   expect(result).toMatchObject({ outcome: 'handed-over', inFile: true });
   expect((await target.ended).result).toMatchObject({ savedTo: file, workload: null });
   expect((await source.ended).result.movedTo).toMatch(/^127/);

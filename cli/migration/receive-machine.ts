@@ -1,23 +1,23 @@
 import { setTimeout } from 'node:timers/promises';
-import { type ByteSource, openFile } from '../../formats/binary/source.ts';
 import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
-import { endpointText, parseListenEndpoint } from '../../migrations/endpoint.ts';
+import { type ByteSource, openFile } from '../../formats/files/source.ts';
+import { Receiver } from '../../migrations/arrival/receiver.ts';
+import type { ReceiveEvent } from '../../migrations/arrival/reception.ts';
 import { DecisionFile } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder, recallTarget } from '../../migrations/hand-over/record-folder.ts';
-import { Receiver } from '../../migrations/target/receiver.ts';
-import type { ReceiveEvent } from '../../migrations/target/reception.ts';
+import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
 import { Gate } from '../../migrations/trust/gate.ts';
 import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-machine.ts';
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
 import { PeerError } from '../../migrations/wire/peer-error.ts';
-import { parseAddress } from '../address.ts';
-import type { CommonOptions, Job, Outcome } from '../command.ts';
 import { checkKeepFile } from '../control/keep-file.ts';
 import { checkSocketPath } from '../control/stale-socket.ts';
-import { type Charge, custody } from '../custody.ts';
-import { LiveReport } from '../live-report.ts';
-import { tryFile } from '../output.ts';
+import { tryFile } from '../io/output.ts';
+import { parseAddress } from '../parsing/address.ts';
+import { type Charge, custody } from '../process/custody.ts';
+import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import { LiveReport } from '../text/live-report.ts';
 import { type ArrivedOptions, keepArrived } from './arrived-machine.ts';
 import { type TrustOptions, targetTrust } from './trust-options.ts';
 
@@ -37,7 +37,10 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
   const endpoint = parseListenEndpoint(options.listen);
   const file = options.output ?? options.safe;
   if (options.output !== undefined && options.safe !== undefined)
-    throw new UsageError('usage', 'Cannot use --safe with --output: a machine that is kept in a file is safe there, and does not run');
+    throw new UsageError(
+      'usage',
+      'Cannot use --safe with --output: a machine that is kept in a file is safe there, and does not run',
+    );
   const report = new LiveReport(options);
   if (options.control !== undefined) await checkSocketPath(options.control);
   const { trust, shownCode } = await targetTrust(options);
@@ -56,7 +59,8 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
     try {
       const at = endpointText(gate.endpoint);
       report.note('listening', line`Waiting for a machine on ${at}`, { at, pid: process.pid });
-      if (shownCode !== undefined) report.ask('code', line`Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
+      if (shownCode !== undefined)
+        report.ask('code', line`Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
       const machine = await awaitMachine(receiver, options.wait, signal);
       return await keepArrived(machine, options, report, signal);
     } finally {
@@ -102,10 +106,16 @@ function createReceiver(
   });
 }
 
-async function awaitMachine(receiver: Receiver<ArrivingMachine>, wait: number, signal: AbortSignal): Promise<ArrivingMachine> {
+async function awaitMachine(
+  receiver: Receiver<ArrivingMachine>,
+  wait: number,
+  signal: AbortSignal,
+): Promise<ArrivingMachine> {
   const timer = new AbortController();
   const over = wait === 0 ? undefined : setTimeout(wait * 1000, undefined, { signal: timer.signal, ref: false });
-  const stopped = new Promise<never>((_, reject) => signal.addEventListener('abort', () => reject(new InterruptedError()), { once: true }));
+  const stopped = new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => reject(new InterruptedError()), { once: true }),
+  );
   if (signal.aborted) throw new InterruptedError();
   const late = over?.then(async () => {
     // A machine that is under way by then is not turned away.

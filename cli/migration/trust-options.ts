@@ -3,8 +3,8 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import { isPairingCode, keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import type { Trust } from '../../migrations/trust/trust.ts';
-import { readSmallFile } from '../input.ts';
-import { readPassword } from '../password.ts';
+import { readSmallFile } from '../io/input.ts';
+import { readPassword } from '../io/password.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 
 export interface TrustOptions {
@@ -26,17 +26,34 @@ export function withTrustOptions<T>(argv: Argv<T>): Argv<T & TrustOptions> {
       requiresArg: true,
       describe: `File with the pairing code; else ${CODE_VARIABLE}, else the target shows a new one, and the source asks for it`,
     })
-    .option('cert', { type: 'string', requiresArg: true, describe: 'In place of a code: certificate of this side, PEM' })
+    .option('cert', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'In place of a code: certificate of this side, PEM',
+    })
     .option('key', { type: 'string', requiresArg: true, describe: 'Its private key, PEM' })
-    .option('ca', { type: 'string', requiresArg: true, describe: "Certificate of the authority that has signed the other side's, PEM" })
-    .option('insecure', { type: 'boolean', default: false, describe: 'No encryption, and anybody may connect' }) as unknown as Argv<T & TrustOptions>;
+    .option('ca', {
+      type: 'string',
+      requiresArg: true,
+      describe: "Certificate of the authority that has signed the other side's, PEM",
+    })
+    .option('insecure', {
+      type: 'boolean',
+      default: false,
+      describe: 'No encryption, and anybody may connect',
+    }) as unknown as Argv<T & TrustOptions>;
 }
 
 /** How a source knows its target. @throws UsageError for options that don't go together */
 export async function sourceTrust(options: TrustOptions): Promise<Trust> {
   const other = await withoutCode(options);
   if (other) return other;
-  return { kind: 'code', key: keyOfCode(await readPassword(options.codeFile, CODE_VARIABLE, line`Pairing code, as the target shows it: `, '--code-file')) };
+  return {
+    kind: 'code',
+    key: keyOfCode(
+      await readPassword(options.codeFile, CODE_VARIABLE, line`Pairing code, as the target shows it: `, '--code-file'),
+    ),
+  };
 }
 
 /** How a target knows its source; with a fresh code to be shown, unless one is given. */
@@ -56,10 +73,12 @@ async function withoutCode({ cert, key, ca, peerName, insecure, codeFile }: Trus
     );
   const files = [cert, key, ca];
   const some = files.some((file) => file !== undefined);
-  if (insecure && (some || codeFile !== undefined)) throw new UsageError('usage', 'Cannot use --insecure together with a code or certificates');
+  if (insecure && (some || codeFile !== undefined))
+    throw new UsageError('usage', 'Cannot use --insecure together with a code or certificates');
   if (insecure) return { kind: 'insecure' };
   if (!some) return undefined;
-  if (cert === undefined || key === undefined || ca === undefined) throw new UsageError('usage', 'Cannot use certificates: --cert, --key and --ca go together');
+  if (cert === undefined || key === undefined || ca === undefined)
+    throw new UsageError('usage', 'Cannot use certificates: --cert, --key and --ca go together');
   const [certificate, privateKey, authority] = await Promise.all(
     [cert, key, ca].map(async (file) => Buffer.from(await readSmallFile(file, PEM_LIMIT)).toString()),
   );
@@ -68,5 +87,11 @@ async function withoutCode({ cert, key, ca, peerName, insecure, codeFile }: Trus
   } catch (error) {
     throw new UsageError('bad-certificate', `Cannot use ${cert} with ${key} and ${ca}: ${(error as Error).message}`);
   }
-  return { kind: 'certificates', certificate, key: privateKey, authority, ...(peerName === undefined ? {} : { peerName }) };
+  return {
+    kind: 'certificates',
+    certificate,
+    key: privateKey,
+    authority,
+    ...(peerName === undefined ? {} : { peerName }),
+  };
 }

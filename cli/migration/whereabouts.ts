@@ -1,9 +1,9 @@
 import { setTimeout } from 'node:timers/promises';
 import { readRecord, recordPath, type SourceDecision } from '../../migrations/hand-over/decision-record.ts';
-import type { Outcome } from '../command.ts';
-import { ExitCode } from '../exit-codes.ts';
-import type { LiveReport } from '../live-report.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { Outcome } from '../process/run-command.ts';
 import { indent, line, lines } from '../terminal/terminal-text.ts';
+import type { LiveReport } from '../text/live-report.ts';
 import { resolveRecords } from './resolve-records.ts';
 
 // Where a machine is when the process that runs it was not there to tell.
@@ -19,8 +19,13 @@ const WORDS: Readonly<Partial<Record<SourceDecision, string>>> = {
 };
 
 /** Says where a machine is whose migration the user has cancelled. */
-export async function tellAfterCancel(report: LiveReport, records: string, migration: string | undefined): Promise<void> {
-  if (migration === undefined) return report.note('cancelled', line`Cancelled before it began: the machine runs on here`);
+export async function tellAfterCancel(
+  report: LiveReport,
+  records: string,
+  migration: string | undefined,
+): Promise<void> {
+  if (migration === undefined)
+    return report.note('cancelled', line`Cancelled before it began: the machine runs on here`);
   const path = recordPath(records, migration, 'source');
   const decision = await lastDecision(path);
   const unknown = `Cancelled; where the machine is, ${path} will tell: savkit migrate --resolve`;
@@ -39,7 +44,11 @@ async function lastDecision(path: string): Promise<string> {
 }
 
 /** What the record tells of a machine whose process has ended, or fallen silent, in the midst of a migration. */
-export async function outcomeFromRecord(records: string, migration: string, { message }: { message: string }): Promise<Outcome> {
+export async function outcomeFromRecord(
+  records: string,
+  migration: string,
+  { message }: { message: string },
+): Promise<Outcome> {
   const path = recordPath(records, migration, 'source');
   const { result, text } = await resolveRecords({ resolve: path, peerEnded: false });
   const told = [line`${message}. What is on record:`, text];

@@ -1,6 +1,6 @@
 import { countText } from '../../formats/amounts.ts';
 import type { PassFigures, StreamFigures } from '../../migrations/teleporter/pass-figures.ts';
-import { sizeText } from '../size-text.ts';
+import { sizeText } from '../terminal/size-text.ts';
 import { type Cell, table } from '../terminal/table.ts';
 import { line, type TerminalText } from '../terminal/terminal-text.ts';
 
@@ -24,7 +24,8 @@ export function passTable(passes: readonly PassFigures[]): TerminalText {
 }
 
 function rowOf(passes: readonly PassFigures[]): Cell[] {
-  const sum = (key: 'pages' | 'zeroPages' | 'dirtiedPages' | 'bytes' | 'seconds') => passes.reduce((total, pass) => total + pass[key], 0);
+  const sum = (key: 'pages' | 'zeroPages' | 'dirtiedPages' | 'bytes' | 'seconds') =>
+    passes.reduce((total, pass) => total + pass[key], 0);
   const [first, last] = [passes[0].pass, passes[passes.length - 1].pass];
   const bytes = sum('bytes');
   return [

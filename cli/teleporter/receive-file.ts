@@ -1,20 +1,20 @@
-import { openFileSink } from '../../formats/binary/sink.ts';
 import { type SavkitError, UsageError } from '../../formats/errors.ts';
-import { endpointText, parseListenEndpoint } from '../../migrations/endpoint.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
 import { awaitSource } from '../../migrations/teleporter/await-source.ts';
 import { type Ending, flattenInPlace, type ReceiveReport, receiveState } from '../../migrations/teleporter/receive.ts';
 import { passwordFault } from '../../migrations/teleporter/wire.ts';
-import { releaseText } from '../../src/saved-state/describe.ts';
-import { type Finding, findingOf } from '../../src/saved-state/findings.ts';
-import type { CommonOptions, Job, Outcome } from '../command.ts';
-import { ExitCode } from '../exit-codes.ts';
-import { findingText } from '../finding-text.ts';
-import { LiveReport } from '../live-report.ts';
-import { openOutput } from '../output.ts';
-import { readPassword } from '../password.ts';
-import { sizeText } from '../size-text.ts';
+import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
+import { releaseText } from '../../src/saved-state/describe/describe.ts';
+import { type Finding, findingOf } from '../../src/saved-state/reading/findings.ts';
+import { openOutput } from '../io/output.ts';
+import { readPassword } from '../io/password.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
+import { sizeText } from '../terminal/size-text.ts';
 import { good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
+import { findingText } from '../text/finding-text.ts';
+import { LiveReport } from '../text/live-report.ts';
 import { figuresLine, passTable } from './figures-text.ts';
 
 export interface ReceiveFileOptions extends CommonOptions {
@@ -34,14 +34,18 @@ export async function receiveFile(options: ReceiveFileOptions, { signal }: Job):
   const endpoint = parseListenEndpoint(options.listen);
   const password = await teleporterPassword(options.passwordFile);
   const report = new LiveReport(options);
-  // Opened before anybody connects: a file that can't be written must not cost a migration. A machine that is taken over has to be in a file.
-  const sink = await (options.then === 'decline' && !options.flatten ? openOutput : openFileSink)(options.output, { force: options.force });
+  // Opened before anybody connects: a file that can't be written must not cost a migration. A machine that is taken
+  // over has to be in a file.
+  const sink = await (options.then === 'decline' && !options.flatten ? openOutput : openFileSink)(options.output, {
+    force: options.force,
+  });
   try {
     const peer = await awaitSource(endpoint, {
       password,
       waitMs: options.wait === 0 ? Number.POSITIVE_INFINITY : options.wait * 1000,
       signal,
-      onListening: (at) => report.note('listening', line`Waiting for a source on ${endpointText(at)}`, { at: endpointText(at) }),
+      onListening: (at) =>
+        report.note('listening', line`Waiting for a source on ${endpointText(at)}`, { at: endpointText(at) }),
       onRefused: (from, why) => report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
     });
     report.note('connected', line`${peer.name} teleports a machine`, { from: peer.name });
@@ -68,7 +72,9 @@ export async function receiveFile(options: ReceiveFileOptions, { signal }: Job):
   }
 }
 
-/** Flattens the file that was received; when that fails, the file is complete all the same, and the failure a finding. */
+/**
+ * Flattens the file that was received; when that fails, the file is complete all the same, and the failure a finding.
+ */
 async function flattened(path: string, signal: AbortSignal): Promise<Finding | undefined> {
   try {
     await flattenInPlace(path, signal);
@@ -98,7 +104,12 @@ function outcomeOf(received: ReceiveReport, options: ReceiveFileOptions, notFlat
     ...findings.map((finding) => indent(findingText(finding))),
     ...(notFlattened ? [indent('not flattened; the file is complete all the same')] : []),
   ];
-  return { exitCode: notFlattened ? ExitCode.PARTLY : ExitCode.OK, findings, result, text: options.quiet && !notFlattened ? NO_TEXT : lines(text) };
+  return {
+    exitCode: notFlattened ? ExitCode.PARTLY : ExitCode.OK,
+    findings,
+    result,
+    text: options.quiet && !notFlattened ? NO_TEXT : lines(text),
+  };
 }
 
 function endText(end: ReceiveReport['end'], paused: boolean): string {

@@ -1,21 +1,21 @@
-import type { FileSink } from '../../formats/binary/sink.ts';
 import { EnvironmentError, type SavkitError, UsageError } from '../../formats/errors.ts';
-import { type Endpoint, endpointText, parseEndpoint, parseListenEndpoint } from '../../migrations/endpoint.ts';
+import type { FileSink } from '../../formats/files/sink.ts';
 import { connectPeer } from '../../migrations/teleporter/connect.ts';
 import { Door } from '../../migrations/teleporter/door.ts';
 import type { Peer } from '../../migrations/teleporter/peer.ts';
 import { type RelayReport, relayMachine } from '../../migrations/teleporter/relay.ts';
 import { type RelayKey, relayKey } from '../../migrations/teleporter/relay-key.ts';
 import { statusName } from '../../migrations/teleporter/status.ts';
-import { findingOf } from '../../src/saved-state/findings.ts';
-import type { CommonOptions, Job, Outcome } from '../command.ts';
-import { ExitCode } from '../exit-codes.ts';
-import { readSmallFile } from '../input.ts';
-import { LiveReport } from '../live-report.ts';
-import { openOutput } from '../output.ts';
-import { sizeText } from '../size-text.ts';
+import { type Endpoint, endpointText, parseEndpoint, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
+import { findingOf } from '../../src/saved-state/reading/findings.ts';
+import { readSmallFile } from '../io/input.ts';
+import { openOutput } from '../io/output.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
+import { sizeText } from '../terminal/size-text.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import { LiveReport } from '../text/live-report.ts';
 import { figuresLine, passTable } from './figures-text.ts';
 
 export interface RelayMigrationOptions extends CommonOptions {
@@ -55,13 +55,17 @@ interface Keys {
 }
 
 async function keysFor({ encrypt, keyFile }: RelayMigrationOptions): Promise<Keys> {
-  if ((encrypt === undefined) !== (keyFile === undefined)) throw new UsageError('bad-key', 'Cannot relay: --encrypt and --key-file go together');
+  if ((encrypt === undefined) !== (keyFile === undefined))
+    throw new UsageError('bad-key', 'Cannot relay: --encrypt and --key-file go together');
   if (encrypt === undefined || keyFile === undefined) return {};
   const key = relayKey(await readSmallFile(keyFile, KEY_FILE_LIMIT));
   return { ...(encrypt === 'out' ? {} : { in: key }), ...(encrypt === 'in' ? {} : { out: key }) };
 }
 
-/** Takes connections one by one until one of them was a migration: wrong passwords end at the target, which goes on listening, and so do we. */
+/**
+ * Takes connections one by one until one of them was a migration: wrong passwords end at the target, which goes on
+ * listening, and so do we.
+ */
 class Carrier {
   readonly #at: Endpoint;
   readonly #to: Endpoint;
@@ -72,7 +76,14 @@ class Carrier {
   readonly #report: LiveReport;
   readonly #signal: AbortSignal;
 
-  constructor({ at, to }: { at: Endpoint; to: Endpoint }, wait: number, keys: Keys, sink: FileSink | undefined, report: LiveReport, signal: AbortSignal) {
+  constructor(
+    { at, to }: { at: Endpoint; to: Endpoint },
+    wait: number,
+    keys: Keys,
+    sink: FileSink | undefined,
+    report: LiveReport,
+    signal: AbortSignal,
+  ) {
     this.#at = at;
     this.#to = to;
     this.#wait = wait;
@@ -96,7 +107,11 @@ class Carrier {
         const source = await door.next(deadline, this.#signal);
         const carried = await this.#carry(source);
         if (carried?.authenticated) return carried;
-        if (carried) this.#report.note('refused', line`${source.name} did not get in`, { from: source.name, why: carried.refusal?.text ?? '' });
+        if (carried)
+          this.#report.note('refused', line`${source.name} did not get in`, {
+            from: source.name,
+            why: carried.refusal?.text ?? '',
+          });
       }
     } finally {
       door.close();
@@ -106,7 +121,10 @@ class Carrier {
   async #carry(source: Peer): Promise<RelayReport | undefined> {
     const target = await this.#reach(source);
     if (!target) return undefined;
-    this.#report.note('connected', line`Connected ${source.name} with ${target.name}`, { from: source.name, to: target.name });
+    this.#report.note('connected', line`Connected ${source.name} with ${target.name}`, {
+      from: source.name,
+      to: target.name,
+    });
     return relayMachine(source, target, {
       ...(this.#sink ? { record: this.#sink } : {}),
       onStep: (step) => this.#report.note('step', NO_TEXT, { step }),
@@ -126,7 +144,10 @@ class Carrier {
     } catch (error) {
       source.destroy();
       if (!(error instanceof EnvironmentError)) throw error;
-      this.#report.note('unreachable', line`${source.name} was turned away: ${error.message}`, { from: source.name, why: error.message });
+      this.#report.note('unreachable', line`${source.name} was turned away: ${error.message}`, {
+        from: source.name,
+        why: error.message,
+      });
       return undefined;
     }
   }
@@ -135,10 +156,20 @@ class Carrier {
 function outcomeOf(carried: RelayReport, options: RelayMigrationOptions): Outcome {
   const { end, refusal, figures, recorded, recordFault } = carried;
   const result = { end, refusal: refusal ?? null, recorded, ...figures };
-  const text = [line`relay: ${endText(carried)}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s`, passTable(figures.passes)];
+  const text = [
+    line`relay: ${endText(carried)}, ${sizeText(figures.bytes)} in ${figures.seconds.toFixed(1)} s`,
+    passTable(figures.passes),
+  ];
   if (options.record !== undefined) text.push(indent(recordText(options.record, recorded, recordFault)));
   const recordFailed = options.record !== undefined && !recorded;
-  const exitCode = end !== 'handed-over' ? (recorded ? ExitCode.PARTLY : ExitCode.ENVIRONMENT) : recordFailed ? ExitCode.PARTLY : ExitCode.OK;
+  const exitCode =
+    end !== 'handed-over'
+      ? recorded
+        ? ExitCode.PARTLY
+        : ExitCode.ENVIRONMENT
+      : recordFailed
+        ? ExitCode.PARTLY
+        : ExitCode.OK;
   const findings = recordFault ? [findingOf(recordFault)] : [];
   return { exitCode, findings, result, text: options.quiet ? NO_TEXT : lines(text) };
 }
@@ -146,7 +177,8 @@ function outcomeOf(carried: RelayReport, options: RelayMigrationOptions): Outcom
 function endText({ end, refusal }: RelayReport): TerminalText {
   if (end === 'handed-over') return good('the machine was handed over');
   if (end === 'cancelled') return bad('the source cancelled, and keeps the machine');
-  if (end === 'cut' || !refusal) return bad('the link broke; the source has not been told that the target runs the machine');
+  if (end === 'cut' || !refusal)
+    return bad('the link broke; the source has not been told that the target runs the machine');
   const words = refusal.text === '' ? '' : `: ${refusal.text.trimEnd()}`;
   return bad(`the target refused at ${refusal.at} (${statusName(refusal.status) ?? refusal.status})${words}`);
 }

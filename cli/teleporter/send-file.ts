@@ -1,16 +1,16 @@
-import type { ByteSource } from '../../formats/binary/source.ts';
-import { endpointText, parseEndpoint } from '../../migrations/endpoint.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
 import { connectPeer } from '../../migrations/teleporter/connect.ts';
 import { prepareShipment, type Shipment } from '../../migrations/teleporter/send.ts';
 import { sendMachine } from '../../migrations/teleporter/sender.ts';
 import { type PasswordForm, passwordLine } from '../../migrations/teleporter/wire.ts';
-import type { CommonOptions, Job, Outcome } from '../command.ts';
-import { ExitCode } from '../exit-codes.ts';
-import { type LayoutOptions, layoutFrom } from '../layout.ts';
-import { LiveReport } from '../live-report.ts';
-import { sizeText } from '../size-text.ts';
+import { endpointText, parseEndpoint } from '../../migrations/trust/endpoint.ts';
+import { type LayoutOptions, layoutFrom } from '../io/layout.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
+import { sizeText } from '../terminal/size-text.ts';
 import { good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
+import { LiveReport } from '../text/live-report.ts';
 import { rateText } from './figures-text.ts';
 import { teleporterPassword } from './receive-file.ts';
 
@@ -26,7 +26,11 @@ export interface SendFileOptions extends CommonOptions, LayoutOptions {
 }
 
 /** Gives the machine in a saved state to a VirtualBox that waits for one. */
-export async function sendFile(source: ByteSource, options: SendFileOptions, { signal, progress }: Job): Promise<Outcome> {
+export async function sendFile(
+  source: ByteSource,
+  options: SendFileOptions,
+  { signal, progress }: Job,
+): Promise<Outcome> {
   const endpoint = parseEndpoint(options.to);
   const password = await teleporterPassword(options.passwordFile);
   const report = new LiveReport(options);
@@ -66,15 +70,35 @@ export async function sendFile(source: ByteSource, options: SendFileOptions, { s
   return outcomeOf(shipment, options, endpointText(endpoint), bytes, (performance.now() - start) / 1000);
 }
 
-function outcomeOf({ state, conversion }: Shipment, options: SendFileOptions, to: string, bytes: number, seconds: number): Outcome {
-  const from = { container: state.header.format, live: state.header.live, ...(state.pgm ? { pgm: state.pgm.version } : {}) };
+function outcomeOf(
+  { state, conversion }: Shipment,
+  options: SendFileOptions,
+  to: string,
+  bytes: number,
+  seconds: number,
+): Outcome {
+  const from = {
+    container: state.header.format,
+    live: state.header.live,
+    ...(state.pgm ? { pgm: state.pgm.version } : {}),
+  };
   const sentAs = conversion?.report.to ?? from;
-  const result = { to, bytes, seconds, paused: options.paused, from, sentAs, assumptions: conversion?.report.assumptions ?? [] };
+  const result = {
+    to,
+    bytes,
+    seconds,
+    paused: options.paused,
+    from,
+    sentAs,
+    assumptions: conversion?.report.assumptions ?? [],
+  };
   const text = [
     line`${options.state}: ${good('handed over')} to ${to}, ${sizeText(bytes)} in ${seconds.toFixed(1)} s, ${rateText(bytes, seconds)}`,
     ...(conversion ? [indent(`sent as V${sentAs.container}, pgm ${sentAs.pgm}${sentAs.live ? ', live' : ''}`)] : []),
     ...result.assumptions.map((assumption) => indent(`assumed: ${assumption}`)),
-    indent(`the machine ${options.paused ? 'is there now, paused' : 'runs there now'}; do not start it from this file as well`),
+    indent(
+      `the machine ${options.paused ? 'is there now, paused' : 'runs there now'}; do not start it from this file as well`,
+    ),
   ];
   return { exitCode: ExitCode.OK, result, text: options.quiet ? NO_TEXT : lines(text) };
 }

@@ -1,17 +1,17 @@
 import { countText } from '../../formats/amounts.ts';
-import { parseEndpoint } from '../../migrations/endpoint.ts';
 import type { TeleportReport } from '../../migrations/teleporter/teleport-running.ts';
 import { passwordLine } from '../../migrations/teleporter/wire.ts';
-import type { Job, Outcome } from '../command.ts';
+import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
 import { askMachine } from '../control/control-client.ts';
-import { ExitCode } from '../exit-codes.ts';
-import { LiveReport } from '../live-report.ts';
-import { sizeText } from '../size-text.ts';
+import type { TeleportRequest } from '../control/teleport.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { Job, Outcome } from '../process/run-command.ts';
+import { sizeText } from '../terminal/size-text.ts';
 import { good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import { LiveReport } from '../text/live-report.ts';
 import { teleporterPassword } from './receive-file.ts';
 import type { SendFileOptions } from './send-file.ts';
-import type { TeleportRequest } from './teleport.ts';
 
 /** Has a machine that `savkit run` keeps hand itself over to a VirtualBox that waits for one. */
 export async function sendRunning(socket: string, options: SendFileOptions, { signal }: Job): Promise<Outcome> {
@@ -31,15 +31,27 @@ export async function sendRunning(socket: string, options: SendFileOptions, { si
     );
   };
   try {
-    const result = (await askMachine(socket, { command: 'teleport', request }, onEvent, signal)) as unknown as TeleportReport;
-    return { exitCode: ExitCode.OK, result: { to, ...result }, text: options.quiet ? NO_TEXT : textOf(socket, to, result) };
+    const result = (await askMachine(
+      socket,
+      { command: 'teleport', request },
+      onEvent,
+      signal,
+    )) as unknown as TeleportReport;
+    return {
+      exitCode: ExitCode.OK,
+      result: { to, ...result },
+      text: options.quiet ? NO_TEXT : textOf(socket, to, result),
+    };
   } finally {
     report.stop();
   }
 }
 
 function textOf(socket: string, to: string, { passes, downtimeMs, paused }: TeleportReport): TerminalText {
-  const live = passes.length > 0 ? `, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; it stood for ${downtimeMs.toFixed(1)} ms` : '';
+  const live =
+    passes.length > 0
+      ? `, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; it stood for ${downtimeMs.toFixed(1)} ms`
+      : '';
   return lines([
     line`${socket}: ${good('handed over')} to ${to}${live}`,
     indent(`the machine ${paused ? 'is there now, paused' : 'runs there now'}, and no more here`),

@@ -41,9 +41,14 @@ describe('savkit receive --teleporter and savkit send --teleporter', () => {
     const target = receive('--then', 'hand-over');
     const source = send(await target.port(), '--paused');
     expect(await endOf(source)).toMatchObject({ exitCode: 0, result: { paused: true, bytes: statSync(live).size } });
-    expect(await endOf(target)).toMatchObject({ exitCode: 0, result: { end: 'handed-over', paused: true, flattened: false } });
+    expect(await endOf(target)).toMatchObject({
+      exitCode: 0,
+      result: { end: 'handed-over', paused: true, flattened: false },
+    });
     expect(readFileSync(output).equals(readFileSync(live))).toBe(true);
-    expect(target.events.map(({ event }) => event)).toEqual(expect.arrayContaining(['listening', 'connected', 'progress', 'end']));
+    expect(target.events.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['listening', 'connected', 'progress', 'end']),
+    );
     expect(source.events.filter(({ event }) => event === 'step').map(({ step }) => step)).toEqual([
       'welcome',
       'password',
@@ -96,17 +101,24 @@ describe('savkit receive --teleporter and savkit send --teleporter', () => {
 
   it('want a password, but not on the command line', async () => {
     const none = { SAVKIT_TELEPORTER_PASSWORD: undefined } as NodeJS.ProcessEnv;
-    const { exitCode, stderr } = await runSavkit(['receive', '--teleporter', '--listen', '127.0.0.1:0', '-o', output], { env: none });
+    const { exitCode, stderr } = await runSavkit(['receive', '--teleporter', '--listen', '127.0.0.1:0', '-o', output], {
+      env: none,
+    });
     expect(exitCode).toBe(2);
     expect(stderr).toContain('--password-file');
-    expect((await runSavkit(['send', live, '--teleporter', '--to', '127.0.0.1:1', '--password', 'x'])).exitCode).toBe(2);
+    expect((await runSavkit(['send', live, '--teleporter', '--to', '127.0.0.1:1', '--password', 'x'])).exitCode).toBe(
+      2,
+    );
   });
 
   it('say what can not be done before anybody connects', async () => {
     writeFileSync(output, 'mine');
     expect(await endOf(receive())).toMatchObject({ exitCode: 4, error: expect.stringContaining('exists already') });
     expect(readFileSync(output, 'utf8')).toBe('mine');
-    expect(await endOf(send(1))).toMatchObject({ exitCode: 4, error: expect.stringContaining('Cannot connect to 127.0.0.1:1') });
+    expect(await endOf(send(1))).toMatchObject({
+      exitCode: 4,
+      error: expect.stringContaining('Cannot connect to 127.0.0.1:1'),
+    });
   });
 });
 
@@ -117,7 +129,17 @@ describe('savkit relay', () => {
     const target = receive('--then', 'hand-over');
     const near = ['--listen', '127.0.0.1:0', '--to', `127.0.0.1:${await target.port()}`];
     const second = new SavkitProcess('relay', ...near, '--encrypt', 'in', '--key-file', key, '--record', record);
-    const first = new SavkitProcess('relay', '--listen', '127.0.0.1:0', '--to', `127.0.0.1:${await second.port()}`, '--encrypt', 'out', '--key-file', key);
+    const first = new SavkitProcess(
+      'relay',
+      '--listen',
+      '127.0.0.1:0',
+      '--to',
+      `127.0.0.1:${await second.port()}`,
+      '--encrypt',
+      'out',
+      '--key-file',
+      key,
+    );
     const source = send(await first.port());
     for (const process of [source, first, second, target]) expect((await endOf(process)).exitCode).toBe(0);
     for (const file of [output, record]) expect(readFileSync(file).equals(readFileSync(live))).toBe(true);
@@ -126,16 +148,35 @@ describe('savkit relay', () => {
   it('ends with 3 when the machine stayed, but the recording is complete', async () => {
     const record = join(folder, 'record.sav');
     const target = receive();
-    const relay = new SavkitProcess('relay', '--listen', '127.0.0.1:0', '--to', `127.0.0.1:${await target.port()}`, '--record', record);
+    const relay = new SavkitProcess(
+      'relay',
+      '--listen',
+      '127.0.0.1:0',
+      '--to',
+      `127.0.0.1:${await target.port()}`,
+      '--record',
+      record,
+    );
     const source = send(await relay.port());
     expect((await endOf(source)).exitCode).toBe(4);
-    expect(await endOf(relay)).toMatchObject({ exitCode: 3, result: { end: 'refused', recorded: true, refusal: { at: 'load-complete', status: -1858 } } });
+    expect(await endOf(relay)).toMatchObject({
+      exitCode: 3,
+      result: { end: 'refused', recorded: true, refusal: { at: 'load-complete', status: -1858 } },
+    });
     expect((await endOf(target)).exitCode).toBe(0);
     expect(readFileSync(record).equals(readFileSync(live))).toBe(true);
   });
 
   it('wants a key when it is to encrypt', async () => {
-    const { exitCode, stderr } = await runSavkit(['relay', '--listen', '127.0.0.1:0', '--to', '127.0.0.1:1', '--encrypt', 'in']);
+    const { exitCode, stderr } = await runSavkit([
+      'relay',
+      '--listen',
+      '127.0.0.1:0',
+      '--to',
+      '127.0.0.1:1',
+      '--encrypt',
+      'in',
+    ]);
     expect(exitCode).toBe(2);
     expect(stderr).toContain('--key-file');
   });

@@ -28,7 +28,10 @@ export interface ColumnGroup {
   widths: number[];
 }
 
-/** Lays columns out for `room`: the widest become narrower, their text goes on in further lines; else in several groups, each with the first column. */
+/**
+ * Lays columns out for `room`: the widest become narrower, their text goes on in further lines; else in several groups,
+ * each with the first column.
+ */
 export function layOut(needs: readonly ColumnNeeds[], room: number): ColumnGroup[] {
   const all = needs.map((_, column) => column);
   const widths = narrowed(needs, room);
@@ -52,7 +55,10 @@ export function layOut(needs: readonly ColumnNeeds[], room: number): ColumnGroup
 function narrowed(needs: readonly ColumnNeeds[], room: number): number[] {
   const widths = needs.map(({ width }) => width);
   for (let excess = total(widths) - room; excess > 0; excess--) {
-    const widest = widths.reduce((most, width, column) => (width > needs[column].least && width > (widths[most] ?? 0) ? column : most), -1);
+    const widest = widths.reduce(
+      (most, width, column) => (width > needs[column].least && width > (widths[most] ?? 0) ? column : most),
+      -1,
+    );
     if (widest < 0) break;
     widths[widest]--;
   }

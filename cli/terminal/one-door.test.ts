@@ -24,11 +24,16 @@ function filesWith(pattern: RegExp): string[] {
 
 it('lets nothing but one file write to stdout and stderr', () => {
   expect(sources.length).toBeGreaterThan(300);
-  expect(filesWith(/\bprocess\s*(\.|\[\s*['"])\s*(stdout|stderr)|\bfrom 'node:process'|\b\{[^}]*\b(stdout|stderr)\b[^}]*\} = process/)).toEqual([DOOR]);
-  expect(filesWith(/\bconsole\.(log|error|warn|info|debug|dir|table|trace)\b|\bfd: [12]\b|\bwriteSync\(\s*[12]\b|\/dev\/(stdout|stderr|tty)/)).toEqual([
-    join('cli', 'descriptor-paths.ts'),
-    OLD_NODE,
-  ]);
+  expect(
+    filesWith(
+      /\bprocess\s*(\.|\[\s*['"])\s*(stdout|stderr)|\bfrom 'node:process'|\b\{[^}]*\b(stdout|stderr)\b[^}]*\} = process/,
+    ),
+  ).toEqual([DOOR]);
+  expect(
+    filesWith(
+      /\bconsole\.(log|error|warn|info|debug|dir|table|trace)\b|\bfd: [12]\b|\bwriteSync\(\s*[12]\b|\/dev\/(stdout|stderr|tty)/,
+    ),
+  ).toEqual([join('cli', 'descriptor-paths.ts'), OLD_NODE]);
 });
 
 it('lets only the files of this folder say of a text that it is safe', () => {

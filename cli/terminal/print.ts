@@ -2,8 +2,8 @@ import type { Writable } from 'node:stream';
 import { stripVTControlCharacters } from 'node:util';
 import { jsonText, type TerminalText } from './terminal-text.ts';
 
-// The one place where anything leaves through stdout or stderr (a test sees to that): text for people as `TerminalText`, JSON escaped, bytes of a state as
-// they are where somebody has asked for them.
+// The one place where anything leaves through stdout or stderr (a test sees to that): text for people as
+// `TerminalText`, JSON escaped, bytes of a state as they are where somebody has asked for them.
 
 const NEWLINE = '\n';
 const CLEAR_LINE = '\r\x1b[K';

@@ -21,7 +21,9 @@ describe('table()', () => {
   });
 
   it('breaks long text where the terminal ends, and no figures', () => {
-    const rows = [['/MM/cbRamBase', 16_384_000, '15.6 MiB', 'size of the RAM of the machine, ballooned pages not counted']];
+    const rows = [
+      ['/MM/cbRamBase', 16_384_000, '15.6 MiB', 'size of the RAM of the machine, ballooned pages not counted'],
+    ];
     expect(linesOf(60, ['name', 'value', 'so much', 'meaning'], rows)).toEqual([
       '  name              value  so much   meaning',
       '  /MM/cbRamBase  16384000  15.6 MiB  size of the RAM of the',
@@ -42,8 +44,15 @@ describe('table()', () => {
   });
 
   it.each([20, 40, 80, 132])('fits a terminal of %i columns', (columns) => {
-    const rows = Array.from({ length: 5 }, (_, i) => [i, `name ${i}`.repeat(i), 10 ** i, 'some words, and more of them', `0x${i}`]);
-    for (const line of linesOf(columns, ['id', 'name', 'size', 'meaning', 'at'], rows)) expect(line.length).toBeLessThanOrEqual(columns);
+    const rows = Array.from({ length: 5 }, (_, i) => [
+      i,
+      `name ${i}`.repeat(i),
+      10 ** i,
+      'some words, and more of them',
+      `0x${i}`,
+    ]);
+    for (const line of linesOf(columns, ['id', 'name', 'size', 'meaning', 'at'], rows))
+      expect(line.length).toBeLessThanOrEqual(columns);
   });
 
   it('shows the first ten thousand rows of very many, all laid out alike, and says how many follow', () => {

@@ -24,7 +24,8 @@ describe('TerminalText', () => {
   });
 
   it('leaves words of all languages as they are', () => {
-    for (const text of ['Prüfstand №1', '日本語', 'עברית', 'नमस्ते', 'e\u0301', '🖥 vm']) expect(line`${text}`.toString()).toBe(text);
+    for (const text of ['Prüfstand №1', '日本語', 'עברית', 'नमस्ते', 'e\u0301', '🖥 vm'])
+      expect(line`${text}`.toString()).toBe(text);
   });
 
   it('keeps the line feeds of lines of our own', () => {

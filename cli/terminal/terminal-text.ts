@@ -1,5 +1,5 @@
-// Text that may reach a terminal is a type of its own: names in files and words of other hosts are plain strings, and no plain string becomes such a
-// text unescaped. What prints takes this type only (see `print.ts` of this folder).
+// Text that may reach a terminal is a type of its own: names in files and words of other hosts are plain strings, and
+// no plain string becomes such a text unescaped. What prints takes this type only (see `print.ts` of this folder).
 
 /** A name in a file may have any length: of longer ones people see the beginning. */
 const LONGEST_PIECE = 1024;
@@ -34,9 +34,14 @@ export class TerminalText {
 /** What a line may be put together of: all but ready text is escaped. */
 export type Piece = string | number | bigint | TerminalText;
 
-/** A template for one line, or for more where ready text of several lines goes in: `` line`${file}: ${good('whole')}` ``. */
+/**
+ * A template for one line, or for more where ready text of several lines goes in: `` line`${file}: ${good('whole')}`
+ * ``.
+ */
 export function line(literals: TemplateStringsArray, ...pieces: Piece[]): TerminalText {
-  return TerminalText.trusted(literals.map((literal, i) => (i < pieces.length ? `${literal}${safe(pieces[i])}` : literal)).join(''));
+  return TerminalText.trusted(
+    literals.map((literal, i) => (i < pieces.length ? `${literal}${safe(pieces[i])}` : literal)).join(''),
+  );
 }
 
 /** Text without any words; nothing is printed for it. */
@@ -58,7 +63,9 @@ export function ownLines(text: string): TerminalText {
 
 /** JSON that is safe to print, and means the same. */
 export function jsonText(json: string): TerminalText {
-  const escaped = json.replace(UNPRINTABLE, (character) => (character === '\n' ? character : escapeSequence(character)));
+  const escaped = json.replace(UNPRINTABLE, (character) =>
+    character === '\n' ? character : escapeSequence(character),
+  );
   return TerminalText.trusted(escaped);
 }
 
@@ -78,5 +85,8 @@ function safe(piece: Piece): string {
 }
 
 function escapeSequence(character: string): string {
-  return Array.from({ length: character.length }, (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`).join('');
+  return Array.from(
+    { length: character.length },
+    (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`,
+  ).join('');
 }

@@ -6,11 +6,13 @@ import { delimiter, join } from 'node:path';
 const NOBODY = 65534;
 const TOOLS = ['npm', 'npx', 'sh', 'env', 'cat', 'find', 'ls', 'mkdir', 'tar', 'uname'];
 /** How a host gets to its registry; nothing else of the environment is passed on. */
-const REGISTRY = /^(npm_config_(registry|cafile|proxy|https_proxy|noproxy)|https?_proxy|no_proxy|node_extra_ca_certs)$/i;
+const REGISTRY =
+  /^(npm_config_(registry|cafile|proxy|https_proxy|noproxy)|https?_proxy|no_proxy|node_extra_ca_certs)$/i;
 
 /**
- * A user with as little as can be: no Python, no compiler, no network but the registry, a home that can't be written, a umask of 077, a folder whose name
- * is not plain ASCII; and nobody's rights, where this process may take them. For POSIX systems.
+ * A user with as little as can be: no Python, no compiler, no network but the registry, a home that can't be written, a
+ * umask of 077, a folder whose name is not plain ASCII; and nobody's rights, where this process may take them. For
+ * POSIX systems.
  */
 export class BareUser {
   /** The only place that they can write. */
@@ -47,9 +49,17 @@ export class BareUser {
     if (spawnSync('npm', ['--version'], nobody).status === 0) this.#options = nobody;
   }
 
-  /** Runs a line of sh in a folder of theirs. @returns what it printed, on stdout and stderr. @throws Error when it fails */
+  /**
+   * Runs a line of sh in a folder of theirs. @returns what it printed, on stdout and stderr. @throws Error when it
+   * fails
+   */
   run(line: string, { cwd = this.folder, input = Buffer.alloc(0) }: { cwd?: string; input?: Buffer } = {}): string {
-    const { status, stdout } = spawnSync('sh', ['-c', `umask 077; exec 2>&1; ${line}`], { ...this.#options, cwd, input, encoding: 'utf8' });
+    const { status, stdout } = spawnSync('sh', ['-c', `umask 077; exec 2>&1; ${line}`], {
+      ...this.#options,
+      cwd,
+      input,
+      encoding: 'utf8',
+    });
     if (status !== 0) throw new Error(`\`${line}\` ended with ${status}:\n${stdout}`);
     return String(stdout);
   }

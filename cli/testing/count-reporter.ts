@@ -10,6 +10,8 @@ export default class CountReporter implements Reporter {
     }
     const skipped = counts.skipped + counts.pending;
     // After the other reporters, which print at the same event.
-    process.on('exit', () => console.log(`${counts.passed} passed, ${counts.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`));
+    process.on('exit', () =>
+      console.log(`${counts.passed} passed, ${counts.failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`),
+    );
   }
 }

@@ -12,7 +12,10 @@ export type Fault = (typeof LINK_FAULTS)[number] | `${Side} ${ProcessFault}`;
 export const KILLS: readonly Fault[] = SIDES.map((side) => `${side} killed` as const);
 /** As long as the product knows them: those that `migrate` and its records must get over. */
 export const CUTS_AND_KILLS: readonly Fault[] = [...LINK_FAULTS, ...KILLS];
-export const FAULTS: readonly Fault[] = [...LINK_FAULTS, ...SIDES.flatMap((side) => PROCESS_FAULTS.map((fault) => `${side} ${fault}` as const))];
+export const FAULTS: readonly Fault[] = [
+  ...LINK_FAULTS,
+  ...SIDES.flatMap((side) => PROCESS_FAULTS.map((fault) => `${side} ${fault}` as const)),
+];
 
 /** The side whose process a fault befalls; undefined for those of the link. */
 export function victimOf(fault: Fault): Side | undefined {
@@ -21,7 +24,11 @@ export function victimOf(fault: Fault): Side | undefined {
 
 /** Faults after which a migration has to go on as if nothing had been, wherever they strike. */
 export function isHarmless(fault: Fault): boolean {
-  return fault === 'link, for a moment' || fault.endsWith('without readers') || /^source (SIGINT|SIGHUP|terminal closed)$/.test(fault);
+  return (
+    fault === 'link, for a moment' ||
+    fault.endsWith('without readers') ||
+    /^source (SIGINT|SIGHUP|terminal closed)$/.test(fault)
+  );
 }
 
 export async function befall(victim: SavkitProcess, fault: Fault): Promise<void> {

@@ -2,10 +2,15 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { FRAME_HEADER_SIZE } from '../../migrations/wire/frames.ts';
 import { readFrameHeader } from '../../migrations/wire/payload.ts';
 
-/** A frame by its sender, its name, and its number among those: `target ready 1`. The course of a migration may vary, these don't. */
+/**
+ * A frame by its sender, its name, and its number among those: `target ready 1`. The course of a migration may vary,
+ * these don't.
+ */
 export type FrameLabel = string;
 
-/** What happens at a frame: `before`, it is lost, and its connection with it; `behind`, it has left for the other side. */
+/**
+ * What happens at a frame: `before`, it is lost, and its connection with it; `behind`, it has left for the other side.
+ */
 export interface Strike {
   at: FrameLabel;
   where: 'before' | 'behind';

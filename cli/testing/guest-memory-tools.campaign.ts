@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { runProgram, Score } from '../../src/testing/virtualbox.ts';
 import { codeBlocks } from './markdown.ts';
 
-// npm run campaign:tools -- STATE VMLINUX: runs the recipes of docs/guest-memory-tools.md with a state of a Linux guest, saved by VirtualBox, and the kernel
-// that it ran, with debugging symbols. Exit code 2: something was not tried, since the state, the kernel or a tool is not there.
+// npm run campaign:tools -- STATE VMLINUX: runs the recipes of docs/guest-memory-tools.md with a state of a Linux
+// guest, saved by VirtualBox, and the kernel that it ran, with debugging symbols. Exit code 2: something was not tried,
+// since the state, the kernel or a tool is not there.
 
 /** What a recipe prints when it works, by the tool that its first line calls. */
 const EXPECTED: Readonly<Record<string, RegExp[]>> = {
@@ -25,7 +26,9 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const inputs = process.argv.slice(2).map((path) => resolve(path));
 const [state, vmlinux] = inputs;
 if (inputs.length !== 2 || !inputs.every((path) => existsSync(path))) {
-  console.error('Nothing was tried: expected the path of a Linux guest’s state and that of its kernel, vmlinux with debugging symbols');
+  console.error(
+    'Nothing was tried: expected the path of a Linux guest’s state and that of its kernel, vmlinux with debugging symbols',
+  );
   process.exit(2);
 }
 const folder = mkdtempSync(join(tmpdir(), 'savkit-tools-'));
@@ -70,5 +73,9 @@ async function firstMissing(tools: readonly string[]): Promise<string | undefine
 function inFolder(lines: string, env: NodeJS.ProcessEnv = {}): ReturnType<typeof runProgram> {
   const script = `savkit() { "${process.execPath}" "${root}dist/bin/savkit.js" "$@"; }; cd "${folder}"; ${lines}`;
   const path = `${process.env.PATH}:/usr/sbin`;
-  return runProgram('timeout', ['-k', '5', String(PATIENCE), 'bash', '-c', script], { ...process.env, ...env, PATH: path });
+  return runProgram('timeout', ['-k', '5', String(PATIENCE), 'bash', '-c', script], {
+    ...process.env,
+    ...env,
+    PATH: path,
+  });
 }

@@ -7,7 +7,9 @@ export function codeBlocks(markdown: string): { language: string; text: string }
 
 /** Where its links lead to. */
 export function linksIn(markdown: string): string[] {
-  return [...withoutCode(markdown).matchAll(/\]\(([^)\s]+)(?: "[^"]*")?\)|^\[[^\]]+\]: +(\S+)/gm)].map(([, inline, reference]) => inline ?? reference);
+  return [...withoutCode(markdown).matchAll(/\]\(([^)\s]+)(?: "[^"]*")?\)|^\[[^\]]+\]: +(\S+)/gm)].map(
+    ([, inline, reference]) => inline ?? reference,
+  );
 }
 
 /** The anchors of its headings, as GitHub and npm make them. */

@@ -3,20 +3,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
-import { parseAddress } from '../address.ts';
 import { askMachine } from '../control/control-client.ts';
+import { parseAddress } from '../parsing/address.ts';
 import { table } from '../terminal/table.ts';
 import { CUTS_AND_KILLS, FAULTS, type Fault, isHarmless, KILLS } from './faults.ts';
 import { MigrationTrial, type Outcome, type When } from './migration-trial.ts';
 
-// npm run campaign:migration-faults [-- --kills N --others N --large 64M,256M --ram 2M --frames WORD,WORD --minutes N --options="OPTIONS OF MIGRATE"]
+// npm run campaign:migration-faults [-- --kills N --others N --large 64M,256M --ram 2M --frames WORD,WORD --minutes N
+// --options="OPTIONS OF MIGRATE"]
 //
-// In machines that write their memory meanwhile, at random moments of the migration: each process killed, told to end (SIGTERM, SIGINT, SIGHUP), its terminal
-// closed, the readers of its output gone; the link cut for a moment and for ever. Then links and processes again before and behind every frame of a small
-// migration, in both directions. Afterwards exactly one side has to run the machine, or has saved it and said so, or is told to run it by the records of
-// both; and there its memory and its steps have to be what they were. What there is no time for is left out, and counted.
+// In machines that write their memory meanwhile, at random moments of the migration: each process killed, told to end
+// (SIGTERM, SIGINT, SIGHUP), its terminal closed, the readers of its output gone; the link cut for a moment and for
+// ever. Then links and processes again before and behind every frame of a small migration, in both directions.
+// Afterwards exactly one side has to run the machine, or has saved it and said so, or is told to run it by the records
+// of both; and there its memory and its steps have to be what they were. What there is no time for is left out, and
+// counted.
 
 const { values } = parseArgs({
   options: {
@@ -32,7 +35,10 @@ const { values } = parseArgs({
 const deadline = performance.now() + Number(values.minutes) * 60_000;
 /** Trials at a time. */
 const WORKERS = 2;
-/** Kills in mid-migration that a run has to come to, unless fewer were asked for, and how many of them before the hand-over. */
+/**
+ * Kills in mid-migration that a run has to come to, unless fewer were asked for, and how many of them before the
+ * hand-over.
+ */
 const WANTED_KILLS = 60;
 const WANTED_BEFORE = 40;
 const RATE = 5000;
@@ -72,7 +78,10 @@ async function strikeAtRandom(sizes: readonly string[]): Promise<void> {
     // Up to the end: the last bytes are those of the hand-over.
     const someMoment = () => Math.ceil((0.02 + 0.98 * Math.random()) * outcome.bytes);
     for (const fault of FAULTS) {
-      const count = Number(KILLS.includes(fault) ? values.kills : values.others) / sizes.length / (KILLS.includes(fault) ? KILLS.length : 1);
+      const count =
+        Number(KILLS.includes(fault) ? values.kills : values.others) /
+        sizes.length /
+        (KILLS.includes(fault) ? KILLS.length : 1);
       for (let i = 0; i < count; i++) plans.push({ ...plan, fault, when: someMoment() });
     }
   }
@@ -88,7 +97,8 @@ async function strikeAtFrames(): Promise<void> {
   const frames = outcome.frames.filter((label) => values.frames.split(',').some((word) => label.includes(word)));
   console.log(`${frames.length} frames: ${frames.join(', ')}`);
   const moments = frames.flatMap((at) => (['before', 'behind'] as const).map((where) => ({ at, where })));
-  const plans = (faults: readonly Fault[], when: readonly When[]) => faults.flatMap((fault) => when.map((each) => ({ ...plan, fault, when: each })));
+  const plans = (faults: readonly Fault[], when: readonly When[]) =>
+    faults.flatMap((fault) => when.map((each) => ({ ...plan, fault, when: each })));
   // Where the machine changes sides all faults strike; elsewhere they are the same as at any other moment.
   const critical = moments.filter(({ at }) => /seal|ready|commit|running/.test(at));
   await tryAll(shuffled(plans(FAULTS, critical)));
@@ -112,7 +122,17 @@ function shuffled<T>(items: readonly T[]): T[] {
 /** A machine with a workload under way. */
 async function startingState(ram: string, { rate, forMs }: { rate: number; forMs: number }): Promise<string> {
   const [socket, state] = [join(folder, `${ram}.sock`), join(folder, `${ram}.sav`)];
-  const machine = new SavkitProcess('run', '--ram', ram, '--workload', 'random', '--rate', String(rate), '--socket', socket);
+  const machine = new SavkitProcess(
+    'run',
+    '--ram',
+    ram,
+    '--workload',
+    'random',
+    '--rate',
+    String(rate),
+    '--socket',
+    socket,
+  );
   await machine.event('running');
   await setTimeout(forMs);
   await askMachine(socket, { command: 'save', path: state }, () => {}, AbortSignal.timeout(60_000));
@@ -132,14 +152,19 @@ async function tryAll(plans: readonly Plan[]): Promise<void> {
 }
 
 async function tryOnce(plan: Plan): Promise<Row> {
-  const trial = new MigrationTrial(plan.state, plan.seesFrames, [...plan.more, ...values.options.split(' ').filter((option) => option !== '')]);
+  const trial = new MigrationTrial(plan.state, plan.seesFrames, [
+    ...plan.more,
+    ...values.options.split(' ').filter((option) => option !== ''),
+  ]);
   try {
     const outcome = await trial.run(plan.fault, plan.when);
     const row = { ...plan, outcome };
     rows.push(row);
     const { survivor, how, source, target } = outcome;
     const why = whyBad(row);
-    console.log(`${why === '' ? 'good' : 'BAD '}  ${plan.ram} ${faultText(plan)}: ${survivor} ${how} (${source}, ${target})${why && `: ${why}`}`);
+    console.log(
+      `${why === '' ? 'good' : 'BAD '}  ${plan.ram} ${faultText(plan)}: ${survivor} ${how} (${source}, ${target})${why && `: ${why}`}`,
+    );
     return row;
   } finally {
     trial.close();
@@ -156,18 +181,32 @@ function whyBad({ fault, outcome }: Row): string {
   const { why, how, survivor, struck } = outcome;
   if (why !== '') return why;
   if (how === 'is not to be found') return how;
-  if ((fault === undefined || !struck) && survivor !== 'target') return `nothing happened, and yet it did not arrive: ${outcome.said}`;
+  if ((fault === undefined || !struck) && survivor !== 'target')
+    return `nothing happened, and yet it did not arrive: ${outcome.said}`;
   if (fault === undefined || !isHarmless(fault)) return '';
   if (how !== 'runs by itself') return 'nobody runs it by itself, though nothing was in the way';
-  return survivor === 'target' || fault === 'link, for a moment' ? '' : `it did not arrive, though nothing was in the way: ${outcome.said}`;
+  return survivor === 'target' || fault === 'link, for a moment'
+    ? ''
+    : `it did not arrive, though nothing was in the way: ${outcome.said}`;
 }
 
 /** What became of the machine, by fault and by frames with the same outcome; and how much was tried. */
 function report(): void {
   const groups = new Map<string, { key: string[]; labels: string[] }>();
   for (const { ram, fault, when, outcome } of rows) {
-    const where = typeof when === 'number' ? (outcome.beforeHandOver ? 'before hand-over' : 'after the decision') : (when?.where ?? '');
-    const key = [ram, fault ?? 'none', outcome.struck || fault === undefined ? where : 'never came', outcome.survivor, outcome.how];
+    const where =
+      typeof when === 'number'
+        ? outcome.beforeHandOver
+          ? 'before hand-over'
+          : 'after the decision'
+        : (when?.where ?? '');
+    const key = [
+      ram,
+      fault ?? 'none',
+      outcome.struck || fault === undefined ? where : 'never came',
+      outcome.survivor,
+      outcome.how,
+    ];
     const group = groups.get(key.join()) ?? { key, labels: [] };
     groups.set(key.join(), group);
     group.labels.push(typeof when === 'object' ? when.at : '');
@@ -178,13 +217,17 @@ function report(): void {
   const bad = rows.filter((row) => whyBad(row) !== '');
   for (const row of bad) console.log(`BAD  ${row.ram} ${faultText(row)}: ${whyBad(row)}`);
   const unstruck = rows.filter(({ fault, outcome }) => fault !== undefined && !outcome.struck).length;
-  console.log(`${rows.length} trials (${unstruck} ended before the fault), ${left} left for want of time, ${bad.length} without exactly one sound survivor`);
+  console.log(
+    `${rows.length} trials (${unstruck} ended before the fault), ${left} left for want of time, ${bad.length} without exactly one sound survivor`,
+  );
   const isEnough = hasEnoughKills();
   process.exit(bad.length === 0 && isEnough ? 0 : 1);
 }
 
 function hasEnoughKills(): boolean {
-  const kills = rows.filter(({ fault, seesFrames, outcome }) => fault && KILLS.includes(fault) && !seesFrames && outcome.struck);
+  const kills = rows.filter(
+    ({ fault, seesFrames, outcome }) => fault && KILLS.includes(fault) && !seesFrames && outcome.struck,
+  );
   const writing = kills.filter(({ outcome }) => outcome.stepsMeanwhile > 0);
   const before = writing.filter(({ outcome }) => outcome.beforeHandOver).length;
   const steps = writing.map(({ outcome }) => outcome.stepsMeanwhile).sort((a, b) => a - b);
@@ -199,12 +242,16 @@ function hasEnoughKills(): boolean {
 
 /** Frames in short: the first and the last of those that follow each other in the course of the migration. */
 function rangeText(labels: readonly string[], course: readonly string[]): string {
-  const places = [...new Set(labels.map((label) => course.indexOf(label)))].filter((place) => place >= 0).sort((a, b) => a - b);
+  const places = [...new Set(labels.map((label) => course.indexOf(label)))]
+    .filter((place) => place >= 0)
+    .sort((a, b) => a - b);
   const runs: [number, number][] = [];
   for (const place of places) {
     const last = runs.at(-1);
     if (last && place === last[1] + 1) last[1] = place;
     else runs.push([place, place]);
   }
-  return runs.map(([first, last]) => (first === last ? course[first] : `${course[first]} … ${course[last]}`)).join(', ');
+  return runs
+    .map(([first, last]) => (first === last ? course[first] : `${course[first]} … ${course[last]}`))
+    .join(', ');
 }

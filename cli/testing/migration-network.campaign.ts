@@ -7,11 +7,12 @@ import { NetworkHost } from './network-host.ts';
 import { Trial, type TrialResult } from './network-trial.ts';
 import { LINKS, type LinkFigures, ShapedLink } from './shaped-link.ts';
 
-// npm run campaign:migration-network [-- --links loopback,all --workloads random,trace --sizes 64M --minutes 20]: every workload to the other side of a
-// link, back and there again, after an attempt that is given up; savkit's own processes on both sides, TLS with a pairing code. The link is the loopback interface, or lies between two network
-// namespaces and paces, delays and loses packets (shape-link.py), which takes root, `ip` and Python 3. A machine starts with full memory; on its way back
-// it is paused, and what both sides save then has to be the same, byte for byte. Then a guest writes faster than the link takes: each
-// of the things that may happen at a time limit has to happen.
+// npm run campaign:migration-network [-- --links loopback,all --workloads random,trace --sizes 64M --minutes 20]: every
+// workload to the other side of a link, back and there again, after an attempt that is given up; savkit's own processes
+// on both sides, TLS with a pairing code. The link is the loopback interface, or lies between two network namespaces
+// and paces, delays and loses packets (shape-link.py), which takes root, `ip` and Python 3. A machine starts with full
+// memory; on its way back it is paused, and what both sides save then has to be the same, byte for byte. Then a guest
+// writes faster than the link takes: each of the things that may happen at a time limit has to happen.
 
 const WORKLOADS = ['idle', 'counter', 'hot', 'random', 'scan', 'alloc', 'device', 'trace'];
 const SIZES: Readonly<Record<string, number>> = { '64M': 64, '1G': 1024, '4G': 4096 };
@@ -53,12 +54,27 @@ function rowsOf(link: string): Row[] {
   for (const size of chosen(values.sizes))
     for (const name of chosen(values.workloads)) {
       const rate = size === '64M' ? '1000' : '5000';
-      if (isPlanned(link, size, name)) rows.push({ link, size, name, workload: ['--workload', name, '--rate', rate], migrate, expected: 'handed-over' });
+      if (isPlanned(link, size, name))
+        rows.push({
+          link,
+          size,
+          name,
+          workload: ['--workload', name, '--rate', rate],
+          migrate,
+          expected: 'handed-over',
+        });
     }
   if (link !== 'rate') return rows;
   const workload = ['--workload', 'random', '--rate', '20000', '--bytes', '4096'];
   for (const name of chosen(values.policies) as (keyof typeof POLICIES)[])
-    rows.push({ link, size: '64M', name, workload, migrate: ['--time-limit', '8', '--on-time-limit', name], expected: POLICIES[name] });
+    rows.push({
+      link,
+      size: '64M',
+      name,
+      workload,
+      migrate: ['--time-limit', '8', '--on-time-limit', name],
+      expected: POLICIES[name],
+    });
   return rows;
 }
 
@@ -82,7 +98,19 @@ class Preparations {
   async #fill(size: string): Promise<string> {
     const [socket, state] = [join(this.folder, `${size}.sock`), join(this.folder, `${size}.sav`)];
     const host = await localHost();
-    const machine = host.start('run', '--ram', size, '--workload', 'scan', '--rate', '10000000', '--bytes', '1024', '--socket', socket);
+    const machine = host.start(
+      'run',
+      '--ram',
+      size,
+      '--workload',
+      'scan',
+      '--rate',
+      '10000000',
+      '--bytes',
+      '1024',
+      '--socket',
+      socket,
+    );
     await machine.event('running');
     const pages = SIZES[size] * 256;
     while ((await host.ask<{ steps: number }>('control', socket, 'status')).steps < pages) await setTimeout(200);
@@ -105,7 +133,11 @@ async function localHost(): Promise<NetworkHost> {
 
 async function tryRow(prepared: Preparations, link: ShapedLink, row: Row): Promise<boolean> {
   const trace = row.name === 'trace' ? ['--trace', await prepared.trace()] : [];
-  const trial = new Trial(prepared.folder, link, { state: await prepared.stateOf(row.size), workload: [...row.workload, ...trace], migrate: row.migrate });
+  const trial = new Trial(prepared.folder, link, {
+    state: await prepared.stateOf(row.size),
+    workload: [...row.workload, ...trace],
+    migrate: row.migrate,
+  });
   try {
     const result = await trial.run(!(row.name in POLICIES));
     const isGood = isAsExpected(row, result);
@@ -123,21 +155,56 @@ function isAsExpected({ expected }: Row, { report, lostTicks, lostSteps, faults,
   return report.outcome === expected && lostTicks === 0 && lostSteps === 0 && faults === 0 && identical !== false;
 }
 
-const HEAD = ['seconds', 'told', 'MB', 'told', 'rounds', 'stood ms', 'told', 'proof', 'lost ticks', 'faults', 'identical'];
+const HEAD = [
+  'seconds',
+  'told',
+  'MB',
+  'told',
+  'rounds',
+  'stood ms',
+  'told',
+  'proof',
+  'lost ticks',
+  'faults',
+  'identical',
+];
 
 function cellsOf({ report, forecast, lostTicks, faults, identical }: TrialResult): (string | number)[] {
   const { totalMs, bytes, rounds, downtimeMs, downtime, proof, outcome, because } = report;
   const seconds = (ms: number) => (ms / 1000).toFixed(1);
-  const cells = [seconds(totalMs), seconds(forecast.totalMs), (bytes / 1e6).toFixed(1), (forecast.bytes / 1e6).toFixed(1), rounds.length];
+  const cells = [
+    seconds(totalMs),
+    seconds(forecast.totalMs),
+    (bytes / 1e6).toFixed(1),
+    (forecast.bytes / 1e6).toFixed(1),
+    rounds.length,
+  ];
   if (outcome !== 'handed-over') return [...cells, '-', '-', '-', lostTicks, faults, `stays: ${because}`];
   const phases = Object.entries(downtime).map(([name, ms]) => `${name} ${ms.toFixed(0)}`);
-  const stood = [downtimeMs.toFixed(0), forecast.converges ? forecast.downtimeMs.toFixed(0) : 'never', proof?.mode ?? '-'];
-  return [...cells, ...stood, lostTicks, faults, identical === undefined ? '-' : identical ? 'yes' : 'NO', phases.join(' ')];
+  const stood = [
+    downtimeMs.toFixed(0),
+    forecast.converges ? forecast.downtimeMs.toFixed(0) : 'never',
+    proof?.mode ?? '-',
+  ];
+  return [
+    ...cells,
+    ...stood,
+    lostTicks,
+    faults,
+    identical === undefined ? '-' : identical ? 'yes' : 'NO',
+    phases.join(' '),
+  ];
 }
 
-function tell(isGood: boolean | undefined, { link, size, name }: Pick<Row, 'link' | 'size' | 'name'>, cells: readonly (string | number)[]): void {
+function tell(
+  isGood: boolean | undefined,
+  { link, size, name }: Pick<Row, 'link' | 'size' | 'name'>,
+  cells: readonly (string | number)[],
+): void {
   const verdict = isGood === undefined ? '' : isGood ? 'good' : 'BAD';
-  const columns = cells.map((cell, i) => (i < HEAD.length - 1 ? String(cell).padStart(Math.max(7, HEAD[i].length)) : `  ${cell}`));
+  const columns = cells.map((cell, i) =>
+    i < HEAD.length - 1 ? String(cell).padStart(Math.max(7, HEAD[i].length)) : `  ${cell}`,
+  );
   console.log(`${verdict.padEnd(4)} ${link.padEnd(9)}${size.padEnd(4)} ${name.padEnd(8)}${columns.join(' ')}`);
 }
 

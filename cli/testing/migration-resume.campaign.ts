@@ -3,18 +3,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import { askMachine } from '../control/control-client.ts';
-import { sizeText } from '../size-text.ts';
+import { sizeText } from '../terminal/size-text.ts';
 import { table } from '../terminal/table.ts';
 import { FrameProxy } from './frame-proxy.ts';
 
-// npm run campaign:migration-resume [-- --ram 256M,1G --cuts 3]: migrations over TLS whose link is cut several times. What goes over the wire more than
-// without cuts has to be under 5 % of it for all cuts together, plus what the guest has written.
+// npm run campaign:migration-resume [-- --ram 256M,1G --cuts 3]: migrations over TLS whose link is cut several times.
+// What goes over the wire more than without cuts has to be under 5 % of it for all cuts together, plus what the guest
+// has written.
 
-const { values } = parseArgs({ options: { ram: { type: 'string', default: '256M,1G' }, cuts: { type: 'string', default: '3' } } });
+const { values } = parseArgs({
+  options: { ram: { type: 'string', default: '256M,1G' }, cuts: { type: 'string', default: '3' } },
+});
 const CUTS = Number(values.cuts);
 const SHARE = 0.05;
 const RATE = 2000;
@@ -41,15 +44,30 @@ try {
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-console.log(String(table(['RAM', 'workload', 'links', 'whole', 'with cuts', 'guest wrote', 'sent again', 'share', ''], lines)));
+console.log(
+  String(table(['RAM', 'workload', 'links', 'whole', 'with cuts', 'guest wrote', 'sent again', 'share', ''], lines)),
+);
 process.exit(failures === 0 ? 0 : 1);
 
 /** A state whose memory is full. */
 async function fullState(ram: string): Promise<string> {
   const [socket, state] = [join(folder, `${ram}.sock`), join(folder, `${ram}.sav`)];
-  const machine = new SavkitProcess('run', '--ram', ram, '--workload', 'scan', '--rate', '1000000', '--bytes', String(PAGE_SIZE), '--socket', socket);
+  const machine = new SavkitProcess(
+    'run',
+    '--ram',
+    ram,
+    '--workload',
+    'scan',
+    '--rate',
+    '1000000',
+    '--bytes',
+    String(PAGE_SIZE),
+    '--socket',
+    socket,
+  );
   const { pages } = (await machine.event('running')).workload as { pages: number };
-  const ask = (request: { command: 'status' } | { command: 'save'; path: string }) => askMachine(socket, request, () => {}, AbortSignal.timeout(120_000));
+  const ask = (request: { command: 'status' } | { command: 'save'; path: string }) =>
+    askMachine(socket, request, () => {}, AbortSignal.timeout(120_000));
   while (Number((await ask({ command: 'status' })).steps) < pages) await setTimeout(200);
   await ask({ command: 'save', path: state });
   machine.child.kill('SIGKILL');
@@ -58,17 +76,40 @@ async function fullState(ram: string): Promise<string> {
 
 async function migrate(state: string, workload: string, cutsAt: number[]): Promise<Passage> {
   const socket = join(folder, 'vm.sock');
-  const source = new SavkitProcess('run', state, '--workload', workload, '--rate', String(RATE), '--bytes', String(PAGE_SIZE), '--socket', socket);
+  const source = new SavkitProcess(
+    'run',
+    state,
+    '--workload',
+    workload,
+    '--rate',
+    String(RATE),
+    '--bytes',
+    String(PAGE_SIZE),
+    '--socket',
+    socket,
+  );
   const target = new SavkitProcess('receive', '--listen', '127.0.0.1:0', '--records', folder, '--run-for', '0.1');
   const proxy = await FrameProxy.open(await target.port(), false);
   try {
     const steps = Number((await source.event('running')).steps);
     proxy.atBytes = cutsAt.map((bytes) => ({ bytes, act: () => proxy.cut(false) }));
-    const { result, error } = await new SavkitProcess('migrate', socket, '--to', `127.0.0.1:${proxy.port}`, '--records', folder).ended;
+    const { result, error } = await new SavkitProcess(
+      'migrate',
+      socket,
+      '--to',
+      `127.0.0.1:${proxy.port}`,
+      '--records',
+      folder,
+    ).ended;
     if (result.outcome !== 'handed-over') throw new Error(`it stayed: ${result.because ?? error}`);
     const dirtied = (Number((await source.ended).result.steps) - steps) * PAGE_SIZE;
     const { faults } = (await target.ended).result.workload as { faults: number };
-    return { bytes: proxy.forth, dirtied: workload === 'idle' ? 0 : dirtied, attempts: Number(result.attempts), faults };
+    return {
+      bytes: proxy.forth,
+      dirtied: workload === 'idle' ? 0 : dirtied,
+      attempts: Number(result.attempts),
+      faults,
+    };
   } finally {
     for (const { child } of [source, target]) child.kill('SIGKILL');
     proxy.close();
@@ -81,5 +122,15 @@ function judge(ram: string, workload: string, whole: Passage, passage: Passage):
   const isGood = attempts === CUTS + 1 && faults === 0 && again < SHARE * whole.bytes;
   if (!isGood) failures++;
   const share = `${((100 * again) / whole.bytes).toFixed(2)} %`;
-  lines.push([ram, workload, attempts, sizeText(whole.bytes), sizeText(bytes), sizeText(dirtied), sizeText(again), share, isGood ? 'good' : 'BAD']);
+  lines.push([
+    ram,
+    workload,
+    attempts,
+    sizeText(whole.bytes),
+    sizeText(bytes),
+    sizeText(dirtied),
+    sizeText(again),
+    share,
+    isGood ? 'good' : 'BAD',
+  ]);
 }

@@ -67,7 +67,8 @@ export class MigrationTrial {
         blow.stepsMeanwhile = (await this.#steps()) - this.#stepsBefore;
         blow.beforeHandOver = ['no record', 'migrating'].includes(await this.#decision('source'));
         await this.#inflict(fault as Fault);
-        // Where nothing is lost the migration goes on to its end; else those who are cut off are left alone for a while.
+        // Where nothing is lost the migration goes on to its end; else those who are cut off are left alone for a
+        // while.
         await setTimeout(isHarmless(fault as Fault) ? WHOLE_MS : SETTLE_MS, undefined, { ref: false });
         resolve();
       };
@@ -104,14 +105,49 @@ export class MigrationTrial {
 
   #migrateArguments(): string[] {
     const limits = ['--resume-within', '2', '--time-limit', '20', '--on-time-limit', 'force', ...this.#more];
-    return ['migrate', this.#path('vm.sock'), '--to', `127.0.0.1:${this.#proxy.port}`, '--insecure', '--records', this.#path('source'), ...limits];
+    return [
+      'migrate',
+      this.#path('vm.sock'),
+      '--to',
+      `127.0.0.1:${this.#proxy.port}`,
+      '--insecure',
+      '--records',
+      this.#path('source'),
+      ...limits,
+    ];
   }
 
   async #open(fault?: Fault): Promise<void> {
-    const start = (side: Side, ...args: string[]) => (fault === `${side} terminal closed` ? new TerminalProcess(...args) : new SavkitProcess(...args));
-    this.#source = start('source', 'run', this.#state, '--socket', this.#path('vm.sock'), '--keep-in', this.#path('source.sav'));
-    const files = ['--records', this.#path('target'), '--safe', this.#path('safe.sav'), '--control', this.#path('arrived.sock')];
-    const target = ['receive', '--listen', '127.0.0.1:0', '--insecure', '--keep-for', '2', '--keep-in', this.#path('target.sav'), ...files];
+    const start = (side: Side, ...args: string[]) =>
+      fault === `${side} terminal closed` ? new TerminalProcess(...args) : new SavkitProcess(...args);
+    this.#source = start(
+      'source',
+      'run',
+      this.#state,
+      '--socket',
+      this.#path('vm.sock'),
+      '--keep-in',
+      this.#path('source.sav'),
+    );
+    const files = [
+      '--records',
+      this.#path('target'),
+      '--safe',
+      this.#path('safe.sav'),
+      '--control',
+      this.#path('arrived.sock'),
+    ];
+    const target = [
+      'receive',
+      '--listen',
+      '127.0.0.1:0',
+      '--insecure',
+      '--keep-for',
+      '2',
+      '--keep-in',
+      this.#path('target.sav'),
+      ...files,
+    ];
     this.#target = start('target', ...target);
     this.#proxy = await FrameProxy.open(await this.#target.port(), this.#seesFrames);
     await this.#source.event('running');
@@ -120,7 +156,9 @@ export class MigrationTrial {
 
   /** Steps that the machine has done at the source. */
   async #steps(): Promise<number> {
-    return Number((await askMachine(this.#path('vm.sock'), { command: 'status' }, () => {}, AbortSignal.timeout(20_000))).steps);
+    return Number(
+      (await askMachine(this.#path('vm.sock'), { command: 'status' }, () => {}, AbortSignal.timeout(20_000))).steps,
+    );
   }
 
   async #inflict(fault: Fault): Promise<void> {
@@ -132,7 +170,8 @@ export class MigrationTrial {
   /** A process that has to save a machine first takes its time; one whose machine is promised stays for good. */
   async #untilEnded(side: Side): Promise<void> {
     const victim = side === 'source' ? this.#source : this.#target;
-    for (const end = performance.now() + 3 * SETTLE_MS; !isDead(victim) && performance.now() < end; ) await setTimeout(100);
+    for (const end = performance.now() + 3 * SETTLE_MS; !isDead(victim) && performance.now() < end; )
+      await setTimeout(100);
   }
 
   #record(side: Side): string | undefined {

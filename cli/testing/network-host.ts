@@ -4,7 +4,9 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { ShapedLink, Side } from './shaped-link.ts';
 
-const main = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../bin/savkit.js' : '../../dist/bin/savkit.js', import.meta.url));
+const main = fileURLToPath(
+  new URL(import.meta.url.includes('/dist/') ? '../../bin/savkit.js' : '../../dist/bin/savkit.js', import.meta.url),
+);
 const START_MS = 60_000;
 
 /** What a command with `--ndjson` or `--json` has come to. */
@@ -36,7 +38,8 @@ export class SavkitCommand {
   /** Waits for an event. @throws Error when it does not come, or the command ends before */
   async event(name: string, ms = START_MS): Promise<void> {
     for (const end = performance.now() + ms; !this.#events.has(name); await setTimeout(5)) {
-      if (this.child.exitCode !== null || this.child.signalCode !== null) throw new Error(`no ${name}: ${(await this.ended).message}`);
+      if (this.child.exitCode !== null || this.child.signalCode !== null)
+        throw new Error(`no ${name}: ${(await this.ended).message}`);
       if (performance.now() > end) throw new Error(`no ${name} within ${ms / 1000} s`);
     }
   }
@@ -46,7 +49,9 @@ export class SavkitCommand {
 function outcomeIn(lines: readonly string[]): Omit<Ended, 'exitCode'> {
   const text = lines[0] === '{' ? lines.join('') : (lines.at(-1) ?? '');
   try {
-    const { files } = JSON.parse(text) as { files?: { result: Record<string, unknown> | null; error: { message: string } | null }[] };
+    const { files } = JSON.parse(text) as {
+      files?: { result: Record<string, unknown> | null; error: { message: string } | null }[];
+    };
     return { result: files?.[0]?.result ?? {}, message: files?.[0]?.error?.message ?? '' };
   } catch {
     return { result: {}, message: text };

@@ -3,7 +3,7 @@ import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
-import type { MigrationReport } from '../../migrations/report.ts';
+import type { MigrationReport } from '../../migrations/report/report.ts';
 import { newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import { type Ended, NetworkHost, type SavkitCommand } from './network-host.ts';
 import { LINKS, type ShapedLink } from './shaped-link.ts';
@@ -85,8 +85,8 @@ export class Trial {
   }
 
   /**
-   * With `often`: after a first attempt that is given up, there; back again, paused and saved in the midst of it, so that both sides can be compared; and
-   * there once more. Else there, if the policy lets it.
+   * With `often`: after a first attempt that is given up, there; back again, paused and saved in the midst of it, so
+   * that both sides can be compared; and there once more. Else there, if the policy lets it.
    */
   async run(often: boolean): Promise<TrialResult> {
     const first = await this.#startMachine();
@@ -112,7 +112,15 @@ export class Trial {
   }
 
   async #startMachine(): Promise<Place> {
-    const command = this.#source.start('run', this.#options.state, ...this.#options.workload, '--name', 'vm', '--socket', this.#path('vm'));
+    const command = this.#source.start(
+      'run',
+      this.#options.state,
+      ...this.#options.workload,
+      '--name',
+      'vm',
+      '--socket',
+      this.#path('vm'),
+    );
     await command.event('running', LOAD_MS);
     await setTimeout(RUN_MS);
     return { host: this.#source, socket: 'vm', command, endpoint: '' };
@@ -153,13 +161,20 @@ export class Trial {
   /** Time slices and steps are all had, once, and memory is what they left there. */
   async #judgeArrived(from: Place, { host, socket }: Place): Promise<Losses> {
     const { result } = await from.command.ended;
-    const left = (result.workload && 'steps' in (result.workload as object) ? result.workload : result) as Pick<Status, 'steps' | 'ticks'>;
+    const left = (result.workload && 'steps' in (result.workload as object) ? result.workload : result) as Pick<
+      Status,
+      'steps' | 'ticks'
+    >;
     await setTimeout(RUN_MS);
     const status = await host.ask<Status>('control', this.#path(socket), 'status');
     const { faults } = await host.ask<{ faults: unknown[] }>('control', this.#path(socket), 'check');
     const { steps, ticks } = status.figures;
     const runs = status.state === 'running' && status.throttle === 0;
-    return { ticks: status.ticks - ticks - left.ticks, steps: status.steps - steps - left.steps, faults: faults.length + (runs ? 0 : 1) };
+    return {
+      ticks: status.ticks - ticks - left.ticks,
+      steps: status.steps - steps - left.steps,
+      faults: faults.length + (runs ? 0 : 1),
+    };
   }
 
   /** The machine has to go on where it is, at full speed. */
@@ -172,7 +187,10 @@ export class Trial {
     return sumOf([{ ticks: 0, steps: 0, faults: faults.length + (runs ? 0 : 1) }]);
   }
 
-  /** A migration in which the user pauses and saves the machine. @returns whether what arrives is what was there, byte for byte */
+  /**
+   * A migration in which the user pauses and saves the machine. @returns whether what arrives is what was there, byte
+   * for byte
+   */
   async #comeBack(from: Place): Promise<[Place, boolean]> {
     const to = await this.#receive(this.#source, 's1');
     const migration = this.#migrate(from, to, '--bandwidth', SLOW);

@@ -2,7 +2,9 @@ import { vi } from 'vitest';
 import { runCommandLine } from '../command-line.ts';
 
 /** Runs a command line in this process, which takes less time than a process of its own. One at a time. */
-export async function runHere(...words: string[]): Promise<{ stdout: string; stderr: string; exitCode: typeof process.exitCode }> {
+export async function runHere(
+  ...words: string[]
+): Promise<{ stdout: string; stderr: string; exitCode: typeof process.exitCode }> {
   const out = { stdout: '', stderr: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
     vi.spyOn(process[name], 'write').mockImplementation(((data: string | Uint8Array, done?: () => void) => {

@@ -11,7 +11,10 @@ export interface Run {
 export const MAIN = fileURLToPath(new URL('../../dist/bin/savkit.js', import.meta.url));
 
 /** Runs the built command line, as a shell would. */
-export function runSavkit(args: readonly string[], options: { stdin?: Uint8Array; cwd?: string; env?: NodeJS.ProcessEnv } = {}): Promise<Run> {
+export function runSavkit(
+  args: readonly string[],
+  options: { stdin?: Uint8Array; cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<Run> {
   const child = spawn(process.execPath, [MAIN, ...args], { cwd: options.cwd, env: { ...process.env, ...options.env } });
   const stdout: Buffer[] = [];
   let stderr = '';

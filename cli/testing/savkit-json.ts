@@ -20,7 +20,9 @@ export function expectSchema(document: unknown): void {
 }
 
 /** Runs the built command line with `--json`. What it prints must match the schema, and name the exit code. */
-export async function savkitJson<T = Record<string, unknown>>(...args: string[]): Promise<{ exitCode: number; files: JsonFile<T>[] }> {
+export async function savkitJson<T = Record<string, unknown>>(
+  ...args: string[]
+): Promise<{ exitCode: number; files: JsonFile<T>[] }> {
   const { stdout, exitCode } = await runSavkit([...args, '--json']);
   const document = JSON.parse(stdout.toString());
   expectSchema(document);

@@ -34,9 +34,17 @@ export interface LinkFigures {
   retransmitted: number;
 }
 
-const script = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../../cli/testing/shape-link.py' : './shape-link.py', import.meta.url));
+const script = fileURLToPath(
+  new URL(
+    import.meta.url.includes('/dist/') ? '../../../cli/testing/shape-link.py' : './shape-link.py',
+    import.meta.url,
+  ),
+);
 
-/** Two network namespaces with a link between them, whose packets a program passes on (shape-link.py); or, for `loopback`, nothing but this host. */
+/**
+ * Two network namespaces with a link between them, whose packets a program passes on (shape-link.py); or, for
+ * `loopback`, nothing but this host.
+ */
 export class ShapedLink {
   readonly name: string;
   readonly #shaper: ChildProcess | undefined;
@@ -64,7 +72,8 @@ export class ShapedLink {
     const shaper = spawn('python3', [script, ...ends, ...shape], { stdio: ['ignore', 'pipe', 'inherit'] });
     if (!shaper.stdout) throw new Error('no output');
     const [ready] = await Promise.race([once(shaper.stdout, 'data'), once(shaper, 'close')]);
-    if (!String(ready).startsWith('ready')) throw new Error('the link does not come up: it takes root, ip and Python 3');
+    if (!String(ready).startsWith('ready'))
+      throw new Error('the link does not come up: it takes root, ip and Python 3');
     return new ShapedLink(name, shaper);
   }
 

@@ -46,7 +46,8 @@ export class Survivor {
   async find(): Promise<Found> {
     const saved = await this.#saved();
     const running = await this.#judgeRunning('runs by itself');
-    if (running && saved) return { ...running, survivor: 'BOTH', why: `the ${saved} has saved it, and says that it may be started` };
+    if (running && saved)
+      return { ...running, survivor: 'BOTH', why: `the ${saved} has saved it, and says that it may be started` };
     if (running) {
       await setTimeout(LOOK_AGAIN_MS);
       return (await this.#judgeRunning('runs by itself')) ?? { ...running, why: 'it ran, and then nobody did' };
@@ -62,11 +63,17 @@ export class Survivor {
     const peer = other ? ['--peer-record', other, ...(isDead(target) ? ['--peer-ended'] : [])] : [];
     const { result, error } = await new SavkitProcess('migrate', '--resolve', own, ...peer).ended;
     const survivor = SIDES.find((side) => side === result.survivor);
-    if (survivor === undefined) return { survivor: String(result.survivor), how: 'is not to be found', why: `resolve says: ${result.because ?? error}` };
+    if (survivor === undefined)
+      return {
+        survivor: String(result.survivor),
+        how: 'is not to be found',
+        why: `resolve says: ${result.because ?? error}`,
+      };
     const told = await this.#awaitTold(survivor);
     if (told) return told;
     if (survivor === 'target') return this.#startAgain('target', 'starts again from its safe file', 'safe.sav');
-    if (!isDead(this.#scene.source)) return { survivor, how: 'is not to be found', why: 'the source lives, but does not run it' };
+    if (!isDead(this.#scene.source))
+      return { survivor, how: 'is not to be found', why: 'the source lives, but does not run it' };
     // A source that nobody answered has saved it, to be started when the records say so.
     const isSaved = existsSync(path('source.sav'));
     return isSaved
@@ -78,7 +85,10 @@ export class Survivor {
   async #awaitTold(survivor: Side): Promise<Found | undefined> {
     for (let i = 0; i < 40 && !isDead(this.#scene[survivor]); i++) {
       const told = await this.#judgeRunning('runs when told');
-      if (told) return told.survivor === survivor ? told : { ...told, why: `the ${told.survivor} runs, though it is the ${survivor} that may` };
+      if (told)
+        return told.survivor === survivor
+          ? told
+          : { ...told, why: `the ${told.survivor} runs, though it is the ${survivor} that may` };
       await setTimeout(100);
     }
     return undefined;
@@ -122,12 +132,23 @@ export class Survivor {
     return Number((await source.ended).result.steps ?? stepsBefore);
   }
 
-  /** @param file else the state from which the machine was started here: what it has done since is lost with its process */
+  /**
+   * @param file else the state from which the machine was started here: what it has done since is lost with its process
+   */
   async #startAgain(survivor: Side, how: Found['how'], file?: string): Promise<Found> {
     const { path, state } = this.#scene;
-    const again = new SavkitProcess('run', file === undefined ? state : path(file), '--for', '0.1', '--socket', path('again.sock'));
+    const again = new SavkitProcess(
+      'run',
+      file === undefined ? state : path(file),
+      '--for',
+      '0.1',
+      '--socket',
+      path('again.sock'),
+    );
     const { result, error } = await again.ended;
-    const why = error || this.#judgeCheck(result.check as Record<string, unknown>, file === undefined ? 0 : await this.#stepsAtPause());
+    const why =
+      error ||
+      this.#judgeCheck(result.check as Record<string, unknown>, file === undefined ? 0 : await this.#stepsAtPause());
     return { survivor, how, why };
   }
 

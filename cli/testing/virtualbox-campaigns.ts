@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-// npm run test:virtualbox [-- check | pairs | salvage | convert | live-save | teleporter [MIB…]]: all campaigns against the real VirtualBox, or one of them.
+// npm run test:virtualbox [-- check | pairs | salvage | convert | live-save | teleporter [MIB…]]: all campaigns against
+// the real VirtualBox, or one of them.
 
 const CAMPAIGNS = {
   check: '../../src/saved-state/check/virtualbox.campaign.js',
@@ -22,7 +23,9 @@ if (asked !== undefined && !Object.hasOwn(CAMPAIGNS, asked)) {
 const names = asked === undefined ? (Object.keys(CAMPAIGNS) as Name[]) : [asked as Name];
 for (const name of names) {
   console.log(`— ${name}`);
-  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL(CAMPAIGNS[name], import.meta.url)), ...rest], { stdio: 'inherit' });
+  const { status } = spawnSync(process.execPath, [fileURLToPath(new URL(CAMPAIGNS[name], import.meta.url)), ...rest], {
+    stdio: 'inherit',
+  });
   process.exitCode = Math.max(Number(process.exitCode ?? 0), status ?? 1);
   // Not set up: so it is for the others.
   if (status === 2) break;

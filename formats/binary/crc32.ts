@@ -8,8 +8,8 @@ const POLYNOMIAL = 0xedb88320;
 /**
  * What a difference between two running CRCs becomes after both have seen the same `length` bytes.
  *
- * CRC-32 is linear: crc(seed a, data) ^ crc(seed b, data) = shift(a ^ b, data.length). So one pass over the bytes gives the CRC
- * from any seed: a unit's own verdict does not depend on damage before it.
+ * CRC-32 is linear: crc(seed a, data) ^ crc(seed b, data) = shift(a ^ b, data.length). So one pass over the bytes gives
+ * the CRC from any seed: a unit's own verdict does not depend on damage before it.
  */
 export function crcShift(difference: number, length: number): number {
   if (difference === 0) return 0;

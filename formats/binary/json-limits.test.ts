@@ -22,7 +22,8 @@ describe('checkJson()', () => {
         const values = valuesIn(value);
         const depth = depthOf(value);
         expect(() => checkJson(bytes, { values: 2 * values, depth })).not.toThrow();
-        if (depth > 0) expect(() => checkJson(bytes, { values: 2 * values, depth: depth - 1 })).toThrow('nested deeper');
+        if (depth > 0)
+          expect(() => checkJson(bytes, { values: 2 * values, depth: depth - 1 })).toThrow('nested deeper');
         if (values > 2) expect(() => checkJson(bytes, { values: Math.floor(values / 2), depth })).toThrow('more than');
       }),
     );
@@ -37,6 +38,7 @@ describe('checkJson()', () => {
   });
 
   it('takes long texts, also such as never end', () => {
-    for (const text of [`"${'[{,'.repeat(1e4)}"`, `"${'\\\\'.repeat(1e4)}`, '"\\']) checkJson(Buffer.from(text), LIMITS);
+    for (const text of [`"${'[{,'.repeat(1e4)}"`, `"${'\\\\'.repeat(1e4)}`, '"\\'])
+      checkJson(Buffer.from(text), LIMITS);
   });
 });

@@ -4,8 +4,8 @@ import type { MessageLimits } from './message-pack.ts';
 const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = Buffer.from('"\\,[]{}');
 
 /**
- * Checks JSON before it is parsed, which would take many times its size in memory: counts its values, those that begin a list or a map and those that a
- * comma announces, and the depth. Whether it is JSON at all shows when it is parsed.
+ * Checks JSON before it is parsed, which would take many times its size in memory: counts its values, those that begin
+ * a list or a map and those that a comma announces, and the depth. Whether it is JSON at all shows when it is parsed.
  * @throws FormatError `bad-json` beyond the limits
  */
 export function checkJson(bytes: Uint8Array, { values, depth }: MessageLimits): void {

@@ -18,10 +18,25 @@ export const u32: Kind<number> = { name: 'u32', size: () => 4, read: (c) => c.u3
 /** Read as a number: exact up to 2^53. */
 export const u64: Kind<number> = { name: 'u64', size: () => 8, read: (c) => c.u64(), write: (w, v) => w.u64(v) };
 /** Read as a bigint: for masks and patterns that use all 64 bits. */
-export const mask64: Kind<bigint> = { name: 'u64', size: () => 8, read: (c) => c.bigU64(), write: (w, v) => w.bigU64(v) };
+export const mask64: Kind<bigint> = {
+  name: 'u64',
+  size: () => 8,
+  read: (c) => c.bigU64(),
+  write: (w, v) => w.bigU64(v),
+};
 /** VirtualBox takes any value but 0 as true. */
-export const bool: Kind<boolean> = { name: 'bool', size: () => 1, read: (c) => c.u8() !== 0, write: (w, v) => w.u8(v ? 1 : 0) };
-export const bool32: Kind<boolean> = { name: 'u32 bool', size: () => 4, read: (c) => c.u32() !== 0, write: (w, v) => w.u32(v ? 1 : 0) };
+export const bool: Kind<boolean> = {
+  name: 'bool',
+  size: () => 1,
+  read: (c) => c.u8() !== 0,
+  write: (w, v) => w.u8(v ? 1 : 0),
+};
+export const bool32: Kind<boolean> = {
+  name: 'u32 bool',
+  size: () => 4,
+  read: (c) => c.u32() !== 0,
+  write: (w, v) => w.u32(v ? 1 : 0),
+};
 
 /** Guest-physical address or size, as wide as the header says. */
 export const gcPhys: Kind<number> = {
@@ -64,14 +79,22 @@ export function array<T>(kind: Kind<T>, count: number): Kind<T[]> {
   };
 }
 
-/** `u32` length and so many bytes of text, no NUL. `limit`: the loader's buffer, which the text must be shorter than. */
+/**
+ * `u32` length and so many bytes of text, no NUL. `limit`: the loader's buffer, which the text must be shorter than.
+ */
 export function text(limit: number): Kind<string> {
   return {
     name: `string < ${limit}`,
     size: () => Number.NaN,
     read: (c) => {
       const length = c.u32();
-      if (length >= limit) throw new FormatError('too-long', `Cannot read string: ${length} bytes, expected fewer than ${limit}`, {}, 'VERR_TOO_MUCH_DATA');
+      if (length >= limit)
+        throw new FormatError(
+          'too-long',
+          `Cannot read string: ${length} bytes, expected fewer than ${limit}`,
+          {},
+          'VERR_TOO_MUCH_DATA',
+        );
       return utf8.decode(c.view(length));
     },
     write: (w, value) => {
@@ -90,7 +113,8 @@ export function marker(value: number, vboxCode: string): Kind<void> {
     size: () => 4,
     read: (c) => {
       const found = c.u32();
-      if (found !== value) throw new FormatError('bad-marker', `Cannot read marker: ${hex(found)}, expected ${hex(value)}`, {}, vboxCode);
+      if (found !== value)
+        throw new FormatError('bad-marker', `Cannot read marker: ${hex(found)}, expected ${hex(value)}`, {}, vboxCode);
     },
     write: (w) => w.u32(value),
   };

@@ -22,10 +22,15 @@ describe('linesOf()', () => {
   it('gives the lines of any text, however its bytes are cut', async () => {
     const line = fc.string({ unit: 'grapheme', maxLength: 20 }).filter((text) => !/[\r\n]/.test(text));
     await fc.assert(
-      fc.asyncProperty(fc.array(line), fc.constantFrom('\n', '\r\n'), fc.integer({ min: 1, max: 30 }), async (texts, newline, size) => {
-        const bytes = Buffer.from(texts.map((text) => text + newline).join(''));
-        expect(await all(linesOf(inPieces(bytes, size), 200))).toEqual(texts);
-      }),
+      fc.asyncProperty(
+        fc.array(line),
+        fc.constantFrom('\n', '\r\n'),
+        fc.integer({ min: 1, max: 30 }),
+        async (texts, newline, size) => {
+          const bytes = Buffer.from(texts.map((text) => text + newline).join(''));
+          expect(await all(linesOf(inPieces(bytes, size), 200))).toEqual(texts);
+        },
+      ),
     );
   });
 

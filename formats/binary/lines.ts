@@ -5,10 +5,15 @@ const CARRIAGE_RETURN = 0x0d;
 
 /**
  * The lines of a stream of bytes, as text, without their ends. Never holds more than a line and a chunk.
- * @param limit bytes of a line @param last whether what follows the last newline is a line, or part of one that never came
+ * @param limit bytes of a line @param last whether what follows the last newline is a line, or part of one that never
+ * came
  * @throws FormatError `too-long` for a longer line, before it is kept
  */
-export async function* linesOf(chunks: AsyncIterable<Uint8Array>, limit: number, last: 'keep' | 'drop' = 'keep'): AsyncGenerator<string> {
+export async function* linesOf(
+  chunks: AsyncIterable<Uint8Array>,
+  limit: number,
+  last: 'keep' | 'drop' = 'keep',
+): AsyncGenerator<string> {
   /** Of the current line. */
   let pieces: Uint8Array[] = [];
   let size = 0;

@@ -47,7 +47,11 @@ describe('checkMessagePack()', () => {
     ['a list of 4 Gi items', Uint8Array.of(0xdd, 255, 255, 255, 255), 'ends too soon'],
     ['a map of 4 Gi keys', Uint8Array.of(0xdf, 255, 255, 255, 255), 'ends too soon'],
     ['a text of 4 GiB', Uint8Array.of(0xdb, 255, 255, 255, 255, 65), 'ends too soon'],
-    ['more values than allowed', Uint8Array.of(0xdc, 4, 0, ...new Uint8Array(1024).fill(0x80)), 'more than 1000 values'],
+    [
+      'more values than allowed',
+      Uint8Array.of(0xdc, 4, 0, ...new Uint8Array(1024).fill(0x80)),
+      'more than 1000 values',
+    ],
     ['an extension', Uint8Array.of(0xd4, 0x72, 0), 'kind 0xd4'],
     ['a marker that means nothing', Uint8Array.of(0xc1), 'kind 0xc1'],
     ['a length that is cut', Uint8Array.of(0xc6, 0, 0), 'ends too soon'],

@@ -9,8 +9,8 @@ export interface MessageLimits {
 }
 
 /**
- * Checks MessagePack before it is unpacked: that it is one whole value of the plain kinds, within limits; a message of one byte a value would take
- * 60 times its size in memory. Takes none itself.
+ * Checks MessagePack before it is unpacked: that it is one whole value of the plain kinds, within limits; a message of
+ * one byte a value would take 60 times its size in memory. Takes none itself.
  * @throws FormatError `bad-message`
  */
 export function checkMessagePack(bytes: Uint8Array, { values, depth }: MessageLimits): void {

@@ -28,7 +28,10 @@ export interface Struct<T> {
   /** Where the layout is known from, by symbol. */
   readonly source: string;
   readonly fields: Record<string, Field<unknown>>;
-  /** Where each field begins, in bytes from the start of the layout: of the widest form, with all fields. NaN after a text. */
+  /**
+   * Where each field begins, in bytes from the start of the layout: of the widest form, with all fields. NaN after a
+   * text.
+   */
   readonly offsets: Readonly<Record<keyof T & string, number>>;
   /** Bytes that the layout takes; NaN with text in it. */
   size(version?: number, widths?: Widths): number;

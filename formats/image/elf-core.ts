@@ -1,6 +1,6 @@
 import { Writer } from '../binary/writer.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import type { CpuRegisters } from '../units/cpu/cpum.ts';
-import { PAGE_SIZE } from '../units.ts';
 import { headSize, Machine, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';
 import { prstatus32, prstatus64 } from './prstatus.ts';
@@ -30,10 +30,18 @@ export interface CoreNotes {
  * @param ranges whole pages, ascending, no overlap: the contents
  * @param stretches parts of the ranges; at most `MAX_SEGMENTS`
  */
-export function elfCoreLayout(ranges: readonly MemoryRange[], stretches: readonly MappedStretch[], { cpus, vmcoreinfo }: CoreNotes): ImageLayout {
+export function elfCoreLayout(
+  ranges: readonly MemoryRange[],
+  stretches: readonly MappedStretch[],
+  { cpus, vmcoreinfo }: CoreNotes,
+): ImageLayout {
   const is64Bit = cpus.length === 0 || cpus.some(({ efer }) => (efer & EFER_LMA) !== 0n);
   const notes = writeNotes(cpus, is64Bit ? prstatus64 : prstatus32, vmcoreinfo);
-  const layout: ImageLayout = { size: Math.ceil(headSize(stretches.length, notes) / PAGE_SIZE) * PAGE_SIZE, extents: [], fixed: [] };
+  const layout: ImageLayout = {
+    size: Math.ceil(headSize(stretches.length, notes) / PAGE_SIZE) * PAGE_SIZE,
+    extents: [],
+    fixed: [],
+  };
   for (const { start, end } of ranges) {
     layout.extents.push({ start, end, offset: layout.size });
     layout.size += end - start;
@@ -42,16 +50,30 @@ export function elfCoreLayout(ranges: readonly MemoryRange[], stretches: readonl
   const segments = stretches.map(({ start, end, vaddr }) => {
     while (layout.extents[at].end <= start) at++;
     const size = end - start;
-    return { offset: layout.extents[at].offset + start - layout.extents[at].start, vaddr, paddr: start, filesz: size, memsz: size };
+    return {
+      offset: layout.extents[at].offset + start - layout.extents[at].start,
+      vaddr,
+      paddr: start,
+      filesz: size,
+      memsz: size,
+    };
   });
-  layout.fixed.push({ offset: 0, bytes: writeHead(segments, notes, { identVersion: 1, machine: is64Bit ? Machine.X86_64 : Machine.I386 }) });
+  layout.fixed.push({
+    offset: 0,
+    bytes: writeHead(segments, notes, { identVersion: 1, machine: is64Bit ? Machine.X86_64 : Machine.I386 }),
+  });
   return layout;
 }
 
 /** Those of one kind after each other: readers count them to find a CPU's. */
-function writeNotes(cpus: readonly CpuRegisters[], prstatus: typeof prstatus64, vmcoreinfo: Uint8Array | undefined): Uint8Array {
+function writeNotes(
+  cpus: readonly CpuRegisters[],
+  prstatus: typeof prstatus64,
+  vmcoreinfo: Uint8Array | undefined,
+): Uint8Array {
   const notes = new Writer();
-  for (const [i, { context }] of cpus.entries()) if (context) writeNote(notes, 'CORE', NT_PRSTATUS, prstatus(context, i + 1));
+  for (const [i, { context }] of cpus.entries())
+    if (context) writeNote(notes, 'CORE', NT_PRSTATUS, prstatus(context, i + 1));
   for (const cpu of cpus) if (cpu.context) writeNote(notes, 'QEMU', NO_TYPE, qemuCpuState(cpu, cpu.context));
   if (vmcoreinfo) writeNote(notes, 'VMCOREINFO', NO_TYPE, vmcoreinfo);
   return notes.view().slice();

@@ -39,7 +39,9 @@ const PT_NOTE = 4;
 const READABLE = 4;
 const SIZES = { ehsize: HEADER_SIZE, phentsize: PROGRAM_HEADER_SIZE, shentsize: 64, shnum: 0, shstrndx: 0 };
 
-/** The field for the number of program headers has 16 bits, one value of which is special, and one header is the notes'. */
+/**
+ * The field for the number of program headers has 16 bits, one value of which is special, and one header is the notes'.
+ */
 export const MAX_SEGMENTS = 65533;
 
 /** A stretch of memory in a core: a program header of type PT_LOAD. */
@@ -67,13 +69,37 @@ export interface CoreKind {
   machine: (typeof Machine)[keyof typeof Machine];
 }
 
-export function writeHead(segments: readonly CoreSegment[], notes: Uint8Array, { identVersion, machine }: CoreKind): Uint8Array {
+export function writeHead(
+  segments: readonly CoreSegment[],
+  notes: Uint8Array,
+  { identVersion, machine }: CoreKind,
+): Uint8Array {
   const head = new Writer(undefined, headSize(segments.length, notes));
   const ident = new Uint8Array(16);
   ident.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, identVersion]);
-  elfHeader.write(head, { ident, type: 4, machine, version: 1, entry: 0, phoff: HEADER_SIZE, shoff: 0, flags: 0, ...SIZES, phnum: segments.length + 1 });
+  elfHeader.write(head, {
+    ident,
+    type: 4,
+    machine,
+    version: 1,
+    entry: 0,
+    phoff: HEADER_SIZE,
+    shoff: 0,
+    flags: 0,
+    ...SIZES,
+    phnum: segments.length + 1,
+  });
   const offset = headSize(segments.length, notes) - notes.length;
-  programHeader.write(head, { type: PT_NOTE, flags: READABLE, offset, vaddr: 0n, paddr: 0, filesz: notes.length, memsz: notes.length, align: 0 });
+  programHeader.write(head, {
+    type: PT_NOTE,
+    flags: READABLE,
+    offset,
+    vaddr: 0n,
+    paddr: 0,
+    filesz: notes.length,
+    memsz: notes.length,
+    align: 0,
+  });
   for (const segment of segments) programHeader.write(head, { type: PT_LOAD, flags: READABLE, ...segment, align: 0 });
   head.bytes(notes);
   return head.view().slice();

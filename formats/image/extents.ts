@@ -1,4 +1,4 @@
-import { type GuestPhys, PAGE_SIZE } from '../units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../sizes.ts';
 
 /** A stretch of guest-physical memory and where its bytes stand in an image file. */
 export interface Extent {
@@ -19,7 +19,10 @@ export interface ImageLayout {
 
 export type MemoryRange = Pick<Extent, 'start' | 'end'>;
 
-/** Flat by address: the byte at address `range.start + x` stands at offset x. The extent covers whole pages, so it may start before offset 0. */
+/**
+ * Flat by address: the byte at address `range.start + x` stands at offset x. The extent covers whole pages, so it may
+ * start before offset 0.
+ */
 export function rawLayout(range: MemoryRange): ImageLayout {
   const start = Math.floor(range.start / PAGE_SIZE) * PAGE_SIZE;
   const end = Math.ceil(range.end / PAGE_SIZE) * PAGE_SIZE;

@@ -1,8 +1,9 @@
 import { Writer } from '../binary/writer.ts';
 import type { GuestContext } from '../units/cpu/cpum-layouts.ts';
 
-// The registers of a CPU as Linux notes them in cores (core-dump.md 2.2). Source: elfcore.h, struct elf_prstatus; user_64.h and user_32.h, struct
-// user_regs_struct. What stands before the registers, signals and times of a process, means nothing here but the process id.
+// The registers of a CPU as Linux notes them in cores (core-dump.md 2.2). Source: elfcore.h, struct elf_prstatus;
+// user_64.h and user_32.h, struct user_regs_struct. What stands before the registers, signals and times of a process,
+// means nothing here but the process id.
 
 const LAYOUT_64 = { pid: 32, registers: 112, size: 336 };
 const LAYOUT_32 = { pid: 24, registers: 72, size: 144 };
@@ -12,8 +13,34 @@ const NO_SYSTEM_CALL = 0xffff_ffff_ffff_ffffn;
 /** @param id what debuggers call the CPU: they take 0 for none */
 export function prstatus64(c: GuestContext, id: number): Uint8Array {
   const writer = new Writer();
-  const general = [c.r15, c.r14, c.r13, c.r12, c.rbp, c.rbx, c.r11, c.r10, c.r9, c.r8, c.rax, c.rcx, c.rdx, c.rsi, c.rdi, NO_SYSTEM_CALL];
-  const rest = [c.rip, selectorOf(c.cs), c.rflags, c.rsp, selectorOf(c.ss), c.fs.base, c.gs.base, ...[c.ds, c.es, c.fs, c.gs].map(selectorOf)];
+  const general = [
+    c.r15,
+    c.r14,
+    c.r13,
+    c.r12,
+    c.rbp,
+    c.rbx,
+    c.r11,
+    c.r10,
+    c.r9,
+    c.r8,
+    c.rax,
+    c.rcx,
+    c.rdx,
+    c.rsi,
+    c.rdi,
+    NO_SYSTEM_CALL,
+  ];
+  const rest = [
+    c.rip,
+    selectorOf(c.cs),
+    c.rflags,
+    c.rsp,
+    selectorOf(c.ss),
+    c.fs.base,
+    c.gs.base,
+    ...[c.ds, c.es, c.fs, c.gs].map(selectorOf),
+  ];
   for (const register of [...general, ...rest]) writer.bigU64(register);
   return descriptor(LAYOUT_64, id, writer.view());
 }
@@ -21,8 +48,19 @@ export function prstatus64(c: GuestContext, id: number): Uint8Array {
 /** The same of a CPU that is not in long mode: the lower halves of its registers. */
 export function prstatus32(c: GuestContext, id: number): Uint8Array {
   const writer = new Writer();
-  const general = [c.rbx, c.rcx, c.rdx, c.rsi, c.rdi, c.rbp, c.rax, ...[c.ds, c.es, c.fs, c.gs].map(selectorOf), NO_SYSTEM_CALL];
-  for (const register of [...general, c.rip, selectorOf(c.cs), c.rflags, c.rsp, selectorOf(c.ss)]) writer.u32(Number(register & 0xffff_ffffn));
+  const general = [
+    c.rbx,
+    c.rcx,
+    c.rdx,
+    c.rsi,
+    c.rdi,
+    c.rbp,
+    c.rax,
+    ...[c.ds, c.es, c.fs, c.gs].map(selectorOf),
+    NO_SYSTEM_CALL,
+  ];
+  for (const register of [...general, c.rip, selectorOf(c.cs), c.rflags, c.rsp, selectorOf(c.ss)])
+    writer.u32(Number(register & 0xffff_ffffn));
   return descriptor(LAYOUT_32, id, writer.view());
 }
 

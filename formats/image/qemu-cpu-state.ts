@@ -2,8 +2,8 @@ import { Writer } from '../binary/writer.ts';
 import type { CpuRegisters } from '../units/cpu/cpum.ts';
 import type { GuestContext, Selector } from '../units/cpu/cpum-layouts.ts';
 
-// All registers of a CPU as QEMU's `dump-guest-memory` notes them (core-dump.md 2.2). `crash` looks for the registers of CPUs that did not
-// crash only where such notes are.
+// All registers of a CPU as QEMU's `dump-guest-memory` notes them (core-dump.md 2.2). `crash` looks for the registers
+// of CPUs that did not crash only where such notes are.
 
 const VERSION = 1;
 const SIZE = 440;
@@ -12,7 +12,25 @@ export function qemuCpuState({ cr0, cr2, cr3, cr4 }: CpuRegisters, c: GuestConte
   const writer = new Writer(undefined, SIZE);
   writer.u32(VERSION);
   writer.u32(SIZE);
-  for (const value of [c.rax, c.rbx, c.rcx, c.rdx, c.rsi, c.rdi, c.rsp, c.rbp, c.r8, c.r9, c.r10, c.r11, c.r12, c.r13, c.r14, c.r15]) writer.bigU64(value);
+  for (const value of [
+    c.rax,
+    c.rbx,
+    c.rcx,
+    c.rdx,
+    c.rsi,
+    c.rdi,
+    c.rsp,
+    c.rbp,
+    c.r8,
+    c.r9,
+    c.r10,
+    c.r11,
+    c.r12,
+    c.r13,
+    c.r14,
+    c.r15,
+  ])
+    writer.bigU64(value);
   writer.bigU64(c.rip);
   writer.bigU64(c.rflags);
   for (const selector of [c.cs, c.ds, c.es, c.fs, c.gs, c.ss, c.ldtr, c.tr]) writeSegment(writer, selector);
@@ -22,7 +40,10 @@ export function qemuCpuState({ cr0, cr2, cr3, cr4 }: CpuRegisters, c: GuestConte
 }
 
 /** The attributes stand where a descriptor has them, in its second half. */
-function writeSegment(writer: Writer, { selector, limit, attributes, base }: Pick<Selector, 'selector' | 'limit' | 'attributes' | 'base'>): void {
+function writeSegment(
+  writer: Writer,
+  { selector, limit, attributes, base }: Pick<Selector, 'selector' | 'limit' | 'attributes' | 'base'>,
+): void {
   writer.u32(selector);
   writer.u32(limit);
   writer.u32((attributes << 8) >>> 0);

@@ -2,7 +2,8 @@ import { Writer } from '../binary/writer.ts';
 import type { CpuRegisters } from '../units/cpu/cpum.ts';
 import type { Selector } from '../units/cpu/cpum-layouts.ts';
 
-// The CPU descriptor of VirtualBox cores, format version 0x00010006 (core-dump.md 1.5). Source: dbgfcorefmt.h, DBGFCORECPU.
+// The CPU descriptor of VirtualBox cores, format version 0x00010006 (core-dump.md 1.5). Source: dbgfcorefmt.h,
+// DBGFCORECPU.
 
 /** 592 bytes of registers, then the 8192 bytes of the XSAVE area. */
 const CPU_DESCRIPTOR_SIZE = 8784;
@@ -12,7 +13,9 @@ const XSAVE_VALID_SIZE = 576;
 const XSTATE_BV_OFFSET = XSAVE_OFFSET + 512;
 const X87_AND_SSE = 3n;
 
-/** All registers from cpum versions 17 and later; from older ones only the control registers and EFER, the rest zero. */
+/**
+ * All registers from cpum versions 17 and later; from older ones only the control registers and EFER, the rest zero.
+ */
 export function cpuDescriptor(cpu: CpuRegisters, apicBase = 0n): Uint8Array {
   const writer = new Writer(undefined, CPU_DESCRIPTOR_SIZE);
   writeRegisters(writer, cpu, apicBase);
@@ -29,7 +32,28 @@ export function cpuDescriptor(cpu: CpuRegisters, apicBase = 0n): Uint8Array {
 /** Note the orders: rax, rbx, rcx, rdx; cs, ds, es, fs, gs, ss. */
 function writeRegisters(writer: Writer, cpu: CpuRegisters, apicBase: bigint): void {
   const { context: c } = cpu;
-  const general = c ? [c.rax, c.rbx, c.rcx, c.rdx, c.rsi, c.rdi, c.r8, c.r9, c.r10, c.r11, c.r12, c.r13, c.r14, c.r15, c.rip, c.rsp, c.rbp, c.rflags] : [];
+  const general = c
+    ? [
+        c.rax,
+        c.rbx,
+        c.rcx,
+        c.rdx,
+        c.rsi,
+        c.rdi,
+        c.r8,
+        c.r9,
+        c.r10,
+        c.r11,
+        c.r12,
+        c.r13,
+        c.r14,
+        c.r15,
+        c.rip,
+        c.rsp,
+        c.rbp,
+        c.rflags,
+      ]
+    : [];
   writeU64s(writer, general, 18);
   for (const selector of [c?.cs, c?.ds, c?.es, c?.fs, c?.gs, c?.ss]) writeSelector(writer, selector);
   writeU64s(writer, [cpu.cr0, cpu.cr2, cpu.cr3, cpu.cr4], 4);

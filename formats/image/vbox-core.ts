@@ -7,7 +7,8 @@ import { type CoreSegment, headSize, Machine, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';
 import { cpuDescriptor } from './vbcpu.ts';
 
-// ELF64 core files as VirtualBox writes them, packed and without virtual addresses (core-dump.md 1). Source: DBGFCoreWrite.cpp.
+// ELF64 core files as VirtualBox writes them, packed and without virtual addresses (core-dump.md 1). Source:
+// DBGFCoreWrite.cpp.
 
 const coreDescriptor = defineStruct('VBCORE descriptor', 'dbgfcorefmt.h, DBGFCOREDESCRIPTOR', {
   magic: { kind: u32, doc: '0xc01ac0de' },

@@ -1,8 +1,8 @@
 import { kernels } from './wasm.ts';
 
 /**
- * A buffer for bytes that kernels are to work on: in their own memory as long as there is room, so that nothing has to be copied; else anywhere.
- * It may hold what was left there.
+ * A buffer for bytes that kernels are to work on: in their own memory as long as there is room, so that nothing has to
+ * be copied; else anywhere. It may hold what was left there.
  */
 export function takeBuffer(size: number): Uint8Array {
   // Unsafe is what is wanted: zeroing a window takes longer than reading a small file through it.
@@ -19,7 +19,9 @@ export function copyBytes(source: Uint8Array, at: number, length: number, target
   }
 }
 
-/** Gives a buffer back; nobody may use it, or a part of it, afterwards. A forgotten one comes back when it is collected. */
+/**
+ * Gives a buffer back; nobody may use it, or a part of it, afterwards. A forgotten one comes back when it is collected.
+ */
 export function returnBuffer(bytes: Uint8Array): void {
   kernels?.takeBack(bytes);
 }

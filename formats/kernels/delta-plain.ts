@@ -1,13 +1,22 @@
 /**
- * Word deltas: what turns one page into another. 64 bytes of bitmap (bit `i & 7` of byte `i >> 3` for the word of 8 bytes number `i`), then the new
- * words of all that differ, ascending. Plain TypeScript: the fallback and the oracle of the kernel.
+ * Word deltas: what turns one page into another. 64 bytes of bitmap (bit `i & 7` of byte `i >> 3` for the word of 8
+ * bytes number `i`), then the new words of all that differ, ascending. Plain TypeScript: the fallback and the oracle of
+ * the kernel.
  */
 
 const PAGE_SIZE = 4096;
 const WORD = 8;
 const BITMAP = PAGE_SIZE / WORD / 8;
 
-export function wordDeltaPlain(base: Uint8Array, baseAt: number, page: Uint8Array, at: number, target: Uint8Array, to: number, limit: number): number {
+export function wordDeltaPlain(
+  base: Uint8Array,
+  baseAt: number,
+  page: Uint8Array,
+  at: number,
+  target: Uint8Array,
+  to: number,
+  limit: number,
+): number {
   if (limit < BITMAP) return 0;
   let out = to + BITMAP;
   target.fill(0, to, out);
@@ -20,7 +29,13 @@ export function wordDeltaPlain(base: Uint8Array, baseAt: number, page: Uint8Arra
   return out - to;
 }
 
-export function applyWordDeltaPlain(delta: Uint8Array, at: number, length: number, page: Uint8Array, to: number): boolean {
+export function applyWordDeltaPlain(
+  delta: Uint8Array,
+  at: number,
+  length: number,
+  page: Uint8Array,
+  to: number,
+): boolean {
   if (length < BITMAP) return false;
   let changed = 0;
   for (let i = 0; i < PAGE_SIZE / WORD; i++) changed += bitOf(delta, at, i);

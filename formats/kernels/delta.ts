@@ -6,11 +6,19 @@ const PAGE_SIZE = 4096;
 const LONGEST_DELTA = 64 + PAGE_SIZE;
 
 /**
- * Writes to `target[to, …)` what turns the page at `base[baseAt]` into the page at `page[at]` (its form: delta-plain.ts): 64 bytes, and 8 for each
- * word that differs.
+ * Writes to `target[to, …)` what turns the page at `base[baseAt]` into the page at `page[at]` (its form:
+ * delta-plain.ts): 64 bytes, and 8 for each word that differs.
  * @returns the bytes written, 0 where they would be more than `limit`; the target then holds rubbish within its limit
  */
-export function wordDelta(base: Uint8Array, baseAt: number, page: Uint8Array, at: number, target: Uint8Array, to: number, limit: number): number {
+export function wordDelta(
+  base: Uint8Array,
+  baseAt: number,
+  page: Uint8Array,
+  at: number,
+  target: Uint8Array,
+  to: number,
+  limit: number,
+): number {
   if (!kernels) return wordDeltaPlain(base, baseAt, page, at, target, to, limit);
   const { wasm, memory, output } = kernels;
   const from = kernels.holds(base) ? base.byteOffset + baseAt : kernels.stage(base, baseAt, PAGE_SIZE, 0);

@@ -11,8 +11,8 @@ import { xxh64 } from './xxh64.ts';
 import { xxh64Plain } from './xxh64-plain.ts';
 import { isZero } from './zero.ts';
 
-// npm run campaign:kernels [-- SECONDS [SEED]]: hands the same bytes, good and mutated, to the WebAssembly kernels and to their plain twins. Results must
-// be the same, byte for byte, and nothing may be written beside its place.
+// npm run campaign:kernels [-- SECONDS [SEED]]: hands the same bytes, good and mutated, to the WebAssembly kernels and
+// to their plain twins. Results must be the same, byte for byte, and nothing may be written beside its place.
 
 const [seconds = '60', seedText] = process.argv.slice(2);
 const seed = seedText === undefined ? Date.now() >>> 0 : Number(seedText) >>> 0;
@@ -71,8 +71,10 @@ function encodeBoth(): number {
   other.fill(MARK);
   const length = encoder.encode(page, 0, PAGE, block, 8, limit);
   if (length !== twin.encode(page, 0, PAGE, other, 8, limit)) fail('lzfEncode: lengths differ');
-  if (length > 0 && Buffer.compare(block.subarray(8, 8 + length), other.subarray(8, 8 + length)) !== 0) fail('lzfEncode: bytes differ');
-  if (block.subarray(8 + limit).some((byte) => byte !== MARK) || block.subarray(0, 8).some((byte) => byte !== MARK)) fail('lzfEncode: wrote beside its place');
+  if (length > 0 && Buffer.compare(block.subarray(8, 8 + length), other.subarray(8, 8 + length)) !== 0)
+    fail('lzfEncode: bytes differ');
+  if (block.subarray(8 + limit).some((byte) => byte !== MARK) || block.subarray(0, 8).some((byte) => byte !== MARK))
+    fail('lzfEncode: wrote beside its place');
   return length > 0 ? length : encoder.encode(page, 0, PAGE, block, 8, 2 * PAGE);
 }
 
@@ -91,8 +93,16 @@ function decodeBoth(length: number): void {
   if (verdict && Buffer.compare(target, other) !== 0) fail('lzfDecode: bytes differ');
   if (target.subarray(0, to).some((byte) => byte !== MARK) || target.subarray(to + size).some((byte) => byte !== MARK))
     fail('lzfDecode: wrote beside its place');
-  const batch = { encoding: Uint8Array.of(1, 0, 1, 1), at: Uint32Array.of(8, 0, 8, 8), length: Uint32Array.of(length, 0, length, length) };
-  const walks = [plainWalk(block, 8, length, size), lzfWalk(block, 8, length, size), lzfWalkBatch(block, batch, 1 + random(4), 1, size)];
+  const batch = {
+    encoding: Uint8Array.of(1, 0, 1, 1),
+    at: Uint32Array.of(8, 0, 8, 8),
+    length: Uint32Array.of(length, 0, length, length),
+  };
+  const walks = [
+    plainWalk(block, 8, length, size),
+    lzfWalk(block, 8, length, size),
+    lzfWalkBatch(block, batch, 1 + random(4), 1, size),
+  ];
   if (walks.some((walk) => walk !== verdict)) fail('lzfWalk: verdicts differ');
 }
 
@@ -111,7 +121,8 @@ function compareOthers(): void {
   if (Buffer.compare(target.subarray(0, size), other.subarray(0, size)) !== 0) fail('wordDelta: bytes differ');
   if (random(2) === 0) target[random(size)] ^= 1 << random(8);
   const [own, plain] = [base.slice(), base.slice()];
-  if (applyWordDelta(target, 0, size, own, 0) !== applyWordDeltaPlain(target, 0, size, plain, 0)) fail('applyWordDelta: verdicts differ');
+  if (applyWordDelta(target, 0, size, own, 0) !== applyWordDeltaPlain(target, 0, size, plain, 0))
+    fail('applyWordDelta: verdicts differ');
   if (Buffer.compare(own, plain) !== 0) fail('applyWordDelta: bytes differ');
 }
 

@@ -6,14 +6,19 @@ const MAX_MATCH = 264;
 /** LZF has matches of three bytes, too; they win next to nothing (a byte at most) and make encoding a fifth slower. */
 const MIN_MATCH = 4;
 const MAX_LITERALS = 32;
-/** Every so many misses in a row the search steps one byte further: incompressible input costs little, other input loses nothing. */
+/**
+ * Every so many misses in a row the search steps one byte further: incompressible input costs little, other input loses
+ * nothing.
+ */
 const MISSES_PER_STEP = 5;
 /** Positions must fit the table's 16 bits; the largest block of any container has half of that. */
 const MAX_BLOCK = 65534;
 
 /** Compresses LZF blocks, greedily, through one hash table. Blocks are at most 65534 bytes. */
 export class LzfEncoder {
-  /** Positions within the block, from 1 on; 0 is none. Small enough for the processor's first cache, and cheap to clear. */
+  /**
+   * Positions within the block, from 1 on; 0 is none. Small enough for the processor's first cache, and cheap to clear.
+   */
   readonly #table = new Uint16Array(1 << HASH_BITS);
 
   /**

@@ -1,15 +1,22 @@
 /**
  * LZF blocks (spec: ssm-container.md 5). Plain TypeScript: the fallback and the oracle of any faster kernel.
  *
- * Control byte c < 0x20: the next c + 1 bytes are literal. Otherwise a copy: length (c >> 5) + 2, with one more byte added when
- * c >> 5 is 7; distance ((c & 0x1F) << 8 | next byte) + 1; source and destination may overlap.
+ * Control byte c < 0x20: the next c + 1 bytes are literal. Otherwise a copy: length (c >> 5) + 2, with one more byte
+ * added when c >> 5 is 7; distance ((c & 0x1F) << 8 | next byte) + 1; source and destination may overlap.
  */
 
 /**
  * Expands `source[at, at + length)` to exactly `size` bytes at `target[to]`.
  * @returns false where the block breaks a rule; `target` then holds rubbish in `[to, to + size)` and nowhere else
  */
-export function lzfDecode(source: Uint8Array, at: number, length: number, target: Uint8Array, to: number, size: number): boolean {
+export function lzfDecode(
+  source: Uint8Array,
+  at: number,
+  length: number,
+  target: Uint8Array,
+  to: number,
+  size: number,
+): boolean {
   const end = at + length;
   const limit = to + size;
   let input = at;

@@ -61,7 +61,11 @@ const EXAMPLES: [name: string, page: Uint8Array, block: string][] = [
   ['one byte', Buffer.from('a'), '00 61'],
   ['12 equal bytes', Buffer.from('a'.repeat(12)), '01 61 61 c0 00 01 61 61'],
   ['a page of zeros', new Uint8Array(4096), `01 00 00 ${'e0 ff 00 '.repeat(15)} e0 7b 00 01 00 00`],
-  ['PA', Uint8Array.from({ length: 4096 }, (_, i) => 1 + (i % 4)), `04 01 02 03 04 01 e0 ff 03 ${'e1 ff 07 '.repeat(14)} e1 78 07 01 03 04`],
+  [
+    'PA',
+    Uint8Array.from({ length: 4096 }, (_, i) => 1 + (i % 4)),
+    `04 01 02 03 04 01 e0 ff 03 ${'e1 ff 07 '.repeat(14)} e1 78 07 01 03 04`,
+  ],
   ['PB', new Uint8Array(4096).fill(0xa5), `01 a5 a5 ${'e0 ff 00 '.repeat(15)} e0 7b 00 01 a5 a5`],
 ];
 
@@ -93,7 +97,9 @@ for (const [twin, decode] of [
     }
 
     it('says what a naive decoder says of any bytes, and writes only where it may', () => {
-      const block = fc.array(fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(0, 1, 2, 0x20, 0x40, 0xe0)), { maxLength: 120 });
+      const block = fc.array(fc.oneof(fc.integer({ min: 0, max: 255 }), fc.constantFrom(0, 1, 2, 0x20, 0x40, 0xe0)), {
+        maxLength: 120,
+      });
       fc.assert(
         fc.property(block, fc.nat({ max: 400 }), (bytes, size) => {
           const expected = naiveDecode(bytes, size);
@@ -138,21 +144,29 @@ describe('lzfWalkBatch()', () => {
     const SIZE = 4096;
     const damage = fc.record({ page: fc.nat({ max: 29 }), at: fc.nat(), byte: fc.integer({ min: 0, max: 255 }) });
     fc.assert(
-      fc.property(fc.nat({ max: 30 }), fc.nat({ max: 9000 }), fc.option(damage), fc.boolean(), (count, first, hit, inKernels) => {
-        const bytes = inKernels ? takeBuffer(31 * 5000) : new Uint8Array(31 * 5000);
-        const batch = { encoding: new Uint8Array(31), at: new Uint32Array(31), length: new Uint32Array(31) };
-        for (let i = 0; i < count; i++) {
-          batch.at[i] = i * 5000 + 3;
-          batch.encoding[i] = i % 5 === 4 ? 1 : 2;
-          batch.length[i] = encoder.encode(pageOfBinary(first + i), 0, SIZE, bytes, batch.at[i], 4990);
-          if (hit?.page === i) bytes[batch.at[i] + (hit.at % batch.length[i])] = hit.byte;
-        }
-        const expected = Array.from({ length: count }, (_, i) => i).every(
-          (i) => batch.encoding[i] !== 2 || naiveDecode([...bytes.subarray(batch.at[i], batch.at[i] + batch.length[i])], SIZE) !== undefined,
-        );
-        expect(lzfWalkBatch(bytes, batch, count, 2, SIZE)).toBe(expected);
-        returnBuffer(bytes);
-      }),
+      fc.property(
+        fc.nat({ max: 30 }),
+        fc.nat({ max: 9000 }),
+        fc.option(damage),
+        fc.boolean(),
+        (count, first, hit, inKernels) => {
+          const bytes = inKernels ? takeBuffer(31 * 5000) : new Uint8Array(31 * 5000);
+          const batch = { encoding: new Uint8Array(31), at: new Uint32Array(31), length: new Uint32Array(31) };
+          for (let i = 0; i < count; i++) {
+            batch.at[i] = i * 5000 + 3;
+            batch.encoding[i] = i % 5 === 4 ? 1 : 2;
+            batch.length[i] = encoder.encode(pageOfBinary(first + i), 0, SIZE, bytes, batch.at[i], 4990);
+            if (hit?.page === i) bytes[batch.at[i] + (hit.at % batch.length[i])] = hit.byte;
+          }
+          const expected = Array.from({ length: count }, (_, i) => i).every(
+            (i) =>
+              batch.encoding[i] !== 2 ||
+              naiveDecode([...bytes.subarray(batch.at[i], batch.at[i] + batch.length[i])], SIZE) !== undefined,
+          );
+          expect(lzfWalkBatch(bytes, batch, count, 2, SIZE)).toBe(expected);
+          returnBuffer(bytes);
+        },
+      ),
       { numRuns: 150 },
     );
   });

@@ -2,17 +2,28 @@ import { LzfEncoder as PlainEncoder } from './lzf-encode-plain.ts';
 import { lzfDecode as plainDecode, lzfWalk as plainWalk } from './lzf-plain.ts';
 import { kernels } from './wasm.ts';
 
-// The LZF that everybody uses, whichever twin does the work. Blocks in the kernels' own memory are worked on where they stand, others are copied.
+// The LZF that everybody uses, whichever twin does the work. Blocks in the kernels' own memory are worked on where they
+// stand, others are copied.
 
-/** Decoders of 8 bytes at a time may touch so many bytes after their input: buffers that blocks stand in end in as many. */
+/**
+ * Decoders of 8 bytes at a time may touch so many bytes after their input: buffers that blocks stand in end in as many.
+ */
 export const INPUT_SLACK = 32;
 
 /** Below this the way into WebAssembly's memory and out of it costs more than it saves. */
 const WORTHWHILE = 64;
 
 /** As `lzfDecode` of lzf-plain.ts. */
-export function lzfDecode(source: Uint8Array, at: number, length: number, target: Uint8Array, to: number, size: number): boolean {
-  if (!kernels || length < WORTHWHILE || length > kernels.block || size > kernels.block) return plainDecode(source, at, length, target, to, size);
+export function lzfDecode(
+  source: Uint8Array,
+  at: number,
+  length: number,
+  target: Uint8Array,
+  to: number,
+  size: number,
+): boolean {
+  if (!kernels || length < WORTHWHILE || length > kernels.block || size > kernels.block)
+    return plainDecode(source, at, length, target, to, size);
   const { wasm, memory, output } = kernels;
   const place = kernels.place(source, at, length);
   if (kernels.holds(target)) return wasm.lzfDecode(place, length, target.byteOffset + to, size) !== 0;
@@ -28,12 +39,14 @@ export function lzfWalk(source: Uint8Array, at: number, length: number, size: nu
 }
 
 /**
- * Whether all blocks can be expanded to `size` bytes each: of entries `[0, count)` those whose `encoding` is `wanted`. Faster than one by one.
+ * Whether all blocks can be expanded to `size` bytes each: of entries `[0, count)` those whose `encoding` is `wanted`.
+ * Faster than one by one.
  */
 export function lzfWalkBatch(bytes: Uint8Array, batch: LzfBatch, count: number, wanted: number, size: number): boolean {
   const { encoding, at, length } = batch;
   if (!kernels?.holds(bytes)) {
-    for (let i = 0; i < count; i++) if (encoding[i] === wanted && !plainWalk(bytes, at[i], length[i], size)) return false;
+    for (let i = 0; i < count; i++)
+      if (encoding[i] === wanted && !plainWalk(bytes, at[i], length[i], size)) return false;
     return true;
   }
   const { wasm, batchAt, batchLength } = kernels;
@@ -65,7 +78,14 @@ export function createLzfEncoder(): LzfEncoder {
   return kernels ? { encode: wasmEncode } : new PlainEncoder();
 }
 
-function wasmEncode(source: Uint8Array, at: number, length: number, target: Uint8Array, to: number, limit: number): number {
+function wasmEncode(
+  source: Uint8Array,
+  at: number,
+  length: number,
+  target: Uint8Array,
+  to: number,
+  limit: number,
+): number {
   if (!kernels || length >= kernels.block - 1) return 0;
   const { wasm, memory, output, block } = kernels;
   const place = kernels.place(source, at, length);

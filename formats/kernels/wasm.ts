@@ -10,7 +10,9 @@ interface Global {
   value: number;
 }
 
-/** What kernels.wasm exports; assembly/ says what each does. Arguments called `at` and `to` are addresses in `memory`. */
+/**
+ * What kernels.wasm exports; assembly/ says what each does. Arguments called `at` and `to` are addresses in `memory`.
+ */
 interface Exports {
   memory: { buffer: ArrayBuffer };
   INPUT: Global;
@@ -66,7 +68,10 @@ class Kernels {
     this.batchResult = new BigUint64Array(buffer, wasm.BATCH_RESULT.value, batch);
     this.#input = wasm.INPUT.value;
     this.#slotSize = wasm.ARENA_SLOT.value;
-    this.#freeSlots = Array.from({ length: wasm.ARENA_SLOTS.value }, (_, i) => wasm.ARENA.value + i * this.#slotSize).reverse();
+    this.#freeSlots = Array.from(
+      { length: wasm.ARENA_SLOTS.value },
+      (_, i) => wasm.ARENA.value + i * this.#slotSize,
+    ).reverse();
   }
 
   /** Whether kernels can work on bytes where they stand. */
@@ -74,7 +79,9 @@ class Kernels {
     return bytes.buffer === this.memory.buffer;
   }
 
-  /** The address of `bytes[at, at + length)`, which are copied where they don't stand in this memory; −1 for too many. */
+  /**
+   * The address of `bytes[at, at + length)`, which are copied where they don't stand in this memory; −1 for too many.
+   */
   place(bytes: Uint8Array, at: number, length: number): number {
     if (this.holds(bytes)) return bytes.byteOffset + at;
     return length > this.block ? -1 : this.stage(bytes, at, length, 0);
@@ -100,7 +107,10 @@ class Kernels {
   }
 }
 
-/** Undefined where they are not built, or `SAVKIT_NO_WASM=1` asks for plain TypeScript: then the plain twins do the work. */
+/**
+ * Undefined where they are not built, or `SAVKIT_NO_WASM=1` asks for plain TypeScript: then the plain twins do the
+ * work.
+ */
 export const kernels: Kernels | undefined = loadKernels();
 
 function loadKernels(): Kernels | undefined {

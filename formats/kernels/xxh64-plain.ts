@@ -1,4 +1,5 @@
-// xxh64 with seed 0 in plain TypeScript: the fallback and the oracle of the kernel. Numbers of 64 bits are pairs of 32: BigInts are far slower.
+// xxh64 with seed 0 in plain TypeScript: the fallback and the oracle of the kernel. Numbers of 64 bits are pairs of 32:
+// BigInts are far slower.
 
 type Pair = readonly [high: number, low: number];
 
@@ -55,7 +56,9 @@ class Word {
 
   /** `this ^= this >>> by`, for `by` of 32 and more or less. */
   fold(by: number): this {
-    return by >= 32 ? this.xor(0, this.high >>> (by - 32)) : this.xor(this.high >>> by, (this.low >>> by) | (this.high << (32 - by)));
+    return by >= 32
+      ? this.xor(0, this.high >>> (by - 32))
+      : this.xor(this.high >>> by, (this.low >>> by) | (this.high << (32 - by)));
   }
 }
 
@@ -73,7 +76,8 @@ export function xxh64Plain(bytes: Uint8Array, at: number, length: number): bigin
     lanes[1].set(...PRIME_2);
     lanes[2].set(0, 0);
     lanes[3].set(...negative(PRIME_1));
-    for (; i + 32 <= length; i += 32) for (let k = 0; k < 4; k++) round(lanes[k], view.getInt32(i + 8 * k + 4, true), view.getInt32(i + 8 * k, true));
+    for (; i + 32 <= length; i += 32)
+      for (let k = 0; k < 4; k++) round(lanes[k], view.getInt32(i + 8 * k + 4, true), view.getInt32(i + 8 * k, true));
     hash.set(0, 0);
     for (const [k, by] of [1, 7, 12, 18].entries()) {
       lane.set(lanes[k].high, lanes[k].low).rotate(by);

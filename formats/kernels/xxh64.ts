@@ -2,22 +2,40 @@ import { kernels } from './wasm.ts';
 import { xxh64Plain } from './xxh64-plain.ts';
 
 /** xxh64 (seed 0) of `bytes[at, at + length)`. */
-export const xxh64: (bytes: Uint8Array, at?: number, length?: number) => bigint = (bytes, at = 0, length = bytes.length - at) => {
+export const xxh64: (bytes: Uint8Array, at?: number, length?: number) => bigint = (
+  bytes,
+  at = 0,
+  length = bytes.length - at,
+) => {
   if (!kernels) return xxh64Plain(bytes, at, length);
   const place = kernels.place(bytes, at, length);
   return place < 0 ? xxh64Plain(bytes, at, length) : BigInt.asUintN(64, kernels.wasm.xxh64(place, length));
 };
 
 /**
- * xxh64 (seed 0) of many blocks at once, without an object per block: `hashes[i]` is that of `bytes[at[i], at[i] + length)`.
+ * xxh64 (seed 0) of many blocks at once, without an object per block: `hashes[i]` is that of `bytes[at[i], at[i] +
+ * length)`.
  * @param length of all blocks, or of each
  */
-export function xxh64Batch(bytes: Uint8Array, at: Uint32Array, length: number | Uint32Array, count: number, hashes: BigUint64Array): void {
+export function xxh64Batch(
+  bytes: Uint8Array,
+  at: Uint32Array,
+  length: number | Uint32Array,
+  count: number,
+  hashes: BigUint64Array,
+): void {
   for (let start = 0; start < count; ) start += hashSome(bytes, at, length, start, count, hashes);
 }
 
 /** Hashes blocks from number `start` on; gives how many, at least one. */
-function hashSome(bytes: Uint8Array, at: Uint32Array, length: number | Uint32Array, start: number, end: number, hashes: BigUint64Array): number {
+function hashSome(
+  bytes: Uint8Array,
+  at: Uint32Array,
+  length: number | Uint32Array,
+  start: number,
+  end: number,
+  hashes: BigUint64Array,
+): number {
   const lengthOf = (i: number) => (typeof length === 'number' ? length : length[i]);
   if (!kernels) {
     hashes[start] = xxh64Plain(bytes, at[start], lengthOf(start));

@@ -26,8 +26,12 @@ function expectHead({ reader }: PgmReading, machine: Machine, version: number): 
   if (version < 10) return;
   expect(reader.config?.ramSize).toBe(version >= 11 ? machine.ramSize : undefined);
   expect(reader.config?.ramHole).toBe(version >= 11 ? machine.ramHole : undefined);
-  expect(reader.config?.roms.map(({ id, address }) => [id, address])).toEqual(machine.roms.map(({ id, address }) => [id, address]));
-  expect(reader.config?.mmio2.map(({ id, device }) => [id, device])).toEqual(machine.mmio2.map(({ id, device }) => [id, device]));
+  expect(reader.config?.roms.map(({ id, address }) => [id, address])).toEqual(
+    machine.roms.map(({ id, address }) => [id, address]),
+  );
+  expect(reader.config?.mmio2.map(({ id, device }) => [id, device])).toEqual(
+    machine.mmio2.map(({ id, device }) => [id, device]),
+  );
 }
 
 describe('any machine reads as it was, however its payload is cut', () => {
@@ -45,7 +49,9 @@ describe('any machine reads as it was, however its payload is cut', () => {
 
 describe('any live save reads as the last record of each page says', () => {
   it.each(versions.filter((version) => version >= 10))('in version %i', async (version) => {
-    const saves = machineFor(version).chain((machine) => fc.record({ machine: fc.constant(machine), passes: passesFor(machine) }));
+    const saves = machineFor(version).chain((machine) =>
+      fc.record({ machine: fc.constant(machine), passes: passesFor(machine) }),
+    );
     await fc.assert(
       fc.asyncProperty(saves, anyCut, async ({ machine, passes }, cut) => {
         const units = liveUnits(version, buildLivePgm(machine, version, passes));

@@ -1,14 +1,14 @@
 import { tooMany } from '../errors.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import type { PayloadReader } from '../ssm/payload.ts';
-import { PAGE_SIZE } from '../units.ts';
 import { changed } from './head.ts';
 import { CHUNK_PAGES, hasChunks, noteType, OldPageType, type OldRange } from './old-ranges.ts';
 import { type PageBatch, PageKind } from './page-batch.ts';
 import { PageContent } from './page-content.ts';
 import type { PageStop } from './page-records.ts';
 
-// Pages of a RAM range in version 6 (pgm-unit.md 5.2): 16 bits of flags a page, then all content in one piece or in chunks of 1 MiB.
-// Source: PGM.cpp of 1.6–2.1, pgmR3Save; MM_RAM_FLAGS_*.
+// Pages of a RAM range in version 6 (pgm-unit.md 5.2): 16 bits of flags a page, then all content in one piece or in
+// chunks of 1 MiB. Source: PGM.cpp of 1.6–2.1, pgmR3Save; MM_RAM_FLAGS_*.
 
 const FLAG_RESERVED = 1;
 const FLAG_ROM = 2;
@@ -30,7 +30,8 @@ export class ChunkedPages {
 
   constructor(range: OldRange) {
     if (range.pages > MAX_PAGES) throw tooMany(`pages of RAM range ${range.index}`, MAX_PAGES);
-    if (hasChunks(range) && range.pages % CHUNK_PAGES !== 0) throw changed(`RAM range ${range.index}`, `${range.pages} pages are no whole chunks`);
+    if (hasChunks(range) && range.pages % CHUNK_PAGES !== 0)
+      throw changed(`RAM range ${range.index}`, `${range.pages} pages are no whole chunks`);
     this.#range = range;
     this.#types = new Uint8Array(range.pages);
     if (range.ownMemory) this.#present = true;
@@ -65,7 +66,10 @@ export class ChunkedPages {
   #readPresence(payload: PayloadReader): boolean {
     if (!payload.collect(1)) return false;
     const byte = payload.runBytes[payload.runAt++];
-    if (byte > 1) throw changed(`chunk at page ${this.#page} of RAM range ${this.#range.index}`, `presence ${byte}`).at(payload.place);
+    if (byte > 1)
+      throw changed(`chunk at page ${this.#page} of RAM range ${this.#range.index}`, `presence ${byte}`).at(
+        payload.place,
+      );
     this.#present = byte === 1;
     return true;
   }

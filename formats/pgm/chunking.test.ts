@@ -25,7 +25,10 @@ const CUTS: [string, Cut][] = [
   ['1 KiB compressed', cutCompressed(1)],
   ['3 KiB compressed', cutCompressed(3)],
   ['4 KiB compressed', cutCompressed(4)],
-  ['1 KiB with empty ones between', (payload) => cutRaw(1024)(payload).flatMap((record) => [rawRecord(new Uint8Array(0)), record])],
+  [
+    '1 KiB with empty ones between',
+    (payload) => cutRaw(1024)(payload).flatMap((record) => [rawRecord(new Uint8Array(0)), record]),
+  ],
 ];
 
 describe.each(CUTS)('a payload in records of %s', (_, cut) => {
@@ -60,7 +63,9 @@ describe('a payload of many pages', () => {
     const machine = { ...manyPages(count), ramSize: 0x100000 };
     const payload = buildPgm(machine, 6);
     for (const [name, cut] of CUTS.slice(2)) {
-      expect((await readPgm(stateV2([{ version: 6, payload }], { cut }))).memory, name).toEqual(expectedMemory(machine, 6));
+      expect((await readPgm(stateV2([{ version: 6, payload }], { cut }))).memory, name).toEqual(
+        expectedMemory(machine, 6),
+      );
     }
   });
 
@@ -68,13 +73,20 @@ describe('a payload of many pages', () => {
     const machine = version === 6 ? { ...manyPages(count), ramSize: 0x100000 } : manyPages(count);
     const payload = buildPgm(machine, version);
     for (const blocks of ['store', 1024, 4096, 5000, 32768] as const) {
-      expect((await readPgm(stateV1('1.2', [{ version, payload }], { blocks }))).memory).toEqual(expectedMemory(machine, version));
+      expect((await readPgm(stateV1('1.2', [{ version, payload }], { blocks }))).memory).toEqual(
+        expectedMemory(machine, version),
+      );
     }
   });
 
   it('of more than a batch reads whole', async () => {
     const machine = manyPages(3000);
-    const { memory } = await readPgm(stateV2([{ version: 14, payload: buildPgm(machine, 14) }], { cut: cutCompressed(4), release: WITH_RAM_IN_LOW_HOLE }));
+    const { memory } = await readPgm(
+      stateV2([{ version: 14, payload: buildPgm(machine, 14) }], {
+        cut: cutCompressed(4),
+        release: WITH_RAM_IN_LOW_HOLE,
+      }),
+    );
     expect(memory).toEqual(expectedMemory(machine, 14));
   });
 });
@@ -84,7 +96,11 @@ describe('any sequence of record sizes', () => {
     const machine = fullExample(version);
     const payload = buildPgm(machine, version);
     const expected = expectedMemory(machine, version);
-    const size = fc.oneof(fc.integer({ min: 1, max: 40 }), fc.constantFrom(1024, 4096), fc.integer({ min: 41, max: 9000 }));
+    const size = fc.oneof(
+      fc.integer({ min: 1, max: 40 }),
+      fc.constantFrom(1024, 4096),
+      fc.integer({ min: 41, max: 9000 }),
+    );
     await fc.assert(
       fc.asyncProperty(fc.array(size, { minLength: 1, maxLength: 30 }), async (sizes) => {
         expect((await readPgm(stateV2([{ version, payload }], { cut: cutInTurn(sizes) }))).memory).toEqual(expected);

@@ -14,7 +14,17 @@ const versions = PGM_VERSIONS.map(({ version }) => version);
 /** Few contents, so that heads and records make up most of the payload. */
 function smallMachine(version: number): Machine {
   const ranges = {
-    mmio2: [{ id: 1, device: 'vga', instance: 0, region: 0, description: 'VRam', address: 0xe0000000, pages: ['zero' as const] }],
+    mmio2: [
+      {
+        id: 1,
+        device: 'vga',
+        instance: 0,
+        region: 0,
+        description: 'VRam',
+        address: 0xe0000000,
+        pages: ['zero' as const],
+      },
+    ],
     mappings: [{ description: 'VMM', address: 0xa0000000n, pageTables: 1n }],
     cpus: version >= 9 ? [0, 1].map(() => ({ a20: true, mode: 1 })) : [{ a20: true, mode: 1 }],
   };
@@ -24,14 +34,22 @@ function smallMachine(version: number): Machine {
     [0x1000, 'zero'],
     [0x2000, 'balloon'],
   ]);
-  const roms = [{ id: 1, description: 'BIOS', address: 0xffff0000, pages: [{ virgin: PB, shadow: 'zero' as const, protection: 3 }] }];
+  const roms = [
+    {
+      id: 1,
+      description: 'BIOS',
+      address: 0xffff0000,
+      pages: [{ virgin: PB, shadow: 'zero' as const, protection: 3 }],
+    },
+  ];
   return emptyMachine({ ...ranges, ramSize: 0x4000, ram, roms });
 }
 
 /** Every length, but only some within the contents of pages. */
 function* lengthsOf(payload: Uint8Array): Generator<number> {
   for (let length = 0; length < payload.length; length++) {
-    const inContent = length % 509 !== 0 && payload[length - 4] === payload[length] && payload[length - 60] === payload[length];
+    const inContent =
+      length % 509 !== 0 && payload[length - 4] === payload[length] && payload[length - 60] === payload[length];
     if (!inContent) yield length;
   }
 }
@@ -40,7 +58,9 @@ describe('a payload cut short', () => {
   it.each(versions)('at any length in version %i ends too early', async (version) => {
     const payload = buildPgm(smallMachine(version), version);
     for (const length of lengthsOf(payload)) {
-      const error = await readPgm(stateV2([{ version, payload: payload.subarray(0, length) }])).catch((thrown) => thrown);
+      const error = await readPgm(stateV2([{ version, payload: payload.subarray(0, length) }])).catch(
+        (thrown) => thrown,
+      );
       expect(error, `${length} bytes`).toBeInstanceOf(SavkitError);
       expect(error.vboxCode, `${length} bytes`).toBe('VERR_SSM_LOADED_TOO_MUCH');
       expect(error.place, `${length} bytes`).toMatchObject({ unit: 'pgm', version });
@@ -49,7 +69,11 @@ describe('a payload cut short', () => {
 
   it.each([0, 1, 2])('in pass %i of a live save ends too early', async (cutPass) => {
     const machine = smallMachine(14);
-    const payloads = buildLivePgm(machine, 14, [[], [{ kind: 'ram', address: 0, content: PA }], [{ kind: 'ram', address: 0x1000, content: 'zero' }]]);
+    const payloads = buildLivePgm(machine, 14, [
+      [],
+      [{ kind: 'ram', address: 0, content: PA }],
+      [{ kind: 'ram', address: 0x1000, content: 'zero' }],
+    ]);
     const whole = payloads[cutPass];
     for (const length of lengthsOf(whole)) {
       const cut = payloads.map((payload, pass) => (pass === cutPass ? whole.subarray(0, length) : payload));

@@ -6,8 +6,8 @@ import { expectedMemory } from '../testing/pgm-memory.ts';
 import { readPgm } from '../testing/pgm-reading.ts';
 import { cutRaw, stateV2 } from '../testing/pgm-states.ts';
 
-// Pages that are put together from pieces fill a batch early. Contents of which no record is made must not do so: a batch that is full and
-// empty would be waited for without end.
+// Pages that are put together from pieces fill a batch early. Contents of which no record is made must not do so: a
+// batch that is full and empty would be waited for without end.
 
 function machineWithMmioFrom(start: number): Machine {
   const ram = new Map<number, Uint8Array>();
@@ -16,11 +16,14 @@ function machineWithMmioFrom(start: number): Machine {
 }
 
 describe('contents of pages that hold no memory', () => {
-  it.each([0, 0x1000, 0x20000, 0xa0000])('are dropped in version 6, where all pages from %i on are MMIO', async (start) => {
-    const machine = machineWithMmioFrom(start === 0 ? 0x1000 : start);
-    const { memory } = await readPgm(stateV2([{ version: 6, payload: buildPgm(machine, 6) }], { cut: cutRaw(1000) }));
-    expect(memory).toEqual(expectedMemory(machine, 6));
-  });
+  it.each([0, 0x1000, 0x20000, 0xa0000])(
+    'are dropped in version 6, where all pages from %i on are MMIO',
+    async (start) => {
+      const machine = machineWithMmioFrom(start === 0 ? 0x1000 : start);
+      const { memory } = await readPgm(stateV2([{ version: 6, payload: buildPgm(machine, 6) }], { cut: cutRaw(1000) }));
+      expect(memory).toEqual(expectedMemory(machine, 6));
+    },
+  );
 
   it.each([7, 8, 9])('are dropped in version %i', async (version) => {
     const count = 300;

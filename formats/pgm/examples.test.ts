@@ -11,7 +11,8 @@ interface Fact {
   length: number;
   sha256: string;
 }
-const load = (name: string) => JSON.parse(readFileSync(new URL(`../../test-vectors/pgm/${name}`, import.meta.url), 'utf8'));
+const load = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../test-vectors/pgm/${name}`, import.meta.url), 'utf8'));
 const { examples, pages, narrow } = load('examples.json') as {
   examples: { version: number; smallest: Fact; full: Fact }[];
   pages: { values: Record<string, string> };
@@ -19,17 +20,25 @@ const { examples, pages, narrow } = load('examples.json') as {
 };
 const { passes } = load('live.json') as { passes: (Fact & { pass: number | 'final' })[] };
 
-const factsOf = (payload: Uint8Array): Fact => ({ length: payload.length, sha256: createHash('sha256').update(payload).digest('hex') });
+const factsOf = (payload: Uint8Array): Fact => ({
+  length: payload.length,
+  sha256: createHash('sha256').update(payload).digest('hex'),
+});
 
 describe('the payload builder', () => {
   it('has the page contents of the worked examples', () => {
-    const found = Object.fromEntries(Object.entries({ PA, PB, PR }).map(([name, page]) => [name, crc32(page).toString(16)]));
+    const found = Object.fromEntries(
+      Object.entries({ PA, PB, PR }).map(([name, page]) => [name, crc32(page).toString(16)]),
+    );
     expect(found).toEqual(pages.values);
   });
 
-  it.each(examples)('builds the smallest payload of version $version as the worked example has it', ({ version, smallest }) => {
-    expect(factsOf(buildPgm(SMALLEST, version))).toEqual(smallest);
-  });
+  it.each(examples)(
+    'builds the smallest payload of version $version as the worked example has it',
+    ({ version, smallest }) => {
+      expect(factsOf(buildPgm(SMALLEST, version))).toEqual(smallest);
+    },
+  );
 
   it.each(examples)('builds the full payload of version $version as the worked example has it', ({ version, full }) => {
     expect(factsOf(buildPgm(fullExample(version), version))).toEqual(full);

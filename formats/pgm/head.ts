@@ -1,7 +1,7 @@
 import type { Cursor } from '../binary/cursor.ts';
 import type { StructValue } from '../binary/struct.ts';
 import { FormatError, hex, tooMany } from '../errors.ts';
-import { PAGE_SIZE } from '../units.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import {
   basicV6,
   basicV7,
@@ -152,7 +152,8 @@ function checkCount(what: string, count: number, limit: number): void {
 
 /** Each has an id of its own. */
 function checkIds(what: string, count: number): void {
-  if (count >= MAX_ENTRIES) throw new FormatError('too-long', `Cannot read list of ${what}: it has more than ${MAX_ENTRIES}`);
+  if (count >= MAX_ENTRIES)
+    throw new FormatError('too-long', `Cannot read list of ${what}: it has more than ${MAX_ENTRIES}`);
 }
 
 function checkSize(what: string, size: number): void {

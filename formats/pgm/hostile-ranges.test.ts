@@ -48,19 +48,22 @@ describe('hostile RAM ranges', () => {
     }
   });
 
-  it.each([7, 9])('of no pages, whose ends and size do not fit, or that stand across pages are refused, version %i', async (version) => {
-    for (const [first, last, size] of [
-      [0x1000, 0xfff, 0],
-      [0x2000, 0xfff, 0x1000],
-      [0, 0x1fff, 0x1000],
-      [0x800, 0x17ff, 0x1000],
-      [0, 0x7ff, 0x800],
-    ]) {
-      expect(await outcomeOf(version, putRange(beforeRanges(version), version, 0, first, last, size))).toMatchObject({
-        vboxCode: 'VERR_SSM_LOAD_CONFIG_MISMATCH',
-      });
-    }
-  });
+  it.each([7, 9])(
+    'of no pages, whose ends and size do not fit, or that stand across pages are refused, version %i',
+    async (version) => {
+      for (const [first, last, size] of [
+        [0x1000, 0xfff, 0],
+        [0x2000, 0xfff, 0x1000],
+        [0, 0x1fff, 0x1000],
+        [0x800, 0x17ff, 0x1000],
+        [0, 0x7ff, 0x800],
+      ]) {
+        expect(await outcomeOf(version, putRange(beforeRanges(version), version, 0, first, last, size))).toMatchObject({
+          vboxCode: 'VERR_SSM_LOAD_CONFIG_MISMATCH',
+        });
+      }
+    },
+  );
 
   it.each([7, 9])('by the thousands are not supported, version %i', async (version) => {
     const out = beforeRanges(version);

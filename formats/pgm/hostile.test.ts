@@ -28,8 +28,12 @@ describe('hostile heads', () => {
 
   it('with 512 CPUs are read, more are not supported', async () => {
     const machine = (count: number) => emptyMachine({ cpus: new Array(count).fill({ a20: true, mode: 1 }) });
-    for (const version of [9, 14]) expect(await outcomeOf(version, new PgmBytes().raw(buildPgm(machine(512), version)), { cut: cutRaw(1) })).toBe(0);
-    for (const version of [9, 13, 14]) expect(await outcomeOf(version, new PgmBytes().raw(buildPgm(machine(513), version)))).toBeInstanceOf(UnsupportedError);
+    for (const version of [9, 14])
+      expect(await outcomeOf(version, new PgmBytes().raw(buildPgm(machine(512), version)), { cut: cutRaw(1) })).toBe(0);
+    for (const version of [9, 13, 14])
+      expect(await outcomeOf(version, new PgmBytes().raw(buildPgm(machine(513), version)))).toBeInstanceOf(
+        UnsupportedError,
+      );
     expect(await outcomeOf(14, new PgmBytes().raw(buildPgm(machine(5000), 14)))).toBeInstanceOf(UnsupportedError);
   });
 
@@ -51,8 +55,18 @@ describe('hostile heads', () => {
   it('with 254 ROMs and as many MMIO2 ranges are read', async () => {
     const ids = Array.from({ length: 254 }, (_, i) => i + 1);
     const roms = ids.map((id) => ({ id, description: `ROM ${id}`, address: id * 0x1000, pages: [] }));
-    const mmio2 = ids.map((id) => ({ id, device: `d${id}`, instance: 0, region: 0, description: '', address: 0, pages: [] }));
-    expect(await outcomeOf(14, new PgmBytes().raw(buildPgm(emptyMachine({ roms, mmio2 }), 14)), { cut: cutRaw(1) })).toBe(0);
+    const mmio2 = ids.map((id) => ({
+      id,
+      device: `d${id}`,
+      instance: 0,
+      region: 0,
+      description: '',
+      address: 0,
+      pages: [],
+    }));
+    expect(
+      await outcomeOf(14, new PgmBytes().raw(buildPgm(emptyMachine({ roms, mmio2 }), 14)), { cut: cutRaw(1) }),
+    ).toBe(0);
   });
 
   it('with ROMs and MMIO2 ranges of 2^52 bytes and more cost nothing', async () => {
@@ -70,12 +84,15 @@ describe('hostile heads', () => {
     const machine = emptyMachine({ ramHole: 0xffffffff, ramSize: 2 ** 20 });
     const out = new PgmBytes().raw(basicOf(machine));
     putConfig(out, machine, 14);
-    expect(await outcomeOf(14, out.u8(0x80).u64(0x2000).u8(0xff))).toMatchObject({ vboxCode: 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS' });
+    expect(await outcomeOf(14, out.u8(0x80).u64(0x2000).u8(0xff))).toMatchObject({
+      vboxCode: 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS',
+    });
   });
 });
 
 describe('hostile records', () => {
-  const records = (ramSize: number | bigint) => new PgmBytes().raw(basicOf(SMALLEST)).u32(0x20000000).u64(ramSize).u8(0xff).u8(0xff);
+  const records = (ramSize: number | bigint) =>
+    new PgmBytes().raw(basicOf(SMALLEST)).u32(0x20000000).u64(ramSize).u8(0xff).u8(0xff);
 
   it('at addresses from 2^44 up are refused, whatever the RAM size claims', async () => {
     for (const address of [2n ** 44n, 2n ** 52n, 2n ** 63n, 2n ** 64n - 4096n]) {

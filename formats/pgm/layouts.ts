@@ -2,7 +2,8 @@ import { array, bool, bool32, gcPhys, gcPhysMask, gcPtr, marker, mask64, text, u
 import { defineStruct, type StructValue } from '../binary/struct.ts';
 import { SINCE_BALLOON_COUNT, SINCE_PAE_PDS } from './versions.ts';
 
-// The fixed parts of the pgm unit (pgm-unit.md 3–6). Offsets and rules: FORMAT.md, whose tables are made from these declarations.
+// The fixed parts of the pgm unit (pgm-unit.md 3–6). Offsets and rules: FORMAT.md, whose tables are made from these
+// declarations.
 
 /** `SSMR3STRUCT_BEGIN`, `SSMR3STRUCT_END` */
 export const STRUCT_BEGIN = 0x19200102;
@@ -56,7 +57,11 @@ export const cpuStruct = defineStruct('VCPU structure, versions 9–14', 'PGMSav
   a20Enabled: { kind: bool, doc: 'fA20Enabled' },
   a20Mask: { kind: gcPhysMask, doc: 'GCPhysA20Mask; recomputed by loaders' },
   guestMode: { kind: u32, doc: 'enmGuestMode' },
-  paePds: { kind: array(mask64, 4), doc: 'aGCPhysGstPaePDs: page directories that the PAE pointers name; all ones where there is none', since: SINCE_PAE_PDS },
+  paePds: {
+    kind: array(mask64, 4),
+    doc: 'aGCPhysGstPaePDs: page directories that the PAE pointers name; all ones where there is none',
+    since: SINCE_PAE_PDS,
+  },
   end,
 });
 

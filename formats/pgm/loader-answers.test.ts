@@ -2,26 +2,40 @@ import { describe, expect, it } from 'vitest';
 import { buildPgm } from '../testing/pgm-builder.ts';
 import { PgmBytes } from '../testing/pgm-bytes.ts';
 import type { Machine } from '../testing/pgm-machine.ts';
-import { basicOf, configOf, joined, liveStateOf, type PgmParts, ramRecord, rangeRecord, stateOf, TINY } from '../testing/pgm-parts.ts';
+import {
+  basicOf,
+  configOf,
+  joined,
+  liveStateOf,
+  type PgmParts,
+  ramRecord,
+  rangeRecord,
+  stateOf,
+  TINY,
+} from '../testing/pgm-parts.ts';
 import { readPgm } from '../testing/pgm-reading.ts';
 import { stateV2 } from '../testing/pgm-states.ts';
 
-// What the loader of VirtualBox 7.2.22 answers to changed pgm units (format notes, pgm unit, 7.2). Left out are the rows that ask about the
-// machine the state is loaded into, which a file alone can't tell: a VCPU too many, another hole or RAM size, ROMs and MMIO2 ranges that the
-// machine lacks or has in another size, which ROMs are shadowed, balloons without a host memory manager, the guest mode it recomputes. An MMIO2
-// range whose claimed size is smaller than its records is among them: here the claimed size is the only one.
+// What the loader of VirtualBox 7.2.22 answers to changed pgm units (format notes, pgm unit, 7.2). Left out are the
+// rows that ask about the machine the state is loaded into, which a file alone can't tell: a VCPU too many, another
+// hole or RAM size, ROMs and MMIO2 ranges that the machine lacks or has in another size, which ROMs are shadowed,
+// balloons without a host memory manager, the guest mode it recomputes. An MMIO2 range whose claimed size is smaller
+// than its records is among them: here the claimed size is the only one.
 
 const CHANGED = 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED';
 const NO_RAM = 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS';
 const NO_MMIO2 = 'VERR_PGM_SAVED_MMIO2_RANGE_NOT_FOUND';
 
-const change = (bytes: Uint8Array, at: number, value: number) => Uint8Array.from(bytes, (byte, i) => (i === at ? value : byte));
+const change = (bytes: Uint8Array, at: number, value: number) =>
+  Uint8Array.from(bytes, (byte, i) => (i === at ? value : byte));
 const basic = basicOf(TINY);
 const config = configOf(TINY);
-const withRom = (more: Partial<Machine['roms'][number]>) => configOf({ ...TINY, roms: TINY.roms.map((rom, i) => (i === 0 ? { ...rom, ...more } : rom)) });
+const withRom = (more: Partial<Machine['roms'][number]>) =>
+  configOf({ ...TINY, roms: TINY.roms.map((rom, i) => (i === 0 ? { ...rom, ...more } : rom)) });
 const [firstRom] = TINY.roms;
 
-// In the config block: hole, RAM size, then the first ROM: id 12, device name 13, instance 17, region 21, description 22, address 36.
+// In the config block: hole, RAM size, then the first ROM: id 12, device name 13, instance 17, region 21, description
+// 22, address 36.
 const ROM_ID = 12;
 const ROM_INSTANCE = 17;
 const ROM_REGION = 21;
@@ -48,7 +62,11 @@ const ANSWERS: [string, PgmParts, string | 'OK'][] = [
   ['ROM size larger', { config: withRom({ pages: [...firstRom.pages, ...firstRom.pages] }) }, 'OK'],
   ['ROM description of 64 bytes', { config: withRom({ description: 'x'.repeat(64) }) }, 'VERR_TOO_MUCH_DATA'],
   ['ROM description of 63 bytes', { config: withRom({ description: 'x'.repeat(63) }) }, 'OK'],
-  ['MMIO2 description other', { config: configOf({ ...TINY, mmio2: TINY.mmio2.map((range) => ({ ...range, description: 'other' })) }) }, 'OK'],
+  [
+    'MMIO2 description other',
+    { config: configOf({ ...TINY, mmio2: TINY.mmio2.map((range) => ({ ...range, description: 'other' })) }) },
+    'OK',
+  ],
   ['front: type 09', { front: new PgmBytes().u8(9) }, CHANGED],
   ['front: type 7F', { front: new PgmBytes().u8(0x7f) }, CHANGED],
   ['front: RAM_ZERO 0x1001', { front: ramRecord(0, 0x1001) }, CHANGED],
@@ -62,7 +80,11 @@ const ANSWERS: [string, PgmParts, string | 'OK'][] = [
   ['front: RAM_ZERO at 0xD0000', { front: ramRecord(0, 0xd0000) }, 'OK'],
   ['front: RAM_ZERO at 0xF0000', { front: ramRecord(0, 0xf0000) }, 'OK'],
   ['front: un-addressed MMIO2_ZERO', { front: rangeRecord(3) }, NO_MMIO2],
-  ['front: un-addressed MMIO2_ZERO after a RAM record', { front: joined(rangeRecord(3, 1), ramRecord(0, 0), rangeRecord(3)) }, NO_MMIO2],
+  [
+    'front: un-addressed MMIO2_ZERO after a RAM record',
+    { front: joined(rangeRecord(3, 1), ramRecord(0, 0), rangeRecord(3)) },
+    NO_MMIO2,
+  ],
   ['front: MMIO2 id 9', { front: rangeRecord(3, 9) }, NO_MMIO2],
   ['front: ROM_PROT then un-addressed MMIO2_ZERO', { front: joined(rangeRecord(7, 1), rangeRecord(3)) }, 'OK'],
   ['MMIO2 page beyond the range', { front: rangeRecord(3, 1, 3) }, 'VERR_PGM_SAVED_MMIO2_PAGE_NOT_FOUND'],
@@ -90,7 +112,10 @@ describe('PgmReader answers as the loader of 7.2.22', () => {
 
   it.each([5, 15])('version %i: refused as unsupported', async (version) => {
     const state = stateV2([{ version, payload: buildPgm(TINY, 14) }]);
-    await expect(readPgm(state)).rejects.toMatchObject({ name: 'UnsupportedError', vboxCode: 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' });
+    await expect(readPgm(state)).rejects.toMatchObject({
+      name: 'UnsupportedError',
+      vboxCode: 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION',
+    });
   });
 
   it.each([10, 11, 12, 13])('converted to version %i: OK', async (version) => {
@@ -114,7 +139,9 @@ describe('PgmReader answers as the loader of 7.2.22', () => {
   });
 
   it('no records but FF: OK', async () => {
-    expect(await answerOf(stateV2([{ version: 14, payload: new PgmBytes().raw(basic).raw(config).u8(0xff).done() }]))).toBe('OK');
+    expect(
+      await answerOf(stateV2([{ version: 14, payload: new PgmBytes().raw(basic).raw(config).u8(0xff).done() }])),
+    ).toBe('OK');
   });
 });
 

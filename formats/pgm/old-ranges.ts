@@ -1,17 +1,33 @@
 import type { Cursor } from '../binary/cursor.ts';
 import { hex, tooMany } from '../errors.ts';
-import { MIB, PAGE_SHIFT, PAGE_SIZE } from '../units.ts';
+import { MIB, PAGE_SHIFT, PAGE_SIZE } from '../sizes.ts';
 import { changed } from './head.ts';
 import { END_OF_LIST, ramRange, rangeDescription } from './layouts.ts';
 import type { PgmVersion } from './versions.ts';
 
 /** `PGMPAGETYPE` as 2.2 and 3.0 store it (pgm-unit.md 5.1); version 6 is translated into it. */
-export const OldPageType = { INVALID: 0, RAM: 1, MMIO2: 2, MMIO2_ALIAS_MMIO: 3, ROM_SHADOW: 4, ROM: 5, MMIO: 6 } as const;
-export const OLD_PAGE_TYPE_NAMES = ['invalid', 'ram', 'mmio2', 'mmio2-alias-mmio', 'rom-shadow', 'rom', 'mmio'] as const;
+export const OldPageType = {
+  INVALID: 0,
+  RAM: 1,
+  MMIO2: 2,
+  MMIO2_ALIAS_MMIO: 3,
+  ROM_SHADOW: 4,
+  ROM: 5,
+  MMIO: 6,
+} as const;
+export const OLD_PAGE_TYPE_NAMES = [
+  'invalid',
+  'ram',
+  'mmio2',
+  'mmio2-alias-mmio',
+  'rom-shadow',
+  'rom',
+  'mmio',
+] as const;
 
 /**
- * Which numbers a file has for page types. 2.2 and 3.0 wrote `original`; loaders since 4.3 take them for others (pgm-unit.md 5.1), and a file made for
- * these has the numbers that they want.
+ * Which numbers a file has for page types. 2.2 and 3.0 wrote `original`; loaders since 4.3 take them for others
+ * (pgm-unit.md 5.1), and a file made for these has the numbers that they want.
  */
 export type PageTypeNumbering = 'original' | '4.3';
 
@@ -50,8 +66,18 @@ export function readRangeHead(cursor: Cursor, version: PgmVersion, index: number
   const { first, last, size, ownMemory } = ramRange.read(cursor);
   const description = version.rangeDescriptions ? rangeDescription.read(cursor) : '';
   if (ownMemory > 1) throw changed(`RAM range ${index}`, `fHaveBits is ${ownMemory}`);
-  if (first % PAGE_SIZE !== 0 || last < first || last + 1 - first !== size || size % PAGE_SIZE !== 0 || last >= 2 ** (32 + PAGE_SHIFT)) {
-    throw changed(`RAM range ${index}`, `first ${hex(first)}, last ${hex(last)}, ${hex(size)} bytes do not fit`, 'VERR_SSM_LOAD_CONFIG_MISMATCH');
+  if (
+    first % PAGE_SIZE !== 0 ||
+    last < first ||
+    last + 1 - first !== size ||
+    size % PAGE_SIZE !== 0 ||
+    last >= 2 ** (32 + PAGE_SHIFT)
+  ) {
+    throw changed(
+      `RAM range ${index}`,
+      `first ${hex(first)}, last ${hex(last)}, ${hex(size)} bytes do not fit`,
+      'VERR_SSM_LOAD_CONFIG_MISMATCH',
+    );
   }
   return { index, start: first, pages: size / PAGE_SIZE, ownMemory: ownMemory === 1, description, runs: [] };
 }
@@ -64,7 +90,9 @@ export function noteType(range: OldRange, type: number, page: number): void {
   else throw tooMany(`types of RAM range ${range.index}`, MAX_RUNS);
 }
 
-/** Whether version 6 stores the range in 1 MiB chunks; the flag is not in the file, this is the modern loader's rule. */
+/**
+ * Whether version 6 stores the range in 1 MiB chunks; the flag is not in the file, this is the modern loader's rule.
+ */
 export function hasChunks(range: Pick<OldRange, 'start' | 'pages' | 'ownMemory'>): boolean {
   return !range.ownMemory && range.start + range.pages * PAGE_SIZE - 1 < 0xe000_0000;
 }

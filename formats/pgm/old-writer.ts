@@ -1,7 +1,7 @@
 import type { Widths } from '../binary/cursor.ts';
 import { Writer } from '../binary/writer.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import type { ContainerWriter } from '../ssm/container-writer.ts';
-import { PAGE_SIZE } from '../units.ts';
 import type { PgmBasic } from './head.ts';
 import { writeBasic } from './head-writer.ts';
 import { END_OF_LIST, ramRange, rangeDescription } from './layouts.ts';
@@ -9,16 +9,22 @@ import { OldPageType, type OldRange, type PageTypeNumbering } from './old-ranges
 import type { PgmVersion } from './versions.ts';
 
 /**
- * Numbers that loaders since 4.3 want, by `OldPageType`: MMIO2 counts as RAM. A shadowed ROM page fails there under any number but 0, "invalid", which
- * they compare with nothing (pgm-unit.md 5.1); of it they take one content.
+ * Numbers that loaders since 4.3 want, by `OldPageType`: MMIO2 counts as RAM. A shadowed ROM page fails there under any
+ * number but 0, "invalid", which they compare with nothing (pgm-unit.md 5.1); of it they take one content.
  */
 const TYPES_OF_4_3 = [0, 1, 1, 2, 0, 4, 5];
 
-/** Flags of version 6, by `OldPageType`; what is in dynamically allocated RAM has `DYNAMIC`, too. Source: MM_RAM_FLAGS_*. */
+/**
+ * Flags of version 6, by `OldPageType`; what is in dynamically allocated RAM has `DYNAMIC`, too. Source:
+ * MM_RAM_FLAGS_*.
+ */
 const FLAGS = [0x001, 0x000, 0x008, 0x004, 0x002, 0x002, 0x004];
 const FLAG_DYNAMIC = 0x800;
 
-/** Writes the pgm unit of versions 6 to 9 into the container's current unit: basic part, then range by range, then the end. */
+/**
+ * Writes the pgm unit of versions 6 to 9 into the container's current unit: basic part, then range by range, then the
+ * end.
+ */
 export class OldPgmWriter {
   readonly #out: ContainerWriter;
   readonly #version: PgmVersion;
@@ -27,7 +33,13 @@ export class OldPgmWriter {
   readonly #byte = new Uint8Array(1);
   #ranges = 0;
 
-  constructor(out: ContainerWriter, version: PgmVersion, widths: Widths, basic: PgmBasic, numbering: PageTypeNumbering) {
+  constructor(
+    out: ContainerWriter,
+    version: PgmVersion,
+    widths: Widths,
+    basic: PgmBasic,
+    numbering: PageTypeNumbering,
+  ) {
     this.#out = out;
     this.#version = version;
     this.#widths = widths;

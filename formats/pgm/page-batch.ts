@@ -1,8 +1,8 @@
-import { type Arena, SPILL_SLOTS } from '../binary/window.ts';
+import { type Arena, SPILL_SLOTS } from '../files/window.ts';
 import { copyBytes } from '../kernels/arena.ts';
 import { lzfWalk, lzfWalkBatch } from '../kernels/lzf.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import { badCompression, decompress, Encoding } from '../ssm/segments.ts';
-import { PAGE_SIZE } from '../units.ts';
 
 /** Page records, numbered as pgm versions 10 to 14 store them. Older versions are read into these. */
 export const PageKind = {
@@ -31,8 +31,8 @@ export const BATCH_CAPACITY = 1024;
 export const BATCH_BYTES = 17 * BATCH_CAPACITY;
 
 /**
- * The currency of savkit: a table of page records in file order. Where a page has content, it stands in `window.bytes` at `at`,
- * `length` bytes in the given encoding. All of it is borrowed until the reader's next step.
+ * The currency of savkit: a table of page records in file order. Where a page has content, it stands in `window.bytes`
+ * at `at`, `length` bytes in the given encoding. All of it is borrowed until the reader's next step.
  */
 export class PageBatch {
   readonly capacity = BATCH_CAPACITY;
@@ -78,7 +78,8 @@ export class PageBatch {
   /** Takes over the records of another table; where their contents stand is left for the caller to say. */
   copyRecords(from: PageBatch): void {
     this.count = from.count;
-    for (const column of ['at', 'length', 'page', 'id', 'kind', 'protection', 'encoding'] as const) this[column].set(from[column]);
+    for (const column of ['at', 'length', 'page', 'id', 'kind', 'protection', 'encoding'] as const)
+      this[column].set(from[column]);
   }
 
   /** Adds a record without content. */
@@ -104,7 +105,10 @@ export class PageBatch {
     return this.window.spillStart + this.#spilled++ * PAGE_SIZE;
   }
 
-  /** Writes the content of page `i` to `target[to, to + 4096)`; zeros where it has none. @throws FormatError `bad-compression` */
+  /**
+   * Writes the content of page `i` to `target[to, to + 4096)`; zeros where it has none. @throws FormatError
+   * `bad-compression`
+   */
   decode(i: number, target: Uint8Array, to: number): void {
     const encoding = this.encoding[i];
     const at = this.at[i];
@@ -119,7 +123,8 @@ export class PageBatch {
     const { bytes } = this.window;
     if (lzfWalkBatch(bytes, this, this.count, Encoding.LZF, PAGE_SIZE)) return;
     for (let i = 0; i < this.count; i++) {
-      if (this.encoding[i] === Encoding.LZF && !lzfWalk(bytes, this.at[i], this.length[i], PAGE_SIZE)) throw badCompression(this.window.offsetOf(this.at[i]));
+      if (this.encoding[i] === Encoding.LZF && !lzfWalk(bytes, this.at[i], this.length[i], PAGE_SIZE))
+        throw badCompression(this.window.offsetOf(this.at[i]));
     }
   }
 }

@@ -1,18 +1,21 @@
+import { PAGE_SIZE } from '../sizes.ts';
 import type { PayloadReader } from '../ssm/payload.ts';
 import { Encoding } from '../ssm/segments.ts';
-import { PAGE_SIZE } from '../units.ts';
 import type { PageBatch } from './page-batch.ts';
 
 /**
- * Takes page contents from a payload into a batch: as a reference where a page is one segment, or a part of a RAW one; put together in a
- * spill slot where writers cut it otherwise (records of 1 byte or 32 KiB are all legal).
+ * Takes page contents from a payload into a batch: as a reference where a page is one segment, or a part of a RAW one;
+ * put together in a spill slot where writers cut it otherwise (records of 1 byte or 32 KiB are all legal).
  */
 export class PageContent {
   /** Bytes of a page that was begun; it waits in `#partial` for the next segments. */
   #have = 0;
   readonly #partial = new Uint8Array(PAGE_SIZE);
 
-  /** Gives the record added last its 4096 bytes; false when the segments don't suffice, to be called again after more came. */
+  /**
+   * Gives the record added last its 4096 bytes; false when the segments don't suffice, to be called again after more
+   * came.
+   */
   take(payload: PayloadReader, batch: PageBatch): boolean {
     if (this.#have === 0) {
       if (payload.runAt === payload.runEnd) {
@@ -32,7 +35,10 @@ export class PageContent {
     return this.#assemble(payload, batch);
   }
 
-  /** Passes 4096 bytes that no record is made of; false when the segments don't suffice. Takes no spill slot: such pages don't fill a batch. */
+  /**
+   * Passes 4096 bytes that no record is made of; false when the segments don't suffice. Takes no spill slot: such pages
+   * don't fill a batch.
+   */
   pass(payload: PayloadReader): boolean {
     while (this.#have < PAGE_SIZE) {
       if (payload.runAt === payload.runEnd) {

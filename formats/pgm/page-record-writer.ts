@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../units.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import { END_ID } from './layouts.ts';
 import { isRam, PageKind } from './page-batch.ts';
 
@@ -7,8 +7,8 @@ const MAX_HEAD_SIZE = 9;
 const WITH_ADDRESS = 0x80;
 
 /**
- * Makes the heads of page records (versions 10 to 14): what stands before a page's content. Like VirtualBox it names an address only where
- * the page is not the one after the last. One for each pass.
+ * Makes the heads of page records (versions 10 to 14): what stands before a page's content. Like VirtualBox it names an
+ * address only where the page is not the one after the last. One for each pass.
  */
 export class PageRecordHeads {
   /** The head made last: the first `length` bytes. */
@@ -49,7 +49,9 @@ export class PageRecordHeads {
     if (this.#gcPhysWidth === 8) this.#putU32(Math.floor(address / 0x1_0000_0000));
   }
 
-  /** Loaders let ROM and MMIO2 records share id and page; writers name the address at each change of kind, and so do we. */
+  /**
+   * Loaders let ROM and MMIO2 records share id and page; writers name the address at each change of kind, and so do we.
+   */
   #makeRange(kind: number, page: number, id: number): void {
     const rangeKind = kind >= PageKind.ROM_VIRGIN ? (kind === PageKind.ROM_VIRGIN ? 1 : 2) : 0;
     const addressed = rangeKind !== this.#rangeKind || id !== this.#id || page !== this.#page + 1;

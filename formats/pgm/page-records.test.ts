@@ -11,7 +11,12 @@ const memoryOf = async (...records: PgmBytes[]) => (await readPgm(stateOf({ end:
 describe('records without an address', () => {
   it('go on at the next RAM page', async () => {
     const memory = await memoryOf(ramRecord(1, 0x5000), ramRecord(1), ramRecord(8), ramRecord(1));
-    expect(['0x5000', '0x6000', '0x7000', '0x8000'].map((address) => memory.get(`ram ${address}`))).toEqual([content, content, 'balloon', content]);
+    expect(['0x5000', '0x6000', '0x7000', '0x8000'].map((address) => memory.get(`ram ${address}`))).toEqual([
+      content,
+      content,
+      'balloon',
+      content,
+    ]);
   });
 
   it('go on at the next page of the same MMIO2 range', async () => {
@@ -27,13 +32,18 @@ describe('records without an address', () => {
   });
 
   it('go on behind the page of a ROM_PROT record when they are RAM records: the loader leaves the address there', async () => {
-    const config = configOf({ ...TINY, roms: TINY.roms.map((rom) => ({ ...rom, address: rom.id === 4 ? 0x200000 : rom.address })) });
+    const config = configOf({
+      ...TINY,
+      roms: TINY.roms.map((rom) => ({ ...rom, address: rom.id === 4 ? 0x200000 : rom.address })),
+    });
     const { memory } = await readPgm(stateOf({ config, end: joined(rangeRecord(7, 4, 1), ramRecord(1)) }));
     expect(memory.get('ram 0x202000')).toBe(content);
   });
 
   it.each([4, 5, 6])('are no RAM records after a ROM record of type %i', async (type) => {
-    await expect(memoryOf(rangeRecord(type, 4), ramRecord(0))).rejects.toMatchObject({ vboxCode: 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED' });
+    await expect(memoryOf(rangeRecord(type, 4), ramRecord(0))).rejects.toMatchObject({
+      vboxCode: 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED',
+    });
   });
 
   it('share id and page between ROM and MMIO2, as the loader has it', async () => {
@@ -47,12 +57,18 @@ describe('records without an address', () => {
   });
 
   it('run to the last page of a range and no further', async () => {
-    await expect(memoryOf(rangeRecord(3, 2), rangeRecord(3))).rejects.toMatchObject({ vboxCode: 'VERR_PGM_SAVED_MMIO2_PAGE_NOT_FOUND' });
-    await expect(memoryOf(ramRecord(0, 0x3ff000), ramRecord(0))).rejects.toMatchObject({ vboxCode: 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS' });
+    await expect(memoryOf(rangeRecord(3, 2), rangeRecord(3))).rejects.toMatchObject({
+      vboxCode: 'VERR_PGM_SAVED_MMIO2_PAGE_NOT_FOUND',
+    });
+    await expect(memoryOf(ramRecord(0, 0x3ff000), ramRecord(0))).rejects.toMatchObject({
+      vboxCode: 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS',
+    });
   });
 
   it('go on from one batch to the next', async () => {
-    const { memory, records } = await readPgm(stateOf({ front: joined(ramRecord(1, 0x100000), ...Array.from({ length: 767 }, () => ramRecord(0))) }));
+    const { memory, records } = await readPgm(
+      stateOf({ front: joined(ramRecord(1, 0x100000), ...Array.from({ length: 767 }, () => ramRecord(0))) }),
+    );
     expect(records[0] + records[1]).toBe(928 + 768);
     expect(memory.get('ram 0x3ff000')).toBe('zero');
   });
@@ -64,7 +80,9 @@ describe('each pass starts afresh', () => {
     ['MMIO2', rangeRecord(3, 1), rangeRecord(3), 'VERR_PGM_SAVED_MMIO2_RANGE_NOT_FOUND'],
     ['ROM', rangeRecord(4, 2), rangeRecord(4), 'VERR_PGM_SAVED_ROM_RANGE_NOT_FOUND'],
   ])('so that a %s record without an address is none at its start', async (_, before, record, vboxCode) => {
-    await expect(readPgm(liveStateOf([new PgmBytes(), before, record, new PgmBytes()]))).rejects.toMatchObject({ vboxCode });
+    await expect(readPgm(liveStateOf([new PgmBytes(), before, record, new PgmBytes()]))).rejects.toMatchObject({
+      vboxCode,
+    });
     await expect(readPgm(liveStateOf([new PgmBytes(), joined(before, record), new PgmBytes()]))).resolves.toBeDefined();
   });
 });
@@ -105,7 +123,10 @@ describe('records at 0xA0000 to 0xFFFFF', () => {
     for (const address of [0xa0000, 0xff000]) {
       for (const type of [1, 8]) {
         const reading = readPgm(stateOf({ end: ramRecord(type, address) }, 14, release));
-        await expect(reading).rejects.toMatchObject({ vboxCode: 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS', place: { gcPhys: address } });
+        await expect(reading).rejects.toMatchObject({
+          vboxCode: 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS',
+          place: { gcPhys: address },
+        });
       }
     }
   });

@@ -1,6 +1,6 @@
 import { FormatError, hex } from '../errors.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import type { PayloadReader } from '../ssm/payload.ts';
-import { PAGE_SIZE } from '../units.ts';
 import { changed } from './head.ts';
 import { END_ID } from './layouts.ts';
 import { isRam, type PageBatch, PageKind } from './page-batch.ts';
@@ -21,7 +21,9 @@ const FIRST = { frame: Number.NaN, id: 0xff, page: 0xfffffff5 };
 
 export interface RecordRules {
   ranges: KnownRanges;
-  /** Whether this writer has RAM between 0xA0000 and 0xFFFFF; since 6.1 it has none, and loaders refuse content there. */
+  /**
+   * Whether this writer has RAM between 0xA0000 and 0xFFFFF; since 6.1 it has none, and loaders refuse content there.
+   */
   ramInLowHole: boolean;
   gcPhysWidth: 4 | 8;
 }
@@ -52,7 +54,8 @@ export class PageRecords {
 
   /**
    * Adds records to `batch` from where `payload` stands.
-   * @returns `full`: no room in the batch; `more`: the next record is incomplete, fetch more payload; `end`: the pass is complete
+   * @returns `full`: no room in the batch; `more`: the next record is incomplete, fetch more payload; `end`: the pass
+   * is complete
    * @throws FormatError with the code of VirtualBox's loader
    */
   scan(payload: PayloadReader, batch: PageBatch): PageStop {
@@ -65,7 +68,10 @@ export class PageRecords {
         return 'end';
       }
       const kind = byte & ~WITH_ADDRESS;
-      if (kind > PageKind.RAM_BALLOONED) throw changed(`page record at ${hex(payload.place.offset ?? 0)}`, `type ${hex(byte)} is unknown`).at(payload.place);
+      if (kind > PageKind.RAM_BALLOONED)
+        throw changed(`page record at ${hex(payload.place.offset ?? 0)}`, `type ${hex(byte)} is unknown`).at(
+          payload.place,
+        );
       const addressed = byte >= WITH_ADDRESS;
       if (addressed && this.#floating) {
         if (batch.count > 0) return 'full';
@@ -81,7 +87,12 @@ export class PageRecords {
       else this.#stepRange(kind, this.#id, (this.#page + 1) >>> 0, payload);
       const protection = HAS_PROTECTION[kind] ? runBytes[runAt + headSize - 1] : 0;
       if (HAS_PROTECTION[kind] && (protection < 1 || protection > 4)) {
-        throw new FormatError('bad-page', `Cannot read ROM page: protection ${protection}, expected 1 to 4`, payload.place, 'VERR_PGM_SAVED_ROM_PAGE_PROT');
+        throw new FormatError(
+          'bad-page',
+          `Cannot read ROM page: protection ${protection}, expected 1 to 4`,
+          payload.place,
+          'VERR_PGM_SAVED_ROM_PAGE_PROT',
+        );
       }
       this.#kind = kind;
       this.#protection = protection;
@@ -111,10 +122,18 @@ export class PageRecords {
     const tolerated = kind === PageKind.RAM_ZERO || ramInLowHole;
     if (frame < FRAME_LIMIT && (inHole ? tolerated : ranges.isRamFrame(frame))) return;
     const message = `Cannot read page record: no RAM at ${hex(frame * PAGE_SIZE)}`;
-    throw new FormatError('bad-page', message, { ...payload.place, gcPhys: frame * PAGE_SIZE }, 'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS');
+    throw new FormatError(
+      'bad-page',
+      message,
+      { ...payload.place, gcPhys: frame * PAGE_SIZE },
+      'VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS',
+    );
   }
 
-  /** ROM and MMIO2 records share id and page, as the loader has it. Erratum 1: a protection record leaves the RAM address at the ROM page's. */
+  /**
+   * ROM and MMIO2 records share id and page, as the loader has it. Erratum 1: a protection record leaves the RAM
+   * address at the ROM page's.
+   */
   #stepRange(kind: number, id: number, page: number, payload: PayloadReader): void {
     this.#id = id;
     this.#page = page;
@@ -124,7 +143,12 @@ export class PageRecords {
     const name = rom ? 'ROM' : 'MMIO2';
     const pages = (rom ? this.#rules.ranges.romPages : this.#rules.ranges.mmio2Pages)[id];
     if (pages < 0)
-      throw new FormatError('bad-page', `Cannot read page record: no ${name} range has id ${id}`, payload.place, `VERR_PGM_SAVED_${name}_RANGE_NOT_FOUND`);
+      throw new FormatError(
+        'bad-page',
+        `Cannot read page record: no ${name} range has id ${id}`,
+        payload.place,
+        `VERR_PGM_SAVED_${name}_RANGE_NOT_FOUND`,
+      );
     if (page >= pages) {
       const message = `Cannot read page record: page ${page} of ${name} range ${id}, which has ${pages}`;
       throw new FormatError('bad-page', message, payload.place, `VERR_PGM_SAVED_${name}_PAGE_NOT_FOUND`);

@@ -2,8 +2,18 @@ import { OldPageType, type OldRange, type PageTypeNumbering } from './old-ranges
 
 /** Names of RAM that only exist since 6.1, and so only in files made for today's loaders. */
 const MODERN_RAM = /^(Conventional RAM|Extended RAM)/;
-/** What loaders since 4.3 call 0, 1, 2 …; RAM stands for MMIO2, too, and 0 for what is to be compared with nothing: a shadowed ROM. */
-const OF_4_3 = [OldPageType.ROM, OldPageType.RAM, OldPageType.MMIO2_ALIAS_MMIO, OldPageType.ROM_SHADOW, OldPageType.ROM, OldPageType.MMIO];
+/**
+ * What loaders since 4.3 call 0, 1, 2 …; RAM stands for MMIO2, too, and 0 for what is to be compared with nothing: a
+ * shadowed ROM.
+ */
+const OF_4_3 = [
+  OldPageType.ROM,
+  OldPageType.RAM,
+  OldPageType.MMIO2_ALIAS_MMIO,
+  OldPageType.ROM_SHADOW,
+  OldPageType.ROM,
+  OldPageType.MMIO,
+];
 
 /** Tells which page-type numbering a file of versions 7 to 9 has, by the first page that is not RAM, and translates. */
 export class PageTypes {

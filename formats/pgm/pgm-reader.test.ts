@@ -41,14 +41,18 @@ describe('PgmReader with guest pointers of 4 bytes', () => {
 
   it.each([4, 8] as const)('V1.1: finds by the separator that version 6 has pointers of %i bytes', async (width) => {
     for (const described of [SMALLEST, machine]) {
-      const { reader, memory } = await readPgm(stateV1('1.1', [{ version: 6, payload: buildPgm(described, 6, width) }]));
+      const { reader, memory } = await readPgm(
+        stateV1('1.1', [{ version: 6, payload: buildPgm(described, 6, width) }]),
+      );
       expect(reader.basic?.mappings).toEqual(described.mappings);
       expect(memory).toEqual(expectedMemory(described, 6));
     }
   });
 
   it.each([4, 8] as const)('V1.2: takes %i bytes from the header', async (gcPtr) => {
-    const { reader, memory } = await readPgm(stateV1('1.2', [{ version: 6, payload: buildPgm(machine, 6, gcPtr) }], { gcPtr }));
+    const { reader, memory } = await readPgm(
+      stateV1('1.2', [{ version: 6, payload: buildPgm(machine, 6, gcPtr) }], { gcPtr }),
+    );
     expect(reader.basic?.mappings).toEqual(mappings);
     expect(memory).toEqual(expectedMemory(machine, 6));
   });
@@ -56,14 +60,18 @@ describe('PgmReader with guest pointers of 4 bytes', () => {
 
 describe('PgmReader with a live save', () => {
   it('reads the worked example: passes 0, 1 and final', async () => {
-    const { reader, memory } = await readPgm(stateV2(liveUnits(14, buildLivePgm(LIVE_EXAMPLE, 14, LIVE_PASSES)), { live: true }));
+    const { reader, memory } = await readPgm(
+      stateV2(liveUnits(14, buildLivePgm(LIVE_EXAMPLE, 14, LIVE_PASSES)), { live: true }),
+    );
     expect(memory).toEqual(expectedMemory(LIVE_EXAMPLE, 14, LIVE_PASSES.flat()));
     expect(reader.basic?.balloonedPages).toBe(1);
     expect(reader.config?.roms.map(({ description }) => description)).toEqual(['PC BIOS']);
   });
 
   it('knows the pass-0 unit by its pass, not by a flag in the file header', async () => {
-    const { memory } = await readPgm(stateV2(liveUnits(14, buildLivePgm(LIVE_EXAMPLE, 14, LIVE_PASSES)), { live: false }));
+    const { memory } = await readPgm(
+      stateV2(liveUnits(14, buildLivePgm(LIVE_EXAMPLE, 14, LIVE_PASSES)), { live: false }),
+    );
     expect(memory).toEqual(expectedMemory(LIVE_EXAMPLE, 14, LIVE_PASSES.flat()));
   });
 

@@ -1,7 +1,7 @@
 import { FormatError, UnsupportedError } from '../errors.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import type { Container, UnitHeader } from '../ssm/container.ts';
 import { PayloadReader } from '../ssm/payload.ts';
-import { PAGE_SIZE } from '../units.ts';
 import { ChunkedPages } from './chunked-pages.ts';
 import { type PgmBasic, type PgmConfig, readBasic, readConfig } from './head.ts';
 import { END_OF_LIST } from './layouts.ts';
@@ -49,7 +49,9 @@ export class PgmReader {
 
   readonly #listsMayBeLost: boolean;
 
-  /** @param listsMayBeLost read live passes also where the unit of pass 0, which names ROMs and MMIO2 ranges, is lost */
+  /**
+   * @param listsMayBeLost read live passes also where the unit of pass 0, which names ROMs and MMIO2 ranges, is lost
+   */
   constructor(container: Container, listsMayBeLost = false) {
     this.#container = container;
     this.#listsMayBeLost = listsMayBeLost;
@@ -101,9 +103,11 @@ export class PgmReader {
   }
 
   /**
-   * Goes on in a unit that the container has rejoined. VirtualBox writes the content of a page as one container record, and what stands before it, from
-   * the head of some record on, as one or more smaller ones: so reading starts with these, or else behind the next whole page.
-   * @param frame of that record, where it is known; else RAM pages are *floating* until a record has an address: they are counted from 0
+   * Goes on in a unit that the container has rejoined. VirtualBox writes the content of a page as one container record,
+   * and what stands before it, from the head of some record on, as one or more smaller ones: so reading starts with
+   * these, or else behind the next whole page.
+   * @param frame of that record, where it is known; else RAM pages are *floating* until a record has an address: they
+   * are counted from 0
    * @returns false where the unit ends before, or has no page records that could be read without what was lost
    */
   async resume(frame: number | undefined): Promise<boolean> {
@@ -129,7 +133,10 @@ export class PgmReader {
     return new PageRecords({ ranges: this.#known, ramInLowHole: hasRamInLowHole(release), gcPhysWidth: widths.gcPhys });
   }
 
-  /** Fills `batch` with the next page records of the unit; false at its end, which is checked. Invalidates earlier contents. */
+  /**
+   * Fills `batch` with the next page records of the unit; false at its end, which is checked. Invalidates earlier
+   * contents.
+   */
   async nextPages(): Promise<boolean> {
     const { batch } = this;
     const payload = this.#payload;
@@ -200,7 +207,12 @@ export class PgmReader {
 
   #tooShort(): FormatError {
     const { place } = this.#payload;
-    return new FormatError('too-short', 'Cannot read unit pgm: the payload ends too early', place, 'VERR_SSM_LOADED_TOO_MUCH');
+    return new FormatError(
+      'too-short',
+      'Cannot read unit pgm: the payload ends too early',
+      place,
+      'VERR_SSM_LOADED_TOO_MUCH',
+    );
   }
 }
 

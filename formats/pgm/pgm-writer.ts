@@ -1,7 +1,7 @@
 import type { Widths } from '../binary/cursor.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import type { ContainerWriter } from '../ssm/container-writer.ts';
 import { Encoding } from '../ssm/segments.ts';
-import { PAGE_SIZE } from '../units.ts';
 import type { PgmBasic, PgmConfig } from './head.ts';
 import { writeBasic, writeConfig } from './head-writer.ts';
 import type { PageBatch } from './page-batch.ts';
@@ -15,8 +15,8 @@ export type Anew = 'none' | 'raw' | 'all';
 const ITEM_LIMIT = 512;
 
 /**
- * Writes one pass of a pgm unit of versions 10 to 14 into the container's current unit, item by item as VirtualBox does: head, page records,
- * end.
+ * Writes one pass of a pgm unit of versions 10 to 14 into the container's current unit, item by item as VirtualBox
+ * does: head, page records, end.
  */
 export class PgmPassWriter {
   readonly #out: ContainerWriter;
@@ -32,10 +32,18 @@ export class PgmPassWriter {
   }
 
   /**
-   * A record with the content of batch entry `i`; blocks that are not encoded `anew` pass through as they are, where the container can hold them so.
-   * Await `out.flush()` when `out.isFull`.
+   * A record with the content of batch entry `i`; blocks that are not encoded `anew` pass through as they are, where
+   * the container can hold them so. Await `out.flush()` when `out.isFull`.
    */
-  put(kind: number, page: number, id: number, protection: number, batch: PageBatch, i: number, anew: Anew = 'raw'): void {
+  put(
+    kind: number,
+    page: number,
+    id: number,
+    protection: number,
+    batch: PageBatch,
+    i: number,
+    anew: Anew = 'raw',
+  ): void {
     this.#putHead(kind, page, id, protection);
     const encoding = batch.encoding[i];
     const passes = encoding === Encoding.RAW ? anew === 'none' : encoding !== Encoding.NONE && anew !== 'all';

@@ -1,10 +1,13 @@
+import { FOUR_GIB, PAGE_SHIFT } from '../sizes.ts';
 import type { Release } from '../ssm/container.ts';
-import { FOUR_GIB, PAGE_SHIFT } from '../units.ts';
 import type { PgmConfig } from './head.ts';
 
 /** `MM_RAM_HOLE_SIZE_DEFAULT`: bytes below 4 GiB that are no RAM, where the state does not say. */
 export const DEFAULT_RAM_HOLE = 0x2000_0000;
-/** Bytes of RAM that a machine of VirtualBox can have at most. A file that claims more is not believed where each page costs time or room. */
+/**
+ * Bytes of RAM that a machine of VirtualBox can have at most. A file that claims more is not believed where each page
+ * costs time or room.
+ */
 export const MAX_RAM = 2 ** 41;
 /** Where PCs have video memory and ROMs in place of RAM. */
 export const LOW_HOLE_START = 0xa0000;
@@ -14,7 +17,10 @@ export function isInLowHole(frame: number): boolean {
   return frame >= LOW_HOLE_START >>> PAGE_SHIFT && frame < LOW_HOLE_END >>> PAGE_SHIFT;
 }
 
-/** Since 6.1 there is no RAM from 0xA0000 to 0xFFFFF; before, what was no ROM or device there was. V1.1 files hold no release, but are older. */
+/**
+ * Since 6.1 there is no RAM from 0xA0000 to 0xFFFFF; before, what was no ROM or device there was. V1.1 files hold no
+ * release, but are older.
+ */
 export function hasRamInLowHole(release: Release | undefined): boolean {
   return release === undefined || release.major < 6 || (release.major === 6 && release.minor < 1);
 }

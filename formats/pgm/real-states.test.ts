@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../binary/source.ts';
+import { bufferSource } from '../files/source.ts';
 import { compareWithTruth, type Truth } from '../testing/pgm-truth.ts';
 
 const folder = new URL('../../test-vectors/states/', import.meta.url);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { bufferSource } from '../binary/source.ts';
+import { bufferSource } from '../files/source.ts';
 import { compareWithTruth, type Truth } from '../testing/pgm-truth.ts';
 
 // Compares the states in a folder with their descriptions:
@@ -23,11 +23,14 @@ async function compare(path: string): Promise<boolean> {
   const description = path.replace(STATE, '.json');
   if (!existsSync(description)) throw new Error(`Cannot compare ${path}: it has no description`);
   const truth = JSON.parse(readFileSync(description, 'utf8')) as Truth;
-  const state = path.endsWith('.xz') ? execFileSync('xz', ['-dc', path], { maxBuffer: 2 ** 31 - 1 }) : readFileSync(path);
+  const state = path.endsWith('.xz')
+    ? execFileSync('xz', ['-dc', path], { maxBuffer: 2 ** 31 - 1 })
+    : readFileSync(path);
   const pairs = await compareWithTruth(bufferSource(state), truth);
   const wrong = [...pairs].filter(([, [found, expected]]) => !isDeepStrictEqual(found, expected));
   console.log(`${wrong.length === 0 ? 'equal ' : 'DIFFER'} ${path}: ${[...pairs.keys()].join(', ')}`);
-  for (const [subject, [found, expected]] of wrong) console.log(`  ${subject}:\n    found    ${show(found)}\n    expected ${show(expected)}`);
+  for (const [subject, [found, expected]] of wrong)
+    console.log(`  ${subject}:\n    found    ${show(found)}\n    expected ${show(expected)}`);
   return wrong.length === 0;
 }
 

@@ -1,14 +1,14 @@
 import { FormatError } from '../errors.ts';
+import { PAGE_SIZE } from '../sizes.ts';
 import type { PayloadReader } from '../ssm/payload.ts';
-import { PAGE_SIZE } from '../units.ts';
 import { noteType, OldPageType, type OldRange } from './old-ranges.ts';
 import { type PageBatch, PageKind } from './page-batch.ts';
 import { PageContent } from './page-content.ts';
 import type { PageStop } from './page-records.ts';
 import type { PageTypes } from './page-types.ts';
 
-// Pages of a RAM range in versions 7 to 9 (pgm-unit.md 5.1): type byte, [protection,] state byte, [4096 bytes]; a shadowed ROM page has two
-// states and contents. Source: PGMSavedState.cpp, pgmR3LoadMemoryOld.
+// Pages of a RAM range in versions 7 to 9 (pgm-unit.md 5.1): type byte, [protection,] state byte, [4096 bytes]; a
+// shadowed ROM page has two states and contents. Source: PGMSavedState.cpp, pgmR3LoadMemoryOld.
 
 /** Kinds of record for (zero, with content), by page type. Types that hold no memory of the guest's have none. */
 const KINDS: Record<number, readonly [number, number]> = {

@@ -17,18 +17,36 @@ export interface PgmVersion {
 }
 
 const old = { mappings: true, rangeDescriptions: true, ramConfig: false, balloonRecords: false } as const;
-const records = { basic: 'per-cpu', pages: 'records', mappings: true, rangeDescriptions: false, ramConfig: true } as const;
+const records = {
+  basic: 'per-cpu',
+  pages: 'records',
+  mappings: true,
+  rangeDescriptions: false,
+  ramConfig: true,
+} as const;
 
 // Source: PGMSavedState.cpp, PGM_SAVED_STATE_VERSION and its older names.
 export const PGM_VERSIONS: readonly PgmVersion[] = [
-  { ...old, version: 6, writtenBy: '1.6.0 – 2.1.x', basic: 'one-cpu-unmarked', pages: 'chunks', rangeDescriptions: false },
+  {
+    ...old,
+    version: 6,
+    writtenBy: '1.6.0 – 2.1.x',
+    basic: 'one-cpu-unmarked',
+    pages: 'chunks',
+    rangeDescriptions: false,
+  },
   { ...old, version: 7, writtenBy: '2.2.0', basic: 'one-cpu', pages: 'typed-ranges' },
   { ...old, version: 8, writtenBy: '2.2.2, 2.2.4', basic: 'one-cpu', pages: 'typed-ranges' },
   { ...old, version: 9, writtenBy: '3.0.x', basic: 'per-cpu', pages: 'typed-ranges' },
   { ...records, version: 10, writtenBy: '3.1 development', ramConfig: false, balloonRecords: false },
   { ...records, version: 11, writtenBy: '3.1.x', balloonRecords: false },
   { ...records, version: 12, writtenBy: '3.2.0 – 3.2.12, 4.0.0 – 4.0.4', balloonRecords: false },
-  { ...records, version: 13, writtenBy: '3.2.14 and later 3.2, 4.0.6 and later 4.0, 4.1.0 – 4.1.2', balloonRecords: true },
+  {
+    ...records,
+    version: 13,
+    writtenBy: '3.2.14 and later 3.2, 4.0.6 and later 4.0, 4.1.0 – 4.1.2',
+    balloonRecords: true,
+  },
   { ...records, version: 14, writtenBy: '4.1.4 – 7.2.22', balloonRecords: true, mappings: false },
 ];
 

@@ -7,13 +7,19 @@ export const BLOCK = 4096;
 /** A block is stored compressed when it becomes at least 256 bytes smaller. */
 const COMPRESSED_LIMIT = BLOCK - 256;
 
-/** Encodes blocks of 4096 bytes as VirtualBox does: as zeros, compressed, or raw. What comes out depends on nothing but the block. */
+/**
+ * Encodes blocks of 4096 bytes as VirtualBox does: as zeros, compressed, or raw. What comes out depends on nothing but
+ * the block.
+ */
 export class BlockEncoder {
   /** Bytes of the compressed block made last. */
   length = 0;
   readonly #lzf = createLzfEncoder();
 
-  /** @returns the encoding to store `bytes[at, at + 4096)` in; for LZF the block stands at `target[to, to + length)`, otherwise there may be rubbish */
+  /**
+   * @returns the encoding to store `bytes[at, at + 4096)` in; for LZF the block stands at `target[to, to + length)`,
+   * otherwise there may be rubbish
+   */
   encode(bytes: Uint8Array, at: number, target: Uint8Array, to: number): number {
     if (isZero(bytes, at, BLOCK)) return Encoding.ZERO;
     this.length = this.#lzf.encode(bytes, at, BLOCK, target, to, COMPRESSED_LIMIT);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../binary/source.ts';
+import { bufferSource } from '../files/source.ts';
 import {
   buildV1,
   buildV2,
@@ -15,8 +15,9 @@ import {
 } from '../testing/container-builder.ts';
 import { readStrictly } from '../testing/container-reading.ts';
 
-// The answers of the real loader of 7.2.22 to one change in a good file, every CRC recomputed unless it is the change itself. Rows about a running
-// machine's registered units, and those that its API answers before the loader does, can't be judged by the file alone.
+// The answers of the real loader of 7.2.22 to one change in a good file, every CRC recomputed unless it is the change
+// itself. Rows about a running machine's registered units, and those that its API answers before the loader does, can't
+// be judged by the file alone.
 
 const MM = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
 const UNITS = [
@@ -66,10 +67,30 @@ const HEADER_ROWS: Row[] = [
 
 const FOOTER_ROWS: Row[] = [
   ['footer magic', 'VERR_SSM_INTEGRITY_FOOTER', flip(({ footer }) => footer)],
-  ['footer offset', 'VERR_SSM_INTEGRITY_FOOTER', (file, { footer }) => sealFooter(file, footer, () => file.writeUInt32LE(77, footer + 8)), ['footer']],
-  ['footer reserved', 'VERR_SSM_INTEGRITY_FOOTER', (file, { footer }) => sealFooter(file, footer, () => file.writeUInt32LE(1, footer + 24)), ['footer']],
-  ['footer entry count', 'VERR_SSM_INTEGRITY_FOOTER', (file, { footer }) => sealFooter(file, footer, () => file.writeUInt32LE(9, footer + 20)), ['footer']],
-  ['footer stream CRC', 'VERR_SSM_INTEGRITY_CRC', (file, { footer }) => sealFooter(file, footer, () => file.writeUInt32LE(9, footer + 16)), ['footer']],
+  [
+    'footer offset',
+    'VERR_SSM_INTEGRITY_FOOTER',
+    (file, { footer }) => sealFooter(file, footer, () => file.writeUInt32LE(77, footer + 8)),
+    ['footer'],
+  ],
+  [
+    'footer reserved',
+    'VERR_SSM_INTEGRITY_FOOTER',
+    (file, { footer }) => sealFooter(file, footer, () => file.writeUInt32LE(1, footer + 24)),
+    ['footer'],
+  ],
+  [
+    'footer entry count',
+    'VERR_SSM_INTEGRITY_FOOTER',
+    (file, { footer }) => sealFooter(file, footer, () => file.writeUInt32LE(9, footer + 20)),
+    ['footer'],
+  ],
+  [
+    'footer stream CRC',
+    'VERR_SSM_INTEGRITY_CRC',
+    (file, { footer }) => sealFooter(file, footer, () => file.writeUInt32LE(9, footer + 16)),
+    ['footer'],
+  ],
   ['footer CRC', 'VERR_SSM_INTEGRITY_CRC', flip(({ footer }) => footer + 28), ['footer']],
   ['directory magic', 'VERR_SSM_INTEGRITY_DIR_MAGIC', flip(({ directory }) => directory)],
   ['directory CRC', 'VERR_SSM_INTEGRITY_CRC', flip(({ directory }) => directory + 8), ['directory']],
@@ -109,7 +130,9 @@ for (const rows of [HEADER_ROWS, FOOTER_ROWS, UNIT_ROWS, TERM_ROWS]) {
       it(`${what}: ${answer ?? 'OK'}`, async () => {
         const file = buildV2(UNITS);
         const places = placesIn(file);
-        const changesTerm = keep.includes('term') ? { ...places, units: places.units.filter((_, i) => i !== 1) } : places;
+        const changesTerm = keep.includes('term')
+          ? { ...places, units: places.units.filter((_, i) => i !== 1) }
+          : places;
         change(file, places);
         resealV2(
           file,
@@ -124,7 +147,9 @@ for (const rows of [HEADER_ROWS, FOOTER_ROWS, UNIT_ROWS, TERM_ROWS]) {
 
 /** A change to the TERM record of `mm` must stay, but all that comes behind it is to be right again. */
 function sealable(places: Places, what: string): Places {
-  return what.startsWith('TERM size') || what.startsWith('TERM important') ? { ...places, units: places.units.filter((_, i) => i !== 1) } : places;
+  return what.startsWith('TERM size') || what.startsWith('TERM important')
+    ? { ...places, units: places.units.filter((_, i) => i !== 1) }
+    : places;
 }
 
 function sealFooter(file: Buffer, footer: number, change: () => void): void {
@@ -171,12 +196,21 @@ describe('a V2.0 file with one record changed', () => {
     ['RAW_ZERO of size 2', 'VERR_SSM_INTEGRITY_DECOMPRESSION', Buffer.of(0x94, 2, 1, 1)],
     ['RAW_ZERO of 5 KiB', 'VERR_SSM_INTEGRITY_DECOMPRESSION', Buffer.of(0x94, 1, 5)],
     ['RAW_LZF of size 1', 'VERR_SSM_INTEGRITY_DECOMPRESSION', Buffer.of(0x93, 1, 1)],
-    ['RAW_LZF of 5 KiB', 'VERR_SSM_INTEGRITY_DECOMPRESSION', Buffer.concat([Buffer.of(0x93), sizeCode(LZF.length + 1), Buffer.of(5), LZF])],
-    ['RAW_LZF with garbage', 'VERR_SSM_INTEGRITY_DECOMPRESSION', Buffer.concat([Buffer.of(0x93), sizeCode(9), Buffer.of(1), Buffer.from('ffffffff')])],
+    [
+      'RAW_LZF of 5 KiB',
+      'VERR_SSM_INTEGRITY_DECOMPRESSION',
+      Buffer.concat([Buffer.of(0x93), sizeCode(LZF.length + 1), Buffer.of(5), LZF]),
+    ],
+    [
+      'RAW_LZF with garbage',
+      'VERR_SSM_INTEGRITY_DECOMPRESSION',
+      Buffer.concat([Buffer.of(0x93), sizeCode(9), Buffer.of(1), Buffer.from('ffffffff')]),
+    ],
   ];
   for (const [what, answer, records] of rows) {
     it(`${what}: ${answer ?? 'OK'}`, async () => {
-      // Records that make no sense can't be walked to seal what follows, so the file is made with a good one and the bad one patched in before its end.
+      // Records that make no sense can't be walked to seal what follows, so the file is made with a good one and the
+      // bad one patched in before its end.
       const units = UNITS.map((unit) => (unit.name === 'mm' ? { ...unit, records } : unit));
       await expectAnswer(tryBuild(units), answer);
     });
@@ -187,7 +221,11 @@ describe('a V2.0 file with one record changed', () => {
 function tryBuild(units: Parameters<typeof buildV2>[0]): Buffer {
   const bad = units[1].records as Buffer;
   const good = buildV2(
-    units.map((unit, i) => (i === 1 ? { ...unit, records: rawRecord(new Uint8Array(Math.max(0, bad.length - 2 - (bad.length > 129 ? 1 : 0)))) } : unit)),
+    units.map((unit, i) =>
+      i === 1
+        ? { ...unit, records: rawRecord(new Uint8Array(Math.max(0, bad.length - 2 - (bad.length > 129 ? 1 : 0)))) }
+        : unit,
+    ),
   );
   const places = placesIn(good);
   const { records, term } = places.units[1];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../binary/source.ts';
 import { UnsupportedError } from '../errors.ts';
+import { bufferSource } from '../files/source.ts';
 import { MemorySink } from '../testing/memory-sink.ts';
 import type { ContainerFormat } from './container.ts';
 import type { ContainerWriter, NewContainer } from './container-writer.ts';
@@ -18,7 +18,11 @@ const header: NewContainer = {
 };
 
 /** What `write` leaves behind. */
-async function written(format: ContainerFormat, write: (writer: ContainerWriter) => Promise<void>, own: Partial<NewContainer> = {}): Promise<Uint8Array> {
+async function written(
+  format: ContainerFormat,
+  write: (writer: ContainerWriter) => Promise<void>,
+  own: Partial<NewContainer> = {},
+): Promise<Uint8Array> {
   const sink = new MemorySink();
   const writer = createContainer(sink, format, { ...header, ...own });
   await write(writer);
@@ -67,8 +71,12 @@ for (const [format, size] of [
 ] as const) {
   describe(`a V${format} container`, () => {
     it('of no units has the bytes of the worked example', async () => {
-      const release = format === '2.0' ? { ...header.release, revision: 158379 } : { major: 3, minor: 0, build: 14, revision: 58977 };
-      const bytes = await written(format, async () => {}, { release: release as NonNullable<NewContainer['release']>, registeredUnits: 0 });
+      const release =
+        format === '2.0' ? { ...header.release, revision: 158379 } : { major: 3, minor: 0, build: 14, revision: 58977 };
+      const bytes = await written(format, async () => {}, {
+        release: release as NonNullable<NewContainer['release']>,
+        registeredUnits: 0,
+      });
       const lengths = { '1.1': 92, '1.2': 108, '2.0': 156 };
       expect(bytes.length).toBe(lengths[format]);
       const crcs = { '1.1': [40, '09334d9c'], '1.2': [40, '390720ee'], '2.0': [0x98, '0729e401'] } as const;
@@ -107,7 +115,9 @@ for (const [format, size] of [
               writer.endUnit();
             }
           });
-          expect(await readBack(bytes)).toEqual(units.map(({ name, items }) => ({ name, payload: textOf(Buffer.concat(items)) })));
+          expect(await readBack(bytes)).toEqual(
+            units.map(({ name, items }) => ({ name, payload: textOf(Buffer.concat(items)) })),
+          );
         }),
         { numRuns: 40 },
       );

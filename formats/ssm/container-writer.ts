@@ -16,8 +16,8 @@ export interface ContainerWriter {
   readonly isFull: boolean;
   beginUnit(unit: NewUnit): void;
   /**
-   * One item of payload, `bytes[at, at + length)`, at most 64 KiB, as VirtualBox's SSMR3PutMem takes it: small ones are gathered, large ones compressed in steps
-   * of 4 KiB.
+   * One item of payload, `bytes[at, at + length)`, at most 64 KiB, as VirtualBox's SSMR3PutMem takes it: small ones are
+   * gathered, large ones compressed in steps of 4 KiB.
    */
   put(bytes: Uint8Array, at?: number, length?: number): void;
   /**

@@ -2,17 +2,20 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { bufferSource } from '../binary/source.ts';
 import { SavkitError } from '../errors.ts';
+import { bufferSource } from '../files/source.ts';
 import { isPgm, PgmReader } from '../pgm/pgm-reader.ts';
 import { openContainer } from './open.ts';
 import { PayloadReader } from './payload.ts';
 
-// Fuzzes the readers: npm run campaign:container -- [--seconds 60] [--seed N] [STATE…]
-// Real states are changed in one to several places; whatever comes of it, reading ends in values or in a SavkitError, soon, and in little memory.
-// A V2.0 file that was changed is never taken for whole.
+// Fuzzes the readers: npm run campaign:container -- [--seconds 60] [--seed N] [STATE…] Real states are changed in one
+// to several places; whatever comes of it, reading ends in values or in a SavkitError, soon, and in little memory. A
+// V2.0 file that was changed is never taken for whole.
 
-const { values, positionals } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } }, allowPositionals: true });
+const { values, positionals } = parseArgs({
+  options: { seconds: { type: 'string', default: '60' }, seed: { type: 'string' } },
+  allowPositionals: true,
+});
 const STATES = fileURLToPath(new URL('../../../test-vectors/states/', import.meta.url));
 const files =
   positionals.length > 0
@@ -112,7 +115,8 @@ async function oneCase(): Promise<string | undefined> {
   const start = performance.now();
   try {
     const isWhole = await readAll(changed);
-    if (isWhole && changed.compare(bytes) !== 0 && bytes.toString('latin1', 24, 27) === '2.0') return `${about}: not noticed`;
+    if (isWhole && changed.compare(bytes) !== 0 && bytes.toString('latin1', 24, 27) === '2.0')
+      return `${about}: not noticed`;
   } catch (error) {
     return `${about}: ${(error as Error).stack}`;
   }

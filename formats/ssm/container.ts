@@ -47,8 +47,9 @@ export interface UnitHeader {
 /**
  * Reads a saved-state container front to back: unit by unit, each unit's payload as tables of segments.
  *
- * `nextUnit`, then `nextSegments` until it gives false, then `nextUnit` …; a payload that was left half-read is passed over.
- * Damage that leaves the reader in step goes to the `OnDamage` given at opening; any other is thrown, and then only `resync` helps.
+ * `nextUnit`, then `nextSegments` until it gives false, then `nextUnit` …; a payload that was left half-read is passed
+ * over. Damage that leaves the reader in step goes to the `OnDamage` given at opening; any other is thrown, and then
+ * only `resync` helps.
  */
 export interface Container {
   readonly header: ContainerHeader;
@@ -73,12 +74,17 @@ export interface Container {
   rejoin(): Promise<boolean>;
   /** After an error was thrown: goes to the next unit header that can be trusted. False where there is none. */
   resync(): Promise<boolean>;
-  /** Gives the reader's memory back; nothing of it may be used afterwards. One that is not released costs speed, no more. */
+  /**
+   * Gives the reader's memory back; nothing of it may be used afterwards. One that is not released costs speed, no
+   * more.
+   */
   release(): void;
 }
 
 export interface OpenOptions {
-  /** Leave the CRCs of the stream or file out: for a reading that only looks where things are, before one that checks. */
+  /**
+   * Leave the CRCs of the stream or file out: for a reading that only looks where things are, before one that checks.
+   */
   skipCrc?: boolean;
 }
 

@@ -1,11 +1,14 @@
-import type { ByteSink, SeekableSink } from '../binary/sink.ts';
 import { UnsupportedError } from '../errors.ts';
+import type { ByteSink, SeekableSink } from '../files/sink.ts';
 import type { ContainerFormat } from './container.ts';
 import type { Compression, ContainerWriter, NewContainer } from './container-writer.ts';
 import { V1Writer } from './v1-writer.ts';
 import { V2Writer } from './v2-writer.ts';
 
-/** Starts a container of a format in a sink. @throws UnsupportedError for V1.x on a sink that can't be written out of order */
+/**
+ * Starts a container of a format in a sink. @throws UnsupportedError for V1.x on a sink that can't be written out of
+ * order
+ */
 export function createContainer(
   sink: ByteSink | SeekableSink,
   format: ContainerFormat,
@@ -14,6 +17,9 @@ export function createContainer(
 ): ContainerWriter {
   if (format === '2.0') return new V2Writer(sink, header, compression);
   if (!('writeAt' in sink))
-    throw new UnsupportedError('needs-file', `Cannot write V${format} to a stream: its header holds the size and CRC of the whole file`);
+    throw new UnsupportedError(
+      'needs-file',
+      `Cannot write V${format} to a stream: its header holds the size and CRC of the whole file`,
+    );
   return new V1Writer(sink, format, header, compression);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../binary/source.ts';
 import { FormatError, UnsupportedError } from '../errors.ts';
+import { bufferSource } from '../files/source.ts';
 import { buildV1, buildV2, lzfRecord, randomPage, rawRecord, sizeCode } from '../testing/container-builder.ts';
 import { readStrictly, readTolerantly } from '../testing/container-reading.ts';
 
@@ -17,7 +17,12 @@ const V2 = buildV2([
   {
     name: 'mixed',
     pass: 0,
-    records: Buffer.concat([ZEROS, rawRecord(Buffer.from('abc')), lzfRecord('01 61 61 e0 ff 00 e0 ff 00 e0 ff 00 e0 dc 00 00 61', 1), ZEROS]),
+    records: Buffer.concat([
+      ZEROS,
+      rawRecord(Buffer.from('abc')),
+      lzfRecord('01 61 61 e0 ff 00 e0 ff 00 e0 ff 00 e0 dc 00 00 61', 1),
+      ZEROS,
+    ]),
   },
   { name: 'long', records: Buffer.concat([Buffer.of(0x92), sizeCode(300, 2), randomPage().subarray(0, 300)]) },
 ]);
@@ -64,7 +69,8 @@ async function unnoticed(file: Buffer): Promise<number[]> {
     changed[bit >> 3] ^= 1 << (bit & 7);
     const error = await readStrictly(bufferSource(changed)).catch((caught) => caught);
     if (!(error instanceof Error)) bits.push(bit);
-    else if (!(error instanceof FormatError || error instanceof UnsupportedError)) throw new Error(`bit ${bit}`, { cause: error });
+    else if (!(error instanceof FormatError || error instanceof UnsupportedError))
+      throw new Error(`bit ${bit}`, { cause: error });
   }
   return bits;
 }
@@ -78,7 +84,8 @@ describe('one flipped bit', () => {
 
   it('goes unnoticed in V1.2 only in the tail that its CRC does not reach, where nobody looks', async () => {
     const file = FILES['V1.2'];
-    // The CRC covers (file size − header size) bytes from offset 44: the last 36 bytes are left out. Of the end unit only the magic is looked at.
+    // The CRC covers (file size − header size) bytes from offset 44: the last 36 bytes are left out. Of the end unit
+    // only the magic is looked at.
     const uncovered = file.length - 36;
     const end = file.length - 28;
     const bytes = bytesOf(await unnoticed(file));

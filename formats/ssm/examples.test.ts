@@ -1,14 +1,22 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../binary/source.ts';
-import { buildV1, buildV2, type HeaderSpec, literals, randomPage, rawRecord, type UnitSpec } from '../testing/container-builder.ts';
+import { bufferSource } from '../files/source.ts';
+import {
+  buildV1,
+  buildV2,
+  type HeaderSpec,
+  literals,
+  randomPage,
+  rawRecord,
+  type UnitSpec,
+} from '../testing/container-builder.ts';
 import { readStrictly } from '../testing/container-reading.ts';
 import { MemorySink } from '../testing/memory-sink.ts';
 import type { ContainerFormat } from './container.ts';
 import { createContainer } from './create-container.ts';
 
-// The worked examples of the format notes: whole files, known by length and SHA-256. The test puts them together by hand; readers then have to
-// find in them what they hold.
+// The worked examples of the format notes: whole files, known by length and SHA-256. The test puts them together by
+// hand; readers then have to find in them what they hold.
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex');
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -65,7 +73,13 @@ const SSM_V1: UnitSpec = {
 };
 const DEMO_V2: UnitSpec = {
   name: 'demo',
-  records: Buffer.concat([rawRecord(hex('44332211')), hex('94 01 04'), lzfRecord(LZF_PA), rawPage, rawRecord(Buffer.from('tail!'))]),
+  records: Buffer.concat([
+    rawRecord(hex('44332211')),
+    hex('94 01 04'),
+    lzfRecord(LZF_PA),
+    rawPage,
+    rawRecord(Buffer.from('tail!')),
+  ]),
 };
 
 /** The live save: heads of its pgm passes, up to their first page, and what is between the pages of the last one. */
@@ -79,7 +93,13 @@ const LIVE_BETWEEN = hex('03 88 0020000000000000 81 0050000000000000');
 const LIVE_BUILD = buildInfo(...BUILD);
 const LIVE: UnitSpec[] = [
   { name: 'SSM', pass: 0, payload: LIVE_BUILD },
-  { name: 'pgm', instance: 1, version: 14, pass: 0, records: Buffer.concat([rawRecord(LIVE_HEAD_0), lzfRecord(LZF_PB), rawRecord(hex('ff'))]) },
+  {
+    name: 'pgm',
+    instance: 1,
+    version: 14,
+    pass: 0,
+    records: Buffer.concat([rawRecord(LIVE_HEAD_0), lzfRecord(LZF_PB), rawRecord(hex('ff'))]),
+  },
   { name: 'SSMLiveControl', pass: 0, payload: hex('5e24') },
   {
     name: 'pgm',
@@ -93,7 +113,13 @@ const LIVE: UnitSpec[] = [
     name: 'pgm',
     instance: 1,
     version: 14,
-    records: Buffer.concat([rawRecord(LIVE_HEAD_FINAL), lzfRecord(LZF_PA), rawRecord(LIVE_BETWEEN), rawPage, rawRecord(hex('ff'))]),
+    records: Buffer.concat([
+      rawRecord(LIVE_HEAD_FINAL),
+      lzfRecord(LZF_PA),
+      rawRecord(LIVE_BETWEEN),
+      rawPage,
+      rawRecord(hex('ff')),
+    ]),
   },
 ];
 
@@ -108,7 +134,13 @@ interface Example {
 }
 
 const EXAMPLES: Example[] = [
-  { what: 'V1.1, smallest', file: buildV1('1.1', []), length: 92, sha256: '99b10501b3e524120e91d3f87f105853a209b05f5474dfd1d4bf0fd07fb3162a', units: [] },
+  {
+    what: 'V1.1, smallest',
+    file: buildV1('1.1', []),
+    length: 92,
+    sha256: '99b10501b3e524120e91d3f87f105853a209b05f5474dfd1d4bf0fd07fb3162a',
+    units: [],
+  },
   {
     what: 'V1.1 with a unit',
     file: buildV1('1.1', [DEMO_V1]),
@@ -116,7 +148,13 @@ const EXAMPLES: Example[] = [
     sha256: '5aff1f212874a1a56df828b979a94c365fcca76c358357d94063f6b84dc7011d',
     units: [{ name: 'demo', payload: DEMO_PAYLOAD }],
   },
-  { what: 'V1.2, smallest', file: buildV1('1.2', []), length: 108, sha256: '9eaf560888b774f891a46219981f37da3a3cabf7a1df6791f2f414c32ee4ff67', units: [] },
+  {
+    what: 'V1.2, smallest',
+    file: buildV1('1.2', []),
+    length: 108,
+    sha256: '9eaf560888b774f891a46219981f37da3a3cabf7a1df6791f2f414c32ee4ff67',
+    units: [],
+  },
   {
     what: 'V1.2 with units',
     file: buildV1('1.2', [SSM_V1, DEMO_V1]),
@@ -136,7 +174,10 @@ const EXAMPLES: Example[] = [
   },
   {
     what: 'V2.0 with units',
-    file: buildV2([{ name: 'SSM', payload: buildInfo(...BUILD, 'OSE', 'true') }, DEMO_V2], { ...V2_HEADER, registeredUnits: 2 }),
+    file: buildV2([{ name: 'SSM', payload: buildInfo(...BUILD, 'OSE', 'true') }, DEMO_V2], {
+      ...V2_HEADER,
+      registeredUnits: 2,
+    }),
     length: 4571,
     sha256: '641afe844a57e5efd2dcf00bb54ddbc801cb4e47d28b4b84a950a2eaee9735a9',
     units: [
@@ -169,7 +210,9 @@ for (const { what, file, length, sha256: expected, units } of EXAMPLES) {
 
     it('reads and checks', async () => {
       const read = await readStrictly(bufferSource(file));
-      expect(read.map(({ name, payload }) => [name, sha256(payload)])).toEqual(units.map(({ name, payload }) => [name, sha256(payload)]));
+      expect(read.map(({ name, payload }) => [name, sha256(payload)])).toEqual(
+        units.map(({ name, payload }) => [name, sha256(payload)]),
+      );
     });
   });
 }
@@ -183,7 +226,13 @@ describe('createContainer()', () => {
     it(`writes the smallest V${format} file byte for byte`, async () => {
       const [major, minor, build, revision] = release;
       const sink = new MemorySink();
-      const header = { release: { major, minor, build, revision }, hostBits: 64, widths: { gcPhys: 8, gcPtr: 8 }, live: false, registeredUnits: 0 } as const;
+      const header = {
+        release: { major, minor, build, revision },
+        hostBits: 64,
+        widths: { gcPhys: 8, gcPtr: 8 },
+        live: false,
+        registeredUnits: 0,
+      } as const;
       await createContainer(sink, format as ContainerFormat, header).finish();
       expect(sha256(sink.view())).toBe(expected);
     });

@@ -14,7 +14,14 @@ export function checkVersionFields(fields: VersionFields, onDamage: OnDamage): v
   const { major, minor, build, revision, hostBits, gcPhysWidth, gcPtrWidth } = fields;
   if (major < 1 || major > 1000 || minor > 1000 || build > 1 << 20 || revision < 1 || revision > 10_000_000) {
     const message = `Cannot trust file header: VirtualBox version ${major}.${minor}.${build} r${revision} is out of range`;
-    onDamage(new FormatError('bad-version-fields', message, { offset: 0, field: 'version' }, 'VERR_SSM_INTEGRITY_VBOX_VERSION'));
+    onDamage(
+      new FormatError(
+        'bad-version-fields',
+        message,
+        { offset: 0, field: 'version' },
+        'VERR_SSM_INTEGRITY_VBOX_VERSION',
+      ),
+    );
   }
   if (![32, 64].includes(hostBits) || !isWidth(gcPhysWidth) || !isWidth(gcPtrWidth)) {
     const message = `Cannot trust file header: ${hostBits} host bits, GCPhys ${gcPhysWidth}, GCPtr ${gcPtrWidth} bytes, expected 32 or 64, 4 or 8, 4 or 8`;
@@ -30,7 +37,10 @@ function isWidth(value: number): value is 4 | 8 {
   return value === 4 || value === 8;
 }
 
-/** The text of a unit's name field, without its NUL: a character for each byte, so that writers give the same bytes back. */
+/**
+ * The text of a unit's name field, without its NUL: a character for each byte, so that writers give the same bytes
+ * back.
+ */
 export function unitName(bytes: Uint8Array): string {
   // No TextDecoder: its "latin1" is Windows-1252, where 0x80 to 0x9f are other characters.
   return Buffer.from(bytes.subarray(0, Math.max(0, bytes.length - 1))).toString('latin1');

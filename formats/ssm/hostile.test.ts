@@ -1,8 +1,18 @@
 import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../binary/source.ts';
 import { SavkitError } from '../errors.ts';
-import { buildV1, buildV2, lzfRecord, placesIn, rawRecord, resealV1, resealV2, seal, type UnitSpec } from '../testing/container-builder.ts';
+import { bufferSource } from '../files/source.ts';
+import {
+  buildV1,
+  buildV2,
+  lzfRecord,
+  placesIn,
+  rawRecord,
+  resealV1,
+  resealV2,
+  seal,
+  type UnitSpec,
+} from '../testing/container-builder.ts';
 import { readStrictly, readTolerantly } from '../testing/container-reading.ts';
 
 // Files that claim what is not true, with every CRC right.
@@ -53,7 +63,10 @@ describe('a record of a claimed length', () => {
 
 describe('very many units', () => {
   it('20,000 empty ones are read in order and in time', async () => {
-    const units: UnitSpec[] = Array.from({ length: 20_000 }, (_, i) => ({ name: `u${i}`, payload: Buffer.of(i & 255) }));
+    const units: UnitSpec[] = Array.from({ length: 20_000 }, (_, i) => ({
+      name: `u${i}`,
+      payload: Buffer.of(i & 255),
+    }));
     const file = buildV2(units);
     const start = process.cpuUsage();
     const read = await readStrictly(bufferSource(file));
@@ -130,7 +143,8 @@ describe('units out of order', () => {
 describe('compressed data', () => {
   it('that expands beyond its claim is refused, whatever the claim', async () => {
     const bomb = '01 61 61 '.concat('e0 ff 00 '.repeat(1000));
-    for (const kib of [1, 4]) expect(await codeOf(buildV2([{ name: 'bomb', records: lzfRecord(bomb, kib) }]))).toBe('bad-compression');
+    for (const kib of [1, 4])
+      expect(await codeOf(buildV2([{ name: 'bomb', records: lzfRecord(bomb, kib) }]))).toBe('bad-compression');
   });
 
   it('of 200 MiB of zeros in 200 KiB of file is read piece by piece', async () => {
@@ -140,7 +154,9 @@ describe('compressed data', () => {
   });
 
   it('V1.x: a zlib stream of 100 MiB of zeros is read piece by piece', async () => {
-    const file = buildV1('1.2', [{ name: 'zeros', records: Buffer.concat([Buffer.of(3), deflateSync(Buffer.alloc(100 << 20))]) }]);
+    const file = buildV1('1.2', [
+      { name: 'zeros', records: Buffer.concat([Buffer.of(3), deflateSync(Buffer.alloc(100 << 20))]) },
+    ]);
     await withinMemory(async () => expect((await readTolerantly(bufferSource(file))).good).toEqual(['zeros']));
   });
 
@@ -171,6 +187,10 @@ describe('headers', () => {
   });
 
   it('a record in a unit may be empty', async () => {
-    expect(await codeOf(buildV2([{ name: 'empty', records: Buffer.concat([rawRecord(Buffer.alloc(0)), rawRecord(Buffer.of(1))]) }]))).toBe('read');
+    expect(
+      await codeOf(
+        buildV2([{ name: 'empty', records: Buffer.concat([rawRecord(Buffer.alloc(0)), rawRecord(Buffer.of(1))]) }]),
+      ),
+    ).toBe('read');
   });
 });

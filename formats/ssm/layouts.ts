@@ -16,7 +16,10 @@ export const PASS_FINAL = 0xffffffff;
 export const fileHeaderV1 = defineStruct('File header, V1.1 and V1.2', 'SSM.cpp, SSMFILEHDRV11', {
   magic: { kind: bytes(MAGIC_SIZE), doc: 'the format, padded with NUL' },
   fileSize: { kind: u64, doc: 'cbFile: must equal the file size' },
-  crc: { kind: u32, doc: 'CRC-32 of (fileSize − header size) bytes from offset 44 on: the last bytes of the file are not covered' },
+  crc: {
+    kind: u32,
+    doc: 'CRC-32 of (fileSize − header size) bytes from offset 44 on: the last bytes of the file are not covered',
+  },
   reserved: { kind: u32, doc: 'written 0, not checked' },
   machineUuid: { kind: bytes(16), doc: 'must be all zero' },
 });
@@ -90,7 +93,10 @@ export const directoryHead = defineStruct('Directory, V2.0', 'SSM.cpp, SSMFILEDI
 });
 
 export const directoryEntry = defineStruct('Directory entry, V2.0', 'SSM.cpp, SSMFILEDIRENTRY', {
-  offset: { kind: u64, doc: "offset of the unit's header, its last one in a live save; 0 allowed below revision 53365" },
+  offset: {
+    kind: u64,
+    doc: "offset of the unit's header, its last one in a live save; 0 allowed below revision 53365",
+  },
   instance: { kind: u32, doc: 'unit instance' },
   nameCrc: { kind: u32, doc: 'CRC-32 of the name without its NUL' },
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../binary/source.ts';
 import { FormatError, NotAStateError } from '../errors.ts';
+import { bufferSource } from '../files/source.ts';
 import { buildV1, buildV2, randomPage } from '../testing/container-builder.ts';
 import { openContainer } from './open.ts';
 

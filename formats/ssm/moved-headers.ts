@@ -1,14 +1,15 @@
 import { crc32 } from '../binary/crc32.ts';
 import { Cursor } from '../binary/cursor.ts';
-import type { ByteSource } from '../binary/source.ts';
+import type { ByteSource } from '../files/source.ts';
 import { startsWith } from './header-rules.ts';
 import { END_MAGIC, footer as footerLayout, unitHeaderV2 } from './layouts.ts';
 import { type HeaderPlace, hasRightCrc, isUnitHeaderV2 } from './resync.ts';
 import { DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readFooter } from './v2-tail.ts';
 
 /**
- * Knows unit headers again that stand elsewhere than they claim, since bytes were lost or put in before them. A right CRC alone proves nothing: guest
- * memory may hold pieces of saved states. The directory must list it, or it must have moved as far as the end of the file.
+ * Knows unit headers again that stand elsewhere than they claim, since bytes were lost or put in before them. A right
+ * CRC alone proves nothing: guest memory may hold pieces of saved states. The directory must list it, or it must have
+ * moved as far as the end of the file.
  */
 export class MovedHeaders {
   /** By claimed offset: instance and CRC of the name. */

@@ -1,8 +1,8 @@
-import type { ByteSource } from '../binary/source.ts';
-import { Window } from '../binary/window.ts';
 import { FormatError, NotAStateError, type OnDamage, SavkitError, throwDamage, UnsupportedError } from '../errors.ts';
-import { fileKindOf } from '../file-kinds.ts';
+import type { ByteSource } from '../files/source.ts';
+import { Window } from '../files/window.ts';
 import type { Container, OpenOptions } from './container.ts';
+import { fileKindOf } from './file-kinds.ts';
 import { startsWith } from './header-rules.ts';
 import { END_MAGIC, FOOTER_MAGIC, footer, MAGIC_BASE, MAGIC_SIZE, UNIT_MAGIC, unitHeaderV1 } from './layouts.ts';
 import { V1Reader } from './v1-reader.ts';
@@ -17,7 +17,11 @@ const VERSION_TEXTS = { '1.0': 'V1.0\n', '1.1': 'V1.1\n', '1.2': 'V1.2\n', '2.0'
  * @param onDamage gets damage that the reader can go on after; the default throws it
  * @throws NotAStateError when this never was one, FormatError when its header is damaged, UnsupportedError for V1.0
  */
-export async function openContainer(source: ByteSource, onDamage: OnDamage = throwDamage, options: OpenOptions = {}): Promise<Container> {
+export async function openContainer(
+  source: ByteSource,
+  onDamage: OnDamage = throwDamage,
+  options: OpenOptions = {},
+): Promise<Container> {
   const window = new Window(source);
   try {
     return await openIn(window, onDamage, options);
@@ -48,7 +52,12 @@ async function openIn(window: Window, onDamage: OnDamage, options: OpenOptions):
         'VERR_SSM_INTEGRITY_VERSION',
       );
     default:
-      throw new FormatError('bad-version', 'Cannot read file: its saved-state format is unknown', { offset: MAGIC_BASE.length }, 'VERR_SSM_INTEGRITY_VERSION');
+      throw new FormatError(
+        'bad-version',
+        'Cannot read file: its saved-state format is unknown',
+        { offset: MAGIC_BASE.length },
+        'VERR_SSM_INTEGRITY_VERSION',
+      );
   }
 }
 
@@ -67,11 +76,21 @@ async function refusalOf(window: Window): Promise<SavkitError> {
     );
   }
   if (available < MAGIC_BASE.length && startsWith(bytes, 0, MAGIC_BASE.slice(0, available))) {
-    return new FormatError('truncated', `Cannot read file header: the file ends after ${available} bytes`, { offset: 0 }, 'VERR_EOF');
+    return new FormatError(
+      'truncated',
+      `Cannot read file header: the file ends after ${available} bytes`,
+      { offset: 0 },
+      'VERR_EOF',
+    );
   }
   const head = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(available, HEAD_SIZE));
   if (isAlmostMagic(head) || head.includes(UNIT_MAGIC, 0, 'latin1') || (await endsLikeAState(window))) {
-    return new FormatError('bad-magic', 'Cannot read file: the magic of a saved state at its start is damaged', { offset: 0 }, 'VERR_SSM_INTEGRITY_MAGIC');
+    return new FormatError(
+      'bad-magic',
+      'Cannot read file: the magic of a saved state at its start is damaged',
+      { offset: 0 },
+      'VERR_SSM_INTEGRITY_MAGIC',
+    );
   }
   const kind = fileKindOf(head);
   const text = kind ? `it is ${kind.name}; ${kind.advice}` : 'its kind is unknown';
@@ -101,7 +120,8 @@ async function endsLikeAState({ source }: Window): Promise<boolean> {
 /** The whole 32 bytes count, with their padding. */
 function versionOf(bytes: Uint8Array): keyof typeof VERSION_TEXTS | undefined {
   for (const [version, text] of Object.entries(VERSION_TEXTS)) {
-    if (startsWith(bytes, 0, (MAGIC_BASE + text).padEnd(MAGIC_SIZE, '\0'))) return version as keyof typeof VERSION_TEXTS;
+    if (startsWith(bytes, 0, (MAGIC_BASE + text).padEnd(MAGIC_SIZE, '\0')))
+      return version as keyof typeof VERSION_TEXTS;
   }
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { crc32, crcShift } from '../binary/crc32.ts';
-import type { ByteSink } from '../binary/sink.ts';
+import type { ByteSink } from '../files/sink.ts';
 import { copyBytes, returnBuffer, takeBuffer } from '../kernels/arena.ts';
-import { KIB } from '../units.ts';
+import { KIB } from '../sizes.ts';
 
 /** Bytes leave for the sink in pieces of about this size. */
 const FLUSH_SIZE = 512 * KIB;
@@ -49,7 +49,10 @@ export class OutputBuffer {
     this.length += length;
   }
 
-  /** CRC-32 of all bytes so far, less the last `without`. The same number or more bytes must be left out never after fewer. */
+  /**
+   * CRC-32 of all bytes so far, less the last `without`. The same number or more bytes must be left out never after
+   * fewer.
+   */
   crc(without = 0): number {
     const length = this.length - without;
     if (length > this.#crcLength) {
@@ -66,8 +69,8 @@ export class OutputBuffer {
   }
 
   /**
-   * Tells the CRC that a field which ended `distance` bytes before its end now holds `value` in place of zeros. CRC-32 is linear, so nothing has
-   * to be read again.
+   * Tells the CRC that a field which ended `distance` bytes before its end now holds `value` in place of zeros. CRC-32
+   * is linear, so nothing has to be read again.
    */
   patchCrc(value: Uint8Array, distance: number): void {
     const difference = (crc32(value) ^ crc32(new Uint8Array(value.length))) >>> 0;

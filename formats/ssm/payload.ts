@@ -11,8 +11,8 @@ const FIRST_GATHER = 8 * 1024;
 /**
  * The decoded payload of a container's current unit, front to back.
  *
- * The next bytes are the *run* `runBytes[runAt, runEnd)`: a RAW segment where it stands in the window, or decoded and gathered bytes in a
- * memory of this reader. Behind the run come the segments from `next` on.
+ * The next bytes are the *run* `runBytes[runAt, runEnd)`: a RAW segment where it stands in the window, or decoded and
+ * gathered bytes in a memory of this reader. Behind the run come the segments from `next` on.
  */
 export class PayloadReader {
   runBytes: Uint8Array;
@@ -37,7 +37,10 @@ export class PayloadReader {
     return this.#runInWindow;
   }
 
-  /** Fetches the next table of segments; false at the unit's end. To be called when no segment is left. Invalidates window references. */
+  /**
+   * Fetches the next table of segments; false at the unit's end. To be called when no segment is left. Invalidates
+   * window references.
+   */
   async more(): Promise<boolean> {
     if (this.#runInWindow && this.runAt < this.runEnd) this.#ownRun(0);
     this.next = 0;
@@ -124,7 +127,8 @@ export class PayloadReader {
   /** Passes what is left; gives its last bytes, `count` at most, owned. */
   async tail(count: number): Promise<Uint8Array> {
     let tail = Buffer.alloc(0);
-    for (let piece = await this.piece(); piece; piece = await this.piece()) tail = Buffer.concat([tail, piece.subarray(-count)]).subarray(-count);
+    for (let piece = await this.piece(); piece; piece = await this.piece())
+      tail = Buffer.concat([tail, piece.subarray(-count)]).subarray(-count);
     return tail;
   }
 
@@ -142,15 +146,19 @@ export class PayloadReader {
   /** Demands that the payload is used up. V1.x containers tolerate a rest. */
   async expectEnd(): Promise<void> {
     const strict = this.container.header.format === '2.0';
-    if (!(await this.isAtEnd()) && strict) throw this.#error('too-long', 'payload is left over', 'VERR_SSM_LOADED_TOO_LITTLE');
+    if (!(await this.isAtEnd()) && strict)
+      throw this.#error('too-long', 'payload is left over', 'VERR_SSM_LOADED_TOO_LITTLE');
   }
 
   /** Where the reader stands, as far as the file tells. */
   get place(): Place {
     const { unit, segments } = this.container;
-    const place: Place = unit ? { unit: unit.name, instance: unit.instance, version: unit.version, pass: unit.pass } : {};
+    const place: Place = unit
+      ? { unit: unit.name, instance: unit.instance, version: unit.version, pass: unit.pass }
+      : {};
     if (this.#runInWindow) place.offset = segments.window.offsetOf(this.runAt);
-    else if (this.next > 0 && this.next <= segments.count) place.offset = segments.window.offsetOf(segments.at[this.next - 1]);
+    else if (this.next > 0 && this.next <= segments.count)
+      place.offset = segments.window.offsetOf(segments.at[this.next - 1]);
     return place;
   }
 
@@ -161,7 +169,8 @@ export class PayloadReader {
     while (!this.collect(wanted)) {
       if (this.#ended || !(await this.more())) break;
     }
-    if (this.runEnd - this.runAt < needed) throw this.#error('too-short', 'the payload ends too early', 'VERR_SSM_LOADED_TOO_MUCH');
+    if (this.runEnd - this.runAt < needed)
+      throw this.#error('too-short', 'the payload ends too early', 'VERR_SSM_LOADED_TOO_MUCH');
   }
 
   /** Moves the run to own memory with room for `extra` bytes behind it. */
@@ -190,7 +199,11 @@ export class PayloadReader {
   }
 
   #tooLong(what: string): UnsupportedError {
-    return new UnsupportedError('too-long', `Cannot read unit ${this.place.unit}: ${what}, which savkit does not support`, this.place);
+    return new UnsupportedError(
+      'too-long',
+      `Cannot read unit ${this.place.unit}: ${what}, which savkit does not support`,
+      this.place,
+    );
   }
 
   #error(code: string, what: string, vboxCode: string): FormatError {

@@ -1,5 +1,5 @@
-import type { Window } from '../binary/window.ts';
 import { FormatError, hex } from '../errors.ts';
+import type { Window } from '../files/window.ts';
 import { Encoding, type SegmentTable } from './segments.ts';
 
 // Records of a V2.0 unit (ssm-container.md 3.3). Source: SSM.cpp, SSM_REC_TYPE_*, ssmR3DataReadRecHdrV2.
@@ -33,7 +33,8 @@ export class RecordScanner {
 
   /**
    * Scans complete records from `window.position` on into `table` and advances the position behind them.
-   * @returns `full`: no room in the table; `more`: the next record is incomplete; `term`: the position is at a TERM record
+   * @returns `full`: no room in the table; `more`: the next record is incomplete; `term`: the position is at a TERM
+   * record
    * @throws FormatError with the code of VirtualBox's loader
    */
   scan(window: Window, table: SegmentTable): Stop {
@@ -55,7 +56,8 @@ export class RecordScanner {
         const size = this.#readSize(window, p);
         if (size < 0) return 'more';
         const content = p + this.#headSize;
-        if (type === RecordType.NAMED) throw damaged(window, p, 'bad-record', 'a named record, which carries no data', 'VERR_SSM_BAD_REC_TYPE');
+        if (type === RecordType.NAMED)
+          throw damaged(window, p, 'bad-record', 'a named record, which carries no data', 'VERR_SSM_BAD_REC_TYPE');
         if (type === RecordType.RAW) {
           const isCut = content + size > end;
           if (isCut && size <= WHOLE_RAW_LIMIT && (!window.ended || content >= end)) return 'more';
@@ -76,7 +78,10 @@ export class RecordScanner {
     }
   }
 
-  /** Whether from `window.position` on stands what looks like whole records, as VirtualBox writes them: several, or all up to a TERM record. */
+  /**
+   * Whether from `window.position` on stands what looks like whole records, as VirtualBox writes them: several, or all
+   * up to a TERM record.
+   */
   looksLikeRecords(window: Window): boolean {
     const { bytes, end } = window;
     let p = window.position;
@@ -90,7 +95,11 @@ export class RecordScanner {
         if (size < 0 || size > WHOLE_RAW_LIMIT || content + size > end || type === RecordType.NAMED) return false;
         const decoded = bytes[content] * 1024;
         if (type === RecordType.RAW_ZERO && (size !== 1 || decoded > MAX_DECOMPRESSED)) return false;
-        if (type === RecordType.RAW_LZF && (size > MAX_DECOMPRESSED + 2 || decoded > MAX_DECOMPRESSED || decoded < size - 1)) return false;
+        if (
+          type === RecordType.RAW_LZF &&
+          (size > MAX_DECOMPRESSED + 2 || decoded > MAX_DECOMPRESSED || decoded < size - 1)
+        )
+          return false;
         p = content + size;
       }
       return true;
@@ -109,8 +118,8 @@ export class RecordScanner {
   }
 
   /**
-   * Reads the size code behind the type byte at `p` and sets `#headSize`; −1 when it is incomplete. Bit 6 of the first byte is never tested;
-   * over-long forms of 2 and 3 bytes are legal, the writer uses them.
+   * Reads the size code behind the type byte at `p` and sets `#headSize`; −1 when it is incomplete. Bit 6 of the first
+   * byte is never tested; over-long forms of 2 and 3 bytes are legal, the writer uses them.
    */
   #readSize(window: Window, p: number): number {
     const { bytes, end } = window;
@@ -121,12 +130,14 @@ export class RecordScanner {
       return first;
     }
     const count = Math.clz32(~(first << 24) & 0x3f000000);
-    if (count > 6) throw damaged(window, p, 'bad-record', `size code ${hex(first)} is invalid`, 'VERR_SSM_INTEGRITY_REC_HDR');
+    if (count > 6)
+      throw damaged(window, p, 'bad-record', `size code ${hex(first)} is invalid`, 'VERR_SSM_INTEGRITY_REC_HDR');
     if (p + 1 + count > end) return -1;
     let size = first & (0x7f >> count);
     for (let i = 2; i <= count; i++) {
       const byte = bytes[p + i];
-      if ((byte & 0xc0) !== 0x80) throw damaged(window, p, 'bad-record', 'the size code is broken', 'VERR_SSM_INTEGRITY_REC_HDR');
+      if ((byte & 0xc0) !== 0x80)
+        throw damaged(window, p, 'bad-record', 'the size code is broken', 'VERR_SSM_INTEGRITY_REC_HDR');
       size = size * 64 + (byte & 0x3f);
     }
     if (size < SMALLEST_OF_LENGTH[count]) {
@@ -141,7 +152,14 @@ export class RecordScanner {
 const SMALLEST_OF_LENGTH = [0, 0, 0, 0, 0x10000, 0x200000, 0x4000000];
 
 /** @returns false where the record is incomplete */
-function addCompressed(window: Window, table: SegmentTable, type: number, p: number, content: number, size: number): boolean {
+function addCompressed(
+  window: Window,
+  table: SegmentTable,
+  type: number,
+  p: number,
+  content: number,
+  size: number,
+): boolean {
   const lzf = type === RecordType.RAW_LZF;
   if (lzf ? size <= 1 || size > MAX_DECOMPRESSED + 2 : size !== 1) throw badCompressedSize(window, p, size);
   if (content + size > window.end) return false;
@@ -153,7 +171,13 @@ function addCompressed(window: Window, table: SegmentTable, type: number, p: num
 }
 
 function badCompressedSize(window: Window, p: number, size: number): FormatError {
-  return damaged(window, p, 'bad-compression', `a compressed record of ${size} bytes that cannot be`, 'VERR_SSM_INTEGRITY_DECOMPRESSION');
+  return damaged(
+    window,
+    p,
+    'bad-compression',
+    `a compressed record of ${size} bytes that cannot be`,
+    'VERR_SSM_INTEGRITY_DECOMPRESSION',
+  );
 }
 
 function damaged(window: Window, p: number, code: string, what: string, vboxCode: string): FormatError {

@@ -10,7 +10,11 @@ const lookalike = (offset: number) => {
   page.writeBigUInt64LE(BigInt(offset), 1008);
   return page;
 };
-const UNITS = NAMES.map((name, i) => ({ name, instance: i, payload: i % 2 ? Buffer.from(randomPage()) : lookalike(5000 * i) }));
+const UNITS = NAMES.map((name, i) => ({
+  name,
+  instance: i,
+  payload: i % 2 ? Buffer.from(randomPage()) : lookalike(5000 * i),
+}));
 
 async function goodUnits(file: Uint8Array): Promise<string[][]> {
   const results: string[][] = [];

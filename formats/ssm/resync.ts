@@ -1,4 +1,4 @@
-import type { Window } from '../binary/window.ts';
+import type { Window } from '../files/window.ts';
 import { startsWith } from './header-rules.ts';
 import { END_MAGIC, UNIT_MAGIC, unitHeaderV1, unitHeaderV2 } from './layouts.ts';
 import { crcWithout } from './v2-tail.ts';
@@ -32,10 +32,15 @@ export async function findUnitHeader(window: Window, isHeader: (window: Window) 
   }
 }
 
-/** A V2.0 unit header that can be trusted: its own offset, right CRC. Guest memory may hold pieces of saved states, but not at their own offsets. */
+/**
+ * A V2.0 unit header that can be trusted: its own offset, right CRC. Guest memory may hold pieces of saved states, but
+ * not at their own offsets.
+ */
 export function isUnitHeaderV2(window: HeaderPlace): boolean {
   const { view, position, offset, available } = window;
-  return available >= V2_SIZE && readU64(view, position + unitHeaderV2.offsets.offset) === offset && hasRightCrc(window);
+  return (
+    available >= V2_SIZE && readU64(view, position + unitHeaderV2.offsets.offset) === offset && hasRightCrc(window)
+  );
 }
 
 /** The bytes of a V2.0 unit header, wherever it claims to stand. */
@@ -45,10 +50,15 @@ export function hasRightCrc(window: HeaderPlace): boolean {
   const nameSize = view.getUint32(position + unitHeaderV2.offsets.nameSize, true);
   if (nameSize > NAME_LIMIT || window.available < V2_SIZE + nameSize) return false;
   const { crc } = unitHeaderV2.offsets;
-  return crcWithout(bytes.subarray(position, position + V2_SIZE + nameSize), crc) === view.getUint32(position + crc, true);
+  return (
+    crcWithout(bytes.subarray(position, position + V2_SIZE + nameSize), crc) === view.getUint32(position + crc, true)
+  );
 }
 
-/** V1.x headers prove nothing of themselves; one counts as such when all its fields make sense and the unit ends inside of the file. */
+/**
+ * V1.x headers prove nothing of themselves; one counts as such when all its fields make sense and the unit ends inside
+ * of the file.
+ */
 export function isUnitHeaderV1(window: HeaderPlace): boolean {
   const { bytes, view, position, offset } = window;
   if (window.available < V1_SIZE || !hasMagic(window)) return false;
@@ -58,7 +68,11 @@ export function isUnitHeaderV1(window: HeaderPlace): boolean {
   if (offset + size > fileSize || size < V1_SIZE + nameSize || nameSize > NAME_LIMIT) return false;
   if (startsWith(bytes, position, END_MAGIC)) return size === V1_SIZE && nameSize === 0;
   const name = bytes.subarray(position + V1_SIZE, position + V1_SIZE + nameSize);
-  return nameSize > 1 && name.length === nameSize && name.every((byte, i) => (i === nameSize - 1 ? byte === 0 : byte >= 0x20 && byte < 0x7f));
+  return (
+    nameSize > 1 &&
+    name.length === nameSize &&
+    name.every((byte, i) => (i === nameSize - 1 ? byte === 0 : byte >= 0x20 && byte < 0x7f))
+  );
 }
 
 function hasMagic({ bytes, position }: HeaderPlace): boolean {

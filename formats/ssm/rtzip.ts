@@ -1,9 +1,9 @@
 import { pipeline, Readable } from 'node:stream';
 import { createInflate } from 'node:zlib';
 import { Cursor } from '../binary/cursor.ts';
-import { type ByteSource, streamSource } from '../binary/source.ts';
-import { truncated, Window } from '../binary/window.ts';
 import { FormatError, hex, UnsupportedError } from '../errors.ts';
+import { type ByteSource, streamSource } from '../files/source.ts';
+import { truncated, Window } from '../files/window.ts';
 import { blockHeaderV1 } from './layouts.ts';
 import { Encoding, SegmentTable } from './segments.ts';
 
@@ -44,7 +44,11 @@ export class PayloadStream {
     if (this.#type === ZipType.LZF) return this.#nextBlocks();
     if (this.#type === ZipType.STORE) return this.#nextStored();
     const offset = window.offset - 1;
-    throw new FormatError('bad-compression', `Cannot decompress unit at ${hex(offset)}: compressor type ${this.#type}, expected 2, 3 or 5`, { offset });
+    throw new FormatError(
+      'bad-compression',
+      `Cannot decompress unit at ${hex(offset)}: compressor type ${this.#type}, expected 2, 3 or 5`,
+      { offset },
+    );
   }
 
   async #nextBlocks(): Promise<boolean> {
@@ -84,8 +88,10 @@ export class PayloadStream {
     if (window.available < BLOCK_HEADER_SIZE) return undefined;
     const { magic, size, decodedSize } = blockHeaderV1.read(new Cursor(window.bytes, window.position));
     if (magic !== BLOCK_MAGIC) throw badBlock(offset, `its magic is ${hex(magic)}, expected ${hex(BLOCK_MAGIC)}`);
-    if (size < 1 || size > MAX_BLOCK_DATA || BLOCK_HEADER_SIZE + size > left) throw badBlock(offset, `it claims ${size} bytes of data`);
-    if (decodedSize < 1 || decodedSize > MAX_BLOCK_DECODED) throw badBlock(offset, `it claims ${decodedSize} bytes after decompression`);
+    if (size < 1 || size > MAX_BLOCK_DATA || BLOCK_HEADER_SIZE + size > left)
+      throw badBlock(offset, `it claims ${size} bytes of data`);
+    if (decodedSize < 1 || decodedSize > MAX_BLOCK_DECODED)
+      throw badBlock(offset, `it claims ${decodedSize} bytes after decompression`);
     return window.available < BLOCK_HEADER_SIZE + size ? undefined : BLOCK_HEADER_SIZE + size;
   }
 
@@ -103,9 +109,13 @@ export class PayloadStream {
   #startInflating(): Promise<boolean> {
     const { source, offset } = this.#window;
     if (!source.seekable)
-      throw new UnsupportedError('zlib-on-pipe', `Cannot decompress unit at ${hex(offset)}: zlib units can be read from files only, not from a pipe`, {
-        offset,
-      });
+      throw new UnsupportedError(
+        'zlib-on-pipe',
+        `Cannot decompress unit at ${hex(offset)}: zlib units can be read from files only, not from a pipe`,
+        {
+          offset,
+        },
+      );
     const inflate = pipeline(Readable.from(readRange(source, offset, this.#end)), createInflate(), () => {});
     this.#inflated = new Window(streamSource(inflate, 'inflated unit'));
     const { payloadSize } = this.segments;
@@ -119,7 +129,9 @@ export class PayloadStream {
     try {
       if (!inflated.ended) await inflated.refill();
     } catch {
-      throw new FormatError('bad-compression', `Cannot decompress unit at ${hex(offset)}: the zlib data is damaged`, { offset });
+      throw new FormatError('bad-compression', `Cannot decompress unit at ${hex(offset)}: the zlib data is damaged`, {
+        offset,
+      });
     }
     if (inflated.available === 0) return false;
     this.segments.add(Encoding.RAW, inflated.position, inflated.available, inflated.available);
@@ -149,5 +161,10 @@ async function* readRange(source: ByteSource, start: number, end: number): Async
 const ZLIB_CHUNK = 64 * 1024;
 
 function badBlock(offset: number, what: string): FormatError {
-  return new FormatError('bad-block', `Cannot read compressed block at ${hex(offset)}: ${what}`, { offset }, 'VERR_GENERAL_FAILURE');
+  return new FormatError(
+    'bad-block',
+    `Cannot read compressed block at ${hex(offset)}: ${what}`,
+    { offset },
+    'VERR_GENERAL_FAILURE',
+  );
 }

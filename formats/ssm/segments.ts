@@ -1,5 +1,5 @@
-import type { Arena, Window } from '../binary/window.ts';
 import { FormatError, hex } from '../errors.ts';
+import type { Arena, Window } from '../files/window.ts';
 import { copyBytes } from '../kernels/arena.ts';
 import { lzfDecode } from '../kernels/lzf.ts';
 
@@ -16,8 +16,8 @@ export const Encoding = {
 const CAPACITY = 2048;
 
 /**
- * A table of payload pieces of one unit, in order: what container records (V2.0) and compressed blocks (V1.x) come down to.
- * Positions are indices into `window.bytes` and hold until the reader's next step.
+ * A table of payload pieces of one unit, in order: what container records (V2.0) and compressed blocks (V1.x) come down
+ * to. Positions are indices into `window.bytes` and hold until the reader's next step.
  */
 export class SegmentTable {
   readonly capacity = CAPACITY;
@@ -57,8 +57,18 @@ export class SegmentTable {
   }
 }
 
-/** Writes a decompressed block of `window` to `target[to, to + size)`. @throws FormatError `bad-compression`, unless the window patches bad blocks */
-export function decompress(window: Arena, at: number, length: number, target: Uint8Array, to: number, size: number): void {
+/**
+ * Writes a decompressed block of `window` to `target[to, to + size)`. @throws FormatError `bad-compression`, unless the
+ * window patches bad blocks
+ */
+export function decompress(
+  window: Arena,
+  at: number,
+  length: number,
+  target: Uint8Array,
+  to: number,
+  size: number,
+): void {
   if (lzfDecode(window.bytes, at, length, target, to, size)) return;
   const error = badCompression(window.offsetOf(at));
   if (!window.patch) throw error;

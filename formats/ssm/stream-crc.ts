@@ -1,11 +1,12 @@
 import { crcShift } from '../binary/crc32.ts';
-import type { Window } from '../binary/window.ts';
+import type { Window } from '../files/window.ts';
 
 /**
  * Compares the CRCs that a V2.0 stream stores along its way with those of its bytes.
  *
- * Every stored CRC goes from offset 0, so after damage none would agree any more. This keeps the difference between what the bytes
- * give and what the file claims, and carries it forward: each unit is then judged by its own bytes alone.
+ * Every stored CRC goes from offset 0, so after damage none would agree any more. This keeps the difference between
+ * what the bytes give and what the file claims, and carries it forward: each unit is then judged by its own bytes
+ * alone.
  */
 export class StreamCrc {
   readonly #window: Window;
@@ -36,7 +37,10 @@ export class StreamCrc {
     this.#window.limitCrc(0, 0);
   }
 
-  /** Whether a claim agrees; believes it in either case. A disagreement right after reported damage counts as part of that damage. */
+  /**
+   * Whether a claim agrees; believes it in either case. A disagreement right after reported damage counts as part of
+   * that damage.
+   */
   agrees(index: number, claimed: number): boolean {
     if (this.#disabled) return true;
     const same = this.expected(index) === claimed;

@@ -1,6 +1,6 @@
 import { Cursor, WIDE } from '../binary/cursor.ts';
-import type { Window } from '../binary/window.ts';
 import { FormatError, hex, type OnDamage } from '../errors.ts';
+import type { Window } from '../files/window.ts';
 import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
 import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
 import { END_MAGIC, fileHeaderV1, UNIT_MAGIC, unitHeaderV1, versionV12 } from './layouts.ts';
@@ -16,7 +16,10 @@ export const V1_CRC_START = fileHeaderV1.offsets.reserved;
 /** No release registers longer names; the loader's buffers are far smaller. */
 const NAME_LIMIT = 256;
 
-/** Reads V1.1 and V1.2 containers (ssm-container.md 2). Checks stand in the loader's order (2.5), but for the file CRC, which comes last. */
+/**
+ * Reads V1.1 and V1.2 containers (ssm-container.md 2). Checks stand in the loader's order (2.5), but for the file CRC,
+ * which comes last.
+ */
 export class V1Reader implements Container {
   readonly header: ContainerHeader;
   readonly directory = undefined;
@@ -33,7 +36,12 @@ export class V1Reader implements Container {
   #payload: PayloadStream | undefined;
   #checksCrc = true;
 
-  static async open(window: Window, format: '1.1' | '1.2', onDamage: OnDamage, options: OpenOptions = {}): Promise<V1Reader> {
+  static async open(
+    window: Window,
+    format: '1.1' | '1.2',
+    onDamage: OnDamage,
+    options: OpenOptions = {},
+  ): Promise<V1Reader> {
     await window.need(format === '1.1' ? V11_HEADER_SIZE : V12_HEADER_SIZE, 'file header');
     const reader = new V1Reader(window, format, onDamage);
     if (options.skipCrc) reader.#skipCrc();
@@ -49,7 +57,14 @@ export class V1Reader implements Container {
     this.#claimed = fields;
     if (fields.machineUuid.some((byte) => byte !== 0)) {
       const place = { offset: 48, field: 'machineUuid' };
-      onDamage(new FormatError('bad-header', 'Cannot trust file header: the machine UUID is not zero', place, 'VERR_SMM_INTEGRITY_MACHINE'));
+      onDamage(
+        new FormatError(
+          'bad-header',
+          'Cannot trust file header: the machine UUID is not zero',
+          place,
+          'VERR_SMM_INTEGRITY_MACHINE',
+        ),
+      );
     }
     if (window.source.size !== undefined) this.#checkSize(window.source.size);
     this.header = readVersion(cursor, format, onDamage);
@@ -89,7 +104,12 @@ export class V1Reader implements Container {
       return undefined;
     }
     if (!startsWith(bytes, position, UNIT_MAGIC.slice(0, 7))) {
-      throw new FormatError('bad-unit-magic', `Cannot read unit at ${hex(offset)}: no unit starts there`, { offset }, 'VERR_SSM_INTEGRITY_UNIT_MAGIC');
+      throw new FormatError(
+        'bad-unit-magic',
+        `Cannot read unit at ${hex(offset)}: no unit starts there`,
+        { offset },
+        'VERR_SSM_INTEGRITY_UNIT_MAGIC',
+      );
     }
     this.unit = await this.#readUnitHeader();
     this.#segments.payloadSize = 0;
@@ -149,7 +169,12 @@ export class V1Reader implements Container {
     if (sizeIsTrue && this.#checksCrc && window.crcThrough(window.position) !== this.#claimed.crc) {
       const place = { offset: 40, field: 'crc' };
       this.#onDamage(
-        new FormatError('bad-file-crc', 'Cannot trust file: its bytes do not have the CRC that its header claims', place, 'VERR_SSM_INTEGRITY_CRC'),
+        new FormatError(
+          'bad-file-crc',
+          'Cannot trust file: its bytes do not have the CRC that its header claims',
+          place,
+          'VERR_SSM_INTEGRITY_CRC',
+        ),
       );
     }
   }
@@ -171,7 +196,10 @@ export class V1Reader implements Container {
     return false;
   }
 
-  /** After a damaged payload the next unit is where the header said, if one stands there; else, and after a damaged header, it is searched. */
+  /**
+   * After a damaged payload the next unit is where the header said, if one stands there; else, and after a damaged
+   * header, it is searched.
+   */
   async resync(): Promise<boolean> {
     const window = this.#window;
     const sizeMayLie = this.#payload !== undefined;
@@ -212,9 +240,20 @@ function readVersion(cursor: Cursor, format: '1.1' | '1.2', onDamage: OnDamage):
   const version = versionV12.read(cursor);
   checkVersionFields(version, onDamage);
   const { major, minor, build, revision, hostBits } = version;
-  return { ...common, release: { major, minor, build, revision }, hostBits, widths: widthsOf(version), widthsStored: true };
+  return {
+    ...common,
+    release: { major, minor, build, revision },
+    hostBits,
+    widths: widthsOf(version),
+    widthsStored: true,
+  };
 }
 
 function badUnit(offset: number, field: string, what: string): FormatError {
-  return new FormatError('bad-unit', `Cannot trust unit header at ${hex(offset)}: ${what}`, { offset, field }, 'VERR_SSM_INTEGRITY_UNIT');
+  return new FormatError(
+    'bad-unit',
+    `Cannot trust unit header at ${hex(offset)}: ${what}`,
+    { offset, field },
+    'VERR_SSM_INTEGRITY_UNIT',
+  );
 }

@@ -1,8 +1,17 @@
-import type { SeekableSink } from '../binary/sink.ts';
 import { Writer } from '../binary/writer.ts';
+import type { SeekableSink } from '../files/sink.ts';
 import { createLzfEncoder } from '../kernels/lzf.ts';
 import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
-import { blockHeaderV1, END_MAGIC, fileHeaderV1, MAGIC_BASE, MAGIC_SIZE, UNIT_MAGIC, unitHeaderV1, versionV12 } from './layouts.ts';
+import {
+  blockHeaderV1,
+  END_MAGIC,
+  fileHeaderV1,
+  MAGIC_BASE,
+  MAGIC_SIZE,
+  UNIT_MAGIC,
+  unitHeaderV1,
+  versionV12,
+} from './layouts.ts';
 import { OutputBuffer } from './output-buffer.ts';
 import { BLOCK_HEADER_SIZE, BLOCK_MAGIC, MAX_BLOCK_DATA, MAX_BLOCK_DECODED, ZipType } from './rtzip.ts';
 import { Encoding } from './segments.ts';
@@ -14,7 +23,10 @@ const SMALL_PIECE = 128;
 /** The CRC ends before the end of the file; so many bytes are kept back until that is known. */
 const KEPT_BACK = 64;
 
-/** Writes V1.1 and V1.2 containers (ssm-container.md 2). Sizes and CRC stand before what they are of, so the sink must take writes out of order. */
+/**
+ * Writes V1.1 and V1.2 containers (ssm-container.md 2). Sizes and CRC stand before what they are of, so the sink must
+ * take writes out of order.
+ */
 export class V1Writer implements ContainerWriter {
   readonly format: '1.1' | '1.2';
   readonly #sink: SeekableSink;
@@ -71,7 +83,13 @@ export class V1Writer implements ContainerWriter {
       this.put(bytes, at, length);
       return true;
     }
-    if (encoding !== Encoding.LZF || size > MAX_BLOCK_DECODED || length > MAX_BLOCK_DATA || this.#compression === 'none') return false;
+    if (
+      encoding !== Encoding.LZF ||
+      size > MAX_BLOCK_DECODED ||
+      length > MAX_BLOCK_DATA ||
+      this.#compression === 'none'
+    )
+      return false;
     this.#flushSmall();
     this.#begin(ZipType.LZF);
     this.#putBlockHeader(length, size);
@@ -89,12 +107,16 @@ export class V1Writer implements ContainerWriter {
     const at = out.indexOf(offset);
     if (at >= 0) out.bytes.set(size.view(), at);
     else this.#patches.push({ offset, bytes: size.view().slice() });
-    // The CRC may have passed the field, which held zeros then, as a whole or not at all: it goes forward by whole flushes.
+    // The CRC may have passed the field, which held zeros then, as a whole or not at all: it goes forward by whole
+    // flushes.
     if (behind >= 0) out.patchCrc(size.view(), behind);
   }
 
   async flush(): Promise<void> {
-    const keep = this.#out.offset - this.#unitOffset < V1_UNIT_HEADER_SIZE + KEPT_BACK ? this.#out.offset - this.#unitOffset + KEPT_BACK : KEPT_BACK;
+    const keep =
+      this.#out.offset - this.#unitOffset < V1_UNIT_HEADER_SIZE + KEPT_BACK
+        ? this.#out.offset - this.#unitOffset + KEPT_BACK
+        : KEPT_BACK;
     await this.#out.flush(keep);
     for (const { offset, bytes } of this.#patches.splice(0)) await this.#sink.writeAt(bytes, offset);
   }
@@ -102,7 +124,13 @@ export class V1Writer implements ContainerWriter {
   async finish(): Promise<void> {
     const out = this.#out;
     const writer = new Writer();
-    unitHeaderV1.write(writer, { magic: fixed(END_MAGIC, 8), size: V1_UNIT_HEADER_SIZE, version: 0, instance: 0, nameSize: 0 });
+    unitHeaderV1.write(writer, {
+      magic: fixed(END_MAGIC, 8),
+      size: V1_UNIT_HEADER_SIZE,
+      version: 0,
+      instance: 0,
+      nameSize: 0,
+    });
     out.put(writer.view());
     // Erratum 1: the CRC covers (file size − header size) bytes from offset 44 on.
     const crc = out.crc(this.#headerSize - V1_CRC_START);
@@ -164,9 +192,27 @@ export class V1Writer implements ContainerWriter {
 /** Offset of `cbUnit` within a unit header. */
 const SIZE_FIELD = 8;
 
-function writeHeader(format: '1.1' | '1.2', { release = NO_RELEASE, hostBits = 64, widths }: NewContainer, fileSize: number, crc: number): Uint8Array {
+function writeHeader(
+  format: '1.1' | '1.2',
+  { release = NO_RELEASE, hostBits = 64, widths }: NewContainer,
+  fileSize: number,
+  crc: number,
+): Uint8Array {
   const writer = new Writer();
-  fileHeaderV1.write(writer, { magic: fixed(`${MAGIC_BASE}V${format}\n`, MAGIC_SIZE), fileSize, crc, reserved: 0, machineUuid: new Uint8Array(16) });
-  if (format === '1.2') versionV12.write(writer, { ...release, hostBits, gcPhysWidth: widths.gcPhys, gcPtrWidth: widths.gcPtr, reserved: 0 });
+  fileHeaderV1.write(writer, {
+    magic: fixed(`${MAGIC_BASE}V${format}\n`, MAGIC_SIZE),
+    fileSize,
+    crc,
+    reserved: 0,
+    machineUuid: new Uint8Array(16),
+  });
+  if (format === '1.2')
+    versionV12.write(writer, {
+      ...release,
+      hostBits,
+      gcPhysWidth: widths.gcPhys,
+      gcPtrWidth: widths.gcPtr,
+      reserved: 0,
+    });
   return writer.view().slice();
 }

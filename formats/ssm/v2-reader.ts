@@ -1,17 +1,33 @@
 import { Cursor } from '../binary/cursor.ts';
-import { truncated, type Window } from '../binary/window.ts';
 import { FormatError, hex, type OnDamage } from '../errors.ts';
-import { KIB } from '../units.ts';
+import { truncated, type Window } from '../files/window.ts';
+import { KIB } from '../sizes.ts';
 import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
 import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
-import { type DirectoryEntry, END_MAGIC, fileHeaderV2, PASS_FINAL, termRecord, UNIT_MAGIC, unitHeaderV2 } from './layouts.ts';
+import {
+  type DirectoryEntry,
+  END_MAGIC,
+  fileHeaderV2,
+  PASS_FINAL,
+  termRecord,
+  UNIT_MAGIC,
+  unitHeaderV2,
+} from './layouts.ts';
 import { MovedHeaders } from './moved-headers.ts';
 import { RecordScanner, type Stop } from './record-scanner.ts';
 import { findUnitHeader } from './resync.ts';
 import { SegmentTable } from './segments.ts';
 import { StreamCrc } from './stream-crc.ts';
 import { badUnit, judgeTerm, judgeUnitHeader, TERM_SIZE } from './v2-rules.ts';
-import { crcWithout, DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readDirectoryHead, readFooter } from './v2-tail.ts';
+import {
+  crcWithout,
+  DIRECTORY_ENTRY_SIZE,
+  DIRECTORY_HEAD_SIZE,
+  FOOTER_SIZE,
+  readDirectory,
+  readDirectoryHead,
+  readFooter,
+} from './v2-tail.ts';
 
 const FILE_HEADER_SIZE = fileHeaderV2.size();
 const UNIT_HEADER_SIZE = unitHeaderV2.size();
@@ -21,7 +37,10 @@ const MAX_NAME_SIZE = 48;
 /** Bytes to look ahead for records that can be trusted. */
 const REJOIN_SIGHT = 128 * KIB;
 
-/** Reads a V2.0 container (ssm-container.md 3). Checks stand in the loader's order (section 4); numbers in comments are its rows. */
+/**
+ * Reads a V2.0 container (ssm-container.md 3). Checks stand in the loader's order (section 4); numbers in comments are
+ * its rows.
+ */
 export class V2Reader implements Container {
   readonly header: ContainerHeader;
   readonly segments: SegmentTable;
@@ -70,10 +89,23 @@ export class V2Reader implements Container {
     const raw = this.#window.bytes.subarray(this.#window.position, this.#window.position + FILE_HEADER_SIZE);
     const fields = fileHeaderV2.read(new Cursor(raw));
     if (crcWithout(raw, fileHeaderV2.offsets.crc) !== fields.crc) {
-      this.#onDamage(new FormatError('bad-crc', 'Cannot trust file header: its CRC is wrong', { offset: 0, field: 'crc' }, 'VERR_SSM_INTEGRITY_CRC'));
+      this.#onDamage(
+        new FormatError(
+          'bad-crc',
+          'Cannot trust file header: its CRC is wrong',
+          { offset: 0, field: 'crc' },
+          'VERR_SSM_INTEGRITY_CRC',
+        ),
+      );
     }
     const { reserved, flags, maxDecompressed } = fields;
-    if (reserved !== 0 || flags > 3 || maxDecompressed < 1024 || maxDecompressed > 4096 || maxDecompressed % 256 !== 0) {
+    if (
+      reserved !== 0 ||
+      flags > 3 ||
+      maxDecompressed < 1024 ||
+      maxDecompressed > 4096 ||
+      maxDecompressed % 256 !== 0
+    ) {
       const message = `Cannot trust file header: reserved ${reserved}, flags ${hex(flags)}, cbMaxDecompr ${maxDecompressed}`;
       this.#onDamage(new FormatError('bad-header', message, { offset: 0, field: 'flags' }, 'VERR_SSM_INTEGRITY'));
     }
@@ -115,7 +147,12 @@ export class V2Reader implements Container {
     const { position, offset } = window;
     const isEnd = startsWith(window.bytes, position, END_MAGIC);
     if (!isEnd && !startsWith(window.bytes, position, UNIT_MAGIC)) {
-      throw new FormatError('bad-unit-magic', `Cannot read unit at ${hex(offset)}: no unit starts there`, { offset }, 'VERR_SSM_INTEGRITY_UNIT_MAGIC');
+      throw new FormatError(
+        'bad-unit-magic',
+        `Cannot read unit at ${hex(offset)}: no unit starts there`,
+        { offset },
+        'VERR_SSM_INTEGRITY_UNIT_MAGIC',
+      );
     }
     this.unit = await this.#readUnitHeader(isEnd);
     if (isEnd) {
@@ -135,7 +172,8 @@ export class V2Reader implements Container {
     const window = this.#window;
     const { offset } = window;
     const fields = unitHeaderV2.read(new Cursor(window.bytes, window.position));
-    if (fields.nameSize > MAX_NAME_SIZE) throw badUnit(offset, 'nameSize', `its name has ${fields.nameSize} bytes, expected at most ${MAX_NAME_SIZE}`);
+    if (fields.nameSize > MAX_NAME_SIZE)
+      throw badUnit(offset, 'nameSize', `its name has ${fields.nameSize} bytes, expected at most ${MAX_NAME_SIZE}`);
     await window.need(UNIT_HEADER_SIZE + fields.nameSize, 'unit header');
     const start = window.position;
     const raw = window.bytes.subarray(start, start + UNIT_HEADER_SIZE + fields.nameSize);
@@ -203,7 +241,9 @@ export class V2Reader implements Container {
       this.#report(finding);
     } else if (!crcAgrees) {
       const message = `Cannot trust unit ${unit.name}: its bytes do not have the CRC that its end claims`;
-      this.#report(new FormatError('bad-stream-crc', message, { offset, field: 'streamCrc' }, 'VERR_SSM_INTEGRITY_REC_TERM_CRC'));
+      this.#report(
+        new FormatError('bad-stream-crc', message, { offset, field: 'streamCrc' }, 'VERR_SSM_INTEGRITY_REC_TERM_CRC'),
+      );
     }
     window.position = position + TERM_SIZE;
   }
@@ -212,7 +252,10 @@ export class V2Reader implements Container {
   async #readTail(): Promise<void> {
     const window = this.#window;
     await window.need(DIRECTORY_HEAD_SIZE, 'directory');
-    const count = readDirectoryHead(window.bytes.subarray(window.position, window.position + DIRECTORY_HEAD_SIZE), window.offset);
+    const count = readDirectoryHead(
+      window.bytes.subarray(window.position, window.position + DIRECTORY_HEAD_SIZE),
+      window.offset,
+    );
     const size = DIRECTORY_HEAD_SIZE + count * DIRECTORY_ENTRY_SIZE;
     const bytes = await this.#copy(size, 'directory');
     const revision = this.header.release?.revision ?? 0;
@@ -225,11 +268,18 @@ export class V2Reader implements Container {
     const place = { offset, field: 'streamCrc' };
     if (fields.directoryEntries !== count) {
       const message = `Cannot trust footer at ${hex(offset)}: ${fields.directoryEntries} directory entries, the directory has ${count}`;
-      this.#onDamage(new FormatError('bad-footer', message, { offset, field: 'directoryEntries' }, 'VERR_SSM_INTEGRITY_FOOTER'));
+      this.#onDamage(
+        new FormatError('bad-footer', message, { offset, field: 'directoryEntries' }, 'VERR_SSM_INTEGRITY_FOOTER'),
+      );
     }
     if (this.header.streamCrc && !this.#crc.agreesInAll(position, fields.streamCrc)) {
       this.#onDamage(
-        new FormatError('bad-stream-crc', `Cannot trust file: its bytes do not have the CRC that the footer claims`, place, 'VERR_SSM_INTEGRITY_CRC'),
+        new FormatError(
+          'bad-stream-crc',
+          `Cannot trust file: its bytes do not have the CRC that the footer claims`,
+          place,
+          'VERR_SSM_INTEGRITY_CRC',
+        ),
       );
     }
     window.position = position + FOOTER_SIZE;
@@ -241,7 +291,14 @@ export class V2Reader implements Container {
     if (window.available === 0 && !window.ended) await window.refill();
     if (window.available === 0 || this.#footerChecked) return;
     const { offset } = window;
-    this.#onDamage(new FormatError('trailing-bytes', `Cannot trust file: bytes follow its footer at ${hex(offset)}`, { offset }, 'VERR_SSM_INTEGRITY_FOOTER'));
+    this.#onDamage(
+      new FormatError(
+        'trailing-bytes',
+        `Cannot trust file: bytes follow its footer at ${hex(offset)}`,
+        { offset },
+        'VERR_SSM_INTEGRITY_FOOTER',
+      ),
+    );
   }
 
   /** An owned copy of the next `size` bytes, which may be more than the window holds. */

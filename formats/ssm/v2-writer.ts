@@ -1,8 +1,8 @@
 import { crc32 } from '../binary/crc32.ts';
-import type { ByteSink } from '../binary/sink.ts';
 import type { Struct } from '../binary/struct.ts';
 import { Writer } from '../binary/writer.ts';
-import { KIB } from '../units.ts';
+import type { ByteSink } from '../files/sink.ts';
+import { KIB } from '../sizes.ts';
 import { BLOCK, BlockEncoder } from './block-encoder.ts';
 import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
 import {
@@ -24,9 +24,15 @@ import { OutputBuffer } from './output-buffer.ts';
 import { RECORD_FLAGS, RecordType } from './record-scanner.ts';
 import { Encoding } from './segments.ts';
 
-/** Items up to this size are gathered in a buffer of `BLOCK` bytes, which is written as one RAW record. Source: SSM.cpp, ssmR3DataWrite. */
+/**
+ * Items up to this size are gathered in a buffer of `BLOCK` bytes, which is written as one RAW record. Source: SSM.cpp,
+ * ssmR3DataWrite.
+ */
 const SMALL_ITEM = 512;
-const ENCODING_RECORDS = { [Encoding.LZF]: RecordType.RAW_LZF, [Encoding.ZERO]: RecordType.RAW_ZERO } as Record<number, number>;
+const ENCODING_RECORDS = { [Encoding.LZF]: RecordType.RAW_LZF, [Encoding.ZERO]: RecordType.RAW_ZERO } as Record<
+  number,
+  number
+>;
 
 /** Writes V2.0 containers (ssm-container.md 3), record by record as VirtualBox does (3.5). */
 export class V2Writer implements ContainerWriter {
@@ -67,7 +73,11 @@ export class V2Writer implements ContainerWriter {
     const { offset } = this.#out;
     const bytes = Buffer.from(name, 'latin1');
     if (name !== LIVE_CONTROL) this.#directory.set(`${name}/${instance}`, { offset, instance, nameCrc: crc32(bytes) });
-    this.#putUnitHeader(UNIT_MAGIC, { instance, version, pass: pass === 'final' ? PASS_FINAL : pass }, Buffer.concat([bytes, Buffer.alloc(1)]));
+    this.#putUnitHeader(
+      UNIT_MAGIC,
+      { instance, version, pass: pass === 'final' ? PASS_FINAL : pass },
+      Buffer.concat([bytes, Buffer.alloc(1)]),
+    );
     this.#unitStart = this.#out.offset;
   }
 
@@ -129,7 +139,14 @@ export class V2Writer implements ContainerWriter {
     for (const entry of entries) directoryEntry.write(directory, entry);
     await this.#putLarge(sealed(directory.view(), directoryHead.offsets.crc));
     const { offset } = this.#out;
-    this.#putSealed(footer, { magic: fixed(FOOTER_MAGIC, 8), offset, streamCrc: this.#out.crc(), directoryEntries: entries.length, reserved: 0, crc: 0 });
+    this.#putSealed(footer, {
+      magic: fixed(FOOTER_MAGIC, 8),
+      offset,
+      streamCrc: this.#out.crc(),
+      directoryEntries: entries.length,
+      reserved: 0,
+      crc: 0,
+    });
     await this.#out.flush();
     this.#out.release();
   }
@@ -137,7 +154,15 @@ export class V2Writer implements ContainerWriter {
   #putUnitHeader(magic: string, fields: { instance: number; version: number; pass: number }, name: Uint8Array): void {
     const out = this.#out;
     const writer = new Writer();
-    unitHeaderV2.write(writer, { magic: fixed(magic, 8), offset: out.offset, streamCrc: out.crc(), crc: 0, ...fields, flags: 0, nameSize: name.length });
+    unitHeaderV2.write(writer, {
+      magic: fixed(magic, 8),
+      offset: out.offset,
+      streamCrc: out.crc(),
+      crc: 0,
+      ...fields,
+      flags: 0,
+      nameSize: name.length,
+    });
     writer.bytes(name);
     out.put(sealed(writer.view(), unitHeaderV2.offsets.crc));
   }
@@ -171,7 +196,8 @@ export class V2Writer implements ContainerWriter {
     const out = this.#out;
     const encoder = this.#encoder;
     // Type byte, three bytes of size, KiB after decompression; then the data, where it belongs at once.
-    const encoding = this.#compression === 'none' ? Encoding.RAW : encoder.encode(bytes, at, out.bytes, out.length + COMPRESSED_HEAD);
+    const encoding =
+      this.#compression === 'none' ? Encoding.RAW : encoder.encode(bytes, at, out.bytes, out.length + COMPRESSED_HEAD);
     if (encoding === Encoding.RAW) this.#putRaw(bytes, at, BLOCK);
     else if (encoding === Encoding.ZERO) this.#putCompressed(encoding, bytes, at, 0, BLOCK);
     else {

@@ -3,8 +3,8 @@ import type { PgmConfig } from '../pgm/head.ts';
 import { NIL_GC_PHYS } from '../pgm/layouts.ts';
 import { PgmPassWriter } from '../pgm/pgm-writer.ts';
 import { NEWEST_PGM } from '../pgm/versions.ts';
+import { KIB, MIB } from '../sizes.ts';
 import { createContainer } from '../ssm/create-container.ts';
-import { KIB, MIB } from '../units.ts';
 import { MemorySink } from './memory-sink.ts';
 
 /** A unit of one byte over and over: next to nothing in the file. */
@@ -29,8 +29,21 @@ export async function stateWith(
   });
   out.beginUnit({ name: 'pgm', instance: 1, version: NEWEST_PGM.version, pass: 'final' });
   const cpu = { a20Enabled: true, a20Mask: NIL_GC_PHYS, guestMode: 1, paePds: Array<bigint>(4).fill(NIL_GC_PHYS) };
-  const basic = { cpus: [cpu], balloonedPages: 0, mappings: [], mappingsFixed: false, mappingFixed: 0n, mappingFixedSize: 0 };
-  const pass = new PgmPassWriter(out, NEWEST_PGM, WIDE, basic, { ramHole: 512 * MIB, ramSize: 4 * MIB, roms: [], mmio2: [], ...config });
+  const basic = {
+    cpus: [cpu],
+    balloonedPages: 0,
+    mappings: [],
+    mappingsFixed: false,
+    mappingFixed: 0n,
+    mappingFixedSize: 0,
+  };
+  const pass = new PgmPassWriter(out, NEWEST_PGM, WIDE, basic, {
+    ramHole: 512 * MIB,
+    ramSize: 4 * MIB,
+    roms: [],
+    mmio2: [],
+    ...config,
+  });
   put(pass);
   pass.end();
   out.endUnit();

@@ -1,6 +1,7 @@
 import { crc32, deflateSync } from 'node:zlib';
 
-// Containers made the naive way, whole in memory, offsets written out by hand. Shares no code with the readers and writers that it tests.
+// Containers made the naive way, whole in memory, offsets written out by hand. Shares no code with the readers and
+// writers that it tests.
 
 export interface UnitSpec {
   name: string;
@@ -77,7 +78,11 @@ export function buildV2(units: readonly UnitSpec[], options: HeaderSpec = {}): B
     head.writeUInt32LE(unit.instance ?? 0, 28);
     head.writeUInt32LE(unit.pass === undefined || unit.pass === 'final' ? 0xffffffff : unit.pass, 32);
     head.writeUInt32LE(name.length, 40);
-    const records = unit.records ? Buffer.from(unit.records) : unit.payload?.length ? rawRecord(unit.payload) : Buffer.alloc(0);
+    const records = unit.records
+      ? Buffer.from(unit.records)
+      : unit.payload?.length
+        ? rawRecord(unit.payload)
+        : Buffer.alloc(0);
     const whole = Buffer.concat([head, name, records, TERM]);
     const entry = Buffer.alloc(16);
     entry.writeBigUInt64LE(BigInt(offset), 0);
@@ -214,7 +219,11 @@ export function buildV1(format: '1.1' | '1.2', units: readonly UnitSpec[], type 
 }
 
 function unitV1({ name, instance = 0, version = 1, payload, records }: UnitSpec, type: number): Buffer {
-  const body = records ? Buffer.from(records) : payload?.length ? Buffer.concat([Buffer.of(type), packV1(payload, type)]) : Buffer.alloc(0);
+  const body = records
+    ? Buffer.from(records)
+    : payload?.length
+      ? Buffer.concat([Buffer.of(type), packV1(payload, type)])
+      : Buffer.alloc(0);
   const head = Buffer.alloc(28 + name.length + 1);
   head.write('\nUnit\n\0\0', 'latin1');
   head.writeUInt32LE(head.length + body.length, 8);

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { type ByteSource, bufferSource, streamSource } from '../binary/source.ts';
 import { type FormatError, type OnDamage, SavkitError } from '../errors.ts';
+import { type ByteSource, bufferSource, streamSource } from '../files/source.ts';
 import { openContainer } from '../ssm/open.ts';
 import { PayloadReader } from '../ssm/payload.ts';
 
@@ -23,7 +23,9 @@ export async function readStrictly(source: ByteSource): Promise<{ name: string; 
 }
 
 /** Units that come through although others are damaged, and what was found. */
-export async function readTolerantly(source: ByteSource): Promise<{ good: string[]; all: string[]; errors: FormatError[] }> {
+export async function readTolerantly(
+  source: ByteSource,
+): Promise<{ good: string[]; all: string[]; errors: FormatError[] }> {
   const errors: FormatError[] = [];
   let findings = 0;
   const onDamage: OnDamage = (error) => {

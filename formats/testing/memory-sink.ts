@@ -1,5 +1,5 @@
-import type { ReadableSink } from '../binary/sink.ts';
-import { type ByteSource, bufferSource } from '../binary/source.ts';
+import type { ReadableSink } from '../files/sink.ts';
+import { type ByteSource, bufferSource } from '../files/source.ts';
 
 /** A sink in memory. */
 export class MemorySink implements ReadableSink {

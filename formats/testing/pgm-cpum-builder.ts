@@ -1,7 +1,7 @@
 import { PgmBytes } from './pgm-bytes.ts';
 
-// Payloads of the cpum unit as each release laid them out, by hand: register blocks are filled with one byte, the control registers stand at
-// their offsets.
+// Payloads of the cpum unit as each release laid them out, by hand: register blocks are filled with one byte, the
+// control registers stand at their offsets.
 
 export interface Registers {
   cr0: bigint;

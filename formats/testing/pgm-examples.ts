@@ -63,8 +63,12 @@ function example10(version: number): Machine {
       [0x2000, version >= 12 ? 'balloon' : 'zero'],
       [0x5000, PR],
     ]),
-    roms: [{ id: 1, description: 'PC BIOS', address: 0xfffff000, pages: [{ virgin: PB, shadow: 'zero', protection: 1 }] }],
-    mmio2: [{ id: 2, device: 'vga', instance: 0, region: 0, description: 'VRam', address: 0xe0000000, pages: [PA, 'zero'] }],
+    roms: [
+      { id: 1, description: 'PC BIOS', address: 0xfffff000, pages: [{ virgin: PB, shadow: 'zero', protection: 1 }] },
+    ],
+    mmio2: [
+      { id: 2, device: 'vga', instance: 0, region: 0, description: 'VRam', address: 0xe0000000, pages: [PA, 'zero'] },
+    ],
   });
 }
 

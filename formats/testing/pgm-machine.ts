@@ -61,7 +61,17 @@ export const FOUR_GIB = 2 ** 32;
 export const PAGE = 4096;
 
 export function emptyMachine(more: Partial<Machine> = {}): Machine {
-  return { cpus: [{ a20: true, mode: 1 }], ramSize: 0, ramHole: 0x20000000, ram: new Map(), roms: [], mmio2: [], mappings: [], mmio: [], ...more };
+  return {
+    cpus: [{ a20: true, mode: 1 }],
+    ramSize: 0,
+    ramHole: 0x20000000,
+    ram: new Map(),
+    roms: [],
+    mmio2: [],
+    mappings: [],
+    mmio: [],
+    ...more,
+  };
 }
 
 /** The records of a plain save, in the writers' order. */
@@ -82,6 +92,7 @@ export function plainRecords(machine: Machine): PageRecord[] {
       records.push({ kind: 'mmio2', id, page, content });
     });
   }
-  for (const [address, content] of [...machine.ram].sort(([a], [b]) => a - b)) records.push({ kind: 'ram', address, content });
+  for (const [address, content] of [...machine.ram].sort(([a], [b]) => a - b))
+    records.push({ kind: 'ram', address, content });
   return records;
 }

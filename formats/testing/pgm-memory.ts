@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { type Machine, PAGE, type PageRecord, plainRecords, type RamPage } from './pgm-machine.ts';
 
 /**
- * What memory holds, by place: `ram 0x1000`, `virgin 0xf0000`, `shadow …`, `protection …`, `mmio2 2:0` (id and page) or, in versions 6 to 9,
- * `mmio2 0xe0000000`. Values: `zero`, `balloon`, a hash of the page, or a protection.
+ * What memory holds, by place: `ram 0x1000`, `virgin 0xf0000`, `shadow …`, `protection …`, `mmio2 2:0` (id and page)
+ * or, in versions 6 to 9, `mmio2 0xe0000000`. Values: `zero`, `balloon`, a hash of the page, or a protection.
  */
 export type Memory = Map<string, string | number>;
 
@@ -30,7 +30,10 @@ function remember(memory: Memory, machine: Machine, version: number, record: Pag
   const { kind, id, page } = record;
   if (kind === 'mmio2') {
     const address = machine.mmio2.find((range) => range.id === id)?.address ?? 0;
-    memory.set(version < 10 ? `mmio2 ${hexOf(address + page * PAGE)}` : `mmio2 ${id}:${page}`, pageName(record.content));
+    memory.set(
+      version < 10 ? `mmio2 ${hexOf(address + page * PAGE)}` : `mmio2 ${id}:${page}`,
+      pageName(record.content),
+    );
     return;
   }
   const rom = machine.roms.find((range) => range.id === id);

@@ -21,9 +21,11 @@ export function rangesOf(machine: Machine): OldMachineRange[] {
   const lowSize = Math.min(machine.ramSize, FOUR_GIB - machine.ramHole);
   const ranges: OldMachineRange[] = [];
   if (lowSize > 0) ranges.push(ramRangeOf(machine, 0, lowSize, 'Base RAM'));
-  if (machine.ramSize > lowSize) ranges.push(ramRangeOf(machine, FOUR_GIB, machine.ramSize - lowSize, 'Above 4GB Base RAM'));
+  if (machine.ramSize > lowSize)
+    ranges.push(ramRangeOf(machine, FOUR_GIB, machine.ramSize - lowSize, 'Above 4GB Base RAM'));
   for (const { address, description, pages } of machine.roms) {
-    if (address >= lowSize) ranges.push({ address, ownMemory: false, description, pages: pages.map((rom) => ({ type: 'rom', rom })) });
+    if (address >= lowSize)
+      ranges.push({ address, ownMemory: false, description, pages: pages.map((rom) => ({ type: 'rom', rom })) });
   }
   for (const { address, description, pages } of machine.mmio2) {
     ranges.push({ address, ownMemory: true, description, pages: pages.map((content) => ({ type: 'mmio2', content })) });
@@ -90,7 +92,10 @@ const FLAGS = { ram: 0, rom: 2, mmio: 4, mmio2: 8 };
 const DYNAMIC = 0x800;
 const CHUNK = 0x100000 / PAGE;
 
-/** Version 6: 16 bits of flags a page, then all content at once (own memory), or chunks of 1 MiB (RAM), or nothing (MMIO above). */
+/**
+ * Version 6: 16 bits of flags a page, then all content at once (own memory), or chunks of 1 MiB (RAM), or nothing (MMIO
+ * above).
+ */
 export function putChunkedRange(out: PgmBytes, range: OldMachineRange): void {
   // ROMs outside of RAM have memory of their own here, too.
   const ownMemory = range.ownMemory || (range.address > 0 && range.pages.some((page) => page.type === 'rom'));
@@ -98,11 +103,15 @@ export function putChunkedRange(out: PgmBytes, range: OldMachineRange): void {
   putHead(out, range, ownMemory);
   for (const page of range.pages) out.u16(FLAGS[page.type] | (chunks ? DYNAMIC : 0));
   if (ownMemory) for (const page of range.pages) out.raw(bytesOf(page));
-  if (chunks) for (let first = 0; first < range.pages.length; first += CHUNK) putChunk(out, range.pages.slice(first, first + CHUNK));
+  if (chunks)
+    for (let first = 0; first < range.pages.length; first += CHUNK)
+      putChunk(out, range.pages.slice(first, first + CHUNK));
 }
 
 function putChunk(out: PgmBytes, pages: OldPage[]): void {
-  const present = pages.some((page) => page.type === 'rom' || (page.type === 'ram' && typeof page.content !== 'string'));
+  const present = pages.some(
+    (page) => page.type === 'rom' || (page.type === 'ram' && typeof page.content !== 'string'),
+  );
   out.u8(present ? 1 : 0);
   if (present) for (const page of pages) out.raw(bytesOf(page));
 }

@@ -5,8 +5,15 @@ import { type StateOptions, stateV2 } from './pgm-states.ts';
 
 const SOON_MS = 10_000;
 
-/** The number of page records in a payload, or the `SavkitError` that ends the reading. Anything else, and taking long, is thrown. */
-export async function outcomeOf(version: number, payload: PgmBytes, options?: StateOptions): Promise<number | SavkitError> {
+/**
+ * The number of page records in a payload, or the `SavkitError` that ends the reading. Anything else, and taking long,
+ * is thrown.
+ */
+export async function outcomeOf(
+  version: number,
+  payload: PgmBytes,
+  options?: StateOptions,
+): Promise<number | SavkitError> {
   const state = stateV2([{ version, payload: payload.done() }], options);
   const start = performance.now();
   const outcome = await countPgm(state).catch((error) => error);

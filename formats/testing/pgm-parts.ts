@@ -16,12 +16,16 @@ export interface PgmParts {
   last?: PgmBytes;
 }
 
-/** A small machine like the one that the loader's answers were got from: 4 MiB of RAM, four ROMs, the last one shadowed, two MMIO2 ranges. */
+/**
+ * A small machine like the one that the loader's answers were got from: 4 MiB of RAM, four ROMs, the last one shadowed,
+ * two MMIO2 ranges.
+ */
 export const TINY: Machine = tinyMachine();
 
 function tinyMachine(): Machine {
   const ram = new Map<number, Uint8Array | 'zero'>([[0, PA]]);
-  for (let address = PAGE; address < 0x400000; address += PAGE) if (address < 0xa0000 || address >= 0x100000) ram.set(address, 'zero');
+  for (let address = PAGE; address < 0x400000; address += PAGE)
+    if (address < 0xa0000 || address >= 0x100000) ram.set(address, 'zero');
   const rom = { virgin: PB, protection: 1 };
   const shadowed = { virgin: PB, shadow: PA, protection: 4 };
   return emptyMachine({
@@ -34,8 +38,24 @@ function tinyMachine(): Machine {
       { id: 4, description: 'Net Boot ROM', address: 0xe2000, pages: [shadowed, shadowed] },
     ],
     mmio2: [
-      { id: 1, device: 'VMMDev', instance: 0, region: 1, description: 'VMMDev', address: 0xf0000000, pages: [PA, 'zero', 'zero'] },
-      { id: 2, device: 'VMMDev', instance: 0, region: 2, description: 'VMMDev Heap', address: 0xf0400000, pages: ['zero'] },
+      {
+        id: 1,
+        device: 'VMMDev',
+        instance: 0,
+        region: 1,
+        description: 'VMMDev',
+        address: 0xf0000000,
+        pages: [PA, 'zero', 'zero'],
+      },
+      {
+        id: 2,
+        device: 'VMMDev',
+        instance: 0,
+        region: 2,
+        description: 'VMMDev Heap',
+        address: 0xf0400000,
+        pages: ['zero'],
+      },
     ],
   });
 }

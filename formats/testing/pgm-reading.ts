@@ -1,4 +1,4 @@
-import { bufferSource } from '../binary/source.ts';
+import { bufferSource } from '../files/source.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../pgm/pgm-reader.ts';
 import { openContainer } from '../ssm/open.ts';

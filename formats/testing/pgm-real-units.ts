@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { bufferSource } from '../binary/source.ts';
 import type { Pass } from '../errors.ts';
+import { bufferSource } from '../files/source.ts';
 import { openContainer } from '../ssm/open.ts';
 import { PayloadReader } from '../ssm/payload.ts';
 
@@ -20,7 +20,12 @@ export async function realUnits(name: string): Promise<RealUnit[]> {
     const container = await openContainer(bufferSource(readFileSync(new URL(state, folder))));
     for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
       if (unit.name !== name) continue;
-      units.push({ state, version: unit.version, pass: unit.pass, payload: await new PayloadReader(container).rest(2 ** 20) });
+      units.push({
+        state,
+        version: unit.version,
+        pass: unit.pass,
+        payload: await new PayloadReader(container).rest(2 ** 20),
+      });
     }
   }
   return units;

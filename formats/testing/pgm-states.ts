@@ -16,7 +16,10 @@ export interface StateOptions {
 
 const NO_RELEASE: [number, number] = [7, 2];
 
-export function stateV2(units: PgmUnit[], { cut = cutRaw(4096), release = NO_RELEASE, live = false }: StateOptions = {}): Uint8Array {
+export function stateV2(
+  units: PgmUnit[],
+  { cut = cutRaw(4096), release = NO_RELEASE, live = false }: StateOptions = {},
+): Uint8Array {
   const out = [fileHeader(release, live)];
   let offset = 64;
   for (const { name = 'pgm', version, payload, pass = 'final' } of units) {
@@ -62,7 +65,14 @@ function fileHeader([major, minor]: [number, number], live: boolean): Uint8Array
   );
 }
 
-function unitHeader(magic: string, offset: number, version: number, instance: number, pass: number | 'final', name: string): Uint8Array {
+function unitHeader(
+  magic: string,
+  offset: number,
+  version: number,
+  instance: number,
+  pass: number | 'final',
+  name: string,
+): Uint8Array {
   const out = new PgmBytes().raw(Buffer.from(magic, 'latin1')).u64(offset).u32(0).u32(0);
   out
     .u32(version)
@@ -89,7 +99,9 @@ export function cutCompressed(kib: number): Cut {
       if (piece.length < kib * 1024) return rawRecord(piece);
       if (piece.every((byte) => byte === 0)) return Buffer.of(0x94, 1, kib);
       const lzf = naiveLzf(piece);
-      return lzf.length < kib * 1024 ? Buffer.concat([Buffer.of(0x93), sizeCode(lzf.length + 1), Buffer.of(kib), lzf]) : rawRecord(piece);
+      return lzf.length < kib * 1024
+        ? Buffer.concat([Buffer.of(0x93), sizeCode(lzf.length + 1), Buffer.of(kib), lzf])
+        : rawRecord(piece);
     });
 }
 
@@ -113,7 +125,13 @@ export function naiveLzf(block: Uint8Array): Buffer {
   for (let at = 0; at < block.length; ) {
     const length = (distance: number) => {
       let count = 0;
-      while (at >= distance && count < 8 && at + count < block.length && block[at + count] === block[at + count - distance]) count++;
+      while (
+        at >= distance &&
+        count < 8 &&
+        at + count < block.length &&
+        block[at + count] === block[at + count - distance]
+      )
+        count++;
       return count;
     };
     const distance = length(1) >= length(4) ? 1 : 4;

@@ -1,4 +1,4 @@
-import type { ByteSource } from '../binary/source.ts';
+import type { ByteSource } from '../files/source.ts';
 import { OLD_PAGE_TYPE_NAMES, type OldRange } from '../pgm/old-ranges.ts';
 import { isPgm, PgmReader } from '../pgm/pgm-reader.ts';
 import { openContainer } from '../ssm/open.ts';
@@ -9,7 +9,8 @@ import { hashPages, PgmImage, ZERO_PAGE } from './pgm-image.ts';
 import { FOUR_GIB, PAGE } from './pgm-machine.ts';
 import { hexOf } from './pgm-memory.ts';
 
-// Compares what the readers find in a state with its description, which independent readers and VirtualBox itself have made.
+// Compares what the readers find in a state with its description, which independent readers and VirtualBox itself have
+// made.
 
 /** The parts of a description that the comparison uses. */
 export interface Truth {
@@ -18,11 +19,38 @@ export interface Truth {
     version: number;
     cpus: { a20: boolean; mode: number; paePds?: string[] }[];
     records?: Record<string, number>;
-    ranges?: { first: string; last: string; description: string; ownMemory: boolean; types: Record<string, number>; sha256: string }[];
+    ranges?: {
+      first: string;
+      last: string;
+      description: string;
+      ownMemory: boolean;
+      types: Record<string, number>;
+      sha256: string;
+    }[];
   };
-  ram: { low: { end: string; sha256: string }; high: { first: string; end: string; sha256: string } | null; pages: Record<string, number> };
-  rom: { id: number; description: string; address: string; size: number; protection: number | number[]; virginSha256: string; shadowSha256: string | null }[];
-  mmio2: { id: number; device: string; region: number; description: string; size: number; sha256: string; mappedAt?: string }[];
+  ram: {
+    low: { end: string; sha256: string };
+    high: { first: string; end: string; sha256: string } | null;
+    pages: Record<string, number>;
+  };
+  rom: {
+    id: number;
+    description: string;
+    address: string;
+    size: number;
+    protection: number | number[];
+    virginSha256: string;
+    shadowSha256: string | null;
+  }[];
+  mmio2: {
+    id: number;
+    device: string;
+    region: number;
+    description: string;
+    size: number;
+    sha256: string;
+    mappedAt?: string;
+  }[];
   /** Absent where nothing tells what VirtualBox had mapped. */
   memoryMap?: unknown[];
 }
@@ -35,19 +63,35 @@ interface Found {
 }
 
 /** Pairs of what was found and what is true, by subject; equal when the readers are right. */
-export async function compareWithTruth(source: ByteSource, truth: Truth): Promise<Map<string, [found: unknown, expected: unknown]>> {
+export async function compareWithTruth(
+  source: ByteSource,
+  truth: Truth,
+): Promise<Map<string, [found: unknown, expected: unknown]>> {
   const found = await readState(source);
   const { pgm } = found;
   const pairs = new Map<string, [unknown, unknown]>();
   pairs.set('pgm version', [pgm.version?.version, truth.pgm.version]);
   pairs.set('CPUs', [cpusOf(found, truth), truth.pgm.cpus.map(({ a20, mode, paePds }) => ({ a20, mode, paePds }))]);
-  pairs.set('registers', [registersOf(found), truth.vcpus.map(({ cr0, cr2, cr3, cr4, efer }) => ({ cr0, cr2, cr3, cr4, efer }))]);
-  pairs.set('RAM', [ramOf(found, truth), { low: truth.ram.low.sha256, high: truth.ram.high?.sha256 ?? null, pages: truth.ram.pages }]);
+  pairs.set('registers', [
+    registersOf(found),
+    truth.vcpus.map(({ cr0, cr2, cr3, cr4, efer }) => ({ cr0, cr2, cr3, cr4, efer })),
+  ]);
+  pairs.set('RAM', [
+    ramOf(found, truth),
+    { low: truth.ram.low.sha256, high: truth.ram.high?.sha256 ?? null, pages: truth.ram.pages },
+  ]);
   if (truth.pgm.records) pairs.set('records', [recordsOf(found), truth.pgm.records]);
   if (truth.pgm.ranges) pairs.set('ranges', [pgm.oldRanges.map((range) => rangeOf(found, range)), truth.pgm.ranges]);
   pairs.set('ROMs', [romsOf(found), truth.rom.map(romTruth)]);
-  pairs.set('MMIO2', [mmio2Of(found), truth.mmio2.map(({ id, device, region, size, sha256 }) => ({ id, device, region, size, sha256 }))]);
-  if (truth.memoryMap) pairs.set('MMIO2 addresses', [truth.mmio2.map((range) => mappedAt(found, range)), truth.mmio2.map((range) => range.mappedAt)]);
+  pairs.set('MMIO2', [
+    mmio2Of(found),
+    truth.mmio2.map(({ id, device, region, size, sha256 }) => ({ id, device, region, size, sha256 })),
+  ]);
+  if (truth.memoryMap)
+    pairs.set('MMIO2 addresses', [
+      truth.mmio2.map((range) => mappedAt(found, range)),
+      truth.mmio2.map((range) => range.mappedAt),
+    ]);
   return pairs;
 }
 
@@ -71,13 +115,25 @@ async function readState(source: ByteSource): Promise<Found> {
 function cpusOf({ pgm }: Found, truth: Truth) {
   return pgm.basic?.cpus.map(({ a20Enabled, guestMode, paePds }, i) => {
     const stored = truth.pgm.cpus[i]?.paePds !== undefined;
-    return { a20: a20Enabled, mode: guestMode, paePds: stored ? paePds.map((pd) => `0x${pd.toString(16)}`) : undefined };
+    return {
+      a20: a20Enabled,
+      mode: guestMode,
+      paePds: stored ? paePds.map((pd) => `0x${pd.toString(16)}`) : undefined,
+    };
   });
 }
 
 function registersOf({ cpum }: Found) {
   const text = (value: bigint) => `0x${value.toString(16)}`;
-  return cpum?.cpus.map(({ cr0, cr2, cr3, cr4, efer }) => ({ cr0: text(cr0), cr2: text(cr2), cr3: text(cr3), cr4: text(cr4), efer: text(efer) })) ?? [];
+  return (
+    cpum?.cpus.map(({ cr0, cr2, cr3, cr4, efer }) => ({
+      cr0: text(cr0),
+      cr2: text(cr2),
+      cr3: text(cr3),
+      cr4: text(cr4),
+      efer: text(efer),
+    })) ?? []
+  );
 }
 
 /** One flat image, zeros where there is no RAM. A zero record at 0xA0000–0xFFFFF names no RAM. */
@@ -90,10 +146,22 @@ function ramOf({ image }: Found, truth: Truth) {
   return { low, high: highHash, pages: { total: image.ram.size, zero, ballooned: image.ballooned.size } };
 }
 
-const KIND_NAMES = ['RAM_ZERO', 'RAM_RAW', 'MMIO2_RAW', 'MMIO2_ZERO', 'ROM_VIRGIN', 'ROM_SHW_RAW', 'ROM_SHW_ZERO', 'ROM_PROT', 'RAM_BALLOONED'];
+const KIND_NAMES = [
+  'RAM_ZERO',
+  'RAM_RAW',
+  'MMIO2_RAW',
+  'MMIO2_ZERO',
+  'ROM_VIRGIN',
+  'ROM_SHW_RAW',
+  'ROM_SHW_ZERO',
+  'ROM_PROT',
+  'RAM_BALLOONED',
+];
 
 function recordsOf({ image }: Found): Record<string, number> {
-  return Object.fromEntries(image.records.map((count, kind) => [KIND_NAMES[kind], count] as const).filter(([, count]) => count > 0));
+  return Object.fromEntries(
+    image.records.map((count, kind) => [KIND_NAMES[kind], count] as const).filter(([, count]) => count > 0),
+  );
 }
 
 function romsOf({ pgm, image }: Found) {

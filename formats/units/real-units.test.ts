@@ -11,7 +11,9 @@ describe('units of states that VirtualBox 7.2.22 wrote', () => {
   it('cpum: the control registers are those of the description', async () => {
     for (const { state, version, payload } of (await realUnits('cpum')).filter(({ pass }) => pass === 'final')) {
       const found = readCpum(payload, version).cpus.map(({ cr0, cr2, cr3, cr4, efer }) => [cr0, cr2, cr3, cr4, efer]);
-      const expected = truthOf(state).vcpus.map((cpu: Record<string, string>) => ['cr0', 'cr2', 'cr3', 'cr4', 'efer'].map((name) => BigInt(cpu[name])));
+      const expected = truthOf(state).vcpus.map((cpu: Record<string, string>) =>
+        ['cr0', 'cr2', 'cr3', 'cr4', 'efer'].map((name) => BigInt(cpu[name])),
+      );
       expect(found, state).toEqual(expected);
     }
   });
@@ -23,7 +25,9 @@ describe('units of states that VirtualBox 7.2.22 wrote', () => {
       expect(context?.cs.validSelector, state).toBe(context?.cs.selector);
       // Bit 1 of RFLAGS is always set; the L bit of CS (attribute bit 13) tells long mode.
       expect((context?.rflags ?? 0n) & 2n, state).toBe(2n);
-      expect(((context?.cs.attributes ?? 0) >>> 13) & 1, state).toBe(truthOf(state).vcpus[0].mode.startsWith('long') ? 1 : 0);
+      expect(((context?.cs.attributes ?? 0) >>> 13) & 1, state).toBe(
+        truthOf(state).vcpus[0].mode.startsWith('long') ? 1 : 0,
+      );
     }
   });
 

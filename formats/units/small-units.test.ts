@@ -11,7 +11,9 @@ const cursorOf = (bytes: PgmBytes) => new Cursor(bytes.done());
 
 describe('readBuildInfo()', () => {
   it('reads pairs up to the empty one', () => {
-    const cursor = cursorOf(new PgmBytes().text('OSE').text('true').text('Host OS').text('win.x86').text('').text('').u8(1));
+    const cursor = cursorOf(
+      new PgmBytes().text('OSE').text('true').text('Host OS').text('win.x86').text('').text('').u8(1),
+    );
     expect(readBuildInfo(cursor)).toEqual({ OSE: 'true', 'Host OS': 'win.x86' });
     expect(cursor.at).toBe(cursor.end - 1);
   });

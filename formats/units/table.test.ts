@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Cursor } from '../binary/cursor.ts';
-import { bufferSource } from '../binary/source.ts';
+import { bufferSource } from '../files/source.ts';
 import { openContainer } from '../ssm/open.ts';
 import { PayloadReader } from '../ssm/payload.ts';
 import { buildV2 } from '../testing/container-builder.ts';
@@ -12,9 +12,21 @@ import { readHgcmServices } from './machine/hgcm.ts';
 import { isCompared, noFacts, readFacts, type UnitFacts } from './table.ts';
 
 const UNITS: [string, number][] = [
-  ...(['ahci', 'apic', 'e1000', 'lsilogicsas', 'nvme', 'pcnet', 'piix3ide', 'serial', 'tpm', 'vga', 'virtio-scsi'] as const).map(
-    (unit, i): [string, number] => [unit, [9, 5, 6, 6, 3, 10, 22, 7, 1, 34, 1][i]],
-  ),
+  ...(
+    [
+      'ahci',
+      'apic',
+      'e1000',
+      'lsilogicsas',
+      'nvme',
+      'pcnet',
+      'piix3ide',
+      'serial',
+      'tpm',
+      'vga',
+      'virtio-scsi',
+    ] as const
+  ).map((unit, i): [string, number] => [unit, [9, 5, 6, 6, 3, 10, 22, 7, 1, 34, 1][i]]),
 ];
 
 async function factsOf(unit: string, version: number, payload: Uint8Array): Promise<UnitFacts> {
@@ -63,7 +75,13 @@ describe('units of real states', () => {
   });
 
   it("HGCM: the host's services are those of 7.2", async () => {
-    const services = ['VBoxGuestPropSvc', 'VBoxGuestControlSvc', 'VBoxSharedFolders', 'VBoxDragAndDropSvc', 'VBoxSharedClipboard'];
+    const services = [
+      'VBoxGuestPropSvc',
+      'VBoxGuestControlSvc',
+      'VBoxSharedFolders',
+      'VBoxDragAndDropSvc',
+      'VBoxSharedClipboard',
+    ];
     const units = await realUnits('HGCM');
     expect(units.length).toBeGreaterThan(0);
     for (const { payload } of units) expect(readHgcmServices(new Cursor(payload)).sort()).toEqual([...services].sort());

@@ -64,7 +64,10 @@ export function noFacts(): UnitFacts {
   return { buildInfo: {}, apicBases: [], configs: new Map(), pciDevices: new Map() };
 }
 
-/** Reads what a unit tells of its state. @throws what the reader of a payload throws, and FormatError, UnsupportedError of units that must be as expected */
+/**
+ * Reads what a unit tells of its state. @throws what the reader of a payload throws, and FormatError, UnsupportedError
+ * of units that must be as expected
+ */
 export async function readFacts(unit: UnitHeader, payload: PayloadReader, facts: UnitFacts): Promise<void> {
   const row = rowOf(unit);
   const isRead = unit.pass === 'final' || row?.everyPass === true;
@@ -76,8 +79,14 @@ export async function readFacts(unit: UnitHeader, payload: PayloadReader, facts:
   Object.assign(facts, found);
 }
 
-/** The payload of a unit in pass 0 of a live save, from that of the final pass; undefined for units that have none, and where it can't be told. */
-export function livePassOf(unit: { name: string; instance: number; version: number }, payload: Uint8Array): Uint8Array | undefined {
+/**
+ * The payload of a unit in pass 0 of a live save, from that of the final pass; undefined for units that have none, and
+ * where it can't be told.
+ */
+export function livePassOf(
+  unit: { name: string; instance: number; version: number },
+  payload: Uint8Array,
+): Uint8Array | undefined {
   return rowOf(unit)?.livePass?.(payload, unit.version);
 }
 
@@ -89,6 +98,9 @@ export function isCompared(unit: string): boolean {
 /** What is known of a unit of this version. */
 export function rowOf(unit: { name: string; instance: number; version: number }): UnitRow | undefined {
   return UNIT_TABLE.find(
-    (row) => row.unit === unit.name && (row.instance ?? unit.instance) === unit.instance && (row.versions?.includes(unit.version) ?? true),
+    (row) =>
+      row.unit === unit.name &&
+      (row.instance ?? unit.instance) === unit.instance &&
+      (row.versions?.includes(unit.version) ?? true),
   );
 }

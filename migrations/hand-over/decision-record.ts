@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { syncFolder } from '../../formats/binary/sync-folder.ts';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
+import { syncFolder } from '../../formats/files/sync-folder.ts';
 import { hexText, integer, oneOf, record, type ShapeValue, text } from '../wire/shape.ts';
 
-// What a side has decided, on disk before it acts on it. Of two records one always says who may run the machine; see resolve.ts.
+// What a side has decided, on disk before it acts on it. Of two records one always says who may run the machine; see
+// resolve.ts.
 
 export const SOURCE_DECISIONS = ['migrating', 'handed-over', 'done', 'kept'] as const;
 export const TARGET_DECISIONS = ['receiving', 'ready', 'started', 'gave-up'] as const;
@@ -58,7 +59,13 @@ export class DecisionFile implements DecisionLog {
   }
 
   async write(decision: Decision): Promise<void> {
-    await writeRecord(this.path, { format: 'savkit-migration/1', ...this.#head, decision, pid: process.pid, at: Date.now() });
+    await writeRecord(this.path, {
+      format: 'savkit-migration/1',
+      ...this.#head,
+      decision,
+      pid: process.pid,
+      at: Date.now(),
+    });
   }
 
   async read(): Promise<Decision> {
@@ -95,7 +102,8 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
       await file.close();
     }
     await rename(temporary, path);
-    // Where the system can't do this, the decision stands all the same: a record is the old one or the new one, never written with an error.
+    // Where the system can't do this, the decision stands all the same: a record is the old one or the new one, never
+    // written with an error.
     await syncFolder(dirname(path));
   } catch (error) {
     await unlink(temporary).catch(() => {});

@@ -1,9 +1,16 @@
 import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
-import { isRunning } from '../../formats/binary/is-running.ts';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
-import { type DecisionRecord, readRecord, recordPath, TARGET_DECISIONS, type TargetDecision, writeRecord } from './decision-record.ts';
+import { isRunning } from '../../formats/files/is-running.ts';
+import {
+  type DecisionRecord,
+  readRecord,
+  recordPath,
+  TARGET_DECISIONS,
+  type TargetDecision,
+  writeRecord,
+} from './decision-record.ts';
 
 /** The user's folder for what programs remember from one run to the next. @throws EnvironmentError `no-home` */
 export function stateFolder(): string {
@@ -19,10 +26,16 @@ function homeFolder(): string {
   } catch {
     // Said below.
   }
-  throw new EnvironmentError('no-home', 'Cannot find a folder to keep records and machines in: this user has no home; set HOME or XDG_STATE_HOME');
+  throw new EnvironmentError(
+    'no-home',
+    'Cannot find a folder to keep records and machines in: this user has no home; set HOME or XDG_STATE_HOME',
+  );
 }
 
-/** Where records of migrations are kept: in a folder that the user has named, or in one of the user's own. @throws EnvironmentError `no-home` */
+/**
+ * Where records of migrations are kept: in a folder that the user has named, or in one of the user's own. @throws
+ * EnvironmentError `no-home`
+ */
 export function recordFolder(named: string | undefined): string {
   // The process that runs the machine may have another working directory.
   return named === undefined ? join(stateFolder(), 'migrations') : resolve(named);
@@ -37,14 +50,17 @@ export async function ensureFolder(folder: string): Promise<void> {
   }
 }
 
-/** Whether the process that wrote a record is alive on this host; another one may have got its number, so `true` means maybe. */
+/**
+ * Whether the process that wrote a record is alive on this host; another one may have got its number, so `true` means
+ * maybe.
+ */
 export function mayBeAlive({ pid }: DecisionRecord): boolean {
   return isRunning(pid);
 }
 
 /**
- * What a target's record says of a migration that this process did not take part in. A process that is gone has taken its memory along: what it
- * had not started, nobody will start, which is written down.
+ * What a target's record says of a migration that this process did not take part in. A process that is gone has taken
+ * its memory along: what it had not started, nobody will start, which is written down.
  */
 export async function recallTarget(folder: string, migration: string): Promise<TargetDecision | 'unknown'> {
   try {

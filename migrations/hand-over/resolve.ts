@@ -19,12 +19,17 @@ export interface Resolution {
 }
 
 /**
- * Who may run the machine, from what both sides have written down; a pure function. The source's written `handed-over` is the decision; before
- * it the machine is the source's, behind it the target's, unless the target has written down, for good, that it gave up.
+ * Who may run the machine, from what both sides have written down; a pure function. The source's written `handed-over`
+ * is the decision; before it the machine is the source's, behind it the target's, unless the target has written down,
+ * for good, that it gave up.
  */
 export function resolve(source: SourceKnown, target: TargetKnown): Resolution {
   if (target.decision === 'started') {
-    return { survivor: 'target', write: writes(['source', source.decision, 'done']), because: 'the target has taken the machine over' };
+    return {
+      survivor: 'target',
+      write: writes(['source', source.decision, 'done']),
+      because: 'the target has taken the machine over',
+    };
   }
   switch (source.decision) {
     case 'done':
@@ -45,9 +50,17 @@ export function resolve(source: SourceKnown, target: TargetKnown): Resolution {
 
 function handedOver(target: TargetKnown): Resolution {
   if (target.decision === 'gave-up' || target.decision === 'receiving')
-    return { survivor: 'source', write: writes(['target', target.decision, 'gave-up'], ['source', 'handed-over', 'kept']), because: 'the target never ran it' };
+    return {
+      survivor: 'source',
+      write: writes(['target', target.decision, 'gave-up'], ['source', 'handed-over', 'kept']),
+      because: 'the target never ran it',
+    };
   if (target.decision === 'unknown')
-    return { survivor: 'undecided', write: [], because: "the source has handed the machine over; only the target's record tells whether it runs there" };
+    return {
+      survivor: 'undecided',
+      write: [],
+      because: "the source has handed the machine over; only the target's record tells whether it runs there",
+    };
   if (target.alive === false)
     return {
       survivor: 'source',
@@ -55,7 +68,11 @@ function handedOver(target: TargetKnown): Resolution {
       because: 'the target was ready, but ended before it started the machine',
     };
   if (target.alive === 'unknown')
-    return { survivor: 'undecided', write: [], because: 'the target is to run the machine; whether its process is alive can only be told there' };
+    return {
+      survivor: 'undecided',
+      write: [],
+      because: 'the target is to run the machine; whether its process is alive can only be told there',
+    };
   return {
     survivor: 'target',
     write: writes(['target', 'ready', 'started'], ['source', 'handed-over', 'done']),
@@ -65,10 +82,20 @@ function handedOver(target: TargetKnown): Resolution {
 
 function withoutSource({ decision }: TargetKnown): Resolution {
   if (decision === 'gave-up' || decision === 'receiving')
-    return { survivor: 'source', write: writes(['target', decision, 'gave-up']), because: 'the target does not have the whole machine' };
-  return { survivor: 'undecided', write: [], because: "the target is ready; only the source's record tells whether it may run the machine" };
+    return {
+      survivor: 'source',
+      write: writes(['target', decision, 'gave-up']),
+      because: 'the target does not have the whole machine',
+    };
+  return {
+    survivor: 'undecided',
+    write: [],
+    because: "the target is ready; only the source's record tells whether it may run the machine",
+  };
 }
 
 function writes(...wanted: ['source' | 'target', string, SourceDecision | TargetDecision][]): Resolution['write'] {
-  return wanted.filter(([, now, then]) => now !== then && now !== 'unknown').map(([side, , decision]) => ({ side, decision }));
+  return wanted
+    .filter(([, now, then]) => now !== then && now !== 'unknown')
+    .map(([side, , decision]) => ({ side, decision }));
 }

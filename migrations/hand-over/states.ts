@@ -28,7 +28,15 @@ export const SOURCE_STATES: TransitionTable<SourceState, SourceEvent> = {
   kept: {},
 };
 
-export type TargetState = 'waiting' | 'greeted' | 'receiving' | 'interrupted' | 'ready' | 'in-doubt' | 'running' | 'ended';
+export type TargetState =
+  | 'waiting'
+  | 'greeted'
+  | 'receiving'
+  | 'interrupted'
+  | 'ready'
+  | 'in-doubt'
+  | 'running'
+  | 'ended';
 export type TargetEvent =
   | 'hello'
   | 'describe'
@@ -57,7 +65,13 @@ export const TARGET_STATES: TransitionTable<TargetState, TargetEvent> = {
     'link-lost': 'interrupted',
     'give-up': 'ended',
   },
-  interrupted: { hello: 'interrupted', describe: 'receiving', 'link-lost': 'interrupted', cancel: 'ended', 'give-up': 'ended' },
+  interrupted: {
+    hello: 'interrupted',
+    describe: 'receiving',
+    'link-lost': 'interrupted',
+    cancel: 'ended',
+    'give-up': 'ended',
+  },
   // It has promised to run the machine when told: only the source, or who knows what it decided, can end that.
   ready: { commit: 'running', cancel: 'ended', 'link-lost': 'in-doubt' },
   'in-doubt': {

@@ -1,4 +1,4 @@
-import type { PageAccess } from '../machine.ts';
+import type { PageAccess } from '../machine/machine.ts';
 
 const PAGE = new Uint32Array(1);
 const HELD = new Uint8Array(1);

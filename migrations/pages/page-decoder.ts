@@ -1,7 +1,7 @@
 import { FormatError } from '../../formats/errors.ts';
 import { applyWordDelta } from '../../formats/kernels/delta.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
-import type { TargetMachine } from '../machine.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import type { TargetMachine } from '../machine/machine.ts';
 import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec, pageEntry, pagesHead } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { shortFrame } from '../wire/payload.ts';
@@ -42,14 +42,22 @@ export class PageDecoder {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
     if (payload.length < PAGES_HEAD_SIZE) throw shortFrame('pages', payload.length);
     const found = view.getUint32(HEAD.round, true);
-    if (found !== round) throw new FormatError('wrong-round', `Cannot take pages: they are of round ${found}, expected ${round}`);
+    if (found !== round)
+      throw new FormatError('wrong-round', `Cannot take pages: they are of round ${found}, expected ${round}`);
     const count = view.getUint16(HEAD.count, true);
     if (count === 0 || count > FRAME_PAGES)
-      throw new FormatError('bad-count', `Cannot take pages: ${count} of them in one frame, expected 1 to ${FRAME_PAGES}`);
+      throw new FormatError(
+        'bad-count',
+        `Cannot take pages: ${count} of them in one frame, expected 1 to ${FRAME_PAGES}`,
+      );
     const plainAt = PAGES_HEAD_SIZE + count * PAGE_ENTRY_SIZE;
     const plainEnd = plainAt + view.getUint32(HEAD.plainSize, true);
     const packedEnd = plainEnd + view.getUint32(HEAD.packedSize, true);
-    if (packedEnd !== payload.length) throw new FormatError('bad-length', `Cannot take pages: the frame has ${payload.length} bytes, expected ${packedEnd}`);
+    if (packedEnd !== payload.length)
+      throw new FormatError(
+        'bad-length',
+        `Cannot take pages: the frame has ${payload.length} bytes, expected ${packedEnd}`,
+      );
     const unpacked = this.#unpack(payload, plainEnd, view, count);
     this.#hashRaw(payload, view, count, plainAt, plainEnd);
     try {
@@ -62,13 +70,17 @@ export class PageDecoder {
 
   #unpack(payload: Uint8Array, at: number, view: DataView, count: number): Uint8Array {
     let pages = 0;
-    for (let i = 0; i < count; i++) if (view.getUint16(PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE + CODEC_AT, true) === PageCodec.ZSTD) pages++;
+    for (let i = 0; i < count; i++)
+      if (view.getUint16(PAGES_HEAD_SIZE + i * PAGE_ENTRY_SIZE + CODEC_AT, true) === PageCodec.ZSTD) pages++;
     const packed = payload.subarray(at);
     if (pages === 0 && packed.length === 0) return packed;
     if (!this.#zstd) throw zstdError('nobody agreed to packed ones');
     const size = pages * PAGE_SIZE;
     const claimed = zstdContentSize(packed);
-    if (claimed !== size || size === 0) throw zstdError(`${packed.length} packed bytes claim to hold ${claimed ?? 'an unknown number of'}, expected ${size}`);
+    if (claimed !== size || size === 0)
+      throw zstdError(
+        `${packed.length} packed bytes claim to hold ${claimed ?? 'an unknown number of'}, expected ${size}`,
+      );
     try {
       const bytes = this.#zstd.decompress(packed, size);
       if (bytes.length === size) return bytes;
@@ -85,7 +97,8 @@ export class PageDecoder {
       const page = view.getUint32(entry + PAGE_AT, true);
       const codec = view.getUint16(entry + CODEC_AT, true);
       const length = view.getUint16(entry + LENGTH_AT, true);
-      if (page >= this.#hashes.pageCount || !this.#isOwn(page)) throw pageError('bad-page', page, 'the machine has no such page on this stream');
+      if (page >= this.#hashes.pageCount || !this.#isOwn(page))
+        throw pageError('bad-page', page, 'the machine has no such page on this stream');
       switch (codec) {
         case PageCodec.RAW:
           this.#check(page, view, entry, this.#batch.words, raw++);
@@ -138,16 +151,22 @@ export class PageDecoder {
       at += length;
       if (at > plainEnd) break;
     }
-    if (at !== plainEnd) throw new FormatError('bad-length', `Cannot take pages: their contents have ${at - plainAt} bytes, expected ${plainEnd - plainAt}`);
+    if (at !== plainEnd)
+      throw new FormatError(
+        'bad-length',
+        `Cannot take pages: their contents have ${at - plainAt} bytes, expected ${plainEnd - plainAt}`,
+      );
     this.#batch.hash(payload, this.#at, raw);
   }
 
   /** Makes `#page` what the entry means. */
   #rebuild(page: number, codec: number, payload: Uint8Array, view: DataView, at: number, length: number): void {
     const base = codec === PageCodec.SAME ? view.getUint32(at, true) : page;
-    if (base >= this.#hashes.pageCount || !this.#isOwn(base)) throw pageError('bad-page', page, `it is to be like page ${base}, which is not on this stream`);
+    if (base >= this.#hashes.pageCount || !this.#isOwn(base))
+      throw pageError('bad-page', page, `it is to be like page ${base}, which is not on this stream`);
     if (!readOnePage(this.#machine, base, this.#page, 0)) this.#page.fill(0);
-    if (codec === PageCodec.DELTA && !applyWordDelta(payload, at, length, this.#page, 0)) throw pageError('bad-delta', page, 'its delta does not fit a page');
+    if (codec === PageCodec.DELTA && !applyWordDelta(payload, at, length, this.#page, 0))
+      throw pageError('bad-delta', page, 'its delta does not fit a page');
   }
 
   /** Hashes one page, checks it, and gives it to memory. */
@@ -160,7 +179,10 @@ export class PageDecoder {
   }
 
   #check(page: number, view: DataView, entry: number, words: Uint32Array, i: number): void {
-    if (view.getUint32(entry + HASH_AT, true) !== words[i * 2] || view.getUint32(entry + HASH_AT + 4, true) !== words[i * 2 + 1])
+    if (
+      view.getUint32(entry + HASH_AT, true) !== words[i * 2] ||
+      view.getUint32(entry + HASH_AT + 4, true) !== words[i * 2 + 1]
+    )
       throw pageError('bad-hash', page, 'its content does not have the hash that came with it');
     this.#hashes.set(page, words, i);
   }

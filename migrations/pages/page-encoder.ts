@@ -1,6 +1,6 @@
 import { wordDelta } from '../../formats/kernels/delta.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
-import type { PageAccess } from '../machine.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import type { PageAccess } from '../machine/machine.ts';
 import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec, pageEntry, pagesHead } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { type PageBuffer, PLAIN_AT } from '../wire/page-buffer.ts';
@@ -102,12 +102,17 @@ export class PageEncoder {
       const size = this.#placeDelta(buffer, page, at);
       if (size > 0) return this.#enter(buffer, page, i, PageCodec.DELTA, size);
     }
-    return this.compress && this.#zstd && looksCompressible(buffer.bytes, at) ? this.#enterPacked(buffer, page, i, at) : this.#enterRaw(buffer, page, i, at);
+    return this.compress && this.#zstd && looksCompressible(buffer.bytes, at)
+      ? this.#enterPacked(buffer, page, i, at)
+      : this.#enterRaw(buffer, page, i, at);
   }
 
   /** Hashes may be equal by chance: bytes decide. */
   #equals(twin: number, bytes: Uint8Array, at: number): boolean {
-    return readOnePage(this.#machine, twin, this.#other, 0) && Buffer.compare(this.#other, bytes.subarray(at, at + PAGE_SIZE)) === 0;
+    return (
+      readOnePage(this.#machine, twin, this.#other, 0) &&
+      Buffer.compare(this.#other, bytes.subarray(at, at + PAGE_SIZE)) === 0
+    );
   }
 
   /** Puts a delta at the end of the plain area, if the old content is known and it pays; gives its bytes. */

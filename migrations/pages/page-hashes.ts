@@ -1,8 +1,11 @@
 import { xxh64Batch } from '../../formats/kernels/xxh64.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 
-/** A hash of 64 bits for each page; 0 stands for a page of zeros. Words (low, high) beside the BigInts: comparing these allocates nothing. */
+/**
+ * A hash of 64 bits for each page; 0 stands for a page of zeros. Words (low, high) beside the BigInts: comparing these
+ * allocates nothing.
+ */
 export class PageHashes {
   readonly pageCount: number;
   readonly words: Uint32Array;

@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { PageHashes } from './page-hashes.ts';
 
 /** Contents of pages that are sent again and again, for deltas: 64 MiB. */

@@ -7,9 +7,9 @@ const pages = Buffer.from('guest memory '.repeat(1000)).subarray(0, 8192);
 /** These pages as Node 22.23 packs them. */
 const PACKED = Buffer.from('28b52ffd60001fad0000686775657374206d656d6f7279200100f00ffdfc02', 'hex');
 
-const here = (await Promise.all(Object.entries(ZSTD_SOURCES).map(async ([name, source]) => ({ name, zstd: await source() })))).filter(
-  (each): each is { name: string; zstd: Zstd } => each.zstd !== undefined,
-);
+const here = (
+  await Promise.all(Object.entries(ZSTD_SOURCES).map(async ([name, source]) => ({ name, zstd: await source() })))
+).filter((each): each is { name: string; zstd: Zstd } => each.zstd !== undefined);
 
 describe.each(here)('zstd of $name', ({ zstd }) => {
   it.each(here)('packs frames that tell their size, and that $name expands', ({ zstd: other }) => {
@@ -24,7 +24,9 @@ describe.each(here)('zstd of $name', ({ zstd }) => {
   });
 
   it.each([0, 1, 63, 64, 65, 256 * 4096])('packs and expands %i random bytes', (size) => {
-    const bytes = Buffer.from(Uint32Array.from({ length: size / 4 + 1 }, (_, i) => Math.imul(i ^ (i >>> 3), 0x9e3779b1)).buffer).subarray(0, size);
+    const bytes = Buffer.from(
+      Uint32Array.from({ length: size / 4 + 1 }, (_, i) => Math.imul(i ^ (i >>> 3), 0x9e3779b1)).buffer,
+    ).subarray(0, size);
     expect(Buffer.compare(zstd.decompress(zstd.compress(bytes), Math.max(size, 1)), bytes)).toBe(0);
   });
 
@@ -38,7 +40,9 @@ describe.each(here)('zstd of $name', ({ zstd }) => {
 
   it('allocates nothing for a claim', () => {
     // A single segment of 1 TiB, and a window of 2 GiB, each with one empty block.
-    const claims = ['28b52ffde00000000000010000010000', '28b52ffd80a80020000001000000'].map((hex) => Buffer.from(hex, 'hex'));
+    const claims = ['28b52ffde00000000000010000010000', '28b52ffd80a80020000001000000'].map((hex) =>
+      Buffer.from(hex, 'hex'),
+    );
     for (const claim of claims) expect(expandedSize(zstd, claim)).not.toBe(8192);
   });
 
@@ -70,7 +74,9 @@ describe('loadZstd', () => {
   it("finds none in a Node that has none, and Node's own since 22.15", async () => {
     expect(await zstdOfNode({ constants: {} })).toBeUndefined();
     const [major, minor] = process.versions.node.split('.').map(Number);
-    expect((await zstdOfNode()) !== undefined).toBe(major > 23 || (major === 23 && minor >= 8) || (major === 22 && minor >= 15));
+    expect((await zstdOfNode()) !== undefined).toBe(
+      major > 23 || (major === 23 && minor >= 8) || (major === 22 && minor >= 15),
+    );
   });
 });
 

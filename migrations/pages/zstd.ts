@@ -3,12 +3,17 @@ import * as zlib from 'node:zlib';
 /** Compresses and expands with zstd; level 1, which is what links need. */
 export interface Zstd {
   compress(bytes: Uint8Array): Uint8Array;
-  /** @returns `size` bytes at most, whatever is claimed. @throws Error for what is no zstd, and for what expands to more */
+  /**
+   * @returns `size` bytes at most, whatever is claimed. @throws Error for what is no zstd, and for what expands to more
+   */
   decompress(bytes: Uint8Array, size: number): Uint8Array;
 }
 
 /** Who may have zstd here, the best first. */
-export const ZSTD_SOURCES: Record<'node' | 'zstd-napi', () => Promise<Zstd | undefined>> = { node: zstdOfNode, 'zstd-napi': zstdOfPackage };
+export const ZSTD_SOURCES: Record<'node' | 'zstd-napi', () => Promise<Zstd | undefined>> = {
+  node: zstdOfNode,
+  'zstd-napi': zstdOfPackage,
+};
 
 /** Undefined where nobody has it: pages go as they are then. */
 export async function loadZstd(sources = Object.values(ZSTD_SOURCES)): Promise<Zstd | undefined> {
@@ -46,11 +51,15 @@ export async function zstdOfNode(from: unknown = zlib): Promise<Zstd | undefined
   const chunk = (size: number) => Math.max(size, 64);
   return {
     compress: (bytes) => zstdCompressSync(bytes, { params: packing, chunkSize: chunk(bytes.length) }),
-    decompress: (bytes, size) => zstdDecompressSync(bytes, { params: expanding, chunkSize: chunk(size), maxOutputLength: size }),
+    decompress: (bytes, size) =>
+      zstdDecompressSync(bytes, { params: expanding, chunkSize: chunk(size), maxOutputLength: size }),
   };
 }
 
-/** The part of zstd-napi's binding that is used; types of its own, since the package may be missing where this is compiled. */
+/**
+ * The part of zstd-napi's binding that is used; types of its own, since the package may be missing where this is
+ * compiled.
+ */
 interface ZstdBinding {
   CCtx: new () => { compress(to: Uint8Array, from: Uint8Array, level: number): number };
   DCtx: new () => { decompress(to: Uint8Array, from: Uint8Array): number };
@@ -84,8 +93,8 @@ const MAGIC = 0xfd2f_b528;
 const SIZE_BYTES = [1, 2, 4, 8];
 
 /**
- * The size that a zstd frame claims to expand to (RFC 8878, 3.1.1.1); undefined for other bytes, and for frames that do not tell. To be checked
- * before a frame of a stranger is expanded.
+ * The size that a zstd frame claims to expand to (RFC 8878, 3.1.1.1); undefined for other bytes, and for frames that do
+ * not tell. To be checked before a frame of a stranger is expanded.
  */
 export function zstdContentSize(bytes: Uint8Array): number | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

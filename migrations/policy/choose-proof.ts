@@ -1,4 +1,4 @@
-import type { ProofReport } from '../report.ts';
+import type { ProofReport } from '../report/report.ts';
 
 /** What standing still takes, in ms, as measured. */
 export interface ProofFigures {

@@ -36,7 +36,10 @@ const IMPROVEMENT = 0.05;
 /** Of its time a guest keeps at least so much. */
 export const MIN_GUEST_SHARE = 1 / 64;
 
-/** Why a round is to be broken off; undefined while it may go on. Whoever goes at the time limit ends the round first: that makes the stop shorter. */
+/**
+ * Why a round is to be broken off; undefined while it may go on. Whoever goes at the time limit ends the round first:
+ * that makes the stop shorter.
+ */
 export function whyBreakOff(elapsedMs: number, limits: MigrationLimits): string | undefined {
   return limits.onTimeLimit === 'cancel' && elapsedMs >= limits.timeLimitMs ? timeIsOver(limits) : undefined;
 }
@@ -54,13 +57,18 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   });
   if (downtimeMs <= limits.maxDowntimeMs) return decide('switch-over', `the rest fits into ${limits.maxDowntimeMs} ms`);
   if (elapsedMs >= limits.timeLimitMs) return atTimeLimit(figures, limits, decide);
-  if (dirtyPages === 0 && downtimeMs <= limits.stalledDowntimeMs) return decide('switch-over', 'nothing is dirty: another round brings nothing');
+  if (dirtyPages === 0 && downtimeMs <= limits.stalledDowntimeMs)
+    return decide('switch-over', 'nothing is dirty: another round brings nothing');
   if (isStalled(history, dirtyPages)) {
     const isLow = dirtyPages <= Math.min(...history.slice(-STALLED_AFTER)) * (1 + IMPROVEMENT);
-    if (isLow && downtimeMs <= limits.stalledDowntimeMs) return decide('switch-over', `${STALLED_AFTER} rounds have brought nothing, and this is a minimum`);
+    if (isLow && downtimeMs <= limits.stalledDowntimeMs)
+      return decide('switch-over', `${STALLED_AFTER} rounds have brought nothing, and this is a minimum`);
     return decide('another-round', isLow ? 'stalled, and too much is dirty' : 'stalled: waits for a minimum');
   }
-  return decide('another-round', `${dirtyPages} ${dirtyPages === 1 ? 'page is' : 'pages are'} dirty, ${Math.round(downtimeMs)} ms`);
+  return decide(
+    'another-round',
+    `${dirtyPages} ${dirtyPages === 1 ? 'page is' : 'pages are'} dirty, ${Math.round(downtimeMs)} ms`,
+  );
 }
 
 function timeIsOver({ timeLimitMs }: MigrationLimits): string {

@@ -1,4 +1,4 @@
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { chooseProof } from './choose-proof.ts';
 import { decideRound, type RoundDecision } from './decide-round.ts';
 import type { MigrationLimits } from './limits.ts';
@@ -49,14 +49,24 @@ export function forecast(figures: ForecastFigures, limits: MigrationLimits): For
     bytes += pages * bytesPerPage;
     const dirtyPages = Math.round(Math.min(pageCount, pagesWithin(curve, roundMs * guestShare)));
     const dirtyBytes = dirtyPages * bytesPerPage;
-    const decision = decideRound({ round, elapsedMs: totalMs, dirtyPages, dirtyBytes, rate, fixedMs, history, guestShare }, limits);
+    const decision = decideRound(
+      { round, elapsedMs: totalMs, dirtyPages, dirtyBytes, rate, fixedMs, history, guestShare },
+      limits,
+    );
     const { verdict, downtimeMs } = decision;
     if (verdict === 'switch-over' || verdict === 'cancel' || round >= MAX_ROUNDS) {
       const converges = verdict === 'switch-over';
       // Without the time to hash all memory at rest it is done before, and what is written meanwhile is sent again.
       const auditMs = isFull ? 0 : hashMs + (pagesWithin(curve, hashMs) * bytesPerPage * 1000) / rate;
       const because = reasonOf(decision, figures, rate);
-      return { converges, because, rounds: round + 1, totalMs: totalMs + auditMs + downtimeMs, bytes: Math.round(bytes + dirtyBytes), downtimeMs };
+      return {
+        converges,
+        because,
+        rounds: round + 1,
+        totalMs: totalMs + auditMs + downtimeMs,
+        bytes: Math.round(bytes + dirtyBytes),
+        downtimeMs,
+      };
     }
     history.push(dirtyPages);
     guestShare = decision.guestShare ?? guestShare;

@@ -33,7 +33,11 @@ export function completeLimits(given: Partial<MigrationLimits>): MigrationLimits
     if (value === undefined) continue;
     const isNumber = typeof value === 'number' && value >= 0 && (name !== 'bandwidth' || value > 0);
     const fits = name === 'onTimeLimit' ? AT_TIME_LIMIT.includes(String(value)) : name in DEFAULT_LIMITS && isNumber;
-    if (!fits) throw new UsageError('bad-limit', `Cannot migrate within limit ${name}: it is ${value}, expected ${expectedOf(name)}`);
+    if (!fits)
+      throw new UsageError(
+        'bad-limit',
+        `Cannot migrate within limit ${name}: it is ${value}, expected ${expectedOf(name)}`,
+      );
   }
   const isGiven = ([, value]: [string, unknown]) => value !== undefined;
   return { ...DEFAULT_LIMITS, ...Object.fromEntries(Object.entries(given).filter(isGiven)) };

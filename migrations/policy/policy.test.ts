@@ -1,15 +1,24 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { Progress } from '../report/progress.ts';
 import { chooseCompression } from './choose-compression.ts';
 import { chooseProof } from './choose-proof.ts';
 import { decideRound, MIN_GUEST_SHARE, type RoundFigures } from './decide-round.ts';
 import { forecast, pagesWithin } from './forecast.ts';
 import { completeLimits, DEFAULT_LIMITS, type MigrationLimits } from './limits.ts';
-import { Progress } from './progress.ts';
 
 const MB = 1e6;
 const figures = (changes: Partial<RoundFigures> = {}): RoundFigures => ({
-  ...{ round: 3, elapsedMs: 5000, dirtyPages: 1000, dirtyBytes: 4 * MB, rate: 100 * MB, fixedMs: 20, history: [9000, 4000, 2000], guestShare: 1 },
+  ...{
+    round: 3,
+    elapsedMs: 5000,
+    dirtyPages: 1000,
+    dirtyBytes: 4 * MB,
+    rate: 100 * MB,
+    fixedMs: 20,
+    history: [9000, 4000, 2000],
+    guestShare: 1,
+  },
   ...changes,
 });
 const limits = (changes: Partial<MigrationLimits> = {}): MigrationLimits => ({ ...DEFAULT_LIMITS, ...changes });
@@ -17,21 +26,31 @@ const limits = (changes: Partial<MigrationLimits> = {}): MigrationLimits => ({ .
 describe('completeLimits()', () => {
   it('fills in what is not given', () => {
     expect(completeLimits({})).toEqual(DEFAULT_LIMITS);
-    expect(completeLimits({ maxDowntimeMs: 100, bandwidth: undefined as unknown as number })).toEqual({ ...DEFAULT_LIMITS, maxDowntimeMs: 100 });
+    expect(completeLimits({ maxDowntimeMs: 100, bandwidth: undefined as unknown as number })).toEqual({
+      ...DEFAULT_LIMITS,
+      maxDowntimeMs: 100,
+    });
   });
 
-  it.each([{ bandwidth: 0 }, { bandwidth: Number.NaN }, { maxDowntimeMs: -1 }, { timeLimitMs: '5' }, { onTimeLimit: 'pause' }, { downtime: 300 }])(
-    'refuses %j',
-    (given) => {
-      expect(() => completeLimits(given as Partial<MigrationLimits>)).toThrow(/^Cannot migrate within limit \w+: it is /);
-    },
-  );
+  it.each([
+    { bandwidth: 0 },
+    { bandwidth: Number.NaN },
+    { maxDowntimeMs: -1 },
+    { timeLimitMs: '5' },
+    { onTimeLimit: 'pause' },
+    { downtime: 300 },
+  ])('refuses %j', (given) => {
+    expect(() => completeLimits(given as Partial<MigrationLimits>)).toThrow(/^Cannot migrate within limit \w+: it is /);
+  });
 });
 
 describe('decideRound()', () => {
   it('stops the machine when the rest fits into the downtime, and says how long it will stand', () => {
     expect(decideRound(figures(), limits())).toMatchObject({ verdict: 'switch-over', downtimeMs: 60 });
-    expect(decideRound(figures(), limits({ maxDowntimeMs: 50 }))).toMatchObject({ verdict: 'another-round', downtimeMs: 60 });
+    expect(decideRound(figures(), limits({ maxDowntimeMs: 50 }))).toMatchObject({
+      verdict: 'another-round',
+      downtimeMs: 60,
+    });
   });
 
   it('counts a bandwidth limit, and what standing still takes besides pages', () => {
@@ -42,10 +61,18 @@ describe('decideRound()', () => {
   it('goes on while rounds get better, and sees when they do not', () => {
     const history = [9000, 5000, 5100, 5050, 5200, 5100, 5080];
     const stalled = figures({ dirtyPages: 5000, dirtyBytes: 50 * MB, history });
-    expect(decideRound(stalled, limits())).toMatchObject({ verdict: 'switch-over', because: expect.stringContaining('minimum') });
-    expect(decideRound({ ...stalled, dirtyPages: 6500 }, limits())).toMatchObject({ verdict: 'another-round', because: 'stalled: waits for a minimum' });
+    expect(decideRound(stalled, limits())).toMatchObject({
+      verdict: 'switch-over',
+      because: expect.stringContaining('minimum'),
+    });
+    expect(decideRound({ ...stalled, dirtyPages: 6500 }, limits())).toMatchObject({
+      verdict: 'another-round',
+      because: 'stalled: waits for a minimum',
+    });
     expect(decideRound({ ...stalled, dirtyBytes: 500 * MB }, limits()).verdict).toBe('another-round');
-    expect(decideRound({ ...stalled, history: [90000, 70000, 50000, 30000, 20000, 10000, 7000] }, limits()).verdict).toBe('another-round');
+    expect(
+      decideRound({ ...stalled, history: [90000, 70000, 50000, 30000, 20000, 10000, 7000] }, limits()).verdict,
+    ).toBe('another-round');
   });
 
   it.each([
@@ -55,7 +82,10 @@ describe('decideRound()', () => {
     ['throttle', 0.5, 'throttle', 0.25],
     ['throttle', MIN_GUEST_SHARE, 'switch-over', undefined],
   ] as const)('when the time is over: %s, with a guest at %d: %s', (onTimeLimit, guestShare, verdict, share) => {
-    const decision = decideRound(figures({ dirtyBytes: 500 * MB, elapsedMs: 60_000, guestShare }), limits({ timeLimitMs: 60_000, onTimeLimit }));
+    const decision = decideRound(
+      figures({ dirtyBytes: 500 * MB, elapsedMs: 60_000, guestShare }),
+      limits({ timeLimitMs: 60_000, onTimeLimit }),
+    );
     expect(decision).toMatchObject({ verdict, because: expect.stringContaining('60 s') });
     expect(decision.guestShare).toBe(share);
   });
@@ -90,15 +120,32 @@ describe('decideRound()', () => {
 
 describe('forecast()', () => {
   const guest = (pagesPerSecond: number) => [1, 2, 4].map((s) => ({ ms: s * 1000, pages: s * pagesPerSecond }));
-  const about = { contentPages: 100_000, pageCount: 250_000, rate: 100 * MB, bytesPerPage: 4100, msPerPage: 0.001, hashMs: 10, otherMs: 10 };
+  const about = {
+    contentPages: 100_000,
+    pageCount: 250_000,
+    rate: 100 * MB,
+    bytesPerPage: 4100,
+    msPerPage: 0.001,
+    hashMs: 10,
+    otherMs: 10,
+  };
 
   it('foretells that an idle machine takes one round', () => {
-    expect(forecast({ ...about, curve: guest(0) }, limits())).toMatchObject({ converges: true, rounds: 1, bytes: 410 * MB, downtimeMs: 20 });
+    expect(forecast({ ...about, curve: guest(0) }, limits())).toMatchObject({
+      converges: true,
+      rounds: 1,
+      bytes: 410 * MB,
+      downtimeMs: 20,
+    });
   });
 
   it('foretells rounds for a machine that the link outruns', () => {
     const { converges, rounds, downtimeMs } = forecast({ ...about, curve: guest(10_000) }, limits());
-    expect({ converges, some: rounds > 1 && rounds < 10, fits: downtimeMs <= 300 }).toEqual({ converges: true, some: true, fits: true });
+    expect({ converges, some: rounds > 1 && rounds < 10, fits: downtimeMs <= 300 }).toEqual({
+      converges: true,
+      some: true,
+      fits: true,
+    });
   });
 
   it('leaves the hashing out of the downtime where it does not fit, and audits before', () => {
@@ -147,22 +194,25 @@ describe('chooseCompression()', () => {
 describe('progress', () => {
   it('never goes backwards, whatever the guest dirties, and gives the time left as a range', () => {
     fc.assert(
-      fc.property(fc.array(fc.record({ pages: fc.nat(5000), dirtyRate: fc.nat(1e9) }), { minLength: 1, maxLength: 8 }), (rounds) => {
-        const progress = new Progress(5000);
-        let [now, before] = [0, 0];
-        for (const [round, { pages, dirtyRate }] of rounds.entries()) {
-          progress.beginRound(round, pages);
-          for (const share of [0.1, 0.5, 1]) {
-            now += 200;
-            const told = progress.update(Math.floor(pages * share), pages * share * 4096, 1e8, 4096, now);
-            expect(told?.total).toBeGreaterThanOrEqual(before);
-            expect(told?.total).toBeLessThanOrEqual(1);
-            expect(told?.leftMs[0]).toBeLessThanOrEqual(told?.leftMs[1] ?? -1);
-            before = told?.total ?? before;
+      fc.property(
+        fc.array(fc.record({ pages: fc.nat(5000), dirtyRate: fc.nat(1e9) }), { minLength: 1, maxLength: 8 }),
+        (rounds) => {
+          const progress = new Progress(5000);
+          let [now, before] = [0, 0];
+          for (const [round, { pages, dirtyRate }] of rounds.entries()) {
+            progress.beginRound(round, pages);
+            for (const share of [0.1, 0.5, 1]) {
+              now += 200;
+              const told = progress.update(Math.floor(pages * share), pages * share * 4096, 1e8, 4096, now);
+              expect(told?.total).toBeGreaterThanOrEqual(before);
+              expect(told?.total).toBeLessThanOrEqual(1);
+              expect(told?.leftMs[0]).toBeLessThanOrEqual(told?.leftMs[1] ?? -1);
+              before = told?.total ?? before;
+            }
+            progress.endRound(dirtyRate, 100);
           }
-          progress.endRound(dirtyRate, 100);
-        }
-      }),
+        },
+      ),
     );
   });
 });

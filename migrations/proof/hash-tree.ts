@@ -1,11 +1,14 @@
 import { FormatError } from '../../formats/errors.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { HashBatch, type PageHashes } from '../pages/page-hashes.ts';
 
 /** Pages under one node: their hashes fill a page, so that a node is hashed as a page is. */
 export const NODE_PAGES = PAGE_SIZE / 8;
 
-/** Hashes of the hashes of 512 pages each, as pairs of words; 0 where all of these hold zeros. 1 GiB of memory: 512 nodes, under half a millisecond. */
+/**
+ * Hashes of the hashes of 512 pages each, as pairs of words; 0 where all of these hold zeros. 1 GiB of memory: 512
+ * nodes, under half a millisecond.
+ */
 export function nodesOf({ words }: { words: Uint32Array }): Uint32Array {
   const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
   const count = Math.ceil(bytes.length / PAGE_SIZE);
@@ -33,7 +36,10 @@ export function rootOf(nodes: Uint32Array): bigint {
 /** Nodes that are not the same. @throws FormatError when the trees are not of one machine */
 export function differingNodes(own: Uint32Array, other: Uint32Array): number[] {
   if (own.length !== other.length)
-    throw new FormatError('bad-tree', `Cannot compare memory: the tree has ${other.length / 2} nodes, expected ${own.length / 2}`);
+    throw new FormatError(
+      'bad-tree',
+      `Cannot compare memory: the tree has ${other.length / 2} nodes, expected ${own.length / 2}`,
+    );
   const nodes: number[] = [];
   for (let i = 0; i < own.length; i += 2) if (own[i] !== other[i] || own[i + 1] !== other[i + 1]) nodes.push(i / 2);
   return nodes;

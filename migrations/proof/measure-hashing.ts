@@ -1,9 +1,12 @@
-import type { PageAccess } from '../machine.ts';
+import type { PageAccess } from '../machine/machine.ts';
 import { MemoryHasher } from './memory-hasher.ts';
 
 /** Pages hashed to see how fast that goes: about 5 ms. */
 const SAMPLE = 2048;
-/** These pages are in the cache, the others will not be; and the other side, which hashes them at the same time, may be the slower one. */
+/**
+ * These pages are in the cache, the others will not be; and the other side, which hashes them at the same time, may be
+ * the slower one.
+ */
 const MARGIN = 2;
 
 /** Time to hash a page that is not zeros, in ms, as of now: what else the processor has to do counts, too. */

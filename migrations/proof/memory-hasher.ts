@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
-import type { PageAccess } from '../machine.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import type { PageAccess } from '../machine/machine.ts';
+import type { PageSet } from '../machine/page-set.ts';
 import { HashBatch, type PageHashes, pageOffsets } from '../pages/page-hashes.ts';
-import type { PageSet } from '../pages/page-set.ts';
 
 /** Pages hashed at a time: 256 KiB, which stay in the cache between copying and hashing. */
 const BATCH = 64;
@@ -27,7 +27,11 @@ export class MemoryHasher {
    * @param take gets each page with its hash: hash `i` of `words`
    * @param pace yields to others in between
    */
-  async hashAll(pageCount: number, take: (page: number, words: Uint32Array, i: number) => void, pace = true): Promise<void> {
+  async hashAll(
+    pageCount: number,
+    take: (page: number, words: Uint32Array, i: number) => void,
+    pace = true,
+  ): Promise<void> {
     const bytes = takeBuffer(BATCH * PAGE_SIZE);
     try {
       for (let page = 0; page < pageCount; ) {
@@ -65,6 +69,7 @@ export class MemoryHasher {
     const held = this.#machine.readPages(this.#pages, count, bytes, 0, this.#held);
     this.#batch.hash(bytes, SLOTS, held);
     // Behind the hashes of the batch stands that of a page of zeros.
-    for (let i = 0, slot = 0; i < count; i++) take(this.#pages[i], this.#batch.words, this.#held[i] === 1 ? slot++ : BATCH);
+    for (let i = 0, slot = 0; i < count; i++)
+      take(this.#pages[i], this.#batch.words, this.#held[i] === 1 ? slot++ : BATCH);
   }
 }

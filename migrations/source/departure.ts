@@ -1,14 +1,14 @@
 import { SavkitError } from '../../formats/errors.ts';
 import type { SourceDecision } from '../hand-over/decision-record.ts';
 import { nextState, SOURCE_STATES, type SourceEvent, type SourceState } from '../hand-over/states.ts';
-import type { SourceMachine } from '../machine.ts';
-import { PageSpace } from '../page-space.ts';
-import { PageSet } from '../pages/page-set.ts';
+import type { SourceMachine } from '../machine/machine.ts';
+import { PageSet } from '../machine/page-set.ts';
+import { PageSpace } from '../machine/page-space.ts';
 import { SentPages } from '../pages/sent-pages.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import { areSameLimits, completeLimits, DEFAULT_LIMITS, type MigrationLimits } from '../policy/limits.ts';
-import type { MigrationEvent, MigrationReport } from '../report.ts';
-import { tellUndisturbed } from '../tell-undisturbed.ts';
+import type { MigrationEvent, MigrationReport } from '../report/report.ts';
+import { tellUndisturbed } from '../wire/tell-undisturbed.ts';
 import { DowntimeClock, noPhases } from './downtime-clock.ts';
 import type { MemoryProof } from './memory-proof.ts';
 import type { MigrateOptions } from './options.ts';
@@ -57,7 +57,15 @@ export class Departure {
       rounds: [],
       proof: undefined,
     };
-    this.report = { migration, machine: name, outcome: 'kept', because: '', code: null, downtime: noPhases(), ...nothing };
+    this.report = {
+      migration,
+      machine: name,
+      outcome: 'kept',
+      because: '',
+      code: null,
+      downtime: noPhases(),
+      ...nothing,
+    };
   }
 
   /** As they are now; asked for with each frame, so that only changes are looked at. @throws UsageError `bad-limit` */

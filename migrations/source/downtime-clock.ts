@@ -1,4 +1,4 @@
-import type { DowntimePhases } from '../report.ts';
+import type { DowntimePhases } from '../report/report.ts';
 
 /** Tells what the time goes to while a machine stands still. */
 export class DowntimeClock {

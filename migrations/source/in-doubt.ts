@@ -11,8 +11,8 @@ import { type LinkOptions, SourceLink } from './source-link.ts';
 const ASK_EVERY_MS = 500;
 
 /**
- * Asks the target, again and again, what has become of a machine that was handed over to it; and tells it once more to run it, if it still waits.
- * Who knows better may write the answer into this side's record: `savkit migrate --resolve`.
+ * Asks the target, again and again, what has become of a machine that was handed over to it; and tells it once more to
+ * run it, if it still waits. Who knows better may write the answer into this side's record: `savkit migrate --resolve`.
  * @returns undefined when the signal ended the asking
  */
 export async function askUntilDecided(

@@ -1,8 +1,8 @@
 import { setTimeout } from 'node:timers/promises';
-import type { SourceMachine } from '../machine.ts';
-import { PageSpace } from '../page-space.ts';
+import type { SourceMachine } from '../machine/machine.ts';
+import { PageSet } from '../machine/page-set.ts';
+import { PageSpace } from '../machine/page-space.ts';
 import { PageEncoder } from '../pages/page-encoder.ts';
-import { PageSet } from '../pages/page-set.ts';
 import { SentPages } from '../pages/sent-pages.ts';
 import { loadZstd } from '../pages/zstd.ts';
 import { chooseCompression } from '../policy/choose-compression.ts';
@@ -19,8 +19,15 @@ const SAMPLE = 4096;
 /** Three decisions written to disk. */
 const DECISIONS_MS = 15;
 
-/** Measures a machine that runs on meanwhile: what it holds, what it dirties, what its pages take on the wire. @param rate expected of the link */
-export async function measureMachine(machine: SourceMachine, rate: number, compression: 'auto' | 'always' | 'never'): Promise<ForecastFigures> {
+/**
+ * Measures a machine that runs on meanwhile: what it holds, what it dirties, what its pages take on the wire. @param
+ * rate expected of the link
+ */
+export async function measureMachine(
+  machine: SourceMachine,
+  rate: number,
+  compression: 'auto' | 'always' | 'never',
+): Promise<ForecastFigures> {
   const { pageCount } = new PageSpace(machine.description.regions);
   machine.startTracking();
   try {
@@ -52,12 +59,22 @@ interface Sample {
 }
 
 /** Pages as they would be sent: compressed where the link is slow enough for that. */
-async function samplePages(machine: SourceMachine, pageCount: number, rate: number, compression: 'auto' | 'always' | 'never'): Promise<Sample> {
+async function samplePages(
+  machine: SourceMachine,
+  pageCount: number,
+  rate: number,
+  compression: 'auto' | 'always' | 'never',
+): Promise<Sample> {
   if (compression !== 'auto') return encodeSample(machine, pageCount, compression === 'always');
   const plain = await encodeSample(machine, pageCount, false);
   const packed = await encodeSample(machine, pageCount, true);
   const waitingShare = 1 - (plain.msPerPage * rate) / (plain.bytesPerPage * 1000);
-  const compresses = chooseCompression({ compresses: false, waitingShare, ratio: packed.bytesPerPage / plain.bytesPerPage, rate });
+  const compresses = chooseCompression({
+    compresses: false,
+    waitingShare,
+    ratio: packed.bytesPerPage / plain.bytesPerPage,
+    rate,
+  });
   return compresses ? packed : plain;
 }
 
@@ -80,5 +97,9 @@ async function encodeSample(machine: SourceMachine, pageCount: number, compress:
   buffer.giveBack();
   const sent = encoder.counts.pages.reduce((sum, n) => sum + n, 0);
   const perPage = (sum: number) => (sent === 0 ? 0 : sum / sent);
-  return { contentPages: Math.round((sent / looked) * pageCount), bytesPerPage: perPage(bytes), msPerPage: perPage(ms) };
+  return {
+    contentPages: Math.round((sent / looked) * pageCount),
+    bytesPerPage: perPage(bytes),
+    msPerPage: perPage(ms),
+  };
 }

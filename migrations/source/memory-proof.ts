@@ -1,10 +1,10 @@
-import type { SourceMachine } from '../machine.ts';
-import type { PageSpace } from '../page-space.ts';
-import { PageSet } from '../pages/page-set.ts';
+import type { SourceMachine } from '../machine/machine.ts';
+import { PageSet } from '../machine/page-set.ts';
+import type { PageSpace } from '../machine/page-space.ts';
 import type { SentPages } from '../pages/sent-pages.ts';
 import { nodesOf, rootOf } from '../proof/hash-tree.ts';
 import { MemoryHasher } from '../proof/memory-hasher.ts';
-import type { LookBack, ProofReport } from '../report.ts';
+import type { LookBack, ProofReport } from '../report/report.ts';
 import { endOfHashes, type Frame, readHashes, readHead } from '../wire/payload.ts';
 
 /** Pages named in the report; all are counted. */
@@ -34,7 +34,8 @@ export class MemoryProof {
     const changed = await this.#compareMemory(true);
     await this.#machine.takeDirty(pending);
     // A page that is written just while the dirty ones are gathered is named the next time.
-    for (let tries = 0; tries < MAX_TRIES && hasOthers(changed, pending); tries++) await this.#machine.takeDirty(pending);
+    for (let tries = 0; tries < MAX_TRIES && hasOthers(changed, pending); tries++)
+      await this.#machine.takeDirty(pending);
     return this.#nameLost(changed, pending);
   }
 
@@ -44,14 +45,19 @@ export class MemoryProof {
   }
 
   /**
-   * After the hand-over, when memory stands here as it was and will not be needed any more: compares it with what was sealed. What the tracking lost
-   * since the audit shows here only.
+   * After the hand-over, when memory stands here as it was and will not be needed any more: compares it with what was
+   * sealed. What the tracking lost since the audit shows here only.
    */
   async lookBack(): Promise<LookBack> {
     const start = performance.now();
     const differing = await this.#differing(true);
     const lost: string[] = [];
-    for (let page = differing.next(0); page < differing.pageCount && lost.length < NAMED; page = differing.next(page + 1)) lost.push(this.#space.nameOf(page));
+    for (
+      let page = differing.next(0);
+      page < differing.pageCount && lost.length < NAMED;
+      page = differing.next(page + 1)
+    )
+      lost.push(this.#space.nameOf(page));
     this.report.afterwards = { ms: performance.now() - start, lost, lostPages: differing.size, keptIn: '' };
     return this.report.afterwards;
   }

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
-import type { SourceMachine } from '../machine.ts';
+import type { SourceMachine } from '../machine/machine.ts';
 import { loadZstd } from '../pages/zstd.ts';
 import { whyBreakOff } from '../policy/decide-round.ts';
 import { completeLimits } from '../policy/limits.ts';
-import type { MigrationReport } from '../report.ts';
+import type { MigrationReport } from '../report/report.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { PeerError } from '../wire/peer-error.ts';
@@ -21,14 +21,19 @@ export function newMigrationId(): string {
 }
 
 const RESUME_WITHIN_MS = 60_000;
-/** So often the machine is stopped for a hand-over whose link then breaks: with a link that bears rounds but no hand-over its guest would only ever stutter. */
+/**
+ * So often the machine is stopped for a hand-over whose link then breaks: with a link that bears rounds but no
+ * hand-over its guest would only ever stutter.
+ */
 const MAX_STOPS = 3;
 const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
 
 /**
- * Moves a running machine to a target. When this resolves, the machine either runs there (`handed-over`: it is released here), or goes on here
- * (`kept`), or the link broke after the decision and nobody can say yet (`undecided`: it stands still here; see `resolve`).
- * @throws UsageError `bad-limit`; SavkitError only before anything has happened: when the first connection, or the target, refuses. The machine runs on then
+ * Moves a running machine to a target. When this resolves, the machine either runs there (`handed-over`: it is released
+ * here), or goes on here (`kept`), or the link broke after the decision and nobody can say yet (`undecided`: it stands
+ * still here; see `resolve`).
+ * @throws UsageError `bad-limit`; SavkitError only before anything has happened: when the first connection, or the
+ * target, refuses. The machine runs on then
  */
 export async function migrate(machine: SourceMachine, options: MigrateOptions): Promise<MigrationReport> {
   // What is no limit is refused before anything happens.
@@ -89,7 +94,10 @@ class SourceMigration {
     }
   }
 
-  /** The machine stood still for a hand-over that did not come about. @throws SavkitError when that has happened too often */
+  /**
+   * The machine stood still for a hand-over that did not come about. @throws SavkitError when that has happened too
+   * often
+   */
   #goOn(error: SavkitError): void {
     const { report } = this.#departure;
     if (report.stops >= MAX_STOPS && error instanceof LinkError)
@@ -103,7 +111,13 @@ class SourceMigration {
   async #attemptOnce(onConnected: () => void): Promise<void> {
     const { connect, signal, streams = 1, migration, timeOuts = TIME_OUTS } = this.#departure.options;
     const linkOptions = { connect, signal, streams, zstd: this.#departure.zstd !== undefined, timeOuts, migration };
-    const link = await SourceLink.open(linkOptions, ++this.#attempt, this.#departure.machine, this.#departure.sent.hashes, this.#departure.meter);
+    const link = await SourceLink.open(
+      linkOptions,
+      ++this.#attempt,
+      this.#departure.machine,
+      this.#departure.sent.hashes,
+      this.#departure.meter,
+    );
     this.#wasAccepted = true;
     this.#departure.restMs = link.restMs;
     this.#departure.report.inFile = !link.targetRuns;
@@ -114,7 +128,8 @@ class SourceMigration {
     // Whatever was under way when the last link broke: of all pages those are sent that the target does not have.
     this.#departure.pending.addAll();
     this.#departure.tell({ event: 'connected', attempt: this.#attempt, peer: migration });
-    // Cancelling does not wait for a target that is slow to answer, or does not answer; behind the decision there is nothing to cancel.
+    // Cancelling does not wait for a target that is slow to answer, or does not answer; behind the decision there is
+    // nothing to cancel.
     const cancel = () => this.#departure.state !== 'handed-over' && link.interrupt(new InterruptedError());
     signal?.addEventListener('abort', cancel);
     try {
@@ -134,9 +149,12 @@ class SourceMigration {
 
   /** Tells the target why this side does not go on, unless it is the link that is gone. @returns whether it did */
   async #sayWhy(link: SourceLink, error: SavkitError): Promise<boolean> {
-    if (error instanceof LinkError || error instanceof PeerError || this.#departure.state === 'handed-over') return false;
+    if (error instanceof LinkError || error instanceof PeerError || this.#departure.state === 'handed-over')
+      return false;
     const reason = { code: error.code ?? 'internal', message: error.message };
-    await link.control.channel.send(error instanceof InterruptedError ? 'cancel' : 'refuse', {}, reason).catch(() => {});
+    await link.control.channel
+      .send(error instanceof InterruptedError ? 'cancel' : 'refuse', {}, reason)
+      .catch(() => {});
     return true;
   }
 

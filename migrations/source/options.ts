@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import type { DecisionLog } from '../hand-over/decision-record.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
-import type { MigrationEvent } from '../report.ts';
+import type { MigrationEvent } from '../report/report.ts';
 import type { TimeOuts } from '../wire/limits.ts';
 
 export interface MigrateOptions {
@@ -16,7 +16,10 @@ export interface MigrateOptions {
   streams?: number;
   /** `auto` (the default): as the speed of the link suggests. */
   compression?: 'auto' | 'always' | 'never';
-  /** `auto` (the default): `full` where hashing all memory fits into the downtime allowed, as measured; see PROTOCOL.md for what each proves. */
+  /**
+   * `auto` (the default): `full` where hashing all memory fits into the downtime allowed, as measured; see PROTOCOL.md
+   * for what each proves.
+   */
   proof?: 'auto' | 'full' | 'audited';
   /** How long to try to get a broken link back, in ms; 60,000 by default. */
   resumeWithinMs?: number;
@@ -28,8 +31,8 @@ export interface MigrateOptions {
   /** Ends the asking after a link that broke behind the decision; without it, it goes on until there is an answer. */
   stopAsking?: AbortSignal;
   /**
-   * Keeps the machine as it stands, and tells where; called when it shows after the hand-over that the target lacks some of its writes. What it fails
-   * of goes into the report.
+   * Keeps the machine as it stands, and tells where; called when it shows after the hand-over that the target lacks
+   * some of its writes. What it fails of goes into the report.
    */
   keepAsItWas?: () => Promise<string>;
   onEvent?: (event: MigrationEvent) => void;

@@ -1,9 +1,9 @@
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Turns } from '../../formats/turns.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
-import type { SourceMachine } from '../machine.ts';
+import type { SourceMachine } from '../machine/machine.ts';
+import type { PageSet } from '../machine/page-set.ts';
 import { type CodecCounts, noCounts, PageEncoder } from '../pages/page-encoder.ts';
-import type { PageSet } from '../pages/page-set.ts';
 import type { SentPages } from '../pages/sent-pages.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import { chooseCompression } from '../policy/choose-compression.ts';
@@ -85,11 +85,16 @@ export class PageRounds {
     };
     await Promise.all(this.#link.streams.map((stream, i) => this.#sendOn(stream, i, round, pages, progress)));
     // What is passed over here would be missed by none but the proof.
-    if (done !== pages.size) throw new SavkitError('pages-left-out', `Cannot end round ${round}: ${done} of ${pages.size} pages were sent`);
+    if (done !== pages.size)
+      throw new SavkitError('pages-left-out', `Cannot end round ${round}: ${done} of ${pages.size} pages were sent`);
     const sent = performance.now();
     const arrived = this.#link.control.inbox.expect('arrived');
     arrived.catch(() => {});
-    await Promise.all(this.#link.streams.map(({ channel }, i) => channel.send('barrier', { round, pages: sentBy(this.#encoders[i]), next: after })));
+    await Promise.all(
+      this.#link.streams.map(({ channel }, i) =>
+        channel.send('barrier', { round, pages: sentBy(this.#encoders[i]), next: after }),
+      ),
+    );
     await meanwhile?.();
     readHead(await arrived, 'arrived');
     counts.settleMs = performance.now() - sent;
@@ -98,7 +103,13 @@ export class PageRounds {
     return counts;
   }
 
-  async #sendOn(stream: PageStream, index: number, round: number, pages: PageSet, onFrame: (candidates: number, bytes: number) => void): Promise<void> {
+  async #sendOn(
+    stream: PageStream,
+    index: number,
+    round: number,
+    pages: PageSet,
+    onFrame: (candidates: number, bytes: number) => void,
+  ): Promise<void> {
     const isOwn = this.#link.owns(index);
     const encoder = this.#encoders[index];
     const list = new Uint32Array(FRAME_PAGES);
@@ -107,7 +118,8 @@ export class PageRounds {
       let count = 0;
       const { bandwidth } = this.#limits();
       const limit = this.#framePages(bandwidth);
-      for (; page < pages.pageCount && count < limit; page = pages.next(page + 1)) if (isOwn(page)) list[count++] = page;
+      for (; page < pages.pageCount && count < limit; page = pages.next(page + 1))
+        if (isOwn(page)) list[count++] = page;
       if (count === 0) break;
       if (this.#signal?.aborted) throw new InterruptedError();
       const bytes = await stream.sendPages(encoder, round, list, count);

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { FormatError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
-import type { SourceMachine } from '../machine.ts';
+import type { SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../pages/page-hashes.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
@@ -55,7 +55,13 @@ export class SourceLink {
    * Connects, and fills `hashes` with what the target has of the machine already.
    * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, FormatError
    */
-  static async open(options: LinkOptions, attempt: number, machine: SourceMachine, hashes: PageHashes, meter: RateMeter): Promise<SourceLink> {
+  static async open(
+    options: LinkOptions,
+    attempt: number,
+    machine: SourceMachine,
+    hashes: PageHashes,
+    meter: RateMeter,
+  ): Promise<SourceLink> {
     const channel = new FrameChannel(await options.connect(options.signal), options.timeOuts);
     const cancel = () => channel.destroy();
     options.signal?.addEventListener('abort', cancel);
@@ -70,7 +76,8 @@ export class SourceLink {
       const link = new SourceLink([stream], accept, restMs);
       await readHashesOf(stream, hashes);
       channel.startBeats();
-      for (let i = 1; i < Math.min(options.streams, accept.capabilities.streams); i++) await link.#join(options, i, accept.token, meter);
+      for (let i = 1; i < Math.min(options.streams, accept.capabilities.streams); i++)
+        await link.#join(options, i, accept.token, meter);
       return link;
     } catch (error) {
       channel.destroy();
@@ -93,7 +100,10 @@ export class SourceLink {
     }
   }
 
-  /** Whether pages of this number travel on that stream: blocks of 256 pages in turns, so that a page always takes the same way. */
+  /**
+   * Whether pages of this number travel on that stream: blocks of 256 pages in turns, so that a page always takes the
+   * same way.
+   */
   owns(stream: number): (page: number) => boolean {
     return ownsPage(stream, this.streams.length);
   }
@@ -116,13 +126,16 @@ export class SourceLink {
   }
 
   /**
-   * Ends after last words, which still go out. Streams that were destroyed at once would make the other side take it for a broken link: they may get there
-   * first, and what was not read of a socket makes the kernel drop what was not sent.
+   * Ends after last words, which still go out. Streams that were destroyed at once would make the other side take it
+   * for a broken link: they may get there first, and what was not read of a socket makes the kernel drop what was not
+   * sent.
    */
   part(): void {
     const { channel } = this.control;
     channel.end();
-    Promise.race([channel.closed, setTimeout(channel.timeOuts.frame, undefined, { ref: false })]).then(() => this.destroy());
+    Promise.race([channel.closed, setTimeout(channel.timeOuts.frame, undefined, { ref: false })]).then(() =>
+      this.destroy(),
+    );
   }
 
   destroy(): void {
@@ -162,10 +175,18 @@ async function receiveHello(channel: FrameChannel): Promise<{ nonce: string }> {
   return { nonce };
 }
 
-async function sayHello(channel: FrameChannel, { zstd, streams, migration }: LinkOptions, attempt: number): Promise<void> {
+async function sayHello(
+  channel: FrameChannel,
+  { zstd, streams, migration }: LinkOptions,
+  attempt: number,
+): Promise<void> {
   const { nonce } = await receiveHello(channel);
   const capabilities: Capabilities = { zstd, streams, window: DEFAULT_WINDOW };
-  await channel.send('hello', {}, { protocol: PROTOCOL, version: VERSIONS[0], nonce, migration, attempt, capabilities });
+  await channel.send(
+    'hello',
+    {},
+    { protocol: PROTOCOL, version: VERSIONS[0], nonce, migration, attempt, capabilities },
+  );
 }
 
 /** Hashes of what the target has, if it has anything. */

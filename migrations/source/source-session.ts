@@ -1,11 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
-import { PageSet } from '../pages/page-set.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { PageSet } from '../machine/page-set.ts';
 import { decideRound, type RoundDecision, whyBreakOff } from '../policy/decide-round.ts';
-import { Progress } from '../policy/progress.ts';
-import type { ProofReport, RoundReport } from '../report.ts';
+import { Progress } from '../report/progress.ts';
+import type { ProofReport, RoundReport } from '../report/report.ts';
 import { AfterRound, PAGE_CODECS } from '../wire/frames.ts';
 import { MAX_REST_PIECE, MAX_ROUNDS } from '../wire/limits.ts';
 import { hashBytes } from '../wire/payload.ts';
@@ -36,7 +36,13 @@ export class SourceSession {
     this.#link = link;
     const { machine, sent, meter, zstd } = departure;
     const { compression = 'auto', signal } = departure.options;
-    this.#rounds = new PageRounds(link, machine, sent, { meter, limits: () => departure.limits, zstd, compression, signal });
+    this.#rounds = new PageRounds(link, machine, sent, {
+      meter,
+      limits: () => departure.limits,
+      zstd,
+      compression,
+      signal,
+    });
     this.#progress = new Progress(departure.space.pageCount);
     this.#costs = new StopCosts(departure);
   }
@@ -50,7 +56,9 @@ export class SourceSession {
     await this.#handOver();
   }
 
-  /** Rounds until the policy says stop; then, where memory is too large to be hashed at rest, an audit and a last round. */
+  /**
+   * Rounds until the policy says stop; then, where memory is too large to be hashed at rest, an audit and a last round.
+   */
   async #sendWhileRunning(): Promise<MemoryProof> {
     const { machine, space, sent } = this.#departure;
     for (let isOver = false; !isOver; ) {
@@ -59,7 +67,8 @@ export class SourceSession {
       if (decision.verdict === 'throttle') this.#throttle(decision.guestShare ?? 1);
       isOver = decision.verdict === 'switch-over';
       if (isOver) this.#proofMode = this.#costs.chooseProof(decision.downtimeMs);
-      else if (this.#round >= MAX_ROUNDS) throw new SavkitError('too-many-rounds', `Cannot go on: ${MAX_ROUNDS} rounds have brought no end`);
+      else if (this.#round >= MAX_ROUNDS)
+        throw new SavkitError('too-many-rounds', `Cannot go on: ${MAX_ROUNDS} rounds have brought no end`);
     }
     const proof = new MemoryProof(machine, space, sent, this.#proofMode);
     this.#departure.proof = proof;
@@ -78,7 +87,10 @@ export class SourceSession {
     await this.#sendRound(AfterRound.ANOTHER, 'switch-over');
   }
 
-  /** The machine stands still: sends what is dirty, and what should have been but was not noted; then all else, without waiting in between. */
+  /**
+   * The machine stands still: sends what is dirty, and what should have been but was not noted; then all else, without
+   * waiting in between.
+   */
   async #sendAtRest(proof: MemoryProof): Promise<void> {
     const { machine, pending, downtime } = this.#departure;
     await machine.takeDirty(pending);
@@ -100,7 +112,8 @@ export class SourceSession {
     const { channel } = this.#link.control;
     const rest = await this.#departure.machine.saveRest();
     this.#restHash = xxh64(rest);
-    for (let at = 0; at < rest.length; at += MAX_REST_PIECE) await channel.send('rest', {}, rest.subarray(at, at + MAX_REST_PIECE));
+    for (let at = 0; at < rest.length; at += MAX_REST_PIECE)
+      await channel.send('rest', {}, rest.subarray(at, at + MAX_REST_PIECE));
     await channel.send('rest', {});
     await this.#sendSeal(proof);
     this.#departure.downtime.note('rest');
@@ -109,7 +122,12 @@ export class SourceSession {
 
   async #sendSeal(proof: MemoryProof): Promise<void> {
     const { root, nodes } = proof.seal();
-    const head = { root, rest: this.#restHash, paused: this.#departure.machine.isPaused ? 1 : 0, count: nodes.length / 2 };
+    const head = {
+      root,
+      rest: this.#restHash,
+      paused: this.#departure.machine.isPaused ? 1 : 0,
+      count: nodes.length / 2,
+    };
     await this.#link.control.channel.send('seal', head, hashBytes(nodes, 0, head.count));
   }
 
@@ -118,7 +136,9 @@ export class SourceSession {
     this.#departure.downtime.note('pages');
   }
 
-  /** The target compares; what differs is sent again, until nothing does. @throws SavkitError when that does not help */
+  /**
+   * The target compares; what differs is sent again, until nothing does. @throws SavkitError when that does not help
+   */
   async #resendUntilEqual(proof: MemoryProof): Promise<void> {
     for (let seals = 1; ; seals++) {
       const differing = await this.#takeAnswer(proof);
@@ -163,7 +183,11 @@ export class SourceSession {
   }
 
   /** Sends what is pending, notes what got dirty meanwhile, and decides what to do then. */
-  async #sendRound(after: number, paused: 'another-round' | 'switch-over' | 'seal' | 'resend', meanwhile?: () => Promise<void>): Promise<RoundDecision> {
+  async #sendRound(
+    after: number,
+    paused: 'another-round' | 'switch-over' | 'seal' | 'resend',
+    meanwhile?: () => Promise<void>,
+  ): Promise<RoundDecision> {
     const { machine, pending, meter, report } = this.#departure;
     const isPaused = paused === 'seal' || paused === 'resend';
     if (!isPaused) await machine.takeDirty(pending);
@@ -201,9 +225,19 @@ export class SourceSession {
     const { limits, meter, start } = this.#departure;
     // What gets dirty again and again is sent as deltas; the last round that sent anything shows what a page takes.
     this.#bytesPerPage = counts.pages > 0 ? counts.bytes / counts.pages : this.#bytesPerPage;
-    const rate = ms > 0 && counts.bytes > 1e6 ? Math.max(meter.rate(GUESSED_RATE), (counts.bytes * 1000) / ms) : meter.rate(GUESSED_RATE);
+    const rate =
+      ms > 0 && counts.bytes > 1e6
+        ? Math.max(meter.rate(GUESSED_RATE), (counts.bytes * 1000) / ms)
+        : meter.rate(GUESSED_RATE);
     const dirtyBytes = dirtyPages * this.#bytesPerPage;
-    const figures = { round: this.#round, elapsedMs: performance.now() - start, dirtyPages, dirtyBytes, rate, fixedMs: this.#costs.fixedMs };
+    const figures = {
+      round: this.#round,
+      elapsedMs: performance.now() - start,
+      dirtyPages,
+      dirtyBytes,
+      rate,
+      fixedMs: this.#costs.fixedMs,
+    };
     return decideRound({ ...figures, history: this.#history, guestShare: this.#guestShare }, limits);
   }
   #bytesPerPage = PAGE_SIZE;
@@ -236,7 +270,11 @@ export class SourceSession {
     if (progress) this.#departure.tell({ event: 'progress', progress });
   }
 
-  #reportOf(counts: RoundCounts, decision: RoundDecision, round: { ms: number; dirtied: number; rate: number; paused: boolean }): RoundReport {
+  #reportOf(
+    counts: RoundCounts,
+    decision: RoundDecision,
+    round: { ms: number; dirtied: number; rate: number; paused: boolean },
+  ): RoundReport {
     const { pages, bytes, codecs } = counts;
     const dirtyRate = round.ms > 0 ? (round.dirtied * PAGE_SIZE * 1000) / round.ms : 0;
     this.#progress.endRound(dirtyRate, decision.downtimeMs);

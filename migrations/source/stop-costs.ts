@@ -1,6 +1,6 @@
 import { chooseProof } from '../policy/choose-proof.ts';
 import { measureHashing } from '../proof/measure-hashing.ts';
-import type { ProofReport } from '../report.ts';
+import type { ProofReport } from '../report/report.ts';
 import type { Departure } from './departure.ts';
 
 /** Round trips while the machine stands still: everything and `ready`, `commit` and `running`. */
@@ -43,7 +43,11 @@ export class StopCosts {
     const { limits, options } = this.#departure;
     const { proof = 'auto' } = options;
     if (proof !== 'auto') return proof;
-    return chooseProof({ hashMs: this.#hashMs, otherMs: this.#otherMs, allowedMs: Math.max(limits.maxDowntimeMs, downtimeMs) });
+    return chooseProof({
+      hashMs: this.#hashMs,
+      otherMs: this.#otherMs,
+      allowedMs: Math.max(limits.maxDowntimeMs, downtimeMs),
+    });
   }
 
   /** All but hashing. */

@@ -6,7 +6,9 @@ import { type AwaitOptions, awaitSource } from './await-source.ts';
 import type { Peer } from './peer.ts';
 
 /** Waits for sources on a free port. */
-async function waiting(options: Partial<AwaitOptions> = {}): Promise<{ port: number; source: Promise<Peer>; refused: string[] }> {
+async function waiting(
+  options: Partial<AwaitOptions> = {},
+): Promise<{ port: number; source: Promise<Peer>; refused: string[] }> {
   const refused: string[] = [];
   return new Promise((resolve) => {
     const source = awaitSource(
@@ -49,7 +51,9 @@ describe('awaitSource()', () => {
     const { port, source, refused } = await waiting();
     const start = performance.now();
     for (const password of ['wrong\n', '\n', 'x'.repeat(1100)]) {
-      expect(await say(port, [WELCOME, { say: password }, { hear: '\n' }])).toBe('VirtualBox-Teleporter-1.0\nNACK=-89\n');
+      expect(await say(port, [WELCOME, { say: password }, { hear: '\n' }])).toBe(
+        'VirtualBox-Teleporter-1.0\nNACK=-89\n',
+      );
     }
     expect(performance.now() - start).toBeGreaterThan(3 * 64);
     expect(await say(port, [WELCOME, { close: true }])).toBe('VirtualBox-Teleporter-1.0\n');
@@ -63,7 +67,13 @@ describe('awaitSource()', () => {
     const { port, source } = await waiting();
     const first = await socketTo(port);
     const second = socketTo(port).then((socket) => follow(socket, [{ close: true }]));
-    const heard = follow(first, [WELCOME, { pause: 30 }, { say: `${SECRET_LINE}\n` }, { hear: 'ACK\n' }, { close: true }]);
+    const heard = follow(first, [
+      WELCOME,
+      { pause: 30 },
+      { say: `${SECRET_LINE}\n` },
+      { hear: 'ACK\n' },
+      { close: true },
+    ]);
     const peer = await source;
     expect((await second).toString()).toBe('');
     await expect(socketTo(port)).rejects.toThrow();
@@ -106,7 +116,9 @@ describe('awaitSource()', () => {
 
   it('says why it can not listen', async () => {
     const { port, source } = await waiting({ waitMs: 200 });
-    await expect(awaitSource({ host: '127.0.0.1', port }, { password: '' })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    await expect(awaitSource({ host: '127.0.0.1', port }, { password: '' })).rejects.toMatchObject({
+      code: 'EADDRINUSE',
+    });
     await source.catch(() => {});
   });
 });

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvironmentError } from '../../formats/errors.ts';
-import type { Endpoint } from '../endpoint.ts';
+import type { Endpoint } from '../trust/endpoint.ts';
 import { Door } from './door.ts';
 import type { Peer } from './peer.ts';
 import { STATUS_NUMBERS } from './status.ts';

@@ -3,15 +3,16 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { duplexPair } from 'node:stream';
-import { openFileSink } from '../../formats/binary/sink.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
 import { Score } from '../../src/testing/virtualbox.ts';
 import { follow, type Line } from '../testing/scripted-peer.ts';
 import { authenticate } from './await-source.ts';
 import { Peer } from './peer.ts';
 import { receiveState } from './receive.ts';
 
-// npm run campaign:captures -- FOLDER: plays recorded teleports of a real VirtualBox back (NAME.c2s and NAME.s2c, what source and target said;
-// NAME.ssm, the stream inside; .xz is unpacked). Our target must say what VirtualBox's said, byte for byte, and get the stream. The password is x.
+// npm run campaign:captures -- FOLDER: plays recorded teleports of a real VirtualBox back (NAME.c2s and NAME.s2c, what
+// source and target said; NAME.ssm, the stream inside; .xz is unpacked). Our target must say what VirtualBox's said,
+// byte for byte, and get the stream. The password is x.
 
 const folder = process.argv[2];
 if (!folder) {
@@ -34,13 +35,20 @@ async function playBack(name: string): Promise<void> {
   const { opening, frames, closing } = partsOf(source);
   const path = join(temporary, `${name}.sav`);
   const whole = await play([...opening, { say: Buffer.concat(frames) }, { hear: ACK }, ...closing], path);
-  score.check(`${name}: the machine is handed over`, whole.error === undefined && existsSync(path), String(whole.error));
+  score.check(
+    `${name}: the machine is handed over`,
+    whole.error === undefined && existsSync(path),
+    String(whole.error),
+  );
   score.check(`${name}: the target says what VirtualBox's said`, whole.heard.equals(target), whole.heard.toString());
   score.check(`${name}: the file is the stream`, readFileSync(path).equals(stream));
   rmSync(path);
   for (let count = 0; count < frames.length; count++) {
     const cut = await play([...opening, { say: Buffer.concat(frames.slice(0, count)) }, { close: true }], path);
-    score.check(`${name}: cut after frame ${count}, nothing is left`, cut.error !== undefined && readdirSync(temporary).length === 0);
+    score.check(
+      `${name}: cut after frame ${count}, nothing is left`,
+      cut.error !== undefined && readdirSync(temporary).length === 0,
+    );
   }
 }
 
@@ -78,7 +86,11 @@ function partsOf(source: Buffer): { opening: Line[]; frames: Buffer[]; closing: 
       .toString('latin1')
       .split(/(?<=\n)/)
       .flatMap((line) => [{ say: line }, { hear: ACK }]);
-  return { opening: [{ hear: 'VirtualBox-Teleporter-1.0\n' }, ...sayEach(source.subarray(0, start))], frames, closing: sayEach(source.subarray(at)) };
+  return {
+    opening: [{ hear: 'VirtualBox-Teleporter-1.0\n' }, ...sayEach(source.subarray(0, start))],
+    frames,
+    closing: sayEach(source.subarray(at)),
+  };
 }
 
 function read(name: string): Buffer {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
-import type { Endpoint } from '../endpoint.ts';
+import type { Endpoint } from '../trust/endpoint.ts';
 import { Gate } from '../trust/gate.ts';
 import { blockOf } from '../trust/guess-limit.ts';
 import type { OnRefused } from '../trust/refusals.ts';
@@ -9,7 +9,10 @@ import type { RelayKey } from './relay-key.ts';
 
 /** Connections that may wait while another one is served. */
 const QUEUE_LIMIT = 16;
-/** Who has said nothing by then does not keep the others waiting any longer; its own time is up later, where nobody waits. */
+/**
+ * Who has said nothing by then does not keep the others waiting any longer; its own time is up later, where nobody
+ * waits.
+ */
 const SILENCE_MS = 10_000;
 /** Timers take at most 2^31 - 1 ms; waiting in steps is as good. */
 const WAIT_STEP_MS = 60_000;
@@ -34,7 +37,10 @@ export class Door {
   static async open(endpoint: Endpoint, { key, onRefused }: DoorOptions = {}): Promise<Door> {
     const door = new Door();
     const onConnection = (socket: Socket, name: string) => door.#admit(socket, name);
-    door.#gate = await Gate.open(endpoint, key ?? { kind: 'insecure' }, { onConnection, ...(onRefused ? { onRefused } : {}) });
+    door.#gate = await Gate.open(endpoint, key ?? { kind: 'insecure' }, {
+      onConnection,
+      ...(onRefused ? { onRefused } : {}),
+    });
     return door;
   }
 

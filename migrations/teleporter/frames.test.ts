@@ -41,7 +41,10 @@ describe('FrameSource', () => {
     const whole = Buffer.concat([...framesOf(stream.subarray(0, 40), 9), END_MARKER]);
     for (let cut = 0; cut < whole.length; cut++) {
       const { peer } = scriptedPeer([{ say: whole.subarray(0, cut) }, { close: true }]);
-      await expect(readAll(new FrameSource(peer))).rejects.toMatchObject({ code: 'connection-lost', vboxCode: 'VERR_SSM_STREAM_ERROR' });
+      await expect(readAll(new FrameSource(peer))).rejects.toMatchObject({
+        code: 'connection-lost',
+        vboxCode: 'VERR_SSM_STREAM_ERROR',
+      });
     }
   });
 
@@ -53,9 +56,18 @@ describe('FrameSource', () => {
   });
 
   it('refuses headers that no source sends before it takes any content', async () => {
-    for (const header of ['0612471900000010', '05124719f9ffff00', '05124719feffffff', '0000000000000000', '1947120500000001']) {
+    for (const header of [
+      '0612471900000010',
+      '05124719f9ffff00',
+      '05124719feffffff',
+      '0000000000000000',
+      '1947120500000001',
+    ]) {
       const { peer } = scriptedPeer([{ say: Buffer.from(header, 'hex') }]);
-      await expect(readAll(new FrameSource(peer))).rejects.toMatchObject({ code: 'bad-frame', vboxCode: 'VERR_IO_GEN_FAILURE' });
+      await expect(readAll(new FrameSource(peer))).rejects.toMatchObject({
+        code: 'bad-frame',
+        vboxCode: 'VERR_IO_GEN_FAILURE',
+      });
     }
   });
 
@@ -74,7 +86,8 @@ describe('decodeFrameHeader()', () => {
       return bytes;
     };
     for (const length of [0, 1, FRAME_LIMIT, 0xffffffff]) expect(decodeFrameHeader(header(length))).toBe(length);
-    for (const length of [FRAME_LIMIT + 1, 0x01000000, 0xfffffffe]) expect(() => decodeFrameHeader(header(length))).toThrow(FormatError);
+    for (const length of [FRAME_LIMIT + 1, 0x01000000, 0xfffffffe])
+      expect(() => decodeFrameHeader(header(length))).toThrow(FormatError);
   });
 });
 

@@ -1,14 +1,15 @@
 import { Cursor } from '../../formats/binary/cursor.ts';
 import { u32 } from '../../formats/binary/kinds.ts';
-import type { ByteSink } from '../../formats/binary/sink.ts';
-import type { ByteSource } from '../../formats/binary/source.ts';
 import { defineStruct } from '../../formats/binary/struct.ts';
 import { Writer } from '../../formats/binary/writer.ts';
 import { EnvironmentError, FormatError, hex } from '../../formats/errors.ts';
-import { KIB } from '../../formats/units.ts';
+import type { ByteSink } from '../../formats/files/sink.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { KIB } from '../../formats/sizes.ts';
 import type { Peer } from './peer.ts';
 
-// The frames in which a saved-state stream travels between the command `load` and its second answer. They don't align with anything inside.
+// The frames in which a saved-state stream travels between the command `load` and its second answer. They don't align
+// with anything inside.
 
 /** Source: Teleporter.cpp, TELEPORTERTCPHDR_MAGIC. */
 export const FRAME_MAGIC = 0x19471205;
@@ -22,7 +23,10 @@ export const FRAME_LIMIT = 0x00fffff8;
 /** Lengths that mean something else: the end of the stream, and that the source has cancelled. */
 const END_OF_STREAM = 0;
 const CANCELLED = 0xffffffff;
-/** Content of the frames that we send, like VirtualBox's blocks. A target answers only between frames, so they should be short. */
+/**
+ * Content of the frames that we send, like VirtualBox's blocks. A target answers only between frames, so they should be
+ * short.
+ */
 export const FRAME_SIZE = 64 * KIB;
 
 function encodeFrameHeader(length: number): Uint8Array {
@@ -35,7 +39,10 @@ function encodeFrameHeader(length: number): Uint8Array {
 export function decodeFrameHeader(bytes: Uint8Array): number {
   const { magic, length } = frameHeader.read(new Cursor(bytes, 0, FRAME_HEADER_SIZE));
   if (magic === FRAME_MAGIC && (length <= FRAME_LIMIT || length === CANCELLED)) return length;
-  const what = magic === FRAME_MAGIC ? `a length of ${hex(length)}, expected at most ${hex(FRAME_LIMIT)}` : `magic ${hex(magic)}, expected ${hex(FRAME_MAGIC)}`;
+  const what =
+    magic === FRAME_MAGIC
+      ? `a length of ${hex(length)}, expected at most ${hex(FRAME_LIMIT)}`
+      : `magic ${hex(magic)}, expected ${hex(FRAME_MAGIC)}`;
   throw new FormatError('bad-frame', `Cannot read frame of the stream: ${what}`, {}, 'VERR_IO_GEN_FAILURE');
 }
 
@@ -62,7 +69,10 @@ export class FrameSource implements ByteSource {
     this.name = peer.name;
   }
 
-  /** @throws FormatError `bad-frame`; EnvironmentError `cancelled-by-source`, or `connection-lost` when it closes before the end marker */
+  /**
+   * @throws FormatError `bad-frame`; EnvironmentError `cancelled-by-source`, or `connection-lost` when it closes before
+   * the end marker
+   */
   async read(target: Uint8Array): Promise<number> {
     let done = 0;
     let copied = 0;
@@ -99,7 +109,13 @@ export class FrameSource implements ByteSource {
       done += count;
     }
     const length = decodeFrameHeader(this.header);
-    if (length === CANCELLED) throw new EnvironmentError('cancelled-by-source', 'Cannot go on: the source cancelled the stream', {}, 'VERR_SSM_CANCELLED');
+    if (length === CANCELLED)
+      throw new EnvironmentError(
+        'cancelled-by-source',
+        'Cannot go on: the source cancelled the stream',
+        {},
+        'VERR_SSM_CANCELLED',
+      );
     this.#left = length;
     this.ended = length === END_OF_STREAM;
     return !this.ended;

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFileSink } from '../../formats/binary/sink.ts';
 import { SavkitError } from '../../formats/errors.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { END_MARKER, framesOf } from '../testing/frames.ts';
 import { scriptedPeer } from '../testing/scripted-peer.ts';
@@ -12,7 +12,12 @@ import { receiveState } from './receive.ts';
 import { sendMachine } from './sender.ts';
 
 const state = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
-const conversation = Buffer.concat([Buffer.from('load\n'), ...framesOf(state, 61553), END_MARKER, Buffer.from('lock-media\nhand-over-resume\n')]);
+const conversation = Buffer.concat([
+  Buffer.from('load\n'),
+  ...framesOf(state, 61553),
+  END_MARKER,
+  Buffer.from('lock-media\nhand-over-resume\n'),
+]);
 
 let folder: string;
 beforeEach(() => {
@@ -38,7 +43,11 @@ async function receiveFrom(bytes: Uint8Array): Promise<unknown> {
 /** Lets a target say anything; it then closes. */
 async function sendTo(bytes: Uint8Array): Promise<unknown> {
   const { peer } = scriptedPeer([{ say: bytes }, { close: true }]);
-  const error = await sendMachine(peer, { password: '', stream: (sink) => sink.write(state), paused: () => false }).then(
+  const error = await sendMachine(peer, {
+    password: '',
+    stream: (sink) => sink.write(state),
+    paused: () => false,
+  }).then(
     () => undefined,
     (thrown: unknown) => thrown,
   );
@@ -82,7 +91,16 @@ describe('a peer that says anything', () => {
   });
 
   it('as a target gets no machine handed over unless it acknowledges everything', async () => {
-    const lines = fc.constantFrom('VirtualBox-Teleporter-1.0\n', 'ACK\n', 'NACK=-12\n', 'NACK=-1844;no\n', 'ACK', '\n', '\0', 'x'.repeat(300));
+    const lines = fc.constantFrom(
+      'VirtualBox-Teleporter-1.0\n',
+      'ACK\n',
+      'NACK=-12\n',
+      'NACK=-1844;no\n',
+      'ACK',
+      '\n',
+      '\0',
+      'x'.repeat(300),
+    );
     const anything = fc.oneof(
       fc.uint8Array({ maxLength: 400 }),
       fc.array(lines, { maxLength: 8 }).map((said) => Buffer.from(said.join(''))),

@@ -1,7 +1,7 @@
 import type { Pass } from '../../formats/errors.ts';
 import { isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import type { UnitHeader } from '../../formats/ssm/container.ts';
-import { FrameSet } from '../../src/saved-state/frame-set.ts';
+import { FrameSet } from '../../src/saved-state/reading/frame-set.ts';
 
 /** One pass of a live stream, as seen on the wire. */
 export interface PassFigures {
@@ -51,7 +51,8 @@ export class PassObserver {
     if (!pass) return;
     pass.pages += count;
     for (let i = 0; i < count; i++) {
-      if (kind[i] === PageKind.RAM_ZERO || kind[i] === PageKind.MMIO2_ZERO || kind[i] === PageKind.ROM_SHADOW_ZERO) pass.zeroPages++;
+      if (kind[i] === PageKind.RAM_ZERO || kind[i] === PageKind.MMIO2_ZERO || kind[i] === PageKind.ROM_SHADOW_ZERO)
+        pass.zeroPages++;
       if (isRam(kind[i]) && !this.#sent.add(page[i])) pass.dirtiedPages++;
     }
   };

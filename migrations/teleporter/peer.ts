@@ -1,9 +1,12 @@
 import type { Duplex } from 'node:stream';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
-import { networkWords } from '../network-error.ts';
+import { MIB } from '../../formats/sizes.ts';
+import { networkWords } from '../wire/network-error.ts';
 
-/** Bytes taken from the stream ahead of the reader. What is taken survives an error of the stream: a last NACK must not get lost. */
+/**
+ * Bytes taken from the stream ahead of the reader. What is taken survives an error of the stream: a last NACK must not
+ * get lost.
+ */
 const READ_AHEAD = MIB;
 /** The protocol has no time-outs: silence of so long has the system look whether the other host is still there. */
 export const KEEP_ALIVE_MS = 15_000;
@@ -62,7 +65,10 @@ export class Peer {
     return this.#buffered === 0 && this.#ended;
   }
 
-  /** Reads at least one byte, and at most what stands ready; 0 at the end. @throws EnvironmentError when the connection broke */
+  /**
+   * Reads at least one byte, and at most what stands ready; 0 at the end. @throws EnvironmentError when the connection
+   * broke
+   */
   async read(target: Uint8Array): Promise<number> {
     if (this.#buffered === 0) await this.#input();
     let done = 0;
@@ -80,7 +86,10 @@ export class Peer {
    * @param options.evenIfInterrupted the signal does not end the waiting
    * @returns undefined when the peer closed before saying anything
    */
-  async line(limit: number, { withinMs, evenIfInterrupted = false }: { withinMs?: number; evenIfInterrupted?: boolean } = {}): Promise<Line | undefined> {
+  async line(
+    limit: number,
+    { withinMs, evenIfInterrupted = false }: { withinMs?: number; evenIfInterrupted?: boolean } = {},
+  ): Promise<Line | undefined> {
     const bytes: number[] = [];
     const deadline = withinMs === undefined ? undefined : performance.now() + withinMs;
     for (;;) {
@@ -164,7 +173,8 @@ export class Peer {
     while (!this.hasInput) {
       if (this.#signal?.aborted && !evenIfInterrupted) throw new InterruptedError();
       const left = deadline === undefined ? undefined : deadline - performance.now();
-      if (left !== undefined && left <= 0) throw new EnvironmentError('peer-silent', `Cannot read from ${this.name}: it said nothing in time`);
+      if (left !== undefined && left <= 0)
+        throw new EnvironmentError('peer-silent', `Cannot read from ${this.name}: it said nothing in time`);
       await this.#woken(left);
     }
     if (this.#buffered === 0 && this.#error) throw this.#broken(this.#error);
@@ -203,7 +213,10 @@ export class Peer {
   }
 
   #broken(cause: Error | undefined): EnvironmentError {
-    const error = new EnvironmentError('connection-lost', `Cannot go on with ${this.name}: ${cause ? networkWords(cause) : 'the connection broke'}`);
+    const error = new EnvironmentError(
+      'connection-lost',
+      `Cannot go on with ${this.name}: ${cause ? networkWords(cause) : 'the connection broke'}`,
+    );
     error.cause = cause;
     return error;
   }

@@ -2,10 +2,10 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFileSink } from '../../formats/binary/sink.ts';
-import { openFile } from '../../formats/binary/source.ts';
 import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
-import { verify } from '../../src/saved-state/verify.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { verify } from '../../src/saved-state/verify/verify.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { CANCEL_MARKER, END_MARKER, framesOf } from '../testing/frames.ts';
 import { type Line, scriptedPeer } from '../testing/scripted-peer.ts';
@@ -57,7 +57,10 @@ const lock: Line[] = [{ say: 'lock-media\n' }, { hear: ACK }];
 
 describe('receiveState() with hand-over', () => {
   it('takes a machine: every answer an ACK, the file what the source sent, readable by its owner only', async () => {
-    const { report, told, files } = await receiveFrom([...stream, ...lock, { say: 'hand-over-resume\n' }, { hear: ACK }, { close: true }], 'hand-over');
+    const { report, told, files } = await receiveFrom(
+      [...stream, ...lock, { say: 'hand-over-resume\n' }, { hear: ACK }, { close: true }],
+      'hand-over',
+    );
     expect(report).toMatchObject({ end: 'handed-over', paused: false });
     expect(told).toBe(ACK.repeat(4));
     expect(files).toEqual(['vm.sav']);
@@ -66,13 +69,19 @@ describe('receiveState() with hand-over', () => {
   });
 
   it('notes that the machine was paused', async () => {
-    const { report } = await receiveFrom([...stream, ...lock, { say: 'hand-over-paused\n' }, { hear: ACK }, { close: true }], 'hand-over');
+    const { report } = await receiveFrom(
+      [...stream, ...lock, { say: 'hand-over-paused\n' }, { hear: ACK }, { close: true }],
+      'hand-over',
+    );
     expect(report).toMatchObject({ end: 'handed-over', paused: true });
   });
 
   it('takes frames of any size', async () => {
     const small = Buffer.concat([...framesOf(live, 999), END_MARKER]);
-    const { report } = await receiveFrom([...load, { say: small }, { hear: ACK }, ...lock, { say: 'hand-over-resume\n' }, { hear: ACK }], 'hand-over');
+    const { report } = await receiveFrom(
+      [...load, { say: small }, { hear: ACK }, ...lock, { say: 'hand-over-resume\n' }, { hear: ACK }],
+      'hand-over',
+    );
     expect(report?.end).toBe('handed-over');
     expect(readFileSync(output).equals(live)).toBe(true);
   });
@@ -101,7 +110,8 @@ describe('receiveState() with hand-over', () => {
     const { peer } = scriptedPeer([...stream, ...lock, { say: 'hand-over-resume\n' }]);
     const write = peer.write.bind(peer);
     let answers = 0;
-    peer.write = (...parts) => (++answers === 4 ? Promise.reject(new EnvironmentError('connection-lost', 'Cannot write')) : write(...parts));
+    peer.write = (...parts) =>
+      ++answers === 4 ? Promise.reject(new EnvironmentError('connection-lost', 'Cannot write')) : write(...parts);
     const report = await receiveState(peer, await openFileSink(output), { ending: 'hand-over' });
     peer.destroy();
     expect(report.end).toBe('handed-over');
@@ -109,7 +119,13 @@ describe('receiveState() with hand-over', () => {
   });
 
   it('refuses the hand-over when the file can not be written, and leaves nothing', async () => {
-    const { peer, heard } = scriptedPeer([...stream, ...lock, { say: 'hand-over-resume\n' }, { hear: 'NACK' }, { close: true }]);
+    const { peer, heard } = scriptedPeer([
+      ...stream,
+      ...lock,
+      { say: 'hand-over-resume\n' },
+      { hear: 'NACK' },
+      { close: true },
+    ]);
     const sink = await openFileSink(output);
     const other = await openFileSink(output);
     await other.commit();
@@ -123,7 +139,10 @@ describe('receiveState() with hand-over', () => {
 
 describe('receiveState() with decline', () => {
   it('keeps a complete copy and refuses the machine where the source resumes it: in place of the second ACK of load', async () => {
-    const { report, told, files } = await receiveFrom([...load, { say: whole }, { hear: 'NACK=-1858;' }, { close: true }], 'decline');
+    const { report, told, files } = await receiveFrom(
+      [...load, { say: whole }, { hear: 'NACK=-1858;' }, { close: true }],
+      'decline',
+    );
     expect(report?.end).toBe('declined');
     expect(told).toBe(`${ACK}NACK=-1858;${DECLINED}\n`);
     expect(told.length - ACK.length).toBeLessThanOrEqual(255);
@@ -136,8 +155,13 @@ describe('receiveState() with decline', () => {
     const { passes, bytes } = report?.figures ?? { passes: [], bytes: 0 };
     expect(bytes).toBe(live.length);
     expect(passes.map(({ pass }) => pass)).toEqual([...passes.slice(0, -1).keys(), 'final']);
-    const truth = JSON.parse(readFileSync(join(STATES_FOLDER, 'own-long-live.json'), 'utf8')).pgm.records as Record<string, number>;
-    expect(passes.reduce((sum, { pages }) => sum + pages, 0)).toBe(Object.values(truth).reduce((sum, count) => sum + count, 0));
+    const truth = JSON.parse(readFileSync(join(STATES_FOLDER, 'own-long-live.json'), 'utf8')).pgm.records as Record<
+      string,
+      number
+    >;
+    expect(passes.reduce((sum, { pages }) => sum + pages, 0)).toBe(
+      Object.values(truth).reduce((sum, count) => sum + count, 0),
+    );
     expect(passes.at(-1)?.dirtiedPages).toBeGreaterThan(0);
   });
 
@@ -165,20 +189,60 @@ const refusals: [string, Line[], string | RegExp, string][] = [
   ['lock-media without load', [{ say: 'lock-media\n' }], 'NACK=-22\n', 'wrong-order'],
   ['load twice', [...stream, { say: 'load\n' }], `${ACK}${ACK}NACK=-22\n`, 'wrong-order'],
   ['load after lock', [...stream, ...lock, { say: 'load\n' }], `${ACK.repeat(3)}NACK=-22\n`, 'wrong-order'],
-  ['a hand-over after load without lock', [...stream, { say: 'hand-over-resume\n' }], `${ACK}${ACK}NACK=-1858\n`, 'wrong-order'],
+  [
+    'a hand-over after load without lock',
+    [...stream, { say: 'hand-over-resume\n' }],
+    `${ACK}${ACK}NACK=-1858\n`,
+    'wrong-order',
+  ],
   ['cancel after load', [...stream, { say: 'cancel\n' }], `${ACK}${ACK}`, 'cancelled-by-source'],
   ['cancel after lock', [...stream, ...lock, { say: 'cancel\n' }], ACK.repeat(3), 'cancelled-by-source'],
   ['nothing after load', [...stream, { close: true }], `${ACK}${ACK}`, 'connection-lost'],
   ['nothing after lock', [...stream, ...lock, { close: true }], ACK.repeat(3), 'connection-lost'],
-  ['a frame with wrong magic', [...load, { say: Buffer.from('0612471901000000ff', 'hex') }], /^ACK\nNACK=-257;.*magic/, 'bad-frame'],
-  ['a frame that is too long', [...load, { say: Buffer.from('05124719f9ffff00', 'hex') }], /^ACK\nNACK=-257;.*0xfffff9/, 'bad-frame'],
-  ['a broken frame in the middle', [...load, { say: Buffer.concat([frames[0], Buffer.from('broken!!')]) }], /^ACK\nNACK=-257;/, 'bad-frame'],
-  ['the cancel frame at once', [...load, { say: CANCEL_MARKER }], /^ACK\nNACK=-1858;.*cancelled/, 'cancelled-by-source'],
-  ['the cancel frame after some data', [...load, { say: Buffer.concat([frames[0], CANCEL_MARKER]) }], /^ACK\nNACK=-1858;/, 'cancelled-by-source'],
+  [
+    'a frame with wrong magic',
+    [...load, { say: Buffer.from('0612471901000000ff', 'hex') }],
+    /^ACK\nNACK=-257;.*magic/,
+    'bad-frame',
+  ],
+  [
+    'a frame that is too long',
+    [...load, { say: Buffer.from('05124719f9ffff00', 'hex') }],
+    /^ACK\nNACK=-257;.*0xfffff9/,
+    'bad-frame',
+  ],
+  [
+    'a broken frame in the middle',
+    [...load, { say: Buffer.concat([frames[0], Buffer.from('broken!!')]) }],
+    /^ACK\nNACK=-257;/,
+    'bad-frame',
+  ],
+  [
+    'the cancel frame at once',
+    [...load, { say: CANCEL_MARKER }],
+    /^ACK\nNACK=-1858;.*cancelled/,
+    'cancelled-by-source',
+  ],
+  [
+    'the cancel frame after some data',
+    [...load, { say: Buffer.concat([frames[0], CANCEL_MARKER]) }],
+    /^ACK\nNACK=-1858;/,
+    'cancelled-by-source',
+  ],
   ['the end marker at once', [...load, { say: END_MARKER }], /^ACK\nNACK=-110;/, 'truncated'],
-  ['half a stream and the end marker', [...load, { say: Buffer.concat([frames[0], END_MARKER]) }], /^ACK\nNACK=-110;/, 'truncated'],
+  [
+    'half a stream and the end marker',
+    [...load, { say: Buffer.concat([frames[0], END_MARKER]) }],
+    /^ACK\nNACK=-110;/,
+    'truncated',
+  ],
   ['some data, then nothing', [...load, { say: frames[0] }, { close: true }], /^ACK\nNACK=-1871;/, 'connection-lost'],
-  ['no saved state', [...load, { say: Buffer.concat([...framesOf(Buffer.alloc(5000, 'x'), 5000), END_MARKER]) }], /^ACK\nNACK=-1811;/, 'not-a-saved-state'],
+  [
+    'no saved state',
+    [...load, { say: Buffer.concat([...framesOf(Buffer.alloc(5000, 'x'), 5000), END_MARKER]) }],
+    /^ACK\nNACK=-1811;/,
+    'not-a-saved-state',
+  ],
   [
     'bytes after the footer',
     [...load, { say: Buffer.concat([...framesOf(Buffer.concat([live, Buffer.from('x')]), 1 << 20), END_MARKER]) }],
@@ -213,7 +277,10 @@ describe('receiveState(), when the source', () => {
 
   it('closes after any frame: fails, and leaves nothing', async () => {
     for (let count = 0; count <= frames.length; count++) {
-      const outcome = await receiveFrom([...load, { say: Buffer.concat(frames.slice(0, count)) }, { close: true }], 'decline');
+      const outcome = await receiveFrom(
+        [...load, { say: Buffer.concat(frames.slice(0, count)) }, { close: true }],
+        'decline',
+      );
       expect(outcome.error?.code).toBe('connection-lost');
       expect(outcome.files).toEqual([]);
     }
@@ -221,7 +288,10 @@ describe('receiveState(), when the source', () => {
 
   it('vanishes within a frame: fails, and leaves nothing', async () => {
     for (const at of [1, 7, 8, 9, 100, 61553 + 8 + 3, whole.length - 8, whole.length - 1]) {
-      const outcome = await receiveFrom([...load, { say: whole.subarray(0, at) }, { pause: 5 }, { cut: true }], 'decline');
+      const outcome = await receiveFrom(
+        [...load, { say: whole.subarray(0, at) }, { pause: 5 }, { cut: true }],
+        'decline',
+      );
       expect(outcome.error?.code).toBe('connection-lost');
       expect(outcome.files).toEqual([]);
     }
@@ -231,7 +301,11 @@ describe('receiveState(), when the source', () => {
     for (const script of [[], load, [...load, { say: frames[0] }], stream, [...stream, ...lock]] as Line[][]) {
       const abort = new AbortController();
       setTimeout(() => abort.abort(), 60);
-      const outcome = await receiveFrom([...script, { hear: 'NACK=-1858' }, { close: true }], 'hand-over', abort.signal);
+      const outcome = await receiveFrom(
+        [...script, { hear: 'NACK=-1858' }, { close: true }],
+        'hand-over',
+        abort.signal,
+      );
       expect(outcome.error?.code).toBe('interrupted');
       expect(outcome.told).toMatch(/NACK=-1858;Teleporting canceled at the target\n$/);
       expect(outcome.files).toEqual([]);

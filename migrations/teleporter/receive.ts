@@ -1,9 +1,9 @@
-import { type FileSink, openFileSink } from '../../formats/binary/sink.ts';
-import { openFile } from '../../formats/binary/source.ts';
 import { FormatError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { type FileSink, openFileSink } from '../../formats/files/sink.ts';
+import { openFile } from '../../formats/files/source.ts';
 import { type ConvertReport, convert } from '../../src/saved-state/convert/convert.ts';
-import type { Finding } from '../../src/saved-state/findings.ts';
-import { type VerifyReport, verify } from '../../src/saved-state/verify.ts';
+import type { Finding } from '../../src/saved-state/reading/findings.ts';
+import { type VerifyReport, verify } from '../../src/saved-state/verify/verify.ts';
 import type { FrameSource } from './frames.ts';
 import { PassObserver, type StreamFigures } from './pass-figures.ts';
 import type { Peer } from './peer.ts';
@@ -20,25 +20,32 @@ export interface ReceiveOptions {
 }
 
 export interface ReceiveReport {
-  /** `handed-over`: the source powers its machine off, the file is the machine now. `declined`: the source runs on, the file is a copy. */
+  /**
+   * `handed-over`: the source powers its machine off, the file is the machine now. `declined`: the source runs on, the
+   * file is a copy.
+   */
   end: 'handed-over' | 'declined';
   /** The source's machine was paused, and so should this one be. */
   paused: boolean;
   figures: StreamFigures;
-  /** From the end of the stream to our answer: with `decline`, by how much longer than needed the source's machine stood still. */
+  /**
+   * From the end of the stream to our answer: with `decline`, by how much longer than needed the source's machine stood
+   * still.
+   */
   answerMs: number;
   state: NonNullable<VerifyReport['state']>;
   findings: Finding[];
 }
 
 /** What the source's user is told when we decline. It shows as an error there. */
-export const DECLINED = 'savkit has a complete copy of this machine and declines the machine itself, as it was asked to. The machine goes on here.';
+export const DECLINED =
+  'savkit has a complete copy of this machine and declines the machine itself, as it was asked to. The machine goes on here.';
 
 /**
  * Takes the state of a running machine from an authenticated source into a file.
  *
- * The stream is checked as it arrives. The file is committed when the machine is ours, or when the copy is complete; in all other cases nothing
- * of it stays, and the machine stays at the source.
+ * The stream is checked as it arrives. The file is committed when the machine is ours, or when the copy is complete; in
+ * all other cases nothing of it stays, and the machine stays at the source.
  * @throws SavkitError
  */
 export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveOptions): Promise<ReceiveReport> {
@@ -55,29 +62,61 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
   };
   let answerMs = 0;
   const copy = { write: (bytes: Uint8Array) => sink.write(bytes) };
-  const result = await serveSource(peer, { copy, load, takeOver: () => sink.commit(), onAnswered: () => (answerMs = performance.now() - streamEnd) });
+  const result = await serveSource(peer, {
+    copy,
+    load,
+    takeOver: () => sink.commit(),
+    onAnswered: () => (answerMs = performance.now() - streamEnd),
+  });
   if (result.end === 'declined') await sink.commit();
   const { state, findings } = report as VerifyReport & { state: ReceiveReport['state'] };
-  return { end: result.end, paused: result.end === 'handed-over' && result.paused, figures: observer.figures, answerMs, state, findings };
+  return {
+    end: result.end,
+    paused: result.end === 'handed-over' && result.paused,
+    figures: observer.figures,
+    answerMs,
+    state,
+    findings,
+  };
 }
 
-async function checkStream(stream: FrameSource, observer: PassObserver, signal: AbortSignal | undefined): Promise<VerifyReport> {
+async function checkStream(
+  stream: FrameSource,
+  observer: PassObserver,
+  signal: AbortSignal | undefined,
+): Promise<VerifyReport> {
   const { onUnit, onPages, onProgress } = observer;
-  const report = await verify(stream, { stopAtDamage: true, onUnit, onPages, onProgress, ...(signal ? { signal } : {}) });
+  const report = await verify(stream, {
+    stopAtDamage: true,
+    onUnit,
+    onPages,
+    onProgress,
+    ...(signal ? { signal } : {}),
+  });
   onProgress(stream.offset);
   const fault = report.findings.find(({ severity, code }) => severity === 'error' || INCOMPLETE.includes(code));
   if (fault) throw errorOf(fault);
   if (report.state?.header.format !== '2.0') {
-    throw new UnsupportedError('unsupported-container', 'Cannot take stream: it is no container V2.0', {}, 'VERR_SSM_INTEGRITY_VERSION');
+    throw new UnsupportedError(
+      'unsupported-container',
+      'Cannot take stream: it is no container V2.0',
+      {},
+      'VERR_SSM_INTEGRITY_VERSION',
+    );
   }
   return report;
 }
 
 function errorOf({ code, message, place, vboxCode, unsupported }: Finding): SavkitError {
-  return unsupported ? new UnsupportedError(code, message, place, vboxCode) : new FormatError(code, message, place, vboxCode);
+  return unsupported
+    ? new UnsupportedError(code, message, place, vboxCode)
+    : new FormatError(code, message, place, vboxCode);
 }
 
-/** Warnings of `verify` that mean that a part of the machine is missing. VirtualBox's loader takes such a state; a machine must not be lost for it. */
+/**
+ * Warnings of `verify` that mean that a part of the machine is missing. VirtualBox's loader takes such a state; a
+ * machine must not be lost for it.
+ */
 const INCOMPLETE = ['no-pgm', 'no-cpum'];
 
 /** Makes one plain state of the passes in a file, in its place: until that is complete the file stays as it is. */
@@ -87,7 +126,8 @@ export async function flattenInPlace(path: string, signal?: AbortSignal): Promis
     const source = await openFile(path);
     try {
       const report = await convert(source, sink, { flatten: true, ...(signal ? { signal } : {}) });
-      if (report.proof?.equal !== true) throw new FormatError('not-equal', `Cannot flatten ${path}: the result is not equal to the passes; they stay`);
+      if (report.proof?.equal !== true)
+        throw new FormatError('not-equal', `Cannot flatten ${path}: the result is not equal to the passes; they stay`);
       await sink.commit();
       return report;
     } finally {

@@ -9,8 +9,8 @@ import { COMMAND_LIMIT, type Command, encodeReply, parseCommand } from './wire.t
 //   ready ──load [ACK, stream, ACK]──► loaded ──lock-media [ACK]──► locked ──hand-over-* [ACK]──► handed-over
 //     └────────────── anything else [NACK or nothing] ──────────────────────────────────────────► ended
 //
-// VirtualBox's own target takes `lock-media` and `hand-over-*` without any `load`, and a second `load`. Here these are refused: an
-// acknowledged hand-over of a machine that nobody has would lose it.
+// VirtualBox's own target takes `lock-media` and `hand-over-*` without any `load`, and a second `load`. Here these are
+// refused: an acknowledged hand-over of a machine that nobody has would lose it.
 
 export type ReceiverState = 'ready' | 'loaded' | 'locked';
 type Step = { does: 'load' | 'lock' | 'hand-over' } | { refuses: number } | { ends: 'cancelled' };
@@ -26,9 +26,30 @@ const notLocked: Step = { refuses: STATUS_NUMBERS.VERR_SSM_CANCELLED };
 
 type Row = Record<Command | 'other', Step>;
 export const RECEIVER_STEPS: Record<ReceiverState, Row> = {
-  ready: { load, cancel: cancelled, 'lock-media': wrongOrder, 'hand-over-resume': notLocked, 'hand-over-paused': notLocked, other: unknown },
-  loaded: { load: wrongOrder, cancel: cancelled, 'lock-media': lock, 'hand-over-resume': notLocked, 'hand-over-paused': notLocked, other: unknown },
-  locked: { load: wrongOrder, cancel: cancelled, 'lock-media': lock, 'hand-over-resume': handOver, 'hand-over-paused': handOver, other: unknown },
+  ready: {
+    load,
+    cancel: cancelled,
+    'lock-media': wrongOrder,
+    'hand-over-resume': notLocked,
+    'hand-over-paused': notLocked,
+    other: unknown,
+  },
+  loaded: {
+    load: wrongOrder,
+    cancel: cancelled,
+    'lock-media': lock,
+    'hand-over-resume': notLocked,
+    'hand-over-paused': notLocked,
+    other: unknown,
+  },
+  locked: {
+    load: wrongOrder,
+    cancel: cancelled,
+    'lock-media': lock,
+    'hand-over-resume': handOver,
+    'hand-over-paused': handOver,
+    other: unknown,
+  },
 };
 
 /** Why a complete stream is not taken: the words for the source. */
@@ -40,7 +61,10 @@ export interface Refusal {
 export interface ReceiverActions {
   /** Where a copy of the stream goes as it arrives. */
   copy: { write(bytes: Uint8Array): Promise<void> };
-  /** Reads the whole stream. What it throws is told to the source, which then goes on running. @returns a refusal to decline what was read */
+  /**
+   * Reads the whole stream. What it throws is told to the source, which then goes on running. @returns a refusal to
+   * decline what was read
+   */
   load(stream: FrameSource): Promise<Refusal | undefined>;
   /** Called when the source has been told how the loading ended. */
   onAnswered?: () => void;
@@ -52,14 +76,19 @@ export type ReceiverEnd = { end: 'handed-over'; paused: boolean } | { end: 'decl
 
 /**
  * Serves an authenticated source until it has handed its machine over, or has been declined.
- * @throws SavkitError when it came to neither; the source was told why where the protocol has words for it, and keeps its machine
+ * @throws SavkitError when it came to neither; the source was told why where the protocol has words for it, and keeps
+ * its machine
  */
 export async function serveSource(peer: Peer, actions: ReceiverActions): Promise<ReceiverEnd> {
   let state: ReceiverState = 'ready';
   for (;;) {
     const command = await nextCommand(peer, state);
     const step: Step = RECEIVER_STEPS[state][command];
-    if ('ends' in step) throw new EnvironmentError('cancelled-by-source', `Cannot take the machine from ${peer.name}: the source cancelled`);
+    if ('ends' in step)
+      throw new EnvironmentError(
+        'cancelled-by-source',
+        `Cannot take the machine from ${peer.name}: the source cancelled`,
+      );
     if ('refuses' in step) throw await refuse(peer, step.refuses, command, state);
     if (step.does === 'load') {
       if (await loadStream(peer, actions)) return { end: 'declined' };
@@ -77,14 +106,22 @@ export async function serveSource(peer: Peer, actions: ReceiverActions): Promise
 
 async function nextCommand(peer: Peer, state: ReceiverState): Promise<Command | 'other'> {
   const line = await peer.line(COMMAND_LIMIT + 1).catch(async (error) => {
-    if (error instanceof InterruptedError) await tell(peer, { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: CANCELED_HERE });
+    if (error instanceof InterruptedError)
+      await tell(peer, { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: CANCELED_HERE });
     throw error;
   });
   if (line?.ended) return parseCommand(line.text);
   const waitedFor = { ready: 'load', loaded: 'lock-media', locked: 'hand-over' }[state];
   const tooLong = line !== undefined && line.text.length > COMMAND_LIMIT;
-  if (tooLong) throw new FormatError('bad-command', `Cannot take the machine from ${peer.name}: a command of more than ${COMMAND_LIMIT} bytes`);
-  throw new EnvironmentError('connection-lost', `Cannot take the machine from ${peer.name}: it closed the connection, expected the command ${waitedFor}`);
+  if (tooLong)
+    throw new FormatError(
+      'bad-command',
+      `Cannot take the machine from ${peer.name}: a command of more than ${COMMAND_LIMIT} bytes`,
+    );
+  throw new EnvironmentError(
+    'connection-lost',
+    `Cannot take the machine from ${peer.name}: it closed the connection, expected the command ${waitedFor}`,
+  );
 }
 
 const CANCELED_HERE = 'Teleporting canceled at the target';

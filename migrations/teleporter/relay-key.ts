@@ -8,11 +8,20 @@ export type RelayKey = Extract<KeyTrust, { kind: 'relay-key' }>;
 /** Fewer bytes than a key of 128 bits has could be guessed. */
 const SHORTEST_SECRET = 16;
 
-/** Makes a key of the content of a key file, e.g. of `openssl rand -base64 32`. @throws UsageError for one that is too short */
+/**
+ * Makes a key of the content of a key file, e.g. of `openssl rand -base64 32`. @throws UsageError for one that is too
+ * short
+ */
 export function relayKey(content: Uint8Array): RelayKey {
   const text = Buffer.from(content).toString('latin1').trim();
   if (text.length < SHORTEST_SECRET) {
-    throw new UsageError('bad-key', `Cannot use this key: it has ${text.length} bytes, expected at least ${SHORTEST_SECRET}; try: openssl rand -base64 32`);
+    throw new UsageError(
+      'bad-key',
+      `Cannot use this key: it has ${text.length} bytes, expected at least ${SHORTEST_SECRET}; try: openssl rand -base64 32`,
+    );
   }
-  return { kind: 'relay-key', key: new Uint8Array(hkdfSync('sha256', Buffer.from(text, 'latin1'), '', 'savkit relay', 32)) };
+  return {
+    kind: 'relay-key',
+    key: new Uint8Array(hkdfSync('sha256', Buffer.from(text, 'latin1'), '', 'savkit relay', 32)),
+  };
 }

@@ -18,12 +18,32 @@ const whole = Buffer.concat([...framesOf(state, 61553), END_MARKER]);
 const ack: Line = { say: 'ACK\n' };
 
 const source = {
-  in: [{ hear: 'VirtualBox-Teleporter-1.0\n' }, { say: `${SECRET_LINE}\n` }, { hear: 'ACK\n' }, { say: 'load\n' }, { hear: 'ACK\n' }] as Line[],
-  out: [{ hear: 'ACK\n' }, { say: 'lock-media\n' }, { hear: 'ACK\n' }, { say: 'hand-over-resume\n' }, { hear: 'ACK\n' }, { close: true }] as Line[],
+  in: [
+    { hear: 'VirtualBox-Teleporter-1.0\n' },
+    { say: `${SECRET_LINE}\n` },
+    { hear: 'ACK\n' },
+    { say: 'load\n' },
+    { hear: 'ACK\n' },
+  ] as Line[],
+  out: [
+    { hear: 'ACK\n' },
+    { say: 'lock-media\n' },
+    { hear: 'ACK\n' },
+    { say: 'hand-over-resume\n' },
+    { hear: 'ACK\n' },
+    { close: true },
+  ] as Line[],
 };
 const target = {
   in: [{ say: 'VirtualBox-Teleporter-1.0\n' }, { hear: `${SECRET_LINE}\n` }, ack, { hear: 'load\n' }, ack] as Line[],
-  out: [{ hear: END_MARKER.toString('latin1') }, ack, { hear: 'lock-media\n' }, ack, { hear: 'hand-over-resume\n' }, ack] as Line[],
+  out: [
+    { hear: END_MARKER.toString('latin1') },
+    ack,
+    { hear: 'lock-media\n' },
+    ack,
+    { hear: 'hand-over-resume\n' },
+    ack,
+  ] as Line[],
 };
 
 interface Carried {
@@ -34,7 +54,12 @@ interface Carried {
 }
 
 /** Puts a relay between a scripted source and a scripted target. */
-async function relayBetween(sourceScript: Line[], targetScript: Line[], options: RelayOptions = {}, signal?: AbortSignal): Promise<Carried> {
+async function relayBetween(
+  sourceScript: Line[],
+  targetScript: Line[],
+  options: RelayOptions = {},
+  signal?: AbortSignal,
+): Promise<Carried> {
   const end = (script: Line[], own?: AbortSignal) => {
     const [ours, theirs] = duplexPair();
     theirs.on('close', () => ours.destroy(theirs.readableEnded ? undefined : new Error('connection reset')));
@@ -49,7 +74,11 @@ async function relayBetween(sourceScript: Line[], targetScript: Line[], options:
 describe('relayMachine()', () => {
   it('carries every byte of a migration, and sees it', async () => {
     const record = new MemorySink();
-    const { report, atTarget, atSource } = await relayBetween([...source.in, { say: whole }, ...source.out], [...target.in, ...target.out], { record });
+    const { report, atTarget, atSource } = await relayBetween(
+      [...source.in, { say: whole }, ...source.out],
+      [...target.in, ...target.out],
+      { record },
+    );
     expect(report).toMatchObject({ end: 'handed-over', authenticated: true, recorded: true });
     expect(report.figures.bytes).toBe(state.length);
     expect(Buffer.from(record.view()).equals(state)).toBe(true);
@@ -72,8 +101,14 @@ describe('relayMachine()', () => {
   it('passes a refusal during the stream on, with its words', async () => {
     const words = 'NACK=-1844;Ram config mismatch\n';
     const script = [...source.in, { say: framesOf(state, 61553)[0] }, { hear: words }, { close: true }] as Line[];
-    const { report, atSource } = await relayBetween(script, [...target.in, { say: words }, { close: true }], { record: new MemorySink() });
-    expect(report).toMatchObject({ end: 'refused', recorded: false, refusal: { at: 'load-complete', status: -1844, text: 'Ram config mismatch' } });
+    const { report, atSource } = await relayBetween(script, [...target.in, { say: words }, { close: true }], {
+      record: new MemorySink(),
+    });
+    expect(report).toMatchObject({
+      end: 'refused',
+      recorded: false,
+      refusal: { at: 'load-complete', status: -1844, text: 'Ram config mismatch' },
+    });
     expect(atSource.toString()).toContain(words);
   });
 
@@ -90,7 +125,12 @@ describe('relayMachine()', () => {
   it('passes cancelling on, as a frame and as a command', async () => {
     const refusal = 'NACK=-1858;cancelled\n';
     const frame = await relayBetween(
-      [...source.in, { say: Buffer.concat([framesOf(state, 61553)[0], CANCEL_MARKER]) }, { hear: refusal }, { close: true }],
+      [
+        ...source.in,
+        { say: Buffer.concat([framesOf(state, 61553)[0], CANCEL_MARKER]) },
+        { hear: refusal },
+        { close: true },
+      ],
       [...target.in, { hear: CANCEL_MARKER.toString('latin1') }, { say: refusal }, { close: true }],
     );
     expect(frame.report).toMatchObject({ end: 'cancelled', recorded: false });
@@ -120,7 +160,11 @@ describe('relayMachine()', () => {
     damaged[60_000] ^= 4;
     const record = new MemorySink();
     const stream = Buffer.concat([...framesOf(damaged, 61553), END_MARKER]);
-    const { report, atTarget } = await relayBetween([...source.in, { say: stream }, ...source.out], [...target.in, ...target.out], { record });
+    const { report, atTarget } = await relayBetween(
+      [...source.in, { say: stream }, ...source.out],
+      [...target.in, ...target.out],
+      { record },
+    );
     expect(report).toMatchObject({ end: 'handed-over', recorded: false });
     expect(report.recordFault?.vboxCode).toMatch(/^VERR_SSM/);
     expect(unframe(atTarget.subarray(`${SECRET_LINE}\nload\n`.length)).equals(damaged)).toBe(true);
@@ -128,21 +172,37 @@ describe('relayMachine()', () => {
 
   it('carries the migration on when the recording fails', async () => {
     const record = { write: () => Promise.reject(new EnvironmentError('ENOSPC', 'Cannot write: no space')) };
-    const { report } = await relayBetween([...source.in, { say: whole }, ...source.out], [...target.in, ...target.out], { record });
+    const { report } = await relayBetween(
+      [...source.in, { say: whole }, ...source.out],
+      [...target.in, ...target.out],
+      { record },
+    );
     expect(report).toMatchObject({ end: 'handed-over', recorded: false, recordFault: { code: 'ENOSPC' } });
   });
 
   it('breaks with the link, after any frame', async () => {
     const frames = framesOf(state, 61553);
     for (let count = 0; count <= frames.length; count++) {
-      const script = [...source.in, { say: Buffer.concat(frames.slice(0, count)) }, { pause: 5 }, { cut: true }] as Line[];
+      const script = [
+        ...source.in,
+        { say: Buffer.concat(frames.slice(0, count)) },
+        { pause: 5 },
+        { cut: true },
+      ] as Line[];
       const { report } = await relayBetween(script, [...target.in], { record: new MemorySink() });
       expect(report).toMatchObject({ end: 'cut', recorded: false });
     }
   });
 
   it('knows of a hand-over whose answer the source never heard', async () => {
-    const script = [...source.in, { say: whole }, ...source.out.slice(0, 3), { say: 'hand-over-resume\n' }, { pause: 10 }, { cut: true }] as Line[];
+    const script = [
+      ...source.in,
+      { say: whole },
+      ...source.out.slice(0, 3),
+      { say: 'hand-over-resume\n' },
+      { pause: 10 },
+      { cut: true },
+    ] as Line[];
     const slow = [...target.in, ...target.out.slice(0, 5), { pause: 40 }, ack] as Line[];
     expect((await relayBetween(script, slow)).report.end).toBe('handed-over');
   });
@@ -150,13 +210,20 @@ describe('relayMachine()', () => {
   it('can be interrupted, but not between a hand-over and its answer', async () => {
     const early = new AbortController();
     setTimeout(() => early.abort(), 30);
-    await expect(relayBetween([...source.in, { say: framesOf(state, 61553)[0] }], target.in, {}, early.signal)).rejects.toMatchObject({ code: 'interrupted' });
+    await expect(
+      relayBetween([...source.in, { say: framesOf(state, 61553)[0] }], target.in, {}, early.signal),
+    ).rejects.toMatchObject({ code: 'interrupted' });
     const late = new AbortController();
     const onStep = (step: string) => {
       if (step === 'hand-over-resume') late.abort();
     };
     const slow = [...target.in, ...target.out.slice(0, 5), { pause: 40 }, ack] as Line[];
-    const { report, atSource } = await relayBetween([...source.in, { say: whole }, ...source.out], slow, { onStep }, late.signal);
+    const { report, atSource } = await relayBetween(
+      [...source.in, { say: whole }, ...source.out],
+      slow,
+      { onStep },
+      late.signal,
+    );
     expect(report.end).toBe('handed-over');
     expect(atSource.toString().endsWith('ACK\n'.repeat(5))).toBe(true);
   });
@@ -179,7 +246,9 @@ describe('the encrypted hop', () => {
   it('refuses other keys, plain connections, and servers that do not speak TLS', async () => {
     const refused: string[] = [];
     const door = await Door.open(local, { key, onRefused: (_from, why) => refused.push(why) });
-    await expect(connectPeer(door.endpoint, { key: relayKey(Buffer.from('another key, just as long')) })).rejects.toMatchObject({ code: 'wrong-key' });
+    await expect(
+      connectPeer(door.endpoint, { key: relayKey(Buffer.from('another key, just as long')) }),
+    ).rejects.toMatchObject({ code: 'wrong-key' });
     const plain = await connectPeer(door.endpoint);
     await plain.write(Buffer.from('VirtualBox-Teleporter-1.0\n'));
     expect(await plain.line(100)).toBeUndefined();

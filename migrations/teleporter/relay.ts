@@ -1,10 +1,18 @@
-import type { ByteSink } from '../../formats/binary/sink.ts';
 import { EnvironmentError, FormatError, type SavkitError } from '../../formats/errors.ts';
-import { verify } from '../../src/saved-state/verify.ts';
+import type { ByteSink } from '../../formats/files/sink.ts';
+import { verify } from '../../src/saved-state/verify/verify.ts';
 import { FrameSink, FrameSource } from './frames.ts';
 import { PassObserver, type StreamFigures } from './pass-figures.ts';
 import type { Peer } from './peer.ts';
-import { COMMAND_LIMIT, type Command, PASSWORD_LIMIT, PASSWORD_MS, parseCommand, parseReply, REPLY_LIMIT } from './wire.ts';
+import {
+  COMMAND_LIMIT,
+  type Command,
+  PASSWORD_LIMIT,
+  PASSWORD_MS,
+  parseCommand,
+  parseReply,
+  REPLY_LIMIT,
+} from './wire.ts';
 
 /** What a relay saw of the migration that it carried. */
 export interface RelayReport {
@@ -28,8 +36,9 @@ export interface RelayOptions {
 }
 
 /**
- * Carries one connection between a source and a target, and watches. What either says reaches the other unchanged, but for the size of frames,
- * which has no meaning. The relay never answers for anybody: when it breaks, source and target see a broken link.
+ * Carries one connection between a source and a target, and watches. What either says reaches the other unchanged, but
+ * for the size of frames, which has no meaning. The relay never answers for anybody: when it breaks, source and target
+ * see a broken link.
  *
  * @param source its signal interrupts the relay, but not between a hand-over and its answer
  * @param target without a signal
@@ -64,7 +73,10 @@ class Relay {
     if (this.#asked.some(isHandOver)) await replies.catch(() => {});
     await Promise.all([this.#source.close(), this.#target.close()]);
     const [settled] = await Promise.allSettled([commands, replies]);
-    const isOfLink = settled.status === 'fulfilled' || settled.reason instanceof EnvironmentError || settled.reason instanceof FormatError;
+    const isOfLink =
+      settled.status === 'fulfilled' ||
+      settled.reason instanceof EnvironmentError ||
+      settled.reason instanceof FormatError;
     if (!isOfLink && this.#report.end !== 'handed-over') throw settled.reason;
     return this.#report;
   }

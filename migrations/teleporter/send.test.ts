@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../formats/binary/source.ts';
+import { bufferSource } from '../../formats/files/source.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import { type ConvertRun, convert } from '../../src/saved-state/convert/convert.ts';
-import { extract } from '../../src/saved-state/extract.ts';
-import { verify } from '../../src/saved-state/verify.ts';
+import { extract } from '../../src/saved-state/extract/extract.ts';
+import { verify } from '../../src/saved-state/verify/verify.ts';
 import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../../src/testing/states.ts';
 import { prepareShipment, type ShipmentOptions } from './send.ts';
 
@@ -53,7 +53,10 @@ describe('prepareShipment()', () => {
 
   it('sends containers V1.2 and V1.1 as V2.0', async () => {
     for (const container of ['1.2', '1.1'] as const) {
-      await expectStream(await streamOf(await converted(plain, { container })), truthOf('own-long'), { live: false, pgm: 14 });
+      await expectStream(await streamOf(await converted(plain, { container })), truthOf('own-long'), {
+        live: false,
+        pgm: 14,
+      });
     }
   });
 
@@ -64,12 +67,19 @@ describe('prepareShipment()', () => {
   it('sends no damaged state', async () => {
     const damaged = Buffer.from(plain);
     damaged[100_000] ^= 4;
-    await expect(prepareShipment(bufferSource(damaged))).rejects.toMatchObject({ name: 'FormatError', message: expect.stringContaining('it was not sent') });
+    await expect(prepareShipment(bufferSource(damaged))).rejects.toMatchObject({
+      name: 'FormatError',
+      message: expect.stringContaining('it was not sent'),
+    });
     await expect(prepareShipment(bufferSource(plain.subarray(0, 5000)))).rejects.toMatchObject({ name: 'FormatError' });
-    await expect(prepareShipment(bufferSource(Buffer.from('no state')))).rejects.toMatchObject({ code: 'not-a-saved-state' });
+    await expect(prepareShipment(bufferSource(Buffer.from('no state')))).rejects.toMatchObject({
+      code: 'not-a-saved-state',
+    });
   });
 
   it('sends nothing that can be read only once', async () => {
-    await expect(prepareShipment({ ...bufferSource(plain), seekable: false })).rejects.toMatchObject({ code: 'not-seekable' });
+    await expect(prepareShipment({ ...bufferSource(plain), seekable: false })).rejects.toMatchObject({
+      code: 'not-seekable',
+    });
   });
 });

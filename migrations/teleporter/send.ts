@@ -1,12 +1,17 @@
-import type { ByteSink } from '../../formats/binary/sink.ts';
-import type { ByteSource } from '../../formats/binary/source.ts';
 import { FormatError, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import type { ByteSink } from '../../formats/files/sink.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
 import { pgmVersion } from '../../formats/pgm/versions.ts';
-import { KIB } from '../../formats/units.ts';
-import { type ConvertRun, type Preparation, prepareConversion, writeConversion } from '../../src/saved-state/convert/convert.ts';
-import type { MachineLayout } from '../../src/saved-state/convert/machine-layout.ts';
-import type { SavedState } from '../../src/saved-state/state.ts';
-import { verify } from '../../src/saved-state/verify.ts';
+import { KIB } from '../../formats/sizes.ts';
+import {
+  type ConvertRun,
+  type Preparation,
+  prepareConversion,
+  writeConversion,
+} from '../../src/saved-state/convert/convert.ts';
+import type { MachineLayout } from '../../src/saved-state/layout/machine-layout.ts';
+import type { SavedState } from '../../src/saved-state/reading/state.ts';
+import { verify } from '../../src/saved-state/verify/verify.ts';
 
 export interface ShipmentOptions {
   /** Send one plain state in place of the passes of a live save. */
@@ -28,21 +33,24 @@ export interface Shipment {
   write(sink: ByteSink): Promise<void>;
 }
 
-/** A teleporter's stream is a V2.0 container with page records; older ones are converted to what today's targets write. */
+/**
+ * A teleporter's stream is a V2.0 container with page records; older ones are converted to what today's targets write.
+ */
 const STREAM_CONTAINER = '2.0';
 const DEFAULT_PGM = 14;
 /** Bytes read at a time of a file that goes out as it is. */
 const PIECE = 256 * KIB;
 
 /**
- * Checks a state and prepares its sending. A target takes one connection only, and ends after a stream it can't load: so nothing that is damaged
- * or can't be converted is sent at all.
+ * Checks a state and prepares its sending. A target takes one connection only, and ends after a stream it can't load:
+ * so nothing that is damaged or can't be converted is sent at all.
  * @param source seekable
  * @throws FormatError for a damaged state; UnsupportedError, UsageError for one that can't be sent
  */
 export async function prepareShipment(source: ByteSource, options: ShipmentOptions = {}): Promise<Shipment> {
   const { flatten = false, pgm, layout, signal, onProgress } = options;
-  if (!source.seekable) throw new UsageError('not-seekable', `Cannot send ${source.name}: it has to be read twice, so it must be a file`);
+  if (!source.seekable)
+    throw new UsageError('not-seekable', `Cannot send ${source.name}: it has to be read twice, so it must be a file`);
   const state = await checkedState(source, options);
   const run: ConvertRun = {
     container: STREAM_CONTAINER,
@@ -59,10 +67,19 @@ export async function prepareShipment(source: ByteSource, options: ShipmentOptio
 }
 
 async function checkedState(source: ByteSource, { signal, onProgress }: ShipmentOptions): Promise<SavedState> {
-  const report = await verify(source, { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress: (offset) => onProgress('checking', offset) } : {}) });
-  const fault = report.findings.find(({ severity, code }) => severity === 'error' || code === 'no-pgm' || code === 'no-cpum');
+  const report = await verify(source, {
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset) => onProgress('checking', offset) } : {}),
+  });
+  const fault = report.findings.find(
+    ({ severity, code }) => severity === 'error' || code === 'no-pgm' || code === 'no-cpum',
+  );
   if (!report.state || fault) {
-    const { code, message, place, vboxCode, unsupported } = fault ?? { code: 'damaged', message: 'Cannot read the state', place: {} };
+    const { code, message, place, vboxCode, unsupported } = fault ?? {
+      code: 'damaged',
+      message: 'Cannot read the state',
+      place: {},
+    };
     throw new (unsupported ? UnsupportedError : FormatError)(code, `${message}; it was not sent`, place, vboxCode);
   }
   return report.state;

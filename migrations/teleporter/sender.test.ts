@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ByteSink } from '../../formats/binary/sink.ts';
 import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
+import type { ByteSink } from '../../formats/files/sink.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { CANCEL_MARKER, END_MARKER, SECRET_LINE, unframe } from '../testing/frames.ts';
 import { type Line, scriptedPeer } from '../testing/scripted-peer.ts';
@@ -29,7 +29,12 @@ async function sendTo(script: Line[], options: Partial<SendOptions> = {}): Promi
   const { peer, heard } = scriptedPeer(script, options.signal);
   let error: SavkitError | undefined;
   try {
-    await sendMachine(peer, { password: SECRET_LINE, stream: (sink) => sink.write(state), paused: () => false, ...options });
+    await sendMachine(peer, {
+      password: SECRET_LINE,
+      stream: (sink) => sink.write(state),
+      paused: () => false,
+      ...options,
+    });
   } catch (caught) {
     error = caught as SavkitError;
   }
@@ -59,19 +64,64 @@ const words = 'pgm#1: Ram config mismatch: saved=2000000/20000000 config=1000000
 /** [what happens, the target's script, the code of the error, the words that the user must see] */
 const failures: [string, Line[], string, string | RegExp][] = [
   ['it closes at once', [{ close: true }], 'connection-lost', 'stays here'],
-  ['it welcomes with another version', [{ say: 'VirtualBox-Teleporter-2.0\n' }], 'bad-welcome', Buffer.from('VirtualBox-Teleporter-2.0').toString('hex')],
-  ['it is a web server', [{ say: 'HTTP/1.1 400 Bad Request\r\n\r\n' }, { close: true }], 'bad-welcome', 'no teleporter'],
+  [
+    'it welcomes with another version',
+    [{ say: 'VirtualBox-Teleporter-2.0\n' }],
+    'bad-welcome',
+    Buffer.from('VirtualBox-Teleporter-2.0').toString('hex'),
+  ],
+  [
+    'it is a web server',
+    [{ say: 'HTTP/1.1 400 Bad Request\r\n\r\n' }, { close: true }],
+    'bad-welcome',
+    'no teleporter',
+  ],
   ['it never ends its welcome', [{ say: 'x'.repeat(300) }], 'bad-welcome', 'no teleporter'],
   ['it refuses the password', [...welcome, { say: 'NACK=-89\n' }, { close: true }], 'wrong-password', 'password'],
   ['it closes after the password', [...welcome, { close: true }], 'connection-lost', 'password'],
-  ['it answers nonsense to the password', [...welcome, { say: 'OK\n' }], 'bad-answer', '"OK" to password, expected ACK or NACK'],
-  ['it refuses load', [...load, { say: 'NACK=-257;out of memory\n' }, { close: true }], 'refused-by-target', 'at load: out of memory'],
+  [
+    'it answers nonsense to the password',
+    [...welcome, { say: 'OK\n' }],
+    'bad-answer',
+    '"OK" to password, expected ACK or NACK',
+  ],
+  [
+    'it refuses load',
+    [...load, { say: 'NACK=-257;out of memory\n' }, { close: true }],
+    'refused-by-target',
+    'at load: out of memory',
+  ],
   ['it closes after load', [...load, { close: true }], 'connection-lost', 'load'],
-  ['it refuses during the stream', [...load, ack, { say: `NACK=-1844;${words}\n` }, { close: true }], 'refused-by-target', words],
-  ['it refuses in two lines', [...load, ack, { say: 'NACK=-257;first line\rsecond line\n' }, { close: true }], 'refused-by-target', 'first line\nsecond line'],
-  ['its words are cut off', [...load, ack, { say: `NACK=-257;${'w'.repeat(245)}` }, { close: true }], 'refused-by-target', 'w'.repeat(245)],
-  ['it says too little', [...stream, { say: 'NACK=-1858;abc\n' }, { close: true }], 'refused-by-target', /refused at load-complete; the machine stays here$/],
-  ['it refuses the whole stream', [...stream, { say: 'NACK=-1871;Failed to load unit\n' }, { close: true }], 'refused-by-target', 'Failed to load unit'],
+  [
+    'it refuses during the stream',
+    [...load, ack, { say: `NACK=-1844;${words}\n` }, { close: true }],
+    'refused-by-target',
+    words,
+  ],
+  [
+    'it refuses in two lines',
+    [...load, ack, { say: 'NACK=-257;first line\rsecond line\n' }, { close: true }],
+    'refused-by-target',
+    'first line\nsecond line',
+  ],
+  [
+    'its words are cut off',
+    [...load, ack, { say: `NACK=-257;${'w'.repeat(245)}` }, { close: true }],
+    'refused-by-target',
+    'w'.repeat(245),
+  ],
+  [
+    'it says too little',
+    [...stream, { say: 'NACK=-1858;abc\n' }, { close: true }],
+    'refused-by-target',
+    /refused at load-complete; the machine stays here$/,
+  ],
+  [
+    'it refuses the whole stream',
+    [...stream, { say: 'NACK=-1871;Failed to load unit\n' }, { close: true }],
+    'refused-by-target',
+    'Failed to load unit',
+  ],
   ['it answers with 0', [...stream, { say: 'NACK=0\n' }, { close: true }], 'refused-by-target', 'load-complete'],
   ['it closes instead of taking the stream', [...stream, { close: true }], 'connection-lost', 'load-complete'],
   ['it can not lock its media', [...lock, { say: 'NACK=-115\n' }, { close: true }], 'refused-by-target', 'lock-media'],
@@ -79,7 +129,12 @@ const failures: [string, Line[], string, string | RegExp][] = [
   ['it refuses the hand-over', [...handOver, { say: 'NACK=-22\n' }, { close: true }], 'refused-by-target', 'hand-over'],
   ['it closes after the hand-over', [...handOver, { close: true }], 'hand-over-unknown', 'Look there before'],
   ['it vanishes after the hand-over', [...handOver, { cut: true }], 'hand-over-unknown', 'Look there before'],
-  ['it answers nonsense to the hand-over', [...handOver, { say: 'maybe\n' }, { close: true }], 'hand-over-unknown', 'Cannot tell whether'],
+  [
+    'it answers nonsense to the hand-over',
+    [...handOver, { say: 'maybe\n' }, { close: true }],
+    'hand-over-unknown',
+    'Cannot tell whether',
+  ],
 ];
 
 describe('sendMachine(), when', () => {
@@ -89,7 +144,8 @@ describe('sendMachine(), when', () => {
       expect(error?.code).toBe(code);
       if (typeof text === 'string') expect(error?.message).toContain(text);
       else expect(error?.message).toMatch(text);
-      if (code !== 'hand-over-unknown' && code !== 'bad-welcome' && code !== 'bad-answer') expect(error?.message).toContain('the machine stays here');
+      if (code !== 'hand-over-unknown' && code !== 'bad-welcome' && code !== 'bad-answer')
+        expect(error?.message).toContain('the machine stays here');
       expect(error?.message).not.toContain(SECRET_LINE);
     });
   }
@@ -108,7 +164,10 @@ describe('sendMachine(), when', () => {
       await sink.write(state.subarray(0, 100_000));
       throw new EnvironmentError('EIO', 'Cannot read the disk');
     };
-    const { error, heard } = await sendTo([...load, ack, { hear: cancelMarker }, { say: 'NACK=-1858;canceled\n' }, { close: true }], { stream: failing });
+    const { error, heard } = await sendTo(
+      [...load, ack, { hear: cancelMarker }, { say: 'NACK=-1858;canceled\n' }, { close: true }],
+      { stream: failing },
+    );
     expect(error?.code).toBe('EIO');
     expect(heard.subarray(-8).equals(CANCEL_MARKER)).toBe(true);
   });
@@ -125,7 +184,13 @@ describe('sendMachine(), interrupted', () => {
   }
 
   it('during the stream: sends the cancel marker between two frames', async () => {
-    const { error, heard } = await interruptAt('stream', [...load, ack, { hear: cancelMarker }, { say: 'NACK=-1858\n' }, { close: true }]);
+    const { error, heard } = await interruptAt('stream', [
+      ...load,
+      ack,
+      { hear: cancelMarker },
+      { say: 'NACK=-1858\n' },
+      { close: true },
+    ]);
     expect(error?.code).toBe('interrupted');
     expect(heard.subarray(-8).equals(CANCEL_MARKER)).toBe(true);
   });
@@ -148,7 +213,13 @@ describe('sendMachine(), interrupted', () => {
   });
 
   it('after lock-media: sends cancel in place of the hand-over', async () => {
-    const { error, heard } = await interruptAt('lock-media', [...lock, { pause: 20 }, ack, { hear: 'cancel\n' }, { close: true }]);
+    const { error, heard } = await interruptAt('lock-media', [
+      ...lock,
+      { pause: 20 },
+      ack,
+      { hear: 'cancel\n' },
+      { close: true },
+    ]);
     expect(error?.code).toBe('interrupted');
     expect(heard.toString('latin1').endsWith('lock-media\ncancel\n')).toBe(true);
   });

@@ -1,5 +1,11 @@
-import type { ByteSink } from '../../formats/binary/sink.ts';
-import { EnvironmentError, FormatError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import {
+  EnvironmentError,
+  FormatError,
+  InterruptedError,
+  type SavkitError,
+  UnsupportedError,
+} from '../../formats/errors.ts';
+import type { ByteSink } from '../../formats/files/sink.ts';
 import { FrameSink } from './frames.ts';
 import type { Peer } from './peer.ts';
 import { STATUS_NUMBERS, statusName } from './status.ts';
@@ -9,8 +15,8 @@ import { type Command, parseReply, REPLY_LIMIT, type Reply, WELCOME, WELCOME_LIM
 //
 //   (connect) ◄ welcome   password   load   (stream)   lock-media   hand-over-*   (the target runs)
 //
-// Until `hand-over-*` has been sent the machine is ours, whatever happens. From then on only a NACK brings it back: when no answer comes, the
-// target may run it, so it must not be started here.
+// Until `hand-over-*` has been sent the machine is ours, whatever happens. From then on only a NACK brings it back:
+// when no answer comes, the target may run it, so it must not be started here.
 
 export type SendStep = 'welcome' | 'password' | 'load' | 'load-complete' | 'lock-media' | 'hand-over';
 
@@ -26,7 +32,10 @@ export interface SendOptions {
   onStep?: (step: SendStep | 'stream', bytes: number) => void;
 }
 
-/** How long a target gets to say why it has ended. VirtualBox's source waits for 1 ms; over a network a NACK takes longer. */
+/**
+ * How long a target gets to say why it has ended. VirtualBox's source waits for 1 ms; over a network a NACK takes
+ * longer.
+ */
 const LAST_WORD_MS = 2000;
 
 /** Thrown by the frame sink when the target speaks up during the stream. */
@@ -34,8 +43,9 @@ class TargetSpoke extends Error {}
 
 /**
  * Hands a machine over to a target that waits.
- * @throws SavkitError with the target's own words where it has sent any: UnsupportedError when the state does not fit the target; EnvironmentError
- * `hand-over-unknown` when the target may run the machine: the only failure after which it must not be started here
+ * @throws SavkitError with the target's own words where it has sent any: UnsupportedError when the state does not fit
+ * the target; EnvironmentError `hand-over-unknown` when the target may run the machine: the only failure after which it
+ * must not be started here
  */
 export async function sendMachine(peer: Peer, options: SendOptions): Promise<void> {
   const session = new SendSession(peer, options);
@@ -61,7 +71,10 @@ class SendSession {
     if (!line) throw this.#lost('welcome');
     if (line.text !== WELCOME || !line.ended) {
       const bytes = Buffer.from(line.text).toString('hex', 0, 64);
-      throw new UnsupportedError('bad-welcome', `Cannot talk to ${this.#peer.name}: it is no teleporter that savkit knows, its welcome is ${bytes}`);
+      throw new UnsupportedError(
+        'bad-welcome',
+        `Cannot talk to ${this.#peer.name}: it is no teleporter that savkit knows, its welcome is ${bytes}`,
+      );
     }
     this.#options.onStep?.('password', 0);
     await this.#peer.write(Buffer.from(`${this.#options.password}\n`));
@@ -116,13 +129,21 @@ class SendSession {
     return line && parseReply(line.text);
   }
 
-  /** What ended the stream: the target's refusal where it has sent one, else the error itself, after which the target is told to give up. */
+  /**
+   * What ended the stream: the target's refusal where it has sent one, else the error itself, after which the target is
+   * told to give up.
+   */
   async #streamFailed(error: unknown, frames: FrameSink): Promise<unknown> {
-    const isSpoken = error instanceof TargetSpoke || (error instanceof EnvironmentError && error.code === 'connection-lost');
+    const isSpoken =
+      error instanceof TargetSpoke || (error instanceof EnvironmentError && error.code === 'connection-lost');
     if (!isSpoken) await frames.cancel().catch(() => {});
     if (await this.#peer.inputWithin(LAST_WORD_MS)) {
       const answer = await this.#expectAck('load-complete').then(
-        () => new FormatError('bad-answer', `Cannot send to ${this.#peer.name}: it acknowledged a stream that was not complete`),
+        () =>
+          new FormatError(
+            'bad-answer',
+            `Cannot send to ${this.#peer.name}: it acknowledged a stream that was not complete`,
+          ),
         (refusal: unknown) => refusal,
       );
       if (isSpoken) return answer;
@@ -139,7 +160,10 @@ class SendSession {
     if (!line) throw this.#lost(step);
     const reply = parseReply(line.text);
     if (!reply)
-      throw new FormatError('bad-answer', `Cannot send to ${this.#peer.name}: it answered ${JSON.stringify(line.text)} to ${step}, expected ACK or NACK`);
+      throw new FormatError(
+        'bad-answer',
+        `Cannot send to ${this.#peer.name}: it answered ${JSON.stringify(line.text)} to ${step}, expected ACK or NACK`,
+      );
     if (!reply.ack) throw refused(this.#peer, step, reply);
   }
 
@@ -161,7 +185,10 @@ class SendSession {
   }
 
   #lost(step: SendStep): EnvironmentError {
-    return new EnvironmentError('connection-lost', `Cannot send to ${this.#peer.name}: it closed the connection, expected its answer to ${step}; ${STAYS}`);
+    return new EnvironmentError(
+      'connection-lost',
+      `Cannot send to ${this.#peer.name}: it closed the connection, expected its answer to ${step}; ${STAYS}`,
+    );
   }
 
   #unknown(cause: Error | undefined): EnvironmentError {
@@ -188,9 +215,17 @@ const SHORTEST_TEXT = 5;
 
 function refused(peer: Peer, step: SendStep, { status, text }: Extract<Reply, { ack: false }>): SavkitError {
   const name = statusName(status) ?? `status ${status}`;
-  if (step === 'password') return new EnvironmentError('wrong-password', `Cannot send to ${peer.name}: it does not take this password; ${STAYS}`, {}, name);
+  if (step === 'password')
+    return new EnvironmentError(
+      'wrong-password',
+      `Cannot send to ${peer.name}: it does not take this password; ${STAYS}`,
+      {},
+      name,
+    );
   const words = text.length >= SHORTEST_TEXT ? `: ${text.trimEnd().replace(/\.$/, '')}` : '';
   const message = `Cannot send to ${peer.name}: the target refused at ${step}${words}; ${STAYS}`;
   const code = 'refused-by-target';
-  return MISFITS.includes(status) ? new UnsupportedError(code, message, {}, name) : new EnvironmentError(code, message, {}, name);
+  return MISFITS.includes(status)
+    ? new UnsupportedError(code, message, {}, name)
+    : new EnvironmentError(code, message, {}, name);
 }

@@ -74,5 +74,7 @@ export function statusName(number: number): string | undefined {
 
 /** The number for one of VirtualBox's names; for names that don't travel here that of a general failure. */
 export function statusNumber(name: string | undefined): number {
-  return Object.hasOwn(STATUS_NUMBERS, name ?? '') ? STATUS_NUMBERS[name as StatusName] : STATUS_NUMBERS.VERR_IO_GEN_FAILURE;
+  return Object.hasOwn(STATUS_NUMBERS, name ?? '')
+    ? STATUS_NUMBERS[name as StatusName]
+    : STATUS_NUMBERS.VERR_IO_GEN_FAILURE;
 }

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFileSink } from '../../formats/binary/sink.ts';
 import type { SavkitError } from '../../formats/errors.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { type Cut, wireBetween } from '../testing/wire-between.ts';
 import { authenticate } from './await-source.ts';
@@ -25,14 +25,20 @@ afterEach(() => {
 });
 
 /** What each side believes. */
-async function migrate(
-  cut?: Cut,
-): Promise<{ source: 'handed-over' | 'stays' | 'unknown'; target: 'has-it' | 'nothing'; bytes: { forth: number; back: number } }> {
+async function migrate(cut?: Cut): Promise<{
+  source: 'handed-over' | 'stays' | 'unknown';
+  target: 'has-it' | 'nothing';
+  bytes: { forth: number; back: number };
+}> {
   const { left, right, bytes } = wireBetween(cut);
   const path = join(folder, 'vm.sav');
   const receiving = receive(new Peer(right, 'source'), path);
   const source = new Peer(left, 'target');
-  const sent = await sendMachine(source, { password: passwordLine('x', 'hashed'), stream: (sink) => sink.write(state), paused: () => false }).then(
+  const sent = await sendMachine(source, {
+    password: passwordLine('x', 'hashed'),
+    stream: (sink) => sink.write(state),
+    paused: () => false,
+  }).then(
     () => 'handed-over' as const,
     (error: SavkitError) => (error.code === 'hand-over-unknown' ? ('unknown' as const) : ('stays' as const)),
   );
@@ -80,7 +86,9 @@ describe('a migration whose link breaks', () => {
     const marks = [0, head - 5, head];
     for (let at = head; at < bytes.forth - 36; at += 65536 + 8) marks.push(at, at + 8);
     marks.push(bytes.forth - 36, bytes.forth - 28, bytes.forth - 17);
-    const cuts = new Set(marks.flatMap((mark) => [mark - 1, mark, mark + 1]).filter((mark) => mark >= 0 && mark < bytes.forth));
+    const cuts = new Set(
+      marks.flatMap((mark) => [mark - 1, mark, mark + 1]).filter((mark) => mark >= 0 && mark < bytes.forth),
+    );
     for (let at = bytes.forth - 36; at < bytes.forth; at++) cuts.add(at);
     const seen = new Set<string>();
     for (const after of cuts) {

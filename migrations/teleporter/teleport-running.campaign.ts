@@ -2,22 +2,24 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { openFile } from '../../formats/binary/source.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { loadState } from '../../src/machine/load.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import { loadState } from '../../src/saved-state/load.ts';
 import { Score, VirtualBox } from '../../src/testing/virtualbox.ts';
 import { RealMachine } from '../testing/real-machine.ts';
 import { SavkitProcess } from '../testing/savkit-process.ts';
 
-// npm run test:virtualbox -- teleport-running: a machine that `savkit run` keeps, started from a real state, teleports itself to a real VirtualBox,
-// while a workload writes to its memory. A relay records what passes.
+// npm run test:virtualbox -- teleport-running: a machine that `savkit run` keeps, started from a real state, teleports
+// itself to a real VirtualBox, while a workload writes to its memory. A relay records what passes.
 
 const STATE = fileURLToPath(new URL('../../../test-vectors/states/own-long.sav', import.meta.url));
 const PORT = 17_412;
 const virtualBox = await VirtualBox.find();
 const score = new Score();
 const folder = mkdtempSync(join(tmpdir(), 'savkit-teleport-running-'));
-const [socket, record, there, loaded] = ['vm.sock', 'record.sav', 'there.elf', 'loaded.elf'].map((name) => join(folder, name));
+const [socket, record, there, loaded] = ['vm.sock', 'record.sav', 'there.elf', 'loaded.elf'].map((name) =>
+  join(folder, name),
+);
 try {
   const target = await RealMachine.makeOwn(virtualBox, 'savkit-tele-own-a');
   const twin = await RealMachine.makeOwn(virtualBox, 'savkit-tele-own-b');

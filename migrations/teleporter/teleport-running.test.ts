@@ -2,11 +2,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openFileSink } from '../../formats/binary/sink.ts';
-import { bufferSource } from '../../formats/binary/source.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
+import { bufferSource } from '../../formats/files/source.ts';
+import { loadState } from '../../src/machine/load.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import { loadState } from '../../src/saved-state/load.ts';
-import { verify } from '../../src/saved-state/verify.ts';
+import { verify } from '../../src/saved-state/verify/verify.ts';
 import { STATES_FOLDER } from '../../src/testing/states.ts';
 import { END_MARKER, SECRET_LINE } from '../testing/frames.ts';
 import { type Line, scriptedPeer } from '../testing/scripted-peer.ts';
@@ -28,7 +28,12 @@ afterEach(() => {
 
 /** A real state whose memory a workload writes to. */
 async function runningState(): Promise<RunningMachine> {
-  const running = RunningMachine.of(await loadState(bufferSource(state)), { kind: 'hot', rate: 5000, pages: 40, seed: 3 });
+  const running = RunningMachine.of(await loadState(bufferSource(state)), {
+    kind: 'hot',
+    rate: 5000,
+    pages: 40,
+    seed: 3,
+  });
   running.resume();
   return running;
 }
@@ -38,7 +43,9 @@ async function teleportToFile(running: RunningMachine): Promise<Uint8Array> {
   const { left, right } = wireBetween();
   const path = join(folder, 'vm.sav');
   const target = new Peer(right, 'source');
-  const received = authenticate(target, 'secret').then(async () => receiveState(target, await openFileSink(path), { ending: 'hand-over' }));
+  const received = authenticate(target, 'secret').then(async () =>
+    receiveState(target, await openFileSink(path), { ending: 'hand-over' }),
+  );
   await teleportRunning(new Peer(left, 'target'), running, { password: SECRET_LINE });
   expect((await received).end).toBe('handed-over');
   return readFileSync(path);
@@ -70,8 +77,19 @@ describe('teleportRunning()', () => {
   it('leaves a machine that is suspended here paused there', async () => {
     const running = await runningState();
     running.pause();
-    const { peer, heard } = scriptedPeer([...refusing, { say: 'ACK\n' }, { hear: 'lock-media\n' }, { say: 'ACK\n' }, { hear: 'hand-over' }, { say: 'ACK\n' }]);
-    expect(await teleportRunning(peer, running, { password: SECRET_LINE })).toMatchObject({ paused: true, passes: [], downtimeMs: 0 });
+    const { peer, heard } = scriptedPeer([
+      ...refusing,
+      { say: 'ACK\n' },
+      { hear: 'lock-media\n' },
+      { say: 'ACK\n' },
+      { hear: 'hand-over' },
+      { say: 'ACK\n' },
+    ]);
+    expect(await teleportRunning(peer, running, { password: SECRET_LINE })).toMatchObject({
+      paused: true,
+      passes: [],
+      downtimeMs: 0,
+    });
     await peer.close();
     expect((await heard).toString('latin1').endsWith('hand-over-paused\n')).toBe(true);
   });
@@ -99,9 +117,18 @@ describe('teleportRunning()', () => {
 
   it('keeps the machine suspended when nobody knows whether the target runs it', async () => {
     const running = await runningState();
-    const script = [...refusing, { say: 'ACK\n' }, { hear: 'lock-media\n' }, { say: 'ACK\n' }, { hear: 'hand-over-resume\n' }, { close: true }] as Line[];
+    const script = [
+      ...refusing,
+      { say: 'ACK\n' },
+      { hear: 'lock-media\n' },
+      { say: 'ACK\n' },
+      { hear: 'hand-over-resume\n' },
+      { close: true },
+    ] as Line[];
     const { peer } = scriptedPeer(script);
-    await expect(teleportRunning(peer, running, { password: SECRET_LINE })).rejects.toMatchObject({ code: 'hand-over-unknown' });
+    await expect(teleportRunning(peer, running, { password: SECRET_LINE })).rejects.toMatchObject({
+      code: 'hand-over-unknown',
+    });
     expect(running.state).toBe('suspended');
     expect(readdirSync(folder)).toEqual([]);
   });

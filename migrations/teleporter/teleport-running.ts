@@ -1,5 +1,5 @@
-import type { ByteSink } from '../../formats/binary/sink.ts';
 import { SavkitError } from '../../formats/errors.ts';
+import type { ByteSink } from '../../formats/files/sink.ts';
 import { liveSave, type PassReport } from '../../src/live-save/live-save.ts';
 import { sizeLimit } from '../../src/live-save/pass-rules.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
@@ -23,13 +23,18 @@ export interface TeleportReport {
 }
 
 /**
- * Hands a machine that savkit runs over to a target, passing memory live. Its device units are those of the state that it was started from.
+ * Hands a machine that savkit runs over to a target, passing memory live. Its device units are those of the state that
+ * it was started from.
  *
- * Afterwards the machine is released here. When the target does not take it, it goes on here as if nothing had been; only after `hand-over-unknown` it
- * stays suspended, for the target may run it.
+ * Afterwards the machine is released here. When the target does not take it, it goes on here as if nothing had been;
+ * only after `hand-over-unknown` it stays suspended, for the target may run it.
  * @throws as `sendMachine` and `liveSave` do
  */
-export async function teleportRunning(peer: Peer, running: RunningMachine, options: TeleportOptions): Promise<TeleportReport> {
+export async function teleportRunning(
+  peer: Peer,
+  running: RunningMachine,
+  options: TeleportOptions,
+): Promise<TeleportReport> {
   const departure = new Departure(running, options);
   try {
     await sendMachine(peer, {

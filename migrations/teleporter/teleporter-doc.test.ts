@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { fillTables } from '../../formats/format-doc.ts';
+import { fillTables } from '../../formats/docs/struct-table.ts';
 import { RECEIVER_STEPS } from './receiver.ts';
 import { COMMANDS } from './wire.ts';
 

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { openFileSink } from '../../formats/binary/sink.ts';
-import { openFile } from '../../formats/binary/source.ts';
-import { verify } from '../../src/saved-state/verify.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { verify } from '../../src/saved-state/verify/verify.ts';
 import { runProgram, Score, VirtualBox } from '../../src/testing/virtualbox.ts';
 import { compareSpeed, median } from '../testing/compare-speed.ts';
 import { RealMachine } from '../testing/real-machine.ts';
@@ -14,8 +14,9 @@ import { awaitSource } from './await-source.ts';
 import type { FrameSource } from './frames.ts';
 import { serveSource } from './receiver.ts';
 
-// npm run test:virtualbox -- teleporter [MIB…]: receives, sends and relays with real VirtualBox machines, of 16, 128 and 1024 MiB unless told
-// otherwise. Filling 1 GiB takes the interpreted guest some minutes. The machines (savkit-tele-…) stay for the next time.
+// npm run test:virtualbox -- teleporter [MIB…]: receives, sends and relays with real VirtualBox machines, of 16, 128
+// and 1024 MiB unless told otherwise. Filling 1 GiB takes the interpreted guest some minutes. The machines
+// (savkit-tele-…) stay for the next time.
 
 const savkit = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 const sizes = process.argv.slice(2).map(Number).filter(Boolean);
@@ -86,7 +87,11 @@ class Campaign {
     const receiver = new SavkitProcess('receive', '--teleporter', '--listen', '127.0.0.1:0', '-o', path);
     await this.#a.teleport(await receiver.port());
     const { exitCode, stderr } = await receiver.ended;
-    this.#check('receive a paused machine, which stays paused', exitCode === 0 && (await this.#a.state()) === 'paused', stderr);
+    this.#check(
+      'receive a paused machine, which stays paused',
+      exitCode === 0 && (await this.#a.state()) === 'paused',
+      stderr,
+    );
     await this.#compareWithDump(path);
     await this.#a.resume();
     this.#check('resumed, it runs on', await this.#a.counts());
@@ -106,7 +111,10 @@ class Campaign {
   async #compareLiveWithDump(): Promise<void> {
     const path = this.#path('live.sav');
     const { promise: listening, resolve } = newPromise<number>();
-    const source = awaitSource({ host: '127.0.0.1', port: 0 }, { password: 'x', onListening: ({ port }) => resolve(port) });
+    const source = awaitSource(
+      { host: '127.0.0.1', port: 0 },
+      { password: 'x', onListening: ({ port }) => resolve(port) },
+    );
     const teleporting = this.#a.teleport(await listening);
     const peer = await source;
     const write = peer.write.bind(peer);
@@ -123,7 +131,10 @@ class Campaign {
     await serveSource(peer, { copy, load, takeOver: async () => {} }).catch(() => {});
     await peer.close();
     await teleporting;
-    this.#check('receive a live stream from a machine that is stuck then', live && (await this.#a.becomes('gurumeditation')));
+    this.#check(
+      'receive a live stream from a machine that is stuck then',
+      live && (await this.#a.becomes('gurumeditation')),
+    );
     await this.#compareWithDump(path);
   }
 
@@ -131,13 +142,29 @@ class Campaign {
   async #handOver(): Promise<string> {
     const path = this.#path('state.sav');
     const before = (await this.#a.counter()) ?? 0;
-    const receiver = new SavkitProcess('receive', '--teleporter', '--listen', '127.0.0.1:0', '--then', 'hand-over', '-o', path);
+    const receiver = new SavkitProcess(
+      'receive',
+      '--teleporter',
+      '--listen',
+      '127.0.0.1:0',
+      '--then',
+      'hand-over',
+      '-o',
+      path,
+    );
     await this.#a.teleport(await receiver.port());
     const { exitCode, result, stderr } = await receiver.ended;
     this.#check('receive and take over', exitCode === 0 && result.end === 'handed-over', stderr);
     this.#check('the source is off', await this.#a.becomes(...OFF));
     await this.#checkFile(path, 'the state');
-    const loaded = await virtualBox.run('load-state.sh', [path, this.#b.name, '--run', '3', '--core', this.#path('truth.elf')]);
+    const loaded = await virtualBox.run('load-state.sh', [
+      path,
+      this.#b.name,
+      '--run',
+      '3',
+      '--core',
+      this.#path('truth.elf'),
+    ]);
     const counter = Number.parseInt(/^([0-9A-F]{8})\s*$/m.exec(loaded.output)?.[1] ?? '0', 16);
     this.#check('VirtualBox loads the file, and its guest counts on', loaded.ok && counter > before, loaded.output);
     return path;
@@ -145,7 +172,17 @@ class Campaign {
 
   async #sendAll(state: string): Promise<void> {
     const old = this.#path('old.sav');
-    const { output } = await runProgram(process.execPath, [savkit, 'convert', state, old, '--flatten', '--container', '1.2', '--pgm', '13']);
+    const { output } = await runProgram(process.execPath, [
+      savkit,
+      'convert',
+      state,
+      old,
+      '--flatten',
+      '--container',
+      '1.2',
+      '--pgm',
+      '13',
+    ]);
     this.#check('convert the state to V1.2', output.includes('proved equal'), output);
     const plain = this.#path('plain.sav');
     await runProgram(process.execPath, [savkit, 'convert', state, plain, '--flatten']);
@@ -166,7 +203,14 @@ class Campaign {
   /** Sends a state to a waiting twin, where it must run, or be what VirtualBox makes of the file. */
   async #send(what: string, path: string, ...options: string[]): Promise<void> {
     await this.#b.awaitMachine(WAITING_PORT);
-    const { exitCode, error, stderr } = await new SavkitProcess('send', path, '--teleporter', '--to', `127.0.0.1:${WAITING_PORT}`, ...options).ended;
+    const { exitCode, error, stderr } = await new SavkitProcess(
+      'send',
+      path,
+      '--teleporter',
+      '--to',
+      `127.0.0.1:${WAITING_PORT}`,
+      ...options,
+    ).ended;
     const paused = options.includes('--paused');
     const arrived = exitCode === 0 && (await this.#b.becomes(paused ? 'paused' : 'running'));
     if (this.#check(`send ${what}`, arrived, error + stderr)) {
@@ -191,15 +235,43 @@ class Campaign {
     this.#check('the machine runs again', await this.#a.counts());
     const record = this.#path('record.sav');
     await this.#b.awaitMachine(WAITING_PORT);
-    const single = new SavkitProcess('relay', '--listen', '127.0.0.1:0', '--to', `127.0.0.1:${WAITING_PORT}`, '--record', record);
+    const single = new SavkitProcess(
+      'relay',
+      '--listen',
+      '127.0.0.1:0',
+      '--to',
+      `127.0.0.1:${WAITING_PORT}`,
+      '--record',
+      record,
+    );
     await this.#carry('a relay', this.#a, this.#b, await single.port(), [single]);
     await this.#checkFile(record, 'the recording');
     await this.#a.awaitMachine(WAITING_PORT);
     const key = this.#path('relay.key');
     await runProgram('openssl', ['rand', '-base64', '-out', key, '32']);
-    const near = new SavkitProcess('relay', '--listen', '127.0.0.1:0', '--to', `127.0.0.1:${WAITING_PORT}`, '--encrypt', 'in', '--key-file', key);
+    const near = new SavkitProcess(
+      'relay',
+      '--listen',
+      '127.0.0.1:0',
+      '--to',
+      `127.0.0.1:${WAITING_PORT}`,
+      '--encrypt',
+      'in',
+      '--key-file',
+      key,
+    );
     const to = `127.0.0.1:${await near.port()}`;
-    const far = new SavkitProcess('relay', '--listen', '127.0.0.1:0', '--to', to, '--encrypt', 'out', '--key-file', key);
+    const far = new SavkitProcess(
+      'relay',
+      '--listen',
+      '127.0.0.1:0',
+      '--to',
+      to,
+      '--encrypt',
+      'out',
+      '--key-file',
+      key,
+    );
     await this.#carry('an encrypted pair of relays', this.#b, this.#a, await far.port(), [near, far]);
     return record;
   }
@@ -217,24 +289,40 @@ class Campaign {
   async #carry(what: string, from: RealMachine, to: RealMachine, port: number, relays: SavkitProcess[]): Promise<void> {
     const before = (await from.counter()) ?? 0;
     const wrong = await from.teleport(port, 'wrong');
-    this.#check(`through ${what}, a wrong password is refused, and the source runs on`, wrong.output.includes('Invalid password') && (await from.counts()));
+    this.#check(
+      `through ${what}, a wrong password is refused, and the source runs on`,
+      wrong.output.includes('Invalid password') && (await from.counts()),
+    );
     // Not its exit code: VirtualBox sometimes reports its own end as a failure when everything went well.
     const { output } = await from.teleport(port);
     const ends = await Promise.all(relays.map(({ ended }) => ended));
     const carried = ends.every(({ exitCode, result }) => exitCode === 0 && result.end === 'handed-over');
     const words = `${output} ${JSON.stringify(ends.map(({ exitCode, error, result }) => ({ exitCode, error, end: result.end })))}`;
     this.#check(`teleport through ${what}`, carried, words);
-    this.#check(`through ${what}, the guest counts on`, (await to.becomes('running')) && (await to.counts(before)), words);
+    this.#check(
+      `through ${what}, the guest counts on`,
+      (await to.becomes('running')) && (await to.counts(before)),
+      words,
+    );
     this.#check(`through ${what}, the source is off`, await from.becomes(...OFF));
   }
 
   async #compareSpeed(): Promise<void> {
-    const { savkit: own, virtualBox: theirs } = await compareSpeed(this.#a, this.#b, WAITING_PORT, join(memoryFolder(), `savkit-speed-${process.pid}.sav`));
+    const { savkit: own, virtualBox: theirs } = await compareSpeed(
+      this.#a,
+      this.#b,
+      WAITING_PORT,
+      join(memoryFolder(), `savkit-speed-${process.pid}.sav`),
+    );
     const text = (seconds: number[]) => seconds.map((each) => each.toFixed(1)).join(', ');
     const figures = `savkit ${text(own)} s, VirtualBox ${text(theirs)} s`;
     // What is over within a second says more about starting processes.
     if (median(theirs) < 1) console.log(`${this.#mebibytes} MiB: receiving takes ${figures}`);
-    else this.#check(`receiving takes savkit no longer than VirtualBox (${figures})`, median(own) <= median(theirs) * TOLERANCE);
+    else
+      this.#check(
+        `receiving takes savkit no longer than VirtualBox (${figures})`,
+        median(own) <= median(theirs) * TOLERANCE,
+      );
   }
 
   async #checkFile(path: string, what: string): Promise<void> {
@@ -272,8 +360,18 @@ async function refuseMisfit(): Promise<void> {
   const machine = await RealMachine.make(virtualBox, 'savkit-tele-128b', 128);
   await machine.awaitMachine(WAITING_PORT);
   const state = fileURLToPath(new URL('../../../test-vectors/states/own-long.sav', import.meta.url));
-  const { exitCode, error } = await new SavkitProcess('send', state, '--teleporter', '--to', `127.0.0.1:${WAITING_PORT}`).ended;
-  score.check(`a state that does not fit is refused: ${error}`, exitCode === 5 && /VERR_SSM_\w+/.test(error), `exit code ${exitCode}`);
+  const { exitCode, error } = await new SavkitProcess(
+    'send',
+    state,
+    '--teleporter',
+    '--to',
+    `127.0.0.1:${WAITING_PORT}`,
+  ).ended;
+  score.check(
+    `a state that does not fit is refused: ${error}`,
+    exitCode === 5 && /VERR_SSM_\w+/.test(error),
+    `exit code ${exitCode}`,
+  );
   await machine.stop();
 }
 

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { SECRET_LINE } from '../testing/frames.ts';
 import { statusName, statusNumber } from './status.ts';
-import { COMMANDS, encodeReply, parseCommand, parseReply, passwordFault, passwordLine, passwordMatches } from './wire.ts';
+import {
+  COMMANDS,
+  encodeReply,
+  parseCommand,
+  parseReply,
+  passwordFault,
+  passwordLine,
+  passwordMatches,
+} from './wire.ts';
 
 describe('passwordLine()', () => {
   it('is the SHA-512 of the password since 4.2, the password itself before', () => {
@@ -25,7 +33,14 @@ describe('passwordMatches()', () => {
     expect(passwordMatches(SECRET_LINE, 'secret')).toBe(true);
     expect(passwordMatches('secret', 'secret')).toBe(true);
     expect(passwordMatches('', '')).toBe(true);
-    for (const line of ['', 'Secret', 'secret ', SECRET_LINE.toUpperCase(), SECRET_LINE.slice(0, -1), `${SECRET_LINE}0`]) {
+    for (const line of [
+      '',
+      'Secret',
+      'secret ',
+      SECRET_LINE.toUpperCase(),
+      SECRET_LINE.slice(0, -1),
+      `${SECRET_LINE}0`,
+    ]) {
       expect(passwordMatches(line, 'secret')).toBe(false);
     }
     expect(passwordMatches(SECRET_LINE, '')).toBe(false);
@@ -57,7 +72,20 @@ describe('replies', () => {
   });
 
   it('are neither ACK nor NACK when a byte is wrong', () => {
-    for (const line of ['', 'ack', 'ACK ', 'ACK;x', 'NACK', 'NACK=', 'NACK=x', 'NACK=-', 'NACK=-89 ', 'NACK=0x10', 'NACK=-89x', 'NACK=99999999999']) {
+    for (const line of [
+      '',
+      'ack',
+      'ACK ',
+      'ACK;x',
+      'NACK',
+      'NACK=',
+      'NACK=x',
+      'NACK=-',
+      'NACK=-89 ',
+      'NACK=0x10',
+      'NACK=-89x',
+      'NACK=99999999999',
+    ]) {
       expect(parseReply(line), line).toBeUndefined();
     }
   });
@@ -84,14 +112,26 @@ describe('replies', () => {
 describe('parseCommand()', () => {
   it('knows the five commands, and not what looks like them', () => {
     for (const command of COMMANDS) expect(parseCommand(command)).toBe(command);
-    for (const line of ['', 'LOAD', 'load ', 'unlock-media', 'hand-over', 'foo']) expect(parseCommand(line)).toBe('other');
+    for (const line of ['', 'LOAD', 'load ', 'unlock-media', 'hand-over', 'foo'])
+      expect(parseCommand(line)).toBe('other');
   });
 });
 
 describe('status numbers', () => {
   it('have the values of the specification', () => {
-    const values = { VERR_NOT_IMPLEMENTED: -12, VERR_WRONG_ORDER: -22, VERR_AUTHENTICATION_FAILURE: -89, VERR_EOF: -110, VERR_FILE_LOCK_FAILED: -115 };
-    const ssm = { VERR_IO_GEN_FAILURE: -257, VERR_SSM_LOAD_CONFIG_MISMATCH: -1844, VERR_SSM_CANCELLED: -1858, VERR_SSM_STREAM_ERROR: -1871 };
+    const values = {
+      VERR_NOT_IMPLEMENTED: -12,
+      VERR_WRONG_ORDER: -22,
+      VERR_AUTHENTICATION_FAILURE: -89,
+      VERR_EOF: -110,
+      VERR_FILE_LOCK_FAILED: -115,
+    };
+    const ssm = {
+      VERR_IO_GEN_FAILURE: -257,
+      VERR_SSM_LOAD_CONFIG_MISMATCH: -1844,
+      VERR_SSM_CANCELLED: -1858,
+      VERR_SSM_STREAM_ERROR: -1871,
+    };
     for (const [name, number] of Object.entries({ ...values, ...ssm })) {
       expect(statusNumber(name)).toBe(number);
       expect(statusName(number)).toBe(name);

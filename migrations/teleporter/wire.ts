@@ -62,16 +62,23 @@ export function passwordMatches(line: string, password: string): boolean {
   return forms.map((form) => sameText(line, passwordLine(password, form))).includes(true);
 }
 
-/** Longest password line that is read: three times the right one, rounded up to 1024 (what a VirtualBox target swallows before it says no). */
+/**
+ * Longest password line that is read: three times the right one, rounded up to 1024 (what a VirtualBox target swallows
+ * before it says no).
+ */
 export const PASSWORD_LIMIT = 1024;
 
-/** A connection that does not get to its password's end in this time makes room for the next one. VirtualBox waits, and serves nobody else. */
+/**
+ * A connection that does not get to its password's end in this time makes room for the next one. VirtualBox waits, and
+ * serves nobody else.
+ */
 export const PASSWORD_MS = 30_000;
 
 /** Why a password can't be used; undefined when it can. */
 export function passwordFault(password: string): string | undefined {
   if (/[\n\0]/.test(password)) return 'it has more than one line';
-  if (/^#SHA-512##[0-9a-f]{128}$/i.test(password)) return 'it looks like a hashed one, which VirtualBox refuses; give the password itself';
+  if (/^#SHA-512##[0-9a-f]{128}$/i.test(password))
+    return 'it looks like a hashed one, which VirtualBox refuses; give the password itself';
   if (Buffer.byteLength(password) >= PASSWORD_LIMIT) return `it is longer than ${PASSWORD_LIMIT - 1} bytes`;
   return undefined;
 }

@@ -53,13 +53,21 @@ export function makeCertificate(options: CertificateOptions): TestCertificate {
   return { subject, certificate, privateKey, key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() };
 }
 
-function extensionsOf({ names = [], addressesAsNames = false, isAuthority = false, usage }: CertificateOptions): Buffer[] {
+function extensionsOf({
+  names = [],
+  addressesAsNames = false,
+  isAuthority = false,
+  usage,
+}: CertificateOptions): Buffer[] {
   const extensions = [extension('2.5.29.19', sequence(...(isAuthority ? [tagged(0x01, Buffer.of(0xff))] : [])))];
   const alternatives = names.map((name) =>
-    isIP(name) === 4 && !addressesAsNames ? tagged(0x87, Buffer.from(name.split('.').map(Number))) : tagged(0x82, Buffer.from(name, 'latin1')),
+    isIP(name) === 4 && !addressesAsNames
+      ? tagged(0x87, Buffer.from(name.split('.').map(Number)))
+      : tagged(0x82, Buffer.from(name, 'latin1')),
   );
   if (names.length > 0) extensions.push(extension('2.5.29.17', sequence(...alternatives)));
-  if (usage !== undefined) extensions.push(extension('2.5.29.37', sequence(oid(`1.3.6.1.5.5.7.3.${usage === 'server' ? 1 : 2}`))));
+  if (usage !== undefined)
+    extensions.push(extension('2.5.29.37', sequence(oid(`1.3.6.1.5.5.7.3.${usage === 'server' ? 1 : 2}`))));
   return extensions;
 }
 
@@ -99,6 +107,7 @@ function sequence(...parts: Buffer[]): Buffer {
 function tagged(tag: number, ...parts: Buffer[]): Buffer {
   const value = Buffer.concat(parts);
   const { length } = value;
-  const head = length < 128 ? [tag, length] : length < 256 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 255];
+  const head =
+    length < 128 ? [tag, length] : length < 256 ? [tag, 0x81, length] : [tag, 0x82, length >> 8, length & 255];
   return Buffer.concat([Buffer.from(head), value]);
 }

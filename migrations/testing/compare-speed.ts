@@ -9,7 +9,12 @@ const ROUNDS = 4;
  * Seconds that VirtualBox takes to teleport a machine to savkit, and to its twin: there and back, in turns.
  * @param machine runs, and does so afterwards
  */
-export async function compareSpeed(machine: RealMachine, twin: RealMachine, port: number, path: string): Promise<{ savkit: number[]; virtualBox: number[] }> {
+export async function compareSpeed(
+  machine: RealMachine,
+  twin: RealMachine,
+  port: number,
+  path: string,
+): Promise<{ savkit: number[]; virtualBox: number[] }> {
   const seconds = { savkit: [] as number[], virtualBox: [] as number[] };
   let [at, other] = [machine, twin];
   for (let round = 0; round < ROUNDS; round++) {

@@ -1,8 +1,8 @@
-import { bufferSource } from '../../formats/binary/source.ts';
+import { bufferSource } from '../../formats/files/source.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
+import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { stateWith } from '../../formats/testing/claimed-state.ts';
-import { GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
-import { loadState } from '../../src/saved-state/load.ts';
+import { loadState } from '../../src/machine/load.ts';
 import { describeMachine } from '../virtual-machine/departing-machine.ts';
 import { MachineHost } from '../virtual-machine/machine-host.ts';
 import { MachinePages } from '../virtual-machine/machine-pages.ts';
@@ -10,8 +10,8 @@ import { MAX_PAGES } from '../wire/limits.ts';
 import { PROTOCOL } from '../wire/messages.ts';
 import { answerOf, targetAndPeer } from './rude-peer.ts';
 
-// What descriptions of machines cost a target, in a process of its own: prints a line of JSON for each, what it was answered and the MiB of memory that
-// the process has taken at most so far. A target that takes 64 MiB.
+// What descriptions of machines cost a target, in a process of its own: prints a line of JSON for each, what it was
+// answered and the MiB of memory that the process has taken at most so far. A target that takes 64 MiB.
 
 const ROM = { id: 1, device: '', instance: 0, region: 0, description: 'BIOS', address: 0xf0000, size: 4 * PAGE_SIZE };
 const VRAM = { id: 1, device: 'vga', instance: 0, region: 0, description: 'VRam', size: PAGE_SIZE };
@@ -23,11 +23,21 @@ const noise = Uint8Array.from({ length: PAGE_SIZE }, (_, i) => (i * 0x9e3779b1) 
 const CLAIMS: [string, () => Promise<Uint8Array>, object[]?][] = [
   ['nothing out of the way', () => stateWith({})],
   ['more memory than the target takes', () => stateWith({}), [{ ...RAM, pages: MAX_PAGES }]],
-  ['more memory in many regions', () => stateWith({}), Array.from({ length: 1024 }, (_, id) => ({ ...RAM, id, pages: 2 ** 26 }))],
+  [
+    'more memory in many regions',
+    () => stateWith({}),
+    Array.from({ length: 1024 }, (_, id) => ({ ...RAM, id, pages: 2 ** 26 })),
+  ],
   ['more RAM than was described', () => stateWith({ ramSize: 1024 * GIB })],
   ['more device memory than was described', () => stateWith({ mmio2: [{ ...VRAM, size: 4 * GIB }] })],
   ['more ROM than was described', () => stateWith({ roms: [{ ...ROM, address: 4 * GIB, size: 256 * MIB }] })],
-  ['thousands of devices', () => stateWith({ mmio2: Array.from({ length: 200 }, (_, i) => ({ ...VRAM, id: i + 1, instance: i, size: 16 * MIB })) })],
+  [
+    'thousands of devices',
+    () =>
+      stateWith({
+        mmio2: Array.from({ length: 200 }, (_, i) => ({ ...VRAM, id: i + 1, instance: i, size: 16 * MIB })),
+      }),
+  ],
   [
     'pages with contents',
     () =>
@@ -52,7 +62,11 @@ for (const [what, claim, regions = REGIONS] of CLAIMS) {
   const before = process.memoryUsage().rss;
   const { channel, nonce } = await targetAndPeer(new MachineHost({ maxBytes: 64 * MIB }));
   const capabilities = { zstd: true, streams: 1, window: MIB };
-  await channel.send('hello', {}, { protocol: PROTOCOL, version: 1, nonce, migration: '00'.repeat(16), attempt: 1, capabilities });
+  await channel.send(
+    'hello',
+    {},
+    { protocol: PROTOCOL, version: 1, nonce, migration: '00'.repeat(16), attempt: 1, capabilities },
+  );
   const description = { name: 'vm', release: '7.2.22r1', cpus: 1, pgmVersion: 14, executes: true, units: [], regions };
   await channel.send('describe', {}, { description, rest });
   let top = 0;

@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { openFile } from '../../formats/binary/source.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { loadState } from '../../src/machine/load.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import { loadState } from '../../src/saved-state/load.ts';
 import { DecisionMemory } from '../hand-over/decision-record.ts';
 import { DEFAULT_LIMITS } from '../policy/limits.ts';
-import type { MigrationReport } from '../report.ts';
+import type { MigrationReport } from '../report/report.ts';
 import { migrate, newMigrationId } from '../source/migration.ts';
 import { connectToTarget } from '../trust/connect-to-target.ts';
 import { keyOfCode, newPairingCode } from '../trust/pairing-code.ts';
@@ -34,12 +34,19 @@ export async function measureMigration(state: string, options: { dirty: number; 
   const source = await openFile(state);
   const machine = await loadState(source);
   await source.close();
-  const running = RunningMachine.of(machine, options.dirty === 0 ? { kind: 'idle' } : { kind: 'random', rate: stepsFor(options.dirty), patternSize: 256 });
+  const running = RunningMachine.of(
+    machine,
+    options.dirty === 0 ? { kind: 'idle' } : { kind: 'random', rate: stepsFor(options.dirty), patternSize: 256 },
+  );
   running.resume();
   const code = newPairingCode();
-  const target = spawn(process.execPath, [fileURLToPath(new URL('./target-main.js', import.meta.url)), ...(options.tls ? [code] : [])], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const target = spawn(
+    process.execPath,
+    [fileURLToPath(new URL('./target-main.js', import.meta.url)), ...(options.tls ? [code] : [])],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  );
   const lines = linesOf(target);
   const { port } = (await lines.next()) as { port: number };
   const trust: Trust = options.tls ? { kind: 'code', key: keyOfCode(code) } : { kind: 'insecure' };
@@ -55,7 +62,14 @@ export async function measureMigration(state: string, options: { dirty: number; 
   const after = (await lines.next()) as { cpuMs: number; faults: number; steps: number };
   const lostSteps = Math.max(0, running.guest.block.steps - after.steps);
   const dirtied = ((running.figures.steps - steps) * 4096) / 1000 / (report.totalMs - report.downtimeMs);
-  return { report, dirtied, sourceCpuMs: (user + system) / 1000, targetCpuMs: after.cpuMs, faults: after.faults, lostSteps };
+  return {
+    report,
+    dirtied,
+    sourceCpuMs: (user + system) / 1000,
+    targetCpuMs: after.cpuMs,
+    faults: after.faults,
+    lostSteps,
+  };
 }
 
 function linesOf(child: ChildProcess): { next(): Promise<unknown> } {

@@ -18,7 +18,8 @@ function mixedContent(pages: number): Uint8Array {
     const kind = page % 5;
     for (let i = 0; i < 4096 && kind !== 0; i++) {
       seed = (Math.imul(seed, 1103515245) + 12345) >>> 0;
-      memory[page * 4096 + i] = kind === 1 ? 65 + (i % 7) : kind === 2 ? seed >>> 24 : kind === 3 ? 97 + ((seed >>> 20) % 3) : page & 7;
+      memory[page * 4096 + i] =
+        kind === 1 ? 65 + (i % 7) : kind === 2 ? seed >>> 24 : kind === 3 ? 97 + ((seed >>> 20) % 3) : page & 7;
     }
   }
   return memory;

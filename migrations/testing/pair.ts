@@ -1,12 +1,12 @@
 import { type Duplex, duplexPair } from 'node:stream';
+import { Receiver } from '../arrival/receiver.ts';
+import type { ReceiveEvent } from '../arrival/reception.ts';
 import { DecisionMemory } from '../hand-over/decision-record.ts';
-import type { SourceMachine, TargetHost, TargetMachine } from '../machine.ts';
+import type { SourceMachine, TargetHost, TargetMachine } from '../machine/machine.ts';
 import { DEFAULT_LIMITS, type MigrationLimits } from '../policy/limits.ts';
-import type { MigrationEvent, MigrationReport } from '../report.ts';
+import type { MigrationEvent, MigrationReport } from '../report/report.ts';
 import { migrate, newMigrationId } from '../source/migration.ts';
 import type { MigrateOptions } from '../source/options.ts';
-import { Receiver } from '../target/receiver.ts';
-import type { ReceiveEvent } from '../target/reception.ts';
 import type { TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { PlainHost } from './plain-machine.ts';
@@ -31,7 +31,14 @@ export class Pair {
   /** Sees, changes or cuts what goes over links. */
   tap: Tap | undefined;
 
-  static async create({ host, ...options }: { keepMs?: number; host?: TargetHost; timeOuts?: TimeOuts } = {}): Promise<Pair> {
+  static async create({
+    host,
+    ...options
+  }: {
+    keepMs?: number;
+    host?: TargetHost;
+    timeOuts?: TimeOuts;
+  } = {}): Promise<Pair> {
     const pair = new Pair();
     pair.receiver = await Receiver.create<TargetMachine>(host ?? pair.host, {
       logFor: () => pair.targetLog,

@@ -1,7 +1,7 @@
-import { PAGE_SIZE } from '../../formats/units.ts';
-import type { SourceMachine, TargetHost, TargetMachine } from '../machine.ts';
-import type { MachineDescription } from '../page-space.ts';
-import { PageSet } from '../pages/page-set.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import type { SourceMachine, TargetHost, TargetMachine } from '../machine/machine.ts';
+import { PageSet } from '../machine/page-set.ts';
+import type { MachineDescription } from '../machine/page-space.ts';
 
 const ZEROS = Buffer.alloc(PAGE_SIZE);
 
@@ -61,7 +61,8 @@ export class PlainMachine implements SourceMachine, TargetMachine {
     return copied;
   }
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void {
-    for (let i = 0; i < count; i++) this.memory.set(bytes.subarray(at + i * PAGE_SIZE, at + (i + 1) * PAGE_SIZE), pages[i] * PAGE_SIZE);
+    for (let i = 0; i < count; i++)
+      this.memory.set(bytes.subarray(at + i * PAGE_SIZE, at + (i + 1) * PAGE_SIZE), pages[i] * PAGE_SIZE);
   }
   zeroPage(page: number): void {
     this.memory.fill(0, page * PAGE_SIZE, (page + 1) * PAGE_SIZE);

@@ -25,7 +25,11 @@ export class RealMachine {
     return RealMachine.#make(virtualBox, name, (machine) => machine.#must(virtualBox.run('mkown.sh', [name, '3'])));
   }
 
-  static async #make(virtualBox: VirtualBox, name: string, create: (machine: RealMachine) => Promise<void>): Promise<RealMachine> {
+  static async #make(
+    virtualBox: VirtualBox,
+    name: string,
+    create: (machine: RealMachine) => Promise<void>,
+  ): Promise<RealMachine> {
     const machine = new RealMachine(virtualBox, name);
     const { output } = await virtualBox.bash('vm_exists "$1" && echo yes || true', [name]);
     if (!output.includes('yes')) await create(machine);

@@ -1,12 +1,14 @@
 import { type Duplex, duplexPair } from 'node:stream';
-import type { TargetHost } from '../machine.ts';
+import type { TargetHost } from '../machine/machine.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
 import { targetHelloShape } from '../wire/messages.ts';
 import { readMessage } from '../wire/payload.ts';
 import { Pair, SHORT } from './pair.ts';
 
 /** A target, and a peer that it has said hello to, and that may say what it likes. */
-export async function targetAndPeer(host?: TargetHost): Promise<{ pair: Pair; channel: FrameChannel; end: Duplex; nonce: string }> {
+export async function targetAndPeer(
+  host?: TargetHost,
+): Promise<{ pair: Pair; channel: FrameChannel; end: Duplex; nonce: string }> {
   const pair = await Pair.create({ keepMs: 10, ...(host ? { host } : {}) });
   const [end, target] = duplexPair();
   end.on('close', () => target.destroy());

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL(import.meta.url.includes('/dist/') ? '../../bin/savkit.js' : '../../dist/bin/savkit.js', import.meta.url));
+const main = fileURLToPath(
+  new URL(import.meta.url.includes('/dist/') ? '../../bin/savkit.js' : '../../dist/bin/savkit.js', import.meta.url),
+);
 
 /** What `--ndjson` gives: events, the last of them `end`. */
 export type SavkitEvent = { event: string } & Record<string, unknown>;
@@ -31,7 +33,10 @@ export class SavkitProcess {
     });
     this.ended = new Promise((resolve) => {
       child.on('close', (exitCode) => {
-        const files = (this.events.at(-1)?.files ?? []) as { result: Record<string, unknown> | null; error: { message: string } | null }[];
+        const files = (this.events.at(-1)?.files ?? []) as {
+          result: Record<string, unknown> | null;
+          error: { message: string } | null;
+        }[];
         resolve({ exitCode, result: files[0]?.result ?? {}, error: files[0]?.error?.message ?? '', stderr });
         this.#wake();
       });
@@ -56,7 +61,8 @@ export class SavkitProcess {
     for (;;) {
       const event = this.events.find((candidate) => candidate.event === name);
       if (event) return event;
-      if (this.child.exitCode !== null || this.events.at(-1)?.event === 'end') throw new Error(`no ${name}: ${JSON.stringify(await this.ended)}`);
+      if (this.child.exitCode !== null || this.events.at(-1)?.event === 'end')
+        throw new Error(`no ${name}: ${JSON.stringify(await this.ended)}`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

@@ -2,9 +2,17 @@ import { type Duplex, duplexPair } from 'node:stream';
 import { Peer } from '../teleporter/peer.ts';
 
 /** One thing that a scripted peer does: says something, waits until it has heard something, or closes. */
-export type Line = { say: Uint8Array | string } | { hear: string } | { close: true } | { cut: true } | { pause: number };
+export type Line =
+  | { say: Uint8Array | string }
+  | { hear: string }
+  | { close: true }
+  | { cut: true }
+  | { pause: number };
 
-/** Our side of a connection in memory, and a peer at its other end that follows a script, written from the specification alone. */
+/**
+ * Our side of a connection in memory, and a peer at its other end that follows a script, written from the specification
+ * alone.
+ */
 export function scriptedPeer(script: readonly Line[], signal?: AbortSignal): { peer: Peer; heard: Promise<Buffer> } {
   const [ours, theirs] = duplexPair();
   // As a socket would see it; a pair in memory does not tell.

@@ -6,15 +6,17 @@ import { connect as connectTls, createServer as createTlsServer } from 'node:tls
 import { fileURLToPath } from 'node:url';
 import { type KeyTrust, sourceTls, targetTls } from '../trust/trust.ts';
 
-// What a migration is rated against: as many bytes from one process to another over the same kind of socket, in pieces of a frame's size, each
-// copied once at either end.
+// What a migration is rated against: as many bytes from one process to another over the same kind of socket, in pieces
+// of a frame's size, each copied once at either end.
 
 const PIECE = 1 << 20;
 const TRUST: KeyTrust = { kind: 'code', key: new Uint8Array(32).fill(7) };
 
 /** @returns milliseconds until all bytes have been taken at the other side */
 export async function copyThroughSocket(bytes: number, tls: boolean): Promise<number> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), String(bytes), String(tls)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), String(bytes), String(tls)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
   const address = { host: '127.0.0.1', port: Number(line) };
   const socket: Socket = tls ? connectTls({ ...address, ...sourceTls(TRUST, address.host) }) : connect(address);
@@ -22,7 +24,9 @@ export async function copyThroughSocket(bytes: number, tls: boolean): Promise<nu
   const memory = new Uint8Array(64 * PIECE).map((_, i) => i * 31);
   const start = performance.now();
   for (let sent = 0; sent < bytes; sent += PIECE) {
-    const piece = Buffer.from(memory.subarray(sent % memory.length, (sent % memory.length) + Math.min(PIECE, bytes - sent)));
+    const piece = Buffer.from(
+      memory.subarray(sent % memory.length, (sent % memory.length) + Math.min(PIECE, bytes - sent)),
+    );
     if (!socket.write(piece)) await once(socket, 'drain');
   }
   await once(socket, 'data');

@@ -3,7 +3,10 @@ import { FRAME_HEADER_SIZE, type FrameName } from '../wire/frames.ts';
 import { readFrameHeader } from '../wire/payload.ts';
 
 export type From = 'source' | 'target';
-/** What becomes of a frame: it passes, something else takes its place, or the link ends before or behind it; for `cut-source` only the source notices. */
+/**
+ * What becomes of a frame: it passes, something else takes its place, or the link ends before or behind it; for
+ * `cut-source` only the source notices.
+ */
 export type Fate = 'pass' | 'cut-before' | 'cut-after' | 'cut-source' | Uint8Array;
 export type Tap = (from: From, name: FrameName, frame: Uint8Array, link: number) => Fate;
 

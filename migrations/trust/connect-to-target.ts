@@ -1,10 +1,10 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
-import { type Endpoint, endpointText } from '../endpoint.ts';
-import { networkError, systemError } from '../network-error.ts';
 import { LinkError } from '../wire/link-error.ts';
+import { networkError, systemError } from '../wire/network-error.ts';
 import { distrustOf } from './distrust.ts';
+import { type Endpoint, endpointText } from './endpoint.ts';
 import { proveToTarget } from './key-proof.ts';
 import { isKeyed, sourceTls, type Trust } from './trust.ts';
 
@@ -14,11 +14,15 @@ const CONNECT_MS = 10_000;
 /** The other side is not who it has to be, or does not take us for who we are: trying again does not help. */
 export class TrustError extends EnvironmentError {}
 
-/** A connection to a target that is trusted, and trusts: nothing was said on it but proofs. @throws TrustError, LinkError, InterruptedError */
+/**
+ * A connection to a target that is trusted, and trusts: nothing was said on it but proofs. @throws TrustError,
+ * LinkError, InterruptedError
+ */
 export async function connectToTarget(endpoint: Endpoint, trust: Trust, signal?: AbortSignal): Promise<Socket> {
   const { host, port } = endpoint;
   const address = { host: host || 'localhost', port };
-  const socket = trust.kind === 'insecure' ? connect(address) : connectTls({ ...address, ...sourceTls(trust, address.host) });
+  const socket =
+    trust.kind === 'insecure' ? connect(address) : connectTls({ ...address, ...sourceTls(trust, address.host) });
   const stop = () => socket.destroy(new InterruptedError());
   const timer = setTimeout(() => socket.destroy(systemError('ETIMEDOUT')), CONNECT_MS);
   signal?.addEventListener('abort', stop, { once: true });

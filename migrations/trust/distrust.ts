@@ -1,4 +1,4 @@
-import { networkWords } from '../network-error.ts';
+import { networkWords } from '../wire/network-error.ts';
 import type { Trust } from './trust.ts';
 
 /** What a failed handshake means, in words. */
@@ -16,12 +16,20 @@ const WRONG_KEY: Readonly<Record<'code' | 'relay-key', Distrust>> = {
 export function distrustOf({ kind }: Trust, error: NodeJS.ErrnoException): Distrust | undefined {
   const code = error.code ?? '';
   const isOfCertificate = UNTRUSTED.has(code) || code === 'ERR_TLS_CERT_ALTNAME_INVALID';
-  if (kind === 'code' || kind === 'relay-key') return code.startsWith('ERR_SSL') || isOfCertificate || OF_KEYS.has(code) ? WRONG_KEY[kind] : undefined;
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') return { code: 'wrong-name', words: `the target's certificate is for another name: ${error.message}` };
-  if (UNTRUSTED.has(code)) return { code: 'wrong-certificate', words: `the certificate of the other side is not trusted (${code})` };
-  if (code === 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' || code.startsWith('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA') || code.includes('ALERT_BAD_CERTIFICATE'))
+  if (kind === 'code' || kind === 'relay-key')
+    return code.startsWith('ERR_SSL') || isOfCertificate || OF_KEYS.has(code) ? WRONG_KEY[kind] : undefined;
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return { code: 'wrong-name', words: `the target's certificate is for another name: ${error.message}` };
+  if (UNTRUSTED.has(code))
+    return { code: 'wrong-certificate', words: `the certificate of the other side is not trusted (${code})` };
+  if (
+    code === 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' ||
+    code.startsWith('ERR_SSL_TLSV1_ALERT_UNKNOWN_CA') ||
+    code.includes('ALERT_BAD_CERTIFICATE')
+  )
     return { code: 'wrong-certificate', words: 'the target does not trust the certificate that was shown to it' };
-  if (code.startsWith('ERR_SSL')) return { code: 'no-tls', words: `the other side does not speak TLS as expected (${code})` };
+  if (code.startsWith('ERR_SSL'))
+    return { code: 'no-tls', words: `the other side does not speak TLS as expected (${code})` };
   return undefined;
 }
 

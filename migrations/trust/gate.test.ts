@@ -28,7 +28,9 @@ async function open(trust: Trust) {
 }
 
 function sayNothing(port: number, localAddress: string, count: number): Socket[] {
-  const sockets = Array.from({ length: count }, () => connect({ host: '127.0.0.1', port, localAddress }).on('error', () => {}));
+  const sockets = Array.from({ length: count }, () =>
+    connect({ host: '127.0.0.1', port, localAddress }).on('error', () => {}),
+  );
   closers.push(() => {
     for (const socket of sockets) socket.destroy();
   });
@@ -55,7 +57,9 @@ describe('guesses', () => {
   it('come one after the other, however many connections there are', () => {
     const limit = new GuessLimit();
     wrong(limit, '10.0.0.1', 4);
-    expect([limit.admit('10.0.0.1', 500), limit.admit('10.0.0.1', 500), limit.admit('10.0.0.1', 500)]).toEqual([0, 500, 1000]);
+    expect([limit.admit('10.0.0.1', 500), limit.admit('10.0.0.1', 500), limit.admit('10.0.0.1', 500)]).toEqual([
+      0, 500, 1000,
+    ]);
   });
 
   it('from everywhere make everybody wait who has not shown the key', () => {
@@ -75,7 +79,8 @@ describe('guesses', () => {
   it('are told, and do not keep the right code out', async () => {
     const trust = code();
     const { endpoint, inside, refused } = await open(trust);
-    for (let i = 0; i < 4; i++) await expect(connectToTarget(endpoint, code())).rejects.toMatchObject({ code: 'wrong-code' });
+    for (let i = 0; i < 4; i++)
+      await expect(connectToTarget(endpoint, code())).rejects.toMatchObject({ code: 'wrong-code' });
     const why = 'it does not know the pairing code';
     expect(refused).toEqual([why, why, why, `${why}; from there a try counts every 0.5 s now`]);
     const start = performance.now();
@@ -92,7 +97,9 @@ describe('a gate', () => {
     const [patient] = sayNothing(endpoint.port, '127.0.0.1', 1);
     await new Promise((resolve) => patient.once('connect', resolve));
     const crowd = sayNothing(endpoint.port, '127.0.0.2', 200);
-    await expect.poll(() => crowd.filter(({ destroyed, readyState }) => destroyed || readyState !== 'open').length).toBeGreaterThan(130);
+    await expect
+      .poll(() => crowd.filter(({ destroyed, readyState }) => destroyed || readyState !== 'open').length)
+      .toBeGreaterThan(130);
     expect(patient.readyState).toBe('open');
   });
 

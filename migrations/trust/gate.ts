@@ -1,9 +1,9 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
-import { type Endpoint, endpointText } from '../endpoint.ts';
-import { networkError } from '../network-error.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
+import { networkError } from '../wire/network-error.ts';
 import { refusalOf } from './distrust.ts';
+import { type Endpoint, endpointText } from './endpoint.ts';
 import { blockOf, GuessLimit } from './guess-limit.ts';
 import { proveToSource } from './key-proof.ts';
 import { type OnRefused, Refusals } from './refusals.ts';
@@ -146,7 +146,8 @@ class SecureGuard implements Guard {
     }
     clearTimeout(this.#timers.get(socket));
     this.#met.delete(name);
-    if (!this.#strangers.delete(socket) || this.#isClosed || this.#friends === MAX_CONNECTIONS) return void secure.destroy();
+    if (!this.#strangers.delete(socket) || this.#isClosed || this.#friends === MAX_CONNECTIONS)
+      return void secure.destroy();
     this.#guesses.right(socket.remoteAddress ?? '');
     this.#friends++;
     secure.once('close', () => this.#friends--);
@@ -162,7 +163,10 @@ class SecureGuard implements Guard {
     const address = socket.remoteAddress ?? '';
     this.#guesses.wrong(address);
     const pause = this.#guesses.pauseOf(address);
-    this.#refusals.note(name, `${refusalOf(this.#trust, error)}${pause > 0 ? `; from there a try counts every ${pause / 1000} s now` : ''}`);
+    this.#refusals.note(
+      name,
+      `${refusalOf(this.#trust, error)}${pause > 0 ? `; from there a try counts every ${pause / 1000} s now` : ''}`,
+    );
   }
 
   #onGone(name: string, socket: Socket): void {
@@ -187,5 +191,7 @@ function prepared<T extends Socket>(socket: T): T {
 
 /** Undefined for a connection that is gone already. */
 function nameOf({ remoteAddress, remotePort }: Socket): string | undefined {
-  return remoteAddress === undefined || remotePort === undefined ? undefined : endpointText({ host: remoteAddress, port: remotePort });
+  return remoteAddress === undefined || remotePort === undefined
+    ? undefined
+    : endpointText({ host: remoteAddress, port: remotePort });
 }

@@ -18,7 +18,10 @@ interface Line {
   nextAt: number;
 }
 
-/** Slows down whoever tries keys: each address for itself, twice as much each time, and all together. Who has shown the key once goes on at once. */
+/**
+ * Slows down whoever tries keys: each address for itself, twice as much each time, and all together. Who has shown the
+ * key once goes on at once.
+ */
 export class GuessLimit {
   readonly #lines = new Map<string, Line>();
   readonly #all: Line = { wrong: 0, nextAt: 0 };

@@ -3,7 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ConnectionOptions, connect as connectTls, createServer as createTlsServer, type TlsOptions } from 'node:tls';
+import {
+  type ConnectionOptions,
+  connect as connectTls,
+  createServer as createTlsServer,
+  type TlsOptions,
+} from 'node:tls';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -32,7 +37,9 @@ async function listen(server: Server): Promise<{ port: number; heard: () => numb
   let heard = 0;
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => sockets.add(socket.on('error', () => {})));
-  server.on('secureConnection', (socket) => socket.on('error', () => {}).on('data', (bytes: Buffer) => (heard += bytes.length)));
+  server.on('secureConnection', (socket) =>
+    socket.on('error', () => {}).on('data', (bytes: Buffer) => (heard += bytes.length)),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   closers.push(() => {
     server.close();
@@ -43,13 +50,27 @@ async function listen(server: Server): Promise<{ port: number; heard: () => numb
 
 /** Who answers in the target's place, without the key. */
 const IMPOSTORS: [string, (trust: KeyTrust) => Server][] = [
-  ['a certificate that it has signed itself', () => createTlsServer(of(makeCertificate({ subject: 'localhost', names: ['localhost'] })))],
+  [
+    'a certificate that it has signed itself',
+    () => createTlsServer(of(makeCertificate({ subject: 'localhost', names: ['localhost'] }))),
+  ],
   ['a certificate of an authority', () => createTlsServer({ ...of(honest), minVersion: 'TLSv1.3' })],
   ['a certificate, with another suite', () => createTlsServer({ ...of(honest), ciphers: 'TLS_AES_256_GCM_SHA384' })],
   ['a certificate, with the same suite', () => createTlsServer({ ...of(honest), ciphers: 'TLS_AES_128_GCM_SHA256' })],
-  ['a certificate, asking for another one', () => createTlsServer({ ...of(honest), requestCert: true, rejectUnauthorized: false })],
+  [
+    'a certificate, asking for another one',
+    () => createTlsServer({ ...of(honest), requestCert: true, rejectUnauthorized: false }),
+  ],
   ['a certificate, with TLS 1.2', () => createTlsServer({ ...of(honest), maxVersion: 'TLSv1.2' })],
-  ['keys of TLS 1.2', () => createTlsServer({ ciphers: 'PSK:@SECLEVEL=0', maxVersion: 'TLSv1.2', pskCallback: () => new Uint8Array(32) } as TlsOptions)],
+  [
+    'keys of TLS 1.2',
+    () =>
+      createTlsServer({
+        ciphers: 'PSK:@SECLEVEL=0',
+        maxVersion: 'TLSv1.2',
+        pskCallback: () => new Uint8Array(32),
+      } as TlsOptions),
+  ],
   ['another key', ({ kind }) => createTlsServer(targetTls({ kind, key: new Uint8Array(32).fill(9) }))],
   ['an empty key', ({ kind }) => createTlsServer(targetTls({ kind, key: new Uint8Array(32) }))],
   ['no TLS, but the same bytes back', () => createServer((socket) => socket.pipe(socket))],
@@ -98,7 +119,9 @@ describe.each<[string, () => KeyTrust, string]>([
 
   it('who passes bytes on between the two learns nothing of them', async () => {
     const trust = make();
-    const gate = await Gate.open({ host: '127.0.0.1', port: 0 }, trust, { onConnection: (socket) => socket.on('data', (bytes) => socket.write(bytes)) });
+    const gate = await Gate.open({ host: '127.0.0.1', port: 0 }, trust, {
+      onConnection: (socket) => socket.on('data', (bytes) => socket.write(bytes)),
+    });
     closers.push(() => gate.close());
     let between = Buffer.alloc(0);
     const middle = createServer((near) => {
@@ -125,15 +148,17 @@ describe.each<[string, () => KeyTrust, string]>([
   });
 });
 
-it.each(['1', '0'])('A certificate of an authority that the whole system trusts opens nothing, checks of the system on or off (%s)', async (check) => {
-  const folder = mkdtempSync(join(tmpdir(), 'savkit-trust-'));
-  try {
-    const { port, heard } = await listen(createTlsServer(of(honest)));
-    const file = join(folder, 'authority.pem');
-    writeFileSync(file, authority.certificate);
-    const module = pathToFileURL(join(import.meta.dirname, '../../dist/migrations/trust/connect-to-target.js')).href;
-    // That the system trusts it is seen first: else this would show nothing.
-    const script = `
+it.each(['1', '0'])(
+  'A certificate of an authority that the whole system trusts opens nothing, checks of the system on or off (%s)',
+  async (check) => {
+    const folder = mkdtempSync(join(tmpdir(), 'savkit-trust-'));
+    try {
+      const { port, heard } = await listen(createTlsServer(of(honest)));
+      const file = join(folder, 'authority.pem');
+      writeFileSync(file, authority.certificate);
+      const module = pathToFileURL(join(import.meta.dirname, '../../dist/migrations/trust/connect-to-target.js')).href;
+      // That the system trusts it is seen first: else this would show nothing.
+      const script = `
       import { connect } from 'node:tls';
       const { connectToTarget } = await import(${JSON.stringify(module)});
       await new Promise((resolve, reject) => connect({ host: 'localhost', port: ${port} }, function () { resolve(this.destroy()); }).on('error', reject));
@@ -143,14 +168,20 @@ it.each(['1', '0'])('A certificate of an authority that the whole system trusts 
       const other = ${JSON.stringify(makeCertificate({ subject: 'other', isAuthority: true }).certificate)};
       await connectToTarget({ host: 'localhost', port: ${port} }, { kind: 'certificates', ...own, authority: other }).then(() => console.log('in'), ({ code }) => console.log(code));
       process.exit();`;
-    const env = { ...process.env, NODE_EXTRA_CA_CERTS: file, NODE_TLS_REJECT_UNAUTHORIZED: check, NODE_NO_WARNINGS: '1' };
-    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env });
-    expect(stdout.trim().split('\n')).toEqual(['wrong-code', 'wrong-key', 'wrong-certificate']);
-    expect(heard()).toBe(0);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-});
+      const env = {
+        ...process.env,
+        NODE_EXTRA_CA_CERTS: file,
+        NODE_TLS_REJECT_UNAUTHORIZED: check,
+        NODE_NO_WARNINGS: '1',
+      };
+      const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], { env });
+      expect(stdout.trim().split('\n')).toEqual(['wrong-code', 'wrong-key', 'wrong-certificate']);
+      expect(heard()).toBe(0);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
 
 describe('with certificates', () => {
   const hosts = makeCertificate({ subject: 'hosts', isAuthority: true });
@@ -183,7 +214,12 @@ describe('with certificates', () => {
     ['its name before a NUL', 'wrong-name', 'localhost', { names: ['localhost\0.example.org'] }],
     ['its name in front of another one', 'wrong-name', 'localhost', { names: ['localhost.example.org'] }],
     ['its name as a common name only', 'wrong-name', 'localhost', { subject: 'localhost', names: [] }],
-    ['its name as a common name beside another one', 'wrong-name', 'localhost', { subject: 'localhost', names: ['other.example.org'] }],
+    [
+      'its name as a common name beside another one',
+      'wrong-name',
+      'localhost',
+      { subject: 'localhost', names: ['other.example.org'] },
+    ],
     ['its name as a list in one', 'wrong-name', 'localhost', { names: ['other.example.org, DNS:localhost'] }],
     ['its address as a name', 'wrong-name', undefined, { names: ['127.0.0.1'], addressesAsNames: true }],
     ['its address as a common name', 'wrong-name', undefined, { subject: '127.0.0.1', names: ['localhost'] }],
@@ -192,7 +228,12 @@ describe('with certificates', () => {
     ['a time that is to come', 'wrong-certificate', undefined, { from: 1 }],
     ['a use that is not a server’s', 'wrong-certificate', undefined, { usage: 'client' }],
     ['the signature of another authority', 'wrong-certificate', undefined, { issuer: authority }],
-    ['the signature of an authority of the same name', 'wrong-certificate', undefined, { issuer: makeCertificate({ subject: 'hosts', isAuthority: true }) }],
+    [
+      'the signature of an authority of the same name',
+      'wrong-certificate',
+      undefined,
+      { issuer: makeCertificate({ subject: 'hosts', isAuthority: true }) },
+    ],
     ['the signature of no authority', 'wrong-certificate', undefined, { issuer: source }],
   ])('a target whose certificate has %s is %s', async (_, outcome, peerName, options) => {
     expect(await attempt(target(options), peerName)).toBe(outcome);
@@ -210,11 +251,22 @@ describe('with certificates', () => {
     ['the signature of another authority', 'UNABLE_TO', { issuer: authority }],
   ])('a source whose certificate has %s does not get in, with a session of before neither', async (_, why, options) => {
     const here = target({});
-    const trust: Trust = { kind: 'certificates', certificate: here.certificate, key: here.key, authority: hosts.certificate };
-    const stranger = { ca: hosts.certificate, ...(options && of(makeCertificate({ subject: 'source', names: ['source'], issuer: hosts, ...options }))) };
+    const trust: Trust = {
+      kind: 'certificates',
+      certificate: here.certificate,
+      key: here.key,
+      authority: hosts.certificate,
+    };
+    const stranger = {
+      ca: hosts.certificate,
+      ...(options && of(makeCertificate({ subject: 'source', names: ['source'], issuer: hosts, ...options }))),
+    };
     const refused: string[] = [];
     const onRefused = (_: string, words: string) => refused.push(words);
-    const gate = await Gate.open({ host: '127.0.0.1', port: 0 }, trust, { onConnection: () => refused.push('it got in'), onRefused });
+    const gate = await Gate.open({ host: '127.0.0.1', port: 0 }, trust, {
+      onConnection: () => refused.push('it got in'),
+      onRefused,
+    });
     closers.push(() => gate.close());
     await talk(gate.endpoint.port, stranger);
     await expect.poll(() => refused).toEqual([expect.stringContaining(why)]);
@@ -235,7 +287,10 @@ describe('with certificates', () => {
 });
 
 /** A connection that says nothing, until the other side ends it. */
-async function talk(port: number, options: ConnectionOptions): Promise<{ session: Buffer | undefined; resumed: boolean }> {
+async function talk(
+  port: number,
+  options: ConnectionOptions,
+): Promise<{ session: Buffer | undefined; resumed: boolean }> {
   let session: Buffer | undefined;
   const socket = connectTls({ ...options, host: '127.0.0.1', port, minVersion: 'TLSv1.3' });
   let resumed = false;

@@ -1,18 +1,22 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { errorWithCode } from '../network-error.ts';
+import { errorWithCode } from '../wire/network-error.ts';
 import { NO_PROOF } from './distrust.ts';
 
-// TLS has used the key already. This proof does not rest on how it came to: each side shows, before anything else is said, that it has the key, and that
-// it is at the other end of this very channel (RFC 5705, RFC 9266 in spirit): a proof that was seen on one channel is worth nothing on another.
+// TLS has used the key already. This proof does not rest on how it came to: each side shows, before anything else is
+// said, that it has the key, and that it is at the other end of this very channel (RFC 5705, RFC 9266 in spirit): a
+// proof that was seen on one channel is worth nothing on another.
 
 type Side = 'source' | 'target';
 
 const PROOF_SIZE = 32;
 const LABEL = 'EXPORTER-savkit-key-proof';
 
-/** The target shows first: a stranger in its place learns nothing of the source's. @throws Error `NO_PROOF_OF_KEY`, or what broke the connection */
+/**
+ * The target shows first: a stranger in its place learns nothing of the source's. @throws Error `NO_PROOF_OF_KEY`, or
+ * what broke the connection
+ */
 export async function proveToTarget(socket: TLSSocket, key: Uint8Array): Promise<void> {
   await checkProof(socket, key, 'target');
   socket.write(proofOf(socket, key, 'source'));
@@ -34,7 +38,8 @@ function proofOf(socket: TLSSocket, key: Uint8Array, side: Side): Buffer {
 async function checkProof(socket: TLSSocket, key: Uint8Array, side: Side): Promise<void> {
   const expected = proofOf(socket, key, side);
   const shown = await readExactly(socket, PROOF_SIZE);
-  if (!timingSafeEqual(shown, expected)) throw errorWithCode(NO_PROOF, 'the other side does not prove that it has the key');
+  if (!timingSafeEqual(shown, expected))
+    throw errorWithCode(NO_PROOF, 'the other side does not prove that it has the key');
 }
 
 /** The next bytes of a socket that nobody reads yet; what follows them stays for whoever does. */

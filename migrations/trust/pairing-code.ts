@@ -1,8 +1,8 @@
 import { hkdfSync, randomInt } from 'node:crypto';
 import { UsageError } from '../../formats/errors.ts';
 
-// A code that a target shows and a source is told, in place of certificates. It is the key of the handshake, so it has to withstand being guessed by
-// somebody who has recorded one: 130 bits.
+// A code that a target shows and a source is told, in place of certificates. It is the key of the handshake, so it has
+// to withstand being guessed by somebody who has recorded one: 130 bits.
 
 /** Without letters that are taken for others. */
 const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';

@@ -3,7 +3,10 @@ import type { Socket } from 'node:net';
 /** Connections that have not shown yet that they are to be trusted. */
 const MAX_STRANGERS = 64;
 
-/** Strangers in the order in which they came. Of too many the oldest from where most of them are has to go: a flood shuts out nobody from elsewhere, and those from there not for long. */
+/**
+ * Strangers in the order in which they came. Of too many the oldest from where most of them are has to go: a flood
+ * shuts out nobody from elsewhere, and those from there not for long.
+ */
 export class Strangers {
   readonly #origins = new Map<Socket, string>();
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { Receiver } from '../arrival/receiver.ts';
 import { DecisionMemory } from '../hand-over/decision-record.ts';
 import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import { migrate, newMigrationId } from '../source/migration.ts';
-import { Receiver } from '../target/receiver.ts';
 import { mixedMachine } from '../testing/mixed-machine.ts';
 import { SHORT } from '../testing/pair.ts';
 import { PlainHost } from '../testing/plain-machine.ts';
@@ -25,7 +25,10 @@ const code = (text = newPairingCode()): Trust => ({ kind: 'code', key: keyOfCode
 let gate: Gate | undefined;
 afterEach(() => gate?.close());
 
-/** Tries to migrate a small machine over TCP. @returns what came of it, or the error's words; and whom the target did not let in */
+/**
+ * Tries to migrate a small machine over TCP. @returns what came of it, or the error's words; and whom the target did
+ * not let in
+ */
 async function attempt(source: Trust, target: Trust): Promise<{ outcome: string; refused: string[] }> {
   const refused: string[] = [];
   const receiver = await Receiver.create(new PlainHost(), { logFor: () => new DecisionMemory() });
@@ -37,7 +40,13 @@ async function attempt(source: Trust, target: Trust): Promise<{ outcome: string;
   const machine = mixedMachine(50);
   const outcome = await migrate(machine, {
     connect: (signal) => connectToTarget(endpoint, source, signal),
-    ...{ migration: newMigrationId(), log: new DecisionMemory(), limits: { ...DEFAULT_LIMITS }, resumeWithinMs: 0, timeOuts: SHORT },
+    ...{
+      migration: newMigrationId(),
+      log: new DecisionMemory(),
+      limits: { ...DEFAULT_LIMITS },
+      resumeWithinMs: 0,
+      timeOuts: SHORT,
+    },
   }).then(
     (report) => report.outcome as string,
     (error: Error) => error.message,
@@ -49,11 +58,17 @@ async function attempt(source: Trust, target: Trust): Promise<{ outcome: string;
 describe('trust', () => {
   it('comes from a code that both sides know, however it is typed', async () => {
     const text = newPairingCode();
-    expect(await attempt(code(text.toUpperCase().replaceAll('-', ' ')), code(text))).toEqual({ outcome: 'handed-over', refused: [] });
+    expect(await attempt(code(text.toUpperCase().replaceAll('-', ' ')), code(text))).toEqual({
+      outcome: 'handed-over',
+      refused: [],
+    });
   });
 
   it('comes from certificates on both sides', async () => {
-    expect(await attempt(certificates('source', 'authority', 'localhost'), certificates('target'))).toEqual({ outcome: 'handed-over', refused: [] });
+    expect(await attempt(certificates('source', 'authority', 'localhost'), certificates('target'))).toEqual({
+      outcome: 'handed-over',
+      refused: [],
+    });
   });
 
   it('is refused for a wrong code, in words on both sides', async () => {
@@ -69,7 +84,12 @@ describe('trust', () => {
       certificates('stranger'),
       /the certificate of the other side is not trusted/,
     ],
-    ['a target of another name', certificates('source', 'authority', 'other.example'), certificates('target'), /certificate is for another name/],
+    [
+      'a target of another name',
+      certificates('source', 'authority', 'other.example'),
+      certificates('target'),
+      /certificate is for another name/,
+    ],
     [
       'a source whose certificate the authority did not sign',
       certificates('stranger', 'authority', 'localhost'),
@@ -78,7 +98,12 @@ describe('trust', () => {
     ],
     ['a source without TLS', { kind: 'insecure' }, code(), /Cannot go on/],
     ['a target without TLS', code(), { kind: 'insecure' }, /Cannot (trust|go on|connect)/],
-    ['a source with a code where certificates are asked for', code(), certificates('target'), /Cannot (trust|go on|connect)/],
+    [
+      'a source with a code where certificates are asked for',
+      code(),
+      certificates('target'),
+      /Cannot (trust|go on|connect)/,
+    ],
   ])('is refused for %s', async (_, source, target, words) => {
     const { outcome } = await attempt(source, target);
     expect(outcome).toMatch(words);

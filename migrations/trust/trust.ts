@@ -1,9 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
-import { errorWithCode } from '../network-error.ts';
+import { errorWithCode } from '../wire/network-error.ts';
 
-/** A key that both sides have, and that proves each to the other: made of the code that a target has shown, or of the key file of two relays. */
+/**
+ * A key that both sides have, and that proves each to the other: made of the code that a target has shown, or of the
+ * key file of two relays.
+ */
 export type KeyTrust = { kind: 'code'; key: Uint8Array } | { kind: 'relay-key'; key: Uint8Array };
 
 /** Each side shows a certificate that the other's authority has signed; PEM texts. */
@@ -41,24 +44,40 @@ export function sourceTls(trust: SecureTrust, host: string): ConnectionOptions {
   if (isKeyed(trust)) {
     const { key, kind } = trust;
     // Node asks for the name only of a server that has shown a certificate: a server that has the key shows none.
-    return { ...KEYED, rejectUnauthorized, ca: [], checkServerIdentity: noCertificate, pskCallback: () => ({ psk: key, identity: IDENTITIES[kind] }) };
+    return {
+      ...KEYED,
+      rejectUnauthorized,
+      ca: [],
+      checkServerIdentity: noCertificate,
+      pskCallback: () => ({ psk: key, identity: IDENTITIES[kind] }),
+    };
   }
   const { certificate, key, authority, peerName: name = host } = trust;
   const checkServerIdentity = (_: string, { raw }: { raw: Buffer }) => nameFault(new X509Certificate(raw), name);
   // Names only are announced: TLS has no addresses there.
-  return { ...TLS_13, rejectUnauthorized, cert: certificate, key, ca: authority, servername: isIP(name) ? '' : name, checkServerIdentity };
+  return {
+    ...TLS_13,
+    rejectUnauthorized,
+    cert: certificate,
+    key,
+    ca: authority,
+    servername: isIP(name) ? '' : name,
+    checkServerIdentity,
+  };
 }
 
 /** With certificates `sourceFault` has still to be asked once the handshake is through. */
 export function targetTls(trust: SecureTrust): TlsOptions {
-  if (isKeyed(trust)) return { ...KEYED, pskCallback: (_socket, identity) => (identity === IDENTITIES[trust.kind] ? trust.key : null) };
+  if (isKeyed(trust))
+    return { ...KEYED, pskCallback: (_socket, identity) => (identity === IDENTITIES[trust.kind] ? trust.key : null) };
   const { certificate, key, authority } = trust;
   return { ...TLS_13, cert: certificate, key, ca: authority, requestCert: true, rejectUnauthorized: false };
 }
 
 /**
- * Why a source is not to be trusted, as Node has found out. It destroys such connections by itself as well, but tells nobody why; and takes a session that is
- * gone on with for a proof, whatever it began with: here a certificate has to be there.
+ * Why a source is not to be trusted, as Node has found out. It destroys such connections by itself as well, but tells
+ * nobody why; and takes a session that is gone on with for a proof, whatever it began with: here a certificate has to
+ * be there.
  */
 export function sourceFault(socket: TLSSocket): Error | undefined {
   if (socket.getPeerX509Certificate() === undefined) return errorWithCode('NO_CERTIFICATE', 'it shows no certificate');
@@ -72,7 +91,12 @@ function noCertificate(): Error {
 
 /** Only the alternative names count (RFC 9525): a common name is text for people. */
 function nameFault(certificate: X509Certificate, name: string): Error | undefined {
-  const found = isIP(name) ? certificate.checkIP(name) : certificate.checkHost(name, { subject: 'never', partialWildcards: false });
+  const found = isIP(name)
+    ? certificate.checkIP(name)
+    : certificate.checkHost(name, { subject: 'never', partialWildcards: false });
   if (found !== undefined) return undefined;
-  return errorWithCode('ERR_TLS_CERT_ALTNAME_INVALID', `${name} is none of ${certificate.subjectAltName ?? 'its names (it has no subjectAltName)'}`);
+  return errorWithCode(
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+    `${name} is none of ${certificate.subjectAltName ?? 'its names (it has no subjectAltName)'}`,
+  );
 }

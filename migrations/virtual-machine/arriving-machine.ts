@@ -1,17 +1,17 @@
 import { rmSync } from 'node:fs';
-import { openFileSink } from '../../formats/binary/sink.ts';
-import { bufferSource } from '../../formats/binary/source.ts';
 import { UnsupportedError } from '../../formats/errors.ts';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
+import { bufferSource } from '../../formats/files/source.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { CHUNK_SIZE } from '../../src/gmm/page-id.ts';
+import { loadState } from '../../src/machine/load.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import { saveState } from '../../src/machine/save.ts';
 import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
-import { PageState } from '../../src/pgm/page-states.ts';
+import { PageState } from '../../src/pgm/pages/page-states.ts';
 import { Guest } from '../../src/running/guest.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import { loadState } from '../../src/saved-state/load.ts';
-import { Machine } from '../../src/saved-state/machine.ts';
-import { saveState } from '../../src/saved-state/save.ts';
-import type { TargetMachine } from '../machine.ts';
+import type { TargetMachine } from '../machine/machine.ts';
 import { MachinePages } from './machine-pages.ts';
 
 /** Memory readied before pages come: at most this share of the machine's, and so many bytes. */
@@ -39,9 +39,16 @@ const HOLES = MIB;
 /** Registers, devices and a screenshot: some MiB when expanded. */
 const MAX_UNITS = 64 * MIB;
 
-/** All of a machine but its pages, as a peer tells it: it may not have more memory than was said, nor bring contents with it. */
+/**
+ * All of a machine but its pages, as a peer tells it: it may not have more memory than was said, nor bring contents
+ * with it.
+ */
 export function loadWithoutPages(bytes: Uint8Array, what: string, pages: number): Promise<Machine> {
-  return loadState(bufferSource(bytes, what), { maxMemory: pages * PAGE_SIZE + HOLES, maxUnitBytes: MAX_UNITS, contents: false });
+  return loadState(bufferSource(bytes, what), {
+    maxMemory: pages * PAGE_SIZE + HOLES,
+    maxUnitBytes: MAX_UNITS,
+    contents: false,
+  });
 }
 
 /** A machine that comes from elsewhere. Until `loadRest` it is memory only. */
@@ -119,13 +126,16 @@ export class ArrivingMachine implements TargetMachine {
   }
 }
 
-/** Makes states of pages, protections of ROMs and places of device memory those of another memory of the same machine. */
+/**
+ * Makes states of pages, protections of ROMs and places of device memory those of another memory of the same machine.
+ */
 function takeStates(memory: GuestMemory, other: GuestMemory): void {
   takeBalloon(memory, other);
   for (const [i, rom] of memory.roms.all.entries()) {
     const { protection } = other.roms.all[i];
     for (let page = 0; page < rom.pages; page++)
-      if (rom.protection[page] !== protection[page]) memory.roms.protect(rom.start + page * PAGE_SIZE, PAGE_SIZE, protection[page]);
+      if (rom.protection[page] !== protection[page])
+        memory.roms.protect(rom.start + page * PAGE_SIZE, PAGE_SIZE, protection[page]);
     rom.writtenTo.fill(0);
   }
   for (const [i, { device, instance, region, address }] of memory.mmio2.all.entries()) {
@@ -142,7 +152,10 @@ function takeBalloon(memory: GuestMemory, other: GuestMemory): void {
   for (const range of memory.ranges) {
     const twin = others.next().value;
     if (twin === undefined || twin.start !== range.start || twin.pages !== range.pages)
-      throw new UnsupportedError('other-machine', 'Cannot take the rest: its ranges of memory are not those that were described');
+      throw new UnsupportedError(
+        'other-machine',
+        'Cannot take the rest: its ranges of memory are not those that were described',
+      );
     for (let page = 0; page < range.pages; page++) {
       const isBallooned = twin.state[page] === PageState.BALLOONED;
       if ((range.state[page] === PageState.BALLOONED) === isBallooned) continue;

@@ -2,15 +2,15 @@ import { setTimeout } from 'node:timers/promises';
 import { FormatError, type Pass } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { DirtyTracker } from '../../src/live-save/dirty-tracker.ts';
-import { isExecuting } from '../../src/live-save/machine-states.ts';
+import type { Machine } from '../../src/machine/machine.ts';
+import { isExecuting } from '../../src/machine/machine-states.ts';
+import { saveState } from '../../src/machine/save.ts';
 import { Guest } from '../../src/running/guest.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
-import { releaseText } from '../../src/saved-state/describe.ts';
-import type { Machine } from '../../src/saved-state/machine.ts';
-import { saveState } from '../../src/saved-state/save.ts';
-import type { SourceMachine } from '../machine.ts';
-import type { MachineDescription } from '../page-space.ts';
-import type { PageSet } from '../pages/page-set.ts';
+import { releaseText } from '../../src/saved-state/describe/describe.ts';
+import type { SourceMachine } from '../machine/machine.ts';
+import type { PageSet } from '../machine/page-set.ts';
+import type { MachineDescription } from '../machine/page-space.ts';
 import { MachinePages } from './machine-pages.ts';
 
 /** How often it is looked whether a save has ended, in ms. */
@@ -33,7 +33,10 @@ export class DepartingMachine implements SourceMachine {
     this.#running = running;
     this.#pages = new MachinePages(machine.memory);
     this.#tracker = new DirtyTracker(machine.memory, 'migration');
-    this.description = { ...describeMachine(name, machine, this.#pages), executes: running !== undefined || Guest.find(machine.memory) !== undefined };
+    this.description = {
+      ...describeMachine(name, machine, this.#pages),
+      executes: running !== undefined || Guest.find(machine.memory) !== undefined,
+    };
   }
 
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
@@ -89,13 +92,21 @@ export class DepartingMachine implements SourceMachine {
   #addAll(batch: PageBatch, into: PageSet): void {
     for (let i = 0; i < batch.count; i++) {
       const page = this.#pages.numberOf(regionKindOf(batch.kind[i]), batch.id[i], batch.page[i]);
-      if (page < 0) throw new FormatError('misplaced-page', `Cannot send page ${batch.page[i]} of range ${batch.id[i]}: the machine has got memory meanwhile`);
+      if (page < 0)
+        throw new FormatError(
+          'misplaced-page',
+          `Cannot send page ${batch.page[i]} of range ${batch.id[i]}: the machine has got memory meanwhile`,
+        );
       into.add(page);
     }
   }
 }
 
-export function describeMachine(name: string, machine: Machine, { space }: MachinePages): Omit<MachineDescription, 'executes'> {
+export function describeMachine(
+  name: string,
+  machine: Machine,
+  { space }: MachinePages,
+): Omit<MachineDescription, 'executes'> {
   const { header, cpum, pgm } = machine.state;
   return {
     name,

@@ -1,17 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { HostMemory } from '../../src/gmm/host-memory.ts';
 import { offsetInChunk } from '../../src/gmm/page-id.ts';
 import { memoryDigest } from '../../src/live-save/testing/memory-digest.ts';
+import type { Machine } from '../../src/machine/machine.ts';
 import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
-import { HostBacking } from '../../src/pgm/host-backing.ts';
-import { PageSharing } from '../../src/pgm/page-sharing.ts';
-import { RomProtection } from '../../src/pgm/page-states.ts';
+import { HostBacking } from '../../src/pgm/pages/host-backing.ts';
+import { RomProtection } from '../../src/pgm/pages/page-states.ts';
+import { PageSharing } from '../../src/pgm/sharing/page-sharing.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { mix } from '../../src/running/pattern.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import type { Machine } from '../../src/saved-state/machine.ts';
-import type { MigrationReport } from '../report.ts';
+import type { MigrationReport } from '../report/report.ts';
 import { Pair } from '../testing/pair.ts';
 import type { ArrivingMachine } from './arriving-machine.ts';
 import { DepartingMachine } from './departing-machine.ts';
@@ -19,8 +19,14 @@ import { MachineHost } from './machine-host.ts';
 
 const PAGES = 2000;
 
-/** Migrates a machine without a guest, to which `meddle` does something in each round, and at last just before it stands still. */
-async function migrateMeddled(machine: Machine, meddle: (round: number) => void): Promise<{ report: MigrationReport; arrived: Machine }> {
+/**
+ * Migrates a machine without a guest, to which `meddle` does something in each round, and at last just before it stands
+ * still.
+ */
+async function migrateMeddled(
+  machine: Machine,
+  meddle: (round: number) => void,
+): Promise<{ report: MigrationReport; arrived: Machine }> {
   const pair = await Pair.create({ host: new MachineHost({ runs: false }) });
   Object.assign(pair.limits, { maxDowntimeMs: 0.01, timeLimitMs: 100, onTimeLimit: 'force' });
   const departing = new DepartingMachine('test', machine);
@@ -70,7 +76,8 @@ describe('nothing is lost of a machine', () => {
     const machine = await emptyMachine(16 * MIB);
     const { memory } = machine;
     const all = (15 * MIB) / PAGE_SIZE;
-    const addresses = (first: number) => Array.from({ length: 300 }, (_, i) => MIB + ((first * 300 + i) % all) * PAGE_SIZE);
+    const addresses = (first: number) =>
+      Array.from({ length: 300 }, (_, i) => MIB + ((first * 300 + i) % all) * PAGE_SIZE);
     for (let page = 0; page < all; page++) memory.write(MIB + page * PAGE_SIZE, Uint8Array.of(1 + (page % 5)));
     memory.balloon.inflate(addresses(0));
     const result = await migrateMeddled(machine, (round) => {
@@ -142,7 +149,10 @@ describe('nothing is lost of a machine', () => {
       expect(report).toMatchObject({ because: '', outcome: 'handed-over', proof: { lostPages: 0 } });
       const next = ((await pair.receiver.arrived) as ArrivingMachine).running as RunningMachine;
       const { steps, ticks } = running.guest.block;
-      expect([next.guest.block.steps - next.figures.steps, next.guest.block.ticks - next.figures.ticks]).toEqual([steps, ticks]);
+      expect([next.guest.block.steps - next.figures.steps, next.guest.block.ticks - next.figures.ticks]).toEqual([
+        steps,
+        ticks,
+      ]);
       expect(next.selfCheck().faults).toEqual([]);
       running = next;
     }

@@ -1,11 +1,11 @@
 import { freemem } from 'node:os';
-import type { ByteSource } from '../../formats/binary/source.ts';
 import { FormatError, UnsupportedError } from '../../formats/errors.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
-import { loadState } from '../../src/saved-state/load.ts';
-import { Machine } from '../../src/saved-state/machine.ts';
-import type { TargetHost } from '../machine.ts';
-import { type MachineDescription, PageSpace } from '../page-space.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { loadState } from '../../src/machine/load.ts';
+import { Machine } from '../../src/machine/machine.ts';
+import type { TargetHost } from '../machine/machine.ts';
+import { type MachineDescription, PageSpace } from '../machine/page-space.ts';
 import { ArrivingMachine, type ArrivingOptions, loadWithoutPages, nothingToRun } from './arriving-machine.ts';
 import { describeMachine } from './departing-machine.ts';
 import { MachinePages } from './machine-pages.ts';
@@ -31,12 +31,21 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
 
   async create(description: MachineDescription, rest: Uint8Array): Promise<ArrivingMachine> {
     if (this.#arriving.runs && !description.executes) throw nothingToRun();
-    const described = await loadWithoutPages(rest.slice(), 'the description', new PageSpace(description.regions, this.maxPages).pageCount);
+    const described = await loadWithoutPages(
+      rest.slice(),
+      'the description',
+      new PageSpace(description.regions, this.maxPages).pageCount,
+    );
     checkRegions(description, described, 'what it describes');
     if (!this.#seed) return new ArrivingMachine(description.name, described, false, this.#arriving);
     const old = await loadState(this.#seed);
     checkRegions(description, old, `the seed ${this.#seed.name}`);
-    return new ArrivingMachine(description.name, new Machine(old.memory, described.state, described.units), true, this.#arriving);
+    return new ArrivingMachine(
+      description.name,
+      new Machine(old.memory, described.state, described.units),
+      true,
+      this.#arriving,
+    );
   }
 }
 
@@ -44,12 +53,18 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
 function checkRegions(description: MachineDescription, machine: Machine, what: string): void {
   const { regions } = describeMachine('', machine, new MachinePages(machine.memory));
   if (regions.length !== description.regions.length)
-    throw new UnsupportedError('other-machine', `Cannot take machine: it has ${description.regions.length} regions of memory, ${what} has ${regions.length}`);
+    throw new UnsupportedError(
+      'other-machine',
+      `Cannot take machine: it has ${description.regions.length} regions of memory, ${what} has ${regions.length}`,
+    );
   for (const [i, region] of regions.entries()) {
     const other = description.regions[i];
     for (const key of ['kind', 'name', 'id', 'firstFrame', 'pages'] as const) {
       if (region[key] !== other[key])
-        throw new FormatError('other-machine', `Cannot take machine: ${key} of region ${i} is ${other[key]}, ${what} has ${region[key]}`);
+        throw new FormatError(
+          'other-machine',
+          `Cannot take machine: ${key} of region ${i} is ${other[key]}, ${what} has ${region[key]}`,
+        );
     }
   }
 }

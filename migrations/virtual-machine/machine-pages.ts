@@ -1,11 +1,11 @@
 import { FormatError } from '../../formats/errors.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { NIL_PAGE_ID, offsetInChunk, PAGE_INDEX_MASK } from '../../src/gmm/page-id.ts';
+import type { RomRange } from '../../src/pgm/devices/rom-range.ts';
 import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
-import { PageState, PageType } from '../../src/pgm/page-states.ts';
-import type { RamRange } from '../../src/pgm/ram-range.ts';
-import type { RomRange } from '../../src/pgm/rom-range.ts';
-import { type PageRegion, PageSpace } from '../page-space.ts';
+import { PageState, PageType } from '../../src/pgm/pages/page-states.ts';
+import type { RamRange } from '../../src/pgm/pages/ram-range.ts';
+import { type PageRegion, PageSpace } from '../machine/page-space.ts';
 
 /** Pages of one region, by their number in it. */
 interface RegionPages {
@@ -17,7 +17,10 @@ interface RegionPages {
   clear(page: number): void;
 }
 
-/** The memory of a machine as numbered pages: RAM, then ROMs with their shadows, then MMIO2, in the order of its saved states. */
+/**
+ * The memory of a machine as numbered pages: RAM, then ROMs with their shadows, then MMIO2, in the order of its saved
+ * states.
+ */
 export class MachinePages {
   readonly space: PageSpace;
   readonly #memory: GuestMemory;
@@ -127,7 +130,13 @@ function partsOf(memory: GuestMemory): RegionPages[] {
     if (rom.isShadowed) parts.push(shadowPart(memory, rom, i + 1));
   }
   for (const [i, { description, pages, pageId, address }] of memory.mmio2.all.entries()) {
-    const region = { kind: 'mmio2' as const, name: description, id: i + 1, firstFrame: (address ?? 0) / PAGE_SIZE, pages };
+    const region = {
+      kind: 'mmio2' as const,
+      name: description,
+      id: i + 1,
+      firstFrame: (address ?? 0) / PAGE_SIZE,
+      pages,
+    };
     parts.push({
       region: { ...region, firstFrame: 0 },
       idOf: (page) => pageId[page],
@@ -146,7 +155,8 @@ function ramPart({ pages }: GuestMemory, range: RamRange, id: number): RegionPag
     idOf: (page) => (type[page] === PageType.RAM ? pageId[page] : NIL_PAGE_ID),
     makeWritable: (page) => {
       if (state[page] === PageState.ALLOCATED && type[page] === PageType.RAM) return;
-      if (type[page] !== PageType.RAM) throw new FormatError('misplaced-page', `Cannot write page ${page} of ${range.description}: it is not RAM`);
+      if (type[page] !== PageType.RAM)
+        throw new FormatError('misplaced-page', `Cannot write page ${page} of ${range.description}: it is not RAM`);
       if (state[page] === PageState.BALLOONED) {
         pages.apply('deflate', range, page);
         // Of a machine whose memory is full the host has no page before it knows of this one.

@@ -1,12 +1,12 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { SavkitError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
+import type { Machine } from '../../src/machine/machine.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
-import type { Machine } from '../../src/saved-state/machine.ts';
-import type { MigrationEvent } from '../report.ts';
+import type { MigrationEvent } from '../report/report.ts';
 import { Pair } from '../testing/pair.ts';
 import { encodeFrame } from '../wire/payload.ts';
 import type { ArrivingMachine } from './arriving-machine.ts';
@@ -38,7 +38,11 @@ describe('a running machine', () => {
   it('arrives paused when its user had paused it, and goes on there when told', async () => {
     const { machine, running } = await pausedMachine();
     const pair = await Pair.create({ host: new MachineHost() });
-    expect(await pair.migrate(new DepartingMachine('test', machine, running))).toMatchObject({ because: '', outcome: 'handed-over', paused: true });
+    expect(await pair.migrate(new DepartingMachine('test', machine, running))).toMatchObject({
+      because: '',
+      outcome: 'handed-over',
+      paused: true,
+    });
     const arrived = ((await pair.receiver.arrived) as ArrivingMachine).running as RunningMachine;
     expect(arrived.state).toBe('suspended');
     expect(arrived.guest.block.steps).toBe(300);
@@ -62,7 +66,10 @@ describe('a running machine', () => {
     expect({ outcome, paused, because }).toEqual({ outcome: 'handed-over', paused: false, because: '' });
     expect(await saved).toBeGreaterThan(0);
     const arrived = ((await pair.receiver.arrived) as ArrivingMachine).running as RunningMachine;
-    expect([arrived.state, running.guest.block.ticks]).toEqual(['running', arrived.guest.block.ticks - arrived.figures.ticks]);
+    expect([arrived.state, running.guest.block.ticks]).toEqual([
+      'running',
+      arrived.guest.block.ticks - arrived.figures.ticks,
+    ]);
     arrived.stop();
   });
 
@@ -100,7 +107,8 @@ describe('a running machine', () => {
     expect(running.state).toBe('running');
     expect(memory.pages.counts.monitored).toBe(0);
     device();
-    // Paused, it does not go on before its memory can be compared; devices write all the same, until it stands still for the migration.
+    // Paused, it does not go on before its memory can be compared; devices write all the same, until it stands still
+    // for the migration.
     running.pause();
     const pair = await Pair.create({ host: new MachineHost() });
     let stands = false;

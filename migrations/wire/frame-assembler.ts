@@ -26,7 +26,9 @@ export class FrameAssembler {
 
   /** The frame that is whole, if one is; borrowed until `next`. */
   get frame(): Frame | undefined {
-    return this.#head && this.isWhole ? { name: this.#head.name, payload: this.#payload.subarray(0, this.#at) } : undefined;
+    return this.#head && this.isWhole
+      ? { name: this.#head.name, payload: this.#payload.subarray(0, this.#at) }
+      : undefined;
   }
 
   /** Begins the next frame, when one is whole. */
@@ -53,7 +55,10 @@ export class FrameAssembler {
     if (!this.#head && this.#at === FRAME_HEADER_SIZE) {
       const head = readFrameHeader(this.#header);
       if (head.length > this.limit)
-        throw new FormatError('frame-too-long', `Cannot read frame ${head.name}: ${head.length} bytes, expected at most ${this.limit} now`);
+        throw new FormatError(
+          'frame-too-long',
+          `Cannot read frame ${head.name}: ${head.length} bytes, expected at most ${this.limit} now`,
+        );
       this.#head = head;
       this.#at = 0;
     }

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { FormatError, type SavkitError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { FrameAssembler } from './frame-assembler.ts';
 import { LinkError } from './link-error.ts';
 import type { Frame } from './payload.ts';

@@ -8,7 +8,10 @@ import { MAX_DESCRIPTION, MAX_HASHES, MAX_MESSAGE, MAX_PAGES_PAYLOAD, MAX_REST_P
 export const FRAME_MAGIC = 0x4d6b_7673;
 
 export const frameHeader = defineStruct('Frame header', 'wire/frames.ts', {
-  magic: { kind: marker(FRAME_MAGIC, 'VERR_SSM_STREAM_ERROR'), doc: 'Begins each frame: a reader that has lost its place notices' },
+  magic: {
+    kind: marker(FRAME_MAGIC, 'VERR_SSM_STREAM_ERROR'),
+    doc: 'Begins each frame: a reader that has lost its place notices',
+  },
   type: { kind: u8, doc: 'Which frame, see Frames' },
   zero: { kind: u8, doc: '0' },
   reserved: { kind: u16, doc: '0' },
@@ -20,8 +23,14 @@ export const pagesHead = defineStruct('pages', 'wire/frames.ts', {
   round: { kind: u32, doc: 'Round that the pages belong to, from 0' },
   count: { kind: u16, doc: 'Entries that follow, 1 to 256' },
   zero: { kind: u16, doc: '0' },
-  plainSize: { kind: u32, doc: 'Bytes of the plain area, behind the entries: raw pages and deltas, in the order of the entries' },
-  packedSize: { kind: u32, doc: 'Bytes of the packed area, behind the plain one: one zstd frame of all zstd pages, in the order of the entries' },
+  plainSize: {
+    kind: u32,
+    doc: 'Bytes of the plain area, behind the entries: raw pages and deltas, in the order of the entries',
+  },
+  packedSize: {
+    kind: u32,
+    doc: 'Bytes of the packed area, behind the plain one: one zstd frame of all zstd pages, in the order of the entries',
+  },
 });
 export const pageEntry = defineStruct('page entry', 'wire/frames.ts', {
   page: { kind: u32, doc: 'Number of the page over all regions of the description' },
@@ -36,7 +45,10 @@ export const PageCodec = { ZERO: 0, RAW: 1, SAME: 2, DELTA: 3, ZSTD: 4 } as cons
 export const PAGE_CODECS: readonly { name: string; doc: string }[] = [
   { name: 'zero', doc: 'All zeros; nothing follows' },
   { name: 'raw', doc: '4096 bytes in the plain area' },
-  { name: 'same', doc: 'The content of another page as the receiver has it now: 4 bytes in the plain area name it. Both travel on one stream' },
+  {
+    name: 'same',
+    doc: 'The content of another page as the receiver has it now: 4 bytes in the plain area name it. Both travel on one stream',
+  },
   {
     name: 'delta',
     doc: 'What changed against the content that the receiver has: a bitmap of its 512 8-byte words, 64 bytes, and the words that differ (formats/kernels/delta-plain.ts)',
@@ -47,7 +59,10 @@ export const PAGE_CODECS: readonly { name: string; doc: string }[] = [
 const nothing = defineStruct('nothing', 'wire/frames.ts', {});
 const consumed = defineStruct('credit', 'wire/frames.ts', {
   bytes: { kind: u32, doc: 'Bytes of page frames consumed since the last credit' },
-  busy: { kind: u8, doc: 'Share of that time in which the target had something to do, in percent: else it is the link that holds things up' },
+  busy: {
+    kind: u8,
+    doc: 'Share of that time in which the target had something to do, in percent: else it is the link that holds things up',
+  },
 });
 const barrier = defineStruct('barrier', 'wire/frames.ts', {
   round: { kind: u32, doc: 'The round that ends here' },
@@ -74,7 +89,10 @@ export const AfterRound = { ANOTHER: 0, AUDIT: 1, PROOF: 2, SEAL: 3 } as const;
 export const AFTER_ROUND: readonly { name: string; doc: string }[] = [
   { name: 'another', doc: 'Another round' },
   { name: 'audit', doc: 'Another round; before it says arrived the target hashes its memory anew' },
-  { name: 'proof', doc: 'The machine stands still; before it says arrived the target hashes its memory anew. Rest and seal follow' },
+  {
+    name: 'proof',
+    doc: 'The machine stands still; before it says arrived the target hashes its memory anew. Rest and seal follow',
+  },
   { name: 'seal', doc: 'The machine stands still; rest and seal follow. Both sides have hashed memory in an audit' },
 ];
 
@@ -93,32 +111,144 @@ export interface FrameDeclaration<T = unknown> {
   doc: string;
 }
 
-function frame<T>(type: number, name: string, from: Sender, head: Struct<T>, tail: Tail, limit: number, doc: string): FrameDeclaration<T> {
+function frame<T>(
+  type: number,
+  name: string,
+  from: Sender,
+  head: Struct<T>,
+  tail: Tail,
+  limit: number,
+  doc: string,
+): FrameDeclaration<T> {
   return { name, type, from, head, tail, limit, doc };
 }
 
 const HASHES = 32 + MAX_HASHES * 8;
 
 export const FRAMES = {
-  hello: frame(1, 'hello', 'both', nothing, 'message', MAX_MESSAGE, 'Versions, capabilities; the target speaks first. Its nonce must come back'),
-  join: frame(2, 'join', 'source', join, 'message', MAX_MESSAGE, 'In place of hello: one more stream of a migration under way'),
-  describe: frame(3, 'describe', 'source', nothing, 'message', MAX_DESCRIPTION, 'The machine, and all of it but pages, as it is now; no page has moved yet'),
-  accept: frame(4, 'accept', 'target', nothing, 'message', MAX_MESSAGE, 'It fits. What the target has of it already follows as leaves'),
-  leaves: frame(5, 'leaves', 'target', leaves, 'hashes', HASHES, 'Hashes of pages as the target has them; ends with a frame of no hashes'),
+  hello: frame(
+    1,
+    'hello',
+    'both',
+    nothing,
+    'message',
+    MAX_MESSAGE,
+    'Versions, capabilities; the target speaks first. Its nonce must come back',
+  ),
+  join: frame(
+    2,
+    'join',
+    'source',
+    join,
+    'message',
+    MAX_MESSAGE,
+    'In place of hello: one more stream of a migration under way',
+  ),
+  describe: frame(
+    3,
+    'describe',
+    'source',
+    nothing,
+    'message',
+    MAX_DESCRIPTION,
+    'The machine, and all of it but pages, as it is now; no page has moved yet',
+  ),
+  accept: frame(
+    4,
+    'accept',
+    'target',
+    nothing,
+    'message',
+    MAX_MESSAGE,
+    'It fits. What the target has of it already follows as leaves',
+  ),
+  leaves: frame(
+    5,
+    'leaves',
+    'target',
+    leaves,
+    'hashes',
+    HASHES,
+    'Hashes of pages as the target has them; ends with a frame of no hashes',
+  ),
   pages: frame(6, 'pages', 'source', pagesHead, 'pages', MAX_PAGES_PAYLOAD, 'Contents of pages'),
-  credit: frame(7, 'credit', 'target', consumed, 'none', consumed.size(), 'Pages were consumed; as many bytes may follow'),
+  credit: frame(
+    7,
+    'credit',
+    'target',
+    consumed,
+    'none',
+    consumed.size(),
+    'Pages were consumed; as many bytes may follow',
+  ),
   barrier: frame(8, 'barrier', 'source', barrier, 'none', barrier.size(), 'A round ends on this stream'),
   arrived: frame(9, 'arrived', 'target', arrived, 'none', arrived.size(), 'A round has ended on all streams'),
-  rest: frame(10, 'rest', 'source', nothing, 'bytes', MAX_REST_PIECE, 'A piece of what the machine has besides pages; an empty one ends it'),
+  rest: frame(
+    10,
+    'rest',
+    'source',
+    nothing,
+    'bytes',
+    MAX_REST_PIECE,
+    'A piece of what the machine has besides pages; an empty one ends it',
+  ),
   seal: frame(11, 'seal', 'source', nodes, 'hashes', HASHES, 'Everything was sent: what memory has to be'),
-  differ: frame(12, 'differ', 'target', leaves, 'hashes', HASHES, 'In answer to seal: hashes of a node that is not so; ends with a frame of no hashes'),
-  ready: frame(13, 'ready', 'target', nothing, 'none', 0, 'In answer to seal: all is so, and it is written down that the machine runs here when told'),
-  commit: frame(14, 'commit', 'source', nothing, 'none', 0, 'It is written down that the machine is handed over: run it'),
+  differ: frame(
+    12,
+    'differ',
+    'target',
+    leaves,
+    'hashes',
+    HASHES,
+    'In answer to seal: hashes of a node that is not so; ends with a frame of no hashes',
+  ),
+  ready: frame(
+    13,
+    'ready',
+    'target',
+    nothing,
+    'none',
+    0,
+    'In answer to seal: all is so, and it is written down that the machine runs here when told',
+  ),
+  commit: frame(
+    14,
+    'commit',
+    'source',
+    nothing,
+    'none',
+    0,
+    'It is written down that the machine is handed over: run it',
+  ),
   running: frame(15, 'running', 'target', nothing, 'none', 0, 'It runs; or it has arrived paused, or is in its file'),
   inquire: frame(16, 'inquire', 'source', nothing, 'none', 0, 'After a lost link in mid hand-over: what became of it?'),
-  decision: frame(17, 'decision', 'target', nothing, 'message', MAX_MESSAGE, "The answer: the target's written decision"),
-  cancel: frame(18, 'cancel', 'both', nothing, 'message', MAX_MESSAGE, 'The migration ends; the machine stays at the source'),
-  refuse: frame(19, 'refuse', 'both', nothing, 'message', MAX_MESSAGE, 'What the other side sent is not accepted, and why; the last frame of a stream'),
+  decision: frame(
+    17,
+    'decision',
+    'target',
+    nothing,
+    'message',
+    MAX_MESSAGE,
+    "The answer: the target's written decision",
+  ),
+  cancel: frame(
+    18,
+    'cancel',
+    'both',
+    nothing,
+    'message',
+    MAX_MESSAGE,
+    'The migration ends; the machine stays at the source',
+  ),
+  refuse: frame(
+    19,
+    'refuse',
+    'both',
+    nothing,
+    'message',
+    MAX_MESSAGE,
+    'What the other side sent is not accepted, and why; the last frame of a stream',
+  ),
   beat: frame(20, 'beat', 'both', nothing, 'none', 0, 'Still here'),
 } as const;
 export type FrameName = keyof typeof FRAMES;

@@ -37,12 +37,14 @@ export class Inbox {
     const deadline = performance.now() + this.#channel.timeOuts.frame * PATIENCE;
     while (this.#frames.length === 0) {
       if (this.#failure) throw this.#failure;
-      if (performance.now() > deadline) throw LinkError.silent(this.#channel.timeOuts.frame * PATIENCE, names.join(' or '));
+      if (performance.now() > deadline)
+        throw LinkError.silent(this.#channel.timeOuts.frame * PATIENCE, names.join(' or '));
       await this.#change();
     }
     const frame = this.#frames.shift() as Frame;
     this.#tell();
-    if (!names.includes(frame.name)) throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected ${names.join(' or ')}`);
+    if (!names.includes(frame.name))
+      throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected ${names.join(' or ')}`);
     return frame;
   }
 

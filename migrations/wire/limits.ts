@@ -1,14 +1,23 @@
-import { GIB, KIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { GIB, KIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 
 // What a peer may ask for. Each number is checked before anything is allocated or waited for.
 
-/** Pages in one frame: large enough that the cost per frame vanishes, small enough that a frame takes 10 ms on a link of 100 MB/s. */
+/**
+ * Pages in one frame: large enough that the cost per frame vanishes, small enough that a frame takes 10 ms on a link of
+ * 100 MB/s.
+ */
 export const FRAME_PAGES = 256;
-/** A frame of pages: its table, and contents that take hardly more than the pages themselves, whatever zstd makes of them. */
+/**
+ * A frame of pages: its table, and contents that take hardly more than the pages themselves, whatever zstd makes of
+ * them.
+ */
 export const MAX_PAGES_PAYLOAD = 16 + FRAME_PAGES * (16 + PAGE_SIZE) + 8 * KIB;
 /** Messages hold versions, names and the description of memory: some kilobytes. */
 export const MAX_MESSAGE = 256 * KIB;
-/** Values of a message, and lists and maps inside of each other: a description names up to 1024 regions and as many units, of which each has some fields. */
+/**
+ * Values of a message, and lists and maps inside of each other: a description names up to 1024 regions and as many
+ * units, of which each has some fields.
+ */
 export const MAX_VALUES = 32_768;
 export const MAX_NESTING = 8;
 /** A machine without pages: its devices' states, with a screenshot some MiB. */
@@ -23,7 +32,9 @@ export const MAX_REST = 32 * MIB;
 export const MAX_PAGES = (1024 * GIB) / PAGE_SIZE;
 /** RAM below and above 4 GiB, ROMs with shadows, MMIO2 ranges. */
 export const MAX_REGIONS = 1024;
-/** A round takes at least a round trip, so that a migration that gets here has taken very long and has not got anywhere. */
+/**
+ * A round takes at least a round trip, so that a migration that gets here has taken very long and has not got anywhere.
+ */
 export const MAX_ROUNDS = 10_000;
 /** Bytes of page frames, as a multiple of the machine's memory. */
 export const MAX_GROWTH = 1000;
@@ -33,7 +44,9 @@ export const DEFAULT_WINDOW = 8 * MIB;
 export const MAX_WINDOW = 256 * MIB;
 
 export interface TimeOuts {
-  /** Until the peer's next frame is complete while something is expected of it, in ms; a slow drip does not prolong it. */
+  /**
+   * Until the peer's next frame is complete while something is expected of it, in ms; a slow drip does not prolong it.
+   */
   frame: number;
   /** Until a connection has said hello, in ms. */
   hello: number;

@@ -5,7 +5,10 @@ import { FRAME_PAGES, MAX_PAGES_PAYLOAD } from './limits.ts';
 /** Where contents start in a buffer; the table of however many pages ends right before it. */
 export const PLAIN_AT = Math.ceil((FRAME_HEADER_SIZE + PAGES_HEAD_SIZE + FRAME_PAGES * PAGE_ENTRY_SIZE) / 8) * 8;
 
-/** A buffer in which a frame of pages is built in place, and sent from; where kernels work on it without copying, if there is room. */
+/**
+ * A buffer in which a frame of pages is built in place, and sent from; where kernels work on it without copying, if
+ * there is room.
+ */
 export class PageBuffer {
   readonly bytes: Uint8Array = takeBuffer(FRAME_HEADER_SIZE + MAX_PAGES_PAYLOAD + 4096);
   readonly view: DataView = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);

@@ -20,14 +20,20 @@ const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 export function readFrameHeader(bytes: Uint8Array): { name: FrameName; length: number } {
   const { type, length } = frameHeader.read(new Cursor(bytes, 0, FRAME_HEADER_SIZE));
   const name = frameOfType(type);
-  if (name === undefined) throw new FormatError('unknown-frame', `Cannot read frame: its type is ${type}, which this side does not know`);
+  if (name === undefined)
+    throw new FormatError('unknown-frame', `Cannot read frame: its type is ${type}, which this side does not know`);
   const { limit } = FRAMES[name];
-  if (length > limit) throw new FormatError('frame-too-long', `Cannot read frame ${name}: ${length} bytes, expected at most ${limit}`);
+  if (length > limit)
+    throw new FormatError('frame-too-long', `Cannot read frame ${name}: ${length} bytes, expected at most ${limit}`);
   return { name, length };
 }
 
 /** A whole frame, header included; owned by the caller. */
-export function encodeFrame<N extends FrameName>(name: N, head: FrameHead<N>, tail: Uint8Array | object = NO_BYTES): Uint8Array {
+export function encodeFrame<N extends FrameName>(
+  name: N,
+  head: FrameHead<N>,
+  tail: Uint8Array | object = NO_BYTES,
+): Uint8Array {
   const { type, head: struct } = FRAMES[name];
   const writer = new Writer(undefined, 64);
   struct.write(writer, head as never);
@@ -48,14 +54,20 @@ export function writeFrameHeader(frame: Uint8Array, type: number, length: number
   frame.set(writer.view());
 }
 
-/** The fixed part of a frame, and what follows it; borrowed. @throws FormatError when it is not what the frame's name says */
+/**
+ * The fixed part of a frame, and what follows it; borrowed. @throws FormatError when it is not what the frame's name
+ * says
+ */
 export function readHead<N extends FrameName>({ payload }: Frame, name: N): { head: FrameHead<N>; tail: Uint8Array } {
   const { head, tail } = FRAMES[name];
   const cursor = new Cursor(payload);
   try {
     const value = head.read(cursor) as FrameHead<N>;
     if (tail === 'none' && cursor.at < payload.length)
-      throw new FormatError('frame-too-long', `Cannot read frame ${name}: ${payload.length} bytes, expected ${cursor.at}`);
+      throw new FormatError(
+        'frame-too-long',
+        `Cannot read frame ${name}: ${payload.length} bytes, expected ${cursor.at}`,
+      );
     return { head: value, tail: payload.subarray(cursor.at) };
   } catch (error) {
     throw error instanceof OutOfBytes ? shortFrame(name, payload.length) : error;
@@ -80,9 +92,13 @@ export function readMessage<T>(frame: Frame, shape: Shape<T>): T {
   return shape(value, '');
 }
 
-/** Hashes that end a frame: `count` of them, as pairs of words (low, high); owned. @throws FormatError when there are more or fewer bytes */
+/**
+ * Hashes that end a frame: `count` of them, as pairs of words (low, high); owned. @throws FormatError when there are
+ * more or fewer bytes
+ */
 export function readHashes(tail: Uint8Array, count: number): Uint32Array {
-  if (tail.length !== count * 8) throw new FormatError('bad-hashes', `Cannot read hashes: ${tail.length} bytes, expected ${count * 8}`);
+  if (tail.length !== count * 8)
+    throw new FormatError('bad-hashes', `Cannot read hashes: ${tail.length} bytes, expected ${count * 8}`);
   const words = new Uint32Array(count * 2);
   new Uint8Array(words.buffer).set(tail);
   return words;
@@ -97,8 +113,15 @@ export function hashBytes(words: Uint32Array, first: number, count: number): Uin
  * @param from where the run before it ended
  * @throws FormatError for pages that the machine does not have, or that came before: a peer could go on so for ever
  */
-export function endOfHashes({ first, count }: { first: number; count: number }, from: number, pageCount: number): number {
+export function endOfHashes(
+  { first, count }: { first: number; count: number },
+  from: number,
+  pageCount: number,
+): number {
   const end = first + count;
   if (first >= from && end <= pageCount) return end;
-  throw new FormatError('bad-hashes', `Cannot take hashes of pages ${first} to ${end}: expected ascending ones from ${from} on, of ${pageCount}`);
+  throw new FormatError(
+    'bad-hashes',
+    `Cannot take hashes of pages ${first} to ${end}: expected ascending ones from ${from} on, of ${pageCount}`,
+  );
 }

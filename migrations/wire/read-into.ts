@@ -9,13 +9,18 @@ export interface Inlet {
   filled(count: number): boolean;
 }
 
-/** The three properties in which a socket keeps its option `onread`: the buffer in use, and what asks for the next one and is told of bytes. */
+/**
+ * The three properties in which a socket keeps its option `onread`: the buffer in use, and what asks for the next one
+ * and is told of bytes.
+ */
 const NAMES = ['kBuffer', 'kBufferGen', 'kBufferCb'];
 
 /**
- * Has a socket, plain or TLS, read straight into the memory of its reader, which allocates and copies nothing for what comes; paused at first. Node
- * has that as the option `onread` of sockets that one opens; accepted ones have to be told afterwards.
- * @returns false for streams of other kinds, and where something was read already or Node has changed inside: they hand out their own chunks
+ * Has a socket, plain or TLS, read straight into the memory of its reader, which allocates and copies nothing for what
+ * comes; paused at first. Node has that as the option `onread` of sockets that one opens; accepted ones have to be told
+ * afterwards.
+ * @returns false for streams of other kinds, and where something was read already or Node has changed inside: they hand
+ * out their own chunks
  */
 export function readInto(stream: Duplex, inlet: Inlet): boolean {
   if (!(stream instanceof Socket) || stream.readableLength > 0 || stream.readableFlowing === true) return false;

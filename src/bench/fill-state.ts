@@ -1,13 +1,13 @@
-import { openFileSink } from '../../formats/binary/sink.ts';
-import { openFile } from '../../formats/binary/source.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
+import { openFile } from '../../formats/files/source.ts';
 import { isRam, PageKind } from '../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../formats/pgm/pgm-reader.ts';
 import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
 import { LOW_HOLE_END, LOW_HOLE_START } from '../../formats/pgm/ranges.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
 import { copyPayload } from '../saved-state/convert/copy-payload.ts';
 import { MixedPages } from './mixed-pages.ts';
 
@@ -16,7 +16,10 @@ function isInLowHole(address: number): boolean {
   return address >= LOW_HOLE_START && address < LOW_HOLE_END;
 }
 
-/** Writes a plain state as `template`, which VirtualBox has written, with mixed pages in place of its RAM: one that VirtualBox restores. */
+/**
+ * Writes a plain state as `template`, which VirtualBox has written, with mixed pages in place of its RAM: one that
+ * VirtualBox restores.
+ */
 export async function fillState(template: string, path: string): Promise<void> {
   const source = await openFile(template);
   const sink = await openFileSink(path, { force: true });
@@ -30,7 +33,8 @@ export async function fillState(template: string, path: string): Promise<void> {
     if (isPgm(unit)) {
       await pgm.begin(unit);
       const { version, basic, config, batch } = pgm;
-      if (!version || !basic || !config) throw new Error(`Cannot fill ${template}: it is no plain state of pgm 10 or later`);
+      if (!version || !basic || !config)
+        throw new Error(`Cannot fill ${template}: it is no plain state of pgm 10 or later`);
       const pass = new PgmPassWriter(out, version, header.widths, basic, config);
       while (await pgm.nextPages()) {
         for (let i = 0; i < batch.count; i++) {

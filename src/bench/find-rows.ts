@@ -12,7 +12,10 @@ export interface FoundRow extends BenchRow {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const ROW_FILE = /\.bench\.js$/;
 
-/** The rows of all `*.bench.ts` of the house whose name or file's name contains one of `words`, and those that they are rated against; all without words. */
+/**
+ * The rows of all `*.bench.ts` of the house whose name or file's name contains one of `words`, and those that they are
+ * rated against; all without words.
+ */
 export async function findRows(words: readonly string[]): Promise<FoundRow[]> {
   const all: FoundRow[] = [];
   for (const file of readdirSync(ROOT, { recursive: true, encoding: 'utf8' }).sort()) {
@@ -21,7 +24,11 @@ export async function findRows(words: readonly string[]): Promise<FoundRow[]> {
     const { rows } = (await import(module)) as { rows: BenchRow[] };
     for (const row of rows) all.push({ ...row, module });
   }
-  const wanted = new Set(words.length === 0 ? all : all.filter((row) => words.some((word) => row.name.includes(word) || fileOf(row).includes(word))));
+  const wanted = new Set(
+    words.length === 0
+      ? all
+      : all.filter((row) => words.some((word) => row.name.includes(word) || fileOf(row).includes(word))),
+  );
   for (const row of wanted) {
     for (const { row: other } of row.against ?? []) {
       const found = all.find(({ name }) => name === other);

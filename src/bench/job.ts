@@ -1,14 +1,18 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import type { BenchContext, BenchRow, Measured } from './row.ts';
 
-// One row of the bench, once, in a process of its own: node job.js MODULE NAME CONTEXT. Prints its milliseconds and its peak memory as JSON.
+// One row of the bench, once, in a process of its own: node job.js MODULE NAME CONTEXT. Prints its milliseconds and its
+// peak memory as JSON.
 
 const [module, name, context] = process.argv.slice(2);
 const { rows } = (await import(module)) as { rows: BenchRow[] };
 const row = rows.find((row) => row.name === name);
 if (!row) throw new Error(`${module} has no row ${name}`);
 
-/** Bytes. The usual figure of the operating system counts the parent's memory before the process began, so ask the kernel where it is Linux. */
+/**
+ * Bytes. The usual figure of the operating system counts the parent's memory before the process began, so ask the
+ * kernel where it is Linux.
+ */
 function peakMemory(): number {
   const status = existsSync('/proc/self/status') ? readFileSync('/proc/self/status', 'utf8') : '';
   const [, kib] = /VmHWM:\s+(\d+) kB/.exec(status) ?? [];

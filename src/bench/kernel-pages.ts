@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 
 /** What kernels are measured with: pages of programs, of text, and random ones. */
 export const PAGE_SORTS = ['binaries', 'text', 'random'] as const;
@@ -22,7 +22,8 @@ export function pagesFile(folder: string, sort: PageSort): string {
 export function makePages(folder: string): void {
   for (const sort of PAGE_SORTS) {
     const file = pagesFile(folder, sort);
-    if (!existsSync(file)) writeFileSync(file, sort === 'random' ? randomFillSync(Buffer.alloc(PAGES * PAGE_SIZE)) : gather(SOURCES[sort]));
+    if (!existsSync(file))
+      writeFileSync(file, sort === 'random' ? randomFillSync(Buffer.alloc(PAGES * PAGE_SIZE)) : gather(SOURCES[sort]));
   }
 }
 

@@ -6,12 +6,13 @@ import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { createLzfEncoder, lzfDecode, lzfWalkBatch } from '../../formats/kernels/lzf.ts';
 import { xxh64Batch } from '../../formats/kernels/xxh64.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { makePages, PAGE_SORTS, type PageSort, pagesFile } from './kernel-pages.ts';
 import { LIBLZF_BENCH } from './liblzf-bench.ts';
 import type { BenchContext, BenchRow } from './row.ts';
 
-// The kernels on 16 MiB of pages, warm, against liblzf in C (Debian's liblzf-dev, with gcc). Encoders keep VirtualBox's limit: 256 bytes must be won.
+// The kernels on 16 MiB of pages, warm, against liblzf in C (Debian's liblzf-dev, with gcc). Encoders keep VirtualBox's
+// limit: 256 bytes must be won.
 
 /** Pages at a time: kernels work in their own memory. */
 const GROUP = 256;
@@ -19,7 +20,10 @@ const LIMIT = PAGE_SIZE - 256;
 const ROUNDS = 9;
 const HEADER = '/usr/include/liblzf/lzf.h';
 
-/** Milliseconds that `step` takes for all pages; the fastest of some rounds, which what else the machine does disturbed least. `before` is not counted. */
+/**
+ * Milliseconds that `step` takes for all pages; the fastest of some rounds, which what else the machine does disturbed
+ * least. `before` is not counted.
+ */
 function measure(pages: Uint8Array, before: (group: Uint8Array) => void, step: (group: Uint8Array) => void): number {
   const group = takeBuffer(GROUP * PAGE_SIZE);
   const rounds: number[] = [];
@@ -40,7 +44,11 @@ function measure(pages: Uint8Array, before: (group: Uint8Array) => void, step: (
 
 const encoder = createLzfEncoder();
 const blocks = takeBuffer(GROUP * PAGE_SIZE);
-const batch = { encoding: new Uint8Array(GROUP), at: Uint32Array.from({ length: GROUP }, (_, i) => i * PAGE_SIZE), length: new Uint32Array(GROUP) };
+const batch = {
+  encoding: new Uint8Array(GROUP),
+  at: Uint32Array.from({ length: GROUP }, (_, i) => i * PAGE_SIZE),
+  length: new Uint32Array(GROUP),
+};
 
 function encode(group: Uint8Array): void {
   for (let i = 0; i < GROUP; i++) {
@@ -50,7 +58,8 @@ function encode(group: Uint8Array): void {
 }
 
 function decode(group: Uint8Array): void {
-  for (let i = 0; i < GROUP; i++) if (batch.length[i] > 0) lzfDecode(blocks, i * PAGE_SIZE, batch.length[i], group, i * PAGE_SIZE, PAGE_SIZE);
+  for (let i = 0; i < GROUP; i++)
+    if (batch.length[i] > 0) lzfDecode(blocks, i * PAGE_SIZE, batch.length[i], group, i * PAGE_SIZE, PAGE_SIZE);
 }
 
 function walk(): void {
@@ -67,7 +76,9 @@ const prepare = async ({ folder }: BenchContext) => {
 
 /** Milliseconds of liblzf for the same pages: encoding, decoding. */
 function liblzf({ folder }: BenchContext, sort: PageSort): [number, number] {
-  const [encodeMs, decodeMs] = execFileSync(join(folder, 'liblzf-bench'), [pagesFile(folder, sort)], { encoding: 'utf8' })
+  const [encodeMs, decodeMs] = execFileSync(join(folder, 'liblzf-bench'), [pagesFile(folder, sort)], {
+    encoding: 'utf8',
+  })
     .split(' ')
     .map(Number);
   return [encodeMs, decodeMs];
@@ -78,14 +89,29 @@ function compile(folder: string): void {
   execFileSync('gcc', ['-O2', join(folder, 'liblzf-bench.c'), '-llzf', '-o', join(folder, 'liblzf-bench')]);
 }
 
-const missing = () => (existsSync(HEADER) && existsSync('/usr/bin/gcc') ? undefined : 'there is no gcc with liblzf (Debian: liblzf-dev)');
+const missing = () =>
+  existsSync(HEADER) && existsSync('/usr/bin/gcc') ? undefined : 'there is no gcc with liblzf (Debian: liblzf-dev)';
 /** To be reached: decoding 1.5 × liblzf, encoding as fast; what can't be compressed must be noticed 5 × as fast. */
 const ENCODE_TARGETS = { binaries: 1, text: 1, random: 5 } as const;
 const COMPRESSIBLE = PAGE_SORTS.filter((sort) => sort !== 'random');
 
 export const rows: BenchRow[] = [
-  ...PAGE_SORTS.map((sort): BenchRow => ({ name: `liblzf encodes ${sort}`, prepare, missing, run: (context) => liblzf(context, sort)[0] })),
-  ...COMPRESSIBLE.map((sort): BenchRow => ({ name: `liblzf decodes ${sort}`, prepare, missing, run: (context) => liblzf(context, sort)[1] })),
+  ...PAGE_SORTS.map(
+    (sort): BenchRow => ({
+      name: `liblzf encodes ${sort}`,
+      prepare,
+      missing,
+      run: (context) => liblzf(context, sort)[0],
+    }),
+  ),
+  ...COMPRESSIBLE.map(
+    (sort): BenchRow => ({
+      name: `liblzf decodes ${sort}`,
+      prepare,
+      missing,
+      run: (context) => liblzf(context, sort)[1],
+    }),
+  ),
   ...PAGE_SORTS.map(
     (sort): BenchRow => ({
       name: `LZF encodes ${sort}`,
@@ -124,7 +150,8 @@ export const rows: BenchRow[] = [
     name: 'xxh64 of pages',
     prepare,
     against: [{ row: 'xxhash-wasm of pages', atLeast: 1 }],
-    run: (context) => measure(read(context, 'random'), noBlocks, (group) => xxh64Batch(group, batch.at, PAGE_SIZE, GROUP, hashes)),
+    run: (context) =>
+      measure(read(context, 'random'), noBlocks, (group) => xxh64Batch(group, batch.at, PAGE_SIZE, GROUP, hashes)),
   },
   {
     name: 'zero test of pages',
@@ -134,7 +161,8 @@ export const rows: BenchRow[] = [
         read(context, 'random'),
         (group) => group.fill(0),
         (group) => {
-          for (let i = 0; i < GROUP; i++) if (!isZero(group, i * PAGE_SIZE, PAGE_SIZE)) throw new Error('zeros are refused');
+          for (let i = 0; i < GROUP; i++)
+            if (!isZero(group, i * PAGE_SIZE, PAGE_SIZE)) throw new Error('zeros are refused');
         },
       ),
   },

@@ -4,10 +4,20 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type FoundRow, findRows } from './find-rows.ts';
 import { resultsText } from './print-results.ts';
-import { keepResults, keptResults, LATEST, type Results, rate, spread, summarizeFigures, summarizeSizes } from './results.ts';
+import {
+  keepResults,
+  keptResults,
+  LATEST,
+  type Results,
+  rate,
+  spread,
+  summarizeFigures,
+  summarizeSizes,
+} from './results.ts';
 import { contextOf, runRounds, runSizes } from './run-rows.ts';
 
-// npm run bench [-- NAME… --rounds N --sizes MIB,…]: speed as ratios within one run, peak memory at several sizes. A run of all rows is kept.
+// npm run bench [-- NAME… --rounds N --sizes MIB,…]: speed as ratios within one run, peak memory at several sizes. A
+// run of all rows is kept.
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

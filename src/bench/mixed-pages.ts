@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 
 /** What a state is made of. */
 export interface PageContents {
@@ -10,7 +10,8 @@ export interface PageContents {
 }
 
 /**
- * Deals out pages as guests have them: 30 % zero, 40 % bytes of the system's files, 30 % random, in an order that looks random but is always the same.
+ * Deals out pages as guests have them: 30 % zero, 40 % bytes of the system's files, 30 % random, in an order that looks
+ * random but is always the same.
  */
 export class MixedPages implements PageContents {
   readonly #page = new Uint8Array(PAGE_SIZE);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { GIB } from '../../formats/units.ts';
+import { GIB } from '../../formats/sizes.ts';
 import type { BenchContext } from './row.ts';
 
 /** Path of a state of 1 GiB that nothing compresses. */

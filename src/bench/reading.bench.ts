@@ -1,8 +1,8 @@
 import { openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { openFileSink } from '../../formats/binary/sink.ts';
-import { MIB } from '../../formats/units.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { makeRandomState, randomState } from './random-state.ts';
 import { type BenchRow, REFERENCE } from './row.ts';
 
@@ -11,7 +11,8 @@ import { type BenchRow, REFERENCE } from './row.ts';
 async function readPlainly(path: string, use: (bytes: Uint8Array) => Promise<void> | void): Promise<void> {
   const file = openSync(path, 'r');
   const buffer = Buffer.alloc(MIB);
-  for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer)) await use(buffer.subarray(0, count));
+  for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer))
+    await use(buffer.subarray(0, count));
 }
 
 async function readWithCrc(path: string): Promise<void> {
@@ -25,7 +26,11 @@ async function readWithCrc(path: string): Promise<void> {
 export const rows: BenchRow[] = [
   { name: 'read', run: ({ state }) => readPlainly(state, () => {}) },
   { name: REFERENCE, run: ({ state }) => readWithCrc(state) },
-  { name: 'read + CRC-32, incompressible', prepare: makeRandomState, run: (context) => readWithCrc(randomState(context)) },
+  {
+    name: 'read + CRC-32, incompressible',
+    prepare: makeRandomState,
+    run: (context) => readWithCrc(randomState(context)),
+  },
   {
     name: 'read + CRC-32 + write',
     async run({ state, folder }) {

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import type { FoundRow } from './find-rows.ts';
 import { MAX_COST, SCALES } from './row.ts';
 import type { Sample } from './run-rows.ts';
@@ -51,7 +51,11 @@ export function spread(values: readonly number[]): Spread {
 }
 
 /** @param scaling how many times the work of one process two do together, where that was measured */
-export function rate(rows: readonly FoundRow[], samples: ReadonlyMap<string, readonly Sample[]>, scaling: number): Rating[] {
+export function rate(
+  rows: readonly FoundRow[],
+  samples: ReadonlyMap<string, readonly Sample[]>,
+  scaling: number,
+): Rating[] {
   const ratings: Rating[] = [];
   for (const { name, against = [] } of rows) {
     const own = samples.get(name) ?? [];
@@ -89,7 +93,11 @@ export function summarizeSizes(
     return {
       row: name,
       limitMib: peakRssMib,
-      bySize: bySize.map((runs, i) => ({ ramMib: rams[i], rss: Math.max(...runs.map(({ rss }) => rss)), cost: perMib(i) / unit })),
+      bySize: bySize.map((runs, i) => ({
+        ramMib: rams[i],
+        rss: Math.max(...runs.map(({ rss }) => rss)),
+        cost: perMib(i) / unit,
+      })),
     };
   });
 }

@@ -1,25 +1,31 @@
 /**
- * One row of the bench's table. A file `*.bench.ts` beside the code it measures exports `rows: BenchRow[]`; `npm run bench` finds all of them,
- * `npm run bench -- NAME…` takes those whose name, or whose file's name, contains a word.
+ * One row of the bench's table. A file `*.bench.ts` beside the code it measures exports `rows: BenchRow[]`; `npm run
+ * bench` finds all of them, `npm run bench -- NAME…` takes those whose name, or whose file's name, contains a word.
  *
- * Times of a shared machine mean nothing by themselves. So each row is run in every round, in a process of its own, and rated against the time
- * that another row took in the same round.
+ * Times of a shared machine mean nothing by themselves. So each row is run in every round, in a process of its own, and
+ * rated against the time that another row took in the same round.
  */
 export interface BenchRow {
   /** Unique: what it does, such as `deep verify`. */
   name: string;
   /**
-   * Does the job once, in a fresh process. The time is that of the whole call, unless it gives a number, or `Measured`, which then is milliseconds of its own:
-   * of a part, after warming up, or of something that was started elsewhere.
+   * Does the job once, in a fresh process. The time is that of the whole call, unless it gives a number, or `Measured`,
+   * which then is milliseconds of its own: of a part, after warming up, or of something that was started elsewhere.
    */
   run(context: BenchContext): Promise<unknown> | unknown;
   /** Made once, before the first round and outside of all times: files that the row needs. */
   prepare?(context: BenchContext): Promise<void>;
   /** Other rows that it is rated against. */
   against?: readonly Comparison[];
-  /** Limits for the process's peak memory, by MiB of guest RAM; the row is then also run at these sizes, and its cost per GiB compared. */
+  /**
+   * Limits for the process's peak memory, by MiB of guest RAM; the row is then also run at these sizes, and its cost
+   * per GiB compared.
+   */
   peakRssMib?: number;
-  /** Why the row can't be run here; undefined when it can. Rows that need what is not everywhere (VirtualBox, gcc) say so. */
+  /**
+   * Why the row can't be run here; undefined when it can. Rows that need what is not everywhere (VirtualBox, gcc) say
+   * so.
+   */
   missing?(): string | undefined;
 }
 
@@ -42,7 +48,10 @@ export interface Comparison {
   row: string;
   /** To be reached: this row is at least so many times as fast as the other one. Without it the ratio is only shown. */
   atLeast?: number;
-  /** The same where the machine has two processors to give: where two independent processes do at least `SCALES` times the work of one. */
+  /**
+   * The same where the machine has two processors to give: where two independent processes do at least `SCALES` times
+   * the work of one.
+   */
   atLeastIfScaling?: number;
 }
 

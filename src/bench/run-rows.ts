@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import type { FoundRow } from './find-rows.ts';
 import { makeState } from './make-state.ts';
 import type { BenchContext, Figure } from './row.ts';
@@ -40,12 +40,20 @@ const SCALING_ROW = 'deep verify';
 export interface Rounds {
   /** By row. */
   samples: Map<string, Sample[]>;
-  /** By round, how many times the work of one process two independent ones do together: 2 where the second processor is really there. */
+  /**
+   * By round, how many times the work of one process two independent ones do together: 2 where the second processor is
+   * really there.
+   */
   scaling: number[];
 }
 
 /** All rows once in every round, one after the other. One that fails is left out, and `failed` gets its reason. */
-export async function runRounds(rows: readonly FoundRow[], context: BenchContext, rounds: number, failed: Record<string, string>): Promise<Rounds> {
+export async function runRounds(
+  rows: readonly FoundRow[],
+  context: BenchContext,
+  rounds: number,
+  failed: Record<string, string>,
+): Promise<Rounds> {
   const samples = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
   const scaling: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -72,11 +80,15 @@ async function timeOfTwo(row: FoundRow, context: BenchContext): Promise<number> 
 }
 
 /** The rows that keep to a limit of memory, by size of guest RAM; sizes take turns. */
-export async function runSizes(rows: readonly FoundRow[], contexts: readonly BenchContext[]): Promise<Map<string, Sample[][]>> {
+export async function runSizes(
+  rows: readonly FoundRow[],
+  contexts: readonly BenchContext[],
+): Promise<Map<string, Sample[][]>> {
   const samples = new Map<string, Sample[][]>();
   for (const row of rows) {
     const bySize = contexts.map((): Sample[] => []);
-    for (let i = 0; i < RUNS_PER_SIZE; i++) for (const [size, context] of contexts.entries()) bySize[size].push(await runRow(row, context));
+    for (let i = 0; i < RUNS_PER_SIZE; i++)
+      for (const [size, context] of contexts.entries()) bySize[size].push(await runRow(row, context));
     samples.set(row.name, bySize);
   }
   return samples;

@@ -8,7 +8,9 @@ const scripts = process.env.SAVKIT_VIRTUALBOX ?? '';
 
 /** Why there is no VirtualBox to measure; undefined where there is one. */
 export function missingVirtualBox(): string | undefined {
-  return existsSync(join(scripts, 'mkvm.sh')) && scripts !== '' ? undefined : 'SAVKIT_VIRTUALBOX names no folder with a VirtualBox';
+  return existsSync(join(scripts, 'mkvm.sh')) && scripts !== ''
+    ? undefined
+    : 'SAVKIT_VIRTUALBOX names no folder with a VirtualBox';
 }
 
 export function runScript(script: string, ...args: string[]): string {
@@ -25,7 +27,8 @@ export class VirtualBoxMachine {
 
   /** Makes the machine where it is not there. */
   create(ramMib: number): void {
-    if (!runScript('vb', 'VBoxManage', 'list', 'vms').includes(`"${this.#name}"`)) runScript('mkvm.sh', this.#name, String(ramMib), '1', 'piix3', 'long');
+    if (!runScript('vb', 'VBoxManage', 'list', 'vms').includes(`"${this.#name}"`))
+      runScript('mkvm.sh', this.#name, String(ramMib), '1', 'piix3', 'long');
   }
 
   /** Lets it run for some seconds, and saves it to `prefix`.sav. */
@@ -40,7 +43,9 @@ export class VirtualBoxMachine {
     // Discarding a state deletes its file.
     await attempt(() => runScript('vb', 'VBoxManage', 'discardstate', this.#name)).catch(() => {});
     const adopted = `/vm/load/${this.#name}.sav`;
-    execFileSync(join(scripts, 'vb'), ['sh', '-c', `cat > ${adopted}`], { stdio: [openSync(state, 'r'), 'ignore', 'ignore'] });
+    execFileSync(join(scripts, 'vb'), ['sh', '-c', `cat > ${adopted}`], {
+      stdio: [openSync(state, 'r'), 'ignore', 'ignore'],
+    });
     await attempt(() => runScript('vb', 'VBoxManage', 'adoptstate', this.#name, adopted));
     return this.#startPaused();
   }
@@ -82,7 +87,9 @@ export class VirtualBoxMachine {
   async #startPaused(): Promise<() => Promise<void>> {
     for (let left = 5; left > 0; left--) {
       let isGone = false;
-      const machine = spawn(join(scripts, 'vb'), ['VBoxHeadless', '--startvm', this.#name, '--start-paused'], { stdio: 'ignore' });
+      const machine = spawn(join(scripts, 'vb'), ['VBoxHeadless', '--startvm', this.#name, '--start-paused'], {
+        stdio: 'ignore',
+      });
       const gone = new Promise<void>((resolve) => machine.once('exit', () => resolve()));
       void gone.then(() => {
         isGone = true;

@@ -1,5 +1,5 @@
 import { UsageError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { pgmAssertCr3, pgmError, pgmSync, pgmSyncAlways, prefetch } from './debugger-commands.ts';
 import { guestTables } from './guest-tables.ts';
@@ -47,15 +47,51 @@ const ANY = Number.MAX_SAFE_INTEGER;
 const MAX_DEPTH = 4;
 
 export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
-  { name: 'help', usage: '[COMMAND]', help: 'What there is, or how one command is used', arguments: [0, 1], run: (_, [name]) => help(name) },
-  { name: 'info', usage: '[ITEM [ARGUMENTS]]', help: 'Show an info item, or which there are', arguments: [0, ANY], run: info },
+  {
+    name: 'help',
+    usage: '[COMMAND]',
+    help: 'What there is, or how one command is used',
+    arguments: [0, 1],
+    run: (_, [name]) => help(name),
+  },
+  {
+    name: 'info',
+    usage: '[ITEM [ARGUMENTS]]',
+    help: 'Show an info item, or which there are',
+    arguments: [0, ANY],
+    run: info,
+  },
   { name: 'cpu', usage: '[N]', help: 'Choose the CPU that is looked at', arguments: [0, 1], run: cpu },
   { name: 'regs', usage: '', help: 'Registers of the chosen CPU', arguments: [0, 0], run: selectedRegisters },
-  { name: 'peek', usage: '[%]ADDR [LEN]', help: 'Show memory; % makes the address virtual', arguments: [1, 2], run: (s, [at, length]) => peek(s, at, length) },
-  { name: 'poke', usage: '[%]ADDR HEX', help: 'Write memory (save keeps it)', arguments: [2, ANY], run: (s, [at, ...bytes]) => poke(s, at, bytes) },
+  {
+    name: 'peek',
+    usage: '[%]ADDR [LEN]',
+    help: 'Show memory; % makes the address virtual',
+    arguments: [1, 2],
+    run: (s, [at, length]) => peek(s, at, length),
+  },
+  {
+    name: 'poke',
+    usage: '[%]ADDR HEX',
+    help: 'Write memory (save keeps it)',
+    arguments: [2, ANY],
+    run: (s, [at, ...bytes]) => poke(s, at, bytes),
+  },
   { name: 'find', usage: 'HEX | text "TEXT"', help: 'Search virtual memory', arguments: [1, ANY], run: find },
-  { name: 'walk', usage: 'ADDR', help: 'Walk the page tables for a virtual address', arguments: [1, 1], run: (s, [at]) => walk(s, at) },
-  { name: 'maps', usage: 'ADDR', help: 'Virtual addresses that lead to a physical one', arguments: [1, 1], run: (s, [at]) => mapsOf(s, at) },
+  {
+    name: 'walk',
+    usage: 'ADDR',
+    help: 'Walk the page tables for a virtual address',
+    arguments: [1, 1],
+    run: (s, [at]) => walk(s, at),
+  },
+  {
+    name: 'maps',
+    usage: 'ADDR',
+    help: 'Virtual addresses that lead to a physical one',
+    arguments: [1, 1],
+    run: (s, [at]) => mapsOf(s, at),
+  },
   {
     name: 'tables',
     usage: 'guest|shadow [DEPTH [ADDR]]',
@@ -68,15 +104,34 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
     usage: 'ADDR [LEN]',
     help: 'Fill shadow tables by reading virtual memory',
     arguments: [1, 2],
-    run: (s, [at, length]) => prefetch(s, parseNumber(at), length === undefined ? 1 : parseCount(length, 1, 1024 * MIB)),
+    run: (s, [at, length]) =>
+      prefetch(s, parseNumber(at), length === undefined ? 1 : parseCount(length, 1, 1024 * MIB)),
   },
-  { name: 'stats', usage: '[GLOB]', help: 'Statistics by name; without one those of pages', arguments: [0, 1], run: (s, [glob]) => showStatistics(s, glob) },
+  {
+    name: 'stats',
+    usage: '[GLOB]',
+    help: 'Statistics by name; without one those of pages',
+    arguments: [0, 1],
+    run: (s, [glob]) => showStatistics(s, glob),
+  },
   { name: 'pgmram', usage: '', help: 'Display the RAM ranges', arguments: [0, 0], run: pgmRam },
   { name: 'pgmsync', usage: '', help: 'Sync the CR3 page', arguments: [0, 0], run: pgmSync },
   { name: 'pgmsyncalways', usage: '', help: 'Toggle permanent CR3 syncing', arguments: [0, 0], run: pgmSyncAlways },
   { name: 'pgmassertcr3', usage: '', help: 'Check the shadow CR3 mapping', arguments: [0, 0], run: pgmAssertCr3 },
-  { name: 'pgmerror', usage: '[WHERE]', help: 'Inject errors into the page manager', arguments: [0, 1], run: (s, [where]) => pgmError(s, true, where) },
-  { name: 'pgmerroroff', usage: '[WHERE]', help: 'End that', arguments: [0, 1], run: (s, [where]) => pgmError(s, false, where) },
+  {
+    name: 'pgmerror',
+    usage: '[WHERE]',
+    help: 'Inject errors into the page manager',
+    arguments: [0, 1],
+    run: (s, [where]) => pgmError(s, true, where),
+  },
+  {
+    name: 'pgmerroroff',
+    usage: '[WHERE]',
+    help: 'End that',
+    arguments: [0, 1],
+    run: (s, [where]) => pgmError(s, false, where),
+  },
   {
     name: 'pgmphystofile',
     usage: 'FILE [nozero]',
@@ -84,12 +139,19 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
     arguments: [1, 2],
     run: (s, [file, option]) => physToFile(s.machine, file, option),
   },
-  { name: 'save', usage: 'FILE', help: 'Write the machine as it is now', arguments: [1, 1], run: (s, [file]) => save(s, file) },
+  {
+    name: 'save',
+    usage: 'FILE',
+    help: 'Write the machine as it is now',
+    arguments: [1, 1],
+    run: (s, [file]) => save(s, file),
+  },
 ];
 
 function help(name: string | undefined): Answer {
   const commands = CONSOLE_COMMANDS.filter((command) => name === undefined || command.name === name);
-  if (commands.length === 0) throw new UsageError('unknown-command', `Cannot help with ${name}: there is no such command`);
+  if (commands.length === 0)
+    throw new UsageError('unknown-command', `Cannot help with ${name}: there is no such command`);
   const width = Math.max(...commands.map(({ name: own, usage }) => own.length + usage.length + 1));
   const lines = commands.map(({ name: own, usage, help: text }) => `${`${own} ${usage}`.padEnd(width)}  ${text}`);
   return linesOf(
@@ -106,7 +168,11 @@ function info(session: ConsoleSession, [name, ...words]: readonly string[]): Ans
     );
   }
   const item = INFO_ITEMS.find((each) => each.name === name);
-  if (!item) throw new UsageError('unknown-item', `Cannot show ${name}: expected ${INFO_ITEMS.map((each) => each.name).join(', ')}`);
+  if (!item)
+    throw new UsageError(
+      'unknown-item',
+      `Cannot show ${name}: expected ${INFO_ITEMS.map((each) => each.name).join(', ')}`,
+    );
   return item.show(session, words);
 }
 
@@ -117,7 +183,8 @@ function cpu(session: ConsoleSession, [text]: readonly string[]): Answer {
 
 function tables(session: ConsoleSession, [which, depth, wanted]: readonly string[]): Answer {
   const levels = depth === undefined ? MAX_DEPTH : parseCount(depth, 0, MAX_DEPTH);
-  if (which === 'guest') return guestTables(session, levels, wanted === undefined ? undefined : Number(parseNumber(wanted)));
+  if (which === 'guest')
+    return guestTables(session, levels, wanted === undefined ? undefined : Number(parseNumber(wanted)));
   if (which === 'shadow') return shadowTables(session, levels);
   throw new UsageError('bad-tables', `Cannot show ${which} tables: expected guest or shadow`);
 }

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { bufferSource } from '../../formats/binary/source.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
-import { extract } from '../saved-state/extract.ts';
-import { loadState } from '../saved-state/load.ts';
+import { bufferSource } from '../../formats/files/source.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { loadState } from '../machine/load.ts';
+import { extract } from '../saved-state/extract/extract.ts';
 import { MemoryTarget, STATES_FOLDER, samplesIn } from '../testing/states.ts';
 import { CONSOLE_COMMANDS, INFO_ITEMS } from './commands.ts';
 import { Console } from './console.ts';
@@ -37,7 +37,9 @@ describe('info', () => {
     ]);
     await console.run('prefetch 0xc0000000');
     console.session.machine.memory.a20.set(0, false);
-    expect((await console.run('info mode guest')).text).toContain('PAE+NX (changed 2 times), A20 disabled (changed 1 times)');
+    expect((await console.run('info mode guest')).text).toContain(
+      'PAE+NX (changed 2 times), A20 disabled (changed 1 times)',
+    );
     expect((await console.run('stats /PGM/CPU0/cGuestModeChanges')).rows).toMatchObject([{ value: 2 }]);
     expect((await console.run('info mode host')).text).toBe('Host paging mode:             AMD64+G+NX');
     expect((await console.run('info mode nothing')).text).toBe('');
@@ -45,13 +47,18 @@ describe('info', () => {
 
   it.each(samples)('cpumguest has the registers of $name', async ({ name, truth }) => {
     const { rows } = await (await consoleOf(name)).run('info cpumguest');
-    const found = (rows as Record<string, string>[]).map(({ cr0, cr2, cr3, cr4, efer }) => [cr0, cr2, cr3, cr4, efer].map(Number));
+    const found = (rows as Record<string, string>[]).map(({ cr0, cr2, cr3, cr4, efer }) =>
+      [cr0, cr2, cr3, cr4, efer].map(Number),
+    );
     expect(found).toEqual(truth.vcpus.map(({ cr0, cr2, cr3, cr4, efer }) => [cr0, cr2, cr3, cr4, efer].map(Number)));
   });
 
   it.each(samples)('phys has the memory map of $name', async ({ name, truth }) => {
     const { rows } = await (await consoleOf(name)).run('info phys');
-    const found = (rows as { start: string; last: string }[]).map(({ start, last }) => [Number(start), Number(last) + 1]);
+    const found = (rows as { start: string; last: string }[]).map(({ start, last }) => [
+      Number(start),
+      Number(last) + 1,
+    ]);
     expect(found).toEqual((truth.memoryMap ?? []).map(([start, end]) => [Number(start), Number(end)]));
   });
 
@@ -80,16 +87,22 @@ describe('tables', () => {
     await console.run('prefetch 0xffffffff80000000 65536');
     const { pool } = console.session.shadowCpu().paging;
     const table = [...pool.inUse()].find((index) => pool.kindOf(index)?.holds === 'pages') as number;
-    const slot = Array.from({ length: 512 }, (_, i) => i).find((i) => (pool.tables.low(table, i, true) & 1) !== 0) as number;
+    const slot = Array.from({ length: 512 }, (_, i) => i).find(
+      (i) => (pool.tables.low(table, i, true) & 1) !== 0,
+    ) as number;
     pool.tables.words[table * 1024 + slot * 2] ^= 0x5000;
     expect((await console.run('pgmassertcr3')).rows).toContainEqual(expect.objectContaining({ condition: 'pte-host' }));
   });
 
   it('guest says where a page is mapped, with the flags of the shadow', async () => {
     const console = await consoleOf('own-prot32');
-    expect((await console.run('tables guest 4 0x11000')).text).toContain('Found 0000000000011000 at 0000000000011000 -> flags=0');
+    expect((await console.run('tables guest 4 0x11000')).text).toContain(
+      'Found 0000000000011000 at 0000000000011000 -> flags=0',
+    );
     await console.run('prefetch 0x11000');
-    expect((await console.run('tables guest 4 0x11000')).text).toMatch(/Found 0000000000011000 at 0000000000011000 -> flags=[13]/);
+    expect((await console.run('tables guest 4 0x11000')).text).toMatch(
+      /Found 0000000000011000 at 0000000000011000 -> flags=[13]/,
+    );
   });
 
   it('no levels are no lines', async () => {
@@ -115,8 +128,12 @@ describe('pgmphystofile', () => {
     const { length } = readFileSync(file);
     expect(length % PAGE_SIZE).toBe(0);
     expect(length).toBeLessThan(4 * 1024 * 1024);
-    expect((await console.run(`pgmphystofile ${file}`)).text).toBe(`error: RTFileOpen(,'${file}',) -> VERR_ALREADY_EXISTS.`);
-    expect((await console.run(`pgmphystofile ${file} zero`)).text).toBe("error: Invalid 2nd argument 'zero', must be 'nozero'.");
+    expect((await console.run(`pgmphystofile ${file}`)).text).toBe(
+      `error: RTFileOpen(,'${file}',) -> VERR_ALREADY_EXISTS.`,
+    );
+    expect((await console.run(`pgmphystofile ${file} zero`)).text).toBe(
+      "error: Invalid 2nd argument 'zero', must be 'nozero'.",
+    );
   });
 });
 
@@ -147,7 +164,9 @@ describe('the other commands', () => {
     const file = join(folder, 'new.sav');
     expect((await console.run(`save "${file}"`)).error).toBeUndefined();
     const again = new Console(await loadState(bufferSource(readFileSync(file))));
-    expect((await again.run('peek %0xffffffff80000100 11')).rows?.[0]).toMatchObject({ hex: Buffer.from('to be found').toString('hex') });
+    expect((await again.run('peek %0xffffffff80000100 11')).rows?.[0]).toMatchObject({
+      hex: Buffer.from('to be found').toString('hex'),
+    });
   });
 
   it('a line can be completed', async () => {
@@ -158,8 +177,29 @@ describe('the other commands', () => {
 
   it('whatever is typed, the answer is words', async () => {
     const console = await consoleOf('own-pae');
-    const numbers = fc.constantFrom('0', '0x1000', '4096', '0xffffffffffffffff', '0xfffffffffffff000', '0xc0000000', '-1', '0x', '99999999999999999999999');
-    const others = fc.constantFrom('guest', 'shadow', 'handy', 'text', '"', '%0xc0000000', '%%0x1000', '%', 'zz', ...INFO_ITEMS.map(({ name }) => name));
+    const numbers = fc.constantFrom(
+      '0',
+      '0x1000',
+      '4096',
+      '0xffffffffffffffff',
+      '0xfffffffffffff000',
+      '0xc0000000',
+      '-1',
+      '0x',
+      '99999999999999999999999',
+    );
+    const others = fc.constantFrom(
+      'guest',
+      'shadow',
+      'handy',
+      'text',
+      '"',
+      '%0xc0000000',
+      '%%0x1000',
+      '%',
+      'zz',
+      ...INFO_ITEMS.map(({ name }) => name),
+    );
     const safe = CONSOLE_COMMANDS.map(({ name }) => name).filter((name) => !['save', 'pgmphystofile'].includes(name));
     const line = fc
       .tuple(fc.constantFrom(...safe, 'nonsense'), fc.array(fc.oneof(numbers, others), { maxLength: 3 }))

@@ -1,6 +1,6 @@
 import { entryOf } from '../../formats/entry-of.ts';
 import { SavkitError, UsageError } from '../../formats/errors.ts';
-import type { Machine } from '../saved-state/machine.ts';
+import type { Machine } from '../machine/machine.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { CONSOLE_COMMANDS, INFO_ITEMS } from './commands.ts';
 import { ConsoleSession } from './session.ts';
@@ -19,9 +19,11 @@ export class Console {
       const [name = '', ...words] = wordsOf(line);
       if (name === '') return { text: '' };
       const command = CONSOLE_COMMANDS.find((each) => each.name === name.replace(/^\./, ''));
-      if (!command) throw new UsageError('unknown-command', `Cannot run ${name}: there is no such command, help lists them`);
+      if (!command)
+        throw new UsageError('unknown-command', `Cannot run ${name}: there is no such command, help lists them`);
       const [least, most] = command.arguments;
-      if (words.length < least || words.length > most) throw new UsageError('bad-arguments', `Cannot run ${name}: usage: ${command.name} ${command.usage}`);
+      if (words.length < least || words.length > most)
+        throw new UsageError('bad-arguments', `Cannot run ${name}: usage: ${command.name} ${command.usage}`);
       return await command.run(this.session, words);
     } catch (error) {
       if (!(error instanceof SavkitError)) throw error;

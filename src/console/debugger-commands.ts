@@ -24,26 +24,38 @@ export function pgmSyncAlways(session: ConsoleSession): Answer {
 export function pgmAssertCr3(session: ConsoleSession): Answer {
   const breaches = checkConsistency(session.shadowCpu());
   const lines = breaches.map(({ message }) => message);
-  const rows = breaches.map(({ condition, linear, message }) => ({ condition, virtual: `0x${linear.toString(16)}`, message }));
+  const rows = breaches.map(({ condition, linear, message }) => ({
+    condition,
+    virtual: `0x${linear.toString(16)}`,
+    message,
+  }));
   return linesOf(['Checking shadow CR3 page tables for consistency.', ...lines], rows);
 }
 
 /** `pgmerror [handy]`, `pgmerroroff [handy]`: whether the host has pages left for this machine. */
 export function pgmError(session: ConsoleSession, isOn: boolean, where: string | undefined): Answer {
   const { handy } = session.machine.memory.pages.backing;
-  if (where === undefined) return linesOf(['PGM error inject locations:', `  handy - ${handy.injectFailure}`], [{ where: 'handy', isOn: handy.injectFailure }]);
+  if (where === undefined)
+    return linesOf(
+      ['PGM error inject locations:', `  handy - ${handy.injectFailure}`],
+      [{ where: 'handy', isOn: handy.injectFailure }],
+    );
   if (where !== 'handy') throw new UsageError('bad-place', `Invalid 'where' value: ${where}.`);
   handy.injectFailure = isOn;
   return linesOf(['done']);
 }
 
-/** `prefetch ADDR [LEN]`: lets the guest read a stretch through its shadow tables, which fills them and sets accessed bits in its own. */
+/**
+ * `prefetch ADDR [LEN]`: lets the guest read a stretch through its shadow tables, which fills them and sets accessed
+ * bits in its own.
+ */
 export function prefetch(session: ConsoleSession, address: bigint, length: number): Answer {
   const cpu = session.shadowCpu();
   const byte = new Uint8Array(1);
   let faults = 0;
   const pages = Math.ceil((Number(address % PAGE) + length) / Number(PAGE));
-  for (let page = 0; page < pages; page++) if (cpu.read(address - (address % PAGE) + BigInt(page) * PAGE, byte) !== NO_FAULT) faults++;
+  for (let page = 0; page < pages; page++)
+    if (cpu.read(address - (address % PAGE) + BigInt(page) * PAGE, byte) !== NO_FAULT) faults++;
   if (faults < pages) session.hasChanges = true;
   return linesOf([`${pages - faults} of ${pages} pages can be read`], [{ pages, faults }]);
 }

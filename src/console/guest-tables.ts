@@ -1,5 +1,5 @@
 import { UsageError } from '../../formats/errors.ts';
-import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { type HierarchyEntry, hierarchyOf } from '../paging/hierarchy.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits16 } from './numbers.ts';
@@ -10,8 +10,8 @@ import { type EntryShape, entryLine, headLines } from './table-lines.ts';
 export const MAX_LINES = 100_000;
 
 /**
- * The guest's page tables in the debugger's columns, each level below its entry. @param depth levels below the root; 0 shows nothing, as VirtualBox has
- * it @param wanted a page: a line says where the tables map it
+ * The guest's page tables in the debugger's columns, each level below its entry. @param depth levels below the root; 0
+ * shows nothing, as VirtualBox has it @param wanted a page: a line says where the tables map it
  */
 export function guestTables(session: ConsoleSession, depth: number, wanted?: GuestPhys): Answer {
   if (depth === 0) return linesOf([], []);
@@ -25,7 +25,8 @@ export function guestTables(session: ConsoleSession, depth: number, wanted?: Gue
   for (const entry of entries) {
     const shape = shapeOf(entry, walker.scheme.name);
     lines.push(entryLine({ ...entry, shape, wide: walker.scheme.entrySize === 8 }, isLong, BigInt(entry.gcPhys), true));
-    if (entry.isLost) lines.push(`${' '.repeat(isLong ? 16 : 8)} error! The table at ${digits16(entry.gcPhys)} is in no memory!`);
+    if (entry.isLost)
+      lines.push(`${' '.repeat(isLong ? 16 : 8)} error! The table at ${digits16(entry.gcPhys)} is in no memory!`);
     if (shape === 'page' && entry.gcPhys === wanted) lines.push(foundLine(session, entry));
   }
   if (!complete) lines.push(`There is more: ${MAX_LINES} entries are shown`);
@@ -44,7 +45,10 @@ function foundLine(session: ConsoleSession, { gcPhys, virtual }: HierarchyEntry)
   return `Found ${digits16(gcPhys)} at ${digits16(virtual)} -> flags=${session.shadowFlagsOf(virtual).toString(16)}`;
 }
 
-export function shapeOf({ kind, depth, name, span }: Pick<HierarchyEntry, 'kind' | 'depth' | 'name' | 'span'>, scheme: string): EntryShape {
+export function shapeOf(
+  { kind, depth, name, span }: Pick<HierarchyEntry, 'kind' | 'depth' | 'name' | 'span'>,
+  scheme: string,
+): EntryShape {
   if (scheme === 'pae' && depth === 0) return 'pointer';
   if (kind === 'page') return span === PAGE_SIZE ? 'page' : 'large';
   return name === 'PML4' || name === 'PDPT' ? 'upper' : name === 'PT' ? 'page' : 'table';

@@ -1,12 +1,16 @@
 const LINE = 16;
 
-/** Lines of 16 bytes in which two pieces of memory differ, each as it was and as it is. `address` is that of the first byte. */
+/**
+ * Lines of 16 bytes in which two pieces of memory differ, each as it was and as it is. `address` is that of the first
+ * byte.
+ */
 export function hexDifference(a: Uint8Array, b: Uint8Array, address: number): string {
   const lines: string[] = [];
   for (let at = 0; at < Math.max(a.length, b.length); at += LINE) {
     const own = a.subarray(at, at + LINE);
     const other = b.subarray(at, at + LINE);
-    if (Buffer.compare(own, other) !== 0) lines.push(hexLine('-', address + at, own), hexLine('+', address + at, other));
+    if (Buffer.compare(own, other) !== 0)
+      lines.push(hexLine('-', address + at, own), hexLine('+', address + at, other));
   }
   return lines.join('\n');
 }
@@ -14,7 +18,8 @@ export function hexDifference(a: Uint8Array, b: Uint8Array, address: number): st
 /** All lines of a piece of memory. */
 export function hexLines(bytes: Uint8Array, address: number | bigint): string {
   const lines: string[] = [];
-  for (let at = 0; at < bytes.length; at += LINE) lines.push(hexLine('', BigInt(address) + BigInt(at), bytes.subarray(at, at + LINE)));
+  for (let at = 0; at < bytes.length; at += LINE)
+    lines.push(hexLine('', BigInt(address) + BigInt(at), bytes.subarray(at, at + LINE)));
   return lines.join('\n');
 }
 

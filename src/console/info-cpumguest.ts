@@ -2,7 +2,7 @@ import { UsageError } from '../../formats/errors.ts';
 import type { CpuRegisters } from '../../formats/units/cpu/cpum.ts';
 import type { GuestContext } from '../../formats/units/cpu/cpum-layouts.ts';
 import { EFER_LME } from '../paging/modes.ts';
-import { registersNote } from '../saved-state/registers-note.ts';
+import { registersNote } from '../saved-state/reading/registers-note.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits8, digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
@@ -28,12 +28,19 @@ export function selectedRegisters(session: ConsoleSession): Answer {
 }
 
 function withoutRegisters({ machine, cpu }: ConsoleSession): UsageError {
-  return new UsageError('no-registers', `Cannot show registers: ${registersNote(machine.state) ?? `the state has no CPU ${cpu}`}`);
+  return new UsageError(
+    'no-registers',
+    `Cannot show registers: ${registersNote(machine.state) ?? `the state has no CPU ${cpu}`}`,
+  );
 }
 
 function registerLines(cpu: CpuRegisters): string[] {
-  if (!cpu.context) return [`cr0=${digits8(cpu.cr0)} cr2=${digits16(cpu.cr2)} cr3=${digits16(cpu.cr3)} cr4=${digits8(cpu.cr4)} efer=${digits8(cpu.efer)}`];
-  const isLong = (cpu.efer & (EFER_LME | EFER_LMA)) === (EFER_LME | EFER_LMA) && (cpu.context.cs.attributes & LONG_CODE) !== 0;
+  if (!cpu.context)
+    return [
+      `cr0=${digits8(cpu.cr0)} cr2=${digits16(cpu.cr2)} cr3=${digits16(cpu.cr3)} cr4=${digits8(cpu.cr4)} efer=${digits8(cpu.efer)}`,
+    ];
+  const isLong =
+    (cpu.efer & (EFER_LME | EFER_LMA)) === (EFER_LME | EFER_LMA) && (cpu.context.cs.attributes & LONG_CODE) !== 0;
   return [...(isLong ? longLines(cpu.context) : narrowLines(cpu.context)), ...commonLines(cpu.context, isLong)];
 }
 
@@ -86,14 +93,18 @@ const FLAG_WORDS: readonly [bit: bigint, set: string, clear: string][] = [
 
 function flagsText({ rflags }: GuestContext): string {
   const iopl = `iopl=${(rflags >> 12n) & 3n}`;
-  const words = FLAG_WORDS.map(([bit, set, clear]) => ((rflags & bit) !== 0n ? set : clear)).filter((word) => word !== '');
+  const words = FLAG_WORDS.map(([bit, set, clear]) => ((rflags & bit) !== 0n ? set : clear)).filter(
+    (word) => word !== '',
+  );
   return `${iopl}  ${iopl} ${words.join(' ')}`;
 }
 
 function rowOf(cpu: CpuRegisters, index: number): object {
-  const inHex = (values: Record<string, bigint>) => Object.fromEntries(Object.entries(values).map(([name, value]) => [name, `0x${value.toString(16)}`]));
+  const inHex = (values: Record<string, bigint>) =>
+    Object.fromEntries(Object.entries(values).map(([name, value]) => [name, `0x${value.toString(16)}`]));
   const { cr0, cr2, cr3, cr4, efer, context } = cpu;
   const general: Record<string, bigint> = {};
-  for (const [name, value] of Object.entries(context ?? {})) if (/^r(\w\w|\d|1\d|flags)$/.test(name) && typeof value === 'bigint') general[name] = value;
+  for (const [name, value] of Object.entries(context ?? {}))
+    if (/^r(\w\w|\d|1\d|flags)$/.test(name) && typeof value === 'bigint') general[name] = value;
   return { cpu: index, ...inHex(general), ...inHex({ cr0, cr2, cr3, cr4, efer }) };
 }

@@ -1,4 +1,4 @@
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
@@ -6,7 +6,10 @@ import type { ConsoleSession } from './session.ts';
 /** Bytes that one page table of a mapping covers. */
 const TABLE_SPAN = BigInt(4 * MIB);
 
-/** `info mappings`: what the hypervisor had in the guest's address space. States of pgm 14 hold none, nor does 7.2 have any. */
+/**
+ * `info mappings`: what the hypervisor had in the guest's address space. States of pgm 14 hold none, nor does 7.2 have
+ * any.
+ */
 export function infoMappings({ machine }: ConsoleSession): Answer {
   const basic = machine.basic;
   const mappings = basic?.mappings ?? [];

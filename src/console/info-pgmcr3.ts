@@ -1,5 +1,5 @@
 import { UsageError } from '../../formats/errors.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { CR4_PGE, CR4_PSE } from '../paging/modes.ts';
 import { G, P, PS, RW, US } from '../paging/schemes.ts';
 import { type Answer, linesOf } from './answer.ts';
@@ -9,15 +9,17 @@ import type { ConsoleSession } from './session.ts';
 const ENTRIES = 1024;
 
 /**
- * `info pgmcr3`: the page at CR3 read as a 32-bit page directory, whatever the mode, as VirtualBox does: in long mode the low halves of entries stand
- * under even numbers.
+ * `info pgmcr3`: the page at CR3 read as a 32-bit page directory, whatever the mode, as VirtualBox does: in long mode
+ * the low halves of entries stand under even numbers.
  */
 export function infoPgmCr3(session: ConsoleSession): Answer {
   const registers = session.machine.state.cpum?.cpus[session.cpu];
   const space = session.space();
-  if (!registers || !space.walker) throw new UsageError('no-paging', 'Cannot list the top level table: the CPU has paging off');
+  if (!registers || !space.walker)
+    throw new UsageError('no-paging', 'Cannot list the top level table: the CPU has paging off');
   const root = space.walker.root - (space.walker.root % PAGE_SIZE);
-  if (!space.memory.holdsTables(root)) throw new UsageError('no-table', `Cannot list the top level table: there is no memory at 0x${root.toString(16)}`);
+  if (!space.memory.holdsTables(root))
+    throw new UsageError('no-table', `Cannot list the top level table: there is no memory at 0x${root.toString(16)}`);
   const hasLarge = (registers.cr4 & CR4_PSE) !== 0n;
   const hasGlobal = (registers.cr4 & CR4_PGE) !== 0n;
   const lines: string[] = [];
@@ -30,8 +32,17 @@ export function infoPgmCr3(session: ConsoleSession): Answer {
     const address = isLarge ? largeAddress(entry) : entry - (entry % PAGE_SIZE);
     const flags = `P=1 U=${bit(entry, US)} RW=${bit(entry, RW)}`;
     const number = index.toString(16).toUpperCase().padStart(4, '0');
-    lines.push(`${number} - ${digits16(address)} ${flags} ${isLarge ? `G=${isGlobal ? 1 : 0} - BIG` : `[G=${isGlobal ? 1 : 0}]`}`);
-    rows.push({ index, address: `0x${address.toString(16)}`, isLarge, user: (entry & US) !== 0, writable: (entry & RW) !== 0, global: isGlobal });
+    lines.push(
+      `${number} - ${digits16(address)} ${flags} ${isLarge ? `G=${isGlobal ? 1 : 0} - BIG` : `[G=${isGlobal ? 1 : 0}]`}`,
+    );
+    rows.push({
+      index,
+      address: `0x${address.toString(16)}`,
+      isLarge,
+      user: (entry & US) !== 0,
+      writable: (entry & RW) !== 0,
+      global: isGlobal,
+    });
   }
   return linesOf(lines, rows);
 }

@@ -1,5 +1,5 @@
-import { PageType } from '../pgm/page-states.ts';
-import type { RamRange } from '../pgm/ram-range.ts';
+import { PageType } from '../pgm/pages/page-states.ts';
+import type { RamRange } from '../pgm/pages/ram-range.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
@@ -15,7 +15,8 @@ export function infoPhys({ machine }: ConsoleSession, words: readonly string[]):
   for (const range of ranges) {
     lines.push(`${digits16(range.start)}-${digits16(range.end - 1)} ${NO_HOST_ADDRESS} ${range.description}`);
     if (isVerbose)
-      for (const { first, end, type } of typeRuns(range)) lines.push(`    ${digits16(range.addressOf(first))}-${digits16(range.addressOf(end) - 1)} ${type}`);
+      for (const { first, end, type } of typeRuns(range))
+        lines.push(`    ${digits16(range.addressOf(first))}-${digits16(range.addressOf(end) - 1)} ${type}`);
   }
   return linesOf(lines, ranges.map(describeRange));
 }

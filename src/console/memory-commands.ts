@@ -1,17 +1,18 @@
-import { writeFileSink } from '../../formats/binary/sink.ts';
 import { hex, UsageError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { writeFileSink } from '../../formats/files/sink.ts';
+import { MIB } from '../../formats/sizes.ts';
+import { peek as peekPhysical, poke as pokePhysical } from '../machine/edit.ts';
+import { saveState } from '../machine/save.ts';
 import { findBytes } from '../paging/find-bytes.ts';
 import { virtualAddressesOf } from '../paging/mappings-of.ts';
 import { MODE_NAMES } from '../paging/modes.ts';
-import { peek as peekPhysical, poke as pokePhysical } from '../saved-state/edit.ts';
-import { saveState } from '../saved-state/save.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { hexLines } from './hex-lines.ts';
 import { parseCount, parseNumber } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
-// What people ask of memory, beside the debugger's own commands. `%` before an address makes it virtual, as VirtualBox's debugger writes it.
+// What people ask of memory, beside the debugger's own commands. `%` before an address makes it virtual, as
+// VirtualBox's debugger writes it.
 
 const DEFAULT_LENGTH = 128;
 const MAX_LENGTH = MIB;
@@ -24,7 +25,10 @@ export function peek(session: ConsoleSession, place: string, length: string | un
   let bytes = new Uint8Array(count);
   if (isVirtual) session.space().read(address, bytes);
   else bytes = Uint8Array.from(peekPhysical(session.machine.memory, Number(address), count).bytes);
-  return { text: hexLines(bytes, address), rows: [{ at: hex(address), isVirtual, hex: Buffer.from(bytes).toString('hex') }] };
+  return {
+    text: hexLines(bytes, address),
+    rows: [{ at: hex(address), isVirtual, hex: Buffer.from(bytes).toString('hex') }],
+  };
 }
 
 /** `poke [%]ADDR BYTES`; `save` writes the changed machine to a file. */
@@ -42,12 +46,24 @@ export function walk(session: ConsoleSession, text: string): Answer {
   const address = parsePlace(text).address;
   const space = session.space();
   const found = space.translate(address);
-  const steps = found.entries.map(({ name, address: at, value }) => `  ${name.padEnd(5)} ${at === undefined ? 'latched' : hex(at)}: ${hex(value)}`);
+  const steps = found.entries.map(
+    ({ name, address: at, value }) => `  ${name.padEnd(5)} ${at === undefined ? 'latched' : hex(at)}: ${hex(value)}`,
+  );
   const rights =
-    found.status === 'mapped' ? [found.writable && 'writable', found.user && 'user', found.executable && 'executable'].filter(Boolean).join(', ') : '';
-  const end = found.status === 'mapped' ? `${hex(found.gcPhys)}, page of ${found.pageSize} bytes, ${rights || 'read only'}` : found.status;
+    found.status === 'mapped'
+      ? [found.writable && 'writable', found.user && 'user', found.executable && 'executable']
+          .filter(Boolean)
+          .join(', ')
+      : '';
+  const end =
+    found.status === 'mapped'
+      ? `${hex(found.gcPhys)}, page of ${found.pageSize} bytes, ${rights || 'read only'}`
+      : found.status;
   const row = found.status === 'mapped' ? { physical: hex(found.gcPhys), pageSize: found.pageSize } : {};
-  return linesOf([`${hex(address)} (${MODE_NAMES[space.mode]}) → ${end}`, ...steps], [{ virtual: hex(address), status: found.status, ...row }]);
+  return linesOf(
+    [`${hex(address)} (${MODE_NAMES[space.mode]}) → ${end}`, ...steps],
+    [{ virtual: hex(address), status: found.status, ...row }],
+  );
 }
 
 /** `find HEX`, `find text "TEXT"`: in the virtual memory of the selected CPU. */
@@ -73,7 +89,9 @@ export function mapsOf(session: ConsoleSession, text: string): Answer {
   );
 }
 
-/** `save FILE`: the machine as it is now, in the container and version that it came from; never over an existing file. */
+/**
+ * `save FILE`: the machine as it is now, in the container and version that it came from; never over an existing file.
+ */
 export async function save(session: ConsoleSession, file: string): Promise<Answer> {
   await writeFileSink(file, {}, (sink) => saveState(session.machine, sink));
   session.hasChanges = false;
@@ -83,12 +101,14 @@ export async function save(session: ConsoleSession, file: string): Promise<Answe
 function parsePlace(text: string): { isVirtual: boolean; address: bigint } {
   const isVirtual = text.startsWith('%') && !text.startsWith('%%');
   const address = parseNumber(text.replace(/^%{1,2}/, ''));
-  if (!isVirtual && address >= 1n << 52n) throw new UsageError('bad-number', `Cannot reach ${text}: physical addresses have at most 52 bits`);
+  if (!isVirtual && address >= 1n << 52n)
+    throw new UsageError('bad-number', `Cannot reach ${text}: physical addresses have at most 52 bits`);
   return { isVirtual, address };
 }
 
 function parseBytes(words: readonly string[]): Uint8Array {
   const digits = words.join('').replace(/^0x/i, '');
-  if (!/^([0-9a-f]{2})+$/i.test(digits)) throw new UsageError('bad-hex', `Cannot read bytes "${words.join(' ')}": expected pairs of hexadecimal digits`);
+  if (!/^([0-9a-f]{2})+$/i.test(digits))
+    throw new UsageError('bad-hex', `Cannot read bytes "${words.join(' ')}": expected pairs of hexadecimal digits`);
   return Buffer.from(digits, 'hex');
 }

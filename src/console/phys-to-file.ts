@@ -1,10 +1,10 @@
-import { type FileSink, openFileSink } from '../../formats/binary/sink.ts';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { type FileSink, openFileSink } from '../../formats/files/sink.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { PageState, PageType } from '../pgm/page-states.ts';
-import type { RamRange } from '../pgm/ram-range.ts';
-import type { Machine } from '../saved-state/machine.ts';
+import { PageState, PageType } from '../pgm/pages/page-states.ts';
+import type { RamRange } from '../pgm/pages/ram-range.ts';
 import { type Answer, linesOf } from './answer.ts';
 
 /** VirtualBox's names for what file systems answer. */
@@ -21,11 +21,13 @@ const STATUS: Readonly<Record<string, string>> = {
 const BUFFER_PAGES = MIB / PAGE_SIZE;
 
 /**
- * `pgmphystofile FILE [nozero]`: guest-physical memory, as the guest reads it, up to the end of RAM and its hole. Offsets are addresses, unless zero pages
- * are left out: then pages follow each other and nothing tells where they were. Unlike VirtualBox, never over an existing file.
+ * `pgmphystofile FILE [nozero]`: guest-physical memory, as the guest reads it, up to the end of RAM and its hole.
+ * Offsets are addresses, unless zero pages are left out: then pages follow each other and nothing tells where they
+ * were. Unlike VirtualBox, never over an existing file.
  */
 export async function physToFile(machine: Machine, file: string, option?: string): Promise<Answer> {
-  if (option !== undefined && option !== 'nozero') throw new UsageError('bad-option', `Invalid 2nd argument '${option}', must be 'nozero'.`);
+  if (option !== undefined && option !== 'nozero')
+    throw new UsageError('bad-option', `Invalid 2nd argument '${option}', must be 'nozero'.`);
   const sink = await opened(file);
   try {
     const { ramSize = 0, ramHole = 0 } = machine.config;
@@ -81,7 +83,11 @@ class PhysFile {
   async #putPage(range: RamRange, page: number): Promise<void> {
     const state = range.state[page];
     const type = range.type[page];
-    const isEmpty = state === PageState.ZERO || state === PageState.BALLOONED || type === PageType.MMIO || type === PageType.MMIO2_ALIAS_MMIO;
+    const isEmpty =
+      state === PageState.ZERO ||
+      state === PageState.BALLOONED ||
+      type === PageType.MMIO ||
+      type === PageType.MMIO2_ALIAS_MMIO;
     if (!isEmpty) await this.#put(this.#memory.pages.contentOf(range, page));
     else if (this.#zeros) await this.#put(undefined);
   }

@@ -1,17 +1,20 @@
 import { UsageError } from '../../formats/errors.ts';
+import type { Machine } from '../machine/machine.ts';
+import { addressSpaceOf } from '../machine/machine-space.ts';
 import type { AddressSpace } from '../paging/address-space.ts';
-import { addressSpaceOf } from '../paging/machine-space.ts';
 import type { HostMode } from '../paging/modes.ts';
+import { NIL_INDEX } from '../paging/pool/pool-pages.ts';
 import { P } from '../paging/schemes.ts';
 import { lookUp } from '../paging/shadow/lookup.ts';
 import { bindPagingStatistics } from '../paging/shadow/paging-statistics.ts';
-import { NIL_INDEX } from '../paging/shadow/pool-pages.ts';
 import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 import { ShadowPaging } from '../paging/shadow/shadow-paging.ts';
-import type { Machine } from '../saved-state/machine.ts';
-import { registersNote } from '../saved-state/registers-note.ts';
+import { registersNote } from '../saved-state/reading/registers-note.ts';
 
-/** What commands of the console share: the machine, the CPU that is looked at, shadow tables once somebody asks for them. */
+/**
+ * What commands of the console share: the machine, the CPU that is looked at, shadow tables once somebody asks for
+ * them.
+ */
 export class ConsoleSession {
   readonly machine: Machine;
   /** The host that shadow tables are made for: a saved state has none. */
@@ -33,7 +36,8 @@ export class ConsoleSession {
 
   /** @throws UsageError `no-such-cpu` */
   selectCpu(cpu: number): void {
-    if (cpu >= this.cpuCount) throw new UsageError('no-such-cpu', `Cannot find CPU ${cpu}: the machine has ${this.cpuCount}`);
+    if (cpu >= this.cpuCount)
+      throw new UsageError('no-such-cpu', `Cannot find CPU ${cpu}: the machine has ${this.cpuCount}`);
     this.cpu = cpu;
   }
 
@@ -73,7 +77,12 @@ export class ConsoleSession {
     const { cpum } = this.machine.state;
     if (!cpum) throw new UsageError('no-registers', `Cannot make shadow tables: ${registersNote(this.machine.state)}`);
     const { features } = cpum;
-    const shadow = new ShadowPaging(this.machine.memory, { host: this.hostMode, hardware: true, cpus: this.cpuCount, ...(features ? { features } : {}) });
+    const shadow = new ShadowPaging(this.machine.memory, {
+      host: this.hostMode,
+      hardware: true,
+      cpus: this.cpuCount,
+      ...(features ? { features } : {}),
+    });
     for (const [i, cpu] of shadow.cpus.entries()) {
       const registers = cpum.cpus[i];
       if (registers) cpu.setRegisters(registers);

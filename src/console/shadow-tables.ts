@@ -1,7 +1,7 @@
 import { UsageError } from '../../formats/errors.ts';
+import { NIL_INDEX } from '../paging/pool/pool-pages.ts';
 import { P, PS } from '../paging/schemes.ts';
 import type { ShadowPlan } from '../paging/shadow/plan.ts';
-import { NIL_INDEX } from '../paging/shadow/pool-pages.ts';
 import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { MAX_LINES } from './guest-tables.ts';
@@ -16,7 +16,8 @@ const NARROW_PAGE = 0xffff_f000n;
 export function shadowTables(session: ConsoleSession, depth: number): Answer {
   if (depth === 0) return linesOf([], []);
   const cpu = session.shadowCpu();
-  if (!cpu.plan || cpu.root === NIL_INDEX) throw new UsageError('no-shadow', 'Cannot show shadow tables: the CPU runs on none');
+  if (!cpu.plan || cpu.root === NIL_INDEX)
+    throw new UsageError('no-shadow', 'Cannot show shadow tables: the CPU runs on none');
   const isLong = cpu.plan.levels.length === 4;
   const dump = new ShadowDump(cpu, cpu.plan, isLong);
   dump.table(0, cpu.root, 0n, depth);

@@ -8,7 +8,8 @@ export function showStatistics({ machine }: ConsoleSession, pattern: string | un
   const samples = machine.statistics.list(pattern ?? '/PGM/Page/*');
   const width = Math.max(0, ...samples.map(({ path }) => path.length));
   const lines = samples.map(({ path, value, unit }) => `${path.padEnd(width)}  ${valueText(value)} ${unit}`);
-  if (samples.length === 0) throw new UsageError('no-statistic', `Cannot show ${pattern}: no statistic has such a name`);
+  if (samples.length === 0)
+    throw new UsageError('no-statistic', `Cannot show ${pattern}: no statistic has such a name`);
   return linesOf(
     lines,
     samples.map(({ path, value, unit }) => ({ path, value, unit })),

@@ -6,8 +6,20 @@ const LONG: [string, bigint, number, EntryShape, bigint][] = [
   ['0000000000000000 0 |    P W U A . . -- -- .. -- .. 0-0  0000000001234000', 0n, 0, 'upper', 0x1234027n],
   ['0000000000000000 1  |   P W U A . . -- -- .. -- .. 0-0  0000000001235000', 0n, 1, 'upper', 0x1235027n],
   ['0000000000000000 2   |  P W U A . . -- -- .. -- 4K 0--  0000000001236000', 0n, 2, 'table', 0x1236027n],
-  ['0000000000200000 2   |  P R U A D - -- -- -- NX 4M 0-d  0000000040000000', 0x200000n, 2, 'large', 0x8000_0000_4000_08e5n],
-  ['0000000000001000 3    | P R U A - G -- -- -- NX 4K d0-  0000000002345000', 0x1000n, 3, 'page', 0x8000_0000_0234_5325n],
+  [
+    '0000000000200000 2   |  P R U A D - -- -- -- NX 4M 0-d  0000000040000000',
+    0x200000n,
+    2,
+    'large',
+    0x8000_0000_4000_08e5n,
+  ],
+  [
+    '0000000000001000 3    | P R U A - G -- -- -- NX 4K d0-  0000000002345000',
+    0x1000n,
+    3,
+    'page',
+    0x8000_0000_0234_5325n,
+  ],
 ];
 const NARROW: [string, bigint, number, EntryShape, bigint][] = [
   ['c0000000 0 |    P W S A . . -- -- .. .. 4K 0--  00124000', 0xc0000000n, 0, 'table', 0x124023n],
@@ -26,7 +38,9 @@ describe('entryLine()', () => {
 
   it("aligns legacy PAE's pointers, which have no rights", () => {
     const pointer = { virtual: 0n, depth: 0, shape: 'pointer', value: 0x1234001n | (1n << 10n), wide: true } as const;
-    expect(entryLine(pointer, false, 0x1234000n)).toBe('00000000 0 |    P       . . -- -- .. .. .. 0p0  0000000001234000');
+    expect(entryLine(pointer, false, 0x1234000n)).toBe(
+      '00000000 0 |    P       . . -- -- .. .. .. 0p0  0000000001234000',
+    );
   });
 });
 

@@ -2,7 +2,10 @@ import { digits8, digits16 } from './numbers.ts';
 
 // Lines of page tables in the columns of VirtualBox's debugger (console.md 3.1, 3.2).
 
-/** What an entry is: of the last table, a large page, a directory entry for a table, an entry above directories, legacy PAE's pointer. */
+/**
+ * What an entry is: of the last table, a large page, a directory entry for a table, an entry above directories, legacy
+ * PAE's pointer.
+ */
 export type EntryShape = 'page' | 'large' | 'table' | 'upper' | 'pointer';
 
 export interface TableEntry {
@@ -59,7 +62,12 @@ const FIELDS: Readonly<Record<EntryShape, Fields>> = {
 const FIRST_AVL_BIT = 9;
 
 /** @param plainBits the three available bits as 1 and 0: what they mean is the guest's own affair */
-export function entryLine({ virtual, depth, shape, value, wide }: TableEntry, isLong: boolean, page: bigint, plainBits = false): string {
+export function entryLine(
+  { virtual, depth, shape, value, wide }: TableEntry,
+  isLong: boolean,
+  page: bigint,
+  plainBits = false,
+): string {
   const { d, g, at, size, avl } = FIELDS[shape];
   const has = (bit: number) => ((value >> BigInt(bit)) & 1n) === 1n;
   const pick = (bit: number, [set, clear]: [string, string]) => (has(bit) ? set : clear);

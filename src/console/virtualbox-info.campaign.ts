@@ -1,13 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { openFile } from '../../formats/binary/source.ts';
-import { loadState } from '../saved-state/load.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { loadState } from '../machine/load.ts';
 import { Console } from './console.ts';
 
-// Compares info items with what the real VirtualBox printed for the same stopped machine, line by line:
-// node dist/src/console/virtualbox-info.campaign.js FOLDER…, each with NAME.sav and NAME.info.txt ("==== info ITEM" before each item).
-// Not compared: addresses of the host, how often modes have changed, handlers of devices (a state does not name them), and of handlers their
-// kind (7.2 watches only writes to shadowed ROMs).
+// Compares info items with what the real VirtualBox printed for the same stopped machine, line by line: node
+// dist/src/console/virtualbox-info.campaign.js FOLDER…, each with NAME.sav and NAME.info.txt ("==== info ITEM" before
+// each item). Not compared: addresses of the host, how often modes have changed, handlers of devices (a state does not
+// name them), and of handlers their kind (7.2 watches only writes to shadowed ROMs).
 
 const ITEMS = ['mode', 'pgmcr3', 'phys', 'handlers', 'cpumguest'];
 const counts = { passed: 0, failed: 0 };
@@ -52,7 +52,8 @@ function sectionOf(info: string, item: string): string[] | undefined {
 
 function comparable(item: string, lines: readonly string[]): string[] {
   if (item === 'mode') return lines.map((line) => line.replaceAll(/changed \d+ times/g, 'changed N times'));
-  if (item === 'phys') return lines.map((line) => line.replace(/pVM=\w+/, 'pVM=').replace(/^(\w{16}-\w{16}) \w{16} /, '$1 '));
+  if (item === 'phys')
+    return lines.map((line) => line.replace(/pVM=\w+/, 'pVM=').replace(/^(\w{16}-\w{16}) \w{16} /, '$1 '));
   if (item !== 'handlers') return [...lines];
   const watched = lines.filter((line) => !/ {2}\(keep-pgm-lock/.test(line));
   return watched.map((line) => line.replace(/^(\w{16} - \w{16}) {2}\w{16} {2}\w{16} {2}\w+ +/, '$1  '));

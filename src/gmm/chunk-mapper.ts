@@ -3,7 +3,10 @@ import { Slabs } from './slabs.ts';
 
 /** Where the bytes of chunks are. */
 export interface ChunkMapper {
-  /** Chunks in memory, the most there may be, and how often one had to be looked up or read that was not in use just before. */
+  /**
+   * Chunks in memory, the most there may be, and how often one had to be looked up or read that was not in use just
+   * before.
+   */
   readonly mapped: number;
   readonly maxMapped: number;
   readonly misses: number;

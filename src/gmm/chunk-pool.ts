@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Chunk } from './chunk.ts';
 import type { ChunkMapper } from './chunk-mapper.ts';
 import { ChunkSet } from './chunk-set.ts';
@@ -7,8 +7,8 @@ import { CHUNK_ID_SHIFT, LAST_CHUNK_ID, offsetInChunk, PAGE_INDEX_MASK, PAGES_PE
 
 const HALF_CHUNK = PAGES_PER_CHUNK / 2;
 /**
- * Empty chunks kept in stock; further ones go back. VirtualBox keeps those at the two ends of a list and gives back those between others,
- * which, when chunks are emptied one after the other, never happens: each is then at the head.
+ * Empty chunks kept in stock; further ones go back. VirtualBox keeps those at the two ends of a list and gives back
+ * those between others, which, when chunks are emptied one after the other, never happens: each is then at the head.
  */
 const EMPTY_CHUNKS_KEPT = 2;
 
@@ -37,7 +37,10 @@ export class ChunkPool {
     return this.private.freePages + this.shared.freePages;
   }
 
-  /** Gets chunks until `count` pages are free. @throws HostMemoryError `no-memory`; what was got so far stays as free pages */
+  /**
+   * Gets chunks until `count` pages are free. @throws HostMemoryError `no-memory`; what was got so far stays as free
+   * pages
+   */
   makeFree(count: number): void {
     while (this.freePages < count) this.addChunk();
   }
@@ -56,9 +59,9 @@ export class ChunkPool {
   }
 
   /**
-   * Fills `pageIds` from `start` with zeroed pages, which must be there (`makeFree`). In this order: partly used chunks of the machine, fullest
-   * first; empty chunks; any other chunk, emptiest first; chunks with shared pages.
-   * Source: GMMR0.cpp, gmmR0AllocatePages.
+   * Fills `pageIds` from `start` with zeroed pages, which must be there (`makeFree`). In this order: partly used chunks
+   * of the machine, fullest first; empty chunks; any other chunk, emptiest first; chunks with shared pages. Source:
+   * GMMR0.cpp, gmmR0AllocatePages.
    */
   take(account: number, pageIds: Uint32Array, start: number, end: number): void {
     let at = start;
@@ -110,7 +113,8 @@ export class ChunkPool {
     this.#setOf(chunk).unlink(chunk);
     chunk.putBack(pageId & PAGE_INDEX_MASK);
     this.#setOf(chunk).link(chunk);
-    if (chunk.isEmpty && chunk.pins === 0 && (chunk.isLeaving || this.private.emptyChunks > EMPTY_CHUNKS_KEPT)) this.#giveBack(chunk);
+    if (chunk.isEmpty && chunk.pins === 0 && (chunk.isLeaving || this.private.emptyChunks > EMPTY_CHUNKS_KEPT))
+      this.#giveBack(chunk);
   }
 
   /** Deals no page of the chunk out from now on, and gives it back as soon as it is empty. */

@@ -56,7 +56,10 @@ export class ChunkSet {
     return this.#chunksOf(EMPTY_LIST);
   }
 
-  /** Partly used chunks, fullest first. The chunk handed out may be unlinked and linked again before the next one is asked for. */
+  /**
+   * Partly used chunks, fullest first. The chunk handed out may be unlinked and linked again before the next one is
+   * asked for.
+   */
   *fullestFirst(): Generator<Chunk> {
     for (let list = 0; list < PARTLY_FREE_LISTS; list++) yield* this.#chunksOf(list);
   }

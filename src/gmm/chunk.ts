@@ -17,10 +17,16 @@ export const JUST_USED = 0;
 /** The age of a chunk whose bytes are in the file only. */
 export const NOT_MAPPED = -1;
 
-const FRESH_WORDS = Uint32Array.from({ length: PAGES_PER_CHUNK }, (_, index) => (FREE << STATE_SHIFT) | ZEROED | (index + 1));
+const FRESH_WORDS = Uint32Array.from(
+  { length: PAGES_PER_CHUNK },
+  (_, index) => (FREE << STATE_SHIFT) | ZEROED | (index + 1),
+);
 const NO_BYTES = new Uint8Array(0);
 
-/** 2 MiB of host memory, the unit in which it is got and given back, and what is known of its 512 pages: 4 bytes for each. */
+/**
+ * 2 MiB of host memory, the unit in which it is got and given back, and what is known of its 512 pages: 4 bytes for
+ * each.
+ */
 export class Chunk {
   readonly id: number;
   /** Account of the machine that it is dealt out to first; 0 = none. */
@@ -115,7 +121,8 @@ export class Chunk {
   /** Pages of `account`, as page IDs. */
   *privatePagesOf(account: number): Generator<number> {
     for (let index = 0; index < PAGES_PER_CHUNK; index++) {
-      if (this.stateOf(index) === 'private' && this.valueOf(index) === account) yield (this.id << CHUNK_ID_SHIFT) | index;
+      if (this.stateOf(index) === 'private' && this.valueOf(index) === account)
+        yield (this.id << CHUNK_ID_SHIFT) | index;
     }
   }
 }

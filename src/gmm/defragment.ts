@@ -16,7 +16,8 @@ export function defragment(pool: ChunkPool, accounts: Iterable<HostAccount>, mos
   const usedBefore = used(leaving.values());
   for (const chunk of leaving.values()) pool.beginLeaving(chunk);
   try {
-    if (leaving.size > 0) for (const account of accounts) account.moveOut?.((pageId) => leaving.has(pageId >>> CHUNK_ID_SHIFT));
+    if (leaving.size > 0)
+      for (const account of accounts) account.moveOut?.((pageId) => leaving.has(pageId >>> CHUNK_ID_SHIFT));
   } finally {
     for (const chunk of leaving.values()) if (!chunk.isEmpty) pool.endLeaving(chunk);
   }

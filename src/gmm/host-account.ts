@@ -48,23 +48,31 @@ export class HostAccount {
 
   /**
    * The initial reservation: promises the machine so many pages.
-   * @throws HostMemoryError `wrong-order` for a second one, `reservation-declined` when the host does not have them, `invalid-parameter`
+   * @throws HostMemoryError `wrong-order` for a second one, `reservation-declined` when the host does not have them,
+   * `invalid-parameter`
    */
   reserve(pages: AccountPages, policy: OverCommitPolicy, priority: HostPriority): void {
     if (this.#mayAllocate) throw new HostMemoryError('wrong-order', 'Cannot reserve memory: it is reserved already');
     if (!Object.values(pages).every((count) => Number.isSafeInteger(count) && count > 0))
-      throw new HostMemoryError('invalid-parameter', `Cannot reserve memory: each account needs at least one page, not ${JSON.stringify(pages)}`);
+      throw new HostMemoryError(
+        'invalid-parameter',
+        `Cannot reserve memory: each account needs at least one page, not ${JSON.stringify(pages)}`,
+      );
     this.#setReserved(pages, policy);
     this.priority = priority;
     this.#mayAllocate = true;
   }
 
-  /** Changes the reservation. @throws HostMemoryError as `reserve`; `account-limit` when more is allocated than would be reserved */
+  /**
+   * Changes the reservation. @throws HostMemoryError as `reserve`; `account-limit` when more is allocated than would be
+   * reserved
+   */
   updateReservation(pages: AccountPages): void {
     this.#checkReserved('change the reservation');
     for (const name of Object.keys(pages) as AccountName[]) {
       const used = this.allocated[name] + (name === 'base' ? this.balloonedPages : 0);
-      if (pages[name] < used) throw new HostMemoryError('account-limit', `Cannot reserve ${pages[name]} ${name} pages: ${used} are in use`);
+      if (pages[name] < used)
+        throw new HostMemoryError('account-limit', `Cannot reserve ${pages[name]} ${name} pages: ${used} are in use`);
     }
     this.#setReserved(pages, this.policy);
   }
@@ -82,10 +90,14 @@ export class HostAccount {
     this.#addAllocated(name, count);
   }
 
-  /** Allocates 512 pages in one chunk of its own. @returns the first page's ID. @throws HostMemoryError as `allocatePages` */
+  /**
+   * Allocates 512 pages in one chunk of its own. @returns the first page's ID. @throws HostMemoryError as
+   * `allocatePages`
+   */
   allocateLargePage(name: AccountName): number {
     this.#checkLimits(name, PAGES_PER_CHUNK);
-    if (this.#totals.isSeeded) throw new HostMemoryError('no-memory', 'Cannot allocate large page: a seeded host has none');
+    if (this.#totals.isSeeded)
+      throw new HostMemoryError('no-memory', 'Cannot allocate large page: a seeded host has none');
     const pageId = this.#pool.takeWholeChunk(this.id);
     this.#addAllocated(name, PAGES_PER_CHUNK);
     return pageId;
@@ -97,13 +109,17 @@ export class HostAccount {
   }
 
   /**
-   * Frees pages; of a shared one, this machine's reference, and the page with the last. Stops at the first error, when the pages before it
-   * are freed.
+   * Frees pages; of a shared one, this machine's reference, and the page with the last. Stops at the first error, when
+   * the pages before it are freed.
    * @throws HostMemoryError `free-too-much`, `page-not-found`, `page-already-free`, `not-page-owner`, `wrong-order`
    */
   freePages(name: AccountName, pageIds: Uint32Array, count = pageIds.length): void {
     this.#checkReserved('free pages');
-    if (count > this.allocated[name]) throw new HostMemoryError('free-too-much', `Cannot free ${count} ${name} pages: ${this.allocated[name]} are allocated`);
+    if (count > this.allocated[name])
+      throw new HostMemoryError(
+        'free-too-much',
+        `Cannot free ${count} ${name} pages: ${this.allocated[name]} are allocated`,
+      );
     for (let i = 0; i < count; i++) {
       this.#freePage(pageIds[i]);
       this.allocated[name]--;
@@ -111,29 +127,45 @@ export class HostAccount {
   }
 
   /**
-   * Accounts for pages that the machine's balloon took (and freed before) or gave back. The first VirtualBox to have a balloon wanted as many
-   * pages to be allocated still as it takes, and so refused to take more than half of them; here, as in later ones, the reservation is the limit.
+   * Accounts for pages that the machine's balloon took (and freed before) or gave back. The first VirtualBox to have a
+   * balloon wanted as many pages to be allocated still as it takes, and so refused to take more than half of them;
+   * here, as in later ones, the reservation is the limit.
    * @throws HostMemoryError `invalid-parameter`, `wrong-order`, `free-too-much`, `deflate-too-much`
    */
   balloon(action: BalloonAction, count: number): void {
     this.#checkReserved('balloon pages');
     if (!(count >= 0 && count < BALLOON_BATCH_LIMIT))
-      throw new HostMemoryError('invalid-parameter', `Cannot balloon ${count} pages: fewer than ${BALLOON_BATCH_LIMIT} at a time`);
+      throw new HostMemoryError(
+        'invalid-parameter',
+        `Cannot balloon ${count} pages: fewer than ${BALLOON_BATCH_LIMIT} at a time`,
+      );
     const used = this.allocated.base + this.balloonedPages;
     if (action === 'inflate' && used + count > this.reserved.base)
-      throw new HostMemoryError('free-too-much', `Cannot balloon ${count} pages: of ${this.reserved.base} reserved, ${used} are in use or ballooned`);
+      throw new HostMemoryError(
+        'free-too-much',
+        `Cannot balloon ${count} pages: of ${this.reserved.base} reserved, ${used} are in use or ballooned`,
+      );
     if (action === 'deflate' && count > this.balloonedPages)
-      throw new HostMemoryError('deflate-too-much', `Cannot give ${count} ballooned pages back: there are ${this.balloonedPages}`);
+      throw new HostMemoryError(
+        'deflate-too-much',
+        `Cannot give ${count} ballooned pages back: there are ${this.balloonedPages}`,
+      );
     const change = { inflate: count, deflate: -count, reset: -this.balloonedPages }[action];
     this.balloonedPages += change;
     this.#totals.balloonedPages += change;
   }
 
-  /** Makes a private page a shared one with one reference: this machine's. @throws HostMemoryError as `freePages`, or `page-not-private` */
+  /**
+   * Makes a private page a shared one with one reference: this machine's. @throws HostMemoryError as `freePages`, or
+   * `page-not-private`
+   */
   sharePage(pageId: number): void {
     const chunk = this.#chunkOf(pageId);
     if (this.#totals.isSeeded || chunk.stateOf(pageId & PAGE_INDEX_MASK) === 'shared')
-      throw new HostMemoryError('page-not-private', `Cannot share page ${pageId}: it is shared already, or this host shares none`);
+      throw new HostMemoryError(
+        'page-not-private',
+        `Cannot share page ${pageId}: it is shared already, or this host shares none`,
+      );
     this.#pool.setShared(pageId, 1);
     this.privatePages--;
     this.sharedPages++;
@@ -141,7 +173,8 @@ export class HostAccount {
   }
 
   /**
-   * Gives a private page up and refers to a shared one in its place; that both have the same bytes is the caller's knowledge.
+   * Gives a private page up and refers to a shared one in its place; that both have the same bytes is the caller's
+   * knowledge.
    * @throws HostMemoryError as `freePages` for either, `page-not-private`, `page-not-shared`
    */
   exchangeForShared(pageId: number, sharedId: number): void {
@@ -149,14 +182,18 @@ export class HostAccount {
     const index = sharedId & PAGE_INDEX_MASK;
     if (this.#chunkOf(pageId).stateOf(pageId & PAGE_INDEX_MASK) !== 'private')
       throw new HostMemoryError('page-not-private', `Cannot exchange page ${pageId}: it is shared already`);
-    if (shared.stateOf(index) !== 'shared') throw new HostMemoryError('page-not-shared', `Cannot refer to page ${sharedId}: it is private`);
+    if (shared.stateOf(index) !== 'shared')
+      throw new HostMemoryError('page-not-shared', `Cannot refer to page ${sharedId}: it is private`);
     this.#pool.setShared(sharedId, shared.valueOf(index) + 1);
     this.sharedPages++;
     this.#totals.duplicatePages++;
     this.#freePrivate(pageId);
   }
 
-  /** Moves a private page into another chunk. @returns the new page's ID, `NIL_PAGE_ID` where there is no room. @throws HostMemoryError as `freePages` */
+  /**
+   * Moves a private page into another chunk. @returns the new page's ID, `NIL_PAGE_ID` where there is no room. @throws
+   * HostMemoryError as `freePages`
+   */
   movePage(pageId: number): number {
     const isPrivate = this.#chunkOf(pageId).stateOf(pageId & PAGE_INDEX_MASK) === 'private';
     if (!isPrivate || this.#pool.freePages === 0) return NIL_PAGE_ID;
@@ -172,7 +209,10 @@ export class HostAccount {
     return newId;
   }
 
-  /** Ends the account: its private pages are freed, its reservation ends. References to shared pages that it did not free are left behind. */
+  /**
+   * Ends the account: its private pages are freed, its reservation ends. References to shared pages that it did not
+   * free are left behind.
+   */
   close(): void {
     for (const chunk of this.#pool.chunks) {
       if (chunk?.affinity === this.id) chunk.affinity = 0;
@@ -203,10 +243,16 @@ export class HostAccount {
     this.#checkReserved('allocate pages');
     const { allocatedPages, maxPages } = this.#totals;
     if (allocatedPages + count > maxPages)
-      throw new HostMemoryError('global-limit', `Cannot allocate ${count} pages: of the host's ${maxPages}, ${allocatedPages} are in use`);
+      throw new HostMemoryError(
+        'global-limit',
+        `Cannot allocate ${count} pages: of the host's ${maxPages}, ${allocatedPages} are in use`,
+      );
     const used = this.allocated[name] + (name === 'base' ? this.balloonedPages : 0);
     if (used + count > this.reserved[name])
-      throw new HostMemoryError('account-limit', `Cannot allocate ${count} ${name} pages: of ${this.reserved[name]} reserved, ${used} are in use`);
+      throw new HostMemoryError(
+        'account-limit',
+        `Cannot allocate ${count} ${name} pages: of ${this.reserved[name]} reserved, ${used} are in use`,
+      );
   }
 
   #addAllocated(name: AccountName, count: number): void {
@@ -241,7 +287,8 @@ export class HostAccount {
   }
 
   #dropReference(pageId: number, references: number): void {
-    if (this.sharedPages === 0) throw new HostMemoryError('not-page-owner', `Cannot free page ${pageId}: this machine shares none`);
+    if (this.sharedPages === 0)
+      throw new HostMemoryError('not-page-owner', `Cannot free page ${pageId}: this machine shares none`);
     this.sharedPages--;
     if (references > 0) {
       this.#pool.setShared(pageId, references);

@@ -1,6 +1,9 @@
 import { SavkitError } from '../../formats/errors.ts';
 
-/** What the host's memory answers when it refuses, with the status of VirtualBox's global memory manager for the same. Source: VBox/err.h. */
+/**
+ * What the host's memory answers when it refuses, with the status of VirtualBox's global memory manager for the same.
+ * Source: VBox/err.h.
+ */
 const HOST_MEMORY_CODES = {
   'invalid-parameter': 'VERR_INVALID_PARAMETER',
   'wrong-order': 'VERR_WRONG_ORDER',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { HostMemory } from './host-memory.ts';
 import { CHUNK_ID_SHIFT, offsetInChunk, PAGES_PER_CHUNK } from './page-id.ts';
 import { allocate, chunksOf, machineOn, oneMachine, PAGES, page } from './testing/one-machine.ts';
@@ -93,7 +93,9 @@ describe('a host of several machines', () => {
     other.exchangeForShared(own, id);
     expect(host.figures).toMatchObject({ allocatedPages: 1, sharedPages: 1, duplicatePages: 1 });
     account.freePages('base', new Uint32Array([id]));
-    expect(() => account.freePages('base', new Uint32Array([id]))).toThrow(expect.objectContaining({ code: 'free-too-much' }));
+    expect(() => account.freePages('base', new Uint32Array([id]))).toThrow(
+      expect.objectContaining({ code: 'free-too-much' }),
+    );
     expect(host.figures).toMatchObject({ allocatedPages: 1, sharedPages: 1, duplicatePages: 0 });
     other.freePages('base', new Uint32Array([id]));
     expect(host.figures).toMatchObject({ allocatedPages: 0, sharedPages: 0, duplicatePages: 0 });
@@ -106,7 +108,12 @@ describe('a host of several machines', () => {
     account.balloon('inflate', 7);
     account.close();
     account.close();
-    expect(host.figures).toMatchObject({ allocatedPages: 1, balloonedPages: 0, reservedPages: 0, leftBehindSharedPages: 1 });
+    expect(host.figures).toMatchObject({
+      allocatedPages: 1,
+      balloonedPages: 0,
+      reservedPages: 0,
+      leftBehindSharedPages: 1,
+    });
     expect(host.accounts.size).toBe(0);
   });
 

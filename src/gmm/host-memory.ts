@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { Chunk, HostPageState } from './chunk.ts';
 import { AllMapped } from './chunk-mapper.ts';
 import { ChunkPool } from './chunk-pool.ts';
@@ -14,7 +14,10 @@ export interface HostMemoryOptions {
   maxPages?: number;
   /** At most so many chunks of 2 MiB in memory, the others in a file; at least 2. */
   maxMappedChunks?: number;
-  /** Where that file is: not where files are in memory, too, as in /tmp of some systems. The system's folder for temporary files unless told. */
+  /**
+   * Where that file is: not where files are in memory, too, as in /tmp of some systems. The system's folder for
+   * temporary files unless told.
+   */
   folder?: string;
   /** Machines bring their chunks themselves (`seedChunk`). */
   seeded?: boolean;
@@ -39,8 +42,9 @@ export interface HostMemoryFigures {
 }
 
 /**
- * The memory of a host, from which the machines on it get their pages: the global memory manager (GMM). It comes in chunks of 2 MiB; a page is
- * a number, never an object. Everything here is synchronous, and each machine has a `HostAccount`.
+ * The memory of a host, from which the machines on it get their pages: the global memory manager (GMM). It comes in
+ * chunks of 2 MiB; a page is a number, never an object. Everything here is synchronous, and each machine has a
+ * `HostAccount`.
  */
 export class HostMemory {
   readonly accounts = new Set<HostAccount>();
@@ -52,8 +56,13 @@ export class HostMemory {
   constructor(options: HostMemoryOptions = {}) {
     const { maxPages = 0xffff_ffff, maxMappedChunks, folder, seeded = false } = options;
     if (!(maxPages > 0) || (maxMappedChunks !== undefined && !(maxMappedChunks >= 2)))
-      throw new HostMemoryError('invalid-parameter', 'Cannot create host memory: it needs at least one page, and two mapped chunks');
-    this.#pool = new ChunkPool(maxMappedChunks === undefined ? new AllMapped() : new MappingCache(maxMappedChunks, folder));
+      throw new HostMemoryError(
+        'invalid-parameter',
+        'Cannot create host memory: it needs at least one page, and two mapped chunks',
+      );
+    this.#pool = new ChunkPool(
+      maxMappedChunks === undefined ? new AllMapped() : new MappingCache(maxMappedChunks, folder),
+    );
     this.#totals = new HostTotals(maxPages, seeded);
   }
 
@@ -64,14 +73,17 @@ export class HostMemory {
 
   /** Registers a machine. Close the account when the machine ends. */
   openAccount(): HostAccount {
-    const account = new HostAccount(++this.#accountsOpened, this.#pool, this.#totals, () => this.accounts.delete(account));
+    const account = new HostAccount(++this.#accountsOpened, this.#pool, this.#totals, () =>
+      this.accounts.delete(account),
+    );
     this.accounts.add(account);
     return account;
   }
 
   /**
-   * The 2 MiB of the chunk that a page lies in; the page is at `offsetInChunk(pageId)`. Borrowed: with `maxMappedChunks` until the next call
-   * that may map another chunk (this one, `copyPage`, allocating), otherwise until the page is freed.
+   * The 2 MiB of the chunk that a page lies in; the page is at `offsetInChunk(pageId)`. Borrowed: with
+   * `maxMappedChunks` until the next call that may map another chunk (this one, `copyPage`, allocating), otherwise
+   * until the page is freed.
    * @throws HostMemoryError `page-not-found`; EnvironmentError when the file can't be read or written
    */
   chunkBytes(pageId: number): Uint8Array {
@@ -80,8 +92,8 @@ export class HostMemory {
   }
 
   /**
-   * Gets one more chunk, and has the system give its pages, ahead of need: the first touch of a page costs several times what filling it does. `trim`
-   * gives back what was not needed.
+   * Gets one more chunk, and has the system give its pages, ahead of need: the first touch of a page costs several
+   * times what filling it does. `trim` gives back what was not needed.
    * @returns false where the host has no more, or not in memory
    */
   readyChunk(): boolean {
@@ -121,8 +133,8 @@ export class HostMemory {
   }
 
   /**
-   * Empties chunks that are nearly empty, by asking their machines to move pages, and gives them back. Shared pages stay where they are, as all
-   * who refer to them would have to change at once; so do pinned chunks.
+   * Empties chunks that are nearly empty, by asking their machines to move pages, and gives them back. Shared pages
+   * stay where they are, as all who refer to them would have to change at once; so do pinned chunks.
    */
   defragment(mostUsedPages = PAGES_PER_CHUNK / 8): DefragmentReport {
     return defragment(this.#pool, this.accounts, mostUsedPages);
@@ -140,7 +152,15 @@ export class HostMemory {
 
   get figures(): HostMemoryFigures {
     const { mapped, maxMapped, misses, bytes } = this.#pool.mapper;
-    const { reservedPages, overCommittedPages, allocatedPages, balloonedPages, sharedPages, duplicatePages, leftBehindSharedPages } = this.#totals;
+    const {
+      reservedPages,
+      overCommittedPages,
+      allocatedPages,
+      balloonedPages,
+      sharedPages,
+      duplicatePages,
+      leftBehindSharedPages,
+    } = this.#totals;
     return {
       chunks: this.#pool.chunkCount,
       mappedChunks: mapped,

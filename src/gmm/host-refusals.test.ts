@@ -31,7 +31,10 @@ describe('a refusal', () => {
         allocate(b, 1001);
       },
     ],
-    'account-limit': ['VERR_GMM_HIT_VM_ACCOUNT_LIMIT', () => oneMachine().account.allocatePages('shadow', new Uint32Array(17))],
+    'account-limit': [
+      'VERR_GMM_HIT_VM_ACCOUNT_LIMIT',
+      () => oneMachine().account.allocatePages('shadow', new Uint32Array(17)),
+    ],
     'free-too-much': [
       'VERR_GMM_ATTEMPT_TO_FREE_TOO_MUCH',
       () => {
@@ -48,7 +51,10 @@ describe('a refusal', () => {
         account.freePages('base', new Uint32Array([0x7ff << CHUNK_ID_SHIFT]));
       },
     ],
-    'reservation-declined': ['VERR_GMM_MEMORY_RESERVATION_DECLINED', () => machineOn(new HostMemory({ maxPages: 4000 }))],
+    'reservation-declined': [
+      'VERR_GMM_MEMORY_RESERVATION_DECLINED',
+      () => machineOn(new HostMemory({ maxPages: 4000 })),
+    ],
     'page-not-private': [
       'VERR_GMM_PAGE_NOT_PRIVATE',
       () => {
@@ -84,10 +90,13 @@ describe('a refusal', () => {
     ],
   };
 
-  test.each(Object.entries(cases).map(([code, [vboxCode, provoke]]) => [vboxCode, code, provoke] as const))('%s is %s', (vboxCode, code, provoke) => {
-    expect(provoke).toThrow(expect.objectContaining({ code, vboxCode }));
-    expect(provoke).toThrow(HostMemoryError);
-  });
+  test.each(Object.entries(cases).map(([code, [vboxCode, provoke]]) => [vboxCode, code, provoke] as const))(
+    '%s is %s',
+    (vboxCode, code, provoke) => {
+      expect(provoke).toThrow(expect.objectContaining({ code, vboxCode }));
+      expect(provoke).toThrow(HostMemoryError);
+    },
+  );
 
   test('wrong-order: a second initial reservation; an update, a free or a balloon before the first', () => {
     const { host, account } = oneMachine();
@@ -104,7 +113,9 @@ describe('a refusal', () => {
   test.each([0, LAST_PAGE_ID + 1, 0xffff_ffff, LAST_PAGE_ID])('page-not-found: page ID %i', (id) => {
     const { account } = oneMachine();
     allocate(account, 1);
-    expect(() => account.freePages('base', new Uint32Array([id]))).toThrow(expect.objectContaining({ code: 'page-not-found' }));
+    expect(() => account.freePages('base', new Uint32Array([id]))).toThrow(
+      expect.objectContaining({ code: 'page-not-found' }),
+    );
   });
 
   test('of allocation changes nothing', () => {
@@ -118,7 +129,9 @@ describe('a refusal', () => {
   test('of freeing stops at the first bad page, with those before it freed', () => {
     const { account } = oneMachine();
     const [a, b, c] = allocate(account, 3);
-    expect(() => account.freePages('base', new Uint32Array([a, a, b]))).toThrow(expect.objectContaining({ code: 'page-already-free' }));
+    expect(() => account.freePages('base', new Uint32Array([a, a, b]))).toThrow(
+      expect.objectContaining({ code: 'page-already-free' }),
+    );
     expect(account.allocated.base).toBe(2);
     account.freePages('base', new Uint32Array([b, c]));
     expect(account.privatePages).toBe(0);
@@ -130,7 +143,9 @@ describe('a refusal', () => {
     account.freePages('base', ids, 96);
     account.balloon('inflate', 96);
     expect(() => allocate(account, 1)).toThrow(expect.objectContaining({ code: 'account-limit' }));
-    expect(() => account.updateReservation({ ...PAGES, base: 4095 })).toThrow(expect.objectContaining({ code: 'account-limit' }));
+    expect(() => account.updateReservation({ ...PAGES, base: 4095 })).toThrow(
+      expect.objectContaining({ code: 'account-limit' }),
+    );
     account.updateReservation({ ...PAGES, base: 4097 });
     expect(allocate(account, 1)).toHaveLength(1);
   });

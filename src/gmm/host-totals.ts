@@ -4,7 +4,10 @@ import { HostMemoryError } from './host-memory-error.ts';
 export class HostTotals {
   /** cMaxPages */
   readonly maxPages: number;
-  /** Do machines have to bring chunks themselves, as on hosts that can't allocate physical pages for them? Sharing is off then. */
+  /**
+   * Do machines have to bring chunks themselves, as on hosts that can't allocate physical pages for them? Sharing is
+   * off then.
+   */
   readonly isSeeded: boolean;
   reservedPages = 0;
   overCommittedPages = 0;
@@ -31,7 +34,10 @@ export class HostTotals {
     const others = this.reservedPages - old.pages - (this.overCommittedPages - old.overCommitted);
     const overCommitted = Math.max(0, others + pages - this.maxPages);
     if (overCommitted > 0 && !mayOverCommit)
-      throw new HostMemoryError('reservation-declined', `Cannot reserve ${pages} pages: the host has ${this.maxPages}, of which ${others} are reserved`);
+      throw new HostMemoryError(
+        'reservation-declined',
+        `Cannot reserve ${pages} pages: the host has ${this.maxPages}, of which ${others} are reserved`,
+      );
     this.reservedPages += pages - old.pages;
     this.overCommittedPages += overCommitted - old.overCommitted;
     return overCommitted;

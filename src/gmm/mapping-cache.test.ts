@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Chunk, NOT_MAPPED } from './chunk.ts';
 import { HostMemory } from './host-memory.ts';
 import { MappingCache } from './mapping-cache.ts';
@@ -34,7 +34,8 @@ describe('MappingCache', () => {
     const ids = new Uint32Array(6 * PAGES_PER_CHUNK);
     account.allocatePages('base', ids);
     const step = 97;
-    for (let i = 0; i < ids.length; i += step) host.chunkBytes(ids[i]).fill(i & 0xff, offsetInChunk(ids[i]), offsetInChunk(ids[i]) + PAGE_SIZE);
+    for (let i = 0; i < ids.length; i += step)
+      host.chunkBytes(ids[i]).fill(i & 0xff, offsetInChunk(ids[i]), offsetInChunk(ids[i]) + PAGE_SIZE);
     for (let i = 0; i < ids.length; i++) {
       const expected = i % step === 0 ? i & 0xff : 0;
       expect(host.chunkBytes(ids[i])[offsetInChunk(ids[i]) + 123]).toBe(expected);
@@ -115,7 +116,9 @@ describe('MappingCache', () => {
   });
 
   test('says where it cannot keep memory', () => {
-    expect(() => new HostMemory({ maxMappedChunks: 2, folder: join(folder, 'missing') })).toThrow(/Cannot make a temporary file in .*missing/);
+    expect(() => new HostMemory({ maxMappedChunks: 2, folder: join(folder, 'missing') })).toThrow(
+      /Cannot make a temporary file in .*missing/,
+    );
   });
 
   test('a page ID that the host never gave is refused', () => {

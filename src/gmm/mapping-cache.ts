@@ -1,19 +1,22 @@
 import { readSync, writeSync } from 'node:fs';
-import { openScratchFile, type ScratchFile } from '../../formats/binary/scratch-file.ts';
 import { EnvironmentError } from '../../formats/errors.ts';
+import { openScratchFile, type ScratchFile } from '../../formats/files/scratch-file.ts';
 import { type Chunk, JUST_USED, NOT_MAPPED } from './chunk.ts';
 import type { ChunkMapper } from './chunk-mapper.ts';
 import { CHUNK_SIZE } from './page-id.ts';
 import { Slabs } from './slabs.ts';
 
-/** Ages are 32 bits; where they end, all are cut down to these few. Source: PGMPhys.cpp, pgmR3PhysChunkAgeingRolloverCallback. */
+/**
+ * Ages are 32 bits; where they end, all are cut down to these few. Source: PGMPhys.cpp,
+ * pgmR3PhysChunkAgeingRolloverCallback.
+ */
 const AGE_AFTER_ROLL_OVER = 4;
 const MOST_SEARCHES_BETWEEN_AGEINGS = 1024;
 
 /**
- * At most `maxMapped` chunks are in memory, the others in a file. The chunk that was out of use longest makes room, by VirtualBox's age rules:
- * using a chunk makes its age 0, ageing gives all of age 0 the present age, and only chunks that have an age go. Pinned ones stay, even if more
- * than `maxMapped` are in memory for it.
+ * At most `maxMapped` chunks are in memory, the others in a file. The chunk that was out of use longest makes room, by
+ * VirtualBox's age rules: using a chunk makes its age 0, ageing gives all of age 0 the present age, and only chunks
+ * that have an age go. Pinned ones stay, even if more than `maxMapped` are in memory for it.
  */
 export class MappingCache implements ChunkMapper {
   readonly maxMapped: number;
@@ -76,7 +79,10 @@ export class MappingCache implements ChunkMapper {
     this.#mapped.push(chunk);
   }
 
-  /** Writes chunks out until there is room for one more. What can't be written stays in memory, so a full disk loses nothing. */
+  /**
+   * Writes chunks out until there is room for one more. What can't be written stays in memory, so a full disk loses
+   * nothing.
+   */
   #makeRoom(): void {
     while (this.#mapped.length >= this.maxMapped) {
       const index = this.#candidate();
@@ -149,7 +155,8 @@ function readWhole(file: number, bytes: Uint8Array, chunk: Chunk): void {
 
 function writeWhole(file: number, bytes: Uint8Array, chunk: Chunk): void {
   try {
-    for (let done = 0; done < bytes.length; ) done += writeSync(file, bytes, done, bytes.length - done, positionOf(chunk) + done);
+    for (let done = 0; done < bytes.length; )
+      done += writeSync(file, bytes, done, bytes.length - done, positionOf(chunk) + done);
   } catch (cause) {
     throw EnvironmentError.from(cause, `write chunk ${chunk.id} of guest memory`);
   }

@@ -1,4 +1,4 @@
-import { PAGE_SHIFT } from '../../formats/units.ts';
+import { PAGE_SHIFT } from '../../formats/sizes.ts';
 
 // A page ID names one page of host memory: chunk ID and index in the chunk (GMM_CHUNKID_SHIFT, GMM_PAGEID_IDX_MASK).
 

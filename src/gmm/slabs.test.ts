@@ -25,7 +25,10 @@ describe('Slabs', () => {
 
   it('deals out every chunk once', () => {
     const slabs = new Slabs();
-    const places = Array.from({ length: 100 }, () => slabs.take()).map(({ buffer, byteOffset }) => ({ buffer, byteOffset }));
+    const places = Array.from({ length: 100 }, () => slabs.take()).map(({ buffer, byteOffset }) => ({
+      buffer,
+      byteOffset,
+    }));
     const starts = new Map<ArrayBufferLike, Set<number>>();
     for (const { buffer, byteOffset } of places) starts.set(buffer, (starts.get(buffer) ?? new Set()).add(byteOffset));
     expect([...starts.values()].reduce((sum, { size }) => sum + size, 0)).toBe(100);

@@ -17,8 +17,9 @@ interface Slab {
 }
 
 /**
- * Memory for chunks, got from the system in slabs: the JavaScript engine takes each so many MiB as a reason to look for garbage, which took a fifth of the
- * time of filling a large machine. The system gives a page only when it is touched, so slabs may be large. One goes back when its last chunk does.
+ * Memory for chunks, got from the system in slabs: the JavaScript engine takes each so many MiB as a reason to look for
+ * garbage, which took a fifth of the time of filling a large machine. The system gives a page only when it is touched,
+ * so slabs may be large. One goes back when its last chunk does.
  */
 export class Slabs {
   readonly #slabs = new Map<ArrayBufferLike, Slab>();

@@ -2,11 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { crc32 } from '../../formats/binary/crc32.ts';
 import { type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
+import type { Mmio2Range } from '../pgm/devices/mmio2-ranges.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
-import type { Mmio2Range } from '../pgm/mmio2-ranges.ts';
-import { RomProtection } from '../pgm/page-states.ts';
+import { RomProtection } from '../pgm/pages/page-states.ts';
 import { DirtyTracker } from './dirty-tracker.ts';
 import { scansMmio2, takesMmio2 } from './mmio2-tracker.ts';
 import { Mirror } from './testing/mirror.ts';
@@ -19,9 +19,21 @@ const MAPPED = 0xe000_0000;
 function machine(): { memory: GuestMemory; vram: Mmio2Range; tracker: DirtyTracker } {
   const memory = new GuestMemory();
   memory.registerRam(0, 16 * PAGE_SIZE, 'Base RAM');
-  memory.roms.register({ start: ROM, size: ROM_PAGES * PAGE_SIZE, description: 'Net Boot ROM', isShadowed: true, image: new Uint8Array(5000).fill(0x11) });
+  memory.roms.register({
+    start: ROM,
+    size: ROM_PAGES * PAGE_SIZE,
+    description: 'Net Boot ROM',
+    isShadowed: true,
+    image: new Uint8Array(5000).fill(0x11),
+  });
   memory.roms.protect(ROM, ROM_PAGES * PAGE_SIZE, RomProtection.READ_RAM_WRITE_RAM);
-  const vram = memory.mmio2.register({ device: 'vga', instance: 0, region: 0, size: VRAM_PAGES * PAGE_SIZE, description: 'VRam' });
+  const vram = memory.mmio2.register({
+    device: 'vga',
+    instance: 0,
+    region: 0,
+    size: VRAM_PAGES * PAGE_SIZE,
+    description: 'VRam',
+  });
   return { memory, vram, tracker: new DirtyTracker(memory, 'test') };
 }
 
@@ -106,7 +118,12 @@ describe('DirtyTracker, MMIO2', () => {
 
   it('ends with equal memory whatever is written when, mapped or not', async () => {
     const step = fc.oneof(
-      fc.record({ page: fc.nat(VRAM_PAGES - 1), offset: fc.constantFrom(0, 7, 2047, 2048, 4095), value: fc.nat(2), through: fc.boolean() }),
+      fc.record({
+        page: fc.nat(VRAM_PAGES - 1),
+        offset: fc.constantFrom(0, 7, 2047, 2048, 4095),
+        value: fc.nat(2),
+        through: fc.boolean(),
+      }),
       fc.constant('pass' as const),
     );
     await fc.assert(
@@ -145,17 +162,20 @@ describe('DirtyTracker, ROM', () => {
     tracker.finish();
   });
 
-  it.each(['guest', 'device'] as const)('sends a shadow page again that the %s has written, when it has been left alone for a pass', async (origin) => {
-    const { memory, tracker } = machine();
-    tracker.prepare();
-    const passes = new Passes(tracker);
-    await passes.run(0);
-    memory.write(ROM + PAGE_SIZE + 5, Uint8Array.of(9), origin);
-    expect(await passes.run(1)).toEqual([]);
-    expect((await passes.run(2)).filter((record) => record.startsWith('ROM'))).toEqual(['ROM_SHADOW_RAW 1']);
-    expect(passes.shadow.get('1:1')?.content[5]).toBe(9);
-    tracker.finish();
-  });
+  it.each(['guest', 'device'] as const)(
+    'sends a shadow page again that the %s has written, when it has been left alone for a pass',
+    async (origin) => {
+      const { memory, tracker } = machine();
+      tracker.prepare();
+      const passes = new Passes(tracker);
+      await passes.run(0);
+      memory.write(ROM + PAGE_SIZE + 5, Uint8Array.of(9), origin);
+      expect(await passes.run(1)).toEqual([]);
+      expect((await passes.run(2)).filter((record) => record.startsWith('ROM'))).toEqual(['ROM_SHADOW_RAW 1']);
+      expect(passes.shadow.get('1:1')?.content[5]).toBe(9);
+      tracker.finish();
+    },
+  );
 
   it('sends a changed protection with the page, at the latest in the final pass', async () => {
     const { memory, tracker } = machine();
@@ -173,7 +193,9 @@ describe('DirtyTracker, ROM', () => {
     tracker.prepare();
     const passes = new Passes(tracker);
     await tracker.scan(0);
-    await tracker.take(0, { take: (batch) => tracker.putBack({ count: batch.count, kind: batch.kind, page: batch.page, id: batch.id }) });
+    await tracker.take(0, {
+      take: (batch) => tracker.putBack({ count: batch.count, kind: batch.kind, page: batch.page, id: batch.id }),
+    });
     expect(await passes.run(1)).toEqual(['ROM_VIRGIN 0', 'ROM_VIRGIN 1', 'ROM_SHADOW_ZERO 0', 'ROM_SHADOW_ZERO 1']);
     tracker.finish();
   });

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
-import { PageState } from '../pgm/page-states.ts';
-import type { RamRange } from '../pgm/ram-range.ts';
+import { PageState } from '../pgm/pages/page-states.ts';
+import type { RamRange } from '../pgm/pages/ram-range.ts';
 import { DirtyTracker, type PageNames } from './dirty-tracker.ts';
 import { Mirror } from './testing/mirror.ts';
 import { NaiveRam } from './testing/naive-ram.ts';
@@ -116,7 +116,11 @@ describe('DirtyTracker, RAM', () => {
     tracker.prepare();
     await tracker.scan(0);
     const named: number[][] = [];
-    await tracker.take(0, { take: (batch) => void named.push([...batch.page.subarray(0, batch.count)]) }, { contents: false, eager: true });
+    await tracker.take(
+      0,
+      { take: (batch) => void named.push([...batch.page.subarray(0, batch.count)]) },
+      { contents: false, eager: true },
+    );
     expect(named).toEqual([[0, 1]]);
     tracker.finish();
   });
@@ -124,8 +128,16 @@ describe('DirtyTracker, RAM', () => {
   it('sends nothing twice and ends with equal memory, page by page as the naive model does, whatever is written, freed and ballooned', async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('write' as const), page: fc.nat(PAGES - 1), value: fc.nat(3) }),
-      fc.record({ do: fc.constantFrom('free' as const, 'balloon' as const, 'deflate' as const), page: fc.nat(PAGES - 1), value: fc.constant(0) }),
-      fc.record({ do: fc.constantFrom('pass' as const, 'eager' as const), page: fc.constant(0), value: fc.constant(0) }),
+      fc.record({
+        do: fc.constantFrom('free' as const, 'balloon' as const, 'deflate' as const),
+        page: fc.nat(PAGES - 1),
+        value: fc.constant(0),
+      }),
+      fc.record({
+        do: fc.constantFrom('pass' as const, 'eager' as const),
+        page: fc.constant(0),
+        value: fc.constant(0),
+      }),
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 30 }), fc.array(step, { maxLength: 60 }), async (before, during) => {
@@ -197,7 +209,13 @@ describe('DirtyTracker, classic ways to lose a page', () => {
     writeByte(memory, 4, 5);
     tracker.prepare();
     const unconfirmed: PageNames[] = [];
-    const copy = (batch: PageBatch) => void unconfirmed.push({ count: batch.count, kind: batch.kind.slice(), page: batch.page.slice(), id: batch.id.slice() });
+    const copy = (batch: PageBatch) =>
+      void unconfirmed.push({
+        count: batch.count,
+        kind: batch.kind.slice(),
+        page: batch.page.slice(),
+        id: batch.id.slice(),
+      });
     for (let number = 0; number < 3; number++) {
       await tracker.scan(number);
       await tracker.take(number, { take: copy });

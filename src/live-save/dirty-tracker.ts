@@ -1,7 +1,7 @@
 import { type Pass, UsageError } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch } from '../../formats/pgm/page-batch.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import type { PageSink } from '../saved-state/walk.ts';
+import type { PageSink } from '../saved-state/reading/walk.ts';
 import { type LiveCounts, noCounts } from './live-counters.ts';
 import { Mmio2Tracker } from './mmio2-tracker.ts';
 import { newTakenBatch, PageTaker } from './page-taker.ts';
@@ -10,7 +10,10 @@ import { RomTracker } from './rom-tracker.ts';
 import { SPEED_PASS } from './vote.ts';
 
 export interface TakeOptions {
-  /** Takes RAM also that the last scan has armed just now, and that may therefore change soon; VirtualBox waits for one quiet scan. */
+  /**
+   * Takes RAM also that the last scan has armed just now, and that may therefore change soon; VirtualBox waits for one
+   * quiet scan.
+   */
   eager?: boolean;
   /** false: the batches only name pages; who reads one later is told of what was written since by the next scan. */
   contents?: boolean;
@@ -32,10 +35,11 @@ interface Trackers {
 }
 
 /**
- * Tells which pages of a machine that runs are to be sent, in passes: RAM by write monitoring, MMIO2 by checksums, shadows of ROM by who writes them. For
- * live saves and for migrations; one of them at a time.
+ * Tells which pages of a machine that runs are to be sent, in passes: RAM by write monitoring, MMIO2 by checksums,
+ * shadows of ROM by who writes them. For live saves and for migrations; one of them at a time.
  *
- * `prepare()`, then for each pass `scan` and `take`, at last a pass `'final'` with the machine stopped, and `finish()` whatever happened.
+ * `prepare()`, then for each pass `scan` and `take`, at last a pass `'final'` with the machine stopped, and `finish()`
+ * whatever happened.
  */
 export class DirtyTracker {
   readonly #memory: GuestMemory;
@@ -56,8 +60,9 @@ export class DirtyTracker {
   }
 
   /**
-   * Pages that the other side lacks: marked ones, and monitored ones that were written since the last scan. Not ballooned ones, of which only the final
-   * pass tells, in a byte each; the original counts them, and never ends with a large balloon.
+   * Pages that the other side lacks: marked ones, and monitored ones that were written since the last scan. Not
+   * ballooned ones, of which only the final pass tells, in a byte each; the original counts them, and never ends with a
+   * large balloon.
    */
   get dirtyPages(): number {
     const { rom, mmio2, ram } = this.#counts;
@@ -70,7 +75,9 @@ export class DirtyTracker {
     return (performance.now() - this.#startTime) / 1000;
   }
 
-  /** Begins to track; all pages are dirty. @throws UsageError VERR_PGM_WRITE_MONITOR_ENGAGED while another user tracks */
+  /**
+   * Begins to track; all pages are dirty. @throws UsageError VERR_PGM_WRITE_MONITOR_ENGAGED while another user tracks
+   */
   prepare(): void {
     this.#memory.monitor.engage(this.#user);
     this.#counts = noCounts();
@@ -97,8 +104,9 @@ export class DirtyTracker {
   }
 
   /**
-   * Hands pages over in the order of a saved state: ROM, shadows, MMIO2, RAM. In a live pass those that have stood still, in pass `'final'` all that the
-   * other side lacks. Contents are those of the moment of taking. What the sink refuses, by rejecting, is dirty again.
+   * Hands pages over in the order of a saved state: ROM, shadows, MMIO2, RAM. In a live pass those that have stood
+   * still, in pass `'final'` all that the other side lacks. Contents are those of the moment of taking. What the sink
+   * refuses, by rejecting, is dirty again.
    * @returns pages handed over
    */
   async take(pass: Pass, sink: PageSink, { eager = false, contents = true }: TakeOptions = {}): Promise<number> {
@@ -129,11 +137,18 @@ export class DirtyTracker {
   }
 
   /** Keeps what the last vote found, for the statistics. */
-  noteVote({ dirtyShort, dirtyLong, pagesPerSecond }: Pick<LiveCounts, 'dirtyShort' | 'dirtyLong' | 'pagesPerSecond'>): void {
+  noteVote({
+    dirtyShort,
+    dirtyLong,
+    pagesPerSecond,
+  }: Pick<LiveCounts, 'dirtyShort' | 'dirtyLong' | 'pagesPerSecond'>): void {
     Object.assign(this.#counts, { dirtyShort, dirtyLong, pagesPerSecond });
   }
 
-  /** Ends tracking: no page is monitored any more, and another may track. To be called in any case; harmless when it was. */
+  /**
+   * Ends tracking: no page is monitored any more, and another may track. To be called in any case; harmless when it
+   * was.
+   */
   finish(): void {
     if (!this.#trackers) return;
     this.#trackers = undefined;
@@ -142,7 +157,8 @@ export class DirtyTracker {
   }
 
   #tracking(): Trackers {
-    if (!this.#trackers) throw new UsageError('not-prepared', `Cannot track dirty pages for ${this.#user}: not prepared`);
+    if (!this.#trackers)
+      throw new UsageError('not-prepared', `Cannot track dirty pages for ${this.#user}: not prepared`);
     return this.#trackers;
   }
 }

@@ -28,12 +28,23 @@ export interface LiveCounts extends Record<PageClass, ClassCounts> {
 
 export function noCounts(): LiveCounts {
   const none = (): ClassCounts => ({ ready: 0, dirty: 0, zero: 0, monitored: 0 });
-  return { ram: none(), rom: none(), mmio2: none(), active: false, ignored: 0, dirtyLong: 0, dirtyShort: 0, pagesPerSecond: 0, saved: 0 };
+  return {
+    ram: none(),
+    rom: none(),
+    mmio2: none(),
+    active: false,
+    ignored: 0,
+    dirtyLong: 0,
+    dirtyShort: 0,
+    pagesPerSecond: 0,
+    saved: 0,
+  };
 }
 
 /** Shows the counts in a machine's statistics, below `/PGM/LiveSave/`. Source: PGM.cpp, pgmR3InitStats. */
 export function bindLiveStatistics(statistics: StatTree, counts: () => Readonly<LiveCounts>): void {
-  const bind = (name: string, value: (counts: Readonly<LiveCounts>) => number) => statistics.bind(`/PGM/LiveSave/${name}`, () => value(counts()));
+  const bind = (name: string, value: (counts: Readonly<LiveCounts>) => number) =>
+    statistics.bind(`/PGM/LiveSave/${name}`, () => value(counts()));
   bind('fActive', ({ active }) => (active ? 1 : 0));
   bind('cIgnoredPages', ({ ignored }) => ignored);
   bind('cDirtyPagesLong', ({ dirtyLong }) => dirtyLong);

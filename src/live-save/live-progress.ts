@@ -2,12 +2,18 @@ import type { Pass } from '../../formats/errors.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { writeLiveControl } from '../../formats/units/machine/live-control.ts';
 
-/** Shares of the whole in percent: live passes, preparing the final one, and ending it. Source: SSM.cpp, uPercentLive and others. */
+/**
+ * Shares of the whole in percent: live passes, preparing the final one, and ending it. Source: SSM.cpp, uPercentLive
+ * and others.
+ */
 const LIVE = 93;
 const PREPARE = 2;
 const DONE = 2;
 
-/** Progress of a live save: to whoever listens, and into the stream, wherever its whole percents change. Never goes back. */
+/**
+ * Progress of a live save: to whoever listens, and into the stream, wherever its whole percents change. Never goes
+ * back.
+ */
 export class LiveProgress {
   readonly #out: ContainerWriter;
   readonly #listener: ((percent: number) => void) | undefined;

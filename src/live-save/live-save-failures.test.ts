@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import type { ByteSink } from '../../formats/binary/sink.ts';
-import { bufferSource } from '../../formats/binary/source.ts';
 import { EnvironmentError } from '../../formats/errors.ts';
+import type { ByteSink } from '../../formats/files/sink.ts';
+import { bufferSource } from '../../formats/files/source.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
-import { MIB } from '../../formats/units.ts';
+import { loadState } from '../machine/load.ts';
+import type { MachineEvent } from '../machine/machine-states.ts';
 import { emptyMachine } from '../running/empty-machine.ts';
 import { RunningMachine } from '../running/running-machine.ts';
-import { loadState } from '../saved-state/load.ts';
 import { DirtyTracker } from './dirty-tracker.ts';
 import { type LiveSaveOptions, liveSave } from './live-save.ts';
-import type { MachineEvent } from './machine-states.ts';
 import { memoryDigest } from './testing/memory-digest.ts';
 
 async function runningMachine(rate = 5000): Promise<RunningMachine> {
@@ -47,7 +47,11 @@ async function expectSavesWhole(running: RunningMachine): Promise<void> {
 }
 
 /** One save that must fail; gives the error. */
-async function failedSave(running: RunningMachine, options: LiveSaveOptions, sink: ByteSink = new MemorySink()): Promise<{ code?: string; vboxCode?: string }> {
+async function failedSave(
+  running: RunningMachine,
+  options: LiveSaveOptions,
+  sink: ByteSink = new MemorySink(),
+): Promise<{ code?: string; vboxCode?: string }> {
   return liveSave(running, sink, options).then(
     () => expect.unreachable('the save succeeded'),
     (error) => error,
@@ -81,7 +85,8 @@ describe('liveSave(), failing', () => {
       let writes = 0;
       const sink: ByteSink = {
         async write() {
-          if (running.state === 'saving' && writes++ === unit) throw new EnvironmentError('EIO', 'Cannot write: broken');
+          if (running.state === 'saving' && writes++ === unit)
+            throw new EnvironmentError('EIO', 'Cannot write: broken');
         },
       };
       expect(await failedSave(running, {}, sink)).toMatchObject({ code: 'EIO' });
@@ -96,7 +101,10 @@ describe('liveSave(), failing', () => {
     const running = await runningMachine();
     for (const when of [0, 1, 2, 3, 'final'] as const) {
       const abort = new AbortController();
-      const error = await failedSave(running, { signal: abort.signal, onPass: ({ pass }) => pass === when && abort.abort() });
+      const error = await failedSave(running, {
+        signal: abort.signal,
+        onPass: ({ pass }) => pass === when && abort.abort(),
+      });
       expect(error).toMatchObject({ code: 'interrupted', vboxCode: 'VERR_SSM_CANCELLED' });
       await expectUnharmed(running);
     }
@@ -117,8 +125,16 @@ describe('liveSave(), failing', () => {
 
   it.each([
     ['too many passes', { limits: { passes: 2 } }, { code: 'too-many-passes', vboxCode: 'VERR_SSM_TOO_MANY_PASSES' }],
-    ['growth beyond the limit', { limits: { bytes: 1000 } }, { code: 'grew-too-big', vboxCode: 'VERR_SSM_STATE_GREW_TOO_BIG' }],
-    ['a full disk', { freeSpace: async () => 10 * MIB - 1 }, { code: 'low-on-disk-space', vboxCode: 'VERR_SSM_LOW_ON_DISK_SPACE' }],
+    [
+      'growth beyond the limit',
+      { limits: { bytes: 1000 } },
+      { code: 'grew-too-big', vboxCode: 'VERR_SSM_STATE_GREW_TOO_BIG' },
+    ],
+    [
+      'a full disk',
+      { freeSpace: async () => 10 * MIB - 1 },
+      { code: 'low-on-disk-space', vboxCode: 'VERR_SSM_LOW_ON_DISK_SPACE' },
+    ],
   ] as const)('for %s, says so and leaves the machine running', async (_, options, expected) => {
     const running = await runningMachine();
     expect(await failedSave(running, options)).toMatchObject(expected);
@@ -187,7 +203,10 @@ describe('liveSave(), failing', () => {
     ['guru-meditation', 'guru-meditation', 'VERR_SSM_LIVE_GURU_MEDITATION'],
   ] as const)('ends with a machine that ends by %s', async (event, state, vboxCode) => {
     const running = await runningMachine();
-    expect(await failedSave(running, { onPass: ({ pass }) => pass === 1 && running.dispatch(event) })).toMatchObject({ code: 'machine-ended', vboxCode });
+    expect(await failedSave(running, { onPass: ({ pass }) => pass === 1 && running.dispatch(event) })).toMatchObject({
+      code: 'machine-ended',
+      vboxCode,
+    });
     expect(running.state).toBe(state);
     expect(running.memory.monitor.user).toBeUndefined();
     expect(running.memory.pages.counts.monitored).toBe(0);

@@ -1,8 +1,8 @@
-import { openFile } from '../../formats/binary/source.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { BenchContext, BenchRow } from '../bench/row.ts';
+import { loadState } from '../machine/load.ts';
 import { RunningMachine } from '../running/running-machine.ts';
-import { loadState } from '../saved-state/load.ts';
 import { DirtyTracker } from './dirty-tracker.ts';
 import { type LiveSaveReport, liveSave } from './live-save.ts';
 import { plainSave } from './plain-save.ts';

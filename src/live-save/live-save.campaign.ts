@@ -1,23 +1,24 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type FileSink, openFileSink } from '../../formats/binary/sink.ts';
-import { openFile } from '../../formats/binary/source.ts';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { type FileSink, openFileSink } from '../../formats/files/sink.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { MIB } from '../../formats/sizes.ts';
+import { loadState } from '../machine/load.ts';
 import { emptyMachine } from '../running/empty-machine.ts';
 import { Guest } from '../running/guest.ts';
 import { mix } from '../running/pattern.ts';
 import { RunningMachine } from '../running/running-machine.ts';
 import type { WorkloadKind } from '../running/schedule.ts';
-import { loadState } from '../saved-state/load.ts';
-import { verify } from '../saved-state/verify.ts';
+import { verify } from '../saved-state/verify/verify.ts';
 import { liveSave } from './live-save.ts';
 import { memoryDigest } from './testing/memory-digest.ts';
 
-// npm run campaign:live-save -- [MINUTES [SEED [MIB…]]] [WORKLOAD…]: machines of 64 MiB to 4 GiB run every workload at random rates and are saved live again and
-// again; saves fail at random writes or are cancelled at random times. After each failure the machine must be unharmed; each file must be whole, hold
-// the memory of the machine as it stood, and go on from there. At most 10 minutes where nothing else is said.
+// npm run campaign:live-save -- [MINUTES [SEED [MIB…]]] [WORKLOAD…]: machines of 64 MiB to 4 GiB run every workload at
+// random rates and are saved live again and again; saves fail at random writes or are cancelled at random times. After
+// each failure the machine must be unharmed; each file must be whole, hold the memory of the machine as it stood, and
+// go on from there. At most 10 minutes where nothing else is said.
 
 const ALL_KINDS: readonly WorkloadKind[] = ['counter', 'hot', 'random', 'scan', 'alloc', 'device'];
 const args = process.argv.slice(2);
@@ -28,8 +29,8 @@ const sizes = wanted.length > 0 ? wanted : [64, 256, 1024, 4096];
 const until = performance.now() + minutes * 60_000;
 const folder = mkdtempSync(join(tmpdir(), 'savkit-live-save-'));
 /**
- * VirtualBox's vote need never end: where each pass takes so long that no page of a small hot set is quiet for one, nothing is saved, and so no speed is
- * known by which the rest would fit. That is no fault, but it has to do no harm.
+ * VirtualBox's vote need never end: where each pass takes so long that no page of a small hot set is quiet for one,
+ * nothing is saved, and so no speed is known by which the rest would fit. That is no fault, but it has to do no harm.
  */
 const MAX_PASSES = 2000;
 const tally = { saved: 0, failed: 0, cancelled: 0, endless: 0, machines: 0 };
@@ -39,7 +40,8 @@ let drawn = 0;
 const draw = (limit: number) => mix(seed, drawn++) % limit;
 
 try {
-  for (let round = 0; performance.now() < until; round++) await tryMachine(KINDS[round % KINDS.length], sizes[Math.floor(round / KINDS.length) % sizes.length]);
+  for (let round = 0; performance.now() < until; round++)
+    await tryMachine(KINDS[round % KINDS.length], sizes[Math.floor(round / KINDS.length) % sizes.length]);
   console.log(
     `${tally.machines} machines: ${tally.saved} saves whole and equal, ${tally.failed} failed and ${tally.cancelled} cancelled ones, and ${tally.endless} without an end, did no harm`,
   );
@@ -49,7 +51,13 @@ try {
 
 async function tryMachine(kind: WorkloadKind, mib: number): Promise<void> {
   const rate = 200 + draw(20_000);
-  const running = RunningMachine.of(await emptyMachine(mib * MIB), { kind, rate, seed: draw(1000), patternSize: 16 * (1 + draw(256)), pages: 1 + draw(5000) });
+  const running = RunningMachine.of(await emptyMachine(mib * MIB), {
+    kind,
+    rate,
+    seed: draw(1000),
+    patternSize: 16 * (1 + draw(256)),
+    pages: 1 + draw(5000),
+  });
   console.log(`${mib} MiB, ${kind} at ${rate} pages/s`);
   // Up to 64 Ki pages hold something before.
   for (let i = draw(64); i > 0; i--) running.runSteps(1024);
@@ -94,7 +102,8 @@ function expectUnharmed(running: RunningMachine): void {
     faults: running.selfCheck().faults,
   };
   const expected = { state: 'running', monitored: 0, writtenTo: 0, user: undefined, faults: [] };
-  if (JSON.stringify(left) !== JSON.stringify(expected)) throw new Error(`A failed save did harm: ${JSON.stringify(left)}`);
+  if (JSON.stringify(left) !== JSON.stringify(expected))
+    throw new Error(`A failed save did harm: ${JSON.stringify(left)}`);
 }
 
 function noteEndless(running: RunningMachine, error: unknown): void {
@@ -107,7 +116,10 @@ function noteEndless(running: RunningMachine, error: unknown): void {
 async function tryWhole(running: RunningMachine): Promise<void> {
   const path = join(folder, 'live.sav');
   const sink: FileSink = await openFileSink(path, { force: true });
-  const { passes, downtimeMs } = await liveSave(running, sink, { leaveSuspended: true, limits: { passes: MAX_PASSES } });
+  const { passes, downtimeMs } = await liveSave(running, sink, {
+    leaveSuspended: true,
+    limits: { passes: MAX_PASSES },
+  });
   await sink.commit();
   const stood = memoryDigest(running.memory);
   const { steps } = running.guest.block;
@@ -119,9 +131,15 @@ async function tryWhole(running: RunningMachine): Promise<void> {
   const guest = Guest.find(memory);
   const loaded = memoryDigest(memory);
   guest?.tick(1000);
-  const report = { verdict, equal: loaded === stood, steps: guest?.block.steps, faults: [...(guest?.check().faults ?? []), ...running.selfCheck().faults] };
+  const report = {
+    verdict,
+    equal: loaded === stood,
+    steps: guest?.block.steps,
+    faults: [...(guest?.check().faults ?? []), ...running.selfCheck().faults],
+  };
   const expected = { verdict: 'whole', equal: true, steps: steps + 1000, faults: [] };
-  if (JSON.stringify(report) !== JSON.stringify(expected)) throw new Error(`A live save went wrong: ${JSON.stringify(report)}`);
+  if (JSON.stringify(report) !== JSON.stringify(expected))
+    throw new Error(`A live save went wrong: ${JSON.stringify(report)}`);
   console.log(`  saved in ${passes.length} passes, stood for ${downtimeMs.toFixed(1)} ms`);
   tally.saved++;
 }

@@ -2,20 +2,20 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../formats/binary/source.ts';
+import { bufferSource } from '../../formats/files/source.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { PayloadReader } from '../../formats/ssm/payload.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { loadState } from '../machine/load.ts';
+import { saveState } from '../machine/save.ts';
 import { emptyMachine } from '../running/empty-machine.ts';
 import { Guest } from '../running/guest.ts';
 import { RunningMachine } from '../running/running-machine.ts';
 import type { WorkloadKind } from '../running/schedule.ts';
 import { convert } from '../saved-state/convert/convert.ts';
-import { loadState } from '../saved-state/load.ts';
-import { saveState } from '../saved-state/save.ts';
-import { verify } from '../saved-state/verify.ts';
-import { walkState } from '../saved-state/walk.ts';
+import { walkState } from '../saved-state/reading/walk.ts';
+import { verify } from '../saved-state/verify/verify.ts';
 import { STATES_FOLDER } from '../testing/states.ts';
 import { type LiveSaveOptions, type LiveSaveReport, liveSave } from './live-save.ts';
 import { memoryDigest } from './testing/memory-digest.ts';
@@ -30,7 +30,10 @@ async function runningMachine(kind: WorkloadKind, rate = 3000): Promise<RunningM
   return running;
 }
 
-async function saveLive(running: RunningMachine, options: LiveSaveOptions = {}): Promise<{ report: LiveSaveReport; bytes: Uint8Array }> {
+async function saveLive(
+  running: RunningMachine,
+  options: LiveSaveOptions = {},
+): Promise<{ report: LiveSaveReport; bytes: Uint8Array }> {
   const sink = new MemorySink();
   const report = await liveSave(running, sink, options);
   return { report, bytes: sink.view() };
@@ -147,7 +150,8 @@ describe('liveSave()', () => {
     const firstPass = (all: string[]) => all.slice(0, all.indexOf('pgm:1'));
     expect(firstPass(units)).toEqual(firstPass(real));
     expect(units.slice(firstPass(units).length, 10)).toEqual(['pgm:1', 'SSMLiveControl:1', 'pgm:2']);
-    const finals = (all: string[]) => all.filter((unit) => unit.endsWith(':final') && !unit.startsWith('SSMLiveControl'));
+    const finals = (all: string[]) =>
+      all.filter((unit) => unit.endsWith(':final') && !unit.startsWith('SSMLiveControl'));
     expect(finals(units)).toEqual(finals(real));
     expect(units.at(-1)).toBe('SSMLiveControl:final');
     expect(await progressOf(bytes)).toEqual([182, 364, ...(await progressOf(bytes)).slice(2, -1), 9604]);

@@ -1,15 +1,15 @@
 import { setTimeout } from 'node:timers/promises';
-import type { ByteSink } from '../../formats/binary/sink.ts';
 import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
+import type { ByteSink } from '../../formats/files/sink.ts';
+import { KIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
 import { livePassOf } from '../../formats/units/table.ts';
-import { KIB, PAGE_SIZE } from '../../formats/units.ts';
-import type { LoadedUnit, Machine } from '../saved-state/machine.ts';
+import type { LoadedUnit, Machine } from '../machine/machine.ts';
+import { liveEnd, type MachineEvent, type MachineState } from '../machine/machine-states.ts';
 import { DirtyTracker } from './dirty-tracker.ts';
 import { bindLiveStatistics } from './live-counters.ts';
 import { LiveProgress } from './live-progress.ts';
-import { liveEnd, type MachineEvent, type MachineState } from './machine-states.ts';
 import { MemoryUnit } from './memory-unit.ts';
 import { grewTooBig, LEAST_FREE_SPACE, lowOnSpace, MAX_PASSES, sizeLimit, tooManyPasses } from './pass-rules.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from './vote.ts';
@@ -64,13 +64,19 @@ const DEBUGGER_WAIT_MS = 250;
 const PIECE = 64 * KIB;
 
 /**
- * Saves a machine that runs: passes while it executes, then a short stop for what is left. Writes a live state (V2.0); device units come in the final
- * part, and in pass 0 what of them is known to belong there. After any failure the machine runs on, and is as if nobody had saved it.
+ * Saves a machine that runs: passes while it executes, then a short stop for what is left. Writes a live state (V2.0);
+ * device units come in the final part, and in pass 0 what of them is known to belong there. After any failure the
+ * machine runs on, and is as if nobody had saved it.
  *
- * @throws InterruptedError VERR_SSM_CANCELLED; UnsupportedError `grew-too-big`, `too-many-passes`, and where the machine ended meanwhile; UsageError in states
- * that can't be saved, and while another tracks the machine; what the sink throws
+ * @throws InterruptedError VERR_SSM_CANCELLED; UnsupportedError `grew-too-big`, `too-many-passes`, and where the
+ * machine ended meanwhile; UsageError in states that can't be saved, and while another tracks the machine; what the
+ * sink throws
  */
-export async function liveSave(machine: LiveMachine, sink: ByteSink, options: LiveSaveOptions = {}): Promise<LiveSaveReport> {
+export async function liveSave(
+  machine: LiveMachine,
+  sink: ByteSink,
+  options: LiveSaveOptions = {},
+): Promise<LiveSaveReport> {
   machine.dispatch('live-save');
   const save = new LiveSave(machine, sink, options);
   try {
@@ -102,7 +108,9 @@ class LiveSave {
 
   async run(): Promise<LiveSaveReport> {
     const out = this.#createContainer();
-    const memory = new MemoryUnit(this.#machine.machine, this.#tracker, out, this.#pgmUnit().header.version, () => this.#check());
+    const memory = new MemoryUnit(this.#machine.machine, this.#tracker, out, this.#pgmUnit().header.version, () =>
+      this.#check(),
+    );
     const progress = new LiveProgress(out, this.#options.onProgress);
     this.#tracker.prepare();
     await this.#writePasses(out, memory, progress);
@@ -125,16 +133,29 @@ class LiveSave {
 
   #createContainer(): ContainerWriter {
     const { header, units } = this.#machine.machine.state;
-    return createContainer(this.#sink, '2.0', { ...header, live: true, registeredUnits: header.registeredUnits ?? units.length });
+    return createContainer(this.#sink, '2.0', {
+      ...header,
+      live: true,
+      registeredUnits: header.registeredUnits ?? units.length,
+    });
   }
 
   async #writePasses(out: ContainerWriter, memory: MemoryUnit, progress: LiveProgress): Promise<void> {
-    const { passes: maxPasses = MAX_PASSES, bytes = sizeLimit([this.#machine.machine.state.pgm?.ramSize ?? 0], 'file') } = this.#options.limits ?? {};
+    const {
+      passes: maxPasses = MAX_PASSES,
+      bytes = sizeLimit([this.#machine.machine.state.pgm?.ramSize ?? 0], 'file'),
+    } = this.#options.limits ?? {};
     for (let pass = 0; pass < maxPasses; pass++) {
       const start = performance.now();
       const pages = await this.#writePass(out, memory, pass);
       const { vote, percent = 0 } = memory.vote(pass, this.#options.maxDowntimeMs ?? DEFAULT_MAX_DOWNTIME_MS);
-      this.#report({ pass, pages, written: this.#sink.written, dirtyPages: this.#tracker.dirtyPages, ms: performance.now() - start });
+      this.#report({
+        pass,
+        pages,
+        written: this.#sink.written,
+        dirtyPages: this.#tracker.dirtyPages,
+        ms: performance.now() - start,
+      });
       if (vote === 'done' || this.#hasEnded()) return;
       if (this.#sink.written > bytes) throw grewTooBig(this.#sink.written, bytes);
       const free = (await this.#options.freeSpace?.()) ?? Number.POSITIVE_INFINITY;

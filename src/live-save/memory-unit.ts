@@ -5,7 +5,7 @@ import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
 import { type PgmVersion, pgmVersion } from '../../formats/pgm/versions.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
-import type { Machine } from '../saved-state/machine.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { DirtyTracker } from './dirty-tracker.ts';
 import { NO_HISTORY, type VoteResult, voteOnPass } from './vote.ts';
 
@@ -26,7 +26,10 @@ export class MemoryUnit {
   constructor(machine: Machine, tracker: DirtyTracker, out: ContainerWriter, version: number, check: () => void) {
     const known = pgmVersion(version);
     if (known?.pages !== 'records')
-      throw new UnsupportedError('unsupported-version', `Cannot save live: unit pgm of version ${version} has no live passes, expected 10 to 14`);
+      throw new UnsupportedError(
+        'unsupported-version',
+        `Cannot save live: unit pgm of version ${version} has no live passes, expected 10 to 14`,
+      );
     this.#machine = machine;
     this.#tracker = tracker;
     this.#out = out;
@@ -41,7 +44,13 @@ export class MemoryUnit {
   /** Writes one pass. @returns pages in it */
   async writePass(pass: Pass): Promise<number> {
     const { basic, config, state } = this.#machine;
-    const writer = new PgmPassWriter(this.#out, this.#version, state.header.widths, pass === 'final' ? basic : undefined, pass === 0 ? config : undefined);
+    const writer = new PgmPassWriter(
+      this.#out,
+      this.#version,
+      state.header.widths,
+      pass === 'final' ? basic : undefined,
+      pass === 0 ? config : undefined,
+    );
     await this.#tracker.scan(pass);
     const pages = await this.#tracker.take(pass, { take: (batch) => this.#put(batch, writer) });
     writer.end();

@@ -4,11 +4,11 @@ import { crc32 } from '../../formats/binary/crc32.ts';
 import type { Pass } from '../../formats/errors.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
+import type { Mmio2Range } from '../pgm/devices/mmio2-ranges.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import type { HostBacking } from '../pgm/host-backing.ts';
-import type { Mmio2Range } from '../pgm/mmio2-ranges.ts';
+import type { HostBacking } from '../pgm/pages/host-backing.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
 
@@ -97,7 +97,10 @@ export class Mmio2Tracker {
     if (tracked) this.#becomeDirty(tracked, page);
   }
 
-  /** Whether a page is what its checksums say; if not, notes what is new of it. A first half that differs hides the second until the next look. */
+  /**
+   * Whether a page is what its checksums say; if not, notes what is new of it. A first half that differs hides the
+   * second until the next look.
+   */
   #look(tracked: Tracked, page: number): boolean {
     const { range, zero, unchangedScans, dirty } = tracked;
     const bytes = this.#backing.chunkBytes(range.pageId[page]);
@@ -152,7 +155,9 @@ export class Mmio2Tracker {
     if (tracked.dirty[page] || !this.#look(tracked, page)) return false;
     if (tracked.zero[page] === 1) return true;
     const id = tracked.range.pageId[page];
-    return sha1Of(this.#backing.chunkBytes(id), offsetInChunk(id)).equals(tracked.sha1.subarray(page * SHA1_SIZE, (page + 1) * SHA1_SIZE));
+    return sha1Of(this.#backing.chunkBytes(id), offsetInChunk(id)).equals(
+      tracked.sha1.subarray(page * SHA1_SIZE, (page + 1) * SHA1_SIZE),
+    );
   }
 
   #take({ range, id, dirty, zero, sha1 }: Tracked, page: number, taker: PageTaker): void {

@@ -1,10 +1,10 @@
-import { memoryArena } from '../../formats/binary/window.ts';
+import { memoryArena } from '../../formats/files/window.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { PageBatch, type PageKind } from '../../formats/pgm/page-batch.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { Turns } from '../../formats/turns.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
-import type { PageSink } from '../saved-state/walk.ts';
+import type { PageSink } from '../saved-state/reading/walk.ts';
 
 /** Pages that are handed over at a time: 1 MiB of contents, which stays in the cache. */
 const BATCH_PAGES = 256;
@@ -17,8 +17,8 @@ export function newTakenBatch(): PageBatch {
 type Kind = (typeof PageKind)[keyof typeof PageKind];
 
 /**
- * Gathers pages that are taken out of memory into batches for a sink. Contents are copied at once, so that a batch stays what it was while the sink
- * waits and the guest writes on.
+ * Gathers pages that are taken out of memory into batches for a sink. Contents are copied at once, so that a batch
+ * stays what it was while the sink waits and the guest writes on.
  */
 export class PageTaker {
   readonly batch: PageBatch;

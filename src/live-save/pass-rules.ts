@@ -1,5 +1,5 @@
 import { EnvironmentError, UnsupportedError } from '../../formats/errors.ts';
-import { GIB, MIB } from '../../formats/units.ts';
+import { GIB, MIB } from '../../formats/sizes.ts';
 
 /** A live save ends with VERR_SSM_TOO_MANY_PASSES after so many. Source: SSM.cpp, ssmR3DoLiveExecVoteLoop. */
 export const MAX_PASSES = 1_048_576;
@@ -9,10 +9,19 @@ export const LEAST_FREE_SPACE = 10 * MIB;
 /** How much a unit's guessed size may be exceeded, by the passes together. */
 const GROWTH = { file: 10_000, stream: 100_000 } as const;
 
-/** Bytes that all passes may come to, from the sum of what the units think that they need; the memory unit thinks of the RAM size. */
+/**
+ * Bytes that all passes may come to, from the sum of what the units think that they need; the memory unit thinks of the
+ * RAM size.
+ */
 export function sizeLimit(guesses: readonly number[], target: 'file' | 'stream'): number {
   const limit = guesses.reduce((sum, guess) => sum + guess, 0) * GROWTH[target];
-  if (!Number.isSafeInteger(limit)) throw new UnsupportedError('too-big', `Cannot save machine: its size guess is out of range`, {}, 'VERR_OUT_OF_RANGE');
+  if (!Number.isSafeInteger(limit))
+    throw new UnsupportedError(
+      'too-big',
+      `Cannot save machine: its size guess is out of range`,
+      {},
+      'VERR_OUT_OF_RANGE',
+    );
   return Math.max(limit, GIB);
 }
 

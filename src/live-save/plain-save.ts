@@ -1,13 +1,17 @@
-import type { ByteSink, SeekableSink } from '../../formats/binary/sink.ts';
-import { type SaveOptions, saveState } from '../saved-state/save.ts';
+import type { ByteSink, SeekableSink } from '../../formats/files/sink.ts';
+import { isExecuting } from '../machine/machine-states.ts';
+import { type SaveOptions, saveState } from '../machine/save.ts';
 import type { LiveMachine } from './live-save.ts';
-import { isExecuting } from './machine-states.ts';
 
 /**
  * Saves a machine while it stands: one that runs is suspended for it, and resumed afterwards, whatever came of it.
  * @returns milliseconds for which it stood because of that
  */
-export async function plainSave(machine: LiveMachine, sink: ByteSink | SeekableSink, options: SaveOptions = {}): Promise<number> {
+export async function plainSave(
+  machine: LiveMachine,
+  sink: ByteSink | SeekableSink,
+  options: SaveOptions = {},
+): Promise<number> {
   const start = performance.now();
   const ran = isExecuting(machine.state);
   if (ran) machine.dispatch('suspend');

@@ -1,15 +1,18 @@
 import type { Pass } from '../../formats/errors.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Turns } from '../../formats/turns.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { PageState, PageType } from '../pgm/page-states.ts';
-import type { RamRange } from '../pgm/ram-range.ts';
+import { PageState, PageType } from '../pgm/pages/page-states.ts';
+import type { RamRange } from '../pgm/pages/ram-range.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
 
-/** Bits of a page's entry; the upper 24 count how often it became dirty again. Source: PGMInternal.h, PGMLIVESAVERAMPAGE. */
+/**
+ * Bits of a page's entry; the upper 24 count how often it became dirty again. Source: PGMInternal.h,
+ * PGMLIVESAVERAMPAGE.
+ */
 const Live = {
   DIRTY: 1,
   /** Never sent: no RAM. */
@@ -29,7 +32,10 @@ const DIRTIED_LIMIT = 0xfffff0;
 /** Pages between two looks at what else is to be done: some 20 µs, up to 2 ms where all of them are armed. */
 const STRETCH = 0x1000;
 
-/** Dirty tracking of RAM by write monitoring (live-save.md 4.1, 4.2): which pages are to be sent, and which have stood still. */
+/**
+ * Dirty tracking of RAM by write monitoring (live-save.md 4.1, 4.2): which pages are to be sent, and which have stood
+ * still.
+ */
 export class RamTracker {
   readonly #memory: GuestMemory;
   readonly #counts: LiveCounts;
@@ -41,7 +47,10 @@ export class RamTracker {
     for (const range of memory.ranges) this.#entriesOf(range);
   }
 
-  /** Looks at every page: arms what was written, and marks what is to be sent. Lets others run in between, not in the final pass. */
+  /**
+   * Looks at every page: arms what was written, and marks what is to be sent. Lets others run in between, not in the
+   * final pass.
+   */
   async scan(pass: Pass): Promise<void> {
     const turns = new Turns();
     for (const stretch of this.#stretches()) {
@@ -52,14 +61,18 @@ export class RamTracker {
 
   /**
    * Takes the pages that have been quiet; in the final pass all that are dirty.
-   * @param eager takes also what was armed just now, and what is in the balloon, which VirtualBox leaves to the final pass
+   * @param eager takes also what was armed just now, and what is in the balloon, which VirtualBox leaves to the final
+   * pass
    */
   async take(pass: Pass, taker: PageTaker, eager: boolean): Promise<void> {
     const blocks = eager ? 0 : Live.MONITORED_JUST_NOW | Live.BALLOONED;
     for (const stretch of this.#stretches()) {
       let { page } = stretch;
       while (page < stretch.end) {
-        page = pass === 'final' ? this.#takeFinal(stretch.range, page, stretch.end, taker) : this.#takeQuiet(stretch.range, page, stretch.end, taker, blocks);
+        page =
+          pass === 'final'
+            ? this.#takeFinal(stretch.range, page, stretch.end, taker)
+            : this.#takeQuiet(stretch.range, page, stretch.end, taker, blocks);
         if (taker.isFull) await taker.hand();
       }
       await taker.hand();
@@ -85,7 +98,10 @@ export class RamTracker {
     return entries ? entries[range.pageOf(frame * PAGE_SIZE)] >>> DIRTIED_SHIFT : 0;
   }
 
-  /** Pieces of the RAM ranges, ascending. Ranges may change between two of them; the walk then goes on at the same address. */
+  /**
+   * Pieces of the RAM ranges, ascending. Ranges may change between two of them; the walk then goes on at the same
+   * address.
+   */
   *#stretches(): Generator<{ range: RamRange; entries: Uint32Array; page: number; end: number }> {
     const { ranges } = this.#memory;
     let address = 0;
@@ -118,7 +134,17 @@ export class RamTracker {
     return entries;
   }
 
-  #scan({ range, entries, page: first, end }: { range: RamRange; entries: Uint32Array; page: number; end: number }): void {
+  #scan({
+    range,
+    entries,
+    page: first,
+    end,
+  }: {
+    range: RamRange;
+    entries: Uint32Array;
+    page: number;
+    end: number;
+  }): void {
     const { type, state, writeLocks } = range;
     for (let page = first; page < end; page++) {
       const entry = entries[page];
@@ -168,7 +194,9 @@ export class RamTracker {
   #arm(range: RamRange, page: number, entry: number): number {
     if (!range.wasWritten(page)) this.#counts.ram.monitored++;
     this.#memory.monitor.arm(range, page);
-    return (this.#dirtied(entry) & ~(Live.ZERO | Live.SHARED | Live.BALLOONED)) | Live.MONITORED | Live.MONITORED_JUST_NOW;
+    return (
+      (this.#dirtied(entry) & ~(Live.ZERO | Live.SHARED | Live.BALLOONED)) | Live.MONITORED | Live.MONITORED_JUST_NOW
+    );
   }
 
   /** Marks a page dirty, and counts that it became so again. */
@@ -210,7 +238,8 @@ export class RamTracker {
     const entries = this.#entries.get(range) as Uint32Array;
     let at = page;
     for (; at < end && !taker.isFull; at++) {
-      if (entries[at] & (Live.DIRTY | Live.IGNORE) && range.type[at] === PageType.RAM) this.#take(range, at, entries, taker);
+      if (entries[at] & (Live.DIRTY | Live.IGNORE) && range.type[at] === PageType.RAM)
+        this.#take(range, at, entries, taker);
     }
     return at;
   }
@@ -224,7 +253,14 @@ export class RamTracker {
     else if (state === PageState.ZERO) taker.add(PageKind.RAM_ZERO, frame, 0, 0);
     else {
       const id = range.pageId[page];
-      taker.addContent(PageKind.RAM_RAW, PageKind.RAM_ZERO, frame, 0, this.#memory.pages.backing.chunkBytes(id), offsetInChunk(id));
+      taker.addContent(
+        PageKind.RAM_RAW,
+        PageKind.RAM_ZERO,
+        frame,
+        0,
+        this.#memory.pages.backing.chunkBytes(id),
+        offsetInChunk(id),
+      );
     }
     this.#counts.saved++;
     if (!(entry & Live.DIRTY)) return;

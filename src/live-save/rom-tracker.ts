@@ -1,10 +1,10 @@
 import type { Pass } from '../../formats/errors.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
-import { PAGE_SIZE } from '../../formats/units.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { NIL_PAGE_ID, offsetInChunk } from '../gmm/page-id.ts';
+import type { RomRange } from '../pgm/devices/rom-range.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import type { RomRange } from '../pgm/rom-range.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
 
@@ -65,7 +65,14 @@ export class RomTracker {
         if (!virginDirty[page]) continue;
         virginDirty[page] = 0;
         protection[page] = rom.protection[page];
-        taker.add(PageKind.ROM_VIRGIN, page, id, protection[page], this.#memory.roms.virginChunk(rom, page), offsetInChunk(rom.virginId[page]));
+        taker.add(
+          PageKind.ROM_VIRGIN,
+          page,
+          id,
+          protection[page],
+          this.#memory.roms.virginChunk(rom, page),
+          offsetInChunk(rom.virginId[page]),
+        );
         this.#noteTaken();
         if (taker.isFull) await taker.hand();
       }
@@ -107,7 +114,8 @@ export class RomTracker {
     dirty[page] = 0;
     const shadow = rom.shadowId(page);
     const chunk = shadow === NIL_PAGE_ID ? undefined : this.#memory.pages.backing.chunkBytes(shadow);
-    if (!chunk || isZero(chunk, offsetInChunk(shadow), PAGE_SIZE)) taker.add(PageKind.ROM_SHADOW_ZERO, page, id, protection[page]);
+    if (!chunk || isZero(chunk, offsetInChunk(shadow), PAGE_SIZE))
+      taker.add(PageKind.ROM_SHADOW_ZERO, page, id, protection[page]);
     else taker.add(PageKind.ROM_SHADOW_RAW, page, id, protection[page], chunk, offsetInChunk(shadow));
     this.#noteTaken();
   }

@@ -1,21 +1,21 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { writeFileSink } from '../../formats/binary/sink.ts';
-import { openFile } from '../../formats/binary/source.ts';
+import { writeFileSink } from '../../formats/files/sink.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { loadState } from '../machine/load.ts';
+import { saveState } from '../machine/save.ts';
 import { RunningMachine } from '../running/running-machine.ts';
 import type { WorkloadKind } from '../running/schedule.ts';
 import { convert } from '../saved-state/convert/convert.ts';
-import { extract } from '../saved-state/extract.ts';
-import { loadState } from '../saved-state/load.ts';
-import { saveState } from '../saved-state/save.ts';
-import { verify } from '../saved-state/verify.ts';
+import { extract } from '../saved-state/extract/extract.ts';
+import { verify } from '../saved-state/verify/verify.ts';
 import { Score, statesWithMachines, VirtualBox } from '../testing/virtualbox.ts';
 import { liveSave } from './live-save.ts';
 
-// npm run test:virtualbox -- live-save: runs machines of real states with workloads, saves them live, and hands the live states to the real
-// VirtualBox. The memory that it then has is compared with an ELF core of the machine as it stood at the end of the save.
-// With the states of statesWithMachines().
+// npm run test:virtualbox -- live-save: runs machines of real states with workloads, saves them live, and hands the
+// live states to the real VirtualBox. The memory that it then has is compared with an ELF core of the machine as it
+// stood at the end of the save. With the states of statesWithMachines().
 
 /** Not alloc: this VirtualBox refuses ballooned pages, as it has no kernel module. Not idle: nothing to see. */
 const WORKLOADS: readonly WorkloadKind[] = ['counter', 'hot', 'random', 'scan', 'device'];
@@ -44,7 +44,11 @@ async function tryLiveSave(path: string, machineName: string, kind: WorkloadKind
   running.runSteps(200);
   running.resume();
   const live = join(folder, 'live.sav');
-  const passes = await writeFileSink(live, { force: true }, async (sink) => (await liveSave(running, sink, { leaveSuspended: true })).passes.length);
+  const passes = await writeFileSink(
+    live,
+    { force: true },
+    async (sink) => (await liveSave(running, sink, { leaveSuspended: true })).passes.length,
+  );
   if (!score.check(`${what}: self-check`, running.selfCheck().faults.length === 0)) return;
   if (!score.check(`${what}: verify, ${passes} passes`, (await checked(live)) === 'whole')) return;
   const truth = await coreOf(running);
@@ -53,13 +57,19 @@ async function tryLiveSave(path: string, machineName: string, kind: WorkloadKind
   const { ok, output } = await virtualBox.run('load-state.sh', [live, machineName, '--core', core]);
   if (!score.check(`${what}: VirtualBox loads it`, ok, output.split('\n')[0])) return;
   const compared = await virtualBox.run('corecmp.py', [truth, core, '--registers']);
-  score.check(`${what}: VirtualBox has the memory and registers of the machine as it stood`, compared.ok, compared.output);
+  score.check(
+    `${what}: VirtualBox has the memory and registers of the machine as it stood`,
+    compared.ok,
+    compared.output,
+  );
 }
 
 async function converted(path: string, pgm: number): Promise<string> {
   const older = join(folder, `${basename(path, '.sav')}-pgm${pgm}.sav`);
   const source = await openFile(path);
-  await writeFileSink(older, { force: true }, (sink) => convert(source, sink, { pgm, flatten: source.name.includes('live'), allowLoss: true, proof: false }));
+  await writeFileSink(older, { force: true }, (sink) =>
+    convert(source, sink, { pgm, flatten: source.name.includes('live'), allowLoss: true, proof: false }),
+  );
   await source.close();
   return older;
 }

@@ -1,8 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { DEFAULT_MAX_DOWNTIME_MS, type DirtyHistory, NO_HISTORY, type VoteFigures, type VoteResult, voteOnPass } from './vote.ts';
+import {
+  DEFAULT_MAX_DOWNTIME_MS,
+  type DirtyHistory,
+  NO_HISTORY,
+  type VoteFigures,
+  type VoteResult,
+  voteOnPass,
+} from './vote.ts';
 
-const IDLE = { savedPages: 0, elapsedSeconds: 1, maxDowntimeMs: DEFAULT_MAX_DOWNTIME_MS, allPages: 4096, ignoredPages: 0, zeroPages: 0 };
+const IDLE = {
+  savedPages: 0,
+  elapsedSeconds: 1,
+  maxDowntimeMs: DEFAULT_MAX_DOWNTIME_MS,
+  allPages: 4096,
+  ignoredPages: 0,
+  zeroPages: 0,
+};
 
 /** The results of votes with these numbers of dirty pages, from pass 0 on. */
 function votes(dirty: readonly number[], figures: Partial<VoteFigures> = {}): VoteResult[] {
@@ -37,7 +51,11 @@ describe('voteOnPass()', () => {
     expect(votes(long(64 * 1025 - 1)).at(-1)?.vote).toBe('done');
     expect(votes(long(64 * 1025)).at(-1)?.vote).toBe('another-pass');
     // Short average 200, so only the second rule can accept.
-    expect(votes([64 * 256 - 800, 200, 200, 200, 200]).at(-1)).toMatchObject({ vote: 'done', dirtyShort: 200, dirtyLong: 256 });
+    expect(votes([64 * 256 - 800, 200, 200, 200, 200]).at(-1)).toMatchObject({
+      vote: 'done',
+      dirtyShort: 200,
+      dirtyLong: 256,
+    });
     expect(votes([64 * 257 - 800, 200, 200, 200, 200]).at(-1)).toMatchObject({ vote: 'another-pass', dirtyLong: 257 });
   });
 
@@ -70,7 +88,9 @@ describe('voteOnPass()', () => {
   });
 
   it('reports 2 % of the live share a pass', () => {
-    expect(votes(Array(60).fill(4000)).map(({ percent }) => percent)).toEqual(Array.from({ length: 60 }, (_, pass) => Math.min(2 * pass, 100)));
+    expect(votes(Array(60).fill(4000)).map(({ percent }) => percent)).toEqual(
+      Array.from({ length: 60 }, (_, pass) => Math.min(2 * pass, 100)),
+    );
   });
 
   it('reports nothing where all pages are zero or ignored', () => {
@@ -118,5 +138,9 @@ function naiveVote(dirty: readonly number[], speed: number, maxDowntime: number)
   const max = BigInt(Math.max(32, maxDowntime));
   const early = (short <= 128n && long <= 1024n) || long <= 256n;
   const late = (within(long, max + 1n) && within(short, max)) || within(short, max / 2n);
-  return { vote: candidate && (n > 10 ? late : early) ? 'done' : 'another-pass', dirtyShort: Number(short), dirtyLong: Number(long) };
+  return {
+    vote: candidate && (n > 10 ? late : early) ? 'done' : 'another-pass',
+    dirtyShort: Number(short),
+    dirtyLong: Number(long),
+  };
 }

@@ -53,8 +53,9 @@ export interface VoteResult {
 }
 
 /**
- * How VirtualBox's memory unit votes after a live pass, in its integer arithmetic. Two habits are part of it: the long average divides by 64 also when
- * fewer votes were taken, and the percentage of dirty pages is a ratio, in practice 0, so that progress is 2 % a pass.
+ * How VirtualBox's memory unit votes after a live pass, in its integer arithmetic. Two habits are part of it: the long
+ * average divides by 64 also when fewer votes were taken, and the percentage of dirty pages is a ratio, in practice 0,
+ * so that progress is 2 % a pass.
  *
  * Source: PGMSavedState.cpp, pgmR3LiveVote.
  */
@@ -94,7 +95,12 @@ function isFalling(now: number, short: number, long: number): boolean {
   return short <= long && (now <= short || now - short < Math.min(Math.floor(short / 8), 16));
 }
 
-function isShortEnough({ pass, maxDowntimeMs }: VoteFigures, short: number, long: number, pagesPerSecond: number): boolean {
+function isShortEnough(
+  { pass, maxDowntimeMs }: VoteFigures,
+  short: number,
+  long: number,
+  pagesPerSecond: number,
+): boolean {
   if (pass <= LAST_PASS_BY_COUNT) return (short <= 128 && long <= 1024) || long <= 256;
   // Without a speed VirtualBox would convert infinity to an integer, which C leaves open: not accepted.
   if (pagesPerSecond === 0) return false;

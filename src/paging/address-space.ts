@@ -1,7 +1,7 @@
 import { hex, UsageError } from '../../formats/errors.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
 import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
-import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/units.ts';
 import { CR0_WP, CR4_PSE, EFER_NXE, type PagingMode, pagingModeOf } from './modes.ts';
 import { type AccessKind, faultOf, NO_FAULT, noteAccess } from './page-fault.ts';
 import { type PagingRules, RW, schemeOf, US } from './schemes.ts';
@@ -74,7 +74,8 @@ export class AddressSpace {
     if (!scheme) return;
     this.walker = new Walker(memory, scheme, this.rules);
     this.walker.root = Number(registers.cr3 & scheme.rootMask);
-    if (scheme.latchesRoot) this.walker.latched = options.pdptes ? halves(options.pdptes) : latchPdptes(memory, this.walker.root);
+    if (scheme.latchesRoot)
+      this.walker.latched = options.pdptes ? halves(options.pdptes) : latchPdptes(memory, this.walker.root);
   }
 
   /** Where `address` leads; sets no bits. In long mode addresses have 64 bits and must be canonical, elsewhere 32. */
@@ -85,7 +86,8 @@ export class AddressSpace {
     if (!walker) return this.#identity(linear);
     walker.walk(linear);
     const entries = this.#entries(walker);
-    if (walker.status !== WalkStatus.MAPPED) return { status: STATUS_NAMES[walker.status] as 'not-present', level: walker.level, entries };
+    if (walker.status !== WalkStatus.MAPPED)
+      return { status: STATUS_NAMES[walker.status] as 'not-present', level: walker.level, entries };
     return {
       status: 'mapped',
       gcPhys: this.physical(walker.gcPhys),
@@ -97,7 +99,10 @@ export class AddressSpace {
     };
   }
 
-  /** As a processor accesses memory: sets accessed and dirty bits. @returns the address, or the error code of the page fault */
+  /**
+   * As a processor accesses memory: sets accessed and dirty bits. @returns the address, or the error code of the page
+   * fault
+   */
   access(address: GuestVirt, access: AccessKind): { gcPhys: GuestPhys } | { fault: number } {
     const { walker } = this;
     const linear = this.linear(address);
@@ -115,7 +120,10 @@ export class AddressSpace {
     this.#eachPage(address, target.length, (gcPhys, from, to) => this.memory.read(gcPhys, target.subarray(from, to)));
   }
 
-  /** Writes bytes, also to read-only pages, as a debugger does; nothing is written if a page is missing. @throws UsageError `not-mapped` */
+  /**
+   * Writes bytes, also to read-only pages, as a debugger does; nothing is written if a page is missing. @throws
+   * UsageError `not-mapped`
+   */
   write(address: GuestVirt, source: Uint8Array): void {
     this.#eachPage(address, source.length, () => {});
     this.#eachPage(address, source.length, (gcPhys, from, to) => this.memory.write(gcPhys, source.subarray(from, to)));
@@ -130,7 +138,9 @@ export class AddressSpace {
 
   /** The address that a number stands for. */
   virtual(linear: number): GuestVirt {
-    return this.walker?.scheme.addressBits === 48 ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear))) : BigInt(linear);
+    return this.walker?.scheme.addressBits === 48
+      ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear)))
+      : BigInt(linear);
   }
 
   /** What a physical address becomes on the bus. */
@@ -140,7 +150,15 @@ export class AddressSpace {
 
   #identity(linear: number): Translation {
     if (linear < 0 || linear >= 2 ** 32) return { status: 'not-present', level: 8, entries: [] };
-    return { status: 'mapped', gcPhys: this.physical(linear), pageSize: PAGE_SIZE, writable: true, user: true, executable: true, entries: [] };
+    return {
+      status: 'mapped',
+      gcPhys: this.physical(linear),
+      pageSize: PAGE_SIZE,
+      writable: true,
+      user: true,
+      executable: true,
+      entries: [],
+    };
   }
 
   #entries(walker: Walker): WalkedEntry[] {
@@ -155,7 +173,11 @@ export class AddressSpace {
     for (let done = 0; done < size; ) {
       const at = address + BigInt(done);
       const found = this.translate(at);
-      if (found.status !== 'mapped') throw new UsageError('not-mapped', `Cannot reach virtual address ${hex(at)}: ${found.status}, expected a mapped page`);
+      if (found.status !== 'mapped')
+        throw new UsageError(
+          'not-mapped',
+          `Cannot reach virtual address ${hex(at)}: ${found.status}, expected a mapped page`,
+        );
       const upTo = Math.min(size, done + PAGE_SIZE - Number(at % BigInt(PAGE_SIZE)));
       use(found.gcPhys, done, upTo);
       done = upTo;
@@ -163,7 +185,10 @@ export class AddressSpace {
   }
 }
 
-export function rulesOf({ cr0, cr4, efer }: Pick<ControlRegisters, 'cr0' | 'cr4' | 'efer'>, options: AddressSpaceOptions = {}): PagingRules {
+export function rulesOf(
+  { cr0, cr4, efer }: Pick<ControlRegisters, 'cr0' | 'cr4' | 'efer'>,
+  options: AddressSpaceOptions = {},
+): PagingRules {
   const { features, physicalBits = 52 } = options;
   return {
     wp: (cr0 & CR0_WP) !== 0n,

@@ -1,5 +1,5 @@
 import { UsageError } from '../../formats/errors.ts';
-import { type GuestVirt, PAGE_SIZE } from '../../formats/units.ts';
+import { type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { mappingsOf, type VirtualRun } from './mappings-of.ts';
 
@@ -26,8 +26,8 @@ export interface Found {
 const MAX_PATTERN = PAGE_SIZE;
 
 /**
- * Where a pattern stands in virtual memory, also across pages that are no neighbours in physical memory. Addresses without RAM or ROM behind
- * them are passed over.
+ * Where a pattern stands in virtual memory, also across pages that are no neighbours in physical memory. Addresses
+ * without RAM or ROM behind them are passed over.
  * @throws UsageError `bad-pattern` for one of no byte or of more than `MAX_PATTERN`
  */
 export function findBytes(space: AddressSpace, pattern: Uint8Array, options: FindOptions = {}): Found {
@@ -54,7 +54,11 @@ class Search {
   /** The address that the carried bytes lead up to. */
   #next = -1n;
 
-  constructor(space: AddressSpace, pattern: Uint8Array, { from = 0n, to = 1n << 64n, maxHits = 1000, maxBytes = 2 ** 36 }: FindOptions) {
+  constructor(
+    space: AddressSpace,
+    pattern: Uint8Array,
+    { from = 0n, to = 1n << 64n, maxHits = 1000, maxBytes = 2 ** 36 }: FindOptions,
+  ) {
     this.#space = space;
     this.#pattern = pattern;
     this.#from = from;

@@ -1,7 +1,7 @@
-import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { PageState, PageType } from '../pgm/page-states.ts';
+import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import type { AddressSpaceMemory } from './address-space.ts';
 
 /** A machine's memory as page walks see it. */
@@ -32,8 +32,8 @@ export class GuestView implements AddressSpaceMemory {
   }
 
   /**
-   * Sets accessed and dirty bits: a write that no handler sees, since watching guest tables is not for those, but dirty tracking does. Bits
-   * in ROM can't be set.
+   * Sets accessed and dirty bits: a write that no handler sees, since watching guest tables is not for those, but dirty
+   * tracking does. Bits in ROM can't be set.
    */
   writeU32(gcPhys: GuestPhys, value: number): void {
     const range = this.memory.ranges.find(gcPhys);

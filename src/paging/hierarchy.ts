@@ -1,4 +1,4 @@
-import type { GuestPhys, GuestVirt } from '../../formats/units.ts';
+import type { GuestPhys, GuestVirt } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { type EntryKind, type VisitLimits, visitTables } from './visit-tables.ts';
 import { tableAddress } from './walker.ts';
@@ -30,7 +30,10 @@ export interface Hierarchy {
 /** More entries are not listed: some 200 MiB of objects. */
 const MAX_ENTRIES = 1 << 20;
 
-/** The page tables of a CPU, entry by entry. Tables that name themselves are followed as a processor would, up to the limits. */
+/**
+ * The page tables of a CPU, entry by entry. Tables that name themselves are followed as a processor would, up to the
+ * limits.
+ */
 export function hierarchyOf(space: AddressSpace, limits: VisitLimits & { maxEntries?: number } = {}): Hierarchy {
   const { walker } = space;
   const { maxEntries = MAX_ENTRIES } = limits;
@@ -45,7 +48,15 @@ export function hierarchyOf(space: AddressSpace, limits: VisitLimits & { maxEntr
         if (overflow) return;
         const gcPhys = kind === 'page' ? walker.pageBase(level, low, high) : tableAddress(low, high);
         const value = (BigInt(high) << 32n) | BigInt(low);
-        entries.push({ virtual: space.virtual(linear), depth, name: walker.scheme.levels[depth].name, value, kind, gcPhys, span: level.span });
+        entries.push({
+          virtual: space.virtual(linear),
+          depth,
+          name: walker.scheme.levels[depth].name,
+          value,
+          kind,
+          gcPhys,
+          span: level.span,
+        });
       },
       noTable(depth) {
         const last = entries.at(-1);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { openFile } from '../../formats/binary/source.ts';
-import { loadState } from '../saved-state/load.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { loadState } from '../machine/load.ts';
 import { STATES_FOLDER, samplesIn } from '../testing/states.ts';
 import { AddressSpace } from './address-space.ts';
 import { findBytes } from './find-bytes.ts';
@@ -8,7 +8,14 @@ import { mappingsOf, virtualAddressesOf } from './mappings-of.ts';
 import { compareWithTruth } from './testing/against-truth.ts';
 import { FlatMemory } from './testing/flat-memory.ts';
 import { naiveAccess } from './testing/naive-walk.ts';
-import { fillTables, Random, randomRegisters, type TableKind, tamePointers, writeEntry } from './testing/random-tables.ts';
+import {
+  fillTables,
+  Random,
+  randomRegisters,
+  type TableKind,
+  tamePointers,
+  writeEntry,
+} from './testing/random-tables.ts';
 
 test.each(samplesIn(STATES_FOLDER).map((sample) => [sample.name, sample] as const))(
   '%s: the whole translation of each CPU and all patterns are those of the truth file, also through shadow tables',
@@ -39,36 +46,50 @@ test('what is written at a virtual address is read there again, or nothing is wr
   expect(memory.bytes).toEqual(before);
 });
 
-test.each(['32-bit', 'pae', 'long'] as TableKind[])('every page of random %s tables is listed, and no other', (kind) => {
-  for (let seed = 1; seed <= 6; seed++) {
-    const random = new Random(seed * 7919);
-    const memory = new FlatMemory(new Uint8Array(32 * 4096));
-    fillTables(random, memory, kind);
-    const registers = randomRegisters(random, kind);
-    if (kind === 'pae') tamePointers(random, memory, registers.cr3);
-    const space = new AddressSpace(memory, registers);
-    const { runs, complete } = mappingsOf(space, { maxRuns: 5000, maxTables: 1000 });
-    const view = new DataView(memory.bytes.buffer);
-    const pdptes = Array.from({ length: 4 }, (_, i) => view.getBigUint64((Number(registers.cr3) & ~31) + 8 * i, true));
-    const naive = { bytes: memory.bytes, ...registers, physicalBits: 52, pdptes };
-    const read = { write: false, user: false, fetch: false };
-    const ends = new Set(runs.map((run) => run.virtual + BigInt(run.size)));
-    let last = -1n;
-    for (const run of runs.slice(0, 250)) {
-      expect(run.virtual > last).toBe(true);
-      last = run.virtual;
-      for (const at of [0n, BigInt(run.size) - 1n]) {
-        const truth = { gcPhys: BigInt(run.gcPhys) + at, pageSize: BigInt(run.pageSize), w: run.writable, u: run.user, x: run.executable };
-        expect(naiveAccess(naive, run.virtual + at, read, true)).toEqual(truth);
+test.each(['32-bit', 'pae', 'long'] as TableKind[])(
+  'every page of random %s tables is listed, and no other',
+  (kind) => {
+    for (let seed = 1; seed <= 6; seed++) {
+      const random = new Random(seed * 7919);
+      const memory = new FlatMemory(new Uint8Array(32 * 4096));
+      fillTables(random, memory, kind);
+      const registers = randomRegisters(random, kind);
+      if (kind === 'pae') tamePointers(random, memory, registers.cr3);
+      const space = new AddressSpace(memory, registers);
+      const { runs, complete } = mappingsOf(space, { maxRuns: 5000, maxTables: 1000 });
+      const view = new DataView(memory.bytes.buffer);
+      const pdptes = Array.from({ length: 4 }, (_, i) =>
+        view.getBigUint64((Number(registers.cr3) & ~31) + 8 * i, true),
+      );
+      const naive = { bytes: memory.bytes, ...registers, physicalBits: 52, pdptes };
+      const read = { write: false, user: false, fetch: false };
+      const ends = new Set(runs.map((run) => run.virtual + BigInt(run.size)));
+      let last = -1n;
+      for (const run of runs.slice(0, 250)) {
+        expect(run.virtual > last).toBe(true);
+        last = run.virtual;
+        for (const at of [0n, BigInt(run.size) - 1n]) {
+          const truth = {
+            gcPhys: BigInt(run.gcPhys) + at,
+            pageSize: BigInt(run.pageSize),
+            w: run.writable,
+            u: run.user,
+            x: run.executable,
+          };
+          expect(naiveAccess(naive, run.virtual + at, read, true)).toEqual(truth);
+        }
+        const before = run.virtual - 1n;
+        const mappedBefore =
+          run.virtual > 0n &&
+          !('fault' in naiveAccess(naive, before, read, true)) &&
+          space.linear(before) !== undefined;
+        const neighbour = ends.has(run.virtual);
+        expect(neighbour).toBe(mappedBefore);
       }
-      const before = run.virtual - 1n;
-      const mappedBefore = run.virtual > 0n && !('fault' in naiveAccess(naive, before, read, true)) && space.linear(before) !== undefined;
-      const neighbour = ends.has(run.virtual);
-      expect(neighbour).toBe(mappedBefore);
+      if (complete) expect(runs.length).toBeLessThan(5000);
     }
-    if (complete) expect(runs.length).toBeLessThan(5000);
-  }
-});
+  },
+);
 
 describe('hostile tables', () => {
   const long = { cr0: 0x80010001n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd00n };
@@ -81,7 +102,9 @@ describe('hostile tables', () => {
     expect(runs.length).toBe(5000);
     expect(complete).toBe(false);
     expect(virtualAddressesOf(space, 0x1000, { maxAddresses: 10 }).length).toBe(10);
-    expect(findBytes(space, Uint8Array.of(3, 0x10), { maxBytes: 1 << 20, maxHits: 1e9, maxRuns: 5000 }).complete).toBe(false);
+    expect(findBytes(space, Uint8Array.of(3, 0x10), { maxBytes: 1 << 20, maxHits: 1e9, maxRuns: 5000 }).complete).toBe(
+      false,
+    );
   });
 
   test('tables in no memory, with reserved bits or of the wrong kind map nothing', () => {

@@ -1,4 +1,4 @@
-import { FOUR_GIB, type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/units.ts';
+import { FOUR_GIB, type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { RW, US } from './schemes.ts';
 import { type VisitLimits, visitTables } from './visit-tables.ts';
@@ -39,12 +39,25 @@ export function mappingsOf(space: AddressSpace, limits: VisitLimits & { maxRuns?
     space,
     {
       page(linear, gcPhys, size, rights, executable) {
-        const same = linear === nextLinear && gcPhys === nextPhys && run?.pageSize === size && lastRights === rights && run.executable === executable;
+        const same =
+          linear === nextLinear &&
+          gcPhys === nextPhys &&
+          run?.pageSize === size &&
+          lastRights === rights &&
+          run.executable === executable;
         // Addresses don't continue across the hole between the halves of long mode.
         if (same && run && linear !== 2 ** 47) run.size += size;
         else if (runs.length >= maxRuns) overflow = true;
         else {
-          run = { virtual: space.virtual(linear), gcPhys, size, pageSize: size, writable: (rights & RW) !== 0, user: (rights & US) !== 0, executable };
+          run = {
+            virtual: space.virtual(linear),
+            gcPhys,
+            size,
+            pageSize: size,
+            writable: (rights & RW) !== 0,
+            user: (rights & US) !== 0,
+            executable,
+          };
           runs.push(run);
         }
         nextLinear = linear + size;
@@ -59,7 +72,11 @@ export function mappingsOf(space: AddressSpace, limits: VisitLimits & { maxRuns?
 }
 
 /** Which virtual addresses lead to a physical one, ascending. */
-export function virtualAddressesOf(space: AddressSpace, gcPhys: GuestPhys, limits: VisitLimits & { maxAddresses?: number } = {}): GuestVirt[] {
+export function virtualAddressesOf(
+  space: AddressSpace,
+  gcPhys: GuestPhys,
+  limits: VisitLimits & { maxAddresses?: number } = {},
+): GuestVirt[] {
   const { maxAddresses = 1 << 16 } = limits;
   if (!space.walker) return gcPhys < FOUR_GIB ? [BigInt(gcPhys)] : [];
   const found: GuestVirt[] = [];
@@ -67,7 +84,8 @@ export function virtualAddressesOf(space: AddressSpace, gcPhys: GuestPhys, limit
     space,
     {
       page(linear, start, size) {
-        if (gcPhys >= start && gcPhys < start + size && found.length < maxAddresses) found.push(space.virtual(linear + gcPhys - start));
+        if (gcPhys >= start && gcPhys < start + size && found.length < maxAddresses)
+          found.push(space.virtual(linear + gcPhys - start));
       },
       isEnough: () => found.length >= maxAddresses,
     },

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { HOST_MODES, MODE_NAMES, type PagingMode, pagingModeName, pagingModeOf, pagingTypeOf, type ShadowMode } from './modes.ts';
+import {
+  HOST_MODES,
+  MODE_NAMES,
+  type PagingMode,
+  pagingModeName,
+  pagingModeOf,
+  pagingTypeOf,
+  type ShadowMode,
+} from './modes.ts';
 import { shadowModeFor } from './shadow-mode.ts';
 
 /** The table of the description, row by row: guest; shadow and switcher on a 32-bit, PAE and AMD64 host. */
@@ -14,7 +22,16 @@ const TABLE = `
 const ROWS = TABLE.trim()
   .split('\n')
   .map((line) => line.trim().split(/\s+/));
-const SHADOWS: (ShadowMode | undefined)[] = [undefined, '32-bit', 'pae', 'pae-nx', 'amd64', 'amd64-nx', 'nested', 'ept'];
+const SHADOWS: (ShadowMode | undefined)[] = [
+  undefined,
+  '32-bit',
+  'pae',
+  'pae-nx',
+  'amd64',
+  'amd64-nx',
+  'nested',
+  'ept',
+];
 const column = (host: string) => (host.startsWith('32') ? 1 : host.startsWith('PAE') ? 3 : 5);
 
 describe('shadow modes', () => {
@@ -26,7 +43,10 @@ describe('shadow modes', () => {
             for (const nestedPaging of [undefined, 'nested', 'ept'] as const) {
               const [shadow, switcher] = [rest[column(host) - 1], rest[column(host)]];
               const stays = (guest === 'real' || guest === 'protected') && current && !hardware;
-              const expected = { shadow: nestedPaging ?? (stays ? current : shadow), switcher: stays ? undefined : switcher };
+              const expected = {
+                shadow: nestedPaging ?? (stays ? current : shadow),
+                switcher: stays ? undefined : switcher,
+              };
               expect(shadowModeFor(guest as PagingMode, { host, hardware, nestedPaging }, current)).toEqual(expected);
             }
           }
@@ -37,7 +57,11 @@ describe('shadow modes', () => {
 
   test('only guests without paging depend on the current shadow mode', () => {
     for (const [guest] of ROWS) {
-      const outcomes = new Set(SHADOWS.map((current) => JSON.stringify(shadowModeFor(guest as PagingMode, { host: 'AMD64+NX', hardware: false }, current))));
+      const outcomes = new Set(
+        SHADOWS.map((current) =>
+          JSON.stringify(shadowModeFor(guest as PagingMode, { host: 'AMD64+NX', hardware: false }, current)),
+        ),
+      );
       expect(outcomes.size > 1).toBe(guest === 'real' || guest === 'protected');
     }
   });

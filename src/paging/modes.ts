@@ -39,7 +39,18 @@ export function pagingTypeOf(mode: PagingMode | ShadowMode): PagingType {
 }
 
 /** SUPPAGINGMODE: what the host's kernel itself uses, by value 1 to 10, with the name that `info mode` prints. */
-export const HOST_MODES = ['32-bit', '32-bit+G', 'PAE', 'PAE+G', 'PAE+NX', 'PAE+G+NX', 'AMD64', 'AMD64+G', 'AMD64+NX', 'AMD64+G+NX'] as const;
+export const HOST_MODES = [
+  '32-bit',
+  '32-bit+G',
+  'PAE',
+  'PAE+G',
+  'PAE+NX',
+  'PAE+G+NX',
+  'AMD64',
+  'AMD64+G',
+  'AMD64+NX',
+  'AMD64+G+NX',
+] as const;
 export type HostMode = (typeof HOST_MODES)[number];
 
 const CR0_PE = 1n << 0n;
@@ -51,7 +62,9 @@ export const CR4_PGE = 1n << 7n;
 export const EFER_LME = 1n << 8n;
 export const EFER_NXE = 1n << 11n;
 
-/** The mode of a guest, in VirtualBox's order of tests: the first hit wins, and LME counts, not LMA (`PGMChangeMode`). */
+/**
+ * The mode of a guest, in VirtualBox's order of tests: the first hit wins, and LME counts, not LMA (`PGMChangeMode`).
+ */
 export function pagingModeOf({ cr0, cr4, efer }: Pick<ControlRegisters, 'cr0' | 'cr4' | 'efer'>): PagingMode {
   if ((cr0 & CR0_PE) === 0n) return 'real';
   if ((cr0 & CR0_PG) === 0n) return 'protected';
@@ -63,7 +76,9 @@ export function pagingModeOf({ cr0, cr4, efer }: Pick<ControlRegisters, 'cr0' | 
 
 /** The name of a stored `enmGuestMode`; undefined for a value that no x86 guest has. */
 export function pagingModeName(guestMode: number): PagingMode | undefined {
-  return guestMode <= 7 ? ((PAGING_MODES as Record<number, PagingMode | ShadowMode>)[guestMode] as PagingMode | undefined) : undefined;
+  return guestMode <= 7
+    ? ((PAGING_MODES as Record<number, PagingMode | ShadowMode>)[guestMode] as PagingMode | undefined)
+    : undefined;
 }
 
 /** Whether a guest in this mode has page tables. */

@@ -28,10 +28,14 @@ export function faultOf(walker: Walker, access: AccessKind): number {
 }
 
 /**
- * Sets accessed bits at every level and, for a write, the dirty bit of the leaf, as a processor does after a walk without fault; writes
- * only what changes, the low half of an entry at a time.
+ * Sets accessed bits at every level and, for a write, the dirty bit of the leaf, as a processor does after a walk
+ * without fault; writes only what changes, the low half of an entry at a time.
  */
-export function noteAccess(walker: Walker, access: AccessKind, write: (gcPhys: number, value: number, old: number) => void): void {
+export function noteAccess(
+  walker: Walker,
+  access: AccessKind,
+  write: (gcPhys: number, value: number, old: number) => void,
+): void {
   for (let i = 0; i < walker.depth; i++) {
     if (!walker.levels[i].hasRights) continue;
     const isLeaf = i === walker.depth - 1;

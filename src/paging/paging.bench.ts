@@ -1,4 +1,4 @@
-import { GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { BenchRow } from '../bench/row.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
 import { AddressSpace } from './address-space.ts';
@@ -16,7 +16,9 @@ const MANY_PAGES = 8192;
 /** P, RW, US, A, D. */
 const FLAGS = 0x67;
 
-/** Long mode: `mapped` bytes from 0 in 4 KiB pages; the tables lie from 0x1000 on. Pages beyond the RAM are mapped, too. */
+/**
+ * Long mode: `mapped` bytes from 0 in 4 KiB pages; the tables lie from 0x1000 on. Pages beyond the RAM are mapped, too.
+ */
 function guestWith(ram: number, mapped: number): GuestMemory {
   const memory = new GuestMemory();
   memory.registerRam(0, ram, 'Base RAM');
@@ -55,7 +57,8 @@ function walkAll(pages: number): number {
   const addresses = addressesIn(pages);
   return warm(() => {
     let sum = 0;
-    for (let i = 0; i < LOOKUPS; i++) sum += walker?.walk(addresses[i & 0xffff]) === 0 ? (walker?.gcPhys ?? -1) : Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < LOOKUPS; i++)
+      sum += walker?.walk(addresses[i & 0xffff]) === 0 ? (walker?.gcPhys ?? -1) : Number.NEGATIVE_INFINITY;
     return sum;
   });
 }
@@ -94,6 +97,12 @@ export const rows: BenchRow[] = [
     run: () => lookAllUp(MANY_PAGES),
     against: [{ row: 'walk 2 million addresses' }],
   },
-  { name: 'list what 4 GiB of 4 KiB pages map', run: () => listAll((space) => mappingsOf(space, { maxRuns: 2 << 20 })) },
-  { name: 'list all tables of 4 GiB, entry by entry', run: () => listAll((space) => hierarchyOf(space, { maxEntries: 2 << 20 })) },
+  {
+    name: 'list what 4 GiB of 4 KiB pages map',
+    run: () => listAll((space) => mappingsOf(space, { maxRuns: 2 << 20 })),
+  },
+  {
+    name: 'list all tables of 4 GiB, entry by entry',
+    run: () => listAll((space) => hierarchyOf(space, { maxEntries: 2 << 20 })),
+  },
 ];

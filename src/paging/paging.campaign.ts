@@ -1,17 +1,22 @@
 import { parseArgs } from 'node:util';
-import { openFile } from '../../formats/binary/source.ts';
-import { loadState } from '../saved-state/load.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { loadState } from '../machine/load.ts';
 import { forEachSample } from '../testing/sample-files.ts';
 import { compareWithTruth } from './testing/against-truth.ts';
 import { compareWalks } from './testing/compare-walks.ts';
 import { ShadowModel } from './testing/shadow-model.ts';
 import { SHADOWED_HOSTS } from './testing/shadowed-hosts.ts';
 
-// Paging at length: node dist/src/paging/paging.campaign.js [--seeds N] [--from N] [--seconds N] [FOLDER…]
-// Random machines on shadow tables beside a naive one, random tables walked twice, and the virtual memory of real states of the folders.
+// Paging at length: node dist/src/paging/paging.campaign.js [--seeds N] [--from N] [--seconds N] [FOLDER…] Random
+// machines on shadow tables beside a naive one, random tables walked twice, and the virtual memory of real states of
+// the folders.
 
 const { values, positionals } = parseArgs({
-  options: { seeds: { type: 'string', default: '300' }, from: { type: 'string', default: '1000' }, seconds: { type: 'string', default: '600' } },
+  options: {
+    seeds: { type: 'string', default: '300' },
+    from: { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '600' },
+  },
   allowPositionals: true,
 });
 const deadline = Date.now() + Number(values.seconds) * 1000;
@@ -46,10 +51,13 @@ await forEachSample(positionals, async (name, path, truth) => {
 const from = Number(values.from);
 let seed = from;
 for (; seed < from + Number(values.seeds) && Date.now() < deadline; seed++) {
-  for (const kind of ['32-bit', 'pae', 'long'] as const) attempt(`walks of ${kind}, seed ${seed}`, () => compareWalks(seed, kind, 200));
+  for (const kind of ['32-bit', 'pae', 'long'] as const)
+    attempt(`walks of ${kind}, seed ${seed}`, () => compareWalks(seed, kind, 200));
   for (const [name, host] of SHADOWED_HOSTS) {
     const small = seed % 3 === 0 ? { poolPages: 32, extents: 2 } : {};
-    attempt(`shadow, ${name}, seed ${seed}`, () => new ShadowModel(seed, { host, cpus: 1 + (seed % 2), ...small }).run(300));
+    attempt(`shadow, ${name}, seed ${seed}`, () =>
+      new ShadowModel(seed, { host, cpus: 1 + (seed % 2), ...small }).run(300),
+    );
   }
 }
 console.log(`seeds ${from} to ${seed - 1}: ${passed} passed, ${failed} failed`);

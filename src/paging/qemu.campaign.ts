@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as wait } from 'node:timers/promises';
-import { openFile } from '../../formats/binary/source.ts';
-import { MIB } from '../../formats/units.ts';
-import { extract } from '../saved-state/extract.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { MIB } from '../../formats/sizes.ts';
+import { extract } from '../saved-state/extract/extract.ts';
 import { MemoryTarget, STATES_FOLDER } from '../testing/states.ts';
 import { AddressSpace, type Translation } from './address-space.ts';
 import { mappingsOf } from './mappings-of.ts';
@@ -14,8 +14,8 @@ import type { Registers } from './shadow/shadow-state.ts';
 import { FlatMemory } from './testing/flat-memory.ts';
 import { fillTables, Random, randomAddress, type TableKind, tamePointers } from './testing/random-tables.ts';
 
-// Compares walks with QEMU's own: boots the ROMs of our test states in qemu-system-x86_64, then puts random tables into the stopped machine.
-// QEMU looks at no reserved bits there, so addresses whose walk meets one are left out.
+// Compares walks with QEMU's own: boots the ROMs of our test states in qemu-system-x86_64, then puts random tables into
+// the stopped machine. QEMU looks at no reserved bits there, so addresses whose walk meets one are left out.
 
 const QEMU = 'qemu-system-x86_64';
 const RAM = 4 * MIB;
@@ -40,9 +40,27 @@ class QemuMachine {
 
   constructor(folder: string, romPath: string) {
     this.#ramPath = join(folder, 'ram');
-    const ram = ['-object', `memory-backend-file,id=ram,size=${RAM},mem-path=${this.#ramPath},share=on`, '-machine', 'pc,memory-backend=ram'];
+    const ram = [
+      '-object',
+      `memory-backend-file,id=ram,size=${RAM},mem-path=${this.#ramPath},share=on`,
+      '-machine',
+      'pc,memory-backend=ram',
+    ];
     const cpu = ['-accel', 'tcg', '-cpu', 'qemu64,+pdpe1gb,+nx', '-m', String(RAM / MIB), '-bios', romPath];
-    const rest = ['-display', 'none', '-vga', 'none', '-net', 'none', '-serial', 'none', '-monitor', 'none', '-qmp', 'stdio'];
+    const rest = [
+      '-display',
+      'none',
+      '-vga',
+      'none',
+      '-net',
+      'none',
+      '-serial',
+      'none',
+      '-monitor',
+      'none',
+      '-qmp',
+      'stdio',
+    ];
     this.#child = spawn(QEMU, [...ram, ...cpu, ...rest], { stdio: ['pipe', 'pipe', 'inherit'] });
     this.#replies = createInterface({ input: this.#child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
   }
@@ -108,7 +126,9 @@ function compare(what: string, ours: Translation, qemu: number | undefined): voi
   else if ((ours.status === 'mapped' ? ours.gcPhys : undefined) === qemu) passed++;
   else {
     failed++;
-    console.log(`${what}: ${ours.status} ${ours.status === 'mapped' ? ours.gcPhys.toString(16) : ''}, QEMU ${qemu?.toString(16)}`);
+    console.log(
+      `${what}: ${ours.status} ${ours.status === 'mapped' ? ours.gcPhys.toString(16) : ''}, QEMU ${qemu?.toString(16)}`,
+    );
   }
 }
 
@@ -128,7 +148,8 @@ async function compareMachine(state: string, kind: TableKind, folder: string): P
     for (const { virtual, size } of mappingsOf(booted).runs) {
       for (const at of [virtual, virtual + BigInt(size) - 1n, virtual + BigInt(size)]) {
         const linear = booted.linear(at) ?? Number.POSITIVE_INFINITY;
-        if (linear < 2 ** (booted.walker?.scheme.addressBits ?? 0)) compare(`${state} ${at.toString(16)}`, booted.translate(at), await machine.translate(at));
+        if (linear < 2 ** (booted.walker?.scheme.addressBits ?? 0))
+          compare(`${state} ${at.toString(16)}`, booted.translate(at), await machine.translate(at));
       }
     }
     for (let round = 0; round < ROUNDS; round++) await compareRandom(machine, registers, kind, round);
@@ -149,7 +170,11 @@ async function compareRandom(machine: QemuMachine, registers: Registers, kind: T
   const space = new AddressSpace(memory, registers);
   for (let i = 0; i < ADDRESSES; i++) {
     const address = randomAddress(random, kind);
-    compare(`random ${kind}, seed ${seed}, ${address.toString(16)}`, space.translate(address), await machine.translate(address));
+    compare(
+      `random ${kind}, seed ${seed}, ${address.toString(16)}`,
+      space.translate(address),
+      await machine.translate(address),
+    );
   }
 }
 

@@ -44,7 +44,14 @@ export interface PagingScheme {
 }
 
 const bits = (first: number, last: number): bigint => ((1n << BigInt(last - first + 1)) - 1n) << BigInt(first);
-const level = (name: LevelScheme['name'], shift: number, indexBits: number, maps: LevelScheme['maps'], reserved = 0n, largeReserved = 0n): LevelScheme => ({
+const level = (
+  name: LevelScheme['name'],
+  shift: number,
+  indexBits: number,
+  maps: LevelScheme['maps'],
+  reserved = 0n,
+  largeReserved = 0n,
+): LevelScheme => ({
   name,
   shift,
   indexBits,
@@ -140,11 +147,15 @@ export interface WalkLevel {
 export function walkLevels(scheme: PagingScheme, rules: PagingRules): WalkLevel[] {
   return scheme.levels.map((entry, i) => {
     const last = entry.maps === 'always';
-    const large = entry.maps === 'PS' || (entry.maps === 'PS with CR4.PSE' && rules.pse) || (entry.maps === 'PS with CPUID 1 GiB' && rules.gigabytePages);
+    const large =
+      entry.maps === 'PS' ||
+      (entry.maps === 'PS with CR4.PSE' && rules.pse) ||
+      (entry.maps === 'PS with CPUID 1 GiB' && rules.gigabytePages);
     // Where large pages are not supported at all, PS is reserved.
     const psReserved = entry.maps === 'PS with CPUID 1 GiB' && !large ? bits(7, 7) : 0n;
     const table = scheme.entrySize === 8 ? entry.reserved | psReserved | reservedBits(rules, entry.hasRights) : 0n;
-    const page = entry.largeReserved | (scheme.entrySize === 8 ? reservedBits(rules, true) : last ? 0n : pse36Reserved(rules));
+    const page =
+      entry.largeReserved | (scheme.entrySize === 8 ? reservedBits(rules, true) : last ? 0n : pse36Reserved(rules));
     return {
       number: scheme.levels.length - i,
       shift: entry.shift,

@@ -17,7 +17,11 @@ type HostColumn = '32-bit' | 'PAE' | 'AMD64';
 type Choice = readonly [ShadowMode, WorldSwitcher];
 
 /** Guest mode × host mode (paging.md 1.2; `pgmR3CalcShadowMode`). */
-const PLAIN: Record<HostColumn, Choice> = { '32-bit': ['32-bit', '32_TO_32'], PAE: ['pae', 'PAE_TO_PAE'], AMD64: ['pae', 'AMD64_TO_PAE'] };
+const PLAIN: Record<HostColumn, Choice> = {
+  '32-bit': ['32-bit', '32_TO_32'],
+  PAE: ['pae', 'PAE_TO_PAE'],
+  AMD64: ['pae', 'AMD64_TO_PAE'],
+};
 const SHADOW_MODES: Record<GuestRow, Record<HostColumn, Choice>> = {
   real: PLAIN,
   protected: PLAIN,
@@ -44,7 +48,11 @@ export interface ShadowChoice {
  * How a guest in mode `guest` is shadowed.
  * @param current the shadow mode so far; undefined at the start
  */
-export function shadowModeFor(guest: PagingMode, { host, hardware, nestedPaging }: HostPaging, current?: ShadowMode): ShadowChoice {
+export function shadowModeFor(
+  guest: PagingMode,
+  { host, hardware, nestedPaging }: HostPaging,
+  current?: ShadowMode,
+): ShadowChoice {
   const choice = SHADOW_MODES[pagingTypeOf(guest) as GuestRow][host.split('+')[0] as HostColumn];
   // Without hardware virtualisation such a guest keeps its tables: it will soon switch back.
   const stays = (guest === 'real' || guest === 'protected') && current !== undefined && !hardware;

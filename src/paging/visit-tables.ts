@@ -1,4 +1,4 @@
-import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { NX_HIGH, P, PS, RW, US, type WalkLevel } from './schemes.ts';
 import { isReserved, tableAddress, type Walker } from './walker.ts';
@@ -21,7 +21,10 @@ export interface TableVisitor {
 export interface VisitLimits {
   /** Levels to go down, the root included; default all. */
   levels?: number;
-  /** Tables to read; the default is enough for 128 times 4 GiB in 4 KiB pages. Tables that name themselves have no end otherwise. */
+  /**
+   * Tables to read; the default is enough for 128 times 4 GiB in 4 KiB pages. Tables that name themselves have no end
+   * otherwise.
+   */
   maxTables?: number;
   /** Only what reaches this address or one after it. */
   from?: number;
@@ -29,9 +32,18 @@ export interface VisitLimits {
 
 const MAX_TABLES = 1 << 18;
 
-/** Visits all present entries of a CPU's tables. @returns whether that was all; false when a limit or the visitor ended it */
-export function visitTables(space: AddressSpace, visitor: TableVisitor, { levels = 4, maxTables = MAX_TABLES, from = 0 }: VisitLimits = {}): boolean {
-  return space.walker ? new TableVisit(space, space.walker, visitor, Math.min(levels, space.walker.levels.length), maxTables, from).run() : true;
+/**
+ * Visits all present entries of a CPU's tables. @returns whether that was all; false when a limit or the visitor ended
+ * it
+ */
+export function visitTables(
+  space: AddressSpace,
+  visitor: TableVisitor,
+  { levels = 4, maxTables = MAX_TABLES, from = 0 }: VisitLimits = {},
+): boolean {
+  return space.walker
+    ? new TableVisit(space, space.walker, visitor, Math.min(levels, space.walker.levels.length), maxTables, from).run()
+    : true;
 }
 
 class TableVisit {
@@ -47,7 +59,14 @@ class TableVisit {
   #tablesLeft: number;
   #complete = true;
 
-  constructor(space: AddressSpace, walker: Walker, visitor: TableVisitor, depthLimit: number, maxTables: number, from: number) {
+  constructor(
+    space: AddressSpace,
+    walker: Walker,
+    visitor: TableVisitor,
+    depthLimit: number,
+    maxTables: number,
+    from: number,
+  ) {
     this.#space = space;
     this.#walker = walker;
     this.#visitor = visitor;
@@ -79,18 +98,42 @@ class TableVisit {
     const first = Math.max(0, Math.floor((this.#from - base) / level.span));
     for (let index = first; index <= level.indexMask && this.#complete; index++) {
       const low = words[index << wide];
-      if ((low & P) !== 0) this.#entry(level, depth, base + index * level.span, low, wide ? words[(index << 1) + 1] : 0, rights, executable);
+      if ((low & P) !== 0)
+        this.#entry(
+          level,
+          depth,
+          base + index * level.span,
+          low,
+          wide ? words[(index << 1) + 1] : 0,
+          rights,
+          executable,
+        );
     }
   }
 
-  #entry(level: WalkLevel, depth: number, linear: number, low: number, high: number, rightsAbove: number, executableAbove: boolean): void {
+  #entry(
+    level: WalkLevel,
+    depth: number,
+    linear: number,
+    low: number,
+    high: number,
+    rightsAbove: number,
+    executableAbove: boolean,
+  ): void {
     const isPage = level.last || (level.large && (low & PS) !== 0);
     const reserved = isReserved(level, isPage, low, high);
     this.#visitor.entry?.(level, depth, linear, low, high, reserved ? 'reserved-bit' : isPage ? 'page' : 'table');
     if (reserved) return;
     const rights = level.hasRights ? rightsAbove & low : rightsAbove;
     const executable = executableAbove && (high & NX_HIGH) === 0;
-    if (isPage) this.#visitor.page?.(linear, this.#space.physical(this.#walker.pageBase(level, low, high)), level.span, rights, executable);
+    if (isPage)
+      this.#visitor.page?.(
+        linear,
+        this.#space.physical(this.#walker.pageBase(level, low, high)),
+        level.span,
+        rights,
+        executable,
+      );
     else if (depth + 1 < this.#depthLimit) this.#table(depth + 1, tableAddress(low, high), linear, rights, executable);
   }
 

@@ -34,8 +34,14 @@ describe('where walks end', () => {
 
   test('a root in no memory is level 4 in long mode, 8 elsewhere', () => {
     expect(space([], { ...long, cr3: 0x100000n }).translate(0n)).toMatchObject({ status: 'bad-address', level: 4 });
-    expect(space([], { ...long, cr3: 0x100000n, efer: 0n }).translate(0n)).toMatchObject({ status: 'bad-address', level: 8 });
-    expect(space([], { ...long, cr3: 0x100000n, efer: 0n, cr4: 0n }).translate(0n)).toMatchObject({ status: 'bad-address', level: 8 });
+    expect(space([], { ...long, cr3: 0x100000n, efer: 0n }).translate(0n)).toMatchObject({
+      status: 'bad-address',
+      level: 8,
+    });
+    expect(space([], { ...long, cr3: 0x100000n, efer: 0n, cr4: 0n }).translate(0n)).toMatchObject({
+      status: 'bad-address',
+      level: 8,
+    });
   });
 
   test('a table in a hole ends the walk at its level', () => {
@@ -48,7 +54,9 @@ describe('where walks end', () => {
       [[0x3000, 0x4000]],
     );
     expect(walked.translate(0n)).toMatchObject({ status: 'bad-address', level: 2 });
-    expect(walked.access(0n, PageFault.USER)).toEqual({ fault: PageFault.USER | PageFault.RESERVED | PageFault.PRESENT });
+    expect(walked.access(0n, PageFault.USER)).toEqual({
+      fault: PageFault.USER | PageFault.RESERVED | PageFault.PRESENT,
+    });
   });
 
   test('an entry that is not present is not asked for reserved bits', () => {
@@ -78,8 +86,13 @@ describe('where walks end', () => {
     writeEntry(memory, 0x1000, 4, 0x0001_e083n);
     const registers = { ...long, cr4: 0x10n, efer: 0n };
     const features = { pse: true, pae: true, pge: true, pse36: true, nx: true, gigabytePages: true, longMode: true };
-    expect(new AddressSpace(memory, registers, { features }).translate(5n)).toMatchObject({ status: 'mapped', gcPhys: 0xf_0000_0005 });
-    expect(new AddressSpace(memory, registers, { features: { ...features, pse36: false } }).translate(5n)).toMatchObject({ status: 'reserved-bit', level: 2 });
+    expect(new AddressSpace(memory, registers, { features }).translate(5n)).toMatchObject({
+      status: 'mapped',
+      gcPhys: 0xf_0000_0005,
+    });
+    expect(
+      new AddressSpace(memory, registers, { features: { ...features, pse36: false } }).translate(5n),
+    ).toMatchObject({ status: 'reserved-bit', level: 2 });
   });
 
   test('without 1 GiB pages in CPUID their bit is reserved', () => {
@@ -87,8 +100,15 @@ describe('where walks end', () => {
     writeEntry(memory, 0x1000, 8, 0x2003n);
     writeEntry(memory, 0x2000, 8, 0x4000_0083n);
     const features = { pse: true, pae: true, pge: true, pse36: true, nx: true, gigabytePages: false, longMode: true };
-    expect(new AddressSpace(memory, long, { features }).translate(0n)).toMatchObject({ status: 'reserved-bit', level: 3 });
-    expect(new AddressSpace(memory, long).translate(0x123n)).toMatchObject({ status: 'mapped', gcPhys: 0x4000_0123, pageSize: 2 ** 30 });
+    expect(new AddressSpace(memory, long, { features }).translate(0n)).toMatchObject({
+      status: 'reserved-bit',
+      level: 3,
+    });
+    expect(new AddressSpace(memory, long).translate(0x123n)).toMatchObject({
+      status: 'mapped',
+      gcPhys: 0x4000_0123,
+      pageSize: 2 ** 30,
+    });
   });
 
   test('without paging addresses are physical, and A20 off clears bit 20', () => {

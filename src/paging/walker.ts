@@ -1,5 +1,16 @@
-import type { GuestPhys } from '../../formats/units.ts';
-import { A, NX_HIGH, P, type PagingRules, type PagingScheme, PS, RW, US, type WalkLevel, walkLevels } from './schemes.ts';
+import type { GuestPhys } from '../../formats/sizes.ts';
+import {
+  A,
+  NX_HIGH,
+  P,
+  type PagingRules,
+  type PagingScheme,
+  PS,
+  RW,
+  US,
+  type WalkLevel,
+  walkLevels,
+} from './schemes.ts';
 
 /** Guest-physical memory, as far as a walk needs it. */
 export interface TableMemory {
@@ -12,7 +23,10 @@ export interface TableMemory {
 export const WalkStatus = { MAPPED: 0, NOT_PRESENT: 1, RESERVED_BIT: 2, BAD_ADDRESS: 3 } as const;
 export type WalkStatus = (typeof WalkStatus)[keyof typeof WalkStatus];
 
-/** What VirtualBox calls the level of a root that can't be read, and of addresses beyond 4 GiB; long mode's root has its own number. */
+/**
+ * What VirtualBox calls the level of a root that can't be read, and of addresses beyond 4 GiB; long mode's root has its
+ * own number.
+ */
 const NO_LEVEL = 8;
 const TWO_32 = 2 ** 32;
 /** Bits 32 to 51 of an address: in an entry's high half. */
@@ -20,7 +34,8 @@ const ADDRESS_HIGH = 0x000fffff;
 const RIGHTS = RW | US | A;
 
 /**
- * Walks page tables of one scheme. A walk leaves its result in the fields, which the next one overwrites: a walk makes no objects.
+ * Walks page tables of one scheme. A walk leaves its result in the fields, which the next one overwrites: a walk makes
+ * no objects.
  *
  * Addresses are numbers here: 32 bits, or the low 48 bits of a canonical address.
  */
@@ -77,7 +92,11 @@ export class Walker {
     let table = this.root;
     for (const level of this.levels) {
       const index = indexIn(level, high, low);
-      if (!this.#fetch(table, index)) return this.#end(WalkStatus.BAD_ADDRESS, this.depth === 0 && this.scheme.name !== 'long' ? NO_LEVEL : level.number);
+      if (!this.#fetch(table, index))
+        return this.#end(
+          WalkStatus.BAD_ADDRESS,
+          this.depth === 0 && this.scheme.name !== 'long' ? NO_LEVEL : level.number,
+        );
       const entryLow = this.entryLow[this.depth];
       const entryHigh = this.entryHigh[this.depth];
       this.depth++;
@@ -102,7 +121,9 @@ export class Walker {
       const address = tableAddress(low, high);
       return address - (address % level.span);
     }
-    return level.last ? (low & 0xfffff000) >>> 0 : ((low & 0xffc00000) >>> 0) + ((low >>> 13) & this.#pse36Mask) * TWO_32;
+    return level.last
+      ? (low & 0xfffff000) >>> 0
+      : ((low & 0xffc00000) >>> 0) + ((low >>> 13) & this.#pse36Mask) * TWO_32;
   }
 
   #end(status: WalkStatus, level: number): WalkStatus {
@@ -129,7 +150,11 @@ export class Walker {
 }
 
 /** Which entry of a table an address uses; `high` and `low` are its halves of 32 bits. */
-export function indexIn({ shift, indexMask }: Pick<WalkLevel, 'shift' | 'indexMask'>, high: number, low: number): number {
+export function indexIn(
+  { shift, indexMask }: Pick<WalkLevel, 'shift' | 'indexMask'>,
+  high: number,
+  low: number,
+): number {
   return (shift >= 32 ? high >>> (shift - 32) : (high << (32 - shift)) | (low >>> shift)) & indexMask;
 }
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { HostMemory } from '../gmm/host-memory.ts';
 import { GuestMemory } from './guest-memory.ts';
-import { HostBacking } from './host-backing.ts';
+import { HostBacking } from './pages/host-backing.ts';
 
 test('bookkeeping takes less than 16 bytes a page, in the machine and in the host', () => {
   const size = 256 * MIB;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { ALL_REGIONS } from './devices/mmio2-ranges.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { checkIntegrity } from './memory-integrity.ts';
-import { ALL_REGIONS } from './mmio2-ranges.ts';
-import { PageType, RomProtection } from './page-states.ts';
+import { PageType, RomProtection } from './pages/page-states.ts';
 import { bytesAt, refused } from './testing/memory-checks.ts';
 
 function newMemory(): GuestMemory {
@@ -58,7 +58,13 @@ describe('device memory (MMIO2)', () => {
     memory.mmio2.map('vga', 0, 0, 4 * MIB);
     refused(() => memory.mmio2.map('vga', 0, 0, 8 * MIB), 'VERR_WRONG_ORDER');
     refused(() => memory.mmio2.unmap('vga', 0, 0, 8 * MIB), 'VERR_INVALID_PARAMETER');
-    memory.handlers.register({ kind: 'write', start: 4 * MIB, end: 4 * MIB + 8, description: 'watch', callback: () => 'default' });
+    memory.handlers.register({
+      kind: 'write',
+      start: 4 * MIB,
+      end: 4 * MIB + 8,
+      description: 'watch',
+      callback: () => 'default',
+    });
     refused(() => memory.mmio2.unmap('vga', 0, 0, 4 * MIB), 'VERR_WRONG_ORDER');
     memory.handlers.deregister(4 * MIB);
     memory.mmio2.unmap('vga', 0, 0, 4 * MIB);
@@ -102,7 +108,13 @@ describe('a ROM', () => {
   it('that is shadowed shows what its protection says', () => {
     for (const start of [0xf0000, 2 * MIB]) {
       const memory = newMemory();
-      const rom = memory.roms.register({ start, size: 2 * PAGE_SIZE, description: 'BIOS', image: IMAGE, isShadowed: true });
+      const rom = memory.roms.register({
+        start,
+        size: 2 * PAGE_SIZE,
+        description: 'BIOS',
+        image: IMAGE,
+        isShadowed: true,
+      });
       const page = start + PAGE_SIZE;
       const protect = (protection: number) => memory.roms.protect(page, PAGE_SIZE, protection);
       const writeAndRead = (value: number) => {
@@ -127,7 +139,13 @@ describe('a ROM', () => {
   it('has a shadow of zeros after a reset, and shows itself', () => {
     for (const keepsMemory of [false, true]) {
       const memory = newMemory();
-      const rom = memory.roms.register({ start: 2 * MIB, size: PAGE_SIZE, description: 'BIOS', image: IMAGE.subarray(0, PAGE_SIZE), isShadowed: true });
+      const rom = memory.roms.register({
+        start: 2 * MIB,
+        size: PAGE_SIZE,
+        description: 'BIOS',
+        image: IMAGE.subarray(0, PAGE_SIZE),
+        isShadowed: true,
+      });
       memory.roms.protect(2 * MIB, PAGE_SIZE, RomProtection.READ_RAM_WRITE_RAM);
       memory.write(2 * MIB, Uint8Array.of(1));
       memory.roms.reset(keepsMemory);
@@ -149,13 +167,26 @@ describe('a ROM', () => {
   it('is refused where RAM is in use or something else is, and with what makes no sense', () => {
     const memory = newMemory();
     memory.write(0xf1000, Uint8Array.of(1));
-    refused(() => memory.roms.register({ start: 0xf0000, size: 2 * PAGE_SIZE, description: 'BIOS' }), 'VERR_PGM_RAM_CONFLICT');
-    refused(() => memory.roms.register({ start: MIB - PAGE_SIZE, size: 2 * PAGE_SIZE, description: 'BIOS' }), 'VERR_PGM_RAM_CONFLICT');
+    refused(
+      () => memory.roms.register({ start: 0xf0000, size: 2 * PAGE_SIZE, description: 'BIOS' }),
+      'VERR_PGM_RAM_CONFLICT',
+    );
+    refused(
+      () => memory.roms.register({ start: MIB - PAGE_SIZE, size: 2 * PAGE_SIZE, description: 'BIOS' }),
+      'VERR_PGM_RAM_CONFLICT',
+    );
     refused(() => memory.roms.register({ start: 2 * MIB, size: 100, description: 'BIOS' }), 'VERR_INVALID_PARAMETER');
-    refused(() => memory.roms.register({ start: 2 * MIB, size: PAGE_SIZE, description: 'BIOS', image: IMAGE }), 'VERR_INVALID_PARAMETER');
+    refused(
+      () => memory.roms.register({ start: 2 * MIB, size: PAGE_SIZE, description: 'BIOS', image: IMAGE }),
+      'VERR_INVALID_PARAMETER',
+    );
     memory.roms.register({ start: 2 * MIB, size: PAGE_SIZE, description: 'BIOS' });
-    refused(() => memory.roms.register({ start: 2 * MIB, size: PAGE_SIZE, description: 'other' }), 'VERR_PGM_RAM_CONFLICT');
-    for (const protection of [0, 5]) refused(() => memory.roms.protect(2 * MIB, PAGE_SIZE, protection), 'VERR_INVALID_PARAMETER');
+    refused(
+      () => memory.roms.register({ start: 2 * MIB, size: PAGE_SIZE, description: 'other' }),
+      'VERR_PGM_RAM_CONFLICT',
+    );
+    for (const protection of [0, 5])
+      refused(() => memory.roms.protect(2 * MIB, PAGE_SIZE, protection), 'VERR_INVALID_PARAMETER');
     refused(() => memory.roms.protect(2 * MIB, 5, 1), 'VERR_INVALID_PARAMETER');
     expect(checkIntegrity(memory)).toEqual([]);
   });

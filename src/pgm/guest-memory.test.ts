@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { FOUR_GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { FOUR_GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { GuestMemory } from './guest-memory.ts';
-import { PageState } from './page-states.ts';
+import { PageState } from './pages/page-states.ts';
 import { bytesAt, refused } from './testing/memory-checks.ts';
 
 function newMemory(): GuestMemory {

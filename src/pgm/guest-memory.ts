@@ -1,25 +1,25 @@
 import { hex, UsageError } from '../../formats/errors.ts';
-import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { HostMemory } from '../gmm/host-memory.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
-import { A20Gate } from './a20-gate.ts';
-import { Balloon } from './balloon.ts';
-import { checkStretch } from './check-stretch.ts';
-import { GuestPages } from './guest-pages.ts';
-import { HostBacking } from './host-backing.ts';
-import { LargePages } from './large-pages.ts';
-import { MmioRanges } from './mmio-ranges.ts';
-import { Mmio2Ranges } from './mmio2-ranges.ts';
-import { PageLocks } from './page-locks.ts';
-import { PageRequests } from './page-requests.ts';
-import { HandlerState, PageState } from './page-states.ts';
-import { copyOut, PhysAccess } from './phys-access.ts';
-import { PhysHandlers } from './phys-handlers.ts';
-import type { AccessOrigin, PhysMemory } from './phys-memory.ts';
-import { RamRange } from './ram-range.ts';
-import { RangeList } from './range-list.ts';
-import { RomRanges } from './rom-ranges.ts';
-import { WriteMonitor } from './write-monitor.ts';
+import { A20Gate } from './access/a20-gate.ts';
+import { PageLocks } from './access/page-locks.ts';
+import { copyOut, PhysAccess } from './access/phys-access.ts';
+import { PhysHandlers } from './access/phys-handlers.ts';
+import type { AccessOrigin, PhysMemory } from './access/phys-memory.ts';
+import { MmioRanges } from './devices/mmio-ranges.ts';
+import { Mmio2Ranges } from './devices/mmio2-ranges.ts';
+import { RomRanges } from './devices/rom-ranges.ts';
+import { Balloon } from './pages/balloon.ts';
+import { checkStretch } from './pages/check-stretch.ts';
+import { GuestPages } from './pages/guest-pages.ts';
+import { HostBacking } from './pages/host-backing.ts';
+import { LargePages } from './pages/large-pages.ts';
+import { PageRequests } from './pages/page-requests.ts';
+import { HandlerState, PageState } from './pages/page-states.ts';
+import { RamRange } from './pages/ram-range.ts';
+import { RangeList } from './pages/range-list.ts';
+import { WriteMonitor } from './pages/write-monitor.ts';
 
 /** Calls and bytes of accesses through the one door. */
 export interface AccessCounts {
@@ -30,8 +30,8 @@ export interface AccessCounts {
 }
 
 /**
- * The guest's memory: ranges of pages, and the one door to them. Reads of single pages and of the arrays of `ranges` are free for savers and
- * loaders; all that changes a page goes through here.
+ * The guest's memory: ranges of pages, and the one door to them. Reads of single pages and of the arrays of `ranges`
+ * are free for savers and loaders; all that changes a page goes through here.
  */
 export class GuestMemory implements PhysMemory {
   readonly ranges = new RangeList();
@@ -71,7 +71,10 @@ export class GuestMemory implements PhysMemory {
     this.#access = new PhysAccess(this.ranges, this.pages, this.handlers);
   }
 
-  /** Adds RAM; all of its pages are zero. @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_RAM_CONFLICT; HostMemoryError when the host declines */
+  /**
+   * Adds RAM; all of its pages are zero. @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_RAM_CONFLICT;
+   * HostMemoryError when the host declines
+   */
   registerRam(start: GuestPhys, size: number, description: string): RamRange {
     checkStretch(`register RAM ${description}`, start, size);
     const range = new RamRange(start, size / PAGE_SIZE, 'ram', description);
@@ -169,7 +172,8 @@ export class GuestMemory implements PhysMemory {
   /** Gives the host back what the machine has of it. The memory may not be used any more. */
   close(): void {
     for (const range of this.ranges) {
-      for (let page = 0; page < range.pages; page++) if (range.state[page] === PageState.SHARED) this.pages.apply('free', range, page);
+      for (let page = 0; page < range.pages; page++)
+        if (range.state[page] === PageState.SHARED) this.pages.apply('free', range, page);
     }
     this.pages.flush();
     this.#backing.close();
@@ -177,7 +181,10 @@ export class GuestMemory implements PhysMemory {
 
   /** @throws UsageError `no-more-writes` */
   expectWritable(gcPhys: GuestPhys): void {
-    if (this.#noMoreWrites) throw new UsageError('no-more-writes', `Cannot write to ${hex(gcPhys)}: the machine is being saved for good`, { gcPhys });
+    if (this.#noMoreWrites)
+      throw new UsageError('no-more-writes', `Cannot write to ${hex(gcPhys)}: the machine is being saved for good`, {
+        gcPhys,
+      });
   }
 
   /** Where in its chunk the access that was just found begins. */
@@ -205,7 +212,12 @@ export class GuestMemory implements PhysMemory {
     const offset = gcPhys - range.start;
     const page = Math.floor(offset / PAGE_SIZE);
     const from = offset - page * PAGE_SIZE;
-    if (range.state[page] !== PageState.ALLOCATED || range.handler[page] >= HandlerState.WRITE || from + length > PAGE_SIZE) return undefined;
+    if (
+      range.state[page] !== PageState.ALLOCATED ||
+      range.handler[page] >= HandlerState.WRITE ||
+      from + length > PAGE_SIZE
+    )
+      return undefined;
     const id = range.pageId[page];
     this.#at = offsetInChunk(id) + from;
     return this.#backing.chunkBytes(id);

@@ -1,11 +1,11 @@
 import { xxh64Batch } from '../../formats/kernels/xxh64.ts';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { BenchContext, BenchRow } from '../bench/row.ts';
 import { HostMemory } from '../gmm/host-memory.ts';
 import { CHUNK_SIZE } from '../gmm/page-id.ts';
 import { GuestMemory } from './guest-memory.ts';
-import { HostBacking } from './host-backing.ts';
-import { PageSharing } from './page-sharing.ts';
+import { HostBacking } from './pages/host-backing.ts';
+import { PageSharing } from './sharing/page-sharing.ts';
 
 const SCANNED = 256 * MIB;
 const MAPPED_CHUNKS = 32;
@@ -41,7 +41,8 @@ function hashPlainly(): number {
   const at = Uint32Array.from({ length: CHUNK_SIZE / PAGE_SIZE }, (_, i) => i * PAGE_SIZE);
   const hashes = new BigUint64Array(at.length);
   return third(() => {
-    for (let done = 0; done < SCANNED; done += CHUNK_SIZE) xxh64Batch(chunk.subarray(done, done + CHUNK_SIZE), at, PAGE_SIZE, at.length, hashes);
+    for (let done = 0; done < SCANNED; done += CHUNK_SIZE)
+      xxh64Batch(chunk.subarray(done, done + CHUNK_SIZE), at, PAGE_SIZE, at.length, hashes);
   });
 }
 
@@ -63,7 +64,11 @@ function writeTwice({ folder, ramMib }: BenchContext, maxMappedChunks?: number):
 
 export const rows: BenchRow[] = [
   { name: 'hash the pages of 256 MiB', run: hashPlainly },
-  { name: 'scan 256 MiB for equal pages', run: scanForEqualPages, against: [{ row: 'hash the pages of 256 MiB', atLeast: 0.5 }] },
+  {
+    name: 'scan 256 MiB for equal pages',
+    run: scanForEqualPages,
+    against: [{ row: 'hash the pages of 256 MiB', atLeast: 0.5 }],
+  },
   { name: 'write all pages twice', run: (context) => writeTwice(context) },
   {
     name: 'write all pages twice, 64 MiB in memory',

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { GuestMemory } from './guest-memory.ts';
 
-// The three ways in which other engines lost pages of migrating machines. Each copy below is made as a migration does: what `take` names is copied.
+// The three ways in which other engines lost pages of migrating machines. Each copy below is made as a migration does:
+// what `take` names is copied.
 
 /** The other side: a copy that knows only what it is told. */
 class Copy {

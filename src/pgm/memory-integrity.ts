@@ -1,19 +1,20 @@
 import { hex } from '../../formats/errors.ts';
-import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { LAST_PAGE_ID, NIL_PAGE_ID, PAGES_PER_CHUNK } from '../gmm/page-id.ts';
+import type { PhysHandler } from './access/handler-list.ts';
 import type { GuestMemory } from './guest-memory.ts';
-import type { PhysHandler } from './handler-list.ts';
-import { noPages, PAGE_COUNT_NAMES, type PageCounts } from './page-counters.ts';
-import { HandlerState, PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PageType } from './page-states.ts';
-import { pgmError } from './pgm-errors.ts';
-import type { RamRange } from './ram-range.ts';
+import { noPages, PAGE_COUNT_NAMES, type PageCounts } from './pages/page-counters.ts';
+import { HandlerState, PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PageType } from './pages/page-states.ts';
+import { pgmError } from './pages/pgm-errors.ts';
+import type { RamRange } from './pages/ram-range.ts';
 
 /** Findings beyond this say nothing new. */
 const MAX_FINDINGS = 100;
 
 /**
- * Looks whether a machine's memory is in order (PGMR3CheckIntegrity, PGMAssertHandlerAndFlagsInSync): handlers and ranges walked in both
- * directions, each page against what is registered there and back, counts against pages. @returns what is not; empty when all is well
+ * Looks whether a machine's memory is in order (PGMR3CheckIntegrity, PGMAssertHandlerAndFlagsInSync): handlers and
+ * ranges walked in both directions, each page against what is registered there and back, counts against pages. @returns
+ * what is not; empty when all is well
  */
 export function checkIntegrity(memory: GuestMemory): string[] {
   const findings: string[] = [];
@@ -41,23 +42,30 @@ type Report = (finding: string) => void;
 /** Ascending, then descending: a list that was changed while it was walked shows in one of both. */
 function checkOrder(what: string, list: readonly { start: GuestPhys; end: GuestPhys }[], report: Report): void {
   for (const { start, end } of list) if (!(start < end)) report(`${what} ${hex(start)} ends before it starts`);
-  for (let i = 1; i < list.length; i++) if (list[i - 1].end > list[i].start) report(`${what} ${hex(list[i].start)} starts before the end of the one below`);
+  for (let i = 1; i < list.length; i++)
+    if (list[i - 1].end > list[i].start) report(`${what} ${hex(list[i].start)} starts before the end of the one below`);
   for (let i = list.length - 2; i >= 0; i--)
     if (list[i + 1].start < list[i].end) report(`${what} ${hex(list[i].start)} ends behind the start of the one above`);
 }
 
 /** Every page of a handler carries what it wants, or is switched off. */
-function checkHandler({ ranges, handlers }: GuestMemory, { start, end, kind, description }: PhysHandler, report: Report): void {
+function checkHandler(
+  { ranges, handlers }: GuestMemory,
+  { start, end, kind, description }: PhysHandler,
+  report: Report,
+): void {
   const range = ranges.find(start);
   if (!range || end > range.end) {
     report(`handler ${description} at ${hex(start)} is not within one range`);
     return;
   }
-  if (kind !== 'write' && (start % PAGE_SIZE !== 0 || end % PAGE_SIZE !== 0)) report(`handler ${description} at ${hex(start)} does not cover whole pages`);
+  if (kind !== 'write' && (start % PAGE_SIZE !== 0 || end % PAGE_SIZE !== 0))
+    report(`handler ${description} at ${hex(start)} does not cover whole pages`);
   for (let page = range.pageOf(start); page <= range.pageOf(end - 1); page++) {
     const wish = handlers.wishFor(range.addressOf(page));
     const state = range.handler[page];
-    if (state !== wish && state !== HandlerState.DISABLED) report(`page ${hex(range.addressOf(page))} has handler state ${state}, its handlers want ${wish}`);
+    if (state !== wish && state !== HandlerState.DISABLED)
+      report(`page ${hex(range.addressOf(page))} has handler state ${state}, its handlers want ${wish}`);
   }
 }
 
@@ -71,11 +79,14 @@ function checkPages({ handlers }: GuestMemory, range: RamRange, report: Report):
       report(`page ${hex(address)} has a handler state, but no handler`);
     const hasMemory = state !== PageState.ZERO && state !== PageState.BALLOONED;
     const hasId = id >= PAGES_PER_CHUNK && id <= LAST_PAGE_ID;
-    if (hasMemory !== hasId || (!hasMemory && id !== NIL_PAGE_ID)) report(`page ${hex(address)} is ${PAGE_STATE_NAMES[state]}, but its page id is ${hex(id)}`);
+    if (hasMemory !== hasId || (!hasMemory && id !== NIL_PAGE_ID))
+      report(`page ${hex(address)} is ${PAGE_STATE_NAMES[state]}, but its page id is ${hex(id)}`);
     if (state > PageState.ALLOCATED && type !== PageType.RAM)
       report(`page ${hex(address)} is ${PAGE_STATE_NAMES[state]}, but of type ${PAGE_TYPE_NAMES[type]}`);
-    if (type === PageType.MMIO && state !== PageState.ZERO) report(`page ${hex(address)} has device registers, but is ${PAGE_STATE_NAMES[state]}`);
-    if (range.wasWritten(page) && state === PageState.WRITE_MONITORED) report(`page ${hex(address)} is monitored, and has the mark that it was written`);
+    if (type === PageType.MMIO && state !== PageState.ZERO)
+      report(`page ${hex(address)} has device registers, but is ${PAGE_STATE_NAMES[state]}`);
+    if (range.wasWritten(page) && state === PageState.WRITE_MONITORED)
+      report(`page ${hex(address)} is monitored, and has the mark that it was written`);
   }
 }
 
@@ -84,8 +95,10 @@ function checkRoms({ roms }: GuestMemory, report: Report): void {
     for (let page = 0; page < rom.pages; page++) {
       const at = rom.firstPage + page;
       const expected = rom.readsShadow(page) ? PageType.ROM_SHADOW : PageType.ROM;
-      const isRight = rom.range.type[at] === expected && (rom.readsShadow(page) || rom.range.pageId[at] === rom.virginId[page]);
-      if (!isRight) report(`page ${page} of ROM ${rom.description} is not what its protection ${rom.protection[page]} shows`);
+      const isRight =
+        rom.range.type[at] === expected && (rom.readsShadow(page) || rom.range.pageId[at] === rom.virginId[page]);
+      if (!isRight)
+        report(`page ${page} of ROM ${rom.description} is not what its protection ${rom.protection[page]} shows`);
     }
   }
 }
@@ -96,7 +109,8 @@ function checkMmio2({ mmio2, ranges }: GuestMemory, report: Report): void {
     if (address === undefined) continue;
     for (let page = 0; page < pages; page++) {
       const at = (range?.pageOf(address) ?? 0) + page;
-      if (range?.type[at] !== PageType.MMIO2 || range.pageId[at] !== pageId[page]) report(`page ${page} of MMIO2 ${description} is not where it is mapped`);
+      if (range?.type[at] !== PageType.MMIO2 || range.pageId[at] !== pageId[page])
+        report(`page ${page} of MMIO2 ${description} is not where it is mapped`);
     }
   }
 }
@@ -105,7 +119,8 @@ function checkCounts(memory: GuestMemory, report: Report): void {
   const counted = countPages(memory);
   for (const [name, label] of Object.entries(PAGE_COUNT_NAMES)) {
     const key = name as keyof PageCounts;
-    if (counted[key] !== memory.pages.counts[key]) report(`${label} is ${memory.pages.counts[key]}, there are ${counted[key]}`);
+    if (counted[key] !== memory.pages.counts[key])
+      report(`${label} is ${memory.pages.counts[key]}, there are ${counted[key]}`);
   }
 }
 
@@ -117,7 +132,8 @@ function countPages({ ranges, roms, mmio2 }: GuestMemory): PageCounts {
     if (!rom.isShadowed) continue;
     counts.all += rom.pages;
     // The page that is not read stands in no range.
-    for (let page = 0; page < rom.pages; page++) counts[rom.readsShadow(page) || rom.passiveShadowId[page] !== NIL_PAGE_ID ? 'private' : 'zero']++;
+    for (let page = 0; page < rom.pages; page++)
+      counts[rom.readsShadow(page) || rom.passiveShadowId[page] !== NIL_PAGE_ID ? 'private' : 'zero']++;
   }
   for (const { pages } of mmio2.all) {
     counts.all += pages;

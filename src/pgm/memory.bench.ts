@@ -1,4 +1,4 @@
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { BenchRow } from '../bench/row.ts';
 import { CHUNK_SIZE } from '../gmm/page-id.ts';
 import { GuestMemory } from './guest-memory.ts';
@@ -76,7 +76,11 @@ export const rows: BenchRow[] = [
       });
     },
   },
-  { name: 'memory: write 4 KiB in order', against: [{ row: 'set 4 KiB in order', atLeast: 1 / 1.5 }], run: () => fastest(inOrder(filledMemory())) },
+  {
+    name: 'memory: write 4 KiB in order',
+    against: [{ row: 'set 4 KiB in order', atLeast: 1 / 1.5 }],
+    run: () => fastest(inOrder(filledMemory())),
+  },
   {
     name: 'memory: write 4 KiB in order, monitored',
     against: [{ row: 'set 4 KiB in order' }],
@@ -95,7 +99,11 @@ export const rows: BenchRow[] = [
       });
     },
   },
-  { name: 'memory: write 64 bytes anywhere', against: [{ row: 'set 64 bytes anywhere' }], run: () => fastest(anywhere(filledMemory())) },
+  {
+    name: 'memory: write 64 bytes anywhere',
+    against: [{ row: 'set 64 bytes anywhere' }],
+    run: () => fastest(anywhere(filledMemory())),
+  },
   {
     name: 'memory: write 64 bytes anywhere, monitored',
     against: [{ row: 'set 64 bytes anywhere' }],

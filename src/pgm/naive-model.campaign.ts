@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { MachinePair } from './testing/machine-pair.ts';
 import { firstDifference, operations } from './testing/random-operations.ts';
 
-// Guest memory against a naive one, under thousands of random sequences of operations. A failing sequence becomes a case of naive-model.test.ts.
-// Usage: node naive-model.campaign.js [RUNS [SEED]]
+// Guest memory against a naive one, under thousands of random sequences of operations. A failing sequence becomes a
+// case of naive-model.test.ts. Usage: node naive-model.campaign.js [RUNS [SEED]]
 
 const [runs = '20000', seed = String(Date.now() % 2 ** 31)] = process.argv.slice(2);
 const outcomes = new Map<string, number>();

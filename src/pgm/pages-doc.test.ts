@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { fillTables } from '../../formats/format-doc.ts';
-import { transitionTable } from './page-transitions.ts';
+import { fillTables } from '../../formats/docs/struct-table.ts';
+import { transitionTable } from './pages/page-transitions.ts';
 
 it('PAGES.md has the transitions of today (npm run docs writes them)', () => {
   const file = fileURLToPath(new URL('PAGES.md', import.meta.url));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { scanMemory } from './scan-memory.ts';
 import { readSimple, writeSimple } from './simple-access.ts';
@@ -59,16 +59,23 @@ describe('scanMemory()', () => {
     const needle = fc.uint8Array({ minLength: 1, maxLength: 6, max: 2 });
     const bound = fc.nat(6 * PAGE_SIZE);
     fc.assert(
-      fc.property(fc.array(piece, { maxLength: 12 }), needle, bound, bound, fc.constantFrom(1, 4, PAGE_SIZE), (pieces, wanted, a, b, align) => {
-        const memory = new GuestMemory();
-        memory.registerRam(0, 8 * PAGE_SIZE, 'Base RAM');
-        for (const [at, bytes] of pieces) memory.write(at, bytes);
-        const flat = Buffer.alloc(Math.max(a, b));
-        memory.read(0, flat);
-        let expected = flat.indexOf(wanted, Math.min(a, b));
-        while (expected >= 0 && expected % align !== 0) expected = flat.indexOf(wanted, expected + 1);
-        expect(scanMemory(memory, Math.min(a, b), Math.max(a, b), wanted, align) ?? -1).toBe(expected);
-      }),
+      fc.property(
+        fc.array(piece, { maxLength: 12 }),
+        needle,
+        bound,
+        bound,
+        fc.constantFrom(1, 4, PAGE_SIZE),
+        (pieces, wanted, a, b, align) => {
+          const memory = new GuestMemory();
+          memory.registerRam(0, 8 * PAGE_SIZE, 'Base RAM');
+          for (const [at, bytes] of pieces) memory.write(at, bytes);
+          const flat = Buffer.alloc(Math.max(a, b));
+          memory.read(0, flat);
+          let expected = flat.indexOf(wanted, Math.min(a, b));
+          while (expected >= 0 && expected % align !== 0) expected = flat.indexOf(wanted, expected + 1);
+          expect(scanMemory(memory, Math.min(a, b), Math.max(a, b), wanted, align) ?? -1).toBe(expected);
+        },
+      ),
       { numRuns: 300 },
     );
   });
@@ -82,6 +89,9 @@ describe('scanMemory()', () => {
   });
 
   it('refuses needles of no or very many bytes', () => {
-    for (const size of [0, 257]) expect(() => scanMemory(newMemory(), 0, 1, new Uint8Array(size))).toThrow(expect.objectContaining({ code: 'bad-needle' }));
+    for (const size of [0, 257])
+      expect(() => scanMemory(newMemory(), 0, 1, new Uint8Array(size))).toThrow(
+        expect.objectContaining({ code: 'bad-needle' }),
+      );
   });
 });

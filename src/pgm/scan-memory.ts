@@ -1,20 +1,26 @@
 import { UsageError } from '../../formats/errors.ts';
-import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { NIL_PAGE_ID } from '../gmm/page-id.ts';
 import type { GuestMemory } from './guest-memory.ts';
-import { PageType } from './page-states.ts';
+import { PageType } from './pages/page-states.ts';
 
 /** Longer ones are not what people look for (MAX_NEEDLE_SIZE). */
 const MAX_NEEDLE = 256;
 
 /**
- * The first address in `[start, end)` at which memory holds `needle`, also across pages; handlers are passed by, MMIO and what is not there hold
- * nothing. Pages without memory cost no time.
+ * The first address in `[start, end)` at which memory holds `needle`, also across pages; handlers are passed by, MMIO
+ * and what is not there hold nothing. Pages without memory cost no time.
  *
  * @param align power of two that the address is a multiple of
  * @throws UsageError `bad-needle`
  */
-export function scanMemory(memory: GuestMemory, start: GuestPhys, end: GuestPhys, needle: Uint8Array, align = 1): GuestPhys | undefined {
+export function scanMemory(
+  memory: GuestMemory,
+  start: GuestPhys,
+  end: GuestPhys,
+  needle: Uint8Array,
+  align = 1,
+): GuestPhys | undefined {
   if (needle.length < 1 || needle.length > MAX_NEEDLE)
     throw new UsageError('bad-needle', `Cannot search for ${needle.length} bytes: expected 1 to ${MAX_NEEDLE}`);
   const isZeroNeedle = needle.every((byte) => byte === 0);

@@ -1,12 +1,12 @@
 import { hex } from '../../formats/errors.ts';
-import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
+import { readPage, writePage } from './access/phys-access.ts';
 import type { GuestMemory } from './guest-memory.ts';
-import { PageType } from './page-states.ts';
-import { pgmError } from './pgm-errors.ts';
-import { readPage, writePage } from './phys-access.ts';
+import { PageType } from './pages/page-states.ts';
+import { pgmError } from './pages/pgm-errors.ts';
 
-// Accesses that pass handlers by and don't hide what can't be (PGMPhysSimpleReadGCPhys, PGMPhysSimpleWriteGCPhys): for debuggers and
-// loaders. Writes set the same dirty state as all others.
+// Accesses that pass handlers by and don't hide what can't be (PGMPhysSimpleReadGCPhys, PGMPhysSimpleWriteGCPhys): for
+// debuggers and loaders. Writes set the same dirty state as all others.
 
 /**
  * Fills `target` from `gcPhys` on. Pages before the first that can't be read have been copied when it throws.
@@ -17,7 +17,10 @@ export function readSimple(memory: GuestMemory, gcPhys: GuestPhys, target: Uint8
     const at = gcPhys + done;
     const range = memory.ranges.get(at);
     const page = range.pageOf(at);
-    if (range.type[page] === PageType.MMIO) throw pgmError('VERR_PGM_PHYS_PAGE_RESERVED', `Cannot read ${hex(at)}: there are device registers`, { gcPhys: at });
+    if (range.type[page] === PageType.MMIO)
+      throw pgmError('VERR_PGM_PHYS_PAGE_RESERVED', `Cannot read ${hex(at)}: there are device registers`, {
+        gcPhys: at,
+      });
     const piece = target.subarray(done, done + PAGE_SIZE - (at % PAGE_SIZE));
     readPage(memory.pages, range, page, at % PAGE_SIZE, piece);
     done += piece.length;
@@ -26,7 +29,8 @@ export function readSimple(memory: GuestMemory, gcPhys: GuestPhys, target: Uint8
 
 /**
  * Writes all of `source`. Pages before the first that can't be written have been written when it throws.
- * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS, VERR_PGM_PHYS_PAGE_RESERVED, VERR_PGM_PHYS_PAGE_BALLOONED; EnvironmentError VERR_EM_NO_MEMORY
+ * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS, VERR_PGM_PHYS_PAGE_RESERVED, VERR_PGM_PHYS_PAGE_BALLOONED;
+ * EnvironmentError VERR_EM_NO_MEMORY
  */
 export function writeSimple(memory: GuestMemory, gcPhys: GuestPhys, source: Uint8Array): void {
   memory.expectWritable(gcPhys);

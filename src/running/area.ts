@@ -1,7 +1,7 @@
 import { FormatError, hex, UsageError } from '../../formats/errors.ts';
-import { FOUR_GIB, type GuestPhys, MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { FOUR_GIB, type GuestPhys, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { PageType } from '../pgm/page-states.ts';
+import { PageType } from '../pgm/pages/page-states.ts';
 
 /** The RAM that a workload may use: one stretch below 4 GiB and one from there on, as places 0, 1, 2 …, a page each. */
 export interface Area {
@@ -17,7 +17,10 @@ export function addressInArea({ lowStart, lowPages }: Area, place: number): Gues
   return place < lowPages ? lowStart + place * PAGE_SIZE : FOUR_GIB + (place - lowPages) * PAGE_SIZE;
 }
 
-/** Where the control block stands: the last page of RAM below 4 GiB, which every reader of the memory finds without being told. */
+/**
+ * Where the control block stands: the last page of RAM below 4 GiB, which every reader of the memory finds without
+ * being told.
+ */
 export function controlAddress(memory: GuestMemory): GuestPhys {
   let found: GuestPhys | undefined;
   for (const range of memory.ranges) {
@@ -28,7 +31,8 @@ export function controlAddress(memory: GuestMemory): GuestPhys {
       break;
     }
   }
-  if (found === undefined || found <= FIRST_USED) throw new UsageError('no-ram', 'Cannot run a workload: the machine has no RAM above 1 MiB');
+  if (found === undefined || found <= FIRST_USED)
+    throw new UsageError('no-ram', 'Cannot run a workload: the machine has no RAM above 1 MiB');
   return found;
 }
 
@@ -37,7 +41,11 @@ export function wholeArea(memory: GuestMemory, limit = Number.POSITIVE_INFINITY)
   const end = controlAddress(memory);
   const pages = Math.floor(limit / PAGE_SIZE);
   const lowPages = Math.min(pages, ramPagesFrom(memory, FIRST_USED, (end - FIRST_USED) / PAGE_SIZE));
-  return { lowStart: FIRST_USED, lowPages, highPages: Math.min(pages - lowPages, ramPagesFrom(memory, FOUR_GIB, Number.POSITIVE_INFINITY)) };
+  return {
+    lowStart: FIRST_USED,
+    lowPages,
+    highPages: Math.min(pages - lowPages, ramPagesFrom(memory, FOUR_GIB, Number.POSITIVE_INFINITY)),
+  };
 }
 
 /** @throws FormatError `bad-workload` where an area, read from guest memory, is not RAM */
@@ -61,5 +69,9 @@ function ramPagesFrom(memory: GuestMemory, start: GuestPhys, limit: number): num
 }
 
 function badArea(start: GuestPhys): FormatError {
-  return new FormatError('bad-workload', `Cannot continue workload: its memory at ${hex(start)} is not RAM of this machine`, { gcPhys: start });
+  return new FormatError(
+    'bad-workload',
+    `Cannot continue workload: its memory at ${hex(start)} is not RAM of this machine`,
+    { gcPhys: start },
+  );
 }

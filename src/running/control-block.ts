@@ -9,7 +9,10 @@ const MAGIC_LOW = 0x4b564153;
 const MAGIC_HIGH = 0x4c575449;
 const VERSION = 1;
 
-/** What a workload knows of itself. It stands in guest memory, so that it goes where the memory goes, and continues there. */
+/**
+ * What a workload knows of itself. It stands in guest memory, so that it goes where the memory goes, and continues
+ * there.
+ */
 const controlBlock = defineStruct('Control block of a workload', 'savkit', {
   magicLow: { kind: u32, doc: '"SAVK"' },
   magicHigh: { kind: u32, doc: '"ITWL"' },

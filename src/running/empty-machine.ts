@@ -1,22 +1,22 @@
 import { WIDE } from '../../formats/binary/cursor.ts';
-import { bufferSource } from '../../formats/binary/source.ts';
 import { Writer } from '../../formats/binary/writer.ts';
 import { UsageError } from '../../formats/errors.ts';
+import { bufferSource } from '../../formats/files/source.ts';
 import { NIL_GC_PHYS } from '../../formats/pgm/layouts.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
 import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
 import { NEWEST_PGM } from '../../formats/pgm/versions.ts';
+import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
 import { CPUM_UNIT } from '../../formats/units/cpu/cpum.ts';
 import { BUILD_INFO_UNIT } from '../../formats/units/machine/build-info.ts';
 import { MM_UNIT } from '../../formats/units/machine/mm.ts';
-import { GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
-import type { HostBacking } from '../pgm/host-backing.ts';
-import { RomProtection } from '../pgm/page-states.ts';
-import { loadState } from '../saved-state/load.ts';
-import type { Machine } from '../saved-state/machine.ts';
+import { loadState } from '../machine/load.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { HostBacking } from '../pgm/pages/host-backing.ts';
+import { RomProtection } from '../pgm/pages/page-states.ts';
 import { RESET_CPUM_VERSION, resetCpum } from './reset-cpum.ts';
 
 /** A workload, its control block and the first MiB need as much. */
@@ -26,20 +26,34 @@ const MAX_RAM = 1024 * GIB;
 /** Memory as VirtualBox 7.2 lays it out; the numbers go into headers of states. */
 const RELEASE = { major: 7, minor: 2, build: 22, revision: 175245 };
 /** A ROM with a shadow that takes writes, as the network boot ROM has, and video memory. */
-const ROM = { id: 1, device: '', instance: 0, region: 0, description: 'Net Boot ROM', address: 0xe2000, size: 14 * PAGE_SIZE };
+const ROM = {
+  id: 1,
+  device: '',
+  instance: 0,
+  region: 0,
+  description: 'Net Boot ROM',
+  address: 0xe2000,
+  size: 14 * PAGE_SIZE,
+};
 const VIDEO_MEMORY = { id: 1, device: 'vga', instance: 0, region: 0, description: 'VRam', size: MIB };
 
 /**
- * A machine that was never on: a CPU after its reset, RAM of zeros, a ROM with a shadow, video memory, and no other devices. It is loaded from a state that is made for it, so
- * that it is a machine like all others.
+ * A machine that was never on: a CPU after its reset, RAM of zeros, a ROM with a shadow, video memory, and no other
+ * devices. It is loaded from a state that is made for it, so that it is a machine like all others.
  * @param ramSize bytes, whole pages
  * @throws UsageError for a size that no machine has
  */
 export async function emptyMachine(ramSize: number, options: { backing?: HostBacking } = {}): Promise<Machine> {
   if (!(ramSize >= MIN_RAM && ramSize <= MAX_RAM && ramSize % PAGE_SIZE === 0))
-    throw new UsageError('bad-ram-size', `Cannot make a machine with ${ramSize} bytes of RAM: expected whole pages, ${MIN_RAM} to ${MAX_RAM} bytes`);
+    throw new UsageError(
+      'bad-ram-size',
+      `Cannot make a machine with ${ramSize} bytes of RAM: expected whole pages, ${MIN_RAM} to ${MAX_RAM} bytes`,
+    );
   const pieces: Uint8Array[] = [];
-  await writeEmptyState(createContainer({ write: async (bytes) => void pieces.push(bytes.slice()) }, '2.0', HEADER), ramSize);
+  await writeEmptyState(
+    createContainer({ write: async (bytes) => void pieces.push(bytes.slice()) }, '2.0', HEADER),
+    ramSize,
+  );
   return loadState(bufferSource(Buffer.concat(pieces)), options);
 }
 
@@ -60,7 +74,11 @@ async function writeEmptyState(out: ContainerWriter, ramSize: number): Promise<v
   await out.finish();
 }
 
-function putUnit(out: ContainerWriter, unit: { name: string; instance: number; version: number }, put: (writer: Writer) => void): void {
+function putUnit(
+  out: ContainerWriter,
+  unit: { name: string; instance: number; version: number },
+  put: (writer: Writer) => void,
+): void {
   out.beginUnit({ ...unit, pass: 'final' });
   const writer = new Writer();
   put(writer);
@@ -69,11 +87,24 @@ function putUnit(out: ContainerWriter, unit: { name: string; instance: number; v
 }
 
 function putMemory(out: ContainerWriter, ramSize: number): void {
-  const cpu = { a20Enabled: true, a20Mask: NIL_GC_PHYS, guestMode: 1, paePds: [NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS] };
-  const basic = { cpus: [cpu], balloonedPages: 0, mappings: [], mappingsFixed: false, mappingFixed: 0n, mappingFixedSize: 0 };
+  const cpu = {
+    a20Enabled: true,
+    a20Mask: NIL_GC_PHYS,
+    guestMode: 1,
+    paePds: [NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS],
+  };
+  const basic = {
+    cpus: [cpu],
+    balloonedPages: 0,
+    mappings: [],
+    mappingsFixed: false,
+    mappingFixed: 0n,
+    mappingFixedSize: 0,
+  };
   const config = { ramHole: DEFAULT_RAM_HOLE, ramSize, roms: [ROM], mmio2: [VIDEO_MEMORY] };
   const pass = new PgmPassWriter(out, NEWEST_PGM, WIDE, basic, config);
-  for (let page = 0; page < ROM.size / PAGE_SIZE; page++) pass.putPage(PageKind.ROM_SHADOW_ZERO, page, ROM.id, RomProtection.READ_RAM_WRITE_RAM);
+  for (let page = 0; page < ROM.size / PAGE_SIZE; page++)
+    pass.putPage(PageKind.ROM_SHADOW_ZERO, page, ROM.id, RomProtection.READ_RAM_WRITE_RAM);
   pass.end();
 }
 

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { FOUR_GIB, MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { FOUR_GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
-import { PageState } from '../pgm/page-states.ts';
+import { PageState } from '../pgm/pages/page-states.ts';
 import { addressInArea, controlAddress } from './area.ts';
 import { CONTROL_SIZE, writeControl } from './control-block.ts';
 import { emptyMachine } from './empty-machine.ts';
@@ -42,21 +42,24 @@ describe('Guest', () => {
     expect(first.check().faults).not.toEqual([]);
   });
 
-  it.each(WORKLOAD_KINDS.filter((kind) => kind !== 'idle'))('%s: notices each page that goes back to what it was', async (kind) => {
-    const memory = await memoryFor(kind);
-    const guest = Guest.install(memory, optionsOf(kind));
-    guest.tick(100);
-    const place = guest.schedule.placeOf(98) === NOWHERE ? guest.schedule.placeOf(99) : guest.schedule.placeOf(98);
-    const before = new Uint8Array(guest.block.patternSize);
-    guest.places.read(place, before);
-    for (let step = 100; step < 20_000; step++) {
-      guest.tick(1);
-      if (guest.schedule.placeOf(step) === place && !guest.schedule.frees(step)) break;
-    }
-    expect(guest.check().faults).toEqual([]);
-    guest.places.write(place, before);
-    expect(guest.check().faults).toMatchObject([{ place }]);
-  });
+  it.each(WORKLOAD_KINDS.filter((kind) => kind !== 'idle'))(
+    '%s: notices each page that goes back to what it was',
+    async (kind) => {
+      const memory = await memoryFor(kind);
+      const guest = Guest.install(memory, optionsOf(kind));
+      guest.tick(100);
+      const place = guest.schedule.placeOf(98) === NOWHERE ? guest.schedule.placeOf(99) : guest.schedule.placeOf(98);
+      const before = new Uint8Array(guest.block.patternSize);
+      guest.places.read(place, before);
+      for (let step = 100; step < 20_000; step++) {
+        guest.tick(1);
+        if (guest.schedule.placeOf(step) === place && !guest.schedule.frees(step)) break;
+      }
+      expect(guest.check().faults).toEqual([]);
+      guest.places.write(place, before);
+      expect(guest.check().faults).toMatchObject([{ place }]);
+    },
+  );
 
   it('notices a control block that goes back, as after a lost write', () => {
     const memory = smallMemory();
@@ -67,7 +70,9 @@ describe('Guest', () => {
     guest.tick(3);
     memory.write(controlAddress(memory), before);
     guest.tick(1);
-    expect(guest.faults).toMatchObject([{ what: 'control block', expected: 'tick 2, step 6', found: 'tick 1, step 3' }]);
+    expect(guest.faults).toMatchObject([
+      { what: 'control block', expected: 'tick 2, step 6', found: 'tick 1, step 3' },
+    ]);
   });
 
   it('finds nothing in memory that holds no workload', () => {
@@ -80,7 +85,9 @@ describe('Guest', () => {
     const { places } = guest.block;
     guest.tick(2 * places + 10);
     expect(memory.pages.counts.ballooned).toBe(Math.ceil(places / 2));
-    const ballooned = [...memory.ranges].flatMap((range) => [...range.state]).filter((state) => state === PageState.BALLOONED).length;
+    const ballooned = [...memory.ranges]
+      .flatMap((range) => [...range.state])
+      .filter((state) => state === PageState.BALLOONED).length;
     expect(ballooned).toBe(memory.pages.counts.ballooned);
     expect(guest.check().faults).toEqual([]);
   });
@@ -144,13 +151,20 @@ describe('Guest', () => {
 describe('schedules', () => {
   it('know the last step at each place without going through all steps', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...WORKLOAD_KINDS), fc.integer({ min: 2, max: 40 }), fc.nat(500), fc.nat(), (kind, places, steps, seed) => {
-        const trace = Uint32Array.from({ length: 17 }, (_, i) => (i % 4 === 3 ? NOWHERE : (i * 7) % places));
-        const schedule = scheduleOf(kind, seed, places, trace);
-        const expected = new Float64Array(schedule.places).fill(UNTOUCHED);
-        for (let step = 0; step < steps; step++) if (schedule.placeOf(step) !== NOWHERE) expected[schedule.placeOf(step)] = step;
-        expect(lastSteps(schedule, steps)).toEqual(expected);
-      }),
+      fc.property(
+        fc.constantFrom(...WORKLOAD_KINDS),
+        fc.integer({ min: 2, max: 40 }),
+        fc.nat(500),
+        fc.nat(),
+        (kind, places, steps, seed) => {
+          const trace = Uint32Array.from({ length: 17 }, (_, i) => (i % 4 === 3 ? NOWHERE : (i * 7) % places));
+          const schedule = scheduleOf(kind, seed, places, trace);
+          const expected = new Float64Array(schedule.places).fill(UNTOUCHED);
+          for (let step = 0; step < steps; step++)
+            if (schedule.placeOf(step) !== NOWHERE) expected[schedule.placeOf(step)] = step;
+          expect(lastSteps(schedule, steps)).toEqual(expected);
+        },
+      ),
       { numRuns: 200 },
     );
   });

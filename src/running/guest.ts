@@ -4,7 +4,15 @@ import { controlAddress } from './area.ts';
 import { CONTROL_SIZE, type ControlBlock, readControl, writeControl } from './control-block.ts';
 import { fillPattern, PATTERN_HEAD } from './pattern.ts';
 import { DevicePlaces, type Places, RamPlaces } from './places.ts';
-import { lastSteps, NOWHERE, type Schedule, scheduleOf, UNTOUCHED, WORKLOAD_KINDS, type WorkloadKind } from './schedule.ts';
+import {
+  lastSteps,
+  NOWHERE,
+  type Schedule,
+  scheduleOf,
+  UNTOUCHED,
+  WORKLOAD_KINDS,
+  type WorkloadKind,
+} from './schedule.ts';
 import { checkBlock, newBlock, readTrace, type WorkloadOptions } from './workload.ts';
 
 /** Something that is not what the workload left there. */
@@ -32,9 +40,9 @@ const CHECK_SLICE = 2048;
 const LOOK = 64;
 
 /**
- * A guest that is nothing but a workload. All that it knows stands in guest memory, so that it continues wherever this memory goes. It notices
- * each write that got lost: before it writes a page it looks whether the last step's pattern is still there, and at each tick whether its control
- * block is what it was.
+ * A guest that is nothing but a workload. All that it knows stands in guest memory, so that it continues wherever this
+ * memory goes. It notices each write that got lost: before it writes a page it looks whether the last step's pattern is
+ * still there, and at each tick whether its control block is what it was.
  */
 export class Guest {
   readonly block: ControlBlock;
@@ -68,7 +76,10 @@ export class Guest {
     writeControl(block, this.#control);
   }
 
-  /** Puts a workload into memory; it overwrites the area that it uses. @throws UsageError for options that fit no machine */
+  /**
+   * Puts a workload into memory; it overwrites the area that it uses. @throws UsageError for options that fit no
+   * machine
+   */
   static install(memory: GuestMemory, options: WorkloadOptions): Guest {
     const block = newBlock(memory, options);
     const trace = options.trace?.places;
@@ -78,7 +89,10 @@ export class Guest {
     return guest;
   }
 
-  /** The workload that memory holds, to be continued; undefined where there is none. @throws FormatError `bad-workload` where it makes no sense */
+  /**
+   * The workload that memory holds, to be continued; undefined where there is none. @throws FormatError `bad-workload`
+   * where it makes no sense
+   */
   static find(memory: GuestMemory): Guest | undefined {
     const bytes = new Uint8Array(CONTROL_SIZE);
     memory.read(controlAddress(memory), bytes);
@@ -118,7 +132,10 @@ export class Guest {
     }
   }
 
-  /** The same in slices of some milliseconds; between them it may execute: each page is compared with what is its last then. */
+  /**
+   * The same in slices of some milliseconds; between them it may execute: each page is compared with what is its last
+   * then.
+   */
   *checkInSlices(): Generator<void, GuestCheck> {
     this.#compareControl();
     let pages = 0;
@@ -162,8 +179,15 @@ export class Guest {
     this.#memory.read(this.#controlAt, this.#controlFound);
     if (Buffer.compare(this.#control, this.#controlFound) === 0) return;
     const found = readControl(this.#controlFound);
-    const text = (block: ControlBlock | undefined) => (block ? `tick ${block.ticks}, step ${block.steps}` : 'no control block');
-    this.#note({ what: 'control block', place: NOWHERE, gcPhys: this.#controlAt, expected: text(readControl(this.#control)), found: text(found) });
+    const text = (block: ControlBlock | undefined) =>
+      block ? `tick ${block.ticks}, step ${block.steps}` : 'no control block';
+    this.#note({
+      what: 'control block',
+      place: NOWHERE,
+      gcPhys: this.#controlAt,
+      expected: text(readControl(this.#control)),
+      found: text(found),
+    });
   }
 
   #compare(place: number, size: number): void {
@@ -176,7 +200,12 @@ export class Guest {
     const { gcPhys, where } = this.places.nameOf(place);
     const words = new Uint32Array(found.slice(0, PATTERN_HEAD).buffer);
     const expected = this.schedule.frees(last) ? 'zeros' : `step ${last}`;
-    const fault = { what: where, place, expected, found: `step ${words[0] + words[1] * 0x1_0000_0000} of place ${words[2]}, word ${hex(words[3])}` };
+    const fault = {
+      what: where,
+      place,
+      expected,
+      found: `step ${words[0] + words[1] * 0x1_0000_0000} of place ${words[2]}, word ${hex(words[3])}`,
+    };
     this.#note(gcPhys === undefined ? fault : { ...fault, gcPhys });
   }
 

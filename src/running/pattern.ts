@@ -10,8 +10,8 @@ export function mix(a: number, b: number): number {
 }
 
 /**
- * Fills `words` with what step `step` of a workload writes to its place number `place`: step (two words), place, and then words that depend on
- * all of it and the seed. One word wrong, old, or of another place is noticed.
+ * Fills `words` with what step `step` of a workload writes to its place number `place`: step (two words), place, and
+ * then words that depend on all of it and the seed. One word wrong, old, or of another place is noticed.
  */
 export function fillPattern(words: Uint32Array, seed: number, place: number, step: number): void {
   const low = step >>> 0;

@@ -1,7 +1,7 @@
-import { type GuestPhys, PAGE_SIZE } from '../../formats/units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { PageState, RomProtection } from '../pgm/page-states.ts';
+import { PageState, RomProtection } from '../pgm/pages/page-states.ts';
 import { type Area, addressInArea } from './area.ts';
 
 /** The places that a workload works on, by number. */
@@ -54,7 +54,10 @@ export class RamPlaces implements Places {
 /** A page of a device: of MMIO2 known by the host's page, mapped or not; of the shadow of a ROM by its address. */
 type DevicePage = { id: number; where: string } | { gcPhys: GuestPhys; where: string };
 
-/** Pages of device memory and of writable shadows of ROM, each followed by a page of RAM; all of them written as devices write. */
+/**
+ * Pages of device memory and of writable shadows of ROM, each followed by a page of RAM; all of them written as devices
+ * write.
+ */
 export class DevicePlaces implements Places {
   readonly count: number;
   readonly #memory: GuestMemory;
@@ -88,7 +91,9 @@ export class DevicePlaces implements Places {
   free(_place: number): void {}
 
   #pageOf(place: number): DevicePage {
-    return place % 2 === 0 ? this.#devices[place >>> 1] : { gcPhys: addressInArea(this.#area, place >>> 1), where: 'RAM, written by devices' };
+    return place % 2 === 0
+      ? this.#devices[place >>> 1]
+      : { gcPhys: addressInArea(this.#area, place >>> 1), where: 'RAM, written by devices' };
   }
 
   #chunk(id: number): Uint8Array {
@@ -105,6 +110,7 @@ function devicePages(memory: GuestMemory): DevicePage[] {
       if (takesWrites) pages.push({ gcPhys: rom.start + page * PAGE_SIZE, where: `shadow of ROM ${rom.description}` });
     }
   }
-  for (const { description, pageId } of memory.mmio2.all) for (const id of pageId) pages.push({ id, where: `MMIO2 ${description}` });
+  for (const { description, pageId } of memory.mmio2.all)
+    for (const id of pageId) pages.push({ id, where: `MMIO2 ${description}` });
   return pages;
 }

@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../formats/binary/source.ts';
+import { bufferSource } from '../../formats/files/source.ts';
+import { FOUR_GIB, MIB } from '../../formats/sizes.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
-import { FOUR_GIB, MIB } from '../../formats/units.ts';
-import { loadState } from '../saved-state/load.ts';
-import { saveState } from '../saved-state/save.ts';
-import { verify } from '../saved-state/verify.ts';
+import { loadState } from '../machine/load.ts';
+import { saveState } from '../machine/save.ts';
+import { verify } from '../saved-state/verify/verify.ts';
 import { emptyMachine } from './empty-machine.ts';
 import { Pacer } from './pacer.ts';
 import { RunningMachine } from './running-machine.ts';

@@ -1,7 +1,7 @@
 import { UsageError } from '../../formats/errors.ts';
-import { isExecuting, type MachineEvent, type MachineState, nextState } from '../live-save/machine-states.ts';
+import type { Machine } from '../machine/machine.ts';
+import { isExecuting, type MachineEvent, type MachineState, nextState } from '../machine/machine-states.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import type { Machine } from '../saved-state/machine.ts';
 import { Guest, type GuestCheck } from './guest.ts';
 import { Pacer } from './pacer.ts';
 import type { WorkloadOptions } from './workload.ts';
@@ -28,8 +28,8 @@ export interface RunFigures {
 }
 
 /**
- * A machine that executes a workload, in time slices of the event loop: whoever awaits lets it run on. Pausing takes effect at once, between two
- * slices.
+ * A machine that executes a workload, in time slices of the event loop: whoever awaits lets it run on. Pausing takes
+ * effect at once, between two slices.
  */
 export class RunningMachine {
   readonly machine: Machine;
@@ -57,10 +57,14 @@ export class RunningMachine {
     this.#pacer = new Pacer(intervalMs > 0 ? 1000 / intervalMs : rate, performance.now());
   }
 
-  /** A machine with a new workload, or with the one that its memory holds. @throws UsageError where there is none and none is named */
+  /**
+   * A machine with a new workload, or with the one that its memory holds. @throws UsageError where there is none and
+   * none is named
+   */
   static of(machine: Machine, workload?: WorkloadOptions): RunningMachine {
     const guest = workload ? Guest.install(machine.memory, workload) : Guest.find(machine.memory);
-    if (!guest) throw new UsageError('no-workload', 'Cannot run machine: its memory holds no workload, and none was named');
+    if (!guest)
+      throw new UsageError('no-workload', 'Cannot run machine: its memory holds no workload, and none was named');
     return new RunningMachine(machine, guest);
   }
 
@@ -85,7 +89,8 @@ export class RunningMachine {
   /** @throws UsageError where the state knows no such event */
   dispatch(event: MachineEvent): void {
     if (this.#released) throw new UsageError('handed-over', `Cannot ${event} machine: it was handed over`);
-    if (this.#held) throw new UsageError('being-handed-over', `Cannot ${event} machine: it stands still while it is handed over`);
+    if (this.#held)
+      throw new UsageError('being-handed-over', `Cannot ${event} machine: it stands still while it is handed over`);
     this.#state = nextState(this.#state, event);
     if (isExecuting(this.#state)) this.#start();
     else this.#halt();
@@ -166,7 +171,10 @@ export class RunningMachine {
     if (isExecuting(this.#state)) this.#timer = setTimeout(this.#slice, SLICE_MS);
   };
 
-  /** Refills the stock of pages that the guest takes from. Where the host has none, the machine waits for `resume`, which tries again. */
+  /**
+   * Refills the stock of pages that the guest takes from. Where the host has none, the machine waits for `resume`,
+   * which tries again.
+   */
   #hasMemory(): boolean {
     const { handy } = this.memory.pages.backing;
     this.#runtimeError = handy.flags.needHandyPages && !handy.canRefill() ? 'HostMemoryLow' : undefined;
@@ -174,7 +182,10 @@ export class RunningMachine {
     return this.#runtimeError === undefined;
   }
 
-  /** A guest that asks for more than there is time for gets less. A step takes two new pages at most, so the stock lasts from one look at it to the next. */
+  /**
+   * A guest that asks for more than there is time for gets less. A step takes two new pages at most, so the stock lasts
+   * from one look at it to the next.
+   */
   #runDue(due: number, until: number): void {
     const { guest, figures } = this;
     const { handy } = this.memory.pages.backing;

@@ -1,6 +1,9 @@
 import { mix } from './pattern.ts';
 
-/** What a workload does, described once; each is a pure function of the step's number, so that a check needs no memory of its own. */
+/**
+ * What a workload does, described once; each is a pure function of the step's number, so that a check needs no memory
+ * of its own.
+ */
 export type WorkloadKind = 'idle' | 'counter' | 'hot' | 'random' | 'scan' | 'alloc' | 'device' | 'trace';
 
 export const WORKLOADS: Readonly<Record<WorkloadKind, string>> = {
@@ -59,7 +62,10 @@ export function scheduleOf(kind: WorkloadKind, seed: number, places: number, tra
   }
 }
 
-/** Even steps take the next page into use; odd steps give back the one that was taken longest ago, so that half of the places are in use. */
+/**
+ * Even steps take the next page into use; odd steps give back the one that was taken longest ago, so that half of the
+ * places are in use.
+ */
 function allocator(places: number): Schedule {
   const lag = places >>> 1;
   return {
@@ -77,8 +83,8 @@ function allocator(places: number): Schedule {
 export const UNTOUCHED = -1;
 
 /**
- * The last step before `steps` that worked on each place, `UNTOUCHED` where there is none. Goes backwards until all places are met: some
- * N ln N steps where they are met at random.
+ * The last step before `steps` that worked on each place, `UNTOUCHED` where there is none. Goes backwards until all
+ * places are met: some N ln N steps where they are met at random.
  */
 export function lastSteps(schedule: Schedule, steps: number): Float64Array {
   const last = new Float64Array(schedule.places).fill(UNTOUCHED);

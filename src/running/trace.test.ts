@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { UnsupportedError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { DirtyTracker } from '../live-save/dirty-tracker.ts';
 import { emptyMachine } from './empty-machine.ts';
 import { RunningMachine } from './running-machine.ts';
@@ -16,7 +16,9 @@ const HEAD = '{"format":"savkit-trace/1","intervalMs":10}';
 
 describe('dirty traces', () => {
   it('are read as they were written', async () => {
-    const places = fc.array(fc.oneof(fc.nat(50), fc.constant(NOWHERE)), { maxLength: 60 }).map((list) => Uint32Array.from([...list, NOWHERE]));
+    const places = fc
+      .array(fc.oneof(fc.nat(50), fc.constant(NOWHERE)), { maxLength: 60 })
+      .map((list) => Uint32Array.from([...list, NOWHERE]));
     await fc.assert(
       fc.asyncProperty(places, fc.integer({ min: 1, max: 60_000 }), async (list, intervalMs) => {
         const trace = { intervalMs, places: list };
@@ -40,7 +42,10 @@ describe('dirty traces', () => {
     ['a list without an end', [HEAD, '[[1,1],'], 'is no run'],
     ['two lists', [HEAD, '[[1,1]][[1,1]]'], 'is no run'],
   ])('are refused for %s', async (_, texts, why) => {
-    await expect(readTrace(lines(...texts))).rejects.toMatchObject({ code: 'bad-trace', message: expect.stringContaining(why) });
+    await expect(readTrace(lines(...texts))).rejects.toMatchObject({
+      code: 'bad-trace',
+      message: expect.stringContaining(why),
+    });
   });
 
   it('of more pages than are supported are not called bad', async () => {
@@ -70,7 +75,10 @@ describe('dirty traces', () => {
   it('dirty the same pages for a tracker, whenever they are replayed', async () => {
     const places = Uint32Array.of(5, 9, NOWHERE, 5, 17, NOWHERE);
     for (let run = 0; run < 2; run++) {
-      const { memory, guest } = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'trace', trace: { intervalMs: 5, places } });
+      const { memory, guest } = RunningMachine.of(await emptyMachine(4 * MIB), {
+        kind: 'trace',
+        trace: { intervalMs: 5, places },
+      });
       const tracker = new DirtyTracker(memory, 'test');
       tracker.prepare();
       await tracker.scan(0);
@@ -82,7 +90,10 @@ describe('dirty traces', () => {
         const frames: number[] = [];
         await tracker.take(
           interval,
-          { take: ({ page, kind, count }) => void frames.push(...page.subarray(0, count).filter((_, i) => kind[i] <= 1)) },
+          {
+            take: ({ page, kind, count }) =>
+              void frames.push(...page.subarray(0, count).filter((_, i) => kind[i] <= 1)),
+          },
           { eager: true, contents: false },
         );
         dirty.push(frames.map((frame) => frame - 256));

@@ -1,7 +1,7 @@
 import { linesOf } from '../../formats/binary/lines.ts';
-import { type ByteSource, chunksOf, openFile } from '../../formats/binary/source.ts';
 import { FormatError, tooMany, UsageError } from '../../formats/errors.ts';
-import { MIB } from '../../formats/units.ts';
+import { type ByteSource, chunksOf, openFile } from '../../formats/files/source.ts';
+import { MIB } from '../../formats/sizes.ts';
 import type { RunningMachine } from './running-machine.ts';
 import { NOWHERE } from './schedule.ts';
 
@@ -143,7 +143,10 @@ export class TraceRecorder {
 
   constructor(running: RunningMachine, intervalMs: number) {
     if (!(Number.isInteger(intervalMs) && intervalMs >= 1 && intervalMs <= MAX_INTERVAL_MS))
-      throw new UsageError('bad-interval', `Cannot record trace: intervals of ${intervalMs} ms, expected 1 to ${MAX_INTERVAL_MS}`);
+      throw new UsageError(
+        'bad-interval',
+        `Cannot record trace: intervals of ${intervalMs} ms, expected 1 to ${MAX_INTERVAL_MS}`,
+      );
     this.#running = running;
     this.#intervalMs = intervalMs;
   }
@@ -158,7 +161,8 @@ export class TraceRecorder {
 
   /** Ends an interval now; called by itself while time passes. */
   endInterval(): void {
-    for (const place of [...this.#seen].sort((a, b) => a - b)) if (this.#places.count < MAX_PLACES - 2) this.#places.add(place);
+    for (const place of [...this.#seen].sort((a, b) => a - b))
+      if (this.#places.count < MAX_PLACES - 2) this.#places.add(place);
     if (this.#places.count < MAX_PLACES - 1) this.#places.add(NOWHERE);
     this.#seen.clear();
   }

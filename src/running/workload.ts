@@ -1,5 +1,5 @@
 import { FormatError, UsageError } from '../../formats/errors.ts';
-import { MIB, PAGE_SIZE } from '../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { addressInArea, checkArea, wholeArea } from './area.ts';
 import type { ControlBlock } from './control-block.ts';
@@ -28,12 +28,24 @@ const DEFAULTS = { seed: 1, rate: 1000, patternSize: 64, pages: 256 };
 /** Entries of a trace: 64 MiB of guest memory. */
 const TRACE_LIMIT = 16 * MIB;
 
-/** The control block of a new workload. @throws UsageError `bad-workload` for options that fit no machine, or not this one */
+/**
+ * The control block of a new workload. @throws UsageError `bad-workload` for options that fit no machine, or not this
+ * one
+ */
 export function newBlock(memory: GuestMemory, options: WorkloadOptions): ControlBlock {
-  const { kind, seed, rate, patternSize, pages, trace, size } = { ...DEFAULTS, size: Number.POSITIVE_INFINITY, trace: undefined, ...options };
+  const { kind, seed, rate, patternSize, pages, trace, size } = {
+    ...DEFAULTS,
+    size: Number.POSITIVE_INFINITY,
+    trace: undefined,
+    ...options,
+  };
   if (!(patternSize >= PATTERN_HEAD && patternSize <= PAGE_SIZE && patternSize % 4 === 0))
-    throw new UsageError('bad-workload', `Cannot run workload: it writes ${patternSize} bytes a step, expected 16 to 4096, a multiple of 4`);
-  if (!(rate >= 1 && rate <= 0xffffffff)) throw new UsageError('bad-workload', `Cannot run workload: rate ${rate}, expected 1 or more steps per second`);
+    throw new UsageError(
+      'bad-workload',
+      `Cannot run workload: it writes ${patternSize} bytes a step, expected 16 to 4096, a multiple of 4`,
+    );
+  if (!(rate >= 1 && rate <= 0xffffffff))
+    throw new UsageError('bad-workload', `Cannot run workload: rate ${rate}, expected 1 or more steps per second`);
   if ((kind === 'trace') !== (trace !== undefined))
     throw new UsageError('bad-workload', 'Cannot run workload: a trace goes with workload trace, and only there');
   const area = wholeArea(memory, size);
@@ -43,9 +55,14 @@ export function newBlock(memory: GuestMemory, options: WorkloadOptions): Control
   area.lowPages -= tracePages;
   const inArea = kind === 'device' ? new DevicePlaces(memory, area).count : area.lowPages + area.highPages;
   const used = kind === 'hot' ? Math.min(pages, inArea) : kind === 'counter' ? 1 : kind === 'idle' ? 0 : inArea;
-  const wanted = trace ? trace.places.reduce((most, place) => (place === NOWHERE ? most : Math.max(most, place + 1)), 0) : used;
+  const wanted = trace
+    ? trace.places.reduce((most, place) => (place === NOWHERE ? most : Math.max(most, place + 1)), 0)
+    : used;
   if (inArea < Math.max(wanted, 2) || traceLength > TRACE_LIMIT)
-    throw new UsageError('bad-workload', `Cannot run workload ${kind}: it needs ${Math.max(wanted, 2)} pages, the machine has ${inArea} for it`);
+    throw new UsageError(
+      'bad-workload',
+      `Cannot run workload ${kind}: it needs ${Math.max(wanted, 2)} pages, the machine has ${inArea} for it`,
+    );
   return {
     kind: WORKLOAD_KINDS.indexOf(kind),
     seed: seed >>> 0,
@@ -88,6 +105,7 @@ export function readTrace(memory: GuestMemory, { traceStart, traceLength, places
   const trace = new Uint32Array(traceLength);
   memory.read(traceStart, new Uint8Array(trace.buffer));
   const isSound = trace.every((place) => place < places || place === NOWHERE) && trace.includes(NOWHERE);
-  if (!isSound) throw new FormatError('bad-workload', 'Cannot continue workload: its trace names pages that it has not');
+  if (!isSound)
+    throw new FormatError('bad-workload', 'Cannot continue workload: its trace names pages that it has not');
   return trace;
 }

@@ -1,10 +1,10 @@
-import type { ByteSource } from '../../formats/binary/source.ts';
-import { FOUR_GIB } from '../../formats/units.ts';
-import { type ExtractOptions, extract } from '../saved-state/extract.ts';
-import { memoryMap } from '../saved-state/memory-map.ts';
-import type { SavedState } from '../saved-state/state.ts';
-import { mmio2Ranges } from '../saved-state/unit-choice.ts';
-import { verify } from '../saved-state/verify.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { FOUR_GIB } from '../../formats/sizes.ts';
+import { type ExtractOptions, extract } from '../saved-state/extract/extract.ts';
+import { memoryMap } from '../saved-state/layout/memory-map.ts';
+import { mmio2Ranges } from '../saved-state/layout/unit-choice.ts';
+import type { SavedState } from '../saved-state/reading/state.ts';
+import { verify } from '../saved-state/verify/verify.ts';
 import { MemoryTarget, sha256, type Truth } from './states.ts';
 
 /** What of a state is compared with its truth. */
@@ -45,13 +45,22 @@ class Comparison {
 
   expectSame(what: string, found: unknown, expected: unknown): void {
     this.compared++;
-    if (JSON.stringify(found) !== JSON.stringify(expected)) this.differences.push(`${what}: ${JSON.stringify(found)}, expected ${JSON.stringify(expected)}`);
+    if (JSON.stringify(found) !== JSON.stringify(expected))
+      this.differences.push(`${what}: ${JSON.stringify(found)}, expected ${JSON.stringify(expected)}`);
   }
 
   compareUnits(state: SavedState): void {
     this.expectSame(
       'units',
-      state.units.map(({ name, instance, version, pass, offset, size, payloadSize }) => [name, instance, version, pass, offset, size, payloadSize]),
+      state.units.map(({ name, instance, version, pass, offset, size, payloadSize }) => [
+        name,
+        instance,
+        version,
+        pass,
+        offset,
+        size,
+        payloadSize,
+      ]),
       this.#truth.units.map((u) => [u.name, u.instance, u.version, u.pass, u.offset, u.fileSize, u.payloadSize]),
     );
   }
@@ -79,8 +88,17 @@ class Comparison {
     const { rom, mmio2, memoryMap: map } = this.#truth;
     for (const { description, virginSha256, visibleSha256, shadowSha256 } of rom) {
       this.expectSame(`ROM ${description}`, await this.#hashOf({ rom: description }), virginSha256);
-      this.expectSame(`ROM ${description} as seen`, await this.#hashOf({ rom: description, asSeen: true }), visibleSha256);
-      if (shadowSha256) this.expectSame(`ROM ${description} shadow`, await this.#hashOf({ rom: description, shadow: true }), shadowSha256);
+      this.expectSame(
+        `ROM ${description} as seen`,
+        await this.#hashOf({ rom: description, asSeen: true }),
+        visibleSha256,
+      );
+      if (shadowSha256)
+        this.expectSame(
+          `ROM ${description} shadow`,
+          await this.#hashOf({ rom: description, shadow: true }),
+          shadowSha256,
+        );
     }
     for (const range of mmio2) {
       this.expectSame(`MMIO2 ${range.description}`, await this.#hashOf({ mmio2: range.description }), range.sha256);

@@ -32,7 +32,10 @@ export interface BrokenState {
   };
 }
 
-const FILE = new URL(`${import.meta.url.includes('/dist/src/') ? '../' : ''}../../test-vectors/broken/recipes.json`, import.meta.url);
+const FILE = new URL(
+  `${import.meta.url.includes('/dist/src/') ? '../' : ''}../../test-vectors/broken/recipes.json`,
+  import.meta.url,
+);
 
 export function brokenStates(): BrokenState[] {
   return (JSON.parse(readFileSync(FILE, 'utf8')) as { states: BrokenState[] }).states;

@@ -16,7 +16,9 @@ interface Citation {
 const CITATION = /([\w./-]+\.md)(?: (?:section )?(\d+(?:\.\d+)*(?:(?:, |–)\d+(?:\.\d+)*)*))?/g;
 
 function citationsIn(text: string, from: string): Citation[] {
-  return [...text.matchAll(CITATION)].flatMap(([, page, sections]) => (sections?.split(/, |–/) ?? [undefined]).map((section) => ({ from, page, section })));
+  return [...text.matchAll(CITATION)].flatMap(([, page, sections]) =>
+    (sections?.split(/, |–/) ?? [undefined]).map((section) => ({ from, page, section })),
+  );
 }
 
 /** Citations of pages or sections that do not exist. */
@@ -24,7 +26,10 @@ function broken(citations: readonly Citation[], pages: ReadonlyMap<string, strin
   return citations
     .filter(({ page, section }) => {
       const text = pages.get(basename(page));
-      return text === undefined || (section !== undefined && !new RegExp(`^#+ ${section.replaceAll('.', '\\.')}[. ]`, 'm').test(text));
+      return (
+        text === undefined ||
+        (section !== undefined && !new RegExp(`^#+ ${section.replaceAll('.', '\\.')}[. ]`, 'm').test(text))
+      );
     })
     .map(({ from, page, section }) => `${from}: ${page}${section === undefined ? '' : ` ${section}`}`);
 }
@@ -35,7 +40,12 @@ function filesOf(floor: string): string[] {
 
 const files = FLOORS.flatMap(filesOf);
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
-const pages = new Map([...files.filter((path) => path.endsWith('.md')), 'README.md', 'CHANGELOG.md'].map((path) => [basename(path), read(path)]));
+const pages = new Map(
+  [...files.filter((path) => path.endsWith('.md')), 'README.md', 'CHANGELOG.md'].map((path) => [
+    basename(path),
+    read(path),
+  ]),
+);
 
 describe('citations of pages', () => {
   it('name pages and sections that exist', () => {
@@ -46,7 +56,9 @@ describe('citations of pages', () => {
   });
 
   it('among the fact pages lead somewhere, too', () => {
-    const citations = files.filter((path) => path.startsWith(join('docs', 'spec')) && path.endsWith('.md')).flatMap((path) => citationsIn(read(path), path));
+    const citations = files
+      .filter((path) => path.startsWith(join('docs', 'spec')) && path.endsWith('.md'))
+      .flatMap((path) => citationsIn(read(path), path));
     expect(citations.length).toBeGreaterThan(20);
     expect(broken(citations, pages)).toEqual([]);
   });

@@ -1,5 +1,5 @@
-import { openFileSink } from '../../formats/binary/sink.ts';
-import type { ByteSource } from '../../formats/binary/source.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
 import { type ConvertReport, type ConvertRun, convert } from '../saved-state/convert/convert.ts';
 
 /** Converts a state into a file, over whatever is there; nothing stays of it when that fails. */

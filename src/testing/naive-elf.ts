@@ -28,18 +28,28 @@ export class NaiveElf {
       if (type === 4) this.#readNotes(u64(at + 8), u64(at + 32));
       if (type !== 1) continue;
       const vaddr = this.bytes.readBigUInt64LE(at + 16);
-      this.segments.push({ offset: u64(at + 8), vaddr, paddr: u64(at + 24), fileSize: u64(at + 32), memorySize: u64(at + 40) });
+      this.segments.push({
+        offset: u64(at + 8),
+        vaddr,
+        paddr: u64(at + 24),
+        fileSize: u64(at + 32),
+        memorySize: u64(at + 40),
+      });
     }
   }
 
   /** Bytes at a virtual address, in the first segment that has it; undefined where none has. */
   atVirtual(address: bigint, size: number): Buffer | undefined {
-    const segment = this.segments.find(({ vaddr, fileSize }) => address >= vaddr && address + BigInt(size) <= vaddr + BigInt(fileSize));
+    const segment = this.segments.find(
+      ({ vaddr, fileSize }) => address >= vaddr && address + BigInt(size) <= vaddr + BigInt(fileSize),
+    );
     const from = segment ? segment.offset + Number(address - segment.vaddr) : 0;
     return segment && this.bytes.subarray(from, from + size);
   }
 
-  /** Bytes at a guest-physical address, looked up as Volatility 3 does: in the last segment that starts at it or before. */
+  /**
+   * Bytes at a guest-physical address, looked up as Volatility 3 does: in the last segment that starts at it or before.
+   */
   atPhysical(address: number, size: number): Buffer | undefined {
     const segment = this.segments.filter(({ paddr }) => paddr <= address).at(-1);
     if (!segment || address + size > segment.paddr + segment.fileSize) return undefined;

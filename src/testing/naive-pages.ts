@@ -1,13 +1,19 @@
 import { NAIVE_FINAL, type NaiveUnit, naiveUnits } from './naive-units.ts';
 
-// Where each page of a good state stands in the file, found the naive way, whole in memory: shares no code with the readers that it judges.
+// Where each page of a good state stands in the file, found the naive way, whole in memory: shares no code with the
+// readers that it judges.
 
 export interface NaivePage {
   /** Which pgm unit of the file, from 0. */
   pass: number;
-  /** `RAM 0x1000`, `ROM 0xf0000`, `shadow 0xe2000`, `protection 0xe2000` by address; `MMIO2 VRam 0x1000` by description and offset. */
+  /**
+   * `RAM 0x1000`, `ROM 0xf0000`, `shadow 0xe2000`, `protection 0xe2000` by address; `MMIO2 VRam 0x1000` by description
+   * and offset.
+   */
   key: string;
-  /** Bytes of the file without which the page can't be had: `[start, end)`; the blocks of its content count as a whole. */
+  /**
+   * Bytes of the file without which the page can't be had: `[start, end)`; the blocks of its content count as a whole.
+   */
   start: number;
   end: number;
   /** 4096 bytes; zeros where the record says so. */
@@ -32,7 +38,10 @@ export function naivePages(file: Buffer, names: ReadonlyMap<number, string> = ne
     if (unit.name !== 'pgm') continue;
     if (unit.pass === 0) hasPass0 = true;
     const walk = new NaiveWalk(unit, pass++, roms, mmio2);
-    if (unit.version >= 10) pages.push(...walk.records(unit.pass === NAIVE_FINAL, unit.pass === 0 || (unit.pass === NAIVE_FINAL && !hasPass0)));
+    if (unit.version >= 10)
+      pages.push(
+        ...walk.records(unit.pass === NAIVE_FINAL, unit.pass === 0 || (unit.pass === NAIVE_FINAL && !hasPass0)),
+      );
     else if (unit.version === 6) pages.push(...walk.chunks(names));
     else pages.push(...walk.ranges());
   }
@@ -120,7 +129,8 @@ class NaiveWalk {
         // Protections 1 and 2 read the ROM, so the first of two pages is its own.
         const swapped = type === 4 && payload[head + 1] >= 3;
         pages.push(this.#page(naiveKey(swapped ? 'shadow' : kind, name, place), head, payload[this.#at++] === 1));
-        if (type === 4) pages.push(this.#page(naiveKey(swapped ? 'ROM' : 'shadow', name, place), head, payload[this.#at++] === 1));
+        if (type === 4)
+          pages.push(this.#page(naiveKey(swapped ? 'ROM' : 'shadow', name, place), head, payload[this.#at++] === 1));
       }
     }
     return pages.filter(({ key }) => !key.startsWith('none'));
@@ -175,7 +185,8 @@ class NaiveWalk {
   #passBasic(): void {
     const { version, payload } = this.#unit;
     this.#at = version >= 12 ? 25 : 21;
-    while (payload.length >= this.#at + 4 && payload.readUInt32LE(this.#at) === 0x19200102) this.#at += version >= 14 ? 53 : 21;
+    while (payload.length >= this.#at + 4 && payload.readUInt32LE(this.#at) === 0x19200102)
+      this.#at += version >= 14 ? 53 : 21;
     if (version < 14) this.#passMappings();
   }
 

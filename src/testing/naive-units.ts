@@ -26,7 +26,15 @@ function unitsV2(file: Buffer): NaiveUnit[] {
   let at = 64;
   while (file.toString('latin1', at, at + 6) === '\nUnit\n') {
     const nameSize = file.readUInt32LE(at + 40);
-    const unit = newUnit(file, at, 44, nameSize, file.readUInt32LE(at + 24), file.readUInt32LE(at + 28), file.readUInt32LE(at + 32));
+    const unit = newUnit(
+      file,
+      at,
+      44,
+      nameSize,
+      file.readUInt32LE(at + 24),
+      file.readUInt32LE(at + 28),
+      file.readUInt32LE(at + 32),
+    );
     const parts: Buffer[] = [];
     let p = at + 44 + nameSize;
     for (; (file[p] & 15) !== 1; ) {
@@ -71,7 +79,15 @@ function unitsV1(file: Buffer): NaiveUnit[] {
   return units;
 }
 
-function newUnit(file: Buffer, start: number, head: number, nameSize: number, version: number, instance: number, pass: number): NaiveUnit {
+function newUnit(
+  file: Buffer,
+  start: number,
+  head: number,
+  nameSize: number,
+  version: number,
+  instance: number,
+  pass: number,
+): NaiveUnit {
   const name = file.toString('latin1', start + head, start + head + nameSize - 1);
   return { name, instance, version, pass, start, end: start, payload: Buffer.alloc(0), pieces: [] };
 }

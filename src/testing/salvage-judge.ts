@@ -1,11 +1,11 @@
-import { bufferSource } from '../../formats/binary/source.ts';
 import { FormatError } from '../../formats/errors.ts';
+import { bufferSource } from '../../formats/files/source.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import type { LostRun } from '../saved-state/salvage/losses.ts';
 import { salvage } from '../saved-state/salvage/salvage.ts';
 import type { SalvageOptions } from '../saved-state/salvage/salvage-options.ts';
 import type { SalvageReport } from '../saved-state/salvage/salvage-report.ts';
-import { verify } from '../saved-state/verify.ts';
+import { verify } from '../saved-state/verify/verify.ts';
 import { type NaivePage, naiveKey, naiveMemory, naivePages } from './naive-pages.ts';
 import { type NaiveUnit, naiveUnits } from './naive-units.ts';
 
@@ -49,7 +49,12 @@ export interface Moved {
 }
 
 /** Salvages a damaged copy of `original` and compares what comes out. */
-export async function judgeSalvage(original: Original, damaged: Buffer, options: SalvageOptions = {}, moved: Moved = { at: 0, by: 0 }): Promise<Judged> {
+export async function judgeSalvage(
+  original: Original,
+  damaged: Buffer,
+  options: SalvageOptions = {},
+  moved: Moved = { at: 0, by: 0 },
+): Promise<Judged> {
   const sink = new MemorySink();
   const judged: Judged = { output: Buffer.alloc(0), faults: [], lost: new Set(), stale: new Set(), wrong: [] };
   try {
@@ -60,7 +65,8 @@ export async function judgeSalvage(original: Original, damaged: Buffer, options:
   }
   judged.output = Buffer.from(sink.view());
   const { verdict, findings } = await verify(bufferSource(judged.output));
-  if (verdict !== 'whole') judged.faults.push(`the output is ${verdict}: ${findings.find(({ severity }) => severity === 'error')?.message}`);
+  if (verdict !== 'whole')
+    judged.faults.push(`the output is ${verdict}: ${findings.find(({ severity }) => severity === 'error')?.message}`);
   judgeUnits(original, judged.report, judged.faults, moved);
   for (const run of judged.report.lost) for (const key of keysOf(run, original)) judged[run.what].add(key);
   judgePages(original, judged, judged.report, options);
@@ -68,24 +74,34 @@ export async function judgeSalvage(original: Original, damaged: Buffer, options:
 }
 
 function judgeUnits({ units }: Original, report: SalvageReport, faults: string[], { at, by }: Moved): void {
-  const keyOf = (name: string, instance: number, pass: string | number) => `${name}/${instance} ${pass === 0xffffffff ? 'final' : pass}`;
-  const spoken = new Set([...report.kept, ...report.dropped].map(({ name, instance, pass }) => keyOf(name, instance, pass)));
+  const keyOf = (name: string, instance: number, pass: string | number) =>
+    `${name}/${instance} ${pass === 0xffffffff ? 'final' : pass}`;
+  const spoken = new Set(
+    [...report.kept, ...report.dropped].map(({ name, instance, pass }) => keyOf(name, instance, pass)),
+  );
   for (const { name, instance, pass, start } of units) {
     const place = start < at ? start : Math.max(at - 1, start - by);
     const inGap = report.lostUnits.some((gap) => place >= gap.start && place < gap.end);
-    if (!spoken.has(keyOf(name, instance, pass)) && !inGap && !report.cut) faults.push(`unit ${name} is neither kept nor said to be lost`);
+    if (!spoken.has(keyOf(name, instance, pass)) && !inGap && !report.cut)
+      faults.push(`unit ${name} is neither kept nor said to be lost`);
   }
 }
 
 function* keysOf({ group, range, start, end }: LostRun, { memory }: Original): Generator<string> {
   const kind = group.split(' ')[0];
   for (let place = start; place < end; place += PAGE) {
-    const kinds = kind === 'unknown' ? ['RAM', 'ROM', 'shadow'].filter((own) => memory.has(naiveKey(own, '', place))) : [kind];
+    const kinds =
+      kind === 'unknown' ? ['RAM', 'ROM', 'shadow'].filter((own) => memory.has(naiveKey(own, '', place))) : [kind];
     for (const own of kinds) yield naiveKey(own, range, place);
   }
 }
 
-function judgePages({ memory, names }: Original, judged: Judged, report: SalvageReport, { fill }: SalvageOptions): void {
+function judgePages(
+  { memory, names }: Original,
+  judged: Judged,
+  report: SalvageReport,
+  { fill }: SalvageOptions,
+): void {
   const { lost, stale, faults, wrong } = judged;
   const held = naiveMemory(naivePages(judged.output, names));
   const memoryIsGone = report.kept.every(({ name }) => name !== 'pgm');
@@ -95,16 +111,18 @@ function judgePages({ memory, names }: Original, judged: Judged, report: Salvage
       if (!fill && own) faults.push(`${key} is on the list, but written`);
       if (fill && own?.content.equals(ZEROS) === false) faults.push(`${key} is on the list, but not filled with zeros`);
     } else if (stale.has(key)) {
-      if (fill === 'zero' && own?.content.equals(ZEROS) === false) faults.push(`${key} is old, but not filled with zeros`);
+      if (fill === 'zero' && own?.content.equals(ZEROS) === false)
+        faults.push(`${key} is old, but not filled with zeros`);
     } else if (own && !own.content.equals(content)) wrong.push(key);
     else if (!own && !memoryIsGone && !report.untold) faults.push(`${key} is neither written nor on the list`);
   }
-  for (const key of [...lost, ...stale]) if (!memory.has(key)) faults.push(`${key} is on the list, but the original has no such page`);
+  for (const key of [...lost, ...stale])
+    if (!memory.has(key)) faults.push(`${key} is on the list, but the original has no such page`);
 }
 
 /**
- * What a cut takes away: pages without any copy before it, and those with only a copy that has been, or may have been, replaced behind it. The ROMs
- * themselves are never replaced.
+ * What a cut takes away: pages without any copy before it, and those with only a copy that has been, or may have been,
+ * replaced behind it. The ROMs themselves are never replaced.
  */
 export function lostByCut({ pages, memory, units }: Original, cut: number): { lost: Set<string>; stale: Set<string> } {
   const before = naiveMemory(pages.filter(({ end }) => end <= cut));

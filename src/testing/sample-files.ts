@@ -2,11 +2,14 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FOUR_GIB } from '../../formats/units.ts';
+import { FOUR_GIB } from '../../formats/sizes.ts';
 import type { Truth } from './states.ts';
 
 /** Calls `use` for each state of the folders: `NAME.sav` or `NAME.ssm`, also as `.xz`, with `NAME.json` beside it. */
-export async function forEachSample(folders: readonly string[], use: (name: string, path: string, truth: Truth) => Promise<void>): Promise<void> {
+export async function forEachSample(
+  folders: readonly string[],
+  use: (name: string, path: string, truth: Truth) => Promise<void>,
+): Promise<void> {
   for (const folder of folders) {
     for (const file of readdirSync(folder)) {
       const truthFile = join(folder, file.replace(/\.(sav|ssm)(\.xz)?$/, '.json'));

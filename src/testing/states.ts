@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { ImageTarget } from '../saved-state/extract.ts';
+import type { ImageTarget } from '../saved-state/extract/extract.ts';
 
 /** The part of a truth file that tests compare with; test-vectors/states/README.md explains the fields. */
 export interface Truth {
@@ -20,8 +20,19 @@ export interface Truth {
   }[];
   vcpus: { mode: string; cr0: string; cr2: string; cr3: string; cr4: string; efer: string }[];
   pgm: { version: number; records: Record<string, number> };
-  ram: { size: number; hole: number | null; low: { end: string; sha256: string; visibleSha256: string }; high: { first: string; sha256: string } | null };
-  rom: { description: string; address: string; virginSha256: string; shadowSha256: string | null; visibleSha256: string }[];
+  ram: {
+    size: number;
+    hole: number | null;
+    low: { end: string; sha256: string; visibleSha256: string };
+    high: { first: string; sha256: string } | null;
+  };
+  rom: {
+    description: string;
+    address: string;
+    virginSha256: string;
+    shadowSha256: string | null;
+    visibleSha256: string;
+  }[];
   mmio2: { description: string; device: string; instance: number; region: number; sha256: string; mappedAt?: string }[];
   memoryMap?: [string, string, string][];
   patterns: { space: string; cpu?: number; address: string; size: number; sha256?: string; bytes?: string }[];
@@ -35,7 +46,10 @@ export interface Sample {
 
 /** The real states that come with the project, with their truth. */
 export const STATES_FOLDER = fileURLToPath(
-  new URL(import.meta.url.includes('/dist/src/') ? '../../../test-vectors/states/' : '../../test-vectors/states/', import.meta.url),
+  new URL(
+    import.meta.url.includes('/dist/src/') ? '../../../test-vectors/states/' : '../../test-vectors/states/',
+    import.meta.url,
+  ),
 );
 
 /** All `NAME.sav` (or `NAME.ssm`) of a folder with a `NAME.json` beside them. */
@@ -44,7 +58,11 @@ export function samplesIn(folder: string): Sample[] {
     .filter((file) => /\.(sav|ssm)$/.test(file) && existsSync(join(folder, file.replace(/\.\w+$/, '.json'))))
     .map((file) => {
       const name = file.replace(/\.\w+$/, '');
-      return { name, path: join(folder, file), truth: JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Truth };
+      return {
+        name,
+        path: join(folder, file),
+        truth: JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8')) as Truth,
+      };
     });
 }
 

@@ -13,8 +13,9 @@ export interface ScriptRun {
 }
 
 /**
- * A real VirtualBox 7.2 in a chroot, driven by scripts in a folder: SAVKIT_VIRTUALBOX, or `../shared/virtualbox`. They are load-state.sh (STATE
- * MACHINE --core FILE), corecmp.py (A B), mkvm.sh, start.sh, guest/build.sh, vb (any command inside) and common.sh.
+ * A real VirtualBox 7.2 in a chroot, driven by scripts in a folder: SAVKIT_VIRTUALBOX, or `../shared/virtualbox`. They
+ * are load-state.sh (STATE MACHINE --core FILE), corecmp.py (A B), mkvm.sh, start.sh, guest/build.sh, vb (any command
+ * inside) and common.sh.
  */
 export class VirtualBox {
   readonly folder: string;
@@ -24,7 +25,9 @@ export class VirtualBox {
     const folder = resolve(process.env.SAVKIT_VIRTUALBOX ?? DEFAULT_FOLDER);
     const missing = ['load-state.sh', 'common.sh', 'vb'].find((script) => !existsSync(join(folder, script)));
     const virtualBox = new VirtualBox(folder);
-    const status = missing ? { ok: false, output: `${join(folder, missing)} is not there` } : await virtualBox.run('vb', ['VBoxManage', '--version']);
+    const status = missing
+      ? { ok: false, output: `${join(folder, missing)} is not there` }
+      : await virtualBox.run('vb', ['VBoxManage', '--version']);
     if (status.ok) return virtualBox;
     console.error(`VirtualBox is not set up, so nothing was tried: ${status.output.trim()}`);
     console.error('Let SAVKIT_VIRTUALBOX name the folder of its scripts, and run setup.sh there.');
@@ -42,19 +45,32 @@ export class VirtualBox {
 
   /** Runs bash with the functions of common.sh. */
   bash(script: string, args: readonly string[] = []): Promise<ScriptRun> {
-    return runProgram('bash', ['-c', `set -euo pipefail; . "$0"; ready; ${script}`, join(this.folder, 'common.sh'), ...args]);
+    return runProgram('bash', [
+      '-c',
+      `set -euo pipefail; . "$0"; ready; ${script}`,
+      join(this.folder, 'common.sh'),
+      ...args,
+    ]);
   }
 }
 
 /** The machines that the bundled states were saved from. */
-const MACHINES: Readonly<Record<string, string>> = { 'own-prot32': 'own1', 'own-pae': 'own2', 'own-long': 'own3', 'own-long-live': 'own3' };
+const MACHINES: Readonly<Record<string, string>> = {
+  'own-prot32': 'own1',
+  'own-pae': 'own2',
+  'own-long': 'own3',
+  'own-long-live': 'own3',
+};
 
 /** A bundled state's machine. */
 export function machineOfBundled(state: string): string {
   return MACHINES[state.replace(/\.sav$/, '')];
 }
 
-/** States, each with the machine that can load it: the bundled ones, and FILE:MACHINE of SAVKIT_VIRTUALBOX_STATES, separated by commas. */
+/**
+ * States, each with the machine that can load it: the bundled ones, and FILE:MACHINE of SAVKIT_VIRTUALBOX_STATES,
+ * separated by commas.
+ */
 export function statesWithMachines(): { path: string; machine: string }[] {
   const bundled = samplesIn(STATES_FOLDER).map(({ name, path }) => ({ path, machine: machineOfBundled(name) }));
   const further = process.env.SAVKIT_VIRTUALBOX_STATES?.split(',').map((entry) => entry.split(':')) ?? [];
@@ -62,7 +78,11 @@ export function statesWithMachines(): { path: string; machine: string }[] {
 }
 
 /** Runs a program to its end. */
-export function runProgram(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<ScriptRun> {
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<ScriptRun> {
   return new Promise((resolve) => {
     const child = spawn(program, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';

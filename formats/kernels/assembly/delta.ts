@@ -3,7 +3,10 @@
 const WORDS: usize = 512;
 const BITMAP: usize = 64;
 
-/** Writes the delta from the page at `base` to the page at `page` to `to`; 0 where it would take more than `limit` bytes. */
+/**
+ * Writes the delta from the page at `base` to the page at `page` to `to`; 0 where it would take more than `limit`
+ * bytes.
+ */
 export function wordDelta(base: usize, page: usize, to: usize, limit: usize): usize {
   if (limit < BITMAP) return 0;
   const limitEnd = to + limit;
@@ -24,7 +27,10 @@ export function wordDelta(base: usize, page: usize, to: usize, limit: usize): us
   return out - to;
 }
 
-/** Turns the page at `page` into what the delta was made of; false, and nothing written, where its length does not fit its bitmap. */
+/**
+ * Turns the page at `page` into what the delta was made of; false, and nothing written, where its length does not fit
+ * its bitmap.
+ */
 export function applyWordDelta(delta: usize, length: usize, page: usize): bool {
   if (length < BITMAP) return false;
   let changed: usize = 0;

@@ -17,12 +17,16 @@ function slotOf(word: u32): usize {
   return TABLE + (((word * MULTIPLIER) >> (32 - HASH_BITS)) << 1);
 }
 
-/** The highest number that the table may hold: of a position in a block before. Clearing the table for each page would take a tenth of the time. */
+/**
+ * The highest number that the table may hold: of a position in a block before. Clearing the table for each page would
+ * take a tenth of the time.
+ */
 let past: usize = 0;
 
 /**
- * Compresses `length` bytes at `at` to `to`; 0 where that would take more than `limit` bytes. What costs is what a processor can't guess: so there is one
- * branch for what is no match, whatever the reason, and none for how long literals and tokens are.
+ * Compresses `length` bytes at `at` to `to`; 0 where that would take more than `limit` bytes. What costs is what a
+ * processor can't guess: so there is one branch for what is no match, whatever the reason, and none for how long
+ * literals and tokens are.
  */
 export function lzfEncode(at: usize, length: usize, to: usize, limit: usize): usize {
   if (past + length > 0xffff) {

@@ -1,8 +1,9 @@
 // LZF: the twin of lzf-plain.ts, which says what it does. Results are the same, byte for byte.
 //
-// Copies go in steps of 8 bytes and may read behind the block, but write only where the result belongs. Whether literals stand before a copy comes in no
-// order that a processor could guess. So each step takes both, of literals perhaps none, and masks do what branches would: `run` is all ones where a token
-// is a run of literals, `long` where a copy's length has a byte of its own. What stands behind a block can be read; it leads beyond the end, which is
+// Copies go in steps of 8 bytes and may read behind the block, but write only where the result belongs. Whether
+// literals stand before a copy comes in no order that a processor could guess. So each step takes both, of literals
+// perhaps none, and masks do what branches would: `run` is all ones where a token is a run of literals, `long` where a
+// copy's length has a byte of its own. What stands behind a block can be read; it leads beyond the end, which is
 // noticed there.
 
 import { BATCH_AT, BATCH_LENGTH } from './memory';
@@ -82,7 +83,10 @@ function copy(from: i32, output: i32, stop: i32, limit: i32): void {
   while (output < stop) store<u8>(output++, load<u8>(from++));
 }
 
-/** By distances below 8: what multiplies that many bytes to a whole word of them, and how many of its bytes are whole repetitions. */
+/**
+ * By distances below 8: what multiplies that many bytes to a whole word of them, and how many of its bytes are whole
+ * repetitions.
+ */
 const REPEAT = memory.data<u64>([
   0, 0x0101010101010101, 0x0001000100010001, 0x0001000001000001, 0x0000000100000001, 0x0000010000000001, 0x0001000000000001, 0x0100000000000001,
 ]);
@@ -109,8 +113,8 @@ export function lzfWalk(at: usize, length: usize, size: usize): bool {
 }
 
 /**
- * Whether `lzfWalk` would succeed for each block of the batch. Two of them take turns: what comes next in a block depends on what came before, so one
- * alone keeps a processor waiting.
+ * Whether `lzfWalk` would succeed for each block of the batch. Two of them take turns: what comes next in a block
+ * depends on what came before, so one alone keeps a processor waiting.
  */
 export function lzfWalkBatch(count: usize, size: i32): bool {
   let next: usize = 0;

@@ -1,11 +1,15 @@
-// The one fixed memory of the kernels, never grown: growing it would detach every view. TypeScript reads these places from the exports.
+// The one fixed memory of the kernels, never grown: growing it would detach every view. TypeScript reads these places
+// from the exports.
 
 /** Copies of 8 bytes may touch so much behind what they are to read or write. */
 export const SLACK: usize = 64;
 /** The largest block that goes through INPUT and OUTPUT. */
 export const BLOCK: usize = 65536;
 
-/** Bytes that do not stand in this memory yet. The encoder may look for a block that is long gone as many as 64 KiB before one. */
+/**
+ * Bytes that do not stand in this memory yet. The encoder may look for a block that is long gone as many as 64 KiB
+ * before one.
+ */
 export const INPUT: usize = 0x10000;
 /** Results on their way out: twice the block, for what incompressible bytes become. */
 export const OUTPUT: usize = INPUT + BLOCK + SLACK;

@@ -7,7 +7,10 @@ const rtc = defineStruct('Start of unit mc146818, versions 2–4', 'device-units
   irq: { kind: u8, doc: 'interrupt' },
   port: { kind: u16, doc: 'first I/O port' },
   utc: { kind: bool, doc: 'the clock was set to UTC at power-on, not to the local time of the host' },
-  cmos: { kind: bytes(128), doc: 'memory; its first ten bytes follow the clock only when the guest sees a second pass' },
+  cmos: {
+    kind: bytes(128),
+    doc: 'memory; its first ten bytes follow the clock only when the guest sees a second pass',
+  },
   index: { kind: u8, doc: 'index register' },
   time: { kind: array(u32, 7), doc: 'second, minute, hour, day of the week, day, month from 0, year since 1900' },
 });
@@ -36,4 +39,10 @@ function readClock(cursor: Cursor): { guestClock?: GuestClock } {
 }
 
 /** The real-time clock and its CMOS memory. */
-export const rtcRow: UnitRow = { unit: 'mc146818', instance: 0, versions: versions(2, 4), facts: lenient(start(readClock)), livePass: firstBytes(4) };
+export const rtcRow: UnitRow = {
+  unit: 'mc146818',
+  instance: 0,
+  versions: versions(2, 4),
+  facts: lenient(start(readClock)),
+  livePass: firstBytes(4),
+};

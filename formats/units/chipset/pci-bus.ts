@@ -23,7 +23,10 @@ const HEADS: Record<string, Record<number, number>> = {
   ich9pci: { 2: 4 + 8 * 4, 3: 4 + 8 * 4, 4: 4 + 8 * 4 },
 };
 
-/** All devices of the bus, ascending. @param unit `pci` or `ich9pci` @returns undefined where the payload is not laid out as its version demands */
+/**
+ * All devices of the bus, ascending. @param unit `pci` or `ich9pci` @returns undefined where the payload is not laid
+ * out as its version demands
+ */
 export function readPciBus(payload: Uint8Array, unit: string, version: number): PciSlot[] | undefined {
   const head = entryOf(HEADS, unit)?.[version];
   if (head === undefined) return undefined;

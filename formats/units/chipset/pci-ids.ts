@@ -1,6 +1,9 @@
 import { entryOf } from '../../entry-of.ts';
 
-/** PCI ids of VirtualBox's devices, by its name for them, of all models. As machines of 7.2.22 have them (units-compared.md). */
+/**
+ * PCI ids of VirtualBox's devices, by its name for them, of all models. As machines of 7.2.22 have them
+ * (units-compared.md).
+ */
 const IDS: Readonly<Record<string, readonly { vendorId: number; deviceIds: readonly number[] }[]>> = {
   'iommu-amd': [{ vendorId: 0x1022, deviceIds: [0xc0de] }],
   'iommu-intel': [{ vendorId: 0x8086, deviceIds: [0xc0de] }],
@@ -34,7 +37,9 @@ export const SERVER_CARD = { model: '82545EM', deviceId: 0x100f, place: 0x88 } a
 
 /** VirtualBox's name of the device with these ids; undefined for bridges and others. */
 export function pciName(vendorId: number, deviceId: number): string | undefined {
-  return Object.entries(IDS).find(([, ids]) => ids.some((own) => own.vendorId === vendorId && own.deviceIds.includes(deviceId)))?.[0];
+  return Object.entries(IDS).find(([, ids]) =>
+    ids.some((own) => own.vendorId === vendorId && own.deviceIds.includes(deviceId)),
+  )?.[0];
 }
 
 /** Vendor of a device; of graphics that of VirtualBox's own adapters. Undefined for what is not on the PCI bus. */

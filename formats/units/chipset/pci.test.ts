@@ -53,7 +53,12 @@ const FRAMINGS: [string, (devices: Device[]) => Uint8Array][] = [
 describe.each(FRAMINGS)('findPciDevices() on a %s bus', (_, bus) => {
   it('finds the devices that own memory among others', () => {
     const devices = findPciDevices(
-      bus([{ ids: OTHER }, { ids: VGA, bars: [0xe0000008] }, { ids: OTHER }, { ids: VMMDEV, bars: [0xd021, 0xf0000000, 0xf0400008] }]),
+      bus([
+        { ids: OTHER },
+        { ids: VGA, bars: [0xe0000008] },
+        { ids: OTHER },
+        { ids: VMMDEV, bars: [0xd021, 0xf0000000, 0xf0400008] },
+      ]),
     );
     expect([...devices.keys()].sort()).toEqual(['VMMDev', 'vga']);
     expect(devices.get('vga')?.regions[0]).toBe(0xe0000000);
@@ -77,17 +82,22 @@ describe.each(FRAMINGS)('findPciDevices() on a %s bus', (_, bus) => {
   });
 
   it('joins the halves of a 64-bit address, which takes two registers', () => {
-    const { regions } = findPciDevices(bus([{ ids: VGA, bars: [0xe000000c, 0x12, 0xf0000000] }])).get('vga') ?? { regions: [] };
+    const { regions } = findPciDevices(bus([{ ids: VGA, bars: [0xe000000c, 0x12, 0xf0000000] }])).get('vga') ?? {
+      regions: [],
+    };
     expect(regions).toEqual([0x12_e000_0000, undefined, 0xf0000000, undefined, undefined, undefined]);
   });
 
   it('has no upper half for a 64-bit address in the last register', () => {
-    const { regions } = findPciDevices(bus([{ ids: VGA, bars: [0, 0, 0, 0, 0, 0xe000000c] }])).get('vga') ?? { regions: [] };
+    const { regions } = findPciDevices(bus([{ ids: VGA, bars: [0, 0, 0, 0, 0, 0xe000000c] }])).get('vga') ?? {
+      regions: [],
+    };
     expect(regions).toEqual([undefined, undefined, undefined, undefined, undefined, 0xe0000000]);
   });
 
   it('finds the graphics adapter under the ids of VMware, too', () => {
-    for (const id of [0x0405, 0x0406]) expect(findPciDevices(bus([{ ids: [0x15ad, id], bars: [0xe0000000] }])).has('vga')).toBe(true);
+    for (const id of [0x0405, 0x0406])
+      expect(findPciDevices(bus([{ ids: [0x15ad, id], bars: [0xe0000000] }])).has('vga')).toBe(true);
   });
 });
 

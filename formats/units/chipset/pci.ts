@@ -20,13 +20,17 @@ const DEVICE_IDS: Record<string, readonly number[]> = {
 const REGION_COUNT = 6;
 const BAR_OFFSET = 0x10;
 const COMMAND_MEMORY = 2;
-/** What the writer puts right before a configuration space: the device's address on the bus, and in newer releases the size. */
+/**
+ * What the writer puts right before a configuration space: the device's address on the bus, and in newer releases the
+ * size.
+ */
 const CONFIG_SIZES = [256, 4096];
 
 /**
- * Finds the devices that own MMIO2 ranges in the payload of a PCI bus. The page manager's unit does not say where devices had their memory;
- * the base address registers do. The framing of these units changed between releases, so a configuration space is recognised by its ids and
- * by the bus address before it. Checked against core dumps of VirtualBox 7.2.22 (both chipsets).
+ * Finds the devices that own MMIO2 ranges in the payload of a PCI bus. The page manager's unit does not say where
+ * devices had their memory; the base address registers do. The framing of these units changed between releases, so a
+ * configuration space is recognised by its ids and by the bus address before it. Checked against core dumps of
+ * VirtualBox 7.2.22 (both chipsets).
  */
 export function findPciDevices(payload: Uint8Array): Map<string, PciDevice> {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -66,5 +70,10 @@ function readDevice(view: DataView, at: number): PciDevice {
     }
   }
   const command = view.getUint16(at + 4, true);
-  return { vendorId: view.getUint16(at, true), deviceId: view.getUint16(at + 2, true), memoryEnabled: (command & COMMAND_MEMORY) !== 0, regions };
+  return {
+    vendorId: view.getUint16(at, true),
+    deviceId: view.getUint16(at + 2, true),
+    memoryEnabled: (command & COMMAND_MEMORY) !== 0,
+    regions,
+  };
 }

@@ -1,4 +1,7 @@
-/** What the loader of a unit compares with the machine's configuration, by the name of each value, in the order in which it does so. */
+/**
+ * What the loader of a unit compares with the machine's configuration, by the name of each value, in the order in which
+ * it does so.
+ */
 export type DeviceConfig = Readonly<Record<string, number | string | boolean>>;
 
 const ATTACHED = 'attached';

@@ -26,8 +26,8 @@ export interface UnitRow {
   /** What the unit tells of the state. */
   facts?: Reading<object>;
   /**
-   * The payload in pass 0 of a live save, from that of the final pass: a piece of it, or a copy. Undefined where it can't be told: VirtualBox does without it,
-   * as it does in the second live save of a process.
+   * The payload in pass 0 of a live save, from that of the final pass: a piece of it, or a copy. Undefined where it
+   * can't be told: VirtualBox does without it, as it does in the second live save of a process.
    */
   livePass?: (payload: Uint8Array, version: number) => Uint8Array | undefined;
 }
@@ -52,7 +52,10 @@ export function start<Facts extends object>(read: (cursor: Cursor, unit: UnitHea
 }
 
 /** Has to have the whole payload before it. @param limit bytes; a longer payload is not supported */
-export function collected<Facts extends object>(limit: number, read: (bytes: Uint8Array, unit: UnitHeader) => Facts): Reading<Facts> {
+export function collected<Facts extends object>(
+  limit: number,
+  read: (bytes: Uint8Array, unit: UnitHeader) => Facts,
+): Reading<Facts> {
   return async (payload, unit) => read(await payload.rest(limit), unit);
 }
 
@@ -74,7 +77,10 @@ export function comparedRow(unit: string, known: readonly number[], read: (curso
   return { unit, versions: known, isCompared: true, facts: lenient(start((cursor) => ({ config: read(cursor) }))) };
 }
 
-/** The bytes with which devices begin their final payload are all of their payload in pass 0 of a live save: their configuration. */
+/**
+ * The bytes with which devices begin their final payload are all of their payload in pass 0 of a live save: their
+ * configuration.
+ */
 export function firstBytes(count: number): NonNullable<UnitRow['livePass']> {
   return (payload) => (payload.length < count ? undefined : payload.subarray(0, count));
 }

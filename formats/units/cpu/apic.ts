@@ -30,11 +30,17 @@ function readApic(payload: Uint8Array): ConfigFact & { apicBases: bigint[] } {
 }
 
 /** The local APICs. */
-export const apicRow: UnitRow = { unit: 'apic', instance: 0, versions: versions(5), isCompared: true, facts: collected(APIC_LIMIT, readApic) };
+export const apicRow: UnitRow = {
+  unit: 'apic',
+  instance: 0,
+  versions: versions(5),
+  isCompared: true,
+  facts: collected(APIC_LIMIT, readApic),
+};
 
 /**
- * The APIC base MSR of each CPU, with which its part of the payload starts; all parts are of one size. Version 5. Empty where the payload does
- * not have that shape. Checked against core dumps of 7.2.22 with one and two CPUs.
+ * The APIC base MSR of each CPU, with which its part of the payload starts; all parts are of one size. Version 5. Empty
+ * where the payload does not have that shape. Checked against core dumps of 7.2.22 with one and two CPUs.
  */
 export function readApicBases(payload: Uint8Array): bigint[] {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);

@@ -3,7 +3,12 @@ import { u32 } from '../../binary/kinds.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { findCpuidPart } from './cpuid.ts';
 
-const registers = { eax: { kind: u32, doc: '' }, ebx: { kind: u32, doc: '' }, ecx: { kind: u32, doc: '' }, edx: { kind: u32, doc: '' } };
+const registers = {
+  eax: { kind: u32, doc: '' },
+  ebx: { kind: u32, doc: '' },
+  ecx: { kind: u32, doc: '' },
+  edx: { kind: u32, doc: '' },
+};
 
 const guestLeaf = defineStruct('CPUID leaf, cpum versions 15–24', 'pgm-unit.md 10.2', {
   leaf: { kind: u32, doc: '' },
@@ -33,7 +38,8 @@ export function readCpuidPart(payload: Uint8Array, version: number): CpuidPart |
   const at = findCpuidPart(payload, version);
   if (at === undefined) return undefined;
   const cursor = new Cursor(payload, at);
-  const list = <T>(read: (cursor: Cursor) => T) => Array.from({ length: Math.min(cursor.u32(), MAX_LEAVES) }, () => read(cursor));
+  const list = <T>(read: (cursor: Cursor) => T) =>
+    Array.from({ length: Math.min(cursor.u32(), MAX_LEAVES) }, () => read(cursor));
   try {
     cursor.take(4);
     const guest = list(guestLeaf.read);

@@ -5,7 +5,15 @@ import { type PagingFeatures, readPagingFeatures } from './cpuid.ts';
 import { CPUM_VERSIONS, readCpum } from './cpum.ts';
 
 const cpus = [{ cr0: 0n, cr2: 0n, cr3: 0n, cr4: 0n, efer: 0n }];
-const NONE: PagingFeatures = { pse: false, pae: false, pge: false, pse36: false, nx: false, gigabytePages: false, longMode: false };
+const NONE: PagingFeatures = {
+  pse: false,
+  pae: false,
+  pge: false,
+  pse36: false,
+  nx: false,
+  gigabytePages: false,
+  longMode: false,
+};
 
 /** Where each feature stands: leaf 1 or 0x80000001, bit of EDX. */
 const BITS: [keyof PagingFeatures, 'basic' | 'extended', number][] = [
@@ -27,7 +35,8 @@ describe('the CPUID part of cpum', () => {
   });
 
   it.each(CPUM_VERSIONS)('tells no feature that other bits stand for in version %i', (version) => {
-    const others = (leaf: string) => BITS.reduce((mask, [, at, bit]) => (at === leaf ? mask & ~(1 << bit) : mask), -1) >>> 0;
+    const others = (leaf: string) =>
+      BITS.reduce((mask, [, at, bit]) => (at === leaf ? mask & ~(1 << bit) : mask), -1) >>> 0;
     const edx = { basic: others('basic'), extended: others('extended') };
     expect(readCpum(buildCpum({ version, cpus, edx }), version).features).toEqual(NONE);
   });

@@ -16,8 +16,8 @@ const ENTRY_SIZE = 32;
 const MAX_ENTRIES = 4096;
 
 /**
- * Finds the CPUID part at or behind `from` (parts of unknown length may precede it) and reads leaves 1 and 0x80000001 from it.
- * Undefined where there is none. Source: CPUMR3CpuId.cpp, cpumR3SaveCpuId.
+ * Finds the CPUID part at or behind `from` (parts of unknown length may precede it) and reads leaves 1 and 0x80000001
+ * from it. Undefined where there is none. Source: CPUMR3CpuId.cpp, cpumR3SaveCpuId.
  */
 export function readPagingFeatures(payload: Uint8Array, from: number, version: number): PagingFeatures | undefined {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -37,27 +37,39 @@ export function readPagingFeatures(payload: Uint8Array, from: number, version: n
   };
 }
 
-/** Where the CPUID part of versions 15 and later starts; it goes on to the end of the payload. Undefined where there is none. */
+/**
+ * Where the CPUID part of versions 15 and later starts; it goes on to the end of the payload. Undefined where there is
+ * none.
+ */
 export function findCpuidPart(payload: Uint8Array, version: number): number | undefined {
   if (version < FIRST_WITH_ENTRIES) return undefined;
   return findEntries(new DataView(payload.buffer, payload.byteOffset, payload.byteLength), 0)?.at;
 }
 
 /**
- * `u32 32, u32 count`, then entries of which the first is leaf 0 and all leaves ascend; what follows them ends with the payload. That is asked
- * for because the extended state before it holds bytes of the guest's choice.
+ * `u32 32, u32 count`, then entries of which the first is leaf 0 and all leaves ascend; what follows them ends with the
+ * payload. That is asked for because the extended state before it holds bytes of the guest's choice.
  */
 function findEntries(view: DataView, from: number): { at: number; leaves: Map<number, number> } | undefined {
   for (let at = from; at + 8 + ENTRY_SIZE <= view.byteLength; at++) {
     const count = view.getUint32(at + 4, true);
-    if (view.getUint32(at, true) !== ENTRY_SIZE || count < 1 || count > MAX_ENTRIES || !endsPayload(view, at + 8 + count * ENTRY_SIZE)) continue;
+    if (
+      view.getUint32(at, true) !== ENTRY_SIZE ||
+      count < 1 ||
+      count > MAX_ENTRIES ||
+      !endsPayload(view, at + 8 + count * ENTRY_SIZE)
+    )
+      continue;
     const leaves = readEntries(view, at + 8, count);
     if (leaves) return { at, leaves };
   }
   return undefined;
 }
 
-/** Whether a default entry of 16 bytes and two arrays of raw leaves, 16 bytes each, stand at `from` and nothing behind them. */
+/**
+ * Whether a default entry of 16 bytes and two arrays of raw leaves, 16 bytes each, stand at `from` and nothing behind
+ * them.
+ */
 function endsPayload(view: DataView, from: number): boolean {
   let at = from + 16;
   for (let array = 0; array < 2; array++) {

@@ -28,7 +28,12 @@ const tableRegister = defineStruct('Table register', 'CPUM.cpp, VBOXGDTR', {
   limit: { kind: u16, doc: 'cbGdt, cbIdt: limit' },
   base: { kind: mask64, doc: 'pGdt, pIdt' },
 });
-export const tableKind = { name: 'table register', size: () => tableRegister.size(), read: tableRegister.read, write: tableRegister.write };
+export const tableKind = {
+  name: 'table register',
+  size: () => tableRegister.size(),
+  read: tableRegister.read,
+  write: tableRegister.write,
+};
 
 const u64 = (doc: string) => ({ kind: mask64, doc });
 
@@ -94,11 +99,15 @@ export const fpuState = defineStruct('x87 and SSE state, cpum versions 17–24',
 });
 
 /** Stands behind the x87 state where there is more extended state. */
-export const xStateHeader = defineStruct('Header of the extended state, cpum versions 17–24', 'CPUM.cpp, g_aCpumXSaveHdrFields', {
-  begin,
-  inUse: u64('bmXState: components that hold something'),
-  end,
-});
+export const xStateHeader = defineStruct(
+  'Header of the extended state, cpum versions 17–24',
+  'CPUM.cpp, g_aCpumXSaveHdrFields',
+  {
+    begin,
+    inUse: u64('bmXState: components that hold something'),
+    end,
+  },
+);
 
 export const CONTEXT_SIZE = guestContext.size();
 export const CONTEXT_END = CONTEXT_SIZE - 4;

@@ -3,12 +3,18 @@ import { array, bytes, type Kind, marker, mask64, u16 } from '../../binary/kinds
 import { defineStruct, type Struct, type StructValue } from '../../binary/struct.ts';
 import { type GuestContext, type Selector, selectorKind, tableKind } from './cpum-layouts.ts';
 
-// Guest contexts of cpum versions 6 to 16. Source: CPUM.cpp of 4.3, which reads them all (g_aCpumCtxFields, …Mem, …V16); pgm-unit.md 10.2.
+// Guest contexts of cpum versions 6 to 16. Source: CPUM.cpp of 4.3, which reads them all (g_aCpumCtxFields, …Mem,
+// …V16); pgm-unit.md 10.2.
 
 const magic = (value: number) => ({ kind: marker(value, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'mark of a structure' });
 const u64 = { kind: mask64, doc: '' };
 /** A 32-bit value of a register that has 64 bits since. */
-const low32: Kind<bigint> = { name: 'u32', size: () => 4, read: (c) => BigInt(c.u32()), write: (w, v) => w.u32(Number(v)) };
+const low32: Kind<bigint> = {
+  name: 'u32',
+  size: () => 4,
+  read: (c) => BigInt(c.u32()),
+  write: (w, v) => w.u32(Number(v)),
+};
 const fxsave = { kind: bytes(416), doc: 'bytes 0–415 of an FXSAVE image' };
 const skip = (count: number) => ({ kind: bytes(count), doc: 'not used' });
 
@@ -189,14 +195,59 @@ function withSelectors({ size, read }: Pick<Struct<RawValue>, 'size' | 'read'>):
     read: (cursor) => {
       const raw = read(cursor);
       const { rdi, rsi, rbp, rax, rbx, rdx, rcx, rsp, rflags, rip, r8, r9, r10, r11, r12, r13, r14, r15 } = raw;
-      const { cr0, cr2, cr3, cr4, gdtr, idtr, sysenterCs, sysenterEip, sysenterEsp, efer, star, pat, lstar, cstar, sfmask, kernelGsBase } = raw;
+      const {
+        cr0,
+        cr2,
+        cr3,
+        cr4,
+        gdtr,
+        idtr,
+        sysenterCs,
+        sysenterEip,
+        sysenterEsp,
+        efer,
+        star,
+        pat,
+        lstar,
+        cstar,
+        sfmask,
+        kernelGsBase,
+      } = raw;
       const dr = raw.dr.filter((_, i) => i !== 4 && i !== 5);
       const segments = {
-        ...{ es: joined(raw.esSel, raw.es), cs: joined(raw.csSel, raw.cs), ss: joined(raw.ssSel, raw.ss), ds: joined(raw.dsSel, raw.ds) },
-        ...{ fs: joined(raw.fsSel, raw.fs), gs: joined(raw.gsSel, raw.gs), ldtr: joined(raw.ldtrSel, raw.ldtr), tr: joined(raw.trSel, raw.tr) },
+        ...{
+          es: joined(raw.esSel, raw.es),
+          cs: joined(raw.csSel, raw.cs),
+          ss: joined(raw.ssSel, raw.ss),
+          ds: joined(raw.dsSel, raw.ds),
+        },
+        ...{
+          fs: joined(raw.fsSel, raw.fs),
+          gs: joined(raw.gsSel, raw.gs),
+          ldtr: joined(raw.ldtrSel, raw.ldtr),
+          tr: joined(raw.trSel, raw.tr),
+        },
       };
       const general = { rdi, rsi, rbp, rax, rbx, rdx, rcx, rsp, rflags, rip, r8, r9, r10, r11, r12, r13, r14, r15 };
-      const system = { cr0, cr2, cr3, cr4, dr, gdtr, idtr, sysenterCs, sysenterEip, sysenterEsp, efer, star, pat, lstar, cstar, sfmask, kernelGsBase };
+      const system = {
+        cr0,
+        cr2,
+        cr3,
+        cr4,
+        dr,
+        gdtr,
+        idtr,
+        sysenterCs,
+        sysenterEip,
+        sysenterEsp,
+        efer,
+        star,
+        pat,
+        lstar,
+        cstar,
+        sfmask,
+        kernelGsBase,
+      };
       return { context: { ...general, ...segments, ...system, ...NO_EXTENDED_STATE }, fxsave: raw.fxsave };
     },
   };

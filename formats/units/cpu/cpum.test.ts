@@ -22,7 +22,9 @@ describe('readCpum() finds the control registers', () => {
     expect(controlRegisters(buildCpum({ version, cpus, edx }), version)).toEqual(cpus);
   });
 
-  const smp = CPUM_VERSIONS.filter((version) => version >= 9).flatMap((version) => [2, 3, 8].map((count) => ({ version, count })));
+  const smp = CPUM_VERSIONS.filter((version) => version >= 9).flatMap((version) =>
+    [2, 3, 8].map((count) => ({ version, count })),
+  );
   it.each(smp)('of $count CPUs in version $version', ({ version, count }) => {
     const cpus = cpusOf(count);
     expect(controlRegisters(buildCpum({ version, cpus, edx }), version)).toEqual(cpus);
@@ -40,7 +42,9 @@ describe('readCpum() finds the control registers', () => {
       fc.property(extended, (bytes) => {
         const payload = buildCpum({ version, cpus, edx, extended: bytes });
         expect(controlRegisters(payload, version)).toEqual(cpus);
-        expect(readCpum(payload, version).cpus.map(({ tscAux }) => tscAux)).toEqual([1, 2, 3].map(() => BigInt(TSC_AUX)));
+        expect(readCpum(payload, version).cpus.map(({ tscAux }) => tscAux)).toEqual(
+          [1, 2, 3].map(() => BigInt(TSC_AUX)),
+        );
       }),
       { numRuns: 30 },
     );
@@ -53,7 +57,10 @@ describe('readCpum() finds the control registers', () => {
 });
 
 describe('readCpum() reads all registers of old versions', () => {
-  /** Where values stand in the guest context, by version, and where that starts: pgm-unit.md 10.2. Tables: their base, behind a 16-bit limit. */
+  /**
+   * Where values stand in the guest context, by version, and where that starts: pgm-unit.md 10.2. Tables: their base,
+   * behind a 16-bit limit.
+   */
   const PLACES: Record<number, { context: number; at: Record<string, number>; narrow?: true }> = {
     6: {
       context: 1032,
@@ -76,18 +83,71 @@ describe('readCpum() reads all registers of old versions', () => {
     },
     8: {
       context: 1024,
-      at: { rdi: 512, rcx: 560, rsp: 568, rflags: 608, rip: 616, r8: 624, r15: 680, gdtr: 882, idtr: 894, sysenterCs: 912, star: 944, kernelGsBase: 984 },
+      at: {
+        rdi: 512,
+        rcx: 560,
+        rsp: 568,
+        rflags: 608,
+        rip: 616,
+        r8: 624,
+        r15: 680,
+        gdtr: 882,
+        idtr: 894,
+        sysenterCs: 912,
+        star: 944,
+        kernelGsBase: 984,
+      },
     },
     14: {
       context: 924 + 8,
-      at: { rdi: 420, rcx: 468, rsp: 476, rflags: 484, rip: 492, r8: 500, r15: 556, gdtr: 778, idtr: 788, sysenterCs: 796, star: 828, kernelGsBase: 868 },
+      at: {
+        rdi: 420,
+        rcx: 468,
+        rsp: 476,
+        rflags: 484,
+        rip: 492,
+        r8: 500,
+        r15: 556,
+        gdtr: 778,
+        idtr: 788,
+        sysenterCs: 796,
+        star: 828,
+        kernelGsBase: 868,
+      },
     },
   };
   /** Selector and hidden part of segment registers. */
   const SEGMENTS: Record<number, Record<string, [selector: number, base: number]>> = {
-    6: { ss: [572, 712], gs: [584, 748], fs: [588, 736], es: [592, 688], ds: [596, 724], cs: [600, 700], ldtr: [896, 1000], tr: [900, 1012] },
-    8: { ss: [580, 720], gs: [584, 768], fs: [588, 752], es: [592, 688], ds: [596, 736], cs: [600, 704], ldtr: [904, 992], tr: [908, 1008] },
-    14: { es: [564, 570], cs: [586, 592], ss: [608, 614], ds: [630, 636], fs: [652, 658], gs: [674, 680], ldtr: [876, 882], tr: [898, 904] },
+    6: {
+      ss: [572, 712],
+      gs: [584, 748],
+      fs: [588, 736],
+      es: [592, 688],
+      ds: [596, 724],
+      cs: [600, 700],
+      ldtr: [896, 1000],
+      tr: [900, 1012],
+    },
+    8: {
+      ss: [580, 720],
+      gs: [584, 768],
+      fs: [588, 752],
+      es: [592, 688],
+      ds: [596, 736],
+      cs: [600, 704],
+      ldtr: [904, 992],
+      tr: [908, 1008],
+    },
+    14: {
+      es: [564, 570],
+      cs: [586, 592],
+      ss: [608, 614],
+      ds: [630, 636],
+      fs: [652, 658],
+      gs: [674, 680],
+      ldtr: [876, 882],
+      tr: [898, 904],
+    },
   };
 
   it.each([6, 8, 14])('of version %i, where it has them', (version) => {
@@ -113,7 +173,12 @@ describe('readCpum() reads all registers of old versions', () => {
       expect(typeof value === 'object' ? value.base : value, name).toBe(BigInt(0x1000 + i));
     }
     for (const [i, name] of Object.keys(SEGMENTS[version]).entries())
-      expect(context?.[name as 'cs'], name).toMatchObject({ selector: 0x10 + i, base: BigInt(0x2000 + i), limit: 0x3000 + i, attributes: 0x9b });
+      expect(context?.[name as 'cs'], name).toMatchObject({
+        selector: 0x10 + i,
+        base: BigInt(0x2000 + i),
+        limit: 0x3000 + i,
+        attributes: 0x9b,
+      });
     expect(Buffer.from(fxsave ?? []).toString('latin1', 0, 6)).toBe('fxsave');
     expect(context).toMatchObject({ xcr0: 1n, xcr1: 0n, xStateMask: 0n });
   });
@@ -143,16 +208,19 @@ describe('readCpum() with a damaged payload', () => {
     );
   });
 
-  it.each([17, 24])('takes no CPU, and more than fit, for damage in version %i, more than 512 for unsupported', (version) => {
-    const prefix = version === 24 ? 2 : 0;
-    const withCount = (count: number, room = 0) => {
-      const payload = Buffer.concat([buildCpum({ version, cpus: cpusOf(1), edx }), Buffer.alloc(room)]);
-      payload.writeUInt32LE(count, prefix);
-      return payload;
-    };
-    for (const count of [0, 513, 0xffffffff]) expect(() => readCpum(withCount(count), version)).toThrow(FormatError);
-    expect(() => readCpum(withCount(513, 1024 * 513), version)).toThrow(UnsupportedError);
-  });
+  it.each([17, 24])(
+    'takes no CPU, and more than fit, for damage in version %i, more than 512 for unsupported',
+    (version) => {
+      const prefix = version === 24 ? 2 : 0;
+      const withCount = (count: number, room = 0) => {
+        const payload = Buffer.concat([buildCpum({ version, cpus: cpusOf(1), edx }), Buffer.alloc(room)]);
+        payload.writeUInt32LE(count, prefix);
+        return payload;
+      };
+      for (const count of [0, 513, 0xffffffff]) expect(() => readCpum(withCount(count), version)).toThrow(FormatError);
+      expect(() => readCpum(withCount(513, 1024 * 513), version)).toThrow(UnsupportedError);
+    },
+  );
 
   it('takes more than 512 CPUs of version 14 for unsupported', () => {
     expect(() => readCpum(buildCpum({ version: 14, cpus: cpusOf(513), edx }), 14)).toThrow(UnsupportedError);
@@ -161,6 +229,8 @@ describe('readCpum() with a damaged payload', () => {
   it('says too-short where the claimed size of the MSRs leads out of the payload', () => {
     const payload = Buffer.from(buildCpum({ version: 14, cpus: cpusOf(2), edx }));
     payload.writeUInt32LE(0xffffffff, 2 * 924 + 4);
-    expect(() => readCpum(payload, 14)).toThrow(expect.objectContaining({ code: 'too-short', vboxCode: 'VERR_SSM_LOADED_TOO_MUCH' }));
+    expect(() => readCpum(payload, 14)).toThrow(
+      expect.objectContaining({ code: 'too-short', vboxCode: 'VERR_SSM_LOADED_TOO_MUCH' }),
+    );
   });
 });

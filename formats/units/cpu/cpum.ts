@@ -65,13 +65,18 @@ export function readCpum(payload: Uint8Array, version: number): Cpum {
     return { cpus, ...(features ? { features } : {}), ...(cpuid ? { cpuid } : {}), ...nested };
   } catch (error) {
     if (!(error instanceof OutOfBytes || error instanceof RangeError)) throw error;
-    throw new FormatError('too-short', `Cannot read unit cpum: the payload ends too early`, {}, 'VERR_SSM_LOADED_TOO_MUCH');
+    throw new FormatError(
+      'too-short',
+      `Cannot read unit cpum: the payload ends too early`,
+      {},
+      'VERR_SSM_LOADED_TOO_MUCH',
+    );
   }
 }
 
 /**
- * The payload of pass 0 of a live save, which is the CPUID part alone, from that of the final pass. Versions 15 and later.
- * Undefined where it can't be told. Source: CPUM.cpp, cpumR3LiveExec.
+ * The payload of pass 0 of a live save, which is the CPUID part alone, from that of the final pass. Versions 15 and
+ * later. Undefined where it can't be told. Source: CPUM.cpp, cpumR3LiveExec.
  */
 function cpumLivePass(payload: Uint8Array, version: number): Uint8Array | undefined {
   const at = findCpuidPart(payload, version);
@@ -154,8 +159,8 @@ function readOld(payload: Uint8Array, at: number, layout: OldContext): CpuRegist
 }
 
 /**
- * Each VCPU: obsolete or hypervisor context, guest context, x87/SSE state, then optional parts, which make the distance vary; so the next
- * one is found by its markers.
+ * Each VCPU: obsolete or hypervisor context, guest context, x87/SSE state, then optional parts, which make the distance
+ * vary; so the next one is found by its markers.
  */
 function readModern(payload: Uint8Array, view: DataView, version: number): Found {
   let at = version >= FIRST_WITH_PREFIX ? 2 : 0;
@@ -179,13 +184,16 @@ function readModern(payload: Uint8Array, view: DataView, version: number): Found
   // The MSRs are the last part of a VCPU.
   const ends = [...starts.slice(1), findCpuidPart(payload, version)];
   for (const [i, end] of ends.entries())
-    if (end !== undefined && msrSize >= 8 && end - msrSize >= starts[i]) cpus[i].tscAux = view.getBigUint64(end - msrSize, true);
+    if (end !== undefined && msrSize >= 8 && end - msrSize >= starts[i])
+      cpus[i].tscAux = view.getBigUint64(end - msrSize, true);
   return { cpus, end: at + 8 + msrSize };
 }
 
 /** Whether a structure of so many bytes, markers included, stands there. */
 function isMarked(view: DataView, at: number, size: number): boolean {
-  return at + size <= view.byteLength && view.getUint32(at, true) === BEGIN && view.getUint32(at + size - 4, true) === END;
+  return (
+    at + size <= view.byteLength && view.getUint32(at, true) === BEGIN && view.getUint32(at + size - 4, true) === END
+  );
 }
 
 function isContextPair(view: DataView, at: number): boolean {

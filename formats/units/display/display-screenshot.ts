@@ -1,6 +1,6 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
+import { checkPng, type PictureSize } from '../../binary/png.ts';
 import { FormatError, hex } from '../../errors.ts';
-import { checkPng, type PictureSize } from '../../image/png.ts';
 
 /** Unit "DisplayScreenshot", instance 1100: pictures of the screen for the user interface. */
 export const SCREENSHOT_UNIT = { name: 'DisplayScreenshot', instance: 1100 } as const;
@@ -9,7 +9,10 @@ export const SCREENSHOT_MAJOR = 1;
 /** Far more than the screens of VirtualBox have, uncompressed. */
 export const SCREENSHOT_LIMIT = 64 * 1024 * 1024;
 
-/** Kinds of blocks: a small picture of raw dots, and a whole one as PNG. Width and height, u32 each, stand before either. */
+/**
+ * Kinds of blocks: a small picture of raw dots, and a whole one as PNG. Width and height, u32 each, stand before
+ * either.
+ */
 const PNG_BLOCK = 1;
 const SIZE_OF_SIZES = 8;
 /** VirtualBox writes two. */
@@ -27,7 +30,8 @@ export function readScreenshot(payload: Uint8Array): Screenshot | undefined {
   const cursor = new Cursor(payload);
   try {
     const count = cursor.u32();
-    if (count > MAX_BLOCKS) throw new FormatError('bad-screenshot', `Cannot read unit DisplayScreenshot: it claims ${count} pictures`);
+    if (count > MAX_BLOCKS)
+      throw new FormatError('bad-screenshot', `Cannot read unit DisplayScreenshot: it claims ${count} pictures`);
     for (let i = 0; i < count; i++) {
       const size = cursor.u32();
       const type = cursor.u32();
@@ -40,7 +44,12 @@ export function readScreenshot(payload: Uint8Array): Screenshot | undefined {
     return undefined;
   } catch (error) {
     if (!(error instanceof OutOfBytes)) throw error;
-    throw new FormatError('too-short', `Cannot read unit DisplayScreenshot: it ends before its pictures do`, {}, 'VERR_SSM_LOADED_TOO_MUCH');
+    throw new FormatError(
+      'too-short',
+      `Cannot read unit DisplayScreenshot: it ends before its pictures do`,
+      {},
+      'VERR_SSM_LOADED_TOO_MUCH',
+    );
   }
 }
 

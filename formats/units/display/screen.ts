@@ -1,7 +1,15 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { u32 } from '../../binary/kinds.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
-import { type ConfigFact, comparedRow, firstBytes, lenient, type Reading, type UnitRow, versions } from '../codec/unit-row.ts';
+import {
+  type ConfigFact,
+  comparedRow,
+  firstBytes,
+  lenient,
+  type Reading,
+  type UnitRow,
+  versions,
+} from '../codec/unit-row.ts';
 
 /** The graphics adapter's video memory, in bytes, is compared where device memory is, see unit pgm. */
 export function monitorsConfig(monitors: number): DeviceConfig {
@@ -23,16 +31,24 @@ const withTail: Reading<ConfigFact & { has3d?: boolean }> = async (payload) => {
   return { config, ...(tells === undefined ? {} : { has3d: tells }) };
 };
 
-/** Both know how many monitors there are: the adapter, after the size of its memory, and what stands behind the screen. */
+/**
+ * Both know how many monitors there are: the adapter, after the size of its memory, and what stands behind the screen.
+ */
 export const screenRows: readonly UnitRow[] = [
   comparedRow('vga', versions(6, VGA_VERSION_WITH_3D - 1), readMonitors),
-  { unit: 'vga', versions: versions(VGA_VERSION_WITH_3D), isCompared: true, facts: lenient(withTail), livePass: firstBytes(8) },
+  {
+    unit: 'vga',
+    versions: versions(VGA_VERSION_WITH_3D),
+    isCompared: true,
+    facts: lenient(withTail),
+    livePass: firstBytes(8),
+  },
   comparedRow('DisplayData', versions(0x10001, 0x10005), (cursor) => monitorsConfig(u32.read(cursor))),
 ];
 
 /**
- * Whether a machine with VMSVGA was saved with 3D acceleration, by how the last part of unit vga ends; undefined where the guest has used so much of the
- * adapter that the end does not tell. Seen in states of 7.2.22 of both kinds.
+ * Whether a machine with VMSVGA was saved with 3D acceleration, by how the last part of unit vga ends; undefined where
+ * the guest has used so much of the adapter that the end does not tell. Seen in states of 7.2.22 of both kinds.
  * @param tail the last `VGA_TAIL` bytes of a payload of version 34
  */
 export function has3d(tail: Uint8Array): boolean | undefined {

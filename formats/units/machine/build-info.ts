@@ -3,7 +3,10 @@ import { text } from '../../binary/kinds.ts';
 import { tooMany } from '../../errors.ts';
 import { type UnitRow, whole } from '../codec/unit-row.ts';
 
-/** Unit "SSM", instance 0, version 1: pairs of name and value, ended by a pair of empty strings. Source: SSM.cpp, ssmR3SelfSaveExec. */
+/**
+ * Unit "SSM", instance 0, version 1: pairs of name and value, ended by a pair of empty strings. Source: SSM.cpp,
+ * ssmR3SelfSaveExec.
+ */
 export const BUILD_INFO_UNIT = { name: 'SSM', instance: 0, versions: [1] } as const;
 
 const name = text(128);

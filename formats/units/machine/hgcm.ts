@@ -20,4 +20,8 @@ export function readHgcmServices(cursor: Cursor): string[] {
 }
 
 /** Services of the host that the guest additions use, and their clients. Versions 2 and 3. */
-export const hgcmRow: UnitRow = { unit: 'HGCM', instance: 0, facts: lenient(start((cursor) => ({ hostServices: readHgcmServices(cursor) }))) };
+export const hgcmRow: UnitRow = {
+  unit: 'HGCM',
+  instance: 0,
+  facts: lenient(start((cursor) => ({ hostServices: readHgcmServices(cursor) }))),
+};

@@ -3,12 +3,20 @@ import { type Pass, UnsupportedError } from '../../errors.ts';
 import type { ContainerWriter } from '../../ssm/container-writer.ts';
 import { type UnitRow, whole } from '../codec/unit-row.ts';
 
-/** Unit "SSMLiveControl", instance 0, version 1: progress of a live save, in hundredths of a percent. Source: SSM.cpp, ssmR3LiveControlLoadExec. */
+/**
+ * Unit "SSMLiveControl", instance 0, version 1: progress of a live save, in hundredths of a percent. Source: SSM.cpp,
+ * ssmR3LiveControlLoadExec.
+ */
 export const LIVE_CONTROL_UNIT = { name: 'SSMLiveControl', instance: 0 } as const;
 
 export function readLiveControl(cursor: Cursor, version: number): number {
   if (version !== 1)
-    throw new UnsupportedError('unsupported-version', `Cannot read unit SSMLiveControl: version ${version}`, {}, 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION');
+    throw new UnsupportedError(
+      'unsupported-version',
+      `Cannot read unit SSMLiveControl: version ${version}`,
+      {},
+      'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION',
+    );
   return cursor.u16();
 }
 

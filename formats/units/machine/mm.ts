@@ -15,7 +15,12 @@ export interface MemorySizes {
 /** Loaders compare only the upper 16 bits of the version; the lower ones tell the width of the fields. */
 export function readMm(cursor: Cursor, version: number): MemorySizes {
   if (version >>> 16 !== 0)
-    throw new UnsupportedError('unsupported-version', `Cannot read unit mm: version ${version}`, {}, 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION');
+    throw new UnsupportedError(
+      'unsupported-version',
+      `Cannot read unit mm: version ${version}`,
+      {},
+      'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION',
+    );
   const field = () => (version === 1 ? cursor.u32() : cursor.u64());
   return { basePages: field(), ramSize: field() };
 }

@@ -8,7 +8,8 @@ describe('readPdmDevices()', () => {
     expect(units.length).toBeGreaterThan(4);
     // Configured without BIOS, graphics, ACPI, I/O APIC and disks.
     const names = ['pcarch', 'pcbios', 'pci', 'pckbd', 'apic', 'i8259', 'i8254', 'mc146818', '8237A', 'VMMDev'];
-    for (const { payload } of units) expect(readPdmDevices(payload)).toEqual(names.map((name) => ({ name, instance: 0 })));
+    for (const { payload } of units)
+      expect(readPdmDevices(payload)).toEqual(names.map((name) => ({ name, instance: 0 })));
   });
 
   it('finds none where the list is cut or broken', async () => {

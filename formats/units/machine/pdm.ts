@@ -14,15 +14,20 @@ const MAX_NAME = 32;
 const MAX_DEVICES = 1024;
 
 /**
- * The list `u32 number, u32 length and name, u32 instance`, ended by −1, which is the last thing in the unit. What stands before it (per CPU 16 bytes in
- * 7.2) changed between releases, so the list is recognised by filling the rest exactly. Checked against the states of 7.2.22.
+ * The list `u32 number, u32 length and name, u32 instance`, ended by −1, which is the last thing in the unit. What
+ * stands before it (per CPU 16 bytes in
+ * 7.2) changed between releases, so the list is recognised by filling the rest exactly. Checked against the states of
+ * 7.2.22.
  * @returns undefined where there is none
  */
 export function readPdmDevices(payload: Uint8Array): PdmDevice[] | undefined {
   return findList(payload)?.devices;
 }
 
-/** The payload of pass 0 of a live save, which is the list alone, from that of the final pass; a piece of it. Undefined where there is none. */
+/**
+ * The payload of pass 0 of a live save, which is the list alone, from that of the final pass; a piece of it. Undefined
+ * where there is none.
+ */
 function pdmLivePass(payload: Uint8Array): Uint8Array | undefined {
   const list = findList(payload);
   return list && payload.subarray(list.at);
@@ -59,4 +64,10 @@ function readPdm(payload: Uint8Array): { devices?: PdmDevice[] } {
 }
 
 /** The list of devices that the machine had. Source: PDM.cpp, pdmR3LiveExec. */
-export const pdmRow: UnitRow = { unit: 'pdm', instance: 1, everyPass: true, facts: collected(PDM_LIMIT, readPdm), livePass: pdmLivePass };
+export const pdmRow: UnitRow = {
+  unit: 'pdm',
+  instance: 1,
+  everyPass: true,
+  facts: collected(PDM_LIMIT, readPdm),
+  livePass: pdmLivePass,
+};

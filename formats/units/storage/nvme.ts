@@ -22,7 +22,10 @@ const namespace = defineStruct('Namespace, nvme version 3', 'units-compared.md',
 const MAX_NAMESPACES = 255;
 
 export function nvmeConfig(namespaces: number, attached: ReadonlySet<number>): DeviceConfig {
-  return { 'number of namespaces': namespaces, ...placesConfig(numberedPlaces('namespace', Math.min(namespaces, MAX_NAMESPACES)), (i) => attached.has(i)) };
+  return {
+    'number of namespaces': namespaces,
+    ...placesConfig(numberedPlaces('namespace', Math.min(namespaces, MAX_NAMESPACES)), (i) => attached.has(i)),
+  };
 }
 
 export const nvmeRow = comparedRow('nvme', versions(3), (cursor) => {

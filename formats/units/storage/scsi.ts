@@ -10,7 +10,10 @@ const MAX_DEVICES = 1024;
 
 /** @param devices places for disks and drives */
 export function scsiConfig(devices: number, attached: ReadonlySet<number>): DeviceConfig {
-  return { 'number of devices': devices, ...placesConfig(numberedPlaces('device', Math.min(devices, MAX_DEVICES)), (i) => attached.has(i)) };
+  return {
+    'number of devices': devices,
+    ...placesConfig(numberedPlaces('device', Math.min(devices, MAX_DEVICES)), (i) => attached.has(i)),
+  };
 }
 
 /** LsiLogic, parallel SCSI and SAS: type of controller, devices, ports, then whether each device is attached. */

@@ -20,7 +20,10 @@ export class NaiveMachine {
 
 const total = (pages: AccountPages) => pages.base + pages.shadow + pages.fixed;
 
-/** What HostMemory is to do, in the fewest words: a map of pages. It does not know which page comes next, and is told. Operations give the code of a refusal. */
+/**
+ * What HostMemory is to do, in the fewest words: a map of pages. It does not know which page comes next, and is told.
+ * Operations give the code of a refusal.
+ */
 export class NaiveHost {
   readonly pages = new Map<number, NaivePage>();
   readonly machines: NaiveMachine[] = [];
@@ -60,7 +63,12 @@ export class NaiveHost {
   }
 
   /** @param isKnown tells free pages from unknown ones */
-  free(machine: NaiveMachine, name: AccountName, pageIds: readonly number[], isKnown: (id: number) => boolean): HostMemoryCode | undefined {
+  free(
+    machine: NaiveMachine,
+    name: AccountName,
+    pageIds: readonly number[],
+    isKnown: (id: number) => boolean,
+  ): HostMemoryCode | undefined {
     if (!machine.mayAllocate) return 'wrong-order';
     if (pageIds.length > machine.allocated[name]) return 'free-too-much';
     for (const id of pageIds) {
@@ -101,7 +109,8 @@ export class NaiveHost {
   balloon(machine: NaiveMachine, action: BalloonAction, count: number): HostMemoryCode | undefined {
     if (!machine.mayAllocate) return 'wrong-order';
     if (count >= 2 ** 20) return 'invalid-parameter';
-    if (action === 'inflate' && machine.allocated.base + machine.ballooned + count > machine.reserved.base) return 'free-too-much';
+    if (action === 'inflate' && machine.allocated.base + machine.ballooned + count > machine.reserved.base)
+      return 'free-too-much';
     if (action === 'deflate' && count > machine.ballooned) return 'deflate-too-much';
     machine.ballooned = { inflate: machine.ballooned + count, deflate: machine.ballooned - count, reset: 0 }[action];
     return undefined;

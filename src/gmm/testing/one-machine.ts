@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { AccountPages, HostAccount } from '../host-account.ts';
 import { HostMemory, type HostMemoryOptions } from '../host-memory.ts';
 import { CHUNK_ID_SHIFT, offsetInChunk } from '../page-id.ts';
@@ -24,4 +24,5 @@ export function oneMachine(options: HostMemoryOptions = {}): { host: HostMemory;
 }
 
 export const chunksOf = (pageIds: Iterable<number>) => [...new Set([...pageIds].map((id) => id >>> CHUNK_ID_SHIFT))];
-export const page = (host: HostMemory, id: number) => host.chunkBytes(id).subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE);
+export const page = (host: HostMemory, id: number) =>
+  host.chunkBytes(id).subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE);

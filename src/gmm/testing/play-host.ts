@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Random } from '../../testing/random.ts';
 import type { AccountName, HostAccount } from '../host-account.ts';
 import { HostMemory } from '../host-memory.ts';
@@ -16,7 +16,10 @@ interface Pair {
   naive: NaiveMachine;
 }
 
-/** One seed's game: the same random operations on HostMemory and on the naive model; every answer, figure and byte must be the same. */
+/**
+ * One seed's game: the same random operations on HostMemory and on the naive model; every answer, figure and byte must
+ * be the same.
+ */
 class HostGame {
   readonly #random: Random;
   readonly #host: HostMemory;
@@ -60,8 +63,10 @@ class HostGame {
     () => this.#write(),
     () => this.#write(),
     () => this.#write(),
-    ({ real, naive }, count) => this.#same(() => real.balloon('inflate', count), this.#naive.balloon(naive, 'inflate', count)),
-    ({ real, naive }, count) => this.#same(() => real.balloon('deflate', count), this.#naive.balloon(naive, 'deflate', count)),
+    ({ real, naive }, count) =>
+      this.#same(() => real.balloon('inflate', count), this.#naive.balloon(naive, 'inflate', count)),
+    ({ real, naive }, count) =>
+      this.#same(() => real.balloon('deflate', count), this.#naive.balloon(naive, 'deflate', count)),
     ({ real, naive }) => this.#onSomePage((id) => this.#same(() => real.sharePage(id), this.#naive.share(naive, id))),
     ({ real, naive }) => this.#onSomePage((id) => this.#same(() => real.sharePage(id), this.#naive.share(naive, id))),
     (pair) => this.#exchange(pair),
@@ -74,7 +79,11 @@ class HostGame {
     const pair = { real: this.#host.openAccount(), naive: new NaiveMachine() };
     this.#naive.machines.push(pair.naive);
     this.#pairs.push(pair);
-    const pages = { base: 1 + this.#random.below(1500), shadow: 1 + this.#random.below(30), fixed: 1 + this.#random.below(100) };
+    const pages = {
+      base: 1 + this.#random.below(1500),
+      shadow: 1 + this.#random.below(30),
+      fixed: 1 + this.#random.below(100),
+    };
     const policy = this.#random.pick(['no-over-commitment', 'to-be-decided'] as const);
     this.#same(() => pair.real.reserve(pages, policy, 'normal'), this.#naive.reserve(pair.naive, pages, policy));
   }
@@ -109,7 +118,8 @@ class HostGame {
     const all = [...this.#naive.pages.keys()];
     const start = this.#random.below(all.length + 1);
     const ids = all.slice(start, start + count);
-    if (this.#random.below(3) === 0) ids.push(this.#random.pick([0, 5, 0xffff_ffff, PAGES_PER_CHUNK * 9, ids[0] ?? PAGES_PER_CHUNK]));
+    if (this.#random.below(3) === 0)
+      ids.push(this.#random.pick([0, 5, 0xffff_ffff, PAGES_PER_CHUNK * 9, ids[0] ?? PAGES_PER_CHUNK]));
     return ids;
   }
 
@@ -180,7 +190,11 @@ class HostGame {
     expectEqual('free pages', freePages, chunks * PAGES_PER_CHUNK - this.#naive.pages.size);
     expectEqual('mapped chunks', mappedChunks <= Math.min(chunks, maxMappedChunks), true);
     for (const { real, naive } of this.#pairs) {
-      expectEqual('accounts', [real.allocated, real.sharedPages, real.balloonedPages], [naive.allocated, naive.shared, naive.ballooned]);
+      expectEqual(
+        'accounts',
+        [real.allocated, real.sharedPages, real.balloonedPages],
+        [naive.allocated, naive.shared, naive.ballooned],
+      );
     }
   }
 
@@ -206,7 +220,8 @@ function codeOf(act: () => void): string | undefined {
 }
 
 function expectEqual(what: string, real: unknown, naive: unknown): void {
-  if (!isDeepStrictEqual(real, naive)) throw new Error(`${what}: ${JSON.stringify(real)}, the model says ${JSON.stringify(naive)}`);
+  if (!isDeepStrictEqual(real, naive))
+    throw new Error(`${what}: ${JSON.stringify(real)}, the model says ${JSON.stringify(naive)}`);
 }
 
 /** Plays one seed's game. @throws when the host and the model differ */

@@ -1,10 +1,13 @@
 import { createHash } from 'node:crypto';
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { NIL_PAGE_ID, offsetInChunk } from '../../gmm/page-id.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
-import { PageState, PageType } from '../../pgm/page-states.ts';
+import { PageState, PageType } from '../../pgm/pages/page-states.ts';
 
-/** A hash of all that a machine's memory holds: RAM and which of it is ballooned, ROMs with shadows and protections, MMIO2. */
+/**
+ * A hash of all that a machine's memory holds: RAM and which of it is ballooned, ROMs with shadows and protections,
+ * MMIO2.
+ */
 export function memoryDigest(memory: GuestMemory): string {
   const hash = createHash('sha256');
   const page = new Uint8Array(PAGE_SIZE);

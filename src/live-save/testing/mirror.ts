@@ -1,6 +1,6 @@
 import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
-import type { PageSink } from '../../saved-state/walk.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { PageSink } from '../../saved-state/reading/walk.ts';
 
 /** The other side: keeps of each page what came last, by `kind/id:page`. */
 export class Mirror implements PageSink {
@@ -22,8 +22,10 @@ export class Mirror implements PageSink {
   #keep(kind: number, page: number, key: string, protection: number, content: Uint8Array): void {
     if (kind === PageKind.MMIO2_RAW || kind === PageKind.MMIO2_ZERO) this.mmio2.set(key, content);
     else if (kind === PageKind.ROM_VIRGIN) this.virgin.set(key, content);
-    else if (kind === PageKind.ROM_SHADOW_RAW || kind === PageKind.ROM_SHADOW_ZERO) this.shadow.set(key, { protection, content });
-    else if (kind === PageKind.ROM_PROTECTION) this.shadow.set(key, { protection, content: this.shadow.get(key)?.content ?? content });
+    else if (kind === PageKind.ROM_SHADOW_RAW || kind === PageKind.ROM_SHADOW_ZERO)
+      this.shadow.set(key, { protection, content });
+    else if (kind === PageKind.ROM_PROTECTION)
+      this.shadow.set(key, { protection, content: this.shadow.get(key)?.content ?? content });
     else {
       this.ram.set(page, { kind, content });
       this.lastRam.push(page);

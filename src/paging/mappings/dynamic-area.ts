@@ -1,5 +1,5 @@
 import { UsageError } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { A, D, P } from '../schemes.ts';
 
 /** Pages of the area, and of them in the cache at a time. */
@@ -9,8 +9,8 @@ const CACHE_ENTRIES = 8;
 const CR3_PAGES = 5;
 
 /**
- * The dynamic mapping area of raw mode: few addresses at which any host page can be made to appear. Eight at a time are remembered, taken in
- * turn; locked ones are passed over (paging.md 5.2). Its table can be walked: 16 PAE entries.
+ * The dynamic mapping area of raw mode: few addresses at which any host page can be made to appear. Eight at a time are
+ * remembered, taken in turn; locked ones are passed over (paging.md 5.2). Its table can be walked: 16 PAE entries.
  */
 export class DynamicMappingArea {
   readonly base: number;
@@ -27,7 +27,9 @@ export class DynamicMappingArea {
     this.base = base;
   }
 
-  /** Where a host page can be seen. It stays there until eight others have been mapped. @throws UsageError `all-locked` */
+  /**
+   * Where a host page can be seen. It stays there until eight others have been mapped. @throws UsageError `all-locked`
+   */
   map(host: number): number {
     const page = host - (host % PAGE_SIZE);
     const known = this.#pages.indexOf(page);
@@ -60,8 +62,10 @@ export class DynamicMappingArea {
       const isPresent = (this.entries[entry * 2] & P) !== 0;
       const seen = this.entries[entry * 2 + 1] * 2 ** 32 + ((this.entries[entry * 2] & 0xfffff000) >>> 0);
       const expected = entry < CACHE_ENTRIES ? this.#pages[entry] : -1;
-      if (isPresent ? seen !== expected : expected >= 0) faults.push(`entry ${entry} shows another page than is remembered`);
-      if (expected >= 0 && this.#pages.indexOf(expected) !== entry) faults.push(`entry ${entry} shows a page that another shows`);
+      if (isPresent ? seen !== expected : expected >= 0)
+        faults.push(`entry ${entry} shows another page than is remembered`);
+      if (expected >= 0 && this.#pages.indexOf(expected) !== entry)
+        faults.push(`entry ${entry} shows a page that another shows`);
     }
     return faults;
   }
@@ -77,7 +81,8 @@ export class DynamicMappingArea {
 
   #entryAt(address: number): number {
     const entry = Math.floor((address - this.base) / PAGE_SIZE);
-    if (entry < 0 || entry >= CACHE_ENTRIES) throw new UsageError('not-mapped', 'Cannot lock a mapping: the address is not in the dynamic mapping area');
+    if (entry < 0 || entry >= CACHE_ENTRIES)
+      throw new UsageError('not-mapped', 'Cannot lock a mapping: the address is not in the dynamic mapping area');
     return entry;
   }
 

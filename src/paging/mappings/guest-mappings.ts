@@ -1,5 +1,5 @@
 import { hex } from '../../../formats/errors.ts';
-import { FOUR_GIB, GIB, MIB } from '../../../formats/units.ts';
+import { FOUR_GIB, GIB, MIB } from '../../../formats/sizes.ts';
 import { P } from '../schemes.ts';
 import { MAPPING } from '../shadow/sync.ts';
 import { type Walker, WalkStatus } from '../walker.ts';
@@ -43,8 +43,8 @@ export function guestDirectory(walker: Walker): GuestDirectory {
 }
 
 /**
- * The hypervisor's mappings in the guest's address space, as raw mode has them: floating, so that they make room for the guest, or fixed where
- * the guest has agreed to (paging.md 5.3).
+ * The hypervisor's mappings in the guest's address space, as raw mode has them: floating, so that they make room for
+ * the guest, or fixed where the guest has agreed to (paging.md 5.3).
  */
 export class GuestMappings {
   readonly #context: IntermediateContext;
@@ -77,24 +77,36 @@ export class GuestMappings {
   add(start: number, size: number, description: string, relocate: Relocate): GuestMapping {
     const rounded = Math.ceil(size / MAPPING_UNIT) * MAPPING_UNIT;
     if (size < MIN_SIZE || size > MAX_SIZE || start < 0 || start + rounded > FOUR_GIB || typeof relocate !== 'function')
-      throw mappingError('VERR_INVALID_PARAMETER', `Cannot map ${description} at ${hex(start)} + ${hex(size)}: expected 2 to 64 MiB below 4 GiB`);
-    if (this.#state === 'fixed') throw mappingError('VERR_PGM_MAPPINGS_FIXED', `Cannot map ${description}: mappings are fixed`);
+      throw mappingError(
+        'VERR_INVALID_PARAMETER',
+        `Cannot map ${description} at ${hex(start)} + ${hex(size)}: expected 2 to 64 MiB below 4 GiB`,
+      );
+    if (this.#state === 'fixed')
+      throw mappingError('VERR_PGM_MAPPINGS_FIXED', `Cannot map ${description}: mappings are fixed`);
     const other = this.#overlapping(start, rounded);
-    if (other) throw mappingError('VERR_PGM_MAPPING_CONFLICT', `Cannot map ${description} at ${hex(start)}: ${other.description} is there`);
+    if (other)
+      throw mappingError(
+        'VERR_PGM_MAPPING_CONFLICT',
+        `Cannot map ${description} at ${hex(start)}: ${other.description} is there`,
+      );
     const mapping: GuestMapping = { start, size: rounded, description, relocate, conflicts: 0, history: [] };
     this.#list.push(mapping);
     this.#sort();
     return mapping;
   }
 
-  /** Gives each mapping its first place, around what world switches use. @throws UsageError VERR_WRONG_ORDER, VERR_PGM_INTERMEDIATE_PAGE_CONFLICT */
+  /**
+   * Gives each mapping its first place, around what world switches use. @throws UsageError VERR_WRONG_ORDER,
+   * VERR_PGM_INTERMEDIATE_PAGE_CONFLICT
+   */
   finalise(): void {
     if (this.#state !== 'new') throw mappingError('VERR_WRONG_ORDER', 'Cannot lay mappings out: that has been done');
     this.#context.finalise();
     let next: number | undefined;
     for (const mapping of this.#list) {
       const from = mapping.start;
-      mapping.start = next !== undefined && this.#isAcceptable(mapping, from, next) ? next : this.#firstPlace(mapping, from);
+      mapping.start =
+        next !== undefined && this.#isAcceptable(mapping, from, next) ? next : this.#firstPlace(mapping, from);
       mapping.relocate('relocate', from, mapping.start);
       next = mapping.start + mapping.size;
     }
@@ -104,21 +116,32 @@ export class GuestMappings {
 
   /**
    * Lays all mappings out from `base` on, for good. Nothing happens when they are disabled.
-   * @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_MAPPINGS_FIX_CONFLICT, VERR_PGM_MAPPINGS_FIX_REJECTED, VERR_PGM_MAPPINGS_FIX_TOO_SMALL
+   * @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_MAPPINGS_FIX_CONFLICT, VERR_PGM_MAPPINGS_FIX_REJECTED,
+   * VERR_PGM_MAPPINGS_FIX_TOO_SMALL
    */
   fix(base: number, size: number, pae: boolean): void {
     if (this.#state === 'disabled') return;
     if (base % MAPPING_UNIT !== 0 || size % MAPPING_UNIT !== 0 || size <= 0 || base < 0 || base + size > FOUR_GIB)
-      throw mappingError('VERR_INVALID_PARAMETER', `Cannot fix mappings at ${hex(base)} + ${hex(size)}: expected multiples of 4 MiB`);
+      throw mappingError(
+        'VERR_INVALID_PARAMETER',
+        `Cannot fix mappings at ${hex(base)} + ${hex(size)}: expected multiples of 4 MiB`,
+      );
     if (this.#usesContext(base, size)) throw this.#fixConflict(base, 'world switches need addresses there');
-    if (pae && Math.floor(base / GIB) !== Math.floor((base + size - 1) / GIB)) throw this.#fixConflict(base, 'it would cross 1 GiB');
+    if (pae && Math.floor(base / GIB) !== Math.floor((base + size - 1) / GIB))
+      throw this.#fixConflict(base, 'it would cross 1 GiB');
     const places = this.#places(base);
     const end = base + this.#list.reduce((sum, mapping) => sum + mapping.size, 0);
     if (end > base + size)
-      throw mappingError('VERR_PGM_MAPPINGS_FIX_TOO_SMALL', `Cannot fix mappings at ${hex(base)}: ${hex(size)} bytes, they need ${hex(end - base)}`);
+      throw mappingError(
+        'VERR_PGM_MAPPINGS_FIX_TOO_SMALL',
+        `Cannot fix mappings at ${hex(base)}: ${hex(size)} bytes, they need ${hex(end - base)}`,
+      );
     for (const [mapping, place] of places) {
       if (!mapping.relocate('suggest', mapping.start, place))
-        throw mappingError('VERR_PGM_MAPPINGS_FIX_REJECTED', `Cannot fix mappings at ${hex(base)}: ${mapping.description} refuses ${hex(place)}`);
+        throw mappingError(
+          'VERR_PGM_MAPPINGS_FIX_REJECTED',
+          `Cannot fix mappings at ${hex(base)}: ${mapping.description} refuses ${hex(place)}`,
+        );
     }
     for (const [mapping, place] of places) this.#move(mapping, place);
     this.#sort();
@@ -157,28 +180,42 @@ export class GuestMappings {
     return this.#list.filter((mapping) => isUsed(directory, mapping.start, mapping.size));
   }
 
-  /** Moves every mapping out of the guest's way. @throws UsageError VERR_PGM_NO_HYPERVISOR_ADDRESS; the others have moved */
+  /**
+   * Moves every mapping out of the guest's way. @throws UsageError VERR_PGM_NO_HYPERVISOR_ADDRESS; the others have
+   * moved
+   */
   resolveConflicts(directory: GuestDirectory): void {
     for (const mapping of this.conflictsWith(directory)) {
       noteConflict(mapping);
       const place = this.#freePlace(mapping, directory);
       if (place === undefined)
-        throw mappingError('VERR_PGM_NO_HYPERVISOR_ADDRESS', `Cannot move ${mapping.description} from ${hex(mapping.start)}: the guest uses all addresses`);
+        throw mappingError(
+          'VERR_PGM_NO_HYPERVISOR_ADDRESS',
+          `Cannot move ${mapping.description} from ${hex(mapping.start)}: the guest uses all addresses`,
+        );
       this.#move(mapping, place);
       this.#sort();
     }
   }
 
-  /** The shadow directory entries that stand for mappings: which tables of which mapping, with the flags that say so. */
+  /**
+   * The shadow directory entries that stand for mappings: which tables of which mapping, with the flags that say so.
+   */
   directoryEntries(): { address: number; mapping: GuestMapping; flags: number }[] {
     if (this.#state === 'disabled') return [];
     return this.#list.flatMap((mapping) =>
-      Array.from({ length: mapping.size / MAPPING_UNIT }, (_, i) => ({ address: mapping.start + i * MAPPING_UNIT, mapping, flags: P | MAPPING })),
+      Array.from({ length: mapping.size / MAPPING_UNIT }, (_, i) => ({
+        address: mapping.start + i * MAPPING_UNIT,
+        mapping,
+        flags: P | MAPPING,
+      })),
     );
   }
 
   #overlapping(start: number, size: number, except?: GuestMapping): GuestMapping | undefined {
-    return this.#list.find((other) => other !== except && other.start < start + size && start < other.start + other.size);
+    return this.#list.find(
+      (other) => other !== except && other.start < start + size && start < other.start + other.size,
+    );
   }
 
   #isAcceptable(mapping: GuestMapping, from: number, place: number): boolean {
@@ -191,14 +228,18 @@ export class GuestMappings {
     for (let place = FOUR_GIB - MAPPING_UNIT - mapping.size; place > 0; place -= MAPPING_UNIT) {
       if (!this.#overlapping(place, mapping.size, mapping) && this.#isAcceptable(mapping, from, place)) return place;
     }
-    throw mappingError('VERR_PGM_INTERMEDIATE_PAGE_CONFLICT', `Cannot lay ${mapping.description} out: world switches or its owner leave no place`);
+    throw mappingError(
+      'VERR_PGM_INTERMEDIATE_PAGE_CONFLICT',
+      `Cannot lay ${mapping.description} out: world switches or its owner leave no place`,
+    );
   }
 
   #freePlace(mapping: GuestMapping, directory: GuestDirectory): number | undefined {
     for (let place = FOUR_GIB - mapping.size; place > 0; place -= MAPPING_UNIT) {
       const crossesPart = directory.pae && Math.floor(place / GIB) !== Math.floor((place + mapping.size - 1) / GIB);
       if (crossesPart || mapping.history.includes(place) || isUsed(directory, place, mapping.size)) continue;
-      if (!this.#overlapping(place, mapping.size, mapping) && this.#isAcceptable(mapping, mapping.start, place)) return place;
+      if (!this.#overlapping(place, mapping.size, mapping) && this.#isAcceptable(mapping, mapping.start, place))
+        return place;
     }
     return undefined;
   }

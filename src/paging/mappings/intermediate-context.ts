@@ -1,5 +1,5 @@
 import { hex } from '../../../formats/errors.ts';
-import { FOUR_GIB, PAGE_SIZE } from '../../../formats/units.ts';
+import { FOUR_GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { HostMode, ShadowMode } from '../modes.ts';
 import { pagingTypeOf } from '../modes.ts';
 import { A, D, P, RW, US } from '../schemes.ts';
@@ -43,8 +43,9 @@ const IDENTITY = 1;
 export type AllocateLow = (low: boolean) => number | undefined;
 
 /**
- * The page tables that a processor runs on between host and guest: the switcher's code at its virtual address and at its own physical one, in
- * the 32-bit, PAE and long-mode formats at once (paging.md 5.1). `bytes` are the tables, ready to be walked at their frames.
+ * The page tables that a processor runs on between host and guest: the switcher's code at its virtual address and at
+ * its own physical one, in the 32-bit, PAE and long-mode formats at once (paging.md 5.1). `bytes` are the tables, ready
+ * to be walked at their frames.
  */
 export class IntermediateContext {
   /** Twelve tables, one after the other. */
@@ -74,13 +75,19 @@ export class IntermediateContext {
 
   /**
    * Maps a stretch twice: at `virtual`, and at its physical address.
-   * @throws UsageError VERR_INVALID_PARAMETER, VERR_WRONG_ORDER, VERR_PGM_INTERMEDIATE_PAGE_CONFLICT (physical and virtual addresses overlap
-   * without being equal, or a directory slot or a place in a table is in use for another address)
+   * @throws UsageError VERR_INVALID_PARAMETER, VERR_WRONG_ORDER, VERR_PGM_INTERMEDIATE_PAGE_CONFLICT (physical and
+   * virtual addresses overlap without being equal, or a directory slot or a place in a table is in use for another
+   * address)
    */
   add(virtual: number, physical: number, size: number): void {
     checkStretch(virtual, physical, size);
-    if (this.#isFinal) throw mappingError('VERR_WRONG_ORDER', `Cannot add ${hex(virtual)} to the intermediate context: mappings are laid out already`);
-    if (virtual !== physical && Math.abs(virtual - physical) < size) throw conflict(virtual, 'it overlaps its own physical address');
+    if (this.#isFinal)
+      throw mappingError(
+        'VERR_WRONG_ORDER',
+        `Cannot add ${hex(virtual)} to the intermediate context: mappings are laid out already`,
+      );
+    if (virtual !== physical && Math.abs(virtual - physical) < size)
+      throw conflict(virtual, 'it overlaps its own physical address');
     const pages = size / PAGE_SIZE;
     this.#checkFree(VIRTUAL, virtual, physical, pages);
     this.#checkFree(IDENTITY, physical, physical, pages);
@@ -126,21 +133,28 @@ export class IntermediateContext {
     const slot32 = Math.floor(address / 2 ** PDE32_SHIFT);
     const [pd, slotPae] = paeSlot(address);
     const low32 = this.#low(PD32, slot32, false);
-    if (low32 !== 0 && low32 >>> 12 !== this.frames[PT32 + which]) throw conflict(address, 'its 4 MiB hold another address');
+    if (low32 !== 0 && low32 >>> 12 !== this.frames[PT32 + which])
+      throw conflict(address, 'its 4 MiB hold another address');
     // VirtualBox compares with the wrong table here for identity addresses.
     const entry = this.#wide(PD_PAE + pd, slotPae);
-    if (entry !== 0n && frameOf(entry) !== this.frames[PT_PAE + which]) throw conflict(address, 'its 2 MiB hold another address');
+    if (entry !== 0n && frameOf(entry) !== this.frames[PT_PAE + which])
+      throw conflict(address, 'its 2 MiB hold another address');
     for (let i = 0; i < pages; i++) {
       const wanted = physical / PAGE_SIZE + i;
       const in32 = this.#low(PT32 + which, (address / PAGE_SIZE + i) % 1024, false);
       const inPae = this.#wide(PT_PAE + which, (address / PAGE_SIZE + i) % 512);
-      if ((in32 !== 0 && in32 >>> 12 !== wanted) || (inPae !== 0n && frameOf(inPae) !== wanted)) throw conflict(address, 'its place in the table is in use');
+      if ((in32 !== 0 && in32 >>> 12 !== wanted) || (inPae !== 0n && frameOf(inPae) !== wanted))
+        throw conflict(address, 'its place in the table is in use');
     }
   }
 
   #map(which: 0 | 1, address: number, physical: number, pages: number): void {
     const [pd, slotPae] = paeSlot(address);
-    this.#setLow(PD32, Math.floor(address / 2 ** PDE32_SHIFT), (this.frames[PT32 + which] * PAGE_SIZE + (P | RW | A)) >>> 0);
+    this.#setLow(
+      PD32,
+      Math.floor(address / 2 ** PDE32_SHIFT),
+      (this.frames[PT32 + which] * PAGE_SIZE + (P | RW | A)) >>> 0,
+    );
     this.#setWide(PD_PAE + pd, slotPae, this.#tableEntry(PT_PAE + which, P | RW | A));
     for (let i = 0; i < pages; i++) {
       const page = address / PAGE_SIZE + i;
@@ -174,7 +188,9 @@ export class IntermediateContext {
 function checkStretch(virtual: number, physical: number, size: number): void {
   const aligned = [virtual, physical, size].every((value) => value >= 0 && value % PAGE_SIZE === 0);
   const fits = size > 0 && size / PAGE_SIZE <= MAX_PAGES && physical + size <= FOUR_GIB && virtual + size <= FOUR_GIB;
-  const crosses = [virtual, physical].some((address) => Math.floor(address / 2 ** PDE_PAE_SHIFT) !== Math.floor((address + size - 1) / 2 ** PDE_PAE_SHIFT));
+  const crosses = [virtual, physical].some(
+    (address) => Math.floor(address / 2 ** PDE_PAE_SHIFT) !== Math.floor((address + size - 1) / 2 ** PDE_PAE_SHIFT),
+  );
   if (!aligned || !fits || crosses) {
     throw mappingError(
       'VERR_INVALID_PARAMETER',
@@ -193,5 +209,8 @@ function frameOf(entry: bigint): number {
 }
 
 function conflict(address: number, why: string): Error {
-  return mappingError('VERR_PGM_INTERMEDIATE_PAGE_CONFLICT', `Cannot add ${hex(address)} to the intermediate context: ${why}`);
+  return mappingError(
+    'VERR_PGM_INTERMEDIATE_PAGE_CONFLICT',
+    `Cannot add ${hex(address)} to the intermediate context: ${why}`,
+  );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { FOUR_GIB, MIB } from '../../../formats/units.ts';
+import { FOUR_GIB, MIB } from '../../../formats/sizes.ts';
 import { AddressSpace } from '../address-space.ts';
 import { mappingsOf } from '../mappings-of.ts';
 import { FlatMemory } from '../testing/flat-memory.ts';
@@ -17,9 +17,15 @@ function newContext(): IntermediateContext {
 /** The address space of a processor that runs on the context's tables. */
 function spaceOn(context: IntermediateContext, mode: '32-bit' | 'pae' | 'long'): AddressSpace {
   const memory = new FlatMemory(new Uint8Array(32 * 4096));
-  for (const [i, frame] of context.frames.entries()) memory.bytes.set(context.bytes.subarray(i * 4096, i * 4096 + 4096), frame * 4096);
+  for (const [i, frame] of context.frames.entries())
+    memory.bytes.set(context.bytes.subarray(i * 4096, i * 4096 + 4096), frame * 4096);
   const cr3 = { '32-bit': context.cr3Of32Bit, pae: context.cr3OfPae, long: context.cr3OfLong }[mode];
-  return new AddressSpace(memory, { cr0: 0x80000001n, cr3: BigInt(cr3), cr4: mode === '32-bit' ? 0n : 0x20n, efer: mode === 'long' ? 0x500n : 0n });
+  return new AddressSpace(memory, {
+    cr0: 0x80000001n,
+    cr3: BigInt(cr3),
+    cr4: mode === '32-bit' ? 0n : 0x20n,
+    efer: mode === 'long' ? 0x500n : 0n,
+  });
 }
 
 describe('IntermediateContext', () => {
@@ -52,7 +58,9 @@ describe('IntermediateContext', () => {
     new IntermediateContext((low) => wanted.push(low));
     expect(wanted.length).toBe(12);
     expect(wanted.filter((low) => low).length).toBe(INTERMEDIATE_PAGES.filter(({ low }) => low).length);
-    expect(() => new IntermediateContext((low) => (low ? undefined : 5))).toThrow(/no page for the 32-bit page directory/);
+    expect(() => new IntermediateContext((low) => (low ? undefined : 5))).toThrow(
+      /no page for the 32-bit page directory/,
+    );
     expect(() => new IntermediateContext(() => FOUR_GIB / 4096)).toThrow(/no page/);
   });
 
@@ -72,7 +80,9 @@ describe('IntermediateContext', () => {
       expect(() => context.add(virtual, physical, size)).toThrow(/^Cannot add/);
     }
     context.finalise();
-    expect(() => context.add(0xa000_1000, 0x12_4000, 0x1000)).toThrow(expect.objectContaining({ vboxCode: 'VERR_WRONG_ORDER' }));
+    expect(() => context.add(0xa000_1000, 0x12_4000, 0x1000)).toThrow(
+      expect.objectContaining({ vboxCode: 'VERR_WRONG_ORDER' }),
+    );
   });
 
   test('gives each side of a switch its CR3', () => {
@@ -91,7 +101,10 @@ describe('IntermediateContext', () => {
 
 const yes = () => true;
 const empty: GuestDirectory = { isPresent: () => false, pae: false };
-const using = (...addresses: number[]): GuestDirectory => ({ isPresent: (at) => addresses.some((used) => at === used), pae: false });
+const using = (...addresses: number[]): GuestDirectory => ({
+  isPresent: (at) => addresses.some((used) => at === used),
+  pae: false,
+});
 
 describe('GuestMappings', () => {
   function laidOut(...sizes: number[]): GuestMappings {
@@ -141,14 +154,18 @@ describe('GuestMappings', () => {
       expect(() => mappings.fix(base, size, pae)).toThrow(expect.objectContaining({ vboxCode: code }));
     }
     mappings.all[1].relocate = (call) => call === 'relocate';
-    expect(() => mappings.fix(0x8000_0000, 16 * MIB, false)).toThrow(expect.objectContaining({ vboxCode: 'VERR_PGM_MAPPINGS_FIX_REJECTED' }));
+    expect(() => mappings.fix(0x8000_0000, 16 * MIB, false)).toThrow(
+      expect.objectContaining({ vboxCode: 'VERR_PGM_MAPPINGS_FIX_REJECTED' }),
+    );
     expect(mappings.all.map(({ start }) => start)).toEqual(before);
     mappings.all[1].relocate = yes;
     mappings.fix(0x8000_0000, 16 * MIB, false);
     expect(mappings.all.map(({ start }) => start)).toEqual([0x8000_0000, 0x8080_0000]);
     expect(mappings.fixed).toEqual({ base: 0x8000_0000, size: 16 * MIB });
     expect(mappings.conflictsWith(using(0x8000_0000))).toEqual([]);
-    expect(() => mappings.add(0x1000_0000, 4 * MIB, 'late', yes)).toThrow(expect.objectContaining({ vboxCode: 'VERR_PGM_MAPPINGS_FIXED' }));
+    expect(() => mappings.add(0x1000_0000, 4 * MIB, 'late', yes)).toThrow(
+      expect.objectContaining({ vboxCode: 'VERR_PGM_MAPPINGS_FIXED' }),
+    );
     mappings.unfixAfterLoad();
     expect([mappings.fixed, mappings.restoredFixed?.base]).toEqual([undefined, 0x8000_0000]);
   });
@@ -177,7 +194,13 @@ describe('GuestMappings', () => {
     const context = newContext();
     context.add(0xf000_0000, 0x40_0000, 0x1000);
     const mappings = new GuestMappings(context);
-    for (let i = 0; i < 4; i++) mappings.add(0xa000_0000 + i * 64 * MIB, (1 + random.below(8)) * 4 * MIB, `area ${i}`, () => random.chance(80) || true);
+    for (let i = 0; i < 4; i++)
+      mappings.add(
+        0xa000_0000 + i * 64 * MIB,
+        (1 + random.below(8)) * 4 * MIB,
+        `area ${i}`,
+        () => random.chance(80) || true,
+      );
     mappings.finalise();
     for (let i = 0; i < 300; i++) {
       const used = new Set(Array.from({ length: 200 }, () => random.below(1024) * MAPPING_UNIT));
@@ -227,7 +250,14 @@ describe('DynamicMappingArea', () => {
   test('the area for roots ends with a fence', () => {
     const area = new Cr3MappingArea(0xa001_0000);
     area.map(0x7000, [0x8000, undefined, 0x9000, undefined]);
-    expect([0, 1, 2, 3, 4, 5].map((page) => area.hostAt(area.base + page * 4096))).toEqual([0x7000, 0x8000, undefined, 0x9000, undefined, undefined]);
+    expect([0, 1, 2, 3, 4, 5].map((page) => area.hostAt(area.base + page * 4096))).toEqual([
+      0x7000,
+      0x8000,
+      undefined,
+      0x9000,
+      undefined,
+      undefined,
+    ]);
     area.unmap();
     expect(area.hostAt(area.base)).toBeUndefined();
   });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
-import { HandlerState } from '../../pgm/page-states.ts';
+import { HandlerState } from '../../pgm/pages/page-states.ts';
+import { KINDS } from '../pool/kinds.ts';
 import { CONDITIONS, type Condition, checkConsistency } from './consistency-check.ts';
-import { KINDS } from './kinds.ts';
 import { checkPool, POOL_CONDITIONS, type PoolCondition } from './pool-check.ts';
 import { ShadowPaging } from './shadow-paging.ts';
 import { slotOf } from './sync.ts';
@@ -33,7 +33,8 @@ class Planted {
     for (const [at, entry] of tables) this.memory.writeU64(at, BigInt(entry));
     this.paging = new ShadowPaging(this.memory, { host: 'AMD64+NX', hardware: true });
     this.cpu.setRegisters({ cr0: 0x80010001n, cr3: 0x1000n, cr4: 0x20n, efer: 0xd00n });
-    for (const address of [0n, 0x1000n, 0x2000n, 0x3000n, 0x205000n, 0x406000n]) expect(this.cpu.read(address, new Uint8Array(1))).toBe(-1);
+    for (const address of [0n, 0x1000n, 0x2000n, 0x3000n, 0x205000n, 0x406000n])
+      expect(this.cpu.read(address, new Uint8Array(1))).toBe(-1);
     for (const address of [0n, 0x3000n, 0x205000n]) expect(this.cpu.write(address, Uint8Array.of(1))).toBe(-1);
   }
 
@@ -48,7 +49,8 @@ class Planted {
   /** Table and slot at a level, 0 the root's, that an address uses. */
   entry(linear: number, depth: number): [table: number, slot: number] {
     let table = this.cpu.root;
-    for (const level of this.cpu.plan?.levels.slice(0, depth) ?? []) table = this.pool.child(table, slotOf(level, linear));
+    for (const level of this.cpu.plan?.levels.slice(0, depth) ?? [])
+      table = this.pool.child(table, slotOf(level, linear));
     return [table, slotOf(this.cpu.plan?.levels[depth] as NonNullable<typeof this.cpu.plan>['levels'][0], linear)];
   }
 

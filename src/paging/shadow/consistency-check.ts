@@ -1,14 +1,14 @@
 import { hex } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
-import { HandlerState } from '../../pgm/page-states.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { HandlerState } from '../../pgm/pages/page-states.ts';
+import type { ShadowPool } from '../pool/pool.ts';
+import { NIL_INDEX } from '../pool/pool-pages.ts';
+import { POOL_BASE_HIGH } from '../pool/table-store.ts';
 import { A, D, G, NX_HIGH, P, PCD, PS, PWT, RW, US } from '../schemes.ts';
 import { isReserved, tableAddress, type Walker } from '../walker.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
-import type { ShadowPool } from './pool.ts';
-import { NIL_INDEX } from './pool-pages.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
 import { activeState, MAPPING, PDE_TRACK_DIRTY, PTE_TRACK_DIRTY } from './sync.ts';
-import { POOL_BASE_HIGH } from './table-store.ts';
 
 /** Every condition that a shadow table can break, with what is then said. */
 export const CONDITIONS = {
@@ -58,8 +58,8 @@ export interface Breach {
 const MAX_BREACHES = 1000;
 
 /**
- * Compares all shadow tables of a CPU with the guest's (`PGMAssertCR3`, paging.md 9). Nothing is compared without guest tables: without
- * paging, and with nested paging.
+ * Compares all shadow tables of a CPU with the guest's (`PGMAssertCR3`, paging.md 9). Nothing is compared without guest
+ * tables: without paging, and with nested paging.
  */
 export function checkConsistency(cpu: ShadowCpu): Breach[] {
   const { plan, walker } = cpu;
@@ -100,8 +100,10 @@ class ConsistencyCheck {
   run(): Breach[] {
     const { root, registers } = this.#cpu;
     const address = Number(registers.cr3 & this.#walker.scheme.rootMask);
-    if (this.#walker.root !== address) this.#report('root-address', 0, `${hex(this.#walker.root)}, CR3 ${hex(address)}`);
-    const isRight = this.#pool.kind[root] === this.#plan.root.number && this.#pool.key[root] === address && this.#pool.isLocked(root);
+    if (this.#walker.root !== address)
+      this.#report('root-address', 0, `${hex(this.#walker.root)}, CR3 ${hex(address)}`);
+    const isRight =
+      this.#pool.kind[root] === this.#plan.root.number && this.#pool.key[root] === address && this.#pool.isLocked(root);
     if (!isRight) this.#report('root-table', 0, `kind ${this.#pool.kind[root]} for ${hex(this.#pool.key[root])}`);
     else this.#table(0, root, 0, undefined);
     return this.#breaches;
@@ -122,20 +124,27 @@ class ConsistencyCheck {
       const entry: ShadowEntry = { linear, low, high, child: low >>> 12 };
       if (isLast) this.#reportIf(this.#pageBreach(entry, guest, above?.isLarge === true), linear);
       else {
-        const breach = level.guest >= 0 && isDirectory(level) ? this.#directoryBreach(level, entry, guest) : this.#upperBreach(level, entry, guest);
+        const breach =
+          level.guest >= 0 && isDirectory(level)
+            ? this.#directoryBreach(level, entry, guest)
+            : this.#upperBreach(level, entry, guest);
         if (breach) this.#report(breach, linear);
         else this.#table(depth + 1, entry.child, linear, guest);
       }
     }
   }
 
-  /** The guest's entry behind a shadow entry: the large one above, if there is one. Undefined: its table is in no memory. */
+  /**
+   * The guest's entry behind a shadow entry: the large one above, if there is one. Undefined: its table is in no
+   * memory.
+   */
   #guestEntry(level: ShadowLevel, linear: number, above: GuestEntry | undefined): GuestEntry | undefined {
     if (above?.isLarge) return above;
     const walker = this.#walker;
     const guestLevel = walker.levels[level.guest];
     const index = Math.floor(linear / guestLevel.span) % (guestLevel.indexMask + 1);
-    if (level.guest === 0 && walker.latched) return this.#entry(level.guest, walker.latched[2 * index], walker.latched[2 * index + 1]);
+    if (level.guest === 0 && walker.latched)
+      return this.#entry(level.guest, walker.latched[2 * index], walker.latched[2 * index + 1]);
     const table = level.guest === 0 ? walker.root : above ? tableAddress(above.low, above.high) : walker.root;
     const { view } = this.#cpu.paging;
     if (!view.holdsTables(table)) return undefined;
@@ -150,11 +159,17 @@ class ConsistencyCheck {
   }
 
   /** What is wrong with an entry above directories; then nothing below it is looked at. */
-  #upperBreach(level: ShadowLevel, { low, high, child }: ShadowEntry, guest: GuestEntry | undefined): Condition | undefined {
+  #upperBreach(
+    level: ShadowLevel,
+    { low, high, child }: ShadowEntry,
+    guest: GuestEntry | undefined,
+  ): Condition | undefined {
     if (level.guest < 0) return this.#pool.key[child] === this.#walker.root ? undefined : 'upper-key';
     if (!guest || (guest.low & P) === 0) return 'upper-guest-absent';
     if (!guest.isLarge && this.#pool.key[child] !== tableAddress(guest.low, guest.high)) return 'upper-key';
-    return !level.bare && (differs(low, guest.low, RW | US) || differs(high, guest.high, NX_HIGH)) ? 'upper-flags' : undefined;
+    return !level.bare && (differs(low, guest.low, RW | US) || differs(high, guest.high, NX_HIGH))
+      ? 'upper-flags'
+      : undefined;
   }
 
   /** The same for an entry that names a last table; some findings don't end its check and are reported at once. */
@@ -178,7 +193,11 @@ class ConsistencyCheck {
 
   #keyFor(level: ShadowLevel, linear: number, guest: GuestEntry): number {
     const span = 2 ** level.shift;
-    if (!guest.isLarge) return tableAddress(guest.low, guest.high) + (level.key === 'entry-half' ? (Math.floor(linear / span) & 1) * (PAGE_SIZE / 2) : 0);
+    if (!guest.isLarge)
+      return (
+        tableAddress(guest.low, guest.high) +
+        (level.key === 'entry-half' ? (Math.floor(linear / span) & 1) * (PAGE_SIZE / 2) : 0)
+      );
     const guestLevel = this.#walker.levels[guest.depth];
     return this.#walker.pageBase(guestLevel, guest.low, guest.high) + (linear % guestLevel.span);
   }
@@ -188,12 +207,17 @@ class ConsistencyCheck {
     const isTracked = (low & PDE_TRACK_DIRTY) !== 0;
     if (isClean && ((low & RW) !== 0 || !isTracked)) return 'large-clean';
     if (!isClean && isTracked) return 'large-tracked';
-    if (differs(low, guest.low, P | US | (isClean ? 0 : RW | A)) || differs(high, guest.high, NX_HIGH)) this.#report('large-flags', linear);
+    if (differs(low, guest.low, P | US | (isClean ? 0 : RW | A)) || differs(high, guest.high, NX_HIGH))
+      this.#report('large-flags', linear);
     return undefined;
   }
 
   /** What is wrong with an entry that maps a page. */
-  #pageBreach({ linear, low, high }: ShadowEntry, guest: GuestEntry | undefined, inLarge: boolean): Condition | undefined {
+  #pageBreach(
+    { linear, low, high }: ShadowEntry,
+    guest: GuestEntry | undefined,
+    inLarge: boolean,
+  ): Condition | undefined {
     if (inLarge && (low & PTE_TRACK_DIRTY) !== 0) this.#report('large-pte-tracked', linear);
     if (!guest || (guest.low & P) === 0) return 'pte-guest-absent';
     const level = this.#walker.levels[guest.depth];
@@ -210,7 +234,11 @@ class ConsistencyCheck {
     const dirtiness = inLarge || handlers !== HandlerState.NONE ? undefined : dirtinessBreach(low, guest);
     if (dirtiness) return dirtiness;
     const exceeds = (low & RW) !== 0 && (guest.low & RW) === 0;
-    const isOther = exceeds || differs(low, guest.low, P | US) || (!inLarge && (guest.low & A) === 0) || differs(high, guest.high, NX_HIGH);
+    const isOther =
+      exceeds ||
+      differs(low, guest.low, P | US) ||
+      (!inLarge && (guest.low & A) === 0) ||
+      differs(high, guest.high, NX_HIGH);
     if (isOther) return inLarge ? 'large-pte-flags' : 'pte-flags';
     return undefined;
   }
@@ -243,6 +271,7 @@ function tableBreach({ low, high }: ShadowEntry, guest: GuestEntry): Condition |
 
 function dirtinessBreach(low: number, guest: GuestEntry): Condition | undefined {
   const isTracked = (low & PTE_TRACK_DIRTY) !== 0;
-  if ((guest.low & RW) !== 0 && (guest.low & D) === 0) return (low & (RW | D)) === 0 && isTracked ? undefined : 'pte-clean';
+  if ((guest.low & RW) !== 0 && (guest.low & D) === 0)
+    return (low & (RW | D)) === 0 && isTracked ? undefined : 'pte-clean';
   return isTracked ? 'pte-tracked' : undefined;
 }

@@ -1,9 +1,9 @@
-import { PAGE_SIZE } from '../../../formats/units.ts';
-import { PageState, PageType } from '../../pgm/page-states.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { PageState, PageType } from '../../pgm/pages/page-states.ts';
 import { latchPdptes } from '../address-space.ts';
 import { guestDirectory } from '../mappings/guest-mappings.ts';
 import { CR4_PGE, hasPaging } from '../modes.ts';
-import { NIL_INDEX } from './pool-pages.ts';
+import { NIL_INDEX } from '../pool/pool-pages.ts';
 import type { CpuState, ModeChangeStatus, RootState } from './shadow-state.ts';
 
 /** Made-up addresses of roots that shadow no guest table: beyond all real ones. */
@@ -15,7 +15,9 @@ export class Cr3 implements RootState {
   readonly #cpu: CpuState;
   /** Forced actions: sync CR3, global or not. */
   #sync: 'no' | 'non-global' | 'global' = 'no';
-  /** Sync flags: virtual handlers changed; stay pending for ever (a debugger's toggle); the root could not be mapped. */
+  /**
+   * Sync flags: virtual handlers changed; stay pending for ever (a debugger's toggle); the root could not be mapped.
+   */
   readonly flags = { updateVirtual: false, always: false, mapCr3: false };
   /** Legacy PAE's pointers as of the last load. */
   latched: readonly bigint[] | undefined;
@@ -105,7 +107,8 @@ export class Cr3 implements RootState {
     if (!view.holdsTables(root)) return false;
     const range = memory.ranges.get(root);
     const page = range.pageOf(root - (root % PAGE_SIZE));
-    if (range.type[page] === PageType.RAM && range.state[page] === PageState.ZERO) memory.pages.apply('make-writable', range, page);
+    if (range.type[page] === PageType.RAM && range.state[page] === PageState.ZERO)
+      memory.pages.apply('make-writable', range, page);
     return true;
   }
 }

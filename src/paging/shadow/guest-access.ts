@@ -1,4 +1,4 @@
-import { type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
+import { type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import { NO_FAULT, PageFault } from '../page-fault.ts';
 import type { CpuState } from './shadow-state.ts';
@@ -6,7 +6,10 @@ import type { CpuState } from './shadow-state.ts';
 /** What `reach` gives where it has no host address. */
 export const Reach = { EMULATE: -1, FAULT: -2 } as const;
 
-/** Reads as the guest of a CPU does: straight from the host's page where shadow tables lead there, else through handlers. */
+/**
+ * Reads as the guest of a CPU does: straight from the host's page where shadow tables lead there, else through
+ * handlers.
+ */
 export function readGuest(cpu: CpuState, address: GuestVirt, target: Uint8Array, access: number): number {
   return eachPage(cpu, address, target.length, access, (host, from, to) => {
     const piece = target.subarray(from, to);
@@ -19,13 +22,20 @@ export function writeGuest(cpu: CpuState, address: GuestVirt, source: Uint8Array
   return eachPage(cpu, address, source.length, access | PageFault.WRITE, (host, from, to) => {
     const piece = source.subarray(from, to);
     // Memory that is being saved for good refuses all writes.
-    if (host === Reach.EMULATE || cpu.paging.memory.noMorePhysWrites) emulate(cpu, 'write', address + BigInt(from), piece);
+    if (host === Reach.EMULATE || cpu.paging.memory.noMorePhysWrites)
+      emulate(cpu, 'write', address + BigInt(from), piece);
     else hostBytes(cpu, host, to - from).set(piece);
   });
 }
 
 /** @returns `NO_FAULT`, or the code of the fault that ended it */
-function eachPage(cpu: CpuState, address: GuestVirt, size: number, access: number, use: (host: number, from: number, to: number) => void): number {
+function eachPage(
+  cpu: CpuState,
+  address: GuestVirt,
+  size: number,
+  access: number,
+  use: (host: number, from: number, to: number) => void,
+): number {
   const bits = cpu.walker?.scheme.addressBits === 48 ? 48 : 64;
   for (let done = 0; done < size; ) {
     const at = address + BigInt(done);

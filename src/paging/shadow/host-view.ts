@@ -1,11 +1,11 @@
 import { UsageError } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import { AddressSpace, type AddressSpaceMemory } from '../address-space.ts';
-import { FIRST_INDEX, NIL_INDEX } from './pool-pages.ts';
+import { FIRST_INDEX, NIL_INDEX } from '../pool/pool-pages.ts';
+import { POOL_BASE_HIGH } from '../pool/table-store.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
 import type { MachineState } from './shadow-state.ts';
-import { POOL_BASE_HIGH } from './table-store.ts';
 
 const TWO_32 = 2 ** 32;
 const POOL_BASE = POOL_BASE_HIGH * TWO_32;
@@ -16,8 +16,9 @@ const EFER_NXE = 0x800n;
 const EFER_LONG = 0xd00n;
 
 /**
- * Host-physical memory as shadow tables see it: guest pages at page ID × 4096, tables of the pool from 2^40 on. Tables of 32-bit entries name
- * pool tables by the low half of their address, so with `narrow` those stand at the bottom. Nobody writes here.
+ * Host-physical memory as shadow tables see it: guest pages at page ID × 4096, tables of the pool from 2^40 on. Tables
+ * of 32-bit entries name pool tables by the low half of their address, so with `narrow` those stand at the bottom.
+ * Nobody writes here.
  */
 class HostView implements AddressSpaceMemory {
   readonly #paging: MachineState;
@@ -69,16 +70,25 @@ class HostView implements AddressSpaceMemory {
 }
 
 /**
- * The tables that a CPU runs on, as an address space: its translations are host-physical, and it can be listed and walked like the guest's.
- * Undefined while there are none. EPT's entries are read as if they were long mode's: read, write, execute appear as P, RW, US.
+ * The tables that a CPU runs on, as an address space: its translations are host-physical, and it can be listed and
+ * walked like the guest's. Undefined while there are none. EPT's entries are read as if they were long mode's: read,
+ * write, execute appear as P, RW, US.
  */
 export function shadowSpace({ paging, plan, root }: ShadowCpu): AddressSpace | undefined {
   if (!plan || root === NIL_INDEX) return undefined;
   const view = new HostView(paging, !plan.levels[0].wide);
   const address = view.addressOf(root);
-  const registers = { cr0: CR0, cr3: BigInt(address), cr4: plan.levels[0].wide ? CR4_PAE : 0n, efer: plan.levels.length === 4 ? EFER_LONG : EFER_NXE };
+  const registers = {
+    cr0: CR0,
+    cr3: BigInt(address),
+    cr4: plan.levels[0].wide ? CR4_PAE : 0n,
+    efer: plan.levels.length === 4 ? EFER_LONG : EFER_NXE,
+  };
   if (plan.levels.length !== 3) return new AddressSpace(view, registers);
   // A real host has the root of such tables below 4 GiB, where CR3 reaches.
-  const pdptes = Array.from({ length: 4 }, (_, i) => (BigInt(view.readU32(address + 8 * i + 4)) << 32n) | BigInt(view.readU32(address + 8 * i)));
+  const pdptes = Array.from(
+    { length: 4 },
+    (_, i) => (BigInt(view.readU32(address + 8 * i + 4)) << 32n) | BigInt(view.readU32(address + 8 * i)),
+  );
   return new AddressSpace(view, registers, { pdptes });
 }

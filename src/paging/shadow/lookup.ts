@@ -1,6 +1,6 @@
+import type { ShadowPool } from '../pool/pool.ts';
 import { NX_HIGH, P, RW, US } from '../schemes.ts';
 import type { ShadowPlan } from './plan.ts';
-import type { ShadowPool } from './pool.ts';
 import { slotOf } from './sync.ts';
 
 /** What a processor finds in shadow tables; overwritten by the next look-up. */
@@ -16,7 +16,13 @@ const HOST_HIGH = 0x000fffff;
 const TWO_32 = 2 ** 32;
 
 /** Walks the shadow tables from `root`, as the processor does that runs on them. */
-export function lookUp(pool: ShadowPool, plan: ShadowPlan, root: number, linear: number, into: ShadowLookup): ShadowLookup {
+export function lookUp(
+  pool: ShadowPool,
+  plan: ShadowPlan,
+  root: number,
+  linear: number,
+  into: ShadowLookup,
+): ShadowLookup {
   const { levels } = plan;
   let table = root;
   let rights = RW | US;
@@ -31,7 +37,8 @@ export function lookUp(pool: ShadowPool, plan: ShadowPlan, root: number, linear:
     if (!level.bare) rights &= low;
     if ((high & NX_HIGH) !== 0) into.executable = false;
     table = low >>> 12;
-    if (depth === levels.length - 1) into.host = (high & HOST_HIGH) * TWO_32 + ((low & 0xfffff000) >>> 0) + (linear % 4096);
+    if (depth === levels.length - 1)
+      into.host = (high & HOST_HIGH) * TWO_32 + ((low & 0xfffff000) >>> 0) + (linear % 4096);
   }
   into.rights = plan.ept ? (rights & RW) | US : rights;
   return into;

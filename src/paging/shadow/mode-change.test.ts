@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { FOUR_GIB } from '../../../formats/units.ts';
+import { FOUR_GIB } from '../../../formats/sizes.ts';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { machineStatistics } from '../../pgm/statistics/machine-statistics.ts';
 import { hierarchyOf } from '../hierarchy.ts';
 import { type GuestDirectory, GuestMappings } from '../mappings/guest-mappings.ts';
 import { IntermediateContext } from '../mappings/intermediate-context.ts';
 import type { PagingMode } from '../modes.ts';
+import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { Reach } from './guest-access.ts';
 import { shadowSpace } from './host-view.ts';
 import { bindPagingStatistics } from './paging-statistics.ts';
-import { NIL_INDEX } from './pool-pages.ts';
 import { ShadowPaging } from './shadow-paging.ts';
 import type { Registers, ShadowPagingOptions } from './shadow-state.ts';
 
@@ -57,23 +57,26 @@ function newPaging(options: ShadowPagingOptions): ShadowPaging {
 }
 
 describe('mode changes', () => {
-  test.each(MODES.flatMap((from) => MODES.filter((to) => to !== from).map((to) => [from, to] as const)))('%s → %s: memory is reached in both', (from, to) => {
-    for (const nestedPaging of [undefined, 'nested', 'ept'] as const) {
-      const { cpus, pool } = newPaging({ ...HARDWARE, nestedPaging });
-      const [cpu] = cpus;
-      for (const mode of [from, to, from]) {
-        const before = cpu.counts.modeChanges;
-        expect(cpu.setRegisters(REGISTERS[mode])).toBe('ok');
-        expect([cpu.guestMode, cpu.cr3.isSyncPending]).toEqual([mode, true]);
-        expect(cpu.counts.modeChanges - before).toBe(mode === 'real' && before === 1 ? 0 : 1);
-        expect(cpu.write(0x10_0123n, Uint8Array.of(7), 4)).toBe(-1);
-        expect(memory.readU32(0x10_0123)).toBe(7);
-        expect(cpu.hostAddress(0x10_0123, 0) >= 0).toBe(true);
-        expect(cpu.cr3.isSyncPending).toBe(false);
-        expect([...pool.inUse()].filter((table) => pool.isLocked(table))).toEqual([cpu.root]);
+  test.each(MODES.flatMap((from) => MODES.filter((to) => to !== from).map((to) => [from, to] as const)))(
+    '%s → %s: memory is reached in both',
+    (from, to) => {
+      for (const nestedPaging of [undefined, 'nested', 'ept'] as const) {
+        const { cpus, pool } = newPaging({ ...HARDWARE, nestedPaging });
+        const [cpu] = cpus;
+        for (const mode of [from, to, from]) {
+          const before = cpu.counts.modeChanges;
+          expect(cpu.setRegisters(REGISTERS[mode])).toBe('ok');
+          expect([cpu.guestMode, cpu.cr3.isSyncPending]).toEqual([mode, true]);
+          expect(cpu.counts.modeChanges - before).toBe(mode === 'real' && before === 1 ? 0 : 1);
+          expect(cpu.write(0x10_0123n, Uint8Array.of(7), 4)).toBe(-1);
+          expect(memory.readU32(0x10_0123)).toBe(7);
+          expect(cpu.hostAddress(0x10_0123, 0) >= 0).toBe(true);
+          expect(cpu.cr3.isSyncPending).toBe(false);
+          expect([...pool.inUse()].filter((table) => pool.isLocked(table))).toEqual([cpu.root]);
+        }
       }
-    }
-  });
+    },
+  );
 
   test('choose the switcher first and tell the hardware layer last', () => {
     const [cpu] = newPaging(HARDWARE).cpus;
@@ -132,7 +135,13 @@ describe('mode changes', () => {
   });
 
   test('CR3 whose page somebody else watches: no root, all is emulated', () => {
-    memory.handlers.register({ kind: 'write', start: 0x3800, end: 0x3900, description: 'other', callback: () => 'default' });
+    memory.handlers.register({
+      kind: 'write',
+      start: 0x3800,
+      end: 0x3900,
+      description: 'other',
+      callback: () => 'default',
+    });
     const [cpu] = newPaging(HARDWARE).cpus;
     cpu.setRegisters(REGISTERS.amd64);
     expect([cpu.root, cpu.reach(0x1000, 0)]).toEqual([NIL_INDEX, Reach.EMULATE]);
@@ -148,7 +157,11 @@ describe('CR3', () => {
     expect(cpu.read(0x4000_0000n, new Uint8Array(1))).toBe(-1);
     const before = { ...cpu.counts };
     cpu.loadCr3(0x2020n);
-    expect(cpu.counts).toMatchObject({ newCr3: before.newCr3, newCr3Global: before.newCr3Global, sameCr3Global: before.sameCr3Global + 1 });
+    expect(cpu.counts).toMatchObject({
+      newCr3: before.newCr3,
+      newCr3Global: before.newCr3Global,
+      sameCr3Global: before.sameCr3Global + 1,
+    });
     expect(cpu.read(0x4000_0000n, new Uint8Array(1))).toBe(0);
     expect(cpu.read(0n, new Uint8Array(1))).toBe(-1);
   });
@@ -165,7 +178,8 @@ describe('CR3', () => {
     const { cpus } = newPaging({ ...HARDWARE, cpus: 2 });
     cpus[0].setRegisters(REGISTERS['32-bit']);
     cpus[1].setRegisters({ ...REGISTERS['32-bit'], cr4: 0n });
-    // With CR4.PSE off the large page's entry names a table at 0, whose entry for this address is the directory's word at 0x1000… of zeros.
+    // With CR4.PSE off the large page's entry names a table at 0, whose entry for this address is the directory's word
+    // at 0x1000… of zeros.
     for (let i = 0; i < 2; i++) expect(cpus.map((cpu) => cpu.read(0x10_0000n, new Uint8Array(1)))).toEqual([-1, 0]);
   });
 
@@ -206,7 +220,11 @@ test('counts are shown by VirtualBox’s names', () => {
   paging.cpus[1].loadCr3(0x3000n);
   paging.cpus[1].reach(0, 0);
   const shown = Object.fromEntries(statistics.list('/PGM/CPU1/*').map(({ path, value }) => [path, value]));
-  expect(shown).toMatchObject({ '/PGM/CPU1/cGuestModeChanges': 2, '/PGM/CPU1/R3/FlushTLB/SameCR3Global': 1, '/PGM/CPU1/R3/SyncCR3/Global': 1 });
+  expect(shown).toMatchObject({
+    '/PGM/CPU1/cGuestModeChanges': 2,
+    '/PGM/CPU1/R3/FlushTLB/SameCR3Global': 1,
+    '/PGM/CPU1/R3/SyncCR3/Global': 1,
+  });
 });
 
 describe('the pool', () => {

@@ -1,7 +1,7 @@
 import { hasPaging, type PagingMode } from '../modes.ts';
+import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { shadowModeFor } from '../shadow-mode.ts';
 import { planFor } from './plan.ts';
-import { NIL_INDEX } from './pool-pages.ts';
 import type { CpuState, ModeChangeStatus } from './shadow-state.ts';
 
 /** Changes the mode in VirtualBox's order (paging.md 3, `PGMR3ChangeMode`). */
@@ -10,7 +10,9 @@ export function changeMode(cpu: CpuState, guest: PagingMode): ModeChangeStatus {
   cpu.counts.modeChanges++;
   const { shadow, switcher } = shadowModeFor(guest, options, cpu.shadowMode);
   if (switcher && hooks.selectSwitcher?.(switcher) === false) return 'switcher-refused';
-  const isOtherShadow = shadow !== cpu.shadowMode || (options.nestedPaging !== undefined && cpu.plan !== planFor(shadow, guest, options.host));
+  const isOtherShadow =
+    shadow !== cpu.shadowMode ||
+    (options.nestedPaging !== undefined && cpu.plan !== planFor(shadow, guest, options.host));
   if (isOtherShadow && cpu.plan?.nested) cpu.cr3.unmap();
   if (!cpu.plan?.nested) cpu.cr3.unmap();
   cpu.plan = planFor(shadow, guest, options.host);

@@ -16,6 +16,7 @@ const NAMES: Partial<Record<keyof CpuCounts, string>> = {
 /** Shows what the CPUs' paging has done in the statistics of their machine, which knows as many CPUs or fewer. */
 export function bindPagingStatistics(statistics: StatTree, { cpus }: ShadowPaging): void {
   for (const { id, counts } of cpus.slice(0, statistics.cpus)) {
-    for (const [count, name] of Object.entries(NAMES)) statistics.bind(`/PGM/CPU${id}/${name}`, () => counts[count as keyof CpuCounts]);
+    for (const [count, name] of Object.entries(NAMES))
+      statistics.bind(`/PGM/CPU${id}/${name}`, () => counts[count as keyof CpuCounts]);
   }
 }

@@ -1,4 +1,4 @@
-import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
 
 /** A page, or a part of one, that a virtual handler watches. */
 export interface PhysToVirtNode {
@@ -47,7 +47,8 @@ export class PhysToVirt {
 
   /** The first node that watches a byte. */
   find(gcPhys: GuestPhys): PhysToVirtNode | undefined {
-    return this.#heads.get(Math.floor(gcPhys / PAGE_SIZE))?.find(({ start, end }) => gcPhys >= start && gcPhys < end)?.nodes[0];
+    return this.#heads.get(Math.floor(gcPhys / PAGE_SIZE))?.find(({ start, end }) => gcPhys >= start && gcPhys < end)
+      ?.nodes[0];
   }
 
   #headsOn(gcPhys: GuestPhys): Head[] {

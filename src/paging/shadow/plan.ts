@@ -1,6 +1,6 @@
 import type { HostMode, PagingMode, ShadowMode } from '../modes.ts';
 import { pagingTypeOf } from '../modes.ts';
-import { KINDS, type PoolKind } from './kinds.ts';
+import { KINDS, type PoolKind } from '../pool/kinds.ts';
 
 /** Where a table's key comes from. */
 export type KeyRule =
@@ -43,7 +43,15 @@ export interface ShadowPlan {
 }
 
 const K = KINDS;
-const pd32 = (rest: Partial<ShadowLevel>): ShadowLevel => ({ shift: 22, indexMask: 1023, wide: false, guest: -1, key: 'identity', bare: false, ...rest });
+const pd32 = (rest: Partial<ShadowLevel>): ShadowLevel => ({
+  shift: 22,
+  indexMask: 1023,
+  wide: false,
+  guest: -1,
+  key: 'identity',
+  bare: false,
+  ...rest,
+});
 const pae = (shift: number, rest: Partial<ShadowLevel>): ShadowLevel => ({
   shift,
   indexMask: shift === 30 ? 3 : 511,
@@ -53,7 +61,11 @@ const pae = (shift: number, rest: Partial<ShadowLevel>): ShadowLevel => ({
   bare: shift === 30,
   ...rest,
 });
-const long = (shift: number, rest: Partial<ShadowLevel>): ShadowLevel => ({ ...pae(shift, rest), indexMask: 511, bare: false });
+const long = (shift: number, rest: Partial<ShadowLevel>): ShadowLevel => ({
+  ...pae(shift, rest),
+  indexMask: 511,
+  bare: false,
+});
 const PAGES32 = { ...pd32({ guest: 1 }), shift: 12 };
 const plan = (root: PoolKind, levels: ShadowLevel[], more: Partial<ShadowPlan> = {}): ShadowPlan => ({
   root,
@@ -69,15 +81,29 @@ const QUARTERS = [K.PAE_PD0_FOR_PD32, K.PAE_PD1_FOR_PD32, K.PAE_PD2_FOR_PD32, K.
 
 const PHYS32 = [pd32({ table: K.PT32_FOR_PHYS }), { ...PAGES32, guest: -1 }];
 const PHYS_PAE = [pae(30, { table: K.PAE_PD_PHYS }), pae(21, { table: K.PAE_PT_FOR_PHYS }), pae(12, {})];
-const PHYS_LONG = [long(39, { table: K.PDPT64_PHYS }), long(30, { table: K.PD64_PHYS }), long(21, { table: K.PAE_PT_FOR_PHYS }), long(12, {})];
+const PHYS_LONG = [
+  long(39, { table: K.PDPT64_PHYS }),
+  long(30, { table: K.PD64_PHYS }),
+  long(21, { table: K.PAE_PT_FOR_PHYS }),
+  long(12, {}),
+];
 // VirtualBox allocates EPT directories as kind 24.
-const PHYS_EPT = [long(39, { table: K.EPT_PDPT_PHYS }), long(30, { table: K.PD64_PHYS }), long(21, { table: K.EPT_PT_PHYS }), long(12, {})];
+const PHYS_EPT = [
+  long(39, { table: K.EPT_PDPT_PHYS }),
+  long(30, { table: K.PD64_PHYS }),
+  long(21, { table: K.EPT_PT_PHYS }),
+  long(12, {}),
+];
 
 /** By shadow type, then guest type; real and protected are one. Combinations that are missing are not valid. */
 const PLANS: Record<string, Record<string, ShadowPlan>> = {
   '32-bit': {
     physical: plan(K.PD32_PHYS, PHYS32),
-    '32-bit': plan(K.PD32, [pd32({ guest: 0, table: K.PT32_FOR_PT32, big: K.PT32_FOR_4MB, key: 'entry' }), PAGES32], byCr3),
+    '32-bit': plan(
+      K.PD32,
+      [pd32({ guest: 0, table: K.PT32_FOR_PT32, big: K.PT32_FOR_4MB, key: 'entry' }), PAGES32],
+      byCr3,
+    ),
   },
   pae: {
     physical: plan(K.PAE_PDPT_PHYS, PHYS_PAE),

@@ -1,6 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
-import { HandlerState } from '../../pgm/page-states.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { P, RW } from '../schemes.ts';
 import type { ShadowPaging } from './shadow-paging.ts';
 import { activeState } from './sync.ts';
@@ -29,7 +29,12 @@ export function checkPool(paging: ShadowPaging): PoolBreach[] {
   const { pool, monitor } = paging;
   const breaches: PoolBreach[] = [];
   const report = (condition: PoolCondition, table: number, slot: number): void => {
-    breaches.push({ condition, table, slot, message: `table ${table} (${pool.kindOf(table)?.name}), entry ${hex(slot)}: ${POOL_CONDITIONS[condition]}` });
+    breaches.push({
+      condition,
+      table,
+      slot,
+      message: `table ${table} (${pool.kindOf(table)?.name}), entry ${hex(slot)}: ${POOL_CONDITIONS[condition]}`,
+    });
   };
   const mapped = new Map<number, number[]>();
   for (const table of pool.inUse()) {
@@ -52,7 +57,8 @@ export function checkPool(paging: ShadowPaging): PoolBreach[] {
       if (host !== range?.pageId[page]) report('host', table, slot);
       if ((low & RW) === 0) continue;
       if (monitor.isWatched(frame)) report('watched-writable', table, slot);
-      if (range && Math.max(activeState(range.handler[page]), paging.virtualState(frame)) >= HandlerState.WRITE) report('handled-writable', table, slot);
+      if (range && Math.max(activeState(range.handler[page]), paging.virtualState(frame)) >= HandlerState.WRITE)
+        report('handled-writable', table, slot);
     }
     if (present !== pool.tables.present[table]) report('present', table, 0);
     if (kind?.guest && !monitor.isWatched(Math.floor(pool.key[table] / PAGE_SIZE))) report('watch', table, 0);
@@ -60,7 +66,8 @@ export function checkPool(paging: ShadowPaging): PoolBreach[] {
   for (const frame of new Set([...mapped.keys(), ...pool.tracking.frames()])) {
     const listed = pool.tracking.tablesOf(frame);
     const tables = mapped.get(frame) ?? [];
-    if (listed !== 'overflowed' && [...listed].sort().join() !== tables.sort().join()) report('tracking', tables[0] ?? listed[0] ?? 0, 0);
+    if (listed !== 'overflowed' && [...listed].sort().join() !== tables.sort().join())
+      report('tracking', tables[0] ?? listed[0] ?? 0, 0);
   }
   return breaches;
 }

@@ -1,7 +1,8 @@
-import type { GuestPhys, GuestVirt } from '../../../formats/units.ts';
+import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
 import { AddressSpace, rulesOf } from '../address-space.ts';
 import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
 import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
+import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { A, D, schemeOf } from '../schemes.ts';
 import { Walker } from '../walker.ts';
 import { Cr3 } from './cr3.ts';
@@ -9,7 +10,6 @@ import { Reach, readGuest, writeGuest } from './guest-access.ts';
 import { lookUp, type ShadowLookup } from './lookup.ts';
 import { changeMode } from './mode-change.ts';
 import type { ShadowPlan } from './plan.ts';
-import { NIL_INDEX } from './pool-pages.ts';
 import type { CpuCounts, CpuState, MachineState, ModeChangeStatus, Registers } from './shadow-state.ts';
 import { ShadowSync } from './sync.ts';
 import { NEEDS, Tlb } from './tlb.ts';
@@ -58,7 +58,10 @@ export class ShadowCpu implements CpuState {
     this.setRegisters(this.registers);
   }
 
-  /** Moves to and from control registers, all at once: changes the mode, loads CR3, or takes over other rules, whatever is needed. */
+  /**
+   * Moves to and from control registers, all at once: changes the mode, loads CR3, or takes over other rules, whatever
+   * is needed.
+   */
   setRegisters(registers: Registers): ModeChangeStatus {
     const old = this.registers;
     this.registers = { ...registers };
@@ -89,11 +92,18 @@ export class ShadowCpu implements CpuState {
       this.walker.root = before.root;
       this.walker.latched = before.latched;
     }
-    this.#sync = this.plan && new ShadowSync(memory, pool, this.plan, this.plan.nested ? undefined : this.walker, (frame) => this.paging.virtualState(frame));
+    this.#sync =
+      this.plan &&
+      new ShadowSync(memory, pool, this.plan, this.plan.nested ? undefined : this.walker, (frame) =>
+        this.paging.virtualState(frame),
+      );
     this.tlb.flush();
   }
 
-  /** Host-physical address of a byte where the shadow tables have it already; otherwise -1. Addresses are numbers, as in `Walker`. */
+  /**
+   * Host-physical address of a byte where the shadow tables have it already; otherwise -1. Addresses are numbers, as in
+   * `Walker`.
+   */
   hostAddress(linear: number, access: number): number {
     // With its A20 gate off a CPU reaches other pages than its tables say.
     const { a20 } = this.paging.memory;
@@ -109,8 +119,8 @@ export class ShadowCpu implements CpuState {
   }
 
   /**
-   * Brings a byte within reach, as a fault does: its host-physical address; or `EMULATE`, and `gcPhys` says where the access leads; or `FAULT`,
-   * and `faultCode` is what the guest gets.
+   * Brings a byte within reach, as a fault does: its host-physical address; or `EMULATE`, and `gcPhys` says where the
+   * access leads; or `FAULT`, and `faultCode` is what the guest gets.
    */
   reach(linear: number, access: number): number {
     if (this.cr3.isSyncPending) this.cr3.sync();
@@ -194,7 +204,8 @@ export class ShadowCpu implements CpuState {
   #fault(linear: number, code: number): false {
     this.counts.guestFaults++;
     this.faultCode = code;
-    this.cr2 = this.walker?.scheme.addressBits === 48 ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear))) : BigInt(linear);
+    this.cr2 =
+      this.walker?.scheme.addressBits === 48 ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear))) : BigInt(linear);
     return false;
   }
 

@@ -1,17 +1,20 @@
 import { UsageError } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
-import { HandlerState, PageState } from '../../pgm/page-states.ts';
-import type { RamRange } from '../../pgm/ram-range.ts';
+import { HandlerState, PageState } from '../../pgm/pages/page-states.ts';
+import type { RamRange } from '../../pgm/pages/ram-range.ts';
 import { GuestView } from '../guest-view.ts';
 import type { GuestMappings } from '../mappings/guest-mappings.ts';
-import { DEFAULT_POOL_PAGES, ShadowPool } from './pool.ts';
+import { DEFAULT_POOL_PAGES, ShadowPool } from '../pool/pool.ts';
+import { TableMonitor } from '../pool/table-monitor.ts';
 import { ShadowCpu } from './shadow-cpu.ts';
 import type { MachineState, ModeChangeHooks, ShadowPagingOptions } from './shadow-state.ts';
-import { TableMonitor } from './table-monitor.ts';
 import { VirtualHandlers } from './virtual-handlers.ts';
 
-/** Shadow paging of one machine: a pool of tables that all CPUs share, kept right against every change of the guest's memory. */
+/**
+ * Shadow paging of one machine: a pool of tables that all CPUs share, kept right against every change of the guest's
+ * memory.
+ */
 export class ShadowPaging implements MachineState {
   readonly memory: GuestMemory;
   readonly view: GuestView;
@@ -30,7 +33,11 @@ export class ShadowPaging implements MachineState {
 
   constructor(memory: GuestMemory, options: ShadowPagingOptions, hooks: ModeChangeHooks = {}) {
     const { cpus = 1, poolPages = DEFAULT_POOL_PAGES, extents } = options;
-    if (cpus < 1 || cpus > poolPages / 16) throw new UsageError('bad-cpu-count', `Cannot shadow ${cpus} CPUs in ${poolPages} tables: expected 16 tables each`);
+    if (cpus < 1 || cpus > poolPages / 16)
+      throw new UsageError(
+        'bad-cpu-count',
+        `Cannot shadow ${cpus} CPUs in ${poolPages} tables: expected 16 tables each`,
+      );
     this.memory = memory;
     this.view = new GuestView(memory);
     this.options = options;

@@ -1,16 +1,16 @@
+import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
 import type { PagingFeatures } from '../../../formats/units/cpu/cpuid.ts';
 import type { ControlRegisters } from '../../../formats/units/cpu/cpum.ts';
-import type { GuestPhys, GuestVirt } from '../../../formats/units.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import type { AddressSpace } from '../address-space.ts';
 import type { GuestView } from '../guest-view.ts';
 import type { GuestMappings } from '../mappings/guest-mappings.ts';
 import type { PagingMode, ShadowMode } from '../modes.ts';
+import type { ShadowPool } from '../pool/pool.ts';
+import type { TableMonitor } from '../pool/table-monitor.ts';
 import type { HostPaging, WorldSwitcher } from '../shadow-mode.ts';
 import type { Walker } from '../walker.ts';
 import type { ShadowPlan } from './plan.ts';
-import type { ShadowPool } from './pool.ts';
-import type { TableMonitor } from './table-monitor.ts';
 import type { Tlb } from './tlb.ts';
 
 // What the parts of shadow paging know of each other.
@@ -47,12 +47,18 @@ export interface CpuCounts {
 }
 
 /**
- * How a mode change ended. `pae-disabled`: the guest has no PAE by CPUID, and the machine stops with the run-time error PAEmode; `no-root`:
- * the root can't be allocated (VERR_PGM_POOL_FLUSHED); `cr3-not-in-memory`: CR3 leads to no RAM (VERR_INTERNAL_ERROR_2), and every access
- * faults; `switcher-refused`: nothing has changed; `not-combinable`: the guest can't be shadowed in the shadow mode that it keeps, and every
- * access is emulated.
+ * How a mode change ended. `pae-disabled`: the guest has no PAE by CPUID, and the machine stops with the run-time error
+ * PAEmode; `no-root`: the root can't be allocated (VERR_PGM_POOL_FLUSHED); `cr3-not-in-memory`: CR3 leads to no RAM
+ * (VERR_INTERNAL_ERROR_2), and every access faults; `switcher-refused`: nothing has changed; `not-combinable`: the
+ * guest can't be shadowed in the shadow mode that it keeps, and every access is emulated.
  */
-export type ModeChangeStatus = 'ok' | 'pae-disabled' | 'no-root' | 'cr3-not-in-memory' | 'switcher-refused' | 'not-combinable';
+export type ModeChangeStatus =
+  | 'ok'
+  | 'pae-disabled'
+  | 'no-root'
+  | 'cr3-not-in-memory'
+  | 'switcher-refused'
+  | 'not-combinable';
 
 /** Who else takes part in mode changes. */
 export interface ModeChangeHooks {

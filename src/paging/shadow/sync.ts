@@ -1,14 +1,14 @@
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
-import { HandlerState, PageState, PageType } from '../../pgm/page-states.ts';
-import type { RamRange } from '../../pgm/ram-range.ts';
+import { HandlerState, PageState, PageType } from '../../pgm/pages/page-states.ts';
+import type { RamRange } from '../../pgm/pages/ram-range.ts';
 import { PageFault } from '../page-fault.ts';
+import { KINDS, type PoolKind } from '../pool/kinds.ts';
+import type { ShadowPool } from '../pool/pool.ts';
+import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { A, D, G, NX_HIGH, P, RW, US } from '../schemes.ts';
 import { indexIn, isReserved, tableAddress, type Walker } from '../walker.ts';
-import { KINDS, type PoolKind } from './kinds.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
-import type { ShadowPool } from './pool.ts';
-import { NIL_INDEX } from './pool-pages.ts';
 
 /** Software bits of shadow entries: the page is clean, so the first write has to set the guest's dirty bit. */
 export const PTE_TRACK_DIRTY = 1 << 9;
@@ -38,8 +38,8 @@ interface GuestPage {
 }
 
 /**
- * Brings shadow tables into line with the guest's, for the address that a walk has just found, and for pages around it. An entry is then
- * right, or absent where the shadow must not have it: accesses there are emulated.
+ * Brings shadow tables into line with the guest's, for the address that a walk has just found, and for pages around it.
+ * An entry is then right, or absent where the shadow must not have it: accesses there are emulated.
  */
 export class ShadowSync {
   readonly #memory: GuestMemory;
@@ -50,7 +50,13 @@ export class ShadowSync {
   /** What virtual handlers ask of a page: a `HandlerState`. */
   readonly #virtualState: (frame: number) => number;
 
-  constructor(memory: GuestMemory, pool: ShadowPool, plan: ShadowPlan, walker: Walker | undefined, virtualState: (frame: number) => number) {
+  constructor(
+    memory: GuestMemory,
+    pool: ShadowPool,
+    plan: ShadowPlan,
+    walker: Walker | undefined,
+    virtualState: (frame: number) => number,
+  ) {
     this.#memory = memory;
     this.#pool = pool;
     this.#plan = plan;
@@ -120,7 +126,8 @@ export class ShadowSync {
     const low = walker && level.guest >= 0 ? walker.entryLow[depth] : STAND_IN;
     const high = walker && level.guest >= 0 ? walker.entryHigh[depth] : 0;
     let flags = level.bare ? P : low & KEPT_OF_TABLES;
-    if (isBig && level.big?.holds !== 'tables' && (low & RW) !== 0 && (low & D) === 0) flags = (flags & ~RW) | PDE_TRACK_DIRTY;
+    if (isBig && level.big?.holds !== 'tables' && (low & RW) !== 0 && (low & D) === 0)
+      flags = (flags & ~RW) | PDE_TRACK_DIRTY;
     this.#pool.setTable(table, slot, child, flags, (high & NX_HIGH) >>> 0);
     return child;
   }
@@ -139,7 +146,9 @@ export class ShadowSync {
     const kind = level.big as PoolKind;
     if (kind === KINDS.PD64_PHYS) return this.#pool.take(kind, base, { cached: false });
     const leaf = walker.depth - 1;
-    return this.#pool.take(kind, base, { tag: accessTag(walker.entryLow[leaf], walker.entryHigh[leaf]) | this.#rulesTag() });
+    return this.#pool.take(kind, base, {
+      tag: accessTag(walker.entryLow[leaf], walker.entryHigh[leaf]) | this.#rulesTag(),
+    });
   }
 
   #keyOf(level: ShadowLevel, slot: number, linear: number): number {
@@ -160,11 +169,13 @@ export class ShadowSync {
     const walker = this.#walker;
     const level = this.#plan.levels[this.#plan.levels.length - 1];
     const distance = (near - slot) * PAGE_SIZE;
-    if (!walker || level.guest < 0) return { gcPhys: linear - (linear % PAGE_SIZE) + distance, low: STAND_IN, high: 0, tracks: false };
+    if (!walker || level.guest < 0)
+      return { gcPhys: linear - (linear % PAGE_SIZE) + distance, low: STAND_IN, high: 0, tracks: false };
     const leaf = walker.depth - 1;
     const gcPhys = walker.gcPhys - (walker.gcPhys % PAGE_SIZE) + distance;
     const isLarge = leaf < level.guest;
-    if (isLarge || near === slot) return { gcPhys, low: walker.entryLow[leaf], high: walker.entryHigh[leaf], tracks: !isLarge };
+    if (isLarge || near === slot)
+      return { gcPhys, low: walker.entryLow[leaf], high: walker.entryHigh[leaf], tracks: !isLarge };
     const wide = walker.scheme.entrySize === 8;
     const at = walker.entryAddress[leaf] + (near - slot) * walker.scheme.entrySize;
     const low = this.#memory.readU32(at);
@@ -175,8 +186,8 @@ export class ShadowSync {
   }
 
   /**
-   * One shadow entry from one guest entry (paging.md 7.4). A clean page is tracked whatever the directory allows, since several directory
-   * entries may name one table.
+   * One shadow entry from one guest entry (paging.md 7.4). A clean page is tracked whatever the directory allows, since
+   * several directory entries may name one table.
    * @param access of the fault; undefined for a neighbour, for which no memory is allocated
    */
   #syncPage(table: number, slot: number, page: GuestPage | undefined, access: number | undefined): void {
@@ -203,11 +214,21 @@ export class ShadowSync {
   }
 
   /** Gives a page memory of its own where it needs it. @returns false where it stays without */
-  #makeUsable(range: RamRange, index: number, { low }: GuestPage, access: number | undefined, handlers: number): boolean {
+  #makeUsable(
+    range: RamRange,
+    index: number,
+    { low }: GuestPage,
+    access: number | undefined,
+    handlers: number,
+  ): boolean {
     if (range.type[index] !== PageType.RAM) return true;
     const state = range.state[index];
-    const isWritten = access !== undefined && (access & PageFault.WRITE) !== 0 && (low & RW) !== 0 && handlers < HandlerState.WRITE;
-    const wanted = state === PageState.ZERO || (state === PageState.SHARED && (low & RW) !== 0) || (state === PageState.WRITE_MONITORED && isWritten);
+    const isWritten =
+      access !== undefined && (access & PageFault.WRITE) !== 0 && (low & RW) !== 0 && handlers < HandlerState.WRITE;
+    const wanted =
+      state === PageState.ZERO ||
+      (state === PageState.SHARED && (low & RW) !== 0) ||
+      (state === PageState.WRITE_MONITORED && isWritten);
     if (!wanted) return true;
     if (access === undefined) return false;
     this.#memory.pages.apply('make-writable', range, index);

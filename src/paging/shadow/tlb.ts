@@ -1,4 +1,4 @@
-import { PAGE_SHIFT } from '../../../formats/units.ts';
+import { PAGE_SHIFT } from '../../../formats/sizes.ts';
 import { PageFault } from '../page-fault.ts';
 import { RW, US } from '../schemes.ts';
 
@@ -18,7 +18,12 @@ export class Tlb {
   find(linear: number, access: number, generation: number): number {
     const offset = linear & OFFSET_MASK;
     const at = (linear >>> PAGE_SHIFT) & CLASS_MASK;
-    if (this.#pages[at] !== linear - offset || this.#generations[at] !== generation || (NEEDS[access] & ~this.#rights[at]) !== 0) return -1;
+    if (
+      this.#pages[at] !== linear - offset ||
+      this.#generations[at] !== generation ||
+      (NEEDS[access] & ~this.#rights[at]) !== 0
+    )
+      return -1;
     return this.#hosts[at] + offset;
   }
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
-import { HandlerState } from '../../pgm/page-states.ts';
+import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { checkPool } from './pool-check.ts';
 import { ShadowPaging } from './shadow-paging.ts';
 import type { VirtualHandler } from './virtual-handlers.ts';
@@ -12,7 +12,8 @@ let calls: string[];
 beforeEach(() => {
   memory = new GuestMemory();
   memory.registerRam(0, 1 << 20, 'Base RAM');
-  // 32-bit: a directory at 0x1000, a table at 0x2000 for 0 to 4 MiB; virtual page n is physical page 0x10 + n, page 8 is an alias of page 0.
+  // 32-bit: a directory at 0x1000, a table at 0x2000 for 0 to 4 MiB; virtual page n is physical page 0x10 + n, page 8
+  // is an alias of page 0.
   memory.writeU32(0x1000, 0x2067);
   for (let i = 0; i < 8; i++) memory.writeU32(0x2000 + 4 * i, 0x10067 + i * 0x1000);
   memory.writeU32(0x2020, 0x10067);
@@ -21,7 +22,12 @@ beforeEach(() => {
   calls = [];
 });
 
-function watch(kind: 'write' | 'all', start: bigint, end: bigint, answer: 'done' | 'default' = 'default'): VirtualHandler {
+function watch(
+  kind: 'write' | 'all',
+  start: bigint,
+  end: bigint,
+  answer: 'done' | 'default' = 'default',
+): VirtualHandler {
   const handler: VirtualHandler = {
     kind,
     start,
@@ -38,7 +44,8 @@ function watch(kind: 'write' | 'all', start: bigint, end: bigint, answer: 'done'
   return handler;
 }
 
-const write = (address: bigint, ...bytes: number[]) => expect(paging.cpus[0].write(address, Uint8Array.from(bytes))).toBe(-1);
+const write = (address: bigint, ...bytes: number[]) =>
+  expect(paging.cpus[0].write(address, Uint8Array.from(bytes))).toBe(-1);
 function read(address: bigint): number {
   const bytes = new Uint8Array(1);
   expect(paging.cpus[0].read(address, bytes)).toBe(-1);
@@ -94,12 +101,20 @@ describe('virtual handlers', () => {
     write(0x1010n, 3);
     expect(calls.length).toBe(2);
     expect(paging.virtualStates.size).toBe(0);
-    expect(() => paging.virtualHandlers.deregister(0x1010n)).toThrow(expect.objectContaining({ vboxCode: 'VERR_INVALID_PARAMETER' }));
+    expect(() => paging.virtualHandlers.deregister(0x1010n)).toThrow(
+      expect.objectContaining({ vboxCode: 'VERR_INVALID_PARAMETER' }),
+    );
   });
 
   test('come after physical handlers of the page', () => {
     watch('write', 0x1000n, 0x2000n);
-    memory.handlers.register({ kind: 'write', start: 0x11000, end: 0x12000, description: 'physical', callback: () => 'done' });
+    memory.handlers.register({
+      kind: 'write',
+      start: 0x11000,
+      end: 0x12000,
+      description: 'physical',
+      callback: () => 'done',
+    });
     write(0x1000n, 1);
     expect(calls).toEqual([]);
     expect(memory.readU32(0x11000)).toBe(0);
@@ -127,7 +142,9 @@ describe('virtual handlers', () => {
       ['all', 0x3000n, 0x3010n, 'VERR_NOT_IMPLEMENTED'],
       ['hypervisor', 0x3000n, 0x4000n, 'VERR_INVALID_PARAMETER'],
     ] as const) {
-      expect(() => paging.virtualHandlers.register({ kind, start, end, description: 'x', callback })).toThrow(expect.objectContaining({ vboxCode: code }));
+      expect(() => paging.virtualHandlers.register({ kind, start, end, description: 'x', callback })).toThrow(
+        expect.objectContaining({ vboxCode: code }),
+      );
     }
     paging.virtualHandlers.register({ kind: 'hypervisor', start: 0x1000n, end: 0x2000n, description: 'stack guard' });
     expect(paging.virtualHandlers.findHypervisor(0x1fffn)?.description).toBe('stack guard');

@@ -1,6 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
-import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/units.ts';
-import { HandlerState } from '../../pgm/page-states.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
 import type { CpuState, MachineState, VirtualWatch } from './shadow-state.ts';
 import { activeState } from './sync.ts';
@@ -30,8 +30,8 @@ interface Registered {
 const PAGE = BigInt(PAGE_SIZE);
 
 /**
- * Handlers of virtual addresses (guest-memory.md 10). What they watch are the physical pages that the guest's tables had there at the last sync
- * of CR3; so a handler works from the next sync on.
+ * Handlers of virtual addresses (guest-memory.md 10). What they watch are the physical pages that the guest's tables
+ * had there at the last sync of CR3; so a handler works from the next sync on.
  */
 export class VirtualHandlers implements VirtualWatch {
   readonly cache = new PhysToVirt();
@@ -57,7 +57,11 @@ export class VirtualHandlers implements VirtualWatch {
     checkHandler(handler);
     const tree = handler.kind === 'hypervisor' ? this.#hypervisor : this.all;
     const other = tree.find((each) => each.start < handler.end && handler.start < each.end);
-    if (other) throw virtualHandlerError('VERR_PGM_HANDLER_VIRTUAL_CONFLICT', `Cannot register ${handler.description}: ${other.description} is there`);
+    if (other)
+      throw virtualHandlerError(
+        'VERR_PGM_HANDLER_VIRTUAL_CONFLICT',
+        `Cannot register ${handler.description}: ${other.description} is there`,
+      );
     if (handler.kind === 'hypervisor') {
       this.#hypervisor = [...this.#hypervisor, handler].sort((a, b) => (a.start < b.start ? -1 : 1));
       return;
@@ -76,13 +80,15 @@ export class VirtualHandlers implements VirtualWatch {
       this.#requestUpdate();
     } else if (this.#hypervisor.some((handler) => handler.start === start)) {
       this.#hypervisor = this.#hypervisor.filter((handler) => handler.start !== start);
-    } else throw virtualHandlerError('VERR_INVALID_PARAMETER', `Cannot deregister handler: none starts at ${hex(start)}`);
+    } else
+      throw virtualHandlerError('VERR_INVALID_PARAMETER', `Cannot deregister handler: none starts at ${hex(start)}`);
   }
 
   /** @throws UsageError VERR_INVALID_PARAMETER where no guest handler starts at `start` */
   changeInvalidate(start: GuestVirt, invalidate: VirtualHandler['invalidate']): void {
     const found = this.#guest.find(({ handler }) => handler.start === start);
-    if (!found) throw virtualHandlerError('VERR_INVALID_PARAMETER', `Cannot change handler: none starts at ${hex(start)}`);
+    if (!found)
+      throw virtualHandlerError('VERR_INVALID_PARAMETER', `Cannot change handler: none starts at ${hex(start)}`);
     found.handler = { ...found.handler, invalidate };
   }
 
@@ -101,7 +107,9 @@ export class VirtualHandlers implements VirtualWatch {
     return this.#hypervisor.find((handler) => address >= handler.start && address < handler.end);
   }
 
-  /** An access that is emulated: the handler's if there is one, unless the page has physical handlers, which come first. */
+  /**
+   * An access that is emulated: the handler's if there is one, unless the page has physical handlers, which come first.
+   */
   take(access: 'read' | 'write', address: GuestVirt, gcPhys: GuestPhys, bytes: Uint8Array): 'done' | 'default' {
     if (this.#guest.length === 0) return 'default';
     const range = this.#paging.memory.ranges.find(gcPhys);
@@ -118,8 +126,8 @@ export class VirtualHandlers implements VirtualWatch {
   }
 
   /**
-   * Looks all watched pages up in a CPU's tables; at a sync of CR3. When something has changed, or `force`, page states and cache are made anew
-   * and the pool is cleared, so that no alias of a watched page stays.
+   * Looks all watched pages up in a CPU's tables; at a sync of CR3. When something has changed, or `force`, page states
+   * and cache are made anew and the pool is cleared, so that no alias of a watched page stays.
    */
   update(cpu: CpuState, force: boolean): void {
     let changed = force;
@@ -177,7 +185,10 @@ function checkHandler({ kind, start, end, description, callback }: VirtualHandle
       `Cannot register ${description} at ${hex(start)}: expected an address range, and a callback only for guest handlers`,
     );
   if (kind === 'all' && (start % PAGE !== 0n || end % PAGE !== 0n))
-    throw virtualHandlerError('VERR_NOT_IMPLEMENTED', `Cannot register ${description} at ${hex(start)}: handlers of all accesses cover whole pages`);
+    throw virtualHandlerError(
+      'VERR_NOT_IMPLEMENTED',
+      `Cannot register ${description} at ${hex(start)}: handlers of all accesses cover whole pages`,
+    );
 }
 
 /** One node for each page; the first and the last may be parts. */

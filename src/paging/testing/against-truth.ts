@@ -1,8 +1,8 @@
-import type { Machine } from '../../saved-state/machine.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { addressSpaceOf } from '../../machine/machine-space.ts';
 import { sha256, type Truth } from '../../testing/states.ts';
 import type { AddressSpace } from '../address-space.ts';
 import { findBytes } from '../find-bytes.ts';
-import { addressSpaceOf } from '../machine-space.ts';
 import { mappingsOf, type VirtualRun, virtualAddressesOf } from '../mappings-of.ts';
 import { checkConsistency } from '../shadow/consistency-check.ts';
 import { checkPool } from '../shadow/pool-check.ts';
@@ -19,7 +19,10 @@ export interface Comparison {
   differences: string[];
 }
 
-/** Compares the virtual memory of each CPU with the truth: the whole translation, known patterns, and the same through shadow tables. */
+/**
+ * Compares the virtual memory of each CPU with the truth: the whole translation, known patterns, and the same through
+ * shadow tables.
+ */
 export function compareWithTruth(machine: Machine, truth: Truth): Comparison {
   const { translation = [], patterns = [] } = truth as PagingTruth;
   const outcome: Comparison = { compared: 0, differences: [] };
@@ -34,7 +37,8 @@ export function compareWithTruth(machine: Machine, truth: Truth): Comparison {
     const lines = runsText(found);
     check(
       `CPU ${cpu}: first runs`,
-      lines.slice(0, list.length).join('\n') === list.map((row) => row.map((cell) => cell.replace(/^0x/, '')).join(' ')).join('\n'),
+      lines.slice(0, list.length).join('\n') ===
+        list.map((row) => row.map((cell) => cell.replace(/^0x/, '')).join(' ')).join('\n'),
     );
     check(`CPU ${cpu}: ${lines.length} runs, expected ${runs}`, lines.length === runs);
     check(`CPU ${cpu}: all runs`, sha256(Buffer.from(lines.map((line) => `${line}\n`).join(''))) === hash);
@@ -42,19 +46,26 @@ export function compareWithTruth(machine: Machine, truth: Truth): Comparison {
   }
   for (const pattern of patterns) {
     if (pattern.space !== 'virtual' || !(pattern.sha256 || pattern.bytes)) continue;
-    for (const [what, isRight] of patternChecks(addressSpaceOf(machine, pattern.cpu ?? 0), pattern)) check(`${pattern.address}: ${what}`, isRight);
+    for (const [what, isRight] of patternChecks(addressSpaceOf(machine, pattern.cpu ?? 0), pattern))
+      check(`${pattern.address}: ${what}`, isRight);
   }
   return outcome;
 }
 
-function patternChecks(space: AddressSpace, { address, size, sha256: hash, bytes }: NonNullable<PagingTruth['patterns']>[0]): [string, boolean][] {
+function patternChecks(
+  space: AddressSpace,
+  { address, size, sha256: hash, bytes }: NonNullable<PagingTruth['patterns']>[0],
+): [string, boolean][] {
   const at = BigInt(address);
   const content = new Uint8Array(size);
   space.read(at, content);
   const checks: [string, boolean][] = [];
   if (hash) checks.push(['hash', sha256(content) === hash]);
   if (bytes) checks.push(['bytes', Buffer.from(content).toString('hex') === bytes]);
-  checks.push(['found again', findBytes(space, content.subarray(0, Math.min(size, 64)), { maxHits: 1e5 }).addresses.includes(at)]);
+  checks.push([
+    'found again',
+    findBytes(space, content.subarray(0, Math.min(size, 64)), { maxHits: 1e5 }).addresses.includes(at),
+  ]);
   const found = space.translate(at);
   checks.push(['reverse lookup', found.status === 'mapped' && virtualAddressesOf(space, found.gcPhys).includes(at)]);
   return checks;
@@ -76,8 +87,13 @@ function shadowDifferences(machine: Machine, id: number, runs: readonly VirtualR
     for (let at = 0; at < size; at += step) {
       const code = cpu.read(virtual + BigInt(at), seen);
       memory.read(gcPhys + at, there);
-      if (code !== -1 || Buffer.compare(seen, there) !== 0) differences.push(`shadow reads other bytes at ${virtual + BigInt(at)}`);
+      if (code !== -1 || Buffer.compare(seen, there) !== 0)
+        differences.push(`shadow reads other bytes at ${virtual + BigInt(at)}`);
     }
   }
-  return [...differences, ...checkConsistency(cpu).map(({ message }) => message), ...checkPool(paging).map(({ message }) => message)];
+  return [
+    ...differences,
+    ...checkConsistency(cpu).map(({ message }) => message),
+    ...checkPool(paging).map(({ message }) => message),
+  ];
 }

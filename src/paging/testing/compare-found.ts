@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
-import { HandlerState } from '../../pgm/page-states.ts';
+import { HandlerState } from '../../pgm/pages/page-states.ts';
 
 interface Rights {
   w: boolean;
@@ -8,7 +8,10 @@ interface Rights {
   x: boolean;
 }
 
-/** What shadow tables say of an address is right: the host's page, US and NX as the guest has them, and RW only where a write needs no notice. */
+/**
+ * What shadow tables say of an address is right: the host's page, US and NX as the guest has them, and RW only where a
+ * write needs no notice.
+ */
 export function compareFound(
   memory: GuestMemory,
   address: bigint,

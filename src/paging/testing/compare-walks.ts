@@ -8,7 +8,8 @@ import { fillTables, Random, randomAddress, randomRegisters, type TableKind, tam
 const MEMORY_PAGES = 32;
 
 /**
- * Random tables, random accesses: addresses, rights, fault codes, accessed and dirty bits of the walker and of the naive walk are the same.
+ * Random tables, random accesses: addresses, rights, fault codes, accessed and dirty bits of the walker and of the
+ * naive walk are the same.
  * @returns what was found, so that callers see that it was not nothing
  */
 export function compareWalks(seed: number, kind: TableKind, accesses: number): { mapped: number; faults: Set<number> } {
@@ -21,7 +22,8 @@ export function compareWalks(seed: number, kind: TableKind, accesses: number): {
   const twin = memory.bytes.slice();
   const root = Number(registers.cr3);
   const view = new DataView(twin.buffer);
-  const pdptes = kind === 'pae' ? Array.from({ length: 4 }, (_, i) => view.getBigUint64((root & ~31) + 8 * i, true)) : undefined;
+  const pdptes =
+    kind === 'pae' ? Array.from({ length: 4 }, (_, i) => view.getBigUint64((root & ~31) + 8 * i, true)) : undefined;
   const naive: NaiveMachine = { bytes: twin, ...registers, physicalBits, ...(pdptes ? { pdptes } : {}) };
   const space = new AddressSpace(memory, registers, { physicalBits });
   let mapped = 0;
@@ -29,10 +31,15 @@ export function compareWalks(seed: number, kind: TableKind, accesses: number): {
   for (let i = 0; i < accesses; i++) {
     const address = randomAddress(random, kind);
     const wanted = { write: random.chance(40), user: random.chance(50), fetch: random.chance(20) };
-    const access = (wanted.write ? PageFault.WRITE : 0) | (wanted.user ? PageFault.USER : 0) | (wanted.fetch ? PageFault.FETCH : 0);
+    const access =
+      (wanted.write ? PageFault.WRITE : 0) | (wanted.user ? PageFault.USER : 0) | (wanted.fetch ? PageFault.FETCH : 0);
     const truth = naiveAccess(naive, address, wanted);
     const expected = 'fault' in truth ? { fault: truth.fault } : { gcPhys: Number(truth.gcPhys) };
-    assert.deepEqual(space.access(address, access), expected, `${kind} seed ${seed} address ${address.toString(16)} access ${access}`);
+    assert.deepEqual(
+      space.access(address, access),
+      expected,
+      `${kind} seed ${seed} address ${address.toString(16)} access ${access}`,
+    );
     if ('fault' in truth) faults.add(truth.fault);
     else mapped++;
     compareTranslation(space, naive, address);
@@ -49,5 +56,8 @@ function compareTranslation(space: AddressSpace, naive: NaiveMachine, address: b
     return;
   }
   const { gcPhys, pageSize, writable, user, executable } = seen;
-  assert.deepEqual([gcPhys, pageSize, writable, user, executable], [Number(truth.gcPhys), Number(truth.pageSize), truth.w, truth.u, truth.x]);
+  assert.deepEqual(
+    [gcPhys, pageSize, writable, user, executable],
+    [Number(truth.gcPhys), Number(truth.pageSize), truth.w, truth.u, truth.x],
+  );
 }

@@ -1,5 +1,5 @@
-// A second walk, for tests: from the processor manuals' pictures of the tables, in BigInt, one mode after the other. It shares nothing with the
-// walker: no constants, no tables, no helpers.
+// A second walk, for tests: from the processor manuals' pictures of the tables, in BigInt, one mode after the other. It
+// shares nothing with the walker: no constants, no tables, no helpers.
 
 export interface NaiveMachine {
   /** Bytes of RAM from address 0. */
@@ -63,7 +63,8 @@ class NaiveWalk {
     if (!isPresent(pde)) return this.#missing;
     if (isBig(pde)) {
       const gcPhys = (((pde >> 13n) & 0xffn) << 32n) + (pde & 0xffc00000n) + (address & 0x3fffffn);
-      if ((pde & 0x200000n) !== 0n || gcPhys >> BigInt(physicalBits < 36 ? 36 : physicalBits) !== 0n) return this.#broken;
+      if ((pde & 0x200000n) !== 0n || gcPhys >> BigInt(physicalBits < 36 ? 36 : physicalBits) !== 0n)
+        return this.#broken;
       return this.#done(gcPhys, 0x400000n);
     }
     const pte = this.#entryAt((pde & 0xfffff000n) + ((address >> 12n) & 1023n) * 4n, 4, () => true);
@@ -90,7 +91,10 @@ class NaiveWalk {
     if (pdpte === undefined) return this.#broken;
     if (!isPresent(pdpte)) return this.#missing;
     if (this.#hasSpareBits(pdpte)) return this.#broken;
-    if (isLarge(pdpte)) return (pdpte & 0x3fffe000n) !== 0n ? this.#broken : this.#done((pdpte & 0x000f_ffff_c000_0000n) + (address & 0x3fffffffn), 1n << 30n);
+    if (isLarge(pdpte))
+      return (pdpte & 0x3fffe000n) !== 0n
+        ? this.#broken
+        : this.#done((pdpte & 0x000f_ffff_c000_0000n) + (address & 0x3fffffffn), 1n << 30n);
     return (pdpte & 0x100n) !== 0n ? this.#broken : this.#directory(frame(pdpte), 0n);
   }
 
@@ -101,7 +105,10 @@ class NaiveWalk {
     if (pde === undefined) return this.#broken;
     if (!isPresent(pde)) return this.#missing;
     if (this.#hasSpareBits(pde, spare)) return this.#broken;
-    if (isLarge(pde)) return (pde & 0x1fe000n) !== 0n ? this.#broken : this.#done((pde & 0x000f_ffff_ffe0_0000n) + (address & 0x1fffffn), 1n << 21n);
+    if (isLarge(pde))
+      return (pde & 0x1fe000n) !== 0n
+        ? this.#broken
+        : this.#done((pde & 0x000f_ffff_ffe0_0000n) + (address & 0x1fffffn), 1n << 21n);
     const pte = this.#entryAt(frame(pde) + ((address >> 12n) & 511n) * 8n, 8, () => true);
     if (pte === undefined) return this.#broken;
     if (!isPresent(pte)) return this.#missing;

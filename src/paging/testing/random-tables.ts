@@ -80,7 +80,12 @@ export function fillTables(random: Random, memory: FlatMemory, kind: TableKind):
   const size = kind === '32-bit' ? 4 : 8;
   for (let page = 1; page <= TABLE_PAGES; page++) {
     for (let offset = 0; offset < 4096; offset += size) {
-      if (!INDICES.includes(offset / size) && !random.chance(kind === 'pae' ? 30 : 4) && offset / size < 4096 / size - 2) continue;
+      if (
+        !INDICES.includes(offset / size) &&
+        !random.chance(kind === 'pae' ? 30 : 4) &&
+        offset / size < 4096 / size - 2
+      )
+        continue;
       writeEntry(memory, page * 4096 + offset, size, randomEntry(random, kind, memory.bytes.length / 4096));
     }
   }
@@ -95,12 +100,19 @@ export function writeEntry(memory: FlatMemory, at: number, size: number, entry: 
 export function randomAddress(random: Random, kind: TableKind): bigint {
   const index = (bits: number) => {
     const last = 2 ** bits - 1;
-    return BigInt(random.chance(75) ? random.pick(INDICES) : random.chance(50) ? last - random.below(2) : random.u32() & last) & BigInt(last);
+    return (
+      BigInt(
+        random.chance(75) ? random.pick(INDICES) : random.chance(50) ? last - random.below(2) : random.u32() & last,
+      ) & BigInt(last)
+    );
   };
   const offset = BigInt(random.below(4096));
   if (kind === '32-bit') return (index(10) << 22n) | (index(10) << 12n) | offset;
   if (kind === 'pae') return (index(2) << 30n) | (index(9) << 21n) | (index(9) << 12n) | offset;
-  return BigInt.asUintN(64, BigInt.asIntN(48, (index(9) << 39n) | (index(9) << 30n) | (index(9) << 21n) | (index(9) << 12n) | offset));
+  return BigInt.asUintN(
+    64,
+    BigInt.asIntN(48, (index(9) << 39n) | (index(9) << 30n) | (index(9) << 21n) | (index(9) << 12n) | offset),
+  );
 }
 
 /** Makes most of the four directory pointers of legacy PAE valid, which random entries hardly ever are. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { NO_FAULT } from '../page-fault.ts';
+import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { checkConsistency } from '../shadow/consistency-check.ts';
 import { shadowSpace } from '../shadow/host-view.ts';
 import { lookUp } from '../shadow/lookup.ts';
 import { checkPool } from '../shadow/pool-check.ts';
-import { NIL_INDEX } from '../shadow/pool-pages.ts';
 import type { ShadowCpu } from '../shadow/shadow-cpu.ts';
 import { ShadowPaging } from '../shadow/shadow-paging.ts';
 import type { HostPaging } from '../shadow-mode.ts';
@@ -42,8 +42,8 @@ interface Twin extends RandomRegisters {
 }
 
 /**
- * A machine on shadow tables beside a naive one: a flat array and the naive walk. Both do the same random things; after each, what the shadow
- * tables say is compared with what the naive walk finds.
+ * A machine on shadow tables beside a naive one: a flat array and the naive walk. Both do the same random things; after
+ * each, what the shadow tables say is compared with what the naive walk finds.
  */
 export class ShadowModel {
   readonly random: Random;
@@ -189,7 +189,9 @@ export class ShadowModel {
     const size = this.random.chance(93) ? 1 + this.random.below(16) : 1 + this.random.below(5000);
     this.#writeBoth(
       at,
-      Uint8Array.from({ length: Math.min(size, this.twin.length - at) }, () => (this.random.chance(50) ? 0 : this.random.below(256))),
+      Uint8Array.from({ length: Math.min(size, this.twin.length - at) }, () =>
+        this.random.chance(50) ? 0 : this.random.below(256),
+      ),
     );
   }
 
@@ -283,7 +285,11 @@ export class ShadowModel {
       const linear = Number(BigInt.asUintN(48, address));
       const found = lookUp(this.paging.pool, cpu.plan, cpu.root, linear, { host: -1, rights: 0, executable: false });
       const walked = shadowSpace(cpu)?.translate(address);
-      assert.equal(walked?.status === 'mapped' ? walked.gcPhys : -1, found.host, `walk of the shadow tables for ${address.toString(16)}`);
+      assert.equal(
+        walked?.status === 'mapped' ? walked.gcPhys : -1,
+        found.host,
+        `walk of the shadow tables for ${address.toString(16)}`,
+      );
       if (found.host < 0) return;
       if ('fault' in naive) assert.fail(`shadow maps ${address.toString(16)}, the guest's tables don't`);
       else compareFound(this.memory, address, Number(naive.gcPhys), found.host, naive, found);
@@ -293,7 +299,19 @@ export class ShadowModel {
 
   #compareNested(cpu: ShadowCpu): void {
     const gcPhys = this.random.below(this.twin.length);
-    const { host, rights } = lookUp(this.paging.pool, cpu.plan as NonNullable<typeof cpu.plan>, cpu.root, gcPhys, { host: -1, rights: 0, executable: false });
-    if (host >= 0) compareFound(this.memory, BigInt(gcPhys), gcPhys, host, { w: true, u: true, x: true }, { rights, executable: true });
+    const { host, rights } = lookUp(this.paging.pool, cpu.plan as NonNullable<typeof cpu.plan>, cpu.root, gcPhys, {
+      host: -1,
+      rights: 0,
+      executable: false,
+    });
+    if (host >= 0)
+      compareFound(
+        this.memory,
+        BigInt(gcPhys),
+        gcPhys,
+        host,
+        { w: true, u: true, x: true },
+        { rights, executable: true },
+      );
   }
 }

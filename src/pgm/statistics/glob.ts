@@ -1,6 +1,6 @@
 /**
- * Tells whether a path fits a pattern: `*` is anything, also with `/` in it, `?` one character, `|` between alternatives; the empty pattern fits
- * all. Source: RTStrSimplePatternMultiMatch.
+ * Tells whether a path fits a pattern: `*` is anything, also with `/` in it, `?` one character, `|` between
+ * alternatives; the empty pattern fits all. Source: RTStrSimplePatternMultiMatch.
  */
 export function globMatcher(pattern: string): (path: string) => boolean {
   if (pattern === '') return () => true;
@@ -8,7 +8,10 @@ export function globMatcher(pattern: string): (path: string) => boolean {
   return (path) => alternatives.some((parts) => matches(parts, path));
 }
 
-/** `parts` are what lies between the stars. Each is taken where it fits first, which is enough as only the last one is bound to the end. */
+/**
+ * `parts` are what lies between the stars. Each is taken where it fits first, which is enough as only the last one is
+ * bound to the end.
+ */
 function matches([first, ...rest]: readonly string[], path: string): boolean {
   if (!fitsAt(first, path, 0)) return false;
   const last = rest.pop();

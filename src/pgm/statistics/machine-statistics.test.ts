@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import { MIB, PAGE_SIZE } from '../../../formats/units.ts';
+import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { HostMemory } from '../../gmm/host-memory.ts';
 import { GuestMemory } from '../guest-memory.ts';
-import { HostBacking } from '../host-backing.ts';
+import { HostBacking } from '../pages/host-backing.ts';
 import { machineStatistics } from './machine-statistics.ts';
 
 test('machineStatistics() shows what the machine counts, as it is now', () => {

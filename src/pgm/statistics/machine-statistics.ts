@@ -1,6 +1,6 @@
 import type { GuestMemory } from '../guest-memory.ts';
-import type { HostBacking } from '../host-backing.ts';
-import { PAGE_COUNT_NAMES, type PageCounts } from '../page-counters.ts';
+import type { HostBacking } from '../pages/host-backing.ts';
+import { PAGE_COUNT_NAMES, type PageCounts } from '../pages/page-counters.ts';
 import { CPU_STATISTICS } from './cpu-statistics.ts';
 import { MEMORY_STATISTICS } from './memory-statistics.ts';
 import { RELEASE_STATISTICS } from './release-statistics.ts';
@@ -21,7 +21,8 @@ export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   const tree = new StatTree(cpus);
   for (const rows of [RELEASE_STATISTICS, MEMORY_STATISTICS, CPU_STATISTICS, SET_UP_STATISTICS]) tree.register(rows);
   const { pages, accesses, ranges, handlers, largePages } = memory;
-  for (const [count, name] of Object.entries(PAGE_COUNT_NAMES)) tree.bind(`/PGM/Page/${name}`, () => pages.counts[count as keyof PageCounts]);
+  for (const [count, name] of Object.entries(PAGE_COUNT_NAMES))
+    tree.bind(`/PGM/Page/${name}`, () => pages.counts[count as keyof PageCounts]);
   tree.bind('/PGM/R3/Phys/Read', () => accesses.reads);
   tree.bind('/PGM/R3/Phys/Read/Bytes', () => accesses.readBytes);
   tree.bind('/PGM/R3/Phys/Write', () => accesses.writes);
@@ -34,7 +35,9 @@ export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   tree.bind('/PGM/LargePage/Reused', () => largePages.counts.reused);
   tree.bind('/PGM/LargePage/Refused', () => largePages.counts.refused);
   tree.bind('/PGM/LargePage/Recheck', () => largePages.counts.rechecked);
-  tree.bind('/MM/cbRamBase', () => ranges.all.reduce((size, range) => size + (range.kind === 'ram' ? range.end - range.start : 0), 0));
+  tree.bind('/MM/cbRamBase', () =>
+    ranges.all.reduce((size, range) => size + (range.kind === 'ram' ? range.end - range.start : 0), 0),
+  );
   bindHost(tree, pages.backing);
   return tree;
 }

@@ -34,10 +34,14 @@ describe('globMatcher()', () => {
   test('agrees with regular expressions', () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'b', '/') });
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom('a', 'b', '/', '*', '?'), minLength: 1 }), text, (pattern, path) => {
-        const expression = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
-        expect(globMatcher(pattern)(path)).toBe(expression.test(path));
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom('a', 'b', '/', '*', '?'), minLength: 1 }),
+        text,
+        (pattern, path) => {
+          const expression = new RegExp(`^${pattern.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's');
+          expect(globMatcher(pattern)(path)).toBe(expression.test(path));
+        },
+      ),
     );
   });
 });

@@ -1,6 +1,14 @@
 import { UsageError } from '../../../formats/errors.ts';
 import { globMatcher } from './glob.ts';
-import { nothingOf, type Profile, type Statistic, type StatisticRow, type StatisticSample, type StatisticValue, statisticsOf } from './statistic.ts';
+import {
+  nothingOf,
+  type Profile,
+  type Statistic,
+  type StatisticRow,
+  type StatisticSample,
+  type StatisticValue,
+  statisticsOf,
+} from './statistic.ts';
 
 /** Gives a statistic's value when somebody asks; nothing is copied or updated meanwhile. */
 export type StatisticReader = () => StatisticValue;
@@ -24,7 +32,8 @@ export class StatTree {
   /** Adds the statistics that `rows` stand for, all 0. @throws UsageError `already-exists` */
   register(rows: readonly StatisticRow[]): void {
     for (const statistic of statisticsOf(rows, this.cpus)) {
-      if (this.#entries.has(statistic.path)) throw new UsageError('already-exists', `Cannot register statistic: ${statistic.path} is there already`);
+      if (this.#entries.has(statistic.path))
+        throw new UsageError('already-exists', `Cannot register statistic: ${statistic.path} is there already`);
       const nothing = nothingOf(statistic.kind);
       this.#entries.set(statistic.path, { statistic, read: () => nothing, base: nothing });
     }
@@ -40,7 +49,9 @@ export class StatTree {
     return shown(this.#get(path));
   }
 
-  /** Values of all whose path fits the pattern (`*`, `?`, `|`), by path; of those that are shown when used, only these. */
+  /**
+   * Values of all whose path fits the pattern (`*`, `?`, `|`), by path; of those that are shown when used, only these.
+   */
   list(pattern = ''): StatisticSample[] {
     const matches = globMatcher(pattern);
     const samples: StatisticSample[] = [];

@@ -6,8 +6,8 @@ export type StatisticUnit = 'count' | 'occurrences' | 'bytes' | 'ticks-per-call'
 export type StatisticVisibility = 'always' | 'used';
 
 /**
- * Path, kind, description. In a path, `{A,B}` stands for each of them, `%u` for each CPU's number. R3 is ring 3, RZ ring 0 or raw mode, RC raw
- * mode. Spellings are VirtualBox's.
+ * Path, kind, description. In a path, `{A,B}` stands for each of them, `%u` for each CPU's number. R3 is ring 3, RZ
+ * ring 0 or raw mode, RC raw mode. Spellings are VirtualBox's.
  */
 export type StatisticRow = readonly [path: string, kind: StatisticKind, description: string];
 
@@ -43,7 +43,8 @@ export function nothingOf(kind: StatisticKind): StatisticValue {
 /** The statistics that rows stand for, with `cpus` CPUs. */
 export function* statisticsOf(rows: readonly StatisticRow[], cpus: number): Generator<Statistic> {
   for (const [pattern, kind, description] of rows) {
-    for (const path of pathsOf(pattern, cpus)) yield { path, kind, unit: unitOf(path, kind), visibility: visibilityOf(path), description };
+    for (const path of pathsOf(pattern, cpus))
+      yield { path, kind, unit: unitOf(path, kind), visibility: visibilityOf(path), description };
   }
 }
 

@@ -1,5 +1,5 @@
-import { PAGE_SIZE } from '../../../formats/units.ts';
-import type { HandlerCallback, HandlerKind } from '../handler-list.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { HandlerCallback, HandlerKind } from '../access/handler-list.ts';
 import { MemoryPair, type Outcome } from './memory-pair.ts';
 import * as devices from './naive-devices.ts';
 
@@ -10,7 +10,14 @@ export class MachinePair extends MemoryPair {
   registerHandler(kind: HandlerKind, start: number, end: number, answer: 'done' | 'default'): Outcome[] {
     const name = `handler ${this.#handlers++}`;
     return this.both(
-      () => void this.real.handlers.register({ kind, start, end, description: name, callback: this.#logging(name, answer) }),
+      () =>
+        void this.real.handlers.register({
+          kind,
+          start,
+          end,
+          description: name,
+          callback: this.#logging(name, answer),
+        }),
       () => devices.registerHandler(this.naive, { kind, start, end, name, answer }),
     );
   }
@@ -120,7 +127,9 @@ export class MachinePair extends MemoryPair {
 
   /** Start of some handler; now and then of none. */
   #start(which: number, mmio = false): number {
-    const starts = this.naive.handlers.filter(({ kind }) => kind !== 'rom' && (kind === 'mmio') === mmio).map(({ start }) => start);
+    const starts = this.naive.handlers
+      .filter(({ kind }) => kind !== 'rom' && (kind === 'mmio') === mmio)
+      .map(({ start }) => start);
     return which % 8 === 7 || starts.length === 0 ? 7 : starts[which % starts.length];
   }
 

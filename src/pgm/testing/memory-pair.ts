@@ -1,10 +1,10 @@
 import { SavkitError } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { PageLock } from '../access/page-locks.ts';
+import type { AccessOrigin } from '../access/phys-memory.ts';
 import { GuestMemory } from '../guest-memory.ts';
-import { resetMemory } from '../memory-life.ts';
-import type { PageLock } from '../page-locks.ts';
-import { PageState } from '../page-states.ts';
-import type { AccessOrigin } from '../phys-memory.ts';
+import { resetMemory } from '../life/memory-life.ts';
+import { PageState } from '../pages/page-states.ts';
 import * as devices from './naive-devices.ts';
 import { DEVICE_PAGES, NaiveMachine, RAM_A, RAM_B, Refused, ROMS } from './naive-machine.ts';
 
@@ -20,13 +20,26 @@ export class MemoryPair {
 
   constructor() {
     const { real, naive } = this;
-    for (const { first, end } of [RAM_A, RAM_B]) real.registerRam(first * PAGE_SIZE, (end - first) * PAGE_SIZE, `RAM from ${first}`);
+    for (const { first, end } of [RAM_A, RAM_B])
+      real.registerRam(first * PAGE_SIZE, (end - first) * PAGE_SIZE, `RAM from ${first}`);
     for (const [i, { first, pages, isShadowed }] of ROMS.entries()) {
       const image = new Uint8Array(pages * PAGE_SIZE);
       for (const [page, bytes] of naive.virgin[i].entries()) image.set(bytes, page * PAGE_SIZE);
-      real.roms.register({ start: first * PAGE_SIZE, size: pages * PAGE_SIZE, description: `ROM ${i}`, isShadowed, image });
+      real.roms.register({
+        start: first * PAGE_SIZE,
+        size: pages * PAGE_SIZE,
+        description: `ROM ${i}`,
+        isShadowed,
+        image,
+      });
     }
-    real.mmio2.register({ device: 'dev', instance: 0, region: 0, size: DEVICE_PAGES * PAGE_SIZE, description: 'device' });
+    real.mmio2.register({
+      device: 'dev',
+      instance: 0,
+      region: 0,
+      size: DEVICE_PAGES * PAGE_SIZE,
+      description: 'device',
+    });
   }
 
   read(at: number, size: number, origin: AccessOrigin): Outcome[] {
@@ -72,7 +85,8 @@ export class MemoryPair {
       () => {
         const frames = new Uint32Array(capacity);
         const taken: number[] = [];
-        for (let count = capacity; count === capacity; taken.push(...frames.subarray(0, count))) count = this.real.monitor.take(frames);
+        for (let count = capacity; count === capacity; taken.push(...frames.subarray(0, count)))
+          count = this.real.monitor.take(frames);
         return taken;
       },
       () => this.naive.take(),
@@ -125,7 +139,8 @@ export class MemoryPair {
       () => {
         const locks = kind === 'writing' ? this.naive.writeLocks : this.naive.readLocks;
         locks.set(frame, (locks.get(frame) ?? 0) - 1);
-        if (kind === 'writing' && locks.get(frame) === 0 && this.naive.monitored.delete(frame)) this.naive.written.add(frame);
+        if (kind === 'writing' && locks.get(frame) === 0 && this.naive.monitored.delete(frame))
+          this.naive.written.add(frame);
       },
     );
   }

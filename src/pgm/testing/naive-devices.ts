@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { DEVICE_PAGES, type NaiveHandler, type NaiveMachine, Refused, ROMS } from './naive-machine.ts';
 
 // What devices and others do to the naive machine. Each function refuses as the specification says, in its order.
@@ -29,7 +29,10 @@ function placeHandler(machine: NaiveMachine, handler: NaiveHandler, kind: string
   refuseIf(kind !== 'write' && (start % PAGE_SIZE !== 0 || end % PAGE_SIZE !== 0), 'VERR_INVALID_PARAMETER');
   const frames = framesOf(start, end);
   const range = machine.rangeOf(frames[0]);
-  refuseIf(range === undefined || frames.some((frame) => machine.rangeOf(frame) !== range), 'VERR_PGM_HANDLER_PHYSICAL_NO_RAM_RANGE');
+  refuseIf(
+    range === undefined || frames.some((frame) => machine.rangeOf(frame) !== range),
+    'VERR_PGM_HANDLER_PHYSICAL_NO_RAM_RANGE',
+  );
   refuseIf(
     machine.handlers.some((other) => other.start < end && start < other.end),
     'VERR_PGM_HANDLER_PHYSICAL_CONFLICT',
@@ -104,7 +107,10 @@ export function alias(machine: NaiveMachine, start: number, address: number, tar
 function overlay(machine: NaiveMachine, frames: number[], isFree: (frame: number) => boolean): void {
   const ranges = new Set(frames.map((frame) => machine.rangeOf(frame)));
   if (ranges.size === 1 && ranges.has(undefined)) return;
-  refuseIf(ranges.size > 1 || frames.some((frame) => !isFree(frame) || machine.isLocked(frame)), 'VERR_PGM_RAM_CONFLICT');
+  refuseIf(
+    ranges.size > 1 || frames.some((frame) => !isFree(frame) || machine.isLocked(frame)),
+    'VERR_PGM_RAM_CONFLICT',
+  );
 }
 
 function clearRam(machine: NaiveMachine, frames: number[]): void {
@@ -118,7 +124,11 @@ function clearRam(machine: NaiveMachine, frames: number[]): void {
 export function registerMmio(machine: NaiveMachine, start: number, pages: number, name: string): void {
   const end = start + pages * PAGE_SIZE;
   const frames = framesOf(start, end);
-  overlay(machine, frames, (frame) => machine.isRam(frame) || (machine.over.get(frame)?.kind === 'mmio' && !machine.aliases.has(frame)));
+  overlay(
+    machine,
+    frames,
+    (frame) => machine.isRam(frame) || (machine.over.get(frame)?.kind === 'mmio' && !machine.aliases.has(frame)),
+  );
   refuseIf(
     machine.handlers.some((other) => other.start < end && start < other.end),
     'VERR_PGM_HANDLER_PHYSICAL_CONFLICT',

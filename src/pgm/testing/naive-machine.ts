@@ -1,7 +1,7 @@
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 
-// Memory as the specification has it, done in the plainest way: a page is a byte array or nothing, sets say the rest, every byte is looked up on
-// its own. Shares no code with what it judges. Refusals are VirtualBox's codes.
+// Memory as the specification has it, done in the plainest way: a page is a byte array or nothing, sets say the rest,
+// every byte is looked up on its own. Shares no code with what it judges. Refusals are VirtualBox's codes.
 
 export const RAM_A = { first: 0, end: 64 };
 /** From 1 MiB on: with A20 off, the guest finds RAM A and the hole there. */
@@ -33,7 +33,10 @@ export class NaiveMachine {
   readonly writeLocks = new Map<number, number>();
   readonly readLocks = new Map<number, number>();
   /** What lies over RAM or in holes, by frame; MMIO by the start of its registration. */
-  readonly over = new Map<number, { kind: 'mmio'; start: number } | { kind: 'mmio2'; page: number } | { kind: 'rom'; rom: number; page: number }>();
+  readonly over = new Map<
+    number,
+    { kind: 'mmio'; start: number } | { kind: 'mmio2'; page: number } | { kind: 'rom'; rom: number; page: number }
+  >();
   readonly device: Uint8Array[] = Array.from({ length: DEVICE_PAGES }, () => new Uint8Array(PAGE_SIZE));
   deviceAt: number | undefined;
   readonly virgin: Uint8Array[][] = [];
@@ -49,13 +52,22 @@ export class NaiveMachine {
   isMonitoring = false;
 
   constructor() {
-    for (const { first, end } of [RAM_A, RAM_B]) for (let frame = first; frame < end; frame++) this.ram.set(frame, undefined);
+    for (const { first, end } of [RAM_A, RAM_B])
+      for (let frame = first; frame < end; frame++) this.ram.set(frame, undefined);
     for (const [rom, { first, pages }] of ROMS.entries()) {
-      this.virgin.push(Array.from({ length: pages }, (_, page) => new Uint8Array(PAGE_SIZE).fill(0xc0 + rom * 8 + page)));
+      this.virgin.push(
+        Array.from({ length: pages }, (_, page) => new Uint8Array(PAGE_SIZE).fill(0xc0 + rom * 8 + page)),
+      );
       this.shadow.push(Array.from({ length: pages }, () => undefined));
       this.protection.push(Array.from({ length: pages }, () => 1));
       for (let page = 0; page < pages; page++) this.over.set(first + page, { kind: 'rom', rom, page });
-      this.handlers.push({ kind: 'rom', start: first * PAGE_SIZE, end: (first + pages) * PAGE_SIZE, name: 'rom', answer: 'default' });
+      this.handlers.push({
+        kind: 'rom',
+        start: first * PAGE_SIZE,
+        end: (first + pages) * PAGE_SIZE,
+        name: 'rom',
+        answer: 'default',
+      });
     }
   }
 
@@ -108,7 +120,10 @@ export class NaiveMachine {
     if (alias !== undefined) return this.device[alias];
     const over = this.over.get(frame);
     if (over?.kind === 'mmio2') return this.device[over.page];
-    if (over?.kind === 'rom') return this.protection[over.rom][over.page] >= 3 ? this.shadow[over.rom][over.page] : this.virgin[over.rom][over.page];
+    if (over?.kind === 'rom')
+      return this.protection[over.rom][over.page] >= 3
+        ? this.shadow[over.rom][over.page]
+        : this.virgin[over.rom][over.page];
     if (over || !this.ram.has(frame)) return 'nothing';
     return this.ram.get(frame);
   }

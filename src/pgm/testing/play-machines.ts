@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SavkitError } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { HostMemory } from '../../gmm/host-memory.ts';
 import { PAGES_PER_CHUNK } from '../../gmm/page-id.ts';
 import { Random } from '../../testing/random.ts';
 import { GuestMemory } from '../guest-memory.ts';
-import { HostBacking } from '../host-backing.ts';
 import { checkIntegrity } from '../memory-integrity.ts';
-import { noPages } from '../page-counters.ts';
-import { PageSharing } from '../page-sharing.ts';
-import { PageState } from '../page-states.ts';
+import { HostBacking } from '../pages/host-backing.ts';
+import { noPages } from '../pages/page-counters.ts';
+import { PageState } from '../pages/page-states.ts';
+import { PageSharing } from '../sharing/page-sharing.ts';
 
 const MOST_MACHINES = 3;
 const PAGES = 300;
@@ -23,7 +23,10 @@ interface Player {
   ballooned: Set<number>;
 }
 
-/** One seed's game: several machines on one host write, balloon, share, move and end; each sees its own bytes, and all counts agree. */
+/**
+ * One seed's game: several machines on one host write, balloon, share, move and end; each sees its own bytes, and all
+ * counts agree.
+ */
 class MachinesGame {
   readonly #random: Random;
   readonly #host: HostMemory;
@@ -45,7 +48,11 @@ class MachinesGame {
       }
       for (const player of this.#players) this.#checkBytes(player);
       while (this.#players.length > 0) this.#end(this.#players[0]);
-      expectEqual('what is left', [this.#host.figures.allocatedPages, this.#host.figures.leftBehindSharedPages], [0, 0]);
+      expectEqual(
+        'what is left',
+        [this.#host.figures.allocatedPages, this.#host.figures.leftBehindSharedPages],
+        [0, 0],
+      );
     } finally {
       this.#host.close();
     }
@@ -96,7 +103,9 @@ class MachinesGame {
     const size = 1 + this.#random.below(this.#random.pick([8, 64, 3 * PAGE_SIZE]));
     const start = this.#random.below(player.bytes.length - size);
     const source = new Uint8Array(size).fill(this.#random.below(256));
-    this.#note(player, start, source, () => player.memory.write(start, source, this.#random.pick(['guest', 'device'] as const)));
+    this.#note(player, start, source, () =>
+      player.memory.write(start, source, this.#random.pick(['guest', 'device'] as const)),
+    );
   }
 
   /** Whole pages of few different contents, so that many are equal, some of them zero. */
@@ -116,7 +125,11 @@ class MachinesGame {
     } catch (error) {
       if ((error as SavkitError).vboxCode !== 'VERR_EM_NO_MEMORY') throw error;
       const page = (error as SavkitError).place.gcPhys ?? Number.NaN;
-      expectEqual('page without memory', stateAt(memory, page) === PageState.ZERO || stateAt(memory, page) === PageState.SHARED, true);
+      expectEqual(
+        'page without memory',
+        stateAt(memory, page) === PageState.ZERO || stateAt(memory, page) === PageState.SHARED,
+        true,
+      );
       written = Math.max(0, page - start);
     }
     for (let i = 0; i < written; i++) {
@@ -176,7 +189,11 @@ class MachinesGame {
       }
       expectEqual('counts', memory.pages.counts, expected);
       const { account, handy } = backing;
-      expectEqual('account', [account.allocated.base, account.balloonedPages], [expected.private + expected.shared + handy.count, ballooned.size]);
+      expectEqual(
+        'account',
+        [account.allocated.base, account.balloonedPages],
+        [expected.private + expected.shared + handy.count, ballooned.size],
+      );
     }
     const { sharedPages, duplicatePages } = this.#host.figures;
     expectEqual('shared pages', [sharedPages, duplicatePages], [sharedIds.size, references - sharedIds.size]);
@@ -189,7 +206,8 @@ function stateAt({ ranges }: GuestMemory, gcPhys: number): number {
 }
 
 function expectEqual(what: string, real: unknown, model: unknown): void {
-  if (!isDeepStrictEqual(real, model)) throw new Error(`${what}: ${JSON.stringify(real)}, the model says ${JSON.stringify(model)}`);
+  if (!isDeepStrictEqual(real, model))
+    throw new Error(`${what}: ${JSON.stringify(real)}, the model says ${JSON.stringify(model)}`);
 }
 
 /** Plays one seed's game. @throws when a machine and the model differ */

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import { checkIntegrity } from '../memory-integrity.ts';
 import { readSimple } from '../simple-access.ts';
@@ -13,7 +13,12 @@ export interface Operation {
   run(pair: MachinePair): Outcome[];
 }
 
-const frame = fc.oneof(fc.nat(30), fc.integer({ min: 14, max: 26 }), fc.integer({ min: 60, max: 76 }), fc.integer({ min: 254, max: 290 }));
+const frame = fc.oneof(
+  fc.nat(30),
+  fc.integer({ min: 14, max: 26 }),
+  fc.integer({ min: 60, max: 76 }),
+  fc.integer({ min: 254, max: 290 }),
+);
 const address = fc
   .tuple(frame, fc.oneof(fc.constant(0), fc.nat(PAGE_SIZE - 1), fc.integer({ min: PAGE_SIZE - 8, max: PAGE_SIZE - 1 })))
   .map(([f, o]) => f * PAGE_SIZE + o);
@@ -30,9 +35,10 @@ function operation<T extends unknown[]>(
   run: (pair: MachinePair, ...args: T) => Outcome[],
   ...args: { [K in keyof T]: fc.Arbitrary<T[K]> }
 ): fc.Arbitrary<Operation> {
-  return fc
-    .tuple(...args)
-    .map((values) => ({ text: `${name}(${values.map((value) => JSON.stringify(value)).join(', ')})`, run: (pair) => run(pair, ...(values as T)) }));
+  return fc.tuple(...args).map((values) => ({
+    text: `${name}(${values.map((value) => JSON.stringify(value)).join(', ')})`,
+    run: (pair) => run(pair, ...(values as T)),
+  }));
 }
 
 const handlerStretch = fc.oneof(
@@ -45,14 +51,28 @@ const handlerStretch = fc.oneof(
 );
 
 const accesses = [
-  operation('write', (pair, at: number, size: number, value: number, by: 'guest' | 'device') => pair.write(at, size, value, by), address, length, byte, origin),
-  operation('read', (pair, at: number, size: number, by: 'guest' | 'device') => pair.read(at, size, by), address, length, origin),
+  operation(
+    'write',
+    (pair, at: number, size: number, value: number, by: 'guest' | 'device') => pair.write(at, size, value, by),
+    address,
+    length,
+    byte,
+    origin,
+  ),
+  operation(
+    'read',
+    (pair, at: number, size: number, by: 'guest' | 'device') => pair.read(at, size, by),
+    address,
+    length,
+    origin,
+  ),
 ];
 
 const rest = [
   operation(
     'registerHandler',
-    (pair, [kind, start, size]: ['write' | 'all', number, number], says: 'done' | 'default') => pair.registerHandler(kind, start, start + size, says),
+    (pair, [kind, start, size]: ['write' | 'all', number, number], says: 'done' | 'default') =>
+      pair.registerHandler(kind, start, start + size, says),
     handlerStretch,
     answer,
   ),
@@ -85,7 +105,11 @@ const rest = [
   operation('registerMmio', (pair, at: number, count: number) => pair.registerMmio(at, count), frame, pages),
   operation('deregisterMmio', (pair, n: number, count: number) => pair.deregisterMmio(n, count), which, pages),
   operation('mapDevice', (pair, at: number) => pair.mapDevice(at), fc.oneof(pageAddress, pageAddress, address)),
-  operation('unmapDevice', (pair, at: number | undefined) => pair.unmapDevice(at), fc.option(pageAddress, { nil: undefined, freq: 3 })),
+  operation(
+    'unmapDevice',
+    (pair, at: number | undefined) => pair.unmapDevice(at),
+    fc.option(pageAddress, { nil: undefined, freq: 3 }),
+  ),
   operation('moveDevice', (pair, at: number) => pair.moveDevice(at), pageAddress),
   operation(
     'protect',
@@ -103,12 +127,27 @@ const rest = [
   operation('engage', (pair) => pair.engage()),
   operation('take', (pair, capacity: number) => pair.take(capacity), fc.integer({ min: 1, max: 20 })),
   operation('release', (pair) => pair.release()),
-  operation('lock', (pair, at: number, kind: 'writing' | 'reading') => pair.lock(at, kind), frame, fc.constantFrom('writing' as const, 'reading' as const)),
-  operation('writeLocked', (pair, n: number, at: number, value: number) => pair.writeLocked(n, at, value), which, fc.nat(PAGE_SIZE - 1), byte),
+  operation(
+    'lock',
+    (pair, at: number, kind: 'writing' | 'reading') => pair.lock(at, kind),
+    frame,
+    fc.constantFrom('writing' as const, 'reading' as const),
+  ),
+  operation(
+    'writeLocked',
+    (pair, n: number, at: number, value: number) => pair.writeLocked(n, at, value),
+    which,
+    fc.nat(PAGE_SIZE - 1),
+    byte,
+  ),
   operation('unlock', (pair, n: number) => pair.unlock(n), which),
   operation('share', (pair, at: number) => pair.share(at), frame),
   operation('setA20', (pair, on: boolean) => pair.setA20(on), fc.constantFrom(true, true, false)),
-  operation('setNoMoreWrites', (pair, set: boolean) => pair.setNoMoreWrites(set), fc.constantFrom(false, false, false, true)),
+  operation(
+    'setNoMoreWrites',
+    (pair, set: boolean) => pair.setNoMoreWrites(set),
+    fc.constantFrom(false, false, false, true),
+  ),
 ];
 
 /** Whole machines are not reset often, or nothing would ever grow. */
@@ -132,7 +171,8 @@ export function firstDifference(pair: MachinePair, sequence: readonly Operation[
     if (real !== naive) return `${at}: ${real}, expected ${naive}`;
     const counts = [pair.real.pages.counts, pair.naive.counts()].map((each) => JSON.stringify(each));
     if (counts[0] !== counts[1]) return `${at}: counts ${counts[0]}, expected ${counts[1]}`;
-    if (pair.realLog.length !== pair.naive.log.length) return `${at}: callbacks saw ${pair.realLog.slice(-3)}, expected ${pair.naive.log.slice(-3)}`;
+    if (pair.realLog.length !== pair.naive.log.length)
+      return `${at}: callbacks saw ${pair.realLog.slice(-3)}, expected ${pair.naive.log.slice(-3)}`;
   }
   if (pair.realLog.join() !== pair.naive.log.join()) return `callbacks saw ${pair.realLog}, expected ${pair.naive.log}`;
   return differenceInContent(pair) ?? checkIntegrity(pair.real)[0] ?? differenceAtEnd(pair);
@@ -140,7 +180,8 @@ export function firstDifference(pair: MachinePair, sequence: readonly Operation[
 
 function differenceInContent({ real, naive }: MachinePair): string | undefined {
   const page = new Uint8Array(PAGE_SIZE);
-  const differs = (expected: Uint8Array | undefined) => Buffer.compare(page, expected ?? new Uint8Array(PAGE_SIZE)) !== 0;
+  const differs = (expected: Uint8Array | undefined) =>
+    Buffer.compare(page, expected ?? new Uint8Array(PAGE_SIZE)) !== 0;
   for (let at = 0; at < 300; at++) {
     const seen = naive.seen(at);
     if (seen === 'nothing') continue;
@@ -151,7 +192,8 @@ function differenceInContent({ real, naive }: MachinePair): string | undefined {
     for (let n = 0; n < ROMS[i].pages; n++) {
       const id = rom.shadowId(n);
       page.fill(0);
-      if (rom.isShadowed && id !== 0) page.set(real.pages.backing.chunkBytes(id).subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE));
+      if (rom.isShadowed && id !== 0)
+        page.set(real.pages.backing.chunkBytes(id).subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE));
       if (rom.isShadowed && differs(naive.shadow[i][n])) return `shadow page ${n} of ROM ${i}`;
     }
   }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../../formats/binary/source.ts';
 import { FormatError } from '../../../formats/errors.ts';
+import { bufferSource } from '../../../formats/files/source.ts';
 import { PGM_VERSIONS } from '../../../formats/pgm/versions.ts';
 import type { UnitSpec } from '../../../formats/testing/container-builder.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
@@ -10,7 +10,7 @@ import { brokenStates, buildBroken } from '../../testing/broken-states.ts';
 import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { convert } from '../convert/convert.ts';
-import { inspect } from '../inspect.ts';
+import { inspect } from '../describe/inspect.ts';
 import { check } from './check.ts';
 import { readSettings } from './settings.ts';
 import { machineOf, type TargetMachine } from './target-machine.ts';
@@ -19,7 +19,10 @@ import { parseRelease, type ReleaseNumbers, releaseName, UNIT_VERSIONS, versions
 const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
 const live = readFileSync(join(STATES_FOLDER, 'own-long-live.sav'));
 
-/** The machine of the bundled states, as VirtualBox 7.2.22 writes its settings; `hardware`, `firmware` and `platform` are added. */
+/**
+ * The machine of the bundled states, as VirtualBox 7.2.22 writes its settings; `hardware`, `firmware` and `platform`
+ * are added.
+ */
 function settings({ ram = 4, hardware = '', firmware = '', platform = '' } = {}): string {
   return `<?xml version="1.0"?>
 <!-- ** Written by VirtualBox 7.2.22_Debian (r175245) -->
@@ -76,12 +79,22 @@ describe('check() against settings', () => {
     ['chipset', { platform: '<Chipset type="ICH9"/><CPU/>' }, 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND pci/0'],
     ['I/O APIC', { firmware: '<IOAPIC enabled="true"/>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH apic/0'],
     ['paravirtualisation', { hardware: '<Paravirt provider="KVM"/>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH GIM/0'],
-    ['a serial port more', { hardware: '<UART><Port slot="0" enabled="true"/></UART>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH pdm/1'],
+    [
+      'a serial port more',
+      { hardware: '<UART><Port slot="0" enabled="true"/></UART>' },
+      'VERR_SSM_LOAD_CONFIG_MISMATCH pdm/1',
+    ],
     ['HPET', { platform: '<CPU/><x86><HPET enabled="true"/></x86>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH pdm/1'],
-    ['USB', { hardware: '<USB><Controllers><Controller name="OHCI" type="OHCI"/></Controllers></USB>' }, 'VERR_SSM_LOAD_CONFIG_MISMATCH pdm/1'],
+    [
+      'USB',
+      { hardware: '<USB><Controllers><Controller name="OHCI" type="OHCI"/></Controllers></USB>' },
+      'VERR_SSM_LOAD_CONFIG_MISMATCH pdm/1',
+    ],
     ['firmware', { firmware: '' }, 'loads'],
   ])('foretells the answer to another %s', async (_what, more, expected) => {
-    const text = more.hardware?.includes('Paravirt') ? settings(more).replace('<Paravirt provider="None"/>', '') : settings(more);
+    const text = more.hardware?.includes('Paravirt')
+      ? settings(more).replace('<Paravirt provider="None"/>', '')
+      : settings(more);
     expect(await forecast(plain, readSettings(text, 'x.vbox'))).toBe(expected);
   });
 
@@ -96,8 +109,17 @@ describe('check() against settings', () => {
   });
 
   it('lists every difference, though the loader stops at the first', async () => {
-    const { findings } = await checkIn(plain, machine({ ram: 8, platform: '<CPU count="2"/>', firmware: '<IOAPIC enabled="true"/>' }));
-    expect(findings.map(({ code }) => code)).toEqual(['ram-size', 'cpu-count', 'ram-size', 'device-config', 'device-added']);
+    const { findings } = await checkIn(
+      plain,
+      machine({ ram: 8, platform: '<CPU count="2"/>', firmware: '<IOAPIC enabled="true"/>' }),
+    );
+    expect(findings.map(({ code }) => code)).toEqual([
+      'ram-size',
+      'cpu-count',
+      'ram-size',
+      'device-config',
+      'device-added',
+    ]);
   });
 
   it('says what settings leave open', async () => {
@@ -107,9 +129,14 @@ describe('check() against settings', () => {
   });
 
   it('says of which devices it does not know how they are configured', async () => {
-    const units = (version: number) => (all: UnitSpec[]) => [...all.slice(0, -4), { name: 'serial', version, payload: SERIAL }, ...all.slice(-4)];
+    const units = (version: number) => (all: UnitSpec[]) => [
+      ...all.slice(0, -4),
+      { name: 'serial', version, payload: SERIAL },
+      ...all.slice(-4),
+    ];
     const hardware = '<UART><Port slot="0" enabled="true" IOBase="0x3f8" IRQ="4"/></UART>';
-    const judge = async (version: number) => (await checkIn(changed(units(version)), machine({ hardware }))).notJudged.join();
+    const judge = async (version: number) =>
+      (await checkIn(changed(units(version)), machine({ hardware }))).notJudged.join();
     expect(await judge(5)).toContain('serial/0');
     expect(await judge(7)).toBe('');
   });
@@ -149,8 +176,16 @@ describe('check() of states that no machine takes', () => {
   // What 7.2.22 answered to each.
   it.each<[string, (units: UnitSpec[]) => UnitSpec[], string]>([
     ['no cpum', (units) => units.filter(({ name }) => name !== 'cpum'), 'VERR_WRONG_ORDER pgm/1'],
-    ['cpum behind pgm', (units) => [...units.filter(({ name }) => name !== 'cpum'), unit(units, 'cpum')], 'VERR_WRONG_ORDER pgm/1'],
-    ['no ConsoleData', (units) => units.filter(({ name }) => name !== 'ConsoleData'), 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION'],
+    [
+      'cpum behind pgm',
+      (units) => [...units.filter(({ name }) => name !== 'cpum'), unit(units, 'cpum')],
+      'VERR_WRONG_ORDER pgm/1',
+    ],
+    [
+      'no ConsoleData',
+      (units) => units.filter(({ name }) => name !== 'ConsoleData'),
+      'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION',
+    ],
     ['no mm', (units) => units.filter(({ name }) => name !== 'mm'), 'loads'],
     ['no pdm', (units) => units.filter(({ name }) => name !== 'pdm'), 'loads'],
     [
@@ -158,7 +193,11 @@ describe('check() of states that no machine takes', () => {
       (units) => [...units.slice(0, 5), { name: 'lsilogicscsi', version: 5 }, ...units.slice(5)],
       'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND lsilogicscsi/0',
     ],
-    ['units of parts that are gone', (units) => [...['rem', 'selm', 'CSAM', 'PATM'].map((name) => ({ name, version: 55 })), ...units], 'loads'],
+    [
+      'units of parts that are gone',
+      (units) => [...['rem', 'selm', 'CSAM', 'PATM'].map((name) => ({ name, version: 55 })), ...units],
+      'loads',
+    ],
     [
       "a host's service that is gone",
       (units) => patch(units, hexOf('VBoxSharedFolders'), hexOf('VBoxSharedCrOpenG'), 'HGCM'),
@@ -169,8 +208,16 @@ describe('check() of states that no machine takes', () => {
       (units) => units.map((own) => (own.name === 'tm' ? { ...own, version: 2 } : own)),
       'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION tm/1',
     ],
-    ['another RAM hole', (units) => patch(units, '0000002000004000', '0000002400004000'), 'VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1'],
-    ['a ROM of another name', (units) => patch(units, hexOf('Net Boot ROM'), hexOf('Nix Boot ROM')), 'VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1'],
+    [
+      'another RAM hole',
+      (units) => patch(units, '0000002000004000', '0000002400004000'),
+      'VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1',
+    ],
+    [
+      'a ROM of another name',
+      (units) => patch(units, hexOf('Net Boot ROM'), hexOf('Nix Boot ROM')),
+      'VERR_SSM_LOAD_CONFIG_MISMATCH pgm/1',
+    ],
     ['mm of version 99', (units) => units.map((own) => (own.name === 'mm' ? { ...own, version: 99 } : own)), 'loads'],
   ])('foretells the answer to %s', async (_what, change, expected) => {
     expect(await forecast(changed(change), machine())).toBe(expected);
@@ -180,7 +227,9 @@ describe('check() of states that no machine takes', () => {
     for (const { name, instance } of splitUnits(plain)) {
       if (name === 'mm') continue;
       const step = /Console|Display/.test(name) ? 0x10000 : 1;
-      const bytes = changed((units) => units.map((own) => (own.name === name ? { ...own, version: (own.version ?? 0) + step } : own)));
+      const bytes = changed((units) =>
+        units.map((own) => (own.name === name ? { ...own, version: (own.version ?? 0) + step } : own)),
+      );
       expect(await forecast(bytes, machine())).toBe(`VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION ${name}/${instance}`);
     }
   });
@@ -261,7 +310,13 @@ describe('check() against another state', () => {
   it('takes the machine that the other was saved from', async () => {
     const { state } = await inspect(bufferSource(live));
     const other = machineOf(state, 'live.sav');
-    expect(other).toMatchObject({ ramSize: 4 << 20, ramHole: 0x20000000, cpuCount: 1, chipset: 'piix3', paravirtualisation: 'none' });
+    expect(other).toMatchObject({
+      ramSize: 4 << 20,
+      ramHole: 0x20000000,
+      cpuCount: 1,
+      chipset: 'piix3',
+      paravirtualisation: 'none',
+    });
     expect(other.configs?.get('apic/0')).toEqual({ 'I/O APIC': 'off', mode: 'APIC' });
     expect(other.devices?.map(({ name }) => name)).toContain('VMMDev');
     expect(await forecast(plain, other)).toBe('loads');
@@ -277,7 +332,13 @@ describe('readSettings()', () => {
       <Network><Adapter slot="1" enabled="true" type="82540EM"/></Network></Hardware>
       <StorageControllers><StorageController name="SATA" type="AHCI"/></StorageControllers></Machine></VirtualBox>`;
     const read = readSettings(old, 'old.vbox');
-    expect(read).toMatchObject({ cpuCount: 4, ramSize: 2 ** 31, chipset: 'ich9', ramHole: 0x24000000, vramSize: 16 << 20 });
+    expect(read).toMatchObject({
+      cpuCount: 4,
+      ramSize: 2 ** 31,
+      chipset: 'ich9',
+      ramHole: 0x24000000,
+      vramSize: 16 << 20,
+    });
     expect(read.configs?.get('apic/0')).toEqual({ 'I/O APIC': 'on', mode: 'APIC' });
     expect(read.devices).toEqual(
       expect.arrayContaining([
@@ -303,8 +364,10 @@ describe('readSettings()', () => {
 
   it('knows which paravirtualisation "Default" is, by the type of guest and the age of the settings', () => {
     const of = (type: string, version: string, paravirt: string) =>
-      readSettings(`<VirtualBox version="${version}"><Machine OSType="${type}"><Hardware>${paravirt}</Hardware></Machine></VirtualBox>`, 'x')
-        .paravirtualisation;
+      readSettings(
+        `<VirtualBox version="${version}"><Machine OSType="${type}"><Hardware>${paravirt}</Hardware></Machine></VirtualBox>`,
+        'x',
+      ).paravirtualisation;
     expect(of('Windows10_64', '1.19-windows', '<Paravirt provider="Default"/>')).toBe('hyperv');
     expect(of('WindowsXP', '1.19-windows', '')).toBe('none');
     expect(of('Ubuntu_64', '1.16-linux', '')).toBe('kvm');
@@ -319,15 +382,21 @@ describe('readSettings()', () => {
       const hardware = `<Chipset type="${word}"/><Paravirt provider="${word}"/><Network><Adapter enabled="true" slot="0" type="${word}"/></Network>
         <AudioAdapter enabled="true" controller="${word}"/><USB><Controllers><Controller type="${word}"/></Controllers></USB>`;
       const controllers = `<StorageControllers><StorageController type="${word}"/></StorageControllers>`;
-      const { devices } = readSettings(`<VirtualBox><Machine><Hardware>${hardware}</Hardware>${controllers}</Machine></VirtualBox>`, 'x');
+      const { devices } = readSettings(
+        `<VirtualBox><Machine><Hardware>${hardware}</Hardware>${controllers}</Machine></VirtualBox>`,
+        'x',
+      );
       expect(devices?.filter(({ name }) => name === word).length).toBe(2);
     }
     const snapshots = `${'<Snapshot><Snapshots>'.repeat(250)}${'</Snapshots></Snapshot>'.repeat(250)}`;
-    expect(readSettings(settings().replace('<Hardware', `${snapshots}<Hardware`), 'x.vbox').ramSize).toBe(machine().ramSize);
+    expect(readSettings(settings().replace('<Hardware', `${snapshots}<Hardware`), 'x.vbox').ramSize).toBe(
+      machine().ramSize,
+    );
   });
 
   it('refuses what is no settings file', () => {
-    const hardware = (inside: string) => `<VirtualBox><Machine name="a"><Hardware>${inside}</Hardware></Machine></VirtualBox>`;
+    const hardware = (inside: string) =>
+      `<VirtualBox><Machine name="a"><Hardware>${inside}</Hardware></Machine></VirtualBox>`;
     const hostile = [
       '<!DOCTYPE l [<!ENTITY x SYSTEM "file:///etc/passwd">]><VirtualBox><Machine name="a"/></VirtualBox>',
       hardware(`${'<a>'.repeat(3000)}${'</a>'.repeat(3000)}`),
@@ -337,7 +406,14 @@ describe('readSettings()', () => {
       '<__proto__><Machine/></__proto__>',
     ];
     for (const text of hostile) expect(() => readSettings(text, 'x.vbox')).toThrow(FormatError);
-    for (const text of ['', 'no XML', '<VirtualBox>', '<a/>', '<VirtualBox><Global/></VirtualBox>', '<!DOCTYPE x [<!ENTITY a "b">]><VirtualBox/>']) {
+    for (const text of [
+      '',
+      'no XML',
+      '<VirtualBox>',
+      '<a/>',
+      '<VirtualBox><Global/></VirtualBox>',
+      '<!DOCTYPE x [<!ENTITY a "b">]><VirtualBox/>',
+    ]) {
       expect(() => readSettings(text, 'x.vbox')).toThrow(FormatError);
     }
     expect(() => readSettings(settings().replace('"x86"', '"ARM"'), 'x.vbox')).toThrow(/architecture/);

@@ -1,12 +1,12 @@
-import type { ByteSource } from '../../../formats/binary/source.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { FOOTER_SIZE } from '../../../formats/ssm/v2-tail.ts';
 import type { Cpum } from '../../../formats/units/cpu/cpum.ts';
-import type { Finding } from '../findings.ts';
-import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
-import type { SavedState, UnitSummary } from '../state.ts';
-import { verify } from '../verify.ts';
-import type { WalkOptions } from '../walk.ts';
+import type { Finding } from '../reading/findings.ts';
+import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
+import type { SavedState, UnitSummary } from '../reading/state.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import { verify } from '../verify/verify.ts';
 import { compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
 import type { Difference } from './difference.ts';
@@ -37,19 +37,31 @@ export interface CheckReport {
   findings: Finding[];
   /** What was compared with: machine, release. */
   against: string[];
-  /** What was not compared, since neither side tells, or savkit does not know the unit: the state may be refused there. */
+  /**
+   * What was not compared, since neither side tells, or savkit does not know the unit: the state may be refused there.
+   */
   notJudged: string[];
   /** What was taken for granted, since only the host that loads the state can tell. */
   assumed: string[];
   damaged: boolean;
 }
 
-/** Says whether a state will load in a machine or in a release, and if not, with which error. @throws EnvironmentError, InterruptedError */
+/**
+ * Says whether a state will load in a machine or in a release, and if not, with which error. @throws EnvironmentError,
+ * InterruptedError
+ */
 export async function check(source: ByteSource, { machine, release, ...options }: CheckOptions): Promise<CheckReport> {
   const { verdict, findings: damage, state } = await verify(source, options);
   const target = release ?? releaseOf(machine);
   const against = [...(machine ? [machine.name] : []), ...(target ? [`VirtualBox ${releaseName(target)}`] : [])];
-  const report: CheckReport = { loads: false, findings: [], against, notJudged: [], assumed: [], damaged: verdict === 'damaged' };
+  const report: CheckReport = {
+    loads: false,
+    findings: [],
+    against,
+    notJudged: [],
+    assumed: [],
+    damaged: verdict === 'damaged',
+  };
   const differences: Difference[] = damage
     .filter(({ severity }) => severity === 'error')
     .map((finding) => (state ? placeOf(state, finding) : { at: BEFORE_UNITS, finding }));
@@ -73,7 +85,11 @@ function releaseOf(machine: TargetMachine | undefined): ReleaseNumbers | undefin
 }
 
 function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): Forecast {
-  return { vboxCode: vboxCode ?? 'VERR_GENERAL_FAILURE', ...(unit === undefined ? {} : { unit: `${unit}/${instance ?? 0}` }), message };
+  return {
+    vboxCode: vboxCode ?? 'VERR_GENERAL_FAILURE',
+    ...(unit === undefined ? {} : { unit: `${unit}/${instance ?? 0}` }),
+    message,
+  };
 }
 
 /** What only the host that loads the state can tell, neither settings nor release. */
@@ -82,7 +98,10 @@ function hostCpuFor({ cpus }: Cpum): string {
   return `the host's CPU has all features that the guest has seen (CPUID${mask === 0n ? '' : `, extended state 0x${mask.toString(16)}`})`;
 }
 
-/** Header and footer are looked at first, then the API looks for a unit of its own in the directory, then come the units. */
+/**
+ * Header and footer are looked at first, then the API looks for a unit of its own in the directory, then come the
+ * units.
+ */
 const AT_FIRST = -2;
 const BEFORE_UNITS = -1;
 
@@ -90,7 +109,9 @@ const BEFORE_UNITS = -1;
 function placeOf({ units, directory, size }: SavedState, finding: Finding): Difference {
   const { place, code } = finding;
   if (place.unit !== undefined) {
-    const at = units.findIndex(({ name, instance, pass }) => name === place.unit && instance === place.instance && pass === place.pass);
+    const at = units.findIndex(
+      ({ name, instance, pass }) => name === place.unit && instance === place.instance && pass === place.pass,
+    );
     return { at, finding };
   }
   // All bytes have the CRC that the footer claims: that is asked last.
@@ -98,8 +119,13 @@ function placeOf({ units, directory, size }: SavedState, finding: Finding): Diff
   const offset = place.offset ?? 0;
   const isOfDirectory =
     code === 'bad-directory' ||
-    (code === 'bad-crc' && directory !== undefined && offset > 0 && offset < size - FOOTER_SIZE && offset > (units.at(-1)?.offset ?? 0));
-  if (isOfDirectory) return { at: BEFORE_UNITS, finding: { ...finding, vboxCode: 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' } };
+    (code === 'bad-crc' &&
+      directory !== undefined &&
+      offset > 0 &&
+      offset < size - FOOTER_SIZE &&
+      offset > (units.at(-1)?.offset ?? 0));
+  if (isOfDirectory)
+    return { at: BEFORE_UNITS, finding: { ...finding, vboxCode: 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' } };
   if (offset === 0 || code === 'bad-footer' || offset === size - FOOTER_SIZE) return { at: AT_FIRST, finding };
   // In a header it is met before what the unit says; elsewhere between the units.
   const at = units.findLastIndex((unit) => unit.offset <= offset);
@@ -112,7 +138,18 @@ function incompleteUnits(units: readonly UnitSummary[]): Difference[] {
   if (at < 0) return [];
   const message = 'Parts of the machine are missing: the unit savkit/incomplete lists what salvage could not keep';
   const { name: unit, instance } = INCOMPLETE_UNIT;
-  return [{ at, finding: { severity: 'error', code: 'incomplete', vboxCode: 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND', message, place: { unit, instance } } }];
+  return [
+    {
+      at,
+      finding: {
+        severity: 'error',
+        code: 'incomplete',
+        vboxCode: 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND',
+        message,
+        place: { unit, instance },
+      },
+    },
+  ];
 }
 
 /** What every state must have, whatever the machine. */
@@ -124,11 +161,19 @@ function missingUnits(units: readonly UnitSummary[]): Difference[] {
   const cpum = units.findIndex(({ name }) => name === 'cpum');
   if (pgm >= 0 && (cpum < 0 || cpum > pgm)) {
     const what = cpum < 0 ? 'there is no unit cpum' : 'the unit cpum comes behind pgm';
-    add(pgm, 'no-cpum', 'VERR_WRONG_ORDER', `Memory can not be loaded before the CPUs: ${what}`, { unit: 'pgm', instance: 1 });
+    add(pgm, 'no-cpum', 'VERR_WRONG_ORDER', `Memory can not be loaded before the CPUs: ${what}`, {
+      unit: 'pgm',
+      instance: 1,
+    });
   }
   // Tried with 7.2.22: the API reads this unit before it starts the machine.
   if (!units.some(({ name }) => name === 'ConsoleData')) {
-    add(BEFORE_UNITS, 'no-console-data', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION', 'There is no unit ConsoleData, which is read before the machine starts');
+    add(
+      BEFORE_UNITS,
+      'no-console-data',
+      'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION',
+      'There is no unit ConsoleData, which is read before the machine starts',
+    );
   }
   return differences;
 }

@@ -16,8 +16,8 @@ export interface BusSlot {
 }
 
 /**
- * Compares what sits on the first PCI bus, as the loader of its unit does: by place and vendor. The PIIX3's looks no further than the last place of the
- * state. @returns names of devices that were met here, and so are not met again
+ * Compares what sits on the first PCI bus, as the loader of its unit does: by place and vendor. The PIIX3's looks no
+ * further than the last place of the state. @returns names of devices that were met here, and so are not met again
  */
 export function compareBus(comparison: Comparison): Set<string> {
   const { state, target } = comparison;
@@ -39,10 +39,22 @@ export function compareBus(comparison: Comparison): Set<string> {
     const was = saved.get(devfn);
     const is = own.get(devfn);
     if (was && !is && was.device !== undefined)
-      report(devfn, 'device-missing', `The state has a PCI device ${was.device}, which ${target.name} has not`, was.device);
-    else if (is && !was && devfn <= last) report(devfn, 'device-added', `${target.name} has a PCI device ${is.device}, which the state has not`, is.device);
+      report(
+        devfn,
+        'device-missing',
+        `The state has a PCI device ${was.device}, which ${target.name} has not`,
+        was.device,
+      );
+    else if (is && !was && devfn <= last)
+      report(devfn, 'device-added', `${target.name} has a PCI device ${is.device}, which the state has not`, is.device);
     else if (was && is && was.vendorId !== is.vendorId)
-      report(devfn, 'device-differs', `The PCI device is ${nameOf(was)} in the state, ${nameOf(is)} in ${target.name}`, was.device, is.device);
+      report(
+        devfn,
+        'device-differs',
+        `The PCI device is ${nameOf(was)} in the state, ${nameOf(is)} in ${target.name}`,
+        was.device,
+        is.device,
+      );
   }
   return met;
 }
@@ -59,7 +71,12 @@ function slotsOf({ pciSlots, devices = [], chipset = 'piix3', configs, vga }: Ta
   return devices.flatMap(({ name, instance }) => {
     const nth = count.get(name) ?? 0;
     count.set(name, nth + 1);
-    const devfn = pciPlace(chipset, name, isNetworkCard(name) ? instance : nth, configs?.get(`${name}/${instance}`)?.model);
+    const devfn = pciPlace(
+      chipset,
+      name,
+      isNetworkCard(name) ? instance : nth,
+      configs?.get(`${name}/${instance}`)?.model,
+    );
     const vendorId = name === 'vga' && vga === 'vmsvga' ? VMWARE : pciVendor(name);
     return devfn === undefined || vendorId === undefined ? [] : [{ devfn, vendorId, device: name }];
   });

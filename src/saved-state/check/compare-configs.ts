@@ -15,17 +15,30 @@ export function compareConfigs(comparison: Comparison): void {
     const is = target.configs?.get(key);
     if (was && is) compareValues(comparison, unit.name, unit.instance, was, is);
     else
-      comparison.notJudged.push(`${key}, how it is configured: ${was ? `${target.name} does not tell` : `version ${unit.version} of the unit is not known`}`);
+      comparison.notJudged.push(
+        `${key}, how it is configured: ${was ? `${target.name} does not tell` : `version ${unit.version} of the unit is not known`}`,
+      );
   }
 }
 
-function compareValues(comparison: Comparison, unit: string, instance: number, was: DeviceConfig, is: DeviceConfig): void {
+function compareValues(
+  comparison: Comparison,
+  unit: string,
+  instance: number,
+  was: DeviceConfig,
+  is: DeviceConfig,
+): void {
   const { name } = comparison.target;
-  const different = Object.entries(was).filter(([what, value]) => is[what] !== undefined && is[what] !== value && !isTaken(what, value, is[what]));
+  const different = Object.entries(was).filter(
+    ([what, value]) => is[what] !== undefined && is[what] !== value && !isTaken(what, value, is[what]),
+  );
   if (different.length === 0) return;
   // The loader stops at the first one, and says its code.
-  const vboxCode = different[0][0] === VIRTIO_ATTACHED ? 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED' : 'VERR_SSM_LOAD_CONFIG_MISMATCH';
-  const told = different.slice(0, MOST_TOLD).map(([what, value]) => `${what} is ${value} in the state, ${is[what]} in ${name}`);
+  const vboxCode =
+    different[0][0] === VIRTIO_ATTACHED ? 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED' : 'VERR_SSM_LOAD_CONFIG_MISMATCH';
+  const told = different
+    .slice(0, MOST_TOLD)
+    .map(([what, value]) => `${what} is ${value} in the state, ${is[what]} in ${name}`);
   comparison.add(unit, 'device-config', vboxCode, told.join('; '), instance);
 }
 

@@ -29,13 +29,25 @@ describe('extendedStateFault()', () => {
   it('takes what the machine offers, whole', () => {
     expect(extendedStateFault(cpu(0xe7n, 0xe7n), 0xe7n)).toBeUndefined();
     expect(extendedStateFault(cpu(0xe7n, 0xe7n), undefined)).toBeUndefined();
-    for (const mask of [2n, 5n, 0x27n, 6n]) expect(extendedStateFault(cpu(1n, mask), undefined)?.code, String(mask)).toBe('VERR_CPUM_INVALID_XSAVE_COMP_MASK');
+    for (const mask of [2n, 5n, 0x27n, 6n])
+      expect(extendedStateFault(cpu(1n, mask), undefined)?.code, String(mask)).toBe(
+        'VERR_CPUM_INVALID_XSAVE_COMP_MASK',
+      );
     expect(extendedStateFault(cpu(3n, 3n, 0n, 4n), 3n)?.code).toBe('VERR_CPUM_INVALID_XSAVE_HDR');
   });
 });
 
 describe('cpuidFault()', () => {
-  const leaf = (number: number, subLeaf: number, [eax, ebx, ecx, edx]: number[]) => ({ leaf: number, subLeaf, subLeafMask: 0, eax, ebx, ecx, edx, flags: 0 });
+  const leaf = (number: number, subLeaf: number, [eax, ebx, ecx, edx]: number[]) => ({
+    leaf: number,
+    subLeaf,
+    subLeafMask: 0,
+    eax,
+    ebx,
+    ecx,
+    edx,
+    flags: 0,
+  });
   const XSAVE = 1 << 26;
   const none = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
   const state = ({ ecx = 0, edx = 0, extended = 0, d = [] as [number, number[]][] }): CpuidPart => ({
@@ -50,7 +62,9 @@ describe('cpuidFault()', () => {
   });
   const host: CpuidPart = {
     guest: [],
-    rawBasic: Array.from({ length: 16 }, (_, i) => (i === 1 ? { ...none, ecx: XSAVE, edx: 0x3f } : i === 0xd ? { ...none, eax: 7 } : none)),
+    rawBasic: Array.from({ length: 16 }, (_, i) =>
+      i === 1 ? { ...none, ecx: XSAVE, edx: 0x3f } : i === 0xd ? { ...none, eax: 7 } : none,
+    ),
     rawExtended: [none, { ...none, edx: 1 << 29 }],
   };
   const whole: [number, number[]][] = [[0, [3, 576, 576, 0]]];

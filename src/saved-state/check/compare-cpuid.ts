@@ -2,7 +2,8 @@ import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { CpuRegisters } from '../../../formats/units/cpu/cpum.ts';
 import type { Comparison } from './comparison.ts';
 
-// What the loader of cpum demands of registers and CPUID leaves (units-compared.md, cpum), in its order. Of the host a state tells that was saved there.
+// What the loader of cpum demands of registers and CPUID leaves (units-compared.md, cpum), in its order. Of the host a
+// state tells that was saved there.
 
 const X87 = 1n;
 const SSE = 2n;
@@ -10,19 +11,35 @@ const YMM = 4n;
 /** Mask registers, upper halves of ZMM0–15, ZMM16–31: all or none. */
 const AVX512 = 0xe0n;
 
-/** The first thing that the loader does not take of a CPU's extended state. @param offered components of the machine's profile; absent where nobody tells */
-export function extendedStateFault({ context, xStateInUse = 0n }: CpuRegisters, offered: bigint | undefined): { code: string; what: string } | undefined {
+/**
+ * The first thing that the loader does not take of a CPU's extended state. @param offered components of the machine's
+ * profile; absent where nobody tells
+ */
+export function extendedStateFault(
+  { context, xStateInUse = 0n }: CpuRegisters,
+  offered: bigint | undefined,
+): { code: string; what: string } | undefined {
   if (!context) return undefined;
   const { xcr0, xcr1, xStateMask: mask } = context;
   const fault = (code: string, what: string) => ({ code, what });
   if (offered !== undefined && (mask & ~offered) !== 0n)
-    return fault('VERR_CPUM_INCOMPATIBLE_XSAVE_COMP_MASK', `extended state ${hexOf(mask)}, of which the machine offers ${hexOf(offered)}`);
-  const isWhole = mask === 0n || ((mask & X87) !== 0n && ((mask & YMM) === 0n || (mask & SSE) !== 0n) && [0n, AVX512].includes(mask & AVX512));
-  if (!isWhole) return fault('VERR_CPUM_INVALID_XSAVE_COMP_MASK', `extended state ${hexOf(mask)}, of which parts are missing`);
+    return fault(
+      'VERR_CPUM_INCOMPATIBLE_XSAVE_COMP_MASK',
+      `extended state ${hexOf(mask)}, of which the machine offers ${hexOf(offered)}`,
+    );
+  const isWhole =
+    mask === 0n ||
+    ((mask & X87) !== 0n && ((mask & YMM) === 0n || (mask & SSE) !== 0n) && [0n, AVX512].includes(mask & AVX512));
+  if (!isWhole)
+    return fault('VERR_CPUM_INVALID_XSAVE_COMP_MASK', `extended state ${hexOf(mask)}, of which parts are missing`);
   if ((xcr0 & X87) === 0n || (xcr0 !== X87 && (xcr0 & ~(mask | X87)) !== 0n))
-    return fault('VERR_CPUM_INVALID_XCR0', `XCR0 ${hexOf(xcr0)}, of the extended state ${hexOf(mask)}: no CPU can have that`);
+    return fault(
+      'VERR_CPUM_INVALID_XCR0',
+      `XCR0 ${hexOf(xcr0)}, of the extended state ${hexOf(mask)}: no CPU can have that`,
+    );
   if (xcr1 !== 0n) return fault('VERR_SSM_DATA_UNIT_FORMAT_CHANGED', `XCR1 ${hexOf(xcr1)}, expected 0`);
-  if ((xStateInUse & ~mask) !== 0n) return fault('VERR_CPUM_INVALID_XSAVE_HDR', `extended state in use ${hexOf(xStateInUse)}, of ${hexOf(mask)}`);
+  if ((xStateInUse & ~mask) !== 0n)
+    return fault('VERR_CPUM_INVALID_XSAVE_HDR', `extended state in use ${hexOf(xStateInUse)}, of ${hexOf(mask)}`);
   return undefined;
 }
 
@@ -39,7 +56,12 @@ const XSAVE = 1 << 26;
 const AMD = 0x68747541;
 
 /** Feature bits that the guest may not have unless the host has them. */
-const MUST_HAVE = { basicEcx: 0x77dff7f7, basicEdx: 0xeff88577, extendedEcx: 0x43ff4, extendedEdx: 0xee500000 } as const;
+const MUST_HAVE = {
+  basicEcx: 0x77dff7f7,
+  basicEdx: 0xeff88577,
+  extendedEcx: 0x43ff4,
+  extendedEdx: 0xee500000,
+} as const;
 
 /** The first thing that the loader does not take of the CPUID leaves. @param host absent where nobody tells */
 export function cpuidFault(saved: CpuidPart, host: CpuidPart | undefined): string | undefined {
@@ -71,8 +93,10 @@ function extendedLeafFault({ guest }: CpuidPart, host: CpuidPart | undefined): s
   if (components === 0n) return hasXsave ? 'the guest knows XSAVE, but leaf 0xd is empty' : undefined;
   const raw = host?.rawBasic[EXTENDED_STATE];
   const has = raw && (BigInt(raw.edx) << 32n) | BigInt(raw.eax);
-  if (has !== undefined && (components & ~has) !== 0n) return `leaf 0xd has extended state ${hexOf(components)}, the host ${hexOf(has)}`;
-  if ((components & (X87 | SSE)) !== (X87 | SSE)) return `leaf 0xd has extended state ${hexOf(components)}, without x87 or SSE`;
+  if (has !== undefined && (components & ~has) !== 0n)
+    return `leaf 0xd has extended state ${hexOf(components)}, the host ${hexOf(has)}`;
+  if ((components & (X87 | SSE)) !== (X87 | SSE))
+    return `leaf 0xd has extended state ${hexOf(components)}, without x87 or SSE`;
   const one = sub(1);
   return one && (one.eax | one.ecx | one.edx) !== 0 ? 'leaf 0xd, sub-leaf 1, is not empty' : undefined;
 }
@@ -81,7 +105,10 @@ function hexOf(value: bigint | number): string {
   return `0x${value.toString(16)}`;
 }
 
-/** Tells what is wrong with the CPUs, whatever the settings are, and against the host where the target is a state that tells of it. */
+/**
+ * Tells what is wrong with the CPUs, whatever the settings are, and against the host where the target is a state that
+ * tells of it.
+ */
 export function compareCpuid(comparison: Comparison): void {
   const { cpum } = comparison.state;
   const host = comparison.target.cpuid;

@@ -1,7 +1,9 @@
 import { compareCpuid } from './compare-cpuid.ts';
 import type { Comparison } from './comparison.ts';
 
-/** Compares number and features of CPUs, as the loader of cpum does. The features of the host's CPU no settings tell. */
+/**
+ * Compares number and features of CPUs, as the loader of cpum does. The features of the host's CPU no settings tell.
+ */
 export function compareCpus(comparison: Comparison): void {
   const { saved, target } = comparison;
   if (comparison.differs('number of CPUs', saved.cpuCount, target.cpuCount)) {
@@ -11,7 +13,11 @@ export function compareCpus(comparison: Comparison): void {
   const { nestedVirtualisation: was } = saved;
   const { nestedVirtualisation: is } = target;
   if (was !== undefined && is !== undefined && was !== is)
-    comparison.mismatch('cpum', 'nested-virtualisation', `Nested virtualisation is ${onOff(was)} in the state, ${onOff(is)} in ${target.name}`);
+    comparison.mismatch(
+      'cpum',
+      'nested-virtualisation',
+      `Nested virtualisation is ${onOff(was)} in the state, ${onOff(is)} in ${target.name}`,
+    );
   compareCpuid(comparison);
 }
 

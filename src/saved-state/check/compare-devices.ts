@@ -16,26 +16,55 @@ export function compareDevices(comparison: Comparison): void {
     comparison.add(name, 'device-missing', 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND', message, instance);
   }
   if (saved.devices) compareLists(comparison, saved.devices, target.devices, met);
-  else comparison.notJudged.push('devices that the machine has and the state has not: the state does not list its devices');
+  else
+    comparison.notJudged.push(
+      'devices that the machine has and the state has not: the state does not list its devices',
+    );
 }
 
 /** The list comes last, but in a live save first. */
-function compareLists(comparison: Comparison, saved: readonly PdmDevice[], own: readonly PdmDevice[], met: ReadonlySet<string>): void {
+function compareLists(
+  comparison: Comparison,
+  saved: readonly PdmDevice[],
+  own: readonly PdmDevice[],
+  met: ReadonlySet<string>,
+): void {
   const { state, target } = comparison;
   const listAt = state.units.findIndex(({ name }) => name === 'pdm');
   const isBefore = (name: string, instance?: number) =>
-    state.units.findIndex((unit) => unit.pass === 'final' && unit.name === name && (instance === undefined || unit.instance === instance)) < listAt;
-  const metBefore = BUSES.some((bus) => state.units.some(({ name }) => name === bus) && isBefore(bus)) ? met : new Set<string>();
-  const isIn = (list: readonly PdmDevice[], { name, instance }: PdmDevice) => list.some((device) => device.name === name && device.instance === instance);
+    state.units.findIndex(
+      (unit) => unit.pass === 'final' && unit.name === name && (instance === undefined || unit.instance === instance),
+    ) < listAt;
+  const metBefore = BUSES.some((bus) => state.units.some(({ name }) => name === bus) && isBefore(bus))
+    ? met
+    : new Set<string>();
+  const isIn = (list: readonly PdmDevice[], { name, instance }: PdmDevice) =>
+    list.some((device) => device.name === name && device.instance === instance);
   for (const device of own) {
-    if (isIn(saved, device) || metBefore.has(device.name) || isChipset(device.name) || NOT_COMPARED.includes(device.name)) continue;
-    comparison.mismatch('pdm', 'device-added', `${target.name} has a device ${device.name}/${device.instance}, which the state has not`);
+    if (
+      isIn(saved, device) ||
+      metBefore.has(device.name) ||
+      isChipset(device.name) ||
+      NOT_COMPARED.includes(device.name)
+    )
+      continue;
+    comparison.mismatch(
+      'pdm',
+      'device-added',
+      `${target.name} has a device ${device.name}/${device.instance}, which the state has not`,
+    );
   }
   for (const device of saved) {
     const { name, instance } = device;
-    const isMet = metBefore.has(name) || (state.units.some((unit) => unit.name === name && unit.instance === instance) && isBefore(name, instance));
+    const isMet =
+      metBefore.has(name) ||
+      (state.units.some((unit) => unit.name === name && unit.instance === instance) && isBefore(name, instance));
     if (isIn(own, device) || isMet || !IN_SETTINGS.has(name)) continue;
-    comparison.mismatch('pdm', 'device-missing', `The state has a device ${name}/${instance}, which ${target.name} has not`);
+    comparison.mismatch(
+      'pdm',
+      'device-missing',
+      `The state has a device ${name}/${instance}, which ${target.name} has not`,
+    );
   }
 }
 
@@ -52,7 +81,11 @@ function* unitsWithoutDevice({ state, target }: Comparison): Generator<{ name: s
   const seen = new Set<string>();
   for (const { name, instance } of state.units) {
     const key = `${name}/${instance}`;
-    if (UNITS_OF_THE_VMM.includes(name) || seen.has(key) || (entryOf(DEVICES_OF_UNIT, name) ?? [name]).some((device) => devices.has(`${device}/${instance}`)))
+    if (
+      UNITS_OF_THE_VMM.includes(name) ||
+      seen.has(key) ||
+      (entryOf(DEVICES_OF_UNIT, name) ?? [name]).some((device) => devices.has(`${device}/${instance}`))
+    )
       continue;
     seen.add(key);
     yield { name, instance };

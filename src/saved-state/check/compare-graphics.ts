@@ -1,8 +1,11 @@
-import { MIB } from '../../../formats/units.ts';
+import { MIB } from '../../../formats/sizes.ts';
 import { BUSES } from './compare-bus.ts';
 import type { Comparison } from './comparison.ts';
 
-/** Compares video memory and 3D of machines that both have graphics; the kind of adapter is compared where it sits on the bus. */
+/**
+ * Compares video memory and 3D of machines that both have graphics; the kind of adapter is compared where it sits on
+ * the bus.
+ */
 export function compareGraphics(comparison: Comparison): void {
   const { state, saved, target } = comparison;
   if (!comparison.hasDevice('vga') || saved.vramSize === undefined || target.vramSize === undefined) return;
@@ -10,7 +13,8 @@ export function compareGraphics(comparison: Comparison): void {
   if (saved.vramSize !== target.vramSize) {
     const message = `Video memory is ${saved.vramSize / MIB} MiB in the state, ${target.vramSize / MIB} MiB in ${target.name}`;
     const bus = state.units.find(({ name }) => BUSES.includes(name))?.name ?? 'vga';
-    // VMSVGA does not let the region of its memory change; else a smaller one is met by the list of device memory, a larger one by the adapter itself.
+    // VMSVGA does not let the region of its memory change; else a smaller one is met by the list of device memory, a
+    // larger one by the adapter itself.
     comparison.mismatch(isVmsvga ? bus : target.vramSize < saved.vramSize ? 'pgm' : 'vga', 'vram-size', message);
   }
   if (!isVmsvga) return;

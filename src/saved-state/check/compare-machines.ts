@@ -1,4 +1,4 @@
-import type { SavedState } from '../state.ts';
+import type { SavedState } from '../reading/state.ts';
 import { compareConfigs } from './compare-configs.ts';
 import { compareCpus } from './compare-cpus.ts';
 import { compareDevices } from './compare-devices.ts';
@@ -9,14 +9,26 @@ import { HOST_SERVICES } from './device-names.ts';
 import type { Difference } from './difference.ts';
 import type { TargetMachine } from './target-machine.ts';
 
-// Each rule was tried with the loader of 7.2.22 (npm run test:virtualbox). It stops at the first difference, in the order of the units.
+// Each rule was tried with the loader of 7.2.22 (npm run test:virtualbox). It stops at the first difference, in the
+// order of the units.
 
-/** In what the machine that a state was saved from differs from the one that is to load it. @param notJudged gets what neither of them tells */
-export function compareMachines(state: SavedState, saved: TargetMachine, target: TargetMachine, notJudged: string[]): Difference[] {
+/**
+ * In what the machine that a state was saved from differs from the one that is to load it. @param notJudged gets what
+ * neither of them tells
+ */
+export function compareMachines(
+  state: SavedState,
+  saved: TargetMachine,
+  target: TargetMachine,
+  notJudged: string[],
+): Difference[] {
   const comparison = new Comparison(state, saved, target);
   compareMemory(comparison);
   compareCpus(comparison);
-  if (state.units.some(({ name }) => name === 'GIM') && comparison.differs('paravirtualisation', saved.paravirtualisation, target.paravirtualisation)) {
+  if (
+    state.units.some(({ name }) => name === 'GIM') &&
+    comparison.differs('paravirtualisation', saved.paravirtualisation, target.paravirtualisation)
+  ) {
     const message = `The guest sees paravirtualisation "${saved.paravirtualisation}", ${target.name} has "${target.paravirtualisation}"`;
     comparison.mismatch('GIM', 'paravirtualisation', message);
   }
@@ -32,5 +44,10 @@ export function compareMachines(state: SavedState, saved: TargetMachine, target:
 function compareServices(comparison: Comparison): void {
   const gone = comparison.state.hostServices?.find((service) => !HOST_SERVICES.includes(service));
   if (gone === undefined) return;
-  comparison.add('HGCM', 'service-missing', 'VERR_SSM_UNEXPECTED_DATA', `The guest uses the host's service ${gone}, which today's releases do not have`);
+  comparison.add(
+    'HGCM',
+    'service-missing',
+    'VERR_SSM_UNEXPECTED_DATA',
+    `The guest uses the host's service ${gone}, which today's releases do not have`,
+  );
 }

@@ -1,5 +1,5 @@
 import { hex } from '../../../formats/errors.ts';
-import { MIB } from '../../../formats/units.ts';
+import { MIB } from '../../../formats/sizes.ts';
 import type { Comparison } from './comparison.ts';
 import { EFI_ROMS, HYPERV_MEMORY } from './device-names.ts';
 
@@ -28,7 +28,8 @@ function compareRam(comparison: Comparison): void {
 function compareRoms(comparison: Comparison): void {
   const { roms } = comparison.target;
   if (!roms) return;
-  const has = (rom: string) => roms.includes(rom) || (EFI_ROMS.test(rom) && roms.some((own) => own === 'EFI Firmware Volume'));
+  const has = (rom: string) =>
+    roms.includes(rom) || (EFI_ROMS.test(rom) && roms.some((own) => own === 'EFI Firmware Volume'));
   const missing = comparison.saved.roms?.find((rom) => !has(rom));
   if (missing === undefined) return;
   comparison.mismatch(
@@ -42,11 +43,26 @@ function compareMmio2(comparison: Comparison): void {
   const { target } = comparison;
   for (const saved of comparison.saved.mmio2 ?? []) {
     const { device, instance, region, description } = saved;
-    const own = target.mmio2?.find((range) => range.device === device && range.instance === instance && range.region === region);
+    const own = target.mmio2?.find(
+      (range) => range.device === device && range.instance === instance && range.region === region,
+    );
     const isGone = target.devices && !comparison.hasDevice(device, instance);
     if (own && own.size < saved.size)
-      comparison.mismatch('pgm', 'mmio2-size', `Device memory "${description}" has ${saved.size} bytes in the state, ${own.size} in ${target.name}`);
-    else if (isGone || (HYPERV_MEMORY.test(description) && target.paravirtualisation !== undefined && target.paravirtualisation !== 'hyperv'))
-      comparison.mismatch('pgm', 'mmio2-missing', `The state has device memory "${description}" of ${device}/${instance}, which ${target.name} has not`);
+      comparison.mismatch(
+        'pgm',
+        'mmio2-size',
+        `Device memory "${description}" has ${saved.size} bytes in the state, ${own.size} in ${target.name}`,
+      );
+    else if (
+      isGone ||
+      (HYPERV_MEMORY.test(description) &&
+        target.paravirtualisation !== undefined &&
+        target.paravirtualisation !== 'hyperv')
+    )
+      comparison.mismatch(
+        'pgm',
+        'mmio2-missing',
+        `The state has device memory "${description}" of ${device}/${instance}, which ${target.name} has not`,
+      );
   }
 }

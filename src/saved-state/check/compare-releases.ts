@@ -1,9 +1,9 @@
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import { LIVE_CONTROL_UNIT } from '../../../formats/units/machine/live-control.ts';
-import type { Finding } from '../findings.ts';
-import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
-import type { SavedState, UnitSummary } from '../state.ts';
+import type { Finding } from '../reading/findings.ts';
+import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
+import type { SavedState, UnitSummary } from '../reading/state.ts';
 import { STUBS } from './device-names.ts';
 import type { Difference } from './difference.ts';
 import {
@@ -20,12 +20,25 @@ import {
 } from './unit-versions.ts';
 
 /** What a release can not read of a state. @param notJudged gets the units of which nothing is known */
-export function compareReleases({ header, units }: SavedState, target: ReleaseNumbers, notJudged: string[]): Difference[] {
+export function compareReleases(
+  { header, units }: SavedState,
+  target: ReleaseNumbers,
+  notJudged: string[],
+): Difference[] {
   const differences: Difference[] = [];
   const name = `VirtualBox ${releaseName(target)}`;
   if (compare(target, CONTAINER_READERS[header.format]) < 0) {
     const message = `${name} does not read containers of V${header.format}; ${releaseName(CONTAINER_READERS[header.format])} is the first that does`;
-    differences.push({ at: -1, finding: { severity: 'error', code: 'container-too-new', vboxCode: 'VERR_SSM_INTEGRITY_VERSION', message, place: {} } });
+    differences.push({
+      at: -1,
+      finding: {
+        severity: 'error',
+        code: 'container-too-new',
+        vboxCode: 'VERR_SSM_INTEGRITY_VERSION',
+        message,
+        place: {},
+      },
+    });
   }
   const unknown = new Set<string>();
   for (const [at, unit] of units.entries()) {
@@ -38,11 +51,26 @@ export function compareReleases({ header, units }: SavedState, target: ReleaseNu
 
 function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unknown: Set<string>): Finding | undefined {
   const place = { unit: unit.name, instance: unit.instance, version: unit.version, pass: unit.pass };
-  const refuse = (code: string, vboxCode: string, message: string): Finding => ({ severity: 'error', code, vboxCode, message, place });
+  const refuse = (code: string, vboxCode: string, message: string): Finding => ({
+    severity: 'error',
+    code,
+    vboxCode,
+    message,
+    place,
+  });
   if (unit.name === LIVE_CONTROL_UNIT.name && compare(target, SINCE_LIVE_CONTROL) < 0) {
-    return refuse('unit-unknown', 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND', `${name} does not know the progress unit of live saves`);
+    return refuse(
+      'unit-unknown',
+      'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND',
+      `${name} does not know the progress unit of live saves`,
+    );
   }
-  if (isPgm(unit) && pgmVersion(unit.version)?.pages !== 'records' && compare(target, SINCE_PAGE_TYPE_TRAP) >= 0 && pgmVersion(unit.version)) {
+  if (
+    isPgm(unit) &&
+    pgmVersion(unit.version)?.pages !== 'records' &&
+    compare(target, SINCE_PAGE_TYPE_TRAP) >= 0 &&
+    pgmVersion(unit.version)
+  ) {
     return refuse(
       'page-types',
       'VERR_SSM_UNEXPECTED_DATA',
@@ -65,7 +93,9 @@ function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unkn
   }
   if (!isComparedVersion(unit.name, version) || (version <= known.newest && version >= known.oldest)) return undefined;
   const [bound, code] =
-    version < known.oldest ? [`from ${versionText(known.oldest)} on`, 'unit-too-old'] : [`up to ${versionText(known.newest)}`, 'unit-too-new'];
+    version < known.oldest
+      ? [`from ${versionText(known.oldest)} on`, 'unit-too-old']
+      : [`up to ${versionText(known.newest)}`, 'unit-too-new'];
   const message = `Unit ${unit.name} has version ${versionText(version)}; ${name} reads it ${bound} (${known.source})`;
   return refuse(code, 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION', message);
 }

@@ -1,5 +1,5 @@
-import type { Finding } from '../findings.ts';
-import type { SavedState } from '../state.ts';
+import type { Finding } from '../reading/findings.ts';
+import type { SavedState } from '../reading/state.ts';
 import type { Difference } from './difference.ts';
 import type { TargetMachine } from './target-machine.ts';
 
@@ -24,7 +24,8 @@ export class Comparison {
 
   /** Whether both tell, and differently. */
   differs<T>(what: string, saved: T | undefined, target: T | undefined): boolean {
-    if (saved === undefined || target === undefined) this.notJudged.push(`${what}: ${saved === undefined ? 'the state' : this.target.name} does not tell`);
+    if (saved === undefined || target === undefined)
+      this.notJudged.push(`${what}: ${saved === undefined ? 'the state' : this.target.name} does not tell`);
     return saved !== undefined && target !== undefined && saved !== target;
   }
 
@@ -45,7 +46,10 @@ export class Comparison {
   #indexOf(name: string, instance: number | undefined): number {
     const isFirst = name === 'pgm' || name === 'pdm';
     return this.state.units.findIndex(
-      (unit) => unit.name === name && (instance === undefined || unit.instance === instance) && (isFirst || unit.pass === 'final'),
+      (unit) =>
+        unit.name === name &&
+        (instance === undefined || unit.instance === instance) &&
+        (isFirst || unit.pass === 'final'),
     );
   }
 }

@@ -1,5 +1,5 @@
-// How settings files call devices, and how VirtualBox's device and unit names are. Seen in states and settings of 7.2.22; names not seen there are
-// from the documentation of the settings and marked so.
+// How settings files call devices, and how VirtualBox's device and unit names are. Seen in states and settings of
+// 7.2.22; names not seen there are from the documentation of the settings and marked so.
 
 /** Units of parts that VirtualBox no longer has; 6.1 and later pass them unread. */
 export const STUBS: readonly string[] = ['rem', 'selm', 'CSAM', 'PATM'];
@@ -24,7 +24,8 @@ export const UNITS_OF_THE_VMM: readonly string[] = [
   'ConsoleData',
   'DisplayData',
   'DisplayScreenshot',
-  // Of the recompiler and of raw mode, which releases from 6.1 on have not: they pass these units, whatever they hold. Tried with 7.2.22.
+  // Of the recompiler and of raw mode, which releases from 6.1 on have not: they pass these units, whatever they hold.
+  // Tried with 7.2.22.
   ...STUBS,
 ];
 
@@ -101,4 +102,10 @@ export const ACPI_ROM = 'ACPI RSDP';
 export const HYPERV_MEMORY = /^Hyper-V /;
 
 /** Services for guest additions; up to 6.0 there was VBoxSharedCrOpenGL, too. */
-export const HOST_SERVICES: readonly string[] = ['VBoxGuestPropSvc', 'VBoxGuestControlSvc', 'VBoxSharedFolders', 'VBoxDragAndDropSvc', 'VBoxSharedClipboard'];
+export const HOST_SERVICES: readonly string[] = [
+  'VBoxGuestPropSvc',
+  'VBoxGuestControlSvc',
+  'VBoxSharedFolders',
+  'VBoxDragAndDropSvc',
+  'VBoxSharedClipboard',
+];

@@ -1,17 +1,20 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bufferSource } from '../../../formats/binary/source.ts';
+import { bufferSource } from '../../../formats/files/source.ts';
 import { Score, VirtualBox } from '../../testing/virtualbox.ts';
 import { check } from './check.ts';
 import { readSettings } from './settings.ts';
 
-// npm run test:virtualbox -- pairs [NAME…]: states of each machine are given to the machines beside it, by the real VirtualBox; its code and unit must be what
-// check foretells. Needs mkown.sh. Without names all machines are made, which takes a quarter of an hour; with names only pairs that have one of them.
+// npm run test:virtualbox -- pairs [NAME…]: states of each machine are given to the machines beside it, by the real
+// VirtualBox; its code and unit must be what check foretells. Needs mkown.sh. Without names all machines are made,
+// which takes a quarter of an hour; with names only pairs that have one of them.
 
 const PREFIX = 'savkit-pair-';
 
-/** How a machine differs from one with nothing but a CPU: arguments of VBoxManage, in which @ stands for the machine. */
+/**
+ * How a machine differs from one with nothing but a CPU: arguments of VBoxManage, in which @ stands for the machine.
+ */
 type Change = string[];
 
 const modify = (...options: string[]): Change => ['modifyvm', '@', ...options];
@@ -26,21 +29,36 @@ const disk = (port: number, device = 0): Change[] => {
 };
 const drive = (port: number): Change => attach(port, 0, 'dvddrive', 'emptydrive');
 const card = (type: string, slot = 1): Change => modify(`--nic${slot}`, 'null', `--nictype${slot}`, type);
-const uart = (port: string, irq: string, ...more: string[]): Change => modify('--uart1', port, irq, '--uart-mode1', 'disconnected', ...more);
-const ahci = (ports: number): Change => controller('--add', 'sata', '--controller', 'IntelAhci', '--portcount', `${ports}`);
+const uart = (port: string, irq: string, ...more: string[]): Change =>
+  modify('--uart1', port, irq, '--uart-mode1', 'disconnected', ...more);
+const ahci = (ports: number): Change =>
+  controller('--add', 'sata', '--controller', 'IntelAhci', '--portcount', `${ports}`);
 const ide = (chip: string): Change => controller('--add', 'ide', '--controller', chip);
 const lsi: Change = controller('--add', 'scsi', '--controller', 'LSILogic');
 const bus: Change = controller('--add', 'scsi', '--controller', 'BusLogic');
-const sas = (ports: number): Change => controller('--add', 'sas', '--controller', 'LSILogicSAS', '--portcount', `${ports}`);
+const sas = (ports: number): Change =>
+  controller('--add', 'sas', '--controller', 'LSILogicSAS', '--portcount', `${ports}`);
 const nvme = (ports: number): Change => controller('--add', 'pcie', '--controller', 'NVMe', '--portcount', `${ports}`);
-const virtioScsi = (ports: number): Change => controller('--add', 'virtio', '--controller', 'VirtIO', '--portcount', `${ports}`);
-const graphics = (kind: string, vram: number, ...more: string[]): Change => modify('--graphicscontroller', kind, '--vram', `${vram}`, ...more);
-const audio = (kind: string): Change => modify('--audio-enabled', 'on', '--audio-driver', 'none', '--audio-controller', kind);
+const virtioScsi = (ports: number): Change =>
+  controller('--add', 'virtio', '--controller', 'VirtIO', '--portcount', `${ports}`);
+const graphics = (kind: string, vram: number, ...more: string[]): Change =>
+  modify('--graphicscontroller', kind, '--vram', `${vram}`, ...more);
+const audio = (kind: string): Change =>
+  modify('--audio-enabled', 'on', '--audio-driver', 'none', '--audio-controller', kind);
 
 /** Families: a state of each is tried in all others of its family, in itself, and both ways with `base`. */
 const FAMILIES: Record<string, Record<string, Change[]>> = {
-  processors: { x2apic: [modify('--x2apic', 'on')], ioapic: [modify('--ioapic', 'on')], cpu2: [modify('--cpus', '2', '--ioapic', 'on')] },
-  paravirtualisation: Object.fromEntries(['minimal', 'kvm', 'hyperv', 'default', 'legacy'].map((kind) => [`pv-${kind}`, [modify('--paravirtprovider', kind)]])),
+  processors: {
+    x2apic: [modify('--x2apic', 'on')],
+    ioapic: [modify('--ioapic', 'on')],
+    cpu2: [modify('--cpus', '2', '--ioapic', 'on')],
+  },
+  paravirtualisation: Object.fromEntries(
+    ['minimal', 'kvm', 'hyperv', 'default', 'legacy'].map((kind) => [
+      `pv-${kind}`,
+      [modify('--paravirtprovider', kind)],
+    ]),
+  ),
   serial: {
     uart: [uart('0x3f8', '4')],
     'uart-elsewhere': [uart('0x2f8', '3')],
@@ -57,7 +75,13 @@ const FAMILIES: Record<string, Record<string, Change[]>> = {
     virtio: [card('virtio')],
     cards: [1, 2, 3, 4, 5, 6, 7, 8].map((slot) => card('82540EM', slot)),
   },
-  ahci: { ahci1: [ahci(1)], ahci2: [ahci(2)], 'ahci2-0': [ahci(2), ...disk(0)], 'ahci2-1': [ahci(2), ...disk(1)], 'ahci2-dvd': [ahci(2), drive(0)] },
+  ahci: {
+    ahci1: [ahci(1)],
+    ahci2: [ahci(2)],
+    'ahci2-0': [ahci(2), ...disk(0)],
+    'ahci2-1': [ahci(2), ...disk(1)],
+    'ahci2-dvd': [ahci(2), drive(0)],
+  },
   ide: {
     piix4: [ide('PIIX4')],
     piix3: [ide('PIIX3')],
@@ -92,7 +116,11 @@ const FAMILIES: Record<string, Record<string, Change[]>> = {
     svga8: [graphics('vmsvga', 8)],
     svga16: [graphics('vmsvga', 16)],
   },
-  usb: { ohci: [modify('--usb-ohci', 'on')], ehci: [modify('--usb-ohci', 'on', '--usb-ehci', 'on')], xhci: [modify('--usb-xhci', 'on')] },
+  usb: {
+    ohci: [modify('--usb-ohci', 'on')],
+    ehci: [modify('--usb-ohci', 'on', '--usb-ehci', 'on')],
+    xhci: [modify('--usb-xhci', 'on')],
+  },
   audio: { hda: [audio('hda')], ac97: [audio('ac97')], sb16: [audio('sb16')] },
   chipset: {
     ich9: [modify('--chipset', 'ich9')],
@@ -142,7 +170,8 @@ async function makeMachine(name: string, changes: Change[]): Promise<string> {
   const machine = PREFIX + name;
   await virtualBox.run('mkvm.sh', ['--delete', machine]);
   await expectOk(virtualBox.run('mkown.sh', [machine, '3']));
-  for (const change of changes) await expectOk(virtualBox.run('vb', ['VBoxManage', ...change.map((word) => word.replaceAll('@', machine))]));
+  for (const change of changes)
+    await expectOk(virtualBox.run('vb', ['VBoxManage', ...change.map((word) => word.replaceAll('@', machine))]));
   const { output } = await virtualBox.bash('cat "$MACHINES/$1/$1.vbox"', [machine]);
   await expectOk(virtualBox.run('start.sh', [machine, '1']));
   await expectOk(virtualBox.run('save.sh', [machine, join(folder, name)]));
@@ -157,10 +186,15 @@ async function expectOk(run: Promise<{ ok: boolean; output: string }>): Promise<
 
 async function compare(from: string, into: string): Promise<void> {
   const path = join(folder, `${from}.sav`);
-  const { forecast } = await check(bufferSource(readFileSync(path)), { machine: readSettings(made.get(into) ?? '', `${into}.vbox`) });
+  const { forecast } = await check(bufferSource(readFileSync(path)), {
+    machine: readSettings(made.get(into) ?? '', `${into}.vbox`),
+  });
   const { ok, output } = await virtualBox.run('load-state.sh', [path, PREFIX + into]);
   const answer = ok ? 'loads' : (/\((VERR_\w+)\)/.exec(output)?.[1] ?? /VERR_\w+/.exec(output)?.[0] ?? output);
-  const unit = /^FAIL ([\w-]+)#(\d+):/.exec(output) ?? /unit '([^']+)' instance #(\d+)/.exec(output) ?? /load unit '([^']+)'/.exec(output);
+  const unit =
+    /^FAIL ([\w-]+)#(\d+):/.exec(output) ??
+    /unit '([^']+)' instance #(\d+)/.exec(output) ??
+    /load unit '([^']+)'/.exec(output);
   const foretold = forecast?.vboxCode ?? 'loads';
   const isSameUnit = !unit || (forecast?.unit ?? '').startsWith(`${unit[1]}/${unit[2] ?? ''}`);
   score.check(

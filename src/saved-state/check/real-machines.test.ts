@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inflateRawSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../../formats/binary/source.ts';
+import { bufferSource } from '../../../formats/files/source.ts';
 import type { UnitSpec } from '../../../formats/testing/container-builder.ts';
 import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
-import { inspect } from '../inspect.ts';
+import { inspect } from '../describe/inspect.ts';
 import { check } from './check.ts';
 import { readSettings } from './settings.ts';
 import { machineOf } from './target-machine.ts';
 
-// Machines of 7.2.22 with their settings and, where a state was saved from them, its units; and what 7.2.22 answered when such a state was given to
-// another machine. Their memory is that of the bundled state, which has the same size.
+// Machines of 7.2.22 with their settings and, where a state was saved from them, its units; and what 7.2.22 answered
+// when such a state was given to another machine. Their memory is that of the bundled state, which has the same size.
 
 type Unit = [name: string, instance: number, version: number, deflated?: string];
 type Answer = [from: string, into: string, code: string, unit?: string];

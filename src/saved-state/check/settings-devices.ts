@@ -22,7 +22,8 @@ export function attachedDevices(machine: Element, hardware: Element): AttachedDe
   addStorage(list, { ...child(machine, 'StorageControllers'), ...child(hardware, 'StorageControllers') });
   for (const { enabled, type, slot } of children(child(hardware, 'Network'), 'Adapter')) {
     const model = textOf(type, names.DEFAULT_NETWORK);
-    if (flag(enabled, false)) list.add(entryOf(names.NETWORK, model) ?? model, networkCardConfig(model), number(slot, 0));
+    if (flag(enabled, false))
+      list.add(entryOf(names.NETWORK, model) ?? model, networkCardConfig(model), number(slot, 0));
   }
   for (const name of usbControllers(hardware)) list.add(name);
   const { enabled, controller } = child(hardware, 'AudioAdapter');
@@ -53,7 +54,8 @@ function addStorage(list: DeviceList, controllers: Element): void {
   for (const controller of children(controllers, 'StorageController')) {
     const type = textOf(controller.type, '?');
     const instance = controller.Instance === undefined ? undefined : number(controller.Instance, 0);
-    if (type !== names.STORAGE_ON_USB) list.add(entryOf(names.STORAGE, type) ?? type, storageConfig(type, controller), instance);
+    if (type !== names.STORAGE_ON_USB)
+      list.add(entryOf(names.STORAGE, type) ?? type, storageConfig(type, controller), instance);
   }
 }
 
@@ -85,7 +87,9 @@ function storageConfig(type: string, controller: Element): DeviceConfig | undefi
 
 /** Since 4.3 each controller has an element, before the one that there was had attributes. */
 function usbControllers(hardware: Element): string[] {
-  const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller').flatMap(({ type }) => entryOf(names.USB, textOf(type, '')) ?? []);
+  const today = children(child(child(hardware, 'USB'), 'Controllers'), 'Controller').flatMap(
+    ({ type }) => entryOf(names.USB, textOf(type, '')) ?? [],
+  );
   const { enabled, enabledEhci } = child(hardware, 'USBController');
   if (!flag(enabled, false)) return today;
   return [...today, names.USB.OHCI, ...(flag(enabledEhci, false) ? [names.USB.EHCI] : [])];
@@ -98,7 +102,11 @@ function addPorts(list: DeviceList, hardware: Element): void {
     const instance = number(slot, 0);
     const { port, irq } = names.SERIAL_PORTS[instance] ?? names.SERIAL_PORTS[0];
     if (flag(enabled, false))
-      list.add('serial', serialConfig(number(IRQ, irq), number(IOAddress ?? IOBase, port), textOf(uartType, names.DEFAULT_UART)), instance);
+      list.add(
+        'serial',
+        serialConfig(number(IRQ, irq), number(IOAddress ?? IOBase, port), textOf(uartType, names.DEFAULT_UART)),
+        instance,
+      );
   }
   const parallel = [...children(child(hardware, 'LPT'), 'Port'), ...children(child(hardware, 'Lpt'), 'Port')];
   for (const { enabled, slot } of parallel) if (flag(enabled, false)) list.add('parallel', undefined, number(slot, 0));

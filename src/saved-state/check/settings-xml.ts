@@ -4,18 +4,34 @@ import { FormatError } from '../../../formats/errors.ts';
 /** Of an XML document: attributes are strings, elements objects, or lists of them. */
 export type Element = Record<string, unknown>;
 
-/** Elements inside of each other: two for each of the 250 snapshots that may follow each other, and those of a machine. */
+/**
+ * Elements inside of each other: two for each of the 250 snapshots that may follow each other, and those of a machine.
+ */
 const MAX_DEPTH = 1000;
 /** VirtualBox attaches at most 255 devices to a controller. */
 const MAX_CHILDREN = 1024;
 /** A parser of its own for each document: it remembers entities. */
-const OPTIONS = { ignoreAttributes: false, attributeNamePrefix: '', parseAttributeValue: false, processEntities: false, maxNestedTags: MAX_DEPTH };
+const OPTIONS = {
+  ignoreAttributes: false,
+  attributeNamePrefix: '',
+  parseAttributeValue: false,
+  processEntities: false,
+  maxNestedTags: MAX_DEPTH,
+};
 
 /** The elements of a settings file, by the name of the root. @throws FormatError `bad-settings` */
 export function parseSettings(text: string, name: string): Element {
-  if (/<!DOCTYPE/i.test(text)) throw new FormatError('bad-settings', `Cannot read ${name}: it has a document type, which settings of a machine never have`);
+  if (/<!DOCTYPE/i.test(text))
+    throw new FormatError(
+      'bad-settings',
+      `Cannot read ${name}: it has a document type, which settings of a machine never have`,
+    );
   const valid = XMLValidator.validate(text);
-  if (valid !== true) throw new FormatError('bad-settings', `Cannot read ${name}: it is no XML, ${valid.err.msg} (line ${valid.err.line})`);
+  if (valid !== true)
+    throw new FormatError(
+      'bad-settings',
+      `Cannot read ${name}: it is no XML, ${valid.err.msg} (line ${valid.err.line})`,
+    );
   try {
     return new XMLParser(OPTIONS).parse(text) as Element;
   } catch (error) {
@@ -34,7 +50,10 @@ export function children(element: Element, tag: string): Element[] {
   const value = element[tag];
   const list = Array.isArray(value) ? value : [value];
   if (list.length > MAX_CHILDREN)
-    throw new FormatError('bad-settings', `Cannot read settings: there are ${list.length} elements <${tag}>, expected at most ${MAX_CHILDREN}`);
+    throw new FormatError(
+      'bad-settings',
+      `Cannot read settings: there are ${list.length} elements <${tag}>, expected at most ${MAX_CHILDREN}`,
+    );
   return list.filter((item): item is Element => typeof item === 'object' && item !== null);
 }
 

@@ -1,10 +1,10 @@
 import { entryOf } from '../../../formats/entry-of.ts';
 import { FormatError } from '../../../formats/errors.ts';
+import { MIB } from '../../../formats/sizes.ts';
 import { apicConfig } from '../../../formats/units/cpu/apic.ts';
 import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
 import { monitorsConfig } from '../../../formats/units/display/screen.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
-import { MIB } from '../../../formats/units.ts';
 import * as names from './device-names.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';
 import { attachedDevices } from './settings-devices.ts';
@@ -19,9 +19,17 @@ const DEFAULTS = { ramMiB: 128, cpus: 1, chipset: 'PIIX3', firmware: 'BIOS', vra
 const RAM_HOLES = { piix3: 0x2000_0000, ich9: 0x2400_0000 } as const;
 const VMMDEV_RAM = 4 * MIB;
 const VMMDEV_HEAP = 0x4000;
-const PARAVIRTUALISATION: Record<string, GimProvider> = { None: 'none', Minimal: 'minimal', HyperV: 'hyperv', KVM: 'kvm' };
+const PARAVIRTUALISATION: Record<string, GimProvider> = {
+  None: 'none',
+  Minimal: 'minimal',
+  HyperV: 'hyperv',
+  KVM: 'kvm',
+};
 
-/** Reads a machine's settings (`NAME.vbox`): what matters for loading a state. @throws FormatError for what is no settings file */
+/**
+ * Reads a machine's settings (`NAME.vbox`): what matters for loading a state. @throws FormatError for what is no
+ * settings file
+ */
 export function readSettings(text: string, name: string): TargetMachine {
   const root = child(parseSettings(text, name), 'VirtualBox');
   const machine = machineElement(root, name);
@@ -39,17 +47,21 @@ export function readSettings(text: string, name: string): TargetMachine {
   const hasIoApic = chipset === 'ich9' || flag(child(switches, 'IOAPIC').enabled, false);
   const hasAcpi = flag(child(switches, 'ACPI').enabled, true);
   const provider = textOf(child(hardware, 'Paravirt').provider, isBefore5(root) ? 'Legacy' : 'Default');
-  const paravirtualisation = entryOf(PARAVIRTUALISATION, provider) ?? effectiveParavirtualisation(textOf(machine.OSType, ''), provider);
+  const paravirtualisation =
+    entryOf(PARAVIRTUALISATION, provider) ?? effectiveParavirtualisation(textOf(machine.OSType, ''), provider);
   const vramSize = number(child(hardware, 'Display').VRAMSize, DEFAULTS.vramMiB) * MIB;
   const release = /Written by VirtualBox (\d+)\.(\d+)\.(\d+)/.exec(text);
-  const devices: PdmDevice[] = [...names.ALWAYS, chipset === 'ich9' ? 'ich9pci' : 'pci', isEfi ? names.FIRMWARE_DEVICES.EFI : names.FIRMWARE_DEVICES.BIOS].map(
-    first,
-  );
+  const devices: PdmDevice[] = [
+    ...names.ALWAYS,
+    chipset === 'ich9' ? 'ich9pci' : 'pci',
+    isEfi ? names.FIRMWARE_DEVICES.EFI : names.FIRMWARE_DEVICES.BIOS,
+  ].map(first);
   if (hasIoApic) devices.push(first('ioapic'));
   if (hasAcpi) devices.push(first('acpi'));
   if (hasVga) devices.push(first('vga'));
   const platformX86 = child(platform, 'x86');
-  if (chipset === 'ich9' || flag(child({ ...platform, ...platformX86 }, 'HPET').enabled, false)) devices.push(first('hpet'));
+  if (chipset === 'ich9' || flag(child({ ...platform, ...platformX86 }, 'HPET').enabled, false))
+    devices.push(first('hpet'));
   if (paravirtualisation === 'kvm' || paravirtualisation === 'hyperv') devices.push(first('GIMDev'));
   const attached = attachedDevices(machine, hardware);
   devices.push(...attached.devices);
@@ -63,7 +75,9 @@ export function readSettings(text: string, name: string): TargetMachine {
   configs.set('DisplayData/0', monitorsConfig(monitors));
   return {
     name,
-    ...(release ? { release: { major: Number(release[1]), minor: Number(release[2]), build: Number(release[3]) } } : {}),
+    ...(release
+      ? { release: { major: Number(release[1]), minor: Number(release[2]), build: Number(release[3]) } }
+      : {}),
     ramSize: number(child(hardware, 'Memory').RAMSize, DEFAULTS.ramMiB) * MIB,
     ramHole: RAM_HOLES[chipset],
     cpuCount: number(child(platform, 'CPU').count, DEFAULTS.cpus),
@@ -77,7 +91,12 @@ export function readSettings(text: string, name: string): TargetMachine {
           has3d: flag(child(hardware, 'Display').accelerate3D, false),
         }
       : {}),
-    roms: [names.DMI_ROM, ...(isEfi ? ['EFI Firmware Volume'] : names.BIOS_ROMS), ...(hasVga ? [names.VGA_ROM] : []), ...(hasAcpi ? [names.ACPI_ROM] : [])],
+    roms: [
+      names.DMI_ROM,
+      ...(isEfi ? ['EFI Firmware Volume'] : names.BIOS_ROMS),
+      ...(hasVga ? [names.VGA_ROM] : []),
+      ...(hasAcpi ? [names.ACPI_ROM] : []),
+    ],
     mmio2: [
       { device: 'VMMDev', instance: 0, region: 1, size: VMMDEV_RAM, description: 'VMMDev' },
       { device: 'VMMDev', instance: 0, region: 2, size: VMMDEV_HEAP, description: 'VMMDev Heap' },
@@ -99,7 +118,8 @@ function first(name: string): PdmDevice {
 
 function machineElement(root: Element, name: string): Element {
   const machine = child(root, 'Machine');
-  if (Object.keys(machine).length === 0) throw new FormatError('bad-settings', `Cannot read ${name}: it holds no machine settings`);
+  if (Object.keys(machine).length === 0)
+    throw new FormatError('bad-settings', `Cannot read ${name}: it holds no machine settings`);
   if (child(machine, 'Platform').architecture !== undefined && child(machine, 'Platform').architecture !== 'x86') {
     throw new FormatError('bad-settings', `Cannot read ${name}: it is of a machine with another architecture than x86`);
   }

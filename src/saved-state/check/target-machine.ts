@@ -4,7 +4,7 @@ import type { DeviceConfig } from '../../../formats/units/codec/device-config.ts
 import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
-import type { SavedState } from '../state.ts';
+import type { SavedState } from '../reading/state.ts';
 
 export type Chipset = 'piix3' | 'ich9';
 export type VgaModel = 'vboxvga' | 'vmsvga';
@@ -49,7 +49,9 @@ export function machineOf(state: SavedState, name: string): TargetMachine {
   const cpuCount = cpum?.cpus.length ?? pgm?.basic?.cpus.length;
   const bus = units.find((unit) => unit.name === 'pci' || unit.name === 'ich9pci');
   const vga = VGA_VENDORS[pciDevices.get('vga')?.vendorId ?? 0];
-  const vram = pgm?.config?.mmio2.find(({ device, region, description }) => device === 'vga' && (description === 'VRam' || region === 0));
+  const vram = pgm?.config?.mmio2.find(
+    ({ device, region, description }) => device === 'vga' && (description === 'VRam' || region === 0),
+  );
   return {
     name,
     ...(header.release ? { release: header.release } : {}),

@@ -1,7 +1,8 @@
 /** A version of a unit, and the first and the last release that was seen to write it. */
 export type VersionRow = readonly [version: number, from: string, to: string];
 
-// Releases as the page unit-versions.tsv of docs/spec has them: what lies between two rows was not looked at. `7.2` as an end is all of 7.2.
+// Releases as the page unit-versions.tsv of docs/spec has them: what lies between two rows was not looked at. `7.2` as
+// an end is all of 7.2.
 
 /** By unit, oldest first. The units pgm, cpum and mm, which savkit reads itself, stand in unit-versions.ts. */
 export const DEVICE_UNIT_VERSIONS: Readonly<Record<string, readonly VersionRow[]>> = {
@@ -223,8 +224,37 @@ export const DEVICE_UNIT_VERSIONS: Readonly<Record<string, readonly VersionRow[]
   DisplayScreenshot: [[0x10001, '3.2', '7.2']],
 };
 
-/** The oldest version of a unit that 7.2 reads, where it is not any. Source: column "7.2 reads" of unit-versions.tsv. */
+/**
+ * The oldest version of a unit that 7.2 reads, where it is not any. Source: column "7.2 reads" of unit-versions.tsv.
+ */
 export const OLDEST_READ_BY_72: Readonly<Record<string, number>> = {
-  ...{ cpum: 6, tm: 3, em: 2, trpm: 8, HWACCM: 3, vmm: 3, pdm: 3, GIM: 1, GCM: 1, HGCM: 2, VMMDev: 6, pcnet: 7, acpi: 4, i8254: 2, pckbd: 2 },
-  ...{ ich9pci: 2, piix3ide: 16, ahci: 2, serial: 3, 'usb-ohci': 4, 'virtio-scsi': 1, ichac97: 1, parallel: 1, i8259: 1, pdmblkcache: 1 },
+  ...{
+    cpum: 6,
+    tm: 3,
+    em: 2,
+    trpm: 8,
+    HWACCM: 3,
+    vmm: 3,
+    pdm: 3,
+    GIM: 1,
+    GCM: 1,
+    HGCM: 2,
+    VMMDev: 6,
+    pcnet: 7,
+    acpi: 4,
+    i8254: 2,
+    pckbd: 2,
+  },
+  ...{
+    ich9pci: 2,
+    piix3ide: 16,
+    ahci: 2,
+    serial: 3,
+    'usb-ohci': 4,
+    'virtio-scsi': 1,
+    ichac97: 1,
+    parallel: 1,
+    i8259: 1,
+    pdmblkcache: 1,
+  },
 };

@@ -17,7 +17,13 @@ export interface UnitVersion {
 const ANY = Number.POSITIVE_INFINITY;
 
 function rows(unit: string, source: string, table: readonly VersionRow[]): UnitVersion[] {
-  return table.map(([version, from, to]) => ({ unit, version, from: numbersOf(from, 0), to: numbersOf(to, ANY), source }));
+  return table.map(([version, from, to]) => ({
+    unit,
+    version,
+    from: numbersOf(from, 0),
+    to: numbersOf(to, ANY),
+    source,
+  }));
 }
 
 /** `3.2` as a start means 3.2.0, as an end all of 3.2. */
@@ -63,7 +69,11 @@ export const UNIT_VERSIONS: readonly UnitVersion[] = [
 ];
 
 /** Which releases read a container. Source: ssm-container.md 1. */
-export const CONTAINER_READERS: Record<ContainerFormat, ReleaseNumbers> = { '1.1': [1, 6, 0], '1.2': [2, 1, 0], '2.0': [3, 1, 0] };
+export const CONTAINER_READERS: Record<ContainerFormat, ReleaseNumbers> = {
+  '1.1': [1, 6, 0],
+  '1.2': [2, 1, 0],
+  '2.0': [3, 1, 0],
+};
 /** Since this release a live save carries the saver's progress, in a unit that older ones don't know. */
 export const SINCE_LIVE_CONTROL: ReleaseNumbers = [4, 0, 0];
 /** Since this release there is neither recompiler nor raw mode, and their units are passed unread. */
@@ -98,9 +108,12 @@ export function versionsReadBy(unit: string, release: ReleaseNumbers): VersionsR
   const oldest = release[0] > 7 || (release[0] === 7 && release[1] >= 2) ? (entryOf(OLDEST_READ_BY_72, unit) ?? 0) : 0;
   // Units seldom change within a series, once it is out.
   const isWritten =
-    before && (compare(release, before.to) <= 0 || (release[0] === before.to[0] && release[1] === before.to[1] && after?.from[1] !== release[1]));
+    before &&
+    (compare(release, before.to) <= 0 ||
+      (release[0] === before.to[0] && release[1] === before.to[1] && after?.from[1] !== release[1]));
   const extra = entryOf(MORE_READ, unit) ?? 0;
-  if (isWritten) return { oldest, surely: Math.max(before.version, extra), newest: Math.max(before.version, extra), source };
+  if (isWritten)
+    return { oldest, surely: Math.max(before.version, extra), newest: Math.max(before.version, extra), source };
   return { oldest, surely: before?.version ?? -1, newest: after ? Math.max(after.version, extra) : ANY, source };
 }
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bufferSource } from '../../../formats/binary/source.ts';
+import { bufferSource } from '../../../formats/files/source.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { brokenStates, buildBroken } from '../../testing/broken-states.ts';
 import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
@@ -11,8 +11,8 @@ import { convert } from '../convert/convert.ts';
 import { check } from './check.ts';
 import { readSettings } from './settings.ts';
 
-// npm run test:virtualbox -- check: what check foretells must be what the real VirtualBox answers. Makes a machine like that of the bundled states, changes
-// it, or the state, and compares code and unit. Needs mkown.sh; takes two minutes.
+// npm run test:virtualbox -- check: what check foretells must be what the real VirtualBox answers. Makes a machine like
+// that of the bundled states, changes it, or the state, and compares code and unit. Needs mkown.sh; takes two minutes.
 
 const NAME = 'savkit-check';
 const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
@@ -130,10 +130,25 @@ const without = (gone: string) => changed((units) => units.filter(({ name }) => 
 const IN_THE_STATE: Mismatch[] = [
   { what: 'RAM hole', state: inPgm(Buffer.from('0000002000004000', 'hex'), Buffer.from('0000002400004000', 'hex')) },
   { what: 'a ROM that the machine has not', state: inPgm(Buffer.from('Net Boot ROM'), Buffer.from('Nix Boot ROM')) },
-  ...['cpum', 'mm', 'pdm', 'ConsoleData', 'GIM', 'pci'].map((name) => ({ what: `${name} missing`, state: without(name) })),
-  { what: 'cpum behind pgm', state: changed((units) => [...units.filter(({ name }) => name !== 'cpum'), ...units.filter(({ name }) => name === 'cpum')]) },
-  { what: 'a unit without device', state: changed((units) => [...units.slice(0, 5), { name: 'lsilogicscsi', version: 5 }, ...units.slice(5)]) },
-  ...['pgm', 'cpum', 'mm', 'tm', 'pci', 'apic', 'VMMDev', 'pdm', 'DisplayData'].map((name) => ({ what: `${name} of a later version`, state: later(name) })),
+  ...['cpum', 'mm', 'pdm', 'ConsoleData', 'GIM', 'pci'].map((name) => ({
+    what: `${name} missing`,
+    state: without(name),
+  })),
+  {
+    what: 'cpum behind pgm',
+    state: changed((units) => [
+      ...units.filter(({ name }) => name !== 'cpum'),
+      ...units.filter(({ name }) => name === 'cpum'),
+    ]),
+  },
+  {
+    what: 'a unit without device',
+    state: changed((units) => [...units.slice(0, 5), { name: 'lsilogicscsi', version: 5 }, ...units.slice(5)]),
+  },
+  ...['pgm', 'cpum', 'mm', 'tm', 'pci', 'apic', 'VMMDev', 'pdm', 'DisplayData'].map((name) => ({
+    what: `${name} of a later version`,
+    state: later(name),
+  })),
   { what: 'pgm 10', state: await inVersion10(plain) },
   { what: 'pgm 10, live save', state: await inVersion10(live) },
   // A device meets rubbish in its own way, before the container looks at the CRC.
@@ -150,7 +165,9 @@ async function inVersion10(state: Buffer): Promise<Buffer> {
 
 function later(name: string): Buffer {
   const step = name === 'DisplayData' ? 0x10000 : 1;
-  return changed((units) => units.map((unit) => (unit.name === name ? { ...unit, version: (unit.version ?? 0) + step } : unit)));
+  return changed((units) =>
+    units.map((unit) => (unit.name === name ? { ...unit, version: (unit.version ?? 0) + step } : unit)),
+  );
 }
 
 const virtualBox = await VirtualBox.find();
@@ -178,9 +195,15 @@ async function compare({ what, machine, state = plain }: Mismatch): Promise<void
   const { ok, output } = await virtualBox.run('load-state.sh', [path, NAME]);
   if (machine) await vboxManage('modifyvm', NAME, ...machine[1]);
   const answer = ok ? 'loads' : (/\((VERR_\w+)\)/.exec(output)?.[1] ?? /VERR_\w+/.exec(output)?.[0] ?? output);
-  const unit = /LoadExec failed for '([^']+)' instance #(\d+)/.exec(output) ?? /handler for unit '([^']+)' instance #(\d+)/.exec(output);
+  const unit =
+    /LoadExec failed for '([^']+)' instance #(\d+)/.exec(output) ??
+    /handler for unit '([^']+)' instance #(\d+)/.exec(output);
   const foretold = forecast?.vboxCode ?? 'loads';
   const sameUnit = !unit || forecast?.unit === undefined || forecast.unit === `${unit[1]}/${unit[2]}`;
   const said = `${answer}${unit ? ` at ${unit[1]}/${unit[2]}` : ''}`;
-  score.check(`${what}: ${said}`, foretold === answer && sameUnit, `foretold ${foretold} at ${forecast?.unit ?? 'no unit'}`);
+  score.check(
+    `${what}: ${said}`,
+    foretold === answer && sameUnit,
+    `foretold ${foretold} at ${forecast?.unit ?? 'no unit'}`,
+  );
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../../formats/binary/source.ts';
+import { bufferSource } from '../../../formats/files/source.ts';
 import { PGM_VERSIONS } from '../../../formats/pgm/versions.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { anyCut, machineFor, passesFor } from '../../../formats/testing/pgm-arbitraries.ts';
@@ -10,10 +10,11 @@ import { expectedMemory, type Memory } from '../../../formats/testing/pgm-memory
 import { readPgm } from '../../../formats/testing/pgm-reading.ts';
 import { liveUnits, stateV2 } from '../../../formats/testing/pgm-states.ts';
 import { stateV1 } from '../../../formats/testing/pgm-states-v1.ts';
+import type { MachineLayout } from '../layout/machine-layout.ts';
 import { type ConvertRun, convert } from './convert.ts';
-import type { MachineLayout } from './machine-layout.ts';
 
-// States made by a naive builder, converted, and judged by what the machine was: no writer and no proof of ours has a say.
+// States made by a naive builder, converted, and judged by what the machine was: no writer and no proof of ours has a
+// say.
 
 /** Version 10 stores no RAM size, and no unit mm tells it here: it is only written. */
 const NEW = PGM_VERSIONS.filter(({ pages }) => pages === 'records').map(({ version }) => version);
@@ -36,7 +37,8 @@ function layoutOf(machine: Machine): MachineLayout {
     [0, lowEnd],
     [FOUR_GIB, FOUR_GIB + ramSize - lowEnd],
   ]) {
-    for (let at = start; at < end; at += PAGE) if (!ram.has(at) && !isRom(at)) registers.push({ name: 'registers', address: at, size: PAGE });
+    for (let at = start; at < end; at += PAGE)
+      if (!ram.has(at) && !isRom(at)) registers.push({ name: 'registers', address: at, size: PAGE });
   }
   return {
     roms: roms.map(({ description, address, pages }) => ({ name: description, address, size: pages.length * PAGE })),
@@ -56,7 +58,9 @@ function layoutOf(machine: Machine): MachineLayout {
 const sorted = (memory: Memory) => [...memory].sort(([a], [b]) => (a < b ? -1 : 1));
 
 describe('any machine, converted among versions 10 to 14', () => {
-  const pairs = NEW.flatMap((from) => NEW.map((to): [number, number] => [from, to])).filter(([from, to]) => from !== to && from !== 10);
+  const pairs = NEW.flatMap((from) => NEW.map((to): [number, number] => [from, to])).filter(
+    ([from, to]) => from !== to && from !== 10,
+  );
   it.each(pairs)('from %i to %i, holds what it held', async (from, to) => {
     await fc.assert(
       fc.asyncProperty(machineFor(from), anyCut, fc.boolean(), async (machine, cut, recompress) => {
@@ -71,35 +75,45 @@ describe('any machine, converted among versions 10 to 14', () => {
 });
 
 describe('any live save', () => {
-  it.each(NEW.filter((version) => version > 10))('of version %i, flattened or not, holds what its last records say', async (version) => {
-    const saves = machineFor(version).chain((machine) => fc.record({ machine: fc.constant(machine), passes: passesFor(machine) }));
-    await fc.assert(
-      fc.asyncProperty(saves, anyCut, fc.boolean(), async ({ machine, passes }, cut, flatten) => {
-        const state = stateV2(liveUnits(version, buildLivePgm(machine, version, passes)), { cut, live: true });
-        const { memory } = await readPgm(await converted(state, { flatten, recompress: !flatten, compression: 'none' }));
-        expect(sorted(memory)).toEqual(sorted(expectedMemory(machine, version, passes.flat())));
-      }),
-      { numRuns: 25 },
-    );
-  });
+  it.each(NEW.filter((version) => version > 10))(
+    'of version %i, flattened or not, holds what its last records say',
+    async (version) => {
+      const saves = machineFor(version).chain((machine) =>
+        fc.record({ machine: fc.constant(machine), passes: passesFor(machine) }),
+      );
+      await fc.assert(
+        fc.asyncProperty(saves, anyCut, fc.boolean(), async ({ machine, passes }, cut, flatten) => {
+          const state = stateV2(liveUnits(version, buildLivePgm(machine, version, passes)), { cut, live: true });
+          const { memory } = await readPgm(
+            await converted(state, { flatten, recompress: !flatten, compression: 'none' }),
+          );
+          expect(sorted(memory)).toEqual(sorted(expectedMemory(machine, version, passes.flat())));
+        }),
+        { numRuns: 25 },
+      );
+    },
+  );
 });
 
 describe('any machine of versions 6 to 9', () => {
-  it.each(OLD.flatMap((from) => [11, 14].map((to): [number, number] => [from, to])))('from %i to %i and back holds what it held', async (from, to) => {
-    await fc.assert(
-      fc.asyncProperty(machineFor(from), async (machine) => {
-        const options = { layout: layoutOf(machine), allowLoss: true };
-        const old = stateV1('1.2', [{ version: from, payload: buildPgm(machine, from) }]);
-        const modern = await converted(old, { ...options, pgm: to, container: '2.0' });
-        const expected = expectedMemory(machine, from);
-        const { memory } = await readPgm(modern);
-        expect(sorted(memory)).toEqual(sorted(expectedMemory(machine, Math.max(10, from))));
-        const back = await readPgm(await converted(modern, { ...options, pgm: from, container: '1.2' }));
-        expect(sorted(back.memory)).toEqual(sorted(expected));
-      }),
-      { numRuns: from === 6 ? 6 : 15 },
-    );
-  });
+  it.each(OLD.flatMap((from) => [11, 14].map((to): [number, number] => [from, to])))(
+    'from %i to %i and back holds what it held',
+    async (from, to) => {
+      await fc.assert(
+        fc.asyncProperty(machineFor(from), async (machine) => {
+          const options = { layout: layoutOf(machine), allowLoss: true };
+          const old = stateV1('1.2', [{ version: from, payload: buildPgm(machine, from) }]);
+          const modern = await converted(old, { ...options, pgm: to, container: '2.0' });
+          const expected = expectedMemory(machine, from);
+          const { memory } = await readPgm(modern);
+          expect(sorted(memory)).toEqual(sorted(expectedMemory(machine, Math.max(10, from))));
+          const back = await readPgm(await converted(modern, { ...options, pgm: from, container: '1.2' }));
+          expect(sorted(back.memory)).toEqual(sorted(expected));
+        }),
+        { numRuns: from === 6 ? 6 : 15 },
+      );
+    },
+  );
 });
 
 describe('any machine in another container', () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
-import { openFileSink } from '../../../formats/binary/sink.ts';
-import { openFile } from '../../../formats/binary/source.ts';
+import { openFileSink } from '../../../formats/files/sink.ts';
+import { openFile } from '../../../formats/files/source.ts';
 import type { BenchContext, BenchRow } from '../../bench/row.ts';
 import { type ConvertRun, convert } from './convert.ts';
 
@@ -44,5 +44,9 @@ export const rows: BenchRow[] = [
     against: [{ row: 'convert, re-encode, proof' }],
     run: (context) => convertTo(context, { pgm: 13, threads: 1 }),
   },
-  { name: 'convert, re-encode, proof', peakRssMib: 80, run: (context) => convertTo(context, { pgm: 13, recompress: true, threads: 1 }) },
+  {
+    name: 'convert, re-encode, proof',
+    peakRssMib: 80,
+    run: (context) => convertTo(context, { pgm: 13, recompress: true, threads: 1 }),
+  },
 ];

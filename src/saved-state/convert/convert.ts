@@ -1,22 +1,22 @@
-import type { ByteSink, ReadableSink } from '../../../formats/binary/sink.ts';
-import type { ByteSource } from '../../../formats/binary/source.ts';
 import { UsageError } from '../../../formats/errors.ts';
+import type { ByteSink, ReadableSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
-import { fingerprint, sameIds } from '../fingerprint.ts';
-import type { Hashed, RangeNaming } from '../hashing-sink.ts';
-import { ramConfigOf } from '../memory-map.ts';
-import type { SavedState } from '../state.ts';
+import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
+import type { Hashed, RangeNaming } from '../hashing/hashing-sink.ts';
+import { settleLayout } from '../layout/machine-layout.ts';
+import { ramConfigOf } from '../layout/memory-map.ts';
+import { layoutNaming, type PagePlace, placesOf, visibleNaming } from '../layout/range-map.ts';
+import type { OldTarget } from '../old/write-old.ts';
+import type { SavedState } from '../reading/state.ts';
+import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
-import { type WalkOptions, walkState } from '../walk.ts';
 import { LastPasses } from './last-pass.ts';
-import { settleLayout } from './machine-layout.ts';
 import { type ConvertOptions, type ConvertPlan, completedConfig, configOf, planConversion } from './plan.ts';
 import { compareStates, type Proof } from './proof.ts';
-import { layoutNaming, type PagePlace, placesOf, visibleNaming } from './range-map.ts';
-import type { OldTarget } from './write-old.ts';
 import { isOfLiveSave, writeState } from './write-state.ts';
 
 export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> {
@@ -53,12 +53,18 @@ export interface Preparation {
 }
 
 /**
- * Writes a state in another container, another version of the pgm unit, or without its live passes, and proves that nothing else changed.
+ * Writes a state in another container, another version of the pgm unit, or without its live passes, and proves that
+ * nothing else changed.
  *
  * @param source seekable: it is read several times
- * @throws UnsupportedError `lossy-downgrade` where the target can't hold the state; FormatError for damage in the source
+ * @throws UnsupportedError `lossy-downgrade` where the target can't hold the state; FormatError for damage in the
+ * source
  */
-export async function convert(source: ByteSource, sink: ReadableSink, options: ConvertRun = {}): Promise<ConvertReport> {
+export async function convert(
+  source: ByteSource,
+  sink: ReadableSink,
+  options: ConvertRun = {},
+): Promise<ConvertReport> {
   const preparation = (await prepareByHeads(source, options)) ?? (await prepareConversion(source, options));
   await writeConversion(source, sink, preparation, options);
   if (options.proof !== false) preparation.report.proof = await prove(source, sink, preparation, options);
@@ -66,7 +72,12 @@ export async function convert(source: ByteSource, sink: ReadableSink, options: C
 }
 
 /** Writes what was prepared; into any sink where the target is a V2.0 container. */
-export async function writeConversion(source: ByteSource, sink: ByteSink, preparation: Preparation, options: ConvertRun = {}): Promise<void> {
+export async function writeConversion(
+  source: ByteSource,
+  sink: ByteSink,
+  preparation: Preparation,
+  options: ConvertRun = {},
+): Promise<void> {
   const { state, plan, config, placeOf, lastPasses, old } = preparation;
   const { signal, onProgress } = options;
   await writeState(source, state, sink, {
@@ -99,30 +110,44 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
 }
 
 /**
- * The same without a look at the pages, where the plan can't depend on them: what is wrong with them shows while they are written, into a file that then never
- * appears. Undefined where all has to be looked at.
+ * The same without a look at the pages, where the plan can't depend on them: what is wrong with them shows while they
+ * are written, into a file that then never appears. Undefined where all has to be looked at.
  */
 async function prepareByHeads(source: ByteSource, options: ConvertRun): Promise<Preparation | undefined> {
   checkSeekable(source);
   if (options.flatten) return undefined;
-  const state = await walkState(source, { skipCrc: true, untilPages: true, ...(options.signal ? { signal: options.signal } : {}) });
+  const state = await walkState(source, {
+    skipCrc: true,
+    untilPages: true,
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
   const { header, pgm } = state;
   const from = pgm && pgmVersion(pgm.version);
   const to = options.pgm === undefined ? from : pgmVersion(options.pgm);
   const arePassesKnown = !header.live && pgm?.passes[0].pass === 'final';
-  const arePagesAlike = from?.pages === 'records' && to?.pages === 'records' && (to.balloonRecords || !from.balloonRecords);
+  const arePagesAlike =
+    from?.pages === 'records' && to?.pages === 'records' && (to.balloonRecords || !from.balloonRecords);
   const isSizeKnown = pgm?.ramSize !== undefined;
   const isSameContainer = header.format === '2.0' && (options.container ?? header.format) === header.format;
   return arePassesKnown && arePagesAlike && isSizeKnown && isSameContainer ? prepare(state, options) : undefined;
 }
 
 function checkSeekable(source: ByteSource): void {
-  if (!source.seekable) throw new UsageError('not-seekable', `Cannot convert ${source.name}: it has to be read several times, so it must be a file`);
+  if (!source.seekable)
+    throw new UsageError(
+      'not-seekable',
+      `Cannot convert ${source.name}: it has to be read several times, so it must be a file`,
+    );
 }
 
 function prepare(state: SavedState, options: ConvertRun, lastPasses?: LastPasses): Preparation {
   const plan = planConversion(state, options);
-  const preparation: Preparation = { state, plan, report: reportOf(state, plan), naming: { source: sameIds, written: async () => sameIds } };
+  const preparation: Preparation = {
+    state,
+    plan,
+    report: reportOf(state, plan),
+    naming: { source: sameIds, written: async () => sameIds },
+  };
   if (lastPasses && !plan.keepsPgm) preparation.lastPasses = lastPasses;
   const { pgm } = state;
   if (plan.keepsPgm || !plan.version || !pgm) return preparation;
@@ -139,7 +164,14 @@ function prepare(state: SavedState, options: ConvertRun, lastPasses?: LastPasses
   const own = keepsShadows || plan.version.pages === 'records' ? naming : visibleNaming(state, naming);
   preparation.naming = { source: own, written: async (look) => layoutNaming(await look(), layout) };
   if (plan.version.pages === 'records') preparation.config = configOf(pgm, layout);
-  else preparation.old = { version: plan.version, numbering: plan.pageTypes, layout, ...ramConfigOf(pgm), placeOf: preparation.placeOf };
+  else
+    preparation.old = {
+      version: plan.version,
+      numbering: plan.pageTypes,
+      layout,
+      ...ramConfigOf(pgm),
+      placeOf: preparation.placeOf,
+    };
   return preparation;
 }
 
@@ -159,7 +191,12 @@ function reportOf(state: SavedState, plan: ConvertPlan): ConvertReport {
 }
 
 /** Blocks that passed as they were are compared as they are stored; only when these differ are contents compared. */
-async function prove(source: ByteSource, sink: ReadableSink, { naming, plan }: Preparation, { signal, onProgress }: ConvertRun): Promise<Proof> {
+async function prove(
+  source: ByteSource,
+  sink: ReadableSink,
+  { naming, plan }: Preparation,
+  { signal, onProgress }: ConvertRun,
+): Promise<Proof> {
   const written = await sink.readBack();
   const attempt = async (of: Hashed) => {
     const common = { of, ...(signal ? { signal } : {}) };
@@ -169,7 +206,11 @@ async function prove(source: ByteSource, sink: ReadableSink, { naming, plan }: P
       naming: naming.source,
       ...(onProgress ? { onProgress: (offset: number) => onProgress('proving', offset) } : {}),
     });
-    const other = await fingerprint(written, { ...common, like: own.memory, naming: await naming.written(() => walkState(written, { skipCrc: true })) });
+    const other = await fingerprint(written, {
+      ...common,
+      like: own.memory,
+      naming: await naming.written(() => walkState(written, { skipCrc: true })),
+    });
     return compareStates(own, other, plan.losses.length > 0);
   };
   try {

@@ -1,23 +1,30 @@
+import { KIB } from '../../../formats/sizes.ts';
 import type { Container } from '../../../formats/ssm/container.ts';
 import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { Encoding, type SegmentTable } from '../../../formats/ssm/segments.ts';
-import { KIB } from '../../../formats/units.ts';
 
 /** The most that a container writer takes at once. */
 const PIECE = 64 * KIB;
 const scratch = new Uint8Array(PIECE);
 
 /**
- * Carries the payload of the current unit over: blocks pass as they are where the target can hold them so, unless `recompress` asks for new ones.
+ * Carries the payload of the current unit over: blocks pass as they are where the target can hold them so, unless
+ * `recompress` asks for new ones.
  * @param tick called between tables of segments
  */
-export async function copyPayload(container: Container, out: ContainerWriter, recompress: boolean, tick: () => void): Promise<void> {
+export async function copyPayload(
+  container: Container,
+  out: ContainerWriter,
+  recompress: boolean,
+  tick: () => void,
+): Promise<void> {
   while (await container.nextSegments()) {
     const { segments } = container;
     for (let i = 0; i < segments.count; i++) {
       const { encoding, at, length, size, window } = segments;
       const isBlock = encoding[i] !== Encoding.RAW && !recompress;
-      if (!isBlock || !out.putBlock(encoding[i], window.bytes, at[i], length[i], size[i])) await putDecoded(segments, i, out);
+      if (!isBlock || !out.putBlock(encoding[i], window.bytes, at[i], length[i], size[i]))
+        await putDecoded(segments, i, out);
       if (out.isFull) await out.flush();
     }
     tick();

@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openFileSink } from '../../../formats/binary/sink.ts';
-import { openFile } from '../../../formats/binary/source.ts';
+import { openFileSink } from '../../../formats/files/sink.ts';
+import { openFile } from '../../../formats/files/source.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 import { convertFile } from '../../testing/convert-file.ts';
@@ -45,7 +45,11 @@ describe('convert()', () => {
     const offsets = new Map<string, number>();
     const source = await openFile(plain);
     const sink = await openFileSink(join(folder, 'once.sav'));
-    const report = await convert(source, sink, { pgm: 13, proof: false, onProgress: (doing, offset) => offsets.set(doing, offset) });
+    const report = await convert(source, sink, {
+      pgm: 13,
+      proof: false,
+      onProgress: (doing, offset) => offsets.set(doing, offset),
+    });
     await sink.abort();
     await source.close();
     expect([...offsets.keys()]).toEqual(['writing']);
@@ -61,7 +65,10 @@ describe('convert()', () => {
     const path = join(folder, 'late.sav');
     await withPassAtEnd(path);
     const source = await openFile(path);
-    await expect(convertFile(source, join(folder, 'out.sav'), { pgm: 13 })).rejects.toMatchObject({ code: 'misplaced-pass', place: { unit: 'late' } });
+    await expect(convertFile(source, join(folder, 'out.sav'), { pgm: 13 })).rejects.toMatchObject({
+      code: 'misplaced-pass',
+      place: { unit: 'late' },
+    });
     await source.close();
     expect(readdirSync(folder)).toEqual(['late.sav']);
   });

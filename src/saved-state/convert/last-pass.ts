@@ -6,7 +6,9 @@ const CHUNK_PAGES = 64;
 /** Guests of up to 512 GiB. */
 const MAX_CHUNKS = 2 ** 21;
 
-/** For each page the pass of a live save that named it last: four bytes a page, for stretches that have any. 0: none. */
+/**
+ * For each page the pass of a live save that named it last: four bytes a page, for stretches that have any. 0: none.
+ */
 export class LastPasses {
   readonly #chunks = new Map<string, Uint32Array>();
 
@@ -18,10 +20,16 @@ export class LastPasses {
     }
   }
 
-  /** Whether record `i` is the last one for its page. Records of protection never are: what they say goes into the content records. */
+  /**
+   * Whether record `i` is the last one for its page. Records of protection never are: what they say goes into the
+   * content records.
+   */
   isLast(batch: PageBatch, i: number, pass: number): boolean {
     const page = batch.page[i];
-    return batch.kind[i] !== PageKind.ROM_PROTECTION && this.#chunkOf(batch.kind[i], batch.id[i], page)[page & (CHUNK_PAGES - 1)] === pass + 1;
+    return (
+      batch.kind[i] !== PageKind.ROM_PROTECTION &&
+      this.#chunkOf(batch.kind[i], batch.id[i], page)[page & (CHUNK_PAGES - 1)] === pass + 1
+    );
   }
 
   /** Whether any record gives a page of a ROM content, of the ROM or of its shadow. */
@@ -34,7 +42,11 @@ export class LastPasses {
     const key = `${spaceOf(kind, id)} ${Math.floor(page / CHUNK_PAGES)}`;
     let chunk = this.#chunks.get(key);
     if (!chunk) {
-      if (this.#chunks.size >= MAX_CHUNKS) throw new UnsupportedError('too-much-memory', 'Cannot track guest memory: pages are spread over more than 512 GiB');
+      if (this.#chunks.size >= MAX_CHUNKS)
+        throw new UnsupportedError(
+          'too-much-memory',
+          'Cannot track guest memory: pages are spread over more than 512 GiB',
+        );
       chunk = new Uint32Array(CHUNK_PAGES);
       this.#chunks.set(key, chunk);
     }

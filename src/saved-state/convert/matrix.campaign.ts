@@ -1,21 +1,21 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type ByteSource, openFile } from '../../../formats/binary/source.ts';
 import { UnsupportedError } from '../../../formats/errors.ts';
+import { type ByteSource, openFile } from '../../../formats/files/source.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
-import { FOUR_GIB } from '../../../formats/units.ts';
+import { FOUR_GIB } from '../../../formats/sizes.ts';
 import { compareWithTruth } from '../../testing/against-truth.ts';
 import { convertFile } from '../../testing/convert-file.ts';
 import { forEachSample } from '../../testing/sample-files.ts';
 import { STATES_FOLDER, type Truth } from '../../testing/states.ts';
-import { diffStates } from '../diff.ts';
-import { inspect } from '../inspect.ts';
+import { diffStates } from '../compare/diff.ts';
+import { inspect } from '../describe/inspect.ts';
+import { deriveLayout, type MachineLayout } from '../layout/machine-layout.ts';
 import type { ConvertReport, ConvertRun } from './convert.ts';
-import { deriveLayout, type MachineLayout } from './machine-layout.ts';
 
-// Every container × every pgm version × live and flattened: converted, compared with the truth, and converted back to the start.
-// node dist/src/saved-state/convert/matrix.campaign.js FOLDER… (default: the bundled states)
+// Every container × every pgm version × live and flattened: converted, compared with the truth, and converted back to
+// the start. node dist/src/saved-state/convert/matrix.campaign.js FOLDER… (default: the bundled states)
 
 const work = mkdtempSync(join(tmpdir(), 'savkit-matrix-'));
 const folders = process.argv.length > 2 ? process.argv.slice(2) : [STATES_FOLDER];
@@ -44,19 +44,38 @@ async function trySample(name: string, path: string, truth: Truth): Promise<void
   await source.close();
 }
 
-async function tryConversion(name: string, source: ByteSource, truth: Truth, run: ConvertRun, live: boolean): Promise<void> {
+async function tryConversion(
+  name: string,
+  source: ByteSource,
+  truth: Truth,
+  run: ConvertRun,
+  live: boolean,
+): Promise<void> {
   const there = join(work, 'there.sav');
   const back = join(work, 'back.sav');
   const problems: string[] = [];
   const mayRefuse = refusal(truth, run, live);
   try {
     const report = await convertFile(source, there, run);
-    if (!report.proof?.equal) problems.push(`the proof failed: ${JSON.stringify(report.proof?.differences.slice(0, 3))}`);
+    if (!report.proof?.equal)
+      problems.push(`the proof failed: ${JSON.stringify(report.proof?.differences.slice(0, 3))}`);
     if (mayRefuse) problems.push(`it was not refused (${mayRefuse})`);
     const converted = await openFile(there);
-    problems.push(...(await compareWithTruth(converted, truth, { units: false, ranges: (run.pgm ?? 0) >= 10 && truth.pgm.version >= 10 })).differences);
+    problems.push(
+      ...(
+        await compareWithTruth(converted, truth, {
+          units: false,
+          ranges: (run.pgm ?? 0) >= 10 && truth.pgm.version >= 10,
+        })
+      ).differences,
+    );
     const { header, pgm } = (await inspect(source)).state;
-    const home = { container: header.format, ...(pgm ? { pgm: pgm.version } : {}), allowLoss: true, ...(run.layout ? { layout: run.layout } : {}) };
+    const home = {
+      container: header.format,
+      ...(pgm ? { pgm: pgm.version } : {}),
+      allowLoss: true,
+      ...(run.layout ? { layout: run.layout } : {}),
+    };
     await convertFile(converted, back, home);
     await converted.close();
     problems.push(...(await differences(source, back, report)));
@@ -80,7 +99,9 @@ async function differences(source: ByteSource, path: string, { losses }: Convert
   // Of a shadowed ROM only what the guest reads was kept; that is compared with the truth.
   const lostRoms = losses.some((loss) => loss.startsWith('shadow ROM'));
   return [
-    ...memory.filter(({ range }) => !(lostRoms && range.startsWith('ROM'))).map(({ range }) => `${range} differs after the way back`),
+    ...memory
+      .filter(({ range }) => !(lostRoms && range.startsWith('ROM')))
+      .map(({ range }) => `${range} differs after the way back`),
     ...[...units.added, ...units.gone, ...units.changed].map((unit) => `unit ${unit} differs after the way back`),
     ...(losses.length > 0 ? [] : fields.map(({ field, a, b }) => `${field} is ${b} after the way back, was ${a}`)),
   ];

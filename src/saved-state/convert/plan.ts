@@ -7,9 +7,9 @@ import { DEFAULT_RAM_HOLE } from '../../../formats/pgm/ranges.ts';
 import { type PgmVersion, pgmVersion, SINCE_BALLOON_COUNT, SINCE_PAE_PDS } from '../../../formats/pgm/versions.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
 import type { Compression } from '../../../formats/ssm/container-writer.ts';
-import { ramConfigOf } from '../memory-map.ts';
-import type { PgmSummary, SavedState } from '../state.ts';
-import type { MachineLayout } from './machine-layout.ts';
+import type { MachineLayout } from '../layout/machine-layout.ts';
+import { ramConfigOf } from '../layout/memory-map.ts';
+import type { PgmSummary, SavedState } from '../reading/state.ts';
 
 export interface ConvertOptions {
   /** Default: that of the source. */
@@ -26,7 +26,10 @@ export interface ConvertOptions {
   allowLoss?: boolean;
   /** What the source does not tell of ROMs and MMIO2; overrides what it tells. */
   layout?: MachineLayout;
-  /** Versions 7 to 9: page types as 2.2 and 3.0 wrote them, or what loaders since 4.3 take for them. Default: `original`. */
+  /**
+   * Versions 7 to 9: page types as 2.2 and 3.0 wrote them, or what loaders since 4.3 take for them. Default:
+   * `original`.
+   */
   pageTypes?: PageTypeNumbering;
 }
 
@@ -53,12 +56,17 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
   const flatten = options.flatten ?? false;
   const live = state.units.some(({ pass }) => pass !== 'final') && !flatten;
   if (container !== '2.0' && live) {
-    throw new UnsupportedError('no-passes', `Cannot write V${container}: it holds no passes of a live save; flatten it`);
+    throw new UnsupportedError(
+      'no-passes',
+      `Cannot write V${container}: it holds no passes of a live save; flatten it`,
+    );
   }
   const source = state.pgm && pgmVersion(state.pgm.version);
   const version = options.pgm === undefined ? source : pgmVersion(options.pgm);
-  if (options.pgm !== undefined && !version) throw new UsageError('bad-version', `Cannot write pgm version ${options.pgm}: expected 6 to 14`);
-  if (options.pgm !== undefined && !source) throw new UnsupportedError('no-memory', 'Cannot convert unit pgm: the state has none');
+  if (options.pgm !== undefined && !version)
+    throw new UsageError('bad-version', `Cannot write pgm version ${options.pgm}: expected 6 to 14`);
+  if (options.pgm !== undefined && !source)
+    throw new UnsupportedError('no-memory', 'Cannot convert unit pgm: the state has none');
   const pageTypes = options.pageTypes ?? 'original';
   const hasPasses = state.units.some(({ pass }) => pass !== 'final');
   // Pages, unlike bytes of a payload, are encoded by several threads.
@@ -77,10 +85,15 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
   };
   const { release } = state.header;
   if (release && container === '1.1')
-    plan.losses.push(`VirtualBox version ${release.major}.${release.minor}.${release.build} r${release.revision} in the file header`);
+    plan.losses.push(
+      `VirtualBox version ${release.major}.${release.minor}.${release.build} r${release.revision} in the file header`,
+    );
   if (source && version && !plan.keepsPgm) checkVersions(state, source, version, plan);
   if (plan.losses.length > 0 && !options.allowLoss) {
-    throw new UnsupportedError('lossy-downgrade', `Cannot convert without loss (--allow-loss goes on): ${plan.losses.join('; ')}`);
+    throw new UnsupportedError(
+      'lossy-downgrade',
+      `Cannot convert without loss (--allow-loss goes on): ${plan.losses.join('; ')}`,
+    );
   }
   return plan;
 }
@@ -88,24 +101,35 @@ export function planConversion(state: SavedState, options: ConvertOptions): Conv
 function checkVersions(state: SavedState, source: PgmVersion, target: PgmVersion, plan: ConvertPlan): void {
   const { basic, config, passes } = state.pgm ?? { passes: [] };
   if (plan.live && target.pages !== 'records')
-    throw new UnsupportedError('no-passes', `Cannot write pgm version ${target.version}: it holds no passes of a live save; flatten it`);
+    throw new UnsupportedError(
+      'no-passes',
+      `Cannot write pgm version ${target.version}: it holds no passes of a live save; flatten it`,
+    );
   if (basic && basic.cpus.length > 1 && target.basic !== 'per-cpu') {
-    throw new UnsupportedError('does-not-fit', `Cannot write pgm version ${target.version}: it holds one VCPU, the state has ${basic.cpus.length}`);
+    throw new UnsupportedError(
+      'does-not-fit',
+      `Cannot write pgm version ${target.version}: it holds one VCPU, the state has ${basic.cpus.length}`,
+    );
   }
   if (basic) plan.losses.push(...basicLosses(basic, target));
-  if (!target.ramConfig && source.ramConfig) plan.losses.push(`RAM configuration (size ${config?.ramSize}, hole ${config?.ramHole})`);
+  if (!target.ramConfig && source.ramConfig)
+    plan.losses.push(`RAM configuration (size ${config?.ramSize}, hole ${config?.ramHole})`);
   const count = (kind: number) => passes.reduce((sum, { records }) => sum + records[kind], 0);
-  if (!target.balloonRecords && count(PageKind.RAM_BALLOONED) > 0) plan.losses.push(`${count(PageKind.RAM_BALLOONED)} ballooned pages become zero pages`);
+  if (!target.balloonRecords && count(PageKind.RAM_BALLOONED) > 0)
+    plan.losses.push(`${count(PageKind.RAM_BALLOONED)} ballooned pages become zero pages`);
   const keepsShadows = target.pages === 'records' || (target.pages === 'typed-ranges' && plan.pageTypes === 'original');
-  if (!keepsShadows && count(PageKind.ROM_SHADOW_RAW) + count(PageKind.ROM_SHADOW_ZERO) > 0) plan.losses.push('shadow ROM: only what the guest reads is kept');
-  if (target.ramConfig && config?.ramHole === undefined) plan.assumptions.push(`RAM hole ${DEFAULT_RAM_HOLE} bytes, as all releases of its time had`);
+  if (!keepsShadows && count(PageKind.ROM_SHADOW_RAW) + count(PageKind.ROM_SHADOW_ZERO) > 0)
+    plan.losses.push('shadow ROM: only what the guest reads is kept');
+  if (target.ramConfig && config?.ramHole === undefined)
+    plan.assumptions.push(`RAM hole ${DEFAULT_RAM_HOLE} bytes, as all releases of its time had`);
 }
 
 function basicLosses(basic: PgmBasic, target: PgmVersion): string[] {
   const losses: string[] = [];
   const hasPds = basic.cpus.some(({ paePds }) => paePds.some((pd) => pd !== NIL_GC_PHYS));
   if (hasPds && target.version < SINCE_PAE_PDS) losses.push('PAE page directories of the VCPUs');
-  if (basic.balloonedPages > 0 && target.version < SINCE_BALLOON_COUNT) losses.push(`number of ballooned pages (${basic.balloonedPages})`);
+  if (basic.balloonedPages > 0 && target.version < SINCE_BALLOON_COUNT)
+    losses.push(`number of ballooned pages (${basic.balloonedPages})`);
   if (basic.mappings.length > 0 && !target.mappings) losses.push(`${basic.mappings.length} guest mappings`);
   return losses;
 }
@@ -114,14 +138,33 @@ function basicLosses(basic: PgmBasic, target: PgmVersion): string[] {
 export function configOf(pgm: PgmSummary, layout: MachineLayout): PgmConfig {
   return {
     ...ramConfigOf(pgm),
-    roms: layout.roms.map(({ name, address, size }, i) => ({ id: i + 1, device: '', instance: 0, region: 0, description: name, address, size })),
-    mmio2: layout.mmio2.map(({ name, device, instance, region, size }, i) => ({ id: i + 1, device, instance, region, description: name, size })),
+    roms: layout.roms.map(({ name, address, size }, i) => ({
+      id: i + 1,
+      device: '',
+      instance: 0,
+      region: 0,
+      description: name,
+      address,
+      size,
+    })),
+    mmio2: layout.mmio2.map(({ name, device, instance, region, size }, i) => ({
+      id: i + 1,
+      device,
+      instance,
+      region,
+      description: name,
+      size,
+    })),
   };
 }
 
 /** The config block of a target whose source has one. @throws UnsupportedError where no unit tells the RAM size */
 export function completedConfig(state: SavedState, config: PgmConfig): PgmConfig {
   const ramSize = config.ramSize ?? state.pgm?.ramSize;
-  if (ramSize === undefined) throw new UnsupportedError('no-ram-size', 'Cannot write RAM configuration: no unit of the state tells the RAM size');
+  if (ramSize === undefined)
+    throw new UnsupportedError(
+      'no-ram-size',
+      'Cannot write RAM configuration: no unit of the state tells the RAM size',
+    );
   return { ...config, ramHole: config.ramHole ?? DEFAULT_RAM_HOLE, ramSize };
 }

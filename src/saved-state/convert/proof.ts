@@ -1,7 +1,7 @@
 import { hex } from '../../../formats/errors.ts';
-import type { Fingerprint } from '../fingerprint.ts';
-import type { PageRun } from '../page-hashes.ts';
-import type { PgmSummary } from '../state.ts';
+import type { Fingerprint } from '../hashing/fingerprint.ts';
+import type { PageRun } from '../hashing/page-hashes.ts';
+import type { PgmSummary } from '../reading/state.ts';
 
 /** One thing in which a written state differs from its source. */
 export interface Difference {
@@ -25,7 +25,11 @@ const MAX_RUNS_NAMED = 8;
 
 /** @param losses the conversion was told that it may lose fields, and has listed them */
 export function compareStates(source: Fingerprint, written: Fingerprint, losses: boolean): Proof {
-  const differences = [...compareMemory(source, written), ...compareUnits(source, written), ...compareFields(source, written, losses)];
+  const differences = [
+    ...compareMemory(source, written),
+    ...compareUnits(source, written),
+    ...compareFields(source, written, losses),
+  ];
   return { equal: differences.length === 0, ranges: source.memory.size, units: written.units.size, differences };
 }
 
@@ -40,7 +44,11 @@ function compareMemory(source: Fingerprint, written: Fingerprint): Difference[] 
     }
     const runs = firstOf(own.differences(other), MAX_RUNS_NAMED);
     if (runs.length > 0)
-      differences.push({ what: range, source: '', written: `pages ${runs.map(runText).join(', ')}${runs.length === MAX_RUNS_NAMED ? ', …' : ''} differ` });
+      differences.push({
+        what: range,
+        source: '',
+        written: `pages ${runs.map(runText).join(', ')}${runs.length === MAX_RUNS_NAMED ? ', …' : ''} differ`,
+      });
   }
   return differences;
 }
@@ -87,12 +95,19 @@ const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
 function fieldsOf({ state: { header, pgm, cpum } }: Fingerprint, lists: boolean): Map<string, string> {
   const fields = new Map<string, string>();
   if (header.release) fields.set('release', JSON.stringify(header.release));
-  fields.set('registers', JSON.stringify(cpum?.cpus.map(({ cr0, cr2, cr3, cr4, efer }) => [cr0, cr2, cr3, cr4, efer].map(hex)) ?? []));
+  fields.set(
+    'registers',
+    JSON.stringify(cpum?.cpus.map(({ cr0, cr2, cr3, cr4, efer }) => [cr0, cr2, cr3, cr4, efer].map(hex)) ?? []),
+  );
   if (pgm) addPgmFields(pgm, fields, lists);
   return fields;
 }
 
-function addPgmFields({ basic, config, ramSize, romProtection }: PgmSummary, fields: Map<string, string>, lists: boolean): void {
+function addPgmFields(
+  { basic, config, ramSize, romProtection }: PgmSummary,
+  fields: Map<string, string>,
+  lists: boolean,
+): void {
   if (ramSize !== undefined) fields.set('RAM size', String(ramSize));
   if (lists && config?.ramHole !== undefined) fields.set('RAM hole', String(config.ramHole));
   if (config && lists) {

@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { openFile } from '../../../formats/binary/source.ts';
 import { UnsupportedError } from '../../../formats/errors.ts';
+import { openFile } from '../../../formats/files/source.ts';
 import { convertFile } from '../../testing/convert-file.ts';
 import { Score, statesWithMachines, VirtualBox } from '../../testing/virtualbox.ts';
 import type { ConvertRun } from './convert.ts';
 
-// npm run test:virtualbox -- convert: hands converted states to the real VirtualBox and compares the memory that it then has.
-// With the states of statesWithMachines().
+// npm run test:virtualbox -- convert: hands converted states to the real VirtualBox and compares the memory that it
+// then has. With the states of statesWithMachines().
 
 const virtualBox = await VirtualBox.find();
 const score = new Score();
@@ -41,7 +41,11 @@ async function tryConversion(path: string, machine: string, run: ConvertRun, tru
     const core = proof?.equal ? await load(output, machine, JSON.stringify(run)) : undefined;
     if (core) await compare(truth, core, `${basename(path)} ${JSON.stringify(run)}`);
     else if (!proof?.equal)
-      score.check(`${basename(path)} ${JSON.stringify(run)}`, false, `the proof failed: ${JSON.stringify(proof?.differences.slice(0, 3))}`);
+      score.check(
+        `${basename(path)} ${JSON.stringify(run)}`,
+        false,
+        `the proof failed: ${JSON.stringify(proof?.differences.slice(0, 3))}`,
+      );
   } catch (error) {
     // A state whose MMIO2 ranges are not mapped does not go into versions 6 to 9 without a layout; saying so is right.
     if (!(error instanceof UnsupportedError)) throw error;

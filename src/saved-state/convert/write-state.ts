@@ -1,25 +1,25 @@
-import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
-import type { ByteSource } from '../../../formats/binary/source.ts';
 import { FormatError, hex, InterruptedError, UnsupportedError } from '../../../formats/errors.ts';
+import type { ByteSink, SeekableSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
 import { type Anew, PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
 import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { LIVE_CONTROL_UNIT } from '../../../formats/units/machine/live-control.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
-import type { PgmSummary, SavedState } from '../state.ts';
+import type { PagePlace } from '../layout/range-map.ts';
+import { type OldTarget, writeOldPgm } from '../old/write-old.ts';
+import type { PgmSummary, SavedState } from '../reading/state.ts';
 import { copyPayload } from './copy-payload.ts';
 import type { LastPasses } from './last-pass.ts';
 import type { ConvertPlan } from './plan.ts';
-import type { PagePlace } from './range-map.ts';
-import { type OldTarget, writeOldPgm } from './write-old.ts';
 
 export interface WriteOptions {
   plan: ConvertPlan;
@@ -38,7 +38,12 @@ export interface WriteOptions {
 }
 
 /** Reads a state, strictly, and writes it as planned. @returns when the container is complete in the sink */
-export async function writeState(source: ByteSource, state: SavedState, sink: ByteSink | SeekableSink, options: WriteOptions): Promise<void> {
+export async function writeState(
+  source: ByteSource,
+  state: SavedState,
+  sink: ByteSink | SeekableSink,
+  options: WriteOptions,
+): Promise<void> {
   await new StateWriter(source, state, sink, options).run();
 }
 
@@ -82,10 +87,17 @@ class StateWriter {
       if (plan.flatten && isOfLiveSave(unit)) continue;
       if (!plan.live && unit.pass !== 'final') throw passInPlainState(unit);
       this.#out.beginUnit(this.#headerOf(unit));
-      if (!isPgm(unit) || plan.keepsPgm) await copyPayload(container, this.#out, plan.recompress, () => this.#tick(container.offset));
+      if (!isPgm(unit) || plan.keepsPgm)
+        await copyPayload(container, this.#out, plan.recompress, () => this.#tick(container.offset));
       else if (this.#options.old) await writeOldPgm(this.#source, this.#state, this.#out, this.#options.old);
       else if (plan.flatten) await this.#writeFlat(container, unit);
-      else await this.#writePass(pgm, unit, this.#state.pgm?.passes.findIndex(({ pass }) => pass === unit.pass) ?? 0, this.#passWriter(unit.pass));
+      else
+        await this.#writePass(
+          pgm,
+          unit,
+          this.#state.pgm?.passes.findIndex(({ pass }) => pass === unit.pass) ?? 0,
+          this.#passWriter(unit.pass),
+        );
       this.#out.endUnit();
       await this.#breathe(container);
     }
@@ -109,7 +121,11 @@ class StateWriter {
     try {
       const pgm = this.#newPgmReader(container);
       let pass = 0;
-      for (let unit = await container.nextUnit(); unit && unit.offset <= final.offset; unit = await container.nextUnit()) {
+      for (
+        let unit = await container.nextUnit();
+        unit && unit.offset <= final.offset;
+        unit = await container.nextUnit()
+      ) {
         if (isPgm(unit)) await this.#putPages(pgm, unit, pass++, writer);
       }
     } finally {
@@ -124,21 +140,25 @@ class StateWriter {
   #putProtections(writer: PgmPassWriter): void {
     for (const [id, pages] of this.#state.pgm?.romProtection ?? []) {
       for (const [page, protection] of pages.entries()) {
-        if (protection > 0 && !this.#options.lastPasses?.hasRomContent(id, page)) writer.putPage(PageKind.ROM_PROTECTION, page, id, protection);
+        if (protection > 0 && !this.#options.lastPasses?.hasRomContent(id, page))
+          writer.putPage(PageKind.ROM_PROTECTION, page, id, protection);
       }
     }
   }
 
   async #writePass(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
     const { plan, threads } = this.#options;
-    if (threads > 1 && plan.recompress && plan.compression === 'lzf' && plan.container === '2.0') await this.#putTogether(pgm, unit, pass, writer);
+    if (threads > 1 && plan.recompress && plan.compression === 'lzf' && plan.container === '2.0')
+      await this.#putTogether(pgm, unit, pass, writer);
     else await this.#putPages(pgm, unit, pass, writer);
     writer.end();
   }
 
   async #putTogether(pgm: PgmReader, unit: UnitHeader, pass: number, writer: PgmPassWriter): Promise<void> {
-    const { EncodingQueue } = await import('./encode-together.ts');
-    const queue = new EncodingQueue(this.#source, this.#options.threads, (batch, isEncoded) => this.#putBatch(batch, pass, writer, isEncoded ? 'none' : 'all'));
+    const { EncodingQueue } = await import('../threads/encode-together.ts');
+    const queue = new EncodingQueue(this.#source, this.#options.threads, (batch, isEncoded) =>
+      this.#putBatch(batch, pass, writer, isEncoded ? 'none' : 'all'),
+    );
     try {
       await pgm.begin(unit);
       while (await pgm.nextPages()) {
@@ -182,13 +202,17 @@ class StateWriter {
       page = place.page;
       id = place.index + 1;
     }
-    const protection = lastPasses && !isRam(kind) && !isMmio2(kind) ? protectionOf(this.#state.pgm, batch.id[i], batch.page[i]) : batch.protection[i];
+    const protection =
+      lastPasses && !isRam(kind) && !isMmio2(kind)
+        ? protectionOf(this.#state.pgm, batch.id[i], batch.page[i])
+        : batch.protection[i];
     if (hasContent(kind)) writer.put(kind, page, id, protection, batch, i, anew);
     else writer.putPage(kind, page, id, protection);
   }
 
   /**
-   * Versions 6 to 9 have RAM in the low hole; to releases since 6.1, whose states may have been converted to these, there is none.
+   * Versions 6 to 9 have RAM in the low hole; to releases since 6.1, whose states may have been converted to these,
+   * there is none.
    * @throws UnsupportedError where it has contents
    */
   #isLeftOut(batch: PageBatch, i: number): boolean {
@@ -196,7 +220,10 @@ class StateWriter {
     if (!isInLowHole(frame) || hasRamInLowHole(this.#state.header.release)) return false;
     batch.decode(i, this.#page, 0);
     if (isZero(this.#page, 0, PAGE_SIZE)) return true;
-    throw new UnsupportedError('does-not-fit', `Cannot write page ${hex(frame * PAGE_SIZE)}: it holds data, releases since 6.1 have no RAM there`);
+    throw new UnsupportedError(
+      'does-not-fit',
+      `Cannot write page ${hex(frame * PAGE_SIZE)}: it holds data, releases since 6.1 have no RAM there`,
+    );
   }
 
   #passWriter(pass: UnitHeader['pass']): PgmPassWriter {
@@ -226,14 +253,23 @@ export function isOfLiveSave({ name, pass }: Pick<UnitHeader, 'name' | 'pass'>):
 
 /** Passes come before what is final, and the plan knows of those. */
 function passInPlainState({ name, pass, offset }: UnitHeader): FormatError {
-  return new FormatError('misplaced-pass', `Cannot convert unit ${name} at ${hex(offset)}: pass ${pass} of a live save, in a plain state`, {
-    offset,
-    unit: name,
-  });
+  return new FormatError(
+    'misplaced-pass',
+    `Cannot convert unit ${name} at ${hex(offset)}: pass ${pass} of a live save, in a plain state`,
+    {
+      offset,
+      unit: name,
+    },
+  );
 }
 
 function hasContent(kind: number): boolean {
-  return kind === PageKind.RAM_RAW || kind === PageKind.MMIO2_RAW || kind === PageKind.ROM_VIRGIN || kind === PageKind.ROM_SHADOW_RAW;
+  return (
+    kind === PageKind.RAM_RAW ||
+    kind === PageKind.MMIO2_RAW ||
+    kind === PageKind.ROM_VIRGIN ||
+    kind === PageKind.ROM_SHADOW_RAW
+  );
 }
 
 function protectionOf(pgm: PgmSummary | undefined, id: number, page: number): number {

@@ -18,7 +18,9 @@ function sources(folder: string): string[] {
 describe('the list of codes', () => {
   it('knows every code that savkit names', () => {
     const named = ['formats', 'src', 'migrations', 'cli'].flatMap((folder) => sources(join(root, folder)));
-    const codes = new Set(named.flatMap((file) => readFileSync(file, 'utf8').match(/\bVERR_(?:SSM|SMM|PGM)_[A-Z0-9_]*[A-Z0-9]\b/g) ?? []));
+    const codes = new Set(
+      named.flatMap((file) => readFileSync(file, 'utf8').match(/\bVERR_(?:SSM|SMM|PGM)_[A-Z0-9_]*[A-Z0-9]\b/g) ?? []),
+    );
     expect(codes.size).toBeGreaterThan(30);
     // The start of several, put together where they are named.
     codes.delete('VERR_PGM_SAVED');
@@ -29,7 +31,8 @@ describe('the list of codes', () => {
     const numbers = CODES.flatMap(({ number }) => (number === undefined ? [] : [number]));
     expect(new Set(numbers).size).toBe(numbers.length);
     // The families, from the first to the last that the notes tell.
-    const between = (first: number, last: number) => numbers.filter((number) => number <= first && number >= last).length;
+    const between = (first: number, last: number) =>
+      numbers.filter((number) => number <= first && number >= last).length;
     expect(between(-1800, -1802)).toBe(3);
     expect(between(-1810, -1827)).toBe(18);
     expect(between(-1830, -1833)).toBe(4);
@@ -58,7 +61,8 @@ describe('explainCode()', () => {
   });
 
   it('takes numbers with and without their sign', () => {
-    for (const text of ['-1844', '1844', '−1844']) expect(explainCode(text)).toMatchObject([{ name: 'VERR_SSM_LOAD_CONFIG_MISMATCH' }]);
+    for (const text of ['-1844', '1844', '−1844'])
+      expect(explainCode(text)).toMatchObject([{ name: 'VERR_SSM_LOAD_CONFIG_MISMATCH' }]);
     expect(explainCode('-22')).toMatchObject([{ name: 'VERR_WRONG_ORDER' }]);
   });
 
@@ -70,6 +74,7 @@ describe('explainCode()', () => {
   });
 
   it('says so when it does not know', () => {
-    for (const text of ['VERR_NO_MEMORY', '-8', '', 'nonsense', '1e9']) expect(() => explainCode(text)).toThrow(UsageError);
+    for (const text of ['VERR_NO_MEMORY', '-8', '', 'nonsense', '1e9'])
+      expect(() => explainCode(text)).toThrow(UsageError);
   });
 });

@@ -16,7 +16,10 @@ export interface Explanation {
 
 const byName = new Map(CODES.map((facts) => [facts.name, facts]));
 
-/** @param text a name, with or without `VERR_`, or a number such as `-1824`. @throws UsageError for one that is not known */
+/**
+ * @param text a name, with or without `VERR_`, or a number such as `-1824`. @throws UsageError for one that is not
+ * known
+ */
 export function explainCode(text: string): Explanation[] {
   const wanted = text.trim().toUpperCase();
   const facts = byName.get(wanted) ?? byName.get(`VERR_${wanted}`) ?? byName.get(`VINF_${wanted}`);
@@ -24,7 +27,10 @@ export function explainCode(text: string): Explanation[] {
   const number = Number(wanted.replace(/^[−–]/u, '-'));
   const found = Number.isInteger(number) && wanted !== '' ? withNumber(number) : [];
   if (found.length > 0) return found;
-  throw new UsageError('unknown-code', `Cannot explain "${text}": it is no known code of saved states or guest memory, by name or by number`);
+  throw new UsageError(
+    'unknown-code',
+    `Cannot explain "${text}": it is no known code of saved states or guest memory, by name or by number`,
+  );
 }
 
 /** Errors are negative; the sign is often left out. */
@@ -32,7 +38,10 @@ function withNumber(number: number): Explanation[] {
   const isNumber = (own: number | undefined) => own !== undefined && (own === number || own === -number);
   const today = CODES.filter((facts) => isNumber(facts.number));
   const in30 = CODES.filter((facts) => isNumber(facts.numberIn30) && !today.includes(facts));
-  return [...today.map(explanationOf), ...in30.map((facts) => ({ ...explanationOf(facts), number: facts.numberIn30 ?? 0, onlyIn30: true as const }))];
+  return [
+    ...today.map(explanationOf),
+    ...in30.map((facts) => ({ ...explanationOf(facts), number: facts.numberIn30 ?? 0, onlyIn30: true as const })),
+  ];
 }
 
 function explanationOf({ name, number, kind, means }: CodeFacts): Explanation {
@@ -49,7 +58,11 @@ export function isKnownCode(name: string): boolean {
 export function explanationNamed(name: string): Explanation {
   const facts = byName.get(name) ?? WITHOUT_CODE.find((own) => own.name === name);
   return explanationOf(
-    facts ?? { name, kind: 'not-known', means: 'a code that savkit does not know; VirtualBox gave it as the reason why saving or loading failed' },
+    facts ?? {
+      name,
+      kind: 'not-known',
+      means: 'a code that savkit does not know; VirtualBox gave it as the reason why saving or loading failed',
+    },
   );
 }
 

@@ -14,7 +14,10 @@ const HINTS: readonly Hint[] = [
     advice:
       'x2APIC: 3 is on, 2 is off. Either the setting (`VBoxManage modifyvm NAME --x2apic on|off`) or the host has changed: a host without x2APIC, or one that runs machines through Hyper-V, withholds it whatever the settings say.',
   },
-  { words: /fIoApicPresent/, advice: 'The I/O APIC was switched: `VBoxManage modifyvm NAME --ioapic on|off`, as it was when saved.' },
+  {
+    words: /fIoApicPresent/,
+    advice: 'The I/O APIC was switched: `VBoxManage modifyvm NAME --ioapic on|off`, as it was when saved.',
+  },
   {
     words: /(?:target|source) VM is missing a .*(?:device|port)|Target \d+ config mismatch|missing a block device/i,
     advice:
@@ -29,32 +32,54 @@ const HINTS: readonly Hint[] = [
     advice:
       'A device is missing in the machine; vendor and device number tell which (network card, USB controller, disk controller, audio, graphics). USB 2.0, USB 3.0 and NVMe of releases before 7.0 need the extension pack.',
   },
-  { words: /New device in slot|not found in the saved state/, advice: 'The machine has a device that it did not have when it was saved: take it out.' },
+  {
+    words: /New device in slot|not found in the saved state/,
+    advice: 'The machine has a device that it did not have when it was saved: take it out.',
+  },
   {
     words: /Found no handler for unit/,
-    advice: 'The machine has no such device: give it back as it was. USB 2.0, USB 3.0 and NVMe of releases before 7.0 need the extension pack.',
+    advice:
+      'The machine has no such device: give it back as it was. USB 2.0, USB 3.0 and NVMe of releases before 7.0 need the extension pack.',
   },
   {
     words: /VRAM size changed|region "VRam" size/i,
-    advice: 'Video memory was changed: `VBoxManage modifyvm NAME --vram MIB`. The message has it in bytes, hexadecimal.',
+    advice:
+      'Video memory was changed: `VBoxManage modifyvm NAME --vram MIB`. The message has it in bytes, hexadecimal.',
   },
-  { words: /Monitor count changed|Number of monitors/i, advice: 'The number of monitors was changed: `VBoxManage modifyvm NAME --monitorcount N`.' },
-  { words: /Ram config mismatch/i, advice: 'RAM size or chipset were changed; the message has both in bytes, hexadecimal.' },
+  {
+    words: /Monitor count changed|Number of monitors/i,
+    advice: 'The number of monitors was changed: `VBoxManage modifyvm NAME --monitorcount N`.',
+  },
+  {
+    words: /Ram config mismatch/i,
+    advice: 'RAM size or chipset were changed; the message has both in bytes, hexadecimal.',
+  },
   {
     words: /GIM provider/,
     advice:
       'Paravirtualisation was changed: 0 none, 1 minimal, 2 Hyper-V, 3 KVM (`VBoxManage modifyvm NAME --paravirtprovider …`). "Default" depends on the type of guest.',
   },
-  { words: /PortAddress=|IOBase|saved IRQ/i, advice: 'A port has another address, interrupt or type: `VBoxManage modifyvm NAME --uart1 ADDRESS IRQ`.' },
-  { words: /chip type differs|uDevType|enmChipset/i, advice: 'The device is of another model: set the type of the network card or IDE controller as it was.' },
-  { words: /vendor id mismatch/i, advice: 'Another device sits in that slot: set the type of the network card, graphics or controller as it was.' },
+  {
+    words: /PortAddress=|IOBase|saved IRQ/i,
+    advice: 'A port has another address, interrupt or type: `VBoxManage modifyvm NAME --uart1 ADDRESS IRQ`.',
+  },
+  {
+    words: /chip type differs|uDevType|enmChipset/i,
+    advice: 'The device is of another model: set the type of the network card or IDE controller as it was.',
+  },
+  {
+    words: /vendor id mismatch/i,
+    advice: 'Another device sits in that slot: set the type of the network card, graphics or controller as it was.',
+  },
   {
     words: /not supported by the host|CPUID|guest SVM|guest VT-x/,
-    advice: 'The CPU that the guest knows has more than this host or machine offers: another CPU, Hyper-V on the host, or nested virtualisation switched.',
+    advice:
+      'The CPU that the guest knows has more than this host or machine offers: another CPU, Hyper-V on the host, or nested virtualisation switched.',
   },
   {
     words: /MMIO2 range called|ROM .* was not found/i,
-    advice: 'Memory of a device, or a ROM, is not there: firmware, graphics or paravirtualisation were changed, or the release is another one.',
+    advice:
+      'Memory of a device, or a ROM, is not there: firmware, graphics or paravirtualisation were changed, or the release is another one.',
   },
 ];
 
@@ -67,18 +92,30 @@ export interface Releases {
 }
 
 /** Steps to take, as far as VirtualBox's words and the releases tell more than its code. */
-export function adviceFor(messages: readonly string[], { unit, version }: LogPlace, code: string, releases: Releases): string[] {
+export function adviceFor(
+  messages: readonly string[],
+  { unit, version }: LogPlace,
+  code: string,
+  releases: Releases,
+): string[] {
   const { wrote, runs } = releases;
-  const advice = HINTS.filter(({ words }) => messages.some((message) => words.test(message))).map((hint) => hint.advice);
-  if (code === 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' && unit !== undefined && version !== undefined) advice.unshift(writersOf(unit, version));
+  const advice = HINTS.filter(({ words }) => messages.some((message) => words.test(message))).map(
+    (hint) => hint.advice,
+  );
+  if (code === 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' && unit !== undefined && version !== undefined)
+    advice.unshift(writersOf(unit, version));
   if (wrote !== undefined && runs !== undefined && wrote !== runs)
-    advice.push(`The state was written by VirtualBox ${wrote}, this log is of ${runs}: the former loads it, where machine and host are as they were.`);
+    advice.push(
+      `The state was written by VirtualBox ${wrote}, this log is of ${runs}: the former loads it, where machine and host are as they were.`,
+    );
   return advice;
 }
 
 function writersOf(unit: string, version: number): string {
   const rows = UNIT_VERSIONS.filter((row) => row.unit === unit);
-  const writers = rows.filter((row) => row.version === version).map(({ from, to }) => `${releaseName(from)} to ${releaseName(to)}`);
+  const writers = rows
+    .filter((row) => row.version === version)
+    .map(({ from, to }) => `${releaseName(from)} to ${releaseName(to)}`);
   const known = writers.length > 0 ? `; VirtualBox ${writers.join(' and ')} write it` : '';
   return `Version ${version} of unit ${unit} is newer than the release that was to load it${known}: use the release that wrote the state, or a later one.`;
 }

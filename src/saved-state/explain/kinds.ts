@@ -105,7 +105,10 @@ export const KINDS = {
   },
   'live-save': {
     lost: 'The save or migration; the machine itself goes on, or was ended by something else.',
-    next: ['Look in VBox.log for what came before.', 'Save again: paused rather than live, where the guest changes its memory faster than it can be written.'],
+    next: [
+      'Look in VBox.log for what came before.',
+      'Save again: paused rather than live, where the guest changes its memory faster than it can be written.',
+    ],
   },
   'host-trouble': {
     lost: 'Nothing that was complete before.',
@@ -116,7 +119,10 @@ export const KINDS = {
   },
   'program-error': {
     lost: 'Nothing by itself: a program has called another one wrongly.',
-    next: ['Look in VBox.log for the first error before it.', 'An extension pack or device plug-in of another release is a usual reason.'],
+    next: [
+      'Look in VBox.log for the first error before it.',
+      'An extension pack or device plug-in of another release is a usual reason.',
+    ],
   },
   information: { lost: 'Nothing: this is no error.', next: [] },
 } as const satisfies Record<string, KindFacts>;

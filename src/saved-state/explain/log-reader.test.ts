@@ -15,40 +15,72 @@ const OTHER_HOLE = `00:00:00.586341 VMSetError: /build/src/VBox/VMM/VMMR3/PGMR3S
 describe('explainLog()', () => {
   it('names unit, instance, version and pass, with VirtualBox’s words', () => {
     const [first, ...consequences] = explainLog(OTHER_HOLE);
-    expect(first).toMatchObject({ unit: 'pgm', instance: 1, version: 14, pass: '0', lines: [1, 2, 3], explanation: { name: 'VERR_SSM_LOAD_CONFIG_MISMATCH' } });
-    expect(first.messages).toEqual(['pgm#1: Ram config mismatch: saved=1000000/20000000 config=1000000/24000000 (RAM/Hole) [ver=14 pass=#0]']);
+    expect(first).toMatchObject({
+      unit: 'pgm',
+      instance: 1,
+      version: 14,
+      pass: '0',
+      lines: [1, 2, 3],
+      explanation: { name: 'VERR_SSM_LOAD_CONFIG_MISMATCH' },
+    });
+    expect(first.messages).toEqual([
+      'pgm#1: Ram config mismatch: saved=1000000/20000000 config=1000000/24000000 (RAM/Hole) [ver=14 pass=#0]',
+    ]);
     expect(consequences.map(({ explanation }) => explanation.name)).toEqual(['VERR_SSM_LOADED_TOO_MUCH']);
   });
 
   it('names the unit that the machine has no device for', () => {
     const findings = explainLog(NO_FLOPPY);
-    expect(findings).toMatchObject([{ unit: 'i82078', instance: 0, explanation: { name: 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND' } }]);
+    expect(findings).toMatchObject([
+      { unit: 'i82078', instance: 0, explanation: { name: 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND' } },
+    ]);
     expect(findings[0].messages).toEqual(["Found no handler for unit 'i82078' instance #0"]);
   });
 
   it('finds numbers, too, and nothing in a log without failures', () => {
-    expect(explainLog('00:01 SSM: load failed, rc=-1843')).toMatchObject([{ explanation: { name: 'VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH' } }]);
+    expect(explainLog('00:01 SSM: load failed, rc=-1843')).toMatchObject([
+      { explanation: { name: 'VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH' } },
+    ]);
     expect(explainLog('00:01 SSM: File header: Format 2.0\n00:02 VUSB: VERR_EOF\n')).toEqual([]);
     expect(explainLog('')).toEqual([]);
   });
 
   it('keeps the room for a log of rubbish small', () => {
     const reader = new LogReader();
-    for (let i = 0; i < 20_000; i++) reader.line(`00:01 ${i}#${i}: VERR_SSM_UNEXPECTED_DATA unit 'x${i}' instance #${i} ${'word '.repeat(i % 50)}`);
+    for (let i = 0; i < 20_000; i++)
+      reader.line(`00:01 ${i}#${i}: VERR_SSM_UNEXPECTED_DATA unit 'x${i}' instance #${i} ${'word '.repeat(i % 50)}`);
     const findings = reader.end();
     expect(findings.length).toBe(1000);
     expect(JSON.stringify(findings).length).toBeLessThan(4_000_000);
-    const same = explainLog("00:01 SSM: LoadExec failed for 'mm' instance #1 (version 2, pass 0xffffffff): VERR_SSM_UNEXPECTED_DATA\n".repeat(5000));
+    const same = explainLog(
+      "00:01 SSM: LoadExec failed for 'mm' instance #1 (version 2, pass 0xffffffff): VERR_SSM_UNEXPECTED_DATA\n".repeat(
+        5000,
+      ),
+    );
     expect(same).toHaveLength(1);
     expect(same[0].lines.length).toBeLessThanOrEqual(100);
     expect(same[0].lines.at(-1)).toBe(5000);
   });
 });
 
-const APIC = { unit: 'apic', instance: 0, version: 5, pass: 'final', explanation: { name: 'VERR_SSM_LOAD_CONFIG_MISMATCH' } };
-const APIC_WORDS = 'apic#0: Config mismatch - uApicMode: saved=3 config=2 [ver=5 pass=final] (VERR_SSM_LOAD_CONFIG_MISMATCH)';
-const VGA = { unit: 'vga', instance: 0, version: 11, pass: 'final', explanation: { name: 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' } };
-const VGA_WORDS = "Unsupported version 11 of data unit 'vga' (instance #0, pass 0xffffffff) (VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION)";
+const APIC = {
+  unit: 'apic',
+  instance: 0,
+  version: 5,
+  pass: 'final',
+  explanation: { name: 'VERR_SSM_LOAD_CONFIG_MISMATCH' },
+};
+const APIC_WORDS =
+  'apic#0: Config mismatch - uApicMode: saved=3 config=2 [ver=5 pass=final] (VERR_SSM_LOAD_CONFIG_MISMATCH)';
+const VGA = {
+  unit: 'vga',
+  instance: 0,
+  version: 11,
+  pass: 'final',
+  explanation: { name: 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' },
+};
+const VGA_WORDS =
+  "Unsupported version 11 of data unit 'vga' (instance #0, pass 0xffffffff) (VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION)";
 
 describe('explainLog() of messages that people paste', () => {
   it.each<[string, string, object, string]>([
@@ -78,22 +110,41 @@ describe('explainLog() of messages that people paste', () => {
 
   it.each([20, 33, 60, 80])('puts messages together that were wrapped after %i columns', (columns) => {
     const atBlanks = (text: string) =>
-      text.split(' ').reduce((all, word) => (all.length - all.lastIndexOf('\n') + word.length > columns ? `${all}\n${word}` : `${all} ${word}`));
+      text
+        .split(' ')
+        .reduce((all, word) =>
+          all.length - all.lastIndexOf('\n') + word.length > columns ? `${all}\n${word}` : `${all} ${word}`,
+        );
     const hard = (text: string) => text.match(new RegExp(`.{1,${columns}}`, 'g'))?.join('\n') ?? '';
     expect(explainLog(atBlanks(VGA_WORDS))).toMatchObject([VGA]);
-    expect(explainLog(`00:00:01.000000 ${atBlanks(VGA_WORDS)}\n00:00:02.000000 Console: Machine state changed to 'PoweredOff'`)).toMatchObject([VGA]);
+    expect(
+      explainLog(
+        `00:00:01.000000 ${atBlanks(VGA_WORDS)}\n00:00:02.000000 Console: Machine state changed to 'PoweredOff'`,
+      ),
+    ).toMatchObject([VGA]);
     if (columns > 50)
-      expect(explainLog(hard(APIC_WORDS))).toMatchObject([{ ...APIC, explanation: { name: /./ } }].map(({ explanation: _, ...place }) => place));
+      expect(explainLog(hard(APIC_WORDS))).toMatchObject(
+        [{ ...APIC, explanation: { name: /./ } }].map(({ explanation: _, ...place }) => place),
+      );
   });
 
   it.each<[string, string]>([
-    ["VBoxManage: error: Failed to save the machine state to '/vms/b/Snapshots/x.sav' (VERR_DISK_FULL)", 'VERR_DISK_FULL'],
-    ["The saved state file '/vms/b/Snapshots/x.sav' is invalid (VERR_SSM_INTEGRITY_FOOTER). Delete the saved state and try again", 'VERR_SSM_INTEGRITY_FOOTER'],
+    [
+      "VBoxManage: error: Failed to save the machine state to '/vms/b/Snapshots/x.sav' (VERR_DISK_FULL)",
+      'VERR_DISK_FULL',
+    ],
+    [
+      "The saved state file '/vms/b/Snapshots/x.sav' is invalid (VERR_SSM_INTEGRITY_FOOTER). Delete the saved state and try again",
+      'VERR_SSM_INTEGRITY_FOOTER',
+    ],
     ["The saved state file '/vms/b/Snapshots/x.sav' is invalid (VERR_PATH_NOT_FOUND).", 'VERR_PATH_NOT_FOUND'],
     ["The saved state file '/vms/b/Snapshots/x.sav' is invalid (VERR_EOF).", 'VERR_EOF'],
     ['Failed to take snapshot. Error message: something (VERR_SOMETHING_NEW)', 'VERR_SOMETHING_NEW'],
     ['VBoxManage: error: Teleportation failed: VERR_SOMETHING_ELSE', 'VERR_SOMETHING_ELSE'],
-    ["00:00:01.0 SSM: LoadExec failed for 'hda' instance #0 (version 8, pass 0xffffffff): VERR_BUFFER_UNDERFLOW", 'VERR_BUFFER_UNDERFLOW'],
+    [
+      "00:00:01.0 SSM: LoadExec failed for 'hda' instance #0 (version 8, pass 0xffffffff): VERR_BUFFER_UNDERFLOW",
+      'VERR_BUFFER_UNDERFLOW',
+    ],
     ["00:00:01.0 SSM: Execute save failed with rc=VERR_TIMEOUT for data unit 'ahci'/#0.", 'VERR_TIMEOUT'],
     ['00:00:01.0 Power up failed (vrc=VERR_NO_SUCH_CODE, rc=E_FAIL (0X80004005))', 'VERR_NO_SUCH_CODE'],
     ["00:00:01.0 Changing the VM state from 'LOADING' to 'LOAD_FAILURE'", 'load-failed'],
@@ -130,7 +181,15 @@ describe('explainLog() of logs that end too early', () => {
     ['has begun to load', console('Restoring') + step('CREATING', 'CREATED'), ['load-never-ended']],
     ['has saved', save + step('SAVING', 'SUSPENDED') + console('Saved') + step('SUSPENDED', 'POWERING_OFF'), []],
     ['has saved and ended', save + step('SAVING', 'SUSPENDED'), []],
-    ['has loaded', restore + step('LOADING', 'SUSPENDED') + step('SUSPENDED', 'RESUMING') + step('RESUMING', 'RUNNING') + console('Running'), []],
+    [
+      'has loaded',
+      restore +
+        step('LOADING', 'SUSPENDED') +
+        step('SUSPENDED', 'RESUMING') +
+        step('RESUMING', 'RUNNING') +
+        console('Running'),
+      [],
+    ],
     ['has loaded, and saves', restore + step('LOADING', 'SUSPENDED') + console('Running') + save, ['save-never-ended']],
     ['runs', step('POWERING_ON', 'RUNNING') + console('Running'), []],
   ])('tells whether a machine that %s did so to the end', (_what, log, names) => {
@@ -139,7 +198,9 @@ describe('explainLog() of logs that end too early', () => {
 
   it('tells of a crash, and whether a state was loaded before', () => {
     const crash = '00:00:02.0 !!         Guru Meditation -2701 (VERR_VMM_RING0_ASSERTION)\n00:00:02.1 !! rip=1';
-    expect(explainLog(restore + step('LOADING', 'SUSPENDED') + crash)).toMatchObject([{ explanation: { name: 'guru-meditation' } }]);
+    expect(explainLog(restore + step('LOADING', 'SUSPENDED') + crash)).toMatchObject([
+      { explanation: { name: 'guru-meditation' } },
+    ]);
     expect(explainLog(crash)).toMatchObject([{ explanation: { name: 'guru-meditation-alone' } }]);
   });
 });
@@ -151,7 +212,11 @@ describe('advice', () => {
     expect(adviceOf(APIC_WORDS)).toMatch(/x2APIC.*Hyper-V/);
     expect(adviceOf(VGA_WORDS)).toMatch(/newer than the release/);
     expect(adviceOf("Failed to load unit 'cpum' (VERR_CPUM_INVALID_XCR0)")).toMatch(/Hyper-V/);
-    expect(adviceOf('ahci#0: The target VM is missing a device on port 1. [ver=9 pass=final] (VERR_SSM_LOAD_CONFIG_MISMATCH)')).toMatch(/port/);
+    expect(
+      adviceOf(
+        'ahci#0: The target VM is missing a device on port 1. [ver=9 pass=final] (VERR_SSM_LOAD_CONFIG_MISMATCH)',
+      ),
+    ).toMatch(/port/);
   });
 
   it('names the release that wrote the state, where another one runs', () => {

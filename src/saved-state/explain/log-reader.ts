@@ -41,7 +41,10 @@ const CRASH = /Guru Meditation (-?\d+)? ?(?:\((V\w+)\))?|to 'GURU_MEDITATION(?:_
 const RELEASE = /^(?:Oracle )?VirtualBox VM (\d+\.\d+\.\d+)/;
 const WRITER = /^SSM: File header: .*VirtualBox Version (\d+\.\d+\.\d+)/;
 
-/** Finds the failures of saving and loading in a VBox.log, or a message, that comes line by line. Room: some findings, however long it is. */
+/**
+ * Finds the failures of saving and loading in a VBox.log, or a message, that comes line by line. Room: some findings,
+ * however long it is.
+ */
 export class LogReader {
   readonly #records = new RecordAssembler((record) => this.#take(record));
   readonly #progress = new Progress();
@@ -65,12 +68,17 @@ export class LogReader {
     const { doing } = this.#progress;
     if (doing) {
       const name = doing.what === 'saving' ? 'save-never-ended' : 'load-never-ended';
-      this.#add({ lines: [doing.line, this.#lastLine], messages: [], explanation: explanationNamed(name) }, doing.words);
+      this.#add(
+        { lines: [doing.line, this.#lastLine], messages: [], explanation: explanationNamed(name) },
+        doing.words,
+      );
     }
     return this.#findings.map(({ said, ...finding }) => {
       const { explanation } = finding;
       const messages = finding.messages.length > 0 ? finding.messages : [wordsOf(said).slice(0, MAX_MESSAGE)];
-      const next = [...new Set([...adviceFor(messages, finding, explanation.name, this.#releases), ...explanation.next])];
+      const next = [
+        ...new Set([...adviceFor(messages, finding, explanation.name, this.#releases), ...explanation.next]),
+      ];
       return { ...finding, messages, explanation: { ...explanation, next } };
     });
   }
@@ -88,7 +96,8 @@ export class LogReader {
   #takeWords(record: LogRecord): void {
     const { text } = record;
     const spoken = SET_ERROR.exec(text)?.[1];
-    if (spoken !== undefined && !IN_SOURCE.test(spoken) && this.#words.length < MAX_MESSAGES) this.#words.push({ ...record, text: spoken });
+    if (spoken !== undefined && !IN_SOURCE.test(spoken) && this.#words.length < MAX_MESSAGES)
+      this.#words.push({ ...record, text: spoken });
     const explanation = failureIn(text);
     if (explanation) this.#addFailure(explanation, record);
     else if (/to 'LOAD_FAILURE'/.test(text)) this.#addLoadFailure(record);
@@ -113,7 +122,8 @@ export class LogReader {
   /** Where nothing before it has named a reason. */
   #addLoadFailure({ text, first }: LogRecord): void {
     this.#attachWords();
-    if (this.#findings.length === 0) this.#add({ lines: [first], messages: [], explanation: explanationNamed('load-failed') }, text);
+    if (this.#findings.length === 0)
+      this.#add({ lines: [first], messages: [], explanation: explanationNamed('load-failed') }, text);
   }
 
   /** Words that come without a code belong to what was found last. */
@@ -134,7 +144,9 @@ export class LogReader {
     const place = `${code} ${finding.unit}`;
     const first = this.#first.get(code);
     const same =
-      finding.unit === undefined || first?.unit === undefined ? first : (this.#byPlace.get(`${place}/${finding.instance}`) ?? this.#byPlace.get(place));
+      finding.unit === undefined || first?.unit === undefined
+        ? first
+        : (this.#byPlace.get(`${place}/${finding.instance}`) ?? this.#byPlace.get(place));
     if (!same && this.#findings.length >= MAX_FINDINGS) return;
     const kept = same ?? { ...finding, messages: [], said };
     if (!same) this.#findings.push(kept);
@@ -164,7 +176,8 @@ function failureIn(text: string): Explanation | undefined {
     ? !(OTHER_LOADING.test(text) && placeIn(text).unit === undefined)
     : ABOUT_SAVING.test(text) && !OTHER_SAVING.test(text);
   const says = isAbout && SAYS_FAILED.test(text);
-  const name = names.find((own) => TELLING_CODES.has(own)) ?? (says || placeIn(text).version !== undefined ? names[0] : undefined);
+  const name =
+    names.find((own) => TELLING_CODES.has(own)) ?? (says || placeIn(text).version !== undefined ? names[0] : undefined);
   if (name !== undefined) return explanationNamed(name);
   const number = says || /PGM|save/i.test(text) ? NUMBER.exec(text)?.[1] : undefined;
   return number === undefined ? undefined : explanationOfNumber(Number(number));
@@ -178,7 +191,9 @@ function wordsOf(text: string): string {
 /** What the first of two tells stays. */
 function merge(finding: LogFinding, more: LogFinding): void {
   const lines = [...new Set([...finding.lines, ...more.lines])].sort((a, b) => a - b);
-  const messages = [...new Set([...finding.messages, ...more.messages.map((message) => message.slice(0, MAX_MESSAGE))])].slice(0, MAX_MESSAGES);
+  const messages = [
+    ...new Set([...finding.messages, ...more.messages.map((message) => message.slice(0, MAX_MESSAGE))]),
+  ].slice(0, MAX_MESSAGES);
   if (lines.length > MAX_LINES) lines.splice(MAX_LINES - 1, lines.length - MAX_LINES);
   Object.assign(finding, { ...more, ...finding, lines, messages });
 }

@@ -9,7 +9,8 @@ export interface LogRecord {
 
 const TIME_STAMP = /^\s*(?:\d+:)?\d{2}:\d{2}:\d{2}\.\d+\s+/;
 /** Starts of lines that begin something new in messages of VBoxManage and of the user interface. */
-const BEGINS = /^\s*(?:VBox\w+(?:\.exe)?: |VMSetError: |SSM: |Result Code\b|Component:|Interface:|Callee\b|Details: |Context: |[{\]}*+>|-]|\S+#\d+: )/;
+const BEGINS =
+  /^\s*(?:VBox\w+(?:\.exe)?: |VMSetError: |SSM: |Result Code\b|Component:|Interface:|Callee\b|Details: |Context: |[{\]}*+>|-]|\S+#\d+: )/;
 /** What is longer is no line of VirtualBox. */
 const MAX_LINE = 16 * 1024;
 /** A message is wrapped into so many lines at most. */
@@ -38,7 +39,8 @@ export class RecordAssembler {
       return;
     }
     const open = this.#open;
-    const goesOn = open && !stamp && !BEGINS.test(text) && open.parts.length < MAX_WRAPPED && (this.#isLog || !isOver(open.parts));
+    const goesOn =
+      open && !stamp && !BEGINS.test(text) && open.parts.length < MAX_WRAPPED && (this.#isLog || !isOver(open.parts));
     if (!goesOn) {
       this.end();
       this.#open = { first: this.#line, last: this.#line, parts: [text] };
@@ -64,6 +66,8 @@ function isOver(parts: readonly string[]): boolean {
 /** A code that the end of a line has cut goes on without a blank. */
 function joined(parts: readonly string[]): string {
   return parts.reduce((text, part) =>
-    /\bV(?:ERR|INF|WRN)_\w*_$/.test(text) || (/\(VERR_\w+$/.test(text) && /^[A-Z0-9_]+\)/.test(part)) ? text + part : `${text} ${part}`,
+    /\bV(?:ERR|INF|WRN)_\w*_$/.test(text) || (/\(VERR_\w+$/.test(text) && /^[A-Z0-9_]+\)/.test(part))
+      ? text + part
+      : `${text} ${part}`,
   );
 }

@@ -13,7 +13,8 @@ const CONSOLE_STATE = /Machine state changed to '(\w+)'/;
 const SAVING = /^(?:SAVING|\w+_LS|Saving|LiveSnapshotting|OnlineSnapshotting|Teleporting|TeleportingPausedVM)$/;
 const LOADING = /^(?:LOADING|Restoring|TeleportingIn)$/;
 /** After these nothing is being saved or loaded, whatever was before. */
-const AT_REST = /^(?:OFF|DESTROYING|TERMINATED|LOAD_FAILURE|Saved|PoweredOff|Aborted|AbortedSaved|Running|Paused|Teleported)$/;
+const AT_REST =
+  /^(?:OFF|DESTROYING|TERMINATED|LOAD_FAILURE|Saved|PoweredOff|Aborted|AbortedSaved|Running|Paused|Teleported)$/;
 
 /** Follows a machine through its log. */
 export class Progress {
@@ -30,7 +31,8 @@ export class Progress {
     if (LOADING.test(now)) this.hasLoaded = true;
     if (SAVING.test(now)) this.#begin('saving', text, line);
     else if (LOADING.test(now)) this.#begin('loading', text, line);
-    else if (AT_REST.test(now) || (from !== undefined && (SAVING.test(from) || LOADING.test(from)))) this.doing = undefined;
+    else if (AT_REST.test(now) || (from !== undefined && (SAVING.test(from) || LOADING.test(from))))
+      this.doing = undefined;
   }
 
   #begin(what: Doing['what'], words: string, line: number): void {

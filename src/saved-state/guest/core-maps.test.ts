@@ -5,8 +5,18 @@ import type { Vmcoreinfo } from './vmcoreinfo.ts';
 const RAM = [{ start: 0, end: 2 ** 32 }];
 /** Every second page, each at an address of its own, the last ones largest. */
 const stretches = (count: number) =>
-  Array.from({ length: count }, (_, i) => ({ virtual: BigInt(i + 1) << 32n, gcPhys: 0x4000 * i, size: i < count - 4 ? 0x1000 : 0x2000 }));
-const linux: Vmcoreinfo = { text: new Uint8Array(), release: '6.1', numbers: new Map(), symbols: new Map(), offsets: new Map() };
+  Array.from({ length: count }, (_, i) => ({
+    virtual: BigInt(i + 1) << 32n,
+    gcPhys: 0x4000 * i,
+    size: i < count - 4 ? 0x1000 : 0x2000,
+  }));
+const linux: Vmcoreinfo = {
+  text: new Uint8Array(),
+  release: '6.1',
+  numbers: new Map(),
+  symbols: new Map(),
+  offsets: new Map(),
+};
 
 describe('mapCore()', () => {
   it('has all mappings where they are some thousands, and physical addresses of a guest that is not Linux', () => {

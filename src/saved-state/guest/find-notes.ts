@@ -1,8 +1,8 @@
-import type { ByteSource } from '../../../formats/binary/source.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { isRam, type PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import { type GuestPhys, PAGE_SIZE } from '../../../formats/units.ts';
-import { type PageSink, walkState } from '../walk.ts';
+import { type PageSink, walkState } from '../reading/walk.ts';
 import { NAME_OFFSET, NOTE_NAME, noteSize } from './vmcoreinfo.ts';
 
 /** More are not looked for: programs of the guest can plant any number. */
@@ -16,7 +16,10 @@ export interface SearchOptions {
   onProgress?: (offset: number, step: 'searching' | 'searching everywhere') => void;
 }
 
-/** Where notes named VMCOREINFO seem to stand in a state's RAM, ascending, at most `MAX_NOTES`; their text is not looked at. */
+/**
+ * Where notes named VMCOREINFO seem to stand in a state's RAM, ascending, at most `MAX_NOTES`; their text is not looked
+ * at.
+ */
 export async function findNotes(source: ByteSource, { signal, onProgress }: SearchOptions): Promise<GuestPhys[]> {
   // Linux has its note at the start of a page since 4.13. The other search has to decompress all of memory.
   for (const isEverywhere of [false, true]) {
@@ -65,7 +68,11 @@ class NoteSearch implements PageSink {
 
   #allNotes(): readonly number[] {
     let offsets: number[] | undefined;
-    for (let at = this.#page.indexOf(NOTE_NAME, 0, 'latin1'); at >= 0; at = this.#page.indexOf(NOTE_NAME, at + 1, 'latin1')) {
+    for (
+      let at = this.#page.indexOf(NOTE_NAME, 0, 'latin1');
+      at >= 0;
+      at = this.#page.indexOf(NOTE_NAME, at + 1, 'latin1')
+    ) {
       if (at >= NAME_OFFSET && isNote(this.#page, at - NAME_OFFSET)) offsets = [...(offsets ?? []), at - NAME_OFFSET];
     }
     return offsets ?? NO_NOTES;

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { bufferSource, openFile } from '../../../formats/binary/source.ts';
+import { bufferSource, openFile } from '../../../formats/files/source.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { type LiveMachine, liveSave } from '../../live-save/live-save.ts';
-import { type MachineState, nextState } from '../../live-save/machine-states.ts';
+import { loadState } from '../../machine/load.ts';
+import type { Machine } from '../../machine/machine.ts';
+import { type MachineState, nextState } from '../../machine/machine-states.ts';
+import { saveState } from '../../machine/save.ts';
 import { NaiveElf } from '../../testing/naive-elf.ts';
 import { MemoryTarget, STATES_FOLDER } from '../../testing/states.ts';
-import { type ExtractReport, extract } from '../extract.ts';
-import { loadState } from '../load.ts';
-import type { Machine } from '../machine.ts';
-import { saveState } from '../save.ts';
+import { type ExtractReport, extract } from '../extract/extract.ts';
 import {
   DIRECT_MAP,
   IMAGE,
@@ -25,14 +25,21 @@ import {
   STACK_MAP,
 } from './testing/planted-kernel.ts';
 
-/** Extracts a core of own-long with changed memory; with `changeMore` of a live save, in which memory changes again after the first pass. */
-async function coreOf(change: (machine: Machine) => void, changeMore?: (machine: Machine) => void): Promise<{ core: NaiveElf; report: ExtractReport }> {
+/**
+ * Extracts a core of own-long with changed memory; with `changeMore` of a live save, in which memory changes again
+ * after the first pass.
+ */
+async function coreOf(
+  change: (machine: Machine) => void,
+  changeMore?: (machine: Machine) => void,
+): Promise<{ core: NaiveElf; report: ExtractReport }> {
   const file = await openFile(`${STATES_FOLDER}own-long.sav`);
   const machine = await loadState(file);
   await file.close();
   change(machine);
   const sink = new MemorySink();
-  if (changeMore) await liveSave(liveMachine(machine), sink, { onPass: ({ pass }) => pass === 0 && changeMore(machine) });
+  if (changeMore)
+    await liveSave(liveMachine(machine), sink, { onPass: ({ pass }) => pass === 0 && changeMore(machine) });
   else await saveState(machine, sink);
   const target = new MemoryTarget();
   const report = await extract(bufferSource(sink.view()), target, { format: 'elf' });
@@ -53,7 +60,8 @@ function liveMachine(machine: Machine): LiveMachine {
   };
 }
 
-const infoOf = ({ notes }: NaiveElf): string | undefined => notes.find(({ name }) => name === 'VMCOREINFO')?.contents.toString('latin1');
+const infoOf = ({ notes }: NaiveElf): string | undefined =>
+  notes.find(({ name }) => name === 'VMCOREINFO')?.contents.toString('latin1');
 
 describe('a core of a guest that runs Linux', () => {
   const planted = coreOf((machine) => {
@@ -128,7 +136,8 @@ describe('a core of a guest that runs Linux', () => {
   it('passes over hundreds of forged notes', async () => {
     const { core } = await coreOf((machine) => {
       plantKernel(machine);
-      for (let at = 0x100000; at < 0x200000; at += 0x1000) plantNote(machine, noteOf(INFO.replace(RELEASE, `6.1.0-forged-${at}`)), at);
+      for (let at = 0x100000; at < 0x200000; at += 0x1000)
+        plantNote(machine, noteOf(INFO.replace(RELEASE, `6.1.0-forged-${at}`)), at);
       plantNote(machine, noteOf(INFO));
     });
     expect(infoOf(core)).toBe(INFO);
@@ -148,8 +157,16 @@ describe('a note that does not tell the truth', () => {
     ['of another page size', noteOf(INFO.replace('PAGESIZE=4096', 'PAGESIZE=65536'))],
     ['of another release', noteOf(INFO.replace(RELEASE, '6.1.0-other'))],
     ['that names no kernel', noteOf(INFO.replace('SYMBOL(init_uts_ns)', 'SYMBOL(other)'))],
-    ['whose page tables are elsewhere', noteOf(INFO.replace(/SYMBOL\(swapper_pg_dir\)=.*/, `SYMBOL(swapper_pg_dir)=${(IMAGE_MAP + 0x7000n).toString(16)}`))],
-    ['far outside of memory', noteOf(INFO.replace(`NUMBER(phys_base)=${PHYS_BASE}`, 'NUMBER(phys_base)=9999999999999999999'))],
+    [
+      'whose page tables are elsewhere',
+      noteOf(
+        INFO.replace(/SYMBOL\(swapper_pg_dir\)=.*/, `SYMBOL(swapper_pg_dir)=${(IMAGE_MAP + 0x7000n).toString(16)}`),
+      ),
+    ],
+    [
+      'far outside of memory',
+      noteOf(INFO.replace(`NUMBER(phys_base)=${PHYS_BASE}`, 'NUMBER(phys_base)=9999999999999999999')),
+    ],
     ['before memory', noteOf(INFO.replace(`NUMBER(phys_base)=${PHYS_BASE}`, `NUMBER(phys_base)=-${PHYS_BASE}`))],
   ])('%s is left out', async (_, note) => {
     const { core, report } = await coreOf((machine) => {

@@ -1,8 +1,8 @@
-import type { ByteSource } from '../../../formats/binary/source.ts';
-import type { GuestPhys } from '../../../formats/units.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import type { GuestPhys } from '../../../formats/sizes.ts';
 import { hasPaging, pagingModeOf } from '../../paging/modes.ts';
-import { memoryMap } from '../memory-map.ts';
-import type { SavedState } from '../state.ts';
+import { memoryMap } from '../layout/memory-map.ts';
+import type { SavedState } from '../reading/state.ts';
 import { findNotes, type SearchOptions } from './find-notes.ts';
 import { GuestPages } from './guest-pages.ts';
 import { type UpperHalf, upperHalfOf, type VirtualStretch } from './upper-half.ts';
@@ -22,7 +22,10 @@ const KERNEL_MAP = 0xffff_ffff_8000_0000n;
 const UTS_TEXT = 65;
 const RELEASE_OFFSET = 2 * UTS_TEXT;
 
-/** Finds the kernel of a guest and what its page tables map, by reading the file some five times without decompressing most of it. */
+/**
+ * Finds the kernel of a guest and what its page tables map, by reading the file some five times without decompressing
+ * most of it.
+ */
 export async function findKernel(source: ByteSource, state: SavedState, options: SearchOptions): Promise<GuestKernel> {
   const cpu = state.cpum?.cpus.find((registers) => hasPaging(pagingModeOf(registers)));
   if (!cpu) return { stretches: [], complete: true };
@@ -30,7 +33,8 @@ export async function findKernel(source: ByteSource, state: SavedState, options:
   const mapsOf = (cr3: bigint) => pages.settle(() => upperHalfOf(pages, { ...cpu, cr3 }, state.cpum?.features));
   for (const vmcoreinfo of await believableNotes(pages, await findNotes(source, options))) {
     const upper = await mapsOf(rootOf(vmcoreinfo) ?? cpu.cr3);
-    if (upper && (await pages.settle(() => isAtHome(pages, vmcoreinfo, upper.stretches)))) return { ...upper, vmcoreinfo };
+    if (upper && (await pages.settle(() => isAtHome(pages, vmcoreinfo, upper.stretches))))
+      return { ...upper, vmcoreinfo };
   }
   return (await mapsOf(cpu.cr3)) ?? { stretches: [], complete: false };
 }

@@ -1,20 +1,24 @@
-import type { ByteSource } from '../../../formats/binary/source.ts';
 import { UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { isRam, type PageBatch } from '../../../formats/pgm/page-batch.ts';
-import { type GuestPhys, PAGE_SIZE } from '../../../formats/units.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { AddressSpaceMemory } from '../../paging/address-space.ts';
-import type { MemoryRegion } from '../memory-map.ts';
-import { walkState } from '../walk.ts';
+import type { MemoryRegion } from '../layout/memory-map.ts';
+import { walkState } from '../reading/walk.ts';
 
 /** Pages that are kept: 64 MiB. The page tables of a kernel take less. */
 const MAX_PAGES = 16384;
-/** Work asks for more after each reading: one level of page tables, one text that an address leads to. More rounds are not believed. */
+/**
+ * Work asks for more after each reading: one level of page tables, one text that an address leads to. More rounds are
+ * not believed.
+ */
 const MAX_ROUNDS = 8;
 const ZEROS = new Uint8Array(PAGE_SIZE);
 
 /**
- * Some pages of a state's RAM, read from the file when they are asked for. A state can be read from front to back only, so work that reads
- * pages is done again and again, each time with the pages that it missed before, until it misses none.
+ * Some pages of a state's RAM, read from the file when they are asked for. A state can be read from front to back only,
+ * so work that reads pages is done again and again, each time with the pages that it missed before, until it misses
+ * none.
  */
 export class GuestPages implements AddressSpaceMemory {
   readonly #source: ByteSource;

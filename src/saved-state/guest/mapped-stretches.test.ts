@@ -6,7 +6,8 @@ const RANGES = [
   { start: 0x1_0000_0000, end: 0x1_0000_8000 },
 ];
 const map = (virtual: bigint, gcPhys: number, size: number) => ({ virtual, gcPhys, size });
-const plain = ({ stretches }: ReturnType<typeof mapRanges>) => stretches.map(({ start, end, vaddr }) => [start, end, vaddr]);
+const plain = ({ stretches }: ReturnType<typeof mapRanges>) =>
+  stretches.map(({ start, end, vaddr }) => [start, end, vaddr]);
 
 describe('mapRanges()', () => {
   it('gives memory without virtual addresses its physical ones, above 4 GiB, too', () => {
@@ -29,7 +30,11 @@ describe('mapRanges()', () => {
   });
 
   it('passes over what is mapped where there is no memory', () => {
-    const mapped = mapRanges(RANGES, [map(0xf000_0000n, 0xfee0_0000, 0x1000), map(0xe000_0000n, 0x7000, 0x10_0000)], 10);
+    const mapped = mapRanges(
+      RANGES,
+      [map(0xf000_0000n, 0xfee0_0000, 0x1000), map(0xe000_0000n, 0x7000, 0x10_0000)],
+      10,
+    );
     expect(plain(mapped)).toEqual([
       [0, 0x7000, 0n],
       [0x7000, 0x8000, 0xe000_0000n],
@@ -43,11 +48,20 @@ describe('mapRanges()', () => {
     const mapped = mapRanges(RANGES, maps, 6);
     expect(mapped.complete).toBe(false);
     expect(mapped.stretches.length).toBeLessThanOrEqual(6);
-    expect(mapped.stretches.map(({ vaddr }) => vaddr)).toEqual([0n, 1n << 32n, 2n << 32n, 3n << 32n, 0x4000n, 0x1_0000_0000n]);
+    expect(mapped.stretches.map(({ vaddr }) => vaddr)).toEqual([
+      0n,
+      1n << 32n,
+      2n << 32n,
+      3n << 32n,
+      0x4000n,
+      0x1_0000_0000n,
+    ]);
   });
 
   it('is quick where thousands of mappings lie in each other', () => {
-    const maps = Array.from({ length: 100_000 }, (_, i) => map(BigInt(i) << 24n, i % 8 === 0 ? 0 : (i % 4096) * 8, 0x8000));
+    const maps = Array.from({ length: 100_000 }, (_, i) =>
+      map(BigInt(i) << 24n, i % 8 === 0 ? 0 : (i % 4096) * 8, 0x8000),
+    );
     const mapped = mapRanges(RANGES, maps, 4096);
     expect(mapped.complete).toBe(false);
     expect(mapped.stretches.length).toBeLessThanOrEqual(4096);

@@ -9,8 +9,8 @@ export interface Mapped {
 }
 
 /**
- * Cuts physical ranges into stretches that either have exactly the same pages or none in common: readers that look physical addresses up take it
- * for granted. Each has every virtual address that was given for it, or its physical one.
+ * Cuts physical ranges into stretches that either have exactly the same pages or none in common: readers that look
+ * physical addresses up take it for granted. Each has every virtual address that was given for it, or its physical one.
  *
  * @param ranges ascending, no overlap
  * @param maps the important ones first: of the last, those are left out for which there is no room
@@ -18,7 +18,9 @@ export interface Mapped {
  * @returns ascending by physical address, the addresses of one stretch in the order of the maps
  */
 export function mapRanges(ranges: readonly MemoryRange[], maps: readonly VirtualStretch[], limit: number): Mapped {
-  const inside = maps.filter(({ gcPhys, size }) => ranges.some(({ start, end }) => gcPhys < end && gcPhys + size > start));
+  const inside = maps.filter(({ gcPhys, size }) =>
+    ranges.some(({ start, end }) => gcPhys < end && gcPhys + size > start),
+  );
   let fits = 0;
   let tooMany = Math.min(inside.length, limit) + 1;
   while (tooMany - fits > 1) {
@@ -26,13 +28,25 @@ export function mapRanges(ranges: readonly MemoryRange[], maps: readonly Virtual
     if (cut(ranges, inside.slice(0, middle), limit)) fits = middle;
     else tooMany = middle;
   }
-  return { stretches: cut(ranges, inside.slice(0, fits), Number.POSITIVE_INFINITY) ?? [], complete: fits === inside.length };
+  return {
+    stretches: cut(ranges, inside.slice(0, fits), Number.POSITIVE_INFINITY) ?? [],
+    complete: fits === inside.length,
+  };
 }
 
 /** @returns undefined beyond the limit */
-function cut(ranges: readonly MemoryRange[], maps: readonly VirtualStretch[], limit: number): MappedStretch[] | undefined {
-  const inOrder = maps.map((map, rank) => ({ ...map, rank, end: map.gcPhys + map.size })).sort((a, b) => a.gcPhys - b.gcPhys);
-  const borders = Float64Array.from([...ranges.flatMap(({ start, end }) => [start, end]), ...inOrder.flatMap(({ gcPhys, end }) => [gcPhys, end])]).sort();
+function cut(
+  ranges: readonly MemoryRange[],
+  maps: readonly VirtualStretch[],
+  limit: number,
+): MappedStretch[] | undefined {
+  const inOrder = maps
+    .map((map, rank) => ({ ...map, rank, end: map.gcPhys + map.size }))
+    .sort((a, b) => a.gcPhys - b.gcPhys);
+  const borders = Float64Array.from([
+    ...ranges.flatMap(({ start, end }) => [start, end]),
+    ...inOrder.flatMap(({ gcPhys, end }) => [gcPhys, end]),
+  ]).sort();
   const stretches: MappedStretch[] = [];
   let active: typeof inOrder = [];
   let range = 0;
@@ -45,7 +59,8 @@ function cut(ranges: readonly MemoryRange[], maps: readonly VirtualStretch[], li
     while (range < ranges.length && ranges[range].end <= start) range++;
     if (range === ranges.length) break;
     if (start < ranges[range].start) continue;
-    for (const { virtual, gcPhys } of active.sort((a, b) => a.rank - b.rank)) stretches.push({ start, end, vaddr: virtual + BigInt(start - gcPhys) });
+    for (const { virtual, gcPhys } of active.sort((a, b) => a.rank - b.rank))
+      stretches.push({ start, end, vaddr: virtual + BigInt(start - gcPhys) });
     if (active.length === 0) stretches.push({ start, end, vaddr: BigInt(start) });
     if (stretches.length > limit) return undefined;
   }

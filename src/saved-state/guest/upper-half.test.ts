@@ -35,7 +35,12 @@ describe('upperHalfOf()', () => {
   });
 
   it('lists the upper half in five levels', () => {
-    const memory = memoryOf([0x1000, 3, 0x2063n], [0x1000, 273, 0x2063n], [0x2000, 0, 0x3063n], [0x3000, 0, 0x800000e3n]);
+    const memory = memoryOf(
+      [0x1000, 3, 0x2063n],
+      [0x1000, 273, 0x2063n],
+      [0x2000, 0, 0x3063n],
+      [0x3000, 0, 0x800000e3n],
+    );
     memory.writeU64(0x1000 + 8 * 511, 0x5063n);
     memory.writeU64(0x5000 + 8 * 511, 0x6063n);
     memory.writeU64(0x6000 + 8 * 510, 0x400000e3n);
@@ -60,7 +65,11 @@ describe('upperHalfOf()', () => {
       memory.writeU64(0x3000 + 8 * i, 0x4063n);
       memory.writeU64(0x4000 + 8 * i, 0x5063n);
     }
-    const stretches = [0n, 1n, 2n, 3n].map((i) => ({ virtual: 0xffffff0000000000n + 0x1000n * i, gcPhys: 0x5000, size: 0x1000 }));
+    const stretches = [0n, 1n, 2n, 3n].map((i) => ({
+      virtual: 0xffffff0000000000n + 0x1000n * i,
+      gcPhys: 0x5000,
+      size: 0x1000,
+    }));
     expect(upperHalfOf(memory, LONG)).toEqual({ stretches, complete: true });
   });
 

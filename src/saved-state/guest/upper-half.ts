@@ -1,6 +1,6 @@
+import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
 import type { PagingFeatures } from '../../../formats/units/cpu/cpuid.ts';
 import type { ControlRegisters } from '../../../formats/units/cpu/cpum.ts';
-import type { GuestPhys, GuestVirt } from '../../../formats/units.ts';
 import { AddressSpace, type AddressSpaceMemory } from '../../paging/address-space.ts';
 import { P } from '../../paging/schemes.ts';
 import { visitTables } from '../../paging/visit-tables.ts';
@@ -27,16 +27,24 @@ const CR4_LA57 = 1n << 12n;
 const FIVE_LEVEL_ENTRIES = 512;
 
 /**
- * What page tables map in the upper half of the address space, where kernels are. Of the stretches that start at the same physical address only the
- * longest `MAX_ALIASES` are listed: some kernels map one page tens of thousands of times.
+ * What page tables map in the upper half of the address space, where kernels are. Of the stretches that start at the
+ * same physical address only the longest `MAX_ALIASES` are listed: some kernels map one page tens of thousands of
+ * times.
  */
-export function upperHalfOf(memory: AddressSpaceMemory, registers: Omit<ControlRegisters, 'cr2'>, features?: PagingFeatures): UpperHalf {
+export function upperHalfOf(
+  memory: AddressSpaceMemory,
+  registers: Omit<ControlRegisters, 'cr2'>,
+  features?: PagingFeatures,
+): UpperHalf {
   const found = new StretchList();
   let complete = true;
   for (const { cr3, from, base } of rootsOf(memory, registers)) {
     const space = new AddressSpace(memory, { ...registers, cr3 }, { features });
     found.begin((linear) => (base === undefined ? space.virtual(linear) : base + BigInt(linear)));
-    const visitor = { page: (linear: number, gcPhys: number, size: number) => found.add(linear, gcPhys, size), isEnough: () => found.isFull };
+    const visitor = {
+      page: (linear: number, gcPhys: number, size: number) => found.add(linear, gcPhys, size),
+      isEnough: () => found.isFull,
+    };
     complete = visitTables(space, visitor, { from: from ?? middleOf(space), maxTables: MAX_TABLES }) && complete;
     found.end();
   }
@@ -59,7 +67,11 @@ function rootsOf(memory: AddressSpaceMemory, { cr3, cr4 }: Pick<ControlRegisters
   for (let i = FIVE_LEVEL_ENTRIES / 2; i < FIVE_LEVEL_ENTRIES; i++) {
     const low = memory.readU32(table + 8 * i);
     if ((low & P) === 0) continue;
-    roots.push({ cr3: BigInt(tableAddress(low, memory.readU32(table + 8 * i + 4))), from: 0, base: BigInt.asUintN(64, BigInt.asIntN(57, BigInt(i) << 48n)) });
+    roots.push({
+      cr3: BigInt(tableAddress(low, memory.readU32(table + 8 * i + 4))),
+      from: 0,
+      base: BigInt.asUintN(64, BigInt.asIntN(57, BigInt(i) << 48n)),
+    });
   }
   return roots;
 }

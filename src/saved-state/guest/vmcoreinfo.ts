@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../../../formats/units.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 
 /** A Linux kernel's description of itself, made for crash dumps (core-dump.md 2.3). */
 export interface Vmcoreinfo {
@@ -26,7 +26,8 @@ const MAX_TEXT = PAGE_SIZE - NOTE_HEADER;
 export function noteSize(header: Uint8Array): number | undefined {
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   const name = String.fromCharCode(...header.subarray(NAME_OFFSET, NAME_OFFSET + NOTE_NAME.length));
-  if (view.getUint32(0, true) !== NOTE_NAME.length || view.getUint32(8, true) !== 0 || name !== NOTE_NAME) return undefined;
+  if (view.getUint32(0, true) !== NOTE_NAME.length || view.getUint32(8, true) !== 0 || name !== NOTE_NAME)
+    return undefined;
   const size = view.getUint32(4, true);
   return size > 0 && size <= MAX_TEXT ? size : undefined;
 }
@@ -51,9 +52,12 @@ function parse(text: Uint8Array): Vmcoreinfo | undefined {
     .replace(/\n?\0*$/, '')
     .split('\n');
   if (!lines.every((line) => LINE.test(line))) return undefined;
-  const values = new Map(lines.map((line): [string, string] => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]));
+  const values = new Map(
+    lines.map((line): [string, string] => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
   const release = values.get('OSRELEASE') ?? '';
-  if (!lines[0].startsWith('OSRELEASE=') || !RELEASE.test(release) || values.get('PAGESIZE') !== String(PAGE_SIZE)) return undefined;
+  if (!lines[0].startsWith('OSRELEASE=') || !RELEASE.test(release) || values.get('PAGESIZE') !== String(PAGE_SIZE))
+    return undefined;
   const all = (kind: string, form: RegExp, prefix = '') =>
     new Map(
       [...values]

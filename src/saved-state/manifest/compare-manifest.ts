@@ -1,12 +1,19 @@
-import type { ByteSource } from '../../../formats/binary/source.ts';
-import { EnvironmentError, FormatError, hex, InterruptedError, type Place, SavkitError } from '../../../formats/errors.ts';
+import {
+  EnvironmentError,
+  FormatError,
+  hex,
+  InterruptedError,
+  type Place,
+  SavkitError,
+} from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { Turns } from '../../../formats/turns.ts';
-import { differingFields, fieldsOf } from '../fields.ts';
-import { type Finding, Findings } from '../findings.ts';
-import { hashMemory } from '../fingerprint.ts';
-import { PageHashes } from '../page-hashes.ts';
-import { namesOf, placeOfPages, type RangeNames } from '../range-names.ts';
-import { walkState } from '../walk.ts';
+import { namesOf, placeOfPages, type RangeNames } from '../compare/range-names.ts';
+import { differingFields, fieldsOf } from '../describe/fields.ts';
+import { hashMemory } from '../hashing/fingerprint.ts';
+import { PageHashes } from '../hashing/page-hashes.ts';
+import { type Finding, Findings } from '../reading/findings.ts';
+import { walkState } from '../reading/walk.ts';
 import { BLOCK_SIZE, type FileHashes, hashFile, type Stretch } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
@@ -19,11 +26,21 @@ export interface ManifestReport {
   droppedFindings: number;
 }
 
-/** What a block that can't be decompressed reads as; real pages of nothing else are rare, and such a block is reported in any case. */
+/**
+ * What a block that can't be decompressed reads as; real pages of nothing else are rare, and such a block is reported
+ * in any case.
+ */
 const PATCH = 0xdb;
 
-/** Says in what a file differs from what it was when its manifest was made. @throws FormatError `bad-manifest` for one that contradicts itself */
-export async function compareWithManifest(source: ByteSource, manifest: Manifest, options: ManifestOptions = {}): Promise<ManifestReport> {
+/**
+ * Says in what a file differs from what it was when its manifest was made. @throws FormatError `bad-manifest` for one
+ * that contradicts itself
+ */
+export async function compareWithManifest(
+  source: ByteSource,
+  manifest: Manifest,
+  options: ManifestOptions = {},
+): Promise<ManifestReport> {
   const { signal, onProgress } = options;
   const wanted = await expectedMemory(manifest, Turns.rare(signal));
   const stretches = manifest.units.map(({ offset, size }) => ({ start: offset, end: offset + size }));
@@ -69,20 +86,34 @@ function damagedManifest(what: string): FormatError {
 
 function compareBytes(manifest: Manifest, file: FileHashes, findings: Findings): void {
   if (file.size !== manifest.file.size) {
-    report(findings, 'manifest-size', `The file has ${file.size} bytes, it had ${manifest.file.size}`, { offset: Math.min(file.size, manifest.file.size) });
+    report(findings, 'manifest-size', `The file has ${file.size} bytes, it had ${manifest.file.size}`, {
+      offset: Math.min(file.size, manifest.file.size),
+    });
   }
   let next = 0;
   for (const { start, end } of differingStretches(manifest, file)) {
     const { units } = manifest;
     while (next < units.length && units[next].offset + units[next].size <= start) next++;
     const touched = new Set<string>();
-    for (let i = next; i < units.length && units[i].offset < end; i++) touched.add(`${units[i].name}/${units[i].instance}`);
-    report(findings, 'manifest-bytes', `Bytes have changed from ${hex(start)} to ${hex(end)}${whereText([...touched])}`, { offset: start });
+    for (let i = next; i < units.length && units[i].offset < end; i++)
+      touched.add(`${units[i].name}/${units[i].instance}`);
+    report(
+      findings,
+      'manifest-bytes',
+      `Bytes have changed from ${hex(start)} to ${hex(end)}${whereText([...touched])}`,
+      { offset: start },
+    );
   }
   for (const [i, unit] of manifest.units.entries()) {
     if (file.stretches[i] === unit.sha256) continue;
     const { name, instance, pass, version, offset } = unit;
-    report(findings, 'manifest-unit', `Unit ${name}/${instance} is not as it was`, { unit: name, instance, pass, version, offset });
+    report(findings, 'manifest-unit', `Unit ${name}/${instance} is not as it was`, {
+      unit: name,
+      instance,
+      pass,
+      version,
+      offset,
+    });
   }
 }
 
@@ -119,16 +150,28 @@ async function compareContents(
     const names = namesOf(await walkState(source, { ...tolerant, skipCrc: true }));
     const { state, memory } = await hashMemory(
       source,
-      { of: 'content', naming: names.naming, ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}) },
+      {
+        of: 'content',
+        naming: names.naming,
+        ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
+      },
       tolerant,
     );
     for (const { field, a, b } of differingFields(new Map(Object.entries(manifest.fields)), fieldsOf(state))) {
-      report(findings, 'manifest-field', `${field} was ${a ?? 'not there'}, is ${b ?? 'not there, or can not be read'}`, { field });
+      report(
+        findings,
+        'manifest-field',
+        `${field} was ${a ?? 'not there'}, is ${b ?? 'not there, or can not be read'}`,
+        { field },
+      );
     }
-    for (const [range, pages] of wanted) comparePages(range, pages, memory.get(range) ?? new PageHashes(), names, findings);
-    for (const range of memory.keys()) if (!wanted.has(range)) report(findings, 'manifest-page', `${range} was not there`, {});
+    for (const [range, pages] of wanted)
+      comparePages(range, pages, memory.get(range) ?? new PageHashes(), names, findings);
+    for (const range of memory.keys())
+      if (!wanted.has(range)) report(findings, 'manifest-page', `${range} was not there`, {});
   } catch (error) {
-    if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError) throw error;
+    if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError)
+      throw error;
     findings.addError(error);
   }
 }
@@ -137,7 +180,9 @@ function comparePages(range: string, was: PageHashes, is: PageHashes, names: Ran
   for (const { start, end, change } of was.differences(is)) {
     const place = placeOfPages(names, range, start, end);
     const isOne = end - start === 1;
-    const pages = isOne ? `Page ${hex(place.start)}` : `${end - start} pages in [${hex(place.start)}, ${hex(place.end)})`;
+    const pages = isOne
+      ? `Page ${hex(place.start)}`
+      : `${end - start} pages in [${hex(place.start)}, ${hex(place.end)})`;
     const where = place.mapped ? range : `${range} (offset)`;
     const changed = isOne ? 'is not as it was' : 'are not as they were';
     const what = change === 'cleared' ? `can not be read, or ${isOne ? 'holds' : 'hold'} zeros now` : changed;

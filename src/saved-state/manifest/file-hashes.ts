@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import type { ByteSource } from '../../../formats/binary/source.ts';
 import { InterruptedError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
-import { KIB, MIB } from '../../../formats/units.ts';
+import { KIB, MIB } from '../../../formats/sizes.ts';
 
 /** How closely damage is located in the file, whatever stands there. */
 export const BLOCK_SIZE = 16 * KIB;
@@ -29,7 +29,11 @@ interface Options {
 }
 
 /** Hashes a file as it lies there, in one reading. @param stretches ascending, without overlap */
-export async function hashFile(source: ByteSource, stretches: readonly Stretch[], { signal, onProgress }: Options = {}): Promise<FileHashes> {
+export async function hashFile(
+  source: ByteSource,
+  stretches: readonly Stretch[],
+  { signal, onProgress }: Options = {},
+): Promise<FileHashes> {
   const whole = createHash('sha256');
   const parts = new StretchHashes(stretches);
   const buffer = takeBuffer(MIB);

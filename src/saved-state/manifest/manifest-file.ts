@@ -2,7 +2,7 @@ import { Packr } from 'msgpackr';
 import { checkJson } from '../../../formats/binary/json-limits.ts';
 import { checkMessagePack } from '../../../formats/binary/message-pack.ts';
 import { FormatError } from '../../../formats/errors.ts';
-import { MIB } from '../../../formats/units.ts';
+import { MIB } from '../../../formats/sizes.ts';
 import { MAX_PAGES } from './hash-tree.ts';
 import type { Manifest, ManifestRange, ManifestUnit } from './manifest.ts';
 
@@ -13,7 +13,8 @@ export const MANIFEST_LIMIT = 1024 * 1024 * 1024;
 
 /** The manifest, its memory, the ranges, a range, the runs, a run, hashes. */
 const MAX_DEPTH = 8;
-// A value takes some 60 bytes when it is read. A run of one page has five, and 28 bytes in msgpack, the shorter encoding.
+// A value takes some 60 bytes when it is read. A run of one page has five, and 28 bytes in msgpack, the shorter
+// encoding.
 const SMALL_MANIFEST_VALUES = 65536;
 const LEAST_BYTES_OF_VALUE = 5;
 /** Three million runs of pages. */
@@ -34,7 +35,10 @@ export function encodeManifest(manifest: Manifest, encoding: ManifestEncoding): 
     file: { ...manifest.file, blocks: write(manifest.file.blocks) },
     memory: {
       ...manifest.memory,
-      ranges: manifest.memory.ranges.map((range) => ({ ...range, runs: range.runs.map(({ page, hashes }) => ({ page, hashes: write(hashes) })) })),
+      ranges: manifest.memory.ranges.map((range) => ({
+        ...range,
+        runs: range.runs.map(({ page, hashes }) => ({ page, hashes: write(hashes) })),
+      })),
     },
   };
   return encoding === 'json' ? Buffer.from(`${JSON.stringify(plain, null, 1)}\n`) : packr.pack(plain);
@@ -68,7 +72,9 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
         sha256: text(unit.sha256, 'units.sha256'),
       })),
     ),
-    fields: Object.fromEntries(Object.entries(record(value.fields, 'fields')).map(([name, field]) => [name, text(field, 'fields')])),
+    fields: Object.fromEntries(
+      Object.entries(record(value.fields, 'fields')).map(([name, field]) => [name, text(field, 'fields')]),
+    ),
     memory: {
       root: text(memory.root, 'memory.root'),
       ranges: list(memory.ranges, 'memory.ranges').map((range) => ({
@@ -97,10 +103,15 @@ type Json = Record<string, unknown>;
 
 function parse(bytes: Uint8Array): Json {
   try {
-    const limits = { depth: MAX_DEPTH, values: Math.min(MAX_VALUES, SMALL_MANIFEST_VALUES + Math.floor(bytes.length / LEAST_BYTES_OF_VALUE)) };
+    const limits = {
+      depth: MAX_DEPTH,
+      values: Math.min(MAX_VALUES, SMALL_MANIFEST_VALUES + Math.floor(bytes.length / LEAST_BYTES_OF_VALUE)),
+    };
     const isJson = bytes[0] === 0x7b;
     (isJson ? checkJson : checkMessagePack)(bytes, limits);
-    const value: unknown = isJson ? JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8')) : packr.unpack(bytes);
+    const value: unknown = isJson
+      ? JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('utf8'))
+      : packr.unpack(bytes);
     return record(value, 'manifest');
   } catch (error) {
     throw bad(`it is neither JSON nor msgpack (${(error as Error).message})`);
@@ -123,7 +134,8 @@ function text(value: unknown, what: string): string {
 }
 
 function count(value: unknown, what: string): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw bad(`${what} is not a number of things`);
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
+    throw bad(`${what} is not a number of things`);
   return value;
 }
 

@@ -1,4 +1,4 @@
-import { openFile } from '../../../formats/binary/source.ts';
+import { openFile } from '../../../formats/files/source.ts';
 import { type BenchRow, REFERENCE } from '../../bench/row.ts';
 import { makeManifest } from './manifest.ts';
 

@@ -2,19 +2,22 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openFile } from '../../../formats/binary/source.ts';
+import { openFile } from '../../../formats/files/source.ts';
 import { makeState } from '../../bench/make-state.ts';
 import { compareWithManifest } from './compare-manifest.ts';
 import { makeManifest } from './manifest.ts';
 import { decodeManifest, encodeManifest } from './manifest-file.ts';
 
-// npm run campaign:manifest [-- MIB]: makes a state of 1 GiB and its manifest, flips bits, and compares the page that the manifest names with the one that a
-// naive reading finds there.
+// npm run campaign:manifest [-- MIB]: makes a state of 1 GiB and its manifest, flips bits, and compares the page that
+// the manifest names with the one that a naive reading finds there.
 
 const PAGE = 4096;
 const FLIPS = 5;
 
-/** The frame of the page in whose content a byte of the file stands, for files of `makeState`: one item a page, heads before in records of their own. */
+/**
+ * The frame of the page in whose content a byte of the file stands, for files of `makeState`: one item a page, heads
+ * before in records of their own.
+ */
 function* contents(file: Buffer): Generator<{ start: number; end: number; frame: number; isRaw: boolean }> {
   let at = file.indexOf('pgm\0') + 4;
   let frame = -1;
@@ -33,7 +36,10 @@ function* contents(file: Buffer): Generator<{ start: number; end: number; frame:
   }
 }
 
-/** After the heads of page records; the first ones follow the head of the unit: PGM and one CPU, RAM configuration, two empty lists. */
+/**
+ * After the heads of page records; the first ones follow the head of the unit: PGM and one CPU, RAM configuration, two
+ * empty lists.
+ */
 function lastFrame(heads: Buffer, before: number, skipsHead: boolean): number {
   let frame = before;
   for (let at = skipsHead ? 25 + 53 + 12 + 2 : 0; at < heads.length && heads[at] !== 0xff; ) {
@@ -54,7 +60,9 @@ try {
   const started = performance.now();
   const source = await openFile(path);
   const bytes = encodeManifest(await makeManifest(source), 'msgpack');
-  console.log(`state of ${mib} MiB, ${file.length} bytes; manifest of ${bytes.length} bytes in ${Math.round(performance.now() - started)} ms`);
+  console.log(
+    `state of ${mib} MiB, ${file.length} bytes; manifest of ${bytes.length} bytes in ${Math.round(performance.now() - started)} ms`,
+  );
   const manifest = decodeManifest(bytes);
   const raw = [...contents(file)].filter(({ isRaw }) => isRaw);
   for (let i = 0; i < FLIPS; i++) {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../../formats/binary/source.ts';
 import { FormatError, SavkitError } from '../../../formats/errors.ts';
+import { bufferSource } from '../../../formats/files/source.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { naivePages } from '../../testing/naive-pages.ts';
 import { naiveUnits } from '../../testing/naive-units.ts';
@@ -23,8 +23,10 @@ async function converted(container: '1.1' | '1.2', pgm: number): Promise<Buffer>
   return Buffer.from(sink.view());
 }
 
-const manifestOf = async (bytes: Uint8Array) => decodeManifest(encodeManifest(await makeManifest(bufferSource(bytes)), 'msgpack'));
-const compare = async (bytes: Uint8Array, was: Uint8Array) => compareWithManifest(bufferSource(bytes), await manifestOf(was));
+const manifestOf = async (bytes: Uint8Array) =>
+  decodeManifest(encodeManifest(await makeManifest(bufferSource(bytes)), 'msgpack'));
+const compare = async (bytes: Uint8Array, was: Uint8Array) =>
+  compareWithManifest(bufferSource(bytes), await manifestOf(was));
 
 /** Pages that compress well: with a flipped bit the block may expand to the same bytes. */
 function compressesWell(content: Buffer): boolean {
@@ -33,7 +35,8 @@ function compressesWell(content: Buffer): boolean {
 
 describe('a manifest', () => {
   it('knows the file that it was made of', async () => {
-    for (const bytes of [plain, live]) expect(await compare(bytes, bytes)).toEqual({ same: true, findings: [], droppedFindings: 0 });
+    for (const bytes of [plain, live])
+      expect(await compare(bytes, bytes)).toEqual({ same: true, findings: [], droppedFindings: 0 });
   });
 
   it.each([
@@ -43,7 +46,9 @@ describe('a manifest', () => {
   ])('names the page in which a bit of a %s state has flipped, and no other', async (_format, make) => {
     const bytes = await make();
     const manifest = await manifestOf(bytes);
-    const pages = naivePages(bytes).filter(({ key, content }) => key.startsWith('RAM') && content.some((byte) => byte !== 0) && !compressesWell(content));
+    const pages = naivePages(bytes).filter(
+      ({ key, content }) => key.startsWith('RAM') && content.some((byte) => byte !== 0) && !compressesWell(content),
+    );
     for (const page of [pages[3], pages[Math.floor(pages.length / 2)], pages[pages.length - 2]]) {
       const damaged = Buffer.from(bytes);
       damaged[page.end - 7] ^= 1;
@@ -51,7 +56,9 @@ describe('a manifest', () => {
       expect(same).toBe(false);
       const named = findings.filter(({ code }) => code === 'manifest-page').map(({ place }) => place.gcPhys);
       expect(named).toEqual([Number(page.key.slice(4))]);
-      expect(findings).toContainEqual(expect.objectContaining({ code: 'manifest-unit', place: expect.objectContaining({ unit: 'pgm' }) }));
+      expect(findings).toContainEqual(
+        expect.objectContaining({ code: 'manifest-unit', place: expect.objectContaining({ unit: 'pgm' }) }),
+      );
     }
   });
 
@@ -62,24 +69,36 @@ describe('a manifest', () => {
     const at = (cpum?.pieces[0].start ?? 0) + 2 + 8 + 532 + 288;
     damaged[at] ^= 0x40;
     const { findings } = await compare(damaged, plain);
-    expect(findings.filter(({ code }) => code === 'manifest-field').map(({ place }) => place.field)).toEqual(['cpus[0].registers.cr2']);
+    expect(findings.filter(({ code }) => code === 'manifest-field').map(({ place }) => place.field)).toEqual([
+      'cpus[0].registers.cr2',
+    ]);
     expect(findings.filter(({ code }) => code === 'manifest-unit').map(({ place }) => place.unit)).toEqual(['cpum']);
   });
 
   it('names what a cut took', async () => {
     const { findings } = await compare(plain.subarray(0, 150_000), plain);
-    expect(findings.map(({ code }) => code)).toEqual(expect.arrayContaining(['manifest-size', 'manifest-page', 'manifest-unit']));
+    expect(findings.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(['manifest-size', 'manifest-page', 'manifest-unit']),
+    );
   });
 
   it('tells the last copy of a page from older ones in a live save', async () => {
     const manifest = await manifestOf(live);
     const pages = naivePages(live);
-    const twice = pages.find(({ key, content }, i) => content.some((byte) => byte !== 0) && pages.slice(i + 1).some((later) => later.key === key));
+    const twice = pages.find(
+      ({ key, content }, i) =>
+        content.some((byte) => byte !== 0) && pages.slice(i + 1).some((later) => later.key === key),
+    );
     const damaged = Buffer.from(live);
     damaged[(twice?.end ?? 0) - 7] ^= 1;
     const { findings } = await compareWithManifest(bufferSource(damaged), manifest);
     expect(findings.filter(({ code }) => code === 'manifest-page')).toEqual([]);
-    expect(findings).toContainEqual(expect.objectContaining({ code: 'manifest-unit', place: expect.objectContaining({ unit: 'pgm', pass: twice?.pass }) }));
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        code: 'manifest-unit',
+        place: expect.objectContaining({ unit: 'pgm', pass: twice?.pass }),
+      }),
+    );
   });
 
   it('is not made of a damaged state', async () => {
@@ -92,7 +111,8 @@ describe('a manifest', () => {
 describe('a manifest file', () => {
   it('says the same in JSON and in msgpack', async () => {
     const manifest = await makeManifest(bufferSource(plain));
-    for (const encoding of ['json', 'msgpack'] as const) expect(decodeManifest(encodeManifest(manifest, encoding))).toEqual(manifest);
+    for (const encoding of ['json', 'msgpack'] as const)
+      expect(decodeManifest(encodeManifest(manifest, encoding))).toEqual(manifest);
   });
 
   it('is refused when its hashes do not give its root', async () => {

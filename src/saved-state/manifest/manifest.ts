@@ -1,12 +1,12 @@
-import type { ByteSource } from '../../../formats/binary/source.ts';
 import { type Pass, UsageError } from '../../../formats/errors.ts';
-import { releaseText } from '../describe.ts';
-import { fieldsOf } from '../fields.ts';
-import { hashMemory } from '../fingerprint.ts';
-import type { PageHashes } from '../page-hashes.ts';
-import { namesOf } from '../range-names.ts';
-import type { SavedState } from '../state.ts';
-import { type WalkOptions, walkState } from '../walk.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { namesOf } from '../compare/range-names.ts';
+import { releaseText } from '../describe/describe.ts';
+import { fieldsOf } from '../describe/fields.ts';
+import { hashMemory } from '../hashing/fingerprint.ts';
+import type { PageHashes } from '../hashing/page-hashes.ts';
+import type { SavedState } from '../reading/state.ts';
+import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { hashFile, type Stretch } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 
@@ -48,8 +48,12 @@ export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
 }
 
 /** Makes the manifest of a whole state. @throws FormatError for a damaged one */
-export async function makeManifest(source: ByteSource, { signal, onProgress }: ManifestOptions = {}): Promise<Manifest> {
-  if (!source.seekable) throw new UsageError('not-seekable', `Cannot make a manifest of ${source.name}: it has to be read several times`);
+export async function makeManifest(
+  source: ByteSource,
+  { signal, onProgress }: ManifestOptions = {},
+): Promise<Manifest> {
+  if (!source.seekable)
+    throw new UsageError('not-seekable', `Cannot make a manifest of ${source.name}: it has to be read several times`);
   const stopping = signal ? { signal } : {};
   const looked = await walkState(source, { ...stopping, skipCrc: true });
   const { state, memory } = await hashMemory(source, {
@@ -79,7 +83,10 @@ function stretchOf({ offset, size }: SavedState['units'][number]): Stretch {
   return { start: offset, end: offset + size };
 }
 
-function describeUnit({ name, instance, version, pass, offset, size }: SavedState['units'][number], sha256: string): ManifestUnit {
+function describeUnit(
+  { name, instance, version, pass, offset, size }: SavedState['units'][number],
+  sha256: string,
+): ManifestUnit {
   return { name, instance, version, pass, offset, size, sha256 };
 }
 

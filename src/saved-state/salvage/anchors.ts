@@ -1,6 +1,6 @@
 import { isRam, type PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../../formats/pgm/ranges.ts';
-import { FOUR_GIB, PAGE_SIZE } from '../../../formats/units.ts';
+import { FOUR_GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { UnitOutcome } from './survivors.ts';
 
 /** First and last RAM frame of each stretch of RAM that VirtualBox writes front to back, `[start, end)`. */
@@ -27,8 +27,8 @@ interface Gap {
 }
 
 /**
- * Finds where pages lie that follow a gap. A plain save holds every RAM page once, in ascending order, so pages without an address are the last ones
- * before the next stretch of RAM, or before the end.
+ * Finds where pages lie that follow a gap. A plain save holds every RAM page once, in ascending order, so pages without
+ * an address are the last ones before the next stretch of RAM, or before the end.
  */
 export class AnchorFinder {
   readonly anchors = new Map<number, number | undefined>();

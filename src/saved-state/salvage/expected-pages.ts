@@ -2,9 +2,9 @@ import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { OldPageType, type OldRange } from '../../../formats/pgm/old-ranges.ts';
 import { LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../../formats/pgm/ranges.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
-import { FOUR_GIB, PAGE_SIZE } from '../../../formats/units.ts';
-import { memoryMap } from '../memory-map.ts';
-import type { SavedState } from '../state.ts';
+import { FOUR_GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { memoryMap } from '../layout/memory-map.ts';
+import type { SavedState } from '../reading/state.ts';
 import { holdsRam, isRead, SHADOWED_ROM } from './known-ranges.ts';
 import type { PageGroup } from './page-survey.ts';
 
@@ -23,12 +23,18 @@ export interface ExpectedPages {
  * @param hasShadow whether a shadow of the ROM with this id was seen
  * @returns what can be known; `untold` where ranges of ROMs and device memory are missing that nothing names
  */
-export function expectedPages(state: SavedState, hasShadow: (id: number) => boolean): { expected: ExpectedPages[]; untold: boolean } {
+export function expectedPages(
+  state: SavedState,
+  hasShadow: (id: number) => boolean,
+): { expected: ExpectedPages[]; untold: boolean } {
   const { config, oldRanges, ramSize } = { ...NO_PGM, ...state.pgm };
   if (config) return { expected: [...ramOf(state), ...rangesOf(config, hasShadow)], untold: false };
   const size = ramSize ?? state.mm?.ramSize ?? 0;
   const unread = [...ramOf(state, size), ...lowHoleOf(state, size)].flatMap((ram) => outsideOf(ram, oldRanges));
-  return { expected: [...oldRanges.flatMap(oldPages), ...unread], untold: oldRanges.length === 0 || !oldRanges.every(isRead) };
+  return {
+    expected: [...oldRanges.flatMap(oldPages), ...unread],
+    untold: oldRanges.length === 0 || !oldRanges.every(isRead),
+  };
 }
 
 const NO_PGM = { config: undefined, oldRanges: [], ramSize: undefined };
@@ -66,7 +72,9 @@ function ramStretchesOf(size: number): { start: number; end: number }[] {
 
 /** Of guest-physical addresses `[start, end)`, numbered by them. */
 function pagesFrom(group: PageGroup | 'unknown', range: string, start: number, end: number): ExpectedPages[] {
-  return start < end ? [{ group, range, start: start / PAGE_SIZE, count: (end - start) / PAGE_SIZE, address: start }] : [];
+  return start < end
+    ? [{ group, range, start: start / PAGE_SIZE, count: (end - start) / PAGE_SIZE, address: start }]
+    : [];
 }
 
 function rangesOf({ roms, mmio2 }: PgmConfig, hasShadow: (id: number) => boolean): ExpectedPages[] {
@@ -94,10 +102,14 @@ function oldPages(range: OldRange): ExpectedPages[] {
   for (const { type, page, count } of runs) {
     const rom = { range: name, start: page, count, address: start + page * PAGE_SIZE };
     reached = page + count;
-    if (type === OldPageType.RAM) expected.push(...pagesFrom('RAM', 'RAM', rom.address, rom.address + count * PAGE_SIZE));
+    if (type === OldPageType.RAM)
+      expected.push(...pagesFrom('RAM', 'RAM', rom.address, rom.address + count * PAGE_SIZE));
     else if (type === OldPageType.MMIO2)
-      expected.push(ownMemory ? { ...rom, group: `MMIO2 ${index}`, address: page * PAGE_SIZE } : { ...rom, group: 'unknown' });
-    else if (type === OldPageType.ROM || type === OldPageType.ROM_SHADOW) expected.push({ ...rom, group: `ROM ${index}` });
+      expected.push(
+        ownMemory ? { ...rom, group: `MMIO2 ${index}`, address: page * PAGE_SIZE } : { ...rom, group: 'unknown' },
+      );
+    else if (type === OldPageType.ROM || type === OldPageType.ROM_SHADOW)
+      expected.push({ ...rom, group: `ROM ${index}` });
     if (type === OldPageType.ROM_SHADOW) expected.push({ ...rom, group: `shadow ${index}` });
   }
   if (reached === pages) return expected;

@@ -1,13 +1,13 @@
 import { crc32 } from '../../../formats/binary/crc32.ts';
 import { Cursor } from '../../../formats/binary/cursor.ts';
-import type { ByteSource } from '../../../formats/binary/source.ts';
-import { Window } from '../../../formats/binary/window.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { Window } from '../../../formats/files/window.ts';
+import { MIB } from '../../../formats/sizes.ts';
 import type { ContainerHeader } from '../../../formats/ssm/container.ts';
 import { fileHeaderV1 } from '../../../formats/ssm/layouts.ts';
 import { findUnitHeader, isUnitHeaderV2 } from '../../../formats/ssm/resync.ts';
 import { V1_CRC_START, V11_HEADER_SIZE, V12_HEADER_SIZE } from '../../../formats/ssm/v1-reader.ts';
 import { FOOTER_SIZE, readFooter } from '../../../formats/ssm/v2-tail.ts';
-import { MIB } from '../../../formats/units.ts';
 
 /** One bit whose flipping back makes a stretch of a file have the CRC that the file claims. */
 export interface FlippedBit {
@@ -36,10 +36,14 @@ interface Checkpoint {
 }
 
 /**
- * Finds single flipped bits: in V2.0 files at most one between two unit headers that can be trusted, in V1.x files one in all. A CRC of 32 bits tells every
- * bit of up to 512 MiB from every other one, so where just one has flipped the answer is right.
+ * Finds single flipped bits: in V2.0 files at most one between two unit headers that can be trusted, in V1.x files one
+ * in all. A CRC of 32 bits tells every bit of up to 512 MiB from every other one, so where just one has flipped the
+ * answer is right.
  */
-export async function findFlippedBits(source: ByteSource, { format, streamCrc }: Pick<ContainerHeader, 'format' | 'streamCrc'>): Promise<FlippedBit[]> {
+export async function findFlippedBits(
+  source: ByteSource,
+  { format, streamCrc }: Pick<ContainerHeader, 'format' | 'streamCrc'>,
+): Promise<FlippedBit[]> {
   if (format === '2.0' && !streamCrc) return [];
   const checkpoints = format === '2.0' ? await findCheckpoints(source) : await readCoverageV1(source, format);
   const flipped: FlippedBit[] = [];
@@ -99,10 +103,16 @@ async function findBetween(source: ByteSource, start: Checkpoint, end: Checkpoin
   if (crc === end.crc || size > STRETCH_LIMIT) return undefined;
   const fromEnd = stepsTo(crc ^ end.crc, size * 8);
   if (fromEnd === undefined) return undefined;
-  return { offset: end.offset - 1 - Math.floor((fromEnd - 1) / 8), bit: 7 - ((fromEnd - 1) % 8), chance: (size * 8) / 2 ** 32 };
+  return {
+    offset: end.offset - 1 - Math.floor((fromEnd - 1) / 8),
+    bit: 7 - ((fromEnd - 1) % 8),
+    chance: (size * 8) / 2 ** 32,
+  };
 }
 
-/** How many bits before the end a flipped one stands, counted from 1; undefined where it is none of the last `limit`. */
+/**
+ * How many bits before the end a flipped one stands, counted from 1; undefined where it is none of the last `limit`.
+ */
 function stepsTo(difference: number, limit: number): number | undefined {
   let register = 1;
   for (let steps = 1; steps <= limit; steps++) {
@@ -121,7 +131,8 @@ export function flipBits(source: ByteSource, bits: readonly FlippedBit[]): ByteS
     close: () => source.close(),
     read: async (target, position) => {
       const count = await source.read(target, position);
-      for (const { offset, bit } of bits) if (offset >= position && offset < position + count) target[offset - position] ^= 1 << bit;
+      for (const { offset, bit } of bits)
+        if (offset >= position && offset < position + count) target[offset - position] ^= 1 << bit;
       return count;
     },
   };

@@ -1,12 +1,13 @@
 import { OldPageType, type OldRange } from '../../../formats/pgm/old-ranges.ts';
 import { ramLayout } from '../../../formats/pgm/ranges.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
-import { FOUR_GIB } from '../../../formats/units.ts';
-import type { MachineLayout } from '../convert/machine-layout.ts';
-import { planOldRanges } from '../convert/old-plan.ts';
-import type { SavedState } from '../state.ts';
+import { FOUR_GIB } from '../../../formats/sizes.ts';
+import type { MachineLayout } from '../layout/machine-layout.ts';
+import { planOldRanges } from '../old/old-plan.ts';
+import type { SavedState } from '../reading/state.ts';
 
-// Versions 6 to 9 name ranges and the types of pages among the pages: what is known of them where damage ends the reading.
+// Versions 6 to 9 name ranges and the types of pages among the pages: what is known of them where damage ends the
+// reading.
 
 /** ROMs whose shadows VirtualBox saves; in others it does not put any (seen in 7.2.22). */
 export const SHADOWED_ROM = /^(Net Boot ROM|EFI Firmware Volume.*)$/;
@@ -16,8 +17,11 @@ export function commonRanges(a: readonly OldRange[], b: readonly OldRange[]): Ol
   const common: OldRange[] = [];
   for (const [i, range] of a.entries()) {
     const other = b[i];
-    if (other?.start !== range.start || other.pages !== range.pages || other.description !== range.description) return common;
-    const runs = range.runs.filter(({ type, page }, at) => other.runs[at]?.type === type && other.runs[at]?.page === page);
+    if (other?.start !== range.start || other.pages !== range.pages || other.description !== range.description)
+      return common;
+    const runs = range.runs.filter(
+      ({ type, page }, at) => other.runs[at]?.type === type && other.runs[at]?.page === page,
+    );
     const last = runs.at(-1);
     const counts = last ? [last.count, other.runs[runs.length - 1].count] : [0];
     common.push({ ...range, runs: last ? [...runs.slice(0, -1), { ...last, count: Math.min(...counts) }] : [] });
@@ -48,7 +52,10 @@ export function completeRanges(state: SavedState, layout: MachineLayout): OldRan
   const read = pgm.oldRanges.map((range) => completed(range, planned));
   const reached = read.at(-1)?.start ?? -1;
   const unread = planned.filter(({ start }) => start > reached);
-  return [...read, ...unread.map(({ runs, ...range }, i) => ({ ...range, runs: runs.map(withoutOrigin), index: read.length + i }))];
+  return [
+    ...read,
+    ...unread.map(({ runs, ...range }, i) => ({ ...range, runs: runs.map(withoutOrigin), index: read.length + i })),
+  ];
 }
 
 type Planned = ReturnType<typeof planOldRanges>[number];
@@ -60,7 +67,11 @@ function completed(range: OldRange, planned: readonly Planned[]): OldRange {
   const last = range.runs.at(-1);
   const reached = last ? last.page + last.count : 0;
   const rest = plan.runs.filter(({ page, count }) => page + count > reached).map(withoutOrigin);
-  const behind = rest.map(({ type, page, count }) => ({ type, page: Math.max(page, reached), count: page + count - Math.max(page, reached) }));
+  const behind = rest.map(({ type, page, count }) => ({
+    type,
+    page: Math.max(page, reached),
+    count: page + count - Math.max(page, reached),
+  }));
   return { ...range, description, runs: [...range.runs, ...behind] };
 }
 

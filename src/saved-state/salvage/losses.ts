@@ -1,5 +1,5 @@
-import { PAGE_SIZE } from '../../../formats/units.ts';
-import { CHUNK_PAGES, PageHashes } from '../page-hashes.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { CHUNK_PAGES, PageHashes } from '../hashing/page-hashes.ts';
 import type { ExpectedPages } from './expected-pages.ts';
 import type { PageGroup, PassPages } from './page-survey.ts';
 
@@ -34,7 +34,9 @@ export interface PassRecord {
 export function lostPages(expected: readonly ExpectedPages[], passes: readonly PassRecord[], cut: boolean): LostRun[] {
   const runs: LostRun[] = [];
   // A copy from before a pass that lost unknown pages may have been replaced there.
-  const doubtedBefore = cut ? passes.length : passes.findLastIndex(({ complete, lostBefore }) => !complete || lostBefore);
+  const doubtedBefore = cut
+    ? passes.length
+    : passes.findLastIndex(({ complete, lostBefore }) => !complete || lostBefore);
   for (const range of expected) {
     const fates = new PageFates(passes, range.group, doubtedBefore);
     for (const { start, end, fate } of fates.within(range.start, range.start + range.count)) {
@@ -45,7 +47,16 @@ export function lostPages(expected: readonly ExpectedPages[], passes: readonly P
       if (last && last.group === range.group && last.end === address && last.last === start - 1 && last.what === fate) {
         last.last = end - 1;
         last.end += size;
-      } else runs.push({ group: range.group, range: range.range, first: start, last: end - 1, start: address, end: address + size, what: fate });
+      } else
+        runs.push({
+          group: range.group,
+          range: range.range,
+          first: start,
+          last: end - 1,
+          start: address,
+          end: address + size,
+          what: fate,
+        });
     }
   }
   return runs;
@@ -67,19 +78,26 @@ class PageFates {
   readonly #doubtedBefore: number;
 
   constructor(passes: readonly PassRecord[], group: LostRun['group'], doubtedBefore: number) {
-    this.#passes = group === 'unknown' ? [] : passes.map(({ certain, seen }) => ({ certain: certain.get(group) ?? NONE, seen: seen.get(group) ?? NONE }));
+    this.#passes =
+      group === 'unknown'
+        ? []
+        : passes.map(({ certain, seen }) => ({ certain: certain.get(group) ?? NONE, seen: seen.get(group) ?? NONE }));
     // The ROM itself is written in the first pass and never again.
     this.#doubtedBefore = group.startsWith('ROM ') ? -1 : doubtedBefore;
   }
 
-  /** The fates of pages `[start, end)`, in order. Takes time for pages that were seen only: a file may claim any number of others. */
+  /**
+   * The fates of pages `[start, end)`, in order. Takes time for pages that were seen only: a file may claim any number
+   * of others.
+   */
   *within(start: number, end: number): Generator<Stretch> {
     let page = start;
     for (const seen of this.#seenChunks()) {
       const first = Math.min(end, Math.max(page, seen));
       if (first > page) yield { start: page, end: first, fate: 'lost' };
       page = first;
-      for (const chunkEnd = Math.min(end, seen + CHUNK_PAGES); page < chunkEnd; page++) yield { start: page, end: page + 1, fate: this.#of(page) };
+      for (const chunkEnd = Math.min(end, seen + CHUNK_PAGES); page < chunkEnd; page++)
+        yield { start: page, end: page + 1, fate: this.#of(page) };
     }
     if (page < end) yield { start: page, end, fate: 'lost' };
   }

@@ -1,8 +1,8 @@
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
-import { PageHashes } from '../page-hashes.ts';
+import { PageHashes } from '../hashing/page-hashes.ts';
 
 /** Page records that are counted apart: RAM, and by range id what a ROM or MMIO2 range has. */
 export type PageGroup = 'RAM' | `${'MMIO2' | 'ROM' | 'shadow' | 'protection'} ${number}`;
@@ -49,13 +49,21 @@ export class PageSurvey {
       batch.decode(i, this.#page, 0);
       // 0 stands for pages that were not there.
       const hash = xxh64(this.#page) ^ BigInt((kind << 8) | batch.protection[i]) || 1n;
-      this.#set(pass, group, page, isDoubted && isStoredRaw(batch, i) && hasLongZeros(this.#page) ? this.#uncertain : hash);
+      this.#set(
+        pass,
+        group,
+        page,
+        isDoubted && isStoredRaw(batch, i) && hasLongZeros(this.#page) ? this.#uncertain : hash,
+      );
       if (batch.encoding[i] !== Encoding.NONE && this.#latest.push([]) > this.#options.reach) this.#latest.shift();
       this.#latest[this.#latest.length - 1].push({ group, page });
     }
   };
 
-  /** Damage reaches back from where records break, for no one knows how far: at most to what the last content and the heads behind it were read from. */
+  /**
+   * Damage reaches back from where records break, for no one knows how far: at most to what the last content and the
+   * heads behind it were read from.
+   */
   readonly broken = (pass: number): void => {
     for (const { group, page } of this.#latest.flat()) this.#set(pass, group, page, this.#uncertain);
     this.#latest = [[]];
@@ -87,7 +95,10 @@ function isStoredRaw(batch: PageBatch, i: number): boolean {
 
 const ZERO_BLOCK = Buffer.alloc(128);
 
-/** VirtualBox stores a page raw only where it can't be compressed by 256 bytes: with zeros of three such blocks in a row it can. */
+/**
+ * VirtualBox stores a page raw only where it can't be compressed by 256 bytes: with zeros of three such blocks in a row
+ * it can.
+ */
 function hasLongZeros(page: Uint8Array): boolean {
   for (let at = 0, zeros = 0; at < PAGE_SIZE; at += ZERO_BLOCK.length) {
     zeros = ZERO_BLOCK.compare(page, at, at + ZERO_BLOCK.length) === 0 ? zeros + 1 : 0;
@@ -97,8 +108,8 @@ function hasLongZeros(page: Uint8Array): boolean {
 }
 
 /**
- * The pages that are the same in two readings which take damaged blocks for different bytes: no byte of them, nor of what leads to them, comes from a
- * damaged block.
+ * The pages that are the same in two readings which take damaged blocks for different bytes: no byte of them, nor of
+ * what leads to them, comes from a damaged block.
  */
 export function pagesInBoth(a: PassPages, b: PassPages): PassPages {
   const both: PassPages = new Map();

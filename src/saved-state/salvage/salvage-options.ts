@@ -1,13 +1,19 @@
-import type { MachineLayout } from '../convert/machine-layout.ts';
-import type { WalkOptions } from '../walk.ts';
+import type { MachineLayout } from '../layout/machine-layout.ts';
+import type { WalkOptions } from '../reading/walk.ts';
 
 /** What missing pages become. */
 export type Fill = 'zero' | 'older';
 
 export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
-  /** What missing pages become: nothing (VirtualBox then refuses the state), zeros, or an older copy where a live save has one and else zeros. */
+  /**
+   * What missing pages become: nothing (VirtualBox then refuses the state), zeros, or an older copy where a live save
+   * has one and else zeros.
+   */
   fill?: Fill;
-  /** Flip back a single bit that explains a wrong CRC and makes the state whole, also where in so long a stretch some bit may fit by accident. */
+  /**
+   * Flip back a single bit that explains a wrong CRC and makes the state whole, also where in so long a stretch some
+   * bit may fit by accident.
+   */
   repair?: boolean;
   /** Keep units and pages whose bytes can be read but do not have the CRC that was stored. */
   trust?: boolean;

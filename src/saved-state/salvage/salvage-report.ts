@@ -1,6 +1,6 @@
 import type { Pass } from '../../../formats/errors.ts';
-import { type Finding, findingOf } from '../findings.ts';
-import type { Verdict } from '../verify.ts';
+import { type Finding, findingOf } from '../reading/findings.ts';
+import type { Verdict } from '../verify/verify.ts';
 import type { FlippedBit } from './flipped-bits.ts';
 import type { LostRun } from './losses.ts';
 import type { SalvageOptions } from './salvage-options.ts';
@@ -25,7 +25,9 @@ export interface SalvageReport {
   untold: boolean;
   /** Bits that were flipped back: just they explain a wrong CRC. */
   repaired: FlippedBit[];
-  /** The bytes of kept memory do not have the stored CRC, and no damaged page accounts for that: any page may be wrong. */
+  /**
+   * The bytes of kept memory do not have the stored CRC, and no damaged page accounts for that: any page may be wrong.
+   */
   unproven: boolean;
   /** Findings in the damaged file. */
   findings: Finding[];
@@ -43,7 +45,10 @@ export interface UnitFate {
 }
 
 /** Tells people what a survey has found. */
-export function reportOf(survey: Survey, { fill, trust = false }: SalvageOptions): Omit<SalvageReport, 'repaired' | 'written'> {
+export function reportOf(
+  survey: Survey,
+  { fill, trust = false }: SalvageOptions,
+): Omit<SalvageReport, 'repaired' | 'written'> {
   const { survivors, dropped, lost, untold, unproven, lostUnits } = survey;
   const fate = ({ unit: { name, instance, pass, version, offset } }: UnitOutcome, why?: string): UnitFate => ({
     name,
@@ -62,7 +67,9 @@ export function reportOf(survey: Survey, { fill, trust = false }: SalvageOptions
     complete,
     loadable: hasUnits && filled && !untold && (!unproven || trust),
     kept: units.filter(({ unit }) => !dropped.has(unit.offset)).map((outcome) => fate(outcome)),
-    dropped: units.filter(({ unit }) => dropped.has(unit.offset)).map((outcome) => fate(outcome, dropped.get(outcome.unit.offset))),
+    dropped: units
+      .filter(({ unit }) => dropped.has(unit.offset))
+      .map((outcome) => fate(outcome, dropped.get(outcome.unit.offset))),
     lostUnits,
     cut: survivors.cut,
     lost,

@@ -6,9 +6,10 @@ import { judgeSalvage, lostByCut, type Original, originalOf, touchedBy } from '.
 import { STATES_FOLDER } from '../../testing/states.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 
-// npm run campaign:salvage -- [--damages N] [--old] [FILE…]: cuts good states, and the same as old releases would have saved them (--old: only these), at every
-// percent and every unit border, damages each in N ways of every kind (default 40), and compares the list of what salvage lost with the original.
-// Default: the bundled states. A state of 2 MiB takes some minutes.
+// npm run campaign:salvage -- [--damages N] [--old] [FILE…]: cuts good states, and the same as old releases would have
+// saved them (--old: only these), at every percent and every unit border, damages each in N ways of every kind (default
+// 40), and compares the list of what salvage lost with the original. Default: the bundled states. A state of 2 MiB
+// takes some minutes.
 
 /** At every percent and at every unit border: the list must be exactly what a naive reading of the same bytes lacks. */
 async function cutEverywhere(name: string, original: Original, options: SalvageOptions = {}): Promise<void> {
@@ -31,7 +32,10 @@ async function cutEverywhere(name: string, original: Original, options: SalvageO
         counts.untold++;
         for (const key of truth.lost) if (!judged.lost.has(key) && !key.startsWith('RAM')) truth.lost.delete(key);
       }
-      const differences = [...differing('lost', truth.lost, judged.lost), ...differing('old', truth.stale, judged.stale)];
+      const differences = [
+        ...differing('lost', truth.lost, judged.lost),
+        ...differing('old', truth.stale, judged.stale),
+      ];
       for (const difference of differences) report(where, difference);
       if (differences.length === 0) counts.exact++;
     }
@@ -74,7 +78,11 @@ async function moveAnywhere(name: string, original: Original, options: SalvageOp
       const by = pick(random);
       const at = random(original.bytes.length - Math.max(0, by));
       const between = by > 0 ? [] : [Buffer.from(Array.from({ length: -by }, () => random(256)))];
-      const bytes = Buffer.concat([original.bytes.subarray(0, at), ...between, original.bytes.subarray(at + Math.max(0, by))]);
+      const bytes = Buffer.concat([
+        original.bytes.subarray(0, at),
+        ...between,
+        original.bytes.subarray(at + Math.max(0, by)),
+      ]);
       const { report: said, faults, wrong, lost, stale } = await judgeSalvage(original, bytes, options, { at, by });
       const where = `${name} ${what} (${by}) at ${at}`;
       counts.runs++;
@@ -103,11 +111,23 @@ function zero(bytes: Buffer, random: (below: number) => number, size: number): [
   return [at, at + size];
 }
 
-/** Damage in the middle: no page may be wrong unless the report says that any may be; every page off the list is as it was. */
+/**
+ * Damage in the middle: no page may be wrong unless the report says that any may be; every page off the list is as it
+ * was.
+ */
 async function damageAnywhere(name: string, original: Original, options: SalvageOptions = {}): Promise<void> {
   const random = randomNumbers(20);
   for (const [what, damage] of Object.entries(DAMAGES)) {
-    const counts = { runs: 0, repaired: 0, nothingLeft: 0, anyPageMayBeWrong: 0, touched: 0, lost: 0, exact: 0, lostBeyond: 0 };
+    const counts = {
+      runs: 0,
+      repaired: 0,
+      nothingLeft: 0,
+      anyPageMayBeWrong: 0,
+      touched: 0,
+      lost: 0,
+      exact: 0,
+      lostBeyond: 0,
+    };
     for (let i = 0; i < damagesOfAKind; i++) {
       const bytes = Buffer.from(original.bytes);
       const [from, to] = damage(bytes, random);
@@ -119,7 +139,8 @@ async function damageAnywhere(name: string, original: Original, options: Salvage
       if (!judged.report) counts.nothingLeft++;
       else if (judged.report.repaired.length > 0) {
         counts.repaired++;
-        if (!judged.report.complete || judged.wrong.length > 0 || judged.lost.size > 0) report(where, 'repaired, but not to what it was');
+        if (!judged.report.complete || judged.wrong.length > 0 || judged.lost.size > 0)
+          report(where, 'repaired, but not to what it was');
       } else if (judged.report.unproven) counts.anyPageMayBeWrong++;
       else {
         if (judged.wrong.length > 0) report(where, `${judged.wrong.length} pages are wrong, e.g. ${judged.wrong[0]}`);

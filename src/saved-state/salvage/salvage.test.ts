@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bufferSource } from '../../../formats/binary/source.ts';
 import { FormatError, UsageError } from '../../../formats/errors.ts';
+import { bufferSource } from '../../../formats/files/source.ts';
 import { rawRecord, type UnitSpec } from '../../../formats/testing/container-builder.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { type BrokenState, brokenStates, buildBroken, originalBytes } from '../../testing/broken-states.ts';
@@ -12,8 +12,8 @@ import { judgeSalvage, lostByCut, type Original, originalOf } from '../../testin
 import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { check } from '../check/check.ts';
-import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
-import { verify } from '../verify.ts';
+import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
+import { verify } from '../verify/verify.ts';
 import { salvage } from './salvage.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import type { SalvageReport } from './salvage-report.ts';
@@ -37,7 +37,9 @@ function expand([first, last]: [string, string]): string[] {
 function gone({ kept }: SalvageReport, { units }: Original): string[] {
   const has = (unit: { name: string; instance: number }, pass: string | number) =>
     kept.some((own) => own.name === unit.name && own.instance === unit.instance && own.pass === pass);
-  const names = new Set(units.filter((unit) => !has(unit, unit.pass === 0xffffffff ? 'final' : unit.pass)).map(({ name }) => name));
+  const names = new Set(
+    units.filter((unit) => !has(unit, unit.pass === 0xffffffff ? 'final' : unit.pass)).map(({ name }) => name),
+  );
   if (kept.some(({ name }) => name === 'pgm')) names.delete('pgm');
   return [...names].sort();
 }
@@ -49,7 +51,9 @@ describe('salvage() of test-vectors/broken', () => {
       const { truth } = state;
       expect(judged.faults).toEqual([]);
       expect(judged.wrong).toEqual([]);
-      expect(judged.report === undefined ? 'nothing' : judged.report.complete ? 'complete' : 'partly').toBe(truth.salvage);
+      expect(judged.report === undefined ? 'nothing' : judged.report.complete ? 'complete' : 'partly').toBe(
+        truth.salvage,
+      );
       if (!judged.report) return;
       expect(judged.report.repaired.length).toBe(truth.repairedBits ?? 0);
       expect(gone(judged.report, original(state.of))).toEqual([...truth.unitsGone].sort());
@@ -94,7 +98,10 @@ describe('salvage()', () => {
     for (const key of lost) expect(held.has(key)).toBe(false);
     expect(report?.loadable).toBe(false);
     expect(output.includes(INCOMPLETE_UNIT.name)).toBe(true);
-    expect((await verify(bufferSource(output))).findings).toMatchObject([{ code: 'incomplete' }, { code: 'pages-missing' }]);
+    expect((await verify(bufferSource(output))).findings).toMatchObject([
+      { code: 'incomplete' },
+      { code: 'pages-missing' },
+    ]);
     expect(await check(bufferSource(output), { release: [7, 2, 22] })).toMatchObject({
       loads: false,
       notJudged: [],
@@ -103,7 +110,11 @@ describe('salvage()', () => {
   });
 
   it('fills lost pages with zeros on request, and then the state is loadable', async () => {
-    const { faults, wrong, output, report, lost } = await judgeSalvage(original('own-long.sav'), buildBroken(cutIn('block-in-ram')), { fill: 'zero' });
+    const { faults, wrong, output, report, lost } = await judgeSalvage(
+      original('own-long.sav'),
+      buildBroken(cutIn('block-in-ram')),
+      { fill: 'zero' },
+    );
     expect([...faults, ...wrong]).toEqual([]);
     expect(report).toMatchObject({ complete: false, loadable: true });
     const held = naiveMemory(naivePages(output));
@@ -125,7 +136,10 @@ describe('salvage()', () => {
     const { report, wrong } = await judgeSalvage(original('own-long.sav'), bytes);
     expect(wrong.length).toBe(1);
     expect(report).toMatchObject({ unproven: true, complete: false, loadable: false });
-    expect((await judgeSalvage(original('own-long.sav'), bytes, { trust: true })).report).toMatchObject({ unproven: true, loadable: true });
+    expect((await judgeSalvage(original('own-long.sav'), bytes, { trust: true })).report).toMatchObject({
+      unproven: true,
+      loadable: true,
+    });
   });
 
   it('flips a single bit back, wherever it is', async () => {
@@ -155,7 +169,9 @@ describe('salvage()', () => {
         expect(withLayout.lost).toEqual(truth);
         expect(withLayout.report?.untold).toBe(false);
         const without = await judgeSalvage(state, state.bytes.subarray(0, cut));
-        expect([...without.lost].filter((key) => key.startsWith('RAM')).sort()).toEqual([...truth].filter((key) => key.startsWith('RAM')).sort());
+        expect([...without.lost].filter((key) => key.startsWith('RAM')).sort()).toEqual(
+          [...truth].filter((key) => key.startsWith('RAM')).sort(),
+        );
       }
     }
   });
@@ -188,7 +204,11 @@ describe('salvage()', () => {
 
   it('says that any page of pgm 6 to 9 may be wrong where bytes of it are missing: they hold no addresses', async () => {
     const { original: state, layout } = await oldState(original('own-long-live.sav').bytes, '2.0', 9);
-    const judged = await judgeSalvage(state, Buffer.concat([state.bytes.subarray(0, 210_234), state.bytes.subarray(218_426)]), { layout });
+    const judged = await judgeSalvage(
+      state,
+      Buffer.concat([state.bytes.subarray(0, 210_234), state.bytes.subarray(218_426)]),
+      { layout },
+    );
     expect(judged.faults).toEqual([]);
     expect(judged.report).toMatchObject({ unproven: true, untold: true, loadable: false, dropped: [] });
   });
@@ -196,7 +216,11 @@ describe('salvage()', () => {
   it('says that a unit is lost where bytes were put into its header', async () => {
     const state = original('own-long-live.sav');
     const { start } = state.units.find(({ name }) => name === 'em') as (typeof state.units)[number];
-    const bytes = Buffer.concat([state.bytes.subarray(0, start + 44), Buffer.alloc(43, 0x6b), state.bytes.subarray(start + 44)]);
+    const bytes = Buffer.concat([
+      state.bytes.subarray(0, start + 44),
+      Buffer.alloc(43, 0x6b),
+      state.bytes.subarray(start + 44),
+    ]);
     expect((await judgeSalvage(state, bytes, {}, { at: start + 44, by: -43 })).faults).toEqual([]);
   });
 
@@ -208,7 +232,11 @@ describe('salvage()', () => {
       [180_000, -13],
       [200_000, 512],
     ]) {
-      const bytes = Buffer.concat([state.bytes.subarray(0, at), Buffer.alloc(Math.max(0, -by), 0xa5), state.bytes.subarray(at + Math.max(0, by))]);
+      const bytes = Buffer.concat([
+        state.bytes.subarray(0, at),
+        Buffer.alloc(Math.max(0, -by), 0xa5),
+        state.bytes.subarray(at + Math.max(0, by)),
+      ]);
       const judged = await judgeSalvage(state, bytes, {}, { at, by });
       expect([...judged.faults, ...judged.wrong]).toEqual([]);
       expect(state.units.length - (judged.report?.kept.length ?? 0)).toBeLessThan(2);
@@ -256,7 +284,10 @@ describe('salvage()', () => {
     const payload = Buffer.from(mm?.payload ?? []);
     // Behind the number of base pages.
     payload.writeBigUInt64LE(2n ** 47n, 8);
-    const bytes = joinUnits([{ name: 'mm', instance: 1, version: mm?.version ?? 0, records: rawRecord(payload) }], plain);
+    const bytes = joinUnits(
+      [{ name: 'mm', instance: 1, version: mm?.version ?? 0, records: rawRecord(payload) }],
+      plain,
+    );
     const { complete, lostPages } = await salvage(bufferSource(bytes), new MemorySink(), { trust: true });
     expect([complete, lostPages]).toEqual([false, 2 ** 35 - 96]);
   });
@@ -264,7 +295,9 @@ describe('salvage()', () => {
   it('refuses what is no state, holds nothing, or can not be read twice', async () => {
     const broken = cutIn('start-zeroed');
     await expect(salvage(bufferSource(buildBroken(broken)), new MemorySink())).rejects.toBeInstanceOf(FormatError);
-    await expect(salvage(bufferSource(originalBytes(broken).subarray(0, 64)), new MemorySink())).rejects.toMatchObject({ code: 'nothing-left' });
+    await expect(salvage(bufferSource(originalBytes(broken).subarray(0, 64)), new MemorySink())).rejects.toMatchObject({
+      code: 'nothing-left',
+    });
     const pipe = { ...bufferSource(originalBytes(broken)), seekable: false };
     await expect(salvage(pipe, new MemorySink())).rejects.toBeInstanceOf(UsageError);
   });

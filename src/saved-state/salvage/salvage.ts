@@ -1,11 +1,11 @@
-import type { ReadableSink } from '../../../formats/binary/sink.ts';
-import type { ByteSource } from '../../../formats/binary/source.ts';
 import { FormatError, hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
+import type { ReadableSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { MAX_RAM } from '../../../formats/pgm/ranges.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
-import type { Finding } from '../findings.ts';
-import { type VerifyReport, verify } from '../verify.ts';
-import { walkState } from '../walk.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { Finding } from '../reading/findings.ts';
+import { walkState } from '../reading/walk.ts';
+import { type VerifyReport, verify } from '../verify/verify.ts';
 import { BELIEVED_CHANCE, CERTAIN_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import { reportOf, type SalvageReport } from './salvage-report.ts';
@@ -13,19 +13,29 @@ import { surveyDamage } from './survey.ts';
 import { writeSalvaged } from './write-salvaged.ts';
 
 /**
- * Writes the best state that can be had of a damaged file, and lists exactly what is missing. Nothing is made up: without `fill`, a state with missing
- * pages carries a unit that keeps VirtualBox from loading it. The result is read back and verified before the report says anything of it.
+ * Writes the best state that can be had of a damaged file, and lists exactly what is missing. Nothing is made up:
+ * without `fill`, a state with missing pages carries a unit that keeps VirtualBox from loading it. The result is read
+ * back and verified before the report says anything of it.
  * @param source seekable @throws FormatError where nothing can be kept
  */
-export async function salvage(source: ByteSource, sink: ReadableSink, options: SalvageOptions = {}): Promise<SalvageReport> {
-  if (!source.seekable) throw new UsageError('not-seekable', `Cannot salvage ${source.name}: it has to be read several times, so it must be a file`);
+export async function salvage(
+  source: ByteSource,
+  sink: ReadableSink,
+  options: SalvageOptions = {},
+): Promise<SalvageReport> {
+  if (!source.seekable)
+    throw new UsageError(
+      'not-seekable',
+      `Cannot salvage ${source.name}: it has to be read several times, so it must be a file`,
+    );
   const { isGood, flipped } = await diagnose(source, options);
   const repaired = await believable(source, flipped, options);
   const mended = repaired.length > 0 ? flipBits(source, repaired) : source;
   const survey = await surveyDamage(mended, options);
   const report = { ...reportOf(survey, options), repaired };
   if (!isGood) report.findings.push(...flipped.filter((bit) => !repaired.includes(bit)).map(hintOf));
-  if (report.kept.length === 0) throw new FormatError('nothing-left', `Cannot salvage ${source.name}: no unit can be read`);
+  if (report.kept.length === 0)
+    throw new FormatError('nothing-left', `Cannot salvage ${source.name}: no unit can be read`);
   if (options.fill && report.lostPages > MAX_RAM / PAGE_SIZE)
     throw new UnsupportedError(
       'too-much-memory',
@@ -47,7 +57,9 @@ async function verifyWritten(sink: ReadableSink, { signal, onProgress }: Salvage
   }
 }
 
-/** Bytes that are as they were saved may still be wrong: then they were so from the start, or every CRC was made anew. */
+/**
+ * Bytes that are as they were saved may still be wrong: then they were so from the start, or every CRC was made anew.
+ */
 function judged(report: Omit<SalvageReport, 'written'>, { verdict, vboxCode, findings }: VerifyReport): SalvageReport {
   const isWhole = verdict === 'whole';
   return {
@@ -59,7 +71,10 @@ function judged(report: Omit<SalvageReport, 'written'>, { verdict, vboxCode, fin
 }
 
 /** Looks whether anything is wrong at all, and where flipped bits explain it. */
-async function diagnose(source: ByteSource, { signal }: SalvageOptions): Promise<{ isGood: boolean; flipped: FlippedBit[] }> {
+async function diagnose(
+  source: ByteSource,
+  { signal }: SalvageOptions,
+): Promise<{ isGood: boolean; flipped: FlippedBit[] }> {
   let isGood = true;
   const state = await walkState(source, {
     ...(signal ? { signal } : {}),
@@ -70,8 +85,15 @@ async function diagnose(source: ByteSource, { signal }: SalvageOptions): Promise
   return { isGood, flipped: isGood ? [] : await findFlippedBits(source, state.header) };
 }
 
-/** The bits to flip back: where the state is good then, others fit by accident less often; where it is not, only what is certain. */
-async function believable(source: ByteSource, flipped: readonly FlippedBit[], options: SalvageOptions): Promise<FlippedBit[]> {
+/**
+ * The bits to flip back: where the state is good then, others fit by accident less often; where it is not, only what is
+ * certain.
+ */
+async function believable(
+  source: ByteSource,
+  flipped: readonly FlippedBit[],
+  options: SalvageOptions,
+): Promise<FlippedBit[]> {
   const likely = flipped.filter(({ chance }) => options.repair || chance <= BELIEVED_CHANCE);
   if (likely.length === 0) return [];
   const { verdict } = await verify(flipBits(source, likely), options.signal ? { signal: options.signal } : {});

@@ -1,20 +1,28 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ByteSource } from '../../../formats/binary/source.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
 import { NEWEST_PGM, pgmVersion } from '../../../formats/pgm/versions.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
-import type { MachineLayout } from '../convert/machine-layout.ts';
-import { PageHashes } from '../page-hashes.ts';
-import type { SavedState } from '../state.ts';
-import { type WalkOptions, walkState } from '../walk.ts';
+import { PageHashes } from '../hashing/page-hashes.ts';
+import type { MachineLayout } from '../layout/machine-layout.ts';
+import type { SavedState } from '../reading/state.ts';
+import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { AnchorFinder, ramStretches } from './anchors.ts';
 import { expectedPages } from './expected-pages.ts';
 import { commonRanges, completeRanges } from './known-ranges.ts';
 import { type LostRun, lostPages, type PassRecord } from './losses.ts';
 import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
-import { type Anchors, type Gap, isMove, readSurvivors, type SurvivorOptions, type Survivors, type UnitOutcome } from './survivors.ts';
+import {
+  type Anchors,
+  type Gap,
+  isMove,
+  readSurvivors,
+  type SurvivorOptions,
+  type Survivors,
+  type UnitOutcome,
+} from './survivors.ts';
 import { type Target, targetOf } from './target.ts';
 
 /** Two values that a damaged block is taken for in two readings: what differs then depends on it. */
@@ -42,14 +50,23 @@ export interface Survey {
 const NO_TARGET: Target = { version: NEWEST_PGM, placeOf: () => undefined };
 
 /** Reads a damaged state as far as it can be read. Nothing is written. */
-export async function surveyDamage(source: ByteSource, { trust = false, layout, signal, onProgress }: SalvageOptions): Promise<Survey> {
+export async function surveyDamage(
+  source: ByteSource,
+  { trust = false, layout, signal, onProgress }: SalvageOptions,
+): Promise<Survey> {
   const stopping = signal ? { signal } : {};
-  const progress = (doing: 'reading' | 'checking') => (onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {});
+  const progress = (doing: 'reading' | 'checking') =>
+    onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {};
   const [state, other] = [await look(source, PATCHES[0], stopping), await look(source, PATCHES[1], stopping)];
   const known = withKnownRanges(state, other, layout);
   const target = haveSameHeads(state, other) ? targetOf(known, layout) : undefined;
   const finder = new AnchorFinder(state.header.live ? [] : stretchesOf(state));
-  const survivors = await readSurvivors(source, finder, { ...stopping, ...progress('reading'), anchors: finder.anchors, patchWith: PATCHES[0] });
+  const survivors = await readSurvivors(source, finder, {
+    ...stopping,
+    ...progress('reading'),
+    anchors: finder.anchors,
+    patchWith: PATCHES[0],
+  });
   const { anchors } = finder;
   const passUnits = survivors.units.filter(({ unit }) => isPgm(unit));
   const readings = await readPagesTwice(source, state, passUnits, { ...stopping, ...progress('checking'), anchors });
@@ -97,9 +114,15 @@ async function readPagesTwice(
   return readings;
 }
 
-function passRecord({ complete, errors }: UnitOutcome, [seen, other]: readonly PassPages[], state: SavedState, lostBefore: boolean): PassRecord {
+function passRecord(
+  { complete, errors }: UnitOutcome,
+  [seen, other]: readonly PassPages[],
+  state: SavedState,
+  lostBefore: boolean,
+): PassRecord {
   const certain = pagesInBoth(seen, other);
-  const isWhole = complete && !areListsLost(state) && !errors.some(({ code }) => code === 'truncated') && isSame(seen, certain);
+  const isWhole =
+    complete && !areListsLost(state) && !errors.some(({ code }) => code === 'truncated') && isSame(seen, certain);
   return { complete, seen, certain, isWhole, lostBefore };
 }
 
@@ -116,13 +139,19 @@ function mayFollowLostPass(unit: UnitHeader, before: UnitHeader | undefined, { g
   return before ? before.pass !== unit.pass - 1 : unit.pass > 0;
 }
 
-/** Stretches of the file in which units are lost whose headers could not be read. The directory lists none of live passes. */
+/**
+ * Stretches of the file in which units are lost whose headers could not be read. The directory lists none of live
+ * passes.
+ */
 function unitsLost({ gaps, directory, units }: Survivors, live: boolean): { start: number; end: number }[] {
   const known = new Set(units.map(({ unit }) => unit.claimedOffset ?? unit.offset));
   // Then places in the file are not those that the directory lists.
   const hasMoved = units.some(({ unit }) => unit.claimedOffset !== undefined);
-  const isListed = ({ start, end }: Gap) => directory?.some(({ offset }) => !known.has(offset) && (hasMoved || (offset >= start && offset < end))) ?? true;
-  return gaps.filter((gap) => live || gap.hides === 'a unit' || isListed(gap)).map(({ start, end }) => ({ start, end }));
+  const isListed = ({ start, end }: Gap) =>
+    directory?.some(({ offset }) => !known.has(offset) && (hasMoved || (offset >= start && offset < end))) ?? true;
+  return gaps
+    .filter((gap) => live || gap.hides === 'a unit' || isListed(gap))
+    .map(({ start, end }) => ({ start, end }));
 }
 
 /** Versions 6 to 9 have no addresses among the pages: where bytes are missing, those behind may be taken for others. */
@@ -138,13 +167,19 @@ function areListsLost({ header, pgm }: SavedState): boolean {
 /** Versions 6 to 9: page types stand among the pages, so behind damage both readings find different ones. */
 function withKnownRanges(state: SavedState, other: SavedState, layout: MachineLayout | undefined): SavedState {
   if (!state.pgm || state.pgm.config) return state;
-  const common = { ...state, pgm: { ...state.pgm, oldRanges: commonRanges(state.pgm.oldRanges, other.pgm?.oldRanges ?? []) } };
+  const common = {
+    ...state,
+    pgm: { ...state.pgm, oldRanges: commonRanges(state.pgm.oldRanges, other.pgm?.oldRanges ?? []) },
+  };
   return layout ? { ...common, pgm: { ...common.pgm, oldRanges: completeRanges(common, layout) } } : common;
 }
 
 /** Damaged blocks must have no part in what pages are written anew by. */
 function haveSameHeads({ pgm: a }: SavedState, { pgm: b }: SavedState): boolean {
-  return isDeepStrictEqual([a?.version, a?.basic, a?.config, a?.ramSize], [b?.version, b?.basic, b?.config, b?.ramSize]);
+  return isDeepStrictEqual(
+    [a?.version, a?.basic, a?.config, a?.ramSize],
+    [b?.version, b?.basic, b?.config, b?.ramSize],
+  );
 }
 
 function stretchesOf({ header, pgm }: SavedState) {
@@ -152,7 +187,12 @@ function stretchesOf({ header, pgm }: SavedState) {
 }
 
 /** By offset: why. */
-function unitsToDrop({ units }: Survivors, state: SavedState, trust: boolean, target: Target | undefined): Map<number, string> {
+function unitsToDrop(
+  { units }: Survivors,
+  state: SavedState,
+  trust: boolean,
+  target: Target | undefined,
+): Map<number, string> {
   const dropped = new Map<number, string>();
   for (const outcome of units) {
     const hasTarget = target !== undefined && !(outcome.unit.pass === 'final' && areListsLost(state) && !target.config);
@@ -173,7 +213,8 @@ const CRC_CODES = ['bad-stream-crc', 'bad-crc'];
 /** A wrong CRC that no damaged page or gap accounts for. */
 function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord, { units, errors: outside }: Survivors): boolean {
   // V1.x has one CRC for all: any damage that was found may account for it.
-  const isFileWrong = outside.some(({ code }) => code === 'bad-file-crc') && units.every((unit) => unit.errors.length === 0);
+  const isFileWrong =
+    outside.some(({ code }) => code === 'bad-file-crc') && units.every((unit) => unit.errors.length === 0);
   return isWhole && (isFileWrong || errors.some(({ code }) => code === 'bad-term' || CRC_CODES.includes(code)));
 }
 

@@ -1,5 +1,5 @@
-import type { ByteSource } from '../../../formats/binary/source.ts';
 import { EnvironmentError, InterruptedError, SavkitError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
@@ -7,9 +7,12 @@ import type { DirectoryEntry } from '../../../formats/ssm/layouts.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 import { PayloadReader } from '../../../formats/ssm/payload.ts';
 import { Turns } from '../../../formats/turns.ts';
-import type { WalkOptions } from '../walk.ts';
+import type { WalkOptions } from '../reading/walk.ts';
 
-/** Where reading went on in a pgm unit, by file offset: the RAM frame of the first record there, or undefined while it is not known. */
+/**
+ * Where reading went on in a pgm unit, by file offset: the RAM frame of the first record there, or undefined while it
+ * is not known.
+ */
 export type Anchors = ReadonlyMap<number, number | undefined>;
 
 /** A unit that has been read as far as it could be. */
@@ -24,7 +27,10 @@ export interface UnitOutcome {
   sawLastPage: boolean;
   /** pgm: its head could be read. */
   hasHead: boolean;
-  /** Bytes of it are missing, or were put in: the next header stands elsewhere than it claims by another distance than its own. */
+  /**
+   * Bytes of it are missing, or were put in: the next header stands elsewhere than it claims by another distance than
+   * its own.
+   */
   isResized: boolean;
 }
 
@@ -33,7 +39,10 @@ export interface Visitor {
   pages?(batch: PageBatch, pass: number): void | Promise<void>;
   /** Records of pgm unit `pass` can't be read on. */
   broken?(pass: number): void;
-  /** Reading goes on behind lost records of pgm unit `pass`; floating pages follow where `anchors` does not know the place. */
+  /**
+   * Reading goes on behind lost records of pgm unit `pass`; floating pages follow where `anchors` does not know the
+   * place.
+   */
   gap?(pass: number, offset: number): void;
   /** A unit other than pgm: take its payload, or leave it. */
   payload?(unit: UnitHeader, container: Container): Promise<void>;
@@ -69,7 +78,11 @@ export interface Gap {
 }
 
 /** Reads whatever can still be read of a damaged state, in file order. */
-export async function readSurvivors(source: ByteSource, visitor: Visitor, options: SurvivorOptions): Promise<Survivors> {
+export async function readSurvivors(
+  source: ByteSource,
+  visitor: Visitor,
+  options: SurvivorOptions,
+): Promise<Survivors> {
   let reader: SurvivorReader | undefined;
   const early: SavkitError[] = [];
   const container = await openContainer(source, (error) => (reader ? reader.note(error) : early.push(error)));
@@ -114,14 +127,21 @@ class SurvivorReader {
 
   /** @throws what is no damage */
   note(error: unknown): void {
-    if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError) throw error;
+    if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError)
+      throw error;
     this.#errors.push(error);
   }
 
   async run(): Promise<Survivors> {
     const container = this.#container;
     while (await this.#step());
-    return { units: this.#units, cut: !container.sawEnd, errors: this.#outside, gaps: this.#gaps, directory: container.directory };
+    return {
+      units: this.#units,
+      cut: !container.sawEnd,
+      errors: this.#outside,
+      gaps: this.#gaps,
+      directory: container.directory,
+    };
   }
 
   /** Reads one unit; false when nothing more can be found. */
@@ -161,7 +181,15 @@ class SurvivorReader {
   /** @returns whether reading can go on behind the unit */
   async #readUnit(unit: UnitHeader, errors: SavkitError[]): Promise<boolean> {
     const container = this.#container;
-    const outcome: UnitOutcome = { unit, end: unit.offset, errors, complete: false, sawLastPage: false, hasHead: false, isResized: false };
+    const outcome: UnitOutcome = {
+      unit,
+      end: unit.offset,
+      errors,
+      complete: false,
+      sawLastPage: false,
+      hasHead: false,
+      isResized: false,
+    };
     this.#units.push(outcome);
     const isHeaderWrong = errors.some((error) => !isMove(error));
     let inStep = true;
@@ -178,7 +206,8 @@ class SurvivorReader {
     // A damaged header may name another unit.
     const start = unit.offset + (isHeaderWrong ? 0 : unit.headerSize);
     // The end of another unit may have been taken for its own.
-    if (inStep && errors.some(({ code }) => code === 'bad-term')) this.#gaps.push({ start, end: container.offset, hides: 'maybe units' });
+    if (inStep && errors.some(({ code }) => code === 'bad-term'))
+      this.#gaps.push({ start, end: container.offset, hides: 'maybe units' });
     return inStep || this.#resync(start, 'maybe units');
   }
 

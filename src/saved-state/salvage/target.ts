@@ -2,10 +2,10 @@ import type { PgmBasic, PgmConfig } from '../../../formats/pgm/head.ts';
 import { isRam } from '../../../formats/pgm/page-batch.ts';
 import { DEFAULT_RAM_HOLE } from '../../../formats/pgm/ranges.ts';
 import { NEWEST_PGM, type PgmVersion, pgmVersion } from '../../../formats/pgm/versions.ts';
-import { deriveLayout, type MachineLayout } from '../convert/machine-layout.ts';
 import { configOf } from '../convert/plan.ts';
-import { placesOf } from '../convert/range-map.ts';
-import type { SavedState } from '../state.ts';
+import { deriveLayout, type MachineLayout } from '../layout/machine-layout.ts';
+import { placesOf } from '../layout/range-map.ts';
+import type { SavedState } from '../reading/state.ts';
 
 /** How damaged pgm units are written anew. */
 export interface Target {
@@ -16,7 +16,10 @@ export interface Target {
   placeOf(kind: number, id: number, page: number): { id: number; page: number } | undefined;
 }
 
-/** The version that the state has, or the newest where that can't leave pages out: versions 6 to 9 tell addresses by counting. */
+/**
+ * The version that the state has, or the newest where that can't leave pages out: versions 6 to 9 tell addresses by
+ * counting.
+ */
 export function targetOf(state: SavedState, given?: MachineLayout): Target | undefined {
   const { pgm } = state;
   const version = pgm && pgmVersion(pgm.version);
@@ -40,7 +43,10 @@ export function targetOf(state: SavedState, given?: MachineLayout): Target | und
   };
 }
 
-/** Live passes whose lists of ROMs and device memory are lost: RAM records have addresses, others can't be told from each other. */
+/**
+ * Live passes whose lists of ROMs and device memory are lost: RAM records have addresses, others can't be told from
+ * each other.
+ */
 function onlyRam({ pgm, mm }: SavedState): Pick<Target, 'config' | 'placeOf'> {
   const ramSize = pgm?.ramSize ?? mm?.ramSize;
   const config = ramSize === undefined ? {} : { config: { ramSize, ramHole: DEFAULT_RAM_HOLE, roms: [], mmio2: [] } };

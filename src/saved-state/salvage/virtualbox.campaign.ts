@@ -7,8 +7,8 @@ import { judgeSalvage, originalOf } from '../../testing/salvage-judge.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { machineOfBundled, Score, VirtualBox } from '../../testing/virtualbox.ts';
 
-// npm run test:virtualbox -- salvage: what salvage says to be loadable must load, with every kept page as it was and every lost one zero; what it says not to
-// be must be refused.
+// npm run test:virtualbox -- salvage: what salvage says to be loadable must load, with every kept page as it was and
+// every lost one zero; what it says not to be must be refused.
 
 const virtualBox = await VirtualBox.find();
 const score = new Score();
@@ -47,5 +47,9 @@ async function trySalvaged(state: ReturnType<typeof brokenStates>[number], fill:
     if (page.equals(expected)) kept++;
     else wrong.push(key);
   }
-  score.check(`${what}: ${kept} pages of RAM as they should be`, wrong.length === 0 && kept > 0, `${wrong.length} are not, e.g. ${wrong[0]}`);
+  score.check(
+    `${what}: ${kept} pages of RAM as they should be`,
+    wrong.length === 0 && kept > 0,
+    `${wrong.length} are not, e.g. ${wrong[0]}`,
+  );
 }

@@ -1,17 +1,17 @@
-import type { ByteSink, SeekableSink } from '../../../formats/binary/sink.ts';
-import type { ByteSource } from '../../../formats/binary/source.ts';
+import type { ByteSink, SeekableSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
 import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
 import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
 import { Turns } from '../../../formats/turns.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
 import { copyPayload } from '../convert/copy-payload.ts';
-import { INCOMPLETE_UNIT } from '../incomplete-unit.ts';
+import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
 import type { LostRun } from './losses.ts';
 import { groupOf } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
@@ -35,7 +35,10 @@ export async function writeSalvaged(
 ): Promise<void> {
   const { signal, onProgress } = options;
   const { state } = survey;
-  const out = createContainer(sink, state.header.format, { ...state.header, registeredUnits: state.header.registeredUnits ?? report.kept.length });
+  const out = createContainer(sink, state.header.format, {
+    ...state.header,
+    registeredUnits: state.header.registeredUnits ?? report.kept.length,
+  });
   const writer = new SurvivorWriter(out, survey, options);
   await readSurvivors(source, writer, {
     anchors: survey.anchors,
@@ -47,7 +50,10 @@ export async function writeSalvaged(
   await out.finish();
 }
 
-async function putLosses(out: ContainerWriter, { dropped, cut, lost, unproven }: Omit<SalvageReport, 'written'>): Promise<void> {
+async function putLosses(
+  out: ContainerWriter,
+  { dropped, cut, lost, unproven }: Omit<SalvageReport, 'written'>,
+): Promise<void> {
   out.beginUnit({ ...INCOMPLETE_UNIT, pass: 'final' });
   const bytes = Buffer.from(JSON.stringify({ dropped, cut, unproven, lost }));
   for (let at = 0; at < bytes.length; at += ITEM_LIMIT) {
@@ -92,7 +98,13 @@ class SurvivorWriter {
     const { units } = this.#survey.survivors;
     const keepsPass0 = units.some((own) => isPgm(own.unit) && own.unit.pass === 0 && !dropped.has(own.unit.offset));
     const hasConfig = unit.pass === 0 || (isFinal && !keepsPass0);
-    this.#writer = new PgmPassWriter(this.#out, version, this.#survey.state.header.widths, isFinal ? basic : undefined, hasConfig ? config : undefined);
+    this.#writer = new PgmPassWriter(
+      this.#out,
+      version,
+      this.#survey.state.header.widths,
+      isFinal ? basic : undefined,
+      hasConfig ? config : undefined,
+    );
     return false;
   };
 
@@ -119,9 +131,17 @@ class SurvivorWriter {
     this.#writer = undefined;
   };
 
-  /** Versions 6 to 9 may hold contents of zeros where releases since 6.1, which have no RAM there, take nothing but zero records. */
+  /**
+   * Versions 6 to 9 may hold contents of zeros where releases since 6.1, which have no RAM there, take nothing but zero
+   * records.
+   */
   #isZeroInLowHole(batch: PageBatch, i: number): boolean {
-    if (batch.kind[i] !== PageKind.RAM_RAW || !isInLowHole(batch.page[i]) || hasRamInLowHole(this.#survey.state.header.release)) return false;
+    if (
+      batch.kind[i] !== PageKind.RAM_RAW ||
+      !isInLowHole(batch.page[i]) ||
+      hasRamInLowHole(this.#survey.state.header.release)
+    )
+      return false;
     batch.decode(i, this.#page, 0);
     return isZero(this.#page, 0, PAGE_SIZE);
   }
@@ -152,7 +172,14 @@ class SurvivorWriter {
     const kind = ZERO_KINDS[group.split(' ')[0]];
     const id = Number(group.split(' ')[1] ?? 0);
     const place = this.#survey.target.placeOf(kind, id, page);
-    if (place) writer.putPage(kind, place.page, place.id, this.#protectionOf(id, page), kind === PageKind.ROM_VIRGIN ? ZERO_PAGE : undefined);
+    if (place)
+      writer.putPage(
+        kind,
+        place.page,
+        place.id,
+        this.#protectionOf(id, page),
+        kind === PageKind.ROM_VIRGIN ? ZERO_PAGE : undefined,
+      );
   }
 
   /** Of a lost ROM page: that of its neighbours, for VirtualBox gives all pages of a ROM the same. */
@@ -162,7 +189,12 @@ class SurvivorWriter {
   }
 }
 
-const HAS_CONTENT: readonly number[] = [PageKind.RAM_RAW, PageKind.MMIO2_RAW, PageKind.ROM_VIRGIN, PageKind.ROM_SHADOW_RAW];
+const HAS_CONTENT: readonly number[] = [
+  PageKind.RAM_RAW,
+  PageKind.MMIO2_RAW,
+  PageKind.ROM_VIRGIN,
+  PageKind.ROM_SHADOW_RAW,
+];
 const ZERO_KINDS: Record<string, number> = {
   RAM: PageKind.RAM_ZERO,
   MMIO2: PageKind.MMIO2_ZERO,

@@ -1,6 +1,6 @@
 import { availableParallelism, loadavg } from 'node:os';
-import type { ByteSource } from '../../../formats/binary/source.ts';
-import { MIB } from '../../../formats/units.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { MIB } from '../../../formats/sizes.ts';
 
 /** Below this a thread takes longer to start than it saves. */
 const WORTHWHILE = 400 * MIB;

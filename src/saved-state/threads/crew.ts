@@ -1,8 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { ByteSource } from '../../../formats/binary/source.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
-import type { RandomSink } from '../image-runs.ts';
+import type { RandomSink } from './image-runs.ts';
 import { JobState, PageJob, type SharedJob } from './page-job.ts';
 import { type PageWork, PageWorker } from './page-work.ts';
 
@@ -24,13 +24,16 @@ const WORKER = new URL('./worker.js', import.meta.url);
 const JOBS_PER_THREAD = 2;
 /** Milliseconds: longer than a job takes a thread that runs. */
 const PATIENCE = 5;
-/** Batches that are not handed over after a job that came too late; twice as many with each that follows, as waiting costs time. */
+/**
+ * Batches that are not handed over after a job that came too late; twice as many with each that follows, as waiting
+ * costs time.
+ */
 const FIRST_PAUSE = 8;
 const LONGEST_PAUSE = 256;
 
 /**
- * Threads that take batches of pages off the one that reads. It does not wait for threads that get no processor: what nobody has begun when it is needed, it
- * does itself.
+ * Threads that take batches of pages off the one that reads. It does not wait for threads that get no processor: what
+ * nobody has begun when it is needed, it does itself.
  */
 export class Crew {
   readonly #jobs: PageJob[];
@@ -64,7 +67,10 @@ export class Crew {
     this.#threads = Array.from({ length: threads - 1 }, () => this.#start(order));
   }
 
-  /** Hands a batch over if some thread has nothing else to begin with, and all of it stands in the file; false: the caller is to do it. */
+  /**
+   * Hands a batch over if some thread has nothing else to begin with, and all of it stands in the file; false: the
+   * caller is to do it.
+   */
   take(batch: PageBatch, targets?: Float64Array): boolean {
     let ready = 0;
     for (const job of this.#jobs) {
@@ -81,7 +87,8 @@ export class Crew {
       this.#pauseLeft--;
       return undefined;
     }
-    const job = this.#isBroken || batch.window.source !== this.#source ? undefined : this.#jobs.find(({ isFree }) => isFree);
+    const job =
+      this.#isBroken || batch.window.source !== this.#source ? undefined : this.#jobs.find(({ isFree }) => isFree);
     if (!job?.fill(batch, this.#order++)) return undefined;
     if (targets) job.targets.set(targets);
     job.offer();
@@ -92,7 +99,8 @@ export class Crew {
 
   /**
    * Waits until a job is done, and does others meanwhile.
-   * @returns false where it turned out bad, where nobody has begun it, or its thread gets no processor: the caller is then to do it with `reread`
+   * @returns false where it turned out bad, where nobody has begun it, or its thread gets no processor: the caller is
+   * then to do it with `reread`
    */
   async isDone(job: PageJob): Promise<boolean> {
     if (job.claim()) job.finish(false);
@@ -103,7 +111,8 @@ export class Crew {
     }
     const isDone = job.state === JobState.DONE;
     if (isDone) this.#pause = 0;
-    else if (job.state === JobState.TAKEN) this.#pauseLeft = this.#pause = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, 2 * this.#pause));
+    else if (job.state === JobState.TAKEN)
+      this.#pauseLeft = this.#pause = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, 2 * this.#pause));
     return isDone;
   }
 

@@ -1,7 +1,7 @@
-import { memoryArena, WINDOW_SIZE } from '../../../formats/binary/window.ts';
+import { memoryArena, WINDOW_SIZE } from '../../../formats/files/window.ts';
 import { BATCH_BYTES, BATCH_CAPACITY, PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
 
 /** free → ready → taken → done or bad → free. Whoever turns ready into taken does the work. */
 export const JobState = { FREE: 0, READY: 1, TAKEN: 2, DONE: 3, BAD: 4 } as const;
@@ -28,12 +28,14 @@ export interface SharedJob {
 }
 
 /**
- * A batch of pages that some thread is to work on. Their bytes are not in it: a thread reads the stretch of the file that they stand in, which is as fast as
- * copying them, and costs only who does the work.
+ * A batch of pages that some thread is to work on. Their bytes are not in it: a thread reads the stretch of the file
+ * that they stand in, which is as fast as copying them, and costs only who does the work.
  */
 export class PageJob {
   readonly shared: SharedJob;
-  /** The records as all threads see them; `at` goes from the start of the stretch, or of the result, once there is one. */
+  /**
+   * The records as all threads see them; `at` goes from the start of the stretch, or of the result, once there is one.
+   */
   readonly pages: PageBatch;
   /** The records as they were handed over, of the thread that did so. */
   readonly given = new PageBatch(memoryArena(new Uint8Array(0)));
@@ -84,7 +86,10 @@ export class PageJob {
     return this.pages;
   }
 
-  /** Describes a batch that stands in the window on a file; false, and nothing changed, where some of it stands elsewhere. */
+  /**
+   * Describes a batch that stands in the window on a file; false, and nothing changed, where some of it stands
+   * elsewhere.
+   */
   fill(batch: PageBatch, order: number): boolean {
     const { count, encoding, at, length, window } = batch;
     let start = WINDOW_SIZE;

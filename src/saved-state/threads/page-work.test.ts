@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type ByteSource, openFile } from '../../../formats/binary/source.ts';
+import { type ByteSource, openFile } from '../../../formats/files/source.ts';
 import { BATCH_CAPACITY, type PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { BlockEncoder } from '../../../formats/ssm/block-encoder.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import { PAGE_SIZE } from '../../../formats/units.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
-import { NOWHERE } from '../placement.ts';
-import { walkState } from '../walk.ts';
+import { NOWHERE } from '../layout/placement.ts';
+import { walkState } from '../reading/walk.ts';
 import { JobState, PageJob } from './page-job.ts';
 import { type PageWork, PageWorker } from './page-work.ts';
 
@@ -16,7 +16,12 @@ import { type PageWork, PageWorker } from './page-work.ts';
 const path = join(STATES_FOLDER, 'own-long.sav');
 
 /** Makes a job of each batch, lets a worker do it and shows both. */
-async function eachJob(work: PageWork, see: (batch: PageBatch, job: PageJob) => void, change?: (job: PageJob) => void, writeAt?: Write): Promise<boolean[]> {
+async function eachJob(
+  work: PageWork,
+  see: (batch: PageBatch, job: PageJob) => void,
+  change?: (job: PageJob) => void,
+  writeAt?: Write,
+): Promise<boolean[]> {
   const source = await openFile(path);
   const worker = new PageWorker(work, source, writeAt && { size: Number.MAX_SAFE_INTEGER, writeAt });
   const verdicts: boolean[] = [];
@@ -59,7 +64,12 @@ describe('PageWorker', () => {
           const page = contentOf(batch, i);
           const encoding = isEmpty ? Encoding.NONE : encoder.encode(page, 0, block, 0);
           seen.add(encoding);
-          expect([made.kind[i], made.page[i], made.id[i], made.encoding[i]]).toEqual([batch.kind[i], batch.page[i], batch.id[i], encoding]);
+          expect([made.kind[i], made.page[i], made.id[i], made.encoding[i]]).toEqual([
+            batch.kind[i],
+            batch.page[i],
+            batch.id[i],
+            encoding,
+          ]);
           expect(Buffer.compare(contentOf(made, i), page)).toBe(0);
           if (encoding === Encoding.LZF) expect(made.length[i]).toBe(encoder.length);
         }
@@ -72,7 +82,9 @@ describe('PageWorker', () => {
   it('writes pages to their places, and no others', async () => {
     const image = new Map<number, Uint8Array>();
     const expected = new Map<number, Uint8Array>();
-    const targets = Float64Array.from({ length: BATCH_CAPACITY }, (_, i) => (i % 3 === 0 ? NOWHERE : (2 * BATCH_CAPACITY - i) * PAGE_SIZE));
+    const targets = Float64Array.from({ length: BATCH_CAPACITY }, (_, i) =>
+      i % 3 === 0 ? NOWHERE : (2 * BATCH_CAPACITY - i) * PAGE_SIZE,
+    );
     const see = (batch: PageBatch) => {
       for (let i = 0; i < batch.count; i++) if (targets[i] !== NOWHERE) expected.set(targets[i], contentOf(batch, i));
     };

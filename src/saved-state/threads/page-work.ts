@@ -1,19 +1,25 @@
-import type { ByteSource } from '../../../formats/binary/source.ts';
-import { truncated, WINDOW_SIZE } from '../../../formats/binary/window.ts';
 import { FormatError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { truncated, WINDOW_SIZE } from '../../../formats/files/window.ts';
 import { copyBytes, returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
 import { INPUT_SLACK } from '../../../formats/kernels/lzf.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { BlockEncoder } from '../../../formats/ssm/block-encoder.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import { MIB, PAGE_SIZE } from '../../../formats/units.ts';
-import { ImageRuns, type RandomSink } from '../image-runs.ts';
+import { ImageRuns, type RandomSink } from './image-runs.ts';
 import type { PageJob } from './page-job.ts';
 
-/** What is done with the pages of a job: every block checked; their contents written to their places in an image; or encoded anew. */
+/**
+ * What is done with the pages of a job: every block checked; their contents written to their places in an image; or
+ * encoded anew.
+ */
 export type PageWork = 'walk' | 'write' | 'encode';
 
-/** Encoded pages are gathered, since bytes shared by threads are copied fast only where many of them go at once, and to a place aligned alike. */
+/**
+ * Encoded pages are gathered, since bytes shared by threads are copied fast only where many of them go at once, and to
+ * a place aligned alike.
+ */
 const GATHERED = MIB;
 const ALIGNMENT = 8;
 
@@ -55,7 +61,10 @@ export class PageWorker {
     this.#runs?.release();
   }
 
-  /** The records with their bytes, which are borrowed until the next call. @throws FormatError `truncated` where the file was cut meanwhile */
+  /**
+   * The records with their bytes, which are borrowed until the next call. @throws FormatError `truncated` where the
+   * file was cut meanwhile
+   */
   async read({ offset, size }: PageJob, records: PageBatch): Promise<PageBatch> {
     const bytes = this.#bytes;
     const count = await this.#source.read(bytes.subarray(0, size), offset);

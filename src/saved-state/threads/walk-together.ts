@@ -1,11 +1,14 @@
-import type { ByteSource } from '../../../formats/binary/source.ts';
 import { FormatError, UnsupportedError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
-import type { SavedState } from '../state.ts';
-import { type WalkOptions, walkState } from '../walk.ts';
+import type { SavedState } from '../reading/state.ts';
+import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { Crew } from './crew.ts';
 
-/** A deep walk through a state, by several threads. Undefined where anything is wrong with it: a walk alone then says what. */
+/**
+ * A deep walk through a state, by several threads. Undefined where anything is wrong with it: a walk alone then says
+ * what.
+ */
 export async function walkTogether(
   source: ByteSource,
   threads: number,

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
-import { sharedFile } from '../../../formats/binary/source.ts';
+import { sharedFile } from '../../../formats/files/source.ts';
 import { type CrewOrder, RUNG, STOPPED } from './crew.ts';
 import { JobState, PageJob } from './page-job.ts';
 import { PageWorker } from './page-work.ts';
@@ -30,5 +30,6 @@ function oldestReady(): PageJob | undefined {
 }
 
 async function writeAt(bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) done += writeSync(target?.fd ?? -1, bytes, done, bytes.length - done, position + done);
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(target?.fd ?? -1, bytes, done, bytes.length - done, position + done);
 }

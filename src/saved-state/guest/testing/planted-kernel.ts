@@ -1,6 +1,7 @@
-import type { Machine } from '../../machine.ts';
+import type { Machine } from '../../../machine/machine.ts';
 
-// A pretended Linux kernel in a machine's memory: page tables of four levels, the kernel's name, a note VMCOREINFO. All addresses by hand.
+// A pretended Linux kernel in a machine's memory: page tables of four levels, the kernel's name, a note VMCOREINFO. All
+// addresses by hand.
 
 export const RELEASE = '6.1.0-savkit';
 /** What KASLR did: physical and virtual base, and the start of the direct map. */

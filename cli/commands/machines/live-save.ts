@@ -1,0 +1,96 @@
+import { resolve } from 'node:path';
+import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../../formats/amounts.ts';
+import type { LiveSaveReport, PassReport } from '../../../src/live-save/live-save.ts';
+import { DEFAULT_MAX_DOWNTIME_MS } from '../../../src/live-save/vote.ts';
+import { askMachine } from '../../control/control-client.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { sizeText } from '../../terminal/size-text.ts';
+import { table } from '../../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+import { LiveReport } from '../../text/live-report.ts';
+
+interface Options extends CommonOptions {
+  machine: string;
+  output: string;
+  maxDowntime: number;
+  stay: boolean;
+  force: boolean;
+}
+
+/** Passes shown to people; of longer saves the first and last ones. */
+const SHOWN_PASSES = 24;
+
+export const liveSaveCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('machine', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Control socket of the machine, as `savkit run` opens it',
+      })
+      .positional('output', { type: 'string', demandOption: true, describe: 'File to write' })
+      .option('max-downtime', {
+        type: 'number',
+        requiresArg: true,
+        default: DEFAULT_MAX_DOWNTIME_MS,
+        describe: 'Milliseconds that the machine should stand at most; aimed at, not promised',
+      })
+      .option('stay', { type: 'boolean', default: false, describe: 'Leave the machine suspended' })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+      .example('$0 live-save vm.sock vm.sav', 'The machine runs on')
+      .example('$0 convert vm.sav plain.sav --flatten', 'One plain state of it')
+      .epilogue('Ctrl-C cancels: the machine runs on, and no file is left.') as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('live-save', [options.output], options, (job) => saveLive(options, job));
+  },
+};
+
+async function saveLive(
+  { machine, output, maxDowntime, stay, force, ...common }: Options,
+  { signal }: Job,
+): Promise<Outcome> {
+  const report = new LiveReport(common);
+  let percent = 0;
+  const onEvent = (event: string, data: object) => {
+    if (event === 'pass') report.note('pass', NO_TEXT, data);
+    if (event !== 'progress') return;
+    percent = (data as { percent: number }).percent;
+    report.update(
+      'progress',
+      () => line`live-save ${output} ${percent.toFixed(1)} %`,
+      () => ({ percent }),
+    );
+  };
+  try {
+    const request = { command: 'live-save', path: resolve(output), force, maxDowntimeMs: maxDowntime, stay } as const;
+    const result = (await askMachine(machine, request, onEvent, signal)) as unknown as LiveSaveReport;
+    return { exitCode: ExitCode.OK, result, text: common.quiet ? NO_TEXT : line`${output}: ${reportText(result)}` };
+  } finally {
+    report.stop();
+  }
+}
+
+function reportText({ passes, written, totalMs, downtimeMs, wasSuspended }: LiveSaveReport): TerminalText {
+  const stood = wasSuspended
+    ? 'the machine was suspended meanwhile'
+    : `the machine stood for ${downtimeMs.toFixed(1)} ms`;
+  const first = `saved live in ${(totalMs / 1000).toFixed(2)} s, ${sizeText(written)}, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; ${stood}`;
+  const rows = shown(passes).map((each) =>
+    each ? [String(each.pass), each.pages, each.dirtyPages, sizeText(each.written), each.ms.toFixed(1)] : ['…'],
+  );
+  return lines([first, indent(table(['pass', 'pages', 'dirty after', 'written', 'ms'], rows))]);
+}
+
+function shown(passes: readonly PassReport[]): readonly (PassReport | undefined)[] {
+  if (passes.length <= SHOWN_PASSES) return passes;
+  return [...passes.slice(0, SHOWN_PASSES / 2), undefined, ...passes.slice(-SHOWN_PASSES / 2)];
+}

@@ -1,0 +1,232 @@
+import { basename } from 'node:path';
+import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../../formats/amounts.ts';
+import { UsageError } from '../../../formats/errors.ts';
+import { loadState } from '../../../src/machine/load.ts';
+import type { Machine } from '../../../src/machine/machine.ts';
+import { emptyMachine } from '../../../src/running/empty-machine.ts';
+import { RunningMachine } from '../../../src/running/running-machine.ts';
+import { WORKLOAD_KINDS, WORKLOADS, type WorkloadKind } from '../../../src/running/schedule.ts';
+import { readTraceFrom, type Trace, TraceRecorder, traceLines } from '../../../src/running/trace.ts';
+import type { WorkloadOptions } from '../../../src/running/workload.ts';
+import { checkKeepFile, KEEP_IN_TEXT, keepFile } from '../../control/keep-file.ts';
+import { defaultSocketPath, keepRunning } from '../../control/keep-running.ts';
+import type { KeptMachine } from '../../control/kept-machine.ts';
+import { describeMachine } from '../../control/operations.ts';
+import { checkSocketPath } from '../../control/stale-socket.ts';
+import { withInput } from '../../io/input.ts';
+import { tryOutput, withOutput } from '../../io/output.ts';
+import { parseAddress } from '../../parsing/address.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { bad, good } from '../../terminal/styles.ts';
+import { table } from '../../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type Piece } from '../../terminal/terminal-text.ts';
+import { heldText, notHeldText } from '../../text/guest-check-text.ts';
+import { LiveReport } from '../../text/live-report.ts';
+
+interface Options extends CommonOptions {
+  state?: string;
+  ram?: string;
+  workload?: WorkloadKind;
+  rate?: number;
+  bytes?: number;
+  pages?: number;
+  seed?: number;
+  memory?: string;
+  trace?: string;
+  socket?: string;
+  name?: string;
+  for?: number;
+  record?: string;
+  keepIn?: string;
+  force: boolean;
+}
+
+const RECORD_INTERVAL_MS = 10;
+
+const workloadList = WORKLOAD_KINDS.map((kind) => `  ${kind.padEnd(8)} ${WORKLOADS[kind]}`).join('\n');
+
+export const runMachineCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('state', {
+        type: 'string',
+        describe: 'Saved state to start from; a workload that it holds continues',
+      })
+      .option('ram', { type: 'string', requiresArg: true, describe: 'Start empty, with so much RAM, e.g. 64M' })
+      .option('workload', { choices: WORKLOAD_KINDS, describe: 'What it does; see below' })
+      .option('rate', { type: 'number', requiresArg: true, describe: 'Pages written per second; default 1000' })
+      .option('bytes', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Bytes written in each of them, 16 to 4096; default 64',
+      })
+      .option('pages', { type: 'number', requiresArg: true, describe: 'Size of the hot set; default 256' })
+      .option('seed', { type: 'number', requiresArg: true, describe: 'Same seed, same writes; default 1' })
+      .option('memory', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Most memory that the workload uses; default all from 1 MiB on',
+      })
+      .option('trace', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Workload trace: a file with the pages to write, as --record makes it',
+      })
+      .option('socket', { type: 'string', requiresArg: true, describe: 'Where to open the control socket' })
+      .option('name', { type: 'string', requiresArg: true, describe: 'What to call the machine' })
+      .option('for', { type: 'number', requiresArg: true, describe: 'Stop after so many seconds' })
+      .option('keep-in', { type: 'string', requiresArg: true, describe: KEEP_IN_TEXT })
+      .option('force', {
+        type: 'boolean',
+        alias: 'f',
+        default: false,
+        describe: 'With --keep-in: replace an existing file',
+      })
+      .option('record', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Write a trace of the pages that it writes to this file, at its end',
+      })
+      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+      .example(
+        '$0 run --ram 256M --workload random --rate 5000 --socket vm.sock',
+        'An empty machine; 5000 pages of it, 19.5 MiB, are written each second',
+      )
+      .example('$0 live-save vm.sock vm.sav', 'Save it while it runs')
+      .example('$0 run vm.sav --socket vm.sock', 'Go on from there')
+      .example('$0 run --ram 64M --workload hot --record t.trace --for 10', 'Record which pages it writes, and when')
+      .example(
+        '$0 run --ram 64M --trace t.trace --socket vm.sock',
+        'Write the same pages at the same times, as often as needed',
+      )
+      .epilogue(
+        `Workloads:\n${workloadList}\n\nA workload overwrites the memory that it uses, and knows what each page must hold.`,
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('run', [options.state ?? 'machine'], options, (job) =>
+      runMachine(options, job),
+    );
+  },
+};
+
+async function runMachine(options: Options, job: Job): Promise<Outcome> {
+  if (options.record !== undefined) await tryOutput(options.record, {});
+  await checkKeepFile(options);
+  const socket = options.socket ?? defaultSocketPath();
+  await checkSocketPath(socket);
+  const machine = await startingPoint(options, job);
+  const running = RunningMachine.of(machine, await workloadOf(options));
+  const kept: KeptMachine = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running };
+  const file = keepFile(kept.name, options);
+  const report = new LiveReport(options);
+  const recorder = options.record === undefined ? undefined : new TraceRecorder(running, RECORD_INTERVAL_MS);
+  recorder?.start();
+  running.resume();
+  const timer =
+    options.for === undefined
+      ? undefined
+      : setTimeout(() => running.state === 'running' && running.stop(), options.for * 1000);
+  const failure = await keepRunning(kept, {
+    socket,
+    file,
+    signal: job.signal,
+    onReady: () =>
+      report.note('running', line`${kept.name} runs ${running.guest.kind}; control socket ${socket}`, {
+        socket,
+        pid: process.pid,
+        keepIn: file.path,
+        ...describeMachine(kept),
+      }),
+  }).catch((error) => {
+    // A machine that runs keeps the process alive.
+    clearTimeout(timer);
+    recorder?.stop();
+    running.release();
+    throw error;
+  });
+  clearTimeout(timer);
+  report.stop();
+  if (recorder && options.record !== undefined) await writeTrace(options.record, recorder.stop());
+  if (failure) throw failure;
+  return outcomeOf(kept, options);
+}
+
+async function startingPoint({ state, ram }: Options, { signal, progress }: Job): Promise<Machine> {
+  if ((state === undefined) === (ram === undefined))
+    throw new UsageError('usage', 'Cannot run machine: give a saved state, or --ram SIZE for an empty one');
+  if (state === undefined) return emptyMachine(parseAddress(ram ?? ''));
+  return withInput(
+    state,
+    (source) =>
+      loadState(source, { signal, onProgress: (doing, offset) => progress.update(offset, source.size, doing) }),
+    {
+      mayBeReplaced: true,
+    },
+  );
+}
+
+async function workloadOf(options: Options): Promise<WorkloadOptions | undefined> {
+  const { rate, bytes: patternSize, pages, seed, memory, trace } = options;
+  const kind = options.workload ?? (trace === undefined ? undefined : 'trace');
+  if ((kind === 'trace') !== (trace !== undefined))
+    throw new UsageError(
+      'usage',
+      `Cannot run workload ${kind}: ${trace === undefined ? 'it needs a --trace FILE' : '--trace goes with workload trace'}`,
+    );
+  const given = { rate, patternSize, pages, seed, size: memory === undefined ? undefined : parseAddress(memory) };
+  const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+  if (kind === undefined) {
+    if (Object.keys(set).length > 0 || options.state === undefined)
+      throw new UsageError('usage', `Cannot run machine: which --workload? ${WORKLOAD_KINDS.join(', ')}`);
+    return undefined;
+  }
+  return { kind, ...set, ...(trace === undefined ? {} : { trace: await withInput(trace, readTraceFrom) }) };
+}
+
+async function writeTrace(path: string, trace: Trace): Promise<void> {
+  await withOutput(path, {}, async (sink) => {
+    for (const line of traceLines(trace)) await sink.write(Buffer.from(`${line}\n`));
+    return { keep: true, value: undefined };
+  });
+}
+
+function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
+  const { running, movedTo = null, savedTo = null, isUndecided: undecided = false } = kept;
+  const check =
+    running.state === 'off'
+      ? running.selfCheck()
+      : { steps: running.guest.block.steps, ticks: running.guest.block.ticks, pages: 0, faults: running.guest.faults };
+  const seconds = (running.figures.runMs / 1000).toFixed(1);
+  const end: Piece = movedTo === null ? endText(running, check.pages) : good(`moved to ${movedTo}`);
+  const verdict = check.faults.length === 0 ? end : bad(notHeldText(check.faults.length));
+  const text = [
+    line`ran ${seconds} s: ${countText(check.steps, 'step')}, ${countText(check.ticks, 'tick')}; ${verdict}`,
+  ];
+  if (check.faults.length > 0) {
+    const rows = check.faults.map(({ what, place, gcPhys, expected, found }) => [
+      what,
+      gcPhys === undefined ? `page ${place}` : `0x${gcPhys.toString(16)}`,
+      expected,
+      found,
+    ]);
+    text.push(indent(table(['what', 'where', 'expected', 'found'], rows)));
+  }
+  return {
+    exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
+    result: { ...describeMachine(kept), check, movedTo, savedTo, undecided },
+    text: quiet && check.faults.length === 0 ? NO_TEXT : lines(text),
+  };
+}
+
+/** How a machine is that did not go elsewhere; one that a signal ended in the midst of a save can't be looked at. */
+function endText({ state }: RunningMachine, pages: number): Piece {
+  return state === 'off' ? good(heldText(pages)) : 'ended without a look at its memory';
+}

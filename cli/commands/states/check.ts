@@ -1,0 +1,120 @@
+import { basename } from 'node:path';
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../../formats/errors.ts';
+import { type CheckReport, check } from '../../../src/saved-state/check/check.ts';
+import { readSettings, SETTINGS_LIMIT } from '../../../src/saved-state/check/settings.ts';
+import { machineOf, type TargetMachine } from '../../../src/saved-state/check/target-machine.ts';
+import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
+import { inspect } from '../../../src/saved-state/describe/inspect.ts';
+import { readSmallText, withInput } from '../../io/input.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { bad, good } from '../../terminal/styles.ts';
+import { indent, joined, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
+import { findingText } from '../../text/finding-text.ts';
+
+interface Options extends CommonOptions {
+  states: string[];
+  machine?: string;
+  against?: string;
+  virtualbox?: string;
+}
+
+export const checkCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('states', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
+      .option('machine', { type: 'string', requiresArg: true, describe: 'Settings file of the machine (NAME.vbox)' })
+      .option('against', {
+        type: 'string',
+        requiresArg: true,
+        conflicts: 'machine',
+        describe: 'Another state: the machine that it was saved from',
+      })
+      .option('virtualbox', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Release, such as 7.2 or 6.1.50. Default: the one that wrote the settings file',
+      })
+      .example('$0 check machine.sav --machine "VirtualBox VMs/box/box.vbox"', 'Will it load there?')
+      .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
+      .example('$0 check a.sav --against b.sav', 'Are both of the same machine?')
+      .epilogue(
+        'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it does not fit, 1 damaged.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('check', options.states, options, (job) => runCheck(job, options));
+  },
+};
+
+async function runCheck(job: Job, options: Options): Promise<Outcome> {
+  const { signal, progress, file } = job;
+  const release = releaseOption(options.virtualbox);
+  const machine = await targetOf(options, signal);
+  if (!release && !machine)
+    throw new UsageError('no-target', 'Cannot check: name a target with --machine, --against or --virtualbox');
+  return withInput(file, async (source) => {
+    const report = await check(source, {
+      signal,
+      onProgress: (done) => progress.update(done, source.size),
+      ...(machine ? { machine } : {}),
+      ...(release ? { release } : {}),
+    });
+    const { findings, damaged: _, ...result } = report;
+    const exitCode = exitCodeFor(report);
+    return {
+      exitCode,
+      findings,
+      result,
+      text: options.quiet && exitCode === ExitCode.OK ? NO_TEXT : reportText(file, report),
+    };
+  });
+}
+
+function exitCodeFor({ loads, damaged, notJudged }: CheckReport): ExitCode {
+  if (loads) return notJudged.length > 0 ? ExitCode.PARTLY : ExitCode.OK;
+  return damaged ? ExitCode.BAD_FILE : ExitCode.UNSUPPORTED;
+}
+
+function releaseOption(text: string | undefined): ReleaseNumbers | undefined {
+  if (text === undefined) return undefined;
+  const release = parseRelease(text);
+  if (!release) throw new UsageError('bad-release', `Cannot read release "${text}": expected e.g. 7.2 or 7.2.22`);
+  return release;
+}
+
+async function targetOf({ machine, against }: Options, signal: AbortSignal): Promise<TargetMachine | undefined> {
+  if (machine !== undefined) return readSettings(await readSmallText(machine, SETTINGS_LIMIT), basename(machine));
+  if (against === undefined) return undefined;
+  return withInput(against, async (source) => machineOf((await inspect(source, { signal })).state, basename(against)));
+}
+
+function reportText(
+  file: string,
+  { loads, forecast, findings, against, notJudged, assumed }: CheckReport,
+): TerminalText {
+  const where = joined(against, ', ');
+  const answer = forecast
+    ? `; VirtualBox would answer ${forecast.vboxCode}${forecast.unit === undefined ? '' : ` at unit ${forecast.unit}`}`
+    : '';
+  const found = [
+    line`${file}: ${verdictOf(loads, notJudged)} (${where})${answer}`,
+    ...findings.map((finding) => indent(findingText(finding))),
+  ];
+  found.push(...notJudged.map((what) => indent(line`not judged: ${what}`)));
+  if (loads) found.push(...assumed.map((what) => indent(line`taken for granted: ${what}`)));
+  return lines(found);
+}
+
+function verdictOf(loads: boolean, notJudged: readonly string[]): Piece {
+  if (!loads) return bad('will not load');
+  return notJudged.length === 0
+    ? good('nothing keeps it from loading')
+    : 'nothing that was judged keeps it from loading';
+}

@@ -1,0 +1,201 @@
+import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../../formats/amounts.ts';
+import { UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import {
+  type ConvertReport,
+  type ConvertRun,
+  convert,
+  prepareConversion,
+} from '../../../src/saved-state/convert/convert.ts';
+import { deriveLayout, printLayout } from '../../../src/saved-state/layout/machine-layout.ts';
+import { walkState } from '../../../src/saved-state/reading/walk.ts';
+import { withSource } from '../../io/input.ts';
+import { layoutFrom } from '../../io/layout.ts';
+import { withOutput } from '../../io/output.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  type ThreadOptions,
+  threadsOf,
+  withCommonOptions,
+  withThreads,
+} from '../../process/run-command.ts';
+import { bad, good } from '../../terminal/styles.ts';
+import { table } from '../../terminal/table.ts';
+import { indent, jsonText, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+
+interface Options extends CommonOptions, ThreadOptions {
+  input: string;
+  output?: string;
+  container?: '2.0' | '1.2' | '1.1';
+  pgm?: number;
+  flatten: boolean;
+  compression: 'lzf' | 'none';
+  recompress: boolean;
+  allowLoss: boolean;
+  layout?: string;
+  like?: string;
+  pageTypes: 'original' | '4.3';
+  printLayout: boolean;
+  dryRun: boolean;
+  proof: boolean;
+  force: boolean;
+}
+
+export const convertCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withThreads(withCommonOptions(argv))
+      .positional('input', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .positional('output', { type: 'string', describe: 'File to write; - for stdout' })
+      .option('container', {
+        type: 'string',
+        choices: ['2.0', '1.2', '1.1'] as const,
+        describe: 'Container format; default: that of the input',
+      })
+      .option('pgm', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Version of the memory unit, 6 to 14; default: that of the input',
+      })
+      .option('flatten', {
+        type: 'boolean',
+        default: false,
+        describe: 'Make a plain state of the passes of a live save',
+      })
+      .option('compression', {
+        choices: ['lzf', 'none'] as const,
+        default: 'lzf' as const,
+        describe: 'How to store what is written anew',
+      })
+      .option('recompress', {
+        type: 'boolean',
+        default: false,
+        describe: 'Compress anew also what could pass as it is',
+      })
+      .option('allow-loss', {
+        type: 'boolean',
+        default: false,
+        describe: 'Go on where the target can not hold something, and list it',
+      })
+      .option('layout', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9',
+      })
+      .option('like', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Take the layout from this state of the same machine',
+      })
+      .option('page-types', {
+        type: 'string',
+        choices: ['original', '4.3'] as const,
+        default: 'original' as const,
+        describe: 'pgm 7 to 9: numbers as 2.2 and 3.0 wrote them, or as loaders since 4.3 want them',
+      })
+      .option('print-layout', {
+        type: 'boolean',
+        default: false,
+        describe: 'Print the layout that the input tells, to be completed',
+      })
+      .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be done, write nothing' })
+      .option('proof', {
+        type: 'boolean',
+        default: true,
+        describe: 'Read the result back and compare it with the input',
+      })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .example('$0 convert live.sav plain.sav --flatten', 'One plain state of a live save')
+      .example('$0 convert machine.sav older.sav --pgm 11', 'For VirtualBox 3.1')
+      .example(
+        '$0 convert older.sav newer.sav --container 2.0 --pgm 14',
+        'A state of VirtualBox 3.0 for readers of today',
+      )
+      .epilogue(
+        "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand(
+      'convert',
+      [options.input],
+      { ...options, hasDataOnStdout: options.output === '-' },
+      (job) => withSource(job, (source) => runConvert(source, job, options)),
+    );
+  },
+};
+
+async function runConvert(source: ByteSource, { progress, signal }: Job, options: Options): Promise<Outcome> {
+  if (options.printLayout) return printedLayout(source);
+  const run: ConvertRun = {
+    ...(options.container ? { container: options.container } : {}),
+    ...(options.pgm === undefined ? {} : { pgm: options.pgm }),
+    ...(await layoutFrom(options)),
+    pageTypes: options.pageTypes,
+    flatten: options.flatten,
+    compression: options.compression,
+    recompress: options.recompress,
+    allowLoss: options.allowLoss,
+    proof: options.proof,
+    ...threadsOf(options),
+    signal,
+    onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+  };
+  if (options.dryRun) {
+    const { report } = await prepareConversion(source, run);
+    return {
+      exitCode: ExitCode.OK,
+      result: report,
+      text: lines([reportText(report), 'Nothing was written.']),
+    };
+  }
+  const { output } = options;
+  if (output === undefined)
+    throw new UsageError('usage', 'Cannot convert: expected an output file, --dry-run or --print-layout');
+  return withOutput(
+    output,
+    { force: options.force, ...(options.proof ? { inPlaceOf: source.name } : {}) },
+    async (sink) => {
+      const report = await convert(source, sink, run);
+      const exitCode = report.proof && !report.proof.equal ? ExitCode.BAD_FILE : ExitCode.OK;
+      const text = output === '-' || options.quiet ? NO_TEXT : line`${output}: ${reportText(report)}`;
+      return { keep: exitCode === ExitCode.OK, value: { exitCode, result: report, text } };
+    },
+  );
+}
+
+async function printedLayout(source: ByteSource): Promise<Outcome> {
+  const { layout, missing } = deriveLayout(await walkState(source, { skipCrc: true }));
+  return {
+    exitCode: missing.length > 0 ? ExitCode.PARTLY : ExitCode.OK,
+    result: { layout, missing },
+    text: jsonText(printLayout(layout)),
+  };
+}
+
+function reportText({ from, to, losses, assumptions, proof }: ConvertReport): TerminalText {
+  const state = ({ container, pgm, live }: ConvertReport['from']) =>
+    `V${container}${pgm === undefined ? '' : `, pgm ${pgm}`}${live ? ', live' : ''}`;
+  const rest = [
+    line`${state(from)} → ${state(to)}`,
+    ...losses.map((loss) => line`lost: ${loss}`),
+    ...assumptions.map((assumption) => line`assumed: ${assumption}`),
+  ];
+  if (proof?.equal)
+    rest.push(
+      line`${good('proved equal')}: ${countText(proof.ranges, 'range')} of memory page by page, ${countText(proof.units, 'unit')} byte for byte, registers, heads`,
+    );
+  if (proof && !proof.equal) {
+    rest.push(bad('NOT EQUAL, the output was removed'));
+    rest.push(
+      table(
+        ['what', 'source', 'written'],
+        proof.differences.map(({ what, source, written }) => [what, source, written]),
+      ),
+    );
+  }
+  return lines([rest[0], ...rest.slice(1).map(indent)]);
+}

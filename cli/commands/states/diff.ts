@@ -1,0 +1,137 @@
+import type { Argv, CommandModule } from 'yargs';
+import { hex } from '../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { hexDifference } from '../../../src/console/hex-lines.ts';
+import {
+  diffStates,
+  openSide,
+  type PageDifference,
+  type RangeDifference,
+  type StateDiff,
+} from '../../../src/saved-state/compare/diff.ts';
+import { readPages, type WantedPages } from '../../../src/saved-state/compare/page-contents.ts';
+import { withInput, withSource } from '../../io/input.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { good, heading } from '../../terminal/styles.ts';
+import { table } from '../../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
+
+interface Options extends CommonOptions {
+  a: string;
+  b: string;
+  pages: boolean;
+  hex?: number;
+}
+
+export const diffCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('a', { type: 'string', demandOption: true, describe: 'Saved state' })
+      .positional('b', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Saved state to compare it with; one of both may be - for stdin',
+      })
+      .option('pages', { type: 'boolean', default: false, describe: 'List every run of changed pages' })
+      .option('hex', { type: 'number', requiresArg: true, describe: 'Show the changed bytes of so many pages' })
+      .example('$0 diff before.sav after.sav', 'What has changed between two saves?')
+      .example('$0 diff old.sav converted.sav', 'Did a conversion keep everything?')
+      .example('$0 diff before.sav after.sav --hex 4', 'Bytes of the first four changed pages')
+      .epilogue('Exit codes: 0 both hold the same, 1 they differ or one is bad.') as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('diff', [options.a], options, (job) =>
+      withSource(job, (source) => runDiff(source, job, options)),
+    );
+  },
+};
+
+async function runDiff(
+  a: Parameters<typeof diffStates>[0],
+  { signal, progress }: Job,
+  options: Options,
+): Promise<Outcome> {
+  return withInput(options.b, async (b) => {
+    const diff = await diffStates(a, b, {
+      signal,
+      onProgress: (which, offset) => progress.update(offset, which === 'a' ? a.size : b.size, which),
+    });
+    const shown = options.hex ? await changedBytes(a, b, diff, options.hex) : [];
+    const text = options.quiet ? NO_TEXT : lines([diffText(diff, options), ...shown]);
+    return { exitCode: diff.equal ? ExitCode.OK : ExitCode.BAD_FILE, result: diff, text };
+  });
+}
+
+function diffText(diff: StateDiff, { a, b, pages }: Options): TerminalText {
+  const { units, fields, memory, notes } = diff;
+  const parts = [line`${a} → ${b}: ${diff.equal ? good('equal') : 'different'}`];
+  const unitRows = (['added', 'gone', 'changed'] as const).flatMap((what) => units[what].map((unit) => [what, unit]));
+  if (unitRows.length > 0) parts.push(heading('Units'), table(['', 'unit'], unitRows));
+  if (fields.length > 0) {
+    parts.push(
+      heading('Fields'),
+      table(
+        ['field', 'was', 'is'],
+        fields.map((field) => [field.field, field.a, field.b]),
+      ),
+    );
+  }
+  if (memory.length > 0) {
+    parts.push(
+      heading('Memory, pages'),
+      table(['range', 'changed', 'filled', 'cleared', 'first'], memory.map(rangeRow)),
+    );
+    if (pages)
+      for (const { range, runs } of memory)
+        parts.push(heading(range), table(['from', 'to', 'pages', ''], runs.map(runRow)));
+  }
+  return lines([...parts, ...notes.map((note) => indent(line`note: ${note}`))]);
+}
+
+function rangeRow({ range, changed, filled, cleared, runs, onlyIn }: RangeDifference): (string | number)[] {
+  return [onlyIn ? `${range} (only in ${onlyIn})` : range, changed, filled, cleared, placeText(runs[0], runs[0].from)];
+}
+
+function runRow(run: PageDifference): (string | number)[] {
+  return [placeText(run, run.from), placeText(run, run.to), run.end - run.start, run.change];
+}
+
+function placeText({ mapped }: PageDifference, place: number): string {
+  return mapped ? hex(place) : `+${hex(place)}`;
+}
+
+/** The first `limit` changed pages, line by line where they differ. */
+async function changedBytes(
+  a: Parameters<typeof openSide>[0],
+  b: Parameters<typeof openSide>[0],
+  { memory }: StateDiff,
+  limit: number,
+): Promise<TerminalText[]> {
+  const places = memory
+    .flatMap(({ range, runs }) => firstPages(runs, limit).map((place) => ({ range, ...place })))
+    .slice(0, limit);
+  const wanted: WantedPages = new Map();
+  for (const { range, page } of places) wanted.set(range, (wanted.get(range) ?? new Set()).add(page));
+  const own = await readPages(await openSide(a), wanted);
+  const other = await readPages(await openSide(b), wanted);
+  const page = (contents: typeof own, { range, page }: { range: string; page: number }) =>
+    contents.get(range)?.get(page) ?? new Uint8Array(PAGE_SIZE);
+  return places.map((place) =>
+    lines([heading(place.range), ownLines(hexDifference(page(own, place), page(other, place), place.address))]),
+  );
+}
+
+function firstPages(runs: readonly PageDifference[], limit: number): { page: number; address: number }[] {
+  const pages: { page: number; address: number }[] = [];
+  for (const { start, end, from } of runs) {
+    for (let page = start; page < end && pages.length < limit; page++)
+      pages.push({ page, address: from + (page - start) * PAGE_SIZE });
+  }
+  return pages;
+}

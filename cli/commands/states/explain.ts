@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs';
+import type { Argv, CommandModule } from 'yargs';
+import { type Explanation, explainCode } from '../../../src/saved-state/explain/explain.ts';
+import { explainLog, type LogFinding, LogReader } from '../../../src/saved-state/explain/log-reader.ts';
+import { readLines } from '../../io/input.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { good, heading } from '../../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+
+interface Options extends CommonOptions {
+  what: string[];
+}
+
+export const explainCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('what', {
+        type: 'string',
+        array: true,
+        demandOption: true,
+        describe: 'VERR_SSM_…, VERR_PGM_…, a number, a message, or the path of a log or a message; - for stdin',
+      })
+      .example('$0 explain VERR_SSM_LOAD_CONFIG_MISMATCH', 'A code from a message box')
+      .example('$0 explain -1844', 'The same by number')
+      .example('$0 explain "apic#0: Config mismatch … (VERR_SSM_LOAD_CONFIG_MISMATCH)"', 'A whole message')
+      .example('$0 explain "VirtualBox VMs/box/Logs/VBox.log"', 'Which unit failed, and why?')
+      .epilogue(
+        'Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log can not be read.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('explain', options.what.map(String), options, ({ file }) =>
+      explain(file, options),
+    );
+  },
+};
+
+async function explain(what: string, { quiet }: Options): Promise<Outcome> {
+  if (what === '-' || existsSync(what)) return outcomeOf(await explainFile(what), what, quiet);
+  // Messages hold blanks, and so do paths of logs; only the former tell of a failure.
+  const told = /\s/.test(what) ? explainLog(what) : [];
+  if (told.length > 0) return outcomeOf(told, what, quiet);
+  // Codes have no dots or slashes. What is no file is said by whoever opens it.
+  if (/[./\\]/.test(what)) return outcomeOf(await explainFile(what), what, quiet);
+  const codes = explainCode(what);
+  return { exitCode: ExitCode.OK, result: { codes }, text: quiet ? NO_TEXT : lines(codes.map(codeText)) };
+}
+
+/** Logs may be long, so they come line by line. */
+async function explainFile(path: string): Promise<LogFinding[]> {
+  const reader = new LogReader();
+  await readLines(path, (text) => reader.line(text));
+  return reader.end();
+}
+
+function outcomeOf(log: readonly LogFinding[], what: string, quiet: boolean): Outcome {
+  const text =
+    log.length === 0 ? line`${what}: ${good('no failure of saving or loading')}` : lines(log.map(findingText));
+  return { exitCode: ExitCode.OK, result: { log }, text: quiet ? NO_TEXT : text };
+}
+
+function codeText({ name, number, onlyIn30, means, lost, next }: Explanation): TerminalText {
+  const numbers = number === undefined ? '' : ` (${number}${onlyIn30 ? ' in VirtualBox 3.0 and older' : ''})`;
+  const text = [heading(`${name}${numbers}`), indent(means), indent(`Lost: ${lost}`)];
+  if (next.length > 0) text.push(indent('What to do:'), ...next.map((step, i) => indent(indent(`${i + 1}. ${step}`))));
+  return lines(text);
+}
+
+function findingText({
+  lines: numbers,
+  unit,
+  instance,
+  version,
+  pass,
+  messages,
+  explanation,
+}: LogFinding): TerminalText {
+  const where = unit === undefined ? '' : `unit ${unit}${instance === undefined ? '' : `/${instance}`}`;
+  const details = [
+    version === undefined ? '' : `version ${version}`,
+    pass === undefined || pass === 'final' ? '' : `pass ${pass}`,
+  ].filter((part) => part !== '');
+  const place = where === '' ? '' : `, ${where}${details.length > 0 ? ` (${details.join(', ')})` : ''}`;
+  const title = `Line ${numbers[0]}${numbers.length > 1 ? ` to ${numbers.at(-1)}` : ''}${place}`;
+  return lines([
+    heading(title),
+    ...messages.map((message) => indent(`VirtualBox: ${message}`)),
+    indent(codeText(explanation)),
+  ]);
+}

@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto';
+import { fstatSync } from 'node:fs';
+import type { Argv, CommandModule } from 'yargs';
+import { hex, UsageError } from '../../../formats/errors.ts';
+import { hashedSource } from '../../../formats/files/hashed-source.ts';
+import type { ByteSink } from '../../../formats/files/sink.ts';
+import {
+  type CoreReport,
+  type ExtractOptions,
+  type ExtractReport,
+  extract,
+} from '../../../src/saved-state/extract/extract.ts';
+import { extractToStream } from '../../../src/saved-state/extract/extract-stream.ts';
+import { IMAGE_FORMATS, type ImageFormat } from '../../../src/saved-state/extract/plan-extraction.ts';
+import type { Finding } from '../../../src/saved-state/reading/findings.ts';
+import { withSource } from '../../io/input.ts';
+import { type Output, withOutput } from '../../io/output.ts';
+import { parseRange } from '../../parsing/address.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Outcome,
+  runCommand,
+  type ThreadOptions,
+  threadsOf,
+  withCommonOptions,
+  withThreads,
+} from '../../process/run-command.ts';
+import { tell } from '../../terminal/print.ts';
+import { sizeText } from '../../terminal/size-text.ts';
+import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+
+interface Options extends CommonOptions, ThreadOptions {
+  file: string;
+  output: string;
+  format: ImageFormat;
+  asSeen: boolean;
+  range?: string;
+  rom?: string;
+  shadow: boolean;
+  mmio2?: string;
+  unit?: string;
+  force: boolean;
+}
+
+export const extractCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withThreads(withCommonOptions(argv))
+      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .option('output', {
+        type: 'string',
+        alias: 'o',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'File to write; - for stdout',
+      })
+      .option('format', {
+        choices: IMAGE_FORMATS,
+        default: 'raw' as const,
+        describe:
+          'raw: flat by address; sparse: the same with holes for zeros; elf: core for gdb, crash, drgn; vbox-core: core as VirtualBox writes it',
+      })
+      .option('as-seen', {
+        type: 'boolean',
+        default: false,
+        describe: 'Memory as the guest sees it, with ROM and mapped device memory',
+      })
+      .option('range', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
+      })
+      .option('rom', { type: 'string', requiresArg: true, describe: 'One ROM, by its name in inspect' })
+      .option('shadow', { type: 'boolean', default: false, describe: 'With --rom: the RAM behind it' })
+      .option('mmio2', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'One MMIO2 range, by name or device/instance/region',
+      })
+      .option('unit', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Decoded payload of a unit: NAME, NAME/INSTANCE or NAME/INSTANCE:PASS',
+      })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .example('$0 extract machine.sav -o memory.raw', 'RAM, flat from address 0')
+      .example('$0 extract machine.sav --format elf -o core', 'A core for gdb, crash, drgn, makedumpfile, Volatility')
+      .example('$0 extract machine.sav --range 0x100000-0x200000 -o - | xxd | less', 'Look at one MiB')
+      .example('$0 extract machine.sav --mmio2 VRam -o vram.bin', 'Video memory')
+      .epilogue(
+        'Nothing is written before the whole state has been checked; the output appears when it is complete, readable by you only.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand(
+      'extract',
+      [options.file],
+      { ...options, hasDataOnStdout: options.output === '-' },
+      ({ file, signal, progress }) =>
+        withSource({ file }, (source) => {
+          const settings: ExtractOptions = {
+            ...extractOptions(options),
+            signal,
+            onProgress: (done, step, total = source.size) => progress.update(done, total, step),
+          };
+          return withOutput(
+            options.output,
+            { force: options.force },
+            async (target) => {
+              const report = await extract(source, target, settings);
+              return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
+            },
+            (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
+          );
+        }),
+    );
+  },
+};
+
+/** Who reads the core by a program must hear, too, what is missing in it. */
+function findingsOf({ registersMissing }: ExtractReport): Finding[] {
+  if (registersMissing === undefined) return [];
+  return [
+    {
+      severity: 'warning',
+      code: 'no-registers',
+      message: `The core has no registers: ${registersMissing}`,
+      place: { unit: 'cpum', instance: 1 },
+    },
+  ];
+}
+
+/** What is told of the output itself. */
+interface WrittenFacts {
+  sha256?: string;
+  /** Bytes on the disk. */
+  allocated: number | null;
+}
+
+/** @param hash read the output back, and hash it */
+async function factsOf(target: Output, hash: boolean): Promise<WrittenFacts> {
+  const { blocks } = fstatSync(target.fd);
+  const allocated = blocks > 0 ? blocks * STAT_BLOCK : null;
+  return hash ? { allocated, sha256: await hashedSource(await target.readBack()).sha256() } : { allocated };
+}
+
+/** The unit of `st_blocks`, whatever the blocks of the file system are. */
+const STAT_BLOCK = 512;
+
+/** The same of bytes that go by. */
+async function streamed(
+  sink: ByteSink,
+  options: Options,
+  write: (sink: ByteSink) => Promise<ExtractReport | undefined>,
+): Promise<Outcome | undefined> {
+  const hash = options.json ? createHash('sha256') : undefined;
+  const hashing: ByteSink = {
+    write: (bytes) => {
+      hash?.update(bytes);
+      return sink.write(bytes);
+    },
+  };
+  const report = await write(hashing);
+  return report && outcomeOf(options, report, { allocated: null, ...(hash ? { sha256: hash.digest('hex') } : {}) });
+}
+
+function outcomeOf({ output, quiet }: Options, report: ExtractReport, written: WrittenFacts): Outcome {
+  const text = quiet || output === '-' ? NO_TEXT : reportText(output, report, written);
+  if (output === '-' && !quiet && report.registersMissing !== undefined)
+    tell(line`without registers: ${report.registersMissing}`);
+  return { exitCode: ExitCode.OK, findings: findingsOf(report), result: reportResult(output, report, written), text };
+}
+
+function reportResult(
+  output: string,
+  { what, format, size, ranges, core }: ExtractReport,
+  written: WrittenFacts,
+): object {
+  const kernel = core?.kernel && {
+    release: core.kernel.release,
+    ...(core.kernel.offset === undefined ? {} : { offset: hex(core.kernel.offset) }),
+  };
+  return {
+    output,
+    what,
+    format,
+    size,
+    ...written,
+    ranges: ranges.map(({ start, end }) => ({ start: hex(start), end: hex(end) })),
+    ...(core ? { core: { ...(kernel ? { kernel } : {}), allAddresses: core.allAddresses } } : {}),
+  };
+}
+
+function reportText(
+  output: string,
+  { what, format, size, core, registersMissing }: ExtractReport,
+  { allocated }: WrittenFacts,
+): TerminalText {
+  const sparse =
+    format === 'sparse' && allocated !== null
+      ? line`, ${sizeText(allocated)} on the disk: the rest are holes; cp --sparse=always and rsync -S keep them`
+      : line``;
+  const text = line`${output}: ${sizeText(size)} (${size} bytes) of ${what}, ${format}${sparse}`;
+  return lines([
+    text,
+    ...(core ? [line`  ${coreText(core)}`] : []),
+    ...(registersMissing === undefined ? [] : [line`  without registers: ${registersMissing}`]),
+  ]);
+}
+
+function coreText({ kernel, allAddresses }: CoreReport): TerminalText {
+  const offset = kernel?.offset === undefined ? line`` : line`, kernel offset ${hex(kernel.offset)}`;
+  const found = kernel
+    ? line`Linux ${kernel.release}${offset}`
+    : line`no Linux kernel found: virtual addresses are physical ones, and those of the page tables' upper half`;
+  return allAddresses ? found : line`${found}; the smallest mappings are left out`;
+}
+
+function extractOptions(options: Options): ExtractOptions {
+  const { format, asSeen, range, rom, shadow, mmio2, unit } = options;
+  if (shadow && rom === undefined) throw new UsageError('bad-combination', 'Cannot extract: --shadow goes with --rom');
+  const parts = [rom, mmio2, unit].filter((part) => part !== undefined);
+  if (parts.length > 1)
+    throw new UsageError('bad-combination', 'Cannot extract: --rom, --mmio2 and --unit exclude each other');
+  if (unit !== undefined && (asSeen || range !== undefined || format !== 'raw'))
+    throw new UsageError('bad-combination', 'Cannot extract unit: --unit takes no --format, --range or --as-seen');
+  return {
+    format,
+    asSeen,
+    shadow,
+    ...(range === undefined ? {} : { range: parseRange(range) }),
+    ...(rom === undefined ? {} : { rom }),
+    ...(mmio2 === undefined ? {} : { mmio2 }),
+    ...(unit === undefined ? {} : { unit }),
+    ...threadsOf(options),
+  };
+}

@@ -1,0 +1,120 @@
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../../formats/errors.ts';
+import type { AddressSpace } from '../../../src/paging/address-space.ts';
+import { hierarchyOf } from '../../../src/paging/hierarchy.ts';
+import { mappingsOf } from '../../../src/paging/mappings-of.ts';
+import { MODE_NAMES } from '../../../src/paging/modes.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import { type CpuOptions, loadSpace } from '../../process/load-machine.ts';
+import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { lines, type Piece } from '../../terminal/terminal-text.ts';
+import {
+  FLAGS_LEGEND,
+  HIERARCHY_HEAD,
+  hexText,
+  hierarchyText,
+  RUNS_HEAD,
+  RUNS_LEGEND,
+  rightsText,
+  runsText,
+} from '../../text/paging-text.ts';
+
+interface Options extends CommonOptions, CpuOptions {
+  file: string;
+  depth: number;
+  runs: boolean;
+  limit: number;
+}
+
+export const pagetableCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' })
+      .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
+      .option('depth', {
+        type: 'number',
+        default: 4,
+        requiresArg: true,
+        describe: 'Levels of tables to show, the root included',
+      })
+      .option('runs', {
+        type: 'boolean',
+        default: false,
+        describe: 'What is mapped, neighbours of equal size and rights in one line',
+      })
+      .option('limit', {
+        type: 'number',
+        default: 100_000,
+        requiresArg: true,
+        describe: 'Lines to show: tables that name themselves have no end',
+      })
+      .example('$0 pagetable machine.sav', 'Every present entry, level by level')
+      .example('$0 pagetable machine.sav --runs', 'Virtual memory in runs')
+      .example('$0 pagetable machine.sav --depth 2 --cpu 0', 'The upper two levels of the first CPU')
+      .epilogue('Exit code 3 when the limit cut the list.') as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('pagetable', [options.file], options, async (job) => {
+      for (const name of ['depth', 'limit'] as const) {
+        if (!Number.isInteger(options[name]) || options[name] < 1)
+          throw new UsageError('bad-number', `Cannot show page tables: --${name} must be 1 or more`);
+      }
+      const space = await loadSpace(job, options);
+      return options.runs ? showRuns(space, options) : showHierarchy(space, options);
+    });
+  },
+};
+
+function showHierarchy(space: AddressSpace, { depth, limit }: Options): Outcome {
+  const { entries, complete } = hierarchyOf(space, { levels: depth, maxEntries: limit });
+  const result = {
+    ...rootOf(space),
+    complete,
+    entries: entries.map((entry) => ({
+      virtual: hexText(entry.virtual),
+      level: entry.name,
+      value: hexText(entry.value),
+      kind: entry.isLost ? 'no-memory' : entry.kind,
+      physical: hexText(entry.gcPhys),
+      span: entry.span,
+    })),
+  };
+  return outcome(complete, result, [
+    titleOf(space),
+    ...(entries.length > 0 ? [HIERARCHY_HEAD, hierarchyText(entries), FLAGS_LEGEND] : []),
+  ]);
+}
+
+function showRuns(space: AddressSpace, { limit }: Options): Outcome {
+  const { runs, complete } = mappingsOf(space, { maxRuns: limit });
+  const result = {
+    ...rootOf(space),
+    complete,
+    runs: runs.map((run) => ({
+      virtual: hexText(run.virtual),
+      physical: hexText(run.gcPhys),
+      size: run.size,
+      pageSize: run.pageSize,
+      rights: rightsText(run),
+    })),
+  };
+  return outcome(complete, result, [
+    titleOf(space),
+    ...(runs.length > 0 ? [RUNS_HEAD, runsText(runs), RUNS_LEGEND] : []),
+  ]);
+}
+
+function outcome(complete: boolean, result: object, text: Piece[]): Outcome {
+  if (!complete) text.push('There is more: --limit');
+  return { exitCode: complete ? ExitCode.OK : ExitCode.PARTLY, result, text: lines(text) };
+}
+
+function rootOf({ mode, walker }: AddressSpace): object {
+  return { mode, ...(walker ? { root: hexText(walker.root) } : {}) };
+}
+
+function titleOf({ mode, walker }: AddressSpace): string {
+  return walker
+    ? `${MODE_NAMES[mode]}, root at ${hexText(walker.root)}`
+    : `${MODE_NAMES[mode]}: no paging, virtual addresses are physical`;
+}

@@ -1,0 +1,105 @@
+import type { Argv, CommandModule } from 'yargs';
+import { hex, UsageError } from '../../../formats/errors.ts';
+import { MIB } from '../../../formats/sizes.ts';
+import { hexLines } from '../../../src/console/hex-lines.ts';
+import { type Peeked, peek } from '../../../src/machine/edit.ts';
+import { loadState } from '../../../src/machine/load.ts';
+import type { Machine } from '../../../src/machine/machine.ts';
+import { addressSpaceOf } from '../../../src/machine/machine-space.ts';
+import { withSource } from '../../io/input.ts';
+import { parseAddress, parseBigAddress } from '../../parsing/address.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { showBytes, tell } from '../../terminal/print.ts';
+import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
+
+interface Options extends CommonOptions {
+  file: string;
+  at: string;
+  len: string;
+  raw: boolean;
+  virt: boolean;
+  cpu: number;
+}
+
+/** A screenful is what people look at; whole ranges are for `extract`. */
+const MAX_LENGTH = 16 * MIB;
+
+export const peekCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .option('at', {
+        type: 'string',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'Guest-physical address; with --virt a virtual one',
+      })
+      .option('len', { type: 'string', default: '256', requiresArg: true, describe: 'Number of bytes' })
+      .option('raw', { type: 'boolean', default: false, describe: 'The bytes themselves, not their dump' })
+      .option('virt', {
+        type: 'boolean',
+        default: false,
+        describe: 'The address is virtual: it goes through the page tables of a CPU',
+      })
+      .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'With --virt: whose page tables' })
+      .example('$0 peek machine.sav --at 0x7c00 --len 512', 'The boot sector, where the BIOS put it')
+      .example('$0 peek machine.sav --at 0xf0000 --len 64K --raw | strings', 'Words in the BIOS')
+      .example('$0 peek machine.sav --virt --at 0xffffffff80000000', "What the guest's kernel has there")
+      .epilogue(
+        'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any size: savkit extract.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('peek', [options.file], { ...options, hasDataOnStdout: options.raw }, (job) =>
+      runPeek(job, options),
+    );
+  },
+};
+
+function runPeek(job: Job, options: Options): Promise<Outcome> {
+  const length = parseAddress(options.len);
+  if (length < 1 || length > MAX_LENGTH)
+    throw new UsageError('bad-length', `Cannot show ${length} bytes: expected 1 to ${MAX_LENGTH}`);
+  return withSource(job, async (source) => {
+    const machine = await loadState(source, {
+      signal: job.signal,
+      onProgress: (doing, offset) => job.progress.update(offset, source.size, doing),
+    });
+    const { at, bytes, unassigned } = options.virt
+      ? peekVirtual(machine, options, length)
+      : peekPhysical(machine, options, length);
+    const gaps = unassigned.map(({ start, end }) => ({ start: hex(start), end: hex(end) }));
+    const result = { at: hex(at), length, hex: Buffer.from(bytes).toString('hex'), unassigned: gaps };
+    if (!options.quiet && !options.json) {
+      for (const { start, end } of gaps) tell(line`There is no memory from ${start} to ${end}: it reads as ff`);
+    }
+    if (options.raw) {
+      await showBytes(bytes);
+      return { exitCode: ExitCode.OK, result, text: NO_TEXT };
+    }
+    return { exitCode: ExitCode.OK, result, text: ownLines(hexLines(bytes, at)) };
+  });
+}
+
+interface Shown extends Peeked {
+  at: number | bigint;
+}
+
+function peekPhysical({ memory }: Machine, options: Options, length: number): Shown {
+  const at = parseAddress(options.at);
+  return { at, ...peek(memory, at, length) };
+}
+
+/** @throws UsageError `not-mapped` */
+function peekVirtual(machine: Machine, options: Options, length: number): Shown {
+  const at = parseBigAddress(options.at);
+  const bytes = new Uint8Array(length);
+  addressSpaceOf(machine, options.cpu).read(at, bytes);
+  return { at, bytes, unassigned: [] };
+}

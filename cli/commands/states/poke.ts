@@ -1,0 +1,144 @@
+import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../../formats/amounts.ts';
+import { hex, UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { MIB } from '../../../formats/sizes.ts';
+import { poke, type Stretch } from '../../../src/machine/edit.ts';
+import { type EditProof, proveEdit } from '../../../src/machine/edit-proof.ts';
+import { loadState } from '../../../src/machine/load.ts';
+import type { Machine } from '../../../src/machine/machine.ts';
+import { saveState } from '../../../src/machine/save.ts';
+import { readSmallFile, withSource } from '../../io/input.ts';
+import { type Output, withOutput } from '../../io/output.ts';
+import { parseAddress } from '../../parsing/address.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { bad, good } from '../../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+
+interface Options extends CommonOptions {
+  state: string;
+  output: string;
+  at: string;
+  hex?: string;
+  file?: string;
+  proof: boolean;
+  force: boolean;
+}
+
+/** Bytes of one write; they are held in memory. */
+const MAX_LENGTH = 256 * MIB;
+
+export const pokeCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .option('output', {
+        type: 'string',
+        alias: 'o',
+        demandOption: true,
+        requiresArg: true,
+        describe: 'State to write; - for stdout',
+      })
+      .option('at', { type: 'string', demandOption: true, requiresArg: true, describe: 'Guest-physical address' })
+      .option('hex', { type: 'string', requiresArg: true, describe: 'The bytes, in hexadecimal; blanks do not count' })
+      .option('file', { type: 'string', requiresArg: true, describe: 'Or: a file with the bytes' })
+      .option('proof', {
+        type: 'boolean',
+        default: true,
+        describe: 'Read the result back and compare it with the input',
+      })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .example('$0 poke machine.sav --at 0x1000 --hex "de ad be ef" -o new.sav', 'Four bytes')
+      .example('$0 poke machine.sav --at 1M --file kernel.bin -o new.sav', 'A whole file')
+      .epilogue(
+        'Container, version and all units but memory stay as they are; the passes of a live save become one.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand(
+      'poke',
+      [options.state],
+      { ...options, hasDataOnStdout: options.output === '-' },
+      (job) => runPoke(job, options),
+    );
+  },
+};
+
+async function runPoke(job: Job, options: Options): Promise<Outcome> {
+  const at = parseAddress(options.at);
+  const bytes = await bytesOf(options);
+  return withSource(job, (source) =>
+    withOutput(
+      options.output,
+      { force: options.force, ...(options.proof ? { inPlaceOf: source.name } : {}) },
+      async (sink) => {
+        const { signal, progress } = job;
+        const machine = await loadState(source, {
+          signal,
+          onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+        });
+        poke(machine.memory, at, bytes);
+        await saveState(machine, sink, {
+          signal,
+          onProgress: (done, total) => progress.update(done, total, 'writing'),
+        });
+        const written = { start: at, end: at + bytes.length };
+        const proof = options.proof ? await proved(source, sink, machine, written, signal) : undefined;
+        const isGood = proof?.holds ?? true;
+        const exitCode = isGood ? ExitCode.OK : ExitCode.BAD_FILE;
+        const result = { output: options.output, at: hex(at), length: bytes.length, proof: proof ?? null };
+        const text = options.quiet || options.output === '-' ? NO_TEXT : reportText(options.output, written, proof);
+        return { keep: isGood, value: { exitCode, result, text } };
+      },
+    ),
+  );
+}
+
+async function bytesOf({ hex: digits, file }: Options): Promise<Uint8Array> {
+  if ((digits === undefined) === (file === undefined))
+    throw new UsageError('bad-combination', 'Cannot write: give the bytes either by --hex or by --file');
+  const bytes = digits === undefined ? await readSmallFile(file ?? '', MAX_LENGTH) : parseHex(digits);
+  if (bytes.length === 0) throw new UsageError('bad-length', 'Cannot write: there are no bytes');
+  return bytes;
+}
+
+function parseHex(text: string): Uint8Array {
+  const digits = text.replace(/\s+/g, '').replace(/^0x/i, '');
+  if (!/^([0-9a-f]{2})*$/i.test(digits))
+    throw new UsageError('bad-hex', `Cannot read bytes "${text}": expected pairs of hexadecimal digits`);
+  return Buffer.from(digits, 'hex');
+}
+
+async function proved(
+  source: ByteSource,
+  sink: Output,
+  machine: Machine,
+  written: Stretch,
+  signal: AbortSignal,
+): Promise<EditProof> {
+  const result = await sink.readBack();
+  try {
+    return await proveEdit(source, result, machine, [written], signal);
+  } finally {
+    await result.close();
+  }
+}
+
+function reportText(output: string, { start, end }: Stretch, proof: EditProof | undefined): TerminalText {
+  const written = line`${output}: ${countText(end - start, 'byte')} written at ${hex(start)}`;
+  if (!proof) return written;
+  if (proof.holds)
+    return lines([
+      written,
+      indent(
+        line`${good('proved')}: ${countText(proof.changedPages, 'page')} ${proof.changedPages === 1 ? 'differs' : 'differ'} from the input, nothing else does`,
+      ),
+    ]);
+  return lines([written, bad('NOT AS EXPECTED, the output was removed'), ...proof.differences.map(indent)]);
+}

@@ -1,0 +1,164 @@
+import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../../formats/amounts.ts';
+import { hex } from '../../../formats/errors.ts';
+import { firstError } from '../../../src/saved-state/reading/findings.ts';
+import { salvage } from '../../../src/saved-state/salvage/salvage.ts';
+import type { Fill } from '../../../src/saved-state/salvage/salvage-options.ts';
+import type { SalvageReport } from '../../../src/saved-state/salvage/salvage-report.ts';
+import { withSource } from '../../io/input.ts';
+import { type LayoutOptions, layoutFrom } from '../../io/layout.ts';
+import { withOutput } from '../../io/output.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  errorText,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { bad, good, heading } from '../../terminal/styles.ts';
+import { table } from '../../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+
+interface Options extends CommonOptions, LayoutOptions {
+  input: string;
+  output: string;
+  fill?: Fill;
+  trust: boolean;
+  repair: boolean;
+  force: boolean;
+}
+
+export const salvageCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('input', { type: 'string', demandOption: true, describe: 'Damaged or cut saved state; - for stdin' })
+      .positional('output', { type: 'string', demandOption: true, describe: 'File to write; - for stdout' })
+      .option('fill', {
+        choices: ['zero', 'older'] as const,
+        describe:
+          'What missing pages become, so that the state loads: zeros; or older copies from a live save where there are any, else zeros',
+      })
+      .option('trust', {
+        type: 'boolean',
+        default: false,
+        describe: 'Keep what can be read but does not have the CRC that was stored',
+      })
+      .option('repair', {
+        type: 'boolean',
+        default: false,
+        describe:
+          'Flip back a single bit that explains a wrong CRC also in large units, where some bit may fit by accident',
+      })
+      .option('layout', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'JSON file as of convert --print-layout: names what is lost in a state of pgm 6 to 9',
+      })
+      .option('like', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Take the layout from this state of the same machine',
+      })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .example(
+        '$0 salvage broken.sav rescued.sav',
+        'Keep what is certain; VirtualBox will not load it while pages are missing',
+      )
+      .example(
+        '$0 salvage broken.sav rescued.sav --fill zero',
+        'Missing pages become zeros, so that they do not keep it from loading: at your own risk',
+      )
+      .epilogue(
+        'Exit codes: 0 nothing is missing and the result is whole, 3 something is missing or damaged, 1 nothing can be kept, 5 the result holds what savkit can not judge. A state with missing parts holds a unit savkit/incomplete that lists them and keeps VirtualBox from loading it.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    const { input, output, force } = options;
+    process.exitCode = await runCommand(
+      'salvage',
+      [input],
+      { ...options, hasDataOnStdout: output === '-' },
+      ({ file, signal, progress }) =>
+        withSource({ file }, async (source) => {
+          const layout = await layoutFrom(options);
+          return withOutput(output, { force }, async (sink) => {
+            const report = await salvage(source, sink, {
+              signal,
+              trust: options.trust,
+              repair: options.repair,
+              ...(options.fill ? { fill: options.fill } : {}),
+              ...layout,
+              onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+            });
+            return { keep: true, value: outcomeOf(report, options) };
+          });
+        }),
+    );
+  },
+};
+
+function outcomeOf(report: SalvageReport, { output, quiet }: Options): Outcome {
+  const { findings, ...result } = report;
+  return {
+    exitCode: exitCodeOf(report),
+    findings,
+    result,
+    text: quiet || output === '-' ? NO_TEXT : reportText(report, output),
+  };
+}
+
+function exitCodeOf({ complete, written }: SalvageReport): ExitCode {
+  if (complete) return ExitCode.OK;
+  return written.verdict === 'unsupported' ? ExitCode.UNSUPPORTED : ExitCode.PARTLY;
+}
+
+function reportText(report: SalvageReport, output: string): TerminalText {
+  const { complete, kept, dropped, lostUnits, cut, lost, lostPages, untold, repaired, unproven, written } = report;
+  const text = [
+    line`${output}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${countText(kept.length, 'unit')} kept`,
+  ];
+  for (const { offset, bit, chance } of repaired)
+    text.push(indent(`flipped back: bit ${bit} at ${hex(offset)}; only that explains the CRC${accident(chance)}`));
+  for (const { start, end } of lostUnits)
+    text.push(indent(`a unit is lost, or may be, between ${hex(start)} and ${hex(end)}`));
+  if (cut) text.push(indent('the file ends early: units behind its end are gone'));
+  if (unproven)
+    text.push(indent('the memory does not have the CRC that was stored, and no page shows why: any page may be wrong'));
+  if (dropped.length > 0) {
+    const rows = dropped.map(({ name, instance, pass, why }) => [name, instance, pass, why]);
+    text.push(heading('Units dropped'), table(['unit', 'instance', 'pass', 'why'], rows));
+  }
+  if (lost.length > 0) {
+    const rows = lost.map(({ range, start, end, first, last, what }) => [
+      range,
+      hex(start),
+      hex(end),
+      last - first + 1,
+      what,
+    ]);
+    text.push(heading(`Pages missing: ${lostPages}`), table(['range', 'from', 'to', 'pages', ''], rows));
+  }
+  if (untold) text.push(indent('more is missing: what names ROMs and device memory is lost, too'));
+  if (written.verdict !== 'whole')
+    text.push(
+      indent(line`What was written is ${written.verdict}: ${errorText(firstError(written.findings) ?? NO_ERROR)}`),
+    );
+  if (!complete) text.push(indent(prospects(report)));
+  return lines(text);
+}
+
+const NO_ERROR = { message: 'no reason is known' };
+
+/** What will come of the result in VirtualBox, as far as the file alone tells. */
+function prospects({ loadable, written: { verdict, findings } }: SalvageReport): string {
+  if (loadable) return 'Nothing in it keeps VirtualBox from loading it; missing pages are zeros or old copies.';
+  if (findings.some(({ code }) => code === 'incomplete'))
+    return 'VirtualBox will refuse to load it: what is missing is listed within.';
+  if (verdict === 'unsupported') return 'Whether VirtualBox loads it savkit can not tell.';
+  return 'VirtualBox will refuse to load it.';
+}
+
+/** How often some bit would fit by accident. */
+function accident(chance: number): string {
+  return chance < 0.0001 ? '' : ` (by accident some bit does ${(chance * 100).toFixed(2)} times in 100)`;
+}

@@ -1,0 +1,176 @@
+import type { Argv, CommandModule } from 'yargs';
+import { countText } from '../../../formats/amounts.ts';
+import { hashedSource } from '../../../formats/files/hashed-source.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { describeUnit, releaseText } from '../../../src/saved-state/describe/describe.ts';
+import type { Finding } from '../../../src/saved-state/reading/findings.ts';
+import { type VerifyReport, verify } from '../../../src/saved-state/verify/verify.ts';
+import { readSmallFile, withInput, withSource } from '../../io/input.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  type ThreadOptions,
+  threadsOf,
+  withCommonOptions,
+  withThreads,
+} from '../../process/run-command.ts';
+import { sizeText } from '../../terminal/size-text.ts';
+import { bad, good } from '../../terminal/styles.ts';
+import { table } from '../../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
+import { findingText } from '../../text/finding-text.ts';
+
+interface Options extends CommonOptions, ThreadOptions {
+  files: string[];
+  units: boolean;
+  manifest?: string;
+  hash: boolean;
+}
+
+/** What verify says of a file, with its hash where that was asked for. */
+interface Checked extends VerifyReport {
+  sha256?: string;
+}
+
+const EXIT_CODES = {
+  whole: ExitCode.OK,
+  damaged: ExitCode.BAD_FILE,
+  unsupported: ExitCode.UNSUPPORTED,
+  'not-a-state': ExitCode.UNSUPPORTED,
+} as const;
+
+export const verifyCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withThreads(withCommonOptions(argv))
+      .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
+      .option('units', {
+        type: 'boolean',
+        default: false,
+        describe: 'List the verdict of every unit, also of good ones',
+      })
+      .option('manifest', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Name what has changed since this manifest was made',
+      })
+      .option('hash', {
+        type: 'boolean',
+        default: false,
+        describe: 'Tell the SHA-256 of each file, too, from the same reading',
+      })
+      .example('$0 verify machine.sav', 'Is this file whole?')
+      .example('$0 verify --json *.sav', 'Check many, for scripts')
+      .example('xz -dc old.sav.xz | $0 verify -', 'Check a stream')
+      .example('$0 verify --manifest machine.manifest machine.sav', 'Which page, unit or field has changed?')
+      .epilogue(
+        'Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported, or not a saved state.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('verify', options.files, options, (job) =>
+      options.manifest === undefined
+        ? withInput(job.file, async (source) => outcomeOf(job.file, await check(source, job, options), options))
+        : withSource(job, async (source) =>
+            outcomeOf(job.file, await checkAgainst(options.manifest ?? '', source, job, options), options),
+          ),
+    );
+  },
+};
+
+async function check(source: ByteSource, { signal, progress }: Job, options: Options): Promise<Checked> {
+  const settings = { signal, ...threadsOf(options), onProgress: (done: number) => progress.update(done, source.size) };
+  if (!options.hash) return verify(source, settings);
+  const hashed = hashedSource(source);
+  return { ...(await verify(hashed, settings)), sha256: await hashed.sha256() };
+}
+
+/** What verify finds, and what has changed since the manifest was made. */
+async function checkAgainst(path: string, source: ByteSource, job: Job, options: Options): Promise<Checked> {
+  const { compareWithManifest } = await import('../../../src/saved-state/manifest/compare-manifest.ts');
+  const { decodeManifest, MANIFEST_LIMIT } = await import('../../../src/saved-state/manifest/manifest-file.ts');
+  const manifest = decodeManifest(await readSmallFile(path, MANIFEST_LIMIT));
+  const report = await check(source, job, options);
+  const { signal, progress } = job;
+  const compared = await compareWithManifest(source, manifest, {
+    signal,
+    onProgress: (doing, done) => progress.update(done, source.size, doing),
+  });
+  if (compared.same) return report;
+  const findings = [...report.findings, ...compared.findings];
+  if (report.verdict === 'whole') {
+    const message = 'The file is whole, but not what it was when the manifest was made';
+    findings.unshift({ severity: 'error', code: 'manifest-other', message, place: {} });
+  }
+  return {
+    ...report,
+    verdict: report.verdict === 'whole' ? 'damaged' : report.verdict,
+    findings,
+    droppedFindings: report.droppedFindings + compared.droppedFindings,
+  };
+}
+
+function outcomeOf(file: string, report: Checked, options: Options): Outcome {
+  const { verdict, vboxCode, findings, droppedFindings, state, sha256 } = report;
+  const units =
+    state?.units.map((unit) => ({ ...describeUnit(unit), verdict: unit.findings.length > 0 ? 'damaged' : 'good' })) ??
+    [];
+  const container = state
+    ? { format: state.header.format, ...(state.header.release ? { release: releaseText(state.header.release) } : {}) }
+    : null;
+  const result = {
+    verdict,
+    vboxCode: vboxCode ?? null,
+    droppedFindings,
+    container,
+    size: state?.size ?? null,
+    ...(sha256 === undefined ? {} : { sha256 }),
+    units,
+  };
+  const exitCode = EXIT_CODES[verdict];
+  const text =
+    options.quiet && exitCode === ExitCode.OK
+      ? NO_TEXT
+      : lines([
+          headline(file, report),
+          ...(sha256 === undefined ? [] : [indent(`SHA-256 ${sha256}`)]),
+          ...findingLines(findings, droppedFindings),
+          ...unitLines(report, options),
+        ]);
+  return { exitCode, findings, result, text };
+}
+
+function headline(file: string, { verdict, vboxCode, state, findings }: VerifyReport): TerminalText {
+  const what = state
+    ? `V${state.header.format}${state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : ''}, ${countText(state.units.length, 'unit')}, ${sizeText(state.size)}`
+    : '';
+  const warnings = findings.filter(({ severity }) => severity === 'warning').length;
+  const notes = warnings > 0 ? `, ${warnings} warning${warnings > 1 ? 's' : ''}` : '';
+  if (verdict === 'whole') return line`${file}: ${good('whole')} (${what}${notes})`;
+  const answer = vboxCode ? `; VirtualBox would answer ${vboxCode}` : '';
+  return line`${file}: ${bad(verdict)}${what ? ` (${what}${notes})` : ''}${answer}`;
+}
+
+function findingLines(findings: readonly Finding[], dropped: number): Piece[] {
+  const shown = findings.map((finding) => indent(findingText(finding)));
+  return dropped > 0 ? [...shown, indent(`… and ${dropped} more`)] : shown;
+}
+
+/** The verdict of each unit: of all on request, of the good ones in a word when there are bad ones. */
+function unitLines({ state, verdict }: VerifyReport, options: Options): Piece[] {
+  if (!state) return [];
+  const goodUnits = state.units.filter((unit) => unit.findings.length === 0);
+  if (!options.units)
+    return verdict === 'damaged' ? [indent(`${goodUnits.length} of ${state.units.length} units are good`)] : [];
+  const rows = state.units.map((unit) => [
+    unit.pass,
+    unit.name,
+    unit.instance,
+    unit.version,
+    unit.offset,
+    unit.size,
+    unit.findings.length > 0 ? 'damaged' : 'good',
+  ]);
+  return [table(['pass', 'unit', 'instance', 'version', 'offset', 'bytes', 'verdict'], rows)];
+}

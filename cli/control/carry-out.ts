@@ -1,0 +1,122 @@
+import { join } from 'node:path';
+import { UsageError } from '../../formats/errors.ts';
+import { openFileSink } from '../../formats/files/sink.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { DecisionFile } from '../../migrations/hand-over/decision-record.ts';
+import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
+import { type Forecast, forecast } from '../../migrations/policy/forecast.ts';
+import { completeLimits, type MigrationLimits } from '../../migrations/policy/limits.ts';
+import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
+import { measureMachine } from '../../migrations/source/measure.ts';
+import { migrate, newMigrationId } from '../../migrations/source/migration.ts';
+import type { MigrateOptions } from '../../migrations/source/options.ts';
+import { connectToTarget } from '../../migrations/trust/connect-to-target.ts';
+import { endpointText, parseEndpoint } from '../../migrations/trust/endpoint.ts';
+import type { Trust } from '../../migrations/trust/trust.ts';
+import { DepartingMachine } from '../../migrations/virtual-machine/departing-machine.ts';
+import type { Machine } from '../../src/machine/machine.ts';
+import { saveState } from '../../src/machine/save.ts';
+import type { RunningMachine } from '../../src/running/running-machine.ts';
+
+/** What `savkit migrate` asks for; goes as JSON to the process that runs the machine, so keys are text there. */
+export interface MigrateRequest {
+  to: string;
+  trust: Exclude<Trust, { kind: 'code' }> | { kind: 'code'; key: string };
+  records: string;
+  limits: { [K in keyof MigrationLimits]: MigrationLimits[K] | null };
+  streams: number;
+  compression: NonNullable<MigrateOptions['compression']>;
+  proof: NonNullable<MigrateOptions['proof']>;
+  resumeWithinMs: number;
+}
+
+/** A machine of this process. */
+export interface OwnMachine {
+  name: string;
+  machine: Machine;
+  /** What runs it, if anything does. */
+  running?: RunningMachine;
+}
+
+/** JSON knows no infinity: null stands for it. */
+export function limitsOf(limits: MigrateRequest['limits']): MigrationLimits {
+  return Object.fromEntries(
+    Object.entries(limits).map(([key, value]) => [key, value ?? Number.POSITIVE_INFINITY]),
+  ) as unknown as MigrationLimits;
+}
+
+/**
+ * Migrates a machine of this process.
+ * @param stopAsking see `MigrateOptions`; without it a machine whose fate is unknown stands still until it is known
+ * @throws SavkitError when the target can't be reached, or refuses: the machine runs on here
+ */
+export async function carryOut(
+  request: MigrateRequest,
+  own: OwnMachine,
+  onEvent: (event: MigrationEvent) => void,
+  signal: AbortSignal,
+  stopAsking?: AbortSignal,
+): Promise<MigrationReport> {
+  const limits = limitsOf(request.limits);
+  const { streams, compression, proof, resumeWithinMs, records } = request;
+  const endpoint = parseEndpoint(request.to);
+  const trust: Trust =
+    request.trust.kind === 'code' ? { kind: 'code', key: Buffer.from(request.trust.key, 'hex') } : request.trust;
+  await ensureFolder(records);
+  const migration = newMigrationId();
+  const log = new DecisionFile(records, { side: 'source', migration, machine: own.name, peer: endpointText(endpoint) });
+  const connect = (abort?: AbortSignal) => connectToTarget(endpoint, trust, abort);
+  const keepAsItWas = () => keepState(own.machine, join(records, `${migration}.sav`));
+  underWay.set(own.machine, limits);
+  try {
+    return await migrate(new DepartingMachine(own.name, own.machine, own.running), {
+      ...{ connect, migration, log, limits, streams, compression, proof, resumeWithinMs, signal, onEvent, keepAsItWas },
+      ...(stopAsking ? { stopAsking } : {}),
+    });
+  } finally {
+    underWay.delete(own.machine);
+  }
+}
+
+/** Writes a machine that stands still to a file; gives its path. @throws EnvironmentError */
+async function keepState(machine: Machine, path: string): Promise<string> {
+  const sink = await openFileSink(path, { force: false });
+  try {
+    await saveState(machine, sink);
+    await sink.commit();
+    return path;
+  } catch (error) {
+    await sink.abort();
+    throw error;
+  }
+}
+
+/** Limits of migrations under way. */
+const underWay = new WeakMap<Machine, MigrationLimits>();
+
+/**
+ * Changes limits of the migration of a machine while it runs; gives all of them. @throws UsageError when there is none,
+ * or for what is no limit
+ */
+export function changeLimits(machine: Machine, changes: Partial<MigrateRequest['limits']>): MigrationLimits {
+  const limits = underWay.get(machine);
+  if (!limits) throw new UsageError('no-migration', 'Cannot change limits: the machine is not being migrated');
+  return Object.assign(limits, completeLimits({ ...limits, ...limitsOf(changes as MigrateRequest['limits']) }));
+}
+
+export interface ForetellRequest {
+  limits: MigrateRequest['limits'];
+  /** Bytes per second that the link is expected to take. */
+  rate: number;
+  compression: MigrateRequest['compression'];
+}
+
+/** Measures a machine that runs on, and foretells its migration. */
+export async function foretell(
+  own: OwnMachine,
+  { limits, rate, compression }: ForetellRequest,
+): Promise<Forecast & { dirtyRate: number }> {
+  const figures = await measureMachine(new DepartingMachine(own.name, own.machine, own.running), rate, compression);
+  const last = figures.curve[figures.curve.length - 1];
+  return { ...forecast(figures, limitsOf(limits)), dirtyRate: (last.pages * PAGE_SIZE * 1000) / last.ms };
+}

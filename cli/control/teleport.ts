@@ -1,0 +1,45 @@
+import { UsageError } from '../../formats/errors.ts';
+import { connectPeer } from '../../migrations/teleporter/connect.ts';
+import { type TeleportReport, teleportRunning } from '../../migrations/teleporter/teleport-running.ts';
+import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
+import type { RunningMachine } from '../../src/running/running-machine.ts';
+import type { OnEvent } from './kept-machine.ts';
+
+/**
+ * What `savkit send` asks of the process that runs a machine. The socket is its owner's only, so the password may pass.
+ */
+export interface TeleportRequest {
+  to: string;
+  /** As it goes over the wire. */
+  password: string;
+  paused: boolean;
+  maxDowntimeMs: number;
+}
+
+/** Teleports a machine of this process to a VirtualBox that waits. @throws as `teleportRunning` does */
+export async function teleport(
+  request: TeleportRequest,
+  running: RunningMachine,
+  onEvent: OnEvent,
+  signal: AbortSignal,
+): Promise<TeleportReport> {
+  const { to, password, paused, maxDowntimeMs } = request;
+  if (
+    typeof to !== 'string' ||
+    typeof password !== 'string' ||
+    typeof paused !== 'boolean' ||
+    typeof maxDowntimeMs !== 'number'
+  )
+    throw new UsageError('bad-request', 'Cannot teleport: expected to, password, paused and maxDowntimeMs');
+  const peer = await connectPeer(parseEndpoint(to), { signal });
+  try {
+    return await teleportRunning(peer, running, {
+      ...{ password, paused, maxDowntimeMs, signal },
+      onStep: (step, bytes) => (step === 'stream' ? onEvent('progress', { bytes }) : onEvent('step', { step })),
+      onPass: (pass) => onEvent('pass', pass),
+    });
+  } finally {
+    // Not awaited: whoever asked wants the answer before the process that kept the machine ends.
+    void peer.close();
+  }
+}

@@ -1,0 +1,117 @@
+import { fstatSync, statSync } from 'node:fs';
+import { FormatError, InterruptedError } from '../../formats/errors.ts';
+import { holdFile } from '../../formats/files/held-files.ts';
+import { openScratchFile } from '../../formats/files/scratch-file.ts';
+import { type ByteSource, chunksOf, openFile, sharedFile, streamSource } from '../../formats/files/source.ts';
+import { WrittenFile } from '../../formats/files/written-file.ts';
+import { MIB } from '../../formats/sizes.ts';
+import { stop } from './stop.ts';
+
+/**
+ * Opens a file, or stdin for `-`; closes it in any case.
+ * @param options.mayBeReplaced once it has been read, because what was read lives on and may be saved to the same place
+ */
+export async function withInput<T>(
+  file: string,
+  use: (source: ByteSource) => Promise<T>,
+  { mayBeReplaced = false } = {},
+): Promise<T> {
+  if (!mayBeReplaced) keepInput(file);
+  const source = file === '-' ? streamSource(process.stdin) : await openFile(file);
+  // A pipe may have nothing to say for ever.
+  const end = () => source.seekable || void source.close();
+  stop.signal.addEventListener('abort', end, { once: true });
+  try {
+    return await use(source).finally(() => {
+      // To whoever reads it, a pipe that is closed for this seems to end early.
+      if (stop.signal.aborted && !source.seekable) throw new InterruptedError();
+    });
+  } finally {
+    stop.signal.removeEventListener('abort', end);
+    await source.close();
+  }
+}
+
+/** The same for what has to be read more than once: stdin, or a pipe, goes to a temporary file first. */
+function withSeekableInput<T>(file: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  return withInput(file, async (source) => {
+    if (source.seekable) return use(source);
+    const scratch = openScratchFile();
+    try {
+      const copy = new WrittenFile('a temporary file', scratch.descriptor);
+      const piece = new Uint8Array(MIB);
+      for (let count = await source.read(piece, 0); count > 0; count = await source.read(piece, 0))
+        await copy.write(piece.subarray(0, count));
+      if (stop.signal.aborted) throw new InterruptedError();
+      return await use(
+        sharedFile({ fd: scratch.descriptor, name: source.name, size: fstatSync(scratch.descriptor).size }),
+      );
+    } finally {
+      scratch.close();
+    }
+  });
+}
+
+/** The input of a job that reads more than once. */
+export function withSource<T>({ file }: { file: string }, use: (source: ByteSource) => Promise<T>): Promise<T> {
+  return withSeekableInput(file, use);
+}
+
+/** What was read once must not be overwritten as long as the process lives, under whatever name. */
+function keepInput(file: string): void {
+  try {
+    const there = file === '-' ? fstatSync(0, { bigint: true }) : statSync(file, { bigint: true });
+    if (there.isFile() || there.isFIFO()) holdFile(there, file === '-' ? 'stdin' : file);
+  } catch {
+    // Whoever opens the file says why that can't be done.
+  }
+}
+
+/**
+ * The bytes of a file, or a pipe, that has to be small. @throws FormatError `too-long` beyond `limit` bytes,
+ * EnvironmentError
+ */
+export async function readSmallFile(path: string, limit: number): Promise<Uint8Array> {
+  return withInput(path === '-' ? './-' : path, async (source) => {
+    const pieces: Buffer[] = [];
+    let size = 0;
+    for await (const piece of chunksOf(source)) {
+      size += piece.length;
+      // Not before: pipes and devices do not say how much there is.
+      if (size > limit) throw new FormatError('too-long', `Cannot read ${path}: it has more than ${limit} bytes`);
+      pieces.push(Buffer.from(piece));
+    }
+    return Buffer.concat(pieces);
+  });
+}
+
+/** The text of such a file, in UTF-8 or UTF-16. @throws as `readSmallFile` does */
+export async function readSmallText(path: string, limit: number): Promise<string> {
+  const bytes = await readSmallFile(path, limit);
+  return decoderFor(bytes).decode(bytes);
+}
+
+/** Windows' tools write UTF-16, which its first bytes tell, or UTF-8 with such bytes. */
+function decoderFor([first, second]: Uint8Array): InstanceType<typeof TextDecoder> {
+  return new TextDecoder(
+    first === 0xff && second === 0xfe ? 'utf-16le' : first === 0xfe && second === 0xff ? 'utf-16be' : 'utf-8',
+  );
+}
+
+/** A line that is longer is cut: a text has none. */
+const MAX_LINE = 64 * 1024;
+
+/** Gives the lines of a text, or stdin for `-`, in UTF-8 or UTF-16; holds one line at most. @throws EnvironmentError */
+export async function readLines(path: string, take: (line: string) => void): Promise<void> {
+  let decoder: InstanceType<typeof TextDecoder> | undefined;
+  let rest = '';
+  await withInput(path, async (source) => {
+    for await (const piece of chunksOf(source)) {
+      decoder ??= decoderFor(piece);
+      const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split('\n');
+      rest = lines.pop()?.slice(0, MAX_LINE) ?? '';
+      for (const line of lines) take(line);
+    }
+  });
+  if (rest !== '') take(rest);
+}

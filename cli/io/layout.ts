@@ -1,0 +1,21 @@
+import { MIB } from '../../formats/sizes.ts';
+import { type MachineLayout, parseLayout, settleLayout } from '../../src/saved-state/layout/machine-layout.ts';
+import { walkState } from '../../src/saved-state/reading/walk.ts';
+import { readSmallText, withInput } from './input.ts';
+
+export interface LayoutOptions {
+  layout?: string;
+  like?: string;
+}
+
+/** A layout names a few dozen ranges. */
+const LAYOUT_LIMIT = MIB;
+
+/** What the user gives of a layout: a file, or another state of the same machine. */
+export async function layoutFrom({ layout, like }: LayoutOptions): Promise<{ layout?: MachineLayout }> {
+  if (layout !== undefined) return { layout: parseLayout(await readSmallText(layout, LAYOUT_LIMIT)) };
+  if (like === undefined) return {};
+  return withInput(like, async (source) => ({
+    layout: settleLayout(await walkState(source, { skipCrc: true }), undefined),
+  }));
+}

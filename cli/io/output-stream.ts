@@ -1,0 +1,99 @@
+import { type BigIntStats, constants, createWriteStream, fstatSync, openSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
+import { nameOfHeldFile } from '../../formats/files/held-files.ts';
+import { type ByteSink, streamSink } from '../../formats/files/sink.ts';
+import { byteOutput } from '../terminal/print.ts';
+import { descriptorOf } from './descriptor-paths.ts';
+import { stop } from './stop.ts';
+
+/** An output that takes bytes front to back only: stdout, a pipe, a device. */
+export interface OutputStream extends ByteSink {
+  /** Waits until all bytes are through. */
+  close(): Promise<void>;
+}
+
+/** Milliseconds between looks whether a pipe has a reader. */
+const READER_POLL = 50;
+
+/**
+ * Opens an output that is no file of its own: `-`, a pipe, a character device, or what the shell has opened already
+ * (`/dev/stdout`, `/dev/fd/3`, `>(command)`). Undefined for all others.
+ * @throws UsageError `same-file` where it is the input; EnvironmentError
+ */
+export async function openOutputStream(path: string): Promise<OutputStream | undefined> {
+  const name = path === '-' ? 'stdout' : path;
+  try {
+    const found = await findStream(path);
+    if (!found) return undefined;
+    const { fd, there } = found;
+    checkNotInput(name, there);
+    if (fd === 1) return { ...streamSink(byteOutput(), name), close: async () => {} };
+    return closable(toWritable(fd ?? (await openForWriting(path, there)), there), name);
+  } catch (error) {
+    throw error instanceof UsageError || error instanceof InterruptedError
+      ? error
+      : EnvironmentError.from(error, `write ${name}`);
+  }
+}
+
+/** Whether `openOutputStream` would open it. */
+export async function isOutputStream(path: string): Promise<boolean> {
+  return (await findStream(path).catch(() => undefined)) !== undefined;
+}
+
+async function findStream(path: string): Promise<{ fd: number | undefined; there: BigIntStats } | undefined> {
+  const fd = path === '-' ? 1 : await descriptorOf(path);
+  if (fd !== undefined) return { fd, there: fstatSync(fd, { bigint: true }) };
+  const there = await stat(path, { bigint: true }).catch(() => undefined);
+  return there?.isFIFO() || there?.isCharacterDevice() ? { fd, there } : undefined;
+}
+
+/** Bytes put behind those of an input would be read again, without end; a pipe would wait for itself. */
+function checkNotInput(name: string, there: BigIntStats): void {
+  const input = there.isFile() || there.isFIFO() ? nameOfHeldFile(there) : undefined;
+  if (input !== undefined)
+    throw new UsageError('same-file', `Cannot write ${name}: it is the same file as the input ${input}`);
+}
+
+/** A pipe is opened without waiting in the system for its reader: no signal could end that. */
+async function openForWriting(path: string, there: BigIntStats): Promise<number> {
+  if (!there.isFIFO()) return openSync(path, 'w');
+  for (;;) {
+    try {
+      return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error;
+    }
+    await setTimeout(READER_POLL, undefined, { signal: stop.signal }).catch(() => {
+      throw new InterruptedError();
+    });
+  }
+}
+
+function toWritable(fd: number, there: BigIntStats): Writable {
+  return there.isFIFO() || there.isSocket()
+    ? new Socket({ fd, readable: false, writable: true })
+    : createWriteStream('', { fd });
+}
+
+function closable(stream: Writable, name: string): OutputStream {
+  const end = () => stream.destroy(new InterruptedError());
+  stop.signal.addEventListener('abort', end, { once: true });
+  // Told by the write that fails.
+  stream.on('error', () => {});
+  const sink = streamSink(stream, name);
+  return {
+    write: (bytes) => sink.write(bytes),
+    close: () =>
+      new Promise((done) => {
+        stop.signal.removeEventListener('abort', end);
+        stream.once('close', done);
+        if (stream.destroyed) done();
+        else stream.end();
+      }),
+  };
+}

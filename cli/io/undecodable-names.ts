@@ -1,0 +1,33 @@
+import { isUtf8 } from 'node:buffer';
+import { readFileSync } from 'node:fs';
+import { EnvironmentError } from '../../formats/errors.ts';
+
+/** Stands for bytes of a word that are not UTF-8. Node gives no others, so a file with such a name is out of reach. */
+const REPLACEMENT = '\ufffd';
+
+/** @throws EnvironmentError `bad-name` for a word of the command line that is not what the user has given */
+export function expectDecodable(words: readonly unknown[]): void {
+  const suspects = words.filter((word) => typeof word === 'string' && word.includes(REPLACEMENT));
+  if (suspects.length === 0) return;
+  const undecodable = undecodableWords();
+  const word = suspects.find((suspect) => undecodable.some((each) => each.includes(suspect as string)));
+  if (word !== undefined)
+    throw new EnvironmentError(
+      'bad-name',
+      `Cannot use ${word}: the name is not valid UTF-8, and Node opens no others; rename the file, or give it as - by stdin`,
+    );
+}
+
+/** Names may also hold U+FFFD itself; Linux tells the words of a process as they were. */
+function undecodableWords(): string[] {
+  try {
+    const words = readFileSync('/proc/self/cmdline').toString('latin1').split('\0');
+    return words
+      .map((word) => Buffer.from(word, 'latin1'))
+      .filter((word) => !isUtf8(word))
+      .map(String);
+  } catch {
+    // Elsewhere names are UTF-8, or UTF-16, by the rules of the file system.
+    return [];
+  }
+}

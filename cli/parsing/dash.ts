@@ -1,0 +1,42 @@
+import { STDOUT_PATHS } from '../io/descriptor-paths.ts';
+
+// Words that begin with a dash and are no options: a lone `-`, which means stdin or stdout and is dropped by yargs
+// among the arguments of a command, and all behind `--`. They travel under names that no argument can have.
+
+const HIDDEN = '\0';
+
+export function hideDashes(words: readonly string[]): string[] {
+  const end = words.indexOf('--');
+  const [before, behind] = end < 0 ? [words, []] : [words.slice(0, end), words.slice(end + 1)];
+  return [
+    ...before.map((word) => (word === '-' ? hidden(word) : word)),
+    ...behind.map((word) => (word.startsWith('-') ? hidden(word) : word)),
+  ];
+}
+
+/** Words before `--`: those that may be options. */
+export function beforeDashes(words: readonly string[]): readonly string[] {
+  const end = words.indexOf('--');
+  return end < 0 ? words : words.slice(0, end);
+}
+
+/** To be used as yargs middleware. */
+export function showDashes(options: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(options))
+    options[key] = Array.isArray(value) ? value.map(shown) : shown(value);
+}
+
+/** The same in words about the command line. */
+export function withoutHiding(text: string): string {
+  return text.replaceAll(HIDDEN, '');
+}
+
+function hidden(word: string): string {
+  return `${HIDDEN}${word}`;
+}
+
+function shown(value: unknown): unknown {
+  if (typeof value !== 'string') return value;
+  // What a command says of its output must not go there, too.
+  return STDOUT_PATHS.includes(value) ? '-' : withoutHiding(value);
+}

@@ -1,0 +1,120 @@
+import type { Argv } from 'yargs';
+import { nearest } from './nearest.ts';
+
+/** What the command line parser knows of the options of a command; each under all of its names. */
+export interface KnownOptions {
+  key: Record<string, unknown>;
+  alias: Record<string, string[]>;
+  boolean: string[];
+  number: string[];
+  array: string[];
+  choices: Record<string, readonly unknown[]>;
+}
+
+/** What has been declared so far; the types of yargs leave that out. */
+export function knownOptions(argv: Argv): KnownOptions {
+  return (argv as unknown as { getOptions(): KnownOptions }).getOptions();
+}
+
+/**
+ * What is wrong with the options among the words of a command line, if anything is. The parser itself tells some faults
+ * by what they lead to: the word behind an option that is not there counts as its value, and then a file is missing; an
+ * option given twice becomes a list; text becomes NaN.
+ * @param positionals names that the parser knows, too, but that are no options
+ */
+export function optionFault(
+  words: readonly string[],
+  known: KnownOptions,
+  positionals: readonly string[],
+): string | undefined {
+  const names = Object.keys(known.key).filter((name) => !positionals.includes(name));
+  const given = new Set<string>();
+  for (let i = 0; i < words.length && words[i] !== '--'; i++) {
+    for (const { name, spelt, value } of optionsIn(words[i])) {
+      if (isSwitch(name, names, known)) {
+        if (value !== undefined && value !== 'true' && value !== 'false') return `${spelt} takes no value`;
+        continue;
+      }
+      if (!names.includes(name)) return `there is no option ${spelt}${suggestion(name, names)}`;
+      const next = value ?? words[++i];
+      // A value that begins with a dash has to follow `=`.
+      const text = value === undefined && next !== undefined && isOption(next) ? undefined : next;
+      const fault = valueFault(text, name, known);
+      if (fault) return `${spelt}${text === undefined ? '' : ` ${text || '""'}`}: ${fault}`;
+      if (given.has(name) && !known.array.includes(name)) return `${spelt} is given twice`;
+      for (const each of [name, ...namesBeside(name, known)]) given.add(each);
+    }
+  }
+  return undefined;
+}
+
+/** An option without a value, or its opposite, such as `--no-proof`. */
+function isSwitch(name: string, names: readonly string[], { boolean }: KnownOptions): boolean {
+  return [name, name.replace(/^no-/, '')].some((each) => names.includes(each) && boolean.includes(each));
+}
+
+function namesBeside(name: string, { alias }: KnownOptions): string[] {
+  return Object.entries(alias).flatMap(([first, others]) =>
+    [first, ...others].includes(name) ? [first, ...others] : [],
+  );
+}
+
+/**
+ * Of a switch that is given several times the last one counts; yargs makes a list of them. To be used as yargs
+ * middleware.
+ */
+export function settleSwitches(options: Record<string, unknown>): void {
+  for (const [key, value] of Object.entries(options)) {
+    if (Array.isArray(value) && typeof value.at(-1) === 'boolean') options[key] = value.at(-1);
+  }
+}
+
+/** Choices may be written with capital letters: `--format ELF`. */
+export function foldChoices(argv: Argv, { choices }: KnownOptions): void {
+  for (const [name, allowed] of Object.entries(choices))
+    argv.coerce(name, (value: unknown) => choiceOf(value, allowed) ?? value);
+}
+
+function choiceOf(value: unknown, allowed: readonly unknown[]): unknown {
+  return allowed.find((choice) => String(choice).toLowerCase() === String(value).toLowerCase());
+}
+
+interface GivenOption {
+  name: string;
+  /** As the user has written it. */
+  spelt: string;
+  /** Behind `=`. */
+  value: string | undefined;
+}
+
+/** `--name`, `--name=value`, `-n`, `-n=value`, `-abc`; nothing for other words. */
+function optionsIn(word: string): GivenOption[] {
+  const [, dashes, names, value] = /^(--?)([^=]*)(?:=(.*))?$/s.exec(word) ?? [];
+  if (names === undefined || !isOption(word)) return [];
+  if (dashes === '--')
+    return [{ name: names.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`), spelt: `--${names}`, value }];
+  return [...names].map((name, i) => ({ name, spelt: `-${name}`, value: i === names.length - 1 ? value : undefined }));
+}
+
+/** A dash alone stands for stdin or stdout, and numbers may be negative. */
+function isOption(word: string): boolean {
+  return /^-[^\d.]/.test(word) && word !== '--';
+}
+
+function valueFault(text: string | undefined, option: string, { number, choices }: KnownOptions): string | undefined {
+  const allowed = choices[option];
+  if (text === undefined)
+    return `expected ${allowed ? allowed.join(', ') : number.includes(option) ? 'a number' : 'a value'} behind it`;
+  if (allowed && choiceOf(text, allowed) === undefined) return `expected ${allowed.join(', ')}`;
+  if (!number.includes(option)) return text === '' ? 'expected a value' : undefined;
+  const value = text.trim() === '' ? Number.NaN : Number(text);
+  return value >= 0 && value < Number.POSITIVE_INFINITY ? undefined : 'expected a number, not below 0';
+}
+
+function suggestion(name: string, names: readonly string[]): string {
+  const meant = nearest(
+    name,
+    names.filter((each) => each.length > 1),
+  );
+  return meant === undefined ? '' : `; did you mean --${meant}?`;
+}

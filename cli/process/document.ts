@@ -1,0 +1,47 @@
+import type { Finding } from '../../src/saved-state/reading/findings.ts';
+import type { ExitCode } from './exit-codes.ts';
+import { version } from './version.ts';
+
+/** Version of the JSON documents; `cli/output.schema.json` describes them. */
+const SCHEMA = 'savkit/1';
+
+/** What a command came to for one file. */
+export interface FileResult {
+  file: string;
+  exitCode: ExitCode;
+  findings: readonly Finding[];
+  result: object | null;
+  error: Finding | null;
+}
+
+/** What `--json` prints, for every command and whatever happens. */
+export interface Document {
+  schema: typeof SCHEMA;
+  /** `savkit 0.1.0`. */
+  tool: string;
+  /** ISO 8601, UTC. */
+  time: string;
+  /** Null where the command line names none that there is. */
+  command: string | null;
+  exitCode: ExitCode;
+  files: readonly FileResult[];
+  /** What is wrong with the command line itself. */
+  error: Finding | null;
+}
+
+export function documentOf(
+  command: string | null,
+  exitCode: ExitCode,
+  files: readonly FileResult[],
+  error: Finding | null = null,
+): Document {
+  return {
+    schema: SCHEMA,
+    tool: `savkit ${version()}`,
+    time: new Date().toISOString(),
+    command,
+    exitCode,
+    files,
+    error,
+  };
+}

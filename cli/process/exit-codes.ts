@@ -1,0 +1,50 @@
+import {
+  EnvironmentError,
+  FormatError,
+  InterruptedError,
+  SavkitError,
+  UnsupportedError,
+  UsageError,
+} from '../../formats/errors.ts';
+
+/** What the process ends with; one table for all commands, repeated in the README. */
+export const ExitCode = {
+  OK: 0,
+  /** The file is bad. */
+  BAD_FILE: 1,
+  USAGE: 2,
+  /** Done in part; what is missing was listed. */
+  PARTLY: 3,
+  /** Reading, writing, permissions, no space. */
+  ENVIRONMENT: 4,
+  /** Not supported, or does not fit. */
+  UNSUPPORTED: 5,
+  /** savkit itself is wrong: nothing is said of the file. */
+  INTERNAL: 70,
+  INTERRUPTED: 130,
+} as const;
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof FormatError) return ExitCode.BAD_FILE;
+  if (error instanceof UsageError) return ExitCode.USAGE;
+  if (error instanceof UnsupportedError) return ExitCode.UNSUPPORTED;
+  if (error instanceof EnvironmentError) return ExitCode.ENVIRONMENT;
+  if (error instanceof InterruptedError) return ExitCode.INTERRUPTED;
+  if (error instanceof SavkitError) return ExitCode.BAD_FILE;
+  throw error;
+}
+
+/** Of several files the gravest outcome counts, in this order. */
+const GRAVEST = [
+  ExitCode.INTERRUPTED,
+  ExitCode.ENVIRONMENT,
+  ExitCode.USAGE,
+  ExitCode.BAD_FILE,
+  ExitCode.UNSUPPORTED,
+  ExitCode.PARTLY,
+];
+
+export function gravest(codes: readonly ExitCode[]): ExitCode {
+  return GRAVEST.find((code) => codes.includes(code)) ?? ExitCode.OK;
+}

@@ -1,0 +1,138 @@
+import type { Argv } from 'yargs';
+import { EnvironmentError, type SavkitError, UsageError } from '../../formats/errors.ts';
+import { type Finding, findingOf } from '../../src/saved-state/reading/findings.ts';
+import { stop } from '../io/stop.ts';
+import { expectDecodable } from '../io/undecodable-names.ts';
+import { show, showJson, tell, unreadBytes } from '../terminal/print.ts';
+import { Progress } from '../terminal/progress.ts';
+import { line, type TerminalText } from '../terminal/terminal-text.ts';
+import { custody } from './custody.ts';
+import { documentOf, type FileResult } from './document.ts';
+import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
+
+/** Options that every command has. */
+export interface CommonOptions {
+  json: boolean;
+  quiet: boolean;
+  /** Of commands that take their time: what happens, as it happens. */
+  ndjson?: boolean;
+  /**
+   * Stdout is for the bytes that were asked for: a JSON document goes there only when the command line was refused,
+   * before there were any.
+   */
+  hasDataOnStdout?: boolean;
+}
+
+export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
+  return argv
+    .option('json', {
+      type: 'boolean',
+      default: false,
+      describe: 'Print one JSON document (its schema: cli/output.schema.json)',
+    })
+    .option('quiet', {
+      type: 'boolean',
+      alias: 'q',
+      default: false,
+      describe: 'Print nothing but errors and asked-for data',
+    }) as Argv<T & CommonOptions>;
+}
+
+/** Of commands that can use several threads. */
+export interface ThreadOptions {
+  threads?: number;
+}
+
+export function withThreads<T>(argv: Argv<T>): Argv<T & ThreadOptions> {
+  return argv.option('threads', {
+    type: 'number',
+    requiresArg: true,
+    describe: 'Threads to work with; default: as many as pay. The result is the same',
+  }) as Argv<T & ThreadOptions>;
+}
+
+/** @throws UsageError for what is no number of threads */
+export function threadsOf({ threads }: ThreadOptions): ThreadOptions {
+  if (threads === undefined) return {};
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new UsageError('bad-threads', 'Cannot use so many --threads: expected a whole number from 1 on');
+  return { threads };
+}
+
+/** What a command found out about one file. `result` goes into the JSON as it is, `text` to people. */
+export interface Outcome {
+  exitCode: ExitCode;
+  findings?: readonly Finding[];
+  result: object;
+  text: TerminalText;
+}
+
+/** What a command gets for one file. */
+export interface Job {
+  file: string;
+  signal: AbortSignal;
+  progress: Progress;
+}
+
+/**
+ * Runs a command over its files and prints what it gives: data to stdout, all else to stderr. Signals end it as
+ * `custody` says. @returns the exit code
+ */
+export async function runCommand(
+  command: string,
+  files: readonly string[],
+  options: CommonOptions,
+  run: (job: Job) => Promise<Outcome>,
+): Promise<ExitCode> {
+  custody.watch(stopWork);
+  const isForPrograms = (options.json && !options.hasDataOnStdout) || options.ndjson === true;
+  const results: FileResult[] = [];
+  for (const file of files) {
+    if (stop.signal.aborted) break;
+    const progress = new Progress(command, file, !options.quiet && !isForPrograms);
+    try {
+      expectDecodable([file, ...Object.values(options)]);
+      const { exitCode, findings = [], result, text } = await run({ file, signal: stop.signal, progress });
+      progress.stop();
+      results.push({ file, exitCode, findings, result, error: null });
+      if (!isForPrograms) await show(text);
+    } catch (error) {
+      progress.stop();
+      const exitCode = exitCodeOf(error);
+      hintAtForce(error as SavkitError, options);
+      results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
+      if (!isForPrograms && !(options.json && exitCode === ExitCode.USAGE))
+        tell(line`${namedErrorText(error as SavkitError)}`);
+    }
+  }
+  const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
+  const document = documentOf(command, exitCode, results);
+  if (options.ndjson) await showJson({ event: 'end', ...document }, { isEvent: true });
+  else if (isForPrograms || (options.json && exitCode === ExitCode.USAGE)) await showJson(document);
+  return exitCode;
+}
+
+/** Commands that can replace a file say how. */
+function hintAtForce(error: SavkitError, options: object): void {
+  if (error.code === 'EEXIST' && 'force' in options && !options.force) error.message += '; --force replaces it';
+}
+
+/** Milliseconds. */
+const READER_PATIENCE = 500;
+
+function stopWork(): void {
+  stop.abort();
+  // A reader of stdout that reads no more would keep the process alive.
+  setTimeout(() => unreadBytes() > 0 && process.exit(ExitCode.INTERRUPTED), READER_PATIENCE).unref();
+}
+
+/** Of what was found in a file its name, too. */
+function namedErrorText(error: SavkitError): string {
+  return error.source === undefined || error instanceof EnvironmentError
+    ? errorText(error)
+    : `${error.source}: ${errorText(error)}`;
+}
+
+export function errorText({ message, vboxCode }: { message: string; vboxCode?: string | undefined }): string {
+  return vboxCode ? `${message} (${vboxCode})` : message;
+}

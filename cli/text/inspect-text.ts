@@ -1,0 +1,165 @@
+import type { CpuDescription, PageHistogram, StateDescription } from '../../src/saved-state/describe/describe.ts';
+import { sizeText } from '../terminal/size-text.ts';
+import { heading } from '../terminal/styles.ts';
+import { type Cell, table } from '../terminal/table.ts';
+import { indent, joined, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+
+/** A state description for people. */
+export function renderState(state: StateDescription): TerminalText {
+  const sections = [
+    renderContainer(state),
+    renderUnits(state),
+    renderMemory(state),
+    renderCpus(state),
+    renderPages(state),
+  ];
+  return joined(
+    sections.filter(({ isEmpty }) => !isEmpty),
+    '\n\n',
+  );
+}
+
+function section(title: string, body: TerminalText): TerminalText {
+  return lines([heading(title), body]);
+}
+
+function facts(rows: readonly (readonly [string, Cell])[]): TerminalText {
+  const known = rows.filter(([, value]) => value !== undefined && value !== '');
+  const width = Math.max(...known.map(([name]) => name.length));
+  return indent(lines(known.map(([name, value = '']) => line`${name.padEnd(width)}  ${value}`)));
+}
+
+function renderContainer({ container, build, clock }: StateDescription): TerminalText {
+  const flags = [container.streamCrc ? 'stream CRC' : '', container.live ? 'live save' : '']
+    .filter((flag) => flag !== '')
+    .join(', ');
+  const rows: [string, Cell][] = [
+    ['format', `V${container.format}`],
+    ['written by', container.release && `VirtualBox ${container.release} r${container.revision}`],
+    ['host', container.hostBits && `${container.hostBits} bit`],
+    ['widths', `GCPhys ${container.gcPhysWidth}, GCPtr ${container.gcPtrWidth} bytes`],
+    ['flags', flags || 'none'],
+    ['size', `${sizeText(container.size)} (${container.size} bytes)`],
+    ...Object.entries(build),
+    ["guest's clock", clock && `${clock.time}${clock.utc ? ' (set to UTC by VirtualBox)' : ''}`],
+  ];
+  return section('Container', facts(rows));
+}
+
+function renderUnits({ units, container }: StateDescription): TerminalText {
+  const rows = units.map((unit) => [
+    ...(container.live ? [String(unit.pass)] : []),
+    unit.name,
+    unit.instance,
+    versionText(unit.version),
+    unit.offset,
+    unit.size,
+    unit.payloadSize,
+  ]);
+  const head = [...(container.live ? ['pass'] : []), 'name', 'instance', 'version', 'offset', 'in file', 'decoded'];
+  return section(`Units (${units.length})`, table(head, rows));
+}
+
+/** Newer units of the API server count major << 16 | minor. */
+function versionText(version: number): string {
+  return version < 0x10000 ? String(version) : `${version >>> 16}.${version & 0xffff}`;
+}
+
+function renderMemory({ memory }: StateDescription): TerminalText {
+  if (!memory) return NO_TEXT;
+  const rows: [string, Cell][] = [
+    ['RAM', memory.ramSize === undefined ? 'size unknown' : sizeText(memory.ramSize)],
+    ['hole below 4 GiB', memory.ramHole === undefined ? undefined : sizeText(memory.ramHole)],
+    ['ballooned pages', memory.balloonedPages || undefined],
+    ['unit pgm', `version ${memory.pgmVersion}`],
+  ];
+  const map = memory.map.map(({ start, end, size, kind, name }) => [start, end, sizeText(size), kind, name]);
+  const parts = [section('Memory', facts(rows)), table(['from', 'to', 'size', 'kind', 'name'], map)];
+  const unmapped = memory.mmio2.filter(({ mappedAt }) => mappedAt === null);
+  if (unmapped.length > 0)
+    parts.push(
+      indent(
+        line`MMIO2, not mapped: ${joined(
+          unmapped.map(({ name, size }) => line`${name} (${sizeText(size)})`),
+          ', ',
+        )}`,
+      ),
+    );
+  if (memory.mappings.length > 0)
+    parts.push(
+      table(
+        ['mapping', 'at', 'page tables'],
+        memory.mappings.map((m) => [m.description, m.address, m.pageTables]),
+      ),
+    );
+  return lines(parts);
+}
+
+const SHOWN_FIRST = ['rip', 'rsp', 'rflags'];
+const CONTROL = ['cr0', 'cr2', 'cr3', 'cr4', 'efer'];
+
+function renderCpus({ cpus, features, registersMissing }: StateDescription): TerminalText {
+  if (cpus.length === 0) return registersMissing === undefined ? NO_TEXT : section('CPUs', indent(registersMissing));
+  const names = SHOWN_FIRST.filter((name) => cpus.some(({ registers }) => name in registers));
+  const rows = cpus.map((cpu) => [
+    cpu.cpu,
+    modeText(cpu),
+    cpu.a20 === undefined ? '' : cpu.a20 ? 'on' : 'off',
+    ...names.map((name) => cpu.registers[name]),
+  ]);
+  const control = cpus.map((cpu) => [cpu.cpu, ...CONTROL.map((name) => cpu.registers[name])]);
+  const parts = [section('CPUs', table(['cpu', 'paging mode', 'A20', ...names], rows))];
+  parts.push(registersMissing === undefined ? table(['cpu', ...CONTROL], control) : indent(registersMissing));
+  for (const { cpu, paePds } of cpus)
+    if (paePds) parts.push(indent(`cpu ${cpu} PAE page directories: ${paePds.join(' ')}`));
+  if (features) {
+    const present = Object.entries(features).filter(([, has]) => has);
+    parts.push(indent(`paging features: ${present.map(([name]) => name).join(', ')}`));
+  }
+  return lines(parts);
+}
+
+function modeText({ mode, storedMode, modesAgree }: CpuDescription): string {
+  if (modesAgree !== false) return mode ?? storedMode ?? 'unknown';
+  return `${mode} (unit pgm says ${storedMode})`;
+}
+
+const KINDS: readonly [keyof PageHistogram, string][] = [
+  ['ramZero', 'RAM zero'],
+  ['ramRaw', 'RAM'],
+  ['ramBallooned', 'RAM ballooned'],
+  ['mmio2Zero', 'MMIO2 zero'],
+  ['mmio2Raw', 'MMIO2'],
+  ['romVirgin', 'ROM'],
+  ['romShadowZero', 'ROM shadow zero'],
+  ['romShadowRaw', 'ROM shadow'],
+  ['romProtection', 'ROM protection'],
+];
+
+/** Page records by kind; for a live save with a column for each pass that carried any. */
+function renderPages({ memory, container }: StateDescription): TerminalText {
+  if (!memory) return NO_TEXT;
+  const total = Math.max(1, ...KINDS.map(([kind]) => memory.records[kind]));
+  const rows = KINDS.filter(([kind]) => memory.records[kind] > 0).map(([kind, name]) => [
+    name,
+    memory.records[kind],
+    bar(memory.records[kind] / total),
+  ]);
+  const parts = [section('Page records', table(['kind', 'pages', ''], rows))];
+  if (container.live) {
+    const kinds = KINDS.filter(([kind]) => memory.records[kind] > 0);
+    const passes = memory.passes.map((pass) => [
+      String(pass.pass),
+      pass.size,
+      ...kinds.map(([kind]) => pass.records[kind] || undefined),
+    ]);
+    parts.push(section('Passes', table(['pass', 'bytes', ...kinds.map(([, name]) => name)], passes)));
+  }
+  return joined(parts, '\n\n');
+}
+
+const BAR_WIDTH = 40;
+
+function bar(share: number): string {
+  return '█'.repeat(Math.max(1, Math.round(share * BAR_WIDTH)));
+}

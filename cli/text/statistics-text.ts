@@ -1,0 +1,40 @@
+import { UsageError } from '../../formats/errors.ts';
+import type { StatTree } from '../../src/pgm/statistics/stat-tree.ts';
+import type { StatisticSample, StatisticValue } from '../../src/pgm/statistics/statistic.ts';
+import { table } from '../terminal/table.ts';
+import type { TerminalText } from '../terminal/terminal-text.ts';
+
+/** Statistics as the JSON has them. */
+export type DescribedStatistic = Pick<StatisticSample, 'path' | 'kind' | 'unit' | 'description' | 'value'>;
+
+/**
+ * Statistics whose path fits a pattern; without one those that are not 0. @throws UsageError where there is none of
+ * such a name
+ */
+export function listStatistics(statistics: StatTree, pattern: string | undefined): DescribedStatistic[] {
+  const all = statistics.list(pattern);
+  if (all.length === 0)
+    throw new UsageError(
+      'no-statistic',
+      `Cannot show ${pattern}: no statistic has such a name; without a pattern those that are not 0 are shown`,
+    );
+  const shown = pattern === undefined ? all.filter(({ value }) => valueText(value) !== '0') : all;
+  return shown.map(({ path, kind, unit, description, value }) => ({ path, kind, unit, description, value }));
+}
+
+export function statisticsText(statistics: readonly DescribedStatistic[]): TerminalText {
+  const rows = statistics.map(({ path, value, unit, description }) => [
+    path,
+    typeof value === 'number' ? value : valueText(value),
+    unit,
+    description,
+  ]);
+  return table(['name', 'value', 'unit', 'meaning'], rows);
+}
+
+function valueText(value: StatisticValue): string {
+  if (typeof value === 'number') return String(value);
+  return value.periods === 0
+    ? '0'
+    : `${value.ticks / value.periods} (${value.periods} times, ${value.min} to ${value.max})`;
+}

@@ -1,0 +1,45 @@
+import type { Widths } from '../binary/cursor.ts';
+import { WIDE } from '../binary/cursor.ts';
+import type { Field, Struct } from '../binary/struct.ts';
+
+/** Rows of a FORMAT.md table: offset, size, field, rule. Offsets end where a text makes them depend on the value. */
+export function structTable(struct: Struct<unknown>, widths: Widths = WIDE): string {
+  const lines = [
+    `**${struct.name}** (source: ${struct.source})`,
+    '',
+    '| Offset | Size | Field | Kind | Meaning |',
+    '|--:|--:|---|---|---|',
+  ];
+  let offset = 0;
+  for (const [name, field] of Object.entries(struct.fields)) {
+    const size = field.kind.size(widths);
+    lines.push(`| ${shown(offset)} | ${shown(size)} | ${name} | ${field.kind.name} | ${meaning(field)} |`);
+    offset += field.since === undefined ? size : Number.NaN;
+  }
+  return lines.join('\n');
+}
+
+function shown(value: number): string {
+  return Number.isNaN(value) ? '…' : String(value);
+}
+
+function meaning({ doc, since, until }: Field<unknown>): string {
+  const versions =
+    since !== undefined ? ` (since version ${since})` : until !== undefined ? ` (until version ${until})` : '';
+  return `${doc.replace(/\n/g, '\\n')}${versions}`;
+}
+
+/**
+ * Replaces what stands between `<!-- table NAME -->` and `<!-- end -->` by the table of that name. @throws Error for a
+ * name without table
+ */
+export function fillTables(text: string, tables: Record<string, string>): string {
+  return text.replace(
+    /(<!-- table (\w+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (_, start: string, name: string, end: string) => {
+      const table = tables[name];
+      if (table === undefined) throw new Error(`There is no table ${name}`);
+      return `${start}\n${table}\n\n${end}`;
+    },
+  );
+}

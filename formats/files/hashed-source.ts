@@ -1,0 +1,36 @@
+import { createHash } from 'node:crypto';
+import { MIB } from '../sizes.ts';
+import type { ByteSource } from './source.ts';
+
+/** A source that hashes its bytes as they are read for another purpose, so that a file is read once for both. */
+export interface HashedSource extends ByteSource {
+  /** SHA-256 of all bytes of the source, hexadecimal. Reads what nobody has read; to be called last. */
+  sha256(): Promise<string>;
+}
+
+/** Bytes count once and in order, wherever and however often they are read. */
+export function hashedSource(source: ByteSource): HashedSource {
+  const hash = createHash('sha256');
+  /** All before this offset is hashed. */
+  let hashed = 0;
+  const read = async (target: Uint8Array, position: number): Promise<number> => {
+    const count = await source.read(target, position);
+    if (position <= hashed && position + count > hashed) {
+      hash.update(target.subarray(hashed - position, count));
+      hashed = position + count;
+    }
+    return count;
+  };
+  return {
+    name: source.name,
+    size: source.size,
+    seekable: source.seekable,
+    read,
+    close: () => source.close(),
+    async sha256() {
+      const piece = new Uint8Array(MIB);
+      while ((await read(piece, hashed)) > 0);
+      return hash.digest('hex');
+    },
+  };
+}

@@ -1,0 +1,71 @@
+import type { BigIntStats } from 'node:fs';
+import { lstat, readlink, realpath, stat } from 'node:fs/promises';
+import { sep } from 'node:path';
+import { EnvironmentError, UsageError } from '../errors.ts';
+import { nameOfHeldFile } from './held-files.ts';
+
+export interface OutputOptions {
+  /** Replace an existing file; default false. */
+  force?: boolean;
+  /**
+   * Also this file, by the name under which it is being read: for who has proved the new one before it takes the place
+   * of the old one.
+   */
+  inPlaceOf?: string;
+}
+
+/**
+ * Says before any work what would come out at its end, and where an output really belongs: a link stays, the file that
+ * it leads to is replaced.
+ * @throws UsageError `same-file` for a file that is being read; EnvironmentError `EEXIST` without `force`, `EISDIR` for
+ * a folder, `not-a-file` for what is no regular file
+ */
+export async function outputPlace(path: string, options: OutputOptions): Promise<string> {
+  const there = await stat(path, { bigint: true }).catch(() => undefined);
+  if (there?.isDirectory() || path.endsWith('/') || path.endsWith(sep) || path === '')
+    throw new EnvironmentError(
+      'EISDIR',
+      `Cannot write ${path === '' ? '""' : path}: it is a folder, expected the name of a file`,
+    );
+  if (!there) return notThere(path);
+  checkHeld(path, there, options);
+  if (!there.isFile())
+    throw new EnvironmentError(
+      'not-a-file',
+      `Cannot write ${path}: it is no regular file, and would be replaced by one`,
+    );
+  if (!options.force) throw alreadyThere(path);
+  return realpath(path);
+}
+
+/**
+ * Looks again whether the file that is there now is being read: inputs may have been opened since. @throws UsageError
+ * `same-file`
+ */
+export async function checkStillFree(path: string, options: OutputOptions): Promise<void> {
+  const there = await stat(path, { bigint: true }).catch(() => undefined);
+  if (there) checkHeld(path, there, options);
+}
+
+export function alreadyThere(path: string): EnvironmentError {
+  return new EnvironmentError('EEXIST', `Cannot write ${path}: the file exists already`);
+}
+
+function checkHeld(path: string, there: BigIntStats, { inPlaceOf }: OutputOptions): void {
+  const input = nameOfHeldFile(there);
+  if (input === undefined || input === inPlaceOf) return;
+  throw new UsageError(
+    'same-file',
+    `Cannot write ${path}: it is ${input === path ? 'an input itself' : `the same file as the input ${input}`}`,
+  );
+}
+
+async function notThere(path: string): Promise<string> {
+  const link = await lstat(path).catch(() => undefined);
+  if (link?.isSymbolicLink())
+    throw new EnvironmentError(
+      'ENOENT',
+      `Cannot write ${path}: it is a link to ${await readlink(path)}, which does not exist`,
+    );
+  return path;
+}

@@ -1,0 +1,45 @@
+import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { EnvironmentError } from '../errors.ts';
+import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
+
+/** A file for bytes on their way, which nobody but this process can open and which is gone with it. */
+export interface ScratchFile {
+  /** For reading and writing anywhere. */
+  readonly descriptor: number;
+  close(): void;
+}
+
+const PURPOSE = 'savkit-scratch';
+
+/** @param parent folder for it @throws EnvironmentError */
+export function openScratchFile(parent = tmpdir()): ScratchFile {
+  const path = nameTemporaryFile(parent, PURPOSE);
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'wx+', 0o600);
+  } catch (cause) {
+    forgetTemporaryFile(path);
+    throw EnvironmentError.from(cause, `make a temporary file in ${parent}`);
+  }
+  // The file lives on under its descriptor, and a killed process leaves nothing behind. Where the system keeps the
+  // names of open files, leftovers are possible.
+  if (!unlinked(path)) removeLeftovers(parent, PURPOSE);
+  return {
+    descriptor,
+    close: () => {
+      closeSync(descriptor);
+      unlinked(path);
+    },
+  };
+}
+
+function unlinked(path: string): boolean {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return false;
+  }
+  forgetTemporaryFile(path);
+  return true;
+}

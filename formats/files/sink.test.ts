@@ -1,0 +1,141 @@
+import { spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { devNull, hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { EnvironmentError } from '../errors.ts';
+import { openFileSink, streamSink } from './sink.ts';
+
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'savkit-sink-'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const bytes = (text: string) => Buffer.from(text);
+
+describe('openFileSink()', () => {
+  it('shows a file only when it is complete, to its owner only', async () => {
+    const path = join(folder, 'out.sav');
+    const sink = await openFileSink(path);
+    await sink.write(bytes('hello '));
+    await sink.write(bytes('world'));
+    await sink.writeAt(bytes('J'), 0);
+    expect(existsSync(path)).toBe(false);
+    await sink.commit();
+    expect(readFileSync(path, 'utf8')).toBe('Jello world');
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder)).toEqual(['out.sav']);
+    await sink.abort();
+    expect(readdirSync(folder)).toEqual(['out.sav']);
+  });
+
+  it('reads back what was written', async () => {
+    const sink = await openFileSink(join(folder, 'out.sav'));
+    await sink.write(bytes('0123456789'));
+    const source = await sink.readBack();
+    const target = new Uint8Array(4);
+    await source.read(target, 3);
+    expect(Buffer.from(target).toString()).toBe('3456');
+    await source.close();
+    await sink.abort();
+  });
+
+  it('leaves nothing when aborted', async () => {
+    const sink = await openFileSink(join(folder, 'out.sav'));
+    await sink.write(bytes('half'));
+    await sink.abort();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('refuses an existing file, also one that appears meanwhile', async () => {
+    const path = join(folder, 'out.sav');
+    writeFileSync(path, 'old');
+    await expect(openFileSink(path)).rejects.toThrow(EnvironmentError);
+    rmSync(path);
+    const sink = await openFileSink(path);
+    await sink.write(bytes('new'));
+    writeFileSync(path, 'old');
+    await expect(sink.commit()).rejects.toMatchObject({ code: 'EEXIST' });
+    await sink.abort();
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    expect(readdirSync(folder)).toEqual(['out.sav']);
+  });
+
+  it('replaces an existing file when told to, and keeps it when aborted', async () => {
+    const path = join(folder, 'out.sav');
+    writeFileSync(path, 'old');
+    const aborted = await openFileSink(path, { force: true });
+    await aborted.write(bytes('new'));
+    await aborted.abort();
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    const sink = await openFileSink(path, { force: true });
+    await sink.write(bytes('new'));
+    expect(readFileSync(path, 'utf8')).toBe('old');
+    await sink.commit();
+    expect(readFileSync(path, 'utf8')).toBe('new');
+  });
+
+  it('refuses what is no file, whatever it is told, before anything is written', async () => {
+    const made = join(folder, 'folder');
+    mkdirSync(made);
+    for (const path of [made, join(folder, 'none', '/'), '', '.']) {
+      await expect(openFileSink(path, { force: true }), path).rejects.toMatchObject({
+        code: 'EISDIR',
+        message: expect.stringContaining('it is a folder'),
+      });
+    }
+    await expect(openFileSink(devNull, { force: true })).rejects.toThrow('it is no regular file');
+    expect(readdirSync(folder)).toEqual(['folder']);
+  });
+
+  it('says why it can not write', async () => {
+    await expect(openFileSink(join(folder, 'no', 'out.sav'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+
+  it('removes what a killed process has left of the same output, and nothing else', async () => {
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    const left = `.out.sav.${hostname()}.${pid}.00aa.part`;
+    const others = [
+      `.out.sav.${hostname()}.${process.pid}.00aa.part`,
+      `.out.sav.elsewhere.${pid}.00aa.part`,
+      `.other.sav.${hostname()}.${pid}.00aa.part`,
+      'out.part',
+    ];
+    for (const name of [left, ...others]) writeFileSync(join(folder, name), '');
+    const sink = await openFileSink(join(folder, 'out.sav'));
+    await sink.commit();
+    expect(readdirSync(folder).sort()).toEqual([...others, 'out.sav'].sort());
+  });
+});
+
+describe('streamSink()', () => {
+  it('waits while the stream is full, and hands errors on', async () => {
+    const stream = new PassThrough({ highWaterMark: 4 });
+    const sink = streamSink(stream, 'pipe');
+    let done = false;
+    const write = sink
+      .write(bytes('0123456789'))
+      .then(() => sink.write(bytes('x')))
+      .then(() => {
+        done = true;
+      });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(done).toBe(false);
+    stream.resume();
+    await write;
+    stream.on('error', () => {});
+    stream.destroy(new Error('gone'));
+    await expect(sink.write(bytes('y'))).rejects.toThrow(EnvironmentError);
+  });
+});

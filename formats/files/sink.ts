@@ -1,0 +1,184 @@
+import { type FileHandle, link, open, rename, stat, statfs, unlink } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import type { Writable } from 'node:stream';
+import { EnvironmentError } from '../errors.ts';
+import { MIB } from '../sizes.ts';
+import { alreadyThere, checkStillFree, type OutputOptions, outputPlace } from './output-place.ts';
+import type { ByteSource } from './source.ts';
+import { syncFolder } from './sync-folder.ts';
+import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
+import { WrittenFile } from './written-file.ts';
+
+/** Where bytes go, front to back. */
+export interface ByteSink {
+  /** Takes borrowed bytes; they may be reused once the promise is fulfilled. */
+  write(bytes: Uint8Array): Promise<void>;
+}
+
+/** A sink that also takes bytes for places behind or before. */
+export interface SeekableSink extends ByteSink {
+  writeAt(bytes: Uint8Array, position: number): Promise<void>;
+  /** Sets the size; what was never written reads as zeros. */
+  truncate(size: number): Promise<void>;
+}
+
+/** A sink whose bytes can be read again. */
+export interface ReadableSink extends SeekableSink {
+  /** A source over what was written so far; valid until the sink is written to again. */
+  readBack(): Promise<ByteSource>;
+}
+
+/** An output file that only appears when it is complete. */
+export interface FileSink extends ReadableSink {
+  /** Number of the open file: other threads of the process can write to it, too. */
+  readonly fd: number;
+  /**
+   * Says before long work that there is no room for so many bytes; absent where that can't be known. @throws
+   * EnvironmentError `ENOSPC`
+   */
+  expectRoom?(bytes: number): Promise<void>;
+  /** Makes durable what was written so far, so that `commit` is quick and unlikely to fail. */
+  sync(): Promise<void>;
+  /** Makes the bytes durable and gives the file its name. */
+  commit(): Promise<void>;
+  /** Removes what was written. Harmless after `commit`. */
+  abort(): Promise<void>;
+}
+
+/**
+ * Opens a temporary file beside `path`, readable by its owner only: a state holds secrets.
+ * @throws UsageError, EnvironmentError as `outputPlace` does, and whatever the file system has to say
+ */
+export async function openFileSink(path: string, options: OutputOptions = {}): Promise<FileSink> {
+  const place = await outputPlace(path, options);
+  const [folder, name] = [dirname(place), basename(place)];
+  removeLeftovers(folder, name);
+  const temporary = nameTemporaryFile(folder, name);
+  try {
+    return new TemporaryFile(path, place, temporary, await open(temporary, 'wx+', 0o600), options);
+  } catch (error) {
+    forgetTemporaryFile(temporary);
+    throw EnvironmentError.from(error, `write ${path}`);
+  }
+}
+
+/**
+ * Writes an output file: it appears when `use` has come to its end; when that fails nothing of it stays. @throws as
+ * `openFileSink` does, and what `use` throws
+ */
+export async function writeFileSink<T>(
+  path: string,
+  options: OutputOptions,
+  use: (sink: FileSink) => Promise<T>,
+): Promise<T> {
+  const sink = await openFileSink(path, options);
+  try {
+    const result = await use(sink);
+    await sink.commit();
+    return result;
+  } finally {
+    await sink.abort();
+  }
+}
+
+/** So much is on its way to the disk at most: else the end of a long work would have to wait for all of it. */
+const UNSYNCED_LIMIT = 64 * MIB;
+
+class TemporaryFile extends WrittenFile implements FileSink {
+  readonly #place: string;
+  readonly #temporary: string;
+  readonly #file: FileHandle;
+  readonly #options: OutputOptions;
+  #isOpen = true;
+  /** Bytes since the last sync began. */
+  #unsynced = 0;
+  #syncing: Promise<void> | undefined;
+
+  /** @param path as the user calls it @param place where that is */
+  constructor(path: string, place: string, temporary: string, file: FileHandle, options: OutputOptions) {
+    super(path, file.fd);
+    this.#place = place;
+    this.#temporary = temporary;
+    this.#file = file;
+    this.#options = options;
+  }
+
+  async expectRoom(bytes: number): Promise<void> {
+    const { bavail, bsize } = await this.attempt(() => statfs(dirname(this.#place)));
+    const free = bavail * bsize;
+    if (bytes > free)
+      throw new EnvironmentError('ENOSPC', `Cannot write ${this.name}: it takes ${bytes} bytes, and ${free} are free`);
+  }
+
+  override async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    await super.writeAt(bytes, position);
+    this.#unsynced += bytes.length;
+    if (this.#unsynced < UNSYNCED_LIMIT) return;
+    this.#unsynced = 0;
+    await this.attempt(async () => this.#syncing);
+    this.#syncing = this.#file.datasync();
+    // Told by whoever waits for it.
+    this.#syncing.catch(() => {});
+  }
+
+  async sync(): Promise<void> {
+    await this.attempt(async () => {
+      await this.#syncing;
+      await this.#file.sync();
+    });
+  }
+
+  async commit(): Promise<void> {
+    await this.sync();
+    await checkStillFree(this.#place, this.#options);
+    await this.attempt(async () => {
+      await this.#close();
+      if (this.#options.force) await rename(this.#temporary, this.#place);
+      else await this.#linkIntoPlace();
+      forgetTemporaryFile(this.#temporary);
+      await syncFolder(dirname(this.#place));
+    });
+  }
+
+  async abort(): Promise<void> {
+    await this.#close().catch(() => {});
+    await unlink(this.#temporary).catch(() => {});
+    forgetTemporaryFile(this.#temporary);
+  }
+
+  async #close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    await this.#syncing?.catch(() => {});
+    await this.#file.close();
+  }
+
+  /** A link, unlike a rename, never replaces a file that has appeared meanwhile. Not all file systems have links. */
+  async #linkIntoPlace(): Promise<void> {
+    try {
+      await link(this.#temporary, this.#place);
+      await unlink(this.#temporary);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST' || (await exists(this.#place)))
+        throw alreadyThere(this.name);
+      await rename(this.#temporary, this.#place);
+    }
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A sink over a stream (stdout, a socket); waits while the stream is full. */
+export function streamSink(stream: Writable, name = 'stdout'): ByteSink {
+  return {
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        stream.write(bytes, (error) => (error ? reject(EnvironmentError.from(error, `write ${name}`)) : resolve()));
+      }),
+  };
+}

@@ -1,0 +1,139 @@
+import { crc32 } from '../binary/crc32.ts';
+import { FormatError, hex } from '../errors.ts';
+import { returnBuffer, takeBuffer } from '../kernels/arena.ts';
+import { INPUT_SLACK } from '../kernels/lzf.ts';
+import { PAGE_SIZE } from '../sizes.ts';
+import type { ByteSource } from './source.ts';
+
+/** Bytes read from the source at a time. 256 KiB to 1 MiB are equally fast; smaller costs calls, larger costs cache. */
+export const WINDOW_SIZE = 1024 * 1024;
+/** Pages put together from pieces, between two refills. When they are used up the batch ends early. */
+export const SPILL_SLOTS = 64;
+
+/** Where the bytes of pages lie: a window on a file, or memory of any other origin. */
+export type Arena = Pick<Window, 'bytes' | 'spillStart' | 'offsetOf' | 'patch'> & Partial<Pick<Window, 'source'>>;
+
+/** An arena over bytes that come from no file; it has no spill slots. */
+export function memoryArena(bytes: Uint8Array): Arena {
+  return { bytes, spillStart: bytes.length, offsetOf: (index) => index, patch: undefined };
+}
+
+/**
+ * A stretch of the source in one fixed memory, moving front to back, with the CRC of what it has passed.
+ *
+ * Parsers look at `bytes[position, end)` and advance `position`. References into `bytes` hold until the next `refill()`
+ * or `seek()`. Behind the stretch lie the spill slots, so that a page is always a place in this one array.
+ */
+export class Window {
+  readonly source: ByteSource;
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  /** Where slot 0 starts in `bytes`. */
+  readonly spillStart = WINDOW_SIZE + INPUT_SLACK;
+  position = 0;
+  end = 0;
+  /** Blocks that can't be decompressed are told here and read as bytes of `fill`; without it they are errors. */
+  patch: { fill: number; onBadBlock: (error: FormatError) => void } | undefined;
+  /** File offset of `bytes[0]`. */
+  #base = 0;
+  #ended = false;
+  #crc = 0;
+  /** File offset up to which `#crc` goes. */
+  #crcAt = 0;
+  #crcUntil = Number.POSITIVE_INFINITY;
+
+  constructor(source: ByteSource) {
+    this.source = source;
+    this.bytes = takeBuffer(WINDOW_SIZE + INPUT_SLACK + SPILL_SLOTS * PAGE_SIZE + INPUT_SLACK);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength);
+  }
+
+  /** File offset of `bytes[position]`. */
+  get offset(): number {
+    return this.#base + this.position;
+  }
+  get available(): number {
+    return this.end - this.position;
+  }
+  /** The source has no more than what is in the window. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+  get crcUntil(): number {
+    return this.#crcUntil;
+  }
+
+  /** Gives the memory back; nothing of the window may be used afterwards. */
+  release(): void {
+    returnBuffer(this.bytes);
+  }
+
+  /** File offset of an index into `bytes`. */
+  offsetOf(index: number): number {
+    return this.#base + index;
+  }
+
+  /** Drops what lies before `position` and fills the rest from the source. Invalidates references. */
+  async refill(): Promise<void> {
+    this.crcThrough(this.position);
+    this.bytes.copyWithin(0, this.position, this.end);
+    this.#base += this.position;
+    this.end -= this.position;
+    this.position = 0;
+    const wanted = WINDOW_SIZE - this.end;
+    const count = await this.source.read(this.bytes.subarray(this.end, WINDOW_SIZE), this.#base + this.end);
+    this.end += count;
+    this.#ended = count < wanted;
+  }
+
+  /**
+   * Makes sure that `count` bytes stand at `position`; refills when they don't.
+   * @throws FormatError `truncated` when the source ends before
+   */
+  async need(count: number, what: string): Promise<void> {
+    if (this.available >= count) return;
+    if (!this.#ended) await this.refill();
+    if (this.available < count) throw truncated(what, this.offset, count, this.available);
+  }
+
+  /** CRC-32 of everything from the start of the CRC's range through `bytes[index - 1]`; `index` never goes back. */
+  crcThrough(index: number): number {
+    const until = Math.min(this.offsetOf(index), this.#crcUntil);
+    if (until > this.#crcAt) {
+      this.#crc = crc32(this.bytes.subarray(this.#crcAt - this.#base, until - this.#base), this.#crc);
+      this.#crcAt = until;
+    }
+    return this.#crc;
+  }
+
+  /** Lets the CRC cover file bytes `[from, until)` only. To be called before anything behind `from` has been passed. */
+  limitCrc(from: number, until: number): void {
+    this.#crc = 0;
+    this.#crcAt = from;
+    this.#crcUntil = until;
+  }
+
+  /** What `restore` needs to read on from here a second time. */
+  mark(): { offset: number; crc: number } {
+    return { offset: this.offset, crc: this.crcThrough(this.position) };
+  }
+
+  /** Goes back to a mark; outside of the window only with a seekable source. */
+  restore(mark: { offset: number; crc: number }): void {
+    if (mark.offset >= this.#base) {
+      this.position = mark.offset - this.#base;
+    } else {
+      this.#base = mark.offset;
+      this.position = 0;
+      this.end = 0;
+      this.#ended = false;
+    }
+    this.#crc = mark.crc;
+    this.#crcAt = Math.min(mark.offset, this.#crcUntil);
+  }
+}
+
+export function truncated(what: string, offset: number, expected: number, found: number): FormatError {
+  const message = `Cannot read ${what} at ${hex(offset)}: the file ends after ${found} bytes, expected ${expected}`;
+  return new FormatError('truncated', message, { offset }, 'VERR_EOF');
+}

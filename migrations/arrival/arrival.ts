@@ -1,0 +1,72 @@
+import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
+import { nextState, TARGET_STATES, type TargetEvent, type TargetState } from '../hand-over/states.ts';
+import type { TargetMachine } from '../machine/machine.ts';
+import type { PageSet } from '../machine/page-set.ts';
+import { type MachineDescription, PageSpace } from '../machine/page-space.ts';
+import { PageHashes } from '../pages/page-hashes.ts';
+import { MemoryHasher } from '../proof/memory-hasher.ts';
+
+/** A machine on its way in: what outlives links. */
+export class Arrival {
+  state: TargetState = 'waiting';
+  readonly migration: string;
+  readonly log: DecisionLog;
+  /** The highest number of a connection so far: older ones are not heard any more. */
+  attempt = 0;
+  description: MachineDescription | undefined;
+  machine: TargetMachine | undefined;
+  space: PageSpace | undefined;
+  hashes: PageHashes | undefined;
+  /** It was paused at the source: it stays so. */
+  isPaused = false;
+  /** After an audit of memory: pages that have come since they were last hashed. */
+  written: PageSet | undefined;
+  /** The source knows that the machine runs here, or has given up asking in good order: nobody comes again. */
+  isKnownToRun = false;
+  /** Bytes of page frames so far. */
+  bytes = 0;
+  #decision: TargetDecision | 'unknown' = 'unknown';
+
+  constructor(migration: string, log: DecisionLog) {
+    this.migration = migration;
+    this.log = log;
+  }
+
+  enter(event: TargetEvent): void {
+    this.state = nextState(TARGET_STATES, this.state, event);
+  }
+
+  may(event: TargetEvent): boolean {
+    return TARGET_STATES[this.state][event] !== undefined;
+  }
+
+  get decision(): TargetDecision | 'unknown' {
+    return this.#decision;
+  }
+
+  async decide(decision: TargetDecision): Promise<void> {
+    await this.log.write(decision);
+    this.#decision = decision;
+  }
+
+  /** Takes the machine in; with what it holds already it is hashed. */
+  async take(description: MachineDescription, machine: TargetMachine): Promise<void> {
+    this.description = description;
+    this.machine = machine;
+    this.space = new PageSpace(description.regions);
+    this.hashes = new PageHashes(this.space.pageCount);
+    if (machine.isSeeded) await this.refreshHashes();
+  }
+
+  /** Makes the hashes those of memory as it is. */
+  async refreshHashes(): Promise<void> {
+    if (this.machine && this.hashes) await new MemoryHasher(this.machine).refresh(this.hashes);
+  }
+
+  /** The same for the pages that have come since the audit: memory is what was hashed, not what was written to it. */
+  refreshWritten(): void {
+    if (!this.machine || !this.hashes || !this.written) return;
+    new MemoryHasher(this.machine).refreshSome(this.hashes, this.written);
+    this.written.clear();
+  }
+}

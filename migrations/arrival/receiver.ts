@@ -1,0 +1,316 @@
+import { randomBytes } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import { setTimeout } from 'node:timers/promises';
+import { FormatError, InterruptedError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
+import type { TargetHost, TargetMachine } from '../machine/machine.ts';
+import { differenceOf, type MachineDescription, PageSpace } from '../machine/page-space.ts';
+import { loadZstd, type Zstd } from '../pages/zstd.ts';
+import { FrameChannel } from '../wire/frame-channel.ts';
+import { throwReason } from '../wire/inbox.ts';
+import { DEFAULT_WINDOW, MAX_MESSAGE, MAX_PAGES_PAYLOAD, TIME_OUTS, type TimeOuts } from '../wire/limits.ts';
+import { LinkError } from '../wire/link-error.ts';
+import { type Capabilities, joinShape, PROTOCOL, sourceHelloShape, VERSIONS } from '../wire/messages.ts';
+import { type Frame, readHead, readMessage } from '../wire/payload.ts';
+import { PeerError } from '../wire/peer-error.ts';
+import { tellUndisturbed } from '../wire/tell-undisturbed.ts';
+import { Arrival } from './arrival.ts';
+import type { ReceiveEvent, Reception } from './reception.ts';
+import { TargetSession } from './target-session.ts';
+
+export interface ReceiverOptions {
+  /** Where this side writes its decisions about a migration. */
+  logFor: (migration: string) => DecisionLog;
+  /** What is on record of a migration that this process knows nothing of. */
+  recall?: (migration: string) => Promise<TargetDecision | 'unknown'>;
+  /** Streams of one link at most; 4 by default. */
+  streams?: number;
+  /** How long a machine whose link broke is kept, in ms; 10 minutes by default. */
+  keepMs?: number;
+  timeOuts?: TimeOuts;
+  onEvent?: (event: ReceiveEvent) => void;
+}
+
+const KEEP_MS = 10 * 60_000;
+/** How often a record is looked at, in which `migrate --resolve` may have written an answer. */
+const LOOK_EVERY_MS = 500;
+
+/** How long a receiver that is closed stays for its source. */
+const FAREWELL_MS = 10_000;
+const FAREWELL_LOOK_MS = 10;
+
+/** Waits for one machine to arrive, over as many links as it takes. */
+export class Receiver<M extends TargetMachine = TargetMachine> implements Reception {
+  /** The machine, when it is this side's. Rejects when it will not come: cancelled, or given up. */
+  readonly arrived: Promise<M>;
+  readonly #host: TargetHost<M>;
+  readonly #options: ReceiverOptions;
+  readonly #zstd: Zstd | undefined;
+  #arrival: Arrival | undefined;
+  #session: TargetSession | undefined;
+  /** Settles when the link of the session has ended, and what follows from that is done. */
+  #served: Promise<void> = Promise.resolve();
+  #resolve!: (machine: TargetMachine) => void;
+  #reject!: (error: Error) => void;
+
+  private constructor(host: TargetHost<M>, options: ReceiverOptions, zstd: Zstd | undefined) {
+    this.#host = host;
+    this.#options = options;
+    this.#zstd = zstd;
+    this.arrived = new Promise((resolve, reject) => {
+      // Every machine here is one that the host has made.
+      this.#resolve = resolve as (machine: TargetMachine) => void;
+      this.#reject = reject;
+    });
+    this.arrived.catch(() => {});
+  }
+
+  static async create<M extends TargetMachine>(host: TargetHost<M>, options: ReceiverOptions): Promise<Receiver<M>> {
+    return new Receiver(host, options, await loadZstd());
+  }
+
+  /** No machine is under way. */
+  get isIdle(): boolean {
+    return this.#arrival === undefined || this.#arrival.state === 'waiting' || this.#arrival.state === 'greeted';
+  }
+
+  /**
+   * A machine is whole here, and runs as soon as its source says so: nobody but the source, or who knows what it has
+   * decided, can take that back.
+   */
+  get hasPromised(): boolean {
+    return this.#arrival?.state === 'ready' || this.#arrival?.state === 'in-doubt';
+  }
+
+  /**
+   * Takes a connection, which has shown that it is trusted. Resolves at its end; never rejects for what the peer does.
+   */
+  async accept(stream: Duplex, peer: string): Promise<void> {
+    const channel = new FrameChannel(stream, this.#options.timeOuts ?? TIME_OUTS);
+    channel.limit = MAX_MESSAGE;
+    try {
+      const nonce = randomBytes(16).toString('hex');
+      await channel.send(
+        'hello',
+        {},
+        { protocol: PROTOCOL, versions: VERSIONS, nonce, capabilities: this.#capabilities() },
+      );
+      const frame = await channel.receive('hello or join', channel.timeOuts.hello);
+      throwReason(frame);
+      if (frame.name === 'join') await this.#join(channel, frame, nonce);
+      else await this.#greet(channel, frame, nonce, peer);
+      channel.end();
+    } catch (error) {
+      await this.#refuse(channel, error as SavkitError, peer);
+    }
+  }
+
+  tell(event: ReceiveEvent): void {
+    tellUndisturbed(this.#options.onEvent, event);
+  }
+
+  async recall(migration: string): Promise<TargetDecision | 'unknown'> {
+    return (await this.#options.recall?.(migration)) ?? 'unknown';
+  }
+
+  /** Checks a description, and makes or finds its machine. @returns whether it holds something already */
+  async takeIn(arrival: Arrival, peer: string, description: MachineDescription, rest: Uint8Array): Promise<boolean> {
+    new PageSpace(description.regions, this.#host.maxPages);
+    if (arrival.description) {
+      const difference = differenceOf(arrival.description, description);
+      if (difference !== undefined)
+        throw new UnsupportedError('other-machine', `Cannot go on with another machine: ${difference}`);
+    }
+    arrival.log.describe(description.name, peer);
+    const isNew = arrival.machine === undefined;
+    if (!arrival.may('describe')) arrival.enter('describe');
+    if (isNew) await arrival.take(description, await this.#host.create(description, rest));
+    await arrival.decide('receiving');
+    arrival.enter('describe');
+    return !isNew || arrival.machine?.isSeeded === true;
+  }
+
+  /** Takes the machine over, once; the decision is on disk before it moves. */
+  async start(arrival: Arrival): Promise<void> {
+    if (!arrival.may('commit')) arrival.enter('commit');
+    if (arrival.state !== 'running') await arrival.decide('started');
+    // `migrate --resolve` may have been quicker.
+    const isFirst = arrival.state !== 'running';
+    arrival.enter('commit');
+    if (isFirst && arrival.machine) this.#launch(arrival, arrival.machine);
+  }
+
+  /**
+   * Ends the waiting: a machine that is not whole is given up. A source that still has to decide, or to hear that its
+   * machine runs here, is waited for: it would ask for ever. For it to come again after a broken link, connections have
+   * to be accepted until this resolves.
+   * @param withinMs waits so long at most; a machine that is ready then waits for its answer on record
+   */
+  async close(withinMs = FAREWELL_MS): Promise<void> {
+    for (const end = performance.now() + withinMs; this.#isAwaited && performance.now() < end; )
+      await setTimeout(FAREWELL_LOOK_MS);
+    this.#session?.destroy();
+    if (!this.#arrival) this.#reject(new InterruptedError());
+    else if (this.#arrival.may('give-up') && this.#arrival.state !== 'in-doubt')
+      await this.#giveUp(this.#arrival, new InterruptedError());
+  }
+
+  /** The source needs this side to go on. */
+  get #isAwaited(): boolean {
+    return this.hasPromised || (this.#arrival?.state === 'running' && !this.#arrival.isKnownToRun);
+  }
+
+  /** The machine is this side's: it runs, unless it was paused, or is only kept here. */
+  #launch({ isPaused }: Arrival, machine: TargetMachine): void {
+    if (!isPaused && machine.runs) machine.start();
+    this.#resolve(machine);
+    this.tell({ event: !machine.runs ? 'arrived-in-file' : isPaused ? 'arrived-paused' : 'running' });
+  }
+
+  #capabilities(): Capabilities {
+    return { zstd: this.#zstd !== undefined, streams: this.#options.streams ?? 4, window: DEFAULT_WINDOW };
+  }
+
+  async #greet(channel: FrameChannel, frame: Frame, nonce: string, peer: string): Promise<void> {
+    if (frame.name !== 'hello')
+      throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected hello or join`);
+    const hello = readMessage(frame, sourceHelloShape);
+    if (hello.nonce !== nonce)
+      throw new FormatError('hello-replayed', 'Cannot take hello: it was said on another connection');
+    if (!VERSIONS.includes(hello.version))
+      throw new UnsupportedError(
+        'other-version',
+        `Cannot speak version ${hello.version} of the protocol: expected ${VERSIONS.join(', ')}`,
+      );
+    const arrival = this.#arrivalOf(hello.migration);
+    if (hello.attempt <= arrival.attempt)
+      throw new FormatError(
+        'hello-replayed',
+        `Cannot take hello: attempt ${hello.attempt} of this migration was made already`,
+      );
+    arrival.attempt = hello.attempt;
+    await this.#endLink();
+    if (this.#arrival !== arrival || arrival.attempt !== hello.attempt)
+      throw new FormatError(
+        'hello-replayed',
+        `Cannot take hello: attempt ${hello.attempt} of this migration is not the last one`,
+      );
+    arrival.enter('hello');
+    channel.limit = Number.POSITIVE_INFINITY;
+    this.tell({ event: 'arriving', peer, machine: arrival.description?.name ?? '', attempt: hello.attempt });
+    const capabilities = { ...this.#capabilities(), zstd: this.#zstd !== undefined && hello.capabilities.zstd };
+    const session = new TargetSession(this, arrival, channel, peer, capabilities, this.#zstd);
+    this.#session = session;
+    this.#served = this.#serve(arrival, session);
+    await this.#served;
+  }
+
+  async #serve(arrival: Arrival, session: TargetSession): Promise<void> {
+    try {
+      await session.run();
+    } catch (error) {
+      await session.stop();
+      await this.#onSessionError(arrival, error as SavkitError);
+      throw error;
+    }
+  }
+
+  /**
+   * A source that comes again has seen the end of its last link; this side may not have, or may still be busy with what
+   * came over it.
+   */
+  async #endLink(): Promise<void> {
+    this.#session?.destroy();
+    await this.#served.catch(() => {});
+  }
+
+  #arrivalOf(migration: string): Arrival {
+    const isFree = this.#arrival === undefined || this.#arrival.state === 'waiting';
+    if (isFree && this.#arrival?.migration !== migration)
+      this.#arrival = new Arrival(migration, this.#options.logFor(migration));
+    if (this.#arrival?.migration !== migration)
+      throw new UnsupportedError('busy', 'Cannot take this machine: another one is arriving');
+    return this.#arrival;
+  }
+
+  async #join(channel: FrameChannel, frame: Frame, nonce: string): Promise<void> {
+    const { stream } = readHead(frame, 'join').head;
+    const { nonce: echoed, token } = readMessage(frame, joinShape);
+    const session = this.#session;
+    channel.limit = MAX_PAGES_PAYLOAD;
+    if (echoed !== nonce || !session || token !== session.token)
+      throw new FormatError('bad-token', 'Cannot take stream: it does not belong to a migration under way');
+    try {
+      await session.runStream(channel, stream);
+    } catch (error) {
+      if (!(error instanceof LinkError)) await channel.send('refuse', {}, reasonOf(error)).catch(() => {});
+      // Without one of its streams a link is of no use.
+      if (this.#arrival?.state !== 'running') session.destroy();
+      throw error;
+    }
+  }
+
+  /** A link has ended before the machine ran. */
+  async #onSessionError(arrival: Arrival, error: SavkitError): Promise<void> {
+    this.#session = undefined;
+    if (arrival.state === 'ended') return this.#giveUp(arrival, error);
+    this.tell({ event: 'link-lost', message: error.message, state: arrival.state });
+    const isOver = arrival.state === 'receiving' && !(error instanceof LinkError);
+    if (isOver) return this.#giveUp(arrival, error);
+    arrival.enter('link-lost');
+    if (arrival.state === 'interrupted') this.#giveUpLater(arrival, error);
+    if (arrival.state === 'in-doubt') this.#awaitAnswer(arrival);
+  }
+
+  async #giveUp(arrival: Arrival, error: Error): Promise<void> {
+    if (arrival.state !== 'ended') arrival.enter('give-up');
+    // What stands there, `receiving`, says the same; of one that was ready only the written word counts.
+    try {
+      if (arrival.machine) await arrival.decide('gave-up');
+    } finally {
+      arrival.machine?.discard();
+      this.#reject(error);
+    }
+  }
+
+  #giveUpLater(arrival: Arrival, error: SavkitError): void {
+    const { attempt } = arrival;
+    const timer = globalThis.setTimeout(() => {
+      if (arrival.state === 'interrupted' && arrival.attempt === attempt)
+        this.#giveUp(arrival, error).catch(this.#reject);
+    }, this.#options.keepMs ?? KEEP_MS);
+    timer.unref();
+  }
+
+  /**
+   * The machine is whole, but whether it may run is written elsewhere: until the source, or `migrate --resolve`, tells.
+   */
+  async #awaitAnswer(arrival: Arrival): Promise<void> {
+    while (arrival.state === 'in-doubt') {
+      await setTimeout(LOOK_EVERY_MS, undefined, { ref: false });
+      const written = await arrival.log.read().catch(() => 'ready');
+      if (arrival.state !== 'in-doubt') return;
+      if (written === 'started' && arrival.machine) {
+        arrival.enter('run');
+        // Who has written it has told the source, or is about to.
+        arrival.isKnownToRun = true;
+        this.#launch(arrival, arrival.machine);
+      } else if (written === 'gave-up')
+        await this.#giveUp(arrival, new SavkitError('gave-up', 'The machine stays at the source'));
+    }
+  }
+
+  async #refuse(channel: FrameChannel, error: SavkitError, peer: string): Promise<void> {
+    this.tell({ event: 'refused', peer, message: error.message });
+    if (error instanceof LinkError || error instanceof PeerError) return channel.destroy();
+    await channel.send('refuse', {}, reasonOf(error)).catch(() => {});
+    channel.end();
+  }
+}
+
+/** What a peer is told: an error of savkit in its words, any other without details. */
+function reasonOf(error: unknown): { code: string; message: string } {
+  return error instanceof SavkitError
+    ? { code: error.code, message: error.message }
+    : { code: 'internal', message: 'an error inside' };
+}

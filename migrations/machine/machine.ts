@@ -1,0 +1,76 @@
+import type { PageSet } from './page-set.ts';
+import type { MachineDescription } from './page-space.ts';
+
+// What a migration asks of a machine. Pages have one number over all regions, see PageSpace.
+
+/** Memory, by lists of pages: what lies one behind the other goes in one piece. */
+export interface PageAccess {
+  /**
+   * Copies pages `pages[0, count)` to `target`, one behind the other from `at` on, but for those that hold zeros by
+   * their state.
+   * @param held gets 1 for each page that was copied, else 0
+   * @returns how many were copied
+   */
+  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number;
+}
+
+/** A machine that leaves: it runs until `pause`, and from `resume` on again. */
+export interface SourceMachine extends PageAccess {
+  readonly description: MachineDescription;
+  /** Begins to note writes, whoever makes them; what was noted for an earlier attempt does not count. */
+  startTracking(): void;
+  /** Adds each page written since the last call, or since tracking began, and notes its writes anew. */
+  takeDirty(into: PageSet): Promise<void>;
+  /** Ends the tracking and gives back all that it needed. */
+  stopTracking(): void;
+  /** Somebody else has paused it: it arrives paused. After `pause`, whether it was so before. */
+  readonly isPaused: boolean;
+  /**
+   * Resolves when nothing writes to memory any more. From then on until `resume` or `release` nobody else can start it.
+   */
+  pause(): Promise<void>;
+  /** Takes `pause` back: it goes on if it ran before. */
+  resume(): void;
+  /** Slows the guest: the share of time that it may use, in (0, 1]. */
+  throttle(share: number): void;
+  /**
+   * All but pages' contents: registers, devices, states of pages, what executes. While it runs, only what it is made of
+   * has to be right.
+   */
+  saveRest(): Promise<Uint8Array>;
+  /** The machine lives elsewhere from now on: never runs here again. */
+  release(): void;
+}
+
+/** A machine that arrives: it does not run before `start`. */
+export interface TargetMachine extends PageAccess {
+  /** Its memory holds something already, from an older state; else zeros only. */
+  readonly isSeeded: boolean;
+  /** It runs once started; else it is kept in a file here. */
+  readonly runs: boolean;
+  /** Gives pages `pages[0, count)` the contents that stand one behind the other in `bytes` from `at` on. */
+  writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void;
+  zeroPage(page: number): void;
+  /**
+   * Readies some memory for pages that will come, for about a millisecond; called while there is nothing else to do.
+   * @returns whether that helps again
+   */
+  readyMemory?(): boolean;
+  /** @throws SavkitError when it does not fit the machine */
+  loadRest(rest: Uint8Array): Promise<void>;
+  start(): void;
+  /** Gives everything back; it never runs. */
+  discard(): void;
+}
+
+/** Makes the machine that a description asks for, or says why not. */
+export interface TargetHost<M extends TargetMachine = TargetMachine> {
+  /** Pages that a machine may have here. */
+  readonly maxPages: number;
+  /**
+   * A machine whose pages are those of the description; nothing of it has been compared but its size.
+   * @param rest what the source's `saveRest` gave; borrowed
+   * @throws SavkitError that goes to the source in words
+   */
+  create(description: MachineDescription, rest: Uint8Array): Promise<M>;
+}

@@ -1,0 +1,76 @@
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import type { ProgressFigures } from './report.ts';
+
+/** Figures are told no more often than this. */
+const EVERY_MS = 100;
+/** A first pass over memory is most of the work; what comes behind it is told as shares of the rest. */
+const FIRST_ROUND_SHARE = 0.8;
+
+/** How far a migration is. Fractions never go backwards, whatever the guest dirties. */
+export class Progress {
+  readonly #pageCount: number;
+  #round = 0;
+  #size = 0;
+  #told = 0;
+  #total = 0;
+  #dirtyRate = 0;
+  #downtimeMs = 0;
+  #earlierBytes = 0;
+  #roundBytes = 0;
+
+  constructor(pageCount: number) {
+    this.#pageCount = pageCount;
+  }
+
+  beginRound(round: number, pages: number): void {
+    this.#round = round;
+    this.#size = pages;
+    this.#earlierBytes += this.#roundBytes;
+    this.#roundBytes = 0;
+  }
+
+  endRound(dirtyRate: number, downtimeMs: number): void {
+    this.#dirtyRate = dirtyRate;
+    this.#downtimeMs = downtimeMs;
+  }
+
+  /** Figures after `done` pages of the round; undefined when the last ones are fresh enough. */
+  update(
+    done: number,
+    bytes: number,
+    rate: number,
+    bytesPerPage: number,
+    now = performance.now(),
+  ): ProgressFigures | undefined {
+    this.#roundBytes = bytes;
+    if (now - this.#told < EVERY_MS) return undefined;
+    this.#told = now;
+    const ofRound = this.#size === 0 ? 1 : Math.min(1, done / this.#size);
+    this.#total = Math.max(this.#total, this.#totalAt(ofRound));
+    const left = ((this.#size - done) * bytesPerPage * 1000) / rate;
+    return {
+      round: this.#round,
+      ofRound,
+      total: this.#total,
+      bytes: this.#earlierBytes + bytes,
+      rate,
+      dirtyRate: this.#dirtyRate,
+      downtimeMs: this.#downtimeMs,
+      leftMs: [left, this.#longest(left, rate, bytesPerPage)],
+    };
+  }
+
+  /** Each round behind the first has half of what is left. */
+  #totalAt(ofRound: number): number {
+    if (this.#round === 0) return FIRST_ROUND_SHARE * ofRound;
+    const left = (1 - FIRST_ROUND_SHARE) * 0.5 ** (this.#round - 1);
+    return 1 - left + (left / 2) * ofRound;
+  }
+
+  /** If the guest goes on dirtying: rounds that shrink by the ratio of its speed to the link's. */
+  #longest(left: number, rate: number, bytesPerPage: number): number {
+    const ratio = (this.#dirtyRate * bytesPerPage) / PAGE_SIZE / rate;
+    const longest = ratio < 0.95 ? left / (1 - ratio) : (20 * this.#pageCount * bytesPerPage * 1000) / rate;
+    return Math.max(left, longest) + this.#downtimeMs;
+  }
+}

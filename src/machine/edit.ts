@@ -1,0 +1,70 @@
+import { hex, UsageError } from '../../formats/errors.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
+import type { GuestMemory } from '../pgm/guest-memory.ts';
+import { PageState, PageType, RomProtection } from '../pgm/pages/page-states.ts';
+import { pgmError } from '../pgm/pages/pgm-errors.ts';
+
+/** Guest-physical addresses, `[start, end)`. */
+export interface Stretch {
+  start: GuestPhys;
+  end: GuestPhys;
+}
+
+export interface Peeked {
+  bytes: Uint8Array;
+  /** Where there is no memory: bytes there are 0xff, as a guest would read them. */
+  unassigned: Stretch[];
+}
+
+/**
+ * Bytes of guest memory as a device reads them: ROM or its shadow, mapped device memory, RAM.
+ * @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS where there is nothing in all of the stretch
+ */
+export function peek(memory: GuestMemory, at: GuestPhys, length: number): Peeked {
+  const unassigned = gapsIn(memory, at, at + length);
+  if (unassigned.length === 1 && unassigned[0].start === at && unassigned[0].end === at + length)
+    throw pgmError('VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS', `Cannot read ${hex(at)}: there is no memory`, {
+      gcPhys: at,
+    });
+  const bytes = new Uint8Array(length);
+  memory.read(at, bytes, 'device');
+  return { bytes, unassigned };
+}
+
+/**
+ * Writes bytes where they stay: into RAM, mapped device memory, shadows of ROMs that take writes.
+ * @throws UsageError naming the first address that keeps no writes; then nothing was written
+ */
+export function poke(memory: GuestMemory, at: GuestPhys, bytes: Uint8Array): void {
+  for (let done = 0; done < bytes.length; done += PAGE_SIZE - ((at + done) % PAGE_SIZE)) {
+    const gcPhys = at + done;
+    const obstacle = obstacleAt(memory, gcPhys);
+    if (obstacle !== undefined)
+      throw new UsageError('not-writable', `Cannot write to ${hex(gcPhys)}: ${obstacle}`, { gcPhys });
+  }
+  memory.write(at, bytes, 'device');
+}
+
+function obstacleAt(memory: GuestMemory, gcPhys: GuestPhys): string | undefined {
+  const range = memory.ranges.find(gcPhys);
+  if (!range) return 'there is no memory';
+  const page = range.pageOf(gcPhys);
+  if (range.state[page] === PageState.BALLOONED) return 'the page was given back to the host (ballooned)';
+  if (range.type[page] === PageType.MMIO) return `there are device registers (${range.description})`;
+  const rom = memory.roms.find(gcPhys);
+  if (!rom) return undefined;
+  return rom.protection[page - rom.firstPage] === RomProtection.READ_RAM_WRITE_RAM
+    ? undefined
+    : `there is ROM (${rom.description}) that takes no writes`;
+}
+
+function gapsIn(memory: GuestMemory, start: GuestPhys, end: GuestPhys): Stretch[] {
+  const gaps: Stretch[] = [];
+  for (let at = start; at < end; ) {
+    const range = memory.ranges.atOrAbove(at);
+    const next = Math.min(end, range?.start ?? end);
+    if (next > at) gaps.push({ start: at, end: next });
+    at = range ? Math.max(next, range.end) : end;
+  }
+  return gaps;
+}

@@ -1,0 +1,68 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { openFileSink } from '../../formats/files/sink.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { type BenchContext, type BenchRow, REFERENCE } from '../bench/row.ts';
+import { emptyMachine } from '../running/empty-machine.ts';
+import { loadState } from './load.ts';
+import { saveState } from './save.ts';
+
+const RAM = 5 * GIB;
+/** Content like that of a real machine of this size which has just booted: 8 MiB, half of it above 4 GiB. */
+const CONTENT = 4 * MIB;
+const MAX_RSS = 200 * MIB;
+
+function statePath({ folder }: BenchContext): string {
+  return join(folder, 'mostly-zero-5gib.sav');
+}
+
+export const rows: BenchRow[] = [
+  {
+    name: 'load a machine',
+    against: [{ row: REFERENCE }],
+    async run({ state }) {
+      await loadState(await openFile(state));
+    },
+  },
+  {
+    name: 'save a loaded machine',
+    against: [{ row: REFERENCE }],
+    async run({ state, folder }) {
+      const machine = await loadState(await openFile(state));
+      const sink = await openFileSink(join(folder, 'saved.sav'), { force: true });
+      const start = performance.now();
+      await saveState(machine, sink);
+      const ms = performance.now() - start;
+      await sink.abort();
+      return ms;
+    },
+  },
+  {
+    name: 'load 5 GiB of RAM, mostly zero',
+    async prepare(context) {
+      if (existsSync(statePath(context))) return;
+      const machine = await emptyMachine(RAM);
+      for (const [i, { start }] of machine.memory.ranges.all
+        .filter(({ pages }) => pages * PAGE_SIZE > CONTENT)
+        .entries()) {
+        for (let at = 0; at < CONTENT; at += PAGE_SIZE)
+          machine.memory.fill(start + at, PAGE_SIZE, (i + at / PAGE_SIZE) % 251);
+      }
+      const sink = await openFileSink(statePath(context));
+      await saveState(machine, sink);
+      await sink.commit();
+    },
+    async run(context) {
+      const start = performance.now();
+      const machine = await loadState(await openFile(statePath(context)));
+      const ms = performance.now() - start;
+      const rss = process.resourceUsage().maxRSS * 1024;
+      if (machine.memory.pages.counts.private < (2 * CONTENT * 250) / 251 / PAGE_SIZE)
+        throw new Error('The state has lost its content');
+      if (rss > MAX_RSS)
+        throw new Error(`Loading took ${Math.round(rss / MIB)} MiB, expected at most ${MAX_RSS / MIB}`);
+      return ms;
+    },
+  },
+];

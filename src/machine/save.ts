@@ -1,0 +1,187 @@
+import { setImmediate } from 'node:timers/promises';
+import { InterruptedError, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import type { ByteSink, SeekableSink } from '../../formats/files/sink.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
+import { PageKind } from '../../formats/pgm/page-batch.ts';
+import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
+import { pgmVersion } from '../../formats/pgm/versions.ts';
+import { KIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
+import { createContainer } from '../../formats/ssm/create-container.ts';
+import { offsetInChunk } from '../gmm/page-id.ts';
+import { PageState, PageType } from '../pgm/pages/page-states.ts';
+import type { Machine } from './machine.ts';
+import { writeOldMemory } from './save-old.ts';
+
+export interface SaveOptions {
+  signal?: AbortSignal;
+  /** Called with the pages of memory written so far, and all that there are. */
+  onProgress?: (done: number, total: number) => void;
+  /**
+   * false: all but the contents of pages, and no word of RAM that is there as usual. Loads as a machine whose memory is
+   * zeros.
+   */
+  contents?: boolean;
+}
+
+/** What a container writer takes at once. */
+const PIECE = 64 * KIB;
+const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
+
+/**
+ * Writes a machine as a plain saved state, in the container and the pgm version that it was loaded from; the units that
+ * ride along keep their bytes. Meanwhile memory takes no writes.
+ *
+ * @throws UnsupportedError for V1.x on a stream
+ */
+export async function saveState(
+  machine: Machine,
+  sink: ByteSink | SeekableSink,
+  options: SaveOptions = {},
+): Promise<void> {
+  const { memory } = machine;
+  if (memory.noMorePhysWrites) throw new UsageError('busy', 'Cannot save machine: another save is running');
+  memory.setNoMorePhysWrites(true);
+  try {
+    await new MachineWriter(machine, sink, options).write();
+  } finally {
+    memory.setNoMorePhysWrites(false);
+  }
+}
+
+class MachineWriter {
+  readonly #machine: Machine;
+  readonly #out: ContainerWriter;
+  readonly #options: SaveOptions;
+  readonly #total: number;
+  readonly #leavesOut: boolean;
+  #done = 0;
+
+  constructor(machine: Machine, sink: ByteSink | SeekableSink, options: SaveOptions) {
+    const { header, units } = machine.state;
+    this.#machine = machine;
+    this.#options = options;
+    this.#leavesOut = options.contents === false;
+    this.#total = machine.memory.pages.counts.all;
+    this.#out = createContainer(sink, header.format, {
+      ...header,
+      live: false,
+      registeredUnits: header.registeredUnits ?? units.length,
+    });
+  }
+
+  async write(): Promise<void> {
+    for (const { header, payload } of this.#machine.units) {
+      this.#out.beginUnit({ ...header, pass: 'final' });
+      if (payload) await this.#putPayload(payload);
+      else await this.#putMemory(header.version);
+      this.#out.endUnit();
+      await this.#out.flush();
+    }
+    await this.#out.finish();
+  }
+
+  async #putPayload(payload: Uint8Array): Promise<void> {
+    for (let at = 0; at < payload.length; at += PIECE) {
+      this.#out.put(payload.subarray(at, at + PIECE));
+      if (this.#out.isFull) await this.#breathe();
+    }
+  }
+
+  async #putMemory(versionNumber: number): Promise<void> {
+    const version = pgmVersion(versionNumber);
+    const { basic, state } = this.#machine;
+    if (!version || !basic)
+      throw new UnsupportedError('unsupported-version', `Cannot write unit pgm of version ${versionNumber}`);
+    if (version.pages !== 'records') return writeOldMemory(this.#machine, basic, version, this.#out);
+    const pass = new PgmPassWriter(this.#out, version, state.header.widths, basic, this.#machine.config);
+    await this.#putRoms(pass);
+    await this.#putMmio2(pass);
+    await this.#putRam(pass, version.balloonRecords);
+    pass.end();
+  }
+
+  async #putRoms(pass: PgmPassWriter): Promise<void> {
+    const { roms } = this.#machine.memory;
+    for (const [i, rom] of roms.all.entries()) {
+      for (let page = 0; page < rom.pages; page++) {
+        pass.putPage(PageKind.ROM_VIRGIN, page, i + 1, rom.protection[page], this.#bytesOf(rom.virginId[page]));
+        if (this.#isDue()) await this.#breathe();
+      }
+    }
+    for (const [i, rom] of roms.all.entries()) {
+      for (let page = 0; rom.isShadowed && page < rom.pages; page++) {
+        const content = this.#contentOf(rom.shadowId(page));
+        pass.putPage(
+          content ? PageKind.ROM_SHADOW_RAW : PageKind.ROM_SHADOW_ZERO,
+          page,
+          i + 1,
+          rom.protection[page],
+          content,
+        );
+        if (this.#isDue()) await this.#breathe();
+      }
+    }
+  }
+
+  async #putMmio2(pass: PgmPassWriter): Promise<void> {
+    if (this.#leavesOut) return;
+    for (const [i, { pages, pageId }] of this.#machine.memory.mmio2.all.entries()) {
+      for (let page = 0; page < pages; page++) {
+        const content = this.#contentOf(pageId[page]);
+        pass.putPage(content ? PageKind.MMIO2_RAW : PageKind.MMIO2_ZERO, page, i + 1, 0, content);
+        if (this.#isDue()) await this.#breathe();
+      }
+    }
+  }
+
+  async #putRam(pass: PgmPassWriter, balloonRecords: boolean): Promise<void> {
+    for (const range of this.#machine.memory.ranges) {
+      if (range.kind !== 'ram') continue;
+      const first = range.start / PAGE_SIZE;
+      for (let page = 0; page < range.pages; page++) {
+        if (range.type[page] !== PageType.RAM) continue;
+        const isBallooned = range.state[page] === PageState.BALLOONED && balloonRecords;
+        if (this.#leavesOut && !isBallooned) continue;
+        const content = this.#contentOf(range.pageId[page]);
+        pass.putPage(
+          content ? PageKind.RAM_RAW : isBallooned ? PageKind.RAM_BALLOONED : PageKind.RAM_ZERO,
+          first + page,
+          0,
+          0,
+          content,
+        );
+        if (this.#isDue()) await this.#breathe();
+      }
+    }
+  }
+
+  /** Counts a page; true when the output has to be waited for. */
+  #isDue(): boolean {
+    this.#done++;
+    return this.#out.isFull;
+  }
+
+  async #breathe(): Promise<void> {
+    await this.#out.flush();
+    // Files are written synchronously: others, and who cancels, get their turn here.
+    await setImmediate();
+    if (this.#options.signal?.aborted) throw new InterruptedError();
+    this.#options.onProgress?.(this.#done, this.#total);
+  }
+
+  /** The bytes of a page, borrowed; undefined where they are all zero. */
+  #contentOf(id: number): Uint8Array | undefined {
+    if (id === 0 || this.#leavesOut) return undefined;
+    const chunk = this.#machine.memory.pages.backing.chunkBytes(id);
+    return isZero(chunk, offsetInChunk(id), PAGE_SIZE)
+      ? undefined
+      : chunk.subarray(offsetInChunk(id), offsetInChunk(id) + PAGE_SIZE);
+  }
+
+  #bytesOf(id: number): Uint8Array {
+    if (this.#leavesOut) return ZERO_PAGE;
+    const at = offsetInChunk(id);
+    return this.#machine.memory.pages.backing.chunkBytes(id).subarray(at, at + PAGE_SIZE);
+  }
+}

@@ -1,0 +1,138 @@
+/** The index of a word whose list has overflowed. */
+const OVERFLOW = 0x3fff;
+const COUNT_SHIFT = 14;
+const INDEX_MASK = 0x3fff;
+/** `count` of a word: no table, one table (its pool index follows), a list of them (the first extent follows). */
+const ONE = 1;
+const LIST = 3;
+const SLOTS = 3;
+const NIL = 0xffff;
+
+/** Which shadow tables map a guest page: nobody, one, several, or unknown. */
+export type Tables = readonly number[] | 'overflowed';
+
+/**
+ * Finds the shadow tables that map a guest page (PGMPOOL back-tracking): 16 bits for each mapped page, and extents of
+ * three tables, chained, for those that several map. A table that maps a page twice is listed twice.
+ */
+export class BackTracking {
+  /** By page frame. */
+  readonly #words = new Map<number, number>();
+  readonly #tables: Uint16Array;
+  readonly #next: Uint16Array;
+  #free: number;
+
+  /** @param extents at most 0x3fff, which is the overflow mark */
+  constructor(extents: number) {
+    this.#tables = new Uint16Array(extents * SLOTS).fill(NIL);
+    this.#next = Uint16Array.from({ length: extents }, (_, i) => (i + 1 < extents ? i + 1 : NIL));
+    this.#free = extents > 0 ? 0 : NIL;
+  }
+
+  /** A table got an entry for the page. */
+  add(frame: number, table: number): void {
+    const word = this.#words.get(frame);
+    if (word === undefined) this.#words.set(frame, (ONE << COUNT_SHIFT) | table);
+    else if (word >>> COUNT_SHIFT === ONE) this.#startList(frame, word & INDEX_MASK, table);
+    else if ((word & INDEX_MASK) !== OVERFLOW) this.#extendList(frame, word & INDEX_MASK, table);
+  }
+
+  /** A table lost an entry for the page. Overflowed words stay so until `clear`. */
+  remove(frame: number, table: number): void {
+    const word = this.#words.get(frame);
+    if (word === undefined || (word & INDEX_MASK) === OVERFLOW) return;
+    if (word >>> COUNT_SHIFT === ONE) {
+      this.#words.delete(frame);
+      return;
+    }
+    const first = word & INDEX_MASK;
+    for (let extent = first; extent !== NIL; extent = this.#next[extent]) {
+      for (let i = extent * SLOTS; i < extent * SLOTS + SLOTS; i++) {
+        if (this.#tables[i] !== table) continue;
+        this.#tables[i] = NIL;
+        if (this.#listOf(first).length === 0) this.#release(frame, first);
+        return;
+      }
+    }
+  }
+
+  /** The tables that map a page. */
+  tablesOf(frame: number): Tables {
+    const word = this.#words.get(frame);
+    if (word === undefined) return [];
+    if ((word & INDEX_MASK) === OVERFLOW) return 'overflowed';
+    return word >>> COUNT_SHIFT === ONE ? [word & INDEX_MASK] : this.#listOf(word & INDEX_MASK);
+  }
+
+  isTracked(frame: number): boolean {
+    return this.#words.has(frame);
+  }
+
+  /** No table maps a page that has overflowed any more. */
+  forget(frame: number): void {
+    const word = this.#words.get(frame);
+    if (word !== undefined && (word & INDEX_MASK) === OVERFLOW) this.#words.delete(frame);
+  }
+
+  /** Frames of all mapped pages. */
+  frames(): Iterable<number> {
+    return this.#words.keys();
+  }
+
+  #startList(frame: number, first: number, second: number): void {
+    const extent = this.#take();
+    if (extent !== NIL) {
+      this.#tables[extent * SLOTS] = first;
+      this.#tables[extent * SLOTS + 1] = second;
+    }
+    this.#words.set(frame, (LIST << COUNT_SHIFT) | (extent === NIL ? OVERFLOW : extent));
+  }
+
+  #extendList(frame: number, first: number, table: number): void {
+    let last = first;
+    for (let extent = first; extent !== NIL; extent = this.#next[extent]) {
+      for (let i = extent * SLOTS; i < extent * SLOTS + SLOTS; i++) {
+        if (this.#tables[i] !== NIL) continue;
+        this.#tables[i] = table;
+        return;
+      }
+      last = extent;
+    }
+    const extent = this.#take();
+    if (extent === NIL) {
+      this.#release(frame, first);
+      this.#words.set(frame, (LIST << COUNT_SHIFT) | OVERFLOW);
+    } else {
+      this.#next[last] = extent;
+      this.#tables[extent * SLOTS] = table;
+    }
+  }
+
+  #listOf(first: number): number[] {
+    const found: number[] = [];
+    for (let extent = first; extent !== NIL; extent = this.#next[extent]) {
+      for (let i = extent * SLOTS; i < extent * SLOTS + SLOTS; i++)
+        if (this.#tables[i] !== NIL) found.push(this.#tables[i]);
+    }
+    return found;
+  }
+
+  #take(): number {
+    const extent = this.#free;
+    if (extent === NIL) return NIL;
+    this.#free = this.#next[extent];
+    this.#next[extent] = NIL;
+    return extent;
+  }
+
+  #release(frame: number, first: number): void {
+    this.#words.delete(frame);
+    for (let extent = first; extent !== NIL; ) {
+      const next = this.#next[extent];
+      this.#tables.fill(NIL, extent * SLOTS, extent * SLOTS + SLOTS);
+      this.#next[extent] = this.#free;
+      this.#free = extent;
+      extent = next;
+    }
+  }
+}

@@ -1,0 +1,297 @@
+import { UsageError } from '../../../formats/errors.ts';
+import { P } from '../schemes.ts';
+import { BackTracking } from './back-tracking.ts';
+import { FREE_KIND, isReuse, KIND_BY_NUMBER, type PoolKind } from './kinds.ts';
+import { FIRST_INDEX, NIL_INDEX, PoolPages } from './pool-pages.ts';
+import { POOL_BASE_HIGH, TableStore } from './table-store.ts';
+
+const LAST_INDEX = 0x3fff;
+/** `cMaxPages` by default. */
+export const DEFAULT_POOL_PAGES = 1024;
+/** A path of four tables, for some CPUs, and what they push out of each other's way. */
+const MIN_POOL_PAGES = 16;
+const BUCKETS = 64;
+
+/** What the pool has done so far. */
+export interface PoolCounts {
+  allocations: number;
+  hits: number;
+  evictions: number;
+  reuses: number;
+  /** Tables that could not be had: the guest page can't be monitored, or every page of the pool is locked. */
+  refusals: number;
+  clearAll: number;
+  monitoredWrites: number;
+}
+
+/** Who watches guest tables for the pool. */
+export interface TableWatch {
+  join(key: number, index: number): boolean;
+  leave(key: number, index: number): void;
+}
+
+export interface TakeOptions {
+  /** Tables of one kind and address that differ in it are not the same. */
+  tag?: number;
+  /** False: never found again, and gone with its last user. */
+  cached?: boolean;
+  /** Entries have 64 bits; default: as the kind has it. */
+  wide?: boolean;
+}
+
+/**
+ * The shadow page tables of a machine, for all of its CPUs: found again by what they shadow, kept right by write
+ * monitoring, given up least recently used first (paging.md 8).
+ */
+export class ShadowPool {
+  readonly tables: TableStore;
+  readonly tracking: BackTracking;
+  readonly counts: PoolCounts = {
+    allocations: 0,
+    hits: 0,
+    evictions: 0,
+    reuses: 0,
+    refusals: 0,
+    clearAll: 0,
+    monitoredWrites: 0,
+  };
+  readonly maxPages: number;
+  /** Raised when an entry goes away or allows less: what was remembered from entries is out of date. */
+  generation = 0;
+  /** Set when a table was taken that was there already. */
+  wasHit = false;
+
+  readonly kind: Uint8Array;
+  /** Guest-physical address that a table stands for; see `PoolKind`. */
+  readonly key: Float64Array;
+  /** Tables with the same key and kind, but other rules or rights. */
+  readonly tag: Uint16Array;
+  readonly #cached: Uint8Array;
+  readonly #wide: Uint8Array;
+  readonly #pages: PoolPages;
+  /** Entries that name a table: index of their table × 1024 + slot. */
+  readonly #users: number[][];
+  readonly #buckets: number[][] = Array.from({ length: BUCKETS }, () => []);
+  readonly #monitor: TableWatch;
+
+  constructor(monitor: TableWatch, maxPages = DEFAULT_POOL_PAGES, extents = maxPages * 4) {
+    if (maxPages < MIN_POOL_PAGES || maxPages > LAST_INDEX + 1 - FIRST_INDEX) {
+      throw new UsageError(
+        'bad-pool-size',
+        `Cannot make a pool of ${maxPages} shadow tables: expected ${MIN_POOL_PAGES} to ${LAST_INDEX + 1 - FIRST_INDEX}`,
+      );
+    }
+    const size = maxPages + FIRST_INDEX;
+    this.#monitor = monitor;
+    this.maxPages = maxPages;
+    this.tables = new TableStore(size);
+    this.tracking = new BackTracking(Math.min(extents, LAST_INDEX));
+    this.kind = new Uint8Array(size).fill(FREE_KIND, FIRST_INDEX);
+    this.key = new Float64Array(size);
+    this.tag = new Uint16Array(size);
+    this.#cached = new Uint8Array(size);
+    this.#wide = new Uint8Array(size);
+    this.#pages = new PoolPages(size);
+    this.#users = Array.from({ length: size }, () => []);
+  }
+
+  /**
+   * The table of a kind for a guest-physical address: an old one with all that it holds, or an empty one. `NIL_INDEX`
+   * where there can be none.
+   */
+  take(
+    kind: PoolKind,
+    key: number,
+    { tag = 0, cached = true, wide = kind.format !== '32-bit' }: TakeOptions = {},
+  ): number {
+    const found = cached ? this.#find(kind, key, tag) : NIL_INDEX;
+    this.wasHit = found !== NIL_INDEX;
+    if (this.wasHit) {
+      this.counts.hits++;
+      this.touch(found);
+      return found;
+    }
+    if (cached) this.#dropReused(kind, key);
+    const index = this.#freePage();
+    if (index === NIL_INDEX || !this.#begin(index, kind, key)) {
+      this.counts.refusals++;
+      return NIL_INDEX;
+    }
+    this.tag[index] = tag;
+    this.#wide[index] = wide ? 1 : 0;
+    this.#cached[index] = cached ? 1 : 0;
+    if (cached) this.#bucketOf(key).push(index);
+    this.counts.allocations++;
+    return index;
+  }
+
+  kindOf(index: number): PoolKind | undefined {
+    return KIND_BY_NUMBER[this.kind[index]];
+  }
+
+  /** Whether entries have 64 bits. */
+  isWide(index: number): boolean {
+    return this.#wide[index] === 1;
+  }
+
+  /** Marks a table as just used. */
+  touch(index: number): void {
+    this.#pages.touch(index);
+  }
+
+  /** Locked tables, the roots that CPUs use, are never given up. */
+  lock(index: number): void {
+    this.#pages.lock(index);
+  }
+
+  unlock(index: number): void {
+    this.#pages.unlock(index);
+    if (!this.isLocked(index) && this.#cached[index] === 0 && this.#users[index].length === 0) this.free(index);
+  }
+
+  isLocked(index: number): boolean {
+    return this.#pages.isLocked(index);
+  }
+
+  /** Hooks a table into an entry. */
+  setTable(parent: number, slot: number, child: number, flags: number, highFlags = 0): void {
+    const wide = this.isWide(parent);
+    const low = ((child << 12) | flags) >>> 0;
+    if ((this.tables.low(parent, slot, wide) & P) !== 0) this.clearSlot(parent, slot);
+    this.tables.set(parent, slot, wide, low, wide ? (POOL_BASE_HIGH | highFlags) >>> 0 : 0);
+    this.#users[child].push(parent * 1024 + slot);
+  }
+
+  /** Lets an entry map a guest page. */
+  setPage(table: number, slot: number, low: number, high: number, frame: number): void {
+    const wide = this.isWide(table);
+    if ((this.tables.low(table, slot, wide) & P) !== 0) this.clearSlot(table, slot);
+    this.tables.set(table, slot, wide, low, high, frame);
+    this.tracking.add(frame, table);
+  }
+
+  /** The table that an entry names. */
+  child(parent: number, slot: number): number {
+    return this.tables.low(parent, slot, this.isWide(parent)) >>> 12;
+  }
+
+  clearSlot(index: number, slot: number): void {
+    const wide = this.isWide(index);
+    const low = this.tables.low(index, slot, wide);
+    if ((low & P) === 0) return;
+    const frame = this.tables.frame(index, slot);
+    this.tables.clear(index, slot, wide);
+    this.generation++;
+    if (this.kindOf(index)?.holds === 'pages') this.tracking.remove(frame, index);
+    else this.#dropUser(low >>> 12, index * 1024 + slot);
+  }
+
+  /** Clears all entries of a table. */
+  clearTable(index: number): void {
+    const slots = this.isWide(index) ? 512 : 1024;
+    for (let slot = 0; slot < slots && this.tables.present[index] > 0; slot++) this.clearSlot(index, slot);
+  }
+
+  /**
+   * Gives a table up: from its users, from the cache, from monitoring. Locked ones stay. @returns whether it is gone
+   */
+  free(index: number): boolean {
+    if (this.isLocked(index) || index < FIRST_INDEX || this.kind[index] <= FREE_KIND) return false;
+    for (const user of [...this.#users[index]]) this.clearSlot(Math.floor(user / 1024), user % 1024);
+    // An uncached one is gone with its last user.
+    if (this.kind[index] === FREE_KIND) return true;
+    this.clearTable(index);
+    const bucket = this.#bucketOf(this.key[index]);
+    if (this.#cached[index]) bucket.splice(bucket.indexOf(index), 1);
+    const kind = this.kindOf(index);
+    if (kind?.guest) this.#monitor.leave(this.key[index], index);
+    this.kind[index] = FREE_KIND;
+    this.#pages.giveBack(index);
+    this.generation++;
+    return true;
+  }
+
+  /** All tables in use. */
+  *inUse(): Iterable<number> {
+    for (let index = FIRST_INDEX; index < this.#pages.end; index++) if (this.kind[index] > FREE_KIND) yield index;
+  }
+
+  usersOf(index: number): readonly number[] {
+    return this.#users[index];
+  }
+
+  /** Empties all tables that map pages; directories stay (`pgmR3PoolClearAll`). */
+  clearAll(): void {
+    this.counts.clearAll++;
+    for (const index of this.inUse()) if (this.kindOf(index)?.holds === 'pages') this.clearTable(index);
+    for (const frame of [...this.tracking.frames()]) this.tracking.forget(frame);
+  }
+
+  /** Gives all tables up but locked ones, which are emptied. */
+  flushAll(): void {
+    for (const index of [...this.inUse()]) if (!this.free(index)) this.clearTable(index);
+    this.clearAll();
+  }
+
+  /** Clears every entry for a guest page, in all tables. */
+  clearFrame(frame: number): void {
+    const tables = this.tracking.tablesOf(frame);
+    if (tables === 'overflowed') {
+      for (const index of this.inUse()) if (this.kindOf(index)?.holds === 'pages') this.#clearFrameIn(index, frame);
+      this.tracking.forget(frame);
+    } else for (const index of tables) this.#clearFrameIn(index, frame);
+  }
+
+  #clearFrameIn(index: number, frame: number): void {
+    const slots = this.isWide(index) ? 512 : 1024;
+    for (let slot = 0; slot < slots; slot++) if (this.tables.frame(index, slot) === frame) this.clearSlot(index, slot);
+  }
+
+  #begin(index: number, kind: PoolKind, key: number): boolean {
+    if (kind.guest && !this.#monitor.join(key, index)) {
+      this.#pages.giveBack(index);
+      return false;
+    }
+    this.kind[index] = kind.number;
+    this.key[index] = key;
+    this.#users[index].length = 0;
+    this.tables.wipe(index);
+    this.touch(index);
+    return true;
+  }
+
+  #dropUser(child: number, user: number): void {
+    const users = this.#users[child];
+    const at = users.indexOf(user);
+    if (at >= 0) users.splice(at, 1);
+    if (users.length === 0 && this.#cached[child] === 0) this.free(child);
+  }
+
+  #bucketOf(key: number): number[] {
+    return this.#buckets[Math.floor(key / 4096) % BUCKETS];
+  }
+
+  #find(kind: PoolKind, key: number, tag: number): number {
+    for (const index of this.#bucketOf(key)) {
+      if (this.key[index] === key && this.kind[index] === kind.number && this.tag[index] === tag) return index;
+    }
+    return NIL_INDEX;
+  }
+
+  /** The guest uses a page for something else now. */
+  #dropReused(kind: PoolKind, key: number): void {
+    for (const index of [...this.#bucketOf(key)]) {
+      const old = this.kindOf(index);
+      if (this.key[index] === key && old && isReuse(old, kind) && this.free(index)) this.counts.reuses++;
+    }
+  }
+
+  #freePage(): number {
+    const free = this.#pages.take();
+    if (free !== NIL_INDEX) return free;
+    const oldest = this.#pages.leastRecentlyUsed();
+    if (oldest === NIL_INDEX || !this.free(oldest)) return NIL_INDEX;
+    this.counts.evictions++;
+    return this.#pages.take();
+  }
+}

@@ -1,0 +1,49 @@
+import type { GuestPhys } from '../../../formats/sizes.ts';
+
+const A20 = 2 ** 20;
+
+/** The A20 gates of the CPUs: with its gate off, bit 20 of each address that a CPU puts out is 0. */
+export class A20Gate {
+  readonly #off: boolean[] = [];
+  readonly #changes: number[] = [];
+  /** The usual case, which is quicker to ask for than each CPU. */
+  isAllOn = true;
+
+  isOn(cpu: number): boolean {
+    return !this.#off[cpu];
+  }
+
+  set(cpu: number, on: boolean): void {
+    if (on === this.isOn(cpu)) return;
+    this.load(cpu, on);
+    this.#changes[cpu] = this.changesOf(cpu) + 1;
+  }
+
+  /** As a saved state has it: no change. */
+  load(cpu: number, on: boolean): void {
+    this.#off[cpu] = !on;
+    this.isAllOn = !this.#off.includes(true);
+  }
+
+  /** How often a gate was opened or closed since power-on. */
+  changesOf(cpu: number): number {
+    return this.#changes[cpu] ?? 0;
+  }
+
+  /** All on, as at power-on. */
+  reset(): void {
+    this.#off.length = 0;
+    this.#changes.length = 0;
+    this.isAllOn = true;
+  }
+
+  /** The address that a CPU's access reaches. */
+  pass(cpu: number, gcPhys: GuestPhys): GuestPhys {
+    return this.#off[cpu] && Math.floor(gcPhys / A20) % 2 === 1 ? gcPhys - A20 : gcPhys;
+  }
+
+  /** The mask that saved states hold. */
+  maskOf(cpu: number): bigint {
+    return this.isOn(cpu) ? 0xffff_ffff_ffff_ffffn : 0xffff_ffff_ffef_ffffn;
+  }
+}

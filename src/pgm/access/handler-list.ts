@@ -1,0 +1,100 @@
+import { hex } from '../../../formats/errors.ts';
+import type { GuestPhys } from '../../../formats/sizes.ts';
+import { HandlerState } from '../pages/page-states.ts';
+import { pgmError } from '../pages/pgm-errors.ts';
+import type { AccessOrigin } from './phys-memory.ts';
+
+/** PGMPHYSHANDLERTYPE: MMIO and `'all'` see reads and writes of whole pages, `'write'` sees writes to any bytes. */
+export type HandlerKind = 'mmio' | 'write' | 'all';
+
+/** `'done'`: the callback has done the access. `'default'`: memory is read or written as if there was no handler. */
+export type HandlerAnswer = 'done' | 'default';
+
+/**
+ * Called for each access, cut at page and handler borders. `bytes` is borrowed: of a write what is to be written, of a
+ * read what is to be filled. The callback may use memory and handlers.
+ */
+export type HandlerCallback = (
+  access: 'read' | 'write',
+  gcPhys: GuestPhys,
+  bytes: Uint8Array,
+  origin: AccessOrigin,
+) => HandlerAnswer;
+
+/** PGMPHYSHANDLER: a physical access handler. */
+export interface PhysHandler {
+  readonly kind: HandlerKind;
+  readonly start: GuestPhys;
+  /** Exclusive. */
+  readonly end: GuestPhys;
+  readonly description: string;
+  readonly callback: HandlerCallback;
+}
+
+/** What a handler's pages are marked with. */
+export const HANDLER_STATE_OF: Readonly<Record<HandlerKind, number>> = {
+  mmio: HandlerState.ALL,
+  write: HandlerState.WRITE,
+  all: HandlerState.ALL,
+};
+
+/** Handlers by address, without overlaps. */
+export class HandlerList {
+  readonly #handlers: PhysHandler[] = [];
+
+  get all(): readonly PhysHandler[] {
+    return this.#handlers;
+  }
+
+  /** The handler that covers an address. */
+  find(gcPhys: GuestPhys): PhysHandler | undefined {
+    const handler = this.atOrAbove(gcPhys);
+    return handler !== undefined && handler.start <= gcPhys ? handler : undefined;
+  }
+
+  /** The lowest handler that ends behind an address. */
+  atOrAbove(gcPhys: GuestPhys): PhysHandler | undefined {
+    return this.#handlers[this.#firstEndingAfter(gcPhys)];
+  }
+
+  /** The handler that starts at `start`. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND */
+  get(start: GuestPhys): PhysHandler {
+    const handler = this.find(start);
+    if (handler?.start === start) return handler;
+    throw pgmError('VERR_PGM_HANDLER_NOT_FOUND', `Cannot find handler: none starts at ${hex(start)}`, {
+      gcPhys: start,
+    });
+  }
+
+  /** @throws UsageError VERR_PGM_HANDLER_PHYSICAL_CONFLICT */
+  insert(handler: PhysHandler): void {
+    const { start, end } = handler;
+    const at = this.#firstEndingAfter(start);
+    const other = this.#handlers[at];
+    if (other !== undefined && other.start < end) {
+      const there = `${other.description} covers ${hex(other.start)}–${hex(other.end - 1)}`;
+      throw pgmError(
+        'VERR_PGM_HANDLER_PHYSICAL_CONFLICT',
+        `Cannot register handler at ${hex(start)}–${hex(end - 1)}: ${there}`,
+        { gcPhys: start },
+      );
+    }
+    this.#handlers.splice(at, 0, handler);
+  }
+
+  /** Puts others in the place of some that follow each other. */
+  replace(old: readonly PhysHandler[], by: readonly PhysHandler[]): void {
+    this.#handlers.splice(this.#handlers.indexOf(old[0]), old.length, ...by);
+  }
+
+  #firstEndingAfter(gcPhys: GuestPhys): number {
+    let low = 0;
+    let high = this.#handlers.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#handlers[middle].end <= gcPhys) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

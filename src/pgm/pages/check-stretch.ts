@@ -1,0 +1,18 @@
+import { hex } from '../../../formats/errors.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { pgmError } from './pgm-errors.ts';
+
+/** x86 has 52 address bits; page frames of savkit have 32 bits, which is 16 TiB. */
+const GUEST_PHYS_END = 2 ** 44;
+
+/** @throws UsageError VERR_INVALID_PARAMETER for what is no stretch of whole pages */
+export function checkStretch(what: string, start: GuestPhys, size: number): void {
+  const fits =
+    start >= 0 && size > 0 && start % PAGE_SIZE === 0 && size % PAGE_SIZE === 0 && start + size <= GUEST_PHYS_END;
+  if (!fits)
+    throw pgmError(
+      'VERR_INVALID_PARAMETER',
+      `Cannot ${what}: ${hex(start)} + ${hex(size)} is no stretch of whole pages`,
+      { gcPhys: start },
+    );
+}

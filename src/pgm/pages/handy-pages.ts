@@ -1,0 +1,148 @@
+import type { HostAccount } from '../../gmm/host-account.ts';
+import { HostMemoryError } from '../../gmm/host-memory-error.ts';
+import { pgmError } from './pgm-errors.ts';
+
+/** Pages kept in stock (PGM_HANDY_PAGES); as many are reserved on top of RAM. */
+export const HANDY_PAGES = 128;
+/** At or below, somebody should refill soon (PGM_HANDY_PAGES_SET_FF). */
+const WANTED_AT = 32;
+/** At or below, taking a page refills first (PGM_HANDY_PAGES_R3_ALLOC). */
+const REFILL_AT = 8;
+/** The least that a refill is content with (PGM_HANDY_PAGES_MIN). */
+const LEAST_AFTER_REFILL = 32;
+
+/** Forced-action flags that the stock raises. */
+export interface HandyFlags {
+  /** VM_FF_PGM_NEED_HANDY_PAGES: `refill` when it suits. */
+  needHandyPages: boolean;
+  /** VM_FF_PGM_NO_MEMORY: the machine has to pause until a `refill` works. */
+  noMemory: boolean;
+}
+
+/**
+ * `'ok'`: the stock is full, or as full as limits allow. `'no-memory'` (VINF_EM_NO_MEMORY): the machine is to be
+ * suspended with the runtime error `HostMemoryLow`; resuming tries again.
+ */
+export type RefillResult = 'ok' | 'no-memory';
+
+/** A small stock of private pages of zeros, so that the write of a guest hardly ever has to wait for the host. */
+export class HandyPages {
+  readonly flags: HandyFlags = { needHandyPages: false, noMemory: false };
+  /** Makes each refill fail as if the host had no memory (`pgmerror handy`). */
+  injectFailure = false;
+  readonly #account: HostAccount;
+  readonly #stock = new Uint32Array(HANDY_PAGES);
+  #count = 0;
+
+  constructor(account: HostAccount) {
+    this.#account = account;
+  }
+
+  /** How many it holds when it is full. */
+  get size(): number {
+    return HANDY_PAGES;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /**
+   * The ID of a page. What is in stock is dealt out even when the stock can't be refilled. @throws EnvironmentError
+   * VERR_EM_NO_MEMORY
+   */
+  take(gcPhys: number): number {
+    if (this.#count <= REFILL_AT) this.#refillToTake(gcPhys);
+    const pageId = this.#stock[--this.#count];
+    if (this.#count <= WANTED_AT) this.flags.needHandyPages = true;
+    return pageId;
+  }
+
+  /**
+   * Fills the stock up. Where a limit of the machine or the host is in the way, with less.
+   * @throws HostMemoryError what else the host answers; flags are set then
+   */
+  refill(): RefillResult {
+    try {
+      if (this.injectFailure) throw new HostMemoryError('no-memory', 'Cannot refill handy pages: failure injected');
+      this.#add(HANDY_PAGES - this.#count);
+    } catch (error) {
+      if (!isLimit(error) || !this.#addLess()) return this.#failed(error);
+    }
+    this.flags.needHandyPages = false;
+    this.flags.noMemory = false;
+    return 'ok';
+  }
+
+  /** Refills; false where the host has no memory, or a limit is in the way. */
+  canRefill(): boolean {
+    try {
+      return this.refill() === 'ok';
+    } catch (error) {
+      if (error instanceof HostMemoryError) return false;
+      throw error;
+    }
+  }
+
+  /** Exchanges pages that are to become free on the host. */
+  moveOut(isLeaving: (pageId: number) => boolean): void {
+    for (let i = 0; i < this.#count; i++) {
+      if (isLeaving(this.#stock[i])) this.#stock[i] = this.#account.movePage(this.#stock[i]) || this.#stock[i];
+    }
+  }
+
+  /** Gives the stock back. */
+  release(): void {
+    this.#account.freePages('base', this.#stock, this.#count);
+    this.#count = 0;
+  }
+
+  #add(count: number): void {
+    const fresh = this.#stock.subarray(this.#count, this.#count + count);
+    this.#account.allocatePages('base', fresh);
+    // They are taken from the end, and neighbours are to be taken in ascending order.
+    fresh.reverse();
+    this.#count += count;
+  }
+
+  /** A quarter, and again, but never so few that less than the least are in stock. */
+  #addLess(): boolean {
+    const least = LEAST_AFTER_REFILL - this.#count;
+    for (let count = HANDY_PAGES - this.#count; count > least && least > 0; ) {
+      count = Math.max(count >> 2, least);
+      try {
+        this.#add(count);
+        return true;
+      } catch (error) {
+        if (!isLimit(error)) throw error;
+      }
+    }
+    return false;
+  }
+
+  #failed(error: unknown): RefillResult {
+    this.flags.needHandyPages = true;
+    this.flags.noMemory = true;
+    if (error instanceof HostMemoryError && error.code === 'no-memory') return 'no-memory';
+    throw error;
+  }
+
+  #refillToTake(gcPhys: number): void {
+    let cause: unknown;
+    try {
+      this.refill();
+    } catch (error) {
+      cause = error;
+    }
+    if (this.#count > 0) return;
+    const error = pgmError('VERR_EM_NO_MEMORY', 'Cannot allocate page: neither the stock nor the host has one', {
+      gcPhys,
+    });
+    error.cause = cause;
+    throw error;
+  }
+}
+
+function isLimit(error: unknown): boolean {
+  return error instanceof HostMemoryError && (error.code === 'global-limit' || error.code === 'account-limit');
+}

@@ -1,0 +1,96 @@
+import type { AccountName, HostAccount, HostPriority, OverCommitPolicy } from '../../gmm/host-account.ts';
+import type { HostMemory } from '../../gmm/host-memory.ts';
+import { HostMemoryError } from '../../gmm/host-memory-error.ts';
+import { NIL_PAGE_ID } from '../../gmm/page-id.ts';
+import { HANDY_PAGES, HandyPages } from './handy-pages.ts';
+import { pgmError } from './pgm-errors.ts';
+
+/** The host takes fewer ballooned pages than this at a time. */
+const BALLOON_BATCH = 2 ** 20 - 1;
+
+export interface HostBackingOptions {
+  /** May more be promised to this machine than the host has? Not unless told. */
+  policy?: OverCommitPolicy;
+  priority?: HostPriority;
+}
+
+/** A host's memory, which other machines share, as one machine sees it. A page is known by its ID; 0 is none. */
+export class HostBacking {
+  readonly host: HostMemory;
+  readonly account: HostAccount;
+  readonly handy: HandyPages;
+
+  /** Reserves what every machine needs; ranges of memory add theirs. @throws HostMemoryError `reservation-declined` */
+  constructor(host: HostMemory, { policy = 'no-over-commitment', priority = 'normal' }: HostBackingOptions = {}) {
+    this.host = host;
+    this.account = host.openAccount();
+    try {
+      this.account.reserve({ base: HANDY_PAGES, shadow: 1, fixed: 1 }, policy, priority);
+    } catch (error) {
+      this.account.close();
+      throw error;
+    }
+    this.handy = new HandyPages(this.account);
+  }
+
+  /** The whole chunk that holds a page, which is at `offsetInChunk(id)`; borrowed until the next call. */
+  chunkBytes(id: number): Uint8Array {
+    return this.host.chunkBytes(id);
+  }
+
+  /** A private page of zeros for the page at `gcPhys` (account base). @throws EnvironmentError VERR_EM_NO_MEMORY */
+  takePage(gcPhys: number): number {
+    return this.handy.take(gcPhys);
+  }
+
+  /**
+   * Fills `into` with IDs of private pages of zeros. @throws EnvironmentError VERR_EM_NO_MEMORY, and then none is taken
+   */
+  allocatePages(name: AccountName, into: Uint32Array): void {
+    try {
+      this.account.allocatePages(name, into);
+    } catch (cause) {
+      if (!(cause instanceof HostMemoryError)) throw cause;
+      const error = pgmError('VERR_EM_NO_MEMORY', `Cannot allocate ${into.length} pages: ${cause.message}`);
+      error.cause = cause;
+      throw error;
+    }
+  }
+
+  /**
+   * The first ID of 512 neighbouring pages of zeros that fill a chunk; `NIL_PAGE_ID` where the host has no such chunk.
+   */
+  takeLargePage(): number {
+    try {
+      return this.account.allocateLargePage('base');
+    } catch (error) {
+      if (error instanceof HostMemoryError) return NIL_PAGE_ID;
+      throw error;
+    }
+  }
+
+  /** Gives private pages back, or references to shared ones. @throws HostMemoryError */
+  freePages(name: AccountName, ids: Uint32Array): void {
+    this.account.freePages(name, ids);
+  }
+
+  /** Changes by how many pages the machine may grow. @throws HostMemoryError `reservation-declined` */
+  reserve(name: AccountName, pages: number): void {
+    const { reserved } = this.account;
+    this.account.updateReservation({ ...reserved, [name]: reserved[name] + pages });
+  }
+
+  /** Tells the host how many pages are ballooned now; they have been freed before. */
+  balloonTo(pages: number): void {
+    for (;;) {
+      const change = pages - this.account.balloonedPages;
+      if (change === 0) return;
+      this.account.balloon(change > 0 ? 'inflate' : 'deflate', Math.min(Math.abs(change), BALLOON_BATCH));
+    }
+  }
+
+  /** Gives all of the machine's pages back. References to shared pages have to be freed before. */
+  close(): void {
+    this.account.close();
+  }
+}

@@ -1,0 +1,88 @@
+import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { PageType } from './page-states.ts';
+
+/**
+ * What a range was made for. Ranges that are not RAM are VirtualBox's ad-hoc ranges: they fill holes, and are not saved
+ * as RAM.
+ */
+export type RangeKind = 'ram' | 'rom' | 'mmio' | 'mmio2';
+
+/** Bits of `RamRange.flags`. */
+export const PageFlag = {
+  /** A monitored page was written. */
+  WRITTEN_TO: 1,
+  /** Two bits of `PdeType`. */
+  PDE_SHIFT: 1,
+  PDE_MASK: 0b110,
+} as const;
+
+/**
+ * PGMRAMRANGE: a stretch of guest-physical memory and its page descriptors, in arrays by page: ten bytes a page, of
+ * which the system gives only those that are written. Read them freely; only `GuestPages` and its neighbours write
+ * them.
+ */
+export class RamRange {
+  readonly start: GuestPhys;
+  /** Exclusive. */
+  readonly end: GuestPhys;
+  readonly pages: number;
+  readonly kind: RangeKind;
+  readonly description: string;
+  /** `PageType` */
+  readonly type: Uint8Array;
+  /** `PageState` */
+  readonly state: Uint8Array;
+  /** Page of the host's memory; 0 where there is none. */
+  readonly pageId: Uint32Array;
+  /** `HandlerState` of the physical handlers. */
+  readonly handler: Uint8Array;
+  /** `PageFlag` */
+  readonly flags: Uint8Array;
+  readonly readLocks: Uint8Array;
+  readonly writeLocks: Uint8Array;
+
+  /** @param start page aligned */
+  constructor(start: GuestPhys, pages: number, kind: RangeKind, description: string) {
+    this.start = start;
+    this.end = start + pages * PAGE_SIZE;
+    this.pages = pages;
+    this.kind = kind;
+    this.description = description;
+    this.type = new Uint8Array(pages);
+    if (kind !== 'ram') this.type.fill(PAGE_TYPE_OF[kind]);
+    this.state = new Uint8Array(pages);
+    this.pageId = new Uint32Array(pages);
+    this.handler = new Uint8Array(pages);
+    this.flags = new Uint8Array(pages);
+    this.readLocks = new Uint8Array(pages);
+    this.writeLocks = new Uint8Array(pages);
+  }
+
+  addressOf(page: number): GuestPhys {
+    return this.start + page * PAGE_SIZE;
+  }
+
+  /** Number of the page that holds an address of this range. */
+  pageOf(gcPhys: GuestPhys): number {
+    return Math.floor((gcPhys - this.start) / PAGE_SIZE);
+  }
+
+  wasWritten(page: number): boolean {
+    return (this.flags[page] & PageFlag.WRITTEN_TO) !== 0;
+  }
+
+  /** `PdeType` */
+  pdeType(page: number): number {
+    return (this.flags[page] & PageFlag.PDE_MASK) >>> PageFlag.PDE_SHIFT;
+  }
+
+  setPdeType(page: number, type: number): void {
+    this.flags[page] = (this.flags[page] & ~PageFlag.PDE_MASK) | (type << PageFlag.PDE_SHIFT);
+  }
+}
+
+const PAGE_TYPE_OF: Readonly<Record<Exclude<RangeKind, 'ram'>, number>> = {
+  rom: PageType.ROM,
+  mmio: PageType.MMIO,
+  mmio2: PageType.MMIO2,
+};

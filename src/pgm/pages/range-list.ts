@@ -1,0 +1,91 @@
+import { hex } from '../../../formats/errors.ts';
+import type { GuestPhys } from '../../../formats/sizes.ts';
+import { pgmError } from './pgm-errors.ts';
+import type { RamRange } from './ram-range.ts';
+
+/** The ranges of a machine, ascending, never overlapping. */
+export class RangeList {
+  /** Raised at each change (`idRamRangesGen`): who walks ranges step by step sees that he must look again. */
+  generation = 0;
+  #ranges: readonly RamRange[] = [];
+  /** Accesses come in runs: the range of the last find is looked at first. */
+  #hint: RamRange | undefined;
+
+  get all(): readonly RamRange[] {
+    return this.#ranges;
+  }
+
+  [Symbol.iterator](): Iterator<RamRange> {
+    return this.#ranges[Symbol.iterator]();
+  }
+
+  find(gcPhys: GuestPhys): RamRange | undefined {
+    const hint = this.#hint;
+    if (hint !== undefined && gcPhys >= hint.start && gcPhys < hint.end) return hint;
+    const range = this.#ranges[this.#firstEndingAfter(gcPhys)];
+    if (range === undefined || gcPhys < range.start) return undefined;
+    this.#hint = range;
+    return range;
+  }
+
+  /** @throws UsageError VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS */
+  get(gcPhys: GuestPhys): RamRange {
+    const range = this.find(gcPhys);
+    if (range) return range;
+    throw pgmError('VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS', `Cannot access ${hex(gcPhys)}: there is no memory`, {
+      gcPhys,
+    });
+  }
+
+  /** The first range that holds an address at or above `gcPhys`. */
+  atOrAbove(gcPhys: GuestPhys): RamRange | undefined {
+    return this.#ranges[this.#firstEndingAfter(gcPhys)];
+  }
+
+  /** The lowest range that shares an address with `[start, end)`. */
+  firstOverlap(start: GuestPhys, end: GuestPhys): RamRange | undefined {
+    const range = this.atOrAbove(start);
+    return range !== undefined && range.start < end ? range : undefined;
+  }
+
+  /** @throws UsageError VERR_PGM_RAM_CONFLICT where something is in the place of a new range */
+  expectFree({ description, start, end }: RamRange): void {
+    const other = this.firstOverlap(start, end);
+    if (other) throw rangeConflict(description, start, end, other);
+  }
+
+  /** @throws UsageError VERR_PGM_RAM_CONFLICT */
+  insert(range: RamRange): void {
+    this.expectFree(range);
+    const at = this.#firstEndingAfter(range.start);
+    this.#change([...this.#ranges.slice(0, at), range, ...this.#ranges.slice(at)]);
+  }
+
+  remove(range: RamRange): void {
+    this.#change(this.#ranges.filter((each) => each !== range));
+  }
+
+  #change(ranges: readonly RamRange[]): void {
+    this.#ranges = ranges;
+    this.#hint = undefined;
+    this.generation = (this.generation + 1) >>> 0;
+  }
+
+  #firstEndingAfter(gcPhys: GuestPhys): number {
+    let low = 0;
+    let high = this.#ranges.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#ranges[middle].end <= gcPhys) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export function rangeConflict(what: string, start: GuestPhys, end: GuestPhys, other: RamRange): Error {
+  const there = `${other.description} is at ${hex(other.start)}–${hex(other.end - 1)}`;
+  return pgmError('VERR_PGM_RAM_CONFLICT', `Cannot put ${what} at ${hex(start)}–${hex(end - 1)}: ${there}`, {
+    gcPhys: start,
+  });
+}

@@ -1,0 +1,111 @@
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { GuestPages } from './guest-pages.ts';
+import { PageState, PageType } from './page-states.ts';
+import { pgmError } from './pgm-errors.ts';
+import { PageFlag, type RamRange } from './ram-range.ts';
+import type { RangeList } from './range-list.ts';
+
+/**
+ * Write monitoring, for one user at a time: `engage`, then `take` in rounds, at last `release`, also after a failure.
+ *
+ * A page that is armed is write-monitored until its first write, by whomever; then it is allocated and has its
+ * written-to mark.
+ */
+export class WriteMonitor {
+  readonly #ranges: RangeList;
+  readonly #pages: GuestPages;
+  #user: string | undefined;
+  #rangeAt = 0;
+  #offsetInChunk = 0;
+
+  constructor(ranges: RangeList, pages: GuestPages) {
+    this.#ranges = ranges;
+    this.#pages = pages;
+  }
+
+  /** Who uses the monitor now. */
+  get user(): string | undefined {
+    return this.#user;
+  }
+
+  /** @throws UsageError VERR_PGM_WRITE_MONITOR_ENGAGED */
+  engage(user: string): void {
+    if (this.#user !== undefined)
+      throw pgmError(
+        'VERR_PGM_WRITE_MONITOR_ENGAGED',
+        `Cannot engage write monitoring for ${user}: ${this.#user} uses it`,
+      );
+    this.#user = user;
+    this.rewind();
+  }
+
+  /** Monitors a page from now on; nothing for pages that have no private memory. Only RAM is monitored. */
+  arm(range: RamRange, page: number): void {
+    this.#pages.apply('monitor', range, page);
+  }
+
+  /** Notes that a page was written by other ways than `write`, through a mapping for instance. */
+  note(range: RamRange, page: number): void {
+    if (range.state[page] === PageState.WRITE_MONITORED) this.#pages.apply('make-writable', range, page);
+  }
+
+  /**
+   * Fills `frames` with page frames of RAM that may have changed since they were taken last (at first: all that have
+   * memory), and arms each in the same step. A page that has become zero counts when it was monitored before.
+   * @returns how many; fewer than fit when all ranges have been gone through, and then the next call starts anew
+   */
+  take(frames: Uint32Array): number {
+    const ranges = this.#ranges.all;
+    let count = 0;
+    for (; this.#rangeAt < ranges.length; this.#rangeAt++, this.#offsetInChunk = 0) {
+      const range = ranges[this.#rangeAt];
+      const first = range.start / PAGE_SIZE;
+      for (;;) {
+        const page = nextChanged(range, this.#offsetInChunk);
+        this.#offsetInChunk = page;
+        if (page === range.pages) break;
+        if (count === frames.length) return count;
+        frames[count++] = first + page;
+        this.arm(range, page);
+        this.#pages.markWritten(range, page, false);
+        this.#offsetInChunk = page + 1;
+      }
+    }
+    if (count < frames.length) this.rewind();
+    return count;
+  }
+
+  /** The next `take` starts at the lowest page. */
+  rewind(): void {
+    this.#rangeAt = 0;
+    this.#offsetInChunk = 0;
+  }
+
+  /** Ends the use: all pages are as if nobody had monitored them. Nothing for who is not the user. */
+  release(user: string): void {
+    if (this.#user !== user) return;
+    for (const range of this.#ranges) {
+      for (let page = 0; page < range.pages; page++) {
+        if (range.state[page] === PageState.WRITE_MONITORED || range.wasWritten(page))
+          this.#pages.apply('unmonitor', range, page);
+      }
+    }
+    this.#user = undefined;
+  }
+}
+
+/**
+ * The next RAM page from `page` on that is not monitored though it has memory, was written, or may be by a device that
+ * has it mapped.
+ */
+function nextChanged(range: RamRange, page: number): number {
+  const { state, flags, type, writeLocks, pages } = range;
+  for (let i = page; i < pages; i++) {
+    if (
+      (state[i] === PageState.ALLOCATED || (flags[i] & PageFlag.WRITTEN_TO) !== 0 || writeLocks[i] > 0) &&
+      type[i] === PageType.RAM
+    )
+      return i;
+  }
+  return pages;
+}

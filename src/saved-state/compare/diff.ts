@@ -1,0 +1,139 @@
+import { UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import type { GuestPhys } from '../../../formats/sizes.ts';
+import { isOfLiveSave } from '../convert/write-state.ts';
+import { differingFields, type FieldDifference, fieldsOf } from '../describe/fields.ts';
+import { type Fingerprint, fingerprint } from '../hashing/fingerprint.ts';
+import { PageHashes, type PageRun } from '../hashing/page-hashes.ts';
+import type { SavedState } from '../reading/state.ts';
+import { type WalkOptions, walkState } from '../reading/walk.ts';
+import { namesOf, placeOfPages, type RangeNames } from './range-names.ts';
+
+/** Neighbouring pages of one range that differ in the same way. */
+export interface PageDifference extends PageRun {
+  /** Guest-physical, `[from, to)`; where the guest has not mapped the range: offsets into it. */
+  from: GuestPhys;
+  to: GuestPhys;
+  mapped: boolean;
+}
+
+export interface RangeDifference {
+  range: string;
+  /** Pages by what became of them. */
+  changed: number;
+  filled: number;
+  cleared: number;
+  /** Ascending; not more than `MAX_RUNS`. */
+  runs: PageDifference[];
+  /** Only one of the states has such a range. */
+  onlyIn?: 'a' | 'b';
+}
+
+export interface StateDiff {
+  equal: boolean;
+  /** By `name/instance pass`. */
+  units: { added: string[]; gone: string[]; changed: string[] };
+  fields: FieldDifference[];
+  memory: RangeDifference[];
+  /** What was not compared, and why. */
+  notes: string[];
+}
+
+/** Runs listed for each range; counts go on. */
+const MAX_RUNS = 10_000;
+
+export interface DiffOptions extends Pick<WalkOptions, 'signal'> {
+  /** Called with which state is being read and the offset reached. */
+  onProgress?: (which: 'a' | 'b', offset: number) => void;
+}
+
+/** One side of a comparison. */
+export interface Side {
+  source: ByteSource;
+  state: SavedState;
+  names: RangeNames;
+}
+
+/**
+ * Compares what two states hold, whatever their containers and versions: memory page by page, units byte for byte,
+ * decoded fields.
+ * @throws FormatError when either is damaged
+ */
+export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOptions = {}): Promise<StateDiff> {
+  const sides = { a: await openSide(a), b: await openSide(b) };
+  const notes: string[] = [];
+  const flattens = sides.a.state.header.live !== sides.b.state.header.live;
+  if (flattens) notes.push('one state is live, the other plain: only what counts in the end is compared');
+  const own = await take(sides.a, 'a', flattens, options);
+  const other = await take(sides.b, 'b', flattens, options, own.memory);
+  const units = compareUnits(own.units, other.units);
+  const memory = compareMemory(own, other, sides.a.names, sides.b.names);
+  const [fields, untold] = split(differingFields(fieldsOf(own.state), fieldsOf(other.state)));
+  if (untold.length > 0) notes.push(`told by one of the states only: ${untold.map(({ field }) => field).join(', ')}`);
+  const equal = units.added.length + units.gone.length + units.changed.length + fields.length + memory.length === 0;
+  return { equal, units, fields, memory, notes };
+}
+
+export async function openSide(source: ByteSource): Promise<Side> {
+  if (!source.seekable)
+    throw new UsageError(
+      'not-seekable',
+      `Cannot compare ${source.name}: it has to be read several times, so it must be a file`,
+    );
+  const state = await walkState(source, { skipCrc: true });
+  return { source, state, names: namesOf(state) };
+}
+
+function take(
+  { source, names }: Side,
+  which: 'a' | 'b',
+  flattens: boolean,
+  { signal, onProgress }: DiffOptions,
+  like?: Fingerprint['memory'],
+): Promise<Fingerprint> {
+  return fingerprint(source, {
+    of: 'content',
+    naming: names.naming,
+    ...(like ? { like } : {}),
+    ...(flattens ? { leavesOut: isOfLiveSave } : {}),
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress(which, offset) } : {}),
+  });
+}
+
+function compareUnits(a: Map<string, string>, b: Map<string, string>): StateDiff['units'] {
+  return {
+    added: [...b.keys()].filter((key) => !a.has(key)),
+    gone: [...a.keys()].filter((key) => !b.has(key)),
+    changed: [...a.keys()].filter((key) => b.has(key) && a.get(key) !== b.get(key)),
+  };
+}
+
+/** Versions differ in what they hold; a field that one of them has no place for says nothing. */
+function split(differences: FieldDifference[]): [FieldDifference[], FieldDifference[]] {
+  const isTold = ({ a, b }: FieldDifference) => a !== undefined && b !== undefined;
+  return [differences.filter(isTold), differences.filter((difference) => !isTold(difference))];
+}
+
+function compareMemory(a: Fingerprint, b: Fingerprint, namesA: RangeNames, namesB: RangeNames): RangeDifference[] {
+  const differences: RangeDifference[] = [];
+  for (const range of new Set([...a.memory.keys(), ...b.memory.keys()])) {
+    const own = a.memory.get(range);
+    const other = b.memory.get(range);
+    const difference = compareRange(range, own ?? new PageHashes(), other ?? new PageHashes(), own ? namesA : namesB);
+    if (!own || !other) difference.onlyIn = own ? 'a' : 'b';
+    if (difference.runs.length > 0) differences.push(difference);
+  }
+  return differences;
+}
+
+function compareRange(range: string, a: PageHashes, b: PageHashes, names: RangeNames): RangeDifference {
+  const difference: RangeDifference = { range, changed: 0, filled: 0, cleared: 0, runs: [] };
+  for (const run of a.differences(b)) {
+    difference[run.change] += run.end - run.start;
+    if (difference.runs.length >= MAX_RUNS) continue;
+    const { start, end, mapped } = placeOfPages(names, range, run.start, run.end);
+    difference.runs.push({ ...run, from: start, to: end, mapped });
+  }
+  return difference;
+}

@@ -1,0 +1,61 @@
+import type { SavedState } from '../reading/state.ts';
+import { describeState } from './describe.ts';
+
+/** Decoded values of a state by name, such as `cpus[0].registers.rip`, as text. */
+export type Fields = Map<string, string>;
+
+/** How a state is written down, and what the directory of the file says: not what it holds. */
+const FORM = [
+  'units',
+  'container.format',
+  'container.gc',
+  'container.streamCrc',
+  'container.live',
+  'container.size',
+  'container.directoryEntries',
+];
+/** Told by lists of ranges and by page records, which are compared themselves. */
+const RANGES = [
+  'memory.pgmVersion',
+  'memory.ramPages',
+  'memory.map',
+  'memory.roms',
+  'memory.mmio2',
+  'memory.records',
+  'memory.passes',
+];
+
+/** All values that savkit understands, but for memory and for how the file is written. */
+export function fieldsOf(state: SavedState): Fields {
+  const fields: Fields = new Map();
+  flatten(describeState(state), '', fields);
+  return fields;
+}
+
+function flatten(value: unknown, name: string, fields: Fields): void {
+  if ([...FORM, ...RANGES].some((prefix) => name.startsWith(prefix))) return;
+  if (Array.isArray(value)) {
+    for (const [i, item] of value.entries()) flatten(item, `${name}[${i}]`, fields);
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, item] of Object.entries(value)) flatten(item, name === '' ? key : `${name}.${key}`, fields);
+  } else if (value !== undefined) fields.set(name, String(value));
+}
+
+export interface FieldDifference {
+  field: string;
+  /** Absent where one side does not tell. */
+  a?: string;
+  b?: string;
+}
+
+/** Fields with two different values, and those that only one side has. */
+export function differingFields(a: Fields, b: Fields): FieldDifference[] {
+  const differences: FieldDifference[] = [];
+  for (const field of new Set([...a.keys(), ...b.keys()])) {
+    const own = a.get(field);
+    const other = b.get(field);
+    if (own === other) continue;
+    differences.push({ field, ...(own === undefined ? {} : { a: own }), ...(other === undefined ? {} : { b: other }) });
+  }
+  return differences;
+}

@@ -1,0 +1,209 @@
+import { FormatError, UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import type { MemoryRange } from '../../../formats/image/extents.ts';
+import { findKernel, type GuestKernel } from '../guest/guest-kernel.ts';
+import { RamPlacement } from '../layout/placement.ts';
+import { findUnit } from '../layout/unit-choice.ts';
+import type { SavedState } from '../reading/state.ts';
+import { type WalkOptions, walkState } from '../reading/walk.ts';
+import { chooseThreads } from '../threads/choose-threads.ts';
+import { Crew } from '../threads/crew.ts';
+import type { RandomSink } from '../threads/image-runs.ts';
+import { ImageSink } from './image-sink.ts';
+import { type ExtractPart, type ExtractPlan, type ImageFormat, planExtraction } from './plan-extraction.ts';
+
+export type ExtractStep = 'searching' | 'searching everywhere' | 'checking' | 'extracting' | 'filling' | 'writing';
+
+export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'> {
+  /**
+   * Called now and then with how far a step is: an offset in the source, or of `total` bytes of the output. Cores for
+   * debuggers begin with a search for the guest's kernel.
+   */
+  onProgress?: (done: number, step: ExtractStep, total?: number) => void;
+  /** Threads to read with; default: as many as pay. The output does not depend on it. */
+  threads?: number;
+}
+
+/** What was taken out. */
+export interface ExtractReport {
+  what: 'memory' | 'rom' | 'mmio2' | 'unit';
+  format: ImageFormat;
+  /** Bytes of the output. */
+  size: number;
+  /** Guest-physical stretches in the output; empty for parts that have no address. */
+  ranges: MemoryRange[];
+  /** Of a core for debuggers. */
+  core?: CoreReport;
+  /** Of a core that has no registers in it: why. */
+  registersMissing?: string;
+}
+
+export interface CoreReport {
+  /** The Linux kernel that was found in the guest's memory; its note VMCOREINFO is in the core then. */
+  kernel?: { release: string; offset?: bigint };
+  /**
+   * All virtual addresses of the kernel's half are in the core; false where there are too many, and the smallest
+   * stretches are left out.
+   */
+  allAddresses: boolean;
+}
+
+/** An output that can be written anywhere and gets its final size at the end. */
+export interface ImageTarget extends RandomSink {
+  truncate(size: number): Promise<void>;
+  /** As of `FileSink`. */
+  expectRoom?(bytes: number): Promise<void>;
+}
+
+/**
+ * Writes guest memory, or one part of a state, to `target`. The state is read twice: first its heads, which say where
+ * things lie, then its contents, with every check. The caller must not use the target's contents before this has
+ * returned.
+ *
+ * @param source seekable
+ * @throws FormatError for damage, UsageError for parts that the state does not have
+ */
+export async function extract(
+  source: ByteSource,
+  target: ImageTarget,
+  options: ExtractOptions = {},
+): Promise<ExtractReport> {
+  const { onProgress, signal, threads } = options;
+  const passing = {
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress(offset, 'extracting') } : {}),
+  };
+  const { state, plan: planned } = await prepareExtraction(source, options);
+  if (options.unit !== undefined) return extractUnit(source, target, state, options.unit, passing);
+  const { plan, kernel } = await planned();
+  if (plan.full) await target.expectRoom?.(plan.existing.reduce((sum, { start, end }) => sum + end - start, 0));
+  for (const { offset, bytes } of plan.layout.fixed) await target.writeAt(bytes, offset);
+  const count =
+    plan.placement instanceof RamPlacement && namesPagesOnce(state) && target.fd !== undefined
+      ? chooseThreads(source, threads)
+      : 1;
+  const onFill = onProgress && ((done: number, total: number) => onProgress(done, 'filling', total));
+  const job: WriteJob = { source, plan, passing, onFill };
+  const isDone = count > 1 && (await writeTogether(target, job, count));
+  if (!isDone)
+    await writePages(new ImageSink(target, plan.placement, plan.layout.size, plan.full ? 'write' : 'skip'), job);
+  await target.truncate(plan.layout.size);
+  return reportOf(plan, options, kernel);
+}
+
+/**
+ * Reads the heads of a state, which say where things lie. Whoever wants a unit needs no plan.
+ * @throws UsageError for sources that can't be read again
+ */
+export async function prepareExtraction(source: ByteSource, options: ExtractOptions) {
+  if (!source.seekable)
+    throw new UsageError(
+      'not-seekable',
+      `Cannot extract from ${source.name}: it has to be read twice, so it must be a file`,
+    );
+  const { onProgress, signal, threads: _, ...part } = options;
+  const passing = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
+  const state = await walkState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
+  const plan = async () => {
+    const kernel = isDebuggersCore(part) ? await findKernel(source, state, passing) : undefined;
+    return { plan: planExtraction(state, part, kernel), kernel };
+  };
+  return { state, plan };
+}
+
+export function reportOf(
+  plan: ExtractPlan,
+  { format = 'raw' }: ExtractOptions,
+  kernel: GuestKernel | undefined,
+): ExtractReport {
+  const note = plan.registersMissing === undefined ? {} : { registersMissing: plan.registersMissing };
+  const report: ExtractReport = { what: plan.what, format, size: plan.layout.size, ranges: plan.ranges, ...note };
+  return kernel ? { ...report, core: coreReport(kernel, plan) } : report;
+}
+
+function isDebuggersCore({ format, rom, mmio2 }: ExtractPart): boolean {
+  return format === 'elf' && rom === undefined && mmio2 === undefined;
+}
+
+function coreReport({ vmcoreinfo }: GuestKernel, { allAddresses }: ExtractPlan): CoreReport {
+  if (!vmcoreinfo) return { allAddresses };
+  const { release, kernelOffset } = vmcoreinfo;
+  return { kernel: { release, ...(kernelOffset === undefined ? {} : { offset: kernelOffset }) }, allAddresses };
+}
+
+interface WriteJob {
+  source: ByteSource;
+  plan: ExtractPlan;
+  passing: WalkOptions;
+  onFill: ((done: number, total: number) => void) | undefined;
+}
+
+async function writePages(sink: ImageSink, { source, plan, passing, onFill }: WriteJob): Promise<void> {
+  await walkState(source, { ...passing, deep: true, sink });
+  await sink.flush();
+  const { full, existing, layout } = plan;
+  if (full)
+    for (const { start, end } of existing)
+      await sink.fillUnwritten(start, end, passing.signal, onFill && ((offset: number) => onFill(offset, layout.size)));
+  sink.release();
+}
+
+/** By several threads. @returns false where anything went wrong, which a single thread then finds out and tells */
+async function writeTogether(target: ImageTarget, job: WriteJob, threads: number): Promise<boolean> {
+  const { source, plan } = job;
+  const { size } = plan.layout;
+  const crew = new Crew(source, threads, 'write', {
+    size,
+    fd: target.fd ?? -1,
+    writeAt: (bytes, offset) => target.writeAt(bytes, offset),
+  });
+  try {
+    await writePages(new ImageSink(target, plan.placement, size, plan.full ? 'write' : 'skip', crew), job);
+    return await crew.finish();
+  } catch (error) {
+    if (error instanceof FormatError) return false;
+    throw error;
+  } finally {
+    await crew.dismiss();
+  }
+}
+
+/** Then it does not matter in which order pages are written. */
+function namesPagesOnce({ pgm }: SavedState): boolean {
+  return pgm !== undefined && pgm.passes.length === 1 && !pgm.ramRepeats;
+}
+
+async function extractUnit(
+  source: ByteSource,
+  target: ImageTarget,
+  state: SavedState,
+  name: string,
+  options: WalkOptions,
+): Promise<ExtractReport> {
+  const report = await copyUnit(source, state, name, { ...options, deep: true }, (piece, at) =>
+    target.writeAt(piece, at),
+  );
+  await target.truncate(report.size);
+  return report;
+}
+
+/** Hands the decoded payload of a unit over, piece by piece; a piece is borrowed until `write` has done. */
+export async function copyUnit(
+  source: ByteSource,
+  state: SavedState,
+  name: string,
+  options: WalkOptions,
+  write: (piece: Uint8Array, at: number) => Promise<void>,
+): Promise<ExtractReport> {
+  const wanted = findUnit(state, name);
+  let size = 0;
+  const payload = {
+    wants: (unit: { offset: number }) => unit.offset === wanted.offset,
+    async take(piece: Uint8Array) {
+      await write(piece, size);
+      size += piece.length;
+    },
+  };
+  await walkState(source, { ...options, opaque: true, payload });
+  return { what: 'unit', format: 'raw', size, ranges: [] };
+}

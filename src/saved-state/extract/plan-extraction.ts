@@ -1,0 +1,220 @@
+import { hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
+import { MAX_SEGMENTS } from '../../../formats/image/elf.ts';
+import { elfCoreLayout } from '../../../formats/image/elf-core.ts';
+import { type ImageLayout, type MemoryRange, rawLayout } from '../../../formats/image/extents.ts';
+import { limeLayout } from '../../../formats/image/lime.ts';
+import { vboxCoreLayout } from '../../../formats/image/vbox-core.ts';
+import { hasRamInLowHole, MAX_RAM } from '../../../formats/pgm/ranges.ts';
+import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { mapCore } from '../guest/core-maps.ts';
+import type { GuestKernel } from '../guest/guest-kernel.ts';
+import { type MemoryRegion, memoryMap } from '../layout/memory-map.ts';
+import { GuestViewPlacement, Mmio2Placement, type Placement, RamPlacement, RomPlacement } from '../layout/placement.ts';
+import { findMmio2, findRom } from '../layout/unit-choice.ts';
+import { registersNote } from '../reading/registers-note.ts';
+import type { SavedState } from '../reading/state.ts';
+
+export const IMAGE_FORMATS = ['raw', 'sparse', 'elf', 'vbox-core', 'lime'] as const;
+/** `elf`: a core that debuggers and crash tools read; `vbox-core`: a core as VirtualBox writes it. */
+export type ImageFormat = (typeof IMAGE_FORMATS)[number];
+
+/** What to take out of a state. */
+export interface ExtractPart {
+  /** Default: `raw`. */
+  format?: ImageFormat;
+  /** Memory as the guest sees it: ROM and mapped device memory in their places. Cores always have them. */
+  asSeen?: boolean;
+  /** Only these guest-physical addresses, `[start, end)`; page aligned for cores and `lime`. */
+  range?: MemoryRange;
+  /** One ROM, by description: its virgin pages, with `asSeen` what the guest reads, with `shadow` the shadow pages. */
+  rom?: string;
+  shadow?: boolean;
+  /** One MMIO2 range, by description or `device/instance/region`. */
+  mmio2?: string;
+  /** The payload of one unit: `name`, `name/instance`, `name/instance:pass`. */
+  unit?: string;
+}
+
+/** Where everything goes. */
+export interface ExtractPlan {
+  what: 'memory' | 'rom' | 'mmio2';
+  layout: ImageLayout;
+  placement: Placement;
+  /** Guest-physical stretches in the image. */
+  ranges: MemoryRange[];
+  /** Pages of zeros are written, too. */
+  full: boolean;
+  /** Stretches of the image that hold memory, as file offsets; what lies between is no memory and stays a hole. */
+  existing: MemoryRange[];
+  /** Cores: false where memory has more virtual addresses than there is room for. */
+  allAddresses: boolean;
+  /** Cores without registers: why. */
+  registersMissing?: string;
+}
+
+/**
+ * @param kernel for `elf`: what was found of the guest's kernel
+ * @throws UsageError for parts that the state does not have
+ */
+export function planExtraction(
+  state: SavedState,
+  options: ExtractPart,
+  kernel: GuestKernel = { stretches: [], complete: true },
+): ExtractPlan {
+  const { pgm } = state;
+  if (!pgm) throw new UnsupportedError('no-memory', 'Cannot extract memory: the state has no unit pgm');
+  if (options.rom !== undefined) {
+    const region = findRom(state, options.rom);
+    const view = options.shadow ? 'shadow' : options.asSeen ? 'seen' : 'virgin';
+    return planRegion('rom', region, new RomPlacement(region, view, pgm), options);
+  }
+  if (options.mmio2 !== undefined) {
+    const region = findMmio2(state, options.mmio2);
+    return planRegion('mmio2', region, new Mmio2Placement(region), options);
+  }
+  const regions = memoryMap(state);
+  expectBelievable(regions);
+  const format = options.format ?? 'raw';
+  const isCore = format === 'elf' || format === 'vbox-core';
+  const shown = regions.filter(({ kind }) => kind === 'ram' || ((options.asSeen || isCore) && kind !== 'mmio'));
+  const { layout, allAddresses = true } = layoutOf(state, regions, shown, options, kernel);
+  const placement =
+    options.asSeen || isCore ? new GuestViewPlacement(layout.extents, regions, pgm) : new RamPlacement(layout.extents);
+  const existing =
+    format === 'raw'
+      ? layout.extents.flatMap((extent) =>
+          clip(shown, extent).map(({ start, end }) => shift({ start, end }, extent.offset - extent.start)),
+        )
+      : [];
+  const ranges =
+    (format === 'raw' || format === 'sparse') && options.range
+      ? [options.range]
+      : layout.extents.map(({ start, end }) => ({ start, end }));
+  const note = isCore ? registersNote(state) : undefined;
+  const missing = note === undefined ? {} : { registersMissing: note };
+  return { what: 'memory', layout, placement, ranges, full: format === 'raw', existing, allAddresses, ...missing };
+}
+
+function planRegion(
+  what: 'rom' | 'mmio2',
+  region: MemoryRegion,
+  placement: Placement,
+  options: ExtractPart,
+): ExtractPlan {
+  const { format = 'raw' } = options;
+  if (options.range || (format !== 'raw' && format !== 'sparse')) {
+    throw new UsageError(
+      'bad-combination',
+      `Cannot extract ${what}: a single part has no address range and no other format than raw or sparse`,
+    );
+  }
+  const size = region.end - region.start;
+  return {
+    what,
+    layout: { size, extents: [], fixed: [] },
+    placement,
+    ranges: [],
+    full: format !== 'sparse',
+    existing: [{ start: 0, end: size }],
+    allAddresses: true,
+  };
+}
+
+interface PlannedLayout {
+  layout: ImageLayout;
+  allAddresses?: boolean;
+}
+
+function layoutOf(
+  state: SavedState,
+  regions: readonly MemoryRegion[],
+  shown: readonly MemoryRegion[],
+  { format = 'raw', range }: ExtractPart,
+  kernel: GuestKernel,
+): PlannedLayout {
+  if (format === 'raw' || format === 'sparse') {
+    const end = Math.max(0, ...shown.map((region) => region.end));
+    return { layout: rawLayout(range ?? { start: 0, end }) };
+  }
+  const whole = range ?? { start: 0, end: Number.MAX_SAFE_INTEGER };
+  if (range && (range.start % PAGE_SIZE !== 0 || range.end % PAGE_SIZE !== 0)) {
+    throw new UsageError(
+      'bad-range',
+      `Cannot extract ${hex(range.start)}-${hex(range.end)} as ${format}: the range must be page aligned`,
+    );
+  }
+  const cpus = state.cpum?.cpus ?? [];
+  if (format === 'vbox-core') {
+    const ranges = clip(splitRam(regions, state), whole).map(({ start, end, kind }) => ({
+      start,
+      end,
+      hasContents: kind !== 'mmio',
+    }));
+    checkCount(ranges.length);
+    return { layout: vboxCoreLayout(ranges, { cpus, apicBases: state.apicBases, release: state.header.release }) };
+  }
+  const ranges = mergeNeighbours(clip(shown, whole));
+  if (format === 'lime') return { layout: limeLayout(ranges) };
+  checkCount(ranges.length);
+  const { stretches, complete } = mapCore(ranges, kernel, cpus);
+  return {
+    layout: elfCoreLayout(ranges, stretches, { cpus, vmcoreinfo: kernel.vmcoreinfo?.text }),
+    allAddresses: complete,
+  };
+}
+
+function checkCount(ranges: number): void {
+  if (ranges > MAX_SEGMENTS)
+    throw new UnsupportedError('too-many-ranges', `Cannot write ELF core: ${ranges} memory ranges`);
+}
+
+function expectBelievable(regions: readonly MemoryRegion[]): void {
+  const size = regions.reduce((sum, { kind, start, end }) => (kind === 'ram' ? sum + end - start : sum), 0);
+  if (size > MAX_RAM)
+    throw new UnsupportedError(
+      'too-much-memory',
+      `Cannot extract memory: the state claims ${size} bytes of RAM, machines have ${MAX_RAM} at most`,
+    );
+}
+
+/** VirtualBox keeps RAM above 2 MiB in a range of its own since 6.1, and its cores show it. */
+function splitRam(regions: readonly MemoryRegion[], state: SavedState): MemoryRegion[] {
+  const splits = !hasRamInLowHole(state.header.release);
+  const at = 2 * MIB;
+  return regions.flatMap((region) =>
+    splits && region.kind === 'ram' && region.start < at && region.end > at
+      ? [
+          { ...region, end: at },
+          { ...region, start: at },
+        ]
+      : [region],
+  );
+}
+
+/** The parts of ascending regions within a range, overlaps removed. */
+function clip<R extends MemoryRange>(regions: readonly R[], range: MemoryRange): R[] {
+  const clipped: R[] = [];
+  let reached = range.start;
+  for (const region of regions) {
+    const start = Math.max(region.start, reached);
+    const end = Math.min(region.end, range.end);
+    if (start >= end) continue;
+    clipped.push({ ...region, start, end });
+    reached = end;
+  }
+  return clipped;
+}
+
+function shift({ start, end }: MemoryRange, by: number): MemoryRange {
+  return { start: start + by, end: end + by };
+}
+
+function mergeNeighbours(ranges: readonly MemoryRange[]): MemoryRange[] {
+  const merged: MemoryRange[] = [];
+  for (const { start, end } of ranges) {
+    const last = merged[merged.length - 1];
+    if (last?.end === start) last.end = end;
+    else merged.push({ start, end });
+  }
+  return merged;
+}

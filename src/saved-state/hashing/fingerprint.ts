@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { isMmio2, isRam, PageKind } from '../../../formats/pgm/page-batch.ts';
+import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
+import type { UnitHeader } from '../../../formats/ssm/container.ts';
+import type { SavedState } from '../reading/state.ts';
+import { type WalkOptions, walkState } from '../reading/walk.ts';
+import { type Hashed, HashingSink, type RangeNaming } from './hashing-sink.ts';
+import type { PageHashes } from './page-hashes.ts';
+
+/** What a state holds, in a form in which states of different versions can be compared. */
+export interface Fingerprint {
+  state: SavedState;
+  /** RAM by page frame; ROM (virgin and shadow pages) and MMIO2 by range, each by page. */
+  memory: Map<string, PageHashes>;
+  /**
+   * SHA-256 of version and payload of each unit but pgm, by `name/instance` and pass; a number tells repeated ones
+   * apart.
+   */
+  units: Map<string, string>;
+}
+
+export interface FingerprintOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
+  /** Units to leave out. */
+  leavesOut?: (unit: UnitHeader) => boolean;
+  naming: RangeNaming;
+  of: Hashed;
+  /** Memory that this one is expected to equal mostly, of a fingerprint that has no such itself. */
+  like?: Fingerprint['memory'];
+}
+
+export async function fingerprint(source: ByteSource, options: FingerprintOptions): Promise<Fingerprint> {
+  const { signal } = options;
+  const { state, memory } = await hashMemory(source, options);
+  const units = new UnitHashes(options.leavesOut);
+  await walkState(source, { ...(signal ? { signal } : {}), opaque: true, skipCrc: true, payload: units });
+  return { state, memory, units: units.finish() };
+}
+
+/** Reads a whole state, checks everything, and hashes its memory. @param walk how to deal with damage */
+export async function hashMemory(
+  source: ByteSource,
+  options: Omit<FingerprintOptions, 'leavesOut'>,
+  walk: Pick<WalkOptions, 'onDamage' | 'patchWith'> = {},
+): Promise<Pick<Fingerprint, 'state' | 'memory'>> {
+  const sink = new HashingSink(options.naming, options.of, options.like);
+  const { onProgress, signal } = options;
+  try {
+    const state = await walkState(source, {
+      ...walk,
+      ...(signal ? { signal } : {}),
+      ...(onProgress ? { onProgress } : {}),
+      deep: true,
+      sink,
+    });
+    return { state, memory: sink.memory };
+  } finally {
+    sink.release();
+  }
+}
+
+/** Names for states whose ids mean the same: conversions among versions 10 to 14. */
+export const sameIds: RangeNaming = (kind, id, page) => {
+  if (isRam(kind)) return { range: 'RAM', page };
+  if (isMmio2(kind)) return { range: `MMIO2 ${id}`, page };
+  return { range: kind === PageKind.ROM_VIRGIN ? `ROM ${id}` : `ROM ${id} shadow`, page };
+};
+
+/** SHA-256 of the payloads of all units but pgm. */
+class UnitHashes {
+  readonly #hashes = new Map<string, string>();
+  readonly #counts = new Map<string, number>();
+  #key = '';
+  #hash = createHash('sha256');
+  readonly #leavesOut: FingerprintOptions['leavesOut'];
+
+  constructor(leavesOut: FingerprintOptions['leavesOut']) {
+    this.#leavesOut = leavesOut;
+  }
+
+  wants(unit: UnitHeader): boolean {
+    if (isPgm(unit) || this.#leavesOut?.(unit)) return false;
+    this.#close();
+    const key = `${unit.name}/${unit.instance} ${unit.pass}`;
+    const count = this.#counts.get(key) ?? 0;
+    this.#counts.set(key, count + 1);
+    this.#key = count === 0 ? key : `${key} #${count + 1}`;
+    this.#hash = createHash('sha256').update(`version ${unit.version}`);
+    return true;
+  }
+
+  take(piece: Uint8Array): void {
+    this.#hash.update(piece);
+  }
+
+  finish(): Map<string, string> {
+    this.#close();
+    return this.#hashes;
+  }
+
+  #close(): void {
+    if (this.#key !== '') this.#hashes.set(this.#key, this.#hash.digest('hex'));
+    this.#key = '';
+  }
+}

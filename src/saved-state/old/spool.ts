@@ -1,0 +1,34 @@
+import { readSync, writeSync } from 'node:fs';
+import { EnvironmentError } from '../../../formats/errors.ts';
+import { openScratchFile } from '../../../formats/files/scratch-file.ts';
+import type { RandomSink } from '../threads/image-runs.ts';
+
+/** Pages on disk for a while, to be read in another order than they come in. What is never written reads as zeros. */
+export class Spool implements RandomSink {
+  readonly #file = openScratchFile();
+
+  async writeAt(bytes: Uint8Array, offset: number): Promise<void> {
+    try {
+      for (let done = 0; done < bytes.length; )
+        done += writeSync(this.#file.descriptor, bytes, done, bytes.length - done, offset + done);
+    } catch (error) {
+      throw EnvironmentError.from(error, 'write a temporary file');
+    }
+  }
+
+  /** Fills `target` from `offset` on. */
+  read(target: Uint8Array, offset: number): void {
+    let done = 0;
+    try {
+      for (let count = 1; count > 0 && done < target.length; done += count)
+        count = readSync(this.#file.descriptor, target, done, target.length - done, offset + done);
+    } catch (error) {
+      throw EnvironmentError.from(error, 'read a temporary file');
+    }
+    target.fill(0, done);
+  }
+
+  close(): void {
+    this.#file.close();
+  }
+}

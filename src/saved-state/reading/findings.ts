@@ -1,0 +1,56 @@
+import { type Place, type SavkitError, UnsupportedError } from '../../../formats/errors.ts';
+
+/** One thing that is wrong with a state, as a plain value. */
+export interface Finding {
+  /**
+   * `error`: the file is not whole or can't be read; `warning`: it is, but a loader may refuse it, or something is odd.
+   */
+  severity: 'error' | 'warning';
+  code: string;
+  /** VirtualBox's name for it, where its loader has one. */
+  vboxCode?: string;
+  message: string;
+  place: Place;
+  /** savkit can't judge this, which says nothing about the file. */
+  unsupported?: true;
+}
+
+/** Findings kept; a file of rubbish must not fill the memory. */
+export const MAX_FINDINGS = 1000;
+
+export class Findings {
+  readonly list: Finding[] = [];
+  /** Findings beyond the first thousand. */
+  dropped = 0;
+
+  add(finding: Finding): void {
+    if (this.list.length < MAX_FINDINGS) this.list.push(finding);
+    else this.dropped++;
+  }
+
+  addError(error: SavkitError): void {
+    this.add(findingOf(error));
+  }
+
+  warn(code: string, message: string, vboxCode?: string, place: Place = {}): void {
+    this.add({ severity: 'warning', code, message, place, ...(vboxCode ? { vboxCode } : {}) });
+  }
+
+  get errors(): Finding[] {
+    return this.list.filter((finding) => finding.severity === 'error');
+  }
+}
+
+export function findingOf(error: SavkitError): Finding {
+  const finding: Finding = { severity: 'error', code: error.code, message: error.message, place: error.place };
+  if (error.vboxCode) finding.vboxCode = error.vboxCode;
+  if (error instanceof UnsupportedError) finding.unsupported = true;
+  return finding;
+}
+
+/** The first error in the order in which a loader would meet them. */
+export function firstError(findings: readonly Finding[]): Finding | undefined {
+  const errors = findings.filter((finding) => finding.severity === 'error');
+  // V1.x: the loader checks the CRC of the whole file before it looks at any unit.
+  return errors.find((finding) => finding.place.unit === undefined && finding.code === 'bad-file-crc') ?? errors[0];
+}

@@ -1,0 +1,60 @@
+import type { Pass } from '../../../formats/errors.ts';
+import type { PgmBasic, PgmConfig } from '../../../formats/pgm/head.ts';
+import type { OldRange, PageTypeNumbering } from '../../../formats/pgm/old-ranges.ts';
+import type { ContainerHeader, UnitHeader } from '../../../formats/ssm/container.ts';
+import type { DirectoryEntry } from '../../../formats/ssm/layouts.ts';
+import type { UnitFacts } from '../../../formats/units/table.ts';
+import type { Finding } from './findings.ts';
+
+/** What a reading of a whole saved state gives, but for the contents of memory. */
+export interface SavedState extends UnitFacts {
+  header: ContainerHeader;
+  /** Bytes of the file, as far as it was read. */
+  size: number;
+  /** In file order; in a live save the same unit comes in several passes. */
+  units: UnitSummary[];
+  /** V2.0 */
+  directory?: readonly DirectoryEntry[];
+  pgm?: PgmSummary;
+}
+
+export interface UnitSummary extends UnitHeader {
+  /** Bytes in the file, header included. */
+  size: number;
+  /** Bytes of the decoded payload. */
+  payloadSize: number;
+  findings: Finding[];
+}
+
+export interface PgmSummary {
+  version: number;
+  basic?: PgmBasic;
+  /** Versions 10 and later. */
+  config?: PgmConfig;
+  /** Versions 6 to 9. */
+  oldRanges: readonly OldRange[];
+  /** Versions 7 to 9: which numbers the file has for page types. */
+  pageTypes: PageTypeNumbering;
+  /** Bytes of guest RAM; absent where no unit tells. */
+  ramSize?: number;
+  passes: PassSummary[];
+  /** Protection of each ROM page by range id, as of the end of the state; 0 where no record named the page. */
+  romProtection: Map<number, Uint8Array>;
+  /** By range id: 1 for each ROM page that some record gives a shadow. */
+  shadowPages: Map<number, Uint8Array>;
+  /** Frames from 0xA0000 to 0xFFFFF that hold RAM, as releases before 6.1 have it. */
+  lowHoleRam: Set<number>;
+  /** RAM frames that some record names. */
+  ramPages: number;
+  /** Some RAM frame is named by more than one record. */
+  ramRepeats: boolean;
+}
+
+/** One pass of the pgm unit; a plain save has one, `'final'`. */
+export interface PassSummary {
+  pass: Pass;
+  /** Page records by `PageKind`. */
+  records: number[];
+  /** Bytes in the file. */
+  size: number;
+}
