@@ -21,6 +21,7 @@ export {
 } from '../formats/files/sink.ts';
 export { type ByteSource, bufferSource, openFile, streamSource } from '../formats/files/source.ts';
 export { PageBatch, PageKind } from '../formats/pgm/page-batch.ts';
+export type { PageSink } from '../formats/pgm/page-sink.ts';
 export { PgmReader } from '../formats/pgm/pgm-reader.ts';
 export type { Container, ContainerHeader, Release, UnitHeader } from '../formats/ssm/container.ts';
 export { openContainer } from '../formats/ssm/open.ts';
@@ -135,7 +136,7 @@ export { type Manifest, makeManifest } from './saved-state/manifest/manifest.ts'
 export { decodeManifest, encodeManifest, type ManifestEncoding } from './saved-state/manifest/manifest-file.ts';
 export type { Finding } from './saved-state/reading/findings.ts';
 export type { SavedState, UnitSummary } from './saved-state/reading/state.ts';
-export { type PageSink, type WalkOptions, walkState } from './saved-state/reading/walk.ts';
+export { type WalkOptions, walkState } from './saved-state/reading/walk.ts';
 export { salvage } from './saved-state/salvage/salvage.ts';
 export type { SalvageOptions } from './saved-state/salvage/salvage-options.ts';
 export type { SalvageReport } from './saved-state/salvage/salvage-report.ts';

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 
 /** Where package.json may be: this file also runs built, and bundled. */
-const PLACES = ['../../package.json', '../../package.json'];
+const PLACES = ['../../package.json', '../../../package.json'];
 
 /** The version of savkit. */
 export function version(): string {

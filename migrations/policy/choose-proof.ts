@@ -1,4 +1,8 @@
-import type { ProofReport } from '../report/report.ts';
+/**
+ * `full`: both sides hashed all memory while the machine stood still: it is the same. `audited`: they did so once while
+ * it ran; that each write since then was sent rests on the dirty tracking until the look back shows it.
+ */
+export type ProofMode = 'full' | 'audited';
 
 /** What standing still takes, in ms, as measured. */
 export interface ProofFigures {
@@ -11,6 +15,6 @@ export interface ProofFigures {
 }
 
 /** `full` where there is time to hash all memory while the machine stands still, see PROTOCOL.md; a pure function. */
-export function chooseProof({ hashMs, otherMs, allowedMs }: ProofFigures): ProofReport['mode'] {
+export function chooseProof({ hashMs, otherMs, allowedMs }: ProofFigures): ProofMode {
   return otherMs + hashMs <= allowedMs ? 'full' : 'audited';
 }

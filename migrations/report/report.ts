@@ -1,3 +1,4 @@
+import type { ProofMode } from '../policy/choose-proof.ts';
 import type { Verdict } from '../policy/decide-round.ts';
 
 /** What one round has come to. */
@@ -26,11 +27,7 @@ export interface RoundReport {
 }
 
 export interface ProofReport {
-  /**
-   * `full`: both sides hashed all memory while the machine stood still: it is the same. `audited`: they did so once
-   * while it ran; that each write since then was sent rests on the dirty tracking until `afterwards` shows it.
-   */
-  mode: 'full' | 'audited';
+  mode: ProofMode;
   /** Root of the tree that both sides have, as hexadecimal text. */
   root: string;
   pages: number;

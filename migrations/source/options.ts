@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { DecisionLog } from '../hand-over/decision-record.ts';
+import type { ProofMode } from '../policy/choose-proof.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import type { MigrationEvent } from '../report/report.ts';
 import type { TimeOuts } from '../wire/limits.ts';
@@ -20,7 +21,7 @@ export interface MigrateOptions {
    * `auto` (the default): `full` where hashing all memory fits into the downtime allowed, as measured; see PROTOCOL.md
    * for what each proves.
    */
-  proof?: 'auto' | 'full' | 'audited';
+  proof?: 'auto' | ProofMode;
   /** How long to try to get a broken link back, in ms; 60,000 by default. */
   resumeWithinMs?: number;
   /** Waits between attempts to get a link back, in ms; the last one repeats. */

@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout } from 'node:timers/promises';
 import { FormatError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { SourceMachine } from '../machine/machine.ts';
+import { ownsPage } from '../pages/owns-page.ts';
 import type { PageHashes } from '../pages/page-hashes.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
@@ -151,10 +152,6 @@ export class SourceLink {
     channel.startBeats();
     this.streams.push(stream);
   }
-}
-
-export function ownsPage(stream: number, streams: number): (page: number) => boolean {
-  return streams === 1 ? () => true : (page) => (page >>> 8) % streams === stream;
 }
 
 async function receiveHello(channel: FrameChannel): Promise<{ nonce: string }> {

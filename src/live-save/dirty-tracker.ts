@@ -1,7 +1,7 @@
 import { type Pass, UsageError } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch } from '../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../formats/pgm/page-sink.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import type { PageSink } from '../saved-state/reading/walk.ts';
 import { type LiveCounts, noCounts } from './live-counters.ts';
 import { Mmio2Tracker } from './mmio2-tracker.ts';
 import { newTakenBatch, PageTaker } from './page-taker.ts';

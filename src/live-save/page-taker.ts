@@ -1,10 +1,10 @@
 import { memoryArena } from '../../formats/files/window.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { PageBatch, type PageKind } from '../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../formats/pgm/page-sink.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 import { Turns } from '../../formats/turns.ts';
-import type { PageSink } from '../saved-state/reading/walk.ts';
 
 /** Pages that are handed over at a time: 1 MiB of contents, which stays in the cache. */
 const BATCH_PAGES = 256;

@@ -1,9 +1,10 @@
 import { hex } from '../../formats/errors.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../formats/pgm/page-sink.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { diffStates } from '../saved-state/compare/diff.ts';
-import { type PageSink, walkState } from '../saved-state/reading/walk.ts';
+import { walkState } from '../saved-state/reading/walk.ts';
 import type { Stretch } from './edit.ts';
 import type { Machine } from './machine.ts';
 

@@ -2,6 +2,7 @@ import { FormatError, hex, UnsupportedError, UsageError } from '../../formats/er
 import type { ByteSource } from '../../formats/files/source.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../formats/pgm/page-sink.ts';
 import { isPgm } from '../../formats/pgm/pgm-reader.ts';
 import { KIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { UnitHeader } from '../../formats/ssm/container.ts';
@@ -10,8 +11,8 @@ import { offsetInChunk } from '../gmm/page-id.ts';
 import type { HostBacking } from '../pgm/pages/host-backing.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import type { RamRange } from '../pgm/pages/ram-range.ts';
-import { isOfLiveSave } from '../saved-state/convert/write-state.ts';
-import type { PageSink, WalkOptions } from '../saved-state/reading/walk.ts';
+import { isOfLiveSave } from '../saved-state/reading/live-parts.ts';
+import type { WalkOptions } from '../saved-state/reading/walk.ts';
 import { walkState } from '../saved-state/reading/walk.ts';
 import { type BuiltMemory, buildMemory } from './build-memory.ts';
 import { type LoadedUnit, Machine } from './machine.ts';

@@ -1,6 +1,6 @@
 import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { PageSink } from '../../saved-state/reading/walk.ts';
 
 /** The other side: keeps of each page what came last, by `kind/id:page`. */
 export class Mirror implements PageSink {

@@ -1,7 +1,7 @@
 import { hex } from '../../../formats/errors.ts';
 import { FOUR_GIB, GIB, MIB } from '../../../formats/sizes.ts';
 import { P } from '../schemes.ts';
-import { MAPPING } from '../shadow/sync.ts';
+import { MAPPING } from '../software-bits.ts';
 import { type Walker, WalkStatus } from '../walker.ts';
 import type { IntermediateContext } from './intermediate-context.ts';
 import { mappingError } from './mapping-errors.ts';

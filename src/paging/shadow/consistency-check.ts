@@ -5,10 +5,11 @@ import type { ShadowPool } from '../pool/pool.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { POOL_BASE_HIGH } from '../pool/table-store.ts';
 import { A, D, G, NX_HIGH, P, PCD, PS, PWT, RW, US } from '../schemes.ts';
+import { MAPPING, PDE_TRACK_DIRTY, PTE_TRACK_DIRTY } from '../software-bits.ts';
 import { isReserved, tableAddress, type Walker } from '../walker.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
-import { activeState, MAPPING, PDE_TRACK_DIRTY, PTE_TRACK_DIRTY } from './sync.ts';
+import { activeState } from './sync.ts';
 
 /** Every condition that a shadow table can break, with what is then said. */
 export const CONDITIONS = {

@@ -7,14 +7,10 @@ import { KINDS, type PoolKind } from '../pool/kinds.ts';
 import type { ShadowPool } from '../pool/pool.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { A, D, G, NX_HIGH, P, RW, US } from '../schemes.ts';
+import { PDE_TRACK_DIRTY, PTE_TRACK_DIRTY } from '../software-bits.ts';
 import { indexIn, isReserved, tableAddress, type Walker } from '../walker.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
 
-/** Software bits of shadow entries: the page is clean, so the first write has to set the guest's dirty bit. */
-export const PTE_TRACK_DIRTY = 1 << 9;
-/** In directories: a mapping of the hypervisor's. */
-export const MAPPING = 1 << 10;
-export const PDE_TRACK_DIRTY = 1 << 11;
 /** Pages that one fault brings in, where the guest's tables have them (`PGM_SYNC_NR_PAGES`). */
 const SYNC_WINDOW = 32;
 /** What a shadow entry takes over from the guest's. */

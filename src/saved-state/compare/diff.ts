@@ -1,10 +1,10 @@
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
-import { isOfLiveSave } from '../convert/write-state.ts';
 import { differingFields, type FieldDifference, fieldsOf } from '../describe/fields.ts';
 import { type Fingerprint, fingerprint } from '../hashing/fingerprint.ts';
 import { PageHashes, type PageRun } from '../hashing/page-hashes.ts';
+import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { SavedState } from '../reading/state.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { namesOf, placeOfPages, type RangeNames } from './range-names.ts';

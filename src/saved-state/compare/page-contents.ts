@@ -1,6 +1,7 @@
 import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import { type PageSink, walkState } from '../reading/walk.ts';
+import { walkState } from '../reading/walk.ts';
 import type { Side } from './diff.ts';
 
 /** Pages by range and page number. */

@@ -11,13 +11,14 @@ import { settleLayout } from '../layout/machine-layout.ts';
 import { ramConfigOf } from '../layout/memory-map.ts';
 import { layoutNaming, type PagePlace, placesOf, visibleNaming } from '../layout/range-map.ts';
 import type { OldTarget } from '../old/write-old.ts';
+import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { SavedState } from '../reading/state.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
 import { LastPasses } from './last-pass.ts';
 import { type ConvertOptions, type ConvertPlan, completedConfig, configOf, planConversion } from './plan.ts';
 import { compareStates, type Proof } from './proof.ts';
-import { isOfLiveSave, writeState } from './write-state.ts';
+import { writeState } from './write-state.ts';
 
 export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> {
   /** Read the result back and compare it with the source; default true. */

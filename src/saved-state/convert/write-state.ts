@@ -13,9 +13,9 @@ import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
 import { Turns } from '../../../formats/turns.ts';
-import { LIVE_CONTROL_UNIT } from '../../../formats/units/machine/live-control.ts';
 import type { PagePlace } from '../layout/range-map.ts';
 import { type OldTarget, writeOldPgm } from '../old/write-old.ts';
+import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { PgmSummary, SavedState } from '../reading/state.ts';
 import { copyPayload } from './copy-payload.ts';
 import type { LastPasses } from './last-pass.ts';
@@ -244,11 +244,6 @@ class StateWriter {
     if (this.#options.signal?.aborted) throw new InterruptedError();
     this.#options.onProgress?.(offset);
   }
-}
-
-/** Passes of the live part, and the progress of the saver. A plain state has neither. */
-export function isOfLiveSave({ name, pass }: Pick<UnitHeader, 'name' | 'pass'>): boolean {
-  return pass !== 'final' || name === LIVE_CONTROL_UNIT.name;
 }
 
 /** Passes come before what is final, and the plan knows of those. */

@@ -1,10 +1,10 @@
 import { BATCH_CAPACITY, type PageBatch } from '../../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { NOWHERE, type Placement, slotOf } from '../layout/placement.ts';
 import { FrameSet } from '../reading/frame-set.ts';
-import type { PageSink } from '../reading/walk.ts';
 import type { Crew } from '../threads/crew.ts';
 import { ImageRuns, type RandomSink, RUN_SIZE } from '../threads/image-runs.ts';
 

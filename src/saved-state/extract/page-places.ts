@@ -1,9 +1,9 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
 import { NOWHERE, type Placement, slotOf } from '../layout/placement.ts';
 import { FrameSet } from '../reading/frame-set.ts';
-import type { PageSink } from '../reading/walk.ts';
 
 const FIRST_CAPACITY = 4096;
 

@@ -1,8 +1,9 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isRam, type PageBatch } from '../../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import { type PageSink, walkState } from '../reading/walk.ts';
+import { walkState } from '../reading/walk.ts';
 import { NAME_OFFSET, NOTE_NAME, noteSize } from './vmcoreinfo.ts';
 
 /** More are not looked for: programs of the guest can plant any number. */

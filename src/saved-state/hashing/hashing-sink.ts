@@ -2,9 +2,9 @@ import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
 import { xxh64Batch } from '../../../formats/kernels/xxh64.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
 import { BATCH_CAPACITY, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import type { PageSink } from '../reading/walk.ts';
 import { PageHashes } from './page-hashes.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { FormatError, type OnDamage, SavkitError, throwDamage, UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
 import type { Container, OpenOptions, UnitHeader } from '../../../formats/ssm/container.ts';
@@ -11,11 +11,6 @@ import { noFacts, readFacts } from '../../../formats/units/table.ts';
 import { type Finding, findingOf, MAX_FINDINGS } from './findings.ts';
 import { PageCensus } from './page-census.ts';
 import type { SavedState, UnitSummary } from './state.ts';
-
-/** Takes pages in file order; of the same page the last one counts. The batch is borrowed until the call returns. */
-export interface PageSink {
-  take(batch: PageBatch): void | Promise<void>;
-}
 
 export interface WalkOptions extends OpenOptions {
   /** Gets damage that the walk goes on after. Default: it is thrown, and the walk ends. */

@@ -1,0 +1,6 @@
+import type { PageBatch } from './page-batch.ts';
+
+/** Takes pages in file order; of the same page the last one counts. The batch is borrowed until the call returns. */
+export interface PageSink {
+  take(batch: PageBatch): void | Promise<void>;
+}

@@ -1,0 +1,83 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, posix, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const FLOORS = ['formats', 'src', 'migrations', 'cli'];
+/** More files side by side than this are no room any more, but a hall. */
+const MOST_FILES = 24;
+const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\/(testing|bench|assembly)\//;
+
+/** Production files by folder, and for each folder the folders that it imports from, with one import that shows it. */
+function rooms() {
+  const files = FLOORS.flatMap((floor) =>
+    readdirSync(join(ROOT, floor), { recursive: true, encoding: 'utf8' })
+      .map((name) => posix.join(floor, name.split(sep).join('/')))
+      .filter((name) => name.endsWith('.ts') && !NOT_SHIPPED.test(name)),
+  );
+  const known = new Set(files);
+  const sizes = new Map<string, number>();
+  const arrows = new Map<string, Map<string, string>>();
+  for (const file of files) {
+    const room = dirname(file);
+    sizes.set(room, (sizes.get(room) ?? 0) + 1);
+    for (const [, specifier] of readFileSync(join(ROOT, file), 'utf8').matchAll(
+      /(?:from|import)\s*\(?\s*'(\.[^']+)'/g,
+    )) {
+      const target = posix.join(room, specifier);
+      if (!known.has(target) || dirname(target) === room) continue;
+      const from = arrows.get(room) ?? new Map<string, string>();
+      arrows.set(room, from.set(dirname(target), `${file} imports ${target}`));
+    }
+  }
+  return { sizes, arrows };
+}
+
+/** A way along the arrows that comes back to its start, as the imports it goes by. */
+function wayRound(arrows: ReadonlyMap<string, ReadonlyMap<string, string>>): string[] {
+  const done = new Set<string>();
+  const path: string[] = [];
+  const search = (room: string): string[] => {
+    const start = path.indexOf(room);
+    if (start >= 0) return [...path.slice(start), room];
+    if (done.has(room)) return [];
+    path.push(room);
+    for (const next of arrows.get(room)?.keys() ?? []) {
+      const round = search(next);
+      if (round.length > 0) return round;
+    }
+    path.pop();
+    done.add(room);
+    return [];
+  };
+  for (const room of arrows.keys()) {
+    const round = search(room);
+    if (round.length > 0) return round.slice(1).map((next, i) => arrows.get(round[i])?.get(next) ?? '');
+  }
+  return [];
+}
+
+describe('rooms', () => {
+  const { sizes, arrows } = rooms();
+
+  it('have no arrows that run back: no folder depends on one that depends on it', () => {
+    expect(arrows.size).toBeGreaterThan(50);
+    expect(wayRound(arrows)).toEqual([]);
+  });
+
+  it(`hold at most ${MOST_FILES} files`, () => {
+    expect([...sizes].filter(([, files]) => files > MOST_FILES)).toEqual([]);
+  });
+
+  it('are told apart from a way round, which this test finds', () => {
+    expect(
+      wayRound(
+        new Map([
+          ['a', new Map([['b', 'a to b']])],
+          ['b', new Map([['a', 'b to a']])],
+        ]),
+      ),
+    ).toEqual(['a to b', 'b to a']);
+  });
+});
