@@ -68,6 +68,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/machines/relay.ts')).relayCommand,
   },
   {
+    command: 'find <state>',
+    describe: 'Search guest memory for a text, bytes or a pattern',
+    load: async () => (await import('./commands/find.ts')).findCommand,
+  },
+  {
     command: 'peek <file>',
     describe: 'Show bytes of guest memory',
     load: async () => (await import('./commands/states/peek.ts')).peekCommand,

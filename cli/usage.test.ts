@@ -103,7 +103,7 @@ describe('a command line that makes no sense', () => {
 
   it.each([
     ['info', 'inspect'],
-    ['find', 'console'],
+    ['grep', 'find'],
     ['hash', 'verify or manifest'],
     ['dump', 'extract or peek'],
     ['show', 'inspect'],

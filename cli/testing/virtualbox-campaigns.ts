@@ -1,12 +1,13 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-// npm run test:virtualbox [-- check | pairs | salvage | convert | live-save | teleporter [MIB…]]: all campaigns against
-// the real VirtualBox, or one of them.
+// npm run test:virtualbox [-- check | pairs | random-pairs | salvage | convert | live-save | teleporter [MIB…]]: all
+// campaigns against the real VirtualBox, or one of them.
 
 const CAMPAIGNS = {
   check: '../../src/saved-state/check/virtualbox.campaign.js',
   pairs: '../../src/saved-state/check/pairs.campaign.js',
+  'random-pairs': '../../src/saved-state/check/random-pairs.campaign.js',
   salvage: '../../src/saved-state/salvage/virtualbox.campaign.js',
   convert: '../../src/saved-state/convert/virtualbox.campaign.js',
   'live-save': '../../src/live-save/virtualbox.campaign.js',

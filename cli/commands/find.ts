@@ -1,0 +1,125 @@
+import type { Argv, CommandModule } from 'yargs';
+import { hex, UsageError } from '../../formats/errors.ts';
+import { KIB } from '../../formats/sizes.ts';
+import { hexLines } from '../../src/console/hex-lines.ts';
+import { PATTERN_KINDS, type Pattern, patternOf } from '../../src/saved-state/search/pattern.ts';
+import { type Hit, type SearchReport, searchMemory } from '../../src/saved-state/search/search-memory.ts';
+import { withSource } from '../io/input.ts';
+import { parseRange } from '../parsing/address.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../process/run-command.ts';
+import { line, lines, ownLines, type TerminalText } from '../terminal/terminal-text.ts';
+
+interface Options extends CommonOptions {
+  state: string;
+  text?: string;
+  utf16?: string;
+  hex?: string;
+  regex?: string;
+  ignoreCase: boolean;
+  range?: string;
+  context: number;
+  max: number;
+}
+
+const MOST_CONTEXT = 4 * KIB;
+const MOST_HITS = 1_000_000;
+
+export const findCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .option('text', { type: 'string', requiresArg: true, describe: 'A text, in UTF-8' })
+      .option('utf16', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'A text in UTF-16 (little-endian), as Windows has it',
+      })
+      .option('hex', { type: 'string', requiresArg: true, describe: 'Bytes, as pairs of hexadecimal digits' })
+      .option('regex', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'A regular expression of JavaScript; each byte is a character of Latin-1',
+      })
+      .option('ignore-case', { type: 'boolean', alias: 'i', default: false, describe: 'Letters a to z in both cases' })
+      .option('range', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
+      })
+      .option('context', {
+        type: 'number',
+        default: 16,
+        requiresArg: true,
+        describe: 'Bytes shown before and after each match',
+      })
+      .option('max', { type: 'number', default: 1000, requiresArg: true, describe: 'Matches shown at most' })
+      .example('$0 find machine.sav --text "Linux version "', 'Which kernel runs there?')
+      .example('$0 find machine.sav --utf16 password -i --context 64', 'Texts of a Windows guest')
+      .example('$0 find machine.sav --hex "55 aa" --range 0x7c00+512', 'Is there a boot sector?')
+      .example(`$0 find machine.sav --regex '[a-z0-9.]+@[a-z0-9.]+' --json`, 'Addresses of mail, for a program')
+      .epilogue(
+        'Memory is searched as the guest sees it, by guest-physical address; a match may cross pages. Exit codes: 0 also where nothing is found, 3 where there may be more than --max.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('find', [options.state], options, (job) => runFind(job, options));
+  },
+};
+
+function runFind(job: Job, options: Options): Promise<Outcome> {
+  const pattern = patternIn(options);
+  const context = countIn('--context', options.context, 0, MOST_CONTEXT);
+  const maxHits = countIn('--max', options.max, 1, MOST_HITS);
+  const range = options.range === undefined ? {} : { range: parseRange(options.range) };
+  return withSource(job, async (source) => {
+    const onProgress = (done: number, step: string, total = source.size) => job.progress.update(done, total, step);
+    const report = await searchMemory(source, pattern, { ...range, context, maxHits, signal: job.signal, onProgress });
+    const result = {
+      found: report.hits.map((hit) => ({ at: hex(hit.at), length: hit.length, ...bytesOf(hit) })),
+      complete: report.complete,
+      searched: report.searched.map(({ start, end }) => ({ start: hex(start), end: hex(end) })),
+    };
+    return { exitCode: report.complete ? ExitCode.OK : ExitCode.PARTLY, result, text: reportText(report) };
+  });
+}
+
+/** Hexadecimal. */
+function bytesOf({ at, length, from, bytes }: Hit): { before: string; hex: string; after: string } {
+  const digits = (start: number, end: number) => Buffer.from(bytes.subarray(start, end)).toString('hex');
+  return {
+    before: digits(0, at - from),
+    hex: digits(at - from, at - from + length),
+    after: digits(at - from + length, bytes.length),
+  };
+}
+
+function patternIn(options: Options): Pattern {
+  const given = PATTERN_KINDS.filter((kind) => options[kind] !== undefined);
+  const [kind, ...more] = given;
+  if (kind === undefined || more.length > 0) {
+    const named = PATTERN_KINDS.map((own) => `--${own}`).join(', ');
+    throw new UsageError(
+      'bad-pattern',
+      `Cannot search for ${given.length === 0 ? 'nothing' : 'several things at once'}: give one of ${named}`,
+    );
+  }
+  return patternOf(kind, options[kind] ?? '', options.ignoreCase);
+}
+
+function countIn(option: string, count: number, least: number, most: number): number {
+  if (!Number.isInteger(count) || count < least || count > most)
+    throw new UsageError(
+      'bad-count',
+      `Cannot use ${option} ${count}: expected a whole number from ${least} to ${most}`,
+    );
+  return count;
+}
+
+function reportText({ hits, complete }: SearchReport): TerminalText {
+  if (hits.length === 0) return line`Nothing found`;
+  const shown = hits.flatMap(({ at, length, from, bytes }) => [
+    line`${hex(at)}, ${length} bytes`,
+    ownLines(hexLines(bytes, from)),
+  ]);
+  return lines(complete ? shown : [...shown, line`There may be more: --max ends the search`]);
+}

@@ -1,0 +1,30 @@
+import { bufferSource } from '../../../../formats/files/source.ts';
+import type { Score } from '../../../testing/virtualbox.ts';
+import { check } from '../check.ts';
+import { readSettings } from '../settings.ts';
+import type { Answer } from './machine-park.ts';
+
+/**
+ * Compares what check foretells of a state in a machine with what VirtualBox answered: the code, and the unit where
+ * VirtualBox names one.
+ */
+export async function judgePair(
+  score: Score,
+  what: string,
+  state: Buffer,
+  settings: string,
+  answer: Answer,
+): Promise<void> {
+  const { forecast, notJudged } = await check(bufferSource(state), { machine: readSettings(settings, 'target.vbox') });
+  const foretold = forecast?.vboxCode ?? 'loads';
+  const isSameUnit =
+    answer.unit === undefined ||
+    (forecast?.unit ?? '').split('/').slice(0, answer.unit.split('/').length).join('/') === answer.unit;
+  const open = notJudged.length === 0 ? '' : `; not judged: ${notJudged.join('; ')}`;
+  const details = `foretold ${foretold} at ${forecast?.unit ?? 'no unit'}${open}; VirtualBox: ${answer.output.slice(0, 300)}`;
+  score.check(
+    `${what}: ${answer.code}${answer.unit === undefined ? '' : ` at ${answer.unit}`}`,
+    foretold === answer.code && isSameUnit,
+    details,
+  );
+}

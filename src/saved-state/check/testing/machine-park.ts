@@ -1,0 +1,103 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { runProgram, type VirtualBox } from '../../../testing/virtualbox.ts';
+import type { Change } from './machine-changes.ts';
+
+/** What VirtualBox said to a state: a code, or `loads`; and the unit, `name` or `name/instance`, where it names one. */
+export interface Answer {
+  code: string;
+  unit?: string;
+  output: string;
+}
+
+/** A command of VirtualBox that has not ended by then is given up. */
+const LIMIT_SECONDS = '90';
+const PREFIX = 'savkit-pair-';
+
+/** Machines of the real VirtualBox, made when they are asked for, each saved once. Needs mkown.sh. */
+export class MachinePark {
+  readonly #virtualBox: VirtualBox;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'savkit-pairs-'));
+  readonly #made = new Map<string, string>();
+  readonly #states = new Map<string, string>();
+
+  constructor(virtualBox: VirtualBox) {
+    this.#virtualBox = virtualBox;
+  }
+
+  /** Text of the settings. @throws where VirtualBox does not make such a machine */
+  async settings(name: string, changes: readonly Change[]): Promise<string> {
+    const known = this.#made.get(name);
+    if (known !== undefined) return known;
+    const machine = PREFIX + name;
+    await this.#virtualBox.run('mkvm.sh', ['--delete', machine]);
+    await expectOk(this.#virtualBox.run('mkown.sh', [machine, '3']));
+    this.#made.set(name, '');
+    for (const change of changes)
+      await expectOk(this.#run('vb', ['VBoxManage', ...change.map((word) => word.replaceAll('@', machine))]));
+    const { output } = await expectOk(this.#virtualBox.bash('cat "$MACHINES/$1/$1.vbox"', [machine]));
+    this.#made.set(name, output);
+    return output;
+  }
+
+  /** A state of the machine, saved soon after power-on. @throws where VirtualBox does not start it */
+  async state(name: string, changes: readonly Change[]): Promise<Buffer> {
+    await this.settings(name, changes);
+    let path = this.#states.get(name);
+    if (path === undefined) {
+      path = join(this.#folder, `${name}.sav`);
+      await expectOk(this.#run('start.sh', [PREFIX + name, '0.3']));
+      await expectOk(this.#virtualBox.bash(SAVE, [PREFIX + name, path]));
+      this.#states.set(name, path);
+    }
+    return readFileSync(path);
+  }
+
+  /** @param path of a state @param into a machine that was made */
+  async answer(path: string, into: string): Promise<Answer> {
+    const { ok, output } = await this.#run('load-state.sh', [path, PREFIX + into]);
+    if (ok) return { code: 'loads', output };
+    const code =
+      /\((VERR_\w+)\)/.exec(output)?.[1] ??
+      /rc=(VERR_\w+)/.exec(output)?.[1] ??
+      /VERR_\w+/.exec(output)?.[0] ??
+      `no code: ${output}`;
+    const named =
+      /^FAIL (?:VMSetError: )?([\w-]+)#(\d+):/.exec(output) ?? /unit '([^']+)' instance #(\d+)/.exec(output);
+    const unit = named ? `${named[1]}/${named[2]}` : /load unit '([^']+)'/.exec(output)?.[1];
+    return { code, output, ...(unit === undefined ? {} : { unit }) };
+  }
+
+  /** Where a file of the campaign may stand until the end. */
+  place(name: string): string {
+    return join(this.#folder, name);
+  }
+
+  /** Machines take place on the disk. */
+  async remove(name: string): Promise<void> {
+    if (this.#made.delete(name)) await this.#virtualBox.run('mkvm.sh', ['--delete', PREFIX + name]);
+    this.#states.delete(name);
+  }
+
+  async close(): Promise<void> {
+    for (const name of [...this.#made.keys()]) await this.remove(name);
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #run(script: string, args: readonly string[]) {
+    return runProgram('timeout', ['-k', '5', LIMIT_SECONDS, join(this.#virtualBox.folder, script), ...args]);
+  }
+}
+
+const SAVE = `
+  manage controlvm "$1" pause >/dev/null; manage controlvm "$1" savestate >/dev/null || true
+  for _ in $(seq 1 100); do case "$(vm_state "$1")" in saved|aborted-saved) break ;; esac; sleep 0.1; done
+  cp "$(find "$MACHINES/$1/Snapshots" -name '*.sav' -printf '%T@ %p\\n' | sort -n | tail -1 | cut -d' ' -f2-)" "$2"
+  manage discardstate "$1" >/dev/null`;
+
+async function expectOk(run: Promise<{ ok: boolean; output: string }>): Promise<{ output: string }> {
+  const result = await run;
+  if (!result.ok) throw new Error(`Cannot make a machine: ${result.output}`);
+  return result;
+}
