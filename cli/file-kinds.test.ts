@@ -15,7 +15,11 @@ const placed = (offset: number, magic: string) =>
   Buffer.concat([Buffer.alloc(offset, 1), Buffer.from(magic, 'latin1'), Buffer.alloc(600)]);
 
 const KINDS: [string, RegExp, Buffer][] = [
-  ['zeros', /nothing but zeros/, Buffer.alloc(100_000)],
+  [
+    'zeros, then anything',
+    /starts with nothing but zeros/,
+    Buffer.alloc(100_000, Buffer.concat([Buffer.alloc(99_999), Buffer.of(1)])),
+  ],
   ['a packed state', /packed with gzip; unpack it first: gzip -dk FILE/, gzipSync(state)],
   ['xz', /packed with xz/, placed(0, '\xfd7zXZ\0')],
   ['tar', /tar -xf FILE/, placed(257, 'ustar')],
@@ -37,8 +41,33 @@ const KINDS: [string, RegExp, Buffer][] = [
   ['anything', /its kind is unknown/, Buffer.from([1, 2, 3, 200, 5])],
 ];
 
+/** Magic bytes at their offset, of all kinds that may hold a whole state near their start. */
+const AROUND: Record<string, Buffer> = {
+  'a tar archive': tarHead(),
+  'a file packed with zip': placed(0, 'PK\x03\x04'),
+  'a file packed with gzip': placed(0, '\x1f\x8b\x08'),
+  'a file packed with cpio': placed(0, '070701'),
+  'a disk image (qcow2)': placed(0, 'QFI\xfb'),
+  'a disk image (VDI)': placed(0x40, '\x7f\x10\xda\xbe'),
+  'an ELF file': placed(0, '\x7fELF'),
+  'a LiME image': placed(0, 'EMiL'),
+  'a QEMU migration stream': placed(0, 'QEVM'),
+  'a PNG image': placed(0, '\x89PNG\r\n\x1a\n'),
+};
+
+function tarHead(): Buffer {
+  const head = Buffer.alloc(512);
+  head.write('machine.sav');
+  head.write('ustar', 257);
+  return head;
+}
+
 /** What happens to a state leaves it one. */
 const DAMAGES: [string, () => Buffer][] = [
+  [
+    'its first 100,000 bytes zeroed, its end gone',
+    () => Buffer.concat([Buffer.alloc(100_000), state.subarray(100_000, -4096)]),
+  ],
   ['its first 512 bytes zeroed', () => Buffer.concat([Buffer.alloc(512), state.subarray(512)])],
   ['its first 32 bytes of a gzip file', () => Buffer.concat([gzipSync(state).subarray(0, 32), state.subarray(32)])],
   ['all but its footer zeroed', () => Buffer.concat([Buffer.alloc(state.length - 32), state.subarray(-32)])],
@@ -80,11 +109,29 @@ describe('a file that is no saved state', () => {
   });
 });
 
-describe('an empty file', () => {
-  it('is all that is left of a state', async () => {
-    writeFileSync(file, '');
+describe('a file of another kind that holds a state', () => {
+  it.each(Object.entries(AROUND))('%s: is named, and called no damaged state', async (kind, head) => {
+    for (const inside of [state, state.subarray(0, 20_000)]) {
+      writeFileSync(file, Buffer.concat([head, inside]));
+      const { stdout, exitCode } = await runHere('verify', file);
+      expect([exitCode, stdout]).toEqual([5, expect.stringContaining(`it is ${kind}`)]);
+    }
+  });
+});
+
+describe('a file that holds nothing', () => {
+  it.each([
+    ['empty', Buffer.alloc(0), 'nothing of a saved state is there, the file is empty'],
+    ['one zero', Buffer.alloc(1), 'nothing of a saved state is there, the file holds nothing but zeros'],
+    [
+      'zeros of some windows',
+      Buffer.alloc(3_000_000),
+      'nothing of a saved state is there, the file holds nothing but zeros',
+    ],
+  ])('%s: is all that is left of a state', async (_, bytes, words) => {
+    writeFileSync(file, bytes);
     const { stdout, exitCode } = await runHere('verify', file);
-    expect([exitCode, stdout]).toEqual([1, expect.stringContaining('it is empty')]);
+    expect([exitCode, stdout]).toEqual([1, expect.stringContaining(words)]);
   });
 });
 

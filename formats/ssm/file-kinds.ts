@@ -6,29 +6,31 @@ export interface FileKind {
   name: string;
   /** What to do, in one line; `FILE` stands for its path. */
   advice: string;
+  /**
+   * A signature at its fixed place tells: whatever else stands in the file, it is of this kind, or its first bytes were
+   * overwritten.
+   */
+  isCertain: boolean;
 }
 
-interface Signature extends FileKind {
+interface Signature extends Omit<FileKind, 'isCertain'> {
   is: (head: Uint8Array) => boolean;
 }
 
 const SNAPSHOTS = "the saved state lies in the machine's Snapshots folder as {uuid}.sav";
 const NO_VIRTUALBOX = 'only saved states of VirtualBox are read';
 
-/** The first that fits counts: special ones stand before general ones. */
+/** At fixed places. Any other file may hold a state, so these count for more than units that are found in a file. */
 const SIGNATURES: readonly Signature[] = [
-  {
-    name: 'a file that starts with nothing but zeros',
-    is: (head) => head.every((byte) => byte === 0),
-    advice: 'a crash before the data was on disk? Look for another copy',
-  },
-  packed('gzip', '\x1f\x8b', 'gzip -dk FILE'),
+  packed('gzip', '\x1f\x8b\x08', 'gzip -dk FILE'),
   packed('xz', '\xfd7zXZ\0', 'xz -dk FILE'),
   packed('zstd', '\x28\xb5\x2f\xfd', 'zstd -d FILE'),
   packed('bzip2', 'BZh', 'bzip2 -dk FILE'),
   packed('lz4', '\x04\x22\x4d\x18', 'lz4 -d FILE'),
   packed('7z', '7z\xbc\xaf\x27\x1c', '7z x FILE'),
   packed('zip', 'PK\x03\x04', 'unzip FILE'),
+  packed('cpio', '070701', 'cpio -idv < FILE'),
+  packed('ar', '!<arch>\n', 'ar x FILE'),
   packed('rar', 'Rar!\x1a\x07', 'unrar x FILE'),
   { name: 'a tar archive', is: at(257, 'ustar'), advice: 'unpack it first: tar -xf FILE' },
   {
@@ -36,7 +38,6 @@ const SIGNATURES: readonly Signature[] = [
     is: at(0, 'version https://git-lfs.github.com/spec/'),
     advice: 'fetch the file itself: git lfs pull',
   },
-  { name: 'the settings of a VirtualBox machine (.vbox)', is: text(/<VirtualBox\b/), advice: SNAPSHOTS },
   disk('VDI', at(0x40, '\x7f\x10\xda\xbe')),
   disk('VMDK', either(at(0, 'KDMV'), at(0, 'COWD'), at(0, '# Disk DescriptorFile'))),
   disk('VHD', at(0, 'conectix')),
@@ -58,6 +59,19 @@ const SIGNATURES: readonly Signature[] = [
     is: either(at(0, 'LibvirtQemudSave'), at(0, 'LibvirtQemudPart')),
     advice: NO_VIRTUALBOX,
   },
+  { name: 'a PNG image', is: at(0, '\x89PNG\r\n\x1a\n'), advice: SNAPSHOTS },
+  { name: 'an ISO image', is: at(0x8001, 'CD001'), advice: `this is a disk; ${SNAPSHOTS}` },
+  { name: 'a PDF file', is: at(0, '%PDF-'), advice: SNAPSHOTS },
+];
+
+/** What a whole file looks like. The first that fits counts: special ones stand before general ones. */
+const LOOKS: readonly Signature[] = [
+  {
+    name: 'a file that starts with nothing but zeros',
+    is: (head) => head.every((byte) => byte === 0),
+    advice: 'a crash before the data was on disk? Look for another copy',
+  },
+  { name: 'the settings of a VirtualBox machine (.vbox)', is: text(/<VirtualBox\b/), advice: SNAPSHOTS },
   {
     name: 'a log of VirtualBox',
     is: text(/^(\S+ )?(VirtualBox VM |Log opened |VirtualBox )/),
@@ -68,9 +82,6 @@ const SIGNATURES: readonly Signature[] = [
     is: text(/^.{0,40}savkit\/manifest\//s),
     advice: 'compare a state with it: savkit verify --manifest FILE STATE',
   },
-  { name: 'a PNG image', is: at(0, '\x89PNG\r\n\x1a\n'), advice: SNAPSHOTS },
-  { name: 'an ISO image', is: at(0x8001, 'CD001'), advice: `this is a disk; ${SNAPSHOTS}` },
-  { name: 'a PDF file', is: at(0, '%PDF-'), advice: SNAPSHOTS },
   {
     name: 'a web page',
     is: text(/^\s*<(!doctype html|html|head|body)\b/i),
@@ -81,7 +92,9 @@ const SIGNATURES: readonly Signature[] = [
 
 /** @param head the file from its start, 64 KiB or all there is */
 export function fileKindOf(head: Uint8Array): FileKind | undefined {
-  return SIGNATURES.find(({ is }) => is(head));
+  const certain = SIGNATURES.find(({ is }) => is(head));
+  const found = certain ?? LOOKS.find(({ is }) => is(head));
+  return found && { ...found, isCertain: certain !== undefined };
 }
 
 function packed(format: string, magic: string, command: string): Signature {

@@ -1,10 +1,11 @@
 import { OldPageType, type OldRange } from '../../../formats/pgm/old-ranges.ts';
 import { ramLayout } from '../../../formats/pgm/ranges.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
-import { FOUR_GIB } from '../../../formats/sizes.ts';
+import { FOUR_GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { MachineLayout } from '../layout/machine-layout.ts';
 import { planOldRanges } from '../old/old-plan.ts';
 import type { SavedState } from '../reading/state.ts';
+import type { PagePlace } from './page-survey.ts';
 
 // Versions 6 to 9 name ranges and the types of pages among the pages: what is known of them where damage ends the
 // reading.
@@ -28,6 +29,33 @@ export function commonRanges(a: readonly OldRange[], b: readonly OldRange[]): Ol
     if (runs.length < range.runs.length || new Set(counts).size > 1) return common;
   }
   return common;
+}
+
+/** What stands before a page record: damage may have changed the types of that page and of all behind it. */
+export function rangesBefore(
+  ranges: readonly OldRange[],
+  doubted: PagePlace | 'start' | undefined,
+): readonly OldRange[] {
+  if (doubted === undefined) return ranges;
+  if (doubted === 'start') return [];
+  const index = ranges.findIndex((range) => holdsRecord(range, doubted));
+  const range = ranges[index];
+  if (!range) return ranges;
+  const end = pageIn(range, doubted);
+  const runs = range.runs
+    .filter(({ page }) => page < end)
+    .map(({ type, page, count }) => ({ type, page, count: Math.min(count, end - page) }));
+  return [...ranges.slice(0, index), { ...range, runs }];
+}
+
+function holdsRecord(range: OldRange, place: PagePlace): boolean {
+  if (place.group !== 'RAM') return Number(place.group.split(' ')[1]) === range.index;
+  const page = pageIn(range, place);
+  return !range.ownMemory && page >= 0 && page < range.pages;
+}
+
+function pageIn({ start }: OldRange, { group, page }: PagePlace): number {
+  return group === 'RAM' ? page - start / PAGE_SIZE : page;
 }
 
 /** All types of its pages are known. */

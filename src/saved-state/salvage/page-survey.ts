@@ -26,13 +26,24 @@ export interface SurveyOptions {
   reach: number;
 }
 
+/** A page record, by what it is counted among. */
+export interface PagePlace {
+  group: PageGroup;
+  page: number;
+}
+
 /** Takes the pages of all passes. */
 export class PageSurvey {
   readonly passes: PassPages[] = [];
+  /**
+   * By pass: the first record that damage may reach back to from where records last broke. Absent: none broke; `start`:
+   * all records are in doubt.
+   */
+  readonly doubtedFrom: (PagePlace | 'start' | undefined)[] = [];
   readonly #options: SurveyOptions;
   readonly #page = new Uint8Array(PAGE_SIZE);
   /** The last pages with content of the current unit, each with all behind it. */
-  #latest: { group: PageGroup; page: number }[][] = [[]];
+  #latest: PagePlace[][] = [[]];
 
   constructor(options: SurveyOptions) {
     this.#options = options;
@@ -65,7 +76,9 @@ export class PageSurvey {
    * heads behind it were read from.
    */
   readonly broken = (pass: number): void => {
-    for (const { group, page } of this.#latest.flat()) this.#set(pass, group, page, this.#uncertain);
+    const latest = this.#latest.flat();
+    for (const { group, page } of latest) this.#set(pass, group, page, this.#uncertain);
+    this.doubtedFrom[pass] = latest[0] ?? 'start';
     this.#latest = [[]];
   };
 

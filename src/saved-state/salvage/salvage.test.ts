@@ -176,6 +176,21 @@ describe('salvage()', () => {
     }
   });
 
+  it.each([
+    ['own-long.sav', '1.2', 106_496, 4096],
+    ['own-prot32.sav', '2.0', 147_968, 512],
+  ] as const)(
+    'believes no page type of pgm 9 that damage may have changed: %s as V%s',
+    async (file, container, at, size) => {
+      const { original: state, layout } = await oldState(original(file).bytes, container, 9);
+      const { faults, wrong, lost } = await judgeSalvage(state, Buffer.from(state.bytes).fill(0, at, at + size), {
+        layout,
+      });
+      expect([...faults, ...wrong]).toEqual([]);
+      expect(lost.size).toBeGreaterThan(0);
+    },
+  );
+
   it('keeps the RAM of a live save whose pass 0 is lost, and says that more is missing', async () => {
     const state = original('own-long-live.sav');
     const pass0 = state.units.find(({ name }) => name === 'pgm');

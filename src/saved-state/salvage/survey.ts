@@ -10,7 +10,7 @@ import type { SavedState } from '../reading/state.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { AnchorFinder, ramStretches } from './anchors.ts';
 import { expectedPages } from './expected-pages.ts';
-import { commonRanges, completeRanges } from './known-ranges.ts';
+import { commonRanges, completeRanges, rangesBefore } from './known-ranges.ts';
 import { type LostRun, lostPages, type PassRecord } from './losses.ts';
 import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
@@ -58,8 +58,6 @@ export async function surveyDamage(
   const progress = (doing: 'reading' | 'checking') =>
     onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {};
   const [state, other] = [await look(source, PATCHES[0], stopping), await look(source, PATCHES[1], stopping)];
-  const known = withKnownRanges(state, other, layout);
-  const target = haveSameHeads(state, other) ? targetOf(known, layout) : undefined;
   const finder = new AnchorFinder(state.header.live ? [] : stretchesOf(state));
   const survivors = await readSurvivors(source, finder, {
     ...stopping,
@@ -70,6 +68,8 @@ export async function surveyDamage(
   const { anchors } = finder;
   const passUnits = survivors.units.filter(({ unit }) => isPgm(unit));
   const readings = await readPagesTwice(source, state, passUnits, { ...stopping, ...progress('checking'), anchors });
+  const known = withKnownRanges([state, other], readings, layout);
+  const target = haveSameHeads(state, other) ? targetOf(known, layout) : undefined;
   const passes = passUnits.map((outcome, i) =>
     passRecord(
       outcome,
@@ -164,13 +164,20 @@ function areListsLost({ header, pgm }: SavedState): boolean {
   return header.live && pgm !== undefined && !pgm.config;
 }
 
-/** Versions 6 to 9: page types stand among the pages, so behind damage both readings find different ones. */
-function withKnownRanges(state: SavedState, other: SavedState, layout: MachineLayout | undefined): SavedState {
+/**
+ * Versions 6 to 9: page types stand among the pages, so behind damage both readings find different ones, and before it
+ * damaged ones.
+ */
+function withKnownRanges(
+  [state, other]: [SavedState, SavedState],
+  readings: readonly PageSurvey[],
+  layout: MachineLayout | undefined,
+): SavedState {
   if (!state.pgm || state.pgm.config) return state;
-  const common = {
-    ...state,
-    pgm: { ...state.pgm, oldRanges: commonRanges(state.pgm.oldRanges, other.pgm?.oldRanges ?? []) },
-  };
+  const [ranges, others] = [state, other].map(({ pgm }, i) =>
+    rangesBefore(pgm?.oldRanges ?? [], readings[i].doubtedFrom[0]),
+  );
+  const common = { ...state, pgm: { ...state.pgm, oldRanges: commonRanges(ranges, others) } };
   return layout ? { ...common, pgm: { ...common.pgm, oldRanges: completeRanges(common, layout) } } : common;
 }
 
