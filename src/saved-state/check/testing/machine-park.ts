@@ -19,7 +19,9 @@ const PREFIX = 'savkit-pair-';
 export class MachinePark {
   readonly #virtualBox: VirtualBox;
   readonly #folder = mkdtempSync(join(tmpdir(), 'savkit-pairs-'));
-  readonly #made = new Map<string, string>();
+  /** Settings by machine; absent for one that could not be made wholly. */
+  readonly #settings = new Map<string, string>();
+  readonly #made = new Set<string>();
   readonly #states = new Map<string, string>();
 
   constructor(virtualBox: VirtualBox) {
@@ -28,16 +30,16 @@ export class MachinePark {
 
   /** Text of the settings. @throws where VirtualBox does not make such a machine */
   async settings(name: string, changes: readonly Change[]): Promise<string> {
-    const known = this.#made.get(name);
+    const known = this.#settings.get(name);
     if (known !== undefined) return known;
     const machine = PREFIX + name;
     await this.#virtualBox.run('mkvm.sh', ['--delete', machine]);
     await expectOk(this.#virtualBox.run('mkown.sh', [machine, '3']));
-    this.#made.set(name, '');
+    this.#made.add(name);
     for (const change of changes)
       await expectOk(this.#run('vb', ['VBoxManage', ...change.map((word) => word.replaceAll('@', machine))]));
     const { output } = await expectOk(this.#virtualBox.bash('cat "$MACHINES/$1/$1.vbox"', [machine]));
-    this.#made.set(name, output);
+    this.#settings.set(name, output);
     return output;
   }
 
@@ -77,11 +79,12 @@ export class MachinePark {
   /** Machines take place on the disk. */
   async remove(name: string): Promise<void> {
     if (this.#made.delete(name)) await this.#virtualBox.run('mkvm.sh', ['--delete', PREFIX + name]);
+    this.#settings.delete(name);
     this.#states.delete(name);
   }
 
   async close(): Promise<void> {
-    for (const name of [...this.#made.keys()]) await this.remove(name);
+    for (const name of [...this.#made]) await this.remove(name);
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

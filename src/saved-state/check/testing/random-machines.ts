@@ -48,7 +48,6 @@ const FEATURES: Readonly<Record<string, Choices>> = {
   x2apic: flagOf('--x2apic', 'on'),
   acpi: flagOf('--acpi', 'on'),
   hpet: flagOf('--hpet', 'on'),
-  efi: flagOf('--firmware', 'efi64'),
   paravirtualisation: {
     none: [],
     ...Object.fromEntries(
@@ -88,8 +87,13 @@ const FEATURES: Readonly<Record<string, Choices>> = {
     few: [change.ahci(1)],
     many: [change.ahci(30)],
   },
-  scsi: { none: [], ...attachments('lsi', [change.lsi], '0', '15') },
-  bus: { none: [], ...attachments('bus', [change.buslogic], '0', '6') },
+  scsi: {
+    none: [],
+    ...attachments('lsi', [change.lsi], '0', '15'),
+    ...Object.fromEntries(
+      Object.entries(attachments('bus', [change.buslogic], '0', '6')).map(([choice, made]) => [`bus-${choice}`, made]),
+    ),
+  },
   sas: { none: [], ...attachments('sas', [change.sas(8)], '0', '5'), few: [change.sas(2)] },
   nvme: { none: [], ...attachments('nvme', [change.nvme(2)], '0', '1', false), few: [change.nvme(1)] },
   virtioScsi: { none: [], ...attachments('virtio', [change.virtioScsi(8)], '0', '7'), few: [change.virtioScsi(2)] },
@@ -134,7 +138,6 @@ export function alteredMachine(random: Random, machine: RandomMachine): RandomMa
 function fitting(machine: RandomMachine): RandomMachine {
   const fits = { ...machine };
   if (fits.chipset === 'piix3') fits.iommu = 'none';
-  if (fits.efi === 'yes') fits.ram = '8';
   if (fits.screen === 'none') fits.monitors = '1';
   return fits;
 }
