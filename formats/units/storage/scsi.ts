@@ -28,9 +28,13 @@ function lsiLogic(unit: string): UnitRow {
   });
 }
 
+/** For each device whether it is attached, and its requests that are not done. */
 const busLogic = comparedRow('buslogic', versions(5), (cursor) => {
   const attached = new Set<number>();
-  for (let i = 0; i < SCSI_DEVICES; i++) if (bool.read(cursor)) attached.add(i);
+  for (let i = 0; i < SCSI_DEVICES; i++) {
+    if (bool.read(cursor)) attached.add(i);
+    u32.read(cursor);
+  }
   return scsiConfig(SCSI_DEVICES, attached);
 });
 

@@ -77,7 +77,8 @@ function isChipset(name: string): boolean {
 }
 
 function* unitsWithoutDevice({ state, target }: Comparison): Generator<{ name: string; instance: number }> {
-  const devices = new Set(target.devices?.map(({ name, instance }) => `${name}/${instance}`));
+  const own = [...(target.devices ?? []), ...(target.usbDevices ?? [])];
+  const devices = new Set(own.map(({ name, instance }) => `${name}/${instance}`));
   const seen = new Set<string>();
   for (const { name, instance } of state.units) {
     const key = `${name}/${instance}`;

@@ -45,8 +45,9 @@ export const STORAGE: Record<string, string> = {
   NVMe: 'nvme',
   VirtioSCSI: 'virtio-scsi',
 };
-/** Controllers without a PCI or ISA device of their own. */
+/** Disks and drives on USB: no PCI or ISA device, and no entry in the list of devices, but each has a unit. */
 export const STORAGE_ON_USB = 'USB';
+export const USB_STORAGE_UNIT = 'Msd';
 
 /** `Adapter type` → device. */
 export const NETWORK: Record<string, string> = {

@@ -14,6 +14,8 @@ import { child, children, type Element, flag, number, textOf } from './settings-
 /** Devices that settings attach to a machine, and how they are configured, by `name/instance`. */
 export interface AttachedDevices {
   devices: PdmDevice[];
+  /** Devices on USB that have a unit. */
+  usbDevices: PdmDevice[];
   configs: Map<string, DeviceConfig>;
 }
 
@@ -32,11 +34,12 @@ export function attachedDevices(machine: Element, hardware: Element): AttachedDe
   const tpm = /^v(\d)_(\d)$/.exec(textOf(child(hardware, 'TrustedPlatformModule').type, 'None'));
   if (tpm) list.add('tpm', tpmConfig(`${tpm[1]}.${tpm[2]}`));
   else if (textOf(child(hardware, 'TrustedPlatformModule').type, 'None') !== 'None') list.add('tpm');
-  return { devices: list.devices, configs: list.configs };
+  return list;
 }
 
 class DeviceList implements AttachedDevices {
   readonly devices: PdmDevice[] = [];
+  readonly usbDevices: PdmDevice[] = [];
   readonly configs = new Map<string, DeviceConfig>();
   readonly #count = new Map<string, number>();
 
@@ -54,8 +57,12 @@ function addStorage(list: DeviceList, controllers: Element): void {
   for (const controller of children(controllers, 'StorageController')) {
     const type = textOf(controller.type, '?');
     const instance = controller.Instance === undefined ? undefined : number(controller.Instance, 0);
-    if (type !== names.STORAGE_ON_USB)
+    if (type !== names.STORAGE_ON_USB) {
       list.add(entryOf(names.STORAGE, type) ?? type, storageConfig(type, controller), instance);
+      continue;
+    }
+    const ports = children(controller, 'AttachedDevice').map(({ port }) => number(port, 0));
+    list.usbDevices.push(...ports.map((port) => ({ name: names.USB_STORAGE_UNIT, instance: port })));
   }
 }
 

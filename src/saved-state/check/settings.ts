@@ -102,6 +102,7 @@ export function readSettings(text: string, name: string): TargetMachine {
       { device: 'VMMDev', instance: 0, region: 2, size: VMMDEV_HEAP, description: 'VMMDev Heap' },
     ],
     devices,
+    usbDevices: attached.usbDevices,
     configs,
   };
 }

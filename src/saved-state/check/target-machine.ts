@@ -5,6 +5,7 @@ import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { GimProvider } from '../../../formats/units/cpu/gim.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import type { SavedState } from '../reading/state.ts';
+import { USB_STORAGE_UNIT } from './device-names.ts';
 
 export type Chipset = 'piix3' | 'ich9';
 export type VgaModel = 'vboxvga' | 'vmsvga';
@@ -34,6 +35,8 @@ export interface TargetMachine {
   roms?: readonly string[];
   mmio2?: readonly { device: string; instance: number; region: number; size: number; description: string }[];
   devices?: readonly PdmDevice[];
+  /** What is plugged in and has a unit, which the list of devices does not name. */
+  usbDevices?: readonly PdmDevice[];
   /** What sits on the first PCI bus. Absent: where its devices usually sit. */
   pciSlots?: readonly PciSlot[];
   /** How each device is configured, by `name/instance`; undefined for those of which that is not known. */
@@ -64,6 +67,7 @@ export function machineOf(state: SavedState, name: string): TargetMachine {
     ...(vram ? { vramSize: vram.size } : {}),
     ...(pgm?.config ? { roms: pgm.config.roms.map(({ description }) => description), mmio2: pgm.config.mmio2 } : {}),
     ...(devices ? { devices } : {}),
+    usbDevices: units.filter((unit) => unit.name === USB_STORAGE_UNIT),
     ...(pciSlots ? { pciSlots } : {}),
     ...(has3d === undefined ? {} : { has3d }),
     ...(cpum?.nestedVirtualisation === undefined ? {} : { nestedVirtualisation: cpum.nestedVirtualisation }),

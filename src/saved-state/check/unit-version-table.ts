@@ -142,6 +142,10 @@ export const DEVICE_UNIT_VERSIONS: Readonly<Record<string, readonly VersionRow[]
   ],
   'usb-ehci': [[7, '7.0.0', '7.2']],
   'usb-xhci': [[1, '7.0.0', '7.2']],
+  Msd: [
+    [1, '5.0.0', '5.1.30'],
+    [2, '5.2.0', '7.2'],
+  ],
   hda: [
     [1, '4.0.0', '4.0.10'],
     [3, '4.1.0', '4.1.6'],
