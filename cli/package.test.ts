@@ -41,10 +41,11 @@ describe('the package, packed and installed elsewhere', () => {
 
   it('has what the README names', () => {
     const names =
-      'openFile, inspect, describeState, verify, extract, convert, salvage, makeManifest, diffStates, check, loadState, saveState, walkState, Console';
+      'openFile, inspect, describeState, verify, extract, convert, salvage, makeManifest, diffStates, check, walkState';
+    const ofMachines = 'loadState, saveState, Console';
     write(
       'names.mjs',
-      `import { ${names} } from 'savkit';\nconsole.log([${names}].every((each) => typeof each === 'function'));\n`,
+      `import { ${names} } from 'savkit';\nimport { ${ofMachines} } from 'savkit/machine';\nconsole.log([${names}, ${ofMachines}].every((each) => typeof each === 'function'));\n`,
     );
     expect(user.run('node names.mjs')).toContain('true');
   });
@@ -54,7 +55,9 @@ describe('the package, packed and installed elsewhere', () => {
     expect(files).not.toMatch(/\.test\.|\.campaign\.|\.bench\.|\/testing\/|\.sav/);
     expect(files).toContain('LICENSE');
     const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-    for (const entry of ['.', './migrations'])
-      for (const path of Object.values<string>(exports[entry])) expect(files).toContain(path.slice(2));
+    const { './package.json': _, ...doors } = exports;
+    expect(Object.keys(doors)).toContain('./formats');
+    for (const paths of Object.values<Record<string, string>>(doors))
+      for (const path of Object.values(paths)) expect(files).toContain(path.slice(2));
   });
 });

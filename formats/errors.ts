@@ -4,12 +4,15 @@ import { getSystemErrorMap } from 'node:util';
 export interface Place {
   /** Byte offset from the start of the file or stream. */
   offset?: number;
+  /** Name of the unit. */
   unit?: string;
+  /** Instance of the unit. */
   instance?: number;
   /** Version of the unit. */
   version?: number;
   /** Pass of a live save; plain saves hold `'final'` only. */
   pass?: Pass;
+  /** Name of the field. */
   field?: string;
   /** Guest-physical address. */
   gcPhys?: number;
@@ -22,13 +25,16 @@ export type Pass = number | 'final';
  * What all errors of savkit have in common: the class says what the caller can do, `code` what happened, `place` where.
  */
 export class SavkitError extends Error {
+  /** Names the finding in one word, such as `truncated`; stable from release to release. */
   readonly code: string;
   /** VirtualBox's name for the same finding, e.g. `VERR_SSM_INTEGRITY_CRC`; absent where its loader has none. */
   readonly vboxCode: string | undefined;
+  /** Where in the file; empty where that is not known. */
   place: Place;
   /** Name of the file or stream in which it was found, where there may be several. */
   source: string | undefined;
 
+  /** @param message one line for people @param vboxCode VirtualBox's name for the same finding */
   constructor(code: string, message: string, place: Place = {}, vboxCode?: string) {
     super(message);
     this.name = new.target.name;
@@ -92,6 +98,7 @@ export class EnvironmentError extends SavkitError {
     );
   }
 
+  /** The error for what the system refused. @param cause what the system threw @param doing completes "Cannot …" */
   static from(cause: unknown, doing: string): EnvironmentError {
     const system = cause as NodeJS.ErrnoException;
     const error = new EnvironmentError(
@@ -105,6 +112,7 @@ export class EnvironmentError extends SavkitError {
 
 /** The user or the caller's signal stopped the work. */
 export class InterruptedError extends SavkitError {
+  /** @param vboxCode VirtualBox's name for the same, where a caller of its loader would get one */
   constructor(vboxCode?: string) {
     super('interrupted', 'Cannot go on: interrupted', {}, vboxCode);
   }

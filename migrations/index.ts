@@ -2,21 +2,43 @@
 
 export { Receiver, type ReceiverOptions } from './arrival/receiver.ts';
 export type { ReceiveEvent } from './arrival/reception.ts';
-export { DecisionFile, type DecisionLog, DecisionMemory } from './hand-over/decision-record.ts';
-export { type Resolution, resolve } from './hand-over/resolve.ts';
-export type { SourceMachine, TargetHost, TargetMachine } from './machine/machine.ts';
+export {
+  type Decision,
+  DecisionFile,
+  type DecisionLog,
+  DecisionMemory,
+  type DecisionRecord,
+  type RecordHead,
+  type SourceDecision,
+  type TargetDecision,
+} from './hand-over/decision-record.ts';
+export { type Resolution, resolve, type SourceKnown, type TargetKnown } from './hand-over/resolve.ts';
+export type { PageAccess, SourceMachine, TargetHost, TargetMachine } from './machine/machine.ts';
+export { PageSet } from './machine/page-set.ts';
 export type { MachineDescription, PageRegion } from './machine/page-space.ts';
-export { decideRound, type RoundDecision, type RoundFigures } from './policy/decide-round.ts';
-export { type Forecast, type ForecastFigures, forecast } from './policy/forecast.ts';
+export type { ProofMode } from './policy/choose-proof.ts';
+export { decideRound, type RoundDecision, type RoundFigures, type Verdict } from './policy/decide-round.ts';
+export { type DirtyCurve, type Forecast, type ForecastFigures, forecast } from './policy/forecast.ts';
 export { DEFAULT_LIMITS, type MigrationLimits } from './policy/limits.ts';
-export type { MigrationEvent, MigrationReport, ProofReport, RoundReport } from './report/report.ts';
+export type {
+  DowntimePhases,
+  LookBack,
+  MigrationEvent,
+  MigrationReport,
+  ProgressFigures,
+  ProofReport,
+  RoundReport,
+} from './report/report.ts';
 export { migrate, newMigrationId } from './source/migration.ts';
 export type { MigrateOptions } from './source/options.ts';
 export { connectToTarget } from './trust/connect-to-target.ts';
 export { type Endpoint, endpointText, parseEndpoint } from './trust/endpoint.ts';
-export { Gate } from './trust/gate.ts';
+export { Gate, type GateOptions } from './trust/gate.ts';
 export { keyOfCode, newPairingCode } from './trust/pairing-code.ts';
-export type { Trust } from './trust/trust.ts';
-export { ArrivingMachine } from './virtual-machine/arriving-machine.ts';
+export type { OnRefused } from './trust/refusals.ts';
+export type { CertificateTrust, KeyTrust, Trust } from './trust/trust.ts';
+export { ArrivingMachine, type ArrivingOptions } from './virtual-machine/arriving-machine.ts';
 export { DepartingMachine } from './virtual-machine/departing-machine.ts';
 export { MachineHost } from './virtual-machine/machine-host.ts';
+export type { TimeOuts } from './wire/limits.ts';
+export type { Shape, ShapeValue } from './wire/shape.ts';

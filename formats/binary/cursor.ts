@@ -1,6 +1,8 @@
 /** Bytes that `RTGCPHYS` and `RTGCPTR` take in a file; its header says so. */
 export interface Widths {
+  /** Bytes of a guest-physical address. */
   gcPhys: 4 | 8;
+  /** Bytes of a guest-virtual address. */
   gcPtr: 4 | 8;
 }
 
@@ -21,13 +23,19 @@ export class OutOfBytes extends Error {
 
 /** Reads little-endian values from a range of bytes, front to back. */
 export class Cursor {
+  /** The bytes that are read, borrowed. */
   readonly bytes: Uint8Array;
+  /** Bytes of addresses in the file that the bytes come from. */
   readonly widths: Widths;
+  /** Index of the first byte of the range. */
   readonly start: number;
+  /** Index after the last byte of the range. */
   readonly end: number;
+  /** Index of the next byte. */
   at: number;
   readonly #view: DataView;
 
+  /** @param start index of the first byte @param end index after the last one */
   constructor(bytes: Uint8Array, start = 0, end = bytes.length, widths: Widths = WIDE) {
     this.bytes = bytes;
     this.start = start;
@@ -45,15 +53,19 @@ export class Cursor {
     return at;
   }
 
+  /** The next byte. @throws OutOfBytes, as all that reads */
   u8(): number {
     return this.bytes[this.take(1)];
   }
+  /** The next 2 bytes, unsigned. */
   u16(): number {
     return this.#view.getUint16(this.take(2), true);
   }
+  /** The next 4 bytes, unsigned. */
   u32(): number {
     return this.#view.getUint32(this.take(4), true);
   }
+  /** The next 4 bytes, signed. */
   i32(): number {
     return this.#view.getInt32(this.take(4), true);
   }
@@ -62,6 +74,7 @@ export class Cursor {
     const at = this.take(8);
     return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 0x1_0000_0000;
   }
+  /** The next 8 bytes, unsigned, exact. */
   bigU64(): bigint {
     return this.#view.getBigUint64(this.take(8), true);
   }

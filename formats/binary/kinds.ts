@@ -8,7 +8,9 @@ export interface Kind<T> {
   readonly name: string;
   /** Bytes that a value takes; NaN where that depends on the value. */
   size(widths: Widths): number;
+  /** The value that stands next. @throws OutOfBytes */
   read(cursor: Cursor): T;
+  /** Appends a value. */
   write(writer: Writer, value: T): void;
 }
 

@@ -3,8 +3,11 @@ import { type Cursor, WIDE, type Widths } from './cursor.ts';
 import type { Kind } from './kinds.ts';
 import type { Writer } from './writer.ts';
 
+/** One field of a layout. */
 export interface Field<T> {
+  /** How the value stands in the file. */
   kind: Kind<T>;
+  /** Meaning, for the tables of FORMAT.md. */
   doc: string;
   /** First unit version that has the field. */
   since?: number;
@@ -24,9 +27,11 @@ export type StructValue<S> = S extends Struct<infer T> ? T : never;
 
 /** A binary layout, declared once: reader, writer and the table in FORMAT.md come from it. */
 export interface Struct<T> {
+  /** As the tables of FORMAT.md name the layout. */
   readonly name: string;
   /** Where the layout is known from, by symbol. */
   readonly source: string;
+  /** In the order of the file, by name. */
   readonly fields: Record<string, Field<unknown>>;
   /**
    * Where each field begins, in bytes from the start of the layout: of the widest form, with all fields. NaN after a
@@ -35,11 +40,16 @@ export interface Struct<T> {
   readonly offsets: Readonly<Record<keyof T & string, number>>;
   /** Bytes that the layout takes; NaN with text in it. */
   size(version?: number, widths?: Widths): number;
-  /** @throws FormatError with `place.field`, OutOfBytes */
+  /**
+   * The record that stands next. @param version of the unit; 0 by default @throws FormatError with `place.field`,
+   * OutOfBytes
+   */
   read(cursor: Cursor, version?: number): T;
+  /** Appends a record. @param version of the unit; 0 by default */
   write(writer: Writer, value: T, version?: number): void;
 }
 
+/** Declares a layout. @param source where the layout is known from, by symbol @param fields in the order of the file */
 export function defineStruct<const F extends Fields>(name: string, source: string, fields: F): Struct<Infer<F>> {
   const entries = Object.entries(fields) as [string, Field<unknown>][];
   return {

@@ -2,36 +2,45 @@ import { WIDE, type Widths } from './cursor.ts';
 
 /** Collects little-endian values in a buffer that grows. For headers and small structures, not for page contents. */
 export class Writer {
+  /** Bytes that addresses take. */
   readonly widths: Widths;
+  /** Bytes written so far. */
   length = 0;
   #bytes: Uint8Array;
   #view: DataView;
 
+  /** @param capacity bytes to begin with */
   constructor(widths: Widths = WIDE, capacity = 256) {
     this.widths = widths;
     this.#bytes = new Uint8Array(capacity);
     this.#view = new DataView(this.#bytes.buffer);
   }
 
+  /** Appends a byte. */
   u8(value: number): void {
     const at = this.#grow(1);
     this.#bytes[at] = value;
   }
+  /** Appends 2 bytes. */
   u16(value: number): void {
     const at = this.#grow(2);
     this.#view.setUint16(at, value, true);
   }
+  /** Appends 4 bytes. */
   u32(value: number): void {
     const at = this.#grow(4);
     this.#view.setUint32(at, value, true);
   }
+  /** Appends 8 bytes; exact up to 2^53. */
   u64(value: number): void {
     this.bigU64(BigInt(value));
   }
+  /** Appends 8 bytes. */
   bigU64(value: bigint): void {
     const at = this.#grow(8);
     this.#view.setBigUint64(at, value, true);
   }
+  /** Appends bytes as they are. */
   bytes(source: Uint8Array): void {
     const at = this.#grow(source.length);
     this.#bytes.set(source, at);

@@ -4,6 +4,7 @@ import { sep } from 'node:path';
 import { EnvironmentError, UsageError } from '../errors.ts';
 import { nameOfHeldFile } from './held-files.ts';
 
+/** How an output file is put in place. */
 export interface OutputOptions {
   /** Replace an existing file; default false. */
   force?: boolean;

@@ -17,6 +17,7 @@ export interface ByteSink {
 
 /** A sink that also takes bytes for places behind or before. */
 export interface SeekableSink extends ByteSink {
+  /** Writes bytes at an offset from the start. @throws EnvironmentError */
   writeAt(bytes: Uint8Array, position: number): Promise<void>;
   /** Sets the size; what was never written reads as zeros. */
   truncate(size: number): Promise<void>;

@@ -22,6 +22,7 @@ export interface ByteSource {
   readonly fd?: number | undefined;
   /** Fills `target` from `position` on; gives the number of bytes read, less than asked only at the end. */
   read(target: Uint8Array, position: number): Promise<number>;
+  /** Gives the file back; nothing can be read afterwards. */
   close(): Promise<void>;
 }
 

@@ -11,7 +11,26 @@ export const WINDOW_SIZE = 1024 * 1024;
 export const SPILL_SLOTS = 64;
 
 /** Where the bytes of pages lie: a window on a file, or memory of any other origin. */
-export type Arena = Pick<Window, 'bytes' | 'spillStart' | 'offsetOf' | 'patch'> & Partial<Pick<Window, 'source'>>;
+export interface Arena {
+  /** The memory that indices of pages point into. */
+  readonly bytes: Uint8Array;
+  /** Where the spill slots start in `bytes`. @internal */
+  readonly spillStart: number;
+  /** @internal */
+  patch: BadBlockPatch | undefined;
+  /** Absent where the bytes come from no file. */
+  readonly source?: ByteSource | undefined;
+  /** File offset of an index into `bytes`. */
+  offsetOf(index: number): number;
+}
+
+/** Blocks that can't be decompressed are read as bytes of `fill`, and told. */
+export interface BadBlockPatch {
+  /** The byte that takes the place of what can't be read. */
+  fill: number;
+  /** Called with the error of each bad block. */
+  onBadBlock: (error: FormatError) => void;
+}
 
 /** An arena over bytes that come from no file; it has no spill slots. */
 export function memoryArena(bytes: Uint8Array): Arena {
@@ -32,8 +51,8 @@ export class Window {
   readonly spillStart = WINDOW_SIZE + INPUT_SLACK;
   position = 0;
   end = 0;
-  /** Blocks that can't be decompressed are told here and read as bytes of `fill`; without it they are errors. */
-  patch: { fill: number; onBadBlock: (error: FormatError) => void } | undefined;
+  /** Without it, blocks that can't be decompressed are errors. */
+  patch: BadBlockPatch | undefined;
   /** File offset of `bytes[0]`. */
   #base = 0;
   #ended = false;

@@ -2,7 +2,9 @@ import { type GuestPhys, PAGE_SIZE } from '../sizes.ts';
 
 /** A stretch of guest-physical memory and where its bytes stand in an image file. */
 export interface Extent {
+  /** Guest-physical address of the first byte. */
   start: GuestPhys;
+  /** Exclusive. */
   end: GuestPhys;
   /** File offset of the byte at `start`. */
   offset: number;
@@ -17,6 +19,7 @@ export interface ImageLayout {
   fixed: { offset: number; bytes: Uint8Array }[];
 }
 
+/** Guest-physical addresses, `[start, end)`. */
 export type MemoryRange = Pick<Extent, 'start' | 'end'>;
 
 /**

@@ -23,7 +23,9 @@ import type { PgmVersion } from './versions.ts';
 
 /** Paging state of one VCPU. */
 export interface CpuPaging {
+  /** False: bit 20 of each address that the CPU puts out is 0. */
   a20Enabled: boolean;
+  /** The mask for addresses that belongs to it. */
   a20Mask: bigint;
   /** PGMMODE: 1 real, 2 protected, 3 32-bit, 4 PAE, 5 PAE with NX, 6 long, 7 long with NX. */
   guestMode: number;
@@ -33,12 +35,17 @@ export interface CpuPaging {
 
 /** The basic part: what every final pass starts with. */
 export interface PgmBasic {
+  /** By number of the CPU. */
   cpus: CpuPaging[];
+  /** Pages of 4 KiB in the balloon. */
   balloonedPages: number;
+  /** The hypervisor's mappings in the guest's address space, of raw mode. */
   mappings: Mapping[];
+  /** The guest has given these mappings a fixed area. */
   mappingsFixed: boolean;
   /** Address and bytes of the area of fixed mappings. */
   mappingFixed: bigint;
+  /** Bytes of that area. */
   mappingFixedSize: number;
   /** Version 6 only: RAM size in bytes. */
   ramSize?: number;
@@ -50,7 +57,9 @@ export interface PgmConfig {
   ramHole?: number;
   /** Bytes of guest RAM; from version 11 on. */
   ramSize?: number;
+  /** In the order of their ids. */
   roms: RomEntry[];
+  /** In the order of their ids. */
   mmio2: Mmio2Entry[];
 }
 

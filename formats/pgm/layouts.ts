@@ -102,6 +102,15 @@ export const ramRange = defineStruct('RAM range, versions 6–9', 'PGMSavedState
 
 export const rangeDescription = text(256);
 
+/** One mapping of the hypervisor in the guest's address space; the table in FORMAT.md tells the fields. */
 export type Mapping = StructValue<typeof mapping>;
-export type RomEntry = StructValue<typeof romEntry> & { id: number };
-export type Mmio2Entry = StructValue<typeof mmio2Entry> & { id: number };
+/** A ROM, as the unit lists it; the table in FORMAT.md tells the fields. */
+export type RomEntry = StructValue<typeof romEntry> & {
+  /** Number that page records name the range by. */
+  id: number;
+};
+/** Memory of a device, as the unit lists it; the table in FORMAT.md tells the fields. */
+export type Mmio2Entry = StructValue<typeof mmio2Entry> & {
+  /** Number that page records name the range by. */
+  id: number;
+};

@@ -33,17 +33,21 @@ export type PageTypeNumbering = 'original' | '4.3';
 
 /** Neighbouring pages of one type. */
 export interface PageRun {
+  /** A number of `OldPageType`: 1 RAM, 2 MMIO2, 3 MMIO2 shown in MMIO, 4 shadow of ROM, 5 ROM, 6 MMIO. */
   type: number;
   /** First page within the range. */
   page: number;
+  /** Pages of 4 KiB. */
   count: number;
 }
 
 /** A RAM range of versions 6 to 9. RAM, ROM and device memory all stand in such ranges. */
 export interface OldRange {
+  /** Number in the order of the file. */
   index: number;
   /** Guest-physical address. */
   start: number;
+  /** Pages of 4 KiB. */
   pages: number;
   /** The range has linear memory of its own: MMIO2. */
   ownMemory: boolean;

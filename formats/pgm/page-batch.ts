@@ -6,14 +6,23 @@ import { badCompression, decompress, Encoding } from '../ssm/segments.ts';
 
 /** Page records, numbered as pgm versions 10 to 14 store them. Older versions are read into these. */
 export const PageKind = {
+  /** RAM, all zeros. */
   RAM_ZERO: 0,
+  /** RAM with content. */
   RAM_RAW: 1,
+  /** Device memory with content. */
   MMIO2_RAW: 2,
+  /** Device memory, all zeros. */
   MMIO2_ZERO: 3,
+  /** What a ROM itself holds. */
   ROM_VIRGIN: 4,
+  /** The shadow of a ROM page, with content. */
   ROM_SHADOW_RAW: 5,
+  /** The shadow of a ROM page, all zeros. */
   ROM_SHADOW_ZERO: 6,
+  /** What a ROM page shows and takes; no content. */
   ROM_PROTECTION: 7,
+  /** RAM that the balloon has taken; no content. */
   RAM_BALLOONED: 8,
 } as const;
 export const PAGE_KIND_COUNT = 9;
@@ -35,20 +44,30 @@ export const BATCH_BYTES = 17 * BATCH_CAPACITY;
  * at `at`, `length` bytes in the given encoding. All of it is borrowed until the reader's next step.
  */
 export class PageBatch {
+  /** Records that a batch can hold. */
   readonly capacity = BATCH_CAPACITY;
+  /** Records in the batch: columns are valid in `[0, count)`. */
   count = 0;
+  /** Index in `window.bytes` where the content of a page stands. */
   readonly at: Uint32Array;
+  /** Bytes of the content in `window.bytes`. */
   readonly length: Uint32Array;
   /** RAM: guest-physical page frame. ROM and MMIO2: page number within the range. */
   readonly page: Uint32Array;
   /** ROM and MMIO2: id of the range, in lists of their own. */
   readonly id: Uint16Array;
+  /** `PageKind` of the record. */
   readonly kind: Uint8Array;
   /** ROM: 1 read ROM, write ignored; 2 read ROM, write RAM; 3 read RAM, write ignored; 4 read RAM, write RAM. */
   readonly protection: Uint8Array;
+  /** `Encoding` of the content. */
   readonly encoding: Uint8Array;
+  /** Where `at` points. */
   window: Arena;
-  /** Behind a gap of unknown length: RAM pages are counted from 0, others can't be told apart (`PgmReader.resume`). */
+  /**
+   * Behind a gap of unknown length: RAM pages are counted from 0, others can't be told apart (`PgmReader.resume`).
+   * @internal
+   */
   floating = false;
   /** Spill slots in use. */
   #spilled = 0;
@@ -65,24 +84,26 @@ export class PageBatch {
     this.encoding = new Uint8Array(columns, 16 * BATCH_CAPACITY, BATCH_CAPACITY);
   }
 
+  /** @internal */
   get isFull(): boolean {
     return this.count === BATCH_CAPACITY || this.#spilled === SPILL_SLOTS;
   }
 
+  /** @internal */
   clear(): void {
     this.count = 0;
     this.floating = false;
     this.#spilled = 0;
   }
 
-  /** Takes over the records of another table; where their contents stand is left for the caller to say. */
+  /** Takes over the records of another table; where their contents stand is left for the caller to say. @internal */
   copyRecords(from: PageBatch): void {
     this.count = from.count;
     for (const column of ['at', 'length', 'page', 'id', 'kind', 'protection', 'encoding'] as const)
       this[column].set(from[column]);
   }
 
-  /** Adds a record without content. */
+  /** Adds a record without content. @internal */
   add(kind: number, page: number, id: number, protection: number): void {
     const i = this.count++;
     this.kind[i] = kind;
@@ -92,7 +113,7 @@ export class PageBatch {
     this.encoding[i] = Encoding.NONE;
   }
 
-  /** Gives the record added last its content. */
+  /** Gives the record added last its content. @internal */
   setContent(encoding: number, at: number, length: number): void {
     const i = this.count - 1;
     this.encoding[i] = encoding;
@@ -100,7 +121,7 @@ export class PageBatch {
     this.length[i] = length;
   }
 
-  /** Index in `window.bytes` of a free place for a page that has to be put together. */
+  /** Index in `window.bytes` of a free place for a page that has to be put together. @internal */
   takeSpillSlot(): number {
     return this.window.spillStart + this.#spilled++ * PAGE_SIZE;
   }

@@ -28,9 +28,13 @@ interface PageScanner {
  * What the heads say stays readable here; of repeated pages the last one counts.
  */
 export class PgmReader {
+  /** The pages that `nextPages` fetched. */
   readonly batch: PageBatch;
+  /** Of the unit that was begun last. */
   version: PgmVersion | undefined;
+  /** From the last unit of the final pass; undefined before. */
   basic: PgmBasic | undefined;
+  /** From the first unit that has it; undefined before, and in versions 6 to 9. */
   config: PgmConfig | undefined;
   /** Versions 6 to 9: the ranges with their page types, in place of `config`. */
   readonly oldRanges: OldRange[] = [];

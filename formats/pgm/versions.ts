@@ -1,6 +1,8 @@
 /** What tells the versions of the pgm unit apart. Here and nowhere else; code asks a column, never a number. */
 export interface PgmVersion {
+  /** As the unit's header has it. */
   readonly version: number;
+  /** Releases of VirtualBox that wrote it, for people. */
   readonly writtenBy: string;
   /** Layout of the basic part. */
   readonly basic: 'one-cpu-unmarked' | 'one-cpu' | 'per-cpu';

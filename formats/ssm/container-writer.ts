@@ -31,4 +31,5 @@ export interface ContainerWriter {
   finish(): Promise<void>;
 }
 
+/** Whether pages with content are compressed in the file. */
 export type Compression = 'lzf' | 'none';

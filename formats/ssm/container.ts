@@ -3,23 +3,30 @@ import type { Pass } from '../errors.ts';
 import type { DirectoryEntry } from './layouts.ts';
 import type { SegmentTable } from './segments.ts';
 
+/** Version of the container. */
 export type ContainerFormat = '1.1' | '1.2' | '2.0';
 
 /** The release that wrote a file. */
 export interface Release {
+  /** First number. */
   major: number;
+  /** Second number. */
   minor: number;
+  /** Third number. */
   build: number;
   /** svn revision */
   revision: number;
 }
 
+/** What the header of a saved state says. */
 export interface ContainerHeader {
+  /** Version of the container. */
   format: ContainerFormat;
   /** Absent in V1.1, which stores none. */
   release?: Release;
   /** 32 or 64; absent in V1.1. */
   hostBits?: number;
+  /** Bytes of addresses in units. */
   widths: Widths;
   /** V1.1 stores no widths: `gcPtr` is a guess that the pgm unit corrects (ssm-container.md 2.1). */
   widthsStored: boolean;
@@ -31,10 +38,15 @@ export interface ContainerHeader {
   registeredUnits?: number;
 }
 
+/** What stands before the payload of a unit. */
 export interface UnitHeader {
+  /** As the owner of the unit registered it, such as `cpum`. */
   name: string;
+  /** Number among units of one name. */
   instance: number;
+  /** Version of the payload. */
   version: number;
+  /** The pass of the save that wrote the unit. */
   pass: Pass;
   /** File offset of the unit's header. */
   offset: number;
@@ -52,8 +64,9 @@ export interface UnitHeader {
  * only `resync` helps.
  */
 export interface Container {
+  /** What the file's header says. */
   readonly header: ContainerHeader;
-  /** The table that `nextSegments` fills. */
+  /** The table that `nextSegments` fills. @internal */
   readonly segments: SegmentTable;
   /** Bytes of the file passed so far. */
   readonly offset: number;
@@ -67,7 +80,10 @@ export interface Container {
   readonly directory: readonly DirectoryEntry[] | undefined;
   /** The next unit, or undefined after the last: then everything behind the units has been checked, too. */
   nextUnit(): Promise<UnitHeader | undefined>;
-  /** Fills `segments` with the next pieces of the unit's payload; false at its end. Invalidates earlier positions. */
+  /**
+   * Fills `segments` with the next pieces of the unit's payload; false at its end. Invalidates earlier positions.
+   * @internal
+   */
   nextSegments(): Promise<boolean>;
   /** After `nextSegments` threw: goes to the next place in the same unit from which its payload can be read on; what lies between is lost. False
    * where there is none. */
@@ -81,6 +97,7 @@ export interface Container {
   release(): void;
 }
 
+/** How a container is read. */
 export interface OpenOptions {
   /**
    * Leave the CRCs of the stream or file out: for a reading that only looks where things are, before one that checks.

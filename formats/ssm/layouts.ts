@@ -100,6 +100,7 @@ export const directoryEntry = defineStruct('Directory entry, V2.0', 'SSM.cpp, SS
   instance: { kind: u32, doc: 'unit instance' },
   nameCrc: { kind: u32, doc: 'CRC-32 of the name without its NUL' },
 });
+/** Where the directory says that a unit stands; the table in FORMAT.md tells the fields. */
 export type DirectoryEntry = StructValue<typeof directoryEntry>;
 
 export const footer = defineStruct('Footer, V2.0', 'SSM.cpp, SSMFILEFTR', {

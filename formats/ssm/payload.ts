@@ -15,31 +15,36 @@ const FIRST_GATHER = 8 * 1024;
  * gathered bytes in a memory of this reader. Behind the run come the segments from `next` on.
  */
 export class PayloadReader {
+  /** @internal */
   runBytes: Uint8Array;
+  /** @internal */
   runAt = 0;
+  /** @internal */
   runEnd = 0;
-  /** Index of the first segment behind the run. */
+  /** Index of the first segment behind the run. @internal */
   next = 0;
+  /** The container that the payload comes from. */
   readonly container: Container;
   /** The run stands in the window, so it is lost with the next `more()`. */
   #runInWindow = false;
   #gathered = new Uint8Array(FIRST_GATHER);
   #ended = false;
 
+  /** Reads the unit that `container.nextUnit` gave last. */
   constructor(container: Container) {
     this.container = container;
     this.runBytes = this.#gathered;
     container.segments.count = 0;
   }
 
-  /** Whether the run is a piece of the window, so that it can be referred to instead of copied. */
+  /** Whether the run is a piece of the window, so that it can be referred to instead of copied. @internal */
   get runInWindow(): boolean {
     return this.#runInWindow;
   }
 
   /**
    * Fetches the next table of segments; false at the unit's end. To be called when no segment is left. Invalidates
-   * window references.
+   * window references. @internal
    */
   async more(): Promise<boolean> {
     if (this.#runInWindow && this.runAt < this.runEnd) this.#ownRun(0);
@@ -48,7 +53,10 @@ export class PayloadReader {
     return !this.#ended;
   }
 
-  /** Makes the next segment the run. The run must be used up. False when there is no segment left in the table. */
+  /**
+   * Makes the next segment the run. The run must be used up. False when there is no segment left in the table.
+   * @internal
+   */
   nextRun(): boolean {
     const { segments } = this.container;
     if (this.next >= segments.count) return false;
@@ -66,7 +74,7 @@ export class PayloadReader {
     return true;
   }
 
-  /** Makes sure that `count` bytes stand in the run; false when the table of segments has no more. */
+  /** Makes sure that `count` bytes stand in the run; false when the table of segments has no more. @internal */
   collect(count: number): boolean {
     while (this.runEnd - this.runAt < count) {
       if (this.runAt === this.runEnd) {

@@ -7,7 +7,9 @@ import { lzfDecode } from '../kernels/lzf.ts';
 export const Encoding = {
   /** Nothing stands there: the kind of the record says all. */
   NONE: 0,
+  /** As it is. */
   RAW: 1,
+  /** Compressed with LZF. */
   LZF: 2,
   /** Zeros, of which only the number is stored. */
   ZERO: 3,

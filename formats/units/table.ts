@@ -24,8 +24,11 @@ import { scsiRows } from './storage/scsi.ts';
 
 /** What units tell of a state. */
 export interface UnitFacts {
+  /** What unit SSM tells of the build that saved the machine, by name. */
   buildInfo: Record<string, string>;
+  /** Absent where the unit is missing or could not be read. */
   mm?: MemorySizes;
+  /** Absent where the unit is missing or could not be read. */
   cpum?: Cpum;
   /** APIC base MSR by CPU; empty where the unit could not be read. */
   apicBases: bigint[];

@@ -15,9 +15,10 @@ import { type Frame, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { tellUndisturbed } from '../wire/tell-undisturbed.ts';
 import { Arrival } from './arrival.ts';
-import type { ReceiveEvent, Reception } from './reception.ts';
+import type { ReceiveEvent } from './reception.ts';
 import { TargetSession } from './target-session.ts';
 
+/** How a machine is received. */
 export interface ReceiverOptions {
   /** Where this side writes its decisions about a migration. */
   logFor: (migration: string) => DecisionLog;
@@ -27,7 +28,9 @@ export interface ReceiverOptions {
   streams?: number;
   /** How long a machine whose link broke is kept, in ms; 10 minutes by default. */
   keepMs?: number;
+  /** How long this side waits for what. */
   timeOuts?: TimeOuts;
+  /** Called for each step of the way. */
   onEvent?: (event: ReceiveEvent) => void;
 }
 
@@ -40,7 +43,7 @@ const FAREWELL_MS = 10_000;
 const FAREWELL_LOOK_MS = 10;
 
 /** Waits for one machine to arrive, over as many links as it takes. */
-export class Receiver<M extends TargetMachine = TargetMachine> implements Reception {
+export class Receiver<M extends TargetMachine = TargetMachine> {
   /** The machine, when it is this side's. Rejects when it will not come: cancelled, or given up. */
   readonly arrived: Promise<M>;
   readonly #host: TargetHost<M>;
@@ -65,6 +68,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> implements Recept
     this.arrived.catch(() => {});
   }
 
+  /** Makes ready for one machine. @param host makes the machine that takes what arrives */
   static async create<M extends TargetMachine>(host: TargetHost<M>, options: ReceiverOptions): Promise<Receiver<M>> {
     return new Receiver(host, options, await loadZstd());
   }
@@ -105,15 +109,17 @@ export class Receiver<M extends TargetMachine = TargetMachine> implements Recept
     }
   }
 
+  /** @internal */
   tell(event: ReceiveEvent): void {
     tellUndisturbed(this.#options.onEvent, event);
   }
 
+  /** @internal */
   async recall(migration: string): Promise<TargetDecision | 'unknown'> {
     return (await this.#options.recall?.(migration)) ?? 'unknown';
   }
 
-  /** Checks a description, and makes or finds its machine. @returns whether it holds something already */
+  /** Checks a description, and makes or finds its machine. @returns whether it holds something already @internal */
   async takeIn(arrival: Arrival, peer: string, description: MachineDescription, rest: Uint8Array): Promise<boolean> {
     new PageSpace(description.regions, this.#host.maxPages);
     if (arrival.description) {
@@ -130,7 +136,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> implements Recept
     return !isNew || arrival.machine?.isSeeded === true;
   }
 
-  /** Takes the machine over, once; the decision is on disk before it moves. */
+  /** Takes the machine over, once; the decision is on disk before it moves. @internal */
   async start(arrival: Arrival): Promise<void> {
     if (!arrival.may('commit')) arrival.enter('commit');
     if (arrival.state !== 'running') await arrival.decide('started');

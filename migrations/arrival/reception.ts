@@ -14,11 +14,41 @@ export interface Reception {
 
 /** What happens on the way of a machine to here. */
 export type ReceiveEvent =
-  | { event: 'arriving'; peer: string; machine: string; attempt: number }
-  | { event: 'refused'; peer: string; message: string }
-  | { event: 'round'; round: number; bytes: number }
-  | { event: 'link-lost'; message: string; state: string }
-  | { event: 'ready'; root: string }
+  | {
+      event: 'arriving';
+      /** Who is at the other end. */
+      peer: string;
+      /** Name of the machine. */
+      machine: string;
+      /** Number of the link, from 1. */
+      attempt: number;
+    }
+  | {
+      event: 'refused';
+      /** Who is at the other end. */
+      peer: string;
+      /** One line for people. */
+      message: string;
+    }
+  | {
+      event: 'round';
+      /** Number of the round, from 0. */
+      round: number;
+      /** Bytes of page frames so far. */
+      bytes: number;
+    }
+  | {
+      event: 'link-lost';
+      /** One line for people. */
+      message: string;
+      /** State of the hand-over in which the link broke. */
+      state: string;
+    }
+  | {
+      event: 'ready';
+      /** Root of the hash tree of all memory, as hexadecimal text. */
+      root: string;
+    }
   | { event: 'running' }
   /** In place of `running`: the machine is here, paused as it was at the source. */
   | { event: 'arrived-paused' }

@@ -10,8 +10,11 @@ import { hexText, integer, oneOf, record, type ShapeValue, text } from '../wire/
 
 export const SOURCE_DECISIONS = ['migrating', 'handed-over', 'done', 'kept'] as const;
 export const TARGET_DECISIONS = ['receiving', 'ready', 'started', 'gave-up'] as const;
+/** What the source can decide. */
 export type SourceDecision = (typeof SOURCE_DECISIONS)[number];
+/** What the target can decide. */
 export type TargetDecision = (typeof TARGET_DECISIONS)[number];
+/** What a side can decide; resolve.ts tells the consequences. */
 export type Decision = SourceDecision | TargetDecision;
 export type Side = 'source' | 'target';
 
@@ -26,6 +29,7 @@ const recordShape = record({
   /** Milliseconds since 1970. */
   at: integer(0, Number.MAX_SAFE_INTEGER),
 });
+/** A decision as it stands in a file. */
 export type DecisionRecord = ShapeValue<typeof recordShape>;
 
 /** Where a side writes down what it has decided. */
@@ -38,6 +42,7 @@ export interface DecisionLog {
   read(): Promise<Decision>;
 }
 
+/** What a record is about. */
 export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' | 'peer'>;
 
 export function recordPath(folder: string, migration: string, side: Side): string {
@@ -46,9 +51,11 @@ export function recordPath(folder: string, migration: string, side: Side): strin
 
 /** A log in a file: a new one takes the place of the old one in one step, and both file and folder are made durable. */
 export class DecisionFile implements DecisionLog {
+  /** The file that the record is in. */
   readonly path: string;
   #head: RecordHead;
 
+  /** @param folder must exist; the record is written into it */
   constructor(folder: string, head: RecordHead) {
     this.path = recordPath(folder, head.migration, head.side);
     this.#head = head;
@@ -76,6 +83,7 @@ export class DecisionFile implements DecisionLog {
 /** A log that lasts as long as the process: for tests, and where both sides are one process. */
 export class DecisionMemory implements DecisionLog {
   #decision: Decision = 'migrating';
+  /** All decisions, in order. */
   readonly written: Decision[] = [];
 
   describe(): void {}

@@ -2,19 +2,26 @@ import type { SourceDecision, TargetDecision } from './decision-record.ts';
 
 /** What is known of a side: its record, if it is at hand, and whether its process is alive. */
 export interface SourceKnown {
+  /** What is on record there. */
   decision: SourceDecision | 'unknown';
+  /** Whether the process of that side still runs. */
   alive: boolean | 'unknown';
 }
+/** What is known of the target's side. */
 export interface TargetKnown {
+  /** What is on record there. */
   decision: TargetDecision | 'unknown';
+  /** Whether the process of that side still runs. */
   alive: boolean | 'unknown';
 }
 
+/** Who may run the machine. */
 export interface Resolution {
   /** The one side where the machine runs, or may be told to. */
   survivor: 'source' | 'target' | 'undecided';
   /** Decisions to be written down, in this order: first the side that gives up, then the one that runs. */
   write: { side: 'source' | 'target'; decision: SourceDecision | TargetDecision }[];
+  /** One line for people. */
   because: string;
 }
 

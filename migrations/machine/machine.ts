@@ -16,6 +16,7 @@ export interface PageAccess {
 
 /** A machine that leaves: it runs until `pause`, and from `resume` on again. */
 export interface SourceMachine extends PageAccess {
+  /** What the machine is, without its contents. */
   readonly description: MachineDescription;
   /** Begins to note writes, whoever makes them; what was noted for an earlier attempt does not count. */
   startTracking(): void;
@@ -50,6 +51,7 @@ export interface TargetMachine extends PageAccess {
   readonly runs: boolean;
   /** Gives pages `pages[0, count)` the contents that stand one behind the other in `bytes` from `at` on. */
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void;
+  /** Makes a page zeros. @param page number in the machine's page space */
   zeroPage(page: number): void;
   /**
    * Readies some memory for pages that will come, for about a millisecond; called while there is nothing else to do.
@@ -58,6 +60,7 @@ export interface TargetMachine extends PageAccess {
   readyMemory?(): boolean;
   /** @throws SavkitError when it does not fit the machine */
   loadRest(rest: Uint8Array): Promise<void>;
+  /** Runs the machine: it is this side's now. */
   start(): void;
   /** Gives everything back; it never runs. */
   discard(): void;

@@ -1,39 +1,48 @@
 /** A set of pages, as bits. */
 export class PageSet {
+  /** Pages that there are. */
   readonly pageCount: number;
   readonly #words: Uint32Array;
 
+  /** Empty at first. @param pageCount pages that there are, numbered from 0 */
   constructor(pageCount: number) {
     this.pageCount = pageCount;
     this.#words = new Uint32Array((pageCount + 31) >>> 5);
   }
 
+  /** Adds a page; harmless when it is there. */
   add(page: number): void {
     this.#words[page >>> 5] |= 1 << (page & 31);
   }
 
+  /** Removes a page; harmless when it is not there. */
   delete(page: number): void {
     this.#words[page >>> 5] &= ~(1 << (page & 31));
   }
 
+  /** Whether a page is in the set. */
   has(page: number): boolean {
     return ((this.#words[page >>> 5] >>> (page & 31)) & 1) === 1;
   }
 
+  /** Adds all pages that there are. */
   addAll(): void {
     this.#words.fill(0xffff_ffff);
     const used = this.pageCount & 31;
     if (used > 0) this.#words[this.#words.length - 1] = 2 ** used - 1;
   }
 
+  /** Makes the set empty. */
   clear(): void {
     this.#words.fill(0);
   }
 
+  /** Adds all pages of another set of the same machine. */
   union(other: PageSet): void {
     for (let i = 0; i < this.#words.length; i++) this.#words[i] |= other.#words[i];
   }
 
+  /** Pages in the set. */
   get size(): number {
     let size = 0;
     for (let i = 0; i < this.#words.length; i++) size += onesOf(this.#words[i]);

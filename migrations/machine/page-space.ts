@@ -13,6 +13,7 @@ export const regionShape = record({
   firstFrame: integer(0, 2 ** 40),
   pages: integer(1, MAX_PAGES),
 });
+/** Neighbouring pages of one kind. What is mapped nowhere has an id only. */
 export type PageRegion = ShapeValue<typeof regionShape>;
 
 /** What a machine is, without its contents: what both sides have to agree on before any page moves. */
@@ -29,6 +30,7 @@ export const descriptionShape = record({
   /** It holds something that savkit can run; else it can only be kept. */
   executes: flag,
 });
+/** What a machine is, without its contents: what both sides have to agree on before any page moves. */
 export type MachineDescription = ShapeValue<typeof descriptionShape>;
 
 /** What frame `describe` says. */

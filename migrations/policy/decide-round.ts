@@ -4,9 +4,11 @@ import type { MigrationLimits } from './limits.ts';
 export interface RoundFigures {
   /** From 0. */
   round: number;
+  /** Since the migration began. */
   elapsedMs: number;
   /** Pages that the next round would send, and what they would take on the wire, in bytes. */
   dirtyPages: number;
+  /** Bytes on the wire of those pages. */
   dirtyBytes: number;
   /** Bytes per second that the link takes. */
   rate: number;
@@ -18,12 +20,16 @@ export interface RoundFigures {
   guestShare: number;
 }
 
+/** What a policy can decide after a round. */
 export type Verdict = 'another-round' | 'switch-over' | 'throttle' | 'cancel';
 
+/** What to do after a round. */
 export interface RoundDecision {
+  /** What to do. */
   verdict: Verdict;
   /** How long the machine would stand still if it were stopped now. */
   downtimeMs: number;
+  /** One line for people. */
   because: string;
   /** With `throttle`: the guest's share from now on. */
   guestShare?: number;

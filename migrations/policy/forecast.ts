@@ -4,29 +4,46 @@ import { decideRound, type RoundDecision } from './decide-round.ts';
 import type { MigrationLimits } from './limits.ts';
 
 /** How many different pages a guest writes within a time: measured points, ascending in both. */
-export type DirtyCurve = readonly { ms: number; pages: number }[];
+export type DirtyCurve = readonly {
+  /** Time since the measurement began. */
+  ms: number;
+  /** Different pages that were written within it. */
+  pages: number;
+}[];
 
+/** What a forecast is made from. */
 export interface ForecastFigures {
   /** Pages that are not zeros, and all. */
   contentPages: number;
+  /** All pages of the machine. */
   pageCount: number;
+  /** How the guest dirties its memory. */
   curve: DirtyCurve;
   /** Bytes per second that the link is expected to take. */
   rate: number;
   /** Bytes on the wire for one page, on average, and what the processor needs for it. */
   bytesPerPage: number;
+  /** Time of the processor for one page, on average. */
   msPerPage: number;
   /** What standing still takes besides pages: hashing of all memory, where there is time for it, and all else. */
   hashMs: number;
+  /** Standing still for all else: round trips, devices. */
   otherMs: number;
 }
 
+/** What a migration would come to. */
 export interface Forecast {
+  /** False: the migration would end at its time limit, or be cancelled. */
   converges: boolean;
+  /** One line for people. */
   because: string;
+  /** Rounds until the machine is stopped. */
   rounds: number;
+  /** From the first byte until the target runs the machine. */
   totalMs: number;
+  /** Bytes on the wire in all. */
   bytes: number;
+  /** How long the machine would stand still. */
   downtimeMs: number;
 }
 

@@ -14,6 +14,7 @@ export interface MigrationLimits {
   onTimeLimit: 'cancel' | 'force' | 'throttle';
 }
 
+/** Limits of a migration that is told none. */
 export const DEFAULT_LIMITS: Readonly<MigrationLimits> = {
   maxDowntimeMs: 300,
   stalledDowntimeMs: 1500,

@@ -3,12 +3,15 @@ import type { Verdict } from '../policy/decide-round.ts';
 
 /** What one round has come to. */
 export interface RoundReport {
+  /** From 0. */
   round: number;
   /** Pages sent; others of the round were equal at the target already. */
   pages: number;
+  /** Pages that were equal at the target already. */
   skipped: number;
   /** Bytes of page frames. */
   bytes: number;
+  /** How long the round took. */
   ms: number;
   /** Pages by codec. */
   codecs: Record<string, number>;
@@ -16,25 +19,33 @@ export interface RoundReport {
   dirtied: number;
   /** Bytes per second: what left, and what the guest dirtied. */
   rate: number;
+  /** Bytes per second that the guest dirtied. */
   dirtyRate: number;
   /** How long the machine would have stood still if it had been stopped now. */
   downtimeMs: number;
+  /** Share of its time that the guest had, in (0, 1]. */
   guestShare: number;
   /** The machine stood still. */
   paused: boolean;
+  /** What was done after it. */
   verdict: Verdict | 'resend' | 'seal';
+  /** One line for people. */
   because: string;
 }
 
+/** How both memories were compared. */
 export interface ProofReport {
+  /** When memory was hashed. */
   mode: ProofMode;
   /** Root of the tree that both sides have, as hexadecimal text. */
   root: string;
+  /** Pages that were compared. */
   pages: number;
   /** Time that hashing memory took at the source. */
   ms: number;
   /** Pages that were not what they had to be, by name, the first ones; all of them were sent again. */
   lost: string[];
+  /** How many there are. */
   lostPages: number;
   /** With `audited`, once the target runs the machine; else null. */
   afterwards: LookBack | null;
@@ -49,6 +60,7 @@ export interface LookBack {
   ms: number;
   /** Pages with a write that never got to the target, by name, the first ones: the machine runs there without them. */
   lost: string[];
+  /** How many there are. */
   lostPages: number;
   /** Where the machine was kept as it was, when pages were lost; else empty. */
   keptIn: string;
@@ -72,55 +84,121 @@ export interface DowntimePhases {
   start: number;
 }
 
+/** What a migration has come to. */
 export interface MigrationReport {
+  /** Id of the migration, 32 hexadecimal digits. */
   migration: string;
+  /** Name of the machine. */
   machine: string;
+  /** Who has the machine; `undecided`: `resolve` tells once the target can be asked. */
   outcome: 'handed-over' | 'kept' | 'undecided';
+  /** One line for people; empty where it was handed over. */
   because: string;
   /** Of the error that ended it, such as `time-limit`; null where it was handed over. */
   code: string | null;
+  /** Pages sent in all; a page that was sent twice counts twice. */
   pages: number;
   /** Bytes sent in all, headers included. */
   bytes: number;
+  /** From the first link to the end. */
   totalMs: number;
   /** From when the source stood still until it knew that the target ran. */
   downtimeMs: number;
   /** How often it was stopped: once, and once more for each link that broke while it stood still. */
   stops: number;
+  /** What the downtime was spent on. */
   downtime: DowntimePhases;
   /** Somebody had paused the machine before: it stays paused, here or there. */
   paused: boolean;
   /** The target does not run it, but keeps it in a file. */
   inFile: boolean;
+  /** Links that were made. */
   attempts: number;
+  /** Streams side by side. */
   streams: number;
+  /** In order. */
   rounds: RoundReport[];
+  /** How both memories were compared; undefined where it did not come to that. */
   proof: ProofReport | undefined;
 }
 
+/** What happens on the way of a machine from here. */
 export type MigrationEvent =
-  | { event: 'connected'; attempt: number; peer: string }
-  | { event: 'progress'; progress: ProgressFigures }
-  | { event: 'round'; report: RoundReport }
-  | { event: 'link-lost'; message: string; retryInMs: number }
+  | {
+      event: 'connected';
+      /** Number of the link, from 1. */
+      attempt: number;
+      /** Who is at the other end. */
+      peer: string;
+    }
+  | {
+      event: 'progress';
+      /** How far the migration is. */
+      progress: ProgressFigures;
+    }
+  | {
+      event: 'round';
+      /** What the round has come to. */
+      report: RoundReport;
+    }
+  | {
+      event: 'link-lost';
+      /** One line for people. */
+      message: string;
+      /** When the next link is tried. */
+      retryInMs: number;
+    }
   | { event: 'paused' }
-  | { event: 'resumed'; because: string }
-  | { event: 'lost-pages'; count: number; first: string }
-  | { event: 'proved'; proof: ProofReport }
+  | {
+      event: 'resumed';
+      /** One line for people. */
+      because: string;
+    }
+  | {
+      event: 'lost-pages';
+      /** How many pages. */
+      count: number;
+      /** Name of the first of these pages. */
+      first: string;
+    }
+  | {
+      event: 'proved';
+      /** How both memories were compared. */
+      proof: ProofReport;
+    }
   | { event: 'handed-over' }
-  | { event: 'running'; downtimeMs: number }
+  | {
+      event: 'running';
+      /** From when the source stood still until it knew that the target had the machine. */
+      downtimeMs: number;
+    }
   /** In place of `running`: the target has the machine, paused or in a file. */
-  | { event: 'arrived'; downtimeMs: number }
-  | { event: 'looked-back'; found: LookBack };
+  | {
+      event: 'arrived';
+      /** From when the source stood still until it knew that the target had the machine. */
+      downtimeMs: number;
+    }
+  | {
+      event: 'looked-back';
+      /** What was found. */
+      found: LookBack;
+    };
 
+/** How far a migration is. */
 export interface ProgressFigures {
+  /** Number of the round, from 0. */
   round: number;
   /** Of this round, and of the whole migration: from 0 to 1, never less than before. */
   ofRound: number;
+  /** Share of the whole migration. */
   total: number;
+  /** Bytes sent so far. */
   bytes: number;
+  /** Bytes per second that leave. */
   rate: number;
+  /** Bytes per second that the guest dirties. */
   dirtyRate: number;
+  /** How long the machine would stand still if it were stopped now. */
   downtimeMs: number;
   /** Time left as a range: if nothing more gets dirty, and if it goes on as it does. */
   leftMs: [number, number];

@@ -5,6 +5,7 @@ import type { MigrationLimits } from '../policy/limits.ts';
 import type { MigrationEvent } from '../report/report.ts';
 import type { TimeOuts } from '../wire/limits.ts';
 
+/** How a machine is migrated. */
 export interface MigrateOptions {
   /** Opens a connection to the target; called again after a broken link, and for each further stream. */
   connect: (signal?: AbortSignal) => Promise<Duplex>;
@@ -14,6 +15,7 @@ export interface MigrateOptions {
   log: DecisionLog;
   /** Defaults where nothing is given. Looked at before each round and frame: may be changed at any time. */
   limits?: Partial<MigrationLimits>;
+  /** Streams side by side; 1 by default. */
   streams?: number;
   /** `auto` (the default): as the speed of the link suggests. */
   compression?: 'auto' | 'always' | 'never';
@@ -26,6 +28,7 @@ export interface MigrateOptions {
   resumeWithinMs?: number;
   /** Waits between attempts to get a link back, in ms; the last one repeats. */
   retryAfterMs?: readonly number[];
+  /** How long this side waits for what. */
   timeOuts?: TimeOuts;
   /** Cancels, unless the machine was handed over already. */
   signal?: AbortSignal;
@@ -36,5 +39,6 @@ export interface MigrateOptions {
    * some of its writes. What it fails of goes into the report.
    */
   keepAsItWas?: () => Promise<string>;
+  /** Called for each step of the way. */
   onEvent?: (event: MigrationEvent) => void;
 }

@@ -2,7 +2,9 @@ import { UsageError } from '../../formats/errors.ts';
 
 /** Where something listens, or where to connect to. */
 export interface Endpoint {
+  /** Name or address, without brackets. */
   host: string;
+  /** TCP port; 0 where the system shall choose one to listen on. */
   port: number;
 }
 
@@ -26,6 +28,7 @@ export function parseListenEndpoint(text: string): Endpoint {
   return endpoint;
 }
 
+/** `host:port`, with brackets around an IPv6 address. */
 export function endpointText({ host: given, port }: Endpoint): string {
   // A socket for both kinds of addresses gives those of version 4 in the form of version 6.
   const host = given.replace(/^::ffff:(?=[\d.]+$)/, '');

@@ -13,6 +13,7 @@ import { isKeyed, type SecureTrust, sourceFault, type Trust, targetTls } from '.
 /** Connections at a time that are trusted: the streams of one migration, and whoever else has the key. */
 const MAX_CONNECTIONS = 64;
 
+/** What a gate does with those who knock. */
 export interface GateOptions {
   /** Gets each connection that is trusted. */
   onConnection: (socket: Socket, peer: string) => void;

@@ -1,6 +1,7 @@
 /** Refusals that are told one by one; after that one a second. */
 const AT_ONCE = 20;
 
+/** Called for a connection that is not let in. @param why one line for people */
 export type OnRefused = (peer: string, why: string) => void;
 
 /** Tells who was not let in; of a flood only that it is one. */

@@ -7,13 +7,26 @@ import { errorWithCode } from '../wire/network-error.ts';
  * A key that both sides have, and that proves each to the other: made of the code that a target has shown, or of the
  * key file of two relays.
  */
-export type KeyTrust = { kind: 'code'; key: Uint8Array } | { kind: 'relay-key'; key: Uint8Array };
+export type KeyTrust =
+  | {
+      kind: 'code';
+      /** The secret that both sides share. */
+      key: Uint8Array;
+    }
+  | {
+      kind: 'relay-key';
+      /** The secret that both sides share. */
+      key: Uint8Array;
+    };
 
 /** Each side shows a certificate that the other's authority has signed; PEM texts. */
 export interface CertificateTrust {
   kind: 'certificates';
+  /** This side's certificate, as PEM text. */
   certificate: string;
+  /** This side's private key, as PEM text. */
   key: string;
+  /** The certificate, as PEM text, that those of both sides must be signed by. */
   authority: string;
   /** Name in the target's certificate; default: the host that is connected to. */
   peerName?: string;

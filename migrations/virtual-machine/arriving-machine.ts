@@ -53,10 +53,12 @@ export function loadWithoutPages(bytes: Uint8Array, what: string, pages: number)
 
 /** A machine that comes from elsewhere. Until `loadRest` it is memory only. */
 export class ArrivingMachine implements TargetMachine {
+  /** As the source calls it. */
   readonly name: string;
   readonly isSeeded: boolean;
   /** What executes, once started; undefined before `loadRest`, and for a machine that is only kept. */
   running: RunningMachine | undefined;
+  /** The machine with all that has come so far. */
   machine: Machine;
   readonly #pages: MachinePages;
   readonly runs: boolean;

@@ -28,6 +28,7 @@ export class DepartingMachine implements SourceMachine {
   #isPaused = false;
   #pass = 0;
 
+  /** @param name as the target shall call it @param running executes the machine; without it, memory stands still */
   constructor(name: string, machine: Machine, running?: RunningMachine) {
     this.#machine = machine;
     this.#running = running;

@@ -5,6 +5,7 @@ import { FormatError } from '../../formats/errors.ts';
  * message, for the error.
  */
 export type Shape<T> = (value: unknown, at: string) => T;
+/** The type of values that a shape accepts. */
 export type ShapeValue<S> = S extends Shape<infer T> ? T : never;
 
 function refuse(at: string, expected: string): never {

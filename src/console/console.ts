@@ -7,8 +7,10 @@ import { ConsoleSession } from './session.ts';
 
 /** The debugger's console over a loaded machine: a line in, an answer out. */
 export class Console {
+  /** What commands share. */
   readonly session: ConsoleSession;
 
+  /** A console on a machine that stands still. */
   constructor(machine: Machine) {
     this.session = new ConsoleSession(machine);
   }

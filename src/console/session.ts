@@ -16,9 +16,11 @@ import { registersNote } from '../saved-state/reading/registers-note.ts';
  * them.
  */
 export class ConsoleSession {
+  /** The machine that is looked at. */
   readonly machine: Machine;
   /** The host that shadow tables are made for: a saved state has none. */
   readonly hostMode: HostMode = 'AMD64+G+NX';
+  /** Number of the CPU that is looked at. */
   cpu = 0;
   /** Memory differs from what was loaded or saved last. */
   hasChanges = false;
@@ -30,6 +32,7 @@ export class ConsoleSession {
     this.machine = machine;
   }
 
+  /** CPUs of the machine. */
   get cpuCount(): number {
     return Math.max(1, this.machine.state.cpum?.cpus.length ?? 0, this.machine.state.pgm?.basic?.cpus.length ?? 0);
   }

@@ -10,6 +10,7 @@ const VALUE_MASK = 0x3fff_ffff;
 const ZEROED = 1 << 10;
 const NEXT_MASK = ZEROED - 1;
 
+/** Who may write a page of the host: one machine, none, nobody yet. */
 export type HostPageState = 'private' | 'shared' | 'free';
 
 /** The age of a chunk that has been used since the last ageing. */

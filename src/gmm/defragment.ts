@@ -3,9 +3,11 @@ import type { ChunkPool } from './chunk-pool.ts';
 import type { HostAccount } from './host-account.ts';
 import { CHUNK_ID_SHIFT } from './page-id.ts';
 
+/** What came of defragmenting. */
 export interface DefragmentReport {
   /** Chunks given back, pages moved for it. */
   emptiedChunks: number;
+  /** Pages of 4 KiB. */
   movedPages: number;
 }
 

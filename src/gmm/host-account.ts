@@ -20,15 +20,23 @@ const BALLOON_BATCH_LIMIT = 2 ** 20;
 
 /** One machine's share of a host's memory. From `HostMemory.openAccount`; reserve first, then allocate. */
 export class HostAccount {
+  /** Number of the machine at this host, from 1. */
   readonly id: number;
+  /** Pages promised. */
   readonly reserved: AccountPages = { base: 0, shadow: 0, fixed: 0 };
+  /** Pages given. */
   readonly allocated: AccountPages = { base: 0, shadow: 0, fixed: 0 };
   /** Pages of `allocated` that only this machine has, and shared ones that it refers to. */
   privatePages = 0;
+  /** Shared pages that the machine refers to. */
   sharedPages = 0;
+  /** Pages in the machine's balloon. */
   balloonedPages = 0;
+  /** Pages of the reservation that the host does not have. */
   overCommittedPages = 0;
+  /** As reserved. */
   policy: OverCommitPolicy = 'no-over-commitment';
+  /** As reserved. */
   priority: HostPriority = 'normal';
   #mayAllocate = false;
   readonly #pool: ChunkPool;

@@ -21,12 +21,15 @@ const HOST_MEMORY_CODES = {
   'not-page-owner': 'VERR_GMM_NOT_PAGE_OWNER',
 } as const;
 
+/** What a host can refuse. */
 export type HostMemoryCode = keyof typeof HOST_MEMORY_CODES;
 
 /** The host's memory refuses a request; nothing of it was done, except where a method's doc says so. */
 export class HostMemoryError extends SavkitError {
+  /** What was refused. */
   declare readonly code: HostMemoryCode;
 
+  /** @param message one line for people */
   constructor(code: HostMemoryCode, message: string) {
     super(code, message, {}, HOST_MEMORY_CODES[code]);
   }

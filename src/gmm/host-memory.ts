@@ -9,6 +9,7 @@ import { HostTotals } from './host-totals.ts';
 import { MappingCache } from './mapping-cache.ts';
 import { CHUNK_ID_SHIFT, PAGE_INDEX_MASK, PAGES_PER_CHUNK } from './page-id.ts';
 
+/** How much memory a host has, and where. */
 export interface HostMemoryOptions {
   /** Pages that all machines together may have. */
   maxPages?: number;
@@ -25,19 +26,31 @@ export interface HostMemoryOptions {
 
 /** What a host can tell of its memory, in pages except where the name says otherwise. */
 export interface HostMemoryFigures {
+  /** Chunks of 2 MiB. */
   chunks: number;
+  /** Chunks in memory; the others are in the file. */
   mappedChunks: number;
+  /** Most chunks in memory at a time. */
   maxMappedChunks: number;
+  /** How often a chunk had to be fetched from the file. */
   mappingMisses: number;
   /** Bytes got from the system for chunks; it gives a page of them only when it is touched. */
   bytes: number;
+  /** Pages of chunks that no machine has. */
   freePages: number;
+  /** Pages promised. */
   reservedPages: number;
+  /** Pages promised that the host does not have. */
   overCommittedPages: number;
+  /** Pages that machines have. */
   allocatedPages: number;
+  /** Pages in balloons of machines. */
   balloonedPages: number;
+  /** Pages that are shared, however often. */
   sharedPages: number;
+  /** References to shared pages beyond each page's first: what sharing saves. */
   duplicatePages: number;
+  /** References that machines left when they ended. */
   leftBehindSharedPages: number;
 }
 
@@ -47,6 +60,7 @@ export interface HostMemoryFigures {
  * `HostAccount`.
  */
 export class HostMemory {
+  /** Of all machines on the host. */
   readonly accounts = new Set<HostAccount>();
   readonly #pool: ChunkPool;
   readonly #totals: HostTotals;
@@ -114,10 +128,12 @@ export class HostMemory {
     this.#pool.knownChunkOf(pageId).pins++;
   }
 
+  /** Ends one `pin`. @throws HostMemoryError `page-not-found` */
   unpin(pageId: number): void {
     this.#pool.knownChunkOf(pageId).pins--;
   }
 
+  /** Copies 4096 bytes. @throws HostMemoryError `page-not-found` */
   copyPage(from: number, to: number): void {
     this.#pool.copyPage(from, to);
   }
@@ -150,6 +166,7 @@ export class HostMemory {
     this.#pool.chunksLeft = count;
   }
 
+  /** As of now. */
   get figures(): HostMemoryFigures {
     const { mapped, maxMapped, misses, bytes } = this.#pool.mapper;
     const {

@@ -9,6 +9,7 @@ import { RamTracker } from './ram-tracker.ts';
 import { RomTracker } from './rom-tracker.ts';
 import { SPEED_PASS } from './vote.ts';
 
+/** Which pages a pass takes. */
 export interface TakeOptions {
   /**
    * Takes RAM also that the last scan has armed just now, and that may therefore change soon; VirtualBox waits for one
@@ -21,9 +22,13 @@ export interface TakeOptions {
 
 /** The part of a batch that names its pages. */
 export interface PageNames {
+  /** Pages: columns are valid in `[0, count)`. */
   count: number;
+  /** `PageKind` of the page. */
   kind: Uint8Array;
+  /** Page frame of RAM; page number within other ranges. */
   page: Uint32Array;
+  /** Id of the range; 0 for RAM. */
   id: Uint16Array;
 }
 
@@ -55,6 +60,7 @@ export class DirtyTracker {
     this.#user = user;
   }
 
+  /** As of now; statistics show them. */
   get counts(): Readonly<LiveCounts> {
     return this.#counts;
   }
@@ -136,7 +142,7 @@ export class DirtyTracker {
     }
   }
 
-  /** Keeps what the last vote found, for the statistics. */
+  /** Keeps what the last vote found, for the statistics. @internal */
   noteVote({
     dirtyShort,
     dirtyLong,

@@ -7,6 +7,7 @@ export type PageClass = 'ram' | 'rom' | 'mmio2';
 export interface ClassCounts {
   /** Pages that are sent and unchanged since. */
   ready: number;
+  /** Pages that the other side lacks. */
   dirty: number;
   /** Of the ready ones, those that are zero. */
   zero: number;
@@ -16,11 +17,15 @@ export interface ClassCounts {
 
 /** What a live save counts, as VirtualBox's statistics show it below `/PGM/LiveSave/`. */
 export interface LiveCounts extends Record<PageClass, ClassCounts> {
+  /** A live save is under way. */
   active: boolean;
   /** Pages in RAM ranges that are not RAM, and so never sent. */
   ignored: number;
+  /** Average of dirty pages over many passes. */
   dirtyLong: number;
+  /** Average of dirty pages over the last passes. */
   dirtyShort: number;
+  /** Pages taken per second. */
   pagesPerSecond: number;
   /** Pages taken since the start; anew from pass 7 on. */
   saved: number;

@@ -16,12 +16,15 @@ import { DEFAULT_MAX_DOWNTIME_MS } from './vote.ts';
 
 /** A machine that can be saved while it runs. */
 export interface LiveMachine {
+  /** The machine with its memory. */
   readonly machine: Machine;
+  /** Whether it runs. */
   readonly state: MachineState;
   /** Takes an event of the table; executes in states that execute, and only there. */
   dispatch(event: MachineEvent): void;
 }
 
+/** How a machine is saved live. */
 export interface LiveSaveOptions {
   /** What the vote aims at; default 250 ms. */
   maxDowntimeMs?: number;
@@ -33,24 +36,33 @@ export interface LiveSaveOptions {
   leaveSuspended?: boolean;
   /** Passes, and bytes of all of them, that are too many; default: VirtualBox's limits. */
   limits?: { passes?: number; bytes?: number };
+  /** Called after each pass. */
   onPass?: (pass: PassReport) => void;
   /** Whole save, 0 to 100. */
   onProgress?: (percent: number) => void;
 }
 
+/** What one pass has come to. */
 export interface PassReport {
+  /** Number of the pass, from 0. */
   pass: number | 'final';
+  /** Pages written. */
   pages: number;
   /** Bytes of output so far. */
   written: number;
   /** Pages that the file lacks after the pass; 0 after the final one. */
   dirtyPages: number;
+  /** How long it took. */
   ms: number;
 }
 
+/** What a live save has come to. */
 export interface LiveSaveReport {
+  /** In order. */
   passes: PassReport[];
+  /** Bytes of the file. */
   written: number;
+  /** From the first pass to the last byte. */
   totalMs: number;
   /** For how long the machine stood because of the save. */
   downtimeMs: number;

@@ -18,35 +18,48 @@ const LEAST_DOWNTIME_MS = 32;
 
 /** Dirty pages at each of the last 64 votes; a value, never changed in place. */
 export interface DirtyHistory {
+  /** Dirty pages after the last votes, as a ring. */
   readonly slots: Uint32Array;
   /** Slot of the next vote. */
   readonly position: number;
 }
 
+/** Before the first vote. */
 export const NO_HISTORY: DirtyHistory = { slots: new Uint32Array(HISTORY_SIZE).fill(UNUSED_SLOT), position: 0 };
 
 /** What the memory unit's vote is taken from. */
 export interface VoteFigures {
+  /** Number of the pass, from 0. */
   readonly pass: number;
+  /** What the last vote gave. */
   readonly history: DirtyHistory;
   /** Pages that are dirty now: ROM, MMIO2, RAM, and monitored pages that were written since. */
   readonly dirtyPages: number;
   /** Pages saved since pass 7, or since the start before it, and the seconds that took. */
   readonly savedPages: number;
+  /** Seconds in which `savedPages` were taken. */
   readonly elapsedSeconds: number;
+  /** How long the machine may stand still. */
   readonly maxDowntimeMs: number;
   /** All pages of the machine, those never sent, and those known to be zero. */
   readonly allPages: number;
+  /** Pages in RAM ranges that are not RAM, and so never sent. */
   readonly ignoredPages: number;
+  /** Pages that are zero. */
   readonly zeroPages: number;
 }
 
+/** What a vote has found. */
 export interface VoteResult {
+  /** Whether another live pass is worth its time. */
   readonly vote: 'another-pass' | 'done';
+  /** For the next vote. */
   readonly history: DirtyHistory;
   /** Averages of dirty pages, over the last 4 votes and over 64. */
   readonly dirtyShort: number;
+  /** Average of dirty pages over many passes. */
   readonly dirtyLong: number;
+  /** Pages taken per second. */
   readonly pagesPerSecond: number;
   /** Share of the live part that is done, in percent, where another pass is wanted and there is one to report. */
   readonly percent: number | undefined;

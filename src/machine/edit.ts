@@ -6,11 +6,15 @@ import { pgmError } from '../pgm/pages/pgm-errors.ts';
 
 /** Guest-physical addresses, `[start, end)`. */
 export interface Stretch {
+  /** First byte. */
   start: GuestPhys;
+  /** Exclusive. */
   end: GuestPhys;
 }
 
+/** Bytes that were read, and where there are none. */
 export interface Peeked {
+  /** What was read; zeros where there is nothing. */
   bytes: Uint8Array;
   /** Where there is no memory: bytes there are 0xff, as a guest would read them. */
   unassigned: Stretch[];

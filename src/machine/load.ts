@@ -17,6 +17,7 @@ import { walkState } from '../saved-state/reading/walk.ts';
 import { type BuiltMemory, buildMemory } from './build-memory.ts';
 import { type LoadedUnit, Machine } from './machine.ts';
 
+/** How a state becomes a machine. */
 export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
   /** Where the pages go; default: this process's own memory. */
   backing?: HostBacking;

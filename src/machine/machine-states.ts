@@ -35,6 +35,7 @@ const STATES = [
   'guru-meditation',
   'guru-meditation-ls',
 ] as const;
+/** States of a machine, as VirtualBox names them. */
 export type MachineState = (typeof STATES)[number];
 export const MACHINE_STATES: readonly MachineState[] = STATES;
 
@@ -55,6 +56,7 @@ export const MACHINE_EVENTS = [
   'fatal-error',
   'guru-meditation',
 ] as const;
+/** What can happen to a machine. */
 export type MachineEvent = (typeof MACHINE_EVENTS)[number];
 
 const trouble = { 'power-off': 'off', 'fatal-error': 'fatal-error', 'guru-meditation': 'guru-meditation' } as const;

@@ -9,6 +9,7 @@ import type { SavedState } from '../saved-state/reading/state.ts';
 
 /** A unit of a loaded state; those that are not guest memory ride along as the bytes that they were. */
 export interface LoadedUnit {
+  /** What stood before the payload. */
   header: UnitHeader;
   /** The decoded payload; absent for guest memory. */
   payload?: Uint8Array;
@@ -16,6 +17,7 @@ export interface LoadedUnit {
 
 /** A machine that was loaded from a saved state: its memory lives, its devices ride along. */
 export class Machine {
+  /** Guest memory, which lives. */
   readonly memory: GuestMemory;
   /** What the state said of itself when it was loaded: header, release, registers (`cpum`), configuration of memory. */
   readonly state: SavedState;
@@ -24,6 +26,7 @@ export class Machine {
   /** In file order, without the live passes. */
   readonly units: readonly LoadedUnit[];
 
+  /** @param state what the file told @param units all units but the memory's, to be saved again */
   constructor(memory: GuestMemory, state: SavedState, units: readonly LoadedUnit[]) {
     this.memory = memory;
     this.state = state;

@@ -13,7 +13,9 @@ import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import type { Machine } from './machine.ts';
 import { writeOldMemory } from './save-old.ts';
 
+/** How a machine is saved. */
 export interface SaveOptions {
+  /** Stops the work. Then InterruptedError is thrown. */
   signal?: AbortSignal;
   /** Called with the pages of memory written so far, and all that there are. */
   onProgress?: (done: number, total: number) => void;

@@ -9,11 +9,15 @@ import { type TableMemory, Walker, WalkStatus } from './walker.ts';
 
 /** Guest-physical memory that an address space reads and writes. */
 export interface AddressSpaceMemory extends TableMemory {
+  /** Fills `target` from an address on. */
   read(gcPhys: GuestPhys, target: Uint8Array): void;
+  /** Writes bytes from an address on. */
   write(gcPhys: GuestPhys, source: Uint8Array): void;
+  /** Writes 4 bytes, little-endian. */
   writeU32(gcPhys: GuestPhys, value: number): void;
 }
 
+/** What a CPU can do beside what its registers tell. */
 export interface AddressSpaceOptions {
   /** What CPUID tells; default: everything. */
   features?: PagingFeatures | undefined;
@@ -28,27 +32,37 @@ export interface AddressSpaceOptions {
 /** Where a virtual address leads. */
 export type Translation =
   | {
+      /** What the walk met. */
       status: 'mapped';
+      /** Physical address of the byte. */
       gcPhys: GuestPhys;
       /** 4 KiB, 2 MiB, 4 MiB or 1 GiB; 4 KiB without paging. */
       pageSize: number;
+      /** Writes are allowed. */
       writable: boolean;
+      /** User mode may get there. */
       user: boolean;
+      /** No level forbids execution. */
       executable: boolean;
+      /** Entries that the walk read, from the root on. */
       entries: WalkedEntry[];
     }
   | {
+      /** What the walk met. */
       status: 'not-present' | 'reserved-bit' | 'bad-address' | 'not-canonical';
       /** Where the walk ended: 1 is the last table; 8 where it did not begin. */
       level: number;
+      /** Entries that the walk read, from the root on. */
       entries: WalkedEntry[];
     };
 
 /** One entry that a walk read. */
 export interface WalkedEntry {
+  /** The table that it stands in. */
   name: 'PML4' | 'PDPT' | 'PD' | 'PT';
   /** Where it lies; absent for a latched one. */
   address?: GuestPhys;
+  /** All of the entry's bits. */
   value: bigint;
 }
 
@@ -58,13 +72,18 @@ const LOW_48 = (1n << 48n) - 1n;
 
 /** The virtual memory of one CPU: its registers at one moment over guest-physical memory. */
 export class AddressSpace {
+  /** Paging mode that the registers mean. */
   readonly mode: PagingMode;
+  /** @internal */
   readonly rules: PagingRules;
+  /** What the tables lie in. */
   readonly memory: AddressSpaceMemory;
-  /** Absent without paging. */
+  /** Absent without paging. @internal */
   readonly walker: Walker | undefined;
+  /** False: bit 20 of each physical address is 0. */
   readonly a20Enabled: boolean;
 
+  /** @param registers of the CPU at this moment */
   constructor(memory: AddressSpaceMemory, registers: Omit<ControlRegisters, 'cr2'>, options: AddressSpaceOptions = {}) {
     this.memory = memory;
     this.mode = pagingModeOf(registers);
@@ -129,14 +148,14 @@ export class AddressSpace {
     this.#eachPage(address, source.length, (gcPhys, from, to) => this.memory.write(gcPhys, source.subarray(from, to)));
   }
 
-  /** The number that stands for an address in walks; undefined for one that is not canonical. */
+  /** The number that stands for an address in walks; undefined for one that is not canonical. @internal */
   linear(address: GuestVirt): number | undefined {
     if (this.walker?.scheme.addressBits !== 48) return Number(BigInt.asUintN(64, address));
     const signed = BigInt.asIntN(48, address);
     return BigInt.asUintN(64, signed) === BigInt.asUintN(64, address) ? Number(address & LOW_48) : undefined;
   }
 
-  /** The address that a number stands for. */
+  /** The address that a number stands for. @internal */
   virtual(linear: number): GuestVirt {
     return this.walker?.scheme.addressBits === 48
       ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear)))

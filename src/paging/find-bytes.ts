@@ -3,9 +3,11 @@ import { type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { mappingsOf, type VirtualRun } from './mappings-of.ts';
 
+/** Where to look. */
 export interface FindOptions {
   /** Where to begin and to end, `[from, to)`; default everywhere. */
   from?: GuestVirt;
+  /** Exclusive; the end of memory by default. */
   to?: GuestVirt;
   /** More hits are not looked for; default 1000. */
   maxHits?: number;
@@ -15,6 +17,7 @@ export interface FindOptions {
   maxRuns?: number;
 }
 
+/** Where bytes were found. */
 export interface Found {
   /** Ascending. */
   addresses: GuestVirt[];

@@ -6,8 +6,10 @@ import type { AddressSpaceMemory } from './address-space.ts';
 
 /** A machine's memory as page walks see it. */
 export class GuestView implements AddressSpaceMemory {
+  /** The memory that is looked at. */
   readonly memory: GuestMemory;
 
+  /** @param memory guest memory; handlers don't see accesses through the view */
   constructor(memory: GuestMemory) {
     this.memory = memory;
   }

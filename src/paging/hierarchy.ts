@@ -9,8 +9,11 @@ export interface HierarchyEntry {
   virtual: GuestVirt;
   /** Levels above it. */
   depth: number;
+  /** The table that it stands in. */
   name: 'PML4' | 'PDPT' | 'PD' | 'PT';
+  /** All of the entry's bits. */
   value: bigint;
+  /** What the entry leads to. */
   kind: EntryKind;
   /** The page, or the table, that it leads to. */
   gcPhys: GuestPhys;
@@ -20,6 +23,7 @@ export interface HierarchyEntry {
   isLost?: boolean;
 }
 
+/** Entries of page tables, from the root on. */
 export interface Hierarchy {
   /** In order of addresses, an entry before what lies below it. */
   entries: HierarchyEntry[];

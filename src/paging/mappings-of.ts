@@ -5,16 +5,23 @@ import { type VisitLimits, visitTables } from './visit-tables.ts';
 
 /** A run of pages: virtual and physical addresses continue, page size and rights are the same. */
 export interface VirtualRun {
+  /** Virtual address of the first byte. */
   virtual: GuestVirt;
+  /** Physical address of the first byte. */
   gcPhys: GuestPhys;
   /** Bytes; up to 2^48. */
   size: number;
+  /** Bytes of each of its pages. */
   pageSize: number;
+  /** Writes are allowed. */
   writable: boolean;
+  /** User mode may get there. */
   user: boolean;
+  /** No level forbids execution. */
   executable: boolean;
 }
 
+/** What is mapped, in runs. */
 export interface VirtualRuns {
   /** Ascending. */
   runs: VirtualRun[];

@@ -51,6 +51,7 @@ export const HOST_MODES = [
   'AMD64+NX',
   'AMD64+G+NX',
 ] as const;
+/** Paging modes of hosts, as VirtualBox names them. */
 export type HostMode = (typeof HOST_MODES)[number];
 
 const CR0_PE = 1n << 0n;

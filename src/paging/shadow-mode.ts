@@ -30,7 +30,9 @@ const SHADOW_MODES: Record<GuestRow, Record<HostColumn, Choice>> = {
   amd64: { '32-bit': ['amd64', '32_TO_AMD64'], PAE: ['amd64', 'PAE_TO_AMD64'], AMD64: ['amd64', 'AMD64_TO_AMD64'] },
 };
 
+/** What the host's paging can do. */
 export interface HostPaging {
+  /** Paging mode of the host. */
   host: HostMode;
   /** Hardware virtualisation is used for this machine. */
   hardware: boolean;
@@ -38,7 +40,9 @@ export interface HostPaging {
   nestedPaging?: 'nested' | 'ept' | undefined;
 }
 
+/** How a guest is shadowed. */
 export interface ShadowChoice {
+  /** Mode of the shadow tables. */
   shadow: ShadowMode;
   /** Undefined: the one that is there stays. */
   switcher: WorldSwitcher | undefined;

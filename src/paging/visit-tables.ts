@@ -18,6 +18,7 @@ export interface TableVisitor {
   isEnough?(): boolean;
 }
 
+/** How far tables are read, however they loop. */
 export interface VisitLimits {
   /** Levels to go down, the root included; default all. */
   levels?: number;

@@ -14,6 +14,7 @@ import {
 
 /** Guest-physical memory, as far as a walk needs it. */
 export interface TableMemory {
+  /** 4 bytes, little-endian. */
   readU32(gcPhys: GuestPhys): number;
   /** Whether there is RAM or ROM, not MMIO or nothing: elsewhere no tables are read. */
   holdsTables(gcPhys: GuestPhys): boolean;

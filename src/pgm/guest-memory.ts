@@ -23,9 +23,13 @@ import { WriteMonitor } from './pages/write-monitor.ts';
 
 /** Calls and bytes of accesses through the one door. */
 export interface AccessCounts {
+  /** Calls that read. */
   reads: number;
+  /** Bytes read. */
   readBytes: number;
+  /** Calls that wrote. */
   writes: number;
+  /** Bytes written. */
   writeBytes: number;
 }
 
@@ -34,24 +38,37 @@ export interface AccessCounts {
  * are free for savers and loaders; all that changes a page goes through here.
  */
 export class GuestMemory implements PhysMemory {
+  /** All that is at addresses, ascending. */
   readonly ranges = new RangeList();
+  /** @internal */
   readonly pages: GuestPages;
+  /** Who watches which addresses. */
   readonly handlers: PhysHandlers;
+  /** Tells which pages are written. */
   readonly monitor: WriteMonitor;
+  /** ROMs with their shadows. */
   readonly roms: RomRanges;
+  /** Memory of devices. */
   readonly mmio2: Mmio2Ranges;
+  /** Registers of devices. */
   readonly mmio: MmioRanges;
+  /** Pages that devices have mapped. */
   readonly locks: PageLocks;
+  /** @internal */
   readonly largePages: LargePages;
+  /** Memory that the guest has given back. */
   readonly balloon: Balloon;
-  /** What others ask of this machine. */
+  /** What others ask of this machine. @internal */
   readonly requests: PageRequests;
+  /** The A20 gates of the CPUs. */
   readonly a20 = new A20Gate();
+  /** As of now. */
   readonly accesses: AccessCounts = { reads: 0, readBytes: 0, writes: 0, writeBytes: 0 };
   readonly #backing: HostBacking;
   readonly #access: PhysAccess;
   #noMoreWrites = false;
 
+  /** @param backing where pages come from; a host of its own by default */
   constructor(backing: HostBacking = new HostBacking(new HostMemory())) {
     this.#backing = backing;
     this.pages = new GuestPages(backing);
@@ -130,6 +147,7 @@ export class GuestMemory implements PhysMemory {
     }
   }
 
+  /** 4 bytes, little-endian, as the guest reads them. */
   readU32(gcPhys: GuestPhys): number {
     const chunk = this.#readable(gcPhys, 4, 'guest');
     if (chunk === undefined) {
@@ -142,18 +160,21 @@ export class GuestMemory implements PhysMemory {
     return u32At(chunk, this.#at);
   }
 
+  /** Writes 4 bytes, little-endian, as `write`. */
   writeU32(gcPhys: GuestPhys, value: number): void {
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setUint32(0, value >>> 0, true);
     this.write(gcPhys, bytes);
   }
 
+  /** 8 bytes, little-endian, as the guest reads them. */
   readU64(gcPhys: GuestPhys): bigint {
     const bytes = new Uint8Array(8);
     this.read(gcPhys, bytes);
     return BigInt(u32At(bytes, 0)) | (BigInt(u32At(bytes, 4)) << 32n);
   }
 
+  /** Writes 8 bytes, little-endian, as `write`. */
   writeU64(gcPhys: GuestPhys, value: bigint): void {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, value, true);
@@ -165,6 +186,7 @@ export class GuestMemory implements PhysMemory {
     this.#noMoreWrites = set;
   }
 
+  /** As set last. */
   get noMorePhysWrites(): boolean {
     return this.#noMoreWrites;
   }
@@ -179,7 +201,7 @@ export class GuestMemory implements PhysMemory {
     this.#backing.close();
   }
 
-  /** @throws UsageError `no-more-writes` */
+  /** @throws UsageError `no-more-writes` @internal */
   expectWritable(gcPhys: GuestPhys): void {
     if (this.#noMoreWrites)
       throw new UsageError('no-more-writes', `Cannot write to ${hex(gcPhys)}: the machine is being saved for good`, {

@@ -17,15 +17,23 @@ import { checkBlock, newBlock, readTrace, type WorkloadOptions } from './workloa
 
 /** Something that is not what the workload left there. */
 export interface GuestFault {
+  /** Which kind of thing it is, for people. */
   what: string;
+  /** Number of the page among those that the workload uses. */
   place: number;
+  /** Where it is; absent for what has no address. */
   gcPhys?: number;
+  /** For people. */
   expected: string;
+  /** For people. */
   found: string;
 }
 
+/** What a check has found. */
 export interface GuestCheck {
+  /** Writes of the workload so far. */
   steps: number;
+  /** Time slices so far. */
   ticks: number;
   /** Pages whose content was compared. */
   pages: number;
@@ -45,11 +53,13 @@ const LOOK = 64;
  * still there, and at each tick whether its control block is what it was.
  */
 export class Guest {
+  /** @internal */
   readonly block: ControlBlock;
+  /** @internal */
   readonly schedule: Schedule;
   readonly #memory: GuestMemory;
   readonly #controlAt: number;
-  /** What it works on. */
+  /** What it works on. @internal */
   readonly places: Places;
   /** Last step by place: derived from the schedule, to compare with what memory holds. */
   readonly #last: Float64Array;
@@ -59,7 +69,7 @@ export class Guest {
   readonly #control = new Uint8Array(CONTROL_SIZE);
   readonly #controlFound = new Uint8Array(CONTROL_SIZE);
   readonly #faults: GuestFault[] = [];
-  /** Called with each place that is written or freed, for recording. */
+  /** Called with each place that is written or freed, for recording. @internal */
   onTouch: ((place: number) => void) | undefined;
 
   private constructor(memory: GuestMemory, block: ControlBlock, trace: Uint32Array | undefined) {
@@ -102,9 +112,11 @@ export class Guest {
     return new Guest(memory, block, block.traceLength > 0 ? readTrace(memory, block) : undefined);
   }
 
+  /** Which workload it is. */
   get kind(): WorkloadKind {
     return WORKLOAD_KINDS[this.block.kind];
   }
+  /** The first ones so far; none where all is well. */
   get faults(): readonly GuestFault[] {
     return this.#faults;
   }

@@ -18,6 +18,7 @@ const MAX_THROTTLE = 0.99;
 export interface RunFigures {
   /** Milliseconds for which it executed. */
   runMs: number;
+  /** Writes of the workload. */
   steps: number;
   /** Time slices of the guest. */
   ticks: number;
@@ -32,8 +33,11 @@ export interface RunFigures {
  * effect at once, between two slices.
  */
 export class RunningMachine {
+  /** The machine that executes. */
   readonly machine: Machine;
+  /** The workload. */
   readonly guest: Guest;
+  /** As of now. */
   readonly figures: RunFigures = { runMs: 0, steps: 0, ticks: 0, longestGapMs: 0, lastPauseMs: 0 };
   #state: MachineState = 'suspended';
   readonly #pacer: Pacer;
@@ -72,12 +76,15 @@ export class RunningMachine {
   get runtimeError(): 'HostMemoryLow' | undefined {
     return this.#runtimeError;
   }
+  /** Its memory. */
   get memory(): GuestMemory {
     return this.machine.memory;
   }
+  /** As of now. */
   get state(): MachineState {
     return this.#state;
   }
+  /** Share of its time that the guest is held back, in [0, 1). */
   get throttle(): number {
     return this.#pacer.throttle;
   }
@@ -97,12 +104,15 @@ export class RunningMachine {
     if (this.#state === 'off') this.#end();
   }
 
+  /** Lets it execute. @throws UsageError where it is not suspended */
   resume(): void {
     this.dispatch('resume');
   }
+  /** Suspends it at once. @throws UsageError where it does not run */
   pause(): void {
     this.dispatch('suspend');
   }
+  /** Switches it off. */
   stop(): void {
     this.dispatch('power-off');
   }
@@ -111,9 +121,11 @@ export class RunningMachine {
   hold(): void {
     this.#held = true;
   }
+  /** Ends `hold`. */
   letGo(): void {
     this.#held = false;
   }
+  /** Between `hold` and `letGo`. */
   get isHeld(): boolean {
     return this.#held;
   }

@@ -6,6 +6,7 @@ import { mix } from './pattern.ts';
  */
 export type WorkloadKind = 'idle' | 'counter' | 'hot' | 'random' | 'scan' | 'alloc' | 'device' | 'trace';
 
+/** What each workload does, for people. */
 export const WORKLOADS: Readonly<Record<WorkloadKind, string>> = {
   idle: 'does nothing but tick',
   counter: 'counts in one page',

@@ -12,7 +12,9 @@ import { NOWHERE } from './schedule.ts';
  *   [[17,3],[200,1]]                        an interval: runs of pages, [first, how many]
  */
 
+/** Which pages a workload wrote, and when. */
 export interface Trace {
+  /** Milliseconds of each interval. */
   intervalMs: number;
   /** Pages, by number in the workload's memory, in their order; `NOWHERE` ends each interval. */
   places: Uint32Array;
@@ -141,6 +143,7 @@ export class TraceRecorder {
   readonly #seen = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
 
+  /** @param intervalMs milliseconds of each interval */
   constructor(running: RunningMachine, intervalMs: number) {
     if (!(Number.isInteger(intervalMs) && intervalMs >= 1 && intervalMs <= MAX_INTERVAL_MS))
       throw new UsageError(

@@ -9,6 +9,7 @@ import { NOWHERE, WORKLOAD_KINDS, type WorkloadKind } from './schedule.ts';
 
 /** What a workload is started with. */
 export interface WorkloadOptions {
+  /** Which workload. */
   kind: WorkloadKind;
   /** Of all that is random; same seed, same steps. */
   seed?: number;

@@ -2,8 +2,11 @@
 export const PCI_UNITS = ['pci', 'ich9pci'] as const;
 export const PCI_LIMIT = 4 * 1024 * 1024;
 
+/** A PCI device, as far as its configuration space tells. */
 export interface PciDevice {
+  /** Of the configuration space, 16 bits. */
   vendorId: number;
+  /** Of the configuration space, 16 bits. */
   deviceId: number;
   /** Memory decoding is on, so that the regions are mapped. */
   memoryEnabled: boolean;

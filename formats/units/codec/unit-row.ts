@@ -14,6 +14,7 @@ export interface ConfigFact {
 
 /** All that savkit knows of one unit in some of its versions. The table of all rows is in ../table.ts. */
 export interface UnitRow {
+  /** Name of the unit. */
   unit: string;
   /** Absent: any. */
   instance?: number;

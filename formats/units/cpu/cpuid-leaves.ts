@@ -19,10 +19,12 @@ const guestLeaf = defineStruct('CPUID leaf, cpum versions 15–24', 'pgm-unit.md
 });
 const rawLeaf = defineStruct('CPUID leaf of the host, cpum versions 11–24', 'pgm-unit.md 10.2', registers);
 
+/** What CPUID answers, in four registers of 32 bits. */
 export type CpuidRegisters = StructValue<typeof rawLeaf>;
 
 /** What CPUID tells the guest, and what it told the host that wrote the state. */
 export interface CpuidPart {
+  /** Leaves that the guest sees. */
   guest: StructValue<typeof guestLeaf>[];
   /** Leaves of the host from 0 on, sub-leaf 0. */
   rawBasic: CpuidRegisters[];

@@ -1,11 +1,18 @@
 /** What CPUID tells the guest about paging. */
 export interface PagingFeatures {
+  /** Pages of 4 MiB. */
   pse: boolean;
+  /** Physical address extension. */
   pae: boolean;
+  /** Global pages. */
   pge: boolean;
+  /** Pages of 4 MiB above 4 GiB. */
   pse36: boolean;
+  /** Pages that can't be executed. */
   nx: boolean;
+  /** Pages of 1 GiB in long mode. */
   gigabytePages: boolean;
+  /** 64-bit mode. */
   longMode: boolean;
 }
 

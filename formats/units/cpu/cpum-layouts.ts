@@ -88,6 +88,7 @@ export const guestContext = defineStruct('Guest context, cpum versions 17–24',
   xStateMask: u64('fXStateMask: components of the extended state that follow'),
   end,
 });
+/** Registers of a CPU as the unit has them; the table in FORMAT.md tells the fields. */
 export type GuestContext = StructValue<typeof guestContext>;
 
 /** Legacy FPU and SSE state behind the guest context: the first 416 bytes of an FXSAVE image. */

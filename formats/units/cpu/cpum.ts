@@ -11,13 +11,19 @@ export const CPUM_UNIT = { name: 'cpum', instance: 1 } as const;
 
 /** What paging depends on. */
 export interface ControlRegisters {
+  /** Modes: paging, protection. */
   cr0: bigint;
+  /** Address of the last page fault. */
   cr2: bigint;
+  /** Address of the root of the page tables, with flags. */
   cr3: bigint;
+  /** Extensions that are on. */
   cr4: bigint;
+  /** MSR EFER: long mode, NX. */
   efer: bigint;
 }
 
+/** Registers of one CPU. */
 export interface CpuRegisters extends ControlRegisters {
   /** All registers; of versions before 17 XCR0 is what VirtualBox loads them with. */
   context?: GuestContext;
@@ -29,7 +35,9 @@ export interface CpuRegisters extends ControlRegisters {
   tscAux?: bigint;
 }
 
+/** What unit cpum tells. */
 export interface Cpum {
+  /** By number of the CPU. */
   cpus: CpuRegisters[];
   /** Absent where the CPUID part could not be found. */
   features?: PagingFeatures;

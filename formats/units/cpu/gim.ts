@@ -3,6 +3,7 @@ import { start, type UnitRow } from '../codec/unit-row.ts';
 
 /** GIMPROVIDERID, by number. */
 const GIM_PROVIDERS = ['none', 'minimal', 'hyperv', 'kvm'] as const;
+/** Paravirtualisation interfaces, as VirtualBox names them. */
 export type GimProvider = (typeof GIM_PROVIDERS)[number];
 
 /** The first field; nothing for a number that has no name. */

@@ -5,6 +5,7 @@ import { type UnitRow, whole } from '../codec/unit-row.ts';
 /** Unit "mm", instance 1: how much memory the machine has. Source: MM.cpp, mmR3Save. */
 export const MM_UNIT = { name: 'mm', instance: 1 } as const;
 
+/** What unit mm tells. */
 export interface MemorySizes {
   /** Version 2: pages reserved; version 1: a size of unclear meaning. */
   basePages: number;

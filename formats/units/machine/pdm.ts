@@ -4,7 +4,9 @@ const PDM_LIMIT = 1024 * 1024;
 
 /** A device by VirtualBox's name, such as `e1000`. */
 export interface PdmDevice {
+  /** VirtualBox's name, such as `pcnet`. */
   name: string;
+  /** Number among devices of one name. */
   instance: number;
 }
 

@@ -13,13 +13,16 @@ const CR3_PAGES = 5;
  * remembered, taken in turn; locked ones are passed over (paging.md 5.2). Its table can be walked: 16 PAE entries.
  */
 export class DynamicMappingArea {
+  /** Address of the area. */
   readonly base: number;
   /** Low and high halves of the entries. */
   readonly entries = new Uint32Array(AREA_PAGES * 2);
   readonly #pages = new Float64Array(CACHE_ENTRIES).fill(-1);
   readonly #locks = new Uint8Array(CACHE_ENTRIES);
   #next = 0;
+  /** Pages that were mapped already. */
   hits = 0;
+  /** Pages that had to be mapped. */
   misses = 0;
 
   /** @param base page-aligned address of the area */
@@ -50,6 +53,7 @@ export class DynamicMappingArea {
     this.#locks[this.#entryAt(address)]++;
   }
 
+  /** Ends one `lock`. */
   unlock(address: number): void {
     const entry = this.#entryAt(address);
     if (this.#locks[entry] > 0) this.#locks[entry]--;
@@ -93,9 +97,11 @@ export class DynamicMappingArea {
 
 /** The area for the guest's root tables: pages as mapped, and a fence that never is. */
 export class Cr3MappingArea {
+  /** Address of the area. */
   readonly base: number;
   readonly #hosts: (number | undefined)[] = new Array(CR3_PAGES).fill(undefined);
 
+  /** @param base page-aligned address of the area */
   constructor(base: number) {
     this.base = base;
   }
@@ -110,6 +116,7 @@ export class Cr3MappingArea {
     for (let i = 0; i < CR3_PAGES; i++) this.#hosts[i] = i === 0 ? root : directories[i - 1];
   }
 
+  /** Empties the area. */
   unmap(): void {
     this.#hosts.fill(undefined);
   }

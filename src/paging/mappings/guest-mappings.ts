@@ -18,19 +18,25 @@ export type Relocate = (call: 'suggest' | 'relocate', from: number, to: number) 
 
 /** A stretch of the guest's address space that the hypervisor sits in. */
 export interface GuestMapping {
+  /** Virtual address. */
   start: number;
   /** A multiple of 4 MiB. */
   size: number;
+  /** For people. */
   description: string;
+  /** Asked and told of moves. */
   relocate: Relocate;
   /** How often the guest wanted its place, and the last eight places where it did. */
   conflicts: number;
+  /** Addresses. */
   history: number[];
 }
 
 /** The guest's directory: which 4 MiB of it are used. PAE has two entries for each. */
 export interface GuestDirectory {
+  /** Whether the guest uses the entry for an address. */
   isPresent(address: number): boolean;
+  /** Entries have 64 bits, for 2 MiB each. */
   pae: boolean;
 }
 
@@ -56,6 +62,7 @@ export class GuestMappings {
   /** Told when shadow tables have to be synced. */
   onChange: (() => void) | undefined;
 
+  /** @param context gets the mappings, too */
   constructor(context: IntermediateContext) {
     this.#context = context;
   }
@@ -65,10 +72,12 @@ export class GuestMappings {
     return this.#list;
   }
 
+  /** The area that the guest has agreed to; undefined while they float. */
   get fixed(): { base: number; size: number } | undefined {
     return this.#fixed;
   }
 
+  /** Long mode has no place for such mappings. */
   get isDisabled(): boolean {
     return this.#state === 'disabled';
   }
@@ -151,6 +160,7 @@ export class GuestMappings {
     this.onChange?.();
   }
 
+  /** Lets the mappings float again. */
   unfix(): void {
     if (this.#state !== 'fixed') return;
     this.#state = 'floating';
@@ -170,6 +180,7 @@ export class GuestMappings {
     this.onChange?.();
   }
 
+  /** As at power-on. */
   reset(): void {
     this.unfix();
   }

@@ -122,9 +122,11 @@ export class IntermediateContext {
   get cr3Of32Bit(): number {
     return this.frames[PD32] * PAGE_SIZE;
   }
+  /** Address of the root for hosts with PAE. */
   get cr3OfPae(): number {
     return this.frames[PDPT_PAE] * PAGE_SIZE;
   }
+  /** Address of the root for hosts in long mode. */
   get cr3OfLong(): number {
     return this.frames[PML4] * PAGE_SIZE;
   }

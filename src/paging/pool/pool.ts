@@ -14,13 +14,19 @@ const BUCKETS = 64;
 
 /** What the pool has done so far. */
 export interface PoolCounts {
+  /** Tables made. */
   allocations: number;
+  /** Tables found again. */
   hits: number;
+  /** Tables given up to make room. */
   evictions: number;
+  /** Tables given up as their guest page became something else. */
   reuses: number;
   /** Tables that could not be had: the guest page can't be monitored, or every page of the pool is locked. */
   refusals: number;
+  /** How often all tables were emptied. */
   clearAll: number;
+  /** Writes of the guest to tables that are watched. */
   monitoredWrites: number;
 }
 
@@ -44,8 +50,11 @@ export interface TakeOptions {
  * monitoring, given up least recently used first (paging.md 8).
  */
 export class ShadowPool {
+  /** @internal */
   readonly tables: TableStore;
+  /** @internal */
   readonly tracking: BackTracking;
+  /** As of now. */
   readonly counts: PoolCounts = {
     allocations: 0,
     hits: 0,
@@ -55,16 +64,18 @@ export class ShadowPool {
     clearAll: 0,
     monitoredWrites: 0,
   };
+  /** Tables at most. */
   readonly maxPages: number;
-  /** Raised when an entry goes away or allows less: what was remembered from entries is out of date. */
+  /** Raised when an entry goes away or allows less: what was remembered from entries is out of date. @internal */
   generation = 0;
-  /** Set when a table was taken that was there already. */
+  /** Set when a table was taken that was there already. @internal */
   wasHit = false;
 
+  /** @internal */
   readonly kind: Uint8Array;
-  /** Guest-physical address that a table stands for; see `PoolKind`. */
+  /** Guest-physical address that a table stands for; see `PoolKind`. @internal */
   readonly key: Float64Array;
-  /** Tables with the same key and kind, but other rules or rights. */
+  /** Tables with the same key and kind, but other rules or rights. @internal */
   readonly tag: Uint16Array;
   readonly #cached: Uint8Array;
   readonly #wide: Uint8Array;
@@ -97,7 +108,7 @@ export class ShadowPool {
 
   /**
    * The table of a kind for a guest-physical address: an old one with all that it holds, or an empty one. `NIL_INDEX`
-   * where there can be none.
+   * where there can be none. @internal
    */
   take(
     kind: PoolKind,
@@ -125,35 +136,38 @@ export class ShadowPool {
     return index;
   }
 
+  /** @internal */
   kindOf(index: number): PoolKind | undefined {
     return KIND_BY_NUMBER[this.kind[index]];
   }
 
-  /** Whether entries have 64 bits. */
+  /** Whether entries have 64 bits. @internal */
   isWide(index: number): boolean {
     return this.#wide[index] === 1;
   }
 
-  /** Marks a table as just used. */
+  /** Marks a table as just used. @internal */
   touch(index: number): void {
     this.#pages.touch(index);
   }
 
-  /** Locked tables, the roots that CPUs use, are never given up. */
+  /** Locked tables, the roots that CPUs use, are never given up. @internal */
   lock(index: number): void {
     this.#pages.lock(index);
   }
 
+  /** @internal */
   unlock(index: number): void {
     this.#pages.unlock(index);
     if (!this.isLocked(index) && this.#cached[index] === 0 && this.#users[index].length === 0) this.free(index);
   }
 
+  /** @internal */
   isLocked(index: number): boolean {
     return this.#pages.isLocked(index);
   }
 
-  /** Hooks a table into an entry. */
+  /** Hooks a table into an entry. @internal */
   setTable(parent: number, slot: number, child: number, flags: number, highFlags = 0): void {
     const wide = this.isWide(parent);
     const low = ((child << 12) | flags) >>> 0;
@@ -162,7 +176,7 @@ export class ShadowPool {
     this.#users[child].push(parent * 1024 + slot);
   }
 
-  /** Lets an entry map a guest page. */
+  /** Lets an entry map a guest page. @internal */
   setPage(table: number, slot: number, low: number, high: number, frame: number): void {
     const wide = this.isWide(table);
     if ((this.tables.low(table, slot, wide) & P) !== 0) this.clearSlot(table, slot);
@@ -170,11 +184,12 @@ export class ShadowPool {
     this.tracking.add(frame, table);
   }
 
-  /** The table that an entry names. */
+  /** The table that an entry names. @internal */
   child(parent: number, slot: number): number {
     return this.tables.low(parent, slot, this.isWide(parent)) >>> 12;
   }
 
+  /** @internal */
   clearSlot(index: number, slot: number): void {
     const wide = this.isWide(index);
     const low = this.tables.low(index, slot, wide);
@@ -186,7 +201,7 @@ export class ShadowPool {
     else this.#dropUser(low >>> 12, index * 1024 + slot);
   }
 
-  /** Clears all entries of a table. */
+  /** Clears all entries of a table. @internal */
   clearTable(index: number): void {
     const slots = this.isWide(index) ? 512 : 1024;
     for (let slot = 0; slot < slots && this.tables.present[index] > 0; slot++) this.clearSlot(index, slot);
@@ -194,6 +209,7 @@ export class ShadowPool {
 
   /**
    * Gives a table up: from its users, from the cache, from monitoring. Locked ones stay. @returns whether it is gone
+   * @internal
    */
   free(index: number): boolean {
     if (this.isLocked(index) || index < FIRST_INDEX || this.kind[index] <= FREE_KIND) return false;
@@ -216,6 +232,7 @@ export class ShadowPool {
     for (let index = FIRST_INDEX; index < this.#pages.end; index++) if (this.kind[index] > FREE_KIND) yield index;
   }
 
+  /** @internal */
   usersOf(index: number): readonly number[] {
     return this.#users[index];
   }
@@ -233,7 +250,7 @@ export class ShadowPool {
     this.clearAll();
   }
 
-  /** Clears every entry for a guest page, in all tables. */
+  /** Clears every entry for a guest page, in all tables. @internal */
   clearFrame(frame: number): void {
     const tables = this.tracking.tablesOf(frame);
     if (tables === 'overflowed') {

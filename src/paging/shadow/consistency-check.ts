@@ -45,13 +45,16 @@ export const CONDITIONS = {
   'large-pte-handlers': 'handlers of a page of a large page are passed by',
   'large-pte-flags': "the flags of a page of a large page are not those of the guest's entry",
 } as const;
+/** What must hold between the guest's tables and their shadows. */
 export type Condition = keyof typeof CONDITIONS;
 
 /** A condition that does not hold. */
 export interface Breach {
+  /** Which one does not hold. */
   condition: Condition;
   /** Virtual address that the entry covers. */
   linear: number;
+  /** One line for people. */
   message: string;
 }
 

@@ -74,7 +74,8 @@ class HostView implements AddressSpaceMemory {
  * walked like the guest's. Undefined while there are none. EPT's entries are read as if they were long mode's: read,
  * write, execute appear as P, RW, US.
  */
-export function shadowSpace({ paging, plan, root }: ShadowCpu): AddressSpace | undefined {
+export function shadowSpace(cpu: ShadowCpu): AddressSpace | undefined {
+  const { paging, plan, root } = cpu;
   if (!plan || root === NIL_INDEX) return undefined;
   const view = new HostView(paging, !plan.levels[0].wide);
   const address = view.addressOf(root);

@@ -15,12 +15,18 @@ export const POOL_CONDITIONS = {
   'watched-writable': 'a watched guest table can be written',
   'handled-writable': 'a page with active handlers can be written',
 } as const;
+/** What must hold in a pool of shadow tables. */
 export type PoolCondition = keyof typeof POOL_CONDITIONS;
 
+/** Something in the pool that must not be. */
 export interface PoolBreach {
+  /** Which one does not hold. */
   condition: PoolCondition;
+  /** Index of the table in the pool. */
   table: number;
+  /** Number of the entry; -1 where the table as a whole is meant. */
   slot: number;
+  /** One line for people. */
   message: string;
 }
 

@@ -10,14 +10,17 @@ import { Reach, readGuest, writeGuest } from './guest-access.ts';
 import { lookUp, type ShadowLookup } from './lookup.ts';
 import { changeMode } from './mode-change.ts';
 import type { ShadowPlan } from './plan.ts';
-import type { CpuCounts, CpuState, MachineState, ModeChangeStatus, Registers } from './shadow-state.ts';
+import type { CpuCounts, MachineState, ModeChangeStatus, Registers } from './shadow-state.ts';
 import { ShadowSync } from './sync.ts';
 import { NEEDS, Tlb } from './tlb.ts';
 
 /** One CPU on shadow tables. Accesses of its guest go through `read`, `write` and `reach`. */
-export class ShadowCpu implements CpuState {
+export class ShadowCpu {
+  /** @internal */
   readonly paging: MachineState;
+  /** Number of the CPU. */
   readonly id: number;
+  /** As of now. */
   readonly counts: CpuCounts = {
     modeChanges: 0,
     newCr3: 0,
@@ -31,20 +34,26 @@ export class ShadowCpu implements CpuState {
     emulated: 0,
     invalidated: 0,
   };
+  /** @internal */
   readonly cr3: Cr3;
+  /** @internal */
   readonly tlb = new Tlb();
 
+  /** As set last. */
   registers: Registers = { cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n };
   /** Undefined before the first mode change, and after one that failed. */
   guestMode: PagingMode | undefined;
+  /** Mode of the tables that it runs on; undefined as `guestMode`. */
   shadowMode: ShadowMode | undefined;
+  /** @internal */
   plan: ShadowPlan | undefined;
-  /** The guest's own tables; undefined without paging. */
+  /** The guest's own tables; undefined without paging. @internal */
   walker: Walker | undefined;
   /** Pool index of the table that the CPU runs on; `NIL_INDEX`: none, every access is emulated. */
   root = NIL_INDEX;
   /** The last fault: its address and error code. */
   cr2: GuestVirt = 0n;
+  /** Bits as x86 pushes them: 1 present, 2 write, 4 user, 8 reserved bit, 16 fetch. */
   faultCode = 0;
   /** Where the last access that is to be emulated leads. */
   gcPhys: GuestPhys = 0;
@@ -82,7 +91,7 @@ export class ShadowCpu implements CpuState {
     return this.guestMode && hasPaging(this.guestMode) ? this.cr3.load() : 'ok';
   }
 
-  /** Makes the walker fit the registers; root and latched pointers stay. */
+  /** Makes the walker fit the registers; root and latched pointers stay. @internal */
   refreshWalker(): void {
     const { memory, pool } = this.paging;
     const scheme = this.guestMode && schemeOf(this.guestMode);
@@ -168,6 +177,7 @@ export class ShadowCpu implements CpuState {
     });
   }
 
+  /** @internal */
   poolWasCleared(): void {
     this.cr3.requestSync();
   }
@@ -178,6 +188,7 @@ export class ShadowCpu implements CpuState {
     this.shadowMode = undefined;
   }
 
+  /** Builds the root again after `leave`. */
   reenter(): ModeChangeStatus {
     return changeMode(this, pagingModeOf(this.registers));
   }

@@ -8,22 +8,29 @@ import type { GuestMappings } from '../mappings/guest-mappings.ts';
 import { DEFAULT_POOL_PAGES, ShadowPool } from '../pool/pool.ts';
 import { TableMonitor } from '../pool/table-monitor.ts';
 import { ShadowCpu } from './shadow-cpu.ts';
-import type { MachineState, ModeChangeHooks, ShadowPagingOptions } from './shadow-state.ts';
+import type { ModeChangeHooks, ShadowPagingOptions } from './shadow-state.ts';
 import { VirtualHandlers } from './virtual-handlers.ts';
 
 /**
  * Shadow paging of one machine: a pool of tables that all CPUs share, kept right against every change of the guest's
  * memory.
  */
-export class ShadowPaging implements MachineState {
+export class ShadowPaging {
+  /** Memory of the guest. */
   readonly memory: GuestMemory;
+  /** Memory as tables are read from it. */
   readonly view: GuestView;
+  /** As given. */
   readonly options: ShadowPagingOptions;
+  /** @internal */
   readonly hooks: ModeChangeHooks;
+  /** @internal */
   readonly monitor: TableMonitor;
+  /** The tables of all CPUs. */
   readonly pool: ShadowPool;
+  /** By number; one unless options tell otherwise. */
   readonly cpus: readonly ShadowCpu[];
-  /** What virtual handlers ask of pages, a `HandlerState` by frame; `VirtualHandlers` fills it. */
+  /** What virtual handlers ask of pages, a `HandlerState` by frame; `VirtualHandlers` fills it. @internal */
   readonly virtualStates = new Map<number, number>();
 
   /** Raw mode: what the hypervisor has in the guest's address space. It makes room for the guest when CR3 is synced. */
@@ -31,6 +38,7 @@ export class ShadowPaging implements MachineState {
   /** Handlers of virtual addresses; they set `virtualStates`. */
   readonly virtualHandlers: VirtualHandlers;
 
+  /** @param hooks told of mode changes */
   constructor(memory: GuestMemory, options: ShadowPagingOptions, hooks: ModeChangeHooks = {}) {
     const { cpus = 1, poolPages = DEFAULT_POOL_PAGES, extents } = options;
     if (cpus < 1 || cpus > poolPages / 16)
@@ -54,6 +62,7 @@ export class ShadowPaging implements MachineState {
     this.cpus = Array.from({ length: cpus }, (_, id) => new ShadowCpu(this, id));
   }
 
+  /** @internal */
   virtualState(frame: number): number {
     return this.virtualStates.get(frame) ?? HandlerState.NONE;
   }

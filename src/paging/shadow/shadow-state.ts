@@ -15,9 +15,12 @@ import type { Tlb } from './tlb.ts';
 
 // What the parts of shadow paging know of each other.
 
+/** Control registers of a CPU but CR2, which faults set. */
 export type Registers = Omit<ControlRegisters, 'cr2'>;
 
+/** How a machine's paging is shadowed. */
 export interface ShadowPagingOptions extends HostPaging {
+  /** CPUs of the machine; default 1. */
   cpus?: number;
   /** What CPUID tells the guest; default: everything. */
   features?: PagingFeatures;
@@ -31,18 +34,27 @@ export interface ShadowPagingOptions extends HostPaging {
 
 /** What one CPU's paging has done so far. */
 export interface CpuCounts {
+  /** Changes of the paging mode. */
   modeChanges: number;
   /** Loads of CR3 that changed it, and that did not; those that flushed global pages, too. */
   newCr3: number;
+  /** Those that flushed global pages, too. */
   newCr3Global: number;
+  /** Loads of the value that was there. */
   sameCr3: number;
+  /** Those that flushed global pages, too. */
   sameCr3Global: number;
+  /** Syncs of all tables. */
   syncGlobal: number;
+  /** Syncs that kept global pages. */
   syncNotGlobal: number;
   /** Faults by what became of them. */
   guestFaults: number;
+  /** Faults that only the shadow had. */
   synced: number;
+  /** Accesses that no table can do: MMIO, handlers. */
   emulated: number;
+  /** Pages invalidated by INVLPG. */
   invalidated: number;
 }
 

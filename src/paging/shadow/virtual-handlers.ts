@@ -2,18 +2,22 @@ import { hex } from '../../../formats/errors.ts';
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
-import type { CpuState, MachineState, VirtualWatch } from './shadow-state.ts';
+import type { CpuState, MachineState } from './shadow-state.ts';
 import { activeState } from './sync.ts';
 import { virtualHandlerError } from './virtual-handler-errors.ts';
 
 /** `'hypervisor'`: only looked for at faults in the hypervisor's own area. */
 export type VirtualHandlerKind = 'write' | 'all' | 'hypervisor';
 
+/** Watches a stretch of virtual addresses. */
 export interface VirtualHandler {
+  /** Which accesses it gets. */
   readonly kind: VirtualHandlerKind;
+  /** First address, page aligned. */
   readonly start: GuestVirt;
   /** Exclusive. */
   readonly end: GuestVirt;
+  /** For people. */
   readonly description: string;
   /** Called for accesses; `'default'` lets memory do them. Not for hypervisor handlers. */
   readonly callback?: (access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array) => 'done' | 'default';
@@ -33,7 +37,8 @@ const PAGE = BigInt(PAGE_SIZE);
  * Handlers of virtual addresses (guest-memory.md 10). What they watch are the physical pages that the guest's tables
  * had there at the last sync of CR3; so a handler works from the next sync on.
  */
-export class VirtualHandlers implements VirtualWatch {
+export class VirtualHandlers {
+  /** @internal */
   readonly cache = new PhysToVirt();
   readonly #paging: MachineState;
   #guest: Registered[] = [];
@@ -48,6 +53,7 @@ export class VirtualHandlers implements VirtualWatch {
     return this.#guest.map(({ handler }) => handler);
   }
 
+  /** Ascending. */
   get hypervisor(): readonly VirtualHandler[] {
     return this.#hypervisor;
   }
@@ -92,6 +98,7 @@ export class VirtualHandlers implements VirtualWatch {
     found.handler = { ...found.handler, invalidate };
   }
 
+  /** The guest's handler of an address. */
   find(address: GuestVirt): VirtualHandler | undefined {
     return this.#guest.find(({ handler }) => address >= handler.start && address < handler.end)?.handler;
   }
@@ -103,12 +110,14 @@ export class VirtualHandlers implements VirtualWatch {
     return node && owner && { handler: owner.handler, address: node.address + BigInt(gcPhys - (node.gcPhys ?? 0)) };
   }
 
+  /** The hypervisor's handler of an address. */
   findHypervisor(address: GuestVirt): VirtualHandler | undefined {
     return this.#hypervisor.find((handler) => address >= handler.start && address < handler.end);
   }
 
   /**
    * An access that is emulated: the handler's if there is one, unless the page has physical handlers, which come first.
+   * @internal
    */
   take(access: 'read' | 'write', address: GuestVirt, gcPhys: GuestPhys, bytes: Uint8Array): 'done' | 'default' {
     if (this.#guest.length === 0) return 'default';
@@ -120,14 +129,14 @@ export class VirtualHandlers implements VirtualWatch {
     return found.handler.callback?.(access, found.address, bytes) ?? 'default';
   }
 
-  /** The guest has invalidated a page. */
+  /** The guest has invalidated a page. @internal */
   invalidate(address: GuestVirt): void {
     this.find(address)?.invalidate?.(address);
   }
 
   /**
    * Looks all watched pages up in a CPU's tables; at a sync of CR3. When something has changed, or `force`, page states
-   * and cache are made anew and the pool is cleared, so that no alias of a watched page stays.
+   * and cache are made anew and the pool is cleared, so that no alias of a watched page stays. @internal
    */
   update(cpu: CpuState, force: boolean): void {
     let changed = force;

@@ -9,10 +9,12 @@ export class A20Gate {
   /** The usual case, which is quicker to ask for than each CPU. */
   isAllOn = true;
 
+  /** Whether a CPU's gate is on. */
   isOn(cpu: number): boolean {
     return !this.#off[cpu];
   }
 
+  /** Opens or closes a CPU's gate. */
   set(cpu: number, on: boolean): void {
     if (on === this.isOn(cpu)) return;
     this.load(cpu, on);

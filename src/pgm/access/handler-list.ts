@@ -23,11 +23,15 @@ export type HandlerCallback = (
 
 /** PGMPHYSHANDLER: a physical access handler. */
 export interface PhysHandler {
+  /** Which accesses it gets. */
   readonly kind: HandlerKind;
+  /** Guest-physical address of the first byte. */
   readonly start: GuestPhys;
   /** Exclusive. */
   readonly end: GuestPhys;
+  /** For people. */
   readonly description: string;
+  /** Called for the accesses. */
   readonly callback: HandlerCallback;
 }
 

@@ -14,6 +14,7 @@ import { HandlerMarks } from './handler-marks.ts';
  * page carries the strongest wish of its handlers.
  */
 export class PhysHandlers {
+  /** @internal */
   readonly list = new HandlerList();
   /** How often `reset` was called. */
   resets = 0;
@@ -113,6 +114,7 @@ export class PhysHandlers {
     this.#marks.raise(joined, this.#rangeOf(joined.start, joined.end));
   }
 
+  /** Whether a handler has this address. */
   isRegistered(gcPhys: GuestPhys): boolean {
     return this.list.find(gcPhys) !== undefined;
   }
@@ -169,19 +171,19 @@ export class PhysHandlers {
     this.#marks.raise(handler, range);
   }
 
-  /** Marks all pages anew: after a state was loaded. */
+  /** Marks all pages anew: after a state was loaded. @internal */
   reapply(): void {
     for (const { handler } of this.#ranges) clearMarks(handler);
     for (const handler of this.list.all) this.#marks.raise(handler, this.#ranges.get(handler.start));
   }
 
-  /** Ends aliases of pages that lose what they show. */
+  /** Ends aliases of pages that lose what they show. @internal */
   dropAliasesOf(ids: Uint32Array): void {
     const lost = new Set(ids);
     for (const handler of this.list.all) if (handler.kind === 'mmio') this.#marks.dropAliases(handler, lost);
   }
 
-  /** The strongest wish of the handlers that touch a page. */
+  /** The strongest wish of the handlers that touch a page. @internal */
   wishFor(pageStart: GuestPhys): number {
     return this.#marks.wishFor(pageStart);
   }

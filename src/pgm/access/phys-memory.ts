@@ -15,8 +15,12 @@ export interface PhysMemory {
   read(gcPhys: GuestPhys, target: Uint8Array, origin?: AccessOrigin): void;
   /** Writes all of `source` to `gcPhys` and what follows. */
   write(gcPhys: GuestPhys, source: Uint8Array, origin?: AccessOrigin): void;
+  /** 4 bytes, little-endian. */
   readU32(gcPhys: GuestPhys): number;
+  /** Writes 4 bytes, little-endian. */
   writeU32(gcPhys: GuestPhys, value: number): void;
+  /** 8 bytes, little-endian. */
   readU64(gcPhys: GuestPhys): bigint;
+  /** Writes 8 bytes, little-endian. */
   writeU64(gcPhys: GuestPhys, value: bigint): void;
 }

@@ -12,22 +12,33 @@ import { findOverlaid, freeOverlaid } from './overlay.ts';
 
 /** PGMMMIO2RANGE: memory of a device. It exists whether the guest has mapped it or not. */
 export interface Mmio2Range {
+  /** VirtualBox's name of the device. */
   readonly device: string;
+  /** Number among devices of one name. */
   readonly instance: number;
+  /** Number among the device's regions. */
   readonly region: number;
+  /** For people. */
   readonly description: string;
+  /** Pages of 4 KiB. */
   readonly pages: number;
+  /** Page of the host's memory, by page. */
   readonly pageId: Uint32Array;
   /** Where it is mapped. */
   readonly address: GuestPhys | undefined;
 }
 
+/** Memory of a device that is to be. */
 export interface NewMmio2 {
+  /** VirtualBox's name of the device. */
   device: string;
+  /** Number among devices of one name. */
   instance: number;
   /** Up to 255. */
   region: number;
+  /** Bytes, whole pages. */
   size: number;
+  /** For people. */
   description: string;
 }
 
@@ -55,6 +66,7 @@ export class Mmio2Ranges {
     this.#handlers = handlers;
   }
 
+  /** In the order of their registration. */
   get all(): readonly Mmio2Range[] {
     return this.#registered;
   }

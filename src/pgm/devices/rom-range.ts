@@ -7,12 +7,17 @@ import type { RamRange } from '../pages/ram-range.ts';
  * what becomes of writes. The page that is read stands in the RAM range, the other one here.
  */
 export class RomRange {
+  /** Guest-physical address of the first byte. */
   readonly start: GuestPhys;
+  /** Pages of 4 KiB. */
   readonly pages: number;
+  /** For people. */
   readonly description: string;
+  /** Each page has a twin in RAM. */
   readonly isShadowed: boolean;
   /** The RAM range that the ROM lies in, and its first page there. */
   readonly range: RamRange;
+  /** Number of its first page in `range`. */
   readonly firstPage: number;
   /** Page ids of the ROM's own content. */
   readonly virginId: Uint32Array;
@@ -36,6 +41,7 @@ export class RomRange {
     this.writtenTo = new Uint8Array(pages);
   }
 
+  /** Exclusive. */
   get end(): GuestPhys {
     return this.start + this.pages * PAGE_SIZE;
   }

@@ -12,9 +12,13 @@ import type { RangeList } from '../pages/range-list.ts';
 import { findOverlaid } from './overlay.ts';
 import { RomRange } from './rom-range.ts';
 
+/** A ROM that is to be. */
 export interface NewRom {
+  /** Guest-physical address, page aligned. */
   start: GuestPhys;
+  /** Bytes, whole pages. */
   size: number;
+  /** For people. */
   description: string;
   /** Each page has a twin in RAM. */
   isShadowed?: boolean;
@@ -35,10 +39,12 @@ export class RomRanges {
     this.#handlers = handlers;
   }
 
+  /** In the order of their registration. */
   get all(): readonly RomRange[] {
     return this.#roms;
   }
 
+  /** The ROM that holds an address. */
   find(gcPhys: GuestPhys): RomRange | undefined {
     return this.#roms.find((rom) => gcPhys >= rom.start && gcPhys < rom.end);
   }
@@ -94,13 +100,14 @@ export class RomRanges {
     }
   }
 
-  /** The chunk to put a page's content into: of the ROM's own (at `offsetInChunk(rom.virginId[page])`). */
+  /** The chunk to put a page's content into: of the ROM's own (at `offsetInChunk(rom.virginId[page])`). @internal */
   virginChunk(rom: RomRange, page: number): Uint8Array {
     return this.#pages.backing.chunkBytes(rom.virginId[page]);
   }
 
   /**
    * The chunk to put a page's content into: of the shadow, which gets memory (at `offsetInChunk(rom.shadowId(page))`).
+   * @internal
    */
   shadowChunk(rom: RomRange, page: number): Uint8Array {
     if (rom.readsShadow(page)) return this.#pages.writableChunk(rom.range, rom.firstPage + page);
@@ -112,7 +119,7 @@ export class RomRanges {
     return this.#pages.backing.chunkBytes(rom.passiveShadowId[page]);
   }
 
-  /** Makes the shadow of a page zero, and gives its memory back. */
+  /** Makes the shadow of a page zero, and gives its memory back. @internal */
   dropShadow(rom: RomRange, page: number): void {
     if (rom.readsShadow(page)) {
       this.#pages.apply('free', rom.range, rom.firstPage + page);

@@ -5,6 +5,7 @@ import { pgmError } from '../pages/pgm-errors.ts';
 /** What a machine's memory is configured by, as values of VirtualBox's configuration tree (guest-memory.md 1). */
 export type ConfigValues = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** How a machine's memory is made. */
 export interface MemoryConfig {
   /** Bytes, whole pages. */
   ramSize: number;
@@ -14,8 +15,11 @@ export interface MemoryConfig {
   ramPreAlloc: boolean;
   /** Most chunks of host memory that are mapped at a time. */
   maxRing3Chunks: number;
+  /** Whether more may be promised than the host has. */
   policy: OverCommitPolicy;
+  /** Who is asked last to give memory back. */
   priority: HostPriority;
+  /** The pool of shadow tables. */
   pool: { maxPages: number; maxUsers: number; maxPhysExts: number; cacheEnabled: boolean };
 }
 

@@ -8,16 +8,21 @@ import { pgmError } from './pgm-errors.ts';
 /** The host takes fewer ballooned pages than this at a time. */
 const BALLOON_BATCH = 2 ** 20 - 1;
 
+/** How a machine stands with its host. */
 export interface HostBackingOptions {
   /** May more be promised to this machine than the host has? Not unless told. */
   policy?: OverCommitPolicy;
+  /** `normal` by default. */
   priority?: HostPriority;
 }
 
 /** A host's memory, which other machines share, as one machine sees it. A page is known by its ID; 0 is none. */
 export class HostBacking {
+  /** The host, which other machines may share. */
   readonly host: HostMemory;
+  /** The machine's account at the host. */
   readonly account: HostAccount;
+  /** @internal */
   readonly handy: HandyPages;
 
   /** Reserves what every machine needs; ranges of memory add theirs. @throws HostMemoryError `reservation-declined` */

@@ -4,7 +4,9 @@ export interface PageCounts {
   all: number;
   /** Allocated and write-monitored pages, ROM, MMIO2. */
   private: number;
+  /** Shared with other machines. */
   shared: number;
+  /** Without memory: all zeros. */
   zero: number;
   /** Pages of ranges that were made for MMIO. */
   pureMmio: number;
@@ -14,7 +16,9 @@ export interface PageCounts {
   writtenTo: number;
   /** Pages with at least one write lock, read lock. */
   writeLocked: number;
+  /** Mapped for reading by devices. */
   readLocked: number;
+  /** In the balloon. */
   ballooned: number;
 }
 

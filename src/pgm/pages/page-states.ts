@@ -4,10 +4,12 @@
 
 /** PGMPAGETYPE: what a page is; VirtualBox has other numbers. */
 export const PageType = { RAM: 0, MMIO2: 1, MMIO2_ALIAS_MMIO: 2, ROM_SHADOW: 3, ROM: 4, MMIO: 5, INVALID: 6 } as const;
+/** By `PageType`. */
 export const PAGE_TYPE_NAMES = ['ram', 'mmio2', 'mmio2-alias-mmio', 'rom-shadow', 'rom', 'mmio', 'invalid'] as const;
 
 /** PGM_PAGE_STATE_*: what backs a page. */
 export const PageState = { ZERO: 0, ALLOCATED: 1, WRITE_MONITORED: 2, SHARED: 3, BALLOONED: 4 } as const;
+/** By `PageState`. */
 export const PAGE_STATE_NAMES = ['zero', 'allocated', 'write-monitored', 'shared', 'ballooned'] as const;
 export type PageStateName = (typeof PAGE_STATE_NAMES)[number];
 

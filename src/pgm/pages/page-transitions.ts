@@ -5,6 +5,7 @@ import type { PgmErrorName } from './pgm-errors.ts';
 // The one table of page states (guest-memory.md 3.4). `GuestPages` runs on it, PAGES.md shows it, the tests go through
 // it row by row.
 
+/** What can happen to a page; PAGES.md tells what becomes of it. */
 export type PageEvent =
   | 'make-writable'
   | 'free'

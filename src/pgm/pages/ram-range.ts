@@ -22,11 +22,15 @@ export const PageFlag = {
  * them.
  */
 export class RamRange {
+  /** Guest-physical address, page aligned. */
   readonly start: GuestPhys;
   /** Exclusive. */
   readonly end: GuestPhys;
+  /** Pages of 4 KiB. */
   readonly pages: number;
+  /** What it was made for. */
   readonly kind: RangeKind;
+  /** For people. */
   readonly description: string;
   /** `PageType` */
   readonly type: Uint8Array;
@@ -38,7 +42,9 @@ export class RamRange {
   readonly handler: Uint8Array;
   /** `PageFlag` */
   readonly flags: Uint8Array;
+  /** Mappings for reading, by page. */
   readonly readLocks: Uint8Array;
+  /** Mappings for writing, by page. */
   readonly writeLocks: Uint8Array;
 
   /** @param start page aligned */
@@ -58,6 +64,7 @@ export class RamRange {
     this.writeLocks = new Uint8Array(pages);
   }
 
+  /** Guest-physical address of a page. */
   addressOf(page: number): GuestPhys {
     return this.start + page * PAGE_SIZE;
   }
@@ -67,6 +74,7 @@ export class RamRange {
     return Math.floor((gcPhys - this.start) / PAGE_SIZE);
   }
 
+  /** Whether a page was written since it was monitored. */
   wasWritten(page: number): boolean {
     return (this.flags[page] & PageFlag.WRITTEN_TO) !== 0;
   }
@@ -76,6 +84,7 @@ export class RamRange {
     return (this.flags[page] & PageFlag.PDE_MASK) >>> PageFlag.PDE_SHIFT;
   }
 
+  /** @internal */
   setPdeType(page: number, type: number): void {
     this.flags[page] = (this.flags[page] & ~PageFlag.PDE_MASK) | (type << PageFlag.PDE_SHIFT);
   }

@@ -11,14 +11,17 @@ export class RangeList {
   /** Accesses come in runs: the range of the last find is looked at first. */
   #hint: RamRange | undefined;
 
+  /** Ascending. */
   get all(): readonly RamRange[] {
     return this.#ranges;
   }
 
+  /** Ascending. */
   [Symbol.iterator](): Iterator<RamRange> {
     return this.#ranges[Symbol.iterator]();
   }
 
+  /** The range that holds an address. */
   find(gcPhys: GuestPhys): RamRange | undefined {
     const hint = this.#hint;
     if (hint !== undefined && gcPhys >= hint.start && gcPhys < hint.end) return hint;
@@ -48,19 +51,20 @@ export class RangeList {
     return range !== undefined && range.start < end ? range : undefined;
   }
 
-  /** @throws UsageError VERR_PGM_RAM_CONFLICT where something is in the place of a new range */
+  /** @throws UsageError VERR_PGM_RAM_CONFLICT where something is in the place of a new range @internal */
   expectFree({ description, start, end }: RamRange): void {
     const other = this.firstOverlap(start, end);
     if (other) throw rangeConflict(description, start, end, other);
   }
 
-  /** @throws UsageError VERR_PGM_RAM_CONFLICT */
+  /** @throws UsageError VERR_PGM_RAM_CONFLICT @internal */
   insert(range: RamRange): void {
     this.expectFree(range);
     const at = this.#firstEndingAfter(range.start);
     this.#change([...this.#ranges.slice(0, at), range, ...this.#ranges.slice(at)]);
   }
 
+  /** @internal */
   remove(range: RamRange): void {
     this.#change(this.#ranges.filter((each) => each !== range));
   }

@@ -12,6 +12,7 @@ import { type ScannedRange, SharingIndex } from './sharing-index.ts';
 export interface SharingCounts {
   /** Rounds through all pages of all machines. */
   passes: number;
+  /** Pages whose content was looked at. */
   hashedPages: number;
   /** Pages that had changed since the pass before, or were seen first: they are left alone. */
   changedPages: number;
@@ -35,6 +36,7 @@ const ZERO_PAGE_HASH = Number(BigInt.asUintN(32, xxh64(new Uint8Array(PAGE_SIZE)
  * before (guest-memory.md 8.3).
  */
 export class PageSharing {
+  /** As of now. */
   readonly counts: SharingCounts = {
     passes: 0,
     hashedPages: 0,
@@ -56,6 +58,7 @@ export class PageSharing {
   /** Low and high halves of the hashes. */
   readonly #halves = new Uint32Array(this.#hashes.buffer);
 
+  /** @param host the host that all machines share */
   constructor(host: HostMemory) {
     this.#host = host;
   }
@@ -69,6 +72,7 @@ export class PageSharing {
     this.#isStale = true;
   }
 
+  /** Ends the sharing of further pages with a machine. */
   remove(memory: GuestMemory): void {
     this.#machines.delete(memory);
     this.#isStale = true;

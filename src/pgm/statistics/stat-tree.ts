@@ -22,9 +22,11 @@ interface Entry {
 
 /** Statistics by path. What nobody counts is 0. */
 export class StatTree {
+  /** CPUs of the machine. */
   readonly cpus: number;
   readonly #entries = new Map<string, Entry>();
 
+  /** @param cpus statistics with `{cpu}` in their path stand once for each */
   constructor(cpus: number) {
     this.cpus = cpus;
   }

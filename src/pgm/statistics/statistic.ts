@@ -11,25 +11,38 @@ export type StatisticVisibility = 'always' | 'used';
  */
 export type StatisticRow = readonly [path: string, kind: StatisticKind, description: string];
 
+/** How often something was done, and how long it took. */
 export interface Profile {
+  /** How often. */
   periods: number;
+  /** All periods together. */
   ticks: number;
   /** Of one period. */
   min: number;
+  /** Longest period, in ticks. */
   max: number;
 }
 
+/** A count, or a profile. */
 export type StatisticValue = number | Profile;
 
+/** What a statistic counts. */
 export interface Statistic {
+  /** As VirtualBox names it, such as `/PGM/Page/cZeroPages`. */
   readonly path: string;
+  /** A count, a profile, or a value that others keep. */
   readonly kind: StatisticKind;
+  /** What one of it is. */
   readonly unit: StatisticUnit;
+  /** Whether it is listed while it is zero. */
   readonly visibility: StatisticVisibility;
+  /** For people. */
   readonly description: string;
 }
 
+/** A statistic with its value at one moment. */
 export interface StatisticSample extends Statistic {
+  /** As of then. */
   readonly value: StatisticValue;
 }
 

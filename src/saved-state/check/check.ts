@@ -13,6 +13,7 @@ import type { Difference } from './difference.ts';
 import { machineOf, type TargetMachine } from './target-machine.ts';
 import { type ReleaseNumbers, releaseName } from './unit-versions.ts';
 
+/** What is checked, and who is told. */
 export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
   /** What it is to be loaded into. */
   machine?: TargetMachine;
@@ -22,12 +23,15 @@ export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'>
 
 /** What VirtualBox would say first. */
 export interface Forecast {
+  /** VirtualBox's name for it. */
   vboxCode: string;
   /** `name/instance`; absent for what it finds before it looks at units. */
   unit?: string;
+  /** One line for people. */
   message: string;
 }
 
+/** What loading a state into a machine would come to. */
 export interface CheckReport {
   /** Nothing was found that keeps the state from loading. */
   loads: boolean;
@@ -43,6 +47,7 @@ export interface CheckReport {
   notJudged: string[];
   /** What was taken for granted, since only the host that loads the state can tell. */
   assumed: string[];
+  /** The state is damaged. */
   damaged: boolean;
 }
 

@@ -7,25 +7,32 @@ import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import type { SavedState } from '../reading/state.ts';
 import { USB_STORAGE_UNIT } from './device-names.ts';
 
+/** Chipsets that VirtualBox has. */
 export type Chipset = 'piix3' | 'ich9';
+/** Graphics cards that VirtualBox has. */
 export type VgaModel = 'vboxvga' | 'vmsvga';
 
 /** What a state demands of a machine, and what a machine offers. Absent: not told. */
 export interface TargetMachine {
   /** For messages. */
   name: string;
+  /** VirtualBox's version. */
   release?: Pick<Release, 'major' | 'minor'> & Partial<Release>;
   /** Bytes. */
   ramSize?: number;
   /** Bytes below 4 GiB that are no RAM. */
   ramHole?: number;
+  /** CPUs. */
   cpuCount?: number;
+  /** Absent where it is not known, as all that is absent here. */
   chipset?: Chipset;
   /** What CPUID tells the guest, and the host that saved the state. */
   cpuid?: CpuidPart;
   /** The guest can run machines itself. */
   nestedVirtualisation?: boolean;
+  /** The interface that the guest sees. */
   paravirtualisation?: GimProvider;
+  /** The graphics card. */
   vga?: VgaModel;
   /** Bytes of video memory. */
   vramSize?: number;
@@ -33,7 +40,9 @@ export interface TargetMachine {
   has3d?: boolean;
   /** Descriptions; the loader compares nothing else. */
   roms?: readonly string[];
+  /** Memory of devices. */
   mmio2?: readonly { device: string; instance: number; region: number; size: number; description: string }[];
+  /** All devices. */
   devices?: readonly PdmDevice[];
   /** What is plugged in and has a unit, which the list of devices does not name. */
   usbDevices?: readonly PdmDevice[];

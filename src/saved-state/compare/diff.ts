@@ -3,25 +3,31 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { differingFields, type FieldDifference, fieldsOf } from '../describe/fields.ts';
 import { type Fingerprint, fingerprint } from '../hashing/fingerprint.ts';
-import { PageHashes, type PageRun } from '../hashing/page-hashes.ts';
+import { PageHashes, type PageSpan } from '../hashing/page-hashes.ts';
 import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { SavedState } from '../reading/state.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { namesOf, placeOfPages, type RangeNames } from './range-names.ts';
 
 /** Neighbouring pages of one range that differ in the same way. */
-export interface PageDifference extends PageRun {
+export interface PageDifference extends PageSpan {
   /** Guest-physical, `[from, to)`; where the guest has not mapped the range: offsets into it. */
   from: GuestPhys;
+  /** Exclusive. */
   to: GuestPhys;
+  /** Whether the guest has mapped the range. */
   mapped: boolean;
 }
 
+/** How one range of memory differs. */
 export interface RangeDifference {
+  /** Name of the range. */
   range: string;
   /** Pages by what became of them. */
   changed: number;
+  /** Pages that were zeros. */
   filled: number;
+  /** Pages that have become zeros. */
   cleared: number;
   /** Ascending; not more than `MAX_RUNS`. */
   runs: PageDifference[];
@@ -29,11 +35,15 @@ export interface RangeDifference {
   onlyIn?: 'a' | 'b';
 }
 
+/** How two states differ. */
 export interface StateDiff {
+  /** Nothing that was compared differs. */
   equal: boolean;
   /** By `name/instance pass`. */
   units: { added: string[]; gone: string[]; changed: string[] };
+  /** Decoded fields that differ. */
   fields: FieldDifference[];
+  /** Ranges that differ. */
   memory: RangeDifference[];
   /** What was not compared, and why. */
   notes: string[];
@@ -42,6 +52,7 @@ export interface StateDiff {
 /** Runs listed for each range; counts go on. */
 const MAX_RUNS = 10_000;
 
+/** Who is told how far a comparison is. */
 export interface DiffOptions extends Pick<WalkOptions, 'signal'> {
   /** Called with which state is being read and the offset reached. */
   onProgress?: (which: 'a' | 'b', offset: number) => void;

@@ -20,6 +20,7 @@ import { type ConvertOptions, type ConvertPlan, completedConfig, configOf, planC
 import { compareStates, type Proof } from './proof.ts';
 import { writeState } from './write-state.ts';
 
+/** How a state is converted, and who is told. */
 export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> {
   /** Read the result back and compare it with the source; default true. */
   proof?: boolean;
@@ -29,13 +30,17 @@ export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> 
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
 }
 
+/** What a conversion has come to. */
 export interface ConvertReport {
+  /** What was read. */
   from: { container: ContainerFormat; pgm?: number; live: boolean };
+  /** What was written. */
   to: { container: ContainerFormat; pgm?: number; live: boolean };
   /** What the target could not hold. */
   losses: string[];
   /** What the source did not tell and was taken from what all machines of its time had. */
   assumptions: string[];
+  /** Absent where it was asked to be left out. */
   proof?: Proof;
 }
 

@@ -11,6 +11,7 @@ import type { MachineLayout } from '../layout/machine-layout.ts';
 import { ramConfigOf } from '../layout/memory-map.ts';
 import type { PgmSummary, SavedState } from '../reading/state.ts';
 
+/** What a state is converted to. */
 export interface ConvertOptions {
   /** Default: that of the source. */
   container?: ContainerFormat;

@@ -1,12 +1,15 @@
 import { hex } from '../../../formats/errors.ts';
 import type { Fingerprint } from '../hashing/fingerprint.ts';
-import type { PageRun } from '../hashing/page-hashes.ts';
+import type { PageSpan } from '../hashing/page-hashes.ts';
 import type { PgmSummary } from '../reading/state.ts';
 
 /** One thing in which a written state differs from its source. */
 export interface Difference {
+  /** What differs. */
   what: string;
+  /** What the source has, for people. */
   source: string;
+  /** What the result has, for people. */
   written: string;
 }
 
@@ -18,6 +21,7 @@ export interface Proof {
   ranges: number;
   /** Units that were compared byte for byte. */
   units: number;
+  /** None where all is as it was. */
   differences: Difference[];
 }
 
@@ -53,7 +57,7 @@ function compareMemory(source: Fingerprint, written: Fingerprint): Difference[] 
   return differences;
 }
 
-function runText({ start, end }: PageRun): string {
+function runText({ start, end }: PageSpan): string {
   return end === start + 1 ? hex(start) : `${hex(start)}–${hex(end - 1)}`;
 }
 

@@ -13,17 +13,27 @@ import type { PassSummary, SavedState, UnitSummary } from '../reading/state.ts';
 // A state as plain data for JSON and for tables: addresses and registers as hexadecimal text, sizes and counts as
 // numbers.
 
+/** One unit. */
 export interface UnitDescription {
+  /** Name of the unit. */
   name: string;
+  /** Number among units of one name. */
   instance: number;
+  /** Version of the payload. */
   version: number;
+  /** The pass that wrote it. */
   pass: Pass;
+  /** Where its header stands in the file. */
   offset: number;
+  /** Bytes in the file. */
   size: number;
+  /** Bytes after decompression. */
   payloadSize: number;
 }
 
+/** One CPU. */
 export interface CpuDescription {
+  /** Number of the CPU. */
   cpu: number;
   /** As the registers imply. */
   mode?: string;
@@ -31,32 +41,49 @@ export interface CpuDescription {
   storedMode?: string;
   /** Both agree. */
   modesAgree?: boolean;
+  /** Whether the A20 gate is on; absent where that is not known. */
   a20?: boolean;
   /** Page directories of the PAE pointers, where the guest has any. */
   paePds?: string[];
+  /** As hexadecimal text, by name. */
   registers: Record<string, string>;
 }
 
+/** Memory in one pass of a save. */
 export interface PassDescription {
+  /** Number of the pass. */
   pass: Pass;
+  /** Bytes in the file. */
   size: number;
+  /** Page records by kind. */
   records: PageHistogram;
 }
 
 /** Page records by kind. */
 export interface PageHistogram {
+  /** Records of RAM that is zeros. */
   ramZero: number;
+  /** Records of RAM with content. */
   ramRaw: number;
+  /** Records of RAM in the balloon. */
   ramBallooned: number;
+  /** Records of device memory that is zeros. */
   mmio2Zero: number;
+  /** Records of device memory with content. */
   mmio2Raw: number;
+  /** Records of ROM. */
   romVirgin: number;
+  /** Records of shadows of ROM that are zeros. */
   romShadowZero: number;
+  /** Records of shadows of ROM with content. */
   romShadowRaw: number;
+  /** Records that only tell what a ROM page shows and takes. */
   romProtection: number;
 }
 
+/** What a state holds. */
 export interface StateDescription {
+  /** The file as a whole. */
   container: {
     format: string;
     release?: string;
@@ -69,8 +96,11 @@ export interface StateDescription {
     size: number;
     directoryEntries?: number;
   };
+  /** What unit SSM tells of the build, by name. */
   build: Record<string, string>;
+  /** In the order of the file. */
   units: UnitDescription[];
+  /** Guest memory; absent where there is no such unit. */
   memory?: {
     pgmVersion: number;
     ramSize?: number;
@@ -84,9 +114,11 @@ export interface StateDescription {
     records: PageHistogram;
     passes: PassDescription[];
   };
+  /** By number. */
   cpus: CpuDescription[];
   /** Why there are no registers; absent where there are. */
   registersMissing?: string;
+  /** What paging can do, by CPUID; absent where that is not known. */
   features?: PagingFeatures;
   /** What the guest's real-time clock showed. */
   clock?: GuestClock;

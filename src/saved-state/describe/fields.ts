@@ -41,10 +41,13 @@ function flatten(value: unknown, name: string, fields: Fields): void {
   } else if (value !== undefined) fields.set(name, String(value));
 }
 
+/** A decoded field that differs; absent on a side that does not have it. */
 export interface FieldDifference {
+  /** Path of the field. */
   field: string;
-  /** Absent where one side does not tell. */
+  /** Value in the first state, for people. Absent where one side does not tell. */
   a?: string;
+  /** Value in the second state, for people. */
   b?: string;
 }
 

@@ -6,11 +6,15 @@ import { KINDS } from './kinds.ts';
 export interface Explanation {
   /** `VERR_SSM_…`; of numbers that two releases use differently there are two explanations. */
   name: string;
+  /** VirtualBox's number; absent where it has none. */
   number?: number;
   /** Only in VirtualBox 3.0 and older does the number mean this. */
   onlyIn30?: true;
+  /** What it means, for people. */
   means: string;
+  /** What cannot be had any more, for people. */
   lost: string;
+  /** What to do, for people, in order. */
   next: readonly string[];
 }
 

@@ -1,8 +1,12 @@
 /** Where in a state something went wrong, as far as VirtualBox's words tell. */
 export interface LogPlace {
+  /** Name of the unit. */
   unit?: string;
+  /** Number among units of one name. */
   instance?: number;
+  /** Version of the unit. */
   version?: number;
+  /** Number of the pass, or `final`. */
   pass?: string;
 }
 

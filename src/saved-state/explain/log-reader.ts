@@ -11,6 +11,7 @@ export interface LogFinding extends LogPlace {
   lines: number[];
   /** VirtualBox's own words, without the place in its source. */
   messages: string[];
+  /** What it means and what to do. */
   explanation: Explanation;
 }
 

@@ -12,8 +12,10 @@ import type { RandomSink } from '../threads/image-runs.ts';
 import { ImageSink } from './image-sink.ts';
 import { type ExtractPart, type ExtractPlan, type ImageFormat, planExtraction } from './plan-extraction.ts';
 
+/** What is being done. */
 export type ExtractStep = 'searching' | 'searching everywhere' | 'checking' | 'extracting' | 'filling' | 'writing';
 
+/** What is extracted, and who is told. */
 export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'> {
   /**
    * Called now and then with how far a step is: an offset in the source, or of `total` bytes of the output. Cores for
@@ -26,7 +28,9 @@ export interface ExtractOptions extends ExtractPart, Pick<WalkOptions, 'signal'>
 
 /** What was taken out. */
 export interface ExtractReport {
+  /** What was extracted. */
   what: 'memory' | 'rom' | 'mmio2' | 'unit';
+  /** Format that was written. */
   format: ImageFormat;
   /** Bytes of the output. */
   size: number;
@@ -38,6 +42,7 @@ export interface ExtractReport {
   registersMissing?: string;
 }
 
+/** What a core file holds. */
 export interface CoreReport {
   /** The Linux kernel that was found in the guest's memory; its note VMCOREINFO is in the core then. */
   kernel?: { release: string; offset?: bigint };
@@ -50,6 +55,7 @@ export interface CoreReport {
 
 /** An output that can be written anywhere and gets its final size at the end. */
 export interface ImageTarget extends RandomSink {
+  /** Makes the file so many bytes long. @throws EnvironmentError */
   truncate(size: number): Promise<void>;
   /** As of `FileSink`. */
   expectRoom?(bytes: number): Promise<void>;

@@ -28,6 +28,7 @@ export interface ExtractPart {
   range?: MemoryRange;
   /** One ROM, by description: its virgin pages, with `asSeen` what the guest reads, with `shadow` the shadow pages. */
   rom?: string;
+  /** Of a ROM: its shadow in place of what it holds itself. */
   shadow?: boolean;
   /** One MMIO2 range, by description or `device/instance/region`. */
   mmio2?: string;

@@ -6,8 +6,10 @@ export const CHUNK_PAGES = 256;
 const MAX_CHUNKS = 524288;
 
 /** Neighbouring pages that differ in the same way, `[start, end)`. */
-export interface PageRun {
+export interface PageSpan {
+  /** Number of the first page. */
   start: number;
+  /** Exclusive. */
   end: number;
   /** From the first state to the second; `filled` and `cleared` pages were, or became, all zeros. */
   change: 'changed' | 'filled' | 'cleared';
@@ -79,9 +81,9 @@ export class PageHashes {
   }
 
   /** Runs of pages whose hashes differ, ascending. */
-  *differences(other: PageHashes): Generator<PageRun> {
+  *differences(other: PageHashes): Generator<PageSpan> {
     const keys = [...new Set([...this.#keys(), ...other.#keys()])].sort((a, b) => a - b);
-    let run: PageRun | undefined;
+    let run: PageSpan | undefined;
     for (const key of keys) {
       const own = this.#chunkOf(key) ?? NO_PAGES;
       const others = other.#chunkOf(key) ?? NO_PAGES;

@@ -8,7 +8,9 @@ import { type MemoryRegion, memoryMap, mmio2Address } from './memory-map.ts';
  * Where a machine has its ROMs, MMIO2 and MMIO ranges, and whose they are. Addresses and sizes in bytes, page aligned.
  */
 export interface MachineLayout {
+  /** ROMs. */
   roms: { name: string; address: number; size: number }[];
+  /** Memory of devices. */
   mmio2: { name: string; device: string; instance: number; region: number; address: number; size: number }[];
   /** Device registers; they have no contents, but versions 6 to 9 list them. */
   mmio: { name: string; address: number; size: number }[];
@@ -136,6 +138,7 @@ export function parseLayout(text: string): MachineLayout {
   }
 }
 
+/** As `parseLayout` reads it: JSON. */
 export function printLayout(layout: MachineLayout): string {
   const inHex = <T extends { address: number; size: number }>(entry: T) => ({
     ...entry,

@@ -5,12 +5,16 @@ import { FOUR_GIB, type GuestPhys, MIB, PAGE_SIZE } from '../../../formats/sizes
 import type { PgmSummary, SavedState } from '../reading/state.ts';
 import { pciMmio, pciRegion } from './pci-mmio.ts';
 
+/** What can be at guest-physical addresses. */
 export type RegionKind = 'ram' | 'rom' | 'mmio2' | 'mmio';
 
 /** A stretch of guest-physical memory, `[start, end)`. */
 export interface MemoryRegion {
+  /** What is there. */
   kind: RegionKind;
+  /** Guest-physical address of the first byte. */
   start: GuestPhys;
+  /** Exclusive. */
   end: GuestPhys;
   /** VirtualBox's description of the range. */
   name: string;

@@ -18,11 +18,13 @@ import { BLOCK_SIZE, type FileHashes, hashFile, type Stretch } from './file-hash
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
 
+/** How a state differs from its manifest. */
 export interface ManifestReport {
   /** The file is, byte for byte, the one that the manifest was made of. */
   same: boolean;
   /** What has become different: stretches of the file, units, fields, pages. */
   findings: Finding[];
+  /** Findings beyond those that are listed. */
   droppedFindings: number;
 }
 

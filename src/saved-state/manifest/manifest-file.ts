@@ -6,6 +6,7 @@ import { MIB } from '../../../formats/sizes.ts';
 import { MAX_PAGES } from './hash-tree.ts';
 import type { Manifest, ManifestRange, ManifestUnit } from './manifest.ts';
 
+/** How a manifest stands in a file. */
 export type ManifestEncoding = 'json' | 'msgpack';
 
 /** Larger ones are not believed: 512 GiB of memory with contents take 1 GiB. */
@@ -25,6 +26,7 @@ const packr = new Packr({ useRecords: false, moreTypes: false });
 /** How lists of 64-bit hashes stand in both encodings: 8 bytes each, little endian; in JSON as base64. */
 type Bytes = Uint8Array | string;
 
+/** A manifest as bytes of a file. */
 export function encodeManifest(manifest: Manifest, encoding: ManifestEncoding): Uint8Array {
   const write = (hashes: BigUint64Array): Bytes => {
     const bytes = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength);

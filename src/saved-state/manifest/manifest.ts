@@ -15,35 +15,51 @@ export interface Manifest {
   manifest: 'savkit/manifest/1';
   /** When it was made, ISO 8601. */
   created: string;
+  /** The file as a whole. */
   file: { name: string; size: number; sha256: string; blocks: BigUint64Array };
+  /** Version of the container. */
   container: string;
+  /** VirtualBox's version that wrote it; absent where the state does not tell. */
   release?: string;
+  /** In the order of the file. */
   units: ManifestUnit[];
   /** Decoded values by name. */
   fields: Record<string, string>;
+  /** Hashes of guest memory. */
   memory: { root: string; ranges: ManifestRange[] };
 }
 
+/** Hash of one unit. */
 export interface ManifestUnit {
+  /** Name of the unit. */
   name: string;
+  /** Number among units of one name. */
   instance: number;
+  /** Version of the payload. */
   version: number;
+  /** The pass that wrote it. */
   pass: Pass;
   /** Where it lies in the file, header included. */
   offset: number;
+  /** Bytes of the payload. */
   size: number;
   /** SHA-256 of these bytes. */
   sha256: string;
 }
 
+/** Hashes of one range of memory. */
 export interface ManifestRange {
+  /** Name of the range. */
   name: string;
+  /** Root of its hash tree, as hexadecimal text. */
   root: string;
   /** Pages with contents: xxh64 of each, from page `page` on. All others hold zeros. */
   runs: { page: number; hashes: BigUint64Array }[];
 }
 
+/** Who is told how far the work is. */
 export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
+  /** Called with the offset reached in the file. */
   onProgress?: (doing: 'reading' | 'hashing', offset: number) => void;
 }
 

@@ -6,10 +6,13 @@ export interface Finding {
    * `error`: the file is not whole or can't be read; `warning`: it is, but a loader may refuse it, or something is odd.
    */
   severity: 'error' | 'warning';
+  /** As `SavkitError.code`. */
   code: string;
   /** VirtualBox's name for it, where its loader has one. */
   vboxCode?: string;
+  /** One line for people. */
   message: string;
+  /** Where in the file. */
   place: Place;
   /** savkit can't judge this, which says nothing about the file. */
   unsupported?: true;

@@ -8,6 +8,7 @@ import type { Finding } from './findings.ts';
 
 /** What a reading of a whole saved state gives, but for the contents of memory. */
 export interface SavedState extends UnitFacts {
+  /** What the file's header says. */
   header: ContainerHeader;
   /** Bytes of the file, as far as it was read. */
   size: number;
@@ -15,19 +16,25 @@ export interface SavedState extends UnitFacts {
   units: UnitSummary[];
   /** V2.0 */
   directory?: readonly DirectoryEntry[];
+  /** Absent where there is no unit of guest memory. */
   pgm?: PgmSummary;
 }
 
+/** One unit, as it was read. */
 export interface UnitSummary extends UnitHeader {
   /** Bytes in the file, header included. */
   size: number;
   /** Bytes of the decoded payload. */
   payloadSize: number;
+  /** Damage in it. */
   findings: Finding[];
 }
 
+/** What the units of guest memory tell. */
 export interface PgmSummary {
+  /** Version of the units. */
   version: number;
+  /** Absent where the final pass is missing. */
   basic?: PgmBasic;
   /** Versions 10 and later. */
   config?: PgmConfig;
@@ -37,6 +44,7 @@ export interface PgmSummary {
   pageTypes: PageTypeNumbering;
   /** Bytes of guest RAM; absent where no unit tells. */
   ramSize?: number;
+  /** In the order of the file. */
   passes: PassSummary[];
   /** Protection of each ROM page by range id, as of the end of the state; 0 where no record named the page. */
   romProtection: Map<number, Uint8Array>;
@@ -52,6 +60,7 @@ export interface PgmSummary {
 
 /** One pass of the pgm unit; a plain save has one, `'final'`. */
 export interface PassSummary {
+  /** Number of the pass. */
   pass: Pass;
   /** Page records by `PageKind`. */
   records: number[];

@@ -12,11 +12,13 @@ import { type Finding, findingOf, MAX_FINDINGS } from './findings.ts';
 import { PageCensus } from './page-census.ts';
 import type { SavedState, UnitSummary } from './state.ts';
 
+/** What is done on the way through a state. */
 export interface WalkOptions extends OpenOptions {
   /** Gets damage that the walk goes on after. Default: it is thrown, and the walk ends. */
   onDamage?: OnDamage;
   /** Decompress everything, so that every block is checked. Pages are then walked unless a `sink` decodes them. */
   deep?: boolean;
+  /** Gets all pages. */
   sink?: PageSink;
   /** End at the first page record: what stands before it is known then. */
   untilPages?: boolean;
@@ -35,6 +37,7 @@ export interface WalkOptions extends OpenOptions {
   opaque?: boolean;
   /** Called now and then with the file offset reached. */
   onProgress?: (offset: number) => void;
+  /** Stops the work. Then InterruptedError is thrown. */
   signal?: AbortSignal;
 }
 

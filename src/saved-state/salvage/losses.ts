@@ -7,11 +7,15 @@ import type { PageGroup, PassPages } from './page-survey.ts';
 export interface LostRun {
   /** `unknown`: of versions 6 to 9, where damage took what tells RAM from ROM. */
   group: PageGroup | 'unknown';
+  /** Name of the range. */
   range: string;
   /** Page numbers as in page records, `[first, last]`. */
   first: number;
+  /** Inclusive. */
   last: number;
+  /** Of the first byte. */
   start: number;
+  /** Exclusive. */
   end: number;
   /** `lost`: no copy at all; `stale`: only a copy that a live save has later replaced, or may have. */
   what: 'lost' | 'stale';

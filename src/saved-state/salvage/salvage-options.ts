@@ -4,6 +4,7 @@ import type { WalkOptions } from '../reading/walk.ts';
 /** What missing pages become. */
 export type Fill = 'zero' | 'older';
 
+/** How a state is salvaged, and who is told. */
 export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
   /**
    * What missing pages become: nothing (VirtualBox then refuses the state), zeros, or an older copy where a live save
@@ -19,5 +20,6 @@ export interface SalvageOptions extends Pick<WalkOptions, 'signal'> {
   trust?: boolean;
   /** Where ROMs and device memory are, for states of pgm 6 to 9: names what is lost of ranges that can't be read. */
   layout?: MachineLayout;
+  /** Called with the offset reached in the file. */
   onProgress?: (doing: 'reading' | 'checking' | 'writing' | 'verifying', offset: number) => void;
 }

@@ -7,17 +7,21 @@ import type { SalvageOptions } from './salvage-options.ts';
 import type { Survey } from './survey.ts';
 import type { UnitOutcome } from './survivors.ts';
 
+/** What salvaging has come to. */
 export interface SalvageReport {
   /** Nothing is missing but what can be made anew: directory, footer, CRCs; and what was written is whole. */
   complete: boolean;
   /** Nothing was left out, or found in the result, that keeps VirtualBox from loading it. */
   loadable: boolean;
+  /** Units that were written. */
   kept: UnitFate[];
+  /** Units that were left out, and why. */
   dropped: UnitFate[];
   /** Stretches of the file, `[start, end)`, in which units are lost whose headers can't be read. */
   lostUnits: { start: number; end: number }[];
   /** Units may be missing behind the last one that was found. */
   cut: boolean;
+  /** Pages that are missing or old. */
   lost: LostRun[];
   /** Pages that are missing or old. */
   lostPages: number;
@@ -35,12 +39,19 @@ export interface SalvageReport {
   written: { verdict: Verdict; vboxCode: string | null; findings: Finding[] };
 }
 
+/** A unit, and what became of it. */
 export interface UnitFate {
+  /** Name of the unit. */
   name: string;
+  /** Number among units of one name. */
   instance: number;
+  /** The pass that wrote it. */
   pass: Pass;
+  /** Version of the payload. */
   version: number;
+  /** Where its header stands in the damaged file. */
   offset: number;
+  /** Why it was left out; absent where it was kept. */
   why?: string;
 }
 

@@ -7,7 +7,9 @@ export const LONGEST_MATCH = 64 * KIB;
 
 /** Offset from the start of a piece of memory, and bytes. */
 export interface Match {
+  /** Of the first byte, from the start of what was searched. */
   offset: number;
+  /** Bytes. */
   length: number;
 }
 
@@ -20,6 +22,7 @@ export interface Pattern {
 }
 
 export const PATTERN_KINDS = ['text', 'utf16', 'hex', 'regex'] as const;
+/** How the text of a pattern is meant. */
 export type PatternKind = (typeof PATTERN_KINDS)[number];
 
 /**

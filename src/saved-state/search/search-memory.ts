@@ -9,6 +9,7 @@ import { LONGEST_MATCH, type Pattern } from './pattern.ts';
 
 /** A place in guest-physical memory. */
 export interface Hit {
+  /** Guest-physical address of the first byte. */
   at: number;
   /** Bytes of the match, at most `LONGEST_MATCH`. */
   length: number;
@@ -18,6 +19,7 @@ export interface Hit {
   from: number;
 }
 
+/** Where to look, and who is told. */
 export interface SearchOptions {
   /** Only matches that lie in these guest-physical addresses, `[start, end)`. */
   range?: MemoryRange;
@@ -25,10 +27,13 @@ export interface SearchOptions {
   context?: number;
   /** So many at most. */
   maxHits: number;
+  /** Stops the work. Then InterruptedError is thrown. */
   signal?: AbortSignal;
+  /** Called with the bytes done of `total`. */
   onProgress?: (done: number, step: string, total?: number) => void;
 }
 
+/** What a search has found. */
 export interface SearchReport {
   /** By address. */
   hits: Hit[];

@@ -19,9 +19,12 @@ import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
 import { zeroTail } from './zero-tail.ts';
 
+/** What a state is, as a whole. */
 export type Verdict = 'whole' | 'damaged' | 'unsupported' | 'not-a-state';
 
+/** What verifying has found. */
 export interface VerifyReport {
+  /** What the state is, as a whole. */
   verdict: Verdict;
   /** The code with which VirtualBox's loader would refuse the file; absent where it would not, or has none. */
   vboxCode?: string;
@@ -33,6 +36,7 @@ export interface VerifyReport {
   state?: SavedState;
 }
 
+/** What is verified, and who is told. */
 export interface VerifyOptions extends Pick<WalkOptions, 'onProgress' | 'onUnit' | 'signal'> {
   /** End at the first damage: for a stream whose sender wants to know at once. */
   stopAtDamage?: boolean;

@@ -1,0 +1,84 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { openFile } from '../formats/files/source.ts';
+import { walkState } from '../src/saved-state/reading/walk.ts';
+import { STATES_FOLDER } from '../src/testing/states.ts';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), 'savkit-examples-'));
+const state = join(STATES_FOLDER, 'own-pae.sav');
+const programs = readdirSync(here).filter((name) => name.endsWith('.js'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What a program prints. */
+function run(name: string, ...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(here, name), ...args], { encoding: 'utf8' });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  return stdout;
+}
+
+/** What each program shows that only one that works can show. */
+const CHECKS: Record<string, () => void | Promise<void>> = {
+  async 'walk-pages.js'() {
+    const { pgm } = await readBy(state);
+    const kinds = pgm?.passes[0].records ?? [];
+    const printed = run('walk-pages.js', state).matchAll(/^[A-Z0-9_]+: (\d+)$/gm);
+    expect(Array.from(printed, ([, count]) => Number(count))).toEqual([...kinds]);
+  },
+  'find-bytes.js'() {
+    const marked = join(folder, 'marked.sav');
+    const text = 'nowhere else';
+    expect(run('find-bytes.js', state, text)).toBe('0 found\n');
+    run('change-bytes.js', state, marked, '0x1ffa', Buffer.from(text).toString('hex'));
+    expect(run('find-bytes.js', marked, text)).toMatch(/^0x1ffa {2}[0-9a-f]+\n1 found\n$/);
+  },
+  'change-bytes.js'() {
+    const result = join(folder, 'changed.sav');
+    expect(run('change-bytes.js', state, result, '0x1ffe', 'deadbeef')).toBe(
+      'nothing differs but 2 pages that were written\n',
+    );
+  },
+  'watch-writes.js'() {
+    const [, calls, pages] = /called (\d+) times\n(\d+) pages written/.exec(run('watch-writes.js')) ?? [];
+    expect(Number(calls)).toBeGreaterThan(0);
+    expect(Number(pages)).toBeGreaterThan(10);
+  },
+  'save-live.js'() {
+    expect(run('save-live.js', join(folder, 'live.sav'))).toMatch(/pass 0: \d+ pages[\s\S]*\nwhole\n$/);
+  },
+  'migrate.js'() {
+    expect(run('migrate.js')).toMatch(/^handed-over after[\s\S]*\n[1-9]\d* pages compared, 0 of them wrong\n$/);
+  },
+  'read-unit.js'() {
+    expect(run('read-unit.js', state, 'mm')).toMatch(/^mm\/1 version 2, pass final: 16 bytes\n[0-9a-f]{32}\n$/);
+  },
+  'add-unit-codec.js'() {
+    expect(run('add-unit-codec.js', state)).toMatch(/i8254\/0: { portBase: 64, irq: 0, speaker: \w+ }\nCPUs: \d/);
+  },
+};
+
+async function readBy(path: string) {
+  const source = await openFile(path);
+  try {
+    return await walkState(source);
+  } finally {
+    await source.close();
+  }
+}
+
+describe('examples', () => {
+  it.each(programs)('%s shows what it is there to show', async (name) => {
+    await CHECKS[name]();
+  });
+
+  it('are all told of in the README of their folder', () => {
+    const told = [...readFileSync(join(here, 'README.md'), 'utf8').matchAll(/\]\(([\w-]+\.js)\)/g)].map(
+      ([, name]) => name,
+    );
+    expect(told.sort()).toEqual(programs);
+  });
+});

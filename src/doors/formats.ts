@@ -1,0 +1,40 @@
+// What scripts import from 'savkit/formats': containers, units and their codecs, as bytes and plain records.
+
+export { Cursor, type Widths } from '../../formats/binary/cursor.ts';
+export type { Kind } from '../../formats/binary/kinds.ts';
+export type { Field, Struct, StructValue } from '../../formats/binary/struct.ts';
+export { Writer } from '../../formats/binary/writer.ts';
+export type { Arena } from '../../formats/files/window.ts';
+export type { Extent, MemoryRange } from '../../formats/image/extents.ts';
+export type { CpuPaging, PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';
+export type { Mapping, Mmio2Entry, RomEntry } from '../../formats/pgm/layouts.ts';
+export type { OldRange, PageRun, PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
+export { PgmReader } from '../../formats/pgm/pgm-reader.ts';
+export type { PgmVersion } from '../../formats/pgm/versions.ts';
+export type { GuestPhys, GuestVirt } from '../../formats/sizes.ts';
+export type {
+  Container,
+  ContainerFormat,
+  ContainerHeader,
+  OpenOptions,
+  Release,
+  UnitHeader,
+} from '../../formats/ssm/container.ts';
+export type { Compression } from '../../formats/ssm/container-writer.ts';
+export type { DirectoryEntry } from '../../formats/ssm/layouts.ts';
+export { openContainer } from '../../formats/ssm/open.ts';
+export { PayloadReader } from '../../formats/ssm/payload.ts';
+export { Encoding } from '../../formats/ssm/segments.ts';
+export type { GuestClock } from '../../formats/units/chipset/mc146818.ts';
+export type { PciDevice } from '../../formats/units/chipset/pci.ts';
+export type { PciSlot } from '../../formats/units/chipset/pci-bus.ts';
+export type { DeviceConfig } from '../../formats/units/codec/device-config.ts';
+export { collected, lenient, type Reading, start, type UnitRow, whole } from '../../formats/units/codec/unit-row.ts';
+export type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
+export type { CpuidPart, CpuidRegisters } from '../../formats/units/cpu/cpuid-leaves.ts';
+export type { ControlRegisters, Cpum, CpuRegisters } from '../../formats/units/cpu/cpum.ts';
+export type { GuestContext } from '../../formats/units/cpu/cpum-layouts.ts';
+export type { GimProvider } from '../../formats/units/cpu/gim.ts';
+export type { MemorySizes } from '../../formats/units/machine/mm.ts';
+export type { PdmDevice } from '../../formats/units/machine/pdm.ts';
+export { noFacts, readFacts, rowOf, UNIT_TABLE, type UnitFacts } from '../../formats/units/table.ts';

@@ -1,0 +1,42 @@
+// What scripts import from 'savkit/paging': virtual memory of guests, shadow page tables, the areas that they are mapped in.
+
+export { addressSpaceOf } from '../machine/machine-space.ts';
+export {
+  AddressSpace,
+  type AddressSpaceMemory,
+  type AddressSpaceOptions,
+  type Translation,
+  type WalkedEntry,
+} from '../paging/address-space.ts';
+export { type FindOptions, type Found, findBytes } from '../paging/find-bytes.ts';
+export { GuestView } from '../paging/guest-view.ts';
+export { type Hierarchy, type HierarchyEntry, hierarchyOf } from '../paging/hierarchy.ts';
+export { Cr3MappingArea, DynamicMappingArea } from '../paging/mappings/dynamic-area.ts';
+export {
+  type GuestDirectory,
+  type GuestMapping,
+  GuestMappings,
+  type Relocate,
+} from '../paging/mappings/guest-mappings.ts';
+export { type AllocateLow, IntermediateContext } from '../paging/mappings/intermediate-context.ts';
+export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } from '../paging/mappings-of.ts';
+export { type HostMode, type PagingMode, pagingModeOf, type ShadowMode } from '../paging/modes.ts';
+export { type AccessKind, PageFault } from '../paging/page-fault.ts';
+export type { PoolCounts, ShadowPool } from '../paging/pool/pool.ts';
+export { type Breach, type Condition, checkConsistency } from '../paging/shadow/consistency-check.ts';
+export { Reach } from '../paging/shadow/guest-access.ts';
+export { shadowSpace } from '../paging/shadow/host-view.ts';
+export { checkPool, type PoolBreach, type PoolCondition } from '../paging/shadow/pool-check.ts';
+export type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
+export { ShadowPaging } from '../paging/shadow/shadow-paging.ts';
+export type {
+  CpuCounts,
+  ModeChangeHooks,
+  ModeChangeStatus,
+  Registers,
+  ShadowPagingOptions,
+} from '../paging/shadow/shadow-state.ts';
+export type { VirtualHandler, VirtualHandlerKind, VirtualHandlers } from '../paging/shadow/virtual-handlers.ts';
+export { type HostPaging, type ShadowChoice, shadowModeFor, type WorldSwitcher } from '../paging/shadow-mode.ts';
+export type { EntryKind, VisitLimits } from '../paging/visit-tables.ts';
+export type { TableMemory } from '../paging/walker.ts';
