@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { BareUser } from './bare-user.ts';
 import { codeBlocks } from './markdown.ts';
 
-// `npm run test:install [-- NODE…]`: installs savkit as users with next to nothing would (bare-user.ts), from the
+// `npm run campaign -- install [NODE…]`: installs savkit as users with next to nothing would (bare-user.ts), from the
 // repository and from the packed file, and uses it; with this Node, or with those that are named. Needs the npm
 // registry, git and tar; two minutes for each Node.
 

@@ -11,7 +11,7 @@ import { table } from '../terminal/table.ts';
 import { CUTS_AND_KILLS, FAULTS, type Fault, isHarmless, KILLS } from './faults.ts';
 import { MigrationTrial, type Outcome, type When } from './migration-trial.ts';
 
-// npm run campaign:migration-faults [-- --kills N --others N --large 64M,256M --ram 2M --frames WORD,WORD --minutes N
+// npm run campaign -- migration-faults [--kills N --others N --large 64M,256M --ram 2M --frames WORD,WORD --minutes N
 // --options="OPTIONS OF MIGRATE"]
 //
 // In machines that write their memory meanwhile, at random moments of the migration: each process killed, told to end

@@ -7,7 +7,7 @@ import { NetworkHost } from './network-host.ts';
 import { Trial, type TrialResult } from './network-trial.ts';
 import { LINKS, type LinkFigures, ShapedLink } from './shaped-link.ts';
 
-// npm run campaign:migration-network [-- --links loopback,all --workloads random,trace --sizes 64M --minutes 20]: every
+// npm run campaign -- migration-network [--links loopback,all --workloads random,trace --sizes 64M --minutes 20]: every
 // workload to the other side of a link, back and there again, after an attempt that is given up; savkit's own processes
 // on both sides, TLS with a pairing code. The link is the loopback interface, or lies between two network namespaces
 // and paces, delays and loses packets (shape-link.py), which takes root, `ip` and Python 3. A machine starts with full

@@ -11,7 +11,7 @@ import { sizeText } from '../terminal/size-text.ts';
 import { table } from '../terminal/table.ts';
 import { FrameProxy } from './frame-proxy.ts';
 
-// npm run campaign:migration-resume [-- --ram 256M,1G --cuts 3]: migrations over TLS whose link is cut several times.
+// npm run campaign -- migration-resume [--ram 256M,1G --cuts 3]: migrations over TLS whose link is cut several times.
 // What goes over the wire more than without cuts has to be under 5 % of it for all cuts together, plus what the guest
 // has written.
 

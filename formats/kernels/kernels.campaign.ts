@@ -11,7 +11,7 @@ import { xxh64 } from './xxh64.ts';
 import { xxh64Plain } from './xxh64-plain.ts';
 import { isZero } from './zero.ts';
 
-// npm run campaign:kernels [-- SECONDS [SEED]]: hands the same bytes, good and mutated, to the WebAssembly kernels and
+// npm run campaign -- kernels [SECONDS [SEED]]: hands the same bytes, good and mutated, to the WebAssembly kernels and
 // to their plain twins. Results must be the same, byte for byte, and nothing may be written beside its place.
 
 const [seconds = '60', seedText] = process.argv.slice(2);

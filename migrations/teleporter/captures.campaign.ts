@@ -10,13 +10,13 @@ import { authenticate } from './await-source.ts';
 import { Peer } from './peer.ts';
 import { receiveState } from './receive.ts';
 
-// npm run campaign:captures -- FOLDER: plays recorded teleports of a real VirtualBox back (NAME.c2s and NAME.s2c, what
+// npm run campaign -- captures FOLDER: plays recorded teleports of a real VirtualBox back (NAME.c2s and NAME.s2c, what
 // source and target said; NAME.ssm, the stream inside; .xz is unpacked). Our target must say what VirtualBox's said,
 // byte for byte, and get the stream. The password is x.
 
 const folder = process.argv[2];
 if (!folder) {
-  console.error('Which folder? npm run campaign:captures -- FOLDER');
+  console.error('Which folder? npm run campaign -- captures FOLDER');
   process.exit(2);
 }
 const ACK = 'ACK\n';

@@ -15,7 +15,7 @@ import { verify } from '../saved-state/verify/verify.ts';
 import { liveSave } from './live-save.ts';
 import { memoryDigest } from './testing/memory-digest.ts';
 
-// npm run campaign:live-save -- [MINUTES [SEED [MIB…]]] [WORKLOAD…]: machines of 64 MiB to 4 GiB run every workload at
+// npm run campaign -- live-save [MINUTES [SEED [MIB…]]] [WORKLOAD…]: machines of 64 MiB to 4 GiB run every workload at
 // random rates and are saved live again and again; saves fail at random writes or are cancelled at random times. After
 // each failure the machine must be unharmed; each file must be whole, hold the memory of the machine as it stood, and
 // go on from there. At most 10 minutes where nothing else is said.

@@ -9,8 +9,8 @@ import { HOST_SERVICES } from './device-names.ts';
 import type { Difference } from './difference.ts';
 import type { TargetMachine } from './target-machine.ts';
 
-// Each rule was tried with the loader of 7.2.22 (npm run test:virtualbox). It stops at the first difference, in the
-// order of the units.
+// Each rule was tried with the loader of 7.2.22 (npm run campaign -- virtualbox). It stops at the first difference, in
+// the order of the units.
 
 /**
  * In what the machine that a state was saved from differs from the one that is to load it. @param notJudged gets what

@@ -8,7 +8,7 @@ import { compareWithManifest } from './compare-manifest.ts';
 import { makeManifest } from './manifest.ts';
 import { decodeManifest, encodeManifest } from './manifest-file.ts';
 
-// npm run campaign:manifest [-- MIB]: makes a state of 1 GiB and its manifest, flips bits, and compares the page that
+// npm run campaign -- manifest [MIB]: makes a state of 1 GiB and its manifest, flips bits, and compares the page that
 // the manifest names with the one that a naive reading finds there.
 
 const PAGE = 4096;

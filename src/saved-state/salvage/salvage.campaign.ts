@@ -6,7 +6,7 @@ import { judgeSalvage, lostByCut, type Original, originalOf, touchedBy } from '.
 import { STATES_FOLDER } from '../../testing/states.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 
-// npm run campaign:salvage -- [--damages N] [--old] [FILE…]: cuts good states, and the same as old releases would have
+// npm run campaign -- salvage [--damages N] [--old] [FILE…]: cuts good states, and the same as old releases would have
 // saved them (--old: only these), at every percent and every unit border, damages each in N ways of every kind (default
 // 40), and compares the list of what salvage lost with the original. Default: the bundled states. A state of 2 MiB
 // takes some minutes.

@@ -9,8 +9,8 @@ import { Score, VirtualBox } from '../../src/testing/virtualbox.ts';
 import { RealMachine } from '../testing/real-machine.ts';
 import { SavkitProcess } from '../testing/savkit-process.ts';
 
-// npm run test:virtualbox -- teleport-running: a machine that `savkit run` keeps, started from a real state, teleports
-// itself to a real VirtualBox, while a workload writes to its memory. A relay records what passes.
+// npm run campaign -- virtualbox-teleport-running: a machine that `savkit run` keeps, started from a real state,
+// teleports itself to a real VirtualBox, while a workload writes to its memory. A relay records what passes.
 
 const STATE = fileURLToPath(new URL('../../../test-vectors/states/own-long.sav', import.meta.url));
 const PORT = 17_412;

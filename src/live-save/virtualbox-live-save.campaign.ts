@@ -13,7 +13,7 @@ import { verify } from '../saved-state/verify/verify.ts';
 import { Score, statesWithMachines, VirtualBox } from '../testing/virtualbox.ts';
 import { liveSave } from './live-save.ts';
 
-// npm run test:virtualbox -- live-save: runs machines of real states with workloads, saves them live, and hands the
+// npm run campaign -- virtualbox-live-save: runs machines of real states with workloads, saves them live, and hands the
 // live states to the real VirtualBox. The memory that it then has is compared with an ELF core of the machine as it
 // stood at the end of the save. With the states of statesWithMachines().
 

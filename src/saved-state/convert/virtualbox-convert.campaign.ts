@@ -7,7 +7,7 @@ import { convertFile } from '../../testing/convert-file.ts';
 import { Score, statesWithMachines, VirtualBox } from '../../testing/virtualbox.ts';
 import type { ConvertRun } from './convert.ts';
 
-// npm run test:virtualbox -- convert: hands converted states to the real VirtualBox and compares the memory that it
+// npm run campaign -- virtualbox-convert: hands converted states to the real VirtualBox and compares the memory that it
 // then has. With the states of statesWithMachines().
 
 const virtualBox = await VirtualBox.find();

@@ -3,7 +3,7 @@ import { MachinePair } from './testing/machine-pair.ts';
 import { firstDifference, operations } from './testing/random-operations.ts';
 
 // Guest memory against a naive one, under thousands of random sequences of operations. A failing sequence becomes a
-// case of naive-model.test.ts. Usage: node naive-model.campaign.js [RUNS [SEED]]
+// case of naive-model.test.ts. Usage: npm run campaign -- memory [RUNS [SEED]]
 
 const [runs = '20000', seed = String(Date.now() % 2 ** 31)] = process.argv.slice(2);
 const outcomes = new Map<string, number>();

@@ -15,7 +15,7 @@ import { deriveLayout, type MachineLayout } from '../layout/machine-layout.ts';
 import type { ConvertReport, ConvertRun } from './convert.ts';
 
 // Every container × every pgm version × live and flattened: converted, compared with the truth, and converted back to
-// the start. node dist/src/saved-state/convert/matrix.campaign.js FOLDER… (default: the bundled states)
+// the start. npm run campaign -- convert FOLDER… (default: the bundled states)
 
 const work = mkdtempSync(join(tmpdir(), 'savkit-matrix-'));
 const folders = process.argv.length > 2 ? process.argv.slice(2) : [STATES_FOLDER];

@@ -5,9 +5,9 @@ import { judgePair } from './testing/judge-pair.ts';
 import { MachinePark } from './testing/machine-park.ts';
 import { alteredMachine, changesOf, randomMachine } from './testing/random-machines.ts';
 
-// npm run test:virtualbox -- random-pairs [SEED [PAIRS]]: machines with settings by chance, and others that differ from
-// them in a few; the real VirtualBox is asked whether a state of one loads in the other, both ways, and check must have
-// foretold code and unit. Needs mkown.sh; ten seconds a pair.
+// npm run campaign -- virtualbox-random-pairs [SEED [PAIRS]]: machines with settings by chance, and others that differ
+// from them in a few; the real VirtualBox is asked whether a state of one loads in the other, both ways, and check must
+// have foretold code and unit. Needs mkown.sh; ten seconds a pair.
 
 const [seed = '1', count = '20'] = process.argv.slice(2);
 const virtualBox = await VirtualBox.find();

@@ -6,8 +6,8 @@ import { judgePair } from './testing/judge-pair.ts';
 import { MachinePark } from './testing/machine-park.ts';
 import { FAMILIES, PAIR_MACHINES } from './testing/pair-machines.ts';
 
-// npm run test:virtualbox -- pairs [table | families] [NAME…]: states of a machine are given to other machines, by the
-// real VirtualBox; its code and unit must be what check foretells. `table`: the pairs of
+// npm run campaign -- virtualbox-pairs [table | families] [NAME…]: states of a machine are given to other machines, by
+// the real VirtualBox; its code and unit must be what check foretells. `table`: the pairs of
 // test-vectors/machines/forecasts.tsv, whose answers must come again; `families`: every machine in every other of its
 // kind. Needs mkown.sh. Takes a quarter of an hour; with names only pairs that have one of them.
 

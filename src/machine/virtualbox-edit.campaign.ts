@@ -1,25 +1,23 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openFileSink } from '../../formats/files/sink.ts';
 import { openFile } from '../../formats/files/source.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { STATES_FOLDER } from '../testing/states.ts';
+import { VirtualBox } from '../testing/virtualbox.ts';
 import { poke } from './edit.ts';
 import { loadState } from './load.ts';
 import { saveState } from './save.ts';
 
-// Writes bytes into states, and has a real VirtualBox 7.2 load them: its own dump of memory must differ from that of
-// the untouched state in exactly these pages, and the registers in nothing. Usage: node edit.campaign.js TOOLS
-// [STATE=MACHINE …]; TOOLS has load-state.sh and corecmp.py.
+// npm run campaign -- virtualbox-edit [STATE=MACHINE…]: writes bytes into states, and has a real VirtualBox 7.2 load
+// them: its own dump of memory must differ from that of the untouched state in exactly these pages, and the registers
+// in nothing.
 
-const [tools = '', ...pairs] = process.argv.slice(2);
+const pairs = process.argv.slice(2);
+const tools = (await VirtualBox.find()).folder;
 const loader = join(tools, 'load-state.sh');
-if (!existsSync(loader)) {
-  console.log(`Not run: there is no ${loader}. Give the folder with the scripts that run a real VirtualBox.`);
-  process.exit(2);
-}
 const jobs = (
   pairs.length > 0
     ? pairs

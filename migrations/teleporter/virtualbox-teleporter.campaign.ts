@@ -14,8 +14,8 @@ import { awaitSource } from './await-source.ts';
 import type { FrameSource } from './frames.ts';
 import { serveSource } from './receiver.ts';
 
-// npm run test:virtualbox -- teleporter [MIB…]: receives, sends and relays with real VirtualBox machines, of 16, 128
-// and 1024 MiB unless told otherwise. Filling 1 GiB takes the interpreted guest some minutes. The machines
+// npm run campaign -- virtualbox-teleporter [MIB…]: receives, sends and relays with real VirtualBox machines, of 16,
+// 128 and 1024 MiB unless told otherwise. Filling 1 GiB takes the interpreted guest some minutes. The machines
 // (savkit-tele-…) stay for the next time.
 
 const savkit = fileURLToPath(new URL('../../cli/main.js', import.meta.url));

@@ -11,8 +11,9 @@ import { convert } from '../convert/convert.ts';
 import { check } from './check.ts';
 import { readSettings } from './settings.ts';
 
-// npm run test:virtualbox -- check: what check foretells must be what the real VirtualBox answers. Makes a machine like
-// that of the bundled states, changes it, or the state, and compares code and unit. Needs mkown.sh; takes two minutes.
+// npm run campaign -- virtualbox-check: what check foretells must be what the real VirtualBox answers. Makes a machine
+// like that of the bundled states, changes it, or the state, and compares code and unit. Needs mkown.sh; takes two
+// minutes.
 
 const NAME = 'savkit-check';
 const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { runProgram, Score } from '../../src/testing/virtualbox.ts';
 import { codeBlocks } from './markdown.ts';
 
-// npm run campaign:tools -- STATE VMLINUX: runs the recipes of docs/guest-memory-tools.md with a state of a Linux
+// npm run campaign -- tools STATE VMLINUX: runs the recipes of docs/guest-memory-tools.md with a state of a Linux
 // guest, saved by VirtualBox, and the kernel that it ran, with debugging symbols. Exit code 2: something was not tried,
 // since the state, the kernel or a tool is not there.
 

@@ -5,13 +5,15 @@ import { isDeepStrictEqual } from 'node:util';
 import { bufferSource } from '../files/source.ts';
 import { compareWithTruth, type Truth } from '../testing/pgm-truth.ts';
 
-// Compares the states in a folder with their descriptions:
-//   npm run build && SAVKIT_SAMPLES=folder node dist/formats/pgm/samples.campaign.js
+// npm run campaign -- pgm-samples FOLDER: compares the states in a folder with their descriptions.
 // States are NAME.sav, NAME.ssm (streams), or these with .xz behind; NAME.json beside each tells the truth.
 
 const STATE = /\.(sav|ssm)(\.xz)?$/;
-const folder = process.env.SAVKIT_SAMPLES;
-if (!folder) throw new Error('Cannot run the campaign: SAVKIT_SAMPLES names no folder');
+const folder = process.argv[2];
+if (!folder) {
+  console.error('Which folder? npm run campaign -- pgm-samples FOLDER');
+  process.exit(2);
+}
 
 let failed = 0;
 const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((path) => STATE.test(path));
