@@ -7,6 +7,7 @@ import { entryOf } from '../../entry-of.ts';
 const IDS: Readonly<Record<string, readonly { vendorId: number; deviceIds: readonly number[] }[]>> = {
   'iommu-amd': [{ vendorId: 0x1022, deviceIds: [0xc0de] }],
   'iommu-intel': [{ vendorId: 0x8086, deviceIds: [0xc0de] }],
+  lpc: [{ vendorId: 0x8086, deviceIds: [0x27b9] }],
   piix3ide: [{ vendorId: 0x8086, deviceIds: [0x7010, 0x7111, 0x269e] }],
   vga: [
     { vendorId: 0x80ee, deviceIds: [0xbeef] },

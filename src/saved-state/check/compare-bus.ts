@@ -67,12 +67,13 @@ function slotOf({ devfn, vendorId, deviceId }: { devfn: number; vendorId: number
 /** Bridges, which come with the chipset, are left out. */
 function slotsOf({ pciSlots, devices = [], chipset = 'piix3', configs, vga }: TargetMachine): BusSlot[] {
   if (pciSlots) return pciSlots.map(slotOf).filter(({ device }) => device !== undefined);
+  const board = { chipset, hasIommu: devices.some(({ name }) => name.startsWith('iommu-')) };
   const count = new Map<string, number>();
   return devices.flatMap(({ name, instance }) => {
     const nth = count.get(name) ?? 0;
     count.set(name, nth + 1);
     const devfn = pciPlace(
-      chipset,
+      board,
       name,
       isNetworkCard(name) ? instance : nth,
       configs?.get(`${name}/${instance}`)?.model,

@@ -11,6 +11,7 @@ const both = (place: number): Places => ({ piix3: place, ich9: place });
 const PLACES: Readonly<Record<string, Places>> = {
   'iommu-amd': both(0x00),
   'iommu-intel': both(0x08),
+  lpc: both(0xf8),
   piix3ide: { piix3: 0x09, ich9: 0xf9 },
   vga: both(0x10),
   VMMDev: both(0x20),
@@ -27,20 +28,31 @@ const PLACES: Readonly<Record<string, Places>> = {
   buslogic: both(0xa8),
   lsilogicsas: both(0xb0),
 };
+/** Its usual place is kept free on boards with an IOMMU, of either make. */
+const AWAY_FROM_IOMMU = { device: 'lsilogicscsi', place: 0xb8 } as const;
 /** A card for the ISA bus. */
 const ISA_CARD = 'Am79C960';
+
+/** What places depend on. */
+export interface Board {
+  chipset: Chipset;
+  hasIommu: boolean;
+}
 
 /**
  * Where a device sits; undefined for one that is on another bus, or of which that is not known.
  * @param nth of its kind, from 0; of network cards the slot in the settings, whichever kind is in the others
  * @param model as settings call it
  */
-export function pciPlace(chipset: Chipset, device: string, nth: number, model?: unknown): number | undefined {
+export function pciPlace(board: Board, device: string, nth: number, model?: unknown): number | undefined {
   if (isNetworkCard(device)) {
     if (model === ISA_CARD) return undefined;
     return model === SERVER_CARD.model && nth === 0 ? SERVER_CARD.place : NETWORK_CARD_PLACES[nth];
   }
-  return nth === 0 ? entryOf(PLACES, device)?.[chipset] : undefined;
+  if (nth > 0) return undefined;
+  return board.hasIommu && device === AWAY_FROM_IOMMU.device
+    ? AWAY_FROM_IOMMU.place
+    : entryOf(PLACES, device)?.[board.chipset];
 }
 
 /** Whether such devices sit on the PCI bus. */

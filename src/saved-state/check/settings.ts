@@ -19,6 +19,7 @@ const DEFAULTS = { ramMiB: 128, cpus: 1, chipset: 'PIIX3', firmware: 'BIOS', vra
 const RAM_HOLES = { piix3: 0x2000_0000, ich9: 0x2400_0000 } as const;
 const VMMDEV_RAM = 4 * MIB;
 const VMMDEV_HEAP = 0x4000;
+const MACOS = /^MacOS/;
 const PARAVIRTUALISATION: Record<string, GimProvider> = {
   None: 'none',
   Minimal: 'minimal',
@@ -44,6 +45,8 @@ export function readSettings(text: string, name: string): TargetMachine {
   const isEfi = textOf(firmware.type, DEFAULTS.firmware).toUpperCase().startsWith('EFI');
   // IOAPIC is in <Firmware> since 1.20, before in <BIOS>.
   const switches = { ...child(hardware, 'BIOS'), ...firmware };
+  // A Mac finds some more devices on any chipset.
+  const isMac = MACOS.test(textOf(machine.OSType, ''));
   const hasIoApic = chipset === 'ich9' || flag(child(switches, 'IOAPIC').enabled, false);
   const hasAcpi = flag(child(switches, 'ACPI').enabled, true);
   const provider = textOf(child(hardware, 'Paravirt').provider, isBefore5(root) ? 'Legacy' : 'Default');
@@ -60,9 +63,11 @@ export function readSettings(text: string, name: string): TargetMachine {
   if (hasAcpi) devices.push(first('acpi'));
   if (hasVga) devices.push(first('vga'));
   const platformX86 = child(platform, 'x86');
-  if (chipset === 'ich9' || flag(child({ ...platform, ...platformX86 }, 'HPET').enabled, false))
+  if (chipset === 'ich9' || isMac || flag(child({ ...platform, ...platformX86 }, 'HPET').enabled, false))
     devices.push(first('hpet'));
-  if (paravirtualisation === 'kvm' || paravirtualisation === 'hyperv') devices.push(first('GIMDev'));
+  if (paravirtualisation !== undefined && paravirtualisation !== 'none') devices.push(first('GIMDev'));
+  if (isMac) devices.push(first('smc'));
+  if (isMac || chipset === 'ich9') devices.push(first('lpc'));
   const attached = attachedDevices(machine, hardware);
   devices.push(...attached.devices);
   const iommu = entryOf(names.IOMMU, textOf(child(platform, 'Iommu').type, ''));

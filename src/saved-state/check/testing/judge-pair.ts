@@ -20,8 +20,10 @@ export async function judgePair(
   const isSameUnit =
     answer.unit === undefined ||
     (forecast?.unit ?? '').split('/').slice(0, answer.unit.split('/').length).join('/') === answer.unit;
+  const why = forecast === undefined ? '' : `: ${forecast.message}`;
   const open = notJudged.length === 0 ? '' : `; not judged: ${notJudged.join('; ')}`;
-  const details = `foretold ${foretold} at ${forecast?.unit ?? 'no unit'}${open}; VirtualBox: ${answer.output.slice(0, 300)}`;
+  const said = answer.output.trim().split('\n')[0];
+  const details = `foretold ${foretold} at ${forecast?.unit ?? 'no unit'}${why}${open}; VirtualBox: ${said}`;
   score.check(
     `${what}: ${answer.code}${answer.unit === undefined ? '' : ` at ${answer.unit}`}`,
     foretold === answer.code && isSameUnit,

@@ -142,6 +142,12 @@ function fitting(machine: RandomMachine): RandomMachine {
   return fits;
 }
 
+/** What a machine has beside what every machine has. */
+export function nameOf(machine: RandomMachine): string {
+  const own = Object.entries(machine).filter(([feature, choice]) => choice !== Object.keys(FEATURES[feature])[0]);
+  return own.map(([feature, choice]) => `${feature} ${choice}`).join(', ');
+}
+
 export function changesOf(machine: RandomMachine): change.Change[] {
   return Object.entries(machine).flatMap(([feature, choice]) => FEATURES[feature][choice]);
 }
