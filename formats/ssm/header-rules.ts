@@ -10,9 +10,17 @@ interface VersionFields extends Release {
   gcPtrWidth: number;
 }
 
+export function isRelease({ major, minor, build, revision }: Release): boolean {
+  return major >= 1 && major <= 1000 && minor <= 1000 && build <= 1 << 20 && revision >= 1 && revision <= 10_000_000;
+}
+
+export function isHostBits(bits: number): boolean {
+  return bits === 32 || bits === 64;
+}
+
 export function checkVersionFields(fields: VersionFields, onDamage: OnDamage): void {
   const { major, minor, build, revision, hostBits, gcPhysWidth, gcPtrWidth } = fields;
-  if (major < 1 || major > 1000 || minor > 1000 || build > 1 << 20 || revision < 1 || revision > 10_000_000) {
+  if (!isRelease(fields)) {
     const message = `Cannot trust file header: VirtualBox version ${major}.${minor}.${build} r${revision} is out of range`;
     onDamage(
       new FormatError(
@@ -23,7 +31,7 @@ export function checkVersionFields(fields: VersionFields, onDamage: OnDamage): v
       ),
     );
   }
-  if (![32, 64].includes(hostBits) || !isWidth(gcPhysWidth) || !isWidth(gcPtrWidth)) {
+  if (!isHostBits(hostBits) || !isWidth(gcPhysWidth) || !isWidth(gcPtrWidth)) {
     const message = `Cannot trust file header: ${hostBits} host bits, GCPhys ${gcPhysWidth}, GCPtr ${gcPtrWidth} bytes, expected 32 or 64, 4 or 8, 4 or 8`;
     onDamage(new FormatError('bad-widths', message, { offset: 0, field: 'hostBits' }, 'VERR_SSM_INTEGRITY_HEADER'));
   }

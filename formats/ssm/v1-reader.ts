@@ -134,6 +134,7 @@ export class V1Reader implements Container {
     await window.need(headerSize, 'unit header');
     const name = window.bytes.subarray(window.position + V1_UNIT_HEADER_SIZE, window.position + headerSize);
     if (name[name.length - 1] !== 0) throw badUnit(offset, 'name', 'its name is not terminated');
+    if (name.indexOf(0) < name.length - 1) throw badUnit(offset, 'name', 'its name ends before its field does');
     this.#unitEnd = offset + size;
     window.position += headerSize;
     return { name: unitName(name), instance, version, pass: 'final', offset, headerSize };
@@ -204,7 +205,8 @@ export class V1Reader implements Container {
     const window = this.#window;
     const sizeMayLie = this.#payload !== undefined;
     if (sizeMayLie) {
-      if (!window.source.seekable || this.#cut || (await this.#unitStartsAt(this.#unitEnd))) return true;
+      if (!window.source.seekable || (!this.#cut && (await this.#unitStartsAt(this.#unitEnd)))) return true;
+      this.#cut = false;
       await this.#payload?.close();
       this.#payload = undefined;
     } else if (window.available > 0) window.position++;

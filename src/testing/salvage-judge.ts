@@ -74,13 +74,15 @@ export async function judgeSalvage(
 }
 
 function judgeUnits({ units }: Original, report: SalvageReport, faults: string[], { at, by }: Moved): void {
+  // Bytes of the file's own header hold no units, even where these are missing with it.
+  const first = units[0]?.start ?? 0;
   const keyOf = (name: string, instance: number, pass: string | number) =>
     `${name}/${instance} ${pass === 0xffffffff ? 'final' : pass}`;
   const spoken = new Set(
     [...report.kept, ...report.dropped].map(({ name, instance, pass }) => keyOf(name, instance, pass)),
   );
   for (const { name, instance, pass, start } of units) {
-    const place = start < at ? start : Math.max(at - 1, start - by);
+    const place = start < at ? start : Math.max(first, at - 1, start - by);
     const inGap = report.lostUnits.some((gap) => place >= gap.start && place < gap.end);
     if (!spoken.has(keyOf(name, instance, pass)) && !inGap && !report.cut)
       faults.push(`unit ${name} is neither kept nor said to be lost`);

@@ -191,6 +191,27 @@ describe('salvage()', () => {
     },
   );
 
+  it.each([
+    ['whose first bytes are gone with those of units', '2.0', 9, { removed: 512 }, 54],
+    ['whose header tells no release that could be', '1.2', 9, { removed: 512 }, 69],
+    ['whose unit lost bytes before the header of the next', '1.1', 6, { removed: 4 }, 338_117],
+    ['whose unit seems to go beyond the end', '1.1', 6, { removed: 512 }, 338_973],
+    ['whose header of a unit lost its name', '1.2', 9, { zeroed: 512 }, 296_960],
+    ['whose damaged block holds nothing of any page', '1.1', 6, { flipped: 8 }, 335_218],
+  ] as const)(
+    'speaks of every unit, and writes a state without damage: of a file %s',
+    async (...[, container, pgm, damage, at]) => {
+      const { original: state, layout } = await oldState(original('own-long.sav').bytes, container, pgm);
+      const by = 'removed' in damage ? damage.removed : 0;
+      const bytes = Buffer.concat([state.bytes.subarray(0, at), state.bytes.subarray(at + by)]);
+      if ('zeroed' in damage) bytes.fill(0, at, at + damage.zeroed);
+      if ('flipped' in damage) bytes[at] ^= damage.flipped;
+      const { faults, wrong, report } = await judgeSalvage(state, bytes, { layout }, { at, by });
+      expect([...faults, ...wrong]).toEqual([]);
+      expect(report?.findings.length).toBeGreaterThan(0);
+    },
+  );
+
   it('keeps the RAM of a live save whose pass 0 is lost, and says that more is missing', async () => {
     const state = original('own-long-live.sav');
     const pass0 = state.units.find(({ name }) => name === 'pgm');

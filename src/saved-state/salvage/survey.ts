@@ -121,8 +121,8 @@ function passRecord(
   lostBefore: boolean,
 ): PassRecord {
   const certain = pagesInBoth(seen, other);
-  const isWhole =
-    complete && !areListsLost(state) && !errors.some(({ code }) => code === 'truncated') && isSame(seen, certain);
+  const isHurt = errors.some(({ code }) => code === 'truncated' || code === 'bad-compression');
+  const isWhole = complete && !areListsLost(state) && !isHurt && isSame(seen, certain);
   return { complete, seen, certain, isWhole, lostBefore };
 }
 

@@ -160,7 +160,14 @@ class SurvivorReader {
       return this.#readUnit(unit, errors);
     }
     this.#outside.push(...errors);
-    return !container.sawEnd && this.#resync(container.offset, 'a unit');
+    return !container.sawEnd && this.#resync(this.#endOfGood, 'a unit');
+  }
+
+  /** Where bytes of a damaged unit are missing, the header of the next one stands within what seems to be its payload. */
+  get #endOfGood(): number {
+    const before = this.#units.at(-1);
+    const isGood = before === undefined || before.errors.every(isMove);
+    return isGood ? this.#container.offset : before.unit.offset + before.unit.headerSize;
   }
 
   /** Where bytes are missing just between two units, whole ones may be. */

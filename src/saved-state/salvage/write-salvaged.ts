@@ -6,9 +6,10 @@ import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
 import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
-import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
+import type { Container, ContainerHeader, UnitHeader } from '../../../formats/ssm/container.ts';
+import type { ContainerWriter, NewContainer } from '../../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../../formats/ssm/create-container.ts';
+import { isHostBits, isRelease } from '../../../formats/ssm/header-rules.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { copyPayload } from '../convert/copy-payload.ts';
 import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
@@ -35,10 +36,8 @@ export async function writeSalvaged(
 ): Promise<void> {
   const { signal, onProgress } = options;
   const { state } = survey;
-  const out = createContainer(sink, state.header.format, {
-    ...state.header,
-    registeredUnits: state.header.registeredUnits ?? report.kept.length,
-  });
+  const registeredUnits = state.header.registeredUnits ?? report.kept.length;
+  const out = createContainer(sink, state.header.format, { ...soundHeader(state.header), registeredUnits });
   const writer = new SurvivorWriter(out, survey, options);
   await readSurvivors(source, writer, {
     anchors: survey.anchors,
@@ -48,6 +47,15 @@ export async function writeSalvaged(
   });
   if (!report.loadable) await putLosses(out, report);
   await out.finish();
+}
+
+/** Without what a damaged header says of the release and the host, and no loader takes: then this is made anew. */
+function soundHeader({ release, hostBits, ...header }: ContainerHeader): NewContainer {
+  return {
+    ...header,
+    ...(release && isRelease(release) ? { release } : {}),
+    ...(hostBits !== undefined && isHostBits(hostBits) ? { hostBits } : {}),
+  };
 }
 
 async function putLosses(
