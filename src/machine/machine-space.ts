@@ -24,7 +24,7 @@ export function addressSpaceOf(machine: Machine, cpu = 0, cr3?: bigint): Address
     ? pds.map((pd) => (pd === NIL_GC_PHYS ? 0n : pd | PRESENT))
     : undefined;
   return new AddressSpace(
-    new GuestView(machine.memory),
+    new GuestView(machine.memory, cpu),
     { ...registers, cr3: cr3 ?? registers.cr3 },
     { features: cpum.features, a20Enabled: paging?.a20Enabled ?? true, ...(pdptes ? { pdptes } : {}) },
   );

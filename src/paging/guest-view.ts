@@ -4,33 +4,56 @@ import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import type { AddressSpaceMemory } from './address-space.ts';
 
-/** A machine's memory as page walks see it. */
+/** 4 bytes of a guest table, at a multiple of 4, as a processor walks it: no handler sees that. */
+export function readEntry(memory: GuestMemory, gcPhys: GuestPhys): number {
+  const range = memory.ranges.find(gcPhys);
+  if (range === undefined) return NOTHING;
+  const page = range.pageOf(gcPhys);
+  const id = range.pageId[page];
+  if (id === 0) return range.type[page] === PageType.MMIO ? NOTHING : 0;
+  const chunk = memory.pages.backing.chunkBytes(id);
+  const at = offsetInChunk(id) + (gcPhys % PAGE_SIZE);
+  return (chunk[at] | (chunk[at + 1] << 8) | (chunk[at + 2] << 16) | (chunk[at + 3] << 24)) >>> 0;
+}
+
+const NOTHING = 0xffffffff;
+
+/** A machine's memory as page walks of one CPU see it: all addresses pass the CPU's A20 gate. */
 export class GuestView implements AddressSpaceMemory {
   /** The memory that is looked at. */
   readonly memory: GuestMemory;
+  /** Whose addresses they are. */
+  readonly cpu: number;
 
-  /** @param memory guest memory; handlers don't see accesses through the view */
-  constructor(memory: GuestMemory) {
+  /** @param memory guest memory; handlers don't see tables being read through the view */
+  constructor(memory: GuestMemory, cpu = 0) {
     this.memory = memory;
+    this.cpu = cpu;
+  }
+
+  /** Where an address leads on the bus. */
+  physical(gcPhys: GuestPhys): GuestPhys {
+    return this.memory.a20.pass(this.cpu, gcPhys);
   }
 
   holdsTables(gcPhys: GuestPhys): boolean {
-    const range = this.memory.ranges.find(gcPhys);
+    const at = this.physical(gcPhys);
+    const range = this.memory.ranges.find(at);
     if (range === undefined) return false;
-    const page = range.pageOf(gcPhys);
+    const page = range.pageOf(at);
     return range.type[page] !== PageType.MMIO && range.state[page] !== PageState.BALLOONED;
   }
 
   read(gcPhys: GuestPhys, target: Uint8Array): void {
-    this.memory.read(gcPhys, target);
+    this.memory.read(gcPhys, target, this.cpu);
   }
 
   write(gcPhys: GuestPhys, source: Uint8Array): void {
-    this.memory.write(gcPhys, source);
+    this.memory.write(gcPhys, source, this.cpu);
   }
 
   readU32(gcPhys: GuestPhys): number {
-    return this.memory.readU32(gcPhys);
+    return readEntry(this.memory, this.physical(gcPhys));
   }
 
   /**
@@ -38,12 +61,13 @@ export class GuestView implements AddressSpaceMemory {
    * tracking does. Bits in ROM can't be set.
    */
   writeU32(gcPhys: GuestPhys, value: number): void {
-    const range = this.memory.ranges.find(gcPhys);
+    const address = this.physical(gcPhys);
+    const range = this.memory.ranges.find(address);
     if (range === undefined) return;
-    const page = range.pageOf(gcPhys);
+    const page = range.pageOf(address);
     if (range.type[page] !== PageType.RAM && range.type[page] !== PageType.MMIO2) return;
     const chunk = this.memory.pages.writableChunk(range, page);
-    const at = offsetInChunk(range.pageId[page]) + (gcPhys % PAGE_SIZE);
+    const at = offsetInChunk(range.pageId[page]) + (address % PAGE_SIZE);
     for (let i = 0; i < 4; i++) chunk[at + i] = value >>> (8 * i);
   }
 }

@@ -56,6 +56,18 @@ describe('GuestMemory', () => {
     expect([...bytesAt(memory, MIB - 1, 2), ...bytesAt(memory, 0, 1)]).toEqual([8, 2, 9]);
   });
 
+  it('lets each CPU reach memory through its own A20 gate', () => {
+    const memory = newMemory();
+    memory.a20.set(2, false);
+    memory.writeU32(MIB, 0x11111111, 0);
+    memory.writeU32(MIB, 0x22222222, 2);
+    expect([memory.readU32(MIB), memory.readU32(0)]).toEqual([0x11111111, 0x22222222]);
+    expect([memory.readU32(MIB, 2), memory.readU64(MIB, 1)]).toEqual([0x22222222, 0x11111111n]);
+    memory.a20.set(0, false);
+    memory.a20.set(2, true);
+    expect([memory.readU32(MIB), memory.readU32(MIB, 2)]).toEqual([0x22222222, 0x11111111]);
+  });
+
   it('refuses writes while there are to be no more', () => {
     const memory = newMemory();
     memory.setNoMorePhysWrites(true);
@@ -74,7 +86,7 @@ describe('GuestMemory', () => {
     expect([...frames.subarray(0, memory.monitor.take(frames))]).toEqual([0, 1, 2]);
     expect([...ram.state.subarray(0, 4)]).toEqual([2, 2, 2, 0]);
     memory.write(PAGE_SIZE, Uint8Array.of(1), 'device');
-    memory.write(5 * PAGE_SIZE, Uint8Array.of(1), 'guest');
+    memory.write(5 * PAGE_SIZE, Uint8Array.of(1), 0);
     expect(ram.state[1]).toBe(PageState.ALLOCATED);
     expect(memory.pages.counts).toMatchObject({ monitored: 2, writtenTo: 1 });
     expect([...frames.subarray(0, memory.monitor.take(frames))]).toEqual([1, 5]);

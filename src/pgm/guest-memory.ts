@@ -1,5 +1,5 @@
 import { hex, UsageError } from '../../formats/errors.ts';
-import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import { HostMemory } from '../gmm/host-memory.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import { A20Gate } from './access/a20-gate.ts';
@@ -7,6 +7,7 @@ import { PageLocks } from './access/page-locks.ts';
 import { copyOut, PhysAccess } from './access/phys-access.ts';
 import { PhysHandlers } from './access/phys-handlers.ts';
 import type { AccessOrigin, PhysMemory } from './access/phys-memory.ts';
+import type { VirtualWatch } from './access/virtual-watch.ts';
 import { MmioRanges } from './devices/mmio-ranges.ts';
 import { Mmio2Ranges } from './devices/mmio2-ranges.ts';
 import { RomRanges } from './devices/rom-ranges.ts';
@@ -103,7 +104,12 @@ export class GuestMemory implements PhysMemory {
     return range;
   }
 
-  read(gcPhys: GuestPhys, target: Uint8Array, origin: AccessOrigin = 'guest'): void {
+  /** Lets handlers of virtual addresses see accesses to the bytes that they watch. @internal */
+  set virtualHandlers(watch: VirtualWatch | undefined) {
+    this.#access.virtual = watch;
+  }
+
+  read(gcPhys: GuestPhys, target: Uint8Array, origin: AccessOrigin = 0, through?: GuestVirt): void {
     this.accesses.reads++;
     this.accesses.readBytes += target.length;
     const chunk = this.#readable(gcPhys, target.length, origin);
@@ -114,13 +120,13 @@ export class GuestMemory implements PhysMemory {
     for (let done = 0; done < target.length; ) {
       const at = this.#passA20(gcPhys + done, origin);
       const piece = target.subarray(done, done + PAGE_SIZE - (at % PAGE_SIZE));
-      this.#access.readPiece(at, piece, origin);
+      this.#access.readPiece(at, piece, origin, through === undefined ? undefined : through + BigInt(done));
       done += piece.length;
     }
   }
 
   /** @throws UsageError `no-more-writes` while a final pass runs; EnvironmentError VERR_EM_NO_MEMORY */
-  write(gcPhys: GuestPhys, source: Uint8Array, origin: AccessOrigin = 'guest'): void {
+  write(gcPhys: GuestPhys, source: Uint8Array, origin: AccessOrigin = 0, through?: GuestVirt): void {
     this.accesses.writes++;
     this.accesses.writeBytes += source.length;
     const chunk = this.#writable(gcPhys, source.length, origin);
@@ -132,13 +138,13 @@ export class GuestMemory implements PhysMemory {
     for (let done = 0; done < source.length; ) {
       const at = this.#passA20(gcPhys + done, origin);
       const piece = source.subarray(done, done + PAGE_SIZE - (at % PAGE_SIZE));
-      this.#access.writePiece(at, piece, origin);
+      this.#access.writePiece(at, piece, origin, through === undefined ? undefined : through + BigInt(done));
       done += piece.length;
     }
   }
 
   /** Writes `size` bytes of one value. */
-  fill(gcPhys: GuestPhys, size: number, value: number, origin: AccessOrigin = 'guest'): void {
+  fill(gcPhys: GuestPhys, size: number, value: number, origin: AccessOrigin = 0): void {
     const bytes = new Uint8Array(Math.min(size, PAGE_SIZE)).fill(value);
     for (let done = 0; done < size; ) {
       const piece = Math.min(size - done, PAGE_SIZE - ((gcPhys + done) % PAGE_SIZE));
@@ -148,11 +154,11 @@ export class GuestMemory implements PhysMemory {
   }
 
   /** 4 bytes, little-endian, as the guest reads them. */
-  readU32(gcPhys: GuestPhys): number {
-    const chunk = this.#readable(gcPhys, 4, 'guest');
+  readU32(gcPhys: GuestPhys, origin: AccessOrigin = 0): number {
+    const chunk = this.#readable(gcPhys, 4, origin);
     if (chunk === undefined) {
       const bytes = new Uint8Array(4);
-      this.read(gcPhys, bytes);
+      this.read(gcPhys, bytes, origin);
       return u32At(bytes, 0);
     }
     this.accesses.reads++;
@@ -161,24 +167,24 @@ export class GuestMemory implements PhysMemory {
   }
 
   /** Writes 4 bytes, little-endian, as `write`. */
-  writeU32(gcPhys: GuestPhys, value: number): void {
+  writeU32(gcPhys: GuestPhys, value: number, origin: AccessOrigin = 0): void {
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setUint32(0, value >>> 0, true);
-    this.write(gcPhys, bytes);
+    this.write(gcPhys, bytes, origin);
   }
 
   /** 8 bytes, little-endian, as the guest reads them. */
-  readU64(gcPhys: GuestPhys): bigint {
+  readU64(gcPhys: GuestPhys, origin: AccessOrigin = 0): bigint {
     const bytes = new Uint8Array(8);
-    this.read(gcPhys, bytes);
+    this.read(gcPhys, bytes, origin);
     return BigInt(u32At(bytes, 0)) | (BigInt(u32At(bytes, 4)) << 32n);
   }
 
   /** Writes 8 bytes, little-endian, as `write`. */
-  writeU64(gcPhys: GuestPhys, value: bigint): void {
+  writeU64(gcPhys: GuestPhys, value: bigint, origin: AccessOrigin = 0): void {
     const bytes = new Uint8Array(8);
     new DataView(bytes.buffer).setBigUint64(0, value, true);
-    this.write(gcPhys, bytes);
+    this.write(gcPhys, bytes, origin);
   }
 
   /** While set, writes are refused: the final pass of a save runs, and nothing would take them. */
@@ -214,7 +220,7 @@ export class GuestMemory implements PhysMemory {
 
   /** The chunk that a read within one page can be copied from; undefined where more than a copy is to be done. */
   #readable(gcPhys: GuestPhys, length: number, origin: AccessOrigin): Uint8Array | undefined {
-    if (!this.a20.isOn(0) && origin === 'guest') return undefined;
+    if (origin !== 'device' && !this.a20.isOn(origin)) return undefined;
     const range = this.ranges.find(gcPhys);
     if (range === undefined) return undefined;
     const offset = gcPhys - range.start;
@@ -222,13 +228,14 @@ export class GuestMemory implements PhysMemory {
     const from = offset - page * PAGE_SIZE;
     const id = range.pageId[page];
     if (id === 0 || from + length > PAGE_SIZE || range.handler[page] === HandlerState.ALL) return undefined;
+    if (this.#access.isWatched(range, page, HandlerState.ALL)) return undefined;
     this.#at = offsetInChunk(id) + from;
     return this.#backing.chunkBytes(id);
   }
 
   /** The chunk that a write within one page can be copied to; undefined where more than a copy is to be done. */
   #writable(gcPhys: GuestPhys, length: number, origin: AccessOrigin): Uint8Array | undefined {
-    if (this.#noMoreWrites || (!this.a20.isOn(0) && origin === 'guest')) return undefined;
+    if (this.#noMoreWrites || (origin !== 'device' && !this.a20.isOn(origin))) return undefined;
     const range = this.ranges.find(gcPhys);
     if (range === undefined) return undefined;
     const offset = gcPhys - range.start;
@@ -237,7 +244,8 @@ export class GuestMemory implements PhysMemory {
     if (
       range.state[page] !== PageState.ALLOCATED ||
       range.handler[page] >= HandlerState.WRITE ||
-      from + length > PAGE_SIZE
+      from + length > PAGE_SIZE ||
+      this.#access.isWatched(range, page, HandlerState.WRITE)
     )
       return undefined;
     const id = range.pageId[page];
@@ -246,7 +254,7 @@ export class GuestMemory implements PhysMemory {
   }
 
   #passA20(gcPhys: GuestPhys, origin: AccessOrigin): GuestPhys {
-    return origin === 'guest' ? this.a20.pass(0, gcPhys) : gcPhys;
+    return origin === 'device' ? gcPhys : this.a20.pass(origin, gcPhys);
   }
 }
 

@@ -63,7 +63,7 @@ class Planted {
 
   /** Changes a guest entry without anybody noticing. */
   guest(at: number, low: number): void {
-    this.paging.view.writeU32(at, low);
+    this.paging.cpus[0].view.writeU32(at, low);
   }
 
   handler(page: number): void {

@@ -150,7 +150,7 @@ class ConsistencyCheck {
     if (level.guest === 0 && walker.latched)
       return this.#entry(level.guest, walker.latched[2 * index], walker.latched[2 * index + 1]);
     const table = level.guest === 0 ? walker.root : above ? tableAddress(above.low, above.high) : walker.root;
-    const { view } = this.#cpu.paging;
+    const { view } = this.#cpu;
     if (!view.holdsTables(table)) return undefined;
     const size = walker.scheme.entrySize;
     const at = table + index * size;
@@ -232,7 +232,10 @@ class ConsistencyCheck {
     const page = range.pageOf(gcPhys);
     const host = (high & HOST_HIGH) * 2 ** 20 + (low >>> 12);
     if (host !== range.pageId[page]) return inLarge ? 'large-pte-host' : 'pte-host';
-    const handlers = Math.max(activeState(range.handler[page]), this.#cpu.paging.virtualState(gcPhys / PAGE_SIZE));
+    const handlers = Math.max(
+      activeState(range.handler[page]),
+      this.#cpu.paging.virtualHandlers.stateOf(gcPhys / PAGE_SIZE),
+    );
     const passesHandlers = handlers === HandlerState.ALL || (handlers === HandlerState.WRITE && (low & RW) !== 0);
     if (passesHandlers) return inLarge ? 'large-pte-handlers' : 'pte-handlers';
     const dirtiness = inLarge || handlers !== HandlerState.NONE ? undefined : dirtinessBreach(low, guest);

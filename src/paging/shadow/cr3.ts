@@ -53,7 +53,7 @@ export class Cr3 implements RootState {
     const { walker, plan, registers } = cpu;
     if (!walker || !plan) return 'ok';
     walker.root = Number(registers.cr3 & walker.scheme.rootMask);
-    walker.latched = walker.scheme.latchesRoot ? latchPdptes(cpu.paging.view, walker.root) : undefined;
+    walker.latched = walker.scheme.latchesRoot ? latchPdptes(cpu.view, walker.root) : undefined;
     this.latched = walker.latched && Array.from({ length: 4 }, (_, i) => pair(walker.latched as Uint32Array, i));
     this.flags.mapCr3 = !this.#backRoot(walker.root);
     if (plan.nested) return this.flags.mapCr3 ? 'cr3-not-in-memory' : 'ok';
@@ -103,10 +103,12 @@ export class Cr3 implements RootState {
 
   /** A root's page of zeros gets memory: mapping it counts as a write. @returns false where there is no memory */
   #backRoot(root: number): boolean {
-    const { view, memory } = this.#cpu.paging;
+    const { view, paging } = this.#cpu;
+    const { memory } = paging;
     if (!view.holdsTables(root)) return false;
-    const range = memory.ranges.get(root);
-    const page = range.pageOf(root - (root % PAGE_SIZE));
+    const at = view.physical(root);
+    const range = memory.ranges.get(at);
+    const page = range.pageOf(at - (at % PAGE_SIZE));
     if (range.type[page] === PageType.RAM && range.state[page] === PageState.ZERO)
       memory.pages.apply('make-writable', range, page);
     return true;

@@ -54,12 +54,9 @@ function eachPage(
   return NO_FAULT;
 }
 
-/** Handlers of virtual addresses come before memory, whose own handlers come before those. */
-function emulate({ paging, gcPhys }: CpuState, access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
-  const { memory, virtualHandlers } = paging;
-  if (virtualHandlers.take(access, address, gcPhys, bytes) === 'done') return;
-  if (access === 'read') memory.read(gcPhys, bytes);
-  else memory.write(gcPhys, bytes);
+/** Through the door: the handlers of both kinds see the access. */
+function emulate(cpu: CpuState, access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
+  cpu.paging.memory[access](cpu.gcPhys, bytes, cpu.id, address);
 }
 
 function hostBytes({ paging }: CpuState, host: number, size: number): Uint8Array {

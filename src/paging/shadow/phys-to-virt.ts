@@ -10,51 +10,101 @@ export interface PhysToVirtNode {
   gcPhys: GuestPhys | undefined;
 }
 
-/** A node in the cache, with the others that watch the same bytes at other addresses. */
-interface Head {
+/** The first of the nodes that watch the same bytes at other addresses, and the others after it. */
+export interface AliasChain {
   start: GuestPhys;
+  /** Exclusive. */
   end: GuestPhys;
   nodes: PhysToVirtNode[];
 }
 
 /** From physical bytes to virtual handlers (PGMPHYS2VIRTHANDLER). */
 export class PhysToVirt {
-  readonly #heads = new Map<number, Head[]>();
-  /** Nodes that overlap another one only in part: VirtualBox leaves those out, and logs it. */
-  leftOut = 0;
+  readonly #chains = new Map<number, AliasChain[]>();
+  readonly #leftOut = new Map<number, PhysToVirtNode[]>();
 
-  /** Nodes with the same bytes as another one are chained behind it. Nothing happens for one that is there. */
+  /** All chains of nodes, page by page. */
+  get chains(): AliasChain[] {
+    return [...this.#chains.values()].flat();
+  }
+
+  /** Nodes that overlap another one only in part: VirtualBox has no place for those in its tree, and logs it. */
+  get leftOut(): number {
+    return [...this.#leftOut.values()].reduce((count, nodes) => count + nodes.length, 0);
+  }
+
+  /** Nodes with the same bytes as another one are chained after it. Nothing happens for one that is there. */
   insert(node: PhysToVirtNode): void {
     if (node.gcPhys === undefined) return;
     const [start, end] = [node.gcPhys, node.gcPhys + node.size];
-    const heads = this.#headsOn(start);
-    const other = heads.find((head) => head.start < end && start < head.end);
-    if (!other) heads.push({ start, end, nodes: [node] });
-    else if (other.nodes.includes(node)) return;
+    const chains = listOn(this.#chains, start);
+    const other = chains.find((chain) => chain.start < end && start < chain.end);
+    if (other?.nodes.includes(node)) return;
+    const leftOut = listOn(this.#leftOut, start);
+    if (leftOut.includes(node)) leftOut.splice(leftOut.indexOf(node), 1);
+    if (!other) chains.push({ start, end, nodes: [node] });
     else if (other.start === start && other.end === end) other.nodes.splice(1, 0, node);
-    else this.leftOut++;
+    else leftOut.push(node);
   }
 
-  /** When a head goes, the next of its chain takes its place. */
+  /** When the first of a chain goes, the next takes its place. */
   remove(node: PhysToVirtNode): void {
     if (node.gcPhys === undefined) return;
-    const heads = this.#headsOn(node.gcPhys);
-    const head = heads.find(({ nodes }) => nodes.includes(node));
-    if (!head) return;
-    head.nodes.splice(head.nodes.indexOf(node), 1);
-    if (head.nodes.length === 0) heads.splice(heads.indexOf(head), 1);
+    const leftOut = listOn(this.#leftOut, node.gcPhys);
+    if (leftOut.includes(node)) leftOut.splice(leftOut.indexOf(node), 1);
+    const chains = listOn(this.#chains, node.gcPhys);
+    const chain = chains.find(({ nodes }) => nodes.includes(node));
+    if (!chain) return;
+    chain.nodes.splice(chain.nodes.indexOf(node), 1);
+    if (chain.nodes.length === 0) chains.splice(chains.indexOf(chain), 1);
   }
 
-  /** The first node that watches a byte. */
-  find(gcPhys: GuestPhys): PhysToVirtNode | undefined {
-    return this.#heads.get(Math.floor(gcPhys / PAGE_SIZE))?.find(({ start, end }) => gcPhys >= start && gcPhys < end)
-      ?.nodes[0];
-  }
-
-  #headsOn(gcPhys: GuestPhys): Head[] {
+  /**
+   * The node that watches a byte, of those that are accepted: the one of virtual address `through`; else the first of
+   * the chain; else one that was left out, so that no watched byte goes unseen.
+   */
+  find(
+    gcPhys: GuestPhys,
+    through: GuestVirt | undefined,
+    accepts: (node: PhysToVirtNode) => boolean,
+  ): PhysToVirtNode | undefined {
     const frame = Math.floor(gcPhys / PAGE_SIZE);
-    const heads = this.#heads.get(frame) ?? [];
-    this.#heads.set(frame, heads);
-    return heads;
+    const chain = this.#chains.get(frame)?.find(({ start, end }) => gcPhys >= start && gcPhys < end);
+    const leftOut = this.#leftOut.get(frame)?.filter((node) => covers(node, gcPhys));
+    const nodes = [...(chain?.nodes ?? []), ...(leftOut ?? [])].filter(accepts);
+    return nodes.find((node) => through === node.address + BigInt(gcPhys - startOf(node))) ?? nodes[0];
   }
+
+  /** The first address after `gcPhys` at which a node of its page begins or ends; Infinity where there is none. */
+  borderAfter(gcPhys: GuestPhys): number {
+    const frame = Math.floor(gcPhys / PAGE_SIZE);
+    let border = Number.POSITIVE_INFINITY;
+    const note = (address: number) => {
+      if (address > gcPhys) border = Math.min(border, address);
+    };
+    for (const { start, end } of this.#chains.get(frame) ?? []) {
+      note(start);
+      note(end);
+    }
+    for (const node of this.#leftOut.get(frame) ?? []) {
+      note(startOf(node));
+      note(startOf(node) + node.size);
+    }
+    return border;
+  }
+}
+
+function listOn<T>(lists: Map<number, T[]>, gcPhys: GuestPhys): T[] {
+  const frame = Math.floor(gcPhys / PAGE_SIZE);
+  const list = lists.get(frame) ?? [];
+  lists.set(frame, list);
+  return list;
+}
+
+function startOf(node: PhysToVirtNode): GuestPhys {
+  return node.gcPhys ?? 0;
+}
+
+function covers(node: PhysToVirtNode, gcPhys: GuestPhys): boolean {
+  return gcPhys >= startOf(node) && gcPhys < startOf(node) + node.size;
 }

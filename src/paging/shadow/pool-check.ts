@@ -63,7 +63,10 @@ export function checkPool(paging: ShadowPaging): PoolBreach[] {
       if (host !== range?.pageId[page]) report('host', table, slot);
       if ((low & RW) === 0) continue;
       if (monitor.isWatched(frame)) report('watched-writable', table, slot);
-      if (range && Math.max(activeState(range.handler[page]), paging.virtualState(frame)) >= HandlerState.WRITE)
+      if (
+        range &&
+        Math.max(activeState(range.handler[page]), paging.virtualHandlers.stateOf(frame)) >= HandlerState.WRITE
+      )
         report('handled-writable', table, slot);
     }
     if (present !== pool.tables.present[table]) report('present', table, 0);

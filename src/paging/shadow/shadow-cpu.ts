@@ -1,5 +1,6 @@
 import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
 import { AddressSpace, rulesOf } from '../address-space.ts';
+import { GuestView } from '../guest-view.ts';
 import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
 import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
@@ -20,6 +21,8 @@ export class ShadowCpu {
   readonly paging: MachineState;
   /** Number of the CPU. */
   readonly id: number;
+  /** Memory through the CPU's A20 gate. */
+  readonly view: GuestView;
   /** As of now. */
   readonly counts: CpuCounts = {
     modeChanges: 0,
@@ -63,6 +66,7 @@ export class ShadowCpu {
   constructor(paging: MachineState, id: number) {
     this.paging = paging;
     this.id = id;
+    this.view = new GuestView(paging.memory, id);
     this.cr3 = new Cr3(this);
     this.setRegisters(this.registers);
   }
@@ -96,7 +100,7 @@ export class ShadowCpu {
     const { memory, pool } = this.paging;
     const scheme = this.guestMode && schemeOf(this.guestMode);
     const before = this.walker;
-    this.walker = scheme && new Walker(this.paging.view, scheme, this.#rules());
+    this.walker = scheme && new Walker(this.view, scheme, this.#rules());
     if (this.walker && before) {
       this.walker.root = before.root;
       this.walker.latched = before.latched;
@@ -104,7 +108,7 @@ export class ShadowCpu {
     this.#sync =
       this.plan &&
       new ShadowSync(memory, pool, this.plan, this.plan.nested ? undefined : this.walker, (frame) =>
-        this.paging.virtualState(frame),
+        this.paging.virtualHandlers.stateOf(frame),
       );
     this.tlb.flush();
   }
@@ -169,7 +173,7 @@ export class ShadowCpu {
   space(): AddressSpace {
     const { features, physicalBits } = this.paging.options;
     const pdptes = this.cr3.latched;
-    return new AddressSpace(this.paging.view, this.registers, {
+    return new AddressSpace(this.view, this.registers, {
       features,
       ...(physicalBits === undefined ? {} : { physicalBits }),
       ...(pdptes ? { pdptes } : {}),
@@ -195,7 +199,7 @@ export class ShadowCpu {
 
   /** Looks an address up in the guest's tables, sets its bits. @returns false for a fault */
   #walkGuest(linear: number, access: number): boolean {
-    const { walker, paging } = this;
+    const { walker, paging, view } = this;
     if (!walker) {
       this.gcPhys = linear;
       return linear < 2 ** 32 || this.#fault(linear, access);
@@ -204,9 +208,9 @@ export class ShadowCpu {
     const fault = faultOf(walker, access);
     if (fault !== NO_FAULT) return this.#fault(linear, fault);
     noteAccess(walker, access, (at, value, before) => {
-      paging.view.writeU32(at, value);
+      view.writeU32(at, value);
       // Other tables may shadow the same entry as clean.
-      if (((value ^ before) & D) !== 0) paging.monitor.noteWrite(at, 4);
+      if (((value ^ before) & D) !== 0) paging.monitor.noteWrite(view.physical(at), 4);
     });
     this.gcPhys = walker.gcPhys;
     return true;

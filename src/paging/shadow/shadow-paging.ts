@@ -1,9 +1,8 @@
 import { UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
-import { HandlerState, PageState } from '../../pgm/pages/page-states.ts';
+import { PageState } from '../../pgm/pages/page-states.ts';
 import type { RamRange } from '../../pgm/pages/ram-range.ts';
-import { GuestView } from '../guest-view.ts';
 import type { GuestMappings } from '../mappings/guest-mappings.ts';
 import { DEFAULT_POOL_PAGES, ShadowPool } from '../pool/pool.ts';
 import { TableMonitor } from '../pool/table-monitor.ts';
@@ -18,8 +17,6 @@ import { VirtualHandlers } from './virtual-handlers.ts';
 export class ShadowPaging {
   /** Memory of the guest. */
   readonly memory: GuestMemory;
-  /** Memory as tables are read from it. */
-  readonly view: GuestView;
   /** As given. */
   readonly options: ShadowPagingOptions;
   /** @internal */
@@ -30,12 +27,10 @@ export class ShadowPaging {
   readonly pool: ShadowPool;
   /** By number; one unless options tell otherwise. */
   readonly cpus: readonly ShadowCpu[];
-  /** What virtual handlers ask of pages, a `HandlerState` by frame; `VirtualHandlers` fills it. @internal */
-  readonly virtualStates = new Map<number, number>();
 
   /** Raw mode: what the hypervisor has in the guest's address space. It makes room for the guest when CR3 is synced. */
   mappings: GuestMappings | undefined;
-  /** Handlers of virtual addresses; they set `virtualStates`. */
+  /** Handlers of virtual addresses. */
   readonly virtualHandlers: VirtualHandlers;
 
   /** @param hooks told of mode changes */
@@ -47,7 +42,6 @@ export class ShadowPaging {
         `Cannot shadow ${cpus} CPUs in ${poolPages} tables: expected 16 tables each`,
       );
     this.memory = memory;
-    this.view = new GuestView(memory);
     this.options = options;
     this.hooks = hooks;
     this.monitor = new TableMonitor(memory);
@@ -59,12 +53,8 @@ export class ShadowPaging {
       this.#pageChanged(range, page);
     };
     this.virtualHandlers = new VirtualHandlers(this);
+    memory.virtualHandlers = this.virtualHandlers;
     this.cpus = Array.from({ length: cpus }, (_, id) => new ShadowCpu(this, id));
-  }
-
-  /** @internal */
-  virtualState(frame: number): number {
-    return this.virtualStates.get(frame) ?? HandlerState.NONE;
   }
 
   /** Empties all tables that map pages, and lets every CPU sync anew. */

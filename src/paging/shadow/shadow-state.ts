@@ -83,21 +83,18 @@ export interface ModeChangeHooks {
 /** What a CPU, and what happens to it, needs of the machine: `ShadowPaging`. */
 export interface MachineState {
   readonly memory: GuestMemory;
-  readonly view: GuestView;
   readonly options: ShadowPagingOptions;
   readonly hooks: ModeChangeHooks;
   readonly monitor: TableMonitor;
   readonly pool: ShadowPool;
   readonly cpus: readonly CpuState[];
   readonly mappings: GuestMappings | undefined;
-  readonly virtualHandlers: VirtualWatch;
-  readonly virtualStates: Map<number, number>;
-  virtualState(frame: number): number;
+  readonly virtualHandlers: VirtualSync;
 }
 
-/** What accesses and syncs need of the handlers of virtual addresses: `VirtualHandlers`. */
-export interface VirtualWatch {
-  take(access: 'read' | 'write', address: GuestVirt, gcPhys: GuestPhys, bytes: Uint8Array): 'done' | 'default';
+/** What syncs need of the handlers of virtual addresses: `VirtualHandlers`. */
+export interface VirtualSync {
+  stateOf(frame: number): number;
   update(cpu: CpuState, force: boolean): void;
   invalidate(address: GuestVirt): void;
 }
@@ -106,6 +103,8 @@ export interface VirtualWatch {
 export interface CpuState {
   readonly paging: MachineState;
   readonly id: number;
+  /** Memory through this CPU's A20 gate. */
+  readonly view: GuestView;
   readonly counts: CpuCounts;
   readonly cr3: RootState;
   readonly tlb: Tlb;

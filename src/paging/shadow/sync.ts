@@ -2,6 +2,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState, PageState, PageType } from '../../pgm/pages/page-states.ts';
 import type { RamRange } from '../../pgm/pages/ram-range.ts';
+import { readEntry } from '../guest-view.ts';
 import { PageFault } from '../page-fault.ts';
 import { KINDS, type PoolKind } from '../pool/kinds.ts';
 import type { ShadowPool } from '../pool/pool.ts';
@@ -174,9 +175,9 @@ export class ShadowSync {
       return { gcPhys, low: walker.entryLow[leaf], high: walker.entryHigh[leaf], tracks: !isLarge };
     const wide = walker.scheme.entrySize === 8;
     const at = walker.entryAddress[leaf] + (near - slot) * walker.scheme.entrySize;
-    const low = this.#memory.readU32(at);
+    const low = readEntry(this.#memory, at);
     if ((low & (P | A)) !== (P | A)) return undefined;
-    const high = wide ? this.#memory.readU32(at + 4) : 0;
+    const high = wide ? readEntry(this.#memory, at + 4) : 0;
     if (isReserved(walker.levels[leaf], true, low, high)) return undefined;
     return { gcPhys: walker.pageBase(walker.levels[leaf], low, high), low, high, tracks: true };
   }

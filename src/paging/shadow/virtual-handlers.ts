@@ -3,7 +3,6 @@ import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/size
 import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
 import type { CpuState, MachineState } from './shadow-state.ts';
-import { activeState } from './sync.ts';
 import { virtualHandlerError } from './virtual-handler-errors.ts';
 
 /** `'hypervisor'`: only looked for at faults in the hypervisor's own area. */
@@ -41,6 +40,9 @@ export class VirtualHandlers {
   /** @internal */
   readonly cache = new PhysToVirt();
   readonly #paging: MachineState;
+  /** What they ask of pages, a `HandlerState` by frame. */
+  readonly #states = new Map<number, number>();
+  readonly #owners = new Map<PhysToVirtNode, Registered>();
   #guest: Registered[] = [];
   #hypervisor: VirtualHandler[] = [];
 
@@ -72,7 +74,9 @@ export class VirtualHandlers {
       this.#hypervisor = [...this.#hypervisor, handler].sort((a, b) => (a.start < b.start ? -1 : 1));
       return;
     }
-    this.#guest.push({ handler, nodes: nodesOf(handler) });
+    const registered = { handler, nodes: nodesOf(handler) };
+    for (const node of registered.nodes) this.#owners.set(node, registered);
+    this.#guest.push(registered);
     this.#guest.sort((a, b) => (a.handler.start < b.handler.start ? -1 : 1));
     this.#requestUpdate();
   }
@@ -81,7 +85,10 @@ export class VirtualHandlers {
   deregister(start: GuestVirt): void {
     const found = this.#guest.find(({ handler }) => handler.start === start);
     if (found) {
-      for (const node of found.nodes) this.#forget(node);
+      for (const node of found.nodes) {
+        this.#forget(node);
+        this.#owners.delete(node);
+      }
       this.#guest = this.#guest.filter((each) => each !== found);
       this.#requestUpdate();
     } else if (this.#hypervisor.some((handler) => handler.start === start)) {
@@ -103,30 +110,41 @@ export class VirtualHandlers {
     return this.#guest.find(({ handler }) => address >= handler.start && address < handler.end)?.handler;
   }
 
-  /** The handler of a physical byte, whatever its address; and that virtual address. */
-  findPhysical(gcPhys: GuestPhys): { handler: VirtualHandler; address: GuestVirt } | undefined {
-    const node = this.cache.find(gcPhys);
-    const owner = node && this.#guest.find(({ nodes }) => nodes.includes(node));
-    return node && owner && { handler: owner.handler, address: node.address + BigInt(gcPhys - (node.gcPhys ?? 0)) };
+  /** Some page is watched. */
+  get isActive(): boolean {
+    return this.#states.size > 0;
+  }
+
+  /** What they ask of a page: a `HandlerState`. @internal */
+  stateOf(frame: number): number {
+    return this.#states.get(frame) ?? HandlerState.NONE;
+  }
+
+  /** As `VirtualWatch` has it. @internal */
+  call(
+    access: 'read' | 'write',
+    gcPhys: GuestPhys,
+    bytes: Uint8Array,
+    through?: GuestVirt,
+  ): 'done' | 'default' | undefined {
+    const node = this.cache.find(
+      gcPhys,
+      through,
+      (each) => access === 'write' || this.#owners.get(each)?.handler.kind === 'all',
+    );
+    if (!node) return undefined;
+    const address = node.address + BigInt(gcPhys - (node.gcPhys ?? 0));
+    return this.#owners.get(node)?.handler.callback?.(access, address, bytes);
+  }
+
+  /** As `VirtualWatch` has it. @internal */
+  borderAfter(gcPhys: GuestPhys): number {
+    return this.cache.borderAfter(gcPhys);
   }
 
   /** The hypervisor's handler of an address. */
   findHypervisor(address: GuestVirt): VirtualHandler | undefined {
     return this.#hypervisor.find((handler) => address >= handler.start && address < handler.end);
-  }
-
-  /**
-   * An access that is emulated: the handler's if there is one, unless the page has physical handlers, which come first.
-   * @internal
-   */
-  take(access: 'read' | 'write', address: GuestVirt, gcPhys: GuestPhys, bytes: Uint8Array): 'done' | 'default' {
-    if (this.#guest.length === 0) return 'default';
-    const range = this.#paging.memory.ranges.find(gcPhys);
-    if (range && activeState(range.handler[range.pageOf(gcPhys)]) !== HandlerState.NONE) return 'default';
-    const byAddress = this.find(address);
-    const found = byAddress ? { handler: byAddress, address } : this.findPhysical(gcPhys);
-    if (!found || (access === 'read' && found.handler.kind === 'write')) return 'default';
-    return found.handler.callback?.(access, found.address, bytes) ?? 'default';
   }
 
   /** The guest has invalidated a page. @internal */
@@ -161,18 +179,18 @@ export class VirtualHandlers {
 
   #forget(node: PhysToVirtNode): void {
     this.cache.remove(node);
-    if (node.gcPhys !== undefined) this.#paging.virtualStates.delete(Math.floor(node.gcPhys / PAGE_SIZE));
+    if (node.gcPhys !== undefined) this.#states.delete(Math.floor(node.gcPhys / PAGE_SIZE));
   }
 
   #raise(): void {
-    const { virtualStates } = this.#paging;
-    virtualStates.clear();
+    const states = this.#states;
+    states.clear();
     for (const { handler, nodes } of this.#guest) {
       const state = handler.kind === 'all' ? HandlerState.ALL : HandlerState.WRITE;
       for (const node of nodes) {
         if (node.gcPhys === undefined) continue;
         const frame = Math.floor(node.gcPhys / PAGE_SIZE);
-        virtualStates.set(frame, Math.max(virtualStates.get(frame) ?? HandlerState.NONE, state));
+        states.set(frame, Math.max(states.get(frame) ?? HandlerState.NONE, state));
         this.cache.insert(node);
       }
     }

@@ -23,6 +23,7 @@ import {
   type TableKind,
   tamePointers,
 } from './random-tables.ts';
+import { WatchTwin } from './watch-twin.ts';
 
 const MODEL_PAGES = 48;
 const KINDS: TableKind[] = ['32-bit', 'pae', 'long'];
@@ -38,6 +39,7 @@ export interface ModelOptions {
 /** What the naive twin knows of one CPU. */
 interface Twin extends RandomRegisters {
   kind: TableKind | 'none';
+  a20Off?: boolean;
   pdptes?: bigint[];
 }
 
@@ -54,6 +56,8 @@ export class ShadowModel {
   readonly #seed: number;
   readonly #options: ModelOptions;
   readonly #handlers = new Map<number, 'write' | 'all'>();
+  /** Handlers of virtual addresses: of this machine, and as the twin knows them. */
+  readonly watches: WatchTwin;
   readonly #mapped: Record<TableKind, bigint[]> = { '32-bit': [], pae: [], long: [] };
   readonly done = { mapped: 0, faults: 0, compared: 0 };
 
@@ -64,6 +68,7 @@ export class ShadowModel {
     this.memory.registerRam(0, this.twin.length, 'Base RAM');
     const { host, ...rest } = options;
     this.paging = new ShadowPaging(this.memory, { ...host, ...rest });
+    this.watches = new WatchTwin(this.random, this.paging.virtualHandlers);
     this.#cpus = this.paging.cpus.map(() => ({ kind: 'none', cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n }));
     this.fillTables();
   }
@@ -72,7 +77,8 @@ export class ShadowModel {
   fillTables(kind: TableKind = this.random.pick(KINDS)): void {
     const tables = new FlatMemory(this.twin);
     fillTables(this.random, tables, kind);
-    this.memory.write(0x1000, this.twin.subarray(0x1000, 0x1000 + TABLE_PAGES * 4096));
+    this.memory.write(0x1000, this.twin.subarray(0x1000, 0x1000 + TABLE_PAGES * 4096), 'device');
+    this.watches.expect('write', 0x1000, TABLE_PAGES * 4096, undefined);
   }
 
   /** So many random things; memory and pool are checked now and then. Errors name the seed. */
@@ -103,7 +109,9 @@ export class ShadowModel {
     else if (roll < 82) this.#loadCr3(id);
     else if (roll < 86) this.paging.cpus[id].invalidatePage(this.#address(id));
     else if (roll < 88) this.paging.cpus[id].prefetch(this.#address(id));
-    else if (roll < 91) this.#toggleHandler();
+    else if (roll < 89) this.#toggleHandler();
+    else if (roll < 92) this.watches.toggle(this.#cpus.map((_, cpu) => this.#address(cpu)));
+    else if (roll < 93) this.#toggleA20(id);
     else if (roll < 95) this.#changePage();
     else if (roll < 96) this.paging.clearAll();
     else if (roll < 97) this.#reset();
@@ -143,6 +151,11 @@ export class ShadowModel {
     const [write, user, fetch] = [this.random.chance(45), this.random.chance(50), this.random.chance(15)];
     const bits = (write ? 2 : 0) | (user ? 4 : 0) | (fetch && !write ? 16 : 0);
     const size = Math.min(1 + this.random.below(8), 4096 - Number(address % 4096n));
+    if (cpu.cr3.isSyncPending && !cpu.plan?.nested)
+      this.watches.look((at) => {
+        const found = this.#naive(id, at, { write: false, user: false, fetch: false }, true);
+        return 'fault' in found ? undefined : this.#bus(id, Number(found.gcPhys));
+      });
     const naive = this.#naive(id, address, { write, user, fetch: fetch && !write }, false);
     const bytes = Uint8Array.from({ length: size }, () => this.random.below(256));
     const code = write ? cpu.write(address, bytes, bits) : cpu.read(address, bytes, bits);
@@ -155,7 +168,8 @@ export class ShadowModel {
     this.done.mapped++;
     const { kind } = this.#cpus[id];
     if (kind !== 'none') this.#mapped[kind][this.random.below(40)] ??= address;
-    const at = Number(naive.gcPhys);
+    const at = this.#bus(id, Number(naive.gcPhys));
+    this.watches.expect(write ? 'write' : 'read', at, size, address);
     if (write) this.#writeTwin(at, bytes);
     else
       assert.deepEqual(
@@ -164,12 +178,24 @@ export class ShadowModel {
       );
   }
 
+  /** With its A20 gate off, address bit 20 of a CPU is 0. */
+  #bus(id: number, gcPhys: number): number {
+    return this.#cpus[id].a20Off && Math.floor(gcPhys / 2 ** 20) % 2 === 1 ? gcPhys - 2 ** 20 : gcPhys;
+  }
+
+  #toggleA20(id: number): void {
+    const isOff = !this.#cpus[id].a20Off;
+    this.#cpus[id] = { ...this.#cpus[id], a20Off: isOff };
+    this.paging.cpus[id].paging.memory.a20.set(id, !isOff);
+  }
+
   #writeTwin(at: number, bytes: Uint8Array): void {
     for (let i = 0; i < bytes.length; i++) if (at + i < this.twin.length) this.twin[at + i] = bytes[i];
   }
 
   #writeBoth(at: number, bytes: Uint8Array): void {
-    this.memory.write(at, bytes, this.random.chance(20) ? 'device' : 'guest');
+    this.memory.write(at, bytes, this.random.chance(20) ? 'device' : this.random.below(this.paging.cpus.length));
+    this.watches.expect('write', at, bytes.length, undefined);
     this.#writeTwin(at, bytes);
   }
 
@@ -197,15 +223,23 @@ export class ShadowModel {
 
   #setRegisters(id: number): void {
     const before = this.#cpus[id];
+    const keepsGate = { a20Off: before.a20Off ?? false };
     if (this.random.chance(15)) {
-      this.#cpus[id] = { kind: 'none', cr0: this.random.chance(50) ? 1n : 0n, cr3: before.cr3, cr4: 0n, efer: 0n };
+      this.#cpus[id] = {
+        ...keepsGate,
+        kind: 'none',
+        cr0: this.random.chance(50) ? 1n : 0n,
+        cr3: before.cr3,
+        cr4: 0n,
+        efer: 0n,
+      };
     } else if (this.random.chance(30) && before.kind !== 'none') {
       this.#cpus[id] = { ...before, cr0: before.cr0 ^ (1n << 16n) };
     } else {
       const kind = this.random.pick(KINDS);
       const registers = randomRegisters(this.random, kind);
       if (kind === 'pae') this.#tame(registers.cr3);
-      this.#cpus[id] = { ...registers, kind };
+      this.#cpus[id] = { ...keepsGate, ...registers, kind };
       if (this.random.chance(25)) this.fillTables(kind);
     }
     const { cr0, cr3, cr4, efer } = this.#cpus[id];
@@ -228,6 +262,7 @@ export class ShadowModel {
     tamePointers(this.random, new FlatMemory(this.twin), cr3);
     const root = Number(cr3 & 0xffffffe0n);
     this.memory.write(root, this.twin.subarray(root, root + 32));
+    this.watches.expect('write', root, 32, undefined);
   }
 
   #latch(id: number): void {

@@ -1,19 +1,26 @@
-import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import type { GuestPages } from '../pages/guest-pages.ts';
 import { HandlerState, PageState, PageType } from '../pages/page-states.ts';
 import type { RamRange } from '../pages/ram-range.ts';
 import type { RangeList } from '../pages/range-list.ts';
+import type { HandlerAnswer } from './handler-list.ts';
 import type { PhysHandlers } from './phys-handlers.ts';
 import type { AccessOrigin } from './phys-memory.ts';
+import type { VirtualWatch } from './virtual-watch.ts';
 
 /** What a read gives where there is nothing. */
 const UNASSIGNED = 0xff;
 /** Below this many bytes a loop is faster than a view on the source. */
 const LOOP_LIMIT = 32;
 
-/** Accesses of any length to any addresses, page by page: handlers first, then memory. */
+/**
+ * Accesses within one page. Handlers come first: of each piece the physical one, then the virtual one; memory is read or
+ * written when both leave that to it (guest-memory.md 5). Pages with device registers have no virtual handlers.
+ */
 export class PhysAccess {
+  /** Handlers of virtual addresses, where the machine has some. */
+  virtual: VirtualWatch | undefined;
   readonly #ranges: RangeList;
   readonly #pages: GuestPages;
   readonly #handlers: PhysHandlers;
@@ -24,29 +31,46 @@ export class PhysAccess {
     this.#handlers = handlers;
   }
 
-  /** Reads within one page. */
-  readPiece(gcPhys: GuestPhys, target: Uint8Array, origin: AccessOrigin): void {
-    const range = this.#ranges.find(gcPhys);
-    if (range !== undefined && range.handler[range.pageOf(gcPhys)] === HandlerState.ALL) {
-      const handler = this.#handlers.list.find(gcPhys);
-      if (handler && handler.kind !== 'write' && handler.callback('read', gcPhys, target, origin) === 'done') return;
-    }
-    this.#readMemory(gcPhys, target);
+  /** Virtual handlers want to see accesses to a page. */
+  isWatched(range: RamRange, page: number, state: number): boolean {
+    const { virtual } = this;
+    if (!virtual?.isActive || range.type[page] === PageType.MMIO) return false;
+    return virtual.stateOf(range.start / PAGE_SIZE + page) >= state;
   }
 
-  /** Writes within one page. */
-  writePiece(gcPhys: GuestPhys, source: Uint8Array, origin: AccessOrigin): void {
+  readPiece(gcPhys: GuestPhys, target: Uint8Array, origin: AccessOrigin, through?: GuestVirt): void {
+    const range = this.#ranges.find(gcPhys);
+    if (range === undefined) {
+      target.fill(UNASSIGNED);
+      return;
+    }
+    const page = range.pageOf(gcPhys);
+    const physical = range.handler[page] === HandlerState.ALL ? this.#handlers.list.find(gcPhys) : undefined;
+    let answer: HandlerAnswer = 'default';
+    if (physical && physical.kind !== 'write') answer = physical.callback('read', gcPhys, target, origin);
+    const isWatched = this.isWatched(range, page, HandlerState.ALL);
+    if (isWatched && this.virtual?.call('read', gcPhys, target, through) === 'done') answer = 'done';
+    if (answer === 'default') this.#readMemory(gcPhys, target);
+  }
+
+  /** Cut at the borders of the handlers of both kinds. */
+  writePiece(gcPhys: GuestPhys, source: Uint8Array, origin: AccessOrigin, through?: GuestVirt): void {
     for (let done = 0; done < source.length; ) {
       const at = gcPhys + done;
       const range = this.#ranges.find(at);
       if (range === undefined) return;
-      const handled = range.handler[range.pageOf(at)] >= HandlerState.WRITE;
-      const handler = handled ? this.#handlers.list.atOrAbove(at) : undefined;
-      const isInside = handler !== undefined && handler.start <= at;
-      const border = handler === undefined ? Number.POSITIVE_INFINITY : isInside ? handler.end : handler.start;
+      const page = range.pageOf(at);
+      const near = range.handler[page] >= HandlerState.WRITE ? this.#handlers.list.atOrAbove(at) : undefined;
+      const physical = near !== undefined && near.start <= at ? near : undefined;
+      let border = near === undefined ? Number.POSITIVE_INFINITY : physical ? near.end : near.start;
+      const virtual = this.isWatched(range, page, HandlerState.WRITE) ? this.virtual : undefined;
+      if (virtual) border = Math.min(border, virtual.borderAfter(at));
       const piece = source.subarray(done, Math.min(source.length, border - gcPhys));
+      const address = through === undefined ? undefined : through + BigInt(done);
       done += piece.length;
-      if (!isInside || handler.callback('write', at, piece, origin) === 'default') this.#writeMemory(at, piece);
+      let answer: HandlerAnswer = physical?.callback('write', at, piece, origin) ?? 'default';
+      if (virtual?.call('write', at, piece, address) === 'done') answer = 'done';
+      if (answer === 'default') this.#writeMemory(at, piece);
     }
   }
 

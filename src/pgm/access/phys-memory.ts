@@ -1,26 +1,30 @@
-import type { GuestPhys } from '../../../formats/sizes.ts';
+import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
 
 /**
- * Who accesses: guest code, whose addresses pass the A20 gate, or a device, whose don't. Both set the same dirty state.
+ * Who accesses: a CPU, by its number, whose addresses pass its A20 gate; or a device, whose don't. Both set the same
+ * dirty state.
  */
-export type AccessOrigin = 'guest' | 'device';
+export type AccessOrigin = number | 'device';
 
 /**
- * Guest-physical memory through the one door: handlers are called, writes are noted for dirty tracking, guest accesses
- * pass the A20 gate. Addresses where nothing is read as 0xff, and writes there are dropped. The default origin is
- * `'guest'`.
+ * Guest-physical memory through the one door: handlers are called, writes are noted for dirty tracking, addresses of
+ * CPUs pass their A20 gates. Addresses where nothing is read as 0xff, and writes there are dropped. The default origin
+ * is CPU 0.
  */
 export interface PhysMemory {
-  /** Fills `target` from `gcPhys` on, across pages and ranges. */
-  read(gcPhys: GuestPhys, target: Uint8Array, origin?: AccessOrigin): void;
-  /** Writes all of `source` to `gcPhys` and what follows. */
-  write(gcPhys: GuestPhys, source: Uint8Array, origin?: AccessOrigin): void;
+  /**
+   * Fills `target` from `gcPhys` on, across pages and ranges.
+   * @param through the virtual address that has led there: of several virtual handlers its own one is called
+   */
+  read(gcPhys: GuestPhys, target: Uint8Array, origin?: AccessOrigin, through?: GuestVirt): void;
+  /** Writes all of `source` to `gcPhys` and to the bytes that follow. */
+  write(gcPhys: GuestPhys, source: Uint8Array, origin?: AccessOrigin, through?: GuestVirt): void;
   /** 4 bytes, little-endian. */
-  readU32(gcPhys: GuestPhys): number;
+  readU32(gcPhys: GuestPhys, origin?: AccessOrigin): number;
   /** Writes 4 bytes, little-endian. */
-  writeU32(gcPhys: GuestPhys, value: number): void;
+  writeU32(gcPhys: GuestPhys, value: number, origin?: AccessOrigin): void;
   /** 8 bytes, little-endian. */
-  readU64(gcPhys: GuestPhys): bigint;
+  readU64(gcPhys: GuestPhys, origin?: AccessOrigin): bigint;
   /** Writes 8 bytes, little-endian. */
-  writeU64(gcPhys: GuestPhys, value: bigint): void;
+  writeU64(gcPhys: GuestPhys, value: bigint, origin?: AccessOrigin): void;
 }

@@ -160,9 +160,10 @@ export class MemoryPair {
     );
   }
 
-  setA20(on: boolean): Outcome[] {
-    this.real.a20.set(0, on);
-    this.naive.a20 = on;
+  setA20(cpu: number, on: boolean): Outcome[] {
+    this.real.a20.set(cpu, on);
+    if (on) this.naive.a20Off.delete(cpu);
+    else this.naive.a20Off.add(cpu);
     return [];
   }
 

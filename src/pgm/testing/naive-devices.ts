@@ -201,7 +201,7 @@ export function balloon(machine: NaiveMachine, inflates: boolean, addresses: rea
 }
 
 export function reset(machine: NaiveMachine): void {
-  machine.a20 = true;
+  machine.a20Off.clear();
   machine.aliases.clear();
   for (const frame of machine.ram.keys()) {
     if (!machine.isRam(frame)) continue;

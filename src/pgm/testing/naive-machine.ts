@@ -47,7 +47,8 @@ export class NaiveMachine {
   readonly off = new Set<number>();
   readonly aliases = new Map<number, number>();
   readonly log: string[] = [];
-  a20 = true;
+  /** CPUs whose A20 gate is off. */
+  readonly a20Off = new Set<number>();
   noMoreWrites = false;
   isMonitoring = false;
 
@@ -92,7 +93,7 @@ export class NaiveMachine {
     return this.handlers.find(({ start, end }) => address >= start && address < end);
   }
 
-  read(address: number, size: number, origin: string): number[] {
+  read(address: number, size: number, origin: number | 'device'): number[] {
     const bytes: number[] = [];
     for (let done = 0; done < size; ) {
       const at = this.#passA20(address + done, origin);
@@ -103,7 +104,7 @@ export class NaiveMachine {
     return bytes;
   }
 
-  #readPiece(at: number, size: number, origin: string): number[] {
+  #readPiece(at: number, size: number, origin: number | 'device'): number[] {
     const frame = Math.floor(at / PAGE_SIZE);
     const handler = this.off.has(frame) || this.aliases.has(frame) ? undefined : this.handlerAt(at);
     if (handler?.kind === 'all' || handler?.kind === 'mmio') {
@@ -128,7 +129,7 @@ export class NaiveMachine {
     return this.ram.get(frame);
   }
 
-  write(address: number, bytes: Uint8Array, origin: string): void {
+  write(address: number, bytes: Uint8Array, origin: number | 'device'): void {
     if (bytes.length > 0 && this.noMoreWrites) throw new Refused('no-more-writes');
     let logged: NaiveHandler | undefined;
     let entry = '';
@@ -222,7 +223,9 @@ export class NaiveMachine {
     };
   }
 
-  #passA20(address: number, origin: string): number {
-    return !this.a20 && origin === 'guest' && Math.floor(address / 2 ** 20) % 2 === 1 ? address - 2 ** 20 : address;
+  #passA20(address: number, origin: number | 'device'): number {
+    return origin !== 'device' && this.a20Off.has(origin) && Math.floor(address / 2 ** 20) % 2 === 1
+      ? address - 2 ** 20
+      : address;
   }
 }

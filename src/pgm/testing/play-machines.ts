@@ -104,7 +104,7 @@ class MachinesGame {
     const start = this.#random.below(player.bytes.length - size);
     const source = new Uint8Array(size).fill(this.#random.below(256));
     this.#note(player, start, source, () =>
-      player.memory.write(start, source, this.#random.pick(['guest', 'device'] as const)),
+      player.memory.write(start, source, this.#random.pick([0, 'device'] as const)),
     );
   }
 

@@ -27,7 +27,9 @@ const length = fc.oneof(fc.nat(16), fc.nat(64), fc.nat(3 * PAGE_SIZE));
 const byte = fc.nat(255);
 const which = fc.nat(63);
 const pages = fc.integer({ min: 1, max: 4 });
-const origin = fc.constantFrom('guest' as const, 'device' as const);
+/** Three CPUs. */
+const cpu = fc.nat(2);
+const origin = fc.oneof(cpu, fc.constant('device' as const));
 const answer = fc.constantFrom('default' as const, 'default' as const, 'done' as const);
 
 function operation<T extends unknown[]>(
@@ -53,7 +55,7 @@ const handlerStretch = fc.oneof(
 const accesses = [
   operation(
     'write',
-    (pair, at: number, size: number, value: number, by: 'guest' | 'device') => pair.write(at, size, value, by),
+    (pair, at: number, size: number, value: number, by: number | 'device') => pair.write(at, size, value, by),
     address,
     length,
     byte,
@@ -61,7 +63,7 @@ const accesses = [
   ),
   operation(
     'read',
-    (pair, at: number, size: number, by: 'guest' | 'device') => pair.read(at, size, by),
+    (pair, at: number, size: number, by: number | 'device') => pair.read(at, size, by),
     address,
     length,
     origin,
@@ -142,7 +144,12 @@ const rest = [
   ),
   operation('unlock', (pair, n: number) => pair.unlock(n), which),
   operation('share', (pair, at: number) => pair.share(at), frame),
-  operation('setA20', (pair, on: boolean) => pair.setA20(on), fc.constantFrom(true, true, false)),
+  operation(
+    'setA20',
+    (pair, which: number, on: boolean) => pair.setA20(which, on),
+    cpu,
+    fc.constantFrom(true, true, false),
+  ),
   operation(
     'setNoMoreWrites',
     (pair, set: boolean) => pair.setNoMoreWrites(set),
