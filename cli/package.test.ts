@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { BareUser } from './testing/bare-user.ts';
@@ -48,6 +50,16 @@ describe('the package, packed and installed elsewhere', () => {
       `import { ${names} } from 'savkit';\nimport { ${ofMachines} } from 'savkit/machine';\nconsole.log([${names}, ${ofMachines}].every((each) => typeof each === 'function'));\n`,
     );
     expect(user.run('node names.mjs')).toContain('true');
+  });
+
+  it('is put together as Node and bundlers expect it', async () => {
+    const { messages, pkg } = await publint({
+      pkgDir: join(user.folder, 'node_modules/savkit'),
+      pack: false,
+      strict: true,
+    });
+    expect(pkg.name).toBe('savkit');
+    expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
   });
 
   it('holds what its exports name, no tests, no campaigns and no states', () => {

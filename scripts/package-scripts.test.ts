@@ -13,7 +13,7 @@ const commands = Object.entries(scripts).flatMap(([name, script]) =>
  * Programs that packages bring along, and Node; words without quotes, variables, redirections or patterns, which shells
  * read differently.
  */
-const ANY_SHELL = /^(node|tsc|biome|vitest)( [\w./:=-]+)*$/;
+const ANY_SHELL = /^(node|tsc|biome|typedoc|vitest)( [\w./:=-]+)*$/;
 
 describe('scripts of the package', () => {
   it.each(commands)('$name: `$command` means the same to every shell', ({ command }) => {
