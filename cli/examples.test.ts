@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Argv } from 'yargs';
+import { qemuSample } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { COMMANDS } from './command-list.ts';
 import { runHere } from './testing/run-here.ts';
@@ -33,6 +34,7 @@ beforeAll(async () => {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
+  writeFileSync(join(folder, 'guest.state'), qemuSample('long-10.state'));
   await runHere('manifest', join(folder, 'machine.sav'), '-o', join(folder, 'machine.manifest'));
 });
 
@@ -64,7 +66,7 @@ function standIn(word: string): string[] {
   if (word === '*.sav') return [join(folder, 'a.sav'), join(folder, 'b.sav')];
   // The states of the tests have no screen.
   if (word === 'VRam') return ['VMMDev'];
-  return /\.(sav|raw|bin|manifest|vbox|log|png)$|^core$/.test(word) ? [join(folder, word)] : [word];
+  return /\.(sav|state|raw|bin|manifest|vbox|log|png)$|^core$/.test(word) ? [join(folder, word)] : [word];
 }
 
 const commands = COMMANDS.map(({ command, load }) => ({ name: command.split(' ')[0], load })).filter(

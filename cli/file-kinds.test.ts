@@ -31,8 +31,6 @@ const KINDS: [string, RegExp, Buffer][] = [
   ['a disk', /disk image \(VDI\)/, placed(0x40, '\x7f\x10\xda\xbe')],
   ['the text of a VMDK', /disk image \(VMDK\)/, Buffer.from('# Disk DescriptorFile\nversion=1\n')],
   ['a core', /an ELF file/, placed(0, '\x7fELF')],
-  ['QEMU', /a QEMU migration stream/, placed(0, 'QEVM')],
-  ['libvirt', /libvirt/, placed(0, 'LibvirtQemudSave')],
   ['a log', /savkit explain FILE/, Buffer.from('00:00:01.000 VirtualBox VM 7.0.10 r158379 linux.amd64\n')],
   ['a manifest', /a manifest of savkit/, Buffer.from('{"manifest": "savkit/manifest/1", "file": {}}')],
   ['an ISO', /an ISO image/, placed(0x8001, 'CD001')],
@@ -47,11 +45,9 @@ const AROUND: Record<string, Buffer> = {
   'a file packed with zip': placed(0, 'PK\x03\x04'),
   'a file packed with gzip': placed(0, '\x1f\x8b\x08'),
   'a file packed with cpio': placed(0, '070701'),
-  'a disk image (qcow2)': placed(0, 'QFI\xfb'),
   'a disk image (VDI)': placed(0x40, '\x7f\x10\xda\xbe'),
   'an ELF file': placed(0, '\x7fELF'),
   'a LiME image': placed(0, 'EMiL'),
-  'a QEMU migration stream': placed(0, 'QEVM'),
   'a PNG image': placed(0, '\x89PNG\r\n\x1a\n'),
 };
 

@@ -29,6 +29,8 @@ export class SavkitError extends Error {
   readonly code: string;
   /** VirtualBox's name for the same finding, e.g. `VERR_SSM_INTEGRITY_CRC`; absent where its loader has none. */
   readonly vboxCode: string | undefined;
+  /** QEMU's or libvirt's own message for the same finding; absent where they notice nothing. */
+  qemuSays: string | undefined;
   /** Where in the file; empty where that is not known. */
   place: Place;
   /** Name of the file or stream in which it was found, where there may be several. */
@@ -46,6 +48,12 @@ export class SavkitError extends Error {
   /** Says in which file it was found, unless that is said. */
   in(source: string): this {
     this.source ??= source;
+    return this;
+  }
+
+  /** Adds QEMU's or libvirt's own message. */
+  saying(qemuSays: string): this {
+    this.qemuSays = qemuSays;
     return this;
   }
 

@@ -5,12 +5,13 @@ import { hexLines } from '../../src/console/hex-lines.ts';
 import { PATTERN_KINDS, type Pattern, patternOf } from '../../src/saved-state/search/pattern.ts';
 import { type Hit, type SearchReport, searchMemory } from '../../src/saved-state/search/search-memory.ts';
 import { withSource } from '../io/input.ts';
+import { type RamOptions, withRamFile } from '../io/ram-file.ts';
 import { parseRange } from '../parsing/address.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../process/run-command.ts';
 import { line, lines, ownLines, type TerminalText } from '../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, RamOptions {
   state: string;
   text?: string;
   utf16?: string;
@@ -27,7 +28,7 @@ const MOST_HITS = 1_000_000;
 
 export const findCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withRamFile(withCommonOptions(argv))
       .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .option('text', { type: 'string', requiresArg: true, describe: 'A text, in UTF-8' })
       .option('utf16', {
@@ -71,16 +72,26 @@ function runFind(job: Job, options: Options): Promise<Outcome> {
   const context = countIn('--context', options.context, 0, MOST_CONTEXT);
   const maxHits = countIn('--max', options.max, 1, MOST_HITS);
   const range = options.range === undefined ? {} : { range: parseRange(options.range) };
-  return withSource(job, async (source) => {
-    const onProgress = (done: number, step: string, total = source.size) => job.progress.update(done, total, step);
-    const report = await searchMemory(source, pattern, { ...range, context, maxHits, signal: job.signal, onProgress });
-    const result = {
-      found: report.hits.map((hit) => ({ at: hex(hit.at), length: hit.length, ...bytesOf(hit) })),
-      complete: report.complete,
-      searched: report.searched.map(({ start, end }) => ({ start: hex(start), end: hex(end) })),
-    };
-    return { exitCode: report.complete ? ExitCode.OK : ExitCode.PARTLY, result, text: reportText(report) };
-  });
+  return withSource(
+    job,
+    async (source) => {
+      const onProgress = (done: number, step: string, total = source.size) => job.progress.update(done, total, step);
+      const report = await searchMemory(source, pattern, {
+        ...range,
+        context,
+        maxHits,
+        signal: job.signal,
+        onProgress,
+      });
+      const result = {
+        found: report.hits.map((hit) => ({ at: hex(hit.at), length: hit.length, ...bytesOf(hit) })),
+        complete: report.complete,
+        searched: report.searched.map(({ start, end }) => ({ start: hex(start), end: hex(end) })),
+      };
+      return { exitCode: report.complete ? ExitCode.OK : ExitCode.PARTLY, result, text: reportText(report) };
+    },
+    options,
+  );
 }
 
 /** Hexadecimal. */

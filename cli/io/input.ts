@@ -1,4 +1,4 @@
-import { fstatSync, statSync } from 'node:fs';
+import { existsSync, fstatSync, statSync } from 'node:fs';
 import { FormatError, InterruptedError } from '../../formats/errors.ts';
 import { holdFile } from '../../formats/files/held-files.ts';
 import { openScratchFile } from '../../formats/files/scratch-file.ts';
@@ -7,17 +7,24 @@ import { WrittenFile } from '../../formats/files/written-file.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { stop } from './stop.ts';
 
+export interface InputOptions {
+  /** Once the file has been read, because what was read lives on and may be saved to the same place. */
+  mayBeReplaced?: boolean;
+  /** A file with the RAM that the state leaves out. */
+  ram?: string;
+}
+
 /**
- * Opens a file, or stdin for `-`; closes it in any case.
- * @param options.mayBeReplaced once it has been read, because what was read lives on and may be saved to the same place
+ * Opens a file, a snapshot in one, `FILE:SNAPSHOT`, or stdin for `-`; closes it in any case.
  */
 export async function withInput<T>(
   file: string,
   use: (source: ByteSource) => Promise<T>,
-  { mayBeReplaced = false } = {},
+  { mayBeReplaced = false, ram }: InputOptions = {},
 ): Promise<T> {
   if (!mayBeReplaced) keepInput(file);
-  const source = file === '-' ? streamSource(process.stdin) : await openFile(file);
+  const source = file === '-' ? streamSource(process.stdin) : await openPart(file);
+  if (ram !== undefined) source.ram = await openFile(ram);
   // A pipe may have nothing to say for ever.
   const end = () => source.seekable || void source.close();
   stop.signal.addEventListener('abort', end, { once: true });
@@ -28,33 +35,57 @@ export async function withInput<T>(
     });
   } finally {
     stop.signal.removeEventListener('abort', end);
+    await source.ram?.close();
     await source.close();
   }
 }
 
 /** The same for what has to be read more than once: stdin, or a pipe, goes to a temporary file first. */
-function withSeekableInput<T>(file: string, use: (source: ByteSource) => Promise<T>): Promise<T> {
-  return withInput(file, async (source) => {
-    if (source.seekable) return use(source);
-    const scratch = openScratchFile();
-    try {
-      const copy = new WrittenFile('a temporary file', scratch.descriptor);
-      const piece = new Uint8Array(MIB);
-      for (let count = await source.read(piece, 0); count > 0; count = await source.read(piece, 0))
-        await copy.write(piece.subarray(0, count));
-      if (stop.signal.aborted) throw new InterruptedError();
-      return await use(
-        sharedFile({ fd: scratch.descriptor, name: source.name, size: fstatSync(scratch.descriptor).size }),
-      );
-    } finally {
-      scratch.close();
-    }
-  });
+function withSeekableInput<T>(
+  file: string,
+  use: (source: ByteSource) => Promise<T>,
+  options?: InputOptions,
+): Promise<T> {
+  return withInput(
+    file,
+    async (source) => {
+      if (source.seekable) return use(source);
+      const scratch = openScratchFile();
+      try {
+        const copy = new WrittenFile('a temporary file', scratch.descriptor);
+        const piece = new Uint8Array(MIB);
+        for (let count = await source.read(piece, 0); count > 0; count = await source.read(piece, 0))
+          await copy.write(piece.subarray(0, count));
+        if (stop.signal.aborted) throw new InterruptedError();
+        const { size } = fstatSync(scratch.descriptor);
+        const copied = sharedFile({ fd: scratch.descriptor, name: source.name, size });
+        if (source.ram) copied.ram = source.ram;
+        return await use(copied);
+      } finally {
+        scratch.close();
+      }
+    },
+    options,
+  );
 }
 
 /** The input of a job that reads more than once. */
-export function withSource<T>({ file }: { file: string }, use: (source: ByteSource) => Promise<T>): Promise<T> {
-  return withSeekableInput(file, use);
+export function withSource<T>(
+  { file }: { file: string },
+  use: (source: ByteSource) => Promise<T>,
+  options?: InputOptions,
+): Promise<T> {
+  return withSeekableInput(file, use, options);
+}
+
+/** A file, or the part of one that the words after the last colon name. @throws EnvironmentError */
+async function openPart(path: string): Promise<ByteSource> {
+  const colon = path.lastIndexOf(':');
+  const part = path.slice(colon + 1);
+  if (colon < 1 || part === '' || existsSync(path) || !existsSync(path.slice(0, colon))) return openFile(path);
+  const source = await openFile(path.slice(0, colon));
+  source.part = part;
+  return source;
 }
 
 /** What was read once must not be overwritten as long as the process lives, under whatever name. */

@@ -133,6 +133,10 @@ function namedErrorText(error: SavkitError): string {
     : `${error.source}: ${errorText(error)}`;
 }
 
-export function errorText({ message, vboxCode }: { message: string; vboxCode?: string | undefined }): string {
-  return vboxCode ? `${message} (${vboxCode})` : message;
+export function errorText(
+  error: Pick<SavkitError, 'message'> & Partial<Pick<SavkitError, 'vboxCode' | 'qemuSays'>>,
+): string {
+  const { message, vboxCode, qemuSays } = error;
+  if (vboxCode) return `${message} (${vboxCode})`;
+  return qemuSays ? `${message} (QEMU: ${qemuSays})` : message;
 }

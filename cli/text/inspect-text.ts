@@ -3,6 +3,7 @@ import { sizeText } from '../terminal/size-text.ts';
 import { heading } from '../terminal/styles.ts';
 import { type Cell, table } from '../terminal/table.ts';
 import { indent, joined, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import { factLines } from './fact-lines.ts';
 
 /** A state description for people. */
 export function renderState(state: StateDescription): TerminalText {
@@ -23,12 +24,6 @@ function section(title: string, body: TerminalText): TerminalText {
   return lines([heading(title), body]);
 }
 
-function facts(rows: readonly (readonly [string, Cell])[]): TerminalText {
-  const known = rows.filter(([, value]) => value !== undefined && value !== '');
-  const width = Math.max(...known.map(([name]) => name.length));
-  return indent(lines(known.map(([name, value = '']) => line`${name.padEnd(width)}  ${value}`)));
-}
-
 function renderContainer({ container, build, clock }: StateDescription): TerminalText {
   const flags = [container.streamCrc ? 'stream CRC' : '', container.live ? 'live save' : '']
     .filter((flag) => flag !== '')
@@ -43,7 +38,7 @@ function renderContainer({ container, build, clock }: StateDescription): Termina
     ...Object.entries(build),
     ["guest's clock", clock && `${clock.time}${clock.utc ? ' (set to UTC by VirtualBox)' : ''}`],
   ];
-  return section('Container', facts(rows));
+  return section('Container', factLines(rows));
 }
 
 function renderUnits({ units, container }: StateDescription): TerminalText {
@@ -74,7 +69,7 @@ function renderMemory({ memory }: StateDescription): TerminalText {
     ['unit pgm', `version ${memory.pgmVersion}`],
   ];
   const map = memory.map.map(({ start, end, size, kind, name }) => [start, end, sizeText(size), kind, name]);
-  const parts = [section('Memory', facts(rows)), table(['from', 'to', 'size', 'kind', 'name'], map)];
+  const parts = [section('Memory', factLines(rows)), table(['from', 'to', 'size', 'kind', 'name'], map)];
   const unmapped = memory.mmio2.filter(({ mappedAt }) => mappedAt === null);
   if (unmapped.length > 0)
     parts.push(

@@ -20,6 +20,10 @@ export interface ByteSource {
    * it, too.
    */
   readonly fd?: number | undefined;
+  /** Of a file that holds several states: name of the one that is meant. */
+  part?: string;
+  /** The file with the machine's RAM, for a state that leaves it out. */
+  ram?: ByteSource;
   /** Fills `target` from `position` on; gives the number of bytes read, less than asked only at the end. */
   read(target: Uint8Array, position: number): Promise<number>;
   /** Gives the file back; nothing can be read afterwards. */

@@ -132,6 +132,31 @@ export class Window {
     this.#crcUntil = until;
   }
 
+  /** Index into `bytes` of a file offset. */
+  indexOf(offset: number): number {
+    return offset - this.#base;
+  }
+
+  /** Whether `count` bytes from a file offset on stand in the window. */
+  holds(offset: number, count: number): boolean {
+    return offset >= this.#base && offset + count <= this.#base + this.end;
+  }
+
+  /**
+   * Goes to a file offset: anywhere in a seekable source, forward in any other. The CRC is given up. Invalidates
+   * references.
+   * @throws FormatError `truncated` when a source that is not seekable ends before
+   */
+  async seek(offset: number): Promise<void> {
+    this.limitCrc(0, 0);
+    if (this.source.seekable && !this.holds(offset, 0)) return this.#jump(offset);
+    while (offset > this.#base + this.end) {
+      this.position = this.end;
+      await this.need(1, 'source');
+    }
+    this.position = offset - this.#base;
+  }
+
   /** What `restore` needs to read on from here a second time. */
   mark(): { offset: number; crc: number } {
     return { offset: this.offset, crc: this.crcThrough(this.position) };
@@ -141,14 +166,16 @@ export class Window {
   restore(mark: { offset: number; crc: number }): void {
     if (mark.offset >= this.#base) {
       this.position = mark.offset - this.#base;
-    } else {
-      this.#base = mark.offset;
-      this.position = 0;
-      this.end = 0;
-      this.#ended = false;
-    }
+    } else this.#jump(mark.offset);
     this.#crc = mark.crc;
     this.#crcAt = Math.min(mark.offset, this.#crcUntil);
+  }
+
+  #jump(offset: number): void {
+    this.#base = offset;
+    this.position = 0;
+    this.end = 0;
+    this.#ended = false;
   }
 }
 

@@ -18,7 +18,8 @@ interface Signature extends Omit<FileKind, 'isCertain'> {
 }
 
 const SNAPSHOTS = "the saved state lies in the machine's Snapshots folder as {uuid}.sav";
-const NO_VIRTUALBOX = 'only saved states of VirtualBox are read';
+const QEMU =
+  'inspect, verify, extract, find, diff, manifest, peek, walk and pagetable take it; this command takes states of VirtualBox only';
 
 /** At fixed places. Any other file may hold a state, so these count for more than units that are found in a file. */
 const SIGNATURES: readonly Signature[] = [
@@ -53,11 +54,11 @@ const SIGNATURES: readonly Signature[] = [
     is: at(0, 'EMiL'),
     advice: 'it holds memory only; the devices are in a saved state (.sav)',
   },
-  { name: 'a QEMU migration stream', is: at(0, 'QEVM'), advice: NO_VIRTUALBOX },
+  { name: 'a QEMU migration stream', is: at(0, 'QEVM'), advice: QEMU },
   {
     name: 'a saved machine of libvirt',
     is: either(at(0, 'LibvirtQemudSave'), at(0, 'LibvirtQemudPart')),
-    advice: NO_VIRTUALBOX,
+    advice: QEMU,
   },
   { name: 'a PNG image', is: at(0, '\x89PNG\r\n\x1a\n'), advice: SNAPSHOTS },
   { name: 'an ISO image', is: at(0x8001, 'CD001'), advice: `this is a disk; ${SNAPSHOTS}` },

@@ -64,7 +64,7 @@ export { extractToStream } from '../saved-state/extract/extract-stream.ts';
 export type { ExtractPart, ImageFormat } from '../saved-state/extract/plan-extraction.ts';
 export type { PageSpan } from '../saved-state/hashing/page-hashes.ts';
 export { deriveLayout, type MachineLayout, parseLayout, printLayout } from '../saved-state/layout/machine-layout.ts';
-export { type MemoryRegion, memoryMap, type RegionKind } from '../saved-state/layout/memory-map.ts';
+export { memoryMap } from '../saved-state/layout/memory-map.ts';
 export { compareWithManifest, type ManifestReport } from '../saved-state/manifest/compare-manifest.ts';
 export {
   type Manifest,
@@ -75,6 +75,7 @@ export {
 } from '../saved-state/manifest/manifest.ts';
 export { decodeManifest, encodeManifest, type ManifestEncoding } from '../saved-state/manifest/manifest-file.ts';
 export type { Finding } from '../saved-state/reading/findings.ts';
+export type { MemoryRegion, RegionKind } from '../saved-state/reading/memory-region.ts';
 export type { PassSummary, PgmSummary, SavedState, UnitSummary } from '../saved-state/reading/state.ts';
 export { type WalkOptions, walkState } from '../saved-state/reading/walk.ts';
 export type { FlippedBit } from '../saved-state/salvage/flipped-bits.ts';

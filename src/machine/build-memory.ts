@@ -5,7 +5,8 @@ import type { Mmio2Range } from '../pgm/devices/mmio2-ranges.ts';
 import type { RomRange } from '../pgm/devices/rom-range.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
 import type { HostBacking } from '../pgm/pages/host-backing.ts';
-import { type MemoryRegion, memoryMap, mmio2Address } from '../saved-state/layout/memory-map.ts';
+import { memoryMap, mmio2Address } from '../saved-state/layout/memory-map.ts';
+import type { MemoryRegion } from '../saved-state/reading/memory-region.ts';
 import type { PgmSummary, SavedState } from '../saved-state/reading/state.ts';
 
 /**

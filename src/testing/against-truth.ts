@@ -2,7 +2,7 @@ import type { ByteSource } from '../../formats/files/source.ts';
 import { FOUR_GIB } from '../../formats/sizes.ts';
 import { type ExtractOptions, extract } from '../saved-state/extract/extract.ts';
 import { memoryMap } from '../saved-state/layout/memory-map.ts';
-import { mmio2Ranges } from '../saved-state/layout/unit-choice.ts';
+import { mmio2Ranges } from '../saved-state/layout/named-ranges.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
 import { verify } from '../saved-state/verify/verify.ts';
 import { MemoryTarget, sha256, type Truth } from './states.ts';

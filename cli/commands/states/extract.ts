@@ -15,6 +15,7 @@ import { IMAGE_FORMATS, type ImageFormat } from '../../../src/saved-state/extrac
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
+import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
 import { parseRange } from '../../parsing/address.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
@@ -30,7 +31,7 @@ import { tell } from '../../terminal/print.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions, ThreadOptions {
+interface Options extends CommonOptions, ThreadOptions, RamOptions {
   file: string;
   output: string;
   format: ImageFormat;
@@ -45,7 +46,7 @@ interface Options extends CommonOptions, ThreadOptions {
 
 export const extractCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withThreads(withCommonOptions(argv))
+    withRamFile(withThreads(withCommonOptions(argv)))
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .option('output', {
         type: 'string',
@@ -96,22 +97,26 @@ export const extractCommand: CommandModule<object, Options> = {
       [options.file],
       { ...options, hasDataOnStdout: options.output === '-' },
       ({ file, signal, progress }) =>
-        withSource({ file }, (source) => {
-          const settings: ExtractOptions = {
-            ...extractOptions(options),
-            signal,
-            onProgress: (done, step, total = source.size) => progress.update(done, total, step),
-          };
-          return withOutput(
-            options.output,
-            { force: options.force },
-            async (target) => {
-              const report = await extract(source, target, settings);
-              return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
-            },
-            (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
-          );
-        }),
+        withSource(
+          { file },
+          (source) => {
+            const settings: ExtractOptions = {
+              ...extractOptions(options),
+              signal,
+              onProgress: (done, step, total = source.size) => progress.update(done, total, step),
+            };
+            return withOutput(
+              options.output,
+              { force: options.force },
+              async (target) => {
+                const report = await extract(source, target, settings);
+                return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
+              },
+              (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
+            );
+          },
+          options,
+        ),
     );
   },
 };

@@ -1,49 +1,76 @@
 import type { Argv, CommandModule } from 'yargs';
-import { describeState } from '../../../src/saved-state/describe/describe.ts';
-import { inspect } from '../../../src/saved-state/describe/inspect.ts';
+import { type Described, describeAny } from '../../../src/saved-state/families/describe-any.ts';
 import { withInput } from '../../io/input.ts';
+import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type CommonOptions, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { bad } from '../../terminal/styles.ts';
-import { indent, lines } from '../../terminal/terminal-text.ts';
+import { indent, lines, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
 import { renderState } from '../../text/inspect-text.ts';
+import { renderQemuState, renderSnapshots } from '../../text/qemu-inspect-text.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, RamOptions {
   files: string[];
+  unit?: string;
 }
 
 export const inspectCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withRamFile(withCommonOptions(argv))
       .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
+      .option('unit', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Of a state of QEMU: the fields of this section, such as cpu/0',
+      })
       .example('$0 inspect machine.sav', 'Container, units, memory map, registers, pages')
       .example("$0 inspect --json machine.sav | jq '.files[0].result.cpus'", 'Registers for a script')
+      .example('$0 inspect guest.state --unit cpu/0', 'Every field of a device of QEMU')
       .epilogue(
         'Structure and CRCs are checked on the way, compressed data is not: that is for verify.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('inspect', options.files, options, ({ file, signal, progress }) =>
-      withInput(file, async (source) => {
-        const { state, findings } = await inspect(source, {
-          signal,
-          onProgress: (done) => progress.update(done, source.size),
-        });
-        const result = describeState(state);
-        const damage = findings.map((finding) => bad(indent(findingText(finding))));
-        const text = lines([
-          file,
-          renderState(result),
-          ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : []),
-        ]);
-        const exitCode =
-          findings.length === 0
-            ? ExitCode.OK
-            : findings.every(({ unsupported }) => unsupported)
-              ? ExitCode.UNSUPPORTED
-              : ExitCode.BAD_FILE;
-        return { exitCode, findings, result, text };
-      }),
+      withInput(
+        file,
+        async (source) => {
+          const described = await describeAny(source, {
+            ...(options.unit === undefined ? {} : { unit: options.unit }),
+            signal,
+            onProgress: (done) => progress.update(done, source.size),
+          });
+          const { description: result, findings } = described;
+          const damage = findings.map((finding) => bad(indent(findingText(finding))));
+          const text = lines([
+            file,
+            rendered(described),
+            ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : []),
+          ]);
+          const exitCode =
+            findings.length === 0
+              ? ExitCode.OK
+              : findings.every(({ unsupported }) => unsupported)
+                ? ExitCode.UNSUPPORTED
+                : ExitCode.BAD_FILE;
+          return { exitCode, findings, result, text };
+        },
+        options,
+      ),
     );
   },
 };
+
+function rendered(described: Described): TerminalText {
+  switch (described.family) {
+    case 'virtualbox':
+      return renderState(described.description);
+    case 'qemu':
+      return renderQemuState(described.description);
+    case 'image':
+      return lines([
+        renderSnapshots(described.description.snapshots),
+        'To look into one: savkit inspect FILE:SNAPSHOT',
+      ]);
+  }
+}

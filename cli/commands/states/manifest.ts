@@ -3,12 +3,13 @@ import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
 import { encodeManifest, type ManifestEncoding } from '../../../src/saved-state/manifest/manifest-file.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
+import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type CommonOptions, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, RamOptions {
   file: string;
   output: string;
   format?: ManifestEncoding;
@@ -17,7 +18,7 @@ interface Options extends CommonOptions {
 
 export const manifestCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withRamFile(withCommonOptions(argv))
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .option('output', {
         type: 'string',
@@ -43,30 +44,33 @@ export const manifestCommand: CommandModule<object, Options> = {
       [options.file],
       { ...options, hasDataOnStdout: output === '-' },
       (job) =>
-        withSource(job, (source) =>
-          withOutput(output, { force }, async (sink) => {
-            const { signal, progress } = job;
-            const manifest = await makeManifest(source, {
-              signal,
-              onProgress: (doing, offset) => progress.update(offset, source.size, doing),
-            });
-            const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
-            const bytes = encodeManifest(manifest, encoding);
-            await sink.write(bytes);
-            const { file, units, memory } = manifest;
-            const result = {
-              sha256: file.sha256,
-              memoryRoot: memory.root,
-              units: units.length,
-              encoding,
-              size: bytes.length,
-            };
-            const text =
-              quiet || output === '-'
-                ? NO_TEXT
-                : line`${output}: ${sizeText(bytes.length)}; memory ${memory.root}, file ${file.sha256}`;
-            return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
-          }),
+        withSource(
+          job,
+          (source) =>
+            withOutput(output, { force }, async (sink) => {
+              const { signal, progress } = job;
+              const manifest = await makeManifest(source, {
+                signal,
+                onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+              });
+              const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
+              const bytes = encodeManifest(manifest, encoding);
+              await sink.write(bytes);
+              const { file, units, memory } = manifest;
+              const result = {
+                sha256: file.sha256,
+                memoryRoot: memory.root,
+                units: units.length,
+                encoding,
+                size: bytes.length,
+              };
+              const text =
+                quiet || output === '-'
+                  ? NO_TEXT
+                  : line`${output}: ${sizeText(bytes.length)}; memory ${memory.root}, file ${file.sha256}`;
+              return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
+            }),
+          options,
         ),
     );
   },

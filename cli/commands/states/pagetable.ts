@@ -4,8 +4,9 @@ import type { AddressSpace } from '../../../src/paging/address-space.ts';
 import { hierarchyOf } from '../../../src/paging/hierarchy.ts';
 import { mappingsOf } from '../../../src/paging/mappings-of.ts';
 import { MODE_NAMES } from '../../../src/paging/modes.ts';
+import { withRamFile } from '../../io/ram-file.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CpuOptions, loadSpace } from '../../process/load-machine.ts';
+import { type CpuOptions, withSpace } from '../../process/load-machine.ts';
 import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { lines, type Piece } from '../../terminal/terminal-text.ts';
 import {
@@ -28,7 +29,7 @@ interface Options extends CommonOptions, CpuOptions {
 
 export const pagetableCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withRamFile(withCommonOptions(argv))
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' })
       .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
@@ -59,8 +60,9 @@ export const pagetableCommand: CommandModule<object, Options> = {
         if (!Number.isInteger(options[name]) || options[name] < 1)
           throw new UsageError('bad-number', `Cannot show page tables: --${name} must be 1 or more`);
       }
-      const space = await loadSpace(job, options);
-      return options.runs ? showRuns(space, options) : showHierarchy(space, options);
+      return withSpace(job, options, (space) =>
+        options.runs ? showRuns(space, options) : showHierarchy(space, options),
+      );
     });
   },
 };

@@ -2,13 +2,12 @@ import type { Argv, CommandModule } from 'yargs';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import { hexLines } from '../../../src/console/hex-lines.ts';
-import { type Peeked, peek } from '../../../src/machine/edit.ts';
-import { loadState } from '../../../src/machine/load.ts';
-import type { Machine } from '../../../src/machine/machine.ts';
-import { addressSpaceOf } from '../../../src/machine/machine-space.ts';
-import { withSource } from '../../io/input.ts';
+import type { Peeked } from '../../../src/machine/edit.ts';
+import type { OpenedMachine } from '../../../src/machine/opened-machine.ts';
+import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
 import { parseAddress, parseBigAddress } from '../../parsing/address.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
+import { withMachine } from '../../process/load-machine.ts';
 import {
   type CommonOptions,
   type Job,
@@ -19,7 +18,7 @@ import {
 import { showBytes, tell } from '../../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, RamOptions {
   file: string;
   at: string;
   len: string;
@@ -33,7 +32,7 @@ const MAX_LENGTH = 16 * MIB;
 
 export const peekCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withRamFile(withCommonOptions(argv))
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .option('at', {
         type: 'string',
@@ -66,11 +65,7 @@ function runPeek(job: Job, options: Options): Promise<Outcome> {
   const length = parseAddress(options.len);
   if (length < 1 || length > MAX_LENGTH)
     throw new UsageError('bad-length', `Cannot show ${length} bytes: expected 1 to ${MAX_LENGTH}`);
-  return withSource(job, async (source) => {
-    const machine = await loadState(source, {
-      signal: job.signal,
-      onProgress: (doing, offset) => job.progress.update(offset, source.size, doing),
-    });
+  return withMachine(job, options, async (machine) => {
     const { at, bytes, unassigned } = options.virt
       ? peekVirtual(machine, options, length)
       : peekPhysical(machine, options, length);
@@ -91,15 +86,15 @@ interface Shown extends Peeked {
   at: number | bigint;
 }
 
-function peekPhysical({ memory }: Machine, options: Options, length: number): Shown {
+function peekPhysical(machine: OpenedMachine, options: Options, length: number): Shown {
   const at = parseAddress(options.at);
-  return { at, ...peek(memory, at, length) };
+  return { at, ...machine.peek(at, length) };
 }
 
 /** @throws UsageError `not-mapped` */
-function peekVirtual(machine: Machine, options: Options, length: number): Shown {
+function peekVirtual(machine: OpenedMachine, options: Options, length: number): Shown {
   const at = parseBigAddress(options.at);
   const bytes = new Uint8Array(length);
-  addressSpaceOf(machine, options.cpu).read(at, bytes);
+  machine.space(options.cpu).read(at, bytes);
   return { at, bytes, unassigned: [] };
 }

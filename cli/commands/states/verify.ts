@@ -2,10 +2,12 @@ import type { Argv, CommandModule } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { hashedSource } from '../../../formats/files/hashed-source.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import { describeUnit, releaseText } from '../../../src/saved-state/describe/describe.ts';
+import { describeUnit } from '../../../src/saved-state/describe/describe.ts';
+import { type StateReport, verifyState } from '../../../src/saved-state/families/verify-state.ts';
+import { NO_CHECKSUM } from '../../../src/saved-state/qemu/verify-qemu.ts';
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
-import { type VerifyReport, verify } from '../../../src/saved-state/verify/verify.ts';
 import { readSmallFile, withInput, withSource } from '../../io/input.ts';
+import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
@@ -23,7 +25,7 @@ import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
 
-interface Options extends CommonOptions, ThreadOptions {
+interface Options extends CommonOptions, ThreadOptions, RamOptions {
   files: string[];
   units: boolean;
   manifest?: string;
@@ -31,12 +33,13 @@ interface Options extends CommonOptions, ThreadOptions {
 }
 
 /** What verify says of a file, with its hash where that was asked for. */
-interface Checked extends VerifyReport {
+interface Checked extends StateReport {
   sha256?: string;
 }
 
 const EXIT_CODES = {
   whole: ExitCode.OK,
+  'no-damage-found': ExitCode.OK,
   damaged: ExitCode.BAD_FILE,
   unsupported: ExitCode.UNSUPPORTED,
   'not-a-state': ExitCode.UNSUPPORTED,
@@ -44,7 +47,7 @@ const EXIT_CODES = {
 
 export const verifyCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withThreads(withCommonOptions(argv))
+    withRamFile(withThreads(withCommonOptions(argv)))
       .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
       .option('units', {
         type: 'boolean',
@@ -71,9 +74,16 @@ export const verifyCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     process.exitCode = await runCommand('verify', options.files, options, (job) =>
       options.manifest === undefined
-        ? withInput(job.file, async (source) => outcomeOf(job.file, await check(source, job, options), options))
-        : withSource(job, async (source) =>
-            outcomeOf(job.file, await checkAgainst(options.manifest ?? '', source, job, options), options),
+        ? withInput(
+            job.file,
+            async (source) => outcomeOf(job.file, await check(source, job, options), options),
+            options,
+          )
+        : withSource(
+            job,
+            async (source) =>
+              outcomeOf(job.file, await checkAgainst(options.manifest ?? '', source, job, options), options),
+            options,
           ),
     );
   },
@@ -81,9 +91,9 @@ export const verifyCommand: CommandModule<object, Options> = {
 
 async function check(source: ByteSource, { signal, progress }: Job, options: Options): Promise<Checked> {
   const settings = { signal, ...threadsOf(options), onProgress: (done: number) => progress.update(done, source.size) };
-  if (!options.hash) return verify(source, settings);
+  if (!options.hash) return verifyState(source, settings);
   const hashed = hashedSource(source);
-  return { ...(await verify(hashed, settings)), sha256: await hashed.sha256() };
+  return { ...(await verifyState(hashed, settings)), sha256: await hashed.sha256() };
 }
 
 /** What verify finds, and what has changed since the manifest was made. */
@@ -99,29 +109,36 @@ async function checkAgainst(path: string, source: ByteSource, job: Job, options:
   });
   if (compared.same) return report;
   const findings = [...report.findings, ...compared.findings];
-  if (report.verdict === 'whole') {
+  const isGood = EXIT_CODES[report.verdict] === ExitCode.OK;
+  if (isGood) {
     const message = 'The file is whole, but not what it was when the manifest was made';
     findings.unshift({ severity: 'error', code: 'manifest-other', message, place: {} });
   }
   return {
     ...report,
-    verdict: report.verdict === 'whole' ? 'damaged' : report.verdict,
+    verdict: isGood ? 'damaged' : report.verdict,
     findings,
     droppedFindings: report.droppedFindings + compared.droppedFindings,
   };
 }
 
 function outcomeOf(file: string, report: Checked, options: Options): Outcome {
-  const { verdict, vboxCode, findings, droppedFindings, state, sha256 } = report;
+  const { verdict, vboxCode, qemuSays, findings, droppedFindings, state, sha256, levels } = report;
   const units =
     state?.units.map((unit) => ({ ...describeUnit(unit), verdict: unit.findings.length > 0 ? 'damaged' : 'good' })) ??
     [];
   const container = state
-    ? { format: state.header.format, ...(state.header.release ? { release: releaseText(state.header.release) } : {}) }
+    ? {
+        family: state.family.name,
+        format: state.format,
+        ...(state.release === undefined ? {} : { release: state.release }),
+      }
     : null;
   const result = {
     verdict,
     vboxCode: vboxCode ?? null,
+    ...(qemuSays === undefined ? {} : { qemuSays }),
+    ...(levels ? { levels } : {}),
     droppedFindings,
     container,
     size: state?.size ?? null,
@@ -141,14 +158,15 @@ function outcomeOf(file: string, report: Checked, options: Options): Outcome {
   return { exitCode, findings, result, text };
 }
 
-function headline(file: string, { verdict, vboxCode, state, findings }: VerifyReport): TerminalText {
+function headline(file: string, { verdict, vboxCode, qemuSays, state, findings }: StateReport): TerminalText {
   const what = state
-    ? `V${state.header.format}${state.header.release ? ` by VirtualBox ${releaseText(state.header.release)}` : ''}, ${countText(state.units.length, 'unit')}, ${sizeText(state.size)}`
+    ? `${state.title}, ${countText(state.units.length, state.family.unitWord)}, ${sizeText(state.size)}`
     : '';
   const warnings = findings.filter(({ severity }) => severity === 'warning').length;
   const notes = warnings > 0 ? `, ${warnings} warning${warnings > 1 ? 's' : ''}` : '';
   if (verdict === 'whole') return line`${file}: ${good('whole')} (${what}${notes})`;
-  const answer = vboxCode ? `; VirtualBox would answer ${vboxCode}` : '';
+  if (verdict === 'no-damage-found') return line`${file}: ${good(NO_CHECKSUM)} (${what}${notes})`;
+  const answer = vboxCode ? `; VirtualBox would answer ${vboxCode}` : qemuSays ? `; QEMU would say: ${qemuSays}` : '';
   return line`${file}: ${bad(verdict)}${what ? ` (${what}${notes})` : ''}${answer}`;
 }
 
@@ -158,11 +176,13 @@ function findingLines(findings: readonly Finding[], dropped: number): Piece[] {
 }
 
 /** The verdict of each unit: of all on request, of the good ones in a word when there are bad ones. */
-function unitLines({ state, verdict }: VerifyReport, options: Options): Piece[] {
+function unitLines({ state, verdict }: StateReport, options: Options): Piece[] {
   if (!state) return [];
   const goodUnits = state.units.filter((unit) => unit.findings.length === 0);
   if (!options.units)
-    return verdict === 'damaged' ? [indent(`${goodUnits.length} of ${state.units.length} units are good`)] : [];
+    return verdict === 'damaged'
+      ? [indent(`${goodUnits.length} of ${state.units.length} ${state.family.unitWord}s are good`)]
+      : [];
   const rows = state.units.map((unit) => [
     unit.pass,
     unit.name,
@@ -172,5 +192,5 @@ function unitLines({ state, verdict }: VerifyReport, options: Options): Piece[] 
     unit.size,
     unit.findings.length > 0 ? 'damaged' : 'good',
   ]);
-  return [table(['pass', 'unit', 'instance', 'version', 'offset', 'bytes', 'verdict'], rows)];
+  return [table(['pass', state.family.unitWord, 'instance', 'version', 'offset', 'bytes', 'verdict'], rows)];
 }

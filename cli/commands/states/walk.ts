@@ -1,8 +1,9 @@
 import type { Argv, CommandModule } from 'yargs';
 import type { AddressSpace, Translation } from '../../../src/paging/address-space.ts';
+import { withRamFile } from '../../io/ram-file.ts';
 import { parseBigAddress } from '../../parsing/address.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CpuOptions, loadSpace } from '../../process/load-machine.ts';
+import { type CpuOptions, withSpace } from '../../process/load-machine.ts';
 import { type CommonOptions, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { lines } from '../../terminal/terminal-text.ts';
 import { FLAGS_LEGEND, hexText, rightsText, walkText } from '../../text/paging-text.ts';
@@ -14,7 +15,7 @@ interface Options extends CommonOptions, CpuOptions {
 
 export const walkCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withRamFile(withCommonOptions(argv))
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .positional('addresses', {
         type: 'string',
@@ -33,11 +34,12 @@ export const walkCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     process.exitCode = await runCommand('walk', [options.file], options, async (job) => {
       const addresses = options.addresses.map(parseBigAddress);
-      const space = await loadSpace(job, options);
-      const found = addresses.map((address) => ({ address, found: space.translate(address) }));
-      const exitCode = found.every((each) => each.found.status === 'mapped') ? ExitCode.OK : ExitCode.PARTLY;
-      const text = lines([...found.map((each) => walkText(each.address, each.found, space)), FLAGS_LEGEND]);
-      return { exitCode, result: describe(space, found), text };
+      return withSpace(job, options, (space) => {
+        const found = addresses.map((address) => ({ address, found: space.translate(address) }));
+        const exitCode = found.every((each) => each.found.status === 'mapped') ? ExitCode.OK : ExitCode.PARTLY;
+        const text = lines([...found.map((each) => walkText(each.address, each.found, space)), FLAGS_LEGEND]);
+        return { exitCode, result: describe(space, found), text };
+      });
     });
   },
 };

@@ -1,13 +1,14 @@
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
-import { differingFields, type FieldDifference, fieldsOf } from '../describe/fields.ts';
+import { differingFields, type FieldDifference } from '../describe/fields.ts';
+import { expectMemory, readState } from '../families/read-state.ts';
 import { type Fingerprint, fingerprint } from '../hashing/fingerprint.ts';
 import { PageHashes, type PageSpan } from '../hashing/page-hashes.ts';
+import { placeOfPages } from '../layout/range-names.ts';
 import { isOfLiveSave } from '../reading/live-parts.ts';
-import type { SavedState } from '../reading/state.ts';
-import { type WalkOptions, walkState } from '../reading/walk.ts';
-import { namesOf, placeOfPages, type RangeNames } from './range-names.ts';
+import type { RangeNames, StateView } from '../reading/state-view.ts';
+import type { WalkOptions } from '../reading/walk.ts';
 
 /** Neighbouring pages of one range that differ in the same way. */
 export interface PageDifference extends PageSpan {
@@ -61,7 +62,7 @@ export interface DiffOptions extends Pick<WalkOptions, 'signal'> {
 /** One side of a comparison. */
 export interface Side {
   source: ByteSource;
-  state: SavedState;
+  state: StateView;
   names: RangeNames;
 }
 
@@ -73,13 +74,17 @@ export interface Side {
 export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOptions = {}): Promise<StateDiff> {
   const sides = { a: await openSide(a), b: await openSide(b) };
   const notes: string[] = [];
-  const flattens = sides.a.state.header.live !== sides.b.state.header.live;
+  const flattens = sides.a.state.live !== sides.b.state.live;
   if (flattens) notes.push('one state is live, the other plain: only what counts in the end is compared');
   const own = await take(sides.a, 'a', flattens, options);
   const other = await take(sides.b, 'b', flattens, options, own.memory);
-  const units = compareUnits(own.units, other.units);
+  const alike = own.state.family === other.state.family;
+  if (!alike) notes.push('the states are of different families: only memory and registers are compared');
+  const units = alike ? compareUnits(own.units, other.units) : { added: [], gone: [], changed: [] };
   const memory = compareMemory(own, other, sides.a.names, sides.b.names);
-  const [fields, untold] = split(differingFields(fieldsOf(own.state), fieldsOf(other.state)));
+  const [fields, untold] = split(
+    differingFields(comparableFields(own.state, alike), comparableFields(other.state, alike)),
+  );
   if (untold.length > 0) notes.push(`told by one of the states only: ${untold.map(({ field }) => field).join(', ')}`);
   const equal = units.added.length + units.gone.length + units.changed.length + fields.length + memory.length === 0;
   return { equal, units, fields, memory, notes };
@@ -91,8 +96,8 @@ export async function openSide(source: ByteSource): Promise<Side> {
       'not-seekable',
       `Cannot compare ${source.name}: it has to be read several times, so it must be a file`,
     );
-  const state = await walkState(source, { skipCrc: true });
-  return { source, state, names: namesOf(state) };
+  const state = await readState(source, { skipCrc: true });
+  return { source, state, names: expectMemory(state).names };
 }
 
 function take(
@@ -101,8 +106,8 @@ function take(
   flattens: boolean,
   { signal, onProgress }: DiffOptions,
   like?: Fingerprint['memory'],
-): Promise<Fingerprint> {
-  return fingerprint(source, {
+): Promise<Fingerprint<StateView>> {
+  return fingerprint(readState, source, {
     of: 'content',
     naming: names.naming,
     ...(like ? { like } : {}),
@@ -120,13 +125,24 @@ function compareUnits(a: Map<string, string>, b: Map<string, string>): StateDiff
   };
 }
 
+/** Registers have the same names in all families. */
+function comparableFields(state: StateView, alike: boolean): Map<string, string> {
+  const fields = state.fields();
+  return alike ? fields : new Map([...fields].filter(([name]) => /^cpus\[\d+\]\.registers\./.test(name)));
+}
+
 /** Versions differ in what they hold; a field that one of them has no place for says nothing. */
 function split(differences: FieldDifference[]): [FieldDifference[], FieldDifference[]] {
   const isTold = ({ a, b }: FieldDifference) => a !== undefined && b !== undefined;
   return [differences.filter(isTold), differences.filter((difference) => !isTold(difference))];
 }
 
-function compareMemory(a: Fingerprint, b: Fingerprint, namesA: RangeNames, namesB: RangeNames): RangeDifference[] {
+function compareMemory(
+  a: Fingerprint<StateView>,
+  b: Fingerprint<StateView>,
+  namesA: RangeNames,
+  namesB: RangeNames,
+): RangeDifference[] {
   const differences: RangeDifference[] = [];
   for (const range of new Set([...a.memory.keys(), ...b.memory.keys()])) {
     const own = a.memory.get(range);

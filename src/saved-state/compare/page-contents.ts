@@ -1,7 +1,7 @@
 import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import { walkState } from '../reading/walk.ts';
+import { readState } from '../families/read-state.ts';
 import type { Side } from './diff.ts';
 
 /** Pages by range and page number. */
@@ -26,6 +26,6 @@ export async function readPages({ source, names }: Side, wanted: WantedPages): P
       }
     },
   };
-  await walkState(source, { skipCrc: true, sink });
+  await readState(source, { skipCrc: true, sink });
   return contents;
 }

@@ -6,13 +6,14 @@ import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
 import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
-import type { Hashed, RangeNaming } from '../hashing/hashing-sink.ts';
+import type { Hashed } from '../hashing/hashing-sink.ts';
 import { settleLayout } from '../layout/machine-layout.ts';
 import { ramConfigOf } from '../layout/memory-map.ts';
 import { layoutNaming, type PagePlace, placesOf, visibleNaming } from '../layout/range-map.ts';
 import type { OldTarget } from '../old/write-old.ts';
 import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { SavedState } from '../reading/state.ts';
+import type { RangeNaming } from '../reading/state-view.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
 import { LastPasses } from './last-pass.ts';
@@ -206,13 +207,13 @@ async function prove(
   const written = await sink.readBack();
   const attempt = async (of: Hashed) => {
     const common = { of, ...(signal ? { signal } : {}) };
-    const own = await fingerprint(source, {
+    const own = await fingerprint(walkState, source, {
       ...common,
       ...(plan.flatten ? { leavesOut: isOfLiveSave } : {}),
       naming: naming.source,
       ...(onProgress ? { onProgress: (offset: number) => onProgress('proving', offset) } : {}),
     });
-    const other = await fingerprint(written, {
+    const other = await fingerprint(walkState, written, {
       ...common,
       like: own.memory,
       naming: await naming.written(() => walkState(written, { skipCrc: true })),

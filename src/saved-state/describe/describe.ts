@@ -5,8 +5,9 @@ import type { GuestClock } from '../../../formats/units/chipset/mc146818.ts';
 import type { PagingFeatures } from '../../../formats/units/cpu/cpuid.ts';
 import type { CpuRegisters } from '../../../formats/units/cpu/cpum.ts';
 import { pagingModeName, pagingModeOf } from '../../paging/modes.ts';
-import { holesOf, memoryMap, type RegionKind } from '../layout/memory-map.ts';
-import { mmio2Ranges } from '../layout/unit-choice.ts';
+import { holesOf, memoryMap } from '../layout/memory-map.ts';
+import { mmio2Ranges } from '../layout/named-ranges.ts';
+import type { RegionKind } from '../reading/memory-region.ts';
 import { registersNote } from '../reading/registers-note.ts';
 import type { PassSummary, SavedState, UnitSummary } from '../reading/state.ts';
 

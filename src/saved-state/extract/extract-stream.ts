@@ -2,9 +2,9 @@ import { InterruptedError } from '../../../formats/errors.ts';
 import type { ByteSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { readState } from '../families/read-state.ts';
 import { findUnit } from '../layout/unit-choice.ts';
-import type { SavedState } from '../reading/state.ts';
-import { walkState } from '../reading/walk.ts';
+import type { StateView } from '../reading/state-view.ts';
 import { copyUnit, type ExtractOptions, type ExtractReport, prepareExtraction, reportOf } from './extract.ts';
 import { ImageStream } from './image-stream.ts';
 import { PageLoader } from './page-loader.ts';
@@ -27,7 +27,7 @@ export async function extractToStream(
   if (options.unit !== undefined) return streamUnit(source, sink, state, options.unit, options);
   const { plan, kernel } = await planned();
   const places = new PagePlaces(source, plan.placement);
-  await walkState(source, { ...checking(options), deep: true, sink: places });
+  await readState(source, { ...checking(options), deep: true, sink: places });
   if (places.areIncomplete) return undefined;
   await streamImage(source, sink, plan, places, options);
   return reportOf(plan, options, kernel);
@@ -68,13 +68,13 @@ async function streamImage(
 async function streamUnit(
   source: ByteSource,
   sink: ByteSink,
-  state: SavedState,
+  state: StateView,
   name: string,
   options: ExtractOptions,
 ): Promise<ExtractReport> {
   // A unit that is not there is told before the long check.
   findUnit(state, name);
-  await walkState(source, { ...checking(options), deep: true, opaque: true });
+  await readState(source, { ...checking(options), deep: true, opaque: true });
   return copyUnit(
     source,
     state,

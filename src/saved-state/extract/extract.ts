@@ -1,11 +1,12 @@
 import { FormatError, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { MemoryRange } from '../../../formats/image/extents.ts';
+import { readState } from '../families/read-state.ts';
 import { findKernel, type GuestKernel } from '../guest/guest-kernel.ts';
 import { RamPlacement } from '../layout/placement.ts';
 import { findUnit } from '../layout/unit-choice.ts';
-import type { SavedState } from '../reading/state.ts';
-import { type WalkOptions, walkState } from '../reading/walk.ts';
+import type { StateView } from '../reading/state-view.ts';
+import type { WalkOptions } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
 import { Crew } from '../threads/crew.ts';
 import type { RandomSink } from '../threads/image-runs.ts';
@@ -109,7 +110,7 @@ export async function prepareExtraction(source: ByteSource, options: ExtractOpti
     );
   const { onProgress, signal, threads: _, ...part } = options;
   const passing = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
-  const state = await walkState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
+  const state = await readState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
   const plan = async () => {
     const kernel = isDebuggersCore(part) ? await findKernel(source, state, passing) : undefined;
     return { plan: planExtraction(state, part, kernel), kernel };
@@ -145,7 +146,7 @@ interface WriteJob {
 }
 
 async function writePages(sink: ImageSink, { source, plan, passing, onFill }: WriteJob): Promise<void> {
-  await walkState(source, { ...passing, deep: true, sink });
+  await readState(source, { ...passing, deep: true, sink });
   await sink.flush();
   const { full, existing, layout } = plan;
   if (full)
@@ -175,14 +176,14 @@ async function writeTogether(target: ImageTarget, job: WriteJob, threads: number
 }
 
 /** Then it does not matter in which order pages are written. */
-function namesPagesOnce({ pgm }: SavedState): boolean {
-  return pgm !== undefined && pgm.passes.length === 1 && !pgm.ramRepeats;
+function namesPagesOnce({ memory }: StateView): boolean {
+  return memory?.namesPagesOnce ?? false;
 }
 
 async function extractUnit(
   source: ByteSource,
   target: ImageTarget,
-  state: SavedState,
+  state: StateView,
   name: string,
   options: WalkOptions,
 ): Promise<ExtractReport> {
@@ -196,7 +197,7 @@ async function extractUnit(
 /** Hands the decoded payload of a unit over, piece by piece; a piece is borrowed until `write` has done. */
 export async function copyUnit(
   source: ByteSource,
-  state: SavedState,
+  state: StateView,
   name: string,
   options: WalkOptions,
   write: (piece: Uint8Array, at: number) => Promise<void>,
@@ -210,6 +211,6 @@ export async function copyUnit(
       size += piece.length;
     },
   };
-  await walkState(source, { ...options, opaque: true, payload });
+  await readState(source, { ...options, opaque: true, payload });
   return { what: 'unit', format: 'raw', size, ranges: [] };
 }

@@ -6,13 +6,13 @@ import { limeLayout } from '../../../formats/image/lime.ts';
 import { vboxCoreLayout } from '../../../formats/image/vbox-core.ts';
 import { hasRamInLowHole, MAX_RAM } from '../../../formats/pgm/ranges.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { Release } from '../../../formats/ssm/container.ts';
 import { mapCore } from '../guest/core-maps.ts';
 import type { GuestKernel } from '../guest/guest-kernel.ts';
-import { type MemoryRegion, memoryMap } from '../layout/memory-map.ts';
 import { GuestViewPlacement, Mmio2Placement, type Placement, RamPlacement, RomPlacement } from '../layout/placement.ts';
 import { findMmio2, findRom } from '../layout/unit-choice.ts';
-import { registersNote } from '../reading/registers-note.ts';
-import type { SavedState } from '../reading/state.ts';
+import type { MemoryRegion } from '../reading/memory-region.ts';
+import type { StateView } from '../reading/state-view.ts';
 
 export const IMAGE_FORMATS = ['raw', 'sparse', 'elf', 'vbox-core', 'lime'] as const;
 /** `elf`: a core that debuggers and crash tools read; `vbox-core`: a core as VirtualBox writes it. */
@@ -58,29 +58,34 @@ export interface ExtractPlan {
  * @throws UsageError for parts that the state does not have
  */
 export function planExtraction(
-  state: SavedState,
+  state: StateView,
   options: ExtractPart,
   kernel: GuestKernel = { stretches: [], complete: true },
 ): ExtractPlan {
-  const { pgm } = state;
-  if (!pgm) throw new UnsupportedError('no-memory', 'Cannot extract memory: the state has no unit pgm');
+  const { family, memory } = state;
+  if (!memory)
+    throw new UnsupportedError('no-memory', `Cannot extract memory: the state has no unit ${family.memoryUnit.name}`);
   if (options.rom !== undefined) {
-    const region = findRom(state, options.rom);
+    const region = findRom(memory.roms, options.rom);
     const view = options.shadow ? 'shadow' : options.asSeen ? 'seen' : 'virgin';
-    return planRegion('rom', region, new RomPlacement(region, view, pgm), options);
+    return planRegion('rom', region, new RomPlacement(region, view, memory.romProtection), options);
   }
   if (options.mmio2 !== undefined) {
-    const region = findMmio2(state, options.mmio2);
+    const region = findMmio2(memory.mmio2, options.mmio2);
     return planRegion('mmio2', region, new Mmio2Placement(region), options);
   }
-  const regions = memoryMap(state);
+  if (memory.elsewhere !== undefined)
+    throw new UsageError('ram-elsewhere', `Cannot extract memory: ${memory.elsewhere}`);
+  const { regions } = memory;
   expectBelievable(regions);
   const format = options.format ?? 'raw';
   const isCore = format === 'elf' || format === 'vbox-core';
   const shown = regions.filter(({ kind }) => kind === 'ram' || ((options.asSeen || isCore) && kind !== 'mmio'));
   const { layout, allAddresses = true } = layoutOf(state, regions, shown, options, kernel);
   const placement =
-    options.asSeen || isCore ? new GuestViewPlacement(layout.extents, regions, pgm) : new RamPlacement(layout.extents);
+    options.asSeen || isCore
+      ? new GuestViewPlacement(layout.extents, regions, memory.romProtection)
+      : new RamPlacement(layout.extents);
   const existing =
     format === 'raw'
       ? layout.extents.flatMap((extent) =>
@@ -91,7 +96,7 @@ export function planExtraction(
     (format === 'raw' || format === 'sparse') && options.range
       ? [options.range]
       : layout.extents.map(({ start, end }) => ({ start, end }));
-  const note = isCore ? registersNote(state) : undefined;
+  const note = isCore ? state.cpus.missing : undefined;
   const missing = note === undefined ? {} : { registersMissing: note };
   return { what: 'memory', layout, placement, ranges, full: format === 'raw', existing, allAddresses, ...missing };
 }
@@ -127,7 +132,7 @@ interface PlannedLayout {
 }
 
 function layoutOf(
-  state: SavedState,
+  state: StateView,
   regions: readonly MemoryRegion[],
   shown: readonly MemoryRegion[],
   { format = 'raw', range }: ExtractPart,
@@ -144,15 +149,21 @@ function layoutOf(
       `Cannot extract ${hex(range.start)}-${hex(range.end)} as ${format}: the range must be page aligned`,
     );
   }
-  const cpus = state.cpum?.cpus ?? [];
+  const cpus = state.cpus.registers;
   if (format === 'vbox-core') {
-    const ranges = clip(splitRam(regions, state), whole).map(({ start, end, kind }) => ({
+    if (!state.vboxCore)
+      throw new UnsupportedError(
+        'not-virtualbox',
+        `Cannot write a core of VirtualBox from a state of ${state.family.title}: use --format elf`,
+      );
+    const { apicBases, release } = state.vboxCore;
+    const ranges = clip(splitRam(regions, release), whole).map(({ start, end, kind }) => ({
       start,
       end,
       hasContents: kind !== 'mmio',
     }));
     checkCount(ranges.length);
-    return { layout: vboxCoreLayout(ranges, { cpus, apicBases: state.apicBases, release: state.header.release }) };
+    return { layout: vboxCoreLayout(ranges, { cpus, apicBases, release }) };
   }
   const ranges = mergeNeighbours(clip(shown, whole));
   if (format === 'lime') return { layout: limeLayout(ranges) };
@@ -179,8 +190,8 @@ function expectBelievable(regions: readonly MemoryRegion[]): void {
 }
 
 /** VirtualBox keeps RAM above 2 MiB in a range of its own since 6.1, and its cores show it. */
-function splitRam(regions: readonly MemoryRegion[], state: SavedState): MemoryRegion[] {
-  const splits = !hasRamInLowHole(state.header.release);
+function splitRam(regions: readonly MemoryRegion[], release: Release | undefined): MemoryRegion[] {
+  const splits = !hasRamInLowHole(release);
   const at = 2 * MIB;
   return regions.flatMap((region) =>
     splits && region.kind === 'ram' && region.start < at && region.end > at

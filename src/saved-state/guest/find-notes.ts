@@ -3,7 +3,7 @@ import { isRam, type PageBatch } from '../../../formats/pgm/page-batch.ts';
 import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import { walkState } from '../reading/walk.ts';
+import { readState } from '../families/read-state.ts';
 import { NAME_OFFSET, NOTE_NAME, noteSize } from './vmcoreinfo.ts';
 
 /** More are not looked for: programs of the guest can plant any number. */
@@ -26,7 +26,7 @@ export async function findNotes(source: ByteSource, { signal, onProgress }: Sear
   for (const isEverywhere of [false, true]) {
     const search = new NoteSearch(isEverywhere);
     const step = isEverywhere ? 'searching everywhere' : 'searching';
-    await walkState(source, {
+    await readState(source, {
       skipCrc: true,
       sink: search,
       ...(signal ? { signal } : {}),

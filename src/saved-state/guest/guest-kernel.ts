@@ -1,8 +1,7 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { hasPaging, pagingModeOf } from '../../paging/modes.ts';
-import { memoryMap } from '../layout/memory-map.ts';
-import type { SavedState } from '../reading/state.ts';
+import type { StateView } from '../reading/state-view.ts';
 import { findNotes, type SearchOptions } from './find-notes.ts';
 import { GuestPages } from './guest-pages.ts';
 import { type UpperHalf, upperHalfOf, type VirtualStretch } from './upper-half.ts';
@@ -26,11 +25,11 @@ const RELEASE_OFFSET = 2 * UTS_TEXT;
  * Finds the kernel of a guest and what its page tables map, by reading the file some five times without decompressing
  * most of it.
  */
-export async function findKernel(source: ByteSource, state: SavedState, options: SearchOptions): Promise<GuestKernel> {
-  const cpu = state.cpum?.cpus.find((registers) => hasPaging(pagingModeOf(registers)));
+export async function findKernel(source: ByteSource, state: StateView, options: SearchOptions): Promise<GuestKernel> {
+  const cpu = state.cpus.registers.find((registers) => hasPaging(pagingModeOf(registers)));
   if (!cpu) return { stretches: [], complete: true };
-  const pages = new GuestPages(source, memoryMap(state), options.signal);
-  const mapsOf = (cr3: bigint) => pages.settle(() => upperHalfOf(pages, { ...cpu, cr3 }, state.cpum?.features));
+  const pages = new GuestPages(source, state.memory?.regions ?? [], options.signal);
+  const mapsOf = (cr3: bigint) => pages.settle(() => upperHalfOf(pages, { ...cpu, cr3 }, state.cpus.features));
   for (const vmcoreinfo of await believableNotes(pages, await findNotes(source, options))) {
     const upper = await mapsOf(rootOf(vmcoreinfo) ?? cpu.cr3);
     if (upper && (await pages.settle(() => isAtHome(pages, vmcoreinfo, upper.stretches))))

@@ -3,8 +3,8 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { isRam, type PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { AddressSpaceMemory } from '../../paging/address-space.ts';
-import type { MemoryRegion } from '../layout/memory-map.ts';
-import { walkState } from '../reading/walk.ts';
+import { readState } from '../families/read-state.ts';
+import type { MemoryRegion } from '../reading/memory-region.ts';
 
 /** Pages that are kept: 64 MiB. The page tables of a kernel take less. */
 const MAX_PAGES = 16384;
@@ -93,7 +93,7 @@ export class GuestPages implements AddressSpaceMemory {
         if (page) batch.decode(i, page, 0);
       }
     };
-    await walkState(this.#source, { skipCrc: true, sink: { take }, ...(this.#signal ? { signal: this.#signal } : {}) });
+    await readState(this.#source, { skipCrc: true, sink: { take }, ...(this.#signal ? { signal: this.#signal } : {}) });
     for (const [frame, page] of wanted) this.#pages.set(frame, page);
   }
 }

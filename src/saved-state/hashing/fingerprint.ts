@@ -4,13 +4,17 @@ import { isMmio2, isRam, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
 import type { SavedState } from '../reading/state.ts';
-import { type WalkOptions, walkState } from '../reading/walk.ts';
-import { type Hashed, HashingSink, type RangeNaming } from './hashing-sink.ts';
+import type { RangeNaming } from '../reading/state-view.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import { type Hashed, HashingSink } from './hashing-sink.ts';
 import type { PageHashes } from './page-hashes.ts';
 
+/** How states are read: by their family's reader, or by whichever fits. */
+export type StateReader<S> = (source: ByteSource, options: WalkOptions) => Promise<S>;
+
 /** What a state holds, in a form in which states of different versions can be compared. */
-export interface Fingerprint {
-  state: SavedState;
+export interface Fingerprint<S = SavedState> {
+  state: S;
   /** RAM by page frame; ROM (virgin and shadow pages) and MMIO2 by range, each by page. */
   memory: Map<string, PageHashes>;
   /**
@@ -29,24 +33,29 @@ export interface FingerprintOptions extends Pick<WalkOptions, 'onProgress' | 'si
   like?: Fingerprint['memory'];
 }
 
-export async function fingerprint(source: ByteSource, options: FingerprintOptions): Promise<Fingerprint> {
+export async function fingerprint<S>(
+  read: StateReader<S>,
+  source: ByteSource,
+  options: FingerprintOptions,
+): Promise<Fingerprint<S>> {
   const { signal } = options;
-  const { state, memory } = await hashMemory(source, options);
+  const { state, memory } = await hashMemory(read, source, options);
   const units = new UnitHashes(options.leavesOut);
-  await walkState(source, { ...(signal ? { signal } : {}), opaque: true, skipCrc: true, payload: units });
+  await read(source, { ...(signal ? { signal } : {}), opaque: true, skipCrc: true, payload: units });
   return { state, memory, units: units.finish() };
 }
 
 /** Reads a whole state, checks everything, and hashes its memory. @param walk how to deal with damage */
-export async function hashMemory(
+export async function hashMemory<S>(
+  read: StateReader<S>,
   source: ByteSource,
   options: Omit<FingerprintOptions, 'leavesOut'>,
   walk: Pick<WalkOptions, 'onDamage' | 'patchWith'> = {},
-): Promise<Pick<Fingerprint, 'state' | 'memory'>> {
+): Promise<Pick<Fingerprint<S>, 'state' | 'memory'>> {
   const sink = new HashingSink(options.naming, options.of, options.like);
   const { onProgress, signal } = options;
   try {
-    const state = await walkState(source, {
+    const state = await read(source, {
       ...walk,
       ...(signal ? { signal } : {}),
       ...(onProgress ? { onProgress } : {}),

@@ -5,13 +5,8 @@ import { BATCH_CAPACITY, type PageBatch, PageKind } from '../../../formats/pgm/p
 import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
+import type { RangeNaming } from '../reading/state-view.ts';
 import { PageHashes } from './page-hashes.ts';
-
-/**
- * Gives a page record's range a name that holds in both states of a comparison, whatever their numbering; undefined for
- * records that are left out.
- */
-export type RangeNaming = (kind: number, id: number, page: number) => { range: string; page: number } | undefined;
 
 /**
  * `content`: hashes of pages. `encoded`: hashes of pages as they are stored, which is faster and means as much where

@@ -1,8 +1,9 @@
 import { FormatError, hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { MemoryRegion } from '../reading/memory-region.ts';
 import type { SavedState } from '../reading/state.ts';
-import { type MemoryRegion, memoryMap, mmio2Address } from './memory-map.ts';
+import { memoryMap, mmio2Address } from './memory-map.ts';
 
 /**
  * Where a machine has its ROMs, MMIO2 and MMIO ranges, and whose they are. Addresses and sizes in bytes, page aligned.

@@ -2,27 +2,9 @@ import type { RomEntry } from '../../../formats/pgm/layouts.ts';
 import { OLD_PAGE_TYPE_NAMES, OldPageType, type OldRange } from '../../../formats/pgm/old-ranges.ts';
 import { DEFAULT_RAM_HOLE, LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../../formats/pgm/ranges.ts';
 import { FOUR_GIB, type GuestPhys, MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { MemoryRegion, RegionKind } from '../reading/memory-region.ts';
 import type { PgmSummary, SavedState } from '../reading/state.ts';
 import { pciMmio, pciRegion } from './pci-mmio.ts';
-
-/** What can be at guest-physical addresses. */
-export type RegionKind = 'ram' | 'rom' | 'mmio2' | 'mmio';
-
-/** A stretch of guest-physical memory, `[start, end)`. */
-export interface MemoryRegion {
-  /** What is there. */
-  kind: RegionKind;
-  /** Guest-physical address of the first byte. */
-  start: GuestPhys;
-  /** Exclusive. */
-  end: GuestPhys;
-  /** VirtualBox's description of the range. */
-  name: string;
-  /** Range id in page records: of ROMs and MMIO2. Versions 6 to 9: index of the RAM range. */
-  id?: number;
-  /** First page of the region within that range. */
-  firstPage?: number;
-}
 
 /**
  * Where the guest finds its memory, ascending. What the state does not place (unmapped MMIO2; MMIO of PCI devices up to

@@ -1,8 +1,8 @@
 import type { Extent } from '../../../formats/image/extents.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { PgmSummary } from '../reading/state.ts';
-import type { MemoryRegion } from './memory-map.ts';
+import type { MemoryRegion } from '../reading/memory-region.ts';
+import type { StateMemory } from '../reading/state-view.ts';
 
 /** Says where in an output file the content of a page record belongs. */
 export interface Placement {
@@ -72,7 +72,11 @@ export class GuestViewPlacement implements Placement {
   readonly #regions = new Map<string, MemoryRegion[]>();
   readonly #protection: ReadonlyMap<number, Uint8Array>;
 
-  constructor(extents: readonly Extent[], regions: readonly MemoryRegion[], pgm: PgmSummary) {
+  constructor(
+    extents: readonly Extent[],
+    regions: readonly MemoryRegion[],
+    romProtection: StateMemory['romProtection'],
+  ) {
     this.#index = new ExtentIndex(extents);
     const overlays = regions.filter(({ kind }) => kind === 'rom' || kind === 'mmio2');
     this.#overlays = new ExtentIndex(overlays.map(({ start, end }) => ({ start, end, offset: 0 })));
@@ -80,7 +84,7 @@ export class GuestViewPlacement implements Placement {
       const key = `${region.kind} ${region.id}`;
       this.#regions.set(key, [...(this.#regions.get(key) ?? []), region]);
     }
-    this.#protection = pgm.romProtection;
+    this.#protection = romProtection;
   }
 
   offsetOf(batch: PageBatch, i: number): number {
@@ -112,10 +116,10 @@ export class RomPlacement implements Placement {
   readonly #view: RomView;
   readonly #protection: Uint8Array | undefined;
 
-  constructor(region: MemoryRegion, view: RomView, pgm: PgmSummary) {
+  constructor(region: MemoryRegion, view: RomView, romProtection: StateMemory['romProtection']) {
     this.#region = region;
     this.#view = view;
-    this.#protection = pgm.romProtection.get(region.id ?? -1);
+    this.#protection = romProtection.get(region.id ?? -1);
   }
 
   offsetOf(batch: PageBatch, i: number): number {

@@ -2,8 +2,8 @@ import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import type { Mmio2Entry } from '../../../formats/pgm/layouts.ts';
 import { isMmio2, isRam, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { RangeNaming } from '../hashing/hashing-sink.ts';
 import type { SavedState } from '../reading/state.ts';
+import type { RangeNaming } from '../reading/state-view.ts';
 import type { MachineLayout } from './machine-layout.ts';
 
 /**

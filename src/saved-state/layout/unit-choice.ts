@@ -1,81 +1,57 @@
 import { UsageError } from '../../../formats/errors.ts';
 import { unitLabel } from '../../../formats/ssm/container.ts';
-import type { SavedState, UnitSummary } from '../reading/state.ts';
-import { type MemoryRegion, memoryMap, mmio2Address } from './memory-map.ts';
+import type { NamedRange } from '../reading/memory-region.ts';
+import type { UnitSummary } from '../reading/state.ts';
+import type { StateView } from '../reading/state-view.ts';
 
 // Finds parts of a state by the names that people give on a command line.
 
 /** A unit by `name`, `name/instance` or `name/instance:pass`; of several passes the last one. @throws UsageError */
-export function findUnit(state: SavedState, text: string): UnitSummary {
-  const match = /^(.+?)(?:\/(\d+))?(?::(\d+|final))?$/.exec(text);
-  const [, name, instance, pass] = match ?? [];
-  const found = state.units.filter(
+export function findUnit({ units }: Pick<StateView, 'units'>, text: string): UnitSummary {
+  const { name, instance, pass } = partsOf(units, text);
+  const found = units.filter(
     (unit) =>
       unit.name === name &&
-      (instance === undefined || unit.instance === Number(instance)) &&
+      (instance === undefined || unit.instance === instance) &&
       (pass === undefined || String(unit.pass) === pass),
   );
   const last = found[found.length - 1];
   if (last) return last;
-  throw unknown('unit', text, [...new Set(state.units.map(unitLabel))]);
+  throw unknown('unit', text, [...new Set(units.map(unitLabel))]);
 }
 
-/** A ROM by its description. @throws UsageError */
-export function findRom(state: SavedState, name: string): MemoryRegion {
-  const roms = memoryMap(state).filter(({ kind }) => kind === 'rom');
-  const found =
-    roms.find((rom) => rom.name === name) ??
-    only(roms.filter((rom) => rom.name.toLowerCase().includes(name.toLowerCase())));
-  if (found) return found;
-  throw unknown(
-    'ROM',
+/** Names of PCI devices have slashes and colons in them: `0000:00:01.1/ide`. */
+function partsOf(units: readonly UnitSummary[], text: string): { name: string; instance?: number; pass?: string } {
+  if (units.some(({ name }) => name === text)) return { name: text };
+  const [, name = text, instance, pass] = /^(.+?)(?:\/(\d+))?(?::(\d+|final))?$/.exec(text) ?? [];
+  return {
     name,
-    roms.map((rom) => rom.name),
-  );
+    ...(instance === undefined ? {} : { instance: Number(instance) }),
+    ...(pass === undefined ? {} : { pass }),
+  };
+}
+
+/** A ROM by its description, or a part of it. @throws UsageError */
+export function findRom(roms: readonly NamedRange[], name: string): NamedRange {
+  return findRange('ROM', roms, name);
 }
 
 /** An MMIO2 range by its description or `device/instance/region`, mapped or not. @throws UsageError */
-export function findMmio2(state: SavedState, name: string): MemoryRegion {
-  const ranges = mmio2Ranges(state);
+export function findMmio2(ranges: readonly NamedRange[], name: string): NamedRange {
+  return findRange('MMIO2 range', ranges, name);
+}
+
+function findRange(what: string, ranges: readonly NamedRange[], name: string): NamedRange {
   const found =
     ranges.find((range) => range.name === name) ??
-    ranges.find((range) => range.key === name) ??
+    ranges.find(({ key }) => key !== '' && key === name) ??
     only(ranges.filter((range) => range.name.toLowerCase().includes(name.toLowerCase())));
   if (found) return found;
   throw unknown(
-    'MMIO2 range',
+    what,
     name,
     ranges.map((range) => range.name),
   );
-}
-
-export interface Mmio2Range extends MemoryRegion {
-  /** `device/instance/region`; empty for versions 6 to 9, which don't tell. */
-  key: string;
-  /** Whether `start` is where the guest had it mapped. */
-  isMapped: boolean;
-}
-
-/** All MMIO2 ranges; those that are not mapped start at 0. */
-export function mmio2Ranges(state: SavedState): Mmio2Range[] {
-  if (!state.pgm?.config)
-    return memoryMap(state)
-      .filter(({ kind }) => kind === 'mmio2')
-      .map((region) => ({ ...region, key: '', isMapped: true }));
-  return state.pgm.config.mmio2.map((range) => {
-    const start = mmio2Address(state, range);
-    const key = `${range.device}/${range.instance}/${range.region}`;
-    return {
-      kind: 'mmio2',
-      start: start ?? 0,
-      end: (start ?? 0) + range.size,
-      name: range.description,
-      id: range.id,
-      firstPage: 0,
-      key,
-      isMapped: start !== undefined,
-    };
-  });
 }
 
 function only<T>(candidates: readonly T[]): T | undefined {

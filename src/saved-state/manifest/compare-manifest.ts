@@ -8,12 +8,13 @@ import {
 } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { Turns } from '../../../formats/turns.ts';
-import { namesOf, placeOfPages, type RangeNames } from '../compare/range-names.ts';
-import { differingFields, fieldsOf } from '../describe/fields.ts';
+import { differingFields } from '../describe/fields.ts';
+import { expectMemory, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
 import { PageHashes } from '../hashing/page-hashes.ts';
+import { placeOfPages } from '../layout/range-names.ts';
 import { type Finding, Findings } from '../reading/findings.ts';
-import { walkState } from '../reading/walk.ts';
+import type { RangeNames } from '../reading/state-view.ts';
 import { BLOCK_SIZE, type FileHashes, hashFile, type Stretch } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
@@ -149,8 +150,9 @@ async function compareContents(
 ): Promise<void> {
   const tolerant = { onDamage: () => {}, patchWith: PATCH, ...(signal ? { signal } : {}) };
   try {
-    const names = namesOf(await walkState(source, { ...tolerant, skipCrc: true }));
+    const names = expectMemory(await readState(source, { ...tolerant, skipCrc: true })).names;
     const { state, memory } = await hashMemory(
+      readState,
       source,
       {
         of: 'content',
@@ -159,7 +161,7 @@ async function compareContents(
       },
       tolerant,
     );
-    for (const { field, a, b } of differingFields(new Map(Object.entries(manifest.fields)), fieldsOf(state))) {
+    for (const { field, a, b } of differingFields(new Map(Object.entries(manifest.fields)), state.fields())) {
       report(
         findings,
         'manifest-field',
@@ -168,7 +170,13 @@ async function compareContents(
       );
     }
     for (const [range, pages] of wanted)
-      comparePages(range, pages, memory.get(range) ?? new PageHashes(), names, findings);
+      comparePages(
+        range,
+        pages,
+        memory.get(range) ?? new PageHashes(),
+        { names, unit: state.family.memoryUnit },
+        findings,
+      );
     for (const range of memory.keys())
       if (!wanted.has(range)) report(findings, 'manifest-page', `${range} was not there`, {});
   } catch (error) {
@@ -178,7 +186,14 @@ async function compareContents(
   }
 }
 
-function comparePages(range: string, was: PageHashes, is: PageHashes, names: RangeNames, findings: Findings): void {
+interface MemoryPlaces {
+  names: RangeNames;
+  /** The unit that holds memory. */
+  unit: { name: string; instance: number };
+}
+
+function comparePages(range: string, was: PageHashes, is: PageHashes, places: MemoryPlaces, findings: Findings): void {
+  const { names, unit } = places;
   for (const { start, end, change } of was.differences(is)) {
     const place = placeOfPages(names, range, start, end);
     const isOne = end - start === 1;
@@ -189,8 +204,8 @@ function comparePages(range: string, was: PageHashes, is: PageHashes, names: Ran
     const changed = isOne ? 'is not as it was' : 'are not as they were';
     const what = change === 'cleared' ? `can not be read, or ${isOne ? 'holds' : 'hold'} zeros now` : changed;
     report(findings, 'manifest-page', `${pages} of ${where} ${what}`, {
-      unit: 'pgm',
-      instance: 1,
+      unit: unit.name,
+      instance: unit.instance,
       ...(place.mapped ? { gcPhys: place.start } : {}),
     });
   }

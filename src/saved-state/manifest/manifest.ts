@@ -1,12 +1,10 @@
 import { type Pass, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import { namesOf } from '../compare/range-names.ts';
-import { releaseText } from '../describe/describe.ts';
-import { fieldsOf } from '../describe/fields.ts';
+import { expectMemory, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
 import type { PageHashes } from '../hashing/page-hashes.ts';
-import type { SavedState } from '../reading/state.ts';
-import { type WalkOptions, walkState } from '../reading/walk.ts';
+import type { UnitSummary } from '../reading/state.ts';
+import type { WalkOptions } from '../reading/walk.ts';
 import { hashFile, type Stretch } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 
@@ -63,6 +61,9 @@ export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
   onProgress?: (doing: 'reading' | 'hashing', offset: number) => void;
 }
 
+/** A version alone is VirtualBox's. */
+const CONTAINER_PREFIX = { virtualbox: '', qemu: 'QEMU ' } as const;
+
 /** Makes the manifest of a whole state. @throws FormatError for a damaged one */
 export async function makeManifest(
   source: ByteSource,
@@ -71,38 +72,36 @@ export async function makeManifest(
   if (!source.seekable)
     throw new UsageError('not-seekable', `Cannot make a manifest of ${source.name}: it has to be read several times`);
   const stopping = signal ? { signal } : {};
-  const looked = await walkState(source, { ...stopping, skipCrc: true });
-  const { state, memory } = await hashMemory(source, {
+  const looked = await readState(source, { ...stopping, skipCrc: true });
+  const { state, memory } = await hashMemory(readState, source, {
     ...stopping,
     of: 'content',
-    naming: namesOf(looked).naming,
+    naming: expectMemory(looked).names.naming,
     ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
   });
-  const file = await hashFile(source, state.units.map(stretchOf), {
+  const units = state.unitsHavePlaces ? state.units : [];
+  const file = await hashFile(source, units.map(stretchOf), {
     ...stopping,
     ...(onProgress ? { onProgress: (offset: number) => onProgress('hashing', offset) } : {}),
   });
-  const { format, release } = state.header;
+  const { family, format, release } = state;
   return {
     manifest: 'savkit/manifest/1',
     created: new Date().toISOString(),
     file: { name: source.name, size: file.size, sha256: file.sha256, blocks: file.blocks },
-    container: format,
-    ...(release ? { release: releaseText(release) } : {}),
-    units: state.units.map((unit, i) => describeUnit(unit, file.stretches[i])),
-    fields: Object.fromEntries(fieldsOf(state)),
+    container: `${CONTAINER_PREFIX[family.name]}${format}`,
+    ...(release === undefined ? {} : { release }),
+    units: units.map((unit, i) => describeUnit(unit, file.stretches[i])),
+    fields: Object.fromEntries(state.fields()),
     memory: describeMemory(memory),
   };
 }
 
-function stretchOf({ offset, size }: SavedState['units'][number]): Stretch {
+function stretchOf({ offset, size }: UnitSummary): Stretch {
   return { start: offset, end: offset + size };
 }
 
-function describeUnit(
-  { name, instance, version, pass, offset, size }: SavedState['units'][number],
-  sha256: string,
-): ManifestUnit {
+function describeUnit({ name, instance, version, pass, offset, size }: UnitSummary, sha256: string): ManifestUnit {
   return { name, instance, version, pass, offset, size, sha256 };
 }
 

@@ -10,6 +10,8 @@ export interface Finding {
   code: string;
   /** VirtualBox's name for it, where its loader has one. */
   vboxCode?: string;
+  /** QEMU's or libvirt's message for it, where they have one. */
+  qemuSays?: string;
   /** One line for people. */
   message: string;
   /** Where in the file. */
@@ -47,6 +49,7 @@ export class Findings {
 export function findingOf(error: SavkitError): Finding {
   const finding: Finding = { severity: 'error', code: error.code, message: error.message, place: error.place };
   if (error.vboxCode) finding.vboxCode = error.vboxCode;
+  if (error.qemuSays !== undefined) finding.qemuSays = error.qemuSays;
   if (error instanceof UnsupportedError) finding.unsupported = true;
   return finding;
 }

@@ -1,23 +1,11 @@
 import { hex } from '../../../formats/errors.ts';
 import { isMmio2, isRam, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { RangeNaming } from '../hashing/hashing-sink.ts';
-import { deriveLayout } from '../layout/machine-layout.ts';
-import { mmio2Address } from '../layout/memory-map.ts';
-import { placesOf } from '../layout/range-map.ts';
 import type { SavedState } from '../reading/state.ts';
-
-/**
- * Names for the memory of a state that mean the same in every version, and where in guest-physical memory these ranges
- * lie.
- */
-export interface RangeNames {
-  naming: RangeNaming;
-  /** Address of page 0 of a range; undefined where the guest has not mapped it. */
-  addressOf(range: string): GuestPhys | undefined;
-}
-
-const RAM_RANGE = 'RAM';
+import { RAM_RANGE, type RangeNames } from '../reading/state-view.ts';
+import { deriveLayout } from './machine-layout.ts';
+import { mmio2Address } from './memory-map.ts';
+import { placesOf } from './range-map.ts';
 
 /**
  * ROMs are named by description and address, MMIO2 by device, instance and region: what VirtualBox knows them by, too.

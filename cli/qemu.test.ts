@@ -1,0 +1,152 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { qemuSample, qemuTruth } from '../src/testing/qemu-samples.ts';
+import { sha256 } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
+import { expectSchema } from './testing/savkit-json.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-'));
+const place = (name: string) => join(folder, name);
+const SAMPLES = [
+  'long-10.state',
+  'live-7.state',
+  'smp-7.state',
+  'ignore-shared-10.state',
+  'ignore-shared-10.ram',
+  'snap-10.qcow2',
+  'virsh-gzip-10.save',
+];
+beforeAll(() => {
+  for (const name of SAMPLES) writeFileSync(place(name), qemuSample(name));
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** The document that a command prints with --json, which the schema describes. */
+async function json(exitCode: number, ...words: string[]) {
+  const printed = await runHere(...words, '--json');
+  const document = JSON.parse(printed.stdout || printed.stderr);
+  expectSchema(document);
+  expect([words.join(' '), printed.exitCode]).toEqual([words.join(' '), exitCode]);
+  return document.files[0];
+}
+
+describe('inspect', () => {
+  it('describes states of QEMU as the schema says', async () => {
+    const { result } = await json(0, 'inspect', place('long-10.state'), '--unit', 'cpu/0');
+    expect(result).toMatchObject({
+      family: 'qemu',
+      machine: 'pc-i440fx-7.2',
+      runState: 'paused',
+      split: 'description',
+    });
+    expect(result.cpus[0]).toMatchObject({
+      mode: 'amd64-nx',
+      a20: true,
+      registers: { cr3: '0x10000', rip: '0xf0308' },
+    });
+    expect(result.section.fields).toContainEqual({
+      name: 'env.cr[3]',
+      type: 'uint64',
+      offset: 472,
+      size: 8,
+      value: '0x10000',
+    });
+    const { result: saved } = await json(0, 'inspect', place('virsh-gzip-10.save'));
+    expect(saved.container.libvirt).toMatchObject({
+      compression: 'gzip',
+      domain: { name: 'virsh-gzip-10', memory: 16777216, cpus: 1 },
+    });
+  });
+
+  it('lists the snapshots of a disk image, and reads the one that is named', async () => {
+    const image = place('snap-10.qcow2');
+    const { result } = await json(0, 'inspect', image);
+    expect(result.snapshots.map(({ name }: { name: string }) => name)).toEqual(['snap1', 'snap2']);
+    expect((await json(0, 'inspect', `${image}:snap2`)).result.container.qcow2.snapshot).toBe('snap2');
+    await json(2, 'verify', image);
+    await json(4, 'inspect', `${image}.not-there:snap2`);
+  });
+
+  it('is readable for people', async () => {
+    const { stdout } = await runHere('inspect', place('smp-7.state'));
+    for (const words of ['QEMU migration stream', 'pc-i440fx-7.2', 'Sections (35)', 'pc.ram', 'amd64-nx', 'real'])
+      expect(stdout).toContain(words);
+  });
+});
+
+describe('verify', () => {
+  it('does not call a state whole that no checksum proves', async () => {
+    const { result } = await json(0, 'verify', place('long-10.state'));
+    expect(result).toMatchObject({
+      verdict: 'no-damage-found',
+      levels: { integrity: 'unknown' },
+      container: { family: 'qemu' },
+    });
+    expect((await runHere('verify', place('long-10.state'))).stdout).toContain("QEMU's format has no checksum");
+  });
+
+  it('tells by a manifest which page, section and register has changed', async () => {
+    const changed = qemuSample('long-10.state');
+    changed[5146] ^= 1;
+    writeFileSync(place('changed.state'), changed);
+    await runHere('manifest', place('long-10.state'), '-o', place('manifest'), '--force', '--quiet');
+    const { findings } = await json(1, 'verify', '--manifest', place('manifest'), place('changed.state'));
+    expect(findings.map(({ code }: { code: string }) => code)).toEqual(
+      expect.arrayContaining(['manifest-page', 'manifest-unit']),
+    );
+    expect(findings.find(({ code }: { code: string }) => code === 'manifest-page').place.unit).toBe('ram');
+    await json(0, 'verify', '--manifest', place('manifest'), place('long-10.state'));
+  });
+});
+
+describe('extract', () => {
+  it('gives RAM, blocks, sections and cores; RAM that lies elsewhere with --ram only', async () => {
+    const out = place('out');
+    const extract = (...words: string[]) => json(0, 'extract', ...words, '-o', out, '--force');
+    await extract(place('virsh-gzip-10.save'));
+    expect(sha256(readFileSync(out))).toBe(qemuTruth('virsh-gzip-10.save').ram.sha256);
+    await extract(place('long-10.state'), '--mmio2', 'pc.bios');
+    expect(sha256(readFileSync(out))).toBe(qemuTruth('long-10.state').blocks[2].sha256);
+    await extract(place('long-10.state'), '--unit', 'cpu/0');
+    expect(readFileSync(out).readBigUInt64BE(472)).toBe(0x10000n);
+    await json(2, 'extract', place('ignore-shared-10.state'), '-o', out, '--force');
+    await extract(place('ignore-shared-10.state'), '--ram', place('ignore-shared-10.ram'));
+    expect(sha256(readFileSync(out))).toBe(qemuTruth('ignore-shared-10.state').ram.sha256);
+    await extract(place('long-10.state'), '--format', 'elf');
+    expect(readFileSync(out).subarray(0, 4).toString('latin1')).toBe('\x7fELF');
+    await json(5, 'extract', place('long-10.state'), '--format', 'vbox-core', '-o', out, '--force');
+  });
+});
+
+describe('other commands', () => {
+  it('take states of QEMU: peek, walk, find, diff', async () => {
+    const state = place('long-10.state');
+    expect((await json(0, 'peek', state, '--at', '0x10000', '--len', '8')).result.hex).toMatch(/^2310010000000000$/);
+    expect((await json(0, 'walk', state, '0xffffffff80001000')).result.walks[0]).toMatchObject({
+      physical: '0x287000',
+      rights: '---',
+    });
+    expect(
+      (await json(0, 'find', state, '--text', 'SAVKIT QEMU', '--range', '0+1M')).result.found.length,
+    ).toBeGreaterThan(0);
+    expect((await json(0, 'diff', state, state)).result).toMatchObject({ equal: true, notes: [] });
+    const { result } = await json(1, 'diff', state, place('virsh-gzip-10.save'));
+    expect(result.fields.map(({ field }: { field: string }) => field)).toContain('cpus[0].registers.rip');
+  });
+
+  it('say of a state of QEMU that they take those of VirtualBox only', async () => {
+    for (const words of [
+      ['stats'],
+      ['convert', place('out.sav')],
+      ['salvage', place('out.sav')],
+      ['check', '--virtualbox', '7.2'],
+    ]) {
+      const [command, ...rest] = words;
+      const { stdout, stderr, exitCode } = await runHere(command, place('long-10.state'), ...rest);
+      expect([command, exitCode]).toEqual([command, 5]);
+      expect(stdout + stderr, command).toContain('a QEMU migration stream');
+    }
+  });
+});

@@ -1,0 +1,107 @@
+import { hex, UnsupportedError } from '../errors.ts';
+import { COMMANDS, MAX_NAME, PartType, STREAM_MAGIC, STREAM_VERSION } from './constants.ts';
+import { QemuFormatError } from './qemu-error.ts';
+import type { StreamBytes } from './stream-bytes.ts';
+
+/** What stands before the first section of a stream. */
+export interface QemuConfiguration {
+  /** Machine type such as `pc-i440fx-7.2`; absent from streams of machine types before 2.4. */
+  machine?: string;
+  /** Capabilities on which both sides have to agree: `mapped-ram`, `x-ignore-shared`. */
+  capabilities: string[];
+  /** log2 of the guest's page size, where the architecture leaves it open. */
+  pageBits?: number;
+  /** 32 hexadecimal digits. */
+  uuid?: string;
+}
+
+/** @throws QemuFormatError `not-qemu` for any other file, UnsupportedError for another version of the stream */
+export async function readStreamHeader(bytes: StreamBytes): Promise<void> {
+  const offset = bytes.offset;
+  const magic = await bytes.u32('magic');
+  if (magic !== STREAM_MAGIC) {
+    throw new QemuFormatError(
+      'not-qemu',
+      `Cannot read stream at ${hex(offset)}: it begins with ${hex(magic)}, expected "QEVM"`,
+      { offset },
+      'Not a migration stream',
+    );
+  }
+  const version = await bytes.u32('stream version');
+  if (version !== STREAM_VERSION)
+    throw new UnsupportedError('stream-version', `Cannot read stream: version ${version}, expected ${STREAM_VERSION}`, {
+      offset: offset + 4,
+    }).saying('Unsupported migration stream version');
+}
+
+/** Reads what follows the type byte of the configuration. @throws UnsupportedError for a subsection of unknown length */
+export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfiguration> {
+  const configuration: QemuConfiguration = { capabilities: [] };
+  configuration.machine = await boundedText(bytes, 'machine type', 'Failed to load configuration:name');
+  while ((await peek(bytes)) === PartType.SUBSECTION) {
+    const offset = bytes.offset;
+    await bytes.u8('configuration');
+    const name = await bytes.name('name of a part of the configuration');
+    await bytes.u32(`version of ${name}`);
+    if (name === 'configuration/capabilities') {
+      const count = await bytes.u32('number of capabilities');
+      if (count > MAX_NAME) throw tooMuch('number of capabilities', offset, count);
+      for (let i = 0; i < count; i++) configuration.capabilities.push(await bytes.name('capability'));
+    } else if (name === 'configuration/target-page-bits') configuration.pageBits = await bytes.u32(name);
+    else if (name === 'configuration/uuid')
+      configuration.uuid = Buffer.from(await bytes.copy(16, name)).toString('hex');
+    else
+      throw new UnsupportedError(
+        'unknown-part',
+        `Cannot read configuration: its part ${JSON.stringify(name)} is not known, and so is its length`,
+        { offset },
+      );
+  }
+  return configuration;
+}
+
+async function peek(bytes: StreamBytes): Promise<number> {
+  const value = await bytes.u8('type of the next part');
+  bytes.window.position--;
+  return value;
+}
+
+async function boundedText(bytes: StreamBytes, what: string, qemuSays: string): Promise<string> {
+  const { offset } = bytes;
+  const length = await bytes.u32(`length of the ${what}`);
+  if (length > MAX_NAME) throw tooMuch(`length of the ${what}`, offset, length, qemuSays);
+  return bytes.text(length, what);
+}
+
+function tooMuch(what: string, offset: number, found: number, qemuSays?: string): QemuFormatError {
+  return new QemuFormatError(
+    'too-long',
+    `Cannot read ${what} at ${hex(offset)}: ${found}, expected at most ${MAX_NAME}`,
+    { offset },
+    qemuSays,
+  );
+}
+
+/** A command between sections. */
+export interface QemuCommand {
+  number: number;
+  name: string;
+  /** Hexadecimal. */
+  bytes: string;
+}
+
+/** Reads what follows the type byte of a command. @throws UnsupportedError for a command of a migration under way */
+export async function readCommand(bytes: StreamBytes): Promise<QemuCommand> {
+  const offset = bytes.offset - 1;
+  const number = await bytes.u16('command');
+  const length = await bytes.u16('length of a command');
+  const name = COMMANDS[number];
+  if (name === undefined) {
+    throw new UnsupportedError(
+      'migration-under-way',
+      `Cannot read stream: command ${number} at ${hex(offset)} belongs to a migration that goes on over another connection`,
+      { offset },
+    );
+  }
+  return { number, name, bytes: Buffer.from(await bytes.copy(length, `command ${number}`)).toString('hex') };
+}

@@ -1,0 +1,56 @@
+// Numbers of QEMU's migration stream. Source: qemu-stream.md 2 and 3.
+
+/** "QEVM", the first word of a stream. */
+export const STREAM_MAGIC = 0x5145564d;
+export const STREAM_VERSION = 3;
+
+/** The first byte of each part of a stream. */
+export const PartType = {
+  END_MARK: 0x00,
+  START: 0x01,
+  PART: 0x02,
+  END: 0x03,
+  FULL: 0x04,
+  SUBSECTION: 0x05,
+  DESCRIPTION: 0x06,
+  CONFIGURATION: 0x07,
+  COMMAND: 0x08,
+  FOOTER: 0x7e,
+} as const;
+
+export const RAM_SECTION = 'ram';
+/** The only version of section `ram` in use. */
+export const RAM_VERSION = 4;
+
+/** Flags in the low 12 bits of the word that begins each RAM record. */
+export const RamFlag = {
+  FULL: 0x01,
+  FILL: 0x02,
+  BLOCK_LIST: 0x04,
+  PAGE: 0x08,
+  END: 0x10,
+  SAME_BLOCK: 0x20,
+  XBZRLE: 0x40,
+  HOOK: 0x80,
+  COMPRESSED: 0x100,
+  MULTIFD_FLUSH: 0x200,
+} as const;
+
+/** Commands that a file may hold (`MIG_CMD_*`); any other belongs to a migration under way. */
+export const COMMANDS: Record<number, string> = {
+  1: 'open return path',
+  2: 'ping',
+  3: 'postcopy advise',
+  11: 'switchover start',
+};
+
+/** Capabilities that change the layout of the stream, and that the configuration names. */
+export const MAPPED_RAM = 'mapped-ram';
+export const IGNORE_SHARED = 'x-ignore-shared';
+
+/** A domain of a thousand devices has some hundred names; a list of more blocks is not believed. */
+export const MAX_BLOCKS = 4096;
+/** Bytes of a machine type or of the name of a capability. */
+export const MAX_NAME = 255;
+/** Devices and description together: 40 to 200 KB in real states, some MiB with graphics memory of devices. */
+export const MAX_TAIL = 64 * 1024 * 1024;

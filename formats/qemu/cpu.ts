@@ -1,0 +1,110 @@
+import { type DeviceField, fieldsOf } from './device-fields.ts';
+import type { DeviceSection } from './device-sections.ts';
+
+/** A segment register. `flags` is the second word of the descriptor. */
+export interface QemuSegment {
+  selector: number;
+  base: bigint;
+  limit: number;
+  flags: number;
+}
+
+/** Registers of one CPU, by lower-case names; segments and tables apart. */
+export interface QemuCpu {
+  index: number;
+  registers: Record<string, bigint>;
+  segments: Record<string, QemuSegment>;
+  /** The A20 gate lets address bit 20 through. */
+  a20: boolean;
+}
+
+export const CPU_SECTION = 'cpu';
+
+const GENERAL = [
+  'rax',
+  'rcx',
+  'rdx',
+  'rbx',
+  'rsp',
+  'rbp',
+  'rsi',
+  'rdi',
+  'r8',
+  'r9',
+  'r10',
+  'r11',
+  'r12',
+  'r13',
+  'r14',
+  'r15',
+];
+const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
+
+/** Names of the description by our names. Source: qemu-stream.md 8. */
+const FIELDS: Record<string, string> = {
+  ...Object.fromEntries(GENERAL.map((name, i) => [name, `env.regs[${i}]`])),
+  rip: 'env.eip',
+  rflags: 'env.eflags',
+  cr0: 'env.cr[0]',
+  cr2: 'env.cr[2]',
+  cr3: 'env.cr[3]',
+  cr4: 'env.cr[4]',
+  efer: 'env.efer',
+  star: 'env.star',
+  lstar: 'env.lstar',
+  cstar: 'env.cstar',
+  fmask: 'env.fmask',
+  kernelgsbase: 'env.kernelgsbase',
+  pat: 'env.pat',
+  xcr0: 'env.xcr0',
+  sysenterCs: 'env.sysenter_cs',
+  sysenterEsp: 'env.sysenter_esp',
+  sysenterEip: 'env.sysenter_eip',
+  ...Object.fromEntries([0, 1, 2, 3, 6, 7].map((n) => [`dr${n}`, `env.dr[${n}]`])),
+};
+const TABLES: Record<string, string> = {
+  ...Object.fromEntries(SEGMENTS.map((name, i) => [name, `env.segs[${i}]`])),
+  ldtr: 'env.ldt',
+  tr: 'env.tr',
+  gdtr: 'env.gdt',
+  idtr: 'env.idt',
+};
+
+/** Reads the registers of an x86 CPU by the description; undefined for a CPU of another architecture, or a stream without description. */
+export function readCpu({ body, described, instance }: DeviceSection): QemuCpu | undefined {
+  if (!described) return undefined;
+  const fields = new Map<string, DeviceField>();
+  for (const field of fieldsOf(described)) fields.set(field.path, field);
+  if (!fields.has('env.eip')) return undefined;
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const read = (path: string): bigint | undefined => {
+    const field = fields.get(path);
+    if (!field || field.offset + field.size > body.length) return undefined;
+    return field.size === 8
+      ? view.getBigUint64(field.offset)
+      : field.size === 4
+        ? BigInt(view.getUint32(field.offset))
+        : undefined;
+  };
+  const cpu: QemuCpu = {
+    index: instance,
+    registers: {},
+    segments: {},
+    a20: ((read('env.a20_mask') ?? 0xffffffffn) & 0x100000n) !== 0n,
+  };
+  for (const [name, path] of Object.entries(FIELDS)) {
+    const value = read(path);
+    if (value !== undefined) cpu.registers[name] = value;
+  }
+  for (const [name, path] of Object.entries(TABLES)) {
+    const base = read(`${path}.base`);
+    if (base === undefined) continue;
+    cpu.segments[name] = {
+      selector: Number(read(`${path}.selector`)),
+      base,
+      limit: Number(read(`${path}.limit`)),
+      flags: Number(read(`${path}.flags`)),
+    };
+  }
+  return cpu;
+}

@@ -1,0 +1,252 @@
+import { FormatError, hex, type OnDamage } from '../errors.ts';
+import { PartType } from './constants.ts';
+import { type DescribedDevice, type Description, parseDescription, sizeOf } from './description.ts';
+import { findDescription } from './find-description.ts';
+import { QemuFormatError } from './qemu-error.ts';
+import { badFooter, type QemuSection } from './stream-reader.ts';
+
+/** A device's section with its bytes. */
+export interface DeviceSection extends QemuSection {
+  type: 'full';
+  body: Uint8Array;
+  /** Absent where the stream has no description, or one that does not list the device. */
+  described?: DescribedDevice;
+}
+
+/** All that follows the RAM of a stream. */
+export interface DeviceSections {
+  devices: DeviceSection[];
+  /** The end mark was found. */
+  ended: boolean;
+  description?: Description;
+  /** Offset of the description in the file. */
+  descriptionOffset?: number;
+  /** Bytes after the last part of the stream, for which nothing accounts. */
+  trailing: number;
+  /** How the bodies were told apart: by the description, or by a search for the marks after them. */
+  split: 'description' | 'search';
+}
+
+/**
+ * Splits the end of a stream into device sections. The bodies have no lengths of their own: the description has them;
+ * without it the mark after each body, with the section's id, is searched for.
+ * @param start offset of `bytes` in the file
+ * @param onDamage gets damage after which the splitting goes on, and damage that ends it
+ */
+export function splitDevices(bytes: Uint8Array, start: number, onDamage: OnDamage): DeviceSections {
+  const splitter = new Splitter(bytes, start, onDamage);
+  splitter.describe();
+  try {
+    splitter.run();
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error;
+    onDamage(error);
+  }
+  return splitter.result;
+}
+
+interface SectionHead {
+  id: number;
+  name: string;
+  instance: number;
+  version: number;
+  /** Where the body begins. */
+  bodyAt: number;
+}
+
+class Splitter {
+  readonly result: DeviceSections = { devices: [], ended: false, trailing: 0, split: 'search' };
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #start: number;
+  readonly #onDamage: OnDamage;
+  /** Devices of the description that have not been met yet. */
+  #expected: DescribedDevice[] = [];
+  /** Where the description begins, or the bytes end. */
+  #end: number;
+  #at = 0;
+
+  constructor(bytes: Uint8Array, start: number, onDamage: OnDamage) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#start = start;
+    this.#end = bytes.length;
+    this.#onDamage = onDamage;
+  }
+
+  /** Looks for the description. */
+  describe(): void {
+    const found = findDescription(this.#bytes);
+    if (!found) return;
+    this.#end = found.at;
+    this.result.descriptionOffset = this.#start + found.at;
+    this.result.trailing = this.#bytes.length - found.end;
+    try {
+      this.result.description = parseDescription(this.#bytes.subarray(found.at + 5, found.end));
+      this.result.split = 'description';
+      this.#expected = [...this.result.description.devices];
+    } catch (error) {
+      if (!(error instanceof FormatError)) throw error;
+      this.#onDamage(error.at({ offset: this.#start + found.at }));
+    }
+  }
+
+  run(): void {
+    while (this.#at < this.#end) {
+      const offset = this.#start + this.#at;
+      const type = this.#bytes[this.#at];
+      if (type === PartType.END_MARK) {
+        this.#finish();
+        return;
+      }
+      if (type !== PartType.FULL) {
+        const message = `Cannot read section at ${hex(offset)}: type ${hex(type)} is unknown`;
+        throw new QemuFormatError('bad-section', message, { offset }, `Unknown savevm section type ${type}`);
+      }
+      this.#readDevice(offset);
+    }
+    const offset = this.#start + this.#end;
+    const message = `Cannot read devices: the stream ends at ${hex(offset)} without its end mark`;
+    throw new QemuFormatError('truncated', message, { offset }, 'load of migration failed: Input/output error');
+  }
+
+  #finish(): void {
+    this.result.ended = true;
+    this.#at++;
+    for (const { name, instance } of this.#expected) this.#onDamage(this.#missing(name, instance));
+    this.#expected = [];
+    if (this.#at === this.#end) return;
+    if (this.result.descriptionOffset === undefined) this.result.trailing = this.#end - this.#at;
+    else this.#onDamage(this.#between());
+  }
+
+  #readDevice(offset: number): void {
+    const head = this.#head(this.#at);
+    if (!head) throw this.#cut('head of a section', offset, 'load of migration failed: Input/output error');
+    const { id, name, instance, version, bodyAt } = head;
+    const described = this.result.description ? this.#descriptionOf(head, offset) : undefined;
+    const size = described ? sizeOf(described) : this.#searchEnd(head, offset);
+    const end = bodyAt + size;
+    if (end > this.#end) throw this.#cutWithin(head, offset);
+    const body = this.#bytes.subarray(bodyAt, end);
+    const bodyOffset = this.#start + bodyAt;
+    const place = { id, name, instance, version, offset, bodyOffset, bodySize: size };
+    const section: DeviceSection = { type: 'full', ...place, footer: false, body, ...(described ? { described } : {}) };
+    this.result.devices.push(section);
+    this.#at = end;
+    section.footer = this.#readFooter(head, offset);
+  }
+
+  /** The mark after a body. Machine types before 2.4 have none. */
+  #readFooter({ id, name, instance }: SectionHead, offset: number): boolean {
+    const at = this.#at;
+    const place = { unit: name, instance };
+    if (this.#bytes[at] !== PartType.FOOTER || at >= this.#end) {
+      if (!this.result.devices.some(({ footer }) => footer)) return false;
+      if (at >= this.#end) throw this.#cut(`mark after section ${JSON.stringify(name)}`, offset);
+      const where = this.#start + at;
+      const message = `Cannot read section ${JSON.stringify(name)}: no mark stands after it at ${hex(where)}`;
+      const says = `Missing section footer for ${name}`;
+      throw new QemuFormatError('bad-footer', message, { offset: where, ...place }, says);
+    }
+    if (at + 5 > this.#end) throw this.#cut(`mark after section ${JSON.stringify(name)}`, offset);
+    const found = this.#view.getUint32(at + 1);
+    if (found !== id) this.#onDamage(badFooter(name, this.#start + at, found, id).at(place));
+    this.#at += 5;
+    return true;
+  }
+
+  /**
+   * The entry of the description for a section. Sections stand in its order; one that is missing is passed, one whose
+   * name is damaged is taken for the next.
+   */
+  #descriptionOf({ name, instance }: SectionHead, offset: number): DescribedDevice | undefined {
+    const is = (device: DescribedDevice) => device.name === name && device.instance === instance;
+    const index = this.#expected.findIndex(is);
+    if (index >= 0) {
+      for (const missing of this.#expected.splice(0, index))
+        this.#onDamage(this.#missing(missing.name, missing.instance));
+      return this.#expected.shift();
+    }
+    const place = { offset, unit: name, instance };
+    const again = this.result.description?.devices.find(is);
+    const what = `Section ${JSON.stringify(name)} ${instance} at ${hex(offset)}`;
+    if (again) {
+      this.#onDamage(
+        new QemuFormatError('twice', `${what} comes a second time: QEMU loads both, the last one counts`, place),
+      );
+      return again;
+    }
+    const next = this.#expected[0];
+    const wanted = next ? `${JSON.stringify(next.name)} ${next.instance}` : 'nothing more';
+    const says = `Unknown savevm section or instance '${name}' ${instance}. Make sure that your current VM setup matches your saved VM setup, including any hotplugged devices`;
+    this.#onDamage(
+      new QemuFormatError('bad-section', `${what} is not what the description has there: ${wanted}`, place, says),
+    );
+    return next && this.#standsAfter(next) ? this.#expected.shift() : undefined;
+  }
+
+  /** Whether the section at the current place can be the described one: the mark with its id stands after so many bytes. */
+  #standsAfter(device: DescribedDevice): boolean {
+    const head = this.#head(this.#at);
+    const end = head ? head.bodyAt + sizeOf(device) : this.#end;
+    return head !== undefined && end + 5 <= this.#end && this.#isMark(end, head.id);
+  }
+
+  #isMark(at: number, id: number): boolean {
+    return this.#bytes[at] === PartType.FOOTER && this.#view.getUint32(at + 1) === id;
+  }
+
+  #head(at: number): SectionHead | undefined {
+    if (at + 6 > this.#end) return undefined;
+    const nameAt = at + 6;
+    const bodyAt = nameAt + this.#bytes[at + 5] + 8;
+    if (bodyAt > this.#end) return undefined;
+    const name = latin1.decode(this.#bytes.subarray(nameAt, bodyAt - 8));
+    const [instance, version] = [this.#view.getUint32(bodyAt - 8), this.#view.getUint32(bodyAt - 4)];
+    return { id: this.#view.getUint32(at + 1), name, instance, version, bodyAt };
+  }
+
+  /** Bytes up to the first mark with the section's id after which the stream plausibly goes on. */
+  #searchEnd(head: SectionHead, offset: number): number {
+    for (let at = head.bodyAt; at + 5 <= this.#end; at++) {
+      if (!this.#isMark(at, head.id)) continue;
+      if (at + 5 === this.#end) return at - head.bodyAt;
+      const next = this.#bytes[at + 5];
+      // Of a volume, other bytes may follow the end of the stream.
+      if (next === PartType.END_MARK) return at - head.bodyAt;
+      if (next === PartType.FULL && PRINTABLE.test(this.#head(at + 5)?.name ?? '')) return at - head.bodyAt;
+    }
+    throw this.#cutWithin(head, offset);
+  }
+
+  #missing(name: string, instance: number): QemuFormatError {
+    const message = `Section ${JSON.stringify(name)} ${instance} is missing, which the description lists: QEMU loads the rest without a word, and the device stays as after a reset`;
+    return new QemuFormatError('missing-section', message, { unit: name, instance });
+  }
+
+  #between(): QemuFormatError {
+    const offset = this.#start + this.#at;
+    const message = `There are ${this.#end - this.#at} bytes at ${hex(offset)} between the end mark and the description`;
+    return new QemuFormatError('left-over', message, { offset });
+  }
+
+  #cutWithin({ name, instance }: SectionHead, offset: number): FormatError {
+    return this.#cut(
+      `section ${JSON.stringify(name)}`,
+      offset,
+      `error while loading state for instance ${hex(instance)} of device '${name}'`,
+    ).at({
+      unit: name,
+      instance,
+    });
+  }
+
+  #cut(what: string, offset: number, qemuSays = 'load of migration failed: Input/output error'): QemuFormatError {
+    const message = `Cannot read ${what} at ${hex(offset)}: the stream ends within it, at ${hex(this.#start + this.#end)}`;
+    return new QemuFormatError('truncated', message, { offset }, qemuSays);
+  }
+}
+
+const PRINTABLE = /^[\x20-\x7e]+$/;
+const latin1 = new TextDecoder('latin1');

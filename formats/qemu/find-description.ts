@@ -1,0 +1,24 @@
+import { PartType } from './constants.ts';
+
+const OPEN_BRACE = 0x7b;
+const HEAD_SIZE = 5;
+const utf8 = new TextDecoder();
+/** How each description begins, whatever its writer. */
+const BEGINNING = /^\{\s*"(configuration|page_size|devices)"/;
+
+/**
+ * Where the description stands in the end of a stream, head included, as indices into `bytes`: the last part, whose
+ * length reaches to the end of the bytes. On a volume, which is larger than its stream, other bytes follow it.
+ */
+export function findDescription(bytes: Uint8Array): { at: number; end: number } | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let followed: { at: number; end: number } | undefined;
+  for (let at = bytes.indexOf(PartType.DESCRIPTION); at >= 0; at = bytes.indexOf(PartType.DESCRIPTION, at + 1)) {
+    if (at + HEAD_SIZE >= bytes.length || bytes[at + HEAD_SIZE] !== OPEN_BRACE) continue;
+    const end = at + HEAD_SIZE + view.getUint32(at + 1);
+    if (end === bytes.length) return { at, end };
+    if (end > bytes.length || followed || bytes[at - 1] !== PartType.END_MARK) continue;
+    if (BEGINNING.test(utf8.decode(bytes.subarray(at + HEAD_SIZE, at + 64)))) followed = { at, end };
+  }
+  return followed;
+}

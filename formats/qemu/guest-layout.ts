@@ -1,0 +1,63 @@
+import { FOUR_GIB, GIB, MIB } from '../sizes.ts';
+
+/**
+ * A stretch of a machine's RAM: bytes `[offset, offset + size)` of its blocks, one block after the other, at a
+ * guest-physical address.
+ */
+export interface RamStretch {
+  offset: number;
+  size: number;
+  gcPhys: number;
+}
+
+export interface RamLayout {
+  stretches: readonly RamStretch[];
+  /** The machine type is one whose layout is known; else all RAM is taken to begin at 0, in one piece. */
+  known: boolean;
+}
+
+/**
+ * RAM below 4 GiB by machine type: machines with as much RAM as `splitFrom` have `low` bytes of it there, others all.
+ * Source: qemu-stream.md 3.
+ */
+const SPLITS = [
+  { machine: /^(pc-)?q35(-|$)/, splitFrom: 2816 * MIB, low: 2 * GIB },
+  { machine: /^pc(-i440fx)?(-[\d.]+)?$/, splitFrom: 3.5 * GIB, low: 3 * GIB },
+];
+
+/** Where the RAM of a machine lies. The stream does not tell it; it follows from machine type and size. */
+export function guestLayout(machine: string | undefined, ramSize: number): RamLayout {
+  const split = SPLITS.find((each) => machine !== undefined && each.machine.test(machine));
+  if (!split || ramSize < split.splitFrom)
+    return { stretches: [{ offset: 0, size: ramSize, gcPhys: 0 }], known: split !== undefined };
+  const { low } = split;
+  return {
+    stretches: [
+      { offset: 0, size: low, gcPhys: 0 },
+      { offset: low, size: ramSize - low, gcPhys: FOUR_GIB },
+    ],
+    known: true,
+  };
+}
+
+/** The firmware of pc and q35 machines: it ends with the first 4 GiB, where a CPU starts. */
+const FIRMWARE = 'pc.bios';
+
+/** Guest-physical stretches of a block, ascending; none where it is not known. */
+export function rangesOf(
+  block: { name: string; size: number; isRam: boolean; ramOffset: number; gcPhys?: number },
+  { stretches, known }: RamLayout,
+): { start: number; end: number }[] {
+  if (!block.isRam) {
+    const start = block.gcPhys ?? (block.name === FIRMWARE && known ? FOUR_GIB - block.size : undefined);
+    return start === undefined ? [] : [{ start, end: start + block.size }];
+  }
+  const end = block.ramOffset + block.size;
+  return stretches
+    .filter((stretch) => stretch.offset < end && stretch.offset + stretch.size > block.ramOffset)
+    .map((stretch) => {
+      const from = Math.max(stretch.offset, block.ramOffset);
+      const to = Math.min(stretch.offset + stretch.size, end);
+      return { start: stretch.gcPhys + from - stretch.offset, end: stretch.gcPhys + to - stretch.offset };
+    });
+}

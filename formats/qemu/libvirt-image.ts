@@ -1,0 +1,91 @@
+import { hex, UnsupportedError } from '../errors.ts';
+import type { ByteSource } from '../files/source.ts';
+import { QemuFormatError } from './qemu-error.ts';
+
+/** The head of a save image of libvirt (`virsh save`, managed save), in front of QEMU's stream. */
+export interface LibvirtImage {
+  version: number;
+  /** `virsh restore` lets the machine run, unless told otherwise. */
+  wasRunning: boolean;
+  compression: LibvirtCompression;
+  /** The domain as libvirt's XML. */
+  xml: string;
+  /** Offset of the stream in the file. */
+  streamStart: number;
+}
+
+const COMPRESSIONS = ['raw', 'gzip', 'bzip2', 'xz', 'lzop', 'zstd', 'sparse'] as const;
+export type LibvirtCompression = (typeof COMPRESSIONS)[number];
+
+export const LIBVIRT_MAGIC = 'LibvirtQemudSave';
+export const LIBVIRT_PART_MAGIC = 'LibvirtQemudPart';
+const HEADER_SIZE = 92;
+const VERSIONS = [1, 2];
+/** XML, cookie and padding: 64 KiB of padding and some KiB of XML have been seen. */
+const MAX_DATA = 64 * 1024 * 1024;
+
+const latin1 = new TextDecoder('latin1');
+
+/** Reads the head of a save image. Source: qemu-stream.md 6. @param partial take an image that libvirt has not finished, too */
+export async function readLibvirtImage(source: ByteSource, partial = false): Promise<LibvirtImage> {
+  const header = await read(source, HEADER_SIZE, 0, 'header');
+  const magic = latin1.decode(header.subarray(0, 16));
+  if (magic === LIBVIRT_PART_MAGIC && !partial) {
+    throw new QemuFormatError(
+      'partial',
+      'Cannot read save image: libvirt marks it as not finished; saving was cut off',
+      { offset: 0 },
+      'save image is incomplete',
+    );
+  }
+  const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
+  // The writer's byte order: a version that is only small the other way round tells.
+  const little = view.getUint32(16, true) <= 0xffff;
+  const [version, dataLength, wasRunning, format] = [16, 20, 24, 28].map((at) => view.getUint32(at, little));
+  if (!VERSIONS.includes(version))
+    throw new UnsupportedError('libvirt-version', `Cannot read save image: version ${version}, expected 1 or 2`, {
+      offset: 16,
+    });
+  const compression = COMPRESSIONS[format];
+  if (compression === undefined) {
+    throw new UnsupportedError(
+      'libvirt-format',
+      `Cannot read save image: format ${format}, expected ${COMPRESSIONS.map((name, i) => `${i} (${name})`).join(', ')}`,
+      { offset: 28 },
+    ).saying(`operation failed: unsupported save image format: ${format}`);
+  }
+  if (dataLength > MAX_DATA)
+    throw new QemuFormatError(
+      'too-long',
+      `Cannot read save image: ${hex(dataLength)} bytes of XML, expected at most ${hex(MAX_DATA)}`,
+      { offset: 20 },
+    );
+  const data = await read(source, dataLength, HEADER_SIZE, 'XML');
+  const end = data.indexOf(0);
+  if (end < 0)
+    throw new QemuFormatError(
+      'bad-xml',
+      'Cannot read save image: its XML has no end',
+      { offset: HEADER_SIZE },
+      'failed to read cookie',
+    );
+  return {
+    version,
+    wasRunning: wasRunning !== 0,
+    compression,
+    xml: new TextDecoder().decode(data.subarray(0, end)),
+    streamStart: HEADER_SIZE + dataLength,
+  };
+}
+
+async function read(source: ByteSource, length: number, position: number, what: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  const count = await source.read(bytes, position);
+  if (count < length)
+    throw new QemuFormatError(
+      'truncated',
+      `Cannot read ${what} of save image: the file ends at ${hex(position + count)}`,
+      { offset: position + count },
+    );
+  return bytes;
+}

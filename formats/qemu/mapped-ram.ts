@@ -1,0 +1,95 @@
+import { FormatError, hex, UsageError } from '../errors.ts';
+import type { Window } from '../files/window.ts';
+import type { PageBatch } from '../pgm/page-batch.ts';
+import { PAGE_SIZE } from '../sizes.ts';
+import { Encoding } from '../ssm/segments.ts';
+import { addPage, bitmapBytes, type MappedPages, type RamBlock, type RamBlocks } from './ram-blocks.ts';
+
+/** A piece of the bitmap that is read at a time; it covers 2 GiB of the block. */
+const BITMAP_PIECE = 64 * 1024;
+
+/**
+ * The pages of one block of a mapped-ram file: a bitmap tells which pages lie in the file, at places of their own; all others are zeros.
+ * Source: qemu-stream.md 5.
+ */
+export class MappedRam {
+  readonly #window: Window;
+  readonly #blocks: RamBlocks;
+  readonly #block: RamBlock;
+  readonly #mapped: MappedPages;
+  /** The part of the bitmap from `#bitmapFrom` on. */
+  #bitmap = new Uint8Array(0);
+  #bitmapFrom = 0;
+  #page = 0;
+
+  /** @throws UsageError for a source that can only be read front to back */
+  constructor(window: Window, blocks: RamBlocks, block: RamBlock, mapped: MappedPages) {
+    if (!window.source.seekable) {
+      throw new UsageError(
+        'not-seekable',
+        `Cannot read mapped RAM of ${window.source.name}: its pages have places in a file, so it must be a file`,
+      );
+    }
+    this.#window = window;
+    this.#blocks = blocks;
+    this.#block = block;
+    this.#mapped = mapped;
+  }
+
+  /** Adds pages to `batch`, in ascending order; true when the block is complete and the window stands after it. */
+  async scan(batch: PageBatch, leavesContents: boolean): Promise<boolean> {
+    const pages = this.#block.size / PAGE_SIZE;
+    const { pagesOffset } = this.#mapped;
+    const window = this.#window;
+    for (; this.#page < pages && !batch.isFull; this.#page++) {
+      const offset = this.#page * PAGE_SIZE;
+      if (!(await this.#isSet(this.#page))) {
+        addPage(batch, this.#blocks, this.#block, offset, true);
+        continue;
+      }
+      if (leavesContents) {
+        addPage(batch, this.#blocks, this.#block, offset, false);
+        continue;
+      }
+      if (!window.holds(pagesOffset + offset, PAGE_SIZE)) {
+        // A refill moves the bytes that the batch refers to.
+        if (batch.count > 0) return false;
+        await window.seek(pagesOffset + offset);
+        await this.#need();
+      }
+      addPage(batch, this.#blocks, this.#block, offset, false);
+      batch.setContent(Encoding.RAW, window.indexOf(pagesOffset + offset), PAGE_SIZE);
+    }
+    if (this.#page < pages) return false;
+    if (batch.count === 0) await window.seek(pagesOffset + this.#block.size);
+    return batch.count === 0;
+  }
+
+  async #need(): Promise<void> {
+    const { offset } = this.#window;
+    await this.#window
+      .need(PAGE_SIZE, `page ${hex(this.#page * PAGE_SIZE)} of block ${JSON.stringify(this.#block.name)}`)
+      .catch((error: unknown) => {
+        throw error instanceof FormatError ? error.at({ offset }) : error;
+      });
+  }
+
+  async #isSet(page: number): Promise<boolean> {
+    const byte = page >>> 3;
+    if (byte - this.#bitmapFrom >= this.#bitmap.length || byte < this.#bitmapFrom) await this.#readBitmap(byte);
+    return (this.#bitmap[byte - this.#bitmapFrom] & (1 << (page & 7))) !== 0;
+  }
+
+  async #readBitmap(from: number): Promise<void> {
+    const { bitmapOffset } = this.#mapped;
+    const wanted = Math.min(BITMAP_PIECE, bitmapBytes(this.#block.size) - from);
+    const piece = new Uint8Array(wanted);
+    const count = await this.#window.source.read(piece, bitmapOffset + from);
+    if (count < wanted) {
+      const message = `Cannot read bitmap of block ${JSON.stringify(this.#block.name)}: the file ends within it`;
+      throw new FormatError('truncated', message, { offset: bitmapOffset + from + count });
+    }
+    this.#bitmap = piece;
+    this.#bitmapFrom = from;
+  }
+}

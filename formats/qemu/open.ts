@@ -1,0 +1,118 @@
+import { NotAStateError, UsageError } from '../errors.ts';
+import { peek } from '../files/peeked-source.ts';
+import type { ByteSource } from '../files/source.ts';
+import { STREAM_MAGIC } from './constants.ts';
+import { expandedSource } from './expanded-source.ts';
+import { LIBVIRT_MAGIC, LIBVIRT_PART_MAGIC, type LibvirtImage, readLibvirtImage } from './libvirt-image.ts';
+import { QCOW2_MAGIC, type Qcow2Image, type Qcow2Snapshot, readQcow2, SnapshotSource } from './qcow2.ts';
+import { QemuFormatError } from './qemu-error.ts';
+import { QemuStreamReader } from './stream-reader.ts';
+
+/** What QEMU's stream lies in. */
+export type QemuContainer =
+  | { kind: 'stream' }
+  | { kind: 'libvirt'; image: LibvirtImage }
+  | { kind: 'qcow2'; image: Qcow2Image; snapshot: Qcow2Snapshot };
+
+/** A state of QEMU with a reader at the start of its stream. */
+export interface OpenedState {
+  container: QemuContainer;
+  reader: QemuStreamReader;
+  /** Gives memory and helpers back; the source stays open. */
+  release(): Promise<void>;
+}
+
+/** Bytes of a file that suffice to tell what it is. */
+export const HEAD_SIZE = 16;
+
+/** The container that begins with these bytes; undefined for what is no state of QEMU. */
+export function qemuContainerOf(head: Uint8Array): QemuContainer['kind'] | undefined {
+  if (head.length < HEAD_SIZE) return undefined;
+  const text = Buffer.from(head.buffer, head.byteOffset, HEAD_SIZE).toString('latin1');
+  if (text === LIBVIRT_MAGIC || text === LIBVIRT_PART_MAGIC) return 'libvirt';
+  const magic = new DataView(head.buffer, head.byteOffset).getUint32(0);
+  return magic === STREAM_MAGIC ? 'stream' : magic === QCOW2_MAGIC ? 'qcow2' : undefined;
+}
+
+/**
+ * Finds the stream in its container. Of several snapshots in a disk image the one counts that the source's `part` names.
+ * @throws QemuFormatError, UnsupportedError, UsageError `which-snapshot`
+ */
+export async function openQemuState(whole: ByteSource): Promise<OpenedState> {
+  const { head, source } = await peek(whole, HEAD_SIZE);
+  const kind = qemuContainerOf(head);
+  if (kind === undefined || kind === 'stream') return opened({ kind: 'stream' }, source, 0);
+  if (kind === 'libvirt') {
+    const image = await readLibvirtImage(source);
+    const { compression, streamStart } = image;
+    if (compression === 'raw' || compression === 'sparse') return opened({ kind, image }, source, streamStart);
+    return opened({ kind, image }, expandedSource(source, streamStart, compression), 0, true);
+  }
+  const image = await readImage(source);
+  const chosen = chooseSnapshot(image.snapshots, source.part, source.name);
+  const state = new SnapshotSource(source, image, chosen);
+  await expectStart(state, chosen);
+  return opened({ kind, image, snapshot: chosen }, state, 0);
+}
+
+async function opened(
+  container: QemuContainer,
+  source: ByteSource,
+  start: number,
+  isOurs = false,
+): Promise<OpenedState> {
+  try {
+    const reader = await QemuStreamReader.open(source, start);
+    return {
+      container,
+      reader,
+      async release() {
+        reader.release();
+        if (isOurs) await source.close();
+      },
+    };
+  } catch (error) {
+    if (isOurs) await source.close();
+    throw error;
+  }
+}
+
+/** The image, where it holds other than one saved machine and none of them was named. @throws QemuFormatError, UnsupportedError */
+export async function imageToChooseFrom(whole: ByteSource): Promise<Qcow2Image | undefined> {
+  const { head, source } = await peek(whole, HEAD_SIZE);
+  if (qemuContainerOf(head) !== 'qcow2' || source.part !== undefined) return undefined;
+  const image = await readImage(source);
+  return image.snapshots.filter(({ stateSize }) => stateSize > 0).length === 1 ? undefined : image;
+}
+
+/** A wrong table leads to clusters that hold nothing. */
+async function expectStart(state: ByteSource, { name, l1Offset }: Qcow2Snapshot): Promise<void> {
+  const start = new Uint8Array(HEAD_SIZE);
+  await state.read(start, 0);
+  if (qemuContainerOf(start) === 'stream') return;
+  const message = `Cannot read snapshot ${JSON.stringify(name)}: its tables do not lead to the state of a machine`;
+  throw new QemuFormatError('bad-qcow2', message, { offset: l1Offset }, `Could not load snapshot '${name}'`);
+}
+
+async function readImage(source: ByteSource): Promise<Qcow2Image> {
+  if (!source.seekable)
+    throw new UsageError('not-seekable', `Cannot read disk image from ${source.name}: it must be a file`);
+  return readQcow2(source);
+}
+
+function chooseSnapshot(snapshots: readonly Qcow2Snapshot[], wanted: string | undefined, file: string): Qcow2Snapshot {
+  const states = snapshots.filter(({ stateSize }) => stateSize > 0);
+  const names = states.map(({ name }) => JSON.stringify(name)).join(', ');
+  if (wanted === undefined && states.length === 1) return states[0];
+  const found = states.filter(({ id, name }) => name === wanted || id === wanted);
+  if (found.length === 1) return found[0];
+  if (states.length === 0)
+    throw new NotAStateError(
+      'not-a-saved-state',
+      'Cannot read file: not a saved state, it is a disk image (qcow2) without a saved machine in it',
+      { offset: 0 },
+    );
+  const what =
+    wanted === undefined ? 'which snapshot?' : `no snapshot ${JSON.stringify(wanted)} holds the state of a machine`;
+  throw new UsageError('which-snapshot', `Cannot read ${file}: ${what} It has ${names}: name one as FILE:SNAPSHOT`);
+}

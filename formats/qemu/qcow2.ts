@@ -1,0 +1,241 @@
+import { hex, UnsupportedError } from '../errors.ts';
+import type { ByteSource } from '../files/source.ts';
+import { QemuFormatError } from './qemu-error.ts';
+
+/** An internal snapshot of a qcow2 image. */
+export interface Qcow2Snapshot {
+  id: string;
+  name: string;
+  /** When it was made, in milliseconds since 1970. */
+  date: number;
+  /** The guest's clock, in nanoseconds. */
+  guestClock: bigint;
+  /** Bytes of the machine's state; 0 for a snapshot of the disk only. */
+  stateSize: number;
+  /** Bytes of the disk as it was then. */
+  diskSize: number;
+  l1Offset: number;
+  l1Entries: number;
+}
+
+/** As much of an image as its snapshots need. */
+export interface Qcow2Image {
+  version: number;
+  clusterBits: number;
+  /** L2 entries of 16 bytes, which tell of 32 parts of a cluster. */
+  extendedL2: boolean;
+  diskSize: number;
+  snapshots: Qcow2Snapshot[];
+}
+
+export const QCOW2_MAGIC = 0x514649fb;
+
+const HEADER_SIZE = 112;
+const INCOMPATIBLE = { EXTERNAL_DATA: 1n << 2n, EXTENDED_L2: 1n << 4n };
+/** Dirty, corrupt, compression type, extended L2: an image with any of them can be read. */
+const READABLE = 0b11011n;
+const MAX_SNAPSHOTS = 65536;
+const SNAPSHOT_HEAD = 40;
+/** Bytes of a snapshot's extra data: 24 have been seen. */
+const MAX_EXTRA = 1024;
+/** QEMU's own limit: 32 MiB of L1 table. */
+const MAX_L1_ENTRIES = (32 * 1024 * 1024) / 8;
+const OFFSET_BITS = 0x00fffffffffffe00n;
+const COMPRESSED = 1n << 62n;
+
+/** Reads header and snapshot table. Source: qemu-stream.md 7. @throws QemuFormatError, UnsupportedError */
+export async function readQcow2(source: ByteSource): Promise<Qcow2Image> {
+  const header = await readAt(source, 0, HEADER_SIZE, 'header', 72);
+  const version = header.getUint32(4);
+  if (header.getUint32(0) !== QCOW2_MAGIC)
+    throw new QemuFormatError('not-qcow2', 'Cannot read image: it is no qcow2 image', { offset: 0 });
+  if (version !== 2 && version !== 3)
+    throw new UnsupportedError('qcow2-version', `Cannot read qcow2 image: version ${version}, expected 2 or 3`, {
+      offset: 4,
+    });
+  const clusterBits = header.getUint32(20);
+  if (clusterBits < 9 || clusterBits > 21)
+    throw new QemuFormatError(
+      'bad-qcow2',
+      `Cannot read qcow2 image: clusters of 2^${clusterBits} bytes, expected 2^9 to 2^21`,
+      { offset: 20 },
+    );
+  if (header.getUint32(32) !== 0)
+    throw new UnsupportedError('encrypted', 'Cannot read qcow2 image: it is encrypted', { offset: 32 });
+  const incompatible = version === 3 ? header.getBigUint64(72) : 0n;
+  if (incompatible & INCOMPATIBLE.EXTERNAL_DATA)
+    throw new UnsupportedError('external-data', 'Cannot read qcow2 image: its data is in another file', { offset: 72 });
+  if (incompatible & ~READABLE)
+    throw new UnsupportedError('qcow2-features', `Cannot read qcow2 image: features ${hex(incompatible)} are unknown`, {
+      offset: 72,
+    });
+  const image = {
+    version,
+    clusterBits,
+    extendedL2: (incompatible & INCOMPATIBLE.EXTENDED_L2) !== 0n,
+    diskSize: Number(header.getBigUint64(24)),
+  };
+  const count = header.getUint32(60);
+  if (count > MAX_SNAPSHOTS)
+    throw new QemuFormatError(
+      'bad-qcow2',
+      `Cannot read qcow2 image: ${count} snapshots, expected at most ${MAX_SNAPSHOTS}`,
+      { offset: 60 },
+    );
+  return { ...image, snapshots: await readSnapshots(source, Number(header.getBigUint64(64)), count, image.diskSize) };
+}
+
+async function readSnapshots(
+  source: ByteSource,
+  start: number,
+  count: number,
+  diskSize: number,
+): Promise<Qcow2Snapshot[]> {
+  const snapshots: Qcow2Snapshot[] = [];
+  for (let at = start, i = 0; i < count; i++) {
+    const head = await readAt(source, at, SNAPSHOT_HEAD, 'snapshot table');
+    const [idLength, nameLength, extraSize] = [head.getUint16(12), head.getUint16(14), head.getUint32(36)];
+    if (extraSize > MAX_EXTRA)
+      throw new QemuFormatError(
+        'bad-qcow2',
+        `Cannot read snapshot table: ${extraSize} bytes of extra data at ${hex(at)}`,
+        { offset: at },
+      );
+    const rest = await readAt(source, at + SNAPSHOT_HEAD, extraSize + idLength + nameLength, 'snapshot table');
+    const l1Entries = head.getUint32(8);
+    if (l1Entries > MAX_L1_ENTRIES)
+      throw new QemuFormatError(
+        'bad-qcow2',
+        `Cannot read snapshot table: ${l1Entries} L1 entries at ${hex(at)}`,
+        { offset: at },
+        'Failed to load snapshot: File too large',
+      );
+    const text = (from: number, length: number) =>
+      utf8.decode(new Uint8Array(rest.buffer, rest.byteOffset + from, length));
+    snapshots.push({
+      l1Offset: Number(head.getBigUint64(0)),
+      l1Entries,
+      date: head.getUint32(16) * 1000 + Math.floor(head.getUint32(20) / 1e6),
+      guestClock: head.getBigUint64(24),
+      stateSize: extraSize >= 8 ? Number(rest.getBigUint64(0)) : head.getUint32(32),
+      diskSize: extraSize >= 16 ? Number(rest.getBigUint64(8)) : diskSize,
+      id: text(extraSize, idLength),
+      name: text(extraSize + idLength, nameLength),
+    });
+    at = Math.ceil((at + SNAPSHOT_HEAD + extraSize + idLength + nameLength) / 8) * 8;
+  }
+  return snapshots;
+}
+
+const utf8 = new TextDecoder();
+
+/**
+ * The state of the machine in a snapshot, as a source of its own: it lies in the guest's address space of the image, after the disk.
+ * Zero clusters and clusters that were never written read as zeros.
+ */
+export class SnapshotSource implements ByteSource {
+  readonly name: string;
+  readonly size: number;
+  readonly seekable = true;
+  readonly #source: ByteSource;
+  readonly #image: Qcow2Image;
+  readonly #snapshot: Qcow2Snapshot;
+  /** Guest offset of the state. */
+  readonly #start: number;
+  /** The L2 table that was used last. */
+  #table: DataView | undefined;
+  #tableIndex = -1;
+
+  constructor(source: ByteSource, image: Qcow2Image, snapshot: Qcow2Snapshot) {
+    this.name = source.name;
+    this.size = snapshot.stateSize;
+    this.#source = source;
+    this.#image = image;
+    this.#snapshot = snapshot;
+    const span = 2 ** (image.clusterBits + this.#tableBits);
+    this.#start = Math.ceil(snapshot.diskSize / span) * span;
+  }
+
+  async read(target: Uint8Array, position: number): Promise<number> {
+    const wanted = Math.max(0, Math.min(target.length, this.size - position));
+    const clusterSize = 2 ** this.#image.clusterBits;
+    // With 32 parts to a cluster each of them may be zeros.
+    const step = this.#image.extendedL2 ? clusterSize / 32 : clusterSize;
+    for (let done = 0; done < wanted; ) {
+      const guest = this.#start + position + done;
+      const count = Math.min(wanted - done, step - (guest % step));
+      const part = target.subarray(done, done + count);
+      const host = await this.#place(guest);
+      const read = host === undefined ? 0 : await this.#source.read(part, host);
+      if (host === undefined) part.fill(0);
+      else if (read < count) return done + read;
+      done += count;
+    }
+    return wanted;
+  }
+
+  async close(): Promise<void> {
+    await this.#source.close();
+  }
+
+  get #tableBits(): number {
+    return this.#image.clusterBits - (this.#image.extendedL2 ? 4 : 3);
+  }
+
+  /** Offset in the image of a byte of the guest's address space; undefined for zeros. */
+  async #place(guest: number): Promise<number | undefined> {
+    const { clusterBits, extendedL2 } = this.#image;
+    const cluster = Math.floor(guest / 2 ** clusterBits);
+    const within = guest % 2 ** clusterBits;
+    const table = await this.#l2(Math.floor(cluster / 2 ** this.#tableBits));
+    if (!table) return undefined;
+    const at = (cluster % 2 ** this.#tableBits) * (extendedL2 ? 16 : 8);
+    const entry = table.getBigUint64(at);
+    if (entry & COMPRESSED)
+      throw new UnsupportedError('compressed-cluster', `Cannot read snapshot: cluster ${cluster} is compressed`, {
+        offset: guest,
+      });
+    const host = Number(entry & OFFSET_BITS);
+    const isThere = extendedL2
+      ? (table.getBigUint64(at + 8) & (1n << BigInt(Math.floor(within / 2 ** (clusterBits - 5))))) !== 0n
+      : (entry & 1n) === 0n;
+    return host !== 0 && isThere ? host + within : undefined;
+  }
+
+  async #l2(index: number): Promise<DataView | undefined> {
+    if (index === this.#tableIndex) return this.#table;
+    const { l1Offset, l1Entries, name } = this.#snapshot;
+    if (index >= l1Entries) {
+      throw new QemuFormatError(
+        'bad-qcow2',
+        `Cannot read snapshot ${JSON.stringify(name)}: its L1 table has ${l1Entries} entries, which do not reach its state`,
+        { offset: l1Offset },
+      );
+    }
+    const entry = (await readAt(this.#source, l1Offset + 8 * index, 8, 'L1 table')).getBigUint64(0);
+    const offset = Number(entry & OFFSET_BITS);
+    this.#table =
+      offset === 0 ? undefined : await readAt(this.#source, offset, 2 ** this.#image.clusterBits, 'L2 table');
+    this.#tableIndex = index;
+    return this.#table;
+  }
+}
+
+/** @param least bytes that suffice, where a file may end before the rest */
+async function readAt(
+  source: ByteSource,
+  position: number,
+  length: number,
+  what: string,
+  least = length,
+): Promise<DataView> {
+  const bytes = new Uint8Array(length);
+  const count = await source.read(bytes, position);
+  if (count < least)
+    throw new QemuFormatError(
+      'truncated',
+      `Cannot read ${what} of qcow2 image: the file ends at ${hex(position + count)}`,
+      { offset: position + count },
+    );
+  return new DataView(bytes.buffer);
+}

@@ -1,0 +1,9 @@
+import { FormatError, type Place } from '../errors.ts';
+
+/** Damage in a state of QEMU. The format has no status codes; QEMU's own message stands in their place. */
+export class QemuFormatError extends FormatError {
+  constructor(code: string, message: string, place: Place, qemuSays?: string) {
+    super(code, message, place);
+    if (qemuSays !== undefined) this.saying(qemuSays);
+  }
+}

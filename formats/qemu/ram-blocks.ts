@@ -1,0 +1,167 @@
+import { hex, UnsupportedError } from '../errors.ts';
+import { type PageBatch, PageKind } from '../pgm/page-batch.ts';
+import { PAGE_SIZE } from '../sizes.ts';
+import { MAX_BLOCKS } from './constants.ts';
+import { guestLayout, type RamLayout } from './guest-layout.ts';
+import { QemuFormatError } from './qemu-error.ts';
+import type { StreamBytes } from './stream-bytes.ts';
+
+/** Where the pages of a block lie in a mapped-ram file; offsets count from the start of the file. */
+export interface MappedPages {
+  bitmapOffset: number;
+  pagesOffset: number;
+}
+
+/** A block of guest memory: RAM, a ROM, the memory of a device. */
+export interface RamBlock {
+  /** Index in the list of blocks. */
+  id: number;
+  name: string;
+  /** Bytes. */
+  size: number;
+  /** Whether the block is RAM of the guest, and no ROM and no memory of a device. */
+  isRam: boolean;
+  /** RAM: bytes of the RAM blocks before this one. */
+  ramOffset: number;
+  /** Guest-physical address of the block, where the stream tells it (`x-ignore-shared`). */
+  gcPhys?: number;
+  /** mapped-ram */
+  mapped?: MappedPages;
+}
+
+/** The list of blocks at the start of section `ram`. */
+export class RamBlocks {
+  readonly all: RamBlock[] = [];
+  readonly #byName = new Map<string, RamBlock>();
+  /** Where RAM lies for the guest. */
+  layout: RamLayout = guestLayout(undefined, 0);
+
+  find(name: string): RamBlock | undefined {
+    return this.#byName.get(name);
+  }
+
+  add(name: string, size: number): RamBlock {
+    const block = { id: this.all.length, name, size, isRam: isGuestRam(name), ramOffset: this.ramSize };
+    this.all.push(block);
+    this.#byName.set(name, block);
+    return block;
+  }
+
+  /** To be called when the list is complete. */
+  settle(machine: string | undefined): void {
+    const layout = guestLayout(machine, this.ramSize);
+    // The list is sorted by size: of several blocks it does not tell which comes first for the guest.
+    this.layout = { ...layout, known: layout.known && this.all.filter(({ isRam }) => isRam).length === 1 };
+  }
+
+  /** Id of the RAM block that a guest-physical page frame lies in. */
+  ramBlockAt(frame: number): number {
+    const address = frame * PAGE_SIZE;
+    const stretch = this.layout.stretches.find(({ gcPhys, size }) => address >= gcPhys && address < gcPhys + size);
+    const offset = stretch ? stretch.offset + address - stretch.gcPhys : address;
+    return this.all.findIndex(({ isRam, ramOffset, size }) => isRam && offset < ramOffset + size);
+  }
+
+  /** Guest-physical address of a page of a RAM block. */
+  gcPhysOf(block: RamBlock, offset: number): number {
+    const at = block.ramOffset + offset;
+    const stretch = this.layout.stretches.find((each) => at < each.offset + each.size);
+    return stretch ? stretch.gcPhys + at - stretch.offset : at;
+  }
+
+  /** Bytes of guest RAM. */
+  get ramSize(): number {
+    return this.all.reduce((sum, block) => sum + (block.isRam ? block.size : 0), 0);
+  }
+}
+
+/** ROMs, tables for the firmware, and memory of PCI devices, whose blocks have the path of their device; the name of a RAM block is the user's. */
+function isGuestRam(name: string): boolean {
+  return !/^\/rom@|\.(bios|rom|flash\d*|vram|vgamem)\b|^[0-9a-f]{4}:[0-9a-f]{2}:|\//.test(name);
+}
+
+/** What each entry of the list holds besides name and size. */
+export interface BlockListForm {
+  mapped: boolean;
+  ignoreShared: boolean;
+}
+
+/**
+ * Reads one entry of the list. @param left bytes of all blocks that the entries so far leave
+ * @throws QemuFormatError where the entry is larger than what is left, has no whole pages, or a name that was there before
+ */
+export async function readBlock(
+  bytes: StreamBytes,
+  blocks: RamBlocks,
+  left: number,
+  form: BlockListForm,
+): Promise<RamBlock> {
+  const { offset } = bytes;
+  const name = await bytes.name('name of a RAM block');
+  const size = await bytes.u64(`size of RAM block ${JSON.stringify(name)}`);
+  if (blocks.all.length >= MAX_BLOCKS)
+    throw new UnsupportedError('too-many-blocks', `Cannot read RAM blocks: more than ${MAX_BLOCKS}`, { offset });
+  if (size > left || size === 0 || size % PAGE_SIZE !== 0) {
+    throw new QemuFormatError(
+      'bad-block',
+      `Cannot read RAM block ${JSON.stringify(name)}: ${hex(size)} bytes, expected whole pages of the ${hex(left)} that are left`,
+      { offset },
+      'Size mismatch',
+    );
+  }
+  if (blocks.find(name))
+    throw new QemuFormatError('bad-block', `Cannot read RAM blocks: two are called ${JSON.stringify(name)}`, {
+      offset,
+    });
+  const block = blocks.add(name, size);
+  if (form.ignoreShared) {
+    const address = await bytes.u64(`address of RAM block ${JSON.stringify(name)}`);
+    if (address < 2 ** 52) block.gcPhys = address;
+  }
+  if (form.mapped) block.mapped = await readMappedHeader(bytes, block);
+  return block;
+}
+
+/** The only version of the header, and the only page size that the bitmap counts in. */
+const MAPPED_VERSION = 1;
+
+async function readMappedHeader(bytes: StreamBytes, { name, size }: RamBlock): Promise<MappedPages> {
+  const { offset } = bytes;
+  const version = await bytes.u32('header of mapped RAM');
+  const pageSize = await bytes.u64('header of mapped RAM');
+  const bitmapOffset = await bytes.u64('header of mapped RAM');
+  const pagesOffset = await bytes.u64('header of mapped RAM');
+  const what = `Cannot read mapped RAM of block ${JSON.stringify(name)}`;
+  if (version !== MAPPED_VERSION)
+    throw new UnsupportedError('mapped-version', `${what}: version ${version}, expected ${MAPPED_VERSION}`, { offset });
+  if (pageSize !== PAGE_SIZE)
+    throw new QemuFormatError('bad-mapped-ram', `${what}: page size ${pageSize}, expected ${PAGE_SIZE}`, { offset });
+  if (bitmapOffset !== bytes.offset) {
+    throw new QemuFormatError(
+      'bad-mapped-ram',
+      `${what}: its bitmap is said to be at ${hex(bitmapOffset)}, expected ${hex(bytes.offset)}`,
+      { offset },
+      'Error reading dirty bitmap',
+    );
+  }
+  if (pagesOffset < bitmapOffset + bitmapBytes(size)) {
+    throw new QemuFormatError(
+      'bad-mapped-ram',
+      `${what}: its pages are said to be at ${hex(pagesOffset)}, before the end of its bitmap`,
+      { offset },
+    );
+  }
+  return { bitmapOffset, pagesOffset };
+}
+
+/** Bytes of the bitmap of a block: 64-bit words, a bit for each page. */
+export function bitmapBytes(size: number): number {
+  return Math.ceil(size / PAGE_SIZE / 64) * 8;
+}
+
+/** Adds a page of a block without content. */
+export function addPage(batch: PageBatch, blocks: RamBlocks, block: RamBlock, offset: number, zero: boolean): void {
+  if (block.isRam)
+    batch.add(zero ? PageKind.RAM_ZERO : PageKind.RAM_RAW, blocks.gcPhysOf(block, offset) / PAGE_SIZE, 0, 0);
+  else batch.add(zero ? PageKind.MMIO2_ZERO : PageKind.MMIO2_RAW, Math.floor(offset / PAGE_SIZE), block.id, 0);
+}

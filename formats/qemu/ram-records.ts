@@ -1,0 +1,173 @@
+import { inflateSync } from 'node:zlib';
+import { hex, UnsupportedError } from '../errors.ts';
+import type { Window } from '../files/window.ts';
+import type { PageBatch } from '../pgm/page-batch.ts';
+import { PAGE_SIZE } from '../sizes.ts';
+import { Encoding } from '../ssm/segments.ts';
+import { RamFlag } from './constants.ts';
+import { QemuFormatError } from './qemu-error.ts';
+import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
+
+/** Why a scan stopped: the batch is full, the next record is incomplete in the window, a list of blocks begins, the body is over. */
+export type RamStop = 'full' | 'more' | 'block-list' | 'end';
+
+const WORD = 8;
+const KINDS =
+  RamFlag.FILL |
+  RamFlag.BLOCK_LIST |
+  RamFlag.PAGE |
+  RamFlag.END |
+  RamFlag.XBZRLE |
+  RamFlag.COMPRESSED |
+  RamFlag.MULTIFD_FLUSH;
+
+const latin1 = new TextDecoder('latin1');
+
+/** Turns the records of section `ram` (version 4) into batches of pages. Source: qemu-stream.md 3. */
+export class RamRecords {
+  readonly blocks: RamBlocks;
+  /** Bytes of all blocks, after a scan stopped at their list. */
+  total = 0;
+  /** A multifd flush was seen: pages may have gone over other connections. */
+  sawMultifd = false;
+  /** The current block; it stays the current one from one body to the next. */
+  #block: RamBlock | undefined;
+
+  constructor(blocks: RamBlocks) {
+    this.blocks = blocks;
+  }
+
+  /** Adds records to `batch` from the window's position on. @throws QemuFormatError, UnsupportedError for records that need what is not in a file */
+  scan(window: Window, batch: PageBatch): RamStop {
+    while (!batch.isFull) {
+      if (window.available < WORD) return 'more';
+      const { position: at, view } = window;
+      const low = view.getUint32(at + 4);
+      const flags = low & 0xfff;
+      const address = view.getUint32(at) * 0x1_0000_0000 + ((low & ~0xfff) >>> 0);
+      const kind = flags & ~RamFlag.SAME_BLOCK;
+      if (kind === RamFlag.PAGE || kind === RamFlag.FILL || kind === RamFlag.COMPRESSED) {
+        if (!this.#addPage(window, batch, kind, flags, address)) return 'more';
+      } else if (flags === RamFlag.END) {
+        window.position += WORD;
+        return 'end';
+      } else if (flags === RamFlag.BLOCK_LIST) {
+        window.position += WORD;
+        this.total = address;
+        return 'block-list';
+      } else if (flags === RamFlag.MULTIFD_FLUSH) {
+        window.position += WORD;
+        this.sawMultifd = true;
+      } else throw this.#unreadable(flags, window.offset);
+    }
+    return 'full';
+  }
+
+  /** @returns false, and nothing added, while the record is incomplete */
+  #addPage(window: Window, batch: PageBatch, kind: number, flags: number, address: number): boolean {
+    const { bytes, view, position } = window;
+    let at = position + WORD;
+    if ((flags & RamFlag.SAME_BLOCK) === 0) {
+      if (at >= window.end || at + 1 + bytes[at] > window.end) return false;
+      this.#block = this.#named(window, at);
+      at += 1 + bytes[at];
+    }
+    const block = this.#block;
+    if (!block)
+      throw new QemuFormatError(
+        'bad-page',
+        `Cannot read RAM record at ${hex(window.offset)}: no block was named before`,
+        { offset: window.offset },
+      );
+    if (address + PAGE_SIZE > block.size) throw this.#outside(block, address, window.offset);
+    const head = kind === RamFlag.COMPRESSED ? 4 : kind === RamFlag.FILL ? 1 : 0;
+    if (at + head > window.end) return false;
+    const length = kind === RamFlag.COMPRESSED ? view.getUint32(at) : kind === RamFlag.FILL ? 0 : PAGE_SIZE;
+    if (length > 2 * PAGE_SIZE)
+      throw new QemuFormatError(
+        'bad-page',
+        `Cannot read RAM record at ${hex(window.offset)}: ${length} compressed bytes`,
+        { offset: window.offset },
+      );
+    if (at + head + length > window.end) return false;
+    this.#setPage(window, batch, kind, address, at);
+    window.position = at + head + length;
+    return true;
+  }
+
+  #setPage(window: Window, batch: PageBatch, kind: number, address: number, at: number): void {
+    const { bytes } = window;
+    if (kind === RamFlag.PAGE) {
+      addPage(batch, this.blocks, this.#block as RamBlock, address, false);
+      batch.setContent(Encoding.RAW, at, PAGE_SIZE);
+    } else if (kind === RamFlag.FILL) {
+      addPage(batch, this.blocks, this.#block as RamBlock, address, bytes[at] === 0);
+      if (bytes[at] === 0) return;
+      const slot = batch.takeSpillSlot();
+      bytes.fill(bytes[at], slot, slot + PAGE_SIZE);
+      batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
+    } else {
+      const content = inflate(bytes.subarray(at + 4, at + 4 + window.view.getUint32(at)), window.offset);
+      addPage(batch, this.blocks, this.#block as RamBlock, address, false);
+      const slot = batch.takeSpillSlot();
+      bytes.set(content, slot);
+      batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
+    }
+  }
+
+  #named({ bytes, offset }: Window, at: number): RamBlock {
+    const name = latin1.decode(bytes.subarray(at + 1, at + 1 + bytes[at]));
+    const block = this.blocks.find(name);
+    if (!block) {
+      const says = `Unknown ramblock "${name}", cannot accept migration`;
+      throw new QemuFormatError(
+        'bad-page',
+        `Cannot read RAM record at ${hex(offset)}: no block is called ${JSON.stringify(name)}`,
+        { offset },
+        says,
+      );
+    }
+    return block;
+  }
+
+  #outside({ name, size }: RamBlock, address: number, offset: number): QemuFormatError {
+    const message = `Cannot read RAM record at ${hex(offset)}: page ${hex(address)} of block ${JSON.stringify(name)}, which has ${hex(size)} bytes`;
+    return new QemuFormatError('bad-page', message, { offset }, `Illegal RAM offset ${address.toString(16)}`);
+  }
+
+  #unreadable(flags: number, offset: number): QemuFormatError | UnsupportedError {
+    const what = `Cannot read RAM record at ${hex(offset)}`;
+    if (flags & RamFlag.XBZRLE)
+      return new UnsupportedError('xbzrle', `${what}: it holds the changes of a page (xbzrle), not the page`, {
+        offset,
+      });
+    if (flags & RamFlag.HOOK)
+      return new UnsupportedError('rdma', `${what}: it belongs to a migration over RDMA`, { offset });
+    if (flags & ~(KINDS | RamFlag.SAME_BLOCK)) {
+      return new QemuFormatError(
+        'bad-page',
+        `${what}: flags ${hex(flags)} are unknown`,
+        { offset },
+        `Unknown combination of migration flags: ${hex(flags)}`,
+      );
+    }
+    return new QemuFormatError(
+      'bad-page',
+      `${what}: flags ${hex(flags)} exclude each other`,
+      { offset },
+      `Unknown combination of migration flags: ${hex(flags)}`,
+    );
+  }
+}
+
+function inflate(bytes: Uint8Array, offset: number): Uint8Array {
+  try {
+    const content = inflateSync(bytes, { maxOutputLength: PAGE_SIZE });
+    if (content.length === PAGE_SIZE) return content;
+  } catch {
+    // Told below: any fault of the data has one name.
+  }
+  throw new QemuFormatError('bad-compression', `Cannot decompress page at ${hex(offset)}: the zlib data is damaged`, {
+    offset,
+  });
+}

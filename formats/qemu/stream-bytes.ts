@@ -1,0 +1,59 @@
+import type { Window } from '../files/window.ts';
+
+const latin1 = new TextDecoder('latin1');
+
+/** Big-endian values from a window on a stream, front to back. Each read fetches what it needs, and so invalidates references into the window. */
+export class StreamBytes {
+  readonly window: Window;
+
+  constructor(window: Window) {
+    this.window = window;
+  }
+
+  get offset(): number {
+    return this.window.offset;
+  }
+
+  async u8(what: string): Promise<number> {
+    await this.window.need(1, what);
+    return this.window.bytes[this.window.position++];
+  }
+  async u16(what: string): Promise<number> {
+    return this.window.view.getUint16(await this.#take(2, what));
+  }
+  async u32(what: string): Promise<number> {
+    return this.window.view.getUint32(await this.#take(4, what));
+  }
+  /** Exact up to 2^53. */
+  async u64(what: string): Promise<number> {
+    const at = await this.#take(8, what);
+    return this.window.view.getUint32(at) * 0x1_0000_0000 + this.window.view.getUint32(at + 4);
+  }
+  /** `str8`: a length of one byte and as many bytes of text. */
+  async name(what: string): Promise<string> {
+    return this.text(await this.u8(what), what);
+  }
+  async text(length: number, what: string): Promise<string> {
+    const at = await this.#take(length, what);
+    return latin1.decode(this.window.bytes.subarray(at, at + length));
+  }
+  /** A copy of `length` bytes, which may be more than the window holds. */
+  async copy(length: number, what: string): Promise<Uint8Array> {
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      await this.window.need(1, what);
+      const count = Math.min(length - done, this.window.available);
+      bytes.set(this.window.bytes.subarray(this.window.position, this.window.position + count), done);
+      this.window.position += count;
+      done += count;
+    }
+    return bytes;
+  }
+
+  async #take(count: number, what: string): Promise<number> {
+    await this.window.need(count, what);
+    const at = this.window.position;
+    this.window.position += count;
+    return at;
+  }
+}

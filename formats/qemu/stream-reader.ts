@@ -1,0 +1,266 @@
+import { hex, UnsupportedError } from '../errors.ts';
+import type { ByteSource } from '../files/source.ts';
+import { Window } from '../files/window.ts';
+import { PageBatch } from '../pgm/page-batch.ts';
+import {
+  type QemuCommand,
+  type QemuConfiguration,
+  readCommand,
+  readConfiguration,
+  readStreamHeader,
+} from './configuration.ts';
+import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
+import { MappedRam } from './mapped-ram.ts';
+import { QemuFormatError } from './qemu-error.ts';
+import { type RamBlock, RamBlocks, readBlock } from './ram-blocks.ts';
+import { RamRecords } from './ram-records.ts';
+import { StreamBytes } from './stream-bytes.ts';
+
+/** A section of a stream, in file order. */
+export interface QemuSection {
+  type: 'start' | 'part' | 'end' | 'full';
+  id: number;
+  name: string;
+  instance: number;
+  version: number;
+  /** Offset of the type byte, from the start of the file. */
+  offset: number;
+  bodyOffset: number;
+  bodySize: number;
+  /** Whether the mark with the section's id stands after the body. */
+  footer: boolean;
+}
+
+/**
+ * Reads a migration stream front to back: configuration, then `nextPages` until it gives false, then `tail`: the device sections and the description,
+ * whose bodies have no lengths of their own.
+ */
+export class QemuStreamReader {
+  readonly batch: PageBatch;
+  readonly blocks = new RamBlocks();
+  configuration: QemuConfiguration = { capabilities: [] };
+  readonly commands: QemuCommand[] = [];
+  /** Sections of RAM, so far. */
+  readonly sections: QemuSection[] = [];
+  /** Pages are named without their contents: of mapped RAM, which then need not be read. */
+  leavesContents = false;
+  readonly #window: Window;
+  readonly #bytes: StreamBytes;
+  readonly #records: RamRecords;
+  #section: QemuSection | undefined;
+  /** Bytes of blocks that the list has still to name. */
+  #blocksLeft = 0;
+  #mapped: MappedRam | undefined;
+
+  private constructor(source: ByteSource) {
+    this.#window = new Window(source);
+    this.#bytes = new StreamBytes(this.#window);
+    this.batch = new PageBatch(this.#window);
+    this.#records = new RamRecords(this.blocks);
+  }
+
+  /** @param start offset of the stream in the source. @throws FormatError, UnsupportedError */
+  static async open(source: ByteSource, start = 0): Promise<QemuStreamReader> {
+    const reader = new QemuStreamReader(source);
+    try {
+      await reader.#window.seek(start);
+      await readStreamHeader(reader.#bytes);
+      if ((await reader.#peekType()) === PartType.CONFIGURATION) {
+        await reader.#bytes.u8('configuration');
+        reader.configuration = await readConfiguration(reader.#bytes);
+      }
+      return reader;
+    } catch (error) {
+      reader.release();
+      throw error;
+    }
+  }
+
+  /** Bytes of the source passed so far. */
+  get offset(): number {
+    return this.#window.offset;
+  }
+
+  /** Pages may have gone over other connections. */
+  get sawMultifd(): boolean {
+    return this.#records.sawMultifd;
+  }
+
+  /** Gives the reader's memory back; nothing of it may be used afterwards. */
+  release(): void {
+    this.#window.release();
+  }
+
+  /** Fills `batch` with the next pages; false when the RAM is complete. Invalidates earlier contents. */
+  async nextPages(): Promise<boolean> {
+    const { batch } = this;
+    batch.clear();
+    for (;;) {
+      if (!this.#section && !(await this.#beginSection())) return false;
+      if (this.#blocksLeft > 0 || this.#mapped) {
+        if (await this.#readList()) return true;
+        continue;
+      }
+      const stop = this.#records.scan(this.#window, batch);
+      if (stop === 'end') await this.#endSection();
+      else if (stop === 'block-list') this.#beginList();
+      if (batch.count > 0) return true;
+      if (stop === 'more') await this.#more();
+    }
+  }
+
+  /** The rest of the stream, from the first device section on: a copy, and its offset. @throws UnsupportedError for more than `MAX_TAIL` bytes */
+  async tail(): Promise<{ bytes: Uint8Array; offset: number }> {
+    const { offset } = this.#window;
+    const pieces: Uint8Array[] = [];
+    let size = 0;
+    for (;;) {
+      const { bytes, position, end } = this.#window;
+      pieces.push(bytes.slice(position, end));
+      size += end - position;
+      this.#window.position = end;
+      if (size > MAX_TAIL)
+        throw new UnsupportedError('too-long', `Cannot read devices: they take more than ${MAX_TAIL} bytes`, {
+          offset,
+        });
+      if (this.#window.ended) return { bytes: Buffer.concat(pieces), offset };
+      await this.#window.refill();
+    }
+  }
+
+  /** Reads heads up to the next RAM section; false at the first device section, or at the end mark. */
+  async #beginSection(): Promise<boolean> {
+    for (;;) {
+      const offset = this.#window.offset;
+      const type = await this.#peekType();
+      if (type === PartType.FULL || type === PartType.END_MARK) return false;
+      this.#window.position++;
+      if (type === PartType.COMMAND) this.commands.push(await readCommand(this.#bytes));
+      else if (type === PartType.START) {
+        await this.#start(offset);
+        return true;
+      } else if (type === PartType.PART || type === PartType.END) {
+        await this.#goOn(type, offset);
+        return true;
+      } else {
+        throw new QemuFormatError(
+          'bad-section',
+          `Cannot read section at ${hex(offset)}: type ${hex(type)} is unknown`,
+          { offset },
+          `Unknown savevm section type ${type}`,
+        );
+      }
+    }
+  }
+
+  async #start(offset: number): Promise<void> {
+    const id = await this.#bytes.u32('id of a section');
+    const name = await this.#bytes.name('name of a section');
+    const instance = await this.#bytes.u32('instance of a section');
+    const version = await this.#bytes.u32('version of a section');
+    if (name !== RAM_SECTION || this.sections.length > 0) {
+      throw new UnsupportedError(
+        'unknown-section',
+        `Cannot read section ${JSON.stringify(name)} at ${hex(offset)}: of sections in parts only one "ram" is known`,
+        { offset },
+      );
+    }
+    if (version !== RAM_VERSION)
+      throw new UnsupportedError(
+        'ram-version',
+        `Cannot read section "ram": version ${version}, expected ${RAM_VERSION}`,
+        { offset },
+      );
+    this.#push({ type: 'start', id, name, instance, version, offset });
+  }
+
+  async #goOn(type: number, offset: number): Promise<void> {
+    const id = await this.#bytes.u32('id of a section');
+    const [first] = this.sections;
+    if (first?.id !== id) {
+      throw new QemuFormatError(
+        'bad-section',
+        `Cannot read section at ${hex(offset)}: no section has the id ${id}`,
+        { offset },
+        `Unknown savevm section ${id}`,
+      );
+    }
+    this.#push({
+      type: type === PartType.PART ? 'part' : 'end',
+      id,
+      name: first.name,
+      instance: first.instance,
+      version: first.version,
+      offset,
+    });
+  }
+
+  #push(head: Pick<QemuSection, 'type' | 'id' | 'name' | 'instance' | 'version' | 'offset'>): void {
+    this.#section = { ...head, bodyOffset: this.#window.offset, bodySize: 0, footer: false };
+    this.sections.push(this.#section);
+  }
+
+  async #endSection(): Promise<void> {
+    const section = this.#section as QemuSection;
+    section.bodySize = this.#window.offset - section.bodyOffset;
+    this.#section = undefined;
+    // Machine types before 2.4 have no footers.
+    if ((await this.#peekType()) !== PartType.FOOTER) return;
+    const { offset } = this.#window;
+    await this.#bytes.u8('footer');
+    const id = await this.#bytes.u32('footer');
+    if (id !== section.id) throw badFooter(section.name, offset, id, section.id);
+    section.footer = true;
+  }
+
+  #beginList(): void {
+    this.#blocksLeft = this.#records.total;
+    if (this.#blocksLeft === 0) this.blocks.settle(this.configuration.machine);
+  }
+
+  /** Reads the next block of the list; true when that put pages into the batch. */
+  async #readList(): Promise<boolean> {
+    if (this.#mapped) {
+      if (!(await this.#mapped.scan(this.batch, this.leavesContents))) return true;
+      this.#mapped = undefined;
+      return false;
+    }
+    const { capabilities } = this.configuration;
+    const form = { mapped: capabilities.includes(MAPPED_RAM), ignoreShared: capabilities.includes(IGNORE_SHARED) };
+    const block: RamBlock = await readBlock(this.#bytes, this.blocks, this.#blocksLeft, form);
+    this.#blocksLeft -= block.size;
+    if (block.mapped) this.#mapped = new MappedRam(this.#window, this.blocks, block, block.mapped);
+    if (this.#blocksLeft === 0 || block.mapped) this.blocks.settle(this.configuration.machine);
+    return false;
+  }
+
+  async #peekType(): Promise<number> {
+    await this.#window.need(1, 'type of the next section');
+    return this.#window.bytes[this.#window.position];
+  }
+
+  /** Fetches more of the source for a record that is not complete. */
+  async #more(): Promise<void> {
+    const { available } = this.#window;
+    if (!this.#window.ended) await this.#window.refill();
+    if (this.#window.available > available) return;
+    const { offset } = this.#window;
+    throw new QemuFormatError(
+      'truncated',
+      `Cannot read RAM record at ${hex(offset)}: the file ends after ${available} bytes`,
+      { offset },
+      'Input/output error',
+    );
+  }
+}
+
+/** Says that a section's body did not end where it should. */
+export function badFooter(name: string, offset: number, found: number, expected: number): QemuFormatError {
+  const says = `Mismatched section id in footer for ${name} - read ${hex(found)} expected ${hex(expected)}`;
+  return new QemuFormatError(
+    'bad-footer',
+    `Cannot read section ${JSON.stringify(name)}: the mark at ${hex(offset)} after it names section ${found}, expected ${expected}`,
+    { offset },
+    says,
+  );
+}

@@ -1,0 +1,108 @@
+import { hex, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
+import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
+import { AddressSpace } from '../paging/address-space.ts';
+import { pagingModeOf } from '../paging/modes.ts';
+import { familyOf, readState } from '../saved-state/families/read-state.ts';
+import type { Family } from '../saved-state/reading/families.ts';
+import type { StateView } from '../saved-state/reading/state-view.ts';
+import { type Peeked, peek, type Stretch } from './edit.ts';
+import { type LoadOptions, loadState } from './load.ts';
+import { addressSpaceOf } from './machine-space.ts';
+import { MemoryFile } from './memory-file.ts';
+
+/** A machine of a saved state that can be looked at, whoever wrote the state. */
+export interface OpenedMachine {
+  /** @throws UsageError where there is nothing in all of the stretch */
+  peek(at: GuestPhys, length: number): Peeked;
+  /** The virtual memory of a CPU. @param cr3 another root than the CPU's. @throws UsageError `no-such-cpu`, `no-registers` */
+  space(cpu?: number, cr3?: bigint): AddressSpace;
+  /** Gives files back; nothing may be read afterwards. */
+  close(): void;
+}
+
+type Options = Pick<LoadOptions, 'signal' | 'onProgress'>;
+
+const OPENERS: Record<Family['name'], (source: ByteSource, options: Options) => Promise<OpenedMachine>> = {
+  async virtualbox(source, options) {
+    const machine = await loadState(source, options);
+    return {
+      peek: (at, length) => peek(machine.memory, at, length),
+      space: (cpu, cr3) => addressSpaceOf(machine, cpu, cr3),
+      close() {},
+    };
+  },
+  async qemu(source, { signal, onProgress }) {
+    const passing = signal ? { signal } : {};
+    const state = await readState(source, {
+      ...passing,
+      ...(onProgress ? { onProgress: (at) => onProgress('checking', at) } : {}),
+    });
+    const reading = onProgress ? { onProgress: (at: number) => onProgress('loading', at) } : {};
+    const memory = await MemoryFile.open(source, state, { ...passing, ...reading });
+    return {
+      peek: (at, length) => peekFile(memory, at, length),
+      space: (cpu, cr3) => spaceOf(memory, state, cpu, cr3),
+      close: () => memory.close(),
+    };
+  },
+};
+
+/** @param source seekable: a state is read twice. @throws FormatError for damage, UnsupportedError */
+export async function openMachine(source: ByteSource, options: Options = {}): Promise<OpenedMachine> {
+  const { family } = await familyOf(source);
+  return OPENERS[family.name](source, options);
+}
+
+/** Bytes where there is no memory are 0xff, as a guest would read them. */
+function peekFile(memory: MemoryFile, at: GuestPhys, length: number): Peeked {
+  const unassigned: Stretch[] = [];
+  const bytes = new Uint8Array(length);
+  memory.read(at, bytes);
+  for (let start = at; start < at + length; ) {
+    const end = Math.min(at + length, (Math.floor(start / PAGE_SIZE) + 1) * PAGE_SIZE);
+    if (!memory.isMemory(start)) {
+      bytes.fill(0xff, start - at, end - at);
+      const last = unassigned.at(-1);
+      if (last?.end === start) last.end = end;
+      else unassigned.push({ start, end });
+    }
+    start = end;
+  }
+  if (unassigned[0]?.start === at && unassigned[0].end === at + length)
+    throw new UsageError('no-memory', `Cannot read ${hex(at)}: there is no memory`, { gcPhys: at });
+  return { bytes, unassigned };
+}
+
+const LA57 = 1n << 12n;
+const LMA = 1n << 10n;
+
+function spaceOf(memory: MemoryFile, { cpus }: StateView, cpu = 0, cr3?: bigint): AddressSpace {
+  if (cpus.missing !== undefined) throw new UsageError('no-registers', `Cannot translate addresses: ${cpus.missing}`);
+  const registers = cpus.registers[cpu];
+  if (!registers)
+    throw new UsageError('no-such-cpu', `Cannot find CPU ${cpu}: the machine has ${cpus.registers.length}`);
+  if ((registers.efer & LMA) !== 0n && (registers.cr4 & LA57) !== 0n)
+    throw new UnsupportedError(
+      'five-levels',
+      'Cannot translate addresses: page tables of five levels are not supported',
+    );
+  const own = { ...registers, cr3: cr3 ?? registers.cr3 };
+  const pdptes = pointersOf(memory, own);
+  return new AddressSpace(memory, own, {
+    a20Enabled: cpus.a20[cpu] ?? true,
+    features: cpus.features,
+    ...(pdptes ? { pdptes } : {}),
+  });
+}
+
+const ACCESSED = 1n << 5n;
+
+/** The pointers of legacy PAE: QEMU's emulator marks them accessed, in a bit that is reserved on a processor. */
+function pointersOf(memory: MemoryFile, registers: ControlRegisters): bigint[] | undefined {
+  if (!pagingModeOf(registers).startsWith('pae')) return undefined;
+  const table = new DataView(new ArrayBuffer(32));
+  memory.read(Number(registers.cr3 & 0xffff_ffe0n), new Uint8Array(table.buffer));
+  return [0, 8, 16, 24].map((at) => table.getBigUint64(at, true) & ~ACCESSED);
+}

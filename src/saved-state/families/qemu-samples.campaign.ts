@@ -1,0 +1,30 @@
+import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
+import { forEachQemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
+import { readState } from './read-state.ts';
+
+// Compares further real states of QEMU with their truth: node dist/src/saved-state/families/qemu-samples.campaign.js FOLDER
+
+const [folder] = process.argv.slice(2);
+let passed = 0;
+let failed = 0;
+await forEachQemuSample(folder, async (name, read) => {
+  const truth = qemuTruth(name, folder);
+  const differences = truth.refused
+    ? await refusalOf(name, read)
+    : await compareWithQemuTruth(sampleSource(name, read), truth);
+  for (const difference of differences) console.log(`${name}: ${difference}`);
+  if (differences.length > 0) failed++;
+  else passed++;
+});
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
+
+/** States that the independent reader refuses: they are read, or refused with a code. */
+async function refusalOf(name: string, read: (name: string) => Buffer): Promise<string[]> {
+  try {
+    await readState(sampleSource(name, read), { deep: true });
+    return [];
+  } catch (error) {
+    return (error as { code?: string }).code === 'xbzrle' ? [] : [String(error)];
+  }
+}

@@ -1,0 +1,190 @@
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../../formats/files/source.ts';
+import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
+import { qemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
+import { readState } from './read-state.ts';
+import { verifyState } from './verify-state.ts';
+
+const SAMPLES = [
+  'long-10.state',
+  'ignore-shared-10.state',
+  'mapped-10.state',
+  'live-7.state',
+  'smp-7.state',
+  'snap-10.qcow2',
+  'virsh-gzip-10.save',
+  'no-vmdesc-7.state',
+];
+
+describe('a state of QEMU', () => {
+  it.each(SAMPLES)('%s: memory, registers, sections and translations are what others have found', async (name) => {
+    expect(await compareWithQemuTruth(sampleSource(name), qemuTruth(name))).toEqual([]);
+  });
+
+  it('is read from a pipe, too, unless its pages have places', async () => {
+    const piped = (name: string) => ({ ...bufferSource(qemuSample(name)), seekable: false, size: undefined });
+    expect((await readState(piped('long-10.state'))).cpus.registers[0].context?.rip).toBe(0xf0308n);
+    await expect(readState(piped('mapped-10.state'))).rejects.toMatchObject({ code: 'not-seekable' });
+    await expect(readState({ ...piped('snap-10.qcow2'), part: 'snap2' })).rejects.toMatchObject({
+      code: 'not-seekable',
+    });
+  });
+
+  it('is a snapshot that the name chooses; a name is needed where there are several', async () => {
+    const image = { ...bufferSource(qemuSample('snap-10.qcow2')) };
+    await expect(readState(image)).rejects.toMatchObject({ code: 'which-snapshot' });
+    expect((await readState({ ...image, part: 'snap1' })).size).toBe(1859365);
+    await expect(readState({ ...image, part: 'snap3' })).rejects.toThrow('It has "snap1", "snap2"');
+  });
+
+  it('that leaves RAM out is not taken for zeros', async () => {
+    const source = bufferSource(qemuSample('ignore-shared-10.state'));
+    expect((await readState(source)).memory?.elsewhere).toContain('--ram');
+    expect(await verifyState(source)).toMatchObject({
+      verdict: 'no-damage-found',
+      findings: [{ severity: 'warning', code: 'pages-elsewhere' }],
+    });
+    const wrong = { ...source, ram: bufferSource(Buffer.alloc(4096)) };
+    await expect(readState(wrong)).rejects.toMatchObject({ code: 'bad-ram' });
+  });
+});
+
+/** Damage as the real QEMU met it; the words are its own. */
+const text = (name: string) => qemuSample(name);
+const at = (bytes: Buffer, words: string, from = 0) => bytes.indexOf(words, from, 'latin1');
+const put = (bytes: Buffer, offset: number, value: string | Buffer) => {
+  bytes.set(Buffer.from(value as string, 'latin1'), offset);
+  return bytes;
+};
+const truth = qemuTruth('long-10.state');
+const found = (name: string, instance = 0) =>
+  truth.sections.find((each) => each.name === name && each.instance === instance) ?? truth.sections[0];
+const sizeOf = (name: string, instance = 0) => {
+  const index = truth.sections.indexOf(found(name, instance));
+  return truth.sections[index + 1].offset - truth.sections[index].offset;
+};
+const without = (bytes: Buffer, name: string) => {
+  const { offset } = found(name);
+  return Buffer.concat([bytes.subarray(0, offset), bytes.subarray(offset + sizeOf(name))]);
+};
+const u32 = (value: number) => {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
+};
+
+const DAMAGES: [string, string, RegExp | undefined, (bytes: Buffer) => Buffer][] = [
+  ['the magic', 'not-a-saved-state', undefined, (b) => put(b, 0, 'QEVN')],
+  ['the stream version', 'stream-version', /Unsupported migration stream version/, (b) => put(b, 4, u32(4))],
+  ['the length of the machine type', 'too-long', /configuration:name/, (b) => put(b, 9, u32(0x7fffffff))],
+  ['the name of a block', 'bad-page', /Unknown ramblock/, (b) => put(b, at(b, 'pc.ram') + 1, 'x')],
+  [
+    'the size of a block',
+    'bad-block',
+    /Size mismatch/,
+    (b) => put(b, at(b, 'pc.ram') + 6, Buffer.from('0000000002000000', 'hex')),
+  ],
+  [
+    'flags of a page',
+    'bad-page',
+    /Unknown combination of migration flags/,
+    (b) => put(b, at(b, 'pc.ram', 100) - 9 + 6, '\x04'),
+  ],
+  ['a cut in RAM', 'truncated', /Input\/output error/, (b) => b.subarray(0, 900_000)],
+  ['a cut in a device', 'truncated', /instance 0x0 of device 'cpu'/, (b) => b.subarray(0, found('cpu').offset + 700)],
+  ['a lost end mark', 'truncated', /Input\/output error/, (b) => b.subarray(0, found('globalstate').offset + 134)],
+  [
+    'the mark after a section',
+    'bad-footer',
+    /footer for cpu - read 0x63 expected 0x4/,
+    (b) => put(b, found('cpu').offset + sizeOf('cpu') - 1, '\x63'),
+  ],
+  ['the name of a device', 'bad-section', /'hqet' 0/, (b) => put(b, found('hpet').offset + 6, 'hqet')],
+  ['the instance of a device', 'bad-section', /'i8259' 7/, (b) => put(b, found('i8259', 1).offset + 11, u32(7))],
+  [
+    'the version of a device',
+    'other-version',
+    /unsupported version 99 for 'cpu' v12/,
+    (b) => put(b, found('cpu').offset + 13, u32(99)),
+  ],
+  ['the type of a section', 'bad-section', /section type 10/, (b) => put(b, found('fw_cfg').offset, '\x0a')],
+  [
+    'the run state',
+    'bad-run-state',
+    /invalid parameter value: jumping/,
+    (b) => put(b, found('globalstate').offset + 5 + 1 + 11 + 8 + 4, 'jumping\0'),
+  ],
+  // QEMU loads the following without a word.
+  ['a missing CPU', 'missing-section', undefined, (b) => without(b, 'cpu')],
+  ['a missing device', 'missing-section', undefined, (b) => without(b, 'hpet')],
+  [
+    'a device that comes twice',
+    'twice',
+    undefined,
+    (b) =>
+      Buffer.concat([
+        b.subarray(0, found('port92').offset),
+        b.subarray(found('port92').offset, found('port92').offset + sizeOf('port92')),
+        b.subarray(found('port92').offset),
+      ]),
+  ],
+  [
+    'paging switched off',
+    'bad-registers',
+    undefined,
+    (b) => put(b, found('cpu').offset + 17 + 456, Buffer.from('0000000000000011', 'hex')),
+  ],
+  [
+    'a root beyond memory',
+    'bad-registers',
+    undefined,
+    (b) => put(b, found('cpu').offset + 17 + 472, Buffer.from('0000000ff0010000', 'hex')),
+  ],
+  [
+    'the size of the run state',
+    'bad-run-state',
+    undefined,
+    (b) => put(b, found('globalstate').offset + 25, u32(0x1000)),
+  ],
+  ['the description', 'bad-description', undefined, (b) => put(b, b.length - 20_000, Buffer.alloc(400))],
+];
+
+describe('damage in a state of QEMU', () => {
+  it.each(DAMAGES)('%s: is named', async (_, code, says, damage) => {
+    const { verdict, findings, qemuSays } = await verifyState(bufferSource(damage(Buffer.from(text('long-10.state')))));
+    expect(findings.map((finding) => finding.code)).toContain(code);
+    expect(verdict).toBe(
+      code === 'not-a-saved-state' ? 'not-a-state' : code === 'stream-version' ? 'unsupported' : 'damaged',
+    );
+    if (says) expect(qemuSays).toMatch(says);
+    else expect(qemuSays).toBeUndefined();
+  });
+
+  it('that no reader can see is not called whole', async () => {
+    const bytes = qemuSample('long-10.state');
+    bytes[5146] ^= 1;
+    const { verdict, levels } = await verifyState(bufferSource(bytes));
+    expect(verdict).toBe('no-damage-found');
+    expect(levels).toEqual({ structure: 'good', completeness: 'good', consistency: 'good', integrity: 'unknown' });
+  });
+
+  it('of a container is named', async () => {
+    const mapped = qemuSample('mapped-10.state');
+    mapped.writeBigUInt64BE(8192n, at(mapped, 'pc.ram') + 6 + 8 + 4);
+    expect((await verifyState(bufferSource(mapped))).findings[0].code).toBe('bad-mapped-ram');
+    const image = qemuSample('virsh-gzip-10.save');
+    put(image, 12, 'Part');
+    expect(await verifyState(bufferSource(image))).toMatchObject({
+      verdict: 'damaged',
+      qemuSays: 'save image is incomplete',
+    });
+    put(image, 12, 'Save');
+    image.writeUInt32LE(42, 28);
+    expect(await verifyState(bufferSource(image))).toMatchObject({
+      verdict: 'unsupported',
+      qemuSays: expect.stringContaining('42'),
+    });
+    const cut = qemuSample('virsh-gzip-10.save').subarray(0, 150_000);
+    expect((await verifyState(bufferSource(cut))).verdict).toBe('damaged');
+  });
+});

@@ -1,0 +1,54 @@
+import { releaseText } from '../describe/describe.ts';
+import { fieldsOf } from '../describe/fields.ts';
+import { memoryMap } from '../layout/memory-map.ts';
+import { mmio2Ranges, romRanges } from '../layout/named-ranges.ts';
+import { namesOf } from '../layout/range-names.ts';
+import { FAMILIES } from '../reading/families.ts';
+import { registersNote } from '../reading/registers-note.ts';
+import type { SavedState } from '../reading/state.ts';
+import type { StateCpus, StateMemory, StateView } from '../reading/state-view.ts';
+
+/** A state of VirtualBox, as commands for all families see it. */
+export function virtualboxView(state: SavedState): StateView {
+  const { header, size, units } = state;
+  const memory = memoryOf(state);
+  const release = header.release && releaseText(header.release);
+  return {
+    family: FAMILIES.virtualbox,
+    title: `V${header.format}${release === undefined ? '' : ` by VirtualBox ${release}`}`,
+    format: header.format,
+    ...(release === undefined ? {} : { release }),
+    size,
+    live: header.live,
+    units,
+    unitsHavePlaces: true,
+    cpus: cpusOf(state),
+    ...(memory ? { memory } : {}),
+    fields: () => fieldsOf(state),
+    vboxCore: { apicBases: state.apicBases, release: header.release },
+  };
+}
+
+function cpusOf(state: SavedState): StateCpus {
+  const missing = registersNote(state);
+  const features = state.cpum?.features;
+  return {
+    registers: state.cpum?.cpus ?? [],
+    ...(features ? { features } : {}),
+    a20: state.pgm?.basic?.cpus.map(({ a20Enabled }) => a20Enabled) ?? [],
+    ...(missing === undefined ? {} : { missing }),
+  };
+}
+
+function memoryOf(state: SavedState): StateMemory | undefined {
+  const { pgm } = state;
+  if (!pgm) return undefined;
+  return {
+    regions: memoryMap(state),
+    roms: romRanges(state),
+    mmio2: mmio2Ranges(state),
+    romProtection: pgm.romProtection,
+    names: namesOf(state),
+    namesPagesOnce: pgm.passes.length === 1 && !pgm.ramRepeats,
+  };
+}

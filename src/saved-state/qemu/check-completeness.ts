@@ -1,0 +1,51 @@
+import type { Findings } from '../reading/findings.ts';
+import type { QemuState } from './qemu-state.ts';
+
+/** Whether all came that the state itself lists. Whether the machine had more devices the file does not tell. */
+export function checkCompleteness(state: QemuState, findings: Findings): void {
+  if (state.memoryRead) checkPages(state, findings);
+  if (!state.ended) return;
+  checkCpus(state, findings);
+  if (!state.description)
+    findings.warn(
+      'no-description',
+      'The state has no description of its sections: where they end is a guess, and which are missing cannot be told',
+    );
+}
+
+function checkPages({ blocks, hasOtherChannels }: QemuState, findings: Findings): void {
+  for (const { name, pages, totalPages, isMapped, leftOut } of blocks) {
+    if (isMapped || pages === totalPages) continue;
+    const what = `Of ${totalPages} pages of block ${JSON.stringify(name)} ${totalPages - pages} are not in the file`;
+    const place = { unit: 'ram', instance: 0 };
+    if (leftOut) {
+      const message = `${what}: they lie in the file that the machine shares its memory with (x-ignore-shared)`;
+      findings.warn('pages-elsewhere', message, undefined, place);
+    } else if (hasOtherChannels) {
+      const message = `${what}: they went over other connections (multifd), and no state of one file can hold them`;
+      findings.add({ severity: 'error', code: 'pages-elsewhere', message, place, unsupported: true });
+    } else {
+      const message = `${what}: QEMU loads the rest without a word, and leaves these as they are`;
+      findings.add({ severity: 'error', code: 'pages-missing', message, place });
+    }
+  }
+}
+
+/** Each CPU has a section `cpu` and one `cpu_common`; on x86 machines with an interrupt controller one `apic`, too. */
+function checkCpus({ devices }: QemuState, findings: Findings): void {
+  const instancesOf = (section: string) =>
+    devices.filter(({ name }) => name === section).map((device) => device.instance);
+  const known = new Set(instancesOf('cpu'));
+  for (const { code, place } of findings.list)
+    if (code === 'missing-section' && place.unit === 'cpu') known.add(place.instance ?? 0);
+  for (const section of ['cpu_common', 'apic'])
+    for (const instance of instancesOf(section)) {
+      if (known.has(instance)) continue;
+      known.add(instance);
+      const message = `Section "cpu" ${instance} is missing, but ${section} ${instance} is there: QEMU loads the state without a word, with that CPU as after a reset`;
+      findings.add({ severity: 'error', code: 'missing-section', message, place: { unit: 'cpu', instance } });
+    }
+  if (known.size > 0) return;
+  const message = 'There is no section "cpu": QEMU loads the state without a word, with its CPUs as after a reset';
+  findings.add({ severity: 'error', code: 'missing-section', message, place: { unit: 'cpu' } });
+}

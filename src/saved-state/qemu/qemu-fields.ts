@@ -1,0 +1,31 @@
+import { hex } from '../../../formats/errors.ts';
+import { fieldsOf, fieldValue } from '../../../formats/qemu/device-fields.ts';
+import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
+import type { QemuState } from './qemu-state.ts';
+
+/** Values of a state by name: registers as every family has them, and the fields of devices as the description has them. */
+export function qemuFields({ cpus, devices, configuration, runState }: QemuState): Map<string, string> {
+  const fields = new Map<string, string>();
+  if (configuration.machine !== undefined) fields.set('machine', configuration.machine);
+  if (runState !== undefined) fields.set('runState', runState);
+  for (const { index, registers, segments } of cpus) {
+    const name = `cpus[${index}].registers`;
+    for (const [register, value] of Object.entries(registers)) fields.set(`${name}.${register}`, hex(value));
+    for (const [register, { selector }] of Object.entries(segments)) fields.set(`${name}.${register}`, hex(selector));
+  }
+  for (const device of devices)
+    for (const { name, value } of deviceFields(device)) fields.set(`${device.name}/${device.instance}.${name}`, value);
+  return fields;
+}
+
+/** Fields of one device by their paths; none without a description. */
+export function deviceFields(
+  device: DeviceSection,
+): { name: string; type: string; offset: number; size: number; value: string }[] {
+  if (!device.described) return [];
+  return [...fieldsOf(device.described)].map((field) => {
+    const value = fieldValue(device.body, field);
+    const text = typeof value === 'bigint' ? (value < 0n ? String(value) : hex(value)) : value;
+    return { name: field.path, type: field.type, offset: field.offset, size: field.size, value: text };
+  });
+}

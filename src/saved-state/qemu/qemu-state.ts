@@ -1,0 +1,57 @@
+import type { QemuCommand, QemuConfiguration } from '../../../formats/qemu/configuration.ts';
+import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
+import type { Description } from '../../../formats/qemu/description.ts';
+import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
+import type { RamLayout } from '../../../formats/qemu/guest-layout.ts';
+import type { QemuContainer } from '../../../formats/qemu/open.ts';
+import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
+import type { QemuSection } from '../../../formats/qemu/stream-reader.ts';
+import type { UnitSummary } from '../reading/state.ts';
+
+/** A block of memory, and how much of it the state holds. */
+export interface BlockSummary extends RamBlock {
+  /** Pages that came at least once, and pages of the block. */
+  pages: number;
+  totalPages: number;
+  /** Records of pages of zeros, and of others; a live save has several for some pages. */
+  zeroRecords: number;
+  rawRecords: number;
+  /** Guest-physical stretches, as far as they are known. */
+  ranges: readonly { start: number; end: number }[];
+  /** A mapped-ram block: a page without a bit in its bitmap is zeros. */
+  isMapped: boolean;
+  /** The state names the block and leaves its pages to the file that it shares (`x-ignore-shared`). */
+  leftOut: boolean;
+}
+
+/** What a reading of a whole state of QEMU gives, but for the contents of memory. */
+export interface QemuState {
+  container: QemuContainer;
+  /** Bytes of the file or stream, as far as it was read. */
+  size: number;
+  configuration: QemuConfiguration;
+  commands: readonly QemuCommand[];
+  blocks: BlockSummary[];
+  layout: RamLayout;
+  /** Sections of RAM, in file order. */
+  ramSections: readonly QemuSection[];
+  devices: readonly DeviceSection[];
+  /** The same and the devices, as units of a saved state. */
+  units: UnitSummary[];
+  description?: Description;
+  /** Where the description stands in the file. */
+  descriptionOffset?: number;
+  /** How device sections were told apart; `search` is a guess. */
+  split: 'description' | 'search';
+  /** Bytes after the last part of the stream. */
+  trailing: number;
+  /** The end mark was found. */
+  ended: boolean;
+  cpus: QemuCpu[];
+  /** Such as `running`, `paused`: what QEMU does after loading. */
+  runState?: string;
+  /** All of section `ram` was read. */
+  memoryRead: boolean;
+  /** Pages may have gone over other connections (multifd). */
+  hasOtherChannels: boolean;
+}

@@ -1,0 +1,157 @@
+import { FormatError, SavkitError, throwDamage, UnsupportedError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { CPU_SECTION, readCpu } from '../../../formats/qemu/cpu.ts';
+import { type DeviceSection, splitDevices } from '../../../formats/qemu/device-sections.ts';
+import { type OpenedState, openQemuState } from '../../../formats/qemu/open.ts';
+import { SharedRam } from '../../../formats/qemu/shared-ram.ts';
+import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
+import { Turns } from '../../../formats/turns.ts';
+import { type Finding, findingOf, MAX_FINDINGS } from '../reading/findings.ts';
+import type { UnitSummary } from '../reading/state.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import { BlockCensus } from './block-census.ts';
+import type { QemuState } from './qemu-state.ts';
+import { readRunState } from './run-state.ts';
+import { deviceUnit, ramUnits } from './section-units.ts';
+
+/**
+ * Reads a state of QEMU from front to back. Devices are known after it, and so is which blocks of memory came whole.
+ * @throws SavkitError; with `onDamage` only what ends all reading: a container or a head that makes no sense
+ */
+export async function readQemuState(source: ByteSource, options: WalkOptions = {}): Promise<QemuState> {
+  const opened = await openQemuState(source);
+  try {
+    return await new Reading(opened, source, options).run();
+  } catch (error) {
+    throw error instanceof SavkitError ? error.in(source.name) : error;
+  } finally {
+    await opened.release();
+  }
+}
+
+class Reading {
+  readonly #opened: OpenedState;
+  readonly #source: ByteSource;
+  readonly #reader: QemuStreamReader;
+  readonly #options: WalkOptions;
+  readonly #census: BlockCensus;
+  readonly #turns: Turns;
+  /** What was found in each section, by `name/instance`. */
+  readonly #findings = new Map<string, Finding[]>();
+  #reported = 0;
+
+  constructor(opened: OpenedState, source: ByteSource, options: WalkOptions) {
+    this.#opened = opened;
+    this.#source = source;
+    this.#reader = opened.reader;
+    this.#options = options;
+    this.#reader.leavesContents = !options.sink && !options.deep;
+    this.#census = new BlockCensus(this.#reader);
+    this.#turns = Turns.rare(options.signal);
+  }
+
+  async run(): Promise<QemuState> {
+    const isWhole = await this.#tolerant(() => this.#readMemory());
+    const { configuration, commands, blocks, sections } = this.#reader;
+    const state: QemuState = {
+      container: this.#opened.container,
+      size: this.#reader.offset,
+      configuration,
+      commands,
+      blocks: this.#census.summaries(),
+      layout: blocks.layout,
+      ramSections: sections,
+      units: [],
+      devices: [],
+      split: 'description',
+      trailing: 0,
+      ended: false,
+      cpus: [],
+      memoryRead: isWhole,
+      hasOtherChannels: this.#reader.sawMultifd,
+    };
+    const ramEnd = state.size;
+    if (isWhole) await this.#readDevices(state);
+    state.units = this.#unitsOf(state, ramEnd);
+    return state;
+  }
+
+  async #readMemory(): Promise<void> {
+    const { sink } = this.#options;
+    while (await this.#reader.nextPages()) {
+      this.#census.add(this.#reader.batch);
+      await sink?.take(this.#reader.batch);
+      await this.#tick();
+    }
+    await this.#readSharedRam();
+  }
+
+  /** RAM that the state leaves out comes from the file that holds it. */
+  async #readSharedRam(): Promise<void> {
+    const { ram } = this.#source;
+    if (!ram) return;
+    const shared = new SharedRam(ram, this.#reader.blocks, this.#census.leftOut());
+    try {
+      while (await shared.nextPages()) {
+        this.#census.add(shared.batch);
+        await this.#options.sink?.take(shared.batch);
+        await this.#tick();
+      }
+    } finally {
+      shared.release();
+    }
+  }
+
+  async #readDevices(state: QemuState): Promise<void> {
+    const tail = await this.#reader.tail();
+    const split = splitDevices(tail.bytes, tail.offset, (error) => this.#report(error));
+    const { devices, description, trailing } = split;
+    Object.assign(state, { devices, trailing, ended: split.ended, split: split.split });
+    state.size = tail.offset + tail.bytes.length;
+    if (description) state.description = description;
+    if (split.descriptionOffset !== undefined) state.descriptionOffset = split.descriptionOffset;
+    state.cpus = devices.filter(({ name }) => name === CPU_SECTION).flatMap((device) => readCpu(device) ?? []);
+    const runState = readRunState(devices);
+    if (runState !== undefined) state.runState = runState;
+    for (const device of devices) await this.#passOn(device);
+  }
+
+  async #passOn(device: DeviceSection): Promise<void> {
+    const unit = deviceUnit(device);
+    this.#options.onUnit?.(unit);
+    if (this.#options.payload?.wants(unit)) await this.#options.payload.take(device.body);
+  }
+
+  #unitsOf(state: QemuState, ramEnd: number): UnitSummary[] {
+    const units = [...ramUnits(state.ramSections, ramEnd), ...state.devices.map(deviceUnit)];
+    for (const unit of units) unit.findings = this.#findings.get(`${unit.name}/${unit.instance}`) ?? [];
+    return units;
+  }
+
+  /** Does a step of the reading. @returns false where damage ended it, which was reported */
+  async #tolerant(step: () => Promise<void>): Promise<boolean> {
+    try {
+      await step();
+      return true;
+    } catch (error) {
+      if (!(error instanceof FormatError || error instanceof UnsupportedError)) throw error;
+      error.at({ unit: 'ram', instance: 0 });
+      this.#report(error);
+      return false;
+    }
+  }
+
+  #report(error: SavkitError): void {
+    const { unit, instance = 0 } = error.place;
+    const key = `${unit}/${instance}`;
+    const found = this.#findings.get(key) ?? [];
+    if (this.#reported++ < MAX_FINDINGS) found.push(findingOf(error));
+    this.#findings.set(key, found);
+    (this.#options.onDamage ?? throwDamage)(error as FormatError);
+  }
+
+  async #tick(): Promise<void> {
+    this.#options.onProgress?.(this.#reader.offset);
+    if (this.#turns.areDue) await this.#turns.give();
+  }
+}

@@ -1,0 +1,32 @@
+import type { Pass } from '../../../formats/errors.ts';
+import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
+import type { QemuSection } from '../../../formats/qemu/stream-reader.ts';
+import type { UnitSummary } from '../reading/state.ts';
+
+const FOOTER_SIZE = 5;
+
+/** A device's section as a unit. */
+export function deviceUnit(section: DeviceSection): UnitSummary {
+  return unitOf(section, 'final');
+}
+
+/**
+ * The sections of RAM as passes of one unit: 0 for the list of blocks, then the rounds, `'final'` for the last. The
+ * place of a mapped-ram file's first section reaches over all pages.
+ * @param end where the RAM ends in the file
+ */
+export function ramUnits(sections: readonly QemuSection[], end: number): UnitSummary[] {
+  return sections.map((section, i) => {
+    const next = sections[i + 1]?.offset ?? Math.max(end, section.bodyOffset);
+    return { ...unitOf(section, section.type === 'end' ? 'final' : i), size: next - section.offset };
+  });
+}
+
+function unitOf(
+  { name, instance, version, offset, bodyOffset, bodySize, footer }: QemuSection,
+  pass: Pass,
+): UnitSummary {
+  const headerSize = bodyOffset - offset;
+  const size = headerSize + bodySize + (footer ? FOOTER_SIZE : 0);
+  return { name, instance, version, pass, offset, headerSize, size, payloadSize: bodySize, findings: [] };
+}

@@ -1,0 +1,83 @@
+import {
+  EnvironmentError,
+  InterruptedError,
+  NotAStateError,
+  SavkitError,
+  UsageError,
+} from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { type Finding, Findings } from '../reading/findings.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import { checkCompleteness } from './check-completeness.ts';
+import { checkConsistency } from './check-consistency.ts';
+import type { QemuState } from './qemu-state.ts';
+import { readQemuState } from './read-qemu-state.ts';
+
+/** What can be said of a state that nothing is wrong with: no checksum proves more. */
+export const NO_CHECKSUM =
+  "no damage found; QEMU's format has no checksum, so a changed page or register cannot be seen (a manifest can tell later)";
+
+/** What was found on each of four levels. Source: qemu-stream.md 9. */
+export const LEVELS = ['structure', 'completeness', 'consistency', 'integrity'] as const;
+export type Level = (typeof LEVELS)[number];
+/** `unknown`: the state could not be read so far. Of integrity nothing is ever known. */
+export type LevelVerdict = 'good' | 'bad' | 'unknown';
+
+export interface QemuReport {
+  verdict: 'no-damage-found' | 'damaged' | 'unsupported' | 'not-a-state';
+  /** QEMU's own message for the first error; absent where it would load the state, or has none. */
+  qemuSays?: string;
+  findings: Finding[];
+  droppedFindings: number;
+  levels: Record<Level, LevelVerdict>;
+  state?: QemuState;
+}
+
+/**
+ * Makes every check that there is. @throws EnvironmentError, InterruptedError, UsageError; damage is in the report
+ */
+export async function verifyQemu(source: ByteSource, options: WalkOptions = {}): Promise<QemuReport> {
+  const findings = new Findings();
+  const levels: QemuReport['levels'] = {
+    structure: 'bad',
+    completeness: 'unknown',
+    consistency: 'unknown',
+    integrity: 'unknown',
+  };
+  let state: QemuState | undefined;
+  try {
+    state = await readQemuState(source, { ...options, deep: true, onDamage: (error) => findings.addError(error) });
+    const structural = findings.errors.filter(({ code }) => !LOSSES.has(code)).length;
+    levels.structure = structural === 0 ? 'good' : 'bad';
+    checkCompleteness(state, findings);
+    const lacking = findings.errors.length - structural;
+    levels.completeness = lacking > 0 ? 'bad' : state.ended ? 'good' : 'unknown';
+    checkConsistency(state, findings);
+    const odd = findings.errors.length - structural - lacking;
+    levels.consistency = odd > 0 ? 'bad' : state.ended ? 'good' : 'unknown';
+  } catch (error) {
+    if (!(error instanceof SavkitError) || NOT_OF_THE_FILE.some((kind) => error instanceof kind)) throw error;
+    findings.addError(error);
+    return { verdict: failureOf(error, findings), ...rest(findings), levels };
+  }
+  const verdict = findings.errors.length === 0 ? 'no-damage-found' : failureOf(undefined, findings);
+  return { verdict, ...rest(findings), levels, state };
+}
+
+const NOT_OF_THE_FILE = [EnvironmentError, InterruptedError, UsageError];
+/** Findings of the reader that are about what the state lacks. */
+const LOSSES = new Set(['missing-section', 'twice']);
+
+function failureOf(error: SavkitError | undefined, { errors }: Findings): QemuReport['verdict'] {
+  if (error instanceof NotAStateError) return 'not-a-state';
+  return errors.every(({ unsupported }) => unsupported) ? 'unsupported' : 'damaged';
+}
+
+function rest(findings: Findings): Pick<QemuReport, 'findings' | 'droppedFindings' | 'qemuSays'> {
+  const says = findings.errors.find(({ qemuSays }) => qemuSays !== undefined)?.qemuSays;
+  return {
+    findings: findings.list,
+    droppedFindings: findings.dropped,
+    ...(says === undefined ? {} : { qemuSays: says }),
+  };
+}
