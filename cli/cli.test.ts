@@ -136,6 +136,10 @@ describe('savkit', () => {
       'savkit diff: too much is x; expected savkit diff <a> <b>\nTry: savkit diff --help\n',
     ],
     [
+      ['diff', plain, plain, 'k7dqm-k7dqm-k7dqm-k7dqm-k7dqm-k7'],
+      'savkit diff: too much is a pairing code, which is not repeated here; expected savkit diff <a> <b>\nTry: savkit diff --help\n',
+    ],
+    [
       ['control', 'vm.sock', 'stat'],
       'savkit control: action "stat": expected status, stats, check, pause, resume, stop, save, throttle\nTry: savkit control --help\n',
     ],

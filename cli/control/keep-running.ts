@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { tellUndisturbed } from '../../migrations/wire/tell-undisturbed.ts';
 import { TRANSITIONS } from '../../src/machine/machine-states.ts';
 import { custody } from '../process/custody.ts';
@@ -9,6 +9,7 @@ import { type KeepFile, keepFile } from './keep-file.ts';
 import type { KeptMachine } from './kept-machine.ts';
 import { RunningCharge } from './running-charge.ts';
 import { isSocketPath } from './socket-path.ts';
+import { defaultSocketName, removeSocketsOfDead } from './stale-socket.ts';
 
 /**
  * Where the socket of a machine is that names none: a folder that only the user can read, where the system has one; a
@@ -17,7 +18,7 @@ import { isSocketPath } from './socket-path.ts';
 export function defaultSocketPath(): string {
   const own = process.env.XDG_RUNTIME_DIR ?? '';
   const folders = [...(isAbsolute(own) && existsSync(own) ? [own] : []), tmpdir(), '/tmp'];
-  const paths = folders.map((folder) => join(folder, `savkit-${process.pid}.sock`));
+  const paths = folders.map((folder) => join(folder, defaultSocketName(process.pid)));
   return paths.find(isSocketPath) ?? paths[0];
 }
 
@@ -58,6 +59,7 @@ export async function keepRunning(
   };
   signal.addEventListener('abort', stop);
   try {
+    await removeSocketsOfDead(dirname(socket));
     server = await openControlSocket(socket, kept).catch((error) => {
       if (!onNoSocket) throw error;
       onNoSocket(error);

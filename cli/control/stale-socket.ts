@@ -1,8 +1,9 @@
-import { access, constants, lstat, unlink } from 'node:fs/promises';
+import { access, constants, lstat, readdir, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { dirname, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { EnvironmentError } from '../../formats/errors.ts';
-import { HAS_PIPES, socketAddress } from './socket-path.ts';
+import { isRunning } from '../../formats/files/is-running.ts';
+import { HAS_PIPES, isSocketPath, socketAddress } from './socket-path.ts';
 
 /** A process that does not even let a connection wait in this time hangs: the socket is its, all the same. */
 const ANSWER_MS = 2000;
@@ -30,12 +31,40 @@ export async function removeStale(path: string): Promise<void> {
   if (await staleSocket(path)) await unlink(path).catch(() => {});
 }
 
+const DEFAULT_NAME = /^savkit-(\d+)\.sock$/;
+
+/** Where the socket of a process stands that was given no path. */
+export function defaultSocketName(pid: number): string {
+  return `savkit-${pid}.sock`;
+}
+
+/** Removes the user's own sockets of default names that killed processes have left in a folder. */
+export async function removeSocketsOfDead(folder: string): Promise<void> {
+  if (HAS_PIPES) return;
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names) {
+    const pid = Number(DEFAULT_NAME.exec(name)?.[1] ?? process.pid);
+    const path = join(folder, name);
+    if (isRunning(pid) || !(await isOwnSocket(path))) continue;
+    // A process of another container has a number of its own, and may be alive.
+    if (isSocketPath(path)) await removeStale(path).catch(() => {});
+  }
+}
+
+async function isOwnSocket(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  return (found?.isSocket() ?? false) && found?.uid === process.getuid?.();
+}
+
 /** @returns whether there is one that nobody listens on */
 async function staleSocket(path: string): Promise<boolean> {
   const found = await lstat(path).catch(() => undefined);
   if (!found) return false;
   if (!found.isSocket())
-    throw new EnvironmentError('EEXIST', `Cannot open control socket ${path}: there is a file of that name`);
+    throw new EnvironmentError(
+      'EEXIST',
+      `Cannot open control socket ${path}: there is a file of that name; choose another path`,
+    );
   if (await isTaken(path))
     throw new EnvironmentError('EADDRINUSE', `Cannot open control socket ${path}: another process has it`);
   return true;

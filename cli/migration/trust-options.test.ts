@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { isPairingCode, newPairingCode } from '../../migrations/trust/pairing-code.ts';
+import { isPairingCode } from '../../migrations/trust/code-form.ts';
+import { newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import { sourceTrust, targetTrust } from './trust-options.ts';
 
 afterEach(() => vi.unstubAllEnvs());

@@ -1,7 +1,8 @@
 import { createSecureContext } from 'node:tls';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
-import { isPairingCode, keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.ts';
+import { isPairingCode } from '../../migrations/trust/code-form.ts';
+import { keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import type { Trust } from '../../migrations/trust/trust.ts';
 import { readSmallFile } from '../io/input.ts';
 import { readPassword } from '../io/password.ts';

@@ -114,7 +114,10 @@ export async function runCommand(
 
 /** Commands that can replace a file say how. */
 function hintAtForce(error: SavkitError, options: object): void {
-  if (error.code === 'EEXIST' && 'force' in options && !options.force) error.message += '; --force replaces it';
+  // Of a control socket's path its own error tells more.
+  if (error.code !== 'EEXIST' || !error.message.startsWith('Cannot write')) return;
+  if (!('force' in options)) error.message += '; choose another name';
+  else if (!options.force) error.message += '; --force replaces it';
 }
 
 /** Milliseconds. */

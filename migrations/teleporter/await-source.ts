@@ -12,6 +12,8 @@ const DEFAULT_WAIT_MS = 5 * 60_000;
 /** Random delay before a wrong password is answered. */
 const DELAY_MS = { min: 64, max: 1024 };
 
+const WRONG_PASSWORD = 'wrong password';
+
 export interface AwaitOptions {
   password: string;
   /** From the start to an authenticated source; default five minutes. */
@@ -38,6 +40,7 @@ export async function awaitSource(endpoint: Endpoint, options: AwaitOptions): Pr
         peer.destroy();
         throw error;
       });
+      if (why === undefined || why === WRONG_PASSWORD) door.noteGuess(why === undefined);
       if (why === undefined) return peer;
       options.onRefused?.(peer.name, why);
       await peer.close();
@@ -56,7 +59,7 @@ export async function authenticate(peer: Peer, password: string): Promise<string
     if (!line.ended || !passwordMatches(line.text, password)) {
       await sleep(randomInt(DELAY_MS.min, DELAY_MS.max + 1));
       await peer.write(encodeReply({ ack: false, status: STATUS_NUMBERS.VERR_AUTHENTICATION_FAILURE, text: '' }));
-      return 'wrong password';
+      return WRONG_PASSWORD;
     }
     await peer.write(encodeReply({ ack: true }));
     return undefined;

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import type { Endpoint } from '../trust/endpoint.ts';
 import { Gate } from '../trust/gate.ts';
-import { blockOf } from '../trust/guess-limit.ts';
+import { blockOf, GuessLimit } from '../trust/guess-limit.ts';
 import type { OnRefused } from '../trust/refusals.ts';
 import { KEEP_ALIVE_MS, Peer } from './peer.ts';
 import type { RelayKey } from './relay-key.ts';
@@ -28,9 +28,12 @@ export interface DoorOptions {
 export class Door {
   readonly #waiting: { socket: Socket; name: string }[] = [];
   /** The one that was handed out last, from where, and when. */
-  #served: { socket: Socket; origin: string; since: number } | undefined;
+  #served: { socket: Socket; origin: string; address: string; since: number } | undefined;
   #hurry: NodeJS.Timeout | undefined;
   #gate!: Gate;
+  /** Of passwords: whoever is to wait does not keep the others waiting. */
+  readonly #guesses = new GuessLimit();
+  readonly #delayed = new Set<Socket>();
   #wake: () => void = () => {};
 
   /** @throws EnvironmentError with the system's code */
@@ -51,9 +54,32 @@ export class Door {
     return this.#gate.endpoint;
   }
 
+  /** The one that was handed out last did not know the password, or did. */
+  noteGuess(isRight: boolean): void {
+    const address = this.#served?.address ?? '';
+    if (isRight) this.#guesses.right(address);
+    else this.#guesses.wrong(address);
+  }
+
   #admit(socket: Socket, name: string): void {
-    if (this.#waiting.length >= QUEUE_LIMIT) socket.destroy();
-    else this.#waiting.push({ socket, name });
+    const wait = this.#guesses.admit(socket.remoteAddress ?? '');
+    if (wait === undefined || this.#waiting.length + this.#delayed.size >= QUEUE_LIMIT) socket.destroy();
+    else if (wait === 0) this.#enqueue(socket, name);
+    else {
+      this.#delayed.add(socket);
+      const timer = setTimeout(() => {
+        this.#delayed.delete(socket);
+        this.#enqueue(socket, name);
+      }, wait).unref();
+      socket.once('close', () => {
+        clearTimeout(timer);
+        this.#delayed.delete(socket);
+      });
+    }
+  }
+
+  #enqueue(socket: Socket, name: string): void {
+    this.#waiting.push({ socket, name });
     this.#wake();
     this.#hurryServed();
   }
@@ -78,6 +104,7 @@ export class Door {
     clearTimeout(this.#hurry);
     this.#gate.close();
     for (const { socket } of this.#waiting) socket.destroy();
+    for (const socket of this.#delayed) socket.destroy();
   }
 
   #takeWaiting(): { socket: Socket; name: string } | undefined {
@@ -85,7 +112,12 @@ export class Door {
     const other = this.#waiting.findIndex((each) => originOf(each) !== this.#served?.origin);
     const [next] = this.#waiting.splice(Math.max(0, other), 1);
     if (!next) return undefined;
-    this.#served = { socket: next.socket, origin: originOf(next), since: performance.now() };
+    this.#served = {
+      socket: next.socket,
+      origin: originOf(next),
+      address: next.socket.remoteAddress ?? '',
+      since: performance.now(),
+    };
     if (this.#waiting.length > 0) this.#hurryServed();
     else clearTimeout(this.#hurry);
     return next;

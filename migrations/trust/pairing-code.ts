@@ -1,28 +1,16 @@
 import { hkdfSync, randomInt } from 'node:crypto';
 import { UsageError } from '../../formats/errors.ts';
+import { ALPHABET, isPairingCode, LENGTH, plainCode } from './code-form.ts';
 
 // A code that a target shows and a source is told, in place of certificates. It is the key of the handshake, so it has
 // to withstand being guessed by somebody who has recorded one: 130 bits.
 
-/** Without letters that are taken for others. */
-const ALPHABET = 'abcdefghjkmnpqrstuvwxyz23456789';
-const LENGTH = 27;
 const GROUP = 5;
 
 /** A fresh code, such as `k7dqm-…`: 27 characters of 31, in groups. */
 export function newPairingCode(): string {
   const characters = Array.from({ length: LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
   return (characters.match(new RegExp(`.{1,${GROUP}}`, 'g')) ?? []).join('-');
-}
-
-/** Whether a text has the form of a code. */
-export function isPairingCode(text: string): boolean {
-  const plain = plainCode(text);
-  return plain.length === LENGTH && [...plain].every((character) => ALPHABET.includes(character));
-}
-
-function plainCode(text: string): string {
-  return text.toLowerCase().replace(/[\s-]/g, '');
 }
 
 /** The key that a code stands for; case, blanks and dashes don't matter. @throws UsageError for what is no code */
