@@ -69,6 +69,16 @@ describe('links', () => {
   });
 });
 
+describe('paths', () => {
+  it.each(['ARCHITECTURE.md', 'CONTRIBUTING.md'])('that %s names are there', (document) => {
+    const paths = [...read(document).matchAll(/`((?:formats|src|migrations|cli|scripts|docs)\/[\w./-]+)`/g)].map(
+      ([, path]) => path,
+    );
+    expect(paths.length).toBeGreaterThan(5);
+    expect(paths.filter((path) => !path.includes('NAME') && !existsSync(join(root, path)))).toEqual([]);
+  });
+});
+
 describe('examples in TypeScript', () => {
   const examples = documents.flatMap((document) =>
     codeBlocks(read(document)).flatMap(({ language, text }, i) =>

@@ -2,10 +2,10 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Argv } from 'yargs';
 import { qemuSample } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { COMMANDS } from './command-list.ts';
+import { declarationOf } from './manual/declaration.ts';
 import { runHere } from './testing/run-here.ts';
 
 /** Need another process, or another host: their own tests do such things. */
@@ -38,19 +38,6 @@ beforeAll(async () => {
   await runHere('manifest', join(folder, 'machine.sav'), '-o', join(folder, 'machine.manifest'));
 });
 
-/** The examples in the help of a command. */
-async function examplesOf(load: () => Promise<unknown>): Promise<string[]> {
-  const examples: string[] = [];
-  const argv: Argv = new Proxy({} as Argv, {
-    get: (_, method) => (text: string) => {
-      if (method === 'example') examples.push(text);
-      return argv;
-    },
-  });
-  ((await load()) as { builder(argv: Argv): unknown }).builder(argv);
-  return examples;
-}
-
 /** The words of the call of savkit in an example, with the names of files that there are. */
 function wordsOf(example: string): string[] {
   const [call] = example.replace(/^.*\$0 /, '').split(/ [|<>] /);
@@ -69,14 +56,14 @@ function standIn(word: string): string[] {
   return /\.(sav|state|raw|bin|manifest|vbox|log|png)$|^core$/.test(word) ? [join(folder, word)] : [word];
 }
 
-const commands = COMMANDS.map(({ command, load }) => ({ name: command.split(' ')[0], load })).filter(
+const commands = COMMANDS.map((command) => ({ name: command.command.split(' ')[0], command })).filter(
   ({ name }) => !BETWEEN_PROCESSES.includes(name),
 );
 
-it.each(commands)('the examples of $name work', async ({ name, load }) => {
-  const examples = (await examplesOf(load)).filter(
-    (example) => example.includes(`$0 ${name} `) && !TYPED.test(example),
-  );
+it.each(commands)('the examples of $name work', async ({ name, command }) => {
+  const examples = (await declarationOf(command)).examples
+    .map(({ call }) => call)
+    .filter((example) => example.includes(`$0 ${name} `) && !TYPED.test(example));
   expect(examples.length).toBeGreaterThan(0);
   // What one example wrote, another one may write, too.
   const force = ['extract', 'convert', 'salvage', 'manifest', 'poke', 'screenshot'].includes(name) ? ['-f'] : [];

@@ -21,9 +21,12 @@ import { codeBlocks } from './testing/markdown.ts';
 const root = join(fileURLToPath(import.meta.url), '../..');
 const folder = mkdtempSync(join(tmpdir(), 'savkit-readme-'));
 
-const blocks = codeBlocks(readFileSync(join(root, 'README.md'), 'utf8'));
+const pages = readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.md') && !name.startsWith('spec'))
+  .map((name) => join('docs', name));
+const blocks = ['README.md', ...pages].flatMap((page) => codeBlocks(readFileSync(join(root, page), 'utf8')));
 
-/** Commands with the output that the README shows. */
+/** Commands with the output that README and docs show. */
 const commands = blocks
   .filter(({ language }) => language === '')
   .flatMap(({ text }) => text.split(/^\$ /m).slice(1).map(commandOf));
@@ -81,7 +84,7 @@ function isShown(output: string, shown: readonly string[]): boolean {
   return new RegExp(`^${lines.join('')}$`).test(`${output.trimEnd()}\n`);
 }
 
-describe('README', () => {
+describe('README and docs', () => {
   it.each(commands.filter(({ command }) => CAN_BE_REPEATED.test(command)))(
     '$command prints what is shown',
     async ({ command, shown }) => {

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { writeManual } from './manual.js';
 import { Stamp } from './stamp.js';
 
 // Builds dist, unless it is what would be built. It runs no shell, and so on any system.
@@ -22,8 +23,8 @@ const configuration = [
 ];
 const stamp = new Stamp(root, {
   stamp: 'dist/.stamp',
-  inputs: ['formats', 'src', 'migrations', 'cli', 'scripts', ...configuration],
-  isInput: (path) => !/\.(test\.ts|md|wasm)$/.test(path),
+  inputs: ['formats', 'src', 'migrations', 'cli', 'scripts', 'docs/commands', ...configuration],
+  isInput: (path) => !/\.(test\.ts|wasm)$|^(?!docs).*\.md$/.test(path),
   outputs: ['dist', KERNELS],
 });
 if (!stamp.isCurrent()) {
@@ -42,6 +43,7 @@ function build() {
   run('rolldown/bin/cli.mjs', '-c', 'rolldown.config.ts');
   for (const folder of ['dist/formats/kernels', 'dist/bin'])
     copyFileSync(join(root, KERNELS), join(root, folder, 'kernels.wasm'));
+  writeManual(root, join(root, 'dist/man'));
   writeFileSync(join(root, 'dist/bin/package.json'), '{ "type": "commonjs" }\n');
 }
 

@@ -41,10 +41,13 @@ function filesOf(floor: string): string[] {
 const files = FLOORS.flatMap(filesOf);
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const pages = new Map(
-  [...files.filter((path) => path.endsWith('.md')), 'README.md', 'CHANGELOG.md'].map((path) => [
-    basename(path),
-    read(path),
-  ]),
+  [
+    ...files.filter((path) => path.endsWith('.md')),
+    'README.md',
+    'CHANGELOG.md',
+    'ARCHITECTURE.md',
+    'CONTRIBUTING.md',
+  ].map((path) => [basename(path), read(path)]),
 );
 
 describe('citations of pages', () => {
