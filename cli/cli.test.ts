@@ -261,6 +261,18 @@ describe('savkit extract', () => {
     expect(statSync(output).mode & 0o777).toBe(0o600);
   });
 
+  it.each([
+    ['extract', plain, '-o', '-'],
+    ['convert', plain, '-'],
+    ['salvage', plain, '-'],
+    ['poke', plain, '--at', '0', '--hex', '00', '-o', '-'],
+    ['manifest', plain, '-o', '-'],
+  ])('writes the JSON of %s to stderr where stdout takes its bytes', async (command, ...words) => {
+    const { stdout, stderr, exitCode } = await runSavkit([command, ...words, '--json']);
+    expect([exitCode, JSON.parse(stderr)]).toMatchObject([0, { command, exitCode: 0 }]);
+    expect(stdout.length).toBeGreaterThan(1000);
+  });
+
   it('writes memory to stdout, from stdin', async () => {
     const { stdout, stderr } = await runSavkit(['extract', '-', '-o', '-'], { stdin: readFileSync(plain) });
     expect(stderr).toBe('');

@@ -36,7 +36,7 @@ export function expectCommand(words: readonly string[], wantsHelp: boolean): voi
   const meant = commandsMeant(first, NAMES).join(' or ');
   throw new UsageError(
     'unknown-command',
-    `there is no command ${JSON.stringify(first)}${meant === '' ? '' : `; did you mean ${meant}?`}`,
+    `there is no command ${isPairingCode(first) ? NO_CODE : JSON.stringify(first)}${meant === '' ? '' : `; did you mean ${meant}?`}`,
   );
 }
 

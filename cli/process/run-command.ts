@@ -17,8 +17,8 @@ export interface CommonOptions {
   /** Of commands that take their time: what happens, as it happens. */
   ndjson?: boolean;
   /**
-   * Stdout is for the bytes that were asked for: a JSON document goes there only when the command line was refused,
-   * before there were any.
+   * Stdout is for the bytes that were asked for: a JSON document goes to stderr, but for one that tells of a command
+   * line that was refused, before there were any bytes.
    */
   hasDataOnStdout?: boolean;
 }
@@ -85,7 +85,7 @@ export async function runCommand(
   run: (job: Job) => Promise<Outcome>,
 ): Promise<ExitCode> {
   custody.watch(stopWork);
-  const isForPrograms = (options.json && !options.hasDataOnStdout) || options.ndjson === true;
+  const isForPrograms = options.json || options.ndjson === true;
   const results: FileResult[] = [];
   for (const file of files) {
     if (stop.signal.aborted) break;
@@ -101,14 +101,14 @@ export async function runCommand(
       const exitCode = exitCodeOf(error);
       hintAtForce(error as SavkitError, options);
       results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
-      if (!isForPrograms && !(options.json && exitCode === ExitCode.USAGE))
-        tell(line`${namedErrorText(error as SavkitError)}`);
+      if (!isForPrograms) tell(line`${namedErrorText(error as SavkitError)}`);
     }
   }
   const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
   const document = documentOf(command, exitCode, results);
   if (options.ndjson) await showJson({ event: 'end', ...document }, { isEvent: true });
-  else if (isForPrograms || (options.json && exitCode === ExitCode.USAGE)) await showJson(document);
+  else if (options.json)
+    await showJson(document, { beside: options.hasDataOnStdout === true && exitCode !== ExitCode.USAGE });
   return exitCode;
 }
 

@@ -24,9 +24,12 @@ export function ask(question: TerminalText): void {
   process.stderr.write(question.toString());
 }
 
-/** A document for programs, or an event in one line. */
-export function showJson(value: object, { isEvent = false } = {}): Promise<void> {
-  return write(process.stdout, `${jsonText(JSON.stringify(value, null, isEvent ? 0 : 2))}${NEWLINE}`);
+/** A document for programs, or an event in one line. @param beside to stderr: stdout takes the bytes of a file */
+export function showJson(value: object, { isEvent = false, beside = false } = {}): Promise<void> {
+  return write(
+    beside ? process.stderr : process.stdout,
+    `${jsonText(JSON.stringify(value, null, isEvent ? 0 : 2))}${NEWLINE}`,
+  );
 }
 
 /** Bytes that were asked for. */

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { endianness } from 'node:os';
 
 // The part of the WebAssembly interface that is used here; TypeScript declares it with those of browsers only.
 declare const WebAssembly: {
@@ -108,13 +109,14 @@ class Kernels {
 }
 
 /**
- * Undefined where they are not built, or `SAVKIT_NO_WASM=1` asks for plain TypeScript: then the plain twins do the
- * work.
+ * Undefined where they are not built, the host is big-endian, or `SAVKIT_NO_WASM=1` asks for plain TypeScript: then the
+ * plain twins do the work.
  */
 export const kernels: Kernels | undefined = loadKernels();
 
-function loadKernels(): Kernels | undefined {
-  if (process.env.SAVKIT_NO_WASM === '1' || !existsSync(FILE)) return undefined;
+/** The memory of WebAssembly is little-endian everywhere; views of batches in it have the order of the host. */
+export function loadKernels(order = endianness()): Kernels | undefined {
+  if (order !== 'LE' || process.env.SAVKIT_NO_WASM === '1' || !existsSync(FILE)) return undefined;
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(readFileSync(FILE)));
   return new Kernels(exports as Exports);
 }
