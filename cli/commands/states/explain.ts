@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Argv, CommandModule } from 'yargs';
 import { type Explanation, explainCode } from '../../../src/saved-state/explain/explain.ts';
 import { explainLog, type LogFinding, LogReader } from '../../../src/saved-state/explain/log-reader.ts';
+import { explainQemu } from '../../../src/saved-state/explain/qemu-messages.ts';
 import { readLines } from '../../io/input.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -19,11 +20,13 @@ export const explainCommand: CommandModule<object, Options> = {
         type: 'string',
         array: true,
         demandOption: true,
-        describe: 'VERR_SSM_…, VERR_PGM_…, a number, a message, or the path of a log or a message; - for stdin',
+        describe:
+          'VERR_SSM_…, VERR_PGM_…, a number, a message (of QEMU or libvirt, too), or the path of a log or a message; - for stdin',
       })
       .example('$0 explain VERR_SSM_LOAD_CONFIG_MISMATCH', 'A code from a message box')
       .example('$0 explain -1844', 'The same by number')
       .example('$0 explain "apic#0: Config mismatch … (VERR_SSM_LOAD_CONFIG_MISMATCH)"', 'A whole message')
+      .example('$0 explain "load of migration failed: Invalid argument"', 'A message of QEMU')
       .example('$0 explain "VirtualBox VMs/box/Logs/VBox.log"', 'Which unit failed, and why?')
       .epilogue(
         'Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log can not be read.',
@@ -36,21 +39,31 @@ export const explainCommand: CommandModule<object, Options> = {
 };
 
 async function explain(what: string, { quiet }: Options): Promise<Outcome> {
-  if (what === '-' || existsSync(what)) return outcomeOf(await explainFile(what), what, quiet);
+  if (what === '-' || existsSync(what)) return explainFile(what, quiet);
   // Messages hold blanks, and so do paths of logs; only the former tell of a failure.
   const told = /\s/.test(what) ? explainLog(what) : [];
   if (told.length > 0) return outcomeOf(told, what, quiet);
+  const said = explainQemu(what);
+  if (said.length > 0) return codesOutcome(said, quiet);
   // Codes have no dots or slashes. What is no file is said by whoever opens it.
-  if (/[./\\]/.test(what)) return outcomeOf(await explainFile(what), what, quiet);
-  const codes = explainCode(what);
+  if (/[./\\]/.test(what)) return explainFile(what, quiet);
+  return codesOutcome(explainCode(what), quiet);
+}
+
+function codesOutcome(codes: readonly Explanation[], quiet: boolean): Outcome {
   return { exitCode: ExitCode.OK, result: { codes }, text: quiet ? NO_TEXT : lines(codes.map(codeText)) };
 }
 
 /** Logs may be long, so they come line by line. */
-async function explainFile(path: string): Promise<LogFinding[]> {
+async function explainFile(path: string, quiet: boolean): Promise<Outcome> {
   const reader = new LogReader();
-  await readLines(path, (text) => reader.line(text));
-  return reader.end();
+  const said = new Map<string, Explanation>();
+  await readLines(path, (text) => {
+    reader.line(text);
+    for (const explanation of explainQemu(text)) said.set(explanation.name, explanation);
+  });
+  const told = reader.end();
+  return told.length === 0 && said.size > 0 ? codesOutcome([...said.values()], quiet) : outcomeOf(told, path, quiet);
 }
 
 function outcomeOf(log: readonly LogFinding[], what: string, quiet: boolean): Outcome {
