@@ -168,6 +168,19 @@ describe('damage in a state of QEMU', () => {
     expect(levels).toEqual({ structure: 'good', completeness: 'good', consistency: 'good', integrity: 'unknown' });
   });
 
+  it('of the bitmap of mapped RAM is told: QEMU loads such pages as zeros', async () => {
+    const mapped = qemuSample('mapped-10.state');
+    const bitmap = Number(mapped.readBigUInt64BE(at(mapped, 'pc.ram') + 6 + 8 + 4 + 8));
+    const first = mapped.subarray(bitmap, bitmap + 512).findIndex((byte) => byte !== 0);
+    const bit = Math.log2(mapped[bitmap + first] & -mapped[bitmap + first]);
+    mapped[bitmap + first] &= mapped[bitmap + first] - 1;
+    const { findings } = await verifyState(bufferSource(mapped));
+    const page = `0x${((8 * first + bit) * 4096).toString(16)}`;
+    expect(findings).toEqual([
+      expect.objectContaining({ severity: 'warning', code: 'unnamed-pages', message: expect.stringContaining(page) }),
+    ]);
+  });
+
   it('of a container is named', async () => {
     const mapped = qemuSample('mapped-10.state');
     mapped.writeBigUInt64BE(8192n, at(mapped, 'pc.ram') + 6 + 8 + 4);

@@ -10,6 +10,7 @@ import { type Finding, Findings } from '../reading/findings.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { checkCompleteness } from './check-completeness.ts';
 import { checkConsistency } from './check-consistency.ts';
+import { checkHoles } from './check-holes.ts';
 import type { QemuState } from './qemu-state.ts';
 import { readQemuState } from './read-qemu-state.ts';
 
@@ -53,6 +54,7 @@ export async function verifyQemu(source: ByteSource, options: WalkOptions = {}):
     const lacking = findings.errors.length - structural;
     levels.completeness = lacking > 0 ? 'bad' : state.ended ? 'good' : 'unknown';
     checkConsistency(state, findings);
+    await checkHoles(source, state, findings, options.signal);
     const odd = findings.errors.length - structural - lacking;
     levels.consistency = odd > 0 ? 'bad' : state.ended ? 'good' : 'unknown';
   } catch (error) {
