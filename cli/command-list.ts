@@ -43,7 +43,7 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/states/diff.ts')).diffCommand,
   },
   {
-    command: 'check <states..>',
+    command: 'check [states..]',
     describe: 'Say whether states will load in a machine, or in a VirtualBox release, and if not why',
     load: async () => (await import('./commands/states/check.ts')).checkCommand,
   },

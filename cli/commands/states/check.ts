@@ -2,11 +2,11 @@ import { basename } from 'node:path';
 import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { type CheckReport, check } from '../../../src/saved-state/check/check.ts';
-import { readSettings, SETTINGS_LIMIT } from '../../../src/saved-state/check/settings.ts';
+import { momentOf } from '../../../src/saved-state/check/snapshots.ts';
 import { machineOf, type TargetMachine } from '../../../src/saved-state/check/target-machine.ts';
 import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
 import { inspect } from '../../../src/saved-state/describe/inspect.ts';
-import { readSmallText, withInput } from '../../io/input.ts';
+import { withInput } from '../../io/input.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
@@ -18,6 +18,7 @@ import {
 import { bad, good } from '../../terminal/styles.ts';
 import { indent, joined, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
+import { readMachine, runCheckMachine } from './check-machine.ts';
 
 interface Options extends CommonOptions {
   states: string[];
@@ -29,8 +30,18 @@ interface Options extends CommonOptions {
 export const checkCommand: CommandModule<object, Options> = {
   builder: (argv) =>
     withCommonOptions(argv)
-      .positional('states', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
-      .option('machine', { type: 'string', requiresArg: true, describe: 'Settings file of the machine (NAME.vbox)' })
+      .positional('states', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe: 'Saved states; - for stdin. Left out: all that the machine and its snapshots name',
+      })
+      .option('machine', {
+        type: 'string',
+        requiresArg: true,
+        describe:
+          'Settings file of the machine (NAME.vbox), or its folder; the state of a snapshot is compared with that snapshot',
+      })
       .option('against', {
         type: 'string',
         requiresArg: true,
@@ -43,22 +54,30 @@ export const checkCommand: CommandModule<object, Options> = {
         describe: 'Release, such as 7.2 or 6.1.50. Default: the one that wrote the settings file',
       })
       .example('$0 check machine.sav --machine "VirtualBox VMs/box/box.vbox"', 'Will it load there?')
+      .example('$0 check --machine "VirtualBox VMs/box"', 'Its snapshots, and what became of their states')
       .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
       .example('$0 check a.sav --against b.sav', 'Are both of the same machine?')
       .epilogue(
         'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it does not fit, 1 damaged.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand('check', options.states, options, (job) => runCheck(job, options));
+    const { states, machine } = options;
+    process.exitCode =
+      states.length === 0 && machine !== undefined
+        ? await runCommand('check', [machine], options, (job) =>
+            runCheckMachine(job, releaseOption(options.virtualbox)),
+          )
+        : await runCommand('check', states.length === 0 ? [''] : states, options, (job) => runCheck(job, options));
   },
 };
 
 async function runCheck(job: Job, options: Options): Promise<Outcome> {
   const { signal, progress, file } = job;
   const release = releaseOption(options.virtualbox);
-  const machine = await targetOf(options, signal);
+  const machine = await targetOf(file, options, signal);
   if (!release && !machine)
     throw new UsageError('no-target', 'Cannot check: name a target with --machine, --against or --virtualbox');
+  if (file === '') throw new UsageError('no-state', 'Cannot check: name a state, or a machine with --machine');
   return withInput(file, async (source) => {
     const report = await check(source, {
       signal,
@@ -82,15 +101,22 @@ function exitCodeFor({ loads, damaged, notJudged }: CheckReport): ExitCode {
   return damaged ? ExitCode.BAD_FILE : ExitCode.UNSUPPORTED;
 }
 
-function releaseOption(text: string | undefined): ReleaseNumbers | undefined {
+export function releaseOption(text: string | undefined): ReleaseNumbers | undefined {
   if (text === undefined) return undefined;
   const release = parseRelease(text);
   if (!release) throw new UsageError('bad-release', `Cannot read release "${text}": expected e.g. 7.2 or 7.2.22`);
   return release;
 }
 
-async function targetOf({ machine, against }: Options, signal: AbortSignal): Promise<TargetMachine | undefined> {
-  if (machine !== undefined) return readSettings(await readSmallText(machine, SETTINGS_LIMIT), basename(machine));
+async function targetOf(
+  state: string,
+  { machine, against }: Options,
+  signal: AbortSignal,
+): Promise<TargetMachine | undefined> {
+  if (machine !== undefined) {
+    const { history } = await readMachine(machine);
+    return (momentOf(history, state) ?? history.moments[history.moments.length - 1]).machine;
+  }
   if (against === undefined) return undefined;
   return withInput(against, async (source) => machineOf((await inspect(source, { signal })).state, basename(against)));
 }

@@ -34,10 +34,21 @@ const PARAVIRTUALISATION: Record<string, GimProvider> = {
 export function readSettings(text: string, name: string): TargetMachine {
   const root = child(parseSettings(text, name), 'VirtualBox');
   const machine = machineElement(root, name);
-  const find = (...path: string[]) => path.reduce<Element>((element, tag) => child(element, tag), machine);
-  const hardware = find('Hardware');
+  return settingsOf({ text, root, machine }, machine, name);
+}
+
+/** A settings file: its text, its root, its `<Machine>`. */
+export interface SettingsFile {
+  text: string;
+  root: Element;
+  machine: Element;
+}
+
+/** @param own the machine, or one of its snapshots, which has settings of its own */
+export function settingsOf({ text, root, machine }: SettingsFile, own: Element, name: string): TargetMachine {
+  const hardware = child(own, 'Hardware');
   // Since 1.20 (VirtualBox 7.1) chipset and CPUs stand in <Platform>, before in <Hardware>.
-  const platform = { ...hardware, ...find('Platform') };
+  const platform = { ...hardware, ...child(own, 'Platform') };
   const firmware = child(hardware, 'Firmware');
   const chipset = textOf(child(platform, 'Chipset').type, DEFAULTS.chipset).toUpperCase() === 'ICH9' ? 'ich9' : 'piix3';
   const graphics = textOf(child(hardware, 'Display').controller, DEFAULTS.graphics);
@@ -68,7 +79,7 @@ export function readSettings(text: string, name: string): TargetMachine {
   if (paravirtualisation !== undefined && paravirtualisation !== 'none') devices.push(first('GIMDev'));
   if (isMac) devices.push(first('smc'));
   if (isMac || chipset === 'ich9') devices.push(first('lpc'));
-  const attached = attachedDevices(machine, hardware);
+  const attached = attachedDevices(own, hardware);
   devices.push(...attached.devices);
   const iommu = entryOf(names.IOMMU, textOf(child(platform, 'Iommu').type, ''));
   if (iommu !== undefined) devices.push(first(iommu));
@@ -122,7 +133,8 @@ function first(name: string): PdmDevice {
   return { name, instance: 0 };
 }
 
-function machineElement(root: Element, name: string): Element {
+/** @throws FormatError `bad-settings` */
+export function machineElement(root: Element, name: string): Element {
   const machine = child(root, 'Machine');
   if (Object.keys(machine).length === 0)
     throw new FormatError('bad-settings', `Cannot read ${name}: it holds no machine settings`);

@@ -1,0 +1,24 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runSavkit } from './testing/run-savkit.ts';
+import { savkitJson } from './testing/savkit-json.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-machine-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+it('savkit check --machine FOLDER tells of the states of all snapshots', async () => {
+  const text = readFileSync(join(STATES_FOLDER, '../machines/snapshots.vbox'), 'utf8');
+  mkdirSync(join(folder, 'Snapshots'));
+  writeFileSync(join(folder, 'box.vbox'), text);
+  cpSync(join(STATES_FOLDER, 'own-long.sav'), join(folder, 'Snapshots', 'stranger.sav'));
+  const { exitCode, files } = await savkitJson<{ moments: { fate: string }[] }>('check', '--machine', folder);
+  expect(files[0].result.moments.map(({ fate }) => fate)).toEqual(['missing', 'none', 'none', 'none', 'orphaned']);
+  expect(exitCode).toBe(4);
+  expect((await runSavkit(['check', '--machine', folder])).stdout.toString()).toContain(
+    'snapshot "first one": state is missing',
+  );
+  expect((await runSavkit(['check'])).exitCode).toBe(2);
+});

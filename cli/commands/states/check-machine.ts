@@ -1,0 +1,82 @@
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { EnvironmentError } from '../../../formats/errors.ts';
+import {
+  type CheckedMoment,
+  checkHistory,
+  type StateFate,
+  settingsIn,
+} from '../../../src/saved-state/check/check-machine.ts';
+import { SETTINGS_LIMIT } from '../../../src/saved-state/check/settings.ts';
+import { type MachineHistory, readHistory } from '../../../src/saved-state/check/snapshots.ts';
+import type { ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
+import { readSmallText } from '../../io/input.ts';
+import { ExitCode, gravest } from '../../process/exit-codes.ts';
+import type { Job, Outcome } from '../../process/run-command.ts';
+import { line, lines, type TerminalText } from '../../terminal/terminal-text.ts';
+
+/** @param path a settings file, or the folder of a machine */
+export async function readMachine(path: string): Promise<{ settings: string; history: MachineHistory }> {
+  const settings = isFolder(path) ? settingsIn(path) : path;
+  return { settings, history: readHistory(await readSmallText(settings, SETTINGS_LIMIT), basename(settings)) };
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (error) {
+    throw EnvironmentError.from(error, `open ${path}`);
+  }
+}
+
+/** Exit code by what became of a state. */
+const CODES: Readonly<Record<StateFate, ExitCode>> = {
+  none: ExitCode.OK,
+  fits: ExitCode.OK,
+  'fits-so-far': ExitCode.PARTLY,
+  orphaned: ExitCode.OK,
+  missing: ExitCode.ENVIRONMENT,
+  unreadable: ExitCode.ENVIRONMENT,
+  damaged: ExitCode.BAD_FILE,
+  refused: ExitCode.UNSUPPORTED,
+};
+
+/** Tells of all states of a machine and its snapshots. */
+export async function runCheckMachine(
+  { file, signal, progress }: Job,
+  release: ReleaseNumbers | undefined,
+): Promise<Outcome> {
+  const { settings, history } = await readMachine(file);
+  const moments = await checkHistory(settings, history, {
+    signal,
+    onProgress: (done) => progress.update(done, undefined),
+    ...(release ? { release } : {}),
+  });
+  const exitCode = gravest(moments.map(({ fate }) => CODES[fate]));
+  return { exitCode, result: { machine: history.name, settings, moments }, text: treeText(history, moments) };
+}
+
+const WORDS: Readonly<Record<StateFate, string>> = {
+  none: 'no state, the machine was off',
+  fits: 'state is whole and fits',
+  'fits-so-far': 'state is whole, and nothing that was judged keeps it from loading',
+  orphaned: 'belongs to no snapshot',
+  missing: 'state is missing',
+  unreadable: 'state can not be read',
+  damaged: 'state is damaged',
+  refused: 'state will not load',
+};
+
+function treeText({ name }: MachineHistory, moments: readonly CheckedMoment[]): TerminalText {
+  return lines([line`${name}`, ...moments.map(momentText)]);
+}
+
+function momentText({ snapshot, depth, fate, file, forecast, whole }: CheckedMoment): TerminalText {
+  const what = fate === 'orphaned' ? 'file' : snapshot ? `snapshot "${snapshot.name}"` : 'the machine as it is';
+  const where = file === undefined ? '' : ` (${file})`;
+  const why = forecast
+    ? `: ${forecast.vboxCode}${forecast.unit === undefined ? '' : ` at ${forecast.unit}`}, ${forecast.message}`
+    : '';
+  const bytes = whole === undefined ? '' : whole ? ', its bytes are whole' : ', it is damaged';
+  return line`${'  '.repeat(depth + 1)}${what}: ${WORDS[fate]}${bytes}${where}${why}`;
+}

@@ -1,0 +1,68 @@
+import { machineElement, type SettingsFile, settingsOf } from './settings.ts';
+import { child, children, type Element, parseSettings, textOf } from './settings-xml.ts';
+import type { TargetMachine } from './target-machine.ts';
+
+/** The machine as it is, or as a snapshot keeps it; with the state that was saved then. */
+export interface SavedMoment {
+  /** Of the snapshot; absent for the machine as it is. */
+  snapshot?: { name: string; uuid: string; time?: string };
+  /** How many snapshots come before it. */
+  depth: number;
+  /** Path as the settings have it, relative to their folder or absolute. Absent: taken while the machine was off. */
+  stateFile?: string;
+  machine: TargetMachine;
+}
+
+/** A machine with its snapshots, each behind the one that it was taken after. */
+export interface MachineHistory {
+  name: string;
+  /** Folder of the states, as the settings have it. */
+  snapshotFolder: string;
+  moments: SavedMoment[];
+}
+
+const DEFAULT_FOLDER = 'Snapshots';
+
+/** @throws FormatError for what is no settings file */
+export function readHistory(text: string, name: string): MachineHistory {
+  const root = child(parseSettings(text, name), 'VirtualBox');
+  const machine = machineElement(root, name);
+  const file = { text, root, machine };
+  return {
+    name: textOf(machine.name, name),
+    snapshotFolder: textOf(machine.snapshotFolder, DEFAULT_FOLDER),
+    moments: [
+      ...snapshotsIn(file, children(machine, 'Snapshot'), 0, name),
+      { depth: 0, ...stateIn(machine), machine: settingsOf(file, machine, name) },
+    ],
+  };
+}
+
+function snapshotsIn(file: SettingsFile, elements: readonly Element[], depth: number, name: string): SavedMoment[] {
+  return elements.flatMap((element) => {
+    const own = textOf(element.name, '?');
+    const time = textOf(element.timeStamp, '');
+    const moment: SavedMoment = {
+      snapshot: { name: own, uuid: textOf(element.uuid, '').replace(/[{}]/g, ''), ...(time === '' ? {} : { time }) },
+      depth,
+      ...stateIn(element),
+      machine: settingsOf(file, element, `${name}, snapshot "${own}"`),
+    };
+    return [moment, ...snapshotsIn(file, children(child(element, 'Snapshots'), 'Snapshot'), depth + 1, name)];
+  });
+}
+
+function stateIn(element: Element): { stateFile?: string } {
+  const path = textOf(element.stateFile, '');
+  return path === '' ? {} : { stateFile: path };
+}
+
+/** The moment that a state belongs to, by the name of its file, which is the time of saving; undefined for a stranger. */
+export function momentOf(history: MachineHistory, path: string): SavedMoment | undefined {
+  return history.moments.find(({ stateFile }) => stateFile !== undefined && lastName(stateFile) === lastName(path));
+}
+
+/** Settings of Windows have backslashes. */
+function lastName(path: string): string {
+  return path.split(/[\\/]/).at(-1) ?? path;
+}
