@@ -12,6 +12,19 @@ export interface Kind<T> {
   read(cursor: Cursor): T;
   /** Appends a value. */
   write(writer: Writer, value: T): void;
+  /** A value as people read it, where that is not the value itself. */
+  show?(value: T): string;
+  /** Of what a composite value consists, in file order. */
+  parts?(value: T): readonly Part[];
+}
+
+/** A part of a composite value. */
+export interface Part {
+  /** Absent for an element of a list. */
+  name?: string;
+  doc: string;
+  kind: Kind<unknown>;
+  value: unknown;
 }
 
 export const u8: Kind<number> = { name: 'u8', size: () => 1, read: (c) => c.u8(), write: (w, v) => w.u8(v) };
@@ -78,6 +91,7 @@ export function array<T>(kind: Kind<T>, count: number): Kind<T[]> {
     write: (w, values) => {
       for (const value of values) kind.write(w, value);
     },
+    parts: (values) => values.map((value) => ({ doc: '', kind: kind as Kind<unknown>, value })),
   };
 }
 

@@ -1,12 +1,15 @@
 import { FormatError } from '../errors.ts';
 import { type Cursor, WIDE, type Widths } from './cursor.ts';
-import type { Kind } from './kinds.ts';
+import type { Kind, Part } from './kinds.ts';
 import type { Writer } from './writer.ts';
+
+/** A kind that depends on the fields before it, or on the version. */
+export type DependentKind<T> = (before: never, version: number) => Kind<T>;
 
 /** One field of a layout. */
 export interface Field<T> {
   /** How the value stands in the file. */
-  kind: Kind<T>;
+  kind: Kind<T> | DependentKind<T>;
   /** Meaning, for the tables of FORMAT.md. */
   doc: string;
   /** First unit version that has the field. */
@@ -18,7 +21,11 @@ export interface Field<T> {
 }
 
 type Fields = Record<string, Field<never> | Field<unknown>>;
-type ValueOf<F> = F extends { kind: { read(cursor: Cursor): infer T } } ? T : never;
+type ValueOf<F> = F extends {
+  kind: { read(cursor: Cursor): infer T } | ((...before: never[]) => { read(cursor: Cursor): infer T });
+}
+  ? T
+  : never;
 /** The plain record that a declaration describes; markers are checked but not part of it. */
 export type Infer<F> = { -readonly [K in keyof F as ValueOf<F[K]> extends void ? never : K]: ValueOf<F[K]> };
 
@@ -47,6 +54,8 @@ export interface Struct<T> {
   read(cursor: Cursor, version?: number): T;
   /** Appends a record. @param version of the unit; 0 by default */
   write(writer: Writer, value: T, version?: number): void;
+  /** The fields of a value, in file order. */
+  parts(value: T, version?: number): readonly Part[];
 }
 
 /** Declares a layout. @param source where the layout is known from, by symbol @param fields in the order of the file */
@@ -58,19 +67,30 @@ export function defineStruct<const F extends Fields>(name: string, source: strin
     fields: fields as Record<string, Field<unknown>>,
     offsets: offsetsOf(entries) as Record<keyof Infer<F> & string, number>,
     size(version = 0, widths = WIDE) {
-      return entries.reduce((sum, [, field]) => (isIn(field, version) ? sum + field.kind.size(widths) : sum), 0);
+      return entries.reduce((sum, [, field]) => (isIn(field, version) ? sum + sizeOf(field, widths) : sum), 0);
     },
     read(cursor, version = 0) {
       const value: Record<string, unknown> = {};
       for (const [key, field] of entries) {
-        const read = isIn(field, version) ? readField(field.kind, cursor, key) : field.absent;
+        const read = isIn(field, version) ? readField(kindOf(field, value, version), cursor, key) : field.absent;
         if (read !== undefined) value[key] = read;
       }
       return value as Infer<F>;
     },
     write(writer, value, version = 0) {
       const record = value as Record<string, unknown>;
-      for (const [key, field] of entries) if (isIn(field, version)) field.kind.write(writer, record[key]);
+      for (const [key, field] of entries)
+        if (isIn(field, version)) kindOf(field, record, version).write(writer, record[key]);
+    },
+    parts(value, version = 0) {
+      const record = value as Record<string, unknown>;
+      const present = entries.filter(([, field]) => isIn(field, version));
+      return present.map(([name, field]) => ({
+        name,
+        doc: field.doc,
+        kind: kindOf(field, record, version),
+        value: record[name],
+      }));
     },
   };
 }
@@ -80,7 +100,7 @@ function offsetsOf(entries: readonly (readonly [string, Field<unknown>])[]): Rec
   return Object.fromEntries(
     entries.map(([name, { kind }]) => {
       const start = offset;
-      offset += kind.size(WIDE);
+      offset += typeof kind === 'function' ? Number.NaN : kind.size(WIDE);
       return [name, start];
     }),
   );
@@ -88,6 +108,15 @@ function offsetsOf(entries: readonly (readonly [string, Field<unknown>])[]): Rec
 
 function isIn(field: Field<unknown>, version: number): boolean {
   return version >= (field.since ?? 0) && version <= (field.until ?? Number.POSITIVE_INFINITY);
+}
+
+function kindOf(field: Field<unknown>, before: Record<string, unknown>, version: number): Kind<unknown> {
+  return typeof field.kind === 'function' ? field.kind(before as never, version) : field.kind;
+}
+
+/** NaN where it depends on other fields. */
+function sizeOf({ kind }: Field<unknown>, widths: Widths): number {
+  return typeof kind === 'function' ? Number.NaN : kind.size(widths);
 }
 
 function readField<T>(kind: Kind<T>, cursor: Cursor, field: string): T {

@@ -12,8 +12,10 @@ export function structTable(struct: Struct<unknown>, widths: Widths = WIDE): str
   ];
   let offset = 0;
   for (const [name, field] of Object.entries(struct.fields)) {
-    const size = field.kind.size(widths);
-    lines.push(`| ${shown(offset)} | ${shown(size)} | ${name} | ${field.kind.name} | ${meaning(field)} |`);
+    const { kind } = field;
+    const size = typeof kind === 'function' ? Number.NaN : kind.size(widths);
+    const kindName = typeof kind === 'function' ? 'by other fields' : kind.name;
+    lines.push(`| ${shown(offset)} | ${shown(size)} | ${name} | ${kindName} | ${meaning(field)} |`);
     offset += field.since === undefined ? size : Number.NaN;
   }
   return lines.join('\n');

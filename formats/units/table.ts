@@ -1,25 +1,34 @@
 import type { UnitHeader } from '../ssm/container.ts';
 import type { PayloadReader } from '../ssm/payload.ts';
-import { type GuestClock, rtcRow } from './chipset/mc146818.ts';
+import { interruptControllerRows } from './chipset/interrupt-controllers.ts';
+import { legacyRows } from './chipset/legacy.ts';
+import { type GuestClock, rtcRows } from './chipset/mc146818.ts';
 import type { PciDevice } from './chipset/pci.ts';
 import { type PciSlot, pciRows } from './chipset/pci-bus.ts';
 import { serialRow } from './chipset/serial.ts';
+import { timerRows } from './chipset/timers.ts';
 import { tpmRow } from './chipset/tpm.ts';
 import type { DeviceConfig } from './codec/device-config.ts';
 import { firstBytes, type UnitRow, versions } from './codec/unit-row.ts';
 import { apicRow } from './cpu/apic.ts';
 import { type Cpum, cpumRow } from './cpu/cpum.ts';
+import { emRow } from './cpu/em.ts';
 import { type GimProvider, gimRow } from './cpu/gim.ts';
+import { smallCpuRows } from './cpu/small.ts';
+import { tmRow } from './cpu/tm.ts';
+import { trpmRow } from './cpu/trpm.ts';
+import { vmmRow } from './cpu/vmm.ts';
 import { screenRows } from './display/screen.ts';
 import { buildInfoRow } from './machine/build-info.ts';
+import { consoleDataCodec, vmmDevCodec } from './machine/codecs.ts';
 import { hgcmRow } from './machine/hgcm.ts';
 import { liveControlRow } from './machine/live-control.ts';
-import { type MemorySizes, mmRow } from './machine/mm.ts';
+import { type MemorySizes, mmRows } from './machine/mm.ts';
 import { type PdmDevice, pdmRow } from './machine/pdm.ts';
 import { networkCardRows } from './network/network-cards.ts';
 import { ahciRow } from './storage/ahci.ts';
 import { nvmeRow } from './storage/nvme.ts';
-import { ideRow } from './storage/piix3ide.ts';
+import { ideRows } from './storage/piix3ide.ts';
 import { scsiRows } from './storage/scsi.ts';
 
 /** What units tell of a state. */
@@ -52,14 +61,15 @@ export interface UnitFacts {
 
 /** Every unit that savkit knows something of; unit pgm, which holds guest memory, has a folder of its own. */
 export const UNIT_TABLE: readonly UnitRow[] = [
-  ...[buildInfoRow, liveControlRow, mmRow, cpumRow, apicRow, gimRow, pdmRow],
-  ...[...pciRows, rtcRow, serialRow, tpmRow],
-  ...[ahciRow, ideRow, nvmeRow, ...scsiRows],
+  ...[buildInfoRow, liveControlRow, ...mmRows, cpumRow, apicRow, gimRow, pdmRow],
+  ...[trpmRow, emRow, tmRow, vmmRow, ...smallCpuRows],
+  ...[...pciRows, ...interruptControllerRows, ...timerRows, ...rtcRows, ...legacyRows, serialRow, tpmRow],
+  ...[ahciRow, ...ideRows, nvmeRow, ...scsiRows],
   ...[...networkCardRows, ...screenRows, hgcmRow],
-  // Nothing more is known of these than what stands here.
+  { unit: 'ConsoleData', versions: versions(0x10001, 0x10002), codec: consoleDataCodec },
+  { unit: 'VMMDev', instance: 0, versions: versions(20), codec: vmmDevCodec, livePass: firstBytes(5) },
+  // Nothing more is known of it than that its address is compared.
   { unit: 'parallel', isCompared: true },
-  { unit: 'i8254', instance: 0, versions: versions(4), livePass: firstBytes(4) },
-  { unit: 'VMMDev', instance: 0, versions: versions(20), livePass: firstBytes(5) },
 ];
 
 /** Before any unit was read. */

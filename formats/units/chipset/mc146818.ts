@@ -1,6 +1,8 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { array, bool, bytes, u8, u16, u32 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
+import { fields, s32, s64, timer, x8, x16 } from '../codec/kinds.ts';
 import { firstBytes, lenient, start, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const rtc = defineStruct('Start of unit mc146818, versions 2–4', 'device-units.md', {
@@ -14,6 +16,31 @@ const rtc = defineStruct('Start of unit mc146818, versions 2–4', 'device-units
   index: { kind: u8, doc: 'index register' },
   time: { kind: array(u32, 7), doc: 'second, minute, hour, day of the week, day, month from 0, year since 1900' },
 });
+
+const rtcWhole = defineStruct('Unit mc146818, version 4', 'device-units.md', {
+  irq: { kind: u8, doc: 'interrupt; compared with the machine' },
+  port: { kind: x16, doc: 'first I/O port; compared with the machine' },
+  utc: { kind: bool, doc: 'the clock was set to UTC at power-on, not to the local time of the host' },
+  cmos: {
+    kind: bytes(128),
+    doc: 'memory; its first ten bytes follow the clock only when the guest sees a second pass',
+  },
+  index: { kind: x8, doc: 'register that the guest has chosen' },
+  ...fields(
+    s32,
+    ['second', 'minute', 'hour', 'weekday', 'day', 'month', 'year'],
+    'the clock; months from 0, years since 1900',
+  ),
+  periodic: { kind: timer, doc: '' },
+  nextPeriodic: { kind: s64, doc: 'in ns of the clock of timers' },
+  nextSecond: { kind: s64, doc: 'in ns of the clock of timers' },
+  secondTimer: { kind: timer, doc: '' },
+  secondTimer2: { kind: timer, doc: '' },
+  disabledByHpet: { kind: bool, doc: '' },
+  cmos1: { kind: bytes(128), doc: 'second bank' },
+  index1: { kind: x8, doc: '' },
+});
+const rtcCodec = codecOf(rtcWhole);
 
 /** What the guest's clock shows. */
 export interface GuestClock {
@@ -38,11 +65,10 @@ function readClock(cursor: Cursor): { guestClock?: GuestClock } {
   return clock ? { guestClock: clock } : {};
 }
 
+const facts = lenient(start(readClock));
+
 /** The real-time clock and its CMOS memory. */
-export const rtcRow: UnitRow = {
-  unit: 'mc146818',
-  instance: 0,
-  versions: versions(2, 4),
-  facts: lenient(start(readClock)),
-  livePass: firstBytes(4),
-};
+export const rtcRows: readonly UnitRow[] = [
+  { unit: 'mc146818', instance: 0, versions: versions(2, 3), facts },
+  { unit: 'mc146818', instance: 0, versions: versions(4), facts, codec: rtcCodec, livePass: firstBytes(4) },
+];

@@ -1,7 +1,8 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
 import { entryOf } from '../../entry-of.ts';
-import { collected, type UnitRow } from '../codec/unit-row.ts';
-import { findPciDevices, PCI_LIMIT, PCI_UNITS, type PciDevice, readPciDevice } from './pci.ts';
+import { collected, type UnitRow, versions } from '../codec/unit-row.ts';
+import { findPciDevices, PCI_LIMIT, type PCI_UNITS, type PciDevice, readPciDevice } from './pci.ts';
+import { ich9BusCodec, piix3BusCodec } from './pci-codec.ts';
 
 /** A device on the first PCI bus. */
 export interface PciSlot extends PciDevice {
@@ -72,11 +73,18 @@ function readSizes(cursor: Cursor): number[] {
   });
 }
 
-/** PIIX3's and ICH9's bus. */
-export const pciRows: readonly UnitRow[] = PCI_UNITS.map((unit) => ({
-  unit,
-  facts: collected(PCI_LIMIT, (payload, { version }) => {
+function busRow(unit: (typeof PCI_UNITS)[number], known: Partial<UnitRow>): UnitRow {
+  const facts = collected(PCI_LIMIT, (payload, { version }) => {
     const pciSlots = readPciBus(payload, unit, version);
     return { pciDevices: findPciDevices(payload), ...(pciSlots ? { pciSlots } : {}) };
-  }),
-}));
+  });
+  return { unit, instance: 0, facts, ...known };
+}
+
+/** PIIX3's and ICH9's bus. */
+export const pciRows: readonly UnitRow[] = [
+  busRow('pci', { versions: versions(3, 4), codec: piix3BusCodec }),
+  busRow('ich9pci', { versions: versions(4), codec: ich9BusCodec }),
+  busRow('pci', {}),
+  busRow('ich9pci', {}),
+];

@@ -1,7 +1,9 @@
-import { u8, u16, u32 } from '../../binary/kinds.ts';
+import { bool, u8, u16, u32 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
-import { comparedRow, versions } from '../codec/unit-row.ts';
+import { fields, oneOf, separator, timer, x8, x16 } from '../codec/kinds.ts';
+import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const UART_TYPES: Record<number, string> = { 1: '16450', 2: '16550A', 3: '16750' };
 
@@ -16,7 +18,25 @@ export function serialConfig(irq: number, port: number, type: string): DeviceCon
   return { interrupt: irq, 'I/O port': `0x${port.toString(16)}`, type };
 }
 
-export const serialRow = comparedRow('serial', versions(7), (cursor) => {
+const uart = defineStruct('Unit serial, version 7', 'device-units.md', {
+  irq: { kind: u8, doc: 'interrupt; compared with the machine' },
+  port: { kind: x16, doc: 'first I/O port; compared with the machine' },
+  type: { kind: oneOf(u32, UART_TYPES), doc: 'compared with the machine' },
+  divisor: { kind: u16, doc: 'of 115200 baud' },
+  ...fields(x8, ['rbr', 'thr', 'ier', 'iir', 'fcr', 'lcr', 'mcr', 'lsr', 'msr', 'scr']),
+  timeoutPending: { kind: bool, doc: 'interrupt for a character that nobody has fetched' },
+  thrEmptyPending: { kind: bool, doc: 'interrupt for an empty sender' },
+  ...fields(u8, ['sendFifo', 'sendLevel', 'receiveFifo', 'receiveLevel'], 'bytes; what stands in them is not saved'),
+  receiveTimeout: { kind: timer, doc: '' },
+  notConnected: { kind: timer, doc: '' },
+  separator,
+});
+
+export const serialCodec = codecOf(uart);
+
+const compared = comparedRow('serial', versions(7), (cursor) => {
   const { irq, port, type } = serialHead.read(cursor);
   return serialConfig(irq, port, UART_TYPES[type] ?? String(type));
 });
+
+export const serialRow: UnitRow = { ...compared, codec: serialCodec };

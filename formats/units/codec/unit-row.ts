@@ -2,6 +2,7 @@ import type { Cursor } from '../../binary/cursor.ts';
 import { SavkitError } from '../../errors.ts';
 import type { UnitHeader } from '../../ssm/container.ts';
 import type { PayloadReader } from '../../ssm/payload.ts';
+import type { UnitCodec } from './codec.ts';
 import type { DeviceConfig } from './device-config.ts';
 
 /** How a unit's payload is read: what the state is told of it. Throws what the reader of a payload throws. */
@@ -26,6 +27,8 @@ export interface UnitRow {
   isCompared?: boolean;
   /** What the unit tells of the state. */
   facts?: Reading<object>;
+  /** Reads and writes the whole payload of the final pass. */
+  codec?: UnitCodec;
   /**
    * The payload in pass 0 of a live save, from that of the final pass: a piece of it, or a copy. Undefined where it
    * can't be told: VirtualBox does without it, as it does in the second live save of a process.
@@ -74,8 +77,14 @@ export function lenient<Facts extends object>(reading: Reading<Facts>): Reading<
 const NOT_AS_EXPECTED = ['too-short', 'too-long', 'bad-marker'];
 
 /** A row of a device whose loader compares what stands first in its unit. */
-export function comparedRow(unit: string, known: readonly number[], read: (cursor: Cursor) => DeviceConfig): UnitRow {
-  return { unit, versions: known, isCompared: true, facts: lenient(start((cursor) => ({ config: read(cursor) }))) };
+export function comparedRow(
+  unit: string,
+  known: readonly number[],
+  read: (cursor: Cursor) => DeviceConfig,
+  codec?: UnitCodec,
+): UnitRow {
+  const facts = lenient(start((cursor) => ({ config: read(cursor) })));
+  return { unit, versions: known, isCompared: true, facts, ...(codec ? { codec } : {}) };
 }
 
 /**

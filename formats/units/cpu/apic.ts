@@ -1,7 +1,9 @@
 import { Cursor } from '../../binary/cursor.ts';
-import { bool, u32 } from '../../binary/kinds.ts';
+import { array, bool, u32 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
+import { begin, end, fields, list, maybe, nested, oneOf, timer, x8, x32, x64 } from '../codec/kinds.ts';
 import { type ConfigFact, collected, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const APIC_LIMIT = 4 * 1024 * 1024;
@@ -22,6 +24,69 @@ export function apicConfig(hasIoApic: boolean, mode: string): DeviceConfig {
 /** Bytes before the first CPU's part. */
 const APIC_HEAD = head.size();
 
+const REGISTERS = 8;
+const X2APIC = 0x400n;
+
+const INTERRUPTS = {
+  isr: { kind: array(x32, REGISTERS), doc: 'interrupts in service, a bit for each vector' },
+  tmr: { kind: array(x32, REGISTERS), doc: 'interrupts by level' },
+  irr: { kind: array(x32, REGISTERS), doc: 'interrupts that wait' },
+  ...fields(x32, [
+    'esr',
+    'icrLow',
+    'icrHigh',
+    'lvtTimer',
+    'lvtThermal',
+    'lvtPerformance',
+    'lvtLint0',
+    'lvtLint1',
+    'lvtError',
+  ]),
+  ...fields(x32, ['initialCount', 'currentCount', 'divide']),
+};
+const TPR = { kind: x8, doc: 'priority below which interrupts wait' };
+
+const page = defineStruct('Registers of a local APIC, apic version 5', 'device-units.md', {
+  begin,
+  id: { kind: x8, doc: '' },
+  version: { kind: x32, doc: '' },
+  tpr: TPR,
+  ...fields(x8, ['apr', 'ppr']),
+  ...fields(x32, ['ldr', 'dfr', 'svr']),
+  ...INTERRUPTS,
+  end,
+});
+
+const x2page = defineStruct('Registers of a local APIC in x2APIC mode, apic version 5', 'device-units.md', {
+  begin,
+  ...fields(x32, ['id', 'version']),
+  tpr: TPR,
+  ...fields(x8, ['ppr']),
+  ...fields(x32, ['ldr', 'svr']),
+  ...INTERRUPTS,
+  end,
+});
+
+const cpu = defineStruct('Local APIC of one CPU, apic version 5', 'device-units.md', {
+  base: { kind: x64, doc: 'MSR; bit 10: x2APIC mode, bit 11: on' },
+  internalEsr: { kind: x32, doc: '' },
+  page: { kind: ({ base }: { base: bigint }) => maybe(nested(page), (base & X2APIC) === 0n), doc: '' },
+  x2page: { kind: ({ base }: { base: bigint }) => maybe(nested(x2page), (base & X2APIC) !== 0n), doc: '' },
+  timerStart: { kind: x64, doc: 'in ns of the clock of timers' },
+  timer: { kind: timer, doc: '' },
+  lint0: { kind: bool, doc: 'level' },
+  lint1: { kind: bool, doc: 'level' },
+});
+
+const apic = defineStruct('Unit apic, version 5', 'device-units.md', {
+  cpus: { kind: u32, doc: 'virtual CPUs; compared with the machine' },
+  hasIoApic: { kind: bool, doc: 'compared with the machine' },
+  mode: { kind: oneOf(u32, MODES), doc: 'the most that the guest may use; compared with the machine' },
+  cpu: { kind: ({ cpus }: { cpus: number }) => list(nested(cpu), cpus), doc: 'by CPU' },
+});
+
+export const apicCodec = codecOf(apic);
+
 function readApic(payload: Uint8Array): ConfigFact & { apicBases: bigint[] } {
   const apicBases = readApicBases(payload);
   if (payload.length < APIC_HEAD) return { apicBases, config: undefined };
@@ -36,6 +101,7 @@ export const apicRow: UnitRow = {
   versions: versions(5),
   isCompared: true,
   facts: collected(APIC_LIMIT, readApic),
+  codec: apicCodec,
 };
 
 /**

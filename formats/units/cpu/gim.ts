@@ -1,10 +1,43 @@
 import type { Cursor } from '../../binary/cursor.ts';
-import { start, type UnitRow } from '../codec/unit-row.ts';
+import { u8, u32 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
+import { fill, maybe, nested, oneOf, opaque, x32, x64 } from '../codec/kinds.ts';
+import { start, type UnitRow, versions } from '../codec/unit-row.ts';
 
 /** GIMPROVIDERID, by number. */
 const GIM_PROVIDERS = ['none', 'minimal', 'hyperv', 'kvm'] as const;
 /** Paravirtualisation interfaces, as VirtualBox names them. */
 export type GimProvider = (typeof GIM_PROVIDERS)[number];
+
+const kvmCpu = defineStruct('Clock of KVM for one CPU, GIM version 1', 'device-units.md', {
+  systemTimeMsr: { kind: x64, doc: 'where the guest wants its clock; bit 0: it uses it' },
+  tsc: { kind: x64, doc: 'time stamp counter when the clock was written' },
+  virtualNs: { kind: x64, doc: 'and the virtual clock, in ns' },
+  systemTime: { kind: x64, doc: 'guest-physical address of the clock' },
+  systemTimeVersion: { kind: u32, doc: 'counts changes of the clock' },
+  flags: { kind: u8, doc: '' },
+});
+
+/** Bytes after the CPUs. */
+const KVM_TAIL = 12;
+
+const kvm = defineStruct('Part of KVM, GIM version 1', 'device-units.md', {
+  version: { kind: u32, doc: 'of this part' },
+  cpus: { kind: fill(nested(kvmCpu), KVM_TAIL), doc: 'by CPU' },
+  wallClockMsr: { kind: x64, doc: 'where the guest wants the time of day' },
+  features: { kind: x32, doc: 'what CPUID tells of KVM' },
+});
+
+const gim = defineStruct('Unit GIM, version 1', 'device-units.md', {
+  provider: { kind: oneOf(u32, { ...GIM_PROVIDERS }), doc: 'paravirtualisation; compared with the machine' },
+  version: { kind: u32, doc: 'of the provider; compared with the machine' },
+  kvm: { kind: ({ provider }: { provider: number }) => maybe(nested(kvm), provider === KVM), doc: '' },
+  rest: { kind: opaque(), doc: 'of other providers' },
+});
+const KVM = 3;
+
+export const gimCodec = codecOf(gim);
 
 /** The first field; nothing for a number that has no name. */
 function readProvider(cursor: Cursor): { gimProvider?: GimProvider } {
@@ -13,4 +46,10 @@ function readProvider(cursor: Cursor): { gimProvider?: GimProvider } {
 }
 
 /** The paravirtualisation that the guest sees. Source: GIM.cpp, gimR3Save. */
-export const gimRow: UnitRow = { unit: 'GIM', instance: 0, facts: start(readProvider) };
+export const gimRow: UnitRow = {
+  unit: 'GIM',
+  instance: 0,
+  versions: versions(1),
+  facts: start(readProvider),
+  codec: gimCodec,
+};

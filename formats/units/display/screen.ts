@@ -10,6 +10,7 @@ import {
   type UnitRow,
   versions,
 } from '../codec/unit-row.ts';
+import { displayDataCodec, screenshotCodec, vgaCodec } from './codecs.ts';
 
 /** The graphics adapter's video memory, in bytes, is compared where device memory is, see unit pgm. */
 export function monitorsConfig(monitors: number): DeviceConfig {
@@ -22,6 +23,10 @@ const VGA_TAIL = 28;
 
 function readMonitors(cursor: Cursor): DeviceConfig {
   u32.read(cursor);
+  return monitorsConfig(u32.read(cursor));
+}
+
+function readCount(cursor: Cursor): DeviceConfig {
   return monitorsConfig(u32.read(cursor));
 }
 
@@ -41,9 +46,12 @@ export const screenRows: readonly UnitRow[] = [
     versions: versions(VGA_VERSION_WITH_3D),
     isCompared: true,
     facts: lenient(withTail),
+    codec: vgaCodec,
     livePass: firstBytes(8),
   },
-  comparedRow('DisplayData', versions(0x10001, 0x10005), (cursor) => monitorsConfig(u32.read(cursor))),
+  comparedRow('DisplayData', versions(0x10001, 0x10004), readCount),
+  comparedRow('DisplayData', versions(0x10005), readCount, displayDataCodec),
+  { unit: 'DisplayScreenshot', versions: versions(0x10001), codec: screenshotCodec },
 ];
 
 /**

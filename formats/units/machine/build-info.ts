@@ -2,6 +2,7 @@ import type { Cursor } from '../../binary/cursor.ts';
 import { text } from '../../binary/kinds.ts';
 import { tooMany } from '../../errors.ts';
 import { type UnitRow, whole } from '../codec/unit-row.ts';
+import { buildInfoCodec } from './codecs.ts';
 
 /**
  * Unit "SSM", instance 0, version 1: pairs of name and value, ended by a pair of empty strings. Source: SSM.cpp,
@@ -32,6 +33,7 @@ export const buildInfoRow: UnitRow = {
   unit: BUILD_INFO_UNIT.name,
   instance: BUILD_INFO_UNIT.instance,
   everyPass: true,
+  codec: buildInfoCodec,
   facts: whole((cursor) => ({ buildInfo: readBuildInfo(cursor) })),
   livePass: (payload) => payload,
 };

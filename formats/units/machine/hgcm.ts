@@ -1,6 +1,7 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { text } from '../../binary/kinds.ts';
-import { lenient, start, type UnitRow } from '../codec/unit-row.ts';
+import { lenient, start, type UnitRow, versions } from '../codec/unit-row.ts';
+import { hgcmCodec } from './codecs.ts';
 
 const name = text(256);
 const MAX_SERVICES = 64;
@@ -23,5 +24,7 @@ export function readHgcmServices(cursor: Cursor): string[] {
 export const hgcmRow: UnitRow = {
   unit: 'HGCM',
   instance: 0,
+  versions: versions(2, 3),
   facts: lenient(start((cursor) => ({ hostServices: readHgcmServices(cursor) }))),
+  codec: hgcmCodec,
 };

@@ -1,6 +1,7 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { UnsupportedError } from '../../errors.ts';
-import { type UnitRow, whole } from '../codec/unit-row.ts';
+import { type UnitRow, versions, whole } from '../codec/unit-row.ts';
+import { mmCodec } from './codecs.ts';
 
 /** Unit "mm", instance 1: how much memory the machine has. Source: MM.cpp, mmR3Save. */
 export const MM_UNIT = { name: 'mm', instance: 1 } as const;
@@ -26,9 +27,11 @@ export function readMm(cursor: Cursor, version: number): MemorySizes {
   return { basePages: field(), ramSize: field() };
 }
 
-export const mmRow: UnitRow = {
+const row: UnitRow = {
   unit: MM_UNIT.name,
   instance: MM_UNIT.instance,
   everyPass: true,
   facts: whole((cursor, { version }) => ({ mm: readMm(cursor, version) })),
 };
+
+export const mmRows: readonly UnitRow[] = [{ ...row, versions: versions(2), codec: mmCodec }, row];

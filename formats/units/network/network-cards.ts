@@ -1,11 +1,9 @@
+import type { Cursor } from '../../binary/cursor.ts';
 import { bytes, u8, u32 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
 import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
-
-/** Models of one device, by number, as settings call them. */
-const E1000_CHIPS = ['82540EM', '82543GC', '82545EM', '82583V'] as const;
-const PCNET_TYPES = ['Am79C970A', 'Am79C973', 'Am79C960'] as const;
+import { E1000_CHIPS, e1000Codec, PCNET_TYPES, pcnetCodec } from './codecs.ts';
 
 const e1000Head = defineStruct('Start of unit e1000, versions 4–6', 'units-compared.md', {
   mac: { kind: bytes(6), doc: 'only logged' },
@@ -23,9 +21,14 @@ export function networkCardConfig(model: string): DeviceConfig {
   return { model };
 }
 
+function readE1000(cursor: Cursor): DeviceConfig {
+  return named(E1000_CHIPS, e1000Head.read(cursor).chip);
+}
+
 export const networkCardRows: readonly UnitRow[] = [
-  comparedRow('e1000', versions(4, 6), (cursor) => named(E1000_CHIPS, e1000Head.read(cursor).chip)),
-  comparedRow('pcnet', versions(10), (cursor) => named(PCNET_TYPES, pcnetConfig.read(cursor).type)),
+  comparedRow('e1000', versions(4, 5), readE1000),
+  comparedRow('e1000', versions(6), readE1000, e1000Codec),
+  comparedRow('pcnet', versions(10), (cursor) => named(PCNET_TYPES, pcnetConfig.read(cursor).type), pcnetCodec),
 ];
 
 function named(models: readonly string[], number: number): DeviceConfig {

@@ -1,18 +1,8 @@
-import { bool, text, u32 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import type { Cursor } from '../../binary/cursor.ts';
+import { u32 } from '../../binary/kinds.ts';
 import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device-config.ts';
 import { comparedRow, versions } from '../codec/unit-row.ts';
-
-/** Ports that a unit has an entry for, whatever the controller has. */
-export const AHCI_PORTS = 30;
-
-const port = defineStruct('Port of an AHCI controller, ahci version 9', 'units-compared.md', {
-  attached: { kind: bool, doc: 'a disk or drive is attached' },
-  hotPluggable: { kind: bool, doc: 'it may be taken out while the machine runs' },
-  serialNumber: { kind: text(64), doc: 'only logged' },
-  firmware: { kind: text(64), doc: 'only logged' },
-  model: { kind: text(128), doc: 'only logged' },
-});
+import { AHCI_PORTS, ahciCodec, ahciDevice } from './ata-codecs.ts';
 
 /** @param attached by port: whether the disk or drive there is hot-pluggable */
 export function ahciConfig(ports: number, attached: ReadonlyMap<number, boolean>): DeviceConfig {
@@ -27,12 +17,14 @@ export function ahciConfig(ports: number, attached: ReadonlyMap<number, boolean>
 /** A state with more ports than the machine is taken. */
 export const AHCI_PORT_COUNT = 'number of ports';
 
-export const ahciRow = comparedRow('ahci', versions(9), (cursor) => {
+function readConfig(cursor: Cursor): DeviceConfig {
   const count = u32.read(cursor);
   const attached = new Map<number, boolean>();
   for (let i = 0; i < AHCI_PORTS; i++) {
-    const { attached: isAttached, hotPluggable } = port.read(cursor);
+    const { attached: isAttached, hotPluggable } = ahciDevice.read(cursor);
     if (isAttached) attached.set(i, hotPluggable);
   }
   return ahciConfig(count, attached);
-});
+}
+
+export const ahciRow = comparedRow('ahci', versions(9), readConfig, ahciCodec);

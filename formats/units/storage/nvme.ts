@@ -2,6 +2,7 @@ import { bool, bytes, text, u32, u64 } from '../../binary/kinds.ts';
 import { defineStruct } from '../../binary/struct.ts';
 import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device-config.ts';
 import { comparedRow, versions } from '../codec/unit-row.ts';
+import { nvmeCodec } from './scsi-codecs.ts';
 
 const head = defineStruct('Start of unit nvme, version 3', 'units-compared.md', {
   limits: { kind: bytes(7), doc: 'the controller' },
@@ -28,9 +29,14 @@ export function nvmeConfig(namespaces: number, attached: ReadonlySet<number>): D
   };
 }
 
-export const nvmeRow = comparedRow('nvme', versions(3), (cursor) => {
-  const { namespaces } = head.read(cursor);
-  const attached = new Set<number>();
-  for (let i = 0; i < Math.min(namespaces, MAX_NAMESPACES); i++) if (namespace.read(cursor).attached) attached.add(i);
-  return nvmeConfig(namespaces, attached);
-});
+export const nvmeRow = comparedRow(
+  'nvme',
+  versions(3),
+  (cursor) => {
+    const { namespaces } = head.read(cursor);
+    const attached = new Set<number>();
+    for (let i = 0; i < Math.min(namespaces, MAX_NAMESPACES); i++) if (namespace.read(cursor).attached) attached.add(i);
+    return nvmeConfig(namespaces, attached);
+  },
+  nvmeCodec,
+);

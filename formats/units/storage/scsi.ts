@@ -2,6 +2,7 @@ import { bool, u32 } from '../../binary/kinds.ts';
 import { FormatError } from '../../errors.ts';
 import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device-config.ts';
 import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
+import { busLogicCodec, lsiLogicCodec } from './scsi-codecs.ts';
 
 /** Devices that a parallel SCSI bus takes. */
 export const SCSI_DEVICES = 16;
@@ -18,25 +19,35 @@ export function scsiConfig(devices: number, attached: ReadonlySet<number>): Devi
 
 /** LsiLogic, parallel SCSI and SAS: type of controller, devices, ports, then whether each device is attached. */
 function lsiLogic(unit: string): UnitRow {
-  return comparedRow(unit, versions(6), (cursor) => {
-    u32.read(cursor);
-    const devices = u32.read(cursor);
-    u32.read(cursor);
-    const attached = new Set<number>();
-    for (let i = 0; i < Math.min(devices, MAX_DEVICES); i++) if (bool.read(cursor)) attached.add(i);
-    return scsiConfig(devices, attached);
-  });
+  return comparedRow(
+    unit,
+    versions(6),
+    (cursor) => {
+      u32.read(cursor);
+      const devices = u32.read(cursor);
+      u32.read(cursor);
+      const attached = new Set<number>();
+      for (let i = 0; i < Math.min(devices, MAX_DEVICES); i++) if (bool.read(cursor)) attached.add(i);
+      return scsiConfig(devices, attached);
+    },
+    lsiLogicCodec,
+  );
 }
 
 /** For each device whether it is attached, and its requests that are not done. */
-const busLogic = comparedRow('buslogic', versions(5), (cursor) => {
-  const attached = new Set<number>();
-  for (let i = 0; i < SCSI_DEVICES; i++) {
-    if (bool.read(cursor)) attached.add(i);
-    u32.read(cursor);
-  }
-  return scsiConfig(SCSI_DEVICES, attached);
-});
+const busLogic = comparedRow(
+  'buslogic',
+  versions(5),
+  (cursor) => {
+    const attached = new Set<number>();
+    for (let i = 0; i < SCSI_DEVICES; i++) {
+      if (bool.read(cursor)) attached.add(i);
+      u32.read(cursor);
+    }
+    return scsiConfig(SCSI_DEVICES, attached);
+  },
+  busLogicCodec,
+);
 
 /** Bytes before the number of targets. */
 const VIRTIO_HEAD = 71;

@@ -1,0 +1,100 @@
+import { array, bool, bytes, type Kind, u8, u32, u64 } from '../../binary/kinds.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
+import { FormatError } from '../../errors.ts';
+import { codecOf } from '../codec/codec.ts';
+import { list, nested, s32, separator, x8, x32 } from '../codec/kinds.ts';
+
+/** Six base address registers and the ROM. */
+const REGIONS = 7;
+const CONFIG_SIZE = 256;
+
+const region = defineStruct('Region of a PCI device', 'units-compared.md', {
+  type: { kind: u8, doc: 'memory, I/O, prefetchable, wide' },
+  size: { kind: u64, doc: 'bytes' },
+});
+
+const device = defineStruct('Device on the bus of PIIX3, pci versions 3–4', 'units-compared.md', {
+  devfn: { kind: x32, doc: 'place on the bus: 8 × device + function' },
+  config: { kind: bytes(CONFIG_SIZE), doc: 'configuration space' },
+  pinLevel: { kind: s32, doc: 'level of the interrupt pin' },
+  regions: { kind: array(nested(region), REGIONS), doc: '', since: 4 },
+});
+
+const ich9Device = defineStruct('Device on the bus of ICH9, ich9pci version 4', 'units-compared.md', {
+  devfn: { kind: x32, doc: 'place on the bus: 8 × device + function' },
+  configSize: { kind: u32, doc: '256 or 4096' },
+  config: {
+    kind: ({ configSize }: { configSize: number }) => bytes(checkedSize(configSize)),
+    doc: 'configuration space',
+  },
+  flags: { kind: x32, doc: '' },
+  pinLevel: { kind: s32, doc: 'level of the interrupt pin' },
+  msiOffset: { kind: x8, doc: '' },
+  msiSize: { kind: x8, doc: '' },
+  msixOffset: { kind: x8, doc: '' },
+  msixSize: { kind: x8, doc: '' },
+  msixPageSize: { kind: u32, doc: 'bytes' },
+  msixPage: {
+    kind: ({ msixPageSize }: { msixPageSize: number }) => bytes(checkedSize(msixPageSize)),
+    doc: 'vectors of MSI-X',
+  },
+  regions: { kind: array(nested(region), REGIONS), doc: '' },
+});
+
+/** Nothing on the bus has more. */
+const MAX_PART = 65536;
+
+function checkedSize(size: number): number {
+  if (size > MAX_PART) throw new FormatError('too-long', `Cannot read unit ich9pci: a part of ${size} bytes`);
+  return size;
+}
+
+const END = 0xffffffff;
+
+/** Entries that start with their place on the bus, up to the mark that ends them. */
+function slots<T>(entry: Kind<T>): Kind<T[]> {
+  return {
+    ...list(entry, 0),
+    name: `${entry.name}, up to ${END}`,
+    size: () => Number.NaN,
+    read: (cursor) => {
+      const values: T[] = [];
+      for (;;) {
+        const at = cursor.at;
+        if (cursor.u32() === END) return values;
+        cursor.at = at;
+        values.push(entry.read(cursor));
+      }
+    },
+    write: (writer, values) => {
+      for (const value of values) entry.write(writer, value);
+      writer.u32(END);
+    },
+  };
+}
+
+const LEGACY_LINES = 4;
+const APIC_LINES = 8;
+
+const piix3Bus = defineStruct('Unit pci, versions 3–4', 'units-compared.md', {
+  address: { kind: x32, doc: 'register that the guest has chosen' },
+  usesIoApic: { kind: bool, doc: '' },
+  legacyLevels: { kind: array(u32, LEGACY_LINES), doc: 'how many devices hold each line' },
+  apicLevels: { kind: array(u32, APIC_LINES), doc: 'how many devices hold each line of the I/O APIC' },
+  acpiLevel: { kind: u32, doc: '' },
+  acpiIrq: { kind: s32, doc: '' },
+  separator,
+  devices: { kind: (_: unknown, version: number) => slots(nested(device, version)), doc: '' },
+});
+
+const ich9Bus = defineStruct('Unit ich9pci, version 4', 'units-compared.md', {
+  address: { kind: x32, doc: 'register that the guest has chosen' },
+  apicLevels: { kind: array(u32, APIC_LINES), doc: 'how many devices hold each line of the I/O APIC' },
+  separator,
+  devices: { kind: slots(nested(ich9Device)), doc: '' },
+});
+
+export type Piix3Bus = StructValue<typeof piix3Bus>;
+export type Ich9Bus = StructValue<typeof ich9Bus>;
+export const piix3BusCodec = codecOf(piix3Bus);
+export const ich9BusCodec = codecOf(ich9Bus);

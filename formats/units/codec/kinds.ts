@@ -1,0 +1,146 @@
+import { OutOfBytes } from '../../binary/cursor.ts';
+import { array, bytes, type Kind, marker, mask64, u8, u16, u32 } from '../../binary/kinds.ts';
+import type { Field, Struct } from '../../binary/struct.ts';
+import { hex, tooMany } from '../../errors.ts';
+
+// Kinds of fields that units are made of, beside those of formats/binary. Source: docs/spec/device-units.md.
+
+export const s32: Kind<number> = { name: 's32', size: () => 4, read: (c) => c.i32(), write: (w, v) => w.u32(v >>> 0) };
+export const s64: Kind<bigint> = {
+  name: 's64',
+  size: () => 8,
+  read: (c) => BigInt.asIntN(64, c.bigU64()),
+  write: (w, v) => w.bigU64(BigInt.asUintN(64, v)),
+};
+
+/** The same, shown as hexadecimal. */
+function inHex<T extends number | bigint>(kind: Kind<T>): Kind<T> {
+  return { ...kind, show: hex };
+}
+export const x8 = inHex(u8);
+export const x16 = inHex(u16);
+export const x32 = inHex(u32);
+export const x64 = inHex(mask64);
+
+/** A number that stands for one of several things; others are kept as they are. */
+export function oneOf(kind: Kind<number>, names: Readonly<Record<number, string>>): Kind<number> {
+  return { ...kind, show: (value) => (Object.hasOwn(names, value) ? names[value] : String(value)) };
+}
+
+/** One structure inside another. */
+export function nested<T>(struct: Struct<T>, version = 0): Kind<T> {
+  return {
+    name: struct.name,
+    size: (widths) => struct.size(version, widths),
+    read: (c) => struct.read(c, version),
+    write: (w, value) => struct.write(w, value, version),
+    parts: (value) => struct.parts(value, version),
+  };
+}
+
+/** More parts of a unit than this are not believed. */
+const MAX_COUNT = 65536;
+
+/** So many values of one kind, where the number comes out of the file. */
+export function list<T>(kind: Kind<T>, count: number): Kind<T[]> {
+  if (count > MAX_COUNT) throw tooMany(`entries of kind ${kind.name}`, MAX_COUNT);
+  return array(kind, count);
+}
+
+/** As many values as stand before the last `tail` bytes of the unit. */
+export function fill<T>(kind: Kind<T>, tail = 0): Kind<T[]> {
+  return {
+    ...array(kind, 0),
+    name: `${kind.name}, to the end`,
+    size: () => Number.NaN,
+    read: (c) => {
+      const values: T[] = [];
+      while (c.end - c.at > tail) {
+        if (values.length >= MAX_COUNT) throw tooMany(`entries of kind ${kind.name}`, MAX_COUNT);
+        values.push(kind.read(c));
+      }
+      return values;
+    },
+    write: (w, values) => {
+      for (const value of values) kind.write(w, value);
+    },
+  };
+}
+
+/** A value that is there only under a condition. */
+export function maybe<T>(kind: Kind<T>, isThere: boolean): Kind<T | undefined> {
+  return isThere ? (kind as Kind<T | undefined>) : NOTHING;
+}
+const NOTHING: Kind<undefined> = {
+  name: 'nothing',
+  size: () => 0,
+  read: () => undefined,
+  write: () => {},
+  parts: () => [],
+};
+
+/** What is not decoded: the rest of the unit but for its last `tail` bytes. */
+export function opaque(tail = 0): Kind<Uint8Array> {
+  return {
+    name: 'not decoded',
+    size: () => Number.NaN,
+    read: (c) => {
+      if (c.end - c.at < tail) throw new OutOfBytes(c.at + tail - c.start);
+      return c.view(c.end - c.at - tail).slice();
+    },
+    write: (w, value) => w.bytes(value),
+    show: (value) => `${value.length} bytes that are not decoded`,
+  };
+}
+
+/** `u32` length and so many bytes. */
+export const queue: Kind<Uint8Array> = {
+  name: 'u32 length, bytes',
+  size: () => Number.NaN,
+  read: (c) => c.view(c.u32()).slice(),
+  write: (w, value) => {
+    w.u32(value.length);
+    w.bytes(value);
+  },
+};
+
+/** A timer of a device; the time is that of the clock that the device made it for, in nanoseconds. */
+export interface Timer {
+  /** 4 stopped, 7 active; builds of 2009 wrote one more. */
+  state: number;
+  expires?: bigint;
+}
+export const timer: Kind<Timer> = {
+  name: 'timer',
+  size: () => Number.NaN,
+  read: (c) => {
+    const state = c.u8();
+    return isActive(state) ? { state, expires: c.bigU64() } : { state };
+  },
+  write: (w, { state, expires }) => {
+    w.u8(state);
+    if (expires !== undefined) w.bigU64(expires);
+  },
+  show: ({ state, expires }) =>
+    expires === undefined ? (isStopped(state) ? 'stopped' : `state ${state}`) : `expires at ${expires} ns`,
+};
+const isActive = (state: number) => state === 7 || state === 8;
+const isStopped = (state: number) => state === 4 || state === 5;
+
+/** Stands before and after the fields of a structure. */
+export const begin = { kind: marker(0x19200102, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'start of structure' };
+export const end = { kind: marker(0x19920406, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'end of structure' };
+/** Stands where a list or a unit ends. */
+export const separator = { kind: marker(0xffffffff, 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED'), doc: 'separator' };
+
+/** A status light of a disk drive. */
+export const led = { kind: bytes(16), doc: 'status light' };
+
+/** Several fields of one kind, in this order. */
+export function fields<T, const N extends string>(
+  kind: Kind<T>,
+  names: readonly N[],
+  doc = '',
+): Record<N, Field<T> & { kind: Kind<T> }> {
+  return Object.fromEntries(names.map((name) => [name, { kind, doc }])) as Record<N, Field<T> & { kind: Kind<T> }>;
+}

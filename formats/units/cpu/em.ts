@@ -1,0 +1,24 @@
+import { bool, u32 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
+import { fields, fill, nested, oneOf, x32, x64 } from '../codec/kinds.ts';
+import { type UnitRow, versions } from '../codec/unit-row.ts';
+
+const execution = defineStruct('How a CPU executes, em versions 4–5', 'device-units.md', {
+  forced: { kind: bool, doc: 'always off' },
+  state: { kind: oneOf(u32, { 1: 'runs', 6: 'halted', 7: 'waits for a start-up message' }), doc: 'what the CPU did' },
+  mwait: { kind: x32, doc: 'flags of MWAIT', since: 5 },
+  ...Object.fromEntries(
+    Object.entries(
+      fields(x64, ['mwaitRax', 'mwaitRcx', 'monitorRax', 'monitorRcx', 'monitorRdx'], 'registers of MWAIT and MONITOR'),
+    ).map(([name, field]) => [name, { ...field, since: 5 }]),
+  ),
+});
+
+const em = defineStruct('Unit em, versions 4–5', 'device-units.md', {
+  cpus: { kind: (_: unknown, version: number) => fill(nested(execution, version)), doc: 'by CPU' },
+});
+
+export const emCodec = codecOf(em);
+/** What each CPU is doing. */
+export const emRow: UnitRow = { unit: 'em', instance: 0, versions: versions(4, 5), codec: emCodec };

@@ -1,0 +1,27 @@
+import { bool, u8 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
+import { fill, nested, oneOf, x32, x64 } from '../codec/kinds.ts';
+import { type UnitRow, versions } from '../codec/unit-row.ts';
+
+const NONE = 0xffffffff;
+
+const pending = defineStruct('Trap that is being delivered to a CPU, trpm versions 10–11', 'device-units.md', {
+  vector: { kind: oneOf(x32, { [NONE]: 'none' }), doc: 'number of the interrupt or exception that waits' },
+  type: {
+    kind: oneOf(x32, { 0: 'trap', 1: 'hardware interrupt', 2: 'software interrupt', 3: 'NMI', [NONE]: 'none' }),
+    doc: 'what has raised it',
+  },
+  errorCode: { kind: x32, doc: 'of exceptions; 0xdeadface: none' },
+  cr2: { kind: x64, doc: 'address of a page fault' },
+  instructionLength: { kind: u8, doc: 'bytes of the instruction that has raised a software interrupt' },
+  icebp: { kind: bool, doc: 'raised by ICEBP' },
+});
+
+const trpm = defineStruct('Unit trpm, versions 10–11', 'device-units.md', {
+  cpus: { kind: fill(nested(pending)), doc: 'by CPU' },
+});
+
+export const trpmCodec = codecOf(trpm);
+/** Interrupts and exceptions on their way to a CPU. */
+export const trpmRow: UnitRow = { unit: 'trpm', instance: 1, versions: versions(10, 11), codec: trpmCodec };

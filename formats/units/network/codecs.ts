@@ -1,0 +1,53 @@
+import { array, bool, bytes, u8, u32 } from '../../binary/kinds.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
+import { begin, end, fill, oneOf, opaque, s32, timer, x16, x32, x64 } from '../codec/kinds.ts';
+
+/** Models of one device, by number, as settings call them. */
+export const E1000_CHIPS = ['82540EM', '82543GC', '82545EM', '82583V'] as const;
+export const PCNET_TYPES = ['Am79C970A', 'Am79C973', 'Am79C960'] as const;
+
+const MAC_SIZE = 6;
+const E1000_REGISTERS = 124;
+
+const e1000 = defineStruct('Unit e1000, version 6', 'device-units.md', {
+  mac: { kind: bytes(MAC_SIZE), doc: 'address; only logged' },
+  chip: { kind: oneOf(u32, { ...E1000_CHIPS }), doc: 'compared with the machine' },
+  eepromVersion: { kind: u8, doc: '' },
+  eepromState: { kind: u8, doc: '' },
+  eepromOperation: { kind: u8, doc: '' },
+  eepromWritable: { kind: bool, doc: '' },
+  eepromWires: { kind: x32, doc: '' },
+  eepromWord: { kind: x16, doc: '' },
+  eepromMask: { kind: x16, doc: '' },
+  eepromAddress: { kind: x16, doc: '' },
+  eeprom: { kind: array(x16, 64), doc: '' },
+  begin,
+  registers: { kind: array(x32, E1000_REGISTERS), doc: 'in the order of the table of registers' },
+  end,
+  rest: { kind: opaque(), doc: 'PHY, address filters, frames that are being sent' },
+});
+
+const pcnet = defineStruct('Unit pcnet, version 10', 'device-units.md', {
+  linkUp: { kind: bool, doc: '' },
+  rap: { kind: u32, doc: 'register that the guest has chosen' },
+  isr: { kind: s32, doc: 'level of the interrupt' },
+  linkState: { kind: x32, doc: '' },
+  unused: { kind: bool, doc: '' },
+  signalReceiveMiss: { kind: bool, doc: '' },
+  receiveRing: { kind: x32, doc: 'guest-physical address' },
+  transmitRing: { kind: x32, doc: 'guest-physical address' },
+  prom: { kind: bytes(16), doc: '' },
+  csr: { kind: array(x16, 128), doc: '' },
+  bcr: { kind: array(x16, 50), doc: '' },
+  mii: { kind: array(x16, 32), doc: '' },
+  csr0LastSeen: { kind: x16, doc: '' },
+  lastPoll: { kind: x64, doc: '' },
+  mac: { kind: bytes(MAC_SIZE), doc: 'address; only logged' },
+  type: { kind: oneOf(u8, { ...PCNET_TYPES }), doc: 'compared with the machine' },
+  linkSpeed: { kind: u32, doc: '' },
+  timers: { kind: fill(timer), doc: 'polling; and the interrupt of software, which the Am79C973 has' },
+});
+
+export const e1000Codec = codecOf(e1000);
+export const pcnetCodec = codecOf(pcnet);

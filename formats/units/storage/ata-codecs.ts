@@ -1,0 +1,134 @@
+import { array, bool, bytes, text, u8, u16, u32, u64 } from '../../binary/kinds.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
+import { fields, led, nested, oneOf, separator, x8, x32, x64 } from '../codec/kinds.ts';
+
+/** Ports that a unit has an entry for, whatever the controller has. */
+export const AHCI_PORTS = 30;
+
+const NAMES = {
+  serialNumber: { kind: text(64), doc: 'only logged' },
+  firmware: { kind: text(64), doc: 'only logged' },
+  model: { kind: text(128), doc: 'only logged' },
+};
+const ATTACHED = { kind: bool, doc: 'a disk or drive is attached; compared with the machine' };
+
+export const ahciDevice = defineStruct('What is attached to a port, ahci version 9', 'units-compared.md', {
+  attached: ATTACHED,
+  hotPluggable: { kind: bool, doc: 'it may be taken out while the machine runs; compared with the machine' },
+  ...NAMES,
+});
+
+const ahciPort = defineStruct('Port of an AHCI controller, ahci version 9', 'units-compared.md', {
+  ...fields(x32, ['commandList', 'commandListHigh', 'receivedFis', 'receivedFisHigh'], 'guest-physical addresses'),
+  ...fields(x64, ['commandListAddress', 'receivedFisAddress'], 'guest-physical addresses'),
+  ...fields(x32, [
+    'interruptStatus',
+    'interruptEnable',
+    'command',
+    'taskFile',
+    'signature',
+    'sataStatus',
+    'sataControl',
+    'sataError',
+    'sataActive',
+    'commandIssue',
+  ]),
+  geometry: { kind: array(u32, 3), doc: 'cylinders, heads, sectors' },
+  sectors: { kind: u64, doc: '' },
+  multiSectors: { kind: u32, doc: 'sectors of one transfer' },
+  transferMode: { kind: x8, doc: '' },
+  ...fields(x8, ['reset', 'tasks', 'polled'], 'names are a guess'),
+  finishedTasks: { kind: array(x32, 3), doc: 'names are a guess' },
+  atapi: { kind: u8, doc: 'a drive for CDs' },
+  sense: { kind: bytes(64), doc: 'answer to the last command of a drive' },
+});
+
+const ahci = defineStruct('Unit ahci, version 9', 'units-compared.md', {
+  ports: { kind: u32, doc: 'ports; compared with the machine' },
+  devices: { kind: array(nested(ahciDevice), AHCI_PORTS), doc: '' },
+  idePorts: { kind: array(u32, 4), doc: 'ports that an IDE controller would show' },
+  ...fields(x32, [
+    'capabilities',
+    'control',
+    'interruptStatus',
+    'portsImplemented',
+    'version',
+    'coalescingControl',
+    'coalescingPorts',
+  ]),
+  unknown: { kind: bytes(26), doc: 'coalescing of interrupts, reset; not known more closely' },
+  port: { kind: array(nested(ahciPort), AHCI_PORTS), doc: '' },
+  separator,
+});
+
+const IDE_CHIP_NAMES = { 0: 'PIIX3', 1: 'PIIX4', 2: 'ICH6' };
+
+export const ideDevice = defineStruct(
+  'What is attached to an IDE channel, piix3ide versions 20–22',
+  'units-compared.md',
+  { attached: ATTACHED, ...NAMES },
+);
+
+const ideChannel = defineStruct('Configuration of an IDE channel, piix3ide version 22', 'units-compared.md', {
+  enabled: { kind: bool, doc: 'compared with the machine' },
+  devices: { kind: array(nested(ideDevice), 2), doc: 'master, slave' },
+});
+
+const ideDrive = defineStruct('State of an IDE drive, piix3ide version 22', 'device-units.md', {
+  ...fields(bool, ['lba48', 'atapi', 'irqPending']),
+  multSectors: { kind: u8, doc: '' },
+  ...fields(u32, ['cylinders', 'heads', 'sectors', 'sectorsPerIrq']),
+  totalSectors: { kind: u64, doc: '' },
+  ...fields(x8, [
+    'feature',
+    'hobFeature',
+    'error',
+    'nsector',
+    'hobNsector',
+    'sector',
+    'hobSector',
+    'lcyl',
+    'hobLcyl',
+    'hcyl',
+    'hobHcyl',
+    'select',
+    'status',
+    'command',
+  ]),
+  ...fields(x8, ['deviceControl', 'transferMode', 'transferDirection', 'beginTransfer', 'sourceSink']),
+  ...fields(bool, ['dma', 'atapiTransfer']),
+  ...fields(u32, ['total', 'elementary', 'bufferAt', 'bufferEnd', 'pioStart', 'pioEnd', 'currentLba', 'atapiSector']),
+  packet: { kind: bytes(16), doc: '' },
+  sense: { kind: bytes(64), doc: '' },
+  mediaChange: { kind: u8, doc: '' },
+  mediaEvent: { kind: u32, doc: '' },
+  led,
+  bufferSize: { kind: u32, doc: 'bytes; 0 without a drive' },
+  buffer: {
+    kind: ({ bufferSize }: { bufferSize: number }) => bytes(bufferSize),
+    doc: 'what is on its way to or from the guest',
+  },
+});
+
+const ideController = defineStruct('State of an IDE channel, piix3ide version 22', 'device-units.md', {
+  ...fields(u8, ['selected', 'aioSelected', 'asyncState']),
+  ...fields(bool, ['chained', 'reset', 'redo', 'redoIdle', 'redoDmaLast']),
+  ...fields(x8, ['busMasterCommand', 'busMasterStatus']),
+  unused: { kind: u16, doc: '' },
+  busMasterAddress: { kind: x32, doc: 'guest-physical address' },
+  ...fields(x32, ['firstDescriptor', 'lastDescriptor', 'redoBuffer', 'redoSize']),
+  drives: { kind: array(nested(ideDrive), 2), doc: 'master, slave' },
+});
+
+const ide = defineStruct('Unit piix3ide, version 22', 'device-units.md', {
+  chip: { kind: oneOf(u8, IDE_CHIP_NAMES), doc: 'compared with the machine' },
+  channels: { kind: array(nested(ideChannel), 2), doc: 'primary, secondary' },
+  controllers: { kind: array(nested(ideController), 2), doc: 'primary, secondary' },
+  separator,
+});
+
+export type Ahci = StructValue<typeof ahci>;
+export type Ide = StructValue<typeof ide>;
+export const ahciCodec = codecOf(ahci);
+export const ideCodec = codecOf(ide);
