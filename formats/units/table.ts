@@ -8,10 +8,12 @@ import { type PciSlot, pciRows } from './chipset/pci-bus.ts';
 import { serialRow } from './chipset/serial.ts';
 import { timerRows } from './chipset/timers.ts';
 import { tpmRow } from './chipset/tpm.ts';
+import type { UnitCodec } from './codec/codec.ts';
+import type { UnitField } from './codec/decode.ts';
 import type { DeviceConfig } from './codec/device-config.ts';
 import { firstBytes, type UnitRow, versions } from './codec/unit-row.ts';
 import { apicRow } from './cpu/apic.ts';
-import { type Cpum, cpumRow } from './cpu/cpum.ts';
+import { type Cpum, cpumRows } from './cpu/cpum.ts';
 import { emRow } from './cpu/em.ts';
 import { type GimProvider, gimRow } from './cpu/gim.ts';
 import { smallCpuRows } from './cpu/small.ts';
@@ -24,7 +26,7 @@ import { consoleDataCodec, vmmDevCodec } from './machine/codecs.ts';
 import { hgcmRow } from './machine/hgcm.ts';
 import { liveControlRow } from './machine/live-control.ts';
 import { type MemorySizes, mmRows } from './machine/mm.ts';
-import { type PdmDevice, pdmRow } from './machine/pdm.ts';
+import { type PdmDevice, pdmRows } from './machine/pdm.ts';
 import { networkCardRows } from './network/network-cards.ts';
 import { ahciRow } from './storage/ahci.ts';
 import { nvmeRow } from './storage/nvme.ts';
@@ -61,7 +63,7 @@ export interface UnitFacts {
 
 /** Every unit that savkit knows something of; unit pgm, which holds guest memory, has a folder of its own. */
 export const UNIT_TABLE: readonly UnitRow[] = [
-  ...[buildInfoRow, liveControlRow, ...mmRows, cpumRow, apicRow, gimRow, pdmRow],
+  ...[buildInfoRow, liveControlRow, ...mmRows, ...cpumRows, apicRow, gimRow, ...pdmRows],
   ...[trpmRow, emRow, tmRow, vmmRow, ...smallCpuRows],
   ...[...pciRows, ...interruptControllerRows, ...timerRows, ...rtcRows, ...legacyRows, serialRow, tpmRow],
   ...[ahciRow, ...ideRows, nvmeRow, ...scsiRows],
@@ -116,4 +118,31 @@ export function rowOf(unit: { name: string; instance: number; version: number })
       (row.instance ?? unit.instance) === unit.instance &&
       (row.versions?.includes(unit.version) ?? true),
   );
+}
+
+/** Reads and writes the whole payload of a unit's final pass; undefined where its layout is not known. */
+export function codecFor({ name, version }: { name: string; version: number }): UnitCodec | undefined {
+  return UNIT_TABLE.find((row) => row.unit === name && row.codec && (row.versions?.includes(version) ?? true))?.codec;
+}
+
+/** A unit whose layout is known. */
+export interface DecodedUnit {
+  fields: readonly UnitField[];
+  /** Bytes whose layout is not known. */
+  opaqueSize: number;
+}
+
+/**
+ * All fields of a unit; undefined where its layout is not known.
+ * @throws FormatError `not-as-laid-out`
+ */
+export function decodeUnit(
+  unit: Pick<UnitHeader, 'name' | 'version' | 'pass'>,
+  payload: Uint8Array,
+): DecodedUnit | undefined {
+  const codec = unit.pass === 'final' ? codecFor(unit) : undefined;
+  if (!codec) return undefined;
+  const fields = codec.fields(codec.decode(payload, unit.version), unit.version);
+  const opaqueSize = fields.reduce((sum, { isOpaque, size }) => (isOpaque ? sum + size : sum), 0);
+  return { fields, opaqueSize };
 }

@@ -1,8 +1,8 @@
-import { array, bool, bytes, type Kind, u8, u32, u64 } from '../../binary/kinds.ts';
+import { array, bool, bytes, u8, u32, u64 } from '../../binary/kinds.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { FormatError } from '../../errors.ts';
 import { codecOf } from '../codec/codec.ts';
-import { list, nested, s32, separator, x8, x32 } from '../codec/kinds.ts';
+import { nested, s32, separator, untilMark, x8, x32 } from '../codec/kinds.ts';
 
 /** Six base address registers and the ROM. */
 const REGIONS = 7;
@@ -49,30 +49,6 @@ function checkedSize(size: number): number {
   return size;
 }
 
-const END = 0xffffffff;
-
-/** Entries that start with their place on the bus, up to the mark that ends them. */
-function slots<T>(entry: Kind<T>): Kind<T[]> {
-  return {
-    ...list(entry, 0),
-    name: `${entry.name}, up to ${END}`,
-    size: () => Number.NaN,
-    read: (cursor) => {
-      const values: T[] = [];
-      for (;;) {
-        const at = cursor.at;
-        if (cursor.u32() === END) return values;
-        cursor.at = at;
-        values.push(entry.read(cursor));
-      }
-    },
-    write: (writer, values) => {
-      for (const value of values) entry.write(writer, value);
-      writer.u32(END);
-    },
-  };
-}
-
 const LEGACY_LINES = 4;
 const APIC_LINES = 8;
 
@@ -84,14 +60,14 @@ const piix3Bus = defineStruct('Unit pci, versions 3–4', 'units-compared.md', {
   acpiLevel: { kind: u32, doc: '' },
   acpiIrq: { kind: s32, doc: '' },
   separator,
-  devices: { kind: (_: unknown, version: number) => slots(nested(device, version)), doc: '' },
+  devices: { kind: (_: unknown, version: number) => untilMark(nested(device, version)), doc: '' },
 });
 
 const ich9Bus = defineStruct('Unit ich9pci, version 4', 'units-compared.md', {
   address: { kind: x32, doc: 'register that the guest has chosen' },
   apicLevels: { kind: array(u32, APIC_LINES), doc: 'how many devices hold each line of the I/O APIC' },
   separator,
-  devices: { kind: slots(nested(ich9Device)), doc: '' },
+  devices: { kind: untilMark(nested(ich9Device)), doc: '' },
 });
 
 export type Piix3Bus = StructValue<typeof piix3Bus>;

@@ -67,6 +67,30 @@ export function fill<T>(kind: Kind<T>, tail = 0): Kind<T[]> {
   };
 }
 
+const MARK = 0xffffffff;
+
+/** Entries up to the mark that ends them; none of them starts with it. */
+export function untilMark<T>(entry: Kind<T>): Kind<T[]> {
+  return {
+    ...array(entry, 0),
+    name: `${entry.name}, up to ${MARK}`,
+    size: () => Number.NaN,
+    read: (c) => {
+      const values: T[] = [];
+      for (let at = c.at; c.u32() !== MARK; at = c.at) {
+        c.at = at;
+        if (values.length >= MAX_COUNT) throw tooMany(`entries of kind ${entry.name}`, MAX_COUNT);
+        values.push(entry.read(c));
+      }
+      return values;
+    },
+    write: (w, values) => {
+      for (const value of values) entry.write(w, value);
+      w.u32(MARK);
+    },
+  };
+}
+
 /** A value that is there only under a condition. */
 export function maybe<T>(kind: Kind<T>, isThere: boolean): Kind<T | undefined> {
   return isThere ? (kind as Kind<T | undefined>) : NOTHING;
@@ -131,7 +155,7 @@ const isStopped = (state: number) => state === 4 || state === 5;
 export const begin = { kind: marker(0x19200102, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'start of structure' };
 export const end = { kind: marker(0x19920406, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'end of structure' };
 /** Stands where a list or a unit ends. */
-export const separator = { kind: marker(0xffffffff, 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED'), doc: 'separator' };
+export const separator = { kind: marker(MARK, 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED'), doc: 'separator' };
 
 /** A status light of a disk drive. */
 export const led = { kind: bytes(16), doc: 'status light' };

@@ -10,14 +10,14 @@ const registers = {
   edx: { kind: u32, doc: '' },
 };
 
-const guestLeaf = defineStruct('CPUID leaf, cpum versions 15–24', 'pgm-unit.md 10.2', {
+export const guestLeaf = defineStruct('CPUID leaf, cpum versions 15–24', 'pgm-unit.md 10.2', {
   leaf: { kind: u32, doc: '' },
   subLeaf: { kind: u32, doc: '' },
   subLeafMask: { kind: u32, doc: '' },
   ...registers,
   flags: { kind: u32, doc: '' },
 });
-const rawLeaf = defineStruct('CPUID leaf of the host, cpum versions 11–24', 'pgm-unit.md 10.2', registers);
+export const rawLeaf = defineStruct('CPUID leaf of the host, cpum versions 11–24', 'pgm-unit.md 10.2', registers);
 
 /** What CPUID answers, in four registers of 32 bits. */
 export type CpuidRegisters = StructValue<typeof rawLeaf>;

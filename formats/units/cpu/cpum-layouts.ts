@@ -1,9 +1,7 @@
-import { array, bytes, marker, mask64, u16, u32 } from '../../binary/kinds.ts';
+import { Cursor } from '../../binary/cursor.ts';
+import { array, bytes, type Kind, mask64, u8, u16, u32 } from '../../binary/kinds.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
-
-const magic = (value: number) => marker(value, 'VERR_SSM_STRUCTURE_MAGIC');
-const begin = { kind: magic(0x19200102), doc: 'start of structure' };
-const end = { kind: magic(0x19920406), doc: 'end of structure' };
+import { begin, end, fields, nested, x16, x32, x64 } from '../codec/kinds.ts';
 
 /** A segment register with its hidden part. */
 export const selector = defineStruct('Segment register', 'CPUM.cpp, CPUMSELREG', {
@@ -16,26 +14,16 @@ export const selector = defineStruct('Segment register', 'CPUM.cpp, CPUMSELREG',
 });
 export type Selector = StructValue<typeof selector>;
 
-export const selectorKind = {
-  name: 'selector',
-  size: () => selector.size(),
-  read: selector.read,
-  write: selector.write,
-};
+export const selectorKind = nested(selector);
 
 /** A table register: limit and base. */
 const tableRegister = defineStruct('Table register', 'CPUM.cpp, VBOXGDTR', {
   limit: { kind: u16, doc: 'cbGdt, cbIdt: limit' },
   base: { kind: mask64, doc: 'pGdt, pIdt' },
 });
-export const tableKind = {
-  name: 'table register',
-  size: () => tableRegister.size(),
-  read: tableRegister.read,
-  write: tableRegister.write,
-};
+export const tableKind = nested(tableRegister);
 
-const u64 = (doc: string) => ({ kind: mask64, doc });
+const u64 = (doc: string) => ({ kind: x64, doc });
 
 /** The guest context of cpum versions 17 to 24: 532 bytes, the control registers at 280, EFER at 404. */
 export const guestContext = defineStruct('Guest context, cpum versions 17–24', 'CPUM.cpp, g_aCpumCtxFields', {
@@ -91,10 +79,29 @@ export const guestContext = defineStruct('Guest context, cpum versions 17–24',
 /** Registers of a CPU as the unit has them; the table in FORMAT.md tells the fields. */
 export type GuestContext = StructValue<typeof guestContext>;
 
+const fxsaveImage = defineStruct('First 416 bytes of an FXSAVE image', 'Intel SDM, volume 1, section 10.5.1', {
+  ...fields(x16, ['fcw', 'fsw']),
+  ftw: { kind: u8, doc: 'abridged' },
+  reserved: { kind: u8, doc: '' },
+  fop: { kind: x16, doc: '' },
+  fpuIp: { kind: x32, doc: '' },
+  ...fields(x16, ['fpuCs', 'reserved1']),
+  fpuDp: { kind: x32, doc: '' },
+  ...fields(x16, ['fpuDs', 'reserved2']),
+  ...fields(x32, ['mxcsr', 'mxcsrMask']),
+  st: { kind: array(bytes(16), 8), doc: 'ST0 to ST7, or MM0 to MM7' },
+  xmm: { kind: array(bytes(16), 16), doc: 'XMM0 to XMM15' },
+});
+
+const fxsaveKind: Kind<Uint8Array> = {
+  ...bytes(416),
+  parts: (image) => fxsaveImage.parts(fxsaveImage.read(new Cursor(image))),
+};
+
 /** Legacy FPU and SSE state behind the guest context: the first 416 bytes of an FXSAVE image. */
 export const fpuState = defineStruct('x87 and SSE state, cpum versions 17–24', 'CPUM.cpp, g_aCpumX87Fields', {
   begin,
-  fxsave: { kind: bytes(416), doc: 'bytes 0–415 of an FXSAVE image' },
+  fxsave: { kind: fxsaveKind, doc: 'bytes 0–415 of an FXSAVE image' },
   software: { kind: u32, doc: 'first dword of the part reserved for software' },
   end,
 });

@@ -1,8 +1,9 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
 import { FormatError, tooMany } from '../../errors.ts';
-import { collected, type UnitRow } from '../codec/unit-row.ts';
+import { collected, type UnitRow, versions } from '../codec/unit-row.ts';
 import { findCpuidPart, type PagingFeatures, readPagingFeatures } from './cpuid.ts';
 import { type CpuidPart, readCpuidPart } from './cpuid-leaves.ts';
+import { cpumCodec } from './cpum-codec.ts';
 import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext, xStateHeader } from './cpum-layouts.ts';
 import { CONTEXT_6, CONTEXT_8, CONTEXT_14, type OldContext } from './cpum-old-layouts.ts';
 
@@ -226,10 +227,12 @@ function damaged(what: string): FormatError {
   return new FormatError('bad-cpum', `Cannot read unit cpum: ${what}`);
 }
 
-export const cpumRow: UnitRow = {
+const row: UnitRow = {
   unit: CPUM_UNIT.name,
   instance: CPUM_UNIT.instance,
   versions: CPUM_VERSIONS,
   facts: collected(CPUM_LIMIT, (payload, { version }) => ({ cpum: readCpum(payload, version) })),
   livePass: cpumLivePass,
 };
+
+export const cpumRows: readonly UnitRow[] = [{ ...row, versions: versions(FIRST_MODERN, 24), codec: cpumCodec }, row];

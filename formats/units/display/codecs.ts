@@ -48,10 +48,16 @@ const displayData = defineStruct('Unit DisplayData, version 1.5', 'units-compare
   ...fields(u32, ['right', 'bottom', 'width', 'height'], 'names are a guess'),
 });
 
+/** Of a picture that there is not, neither width nor height is written, though the size counts them. */
+const SIZE_OF_SIZES = 8;
+
 const picture = defineStruct('Picture of the screen, DisplayScreenshot version 1.1', 'units-compared.md', {
   size: { kind: u32, doc: 'bytes' },
   type: { kind: u32, doc: '0 small and raw, 1 PNG' },
-  bytes: { kind: ({ size }: { size: number }) => bytes(size), doc: '' },
+  bytes: {
+    kind: ({ size }: { size: number }) => bytes(size > SIZE_OF_SIZES ? size : 0),
+    doc: 'width and height first',
+  },
 });
 
 const screenshots = defineStruct('Unit DisplayScreenshot, version 1.1', 'units-compared.md', {

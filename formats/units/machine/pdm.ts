@@ -1,4 +1,8 @@
-import { collected, type UnitRow } from '../codec/unit-row.ts';
+import { type Kind, text, u32 } from '../../binary/kinds.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
+import { fill, nested, untilMark } from '../codec/kinds.ts';
+import { collected, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const PDM_LIMIT = 1024 * 1024;
 
@@ -60,16 +64,54 @@ function readList(payload: Uint8Array, view: DataView, start: number): PdmDevice
   return undefined;
 }
 
+/** Interrupts that a CPU has not taken yet, by whoever raised them. */
+const pending = defineStruct('Pending interrupts of a CPU, pdm versions 3–5', 'units-compared.md', {
+  apic: { kind: u32, doc: '1: the local APIC has an interrupt for the CPU' },
+  pic: { kind: u32, doc: '1: the 8259 has one' },
+  nmi: { kind: u32, doc: '1: an NMI waits', since: 4 },
+  smi: { kind: u32, doc: '1: an SMI waits', since: 4 },
+});
+
+const device = defineStruct('Device of the machine, pdm versions 3–5', 'units-compared.md', {
+  number: { kind: u32, doc: 'ascending from 0' },
+  name: { kind: text(MAX_NAME + 1), doc: '' },
+  instance: { kind: u32, doc: '' },
+});
+
+const DMA_SIZE = 4;
+
+/** As many as stand before the list of devices, which nothing counts. */
+function beforeList<T>(kind: Kind<T>): Kind<T[]> {
+  return {
+    ...fill(kind),
+    read: (cursor) => {
+      const { at = 0 } = findList(cursor.bytes.subarray(cursor.at, cursor.end)) ?? {};
+      return fill(kind, cursor.end - cursor.at - at + DMA_SIZE).read(cursor);
+    },
+  };
+}
+
+const pdm = defineStruct('Unit pdm, versions 3–5', 'units-compared.md', {
+  cpus: { kind: (_: unknown, version: number) => beforeList(nested(pending, version)), doc: 'by CPU' },
+  dma: { kind: u32, doc: '1: a DMA transfer waits' },
+  devices: { kind: untilMark(nested(device)), doc: 'in the order in which they were made' },
+});
+
+export type Pdm = StructValue<typeof pdm>;
+export const pdmCodec = codecOf(pdm);
+
 function readPdm(payload: Uint8Array): { devices?: PdmDevice[] } {
   const devices = readPdmDevices(payload);
   return devices ? { devices } : {};
 }
 
-/** The list of devices that the machine had. Source: PDM.cpp, pdmR3LiveExec. */
-export const pdmRow: UnitRow = {
+const row: UnitRow = {
   unit: 'pdm',
   instance: 1,
   everyPass: true,
   facts: collected(PDM_LIMIT, readPdm),
   livePass: pdmLivePass,
 };
+
+/** The list of devices that the machine had. Source: PDM.cpp, pdmR3LiveExec. */
+export const pdmRows: readonly UnitRow[] = [{ ...row, versions: versions(3, 5), codec: pdmCodec }, row];
