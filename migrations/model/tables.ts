@@ -1,0 +1,114 @@
+import { SOURCE_DECISIONS, TARGET_DECISIONS } from '../hand-over/decision-record.ts';
+import { resolve } from '../hand-over/resolve.ts';
+import { SOURCE_STATES, TARGET_STATES, type TransitionTable } from '../hand-over/states.ts';
+
+// The tables of the hand-over as Promela, for hand-over.pml: made from the code, so that the model can't say otherwise.
+
+const ALIVE = [true, false, 'unknown'] as const;
+type Alive = (typeof ALIVE)[number];
+type Case = {
+  source: (typeof SOURCE)[number];
+  sourceAlive: Alive;
+  target: (typeof TARGET)[number];
+  targetAlive: Alive;
+};
+const SOURCE = [...SOURCE_DECISIONS, 'unknown'] as const;
+const TARGET = [...TARGET_DECISIONS, 'unknown'] as const;
+
+/** The text of `tables.pml`. */
+export function promelaTables(): string {
+  const names = [
+    ...statesOf(SOURCE_STATES).map((state) => `s_${word(state)}`),
+    ...statesOf(TARGET_STATES).map((state) => `t_${word(state)}`),
+    ...eventsOf(SOURCE_STATES).map((event) => `se_${word(event)}`),
+    ...eventsOf(TARGET_STATES).map((event) => `te_${word(event)}`),
+    ...[...new Set([...SOURCE, ...TARGET])].map((decision) => `d_${word(decision)}`),
+    ...['alive', 'ended', 'maybe_alive', 'is_source', 'is_target', 'is_undecided', 'nothing'],
+  ];
+  return [
+    '/* Made from hand-over/states.ts and hand-over/resolve.ts by `npm run docs`; a test fails when it is stale. */',
+    `mtype = { ${names.join(', ')} }`,
+    transitions('source', 's', SOURCE_STATES),
+    transitions('target', 't', TARGET_STATES),
+    resolutions(),
+    '',
+  ].join('\n\n');
+}
+
+function word(name: string): string {
+  return name.replaceAll('-', '_');
+}
+
+function statesOf(table: TransitionTable<string, string>): string[] {
+  return Object.keys(table);
+}
+
+function eventsOf(table: TransitionTable<string, string>): string[] {
+  return [...new Set(statesOf(table).flatMap((state) => Object.keys(table[state])))];
+}
+
+/** `next_source(state, event, next)`: `nothing` where the event is refused. */
+function transitions(side: string, letter: string, table: TransitionTable<string, string>): string {
+  const rows = statesOf(table).flatMap((state) =>
+    Object.entries(table[state]).map(
+      ([event, next]) =>
+        `  :: (state) == ${letter}_${word(state)} && (event) == ${letter}e_${word(event)} -> next = ${letter}_${word(next ?? '')}`,
+    ),
+  );
+  return [
+    `inline next_${side}(state, event, next) {`,
+    '  if',
+    ...rows,
+    '  :: else -> next = nothing',
+    '  fi',
+    '}',
+  ].join('\n');
+}
+
+/** `resolve_records(…)`: who survives, and what is written into either record, `nothing` where it stays. */
+function resolutions(): string {
+  const rows = SOURCE.flatMap((source) =>
+    TARGET.flatMap((target) =>
+      groups(source, target).map(
+        ([condition, result]) =>
+          `  :: (source) == d_${word(source)} && (target) == d_${word(target)}${condition} -> ${result}`,
+      ),
+    ),
+  );
+  const head =
+    'inline resolve_records(source, sourceIs, target, targetIs, survivor, toSource, toTarget, sourceFirst) {';
+  return [head, '  if', ...rows, '  fi', '}'].join('\n');
+}
+
+/** The answers for two decisions, with as few conditions on what is known of their processes as there can be. */
+function groups(source: Case['source'], target: Case['target']): [string, string][] {
+  const answers = ALIVE.flatMap((sourceAlive) =>
+    ALIVE.map((targetAlive) => ({
+      sourceAlive,
+      targetAlive,
+      says: answer({ source, sourceAlive, target, targetAlive }),
+    })),
+  );
+  if (new Set(answers.map(({ says }) => says)).size === 1) return [['', answers[0].says]];
+  return answers.map(({ sourceAlive, targetAlive, says }) => [
+    ` && (sourceIs) == ${life(sourceAlive)} && (targetIs) == ${life(targetAlive)}`,
+    says,
+  ]);
+}
+
+function life(alive: Alive): string {
+  return alive === 'unknown' ? 'maybe_alive' : alive ? 'alive' : 'ended';
+}
+
+function answer({ source, sourceAlive, target, targetAlive }: Case): string {
+  const { survivor, write } = resolve(
+    { decision: source, alive: sourceAlive },
+    { decision: target, alive: targetAlive },
+  );
+  const into = (side: string) => {
+    const decision = write.find((each) => each.side === side)?.decision;
+    return decision === undefined ? 'nothing' : `d_${word(decision)}`;
+  };
+  const first = write[0]?.side === 'source' ? 'true' : 'false';
+  return `survivor = is_${survivor}; toSource = ${into('source')}; toTarget = ${into('target')}; sourceFirst = ${first}`;
+}
