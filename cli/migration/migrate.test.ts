@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { readRecord, writeRecord } from '../../migrations/hand-over/decision-record.ts';
+import { placeOfProcesses } from '../../migrations/hand-over/place.ts';
 import type { ProofReport } from '../../migrations/report/report.ts';
 import type { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { offsetInChunk } from '../../src/gmm/page-id.ts';
@@ -282,6 +283,8 @@ describe('migrate --resolve', () => {
       machine: 'vm',
       peer: '',
       pid: process.pid,
+      place: placeOfProcesses(),
+      attempt: 1,
       at: 1,
     };
     const records = [path('source.json'), path('target.json')];

@@ -45,7 +45,7 @@ export class Arrival {
   }
 
   async decide(decision: TargetDecision): Promise<void> {
-    await this.log.write(decision);
+    await this.log.write(decision, this.attempt);
     this.#decision = decision;
   }
 

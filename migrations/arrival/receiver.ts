@@ -129,11 +129,20 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     }
     arrival.log.describe(description.name, peer);
     const isNew = arrival.machine === undefined;
+    if (isNew) await this.#checkIsNew(arrival);
     if (!arrival.may('describe')) arrival.enter('describe');
     if (isNew) await arrival.take(description, await this.#host.create(description, rest));
     await arrival.decide('receiving');
     arrival.enter('describe');
     return !isNew || arrival.machine?.isSeeded === true;
+  }
+
+  /** A migration that an earlier process of this side has decided about is over: what it has written down stands. */
+  async #checkIsNew({ migration }: Arrival): Promise<void> {
+    const decision = await this.recall(migration);
+    if (decision === 'unknown') return;
+    const why = `this migration is on record here as ${decision}, by an earlier process; a new one can begin`;
+    throw new UnsupportedError('is-over', `Cannot take this machine: ${why}`);
   }
 
   /** Takes the machine over, once; the decision is on disk before it moves. @internal */

@@ -3,7 +3,8 @@ import { open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { syncFolder } from '../../formats/files/sync-folder.ts';
-import { hexText, integer, oneOf, record, type ShapeValue, text } from '../wire/shape.ts';
+import { hexText, integer, oneOf, record, type ShapeValue, text, withDefault } from '../wire/shape.ts';
+import { placeOfProcesses } from './place.ts';
 
 // What a side has decided, on disk before it acts on it. Of two records one always says who may run the machine; see
 // resolve.ts.
@@ -26,6 +27,10 @@ const recordShape = record({
   machine: text(256),
   peer: text(256),
   pid: integer(0, 2 ** 31),
+  /** Where that number means something; see place.ts. Records of older versions do not tell. */
+  place: withDefault(text(256), ''),
+  /** Number of the connection over which it was decided; older versions do not tell. */
+  attempt: withDefault(integer(0, 2 ** 31), 0),
   /** Milliseconds since 1970. */
   at: integer(0, Number.MAX_SAFE_INTEGER),
 });
@@ -36,8 +41,11 @@ export type DecisionRecord = ShapeValue<typeof recordShape>;
 export interface DecisionLog {
   /** Tells what the records are about, as soon as it is known. */
   describe(machine: string, peer: string): void;
-  /** Resolves when the decision would survive a crash. */
-  write(decision: Decision): Promise<void>;
+  /**
+   * Resolves when the decision would survive a crash.
+   * @param attempt number of the connection over which it was decided
+   */
+  write(decision: Decision, attempt: number): Promise<void>;
   /** The decision that stands now: somebody else, `migrate --resolve`, may have written one. */
   read(): Promise<Decision>;
 }
@@ -65,12 +73,14 @@ export class DecisionFile implements DecisionLog {
     this.#head = { ...this.#head, machine, peer };
   }
 
-  async write(decision: Decision): Promise<void> {
+  async write(decision: Decision, attempt: number): Promise<void> {
     await writeRecord(this.path, {
       format: 'savkit-migration/1',
       ...this.#head,
       decision,
+      attempt,
       pid: process.pid,
+      place: placeOfProcesses(),
       at: Date.now(),
     });
   }
@@ -117,6 +127,17 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
     await unlink(temporary).catch(() => {});
     throw EnvironmentError.from(error, `write down the decision in ${path}`);
   }
+}
+
+/**
+ * Makes a record durable as it stands: its process may have been killed while it wrote, and a crash of the host would
+ * then bring back the older one, after somebody has acted on this one.
+ */
+export async function keepRecord(path: string): Promise<void> {
+  const file = await open(path, 'r').catch(() => undefined);
+  await file?.sync().catch(() => {});
+  await file?.close();
+  await syncFolder(dirname(path));
 }
 
 /** A record has some hundred bytes; it may have come from another host. */

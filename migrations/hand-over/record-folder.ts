@@ -2,15 +2,9 @@ import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
-import { isRunning } from '../../formats/files/is-running.ts';
-import {
-  type DecisionRecord,
-  readRecord,
-  recordPath,
-  TARGET_DECISIONS,
-  type TargetDecision,
-  writeRecord,
-} from './decision-record.ts';
+import { readRecord, recordPath, TARGET_DECISIONS, type TargetDecision, writeRecord } from './decision-record.ts';
+import { isAlive } from './place.ts';
+import { withRecordLock } from './record-lock.ts';
 
 /** The user's folder for what programs remember from one run to the next. @throws EnvironmentError `no-home` */
 export function stateFolder(): string {
@@ -51,27 +45,23 @@ export async function ensureFolder(folder: string): Promise<void> {
 }
 
 /**
- * Whether the process that wrote a record is alive on this host; another one may have got its number, so `true` means
- * maybe.
- */
-export function mayBeAlive({ pid }: DecisionRecord): boolean {
-  return isRunning(pid);
-}
-
-/**
  * What a target's record says of a migration that this process did not take part in. A process that is gone has taken
  * its memory along: what it had not started, nobody will start, which is written down.
  */
 export async function recallTarget(folder: string, migration: string): Promise<TargetDecision | 'unknown'> {
+  const path = recordPath(folder, migration, 'target');
   try {
-    const path = recordPath(folder, migration, 'target');
-    const record = await readRecord(path);
-    const decision = TARGET_DECISIONS.find((known) => known === record.decision) ?? 'unknown';
-    if ((decision !== 'ready' && decision !== 'receiving') || mayBeAlive(record)) return decision;
-    await writeRecord(path, { ...record, decision: 'gave-up', pid: process.pid, at: Date.now() });
-    return 'gave-up';
+    return await withRecordLock(path, () => recall(path));
   } catch (error) {
     if (error instanceof SavkitError) return 'unknown';
     throw error;
   }
+}
+
+async function recall(path: string): Promise<TargetDecision | 'unknown'> {
+  const record = await readRecord(path);
+  const decision = TARGET_DECISIONS.find((known) => known === record.decision) ?? 'unknown';
+  if ((decision !== 'ready' && decision !== 'receiving') || isAlive(record, true) !== false) return decision;
+  await writeRecord(path, { ...record, decision: 'gave-up', at: Date.now() });
+  return 'gave-up';
 }

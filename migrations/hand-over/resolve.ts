@@ -6,6 +6,8 @@ export interface SourceKnown {
   decision: SourceDecision | 'unknown';
   /** Whether the process of that side still runs. */
   alive: boolean | 'unknown';
+  /** Number of the connection over which it was decided. */
+  attempt?: number;
 }
 /** What is known of the target's side. */
 export interface TargetKnown {
@@ -13,6 +15,7 @@ export interface TargetKnown {
   decision: TargetDecision | 'unknown';
   /** Whether the process of that side still runs. */
   alive: boolean | 'unknown';
+  attempt?: number;
 }
 
 /** Who may run the machine. */
@@ -23,12 +26,15 @@ export interface Resolution {
   write: { side: 'source' | 'target'; decision: SourceDecision | TargetDecision }[];
   /** One line for people. */
   because: string;
+  /** Why nothing is to be written yet: a process that lives may still decide otherwise. */
+  notYet?: string;
 }
 
 /**
  * Who may run the machine, from what both sides have written down; a pure function. The source's written `handed-over`
- * is the decision; before it the machine is the source's, behind it the target's, unless the target has written down,
- * for good, that it gave up.
+ * is the decision; before it the machine is the source's, after it the target's, unless the target has written down,
+ * for good, that it gave up. What a living process may still change settles nothing: neither its record, nor an older
+ * copy of that. What it may not change any more, `kept`, `done`, `started` and `gave-up`, counts in copies, too.
  */
 export function resolve(source: SourceKnown, target: TargetKnown): Resolution {
   if (target.decision === 'started') {
@@ -41,45 +47,54 @@ export function resolve(source: SourceKnown, target: TargetKnown): Resolution {
   switch (source.decision) {
     case 'done':
       return { survivor: 'target', write: [], because: 'the target has told the source that it has the machine' };
-    case 'migrating':
     case 'kept':
       return {
         survivor: 'source',
-        write: writes(['target', target.decision, 'gave-up'], ['source', source.decision, 'kept']),
-        because: 'the source never decided to hand the machine over',
+        write: writes(['target', target.decision, 'gave-up']),
+        because: 'the source has written down that it keeps the machine',
       };
+    case 'migrating':
+      return notHandedOver(source, target);
     case 'handed-over':
-      return handedOver(target);
+      return isOlder(target, source) ? undecided(OLD_COPY) : handedOver(target);
     case 'unknown':
       return withoutSource(target);
   }
 }
 
+function notHandedOver({ alive }: SourceKnown, target: TargetKnown): Resolution {
+  const because = 'the source never decided to hand the machine over';
+  if (alive === false)
+    return {
+      survivor: 'source',
+      write: writes(['target', target.decision, 'gave-up'], ['source', 'migrating', 'kept']),
+      because,
+    };
+  const notYet =
+    alive === true
+      ? 'the process of the source may still be at it: run it again when that has ended'
+      : 'whether the process of the source has ended can only be told there: run it there, or with --peer-ended';
+  return { survivor: 'source', write: [], because, notYet };
+}
+
+const OLD_COPY =
+  "this record of the target's is older than the source's decision: it needs the one of now, or of the target that was meant";
+
+/** The source has decided over a later connection: with another process, or with this one in another state. */
+function isOlder({ attempt: ready = 0 }: TargetKnown, { attempt: decided = 0 }: SourceKnown): boolean {
+  return ready !== 0 && ready < decided;
+}
+
 function handedOver(target: TargetKnown): Resolution {
-  if (target.decision === 'gave-up' || target.decision === 'receiving')
-    return {
-      survivor: 'source',
-      write: writes(['target', target.decision, 'gave-up'], ['source', 'handed-over', 'kept']),
-      because: 'the target never ran it',
-    };
+  const givesUp = writes(['target', target.decision, 'gave-up'], ['source', 'handed-over', 'kept']);
+  if (target.decision === 'gave-up') return { survivor: 'source', write: givesUp, because: 'the target never ran it' };
   if (target.decision === 'unknown')
-    return {
-      survivor: 'undecided',
-      write: [],
-      because: "the source has handed the machine over; only the target's record tells whether it runs there",
-    };
+    return undecided("the source has handed the machine over; only the target's record tells whether it runs there");
   if (target.alive === false)
-    return {
-      survivor: 'source',
-      write: writes(['target', 'ready', 'gave-up'], ['source', 'handed-over', 'kept']),
-      because: 'the target was ready, but ended before it started the machine',
-    };
+    return { survivor: 'source', write: givesUp, because: 'the target ended before it started the machine' };
   if (target.alive === 'unknown')
-    return {
-      survivor: 'undecided',
-      write: [],
-      because: 'the target is to run the machine; whether its process is alive can only be told there',
-    };
+    return undecided('the target is to run the machine; whether its process is alive can only be told there');
+  if (target.decision === 'receiving') return undecided(OLD_COPY);
   return {
     survivor: 'target',
     write: writes(['target', 'ready', 'started'], ['source', 'handed-over', 'done']),
@@ -87,18 +102,18 @@ function handedOver(target: TargetKnown): Resolution {
   };
 }
 
-function withoutSource({ decision }: TargetKnown): Resolution {
-  if (decision === 'gave-up' || decision === 'receiving')
+function withoutSource({ decision, alive }: TargetKnown): Resolution {
+  if (decision === 'gave-up' || (alive === false && decision !== 'unknown'))
     return {
       survivor: 'source',
       write: writes(['target', decision, 'gave-up']),
-      because: 'the target does not have the whole machine',
+      because: 'the target has ended without running the machine',
     };
-  return {
-    survivor: 'undecided',
-    write: [],
-    because: "the target is ready; only the source's record tells whether it may run the machine",
-  };
+  return undecided("only the source's record tells whether the target may run the machine");
+}
+
+function undecided(because: string): Resolution {
+  return { survivor: 'undecided', write: [], because };
 }
 
 function writes(...wanted: ['source' | 'target', string, SourceDecision | TargetDecision][]): Resolution['write'] {

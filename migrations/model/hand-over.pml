@@ -24,8 +24,7 @@ mtype:frame = { describe, seal, commit, cancel, inquire, accepted, ready, runnin
 #ifndef ASKS
 #define ASKS 1       /* runs of resolve on each host before calm */
 #endif
-#define CALM_ASKS 3
-#define MAY_ASK(asks) (asks < ASKS + (calm -> CALM_ASKS : 0))
+#define CALM_ASKS 4   /* once all is calm and waits, on either host in turns */
 #define CALM_LINKS 2
 #define ALL_LINKS (LINKS + CALM_LINKS + 1)
 
@@ -36,6 +35,8 @@ chan toSource[ALL_LINKS] = [2] of { mtype:frame };
 byte links;            /* connections that were opened so far */
 byte faults, diskFaults, copiesOfTarget, copiesOfSource;
 bool calm;             /* from here on nothing fails any more */
+byte calmAsks;
+bool asksNext;         /* the operator at the source */
 
 /* A record: as readers see it, and as it stands after a crash of the host. A process has written half of a new one while `…Writes` is set. */
 bool sourceUp = true;
@@ -50,6 +51,9 @@ mtype target = t_waiting;
 mtype targetSeen = d_unknown, targetSafe = d_unknown, targetWrites = nothing;
 mtype targetDecided = d_unknown; /* by this process */
 bool targetRenamed;
+byte decidedAt;        /* connection over which the source handed over */
+byte targetSeenAt, targetSafeAt; /* connection over which the target's record was decided */
+bool recalls;          /* a new process writes down what the one before has ended with */
 bool recordIsOlder;    /* the target's record was written by a process that has ended */
 byte targetLink, targetLast;
 byte deadLinks;        /* links up to here have ended with a process of the target */
@@ -115,7 +119,7 @@ inline source_takes(what) {
   :: what == accepted -> sourceAccepted = true
   :: what == ready ->
     if
-    :: source == s_paused && sourceWrites == nothing -> sourceWrites = d_handed_over
+    :: source == s_paused && sourceWrites == nothing -> sourceWrites = d_handed_over; decidedAt = sourceLink
     :: else
     fi
   :: (what == running || what == says_started) && source == s_handed_over && sourceWrites == nothing ->
@@ -224,12 +228,20 @@ inline target_greets(link) {
   next = nothing
 }
 
+#define IS_ABANDONED (recordIsOlder && (targetSeen == d_ready || targetSeen == d_receiving))
+
 inline target_takes(what) {
   if
   :: what == describe ->
     next_target(target, te_describe, next);
     if
     :: next == nothing -> target_refuses()
+    /* What an earlier process has written down stands; of what it had not ended that is written down now. */
+    :: next != nothing && targetDecided == d_unknown && targetSeen != d_unknown ->
+      if
+      :: IS_ABANDONED -> recalls = true; target_writes(d_gave_up, refused)
+      :: else -> target_refuses()
+      fi
     :: else -> target_writes(d_receiving, accepted)
     fi
   :: what == seal ->
@@ -256,7 +268,7 @@ inline target_takes(what) {
     next_target(target, te_inquire, next);
     if
     :: next == nothing -> target_refuses()
-    :: targetDecided == d_unknown && recordIsOlder && (targetSeen == d_ready || targetSeen == d_receiving) -> target_writes(d_gave_up, says_gave_up)
+    :: targetDecided == d_unknown && IS_ABANDONED -> recalls = true; target_writes(d_gave_up, says_gave_up)
     :: else ->
       if
       :: targetDecided == d_started || (targetDecided == d_unknown && targetSeen == d_started) -> send_to_source(says_started)
@@ -275,23 +287,33 @@ inline target_runs() {
 }
 
 inline target_has_written() {
-  targetDecided = targetWrites;
-  recordIsOlder = false;
+  if
+  :: recalls -> skip /* the record stays that of the process before */
+  :: else -> targetDecided = targetWrites
+  fi;
   if
   :: targetWrites == d_receiving -> next_target(target, te_describe, target); assert(target != nothing)
   :: targetWrites == d_ready -> next_target(target, te_proved, target); assert(target != nothing); stale = false
   :: targetWrites == d_started -> next_target(target, te_commit, target); assert(target != nothing); target_runs()
   :: else
   fi;
+  send_to_source(targetAnswers);
   if
-  :: targetWrites != d_gave_up || targetAnswers == says_gave_up -> send_to_source(targetAnswers)
-  :: else -> targetLink = 0
+  :: targetAnswers == refused ->
+    targetLink = 0;
+    if
+    :: target != t_ended -> next_target(target, te_link_lost, target); assert(target != nothing)
+    :: else
+    fi
+  :: else
   fi;
   targetWrites = nothing;
-  targetRenamed = false
+  targetRenamed = false;
+  recalls = false
 }
 
 inline target_could_not_write() {
+  recalls = false;
   if
   :: targetWrites == d_gave_up -> targetWrites = nothing; targetLink = 0
   :: else -> targetWrites = nothing; target_refuses()
@@ -299,6 +321,7 @@ inline target_could_not_write() {
 }
 
 inline target_dies() {
+  recalls = false;
   targetUp = false;
   targetWrites = nothing;
   targetRenamed = false;
@@ -310,12 +333,37 @@ inline target_dies() {
 /* -- operators: each runs resolve on its own host, with its own record and a copy of the other one -- */
 
 mtype copyOfTarget = d_unknown, copyOfSource = d_unknown;
+byte copyOfTargetAt, copyOfSourceAt;
 bool copyOfTargetEnded, copyOfSourceEnded;   /* its process had ended when the copy was made, and the operator says so */
+
+/* A record is made durable before it is copied or believed. */
+inline copy_target() {
+  targetSafe = targetSeen; targetSafeAt = targetSeenAt;
+  copyOfTarget = targetSeen; copyOfTargetAt = targetSeenAt;
+  copyOfTargetEnded = (!targetUp || recordIsOlder)
+}
+
+inline copy_source() {
+  sourceSafe = sourceSeen;
+  copyOfSource = sourceSeen; copyOfSourceAt = decidedAt;
+  copyOfSourceEnded = !sourceUp
+}
 
 /* An operator in the midst of it: what was read, and what is to be written. */
 mtype readAtSource = nothing, answerAtSource, writeAtSource;
 mtype readAtTarget = nothing, answerAtTarget, writeAtTarget;
-byte asksAtSource, asksAtTarget;
+bool wasAliveAtSource, wasAliveAtTarget;
+#define SOURCE_IS_AS_READ (readAtSource == sourceSeen && wasAliveAtSource == sourceUp)
+#define TARGET_IS_AS_READ (readAtTarget == targetSeen && wasAliveAtTarget == (targetUp && !recordIsOlder))
+byte asksAtSource, asksAtTarget; /* before all is calm */
+
+/* As isOlder() in resolve.ts: of a target that was ready over an earlier connection nothing is known. */
+inline known_of_target(decision, at, ofSource, decided) {
+  if
+  :: ofSource == d_handed_over && decision != d_started && at < decided -> known = d_unknown
+  :: else -> known = decision
+  fi
+}
 
 inline life_of(isAlive, into) {
   if
@@ -325,6 +373,7 @@ inline life_of(isAlive, into) {
 }
 
 inline operator_at_source_reads() {
+  sourceSafe = sourceSeen;
   life_of(sourceUp, life);
   otherLife = maybe_alive;
   if
@@ -335,12 +384,14 @@ inline operator_at_source_reads() {
 #endif
   :: else
   fi;
-  resolve_records(sourceSeen, life, copyOfTarget, otherLife, answerAtSource, writeAtSource, other, first);
-  readAtSource = sourceSeen;
-  other = nothing; first = false; life = nothing; otherLife = nothing
+  known_of_target(copyOfTarget, copyOfTargetAt, sourceSeen, decidedAt);
+  resolve_records(sourceSeen, life, known, otherLife, answerAtSource, writeAtSource, other, first);
+  readAtSource = sourceSeen; wasAliveAtSource = sourceUp;
+  other = nothing; first = false; life = nothing; otherLife = nothing; known = nothing
 }
 
 inline operator_at_target_reads() {
+  targetSafe = targetSeen; targetSafeAt = targetSeenAt;
   life_of(targetUp && !recordIsOlder, life);
   otherLife = maybe_alive;
   if
@@ -351,9 +402,10 @@ inline operator_at_target_reads() {
 #endif
   :: else
   fi;
-  resolve_records(copyOfSource, otherLife, targetSeen, life, answerAtTarget, other, writeAtTarget, first);
-  readAtTarget = targetSeen;
-  other = nothing; first = false; life = nothing; otherLife = nothing
+  known_of_target(targetSeen, targetSeenAt, copyOfSource, copyOfSourceAt);
+  resolve_records(copyOfSource, otherLife, known, life, answerAtTarget, other, writeAtTarget, first);
+  readAtTarget = targetSeen; wasAliveAtTarget = (targetUp && !recordIsOlder);
+  other = nothing; first = false; life = nothing; otherLife = nothing; known = nothing
 }
 
 inline tell(answer) {
@@ -364,23 +416,25 @@ inline tell(answer) {
   fi
 }
 
-/* Between reading and writing a process may write: then the operator's run begins anew. */
+/* Between reading and writing a process may write, or end: then the operator's run begins anew. */
 inline operator_at_source_writes() {
   if
   :: writeAtSource == nothing -> tell(answerAtSource)
-  :: writeAtSource != nothing && readAtSource == sourceSeen -> sourceSeen = writeAtSource; sourceSafe = writeAtSource; tell(answerAtSource)
-  :: else -> asksAtSource--
+  :: writeAtSource != nothing && SOURCE_IS_AS_READ -> sourceSeen = writeAtSource; sourceSafe = writeAtSource; tell(answerAtSource)
+  :: !calm && writeAtSource != nothing && !SOURCE_IS_AS_READ -> asksAtSource--
+  :: calm && writeAtSource != nothing && !SOURCE_IS_AS_READ -> skip
   fi;
-  readAtSource = nothing; answerAtSource = nothing; writeAtSource = nothing
+  readAtSource = nothing; answerAtSource = nothing; writeAtSource = nothing; wasAliveAtSource = false
 }
 
 inline operator_at_target_writes() {
   if
   :: writeAtTarget == nothing -> tell(answerAtTarget)
-  :: writeAtTarget != nothing && readAtTarget == targetSeen -> targetSeen = writeAtTarget; targetSafe = writeAtTarget; tell(answerAtTarget)
-  :: else -> asksAtTarget--
+  :: writeAtTarget != nothing && TARGET_IS_AS_READ -> targetSeen = writeAtTarget; targetSafe = writeAtTarget; tell(answerAtTarget)
+  :: !calm && writeAtTarget != nothing && !TARGET_IS_AS_READ -> asksAtTarget--
+  :: calm && writeAtTarget != nothing && !TARGET_IS_AS_READ -> skip
   fi;
-  readAtTarget = nothing; answerAtTarget = nothing; writeAtTarget = nothing
+  readAtTarget = nothing; answerAtTarget = nothing; writeAtTarget = nothing; wasAliveAtTarget = false
 }
 
 /* Nothing can happen any more: one machine runs, or may be started, and both records say so. */
@@ -388,7 +442,8 @@ inline settled() {
   assert(calm);
   life_of(sourceUp, life);
   life_of(targetUp && !recordIsOlder, otherLife);
-  resolve_records(sourceSeen, life, targetSeen, otherLife, verdict, other, other, first);
+  known_of_target(targetSeen, targetSeenAt, sourceSeen, decidedAt);
+  resolve_records(sourceSeen, life, known, otherLife, verdict, other, other, first);
   assert(verdict != is_undecided);
   if
   :: verdict == is_source -> assert(!targetHasRun && (!sourceUp || source == s_kept || source == s_sending) && !(targetUp && (target == t_ready || target == t_in_doubt)))
@@ -396,8 +451,11 @@ inline settled() {
   fi
 }
 
+/* A new process and an operator judge the record of the old one under a lock. */
+#define RECALL_IS_ASKED (targetDecided == d_unknown && IS_ABANDONED)
+
 active proctype world() {
-  mtype next = nothing, life = nothing, otherLife = nothing, other = nothing, verdict = nothing;
+  mtype next = nothing, life = nothing, otherLife = nothing, other = nothing, verdict = nothing, known = nothing;
   bool first;
   mtype:frame what;
   byte link;
@@ -423,12 +481,16 @@ active proctype world() {
 
   /* Target. */
   :: atomic { targetUp && targetWrites == nothing && links > targetLast && links > deadLinks && nempty(toTarget[links]) -> target_greets(links); check() }
-  :: atomic { targetUp && targetWrites == nothing && targetLink != 0 && nempty(toTarget[targetLink]) -> toTarget[targetLink] ? what; target_takes(what); what = 0; check() }
+  :: atomic { targetUp && targetWrites == nothing && targetLink != 0 && nempty(toTarget[targetLink]) && !(RECALL_IS_ASKED && readAtTarget != nothing) -> toTarget[targetLink] ? what; target_takes(what); what = 0; check() }
   :: atomic { targetUp && targetWrites == nothing && targetLink != 0 && (!calm || sourceLink != targetLink) && empty(toTarget[targetLink]) -> target_loses_link(); check() }
   :: atomic { targetUp && targetWrites == nothing && targetLink != 0 && !calm -> target_loses_link(); check() }
   :: atomic { targetUp && targetWrites == nothing && (target == t_interrupted || (target == t_receiving && !calm)) -> target_gives_up(); check() }
-  :: atomic { targetUp && targetWrites != nothing && !targetRenamed -> targetSeen = targetWrites; targetRenamed = true; recordIsOlder = false }
-  :: atomic { targetUp && targetRenamed -> targetSafe = targetSeen; target_has_written(); check() }
+  :: atomic { targetUp && targetWrites != nothing && !targetRenamed -> targetSeen = targetWrites; targetRenamed = true;
+       if
+       :: recalls -> skip
+       :: else -> targetSeenAt = targetLast; recordIsOlder = false
+       fi }
+  :: atomic { targetUp && targetRenamed -> targetSafe = targetSeen; targetSafeAt = targetSeenAt; target_has_written(); check() }
   :: atomic { targetUp && targetWrites != nothing && !targetRenamed && diskFaults < DISK_FAULTS && !calm -> diskFaults++; target_could_not_write(); check() }
   :: atomic { targetUp && targetWrites == nothing && target == t_in_doubt && targetSeen == d_started ->
        next_target(target, te_run, target); targetDecided = d_started; target_runs(); check() }
@@ -438,25 +500,24 @@ active proctype world() {
   :: atomic { !calm && faults < FAULTS && sourceUp -> faults++; source_dies() }
   :: atomic { !calm && faults < FAULTS -> faults++; source_dies(); sourceSeen = sourceSafe }
   :: atomic { !calm && faults < FAULTS && targetUp -> faults++; target_dies() }
-  :: atomic { !calm && faults < FAULTS -> faults++; target_dies(); targetSeen = targetSafe }
+  :: atomic { !calm && faults < FAULTS -> faults++; target_dies(); targetSeen = targetSafe; targetSeenAt = targetSafeAt }
   /* The user starts the target again, with the same folder of records. */
   :: atomic { !targetUp && !targetRestarted -> targetRestarted = true; targetUp = true; target = t_waiting; targetDecided = d_unknown; targetLast = 0 }
-  :: atomic { !calm -> calm = true }
+  :: atomic { !calm -> calm = true; if :: asksNext = true :: asksNext = false fi }
 
-  /* Operators. A record is made durable before it is copied or believed. When all is calm they ask with what stands there, until all is said. */
-  :: atomic { (copyOfTarget != targetSeen || copyOfTargetEnded != (!targetUp || recordIsOlder)) && (copiesOfTarget < COPIES || calm) ->
-       if :: calm :: else -> copiesOfTarget++ fi;
-       targetSafe = targetSeen; copyOfTarget = targetSeen; copyOfTargetEnded = (!targetUp || recordIsOlder) }
-  :: atomic { (copyOfSource != sourceSeen || copyOfSourceEnded == sourceUp) && (copiesOfSource < COPIES || calm) ->
-       if :: calm :: else -> copiesOfSource++ fi;
-       sourceSafe = sourceSeen; copyOfSource = sourceSeen; copyOfSourceEnded = !sourceUp }
-  :: atomic { readAtSource == nothing && MAY_ASK(asksAtSource) -> asksAtSource++; sourceSafe = sourceSeen; operator_at_source_reads() }
+  /* Operators: a record is copied at any time, and used later. */
+  :: atomic { !calm && copiesOfTarget < COPIES -> copiesOfTarget++; copy_target() }
+  :: atomic { !calm && copiesOfSource < COPIES -> copiesOfSource++; copy_source() }
+  :: atomic { !calm && readAtSource == nothing && asksAtSource < ASKS -> asksAtSource++; operator_at_source_reads() }
   :: atomic { readAtSource != nothing -> operator_at_source_writes(); check() }
-  :: atomic { readAtTarget == nothing && MAY_ASK(asksAtTarget) -> asksAtTarget++; targetSafe = targetSeen; operator_at_target_reads() }
+  :: atomic { !calm && readAtTarget == nothing && !recalls && asksAtTarget < ASKS -> asksAtTarget++; operator_at_target_reads() }
   :: atomic { readAtTarget != nothing -> operator_at_target_writes(); check() }
   /* Who is told so starts a machine whose process is gone. */
   :: atomic { toldSource && !sourceUp && !sourceReborn -> sourceReborn = true; check() }
 
-  :: timeout -> settled(); break
+  /* All is calm, and waits: they ask with what stands there now. */
+  :: atomic { timeout && calm && calmAsks < CALM_ASKS && asksNext -> calmAsks++; asksNext = false; copy_target(); operator_at_source_reads() }
+  :: atomic { timeout && calm && calmAsks < CALM_ASKS && !asksNext -> calmAsks++; asksNext = true; copy_source(); operator_at_target_reads() }
+  :: timeout && calmAsks == CALM_ASKS -> settled(); break
   od
 }

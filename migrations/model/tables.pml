@@ -62,21 +62,25 @@ inline next_target(state, event, next) {
 
 inline resolve_records(source, sourceIs, target, targetIs, survivor, toSource, toTarget, sourceFirst) {
   if
-  :: (source) == d_migrating && (target) == d_receiving -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
-  :: (source) == d_migrating && (target) == d_ready -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_receiving && (sourceIs) == alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_receiving && (sourceIs) == ended -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_receiving && (sourceIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_ready && (sourceIs) == alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_ready && (sourceIs) == ended -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_ready && (sourceIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
   :: (source) == d_migrating && (target) == d_started -> survivor = is_target; toSource = d_done; toTarget = nothing; sourceFirst = true
-  :: (source) == d_migrating && (target) == d_gave_up -> survivor = is_source; toSource = d_kept; toTarget = nothing; sourceFirst = true
-  :: (source) == d_migrating && (target) == d_unknown -> survivor = is_source; toSource = d_kept; toTarget = nothing; sourceFirst = true
-  :: (source) == d_handed_over && (target) == d_receiving -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
-  :: (source) == d_handed_over && (target) == d_ready && (sourceIs) == alive && (targetIs) == alive -> survivor = is_target; toSource = d_done; toTarget = d_started; sourceFirst = false
-  :: (source) == d_handed_over && (target) == d_ready && (sourceIs) == alive && (targetIs) == ended -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
-  :: (source) == d_handed_over && (target) == d_ready && (sourceIs) == alive && (targetIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
-  :: (source) == d_handed_over && (target) == d_ready && (sourceIs) == ended && (targetIs) == alive -> survivor = is_target; toSource = d_done; toTarget = d_started; sourceFirst = false
-  :: (source) == d_handed_over && (target) == d_ready && (sourceIs) == ended && (targetIs) == ended -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
-  :: (source) == d_handed_over && (target) == d_ready && (sourceIs) == ended && (targetIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
-  :: (source) == d_handed_over && (target) == d_ready && (sourceIs) == maybe_alive && (targetIs) == alive -> survivor = is_target; toSource = d_done; toTarget = d_started; sourceFirst = false
-  :: (source) == d_handed_over && (target) == d_ready && (sourceIs) == maybe_alive && (targetIs) == ended -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
-  :: (source) == d_handed_over && (target) == d_ready && (sourceIs) == maybe_alive && (targetIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_gave_up && (sourceIs) == alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_gave_up && (sourceIs) == ended -> survivor = is_source; toSource = d_kept; toTarget = nothing; sourceFirst = true
+  :: (source) == d_migrating && (target) == d_gave_up && (sourceIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_unknown && (sourceIs) == alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_migrating && (target) == d_unknown && (sourceIs) == ended -> survivor = is_source; toSource = d_kept; toTarget = nothing; sourceFirst = true
+  :: (source) == d_migrating && (target) == d_unknown && (sourceIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_handed_over && (target) == d_receiving && (targetIs) == alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_handed_over && (target) == d_receiving && (targetIs) == ended -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
+  :: (source) == d_handed_over && (target) == d_receiving && (targetIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_handed_over && (target) == d_ready && (targetIs) == alive -> survivor = is_target; toSource = d_done; toTarget = d_started; sourceFirst = false
+  :: (source) == d_handed_over && (target) == d_ready && (targetIs) == ended -> survivor = is_source; toSource = d_kept; toTarget = d_gave_up; sourceFirst = false
+  :: (source) == d_handed_over && (target) == d_ready && (targetIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
   :: (source) == d_handed_over && (target) == d_started -> survivor = is_target; toSource = d_done; toTarget = nothing; sourceFirst = true
   :: (source) == d_handed_over && (target) == d_gave_up -> survivor = is_source; toSource = d_kept; toTarget = nothing; sourceFirst = true
   :: (source) == d_handed_over && (target) == d_unknown -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
@@ -90,8 +94,12 @@ inline resolve_records(source, sourceIs, target, targetIs, survivor, toSource, t
   :: (source) == d_kept && (target) == d_started -> survivor = is_target; toSource = d_done; toTarget = nothing; sourceFirst = true
   :: (source) == d_kept && (target) == d_gave_up -> survivor = is_source; toSource = nothing; toTarget = nothing; sourceFirst = false
   :: (source) == d_kept && (target) == d_unknown -> survivor = is_source; toSource = nothing; toTarget = nothing; sourceFirst = false
-  :: (source) == d_unknown && (target) == d_receiving -> survivor = is_source; toSource = nothing; toTarget = d_gave_up; sourceFirst = false
-  :: (source) == d_unknown && (target) == d_ready -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_unknown && (target) == d_receiving && (targetIs) == alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_unknown && (target) == d_receiving && (targetIs) == ended -> survivor = is_source; toSource = nothing; toTarget = d_gave_up; sourceFirst = false
+  :: (source) == d_unknown && (target) == d_receiving && (targetIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_unknown && (target) == d_ready && (targetIs) == alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
+  :: (source) == d_unknown && (target) == d_ready && (targetIs) == ended -> survivor = is_source; toSource = nothing; toTarget = d_gave_up; sourceFirst = false
+  :: (source) == d_unknown && (target) == d_ready && (targetIs) == maybe_alive -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false
   :: (source) == d_unknown && (target) == d_started -> survivor = is_target; toSource = nothing; toTarget = nothing; sourceFirst = false
   :: (source) == d_unknown && (target) == d_gave_up -> survivor = is_source; toSource = nothing; toTarget = nothing; sourceFirst = false
   :: (source) == d_unknown && (target) == d_unknown -> survivor = is_undecided; toSource = nothing; toTarget = nothing; sourceFirst = false

@@ -82,18 +82,15 @@ function resolutions(): string {
 
 /** The answers for two decisions, with as few conditions on what is known of their processes as there can be. */
 function groups(source: Case['source'], target: Case['target']): [string, string][] {
-  const answers = ALIVE.flatMap((sourceAlive) =>
-    ALIVE.map((targetAlive) => ({
-      sourceAlive,
-      targetAlive,
-      says: answer({ source, sourceAlive, target, targetAlive }),
-    })),
+  const says = (sourceAlive: Alive, targetAlive: Alive) => answer({ source, sourceAlive, target, targetAlive });
+  const ofSource = ALIVE.some((own) => ALIVE.some((other) => says(own, other) !== says(true, other)));
+  const ofTarget = ALIVE.some((own) => ALIVE.some((other) => says(own, other) !== says(own, true)));
+  return (ofSource ? ALIVE : ALIVE.slice(0, 1)).flatMap((sourceAlive) =>
+    (ofTarget ? ALIVE : ALIVE.slice(0, 1)).map((targetAlive): [string, string] => [
+      `${ofSource ? ` && (sourceIs) == ${life(sourceAlive)}` : ''}${ofTarget ? ` && (targetIs) == ${life(targetAlive)}` : ''}`,
+      says(sourceAlive, targetAlive),
+    ]),
   );
-  if (new Set(answers.map(({ says }) => says)).size === 1) return [['', answers[0].says]];
-  return answers.map(({ sourceAlive, targetAlive, says }) => [
-    ` && (sourceIs) == ${life(sourceAlive)} && (targetIs) == ${life(targetAlive)}`,
-    says,
-  ]);
 }
 
 function life(alive: Alive): string {
@@ -101,7 +98,7 @@ function life(alive: Alive): string {
 }
 
 function answer({ source, sourceAlive, target, targetAlive }: Case): string {
-  const { survivor, write } = resolve(
+  const { survivor, write, notYet } = resolve(
     { decision: source, alive: sourceAlive },
     { decision: target, alive: targetAlive },
   );
@@ -110,5 +107,7 @@ function answer({ source, sourceAlive, target, targetAlive }: Case): string {
     return decision === undefined ? 'nothing' : `d_${word(decision)}`;
   };
   const first = write[0]?.side === 'source' ? 'true' : 'false';
-  return `survivor = is_${survivor}; toSource = ${into('source')}; toTarget = ${into('target')}; sourceFirst = ${first}`;
+  // Who is told that it is too early has been told nothing yet.
+  const told = notYet === undefined ? survivor : 'undecided';
+  return `survivor = is_${told}; toSource = ${into('source')}; toTarget = ${into('target')}; sourceFirst = ${first}`;
 }

@@ -89,7 +89,7 @@ export class Departure {
   /** Looks whether writing and telling have got faster: the first time of either is slow. */
   async measureAgain(): Promise<void> {
     const start = performance.now();
-    await this.options.log.write('migrating');
+    await this.options.log.write('migrating', this.report.attempts);
     const written = performance.now();
     await this.machine.saveRest();
     this.writeMs = Math.min(this.writeMs, written - start);
@@ -159,7 +159,7 @@ export class Departure {
   }
 
   async #writeIfPossible(decision: SourceDecision): Promise<void> {
-    await this.options.log.write(decision).catch((error: SavkitError) => this.#note(error));
+    await this.options.log.write(decision, this.report.attempts).catch((error: SavkitError) => this.#note(error));
   }
 
   /** Something that does not change what becomes of the machine. */

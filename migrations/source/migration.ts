@@ -54,7 +54,7 @@ class SourceMigration {
   }
 
   async run(): Promise<MigrationReport> {
-    await this.#departure.options.log.write('migrating');
+    await this.#departure.options.log.write('migrating', this.#attempt);
     this.#departure.writeMs = performance.now() - this.#departure.start;
     this.#departure.machine.startTracking();
     try {

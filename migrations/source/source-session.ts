@@ -171,9 +171,9 @@ export class SourceSession {
 
   /** The point of no return: written down first, then told. */
   async #handOver(): Promise<void> {
-    const { options } = this.#departure;
+    const { options, report } = this.#departure;
     if (options.signal?.aborted) throw new InterruptedError();
-    await options.log.write('handed-over');
+    await options.log.write('handed-over', report.attempts);
     this.#departure.downtime.note('decision');
     this.#departure.enter('commit');
     this.#departure.tell({ event: 'handed-over' });

@@ -24,6 +24,11 @@ export function text(limit: number): Shape<string> {
     typeof value === 'string' && value.length <= limit ? value : refuse(at, `text of at most ${limit} characters`);
 }
 
+/** For what older versions do not tell. */
+export function withDefault<T>(of: Shape<T>, otherwise: T): Shape<T> {
+  return (value, at) => (value === undefined ? otherwise : of(value, at));
+}
+
 /** Bytes as hexadecimal text. */
 export function hexText(bytes: number): Shape<string> {
   return (value, at) =>

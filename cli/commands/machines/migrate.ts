@@ -90,11 +90,15 @@ export const migrateCommand: CommandModule<object, Options> = {
         requiresArg: true,
         describe: 'Record of a migration that broke: say who may run the machine',
       })
-      .option('peer-record', { type: 'string', requiresArg: true, describe: "With --resolve: the other side's record" })
+      .option('peer-record', {
+        type: 'string',
+        requiresArg: true,
+        describe: "With --resolve: the other side's record, or a copy of it",
+      })
       .option('peer-ended', {
         type: 'boolean',
         default: false,
-        describe: "With --resolve: the other side's process has ended",
+        describe: "With --resolve: the other side's process had ended when its record was copied",
       })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
       .example('$0 migrate vm.sock --to other:7000', 'Move a machine; asks for the code that the target shows')

@@ -1,0 +1,24 @@
+import { expect, it } from 'vitest';
+import { isAlive, placeOfProcesses } from './place.ts';
+
+const [host, start, processes] = placeOfProcesses().split(' ');
+const DEAD = 2 ** 30;
+const record = (pid: number, place: string) => ({ pid, place });
+
+it.each([
+  ['the same place, a process that runs', process.pid, placeOfProcesses(), true, true],
+  ['the same place, none of that number', DEAD, placeOfProcesses(), false, false],
+  ['another host', DEAD, `other ${start} ${processes}`, 'unknown', 'unknown'],
+  ['another host, whose number another process has here', process.pid, `other x ${processes}`, 'unknown', 'unknown'],
+  ['another container', DEAD, `${host} ${start} pid:[1]`, 'unknown', 'unknown'],
+  ['an older version, which does not tell', DEAD, '', 'unknown', 'unknown'],
+])('A process of %s', (_, pid, place, atHome, asCopy) => {
+  expect(isAlive(record(pid, place), true)).toBe(atHome);
+  expect(isAlive(record(pid, place), false)).toBe(asCopy);
+});
+
+it.skipIf(start === '')('A process does not outlive its host, whoever has its number now', () => {
+  expect(isAlive(record(process.pid, `${host} before ${processes}`), true)).toBe(false);
+  // Two hosts may be copies of one; of a record from elsewhere only its operator can say so.
+  expect(isAlive(record(process.pid, `${host} before ${processes}`), false)).toBe('unknown');
+});

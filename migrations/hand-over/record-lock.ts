@@ -1,0 +1,37 @@
+import { open, stat, unlink } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
+
+/** Who holds a lock needs some milliseconds; one that is older was left behind. */
+const STALE_MS = 10_000;
+const LOOK_MS = 20;
+
+/**
+ * Does what reads a record and then writes it, alone: of two that judge a record whose process has ended the second
+ * reads what the first has written. Where no lock can be made nothing can be written either.
+ */
+export async function withRecordLock<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const lock = `${path}.lock`;
+  const isHeld = await take(lock);
+  try {
+    return await work();
+  } finally {
+    if (isHeld) await unlink(lock).catch(() => {});
+  }
+}
+
+async function take(lock: string): Promise<boolean> {
+  for (;;) {
+    try {
+      await (await open(lock, 'wx', 0o600)).close();
+      return true;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
+    }
+    const age = await stat(lock).then(
+      ({ mtimeMs }) => Date.now() - mtimeMs,
+      () => 0,
+    );
+    if (Math.abs(age) > STALE_MS) await unlink(lock).catch(() => {});
+    else await setTimeout(LOOK_MS);
+  }
+}

@@ -1,0 +1,84 @@
+import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { type DecisionRecord, readRecord, recordPath, writeRecord } from './decision-record.ts';
+import { placeOfProcesses } from './place.ts';
+import { recallTarget } from './record-folder.ts';
+import { withRecordLock } from './record-lock.ts';
+import { resolve } from './resolve.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-resolve-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const MIGRATION = 'ab'.repeat(16);
+const DEAD = 2 ** 30;
+
+describe('resolve()', () => {
+  // Each of these copies could be told from the record of now by nobody: the target may have started since.
+  it.each(['receiving', 'ready'] as const)(
+    'takes a copy that says %s for no word of a target that may live',
+    (decision) => {
+      const target = { decision, alive: 'unknown' as const, attempt: 1 };
+      expect(resolve({ decision: 'handed-over', alive: true, attempt: 1 }, target).survivor).toBe('undecided');
+      expect(resolve({ decision: 'unknown', alive: 'unknown' }, target).survivor).toBe('undecided');
+    },
+  );
+
+  it.each(['receiving', 'ready', 'gave-up'] as const)(
+    'takes what a target said of an earlier connection, %s, for nothing',
+    (decision) => {
+      const source = { decision: 'handed-over' as const, alive: false, attempt: 2 };
+      expect(resolve(source, { decision, alive: false, attempt: 1 }).survivor).toBe('undecided');
+      expect(resolve(source, { decision, alive: false, attempt: 2 }).survivor).toBe('source');
+    },
+  );
+
+  it.each([true, 'unknown'] as const)('writes nothing for a source that has not decided, alive: %s', (alive) => {
+    const { write, notYet } = resolve({ decision: 'migrating', alive }, { decision: 'ready', alive: true });
+    expect([write, notYet]).toEqual([[], expect.any(String)]);
+  });
+});
+
+describe('recallTarget()', () => {
+  const here = { pid: DEAD, place: placeOfProcesses(), attempt: 3, at: 1, machine: 'vm', peer: '' };
+  const head = { format: 'savkit-migration/1', side: 'target', migration: MIGRATION } as const;
+  const path = recordPath(folder, MIGRATION, 'target');
+  const recall = async (record: Partial<DecisionRecord>) => {
+    await writeRecord(path, { ...head, ...here, decision: 'ready', ...record });
+    return [await recallTarget(folder, MIGRATION), (await readRecord(path)).decision, (await readRecord(path)).attempt];
+  };
+
+  it('gives up what a process of this place did not start', async () => {
+    expect(await recall({})).toEqual(['gave-up', 'gave-up', 3]);
+    expect(readdirSync(folder)).toHaveLength(1);
+  });
+
+  it('leaves alone what lives, was started, or is of another place', async () => {
+    expect(await recall({ pid: process.pid })).toEqual(['ready', 'ready', 3]);
+    expect(await recall({ decision: 'started' })).toEqual(['started', 'started', 3]);
+    expect(await recall({ place: 'other start pid:[1]' })).toEqual(['ready', 'ready', 3]);
+  });
+});
+
+describe('withRecordLock()', () => {
+  it('lets one after the other in, and ends a lock that was left behind', async () => {
+    const path = join(folder, 'locked');
+    writeFileSync(`${path}.lock`, '');
+    utimesSync(`${path}.lock`, 1, 1);
+    let inside = 0;
+    const seen = await Promise.all(
+      [1, 2, 3].map((n) =>
+        withRecordLock(path, async () => {
+          inside++;
+          await new Promise(setImmediate);
+          return [n, inside--];
+        }),
+      ),
+    );
+    expect(seen).toEqual([
+      [1, 1],
+      [2, 1],
+      [3, 1],
+    ]);
+  });
+});
