@@ -444,8 +444,9 @@ inline settled() {
   life_of(targetUp && !recordIsOlder, otherLife);
   known_of_target(targetSeen, targetSeenAt, sourceSeen, decidedAt);
   resolve_records(sourceSeen, life, known, otherLife, verdict, other, other, first);
-  assert(verdict != is_undecided);
   if
+  /* It lives, has decided to keep the machine, and could not write that down: `migrating` names it as well. */
+  :: verdict == is_undecided -> assert(sourceUp && source == s_kept && sourceSeen == d_migrating && !targetHasRun)
   :: verdict == is_source -> assert(!targetHasRun && (!sourceUp || source == s_kept || source == s_sending) && !(targetUp && (target == t_ready || target == t_in_doubt)))
   :: verdict == is_target -> assert(targetSeen == d_started && (!sourceUp || source == s_done) && (!targetUp || recordIsOlder || target == t_running))
   fi

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// npm run campaign:model [-- NAME=NUMBER…]: has Spin check the model of the hand-over within some bounds, those of
-// README.md by default; LINKS=1 FAULTS=1 takes seconds. Ends with 1 for a violation, and with 4 where Spin, gcc or
+// npm run campaign -- model [NAME=NUMBER…]: has Spin check the model of the hand-over within some bounds, those of
+// README.md by default; LINKS=1 FAULTS=1 takes seconds. Ends with 1 for a violation, and with 2 where Spin, gcc or
 // memory is missing.
 
 const DEFAULTS = { LINKS: 2, FAULTS: 1, DISK_FAULTS: 0, COPIES: 1, ASKS: 1 };
@@ -20,7 +20,7 @@ for (const given of process.argv.slice(2)) {
 }
 for (const tool of ['spin', 'gcc'])
   if (spawnSync(tool, [tool === 'spin' ? '-V' : '--version']).error)
-    end(4, `not run: ${tool} is not installed (Debian: apt-get install spin gcc)`);
+    end(2, `not run: ${tool} is not installed (Debian: apt-get install spin gcc)`);
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-model-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
@@ -35,7 +35,7 @@ const output = run('./pan', '-m200000', '-w26');
 const [, errors] = /errors: (\d+)/.exec(output) ?? [];
 for (const line of output.split('\n'))
   if (/^pan:|stored$|transitions|elapsed|depth reached/.test(line)) console.log(line);
-if (errors === undefined || /max search depth too small|reached -DMEMLIM/.test(output)) end(4, 'not complete');
+if (errors === undefined || /max search depth too small|reached -DMEMLIM/.test(output)) end(2, 'not complete');
 if (errors !== '0') {
   console.log(
     run('spin', ...Object.entries(bounds).map(([name, number]) => `-D${name}=${number}`), '-t', '-p', 'hand-over.pml'),
@@ -52,7 +52,7 @@ function named(numbers: Record<string, number>): string {
 
 function run(program: string, ...args: string[]): string {
   const { stdout, error } = spawnSync(program, args, { cwd: folder, encoding: 'utf8', maxBuffer: 2 ** 28 });
-  if (error) end(4, `not run: ${error.message}`);
+  if (error) end(2, `not run: ${error.message}`);
   return stdout;
 }
 
