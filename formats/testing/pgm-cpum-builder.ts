@@ -16,6 +16,8 @@ export interface CpumLayout {
   cpus: Registers[];
   /** EDX of CPUID leaves 1 and 0x80000001. */
   edx: { basic: number; extended: number };
+  /** AL of leaf 0x80000008; no such leaf by default. */
+  physicalBits?: number;
   /** Versions 17 and later: what the extended state of each CPU holds. */
   extended?: Uint8Array;
   /** Version 10: releases 2.1 and 2.2 have one hypervisor context whatever the number of CPUs. */
@@ -88,28 +90,37 @@ function putModern(out: PgmBytes, { version, cpus, extended }: CpumLayout): void
   }
 }
 
-function putCpuid(out: PgmBytes, { version, edx }: CpumLayout): PgmBytes {
-  if (version >= 15) putEntries(out, edx);
-  else putArrays(out, edx);
+function putCpuid(out: PgmBytes, { version, edx, physicalBits }: CpumLayout): PgmBytes {
+  if (version >= 15) putEntries(out, edx, physicalBits);
+  else putArrays(out, edx, physicalBits);
   out.raw(filled(16, 0xdd));
   if (version <= 10) return out.raw(filled(32, 0x44));
   return out.u32(16).raw(filled(256, 0x44)).u32(32).raw(filled(512, 0x44));
 }
 
-function putEntries(out: PgmBytes, edx: CpumLayout['edx']): void {
-  const leaves = [0, 1, 0xd, 0x80000000, 0x80000001];
+function putEntries(out: PgmBytes, edx: CpumLayout['edx'], physicalBits?: number): void {
+  const leaves = [0, 1, 0xd, 0x80000000, 0x80000001, ...(physicalBits ? [0x80000008] : [])];
   out.u32(32).u32(leaves.length);
   for (const leaf of leaves) {
     out.u32(leaf).u32(0).u32(0);
-    out.u32(0xa).u32(0xb).u32(0xc);
+    out
+      .u32(leaf === 0x80000008 ? (physicalBits ?? 0) | 0x3000 : 0xa)
+      .u32(0xb)
+      .u32(0xc);
     out.u32(leaf === 1 ? edx.basic : leaf === 0x80000001 ? edx.extended : 0).u32(0);
   }
 }
 
-function putArrays(out: PgmBytes, edx: CpumLayout['edx']): void {
-  for (const d of [edx.basic, edx.extended, 0]) {
-    out.u32(2);
-    for (const value of [0, d]) out.u32(0xa).u32(0xb).u32(0xc).u32(value);
+function putArrays(out: PgmBytes, edx: CpumLayout['edx'], physicalBits?: number): void {
+  for (const [i, d] of [edx.basic, edx.extended, 0].entries()) {
+    const count = i === 1 && physicalBits ? 9 : 2;
+    out.u32(count);
+    for (let leaf = 0; leaf < count; leaf++)
+      out
+        .u32(leaf === 8 ? (physicalBits ?? 0) | 0x3000 : 0xa)
+        .u32(0xb)
+        .u32(0xc)
+        .u32(leaf === 1 ? d : 0);
   }
 }
 

@@ -1,7 +1,7 @@
 import { UsageError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { CR4_PGE, CR4_PSE } from '../paging/modes.ts';
-import { G, P, PS, RW, US } from '../paging/schemes.ts';
+import { G, largePageBase, P, PS, RW, US } from '../paging/schemes.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
@@ -29,7 +29,7 @@ export function infoPgmCr3(session: ConsoleSession): Answer {
     if ((entry & P) === 0) continue;
     const isLarge = hasLarge && (entry & PS) !== 0;
     const isGlobal = hasGlobal && (entry & G) !== 0;
-    const address = isLarge ? largeAddress(entry) : entry - (entry % PAGE_SIZE);
+    const address = isLarge ? largePageBase(entry, space.rules) : entry - (entry % PAGE_SIZE);
     const flags = `P=1 U=${bit(entry, US)} RW=${bit(entry, RW)}`;
     const number = index.toString(16).toUpperCase().padStart(4, '0');
     lines.push(
@@ -45,11 +45,6 @@ export function infoPgmCr3(session: ConsoleSession): Answer {
     });
   }
   return linesOf(lines, rows);
-}
-
-/** PSE-36: bits 13 to 20 are bits 32 to 39 of the address. */
-function largeAddress(entry: number): number {
-  return ((entry & 0xffc0_0000) >>> 0) + ((entry >>> 13) & 0xff) * 2 ** 32;
 }
 
 function bit(entry: number, mask: number): number {

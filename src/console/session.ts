@@ -1,7 +1,7 @@
 import { UsageError } from '../../formats/errors.ts';
 import type { Machine } from '../machine/machine.ts';
 import { addressSpaceOf } from '../machine/machine-space.ts';
-import type { AddressSpace } from '../paging/address-space.ts';
+import { type AddressSpace, pagingOptionsOf } from '../paging/address-space.ts';
 import type { HostMode } from '../paging/modes.ts';
 import { NIL_INDEX } from '../paging/pool/pool-pages.ts';
 import { P } from '../paging/schemes.ts';
@@ -79,12 +79,11 @@ export class ConsoleSession {
   #makeShadow(): ShadowPaging {
     const { cpum } = this.machine.state;
     if (!cpum) throw new UsageError('no-registers', `Cannot make shadow tables: ${registersNote(this.machine.state)}`);
-    const { features } = cpum;
     const shadow = new ShadowPaging(this.machine.memory, {
       host: this.hostMode,
       hardware: true,
       cpus: this.cpuCount,
-      ...(features ? { features } : {}),
+      ...pagingOptionsOf(cpum),
     });
     for (const [i, cpu] of shadow.cpus.entries()) {
       const registers = cpum.cpus[i];

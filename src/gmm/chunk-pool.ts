@@ -29,12 +29,26 @@ export class ChunkPool {
     this.mapper = mapper;
   }
 
+  /** Chunks serve nobody but the machines that have brought them ("bound" mode). */
+  isBound = false;
+
   get chunkCount(): number {
     return this.#count;
   }
 
   get freePages(): number {
     return this.private.freePages + this.shared.freePages;
+  }
+
+  /** Free pages that a machine may take: on a bound host those of the chunks that it has brought. */
+  freePagesFor(account: number): number {
+    if (!this.isBound) return this.freePages;
+    return this.#chunksOf(account).reduce((pages, chunk) => pages + chunk.freePages, 0);
+  }
+
+  /** Gives the empty chunks that a machine has brought to a bound host back to it. */
+  returnChunksOf(account: number): void {
+    for (const chunk of this.#chunksOf(account)) if (chunk.isEmpty && chunk.pins === 0) this.#giveBack(chunk);
   }
 
   /**
@@ -142,7 +156,16 @@ export class ChunkPool {
     for (const chunk of this.private.emptyOnes()) if (chunk.pins === 0) this.#giveBack(chunk);
   }
 
+  #chunksOf(account: number): Chunk[] {
+    const isOwn = (chunk: Chunk | undefined) => chunk?.affinity === account && !chunk.isLeaving;
+    return this.chunks.filter(isOwn) as Chunk[];
+  }
+
   *#inOrder(account: number, count: number): Generator<Chunk> {
+    if (this.isBound) {
+      yield* this.#chunksOf(account).filter(({ freePages }) => freePages > 0);
+      return;
+    }
     for (const chunk of this.private.fullestFirst()) if (chunk.affinity === account) yield chunk;
     for (let chunk = this.private.anEmptyChunk(); chunk; chunk = this.private.anEmptyChunk()) {
       chunk.affinity = account;

@@ -91,9 +91,9 @@ export class HostAccount {
    */
   allocatePages(name: AccountName, pageIds: Uint32Array, count = pageIds.length): void {
     this.#checkLimits(name, count);
-    if (this.#totals.isSeeded && this.#pool.freePages < count)
+    if (this.#totals.isSeeded && this.#pool.freePagesFor(this.id) < count)
       throw new HostMemoryError('seed-me', `Cannot allocate ${count} pages: the machine has to seed a chunk first`);
-    this.#pool.makeFree(count);
+    if (!this.#totals.isSeeded) this.#pool.makeFree(count);
     this.#pool.take(this.id, pageIds, 0, count);
     this.#addAllocated(name, count);
   }
@@ -204,7 +204,7 @@ export class HostAccount {
    */
   movePage(pageId: number): number {
     const isPrivate = this.#chunkOf(pageId).stateOf(pageId & PAGE_INDEX_MASK) === 'private';
-    if (!isPrivate || this.#pool.freePages === 0) return NIL_PAGE_ID;
+    if (!isPrivate || this.#pool.freePagesFor(this.id) === 0) return NIL_PAGE_ID;
     this.#pool.take(this.id, this.#moved, 0, 1);
     const [newId] = this.#moved;
     try {
@@ -222,10 +222,10 @@ export class HostAccount {
    * free are left behind.
    */
   close(): void {
-    for (const chunk of this.#pool.chunks) {
-      if (chunk?.affinity === this.id) chunk.affinity = 0;
+    for (const chunk of this.#pool.chunks)
       for (const pageId of chunk?.privatePagesOf(this.id) ?? []) this.#freePrivate(pageId);
-    }
+    if (this.#totals.isSeeded) this.#pool.returnChunksOf(this.id);
+    for (const chunk of this.#pool.chunks) if (chunk?.affinity === this.id) chunk.affinity = 0;
     this.#totals.balloonedPages -= this.balloonedPages;
     this.#totals.leftBehindSharedPages += this.sharedPages;
     this.balloonedPages = 0;

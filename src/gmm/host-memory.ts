@@ -77,6 +77,7 @@ export class HostMemory {
     this.#pool = new ChunkPool(
       maxMappedChunks === undefined ? new AllMapped() : new MappingCache(maxMappedChunks, folder),
     );
+    this.#pool.isBound = seeded;
     this.#totals = new HostTotals(maxPages, seeded);
   }
 

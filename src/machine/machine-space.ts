@@ -1,5 +1,5 @@
 import { UsageError } from '../../formats/errors.ts';
-import { AddressSpace } from '../paging/address-space.ts';
+import { AddressSpace, pagingOptionsOf } from '../paging/address-space.ts';
 import { GuestView } from '../paging/guest-view.ts';
 import { registersNote } from '../saved-state/reading/registers-note.ts';
 import type { Machine } from './machine.ts';
@@ -26,6 +26,10 @@ export function addressSpaceOf(machine: Machine, cpu = 0, cr3?: bigint): Address
   return new AddressSpace(
     new GuestView(machine.memory, cpu),
     { ...registers, cr3: cr3 ?? registers.cr3 },
-    { features: cpum.features, a20Enabled: paging?.a20Enabled ?? true, ...(pdptes ? { pdptes } : {}) },
+    {
+      ...pagingOptionsOf(cpum),
+      a20Enabled: machine.memory.a20.isOn(cpu),
+      ...(pdptes ? { pdptes } : {}),
+    },
   );
 }

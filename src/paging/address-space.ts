@@ -204,6 +204,14 @@ export class AddressSpace {
   }
 }
 
+/** The options that a state's CPUID tells. */
+export function pagingOptionsOf({ features, physicalBits }: { features?: PagingFeatures; physicalBits?: number }): {
+  features?: PagingFeatures;
+  physicalBits?: number;
+} {
+  return { ...(features ? { features } : {}), ...(physicalBits ? { physicalBits } : {}) };
+}
+
 export function rulesOf(
   { cr0, cr4, efer }: Pick<ControlRegisters, 'cr0' | 'cr4' | 'efer'>,
   options: AddressSpaceOptions = {},

@@ -18,6 +18,8 @@ import { fillTables, Random, randomAddress, type TableKind, tamePointers } from 
 // the stopped machine. QEMU looks at no reserved bits there, so addresses whose walk meets one are left out.
 
 const QEMU = 'qemu-system-x86_64';
+/** All that QEMU emulates without help of the host's processor (TCG). */
+const QEMU_PHYSICAL_BITS = 40;
 const RAM = 4 * MIB;
 const ROM = 'PC BIOS - 0xffffffff';
 /** Where the ROM notes that paging is on. */
@@ -144,7 +146,7 @@ async function compareMachine(state: string, kind: TableKind, folder: string): P
     await machine.start();
     const registers = await machine.registers();
     const memory = new FlatMemory(new Uint8Array(machine.readRam()));
-    const booted = new AddressSpace(memory, registers);
+    const booted = new AddressSpace(memory, registers, { physicalBits: QEMU_PHYSICAL_BITS });
     for (const { virtual, size } of mappingsOf(booted).runs) {
       for (const at of [virtual, virtual + BigInt(size) - 1n, virtual + BigInt(size)]) {
         const linear = booted.linear(at) ?? Number.POSITIVE_INFINITY;
@@ -167,7 +169,7 @@ async function compareRandom(machine: QemuMachine, registers: Registers, kind: T
   machine.writeRam(memory.bytes);
   // QEMU's machine has video memory and ROM there; tables in those are left out.
   memory.holes.push([0xa0000, MIB]);
-  const space = new AddressSpace(memory, registers);
+  const space = new AddressSpace(memory, registers, { physicalBits: QEMU_PHYSICAL_BITS });
   for (let i = 0; i < ADDRESSES; i++) {
     const address = randomAddress(random, kind);
     compare(

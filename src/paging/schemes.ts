@@ -179,7 +179,21 @@ function reservedBits({ physicalBits, nxe }: PagingRules, hasNx: boolean): bigin
 }
 
 /** Those of bits 13 to 20 that are address bits beyond the physical width. */
-function pse36Reserved({ pse36, physicalBits }: PagingRules): bigint {
-  const width = pse36 ? Math.min(40, Math.max(36, physicalBits)) : 32;
+function pse36Reserved(rules: PagingRules): bigint {
+  const width = largePageBits(rules);
   return width < 40 ? bits(width - 32 + 13, 20) : 0n;
+}
+
+/**
+ * Width of the address of a 4 MiB page (paging.md 6.1): as in today's VirtualBox at least 36 bits, and as many as
+ * physical addresses have; the manager of 2010 had 36. Without PSE-36 it is 32.
+ */
+function largePageBits({ pse36, physicalBits }: Pick<PagingRules, 'pse36' | 'physicalBits'>): number {
+  return pse36 ? Math.min(40, Math.max(36, physicalBits)) : 32;
+}
+
+/** Where a 4 MiB page starts: bits 13 to 20 of its entry are address bits 32 and up, as far as addresses are wide. */
+export function largePageBase(entry: number, rules: Pick<PagingRules, 'pse36' | 'physicalBits'>): number {
+  const high = (entry >>> 13) & (2 ** (largePageBits(rules) - 32) - 1);
+  return ((entry & 0xffc00000) >>> 0) + high * 2 ** 32;
 }

@@ -95,6 +95,30 @@ describe('where walks end', () => {
     ).toMatchObject({ status: 'reserved-bit', level: 2 });
   });
 
+  test.each([
+    [32, 'mapped'],
+    [32, 'reserved-bit'],
+    [36, 'mapped'],
+    [36, 'reserved-bit'],
+    [38, 'mapped'],
+    [38, 'reserved-bit'],
+    [52, 'mapped'],
+  ])(
+    'with physical addresses of %i bits, bits 13 to 20 of a 4 MiB entry may be as wide, at least 36',
+    (bits, status) => {
+      const memory = new FlatMemory(new Uint8Array(0x10000));
+      const registers = { ...long, cr4: 0x10n, efer: 0n };
+      const features = { pse: true, pae: true, pge: true, pse36: true, nx: true, gigabytePages: true, longMode: true };
+      const widest = Math.min(40, Math.max(36, bits));
+      const highest = status === 'mapped' ? widest - 1 : widest;
+      writeEntry(memory, 0x1000, 4, BigInt(0x83 | (1 << (highest - 32 + 13))));
+      expect(new AddressSpace(memory, registers, { features, physicalBits: bits }).translate(5n)).toMatchObject({
+        status,
+        ...(status === 'mapped' ? { gcPhys: 2 ** highest + 5 } : {}),
+      });
+    },
+  );
+
   test('without 1 GiB pages in CPUID their bit is reserved', () => {
     const memory = new FlatMemory(new Uint8Array(0x10000));
     writeEntry(memory, 0x1000, 8, 0x2003n);

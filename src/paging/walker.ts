@@ -1,6 +1,7 @@
 import type { GuestPhys } from '../../formats/sizes.ts';
 import {
   A,
+  largePageBase,
   NX_HIGH,
   P,
   type PagingRules,
@@ -47,8 +48,6 @@ export class Walker {
   readonly #memory: TableMemory;
   readonly #limit: number;
   readonly #wide: boolean;
-  /** Address bits 32 and up of a 4 MiB page. */
-  readonly #pse36Mask: number;
 
   /** Address of the root table. */
   root: GuestPhys = 0;
@@ -79,7 +78,6 @@ export class Walker {
     this.levels = walkLevels(scheme, rules);
     this.#limit = 2 ** scheme.addressBits;
     this.#wide = scheme.entrySize === 8;
-    this.#pse36Mask = rules.pse36 ? 0xff : 0;
   }
 
   /** Looks an address up; sets no accessed bits. */
@@ -122,9 +120,7 @@ export class Walker {
       const address = tableAddress(low, high);
       return address - (address % level.span);
     }
-    return level.last
-      ? (low & 0xfffff000) >>> 0
-      : ((low & 0xffc00000) >>> 0) + ((low >>> 13) & this.#pse36Mask) * TWO_32;
+    return level.last ? (low & 0xfffff000) >>> 0 : largePageBase(low, this.rules);
   }
 
   #end(status: WalkStatus, level: number): WalkStatus {

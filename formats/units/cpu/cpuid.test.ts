@@ -41,6 +41,26 @@ describe('the CPUID part of cpum', () => {
     expect(readCpum(buildCpum({ version, cpus, edx }), version).features).toEqual(NONE);
   });
 
+  it.each([
+    ['arrays', 14, 36, 36],
+    ['entries', 24, 39, 39],
+    ['entries', 24, 52, 52],
+    ['entries', 24, 53, undefined],
+    ['entries', 24, 31, undefined],
+  ])('tells the width of physical addresses: %s of version %i with %i', (_, version, width, expected) => {
+    const layout = { version, cpus, edx: { basic: 0, extended: 0 }, physicalBits: width };
+    expect(readCpum(buildCpum(layout), version).physicalBits).toBe(expected);
+  });
+
+  it.each([
+    [0, 32],
+    [1 << 6, 36],
+    [1 << 17, 36],
+  ])('without a leaf of widths, those of EDX %i of leaf 1 tell it', (basic, expected) => {
+    for (const version of CPUM_VERSIONS)
+      expect(readCpum(buildCpum({ version, cpus, edx: { basic, extended: 0 } }), version).physicalBits).toBe(expected);
+  });
+
   // The extended state holds what the guest keeps in its vector registers.
   it.each([17, 20, 21, 24])('is not mistaken for bytes of the guest in its extended state in version %i', (version) => {
     const extended = new PgmBytes().zeros(512).u32(32).u32(1).u32(0).raw(new Uint8Array(64).fill(0xff)).done();

@@ -16,6 +16,12 @@ export interface PagingFeatures {
   longMode: boolean;
 }
 
+/** Registers of a leaf, as far as they are read. */
+interface Leaf {
+  eax: number;
+  edx: number;
+}
+
 const FIRST_EXTENDED = 0x80000000;
 /** From this cpum version on, leaves are 32-byte entries that name themselves. */
 const FIRST_WITH_ENTRIES = 15;
@@ -27,11 +33,10 @@ const MAX_ENTRIES = 4096;
  * from it. Undefined where there is none. Source: CPUMR3CpuId.cpp, cpumR3SaveCpuId.
  */
 export function readPagingFeatures(payload: Uint8Array, from: number, version: number): PagingFeatures | undefined {
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const leaves = version >= FIRST_WITH_ENTRIES ? findEntries(view, from)?.leaves : readArrays(view, from);
+  const leaves = leavesOf(payload, from, version);
   if (!leaves) return undefined;
-  const basic = leaves.get(1) ?? 0;
-  const extended = leaves.get(FIRST_EXTENDED + 1) ?? 0;
+  const basic = leaves.get(1)?.edx ?? 0;
+  const extended = leaves.get(FIRST_EXTENDED + 1)?.edx ?? 0;
   const bit = (edx: number, n: number) => ((edx >>> n) & 1) === 1;
   return {
     pse: bit(basic, 3),
@@ -42,6 +47,27 @@ export function readPagingFeatures(payload: Uint8Array, from: number, version: n
     gigabytePages: bit(extended, 26),
     longMode: bit(extended, 29),
   };
+}
+
+/**
+ * Width of physical addresses in bits, 32 to 52: leaf 0x80000008. CPUs without that leaf have 36 bits with PSE-36 or
+ * PAE, else 32. Undefined where there is no CPUID part (see `readPagingFeatures`), or for a width that no CPU has.
+ */
+export function readPhysicalBits(payload: Uint8Array, from: number, version: number): number | undefined {
+  const leaves = leavesOf(payload, from, version);
+  if (!leaves) return undefined;
+  const told = leaves.get(FIRST_EXTENDED + 8)?.eax ?? 0;
+  const width = told & 0xff;
+  if (width !== 0) return width >= 32 && width <= MOST_PHYSICAL_BITS ? width : undefined;
+  return ((leaves.get(1)?.edx ?? 0) & PSE36_OR_PAE) === 0 ? 32 : 36;
+}
+
+const MOST_PHYSICAL_BITS = 52;
+const PSE36_OR_PAE = (1 << 17) | (1 << 6);
+
+function leavesOf(payload: Uint8Array, from: number, version: number): Map<number, Leaf> | undefined {
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  return version >= FIRST_WITH_ENTRIES ? findEntries(view, from)?.leaves : readArrays(view, from);
 }
 
 /**
@@ -57,7 +83,7 @@ export function findCpuidPart(payload: Uint8Array, version: number): number | un
  * `u32 32, u32 count`, then entries of which the first is leaf 0 and all leaves ascend; what follows them ends with the
  * payload. That is asked for because the extended state before it holds bytes of the guest's choice.
  */
-function findEntries(view: DataView, from: number): { at: number; leaves: Map<number, number> } | undefined {
+function findEntries(view: DataView, from: number): { at: number; leaves: Map<number, Leaf> } | undefined {
   for (let at = from; at + 8 + ENTRY_SIZE <= view.byteLength; at++) {
     const count = view.getUint32(at + 4, true);
     if (
@@ -86,30 +112,34 @@ function endsPayload(view: DataView, from: number): boolean {
   return at === view.byteLength;
 }
 
-/** EDX by leaf, sub-leaf 0; undefined when these are no entries. */
-function readEntries(view: DataView, at: number, count: number): Map<number, number> | undefined {
+/** Leaves, sub-leaf 0; undefined when these are no entries. */
+function readEntries(view: DataView, at: number, count: number): Map<number, Leaf> | undefined {
   if (view.getUint32(at, true) !== 0) return undefined;
-  const leaves = new Map<number, number>();
+  const leaves = new Map<number, Leaf>();
   let last = 0;
   for (let i = 0; i < count; i++) {
     const entry = at + i * ENTRY_SIZE;
     const leaf = view.getUint32(entry, true);
     if (leaf < last) return undefined;
     last = leaf;
-    if (!leaves.has(leaf)) leaves.set(leaf, view.getUint32(entry + 24, true));
+    if (!leaves.has(leaf))
+      leaves.set(leaf, { eax: view.getUint32(entry + 12, true), edx: view.getUint32(entry + 24, true) });
   }
   return leaves;
 }
 
 /** Three arrays `u32 count, count × {eax, ebx, ecx, edx}` for leaves from 0, 0x80000000 and 0xC0000000. */
-function readArrays(view: DataView, from: number): Map<number, number> | undefined {
-  const leaves = new Map<number, number>();
+function readArrays(view: DataView, from: number): Map<number, Leaf> | undefined {
+  const leaves = new Map<number, Leaf>();
   let at = from;
   for (const first of [0, FIRST_EXTENDED]) {
     if (at + 4 > view.byteLength) return undefined;
     const count = view.getUint32(at, true);
     if (count > MAX_ENTRIES || at + 4 + count * 16 > view.byteLength) return undefined;
-    for (let i = 0; i < count; i++) leaves.set(first + i, view.getUint32(at + 4 + i * 16 + 12, true));
+    for (let i = 0; i < count; i++) {
+      const leaf = at + 4 + i * 16;
+      leaves.set(first + i, { eax: view.getUint32(leaf, true), edx: view.getUint32(leaf + 12, true) });
+    }
     at += 4 + count * 16;
   }
   return leaves;

@@ -1,7 +1,7 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
 import { FormatError, tooMany } from '../../errors.ts';
 import { collected, type UnitRow, versions } from '../codec/unit-row.ts';
-import { findCpuidPart, type PagingFeatures, readPagingFeatures } from './cpuid.ts';
+import { findCpuidPart, type PagingFeatures, readPagingFeatures, readPhysicalBits } from './cpuid.ts';
 import { type CpuidPart, readCpuidPart } from './cpuid-leaves.ts';
 import { cpumCodec } from './cpum-codec.ts';
 import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext, xStateHeader } from './cpum-layouts.ts';
@@ -42,6 +42,8 @@ export interface Cpum {
   cpus: CpuRegisters[];
   /** Absent where the CPUID part could not be found. */
   features?: PagingFeatures;
+  /** Width of guest-physical addresses in bits; absent where CPUID does not tell. */
+  physicalBits?: number;
   /** Versions 15 and later. */
   cpuid?: CpuidPart;
   /** The guest can run machines itself, with AMD-V or VT-x; version 24. */
@@ -69,9 +71,16 @@ export function readCpum(payload: Uint8Array, version: number): Cpum {
   try {
     const { cpus, end } = readCpus(payload, version);
     const features = readPagingFeatures(payload, end, version);
+    const physicalBits = readPhysicalBits(payload, end, version);
     const nested = version >= FIRST_WITH_PREFIX ? { nestedVirtualisation: payload[0] !== 0 || payload[1] !== 0 } : {};
     const cpuid = readCpuidPart(payload, version);
-    return { cpus, ...(features ? { features } : {}), ...(cpuid ? { cpuid } : {}), ...nested };
+    return {
+      cpus,
+      ...(features ? { features } : {}),
+      ...(physicalBits ? { physicalBits } : {}),
+      ...(cpuid ? { cpuid } : {}),
+      ...nested,
+    };
   } catch (error) {
     if (!(error instanceof OutOfBytes || error instanceof RangeError)) throw error;
     throw new FormatError(

@@ -29,6 +29,21 @@ describe('HandyPages', () => {
     expect([handy.count, handy.flags.needHandyPages]).toEqual([127, false]);
   });
 
+  test('VERR_GMM_SEED_ME: brings a chunk of its own and tries again; chunks of other machines do not count', () => {
+    const { host, handy } = stockOf(2048, { seeded: true });
+    expect(handy.refill()).toBe('ok');
+    const own = takeMany(handy, 600);
+    const other = host.openAccount();
+    other.reserve({ base: 1024, shadow: 1, fixed: 1 }, 'to-be-decided', 'normal');
+    const otherHandy = new HandyPages(other);
+    expect(otherHandy.refill()).toBe('ok');
+    expect(host.figures.chunks).toBe(3);
+    const chunksOf = (ids: number[]) => new Set(ids.map((id) => id >>> 9));
+    for (const chunk of chunksOf(takeMany(otherHandy, 100))) expect(chunksOf(own).has(chunk)).toBe(false);
+    other.close();
+    expect(host.figures.chunks).toBe(2);
+  });
+
   test('deals out neighbours in ascending order', () => {
     const { handy } = stockOf(1024);
     const ids = takeMany(handy, 100);

@@ -1,5 +1,6 @@
 import type { HostAccount } from '../../gmm/host-account.ts';
 import { HostMemoryError } from '../../gmm/host-memory-error.ts';
+import { allocateSeeding } from './allocate-seeding.ts';
 import { pgmError } from './pgm-errors.ts';
 
 /** Pages kept in stock (PGM_HANDY_PAGES); as many are reserved on top of RAM. */
@@ -99,7 +100,7 @@ export class HandyPages {
 
   #add(count: number): void {
     const fresh = this.#stock.subarray(this.#count, this.#count + count);
-    this.#account.allocatePages('base', fresh);
+    allocateSeeding(this.#account, 'base', fresh);
     // They are taken from the end, and neighbours are to be taken in ascending order.
     fresh.reverse();
     this.#count += count;

@@ -2,6 +2,7 @@ import type { AccountName, HostAccount, HostPriority, OverCommitPolicy } from '.
 import type { HostMemory } from '../../gmm/host-memory.ts';
 import { HostMemoryError } from '../../gmm/host-memory-error.ts';
 import { NIL_PAGE_ID } from '../../gmm/page-id.ts';
+import { allocateSeeding } from './allocate-seeding.ts';
 import { HANDY_PAGES, HandyPages } from './handy-pages.ts';
 import { pgmError } from './pgm-errors.ts';
 
@@ -53,7 +54,7 @@ export class HostBacking {
    */
   allocatePages(name: AccountName, into: Uint32Array): void {
     try {
-      this.account.allocatePages(name, into);
+      allocateSeeding(this.account, name, into);
     } catch (cause) {
       if (!(cause instanceof HostMemoryError)) throw cause;
       const error = pgmError('VERR_EM_NO_MEMORY', `Cannot allocate ${into.length} pages: ${cause.message}`);

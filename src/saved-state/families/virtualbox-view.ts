@@ -1,3 +1,4 @@
+import { pagingOptionsOf } from '../../paging/address-space.ts';
 import { releaseText } from '../describe/describe.ts';
 import { fieldsOf } from '../describe/fields.ts';
 import { memoryMap } from '../layout/memory-map.ts';
@@ -31,10 +32,9 @@ export function virtualboxView(state: SavedState): StateView {
 
 function cpusOf(state: SavedState): StateCpus {
   const missing = registersNote(state);
-  const features = state.cpum?.features;
   return {
     registers: state.cpum?.cpus ?? [],
-    ...(features ? { features } : {}),
+    ...(state.cpum && pagingOptionsOf(state.cpum)),
     a20: state.pgm?.basic?.cpus.map(({ a20Enabled }) => a20Enabled) ?? [],
     ...(missing === undefined ? {} : { missing }),
   };

@@ -1,5 +1,6 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
+import { pagingOptionsOf } from '../../paging/address-space.ts';
 import { hasPaging, pagingModeOf } from '../../paging/modes.ts';
 import type { StateView } from '../reading/state-view.ts';
 import { findNotes, type SearchOptions } from './find-notes.ts';
@@ -29,7 +30,7 @@ export async function findKernel(source: ByteSource, state: StateView, options: 
   const cpu = state.cpus.registers.find((registers) => hasPaging(pagingModeOf(registers)));
   if (!cpu) return { stretches: [], complete: true };
   const pages = new GuestPages(source, state.memory?.regions ?? [], options.signal);
-  const mapsOf = (cr3: bigint) => pages.settle(() => upperHalfOf(pages, { ...cpu, cr3 }, state.cpus.features));
+  const mapsOf = (cr3: bigint) => pages.settle(() => upperHalfOf(pages, { ...cpu, cr3 }, pagingOptionsOf(state.cpus)));
   for (const vmcoreinfo of await believableNotes(pages, await findNotes(source, options))) {
     const upper = await mapsOf(rootOf(vmcoreinfo) ?? cpu.cr3);
     if (upper && (await pages.settle(() => isAtHome(pages, vmcoreinfo, upper.stretches))))

@@ -1,7 +1,6 @@
 import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
-import type { PagingFeatures } from '../../../formats/units/cpu/cpuid.ts';
 import type { ControlRegisters } from '../../../formats/units/cpu/cpum.ts';
-import { AddressSpace, type AddressSpaceMemory } from '../../paging/address-space.ts';
+import { AddressSpace, type AddressSpaceMemory, type AddressSpaceOptions } from '../../paging/address-space.ts';
 import { P } from '../../paging/schemes.ts';
 import { visitTables } from '../../paging/visit-tables.ts';
 import { tableAddress } from '../../paging/walker.ts';
@@ -34,12 +33,12 @@ const FIVE_LEVEL_ENTRIES = 512;
 export function upperHalfOf(
   memory: AddressSpaceMemory,
   registers: Omit<ControlRegisters, 'cr2'>,
-  features?: PagingFeatures,
+  options?: Pick<AddressSpaceOptions, 'features' | 'physicalBits'>,
 ): UpperHalf {
   const found = new StretchList();
   let complete = true;
   for (const { cr3, from, base } of rootsOf(memory, registers)) {
-    const space = new AddressSpace(memory, { ...registers, cr3 }, { features });
+    const space = new AddressSpace(memory, { ...registers, cr3 }, options);
     found.begin((linear) => (base === undefined ? space.virtual(linear) : base + BigInt(linear)));
     const visitor = {
       page: (linear: number, gcPhys: number, size: number) => found.add(linear, gcPhys, size),

@@ -36,6 +36,8 @@ export interface StateCpus {
   /** By number of the CPU. */
   registers: readonly CpuRegisters[];
   features?: PagingFeatures;
+  /** Width of guest-physical addresses in bits, where the state tells. */
+  physicalBits?: number;
   /** Whether the A20 gate is open, by number of the CPU. */
   a20: readonly boolean[];
   /** Why there are no registers; absent where there are. */

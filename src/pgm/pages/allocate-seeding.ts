@@ -1,0 +1,19 @@
+import type { AccountName, HostAccount } from '../../gmm/host-account.ts';
+import { HostMemoryError } from '../../gmm/host-memory-error.ts';
+
+/**
+ * Fills `into` with IDs of private pages of zeros. A host that can't allocate chunks itself is given one whenever it
+ * asks for that (VERR_GMM_SEED_ME).
+ * @throws HostMemoryError as `HostAccount.allocatePages`, except `seed-me`
+ */
+export function allocateSeeding(account: HostAccount, name: AccountName, into: Uint32Array): void {
+  for (;;) {
+    try {
+      account.allocatePages(name, into);
+      return;
+    } catch (error) {
+      if (!(error instanceof HostMemoryError && error.code === 'seed-me')) throw error;
+    }
+    account.seedChunk();
+  }
+}
