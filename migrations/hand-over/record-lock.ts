@@ -1,4 +1,5 @@
-import { open, stat, unlink } from 'node:fs/promises';
+import { statSync, unlinkSync } from 'node:fs';
+import { open, unlink } from 'node:fs/promises';
 import { setTimeout } from 'node:timers/promises';
 
 /** Who holds a lock needs some milliseconds; one that is older was left behind. */
@@ -27,11 +28,17 @@ async function take(lock: string): Promise<boolean> {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
     }
-    const age = await stat(lock).then(
-      ({ mtimeMs }) => Date.now() - mtimeMs,
-      () => 0,
-    );
-    if (Math.abs(age) > STALE_MS) await unlink(lock).catch(() => {});
-    else await setTimeout(LOOK_MS);
+    if (!endIfStale(lock)) await setTimeout(LOOK_MS);
+  }
+}
+
+/** In one go: else the lock that is ended might be the new one of somebody who has ended the stale one meanwhile. */
+function endIfStale(lock: string): boolean {
+  try {
+    if (Math.abs(Date.now() - statSync(lock).mtimeMs) <= STALE_MS) return false;
+    unlinkSync(lock);
+    return true;
+  } catch {
+    return false;
   }
 }
