@@ -53,6 +53,7 @@ function standIn(word: string): string[] {
   if (word === '*.sav') return [join(folder, 'a.sav'), join(folder, 'b.sav')];
   // The states of the tests have no screen.
   if (word === 'VRam') return ['VMMDev'];
+  if (Object.keys(FILES).some((path) => path.startsWith(`${word}/`))) return [join(folder, word)];
   return /\.(sav|state|raw|bin|manifest|vbox|log|png)$|^core$/.test(word) ? [join(folder, word)] : [word];
 }
 

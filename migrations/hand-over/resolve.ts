@@ -15,6 +15,7 @@ export interface TargetKnown {
   decision: TargetDecision | 'unknown';
   /** Whether the process of that side still runs. */
   alive: boolean | 'unknown';
+  /** Number of the connection over which it was decided; absent where that is not on record. */
   attempt?: number;
 }
 

@@ -1,8 +1,8 @@
 // What scripts import from 'savkit/formats': containers, units and their codecs, as bytes and plain records.
 
 export { Cursor, type Widths } from '../../formats/binary/cursor.ts';
-export type { Kind } from '../../formats/binary/kinds.ts';
-export type { Field, Struct, StructValue } from '../../formats/binary/struct.ts';
+export type { Kind, Part } from '../../formats/binary/kinds.ts';
+export type { DependentKind, Field, Struct, StructValue } from '../../formats/binary/struct.ts';
 export { Writer } from '../../formats/binary/writer.ts';
 export type { Arena } from '../../formats/files/window.ts';
 export type { Extent, MemoryRange } from '../../formats/image/extents.ts';
@@ -28,6 +28,8 @@ export { Encoding } from '../../formats/ssm/segments.ts';
 export type { GuestClock } from '../../formats/units/chipset/mc146818.ts';
 export type { PciDevice } from '../../formats/units/chipset/pci.ts';
 export type { PciSlot } from '../../formats/units/chipset/pci-bus.ts';
+export type { UnitCodec } from '../../formats/units/codec/codec.ts';
+export type { UnitField } from '../../formats/units/codec/decode.ts';
 export type { DeviceConfig } from '../../formats/units/codec/device-config.ts';
 export { collected, lenient, type Reading, start, type UnitRow, whole } from '../../formats/units/codec/unit-row.ts';
 export type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
