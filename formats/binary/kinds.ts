@@ -22,11 +22,11 @@ export interface Kind<T> {
 export interface Part {
   /** Absent for an element of a list. */
   name?: string;
-  /** Meaning, for the tables of FORMAT.md; empty where the whole has one. */
+  /** Meaning; empty where the name says enough. */
   doc: string;
-  /** How the part stands in the file. */
+  /** How the value stands in the file. */
   kind: Kind<unknown>;
-  /** Value of the part. */
+  /** As `kind` reads it. */
   value: unknown;
 }
 

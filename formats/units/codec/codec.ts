@@ -5,7 +5,7 @@ import { decodeWhole, encodeWhole, fieldsOf, type UnitField } from './decode.ts'
 export interface UnitCodec<T = unknown> {
   /** @throws FormatError `not-as-laid-out`, also where the value, written back, would give other bytes */
   decode(payload: Uint8Array, version: number): T;
-  /** The payload of a value. @param version of the unit */
+  /** The payload of a value that `decode` gave, or that was changed since. */
   encode(value: T, version: number): Uint8Array;
   /** All fields of a value that `decode` gave, in file order. */
   fields(value: T, version: number): UnitField[];

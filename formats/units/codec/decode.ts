@@ -11,13 +11,13 @@ export interface UnitField {
   path: string;
   /** Bytes from the start of the payload. */
   offset: number;
-  /** Bytes that the field takes. */
+  /** Bytes. */
   size: number;
   /** Numbers of 64 bits as hexadecimal text, bytes as pairs of digits, of long ones the first. */
   value: number | string | boolean;
   /** As people read it. */
   text: string;
-  /** Meaning of the field. */
+  /** Meaning; empty where the name says enough. */
   doc: string;
   /** The layout of these bytes is not known. */
   isOpaque: boolean;
