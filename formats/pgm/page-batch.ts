@@ -30,6 +30,16 @@ export const PAGE_KIND_COUNT = 9;
 export function isRam(kind: number): boolean {
   return kind <= PageKind.RAM_RAW || kind === PageKind.RAM_BALLOONED;
 }
+/** Whether a record of this kind carries a page. */
+export function hasContent(kind: number): boolean {
+  return (
+    kind === PageKind.RAM_RAW ||
+    kind === PageKind.MMIO2_RAW ||
+    kind === PageKind.ROM_VIRGIN ||
+    kind === PageKind.ROM_SHADOW_RAW
+  );
+}
+
 export function isMmio2(kind: number): boolean {
   return kind === PageKind.MMIO2_RAW || kind === PageKind.MMIO2_ZERO;
 }

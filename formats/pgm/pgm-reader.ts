@@ -15,7 +15,7 @@ import { type PgmVersion, pgmVersion } from './versions.ts';
 
 const PGM_UNIT = { name: 'pgm', instance: 1 } as const;
 
-export function isPgm(unit: UnitHeader): boolean {
+export function isPgm(unit: Pick<UnitHeader, 'name' | 'instance'>): boolean {
   return unit.name === PGM_UNIT.name && unit.instance === PGM_UNIT.instance;
 }
 

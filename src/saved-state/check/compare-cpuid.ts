@@ -56,7 +56,7 @@ const XSAVE = 1 << 26;
 const AMD = 0x68747541;
 
 /** Feature bits that the guest may not have unless the host has them. */
-const MUST_HAVE = {
+export const MUST_HAVE = {
   basicEcx: 0x77dff7f7,
   basicEdx: 0xeff88577,
   extendedEcx: 0x43ff4,

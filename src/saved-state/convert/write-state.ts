@@ -3,7 +3,7 @@ import type { ByteSink, SeekableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
-import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
+import { hasContent, isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { isPgm, PgmReader } from '../../../formats/pgm/pgm-reader.ts';
 import { type Anew, PgmPassWriter } from '../../../formats/pgm/pgm-writer.ts';
 import { hasRamInLowHole, isInLowHole } from '../../../formats/pgm/ranges.ts';
@@ -255,15 +255,6 @@ function passInPlainState({ name, pass, offset }: UnitHeader): FormatError {
       offset,
       unit: name,
     },
-  );
-}
-
-function hasContent(kind: number): boolean {
-  return (
-    kind === PageKind.RAM_RAW ||
-    kind === PageKind.MMIO2_RAW ||
-    kind === PageKind.ROM_VIRGIN ||
-    kind === PageKind.ROM_SHADOW_RAW
   );
 }
 

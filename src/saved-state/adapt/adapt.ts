@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { UsageError } from '../../../formats/errors.ts';
+import type { ReadableSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
+import { unitLabel } from '../../../formats/ssm/container.ts';
+import { check } from '../check/check.ts';
+import { machineOf } from '../check/target-machine.ts';
+import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
+import type { RangeNaming } from '../hashing/hashing-sink.ts';
+import { type Change, type ChangeClass, CLASSES_TO_ACCEPT } from './change.ts';
+import { type AdaptPlan, planAdaptation } from './plan.ts';
+import { writeAdapted } from './write-adapted.ts';
+
+export interface AdaptOptions {
+  /** Classes of change that are taken, of those that nobody gets unasked. */
+  accept?: readonly (typeof CLASSES_TO_ACCEPT)[number][];
+  signal?: AbortSignal;
+  /** Called with what is being done and the offset reached in the file that is read. */
+  onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
+}
+
+/** What reading back an adapted state has shown. */
+export interface AdaptProof {
+  /** Nothing differs but what the plan names, and nothing keeps the state from loading in the machine. */
+  holds: boolean;
+  /** Units that are as they were, byte for byte. */
+  unitsAsBefore: number;
+  /** Units that the plan has changed, dropped or taken. */
+  unitsChanged: number;
+  /** Ranges of memory that were compared page by page. */
+  ranges: number;
+  differences: string[];
+  /** What the machine would say; absent where nothing keeps the state from loading. */
+  refusal?: string;
+}
+
+export interface AdaptReport {
+  /** What is changed, in the order in which it was found. */
+  changes: readonly Change[];
+  /** Classes that were not accepted; nothing is written while there are any. */
+  toAccept: readonly ChangeClass[];
+  proof?: AdaptProof;
+}
+
+/** What an adaptation would do. @throws UnsupportedError `not-adaptable` */
+export async function planReport(
+  source: ByteSource,
+  donor: ByteSource,
+  options: AdaptOptions = {},
+): Promise<AdaptReport> {
+  return reportOf(await planAdaptation(source, donor, options.signal), options);
+}
+
+/**
+ * Makes a state fit the machine that another state, the donor, was saved from right after power-on, and proves that
+ * nothing else changed (docs/spec/adapt.md).
+ * @throws UnsupportedError `not-adaptable`; UsageError `not-accepted`; FormatError for damage
+ */
+export async function adapt(
+  source: ByteSource,
+  donor: ByteSource,
+  sink: ReadableSink,
+  options: AdaptOptions = {},
+): Promise<AdaptReport> {
+  const { signal, onProgress } = options;
+  const plan = await planAdaptation(source, donor, signal);
+  const report = reportOf(plan, options);
+  if (report.toAccept.length > 0)
+    throw new UsageError(
+      'not-accepted',
+      `Cannot adapt without --accept ${report.toAccept.join(',')}: ${report.changes.find((change) => report.toAccept.includes(change.class))?.message}`,
+    );
+  await writeAdapted(source, sink, plan, {
+    ...(signal ? { signal } : {}),
+    onProgress: (offset) => onProgress?.('writing', offset),
+  });
+  return { ...report, proof: await prove(source, sink, plan, options) };
+}
+
+function reportOf({ changes }: AdaptPlan, { accept = [] }: AdaptOptions): AdaptReport {
+  const toAccept = CLASSES_TO_ACCEPT.filter(
+    (kind) => !accept.includes(kind) && changes.some((change) => change.class === kind),
+  );
+  return { changes, toAccept };
+}
+
+async function prove(
+  source: ByteSource,
+  sink: ReadableSink,
+  plan: AdaptPlan,
+  { signal, onProgress }: AdaptOptions,
+): Promise<AdaptProof> {
+  const written = await sink.readBack();
+  try {
+    const common = {
+      of: 'content' as const,
+      ...(signal ? { signal } : {}),
+      onProgress: (offset: number) => onProgress?.('proving', offset),
+    };
+    const naming: RangeNaming = (kind, id, page) =>
+      (plan.memory?.keeps(kind, id, page) ?? true) ? sameIds(kind, id, page) : undefined;
+    const own = await fingerprint(source, { ...common, naming });
+    const other = await fingerprint(written, { ...common, naming: sameIds, like: own.memory });
+    const differences: string[] = [];
+    for (const range of new Set([...own.memory.keys(), ...other.memory.keys()])) {
+      const [before, after] = [own.memory.get(range), other.memory.get(range)];
+      const first = before && after ? before.differences(after)[Symbol.iterator]().next() : { done: false };
+      if (!first.done) differences.push(`memory ${range}`);
+    }
+    const expected = expectedUnits(plan, own.units);
+    for (const unit of new Set([...expected.keys(), ...other.units.keys()]))
+      if (expected.get(unit) !== other.units.get(unit)) differences.push(`unit ${unit}`);
+    const unitsAsBefore = [...other.units].filter(([unit, hash]) => own.units.get(unit) === hash).length;
+    const unitsChanged = new Set([...own.units.keys(), ...other.units.keys()]).size - unitsAsBefore;
+    const machine = machineOf(plan.donor.state, plan.donor.name);
+    const { forecast } = await check(written, { machine, ...(signal ? { signal } : {}) });
+    const refusal =
+      forecast && `${forecast.vboxCode}${forecast.unit ? ` at ${forecast.unit}` : ''}: ${forecast.message}`;
+    return {
+      holds: differences.length === 0 && forecast === undefined,
+      unitsAsBefore,
+      unitsChanged,
+      ranges: own.memory.size,
+      differences,
+      ...(refusal === undefined ? {} : { refusal }),
+    };
+  } finally {
+    await written.close();
+  }
+}
+
+/** Hashes as `fingerprint` makes them, of the units that the plan demands. */
+function expectedUnits({ units }: AdaptPlan, own: ReadonlyMap<string, string>): Map<string, string> {
+  const expected = new Map<string, string>();
+  for (const { header, payload } of units) {
+    if (isPgm(header)) continue;
+    const key = `${unitLabel({ ...header, pass: 'final' })} final`;
+    const made = payload && createHash('sha256').update(`version ${header.version}`).update(payload).digest('hex');
+    expected.set(key, made ?? own.get(key) ?? 'missing');
+  }
+  return expected;
+}

@@ -1,0 +1,133 @@
+import { hex } from '../../../formats/errors.ts';
+import { ich9BusCodec, piix3BusCodec } from '../../../formats/units/chipset/pci-codec.ts';
+import { pciName } from '../../../formats/units/chipset/pci-ids.ts';
+import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
+import { type Merge, refused } from './merge.ts';
+
+/** What both buses keep of a device. */
+interface Slot {
+  devfn: number;
+  config: Uint8Array;
+  pinLevel: number;
+  regions?: { type: number; size: number }[];
+}
+
+interface Bus {
+  legacyLevels?: number[];
+  apicLevels: number[];
+  devices: Slot[];
+}
+
+/** Entries of devices that stay are the state's, those of others the machine's. */
+export function mergeBus(merge: Merge): void {
+  merged(merge, 'pci/0', piix3BusCodec as unknown as UnitCodec<Bus>);
+  merged(merge, 'ich9pci/0', ich9BusCodec as unknown as UnitCodec<Bus>);
+}
+
+function merged(merge: Merge, unit: string, codec: UnitCodec<Bus>): void {
+  if (!merge.own.units.has(unit)) return;
+  const own = merge.value(unit, codec);
+  const wanted = merge.donorValue(unit, codec);
+  if (!own || !wanted) throw refused(`unit ${unit} could not be read, of ${own ? merge.donor.name : merge.own.name}`);
+  const before = new Map(own.devices.map((slot) => [slot.devfn, slot]));
+  const after: Slot[] = [];
+  for (const there of wanted.devices) {
+    const here = before.get(there.devfn);
+    const stays = here !== undefined && isSameDevice(here, there);
+    if (!stays) {
+      if (here) release(own, here);
+      merge.note('seen', unit, `PCI device ${placeOf(there)} ${nameOf(there)} is new to the guest`);
+      after.push(there);
+      continue;
+    }
+    if (idOf(here) !== idOf(there))
+      merge.note(
+        'kept',
+        unit,
+        `PCI device ${placeOf(here)}: the guest goes on seeing ${idText(here)}, until its next reset`,
+      );
+    resize(merge, unit, here, there);
+    after.push(here);
+  }
+  for (const here of own.devices) {
+    if (after.includes(here) || wanted.devices.some(({ devfn }) => devfn === here.devfn)) continue;
+    release(own, here);
+    merge.note('seen', unit, `PCI device ${placeOf(here)} ${nameOf(here)} is gone: the guest reads nothing there`);
+  }
+  own.devices = after;
+}
+
+/** Graphics ask for the size of their memory, which a machine with other video memory has changed. */
+function resize(merge: Merge, unit: string, here: Slot, there: Slot): void {
+  for (const [i, region] of (here.regions ?? []).entries()) {
+    const size = there.regions?.[i]?.size;
+    if (size === undefined || size === region.size) continue;
+    const address = addressOf(here, i);
+    if (size > 0 && address % size !== 0)
+      throw refused(
+        `region ${i} of PCI device ${placeOf(here)} would have ${size} bytes, but the guest has put it at ${hex(address)}; change the size back`,
+      );
+    merge.note('kept', unit, `region ${i} of PCI device ${placeOf(here)}: ${region.size} bytes become ${size}`);
+    here.regions?.splice(i, 1, { type: region.type, size });
+  }
+}
+
+const BASE_ADDRESSES = 0x10;
+const ROM_ADDRESS = 0x30;
+const ROM_REGION = 6;
+
+function addressOf({ config }: Slot, region: number): number {
+  const at = region === ROM_REGION ? ROM_ADDRESS : BASE_ADDRESSES + 4 * region;
+  return (viewOf(config).getUint32(at, true) & ~0xf) >>> 0;
+}
+
+const PIN = 0x3d;
+const LEGACY_LINES = 4;
+const APIC_LINES = 8;
+
+/** The interrupt line that a device holds, which nobody else would let go. */
+function release({ legacyLevels, apicLevels }: Bus, { devfn, config, pinLevel }: Slot): void {
+  const pin = config[PIN];
+  if (pinLevel !== 1 || pin === 0) return;
+  const slot = devfn >>> 3;
+  lower(legacyLevels, (slot + pin - 2) & (LEGACY_LINES - 1));
+  lower(apicLevels, (slot + pin - 1) & (APIC_LINES - 1));
+}
+
+function lower(levels: number[] | undefined, line: number): void {
+  if (levels && levels[line] > 0) levels[line]--;
+}
+
+/** The loader compares the vendor alone; a device of another kind is never the same. */
+function isSameDevice(a: Slot, b: Slot): boolean {
+  const vendor = (slot: Slot) => viewOf(slot.config).getUint16(0, true);
+  return (
+    vendor(a) === vendor(b) && (idOf(a) === idOf(b) || (knownName(a) !== undefined && knownName(a) === knownName(b)))
+  );
+}
+
+function idOf({ config }: Slot): number {
+  return viewOf(config).getUint32(0, true);
+}
+
+function idText({ config }: Slot): string {
+  const two = (at: number) => viewOf(config).getUint16(at, true).toString(16).padStart(4, '0');
+  return `${two(0)}:${two(2)}`;
+}
+
+function knownName({ config }: Slot): string | undefined {
+  const view = viewOf(config);
+  return pciName(view.getUint16(0, true), view.getUint16(2, true));
+}
+
+function nameOf(slot: Slot): string {
+  return knownName(slot) ?? idText(slot);
+}
+
+function placeOf({ devfn }: Slot): string {
+  return `${(devfn >>> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

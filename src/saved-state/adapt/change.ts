@@ -1,0 +1,16 @@
+/**
+ * What an adaptation costs the guest. kept: it sees no change; seen: hardware has gone or come, as in a hot-plug;
+ * reset: a device has forgotten its state; risk: the guest may crash; loss: memory or data goes.
+ */
+export type ChangeClass = 'kept' | 'seen' | 'reset' | 'risk' | 'loss';
+
+/** Classes that nobody gets without asking for them. */
+export const CLASSES_TO_ACCEPT = ['risk', 'loss'] as const satisfies readonly ChangeClass[];
+
+/** One thing that an adaptation changes. */
+export interface Change {
+  class: ChangeClass;
+  /** `name/instance`; absent where it is more than one. */
+  unit?: string;
+  message: string;
+}

@@ -1,0 +1,227 @@
+import { serialCodec } from '../../../formats/units/chipset/serial.ts';
+import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
+import { apicCodec } from '../../../formats/units/cpu/apic.ts';
+import { gimCodec } from '../../../formats/units/cpu/gim.ts';
+import { displayDataCodec, vgaCodec } from '../../../formats/units/display/codecs.ts';
+import { hgcmCodec, vmmDevCodec } from '../../../formats/units/machine/codecs.ts';
+import { E1000_CHIPS, e1000Codec, PCNET_TYPES, pcnetCodec } from '../../../formats/units/network/codecs.ts';
+import { busLogicCodec, lsiLogicCodec } from '../../../formats/units/storage/scsi-codecs.ts';
+import { isCompared } from '../../../formats/units/table.ts';
+import { mergeAhci, mergeIde } from './drives.ts';
+import { type Merge, refused } from './merge.ts';
+
+/** What a unit's loader compares with the machine becomes the machine's; the rest stays. */
+interface Rule<T> {
+  /** Units of this name, of any instance. */
+  unit: string;
+  codec: UnitCodec<T>;
+  /** Changes `own` in place. */
+  merge(own: T, donor: T, merge: Merge, unit: string): void;
+}
+
+function rule<T>(unit: string, codec: UnitCodec<T>, merge: Rule<T>['merge']): Rule<unknown> {
+  return { unit, codec, merge } as Rule<unknown>;
+}
+
+const X2APIC_IN_USE = 0x400n;
+const X2APIC_ALLOWED = 3;
+
+const RULES: readonly Rule<unknown>[] = [
+  rule('apic', apicCodec, (own, donor, merge, unit) => {
+    if (own.mode === donor.mode && own.hasIoApic === donor.hasIoApic) return;
+    if (donor.mode < X2APIC_ALLOWED && own.cpu.some(({ base }) => (base & X2APIC_IN_USE) !== 0n))
+      throw refused(
+        'the guest uses x2APIC, which the machine does not allow; allow it: VBoxManage modifyvm NAME --x2apic=on',
+      );
+    const mode = (value: number) =>
+      value === X2APIC_ALLOWED ? 'x2APIC allowed' : value === 2 ? 'APIC' : `APIC mode ${value}`;
+    merge.note(
+      'kept',
+      unit,
+      `${mode(own.mode)}, I/O APIC ${onOff(own.hasIoApic)} becomes ${mode(donor.mode)}, I/O APIC ${onOff(donor.hasIoApic)}`,
+    );
+    own.mode = donor.mode;
+    own.hasIoApic = donor.hasIoApic;
+  }),
+  rule('serial', serialCodec, (own, donor, merge, unit) => {
+    if (own.irq === donor.irq && own.port === donor.port && own.type === donor.type) return;
+    const text = ({ irq, port, type }: typeof own) => `port 0x${port.toString(16)}, interrupt ${irq}, type ${type}`;
+    merge.note('seen', unit, `${text(own)} becomes ${text(donor)}: at its old place the guest reads nothing`);
+    Object.assign(own, { irq: donor.irq, port: donor.port, type: donor.type });
+  }),
+  rule('e1000', e1000Codec, (own, donor, merge, unit) => {
+    if (own.chip === donor.chip) return;
+    merge.note(
+      'kept',
+      unit,
+      `model ${E1000_CHIPS[own.chip]} becomes ${E1000_CHIPS[donor.chip]}, of which the guest sees nothing until its reset`,
+    );
+    own.chip = donor.chip;
+  }),
+  rule('pcnet', pcnetCodec, (own, donor, merge, unit) => {
+    if (own.type === donor.type) return;
+    merge.note(
+      'kept',
+      unit,
+      `model ${PCNET_TYPES[own.type]} becomes ${PCNET_TYPES[donor.type]}, of which the guest sees nothing until its reset`,
+    );
+    own.type = donor.type;
+    own.timers = donor.timers.map((timer, i) => own.timers[i] ?? timer);
+  }),
+  rule('lsilogicscsi', lsiLogicCodec, mergeScsi),
+  rule('lsilogicsas', lsiLogicCodec, mergeScsi),
+  rule('buslogic', busLogicCodec, mergeScsi),
+  rule('vga', vgaCodec, mergeVga),
+  rule('DisplayData', displayDataCodec, (own, donor, merge, unit) => {
+    if (own.count === donor.count) return;
+    merge.takeDonors(unit);
+    merge.note('kept', unit, `monitors: ${own.count} become ${donor.count}`);
+  }),
+  rule('GIM', gimCodec, mergeGim),
+  rule('HGCM', hgcmCodec, mergeServices),
+  rule('VMMDev', vmmDevCodec, (own, donor, merge, unit) => {
+    const { keepCredentials, hasHeap, mmioRequests } = donor;
+    if (own.keepCredentials === keepCredentials && own.hasHeap === hasHeap && own.mmioRequests === mmioRequests) return;
+    merge.note('kept', unit, 'settings of the device for guest additions become those of the machine');
+    Object.assign(own, { keepCredentials, hasHeap, mmioRequests });
+  }),
+];
+
+/** Applies the rules, and gives the machine's unit where a part differs for which there is none. */
+export function mergeComparedParts(merge: Merge): void {
+  for (const [unit, { header }] of merge.own.units) {
+    if (merge.originOf(unit) !== 'own' || !merge.donor.units.has(unit)) continue;
+    if (header.name === 'ahci' && mergeAhci(merge, unit)) continue;
+    if (header.name === 'piix3ide' && mergeIde(merge, unit)) continue;
+    const known = RULES.find((each) => each.unit === header.name);
+    const own = known && merge.value(unit, known.codec);
+    const donor = known && merge.donorValue(unit, known.codec);
+    if (known && own !== undefined && donor !== undefined) known.merge(own, donor, merge, unit);
+    else takeWhereDifferent(merge, unit, header.name);
+  }
+}
+
+/** A unit whose layout is not known but for what is compared. */
+function takeWhereDifferent(merge: Merge, unit: string, name: string): void {
+  if (!isCompared(name)) return;
+  const own = merge.own.state.configs.get(unit);
+  const donor = merge.donor.state.configs.get(unit);
+  if (own !== undefined && donor !== undefined && JSON.stringify(own) === JSON.stringify(donor)) return;
+  if (own === undefined && donor === undefined && sameStart(merge, unit)) return;
+  merge.takeDonors(unit);
+  merge.note(
+    name === 'tpm' ? 'loss' : 'reset',
+    unit,
+    `${unit} is configured otherwise in the machine: it is as after power-on, and its driver has to set it up anew`,
+  );
+}
+
+/** Of devices whose loader compares their address, which stands first. */
+function sameStart({ own, donor }: Merge, unit: string): boolean {
+  const start = (state: typeof own) => Buffer.from(state.units.get(unit)?.payload.subarray(0, 3) ?? []).toString('hex');
+  return start(own) === start(donor);
+}
+
+interface Scsi {
+  count?: number;
+  ports?: number;
+  type?: number;
+  attached: boolean[];
+}
+
+function mergeScsi(own: Scsi, donor: Scsi, merge: Merge, unit: string): void {
+  if (own.count !== donor.count || own.ports !== donor.ports || own.type !== donor.type) {
+    merge.takeDonors(unit);
+    merge.note(
+      'reset',
+      unit,
+      'the controller has other ports: it is as after power-on, and its driver has to set it up anew',
+    );
+    return;
+  }
+  for (const [i, isAttached] of donor.attached.entries()) {
+    if (own.attached[i] === isAttached) continue;
+    merge.note(
+      'seen',
+      unit,
+      isAttached
+        ? `device ${i} is new: the guest finds it when it looks`
+        : `device ${i} is gone: commands in flight fail`,
+    );
+    own.attached[i] = isAttached;
+  }
+}
+
+type Vga = ReturnType<(typeof vgaCodec)['decode']>;
+
+function mergeVga(own: Vga, donor: Vga, merge: Merge, unit: string): void {
+  const has3d = merge.own.state.has3d;
+  if (has3d !== merge.donor.state.has3d && has3d !== undefined && merge.donor.state.has3d !== undefined) {
+    merge.takeDonors(unit);
+    merge.note(
+      'reset',
+      unit,
+      '3D acceleration is another one: the screen stays black until the driver sets it up anew',
+    );
+    return;
+  }
+  if (donor.monitors < own.monitors) {
+    merge.takeDonors(unit);
+    merge.note('reset', unit, `monitors: ${own.monitors} become ${donor.monitors}; graphics are as after power-on`);
+    return;
+  }
+  if (donor.monitors !== own.monitors) merge.note('kept', unit, `monitors: ${own.monitors} become ${donor.monitors}`);
+  if (donor.vramSize > own.vramSize)
+    merge.note('kept', unit, `video memory: ${own.vramSize} bytes become ${donor.vramSize}`);
+  if (donor.vramSize < own.vramSize)
+    merge.note(
+      'risk',
+      unit,
+      `video memory: ${own.vramSize} bytes become ${donor.vramSize}; guest additions keep their data at its end`,
+    );
+  Object.assign(own, { monitors: donor.monitors, vramSize: donor.vramSize });
+}
+
+type Gim = ReturnType<(typeof gimCodec)['decode']>;
+
+const KVM = 3;
+const HYPER_V = 2;
+const CLOCK_IN_USE = 1n;
+
+function mergeGim(own: Gim, donor: Gim, merge: Merge, unit: string): void {
+  if (own.provider === donor.provider && own.version === donor.version) return;
+  const usesClock = own.kvm?.cpus.some(({ systemTimeMsr }) => (systemTimeMsr & CLOCK_IN_USE) !== 0n) ?? false;
+  const isRisk = own.provider === HYPER_V || (own.provider === KVM && usesClock);
+  merge.takeDonors(unit);
+  const names = ['none', 'minimal', 'Hyper-V', 'KVM'];
+  const what = `paravirtualisation ${names[own.provider] ?? own.provider} becomes ${names[donor.provider] ?? donor.provider}`;
+  merge.note(
+    isRisk ? 'risk' : 'kept',
+    unit,
+    isRisk
+      ? `${what}; a guest that takes its time from it sees its clock stand still`
+      : `${what}, which the guest does not use`,
+  );
+}
+
+type Hgcm = ReturnType<(typeof hgcmCodec)['decode']>;
+
+/** The host's services come with the release; those of the machine stand in its state. */
+function mergeServices(own: Hgcm, donor: Hgcm, merge: Merge, unit: string): void {
+  const there = new Set(donor.services.map(({ name }) => name));
+  const gone = own.services.filter(({ name }) => !there.has(name));
+  if (gone.length === 0 && own.services.length === own.count) return;
+  if (gone.some(({ clients }) => clients > 0) || own.services.length < own.count) {
+    if (gone.length === 0) return;
+    merge.takeDonors(unit);
+    merge.note('seen', unit, `the host has no service ${gone[0].name}: all connections of guest additions end`);
+    return;
+  }
+  for (const { name } of gone) merge.note('seen', unit, `the host has no service ${name}, which had no clients`);
+  own.services = own.services.filter(({ name }) => there.has(name));
+  own.count -= gone.length;
+}
+
+function onOff(value: boolean): string {
+  return value ? 'on' : 'off';
+}

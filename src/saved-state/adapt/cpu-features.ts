@@ -1,0 +1,160 @@
+import { hex } from '../../../formats/errors.ts';
+import { type CpumUnit, cpumCodec } from '../../../formats/units/cpu/cpum-codec.ts';
+import { MUST_HAVE, offeredState } from '../check/compare-cpuid.ts';
+import { type Merge, refused } from './merge.ts';
+
+type Leaf = CpumUnit['leaves'][number];
+type Cpu = CpumUnit['cpus'][number];
+
+const X87 = 1n;
+const SSE = 2n;
+const AVX = 4n;
+const AVX512 = 0xe0n;
+const XSAVE = 1 << 26;
+const OSXSAVE = 1n << 18n;
+const EXTENDED_STATE = 0xd;
+const EXTENDED_FEATURES = 0x80000001;
+const FIRST_LEAF = 0;
+/** First letters of AMD's name, in EBX of leaf 0. */
+const AMD = 0x68747541;
+/** Bits that speak of AVX and of AVX-512, by leaf. */
+const AVX_BITS = { leaf1Ecx: (1 << 12) | (1 << 28) | (1 << 29), leaf7Ebx: 1 << 5 };
+const AVX512_LEAF7_EBX = [16, 17, 21, 26, 27, 28, 30, 31].reduce((bits, bit) => bits | (1 << bit), 0);
+/** x87 and SSE with the header of XSAVE. */
+const LEAST_AREA = 576;
+
+/** Makes of the CPUs what the machine's host and profile can take (adapt.md section 3). */
+export function mergeCpuFeatures(merge: Merge): void {
+  const own = merge.value('cpum/1', cpumCodec);
+  const host = merge.donor.state.cpum?.cpuid;
+  if (!own || !host) {
+    if (merge.own.state.cpum === undefined || host === undefined)
+      throw refused('the CPUs of both states could not be read');
+    return;
+  }
+  clearMissingFeatures(merge, own);
+  // What the machine's profile has is told by its own guest leaf; without one it has no extended state at all.
+  const offered = offeredState(host) ?? 0n;
+  reduceLeaf(merge, own, offered);
+  for (const [i, cpu] of own.cpus.entries()) reduceState(merge, i, cpu, offered);
+}
+
+/** Features that the host lacks: the loader refuses a guest that has been told of them. */
+function clearMissingFeatures(merge: Merge, own: CpumUnit): void {
+  const { rawBasic = [], rawExtended = [] } = merge.donor.state.cpum?.cpuid ?? {};
+  const isAmd = leafOf(own, FIRST_LEAF)?.ebx === AMD && rawBasic[0]?.ebx === AMD;
+  const clear = (number: number, register: 'ecx' | 'edx', has: number | undefined, mask: number) => {
+    const leaf = leafOf(own, number);
+    const missing = ((leaf?.[register] ?? 0) & ~(has ?? 0) & mask) >>> 0;
+    if (!leaf || missing === 0) return;
+    leaf[register] = (leaf[register] & ~missing) >>> 0;
+    merge.note(
+      'risk',
+      'cpum/1',
+      `CPUID leaf ${hex(number)} ${register.toUpperCase()}: the host lacks bits ${hex(missing)}, which are cleared; a program that has already asked goes on using them`,
+    );
+  };
+  clear(1, 'ecx', rawBasic[1]?.ecx, MUST_HAVE.basicEcx);
+  clear(1, 'edx', rawBasic[1]?.edx, MUST_HAVE.basicEdx);
+  if (isAmd) clear(EXTENDED_FEATURES, 'ecx', rawExtended[1]?.ecx, MUST_HAVE.extendedEcx);
+  clear(EXTENDED_FEATURES, 'edx', rawExtended[1]?.edx, MUST_HAVE.extendedEdx);
+}
+
+function leafOf({ leaves }: CpumUnit, leaf: number, subLeaf = 0): Leaf | undefined {
+  return leaves.find((own) => own.leaf === leaf && own.subLeaf === subLeaf);
+}
+
+/** Leaf 0xd lists the components that the guest may have. */
+function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
+  const head = leafOf(own, EXTENDED_STATE);
+  const listed = head ? (BigInt(head.edx) << 32n) | BigInt(head.eax) : 0n;
+  const kept = consistent(listed & offered) | X87 | SSE;
+  if (!head || listed === 0n) {
+    const basic = leafOf(own, 1);
+    if (basic && (basic.ecx & XSAVE) !== 0)
+      throw refused('CPUID tells the guest of XSAVE, but leaf 0xd is empty: no rule is known for that');
+    return;
+  }
+  const one = leafOf(own, EXTENDED_STATE, 1);
+  if (one && (one.eax | one.ecx | one.edx) !== 0) Object.assign(one, { eax: 0, ecx: 0, edx: 0 });
+  if (kept === listed) return;
+  const ends = own.leaves.filter(
+    ({ leaf, subLeaf }) => leaf === EXTENDED_STATE && subLeaf >= 2 && hasBit(kept, subLeaf),
+  );
+  const size = Math.max(LEAST_AREA, ...ends.map(({ eax, ebx }) => eax + ebx));
+  Object.assign(head, { eax: Number(kept & 0xffffffffn), edx: Number(kept >> 32n), ebx: size, ecx: size });
+  own.leaves = own.leaves.filter(
+    ({ leaf, subLeaf }) => leaf !== EXTENDED_STATE || subLeaf < 2 || hasBit(kept, subLeaf),
+  );
+  own.leafCount = own.leaves.length;
+  const gone = listed & ~kept;
+  if ((gone & AVX) !== 0n) clearBits(own, AVX_BITS.leaf1Ecx, AVX_BITS.leaf7Ebx);
+  if ((gone & AVX512) !== 0n) clearBits(own, 0, AVX512_LEAF7_EBX);
+  const usesNone = own.cpus.every(({ context }) => (context.cr4 & OSXSAVE) === 0n);
+  merge.note(
+    usesNone ? 'kept' : 'risk',
+    'cpum/1',
+    `CPUID leaf 0xd: extended state ${hex(listed)} becomes ${hex(kept)}${usesNone ? '; the guest has not switched it on (CR4.OSXSAVE 0)' : '; a kernel that has patched itself for it may fail'}`,
+  );
+}
+
+function clearBits(own: CpumUnit, leaf1Ecx: number, leaf7Ebx: number): void {
+  const basic = leafOf(own, 1);
+  const seven = leafOf(own, 7);
+  if (basic) basic.ecx = (basic.ecx & ~leaf1Ecx) >>> 0;
+  if (seven) seven.ebx = (seven.ebx & ~leaf7Ebx) >>> 0;
+}
+
+/** AVX needs SSE; the parts of AVX-512 come together, and need AVX. */
+function consistent(mask: bigint): bigint {
+  let kept = mask;
+  if ((kept & SSE) === 0n) kept &= ~AVX;
+  if ((kept & AVX512) !== AVX512 || (kept & AVX) === 0n) kept &= ~AVX512;
+  return kept;
+}
+
+function reduceState(merge: Merge, number: number, cpu: Cpu, offered: bigint): void {
+  const { context, extended } = cpu;
+  const before = { xcr0: context.xcr0, mask: context.xStateMask, inUse: extended?.inUse ?? 0n };
+  const mask = before.mask === 0n ? 0n : consistent(before.mask & offered) | X87 | SSE;
+  const xcr0 = settledXcr0(before.xcr0, mask, (context.cr4 & OSXSAVE) !== 0n);
+  const inUse = before.inUse & mask;
+  if (xcr0 === before.xcr0 && mask === before.mask && inUse === before.inUse && context.xcr1 === 0n) return;
+  Object.assign(context, { xcr0, xcr1: 0n, xStateMask: mask });
+  if (extended) extended.inUse = inUse;
+  keepComponents(cpu, mask);
+  const { isRisk, text } = effectOn(cpu, before, xcr0);
+  const what = `CPU ${number}: XCR0 ${hex(before.xcr0)} becomes ${hex(xcr0)}, extended state ${hex(before.mask)} becomes ${hex(mask)}`;
+  merge.note(isRisk ? 'risk' : 'kept', 'cpum/1', `${what}; ${text}`);
+}
+
+/** XCR0 as the loader takes it: x87 alone, or within the mask. */
+function settledXcr0(xcr0: bigint, mask: bigint, isOn: boolean): bigint {
+  const isValid = (xcr0 & X87) !== 0n && (xcr0 === X87 || (xcr0 & ~(mask | X87)) === 0n);
+  if (isValid) return xcr0;
+  if (!isOn || mask === 0n) return X87;
+  // Systems switch on all that leaf 0xd lists.
+  return xcr0 === 0n ? mask : consistent(xcr0 & mask) | X87;
+}
+
+/** Parts of a component that the mask has no more are not written; those that a mask keeps stand there already. */
+function keepComponents(cpu: Cpu, mask: bigint): void {
+  if (mask === 0n) cpu.extended = undefined;
+}
+
+function effectOn({ context }: Cpu, before: { xcr0: bigint; mask: bigint; inUse: bigint }, xcr0: bigint) {
+  if ((context.cr4 & OSXSAVE) === 0n)
+    return { isRisk: false, text: 'the guest has not switched the extended state on (CR4.OSXSAVE 0)' };
+  const gone = before.xcr0 & ~xcr0;
+  if (gone === 0n) return { isRisk: false, text: 'the guest loses nothing that it has switched on' };
+  const held = before.inUse & gone;
+  const data = held === 0n ? '' : '; the program that ran holds such data, which is lost now';
+  return {
+    isRisk: true,
+    text: `programs that use ${gone & AVX512 ? 'AVX-512' : 'AVX'} will end with an invalid opcode at their next such instruction${data}`,
+  };
+}
+
+function hasBit(mask: bigint, bit: number): boolean {
+  return bit < 64 && ((mask >> BigInt(bit)) & 1n) !== 0n;
+}

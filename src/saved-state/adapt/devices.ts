@@ -1,0 +1,112 @@
+import { ioapicCodec } from '../../../formats/units/chipset/interrupt-controllers.ts';
+import type { PciSlot } from '../../../formats/units/chipset/pci-bus.ts';
+import { pciInstance, pciName } from '../../../formats/units/chipset/pci-ids.ts';
+import { hpetCodec } from '../../../formats/units/chipset/timers.ts';
+import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
+import type { CollectedState } from './collect-units.ts';
+import { type Merge, refused } from './merge.ts';
+
+/** Old units that today's loaders pass unread, whatever they hold. */
+const STUBS = ['rem', 'selm', 'CSAM', 'PATM'];
+/** Units that are there in every machine of the releases that write them; older states do without. */
+const ALWAYS_THERE = ['ConsoleData'];
+
+/** The list of devices becomes that of the machine; units of devices go and come with it. */
+export function mergeDevices(merge: Merge): void {
+  const list = merge.value('pdm/1', pdmCodec);
+  const wanted = merge.donorValue('pdm/1', pdmCodec);
+  if (!list || !wanted)
+    throw refused(`the list of devices could not be read, of ${list ? merge.donor.name : merge.own.name}`);
+  refuseOtherBoards(merge);
+  findReplaced(merge);
+  const own = new Set(list.devices.map(nameOf));
+  const target = new Set(wanted.devices.map(nameOf));
+  for (const device of own) if (!target.has(device)) dropDevice(merge, device);
+  for (const device of target)
+    if (!own.has(device)) takeDevice(merge, device, `device ${device} is new to the guest: it is as after power-on`);
+  for (const device of merge.replaced)
+    takeDevice(merge, device, `device ${device} is another one in the machine: the guest sees one gone and one new`);
+  if ([...own].join() !== [...target].join()) list.devices = wanted.devices;
+  dropOtherUnits(merge, own);
+  for (const unit of ALWAYS_THERE.map((name) => `${name}/0`))
+    if (!merge.own.units.has(unit) && merge.donor.units.has(unit)) merge.takeDonors(unit);
+}
+
+function nameOf({ name, instance }: { name: string; instance: number }): string {
+  return `${name}/${instance}`;
+}
+
+/** Interrupt routing, ports and tables in guest memory are of the old board: no merge makes them right. */
+function refuseOtherBoards({ own, donor }: Merge): void {
+  const has = (state: CollectedState, unit: string) => state.units.has(`${unit}/0`);
+  const other = (unit: string) => has(own, unit) !== has(donor, unit);
+  if (other('ich9pci') || other('pci'))
+    throw refused(
+      `the chipset is another one; change it back: VBoxManage modifyvm NAME --chipset=${has(own, 'pci') ? 'piix3' : 'ich9'}`,
+    );
+  if (other('efi'))
+    throw refused(
+      `the firmware is another one; change it back: VBoxManage modifyvm NAME --firmware=${has(own, 'efi') ? 'efi' : 'bios'}`,
+    );
+  if (own.state.cpum?.nestedVirtualisation !== donor.state.cpum?.nestedVirtualisation)
+    throw refused(
+      `nested virtualisation differs; change it back: VBoxManage modifyvm NAME --nested-hw-virt=${own.state.cpum?.nestedVirtualisation ? 'on' : 'off'}`,
+    );
+}
+
+/** Where devices are on the bus, by `name/instance`. */
+function placesOf({ state }: CollectedState): Map<string, PciSlot> {
+  const places = new Map<string, PciSlot>();
+  for (const slot of state.pciSlots ?? []) {
+    const name = pciName(slot.vendorId, slot.deviceId);
+    if (name !== undefined) places.set(`${name}/${pciInstance(name, slot.devfn, slot.deviceId)}`, slot);
+  }
+  return places;
+}
+
+/** A device that has moved, or has another vendor, is not the one that the guest knows. */
+function findReplaced(merge: Merge): void {
+  const places = placesOf(merge.donor);
+  for (const [device, own] of placesOf(merge.own)) {
+    const there = places.get(device);
+    if (there && (there.devfn !== own.devfn || there.vendorId !== own.vendorId)) merge.replaced.add(device);
+  }
+}
+
+function dropDevice(merge: Merge, device: string): void {
+  const risk = riskOfLosing(merge, device);
+  merge.drop(device);
+  if (risk === undefined)
+    merge.note('seen', device, `device ${device} is not in the machine: the guest sees it pulled out`);
+  else merge.note('risk', device, `device ${device} is not in the machine, ${risk}`);
+}
+
+/** Why a guest can't do without a device that it uses. */
+function riskOfLosing(merge: Merge, device: string): string | undefined {
+  const MASKED = 0x10000n;
+  if (device === 'ioapic/0') {
+    const used = merge.value(device, ioapicCodec)?.redirections.some((entry) => (entry & MASKED) === 0n) ?? true;
+    return used ? 'and the guest gets its interrupts through it: they would not come any more' : undefined;
+  }
+  if (device === 'hpet/0') {
+    const used = ((merge.value(device, hpetCodec)?.config ?? 1n) & 1n) !== 0n;
+    return used ? 'and the guest takes its time from it: its clock would stand still' : undefined;
+  }
+  if (device.startsWith('iommu-')) return 'and a guest that translates addresses of devices by it would lose them all';
+  if (device === 'tpm/0') return 'and keys in it are not to be had any more';
+  return undefined;
+}
+
+function takeDevice(merge: Merge, device: string, message: string): void {
+  merge.takeDonors(device);
+  merge.note(device === 'vga/0' ? 'reset' : 'seen', device, message);
+}
+
+/** What has no handler is refused, device or not. */
+function dropOtherUnits(merge: Merge, devices: ReadonlySet<string>): void {
+  for (const [unit, { header }] of merge.own.units) {
+    if (merge.donor.units.has(unit) || devices.has(unit) || STUBS.includes(header.name)) continue;
+    merge.drop(unit);
+    merge.note('seen', unit, `unit ${unit} is not in the machine: it is left out`);
+  }
+}

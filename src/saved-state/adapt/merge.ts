@@ -1,0 +1,98 @@
+import { FormatError, UnsupportedError } from '../../../formats/errors.ts';
+import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
+import { codecFor } from '../../../formats/units/table.ts';
+import type { Change, ChangeClass } from './change.ts';
+import type { CollectedState, CollectedUnit } from './collect-units.ts';
+
+/** Where a unit of the result comes from. */
+export type Origin = 'own' | 'donor' | 'dropped';
+
+interface Working {
+  codec: UnitCodec;
+  value: unknown;
+  version: number;
+}
+
+/**
+ * The units of a state while they are made to fit a machine. Rules look at both states and say what is to be done;
+ * nothing is written before all of them have.
+ */
+export class Merge {
+  readonly own: CollectedState;
+  readonly donor: CollectedState;
+  readonly changes: Change[] = [];
+  /** Devices (`name/instance`) that are another one in the machine, though they have the same name. */
+  readonly replaced = new Set<string>();
+  readonly #origins = new Map<string, Origin>();
+  readonly #working = new Map<string, Working>();
+
+  constructor(own: CollectedState, donor: CollectedState) {
+    this.own = own;
+    this.donor = donor;
+  }
+
+  note(kind: ChangeClass, unit: string | undefined, message: string): void {
+    this.changes.push({ class: kind, ...(unit === undefined ? {} : { unit }), message });
+  }
+
+  originOf(unit: string): Origin {
+    return this.#origins.get(unit) ?? (this.own.units.has(unit) ? 'own' : 'dropped');
+  }
+
+  drop(unit: string): void {
+    this.#origins.set(unit, 'dropped');
+  }
+
+  takeDonors(unit: string): void {
+    this.#origins.set(unit, this.donor.units.has(unit) ? 'donor' : 'dropped');
+  }
+
+  /**
+   * The decoded unit of the state, to be changed in place: it is written so. Undefined where the state lacks it, it was
+   * given up, or its layout is not known.
+   */
+  value<T>(unit: string, codec: UnitCodec<T>): T | undefined {
+    if (this.originOf(unit) !== 'own') return undefined;
+    const known = this.#working.get(unit);
+    if (known) return known.codec === (codec as UnitCodec) ? (known.value as T) : undefined;
+    const found = this.own.units.get(unit);
+    const value = found && decoded(found, codec);
+    if (found && value !== undefined)
+      this.#working.set(unit, { codec: codec as UnitCodec, value, version: found.header.version });
+    return value;
+  }
+
+  /** The decoded unit of the donor. */
+  donorValue<T>(unit: string, codec: UnitCodec<T>): T | undefined {
+    const found = this.donor.units.get(unit);
+    return found && decoded(found, codec);
+  }
+
+  /** Payloads of the state's units that have changed. */
+  changedPayloads(): Map<string, Uint8Array> {
+    const changed = new Map<string, Uint8Array>();
+    for (const [unit, { codec, value, version }] of this.#working) {
+      if (this.originOf(unit) !== 'own') continue;
+      const payload = codec.encode(value, version).slice();
+      const before = this.own.units.get(unit)?.payload;
+      if (!before || Buffer.compare(before, payload) !== 0) changed.set(unit, payload);
+    }
+    return changed;
+  }
+}
+
+/** Undefined where the layout of the unit's version is another one, or is not known. */
+function decoded<T>({ header, payload }: CollectedUnit, codec: UnitCodec<T>): T | undefined {
+  if (codecFor(header) !== (codec as UnitCodec)) return undefined;
+  try {
+    return codec.decode(payload, header.version);
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+/** What no adaptation mends; the message says which setting to change back. */
+export function refused(message: string): UnsupportedError {
+  return new UnsupportedError('not-adaptable', `Cannot adapt: ${message}`);
+}

@@ -1,0 +1,99 @@
+import { UnsupportedError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
+import { type UnitHeader, unitLabel } from '../../../formats/ssm/container.ts';
+import { mmCodec } from '../../../formats/units/machine/codecs.ts';
+import { mergeBus } from './bus.ts';
+import type { Change } from './change.ts';
+import { type CollectedState, collectUnits } from './collect-units.ts';
+import { mergeComparedParts } from './compared-parts.ts';
+import { mergeCpuCount } from './cpu-count.ts';
+import { mergeCpuFeatures } from './cpu-features.ts';
+import { mergeDevices } from './devices.ts';
+import { type MemoryPlan, planMemory } from './memory.ts';
+import { Merge, refused } from './merge.ts';
+
+/** A unit of the result. */
+export interface PlannedUnit {
+  header: Pick<UnitHeader, 'name' | 'instance' | 'version' | 'pass'>;
+  /** What it holds; absent for a unit of the state that passes as it is. */
+  payload?: Uint8Array;
+}
+
+export interface AdaptPlan {
+  own: CollectedState;
+  donor: CollectedState;
+  changes: readonly Change[];
+  /** In the order of the result. */
+  units: readonly PlannedUnit[];
+  memory?: MemoryPlan;
+}
+
+/** Looks at both states and decides what is to be done. Nothing is written. @throws UnsupportedError `not-adaptable` */
+export async function planAdaptation(source: ByteSource, donor: ByteSource, signal?: AbortSignal): Promise<AdaptPlan> {
+  for (const each of [source, donor])
+    if (!each.seekable)
+      throw new UnsupportedError(
+        'not-seekable',
+        `Cannot adapt ${each.name}: it has to be read several times, so it must be a file`,
+      );
+  const merge = new Merge(await collectUnits(source, signal), await collectUnits(donor, signal));
+  if (merge.own.state.header.format !== '2.0')
+    throw refused(
+      `${source.name} is a V${merge.own.state.header.format} container; convert it first (savkit convert --container 2.0)`,
+    );
+  mergeDevices(merge);
+  mergeBus(merge);
+  mergeCpuCount(merge);
+  mergeCpuFeatures(merge);
+  mergeComparedParts(merge);
+  mergeSizes(merge);
+  const memory = await planMemory(merge, source, signal);
+  return {
+    own: merge.own,
+    donor: merge.donor,
+    changes: merge.changes,
+    units: unitsOf(merge),
+    ...(memory ? { memory } : {}),
+  };
+}
+
+/** Unit mm says how much RAM there is; what becomes of it is told with unit pgm. */
+function mergeSizes(merge: Merge): void {
+  const own = merge.value('mm/1', mmCodec);
+  const donor = merge.donorValue('mm/1', mmCodec);
+  if (!own || !donor || own.ramSize === donor.ramSize) return;
+  Object.assign(own, { ramSize: donor.ramSize, pages: donor.pages });
+}
+
+/** Those of the state in their order; the machine's own after the unit that they follow in its state. */
+function unitsOf(merge: Merge): PlannedUnit[] {
+  const changed = merge.changedPayloads();
+  const units: PlannedUnit[] = [];
+  for (const header of merge.own.state.units) {
+    const key = unitLabel(header);
+    const origin = isPgm(header) ? 'own' : merge.originOf(key);
+    if (origin === 'own') {
+      const payload = changed.get(key);
+      units.push({ header, ...(payload ? { payload } : {}) });
+    } else if (origin === 'donor') units.push(donorsUnit(merge, key));
+  }
+  insertNew(merge, units);
+  return units;
+}
+
+function insertNew(merge: Merge, units: PlannedUnit[]): void {
+  let after = -1;
+  for (const header of merge.donor.state.units) {
+    const key = unitLabel(header);
+    const at = units.findIndex((unit) => unitLabel(unit.header) === key);
+    if (at >= 0) after = at;
+    else if (!isPgm(header) && merge.originOf(key) === 'donor') units.splice(++after, 0, donorsUnit(merge, key));
+  }
+}
+
+function donorsUnit({ donor }: Merge, key: string): PlannedUnit {
+  const found = donor.units.get(key);
+  if (!found) throw refused(`unit ${key} is not in ${donor.name}`);
+  return found;
+}
