@@ -28,6 +28,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/states/convert.ts')).convertCommand,
   },
   {
+    command: 'adapt <state>',
+    describe: 'Make a state that is refused fit the machine, with proof that nothing else changed',
+    load: async () => (await import('./commands/states/adapt.ts')).adaptCommand,
+  },
+  {
     command: 'salvage <input> <output>',
     describe: 'Write the best state that can be had of a damaged file, and list what is missing',
     load: async () => (await import('./commands/states/salvage.ts')).salvageCommand,

@@ -67,7 +67,9 @@ it.each(commands)('the examples of $name work', async ({ name, command }) => {
     .filter((example) => example.includes(`$0 ${name} `) && !TYPED.test(example));
   expect(examples.length).toBeGreaterThan(0);
   // What one example wrote, another one may write, too.
-  const force = ['extract', 'convert', 'salvage', 'manifest', 'poke', 'screenshot'].includes(name) ? ['-f'] : [];
+  const force = ['extract', 'convert', 'adapt', 'salvage', 'manifest', 'poke', 'screenshot'].includes(name)
+    ? ['-f']
+    : [];
   for (const example of examples) {
     const { stdout, stderr, exitCode } = await runHere(...wordsOf(example), ...force);
     expect(EXIT_CODES[name] ?? [0], `${example}\n${stderr}`).toContain(exitCode);

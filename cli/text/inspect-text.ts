@@ -56,7 +56,7 @@ function renderUnits({ units, container }: StateDescription): TerminalText {
 }
 
 /** Newer units of the API server count major << 16 | minor. */
-function versionText(version: number): string {
+export function versionText(version: number): string {
   return version < 0x10000 ? String(version) : `${version >>> 16}.${version & 0xffff}`;
 }
 

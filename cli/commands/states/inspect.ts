@@ -9,6 +9,7 @@ import { indent, lines, type TerminalText } from '../../terminal/terminal-text.t
 import { findingText } from '../../text/finding-text.ts';
 import { renderState } from '../../text/inspect-text.ts';
 import { renderQemuState, renderSnapshots } from '../../text/qemu-inspect-text.ts';
+import { renderUnit } from '../../text/unit-text.ts';
 
 interface Options extends CommonOptions, RamOptions {
   files: string[];
@@ -22,10 +23,11 @@ export const inspectCommand: CommandModule<object, Options> = {
       .option('unit', {
         type: 'string',
         requiresArg: true,
-        describe: 'Of a state of QEMU: the fields of this section, such as cpu/0',
+        describe: 'Show this unit (of QEMU: section) field by field, such as apic or cpu/0',
       })
       .example('$0 inspect machine.sav', 'Container, units, memory map, registers, pages')
       .example("$0 inspect --json machine.sav | jq '.files[0].result.cpus'", 'Registers for a script')
+      .example('$0 inspect machine.sav --unit apic', 'Registers of the interrupt controllers')
       .example('$0 inspect guest.state --unit cpu/0', 'Every field of a device of QEMU')
       .epilogue(
         'Structure and CRCs are checked on the way, compressed data is not: that is for verify.',
@@ -65,6 +67,8 @@ function rendered(described: Described): TerminalText {
   switch (described.family) {
     case 'virtualbox':
       return renderState(described.description);
+    case 'unit':
+      return renderUnit(described.description);
     case 'qemu':
       return renderQemuState(described.description);
     case 'image':

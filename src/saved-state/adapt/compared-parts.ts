@@ -70,7 +70,13 @@ const RULES: readonly Rule<unknown>[] = [
   }),
   rule('lsilogicscsi', lsiLogicCodec, mergeScsi),
   rule('lsilogicsas', lsiLogicCodec, mergeScsi),
-  rule('buslogic', busLogicCodec, mergeScsi),
+  rule('buslogic', busLogicCodec, (own, donor, merge, unit) => {
+    for (const [i, { attached }] of donor.devices.entries()) {
+      if (own.devices[i].attached === attached) continue;
+      noteDevice(merge, unit, i, attached);
+      own.devices[i] = donor.devices[i];
+    }
+  }),
   rule('vga', vgaCodec, mergeVga),
   rule('DisplayData', displayDataCodec, (own, donor, merge, unit) => {
     if (own.count === donor.count) return;
@@ -123,9 +129,9 @@ function sameStart({ own, donor }: Merge, unit: string): boolean {
 }
 
 interface Scsi {
-  count?: number;
-  ports?: number;
-  type?: number;
+  count: number;
+  ports: number;
+  type: number;
   attached: boolean[];
 }
 
@@ -141,15 +147,14 @@ function mergeScsi(own: Scsi, donor: Scsi, merge: Merge, unit: string): void {
   }
   for (const [i, isAttached] of donor.attached.entries()) {
     if (own.attached[i] === isAttached) continue;
-    merge.note(
-      'seen',
-      unit,
-      isAttached
-        ? `device ${i} is new: the guest finds it when it looks`
-        : `device ${i} is gone: commands in flight fail`,
-    );
+    noteDevice(merge, unit, i, isAttached);
     own.attached[i] = isAttached;
   }
+}
+
+function noteDevice(merge: Merge, unit: string, place: number, isAttached: boolean): void {
+  const what = isAttached ? 'is new: the guest finds it when it looks' : 'is gone: commands in flight fail';
+  merge.note('seen', unit, `device ${place} ${what}`);
 }
 
 type Vga = ReturnType<(typeof vgaCodec)['decode']>;

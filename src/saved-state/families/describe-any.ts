@@ -1,7 +1,8 @@
-import { UnsupportedError } from '../../../formats/errors.ts';
+import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { imageToChooseFrom } from '../../../formats/qemu/open.ts';
 import { describeState, type StateDescription } from '../describe/describe.ts';
+import { describeUnitContents, type UnitContents } from '../describe/describe-unit.ts';
 import { inspect } from '../describe/inspect.ts';
 import { describeImage, describeQemu, type ImageDescription, type QemuDescription } from '../qemu/describe-qemu.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
@@ -18,13 +19,20 @@ export interface DescribeOptions extends Pick<WalkOptions, 'onProgress' | 'signa
 /** What a state says of itself, in the form of its family. */
 export type Described =
   | { family: 'virtualbox'; description: StateDescription; findings: Finding[] }
+  | { family: 'unit'; description: UnitContents; findings: Finding[] }
   | { family: 'qemu'; description: QemuDescription; findings: Finding[] }
   | { family: 'image'; description: ImageDescription; findings: Finding[] };
 
 const DESCRIBERS: Record<Family['name'], (source: ByteSource, options: DescribeOptions) => Promise<Described>> = {
   virtualbox: async (source, { unit, ...options }) => {
-    if (unit !== undefined)
-      throw new UnsupportedError('no-fields', 'Cannot show fields: units of VirtualBox do not describe themselves');
+    if (unit !== undefined) {
+      if (!source.seekable)
+        throw new UsageError(
+          'not-seekable',
+          `Cannot show fields of ${source.name}: it is read twice, so it must be a file`,
+        );
+      return { family: 'unit', description: await describeUnitContents(source, unit, options.signal), findings: [] };
+    }
     const { state, findings } = await inspect(source, options);
     return { family: 'virtualbox', description: describeState(state), findings };
   },
