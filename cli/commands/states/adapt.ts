@@ -35,7 +35,7 @@ export const adaptCommand: CommandModule<object, Options> = {
         type: 'string',
         requiresArg: true,
         demandOption: true,
-        describe: 'State of the machine that is to take it, saved right after power-on (see savkit donor)',
+        describe: 'State of the machine that is to take it, saved right after power-on',
       })
       .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write; - for stdout' })
       .option('accept', {

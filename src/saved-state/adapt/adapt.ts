@@ -7,7 +7,8 @@ import { unitLabel } from '../../../formats/ssm/container.ts';
 import { check } from '../check/check.ts';
 import { machineOf } from '../check/target-machine.ts';
 import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
-import type { RangeNaming } from '../hashing/hashing-sink.ts';
+import type { RangeNaming } from '../reading/state-view.ts';
+import { walkState } from '../reading/walk.ts';
 import { type Change, type ChangeClass, CLASSES_TO_ACCEPT } from './change.ts';
 import { type AdaptPlan, planAdaptation } from './plan.ts';
 import { writeAdapted } from './write-adapted.ts';
@@ -54,7 +55,7 @@ export async function planReport(
 
 /**
  * Makes a state fit the machine that another state, the donor, was saved from right after power-on, and proves that
- * nothing else changed (docs/spec/adapt.md).
+ * nothing else changed.
  * @throws UnsupportedError `not-adaptable`; UsageError `not-accepted`; FormatError for damage
  */
 export async function adapt(
@@ -100,8 +101,8 @@ async function prove(
     };
     const naming: RangeNaming = (kind, id, page) =>
       (plan.memory?.keeps(kind, id, page) ?? true) ? sameIds(kind, id, page) : undefined;
-    const own = await fingerprint(source, { ...common, naming });
-    const other = await fingerprint(written, { ...common, naming: sameIds, like: own.memory });
+    const own = await fingerprint(walkState, source, { ...common, naming });
+    const other = await fingerprint(walkState, written, { ...common, naming: sameIds, like: own.memory });
     const differences: string[] = [];
     for (const range of new Set([...own.memory.keys(), ...other.memory.keys()])) {
       const [before, after] = [own.memory.get(range), other.memory.get(range)];

@@ -23,7 +23,7 @@ const AVX512_LEAF7_EBX = [16, 17, 21, 26, 27, 28, 30, 31].reduce((bits, bit) => 
 /** x87 and SSE with the header of XSAVE. */
 const LEAST_AREA = 576;
 
-/** Makes of the CPUs what the machine's host and profile can take (adapt.md section 3). */
+/** Makes of the CPUs what the machine's host and profile can take. */
 export function mergeCpuFeatures(merge: Merge): void {
   const own = merge.value('cpum/1', cpumCodec);
   const host = merge.donor.state.cpum?.cpuid;
