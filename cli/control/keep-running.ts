@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, isAbsolute, join } from 'node:path';
 import { tellUndisturbed } from '../../migrations/wire/tell-undisturbed.ts';
 import { TRANSITIONS } from '../../src/machine/machine-states.ts';
+import { whenAborted } from '../io/stop.ts';
 import { custody } from '../process/custody.ts';
 import { type ControlServer, openControlSocket } from './control-server.ts';
 import { type KeepFile, keepFile } from './keep-file.ts';
@@ -57,7 +58,7 @@ export async function keepRunning(
     if (TRANSITIONS[running.state]['power-off'] && !running.isHeld) running.stop();
     else running.release();
   };
-  signal.addEventListener('abort', stop);
+  const forget = whenAborted(signal, stop);
   try {
     await removeSocketsOfDead(dirname(socket));
     server = await openControlSocket(socket, kept).catch((error) => {
@@ -70,7 +71,7 @@ export async function keepRunning(
     return await running.ended;
   } finally {
     release();
-    signal.removeEventListener('abort', stop);
+    forget();
     await server?.close();
   }
 }

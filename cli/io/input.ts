@@ -5,7 +5,7 @@ import { openScratchFile } from '../../formats/files/scratch-file.ts';
 import { type ByteSource, chunksOf, openFile, sharedFile, streamSource } from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { MIB } from '../../formats/sizes.ts';
-import { stop } from './stop.ts';
+import { stop, whenAborted } from './stop.ts';
 
 export interface InputOptions {
   /** Once the file has been read, because what was read lives on and may be saved to the same place. */
@@ -26,15 +26,14 @@ export async function withInput<T>(
   const source = file === '-' ? streamSource(process.stdin) : await openPart(file);
   if (ram !== undefined) source.ram = await openFile(ram);
   // A pipe may have nothing to say for ever.
-  const end = () => source.seekable || void source.close();
-  stop.signal.addEventListener('abort', end, { once: true });
+  const forget = whenAborted(stop.signal, () => source.seekable || void source.close());
   try {
     return await use(source).finally(() => {
       // To whoever reads it, a pipe that is closed for this seems to end early.
       if (stop.signal.aborted && !source.seekable) throw new InterruptedError();
     });
   } finally {
-    stop.signal.removeEventListener('abort', end);
+    forget();
     await source.ram?.close();
     await source.close();
   }

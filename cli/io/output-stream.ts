@@ -8,7 +8,7 @@ import { nameOfHeldFile } from '../../formats/files/held-files.ts';
 import { type ByteSink, streamSink } from '../../formats/files/sink.ts';
 import { byteOutput } from '../terminal/print.ts';
 import { descriptorOf } from './descriptor-paths.ts';
-import { stop } from './stop.ts';
+import { stop, whenAborted } from './stop.ts';
 
 /** An output that takes bytes front to back only: stdout, a pipe, a device. */
 export interface OutputStream extends ByteSink {
@@ -81,16 +81,15 @@ function toWritable(fd: number, there: BigIntStats): Writable {
 }
 
 function closable(stream: Writable, name: string): OutputStream {
-  const end = () => stream.destroy(new InterruptedError());
-  stop.signal.addEventListener('abort', end, { once: true });
   // Told by the write that fails.
   stream.on('error', () => {});
+  const forget = whenAborted(stop.signal, () => stream.destroy(new InterruptedError()));
   const sink = streamSink(stream, name);
   return {
     write: (bytes) => sink.write(bytes),
     close: () =>
       new Promise((done) => {
-        stop.signal.removeEventListener('abort', end);
+        forget();
         stream.once('close', done);
         if (stream.destroyed) done();
         else stream.end();

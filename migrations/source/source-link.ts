@@ -67,6 +67,7 @@ export class SourceLink {
     const cancel = () => channel.destroy();
     options.signal?.addEventListener('abort', cancel);
     try {
+      if (options.signal?.aborted) throw new InterruptedError();
       await sayHello(channel, options, attempt);
       const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
       const start = performance.now();
