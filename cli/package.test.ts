@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { publint } from 'publint';
@@ -31,6 +31,16 @@ describe('the package, packed and installed elsewhere', () => {
 
   it('runs as npx savkit', () => {
     expect(user.run('npx --no-install savkit verify state.sav')).toContain(': whole');
+  });
+
+  it('has a man page of each page in docs/commands, which package.json names', () => {
+    const { man } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { man: string[] };
+    const pages = readdirSync(join(root, 'docs/commands')).map((name) => name.replace('.md', '.1'));
+    const expected = pages.map((page) => `./dist/man/${page === 'README.1' ? 'savkit.1' : `savkit-${page}`}`);
+    expect([...man].sort()).toEqual(expected.sort());
+    const first = user.run('cat node_modules/savkit/dist/man/savkit-verify.1');
+    expect(first.slice(0, 3)).toBe('.TH');
+    for (const page of man) expect(user.run(`cat node_modules/savkit/${page}`)).toContain('.SH');
   });
 
   it('can be imported', () => {
