@@ -75,7 +75,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   {
     command: 'find <state>',
     describe: 'Search guest memory for a text, bytes or a pattern',
-    load: async () => (await import('./commands/find.ts')).findCommand,
+    load: async () => (await import('./commands/states/find.ts')).findCommand,
   },
   {
     command: 'peek <file>',

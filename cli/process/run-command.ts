@@ -17,10 +17,10 @@ export interface CommonOptions {
   /** Of commands that take their time: what happens, as it happens. */
   ndjson?: boolean;
   /**
-   * Stdout is for the bytes that were asked for: a JSON document goes to stderr, but for one that tells of a command
-   * line that was refused, before there were any bytes.
+   * The file that a command writes. With `-` stdout is for its bytes: a JSON document goes to stderr, but for one that
+   * tells of a command line that was refused, before there were any bytes.
    */
-  hasDataOnStdout?: boolean;
+  output?: string;
 }
 
 export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
@@ -74,6 +74,14 @@ export interface Job {
   progress: Progress;
 }
 
+/** Ends the reading of a source with the command, and shows how far it is. */
+export function stepsOf({ signal, progress }: Job, source: { size: number | undefined }) {
+  return {
+    signal,
+    onProgress: (doing: string, offset: number) => progress.update(offset, source.size, doing),
+  };
+}
+
 /**
  * Runs a command over its files and prints what it gives: data to stdout, all else to stderr. Signals end it as
  * `custody` says. @returns the exit code
@@ -107,8 +115,7 @@ export async function runCommand(
   const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
   const document = documentOf(command, exitCode, results);
   if (options.ndjson) await showJson({ event: 'end', ...document }, { isEvent: true });
-  else if (options.json)
-    await showJson(document, { beside: options.hasDataOnStdout === true && exitCode !== ExitCode.USAGE });
+  else if (options.json) await showJson(document, { beside: options.output === '-' && exitCode !== ExitCode.USAGE });
   return exitCode;
 }
 

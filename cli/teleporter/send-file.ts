@@ -6,7 +6,7 @@ import { type PasswordForm, passwordLine } from '../../migrations/teleporter/wir
 import { endpointText, parseEndpoint } from '../../migrations/trust/endpoint.ts';
 import { type LayoutOptions, layoutFrom } from '../io/layout.ts';
 import { ExitCode } from '../process/exit-codes.ts';
-import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
+import { type CommonOptions, type Job, type Outcome, stepsOf } from '../process/run-command.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
@@ -26,11 +26,8 @@ export interface SendFileOptions extends CommonOptions, LayoutOptions {
 }
 
 /** Gives the machine in a saved state to a VirtualBox that waits for one. */
-export async function sendFile(
-  source: ByteSource,
-  options: SendFileOptions,
-  { signal, progress }: Job,
-): Promise<Outcome> {
+export async function sendFile(source: ByteSource, options: SendFileOptions, job: Job): Promise<Outcome> {
+  const { signal, progress } = job;
   const endpoint = parseEndpoint(options.to);
   const password = await teleporterPassword(options.passwordFile);
   const report = new LiveReport(options);
@@ -38,8 +35,7 @@ export async function sendFile(
     flatten: options.flatten,
     ...(options.pgm === undefined ? {} : { pgm: options.pgm }),
     ...(await layoutFrom(options)),
-    signal,
-    onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+    ...stepsOf(job, source),
   });
   const start = performance.now();
   const peer = await connectPeer(endpoint, { signal });

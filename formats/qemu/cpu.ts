@@ -20,7 +20,8 @@ export interface QemuCpu {
 
 export const CPU_SECTION = 'cpu';
 
-const GENERAL = [
+/** General registers, numbered as the processor does. */
+export const GENERAL_REGISTERS = [
   'rax',
   'rcx',
   'rdx',
@@ -37,12 +38,12 @@ const GENERAL = [
   'r13',
   'r14',
   'r15',
-];
+] as const;
 const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'];
 
 /** Names of the description by our names. Source: qemu-stream.md 8. */
 const FIELDS: Record<string, string> = {
-  ...Object.fromEntries(GENERAL.map((name, i) => [name, `env.regs[${i}]`])),
+  ...Object.fromEntries(GENERAL_REGISTERS.map((name, i) => [name, `env.regs[${i}]`])),
   rip: 'env.eip',
   rflags: 'env.eflags',
   cr0: 'env.cr[0]',

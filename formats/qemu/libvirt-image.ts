@@ -1,6 +1,7 @@
 import { hex, UnsupportedError } from '../errors.ts';
 import type { ByteSource } from '../files/source.ts';
 import { QemuFormatError } from './qemu-error.ts';
+import { readPart } from './read-part.ts';
 
 /** The head of a save image of libvirt (`virsh save`, managed save), in front of QEMU's stream. */
 export interface LibvirtImage {
@@ -28,7 +29,7 @@ const latin1 = new TextDecoder('latin1');
 
 /** Reads the head of a save image. Source: qemu-stream.md 6. @param partial take an image that libvirt has not finished, too */
 export async function readLibvirtImage(source: ByteSource, partial = false): Promise<LibvirtImage> {
-  const header = await read(source, HEADER_SIZE, 0, 'header');
+  const header = await readPart(source, 0, HEADER_SIZE, 'header of save image');
   const magic = latin1.decode(header.subarray(0, 16));
   if (magic === LIBVIRT_PART_MAGIC && !partial) {
     throw new QemuFormatError(
@@ -60,7 +61,7 @@ export async function readLibvirtImage(source: ByteSource, partial = false): Pro
       `Cannot read save image: ${hex(dataLength)} bytes of XML, expected at most ${hex(MAX_DATA)}`,
       { offset: 20 },
     );
-  const data = await read(source, dataLength, HEADER_SIZE, 'XML');
+  const data = await readPart(source, HEADER_SIZE, dataLength, 'XML of save image');
   const end = data.indexOf(0);
   if (end < 0)
     throw new QemuFormatError(
@@ -76,16 +77,4 @@ export async function readLibvirtImage(source: ByteSource, partial = false): Pro
     xml: new TextDecoder().decode(data.subarray(0, end)),
     streamStart: HEADER_SIZE + dataLength,
   };
-}
-
-async function read(source: ByteSource, length: number, position: number, what: string): Promise<Uint8Array> {
-  const bytes = new Uint8Array(length);
-  const count = await source.read(bytes, position);
-  if (count < length)
-    throw new QemuFormatError(
-      'truncated',
-      `Cannot read ${what} of save image: the file ends at ${hex(position + count)}`,
-      { offset: position + count },
-    );
-  return bytes;
 }

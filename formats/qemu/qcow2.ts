@@ -1,6 +1,7 @@
 import { hex, UnsupportedError } from '../errors.ts';
 import type { ByteSource } from '../files/source.ts';
 import { QemuFormatError } from './qemu-error.ts';
+import { readPart } from './read-part.ts';
 
 /** An internal snapshot of a qcow2 image. */
 export interface Qcow2Snapshot {
@@ -221,21 +222,7 @@ export class SnapshotSource implements ByteSource {
   }
 }
 
-/** @param least bytes that suffice, where a file may end before the rest */
-async function readAt(
-  source: ByteSource,
-  position: number,
-  length: number,
-  what: string,
-  least = length,
-): Promise<DataView> {
-  const bytes = new Uint8Array(length);
-  const count = await source.read(bytes, position);
-  if (count < least)
-    throw new QemuFormatError(
-      'truncated',
-      `Cannot read ${what} of qcow2 image: the file ends at ${hex(position + count)}`,
-      { offset: position + count },
-    );
-  return new DataView(bytes.buffer);
+/** A part of the image, whose numbers are big-endian; see `readPart`. */
+async function readAt(source: ByteSource, position: number, length: number, what: string, least?: number) {
+  return new DataView((await readPart(source, position, length, `${what} of qcow2 image`, least)).buffer);
 }

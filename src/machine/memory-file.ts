@@ -1,10 +1,10 @@
 import { readSync } from 'node:fs';
-import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import { EnvironmentError } from '../../formats/errors.ts';
 import { openScratchFile, type ScratchFile } from '../../formats/files/scratch-file.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
-import type { AddressSpaceMemory } from '../paging/address-space.ts';
+import { PageReader } from '../paging/page-reader.ts';
 import { type ExtractOptions, extract } from '../saved-state/extract/extract.ts';
 import type { StateView } from '../saved-state/reading/state-view.ts';
 
@@ -15,13 +15,14 @@ const MAX_PAGES = 4096;
  * The memory of a state as the guest sees it, in a temporary file: holes where there is nothing, so that it takes as
  * much room as the memory has contents.
  */
-export class MemoryFile implements AddressSpaceMemory {
+export class MemoryFile extends PageReader {
   readonly #scratch: ScratchFile;
   readonly #regions: NonNullable<StateView['memory']>['regions'];
   /** By frame. */
   readonly #pages = new Map<number, Uint8Array>();
 
   private constructor(scratch: ScratchFile, { memory }: StateView) {
+    super();
     this.#scratch = scratch;
     this.#regions = memory?.regions ?? [];
   }
@@ -55,33 +56,7 @@ export class MemoryFile implements AddressSpaceMemory {
     return this.#regions.some(({ kind, start, end }) => kind !== 'mmio' && gcPhys >= start && gcPhys < end);
   }
 
-  /** Zeros where there is no memory. */
-  read(gcPhys: GuestPhys, target: Uint8Array): void {
-    for (let done = 0; done < target.length; ) {
-      const at = gcPhys + done;
-      const from = at % PAGE_SIZE;
-      const part = this.#page(Math.floor(at / PAGE_SIZE)).subarray(from, from + target.length - done);
-      target.set(part, done);
-      done += part.length;
-    }
-  }
-
-  readU32(gcPhys: GuestPhys): number {
-    const bytes = new Uint8Array(4);
-    this.read(gcPhys, bytes);
-    return new DataView(bytes.buffer).getUint32(0, true);
-  }
-
-  /** @throws UsageError `read-only` always */
-  write(): never {
-    throw new UsageError('read-only', 'Cannot write guest memory: it is read from a file');
-  }
-
-  writeU32(): never {
-    return this.write();
-  }
-
-  #page(frame: number): Uint8Array {
+  protected pageOf(frame: number): Uint8Array {
     const known = this.#pages.get(frame);
     if (known) return known;
     const page = new Uint8Array(PAGE_SIZE);

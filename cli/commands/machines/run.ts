@@ -23,6 +23,7 @@ import {
   type Job,
   type Outcome,
   runCommand,
+  stepsOf,
   withCommonOptions,
 } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -159,18 +160,11 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   return outcomeOf(kept, options);
 }
 
-async function startingPoint({ state, ram }: Options, { signal, progress }: Job): Promise<Machine> {
+async function startingPoint({ state, ram }: Options, job: Job): Promise<Machine> {
   if ((state === undefined) === (ram === undefined))
     throw new UsageError('usage', 'Cannot run machine: give a saved state, or --ram SIZE for an empty one');
   if (state === undefined) return emptyMachine(parseAddress(ram ?? ''));
-  return withInput(
-    state,
-    (source) =>
-      loadState(source, { signal, onProgress: (doing, offset) => progress.update(offset, source.size, doing) }),
-    {
-      mayBeReplaced: true,
-    },
-  );
+  return withInput(state, (source) => loadState(source, stepsOf(job, source)), { mayBeReplaced: true });
 }
 
 async function workloadOf(options: Options): Promise<WorkloadOptions | undefined> {

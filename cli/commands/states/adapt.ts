@@ -12,6 +12,7 @@ import {
   type Job,
   type Outcome,
   runCommand,
+  stepsOf,
   withCommonOptions,
 } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -51,24 +52,19 @@ export const adaptCommand: CommandModule<object, Options> = {
         'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox release that is to load the result.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand(
-      'adapt',
-      [options.state],
-      { ...options, hasDataOnStdout: options.output === '-' },
-      (job) =>
-        withSource(job, (source) =>
-          withSource({ file: options.donor }, (donor) => runAdapt(source, donor, job, options)),
-        ),
+    process.exitCode = await runCommand('adapt', [options.state], options, (job) =>
+      withSource(job, (source) =>
+        withSource({ file: options.donor }, (donor) => runAdapt(source, donor, job, options)),
+      ),
     );
   },
 };
 
 async function runAdapt(source: ByteSource, donor: ByteSource, job: Job, options: Options): Promise<Outcome> {
-  const { signal, progress, file } = job;
+  const { file } = job;
   const run: AdaptOptions = {
     accept: acceptedOf(options.accept),
-    signal,
-    onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+    ...stepsOf(job, source),
   };
   const { output, force } = options;
   if (options.dryRun) {

@@ -19,6 +19,7 @@ import {
   type Job,
   type Outcome,
   runCommand,
+  stepsOf,
   withCommonOptions,
 } from '../../process/run-command.ts';
 import { drawingStreams, show } from '../../terminal/print.ts';
@@ -60,12 +61,7 @@ async function runConsole(job: Job, options: Options): Promise<Outcome> {
   const { command } = options;
   if (command === undefined && options.state === '-')
     throw new UsageError('bad-combination', 'Cannot read commands: stdin is the state, so give them by -c');
-  const machine = await withSource(job, (source) =>
-    loadState(source, {
-      signal: job.signal,
-      onProgress: (doing, offset) => job.progress.update(offset, source.size, doing),
-    }),
-  );
+  const machine = await withSource(job, (source) => loadState(source, stepsOf(job, source)));
   job.progress.stop();
   const console = new Console(machine);
   const release = custody.take(changesOf(console, options.state));

@@ -19,6 +19,7 @@ import {
   type Job,
   type Outcome,
   runCommand,
+  stepsOf,
   type ThreadOptions,
   threadsOf,
   withCommonOptions,
@@ -119,16 +120,13 @@ export const convertCommand: CommandModule<object, Options> = {
         "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
       ) as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand(
-      'convert',
-      [options.input],
-      { ...options, hasDataOnStdout: options.output === '-' },
-      (job) => withSource(job, (source) => runConvert(source, job, options)),
+    process.exitCode = await runCommand('convert', [options.input], options, (job) =>
+      withSource(job, (source) => runConvert(source, job, options)),
     );
   },
 };
 
-async function runConvert(source: ByteSource, { progress, signal }: Job, options: Options): Promise<Outcome> {
+async function runConvert(source: ByteSource, job: Job, options: Options): Promise<Outcome> {
   if (options.printLayout) return printedLayout(source);
   const run: ConvertRun = {
     ...(options.container ? { container: options.container } : {}),
@@ -141,8 +139,7 @@ async function runConvert(source: ByteSource, { progress, signal }: Job, options
     allowLoss: options.allowLoss,
     proof: options.proof,
     ...threadsOf(options),
-    signal,
-    onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+    ...stepsOf(job, source),
   };
   if (options.dryRun) {
     const { report } = await prepareConversion(source, run);

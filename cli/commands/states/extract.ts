@@ -92,31 +92,27 @@ export const extractCommand: CommandModule<object, Options> = {
         'Nothing is written before the whole state has been checked; the output appears when it is complete, readable by you only.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand(
-      'extract',
-      [options.file],
-      { ...options, hasDataOnStdout: options.output === '-' },
-      ({ file, signal, progress }) =>
-        withSource(
-          { file },
-          (source) => {
-            const settings: ExtractOptions = {
-              ...extractOptions(options),
-              signal,
-              onProgress: (done, step, total = source.size) => progress.update(done, total, step),
-            };
-            return withOutput(
-              options.output,
-              { force: options.force },
-              async (target) => {
-                const report = await extract(source, target, settings);
-                return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
-              },
-              (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
-            );
-          },
-          options,
-        ),
+    process.exitCode = await runCommand('extract', [options.file], options, ({ file, signal, progress }) =>
+      withSource(
+        { file },
+        (source) => {
+          const settings: ExtractOptions = {
+            ...extractOptions(options),
+            signal,
+            onProgress: (done, step, total = source.size) => progress.update(done, total, step),
+          };
+          return withOutput(
+            options.output,
+            { force: options.force },
+            async (target) => {
+              const report = await extract(source, target, settings);
+              return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
+            },
+            (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
+          );
+        },
+        options,
+      ),
     );
   },
 };

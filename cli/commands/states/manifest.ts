@@ -5,7 +5,7 @@ import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CommonOptions, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { type CommonOptions, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 
@@ -39,39 +39,31 @@ export const manifestCommand: CommandModule<object, Options> = {
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     const { output, force, quiet } = options;
-    process.exitCode = await runCommand(
-      'manifest',
-      [options.file],
-      { ...options, hasDataOnStdout: output === '-' },
-      (job) =>
-        withSource(
-          job,
-          (source) =>
-            withOutput(output, { force }, async (sink) => {
-              const { signal, progress } = job;
-              const manifest = await makeManifest(source, {
-                signal,
-                onProgress: (doing, offset) => progress.update(offset, source.size, doing),
-              });
-              const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
-              const bytes = encodeManifest(manifest, encoding);
-              await sink.write(bytes);
-              const { file, units, memory } = manifest;
-              const result = {
-                sha256: file.sha256,
-                memoryRoot: memory.root,
-                units: units.length,
-                encoding,
-                size: bytes.length,
-              };
-              const text =
-                quiet || output === '-'
-                  ? NO_TEXT
-                  : line`${output}: ${sizeText(bytes.length)}; memory ${memory.root}, file ${file.sha256}`;
-              return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
-            }),
-          options,
-        ),
+    process.exitCode = await runCommand('manifest', [options.file], options, (job) =>
+      withSource(
+        job,
+        (source) =>
+          withOutput(output, { force }, async (sink) => {
+            const manifest = await makeManifest(source, stepsOf(job, source));
+            const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
+            const bytes = encodeManifest(manifest, encoding);
+            await sink.write(bytes);
+            const { file, units, memory } = manifest;
+            const result = {
+              sha256: file.sha256,
+              memoryRoot: memory.root,
+              units: units.length,
+              encoding,
+              size: bytes.length,
+            };
+            const text =
+              quiet || output === '-'
+                ? NO_TEXT
+                : line`${output}: ${sizeText(bytes.length)}; memory ${memory.root}, file ${file.sha256}`;
+            return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
+          }),
+        options,
+      ),
     );
   },
 };

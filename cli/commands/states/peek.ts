@@ -55,8 +55,11 @@ export const peekCommand: CommandModule<object, Options> = {
         'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any size: savkit extract.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand('peek', [options.file], { ...options, hasDataOnStdout: options.raw }, (job) =>
-      runPeek(job, options),
+    process.exitCode = await runCommand(
+      'peek',
+      [options.file],
+      options.raw ? { ...options, output: '-' } : options,
+      (job) => runPeek(job, options),
     );
   },
 };

@@ -17,6 +17,7 @@ import {
   type Job,
   type Outcome,
   runCommand,
+  stepsOf,
   withCommonOptions,
 } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -61,12 +62,7 @@ export const pokeCommand: CommandModule<object, Options> = {
         'Container, version and all units but memory stay as they are; the passes of a live save become one.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand(
-      'poke',
-      [options.state],
-      { ...options, hasDataOnStdout: options.output === '-' },
-      (job) => runPoke(job, options),
-    );
+    process.exitCode = await runCommand('poke', [options.state], options, (job) => runPoke(job, options));
   },
 };
 
@@ -80,8 +76,7 @@ async function runPoke(job: Job, options: Options): Promise<Outcome> {
       async (sink) => {
         const { signal, progress } = job;
         const machine = await loadState(source, {
-          signal,
-          onProgress: (doing, offset) => progress.update(offset, source.size, doing),
+          ...stepsOf(job, source),
         });
         poke(machine.memory, at, bytes);
         await saveState(machine, sink, {

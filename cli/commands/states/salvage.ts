@@ -14,6 +14,7 @@ import {
   errorText,
   type Outcome,
   runCommand,
+  stepsOf,
   withCommonOptions,
 } from '../../process/run-command.ts';
 import { bad, good, heading } from '../../terminal/styles.ts';
@@ -74,25 +75,20 @@ export const salvageCommand: CommandModule<object, Options> = {
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     const { input, output, force } = options;
-    process.exitCode = await runCommand(
-      'salvage',
-      [input],
-      { ...options, hasDataOnStdout: output === '-' },
-      ({ file, signal, progress }) =>
-        withSource({ file }, async (source) => {
-          const layout = await layoutFrom(options);
-          return withOutput(output, { force }, async (sink) => {
-            const report = await salvage(source, sink, {
-              signal,
-              trust: options.trust,
-              repair: options.repair,
-              ...(options.fill ? { fill: options.fill } : {}),
-              ...layout,
-              onProgress: (doing, offset) => progress.update(offset, source.size, doing),
-            });
-            return { keep: true, value: outcomeOf(report, options) };
+    process.exitCode = await runCommand('salvage', [input], options, (job) =>
+      withSource(job, async (source) => {
+        const layout = await layoutFrom(options);
+        return withOutput(output, { force }, async (sink) => {
+          const report = await salvage(source, sink, {
+            ...stepsOf(job, source),
+            trust: options.trust,
+            repair: options.repair,
+            ...(options.fill ? { fill: options.fill } : {}),
+            ...layout,
           });
-        }),
+          return { keep: true, value: outcomeOf(report, options) };
+        });
+      }),
     );
   },
 };

@@ -29,26 +29,22 @@ export const screenshotCommand: CommandModule<object, Options> = {
       .epilogue('Exit codes: 0 written, 1 damaged, 5 the state holds no picture.') as unknown as Argv<Options>,
   handler: async (options) => {
     const { output, force, quiet } = options;
-    process.exitCode = await runCommand(
-      'screenshot',
-      [options.state],
-      { ...options, hasDataOnStdout: output === '-' },
-      ({ file, signal, progress }) =>
-        withInput(file, async (source) => {
-          const { png, ...picture } = await screenshotOf(source, {
-            signal,
-            onProgress: (done) => progress.update(done, source.size),
-          });
-          return withOutput(output, { force }, async (sink) => {
-            await sink.write(png);
-            const result = { ...picture, size: png.length };
-            const text =
-              quiet || output === '-'
-                ? NO_TEXT
-                : line`${output}: ${picture.width}×${picture.height}, ${sizeText(png.length)}`;
-            return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
-          });
-        }),
+    process.exitCode = await runCommand('screenshot', [options.state], options, ({ file, signal, progress }) =>
+      withInput(file, async (source) => {
+        const { png, ...picture } = await screenshotOf(source, {
+          signal,
+          onProgress: (done) => progress.update(done, source.size),
+        });
+        return withOutput(output, { force }, async (sink) => {
+          await sink.write(png);
+          const result = { ...picture, size: png.length };
+          const text =
+            quiet || output === '-'
+              ? NO_TEXT
+              : line`${output}: ${picture.width}×${picture.height}, ${sizeText(png.length)}`;
+          return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
+        });
+      }),
     );
   },
 };

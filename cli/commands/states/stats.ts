@@ -2,7 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { loadState } from '../../../src/machine/load.ts';
 import { withSource } from '../../io/input.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CommonOptions, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { type CommonOptions, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { listStatistics, statisticsText } from '../../text/statistics-text.ts';
 
 interface Options extends CommonOptions {
@@ -26,10 +26,7 @@ export const statsCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     process.exitCode = await runCommand('stats', [options.file], options, (job) =>
       withSource(job, async (source) => {
-        const { statistics } = await loadState(source, {
-          signal: job.signal,
-          onProgress: (doing, offset) => job.progress.update(offset, source.size, doing),
-        });
+        const { statistics } = await loadState(source, stepsOf(job, source));
         const listed = listStatistics(statistics, options.pattern);
         return { exitCode: ExitCode.OK, result: { statistics: listed }, text: statisticsText(listed) };
       }),

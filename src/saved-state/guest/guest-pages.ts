@@ -1,8 +1,7 @@
-import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isRam, type PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { AddressSpaceMemory } from '../../paging/address-space.ts';
+import { PageReader } from '../../paging/page-reader.ts';
 import { readState } from '../families/read-state.ts';
 import type { MemoryRegion } from '../reading/memory-region.ts';
 
@@ -20,7 +19,7 @@ const ZEROS = new Uint8Array(PAGE_SIZE);
  * so work that reads pages is done again and again, each time with the pages that it missed before, until it misses
  * none.
  */
-export class GuestPages implements AddressSpaceMemory {
+export class GuestPages extends PageReader {
   readonly #source: ByteSource;
   readonly #ram: readonly MemoryRegion[];
   readonly #signal: AbortSignal | undefined;
@@ -29,6 +28,7 @@ export class GuestPages implements AddressSpaceMemory {
   readonly #missed = new Set<number>();
 
   constructor(source: ByteSource, regions: readonly MemoryRegion[], signal?: AbortSignal) {
+    super();
     this.#source = source;
     this.#ram = regions.filter(({ kind }) => kind === 'ram');
     this.#signal = signal;
@@ -51,34 +51,8 @@ export class GuestPages implements AddressSpaceMemory {
     return this.#ram.some(({ start, end }) => gcPhys >= start && gcPhys < end);
   }
 
-  /** Zeros where there is no RAM. */
-  read(gcPhys: GuestPhys, target: Uint8Array): void {
-    for (let done = 0; done < target.length; ) {
-      const from = (gcPhys + done) % PAGE_SIZE;
-      const part = this.#page(gcPhys + done - from).subarray(from, from + target.length - done);
-      target.set(part, done);
-      done += part.length;
-    }
-  }
-
-  readU32(gcPhys: GuestPhys): number {
-    const bytes = new Uint8Array(4);
-    this.read(gcPhys, bytes);
-    return new DataView(bytes.buffer).getUint32(0, true);
-  }
-
-  /** @throws UsageError `read-only` always */
-  write(): never {
-    throw new UsageError('read-only', 'Cannot write guest memory: it is read from a file');
-  }
-
-  writeU32(): never {
-    return this.write();
-  }
-
-  #page(gcPhys: GuestPhys): Uint8Array {
-    if (!this.holdsTables(gcPhys)) return ZEROS;
-    const frame = gcPhys / PAGE_SIZE;
+  protected pageOf(frame: number): Uint8Array {
+    if (!this.holdsTables(frame * PAGE_SIZE)) return ZEROS;
     const page = this.#pages.get(frame);
     if (!page && this.#missed.size <= MAX_PAGES) this.#missed.add(frame);
     return page ?? ZEROS;

@@ -1,4 +1,4 @@
-import type { QemuCpu, QemuSegment } from '../../../formats/qemu/cpu.ts';
+import { GENERAL_REGISTERS, type QemuCpu, type QemuSegment } from '../../../formats/qemu/cpu.ts';
 import type { CpuRegisters } from '../../../formats/units/cpu/cpum.ts';
 import type { GuestContext, Selector } from '../../../formats/units/cpu/cpum-layouts.ts';
 
@@ -44,27 +44,11 @@ export function cpuRegisters({ registers: r, segments: s }: QemuCpu): CpuRegiste
   return { ...control, context };
 }
 
-const GENERAL = [
-  'rax',
-  'rbx',
-  'rcx',
-  'rdx',
-  'rsi',
-  'rdi',
-  'rbp',
-  'rsp',
-  'r8',
-  'r9',
-  'r10',
-  'r11',
-  'r12',
-  'r13',
-  'r14',
-  'r15',
-] as const;
-
-function general(of: (name: string) => bigint): Record<(typeof GENERAL)[number], bigint> {
-  return Object.fromEntries(GENERAL.map((name) => [name, of(name)])) as Record<(typeof GENERAL)[number], bigint>;
+function general(of: (name: string) => bigint): Record<(typeof GENERAL_REGISTERS)[number], bigint> {
+  return Object.fromEntries(GENERAL_REGISTERS.map((name) => [name, of(name)])) as Record<
+    (typeof GENERAL_REGISTERS)[number],
+    bigint
+  >;
 }
 
 /** QEMU's flags are the second word of a descriptor; attributes begin with its type. */

@@ -1,15 +1,21 @@
 import type { Argv, CommandModule } from 'yargs';
-import { hex, UsageError } from '../../formats/errors.ts';
-import { KIB } from '../../formats/sizes.ts';
-import { hexLines } from '../../src/console/hex-lines.ts';
-import { PATTERN_KINDS, type Pattern, patternOf } from '../../src/saved-state/search/pattern.ts';
-import { type Hit, type SearchReport, searchMemory } from '../../src/saved-state/search/search-memory.ts';
-import { withSource } from '../io/input.ts';
-import { type RamOptions, withRamFile } from '../io/ram-file.ts';
-import { parseRange } from '../parsing/address.ts';
-import { ExitCode } from '../process/exit-codes.ts';
-import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../process/run-command.ts';
-import { line, lines, ownLines, type TerminalText } from '../terminal/terminal-text.ts';
+import { hex, UsageError } from '../../../formats/errors.ts';
+import { KIB } from '../../../formats/sizes.ts';
+import { hexLines } from '../../../src/console/hex-lines.ts';
+import { PATTERN_KINDS, type Pattern, patternOf } from '../../../src/saved-state/search/pattern.ts';
+import { type Hit, type SearchReport, searchMemory } from '../../../src/saved-state/search/search-memory.ts';
+import { withSource } from '../../io/input.ts';
+import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { parseRange } from '../../parsing/address.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { line, lines, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions, RamOptions {
   state: string;

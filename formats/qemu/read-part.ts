@@ -1,0 +1,21 @@
+import { hex } from '../errors.ts';
+import type { ByteSource } from '../files/source.ts';
+import { QemuFormatError } from './qemu-error.ts';
+
+/**
+ * Bytes of a file from `position` on. @param what the name of the part, for the error. @param least bytes that suffice,
+ * where a file may end before the rest, which is then zeros. @throws QemuFormatError `truncated`
+ */
+export async function readPart(
+  source: ByteSource,
+  position: number,
+  length: number,
+  what: string,
+  least = length,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(length);
+  const count = await source.read(bytes, position);
+  if (count >= least) return bytes;
+  const end = position + count;
+  throw new QemuFormatError('truncated', `Cannot read ${what}: the file ends at ${hex(end)}`, { offset: end });
+}
