@@ -34,7 +34,9 @@ export async function readStreamHeader(bytes: StreamBytes): Promise<void> {
     }).saying('Unsupported migration stream version');
 }
 
-/** Reads what follows the type byte of the configuration. @throws UnsupportedError for a subsection of unknown length */
+/**
+ * Reads what follows the type byte of the configuration. @throws UnsupportedError for a subsection of unknown length
+ */
 export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfiguration> {
   const configuration: QemuConfiguration = { capabilities: [] };
   configuration.machine = await boundedText(bytes, 'machine type', 'Failed to load configuration:name');

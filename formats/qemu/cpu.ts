@@ -71,7 +71,10 @@ const TABLES: Record<string, string> = {
   idtr: 'env.idt',
 };
 
-/** Reads the registers of an x86 CPU by the description; undefined for a CPU of another architecture, or a stream without description. */
+/**
+ * Reads the registers of an x86 CPU by the description; undefined for a CPU of another architecture, or a stream
+ * without description.
+ */
 export function readCpu({ body, described, instance }: DeviceSection): QemuCpu | undefined {
   if (!described) return undefined;
   const fields = new Map<string, DeviceField>();

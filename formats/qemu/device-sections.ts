@@ -186,7 +186,9 @@ class Splitter {
     return next && this.#standsAfter(next) ? this.#expected.shift() : undefined;
   }
 
-  /** Whether the section at the current place can be the described one: the mark with its id stands after so many bytes. */
+  /**
+   * Whether the section at the current place can be the described one: the mark with its id stands after so many bytes.
+   */
   #standsAfter(device: DescribedDevice): boolean {
     const head = this.#head(this.#at);
     const end = head ? head.bodyAt + sizeOf(device) : this.#end;

@@ -20,7 +20,8 @@ const PROGRAMS: Record<Compressed, readonly string[]> = {
 const PIECE = 256 * 1024;
 
 /**
- * The bytes of `source` from `start` on, expanded as they are read: by Node for gzip and, since 22.15, zstd; by the program of that name otherwise.
+ * The bytes of `source` from `start` on, expanded as they are read: by Node for gzip and, since 22.15, zstd; by the
+ * program of that name otherwise.
  * @throws UnsupportedError `no-program`, when the first bytes are read, where the program is not installed
  */
 export function expandedSource(source: ByteSource, start: number, compression: Compressed): ByteSource {

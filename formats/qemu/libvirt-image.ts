@@ -27,7 +27,10 @@ const MAX_DATA = 64 * 1024 * 1024;
 
 const latin1 = new TextDecoder('latin1');
 
-/** Reads the head of a save image. Source: qemu-stream.md 6. @param partial take an image that libvirt has not finished, too */
+/**
+ * Reads the head of a save image. Source: qemu-stream.md 6. @param partial take an image that libvirt has not finished,
+ * too
+ */
 export async function readLibvirtImage(source: ByteSource, partial = false): Promise<LibvirtImage> {
   const header = await readPart(source, 0, HEADER_SIZE, 'header of save image');
   const magic = latin1.decode(header.subarray(0, 16));

@@ -9,8 +9,8 @@ import { addPage, bitmapBytes, type MappedPages, type RamBlock, type RamBlocks }
 const BITMAP_PIECE = 64 * 1024;
 
 /**
- * The pages of one block of a mapped-ram file: a bitmap tells which pages lie in the file, at places of their own; all others are zeros.
- * Source: qemu-stream.md 5.
+ * The pages of one block of a mapped-ram file: a bitmap tells which pages lie in the file, at places of their own; all
+ * others are zeros. Source: qemu-stream.md 5.
  */
 export class MappedRam {
   readonly #window: Window;

@@ -35,7 +35,8 @@ export function qemuContainerOf(head: Uint8Array): QemuContainer['kind'] | undef
 }
 
 /**
- * Finds the stream in its container. Of several snapshots in a disk image the one counts that the source's `part` names.
+ * Finds the stream in its container. Of several snapshots in a disk image the one counts that the source's `part`
+ * names.
  * @throws QemuFormatError, UnsupportedError, UsageError `which-snapshot`
  */
 export async function openQemuState(whole: ByteSource): Promise<OpenedState> {
@@ -77,7 +78,10 @@ async function opened(
   }
 }
 
-/** The image, where it holds other than one saved machine and none of them was named. @throws QemuFormatError, UnsupportedError */
+/**
+ * The image, where it holds other than one saved machine and none of them was named. @throws QemuFormatError,
+ * UnsupportedError
+ */
 export async function imageToChooseFrom(whole: ByteSource): Promise<Qcow2Image | undefined> {
   const { head, source } = await peek(whole, HEAD_SIZE);
   if (qemuContainerOf(head) !== 'qcow2' || source.part !== undefined) return undefined;

@@ -131,8 +131,8 @@ async function readSnapshots(
 const utf8 = new TextDecoder();
 
 /**
- * The state of the machine in a snapshot, as a source of its own: it lies in the guest's address space of the image, after the disk.
- * Zero clusters and clusters that were never written read as zeros.
+ * The state of the machine in a snapshot, as a source of its own: it lies in the guest's address space of the image,
+ * after the disk. Zero clusters and clusters that were never written read as zeros.
  */
 export class SnapshotSource implements ByteSource {
   readonly name: string;

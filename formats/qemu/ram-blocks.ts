@@ -75,7 +75,10 @@ export class RamBlocks {
   }
 }
 
-/** ROMs, tables for the firmware, and memory of PCI devices, whose blocks have the path of their device; the name of a RAM block is the user's. */
+/**
+ * ROMs, tables for the firmware, and memory of PCI devices, whose blocks have the path of their device; the name of a
+ * RAM block is the user's.
+ */
 function isGuestRam(name: string): boolean {
   return !/^\/rom@|\.(bios|rom|flash\d*|vram|vgamem)\b|^[0-9a-f]{4}:[0-9a-f]{2}:|\//.test(name);
 }
@@ -88,7 +91,8 @@ export interface BlockListForm {
 
 /**
  * Reads one entry of the list. @param left bytes of all blocks that the entries so far leave
- * @throws QemuFormatError where the entry is larger than what is left, has no whole pages, or a name that was there before
+ * @throws QemuFormatError where the entry is larger than what is left, has no whole pages, or a name that was there
+ * before
  */
 export async function readBlock(
   bytes: StreamBytes,

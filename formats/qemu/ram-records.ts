@@ -8,7 +8,10 @@ import { RamFlag } from './constants.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
 
-/** Why a scan stopped: the batch is full, the next record is incomplete in the window, a list of blocks begins, the body is over. */
+/**
+ * Why a scan stopped: the batch is full, the next record is incomplete in the window, a list of blocks begins, the body
+ * is over.
+ */
 export type RamStop = 'full' | 'more' | 'block-list' | 'end';
 
 const WORD = 8;
@@ -37,7 +40,10 @@ export class RamRecords {
     this.blocks = blocks;
   }
 
-  /** Adds records to `batch` from the window's position on. @throws QemuFormatError, UnsupportedError for records that need what is not in a file */
+  /**
+   * Adds records to `batch` from the window's position on. @throws QemuFormatError, UnsupportedError for records that
+   * need what is not in a file
+   */
   scan(window: Window, batch: PageBatch): RamStop {
     while (!batch.isFull) {
       if (window.available < WORD) return 'more';

@@ -2,7 +2,10 @@ import type { Window } from '../files/window.ts';
 
 const latin1 = new TextDecoder('latin1');
 
-/** Big-endian values from a window on a stream, front to back. Each read fetches what it needs, and so invalidates references into the window. */
+/**
+ * Big-endian values from a window on a stream, front to back. Each read fetches what it needs, and so invalidates
+ * references into the window.
+ */
 export class StreamBytes {
   readonly window: Window;
 

@@ -32,8 +32,8 @@ export interface QemuSection {
 }
 
 /**
- * Reads a migration stream front to back: configuration, then `nextPages` until it gives false, then `tail`: the device sections and the description,
- * whose bodies have no lengths of their own.
+ * Reads a migration stream front to back: configuration, then `nextPages` until it gives false, then `tail`: the device
+ * sections and the description, whose bodies have no lengths of their own.
  */
 export class QemuStreamReader {
   readonly batch: PageBatch;
@@ -109,7 +109,10 @@ export class QemuStreamReader {
     }
   }
 
-  /** The rest of the stream, from the first device section on: a copy, and its offset. @throws UnsupportedError for more than `MAX_TAIL` bytes */
+  /**
+   * The rest of the stream, from the first device section on: a copy, and its offset. @throws UnsupportedError for more
+   * than `MAX_TAIL` bytes
+   */
   async tail(): Promise<{ bytes: Uint8Array; offset: number }> {
     const { offset } = this.#window;
     const pieces: Uint8Array[] = [];

@@ -6,7 +6,10 @@ import { isRunning } from '../../formats/files/is-running.ts';
 // Where the number of a process means something. A record may have come from another host, or from a container, where
 // another process has the number; and after the host has started again nothing that wrote a record lives.
 
-/** This host, its present start, and its present space of process numbers; parts that the system does not tell are empty. */
+/**
+ * This host, its present start, and its present space of process numbers; parts that the system does not tell are
+ * empty.
+ */
 export function placeOfProcesses(): string {
   known ??= [
     createHash('sha256')

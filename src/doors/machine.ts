@@ -1,4 +1,5 @@
-// What scripts import from 'savkit/machine': machines whose memory lives, their host's memory, live saves, running machines, the console.
+// What scripts import from 'savkit/machine': machines whose memory lives, their host's memory, live saves, running
+// machines, the console.
 
 export type { Answer } from '../console/answer.ts';
 export { Console } from '../console/console.ts';

@@ -1,4 +1,5 @@
-// What scripts import from 'savkit/paging': virtual memory of guests, shadow page tables, the areas that they are mapped in.
+// What scripts import from 'savkit/paging': virtual memory of guests, shadow page tables, the areas that they are
+// mapped in.
 
 export { addressSpaceOf } from '../machine/machine-space.ts';
 export {

@@ -16,7 +16,10 @@ import { MemoryFile } from './memory-file.ts';
 export interface OpenedMachine {
   /** @throws UsageError where there is nothing in all of the stretch */
   peek(at: GuestPhys, length: number): Peeked;
-  /** The virtual memory of a CPU. @param cr3 another root than the CPU's. @throws UsageError `no-such-cpu`, `no-registers` */
+  /**
+   * The virtual memory of a CPU. @param cr3 another root than the CPU's. @throws UsageError `no-such-cpu`,
+   * `no-registers`
+   */
   space(cpu?: number, cr3?: bigint): AddressSpace;
   /** Gives files back; nothing may be read afterwards. */
   close(): void;

@@ -64,7 +64,9 @@ export class WatchTwin {
     for (const { lies } of this.#watches) for (const page of lies) page.gcPhys = walk(page.address);
   }
 
-  /** Each byte of an access that a handler watches was seen once, by one that does, and by its own one if it has one. */
+  /**
+   * Each byte of an access that a handler watches was seen once, by one that does, and by its own one if it has one.
+   */
   expect(access: 'read' | 'write', gcPhys: number, size: number, through: bigint | undefined): void {
     const calls = this.#calls;
     this.#calls = [];

@@ -15,8 +15,8 @@ const UNASSIGNED = 0xff;
 const LOOP_LIMIT = 32;
 
 /**
- * Accesses within one page. Handlers come first: of each piece the physical one, then the virtual one; memory is read or
- * written when both leave that to it (guest-memory.md 5). Pages with device registers have no virtual handlers.
+ * Accesses within one page. Handlers come first: of each piece the physical one, then the virtual one; memory is read
+ * or written when both leave that to it (guest-memory.md 5). Pages with device registers have no virtual handlers.
  */
 export class PhysAccess {
   /** Handlers of virtual addresses, where the machine has some. */

@@ -19,7 +19,10 @@ export interface CheckedMoment extends Pick<SavedMoment, 'snapshot' | 'depth'> {
   whole?: boolean;
 }
 
-/** Looks at every state that a machine and its snapshots name, each against the settings of its time, and for states that none names. @param settings path of the settings file */
+/**
+ * Looks at every state that a machine and its snapshots name, each against the settings of its time, and for states
+ * that none names. @param settings path of the settings file
+ */
 export async function checkHistory(
   settings: string,
   { moments, snapshotFolder }: MachineHistory,

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { pciPlace } from './pci-places.ts';
 
-// As the states of machines of 7.2.22 have them, npm run campaign -- virtualbox-pairs families iommulsi iommuamdlsi macos.
+// As the states of machines of 7.2.22 have them, npm run campaign -- virtualbox-pairs families iommulsi iommuamdlsi
+// macos.
 describe('pciPlace()', () => {
   const ich9 = { chipset: 'ich9', hasIommu: false } as const;
   const withIommu = { ...ich9, hasIommu: true };

@@ -57,7 +57,9 @@ function stateIn(element: Element): { stateFile?: string } {
   return path === '' ? {} : { stateFile: path };
 }
 
-/** The moment that a state belongs to, by the name of its file, which is the time of saving; undefined for a stranger. */
+/**
+ * The moment that a state belongs to, by the name of its file, which is the time of saving; undefined for a stranger.
+ */
 export function momentOf(history: MachineHistory, path: string): SavedMoment | undefined {
   return history.moments.find(({ stateFile }) => stateFile !== undefined && lastName(stateFile) === lastName(path));
 }

@@ -2,7 +2,8 @@ import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
 import { forEachQemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
 import { readState } from './read-state.ts';
 
-// Compares further real states of QEMU with their truth: node dist/src/saved-state/families/qemu-samples.campaign.js FOLDER
+// Compares further real states of QEMU with their truth: node dist/src/saved-state/families/qemu-samples.campaign.js
+// FOLDER
 
 const [folder] = process.argv.slice(2);
 let passed = 0;

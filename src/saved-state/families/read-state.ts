@@ -30,7 +30,9 @@ export async function readState(whole: ByteSource, options: WalkOptions = {}): P
   return READERS[family.name](source, options);
 }
 
-/** The memory of a state, all of it. @throws UnsupportedError where it holds none, UsageError where it lies elsewhere */
+/**
+ * The memory of a state, all of it. @throws UnsupportedError where it holds none, UsageError where it lies elsewhere
+ */
 export function expectMemory({ family, memory }: StateView): StateMemory {
   if (!memory)
     throw new UnsupportedError('no-memory', `Cannot read memory: the state has no unit ${family.memoryUnit.name}`);

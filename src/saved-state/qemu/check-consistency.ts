@@ -5,7 +5,10 @@ import { readDomain } from './libvirt-domain.ts';
 import type { QemuState } from './qemu-state.ts';
 import { RUN_STATES, runStateSizes } from './run-state.ts';
 
-/** Whether the parts of a state agree with each other, and with what it lies in. QEMU checks none of this but the run state. */
+/**
+ * Whether the parts of a state agree with each other, and with what it lies in. QEMU checks none of this but the run
+ * state.
+ */
 export function checkConsistency(state: QemuState, findings: Findings): void {
   for (const cpu of state.cpus) checkCpu(cpu, state, findings);
   checkRunState(state, findings);

@@ -10,8 +10,8 @@ import type { BlockSummary, QemuState } from './qemu-state.ts';
 const PIECE_PAGES = MIB / PAGE_SIZE;
 
 /**
- * Looks for pages of mapped RAM that have bytes in the file, and no bit in the bitmap: QEMU loads zeros for them without
- * a word. Holes of the file cost next to nothing to read.
+ * Looks for pages of mapped RAM that have bytes in the file, and no bit in the bitmap: QEMU loads zeros for them
+ * without a word. Holes of the file cost next to nothing to read.
  */
 export async function checkHoles(
   source: ByteSource,

@@ -73,7 +73,10 @@ export interface SectionDescription {
   fields: { name: string; type: string; offset: number; size: number; value: string }[];
 }
 
-/** What `inspect` shows. @param section name of a section whose fields are wanted. @throws UsageError for one that is not there */
+/**
+ * What `inspect` shows. @param section name of a section whose fields are wanted. @throws UsageError for one that is
+ * not there
+ */
 export function describeQemu(state: QemuState, section?: string): QemuDescription {
   const { configuration, commands, runState, units, split, blocks, layout } = state;
   return {

@@ -30,7 +30,9 @@ export function readRunState(devices: readonly DeviceSection[]): string | undefi
   return /^[\x20-\x7e]{1,99}/.exec(text)?.[0];
 }
 
-/** Bytes that `globalstate` says its text has, its zero included, and those that it has; undefined without the section. */
+/**
+ * Bytes that `globalstate` says its text has, its zero included, and those that it has; undefined without the section.
+ */
 export function runStateSizes(devices: readonly DeviceSection[]): { told: number; real: number } | undefined {
   const device = devices.find(({ name }) => name === SECTION);
   if (!device || device.body.length < 4) return undefined;

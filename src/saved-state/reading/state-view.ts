@@ -6,7 +6,9 @@ import type { Family } from './families.ts';
 import type { MemoryRegion, NamedRange } from './memory-region.ts';
 import type { UnitSummary } from './state.ts';
 
-/** What every saved state tells, whoever wrote it: commands that read any state build on this and on batches of pages. */
+/**
+ * What every saved state tells, whoever wrote it: commands that read any state build on this and on batches of pages.
+ */
 export interface StateView {
   readonly family: Family;
   /** By whom and how it is written, for people: `V2.0 by VirtualBox 7.0.8`. */
@@ -65,7 +67,9 @@ export interface StateMemory {
  */
 export type RangeNaming = (kind: number, id: number, page: number) => { range: string; page: number } | undefined;
 
-/** Names for the memory of a state that mean the same in every version, and where in guest-physical memory these lie. */
+/**
+ * Names for the memory of a state that mean the same in every version, and where in guest-physical memory these lie.
+ */
 export interface RangeNames {
   naming: RangeNaming;
   /** Address of page 0 of a range; undefined where the guest has not mapped it. */

@@ -163,7 +163,9 @@ class SurvivorReader {
     return !container.sawEnd && this.#resync(this.#endOfGood, 'a unit');
   }
 
-  /** Where bytes of a damaged unit are missing, the header of the next one stands within what seems to be its payload. */
+  /**
+   * Where bytes of a damaged unit are missing, the header of the next one stands within what seems to be its payload.
+   */
   get #endOfGood(): number {
     const before = this.#units.at(-1);
     const isGood = before === undefined || before.errors.every(isMove);
