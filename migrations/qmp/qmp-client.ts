@@ -1,0 +1,199 @@
+import { connect, type Socket } from 'node:net';
+import { linesOf } from '../../formats/binary/lines.ts';
+import { EnvironmentError, FormatError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { MIB } from '../../formats/sizes.ts';
+import { networkError } from '../wire/network-error.ts';
+import { integer, type Shape, text } from '../wire/shape.ts';
+import { greetingShape, type QmpEvent, readAnswer, readEvent } from './qmp-messages.ts';
+
+/** The longest answers, lists of devices and of block nodes, have some 100 KB. */
+const LINE_LIMIT = 16 * MIB;
+/** QEMU answers within milliseconds, unless a disk hangs. */
+const ANSWER_MS = 30_000;
+const GREETING_MS = 5_000;
+
+/** How long QEMU is waited for, and when to stop waiting. */
+export interface QmpWait {
+  /** ms until an answer counts as missing; 30,000 by default. */
+  withinMs?: number;
+  /** Ends the waiting; the command itself is not taken back. */
+  signal?: AbortSignal;
+}
+
+interface Waiting {
+  command: string;
+  resolve: (value: unknown) => void;
+  reject: (error: Error) => void;
+}
+
+/**
+ * A connection to QEMU's machine protocol (QMP): JSON, one message a line. A socket of it serves one client at a time.
+ * What comes over it is checked like any other input: a line has a limit, and an answer a shape.
+ */
+export class QmpClient {
+  /** As QEMU greets: `7.2.22`. */
+  readonly version: string;
+  /** Path of the socket. */
+  readonly path: string;
+  /** Resolves, never rejects, when the connection has ended: with the reason. */
+  readonly closed: Promise<SavkitError>;
+  readonly #socket: Socket;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #listeners = new Set<(event: QmpEvent) => void>();
+  #end: SavkitError | undefined;
+  #lastId = 0;
+
+  private constructor(path: string, version: string, socket: Socket, messages: AsyncIterable<unknown>) {
+    this.path = path;
+    this.version = version;
+    this.#socket = socket;
+    this.closed = this.#read(messages);
+  }
+
+  /**
+   * Connects, and waits for the greeting.
+   * @throws EnvironmentError where no QEMU answers, `qmp-busy` where another client has the socket; FormatError
+   */
+  static async connect(path: string, { withinMs = GREETING_MS, signal }: QmpWait = {}): Promise<QmpClient> {
+    const socket = await connectSocket(path);
+    const messages = messagesOf(socket);
+    const stop = () => socket.destroy();
+    const timer = setTimeout(stop, withinMs);
+    signal?.addEventListener('abort', stop);
+    try {
+      const first = await messages.next();
+      if (first.done) throw silent(path);
+      const { major, minor, micro } = greetingShape(first.value, 'greeting').QMP.version.qemu;
+      const client = new QmpClient(path, `${major}.${minor}.${micro}`, socket, messages);
+      await client.execute('qmp_capabilities', {}, { withinMs });
+      return client;
+    } catch (error) {
+      socket.destroy();
+      signal?.throwIfAborted();
+      // What has ended by our own hand, or by QEMU's, before a word was said.
+      throw error instanceof SavkitError ? error : silent(path);
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /**
+   * Has QEMU carry out a command, and gives what it returns, unchecked.
+   * @throws UnsupportedError `qmp-refused` in QEMU's words; EnvironmentError where no answer comes
+   */
+  async execute(command: string, args: object = {}, { withinMs = ANSWER_MS, signal }: QmpWait = {}): Promise<unknown> {
+    if (this.#end) throw this.#end;
+    signal?.throwIfAborted();
+    const id = ++this.#lastId;
+    let timer: NodeJS.Timeout | undefined;
+    let abort: (() => void) | undefined;
+    try {
+      return await new Promise<unknown>((resolve, reject) => {
+        this.#waiting.set(id, { command, resolve, reject });
+        timer = setTimeout(() => reject(noAnswer(command, this.path, withinMs)), withinMs);
+        abort = () => reject(signal?.reason);
+        signal?.addEventListener('abort', abort, { once: true });
+        this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+      });
+    } finally {
+      this.#waiting.delete(id);
+      clearTimeout(timer);
+      if (abort) signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  /** The same, with what is returned checked. @throws FormatError for an answer of another shape */
+  async ask<T>(command: string, shape: Shape<T>, args: object = {}, wait: QmpWait = {}): Promise<T> {
+    return shape(await this.execute(command, args, wait), `answer to ${command}`);
+  }
+
+  /** A command of the monitor for people. @returns what that prints */
+  hmp(line: string): Promise<string> {
+    return this.ask('human-monitor-command', text(LINE_LIMIT), { 'command-line': line });
+  }
+
+  /** Calls a listener for each event from now on. @returns ends that */
+  onEvent(listener: (event: QmpEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Ends the connection: QEMU does not notice anything else. */
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  async #read(messages: AsyncIterable<unknown>): Promise<SavkitError> {
+    let reason: SavkitError = closedBy(this.path);
+    try {
+      for await (const message of messages) this.#take(message);
+    } catch (error) {
+      // A socket that was reset has ended like one that was closed.
+      if (error instanceof SavkitError) reason = error;
+    }
+    this.#end = reason;
+    this.#socket.destroy();
+    for (const { reject } of this.#waiting.values()) reject(reason);
+    return reason;
+  }
+
+  #take(message: unknown): void {
+    const event = readEvent(message);
+    if (event) {
+      for (const listener of this.#listeners) listener(event);
+      return;
+    }
+    const { id, value, refusal } = readAnswer(message);
+    const waiting = this.#waiting.get(integer(0, this.#lastId)(id, 'id'));
+    // An answer that nobody waits for any more came too late.
+    if (!waiting) return;
+    if (refusal === undefined) waiting.resolve(value);
+    else waiting.reject(new UnsupportedError('qmp-refused', `QEMU refuses ${waiting.command}: ${refusal}`));
+  }
+}
+
+async function* messagesOf(socket: Socket): AsyncGenerator<unknown, void> {
+  for await (const line of linesOf(socket, LINE_LIMIT, 'drop')) {
+    if (line.trim() === '') continue;
+    try {
+      yield JSON.parse(line);
+    } catch {
+      throw new FormatError(
+        'bad-qmp',
+        'Cannot talk to QEMU: what comes from its socket is no JSON; is it a QMP socket?',
+      );
+    }
+  }
+}
+
+function connectSocket(path: string): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ path });
+    socket.once('connect', () => {
+      socket.removeAllListeners('error');
+      // Its end shows where it is read.
+      socket.on('error', () => {});
+      resolve(socket);
+    });
+    socket.once('error', (error) => reject(networkError(error, `connect to QEMU at ${path}`)));
+  });
+}
+
+function silent(path: string): EnvironmentError {
+  return new EnvironmentError(
+    'qmp-busy',
+    `Cannot talk to QEMU at ${path}: it does not greet; another client may have this socket, or it is no QMP socket (-qmp can be given twice)`,
+  );
+}
+
+function closedBy(path: string): EnvironmentError {
+  return new EnvironmentError('qmp-closed', `Cannot talk to QEMU at ${path}: it has ended, or closed the connection`);
+}
+
+function noAnswer(command: string, path: string, ms: number): EnvironmentError {
+  return new EnvironmentError(
+    'qmp-silent',
+    `Cannot talk to QEMU at ${path}: it has not answered ${command} for ${ms / 1000} s`,
+  );
+}
