@@ -1,3 +1,4 @@
+import { HIGH_WORD, LOW_WORD } from '../../formats/binary/byte-order.ts';
 import { FormatError } from '../../formats/errors.ts';
 import { applyWordDelta } from '../../formats/kernels/delta.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
@@ -180,8 +181,8 @@ export class PageDecoder {
 
   #check(page: number, view: DataView, entry: number, words: Uint32Array, i: number): void {
     if (
-      view.getUint32(entry + HASH_AT, true) !== words[i * 2] ||
-      view.getUint32(entry + HASH_AT + 4, true) !== words[i * 2 + 1]
+      view.getUint32(entry + HASH_AT, true) !== words[i * 2 + LOW_WORD] ||
+      view.getUint32(entry + HASH_AT + 4, true) !== words[i * 2 + HIGH_WORD]
     )
       throw pageError('bad-hash', page, 'its content does not have the hash that came with it');
     this.#hashes.set(page, words, i);

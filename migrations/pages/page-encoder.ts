@@ -1,3 +1,4 @@
+import { HIGH_WORD, LOW_WORD } from '../../formats/binary/byte-order.ts';
 import { wordDelta } from '../../formats/kernels/delta.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { PageAccess } from '../machine/machine.ts';
@@ -142,8 +143,8 @@ export class PageEncoder {
     view.setUint32(at + PAGE_AT, page, true);
     view.setUint16(at + CODEC_AT, codec, true);
     view.setUint16(at + LENGTH_AT, length, true);
-    view.setUint32(at + HASH_AT, this.#hashes.words[i * 2], true);
-    view.setUint32(at + HASH_AT + 4, this.#hashes.words[i * 2 + 1], true);
+    view.setUint32(at + HASH_AT, this.#hashes.words[i * 2 + LOW_WORD], true);
+    view.setUint32(at + HASH_AT + 4, this.#hashes.words[i * 2 + HIGH_WORD], true);
     this.#end += length;
     this.counts.pages[codec]++;
     this.counts.bytes[codec] += length;

@@ -1,3 +1,4 @@
+import { bytesOfLongs } from '../../formats/binary/byte-order.ts';
 import { FormatError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { HashBatch, type PageHashes } from '../pages/page-hashes.ts';
@@ -10,7 +11,7 @@ export const NODE_PAGES = PAGE_SIZE / 8;
  * nodes, under half a millisecond.
  */
 export function nodesOf({ words }: { words: Uint32Array }): Uint32Array {
-  const bytes = new Uint8Array(words.buffer, words.byteOffset, words.byteLength);
+  const bytes = bytesOfLongs(words);
   const count = Math.ceil(bytes.length / PAGE_SIZE);
   const nodes = new Uint32Array(count * 2);
   const batch = new HashBatch(1);
@@ -30,7 +31,7 @@ export function nodesOf({ words }: { words: Uint32Array }): Uint32Array {
 export function rootOf(nodes: Uint32Array): bigint {
   let level = nodes;
   while (level.length > 2) level = nodesOf({ words: level });
-  return level.length === 0 ? 0n : (BigInt(level[1]) << 32n) | BigInt(level[0]);
+  return level.length === 0 ? 0n : new BigUint64Array(level.buffer, level.byteOffset, 1)[0];
 }
 
 /** Nodes that are not the same. @throws FormatError when the trees are not of one machine */

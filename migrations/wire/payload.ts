@@ -1,4 +1,5 @@
 import { Packr, Unpackr } from 'msgpackr';
+import { bytesOfLongs, swapLongs } from '../../formats/binary/byte-order.ts';
 import { Cursor, OutOfBytes } from '../../formats/binary/cursor.ts';
 import { checkMessagePack } from '../../formats/binary/message-pack.ts';
 import { Writer } from '../../formats/binary/writer.ts';
@@ -100,12 +101,14 @@ export function readHashes(tail: Uint8Array, count: number): Uint32Array {
   if (tail.length !== count * 8)
     throw new FormatError('bad-hashes', `Cannot read hashes: ${tail.length} bytes, expected ${count * 8}`);
   const words = new Uint32Array(count * 2);
-  new Uint8Array(words.buffer).set(tail);
+  const bytes = new Uint8Array(words.buffer);
+  bytes.set(tail);
+  swapLongs(bytes);
   return words;
 }
 
 export function hashBytes(words: Uint32Array, first: number, count: number): Uint8Array {
-  return new Uint8Array(words.buffer, words.byteOffset + first * 8, count * 8);
+  return bytesOfLongs(words.subarray(first * 2, (first + count) * 2));
 }
 
 /**

@@ -1,3 +1,4 @@
+import { swapWords } from '../../formats/binary/byte-order.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
 import { NX_HIGH, P, PS, RW, US, type WalkLevel } from './schemes.ts';
@@ -146,6 +147,7 @@ class TableVisit {
     const page = address - (address % PAGE_SIZE);
     if (!this.#space.memory.holdsTables(page)) return false;
     this.#space.memory.read(page, this.#pages[depth]);
+    swapWords(this.#pages[depth]);
     return true;
   }
 }

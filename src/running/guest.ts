@@ -1,3 +1,4 @@
+import { bytesOfWords, swapWords } from '../../formats/binary/byte-order.ts';
 import { hex } from '../../formats/errors.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { controlAddress } from './area.ts';
@@ -93,7 +94,7 @@ export class Guest {
   static install(memory: GuestMemory, options: WorkloadOptions): Guest {
     const block = newBlock(memory, options);
     const trace = options.trace?.places;
-    if (trace) memory.write(block.traceStart, new Uint8Array(trace.buffer, trace.byteOffset, trace.byteLength));
+    if (trace) memory.write(block.traceStart, bytesOfWords(trace));
     const guest = new Guest(memory, block, trace);
     memory.write(guest.#controlAt, guest.#control);
     return guest;
@@ -210,7 +211,7 @@ export class Guest {
     else fillPattern(this.#words, this.block.seed, place, last);
     if (Buffer.compare(found, this.#bytes.subarray(0, size)) === 0) return;
     const { gcPhys, where } = this.places.nameOf(place);
-    const words = new Uint32Array(found.slice(0, PATTERN_HEAD).buffer);
+    const words = new Uint32Array(swapWords(found.slice(0, PATTERN_HEAD)).buffer);
     const expected = this.schedule.frees(last) ? 'zeros' : `step ${last}`;
     const fault = {
       what: where,

@@ -1,3 +1,5 @@
+import { swapWords } from '../../formats/binary/byte-order.ts';
+
 /** Bytes of a pattern that name the step and place that wrote it; less is no pattern. */
 export const PATTERN_HEAD = 16;
 
@@ -10,8 +12,8 @@ export function mix(a: number, b: number): number {
 }
 
 /**
- * Fills `words` with what step `step` of a workload writes to its place number `place`: step (two words), place, and
- * then words that depend on all of it and the seed. One word wrong, old, or of another place is noticed.
+ * Fills `words` with the little-endian words that step `step` of a workload writes to its place number `place`: step
+ * (two words), place, and then words that depend on all of it and the seed. One word wrong, old, or of another place is noticed.
  */
 export function fillPattern(words: Uint32Array, seed: number, place: number, step: number): void {
   const low = step >>> 0;
@@ -27,4 +29,5 @@ export function fillPattern(words: Uint32Array, seed: number, place: number, ste
     value ^= value >>> 17;
     value ^= value << 5;
   }
+  swapWords(new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
 }

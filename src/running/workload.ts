@@ -1,3 +1,4 @@
+import { swapWords } from '../../formats/binary/byte-order.ts';
 import { FormatError, UsageError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
@@ -104,7 +105,9 @@ export function checkBlock(memory: GuestMemory, block: ControlBlock): void {
 /** The trace that stands in guest memory. @throws FormatError `bad-workload` */
 export function readTrace(memory: GuestMemory, { traceStart, traceLength, places }: ControlBlock): Uint32Array {
   const trace = new Uint32Array(traceLength);
-  memory.read(traceStart, new Uint8Array(trace.buffer));
+  const bytes = new Uint8Array(trace.buffer);
+  memory.read(traceStart, bytes);
+  swapWords(bytes);
   const isSound = trace.every((place) => place < places || place === NOWHERE) && trace.includes(NOWHERE);
   if (!isSound)
     throw new FormatError('bad-workload', 'Cannot continue workload: its trace names pages that it has not');

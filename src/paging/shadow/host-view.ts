@@ -1,3 +1,4 @@
+import { swapWords } from '../../../formats/binary/byte-order.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
@@ -52,8 +53,10 @@ class HostView implements AddressSpaceMemory {
   read(host: number, target: Uint8Array): void {
     const { words } = this.#paging.pool.tables;
     const { backing } = this.#paging.memory.pages;
-    if (this.holdsTables(host)) target.set(new Uint8Array(words.buffer, host - this.#base, target.length));
-    else {
+    if (this.holdsTables(host)) {
+      target.set(new Uint8Array(words.buffer, host - this.#base, target.length));
+      swapWords(target);
+    } else {
       const id = Math.floor(host / PAGE_SIZE);
       const at = offsetInChunk(id) + (host % PAGE_SIZE);
       target.set(backing.chunkBytes(id).subarray(at, at + target.length));

@@ -31,7 +31,8 @@ export class PageHashes {
   }
 
   set(page: number, hash: bigint): void {
-    this.setWords(page, Number(hash & 0xffff_ffffn), Number(hash >> 32n));
+    ONE[0] = hash;
+    this.setWords(page, ONE_WORDS[0], ONE_WORDS[1]);
   }
 
   setWords(page: number, low: number, high: number): void {
@@ -136,6 +137,8 @@ export class PageHashes {
   }
 }
 
+const ONE = new BigUint64Array(1);
+const ONE_WORDS = new Uint32Array(ONE.buffer);
 const NO_PAGES = new Uint32Array(2 * CHUNK_PAGES);
 
 function isZero(chunk: Uint32Array, i: number): boolean {

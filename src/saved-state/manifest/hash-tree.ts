@@ -1,3 +1,4 @@
+import { bytesOfLongs } from '../../../formats/binary/byte-order.ts';
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import type { PageHashes } from '../hashing/page-hashes.ts';
 
@@ -37,7 +38,7 @@ function setChild(level: Map<number, BigUint64Array>, index: number, hash: bigin
 }
 
 function nodeHash(children: BigUint64Array): bigint {
-  return xxh64(new Uint8Array(children.buffer, children.byteOffset, children.byteLength));
+  return xxh64(bytesOfLongs(children));
 }
 
 /** One hash for several ranges, whatever their order. */

@@ -1,4 +1,5 @@
 import { Packr } from 'msgpackr';
+import { bytesOfLongs, swapLongs } from '../../../formats/binary/byte-order.ts';
 import { checkJson } from '../../../formats/binary/json-limits.ts';
 import { checkMessagePack } from '../../../formats/binary/message-pack.ts';
 import { FormatError } from '../../../formats/errors.ts';
@@ -29,8 +30,8 @@ type Bytes = Uint8Array | string;
 /** A manifest as bytes of a file. */
 export function encodeManifest(manifest: Manifest, encoding: ManifestEncoding): Uint8Array {
   const write = (hashes: BigUint64Array): Bytes => {
-    const bytes = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength);
-    return encoding === 'json' ? bytes.toString('base64') : bytes;
+    const bytes = bytesOfLongs(hashes);
+    return encoding === 'json' ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64') : bytes;
   };
   const plain = {
     ...manifest,
@@ -144,7 +145,7 @@ function count(value: unknown, what: string): number {
 function hashes(value: unknown, what: string): BigUint64Array {
   const bytes = typeof value === 'string' ? Buffer.from(value, 'base64') : value;
   if (!(bytes instanceof Uint8Array) || bytes.length % 8 !== 0) throw bad(`${what} is not a list of hashes`);
-  return new BigUint64Array(Uint8Array.from(bytes).buffer);
+  return new BigUint64Array(swapLongs(Uint8Array.from(bytes)).buffer);
 }
 
 function bad(what: string): FormatError {

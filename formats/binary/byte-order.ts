@@ -1,0 +1,41 @@
+import { endianness } from 'node:os';
+
+// Files, frames and guests hold little-endian numbers; typed arrays hold those of the host. Where one is a view of the
+// other, these stand in between: they cost nothing where both are the same.
+
+const HOST = endianness();
+
+/** Where the halves of a number of 8 bytes stand when it is seen as two words of the host. */
+export const [LOW_WORD, HIGH_WORD] = HOST === 'BE' ? [1, 0] : [0, 1];
+
+/** Turns little-endian numbers of 4 bytes into those of the host, or back, in place; returns the same bytes. */
+export function swapWords<T extends Uint8Array>(bytes: T, order = HOST): T {
+  if (order === 'BE') asBuffer(bytes).swap32();
+  return bytes;
+}
+
+/** Turns little-endian numbers of 8 bytes into those of the host, or back, in place; returns the same bytes. */
+export function swapLongs<T extends Uint8Array>(bytes: T, order = HOST): T {
+  if (order === 'BE') asBuffer(bytes).swap64();
+  return bytes;
+}
+
+/** The little-endian bytes of numbers of the host; borrowed where these are the same, else a copy. */
+export function bytesOfLongs(longs: BigUint64Array | Uint32Array, order = HOST): Uint8Array {
+  const bytes = bytesOf(longs);
+  return order === 'BE' ? swapLongs(bytes.slice(), order) : bytes;
+}
+
+/** As `bytesOfLongs`, of numbers of 4 bytes. */
+export function bytesOfWords(words: Uint32Array, order = HOST): Uint8Array {
+  const bytes = bytesOf(words);
+  return order === 'BE' ? swapWords(bytes.slice(), order) : bytes;
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
+}
