@@ -17,7 +17,7 @@ import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
 import type { SavedState } from '../reading/state.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
-import { zeroTail } from './zero-tail.ts';
+import { zeroStretches } from './zero-stretches.ts';
 
 /** What a state is, as a whole. */
 export type Verdict = 'whole' | 'damaged' | 'unsupported' | 'not-a-state';
@@ -72,7 +72,7 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
     isState = !(error instanceof NotAStateError);
     findings.addError(error);
   }
-  if (isState && verdictOf(findings.errors) === 'damaged') await noteZeroTail(source, findings, options.signal);
+  if (isState && verdictOf(findings.errors) === 'damaged') await noteZeros(source, findings, options.signal);
   const first = firstError(findings.list);
   const report: VerifyReport = {
     verdict: isState ? verdictOf(findings.errors) : 'not-a-state',
@@ -84,12 +84,18 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
   return report;
 }
 
-/** Explains what the others have found. */
-async function noteZeroTail(source: ByteSource, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
-  const start = await zeroTail(source, signal);
-  if (start === undefined) return;
-  const message = `There are only zeros from ${hex(start)} to the end: probably never written, as when the host crashes or a copy is broken off`;
-  findings.addError(new FormatError('zeros-to-end', message, { offset: start }));
+/** Explains the other findings. */
+async function noteZeros(source: ByteSource, findings: Findings, signal: AbortSignal | undefined): Promise<void> {
+  const { stretches, further } = await zeroStretches(source, signal);
+  for (const { start, end } of stretches) {
+    const isTail = end === source.size;
+    const message = isTail
+      ? `There are only zeros from ${hex(start)} to the end: probably never written, as when the host crashes or a copy is broken off`
+      : `There are only zeros from ${hex(start)} to ${hex(end)}: probably never written, or lost by the disk; the bytes after them may be good`;
+    findings.addError(new FormatError(isTail ? 'zeros-to-end' : 'zeros-inside', message, { offset: start }));
+  }
+  if (further > 0)
+    findings.warn('more-zeros', `There are only zeros in ${further} further ${further === 1 ? 'place' : 'places'}`);
 }
 
 function walked(batch: PageBatch): PageBatch {

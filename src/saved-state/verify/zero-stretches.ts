@@ -1,0 +1,65 @@
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { isZero } from '../../../formats/kernels/zero.ts';
+import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { Turns } from '../../../formats/turns.ts';
+
+/** Zeros of a file, `[start, end)` in bytes. */
+export interface ZeroStretch {
+  start: number;
+  end: number;
+}
+
+/** Stretches that are listed; a disk that fails can leave thousands. */
+const MOST = 8;
+
+/**
+ * Where a file has blocks of nothing but zeros, which a save had not written when the host crashed, or a copy lost: file
+ * systems keep blocks of 4 KiB, at multiples of 4 KiB, and no state has such by itself, because pages of zeros take no
+ * room in it. Zeros on both sides of the blocks count with them. Sources that can't be read twice have none to tell.
+ * @throws InterruptedError
+ */
+export async function zeroStretches(
+  source: ByteSource,
+  signal?: AbortSignal,
+): Promise<{ stretches: ZeroStretch[]; further: number }> {
+  const stretches: ZeroStretch[] = [];
+  let further = 0;
+  if (source.seekable) {
+    for await (const stretch of blocksOfZeros(source, Turns.rare(signal))) {
+      if (stretches.length < MOST) stretches.push(await withNeighbours(source, stretch));
+      else further++;
+    }
+  }
+  return { stretches, further };
+}
+
+async function* blocksOfZeros(source: ByteSource, turns: Turns): AsyncGenerator<ZeroStretch> {
+  const piece = new Uint8Array(MIB);
+  let start: number | undefined;
+  let at = 0;
+  for (let count = await source.read(piece, 0); count > 0; count = await source.read(piece, at)) {
+    if (turns.areDue) await turns.give();
+    for (let block = 0; block < count; block += PAGE_SIZE) {
+      const isWhole = block + PAGE_SIZE <= count;
+      // A last block that is not whole only ends what began before it.
+      const counts = isWhole || start !== undefined;
+      if (counts && isZero(piece, block, Math.min(PAGE_SIZE, count - block))) start ??= at + block;
+      else if (start !== undefined) {
+        yield { start, end: at + block };
+        start = undefined;
+      }
+    }
+    at += count;
+  }
+  if (start !== undefined) yield { start, end: at };
+}
+
+async function withNeighbours(source: ByteSource, { start, end }: ZeroStretch): Promise<ZeroStretch> {
+  const block = new Uint8Array(PAGE_SIZE);
+  const from = Math.max(0, start - PAGE_SIZE);
+  const before = block.subarray(0, await source.read(block.subarray(0, start - from), from));
+  const zerosBefore = before.length - 1 - before.findLastIndex((byte) => byte !== 0);
+  const after = block.subarray(0, await source.read(block, end));
+  const first = after.findIndex((byte) => byte !== 0);
+  return { start: start - zerosBefore, end: end + (first < 0 ? after.length : first) };
+}
