@@ -1,5 +1,5 @@
-import { setImmediate } from 'node:timers/promises';
 import { InterruptedError } from './errors.ts';
+import { clock, turn } from './world/waiting.ts';
 
 /** So long others wait while something is done in one go: short beside the time slices of a guest. */
 const TURN_MS = 1;
@@ -13,7 +13,7 @@ const UNNOTICED_MS = 50;
 export class Turns {
   readonly #every: number;
   readonly #signal: AbortSignal | undefined;
-  #start = performance.now();
+  #start = clock();
 
   constructor(everyMs = TURN_MS, signal?: AbortSignal) {
     this.#every = everyMs;
@@ -30,13 +30,13 @@ export class Turns {
 
   /** The others have waited long enough, or the work is to end: `await give()`. */
   get areDue(): boolean {
-    return this.#signal?.aborted === true || performance.now() - this.#start >= this.#every;
+    return this.#signal?.aborted === true || clock() - this.#start >= this.#every;
   }
 
   /** @throws InterruptedError where the signal says so */
   async give(): Promise<void> {
-    await setImmediate();
+    await turn();
     if (this.#signal?.aborted) throw new InterruptedError();
-    this.#start = performance.now();
+    this.#start = clock();
   }
 }

@@ -2,7 +2,7 @@ import { access, constants, lstat, readdir, unlink } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { EnvironmentError } from '../../formats/errors.ts';
-import { isRunning } from '../../formats/files/is-running.ts';
+import { world } from '../../formats/world/world.ts';
 import { HAS_PIPES, isSocketPath, socketAddress } from './socket-path.ts';
 
 /** A process that does not even let a connection wait in this time hangs: the socket is its, all the same. */
@@ -45,7 +45,7 @@ export async function removeSocketsOfDead(folder: string): Promise<void> {
   for (const name of names) {
     const pid = Number(DEFAULT_NAME.exec(name)?.[1] ?? process.pid);
     const path = join(folder, name);
-    if (isRunning(pid) || !(await isOwnSocket(path))) continue;
+    if (world.process.isRunning(pid) || !(await isOwnSocket(path))) continue;
     // A process of another container has a number of its own, and may be alive.
     if (isSocketPath(path)) await removeStale(path).catch(() => {});
   }

@@ -2,8 +2,8 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { world } from '../../formats/world/world.ts';
 import { readRecord, writeRecord } from '../../migrations/hand-over/decision-record.ts';
-import { placeOfProcesses } from '../../migrations/hand-over/place.ts';
 import type { ProofReport } from '../../migrations/report/report.ts';
 import type { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { offsetInChunk } from '../../src/gmm/page-id.ts';
@@ -283,7 +283,7 @@ describe('migrate --resolve', () => {
       machine: 'vm',
       peer: '',
       pid: process.pid,
-      place: placeOfProcesses(),
+      place: world.process.place(),
       attempt: 1,
       at: 1,
     };

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
-import { lstat, readlink, realpath, stat } from 'node:fs/promises';
 import { sep } from 'node:path';
 import { EnvironmentError, UsageError } from '../errors.ts';
+import { world } from '../world/world.ts';
 import { nameOfHeldFile } from './held-files.ts';
 
 /** How an output file is put in place. */
@@ -22,7 +22,7 @@ export interface OutputOptions {
  * a folder, `not-a-file` for what is no regular file
  */
 export async function outputPlace(path: string, options: OutputOptions): Promise<string> {
-  const there = await stat(path, { bigint: true }).catch(() => undefined);
+  const there = await world.disk.stat(path, { bigint: true }).catch(() => undefined);
   if (there?.isDirectory() || path.endsWith('/') || path.endsWith(sep) || path === '')
     throw new EnvironmentError(
       'EISDIR',
@@ -36,7 +36,7 @@ export async function outputPlace(path: string, options: OutputOptions): Promise
       `Cannot write ${path}: it is no regular file, and would be replaced by one`,
     );
   if (!options.force) throw alreadyThere(path);
-  return realpath(path);
+  return world.disk.realpath(path);
 }
 
 /**
@@ -44,7 +44,7 @@ export async function outputPlace(path: string, options: OutputOptions): Promise
  * `same-file`
  */
 export async function checkStillFree(path: string, options: OutputOptions): Promise<void> {
-  const there = await stat(path, { bigint: true }).catch(() => undefined);
+  const there = await world.disk.stat(path, { bigint: true }).catch(() => undefined);
   if (there) checkHeld(path, there, options);
 }
 
@@ -62,11 +62,11 @@ function checkHeld(path: string, there: BigIntStats, { inPlaceOf }: OutputOption
 }
 
 async function notThere(path: string): Promise<string> {
-  const link = await lstat(path).catch(() => undefined);
+  const link = await world.disk.lstat(path).catch(() => undefined);
   if (link?.isSymbolicLink())
     throw new EnvironmentError(
       'ENOENT',
-      `Cannot write ${path}: it is a link to ${await readlink(path)}, which does not exist`,
+      `Cannot write ${path}: it is a link to ${await world.disk.readlink(path)}, which does not exist`,
     );
   return path;
 }

@@ -1,6 +1,6 @@
-import { closeSync, openSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { EnvironmentError } from '../errors.ts';
+import { world } from '../world/world.ts';
 import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './temporary-files.ts';
 
 /** A file for bytes on their way, which nobody but this process can open and which is gone with it. */
@@ -17,7 +17,7 @@ export function openScratchFile(parent = tmpdir()): ScratchFile {
   const path = nameTemporaryFile(parent, PURPOSE);
   let descriptor: number;
   try {
-    descriptor = openSync(path, 'wx+', 0o600);
+    descriptor = world.disk.openSync(path, 'wx+', 0o600);
   } catch (cause) {
     forgetTemporaryFile(path);
     throw EnvironmentError.from(cause, `make a temporary file in ${parent}`);
@@ -28,7 +28,7 @@ export function openScratchFile(parent = tmpdir()): ScratchFile {
   return {
     descriptor,
     close: () => {
-      closeSync(descriptor);
+      world.disk.closeSync(descriptor);
       unlinked(path);
     },
   };
@@ -36,7 +36,7 @@ export function openScratchFile(parent = tmpdir()): ScratchFile {
 
 function unlinked(path: string): boolean {
   try {
-    unlinkSync(path);
+    world.disk.unlinkSync(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return false;
   }

@@ -1,8 +1,9 @@
-import { type FileHandle, link, open, rename, stat, statfs, unlink } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import type { Writable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
 import { MIB } from '../sizes.ts';
+import type { DiskFile } from '../world/disk.ts';
+import { world } from '../world/world.ts';
 import { alreadyThere, checkStillFree, type OutputOptions, outputPlace } from './output-place.ts';
 import type { ByteSource } from './source.ts';
 import { syncFolder } from './sync-folder.ts';
@@ -56,7 +57,7 @@ export async function openFileSink(path: string, options: OutputOptions = {}): P
   removeLeftovers(folder, name);
   const temporary = nameTemporaryFile(folder, name);
   try {
-    return new TemporaryFile(path, place, temporary, await open(temporary, 'wx+', 0o600), options);
+    return new TemporaryFile(path, place, temporary, await world.disk.open(temporary, 'wx+', 0o600), options);
   } catch (error) {
     forgetTemporaryFile(temporary);
     throw EnvironmentError.from(error, `write ${path}`);
@@ -88,7 +89,7 @@ const UNSYNCED_LIMIT = 64 * MIB;
 class TemporaryFile extends WrittenFile implements FileSink {
   readonly #place: string;
   readonly #temporary: string;
-  readonly #file: FileHandle;
+  readonly #file: DiskFile;
   readonly #options: OutputOptions;
   #isOpen = true;
   /** Bytes since the last sync began. */
@@ -96,7 +97,7 @@ class TemporaryFile extends WrittenFile implements FileSink {
   #syncing: Promise<void> | undefined;
 
   /** @param path as the user calls it @param place where that is */
-  constructor(path: string, place: string, temporary: string, file: FileHandle, options: OutputOptions) {
+  constructor(path: string, place: string, temporary: string, file: DiskFile, options: OutputOptions) {
     super(path, file.fd);
     this.#place = place;
     this.#temporary = temporary;
@@ -105,7 +106,7 @@ class TemporaryFile extends WrittenFile implements FileSink {
   }
 
   async expectRoom(bytes: number): Promise<void> {
-    const { bavail, bsize } = await this.attempt(() => statfs(dirname(this.#place)));
+    const { bavail, bsize } = await this.attempt(() => world.disk.statfs(dirname(this.#place)));
     const free = bavail * bsize;
     if (bytes > free)
       throw new EnvironmentError('ENOSPC', `Cannot write ${this.name}: it takes ${bytes} bytes, and ${free} are free`);
@@ -134,7 +135,7 @@ class TemporaryFile extends WrittenFile implements FileSink {
     await checkStillFree(this.#place, this.#options);
     await this.attempt(async () => {
       await this.#close();
-      if (this.#options.force) await rename(this.#temporary, this.#place);
+      if (this.#options.force) await world.disk.rename(this.#temporary, this.#place);
       else await this.#linkIntoPlace();
       forgetTemporaryFile(this.#temporary);
       await syncFolder(dirname(this.#place));
@@ -143,7 +144,7 @@ class TemporaryFile extends WrittenFile implements FileSink {
 
   async abort(): Promise<void> {
     await this.#close().catch(() => {});
-    await unlink(this.#temporary).catch(() => {});
+    await world.disk.unlink(this.#temporary).catch(() => {});
     forgetTemporaryFile(this.#temporary);
   }
 
@@ -157,18 +158,18 @@ class TemporaryFile extends WrittenFile implements FileSink {
   /** A link, unlike a rename, never replaces a file that has appeared meanwhile. Not all file systems have links. */
   async #linkIntoPlace(): Promise<void> {
     try {
-      await link(this.#temporary, this.#place);
-      await unlink(this.#temporary);
+      await world.disk.link(this.#temporary, this.#place);
+      await world.disk.unlink(this.#temporary);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'EEXIST' || (await exists(this.#place)))
         throw alreadyThere(this.name);
-      await rename(this.#temporary, this.#place);
+      await world.disk.rename(this.#temporary, this.#place);
     }
   }
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
+  return world.disk.stat(path, { bigint: true }).then(
     () => true,
     () => false,
   );

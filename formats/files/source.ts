@@ -1,10 +1,11 @@
-import { constants, openSync, readSync } from 'node:fs';
-import { type FileHandle, open, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
 import { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
 import { KIB } from '../sizes.ts';
 import { Turns } from '../turns.ts';
+import type { DiskFile } from '../world/disk.ts';
+import { world } from '../world/world.ts';
 import { holdFile } from './held-files.ts';
 
 /** Where bytes come from. One reader at a time. */
@@ -35,8 +36,8 @@ export interface ByteSource {
  */
 export async function openFile(path: string): Promise<ByteSource> {
   try {
-    if ((await stat(path)).isFIFO()) return openPipe(path);
-    const file = await open(path, 'r');
+    if ((await world.disk.stat(path, { bigint: true })).isFIFO()) return openPipe(path);
+    const file = await world.disk.open(path, 'r');
     const there = await file.stat({ bigint: true });
     if (there.isDirectory()) {
       await file.close();
@@ -53,7 +54,7 @@ export async function openFile(path: string): Promise<ByteSource> {
  * signal.
  */
 function openPipe(path: string): ByteSource {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const fd = world.disk.openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   return streamSource(new Socket({ fd, readable: true, writable: false }), path);
 }
 
@@ -73,11 +74,11 @@ class FileSource implements ByteSource {
   readonly size: number | undefined;
   readonly seekable: boolean;
   readonly #fd: number;
-  readonly #file: FileHandle | undefined;
+  readonly #file: DiskFile | undefined;
   readonly #turns = Turns.rare();
   readonly #letGo: (() => void) | undefined;
 
-  constructor(name: string, fd: number, size: number | undefined, file?: FileHandle, letGo?: () => void) {
+  constructor(name: string, fd: number, size: number | undefined, file?: DiskFile, letGo?: () => void) {
     this.name = name;
     this.size = size;
     this.seekable = size !== undefined;
@@ -95,7 +96,7 @@ class FileSource implements ByteSource {
     try {
       while (done < target.length) {
         const count = this.seekable
-          ? readSync(this.#fd, target, done, target.length - done, position + done)
+          ? world.disk.readSync(this.#fd, target, done, target.length - done, position + done)
           : await this.#readPipe(target, done);
         if (count === 0) break;
         done += count;

@@ -1,8 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { readdirSync, unlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { isRunning } from './is-running.ts';
+import { world } from '../world/world.ts';
 
 // Temporary files hold what guests hold. None of them outlives the process that made it: a process that ends by itself
 // removes them, and what a killed one has left, the next one removes.
@@ -17,7 +15,10 @@ const present = new Set<string>();
  */
 export function nameTemporaryFile(folder: string, purpose: string): string {
   if (present.size === 0) process.once('exit', removeTemporaryFiles);
-  const path = join(folder, `${prefixOf(purpose)}${process.pid}.${randomBytes(6).toString('hex')}${SUFFIX}`);
+  const path = join(
+    folder,
+    `${prefixOf(purpose)}${world.process.pid}.${world.chance.bytes(6).toString('hex')}${SUFFIX}`,
+  );
   present.add(path);
   return path;
 }
@@ -30,7 +31,7 @@ export function forgetTemporaryFile(path: string): void {
 
 /** To be called by who ends the process in a way that no exit handler sees. */
 export function removeTemporaryFiles(): void {
-  for (const path of present) remove(path);
+  for (const path of present) removeFile(path);
 }
 
 /** Removes what processes of this host that were killed have left for the same purpose. */
@@ -39,7 +40,7 @@ export function removeLeftovers(folder: string, purpose: string): void {
   for (const name of namesIn(folder)) {
     if (!name.startsWith(prefix) || !name.endsWith(SUFFIX)) continue;
     const pid = Number(name.slice(prefix.length).split('.')[0]);
-    if (Number.isInteger(pid) && !isRunning(pid)) remove(join(folder, name));
+    if (Number.isInteger(pid) && !world.process.isRunning(pid)) removeFile(join(folder, name));
   }
 }
 
@@ -50,15 +51,16 @@ function prefixOf(purpose: string): string {
 
 function namesIn(folder: string): string[] {
   try {
-    return readdirSync(folder);
+    return world.disk.readdirSync(folder);
   } catch {
     return [];
   }
 }
 
-function remove(path: string): void {
+/** Harmless where there is none. */
+export function removeFile(path: string): void {
   try {
-    unlinkSync(path);
+    world.disk.unlinkSync(path);
   } catch {
     // It was never made, or somebody else was quicker.
   }

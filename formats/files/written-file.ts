@@ -1,6 +1,6 @@
-import { fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { EnvironmentError } from '../errors.ts';
 import { Turns } from '../turns.ts';
+import { world } from '../world/world.ts';
 import { type ByteSource, sharedFile } from './source.ts';
 
 /** An open file that is being written, and can be read meanwhile. */
@@ -27,18 +27,18 @@ export class WrittenFile {
     await this.attempt(async () => {
       for (let done = 0; done < bytes.length; ) {
         // Synchronously, for the reason that FileSource gives.
-        done += writeSync(this.fd, bytes, done, bytes.length - done, position + done);
+        done += world.disk.writeSync(this.fd, bytes, done, bytes.length - done, position + done);
       }
     });
     if (this.#turns.areDue) await this.#turns.give();
   }
 
   async truncate(size: number): Promise<void> {
-    await this.attempt(async () => ftruncateSync(this.fd, size));
+    await this.attempt(async () => world.disk.ftruncateSync(this.fd, size));
   }
 
   async readBack(): Promise<ByteSource> {
-    return sharedFile({ fd: this.fd, name: this.name, size: fstatSync(this.fd).size });
+    return sharedFile({ fd: this.fd, name: this.name, size: world.disk.fstatSync(this.fd).size });
   }
 
   protected async attempt<T>(action: () => Promise<T>): Promise<T> {

@@ -1,5 +1,6 @@
 import { FormatError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { world } from '../../formats/world/world.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import { PageDecoder } from '../pages/page-decoder.ts';
 import type { Zstd } from '../pages/zstd.ts';
@@ -22,7 +23,7 @@ export class PageIntake {
   #pages = 0;
   /** Bytes taken for which no credit was given yet. */
   #owed = 0;
-  #load = performance.eventLoopUtilization();
+  readonly #busyShare = world.time.busyShare();
 
   constructor(
     channel: FrameChannel,
@@ -74,10 +75,7 @@ export class PageIntake {
   async #giveCredit(): Promise<void> {
     const bytes = this.#owed;
     this.#owed = 0;
-    const load = performance.eventLoopUtilization();
-    const { utilization } = performance.eventLoopUtilization(load, this.#load);
-    this.#load = load;
-    await this.#channel.send('credit', { bytes, busy: Math.round(utilization * 100) });
+    await this.#channel.send('credit', { bytes, busy: Math.round(this.#busyShare() * 100) });
   }
 }
 

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { setTimeout } from 'node:timers/promises';
 import { FormatError, InterruptedError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { after, clock, sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
 import type { TargetHost, TargetMachine } from '../machine/machine.ts';
 import { differenceOf, type MachineDescription, PageSpace } from '../machine/page-space.ts';
@@ -93,7 +93,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     const channel = new FrameChannel(stream, this.#options.timeOuts ?? TIME_OUTS);
     channel.limit = MAX_MESSAGE;
     try {
-      const nonce = randomBytes(16).toString('hex');
+      const nonce = world.chance.bytes(16).toString('hex');
       await channel.send(
         'hello',
         {},
@@ -162,8 +162,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
    * @param withinMs waits so long at most; a machine that is ready then waits for its answer on record
    */
   async close(withinMs = FAREWELL_MS): Promise<void> {
-    for (const end = performance.now() + withinMs; this.#isAwaited && performance.now() < end; )
-      await setTimeout(FAREWELL_LOOK_MS);
+    for (const end = clock() + withinMs; this.#isAwaited && clock() < end; ) await sleep(FAREWELL_LOOK_MS);
     this.#session?.destroy();
     if (!this.#arrival) this.#reject(new InterruptedError());
     else if (this.#arrival.may('give-up') && this.#arrival.state !== 'in-doubt')
@@ -290,11 +289,11 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
 
   #giveUpLater(arrival: Arrival, error: SavkitError): void {
     const { attempt } = arrival;
-    const timer = globalThis.setTimeout(() => {
+    const giveUp = () => {
       if (arrival.state === 'interrupted' && arrival.attempt === attempt)
         this.#giveUp(arrival, error).catch(this.#reject);
-    }, this.#options.keepMs ?? KEEP_MS);
-    timer.unref();
+    };
+    after(this.#options.keepMs ?? KEEP_MS, giveUp, { keepsAlive: false });
   }
 
   /**
@@ -302,7 +301,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
    */
   async #awaitAnswer(arrival: Arrival): Promise<void> {
     while (arrival.state === 'in-doubt') {
-      await setTimeout(LOOK_EVERY_MS, undefined, { ref: false });
+      await sleep(LOOK_EVERY_MS, { keepsAlive: false });
       const written = await arrival.log.read().catch(() => 'ready');
       if (arrival.state !== 'in-doubt') return;
       if (written === 'started' && arrival.machine) {

@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { FormatError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
+import { clock } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import { PageSet } from '../machine/page-set.ts';
 import { describeShape } from '../machine/page-space.ts';
 import { ownsPage } from '../pages/owns-page.ts';
@@ -25,7 +26,7 @@ const LEAVES = 65536;
 /** One link of a migration at the target, with all its streams. */
 export class TargetSession {
   /** What further streams have to show. */
-  readonly token: string = randomBytes(16).toString('hex');
+  readonly token: string = world.chance.bytes(16).toString('hex');
   readonly channel: FrameChannel;
   readonly #receiver: Reception;
   readonly #arrival: Arrival;
@@ -97,7 +98,7 @@ export class TargetSession {
       const frame = await this.#next();
       if (!frame) return;
       if (frame.name === 'beat') {
-        if (performance.now() > deadline)
+        if (clock() > deadline)
           throw LinkError.silent(this.channel.timeOuts.frame * PATIENCE, 'more than signs of life');
         continue;
       }
@@ -157,7 +158,7 @@ export class TargetSession {
   }
 
   #deadline(): number {
-    return performance.now() + this.channel.timeOuts.frame * PATIENCE;
+    return clock() + this.channel.timeOuts.frame * PATIENCE;
   }
 
   async #take(frame: Frame): Promise<void> {
@@ -209,7 +210,7 @@ export class TargetSession {
 
   /** Until the first pages come: the source has to look at all of its machine before. */
   #readyMemory(): void {
-    setImmediate(() => {
+    world.time.turn(() => {
       if (!this.#intake && this.#arrival.state === 'receiving' && this.#arrival.machine?.readyMemory?.())
         this.#readyMemory();
     });

@@ -1,10 +1,8 @@
-import { randomBytes } from 'node:crypto';
-import { open, readFile, rename, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { syncFolder } from '../../formats/files/sync-folder.ts';
+import { world } from '../../formats/world/world.ts';
 import { hexText, integer, oneOf, record, type ShapeValue, text, withDefault } from '../wire/shape.ts';
-import { placeOfProcesses } from './place.ts';
 
 // What a side has decided, on disk before it acts on it. Of two records one always says who may run the machine; see
 // resolve.ts.
@@ -79,9 +77,9 @@ export class DecisionFile implements DecisionLog {
       ...this.#head,
       decision,
       attempt,
-      pid: process.pid,
-      place: placeOfProcesses(),
-      at: Date.now(),
+      pid: world.process.pid,
+      place: world.process.place(),
+      at: world.time.date(),
     });
   }
 
@@ -110,21 +108,21 @@ export class DecisionMemory implements DecisionLog {
 
 export async function writeRecord(path: string, value: DecisionRecord): Promise<void> {
   // A name that nobody can have taken before, should others be able to write in the folder.
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.part`;
+  const temporary = `${path}.${world.chance.bytes(6).toString('hex')}.part`;
   try {
-    const file = await open(temporary, 'wx', 0o600);
+    const file = await world.disk.open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(`${JSON.stringify(value, null, 2)}\n`);
       await file.sync();
     } finally {
       await file.close();
     }
-    await rename(temporary, path);
+    await world.disk.rename(temporary, path);
     // Where the system can't do this, the decision stands all the same: a record is the old one or the new one, never
     // written with an error.
     await syncFolder(dirname(path));
   } catch (error) {
-    await unlink(temporary).catch(() => {});
+    await world.disk.unlink(temporary).catch(() => {});
     throw EnvironmentError.from(error, `write down the decision in ${path}`);
   }
 }
@@ -134,7 +132,7 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
  * then bring back the older one, after somebody has acted on this one.
  */
 export async function keepRecord(path: string): Promise<void> {
-  const file = await open(path, 'r').catch(() => undefined);
+  const file = await world.disk.open(path, 'r').catch(() => undefined);
   await file?.sync().catch(() => {});
   await file?.close();
   await syncFolder(dirname(path));
@@ -147,7 +145,10 @@ const RECORD_LIMIT = 65_536;
 export async function readRecord(path: string): Promise<DecisionRecord> {
   let text: string | undefined;
   try {
-    text = (await stat(path)).size > RECORD_LIMIT ? undefined : await readFile(path, 'utf8');
+    text =
+      (await world.disk.stat(path, { bigint: true })).size > RECORD_LIMIT
+        ? undefined
+        : await world.disk.readFile(path, 'utf8');
   } catch (error) {
     throw EnvironmentError.from(error, `read ${path}`);
   }

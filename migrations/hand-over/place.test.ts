@@ -1,13 +1,14 @@
 import { expect, it } from 'vitest';
-import { isAlive, placeOfProcesses } from './place.ts';
+import { world } from '../../formats/world/world.ts';
+import { isAlive } from './place.ts';
 
-const [host, start, processes] = placeOfProcesses().split(' ');
+const [host, start, processes] = world.process.place().split(' ');
 const DEAD = 2 ** 30;
 const record = (pid: number, place: string) => ({ pid, place });
 
 it.each([
-  ['the same place, a process that runs', process.pid, placeOfProcesses(), true, true],
-  ['the same place, none of that number', DEAD, placeOfProcesses(), false, false],
+  ['the same place, a process that runs', process.pid, world.process.place(), true, true],
+  ['the same place, none of that number', DEAD, world.process.place(), false, false],
   ['another host', DEAD, `other ${start} ${processes}`, 'unknown', 'unknown'],
   ['another host, whose number another process has here', process.pid, `other x ${processes}`, 'unknown', 'unknown'],
   ['another container', DEAD, `${host} ${start} pid:[1]`, 'unknown', 'unknown'],

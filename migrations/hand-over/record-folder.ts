@@ -1,7 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
+import { world } from '../../formats/world/world.ts';
 import { readRecord, recordPath, TARGET_DECISIONS, type TargetDecision, writeRecord } from './decision-record.ts';
 import { isAlive } from './place.ts';
 import { withRecordLock } from './record-lock.ts';
@@ -38,7 +38,7 @@ export function recordFolder(named: string | undefined): string {
 /** @throws EnvironmentError */
 export async function ensureFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await world.disk.mkdir(folder, { recursive: true, mode: 0o700 });
   } catch (error) {
     throw EnvironmentError.from(error, `make folder ${folder}`);
   }
@@ -62,6 +62,6 @@ async function recall(path: string): Promise<TargetDecision | 'unknown'> {
   const record = await readRecord(path);
   const decision = TARGET_DECISIONS.find((known) => known === record.decision) ?? 'unknown';
   if ((decision !== 'ready' && decision !== 'receiving') || isAlive(record, true) !== false) return decision;
-  await writeRecord(path, { ...record, decision: 'gave-up', at: Date.now() });
+  await writeRecord(path, { ...record, decision: 'gave-up', at: world.time.date() });
   return 'gave-up';
 }

@@ -1,6 +1,5 @@
-import { statSync, unlinkSync } from 'node:fs';
-import { open, unlink } from 'node:fs/promises';
-import { setTimeout } from 'node:timers/promises';
+import { sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 
 /** Who holds a lock needs some milliseconds; one that is older was left behind. */
 const STALE_MS = 10_000;
@@ -16,27 +15,27 @@ export async function withRecordLock<T>(path: string, work: () => Promise<T>): P
   try {
     return await work();
   } finally {
-    if (isHeld) await unlink(lock).catch(() => {});
+    if (isHeld) await world.disk.unlink(lock).catch(() => {});
   }
 }
 
 async function take(lock: string): Promise<boolean> {
   for (;;) {
     try {
-      await (await open(lock, 'wx', 0o600)).close();
+      await (await world.disk.open(lock, 'wx', 0o600)).close();
       return true;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') return false;
     }
-    if (!endIfStale(lock)) await setTimeout(LOOK_MS);
+    if (!endIfStale(lock)) await sleep(LOOK_MS);
   }
 }
 
 /** In one go: else the lock that is ended might be the new one of somebody who has ended the stale one meanwhile. */
 function endIfStale(lock: string): boolean {
   try {
-    if (Math.abs(Date.now() - statSync(lock).mtimeMs) <= STALE_MS) return false;
-    unlinkSync(lock);
+    if (Math.abs(world.time.date() - world.disk.statSync(lock).mtimeMs) <= STALE_MS) return false;
+    world.disk.unlinkSync(lock);
     return true;
   } catch {
     return false;

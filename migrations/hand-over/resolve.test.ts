@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { world } from '../../formats/world/world.ts';
 import { type DecisionRecord, readRecord, recordPath, writeRecord } from './decision-record.ts';
-import { placeOfProcesses } from './place.ts';
 import { recallTarget } from './record-folder.ts';
 import { withRecordLock } from './record-lock.ts';
 import { resolve } from './resolve.ts';
@@ -40,7 +40,7 @@ describe('resolve()', () => {
 });
 
 describe('recallTarget()', () => {
-  const here = { pid: DEAD, place: placeOfProcesses(), attempt: 3, at: 1, machine: 'vm', peer: '' };
+  const here = { pid: DEAD, place: world.process.place(), attempt: 3, at: 1, machine: 'vm', peer: '' };
   const head = { format: 'savkit-migration/1', side: 'target', migration: MIGRATION } as const;
   const path = recordPath(folder, MIGRATION, 'target');
   const recall = async (record: Partial<DecisionRecord>) => {

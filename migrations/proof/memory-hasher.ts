@@ -1,6 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
 import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { turn } from '../../formats/world/waiting.ts';
 import type { PageAccess } from '../machine/machine.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import { HashBatch, type PageHashes, pageOffsets } from '../pages/page-hashes.ts';
@@ -41,7 +41,7 @@ export class MemoryHasher {
           for (let i = 0; i < count; i++) this.#pages[i] = page + i;
           this.#hash(count, bytes, take);
         }
-        if (pace) await setImmediate();
+        if (pace) await turn();
       }
     } finally {
       returnBuffer(bytes);

@@ -2,6 +2,8 @@ import { connect, type Socket } from 'node:net';
 import { linesOf } from '../../formats/binary/lines.ts';
 import { EnvironmentError, FormatError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import type { Timer } from '../../formats/world/time.ts';
+import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { networkError } from '../wire/network-error.ts';
 import { integer, type Shape, text } from '../wire/shape.ts';
 import { greetingShape, type QmpEvent, readAnswer, readEvent } from './qmp-messages.ts';
@@ -58,7 +60,7 @@ export class QmpClient {
     const socket = await connectSocket(path);
     const messages = messagesOf(socket);
     const stop = () => socket.destroy();
-    const timer = setTimeout(stop, withinMs);
+    const timer = after(withinMs, stop);
     signal?.addEventListener('abort', stop);
     try {
       const first = await messages.next();
@@ -73,7 +75,7 @@ export class QmpClient {
       // What has ended by our own hand, or by QEMU's, before a word was said.
       throw error instanceof SavkitError ? error : silent(path);
     } finally {
-      clearTimeout(timer);
+      stopTimer(timer);
       signal?.removeEventListener('abort', stop);
     }
   }
@@ -86,19 +88,19 @@ export class QmpClient {
     if (this.#end) throw this.#end;
     signal?.throwIfAborted();
     const id = ++this.#lastId;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: Timer | undefined;
     let abort: (() => void) | undefined;
     try {
       return await new Promise<unknown>((resolve, reject) => {
         this.#waiting.set(id, { command, resolve, reject });
-        timer = setTimeout(() => reject(noAnswer(command, this.path, withinMs)), withinMs);
+        timer = after(withinMs, () => reject(noAnswer(command, this.path, withinMs)));
         abort = () => reject(signal?.reason);
         signal?.addEventListener('abort', abort, { once: true });
         this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
       });
     } finally {
       this.#waiting.delete(id);
-      clearTimeout(timer);
+      stopTimer(timer);
       if (abort) signal?.removeEventListener('abort', abort);
     }
   }

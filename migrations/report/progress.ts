@@ -1,4 +1,5 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import type { ProgressFigures } from './report.ts';
 
 /** Figures are told no more often than this. */
@@ -35,13 +36,7 @@ export class Progress {
   }
 
   /** Figures after `done` pages of the round; undefined when the last ones are fresh enough. */
-  update(
-    done: number,
-    bytes: number,
-    rate: number,
-    bytesPerPage: number,
-    now = performance.now(),
-  ): ProgressFigures | undefined {
+  update(done: number, bytes: number, rate: number, bytesPerPage: number, now = clock()): ProgressFigures | undefined {
     this.#roundBytes = bytes;
     if (now - this.#told < EVERY_MS) return undefined;
     this.#told = now;

@@ -1,4 +1,5 @@
 import { SavkitError } from '../../formats/errors.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import type { SourceDecision } from '../hand-over/decision-record.ts';
 import { nextState, SOURCE_STATES, type SourceEvent, type SourceState } from '../hand-over/states.ts';
 import type { SourceMachine } from '../machine/machine.ts';
@@ -27,7 +28,7 @@ export class Departure {
   readonly meter = new RateMeter();
   readonly report: MigrationReport;
   proof: MemoryProof | undefined;
-  readonly start = performance.now();
+  readonly start = clock();
   /** What it takes to write a decision down, and to tell all of the machine but pages, in ms. */
   writeMs = 0;
   restMs = 0;
@@ -88,12 +89,12 @@ export class Departure {
 
   /** Looks whether writing and telling have got faster: the first time of either is slow. */
   async measureAgain(): Promise<void> {
-    const start = performance.now();
+    const start = clock();
     await this.options.log.write('migrating', this.report.attempts);
-    const written = performance.now();
+    const written = clock();
     await this.machine.saveRest();
     this.writeMs = Math.min(this.writeMs, written - start);
-    this.restMs = Math.min(this.restMs, performance.now() - written);
+    this.restMs = Math.min(this.restMs, clock() - written);
   }
 
   /** Stops the machine. */

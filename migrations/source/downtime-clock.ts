@@ -1,3 +1,4 @@
+import { clock } from '../../formats/world/waiting.ts';
 import type { DowntimePhases } from '../report/report.ts';
 
 /** Tells what the time goes to while a machine stands still. */
@@ -7,14 +8,14 @@ export class DowntimeClock {
   #last = 0;
 
   /** It begins to stand still: what was before does not count. */
-  start(now = performance.now()): void {
+  start(now = clock()): void {
     this.phases = noPhases();
     this.#start = now;
     this.#last = now;
   }
 
   /** The time since the last note went to this phase. */
-  note(phase: keyof DowntimePhases, now = performance.now()): void {
+  note(phase: keyof DowntimePhases, now = clock()): void {
     this.phases[phase] += now - this.#last;
     this.#last = now;
   }

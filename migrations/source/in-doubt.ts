@@ -1,5 +1,5 @@
-import { setTimeout } from 'node:timers/promises';
 import { SavkitError } from '../../formats/errors.ts';
+import { sleep } from '../../formats/world/waiting.ts';
 import type { DecisionLog } from '../hand-over/decision-record.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
@@ -29,7 +29,7 @@ export async function askUntilDecided(
     });
     if (answer !== undefined) return answer;
     if (signal?.aborted) return undefined;
-    await setTimeout(ASK_EVERY_MS, undefined, signal ? { signal } : {}).catch(() => {});
+    await sleep(ASK_EVERY_MS, { signal });
   }
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import { PageSet } from '../machine/page-set.ts';
 import { PageSpace } from '../machine/page-space.ts';
@@ -32,18 +32,18 @@ export async function measureMachine(
   machine.startTracking();
   try {
     await machine.takeDirty(new PageSet(pageCount));
-    const start = performance.now();
+    const start = clock();
     const dirty = new PageSet(pageCount);
     const curve: { ms: number; pages: number }[] = [];
     for (const look of LOOKS) {
-      await setTimeout(Math.max(1, look - (performance.now() - start)));
+      await sleep(Math.max(1, look - (clock() - start)));
       await machine.takeDirty(dirty);
-      curve.push({ ms: performance.now() - start, pages: dirty.size });
+      curve.push({ ms: clock() - start, pages: dirty.size });
     }
     const { contentPages, ...perPage } = await samplePages(machine, pageCount, rate, compression);
-    const restStart = performance.now();
+    const restStart = clock();
     await machine.saveRest();
-    const otherMs = DECISIONS_MS + (performance.now() - restStart) * REST_TIMES;
+    const otherMs = DECISIONS_MS + (clock() - restStart) * REST_TIMES;
     const hashMs = contentPages * (await measureHashing(machine, pageCount));
     return { contentPages, pageCount, curve, rate, ...perPage, hashMs, otherMs };
   } finally {
@@ -88,11 +88,11 @@ async function encodeSample(machine: SourceMachine, pageCount: number, compress:
   for (let page = 0; page < pageCount; ) {
     let count = 0;
     for (; page < pageCount && count < FRAME_PAGES; page += step) pages[count++] = page;
-    const start = performance.now();
+    const start = clock();
     bytes += encoder.encode(buffer, 0, pages, count).length;
-    ms += performance.now() - start;
+    ms += clock() - start;
     looked += count;
-    await setTimeout(0);
+    await sleep(0);
   }
   buffer.giveBack();
   const sent = encoder.counts.pages.reduce((sum, n) => sum + n, 0);

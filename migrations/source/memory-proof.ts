@@ -1,3 +1,4 @@
+import { clock } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import { PageSet } from '../machine/page-set.ts';
 import type { PageSpace } from '../machine/page-space.ts';
@@ -49,7 +50,7 @@ export class MemoryProof {
    * sealed. What the tracking lost since the audit shows here only.
    */
   async lookBack(): Promise<LookBack> {
-    const start = performance.now();
+    const start = clock();
     const differing = await this.#differing(true);
     const lost: string[] = [];
     for (
@@ -58,7 +59,7 @@ export class MemoryProof {
       page = differing.next(page + 1)
     )
       lost.push(this.#space.nameOf(page));
-    this.report.afterwards = { ms: performance.now() - start, lost, lostPages: differing.size, keptIn: '' };
+    this.report.afterwards = { ms: clock() - start, lost, lostPages: differing.size, keptIn: '' };
     return this.report.afterwards;
   }
 
@@ -92,9 +93,9 @@ export class MemoryProof {
   }
 
   async #compareMemory(pace: boolean): Promise<PageSet> {
-    const start = performance.now();
+    const start = clock();
     const differing = await this.#differing(pace);
-    this.report.ms += performance.now() - start;
+    this.report.ms += clock() - start;
     return differing;
   }
 

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { setTimeout } from 'node:timers/promises';
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { clock, sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import { loadZstd } from '../pages/zstd.ts';
 import { whyBreakOff } from '../policy/decide-round.ts';
@@ -17,7 +17,7 @@ import { SourceSession } from './source-session.ts';
 
 /** A fresh name for a migration. */
 export function newMigrationId(): string {
-  return randomBytes(16).toString('hex');
+  return world.chance.bytes(16).toString('hex');
 }
 
 const RESUME_WITHIN_MS = 60_000;
@@ -55,14 +55,14 @@ class SourceMigration {
 
   async run(): Promise<MigrationReport> {
     await this.#departure.options.log.write('migrating', this.#attempt);
-    this.#departure.writeMs = performance.now() - this.#departure.start;
+    this.#departure.writeMs = clock() - this.#departure.start;
     this.#departure.machine.startTracking();
     try {
       await this.#tryUntilDone();
     } catch (error) {
       await this.#keep(error as SavkitError);
     } finally {
-      this.#departure.report.totalMs = performance.now() - this.#departure.start;
+      this.#departure.report.totalMs = clock() - this.#departure.start;
       if (this.#departure.state !== 'handed-over') this.#departure.machine.stopTracking();
     }
     if (this.#departure.state === 'done') await this.#departure.letGo();
@@ -81,15 +81,15 @@ class SourceMigration {
       } catch (error) {
         if (this.#departure.state === 'handed-over') return this.#askTarget(error as SavkitError);
         if (this.#departure.state === 'paused') this.#goOn(error as SavkitError);
-        lostAt ||= performance.now();
-        const hasTime = performance.now() - lostAt < (this.#departure.options.resumeWithinMs ?? RESUME_WITHIN_MS);
+        lostAt ||= clock();
+        const hasTime = clock() - lostAt < (this.#departure.options.resumeWithinMs ?? RESUME_WITHIN_MS);
         const { retryAfterMs = RETRY_AFTER_MS, signal } = this.#departure.options;
         if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || signal?.aborted) throw error;
-        const why = whyBreakOff(performance.now() - this.#departure.start, this.#departure.limits);
+        const why = whyBreakOff(clock() - this.#departure.start, this.#departure.limits);
         if (why !== undefined) throw new SavkitError('time-limit', `Cannot go on: ${why}; ${error.message}`);
         const retryInMs = retryAfterMs[Math.min(failures++, retryAfterMs.length - 1)];
         this.#departure.tell({ event: 'link-lost', message: error.message, retryInMs });
-        await setTimeout(retryInMs, undefined, signal ? { signal } : {}).catch(() => {});
+        await sleep(retryInMs, { signal });
       }
     }
   }

@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises';
+import { clock, sleep } from '../../formats/world/waiting.ts';
 
 /** So much may go out at once after a while of silence, in ms of the bandwidth. */
 const BURST_MS = 100;
@@ -11,11 +11,11 @@ export class Pacer {
   /** Waits until `bytes` more may go out. @returns how long that took, in ms */
   async take(bytes: number, bandwidth: number, signal?: AbortSignal): Promise<number> {
     if (!Number.isFinite(bandwidth)) return 0;
-    const now = performance.now();
+    const now = clock();
     this.#free = Math.max(this.#free, now - BURST_MS) + (bytes * 1000) / bandwidth;
     const wait = this.#free - now;
     if (wait < 1) return 0;
-    await setTimeout(wait, undefined, signal ? { signal } : {}).catch(() => {});
-    return performance.now() - now;
+    await sleep(wait, { signal });
+    return clock() - now;
   }
 }

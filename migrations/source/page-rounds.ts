@@ -1,6 +1,7 @@
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Turns } from '../../formats/turns.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import { type CodecCounts, noCounts, PageEncoder } from '../pages/page-encoder.ts';
@@ -87,7 +88,7 @@ export class PageRounds {
     // What is passed over here would be missed by none but the proof.
     if (done !== pages.size)
       throw new SavkitError('pages-left-out', `Cannot end round ${round}: ${done} of ${pages.size} pages were sent`);
-    const sent = performance.now();
+    const sent = clock();
     const arrived = this.#link.control.inbox.expect('arrived');
     arrived.catch(() => {});
     await Promise.all(
@@ -97,7 +98,7 @@ export class PageRounds {
     );
     await meanwhile?.();
     readHead(await arrived, 'arrived');
-    counts.settleMs = performance.now() - sent;
+    counts.settleMs = clock() - sent;
     for (const { counts: own } of this.#encoders) addCounts(counts.codecs, own);
     counts.pages = counts.codecs.pages.reduce((sum, n) => sum + n, 0);
     return counts;

@@ -1,4 +1,5 @@
 import type { SavkitError } from '../../formats/errors.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import type { PageEncoder } from '../pages/page-encoder.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
 import { Inbox } from '../wire/inbox.ts';
@@ -35,13 +36,13 @@ export class PageStream {
 
   /** Sends pages as they are now. @returns bytes of the frame; 0 when the target has all of them already */
   async sendPages(encoder: PageEncoder, round: number, pages: Uint32Array, count: number): Promise<number> {
-    const start = performance.now();
+    const start = clock();
     this.#waitsSince = start;
     while (this.#inFlight >= this.#window) await this.#room();
     this.#waitsSince = Number.POSITIVE_INFINITY;
     const buffer = await this.channel.takeBuffer();
     if (this.#failure) throw this.#failure;
-    this.#meter.addWait(performance.now() - start);
+    this.#meter.addWait(clock() - start);
     const frame = encoder.encode(buffer, round, pages, count);
     if (frame.length === 0) {
       this.channel.returnBuffer(buffer);
@@ -62,7 +63,7 @@ export class PageStream {
   /** @throws LinkError for a target that only says that it is still here */
   #takeAtOnce(frame: Frame): boolean {
     const patience = this.channel.timeOuts.frame * PATIENCE;
-    if (performance.now() - this.#waitsSince > patience) throw LinkError.silent(patience, 'that it takes pages');
+    if (clock() - this.#waitsSince > patience) throw LinkError.silent(patience, 'that it takes pages');
     if (frame.name !== 'credit') return false;
     const { bytes, busy } = readHead(frame, 'credit').head;
     // A target that claims more than was sent gains nothing: the window is ours.

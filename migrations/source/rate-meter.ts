@@ -1,3 +1,5 @@
+import { clock } from '../../formats/world/waiting.ts';
+
 /** Half-life of what was measured, in ms. */
 const HALF_LIFE = 1000;
 
@@ -9,12 +11,12 @@ export class RateMeter {
   #targetBusy = 0;
   #last: number;
 
-  constructor(now = performance.now()) {
+  constructor(now = clock()) {
     this.#last = now;
   }
 
   /** Notes bytes that the target has consumed, and the share of its time that it was busy meanwhile. */
-  add(bytes: number, targetBusy: number, now = performance.now()): void {
+  add(bytes: number, targetBusy: number, now = clock()): void {
     const ms = now - this.#last;
     this.#last = now;
     const fade = 0.5 ** (ms / HALF_LIFE);
@@ -30,7 +32,7 @@ export class RateMeter {
   }
 
   /** Time that passed without sending, such as a pause between rounds, does not count. */
-  skip(now = performance.now()): void {
+  skip(now = clock()): void {
     this.#last = now;
   }
 

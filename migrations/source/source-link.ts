@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
-import { setTimeout } from 'node:timers/promises';
 import { FormatError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import { ownsPage } from '../pages/owns-page.ts';
 import type { PageHashes } from '../pages/page-hashes.ts';
@@ -70,9 +70,9 @@ export class SourceLink {
       if (options.signal?.aborted) throw new InterruptedError();
       await sayHello(channel, options, attempt);
       const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
-      const start = performance.now();
+      const start = clock();
       const rest = await machine.saveRest();
-      const restMs = performance.now() - start;
+      const restMs = clock() - start;
       await channel.send('describe', {}, { description: machine.description, rest });
       const accept = readMessage(await stream.inbox.expect('accept'), acceptShape);
       const link = new SourceLink([stream], accept, restMs);
@@ -114,7 +114,7 @@ export class SourceLink {
   async reasonFor(error: SavkitError): Promise<SavkitError> {
     if (!(error instanceof LinkError)) return error;
     const ends = this.streams.map(({ inbox }) => inbox.ended);
-    const reasons = await Promise.race([Promise.all(ends), setTimeout(LAST_WORDS_MS, [], { ref: false })]);
+    const reasons = await Promise.race([Promise.all(ends), sleep(LAST_WORDS_MS, { keepsAlive: false }).then(() => [])]);
     return reasons.find((reason) => reason instanceof PeerError) ?? error;
   }
 
@@ -135,9 +135,7 @@ export class SourceLink {
   part(): void {
     const { channel } = this.control;
     channel.end();
-    Promise.race([channel.closed, setTimeout(channel.timeOuts.frame, undefined, { ref: false })]).then(() =>
-      this.destroy(),
-    );
+    Promise.race([channel.closed, sleep(channel.timeOuts.frame, { keepsAlive: false })]).then(() => this.destroy());
   }
 
   destroy(): void {

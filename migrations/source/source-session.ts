@@ -1,7 +1,7 @@
-import { setImmediate } from 'node:timers/promises';
 import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { clock, turn } from '../../formats/world/waiting.ts';
 import { PageSet } from '../machine/page-set.ts';
 import { decideRound, type RoundDecision, whyBreakOff } from '../policy/decide-round.ts';
 import { Progress } from '../report/progress.ts';
@@ -194,7 +194,7 @@ export class SourceSession {
     const pages = new PageSet(pending.pageCount);
     pages.union(pending);
     pending.clear();
-    const start = performance.now();
+    const start = clock();
     const size = pages.size;
     this.#progress.beginRound(this.#round, size);
     const onFrame = (done: number, bytes: number) => {
@@ -202,7 +202,7 @@ export class SourceSession {
       this.#tellProgress(done, bytes);
     };
     const counts = await this.#rounds.send(this.#round, pages, after, onFrame, meanwhile);
-    const ms = performance.now() - start;
+    const ms = clock() - start;
     if (after === AfterRound.ANOTHER) this.#costs.noteSettled(counts.settleMs);
     if (!isPaused) {
       await machine.takeDirty(pending);
@@ -217,7 +217,7 @@ export class SourceSession {
     this.#departure.tell({ event: 'round', report: round });
     this.#history.push(dirtied);
     this.#round++;
-    if (!isPaused) await setImmediate();
+    if (!isPaused) await turn();
     return decision;
   }
 
@@ -232,7 +232,7 @@ export class SourceSession {
     const dirtyBytes = dirtyPages * this.#bytesPerPage;
     const figures = {
       round: this.#round,
-      elapsedMs: performance.now() - start,
+      elapsedMs: clock() - start,
       dirtyPages,
       dirtyBytes,
       rate,
@@ -259,7 +259,7 @@ export class SourceSession {
   /** @throws SavkitError where a round is not to be waited for */
   #checkTime(): void {
     const { start, limits } = this.#departure;
-    const why = whyBreakOff(performance.now() - start, limits);
+    const why = whyBreakOff(clock() - start, limits);
     if (why !== undefined) throw timeLimit(why);
   }
 

@@ -1,6 +1,6 @@
-import { randomInt } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { EnvironmentError } from '../../formats/errors.ts';
+import { clock, sleep } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import type { Endpoint } from '../trust/endpoint.ts';
 import { Door } from './door.ts';
 import type { Peer } from './peer.ts';
@@ -32,7 +32,7 @@ export interface AwaitOptions {
 export async function awaitSource(endpoint: Endpoint, options: AwaitOptions): Promise<Peer> {
   const door = await Door.open(endpoint);
   options.onListening?.(door.endpoint);
-  const deadline = performance.now() + (options.waitMs ?? DEFAULT_WAIT_MS);
+  const deadline = clock() + (options.waitMs ?? DEFAULT_WAIT_MS);
   try {
     for (;;) {
       const peer = await door.next(deadline, options.signal);
@@ -57,7 +57,7 @@ export async function authenticate(peer: Peer, password: string): Promise<string
     const line = await peer.line(PASSWORD_LIMIT, { withinMs: PASSWORD_MS });
     if (!line) return 'it closed the connection';
     if (!line.ended || !passwordMatches(line.text, password)) {
-      await sleep(randomInt(DELAY_MS.min, DELAY_MS.max + 1));
+      await sleep(world.chance.integer(DELAY_MS.min, DELAY_MS.max + 1));
       await peer.write(encodeReply({ ack: false, status: STATUS_NUMBERS.VERR_AUTHENTICATION_FAILURE, text: '' }));
       return WRONG_PASSWORD;
     }

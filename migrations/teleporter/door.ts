@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
+import type { Timer } from '../../formats/world/time.ts';
+import { after, clock, stopTimer } from '../../formats/world/waiting.ts';
 import type { Endpoint } from '../trust/endpoint.ts';
 import { Gate } from '../trust/gate.ts';
 import { blockOf, GuessLimit } from '../trust/guess-limit.ts';
@@ -29,7 +31,7 @@ export class Door {
   readonly #waiting: { socket: Socket; name: string }[] = [];
   /** The one that was handed out last, from where, and when. */
   #served: { socket: Socket; origin: string; address: string; since: number } | undefined;
-  #hurry: NodeJS.Timeout | undefined;
+  #hurry: Timer | undefined;
   #gate!: Gate;
   /** Of passwords: whoever is to wait does not keep the others waiting. */
   readonly #guesses = new GuessLimit();
@@ -67,12 +69,13 @@ export class Door {
     else if (wait === 0) this.#enqueue(socket, name);
     else {
       this.#delayed.add(socket);
-      const timer = setTimeout(() => {
+      const enqueue = () => {
         this.#delayed.delete(socket);
         this.#enqueue(socket, name);
-      }, wait).unref();
+      };
+      const timer = after(wait, enqueue, { keepsAlive: false });
       socket.once('close', () => {
-        clearTimeout(timer);
+        stopTimer(timer);
         this.#delayed.delete(socket);
       });
     }
@@ -86,7 +89,7 @@ export class Door {
 
   /**
    * The next connection.
-   * @param deadline as `performance.now()` counts
+   * @param deadline as `clock()` counts
    * @throws EnvironmentError `timed-out`; InterruptedError
    */
   async next(deadline: number, signal: AbortSignal | undefined): Promise<Peer> {
@@ -94,14 +97,14 @@ export class Door {
       if (signal?.aborted) throw new InterruptedError();
       const next = this.#takeWaiting();
       if (next) return new Peer(next.socket.setKeepAlive(true, KEEP_ALIVE_MS), next.name, signal);
-      const left = deadline - performance.now();
+      const left = deadline - clock();
       if (left <= 0) throw new EnvironmentError('timed-out', 'Cannot go on: no source came in time');
       await this.#event(left, signal);
     }
   }
 
   close(): void {
-    clearTimeout(this.#hurry);
+    stopTimer(this.#hurry);
     this.#gate.close();
     for (const { socket } of this.#waiting) socket.destroy();
     for (const socket of this.#delayed) socket.destroy();
@@ -116,30 +119,31 @@ export class Door {
       socket: next.socket,
       origin: originOf(next),
       address: next.socket.remoteAddress ?? '',
-      since: performance.now(),
+      since: clock(),
     };
     if (this.#waiting.length > 0) this.#hurryServed();
-    else clearTimeout(this.#hurry);
+    else stopTimer(this.#hurry);
     return next;
   }
 
   /** Others wait: cuts the one that was handed out last if it goes on saying nothing. */
   #hurryServed(): void {
     const served = this.#served;
-    clearTimeout(this.#hurry);
+    stopTimer(this.#hurry);
     if (!served || served.socket.bytesRead > 0) return;
-    const left = Math.max(0, served.since + SILENCE_MS - performance.now());
-    this.#hurry = setTimeout(() => served.socket.bytesRead === 0 && served.socket.destroy(), left).unref();
+    const left = Math.max(0, served.since + SILENCE_MS - clock());
+    const hurry = () => served.socket.bytesRead === 0 && served.socket.destroy();
+    this.#hurry = after(left, hurry, { keepsAlive: false });
   }
 
   #event(ms: number, signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
-        clearTimeout(timer);
+        stopTimer(timer);
         signal?.removeEventListener('abort', wake);
         resolve();
       };
-      const timer = setTimeout(wake, Math.min(ms, WAIT_STEP_MS));
+      const timer = after(Math.min(ms, WAIT_STEP_MS), wake);
       signal?.addEventListener('abort', wake, { once: true });
       this.#wake = wake;
     });

@@ -1,6 +1,7 @@
 import type { Pass } from '../../formats/errors.ts';
 import { isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import type { UnitHeader } from '../../formats/ssm/container.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import { FrameSet } from '../../src/saved-state/reading/frame-set.ts';
 
 /** One pass of a live stream, as seen on the wire. */
@@ -28,7 +29,7 @@ export class PassObserver {
   readonly figures: StreamFigures = { bytes: 0, seconds: 0, passes: [] };
   readonly #onChange: (figures: StreamFigures) => void;
   readonly #sent = new FrameSet();
-  readonly #start = performance.now();
+  readonly #start = clock();
   #passStart = this.#start;
   #passOffset = 0;
 
@@ -41,7 +42,7 @@ export class PassObserver {
     const { passes } = this.figures;
     if (passes.at(-1)?.pass === pass) return;
     this.onProgress(offset);
-    this.#passStart = performance.now();
+    this.#passStart = clock();
     this.#passOffset = offset;
     passes.push({ pass, pages: 0, zeroPages: 0, dirtiedPages: 0, bytes: 0, seconds: 0 });
   };
@@ -58,7 +59,7 @@ export class PassObserver {
   };
 
   readonly onProgress = (offset: number): void => {
-    const now = performance.now();
+    const now = clock();
     this.figures.bytes = offset;
     this.figures.seconds = (now - this.#start) / 1000;
     const pass = this.figures.passes.at(-1);

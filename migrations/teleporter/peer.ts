@@ -1,6 +1,8 @@
 import type { Duplex } from 'node:stream';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { after, clock, stopTimer } from '../../formats/world/waiting.ts';
+import { world } from '../../formats/world/world.ts';
 import { networkWords } from '../wire/network-error.ts';
 
 /**
@@ -91,7 +93,7 @@ export class Peer {
     { withinMs, evenIfInterrupted = false }: { withinMs?: number; evenIfInterrupted?: boolean } = {},
   ): Promise<Line | undefined> {
     const bytes: number[] = [];
-    const deadline = withinMs === undefined ? undefined : performance.now() + withinMs;
+    const deadline = withinMs === undefined ? undefined : clock() + withinMs;
     for (;;) {
       if (this.#buffered === 0) await this.#input(deadline, evenIfInterrupted);
       if (this.#buffered === 0) return bytes.length === 0 ? undefined : lineOf(bytes, false);
@@ -127,7 +129,7 @@ export class Peer {
 
   /** Waits until reading would not wait any more, or for `ms`. */
   async inputWithin(ms: number): Promise<boolean> {
-    await this.#input(performance.now() + ms, true).catch(() => {});
+    await this.#input(clock() + ms, true).catch(() => {});
     return this.hasInput;
   }
 
@@ -138,9 +140,9 @@ export class Peer {
       this.#stream.end();
       this.#stream.resume();
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, FAREWELL_MS);
+        const timer = after(FAREWELL_MS, resolve);
         const done = () => {
-          clearTimeout(timer);
+          stopTimer(timer);
           resolve();
         };
         this.#stream.once('close', done).once('end', done);
@@ -172,7 +174,7 @@ export class Peer {
   async #input(deadline?: number, evenIfInterrupted = false): Promise<void> {
     while (!this.hasInput) {
       if (this.#signal?.aborted && !evenIfInterrupted) throw new InterruptedError();
-      const left = deadline === undefined ? undefined : deadline - performance.now();
+      const left = deadline === undefined ? undefined : deadline - clock();
       if (left !== undefined && left <= 0)
         throw new EnvironmentError('peer-silent', `Cannot read from ${this.name}: it said nothing in time`);
       await this.#woken(left);
@@ -182,9 +184,9 @@ export class Peer {
 
   #woken(ms: number | undefined): Promise<void> {
     return new Promise((resolve) => {
-      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
+      const timer = ms === undefined ? undefined : after(ms, resolve);
       this.#wake = () => {
-        clearTimeout(timer);
+        stopTimer(timer);
         resolve();
       };
     });
@@ -201,7 +203,7 @@ export class Peer {
     if (this.#waking) return;
     this.#waking = true;
     // Once for all chunks that the system has ready, so that they are taken, checked and written together.
-    setImmediate(() => {
+    world.time.turn(() => {
       this.#waking = false;
       this.#wake();
     });

@@ -1,6 +1,7 @@
 import { FormatError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import { type FileSink, openFileSink } from '../../formats/files/sink.ts';
 import { openFile } from '../../formats/files/source.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import { type ConvertReport, convert } from '../../src/saved-state/convert/convert.ts';
 import type { Finding } from '../../src/saved-state/reading/findings.ts';
 import { type VerifyReport, verify } from '../../src/saved-state/verify/verify.ts';
@@ -54,7 +55,7 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
   let streamEnd = 0;
   const load = async (stream: FrameSource): Promise<Refusal | undefined> => {
     report = await checkStream(stream, observer, options.signal);
-    streamEnd = performance.now();
+    streamEnd = clock();
     if (options.ending === 'decline') return { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: DECLINED };
     // Slow, and must not fail later: once this is acknowledged the source lets go of its disks.
     await sink.sync();
@@ -66,7 +67,7 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
     copy,
     load,
     takeOver: () => sink.commit(),
-    onAnswered: () => (answerMs = performance.now() - streamEnd),
+    onAnswered: () => (answerMs = clock() - streamEnd),
   });
   if (result.end === 'declined') await sink.commit();
   const { state, findings } = report as VerifyReport & { state: ReceiveReport['state'] };

@@ -1,5 +1,6 @@
 import { SavkitError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import { liveSave, type PassReport } from '../../src/live-save/live-save.ts';
 import { sizeLimit } from '../../src/live-save/pass-rules.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
@@ -69,7 +70,7 @@ class Departure {
   }
 
   get downtimeMs(): number {
-    return this.#suspendedByUs ? performance.now() - this.#stoppedAt : 0;
+    return this.#suspendedByUs ? clock() - this.#stoppedAt : 0;
   }
 
   async send(sink: ByteSink): Promise<void> {
@@ -88,7 +89,7 @@ class Departure {
     });
     this.passes = report.passes;
     this.#suspendedByUs = !report.wasSuspended;
-    this.#stoppedAt = performance.now() - report.downtimeMs;
+    this.#stoppedAt = clock() - report.downtimeMs;
   }
 
   /** Undoes our suspending. */

@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { networkError, systemError } from '../wire/network-error.ts';
 import { distrustOf } from './distrust.ts';
@@ -24,7 +25,7 @@ export async function connectToTarget(endpoint: Endpoint, trust: Trust, signal?:
   const socket =
     trust.kind === 'insecure' ? connect(address) : connectTls({ ...address, ...sourceTls(trust, address.host) });
   const stop = () => socket.destroy(new InterruptedError());
-  const timer = setTimeout(() => socket.destroy(systemError('ETIMEDOUT')), CONNECT_MS);
+  const timer = after(CONNECT_MS, () => socket.destroy(systemError('ETIMEDOUT')));
   signal?.addEventListener('abort', stop, { once: true });
   try {
     if (signal?.aborted) throw new InterruptedError();
@@ -35,7 +36,7 @@ export async function connectToTarget(endpoint: Endpoint, trust: Trust, signal?:
     socket.destroy();
     throw wordsFor(error as Error, endpoint, trust);
   } finally {
-    clearTimeout(timer);
+    stopTimer(timer);
     signal?.removeEventListener('abort', stop);
   }
 }

@@ -1,5 +1,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import type { Timer } from '../../formats/world/time.ts';
+import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { networkError } from '../wire/network-error.ts';
 import { refusalOf } from './distrust.ts';
@@ -91,7 +93,7 @@ class SecureGuard implements Guard {
   readonly #refusals: Refusals;
   /** Connections by their names, until they are trusted or gone: a TLS socket does not tell which one it stands on. */
   readonly #met = new Map<string, Socket>();
-  readonly #timers = new WeakMap<Socket, NodeJS.Timeout>();
+  readonly #timers = new WeakMap<Socket, Timer>();
   #friends = 0;
   #isClosed = false;
 
@@ -118,13 +120,13 @@ class SecureGuard implements Guard {
     this.#strangers.add(socket, blockOf(address));
     const begin = () => {
       if (socket.destroyed) return;
-      const late = setTimeout(() => socket.destroy(), TIME_OUTS.hello);
-      socket.once('close', () => clearTimeout(late));
+      const late = after(TIME_OUTS.hello, () => socket.destroy());
+      socket.once('close', () => stopTimer(late));
       this.#timers.set(socket, late);
       this.#tls.emit('connection', socket);
     };
     if (wait === 0) begin();
-    else setTimeout(begin, wait).unref();
+    else after(wait, begin, { keepsAlive: false });
   }
 
   close(): void {
@@ -145,7 +147,7 @@ class SecureGuard implements Guard {
       this.#onDistrust(secure, error as Error);
       return void secure.destroy();
     }
-    clearTimeout(this.#timers.get(socket));
+    stopTimer(this.#timers.get(socket));
     this.#met.delete(name);
     if (!this.#strangers.delete(socket) || this.#isClosed || this.#friends === MAX_CONNECTIONS)
       return void secure.destroy();

@@ -1,4 +1,5 @@
 import { isIPv4 } from 'node:net';
+import { clock } from '../../formats/world/waiting.ts';
 
 /** So many wrong tries of an address are nobody's fault. */
 const FREE_TRIES = 3;
@@ -14,7 +15,7 @@ const MAX_ADDRESSES = 4096;
 /** Tries that come one after the other. */
 interface Line {
   wrong: number;
-  /** When the next one may begin, as `performance.now()` counts. */
+  /** When the next one may begin, as `clock()` counts. */
   nextAt: number;
 }
 
@@ -28,7 +29,7 @@ export class GuessLimit {
   readonly #friends = new Set<string>();
 
   /** @returns ms until a try from there may begin; undefined where that would be too long */
-  admit(address: string, now = performance.now()): number | undefined {
+  admit(address: string, now = clock()): number | undefined {
     const block = blockOf(address);
     if (this.#friends.has(block)) return 0;
     const own = this.#lines.get(block);
@@ -36,7 +37,7 @@ export class GuessLimit {
     return this.#all.wrong > FREE_TRIES_IN_ALL ? queue(this.#all, PAUSE_IN_ALL_MS, now) : 0;
   }
 
-  wrong(address: string, now = performance.now()): void {
+  wrong(address: string, now = clock()): void {
     const block = blockOf(address);
     const line = this.#lines.get(block) ?? { wrong: 0, nextAt: now };
     this.#friends.delete(block);

@@ -1,5 +1,6 @@
-import { hkdfSync, randomInt } from 'node:crypto';
+import { hkdfSync } from 'node:crypto';
 import { UsageError } from '../../formats/errors.ts';
+import { world } from '../../formats/world/world.ts';
 import { ALPHABET, isPairingCode, LENGTH, plainCode } from './code-form.ts';
 
 // A code that a target shows and a source is told, in place of certificates. It is the key of the handshake, so it has
@@ -9,7 +10,7 @@ const GROUP = 5;
 
 /** A fresh code, such as `k7dqm-…`: 27 characters of 31, in groups. */
 export function newPairingCode(): string {
-  const characters = Array.from({ length: LENGTH }, () => ALPHABET[randomInt(ALPHABET.length)]).join('');
+  const characters = Array.from({ length: LENGTH }, () => ALPHABET[world.chance.integer(0, ALPHABET.length)]).join('');
   return (characters.match(new RegExp(`.{1,${GROUP}}`, 'g')) ?? []).join('-');
 }
 

@@ -1,3 +1,5 @@
+import { clock } from '../../formats/world/waiting.ts';
+
 /** Refusals that are told one by one; after that one a second. */
 const AT_ONCE = 20;
 
@@ -8,7 +10,7 @@ export type OnRefused = (peer: string, why: string) => void;
 export class Refusals {
   readonly #tell: OnRefused | undefined;
   #left = AT_ONCE;
-  #since = performance.now();
+  #since = clock();
   #untold = 0;
 
   constructor(tell: OnRefused | undefined) {
@@ -16,7 +18,7 @@ export class Refusals {
   }
 
   note(peer: string, why: string): void {
-    const now = performance.now();
+    const now = clock();
     const refilled = Math.min(AT_ONCE, this.#left + (now - this.#since) / 1000);
     this.#since = now;
     this.#left = refilled;

@@ -1,7 +1,7 @@
-import { rmSync } from 'node:fs';
 import { UnsupportedError } from '../../formats/errors.ts';
 import { openFileSink } from '../../formats/files/sink.ts';
 import { bufferSource } from '../../formats/files/source.ts';
+import { removeFile } from '../../formats/files/temporary-files.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { CHUNK_SIZE } from '../../src/gmm/page-id.ts';
 import { loadState } from '../../src/machine/load.ts';
@@ -112,7 +112,7 @@ export class ArrivingMachine implements TargetMachine {
   discard(): void {
     this.running?.release();
     // The machine stays at the source: nobody is to start this one. What is there of before stays, too.
-    if (this.#file !== undefined && this.#isInFile) rmSync(this.#file, { force: true });
+    if (this.#file !== undefined && this.#isInFile) removeFile(this.#file);
   }
 
   async #writeTo(path: string): Promise<void> {

@@ -1,6 +1,6 @@
-import { setTimeout } from 'node:timers/promises';
 import { FormatError, type Pass } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
+import { sleep } from '../../formats/world/waiting.ts';
 import { DirtyTracker } from '../../src/live-save/dirty-tracker.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { isExecuting } from '../../src/machine/machine-states.ts';
@@ -65,7 +65,7 @@ export class DepartingMachine implements SourceMachine {
 
   async pause(): Promise<void> {
     // A save under way has stopped the machine for itself only, and has to end before anybody holds it.
-    while (this.#running?.state === 'saving') await setTimeout(SAVE_LOOK_MS);
+    while (this.#running?.state === 'saving') await sleep(SAVE_LOOK_MS);
     this.#isPaused = this.isPaused;
     this.#stopped = true;
     if (!this.#isPaused) this.#running?.pause();

@@ -1,6 +1,8 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SavkitError } from '../../formats/errors.ts';
+import type { Timer } from '../../formats/world/time.ts';
+import { clock, every, stopTimer } from '../../formats/world/waiting.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName } from './frames.ts';
 import { TIME_OUTS, type TimeOuts } from './limits.ts';
@@ -32,8 +34,8 @@ export class FrameChannel {
   #lastWritten = 0;
   /** Whoever waits for such a write; a stream that is destroyed in mid write does not always answer. */
   readonly #writers = new Set<(error: SavkitError) => void>();
-  readonly #watch: NodeJS.Timeout;
-  #beats: NodeJS.Timeout | undefined;
+  readonly #watch: Timer;
+  #beats: Timer | undefined;
 
   constructor(stream: Duplex, timeOuts: TimeOuts = TIME_OUTS) {
     this.#reader = new FrameReader(stream);
@@ -43,8 +45,7 @@ export class FrameChannel {
     this.#stream.on('error', (error) => this.#fail(LinkError.lost(error)));
     this.closed = new Promise((resolve) => this.#stream.once('close', resolve));
     this.#stream.on('close', () => this.#fail(LinkError.lost()));
-    this.#watch = setInterval(() => this.#checkWrites(), timeOuts.frame / 4);
-    this.#watch.unref();
+    this.#watch = every(timeOuts.frame / 4, () => this.#checkWrites());
   }
 
   /** Resolves when the frame has left the process, or the stream has room for more. @throws LinkError */
@@ -75,7 +76,7 @@ export class FrameChannel {
     const frame = buffer.bytes.subarray(start - FRAME_HEADER_SIZE, start + payload);
     writeFrameHeader(frame, FRAMES.pages.type, payload);
     this.sent += frame.length;
-    if (this.#pending++ === 0) this.#lastWritten = performance.now();
+    if (this.#pending++ === 0) this.#lastWritten = clock();
     this.#stream.write(frame, () => {
       this.#written();
       this.returnBuffer(this.#mayReuse ? buffer : new PageBuffer());
@@ -103,11 +104,10 @@ export class FrameChannel {
   /** Says that this side is still here whenever it has said nothing for a while. */
   startBeats(): void {
     let before = this.sent;
-    this.#beats = setInterval(() => {
+    this.#beats = every(this.timeOuts.beat, () => {
       if (this.sent === before && this.#pending === 0) this.send('beat', {}).catch(() => {});
       before = this.sent;
-    }, this.timeOuts.beat);
-    this.#beats.unref();
+    });
   }
 
   /** Says good-bye: what was sent still goes out. */
@@ -123,7 +123,7 @@ export class FrameChannel {
   async #write(bytes: Uint8Array): Promise<void> {
     if (this.#failure) throw this.#failure;
     this.sent += bytes.length;
-    if (this.#pending++ === 0) this.#lastWritten = performance.now();
+    if (this.#pending++ === 0) this.#lastWritten = clock();
     await new Promise<void>((resolve, reject) => {
       this.#writers.add(reject);
       this.#stream.write(bytes, (error) => {
@@ -137,20 +137,20 @@ export class FrameChannel {
 
   #written(): void {
     this.#pending--;
-    this.#lastWritten = performance.now();
+    this.#lastWritten = clock();
   }
 
   /** A peer that reads nothing must not hold us for ever. */
   #checkWrites(): void {
-    if (this.#pending > 0 && performance.now() - this.#lastWritten > this.timeOuts.frame) {
+    if (this.#pending > 0 && clock() - this.#lastWritten > this.timeOuts.frame) {
       this.#fail(LinkError.silent(this.timeOuts.frame, 'that the other side takes what is sent'));
       this.#stream.destroy();
     }
   }
 
   #fail(error: SavkitError): void {
-    clearInterval(this.#watch);
-    clearInterval(this.#beats);
+    stopTimer(this.#watch);
+    stopTimer(this.#beats);
     for (const buffer of this.#free.splice(0)) buffer.giveBack();
     this.#failure ??= error;
     this.#freed?.();

@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { FormatError, type SavkitError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { FrameAssembler } from './frame-assembler.ts';
 import { LinkError } from './link-error.ts';
 import type { Frame } from './payload.ts';
@@ -78,9 +79,9 @@ export class FrameReader {
   async #wait(timeOut: number): Promise<void> {
     if (this.#isDirect) this.#stream.resume();
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, timeOut);
+      const timer = after(timeOut, resolve);
       this.#wake = () => {
-        clearTimeout(timer);
+        stopTimer(timer);
         resolve();
       };
     });

@@ -1,4 +1,5 @@
 import { FormatError, type SavkitError } from '../../formats/errors.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import type { FrameName } from './frames.ts';
 import { PATIENCE } from './limits.ts';
@@ -34,11 +35,10 @@ export class Inbox {
 
   /** The next frame, which has to be one of these; owned. @throws LinkError, PeerError, FormatError */
   async expect(...names: FrameName[]): Promise<Frame> {
-    const deadline = performance.now() + this.#channel.timeOuts.frame * PATIENCE;
+    const deadline = clock() + this.#channel.timeOuts.frame * PATIENCE;
     while (this.#frames.length === 0) {
       if (this.#failure) throw this.#failure;
-      if (performance.now() > deadline)
-        throw LinkError.silent(this.#channel.timeOuts.frame * PATIENCE, names.join(' or '));
+      if (clock() > deadline) throw LinkError.silent(this.#channel.timeOuts.frame * PATIENCE, names.join(' or '));
       await this.#change();
     }
     const frame = this.#frames.shift() as Frame;

@@ -1,6 +1,7 @@
 import { type Pass, UsageError } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch } from '../../formats/pgm/page-batch.ts';
 import type { PageSink } from '../../formats/pgm/page-sink.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { type LiveCounts, noCounts } from './live-counters.ts';
 import { Mmio2Tracker } from './mmio2-tracker.ts';
@@ -51,7 +52,7 @@ export class DirtyTracker {
   readonly #user: string;
   #counts = noCounts();
   #trackers: Trackers | undefined;
-  /** Time from which `saved` counts, by `performance.now()`. */
+  /** Time from which `saved` counts, by `clock()`. */
   #startTime = 0;
 
   /** @param user who tracks, for the message to a second one */
@@ -78,7 +79,7 @@ export class DirtyTracker {
 
   /** Seconds in which `counts.saved` pages were taken. */
   get elapsedSeconds(): number {
-    return (performance.now() - this.#startTime) / 1000;
+    return (clock() - this.#startTime) / 1000;
   }
 
   /**
@@ -88,7 +89,7 @@ export class DirtyTracker {
     this.#memory.monitor.engage(this.#user);
     this.#counts = noCounts();
     this.#counts.active = true;
-    this.#startTime = performance.now();
+    this.#startTime = clock();
     this.#trackers = {
       batch: newTakenBatch(),
       ram: new RamTracker(this.#memory, this.#counts),
@@ -102,7 +103,7 @@ export class DirtyTracker {
     const { ram, rom, mmio2 } = this.#tracking();
     if (pass === SPEED_PASS) {
       this.#counts.saved = 0;
-      this.#startTime = performance.now();
+      this.#startTime = clock();
     }
     rom.scan();
     await mmio2.scan(pass);

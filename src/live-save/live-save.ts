@@ -1,10 +1,10 @@
-import { setTimeout } from 'node:timers/promises';
 import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { KIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
 import { livePassOf } from '../../formats/units/table.ts';
+import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { LoadedUnit, Machine } from '../machine/machine.ts';
 import { liveEnd, type MachineEvent, type MachineState } from '../machine/machine-states.ts';
 import { DirtyTracker } from './dirty-tracker.ts';
@@ -104,7 +104,7 @@ class LiveSave {
   readonly #sink: CountingSink;
   readonly #tracker: DirtyTracker;
   readonly #passes: PassReport[] = [];
-  readonly #start = performance.now();
+  readonly #start = clock();
   /** Who failed while the machine was saving has to bring it back from there. */
   #step: 'passes' | 'final' | 'done' = 'passes';
   #suspendedByUs = false;
@@ -158,7 +158,7 @@ class LiveSave {
       bytes = sizeLimit([this.#machine.machine.state.pgm?.ramSize ?? 0], 'file'),
     } = this.#options.limits ?? {};
     for (let pass = 0; pass < maxPasses; pass++) {
-      const start = performance.now();
+      const start = clock();
       const pages = await this.#writePass(out, memory, pass);
       const { vote, percent = 0 } = memory.vote(pass, this.#options.maxDowntimeMs ?? DEFAULT_MAX_DOWNTIME_MS);
       this.#report({
@@ -166,7 +166,7 @@ class LiveSave {
         pages,
         written: this.#sink.written,
         dirtyPages: this.#tracker.dirtyPages,
-        ms: performance.now() - start,
+        ms: clock() - start,
       });
       if (vote === 'done' || this.#hasEnded()) return;
       if (this.#sink.written > bytes) throw grewTooBig(this.#sink.written, bytes);
@@ -202,7 +202,7 @@ class LiveSave {
         throw new UnsupportedError('machine-ended', message, {}, end.vboxCode);
       }
       if (end !== 'try-again') {
-        this.#stoppedAt = performance.now();
+        this.#stoppedAt = clock();
         machine.dispatch('passes-done');
         this.#suspendedByUs = end === 'suspend';
         if (this.#suspendedByUs) machine.dispatch('stopped');
@@ -210,14 +210,14 @@ class LiveSave {
         this.#step = 'final';
         return;
       }
-      await setTimeout(DEBUGGER_WAIT_MS);
+      await sleep(DEBUGGER_WAIT_MS);
       this.#check();
     }
   }
 
   async #writeFinal(out: ContainerWriter, memory: MemoryUnit, progress: LiveProgress): Promise<void> {
     const { machine } = this.#machine;
-    const start = performance.now();
+    const start = clock();
     machine.memory.setNoMorePhysWrites(true);
     progress.beginFinal();
     const memorySize = this.#tracker.dirtyPages * PAGE_SIZE;
@@ -235,11 +235,11 @@ class LiveSave {
       progress.finalUnit(total > 0 ? done / total : 1);
     }
     await out.finish();
-    this.#report({ pass: 'final', pages, written: this.#sink.written, dirtyPages: 0, ms: performance.now() - start });
+    this.#report({ pass: 'final', pages, written: this.#sink.written, dirtyPages: 0, ms: clock() - start });
   }
 
   #succeed(): LiveSaveReport {
-    const now = performance.now();
+    const now = clock();
     this.#step = 'done';
     this.#machine.dispatch('saved');
     this.#options.onProgress?.(100);

@@ -1,10 +1,10 @@
 import { hash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
 import { crc32 } from '../../formats/binary/crc32.ts';
 import type { Pass } from '../../formats/errors.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { turn } from '../../formats/world/waiting.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { Mmio2Range } from '../pgm/devices/mmio2-ranges.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
@@ -76,7 +76,7 @@ export class Mmio2Tracker {
     for (const tracked of this.#tracked) {
       for (let page = 0; page < tracked.range.pages; page++) {
         this.#look(tracked, page);
-        if (page % STRETCH === STRETCH - 1) await setImmediate();
+        if (page % STRETCH === STRETCH - 1) await turn();
       }
     }
   }

@@ -1,4 +1,5 @@
 import type { ByteSink, SeekableSink } from '../../formats/files/sink.ts';
+import { clock } from '../../formats/world/waiting.ts';
 import { isExecuting } from '../machine/machine-states.ts';
 import { type SaveOptions, saveState } from '../machine/save.ts';
 import type { LiveMachine } from './live-save.ts';
@@ -12,7 +13,7 @@ export async function plainSave(
   sink: ByteSink | SeekableSink,
   options: SaveOptions = {},
 ): Promise<number> {
-  const start = performance.now();
+  const start = clock();
   const ran = isExecuting(machine.state);
   if (ran) machine.dispatch('suspend');
   try {
@@ -27,5 +28,5 @@ export async function plainSave(
   } finally {
     if (ran && machine.state === 'suspended') machine.dispatch('resume');
   }
-  return ran ? performance.now() - start : 0;
+  return ran ? clock() - start : 0;
 }

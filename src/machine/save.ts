@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import { InterruptedError, UnsupportedError, UsageError } from '../../formats/errors.ts';
 import type { ByteSink, SeekableSink } from '../../formats/files/sink.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
@@ -8,6 +7,7 @@ import { pgmVersion } from '../../formats/pgm/versions.ts';
 import { KIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
+import { turn } from '../../formats/world/waiting.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import type { Machine } from './machine.ts';
@@ -167,7 +167,7 @@ class MachineWriter {
   async #breathe(): Promise<void> {
     await this.#out.flush();
     // Files are written synchronously: others, and who cancels, get their turn here.
-    await setImmediate();
+    await turn();
     if (this.#options.signal?.aborted) throw new InterruptedError();
     this.#options.onProgress?.(this.#done, this.#total);
   }

@@ -1,4 +1,6 @@
 import { UsageError } from '../../formats/errors.ts';
+import type { Timer } from '../../formats/world/time.ts';
+import { after, clock, stopTimer } from '../../formats/world/waiting.ts';
 import type { Machine } from '../machine/machine.ts';
 import { isExecuting, type MachineEvent, type MachineState, nextState } from '../machine/machine-states.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
@@ -41,7 +43,7 @@ export class RunningMachine {
   readonly figures: RunFigures = { runMs: 0, steps: 0, ticks: 0, longestGapMs: 0, lastPauseMs: 0 };
   #state: MachineState = 'suspended';
   readonly #pacer: Pacer;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #sliceEnd = 0;
   #pausedAt = 0;
   #released = false;
@@ -58,7 +60,7 @@ export class RunningMachine {
     this.machine = machine;
     this.guest = guest;
     const { rate, intervalMs } = guest.block;
-    this.#pacer = new Pacer(intervalMs > 0 ? 1000 / intervalMs : rate, performance.now());
+    this.#pacer = new Pacer(intervalMs > 0 ? 1000 / intervalMs : rate, clock());
   }
 
   /**
@@ -151,22 +153,22 @@ export class RunningMachine {
 
   #start(): void {
     if (this.#timer) return;
-    const now = performance.now();
+    const now = clock();
     if (this.#pausedAt > 0) this.figures.lastPauseMs = now - this.#pausedAt;
     this.#pacer.start(now);
     this.#sliceEnd = now;
-    this.#timer = setTimeout(this.#slice, SLICE_MS);
+    this.#timer = after(SLICE_MS, this.#slice);
   }
 
   #halt(): void {
     if (!this.#timer) return;
-    clearTimeout(this.#timer);
+    stopTimer(this.#timer);
     this.#timer = undefined;
-    this.#pausedAt = performance.now();
+    this.#pausedAt = clock();
   }
 
   readonly #slice = () => {
-    const now = performance.now();
+    const now = clock();
     const { figures } = this;
     figures.longestGapMs = Math.max(figures.longestGapMs, now - this.#sliceEnd);
     figures.runMs += now - this.#sliceEnd;
@@ -178,9 +180,9 @@ export class RunningMachine {
       this.#fail(error);
       return;
     }
-    this.#sliceEnd = performance.now();
+    this.#sliceEnd = clock();
     figures.runMs += this.#sliceEnd - now;
-    if (isExecuting(this.#state)) this.#timer = setTimeout(this.#slice, SLICE_MS);
+    if (isExecuting(this.#state)) this.#timer = after(SLICE_MS, this.#slice);
   };
 
   /**
@@ -209,7 +211,7 @@ export class RunningMachine {
         const count = Math.min(left, STEPS_AT_ONCE, Math.max(1, handy.count >> 1));
         guest.tick(count);
         left -= count;
-      } while (left > 0 && performance.now() < until && this.#hasMemory());
+      } while (left > 0 && clock() < until && this.#hasMemory());
     }
     figures.steps += guest.block.steps - steps;
     figures.ticks += guest.block.ticks - ticks;

@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { turn as aTurn, sleep } from './waiting.ts';
+import { enterWorld, REAL_WORLD, world } from './world.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+/** What has to run in a simulated world. */
+const ROOMS = ['migrations', 'formats/files', 'src/live-save', 'src/running'];
+const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\btesting\b/;
+
+/** Ways around the door. */
+const AROUND =
+  /\b(?:setTimeout|setInterval|setImmediate|clearTimeout|clearInterval)\(|performance\.\w+\(|Date\.now\(|Math\.random\(|(?<!world\.)\bprocess\.(?:pid|kill|hrtime)|\brandom(?:Bytes|Int|UUID)\(|^import \{(?! type [^,}]*\}).*'node:(?:fs|fs\/promises|timers|timers\/promises|child_process)'/gm;
+
+/** Where something of the system is meant that no simulation has. */
+const MAY: Readonly<Record<string, RegExp>> = {
+  // Its readers open a pipe without waiting for a writer.
+  'formats/files/source.ts': /import \{ constants \}/,
+  // Intervals of wall-clock time for somebody who looks on.
+  'src/running/trace.ts': /setInterval\(|clearInterval\(/,
+};
+
+function findings(): string[] {
+  return ROOMS.flatMap((room) =>
+    readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' })
+      .map((name) => `${room}/${name.split(sep).join('/')}`)
+      .filter((name) => name.endsWith('.ts') && !NOT_SHIPPED.test(name))
+      .flatMap((name) =>
+        [...readFileSync(join(ROOT, name), 'utf8').matchAll(AROUND)]
+          .filter(([found]) => !MAY[name]?.test(found))
+          .map(([found]) => `${name}: ${found}`),
+      ),
+  );
+}
+
+describe('the door to the world', () => {
+  it('is the only way to time, chance, files and processes', () => {
+    expect(findings()).toEqual([]);
+  });
+
+  it('leads where somebody has said, and back', async () => {
+    let asked = 0;
+    const turn = (work: () => void) => {
+      asked++;
+      queueMicrotask(work);
+    };
+    const before = enterWorld({
+      ...REAL_WORLD,
+      time: { ...REAL_WORLD.time, turn },
+    });
+    try {
+      await aTurn();
+    } finally {
+      enterWorld(before);
+    }
+    await aTurn();
+    expect([asked, world]).toEqual([1, REAL_WORLD]);
+  });
+});
+
+describe('sleep', () => {
+  it('ends as soon as its signal says so, also when that was before', async () => {
+    const abort = new AbortController();
+    const asleep = sleep(1e6, { signal: abort.signal });
+    abort.abort();
+    await asleep;
+    await sleep(1e6, { signal: abort.signal });
+  });
+});

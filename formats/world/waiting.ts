@@ -1,0 +1,46 @@
+import type { Timer } from './time.ts';
+import { world } from './world.ts';
+
+/** Milliseconds from some start; never goes back. */
+export function clock(): number {
+  return world.time.now();
+}
+
+/** Calls `work` once, later; `stopTimer` prevents it. @param options.keepsAlive the process does not end before */
+export function after(ms: number, work: () => void, { keepsAlive = true } = {}): Timer {
+  return world.time.after(ms, work, keepsAlive);
+}
+
+/** Calls `work` again and again, until `stopTimer`; keeps no process alive. */
+export function every(ms: number, work: () => void): Timer {
+  return world.time.every(ms, work);
+}
+
+export function stopTimer(timer: Timer | undefined): void {
+  world.time.stop(timer);
+}
+
+/**
+ * Resolves later, or as soon as the signal says so: whoever cares about the difference looks at the signal.
+ * @param options.keepsAlive the process does not end before
+ */
+export function sleep(
+  ms: number,
+  { signal, keepsAlive = true }: { signal?: AbortSignal | undefined; keepsAlive?: boolean } = {},
+): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const wake = () => {
+      signal?.removeEventListener('abort', wake);
+      world.time.stop(timer);
+      resolve();
+    };
+    const timer = world.time.after(ms, wake, keepsAlive);
+    signal?.addEventListener('abort', wake);
+  });
+}
+
+/** Resolves as soon as all that waits by now has had its turn. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => world.time.turn(resolve));
+}
