@@ -43,9 +43,13 @@ export class VirtualBox {
     return runProgram(join(this.folder, script), args);
   }
 
-  /** Runs bash with the functions of common.sh. */
-  bash(script: string, args: readonly string[] = []): Promise<ScriptRun> {
-    return runProgram('bash', [
+  /** Runs bash with the functions of common.sh; given up after so many seconds. */
+  bash(script: string, args: readonly string[] = [], limit = '3600'): Promise<ScriptRun> {
+    return runProgram('timeout', [
+      '-k',
+      '5',
+      limit,
+      'bash',
       '-c',
       `set -euo pipefail; . "$0"; ready; ${script}`,
       join(this.folder, 'common.sh'),

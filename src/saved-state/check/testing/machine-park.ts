@@ -13,29 +13,42 @@ export interface Answer {
 
 /** A command of VirtualBox that has not ended by then is given up. */
 const LIMIT_SECONDS = '90';
-const PREFIX = 'savkit-pair-';
+/** How long a guest runs before its machine is saved. */
+const SOON = '0.3';
+
+/** What all machines of a park have in common. */
+export interface ParkOptions {
+  /** What the names of the machines begin with. */
+  prefix: string;
+  /** System ROM in the chroot; absent for that of mkown.sh. */
+  rom?: string;
+}
 
 /** Machines of the real VirtualBox, made when they are asked for, each saved once. Needs mkown.sh. */
 export class MachinePark {
   readonly #virtualBox: VirtualBox;
+  readonly #options: ParkOptions;
   readonly #folder = mkdtempSync(join(tmpdir(), 'savkit-pairs-'));
   /** Settings by machine; absent for one that could not be made wholly. */
   readonly #settings = new Map<string, string>();
   readonly #made = new Set<string>();
   readonly #states = new Map<string, string>();
 
-  constructor(virtualBox: VirtualBox) {
+  constructor(virtualBox: VirtualBox, options: ParkOptions = { prefix: 'savkit-pair-' }) {
     this.#virtualBox = virtualBox;
+    this.#options = options;
   }
 
   /** Text of the settings. @throws where VirtualBox does not make such a machine */
   async settings(name: string, changes: readonly Change[]): Promise<string> {
     const known = this.#settings.get(name);
     if (known !== undefined) return known;
-    const machine = PREFIX + name;
+    const { rom } = this.#options;
+    const machine = this.machine(name);
     await this.#virtualBox.run('mkvm.sh', ['--delete', machine]);
     await expectOk(this.#virtualBox.run('mkown.sh', [machine, '3']));
     this.#made.add(name);
+    if (rom !== undefined) await expectOk(this.#run('vb', ['VBoxManage', 'setextradata', machine, ROM_KEY, rom]));
     for (const change of changes)
       await expectOk(this.#run('vb', ['VBoxManage', ...change.map((word) => word.replaceAll('@', machine))]));
     const { output } = await expectOk(this.#virtualBox.bash('cat "$MACHINES/$1/$1.vbox"', [machine]));
@@ -43,23 +56,40 @@ export class MachinePark {
     return output;
   }
 
-  /** A state of the machine, saved soon after power-on. @throws where VirtualBox does not start it */
-  async state(name: string, changes: readonly Change[]): Promise<Buffer> {
+  /**
+   * A state of the machine, saved when its guest has run for so many seconds. @throws where VirtualBox does not start it
+   */
+  async state(name: string, changes: readonly Change[], seconds = SOON): Promise<Buffer> {
     await this.settings(name, changes);
-    let path = this.#states.get(name);
+    const key = `${name} ${seconds}`;
+    let path = this.#states.get(key);
     if (path === undefined) {
-      path = join(this.#folder, `${name}.sav`);
-      await expectOk(this.#run('start.sh', [PREFIX + name, '0.3']));
-      await expectOk(this.#virtualBox.bash(SAVE, [PREFIX + name, path]));
-      this.#states.set(name, path);
+      path = join(this.#folder, `${key}.sav`);
+      await expectOk(this.#run('start.sh', [this.machine(name), seconds]));
+      await expectOk(this.bash(SAVE, [this.machine(name), path]));
+      this.#states.set(key, path);
     }
     return readFileSync(path);
   }
 
+  /** Its name in VirtualBox. */
+  machine(name: string): string {
+    return this.#options.prefix + name;
+  }
+
+  /** Runs bash with the functions of common.sh, but not for ever. */
+  bash(script: string, args: readonly string[]) {
+    return this.#virtualBox.bash(script, args, LIMIT_SECONDS);
+  }
+
   /** @param path of a state @param into a machine that was made */
   async answer(path: string, into: string): Promise<Answer> {
-    const { ok, output } = await this.#run('load-state.sh', [path, PREFIX + into]);
-    if (ok) return { code: 'loads', output };
+    const { ok, output } = await this.#run('load-state.sh', [path, this.machine(into)]);
+    return ok ? { code: 'loads', output } : MachinePark.refusal(output);
+  }
+
+  /** What the words of load-state.sh say. */
+  static refusal(output: string): Answer {
     const code =
       /\((VERR_\w+)\)/.exec(output)?.[1] ??
       /rc=(VERR_\w+)/.exec(output)?.[1] ??
@@ -78,9 +108,9 @@ export class MachinePark {
 
   /** Machines take place on the disk. */
   async remove(name: string): Promise<void> {
-    if (this.#made.delete(name)) await this.#virtualBox.run('mkvm.sh', ['--delete', PREFIX + name]);
+    if (this.#made.delete(name)) await this.#virtualBox.run('mkvm.sh', ['--delete', this.machine(name)]);
     this.#settings.delete(name);
-    this.#states.delete(name);
+    for (const key of [...this.#states.keys()]) if (key.startsWith(`${name} `)) this.#states.delete(key);
   }
 
   async close(): Promise<void> {
@@ -92,6 +122,8 @@ export class MachinePark {
     return runProgram('timeout', ['-k', '5', LIMIT_SECONDS, join(this.#virtualBox.folder, script), ...args]);
   }
 }
+
+const ROM_KEY = 'VBoxInternal/Devices/pcbios/0/Config/BiosRom';
 
 const SAVE = `
   manage controlvm "$1" pause >/dev/null; manage controlvm "$1" savestate >/dev/null || true
