@@ -6,7 +6,7 @@ import { loadCommands } from './parsing/lazy-command.ts';
 import { foldChoices, knownOptions, optionFault, settleSwitches } from './parsing/option-faults.ts';
 import { show, terminalColumns } from './terminal/print.ts';
 import { ownLines } from './terminal/terminal-text.ts';
-import { commandFirst, expectCommand, positionalsOf, refuse, usageError } from './usage.ts';
+import { commandFirst, expectCommand, positionalsOf, refuse, refuseCodes, usageError } from './usage.ts';
 
 /** Of the help text; longer lines are hard to read. */
 const MOST_COLUMNS = 120;
@@ -32,6 +32,7 @@ async function parseAndRun(words: readonly string[], version: string): Promise<v
     const known = knownOptions(argv);
     const fault = wantsHelp ? undefined : optionFault(words, known, positionalsOf(command));
     if (fault) throw new UsageError('bad-option', fault);
+    refuseCodes(words);
     if (words.includes('')) throw new UsageError('missing-argument', 'an argument is empty ("")');
     foldChoices(argv, known);
   });

@@ -29,6 +29,8 @@ async function refusedInJson(...words: string[]): Promise<string> {
   return document.error.code;
 }
 
+const CODE = 'abcde-fghjk-mnpqr-stuvw-xyz23-45';
+
 describe('a command line that makes no sense', () => {
   it.each(NAMES)('is JSON for programs: %s', async (name) => {
     expect(await refusedInJson(name, '--json', '--no-such-option')).toBe('bad-option');
@@ -50,6 +52,10 @@ describe('a command line that makes no sense', () => {
     ['bad-option', ['extract', 'a', '-o', 'b', '--format', 'zip', '--json']],
     ['bad-option', ['extract', 'a', '-o', '-', '--threads', 'many', '--json']],
     ['bad-value', ['control', 'a', 'dance', '--json']],
+    ['code-in-words', ['migrate', CODE, '--to', 'host:1', '--json']],
+    ['code-in-words', ['migrate', 'vm.sock', `--to=${CODE}`, '--json']],
+    ['code-in-words', ['receive', '--listen', CODE.replaceAll('-', ''), '--json']],
+    ['code-in-words', ['relay', CODE.toUpperCase(), '--json']],
     ['bad-combination', ['check', 'a', '--machine', 'b', '--against', 'c', '--json=true']],
   ])('has an error %s: %j', async (code, words) => {
     expect(await refusedInJson(...words)).toBe(code);

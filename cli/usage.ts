@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { UsageError } from '../formats/errors.ts';
 import { isPairingCode } from '../migrations/trust/code-form.ts';
 import { findingOf } from '../src/saved-state/reading/findings.ts';
@@ -38,6 +39,20 @@ export function expectCommand(words: readonly string[], wantsHelp: boolean): voi
     'unknown-command',
     `there is no command ${isPairingCode(first) ? NO_CODE : JSON.stringify(first)}${meant === '' ? '' : `; did you mean ${meant}?`}`,
   );
+}
+
+/** Commands whose people have a pairing code at hand. */
+const ASK_FOR_CODES = ['migrate', 'receive', 'relay'];
+
+/** @throws UsageError for a pairing code where no code belongs: errors would repeat it, and it is known by then */
+export function refuseCodes(words: readonly string[]): void {
+  if (!ASK_FOR_CODES.includes(words[0])) return;
+  const values = words.map((word) => word.replace(/^--[a-z-]+=/, ''));
+  if (values.some((value) => isPairingCode(value) && !existsSync(value)))
+    throw new UsageError(
+      'code-in-words',
+      'among the words is a pairing code, and other users can read command lines: savkit asks for it, or takes it from --code-file FILE; let the target make a new one',
+    );
 }
 
 /** Says what is wrong with a command line, and where to look it up; to programs as to people. */

@@ -28,7 +28,7 @@ export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
     .option('json', {
       type: 'boolean',
       default: false,
-      describe: 'Print one JSON document (its schema: cli/output.schema.json)',
+      describe: 'Print one JSON document (its schema: cli/output.schema.json); to stderr where -o - writes to stdout',
     })
     .option('quiet', {
       type: 'boolean',
