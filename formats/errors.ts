@@ -1,4 +1,8 @@
 import { getSystemErrorMap } from 'node:util';
+import type { EnvironmentCode, SystemCode } from './codes/environment-codes.ts';
+import type { FormatCode } from './codes/format-codes.ts';
+import type { UnsupportedCode } from './codes/unsupported-codes.ts';
+import type { UsageCode } from './codes/usage-codes.ts';
 
 /** Where in a file something was found. Each layer adds what it knows. */
 export interface Place {
@@ -23,10 +27,11 @@ export type Pass = number | 'final';
 
 /**
  * What all errors of savkit have in common: the class says what the caller can do, `code` what happened, `place` where.
+ * All codes are listed in docs/error-codes.md; `savkit explain CODE` tells what to do.
  */
-export class SavkitError extends Error {
+export class SavkitError<Code extends string = string> extends Error {
   /** Names the finding in one word, such as `truncated`; stable from release to release. */
-  readonly code: string;
+  readonly code: Code;
   /** VirtualBox's name for the same finding, e.g. `VERR_SSM_INTEGRITY_CRC`; absent where its loader has none. */
   readonly vboxCode: string | undefined;
   /** QEMU's or libvirt's own message for the same finding; absent where they notice nothing. */
@@ -37,7 +42,7 @@ export class SavkitError extends Error {
   source: string | undefined;
 
   /** @param message one line for people @param vboxCode VirtualBox's name for the same finding */
-  constructor(code: string, message: string, place: Place = {}, vboxCode?: string) {
+  constructor(code: Code, message: string, place: Place = {}, vboxCode?: string) {
     super(message);
     this.name = new.target.name;
     this.code = code;
@@ -65,10 +70,10 @@ export class SavkitError extends Error {
 }
 
 /** The bytes are not what the format demands: the file is bad. */
-export class FormatError extends SavkitError {}
+export class FormatError extends SavkitError<FormatCode> {}
 
 /** The bytes may be fine, but savkit does not support them, or they do not fit what was asked. */
-export class UnsupportedError extends SavkitError {}
+export class UnsupportedError extends SavkitError<UnsupportedCode> {}
 
 /** The file was never a saved state; `message` says which kind of file it is, and what to do. */
 export class NotAStateError extends UnsupportedError {}
@@ -82,7 +87,7 @@ export function tooMany(what: string, limit: number): UnsupportedError {
 }
 
 /** The caller asked for something that makes no sense: an unknown unit, a bad range. */
-export class UsageError extends SavkitError {}
+export class UsageError extends SavkitError<UsageCode> {}
 
 /** Where the system's own words say little about a file. */
 const PLAIN_WORDS: Readonly<Record<string, string>> = {
@@ -91,7 +96,7 @@ const PLAIN_WORDS: Readonly<Record<string, string>> = {
 };
 
 /** The surroundings failed: reading, writing, permissions, no space. */
-export class EnvironmentError extends SavkitError {
+export class EnvironmentError extends SavkitError<EnvironmentCode> {
   /**
    * What the system says of a failure, without its code, and without what was done to what; undefined for what the
    * system does not know.
@@ -110,7 +115,7 @@ export class EnvironmentError extends SavkitError {
   static from(cause: unknown, doing: string): EnvironmentError {
     const system = cause as NodeJS.ErrnoException;
     const error = new EnvironmentError(
-      system.code ?? 'io',
+      systemCodeOf(cause),
       `Cannot ${doing}: ${EnvironmentError.wordsOf(cause) ?? system.message}`,
     );
     error.cause = cause;
@@ -118,8 +123,14 @@ export class EnvironmentError extends SavkitError {
   }
 }
 
+/** The code that the system gave with an error. */
+export function systemCodeOf(cause: unknown): SystemCode | 'io' {
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  return /^E[A-Z0-9_]+$/.test(code) ? (code as SystemCode) : 'io';
+}
+
 /** The user or the caller's signal stopped the work. */
-export class InterruptedError extends SavkitError {
+export class InterruptedError extends SavkitError<'interrupted'> {
   /** @param vboxCode VirtualBox's name for the same, where a caller of its loader would get one */
   constructor(vboxCode?: string) {
     super('interrupted', 'Cannot go on: interrupted', {}, vboxCode);

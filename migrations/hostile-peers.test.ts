@@ -120,7 +120,7 @@ const LIES: [string, string, Uint8Array][] = [
   ['a frame that only targets send', 'unexpected', encodeFrame('ready', {})],
   ['an unknown frame', 'unknown-frame', Uint8Array.from([0x73, 0x76, 0x6b, 0x4d, 99, 0, 0, 0, 0, 0, 0, 0])],
   ['a length of 4 GiB', 'frame-too-long', Uint8Array.from([0x73, 0x76, 0x6b, 0x4d, 6, 0, 0, 0, 255, 255, 255, 255])],
-  ['bytes that are no frame', 'bad-marker', new Uint8Array(64).fill(0x41)],
+  ['bytes that are no frame', 'bad-message', new Uint8Array(64).fill(0x41)],
 ];
 
 describe('a target', () => {

@@ -41,4 +41,5 @@ export { ArrivingMachine, type ArrivingOptions } from './virtual-machine/arrivin
 export { DepartingMachine } from './virtual-machine/departing-machine.ts';
 export { MachineHost } from './virtual-machine/machine-host.ts';
 export type { TimeOuts } from './wire/limits.ts';
+export { type MigrationCode, MigrationError } from './wire/migration-error.ts';
 export type { Shape, ShapeValue } from './wire/shape.ts';

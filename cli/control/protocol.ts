@@ -7,6 +7,7 @@ import {
   UnsupportedError,
   UsageError,
 } from '../../formats/errors.ts';
+import { MigrationError } from '../../migrations/wire/migration-error.ts';
 
 /*
  * The control socket of a machine that `savkit run` keeps: a Unix socket that only its owner can use (on Windows a
@@ -147,7 +148,7 @@ function badRequest(why: string): UsageError {
   return new UsageError('bad-request', `Cannot carry out request: ${why}`);
 }
 
-const CLASSES = { EnvironmentError, FormatError, InterruptedError, UnsupportedError, UsageError };
+const CLASSES = { EnvironmentError, FormatError, InterruptedError, MigrationError, UnsupportedError, UsageError };
 
 /** An error as it goes over the socket. */
 export function errorToWire(error: unknown): ControlError {

@@ -126,8 +126,7 @@ async function awaitMachine(
   try {
     return await Promise.race([receiver.arrived, stopped, ...(late ? [late] : [])]);
   } catch (error) {
-    // That the source has changed its mind is nothing that this side does not support.
-    throw error instanceof PeerError ? new EnvironmentError(error.code, `Cannot receive: ${error.message}`) : error;
+    throw error instanceof PeerError ? new PeerError(error.code, `Cannot receive: ${error.message}`) : error;
   } finally {
     timer.abort();
   }

@@ -6,6 +6,7 @@ import {
   UnsupportedError,
   UsageError,
 } from '../../formats/errors.ts';
+import { MigrationError } from '../../migrations/wire/migration-error.ts';
 
 /** What the process ends with; one table for all commands, repeated in the README. */
 export const ExitCode = {
@@ -15,7 +16,7 @@ export const ExitCode = {
   USAGE: 2,
   /** Done in part; what is missing was listed. */
   PARTLY: 3,
-  /** Reading, writing, permissions, no space. */
+  /** Reading, writing, permissions, no space, the network, a migration that the other side or its limits stopped. */
   ENVIRONMENT: 4,
   /** Not supported, or does not fit. */
   UNSUPPORTED: 5,
@@ -31,7 +32,9 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UnsupportedError) return ExitCode.UNSUPPORTED;
   if (error instanceof EnvironmentError) return ExitCode.ENVIRONMENT;
   if (error instanceof InterruptedError) return ExitCode.INTERRUPTED;
-  if (error instanceof SavkitError) return ExitCode.BAD_FILE;
+  if (error instanceof MigrationError && error.isMisfit) return ExitCode.UNSUPPORTED;
+  // What stops a migration, and a host without memory, say nothing of a file.
+  if (error instanceof SavkitError) return ExitCode.ENVIRONMENT;
   throw error;
 }
 

@@ -1,4 +1,5 @@
 import { Cursor, OutOfBytes } from '../binary/cursor.ts';
+import type { FormatCode } from '../codes/format-codes.ts';
 import { FormatError, hex, type Place, UnsupportedError } from '../errors.ts';
 import type { Container } from './container.ts';
 import { Encoding } from './segments.ts';
@@ -214,7 +215,7 @@ export class PayloadReader {
     );
   }
 
-  #error(code: string, what: string, vboxCode: string): FormatError {
+  #error(code: FormatCode, what: string, vboxCode: string): FormatError {
     const { place } = this;
     const at = place.offset === undefined ? '' : ` at ${hex(place.offset)}`;
     return new FormatError(code, `Cannot read unit ${place.unit}${at}: ${what}`, place, vboxCode);

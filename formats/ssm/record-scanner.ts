@@ -1,3 +1,4 @@
+import type { FormatCode } from '../codes/format-codes.ts';
 import { FormatError, hex } from '../errors.ts';
 import type { Window } from '../files/window.ts';
 import { Encoding, type SegmentTable } from './segments.ts';
@@ -180,7 +181,7 @@ function badCompressedSize(window: Window, p: number, size: number): FormatError
   );
 }
 
-function damaged(window: Window, p: number, code: string, what: string, vboxCode: string): FormatError {
+function damaged(window: Window, p: number, code: FormatCode, what: string, vboxCode: string): FormatError {
   const offset = window.offsetOf(p);
   return new FormatError(code, `Cannot read record at ${hex(offset)}: ${what}`, { offset }, vboxCode);
 }

@@ -1,4 +1,3 @@
-import { FormatError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { world } from '../../formats/world/world.ts';
 import type { PageSet } from '../machine/page-set.ts';
@@ -7,6 +6,7 @@ import type { Zstd } from '../pages/zstd.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
 import { PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE } from '../wire/frames.ts';
 import { DEFAULT_WINDOW, MAX_GROWTH, MAX_ROUNDS } from '../wire/limits.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { type Frame, readHead } from '../wire/payload.ts';
 import type { Arrival } from './arrival.ts';
 import type { RoundBarrier } from './round-barrier.ts';
@@ -33,7 +33,7 @@ export class PageIntake {
     isOwn: (page: number) => boolean,
   ) {
     const { machine, hashes } = arrival;
-    if (!machine || !hashes) throw new FormatError('unexpected', 'Cannot take pages: the machine was not described');
+    if (!machine || !hashes) throw new MigrationError('unexpected', 'Cannot take pages: the machine was not described');
     this.#channel = channel;
     this.#arrival = arrival;
     this.#barrier = barrier;
@@ -49,7 +49,7 @@ export class PageIntake {
     this.#arrival.bytes += bytes;
     const limit = (this.#arrival.space?.pageCount ?? 0) * PAGE_SIZE * MAX_GROWTH;
     if (this.#arrival.bytes > limit)
-      throw new FormatError(
+      throw new MigrationError(
         'too-much',
         `Cannot take pages: the migration has sent more than ${MAX_GROWTH} times the memory`,
       );
@@ -61,12 +61,12 @@ export class PageIntake {
     const { round, pages, next } = readHead(frame, 'barrier').head;
     this.#arrival.enter('barrier');
     if (pages !== this.#pages)
-      throw new FormatError(
+      throw new MigrationError(
         'lost-frame',
         `Cannot end round ${round}: ${this.#pages} pages have come, expected ${pages}`,
       );
     if (round > MAX_ROUNDS)
-      throw new FormatError('too-many-rounds', `Cannot take round ${round}: expected at most ${MAX_ROUNDS}`);
+      throw new MigrationError('too-many-rounds', `Cannot take round ${round}: expected at most ${MAX_ROUNDS}`);
     this.#pages = 0;
     if (this.#owed > 0) await this.#giveCredit();
     await this.#barrier.reach(round, next, onAll);

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { FormatError, InterruptedError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { after, clock, sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
@@ -11,6 +11,7 @@ import { throwReason } from '../wire/inbox.ts';
 import { DEFAULT_WINDOW, MAX_MESSAGE, MAX_PAGES_PAYLOAD, TIME_OUTS, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { type Capabilities, joinShape, PROTOCOL, sourceHelloShape, VERSIONS } from '../wire/messages.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { type Frame, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { tellUndisturbed } from '../wire/tell-undisturbed.ts';
@@ -125,7 +126,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     if (arrival.description) {
       const difference = differenceOf(arrival.description, description);
       if (difference !== undefined)
-        throw new UnsupportedError('other-machine', `Cannot go on with another machine: ${difference}`);
+        throw new MigrationError('other-machine', `Cannot go on with another machine: ${difference}`);
     }
     arrival.log.describe(description.name, peer);
     const isNew = arrival.machine === undefined;
@@ -142,7 +143,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     const decision = await this.recall(migration);
     if (decision === 'unknown') return;
     const why = `this migration is on record here as ${decision}, by an earlier process; a new one can begin`;
-    throw new UnsupportedError('is-over', `Cannot take this machine: ${why}`);
+    throw new MigrationError('is-over', `Cannot take this machine: ${why}`);
   }
 
   /** Takes the machine over, once; the decision is on disk before it moves. @internal */
@@ -187,25 +188,25 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
 
   async #greet(channel: FrameChannel, frame: Frame, nonce: string, peer: string): Promise<void> {
     if (frame.name !== 'hello')
-      throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected hello or join`);
+      throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected hello or join`);
     const hello = readMessage(frame, sourceHelloShape);
     if (hello.nonce !== nonce)
-      throw new FormatError('hello-replayed', 'Cannot take hello: it was said on another connection');
+      throw new MigrationError('hello-replayed', 'Cannot take hello: it was said on another connection');
     if (!VERSIONS.includes(hello.version))
-      throw new UnsupportedError(
+      throw new MigrationError(
         'other-version',
         `Cannot speak version ${hello.version} of the protocol: expected ${VERSIONS.join(', ')}`,
       );
     const arrival = this.#arrivalOf(hello.migration);
     if (hello.attempt <= arrival.attempt)
-      throw new FormatError(
+      throw new MigrationError(
         'hello-replayed',
         `Cannot take hello: attempt ${hello.attempt} of this migration was made already`,
       );
     arrival.attempt = hello.attempt;
     await this.#endLink();
     if (this.#arrival !== arrival || arrival.attempt !== hello.attempt)
-      throw new FormatError(
+      throw new MigrationError(
         'hello-replayed',
         `Cannot take hello: attempt ${hello.attempt} of this migration is not the last one`,
       );
@@ -243,7 +244,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     if (isFree && this.#arrival?.migration !== migration)
       this.#arrival = new Arrival(migration, this.#options.logFor(migration));
     if (this.#arrival?.migration !== migration)
-      throw new UnsupportedError('busy', 'Cannot take this machine: another one is arriving');
+      throw new MigrationError('busy', 'Cannot take this machine: another one is arriving');
     return this.#arrival;
   }
 
@@ -253,7 +254,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     const session = this.#session;
     channel.limit = MAX_PAGES_PAYLOAD;
     if (echoed !== nonce || !session || token !== session.token)
-      throw new FormatError('bad-token', 'Cannot take stream: it does not belong to a migration under way');
+      throw new MigrationError('bad-token', 'Cannot take stream: it does not belong to a migration under way');
     try {
       await session.runStream(channel, stream);
     } catch (error) {
@@ -310,7 +311,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
         arrival.isKnownToRun = true;
         this.#launch(arrival, arrival.machine);
       } else if (written === 'gave-up')
-        await this.#giveUp(arrival, new SavkitError('gave-up', 'The machine stays at the source'));
+        await this.#giveUp(arrival, new MigrationError('gave-up', 'The machine stays at the source'));
     }
   }
 

@@ -1,5 +1,5 @@
-import { FormatError } from '../../formats/errors.ts';
 import { LinkError } from '../wire/link-error.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 
 /**
  * Where the streams of a link wait for each other: no page of a round moves before all pages of the round before are in
@@ -14,9 +14,9 @@ export class RoundBarrier {
   /** Resolves when all streams have ended the round and `onAll` is through, which runs once. */
   async reach(round: number, after: number, onAll: (after: number) => Promise<void>): Promise<void> {
     if (round !== this.round)
-      throw new FormatError('wrong-round', `Cannot end round ${round}: round ${this.round} is under way`);
+      throw new MigrationError('wrong-round', `Cannot end round ${round}: round ${this.round} is under way`);
     if (this.#after !== undefined && this.#after !== after)
-      throw new FormatError('bad-barrier', `Cannot end round ${round}: its streams do not agree on what follows`);
+      throw new MigrationError('bad-barrier', `Cannot end round ${round}: its streams do not agree on what follows`);
     this.#after = after;
     if (this.#waiting.length + 1 < this.streams) {
       await new Promise<void>((release, abandon) => this.#waiting.push({ release, abandon }));

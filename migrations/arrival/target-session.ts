@@ -1,4 +1,3 @@
-import { FormatError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { clock } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
@@ -13,6 +12,7 @@ import { throwReason } from '../wire/inbox.ts';
 import { MAX_REST, PATIENCE } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import type { Capabilities, decisionShape } from '../wire/messages.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { type Frame, hashBytes, readHashes, readHead, readMessage } from '../wire/payload.ts';
 import type { ShapeValue } from '../wire/shape.ts';
 import type { Arrival } from './arrival.ts';
@@ -109,7 +109,7 @@ export class TargetSession {
 
   async #serveStream(channel: FrameChannel, index: number): Promise<void> {
     if (index !== this.#others.length + 1 || index >= this.#capabilities.streams || this.#barrier.round > 0)
-      throw new FormatError(
+      throw new MigrationError(
         'bad-stream',
         `Cannot take stream ${index}: expected ${this.#others.length + 1}, before the first round`,
       );
@@ -136,7 +136,7 @@ export class TargetSession {
       );
       if (frame.name === 'pages') await intake.takePages(frame);
       else if (frame.name === 'barrier') await intake.takeBarrier(frame, (after) => this.#endRound(after));
-      else throw new FormatError('unexpected', `Cannot take frame ${frame.name} on stream ${index}`);
+      else throw new MigrationError('unexpected', `Cannot take frame ${frame.name} on stream ${index}`);
     }
   }
 
@@ -183,12 +183,15 @@ export class TargetSession {
       case 'refuse':
         return throwReason(frame);
       default:
-        throw new FormatError('unexpected', `Cannot take frame ${frame.name}: the migration is ${this.#arrival.state}`);
+        throw new MigrationError(
+          'unexpected',
+          `Cannot take frame ${frame.name}: the migration is ${this.#arrival.state}`,
+        );
     }
   }
 
   async #takeDescription(frame: Frame): Promise<void> {
-    if (this.#intake) throw new FormatError('unexpected', 'Cannot take a second description');
+    if (this.#intake) throw new MigrationError('unexpected', 'Cannot take a second description');
     this.#arrival.written = undefined;
     const { description, rest } = readMessage(frame, describeShape);
     const hasPages = await this.#receiver.takeIn(this.#arrival, this.#peer, description, rest);
@@ -230,7 +233,7 @@ export class TargetSession {
   /** All pages of a round are in memory. */
   async #endRound(after: number): Promise<void> {
     if (after > AfterRound.SEAL)
-      throw new FormatError(
+      throw new MigrationError(
         'bad-barrier',
         `Cannot end round: what is to follow is ${after}, which this side does not know`,
       );
@@ -248,14 +251,14 @@ export class TargetSession {
     const { tail } = readHead(frame, 'rest');
     this.#restSize += tail.length;
     if (this.#restSize > MAX_REST)
-      throw new FormatError('too-much', `Cannot take the rest: it has more than ${MAX_REST} bytes`);
+      throw new MigrationError('too-much', `Cannot take the rest: it has more than ${MAX_REST} bytes`);
     if (tail.length === 0) this.#restDone = true;
     else this.#rest.push(tail.slice());
   }
 
   #expectRest(done: boolean, what: string): void {
     if (this.#after < AfterRound.PROOF || this.#restDone !== done)
-      throw new FormatError('unexpected', `Cannot take ${what}: it is not its turn`);
+      throw new MigrationError('unexpected', `Cannot take ${what}: it is not its turn`);
   }
 
   /** Compares; if all is as it has to be, promises to run the machine when told. */
@@ -271,7 +274,7 @@ export class TargetSession {
     if (differing.length > 0) return this.#sayDifferences(differing);
     const rest = Buffer.concat(this.#rest);
     if (rootOf(own) !== head.root || xxh64(rest) !== head.rest)
-      throw new FormatError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
+      throw new MigrationError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
     this.#arrival.isPaused = head.paused !== 0;
     // The record reaches the disk meanwhile. Alone it decides nothing: the source does, behind the frame ready.
     const written = this.#arrival.decide('ready');

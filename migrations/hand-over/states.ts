@@ -1,4 +1,4 @@
-import { FormatError } from '../../formats/errors.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 
 // Who may run the machine, step by step, as tables. Whatever is not in a table is refused.
 //
@@ -88,10 +88,10 @@ export const TARGET_STATES: TransitionTable<TargetState, TargetEvent> = {
   ended: { hello: 'ended', inquire: 'ended', 'link-lost': 'ended' },
 };
 
-/** Where an event leads. @throws FormatError `unexpected` when it may not happen in this state */
+/** Where an event leads. @throws MigrationError `unexpected` when it may not happen in this state */
 export function nextState<S extends string, E extends string>(table: TransitionTable<S, E>, state: S, event: E): S {
   const next = table[state][event];
   if (next !== undefined) return next;
   const expected = Object.keys(table[state]).join(', ') || 'nothing more';
-  throw new FormatError('unexpected', `Cannot take ${event}: the migration is ${state}, expected ${expected}`);
+  throw new MigrationError('unexpected', `Cannot take ${event}: the migration is ${state}, expected ${expected}`);
 }

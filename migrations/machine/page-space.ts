@@ -1,6 +1,7 @@
-import { FormatError, hex } from '../../formats/errors.ts';
+import { hex } from '../../formats/errors.ts';
 import { PAGE_SHIFT, PAGE_SIZE } from '../../formats/sizes.ts';
 import { MAX_DESCRIPTION, MAX_PAGES, MAX_REGIONS } from '../wire/limits.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { bytes, flag, integer, list, oneOf, record, type ShapeValue, text } from '../wire/shape.ts';
 
 /** Neighbouring pages of one kind. What is mapped nowhere has an id only. */
@@ -42,14 +43,14 @@ export class PageSpace {
   readonly pageCount: number;
   readonly #starts: number[];
 
-  /** @throws FormatError `too-much-memory` */
+  /** @throws MigrationError `too-much-memory` */
   constructor(regions: readonly PageRegion[], limit = MAX_PAGES) {
     this.regions = regions;
     this.#starts = [0];
     for (const { pages } of regions) this.#starts.push(this.#starts[this.#starts.length - 1] + pages);
     this.pageCount = this.#starts[regions.length];
     if (this.pageCount > limit)
-      throw new FormatError(
+      throw new MigrationError(
         'too-much-memory',
         `Cannot take machine: its memory has ${this.pageCount * PAGE_SIZE} bytes, expected at most ${limit * PAGE_SIZE}`,
       );

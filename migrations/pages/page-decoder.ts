@@ -1,10 +1,10 @@
 import { HIGH_WORD, LOW_WORD } from '../../formats/binary/byte-order.ts';
-import { FormatError } from '../../formats/errors.ts';
 import { applyWordDelta } from '../../formats/kernels/delta.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { TargetMachine } from '../machine/machine.ts';
 import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec, pageEntry, pagesHead } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
+import { type MigrationCode, MigrationError } from '../wire/migration-error.ts';
 import { shortFrame } from '../wire/payload.ts';
 import { readOnePage } from './one-page.ts';
 import { HashBatch, type PageHashes } from './page-hashes.ts';
@@ -38,16 +38,16 @@ export class PageDecoder {
     this.#isOwn = isOwn;
   }
 
-  /** @returns how many pages the frame had. @throws FormatError: what came before the fault is in memory */
+  /** @returns how many pages the frame had. @throws MigrationError: what came before the fault is in memory */
   apply(payload: Uint8Array, round: number): number {
     const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
     if (payload.length < PAGES_HEAD_SIZE) throw shortFrame('pages', payload.length);
     const found = view.getUint32(HEAD.round, true);
     if (found !== round)
-      throw new FormatError('wrong-round', `Cannot take pages: they are of round ${found}, expected ${round}`);
+      throw new MigrationError('wrong-round', `Cannot take pages: they are of round ${found}, expected ${round}`);
     const count = view.getUint16(HEAD.count, true);
     if (count === 0 || count > FRAME_PAGES)
-      throw new FormatError(
+      throw new MigrationError(
         'bad-count',
         `Cannot take pages: ${count} of them in one frame, expected 1 to ${FRAME_PAGES}`,
       );
@@ -55,7 +55,7 @@ export class PageDecoder {
     const plainEnd = plainAt + view.getUint32(HEAD.plainSize, true);
     const packedEnd = plainEnd + view.getUint32(HEAD.packedSize, true);
     if (packedEnd !== payload.length)
-      throw new FormatError(
+      throw new MigrationError(
         'bad-length',
         `Cannot take pages: the frame has ${payload.length} bytes, expected ${packedEnd}`,
       );
@@ -153,7 +153,7 @@ export class PageDecoder {
       if (at > plainEnd) break;
     }
     if (at !== plainEnd)
-      throw new FormatError(
+      throw new MigrationError(
         'bad-length',
         `Cannot take pages: their contents have ${at - plainAt} bytes, expected ${plainEnd - plainAt}`,
       );
@@ -205,10 +205,10 @@ function isLengthOf(codec: number, length: number): boolean {
   }
 }
 
-function zstdError(reason: string): FormatError {
-  return new FormatError('bad-zstd', `Cannot take pages: ${reason}`);
+function zstdError(reason: string): MigrationError {
+  return new MigrationError('bad-zstd', `Cannot take pages: ${reason}`);
 }
 
-function pageError(code: string, page: number, what: string): FormatError {
-  return new FormatError(code, `Cannot take page ${page}: ${what}`);
+function pageError(code: MigrationCode, page: number, what: string): MigrationError {
+  return new MigrationError(code, `Cannot take page ${page}: ${what}`);
 }

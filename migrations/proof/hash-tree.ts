@@ -1,7 +1,7 @@
 import { bytesOfLongs } from '../../formats/binary/byte-order.ts';
-import { FormatError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { HashBatch, type PageHashes } from '../pages/page-hashes.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 
 /** Pages under one node: their hashes fill a page, so that a node is hashed as a page is. */
 export const NODE_PAGES = PAGE_SIZE / 8;
@@ -34,10 +34,10 @@ export function rootOf(nodes: Uint32Array): bigint {
   return level.length === 0 ? 0n : new BigUint64Array(level.buffer, level.byteOffset, 1)[0];
 }
 
-/** Nodes that are not the same. @throws FormatError when the trees are not of one machine */
+/** Nodes that are not the same. @throws MigrationError when the trees are not of one machine */
 export function differingNodes(own: Uint32Array, other: Uint32Array): number[] {
   if (own.length !== other.length)
-    throw new FormatError(
+    throw new MigrationError(
       'bad-tree',
       `Cannot compare memory: the tree has ${other.length / 2} nodes, expected ${own.length / 2}`,
     );

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import { linesOf } from '../../formats/binary/lines.ts';
-import { EnvironmentError, FormatError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { EnvironmentError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import type { Timer } from '../../formats/world/time.ts';
 import { after, stopTimer } from '../../formats/world/waiting.ts';
@@ -161,7 +161,7 @@ async function* messagesOf(socket: Socket): AsyncGenerator<unknown, void> {
     try {
       yield JSON.parse(line);
     } catch {
-      throw new FormatError(
+      throw new EnvironmentError(
         'bad-qmp',
         'Cannot talk to QEMU: what comes from its socket is no JSON; is it a QMP socket?',
       );

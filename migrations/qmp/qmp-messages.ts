@@ -1,4 +1,4 @@
-import { FormatError } from '../../formats/errors.ts';
+import { EnvironmentError } from '../../formats/errors.ts';
 import { integer, record, type ShapeValue, text } from '../wire/shape.ts';
 
 // Messages of QEMU's machine protocol, as they come.
@@ -36,13 +36,13 @@ export function readEvent(message: unknown): QmpEvent | undefined {
   return { name: event, at: timestamp.seconds * 1000 + timestamp.microseconds / 1000, data };
 }
 
-/** The answer to a command: what it returns, or why it was not carried out. @throws FormatError */
+/** The answer to a command: what it returns, or why it was not carried out. @throws FormatError, EnvironmentError */
 export function readAnswer(message: unknown): { id: unknown; value?: unknown; refusal?: string } {
   if (isRecord(message)) {
     if ('error' in message) return { id: message.id, refusal: refusalShape(message.error, 'error').desc };
     if ('return' in message) return { id: message.id, value: message.return };
   }
-  throw new FormatError('bad-qmp', 'Cannot talk to QEMU: what comes is neither an answer nor an event');
+  throw new EnvironmentError('bad-qmp', 'Cannot talk to QEMU: what comes is neither an answer nor an event');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -8,6 +8,7 @@ import { completeLimits } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { Departure } from './departure.ts';
 import { askUntilDecided } from './in-doubt.ts';
@@ -86,7 +87,7 @@ class SourceMigration {
         const { retryAfterMs = RETRY_AFTER_MS, signal } = this.#departure.options;
         if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || signal?.aborted) throw error;
         const why = whyBreakOff(clock() - this.#departure.start, this.#departure.limits);
-        if (why !== undefined) throw new SavkitError('time-limit', `Cannot go on: ${why}; ${error.message}`);
+        if (why !== undefined) throw new MigrationError('time-limit', `Cannot go on: ${why}; ${error.message}`);
         const retryInMs = retryAfterMs[Math.min(failures++, retryAfterMs.length - 1)];
         this.#departure.tell({ event: 'link-lost', message: error.message, retryInMs });
         await sleep(retryInMs, { signal });
@@ -101,7 +102,7 @@ class SourceMigration {
   #goOn(error: SavkitError): void {
     const { report } = this.#departure;
     if (report.stops >= MAX_STOPS && error instanceof LinkError)
-      throw new SavkitError(
+      throw new MigrationError(
         'too-many-stops',
         `Cannot hand over: the machine was stopped ${report.stops} times, and each time the link broke; last: ${error.message}`,
       );
@@ -165,7 +166,8 @@ class SourceMigration {
     const linkOptions = { connect, signal, streams: 1, zstd: false, timeOuts, migration };
     const answer = await askUntilDecided(linkOptions, { log, signal, nextAttempt: () => ++this.#attempt });
     if (answer === 'started') return this.#departure.finish();
-    if (answer === 'gave-up') return this.#keep(new SavkitError('target-gave-up', 'The target never ran the machine'));
+    if (answer === 'gave-up')
+      return this.#keep(new MigrationError('target-gave-up', 'The target never ran the machine'));
     this.#departure.report.outcome = 'undecided';
     this.#departure.report.code = error.code;
     this.#departure.report.because = `${error.message}; the machine was handed over, and stands still here. savkit migrate --resolve tells where it may run`;

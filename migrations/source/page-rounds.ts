@@ -1,4 +1,4 @@
-import { InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { InterruptedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { Turns } from '../../formats/turns.ts';
 import { clock } from '../../formats/world/waiting.ts';
@@ -11,6 +11,7 @@ import { chooseCompression } from '../policy/choose-compression.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import { PageCodec } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { readHead } from '../wire/payload.ts';
 import { Pacer } from './pacer.ts';
 import type { PageStream } from './page-stream.ts';
@@ -87,7 +88,7 @@ export class PageRounds {
     await Promise.all(this.#link.streams.map((stream, i) => this.#sendOn(stream, i, round, pages, progress)));
     // What is passed over here would be missed by none but the proof.
     if (done !== pages.size)
-      throw new SavkitError('pages-left-out', `Cannot end round ${round}: ${done} of ${pages.size} pages were sent`);
+      throw new MigrationError('pages-left-out', `Cannot end round ${round}: ${done} of ${pages.size} pages were sent`);
     const sent = clock();
     const arrived = this.#link.control.inbox.expect('arrived');
     arrived.catch(() => {});

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { FormatError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { InterruptedError, type SavkitError } from '../../formats/errors.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import { ownsPage } from '../pages/owns-page.ts';
@@ -9,6 +9,7 @@ import { throwReason } from '../wire/inbox.ts';
 import { DEFAULT_WINDOW, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { acceptShape, type Capabilities, PROTOCOL, targetHelloShape, VERSIONS } from '../wire/messages.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { endOfHashes, readHashes, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import type { ShapeValue } from '../wire/shape.ts';
@@ -54,7 +55,7 @@ export class SourceLink {
 
   /**
    * Connects, and fills `hashes` with what the target has of the machine already.
-   * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, FormatError
+   * @throws LinkError, PeerError for a target that refuses, UnsupportedError for one of other versions, MigrationError
    */
   static async open(
     options: LinkOptions,
@@ -161,10 +162,10 @@ async function receiveHello(channel: FrameChannel): Promise<{ nonce: string }> {
     throw error;
   });
   throwReason(frame);
-  if (frame.name !== 'hello') throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected hello`);
+  if (frame.name !== 'hello') throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected hello`);
   const { versions, nonce } = readMessage(frame, targetHelloShape);
   if (!VERSIONS.some((version) => versions.includes(version)))
-    throw new UnsupportedError(
+    throw new MigrationError(
       'other-version',
       `Cannot speak to target: it knows versions ${versions.join(', ')} of the protocol, expected ${VERSIONS.join(', ')}`,
     );

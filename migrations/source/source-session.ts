@@ -1,4 +1,4 @@
-import { InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { InterruptedError, type SavkitError } from '../../formats/errors.ts';
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { clock, turn } from '../../formats/world/waiting.ts';
@@ -8,6 +8,7 @@ import { Progress } from '../report/progress.ts';
 import type { ProofReport, RoundReport } from '../report/report.ts';
 import { AfterRound, PAGE_CODECS } from '../wire/frames.ts';
 import { MAX_REST_PIECE, MAX_ROUNDS } from '../wire/limits.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { hashBytes } from '../wire/payload.ts';
 import type { Departure } from './departure.ts';
 import { MemoryProof } from './memory-proof.ts';
@@ -68,7 +69,7 @@ export class SourceSession {
       isOver = decision.verdict === 'switch-over';
       if (isOver) this.#proofMode = this.#costs.chooseProof(decision.downtimeMs);
       else if (this.#round >= MAX_ROUNDS)
-        throw new SavkitError('too-many-rounds', `Cannot go on: ${MAX_ROUNDS} rounds have brought no end`);
+        throw new MigrationError('too-many-rounds', `Cannot go on: ${MAX_ROUNDS} rounds have brought no end`);
     }
     const proof = new MemoryProof(machine, space, sent, this.#proofMode);
     this.#departure.proof = proof;
@@ -146,7 +147,7 @@ export class SourceSession {
       if (!differing) break;
       this.#addLost(differing);
       if (seals === MAX_SEALS || differing.size === 0)
-        throw new SavkitError(
+        throw new MigrationError(
           'memory-differs',
           `Cannot hand over: after ${seals} attempts the target's memory still differs, first at ${proof.report.lost[0]}`,
         );
@@ -295,5 +296,5 @@ export class SourceSession {
 }
 
 function timeLimit(because: string): SavkitError {
-  return new SavkitError('time-limit', `Cannot go on: ${because}`);
+  return new MigrationError('time-limit', `Cannot go on: ${because}`);
 }

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { EnvironmentError, FormatError } from '../../formats/errors.ts';
+import { EnvironmentError } from '../../formats/errors.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import { CANCEL_MARKER, END_MARKER, frame, framesOf, unframe } from '../testing/frames.ts';
 import { scriptedPeer } from '../testing/scripted-peer.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { decodeFrameHeader, FRAME_LIMIT, FRAME_SIZE, FrameSink, FrameSource } from './frames.ts';
 
 const stream = randomBytes(5216);
@@ -87,7 +88,7 @@ describe('decodeFrameHeader()', () => {
     };
     for (const length of [0, 1, FRAME_LIMIT, 0xffffffff]) expect(decodeFrameHeader(header(length))).toBe(length);
     for (const length of [FRAME_LIMIT + 1, 0x01000000, 0xfffffffe])
-      expect(() => decodeFrameHeader(header(length))).toThrow(FormatError);
+      expect(() => decodeFrameHeader(header(length))).toThrow(MigrationError);
   });
 });
 

@@ -2,10 +2,11 @@ import { Cursor } from '../../formats/binary/cursor.ts';
 import { u32 } from '../../formats/binary/kinds.ts';
 import { defineStruct } from '../../formats/binary/struct.ts';
 import { Writer } from '../../formats/binary/writer.ts';
-import { EnvironmentError, FormatError, hex } from '../../formats/errors.ts';
+import { EnvironmentError, hex } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { KIB } from '../../formats/sizes.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import type { Peer } from './peer.ts';
 
 // The frames in which a saved-state stream travels between the command `load` and its second answer. They don't align
@@ -43,7 +44,7 @@ export function decodeFrameHeader(bytes: Uint8Array): number {
     magic === FRAME_MAGIC
       ? `a length of ${hex(length)}, expected at most ${hex(FRAME_LIMIT)}`
       : `magic ${hex(magic)}, expected ${hex(FRAME_MAGIC)}`;
-  throw new FormatError('bad-frame', `Cannot read frame of the stream: ${what}`, {}, 'VERR_IO_GEN_FAILURE');
+  throw new MigrationError('bad-frame', `Cannot read frame of the stream: ${what}`, {}, 'VERR_IO_GEN_FAILURE');
 }
 
 /** The stream inside the frames that a source sends. It ends with the end marker, which is then read, too. */

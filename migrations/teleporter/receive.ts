@@ -1,9 +1,9 @@
-import { FormatError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { FormatError, UnsupportedError } from '../../formats/errors.ts';
 import { type FileSink, openFileSink } from '../../formats/files/sink.ts';
 import { openFile } from '../../formats/files/source.ts';
 import { clock } from '../../formats/world/waiting.ts';
 import { type ConvertReport, convert } from '../../src/saved-state/convert/convert.ts';
-import type { Finding } from '../../src/saved-state/reading/findings.ts';
+import { errorOf, type Finding } from '../../src/saved-state/reading/findings.ts';
 import { type VerifyReport, verify } from '../../src/saved-state/verify/verify.ts';
 import type { FrameSource } from './frames.ts';
 import { PassObserver, type StreamFigures } from './pass-figures.ts';
@@ -106,12 +106,6 @@ async function checkStream(
     );
   }
   return report;
-}
-
-function errorOf({ code, message, place, vboxCode, unsupported }: Finding): SavkitError {
-  return unsupported
-    ? new UnsupportedError(code, message, place, vboxCode)
-    : new FormatError(code, message, place, vboxCode);
 }
 
 /**

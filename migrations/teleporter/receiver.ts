@@ -1,4 +1,5 @@
-import { EnvironmentError, FormatError, InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { FrameSource } from './frames.ts';
 import type { Peer } from './peer.ts';
 import { STATUS_NUMBERS, statusNumber } from './status.ts';
@@ -114,7 +115,7 @@ async function nextCommand(peer: Peer, state: ReceiverState): Promise<Command | 
   const waitedFor = { ready: 'load', loaded: 'lock-media', locked: 'hand-over' }[state];
   const tooLong = line !== undefined && line.text.length > COMMAND_LIMIT;
   if (tooLong)
-    throw new FormatError(
+    throw new MigrationError(
       'bad-command',
       `Cannot take the machine from ${peer.name}: a command of more than ${COMMAND_LIMIT} bytes`,
     );
@@ -129,7 +130,7 @@ const CANCELED_HERE = 'Teleporting canceled at the target';
 async function refuse(peer: Peer, status: number, command: string, state: ReceiverState): Promise<SavkitError> {
   await tell(peer, { status, text: '' });
   const what = command === 'other' ? 'an unknown command' : `${command} when it was ${state}`;
-  return new FormatError('wrong-order', `Cannot take the machine from ${peer.name}: it sent ${what}`);
+  return new MigrationError('wrong-order', `Cannot take the machine from ${peer.name}: it sent ${what}`);
 }
 
 /** @returns whether the stream was declined */

@@ -1,6 +1,8 @@
-import { EnvironmentError, FormatError, type SavkitError } from '../../formats/errors.ts';
+import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
+import { errorOf } from '../../src/saved-state/reading/findings.ts';
 import { verify } from '../../src/saved-state/verify/verify.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { FrameSink, FrameSource } from './frames.ts';
 import { PassObserver, type StreamFigures } from './pass-figures.ts';
 import type { Peer } from './peer.ts';
@@ -76,7 +78,7 @@ class Relay {
     const isOfLink =
       settled.status === 'fulfilled' ||
       settled.reason instanceof EnvironmentError ||
-      settled.reason instanceof FormatError;
+      settled.reason instanceof MigrationError;
     if (!isOfLink && this.#report.end !== 'handed-over') throw settled.reason;
     return this.#report;
   }
@@ -112,9 +114,11 @@ class Relay {
       await stream.drain();
       this.#observer.onProgress(stream.offset);
     } catch (error) {
-      // The target is to judge it.
-      if (error instanceof FormatError) await this.#target.write(stream.header);
-      else if (error instanceof EnvironmentError && error.code === 'cancelled-by-source') {
+      if (error instanceof MigrationError) {
+        this.#report.recordFault ??= error;
+        // The target is to judge it.
+        await this.#target.write(stream.header);
+      } else if (error instanceof EnvironmentError && error.code === 'cancelled-by-source') {
         this.#report.end = 'cancelled';
         await frames.cancel();
       }
@@ -137,8 +141,7 @@ class Relay {
     const { onUnit, onPages, onProgress } = this.#observer;
     const { findings } = await verify(stream, { stopAtDamage: true, onUnit, onPages, onProgress });
     const fault = findings.find(({ severity }) => severity === 'error');
-    if (fault) this.#report.recordFault ??= new FormatError(fault.code, fault.message, fault.place, fault.vboxCode);
-    if (fault?.code === 'bad-frame') throw new FormatError(fault.code, fault.message);
+    if (fault) this.#report.recordFault ??= errorOf(fault);
     this.#report.recorded = this.#options.record !== undefined && this.#report.recordFault === undefined;
   }
 

@@ -1,4 +1,4 @@
-import { FormatError, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import { FormatError, UsageError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { pgmVersion } from '../../formats/pgm/versions.ts';
@@ -10,6 +10,7 @@ import {
   writeConversion,
 } from '../../src/saved-state/convert/convert.ts';
 import type { MachineLayout } from '../../src/saved-state/layout/machine-layout.ts';
+import { errorOf } from '../../src/saved-state/reading/findings.ts';
 import type { SavedState } from '../../src/saved-state/reading/state.ts';
 import { verify } from '../../src/saved-state/verify/verify.ts';
 
@@ -75,12 +76,9 @@ async function checkedState(source: ByteSource, { signal, onProgress }: Shipment
     ({ severity, code }) => severity === 'error' || code === 'no-pgm' || code === 'no-cpum',
   );
   if (!report.state || fault) {
-    const { code, message, place, vboxCode, unsupported } = fault ?? {
-      code: 'damaged',
-      message: 'Cannot read the state',
-      place: {},
-    };
-    throw new (unsupported ? UnsupportedError : FormatError)(code, `${message}; it was not sent`, place, vboxCode);
+    const error = fault ? errorOf(fault) : new FormatError('damaged', 'Cannot read the state');
+    error.message += '; it was not sent';
+    throw error;
   }
   return report.state;
 }

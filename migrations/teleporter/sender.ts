@@ -1,11 +1,6 @@
-import {
-  EnvironmentError,
-  FormatError,
-  InterruptedError,
-  type SavkitError,
-  UnsupportedError,
-} from '../../formats/errors.ts';
+import { EnvironmentError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { FrameSink } from './frames.ts';
 import type { Peer } from './peer.ts';
 import { STATUS_NUMBERS, statusName } from './status.ts';
@@ -140,7 +135,7 @@ class SendSession {
     if (await this.#peer.inputWithin(LAST_WORD_MS)) {
       const answer = await this.#expectAck('load-complete').then(
         () =>
-          new FormatError(
+          new MigrationError(
             'bad-answer',
             `Cannot send to ${this.#peer.name}: it acknowledged a stream that was not complete`,
           ),
@@ -160,7 +155,7 @@ class SendSession {
     if (!line) throw this.#lost(step);
     const reply = parseReply(line.text);
     if (!reply)
-      throw new FormatError(
+      throw new MigrationError(
         'bad-answer',
         `Cannot send to ${this.#peer.name}: it answered ${JSON.stringify(line.text)} to ${step}, expected ACK or NACK`,
       );

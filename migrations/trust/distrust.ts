@@ -3,7 +3,7 @@ import type { Trust } from './trust.ts';
 
 /** What a failed handshake means, in words. */
 export interface Distrust {
-  code: string;
+  code: 'wrong-code' | 'wrong-key' | 'wrong-name' | 'wrong-certificate' | 'no-tls';
   words: string;
 }
 

@@ -1,4 +1,3 @@
-import { UnsupportedError } from '../../formats/errors.ts';
 import { openFileSink } from '../../formats/files/sink.ts';
 import { bufferSource } from '../../formats/files/source.ts';
 import { removeFile } from '../../formats/files/temporary-files.ts';
@@ -12,6 +11,7 @@ import { PageState } from '../../src/pgm/pages/page-states.ts';
 import { Guest } from '../../src/running/guest.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import type { TargetMachine } from '../machine/machine.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { MachinePages } from './machine-pages.ts';
 
 /** Memory readied before pages come: at most this share of the machine's, and so many bytes. */
@@ -27,8 +27,8 @@ export interface ArrivingOptions {
 }
 
 /** Without a workload a machine would neither run nor be anywhere else. */
-export function nothingToRun(): UnsupportedError {
-  return new UnsupportedError(
+export function nothingToRun(): MigrationError {
+  return new MigrationError(
     'cannot-run',
     'Cannot take machine: it holds no workload that savkit could run, and this side was given no file to keep it in (savkit receive -o FILE)',
   );
@@ -154,7 +154,7 @@ function takeBalloon(memory: GuestMemory, other: GuestMemory): void {
   for (const range of memory.ranges) {
     const twin = others.next().value;
     if (twin === undefined || twin.start !== range.start || twin.pages !== range.pages)
-      throw new UnsupportedError(
+      throw new MigrationError(
         'other-machine',
         'Cannot take the rest: its ranges of memory are not those that were described',
       );

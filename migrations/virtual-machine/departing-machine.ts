@@ -1,4 +1,4 @@
-import { FormatError, type Pass } from '../../formats/errors.ts';
+import type { Pass } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import { DirtyTracker } from '../../src/live-save/dirty-tracker.ts';
@@ -11,6 +11,7 @@ import { releaseText } from '../../src/saved-state/describe/describe.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import type { MachineDescription } from '../machine/page-space.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { MachinePages } from './machine-pages.ts';
 
 /** How often it is looked whether a save has ended, in ms. */
@@ -94,7 +95,7 @@ export class DepartingMachine implements SourceMachine {
     for (let i = 0; i < batch.count; i++) {
       const page = this.#pages.numberOf(regionKindOf(batch.kind[i]), batch.id[i], batch.page[i]);
       if (page < 0)
-        throw new FormatError(
+        throw new MigrationError(
           'misplaced-page',
           `Cannot send page ${batch.page[i]} of range ${batch.id[i]}: the machine has got memory meanwhile`,
         );

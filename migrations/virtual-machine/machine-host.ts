@@ -1,11 +1,11 @@
 import { freemem } from 'node:os';
-import { FormatError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { loadState } from '../../src/machine/load.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import type { TargetHost } from '../machine/machine.ts';
 import { type MachineDescription, PageSpace } from '../machine/page-space.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { ArrivingMachine, type ArrivingOptions, loadWithoutPages, nothingToRun } from './arriving-machine.ts';
 import { describeMachine } from './departing-machine.ts';
 import { MachinePages } from './machine-pages.ts';
@@ -49,11 +49,11 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
   }
 }
 
-/** @throws UnsupportedError, FormatError in words where a machine does not have the memory of a description */
+/** @throws UnsupportedError, MigrationError in words where a machine does not have the memory of a description */
 function checkRegions(description: MachineDescription, machine: Machine, what: string): void {
   const { regions } = describeMachine('', machine, new MachinePages(machine.memory));
   if (regions.length !== description.regions.length)
-    throw new UnsupportedError(
+    throw new MigrationError(
       'other-machine',
       `Cannot take machine: it has ${description.regions.length} regions of memory, ${what} has ${regions.length}`,
     );
@@ -61,7 +61,7 @@ function checkRegions(description: MachineDescription, machine: Machine, what: s
     const other = description.regions[i];
     for (const key of ['kind', 'name', 'id', 'firstFrame', 'pages'] as const) {
       if (region[key] !== other[key])
-        throw new FormatError(
+        throw new MigrationError(
           'other-machine',
           `Cannot take machine: ${key} of region ${i} is ${other[key]}, ${what} has ${region[key]}`,
         );

@@ -1,4 +1,3 @@
-import { FormatError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { NIL_PAGE_ID, offsetInChunk, PAGE_INDEX_MASK } from '../../src/gmm/page-id.ts';
 import type { RomRange } from '../../src/pgm/devices/rom-range.ts';
@@ -6,6 +5,7 @@ import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
 import { PageState, PageType } from '../../src/pgm/pages/page-states.ts';
 import type { RamRange } from '../../src/pgm/pages/ram-range.ts';
 import { type PageRegion, PageSpace } from '../machine/page-space.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 
 /** Pages of one region, by their number in it. */
 interface RegionPages {
@@ -156,7 +156,7 @@ function ramPart({ pages }: GuestMemory, range: RamRange, id: number): RegionPag
     makeWritable: (page) => {
       if (state[page] === PageState.ALLOCATED && type[page] === PageType.RAM) return;
       if (type[page] !== PageType.RAM)
-        throw new FormatError('misplaced-page', `Cannot write page ${page} of ${range.description}: it is not RAM`);
+        throw new MigrationError('misplaced-page', `Cannot write page ${page} of ${range.description}: it is not RAM`);
       if (state[page] === PageState.BALLOONED) {
         pages.apply('deflate', range, page);
         // Of a machine whose memory is full the host has no page before it knows of this one.

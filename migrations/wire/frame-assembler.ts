@@ -1,7 +1,7 @@
-import { FormatError } from '../../formats/errors.ts';
 import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { FRAME_HEADER_SIZE, type FrameName } from './frames.ts';
 import { MAX_PAGES_PAYLOAD } from './limits.ts';
+import { MigrationError } from './migration-error.ts';
 import { type Frame, readFrameHeader } from './payload.ts';
 
 /** Room for a frame before anything of it has come. */
@@ -49,13 +49,13 @@ export class FrameAssembler {
     return this.#payload.subarray(this.#at, head.length);
   }
 
-  /** Takes note of bytes that stand in the space by now. @throws FormatError for what is no frame */
+  /** Takes note of bytes that stand in the space by now. @throws MigrationError for what is no frame */
   filled(count: number): void {
     this.#at += count;
     if (!this.#head && this.#at === FRAME_HEADER_SIZE) {
       const head = readFrameHeader(this.#header);
       if (head.length > this.limit)
-        throw new FormatError(
+        throw new MigrationError(
           'frame-too-long',
           `Cannot read frame ${head.name}: ${head.length} bytes, expected at most ${this.limit} now`,
         );

@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream';
-import { FormatError, type SavkitError } from '../../formats/errors.ts';
+import type { SavkitError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { FrameAssembler } from './frame-assembler.ts';
 import { LinkError } from './link-error.ts';
+import { MigrationError } from './migration-error.ts';
 import type { Frame } from './payload.ts';
 import { readInto } from './read-into.ts';
 
@@ -42,10 +43,10 @@ export class FrameReader {
   /**
    * The next frame; borrowed until the next call.
    * @param timeOut ms until the whole frame has to be here
-   * @throws LinkError when the stream has ended or the time is over; FormatError for what is no frame
+   * @throws LinkError when the stream has ended or the time is over; MigrationError for what is no frame
    */
   async read(timeOut: number, expected: string): Promise<Frame> {
-    if (this.#wake) throw new FormatError('two-readers', 'Cannot read frame: another read is under way');
+    if (this.#wake) throw new MigrationError('two-readers', 'Cannot read frame: another read is under way');
     this.#assembler.next();
     this.#drain();
     if (this.#wantsMore && !this.#end) await this.#wait(timeOut);

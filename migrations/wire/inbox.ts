@@ -1,10 +1,11 @@
-import { FormatError, type SavkitError } from '../../formats/errors.ts';
+import type { SavkitError } from '../../formats/errors.ts';
 import { clock } from '../../formats/world/waiting.ts';
 import type { FrameChannel } from './frame-channel.ts';
 import type { FrameName } from './frames.ts';
 import { PATIENCE } from './limits.ts';
 import { LinkError } from './link-error.ts';
 import { reasonShape } from './messages.ts';
+import { MigrationError } from './migration-error.ts';
 import { type Frame, readMessage } from './payload.ts';
 import { PeerError } from './peer-error.ts';
 
@@ -33,7 +34,7 @@ export class Inbox {
     });
   }
 
-  /** The next frame, which has to be one of these; owned. @throws LinkError, PeerError, FormatError */
+  /** The next frame, which has to be one of these; owned. @throws LinkError, PeerError, MigrationError */
   async expect(...names: FrameName[]): Promise<Frame> {
     const deadline = clock() + this.#channel.timeOuts.frame * PATIENCE;
     while (this.#frames.length === 0) {
@@ -44,7 +45,7 @@ export class Inbox {
     const frame = this.#frames.shift() as Frame;
     this.#tell();
     if (!names.includes(frame.name))
-      throw new FormatError('unexpected', `Cannot take frame ${frame.name}: expected ${names.join(' or ')}`);
+      throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected ${names.join(' or ')}`);
     return frame;
   }
 

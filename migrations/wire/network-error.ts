@@ -1,4 +1,4 @@
-import { EnvironmentError } from '../../formats/errors.ts';
+import { EnvironmentError, systemCodeOf } from '../../formats/errors.ts';
 
 /** What a system's code means for who connects or listens, and what helps. */
 const WORDS: Readonly<Record<string, string>> = {
@@ -23,10 +23,7 @@ export function networkWords(cause: unknown): string {
 
 /** @param doing such as `connect to there:7000` */
 export function networkError(cause: unknown, doing: string): EnvironmentError {
-  const error = new EnvironmentError(
-    (cause as NodeJS.ErrnoException).code ?? 'io',
-    `Cannot ${doing}: ${networkWords(cause)}`,
-  );
+  const error = new EnvironmentError(systemCodeOf(cause), `Cannot ${doing}: ${networkWords(cause)}`);
   error.cause = cause;
   return error;
 }

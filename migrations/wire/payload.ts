@@ -3,9 +3,9 @@ import { bytesOfLongs, swapLongs } from '../../formats/binary/byte-order.ts';
 import { Cursor, OutOfBytes } from '../../formats/binary/cursor.ts';
 import { checkMessagePack } from '../../formats/binary/message-pack.ts';
 import { Writer } from '../../formats/binary/writer.ts';
-import { FormatError } from '../../formats/errors.ts';
 import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName, frameHeader, frameOfType } from './frames.ts';
 import { MAX_NESTING, MAX_VALUES } from './limits.ts';
+import { fromPeer, MigrationError } from './migration-error.ts';
 import type { Shape } from './shape.ts';
 
 /** A frame as it came: borrowed until the next one is read. */
@@ -17,15 +17,15 @@ export interface Frame {
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
-/** Reads a frame's header. @throws FormatError for other bytes, unknown types, and lengths beyond the type's limit */
+/** Reads a frame's header. @throws MigrationError for other bytes, unknown types, and lengths beyond the type's limit */
 export function readFrameHeader(bytes: Uint8Array): { name: FrameName; length: number } {
-  const { type, length } = frameHeader.read(new Cursor(bytes, 0, FRAME_HEADER_SIZE));
+  const { type, length } = fromPeer(() => frameHeader.read(new Cursor(bytes, 0, FRAME_HEADER_SIZE)));
   const name = frameOfType(type);
   if (name === undefined)
-    throw new FormatError('unknown-frame', `Cannot read frame: its type is ${type}, which this side does not know`);
+    throw new MigrationError('unknown-frame', `Cannot read frame: its type is ${type}, which this side does not know`);
   const { limit } = FRAMES[name];
   if (length > limit)
-    throw new FormatError('frame-too-long', `Cannot read frame ${name}: ${length} bytes, expected at most ${limit}`);
+    throw new MigrationError('frame-too-long', `Cannot read frame ${name}: ${length} bytes, expected at most ${limit}`);
   return { name, length };
 }
 
@@ -56,16 +56,16 @@ export function writeFrameHeader(frame: Uint8Array, type: number, length: number
 }
 
 /**
- * The fixed part of a frame, and what follows it; borrowed. @throws FormatError when it is not what the frame's name
+ * The fixed part of a frame, and what follows it; borrowed. @throws MigrationError when it is not what the frame's name
  * says
  */
 export function readHead<N extends FrameName>({ payload }: Frame, name: N): { head: FrameHead<N>; tail: Uint8Array } {
   const { head, tail } = FRAMES[name];
   const cursor = new Cursor(payload);
   try {
-    const value = head.read(cursor) as FrameHead<N>;
+    const value = fromPeer(() => head.read(cursor)) as FrameHead<N>;
     if (tail === 'none' && cursor.at < payload.length)
-      throw new FormatError(
+      throw new MigrationError(
         'frame-too-long',
         `Cannot read frame ${name}: ${payload.length} bytes, expected ${cursor.at}`,
       );
@@ -75,31 +75,34 @@ export function readHead<N extends FrameName>({ payload }: Frame, name: N): { he
   }
 }
 
-export function shortFrame(name: FrameName, length: number): FormatError {
-  return new FormatError('frame-too-short', `Cannot read frame ${name}: it ends after ${length} bytes`);
+export function shortFrame(name: FrameName, length: number): MigrationError {
+  return new MigrationError('frame-too-short', `Cannot read frame ${name}: it ends after ${length} bytes`);
 }
 
-/** The message that a frame holds. @throws FormatError when it is none, or not of that shape */
+/** The message that a frame holds. @throws MigrationError when it is none, or not of that shape */
 export function readMessage<T>(frame: Frame, shape: Shape<T>): T {
   const { tail } = readHead(frame, frame.name);
-  checkMessagePack(tail, { values: MAX_VALUES, depth: MAX_NESTING });
-  let value: unknown;
+  return fromPeer(() => {
+    checkMessagePack(tail, { values: MAX_VALUES, depth: MAX_NESTING });
+    return shape(unpack(tail, frame.name), '');
+  });
+}
+
+function unpack(bytes: Uint8Array, name: FrameName): unknown {
   try {
-    value = unpackr.unpack(tail);
-  } catch (error) {
-    if (error instanceof FormatError) throw error;
-    throw new FormatError('bad-message', `Cannot read message of frame ${frame.name}: it is not MessagePack`);
+    return unpackr.unpack(bytes);
+  } catch {
+    throw new MigrationError('bad-message', `Cannot read message of frame ${name}: it is not MessagePack`);
   }
-  return shape(value, '');
 }
 
 /**
- * Hashes that end a frame: `count` of them, as pairs of words (low, high); owned. @throws FormatError when there are
+ * Hashes that end a frame: `count` of them, as pairs of words (low, high); owned. @throws MigrationError when there are
  * more or fewer bytes
  */
 export function readHashes(tail: Uint8Array, count: number): Uint32Array {
   if (tail.length !== count * 8)
-    throw new FormatError('bad-hashes', `Cannot read hashes: ${tail.length} bytes, expected ${count * 8}`);
+    throw new MigrationError('bad-hashes', `Cannot read hashes: ${tail.length} bytes, expected ${count * 8}`);
   const words = new Uint32Array(count * 2);
   const bytes = new Uint8Array(words.buffer);
   bytes.set(tail);
@@ -114,7 +117,7 @@ export function hashBytes(words: Uint32Array, first: number, count: number): Uin
 /**
  * Where a run of hashes ends, one of several that go up.
  * @param from where the run before it ended
- * @throws FormatError for pages that the machine does not have, or that came before: a peer could go on so for ever
+ * @throws MigrationError for pages that the machine does not have, or that came before: a peer could go on so for ever
  */
 export function endOfHashes(
   { first, count }: { first: number; count: number },
@@ -123,7 +126,7 @@ export function endOfHashes(
 ): number {
   const end = first + count;
   if (first >= from && end <= pageCount) return end;
-  throw new FormatError(
+  throw new MigrationError(
     'bad-hashes',
     `Cannot take hashes of pages ${first} to ${end}: expected ascending ones from ${from} on, of ${pageCount}`,
   );

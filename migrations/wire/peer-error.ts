@@ -1,13 +1,17 @@
-import { UnsupportedError } from '../../formats/errors.ts';
 import type { Reason } from './messages.ts';
+import { MIGRATION_CODES, type MigrationCode, MigrationError } from './migration-error.ts';
 
 /** The other side does not go on, and says why; it tries no more. */
-export class PeerError extends UnsupportedError {
+export class PeerError extends MigrationError {
   static refused({ code, message }: Reason): PeerError {
-    return new PeerError(code, `The other side refuses: ${message}`);
+    return new PeerError(isKnown(code) ? code : 'peer-refused', `The other side refuses: ${message}`);
   }
 
   static cancelled({ message }: Reason): PeerError {
     return new PeerError('peer-cancelled', `The other side has cancelled: ${message}`);
   }
+}
+
+function isKnown(code: string): code is MigrationCode {
+  return Object.hasOwn(MIGRATION_CODES, code);
 }

@@ -1,5 +1,9 @@
 // What scripts import from 'savkit': files, what can be done with saved states, and what is told of it.
 
+export type { EnvironmentCode, SystemCode } from '../../formats/codes/environment-codes.ts';
+export type { FormatCode } from '../../formats/codes/format-codes.ts';
+export type { UnsupportedCode } from '../../formats/codes/unsupported-codes.ts';
+export type { UsageCode } from '../../formats/codes/usage-codes.ts';
 export {
   EnvironmentError,
   FormatError,
@@ -50,8 +54,10 @@ export {
 export type { FieldDifference } from '../saved-state/describe/fields.ts';
 export { inspect } from '../saved-state/describe/inspect.ts';
 export { type Explanation, explainCode } from '../saved-state/explain/explain.ts';
+export type { Trouble } from '../saved-state/explain/kinds.ts';
 export type { LogPlace } from '../saved-state/explain/log-places.ts';
 export { explainLog, type LogFinding } from '../saved-state/explain/log-reader.ts';
+export type { CodeFamily } from '../saved-state/explain/own-codes.ts';
 export {
   type CoreReport,
   type ExtractOptions,

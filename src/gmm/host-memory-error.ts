@@ -4,7 +4,7 @@ import { SavkitError } from '../../formats/errors.ts';
  * What the host's memory answers when it refuses, with the status of VirtualBox's global memory manager for the same.
  * Source: VBox/err.h.
  */
-const HOST_MEMORY_CODES = {
+const VBOX_CODES = {
   'invalid-parameter': 'VERR_INVALID_PARAMETER',
   'wrong-order': 'VERR_WRONG_ORDER',
   'no-memory': 'VERR_NO_MEMORY',
@@ -22,15 +22,30 @@ const HOST_MEMORY_CODES = {
 } as const;
 
 /** What a host can refuse. */
-export type HostMemoryCode = keyof typeof HOST_MEMORY_CODES;
+export type HostMemoryCode = keyof typeof VBOX_CODES;
+
+/** What a host can refuse, by code, for people. */
+export const HOST_MEMORY_CODES: Readonly<Record<HostMemoryCode, string>> = {
+  'invalid-parameter': 'a number of pages can not be',
+  'wrong-order': 'memory has to be reserved once, before it is used',
+  'no-memory': 'the host gives no more memory',
+  'seed-me': 'the machine has to give the host a chunk of memory first',
+  'global-limit': 'all machines together use what the host has',
+  'account-limit': 'the machine uses all that it has reserved',
+  'free-too-much': 'more pages are to be freed, or put into the balloon, than there are',
+  'deflate-too-much': 'more pages are to come out of the balloon than are in it',
+  'page-not-found': 'the host has no such page',
+  'reservation-declined': 'the host does not have what the machine wants to reserve',
+  'page-not-private': 'the page is shared already, or this host shares none',
+  'page-not-shared': 'the page is not shared',
+  'page-already-free': 'the page is free already',
+  'not-page-owner': 'the page belongs to another machine',
+};
 
 /** The host's memory refuses a request; nothing of it was done, except where a method's doc says so. */
-export class HostMemoryError extends SavkitError {
-  /** What was refused. */
-  declare readonly code: HostMemoryCode;
-
+export class HostMemoryError extends SavkitError<HostMemoryCode> {
   /** @param message one line for people */
   constructor(code: HostMemoryCode, message: string) {
-    super(code, message, {}, HOST_MEMORY_CODES[code]);
+    super(code, message, {}, VBOX_CODES[code]);
   }
 }

@@ -41,12 +41,10 @@ describe('loadState()', () => {
 
   it('refuses memory that does not fit together', async () => {
     expect(await refusal(await stateWith({ roms: [ROM, { ...ROM, id: 2, address: 0xf1000 }] }))).toBe(
-      'FormatError range-conflict',
+      'FormatError bad-pgm',
     );
-    expect(await refusal(await stateWith({ roms: [{ ...ROM, address: 2 ** 46 }] }))).toBe(
-      'FormatError invalid-parameter',
-    );
-    expect(await refusal(await stateWith({ mmio2: [VRAM, { ...VRAM, id: 2 }] }))).toBe('FormatError already-exists');
+    expect(await refusal(await stateWith({ roms: [{ ...ROM, address: 2 ** 46 }] }))).toBe('FormatError bad-pgm');
+    expect(await refusal(await stateWith({ mmio2: [VRAM, { ...VRAM, id: 2 }] }))).toBe('FormatError bad-pgm');
   });
 
   it('refuses more memory than any machine has, before it takes any', async () => {

@@ -77,7 +77,7 @@ function buildAsTold(...told: Parameters<typeof buildMemory>): BuiltMemory {
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     throw new FormatError(
-      error.code,
+      'bad-pgm',
       `Cannot load state: its memory does not fit together: ${error.message}`,
       error.place,
       error.vboxCode,

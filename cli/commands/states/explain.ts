@@ -4,6 +4,7 @@ import { type Explanation, explainCode } from '../../../src/saved-state/explain/
 import { explainLog, type LogFinding, LogReader } from '../../../src/saved-state/explain/log-reader.ts';
 import { explainQemu } from '../../../src/saved-state/explain/qemu-messages.ts';
 import { readLines } from '../../io/input.ts';
+import { ALL_CODE_FAMILIES } from '../../process/code-families.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { good, heading } from '../../terminal/styles.ts';
@@ -21,10 +22,11 @@ export const explainCommand: CommandModule<object, Options> = {
         array: true,
         demandOption: true,
         describe:
-          'VERR_SSM_…, VERR_PGM_…, a number, a message (of QEMU or libvirt, too), or the path of a log or a message; - for stdin',
+          'VERR_SSM_…, VERR_PGM_…, a number, a code of savkit, a message (of QEMU or libvirt, too), or the path of a log or a message; - for stdin',
       })
       .example('$0 explain VERR_SSM_LOAD_CONFIG_MISMATCH', 'A code from a message box')
       .example('$0 explain -1844', 'The same by number')
+      .example('$0 explain truncated', "A code in savkit's own JSON")
       .example('$0 explain "apic#0: Config mismatch … (VERR_SSM_LOAD_CONFIG_MISMATCH)"', 'A whole message')
       .example('$0 explain "load of migration failed: Invalid argument"', 'A message of QEMU')
       .example('$0 explain "VirtualBox VMs/box/Logs/VBox.log"', 'Which unit failed, and why?')
@@ -47,7 +49,7 @@ async function explain(what: string, { quiet }: Options): Promise<Outcome> {
   if (said.length > 0) return codesOutcome(said, quiet);
   // Codes have no dots or slashes. What is no file is said by whoever opens it.
   if (/[./\\]/.test(what)) return explainFile(what, quiet);
-  return codesOutcome(explainCode(what), quiet);
+  return codesOutcome(explainCode(what, ALL_CODE_FAMILIES), quiet);
 }
 
 function codesOutcome(codes: readonly Explanation[], quiet: boolean): Outcome {
@@ -72,9 +74,13 @@ function outcomeOf(log: readonly LogFinding[], what: string, quiet: boolean): Ou
   return { exitCode: ExitCode.OK, result: { log }, text: quiet ? NO_TEXT : text };
 }
 
-function codeText({ name, number, onlyIn30, means, lost, next }: Explanation): TerminalText {
+function codeText({ name, error, number, onlyIn30, means, lost, next }: Explanation): TerminalText {
   const numbers = number === undefined ? '' : ` (${number}${onlyIn30 ? ' in VirtualBox 3.0 and older' : ''})`;
-  const text = [heading(`${name}${numbers}`), indent(means), indent(`Lost: ${lost}`)];
+  const text = [
+    heading(`${name}${numbers}${error === undefined ? '' : ` (${error} of savkit)`}`),
+    indent(means),
+    indent(`Lost: ${lost}`),
+  ];
   if (next.length > 0) text.push(indent('What to do:'), ...next.map((step, i) => indent(indent(`${i + 1}. ${step}`))));
   return lines(text);
 }

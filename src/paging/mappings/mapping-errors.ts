@@ -15,6 +15,7 @@ const CODES = {
 } as const;
 
 export function mappingError(name: keyof typeof CODES, message: string): SavkitError {
-  const Class = name === 'VERR_NO_PAGE_MEMORY' ? EnvironmentError : UsageError;
-  return new Class(CODES[name], message, {}, name);
+  return name === 'VERR_NO_PAGE_MEMORY'
+    ? new EnvironmentError(CODES[name], message, {}, name)
+    : new UsageError(CODES[name], message, {}, name);
 }

@@ -35,7 +35,7 @@ export type PgmErrorName = keyof typeof PGM_ERRORS;
  * The error for something that the page manager refuses: the caller asked for what can't be, or the host has no memory.
  */
 export function pgmError(name: PgmErrorName, message: string, place: Place = {}): SavkitError {
-  const { code } = PGM_ERRORS[name];
-  const Class = name === 'VERR_EM_NO_MEMORY' ? EnvironmentError : UsageError;
-  return new Class(code, message, place, name);
+  return name === 'VERR_EM_NO_MEMORY'
+    ? new EnvironmentError(PGM_ERRORS[name].code, message, place, name)
+    : new UsageError(PGM_ERRORS[name].code, message, place, name);
 }

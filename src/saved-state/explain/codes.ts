@@ -1,4 +1,4 @@
-import type { Kind } from './kinds.ts';
+import type { Trouble } from './kinds.ts';
 
 /** A status code of VirtualBox, as far as saved states and guest memory are concerned. */
 export interface CodeFacts {
@@ -7,11 +7,11 @@ export interface CodeFacts {
   number?: number;
   /** VirtualBox 3.0 and older numbered some differently. */
   numberIn30?: number;
-  kind: Kind;
+  kind: Trouble;
   means: string;
 }
 
-type Row = readonly [name: string, number: number | undefined, kind: Kind, means: string, numberIn30?: number];
+type Row = readonly [name: string, number: number | undefined, kind: Trouble, means: string, numberIn30?: number];
 
 // Source: VBox/err.h and IPRT's err.h as noted in the format notes (ssm-container.md 6, pgm-unit.md 9,
 // guest-memory.md).

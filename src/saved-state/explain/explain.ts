@@ -1,11 +1,17 @@
 import { UsageError } from '../../../formats/errors.ts';
 import { CODES, type CodeFacts, WITHOUT_CODE } from './codes.ts';
 import { KINDS } from './kinds.ts';
+import { CODE_FAMILIES, type CodeFamily, systemMeaning } from './own-codes.ts';
 
-/** What a code of VirtualBox means and what to do about it. */
+/** What a code of VirtualBox or savkit means and what to do about it. */
 export interface Explanation {
-  /** `VERR_SSM_…`; of numbers that two releases use differently there are two explanations. */
+  /**
+   * `VERR_SSM_…`, or a code of savkit. A number that two releases use differently, and a code that several errors have,
+   * have several explanations.
+   */
   name: string;
+  /** Of savkit's own codes: the class of the error. */
+  error?: string;
   /** VirtualBox's number; absent where it has none. */
   number?: number;
   /** Only in VirtualBox 3.0 and older does the number mean this. */
@@ -21,20 +27,34 @@ export interface Explanation {
 const byName = new Map(CODES.map((facts) => [facts.name, facts]));
 
 /**
- * @param text a name, with or without `VERR_`, or a number such as `-1824`. @throws UsageError for one that is not
- * known
+ * @param text a name, with or without `VERR_`, a number such as `-1824`, or a code of savkit such as `truncated`
+ * @param families where codes of savkit are looked for
+ * @throws UsageError for one that is not known
  */
-export function explainCode(text: string): Explanation[] {
+export function explainCode(text: string, families: readonly CodeFamily[] = CODE_FAMILIES): Explanation[] {
   const wanted = text.trim().toUpperCase();
   const facts = byName.get(wanted) ?? byName.get(`VERR_${wanted}`) ?? byName.get(`VINF_${wanted}`);
   if (facts) return [explanationOf(facts)];
   const number = Number(wanted.replace(/^[−–]/u, '-'));
   const found = Number.isInteger(number) && wanted !== '' ? withNumber(number) : [];
   if (found.length > 0) return found;
+  const own = explainOwn(text.trim(), families);
+  if (own.length > 0) return own;
   throw new UsageError(
     'unknown-code',
-    `Cannot explain "${text}": it is no known code of saved states or guest memory, by name or by number`,
+    `Cannot explain "${text}": it is no known code of saved states, guest memory or savkit, by name or by number`,
   );
+}
+
+function explainOwn(code: string, families: readonly CodeFamily[]): Explanation[] {
+  const found = families.flatMap(({ error, codes, kind, kinds }) => {
+    const means = Object.hasOwn(codes, code) ? codes[code] : undefined;
+    return means === undefined ? [] : [{ name: code, error, means, ...KINDS[kinds?.[code] ?? kind] }];
+  });
+  const means = systemMeaning(code);
+  return means === undefined
+    ? found
+    : [...found, { name: code, error: 'EnvironmentError', means, ...KINDS['around-savkit'] }];
 }
 
 /** Errors are negative; the sign is often left out. */

@@ -1,5 +1,5 @@
 /** What people can do about a code depends on what kind of trouble it stands for. */
-export type Kind = keyof typeof KINDS;
+export type Trouble = keyof typeof KINDS;
 
 export interface KindFacts {
   /** In plain words. */
@@ -123,6 +123,43 @@ export const KINDS = {
       'Look in VBox.log for the first error before it.',
       'An extension pack or device plug-in of another release is a usual reason.',
     ],
+  },
+  'other-file-bad': {
+    lost: 'Nothing of a state: another file is bad, or none of the kind that was expected.',
+    next: ['The message names the file and the place; write or copy it again.'],
+  },
+  'pages-elsewhere': {
+    lost: 'Nothing that is known of: the pages are in another file.',
+    next: [
+      'Look for the file of RAM or the base image that belongs to the state; for QEMU, `savkit extract --ram NAME=FILE` takes it.',
+    ],
+  },
+  'not-supported': {
+    lost: 'Nothing: nothing is said of the file, and nothing was written.',
+    next: [
+      'The message says what is not supported, and where there is another way.',
+      '`savkit inspect FILE` tells what the file is.',
+    ],
+  },
+  'asked-wrongly': {
+    lost: 'Nothing: nothing was done.',
+    next: ['The message says what was expected; `savkit COMMAND --help` lists what the command takes.'],
+  },
+  'around-savkit': {
+    lost: 'Nothing that was complete before; a file that was being written is not there.',
+    next: ['The message says what failed. Mend it, and do the same again.'],
+  },
+  'migration-stopped': {
+    lost: 'Nothing: the machine is at one of both sides, and both have it on record.',
+    next: [
+      'Look at both sides: each says whether the machine is there.',
+      'Where one side is gone: `savkit migrate --resolve` with the records of both tells who has the machine.',
+      'Migrate again; `savkit migrate --dry-run` tells before whether it would end.',
+    ],
+  },
+  interrupted: {
+    lost: 'Nothing: a file that was being written is not there, the one before it is.',
+    next: ['Do the same again.'],
   },
   information: { lost: 'Nothing: this is no error.', next: [] },
 } as const satisfies Record<string, KindFacts>;

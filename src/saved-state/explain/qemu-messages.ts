@@ -1,7 +1,7 @@
 import type { Explanation } from './explain.ts';
-import { KINDS, type Kind } from './kinds.ts';
+import { KINDS, type Trouble } from './kinds.ts';
 
-type Row = readonly [words: RegExp, name: string, kind: Kind, means: string, first: string];
+type Row = readonly [words: RegExp, name: string, kind: Trouble, means: string, first: string];
 
 const COPY = 'Copy the file again where it came from; `savkit verify FILE` names the place.';
 const SAME_MACHINE =

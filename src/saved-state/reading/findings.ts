@@ -1,4 +1,6 @@
-import { type Place, type SavkitError, UnsupportedError } from '../../../formats/errors.ts';
+import type { FormatCode } from '../../../formats/codes/format-codes.ts';
+import type { UnsupportedCode } from '../../../formats/codes/unsupported-codes.ts';
+import { FormatError, type Place, type SavkitError, UnsupportedError } from '../../../formats/errors.ts';
 
 /** One thing that is wrong with a state, as a plain value. */
 export interface Finding {
@@ -6,7 +8,7 @@ export interface Finding {
    * `error`: the file is not whole or can't be read; `warning`: it is, but a loader may refuse it, or something is odd.
    */
   severity: 'error' | 'warning';
-  /** As `SavkitError.code`. */
+  /** As `SavkitError.code`; of warnings a `FormatCode`. */
   code: string;
   /** VirtualBox's name for it, where its loader has one. */
   vboxCode?: string;
@@ -37,7 +39,7 @@ export class Findings {
     this.add(findingOf(error));
   }
 
-  warn(code: string, message: string, vboxCode?: string, place: Place = {}): void {
+  warn(code: FormatCode, message: string, vboxCode?: string, place: Place = {}): void {
     this.add({ severity: 'warning', code, message, place, ...(vboxCode ? { vboxCode } : {}) });
   }
 
@@ -52,6 +54,13 @@ export function findingOf(error: SavkitError): Finding {
   if (error.qemuSays !== undefined) finding.qemuSays = error.qemuSays;
   if (error instanceof UnsupportedError) finding.unsupported = true;
   return finding;
+}
+
+/** The error that a finding of `verify` was, or would be. */
+export function errorOf({ code, message, place, vboxCode, unsupported }: Finding): FormatError | UnsupportedError {
+  return unsupported
+    ? new UnsupportedError(code as UnsupportedCode, message, place, vboxCode)
+    : new FormatError(code as FormatCode, message, place, vboxCode);
 }
 
 /** The first error in the order in which a loader would meet them. */

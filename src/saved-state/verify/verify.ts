@@ -1,12 +1,5 @@
 import { crc32 } from '../../../formats/binary/crc32.ts';
-import {
-  EnvironmentError,
-  FormatError,
-  hex,
-  InterruptedError,
-  NotAStateError,
-  SavkitError,
-} from '../../../formats/errors.ts';
+import { FormatError, hex, NotAStateError, UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
@@ -67,7 +60,7 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
     });
     checkWholeState(state, findings);
   } catch (error) {
-    if (!(error instanceof SavkitError) || error instanceof EnvironmentError || error instanceof InterruptedError)
+    if (!(error instanceof FormatError || error instanceof UnsupportedError || error instanceof UsageError))
       throw error;
     isState = !(error instanceof NotAStateError);
     findings.addError(error);

@@ -1,0 +1,37 @@
+/** What fails around savkit, by code: the codes of `EnvironmentError`, beside those that the system gives. */
+export const ENVIRONMENT_CODES = {
+  'bad-name': 'the name of a file is not valid UTF-8',
+  'bad-reply': 'what answers at the control socket is no machine of this savkit',
+  'bad-qmp': 'what answers at the socket does not speak the machine protocol of QEMU (QMP)',
+  busy: 'the machine has as many connections as it takes',
+  'cancelled-by-source': 'the other VirtualBox has cancelled the teleport',
+  'connection-lost': 'the connection to the other VirtualBox has broken',
+  'hand-over-unknown': 'not known whether the other VirtualBox runs the machine',
+  io: 'the system has failed without saying why',
+  'link-lost': 'the connection to the other side has broken',
+  'low-on-disk-space': 'the disk is nearly full',
+  'no-answer': 'the process of the machine does not answer',
+  'no-home': 'there is no folder in which to keep records',
+  'no-machine': 'no machine listens at the control socket',
+  'no-memory': 'the host gives no more memory',
+  'no-tls': 'the other side does not speak TLS as expected',
+  'not-a-file': 'the output is no regular file, and would be replaced by one',
+  'peer-silent': 'the other side is connected, but says nothing',
+  'qmp-busy': 'the QEMU at the socket does not greet: another client may have it',
+  'qmp-closed': 'the QEMU at the socket has ended, or closed the connection',
+  'qmp-silent': 'the QEMU at the socket does not answer',
+  'refused-by-target': 'the waiting VirtualBox does not take the state',
+  'timed-out': 'nobody has come in time',
+  truncated: 'the machine has closed the connection before it had answered',
+  'wrong-certificate': 'one side does not trust the certificate of the other',
+  'wrong-code': 'the pairing code is not the one that the target shows',
+  'wrong-key': 'the relays do not have the same key',
+  'wrong-name': "the target's certificate is for another name",
+  'wrong-password': 'the waiting VirtualBox does not take the password',
+} as const satisfies Record<string, string>;
+
+/** A code of the system (`ENOENT`) or of Node (`ERR_SSL_…`). */
+export type SystemCode = `E${Uppercase<string>}`;
+
+/** What fails around savkit; `savkit explain CODE` tells more. */
+export type EnvironmentCode = keyof typeof ENVIRONMENT_CODES | SystemCode;

@@ -1,0 +1,87 @@
+import { FormatError, type Place, SavkitError } from '../../formats/errors.ts';
+
+/** Why a migration or a teleport does not go on, by code: the codes of `MigrationError`. */
+export const MIGRATION_CODES = {
+  'bad-answer': 'the target of a teleport answers with something else than ACK or NACK',
+  'bad-barrier': 'the streams of a round do not agree on what follows it',
+  'bad-command': 'the source of a teleport sends a command that is too long',
+  'bad-count': 'a frame of pages holds more or fewer of them than it may',
+  'bad-delta': 'the changes of a page do not fit the page',
+  'bad-frame': 'the source of a teleport sends a frame that no VirtualBox sends',
+  'bad-hash': 'the content of a page does not have the hash that came with it',
+  'bad-hashes': 'hashes are of pages that the machine does not have, or out of order',
+  'bad-length': 'the content of a page has another length than its codec allows',
+  'bad-message': 'a message does not hold what its frame says',
+  'bad-page': 'a page is none of the machine, or came on the wrong stream',
+  'bad-seal': 'the seal does not fit what it seals',
+  'bad-stream': 'a stream does not belong to the link that it joins',
+  'bad-token': 'a stream joins no migration that is under way',
+  'bad-tree': 'the two sides have hashed different machines',
+  'bad-zstd': 'the content of a page can not be decompressed',
+  busy: 'another machine is arriving at the target',
+  'cannot-run': 'the machine holds nothing that savkit can run, and the target has no file to keep it in',
+  'frame-too-long': 'a frame is longer than its type may be',
+  'frame-too-short': 'a frame ends before all of it was read',
+  'gave-up': 'the machine stays at the source',
+  'hello-replayed': 'a greeting was made on another connection',
+  internal: 'savkit itself is wrong on the other side',
+  'is-over': 'this migration is on record as decided; a new one can begin',
+  'lost-frame': 'not all pages of a round have come',
+  'memory-differs': 'memory at the target is not the same as at the source, and stays so',
+  'misplaced-page': 'the machine has got other memory since the migration began',
+  'other-machine': 'the machine is not the one that was described, or that the target has a seed of',
+  'other-version': 'the other side speaks other versions of the protocol',
+  'pages-left-out': 'a round ended without all of its pages',
+  'peer-cancelled': 'the other side has cancelled',
+  'peer-refused': 'the other side refuses for a reason that this savkit does not know',
+  'target-gave-up': 'the target never ran the machine',
+  'time-limit': 'the migration takes longer than it may',
+  'too-many-rounds': 'many rounds have brought no end',
+  'too-many-stops': 'the link broke again and again while the machine stood still',
+  'too-much': 'the other side sends more than a migration can have',
+  'too-much-memory': 'the machine has more memory than the target takes',
+  'two-readers': 'a connection is read twice at once',
+  unexpected: 'a message comes when it is not its turn',
+  'unknown-frame': 'the type of a frame is not known',
+  'wrong-order': 'the source of a teleport sends a command when it is not its turn',
+  'wrong-round': 'pages, or the end of a round, are of a round that is not under way',
+} as const satisfies Record<string, string>;
+
+/** Why a migration does not go on; `savkit explain CODE` tells more. */
+export type MigrationCode = keyof typeof MIGRATION_CODES;
+
+/** The two sides, or machine and target, do not go together. */
+const MISFITS: readonly MigrationCode[] = [
+  'busy',
+  'cannot-run',
+  'is-over',
+  'other-machine',
+  'other-version',
+  'too-much-memory',
+];
+
+/**
+ * A migration or a teleport does not go on: the other side breaks the protocol, or does not take the machine, or limits
+ * are reached. No file is bad; the machine stays where the records of both sides say.
+ */
+export class MigrationError extends SavkitError<MigrationCode> {
+  /** Whether the two sides, or machine and target, do not go together: the same would happen again. */
+  get isMisfit(): boolean {
+    return MISFITS.includes(this.code);
+  }
+}
+
+/** Reads what a peer has sent. Bytes that are not as they must be are no bad file. @throws MigrationError */
+export function fromPeer<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof FormatError) throw asPeers(error);
+    throw error;
+  }
+}
+
+/** No code of VirtualBox stands with it: its loader never sees our frames. */
+function asPeers({ message, place }: { message: string; place: Place }): MigrationError {
+  return new MigrationError('bad-message', message, place);
+}

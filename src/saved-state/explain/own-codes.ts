@@ -1,0 +1,63 @@
+import { getSystemErrorMap } from 'node:util';
+import { ENVIRONMENT_CODES } from '../../../formats/codes/environment-codes.ts';
+import { FORMAT_CODES, type FormatCode } from '../../../formats/codes/format-codes.ts';
+import { UNSUPPORTED_CODES } from '../../../formats/codes/unsupported-codes.ts';
+import { USAGE_CODES } from '../../../formats/codes/usage-codes.ts';
+import { HOST_MEMORY_CODES } from '../../gmm/host-memory-error.ts';
+import type { Trouble } from './kinds.ts';
+
+/** The codes of one class of errors. */
+export interface CodeFamily {
+  /** Name of the class. */
+  error: string;
+  /** What each code means, for people. */
+  codes: Readonly<Record<string, string>>;
+  /** What people can do about most of them. */
+  kind: Trouble;
+  /** Codes of another kind. */
+  kinds?: Readonly<Record<string, Trouble>>;
+}
+
+const KINDS_OF_FORMAT_CODES = {
+  'bad-json': 'other-file-bad',
+  'bad-layout': 'other-file-bad',
+  'bad-manifest': 'other-file-bad',
+  'bad-message': 'other-file-bad',
+  'bad-settings': 'other-file-bad',
+  'bad-trace': 'other-file-bad',
+  'bad-size': 'file-cut',
+  'bad-version': 'not-this-format',
+  'flipped-bit': 'information',
+  'manifest-other': 'other-file-bad',
+  more: 'information',
+  'more-zeros': 'information',
+  'no-description': 'information',
+  'not-qcow2': 'not-this-format',
+  'not-qemu': 'not-this-format',
+  'nothing-left': 'file-cut',
+  'pages-elsewhere': 'pages-elsewhere',
+  'pages-missing': 'file-cut',
+  partial: 'file-cut',
+  truncated: 'file-cut',
+  'zeros-to-end': 'file-cut',
+} satisfies Partial<Record<FormatCode, Trouble>>;
+
+/** All codes but those of migrations. */
+export const CODE_FAMILIES: readonly CodeFamily[] = [
+  { error: 'FormatError', codes: FORMAT_CODES, kind: 'bytes-changed', kinds: KINDS_OF_FORMAT_CODES },
+  { error: 'UnsupportedError', codes: UNSUPPORTED_CODES, kind: 'not-supported' },
+  { error: 'UsageError', codes: USAGE_CODES, kind: 'asked-wrongly' },
+  { error: 'EnvironmentError', codes: ENVIRONMENT_CODES, kind: 'around-savkit' },
+  { error: 'HostMemoryError', codes: HOST_MEMORY_CODES, kind: 'host-trouble' },
+  {
+    error: 'InterruptedError',
+    codes: { interrupted: 'the work was stopped: by Ctrl-C, a signal, or whoever called' },
+    kind: 'interrupted',
+  },
+];
+
+/** What the system means with a code such as `ENOENT`; undefined for what it does not know. */
+export function systemMeaning(code: string): string | undefined {
+  for (const [name, words] of getSystemErrorMap().values()) if (name === code.toUpperCase()) return words;
+  return undefined;
+}
