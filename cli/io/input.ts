@@ -6,6 +6,7 @@ import { type ByteSource, chunksOf, openFile, sharedFile, streamSource } from '.
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { stop, whenAborted } from './stop.ts';
+import { unpacked } from './unpacked.ts';
 
 export interface InputOptions {
   /** Once the file has been read, because what was read lives on and may be saved to the same place. */
@@ -15,7 +16,8 @@ export interface InputOptions {
 }
 
 /**
- * Opens a file, a snapshot in one, `FILE:SNAPSHOT`, or stdin for `-`; closes it in any case.
+ * Opens a file, a snapshot in one, `FILE:SNAPSHOT`, or stdin for `-`, packed ones as what they hold; closes it in any
+ * case.
  */
 export async function withInput<T>(
   file: string,
@@ -23,19 +25,32 @@ export async function withInput<T>(
   { mayBeReplaced = false, ram }: InputOptions = {},
 ): Promise<T> {
   if (!mayBeReplaced) keepInput(file);
-  const source = file === '-' ? streamSource(process.stdin) : await openPart(file);
-  if (ram !== undefined) source.ram = await openFile(ram);
+  const opened = file === '-' ? streamSource(process.stdin) : await openPart(file);
   // A pipe may have nothing to say for ever.
-  const forget = whenAborted(stop.signal, () => source.seekable || void source.close());
+  const forget = whenAborted(stop.signal, () => opened.seekable || void opened.close());
   try {
-    return await use(source).finally(() => {
+    return await withUnpacked(opened, ram, use).finally(() => {
       // To whoever reads it, a pipe that is closed for this seems to end early.
-      if (stop.signal.aborted && !source.seekable) throw new InterruptedError();
+      if (stop.signal.aborted && !opened.seekable) throw new InterruptedError();
     });
   } finally {
     forget();
+    await opened.close();
+  }
+}
+
+async function withUnpacked<T>(
+  opened: ByteSource,
+  ram: string | undefined,
+  use: (source: ByteSource) => Promise<T>,
+): Promise<T> {
+  const source = await unpacked(opened);
+  try {
+    if (ram !== undefined) source.ram = await openFile(ram);
+    return await use(source);
+  } finally {
     await source.ram?.close();
-    await source.close();
+    if (source !== opened) await source.close();
   }
 }
 
@@ -52,9 +67,7 @@ function withSeekableInput<T>(
       const scratch = openScratchFile();
       try {
         const copy = new WrittenFile('a temporary file', scratch.descriptor);
-        const piece = new Uint8Array(MIB);
-        for (let count = await source.read(piece, 0); count > 0; count = await source.read(piece, 0))
-          await copy.write(piece.subarray(0, count));
+        for await (const piece of chunksOf(source, MIB)) await copy.write(piece);
         if (stop.signal.aborted) throw new InterruptedError();
         const { size } = fstatSync(scratch.descriptor);
         const copied = sharedFile({ fd: scratch.descriptor, name: source.name, size });

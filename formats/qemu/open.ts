@@ -1,8 +1,8 @@
 import { NotAStateError, UsageError } from '../errors.ts';
+import { expandedSource } from '../files/expanded-source.ts';
 import { peek } from '../files/peeked-source.ts';
 import type { ByteSource } from '../files/source.ts';
 import { STREAM_MAGIC } from './constants.ts';
-import { expandedSource } from './expanded-source.ts';
 import { LIBVIRT_MAGIC, LIBVIRT_PART_MAGIC, type LibvirtImage, readLibvirtImage } from './libvirt-image.ts';
 import { QCOW2_MAGIC, type Qcow2Image, type Qcow2Snapshot, readQcow2, SnapshotSource } from './qcow2.ts';
 import { QemuFormatError } from './qemu-error.ts';
@@ -47,13 +47,17 @@ export async function openQemuState(whole: ByteSource): Promise<OpenedState> {
     const image = await readLibvirtImage(source);
     const { compression, streamStart } = image;
     if (compression === 'raw' || compression === 'sparse') return opened({ kind, image }, source, streamStart);
-    return opened({ kind, image }, expandedSource(source, streamStart, compression), 0, true);
+    return opened({ kind, image }, expandedSource(source, streamStart, compression, badCompression), 0, true);
   }
   const image = await readImage(source);
   const chosen = chooseSnapshot(image.snapshots, source.part, source.name);
   const state = new SnapshotSource(source, image, chosen);
   await expectStart(state, chosen);
   return opened({ kind, image, snapshot: chosen }, state, 0);
+}
+
+function badCompression(message: string): QemuFormatError {
+  return new QemuFormatError('bad-compression', message, {}, 'load of migration failed: Input/output error');
 }
 
 async function opened(

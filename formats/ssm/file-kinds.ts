@@ -1,3 +1,4 @@
+import { PACKINGS } from '../files/packings.ts';
 import { startsWith } from './header-rules.ts';
 
 /** A kind of file that is not a saved state, and the way from there to one. */
@@ -23,10 +24,7 @@ const QEMU =
 
 /** At fixed places. Any other file may hold a state, so these count for more than units that are found in a file. */
 const SIGNATURES: readonly Signature[] = [
-  packed('gzip', '\x1f\x8b\x08', 'gzip -dk FILE'),
-  packed('xz', '\xfd7zXZ\0', 'xz -dk FILE'),
-  packed('zstd', '\x28\xb5\x2f\xfd', 'zstd -d FILE'),
-  packed('bzip2', 'BZh', 'bzip2 -dk FILE'),
+  ...Object.entries(PACKINGS).map(([format, { magic, program }]) => packed(format, magic, `${program[0]} -dk FILE`)),
   packed('lz4', '\x04\x22\x4d\x18', 'lz4 -d FILE'),
   packed('7z', '7z\xbc\xaf\x27\x1c', '7z x FILE'),
   packed('zip', 'PK\x03\x04', 'unzip FILE'),

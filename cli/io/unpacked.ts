@@ -1,0 +1,33 @@
+import { FormatError } from '../../formats/errors.ts';
+import { expandedSource } from '../../formats/files/expanded-source.ts';
+import { PACKING_HEAD_SIZE, packingOf } from '../../formats/files/packings.ts';
+import { peek } from '../../formats/files/peeked-source.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { KIB } from '../../formats/sizes.ts';
+import { UNIT_MAGIC } from '../../formats/ssm/layouts.ts';
+
+/**
+ * What a packed file holds, front to back; any other file as it is. Closing it leaves `packed` open.
+ * @throws FormatError `bad-compression`, UnsupportedError `no-program`, EnvironmentError
+ */
+export async function unpacked(packed: ByteSource): Promise<ByteSource> {
+  const { head, source } = await peek(packed, PACKING_HEAD_SIZE);
+  const packing = packingOf(head);
+  if (packing === undefined) return source;
+  const expanded = expandedSource(source, 0, packing);
+  try {
+    // By a name of its own: what is read is not what lies there, and can't take its place.
+    return { ...(await peek(expanded, 1)).source, name: `${packed.name}, unpacked` };
+  } catch (error) {
+    await expanded.close();
+    if (error instanceof FormatError && (await hasUnits(source))) return source;
+    throw error;
+  }
+}
+
+/** The first bytes of a state may have been overwritten with those of a packed file. */
+async function hasUnits(source: ByteSource): Promise<boolean> {
+  if (!source.seekable) return false;
+  const { head } = await peek(source, 64 * KIB);
+  return Buffer.from(head).includes(UNIT_MAGIC, 0, 'latin1');
+}

@@ -1,0 +1,84 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, describe, expect, it } from 'vitest';
+import { PACKINGS, type Packing } from '../formats/files/packings.ts';
+import { qemuSample } from '../src/testing/qemu-samples.ts';
+import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
+import { runSavkit } from './testing/run-savkit.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-packed-'));
+const original = join(STATES_FOLDER, 'own-long.sav');
+const state = readFileSync(original);
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Undefined where this machine has no such program. */
+function pack(packing: Packing, bytes: Uint8Array): Buffer | undefined {
+  try {
+    return execFileSync(PACKINGS[packing].program[0], ['-c'], { input: bytes, stdio: ['pipe', 'pipe', 'ignore'] });
+  } catch {
+    return undefined;
+  }
+}
+
+const packed = (['gzip', 'xz', 'zstd', 'bzip2'] as const).flatMap((packing) => {
+  const bytes = pack(packing, state);
+  return bytes ? [{ packing, bytes }] : [];
+});
+
+function fileOf(name: string, bytes: Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, bytes);
+  return path;
+}
+
+describe('a packed state', () => {
+  it('is one of some packings at least that this machine knows', () => {
+    expect(packed.map(({ packing }) => packing)).toEqual(expect.arrayContaining(['gzip', 'xz']));
+  });
+
+  it.each(packed)('$packing: is read as it is', async ({ bytes }) => {
+    const { stdout, exitCode } = await runHere('verify', fileOf('state', bytes));
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining(': whole (V2.0')]);
+  });
+
+  it.each(packed)('$packing: is damaged where it is cut', async ({ bytes }) => {
+    const cut = fileOf('cut', bytes.subarray(0, bytes.length - 2000));
+    const { stdout, stderr, exitCode } = await runHere('verify', cut);
+    expect([exitCode, stdout + stderr]).toEqual([1, expect.stringMatching(/compressed stream is damaged or cut off/)]);
+  });
+
+  it('comes through a pipe, too', async () => {
+    const { stdout, exitCode } = await runSavkit(['verify', '-'], { stdin: gzipSync(state) });
+    expect([exitCode, stdout.toString()]).toEqual([0, expect.stringContaining('-: whole')]);
+  });
+
+  it('gives the same memory and the same differences to commands that read more than once', async () => {
+    const file = fileOf('state.sav.gz', gzipSync(state));
+    const [plain, unpacked] = [join(folder, 'plain.raw'), join(folder, 'unpacked.raw')];
+    await runHere('extract', original, '-o', plain);
+    expect((await runHere('extract', file, '-o', unpacked)).exitCode).toBe(0);
+    expect(readFileSync(unpacked).equals(readFileSync(plain))).toBe(true);
+    expect((await runHere('diff', file, original)).exitCode).toBe(0);
+  });
+
+  it('may be one of QEMU', async () => {
+    const { stdout, exitCode } = await runHere('verify', fileOf('guest.gz', gzipSync(qemuSample('long-10.state'))));
+    expect([exitCode, stdout]).toEqual([0, expect.stringContaining('no damage found')]);
+  });
+
+  it('needs the program of its packing where Node does not know it, and says so', async () => {
+    const file = fileOf('state.xz', pack('xz', state) ?? Buffer.alloc(0));
+    const { stderr, exitCode } = await runSavkit(['verify', file], { env: { PATH: '' } });
+    expect([exitCode, stderr]).toEqual([5, expect.stringContaining('the program xz is not installed')]);
+  });
+
+  it('is never replaced by what it holds', async () => {
+    const file = fileOf('inplace.sav.gz', gzipSync(state));
+    const { stderr, exitCode } = await runHere('convert', file, file, '--force');
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('it is an input itself')]);
+  });
+});

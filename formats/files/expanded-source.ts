@@ -1,0 +1,104 @@
+import { spawn } from 'node:child_process';
+import { Readable, type Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
+import { FormatError, SavkitError, UnsupportedError } from '../errors.ts';
+import { PACKINGS, type Packing } from './packings.ts';
+import { type ByteSource, streamSource } from './source.ts';
+
+const PIECE = 256 * 1024;
+
+/**
+ * The bytes of `source` from `start` on, expanded as they are read: by Node for gzip and, since 22.15, zstd; by the
+ * program of that name otherwise.
+ * @param damage makes the error for a packed stream that is damaged or cut off
+ * @throws UnsupportedError `no-program`, when the first bytes are read, where the program is not installed
+ */
+export function expandedSource(
+  source: ByteSource,
+  start: number,
+  packing: Packing,
+  damage: (message: string) => SavkitError = (message) => new FormatError('bad-compression', message),
+): ByteSource {
+  const input = Readable.from(pieces(source, start), { objectMode: false });
+  const expander = nodeExpander(packing);
+  if (expander) {
+    input.on('error', (error) => expander.destroy(error));
+    const expanded = streamSource(input.pipe(expander), source.name);
+    return guarded(expanded, { damage, close: () => void input.destroy() });
+  }
+  const [program, ...options] = PACKINGS[packing].program;
+  const child = spawn(program, options, { stdio: ['pipe', 'pipe', 'ignore'] });
+  const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
+  child.on('error', () => {
+    child.stdout.destroy(
+      new UnsupportedError(
+        'no-program',
+        `Cannot expand ${source.name}: it is compressed with ${packing}, and the program ${program} is not installed`,
+      ),
+    );
+  });
+  // The program ends when it has seen enough, whatever is still on the way.
+  child.stdin.on('error', () => input.destroy());
+  input.on('error', (error) => child.stdout.destroy(error));
+  input.pipe(child.stdin);
+  return guarded(streamSource(child.stdout, source.name), {
+    damage,
+    close: () => {
+      input.destroy();
+      child.kill();
+    },
+    // What it gave before it found the damage has come through as if that were all.
+    async atEnd() {
+      if ((await ended) !== 0) throw Object.assign(new Error(program), { code: 'ERR_STREAM_EXPANDER' });
+    },
+  });
+}
+
+interface Guard {
+  damage: (message: string) => SavkitError;
+  close: () => void;
+  atEnd?: () => Promise<void>;
+}
+
+function guarded(source: ByteSource, { damage, close, atEnd }: Guard): ByteSource {
+  return {
+    ...source,
+    async read(target, position) {
+      try {
+        const count = await source.read(target, position);
+        if (count < target.length) await atEnd?.();
+        return count;
+      } catch (error) {
+        throw faultOf(error) ?? damage(`Cannot expand ${source.name}: its compressed stream is damaged or cut off`);
+      }
+    },
+    async close() {
+      close();
+      await source.close();
+    },
+  };
+}
+
+/** An error that is not the packed stream's: that of its reader, or of the surroundings. */
+function faultOf(error: unknown): unknown {
+  const cause = (error as Error).cause ?? error;
+  if (cause instanceof SavkitError) return cause;
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  return /^(Z_|ZSTD|ERR_STREAM|ERR_ZSTD|ERR__ERROR)/.test(code) ? undefined : error;
+}
+
+function nodeExpander(packing: Packing): Transform | undefined {
+  if (packing === 'gzip') return zlib.createGunzip();
+  const { createZstdDecompress } = zlib as { createZstdDecompress?: () => Transform };
+  return packing === 'zstd' ? createZstdDecompress?.() : undefined;
+}
+
+async function* pieces(source: ByteSource, start: number): AsyncGenerator<Uint8Array> {
+  for (let position = start; ; ) {
+    const piece = new Uint8Array(PIECE);
+    const count = await source.read(piece, position);
+    if (count === 0) return;
+    yield piece.subarray(0, count);
+    position += count;
+  }
+}
