@@ -29,7 +29,7 @@ export async function askMachine(
 ): Promise<Record<string, unknown>> {
   const words = new EnvironmentError(
     'no-answer',
-    `Cannot ${request.command}: the process of the machine at ${path} does not answer; it hangs, or is stopped`,
+    `Cannot carry out ${request.command}: the process of the machine at ${path} does not answer; it hangs, or is stopped`,
   );
   let silent = false;
   const socket = connect(socketAddress(path));
@@ -56,7 +56,7 @@ export async function askMachine(
     }
     throw new EnvironmentError(
       'truncated',
-      `Cannot ${request.command}: the machine closed the connection before it answered`,
+      `Cannot carry out ${request.command}: the machine closed the connection before it answered`,
     );
   } catch (error) {
     if (signal.aborted) throw new InterruptedError();
@@ -76,7 +76,7 @@ function wordsFor(error: unknown, command: string): unknown {
   if (error instanceof SavkitError || syscall === undefined) return error;
   return new EnvironmentError(
     'truncated',
-    `Cannot ${command}: the process of the machine has ended before it answered`,
+    `Cannot carry out ${command}: the process of the machine has ended before it answered`,
   );
 }
 
