@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { InterruptedError, SavkitError } from '../../formats/errors.ts';
+import { InterruptedError, type SavkitError } from '../../formats/errors.ts';
 import { after, clock, sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
@@ -11,7 +11,7 @@ import { throwReason } from '../wire/inbox.ts';
 import { DEFAULT_WINDOW, MAX_MESSAGE, MAX_PAGES_PAYLOAD, TIME_OUTS, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { type Capabilities, joinShape, PROTOCOL, sourceHelloShape, VERSIONS } from '../wire/messages.ts';
-import { MigrationError } from '../wire/migration-error.ts';
+import { MigrationError, reasonOf } from '../wire/migration-error.ts';
 import { type Frame, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { tellUndisturbed } from '../wire/tell-undisturbed.ts';
@@ -321,11 +321,4 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     await channel.send('refuse', {}, reasonOf(error)).catch(() => {});
     channel.end();
   }
-}
-
-/** What a peer is told: an error of savkit in its words, any other without details. */
-function reasonOf(error: unknown): { code: string; message: string } {
-  return error instanceof SavkitError
-    ? { code: error.code, message: error.message }
-    : { code: 'internal', message: 'an error inside' };
 }

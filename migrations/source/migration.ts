@@ -8,12 +8,14 @@ import { completeLimits } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
-import { MigrationError } from '../wire/migration-error.ts';
+import { MigrationError, reasonOf } from '../wire/migration-error.ts';
 import { PeerError } from '../wire/peer-error.ts';
-import { Departure } from './departure.ts';
+import { type Departure, departureOf } from './departure.ts';
 import { askUntilDecided } from './in-doubt.ts';
+import type { MemoryProof } from './memory-proof.ts';
 import type { MigrateOptions } from './options.ts';
-import { SourceLink } from './source-link.ts';
+import { timeLimit } from './round-course.ts';
+import { type LinkOptions, SourceLink } from './source-link.ts';
 import { SourceSession } from './source-session.ts';
 
 /** A fresh name for a migration. */
@@ -39,7 +41,7 @@ const RETRY_AFTER_MS = [100, 300, 1000, 2000, 5000];
 export async function migrate(machine: SourceMachine, options: MigrateOptions): Promise<MigrationReport> {
   // What is no limit is refused before anything happens.
   completeLimits(options.limits ?? {});
-  return new SourceMigration(new Departure(machine, options, await loadZstd())).run();
+  return new SourceMigration(departureOf(machine, options, await loadZstd())).run();
 }
 
 /** One migration from the first connection to the last word; sessions come and go with their links. */
@@ -49,28 +51,33 @@ class SourceMigration {
   #attempt = 0;
   /** The target has accepted the machine once: it is worth coming back. */
   #wasAccepted = false;
+  /** Of the last session that came to one. */
+  #proof: MemoryProof | undefined;
 
   constructor(departure: Departure) {
     this.#departure = departure;
   }
 
   async run(): Promise<MigrationReport> {
-    await this.#departure.options.log.write('migrating', this.#attempt);
-    this.#departure.writeMs = clock() - this.#departure.start;
-    this.#departure.machine.startTracking();
+    const { facts, custody, account, costs } = this.#departure;
+    await custody.writeMigrating();
+    costs.noteWrite(clock() - facts.start);
+    facts.machine.startTracking();
     try {
       await this.#tryUntilDone();
     } catch (error) {
-      await this.#keep(error as SavkitError);
+      await this.#keep(error);
     } finally {
-      this.#departure.report.totalMs = clock() - this.#departure.start;
-      if (this.#departure.state !== 'handed-over') this.#departure.machine.stopTracking();
+      account.ended();
+      if (custody.state !== 'handed-over') facts.machine.stopTracking();
     }
-    if (this.#departure.state === 'done') await this.#departure.letGo();
-    return this.#departure.report;
+    if (custody.state === 'done') await this.#letGo();
+    return account.report;
   }
 
   async #tryUntilDone(): Promise<void> {
+    const { facts, limits, custody, account } = this.#departure;
+    const { resumeWithinMs = RESUME_WITHIN_MS, retryAfterMs = RETRY_AFTER_MS, signal } = facts.options;
     let lostAt = 0;
     for (let failures = 0; ; ) {
       try {
@@ -80,102 +87,128 @@ class SourceMigration {
         });
         return;
       } catch (error) {
-        if (this.#departure.state === 'handed-over') return this.#askTarget(error as SavkitError);
-        if (this.#departure.state === 'paused') this.#goOn(error as SavkitError);
+        if (custody.state === 'handed-over') return this.#askTarget(error);
+        if (custody.state === 'paused') this.#goOn(error);
         lostAt ||= clock();
-        const hasTime = clock() - lostAt < (this.#departure.options.resumeWithinMs ?? RESUME_WITHIN_MS);
-        const { retryAfterMs = RETRY_AFTER_MS, signal } = this.#departure.options;
+        const hasTime = clock() - lostAt < resumeWithinMs;
         if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || signal?.aborted) throw error;
-        const why = whyBreakOff(clock() - this.#departure.start, this.#departure.limits);
-        if (why !== undefined) throw new MigrationError('time-limit', `Cannot go on: ${why}; ${error.message}`);
+        const why = whyBreakOff(clock() - facts.start, limits.now);
+        if (why !== undefined) throw timeLimit(`${why}; ${error.message}`);
         const retryInMs = retryAfterMs[Math.min(failures++, retryAfterMs.length - 1)];
-        this.#departure.tell({ event: 'link-lost', message: error.message, retryInMs });
+        account.tell({ event: 'link-lost', message: error.message, retryInMs });
         await sleep(retryInMs, { signal });
       }
     }
   }
 
   /**
-   * The machine stood still for a hand-over that did not come about. @throws SavkitError when that has happened too
+   * The machine stood still for a hand-over that did not come about. @throws MigrationError when that has happened too
    * often
    */
-  #goOn(error: SavkitError): void {
-    const { report } = this.#departure;
-    if (report.stops >= MAX_STOPS && error instanceof LinkError)
+  #goOn(error: unknown): void {
+    const { custody, account } = this.#departure;
+    const { stops } = account.report;
+    if (stops >= MAX_STOPS && error instanceof LinkError)
       throw new MigrationError(
         'too-many-stops',
-        `Cannot hand over: the machine was stopped ${report.stops} times, and each time the link broke; last: ${error.message}`,
+        `Cannot hand over: the machine was stopped ${stops} times, and each time the link broke; last: ${error.message}`,
       );
-    this.#departure.resume('the link is lost');
+    custody.resume('the link is lost');
   }
 
   async #attemptOnce(onConnected: () => void): Promise<void> {
-    const { connect, signal, streams = 1, migration, timeOuts = TIME_OUTS } = this.#departure.options;
-    const linkOptions = { connect, signal, streams, zstd: this.#departure.zstd !== undefined, timeOuts, migration };
+    const { facts, transfer, custody, account, costs } = this.#departure;
+    const { signal, streams = 1 } = facts.options;
     const link = await SourceLink.open(
-      linkOptions,
+      this.#linkOptions(streams, signal),
       ++this.#attempt,
-      this.#departure.machine,
-      this.#departure.sent.hashes,
-      this.#departure.meter,
+      facts.machine,
+      transfer.sent.hashes,
+      transfer.meter,
     );
     this.#wasAccepted = true;
-    this.#departure.restMs = link.restMs;
-    this.#departure.report.inFile = !link.targetRuns;
     onConnected();
-    this.#departure.report.attempts = this.#attempt;
-    this.#departure.report.streams = link.streams.length;
-    this.#departure.sent.restart();
-    // Whatever was under way when the last link broke: of all pages those are sent that the target does not have.
-    this.#departure.pending.addAll();
-    this.#departure.tell({ event: 'connected', attempt: this.#attempt, peer: migration });
-    // Cancelling does not wait for a target that is slow to answer, or does not answer; behind the decision there is
+    costs.beginLink(link.restMs);
+    transfer.beginLink();
+    account.connected(this.#attempt, link.streams.length, !link.targetRuns);
+    // Cancelling does not wait for a target that is slow to answer, or does not answer; after the decision there is
     // nothing to cancel.
-    const cancel = () => this.#departure.state !== 'handed-over' && link.interrupt(new InterruptedError());
+    const cancel = () => custody.state !== 'handed-over' && link.interrupt(new InterruptedError());
     signal?.addEventListener('abort', cancel);
+    const session = new SourceSession(this.#departure, link);
     try {
       if (signal?.aborted) throw new InterruptedError();
-      await new SourceSession(this.#departure, link).run();
+      await session.run();
       link.end();
     } catch (error) {
-      const reason = await link.reasonFor(error as SavkitError);
+      const reason = await link.reasonFor(error);
       if (await this.#sayWhy(link, reason)) link.part();
       else link.destroy();
       throw reason;
     } finally {
       signal?.removeEventListener('abort', cancel);
-      this.#departure.report.bytes += link.bytesSent;
+      this.#proof = session.proof ?? this.#proof;
+      account.linkEnded(link.bytesSent);
     }
   }
 
+  #linkOptions(streams: number, signal: AbortSignal | undefined): LinkOptions {
+    const { options, zstd } = this.#departure.facts;
+    const { connect, migration, timeOuts = TIME_OUTS } = options;
+    return { connect, signal, streams, zstd: zstd !== undefined, timeOuts, migration };
+  }
+
   /** Tells the target why this side does not go on, unless it is the link that is gone. @returns whether it did */
-  async #sayWhy(link: SourceLink, error: SavkitError): Promise<boolean> {
-    if (error instanceof LinkError || error instanceof PeerError || this.#departure.state === 'handed-over')
-      return false;
-    const reason = { code: error.code ?? 'internal', message: error.message };
+  async #sayWhy(link: SourceLink, error: unknown): Promise<boolean> {
+    const isTold = error instanceof LinkError || error instanceof PeerError;
+    if (isTold || this.#departure.custody.state === 'handed-over') return false;
     await link.control.channel
-      .send(error instanceof InterruptedError ? 'cancel' : 'refuse', {}, reason)
+      .send(error instanceof InterruptedError ? 'cancel' : 'refuse', {}, reasonOf(error))
       .catch(() => {});
     return true;
   }
 
   /** The decision is written down, but the target's answer is missing. */
-  async #askTarget(error: SavkitError): Promise<void> {
-    const { connect, migration, timeOuts = TIME_OUTS, log, stopAsking: signal } = this.#departure.options;
-    this.#departure.tell({ event: 'link-lost', message: error.message, retryInMs: 0 });
-    const linkOptions = { connect, signal, streams: 1, zstd: false, timeOuts, migration };
-    const answer = await askUntilDecided(linkOptions, { log, signal, nextAttempt: () => ++this.#attempt });
-    if (answer === 'started') return this.#departure.finish();
+  async #askTarget(error: unknown): Promise<void> {
+    if (!(error instanceof SavkitError)) throw error;
+    const { facts, custody, account } = this.#departure;
+    const { log, stopAsking: signal } = facts.options;
+    account.tell({ event: 'link-lost', message: error.message, retryInMs: 0 });
+    const answer = await askUntilDecided(this.#linkOptions(1, signal), {
+      ...{ log, signal },
+      nextAttempt: () => ++this.#attempt,
+    });
+    if (answer === 'started') return custody.finish();
     if (answer === 'gave-up')
       return this.#keep(new MigrationError('target-gave-up', 'The target never ran the machine'));
-    this.#departure.report.outcome = 'undecided';
-    this.#departure.report.code = error.code;
-    this.#departure.report.because = `${error.message}; the machine was handed over, and stands still here. savkit migrate --resolve tells where it may run`;
+    account.undecided(error);
   }
 
-  async #keep(error: SavkitError): Promise<void> {
+  async #keep(error: unknown): Promise<void> {
     if (!(error instanceof SavkitError)) throw error;
-    await this.#departure.keep(error);
+    await this.#departure.custody.keep(error);
     if (!this.#wasAccepted) throw error;
+  }
+
+  /** The machine lives at the target; before its memory here is given up it shows what an audit could not. */
+  async #letGo(): Promise<void> {
+    try {
+      if (this.#proof?.report.mode === 'audited') await this.#lookBack(this.#proof);
+    } finally {
+      this.#departure.facts.machine.release();
+    }
+  }
+
+  async #lookBack(proof: MemoryProof): Promise<void> {
+    const { facts, account } = this.#departure;
+    const found = await proof.lookBack();
+    if (found.lostPages > 0) {
+      try {
+        found.keptIn = (await facts.options.keepAsItWas?.()) ?? '';
+      } catch (error) {
+        account.failedBeside(error);
+      }
+    }
+    account.lookedBack(found);
   }
 }

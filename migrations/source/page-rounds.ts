@@ -5,7 +5,6 @@ import { clock } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import { type CodecCounts, noCounts, PageEncoder } from '../pages/page-encoder.ts';
-import type { SentPages } from '../pages/sent-pages.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import { chooseCompression } from '../policy/choose-compression.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
@@ -17,6 +16,7 @@ import { Pacer } from './pacer.ts';
 import type { PageStream } from './page-stream.ts';
 import type { RateMeter } from './rate-meter.ts';
 import type { SourceLink } from './source-link.ts';
+import type { Transfer } from './transfer.ts';
 
 /** A frame takes no longer than this on the link, so that limits and cancelling take effect soon. */
 const FRAME_MS = 250;
@@ -45,9 +45,8 @@ export class PageRounds {
   constructor(
     link: SourceLink,
     machine: SourceMachine,
-    sent: SentPages,
+    { sent, meter }: Transfer,
     options: {
-      meter: RateMeter;
       limits: () => MigrationLimits;
       zstd: Zstd | undefined;
       compression: 'auto' | 'always' | 'never';
@@ -55,7 +54,7 @@ export class PageRounds {
     },
   ) {
     this.#link = link;
-    this.#meter = options.meter;
+    this.#meter = meter;
     this.#limits = options.limits;
     this.#compression = options.compression;
     this.#signal = options.signal;

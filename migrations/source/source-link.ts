@@ -112,7 +112,7 @@ export class SourceLink {
   }
 
   /** Why a link is really broken: the target may have said so before it closed. */
-  async reasonFor(error: SavkitError): Promise<SavkitError> {
+  async reasonFor(error: unknown): Promise<unknown> {
     if (!(error instanceof LinkError)) return error;
     const ends = this.streams.map(({ inbox }) => inbox.ended);
     const reasons = await Promise.race([Promise.all(ends), sleep(LAST_WORDS_MS, { keepsAlive: false }).then(() => [])]);

@@ -1,7 +1,10 @@
+import { clock } from '../../formats/world/waiting.ts';
 import { chooseProof } from '../policy/choose-proof.ts';
 import { measureHashing } from '../proof/measure-hashing.ts';
 import type { ProofReport } from '../report/report.ts';
-import type { Departure } from './departure.ts';
+import type { LimitsOfNow, MigrationFacts } from './migration-facts.ts';
+import type { SourceCustody } from './source-custody.ts';
+import type { Transfer } from './transfer.ts';
 
 /** Round trips while the machine stands still: everything and `ready`, `commit` and `running`. */
 const ROUND_TRIPS = 2;
@@ -10,15 +13,36 @@ const DECISIONS = 3;
 /** The rest is told here, and read twice there: once to check it. */
 export const REST_TIMES = 3;
 
+interface Parts {
+  facts: MigrationFacts;
+  limits: LimitsOfNow;
+  transfer: Transfer;
+  custody: SourceCustody;
+}
+
 /** What standing still takes besides pages, as measured while the machine runs. */
 export class StopCosts {
-  readonly #departure: Departure;
+  readonly #parts: Parts;
+  /** Of writing a decision down, and of telling all of the machine but pages. */
+  #writeMs = 0;
+  #restMs = 0;
   /** The shortest time that a round has taken to settle. */
   #rttMs = Number.POSITIVE_INFINITY;
   #hashMs = 0;
 
-  constructor(departure: Departure) {
-    this.#departure = departure;
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  noteWrite(ms: number): void {
+    this.#writeMs = ms;
+  }
+
+  /** What was measured on the link before says nothing of this one. @param restMs what telling the rest took */
+  beginLink(restMs: number): void {
+    this.#restMs = restMs;
+    this.#rttMs = Number.POSITIVE_INFINITY;
+    this.#hashMs = 0;
   }
 
   noteSettled(ms: number): void {
@@ -27,10 +51,10 @@ export class StopCosts {
 
   /** Looks how long things take now. */
   async measure(): Promise<void> {
-    const { machine, sent, pending, limits } = this.#departure;
+    const { facts, transfer, limits } = this.#parts;
     // All that is not zeros is hashed.
-    this.#hashMs = sent.contentPages * (await measureHashing(machine, pending.pageCount));
-    if (this.#otherMs > limits.maxDowntimeMs) await this.#departure.measureAgain();
+    this.#hashMs = transfer.sent.contentPages * (await measureHashing(facts.machine, facts.space.pageCount));
+    if (this.#otherMs > limits.now.maxDowntimeMs) await this.#measureAgain();
   }
 
   /** All of it, with the proof that there would be now. */
@@ -40,19 +64,29 @@ export class StopCosts {
 
   /** @param downtimeMs of a machine that goes whatever it takes: hashing may double that, but not more */
   chooseProof(downtimeMs = 0): ProofReport['mode'] {
-    const { limits, options } = this.#departure;
-    const { proof = 'auto' } = options;
+    const { limits, facts } = this.#parts;
+    const { proof = 'auto' } = facts.options;
     if (proof !== 'auto') return proof;
     return chooseProof({
       hashMs: this.#hashMs,
       otherMs: this.#otherMs,
-      allowedMs: Math.max(limits.maxDowntimeMs, downtimeMs),
+      allowedMs: Math.max(limits.now.maxDowntimeMs, downtimeMs),
     });
   }
 
   /** All but hashing. */
   get #otherMs(): number {
-    const { writeMs, restMs } = this.#departure;
-    return this.#rttMs * ROUND_TRIPS + writeMs * DECISIONS + restMs * REST_TIMES;
+    return this.#rttMs * ROUND_TRIPS + this.#writeMs * DECISIONS + this.#restMs * REST_TIMES;
+  }
+
+  /** Looks whether writing and telling have got faster: the first time of either is slow. */
+  async #measureAgain(): Promise<void> {
+    const { facts, custody } = this.#parts;
+    const start = clock();
+    await custody.writeMigrating();
+    const written = clock();
+    await facts.machine.saveRest();
+    this.#writeMs = Math.min(this.#writeMs, written - start);
+    this.#restMs = Math.min(this.#restMs, clock() - written);
   }
 }

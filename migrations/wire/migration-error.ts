@@ -71,6 +71,13 @@ export class MigrationError extends SavkitError<MigrationCode> {
   }
 }
 
+/** What a peer is told: an error of savkit in its words, any other without details. */
+export function reasonOf(error: unknown): { code: string; message: string } {
+  return error instanceof SavkitError
+    ? { code: error.code, message: error.message }
+    : { code: 'internal', message: 'an error inside' };
+}
+
 /** Reads what a peer has sent. Bytes that are not as they must be are no bad file. @throws MigrationError */
 export function fromPeer<T>(read: () => T): T {
   try {

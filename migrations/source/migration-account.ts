@@ -1,0 +1,113 @@
+import { SavkitError } from '../../formats/errors.ts';
+import { clock } from '../../formats/world/waiting.ts';
+import type { LookBack, MigrationEvent, MigrationReport, ProofReport, RoundReport } from '../report/report.ts';
+import { tellUndisturbed } from '../wire/tell-undisturbed.ts';
+import { DowntimeClock, noPhases } from './downtime-clock.ts';
+import type { MigrationFacts } from './migration-facts.ts';
+
+/** Builds the report of a migration, and tells of each step as it happens. */
+export class MigrationAccount {
+  readonly downtime = new DowntimeClock();
+  readonly #facts: MigrationFacts;
+  readonly #report: MigrationReport;
+
+  constructor(facts: MigrationFacts) {
+    this.#facts = facts;
+    this.#report = {
+      migration: facts.options.migration,
+      machine: facts.machine.description.name,
+      outcome: 'kept',
+      because: '',
+      code: null,
+      downtime: noPhases(),
+      pages: 0,
+      bytes: 0,
+      totalMs: 0,
+      downtimeMs: 0,
+      stops: 0,
+      paused: false,
+      inFile: false,
+      attempts: 0,
+      streams: 1,
+      rounds: [],
+      proof: undefined,
+    };
+  }
+
+  get report(): MigrationReport {
+    return this.#report;
+  }
+
+  tell(event: MigrationEvent): void {
+    tellUndisturbed(this.#facts.options.onEvent, event);
+  }
+
+  /** @param inFile the target keeps the machine in a file */
+  connected(attempt: number, streams: number, inFile: boolean): void {
+    Object.assign(this.#report, { attempts: attempt, streams, inFile });
+    this.tell({ event: 'connected', attempt, peer: this.#report.migration });
+  }
+
+  linkEnded(bytes: number): void {
+    this.#report.bytes += bytes;
+  }
+
+  roundEnded(round: RoundReport): void {
+    this.#report.rounds.push(round);
+    this.#report.pages += round.pages;
+    this.tell({ event: 'round', report: round });
+  }
+
+  /** The machine is about to stand still. */
+  stops(): void {
+    this.#report.stops++;
+    this.downtime.start();
+  }
+
+  /** @param wasPaused somebody had paused it before */
+  stopped(wasPaused: boolean): void {
+    this.#report.paused = wasPaused;
+    this.tell({ event: 'paused' });
+  }
+
+  proves(proof: ProofReport): void {
+    this.#report.proof = proof;
+  }
+
+  /** The target has the machine: time to stand still is over. */
+  handedOver(): void {
+    this.#report.outcome = 'handed-over';
+    this.downtime.note('start');
+    this.#report.downtimeMs = this.downtime.totalMs;
+    this.#report.downtime = this.downtime.phases;
+  }
+
+  /** After `handedOver`, once that is on record. */
+  tellArrival(): void {
+    const { downtimeMs, paused, inFile } = this.#report;
+    this.tell({ event: paused || inFile ? 'arrived' : 'running', downtimeMs });
+  }
+
+  lookedBack(found: LookBack): void {
+    this.tell({ event: 'looked-back', found });
+  }
+
+  kept({ message, code }: SavkitError, isPaused: boolean): void {
+    Object.assign(this.#report, { outcome: 'kept', because: message, code, paused: isPaused });
+  }
+
+  undecided({ message, code }: SavkitError): void {
+    const because = `${message}; the machine was handed over, and stands still here. savkit migrate --resolve tells where it may run`;
+    Object.assign(this.#report, { outcome: 'undecided', because, code });
+  }
+
+  /** Something failed that does not change what becomes of the machine. @throws what is no error of savkit */
+  failedBeside(error: unknown): void {
+    if (!(error instanceof SavkitError)) throw error;
+    this.#report.because = error.message;
+  }
+
+  ended(): void {
+    this.#report.totalMs = clock() - this.#facts.start;
+  }
+}

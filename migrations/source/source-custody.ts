@@ -1,0 +1,82 @@
+import type { SavkitError } from '../../formats/errors.ts';
+import type { DecisionLog, SourceDecision } from '../hand-over/decision-record.ts';
+import { nextState, SOURCE_STATES, type SourceEvent, type SourceState } from '../hand-over/states.ts';
+import type { SourceMachine } from '../machine/machine.ts';
+import type { MigrationAccount } from './migration-account.ts';
+
+/** Who has the machine: the state of the hand-over at the source, its record, and the machine that goes by it. */
+export class SourceCustody {
+  #state: SourceState = 'sending';
+  readonly #machine: SourceMachine;
+  readonly #log: DecisionLog;
+  readonly #account: MigrationAccount;
+
+  constructor(machine: SourceMachine, log: DecisionLog, account: MigrationAccount) {
+    this.#machine = machine;
+    this.#log = log;
+    this.#account = account;
+  }
+
+  get state(): SourceState {
+    return this.#state;
+  }
+
+  /** Writes down that the machine is here, and on its way. */
+  writeMigrating(): Promise<void> {
+    return this.#write('migrating');
+  }
+
+  async pause(): Promise<void> {
+    this.#enter('pause');
+    this.#account.stops();
+    await this.#machine.pause();
+    this.#account.stopped(this.#machine.isPaused);
+  }
+
+  /** Lets the machine go on as it was. */
+  resume(because: string): void {
+    this.#enter('resume');
+    this.#machine.resume();
+    this.#account.tell({ event: 'resumed', because });
+  }
+
+  /** The point of no return: from here on the machine is the target's. */
+  async handOver(): Promise<void> {
+    await this.#write('handed-over');
+    this.#account.downtime.note('decision');
+    this.#enter('commit');
+    this.#account.tell({ event: 'handed-over' });
+  }
+
+  /** The target has the machine, and this side knows. */
+  async finish(): Promise<void> {
+    this.#enter('running');
+    this.#account.handedOver();
+    // What stands there, `handed-over`, says the same of a machine that runs at the target.
+    await this.#writeIfPossible('done');
+    this.#account.tellArrival();
+  }
+
+  /** The machine stays: whatever has happened, it goes on as it was. */
+  async keep(error: SavkitError): Promise<void> {
+    const stands = this.#state === 'paused' || this.#state === 'handed-over';
+    this.#enter(this.#state === 'handed-over' ? 'gave-up' : 'cancel');
+    // What stands there, `migrating`, or `handed-over` to a target that gave up, leaves it here, too.
+    await this.#writeIfPossible('kept');
+    if (stands) this.#machine.resume();
+    this.#machine.throttle(1);
+    this.#account.kept(error, this.#machine.isPaused);
+  }
+
+  #enter(event: SourceEvent): void {
+    this.#state = nextState(SOURCE_STATES, this.#state, event);
+  }
+
+  async #writeIfPossible(decision: SourceDecision): Promise<void> {
+    await this.#write(decision).catch((error: unknown) => this.#account.failedBeside(error));
+  }
+
+  #write(decision: SourceDecision): Promise<void> {
+    return this.#log.write(decision, this.#account.report.attempts);
+  }
+}
