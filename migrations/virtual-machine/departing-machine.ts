@@ -109,11 +109,11 @@ export function describeMachine(
   machine: Machine,
   { space }: MachinePages,
 ): Omit<MachineDescription, 'executes'> {
-  const { header, cpum, pgm } = machine.state;
+  const { header, pgm } = machine.state;
   return {
     name,
     release: header.release ? releaseText(header.release) : '',
-    cpus: Math.max(1, cpum?.cpus.length ?? 0, pgm?.basic?.cpus.length ?? 0),
+    cpus: machine.cpus.length,
     pgmVersion: pgm?.version ?? 0,
     units: machine.units.map(({ header: { name: unit, instance, version } }) => ({ name: unit, instance, version })),
     regions: [...space.regions],

@@ -1,6 +1,7 @@
 import { entryOf } from '../../formats/entry-of.ts';
 import { SavkitError, UsageError } from '../../formats/errors.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { HostPaging } from '../paging/shadow-mode.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { CONSOLE_COMMANDS, INFO_ITEMS } from './commands.ts';
 import { ConsoleSession } from './session.ts';
@@ -10,9 +11,9 @@ export class Console {
   /** What commands share. */
   readonly session: ConsoleSession;
 
-  /** A console on a machine that stands still. */
-  constructor(machine: Machine) {
-    this.session = new ConsoleSession(machine);
+  /** A console on a machine that stands still. @param host that shadow tables are made for, once they are wanted */
+  constructor(machine: Machine, host?: HostPaging) {
+    this.session = new ConsoleSession(machine, host);
   }
 
   /** Runs one line. Whatever a state holds, the answer is words: `error` where the command could not be carried out. */

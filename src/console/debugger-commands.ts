@@ -12,11 +12,12 @@ export function pgmSync(session: ConsoleSession): Answer {
   return linesOf(['Forcing page directory sync.']);
 }
 
-/** `pgmsyncalways`: the same before every access, until it is given again. */
+/** `pgmsyncalways`: the same before every access of the selected CPU, until it is given again. */
 export function pgmSyncAlways(session: ConsoleSession): Answer {
-  session.syncsAlways = !session.syncsAlways;
-  if (!session.syncsAlways) return linesOf(['Disabled permanent forced page directory syncing.']);
-  session.shadowCpu().cr3.requestSync();
+  const { cr3 } = session.shadowCpu();
+  cr3.flags.always = !cr3.flags.always;
+  if (!cr3.flags.always) return linesOf(['Disabled permanent forced page directory syncing.']);
+  cr3.requestSync();
   return linesOf(['Enabled permanent forced page directory syncing.']);
 }
 

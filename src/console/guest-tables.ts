@@ -15,7 +15,7 @@ export const MAX_LINES = 100_000;
  */
 export function guestTables(session: ConsoleSession, depth: number, wanted?: GuestPhys): Answer {
   if (depth === 0) return linesOf([], []);
-  const registers = session.machine.state.cpum?.cpus[session.cpu];
+  const registers = session.machine.cpus[session.cpu].registers;
   const space = session.space();
   const { walker } = space;
   if (!registers || !walker) throw new UsageError('no-paging', 'Cannot show page tables: the CPU has paging off');

@@ -14,7 +14,7 @@ const LONG_CODE = 1 << 13;
 
 /** `info cpumguest`: registers of all CPUs, as VirtualBox prints them. `regs` is the same for the selected one. */
 export function infoCpumGuest(session: ConsoleSession): Answer {
-  const { cpum } = session.machine.state;
+  const { cpum } = session.machine;
   if (!cpum) throw withoutRegisters(session);
   const shown = cpum.cpus.map((cpu, i) => [`Guest CPUM (VCPU ${i}) state: `, ...registerLines(cpu)]);
   return linesOf(shown.flat(), cpum.cpus.map(rowOf));
@@ -22,7 +22,7 @@ export function infoCpumGuest(session: ConsoleSession): Answer {
 
 export function selectedRegisters(session: ConsoleSession): Answer {
   const { machine, cpu } = session;
-  const registers = machine.state.cpum?.cpus[cpu];
+  const registers = machine.cpum?.cpus[cpu];
   if (!registers) throw withoutRegisters(session);
   return linesOf(registerLines(registers), [rowOf(registers, cpu)]);
 }

@@ -1,34 +1,41 @@
-import { MIB } from '../../formats/sizes.ts';
+import type { FixedArea, GuestMapping, GuestMappings } from '../paging/mappings/guest-mappings.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
-/** Bytes that one page table of a mapping covers. */
-const TABLE_SPAN = BigInt(4 * MIB);
-
 /**
- * `info mappings`: what the hypervisor had in the guest's address space. States of pgm 14 hold none, nor does 7.2 have
- * any.
+ * `info mappings`: what the hypervisor has in the guest's address space (console.md 1.5). States of pgm 14 hold none,
+ * nor does 7.2 have any.
  */
-export function infoMappings({ machine }: ConsoleSession): Answer {
-  const basic = machine.basic;
-  const mappings = basic?.mappings ?? [];
-  const lines = ['', mappingsState(basic)];
-  for (const { address, pageTables, description } of mappings) {
-    lines.push(`${digits16(address)} - ${digits16(address + pageTables * TABLE_SPAN - 1n)}  ${description}`);
-  }
-  const rows = mappings.map(({ address, pageTables, description }) => ({
-    start: `0x${address.toString(16)}`,
-    last: `0x${(address + pageTables * TABLE_SPAN - 1n).toString(16)}`,
-    description,
+export function infoMappings({ machine: { mappings } }: ConsoleSession): Answer {
+  const lines = mappings.all.flatMap((mapping) => {
+    const line = `${digits16(mapping.start)} - ${digits16(lastOf(mapping))}  ${mapping.description}`;
+    return mapping.conflicts > 0 ? [line, `  ${conflictsText(mapping)}`] : [line];
+  });
+  const rows = mappings.all.map((mapping) => ({
+    start: `0x${mapping.start.toString(16)}`,
+    last: `0x${lastOf(mapping).toString(16)}`,
+    description: mapping.description,
+    conflicts: mapping.conflicts,
   }));
-  return linesOf(lines, rows);
+  return linesOf(['', stateText(mappings), ...lines], rows);
 }
 
-/** Fixed ones float in a loaded state until the guest asks anew. */
-function mappingsState(basic: NonNullable<ConsoleSession['machine']['basic']> | undefined): string {
-  if (!basic || basic.mappings.length === 0) return 'The mappings are DISABLED.';
-  if (!basic.mappingsFixed) return 'The mappings are FLOATING.';
-  const start = BigInt(basic.mappingFixed);
-  return `The mappings are FLOATING-RESTORED-FIXED: ${digits16(start)}-${digits16(start + BigInt(basic.mappingFixedSize) - 1n)}`;
+function lastOf({ start, size }: GuestMapping): number {
+  return start + size - 1;
+}
+
+function stateText({ isDisabled, fixed, restoredFixed }: GuestMappings): string {
+  const area = ({ base, size }: FixedArea) => `${digits16(base)}-${digits16(base + size - 1)}`;
+  if (isDisabled && !restoredFixed) return 'The mappings are DISABLED.';
+  if (fixed) return `The mappings are FIXED: ${area(fixed)}`;
+  if (restoredFixed) return `The mappings are FLOATING-RESTORED-FIXED: ${area(restoredFixed)}`;
+  return 'The mappings are FLOATING.';
+}
+
+/** The last eight places, newest first. */
+function conflictsText({ conflicts, history }: GuestMapping): string {
+  const newest = (conflicts - 1) % history.length;
+  const places = history.map((_, i) => history[(newest - i + history.length) % history.length]);
+  return `${conflicts} ${conflicts === 1 ? 'conflict' : 'conflicts'}: ${places.map(digits16).join(', ')}`;
 }

@@ -13,7 +13,7 @@ const ENTRIES = 1024;
  * the low halves of entries stand under even numbers.
  */
 export function infoPgmCr3(session: ConsoleSession): Answer {
-  const registers = session.machine.state.cpum?.cpus[session.cpu];
+  const registers = session.machine.cpus[session.cpu].registers;
   const space = session.space();
   if (!registers || !space.walker)
     throw new UsageError('no-paging', 'Cannot list the top level table: the CPU has paging off');

@@ -1,6 +1,6 @@
 import { UsageError } from '../../formats/errors.ts';
 import { NIL_INDEX } from '../paging/pool/pool-pages.ts';
-import { P, PS } from '../paging/schemes.ts';
+import { P, PAGE_MASK_64, PS } from '../paging/schemes.ts';
 import type { ShadowPlan } from '../paging/shadow/plan.ts';
 import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
 import { type Answer, linesOf } from './answer.ts';
@@ -8,8 +8,7 @@ import { MAX_LINES } from './guest-tables.ts';
 import type { ConsoleSession } from './session.ts';
 import { type EntryShape, entryLine, headLines, type TableEntry } from './table-lines.ts';
 
-/** What an entry's address is masked with: bits 12 to 51, in 32-bit tables 12 to 31. */
-const WIDE_PAGE = 0x000f_ffff_ffff_f000n;
+/** What the address in an entry of 32 bits is masked with. */
 const NARROW_PAGE = 0xffff_f000n;
 
 /** The shadow tables of the selected CPU in the debugger's columns. @param depth as in `guestTables` */
@@ -60,7 +59,7 @@ class ShadowDump {
   }
 
   #add(entry: TableEntry): void {
-    const page = entry.value & (entry.wide ? WIDE_PAGE : NARROW_PAGE);
+    const page = entry.value & (entry.wide ? PAGE_MASK_64 : NARROW_PAGE);
     this.lines.push(entryLine(entry, this.#isLong, page));
     const text = (value: bigint) => `0x${value.toString(16)}`;
     this.rows.push({ virtual: text(entry.virtual), depth: entry.depth, value: text(entry.value), host: text(page) });

@@ -1,11 +1,24 @@
+import { UsageError } from '../../formats/errors.ts';
 import type { PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';
+import { NIL_GC_PHYS } from '../../formats/pgm/layouts.ts';
 import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { UnitHeader } from '../../formats/ssm/container.ts';
+import { CPUM_UNIT, type Cpum, withControlRegisters } from '../../formats/units/cpu/cpum.ts';
+import { pagingOptionsOf } from '../paging/address-space.ts';
+import { GuestMappings } from '../paging/mappings/guest-mappings.ts';
+import { HypervisorPages } from '../paging/mappings/hypervisor-pages.ts';
+import { IntermediateContext } from '../paging/mappings/intermediate-context.ts';
+import { bindPagingStatistics } from '../paging/shadow/paging-statistics.ts';
+import { ShadowPaging } from '../paging/shadow/shadow-paging.ts';
+import type { PoolOptions } from '../paging/shadow/shadow-state.ts';
+import { checkHost, type HostPaging } from '../paging/shadow-mode.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { machineStatistics } from '../pgm/statistics/machine-statistics.ts';
 import type { StatTree } from '../pgm/statistics/stat-tree.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
+import { MachineCpu } from './machine-cpu.ts';
+import { loadMappings, savedMappings } from './saved-mappings.ts';
 
 /** A unit of a loaded state; those that are not guest memory ride along as the bytes that they were. */
 export interface LoadedUnit {
@@ -15,37 +28,98 @@ export interface LoadedUnit {
   payload?: Uint8Array;
 }
 
-/** A machine that was loaded from a saved state: its memory lives, its devices ride along. */
+/** A machine that was loaded from a saved state: its memory and CPUs live, its devices ride along. */
 export class Machine {
   /** Guest memory, which lives. */
   readonly memory: GuestMemory;
   /** What the state said of itself when it was loaded: header, release, registers (`cpum`), configuration of memory. */
   readonly state: SavedState;
+  /** By number; at least one. */
+  readonly cpus: readonly MachineCpu[];
+  /** The page tables of world switches. */
+  readonly intermediate: IntermediateContext;
+  /** What the hypervisor has in the guest's address space. */
+  readonly mappings: GuestMappings;
   /** What the machine counts, by VirtualBox's names: `statistics.list('/PGM/Page/*')`. */
   readonly statistics: StatTree;
-  /** In file order, without the live passes. */
-  readonly units: readonly LoadedUnit[];
+  #host: HostPaging = DEFAULT_HOST;
+  #shadow: ShadowPaging | undefined;
+  /** Pages of the host that the hypervisor has for itself. */
+  readonly #pages = new HypervisorPages();
+  readonly #units: readonly LoadedUnit[];
+  readonly #hasMappings: boolean;
 
   /** @param state what the file told @param units all units but the memory's, to be saved again */
   constructor(memory: GuestMemory, state: SavedState, units: readonly LoadedUnit[]) {
     this.memory = memory;
     this.state = state;
-    this.units = units;
-    const cpus = state.pgm?.basic?.cpus ?? [];
-    this.statistics = machineStatistics(memory, Math.max(1, cpus.length));
-    for (const [cpu, { a20Enabled }] of cpus.entries()) memory.a20.load(cpu, a20Enabled);
+    this.#units = units;
+    this.cpus = cpusOf(memory, state);
+    this.intermediate = new IntermediateContext(this.#pages.allocate);
+    this.mappings = new GuestMappings(this.intermediate);
+    const basic = state.pgm?.basic;
+    this.#hasMappings = basic !== undefined && loadMappings(this.mappings, basic);
+    if (this.#hasMappings) this.mappings.unfixAfterLoad();
+    this.statistics = machineStatistics(memory, this.cpus.length);
+  }
+
+  /** The host's paging; that of most hosts unless `usePaging` was told of another. */
+  get host(): HostPaging {
+    return this.#host;
+  }
+
+  /** The shadow tables that the CPUs run on; undefined while accesses go through the guest's own tables. */
+  get shadow(): ShadowPaging | undefined {
+    return this.#shadow;
+  }
+
+  /**
+   * Lets all CPUs run on shadow tables from now on, as on a host with such paging. In raw mode the mappings come into
+   * the guest's address space, where they were fixed if that is possible.
+   * @throws UsageError `wrong-order` where they do already, VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE
+   */
+  usePaging(host: HostPaging = DEFAULT_HOST, pool: PoolOptions = {}): ShadowPaging {
+    if (this.#shadow) throw new UsageError('wrong-order', 'Cannot shadow CPUs: they run on shadow tables already');
+    checkHost(host);
+    const { cpum } = this.state;
+    const options = { ...host, ...pool, cpus: this.cpus.length, ...(cpum ? pagingOptionsOf(cpum) : {}) };
+    const shadow = new ShadowPaging(this.memory, options);
+    this.#host = host;
+    this.#shadow = shadow;
+    for (const [i, cpu] of this.cpus.entries()) cpu.attach(shadow.cpus[i]);
+    bindPagingStatistics(this.statistics, shadow);
+    return shadow;
+  }
+
+  /** In file order, without the live passes; with the registers that the CPUs have now. */
+  get units(): readonly LoadedUnit[] {
+    const registers = this.cpus.map((cpu) => cpu.newRegisters);
+    if (registers.every((each) => each === undefined)) return this.#units;
+    return this.#units.map(({ header, payload }) =>
+      payload && header.name === CPUM_UNIT.name && header.instance === CPUM_UNIT.instance
+        ? { header, payload: withControlRegisters(payload, header.version, registers) }
+        : { header, ...(payload ? { payload } : {}) },
+    );
+  }
+
+  /** Registers and CPUID, as of now; undefined where the state did not tell them. */
+  get cpum(): Cpum | undefined {
+    const { cpum } = this.state;
+    if (!cpum) return undefined;
+    const cpus = cpum.cpus.map((loaded, i) => {
+      const { registers } = this.cpus[i];
+      return { ...loaded, ...registers, ...(loaded.context ? { context: { ...loaded.context, ...registers } } : {}) };
+    });
+    return { ...cpum, cpus };
   }
 
   /** What the pgm unit starts with, as of now. */
   get basic(): PgmBasic | undefined {
     const basic = this.state.pgm?.basic;
     if (!basic) return undefined;
-    const { a20, pages } = this.memory;
-    const cpus = basic.cpus.map((paging, cpu) => {
-      const a20Enabled = a20.isOn(cpu);
-      return a20Enabled === paging.a20Enabled ? paging : { ...paging, a20Enabled, a20Mask: a20.maskOf(cpu) };
-    });
-    return { ...basic, cpus, balloonedPages: pages.counts.ballooned };
+    const mappings = this.#hasMappings ? savedMappings(this.mappings, basic) : {};
+    const cpus = basic.cpus.map((_, i) => this.cpus[i].paging);
+    return { ...basic, ...mappings, cpus, balloonedPages: this.memory.pages.counts.ballooned };
   }
 
   /**
@@ -62,3 +136,29 @@ export class Machine {
     return { ramHole: state.pgm?.config?.ramHole ?? DEFAULT_RAM_HOLE, ramSize: state.pgm?.ramSize ?? 0, roms, mmio2 };
   }
 }
+
+/** What most hosts have today. */
+export const DEFAULT_HOST: HostPaging = { host: 'AMD64+G+NX', hardware: true };
+
+/** As many as the units with registers and with memory tell of; they agree in every sound state. */
+function cpusOf(memory: GuestMemory, { cpum, pgm }: SavedState): MachineCpu[] {
+  const paging = pgm?.basic?.cpus ?? [];
+  const options = cpum ? pagingOptionsOf(cpum) : {};
+  return Array.from({ length: Math.max(1, cpum?.cpus.length ?? 0, paging.length) }, (_, id) => {
+    if (paging[id]) memory.a20.load(id, paging[id].a20Enabled);
+    const { cr0, cr2, cr3, cr4, efer } = cpum?.cpus[id] ?? {};
+    const registers =
+      cr0 === undefined || cr2 === undefined || cr3 === undefined || cr4 === undefined || efer === undefined
+        ? undefined
+        : { cr0, cr2, cr3, cr4, efer };
+    return new MachineCpu(memory, id, registers, paging[id] ?? NO_PAGING, options);
+  });
+}
+
+/** Of a CPU that the memory unit does not tell of. */
+const NO_PAGING = {
+  a20Enabled: true,
+  a20Mask: NIL_GC_PHYS,
+  guestMode: 0,
+  paePds: [NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS],
+};

@@ -94,7 +94,7 @@ export class AddressSpace {
     this.walker = new Walker(memory, scheme, this.rules);
     this.walker.root = Number(registers.cr3 & scheme.rootMask);
     if (scheme.latchesRoot)
-      this.walker.latched = options.pdptes ? halves(options.pdptes) : latchPdptes(memory, this.walker.root);
+      this.walker.latched = options.pdptes ? halvesOf(options.pdptes) : latchPdptes(memory, this.walker.root);
   }
 
   /** Where `address` leads; sets no bits. In long mode addresses have 64 bits and must be canonical, elsewhere 32. */
@@ -233,6 +233,12 @@ export function latchPdptes(memory: TableMemory, root: GuestPhys): Uint32Array |
   return Uint32Array.from({ length: 8 }, (_, i) => memory.readU32(root + 4 * i));
 }
 
-function halves(entries: readonly bigint[]): Uint32Array {
+/** The same as numbers of 64 bits. */
+export function pointersOf(latched: Uint32Array): bigint[] {
+  return Array.from({ length: 4 }, (_, i) => (BigInt(latched[2 * i + 1]) << 32n) | BigInt(latched[2 * i]));
+}
+
+/** Low and high halves in turn. */
+export function halvesOf(entries: readonly bigint[]): Uint32Array {
   return Uint32Array.from(entries.flatMap((entry) => [Number(entry & 0xffffffffn), Number(entry >> 32n)]));
 }

@@ -82,6 +82,11 @@ export function pagingModeName(guestMode: number): PagingMode | undefined {
     : undefined;
 }
 
+/** PGMMODE of a guest, as states hold it. */
+export function guestModeNumber(mode: PagingMode): number {
+  return Number(Object.entries(PAGING_MODES).find(([, name]) => name === mode)?.[0]);
+}
+
 /** Whether a guest in this mode has page tables. */
 export function hasPaging(mode: PagingMode): boolean {
   return mode !== 'real' && mode !== 'protected';

@@ -14,6 +14,9 @@ export const G = 1 << 8;
 /** Bit 63: bit 31 of an entry's high half. */
 export const NX_HIGH = 0x80000000;
 
+/** The address in an entry of 64 bits: bits 12 to 51. */
+export const PAGE_MASK_64 = 0x000f_ffff_ffff_f000n;
+
 /** One level of tables, from the root down. */
 export interface LevelScheme {
   name: 'PML4' | 'PDPT' | 'PD' | 'PT';

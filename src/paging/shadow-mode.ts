@@ -1,4 +1,5 @@
-import { type HostMode, type PagingMode, pagingTypeOf, type ShadowMode } from './modes.ts';
+import { UsageError } from '../../formats/errors.ts';
+import { HOST_MODES, type HostMode, type PagingMode, pagingTypeOf, type ShadowMode } from './modes.ts';
 
 /** The code that carries a processor from the host's tables to the guest's and back (VMMSWITCHER). */
 export type WorldSwitcher =
@@ -38,6 +39,18 @@ export interface HostPaging {
   hardware: boolean;
   /** The hardware walks tables of guest-physical memory itself: AMD-V's nested paging or VT-x's EPT. */
   nestedPaging?: 'nested' | 'ept' | undefined;
+}
+
+/** @throws UsageError VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE */
+export function checkHost({ host }: HostPaging): void {
+  if (HOST_MODES.includes(host)) return;
+  const name = String(host).slice(0, 40);
+  throw new UsageError(
+    'unsupported-host',
+    `Cannot shadow pages on a host in mode ${JSON.stringify(name)}: expected ${HOST_MODES.join(', ')}`,
+    {},
+    'VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE',
+  );
 }
 
 /** How a guest is shadowed. */

@@ -79,6 +79,23 @@ export const guestContext = defineStruct('Guest context, cpum versions 17–24',
 /** Registers of a CPU as the unit has them; the table in FORMAT.md tells the fields. */
 export type GuestContext = StructValue<typeof guestContext>;
 
+/** What paging depends on. */
+export interface ControlRegisters {
+  /** Modes: paging, protection. */
+  cr0: bigint;
+  /** Address of the last page fault. */
+  cr2: bigint;
+  /** Address of the root of the page tables, with flags. */
+  cr3: bigint;
+  /** Extensions that are on. */
+  cr4: bigint;
+  /** MSR EFER: long mode, NX. */
+  efer: bigint;
+}
+
+/** Where control registers of 64 bits stand in a context. */
+export type ControlOffsets = Readonly<Record<keyof ControlRegisters, number>>;
+
 const fxsaveImage = defineStruct('First 416 bytes of an FXSAVE image', 'Intel SDM, volume 1, section 10.5.1', {
   ...fields(x16, ['fcw', 'fsw']),
   ftw: { kind: u8, doc: 'abridged' },

@@ -1,7 +1,7 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { array, bytes, type Kind, marker, mask64, u16 } from '../../binary/kinds.ts';
 import { defineStruct, type Struct, type StructValue } from '../../binary/struct.ts';
-import { type GuestContext, type Selector, selectorKind, tableKind } from './cpum-layouts.ts';
+import { type ControlOffsets, type GuestContext, type Selector, selectorKind, tableKind } from './cpum-layouts.ts';
 
 // Guest contexts of cpum versions 6 to 16. Source: CPUM.cpp of 4.3, which reads them all (g_aCpumCtxFields, …Mem,
 // …V16); pgm-unit.md 10.2.
@@ -174,12 +174,15 @@ const NO_EXTENDED_STATE = { xcr0: 1n, xcr1: 0n, xStateMask: 0n } as const;
 /** How a version keeps the context of one CPU. */
 export interface OldContext {
   size: number;
+  /** Where the control registers stand in it. */
+  offsets: ControlOffsets;
   read(cursor: Cursor): { context: GuestContext; fxsave: Uint8Array };
 }
 
-function withoutMarkers({ size, read }: typeof structured): OldContext {
+function withoutMarkers({ size, read, offsets }: typeof structured): OldContext {
   return {
     size: size(),
+    offsets,
     read: (cursor) => {
       const { fxsave: image, ...registers } = read(cursor);
       return { context: { ...registers, ...NO_EXTENDED_STATE }, fxsave: image };
@@ -189,9 +192,10 @@ function withoutMarkers({ size, read }: typeof structured): OldContext {
 
 type RawValue = Omit<StructValue<typeof raw8>, 'lssEsp'>;
 
-function withSelectors({ size, read }: Pick<Struct<RawValue>, 'size' | 'read'>): OldContext {
+function withSelectors({ size, read, offsets }: Pick<Struct<RawValue>, 'size' | 'read' | 'offsets'>): OldContext {
   return {
     size: size(),
+    offsets,
     read: (cursor) => {
       const raw = read(cursor);
       const { rdi, rsi, rbp, rax, rbx, rdx, rcx, rsp, rflags, rip, r8, r9, r10, r11, r12, r13, r14, r15 } = raw;

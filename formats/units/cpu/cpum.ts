@@ -4,25 +4,22 @@ import { collected, type UnitRow, versions } from '../codec/unit-row.ts';
 import { findCpuidPart, type PagingFeatures, readPagingFeatures, readPhysicalBits } from './cpuid.ts';
 import { type CpuidPart, readCpuidPart } from './cpuid-leaves.ts';
 import { cpumCodec } from './cpum-codec.ts';
-import { CONTEXT_END, CONTEXT_SIZE, fpuState, type GuestContext, guestContext, xStateHeader } from './cpum-layouts.ts';
+import {
+  CONTEXT_END,
+  CONTEXT_SIZE,
+  type ControlOffsets,
+  type ControlRegisters,
+  fpuState,
+  type GuestContext,
+  guestContext,
+  xStateHeader,
+} from './cpum-layouts.ts';
 import { CONTEXT_6, CONTEXT_8, CONTEXT_14, type OldContext } from './cpum-old-layouts.ts';
+
+export type { ControlRegisters };
 
 /** Unit "cpum", instance 1: registers of the virtual CPUs and what CPUID tells the guest (pgm-unit.md 10.2). */
 export const CPUM_UNIT = { name: 'cpum', instance: 1 } as const;
-
-/** What paging depends on. */
-export interface ControlRegisters {
-  /** Modes: paging, protection. */
-  cr0: bigint;
-  /** Address of the last page fault. */
-  cr2: bigint;
-  /** Address of the root of the page tables, with flags. */
-  cr3: bigint;
-  /** Extensions that are on. */
-  cr4: bigint;
-  /** MSR EFER: long mode, NX. */
-  efer: bigint;
-}
 
 /** Registers of one CPU. */
 export interface CpuRegisters extends ControlRegisters {
@@ -63,6 +60,9 @@ const MAX_CPUS = 512;
 const FIRST_MODERN = 17;
 /** From this version on, structures with markers. */
 const FIRST_STRUCTURED = 14;
+/** From this version on, with the four pointers of legacy PAE before the flags. */
+const FIRST_WITH_PAE_POINTERS = 21;
+const PAE_POINTERS_SIZE = 4 * 8;
 /** This version put two bytes in front. */
 const FIRST_WITH_PREFIX = 24;
 
@@ -92,6 +92,34 @@ export function readCpum(payload: Uint8Array, version: number): Cpum {
   }
 }
 
+/** What a CPU's registers are to be. */
+export interface NewRegisters extends ControlRegisters {
+  /** Legacy PAE: the four latched pointers. */
+  paePointers?: readonly bigint[] | undefined;
+}
+
+/**
+ * A copy of a payload of the final pass with other control registers; undefined for a CPU that keeps its own. @throws
+ * FormatError as `readCpum`
+ */
+export function withControlRegisters(
+  payload: Uint8Array,
+  version: number,
+  cpus: readonly (NewRegisters | undefined)[],
+): Uint8Array {
+  const copy = payload.slice();
+  const view = new DataView(copy.buffer);
+  for (const [i, { context, offsets, paePointers: pointersAt }] of readCpus(payload, version).places.entries()) {
+    const registers = cpus[i];
+    if (!registers) continue;
+    for (const name of ['cr0', 'cr2', 'cr3', 'cr4', 'efer'] as const)
+      view.setBigUint64(context + offsets[name], registers[name], true);
+    if (pointersAt === undefined || !registers.paePointers) continue;
+    for (const [n, pointer] of registers.paePointers.entries()) view.setBigUint64(pointersAt + n * 8, pointer, true);
+  }
+  return copy;
+}
+
 /**
  * The payload of pass 0 of a live save, which is the CPUID part alone, from that of the final pass. Versions 15 and
  * later. Undefined where it can't be told. Source: CPUM.cpp, cpumR3LiveExec.
@@ -108,6 +136,8 @@ function cpumLivePass(payload: Uint8Array, version: number): Uint8Array | undefi
 
 interface Found {
   cpus: CpuRegisters[];
+  /** Where the control registers of each stand, and the pointers of legacy PAE, where the version has them. */
+  places: { context: number; offsets: ControlOffsets; paePointers?: number }[];
   /** Where the CPUID part starts. */
   end: number;
 }
@@ -125,7 +155,11 @@ const FLAGS_SIZE = 8;
 /** One hypervisor context, one guest context. */
 function readFirst(payload: Uint8Array, layout: OldContext): Found {
   const at = layout.size;
-  return { cpus: [readOld(payload, at, layout)], end: at + layout.size + FLAGS_SIZE };
+  return {
+    cpus: [readOld(payload, at, layout)],
+    places: [{ context: at, offsets: layout.offsets }],
+    end: at + layout.size + FLAGS_SIZE,
+  };
 }
 
 /** One hypervisor context, or one per VCPU, precedes the count; the count itself tells which. */
@@ -167,7 +201,8 @@ function readList(payload: Uint8Array, start: number, count: number, msrSize: nu
     if (msrSize >= 8) cpu.tscAux = new Cursor(payload, start + i * stride + layout.size + FLAGS_SIZE).bigU64();
     return cpu;
   });
-  return { cpus, end: start + count * stride };
+  const places = cpus.map((_, i) => ({ context: start + i * stride, offsets: layout.offsets }));
+  return { cpus, places, end: start + count * stride };
 }
 
 function readOld(payload: Uint8Array, at: number, layout: OldContext): CpuRegisters {
@@ -201,10 +236,16 @@ function readModern(payload: Uint8Array, view: DataView, version: number): Found
   }
   // The MSRs are the last part of a VCPU.
   const ends = [...starts.slice(1), findCpuidPart(payload, version)];
-  for (const [i, end] of ends.entries())
-    if (end !== undefined && msrSize >= 8 && end - msrSize >= starts[i])
-      cpus[i].tscAux = view.getBigUint64(end - msrSize, true);
-  return { cpus, end: at + 8 + msrSize };
+  const places: Found['places'] = starts.map((start) => ({
+    context: start + CONTEXT_SIZE,
+    offsets: guestContext.offsets,
+  }));
+  for (const [i, end] of ends.entries()) {
+    if (end === undefined || msrSize < 8 || end - msrSize < starts[i]) continue;
+    cpus[i].tscAux = view.getBigUint64(end - msrSize, true);
+    if (version >= FIRST_WITH_PAE_POINTERS) places[i].paePointers = end - msrSize - FLAGS_SIZE - PAE_POINTERS_SIZE;
+  }
+  return { cpus, places, end: at + 8 + msrSize };
 }
 
 /** Whether a structure of so many bytes, markers included, stands there. */

@@ -32,6 +32,14 @@ export interface GuestMapping {
   history: number[];
 }
 
+/** Where the guest has agreed to have the mappings. */
+export interface FixedArea {
+  /** Virtual address. */
+  base: number;
+  /** Bytes. */
+  size: number;
+}
+
 /** The guest's directory: which 4 MiB of it are used. PAE has two entries for each. */
 export interface GuestDirectory {
   /** Whether the guest uses the entry for an address. */
@@ -57,8 +65,8 @@ export class GuestMappings {
   #list: GuestMapping[] = [];
   #state: 'new' | 'floating' | 'fixed' | 'disabled' = 'new';
   /** Where they were fixed in a saved state that was loaded. */
-  restoredFixed: { base: number; size: number } | undefined;
-  #fixed: { base: number; size: number } | undefined;
+  restoredFixed: FixedArea | undefined;
+  #fixed: FixedArea | undefined;
   /** Told when shadow tables have to be synced. */
   onChange: (() => void) | undefined;
 
@@ -73,7 +81,7 @@ export class GuestMappings {
   }
 
   /** The area that the guest has agreed to; undefined while they float. */
-  get fixed(): { base: number; size: number } | undefined {
+  get fixed(): FixedArea | undefined {
     return this.#fixed;
   }
 
@@ -102,6 +110,18 @@ export class GuestMappings {
     this.#list.push(mapping);
     this.#sort();
     return mapping;
+  }
+
+  /**
+   * Mappings of a loaded state, where it had them; nobody owns them yet. None at all are as good as disabled.
+   * @param fixed the area that the guest had given them
+   */
+  load(list: readonly Pick<GuestMapping, 'start' | 'size' | 'description'>[], fixed?: FixedArea): void {
+    this.#list = list.map((each) => ({ ...each, relocate: () => true, conflicts: 0, history: [] }));
+    this.#sort();
+    this.#context.finalise();
+    this.#fixed = fixed;
+    this.#state = fixed ? 'fixed' : this.#list.length > 0 ? 'floating' : 'disabled';
   }
 
   /**
@@ -162,16 +182,19 @@ export class GuestMappings {
 
   /** Lets the mappings float again. */
   unfix(): void {
+    this.restoredFixed = undefined;
     if (this.#state !== 'fixed') return;
     this.#state = 'floating';
     this.#fixed = undefined;
     this.onChange?.();
   }
 
-  /** A state was loaded in which they were fixed: they float again until the guest asks anew. */
+  /** A state was loaded in which they were fixed: they float again until they are fixed anew. */
   unfixAfterLoad(): void {
-    this.restoredFixed = this.#fixed;
+    const area = this.#fixed;
     this.unfix();
+    this.restoredFixed = area;
+    if (this.#list.length === 0) this.#state = 'disabled';
   }
 
   /** No mappings in the guest's address space: hardware virtualisation needs none. */

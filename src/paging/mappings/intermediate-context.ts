@@ -2,7 +2,7 @@ import { hex } from '../../../formats/errors.ts';
 import { FOUR_GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { HostMode, ShadowMode } from '../modes.ts';
 import { pagingTypeOf } from '../modes.ts';
-import { A, D, P, RW, US } from '../schemes.ts';
+import { A, D, P, PAGE_MASK_64, RW, US } from '../schemes.ts';
 import { mappingError } from './mapping-errors.ts';
 
 /** Software bit: VirtualBox's own, not to be touched. */
@@ -207,7 +207,7 @@ function paeSlot(address: number): [directory: number, slot: number] {
 }
 
 function frameOf(entry: bigint): number {
-  return Number((entry & 0x000f_ffff_ffff_f000n) >> 12n);
+  return Number((entry & PAGE_MASK_64) >> 12n);
 }
 
 function conflict(address: number, why: string): Error {

@@ -1,6 +1,6 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { PageState, PageType } from '../../pgm/pages/page-states.ts';
-import { latchPdptes } from '../address-space.ts';
+import { halvesOf, latchPdptes, pointersOf } from '../address-space.ts';
 import { guestDirectory } from '../mappings/guest-mappings.ts';
 import { CR4_PGE, hasPaging } from '../modes.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
@@ -54,11 +54,20 @@ export class Cr3 implements RootState {
     if (!walker || !plan) return 'ok';
     walker.root = Number(registers.cr3 & walker.scheme.rootMask);
     walker.latched = walker.scheme.latchesRoot ? latchPdptes(cpu.view, walker.root) : undefined;
-    this.latched = walker.latched && Array.from({ length: 4 }, (_, i) => pair(walker.latched as Uint32Array, i));
+    this.latched = walker.latched && pointersOf(walker.latched);
     this.flags.mapCr3 = !this.#backRoot(walker.root);
     if (plan.nested) return this.flags.mapCr3 ? 'cr3-not-in-memory' : 'ok';
     this.takeRoot(this.flags.mapCr3 ? undefined : walker.root);
     return this.flags.mapCr3 ? 'cr3-not-in-memory' : 'ok';
+  }
+
+  /** Legacy PAE's pointers as they were latched before a state was saved: memory may hold others now. */
+  latch(pointers: readonly bigint[]): void {
+    const { walker } = this.#cpu;
+    if (!walker?.scheme.latchesRoot) return;
+    walker.latched = halvesOf(pointers);
+    this.latched = pointers;
+    this.#cpu.tlb.flush();
   }
 
   /** Takes and locks a root: for the table at `address`, or, in plans without, for none. */
@@ -113,8 +122,4 @@ export class Cr3 implements RootState {
       memory.pages.apply('make-writable', range, page);
     return true;
   }
-}
-
-function pair(halves: Uint32Array, i: number): bigint {
-  return (BigInt(halves[2 * i + 1]) << 32n) | BigInt(halves[2 * i]);
 }

@@ -95,6 +95,11 @@ export class ShadowCpu {
     return this.guestMode && hasPaging(this.guestMode) ? this.cr3.load() : 'ok';
   }
 
+  /** Legacy PAE's pointers as of an earlier load of CR3. @internal */
+  latch(pointers: readonly bigint[]): void {
+    this.cr3.latch(pointers);
+  }
+
   /** Makes the walker fit the registers; root and latched pointers stay. @internal */
   refreshWalker(): void {
     const { memory, pool } = this.paging;

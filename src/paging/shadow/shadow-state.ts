@@ -19,13 +19,17 @@ import type { Tlb } from './tlb.ts';
 export type Registers = Omit<ControlRegisters, 'cr2'>;
 
 /** How a machine's paging is shadowed. */
-export interface ShadowPagingOptions extends HostPaging {
+export interface ShadowPagingOptions extends HostPaging, PoolOptions {
   /** CPUs of the machine; default 1. */
   cpus?: number;
   /** What CPUID tells the guest; default: everything. */
   features?: PagingFeatures;
   /** Width of guest-physical addresses; default 52. */
   physicalBits?: number;
+}
+
+/** How much the pool of shadow tables takes. */
+export interface PoolOptions {
   /** Shadow tables at most; default 1024. */
   poolPages?: number;
   /** Lists of tables that map one page, at most. */

@@ -1,0 +1,213 @@
+import type { CpuPaging } from '../../formats/pgm/head.ts';
+import { NIL_GC_PHYS } from '../../formats/pgm/layouts.ts';
+import { type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
+import type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
+import type { ControlRegisters, NewRegisters } from '../../formats/units/cpu/cpum.ts';
+import { AddressSpace, latchPdptes, pointersOf } from '../paging/address-space.ts';
+import { GuestView } from '../paging/guest-view.ts';
+import { guestModeNumber, type PagingMode, pagingModeOf } from '../paging/modes.ts';
+import { NO_FAULT, PageFault } from '../paging/page-fault.ts';
+import { PAGE_MASK_64 } from '../paging/schemes.ts';
+import type { ShadowCpu } from '../paging/shadow/shadow-cpu.ts';
+import type { ModeChangeStatus } from '../paging/shadow/shadow-state.ts';
+import type { GuestMemory } from '../pgm/guest-memory.ts';
+
+/** What CPUID tells of paging. */
+export interface PagingOptions {
+  /** Absent where nothing is known. */
+  features?: PagingFeatures;
+  /** Width of physical addresses. */
+  physicalBits?: number;
+}
+
+/** As a processor leaves its reset: real mode, caches off. */
+export const RESET_REGISTERS: ControlRegisters = { cr0: 0x6000_0010n, cr2: 0n, cr3: 0n, cr4: 0n, efer: 0n };
+
+const PRESENT = 1n;
+
+/**
+ * A CPU of a machine: its control registers, its paging mode, legacy PAE's latched pointers. With shadow tables its
+ * accesses go through these, without them through the guest's own tables.
+ */
+export class MachineCpu {
+  /** Number of the CPU. */
+  readonly id: number;
+  readonly #memory: GuestMemory;
+  readonly #options: PagingOptions;
+  /** As the state had them. */
+  readonly #loaded: ControlRegisters | undefined;
+  #registers: ControlRegisters | undefined;
+  #paging: CpuPaging;
+  #latched: readonly bigint[] | undefined;
+  #modeChanges = 0;
+  #countedFrom = 0;
+  #wasSet = false;
+  #shadow: ShadowCpu | undefined;
+  #space: AddressSpace | undefined;
+
+  /** @param registers undefined where the state does not tell them @param paging as the memory unit has it */
+  constructor(
+    memory: GuestMemory,
+    id: number,
+    registers: ControlRegisters | undefined,
+    paging: CpuPaging,
+    options: PagingOptions,
+  ) {
+    this.id = id;
+    this.#memory = memory;
+    this.#options = options;
+    this.#loaded = registers;
+    this.#registers = registers;
+    this.#paging = paging;
+    // The memory unit holds the addresses in legacy PAE's pointers as they were latched. Older releases store none.
+    if (paging.paePds.some((pd) => pd !== NIL_GC_PHYS))
+      this.#latched = paging.paePds.map((pd) => (pd === NIL_GC_PHYS ? 0n : pd | PRESENT));
+  }
+
+  /** As of now; undefined where the state did not tell them. */
+  get registers(): ControlRegisters | undefined {
+    const shadow = this.#shadow;
+    return shadow ? { ...shadow.registers, cr2: shadow.cr2 } : this.#registers;
+  }
+
+  /** Paging mode of the guest; undefined as `registers`. */
+  get guestMode(): PagingMode | undefined {
+    return this.registers && pagingModeOf(this.registers);
+  }
+
+  /** Legacy PAE's pointers as they were latched; undefined in other modes, and where they are not known. */
+  get latched(): readonly bigint[] | undefined {
+    return this.#shadow ? this.#shadow.cr3.latched : this.#latched;
+  }
+
+  /** Changes of the guest's paging mode since power-on or reset, as far as they were made here. */
+  get modeChanges(): number {
+    return this.#modeChanges + (this.#shadow?.counts.modeChanges ?? 0) - this.#countedFrom;
+  }
+
+  /** The shadow tables that it runs on, where the machine has some. */
+  get shadow(): ShadowCpu | undefined {
+    return this.#shadow;
+  }
+
+  /** Its part of the memory unit. */
+  get paging(): CpuPaging {
+    const { a20 } = this.#memory;
+    const a20Enabled = a20.isOn(this.id);
+    const gate = a20Enabled === this.#paging.a20Enabled ? {} : { a20Enabled, a20Mask: a20.maskOf(this.id) };
+    const mode = this.#wasSet ? this.guestMode : undefined;
+    return { ...this.#paging, ...gate, ...(mode ? { guestMode: guestModeNumber(mode), paePds: this.#paePds() } : {}) };
+  }
+
+  /** What differs from the registers that the state had; undefined where nothing does. */
+  get newRegisters(): NewRegisters | undefined {
+    const { registers } = this;
+    if (!registers || (!this.#wasSet && registers.cr2 === this.#loaded?.cr2)) return undefined;
+    return { ...registers, ...(this.#wasSet ? { paePointers: this.latched } : {}) };
+  }
+
+  /**
+   * Moves to and from control registers, all at once; those that are not named stay. Nothing happens on a CPU whose
+   * registers the state did not tell.
+   */
+  setRegisters(changes: Partial<ControlRegisters>): ModeChangeStatus {
+    const before = this.registers;
+    if (!before) return 'ok';
+    this.#wasSet = true;
+    this.#space = undefined;
+    const registers = { ...before, ...changes };
+    if (this.#shadow) {
+      this.#shadow.cr2 = registers.cr2;
+      const isReload = changes.cr3 !== undefined && changes.cr3 === before.cr3;
+      const status = this.#shadow.setRegisters(registers);
+      return isReload && status === 'ok' ? this.#shadow.loadCr3(registers.cr3) : status;
+    }
+    this.#registers = registers;
+    const mode = pagingModeOf(registers);
+    const isOther = mode !== pagingModeOf(before);
+    if (isOther) this.#modeChanges++;
+    if (!mode.startsWith('pae')) this.#latched = undefined;
+    else if (isOther || changes.cr3 !== undefined) this.#latch(registers);
+    return isOther && mode.startsWith('pae') && this.#options.features?.pae === false ? 'pae-disabled' : 'ok';
+  }
+
+  /** As at power-on: real mode, the A20 gate open, no mode changes so far. */
+  reset(): void {
+    this.setRegisters(RESET_REGISTERS);
+    this.#memory.a20.load(this.id, true);
+    this.#countedFrom += this.modeChanges;
+  }
+
+  /** Runs on shadow tables from now on. */
+  attach(shadow: ShadowCpu): void {
+    const { latched, registers } = this;
+    if (registers) {
+      shadow.cr2 = registers.cr2;
+      shadow.setRegisters(registers);
+      if (latched) shadow.latch(latched);
+    }
+    this.#shadow = shadow;
+  }
+
+  /** @returns `NO_FAULT`, or the page fault's code; `registers.cr2` is its address. What comes before it has been read */
+  read(address: GuestVirt, target: Uint8Array, access = 0): number {
+    if (this.#shadow) return this.#shadow.read(address, target, access);
+    return this.#eachPage(address, target.length, access, (gcPhys, from, to) =>
+      this.#memory.read(gcPhys, target.subarray(from, to), this.id, address + BigInt(from)),
+    );
+  }
+
+  /** As `read`. */
+  write(address: GuestVirt, source: Uint8Array, access = 0): number {
+    if (this.#shadow) return this.#shadow.write(address, source, access);
+    return this.#eachPage(address, source.length, access | PageFault.WRITE, (gcPhys, from, to) =>
+      this.#memory.write(gcPhys, source.subarray(from, to), this.id, address + BigInt(from)),
+    );
+  }
+
+  /** Its virtual memory, as the guest's tables are now. @param cr3 another root. Undefined without registers */
+  space(cr3?: bigint): AddressSpace | undefined {
+    const { registers } = this;
+    if (!registers) return undefined;
+    const pdptes = cr3 === undefined ? this.latched : undefined;
+    return new AddressSpace(
+      new GuestView(this.#memory, this.id),
+      { ...registers, cr3: cr3 ?? registers.cr3 },
+      { ...this.#options, a20Enabled: this.#memory.a20.isOn(this.id), ...(pdptes ? { pdptes } : {}) },
+    );
+  }
+
+  #eachPage(
+    address: GuestVirt,
+    size: number,
+    access: number,
+    use: (gcPhys: number, from: number, to: number) => void,
+  ): number {
+    if (!this.#space || this.#space.a20Enabled !== this.#memory.a20.isOn(this.id)) this.#space = this.space();
+    for (let done = 0; done < size; ) {
+      const at = address + BigInt(done);
+      const found = this.#space?.access(at, access) ?? { fault: access };
+      if ('fault' in found) {
+        if (this.#registers) this.#registers = { ...this.#registers, cr2: at };
+        return found.fault;
+      }
+      const upTo = Math.min(size, done + PAGE_SIZE - Number(at % BigInt(PAGE_SIZE)));
+      use(found.gcPhys, done, upTo);
+      done = upTo;
+    }
+    return NO_FAULT;
+  }
+
+  #latch({ cr3 }: ControlRegisters): void {
+    const halves = latchPdptes(new GuestView(this.#memory, this.id), Number(cr3 & 0xffff_ffe0n));
+    this.#latched = halves && pointersOf(halves);
+  }
+
+  #paePds(): bigint[] {
+    const pointers = this.latched ?? [];
+    return Array.from({ length: 4 }, (_, i) => {
+      const pointer = pointers[i] ?? 0n;
+      return (pointer & PRESENT) === 0n ? NIL_GC_PHYS : pointer & PAGE_MASK_64;
+    });
+  }
+}
