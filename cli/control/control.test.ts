@@ -60,7 +60,7 @@ describe('control socket', () => {
 
   it('tells how the machine is, pauses, resumes, throttles, checks and stops it', async () => {
     const { socket, running, ended } = await keptMachine();
-    const ask = (command: 'status' | 'pause' | 'resume' | 'check' | 'stop' | 'throttle', more = {}) =>
+    const ask = (command: 'status' | 'pause' | 'reset' | 'resume' | 'check' | 'stop' | 'throttle', more = {}) =>
       askMachine(socket, { command, ...more }, ignore, never);
     expect(await ask('status')).toMatchObject({
       name: 'vm',
@@ -69,6 +69,7 @@ describe('control socket', () => {
       workload: { kind: 'random', rate: 3000 },
     });
     expect(await ask('pause')).toMatchObject({ state: 'suspended' });
+    expect(await ask('reset')).toMatchObject({ state: 'suspended', steps: 0 });
     await expect(ask('pause')).rejects.toMatchObject({
       code: 'bad-machine-state',
       message: 'Cannot suspend a machine: it is suspended',

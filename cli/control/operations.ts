@@ -31,6 +31,10 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
     kept.running.resume();
     return describeMachine(kept);
   },
+  reset: (kept) => {
+    kept.running.reset();
+    return describeMachine(kept);
+  },
   stop: (kept) => {
     kept.running.stop();
     return describeMachine(kept);

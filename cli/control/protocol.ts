@@ -40,6 +40,7 @@ const COMMANDS = {
   check: {},
   pause: {},
   resume: {},
+  reset: {},
   stop: {},
   throttle: { share: 'number' },
   save: { path: 'string', force: 'boolean?' },

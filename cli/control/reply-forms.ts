@@ -43,6 +43,7 @@ const RESULTS: Readonly<Record<ControlCommand, Form>> = {
   pause: STATUS,
   resume: STATUS,
   stop: STATUS,
+  reset: STATUS,
   throttle: STATUS,
   stats: { statistics: [{ path: 'string', unit: 'string', description: 'string' }] },
   check: { steps: 'number', ticks: 'number', pages: 'number', faults: ['object'] },

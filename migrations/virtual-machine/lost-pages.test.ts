@@ -89,6 +89,20 @@ describe('nothing is lost of a machine', () => {
     expectSame(result, memory);
   });
 
+  it('that is reset meanwhile', async () => {
+    const machine = await emptyMachine(16 * MIB);
+    const { memory } = machine;
+    const [rom] = memory.roms.all;
+    const result = await migrateMeddled(machine, (round) => {
+      for (const [i, address] of [MIB, 2 * MIB, 15 * MIB].entries()) memory.write(address, Uint8Array.of(round, i, 1));
+      memory.roms.protect(rom.start, PAGE_SIZE, RomProtection.READ_ROM_WRITE_RAM);
+      memory.write(rom.start, Uint8Array.of(round, 7), 'device');
+      if (round % 2 === 1) machine.reset();
+      else fill(memory);
+    });
+    expectSame(result, memory);
+  });
+
   it('whose ROM gets other protections, and writes to its shadow, meanwhile', async () => {
     const machine = await emptyMachine(16 * MIB);
     const { memory } = machine;

@@ -27,7 +27,7 @@ function lastOf({ start, size }: GuestMapping): number {
 
 function stateText({ isDisabled, fixed, restoredFixed }: GuestMappings): string {
   const area = ({ base, size }: FixedArea) => `${digits16(base)}-${digits16(base + size - 1)}`;
-  if (isDisabled && !restoredFixed) return 'The mappings are DISABLED.';
+  if (isDisabled) return 'The mappings are DISABLED.';
   if (fixed) return `The mappings are FIXED: ${area(fixed)}`;
   if (restoredFixed) return `The mappings are FLOATING-RESTORED-FIXED: ${area(restoredFixed)}`;
   return 'The mappings are FLOATING.';

@@ -1,6 +1,7 @@
 // What scripts import from 'savkit/machine': machines whose memory lives, their host's memory, live saves, running
 // machines, the console.
 
+export type { NewRegisters } from '../../formats/units/cpu/cpum.ts';
 export type { Answer } from '../console/answer.ts';
 export { Console } from '../console/console.ts';
 export type { ConsoleSession } from '../console/session.ts';
@@ -37,11 +38,18 @@ export {
 export { type Peeked, peek, poke, type Stretch } from '../machine/edit.ts';
 export { type EditProof, proveEdit } from '../machine/edit-proof.ts';
 export { type LoadOptions, loadState } from '../machine/load.ts';
-export { type LoadedUnit, Machine } from '../machine/machine.ts';
+export { DEFAULT_HOST, type LoadedUnit, Machine } from '../machine/machine.ts';
+export { MachineCpu, type PagingOptions } from '../machine/machine-cpu.ts';
 export { type MachineEvent, type MachineState, nextState } from '../machine/machine-states.ts';
 export { type SaveOptions, saveState } from '../machine/save.ts';
 export type { A20Gate } from '../pgm/access/a20-gate.ts';
-export type { HandlerAnswer, HandlerCallback, HandlerKind, PhysHandler } from '../pgm/access/handler-list.ts';
+export type {
+  HandlerAnswer,
+  HandlerCallback,
+  HandlerKind,
+  PhysHandler,
+  RawCallback,
+} from '../pgm/access/handler-list.ts';
 export type { PageLock, PageLocks } from '../pgm/access/page-locks.ts';
 export type { PhysHandlers } from '../pgm/access/phys-handlers.ts';
 export type { AccessOrigin, PhysMemory } from '../pgm/access/phys-memory.ts';
@@ -51,7 +59,7 @@ export type { RomRange } from '../pgm/devices/rom-range.ts';
 export type { NewRom, RomRanges } from '../pgm/devices/rom-ranges.ts';
 export { type AccessCounts, GuestMemory } from '../pgm/guest-memory.ts';
 export { type ConfigValues, type MemoryConfig, readMemoryConfig } from '../pgm/life/memory-config.ts';
-export { finaliseMemory, resetCpu, resetMemory, setUpMemory } from '../pgm/life/memory-life.ts';
+export { finaliseMemory, resetRam, setUpMemory } from '../pgm/life/memory-life.ts';
 export { assertIntegrity, checkIntegrity } from '../pgm/memory-integrity.ts';
 export type { Balloon } from '../pgm/pages/balloon.ts';
 export { HostBacking, type HostBackingOptions } from '../pgm/pages/host-backing.ts';

@@ -14,12 +14,16 @@ export { GuestView } from '../paging/guest-view.ts';
 export { type Hierarchy, type HierarchyEntry, hierarchyOf } from '../paging/hierarchy.ts';
 export { Cr3MappingArea, DynamicMappingArea } from '../paging/mappings/dynamic-area.ts';
 export {
+  type FixedArea,
   type GuestDirectory,
   type GuestMapping,
   GuestMappings,
   type Relocate,
 } from '../paging/mappings/guest-mappings.ts';
+export { HypervisorArea, type Reservation, type ReservedFor } from '../paging/mappings/hypervisor-area.ts';
 export { type AllocateLow, IntermediateContext } from '../paging/mappings/intermediate-context.ts';
+export { HypervisorPages } from '../paging/mappings/hypervisor-pages.ts';
+export { RawMode, type RawObject } from '../paging/mappings/raw-mode.ts';
 export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } from '../paging/mappings-of.ts';
 export { type HostMode, type PagingMode, pagingModeOf, type ShadowMode } from '../paging/modes.ts';
 export { type AccessKind, PageFault } from '../paging/page-fault.ts';
@@ -34,6 +38,7 @@ export type {
   CpuCounts,
   ModeChangeHooks,
   ModeChangeStatus,
+  PoolOptions,
   Registers,
   ShadowPagingOptions,
 } from '../paging/shadow/shadow-state.ts';

@@ -108,7 +108,7 @@ describe('a machine of each version', () => {
       expect(cpu.read(BigInt(GIB), byte)).toBe(0);
       expect((await again(machine)).cpus[0].registers?.cr2).toBe(BigInt(GIB));
       expect(cpu.modeChanges).toBe(isShadowed ? 2 : 1);
-      cpu.reset();
+      machine.reset();
       expect([cpu.guestMode, cpu.modeChanges]).toEqual(['real', 0]);
     }
   });
@@ -118,7 +118,11 @@ describe('a machine of each version', () => {
     const { memory, state: loaded, units } = await machineOf(13);
     const basic = loaded.pgm?.basic;
     if (!basic || !loaded.pgm) throw new Error('there is no pgm unit');
-    const machine = new Machine(memory, { ...loaded, pgm: { ...loaded.pgm, basic: { ...basic, mappings: [odd] } } }, units);
+    const machine = new Machine(
+      memory,
+      { ...loaded, pgm: { ...loaded.pgm, basic: { ...basic, mappings: [odd] } } },
+      units,
+    );
     expect([machine.mappings.all, machine.basic?.mappings]).toEqual([[], [odd]]);
   });
 });

@@ -131,11 +131,26 @@ export class MachineCpu {
     return isOther && mode.startsWith('pae') && this.#options.features?.pae === false ? 'pae-disabled' : 'ok';
   }
 
-  /** As at power-on: real mode, the A20 gate open, no mode changes so far. */
-  reset(): void {
+  /** Gives up what its guest's mode needs: the root of its shadow tables. */
+  leaveMode(): void {
+    this.#shadow?.leave();
+  }
+
+  /** As at power-on: real mode. */
+  enterRealMode(): void {
     this.setRegisters(RESET_REGISTERS);
-    this.#memory.a20.load(this.id, true);
+    this.forgetModeChanges();
+  }
+
+  /** Counts mode changes from here on. */
+  forgetModeChanges(): void {
     this.#countedFrom += this.modeChanges;
+  }
+
+  /** The A20 gate is open, no sync is pending. */
+  openGate(): void {
+    this.#memory.a20.load(this.id, true);
+    this.#shadow?.cr3.dropSync();
   }
 
   /** Runs on shadow tables from now on. */

@@ -13,6 +13,9 @@ import { UsageError } from '../../formats/errors.ts';
  *          ▲ ▲───────────────────────── saved, save-failed ─────────────┘
  *          └─────── passes-failed ─────── suspended-ls
  *
+ * reset leads from running, running-ls and suspended to resetting (or resetting-ls), and from there back to where the
+ * machine was.
+ *
  * debugging, off, fatal-error and guru-meditation have a form ls as well, which passes-done and passes-failed turn into
  * the plain one (debugging-ls: passes-done is to be tried again after 250 ms).
  */
@@ -25,6 +28,8 @@ const STATES = [
   'suspended-ls',
   'suspended-ext',
   'suspended-ext-ls',
+  'resetting',
+  'resetting-ls',
   'debugging',
   'debugging-ls',
   'saving',
@@ -51,6 +56,9 @@ export const MACHINE_EVENTS = [
   'suspend',
   'suspend-ext',
   'resume',
+  'reset',
+  'reset-to-running',
+  'reset-to-suspended',
   'debug',
   'power-off',
   'fatal-error',
@@ -72,6 +80,7 @@ export const TRANSITIONS: Readonly<Record<MachineState, Partial<Record<MachineEv
     'live-save': 'running-ls',
     suspend: 'suspended',
     'suspend-ext': 'suspended-ext',
+    reset: 'resetting',
     debug: 'debugging',
     ...trouble,
   },
@@ -80,6 +89,7 @@ export const TRANSITIONS: Readonly<Record<MachineState, Partial<Record<MachineEv
     'passes-failed': 'running',
     suspend: 'suspended-ls',
     'suspend-ext': 'suspended-ext-ls',
+    reset: 'resetting-ls',
     debug: 'debugging-ls',
     ...troubleLs,
   },
@@ -89,7 +99,7 @@ export const TRANSITIONS: Readonly<Record<MachineState, Partial<Record<MachineEv
     'fatal-error': 'fatal-error-ls',
     'guru-meditation': 'guru-meditation-ls',
   },
-  suspended: { save: 'saving', resume: 'running', 'power-off': 'off' },
+  suspended: { save: 'saving', resume: 'running', reset: 'resetting', 'power-off': 'off' },
   'suspended-ls': {
     'passes-done': 'suspended-ls',
     'passes-failed': 'suspended',
@@ -104,6 +114,16 @@ export const TRANSITIONS: Readonly<Record<MachineState, Partial<Record<MachineEv
     'final-pass': 'saving',
     resume: 'running-ls',
     'power-off': 'off-ls',
+  },
+  resetting: {
+    'reset-to-running': 'running',
+    'reset-to-suspended': 'suspended',
+    'guru-meditation': 'guru-meditation',
+  },
+  'resetting-ls': {
+    'reset-to-running': 'running-ls',
+    'passes-failed': 'resetting',
+    'guru-meditation': 'guru-meditation-ls',
   },
   debugging: { resume: 'running', 'power-off': 'off', 'guru-meditation': 'guru-meditation' },
   'debugging-ls': {

@@ -2,13 +2,14 @@ import { UsageError } from '../../formats/errors.ts';
 import type { PgmBasic, PgmConfig } from '../../formats/pgm/head.ts';
 import { NIL_GC_PHYS } from '../../formats/pgm/layouts.ts';
 import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
-import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { FOUR_GIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { UnitHeader } from '../../formats/ssm/container.ts';
 import { CPUM_UNIT, type Cpum, withControlRegisters } from '../../formats/units/cpu/cpum.ts';
 import { pagingOptionsOf } from '../paging/address-space.ts';
 import { GuestMappings } from '../paging/mappings/guest-mappings.ts';
 import { HypervisorPages } from '../paging/mappings/hypervisor-pages.ts';
 import { IntermediateContext } from '../paging/mappings/intermediate-context.ts';
+import { RawMode, type RawObject } from '../paging/mappings/raw-mode.ts';
 import { bindPagingStatistics } from '../paging/shadow/paging-statistics.ts';
 import { ShadowPaging } from '../paging/shadow/shadow-paging.ts';
 import type { PoolOptions } from '../paging/shadow/shadow-state.ts';
@@ -17,6 +18,7 @@ import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { machineStatistics } from '../pgm/statistics/machine-statistics.ts';
 import type { StatTree } from '../pgm/statistics/stat-tree.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
+import { type LifeEvent, type LifePhase, live } from './life.ts';
 import { MachineCpu } from './machine-cpu.ts';
 import { loadMappings, savedMappings } from './saved-mappings.ts';
 
@@ -44,6 +46,9 @@ export class Machine {
   readonly statistics: StatTree;
   #host: HostPaging = DEFAULT_HOST;
   #shadow: ShadowPaging | undefined;
+  #rawMode: RawMode | undefined;
+  #ramPreAlloc = false;
+  #relocations = 0;
   /** Pages of the host that the hypervisor has for itself. */
   readonly #pages = new HypervisorPages();
   readonly #units: readonly LoadedUnit[];
@@ -61,6 +66,9 @@ export class Machine {
     this.#hasMappings = basic !== undefined && loadMappings(this.mappings, basic);
     if (this.#hasMappings) this.mappings.unfixAfterLoad();
     this.statistics = machineStatistics(memory, this.cpus.length);
+    this.statistics.bind('/PGM/cRelocations', () => this.#relocations);
+    for (const [i, cpu] of this.cpus.entries())
+      this.statistics.bind(`/PGM/CPU${i}/cGuestModeChanges`, () => cpu.modeChanges);
   }
 
   /** The host's paging; that of most hosts unless `usePaging` was told of another. */
@@ -86,9 +94,58 @@ export class Machine {
     const shadow = new ShadowPaging(this.memory, options);
     this.#host = host;
     this.#shadow = shadow;
+    if (host.hardware || host.nestedPaging) this.mappings.disable();
+    else this.#beginRawMode();
+    shadow.rawMode = this.#rawMode;
     for (const [i, cpu] of this.cpus.entries()) cpu.attach(shadow.cpus[i]);
     bindPagingStatistics(this.statistics, shadow);
     return shadow;
+  }
+
+  /** What the machine has in raw mode; undefined with hardware virtualisation. */
+  get rawMode(): RawMode | undefined {
+    return this.#rawMode;
+  }
+
+  /** Ends its making, when ROM and devices are there. @param preAllocate all RAM gets memory now, and keeps it */
+  finalise(preAllocate: boolean): void {
+    this.#ramPreAlloc = preAllocate;
+    this.#live('finalise');
+  }
+
+  /** The hypervisor has moved: all addresses of raw mode do, too. */
+  relocate(delta: number): void {
+    this.#relocations++;
+    this.#live('relocate', { delta });
+    // Devices may have put new addresses in when they moved.
+    this.#live('relocate', { delta: 0 });
+  }
+
+  /** As at power-on, but for devices, their memory and its places. */
+  reset(): void {
+    this.#live('reset');
+  }
+
+  /** A CPU that was unplugged is as at power-on. @throws UsageError `no-such-cpu` */
+  resetCpu(id: number): void {
+    const cpu = this.cpus[id];
+    if (!cpu) throw new UsageError('no-such-cpu', `Cannot find CPU ${id}: the machine has ${this.cpus.length}`);
+    this.#live('unplug', { cpu });
+  }
+
+  /** Gives the host back what the machine has of it. The machine may not be used any more. */
+  close(): void {
+    this.#live('term');
+  }
+
+  #live(phase: LifePhase, event: Partial<LifeEvent> = {}): void {
+    live(phase, { machine: this, ramPreAlloc: this.#ramPreAlloc, delta: 0, cpu: this.cpus[0], ...event });
+  }
+
+  #beginRawMode(): void {
+    const raw = new RawMode(this.mappings, this.intermediate, this.#pages, rawObjects(this));
+    this.#rawMode = raw;
+    raw.onMove = (delta) => this.relocate(delta);
   }
 
   /** In file order, without the live passes; with the registers that the CPUs have now. */
@@ -135,6 +192,20 @@ export class Machine {
     });
     return { ramHole: state.pgm?.config?.ramHole ?? DEFAULT_RAM_HOLE, ramSize: state.pgm?.ramSize ?? 0, roms, mmio2 };
   }
+}
+
+/** What has an address in raw mode. Ranges in the upper half have mappings of their own, and do not move. */
+function rawObjects({ cpus, memory }: Machine): RawObject[] {
+  const low = memory.ranges.all.filter(({ kind, start }) => kind === 'ram' && start < FOUR_GIB);
+  return [
+    ...cpus.map(({ id }): RawObject => ['mode-data', `Mode data of CPU ${id}`, PAGE_SIZE]),
+    ['trees', 'Trees of handlers', PAGE_SIZE],
+    ...low.map(({ description }): RawObject => ['ram-range', description, PAGE_SIZE]),
+    ...memory.mmio2.all.map(({ description }): RawObject => ['mmio2-range', description, PAGE_SIZE]),
+    ['mapping', 'Mappings and their page tables', PAGE_SIZE],
+    ['zero-page', 'Zero page', PAGE_SIZE],
+    ['pool', 'Pool', PAGE_SIZE],
+  ];
 }
 
 /** What most hosts have today. */

@@ -22,6 +22,8 @@ import { RESET_CPUM_VERSION, resetCpum } from './reset-cpum.ts';
 /** A workload, its control block and the first MiB need as much. */
 const MIN_RAM = 2 * MIB;
 const MAX_RAM = 1024 * GIB;
+/** `VMM_MAX_CPU_COUNT` of most builds. */
+const MAX_CPUS = 64;
 
 /** Memory as VirtualBox 7.2 lays it out; the numbers go into headers of states. */
 const RELEASE = { major: 7, minor: 2, build: 22, revision: 175245 };
@@ -38,12 +40,17 @@ const ROM = {
 const VIDEO_MEMORY = { id: 1, device: 'vga', instance: 0, region: 0, description: 'VRam', size: MIB };
 
 /**
- * A machine that was never on: a CPU after its reset, RAM of zeros, a ROM with a shadow, video memory, and no other
+ * A machine that was never on: CPUs after their reset, RAM of zeros, a ROM with a shadow, video memory, and no other
  * devices. It is loaded from a state that is made for it, so that it is a machine like all others.
- * @param ramSize bytes, whole pages
+ * @param ramSize bytes, whole pages @param cpus one unless told
  * @throws UsageError for a size that no machine has
  */
-export async function emptyMachine(ramSize: number, options: { backing?: HostBacking } = {}): Promise<Machine> {
+export async function emptyMachine(
+  ramSize: number,
+  { cpus = 1, ...options }: { backing?: HostBacking; cpus?: number } = {},
+): Promise<Machine> {
+  if (!(Number.isSafeInteger(cpus) && cpus >= 1 && cpus <= MAX_CPUS))
+    throw new UsageError('bad-cpu-count', `Cannot make a machine with ${cpus} CPUs: expected 1 to ${MAX_CPUS}`);
   if (!(ramSize >= MIN_RAM && ramSize <= MAX_RAM && ramSize % PAGE_SIZE === 0))
     throw new UsageError(
       'bad-ram-size',
@@ -53,13 +60,14 @@ export async function emptyMachine(ramSize: number, options: { backing?: HostBac
   await writeEmptyState(
     createContainer({ write: async (bytes) => void pieces.push(bytes.slice()) }, '2.0', HEADER),
     ramSize,
+    cpus,
   );
   return loadState(bufferSource(Buffer.concat(pieces)), options);
 }
 
 const HEADER = { release: RELEASE, hostBits: 64, widths: WIDE, live: false, registeredUnits: 4 } as const;
 
-async function writeEmptyState(out: ContainerWriter, ramSize: number): Promise<void> {
+async function writeEmptyState(out: ContainerWriter, ramSize: number, cpus: number): Promise<void> {
   putUnit(out, { ...BUILD_INFO_UNIT, version: 1 }, (writer) => {
     for (const text of ['Build Type', 'release', '', '']) putText(writer, text);
   });
@@ -67,9 +75,9 @@ async function writeEmptyState(out: ContainerWriter, ramSize: number): Promise<v
     writer.u64(ramSize / PAGE_SIZE);
     writer.u64(ramSize);
   });
-  putUnit(out, { ...CPUM_UNIT, version: RESET_CPUM_VERSION }, (writer) => writer.bytes(resetCpum()));
+  putUnit(out, { ...CPUM_UNIT, version: RESET_CPUM_VERSION }, (writer) => writer.bytes(resetCpum(cpus)));
   out.beginUnit({ name: 'pgm', instance: 1, version: NEWEST_PGM.version, pass: 'final' });
-  putMemory(out, ramSize);
+  putMemory(out, ramSize, cpus);
   out.endUnit();
   await out.finish();
 }
@@ -86,7 +94,7 @@ function putUnit(
   out.endUnit();
 }
 
-function putMemory(out: ContainerWriter, ramSize: number): void {
+function putMemory(out: ContainerWriter, ramSize: number, cpus: number): void {
   const cpu = {
     a20Enabled: true,
     a20Mask: NIL_GC_PHYS,
@@ -94,7 +102,7 @@ function putMemory(out: ContainerWriter, ramSize: number): void {
     paePds: [NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS, NIL_GC_PHYS],
   };
   const basic = {
-    cpus: [cpu],
+    cpus: new Array(cpus).fill(cpu),
     balloonedPages: 0,
     mappings: [],
     mappingsFixed: false,

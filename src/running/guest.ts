@@ -59,6 +59,7 @@ export class Guest {
   /** @internal */
   readonly schedule: Schedule;
   readonly #memory: GuestMemory;
+  readonly #trace: Uint32Array | undefined;
   readonly #controlAt: number;
   /** What it works on. @internal */
   readonly places: Places;
@@ -75,10 +76,11 @@ export class Guest {
 
   private constructor(memory: GuestMemory, block: ControlBlock, trace: Uint32Array | undefined) {
     this.#memory = memory;
+    this.#trace = trace;
     this.block = block;
     this.#controlAt = controlAddress(memory);
     const kind = WORKLOAD_KINDS[block.kind];
-    this.places = kind === 'device' ? new DevicePlaces(memory, block) : new RamPlaces(memory, block);
+    this.places = placesOf(memory, block, kind);
     this.schedule = scheduleOf(kind, block.seed, block.places, trace);
     this.#last = lastSteps(this.schedule, block.steps);
     this.#words = new Uint32Array(block.patternSize / 4);
@@ -93,10 +95,20 @@ export class Guest {
    */
   static install(memory: GuestMemory, options: WorkloadOptions): Guest {
     const block = newBlock(memory, options);
-    const trace = options.trace?.places;
-    if (trace) memory.write(block.traceStart, bytesOfWords(trace));
-    const guest = new Guest(memory, block, trace);
-    memory.write(guest.#controlAt, guest.#control);
+    const guest = new Guest(memory, block, options.trace?.places);
+    guest.#begin();
+    return guest;
+  }
+
+  /** The same workload from its first step on, after a reset. Faults that were found stay. */
+  restart(): Guest {
+    const places = Math.min(this.block.places, placesOf(this.#memory, this.block, this.kind).count);
+    const block = { ...this.block, places, steps: 0, ticks: 0 };
+    checkBlock(this.#memory, block);
+    const guest = new Guest(this.#memory, block, this.#trace);
+    guest.#faults.push(...this.#faults);
+    guest.onTouch = this.onTouch;
+    guest.#begin();
     return guest;
   }
 
@@ -162,6 +174,13 @@ export class Guest {
     return { steps, ticks, pages, faults: this.#faults };
   }
 
+  /** Puts into memory what the workload needs to be found again. */
+  #begin(): void {
+    const trace = this.#trace;
+    if (trace) this.#memory.write(this.block.traceStart, bytesOfWords(trace));
+    this.#memory.write(this.#controlAt, this.#control);
+  }
+
   #beginTick(): void {
     this.#compareControl();
     this.block.ticks++;
@@ -225,4 +244,8 @@ export class Guest {
   #note(fault: GuestFault): void {
     if (this.#faults.length < FAULT_LIMIT) this.#faults.push(fault);
   }
+}
+
+function placesOf(memory: GuestMemory, block: ControlBlock, kind: WorkloadKind): Places {
+  return kind === 'device' ? new DevicePlaces(memory, block) : new RamPlaces(memory, block);
 }

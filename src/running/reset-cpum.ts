@@ -12,20 +12,25 @@ const CR0_RESET = 0x10;
 const LEAF_1_EDX = (1 << 3) | (1 << 6) | (1 << 13) | (1 << 17);
 const LEAF_EXTENDED_1_EDX = (1 << 20) | (1 << 29);
 const ENTRY_WORDS = 8;
+/** Legacy PAE's four pointers. */
+const NO_POINTERS = new Uint8Array(4 * 8);
 
-/** The payload of a unit cpum with one VCPU as after a reset, for machines that were never on. */
-export function resetCpum(): Uint8Array {
-  const writer = new Writer(undefined, 2048);
-  writer.u32(1);
+/** The payload of a unit cpum with VCPUs as after a reset, for machines that were never on. */
+export function resetCpum(cpus: number): Uint8Array {
+  const writer = new Writer(undefined, 2048 * cpus);
+  writer.u32(cpus);
   writer.u32(0);
-  writer.bytes(emptyStruct(CONTEXT_SIZE));
   const context = emptyStruct(CONTEXT_SIZE);
   new DataView(context.buffer).setUint32(CR0, CR0_RESET, true);
-  writer.bytes(context);
-  writer.bytes(emptyStruct(fpuState.size()));
-  // Nothing is in use, nothing has changed.
-  writer.u32(0);
-  writer.u32(0);
+  for (let cpu = 0; cpu < cpus; cpu++) {
+    writer.bytes(emptyStruct(CONTEXT_SIZE));
+    writer.bytes(context);
+    writer.bytes(emptyStruct(fpuState.size()));
+    writer.bytes(NO_POINTERS);
+    // Nothing is in use, nothing has changed.
+    writer.u32(0);
+    writer.u32(0);
+  }
   putCpuid(writer);
   return writer.view();
 }

@@ -3,10 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { bufferSource } from '../../formats/files/source.ts';
 import { FOUR_GIB, MIB } from '../../formats/sizes.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
+import { liveSave } from '../live-save/live-save.ts';
 import { loadState } from '../machine/load.ts';
 import { saveState } from '../machine/save.ts';
 import { verify } from '../saved-state/verify/verify.ts';
 import { emptyMachine } from './empty-machine.ts';
+import { Guest } from './guest.ts';
 import { Pacer } from './pacer.ts';
 import { RunningMachine } from './running-machine.ts';
 
@@ -107,5 +109,47 @@ describe('Pacer', () => {
     expect(pacer.due(10_100)).toBe(5);
     pacer.start(20_000);
     expect(pacer.due(20_020)).toBe(1);
+  });
+});
+
+describe('a reset', () => {
+  it.each(['counter', 'random', 'scan', 'alloc', 'device'] as const)(
+    'lets %s begin anew, running or not',
+    async (kind) => {
+      const running = RunningMachine.of(await emptyMachine(8 * MIB), { kind, rate: 10_000 });
+      running.runSteps(500);
+      running.reset();
+      expect([running.state, running.guest.block.steps]).toEqual(['suspended', 0]);
+      running.resume();
+      running.runSteps(300);
+      running.reset();
+      expect(running.state).toBe('running');
+      running.runSteps(200);
+      running.pause();
+      expect(running.selfCheck()).toMatchObject({ faults: [] });
+      expect(RunningMachine.of(running.machine).guest.block.steps).toBe(running.guest.block.steps);
+      running.stop();
+      expect(() => running.reset()).toThrow('Cannot reset a machine: it is off');
+    },
+  );
+
+  it('during a live save is no more than many dirty pages', async () => {
+    const running = RunningMachine.of(await emptyMachine(16 * MIB), { kind: 'random', rate: 100 });
+    running.runSteps(5000);
+    running.resume();
+    const sink = new MemorySink();
+    let passes = 0;
+    await liveSave(running, sink, {
+      maxDowntimeMs: 60_000,
+      onPass: () => {
+        if (passes++ < 2) running.reset();
+      },
+    });
+    running.pause();
+    expect(passes).toBeGreaterThan(1);
+    const saved = await loadState(bufferSource(sink.view()));
+    const guest = Guest.find(saved.memory);
+    expect(guest?.check()).toMatchObject({ faults: [] });
+    expect(guest?.block.steps).toBeLessThan(5000);
   });
 });

@@ -37,10 +37,9 @@ export interface RunFigures {
 export class RunningMachine {
   /** The machine that executes. */
   readonly machine: Machine;
-  /** The workload. */
-  readonly guest: Guest;
   /** As of now. */
   readonly figures: RunFigures = { runMs: 0, steps: 0, ticks: 0, longestGapMs: 0, lastPauseMs: 0 };
+  #guest: Guest;
   #state: MachineState = 'suspended';
   readonly #pacer: Pacer;
   #timer: Timer | undefined;
@@ -58,7 +57,7 @@ export class RunningMachine {
   /** Suspended at first; `resume()` starts it. */
   constructor(machine: Machine, guest: Guest) {
     this.machine = machine;
-    this.guest = guest;
+    this.#guest = guest;
     const { rate, intervalMs } = guest.block;
     this.#pacer = new Pacer(intervalMs > 0 ? 1000 / intervalMs : rate, clock());
   }
@@ -77,6 +76,10 @@ export class RunningMachine {
   /** Why it suspended itself: the host has no memory for it. Gone when `resume` has got some. */
   get runtimeError(): 'HostMemoryLow' | undefined {
     return this.#runtimeError;
+  }
+  /** The workload; another one after a reset. */
+  get guest(): Guest {
+    return this.#guest;
   }
   /** Its memory. */
   get memory(): GuestMemory {
@@ -117,6 +120,23 @@ export class RunningMachine {
   /** Switches it off. */
   stop(): void {
     this.dispatch('power-off');
+  }
+
+  /**
+   * The reset button: memory and CPUs are as at power-on, and the guest begins its workload anew. @throws UsageError
+   * where it neither runs nor is suspended
+   */
+  reset(): void {
+    const wasExecuting = isExecuting(this.#state);
+    this.dispatch('reset');
+    try {
+      this.machine.reset();
+      this.#guest = this.#guest.restart();
+    } catch (error) {
+      this.#fail(error);
+      throw error;
+    }
+    this.dispatch(wasExecuting ? 'reset-to-running' : 'reset-to-suspended');
   }
 
   /** Keeps its state as it is, whoever asks for another, until `letGo`: it may run elsewhere soon. */

@@ -18,7 +18,7 @@ import { line, lines, type TerminalText } from '../../terminal/terminal-text.ts'
 import { heldText, notHeldText } from '../../text/guest-check-text.ts';
 import { type DescribedStatistic, statisticsText } from '../../text/statistics-text.ts';
 
-const ACTIONS = ['status', 'stats', 'check', 'pause', 'resume', 'stop', 'save', 'throttle'] as const;
+const ACTIONS = ['status', 'stats', 'check', 'pause', 'resume', 'reset', 'stop', 'save', 'throttle'] as const;
 
 interface Options extends CommonOptions {
   machine: string;
@@ -44,6 +44,7 @@ export const controlCommand: CommandModule<object, Options> = {
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 control vm.sock status', 'What it does, how far it is')
       .example('$0 control vm.sock check', 'Compare all of its memory with what it must hold')
+      .example('$0 control vm.sock reset', 'As its reset button does: it begins anew')
       .example('$0 control vm.sock save vm.sav', 'Save it while it stands')
       .epilogue('To save it while it runs: savkit live-save.') as unknown as Argv<Options>,
   handler: async (options) => {

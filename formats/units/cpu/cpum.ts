@@ -241,8 +241,8 @@ function readModern(payload: Uint8Array, view: DataView, version: number): Found
     offsets: guestContext.offsets,
   }));
   for (const [i, end] of ends.entries()) {
-    if (end === undefined || msrSize < 8 || end - msrSize < starts[i]) continue;
-    cpus[i].tscAux = view.getBigUint64(end - msrSize, true);
+    if (end === undefined || end - msrSize < starts[i]) continue;
+    if (msrSize >= 8) cpus[i].tscAux = view.getBigUint64(end - msrSize, true);
     if (version >= FIRST_WITH_PAE_POINTERS) places[i].paePointers = end - msrSize - FLAGS_SIZE - PAE_POINTERS_SIZE;
   }
   return { cpus, places, end: at + 8 + msrSize };

@@ -14,9 +14,10 @@ const CR3_PAGES = 5;
  */
 export class DynamicMappingArea {
   /** Address of the area. */
-  readonly base: number;
+  base: number;
   /** Low and high halves of the entries. */
   readonly entries = new Uint32Array(AREA_PAGES * 2);
+  readonly #dummy: number;
   readonly #pages = new Float64Array(CACHE_ENTRIES).fill(-1);
   readonly #locks = new Uint8Array(CACHE_ENTRIES);
   #next = 0;
@@ -25,9 +26,16 @@ export class DynamicMappingArea {
   /** Pages that had to be mapped. */
   misses = 0;
 
-  /** @param base page-aligned address of the area */
-  constructor(base: number) {
+  /** @param base page-aligned address of the area @param dummy page that is seen where nothing is mapped yet */
+  constructor(base: number, dummy?: number) {
     this.base = base;
+    this.#dummy = dummy ?? -1;
+    if (dummy !== undefined) for (let entry = 0; entry < AREA_PAGES; entry++) this.#show(entry, dummy);
+  }
+
+  /** Bytes of the area. */
+  get size(): number {
+    return AREA_PAGES * PAGE_SIZE;
   }
 
   /**
@@ -43,8 +51,7 @@ export class DynamicMappingArea {
     this.misses++;
     const entry = this.#take();
     this.#pages[entry] = page;
-    this.entries[entry * 2] = ((page >>> 0) | P | A | D) >>> 0;
-    this.entries[entry * 2 + 1] = Math.floor(page / 2 ** 32);
+    this.#show(entry, page);
     return this.#addressOf(entry) + (host % PAGE_SIZE);
   }
 
@@ -65,13 +72,19 @@ export class DynamicMappingArea {
     for (let entry = 0; entry < AREA_PAGES; entry++) {
       const isPresent = (this.entries[entry * 2] & P) !== 0;
       const seen = this.entries[entry * 2 + 1] * 2 ** 32 + ((this.entries[entry * 2] & 0xfffff000) >>> 0);
-      const expected = entry < CACHE_ENTRIES ? this.#pages[entry] : -1;
+      const known = entry < CACHE_ENTRIES ? this.#pages[entry] : -1;
+      const expected = known >= 0 ? known : this.#dummy;
       if (isPresent ? seen !== expected : expected >= 0)
         faults.push(`entry ${entry} shows another page than is remembered`);
-      if (expected >= 0 && this.#pages.indexOf(expected) !== entry)
+      if (known >= 0 && this.#pages.indexOf(known) !== entry)
         faults.push(`entry ${entry} shows a page that another shows`);
     }
     return faults;
+  }
+
+  #show(entry: number, page: number): void {
+    this.entries[entry * 2] = ((page >>> 0) | P | A | D) >>> 0;
+    this.entries[entry * 2 + 1] = Math.floor(page / 2 ** 32);
   }
 
   #take(): number {
@@ -98,27 +111,30 @@ export class DynamicMappingArea {
 /** The area for the guest's root tables: pages as mapped, and a fence that never is. */
 export class Cr3MappingArea {
   /** Address of the area. */
-  readonly base: number;
-  readonly #hosts: (number | undefined)[] = new Array(CR3_PAGES).fill(undefined);
+  base: number;
+  readonly #dummy: number | undefined;
+  readonly #hosts: (number | undefined)[];
 
-  /** @param base page-aligned address of the area */
-  constructor(base: number) {
+  /** @param base page-aligned address of the area @param dummy page that is seen where nothing is mapped yet */
+  constructor(base: number, dummy?: number) {
     this.base = base;
+    this.#dummy = dummy;
+    this.#hosts = new Array(CR3_PAGES).fill(dummy);
   }
 
-  /** Bytes of the area, fence included. */
+  /** Bytes of the area; a fence follows it. */
   get size(): number {
-    return (CR3_PAGES + 1) * PAGE_SIZE;
+    return CR3_PAGES * PAGE_SIZE;
   }
 
   /** Shows the root's page, and legacy PAE's four directories where they are present; all else is unmapped. */
   map(root: number, directories: readonly (number | undefined)[] = []): void {
-    for (let i = 0; i < CR3_PAGES; i++) this.#hosts[i] = i === 0 ? root : directories[i - 1];
+    for (let i = 0; i < CR3_PAGES; i++) this.#hosts[i] = (i === 0 ? root : directories[i - 1]) ?? this.#dummy;
   }
 
   /** Empties the area. */
   unmap(): void {
-    this.#hosts.fill(undefined);
+    this.#hosts.fill(this.#dummy);
   }
 
   /** What is seen at an address of the area; undefined for nothing, and for the fence. */

@@ -119,9 +119,27 @@ export class GuestMappings {
   load(list: readonly Pick<GuestMapping, 'start' | 'size' | 'description'>[], fixed?: FixedArea): void {
     this.#list = list.map((each) => ({ ...each, relocate: () => true, conflicts: 0, history: [] }));
     this.#sort();
-    this.#context.finalise();
     this.#fixed = fixed;
     this.#state = fixed ? 'fixed' : this.#list.length > 0 ? 'floating' : 'disabled';
+  }
+
+  /** Mappings have no places yet, or those of a loaded state are in the way of world switches. */
+  get wantsLayout(): boolean {
+    return this.#state === 'new' || this.#list.some(({ start, size }) => this.#usesContext(start, size));
+  }
+
+  /** The mapping of a description, which a loaded state may have; added where it has not. @throws UsageError as `add` */
+  own(start: number, size: number, description: string, relocate: Relocate): GuestMapping {
+    if (this.#state === 'disabled') this.#state = 'new';
+    const found = this.#list.find((mapping) => mapping.description === description);
+    if (found) {
+      found.relocate = relocate;
+      return found;
+    }
+    const added = this.add(this.#overlapping(start, size) ? 0 : start, size, description, relocate);
+    if (this.#state === 'floating') added.start = this.#firstPlace(added, start);
+    this.#sort();
+    return added;
   }
 
   /**
@@ -129,7 +147,7 @@ export class GuestMappings {
    * VERR_PGM_INTERMEDIATE_PAGE_CONFLICT
    */
   finalise(): void {
-    if (this.#state !== 'new') throw mappingError('VERR_WRONG_ORDER', 'Cannot lay mappings out: that has been done');
+    if (!this.wantsLayout) throw mappingError('VERR_WRONG_ORDER', 'Cannot lay mappings out: that has been done');
     this.#context.finalise();
     let next: number | undefined;
     for (const mapping of this.#list) {

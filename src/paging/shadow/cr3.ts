@@ -30,6 +30,11 @@ export class Cr3 implements RootState {
     return this.#sync !== 'no';
   }
 
+  /** Nothing is to be done before the guest runs on. */
+  dropSync(): void {
+    this.#sync = 'no';
+  }
+
   requestSync(kind: 'non-global' | 'global' = 'global'): void {
     if (this.#sync !== 'global') this.#sync = kind;
   }
@@ -97,13 +102,14 @@ export class Cr3 implements RootState {
   /** What the forced action asks for, before the guest runs on (`PGMSyncCR3`). Shadow entries are right already. */
   sync(): void {
     const cpu = this.#cpu;
-    const { virtualHandlers, mappings } = cpu.paging;
+    const { virtualHandlers, rawMode } = cpu.paging;
     cpu.counts[this.#sync === 'global' ? 'syncGlobal' : 'syncNotGlobal']++;
     if (this.flags.mapCr3 && cpu.guestMode && hasPaging(cpu.guestMode)) this.map();
     if (!cpu.plan?.nested) {
       virtualHandlers.update(cpu, this.flags.updateVirtual);
       this.flags.updateVirtual = false;
-      if (cpu.walker && cpu.walker.scheme.name !== 'long') mappings?.resolveConflicts(guestDirectory(cpu.walker));
+      if (cpu.walker && cpu.walker.scheme.name !== 'long')
+        rawMode?.mappings.resolveConflicts(guestDirectory(cpu.walker));
     }
     // What is done above may have asked for more, which is done now.
     if (!this.flags.always) this.#sync = 'no';

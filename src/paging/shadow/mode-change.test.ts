@@ -4,7 +4,9 @@ import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { machineStatistics } from '../../pgm/statistics/machine-statistics.ts';
 import { hierarchyOf } from '../hierarchy.ts';
 import { type GuestDirectory, GuestMappings } from '../mappings/guest-mappings.ts';
+import { HypervisorPages } from '../mappings/hypervisor-pages.ts';
 import { IntermediateContext } from '../mappings/intermediate-context.ts';
+import { RawMode } from '../mappings/raw-mode.ts';
 import type { PagingMode } from '../modes.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { Reach } from './guest-access.ts';
@@ -195,10 +197,11 @@ describe('CR3', () => {
   test('raw mode: mappings make room for the guest at a sync', () => {
     const paging = newPaging(RAW);
     const [cpu] = paging.cpus;
-    let frame = 16;
-    paging.mappings = new GuestMappings(new IntermediateContext(() => frame++));
-    const mapping = paging.mappings.add(0xa000_0000, 4 << 20, 'Hypervisor Memory Area', () => true);
-    paging.mappings.finalise();
+    const pages = new HypervisorPages();
+    const context = new IntermediateContext(pages.allocate);
+    const rawMode = new RawMode(new GuestMappings(context), context, pages, []);
+    const { mappings, mapping } = rawMode;
+    paging.rawMode = rawMode;
     const place = mapping.start;
     cpu.setRegisters(REGISTERS['32-bit']);
     cpu.reach(0x1000, 0);
@@ -208,7 +211,7 @@ describe('CR3', () => {
     cpu.reach(0x1000, 0);
     expect([mapping.conflicts, mapping.history, mapping.start === place]).toEqual([1, [place], false]);
     const used: GuestDirectory = { isPresent: (at) => at < FOUR_GIB && at === place, pae: false };
-    expect(paging.mappings.conflictsWith(used)).toEqual([]);
+    expect(mappings.conflictsWith(used)).toEqual([]);
   });
 });
 

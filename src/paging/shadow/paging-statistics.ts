@@ -4,7 +4,6 @@ import type { CpuCounts } from './shadow-state.ts';
 
 /** VirtualBox's names below `/PGM/CPU<n>/` for what is counted. Source: PGM.cpp, pgmR3InitStats. */
 const NAMES: Partial<Record<keyof CpuCounts, string>> = {
-  modeChanges: 'cGuestModeChanges',
   newCr3: 'R3/FlushTLB/NewCR3',
   newCr3Global: 'R3/FlushTLB/NewCR3Global',
   sameCr3: 'R3/FlushTLB/SameCR3',

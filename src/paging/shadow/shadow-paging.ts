@@ -3,7 +3,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import { PageState } from '../../pgm/pages/page-states.ts';
 import type { RamRange } from '../../pgm/pages/ram-range.ts';
-import type { GuestMappings } from '../mappings/guest-mappings.ts';
+import type { RawMode } from '../mappings/raw-mode.ts';
 import { DEFAULT_POOL_PAGES, ShadowPool } from '../pool/pool.ts';
 import { TableMonitor } from '../pool/table-monitor.ts';
 import { ShadowCpu } from './shadow-cpu.ts';
@@ -28,8 +28,8 @@ export class ShadowPaging {
   /** By number; one unless options tell otherwise. */
   readonly cpus: readonly ShadowCpu[];
 
-  /** Raw mode: what the hypervisor has in the guest's address space. It makes room for the guest when CR3 is synced. */
-  mappings: GuestMappings | undefined;
+  /** Raw mode: what the hypervisor has in the guest's address space. */
+  rawMode: RawMode | undefined;
   /** Handlers of virtual addresses. */
   readonly virtualHandlers: VirtualHandlers;
 

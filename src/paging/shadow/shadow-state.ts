@@ -4,7 +4,7 @@ import type { ControlRegisters } from '../../../formats/units/cpu/cpum.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import type { AddressSpace } from '../address-space.ts';
 import type { GuestView } from '../guest-view.ts';
-import type { GuestMappings } from '../mappings/guest-mappings.ts';
+import type { RawMode } from '../mappings/raw-mode.ts';
 import type { PagingMode, ShadowMode } from '../modes.ts';
 import type { ShadowPool } from '../pool/pool.ts';
 import type { TableMonitor } from '../pool/table-monitor.ts';
@@ -92,7 +92,7 @@ export interface MachineState {
   readonly monitor: TableMonitor;
   readonly pool: ShadowPool;
   readonly cpus: readonly CpuState[];
-  readonly mappings: GuestMappings | undefined;
+  readonly rawMode: RawMode | undefined;
   readonly virtualHandlers: VirtualSync;
 }
 

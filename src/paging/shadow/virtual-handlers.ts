@@ -1,5 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { RawCallback } from '../../pgm/access/handler-list.ts';
 import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
 import type { CpuState, MachineState } from './shadow-state.ts';
@@ -20,6 +21,8 @@ export interface VirtualHandler {
   readonly description: string;
   /** Called for accesses; `'default'` lets memory do them. Not for hypervisor handlers. */
   readonly callback?: (access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array) => 'done' | 'default';
+  /** Raw mode's part of it, where it has one. */
+  readonly raw?: RawCallback | undefined;
   /** Called when the guest has invalidated a page of it, or put another one there. */
   readonly invalidate?: ((address: GuestVirt) => void) | undefined;
 }

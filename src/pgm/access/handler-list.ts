@@ -21,6 +21,14 @@ export type HandlerCallback = (
   origin: AccessOrigin,
 ) => HandlerAnswer;
 
+/** Where raw mode finds a handler's code, and what it hands to it: addresses, or numbers below 64 KiB. */
+export interface RawCallback {
+  /** Address of the code. */
+  callback: number;
+  /** Address or number. */
+  user: number;
+}
+
 /** PGMPHYSHANDLER: a physical access handler. */
 export interface PhysHandler {
   /** Which accesses it gets. */
@@ -33,6 +41,8 @@ export interface PhysHandler {
   readonly description: string;
   /** Called for the accesses. */
   readonly callback: HandlerCallback;
+  /** Raw mode's part of it, where it has one. */
+  readonly raw?: RawCallback | undefined;
 }
 
 /** What a handler's pages are marked with. */

@@ -141,8 +141,10 @@ export class RomRanges {
       if (!rom.isShadowed) continue;
       this.protect(rom.start, rom.pages * PAGE_SIZE, RomProtection.READ_ROM_WRITE_IGNORE);
       for (let page = 0; page < rom.pages; page++) {
+        if (rom.shadowId(page) === NIL_PAGE_ID) continue;
+        rom.writtenTo[page] = 1;
         if (!keepMemory) this.dropShadow(rom, page);
-        else if (rom.shadowId(page) !== NIL_PAGE_ID) {
+        else {
           const at = offsetInChunk(rom.shadowId(page));
           this.shadowChunk(rom, page).fill(0, at, at + PAGE_SIZE);
         }

@@ -5,7 +5,7 @@ import { checkIntegrity } from '../memory-integrity.ts';
 import { PageState } from '../pages/page-states.ts';
 import { bytesAt, refused } from '../testing/memory-checks.ts';
 import { readMemoryConfig } from './memory-config.ts';
-import { finaliseMemory, resetCpu, resetMemory, setUpMemory } from './memory-life.ts';
+import { finaliseMemory, resetRam, setUpMemory } from './memory-life.ts';
 
 describe('readMemoryConfig()', () => {
   it("has VirtualBox's defaults", () => {
@@ -79,7 +79,7 @@ describe('the life of memory', () => {
     finaliseMemory(memory, config);
     expect(memory.pages.counts).toMatchObject({ zero: 0, private: 256 });
     memory.fill(0, MIB, 1);
-    resetMemory(memory, config);
+    resetRam(memory, config);
     expect([memory.pages.counts.private, bytesAt(memory, 0x5000, 1)]).toEqual([256, [0]]);
     expect(checkIntegrity(memory)).toEqual([]);
   });
@@ -97,28 +97,13 @@ describe('the life of memory', () => {
     memory.monitor.take(new Uint32Array(16));
     memory.balloon.inflate([0x1000, 0x30000]);
     const lock = memory.locks.lockForWriting(0x2000);
-    memory.a20.set(0, false);
-    memory.a20.set(1, false);
-    resetMemory(memory, config);
+    resetRam(memory, config);
     expect(memory.pages.counts).toMatchObject({ private: 2, monitored: 0, ballooned: 0, writeLocked: 1 });
-    expect([memory.a20.isOn(0), memory.a20.isOn(1), lock.bytes[0], bytesAt(memory, 2 * MIB, 1)]).toEqual([
-      true,
-      true,
-      0,
-      [2],
-    ]);
+    expect([lock.bytes[0], bytesAt(memory, 2 * MIB, 1)]).toEqual([0, [2]]);
     lock.bytes[0] = 9;
     expect(bytesAt(memory, 0x2000, 1)).toEqual([9]);
     expect(memory.pages.backing.account.balloonedPages).toBe(0);
     expect(checkIntegrity(memory)).toEqual([]);
-  });
-
-  it('opens the A20 gate of one CPU that comes back', () => {
-    const memory = setUpMemory(readMemoryConfig({ RamSize: MIB }));
-    for (const cpu of [0, 1]) memory.a20.set(cpu, false);
-    resetCpu(memory, 1);
-    expect([memory.a20.isOn(0), memory.a20.isOn(1)]).toEqual([false, true]);
-    expect([memory.a20.maskOf(0), memory.a20.maskOf(1)]).toEqual([0xffffffffffefffffn, 0xffffffffffffffffn]);
   });
 
   it('gives all pages back at its end, shared ones included', () => {
@@ -252,7 +237,7 @@ describe('a large page', () => {
   it('is zero after a reset, and still in one piece', () => {
     const { memory } = newMemory();
     memory.fill(BLOCK, BLOCK, 1);
-    resetMemory(memory, { ramPreAlloc: false });
+    resetRam(memory, { ramPreAlloc: false });
     expect([bytesAt(memory, BLOCK + 0x9000, 1), memory.pages.counts.private]).toEqual([[0], 512]);
     memory.largePages.map(BLOCK);
   });

@@ -30,7 +30,7 @@ function hostOptions({ maxRing3Chunks }: MemoryConfig): { maxMappedChunks?: numb
 /**
  * When ROM and devices are there: allocates all RAM where that is wanted. @throws EnvironmentError VERR_EM_NO_MEMORY
  */
-export function finaliseMemory(memory: GuestMemory, { ramPreAlloc }: MemoryConfig): void {
+export function finaliseMemory(memory: GuestMemory, { ramPreAlloc }: Pick<MemoryConfig, 'ramPreAlloc'>): void {
   if (!ramPreAlloc) return;
   for (const range of memory.ranges) {
     for (let page = 0; page < range.pages; page++) {
@@ -41,11 +41,10 @@ export function finaliseMemory(memory: GuestMemory, { ramPreAlloc }: MemoryConfi
 }
 
 /**
- * As at power-on, before the devices are reset: RAM is zero, aliases end, shadowed ROMs show themselves, A20 is on.
- * Device memory, its mappings and handlers stay.
+ * As at power-on, before the devices are reset: RAM is zero, aliases end. Device memory, its mappings and handlers
+ * stay.
  */
-export function resetMemory(memory: GuestMemory, { ramPreAlloc }: Pick<MemoryConfig, 'ramPreAlloc'>): void {
-  memory.a20.reset();
+export function resetRam(memory: GuestMemory, { ramPreAlloc }: Pick<MemoryConfig, 'ramPreAlloc'>): void {
   for (const { kind, start } of memory.handlers.list.all) if (kind === 'mmio') memory.handlers.reset(start);
   for (const range of memory.ranges) {
     for (let page = 0; page < range.pages; page++) {
@@ -54,15 +53,9 @@ export function resetMemory(memory: GuestMemory, { ramPreAlloc }: Pick<MemoryCon
     }
   }
   memory.pages.flush();
-  memory.roms.reset(ramPreAlloc);
 }
 
 /** Large pages stay in one piece, and devices keep what they have mapped. */
 function keepsMemory(range: RamRange, page: number): boolean {
   return range.pdeType(page) === PdeType.LARGE || range.readLocks[page] > 0 || range.writeLocks[page] > 0;
-}
-
-/** A CPU that was unplugged comes back as at power-on. */
-export function resetCpu(memory: GuestMemory, cpu: number): void {
-  memory.a20.load(cpu, true);
 }

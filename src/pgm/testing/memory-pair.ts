@@ -3,7 +3,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { PageLock } from '../access/page-locks.ts';
 import type { AccessOrigin } from '../access/phys-memory.ts';
 import { GuestMemory } from '../guest-memory.ts';
-import { resetMemory } from '../life/memory-life.ts';
+import { resetRam } from '../life/memory-life.ts';
 import { PageState } from '../pages/page-states.ts';
 import * as devices from './naive-devices.ts';
 import { DEVICE_PAGES, NaiveMachine, RAM_A, RAM_B, Refused, ROMS } from './naive-machine.ts';
@@ -175,7 +175,11 @@ export class MemoryPair {
 
   reset(): Outcome[] {
     return this.both(
-      () => resetMemory(this.real, { ramPreAlloc: false }),
+      () => {
+        this.real.a20.reset();
+        resetRam(this.real, { ramPreAlloc: false });
+        this.real.roms.reset(false);
+      },
       () => devices.reset(this.naive),
     );
   }

@@ -1,0 +1,77 @@
+import { UsageError } from '../../../formats/errors.ts';
+import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
+
+/** What stands at an address of raw mode, and moves when the area does. */
+export type ReservedFor =
+  | 'cr3-area'
+  | 'mode-data'
+  | 'trees'
+  | 'ram-range'
+  | 'mmio2-range'
+  | 'mapping'
+  | 'dynamic-area'
+  | 'zero-page'
+  | 'pool'
+  | 'fence';
+
+/** A stretch of the area. */
+export interface Reservation {
+  /** What stands there. */
+  readonly what: ReservedFor;
+  /** For people. */
+  readonly description: string;
+  /** Where raw mode sees it. */
+  address: number;
+  /** Bytes. */
+  readonly size: number;
+}
+
+/** One table of PAE maps so much. */
+const BORDER = 2 * MIB;
+
+/** The addresses that the hypervisor has in the guest's address space, dealt out from front to back. */
+export class HypervisorArea {
+  readonly #end: number;
+  readonly #reserved: Reservation[] = [];
+  #next: number;
+
+  /** @param base page-aligned address @param size bytes */
+  constructor(base: number, size: number) {
+    this.#next = base;
+    this.#end = base + size;
+  }
+
+  /** Ascending. */
+  get all(): readonly Reservation[] {
+    return this.#reserved;
+  }
+
+  /** Whole pages. @throws UsageError `no-memory` where the area is full */
+  reserve(what: ReservedFor, description: string, size: number): Reservation {
+    const address = this.#next;
+    const pages = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
+    if (address + pages > this.#end)
+      throw new UsageError('no-memory', `Cannot reserve ${description}: the hypervisor's area is full`);
+    this.#next += pages;
+    const reservation = { what, description, address, size: pages };
+    this.#reserved.push(reservation);
+    return reservation;
+  }
+
+  /** The same within 2 MiB: where the first place crosses a border it is given up, and the next one taken. */
+  reserveWithin(what: ReservedFor, description: string, size: number): Reservation {
+    const first = this.reserve(what, description, size);
+    if (Math.floor(first.address / BORDER) === Math.floor((first.address + first.size - 1) / BORDER)) return first;
+    return this.reserve(what, `${description} not crossing`, size);
+  }
+
+  /** A page that is never mapped. */
+  fence(): void {
+    this.reserve('fence', 'fence', PAGE_SIZE);
+  }
+
+  /** Moves all that is reserved for something. */
+  move(what: ReservedFor, delta: number): void {
+    for (const reservation of this.#reserved) if (reservation.what === what) reservation.address += delta;
+  }
+}
