@@ -21,8 +21,8 @@ export {
   type Relocate,
 } from '../paging/mappings/guest-mappings.ts';
 export { HypervisorArea, type Reservation, type ReservedFor } from '../paging/mappings/hypervisor-area.ts';
-export { type AllocateLow, IntermediateContext } from '../paging/mappings/intermediate-context.ts';
 export { HypervisorPages } from '../paging/mappings/hypervisor-pages.ts';
+export { type AllocateLow, IntermediateContext } from '../paging/mappings/intermediate-context.ts';
 export { RawMode, type RawObject } from '../paging/mappings/raw-mode.ts';
 export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } from '../paging/mappings-of.ts';
 export { type HostMode, type PagingMode, pagingModeOf, type ShadowMode } from '../paging/modes.ts';
