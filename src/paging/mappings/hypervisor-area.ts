@@ -1,5 +1,5 @@
-import { UsageError } from '../../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { mappingError } from './mapping-errors.ts';
 
 /** What stands at an address of raw mode, and moves when the area does. */
 export type ReservedFor =
@@ -46,12 +46,15 @@ export class HypervisorArea {
     return this.#reserved;
   }
 
-  /** Whole pages. @throws UsageError `no-memory` where the area is full */
+  /** Whole pages. @throws UsageError VERR_PGM_NO_HYPERVISOR_ADDRESS where the area is full */
   reserve(what: ReservedFor, description: string, size: number): Reservation {
     const address = this.#next;
     const pages = Math.ceil(size / PAGE_SIZE) * PAGE_SIZE;
     if (address + pages > this.#end)
-      throw new UsageError('no-memory', `Cannot reserve ${description}: the hypervisor's area is full`);
+      throw mappingError(
+        'VERR_PGM_NO_HYPERVISOR_ADDRESS',
+        `Cannot reserve ${description}: the hypervisor's area is full`,
+      );
     this.#next += pages;
     const reservation = { what, description, address, size: pages };
     this.#reserved.push(reservation);
