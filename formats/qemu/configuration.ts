@@ -15,6 +15,11 @@ export interface QemuConfiguration {
   uuid?: string;
 }
 
+/** Names of the configuration's parts. Source: qemu-stream.md 2. */
+export const CAPABILITIES_PART = 'configuration/capabilities';
+export const PAGE_BITS_PART = 'configuration/target-page-bits';
+export const UUID_PART = 'configuration/uuid';
+
 /** @throws QemuFormatError `not-qemu` for any other file, UnsupportedError for another version of the stream */
 export async function readStreamHeader(bytes: StreamBytes): Promise<void> {
   const offset = bytes.offset;
@@ -45,13 +50,12 @@ export async function readConfiguration(bytes: StreamBytes): Promise<QemuConfigu
     await bytes.u8('configuration');
     const name = await bytes.name('name of a part of the configuration');
     await bytes.u32(`version of ${name}`);
-    if (name === 'configuration/capabilities') {
+    if (name === CAPABILITIES_PART) {
       const count = await bytes.u32('number of capabilities');
       if (count > MAX_NAME) throw tooMuch('number of capabilities', offset, count);
       for (let i = 0; i < count; i++) configuration.capabilities.push(await bytes.name('capability'));
-    } else if (name === 'configuration/target-page-bits') configuration.pageBits = await bytes.u32(name);
-    else if (name === 'configuration/uuid')
-      configuration.uuid = Buffer.from(await bytes.copy(16, name)).toString('hex');
+    } else if (name === PAGE_BITS_PART) configuration.pageBits = await bytes.u32(name);
+    else if (name === UUID_PART) configuration.uuid = Buffer.from(await bytes.copy(16, name)).toString('hex');
     else
       throw new UnsupportedError(
         'unknown-part',

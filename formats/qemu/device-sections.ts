@@ -19,6 +19,8 @@ export interface DeviceSections {
   /** The end mark was found. */
   ended: boolean;
   description?: Description;
+  /** The description as it stands in the stream. */
+  descriptionJson?: Uint8Array;
   /** Offset of the description in the file. */
   descriptionOffset?: number;
   /** Bytes after the last part of the stream, for which nothing accounts. */
@@ -81,8 +83,10 @@ class Splitter {
     this.#end = found.at;
     this.result.descriptionOffset = this.#start + found.at;
     this.result.trailing = this.#bytes.length - found.end;
+    const json = this.#bytes.subarray(found.at + 5, found.end);
     try {
-      this.result.description = parseDescription(this.#bytes.subarray(found.at + 5, found.end));
+      this.result.description = parseDescription(json);
+      this.result.descriptionJson = json;
       this.result.split = 'description';
       this.#expected = [...this.result.description.devices];
     } catch (error) {

@@ -43,14 +43,21 @@ export function guestLayout(machine: string | undefined, ramSize: number): RamLa
 /** The firmware of pc and q35 machines: it ends with the first 4 GiB, where a CPU starts. */
 const FIRMWARE = 'pc.bios';
 
+/** A guest-physical stretch of a block, from `offset` in the block on. */
+export interface BlockRange {
+  start: number;
+  end: number;
+  offset: number;
+}
+
 /** Guest-physical stretches of a block, ascending; none where it is not known. */
 export function rangesOf(
   block: { name: string; size: number; isRam: boolean; ramOffset: number; gcPhys?: number },
   { stretches, known }: RamLayout,
-): { start: number; end: number }[] {
+): BlockRange[] {
   if (!block.isRam) {
     const start = block.gcPhys ?? (block.name === FIRMWARE && known ? FOUR_GIB - block.size : undefined);
-    return start === undefined ? [] : [{ start, end: start + block.size }];
+    return start === undefined ? [] : [{ start, end: start + block.size, offset: 0 }];
   }
   const end = block.ramOffset + block.size;
   return stretches
@@ -58,6 +65,7 @@ export function rangesOf(
     .map((stretch) => {
       const from = Math.max(stretch.offset, block.ramOffset);
       const to = Math.min(stretch.offset + stretch.size, end);
-      return { start: stretch.gcPhys + from - stretch.offset, end: stretch.gcPhys + to - stretch.offset };
+      const start = stretch.gcPhys + from - stretch.offset;
+      return { start, end: start + to - from, offset: from - block.ramOffset };
     });
 }

@@ -11,16 +11,23 @@ export interface LibvirtImage {
   compression: LibvirtCompression;
   /** The domain as libvirt's XML. */
   xml: string;
+  /** XML, cookie and padding, as they stand after the header. */
+  data: Uint8Array;
+  /** Where in `data` libvirt's cookie begins; 0 where there is none. */
+  cookieOffset: number;
+  /** libvirt has marked the image as complete. */
+  isComplete: boolean;
   /** Offset of the stream in the file. */
   streamStart: number;
 }
 
-const COMPRESSIONS = ['raw', 'gzip', 'bzip2', 'xz', 'lzop', 'zstd', 'sparse'] as const;
+/** Formats of the stream after the head, by number. */
+export const COMPRESSIONS = ['raw', 'gzip', 'bzip2', 'xz', 'lzop', 'zstd', 'sparse'] as const;
 export type LibvirtCompression = (typeof COMPRESSIONS)[number];
 
 export const LIBVIRT_MAGIC = 'LibvirtQemudSave';
 export const LIBVIRT_PART_MAGIC = 'LibvirtQemudPart';
-const HEADER_SIZE = 92;
+export const LIBVIRT_HEADER_SIZE = 92;
 const VERSIONS = [1, 2];
 /** XML, cookie and padding: 64 KiB of padding and some KiB of XML have been seen. */
 const MAX_DATA = 64 * 1024 * 1024;
@@ -28,13 +35,13 @@ const MAX_DATA = 64 * 1024 * 1024;
 const latin1 = new TextDecoder('latin1');
 
 /**
- * Reads the head of a save image. Source: qemu-stream.md 6. @param partial take an image that libvirt has not finished,
+ * Reads the head of a save image. Source: qemu-stream.md 6. @param unfinished take an image that libvirt has not finished,
  * too
  */
-export async function readLibvirtImage(source: ByteSource, partial = false): Promise<LibvirtImage> {
-  const header = await readPart(source, 0, HEADER_SIZE, 'header of save image');
+export async function readLibvirtImage(source: ByteSource, unfinished = false): Promise<LibvirtImage> {
+  const header = await readPart(source, 0, LIBVIRT_HEADER_SIZE, 'header of save image');
   const magic = latin1.decode(header.subarray(0, 16));
-  if (magic === LIBVIRT_PART_MAGIC && !partial) {
+  if (magic === LIBVIRT_PART_MAGIC && !unfinished) {
     throw new QemuFormatError(
       'partial',
       'Cannot read save image: libvirt marks it as not finished; saving was cut off',
@@ -45,7 +52,8 @@ export async function readLibvirtImage(source: ByteSource, partial = false): Pro
   const view = new DataView(header.buffer, header.byteOffset, header.byteLength);
   // The writer's byte order: a version that is only small the other way round tells.
   const little = view.getUint32(16, true) <= 0xffff;
-  const [version, dataLength, wasRunning, format] = [16, 20, 24, 28].map((at) => view.getUint32(at, little));
+  const fields = [16, 20, 24, 28, 32].map((at) => view.getUint32(at, little));
+  const [version, dataLength, wasRunning, format, cookieOffset] = fields;
   if (!VERSIONS.includes(version))
     throw new UnsupportedError('libvirt-version', `Cannot read save image: version ${version}, expected 1 or 2`, {
       offset: 16,
@@ -64,13 +72,13 @@ export async function readLibvirtImage(source: ByteSource, partial = false): Pro
       `Cannot read save image: ${hex(dataLength)} bytes of XML, expected at most ${hex(MAX_DATA)}`,
       { offset: 20 },
     );
-  const data = await readPart(source, HEADER_SIZE, dataLength, 'XML of save image');
+  const data = await readPart(source, LIBVIRT_HEADER_SIZE, dataLength, 'XML of save image');
   const end = data.indexOf(0);
   if (end < 0)
     throw new QemuFormatError(
       'bad-xml',
       'Cannot read save image: its XML has no end',
-      { offset: HEADER_SIZE },
+      { offset: LIBVIRT_HEADER_SIZE },
       'failed to read cookie',
     );
   return {
@@ -78,6 +86,9 @@ export async function readLibvirtImage(source: ByteSource, partial = false): Pro
     wasRunning: wasRunning !== 0,
     compression,
     xml: new TextDecoder().decode(data.subarray(0, end)),
-    streamStart: HEADER_SIZE + dataLength,
+    data,
+    cookieOffset,
+    isComplete: magic === LIBVIRT_MAGIC,
+    streamStart: LIBVIRT_HEADER_SIZE + dataLength,
   };
 }

@@ -3,7 +3,8 @@ import type { Window } from '../files/window.ts';
 import type { PageBatch } from '../pgm/page-batch.ts';
 import { PAGE_SIZE } from '../sizes.ts';
 import { Encoding } from '../ssm/segments.ts';
-import { addPage, bitmapBytes, type MappedPages, type RamBlock, type RamBlocks } from './ram-blocks.ts';
+import { bitmapBytes, type MappedPages } from './mapped-header.ts';
+import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
 
 /** A piece of the bitmap that is read at a time; it covers 2 GiB of the block. */
 const BITMAP_PIECE = 64 * 1024;

@@ -22,6 +22,11 @@ export interface OpenedState {
   release(): Promise<void>;
 }
 
+export interface OpenQemuOptions {
+  /** Take an image of libvirt that is marked as not finished, too. */
+  unfinished?: boolean;
+}
+
 /** Bytes of a file that suffice to tell what it is. */
 export const HEAD_SIZE = 16;
 
@@ -39,12 +44,12 @@ export function qemuContainerOf(head: Uint8Array): QemuContainer['kind'] | undef
  * names.
  * @throws QemuFormatError, UnsupportedError, UsageError `which-snapshot`
  */
-export async function openQemuState(whole: ByteSource): Promise<OpenedState> {
+export async function openQemuState(whole: ByteSource, options: OpenQemuOptions = {}): Promise<OpenedState> {
   const { head, source } = await peek(whole, HEAD_SIZE);
   const kind = qemuContainerOf(head);
   if (kind === undefined || kind === 'stream') return opened({ kind: 'stream' }, source, 0);
   if (kind === 'libvirt') {
-    const image = await readLibvirtImage(source);
+    const image = await readLibvirtImage(source, options.unfinished);
     const { compression, streamStart } = image;
     if (compression === 'raw' || compression === 'sparse') return opened({ kind, image }, source, streamStart);
     return opened({ kind, image }, expandedSource(source, streamStart, compression, badCompression), 0, true);

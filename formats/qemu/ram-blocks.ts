@@ -3,14 +3,9 @@ import { type PageBatch, PageKind } from '../pgm/page-batch.ts';
 import { PAGE_SIZE } from '../sizes.ts';
 import { MAX_BLOCKS } from './constants.ts';
 import { guestLayout, type RamLayout } from './guest-layout.ts';
+import { type MappedPages, readMappedHeader } from './mapped-header.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import type { StreamBytes } from './stream-bytes.ts';
-
-/** Where the pages of a block lie in a mapped-ram file; offsets count from the start of the file. */
-export interface MappedPages {
-  bitmapOffset: number;
-  pagesOffset: number;
-}
 
 /** A block of guest memory: RAM, a ROM, the memory of a device. */
 export interface RamBlock {
@@ -124,43 +119,6 @@ export async function readBlock(
   }
   if (form.mapped) block.mapped = await readMappedHeader(bytes, block);
   return block;
-}
-
-/** The only version of the header, and the only page size that the bitmap counts in. */
-const MAPPED_VERSION = 1;
-
-async function readMappedHeader(bytes: StreamBytes, { name, size }: RamBlock): Promise<MappedPages> {
-  const { offset } = bytes;
-  const version = await bytes.u32('header of mapped RAM');
-  const pageSize = await bytes.u64('header of mapped RAM');
-  const bitmapOffset = await bytes.u64('header of mapped RAM');
-  const pagesOffset = await bytes.u64('header of mapped RAM');
-  const what = `Cannot read mapped RAM of block ${JSON.stringify(name)}`;
-  if (version !== MAPPED_VERSION)
-    throw new UnsupportedError('mapped-version', `${what}: version ${version}, expected ${MAPPED_VERSION}`, { offset });
-  if (pageSize !== PAGE_SIZE)
-    throw new QemuFormatError('bad-mapped-ram', `${what}: page size ${pageSize}, expected ${PAGE_SIZE}`, { offset });
-  if (bitmapOffset !== bytes.offset) {
-    throw new QemuFormatError(
-      'bad-mapped-ram',
-      `${what}: its bitmap is said to be at ${hex(bitmapOffset)}, expected ${hex(bytes.offset)}`,
-      { offset },
-      'Error reading dirty bitmap',
-    );
-  }
-  if (pagesOffset < bitmapOffset + bitmapBytes(size)) {
-    throw new QemuFormatError(
-      'bad-mapped-ram',
-      `${what}: its pages are said to be at ${hex(pagesOffset)}, before the end of its bitmap`,
-      { offset },
-    );
-  }
-  return { bitmapOffset, pagesOffset };
-}
-
-/** Bytes of the bitmap of a block: 64-bit words, a bit for each page. */
-export function bitmapBytes(size: number): number {
-  return Math.ceil(size / PAGE_SIZE / 64) * 8;
 }
 
 /** Adds a page of a block without content. */

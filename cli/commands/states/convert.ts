@@ -8,11 +8,16 @@ import {
   convert,
   prepareConversion,
 } from '../../../src/saved-state/convert/convert.ts';
+import { familyOf } from '../../../src/saved-state/families/read-state.ts';
 import { deriveLayout, printLayout } from '../../../src/saved-state/layout/machine-layout.ts';
+import { QEMU_FORMS } from '../../../src/saved-state/qemu-convert/forms.ts';
+import type { Family } from '../../../src/saved-state/reading/families.ts';
 import { walkState } from '../../../src/saved-state/reading/walk.ts';
 import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
+import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
@@ -25,13 +30,12 @@ import {
   withCommonOptions,
   withThreads,
 } from '../../process/run-command.ts';
-import { bad, good } from '../../terminal/styles.ts';
-import { table } from '../../terminal/table.ts';
 import { indent, jsonText, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+import { proofLines } from '../../text/proof-text.ts';
+import { QEMU_DEFAULTS, type QemuConvertOptions, runQemuConvert } from './convert-qemu.ts';
 
-interface Options extends CommonOptions, ThreadOptions {
+interface Options extends CommonOptions, ThreadOptions, RamOptions, QemuConvertOptions {
   input: string;
-  output?: string;
   container?: '2.0' | '1.2' | '1.1';
   pgm?: number;
   flatten: boolean;
@@ -42,14 +46,34 @@ interface Options extends CommonOptions, ThreadOptions {
   like?: string;
   pageTypes: 'original' | '4.3';
   printLayout: boolean;
-  dryRun: boolean;
-  proof: boolean;
-  force: boolean;
+  quiet: boolean;
 }
+
+/** What options are when they are not given, of those that only one family has. */
+const OWN_OPTIONS = {
+  virtualbox: {
+    container: undefined,
+    pgm: undefined,
+    flatten: false,
+    compression: 'lzf',
+    recompress: false,
+    allowLoss: false,
+    layout: undefined,
+    like: undefined,
+    pageTypes: 'original',
+    printLayout: false,
+  },
+  qemu: QEMU_DEFAULTS,
+};
+
+const CONVERTERS: Record<Family['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
+  virtualbox: runConvert,
+  qemu: runQemuConvert,
+};
 
 export const convertCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withThreads(withCommonOptions(argv))
+    withRamFile(withThreads(withCommonOptions(argv)))
       .positional('input', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .positional('output', { type: 'string', describe: 'File to write; - for stdout' })
       .option('container', {
@@ -103,6 +127,26 @@ export const convertCommand: CommandModule<object, Options> = {
         default: false,
         describe: 'Print the layout that the input tells, to be completed',
       })
+      .option('to', {
+        type: 'string',
+        choices: QEMU_FORMS,
+        describe: 'Of QEMU: the form to write; default: that of the input, of a snapshot plain',
+      })
+      .option('description', {
+        type: 'boolean',
+        default: true,
+        describe: 'Of QEMU: keep the description of the sections',
+      })
+      .option('xml', {
+        type: 'string',
+        requiresArg: true,
+        describe: "Of QEMU: file with libvirt's settings of the domain, for a save image (virsh dumpxml)",
+      })
+      .option('ram-out', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Of QEMU: write the RAM to this file, and leave it out of the state (x-ignore-shared)',
+      })
       .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be done, write nothing' })
       .option('proof', {
         type: 'boolean',
@@ -116,15 +160,27 @@ export const convertCommand: CommandModule<object, Options> = {
         '$0 convert older.sav newer.sav --container 2.0 --pgm 14',
         'A state of VirtualBox 3.0 for readers of today',
       )
+      .example('$0 convert disk.qcow2:before guest.state', 'A snapshot of QEMU as a state in a file')
+      .example('$0 convert domain.save guest.state --to mapped-ram', "libvirt's save image for a QEMU without libvirt")
       .epilogue(
         "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('convert', [options.input], options, (job) =>
-      withSource(job, (source) => runConvert(source, job, options)),
+      withSource(
+        job,
+        (source) => runByFamily(source, job, options),
+        options.ram === undefined ? {} : { ram: options.ram },
+      ),
     );
   },
 };
+
+async function runByFamily(whole: ByteSource, job: Job, options: Options): Promise<Outcome> {
+  const { family, source } = await familyOf(whole);
+  expectOptionsOf(family, options, OWN_OPTIONS);
+  return CONVERTERS[family.name](source, job, options);
+}
 
 async function runConvert(source: ByteSource, job: Job, options: Options): Promise<Outcome> {
   if (options.printLayout) return printedLayout(source);
@@ -181,18 +237,6 @@ function reportText({ from, to, losses, assumptions, proof }: ConvertReport): Te
     ...losses.map((loss) => line`lost: ${loss}`),
     ...assumptions.map((assumption) => line`assumed: ${assumption}`),
   ];
-  if (proof?.equal)
-    rest.push(
-      line`${good('proved equal')}: ${countText(proof.ranges, 'range')} of memory page by page, ${countText(proof.units, 'unit')} byte for byte, registers, heads`,
-    );
-  if (proof && !proof.equal) {
-    rest.push(bad('NOT EQUAL, the output was removed'));
-    rest.push(
-      table(
-        ['what', 'source', 'written'],
-        proof.differences.map(({ what, source, written }) => [what, source, written]),
-      ),
-    );
-  }
+  if (proof) rest.push(...proofLines(proof, `${countText(proof.units, 'unit')} byte for byte, registers, heads`));
   return lines([rest[0], ...rest.slice(1).map(indent)]);
 }

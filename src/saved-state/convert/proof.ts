@@ -30,18 +30,19 @@ const MAX_RUNS_NAMED = 8;
 /** @param losses the conversion was told that it may lose fields, and has listed them */
 export function compareStates(source: Fingerprint, written: Fingerprint, losses: boolean): Proof {
   const differences = [
-    ...compareMemory(source, written),
-    ...compareUnits(source, written),
-    ...compareFields(source, written, losses),
+    ...compareMemory(source.memory, written.memory),
+    ...compareUnits(source.units, written.units),
+    ...compareStateFields(source, written, losses),
   ];
   return { equal: differences.length === 0, ranges: source.memory.size, units: written.units.size, differences };
 }
 
-function compareMemory(source: Fingerprint, written: Fingerprint): Difference[] {
+/** By range of memory, and page. */
+export function compareMemory(source: Fingerprint['memory'], written: Fingerprint['memory']): Difference[] {
   const differences: Difference[] = [];
-  for (const range of new Set([...source.memory.keys(), ...written.memory.keys()])) {
-    const own = source.memory.get(range);
-    const other = written.memory.get(range);
+  for (const range of new Set([...source.keys(), ...written.keys()])) {
+    const own = source.get(range);
+    const other = written.get(range);
     if (!own || !other) {
       differences.push({ what: range, source: own ? 'there' : 'missing', written: other ? 'there' : 'missing' });
       continue;
@@ -67,27 +68,36 @@ function firstOf<T>(values: Iterable<T>, count: number): T[] {
   return first;
 }
 
-function compareUnits(source: Fingerprint, written: Fingerprint): Difference[] {
+/** Version and payload of each unit but that with memory. */
+export function compareUnits(source: Fingerprint['units'], written: Fingerprint['units']): Difference[] {
   const differences: Difference[] = [];
-  for (const key of new Set([...source.units.keys(), ...written.units.keys()])) {
-    const own = source.units.get(key) ?? 'missing';
-    const other = written.units.get(key) ?? 'missing';
+  for (const key of new Set([...source.keys(), ...written.keys()])) {
+    const own = source.get(key) ?? 'missing';
+    const other = written.get(key) ?? 'missing';
     if (own !== other) differences.push({ what: `unit ${key}`, source: own, written: other });
   }
   return differences;
 }
 
 /** What memory and payloads don't show: heads of the pgm unit, the release in the file header. */
-function compareFields(source: Fingerprint, written: Fingerprint, losses: boolean): Difference[] {
+function compareStateFields(source: Fingerprint, written: Fingerprint, losses: boolean): Difference[] {
   // Lists of ROMs and MMIO2 are compared where both have them; else the names of the memory ranges tell.
   const lists = source.state.pgm?.config !== undefined && written.state.pgm?.config !== undefined;
-  const own = fieldsOf(source, lists);
-  const other = fieldsOf(written, lists);
+  const mayDiffer = (what: string, found: string | undefined) =>
+    losses && (found === undefined || LOSSY.some((field) => what.startsWith(field)));
+  return compareFields(fieldsOf(source, lists), fieldsOf(written, lists), mayDiffer);
+}
+
+/** Values by name that the source has. @param mayDiffer for which value, as written, it does not matter */
+export function compareFields(
+  source: ReadonlyMap<string, string>,
+  written: ReadonlyMap<string, string>,
+  mayDiffer: (what: string, found: string | undefined) => boolean = () => false,
+): Difference[] {
   const differences: Difference[] = [];
-  for (const [what, value] of own) {
-    const found = other.get(what);
-    if (found === value || (found === undefined && losses)) continue;
-    if (losses && LOSSY.some((field) => what.startsWith(field))) continue;
+  for (const [what, value] of source) {
+    const found = written.get(what);
+    if (found === value || mayDiffer(what, found)) continue;
     differences.push({ what, source: value, written: found ?? 'missing' });
   }
   return differences;

@@ -1,7 +1,7 @@
 import { hex } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isZero } from '../../../formats/kernels/zero.ts';
-import { bitmapBytes, type MappedPages } from '../../../formats/qemu/ram-blocks.ts';
+import { bitmapBytes, type MappedPages } from '../../../formats/qemu/mapped-header.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Turns } from '../../../formats/turns.ts';
 import type { Findings } from '../reading/findings.ts';

@@ -39,6 +39,8 @@ export interface QemuState {
   /** The same and the devices, as units of a saved state. */
   units: UnitSummary[];
   description?: Description;
+  /** The description as it stands in the stream. */
+  descriptionJson?: Uint8Array;
   /** Where the description stands in the file. */
   descriptionOffset?: number;
   /** How device sections were told apart; `search` is a guess. */

@@ -2,7 +2,7 @@ import { FormatError, SavkitError, throwDamage, UnsupportedError } from '../../.
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { CPU_SECTION, readCpu } from '../../../formats/qemu/cpu.ts';
 import { type DeviceSection, splitDevices } from '../../../formats/qemu/device-sections.ts';
-import { type OpenedState, openQemuState } from '../../../formats/qemu/open.ts';
+import { type OpenedState, type OpenQemuOptions, openQemuState } from '../../../formats/qemu/open.ts';
 import { SharedRam } from '../../../formats/qemu/shared-ram.ts';
 import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { Turns } from '../../../formats/turns.ts';
@@ -18,8 +18,11 @@ import { deviceUnit, ramUnits } from './section-units.ts';
  * Reads a state of QEMU from front to back. Devices are known after it, and so is which blocks of memory came whole.
  * @throws SavkitError; with `onDamage` only what ends all reading: a container or a head that makes no sense
  */
-export async function readQemuState(source: ByteSource, options: WalkOptions = {}): Promise<QemuState> {
-  const opened = await openQemuState(source);
+export async function readQemuState(
+  source: ByteSource,
+  options: WalkOptions & OpenQemuOptions = {},
+): Promise<QemuState> {
+  const opened = await openQemuState(source, options);
   try {
     return await new Reading(opened, source, options).run();
   } catch (error) {
@@ -105,11 +108,9 @@ class Reading {
   async #readDevices(state: QemuState): Promise<void> {
     const tail = await this.#reader.tail();
     const split = splitDevices(tail.bytes, tail.offset, (error) => this.#report(error));
-    const { devices, description, trailing } = split;
-    Object.assign(state, { devices, trailing, ended: split.ended, split: split.split });
+    const { devices } = split;
+    Object.assign(state, split);
     state.size = tail.offset + tail.bytes.length;
-    if (description) state.description = description;
-    if (split.descriptionOffset !== undefined) state.descriptionOffset = split.descriptionOffset;
     state.cpus = devices.filter(({ name }) => name === CPU_SECTION).flatMap((device) => readCpu(device) ?? []);
     const runState = readRunState(devices);
     if (runState !== undefined) state.runState = runState;

@@ -1,0 +1,22 @@
+import { UsageError } from '../../formats/errors.ts';
+import type { Family } from '../../src/saved-state/reading/families.ts';
+
+/** Options that only states of one family know, by their name, with the value that they have when they are not given. */
+export type FamilyOptions = Record<Family['name'], Record<string, unknown>>;
+
+/** @throws UsageError for an option that was given, and that is not for states of this family */
+export function expectOptionsOf(family: Family, options: object, table: FamilyOptions): void {
+  const given = options as Record<string, unknown>;
+  for (const [owner, own] of Object.entries(table)) {
+    if (owner === family.name) continue;
+    for (const [name, byDefault] of Object.entries(own)) {
+      if (given[name] === byDefault) continue;
+      const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+      const shown = byDefault === true ? `--no-${option}` : `--${option}`;
+      throw new UsageError(
+        'usage',
+        `Cannot use ${shown}: the state is one of ${family.title}, which has no such thing`,
+      );
+    }
+  }
+}

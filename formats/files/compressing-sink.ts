@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { Duplex, type Transform } from 'node:stream';
+import * as zlib from 'node:zlib';
+import { EnvironmentError, UnsupportedError } from '../errors.ts';
+import { PACKINGS, type Packing } from './packings.ts';
+import type { ByteSink } from './sink.ts';
+
+/** Compresses a stream on its way to a sink: by Node for gzip and, since 22.15, zstd; else by the program of the name. */
+export class CompressingSink implements ByteSink {
+  readonly #compressor: Duplex;
+  /** Ends when all of the output has been written. */
+  readonly #pumped: Promise<void>;
+
+  constructor(sink: ByteSink, packing: Packing) {
+    this.#compressor = nodeCompressor(packing) ?? programCompressor(packing);
+    this.#pumped = pump(this.#compressor, sink);
+    // Told by whoever writes next, or ends.
+    this.#pumped.catch(() => {});
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    // A copy: a compressor may still read the bytes when the next ones are written.
+    if (this.#compressor.write(bytes.slice())) return;
+    await Promise.race([once(this.#compressor, 'drain'), this.#pumped]);
+  }
+
+  /** Waits until all has been written. @throws UnsupportedError `no-program`, EnvironmentError */
+  async end(): Promise<void> {
+    this.#compressor.end();
+    await this.#pumped;
+  }
+
+  /** Ends the work without a result. Harmless after `end`. */
+  abort(): void {
+    this.#compressor.destroy();
+  }
+}
+
+async function pump(output: Duplex, sink: ByteSink): Promise<void> {
+  for await (const piece of output) await sink.write(piece as Uint8Array);
+}
+
+function nodeCompressor(packing: Packing): Transform | undefined {
+  if (packing === 'gzip') return zlib.createGzip();
+  const { createZstdCompress } = zlib as { createZstdCompress?: () => Transform };
+  return packing === 'zstd' ? createZstdCompress?.() : undefined;
+}
+
+function programCompressor(packing: Packing): Duplex {
+  const [program] = PACKINGS[packing].program;
+  const child = spawn(program, ['-c'], { stdio: ['pipe', 'pipe', 'ignore'] });
+  const duplex = Duplex.from({ readable: child.stdout, writable: child.stdin });
+  child.on('error', () => duplex.destroy(noProgram(program, packing)));
+  child.on('close', (code) => {
+    if (code !== 0)
+      duplex.destroy(new EnvironmentError('compressor', `Cannot compress: the program ${program} ended with ${code}`));
+  });
+  duplex.on('close', () => child.kill());
+  return duplex;
+}
+
+function noProgram(program: string, packing: string): UnsupportedError {
+  return new UnsupportedError('no-program', `Cannot write ${packing}: the program ${program} is not installed`);
+}

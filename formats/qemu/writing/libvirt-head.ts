@@ -1,0 +1,32 @@
+import { COMPRESSIONS, LIBVIRT_HEADER_SIZE, LIBVIRT_MAGIC, type LibvirtImage } from '../libvirt-image.ts';
+
+/** The version that libvirt writes today. */
+const VERSION = 2;
+/** libvirt leaves as much room for longer XML (`virsh save-image-edit`). */
+const PADDING = 64 * 1024;
+
+/**
+ * The head of a save image, up to the stream. Little-endian: hosts of the other order swap it. Source: qemu-stream.md 6
+ */
+export function libvirtHead(
+  image: Pick<LibvirtImage, 'data' | 'wasRunning' | 'compression' | 'cookieOffset'>,
+): Uint8Array {
+  const head = new Uint8Array(LIBVIRT_HEADER_SIZE + image.data.length);
+  const view = new DataView(head.buffer);
+  head.set(Buffer.from(LIBVIRT_MAGIC, 'latin1'));
+  view.setUint32(16, VERSION, true);
+  view.setUint32(20, image.data.length, true);
+  view.setUint32(24, image.wasRunning ? 1 : 0, true);
+  view.setUint32(28, COMPRESSIONS.indexOf(image.compression), true);
+  view.setUint32(32, image.cookieOffset, true);
+  head.set(image.data, LIBVIRT_HEADER_SIZE);
+  return head;
+}
+
+/** What follows the header in an image of a domain that libvirt has not saved itself: no cookie. */
+export function libvirtData(xml: string): Uint8Array {
+  const text = new TextEncoder().encode(xml);
+  const data = new Uint8Array(text.length + 1 + PADDING);
+  data.set(text);
+  return data;
+}

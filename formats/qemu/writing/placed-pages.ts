@@ -1,0 +1,49 @@
+import { isZero } from '../../kernels/zero.ts';
+import { PAGE_SIZE } from '../../sizes.ts';
+import { bitmapBytes } from '../mapped-header.ts';
+import type { RamBlock } from '../ram-blocks.ts';
+import type { PageContent, PagePlaces } from './page-places.ts';
+import type { PageRun } from './page-run.ts';
+
+/**
+ * Pages of a block at places of their own in a file, which has holes where pages are zeros: mapped RAM, or the file
+ * that a machine shares its RAM with.
+ */
+export class PlacedPages implements PagePlaces {
+  /** A bit for each page that has a content. */
+  readonly bitmap: Uint8Array;
+  readonly #run: PageRun;
+  /** Offset of the first page in the file. */
+  readonly #start: number;
+
+  constructor(run: PageRun, block: RamBlock, start: number) {
+    this.#run = run;
+    this.#start = start;
+    this.bitmap = new Uint8Array(bitmapBytes(block.size));
+  }
+
+  put(_: RamBlock, offset: number, content: PageContent | undefined, i: number): Promise<void> | undefined {
+    if (this.#run.continuesAt(this.#start + offset)) return this.#add(offset, content, i);
+    return this.#run.flush().then(() => this.#add(offset, content, i));
+  }
+
+  async finish(): Promise<void> {
+    await this.#run.flush();
+  }
+
+  #add(offset: number, content: PageContent | undefined, i: number): Promise<void> | undefined {
+    const run = this.#run;
+    const page = offset / PAGE_SIZE;
+    const bit = 1 << (page & 7);
+    content?.decode(i, run.bytes, run.length);
+    if (content && !isZero(run.bytes, run.length, PAGE_SIZE)) this.bitmap[page >>> 3] |= bit;
+    else {
+      // The hole stays, unless the page had a content before.
+      if ((this.bitmap[page >>> 3] & bit) === 0) return run.length > 0 ? run.flush() : undefined;
+      this.bitmap[page >>> 3] &= ~bit;
+      run.bytes.fill(0, run.length, run.length + PAGE_SIZE);
+    }
+    run.add(this.#start + offset);
+    return undefined;
+  }
+}

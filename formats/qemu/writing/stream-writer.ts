@@ -1,0 +1,224 @@
+import type { ByteSink, SeekableSink } from '../../files/sink.ts';
+import { isRam, type PageBatch, PageKind } from '../../pgm/page-batch.ts';
+import type { PageSink } from '../../pgm/page-sink.ts';
+import { MIB } from '../../sizes.ts';
+import type { QemuCommand, QemuConfiguration } from '../configuration.ts';
+import { IGNORE_SHARED, MAPPED_RAM, MAX_NAME, PartType, RAM_SECTION, RAM_VERSION, RamFlag } from '../constants.ts';
+import { bitmapBytes, MAPPED_HEADER_SIZE, writeMappedHeader } from '../mapped-header.ts';
+import { type RamBlock, RamBlocks } from '../ram-blocks.ts';
+import { BigEndianOutput } from './big-endian-output.ts';
+import { writeCommand, writeConfiguration, writeStreamHeader } from './head.ts';
+import { PageFinder } from './page-finder.ts';
+import type { PageContent, PagePlaces } from './page-places.ts';
+import { PageRecords } from './page-records.ts';
+import { PageRun } from './page-run.ts';
+import { PlacedPages } from './placed-pages.ts';
+import { PlacedSink } from './placed-sink.ts';
+
+/** A stream to be written, but for its pages and devices. */
+export interface StreamPlan {
+  /** Its capabilities decide the layout: `mapped-ram`, `x-ignore-shared`. */
+  configuration: QemuConfiguration;
+  /** Commands before the first section; default: none. */
+  commands?: readonly QemuCommand[];
+  /** In the order of the list. `gcPhys` goes into streams with `x-ignore-shared`. */
+  blocks: readonly { name: string; size: number; gcPhys?: number }[];
+  /** Id of section `ram`; that of each device is another. */
+  ramId: number;
+  /** Marks after sections; machine types before 2.4 have none. Default: true. */
+  footers?: boolean;
+  /** By name of a block that the stream leaves out (`x-ignore-shared`): the file that gets its pages. */
+  leftOut?: ReadonlyMap<string, SeekableSink>;
+}
+
+/** A device's section to be written. */
+export interface WrittenDevice {
+  /** Unlike that of any other section. */
+  id: number;
+  name: string;
+  instance: number;
+  version: number;
+  body: Uint8Array;
+}
+
+/** Pages of mapped RAM begin at multiples of this. */
+const MAPPED_ALIGNMENT = MIB;
+/** Any head of a part fits. */
+const HEAD_ROOM = 4 * MAX_NAME;
+
+/**
+ * Writes a migration stream: `begin`, all pages by `take` or `put`, `endMemory`, `device` for each device, `end`. A
+ * plain stream goes to any sink, front to back; mapped RAM needs one with places. Source: qemu-stream.md 2, 3, 5.
+ */
+export class QemuStreamWriter implements PageSink {
+  /** The blocks, and where they lie for the guest. */
+  readonly blocks = new RamBlocks();
+  readonly #out: BigEndianOutput;
+  /** Of mapped RAM: the file, and the pages on their way to it. */
+  readonly #file: PlacedSink | undefined;
+  readonly #runs = new Map<SeekableSink, PageRun>();
+  readonly #plan: StreamPlan;
+  readonly #finder: PageFinder;
+  /** By id of the block. */
+  readonly #places: PagePlaces[] = [];
+  /** What is written when all pages are there. */
+  readonly #bitmaps: { pages: PlacedPages; offset: number }[] = [];
+
+  private constructor(sink: ByteSink | SeekableSink, plan: StreamPlan, start: number) {
+    const { capabilities, machine } = plan.configuration;
+    this.#plan = plan;
+    this.#file = capabilities.includes(MAPPED_RAM) ? new PlacedSink(sink as SeekableSink, start) : undefined;
+    this.#out = new BigEndianOutput(this.#file ?? sink);
+    for (const { name, size, gcPhys } of plan.blocks) {
+      const block = this.blocks.add(name, size);
+      if (gcPhys !== undefined) block.gcPhys = gcPhys;
+    }
+    this.blocks.settle(machine);
+    this.#finder = new PageFinder(this.blocks);
+  }
+
+  /**
+   * Writes head and list of blocks. @param start offset of the stream in the file of a sink with places; any other is
+   * written to from where it stands
+   */
+  static async begin(sink: ByteSink | SeekableSink, plan: StreamPlan, start = 0): Promise<QemuStreamWriter> {
+    const writer = new QemuStreamWriter(sink, plan, start);
+    await writer.#begin();
+    return writer;
+  }
+
+  /**
+   * Takes pages: RAM by guest-physical page frame, memory of devices by number of the block in the list.
+   * @throws UnsupportedError `no-block` for a page of no block
+   */
+  async take(batch: PageBatch): Promise<void> {
+    const finder = this.#finder;
+    for (let i = 0; i < batch.count; i++) {
+      const kind = batch.kind[i];
+      if (isRam(kind)) finder.findFrame(batch.page[i]);
+      else finder.findPage(kind, batch.id[i], batch.page[i]);
+      const content = kind === PageKind.RAM_RAW || kind === PageKind.MMIO2_RAW ? batch : undefined;
+      const waits = this.#places[finder.block.id].put(finder.block, finder.offset, content, i);
+      if (waits) await waits;
+    }
+  }
+
+  /** Takes a page of a block; without content one of zeros. @param offset of the page in the block */
+  async put(block: RamBlock, offset: number, content?: PageContent): Promise<void> {
+    await this.#places[block.id].put(block, offset, content, 0);
+  }
+
+  /** Ends section `ram`. */
+  async endMemory(): Promise<void> {
+    for (const places of new Set(this.#places)) await places.finish();
+    for (const { pages, offset } of this.#bitmaps) await this.#file?.file.writeAt(pages.bitmap, offset);
+    await this.#ensureRoom();
+    if (this.#file) this.#goOn(PartType.END);
+    this.#endSection();
+  }
+
+  /** Writes the section of a device. */
+  async device({ id, name, instance, version, body }: WrittenDevice): Promise<void> {
+    await this.#ensureRoom();
+    this.#putHead(PartType.FULL, id, name, instance, version);
+    await this.#out.bytes(body);
+    await this.#ensureRoom();
+    this.#putFooter(id);
+  }
+
+  /**
+   * Writes the end of the stream. @param description JSON that tells the sections apart. QEMU itself only misses it: it
+   * complains, and goes on
+   */
+  async end(description?: Uint8Array): Promise<void> {
+    await this.#ensureRoom();
+    this.#out.u8(PartType.END_MARK);
+    if (description) {
+      this.#out.u8(PartType.DESCRIPTION);
+      this.#out.u32(description.length);
+      await this.#out.bytes(description);
+    }
+    await this.#out.flush();
+  }
+
+  /** Gives memory back; to be called in any case. */
+  release(): void {
+    this.#out.release();
+    for (const run of this.#runs.values()) run.release();
+    this.#runs.clear();
+  }
+
+  async #begin(): Promise<void> {
+    const { configuration, commands = [], ramId } = this.#plan;
+    writeStreamHeader(this.#out);
+    await writeConfiguration(this.#out, configuration);
+    for (const command of commands) await writeCommand(this.#out, command);
+    await this.#ensureRoom();
+    this.#putHead(PartType.START, ramId, RAM_SECTION, 0, RAM_VERSION);
+    this.#out.u64(this.blocks.all.reduce((sum, { size }) => sum + size, 0) + RamFlag.BLOCK_LIST);
+    const records = new PageRecords(this.#out);
+    for (const block of this.blocks.all) await this.#listBlock(block, records);
+    await this.#ensureRoom();
+    this.#endSection();
+    if (!this.#file) this.#goOn(PartType.END);
+  }
+
+  async #listBlock(block: RamBlock, records: PageRecords): Promise<void> {
+    const out = this.#out;
+    await this.#ensureRoom();
+    out.name(block.name);
+    out.u64(block.size);
+    if (this.#plan.configuration.capabilities.includes(IGNORE_SHARED)) out.u64(block.gcPhys ?? -1);
+    const sink = this.#plan.leftOut?.get(block.name);
+    const own = this.#file ? await this.#placePages(block, this.#file) : records;
+    this.#places.push(sink ? new PlacedPages(this.#runTo(sink), block, 0) : own);
+  }
+
+  #runTo(sink: SeekableSink): PageRun {
+    const run = this.#runs.get(sink) ?? new PageRun(sink);
+    this.#runs.set(sink, run);
+    return run;
+  }
+
+  /** Leaves room for the bitmap of a block and for its pages. */
+  async #placePages(block: RamBlock, file: PlacedSink): Promise<PlacedPages> {
+    await this.#out.flush();
+    const bitmapOffset = file.position + MAPPED_HEADER_SIZE;
+    const bitmapEnd = bitmapOffset + bitmapBytes(block.size);
+    const pagesOffset = Math.ceil(bitmapEnd / MAPPED_ALIGNMENT) * MAPPED_ALIGNMENT;
+    writeMappedHeader(this.#out, { bitmapOffset, pagesOffset });
+    await this.#out.flush();
+    const pages = new PlacedPages(this.#runTo(file.file), block, pagesOffset);
+    this.#bitmaps.push({ pages, offset: bitmapOffset });
+    file.position = pagesOffset + block.size;
+    return pages;
+  }
+
+  #putHead(type: number, id: number, name: string, instance: number, version: number): void {
+    this.#out.u8(type);
+    this.#out.u32(id);
+    this.#out.name(name);
+    this.#out.u32(instance);
+    this.#out.u32(version);
+  }
+
+  #goOn(type: number): void {
+    this.#out.u8(type);
+    this.#out.u32(this.#plan.ramId);
+  }
+
+  #endSection(): void {
+    this.#out.u64(RamFlag.END);
+    this.#putFooter(this.#plan.ramId);
+  }
+
+  #putFooter(id: number): void {
+    if (this.#plan.footers === false) return;
+    this.#out.u8(PartType.FOOTER);
+    this.#out.u32(id);
+  }
+
+  async #ensureRoom(): Promise<void> {
+    if (!this.#out.hasRoom(HEAD_ROOM)) await this.#out.flush();
+  }
+}

@@ -1,0 +1,90 @@
+import { UsageError } from '../../../formats/errors.ts';
+import type { ReadableSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import type { Proof } from '../convert/proof.ts';
+import { readQemuState } from '../qemu/read-qemu-state.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import { planQemuConversion, type QemuConvertOptions, type QemuConvertPlan } from './plan-conversion.ts';
+import { proveQemu } from './prove-qemu.ts';
+import { writeQemuState } from './write-qemu-state.ts';
+
+/** How a state of QEMU is converted, and who is told. */
+export interface QemuConvertRun extends QemuConvertOptions, Pick<WalkOptions, 'signal'> {
+  /** Read the result back and compare it with the source; default true. */
+  proof?: boolean;
+  /** Gets the RAM, with `leavesRamOut`. */
+  ramSink?: ReadableSink;
+  /** Called with what is being done and the offset reached in the file that is read. */
+  onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
+}
+
+/** What a conversion of a state of QEMU has come to. */
+export interface QemuConvertReport {
+  family: 'qemu';
+  machine?: string;
+  from: { form: string; description: boolean };
+  to: { form: string; description: boolean; capabilities: string[] };
+  /** What changes besides the form. */
+  notes: string[];
+  /** Absent where it was asked to be left out. */
+  proof?: Proof;
+}
+
+/**
+ * Looks at the source and decides what a conversion would do. Nothing is written. @throws FormatError for damage,
+ * UsageError for what does not go together
+ */
+export async function prepareQemuConversion(
+  source: ByteSource,
+  options: QemuConvertRun = {},
+): Promise<{ plan: QemuConvertPlan; report: QemuConvertReport }> {
+  if (!source.seekable)
+    throw new UsageError(
+      'not-seekable',
+      `Cannot convert ${source.name}: it has to be read several times, so it must be a file`,
+    );
+  const state = await readQemuState(source, {
+    deep: true,
+    unfinished: options.heals === true,
+    ...stepsOf(options, 'reading'),
+  });
+  const plan = planQemuConversion(state, source.ram !== undefined, options);
+  const { machine } = state.configuration;
+  return {
+    plan,
+    report: {
+      family: 'qemu',
+      ...(machine === undefined ? {} : { machine }),
+      from: { form: plan.from, description: state.descriptionJson !== undefined },
+      to: {
+        form: plan.to,
+        description: plan.keepsDescription,
+        capabilities: plan.stream.configuration.capabilities,
+      },
+      notes: plan.notes,
+    },
+  };
+}
+
+/**
+ * Writes a state of QEMU in another form, and proves that nothing else changed. @param source seekable: it is read
+ * several times. @throws as `prepareQemuConversion` does
+ */
+export async function convertQemu(
+  source: ByteSource,
+  sink: ReadableSink,
+  options: QemuConvertRun = {},
+): Promise<QemuConvertReport> {
+  const { plan, report } = await prepareQemuConversion(source, options);
+  const { ramSink } = options;
+  await writeQemuState(source, sink, plan, { ...stepsOf(options, 'writing'), ...(ramSink ? { ramSink } : {}) });
+  if (options.proof !== false) report.proof = await proveQemu(source, sink, ramSink, stepsOf(options, 'proving'));
+  return report;
+}
+
+function stepsOf({ signal, onProgress }: QemuConvertRun, doing: 'reading' | 'writing' | 'proving') {
+  return {
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {}),
+  };
+}

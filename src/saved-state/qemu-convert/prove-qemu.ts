@@ -1,0 +1,47 @@
+import type { ReadableSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { compareFields, compareMemory, compareUnits, type Proof } from '../convert/proof.ts';
+import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
+import { readQemuState } from '../qemu/read-qemu-state.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+
+/** Reads the result of a conversion back, and compares it with the source: memory, sections, blocks, machine type. */
+export async function proveQemu(
+  source: ByteSource,
+  sink: ReadableSink,
+  ramSink: ReadableSink | undefined,
+  { onProgress, signal }: Pick<WalkOptions, 'onProgress' | 'signal'>,
+): Promise<Proof> {
+  const written = await sink.readBack();
+  try {
+    if (ramSink) written.ram = await ramSink.readBack();
+    const common = { naming: sameIds, of: 'content' as const, ...(signal ? { signal } : {}) };
+    const own = await fingerprint(readWhatIsThere, source, { ...common, ...(onProgress ? { onProgress } : {}) });
+    const other = await fingerprint(readQemuState, written, { ...common, like: own.memory });
+    const differences = [
+      ...compareMemory(own.memory, other.memory),
+      ...compareUnits(own.units, other.units),
+      ...compareFields(fieldsOf(own.state), fieldsOf(other.state)),
+    ];
+    return { equal: differences.length === 0, ranges: own.memory.size, units: other.units.size, differences };
+  } finally {
+    await written.ram?.close();
+    await written.close();
+  }
+}
+
+/** Whether an image may be taken that libvirt has not finished was decided before. */
+function readWhatIsThere(source: ByteSource, options: WalkOptions): Promise<QemuState> {
+  return readQemuState(source, { ...options, unfinished: true });
+}
+
+function fieldsOf({ configuration, blocks, runState, ended, trailing }: QemuState): Map<string, string> {
+  return new Map([
+    ['machine type', configuration.machine ?? 'none'],
+    ['run state', runState ?? 'none'],
+    ['RAM blocks', blocks.map(({ name, size, pages }) => `${name} ${size} ${pages}`).join(', ')],
+    ['end', String(ended)],
+    ['size of what follows', String(trailing)],
+  ]);
+}
