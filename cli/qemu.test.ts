@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -120,6 +120,28 @@ describe('extract', () => {
   });
 });
 
+describe('convert', () => {
+  it('writes the other forms, RAM in a file of its own, and says which options are of no use', async () => {
+    const { result } = await json(
+      0,
+      'convert',
+      `${place('snap-10.qcow2')}:snap2`,
+      place('mapped'),
+      '--to',
+      'mapped-ram',
+    );
+    expect(result).toMatchObject({ from: { form: 'plain' }, to: { form: 'mapped-ram' }, proof: { equal: true } });
+    await json(0, 'convert', place('long-10.state'), place('devices'), '--ram-out', place('devices.ram'));
+    expect(sha256(readFileSync(place('devices.ram')))).toBe(qemuTruth('long-10.state').ram.sha256);
+    await json(4, 'convert', place('long-10.state'), place('devices'), '--ram-out', place('other.ram'));
+    expect(existsSync(place('other.ram'))).toBe(false);
+    await json(0, 'convert', place('devices'), place('whole'), '--ram', place('devices.ram'));
+    expect(readFileSync(place('whole')).equals(qemuSample('long-10.state'))).toBe(true);
+    expect((await runHere('convert', place('long-10.state'), place('x'), '--flatten')).stderr).toContain('--flatten');
+    expect((await runHere('convert', place('long-10.state'), '--dry-run')).stdout).toContain('Nothing was written');
+  });
+});
+
 describe('other commands', () => {
   it('take states of QEMU: peek, walk, find, diff', async () => {
     const state = place('long-10.state');
@@ -137,12 +159,7 @@ describe('other commands', () => {
   });
 
   it('say of a state of QEMU that they take those of VirtualBox only', async () => {
-    for (const words of [
-      ['stats'],
-      ['convert', place('out.sav')],
-      ['salvage', place('out.sav')],
-      ['check', '--virtualbox', '7.2'],
-    ]) {
+    for (const words of [['stats'], ['salvage', place('out.sav')], ['check', '--virtualbox', '7.2']]) {
       const [command, ...rest] = words;
       const { stdout, stderr, exitCode } = await runHere(command, place('long-10.state'), ...rest);
       expect([command, exitCode]).toEqual([command, 5]);

@@ -69,3 +69,12 @@ export function rangesOf(
       return { start, end: start + to - from, offset: from - block.ramOffset };
     });
 }
+
+/** ROMs of devices, below the firmware; RAM lies under them. */
+const OPTION_ROMS = { name: 'pc.rom', gcPhys: 0xc0000 };
+
+/** The address that streams with `x-ignore-shared` tell of a block; undefined where it is not known. */
+export function addressOf(block: Parameters<typeof rangesOf>[0], layout: RamLayout): number | undefined {
+  if (block.gcPhys !== undefined) return block.gcPhys;
+  return block.name === OPTION_ROMS.name && layout.known ? OPTION_ROMS.gcPhys : rangesOf(block, layout)[0]?.start;
+}

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ReadableSink } from '../../formats/files/sink.ts';
+import { type ByteSource, bufferSource } from '../../formats/files/source.ts';
 import type { ImageTarget } from '../saved-state/extract/extract.ts';
 
 /** The part of a truth file that tests compare with; test-vectors/states/README.md explains the fields. */
@@ -87,5 +89,36 @@ export class MemoryTarget implements ImageTarget {
     const bytes = new Uint8Array(size);
     bytes.set(this.bytes.subarray(0, size));
     this.bytes = bytes;
+  }
+}
+
+/** Takes an output that is read back, in memory. */
+export class MemorySink implements ReadableSink {
+  #bytes = Buffer.alloc(64 * 1024);
+  #size = 0;
+  #position = 0;
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.writeAt(bytes, this.#position);
+    this.#position += bytes.length;
+  }
+
+  async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    if (position + bytes.length > this.#size) await this.truncate(position + bytes.length);
+    this.#bytes.set(bytes, position);
+  }
+
+  async truncate(size: number): Promise<void> {
+    if (size > this.#bytes.length) this.#bytes = Buffer.concat([this.#bytes], Math.max(size, 2 * this.#bytes.length));
+    this.#bytes.fill(0, Math.min(size, this.#size), Math.max(size, this.#size));
+    this.#size = size;
+  }
+
+  async readBack(): Promise<ByteSource> {
+    return bufferSource(this.content());
+  }
+
+  content(): Buffer {
+    return this.#bytes.subarray(0, this.#size);
   }
 }

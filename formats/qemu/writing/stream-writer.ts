@@ -108,12 +108,13 @@ export class QemuStreamWriter implements PageSink {
     await this.#places[block.id].put(block, offset, content, 0);
   }
 
-  /** Ends section `ram`. */
+  /** Ends section `ram`, with an empty last part, as QEMU does for a stopped machine. */
   async endMemory(): Promise<void> {
     for (const places of new Set(this.#places)) await places.finish();
     for (const { pages, offset } of this.#bitmaps) await this.#file?.file.writeAt(pages.bitmap, offset);
     await this.#ensureRoom();
-    if (this.#file) this.#goOn(PartType.END);
+    this.#endSection();
+    this.#goOn(PartType.END);
     this.#endSection();
   }
 
@@ -160,7 +161,7 @@ export class QemuStreamWriter implements PageSink {
     for (const block of this.blocks.all) await this.#listBlock(block, records);
     await this.#ensureRoom();
     this.#endSection();
-    if (!this.#file) this.#goOn(PartType.END);
+    this.#goOn(PartType.PART);
   }
 
   async #listBlock(block: RamBlock, records: PageRecords): Promise<void> {

@@ -1,5 +1,6 @@
 import { FormatError, UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import { IGNORE_SHARED, MAPPED_RAM } from '../../../formats/qemu/constants.ts';
+import { addressOf } from '../../../formats/qemu/guest-layout.ts';
 import { libvirtData } from '../../../formats/qemu/writing/libvirt-head.ts';
 import type { StreamPlan } from '../../../formats/qemu/writing/stream-writer.ts';
 import { checkCompleteness } from '../qemu/check-completeness.ts';
@@ -82,21 +83,28 @@ function ramToLeaveOut({ blocks }: QemuState): BlockSummary {
   throw new UnsupportedError('several-blocks', `Cannot leave RAM out: the state has ${ram.length} blocks of RAM`);
 }
 
-function streamOf({ configuration, blocks, ramSections }: QemuState, to: QemuForm, ignoresShared: boolean): StreamPlan {
+function streamOf(
+  { configuration, blocks, layout, ramSections }: QemuState,
+  to: QemuForm,
+  ignoresShared: boolean,
+): StreamPlan {
   const others = configuration.capabilities.filter((name) => name !== MAPPED_RAM && name !== IGNORE_SHARED);
   const capabilities = [...others, ...(isMapped(to) ? [MAPPED_RAM] : []), ...(ignoresShared ? [IGNORE_SHARED] : [])];
   return {
     configuration: { ...configuration, capabilities },
-    blocks: blocks.map(({ name, size, gcPhys, ranges }) => {
-      const address = gcPhys ?? ranges[0]?.start;
-      return { name, size, ...(address === undefined ? {} : { gcPhys: address }) };
+    blocks: blocks.map((block) => {
+      const gcPhys = addressOf(block, layout);
+      return { name: block.name, size: block.size, ...(gcPhys === undefined ? {} : { gcPhys }) };
     }),
     ramId: ramSections[0]?.id ?? 0,
     footers: ramSections[0]?.footer ?? true,
   };
 }
 
-function libvirtOf({ container, configuration }: QemuState, xml: string | undefined): NonNullable<QemuConvertPlan['libvirt']> {
+function libvirtOf(
+  { container, configuration }: QemuState,
+  xml: string | undefined,
+): NonNullable<QemuConvertPlan['libvirt']> {
   if (xml === undefined) {
     if (container.kind === 'libvirt') return container.image;
     throw new UsageError(
