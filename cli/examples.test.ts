@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { qemuSample } from '../src/testing/qemu-samples.ts';
+import { writeQemuExamples } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { COMMANDS } from './command-list.ts';
 import { declarationOf } from './manual/declaration.ts';
@@ -34,7 +34,7 @@ beforeAll(async () => {
     mkdirSync(dirname(join(folder, name)), { recursive: true });
     writeFileSync(join(folder, name), text);
   }
-  writeFileSync(join(folder, 'guest.state'), qemuSample('long-10.state'));
+  writeQemuExamples(folder);
   await runHere('manifest', join(folder, 'machine.sav'), '-o', join(folder, 'machine.manifest'));
 });
 
@@ -54,7 +54,7 @@ function standIn(word: string): string[] {
   // The states of the tests have no screen.
   if (word === 'VRam') return ['VMMDev'];
   if (Object.keys(FILES).some((path) => path.startsWith(`${word}/`))) return [join(folder, word)];
-  return /\.(sav|state|raw|bin|manifest|vbox|log|png)$|^core$/.test(word) ? [join(folder, word)] : [word];
+  return /\.(sav|state|save|xml|raw|bin|manifest|vbox|log|png)$|\.qcow2(:\w+)?$|^core$/.test(word) ? [join(folder, word)] : [word];
 }
 
 const commands = COMMANDS.map((command) => ({ name: command.command.split(' ')[0], command })).filter(

@@ -130,13 +130,13 @@ describe('convert', () => {
       '--to',
       'mapped-ram',
     );
-    expect(result).toMatchObject({ from: { form: 'plain' }, to: { form: 'mapped-ram' }, proof: { equal: true } });
+    expect(result).toMatchObject({ from: { form: 'qcow2' }, to: { form: 'mapped-ram' }, proof: { equal: true } });
     await json(0, 'convert', place('long-10.state'), place('devices'), '--ram-out', place('devices.ram'));
     expect(sha256(readFileSync(place('devices.ram')))).toBe(qemuTruth('long-10.state').ram.sha256);
     await json(4, 'convert', place('long-10.state'), place('devices'), '--ram-out', place('other.ram'));
     expect(existsSync(place('other.ram'))).toBe(false);
     await json(0, 'convert', place('devices'), place('whole'), '--ram', place('devices.ram'));
-    expect(readFileSync(place('whole')).equals(qemuSample('long-10.state'))).toBe(true);
+    expect((await json(0, 'diff', place('whole'), place('long-10.state'))).result.equal).toBe(true);
     expect((await runHere('convert', place('long-10.state'), place('x'), '--flatten')).stderr).toContain('--flatten');
     expect((await runHere('convert', place('long-10.state'), '--dry-run')).stdout).toContain('Nothing was written');
   });

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { brokenStates, buildBroken } from '../src/testing/broken-states.ts';
-import { qemuSample } from '../src/testing/qemu-samples.ts';
+import { writeQemuExamples } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runProgram } from '../src/testing/virtualbox.ts';
 import { codeBlocks } from './testing/markdown.ts';
@@ -61,7 +61,7 @@ beforeAll(() => {
     ['two.sav', 'own-long.sav'],
   ])
     copyFileSync(join(STATES_FOLDER, name), join(folder, file));
-  writeFileSync(join(folder, 'guest.state'), qemuSample('long-10.state'));
+  writeQemuExamples(folder);
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
   mkdirSync(join(folder, 'node_modules'));
   symlinkSync(root, join(folder, 'node_modules', 'savkit'));

@@ -80,3 +80,13 @@ export async function inFolder<T>(names: readonly string[], use: (folder: string
     rmSync(folder, { recursive: true });
   }
 }
+
+/** The states that examples of commands and docs name. */
+export function writeQemuExamples(folder: string): void {
+  const write = (name: string, bytes: Uint8Array) => writeFileSync(join(folder, name), bytes);
+  const image = qemuSample('virsh-gzip-10.save');
+  write('guest.state', qemuSample('long-10.state'));
+  write('disk.qcow2', qemuSample('snap-10.qcow2'));
+  write('domain.save', image);
+  write('domain.xml', image.subarray(92, image.indexOf(0, 92)));
+}

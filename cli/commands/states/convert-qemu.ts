@@ -75,12 +75,14 @@ export async function runQemuConvert(source: ByteSource, job: Job, options: Qemu
 
 function reportText({ machine, from, to, notes, proof }: QemuConvertReport): TerminalText {
   const form = ({ form, description }: QemuConvertReport['from']) =>
-    `${form}${description ? '' : ' without description'}`;
-  const capabilities = to.capabilities.length > 0 ? `; loads with the capabilities ${to.capabilities.join(', ')}` : '';
+    `${form === 'qcow2' ? 'qcow2 snapshot' : form}${description ? '' : ' without description'}`;
+  const { length } = to.capabilities;
+  const needed =
+    length > 0 ? `; loads with ${length > 1 ? 'capabilities' : 'capability'} ${to.capabilities.join(', ')}` : '';
   const rest = [
     ...notes.map((note) => line`${note}`),
     ...(proof ? proofLines(proof, `${countText(proof.units, 'section')} byte for byte, machine type, run state`) : []),
   ];
-  const head = line`${form(from)} → ${form(to)}, ${machine ?? 'machine type not told'}${capabilities}`;
+  const head = line`${form(from)} → ${form(to)}, ${machine ?? 'machine type not told'}${needed}`;
   return lines([head, ...rest.map(indent)]);
 }

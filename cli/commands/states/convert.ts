@@ -160,8 +160,8 @@ export const convertCommand: CommandModule<object, Options> = {
         '$0 convert older.sav newer.sav --container 2.0 --pgm 14',
         'A state of VirtualBox 3.0 for readers of today',
       )
-      .example('$0 convert disk.qcow2:before guest.state', 'A snapshot of QEMU as a state in a file')
-      .example('$0 convert domain.save guest.state --to mapped-ram', "libvirt's save image for a QEMU without libvirt")
+      .example('$0 convert disk.qcow2:snap2 snapshot.state', 'A snapshot of QEMU as a state in a file')
+      .example('$0 convert domain.save mapped.state --to mapped-ram', "libvirt's save image for a QEMU without libvirt")
       .epilogue(
         "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
       ) as unknown as Argv<Options>,

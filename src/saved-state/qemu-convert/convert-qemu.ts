@@ -4,6 +4,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import type { Proof } from '../convert/proof.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
 import type { WalkOptions } from '../reading/walk.ts';
+import type { QemuForm } from './forms.ts';
 import { planQemuConversion, type QemuConvertOptions, type QemuConvertPlan } from './plan-conversion.ts';
 import { proveQemu } from './prove-qemu.ts';
 import { writeQemuState } from './write-qemu-state.ts';
@@ -22,8 +23,9 @@ export interface QemuConvertRun extends QemuConvertOptions, Pick<WalkOptions, 's
 export interface QemuConvertReport {
   family: 'qemu';
   machine?: string;
-  from: { form: string; description: boolean };
-  to: { form: string; description: boolean; capabilities: string[] };
+  /** A form, or `qcow2` for a snapshot in a disk image. */
+  from: { form: QemuForm | 'qcow2'; description: boolean };
+  to: { form: QemuForm; description: boolean; capabilities: string[] };
   /** What changes besides the form. */
   notes: string[];
   /** Absent where it was asked to be left out. */
@@ -55,7 +57,10 @@ export async function prepareQemuConversion(
     report: {
       family: 'qemu',
       ...(machine === undefined ? {} : { machine }),
-      from: { form: plan.from, description: state.descriptionJson !== undefined },
+      from: {
+        form: state.container.kind === 'qcow2' ? 'qcow2' : plan.from,
+        description: state.descriptionJson !== undefined,
+      },
       to: {
         form: plan.to,
         description: plan.keepsDescription,
