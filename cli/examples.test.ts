@@ -54,7 +54,9 @@ function standIn(word: string): string[] {
   // The states of the tests have no screen.
   if (word === 'VRam') return ['VMMDev'];
   if (Object.keys(FILES).some((path) => path.startsWith(`${word}/`))) return [join(folder, word)];
-  return /\.(sav|state|save|xml|raw|bin|manifest|vbox|log|png)$|\.qcow2(:\w+)?$|^core$/.test(word) ? [join(folder, word)] : [word];
+  return /\.(sav|state|save|xml|raw|bin|manifest|vbox|log|png)$|\.qcow2(:\w+)?$|^core$/.test(word)
+    ? [join(folder, word)]
+    : [word];
 }
 
 const commands = COMMANDS.map((command) => ({ name: command.command.split(' ')[0], command })).filter(

@@ -19,7 +19,7 @@ export const UNSUPPORTED_CODES = {
   'no-memory': 'the state holds no guest memory',
   'no-memory-unit': 'the state, or the machine, has no unit with guest memory',
   'no-passes': 'the version to be written can not hold a live save',
-  'no-program': 'the file is compressed, and the program to expand it is not installed',
+  'no-program': 'the program that expands or writes this compression is not installed',
   'no-ram': 'the state does not tell how much RAM the machine has',
   'no-ram-size': 'no unit of the state tells the size of RAM',
   'no-screenshot': 'the state holds no picture of the screen',

@@ -54,7 +54,7 @@ function programCompressor(packing: Packing): Duplex {
   child.on('error', () => duplex.destroy(noProgram(program, packing)));
   child.on('close', (code) => {
     if (code !== 0)
-      duplex.destroy(new EnvironmentError('compressor', `Cannot compress: the program ${program} ended with ${code}`));
+      duplex.destroy(new EnvironmentError('io', `Cannot compress: the program ${program} ended with ${code}`));
   });
   duplex.on('close', () => child.kill());
   return duplex;

@@ -20,7 +20,7 @@ export class PageFinder {
     this.#blocks = blocks;
   }
 
-  /** Finds a page of RAM by its guest-physical page frame. @throws UnsupportedError `no-block` */
+  /** Finds a page of RAM by its guest-physical page frame. @throws UnsupportedError `does-not-fit` */
   findFrame(frame: number): void {
     const address = frame * PAGE_SIZE;
     if (!this.#ram || address < this.#from || address >= this.#to) this.#findStretch(address);
@@ -28,7 +28,7 @@ export class PageFinder {
     this.offset = address - this.#blockStart;
   }
 
-  /** Finds a page of another block by its kind, the block's number, and its own. @throws UnsupportedError `no-block` */
+  /** Finds a page of another block by its kind, the block's number, and its own. @throws UnsupportedError `does-not-fit` */
   findPage(kind: number, id: number, page: number): void {
     const block = this.#blocks.all[id];
     const offset = page * PAGE_SIZE;
@@ -51,5 +51,5 @@ export class PageFinder {
 }
 
 function noBlock(what: string): UnsupportedError {
-  return new UnsupportedError('no-block', `Cannot write memory: ${what} lies in no block of the stream`);
+  return new UnsupportedError('does-not-fit', `Cannot write memory: ${what} lies in no block of the stream`);
 }

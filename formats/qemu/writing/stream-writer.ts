@@ -89,7 +89,7 @@ export class QemuStreamWriter implements PageSink {
 
   /**
    * Takes pages: RAM by guest-physical page frame, memory of devices by number of the block in the list.
-   * @throws UnsupportedError `no-block` for a page of no block
+   * @throws UnsupportedError `does-not-fit` for a page of no block
    */
   async take(batch: PageBatch): Promise<void> {
     const finder = this.#finder;

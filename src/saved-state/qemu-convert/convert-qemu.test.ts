@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { PACKINGS } from '../../../formats/files/packings.ts';
 import { type ByteSource, bufferSource } from '../../../formats/files/source.ts';
-import { PROGRAMS } from '../../../formats/qemu/compression.ts';
 import { COMPRESSIONS } from '../../../formats/qemu/libvirt-image.ts';
 import { qemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
 import { MemorySink, MemoryTarget, sha256 } from '../../testing/states.ts';
@@ -64,7 +64,7 @@ describe('a state of QEMU that is converted', () => {
   it.each(COMPRESSIONS)(
     'into an image of libvirt, %s: with its settings, and a cookie that stays',
     async (compression) => {
-      const program = PROGRAMS[compression as keyof typeof PROGRAMS];
+      const program = PACKINGS[compression as keyof typeof PACKINGS]?.program[0];
       const name = 'virsh-gzip-10.save';
       const run = converted(sampleSource(name), { to: `libvirt-${compression}` });
       if (program !== undefined && compression !== 'gzip' && !isThere(program))
@@ -81,7 +81,7 @@ describe('a state of QEMU that is converted', () => {
   it('into an image of libvirt needs settings that fit', async () => {
     const to = 'libvirt-raw';
     const xml = (machine: string) => `<domain type='qemu'><os><type machine='${machine}'>hvm</type></os></domain>`;
-    await expect(converted(sampleSource('long-10.state'), { to })).rejects.toMatchObject({ code: 'no-xml' });
+    await expect(converted(sampleSource('long-10.state'), { to })).rejects.toMatchObject({ code: 'missing-option' });
     await expect(converted(sampleSource('long-10.state'), { to, xml: '<a/>' })).rejects.toThrow('XML of a domain');
     await expect(converted(sampleSource('long-10.state'), { to, xml: xml('pc-q35-9.0') })).rejects.toMatchObject({
       code: 'other-machine',

@@ -1,3 +1,4 @@
+import type { FormatCode } from '../../../formats/codes/format-codes.ts';
 import { FormatError, UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import { IGNORE_SHARED, MAPPED_RAM } from '../../../formats/qemu/constants.ts';
 import { addressOf } from '../../../formats/qemu/guest-layout.ts';
@@ -68,10 +69,10 @@ function expectWhole(state: QemuState): void {
   const findings = new Findings();
   checkCompleteness(state, findings);
   const [first] = findings.errors;
-  if (first) throw new FormatError(first.code, `Cannot convert: ${first.message}`, first.place);
+  if (first) throw new FormatError(first.code as FormatCode, `Cannot convert: ${first.message}`, first.place);
   const { container } = state;
   if (container.kind === 'libvirt' && !container.image.isComplete && !state.description)
-    throw new UnsupportedError(
+    throw new FormatError(
       'partial',
       'Cannot heal save image: without a description of its sections nothing tells whether all are there',
     );
@@ -80,7 +81,7 @@ function expectWhole(state: QemuState): void {
 function ramToLeaveOut({ blocks }: QemuState): BlockSummary {
   const ram = blocks.filter(({ isRam }) => isRam);
   if (ram.length === 1) return ram[0];
-  throw new UnsupportedError('several-blocks', `Cannot leave RAM out: the state has ${ram.length} blocks of RAM`);
+  throw new UnsupportedError('unsupported', `Cannot leave RAM out: the state has ${ram.length} blocks of RAM`);
 }
 
 function streamOf(
@@ -108,14 +109,14 @@ function libvirtOf(
   if (xml === undefined) {
     if (container.kind === 'libvirt') return container.image;
     throw new UsageError(
-      'no-xml',
+      'missing-option',
       "Cannot write a save image of libvirt: it holds the domain's settings; virsh dumpxml prints them: --xml FILE",
     );
   }
   const domain = readDomain(xml);
   if (!domain) throw new FormatError('bad-xml', "Cannot read libvirt's settings: expected the XML of a domain");
   if (domain.machine !== undefined && configuration.machine !== undefined && domain.machine !== configuration.machine)
-    throw new UsageError(
+    throw new UnsupportedError(
       'other-machine',
       `Cannot put the state into these settings: they say machine type ${domain.machine}, the state says ${configuration.machine}`,
     );

@@ -1,7 +1,7 @@
+import { CompressingSink } from '../../../formats/files/compressing-sink.ts';
 import type { ByteSink, ReadableSink, SeekableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
-import { CompressingSink } from '../../../formats/files/compressing-sink.ts';
 import { libvirtHead } from '../../../formats/qemu/writing/libvirt-head.ts';
 import { QemuStreamWriter } from '../../../formats/qemu/writing/stream-writer.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
