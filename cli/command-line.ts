@@ -38,7 +38,9 @@ async function parseAndRun(words: readonly string[], version: string): Promise<v
   });
   const parser = yargs()
     .scriptName('savkit')
-    .usage('$0 <command>\n\nRead, verify, repair and convert saved states of VirtualBox and QEMU; move running machines.')
+    .usage(
+      '$0 <command>\n\nRead, verify, repair and convert saved states of VirtualBox and QEMU; move running machines.',
+    )
     .command(modules)
     .middleware([showDashes, settleSwitches])
     .demandCommand(1)
