@@ -1,3 +1,4 @@
+import { TWO_32 } from '../sizes.ts';
 /** Bytes that `RTGCPHYS` and `RTGCPTR` take in a file; its header says so. */
 export interface Widths {
   /** Bytes of a guest-physical address. */
@@ -72,7 +73,7 @@ export class Cursor {
   /** Exact up to 2^53; larger values lose low bits but stay larger than any size or address that passes a check. */
   u64(): number {
     const at = this.take(8);
-    return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * 0x1_0000_0000;
+    return this.#view.getUint32(at, true) + this.#view.getUint32(at + 4, true) * TWO_32;
   }
   /** The next 8 bytes, unsigned, exact. */
   bigU64(): bigint {

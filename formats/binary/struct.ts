@@ -95,6 +95,17 @@ export function defineStruct<const F extends Fields>(name: string, source: strin
   };
 }
 
+/** The start of a layout, up to and with one field. Nothing in it may depend on a field after it. */
+export function startOf<T, const K extends keyof T & string>(
+  layout: Struct<T>,
+  last: K,
+): Struct<Pick<T, K> & Partial<T>> {
+  const entries = Object.entries(layout.fields);
+  const count = entries.findIndex(([name]) => name === last) + 1;
+  const fields = Object.fromEntries(entries.slice(0, count));
+  return defineStruct(`Start of ${layout.name}`, layout.source, fields) as unknown as Struct<Pick<T, K> & Partial<T>>;
+}
+
 function offsetsOf(entries: readonly (readonly [string, Field<unknown>])[]): Record<string, number> {
   let offset = 0;
   return Object.fromEntries(

@@ -1,10 +1,11 @@
+import { PAGE_SIZE } from '../sizes.ts';
+
 /**
  * Word deltas: what turns one page into another. 64 bytes of bitmap (bit `i & 7` of byte `i >> 3` for the word of 8
  * bytes number `i`), then the new words of all that differ, ascending. Plain TypeScript: the fallback and the oracle of
  * the kernel.
  */
 
-const PAGE_SIZE = 4096;
 const WORD = 8;
 const BITMAP = PAGE_SIZE / WORD / 8;
 

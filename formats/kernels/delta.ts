@@ -1,7 +1,7 @@
+import { PAGE_SIZE } from '../sizes.ts';
 import { applyWordDeltaPlain, wordDeltaPlain } from './delta-plain.ts';
 import { kernels } from './wasm.ts';
 
-const PAGE_SIZE = 4096;
 /** 64 bytes of bitmap, and every word. */
 const LONGEST_DELTA = 64 + PAGE_SIZE;
 

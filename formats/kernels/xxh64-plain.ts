@@ -1,3 +1,5 @@
+import { TWO_32 } from '../sizes.ts';
+
 // xxh64 with seed 0 in plain TypeScript: the fallback and the oracle of the kernel. Numbers of 64 bits are pairs of 32:
 // BigInts are far slower.
 
@@ -91,7 +93,7 @@ export function xxh64Plain(bytes: Uint8Array, at: number, length: number): bigin
         .add(...PRIME_4);
     }
   }
-  hash.add(Math.floor(length / 0x1_0000_0000), length);
+  hash.add(Math.floor(length / TWO_32), length);
   for (; i + 8 <= length; i += 8) {
     round(lane.set(0, 0), view.getInt32(i + 4, true), view.getInt32(i, true));
     hash

@@ -1,6 +1,7 @@
+import { PAGE_SIZE } from '../sizes.ts';
 import { kernels } from './wasm.ts';
 
-const ZEROS = Buffer.alloc(4096);
+const ZEROS = Buffer.alloc(PAGE_SIZE);
 
 /** Whether `bytes[at, at + length)` are all zero. */
 export function isZero(bytes: Uint8Array, at = 0, length = bytes.length - at): boolean {

@@ -1,18 +1,8 @@
 import type { Widths } from '../binary/cursor.ts';
+import { END_OF_LIST } from '../binary/markers.ts';
 import { Writer } from '../binary/writer.ts';
 import type { PgmBasic, PgmConfig } from './head.ts';
-import {
-  basicV6,
-  basicV7,
-  cpuStruct,
-  END_ID,
-  END_OF_LIST,
-  mapping,
-  mmio2Entry,
-  pgmStruct,
-  ramConfig,
-  romEntry,
-} from './layouts.ts';
+import { basicV6, basicV7, cpuStruct, END_ID, mapping, mmio2Entry, pgmStruct, ramConfig, romEntry } from './layouts.ts';
 import type { PgmVersion } from './versions.ts';
 
 // The mirror image of head.ts.

@@ -1,4 +1,5 @@
 import type { Cursor } from '../binary/cursor.ts';
+import { END_OF_LIST, STRUCT_BEGIN } from '../binary/markers.ts';
 import type { StructValue } from '../binary/struct.ts';
 import { FormatError, hex, tooMany } from '../errors.ts';
 import { PAGE_SIZE } from '../sizes.ts';
@@ -7,7 +8,6 @@ import {
   basicV7,
   cpuStruct,
   END_ID,
-  END_OF_LIST,
   type Mapping,
   type Mmio2Entry,
   mapping,
@@ -17,7 +17,6 @@ import {
   type RomEntry,
   ramConfig,
   romEntry,
-  STRUCT_BEGIN,
 } from './layouts.ts';
 import type { PgmVersion } from './versions.ts';
 

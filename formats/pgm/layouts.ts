@@ -1,22 +1,15 @@
-import { array, bool, bool32, gcPhys, gcPhysMask, gcPtr, marker, mask64, text, u8, u32, u64 } from '../binary/kinds.ts';
+import { array, bool, bool32, gcPhys, gcPhysMask, gcPtr, mask64, text, u8, u32, u64 } from '../binary/kinds.ts';
+import { begin, end, separator } from '../binary/markers.ts';
 import { defineStruct, type StructValue } from '../binary/struct.ts';
 import { SINCE_BALLOON_COUNT, SINCE_PAE_PDS } from './versions.ts';
 
 // The fixed parts of the pgm unit (pgm-unit.md 3–6). Offsets and rules: FORMAT.md, whose tables are made from these
 // declarations.
 
-/** `SSMR3STRUCT_BEGIN`, `SSMR3STRUCT_END` */
-export const STRUCT_BEGIN = 0x19200102;
-export const STRUCT_END = 0x19920406;
-/** Ends the lists of mappings and RAM ranges. */
-export const END_OF_LIST = 0xffffffff;
 /** Ends the lists of ROMs and MMIO2 ranges, and the page records. */
 export const END_ID = 0xff;
 /** RTGCPHYS with all bits one: no address. */
 export const NIL_GC_PHYS = 0xffff_ffff_ffff_ffffn;
-
-const begin = { kind: marker(STRUCT_BEGIN, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'start of structure' };
-const end = { kind: marker(STRUCT_END, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'end of structure' };
 
 /** Version 6: no markers, one VCPU. */
 export const basicV6 = defineStruct('Basic part, version 6', 'PGM.cpp of 1.6–2.1, pgmR3Save', {
@@ -28,7 +21,7 @@ export const basicV6 = defineStruct('Basic part, version 6', 'PGM.cpp of 1.6–2
   a20Enabled: { kind: bool32, doc: 'fA20Enabled' },
   syncFlags: { kind: u32, doc: 'fSyncFlags; restored, no effect' },
   guestMode: { kind: u32, doc: 'enmGuestMode' },
-  separator: { kind: marker(END_OF_LIST, 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED'), doc: 'separator' },
+  separator,
 });
 
 /** Versions 7 and 8: one VCPU. */

@@ -1,8 +1,9 @@
 import type { Cursor } from '../binary/cursor.ts';
+import { END_OF_LIST } from '../binary/markers.ts';
 import { hex, tooMany } from '../errors.ts';
 import { MIB, PAGE_SHIFT, PAGE_SIZE } from '../sizes.ts';
 import { changed } from './head.ts';
-import { END_OF_LIST, ramRange, rangeDescription } from './layouts.ts';
+import { ramRange, rangeDescription } from './layouts.ts';
 import type { PgmVersion } from './versions.ts';
 
 /** `PGMPAGETYPE` as 2.2 and 3.0 store it (pgm-unit.md 5.1); version 6 is translated into it. */

@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../sizes.ts';
+import { PAGE_SIZE, TWO_32 } from '../sizes.ts';
 import { END_ID } from './layouts.ts';
 import { isRam, PageKind } from './page-batch.ts';
 
@@ -45,8 +45,8 @@ export class PageRecordHeads {
     this.length = 1;
     if (!addressed) return;
     const address = frame * PAGE_SIZE;
-    this.#putU32(address % 0x1_0000_0000);
-    if (this.#gcPhysWidth === 8) this.#putU32(Math.floor(address / 0x1_0000_0000));
+    this.#putU32(address % TWO_32);
+    if (this.#gcPhysWidth === 8) this.#putU32(Math.floor(address / TWO_32));
   }
 
   /**

@@ -1,5 +1,6 @@
+import { readU32 } from '../binary/little-endian.ts';
 import { FormatError, hex } from '../errors.ts';
-import { PAGE_SIZE } from '../sizes.ts';
+import { PAGE_SIZE, TWO_32 } from '../sizes.ts';
 import type { PayloadReader } from '../ssm/payload.ts';
 import { changed } from './head.ts';
 import { END_ID } from './layouts.ts';
@@ -156,12 +157,8 @@ export class PageRecords {
   }
 }
 
-function readU32(bytes: Uint8Array, at: number): number {
-  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
-}
-
 /** A page frame number; not an integer when the address is not page aligned. */
 function readFrame(bytes: Uint8Array, at: number, width: number): number {
   const high = width === 8 ? readU32(bytes, at + 4) : 0;
-  return (high * 0x1_0000_0000 + readU32(bytes, at)) / PAGE_SIZE;
+  return (high * TWO_32 + readU32(bytes, at)) / PAGE_SIZE;
 }

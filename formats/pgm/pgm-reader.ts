@@ -1,10 +1,11 @@
+import { END_OF_LIST } from '../binary/markers.ts';
 import { FormatError, UnsupportedError } from '../errors.ts';
 import { PAGE_SIZE } from '../sizes.ts';
 import type { Container, UnitHeader } from '../ssm/container.ts';
 import { PayloadReader } from '../ssm/payload.ts';
 import { ChunkedPages } from './chunked-pages.ts';
 import { type PgmBasic, type PgmConfig, readBasic, readConfig } from './head.ts';
-import { END_OF_LIST } from './layouts.ts';
+
 import { type OldRange, type PageTypeNumbering, readRangeHead } from './old-ranges.ts';
 import { PageBatch } from './page-batch.ts';
 import { PageRecords, type PageStop } from './page-records.ts';

@@ -2,7 +2,7 @@ import { inflateSync } from 'node:zlib';
 import { hex, UnsupportedError } from '../errors.ts';
 import type { Window } from '../files/window.ts';
 import type { PageBatch } from '../pgm/page-batch.ts';
-import { PAGE_SIZE } from '../sizes.ts';
+import { PAGE_SIZE, TWO_32 } from '../sizes.ts';
 import { Encoding } from '../ssm/segments.ts';
 import { RamFlag } from './constants.ts';
 import { QemuFormatError } from './qemu-error.ts';
@@ -50,7 +50,7 @@ export class RamRecords {
       const { position: at, view } = window;
       const low = view.getUint32(at + 4);
       const flags = low & 0xfff;
-      const address = view.getUint32(at) * 0x1_0000_0000 + ((low & ~0xfff) >>> 0);
+      const address = view.getUint32(at) * TWO_32 + ((low & ~0xfff) >>> 0);
       const kind = flags & ~RamFlag.SAME_BLOCK;
       if (kind === RamFlag.PAGE || kind === RamFlag.FILL || kind === RamFlag.COMPRESSED) {
         if (!this.#addPage(window, batch, kind, flags, address)) return 'more';

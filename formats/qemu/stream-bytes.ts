@@ -1,4 +1,5 @@
 import type { Window } from '../files/window.ts';
+import { TWO_32 } from '../sizes.ts';
 
 const latin1 = new TextDecoder('latin1');
 
@@ -30,7 +31,7 @@ export class StreamBytes {
   /** Exact up to 2^53. */
   async u64(what: string): Promise<number> {
     const at = await this.#take(8, what);
-    return this.window.view.getUint32(at) * 0x1_0000_0000 + this.window.view.getUint32(at + 4);
+    return this.window.view.getUint32(at) * TWO_32 + this.window.view.getUint32(at + 4);
   }
   /** `str8`: a length of one byte and as many bytes of text. */
   async name(what: string): Promise<string> {

@@ -1,3 +1,4 @@
+import { readU64 } from '../binary/little-endian.ts';
 import type { Window } from '../files/window.ts';
 import { startsWith } from './header-rules.ts';
 import { END_MAGIC, UNIT_MAGIC, unitHeaderV1, unitHeaderV2 } from './layouts.ts';
@@ -77,8 +78,4 @@ export function isUnitHeaderV1(window: HeaderPlace): boolean {
 
 function hasMagic({ bytes, position }: HeaderPlace): boolean {
   return startsWith(bytes, position, UNIT_MAGIC) || startsWith(bytes, position, END_MAGIC);
-}
-
-function readU64(view: DataView, at: number): number {
-  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 0x1_0000_0000;
 }

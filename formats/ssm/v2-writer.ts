@@ -13,6 +13,7 @@ import {
   FOOTER_MAGIC,
   fileHeaderV2,
   footer,
+  LIVE_CONTROL,
   MAGIC_BASE,
   MAGIC_SIZE,
   PASS_FINAL,
@@ -241,7 +242,6 @@ export class V2Writer implements ContainerWriter {
   }
 }
 
-const LIVE_CONTROL = 'SSMLiveControl';
 const TERM_CONTENT = termRecord.size() - 2;
 const COMPRESSED_HEAD = 5;
 /** For states of V1.1, which holds no release: the last one that wrote that format. Loaders want numbers above 0. */

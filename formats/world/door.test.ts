@@ -16,6 +16,9 @@ const AROUND =
 
 /** Where something of the system is meant that no simulation has. */
 const MAY: Readonly<Record<string, RegExp>> = {
+  // Programs that compress and expand files.
+  'formats/files/compressing-sink.ts': /spawn/,
+  'formats/files/expanded-source.ts': /spawn/,
   // Its readers open a pipe without waiting for a writer.
   'formats/files/source.ts': /import \{ constants \}/,
   // Intervals of wall-clock time for somebody who looks on.

@@ -85,7 +85,9 @@ export class PageDecoder {
     try {
       const bytes = this.#zstd.decompress(packed, size);
       if (bytes.length === size) return bytes;
-    } catch {}
+    } catch {
+      // Said below.
+    }
     throw zstdError(`${packed.length} packed bytes do not expand to ${size}`);
   }
 

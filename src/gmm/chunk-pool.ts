@@ -22,15 +22,14 @@ export class ChunkPool {
   readonly shared = new ChunkSet();
   /** How many more chunks the host gives; for tests of what happens without memory. */
   chunksLeft = Number.POSITIVE_INFINITY;
+  /** Chunks serve nobody but the machines that have brought them ("bound" mode). */
+  isBound = false;
   readonly #freeIds: number[] = [];
   #count = 0;
 
   constructor(mapper: ChunkMapper) {
     this.mapper = mapper;
   }
-
-  /** Chunks serve nobody but the machines that have brought them ("bound" mode). */
-  isBound = false;
 
   get chunkCount(): number {
     return this.#count;

@@ -1,3 +1,4 @@
+import { readU32 } from '../../formats/binary/little-endian.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
@@ -13,7 +14,7 @@ export function readEntry(memory: GuestMemory, gcPhys: GuestPhys): number {
   if (id === 0) return range.type[page] === PageType.MMIO ? NOTHING : 0;
   const chunk = memory.pages.backing.chunkBytes(id);
   const at = offsetInChunk(id) + (gcPhys % PAGE_SIZE);
-  return (chunk[at] | (chunk[at + 1] << 8) | (chunk[at + 2] << 16) | (chunk[at + 3] << 24)) >>> 0;
+  return readU32(chunk, at);
 }
 
 const NOTHING = 0xffffffff;

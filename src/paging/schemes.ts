@@ -1,3 +1,4 @@
+import { TWO_32 } from '../../formats/sizes.ts';
 import { hasPaging, type PagingMode } from './modes.ts';
 
 /** Bits of an entry's low half that mean the same in every scheme. */
@@ -198,5 +199,5 @@ function largePageBits({ pse36, physicalBits }: Pick<PagingRules, 'pse36' | 'phy
 /** Where a 4 MiB page starts: bits 13 to 20 of its entry are address bits 32 and up, as far as addresses are wide. */
 export function largePageBase(entry: number, rules: Pick<PagingRules, 'pse36' | 'physicalBits'>): number {
   const high = (entry >>> 13) & (2 ** (largePageBits(rules) - 32) - 1);
-  return ((entry & 0xffc00000) >>> 0) + high * 2 ** 32;
+  return ((entry & 0xffc00000) >>> 0) + high * TWO_32;
 }

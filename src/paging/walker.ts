@@ -1,4 +1,5 @@
 import type { GuestPhys } from '../../formats/sizes.ts';
+import { TWO_32 } from '../../formats/sizes.ts';
 import {
   A,
   largePageBase,
@@ -30,7 +31,6 @@ export type WalkStatus = (typeof WalkStatus)[keyof typeof WalkStatus];
  * own number.
  */
 const NO_LEVEL = 8;
-const TWO_32 = 2 ** 32;
 /** Bits 32 to 51 of an address: in an entry's high half. */
 const ADDRESS_HIGH = 0x000fffff;
 const RIGHTS = RW | US | A;

@@ -1,3 +1,4 @@
+import { readU32 } from '../../formats/binary/little-endian.ts';
 import { hex, UsageError } from '../../formats/errors.ts';
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import { HostMemory } from '../gmm/host-memory.ts';
@@ -68,6 +69,8 @@ export class GuestMemory implements PhysMemory {
   readonly #backing: HostBacking;
   readonly #access: PhysAccess;
   #noMoreWrites = false;
+  /** Where in its chunk the access that was just found begins. */
+  #at = 0;
 
   /** @param backing where pages come from; a host of its own by default */
   constructor(backing: HostBacking = new HostBacking(new HostMemory())) {
@@ -159,11 +162,11 @@ export class GuestMemory implements PhysMemory {
     if (chunk === undefined) {
       const bytes = new Uint8Array(4);
       this.read(gcPhys, bytes, origin);
-      return u32At(bytes, 0);
+      return readU32(bytes, 0);
     }
     this.accesses.reads++;
     this.accesses.readBytes += 4;
-    return u32At(chunk, this.#at);
+    return readU32(chunk, this.#at);
   }
 
   /** Writes 4 bytes, little-endian, as `write`. */
@@ -177,7 +180,7 @@ export class GuestMemory implements PhysMemory {
   readU64(gcPhys: GuestPhys, origin: AccessOrigin = 0): bigint {
     const bytes = new Uint8Array(8);
     this.read(gcPhys, bytes, origin);
-    return BigInt(u32At(bytes, 0)) | (BigInt(u32At(bytes, 4)) << 32n);
+    return BigInt(readU32(bytes, 0)) | (BigInt(readU32(bytes, 4)) << 32n);
   }
 
   /** Writes 8 bytes, little-endian, as `write`. */
@@ -214,9 +217,6 @@ export class GuestMemory implements PhysMemory {
         gcPhys,
       });
   }
-
-  /** Where in its chunk the access that was just found begins. */
-  #at = 0;
 
   /** The chunk that a read within one page can be copied from; undefined where more than a copy is to be done. */
   #readable(gcPhys: GuestPhys, length: number, origin: AccessOrigin): Uint8Array | undefined {
@@ -256,8 +256,4 @@ export class GuestMemory implements PhysMemory {
   #passA20(gcPhys: GuestPhys, origin: AccessOrigin): GuestPhys {
     return origin === 'device' ? gcPhys : this.a20.pass(origin, gcPhys);
   }
-}
-
-function u32At(bytes: Uint8Array, at: number): number {
-  return (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24)) >>> 0;
 }

@@ -1,5 +1,6 @@
 import { bytesOfWords, swapWords } from '../../formats/binary/byte-order.ts';
 import { hex } from '../../formats/errors.ts';
+import { TWO_32 } from '../../formats/sizes.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { controlAddress } from './area.ts';
 import { CONTROL_SIZE, type ControlBlock, readControl, writeControl } from './control-block.ts';
@@ -236,7 +237,7 @@ export class Guest {
       what: where,
       place,
       expected,
-      found: `step ${words[0] + words[1] * 0x1_0000_0000} of place ${words[2]}, word ${hex(words[3])}`,
+      found: `step ${words[0] + words[1] * TWO_32} of place ${words[2]}, word ${hex(words[3])}`,
     };
     this.#note(gcPhys === undefined ? fault : { ...fault, gcPhys });
   }

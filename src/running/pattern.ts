@@ -1,4 +1,5 @@
 import { swapWords } from '../../formats/binary/byte-order.ts';
+import { TWO_32 } from '../../formats/sizes.ts';
 
 /** Bytes of a pattern that name the step and place that wrote it; less is no pattern. */
 export const PATTERN_HEAD = 16;
@@ -17,7 +18,7 @@ export function mix(a: number, b: number): number {
  */
 export function fillPattern(words: Uint32Array, seed: number, place: number, step: number): void {
   const low = step >>> 0;
-  const high = Math.floor(step / 0x1_0000_0000);
+  const high = Math.floor(step / TWO_32);
   words[0] = low;
   words[1] = high;
   words[2] = place;

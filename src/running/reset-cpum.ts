@@ -1,5 +1,6 @@
+import { STRUCT_BEGIN, STRUCT_END } from '../../formats/binary/markers.ts';
 import { Writer } from '../../formats/binary/writer.ts';
-import { STRUCT_BEGIN, STRUCT_END } from '../../formats/pgm/layouts.ts';
+
 import { CONTEXT_END, CONTEXT_SIZE, fpuState } from '../../formats/units/cpu/cpum-layouts.ts';
 
 /** cpum of VirtualBox 7.0.10, the last one whose layout is known from sources. */

@@ -1,3 +1,4 @@
+import { TWO_32 } from '../../formats/sizes.ts';
 import { mix } from './pattern.ts';
 
 /**
@@ -48,7 +49,7 @@ export function scheduleOf(kind: WorkloadKind, seed: number, places: number, tra
       return {
         places,
         period: Number.POSITIVE_INFINITY,
-        placeOf: (step) => mix(mix(seed, step >>> 0), Math.floor(step / 0x1_0000_0000)) % places,
+        placeOf: (step) => mix(mix(seed, step >>> 0), Math.floor(step / TWO_32)) % places,
         frees: never,
       };
     case 'scan':

@@ -1,22 +1,8 @@
 import { array, bool, bytes, u8, u32 } from '../../binary/kinds.ts';
+import { begin, end, separator } from '../../binary/markers.ts';
 import { defineStruct } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
-import {
-  begin,
-  end,
-  fields,
-  led,
-  list,
-  nested,
-  oneOf,
-  queue,
-  separator,
-  timer,
-  x8,
-  x16,
-  x32,
-  x64,
-} from '../codec/kinds.ts';
+import { fields, led, list, nested, oneOf, queue, timer, x8, x16, x32, x64 } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
 
 // Devices of a PC that are not on the PCI bus, but for timers and interrupt controllers.

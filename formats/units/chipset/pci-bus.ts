@@ -1,7 +1,17 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
+import { END_OF_LIST } from '../../binary/markers.ts';
 import { entryOf } from '../../entry-of.ts';
+import { PAGE_SIZE } from '../../sizes.ts';
 import { collected, type UnitRow, versions } from '../codec/unit-row.ts';
-import { findPciDevices, PCI_LIMIT, type PCI_UNITS, type PciDevice, readPciDevice } from './pci.ts';
+import {
+  EXTENDED_CONFIG_SIZE,
+  findPciDevices,
+  PCI_CONFIG_SIZE,
+  PCI_LIMIT,
+  type PCI_UNITS,
+  type PciDevice,
+  readPciDevice,
+} from './pci.ts';
 import { ich9BusCodec, piix3BusCodec } from './pci-codec.ts';
 
 /** A device on the first PCI bus. */
@@ -12,11 +22,8 @@ export interface PciSlot extends PciDevice {
   sizes?: number[];
 }
 
-const END = 0xffffffff;
 /** Six base address registers and the ROM. */
 const REGIONS = 7;
-const CONFIG_SIZE = 256;
-const EXTENDED_CONFIG_SIZE = 4096;
 
 /** Bytes of each bus's own state before its devices, by version. Source: units-compared.md. */
 const HEADS: Record<string, Record<number, number>> = {
@@ -34,7 +41,7 @@ export function readPciBus(payload: Uint8Array, unit: string, version: number): 
   const cursor = new Cursor(payload);
   try {
     cursor.take(head);
-    return cursor.u32() === END ? readSlots(cursor, unit === 'ich9pci', version) : undefined;
+    return cursor.u32() === END_OF_LIST ? readSlots(cursor, unit === 'ich9pci', version) : undefined;
   } catch (error) {
     if (error instanceof OutOfBytes) return undefined;
     throw error;
@@ -43,10 +50,10 @@ export function readPciBus(payload: Uint8Array, unit: string, version: number): 
 
 function readSlots(cursor: Cursor, isIch9: boolean, version: number): PciSlot[] | undefined {
   const slots: PciSlot[] = [];
-  for (let devfn = cursor.u32(), last = -1; devfn !== END; last = devfn, devfn = cursor.u32()) {
+  for (let devfn = cursor.u32(), last = -1; devfn !== END_OF_LIST; last = devfn, devfn = cursor.u32()) {
     if (devfn > 255 || devfn <= last) return undefined;
-    const size = isIch9 && version >= 4 ? cursor.u32() : CONFIG_SIZE;
-    if (size !== CONFIG_SIZE && size !== EXTENDED_CONFIG_SIZE) return undefined;
+    const size = isIch9 && version >= 4 ? cursor.u32() : PCI_CONFIG_SIZE;
+    if (size !== PCI_CONFIG_SIZE && size !== EXTENDED_CONFIG_SIZE) return undefined;
     const device = readPciDevice(cursor.view(size));
     if (isIch9) skipIch9(cursor, version);
     else cursor.u32();
@@ -59,7 +66,7 @@ function readSlots(cursor: Cursor, isIch9: boolean, version: number): PciSlot[] 
 function skipIch9(cursor: Cursor, version: number): void {
   cursor.take(8);
   const msix = cursor.view(4)[2];
-  cursor.take(version >= 4 ? cursor.u32() : msix === 0 ? 0 : 4096);
+  cursor.take(version >= 4 ? cursor.u32() : msix === 0 ? 0 : PAGE_SIZE);
 }
 
 function hasSizes(isIch9: boolean, version: number): boolean {

@@ -1,8 +1,9 @@
 import { array, bool, bytes, u8, u32, u64 } from '../../binary/kinds.ts';
+import { separator } from '../../binary/markers.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { FormatError } from '../../errors.ts';
 import { codecOf } from '../codec/codec.ts';
-import { nested, s32, separator, untilMark, x8, x32 } from '../codec/kinds.ts';
+import { nested, s32, untilMark, x8, x32 } from '../codec/kinds.ts';
 
 /** Six base address registers and the ROM. */
 const REGIONS = 7;

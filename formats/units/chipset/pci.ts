@@ -1,3 +1,4 @@
+import { TWO_32 } from '../../sizes.ts';
 /** Units "pci" (PIIX3) and "ich9pci", instance 0: the configuration space of every PCI device. */
 export const PCI_UNITS = ['pci', 'ich9pci'] as const;
 export const PCI_LIMIT = 4 * 1024 * 1024;
@@ -27,7 +28,10 @@ const COMMAND_MEMORY = 2;
  * What the writer puts right before a configuration space: the device's address on the bus, and in newer releases the
  * size.
  */
-const CONFIG_SIZES = [256, 4096];
+/** Bytes of configuration space, by the devices that have it. */
+export const PCI_CONFIG_SIZE = 256;
+export const EXTENDED_CONFIG_SIZE = 4096;
+const CONFIG_SIZES = [PCI_CONFIG_SIZE, EXTENDED_CONFIG_SIZE];
 
 /**
  * Finds the devices that own MMIO2 ranges in the payload of a PCI bus. The page manager's unit does not say where
@@ -65,7 +69,7 @@ function readDevice(view: DataView, at: number): PciDevice {
     const low = (bar & ~0xf) >>> 0;
     const isWide = !isIo && (bar & 6) === 4;
     const high = isWide && region + 1 < REGION_COUNT ? view.getUint32(at + BAR_OFFSET + 4 * region + 4, true) : 0;
-    const address = high * 0x1_0000_0000 + low;
+    const address = high * TWO_32 + low;
     regions.push(isIo || address === 0 ? undefined : address);
     if (isWide && region + 1 < REGION_COUNT) {
       regions.push(undefined);

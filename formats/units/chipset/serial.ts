@@ -1,17 +1,12 @@
 import { bool, u8, u16, u32 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { separator } from '../../binary/markers.ts';
+import { defineStruct, startOf } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
-import { fields, oneOf, separator, timer, x8, x16 } from '../codec/kinds.ts';
+import { fields, oneOf, timer, x8, x16 } from '../codec/kinds.ts';
 import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const UART_TYPES: Record<number, string> = { 1: '16450', 2: '16550A', 3: '16750' };
-
-const serialHead = defineStruct('Start of unit serial, version 7', 'units-compared.md', {
-  irq: { kind: u8, doc: 'interrupt' },
-  port: { kind: u16, doc: 'first I/O port' },
-  type: { kind: u32, doc: '1 16450, 2 16550A, 3 16750' },
-});
 
 /** @param type as settings call it */
 export function serialConfig(irq: number, port: number, type: string): DeviceConfig {
@@ -32,10 +27,12 @@ const uart = defineStruct('Unit serial, version 7', 'device-units.md', {
   separator,
 });
 
+const head = startOf(uart, 'type');
+
 export const serialCodec = codecOf(uart);
 
 const compared = comparedRow('serial', versions(7), (cursor) => {
-  const { irq, port, type } = serialHead.read(cursor);
+  const { irq = 0, port = 0, type } = head.read(cursor);
   return serialConfig(irq, port, UART_TYPES[type] ?? String(type));
 });
 

@@ -1,5 +1,6 @@
 import { OutOfBytes } from '../../binary/cursor.ts';
-import { array, bytes, type Kind, marker, mask64, u8, u16, u32 } from '../../binary/kinds.ts';
+import { array, bytes, type Kind, mask64, u8, u16, u32 } from '../../binary/kinds.ts';
+import { END_OF_LIST } from '../../binary/markers.ts';
 import type { Field, Struct } from '../../binary/struct.ts';
 import { hex, tooMany } from '../../errors.ts';
 
@@ -67,17 +68,15 @@ export function fill<T>(kind: Kind<T>, tail = 0): Kind<T[]> {
   };
 }
 
-const MARK = 0xffffffff;
-
 /** Entries up to the mark that ends them; none of them starts with it. */
 export function untilMark<T>(entry: Kind<T>): Kind<T[]> {
   return {
     ...array(entry, 0),
-    name: `${entry.name}, up to ${MARK}`,
+    name: `${entry.name}, up to ${END_OF_LIST}`,
     size: () => Number.NaN,
     read: (c) => {
       const values: T[] = [];
-      for (let at = c.at; c.u32() !== MARK; at = c.at) {
+      for (let at = c.at; c.u32() !== END_OF_LIST; at = c.at) {
         c.at = at;
         if (values.length >= MAX_COUNT) throw tooMany(`entries of kind ${entry.name}`, MAX_COUNT);
         values.push(entry.read(c));
@@ -86,7 +85,7 @@ export function untilMark<T>(entry: Kind<T>): Kind<T[]> {
     },
     write: (w, values) => {
       for (const value of values) entry.write(w, value);
-      w.u32(MARK);
+      w.u32(END_OF_LIST);
     },
   };
 }
@@ -150,12 +149,6 @@ export const timer: Kind<Timer> = {
 };
 const isActive = (state: number) => state === 7 || state === 8;
 const isStopped = (state: number) => state === 4 || state === 5;
-
-/** Stands before and after the fields of a structure. */
-export const begin = { kind: marker(0x19200102, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'start of structure' };
-export const end = { kind: marker(0x19920406, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'end of structure' };
-/** Stands where a list or a unit ends. */
-export const separator = { kind: marker(MARK, 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED'), doc: 'separator' };
 
 /** A status light of a disk drive. */
 export const led = { kind: bytes(16), doc: 'status light' };

@@ -1,9 +1,10 @@
 import { Cursor } from '../../binary/cursor.ts';
 import { array, bool, u32 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { begin, end } from '../../binary/markers.ts';
+import { defineStruct, startOf } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
-import { begin, end, fields, list, maybe, nested, oneOf, timer, x8, x32, x64 } from '../codec/kinds.ts';
+import { fields, list, maybe, nested, oneOf, timer, x8, x32, x64 } from '../codec/kinds.ts';
 import { type ConfigFact, collected, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const APIC_LIMIT = 4 * 1024 * 1024;
@@ -11,18 +12,9 @@ const APIC_LIMIT = 4 * 1024 * 1024;
 /** By number; 1 is a machine without APIC. */
 const MODES: Record<number, string> = { 1: 'none', 2: 'APIC', 3: 'x2APIC' };
 
-const head = defineStruct('Start of unit apic, version 5', 'units-compared.md', {
-  cpus: { kind: u32, doc: 'virtual CPUs' },
-  hasIoApic: { kind: bool, doc: 'the machine has an I/O APIC' },
-  mode: { kind: u32, doc: 'the most that the guest may use: 2 APIC, 3 x2APIC' },
-});
-
 export function apicConfig(hasIoApic: boolean, mode: string): DeviceConfig {
   return { 'I/O APIC': hasIoApic ? 'on' : 'off', mode };
 }
-
-/** Bytes before the first CPU's part. */
-const APIC_HEAD = head.size();
 
 const REGISTERS = 8;
 const X2APIC = 0x400n;
@@ -85,12 +77,16 @@ const apic = defineStruct('Unit apic, version 5', 'device-units.md', {
   cpu: { kind: ({ cpus }: { cpus: number }) => list(nested(cpu), cpus), doc: 'by CPU' },
 });
 
+/** All that stands before the first CPU's part. */
+const head = startOf(apic, 'mode');
+const APIC_HEAD = head.size();
+
 export const apicCodec = codecOf(apic);
 
 function readApic(payload: Uint8Array): ConfigFact & { apicBases: bigint[] } {
   const apicBases = readApicBases(payload);
   if (payload.length < APIC_HEAD) return { apicBases, config: undefined };
-  const { hasIoApic, mode } = head.read(new Cursor(payload));
+  const { hasIoApic = false, mode } = head.read(new Cursor(payload));
   return { apicBases, config: apicConfig(hasIoApic, MODES[mode] ?? String(mode)) };
 }
 

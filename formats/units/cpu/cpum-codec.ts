@@ -1,8 +1,9 @@
 import { array, bool, bytes, u32 } from '../../binary/kinds.ts';
+import { begin, end } from '../../binary/markers.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { FormatError } from '../../errors.ts';
 import { codecOf } from '../codec/codec.ts';
-import { begin, end, list, maybe, nested, x32, x64 } from '../codec/kinds.ts';
+import { list, maybe, nested, x32, x64 } from '../codec/kinds.ts';
 import { guestLeaf, rawLeaf } from './cpuid-leaves.ts';
 import { CONTEXT_SIZE, fpuState, guestContext, xStateHeader } from './cpum-layouts.ts';
 

@@ -1,7 +1,8 @@
 import { Cursor } from '../../binary/cursor.ts';
 import { array, bytes, type Kind, mask64, u8, u16, u32 } from '../../binary/kinds.ts';
+import { begin, end } from '../../binary/markers.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
-import { begin, end, fields, nested, x16, x32, x64 } from '../codec/kinds.ts';
+import { fields, nested, x16, x32, x64 } from '../codec/kinds.ts';
 
 /** A segment register with its hidden part. */
 export const selector = defineStruct('Segment register', 'CPUM.cpp, CPUMSELREG', {

@@ -1,12 +1,12 @@
 import type { Cursor } from '../../binary/cursor.ts';
-import { array, bytes, type Kind, marker, mask64, u16 } from '../../binary/kinds.ts';
+import { array, bytes, type Kind, mask64, u16 } from '../../binary/kinds.ts';
+import { begin, end } from '../../binary/markers.ts';
 import { defineStruct, type Struct, type StructValue } from '../../binary/struct.ts';
 import { type ControlOffsets, type GuestContext, type Selector, selectorKind, tableKind } from './cpum-layouts.ts';
 
 // Guest contexts of cpum versions 6 to 16. Source: CPUM.cpp of 4.3, which reads them all (g_aCpumCtxFields, …Mem,
 // …V16); pgm-unit.md 10.2.
 
-const magic = (value: number) => ({ kind: marker(value, 'VERR_SSM_STRUCTURE_MAGIC'), doc: 'mark of a structure' });
 const u64 = { kind: mask64, doc: '' };
 /** A 32-bit value of a register that has 64 bits since. */
 const low32: Kind<bigint> = {
@@ -30,7 +30,7 @@ const table = { kind: tableKind, doc: '' };
 
 /** A structure with markers; 924 bytes. */
 const structured = defineStruct('Guest context, cpum versions 14–16', 'CPUM.cpp, g_aCpumCtxFields', {
-  begin: magic(0x19200102),
+  begin,
   fxsave,
   ...GENERAL,
   rsp: u64,
@@ -47,7 +47,7 @@ const structured = defineStruct('Guest context, cpum versions 14–16', 'CPUM.cp
   kernelGsBase: u64,
   ldtr: selector,
   tr: selector,
-  end: magic(0x19920406),
+  end,
 });
 
 interface Hidden {

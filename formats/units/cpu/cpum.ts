@@ -1,4 +1,5 @@
 import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
+import { STRUCT_BEGIN, STRUCT_END } from '../../binary/markers.ts';
 import { FormatError, tooMany } from '../../errors.ts';
 import { collected, type UnitRow, versions } from '../codec/unit-row.ts';
 import { findCpuidPart, type PagingFeatures, readPagingFeatures, readPhysicalBits } from './cpuid.ts';
@@ -53,8 +54,6 @@ const X_STATE_SIZE = xStateHeader.size();
 /** Largest payload that is looked at: 512 VCPUs with all of their extended state. */
 export const CPUM_LIMIT = 16 * 1024 * 1024;
 
-const BEGIN = 0x19200102;
-const END = 0x19920406;
 const MAX_CPUS = 512;
 /** From this version on, structures with markers, in an order that has stayed. */
 const FIRST_MODERN = 17;
@@ -186,7 +185,7 @@ function readV9to13(payload: Uint8Array, view: DataView, version: number): Found
 function readStructured(payload: Uint8Array, view: DataView): Found {
   const { size } = CONTEXT_14;
   let count = 1;
-  while (count <= MAX_CPUS && view.getUint32(count * size, true) === BEGIN) count++;
+  while (count <= MAX_CPUS && view.getUint32(count * size, true) === STRUCT_BEGIN) count++;
   if (count > MAX_CPUS) throw tooMany('VCPUs', MAX_CPUS);
   if (view.getUint32(count * size, true) !== count) throw damaged('the number of VCPUs does not fit');
   return readList(payload, count * size + 8, count, view.getUint32(count * size + 4, true), CONTEXT_14);
@@ -251,16 +250,18 @@ function readModern(payload: Uint8Array, view: DataView, version: number): Found
 /** Whether a structure of so many bytes, markers included, stands there. */
 function isMarked(view: DataView, at: number, size: number): boolean {
   return (
-    at + size <= view.byteLength && view.getUint32(at, true) === BEGIN && view.getUint32(at + size - 4, true) === END
+    at + size <= view.byteLength &&
+    view.getUint32(at, true) === STRUCT_BEGIN &&
+    view.getUint32(at + size - 4, true) === STRUCT_END
   );
 }
 
 function isContextPair(view: DataView, at: number): boolean {
   return (
-    view.getUint32(at, true) === BEGIN &&
-    view.getUint32(at + CONTEXT_END, true) === END &&
-    view.getUint32(at + CONTEXT_SIZE, true) === BEGIN &&
-    view.getUint32(at + CONTEXT_SIZE + CONTEXT_END, true) === END
+    view.getUint32(at, true) === STRUCT_BEGIN &&
+    view.getUint32(at + CONTEXT_END, true) === STRUCT_END &&
+    view.getUint32(at + CONTEXT_SIZE, true) === STRUCT_BEGIN &&
+    view.getUint32(at + CONTEXT_SIZE + CONTEXT_END, true) === STRUCT_END
   );
 }
 

@@ -1,7 +1,8 @@
 import { bool } from '../../binary/kinds.ts';
+import { separator } from '../../binary/markers.ts';
 import { defineStruct } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
-import { fill, separator } from '../codec/kinds.ts';
+import { fill } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
 
 const SEPARATOR_SIZE = 4;

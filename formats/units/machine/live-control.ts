@@ -1,13 +1,14 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { type Pass, UnsupportedError } from '../../errors.ts';
 import type { ContainerWriter } from '../../ssm/container-writer.ts';
+import { LIVE_CONTROL } from '../../ssm/layouts.ts';
 import { type UnitRow, whole } from '../codec/unit-row.ts';
 
 /**
  * Unit "SSMLiveControl", instance 0, version 1: progress of a live save, in hundredths of a percent. Source: SSM.cpp,
  * ssmR3LiveControlLoadExec.
  */
-export const LIVE_CONTROL_UNIT = { name: 'SSMLiveControl', instance: 0 } as const;
+export const LIVE_CONTROL_UNIT = { name: LIVE_CONTROL, instance: 0 } as const;
 
 export function readLiveControl(cursor: Cursor, version: number): number {
   if (version !== 1)

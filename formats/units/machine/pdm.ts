@@ -1,4 +1,5 @@
 import { type Kind, text, u32 } from '../../binary/kinds.ts';
+import { END_OF_LIST } from '../../binary/markers.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fill, nested, untilMark } from '../codec/kinds.ts';
@@ -15,7 +16,6 @@ export interface PdmDevice {
 }
 
 /** Ends the list. */
-const END = 0xffffffff;
 const MAX_NAME = 32;
 const MAX_DEVICES = 1024;
 
@@ -53,7 +53,7 @@ function readList(payload: Uint8Array, view: DataView, start: number): PdmDevice
   let at = start;
   while (at + 4 <= payload.length && devices.length <= MAX_DEVICES) {
     const number = view.getUint32(at, true);
-    if (number === END) return devices.length > 0 && at + 4 === payload.length ? devices : undefined;
+    if (number === END_OF_LIST) return devices.length > 0 && at + 4 === payload.length ? devices : undefined;
     if (number !== devices.length || at + 8 > payload.length) return undefined;
     const length = view.getUint32(at + 4, true);
     if (length === 0 || length > MAX_NAME || at + 12 + length > payload.length) return undefined;

@@ -1,7 +1,8 @@
 import { array, bool, bytes, u8, u32 } from '../../binary/kinds.ts';
+import { begin, end } from '../../binary/markers.ts';
 import { defineStruct } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
-import { begin, end, fill, oneOf, opaque, s32, timer, x16, x32, x64 } from '../codec/kinds.ts';
+import { fill, oneOf, opaque, s32, timer, x16, x32, x64 } from '../codec/kinds.ts';
 
 /** Models of one device, by number, as settings call them. */
 export const E1000_CHIPS = ['82540EM', '82543GC', '82545EM', '82583V'] as const;
@@ -10,7 +11,7 @@ export const PCNET_TYPES = ['Am79C970A', 'Am79C973', 'Am79C960'] as const;
 const MAC_SIZE = 6;
 const E1000_REGISTERS = 124;
 
-const e1000 = defineStruct('Unit e1000, version 6', 'device-units.md', {
+export const e1000 = defineStruct('Unit e1000, version 6', 'device-units.md', {
   mac: { kind: bytes(MAC_SIZE), doc: 'address; only logged' },
   chip: { kind: oneOf(u32, { ...E1000_CHIPS }), doc: 'compared with the machine' },
   eepromVersion: { kind: u8, doc: '' },
@@ -28,7 +29,7 @@ const e1000 = defineStruct('Unit e1000, version 6', 'device-units.md', {
   rest: { kind: opaque(), doc: 'PHY, address filters, frames that are being sent' },
 });
 
-const pcnet = defineStruct('Unit pcnet, version 10', 'device-units.md', {
+export const pcnet = defineStruct('Unit pcnet, version 10', 'device-units.md', {
   linkUp: { kind: bool, doc: '' },
   rap: { kind: u32, doc: 'register that the guest has chosen' },
   isr: { kind: s32, doc: 'level of the interrupt' },

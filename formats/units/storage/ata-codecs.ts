@@ -1,7 +1,8 @@
 import { array, bool, bytes, text, u8, u16, u32, u64 } from '../../binary/kinds.ts';
+import { separator } from '../../binary/markers.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
-import { fields, led, nested, oneOf, separator, x8, x32, x64 } from '../codec/kinds.ts';
+import { fields, led, nested, oneOf, x8, x32, x64 } from '../codec/kinds.ts';
 
 /** Ports that a unit has an entry for, whatever the controller has. */
 export const AHCI_PORTS = 30;

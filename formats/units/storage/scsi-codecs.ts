@@ -28,13 +28,13 @@ const busLogic = defineStruct('Unit buslogic, version 5', 'units-compared.md', {
   rest: STATE,
 });
 
-const namespace = defineStruct('Namespace, nvme version 3', 'units-compared.md', {
+export const namespace = defineStruct('Namespace, nvme version 3', 'units-compared.md', {
   attached: { kind: bool, doc: 'a disk is attached; compared with the machine' },
   blockSize: { kind: u64, doc: 'bytes' },
   blocks: { kind: u64, doc: '' },
 });
 
-const nvme = defineStruct('Unit nvme, version 3', 'units-compared.md', {
+export const nvme = defineStruct('Unit nvme, version 3', 'units-compared.md', {
   limits: { kind: bytes(7), doc: 'of the controller' },
   count: { kind: u32, doc: 'namespaces' },
   queues: { kind: u32, doc: '' },

@@ -1,6 +1,6 @@
 import { swapWords } from '../../../formats/binary/byte-order.ts';
 import { UsageError } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import { AddressSpace, type AddressSpaceMemory } from '../address-space.ts';
 import { FIRST_INDEX, NIL_INDEX } from '../pool/pool-pages.ts';
@@ -8,7 +8,6 @@ import { POOL_BASE_HIGH } from '../pool/table-store.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
 import type { MachineState } from './shadow-state.ts';
 
-const TWO_32 = 2 ** 32;
 const POOL_BASE = POOL_BASE_HIGH * TWO_32;
 /** The root as registers of a mode have it: PG and PE; PAE; LME, LMA and NXE. */
 const CR0 = 0x80000001n;

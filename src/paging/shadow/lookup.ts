@@ -1,3 +1,4 @@
+import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import type { ShadowPool } from '../pool/pool.ts';
 import { NX_HIGH, P, RW, US } from '../schemes.ts';
 import type { ShadowPlan } from './plan.ts';
@@ -13,7 +14,6 @@ export interface ShadowLookup {
 }
 
 const HOST_HIGH = 0x000fffff;
-const TWO_32 = 2 ** 32;
 
 /** Walks the shadow tables from `root`, as the processor does that runs on them. */
 export function lookUp(
@@ -38,7 +38,7 @@ export function lookUp(
     if ((high & NX_HIGH) !== 0) into.executable = false;
     table = low >>> 12;
     if (depth === levels.length - 1)
-      into.host = (high & HOST_HIGH) * TWO_32 + ((low & 0xfffff000) >>> 0) + (linear % 4096);
+      into.host = (high & HOST_HIGH) * TWO_32 + ((low & 0xfffff000) >>> 0) + (linear % PAGE_SIZE);
   }
   into.rights = plan.ept ? (rights & RW) | US : rights;
   return into;

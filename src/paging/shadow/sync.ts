@@ -1,4 +1,4 @@
-import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState, PageState, PageType } from '../../pgm/pages/page-states.ts';
 import type { RamRange } from '../../pgm/pages/ram-range.ts';
@@ -21,7 +21,6 @@ const STAND_IN = P | RW | US | A | D;
 /** Read, write, execute; write-back, the guest's PAT ignored. */
 const EPT_TABLE = 0b111;
 const EPT_PAGE = 0b101 | (6 << 3) | (1 << 6);
-const TWO_32 = 2 ** 32;
 /** Entries of 32 bits reach no host page beyond 4 GiB. */
 const NARROW_PAGES = 2 ** 20;
 

@@ -1,3 +1,4 @@
+import { LIVE_CONTROL } from '../../../formats/ssm/layouts.ts';
 // How settings files call devices, and how VirtualBox's device and unit names are. Seen in states and settings of
 // 7.2.22; names not seen there are from the documentation of the settings and marked so.
 
@@ -7,7 +8,7 @@ export const STUBS: readonly string[] = ['rem', 'selm', 'CSAM', 'PATM'];
 /** Units that every machine can load, whatever its devices. Source: what registers with SSM outside of devices. */
 export const UNITS_OF_THE_VMM: readonly string[] = [
   'SSM',
-  'SSMLiveControl',
+  LIVE_CONTROL,
   'HWACCM',
   'mm',
   'cpum',

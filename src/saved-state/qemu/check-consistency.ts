@@ -1,5 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
 import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { Findings } from '../reading/findings.ts';
 import { readDomain } from './libvirt-domain.ts';
 import type { QemuState } from './qemu-state.ts';
@@ -80,10 +81,10 @@ function checkDomain({ container, configuration, cpus, blocks }: QemuState, find
 
 /** The description repeats the version that the head of each section has. */
 function checkVersions({ devices, description }: QemuState, findings: Findings): void {
-  if (description?.pageSize !== undefined && description.pageSize !== 4096)
+  if (description?.pageSize !== undefined && description.pageSize !== PAGE_SIZE)
     findings.warn(
       'page-size',
-      `The description tells pages of ${description.pageSize} bytes, savkit reads pages of 4096`,
+      `The description tells pages of ${description.pageSize} bytes, savkit reads pages of ${PAGE_SIZE}`,
     );
   for (const { name, instance, version, described } of devices) {
     if (!described || described.version === version || described.fields.length === 0) continue;
