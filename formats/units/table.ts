@@ -23,12 +23,14 @@ import { vmmRow } from './cpu/vmm.ts';
 import { screenRows } from './display/screen.ts';
 import { buildInfoRow } from './machine/build-info.ts';
 import { consoleDataCodec, vmmDevCodec } from './machine/codecs.ts';
+import { firmwareRow } from './machine/firmware.ts';
 import { hgcmRow } from './machine/hgcm.ts';
 import { liveControlRow } from './machine/live-control.ts';
 import { type MemorySizes, mmRows } from './machine/mm.ts';
 import { type PdmDevice, pdmRows } from './machine/pdm.ts';
 import { networkCardRows } from './network/network-cards.ts';
 import { ahciRow } from './storage/ahci.ts';
+import { blockCacheRow } from './storage/block-cache.ts';
 import { nvmeRow } from './storage/nvme.ts';
 import { ideRows } from './storage/piix3ide.ts';
 import { scsiRows } from './storage/scsi.ts';
@@ -66,8 +68,8 @@ export const UNIT_TABLE: readonly UnitRow[] = [
   ...[buildInfoRow, liveControlRow, ...mmRows, ...cpumRows, apicRow, gimRow, ...pdmRows],
   ...[trpmRow, emRow, tmRow, vmmRow, ...smallCpuRows],
   ...[...pciRows, ...interruptControllerRows, ...timerRows, ...rtcRows, ...legacyRows, serialRow, tpmRow],
-  ...[ahciRow, ...ideRows, nvmeRow, ...scsiRows],
-  ...[...networkCardRows, ...screenRows, hgcmRow],
+  ...[ahciRow, ...ideRows, nvmeRow, ...scsiRows, blockCacheRow],
+  ...[...networkCardRows, ...screenRows, hgcmRow, firmwareRow],
   { unit: 'ConsoleData', versions: versions(0x10001, 0x10002), codec: consoleDataCodec },
   { unit: 'VMMDev', instance: 0, versions: versions(20), codec: vmmDevCodec, livePass: firstBytes(5) },
   // Nothing more is known of it than that its address is compared.
