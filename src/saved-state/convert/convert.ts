@@ -1,7 +1,6 @@
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSink, ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
@@ -9,8 +8,7 @@ import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
 import type { Hashed } from '../hashing/hashing-sink.ts';
 import { settleLayout } from '../layout/machine-layout.ts';
 import { ramConfigOf } from '../layout/memory-map.ts';
-import { layoutNaming, type PagePlace, placesOf, visibleNaming } from '../layout/range-map.ts';
-import type { OldTarget } from '../old/write-old.ts';
+import { layoutNaming, placesOf, visibleNaming } from '../layout/range-map.ts';
 import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { RangeNaming } from '../reading/state-view.ts';
@@ -19,6 +17,7 @@ import { chooseThreads } from '../threads/choose-threads.ts';
 import { LastPasses } from './last-pass.ts';
 import { type ConvertOptions, type ConvertPlan, completedConfig, configOf, planConversion } from './plan.ts';
 import { compareStates, type Proof } from './proof.ts';
+import type { PgmStep } from './rewrite-pgm.ts';
 import { writeState } from './write-state.ts';
 
 /** How a state is converted, and who is told. */
@@ -50,14 +49,13 @@ export interface Preparation {
   state: SavedState;
   plan: ConvertPlan;
   report: ConvertReport;
-  config?: PgmConfig;
-  placeOf?: PagePlace;
-  lastPasses?: LastPasses;
+  pgm: PgmStep;
   /** Names by which the memory of source and result is compared. */
   naming: { source: RangeNaming; written: (look: () => Promise<SavedState>) => Promise<RangeNaming> };
-  /** Where the target is one of versions 6 to 9. */
-  old?: OldTarget;
 }
+
+/** Numbers of ranges stay. */
+const SAME_IDS: Preparation['naming'] = { source: sameIds, written: async () => sameIds };
 
 /**
  * Writes a state in another container, another version of the pgm unit, or without its live passes, and proves that
@@ -85,15 +83,12 @@ export async function writeConversion(
   preparation: Preparation,
   options: ConvertRun = {},
 ): Promise<void> {
-  const { state, plan, config, placeOf, lastPasses, old } = preparation;
+  const { state, plan, pgm } = preparation;
   const { signal, onProgress } = options;
   await writeState(source, state, sink, {
     plan,
+    pgm,
     threads: chooseThreads(source, options.threads),
-    ...(config ? { config } : {}),
-    ...(placeOf ? { placeOf } : {}),
-    ...(lastPasses ? { lastPasses } : {}),
-    ...(old ? { old } : {}),
     ...(signal ? { signal } : {}),
     ...(onProgress ? { onProgress: (offset: number) => onProgress('writing', offset) } : {}),
   });
@@ -149,37 +144,29 @@ function checkSeekable(source: ByteSource): void {
 
 function prepare(state: SavedState, options: ConvertRun, lastPasses?: LastPasses): Preparation {
   const plan = planConversion(state, options);
-  const preparation: Preparation = {
-    state,
-    plan,
-    report: reportOf(state, plan),
-    naming: { source: sameIds, written: async () => sameIds },
-  };
-  if (lastPasses && !plan.keepsPgm) preparation.lastPasses = lastPasses;
   const { pgm } = state;
-  if (plan.keepsPgm || !plan.version || !pgm) return preparation;
-  const { config } = pgm;
-  if (config && plan.version.pages === 'records') {
-    preparation.config = completedConfig(state, config);
-    return preparation;
+  const prepared = { state, plan, report: reportOf(state, plan) };
+  if (plan.keepsPgm || !plan.version || !pgm) return { ...prepared, pgm: { does: 'keep' }, naming: SAME_IDS };
+  const { version } = plan;
+  if (pgm.config && version.pages === 'records') {
+    const config = completedConfig(state, pgm.config);
+    const step = { does: 'rewrite', version, config, placeOf: undefined, lastPasses } as const;
+    return { ...prepared, pgm: step, naming: SAME_IDS };
   }
   const layout = settleLayout(state, options.layout);
-  preparation.placeOf = placesOf(state, layout);
-  const naming = layoutNaming(state, layout);
+  const placeOf = placesOf(state, layout);
+  const own = layoutNaming(state, layout);
   // Version 6, and what today's loaders take, keep of a shadowed ROM only what the guest reads.
-  const keepsShadows = plan.version.pages !== 'chunks' && plan.pageTypes === 'original';
-  const own = keepsShadows || plan.version.pages === 'records' ? naming : visibleNaming(state, naming);
-  preparation.naming = { source: own, written: async (look) => layoutNaming(await look(), layout) };
-  if (plan.version.pages === 'records') preparation.config = configOf(pgm, layout);
-  else
-    preparation.old = {
-      version: plan.version,
-      numbering: plan.pageTypes,
-      layout,
-      ...ramConfigOf(pgm),
-      placeOf: preparation.placeOf,
-    };
-  return preparation;
+  const keepsShadows = version.pages !== 'chunks' && plan.pageTypes === 'original';
+  const naming = {
+    source: keepsShadows || version.pages === 'records' ? own : visibleNaming(state, own),
+    written: async (look: () => Promise<SavedState>) => layoutNaming(await look(), layout),
+  };
+  const step: PgmStep =
+    version.pages === 'records'
+      ? { does: 'rewrite', version, config: configOf(pgm, layout), placeOf, lastPasses }
+      : { does: 'write-old', target: { version, numbering: plan.pageTypes, layout, ...ramConfigOf(pgm), placeOf } };
+  return { ...prepared, pgm: step, naming };
 }
 
 /** Counts the passes of the pgm unit as they come. */
