@@ -4,16 +4,19 @@ import type { LazyCommand } from './parsing/lazy-command.ts';
 export const COMMANDS: readonly LazyCommand[] = [
   {
     command: 'inspect <files..>',
+    words: 'inspect [files..]',
     describe: 'Show what is in saved states',
     load: async () => (await import('./commands/states/inspect.ts')).inspectCommand,
   },
   {
     command: 'verify <files..>',
+    words: 'verify [files..]',
     describe: 'Check whether saved states are whole',
     load: async () => (await import('./commands/states/verify.ts')).verifyCommand,
   },
   {
     command: 'extract <file>',
+    words: 'extract [files..]',
     describe: 'Get guest memory, or one part of a state, out of a file',
     load: async () => (await import('./commands/states/extract.ts')).extractCommand,
   },
@@ -24,6 +27,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   },
   {
     command: 'convert <input> [output]',
+    words: 'convert [files..]',
     describe: 'Write a state in another format version, with proof that nothing changed',
     load: async () => (await import('./commands/states/convert.ts')).convertCommand,
   },
@@ -34,21 +38,24 @@ export const COMMANDS: readonly LazyCommand[] = [
   },
   {
     command: 'salvage <input> <output>',
+    words: 'salvage [files..]',
     describe: 'Write the best state that can be had of a damaged file, and list what is missing',
     load: async () => (await import('./commands/states/salvage.ts')).salvageCommand,
   },
   {
     command: 'manifest <file>',
+    words: 'manifest [files..]',
     describe: 'Note hashes of everything in a good state, to name later damage by',
     load: async () => (await import('./commands/states/manifest.ts')).manifestCommand,
   },
   {
     command: 'diff <a> <b>',
+    words: 'diff [files..]',
     describe: 'Show in what two states differ, whatever their versions',
     load: async () => (await import('./commands/states/diff.ts')).diffCommand,
   },
   {
-    command: 'check [states..]',
+    command: 'check [files..]',
     describe: 'Say whether states will load in a machine, or in a VirtualBox release, and if not why',
     load: async () => (await import('./commands/states/check.ts')).checkCommand,
   },

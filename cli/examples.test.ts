@@ -20,6 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const SETTINGS = '<VirtualBox version="1.19-linux"><Machine name="box"><Hardware/></Machine></VirtualBox>';
 const FILES: Readonly<Record<string, string>> = {
+  'states/notes.txt': 'notes',
   'kernel.bin': 'bytes',
   'VirtualBox VMs/box/box.vbox': SETTINGS,
   'VirtualBox VMs/box/Logs/VBox.log': '',
@@ -52,6 +53,7 @@ function wordsOf(example: string): string[] {
 function standIn(word: string): string[] {
   if (word === '*.sav') return [join(folder, 'a.sav'), join(folder, 'b.sav')];
   // The states of the tests have no screen.
+  if (/^(states|manifests|checked\.ndjson|before-and-after)$/.test(word)) return [join(folder, word)];
   if (word === 'VRam') return ['VMMDev'];
   if (Object.keys(FILES).some((path) => path.startsWith(`${word}/`))) return [join(folder, word)];
   return /\.(sav|state|save|xml|raw|bin|manifest|vbox|log|png)$|\.qcow2(:\w+)?$|^core$/.test(word)

@@ -1,3 +1,4 @@
+import { WORKER_VARIABLE } from './many/worker-messages.ts';
 import { custody } from './process/custody.ts';
 import { version } from './process/version.ts';
 import { onOutputError, show } from './terminal/print.ts';
@@ -7,6 +8,8 @@ onOutputError((error) => custody.outputFailed(error));
 process.on('uncaughtException', (error) => custody.uncaught(error));
 
 const words = process.argv.slice(2);
+if (process.env[WORKER_VARIABLE] && process.connected)
+  void import('./file-worker.ts').then((worker) => worker.runFileWorker());
 // A version needs no command line parser.
-if (words.join(' ') === '--version') void show(line`${version()}`);
+else if (words.join(' ') === '--version') void show(line`${version()}`);
 else void import('./command-line.ts').then(({ runCommandLine }) => runCommandLine(words, version()));

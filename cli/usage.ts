@@ -5,6 +5,7 @@ import { findingOf } from '../src/saved-state/reading/findings.ts';
 import { COMMANDS } from './command-list.ts';
 import { beforeDashes, withoutHiding } from './parsing/dash.ts';
 import { commandsMeant } from './parsing/other-words.ts';
+import { NO_CODE, surplusError } from './parsing/surplus.ts';
 import { documentOf } from './process/document.ts';
 import { ExitCode } from './process/exit-codes.ts';
 import { showJson, tell } from './terminal/print.ts';
@@ -80,8 +81,7 @@ export function usageError(said: string, command: string): UsageError {
   if (missing !== undefined)
     return new UsageError('missing-option', `expected ${missing.replace(/[\w-]+/g, '--$&')}, too`);
   const [, surplus] = /^Unknown arguments?: (.*)/s.exec(message) ?? [];
-  if (surplus !== undefined)
-    return new UsageError('too-many-arguments', `too much is ${withoutCodes(surplus)}; expected savkit ${usage}`);
+  if (surplus !== undefined) return surplusError(surplus.split(', '), `savkit ${usage}`);
   const [, argument, given, choices] = /Argument: (.*), Given: (".*"), Choices: (.*)/s.exec(message) ?? [];
   if (choices !== undefined)
     return new UsageError('bad-value', `${argument} ${given}: expected ${choices.replaceAll('"', '')}`);
@@ -100,14 +100,3 @@ function nameOf(command: string): string {
 export function positionalsOf(command: string): string[] {
   return [...command.matchAll(/[<[]([\w-]+)/g)].map(([, name]) => name);
 }
-
-/** A pairing code that was given as words must not stand in logs of the terminal, too. */
-function withoutCodes(words: string): string {
-  if (isPairingCode(words.replaceAll(',', ''))) return NO_CODE;
-  return words
-    .split(', ')
-    .map((word) => (isPairingCode(word) ? NO_CODE : word))
-    .join(', ');
-}
-
-const NO_CODE = 'a pairing code, which is not repeated here';

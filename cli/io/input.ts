@@ -100,11 +100,18 @@ async function openPart(path: string): Promise<ByteSource> {
   return source;
 }
 
+const keptInputs: (() => void)[] = [];
+
+/** For whoever is done with a file for good, and goes on to many others. */
+export function forgetInputs(): void {
+  for (const forget of keptInputs.splice(0)) forget();
+}
+
 /** What was read once must not be overwritten as long as the process lives, under whatever name. */
 function keepInput(file: string): void {
   try {
     const there = file === '-' ? fstatSync(0, { bigint: true }) : statSync(file, { bigint: true });
-    if (there.isFile() || there.isFIFO()) holdFile(there, file === '-' ? 'stdin' : file);
+    if (there.isFile() || there.isFIFO()) keptInputs.push(holdFile(there, file === '-' ? 'stdin' : file));
   } catch {
     // Whoever opens the file says why that can't be done.
   }

@@ -2,7 +2,10 @@ import type { Argv, CommandModule } from 'yargs';
 
 /** A command, whose file is loaded when it is asked for: loading is most of what short commands take. */
 export interface LazyCommand {
+  /** As people see it: `diff <a> <b>`. */
   command: string;
+  /** As it is parsed, where options take the place of arguments, or allow more of them: `diff [files..]`. */
+  words?: string;
   describe: string;
   load(): Promise<LoadedCommand>;
 }
@@ -25,12 +28,19 @@ export async function loadCommands(
   let running: void | Promise<void>;
   const modules: CommandModule[] = [];
   const named = commands.filter(({ command }) => command.split(' ')[0] === words[0]);
-  for (const { command, describe, load } of named.length > 0 ? named : commands) {
+  for (const { command, words: parsed = command, describe, load } of named.length > 0 ? named : commands) {
     const loaded = named.length > 0 ? await load() : undefined;
     modules.push({
-      command,
+      command: loaded ? parsed : command,
       describe,
-      ...(loaded ? { builder: (argv: Argv) => withOptions(loaded, argv, (built) => onOptions(command, built)) } : {}),
+      ...(loaded
+        ? {
+            builder: (argv: Argv) =>
+              withOptions(loaded, parsed === command ? argv : argv.usage(`$0 ${command}\n\n${describe}`), (built) =>
+                onOptions(parsed, built),
+              ),
+          }
+        : {}),
       handler: (options) => {
         running = loaded?.handler(options as never);
       },

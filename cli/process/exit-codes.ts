@@ -41,6 +41,7 @@ export function exitCodeOf(error: unknown): ExitCode {
 /** Of several files the gravest outcome counts, in this order. */
 const GRAVEST = [
   ExitCode.INTERRUPTED,
+  ExitCode.INTERNAL,
   ExitCode.ENVIRONMENT,
   ExitCode.USAGE,
   ExitCode.BAD_FILE,

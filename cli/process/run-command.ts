@@ -1,11 +1,11 @@
 import type { Argv } from 'yargs';
-import { EnvironmentError, type SavkitError, UsageError } from '../../formats/errors.ts';
+import { EnvironmentError, NotAStateError, type SavkitError, UsageError } from '../../formats/errors.ts';
 import { type Finding, findingOf } from '../../src/saved-state/reading/findings.ts';
 import { stop } from '../io/stop.ts';
 import { expectDecodable } from '../io/undecodable-names.ts';
 import { show, showJson, tell, unreadBytes } from '../terminal/print.ts';
 import { Progress } from '../terminal/progress.ts';
-import { line, type TerminalText } from '../terminal/terminal-text.ts';
+import { line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { custody } from './custody.ts';
 import { documentOf, type FileResult } from './document.ts';
 import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
@@ -65,6 +65,8 @@ export interface Outcome {
   findings?: readonly Finding[];
   result: object;
   text: TerminalText;
+  /** Under which files of this outcome are counted, where the exit code says too little. */
+  word?: string;
 }
 
 /** What a command gets for one file. */
@@ -92,31 +94,77 @@ export async function runCommand(
   options: CommonOptions,
   run: (job: Job) => Promise<Outcome>,
 ): Promise<ExitCode> {
-  custody.watch(stopWork);
-  const isForPrograms = options.json || options.ndjson === true;
+  watchSignals();
   const results: FileResult[] = [];
   for (const file of files) {
     if (stop.signal.aborted) break;
-    const progress = new Progress(command, file, !options.quiet && !isForPrograms);
-    try {
-      expectDecodable([file, ...Object.values(options)]);
-      const { exitCode, findings = [], result, text } = await run({ file, signal: stop.signal, progress });
-      progress.stop();
-      results.push({ file, exitCode, findings, result, error: null });
-      if (!isForPrograms) await show(text);
-    } catch (error) {
-      progress.stop();
-      const exitCode = exitCodeOf(error);
-      hintAtForce(error as SavkitError, options);
-      results.push({ file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) });
-      if (!isForPrograms) tell(line`${namedErrorText(error as SavkitError)}`);
-    }
+    const done = await runOne(command, { file, signal: stop.signal }, options, run);
+    results.push(done.result);
+    if (!isForPrograms(options)) await present(done);
   }
   const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : gravest(results.map((result) => result.exitCode));
   const document = documentOf(command, exitCode, results);
   if (options.ndjson) await showJson({ event: 'end', ...document }, { isEvent: true });
   else if (options.json) await showJson(document, { beside: options.output === '-' && exitCode !== ExitCode.USAGE });
   return exitCode;
+}
+
+/** Signals end the work, as `custody` says. */
+export function watchSignals(): void {
+  custody.watch(stopWork);
+}
+
+export function isForPrograms({ json, ndjson }: CommonOptions): boolean {
+  return json || ndjson === true;
+}
+
+/** What became of one file. */
+export interface Done {
+  result: FileResult;
+  /** For people, on stdout. */
+  text: TerminalText;
+  /** What failed, on stderr. */
+  told: TerminalText;
+  /** The command's own word for this outcome, where it has one. */
+  word?: string;
+}
+
+/** Runs a command on one file. What fails is part of the result. @throws what is a fault of savkit itself */
+export async function runOne(
+  command: string,
+  given: Omit<Job, 'progress'> & { progress?: Progress },
+  options: CommonOptions,
+  run: (job: Job) => Promise<Outcome>,
+): Promise<Done> {
+  const { file } = given;
+  const { progress = new Progress(command, file, !options.quiet && !isForPrograms(options)) } = given;
+  try {
+    expectDecodable([file, ...Object.values(options)]);
+    const { exitCode, findings = [], result, text, word } = await run({ ...given, progress });
+    const done = { result: { file, exitCode, findings, result, error: null }, text, told: NO_TEXT };
+    return word === undefined ? done : { ...done, word };
+  } catch (error) {
+    const exitCode = exitCodeOf(error);
+    hintAtForce(error as SavkitError, options);
+    const told = line`${namedErrorText(error as SavkitError)}`;
+    return {
+      result: { file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) },
+      text: NO_TEXT,
+      told,
+      ...(error instanceof NotAStateError ? { word: NO_STATE } : {}),
+    };
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Under this word files are counted that were never a state. */
+export const NO_STATE = 'no state';
+
+/** Prints what became of a file, for people. */
+export async function present({ text, told }: Done): Promise<void> {
+  await show(text);
+  tell(told);
 }
 
 /** Commands that can replace a file say how. */

@@ -32,6 +32,11 @@ export function showJson(value: object, { isEvent = false, beside = false } = {}
   );
 }
 
+/** A part of a document for programs. @param beside to stderr */
+export function showJsonPart(json: string, beside: boolean): Promise<void> {
+  return write(beside ? process.stderr : process.stdout, jsonText(json).toString());
+}
+
 /** Bytes that were asked for. */
 export function showBytes(bytes: Uint8Array): Promise<void> {
   return write(process.stdout, bytes);
@@ -71,14 +76,33 @@ export function redraws(): boolean {
   return process.stderr.isTTY === true;
 }
 
+/** What text looks like where it is printed. */
+export interface OutputStyle {
+  colours: boolean;
+  /** Of a terminal; undefined where stdout is none. */
+  columns: number | undefined;
+}
+
+let lent: OutputStyle | undefined;
+
+/** Says that texts of this process are for the stdout of another one. */
+export function printIn(style: OutputStyle): void {
+  lent = style;
+}
+
 /** Colour on a terminal only, and not with NO_COLOR (https://no-color.org). */
+export function outputStyle(): OutputStyle {
+  const { isTTY, columns } = process.stdout;
+  return lent ?? { colours: isTTY === true && !process.env.NO_COLOR, columns: isTTY ? columns : undefined };
+}
+
 export function showsColours(): boolean {
-  return process.stdout.isTTY === true && !process.env.NO_COLOR;
+  return outputStyle().colours;
 }
 
 /** Columns of the terminal that stdout is; undefined where it is none. */
 export function terminalColumns(): number | undefined {
-  return process.stdout.isTTY ? process.stdout.columns : undefined;
+  return outputStyle().columns;
 }
 
 function write(stream: Writable, data: string | Uint8Array): Promise<void> {

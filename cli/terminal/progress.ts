@@ -20,8 +20,10 @@ export class Progress {
   /** What is being done, where work has several steps; each has the whole bar. */
   #doing = '';
 
-  constructor(command: string, file: string, enabled: boolean) {
-    this.#label = line`${command} ${shortened(file, LONGEST_NAME)}`;
+  /** @param count `file 3 of 8`, where there are several */
+  constructor(command: string, file: string, enabled: boolean, count = '') {
+    const name = shortened(file, LONGEST_NAME);
+    this.#label = count === '' ? line`${command} ${name}` : line`${command} ${name} (${count})`;
     this.#enabled = enabled && redraws();
   }
 

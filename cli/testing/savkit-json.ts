@@ -4,7 +4,8 @@ import { expect } from 'vitest';
 import { runSavkit } from './run-savkit.ts';
 
 const schema = JSON.parse(readFileSync(new URL('../output.schema.json', import.meta.url), 'utf8')) as object;
-const matchesSchema = new Ajv({ allErrors: true, strict: false }).compile(schema);
+const ajv = new Ajv({ allErrors: true, strict: false }).addSchema(schema, 'savkit');
+const matchers = { document: ajv.compile(schema), file: ajv.compile({ $ref: 'savkit#/definitions/fileEvent' }) };
 
 /** What `--json` says about one file. */
 export interface JsonFile<T> {
@@ -14,9 +15,10 @@ export interface JsonFile<T> {
   error: { code: string } | null;
 }
 
-/** Fails where a document is not as `cli/output.schema.json` describes it. */
+/** Fails where a document, or the event of a file, is not as `cli/output.schema.json` describes it. */
 export function expectSchema(document: unknown): void {
-  expect(matchesSchema(document), JSON.stringify(matchesSchema.errors)).toBe(true);
+  const matches = matchers[(document as { event?: string }).event === 'file' ? 'file' : 'document'];
+  expect(matches(document), JSON.stringify(matches.errors)).toBe(true);
 }
 
 /** Runs the built command line with `--json`. What it prints must match the schema, and name the exit code. */

@@ -1,5 +1,6 @@
 /** What fails around savkit, by code: the codes of `EnvironmentError`, beside those that the system gives. */
 export const ENVIRONMENT_CODES = {
+  'worker-ended': 'the process that worked on a file has ended: was it killed, or out of memory?',
   'bad-name': 'the name of a file is not valid UTF-8',
   'bad-reply': 'what answers at the control socket is no machine of this savkit',
   'bad-qmp': 'what answers at the socket does not speak the machine protocol of QEMU (QMP)',

@@ -24,6 +24,7 @@ export const USAGE_CODES = {
   'bad-pattern': 'this can not be searched for',
   'bad-place': 'the command of the debugger does not know this place',
   'bad-pool-size': 'a pool can not have so many shadow tables',
+  'other-journal': 'the journal is of another command, of other options, or none',
   'bad-ram': 'the file with RAM has another size than the state needs',
   'bad-ram-size': 'a machine can not have so much RAM',
   'bad-range': 'this is no range of addresses, or one that is not aligned',

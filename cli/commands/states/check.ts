@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { type CheckReport, check } from '../../../src/saved-state/check/check.ts';
 import { momentOf } from '../../../src/saved-state/check/snapshots.ts';
@@ -7,34 +7,33 @@ import { machineOf, type TargetMachine } from '../../../src/saved-state/check/ta
 import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
 import { inspect } from '../../../src/saved-state/describe/inspect.ts';
 import { withInput } from '../../io/input.ts';
+import { fileCommand } from '../../many/command-of.ts';
+import type { FileCommand, FileOptions } from '../../many/file-command.ts';
+import { withManyFiles } from '../../many/options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
 import { indent, joined, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
 import { readMachine, runCheckMachine } from './check-machine.ts';
 
-interface Options extends CommonOptions {
-  states: string[];
+interface Options extends FileOptions {
   machine?: string;
   against?: string;
   virtualbox?: string;
 }
 
-export const checkCommand: CommandModule<object, Options> = {
+const perState = fileCommand<Options>({
+  name: 'check',
+  usage: '[files..]',
   builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('states', {
+    withManyFiles(withCommonOptions(argv))
+      .positional('files', {
         type: 'string',
         array: true,
         default: [],
-        describe: 'Saved states; - for stdin. Left out: all that the machine and its snapshots name',
+        describe:
+          'Saved states, or with -r folders; - for stdin. Left out: all that the machine and its snapshots name',
       })
       .option('machine', {
         type: 'string',
@@ -60,14 +59,20 @@ export const checkCommand: CommandModule<object, Options> = {
       .epilogue(
         'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it does not fit, 1 damaged.',
       ) as unknown as Argv<Options>,
+  perFile: runCheck,
+});
+
+export const checkCommand: FileCommand<Options> = {
+  ...perState,
   handler: async (options) => {
-    const { states, machine } = options;
-    process.exitCode =
-      states.length === 0 && machine !== undefined
-        ? await runCommand('check', [machine], options, (job) =>
-            runCheckMachine(job, releaseOption(options.virtualbox)),
-          )
-        : await runCommand('check', states.length === 0 ? [''] : states, options, (job) => runCheck(job, options));
+    const { files, filesFrom, machine, virtualbox } = options;
+    if (files.length === 0 && filesFrom === undefined && machine === undefined)
+      throw new UsageError('no-state', 'Cannot check: name a state, or a machine with --machine');
+    if (files.length > 0 || filesFrom !== undefined || machine === undefined) await perState.handler(options as never);
+    else
+      process.exitCode = await runCommand('check', [machine], options, (job) =>
+        runCheckMachine(job, releaseOption(virtualbox)),
+      );
   },
 };
 
@@ -77,7 +82,6 @@ async function runCheck(job: Job, options: Options): Promise<Outcome> {
   const machine = await targetOf(file, options, signal);
   if (!release && !machine)
     throw new UsageError('no-target', 'Cannot check: name a target with --machine, --against or --virtualbox');
-  if (file === '') throw new UsageError('no-state', 'Cannot check: name a state, or a machine with --machine');
   return withInput(file, async (source) => {
     const report = await check(source, {
       signal,

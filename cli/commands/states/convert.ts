@@ -1,6 +1,5 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
-import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import {
   type ConvertReport,
@@ -17,13 +16,15 @@ import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
 import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { fileCommand } from '../../many/command-of.ts';
+import type { FileOptions } from '../../many/file-command.ts';
+import { withInto, withManyFiles } from '../../many/options.ts';
+import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
-  type CommonOptions,
   type Job,
   type Outcome,
-  runCommand,
   stepsOf,
   type ThreadOptions,
   threadsOf,
@@ -34,8 +35,7 @@ import { indent, jsonText, line, lines, NO_TEXT, type TerminalText } from '../..
 import { proofLines } from '../../text/proof-text.ts';
 import { QEMU_DEFAULTS, type QemuConvertOptions, runQemuConvert } from './convert-qemu.ts';
 
-interface Options extends CommonOptions, ThreadOptions, RamOptions, QemuConvertOptions {
-  input: string;
+interface Options extends FileOptions, ThreadOptions, RamOptions, QemuConvertOptions {
   container?: '2.0' | '1.2' | '1.1';
   pgm?: number;
   flatten: boolean;
@@ -71,11 +71,17 @@ const CONVERTERS: Record<Family['name'], (source: ByteSource, job: Job, options:
   qemu: runQemuConvert,
 };
 
-export const convertCommand: CommandModule<object, Options> = {
+export const convertCommand = fileCommand<Options>({
+  name: 'convert',
+  usage: '<input> [output]',
   builder: (argv) =>
-    withRamFile(withThreads(withCommonOptions(argv)))
-      .positional('input', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
-      .positional('output', { type: 'string', describe: 'File to write; - for stdout' })
+    withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
+      .positional('files', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe: 'Saved state and the file to write, - for stdin and stdout; with --into any number of states',
+      })
       .option('container', {
         type: 'string',
         choices: ['2.0', '1.2', '1.1'] as const,
@@ -165,16 +171,17 @@ export const convertCommand: CommandModule<object, Options> = {
       .epilogue(
         "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
       ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('convert', [options.input], options, (job) =>
-      withSource(
-        job,
-        (source) => runByFamily(source, job, options),
-        options.ram === undefined ? {} : { ram: options.ram },
-      ),
-    );
+  settle: (options) => {
+    if (!options.dryRun && !options.printLayout) takeOutput(options, 'savkit convert <input> [output]');
+    else if (options.into === undefined) options.files = options.files.slice(0, 1);
   },
-};
+  perFile: (job, options) =>
+    withSource(
+      job,
+      (source) => runByFamily(source, job, options),
+      options.ram === undefined ? {} : { ram: options.ram },
+    ),
+});
 
 async function runByFamily(whole: ByteSource, job: Job, options: Options): Promise<Outcome> {
   const { family, source } = await familyOf(whole);
@@ -205,9 +212,7 @@ async function runConvert(source: ByteSource, job: Job, options: Options): Promi
       text: lines([reportText(report), 'Nothing was written.']),
     };
   }
-  const { output } = options;
-  if (output === undefined)
-    throw new UsageError('usage', 'Cannot convert: expected an output file, --dry-run or --print-layout');
+  const output = outputOf(options);
   return withOutput(
     output,
     { force: options.force, ...(options.proof ? { inPlaceOf: source.name } : {}) },

@@ -1,5 +1,5 @@
-import type { Argv, CommandModule } from 'yargs';
-import { hex } from '../../../formats/errors.ts';
+import type { Argv } from 'yargs';
+import { hex, UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { hexDifference } from '../../../src/console/hex-lines.ts';
 import {
@@ -10,67 +10,81 @@ import {
   type StateDiff,
 } from '../../../src/saved-state/compare/diff.ts';
 import { readPages, type WantedPages } from '../../../src/saved-state/compare/page-contents.ts';
-import { withInput, withSource } from '../../io/input.ts';
+import { withSource } from '../../io/input.ts';
+import { fileCommand } from '../../many/command-of.ts';
+import type { FileOptions } from '../../many/file-command.ts';
+import { withManyFiles } from '../../many/options.ts';
+import { surplusError } from '../../parsing/surplus.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, withCommonOptions } from '../../process/run-command.ts';
 import { good, heading } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions {
-  a: string;
-  b: string;
+interface Options extends FileOptions {
+  base?: string;
   pages: boolean;
   hex?: number;
 }
 
-export const diffCommand: CommandModule<object, Options> = {
+export const diffCommand = fileCommand<Options>({
+  name: 'diff',
+  usage: '<a> <b>',
   builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('a', { type: 'string', demandOption: true, describe: 'Saved state' })
-      .positional('b', {
+    withManyFiles(withCommonOptions(argv))
+      .positional('files', {
         type: 'string',
-        demandOption: true,
-        describe: 'Saved state to compare it with; one of both may be - for stdin',
+        array: true,
+        default: [],
+        describe: 'Two saved states, one of them may be - for stdin; with --base any number of them',
+      })
+      .option('base', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Compare each of the files with this one',
       })
       .option('pages', { type: 'boolean', default: false, describe: 'List every run of changed pages' })
       .option('hex', { type: 'number', requiresArg: true, describe: 'Show the changed bytes of so many pages' })
       .example('$0 diff before.sav after.sav', 'What has changed between two saves?')
       .example('$0 diff old.sav converted.sav', 'Did a conversion keep everything?')
       .example('$0 diff before.sav after.sav --hex 4', 'Bytes of the first four changed pages')
+      .example('$0 diff --base before.sav a.sav b.sav', 'Which of these differ from one?')
       .epilogue('Exit codes: 0 both hold the same, 1 they differ or one is bad.') as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('diff', [options.a], options, (job) =>
-      withSource(job, (source) => runDiff(source, job, options)),
-    );
-  },
-};
+  settle: takeBase,
+  perFile: (job, options) => withSource({ file: options.base ?? '' }, (base) => runDiff(base, job, options)),
+});
+
+const USAGE = 'savkit diff <a> <b>';
+
+/** Of two files without `--base` the first is the base. @throws UsageError */
+function takeBase(options: Options): void {
+  if (options.base !== undefined) return;
+  const { files, filesFrom } = options;
+  if (files.length < 2 || filesFrom !== undefined) throw new UsageError('missing-argument', `expected ${USAGE}`);
+  if (files.length > 2) throw surplusError(files.slice(2), USAGE);
+  [options.base, ...options.files] = files;
+}
 
 async function runDiff(
   a: Parameters<typeof diffStates>[0],
-  { signal, progress }: Job,
+  { file, signal, progress }: Job,
   options: Options,
 ): Promise<Outcome> {
-  return withInput(options.b, async (b) => {
+  return withSource({ file }, async (b) => {
     const diff = await diffStates(a, b, {
       signal,
       onProgress: (which, offset) => progress.update(offset, which === 'a' ? a.size : b.size, which),
     });
     const shown = options.hex ? await changedBytes(a, b, diff, options.hex) : [];
-    const text = options.quiet ? NO_TEXT : lines([diffText(diff, options), ...shown]);
-    return { exitCode: diff.equal ? ExitCode.OK : ExitCode.BAD_FILE, result: diff, text };
+    const text = options.quiet ? NO_TEXT : lines([diffText(diff, file, options), ...shown]);
+    const exitCode = diff.equal ? ExitCode.OK : ExitCode.BAD_FILE;
+    return { exitCode, result: diff, text, word: diff.equal ? 'equal' : 'different' };
   });
 }
 
-function diffText(diff: StateDiff, { a, b, pages }: Options): TerminalText {
+function diffText(diff: StateDiff, file: string, { base = '', pages }: Options): TerminalText {
   const { units, fields, memory, notes } = diff;
-  const parts = [line`${a} → ${b}: ${diff.equal ? good('equal') : 'different'}`];
+  const parts = [line`${base} → ${file}: ${diff.equal ? good('equal') : 'different'}`];
   const unitRows = (['added', 'gone', 'changed'] as const).flatMap((what) => units[what].map((unit) => [what, unit]));
   if (unitRows.length > 0) parts.push(heading('Units'), table(['', 'unit'], unitRows));
   if (fields.length > 0) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { fstatSync } from 'node:fs';
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import { hashedSource } from '../../../formats/files/hashed-source.ts';
 import type { ByteSink } from '../../../formats/files/sink.ts';
@@ -16,12 +16,14 @@ import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
 import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { fileCommand } from '../../many/command-of.ts';
+import type { FileOptions } from '../../many/file-command.ts';
+import { withInto, withManyFiles } from '../../many/options.ts';
+import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { parseRange } from '../../parsing/address.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
-  type CommonOptions,
   type Outcome,
-  runCommand,
   type ThreadOptions,
   threadsOf,
   withCommonOptions,
@@ -31,9 +33,8 @@ import { tell } from '../../terminal/print.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions, ThreadOptions, RamOptions {
-  file: string;
-  output: string;
+interface Options extends FileOptions, ThreadOptions, RamOptions {
+  output?: string;
   format: ImageFormat;
   asSeen: boolean;
   range?: string;
@@ -44,14 +45,20 @@ interface Options extends CommonOptions, ThreadOptions, RamOptions {
   force: boolean;
 }
 
-export const extractCommand: CommandModule<object, Options> = {
+export const extractCommand = fileCommand<Options>({
+  name: 'extract',
+  usage: '<file>',
   builder: (argv) =>
-    withRamFile(withThreads(withCommonOptions(argv)))
-      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
+      .positional('files', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe: 'Saved states, or with -r folders; - for stdin',
+      })
       .option('output', {
         type: 'string',
         alias: 'o',
-        demandOption: true,
         requiresArg: true,
         describe: 'File to write; - for stdout',
       })
@@ -91,31 +98,36 @@ export const extractCommand: CommandModule<object, Options> = {
       .epilogue(
         'Nothing is written before the whole state has been checked; the output appears when it is complete, readable by you only.',
       ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('extract', [options.file], options, ({ file, signal, progress }) =>
-      withSource(
-        { file },
-        (source) => {
-          const settings: ExtractOptions = {
-            ...extractOptions(options),
-            signal,
-            onProgress: (done, step, total = source.size) => progress.update(done, total, step),
-          };
-          return withOutput(
-            options.output,
-            { force: options.force },
-            async (target) => {
-              const report = await extract(source, target, settings);
-              return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
-            },
-            (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
-          );
-        },
-        options,
-      ),
-    );
-  },
-};
+  settle: expectOneOutput,
+  extension: extensionOf,
+  perFile: ({ file, signal, progress }, options) =>
+    withSource(
+      { file },
+      (source) => {
+        const settings: ExtractOptions = {
+          ...extractOptions(options),
+          signal,
+          onProgress: (done, step, total = source.size) => progress.update(done, total, step),
+        };
+        return withOutput(
+          outputOf(options),
+          { force: options.force },
+          async (target) => {
+            const report = await extract(source, target, settings);
+            return { keep: true, value: outcomeOf(options, report, await factsOf(target, options.json)) };
+          },
+          (sink) => streamed(sink, options, (to) => extractToStream(source, to, settings)),
+        );
+      },
+      options,
+    ),
+});
+
+/** Of images among many, by what they are. */
+function extensionOf({ format, rom, mmio2, unit }: Options): string {
+  if (rom !== undefined || mmio2 !== undefined || unit !== undefined) return '.bin';
+  return format === 'raw' || format === 'sparse' ? '.raw' : format === 'lime' ? '.lime' : '.core';
+}
 
 /** Who reads the core by a program must hear, too, what is missing in it. */
 function findingsOf({ registersMissing }: ExtractReport): Finding[] {
@@ -164,7 +176,9 @@ async function streamed(
   return report && outcomeOf(options, report, { allocated: null, ...(hash ? { sha256: hash.digest('hex') } : {}) });
 }
 
-function outcomeOf({ output, quiet }: Options, report: ExtractReport, written: WrittenFacts): Outcome {
+function outcomeOf(options: Options, report: ExtractReport, written: WrittenFacts): Outcome {
+  const { quiet } = options;
+  const output = outputOf(options);
   const text = quiet || output === '-' ? NO_TEXT : reportText(output, report, written);
   if (output === '-' && !quiet && report.registersMissing !== undefined)
     tell(line`without registers: ${report.registersMissing}`);

@@ -1,9 +1,12 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { type Described, describeAny } from '../../../src/saved-state/families/describe-any.ts';
 import { withInput } from '../../io/input.ts';
 import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { fileCommand } from '../../many/command-of.ts';
+import type { FileOptions } from '../../many/file-command.ts';
+import { withManyFiles } from '../../many/options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CommonOptions, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { withCommonOptions } from '../../process/run-command.ts';
 import { bad } from '../../terminal/styles.ts';
 import { indent, lines, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
@@ -11,15 +14,21 @@ import { renderState } from '../../text/inspect-text.ts';
 import { renderQemuState, renderSnapshots } from '../../text/qemu-inspect-text.ts';
 import { renderUnit } from '../../text/unit-text.ts';
 
-interface Options extends CommonOptions, RamOptions {
-  files: string[];
+interface Options extends FileOptions, RamOptions {
   unit?: string;
 }
 
-export const inspectCommand: CommandModule<object, Options> = {
+export const inspectCommand = fileCommand<Options>({
+  name: 'inspect',
+  usage: '<files..>',
   builder: (argv) =>
-    withRamFile(withCommonOptions(argv))
-      .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
+    withManyFiles(withRamFile(withCommonOptions(argv)))
+      .positional('files', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe: 'Saved states, or with -r folders; - for stdin',
+      })
       .option('unit', {
         type: 'string',
         requiresArg: true,
@@ -32,36 +41,33 @@ export const inspectCommand: CommandModule<object, Options> = {
       .epilogue(
         'Structure and CRCs are checked on the way, compressed data is not: that is for verify.',
       ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('inspect', options.files, options, ({ file, signal, progress }) =>
-      withInput(
-        file,
-        async (source) => {
-          const described = await describeAny(source, {
-            ...(options.unit === undefined ? {} : { unit: options.unit }),
-            signal,
-            onProgress: (done) => progress.update(done, source.size),
-          });
-          const { description: result, findings } = described;
-          const damage = findings.map((finding) => bad(indent(findingText(finding))));
-          const text = lines([
-            file,
-            rendered(described),
-            ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : []),
-          ]);
-          const exitCode =
-            findings.length === 0
-              ? ExitCode.OK
-              : findings.every(({ unsupported }) => unsupported)
-                ? ExitCode.UNSUPPORTED
-                : ExitCode.BAD_FILE;
-          return { exitCode, findings, result, text };
-        },
-        options,
-      ),
-    );
-  },
-};
+  perFile: ({ file, signal, progress }, options) =>
+    withInput(
+      file,
+      async (source) => {
+        const described = await describeAny(source, {
+          ...(options.unit === undefined ? {} : { unit: options.unit }),
+          signal,
+          onProgress: (done) => progress.update(done, source.size),
+        });
+        const { description: result, findings } = described;
+        const damage = findings.map((finding) => bad(indent(findingText(finding))));
+        const text = lines([
+          file,
+          rendered(described),
+          ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : []),
+        ]);
+        const exitCode =
+          findings.length === 0
+            ? ExitCode.OK
+            : findings.every(({ unsupported }) => unsupported)
+              ? ExitCode.UNSUPPORTED
+              : ExitCode.BAD_FILE;
+        return { exitCode, findings, result, text };
+      },
+      options,
+    ),
+});
 
 function rendered(described: Described): TerminalText {
   switch (described.family) {

@@ -1,4 +1,4 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { hex } from '../../../formats/errors.ts';
 import { firstError } from '../../../src/saved-state/reading/findings.ts';
@@ -8,33 +8,35 @@ import type { SalvageReport } from '../../../src/saved-state/salvage/salvage-rep
 import { withSource } from '../../io/input.ts';
 import { type LayoutOptions, layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
+import { fileCommand } from '../../many/command-of.ts';
+import type { FileOptions } from '../../many/file-command.ts';
+import { withInto, withManyFiles } from '../../many/options.ts';
+import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  errorText,
-  type Outcome,
-  runCommand,
-  stepsOf,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { errorText, type Outcome, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good, heading } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions, LayoutOptions {
-  input: string;
-  output: string;
+interface Options extends FileOptions, LayoutOptions {
   fill?: Fill;
   trust: boolean;
   repair: boolean;
   force: boolean;
 }
 
-export const salvageCommand: CommandModule<object, Options> = {
+export const salvageCommand = fileCommand<Options>({
+  name: 'salvage',
+  usage: '<input> <output>',
   builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('input', { type: 'string', demandOption: true, describe: 'Damaged or cut saved state; - for stdin' })
-      .positional('output', { type: 'string', demandOption: true, describe: 'File to write; - for stdout' })
+    withInto(withManyFiles(withCommonOptions(argv)))
+      .positional('files', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe:
+          'Damaged or cut state and the file to write, - for stdin and stdout; with --into any number of states',
+      })
       .option('fill', {
         choices: ['zero', 'older'] as const,
         describe:
@@ -73,27 +75,26 @@ export const salvageCommand: CommandModule<object, Options> = {
       .epilogue(
         'Exit codes: 0 nothing is missing and the result is whole, 3 something is missing or damaged, 1 nothing can be kept, 5 the result holds what savkit can not judge. A state with missing parts holds a unit savkit/incomplete that lists them and keeps VirtualBox from loading it.',
       ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    const { input, output, force } = options;
-    process.exitCode = await runCommand('salvage', [input], options, (job) =>
-      withSource(job, async (source) => {
-        const layout = await layoutFrom(options);
-        return withOutput(output, { force }, async (sink) => {
-          const report = await salvage(source, sink, {
-            ...stepsOf(job, source),
-            trust: options.trust,
-            repair: options.repair,
-            ...(options.fill ? { fill: options.fill } : {}),
-            ...layout,
-          });
-          return { keep: true, value: outcomeOf(report, options) };
+  settle: (options) => takeOutput(options, 'savkit salvage <input> <output>'),
+  perFile: (job, options) =>
+    withSource(job, async (source) => {
+      const layout = await layoutFrom(options);
+      return withOutput(outputOf(options), { force: options.force }, async (sink) => {
+        const report = await salvage(source, sink, {
+          ...stepsOf(job, source),
+          trust: options.trust,
+          repair: options.repair,
+          ...(options.fill ? { fill: options.fill } : {}),
+          ...layout,
         });
-      }),
-    );
-  },
-};
+        return { keep: true, value: outcomeOf(report, options) };
+      });
+    }),
+});
 
-function outcomeOf(report: SalvageReport, { output, quiet }: Options): Outcome {
+function outcomeOf(report: SalvageReport, options: Options): Outcome {
+  const { quiet } = options;
+  const output = outputOf(options);
   const { findings, ...result } = report;
   return {
     exitCode: exitCodeOf(report),

@@ -1,4 +1,4 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { hashedSource } from '../../../formats/files/hashed-source.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
@@ -8,12 +8,14 @@ import { NO_CHECKSUM } from '../../../src/saved-state/qemu/verify-qemu.ts';
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { readSmallFile, withInput, withSource } from '../../io/input.ts';
 import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { fileCommand } from '../../many/command-of.ts';
+import type { FileOptions } from '../../many/file-command.ts';
+import { withManyFiles } from '../../many/options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
-  type CommonOptions,
   type Job,
+  NO_STATE,
   type Outcome,
-  runCommand,
   type ThreadOptions,
   threadsOf,
   withCommonOptions,
@@ -25,8 +27,7 @@ import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
 
-interface Options extends CommonOptions, ThreadOptions, RamOptions {
-  files: string[];
+interface Options extends FileOptions, ThreadOptions, RamOptions {
   units: boolean;
   manifest?: string;
   hash: boolean;
@@ -45,10 +46,25 @@ const EXIT_CODES = {
   'not-a-state': ExitCode.UNSUPPORTED,
 } as const;
 
-export const verifyCommand: CommandModule<object, Options> = {
+const WORDS: Readonly<Record<keyof typeof EXIT_CODES, string>> = {
+  whole: 'whole',
+  'no-damage-found': NO_CHECKSUM,
+  damaged: 'damaged',
+  unsupported: 'not supported',
+  'not-a-state': NO_STATE,
+};
+
+export const verifyCommand = fileCommand<Options>({
+  name: 'verify',
+  usage: '<files..>',
   builder: (argv) =>
-    withRamFile(withThreads(withCommonOptions(argv)))
-      .positional('files', { type: 'string', array: true, demandOption: true, describe: 'Saved states; - for stdin' })
+    withManyFiles(withRamFile(withThreads(withCommonOptions(argv))))
+      .positional('files', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe: 'Saved states, or with -r folders; - for stdin',
+      })
       .option('units', {
         type: 'boolean',
         default: false,
@@ -66,28 +82,22 @@ export const verifyCommand: CommandModule<object, Options> = {
       })
       .example('$0 verify machine.sav', 'Is this file whole?')
       .example('$0 verify --json *.sav', 'Check many, for scripts')
+      .example('$0 verify -r states --journal checked.ndjson', 'Check an archive; with --resume, go on after a crash')
       .example('xz -dc old.sav.xz | $0 verify -', 'Check a stream')
       .example('$0 verify --manifest machine.manifest machine.sav', 'Which page, unit or field has changed?')
       .epilogue(
         'Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported, or not a saved state.',
       ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('verify', options.files, options, (job) =>
-      options.manifest === undefined
-        ? withInput(
-            job.file,
-            async (source) => outcomeOf(job.file, await check(source, job, options), options),
-            options,
-          )
-        : withSource(
-            job,
-            async (source) =>
-              outcomeOf(job.file, await checkAgainst(options.manifest ?? '', source, job, options), options),
-            options,
-          ),
-    );
-  },
-};
+  perFile: (job, options) =>
+    options.manifest === undefined
+      ? withInput(job.file, async (source) => outcomeOf(job.file, await check(source, job, options), options), options)
+      : withSource(
+          job,
+          async (source) =>
+            outcomeOf(job.file, await checkAgainst(options.manifest ?? '', source, job, options), options),
+          options,
+        ),
+});
 
 async function check(source: ByteSource, { signal, progress }: Job, options: Options): Promise<Checked> {
   const settings = { signal, ...threadsOf(options), onProgress: (done: number) => progress.update(done, source.size) };
@@ -155,7 +165,7 @@ function outcomeOf(file: string, report: Checked, options: Options): Outcome {
           ...findingLines(findings, droppedFindings),
           ...unitLines(report, options),
         ]);
-  return { exitCode, findings, result, text };
+  return { exitCode, findings, result, text, word: WORDS[verdict] };
 }
 
 function headline(file: string, { verdict, vboxCode, qemuSays, state, findings }: StateReport): TerminalText {

@@ -1,0 +1,36 @@
+import { COMMANDS } from './command-list.ts';
+import { stop } from './io/stop.ts';
+import type { FileCommand } from './many/file-command.ts';
+import type { FileAnswer, FileTask, WorkerStart } from './many/worker-messages.ts';
+import { runOne } from './process/run-command.ts';
+import { printIn } from './terminal/print.ts';
+import { Progress } from './terminal/progress.ts';
+
+/** Works on files that the process at the other end of the channel names, one at a time, until that one ends. */
+export function runFileWorker(): void {
+  // A terminal sends its signals to this process, too; the other one says when to stop.
+  for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+  process.on('disconnect', () => stop.abort());
+  let perFile: ((task: FileTask) => Promise<FileAnswer>) | undefined;
+  process.on('message', async (message: WorkerStart | FileTask | 'stop') => {
+    if (message === 'stop') stop.abort();
+    else if ('command' in message) perFile = fileRunner(message);
+    else {
+      const answer = await perFile?.(message);
+      if (process.connected) process.send?.(answer);
+    }
+  });
+}
+
+function fileRunner({ command, options, style }: WorkerStart): (task: FileTask) => Promise<FileAnswer> {
+  printIn(style);
+  const loading = COMMANDS.find(({ command: usage }) => usage.split(' ')[0] === command)?.load();
+  return async ({ file, ...own }) => {
+    const { perFile } = (await loading) as unknown as FileCommand;
+    const progress = new Progress(command, file, false);
+    const all = { ...options, ...own };
+    const job = { file, signal: stop.signal, progress };
+    const { text, told, ...done } = await runOne(command, job, all, (each) => perFile(each, all));
+    return { ...done, text: text.toString(), told: told.toString() };
+  };
+}

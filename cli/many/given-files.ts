@@ -1,0 +1,118 @@
+import { createReadStream, type Dirent, lstatSync } from 'node:fs';
+import { opendir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import { stop, whenAborted } from '../io/stop.ts';
+import type { ManyOptions } from './options.ts';
+
+/** A file that a command is to take. */
+export interface GivenFile {
+  file: string;
+  /** Found in a folder, not named: it may be anything. */
+  isFound: boolean;
+}
+
+/** Longer than any path that a system takes. */
+const MOST_NAME_BYTES = 64 * 1024;
+
+/**
+ * The files that are named, those in folders, those in a list, one after the other; holds one name, and the entries of
+ * the folders on the way to it, at most.
+ * @param leaveOut paths that are no inputs, such as the folder for outputs
+ */
+export async function* givenFiles(
+  named: readonly string[],
+  options: Pick<ManyOptions, 'recursive' | 'filesFrom' | 'null'>,
+  leaveOut: readonly string[] = [],
+): AsyncGenerator<GivenFile> {
+  const isLeftOut = sameFileTest(leaveOut);
+  for (const file of named) yield* filesOf(file, options.recursive, isLeftOut);
+  if (options.filesFrom !== undefined)
+    for await (const file of namesIn(options.filesFrom, options.null ? '\0' : '\n'))
+      yield* filesOf(file, options.recursive, isLeftOut);
+}
+
+async function* filesOf(file: string, recursive: boolean, isLeftOut: Test): AsyncGenerator<GivenFile> {
+  if (recursive && file !== '-' && (await stat(file).catch(() => undefined))?.isDirectory())
+    yield* filesIn(file, isLeftOut);
+  else yield { file, isFound: false };
+}
+
+/** Of links those to files are followed: a link to a folder may lead round in a circle. */
+async function* filesIn(folder: string, isLeftOut: Test): AsyncGenerator<GivenFile> {
+  const folders: string[] = [folder];
+  for (let at = folders.pop(); at !== undefined; at = folders.pop()) {
+    if (isLeftOut(at)) continue;
+    const below: string[] = [];
+    for (const entry of await entriesOf(at)) {
+      const path = join(at, entry.name);
+      if (entry.isDirectory()) below.push(path);
+      else if (await isFile(entry, path)) if (!isLeftOut(path)) yield { file: path, isFound: true };
+    }
+    folders.push(...below.reverse());
+  }
+}
+
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  const entries: Dirent[] = [];
+  try {
+    for await (const entry of await opendir(folder)) entries.push(entry);
+  } catch (error) {
+    throw EnvironmentError.from(error, `list the folder ${folder}`);
+  }
+  return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+async function isFile(entry: Dirent, path: string): Promise<boolean> {
+  if (!entry.isSymbolicLink()) return entry.isFile();
+  return (await stat(path).catch(() => undefined))?.isFile() === true;
+}
+
+type Test = (path: string) => boolean;
+
+/** Whether a path leads to one of some files. */
+function sameFileTest(paths: readonly string[]): Test {
+  if (paths.length === 0) return () => false;
+  return (path) => {
+    const own = keyOf(path);
+    return own !== undefined && paths.some((each) => keyOf(each) === own);
+  };
+}
+
+function keyOf(path: string): string | undefined {
+  const there = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return there && `${there.dev} ${there.ino}`;
+}
+
+/** The names in a list, as they come; empty ones are none. @throws UsageError for a name without end, EnvironmentError */
+async function* namesIn(path: string, end: '\0' | '\n'): AsyncGenerator<string> {
+  const input = path === '-' ? process.stdin : createReadStream(path);
+  const forget = whenAborted(stop.signal, () => void input.destroy());
+  let rest = Buffer.alloc(0);
+  try {
+    for await (const piece of input as AsyncIterable<Buffer>) {
+      rest = Buffer.concat([rest, piece]);
+      let start = 0;
+      for (let at = rest.indexOf(end); at >= 0; at = rest.indexOf(end, start)) {
+        const name = nameOf(rest.subarray(start, at), end);
+        start = at + 1;
+        if (name !== '') yield name;
+      }
+      rest = rest.subarray(start);
+      if (rest.length > MOST_NAME_BYTES)
+        throw new UsageError('bad-value', `Cannot read the list ${path}: a name in it has no end`);
+    }
+  } catch (error) {
+    if (stop.signal.aborted) return;
+    throw error instanceof UsageError ? error : EnvironmentError.from(error, `read the list ${path}`);
+  } finally {
+    forget();
+  }
+  const last = nameOf(rest, end);
+  if (last !== '') yield last;
+}
+
+function nameOf(bytes: Uint8Array, end: string): string {
+  const name = Buffer.from(bytes).toString();
+  return end === '\n' ? name.replace(/\r$/, '') : name;
+}

@@ -1,0 +1,99 @@
+import { spawn } from 'node:child_process';
+import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { MIB } from '../../formats/sizes.ts';
+import { STATES_FOLDER } from '../../src/testing/states.ts';
+import { MAIN } from '../testing/run-savkit.ts';
+
+// Thousands of small states with a journal: the process is killed again and again and goes on. Each file must stand in
+// the journal once, and memory must not grow with their number.
+// Usage: npm run campaign -- many-files [FILES=10000] [JOBS=1] [KILLS=5]
+
+const [files = 10_000, jobs = 1, kills = 5] = process.argv.slice(2).map(Number);
+const PER_FOLDER = 500;
+const SAMPLE_MS = 200;
+/** More than that a run over all files may not take than one over a tenth of them. */
+const MOST_GROWTH = 24 * MIB;
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-many-'));
+const journal = join(folder, 'journal.ndjson');
+const states = join(folder, 'states');
+const source = join(STATES_FOLDER, 'own-pae.sav');
+
+interface Ended {
+  exitCode: number | null;
+  /** Highest resident memory, in bytes. */
+  peak: number;
+  stderr: string;
+}
+
+async function run(where: string, killAfterMs: number | undefined, ...options: string[]): Promise<Ended> {
+  const child = spawn(process.execPath, [MAIN, 'verify', '-r', where, '--quiet', '--jobs', String(jobs), ...options], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (data) => {
+    stderr += data;
+  });
+  const closed = new Promise<number | null>((resolve) => child.on('close', resolve));
+  const isOver = closed.then(() => true);
+  const start = performance.now();
+  let peak = 0;
+  while (!(await Promise.race([isOver, setTimeout(SAMPLE_MS, false)]))) {
+    peak = Math.max(peak, peakOf(child.pid));
+    if (killAfterMs !== undefined && performance.now() - start > killAfterMs) child.kill('SIGKILL');
+  }
+  return { exitCode: await closed, peak, stderr };
+}
+
+function peakOf(pid: number | undefined): number {
+  try {
+    return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+  } catch {
+    return 0;
+  }
+}
+
+function timesInJournal(): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const text of readFileSync(journal, 'utf8').trimEnd().split('\n')) {
+    const { event, file } = JSON.parse(text) as { event?: string; file: string };
+    if (event === 'file') times.set(file, (times.get(file) ?? 0) + 1);
+  }
+  return times;
+}
+
+const inMib = (bytes: number) => `${(bytes / MIB).toFixed(0)} MiB`;
+
+try {
+  for (let i = 0; i < files; i++) {
+    const place = join(states, String(Math.floor(i / PER_FOLDER)));
+    if (i % PER_FOLDER === 0) mkdirSync(place, { recursive: true });
+    linkSync(source, join(place, `${i}.sav`));
+  }
+  const few = await run(join(states, '0'), undefined);
+  const start = performance.now();
+  let killed = 0;
+  let most = 0;
+  for (let i = 0; i < kills; i++) {
+    const { exitCode, peak } = await run(states, 3000 + 2000 * i, '--journal', journal, '--resume');
+    if (exitCode === null) killed++;
+    most = Math.max(most, peak);
+    console.log(`killed: ${exitCode === null}, ${timesInJournal().size} files in the journal, ${inMib(peak)}`);
+  }
+  const last = await run(states, undefined, '--journal', journal, '--resume');
+  most = Math.max(most, last.peak);
+  const times = timesInJournal();
+  const twice = [...times.values()].filter((count) => count !== 1).length;
+  const seconds = ((performance.now() - start) / 1000).toFixed(0);
+  console.log(
+    `${times.size} of ${files} files in ${seconds} s, ${killed} times killed, ${twice} more than once; memory ${inMib(few.peak)} with ${PER_FOLDER} files, ${inMib(most)} with all; exit code ${last.exitCode}`,
+  );
+  const isGood = times.size === files && twice === 0 && last.exitCode === 0 && most - few.peak < MOST_GROWTH;
+  console.log(isGood ? '1 passed, 0 failed' : '0 passed, 1 failed');
+  process.exitCode = isGood ? 0 : 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

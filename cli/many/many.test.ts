@@ -1,0 +1,222 @@
+import { spawn } from 'node:child_process';
+import {
+  appendFileSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { STATES_FOLDER } from '../../src/testing/states.ts';
+import { runHere } from '../testing/run-here.ts';
+import { MAIN, runSavkit } from '../testing/run-savkit.ts';
+import { expectSchema } from '../testing/savkit-json.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-many-'));
+const states = join(folder, 'states');
+const at = (...names: string[]) => join(states, ...names);
+const original = join(STATES_FOLDER, 'own-long.sav');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Six files: three whole, one damaged, one that is no state, one packed. */
+beforeAll(() => {
+  mkdirSync(at('deep', 'er'), { recursive: true });
+  const bytes = readFileSync(original);
+  for (const path of [at('a.sav'), at('deep', 'b.sav'), at('deep', 'er', 'c.sav')]) copyFileSync(original, path);
+  writeFileSync(at('deep', 'cut.sav'), bytes.subarray(0, 100_000));
+  writeFileSync(at('notes.txt'), 'hello\n');
+  writeFileSync(at('packed.sav.gz'), gzipSync(bytes));
+  symlinkSync(states, at('deep', 'round'));
+});
+
+interface Line {
+  event: string;
+  file: string;
+  outcome: string;
+  exitCode: number;
+  summary: { files: number; outcomes: Record<string, number>; resumed: number };
+}
+
+function linesOf(text: string): Line[] {
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Line);
+  for (const line of lines) if (line.event) expectSchema(line);
+  return lines;
+}
+
+const ALL = { whole: 4, damaged: 1, 'no state': 1 };
+
+describe('many files', () => {
+  it('in folders are all taken once, and those that are no states are counted only', async () => {
+    const { stdout, stderr, exitCode } = await runHere('verify', '-r', states);
+    expect([exitCode, stdout.match(/: whole/g)?.length, stdout.includes('notes.txt')]).toEqual([1, 4, false]);
+    expect(stderr).toBe('6 files: 4 whole, 1 damaged, 1 no state\n');
+    rmSync(at('deep', 'cut.sav'));
+    expect((await runHere('verify', '-r', states)).exitCode).toBe(0);
+    writeFileSync(at('deep', 'cut.sav'), readFileSync(original).subarray(0, 100_000));
+    expect((await runHere('verify', at('notes.txt'))).exitCode).toBe(5);
+  });
+
+  it.each([1, 3])('give an event each as they are done, and their sum at the end: %d side by side', async (jobs) => {
+    const { stdout, exitCode } = await runSavkit(['verify', '-r', states, '--ndjson', '--jobs', String(jobs)]);
+    const lines = linesOf(stdout.toString());
+    expect(lines.filter(({ event }) => event === 'file')).toHaveLength(6);
+    expect(lines.at(-1)).toMatchObject({ event: 'end', exitCode: 1, summary: { files: 6, outcomes: ALL, resumed: 0 } });
+    expect(exitCode).toBe(1);
+  });
+
+  it('give the same results and texts side by side as one after the other', async () => {
+    const [one, three] = await Promise.all(
+      ['1', '3'].map((jobs) =>
+        runSavkit(['verify', at('a.sav'), at('notes.txt'), at('packed.sav.gz'), '--jobs', jobs]),
+      ),
+    );
+    const sorted = (text: string) => text.split('\n').sort();
+    expect(sorted(three.stdout.toString())).toEqual(sorted(one.stdout.toString()));
+    expect(three.stderr).toBe('3 files: 2 whole, 1 no state\n');
+    expect(one.stderr).toBe('');
+    expect([one.exitCode, three.exitCode]).toEqual([5, 5]);
+  });
+
+  it('stand in one document, whose parts are written as they come', async () => {
+    const { stdout } = await runHere('verify', '-r', states, '--json');
+    const document = JSON.parse(stdout);
+    expectSchema(document);
+    expect([document.files.length, document.summary.outcomes]).toEqual([6, ALL]);
+  });
+
+  it.each([
+    ['lines', '\n', []],
+    ['lines of Windows', '\r\n', []],
+    ['zero bytes', '\0', ['-0']],
+  ])('are named by a list with %s, also on stdin', async (_, end, options) => {
+    const list = `${at('a.sav')}${end}${end}${at('deep', 'b.sav')}`;
+    const file = join(folder, 'list');
+    writeFileSync(file, list);
+    const fromFile = await runHere('verify', '--files-from', file, ...options);
+    expect(fromFile.stderr).toBe('2 files: 2 whole\n');
+    const fromStdin = await runSavkit(['verify', '--files-from', '-', ...options], { stdin: Buffer.from(list) });
+    expect(fromStdin.stderr).toBe('2 files: 2 whole\n');
+  });
+
+  it('are worked on while the list still comes', async () => {
+    const child = spawn(process.execPath, [MAIN, 'verify', '--files-from', '-', '--ndjson']);
+    child.stdin.write(`${original}\n`);
+    const first = await new Promise<Buffer>((resolve) => child.stdout.once('data', resolve));
+    expect(linesOf(first.toString())[0]).toMatchObject({ event: 'file', outcome: 'whole' });
+    child.stdin.end();
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(0);
+  });
+
+  it('that can not be opened stop none of the others', async () => {
+    const { stdout, stderr, exitCode } = await runHere('verify', at('none.sav'), at('a.sav'), states);
+    expect([exitCode, stdout.match(/: whole/g)?.length]).toEqual([4, 1]);
+    expect(stderr).toContain('it is a directory');
+  });
+});
+
+describe('outputs of many files', () => {
+  it('lie in one folder, under the paths of their inputs', async () => {
+    const into = join(folder, 'manifests');
+    const { exitCode, stderr } = await runHere('manifest', '-r', states, '--into', into);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining('6 files: 4 done, 1 damaged, 1 no state')]);
+    const made = readdirSync(into, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.manifest'));
+    expect(made.map((name) => name.split('/').at(-1)).sort()).toEqual([
+      'a.sav.manifest',
+      'b.sav.manifest',
+      'c.sav.manifest',
+      'packed.sav.gz.manifest',
+    ]);
+    expect((await runHere('manifest', '-r', states, '--into', into)).exitCode).toBe(4);
+  });
+
+  it.each([
+    ['extract', []],
+    ['convert', ['--container', '1.2']],
+    ['salvage', []],
+  ])('are written by %s, too, and never taken for inputs', async (command, options) => {
+    const into = join(states, `out-${command}`);
+    const { exitCode, stderr } = await runHere(command, '-r', states, '--into', into, ...options);
+    expect([exitCode, stderr]).toEqual([expect.any(Number), expect.stringMatching(/^6 files: /m)]);
+    rmSync(into, { recursive: true });
+  });
+
+  it('need a folder: several files do not fit into one', async () => {
+    for (const words of [
+      ['extract', at('a.sav'), at('deep', 'b.sav'), '-o', 'x'],
+      ['manifest', '-r', states, '-o', 'x'],
+      ['convert', '-r', states],
+      ['salvage', at('a.sav'), 'x', 'y'],
+    ]) {
+      const { exitCode, stderr } = await runHere(...words);
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining('--into')]);
+    }
+  });
+});
+
+describe('diff with a base', () => {
+  it('tells which files differ from it', async () => {
+    const { stdout, stderr, exitCode } = await runHere('diff', '--base', original, '-r', states);
+    expect([exitCode, stdout.match(/: equal/g)?.length]).toEqual([1, 4]);
+    expect(stderr).toContain('4 equal');
+  });
+});
+
+describe('a journal', () => {
+  const journal = join(folder, 'journal.ndjson');
+  const run = (...words: string[]) => runHere('verify', '-r', states, '--journal', journal, ...words);
+  const filesIn = () => linesOf(readFileSync(journal, 'utf8')).filter(({ event }) => event === 'file');
+
+  it('has each file once, whatever befell the process before', async () => {
+    expect((await run()).exitCode).toBe(1);
+    expect(filesIn()).toHaveLength(6);
+    // As if killed after three files, in the midst of a line.
+    const lines = readFileSync(journal, 'utf8').split('\n');
+    writeFileSync(journal, `${lines.slice(0, 4).join('\n')}\n${lines[4].slice(0, 50)}`);
+    const { stdout, exitCode } = await run('--resume', '--ndjson');
+    expect(linesOf(stdout)).toHaveLength(4);
+    expect(linesOf(stdout).at(-1)?.summary).toEqual({ files: 6, outcomes: ALL, resumed: 3 });
+    expect(exitCode).toBe(1);
+    expect(new Set(filesIn().map(({ file }) => file)).size).toBe(6);
+    expect(filesIn()).toHaveLength(6);
+  });
+
+  it('has a file that was changed again, and one that could not be read', async () => {
+    appendFileSync(at('a.sav'), 'x');
+    const { stdout } = await run('--resume', '--ndjson');
+    expect(linesOf(stdout)[0]).toMatchObject({ file: at('a.sav'), outcome: 'damaged' });
+    expect(linesOf(stdout)).toHaveLength(2);
+    copyFileSync(original, at('a.sav'));
+  });
+
+  it('is not written over, and not gone on with by another command or other options', async () => {
+    expect((await run()).stderr).toContain('--resume goes on with it');
+    for (const words of [['inspect'], ['verify', '--hash']]) {
+      const { exitCode, stderr } = await runHere(...words, '-r', states, '--journal', journal, '--resume');
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining('of another command, or of other options')]);
+    }
+    expect((await runHere('verify', states, '--resume')).exitCode).toBe(2);
+  });
+
+  it('lets outputs that a killed process has left be replaced, and no others', async () => {
+    const [into, own] = [join(folder, 'into'), join(folder, 'own.ndjson')];
+    const words = ['manifest', at('a.sav'), at('deep', 'b.sav'), '--into', into, '--journal', own];
+    await runHere(...words);
+    const lines = readFileSync(own, 'utf8').split('\n');
+    // The output of the second one was written, its line was not.
+    writeFileSync(own, `${lines.slice(0, 4).join('\n')}\n`);
+    const { exitCode, stderr } = await runHere(...words, '--resume');
+    expect([exitCode, stderr]).toEqual([0, expect.stringContaining('2 files: 2 done; 1 of them')]);
+    expect(existsSync(into)).toBe(true);
+  });
+});

@@ -1,0 +1,161 @@
+import type { SavkitError } from '../../formats/errors.ts';
+import { findingOf } from '../../src/saved-state/reading/findings.ts';
+import { forgetInputs } from '../io/input.ts';
+import { stop } from '../io/stop.ts';
+import { ExitCode, exitCodeOf } from '../process/exit-codes.ts';
+import { type Done, isForPrograms, NO_STATE, present, runOne, watchSignals } from '../process/run-command.ts';
+import { redraws, tell } from '../terminal/print.ts';
+import { Progress } from '../terminal/progress.ts';
+import { line, NO_TEXT } from '../terminal/terminal-text.ts';
+import { DocumentWriter } from './document-writer.ts';
+import type { FileCommand, FileOptions } from './file-command.ts';
+import { fileEvent } from './file-event.ts';
+import { type GivenFile, givenFiles } from './given-files.ts';
+import { placeInto } from './into.ts';
+import { type Identity, identityOf, Journal } from './journal.ts';
+import { isForMany } from './options.ts';
+import { summaryText, Tally, wordOf } from './summary.ts';
+import type { FileTask } from './worker-messages.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+/** A file on its way through a command. */
+interface Entry extends GivenFile {
+  /** Counted from 1. */
+  number: number;
+  identity: Identity;
+}
+
+/** Options that say how files come and go; the others decide what is done to each. */
+const HOW = [
+  ...['_', '$0', 'files', 'recursive', 'r', 'filesFrom', 'files-from', 'null', '0', 'jobs', 'threads'],
+  ...['ndjson', 'json', 'quiet', 'q', 'journal', 'resume', 'force', 'f'],
+];
+
+/**
+ * Runs a command over any number of files, in order or several side by side, and tells of each as soon as it is done.
+ * Nothing is kept of a file that is done but its place in the sums. @returns the exit code
+ */
+export async function runFiles<T extends FileOptions>(command: FileCommand<T>, options: T): Promise<ExitCode> {
+  watchSignals();
+  const writer = new DocumentWriter(command.name, options);
+  const tally = new Tally();
+  try {
+    await new FileRun(command, options, writer, tally).run();
+  } catch (error) {
+    const exitCode = exitCodeOf(error);
+    if (!isForPrograms(options)) tell(line`${(error as SavkitError).message}`);
+    await writer.end(exitCode, tally.summary, findingOf(error as SavkitError));
+    return exitCode;
+  }
+  const exitCode = stop.signal.aborted ? ExitCode.INTERRUPTED : tally.exitCode;
+  await writer.end(exitCode, tally.summary);
+  // Of some files that are named the sum says little: people may see it, scripts need not.
+  const isWanted = isForMany(options) || (tally.files > 1 && redraws());
+  if (isWanted && !options.quiet && !isForPrograms(options)) tell(summaryText(tally.summary));
+  return exitCode;
+}
+
+class FileRun<T extends FileOptions> {
+  readonly #command: FileCommand<T>;
+  readonly #options: T;
+  readonly #writer: DocumentWriter;
+  readonly #tally: Tally;
+  #journal: Journal | undefined;
+
+  constructor(command: FileCommand<T>, options: T, writer: DocumentWriter, tally: Tally) {
+    this.#command = command;
+    this.#options = options;
+    this.#writer = writer;
+    this.#tally = tally;
+  }
+
+  async run(): Promise<void> {
+    const { files, filesFrom, recursive, jobs } = this.#options;
+    await this.#openJournal();
+    const isOne = files.length === 1 && filesFrom === undefined && !recursive;
+    const pool = jobs > 1 && !isOne ? new WorkerPool(this.#command.name, this.#options, jobs) : undefined;
+    const running = new Set<Promise<void>>();
+    try {
+      for await (const entry of this.#entries()) {
+        if (stop.signal.aborted) break;
+        const work = this.#take(entry, pool).finally(() => running.delete(work));
+        running.add(work);
+        if (running.size >= (pool ? jobs : 1)) await Promise.race(running);
+      }
+      await Promise.all(running);
+    } finally {
+      await pool?.close();
+      await this.#journal?.close();
+    }
+  }
+
+  async #openJournal(): Promise<void> {
+    const { journal, resume } = this.#options;
+    if (journal === undefined) return;
+    const decisive = Object.entries(this.#options).filter(([name]) => !HOW.includes(name));
+    const operation = { command: this.#command.name, options: Object.fromEntries(decisive.sort()) };
+    this.#journal = await Journal.open(journal, operation, resume, ({ exitCode, outcome, isFound }) =>
+      this.#tally.add(isFound && outcome === NO_STATE ? ExitCode.OK : exitCode, outcome, true),
+    );
+  }
+
+  /** What is to be done, without what is done already. */
+  async *#entries(): AsyncGenerator<Entry> {
+    const { files, journal, into } = this.#options;
+    let number = 0;
+    for await (const given of givenFiles(files, this.#options, [journal ?? [], into ?? []].flat())) {
+      const identity = await identityOf(given.file);
+      number++;
+      if (!this.#journal?.has(identity)) yield { ...given, number, identity };
+    }
+  }
+
+  async #take(entry: Entry, pool: WorkerPool | undefined): Promise<void> {
+    const done = await this.#work(entry, pool);
+    forgetInputs();
+    await this.#note(entry, done);
+  }
+
+  async #work({ file, identity, number }: Entry, pool: WorkerPool | undefined): Promise<Done> {
+    const { name, perFile } = this.#command;
+    const { into, quiet } = this.#options;
+    const task: FileTask = { file };
+    const isShown = !pool && !quiet && !isForPrograms(this.#options);
+    const job = { file, signal: stop.signal, progress: new Progress(name, file, isShown, this.#count(number)) };
+    try {
+      if (into !== undefined) await this.#place(into, task, identity);
+    } catch (error) {
+      return runOne(name, job, this.#options, () => Promise.reject(error));
+    }
+    if (pool && file !== '-') return pool.run(task);
+    const options = { ...this.#options, ...task };
+    return runOne(name, job, options, (each) => perFile(each, options));
+  }
+
+  /** Gives a file its own output. Of what is there only the output of a process that was killed may be replaced. */
+  async #place(into: string, task: FileTask, identity: Identity): Promise<void> {
+    task.output = await placeInto(into, task.file, this.#command, this.#options);
+    if (this.#journal?.hadBegun(identity)) task.force = true;
+    else await this.#journal?.begin(identity);
+  }
+
+  /** `file 3 of 8`, where there are more than one. */
+  #count(number: number): string {
+    const { files, filesFrom, recursive } = this.#options;
+    if (recursive || filesFrom !== undefined) return `file ${number}`;
+    return files.length > 1 ? `file ${number} of ${files.length}` : '';
+  }
+
+  async #note({ isFound, identity }: Entry, done: Done): Promise<void> {
+    const { exitCode } = done.result;
+    if (exitCode === ExitCode.INTERRUPTED) return;
+    const { word = wordOf(exitCode) } = done;
+    // A folder holds other files, too: that is no fault of theirs.
+    const isPassedOver = isFound && word === NO_STATE;
+    const event = fileEvent(this.#command.name, { ...identity, isFound, outcome: word }, done.result);
+    await this.#writer.file(event, done.result);
+    if (!isForPrograms(this.#options)) await present(isPassedOver ? { ...done, text: NO_TEXT, told: NO_TEXT } : done);
+    await this.#journal?.add(event);
+    this.#tally.add(isPassedOver ? ExitCode.OK : exitCode, word);
+  }
+}

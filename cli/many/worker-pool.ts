@@ -1,0 +1,96 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { EnvironmentError } from '../../formats/errors.ts';
+import { findingOf } from '../../src/saved-state/reading/findings.ts';
+import { stop, whenAborted } from '../io/stop.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { Done } from '../process/run-command.ts';
+import { textOfOwnProcess } from '../terminal/own-process.ts';
+import { outputStyle } from '../terminal/print.ts';
+import { line, NO_TEXT } from '../terminal/terminal-text.ts';
+import type { FileOptions } from './file-command.ts';
+import { type FileAnswer, type FileTask, WORKER_VARIABLE, type WorkerStart } from './worker-messages.ts';
+
+const SAVKIT = new URL('./savkit.js', import.meta.url);
+
+interface Worker {
+  child: ChildProcess;
+  answer: (done: Done) => void;
+}
+
+/**
+ * Processes of savkit that each work on one file at a time: side by side, and a file that brings its process down takes
+ * no other with it.
+ */
+export class WorkerPool {
+  readonly #start: WorkerStart;
+  readonly #idle: Worker[] = [];
+  readonly #all = new Set<ChildProcess>();
+  readonly #forget: () => void;
+
+  constructor(command: string, options: FileOptions, jobs: number) {
+    // Threads of several processes would wait for each other.
+    const threads = Math.max(1, Math.floor(availableParallelism() / jobs));
+    this.#start = { command, options: { threads, ...options }, style: outputStyle() };
+    this.#forget = whenAborted(stop.signal, () => {
+      for (const child of this.#all) if (child.connected) child.send('stop');
+    });
+  }
+
+  /** Never fails: what fails is part of the answer. As many at once as there are jobs. */
+  run(task: FileTask): Promise<Done> {
+    const worker = this.#idle.pop() ?? this.#fork();
+    return new Promise((resolve) => {
+      worker.answer = resolve;
+      worker.child.send(task);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#forget();
+    const ends = [...this.#all].map((child) => new Promise((resolve) => child.once('exit', resolve)));
+    for (const child of this.#all) if (child.connected) child.disconnect();
+    await Promise.all(ends);
+  }
+
+  #fork(): Worker {
+    const child = fork(SAVKIT, [], {
+      env: { ...process.env, [WORKER_VARIABLE]: '1' },
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      serialization: 'advanced',
+    });
+    const worker: Worker = { child, answer: () => {} };
+    let current: FileTask | undefined;
+    const send = child.send.bind(child);
+    child.send = ((message: unknown) => {
+      current = message === 'stop' ? current : (message as FileTask);
+      return send(message as never);
+    }) as typeof child.send;
+    child.on('message', (answer: FileAnswer) => {
+      this.#idle.push(worker);
+      worker.answer({ ...answer, text: textOfOwnProcess(answer.text), told: textOfOwnProcess(answer.told) });
+    });
+    child.on('exit', (code, signal) => {
+      this.#all.delete(child);
+      if (this.#idle.includes(worker)) this.#idle.splice(this.#idle.indexOf(worker), 1);
+      else if (current) worker.answer(lost(current.file, code, signal));
+    });
+    child.on('error', () => {});
+    this.#all.add(child);
+    send(this.#start as never);
+    return worker;
+  }
+}
+
+function lost(file: string, code: number | null, signal: string | null): Done {
+  const error = new EnvironmentError(
+    'worker-ended',
+    `Cannot finish ${file}: the process that worked on it has ended (${signal ?? `exit code ${code}`})`,
+  );
+  const exitCode = code === ExitCode.INTERNAL ? ExitCode.INTERNAL : ExitCode.ENVIRONMENT;
+  return {
+    result: { file, exitCode, findings: [], result: null, error: findingOf(error) },
+    text: NO_TEXT,
+    told: line`${error.message}`,
+  };
+}
