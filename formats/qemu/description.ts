@@ -77,8 +77,8 @@ class Reader {
     return {
       name,
       version: part.version === undefined ? 0 : count(part.version, `the version of ${name}`),
-      fields: list(part.fields ?? [], `the fields of ${name}`).map((each) =>
-        this.#field(record(each, `a field of ${name}`)),
+      fields: numbered(
+        list(part.fields ?? [], `the fields of ${name}`).map((each) => this.#field(record(each, `a field of ${name}`))),
       ),
       subsections: list(part.subsections ?? [], `the subsections of ${name}`).map((each) => {
         const subsection = record(each, `a subsection of ${name}`);
@@ -103,6 +103,18 @@ class Reader {
       struct,
     };
   }
+}
+
+const INDEXED = /^(.*)\[(\d+)\]$/;
+
+/** Of the elements of an array, QEMU 10 numbers the first one only; those that follow it have its bare name. */
+function numbered(fields: DescribedField[]): DescribedField[] {
+  let last: RegExpExecArray | null = null;
+  for (const field of fields) {
+    if (last && field.name === last[1]) field.name = `${last[1]}[${Number(last[2]) + 1}]`;
+    last = INDEXED.exec(field.name);
+  }
+  return fields;
 }
 
 function checkDepth(json: Uint8Array): void {

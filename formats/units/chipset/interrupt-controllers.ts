@@ -1,5 +1,5 @@
 import { u8 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fields, list, nested, x8, x32, x64 } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
@@ -36,6 +36,8 @@ const ioapic = defineStruct('Unit ioapic, versions 1–3', 'device-units.md', {
   flipFlop: { kind: x64, doc: 'lines with a flip-flop', since: 3 },
 });
 
+export type I8259 = StructValue<typeof i8259>;
+export type IoApic = StructValue<typeof ioapic>;
 export const ioapicCodec = codecOf(ioapic);
 
 export const interruptControllerRows: readonly UnitRow[] = [

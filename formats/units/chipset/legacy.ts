@@ -1,6 +1,6 @@
 import { array, bool, bytes, u8, u32 } from '../../binary/kinds.ts';
 import { begin, end, separator } from '../../binary/markers.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fields, led, list, nested, oneOf, queue, timer, x8, x16, x32, x64 } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
@@ -119,6 +119,10 @@ const acpi = defineStruct('Unit acpi, version 8', 'device-units.md', {
   end,
 });
 
+export type Dma = StructValue<typeof dma>;
+export type Pckbd = StructValue<typeof pckbd>;
+export type Floppy = StructValue<typeof floppy>;
+export type Acpi = StructValue<typeof acpi>;
 export const legacyRows: readonly UnitRow[] = [
   { unit: '8237A', instance: 0, versions: versions(2), codec: codecOf(dma) },
   { unit: 'pckbd', instance: 0, versions: versions(8), codec: codecOf(pckbd) },

@@ -1,6 +1,6 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { array, bool, bytes, u8, u16, u32 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fields, s32, s64, timer, x8, x16 } from '../codec/kinds.ts';
 import { firstBytes, lenient, start, type UnitRow, versions } from '../codec/unit-row.ts';
@@ -40,6 +40,7 @@ const rtcWhole = defineStruct('Unit mc146818, version 4', 'device-units.md', {
   cmos1: { kind: bytes(128), doc: 'second bank' },
   index1: { kind: x8, doc: '' },
 });
+export type Rtc = StructValue<typeof rtcWhole>;
 const rtcCodec = codecOf(rtcWhole);
 
 /** What the guest's clock shows. */

@@ -1,6 +1,6 @@
 import { bool, u8, u16, u32 } from '../../binary/kinds.ts';
 import { separator } from '../../binary/markers.ts';
-import { defineStruct, startOf } from '../../binary/struct.ts';
+import { defineStruct, type StructValue, startOf } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
 import { fields, oneOf, timer, x8, x16 } from '../codec/kinds.ts';
@@ -29,6 +29,7 @@ const uart = defineStruct('Unit serial, version 7', 'device-units.md', {
 
 const head = startOf(uart, 'type');
 
+export type Uart = StructValue<typeof uart>;
 export const serialCodec = codecOf(uart);
 
 const compared = comparedRow('serial', versions(7), (cursor) => {

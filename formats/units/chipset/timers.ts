@@ -1,5 +1,5 @@
 import { bool, u8, u16, u32 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fields, list, nested, s32, s64, timer, x16, x64 } from '../codec/kinds.ts';
 import { firstBytes, type UnitRow, versions } from '../codec/unit-row.ts';
@@ -56,6 +56,8 @@ const hpet = defineStruct('Unit hpet, versions 2–3', 'device-units.md', {
   counter: { kind: x64, doc: '' },
 });
 
+export type I8254 = StructValue<typeof i8254>;
+export type Hpet = StructValue<typeof hpet>;
 export const hpetCodec = codecOf(hpet);
 const i8254Codec = codecOf(i8254);
 

@@ -1,7 +1,7 @@
 import { Cursor } from '../../binary/cursor.ts';
 import { array, bool, u32 } from '../../binary/kinds.ts';
 import { begin, end } from '../../binary/markers.ts';
-import { defineStruct, startOf } from '../../binary/struct.ts';
+import { defineStruct, type StructValue, startOf } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
 import { fields, list, maybe, nested, oneOf, timer, x8, x32, x64 } from '../codec/kinds.ts';
@@ -81,6 +81,7 @@ const apic = defineStruct('Unit apic, version 5', 'device-units.md', {
 const head = startOf(apic, 'mode');
 const APIC_HEAD = head.size();
 
+export type Apic = StructValue<typeof apic>;
 export const apicCodec = codecOf(apic);
 
 function readApic(payload: Uint8Array): ConfigFact & { apicBases: bigint[] } {

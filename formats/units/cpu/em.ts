@@ -1,5 +1,5 @@
 import { bool, u32 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fields, fill, nested, oneOf, x32, x64 } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
@@ -19,6 +19,7 @@ const em = defineStruct('Unit em, versions 4–5', 'device-units.md', {
   cpus: { kind: (_: unknown, version: number) => fill(nested(execution, version)), doc: 'by CPU' },
 });
 
+export type Em = StructValue<typeof em>;
 export const emCodec = codecOf(em);
 /** What each CPU is doing. */
 export const emRow: UnitRow = { unit: 'em', instance: 0, versions: versions(4, 5), codec: emCodec };

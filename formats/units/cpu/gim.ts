@@ -1,6 +1,6 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { u8, u32 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fill, maybe, nested, oneOf, opaque, x32, x64 } from '../codec/kinds.ts';
 import { start, type UnitRow, versions } from '../codec/unit-row.ts';
@@ -37,6 +37,7 @@ const gim = defineStruct('Unit GIM, version 1', 'device-units.md', {
 });
 const KVM = 3;
 
+export type Gim = StructValue<typeof gim>;
 export const gimCodec = codecOf(gim);
 
 /** The first field; nothing for a number that has no name. */

@@ -1,5 +1,5 @@
 import { bool, u64 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fill, x64 } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
@@ -19,6 +19,7 @@ const tm = defineStruct('Unit tm, version 3', 'device-units.md', {
   tscHz: { kind: u64, doc: 'ticks per second of the time stamp counter' },
 });
 
+export type Tm = StructValue<typeof tm>;
 export const tmCodec = codecOf(tm);
 /** The clocks. */
 export const tmRow: UnitRow = { unit: 'tm', instance: 1, versions: versions(3), codec: tmCodec };

@@ -1,5 +1,5 @@
 import { bool, u8 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fill, nested, oneOf, x32, x64 } from '../codec/kinds.ts';
 import { type UnitRow, versions } from '../codec/unit-row.ts';
@@ -22,6 +22,7 @@ const trpm = defineStruct('Unit trpm, versions 10–11', 'device-units.md', {
   cpus: { kind: fill(nested(pending)), doc: 'by CPU' },
 });
 
+export type Trpm = StructValue<typeof trpm>;
 export const trpmCodec = codecOf(trpm);
 /** Interrupts and exceptions on their way to a CPU. */
 export const trpmRow: UnitRow = { unit: 'trpm', instance: 1, versions: versions(10, 11), codec: trpmCodec };

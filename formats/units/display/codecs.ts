@@ -1,5 +1,5 @@
 import { array, bytes, u8, u16, u32 } from '../../binary/kinds.ts';
-import { defineStruct } from '../../binary/struct.ts';
+import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fields, list, nested, opaque, s32, x8, x16, x32 } from '../codec/kinds.ts';
 
@@ -65,6 +65,7 @@ const screenshots = defineStruct('Unit DisplayScreenshot, version 1.1', 'units-c
   pictures: { kind: ({ count }: { count: number }) => list(nested(picture), count), doc: '' },
 });
 
+export type Vga = StructValue<typeof vga>;
 export const vgaCodec = codecOf(vga);
 export const displayDataCodec = codecOf(displayData);
 export const screenshotCodec = codecOf(screenshots);

@@ -3,7 +3,7 @@ import type { PciSlot } from '../../../formats/units/chipset/pci-bus.ts';
 import { pciInstance, pciName } from '../../../formats/units/chipset/pci-ids.ts';
 import { hpetCodec } from '../../../formats/units/chipset/timers.ts';
 import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
-import type { CollectedState } from './collect-units.ts';
+import type { CollectedState } from '../reading/collect-units.ts';
 import { type Merge, refused } from './merge.ts';
 
 /** Old units that today's loaders pass unread, whatever they hold. */

@@ -2,7 +2,7 @@ import { FormatError, UnsupportedError } from '../../../formats/errors.ts';
 import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
 import { codecFor } from '../../../formats/units/table.ts';
 import type { Change, ChangeClass } from './change.ts';
-import type { CollectedState, CollectedUnit } from './collect-units.ts';
+import type { CollectedState, CollectedUnit } from '../reading/collect-units.ts';
 
 /** Where a unit of the result comes from. */
 export type Origin = 'own' | 'donor' | 'dropped';

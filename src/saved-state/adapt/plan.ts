@@ -5,7 +5,7 @@ import { type UnitHeader, unitLabel } from '../../../formats/ssm/container.ts';
 import { mmCodec } from '../../../formats/units/machine/codecs.ts';
 import { mergeBus } from './bus.ts';
 import type { Change } from './change.ts';
-import { type CollectedState, collectUnits } from './collect-units.ts';
+import { type CollectedState, collectUnits } from '../reading/collect-units.ts';
 import { mergeComparedParts } from './compared-parts.ts';
 import { mergeCpuCount } from './cpu-count.ts';
 import { mergeCpuFeatures } from './cpu-features.ts';
@@ -37,7 +37,14 @@ export async function planAdaptation(source: ByteSource, donor: ByteSource, sign
         'not-seekable',
         `Cannot adapt ${each.name}: it has to be read several times, so it must be a file`,
       );
-  const merge = new Merge(await collectUnits(source, signal), await collectUnits(donor, signal));
+  const walk = signal ? { signal } : {};
+  const merge = new Merge(await collectUnits(source, walk), await collectUnits(donor, walk));
+  for (const { name, state } of [merge.own, merge.donor])
+    if (state.units.some(({ pass }) => pass !== 'final'))
+      throw new UnsupportedError(
+        'live-save',
+        `Cannot adapt ${name}: it is a live save; make a plain state of it first (savkit convert --flatten)`,
+      );
   if (merge.own.state.header.format !== '2.0')
     throw refused(
       `${source.name} is a V${merge.own.state.header.format} container; convert it first (savkit convert --container 2.0)`,

@@ -4,8 +4,8 @@ import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
 import { unitLabel } from '../../../formats/ssm/container.ts';
-import type { SavedState } from '../reading/state.ts';
-import { walkState } from '../reading/walk.ts';
+import type { SavedState } from './state.ts';
+import { type WalkOptions, walkState } from './walk.ts';
 
 /** A unit with its decoded payload. */
 export interface CollectedUnit {
@@ -13,7 +13,7 @@ export interface CollectedUnit {
   payload: Uint8Array;
 }
 
-/** A state with the payloads of all units but pgm. */
+/** A state with the payloads of all units but pgm, of a live save as its last pass has them. */
 export interface CollectedState {
   name: string;
   state: SavedState;
@@ -24,14 +24,17 @@ export interface CollectedState {
 /** Units of devices are far smaller together. */
 const MAX_SIZE = 256 * MIB;
 
-/** @throws UnsupportedError for live saves, and for units that are too large together */
-export async function collectUnits(source: ByteSource, signal?: AbortSignal): Promise<CollectedState> {
-  const state = await walkState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
-  if (state.units.some(({ pass }) => pass !== 'final'))
-    throw new UnsupportedError(
-      'live-save',
-      `Cannot adapt ${source.name}: it is a live save; make a plain state of it first (savkit convert --flatten)`,
-    );
+/**
+ * Reads a state twice: all of it, then the payloads of the final pass.
+ * @param walk by default sums over the file are not checked
+ * @throws UnsupportedError for units that are too large together
+ */
+export async function collectUnits(
+  source: ByteSource,
+  walk: Pick<WalkOptions, 'signal' | 'skipCrc' | 'onProgress'> = {},
+): Promise<CollectedState> {
+  const { onProgress: _, ...again } = walk;
+  const state = await walkState(source, { skipCrc: true, ...walk });
   const units = new Map<string, CollectedUnit>();
   const pieces: Uint8Array[] = [];
   let current: UnitHeader | undefined;
@@ -43,17 +46,17 @@ export async function collectUnits(source: ByteSource, signal?: AbortSignal): Pr
   const payload = {
     wants: (unit: UnitHeader) => {
       close();
-      current = isPgm(unit) ? undefined : unit;
+      current = isPgm(unit) || unit.pass !== 'final' ? undefined : unit;
       return current !== undefined;
     },
     take: (piece: Uint8Array) => {
       total += piece.length;
       if (total > MAX_SIZE)
-        throw new UnsupportedError('too-long', `Cannot adapt ${source.name}: its units are too large`);
+        throw new UnsupportedError('too-long', `Cannot take ${source.name}: its units are too large`);
       pieces.push(piece.slice());
     },
   };
-  await walkState(source, { skipCrc: true, opaque: true, payload, ...(signal ? { signal } : {}) });
+  await walkState(source, { ...again, skipCrc: true, opaque: true, payload });
   close();
   return { name: source.name, state, units };
 }
