@@ -37,6 +37,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/states/adapt.ts')).adaptCommand,
   },
   {
+    command: 'wake <state>',
+    describe: 'Let a saved machine of VirtualBox go on in QEMU',
+    load: async () => (await import('./commands/states/wake.ts')).wakeCommand,
+  },
+  {
     command: 'salvage <input> <output>',
     words: 'salvage [files..]',
     describe: 'Write the best state that can be had of a damaged file, and list what is missing',

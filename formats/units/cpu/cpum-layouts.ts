@@ -97,7 +97,8 @@ export interface ControlRegisters {
 /** Where control registers of 64 bits stand in a context. */
 export type ControlOffsets = Readonly<Record<keyof ControlRegisters, number>>;
 
-const fxsaveImage = defineStruct('First 416 bytes of an FXSAVE image', 'Intel SDM, volume 1, section 10.5.1', {
+/** What the first 416 bytes of an FXSAVE image hold. */
+export const fpuImage = defineStruct('First 416 bytes of an FXSAVE image', 'Intel SDM, volume 1, section 10.5.1', {
   ...fields(x16, ['fcw', 'fsw']),
   ftw: { kind: u8, doc: 'abridged' },
   reserved: { kind: u8, doc: '' },
@@ -113,7 +114,7 @@ const fxsaveImage = defineStruct('First 416 bytes of an FXSAVE image', 'Intel SD
 
 const fxsaveKind: Kind<Uint8Array> = {
   ...bytes(416),
-  parts: (image) => fxsaveImage.parts(fxsaveImage.read(new Cursor(image))),
+  parts: (image) => fpuImage.parts(fpuImage.read(new Cursor(image))),
 };
 
 /** Legacy FPU and SSE state behind the guest context: the first 416 bytes of an FXSAVE image. */

@@ -1,0 +1,109 @@
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { type Woken, wake, wakeAndRun } from '../../../migrations/wake/wake.ts';
+import { expectNoRefusal, type PreparedWake, prepareWake } from '../../../src/wake/prepare.ts';
+import { diskFormats } from '../../io/disk-format.ts';
+import { withSource } from '../../io/input.ts';
+import { tryOutput, withOutput } from '../../io/output.ts';
+import { type WakeFlags, wakeOptionsOf, withWakeOptions } from '../../parsing/wake-options.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { NO_TEXT } from '../../terminal/terminal-text.ts';
+import { wakeText } from '../../text/wake-text.ts';
+
+interface Options extends CommonOptions, WakeFlags {
+  state: string;
+  output?: string;
+  run: boolean;
+  proof: boolean;
+  qemu: string;
+  qemuOptions?: string;
+  force: boolean;
+}
+
+export const wakeCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withWakeOptions(withCommonOptions(argv))
+      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state of VirtualBox; - for stdin' })
+      .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write for QEMU' })
+      .option('run', { type: 'boolean', default: false, describe: 'Start QEMU with the state, and let the machine go on' })
+      .option('proof', {
+        type: 'boolean',
+        default: true,
+        describe: 'Compare all memory and the registers in the stopped QEMU with the state (--no-proof: do not)',
+      })
+      .option('qemu', {
+        type: 'string',
+        requiresArg: true,
+        default: 'qemu-system-x86_64',
+        describe: 'Program of the QEMU that is to run the machine',
+      })
+      .option('qemu-options', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'With --run: more options for QEMU, such as "-display gtk"; default: "-display none"',
+      })
+      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+      .example('$0 wake old.sav --disk ide0:0=disk.vdi -o machine.qemu', 'Write it for QEMU, and tell the command line')
+      .example('$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options "-display gtk"', 'Let the machine go on in QEMU')
+      .epilogue(
+        'Nothing is written where something is refused: exit code 5, the reason, and what helps. With -o the disks are only looked at; with --run the guest writes to them.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('wake', [options.state], options, (job) =>
+      withSource(job, (source) => runWake(source, job, options)),
+    );
+  },
+};
+
+async function runWake(source: ByteSource, job: Job, options: Options): Promise<Outcome> {
+  const { output, run, force } = options;
+  if ((output === undefined) === !run) throw new UsageError('usage', 'Cannot wake: expected either --output FILE or --run');
+  const { file, signal, progress } = job;
+  const wakeOptions = wakeOptionsOf(options);
+  const prepared = await prepareWake(source, wakeOptions, await diskFormats(wakeOptions.disks), {
+    signal,
+    onProgress: (offset) => progress.update(offset, source.size, 'reading'),
+  });
+  expectNoRefusal(prepared);
+  const qemu = {
+    program: options.qemu,
+    ...{ proof: options.proof, signal },
+    onProgress: (doing: string, done: number, total?: number) => progress.update(done, total, doing),
+  };
+  if (output === undefined) return runMachine(source, job, prepared, options, qemu);
+  await tryOutput(output, { force });
+  return withOutput(output, { force, inPlaceOf: source.name }, async (sink) => {
+    const woken = await wake(source, sink, prepared, qemu);
+    const keep = woken.proof?.holds ?? true;
+    return { keep, value: outcomeOf(file, prepared, woken, options, keep) };
+  });
+}
+
+async function runMachine(
+  source: ByteSource,
+  { file, progress, signal }: Job,
+  prepared: PreparedWake,
+  options: Options,
+  qemu: Parameters<typeof wakeAndRun>[3],
+): Promise<Outcome> {
+  const more = (options.qemuOptions ?? '-display none').split(/\s+/).filter((word) => word !== '');
+  const { woken, process: machine } = await wakeAndRun(source, prepared, more, qemu);
+  progress.stop();
+  const stop = () => void machine.quit();
+  signal.addEventListener('abort', stop);
+  await machine.ended;
+  return outcomeOf(file, prepared, woken, options, true);
+}
+
+function outcomeOf(file: string, prepared: PreparedWake, woken: Woken, options: Options, keep: boolean): Outcome {
+  const { notices } = prepared;
+  const commandLine = [options.qemu, ...woken.arguments];
+  const result = {
+    ...{ machine: woken.machine, qemu: woken.qemu, commandLine, notices },
+    ...(woken.proof ? { proof: woken.proof } : {}),
+  };
+  const text = options.output === '-' || options.quiet ? NO_TEXT : wakeText(file, options.output, result);
+  return { exitCode: keep ? ExitCode.OK : ExitCode.UNSUPPORTED, result, text };
+}

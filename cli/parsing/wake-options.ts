@@ -1,0 +1,57 @@
+import type { Argv } from 'yargs';
+import { UsageError } from '../../formats/errors.ts';
+import type { WakeOptions } from '../../src/wake/wake-options.ts';
+
+/** What a person says of the machine that a state is to become. */
+export interface WakeFlags {
+  disk?: string[];
+  without?: string[];
+  serial?: string[];
+  net?: string[];
+  accel: 'tcg' | 'kvm';
+}
+
+export function withWakeOptions<T>(argv: Argv<T>): Argv<T & WakeFlags> {
+  return argv
+    .option('disk', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe: 'Image of a disk, or medium of a drive, as PLACE=FILE, such as ide0:0=disk.vdi; may be given several times',
+    })
+    .option('without', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe: 'Device to give up, by the name of its unit; may be given several times',
+    })
+    .option('serial', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe: 'Backend of the next serial port, in the words of QEMU (-chardev); default: null',
+    })
+    .option('net', {
+      type: 'string',
+      array: true,
+      nargs: 1,
+      describe: 'Backend of the next network card, in the words of QEMU (-netdev); default: user',
+    })
+    .option('accel', {
+      choices: ['tcg', 'kvm'] as const,
+      default: 'tcg' as const,
+      describe: 'How QEMU executes the guest',
+    }) as unknown as Argv<T & WakeFlags>;
+}
+
+/** @throws UsageError for disks that are not named as they should be */
+export function wakeOptionsOf({ disk = [], without = [], serial = [], net = [], accel }: WakeFlags): WakeOptions {
+  const disks = new Map<string, string>();
+  for (const words of disk) {
+    const [, place, file] = /^([a-z]+\d+:\d+)=(.+)$/s.exec(words) ?? [];
+    if (place === undefined) throw new UsageError('usage', `Cannot use --disk ${words}: expected PLACE=FILE, such as ide0:0=disk.raw`);
+    if (disks.has(place)) throw new UsageError('usage', `Cannot use --disk ${words}: ${place} is given twice`);
+    disks.set(place, file);
+  }
+  return { disks, without: new Set(without), serial, network: net, accelerator: accel };
+}

@@ -1,0 +1,43 @@
+import { countText } from '../../formats/amounts.ts';
+import type { WakeProof } from '../../migrations/wake/proof.ts';
+import type { Notice } from '../../src/wake/notices.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { indent, line, lines, type TerminalText } from '../terminal/terminal-text.ts';
+
+/** What a wake has come to. */
+export interface WakeResult {
+  machine: string;
+  qemu: string;
+  /** Program first. */
+  commandLine: readonly string[];
+  notices: readonly Notice[];
+  proof?: WakeProof;
+}
+
+/** @param output the file that was written; absent where the machine has run */
+export function wakeText(file: string, output: string | undefined, result: WakeResult): TerminalText {
+  const { machine, qemu, notices, proof } = result;
+  return lines([
+    line`${file}: wakes in QEMU ${qemu} as ${machine}`,
+    ...notices.map(({ kind, message }) => indent(line`${kind}: ${message}`)),
+    ...(proof ? [proofLine(proof)] : []),
+    ...(proof?.differences ?? []).map((what) => indent(line`${what}`)),
+    ...(output === undefined || proof?.holds === false ? [] : [line`to let it go on:`, indent(line`${commandText(result, output)}`)]),
+  ]);
+}
+
+function proofLine({ holds, pages, registers, differences }: WakeProof): TerminalText {
+  const compared = `${countText(pages, 'page')} and ${countText(registers, 'register')}`;
+  return holds
+    ? line`${good('proved')}: ${compared} are in the stopped QEMU what they are in the state`
+    : line`${bad('NOT PROVED')}, nothing was written: of ${compared} ${differences.length} differ`;
+}
+
+/** QEMU's command line for a POSIX shell. */
+export function commandText({ commandLine }: Pick<WakeResult, 'commandLine'>, output: string): string {
+  return [...commandLine, '-incoming', `exec:cat ${quoted(output)}`].map(quoted).join(' ');
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}

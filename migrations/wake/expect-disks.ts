@@ -1,0 +1,22 @@
+import { UnsupportedError } from '../../formats/errors.ts';
+import type { Drive } from '../../src/wake/drives.ts';
+import type { QmpClient } from '../qmp/qmp-client.ts';
+
+const SECTOR = 512;
+
+/** Makes sure that the disks are as large as the guest knows them. @throws UnsupportedError `other-disk` */
+export async function expectDisks(qmp: QmpClient, drives: readonly Drive[]): Promise<void> {
+  const blocks = (await qmp.execute('query-block')) as {
+    device?: string;
+    inserted?: { image?: { 'virtual-size'?: number } };
+  }[];
+  for (const { place, kind, sectors } of drives) {
+    const found = blocks.find(({ device }) => device === place.replace(':', '-'));
+    const size = found?.inserted?.image?.['virtual-size'];
+    if (kind !== 'disk' || size === undefined || size === sectors * SECTOR) continue;
+    throw new UnsupportedError(
+      'other-disk',
+      `Cannot wake: the guest's disk at ${place} has ${sectors * SECTOR} bytes, the file that is given ${size}; give the image that the machine had when it was saved`,
+    );
+  }
+}

@@ -1,0 +1,110 @@
+import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
+import { PAGE_SIZE, MIB } from '../../formats/sizes.ts';
+import type { CpuState } from '../../src/wake/cpu-state.ts';
+import type { GuestImage } from '../../src/wake/guest-image.ts';
+import { expectedRegisters, readRegisters } from '../../src/wake/shown-registers.ts';
+import { text } from '../wire/shape.ts';
+import type { QemuProcess } from './qemu-process.ts';
+
+/** What a stopped QEMU has, compared with the state before the first instruction. */
+export interface WakeProof {
+  /** Nothing differs. */
+  holds: boolean;
+  pages: number;
+  registers: number;
+  /** What differs: the first of them, by name. */
+  differences: string[];
+}
+
+/** Bytes that QEMU writes to a file at once. */
+const PIECE = 64 * MIB;
+/** Differences that are told one by one. */
+const SHOWN = 20;
+const TEXT_LIMIT = MIB;
+
+export interface ProofOptions {
+  signal?: AbortSignal;
+  onProgress?: (done: number, total: number) => void;
+}
+
+/** Compares all RAM, what the guest sees of ROMs, and the registers. */
+export async function proveWoken(
+  qemu: QemuProcess,
+  image: GuestImage,
+  cpus: readonly CpuState[],
+  options: ProofOptions = {},
+): Promise<WakeProof> {
+  const differences: string[] = [];
+  const pages = await comparePages(qemu, image, differences, options);
+  const registers = await compareRegisters(qemu, cpus, differences);
+  return { holds: differences.length === 0, pages, registers, differences: shortened(differences) };
+}
+
+function shortened(differences: readonly string[]): string[] {
+  const rest = differences.length - SHOWN;
+  return rest > 0 ? [...differences.slice(0, SHOWN), `${rest} more`] : [...differences];
+}
+
+async function comparePages(qemu: QemuProcess, image: GuestImage, differences: string[], options: ProofOptions): Promise<number> {
+  const path = join(qemu.folder, 'memory');
+  const expected = new Uint8Array(MIB);
+  const found = new Uint8Array(MIB);
+  let pages = 0;
+  for (const { gcPhys, size } of image.comparable) {
+    for (let done = 0; done < size; done += PIECE) {
+      const length = Math.min(PIECE, size - done);
+      await qemu.qmp.execute('pmemsave', { val: gcPhys + done, size: length, filename: path });
+      const file = openSync(path, 'r');
+      try {
+        for (let at = 0; at < length; at += MIB) {
+          if (options.signal?.aborted) throw new InterruptedError();
+          const own = expected.subarray(0, Math.min(MIB, length - at));
+          const theirs = found.subarray(0, own.length);
+          await image.read(own, gcPhys + done + at);
+          readAll(file, theirs, at);
+          if (Buffer.compare(own, theirs) !== 0) nameDifferences(own, theirs, gcPhys + done + at, differences);
+          pages += own.length / PAGE_SIZE;
+          options.onProgress?.(pages * PAGE_SIZE, image.ramSize);
+        }
+      } finally {
+        closeSync(file);
+        unlinkSync(path);
+      }
+    }
+  }
+  return pages;
+}
+
+function readAll(file: number, target: Uint8Array, position: number): void {
+  if (readSync(file, target, 0, target.length, position) < target.length)
+    throw new EnvironmentError('short-dump', 'Cannot prove: QEMU has written less memory than it was asked for');
+}
+
+function nameDifferences(own: Uint8Array, theirs: Uint8Array, gcPhys: number, differences: string[]): void {
+  for (let at = 0; at < own.length; at += PAGE_SIZE)
+    if (Buffer.compare(own.subarray(at, at + PAGE_SIZE), theirs.subarray(at, at + PAGE_SIZE)) !== 0)
+      differences.push(`page 0x${(gcPhys + at).toString(16)}`);
+}
+
+async function compareRegisters(qemu: QemuProcess, cpus: readonly CpuState[], differences: string[]): Promise<number> {
+  let registers = 0;
+  for (const [i, cpu] of cpus.entries()) {
+    const args = { 'command-line': 'info registers', 'cpu-index': i };
+    const shown = readRegisters(await qemu.qmp.ask('human-monitor-command', text(TEXT_LIMIT), args));
+    for (const [name, value] of expectedRegisters(cpu)) {
+      const found = shown.get(name);
+      registers++;
+      if (found === undefined) differences.push(`CPU ${i} ${name}: QEMU does not show it`);
+      else if (found !== BigInt.asUintN(widthOf(name, shown), value))
+        differences.push(`CPU ${i} ${name}: 0x${found.toString(16)}, expected 0x${value.toString(16)}`);
+    }
+  }
+  return registers;
+}
+
+/** A CPU that is not in 64-bit code is shown with the lower halves of its registers. */
+function widthOf(name: string, shown: ReadonlyMap<string, bigint>): number {
+  return shown.has('isWide') || name.startsWith('XMM') || name === 'EFER' ? 128 : 32;
+}

@@ -1,0 +1,157 @@
+import { UnsupportedError } from '../../formats/errors.ts';
+import { openScratchFile } from '../../formats/files/scratch-file.ts';
+import type { ReadableSink } from '../../formats/files/sink.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { WrittenFile } from '../../formats/files/written-file.ts';
+import { cpuStates } from '../../src/wake/cpu-state.ts';
+import { GuestImage } from '../../src/wake/guest-image.ts';
+import type { PreparedWake } from '../../src/wake/prepare.ts';
+import { putState } from '../../src/wake/put-state.ts';
+import { Template } from '../../src/wake/template.ts';
+import { writeWoken } from '../../src/wake/write-woken.ts';
+import { expectDisks } from './expect-disks.ts';
+import { proveWoken, type WakeProof } from './proof.ts';
+import { QemuProcess } from './qemu-process.ts';
+
+export type WakeStep = 'reading' | 'writing' | 'loading' | 'proving';
+
+export interface WakeRun {
+  /** QEMU's program. */
+  program: string;
+  /** False: nothing is compared before the machine goes on. */
+  proof?: boolean;
+  signal?: AbortSignal;
+  onProgress?: (doing: WakeStep, done: number, total?: number) => void;
+}
+
+/** A machine's state in the form of its QEMU. */
+export interface Woken {
+  /** As QEMU names it: `pc-i440fx-10.0`. */
+  machine: string;
+  /** Of QEMU: `10.0.2`. */
+  qemu: string;
+  /** All arguments but those for the state. */
+  arguments: readonly string[];
+  /** Absent where nobody wanted it. */
+  proof?: WakeProof;
+}
+
+/** Asks the QEMU that is to run the machine for its own stream of it, right after a reset. */
+async function templateOf(prepared: PreparedWake, { program, signal }: WakeRun): Promise<{ template: Template; qemu: string }> {
+  const scratch = openScratchFile();
+  try {
+    const sink = new WrittenFile('the stream of QEMU', scratch.descriptor);
+    const args = [...prepared.arguments({ use: 'snapshots' }), '-display', 'none', '-S'];
+    const qemu = await QemuProcess.start({ program, arguments: args, ...(signal ? { signal } : {}) });
+    try {
+      await expectDisks(qemu.qmp, prepared.drives);
+      await qemu.save(sink);
+      return { template: await Template.read(await sink.readBack()), qemu: qemu.qmp.version };
+    } finally {
+      await qemu.quit();
+    }
+  } finally {
+    scratch.close();
+  }
+}
+
+/**
+ * Writes the state for a QEMU, and has that load it, stopped and without writing to any disk, to compare what it has
+ * with the state.
+ * @throws UnsupportedError where the state can't be woken, or not by this QEMU
+ */
+export async function wake(source: ByteSource, sink: ReadableSink, prepared: PreparedWake, run: WakeRun): Promise<Woken> {
+  return withWritten(source, sink, prepared, run, async (woken, image) => {
+    if (run.proof === false) return woken;
+    const args = [...prepared.arguments({ machine: woken.machine, use: 'snapshots' }), '-display', 'none'];
+    const qemu = await startLoaded(sink, args, run);
+    try {
+      return { ...woken, proof: await prove(qemu, prepared, image, run) };
+    } finally {
+      await qemu.quit();
+    }
+  });
+}
+
+/**
+ * Starts a QEMU with the state, and lets it go on when what it has is what the state has.
+ * @param more arguments for QEMU
+ * @returns the machine that runs
+ */
+export async function wakeAndRun(
+  source: ByteSource,
+  prepared: PreparedWake,
+  more: readonly string[],
+  run: WakeRun,
+): Promise<{ woken: Woken; process: QemuProcess }> {
+  const scratch = openScratchFile();
+  try {
+    const sink = new WrittenFile('a temporary file', scratch.descriptor);
+    return await withWritten(source, sink, prepared, run, async (woken, image) => {
+      const args = [...prepared.arguments({ machine: woken.machine, use: 'disks' }), ...more];
+      const process = await startLoaded(sink, args, { ...run, isShown: true });
+      try {
+        const proof = run.proof === false ? undefined : await prove(process, prepared, image, run);
+        if (proof && !proof.holds)
+          throw new UnsupportedError('not-proved', `Cannot let the machine go on: it differs from the state in ${proof.differences[0]}`);
+        await process.qmp.execute('cont');
+        return { woken: { ...woken, ...(proof ? { proof } : {}) }, process };
+      } catch (error) {
+        await process.quit();
+        throw error;
+      }
+    });
+  } finally {
+    scratch.close();
+  }
+}
+
+async function withWritten<T>(
+  source: ByteSource,
+  sink: ReadableSink,
+  prepared: PreparedWake,
+  run: WakeRun,
+  use: (woken: Woken, image: GuestImage) => Promise<T>,
+): Promise<T> {
+  const { signal, onProgress } = run;
+  const { template, qemu } = await templateOf(prepared, run);
+  putState(prepared.units, template, prepared.options);
+  const image = await GuestImage.open(source, prepared.units.collected.state, signal);
+  try {
+    await writeWoken({
+      ...{ sink, template, image, vga: prepared.units.find('vga/0') },
+      ...(signal ? { signal } : {}),
+      onProgress: (done, total) => onProgress?.('writing', done, total),
+    });
+    const { machine } = template;
+    return await use({ machine, qemu, arguments: prepared.arguments({ machine, use: 'disks' }) }, image);
+  } finally {
+    image.close();
+  }
+}
+
+async function startLoaded(
+  sink: ReadableSink,
+  args: readonly string[],
+  { program, signal, onProgress, isShown = false }: WakeRun & { isShown?: boolean },
+): Promise<QemuProcess> {
+  const all = [...args, '-S', '-incoming', 'defer'];
+  const qemu = await QemuProcess.start({ program, arguments: all, isShown, ...(signal ? { signal } : {}) });
+  const written = await sink.readBack();
+  try {
+    await qemu.load(written, (offset) => onProgress?.('loading', offset, written.size));
+    return qemu;
+  } catch (error) {
+    await qemu.quit();
+    throw error;
+  } finally {
+    await written.close();
+  }
+}
+
+function prove(qemu: QemuProcess, { units }: PreparedWake, image: GuestImage, { signal, onProgress }: WakeRun): Promise<WakeProof> {
+  return proveWoken(qemu, image, cpuStates(units), {
+    ...(signal ? { signal } : {}),
+    onProgress: (done, total) => onProgress?.('proving', done, total),
+  });
+}

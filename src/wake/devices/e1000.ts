@@ -1,0 +1,78 @@
+import { E1000_PHY_REGISTERS, type E1000 } from '../../../formats/units/network/codecs.ts';
+import { type Correspondence, computed, type Part, same, sameEach, sameList } from '../correspondence.ts';
+import type { SectionImage } from '../section-image.ts';
+import { E1000_REGISTERS } from './e1000-registers.ts';
+
+const unitOf = (part: Part) => part as unknown as E1000;
+
+/** Tables, which the unit keeps apart from the registers: name, index in QEMU's list, place among all registers. */
+const TABLES = [
+  { name: 'addresses', index: 0, offset: 0x5400, count: 32 },
+  { name: 'multicast', index: 1, offset: 0x5200, count: 128 },
+  { name: 'vlans', index: 2, offset: 0x5600, count: 128 },
+] as const;
+const TABLE_REGISTERS = ['MTA', 'RA', 'VFTA'];
+/** Numbers of the PHY's registers that tell who made it. */
+const PHY_IDS = [2, 3];
+
+/** Bits of RCTL: from which share of the receive ring on the guest is told that there is little room. */
+const LITTLE_ROOM_SHIFT = 8;
+
+const RCTL = E1000_REGISTERS.findIndex(([name]) => name === 'RCTL');
+const ICR = E1000_REGISTERS.findIndex(([name]) => name === 'ICR');
+
+/** All registers by their places. */
+const BY_PLACE = 'e1000/full_mac_state.mac_reg';
+
+/** @param section tells which registers this QEMU keeps by name */
+export function e1000(section: SectionImage): Correspondence[] {
+  return [
+    ...E1000_REGISTERS.flatMap(([name, offset], i) => (TABLE_REGISTERS.includes(name) ? [] : register(section, name, offset, i))),
+    ...TABLES.flatMap(({ name, index, offset, count }) => [
+      ...sameList(`mac_reg[${index}]`, name, count),
+      ...Array.from({ length: count }, (_, i) =>
+        computed(`${BY_PLACE}[${offset / 4 + i}]`, (part) => BigInt(unitOf(part)[name][i])),
+      ),
+    ]),
+    // What is set by writing to this register shows in the causes.
+    computed('mac_reg[ICS]', (part) => BigInt(unitOf(part).registers[ICR])),
+    ...sameList('eeprom_data', 'eeprom', 64),
+    ...E1000_PHY_REGISTERS.flatMap((number, i) =>
+      PHY_IDS.includes(number) ? [] : [same(`phy_reg[${number}]`, `phy[${i}]`)],
+    ),
+    same('rxbuf_size', 'receiveBufferSize'),
+    computed('rxbuf_min_shift', (part) => BigInt(((unitOf(part).registers[RCTL] >>> LITTLE_ROOM_SHIFT) & 3) + 1)),
+    same('e1000/mit_state.mit_irq_level', 'interruptRaised'),
+    ...offload('mig_props.', 'normal'),
+    ...offload('e1000/tx_tso_state.tx.tso_props.', 'segmentation'),
+  ];
+}
+
+function register(section: SectionImage, name: string, offset: number, i: number): Correspondence[] {
+  const named = [`mac_reg[${name}]`, `e1000/mit_state.mac_reg[${name}]`].filter((path) => section.has(path));
+  return [`${BY_PLACE}[${offset / 4}]`, ...named].map((path) => same(path, `registers[${i}]`));
+}
+
+/** Bits of a context's command: bytes of payload, and what is sent. */
+const PAYLOAD = 0xfffff;
+const IS_TCP = 0x0100_0000;
+const IS_IP = 0x0200_0000;
+
+function offload(qemu: string, vbox: 'normal' | 'segmentation'): Correspondence[] {
+  const command = (part: Part) => unitOf(part)[vbox].command;
+  return [
+    ...sameEach(qemu, `${vbox}.`, [
+      ['ipcss', 'ipStart'],
+      ['ipcso', 'ipOffset'],
+      ['ipcse', 'ipEnd'],
+      ['tucss', 'payloadStart'],
+      ['tucso', 'payloadOffset'],
+      ['tucse', 'payloadEnd'],
+      ['hdr_len', 'headerLength'],
+      ['mss', 'segmentSize'],
+    ]),
+    computed(`${qemu}paylen`, (part) => BigInt(command(part) & PAYLOAD)),
+    computed(`${qemu}ip`, (part) => ((command(part) & IS_IP) !== 0 ? 1n : 0n)),
+    computed(`${qemu}tcp`, (part) => ((command(part) & IS_TCP) !== 0 ? 1n : 0n)),
+  ];
+}

@@ -1,0 +1,78 @@
+import type { Ide } from '../../../formats/units/storage/ata-codecs.ts';
+import { type Correspondence, computed, converted, type Part, same, sameEach } from '../correspondence.ts';
+
+const unitOf = (part: Part) => part as unknown as Ide;
+
+/**
+ * Bits of a bus master's status: active, error, interrupt. Those above tell of a drive that it can do DMA; QEMU keeps
+ * requests there that are to be tried again.
+ */
+const BUS_MASTER_STATUS = 7n;
+/** Bits of the register that chooses a drive which are always ones. */
+const SELECT_ONES = 0xa0n;
+/** A drive that is not there answers nothing. */
+const ABSENT = 0n;
+
+const REGISTERS = [
+  ['mult_sectors', 'multSectors'],
+  ['feature', 'feature'],
+  ['error', 'error'],
+  ['nsector', 'nsector'],
+  ['sector', 'sector'],
+  ['lcyl', 'lcyl'],
+  ['hcyl', 'hcyl'],
+  ['hob_feature', 'hobFeature'],
+  ['hob_sector', 'hobSector'],
+  ['hob_nsector', 'hobNsector'],
+  ['hob_lcyl', 'hobLcyl'],
+  ['hob_hcyl', 'hobHcyl'],
+  ['lba48', 'lba48'],
+] as const;
+
+/** Unit piix3ide. */
+export const ide: readonly Correspondence[] = [0, 1].flatMap((channel) => [
+  ...busMaster(channel),
+  ...[0, 1].flatMap((drive) => driveTable(channel, drive)),
+]);
+
+function busMaster(channel: number): Correspondence[] {
+  const controller = `controllers[${channel}].`;
+  return [
+    same(`bmdma[${channel}].cmd`, `${controller}busMasterCommand`),
+    same(`bmdma[${channel}].addr`, `${controller}busMasterAddress`),
+    converted(
+      `bmdma[${channel}].migration_compat_status`,
+      `${controller}busMasterStatus`,
+      (status) => status & BUS_MASTER_STATUS,
+      (status, before) => (status & BUS_MASTER_STATUS) | (before & ~BUS_MASTER_STATUS),
+    ),
+    same(`bus[${channel}].cmd`, `${controller}drives[0].deviceControl`),
+    same(`bus[${channel}].unit`, `${controller}selected`),
+  ];
+}
+
+function driveTable(channel: number, drive: number): Correspondence[] {
+  const qemu = `bus[${channel}].ifs[${drive}].`;
+  const vbox = `controllers[${channel}].drives[${drive}].`;
+  const isAttached = (part: Part) => unitOf(part).channels[channel].devices[drive].attached;
+  return [
+    ...sameEach(qemu, vbox, REGISTERS),
+    converted(`${qemu}select`, `${vbox}select`, (select) => select | SELECT_ONES, (select) => select),
+    {
+      ...same(`${qemu}status`, `${vbox}status`),
+      wake: (part) => (isAttached(part) ? BigInt(unitOf(part).controllers[channel].drives[drive].status) : ABSENT),
+    },
+    // Of a drive for CDs, what the last command came to.
+    computed(`${qemu}sense_key`, (part) => senseOf(part, channel, drive)?.key),
+    computed(`${qemu}asc`, (part) => senseOf(part, channel, drive)?.code),
+  ];
+}
+
+/** Places in the answer to a request for sense. */
+const SENSE_KEY = 2;
+const SENSE_CODE = 12;
+
+function senseOf(part: Part, channel: number, drive: number): { key: bigint; code: bigint } | undefined {
+  const { atapi, sense } = unitOf(part).controllers[channel].drives[drive];
+  return atapi ? { key: BigInt(sense[SENSE_KEY] & 15), code: BigInt(sense[SENSE_CODE]) } : undefined;
+}

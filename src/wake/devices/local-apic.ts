@@ -1,0 +1,81 @@
+import type { Apic } from '../../../formats/units/cpu/apic.ts';
+import type { SectionImage } from '../section-image.ts';
+import { type Correspondence, computed, converted, type Part, same, sameEach, sameList, sameTimer } from '../correspondence.ts';
+
+type LocalApic = Apic['cpu'][number];
+
+/** Bits 24 to 31 of a register that QEMU keeps alone. */
+const HIGH_BYTE = 24n;
+/** QEMU keeps the destination format as its upper four bits; all others read as ones. */
+const FORMAT_SHIFT = 28n;
+const FORMAT_LOW_BITS = 0x0fff_ffffn;
+const LOW_BITS = 0xff_ffffn;
+
+/** How often the timer's clock is halved, by the register that says so: bits 0, 1 and 3. */
+function countShift(divide: bigint): bigint {
+  return (((divide & 3n) | ((divide >> 1n) & 4n)) + 1n) & 7n;
+}
+
+const pageOf = (part: Part) => (part as unknown as LocalApic).page;
+
+/** One CPU of unit apic, in xAPIC mode. Both clocks run at 1 GHz. */
+export const localApic: readonly Correspondence[] = [
+  same('apicbase', 'base'),
+  ...sameEach('', 'page.', [
+    ['id', 'id'],
+    ['tpr', 'tpr'],
+    ['spurious_vec', 'svr'],
+  ]),
+  converted('log_dest', 'page.ldr', (ldr) => ldr >> HIGH_BYTE, (value, before) => (value << HIGH_BYTE) | (before & LOW_BITS)),
+  converted('dest_mode', 'page.dfr', (dfr) => dfr >> FORMAT_SHIFT, (value) => (value << FORMAT_SHIFT) | FORMAT_LOW_BITS),
+  ...['isr', 'tmr', 'irr'].flatMap((name) => sameList(name, `page.${name}`, 8)),
+  ...sameEach('', 'page.', [
+    ['lvt[0]', 'lvtTimer'],
+    ['lvt[1]', 'lvtThermal'],
+    ['lvt[2]', 'lvtPerformance'],
+    ['lvt[3]', 'lvtLint0'],
+    ['lvt[4]', 'lvtLint1'],
+    ['lvt[5]', 'lvtError'],
+    ['esr', 'esr'],
+    ['icr[0]', 'icrLow'],
+    ['icr[1]', 'icrHigh'],
+    ['divide_conf', 'divide'],
+    ['initial_count', 'initialCount'],
+  ]),
+  computed('count_shift', (part) => countShift(BigInt(pageOf(part)?.divide ?? 0))),
+  same('initial_count_load_time', 'timerStart'),
+  sameTimer('next_time', 'timer'),
+  sameTimer('timer_expiry', 'timer'),
+];
+
+/** In QEMU's template CPUs above 0 wait for a start-up message. */
+const WAITS = 'apic_sipi.wait_for_sipi';
+
+/** @throws UnsupportedError for a CPU that waits where QEMU has no field for that */
+export function setWaitsForStart(section: SectionImage, waits: boolean): void {
+  if (waits || section.has(WAITS)) section.set(WAITS, waits ? 1n : 0n);
+}
+
+const ENABLED = 0x800n;
+const MASKED = 0x10000;
+
+/** Whether an interrupt that waits in the local APIC is above the CPU's priority. */
+export function hasDeliverable({ base, page }: LocalApic): boolean {
+  if (!page || (base & ENABLED) === 0n || (page.svr & 0x100) === 0) return false;
+  const waiting = highest(page.irr);
+  const inService = highest(page.isr);
+  const priority = Math.max(page.tpr >>> 4, inService >>> 4);
+  return waiting >= 0 && waiting >>> 4 > priority;
+}
+
+/** Whether the CPU takes what the 8259 raises. */
+export function takesPic({ base, page }: LocalApic): boolean {
+  return !page || (base & ENABLED) === 0n || (page.lvtLint0 & MASKED) === 0;
+}
+
+/** The highest vector of a bit map; −1 for none. */
+function highest(registers: readonly number[]): number {
+  for (let vector = 255; vector >= 0; vector--)
+    if (((registers[vector >>> 5] >>> (vector & 31)) & 1) !== 0) return vector;
+  return -1;
+}

@@ -1,0 +1,28 @@
+import type { Acpi } from '../../../formats/units/chipset/legacy.ts';
+import { type Correspondence, computed, type Moment, type Part, sameEach } from '../correspondence.ts';
+
+/** Ticks per second of the power management timer. */
+const TIMER_HZ = 3_579_545n;
+const SECOND = 1_000_000_000n;
+/** The flag of the timer is raised whenever its bit 23 changes. */
+const HALF_TURN = 0x80_0000n;
+/** Bit of the event register: the timer raises an interrupt. */
+const TIMER_ENABLED = 1;
+
+/** When the timer's flag is raised next, in its ticks. */
+function nextOverflow({ now }: Moment): bigint {
+  return ((now * TIMER_HZ) / SECOND + HALF_TURN) & ~(HALF_TURN - 1n);
+}
+
+/** Unit acpi: the fixed registers of power management. */
+export const power: readonly Correspondence[] = [
+  ...sameEach('ar.pm1.', '', [
+    ['evt.sts', 'pm1Status'],
+    ['evt.en', 'pm1Enable'],
+    ['cnt.cnt', 'pm1Control'],
+  ]),
+  computed('ar.tmr.overflow_time', (_, moment) => nextOverflow(moment)),
+  computed('ar.tmr.timer', (part: Part, moment) =>
+    ((part as unknown as Acpi).pm1Enable & TIMER_ENABLED) !== 0 ? (nextOverflow(moment) * SECOND) / TIMER_HZ + 1n : -1n,
+  ),
+];

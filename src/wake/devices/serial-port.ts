@@ -1,0 +1,20 @@
+import { type Correspondence, converted, sameEach } from '../correspondence.ts';
+
+/** Bits of the line status: nothing waits to be sent. What stood in the FIFOs is not in the state. */
+const SENT = 0x60n;
+
+/** Unit serial. */
+export const serialPort: readonly Correspondence[] = [
+  ...sameEach('state.', '', [
+    ['divider', 'divisor'],
+    ['rbr', 'rbr'],
+    ['ier', 'ier'],
+    ['iir', 'iir'],
+    ['lcr', 'lcr'],
+    ['mcr', 'mcr'],
+    ['msr', 'msr'],
+    ['scr', 'scr'],
+    ['fcr_vmstate', 'fcr'],
+  ]),
+  converted('state.lsr', 'lsr', (lsr) => lsr | SENT, (lsr) => lsr),
+];

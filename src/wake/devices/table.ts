@@ -1,0 +1,40 @@
+import type { Correspondence } from '../correspondence.ts';
+import { display } from './display.ts';
+import { dmaController } from './dma.ts';
+import { floppy } from './floppy.ts';
+import { ide } from './ide.ts';
+import { ioApic, pic } from './interrupt-controllers.ts';
+import { intervalTimer, speaker } from './interval-timer.ts';
+import { keyboard, keyboardController, mouse } from './keyboard.ts';
+import { power } from './power.ts';
+import { realTimeClock } from './real-time-clock.ts';
+
+/** Which device of QEMU takes the state of which of VirtualBox. */
+export interface DeviceRow {
+  /** `name/instance` of VirtualBox's unit. */
+  unit: string;
+  /** The part of the unit that is meant; absent: all of it. */
+  part?: string;
+  /** Name and instance of QEMU's section. */
+  section: readonly [string, number];
+  table: readonly Correspondence[];
+}
+
+/** Devices of which a machine has one, in the order in which they are carried over. */
+export const DEVICE_TABLE: readonly DeviceRow[] = [
+  { unit: 'i8259/0', part: 'master', section: ['i8259', 0], table: pic },
+  { unit: 'i8259/0', part: 'slave', section: ['i8259', 1], table: pic },
+  { unit: 'ioapic/0', section: ['ioapic', 0], table: ioApic },
+  { unit: 'i8254/0', section: ['i8254', 0], table: intervalTimer },
+  { unit: 'i8254/0', section: ['pcspk', 0], table: speaker },
+  { unit: 'mc146818/0', section: ['mc146818rtc', 0], table: realTimeClock },
+  { unit: '8237A/0', part: 'controllers[0]', section: ['dma', 0], table: dmaController(0n) },
+  { unit: '8237A/0', part: 'controllers[1]', section: ['dma', 1], table: dmaController(1n) },
+  { unit: 'pckbd/0', section: ['pckbd', 0], table: keyboardController },
+  { unit: 'pckbd/0', section: ['ps2kbd', 0], table: keyboard },
+  { unit: 'pckbd/0', section: ['ps2mouse', 0], table: mouse },
+  { unit: 'i82078/0', section: ['fdc', 0], table: floppy },
+  { unit: 'acpi/0', section: ['0000:00:01.3/piix4_pm', 0], table: power },
+  { unit: 'piix3ide/0', section: ['0000:00:01.1/ide', 0], table: ide },
+  { unit: 'vga/0', section: ['0000:00:02.0/vga', 0], table: display },
+];

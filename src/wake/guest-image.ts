@@ -1,0 +1,109 @@
+import { openScratchFile, type ScratchFile } from '../../formats/files/scratch-file.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { WrittenFile } from '../../formats/files/written-file.ts';
+import { LOW_HOLE_START, ramLayout } from '../../formats/pgm/ranges.ts';
+import { FOUR_GIB } from '../../formats/sizes.ts';
+import { extract } from '../saved-state/extract/extract.ts';
+import { holesOf, memoryMap, ramConfigOf } from '../saved-state/layout/memory-map.ts';
+import type { SavedState } from '../saved-state/reading/state.ts';
+
+/** Where the ROMs of a PC begin, below the first MiB; from LOW_HOLE_START to there is video memory. */
+const ROMS_START = 0xc0000;
+const ROMS_END = 0x100000;
+
+/** A stretch of memory: where the guest finds it, and where it stands in QEMU's block of RAM. */
+export interface Stretch {
+  gcPhys: number;
+  offset: number;
+  size: number;
+}
+
+/** Memory of a state as the guest sees it, and its video memory, in temporary files with holes. */
+export class GuestImage {
+  readonly memory: ByteSource;
+  /** Absent for a machine without graphics. */
+  readonly video: ByteSource | undefined;
+  /** Bytes of RAM. */
+  readonly ramSize: number;
+  readonly #stretches: readonly Stretch[];
+  /** Where there is nothing among the ROMs. */
+  readonly #empty: readonly { start: number; end: number }[];
+  readonly #files: readonly ScratchFile[];
+
+  private constructor(memory: ByteSource, video: ByteSource | undefined, state: SavedState, files: ScratchFile[]) {
+    this.memory = memory;
+    this.video = video;
+    this.#stretches = stretchesOf(state);
+    this.ramSize = this.#stretches.reduce((sum, { size }) => sum + size, 0);
+    this.#empty = holesOf(memoryMap(state).filter(({ kind }) => kind !== 'mmio'))
+      .map(({ start, end }) => ({ start: Math.max(start, ROMS_START), end: Math.min(end, ROMS_END) }))
+      .filter(({ start, end }) => start < end);
+    this.#files = files;
+  }
+
+  /** @param source seekable @throws FormatError for damage */
+  static async open(source: ByteSource, state: SavedState, signal?: AbortSignal): Promise<GuestImage> {
+    const files: ScratchFile[] = [];
+    const image = async (part: { asSeen: true } | { mmio2: string }) => {
+      const scratch = openScratchFile();
+      files.push(scratch);
+      const target = new WrittenFile('a temporary file', scratch.descriptor);
+      await extract(source, target, { ...part, format: 'sparse', ...(signal ? { signal } : {}) });
+      return target.readBack();
+    };
+    try {
+      const memory = await image({ asSeen: true });
+      const hasVideo = state.pgm?.config?.mmio2.some(({ description }) => description === VIDEO_MEMORY) ?? false;
+      const video = hasVideo ? await image({ mmio2: VIDEO_MEMORY }) : undefined;
+      return new GuestImage(memory, video, state, files);
+    } catch (error) {
+      for (const file of files) file.close();
+      throw error;
+    }
+  }
+
+  close(): void {
+    for (const file of this.#files) file.close();
+  }
+
+  /** All RAM, in the order of QEMU's block; between, what the guest sees of ROMs, and holes. */
+  get stretches(): readonly Stretch[] {
+    return this.#stretches;
+  }
+
+  /** Stretches whose contents are the same in both machines: all but what shows video memory. */
+  get comparable(): readonly Stretch[] {
+    return this.#stretches.flatMap((stretch) =>
+      stretch.gcPhys > 0
+        ? [stretch]
+        : [
+            { ...stretch, size: Math.min(stretch.size, LOW_HOLE_START) },
+            ...(stretch.size > ROMS_START
+              ? [{ gcPhys: ROMS_START, offset: ROMS_START, size: stretch.size - ROMS_START }]
+              : []),
+          ],
+    );
+  }
+
+  /** Reads guest-physical memory. Where there is nothing among the ROMs, the guest reads ones. */
+  async read(target: Uint8Array, gcPhys: number): Promise<void> {
+    const count = await this.memory.read(target, gcPhys);
+    target.fill(0, count);
+    for (const { start, end } of this.#empty)
+      if (start < gcPhys + target.length && end > gcPhys)
+        target.fill(0xff, Math.max(start - gcPhys, 0), Math.min(end - gcPhys, target.length));
+  }
+}
+
+/** VirtualBox's name of it. */
+export const VIDEO_MEMORY = 'VRam';
+
+function stretchesOf(state: SavedState): Stretch[] {
+  const { ramSize, ramHole } = state.pgm ? ramConfigOf(state.pgm) : { ramSize: 0, ramHole: 0 };
+  const { lowEnd, highEnd } = ramLayout(ramSize, ramHole);
+  const high = highEnd - FOUR_GIB;
+  return [
+    { gcPhys: 0, offset: 0, size: lowEnd },
+    ...(high > 0 ? [{ gcPhys: FOUR_GIB, offset: lowEnd, size: high }] : []),
+  ];
+}

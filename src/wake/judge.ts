@@ -1,0 +1,164 @@
+import type { Apic } from '../../formats/units/cpu/apic.ts';
+import type { Floppy } from '../../formats/units/chipset/legacy.ts';
+import type { Gim } from '../../formats/units/cpu/gim.ts';
+import type { Trpm } from '../../formats/units/cpu/trpm.ts';
+import { E1000_CHIPS, type E1000 } from '../../formats/units/network/codecs.ts';
+import type { Vga } from '../../formats/units/display/codecs.ts';
+import type { Ide } from '../../formats/units/storage/ata-codecs.ts';
+import { type CpuState, cpuStates } from './cpu-state.ts';
+import { roleOf } from './device-roles.ts';
+import { drivesOf } from './drives.ts';
+import type { MachineUnits } from './machine-units.ts';
+import type { WakeOptions } from './wake-options.ts';
+
+/** Why a state can't be woken, and what helps. */
+export interface Refusal {
+  /** One word for programs. */
+  code: string;
+  reason: string;
+  remedy: string;
+}
+
+type Rule = (units: MachineUnits, options: WakeOptions) => Refusal[];
+
+const refusal = (code: string, reason: string, remedy: string): Refusal => ({ code, reason, remedy });
+const ANOTHER_MOMENT = 'load it in VirtualBox, let it run for a moment and save it again';
+
+/** All reasons that the state itself gives, before any QEMU is started. */
+export function refusalsOf(units: MachineUnits, options: WakeOptions): Refusal[] {
+  return RULES.flatMap((rule) => rule(units, options));
+}
+
+const RULES: readonly Rule[] = [
+  function chipset(units) {
+    if (units.has('efi/0')) return [refusal('efi', 'the machine has EFI firmware, whose state is not known', NO_WAY)];
+    if (units.has('pci/0')) return [];
+    return units.has('ich9pci/0')
+      ? [refusal('chipset', 'its chipset is ICH9; only machines with PIIX3 can be woken', NO_WAY)]
+      : [refusal('chipset', 'it has no unit pci, and so no chipset that is known', NO_WAY)];
+  },
+
+  function devices(units, { without }) {
+    const names = new Set([...units.collected.units.values()].map(({ header }) => header.name));
+    return [...names].flatMap((name) => {
+      const role = roleOf(name);
+      if (role === 'disks' && !without.has(name))
+        return [
+          refusal(
+            'disks',
+            `device ${name} has no counterpart that its state can be put into`,
+            `--without ${name} drops it, and the guest loses its disks and drives`,
+          ),
+        ];
+      if (role === 'other' && !without.has(name))
+        return [
+          refusal('device', `device ${name} has no counterpart that its state can be put into`, `--without ${name} drops it`),
+        ];
+      return [];
+    });
+  },
+
+  function disks(units, { disks }) {
+    const drives = drivesOf(units);
+    const lost = drives.filter(({ kind, place }) => kind === 'disk' && !disks.has(place));
+    const unknown = [...disks.keys()].filter((place) => !drives.some((drive) => drive.place === place));
+    return [
+      ...lost.map(({ place, model }) =>
+        refusal('no-disk', `its disk at ${place} (${model}) is not given, and the guest would lose it`, `--disk ${place}=FILE`),
+      ),
+      ...unknown.map((place) =>
+        refusal('no-such-drive', `it has no disk or drive at ${place}`, `leave --disk ${place}=… away`),
+      ),
+    ];
+  },
+
+  function busyDisks(units) {
+    const ide = units.find<Ide>('piix3ide/0');
+    const BUSY = 0x80;
+    const DATA_REQUEST = 0x08;
+    return (ide?.controllers ?? []).flatMap(({ redo, drives }, channel) =>
+      redo || drives.some(({ status }, unit) => ide?.channels[channel].devices[unit].attached && (status & (BUSY | DATA_REQUEST)) !== 0)
+        ? [refusal('busy-disk', `a transfer of IDE channel ${channel} is under way`, ANOTHER_MOMENT)]
+        : [],
+    );
+  },
+
+  function busyFloppy(units) {
+    const BUSY = 0x10;
+    const floppy = units.find<Floppy>('i82078/0');
+    return floppy && (floppy.msr & BUSY) !== 0
+      ? [refusal('busy-floppy', 'a command of the floppy controller is under way', ANOTHER_MOMENT)]
+      : [];
+  },
+
+  function pendingTraps(units) {
+    const NONE = 0xffffffff;
+    return (units.find<Trpm>('trpm/1')?.cpus ?? []).flatMap(({ vector }, cpu) =>
+      vector === NONE ? [] : [refusal('pending-trap', `an interrupt is being delivered to CPU ${cpu}`, ANOTHER_MOMENT)],
+    );
+  },
+
+  function processors(units) {
+    const { nestedVirtualisation } = units.collected.state.cpum ?? {};
+    return cpuStates(units).flatMap((cpu, i) => processorRefusals(cpu, i, nestedVirtualisation === true));
+  },
+
+  function localApics(units) {
+    const X2APIC = 0x400n;
+    return (units.find<Apic>('apic/0')?.cpu ?? []).some(({ base }) => (base & X2APIC) !== 0n)
+      ? [refusal('x2apic', 'the guest uses its local APICs in x2APIC mode', 'boot the guest with nox2apic')]
+      : [];
+  },
+
+  function paravirtualisation(units, { accelerator }) {
+    const { provider } = units.find<Gim>('GIM/0') ?? { provider: 0 };
+    const [HYPER_V, KVM] = [2, 3];
+    const cpus = units.collected.state.cpum?.cpus.length ?? 1;
+    if (provider === HYPER_V)
+      return [refusal('hyper-v', 'the guest uses the Hyper-V interface, whose state is not known', 'VBoxManage modifyvm --paravirt-provider none, and boot anew')];
+    if (provider === KVM && cpus > 1 && accelerator === 'tcg')
+      return [refusal('kvm-calls', 'the guest has several CPUs and calls KVM, which QEMU can’t answer without it', '--accel kvm')];
+    return [];
+  },
+
+  function networkCards(units) {
+    const KNOWN = [0, 2];
+    return units.instancesOf('e1000').flatMap((instance) => {
+      const chip = units.need<E1000>(`e1000/${instance}`).chip;
+      return KNOWN.includes(chip)
+        ? []
+        : [refusal('network-card', `QEMU has no network card ${E1000_CHIPS[chip] ?? chip}`, `--without e1000 drops it`)];
+    });
+  },
+
+  function graphics(units) {
+    const vga = units.find<Vga>('vga/0');
+    return vga && usesSvga(units, vga)
+      ? [refusal('svga', 'the guest draws through VMSVGA, which QEMU’s VGA lacks', 'switch the guest to a text console before it is saved')]
+      : [];
+  },
+];
+
+const NO_WAY = 'there is no way yet';
+
+function processorRefusals({ context }: CpuState, i: number, isNested: boolean): Refusal[] {
+  const found: Refusal[] = [];
+  const KNOWN_STATE = 7n;
+  const VMXE = 1n << 13n;
+  const SVME = 1n << 12n;
+  if ((context.xcr0 & ~KNOWN_STATE) !== 0n)
+    found.push(refusal('extended-state', `CPU ${i} has extended state beyond AVX in use`, 'boot the guest without it (Linux: clearcpuid=avx512f)'));
+  if (isNested && ((context.cr4 & VMXE) !== 0n || (context.efer & SVME) !== 0n))
+    found.push(refusal('nested', `CPU ${i} runs virtual machines itself`, 'end them in the guest'));
+  return found;
+}
+
+const GRAPHICS_SLOT = 0x10;
+const VMWARE = 0x15ad;
+
+/** Of the modes of VMSVGA, the unit tells by its VGA registers that they are those of no VGA mode. */
+function usesSvga(units: MachineUnits, { vbe, sequencer }: Vga): boolean {
+  const adapter = units.collected.state.pciSlots?.find(({ devfn }) => devfn === GRAPHICS_SLOT);
+  const isOff = ((vbe[4] ?? 0) & 1) === 0;
+  return adapter?.vendorId === VMWARE && isOff && (sequencer[4] & 4) !== 0;
+}

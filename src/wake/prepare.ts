@@ -1,0 +1,52 @@
+import { UnsupportedError } from '../../formats/errors.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { collectUnits } from '../saved-state/reading/collect-units.ts';
+import type { WalkOptions } from '../saved-state/reading/walk.ts';
+import { type Drive, drivesOf } from './drives.ts';
+import { type Refusal, refusalsOf } from './judge.ts';
+import { MachineUnits } from './machine-units.ts';
+import { noticesOf, type Notice } from './notices.ts';
+import { type DiskUse, qemuArguments } from './qemu-arguments.ts';
+import type { WakeOptions } from './wake-options.ts';
+
+/** What can be said of a wake before any QEMU is started. */
+export interface PreparedWake {
+  units: MachineUnits;
+  options: WakeOptions;
+  drives: readonly Drive[];
+  /** None: the state can be woken, as far as it tells. */
+  refusals: readonly Refusal[];
+  /** What is lost, and what the guest notices. */
+  notices: readonly Notice[];
+  /** QEMU's arguments; only where nothing is refused. @param machine type with version, default QEMU's newest */
+  arguments(how: { machine?: string; use: DiskUse }): string[];
+}
+
+/**
+ * Reads a whole state, and judges whether it can be woken.
+ * @param formats of the files of disks, by place, as QEMU names them
+ * @throws FormatError for damage
+ */
+export async function prepareWake(
+  source: ByteSource,
+  options: WakeOptions,
+  formats: ReadonlyMap<string, string>,
+  walk: Pick<WalkOptions, 'signal' | 'onProgress'> = {},
+): Promise<PreparedWake> {
+  const units = new MachineUnits(await collectUnits(source, { ...walk, skipCrc: false }));
+  const refusals = refusalsOf(units, options);
+  return {
+    ...{ units, options, refusals },
+    drives: refusals.length > 0 ? [] : drivesOf(units),
+    notices: refusals.length > 0 ? [] : noticesOf(units, options),
+    arguments: (how) => qemuArguments(units, options, { ...how, formats }),
+  };
+}
+
+/** @throws UnsupportedError with the first reason, where there is any */
+export function expectNoRefusal({ refusals }: PreparedWake): void {
+  const [first, ...others] = refusals;
+  if (!first) return;
+  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
+  throw new UnsupportedError(first.code, `Cannot wake: ${first.reason}; ${first.remedy}${more}`);
+}
