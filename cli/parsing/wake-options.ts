@@ -17,7 +17,8 @@ export function withWakeOptions<T>(argv: Argv<T>): Argv<T & WakeFlags> {
       type: 'string',
       array: true,
       nargs: 1,
-      describe: 'Image of a disk, or medium of a drive, as PLACE=FILE, such as ide0:0=disk.vdi; may be given several times',
+      describe:
+        'Image of a disk, or medium of a drive, as PLACE=FILE, such as ide0:0=disk.vdi; may be given several times',
     })
     .option('without', {
       type: 'string',
@@ -49,7 +50,8 @@ export function wakeOptionsOf({ disk = [], without = [], serial = [], net = [], 
   const disks = new Map<string, string>();
   for (const words of disk) {
     const [, place, file] = /^([a-z]+\d+:\d+)=(.+)$/s.exec(words) ?? [];
-    if (place === undefined) throw new UsageError('usage', `Cannot use --disk ${words}: expected PLACE=FILE, such as ide0:0=disk.raw`);
+    if (place === undefined)
+      throw new UsageError('usage', `Cannot use --disk ${words}: expected PLACE=FILE, such as ide0:0=disk.raw`);
     if (disks.has(place)) throw new UsageError('usage', `Cannot use --disk ${words}: ${place} is given twice`);
     disks.set(place, file);
   }

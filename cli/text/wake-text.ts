@@ -1,6 +1,8 @@
 import { countText } from '../../formats/amounts.ts';
 import type { WakeProof } from '../../migrations/wake/proof.ts';
+import type { Refusal } from '../../src/wake/judge.ts';
 import type { Notice } from '../../src/wake/notices.ts';
+import type { PreparedWake } from '../../src/wake/prepare.ts';
 import { bad, good } from '../terminal/styles.ts';
 import { indent, line, lines, type TerminalText } from '../terminal/terminal-text.ts';
 
@@ -22,7 +24,35 @@ export function wakeText(file: string, output: string | undefined, result: WakeR
     ...notices.map(({ kind, message }) => indent(line`${kind}: ${message}`)),
     ...(proof ? [proofLine(proof)] : []),
     ...(proof?.differences ?? []).map((what) => indent(line`${what}`)),
-    ...(output === undefined || proof?.holds === false ? [] : [line`to let it go on:`, indent(line`${commandText(result, output)}`)]),
+    ...(output === undefined || proof?.holds === false
+      ? []
+      : [line`to let it go on:`, indent(line`${commandText(result, output)}`)]),
+  ]);
+}
+
+/** All reasons, each with what helps. */
+export function refusalsText(file: string, refusals: readonly Refusal[]): TerminalText {
+  return lines([
+    line`${file}: ${bad('can not be woken')}, nothing was written`,
+    ...refusals.map(({ reason, remedy }) => indent(line`${reason}: ${remedy}`)),
+  ]);
+}
+
+/** Whether a state could be woken, and how. */
+export function foreseenText(
+  file: string,
+  { refusals, notices }: PreparedWake,
+  commandLine: readonly string[],
+): TerminalText {
+  if (refusals.length > 0)
+    return lines([
+      line`${file}: ${bad('can not be woken')}`,
+      ...refusals.map(({ reason, remedy }) => indent(line`${reason}: ${remedy}`)),
+    ]);
+  return lines([
+    line`${file}: ${good('can be woken')} in QEMU (savkit wake), if its processor has what the guest uses`,
+    ...notices.map(({ kind, message }) => indent(line`${kind}: ${message}`)),
+    indent(line`${commandLine.map(quoted).join(' ')}`),
   ]);
 }
 

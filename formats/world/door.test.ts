@@ -21,6 +21,8 @@ const MAY: Readonly<Record<string, RegExp>> = {
   'formats/files/expanded-source.ts': /spawn/,
   // Its readers open a pipe without waiting for a writer.
   'formats/files/source.ts': /import \{ constants \}/,
+  // A QEMU that is started is one of the real world.
+  'migrations/wake/qemu-process.ts': /node:(child_process|fs)'$/,
   // Intervals of wall-clock time for somebody who looks on.
   'src/running/trace.ts': /setInterval\(|clearInterval\(/,
 };

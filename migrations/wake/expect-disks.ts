@@ -4,7 +4,7 @@ import type { QmpClient } from '../qmp/qmp-client.ts';
 
 const SECTOR = 512;
 
-/** Makes sure that the disks are as large as the guest knows them. @throws UnsupportedError `other-disk` */
+/** Makes sure that the disks are as large as the guest knows them. @throws UnsupportedError `not-wakeable` */
 export async function expectDisks(qmp: QmpClient, drives: readonly Drive[]): Promise<void> {
   const blocks = (await qmp.execute('query-block')) as {
     device?: string;
@@ -15,7 +15,7 @@ export async function expectDisks(qmp: QmpClient, drives: readonly Drive[]): Pro
     const size = found?.inserted?.image?.['virtual-size'];
     if (kind !== 'disk' || size === undefined || size === sectors * SECTOR) continue;
     throw new UnsupportedError(
-      'other-disk',
+      'not-wakeable',
       `Cannot wake: the guest's disk at ${place} has ${sectors * SECTOR} bytes, the file that is given ${size}; give the image that the machine had when it was saved`,
     );
   }

@@ -1,7 +1,5 @@
-import { closeSync, openSync, readSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
-import { PAGE_SIZE, MIB } from '../../formats/sizes.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { CpuState } from '../../src/wake/cpu-state.ts';
 import type { GuestImage } from '../../src/wake/guest-image.ts';
 import { expectedRegisters, readRegisters } from '../../src/wake/shown-registers.ts';
@@ -47,39 +45,34 @@ function shortened(differences: readonly string[]): string[] {
   return rest > 0 ? [...differences.slice(0, SHOWN), `${rest} more`] : [...differences];
 }
 
-async function comparePages(qemu: QemuProcess, image: GuestImage, differences: string[], options: ProofOptions): Promise<number> {
-  const path = join(qemu.folder, 'memory');
+async function comparePages(
+  qemu: QemuProcess,
+  image: GuestImage,
+  differences: string[],
+  { signal, onProgress }: ProofOptions,
+): Promise<number> {
   const expected = new Uint8Array(MIB);
   const found = new Uint8Array(MIB);
   let pages = 0;
   for (const { gcPhys, size } of image.comparable) {
     for (let done = 0; done < size; done += PIECE) {
       const length = Math.min(PIECE, size - done);
-      await qemu.qmp.execute('pmemsave', { val: gcPhys + done, size: length, filename: path });
-      const file = openSync(path, 'r');
-      try {
+      await qemu.withMemory(gcPhys + done, length, async (memory) => {
         for (let at = 0; at < length; at += MIB) {
-          if (options.signal?.aborted) throw new InterruptedError();
+          if (signal?.aborted) throw new InterruptedError();
           const own = expected.subarray(0, Math.min(MIB, length - at));
           const theirs = found.subarray(0, own.length);
           await image.read(own, gcPhys + done + at);
-          readAll(file, theirs, at);
+          if ((await memory.read(theirs, at)) < theirs.length)
+            throw new EnvironmentError('io', 'Cannot prove: QEMU has written less memory than it was asked for');
           if (Buffer.compare(own, theirs) !== 0) nameDifferences(own, theirs, gcPhys + done + at, differences);
           pages += own.length / PAGE_SIZE;
-          options.onProgress?.(pages * PAGE_SIZE, image.ramSize);
+          onProgress?.(pages * PAGE_SIZE, image.ramSize);
         }
-      } finally {
-        closeSync(file);
-        unlinkSync(path);
-      }
+      });
     }
   }
   return pages;
-}
-
-function readAll(file: number, target: Uint8Array, position: number): void {
-  if (readSync(file, target, 0, target.length, position) < target.length)
-    throw new EnvironmentError('short-dump', 'Cannot prove: QEMU has written less memory than it was asked for');
 }
 
 function nameDifferences(own: Uint8Array, theirs: Uint8Array, gcPhys: number, differences: string[]): void {

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { EnvironmentError, InterruptedError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { EnvironmentError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
-import { type ByteSource, chunksOf } from '../../formats/files/source.ts';
+import { type ByteSource, chunksOf, openFile } from '../../formats/files/source.ts';
+import { clock, sleep } from '../../formats/world/waiting.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { text } from '../wire/shape.ts';
 
@@ -44,7 +44,8 @@ export class QemuProcess {
     this.#child = child;
     this.#words = words;
     this.#signal = signal;
-    this.ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit').then(() => {}) : Promise.resolve();
+    this.ended =
+      child.exitCode === null && child.signalCode === null ? once(child, 'exit').then(() => {}) : Promise.resolve();
     void this.ended.then(() => rmSync(folder, { recursive: true, force: true }));
   }
 
@@ -60,12 +61,12 @@ export class QemuProcess {
       failure = error;
     });
     try {
-      for (const since = Date.now(); ; await sleep(POLL_MS)) {
+      for (const since = clock(); ; await sleep(POLL_MS)) {
         if (failure) throw EnvironmentError.from(failure, `start ${program}`);
         if (signal?.aborted) throw new InterruptedError();
         if (child.exitCode !== null || child.signalCode !== null) throw refuses(program, words());
-        if (Date.now() - since > START_MS)
-          throw new EnvironmentError('qemu-silent', `Cannot talk to ${program}: it opens no QMP socket`);
+        if (clock() - since > START_MS)
+          throw new EnvironmentError('qmp-silent', `Cannot talk to ${program}: it opens no QMP socket`);
         if (!existsSync(socket)) continue;
         const qmp = await QmpClient.connect(socket, signal ? { signal } : {}).catch((error: SavkitError) => {
           if (error.code === 'ECONNREFUSED') return undefined;
@@ -113,7 +114,8 @@ export class QemuProcess {
       // A QEMU that refuses the state stops reading; it says why below.
       if (broken || this.#hasEnded) break;
       offset += piece.length;
-      if (!socket.write(Uint8Array.from(piece))) await Promise.race([once(socket, 'drain').catch(() => {}), this.ended]);
+      if (!socket.write(Uint8Array.from(piece)))
+        await Promise.race([once(socket, 'drain').catch(() => {}), this.ended]);
       onProgress?.(offset);
       if (this.#signal?.aborted) throw new InterruptedError();
     }
@@ -121,10 +123,23 @@ export class QemuProcess {
     await this.#migrated('load the state');
   }
 
+  /** Guest-physical memory as its CPU would read it, in a file that is gone after `use`. */
+  async withMemory<T>(gcPhys: number, size: number, use: (memory: ByteSource) => Promise<T>): Promise<T> {
+    const path = join(this.folder, 'memory');
+    await this.qmp.execute('pmemsave', { val: gcPhys, size, filename: path });
+    const memory = await openFile(path);
+    try {
+      return await use(memory);
+    } finally {
+      await memory.close();
+      unlinkSync(path);
+    }
+  }
+
   async quit(): Promise<void> {
     if (this.#hasEnded) return;
     await this.qmp.execute('quit').catch(() => {});
-    await Promise.race([this.ended, sleep(END_MS, undefined, { ref: false })]);
+    await Promise.race([this.ended, sleep(END_MS, { keepsAlive: false })]);
     if (!this.#hasEnded) this.#child.kill('SIGKILL');
     await this.ended;
   }
@@ -140,7 +155,10 @@ export class QemuProcess {
       if (status === 'completed') return;
       if (status === undefined || status === 'failed' || status === 'cancelled') {
         await sleep(POLL_MS);
-        throw new UnsupportedError('qemu-refuses', `Cannot have QEMU ${what}: ${this.#words() || 'it does not say why'}`);
+        throw new UnsupportedError(
+          'qemu-refuses',
+          `Cannot have QEMU ${what}: ${this.#words() || 'it does not say why'}`,
+        );
       }
       await sleep(POLL_MS);
     }
@@ -152,7 +170,7 @@ export class QemuProcess {
       const answer = (await this.qmp.execute('query-migrate')) as { status?: unknown };
       return answer.status === undefined ? 'none' : text(64)(answer.status, 'status');
     } catch (error) {
-      await Promise.race([this.ended, sleep(END_MS, undefined, { ref: false })]);
+      await Promise.race([this.ended, sleep(END_MS, { keepsAlive: false })]);
       if (this.#hasEnded) return undefined;
       throw error;
     }
@@ -166,9 +184,16 @@ function listenTo(child: ChildProcess, isShown: boolean): () => string {
     said = (said + piece).slice(-WORDS_LIMIT);
     if (isShown) process.stderr.write(piece);
   });
-  return () => said.trim().replaceAll(/^\S*qemu-system\S*: /gm, '').replaceAll(/\s*\n\s*/g, ' | ');
+  return () =>
+    said
+      .trim()
+      .replaceAll(/^\S*qemu-system\S*: /gm, '')
+      .replaceAll(/\s*\n\s*/g, ' | ');
 }
 
 function refuses(program: string, words: string): UnsupportedError {
-  return new UnsupportedError('qemu-refuses', `Cannot start ${program}: ${words || 'it ends at once and says nothing'}`);
+  return new UnsupportedError(
+    'qemu-refuses',
+    `Cannot start ${program}: ${words || 'it ends at once and says nothing'}`,
+  );
 }

@@ -37,7 +37,10 @@ export interface Woken {
 }
 
 /** Asks the QEMU that is to run the machine for its own stream of it, right after a reset. */
-async function templateOf(prepared: PreparedWake, { program, signal }: WakeRun): Promise<{ template: Template; qemu: string }> {
+async function templateOf(
+  prepared: PreparedWake,
+  { program, signal }: WakeRun,
+): Promise<{ template: Template; qemu: string }> {
   const scratch = openScratchFile();
   try {
     const sink = new WrittenFile('the stream of QEMU', scratch.descriptor);
@@ -60,7 +63,12 @@ async function templateOf(prepared: PreparedWake, { program, signal }: WakeRun):
  * with the state.
  * @throws UnsupportedError where the state can't be woken, or not by this QEMU
  */
-export async function wake(source: ByteSource, sink: ReadableSink, prepared: PreparedWake, run: WakeRun): Promise<Woken> {
+export async function wake(
+  source: ByteSource,
+  sink: ReadableSink,
+  prepared: PreparedWake,
+  run: WakeRun,
+): Promise<Woken> {
   return withWritten(source, sink, prepared, run, async (woken, image) => {
     if (run.proof === false) return woken;
     const args = [...prepared.arguments({ machine: woken.machine, use: 'snapshots' }), '-display', 'none'];
@@ -93,7 +101,10 @@ export async function wakeAndRun(
       try {
         const proof = run.proof === false ? undefined : await prove(process, prepared, image, run);
         if (proof && !proof.holds)
-          throw new UnsupportedError('not-proved', `Cannot let the machine go on: it differs from the state in ${proof.differences[0]}`);
+          throw new UnsupportedError(
+            'not-proved',
+            `Cannot let the machine go on: it differs from the state in ${proof.differences[0]}`,
+          );
         await process.qmp.execute('cont');
         return { woken: { ...woken, ...(proof ? { proof } : {}) }, process };
       } catch (error) {
@@ -149,7 +160,12 @@ async function startLoaded(
   }
 }
 
-function prove(qemu: QemuProcess, { units }: PreparedWake, image: GuestImage, { signal, onProgress }: WakeRun): Promise<WakeProof> {
+function prove(
+  qemu: QemuProcess,
+  { units }: PreparedWake,
+  image: GuestImage,
+  { signal, onProgress }: WakeRun,
+): Promise<WakeProof> {
   return proveWoken(qemu, image, cpuStates(units), {
     ...(signal ? { signal } : {}),
     onProgress: (done, total) => onProgress?.('proving', done, total),

@@ -32,11 +32,12 @@ const FIRST_WHOLE_CPUM = 17;
 export function cpuStates(units: MachineUnits): CpuState[] {
   const { state } = units.collected;
   const { cpum, pgm } = state;
-  if (!cpum) throw new UnsupportedError('no-registers', 'Cannot wake: the state holds no registers');
+  if (!cpum) throw new UnsupportedError('not-wakeable', 'Cannot wake: the state holds no registers');
   const tm = units.need<Tm>('tm/1');
   const em = units.need<Em>('em/0').cpus as unknown as { state: number }[];
   return cpum.cpus.map(({ context, fxsave, xStateInUse, tscAux }, i) => {
-    if (!context || !fxsave) throw new UnsupportedError('no-registers', `Cannot wake: registers of CPU ${i} are not known`);
+    if (!context || !fxsave)
+      throw new UnsupportedError('not-wakeable', `Cannot wake: registers of CPU ${i} are not known`);
     const whole = wholeCpu(units, i);
     const run = em[i]?.state;
     return {

@@ -1,9 +1,9 @@
-import type { Apic } from '../../formats/units/cpu/apic.ts';
 import type { Floppy } from '../../formats/units/chipset/legacy.ts';
+import type { Apic } from '../../formats/units/cpu/apic.ts';
 import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Trpm } from '../../formats/units/cpu/trpm.ts';
-import { E1000_CHIPS, type E1000 } from '../../formats/units/network/codecs.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
+import { type E1000, E1000_CHIPS } from '../../formats/units/network/codecs.ts';
 import type { Ide } from '../../formats/units/storage/ata-codecs.ts';
 import { type CpuState, cpuStates } from './cpu-state.ts';
 import { roleOf } from './device-roles.ts';
@@ -52,19 +52,27 @@ const RULES: readonly Rule[] = [
         ];
       if (role === 'other' && !without.has(name))
         return [
-          refusal('device', `device ${name} has no counterpart that its state can be put into`, `--without ${name} drops it`),
+          refusal(
+            'device',
+            `device ${name} has no counterpart that its state can be put into`,
+            `--without ${name} drops it`,
+          ),
         ];
       return [];
     });
   },
 
-  function disks(units, { disks }) {
+  function givenDisks(units, { disks }) {
     const drives = drivesOf(units);
     const lost = drives.filter(({ kind, place }) => kind === 'disk' && !disks.has(place));
     const unknown = [...disks.keys()].filter((place) => !drives.some((drive) => drive.place === place));
     return [
       ...lost.map(({ place, model }) =>
-        refusal('no-disk', `its disk at ${place} (${model}) is not given, and the guest would lose it`, `--disk ${place}=FILE`),
+        refusal(
+          'no-disk',
+          `its disk at ${place} (${model}) is not given, and the guest would lose it`,
+          `--disk ${place}=FILE`,
+        ),
       ),
       ...unknown.map((place) =>
         refusal('no-such-drive', `it has no disk or drive at ${place}`, `leave --disk ${place}=… away`),
@@ -77,7 +85,10 @@ const RULES: readonly Rule[] = [
     const BUSY = 0x80;
     const DATA_REQUEST = 0x08;
     return (ide?.controllers ?? []).flatMap(({ redo, drives }, channel) =>
-      redo || drives.some(({ status }, unit) => ide?.channels[channel].devices[unit].attached && (status & (BUSY | DATA_REQUEST)) !== 0)
+      redo ||
+      drives.some(
+        ({ status }, unit) => ide?.channels[channel].devices[unit].attached && (status & (BUSY | DATA_REQUEST)) !== 0,
+      )
         ? [refusal('busy-disk', `a transfer of IDE channel ${channel} is under way`, ANOTHER_MOMENT)]
         : [],
     );
@@ -115,9 +126,21 @@ const RULES: readonly Rule[] = [
     const [HYPER_V, KVM] = [2, 3];
     const cpus = units.collected.state.cpum?.cpus.length ?? 1;
     if (provider === HYPER_V)
-      return [refusal('hyper-v', 'the guest uses the Hyper-V interface, whose state is not known', 'VBoxManage modifyvm --paravirt-provider none, and boot anew')];
+      return [
+        refusal(
+          'hyper-v',
+          'the guest uses the Hyper-V interface, whose state is not known',
+          'VBoxManage modifyvm --paravirt-provider none, and boot anew',
+        ),
+      ];
     if (provider === KVM && cpus > 1 && accelerator === 'tcg')
-      return [refusal('kvm-calls', 'the guest has several CPUs and calls KVM, which QEMU can’t answer without it', '--accel kvm')];
+      return [
+        refusal(
+          'kvm-calls',
+          'the guest has several CPUs and calls KVM, which QEMU can’t answer without it',
+          '--accel kvm',
+        ),
+      ];
     return [];
   },
 
@@ -127,14 +150,26 @@ const RULES: readonly Rule[] = [
       const chip = units.need<E1000>(`e1000/${instance}`).chip;
       return KNOWN.includes(chip)
         ? []
-        : [refusal('network-card', `QEMU has no network card ${E1000_CHIPS[chip] ?? chip}`, `--without e1000 drops it`)];
+        : [
+            refusal(
+              'network-card',
+              `QEMU has no network card ${E1000_CHIPS[chip] ?? chip}`,
+              `--without e1000 drops it`,
+            ),
+          ];
     });
   },
 
   function graphics(units) {
     const vga = units.find<Vga>('vga/0');
     return vga && usesSvga(units, vga)
-      ? [refusal('svga', 'the guest draws through VMSVGA, which QEMU’s VGA lacks', 'switch the guest to a text console before it is saved')]
+      ? [
+          refusal(
+            'svga',
+            'the guest draws through VMSVGA, which QEMU’s VGA lacks',
+            'switch the guest to a text console before it is saved',
+          ),
+        ]
       : [];
   },
 ];
@@ -147,7 +182,13 @@ function processorRefusals({ context }: CpuState, i: number, isNested: boolean):
   const VMXE = 1n << 13n;
   const SVME = 1n << 12n;
   if ((context.xcr0 & ~KNOWN_STATE) !== 0n)
-    found.push(refusal('extended-state', `CPU ${i} has extended state beyond AVX in use`, 'boot the guest without it (Linux: clearcpuid=avx512f)'));
+    found.push(
+      refusal(
+        'extended-state',
+        `CPU ${i} has extended state beyond AVX in use`,
+        'boot the guest without it (Linux: clearcpuid=avx512f)',
+      ),
+    );
   if (isNested && ((context.cr4 & VMXE) !== 0n || (context.efer & SVME) !== 0n))
     found.push(refusal('nested', `CPU ${i} runs virtual machines itself`, 'end them in the guest'));
   return found;

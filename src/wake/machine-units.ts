@@ -19,12 +19,15 @@ export class MachineUnits {
   /** Instances of a unit, ascending. */
   instancesOf(name: string): number[] {
     const headers = [...this.collected.units.values()].map(({ header }) => header);
-    return headers.filter((header) => header.name === name).map(({ instance }) => instance).sort((a, b) => a - b);
+    return headers
+      .filter((header) => header.name === name)
+      .map(({ instance }) => instance)
+      .sort((a, b) => a - b);
   }
 
   /**
    * The decoded unit; undefined where the state lacks it. The same value every time.
-   * @throws UnsupportedError `unit-not-known`, FormatError `not-as-laid-out`
+   * @throws UnsupportedError `not-wakeable`, FormatError `not-as-laid-out`
    */
   find<T>(unit: string): T | undefined {
     const found = this.collected.units.get(unit);
@@ -33,7 +36,10 @@ export class MachineUnits {
       const { header, payload } = found;
       const codec = codecFor(header);
       if (!codec)
-        throw new UnsupportedError('unit-not-known', `Cannot wake: version ${header.version} of unit ${unit} is not known`);
+        throw new UnsupportedError(
+          'not-wakeable',
+          `Cannot wake: version ${header.version} of unit ${unit} is not known`,
+        );
       this.#values.set(unit, codec.decode(payload, header.version));
     }
     return this.#values.get(unit) as T;
@@ -42,7 +48,7 @@ export class MachineUnits {
   /** @throws UnsupportedError also where the state lacks the unit */
   need<T>(unit: string): T {
     const found = this.find<T>(unit);
-    if (found === undefined) throw new UnsupportedError('unit-missing', `Cannot wake: the state has no unit ${unit}`);
+    if (found === undefined) throw new UnsupportedError('not-wakeable', `Cannot wake: the state has no unit ${unit}`);
     return found;
   }
 }

@@ -1,9 +1,9 @@
-import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
+import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
 import { drivesOf } from './drives.ts';
-import { interruptRoutes } from './put-state.ts';
 import type { MachineUnits } from './machine-units.ts';
+import { interruptRoutes } from './put-state.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** Something that a woken guest lacks, or does otherwise. */
@@ -25,15 +25,30 @@ export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
   const { state } = units.collected;
   const names = [...new Set(state.units.map(({ name }) => name))];
   const dropped = names.filter((name) => options.without.has(name));
-  const notices = dropped.map((name) => lost('dropped', `device ${name}, by --without: its driver will find nothing there`));
+  const notices = dropped.map((name) =>
+    lost('dropped', `device ${name}, by --without: its driver will find nothing there`),
+  );
   if (names.includes('VMMDev'))
-    notices.push(lost('additions', 'VMMDev: time synchronisation, shared folders, clipboard and absolute mouse of the guest additions'));
+    notices.push(
+      lost(
+        'additions',
+        'VMMDev: time synchronisation, shared folders, clipboard and absolute mouse of the guest additions',
+      ),
+    );
   if ((state.hostServices?.length ?? 0) > 0)
-    notices.push(warning('additions-active', `the guest additions use ${state.hostServices?.join(', ')}: their programs will fail`));
+    notices.push(
+      warning(
+        'additions-active',
+        `the guest additions use ${state.hostServices?.join(', ')}: their programs will fail`,
+      ),
+    );
   if (units.has('acpi/0'))
-    notices.push(lost('gpe', 'events of ACPI beyond the fixed ones (power button, battery): their ports answer with ones'));
+    notices.push(
+      lost('gpe', 'events of ACPI beyond the fixed ones (power button, battery): their ports answer with ones'),
+    );
   for (const { place, kind } of drivesOf(units))
-    if (kind === 'cd' && !options.disks.has(place)) notices.push(lost('medium', `the medium in the drive at ${place}, if there was one`));
+    if (kind === 'cd' && !options.disks.has(place))
+      notices.push(lost('medium', `the medium in the drive at ${place}, if there was one`));
   return [...notices, ...timeNotices(units, options), ...interruptNotices(units, options)];
 }
 
@@ -42,7 +57,10 @@ function timeNotices(units: MachineUnits, { accelerator }: WakeOptions): Notice[
   const notices: Notice[] = [];
   if (accelerator === 'tcg')
     notices.push(
-      warning('tsc', `the time stamp counter ran at ${(tscHz / MHZ).toFixed(2)} MHz and will run at the host's: a guest whose clock it is goes wrong by that factor`),
+      warning(
+        'tsc',
+        `the time stamp counter ran at ${(tscHz / MHZ).toFixed(2)} MHz and will run at the host's: a guest whose clock it is goes wrong by that factor`,
+      ),
     );
   if ((units.find<Gim>('GIM/0')?.provider ?? 0) === KVM)
     notices.push(warning('kvm-clock', 'the guest’s clock of KVM stays readable, but nobody writes it any more'));
@@ -53,13 +71,20 @@ function interruptNotices(units: MachineUnits, options: WakeOptions): Notice[] {
   const routes = interruptRoutes(units, options);
   if (!routes) return [];
   const cpus = units.collected.state.cpum?.cpus.length ?? 1;
-  const nameOf = ({ devfn }: Piix3Bus['devices'][number]) => `${(devfn >>> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;
+  const nameOf = ({ devfn }: Piix3Bus['devices'][number]) =>
+    `${(devfn >>> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;
   return [
     ...routes.unrouted.map((device) =>
-      warning('no-interrupts', `PCI device ${nameOf(device)}: the guest has not set up its interrupt yet, and will get none from it`),
+      warning(
+        'no-interrupts',
+        `PCI device ${nameOf(device)}: the guest has not set up its interrupt yet, and will get none from it`,
+      ),
     ),
     ...routes.homeless.map((device) =>
-      warning('no-interrupts', `PCI device ${nameOf(device)}: no line is free for its interrupt, and the guest will get none from it`),
+      warning(
+        'no-interrupts',
+        `PCI device ${nameOf(device)}: no line is free for its interrupt, and the guest will get none from it`,
+      ),
     ),
     ...(routes.twins.length > 0
       ? [

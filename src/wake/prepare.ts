@@ -1,13 +1,12 @@
-import { UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { collectUnits } from '../saved-state/reading/collect-units.ts';
 import type { WalkOptions } from '../saved-state/reading/walk.ts';
 import { type Drive, drivesOf } from './drives.ts';
 import { type Refusal, refusalsOf } from './judge.ts';
 import { MachineUnits } from './machine-units.ts';
-import { noticesOf, type Notice } from './notices.ts';
+import { type Notice, noticesOf } from './notices.ts';
 import { type DiskUse, qemuArguments } from './qemu-arguments.ts';
-import type { WakeOptions } from './wake-options.ts';
+import { NO_OPTIONS, type WakeOptions } from './wake-options.ts';
 
 /** What can be said of a wake before any QEMU is started. */
 export interface PreparedWake {
@@ -33,7 +32,10 @@ export async function prepareWake(
   formats: ReadonlyMap<string, string>,
   walk: Pick<WalkOptions, 'signal' | 'onProgress'> = {},
 ): Promise<PreparedWake> {
-  const units = new MachineUnits(await collectUnits(source, { ...walk, skipCrc: false }));
+  return judged(new MachineUnits(await collectUnits(source, { ...walk, skipCrc: false })), options, formats);
+}
+
+function judged(units: MachineUnits, options: WakeOptions, formats: ReadonlyMap<string, string>): PreparedWake {
   const refusals = refusalsOf(units, options);
   return {
     ...{ units, options, refusals },
@@ -43,10 +45,16 @@ export async function prepareWake(
   };
 }
 
-/** @throws UnsupportedError with the first reason, where there is any */
-export function expectNoRefusal({ refusals }: PreparedWake): void {
-  const [first, ...others] = refusals;
-  if (!first) return;
-  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
-  throw new UnsupportedError(first.code, `Cannot wake: ${first.reason}; ${first.remedy}${more}`);
+/**
+ * What a state tells of its own waking: with a disk image for each disk, and no other wishes. @throws FormatError for
+ * damage
+ */
+export async function foreseeWake(
+  source: ByteSource,
+  walk: Pick<WalkOptions, 'signal' | 'onProgress'> = {},
+): Promise<PreparedWake> {
+  const units = new MachineUnits(await collectUnits(source, walk));
+  const drives = units.has('piix3ide/0') ? drivesOf(units) : [];
+  const disks = new Map(drives.filter(({ kind }) => kind === 'disk').map(({ place }) => [place, 'FILE']));
+  return judged(units, { ...NO_OPTIONS, disks }, new Map());
 }

@@ -1,17 +1,17 @@
-import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
+import type { I8259, IoApic } from '../../formats/units/chipset/interrupt-controllers.ts';
 import type { Acpi } from '../../formats/units/chipset/legacy.ts';
+import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
 import type { Apic } from '../../formats/units/cpu/apic.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
-import type { I8259, IoApic } from '../../formats/units/chipset/interrupt-controllers.ts';
-import { type CpuState, cpuStates } from './cpu-state.ts';
 import { type Correspondence, type Moment, type Part, valueAt, wakeSection } from './correspondence.ts';
+import { type CpuState, cpuStates } from './cpu-state.ts';
 import { wakeCpu } from './devices/cpu.ts';
-import { DEVICE_TABLE } from './devices/table.ts';
 import { e1000 } from './devices/e1000.ts';
-import { type Routes, holdLine, planTwins, usesIoApic, wakeTwins } from './devices/interrupt-routes.ts';
+import { holdLine, planTwins, type Routes, usesIoApic, wakeTwins } from './devices/interrupt-routes.ts';
 import { hasDeliverable, localApic, setWaitsForStart, takesPic } from './devices/local-apic.ts';
 import { editConfig, type PciDevice, wakeConfig } from './devices/pci.ts';
 import { serialPort } from './devices/serial-port.ts';
+import { DEVICE_TABLE } from './devices/table.ts';
 import type { MachineUnits } from './machine-units.ts';
 import { networkCards } from './network-cards.ts';
 import type { Template } from './template.ts';
@@ -45,7 +45,7 @@ export function putState(units: MachineUnits, template: Template, options: WakeO
     put(template, ['serial', instance], serialPort, units.need(`serial/${instance}`), moment);
   putBus(units, template);
   putNetworkCards(units, template, options, moment);
-  template.section('globalstate').set('runstate', runState(template));
+  goOn(template);
 }
 
 /** The part of a unit that a table is for. */
@@ -53,15 +53,26 @@ export function partOf(unit: Part, part: string | undefined): Part {
   return part === undefined ? unit : (valueAt(unit, part) as Part);
 }
 
-function put(template: Template, section: readonly [string, number], table: readonly Correspondence[], unit: Part, moment: Moment) {
+function put(
+  template: Template,
+  section: readonly [string, number],
+  table: readonly Correspondence[],
+  unit: Part,
+  moment: Moment,
+) {
   wakeSection(table, unit, template.section(...section), moment);
 }
 
+/** QEMU's name of what a machine does, with the zero that ends it. */
+const RUNNING = Buffer.from('running\0');
+
 /** The machine goes on by itself, unless QEMU is told otherwise. */
-function runState(template: Template): Uint8Array {
-  const text = template.section('globalstate').bytes('runstate').fill(0);
-  text.set(Buffer.from('running'));
-  return text;
+function goOn(template: Template): void {
+  const section = template.section('globalstate');
+  const text = section.bytes('runstate').fill(0);
+  text.set(RUNNING);
+  section.set('runstate', text);
+  section.set('size', BigInt(RUNNING.length));
 }
 
 function putCpus(units: MachineUnits, template: Template, moment: Moment): void {
@@ -138,7 +149,12 @@ function putBus(units: MachineUnits, template: Template): void {
   if (graphics && template.find(GRAPHICS)) wakeConfig(template.section(GRAPHICS), graphics, [[0, 0]]);
 }
 
-function copyConfig(template: Template, section: string, { config }: PciDevice, { start, end }: { start: number; end: number }): void {
+function copyConfig(
+  template: Template,
+  section: string,
+  { config }: PciDevice,
+  { start, end }: { start: number; end: number },
+): void {
   editConfig(template.section(section), (to) => {
     for (let i = start; i < end; i++) to.setUint8(i, config[i]);
   });

@@ -1,8 +1,8 @@
-import { FOUR_GIB, KIB, MIB } from '../../formats/sizes.ts';
-import type { Vga } from '../../formats/units/display/codecs.ts';
-import { E1000_CHIPS, type E1000 } from '../../formats/units/network/codecs.ts';
-import type { Uart } from '../../formats/units/chipset/serial.ts';
 import { DEFAULT_RAM_HOLE } from '../../formats/pgm/ranges.ts';
+import { FOUR_GIB, KIB, MIB } from '../../formats/sizes.ts';
+import type { Uart } from '../../formats/units/chipset/serial.ts';
+import type { Vga } from '../../formats/units/display/codecs.ts';
+import { type E1000, E1000_CHIPS } from '../../formats/units/network/codecs.ts';
 import { ramConfigOf } from '../saved-state/layout/memory-map.ts';
 import { drivesOf } from './drives.ts';
 import type { MachineUnits } from './machine-units.ts';
@@ -28,7 +28,11 @@ export type DiskUse = 'disks' | 'snapshots';
 export function qemuArguments(
   units: MachineUnits,
   options: WakeOptions,
-  { machine = 'pc', use = 'disks' as DiskUse, formats }: { machine?: string; use?: DiskUse; formats: ReadonlyMap<string, string> },
+  {
+    machine = 'pc',
+    use = 'disks' as DiskUse,
+    formats,
+  }: { machine?: string; use?: DiskUse; formats: ReadonlyMap<string, string> },
 ): string[] {
   const { state } = units.collected;
   const { ramSize, ramHole } = state.pgm ? ramConfigOf(state.pgm) : { ramSize: 0, ramHole: DEFAULT_RAM_HOLE };

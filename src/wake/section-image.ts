@@ -39,19 +39,21 @@ export class SectionImage {
   /** Whether the device has such a field, or fields within it. */
   has(path: string): boolean {
     if (this.#fields.has(path)) return true;
-    for (const known of this.#fields.keys()) if (known.startsWith(`${path}[`) || known.startsWith(`${path}.`)) return true;
+    for (const known of this.#fields.keys())
+      if (known.startsWith(`${path}[`) || known.startsWith(`${path}.`)) return true;
     return false;
   }
 
-  /** A number; two's complement where its type has a sign. @throws UnsupportedError `no-such-field` */
+  /** A number; two's complement where its type has a sign. @throws UnsupportedError `other-qemu` */
   number(path: string): bigint {
     const { type, offset, size } = this.#field(path);
     let value = 0n;
-    for (let i = 0; i < size; i++) value = (value << 8n) | BigInt(this.#view.getUint8(this.#place(type, offset, size, i)));
+    for (let i = 0; i < size; i++)
+      value = (value << 8n) | BigInt(this.#view.getUint8(this.#place(type, offset, size, i)));
     return type.startsWith('int') ? BigInt.asIntN(8 * size, value) : value;
   }
 
-  /** Bytes of a field, or of an array of bytes: a copy. @throws UnsupportedError `no-such-field` */
+  /** Bytes of a field, or of an array of bytes: a copy. @throws UnsupportedError `other-qemu` */
   bytes(path: string): Uint8Array {
     const { offset, size } = this.#stretch(path);
     // Of a Buffer, slice would be no copy.
@@ -103,7 +105,7 @@ export class SectionImage {
 
   #unfit(path: string, what: string): UnsupportedError {
     return new UnsupportedError(
-      'no-such-field',
+      'other-qemu',
       `Cannot put the state into this QEMU: field ${path} of its device ${this.label} ${what}; use another release of QEMU`,
     );
   }

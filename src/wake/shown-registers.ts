@@ -58,7 +58,8 @@ export function readRegisters(text: string): Map<string, bigint> {
   if (/\bRAX=/.test(text)) registers.set('isWide', 1n);
   for (const [, name, value] of text.matchAll(/\b([A-Z][A-Z0-9]{1,4}) *= *([0-9a-f]+(?: [0-9a-f]{4,})*)/g)) {
     const words = value.split(' ');
-    if (name in SEGMENTS) for (const [i, part] of PARTS.entries()) registers.set(`${name} ${part}`, BigInt(`0x${words[i] ?? 0}`));
+    if (name in SEGMENTS)
+      for (const [i, part] of PARTS.entries()) registers.set(`${name} ${part}`, BigInt(`0x${words[i] ?? 0}`));
     else if (name === 'GDT' || name === 'IDT') {
       registers.set(`${name} base`, BigInt(`0x${words[0]}`));
       registers.set(`${name} limit`, BigInt(`0x${words[1] ?? 0}`));

@@ -1,10 +1,10 @@
-import { FormatError, throwDamage, tooMany, UnsupportedError } from '../../formats/errors.ts';
-import { type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
-import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { throwDamage, tooMany, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
+import { type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import type { QemuConfiguration } from '../../formats/qemu/configuration.ts';
 import { type DeviceSection, splitDevices } from '../../formats/qemu/device-sections.ts';
 import { QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { SectionImage } from './section-image.ts';
 
 /**
@@ -43,7 +43,7 @@ export class Template {
 
   /**
    * Reads a stream whose description accounts for every byte of every device. @throws FormatError, UnsupportedError
-   * `no-description`
+   * `other-qemu`
    */
   static async read(source: ByteSource): Promise<Template> {
     const reader = await QemuStreamReader.open(source);
@@ -54,12 +54,15 @@ export class Template {
       const { devices, description, descriptionOffset = 0 } = splitDevices(bytes, offset, throwDamage);
       if (!description)
         throw new UnsupportedError(
-          'no-description',
+          'other-qemu',
           `Cannot use ${source.name}: it has no description of its devices (machine option suppress-vmdesc)`,
         );
       const bare = devices.find(({ footer, described }) => !footer || !described);
       if (bare)
-        throw new FormatError('not-described', `Cannot use ${source.name}: its description does not fit device ${bare.name}`);
+        throw new UnsupportedError(
+          'other-qemu',
+          `Cannot use ${source.name}: its description does not fit device ${bare.name}`,
+        );
       return new Template(reader, firmware, devices, bytes.slice(descriptionOffset - offset + DESCRIPTION_HEAD));
     } finally {
       reader.release();
@@ -75,12 +78,12 @@ export class Template {
     return this.#images.get(`${name} ${instance}`);
   }
 
-  /** @throws UnsupportedError `no-such-device` */
+  /** @throws UnsupportedError `other-qemu` */
   section(name: string, instance = 0): SectionImage {
     const found = this.find(name, instance);
     if (found) return found;
     throw new UnsupportedError(
-      'no-such-device',
+      'other-qemu',
       `Cannot put the state into this QEMU: it has no device ${name} ${instance}; use another release of QEMU`,
     );
   }

@@ -38,14 +38,20 @@ export async function writeWoken({ sink, template, image, vga, signal, onProgres
   try {
     const [ram, another] = writer.blocks.all.filter(({ isRam }) => isRam);
     if (another || ram?.size !== image.ramSize)
-      throw new UnsupportedError('other-ram', `Cannot put the state into this QEMU: it has ${ram?.size ?? 0} bytes of RAM, expected ${image.ramSize}`);
+      throw new UnsupportedError(
+        'other-qemu',
+        `Cannot put the state into this QEMU: it has ${ram?.size ?? 0} bytes of RAM, expected ${image.ramSize}`,
+      );
     for (const { gcPhys, offset, size } of image.stretches)
       await pages.copy(ram, offset, size, (target, at) => image.read(target, gcPhys + at));
     const video = writer.blocks.all.find(({ name }) => VIDEO_BLOCK.test(name));
     if (video && image.video) await copyVideo(pages, video, image.video, vga);
+    for (const block of writer.blocks.all.filter((each) => !each.isRam && each !== video))
+      await pages.copy(block, 0, block.size, async (target) => void target.fill(0));
     for (const { block, offset, bytes } of template.firmware) await pages.put(writer.blocks.all[block], offset, bytes);
     await writer.endMemory();
-    for (const { id, name, instance, version, body } of sections) await writer.device({ id, name, instance, version, body });
+    for (const { id, name, instance, version, body } of sections)
+      await writer.device({ id, name, instance, version, body });
     await writer.end(description);
   } finally {
     writer.release();
@@ -57,7 +63,7 @@ async function copyVideo(pages: Pages, block: RamBlock, video: ByteSource, vga: 
   const start = new Uint8Array(Math.min(MIB, video.size ?? 0));
   await video.read(start, 0);
   if (vga && isText(vga)) textToQemu(start);
-  await pages.copy(block, 0, Math.min(video.size ?? 0, block.size), async (target, at) => {
+  await pages.copy(block, 0, block.size, async (target, at) => {
     if (at + target.length <= start.length) target.set(start.subarray(at, at + target.length));
     else target.fill(0, await video.read(target, at));
   });
@@ -71,7 +77,8 @@ class Pages {
   #page: Uint8Array = this.#piece;
   #at = 0;
   readonly #content = {
-    decode: (_: number, target: Uint8Array, to: number) => target.set(this.#page.subarray(this.#at, this.#at + PAGE_SIZE), to),
+    decode: (_: number, target: Uint8Array, to: number) =>
+      target.set(this.#page.subarray(this.#at, this.#at + PAGE_SIZE), to),
   };
 
   constructor(writer: QemuStreamWriter, onPiece: (done: number) => Promise<void>) {
@@ -79,7 +86,12 @@ class Pages {
     this.#onPiece = onPiece;
   }
 
-  async copy(block: RamBlock, start: number, size: number, read: (target: Uint8Array, at: number) => Promise<void>): Promise<void> {
+  async copy(
+    block: RamBlock,
+    start: number,
+    size: number,
+    read: (target: Uint8Array, at: number) => Promise<void>,
+  ): Promise<void> {
     for (let done = 0; done < size; done += this.#piece.length) {
       const piece = this.#piece.subarray(0, Math.min(this.#piece.length, size - done));
       await read(piece, done);

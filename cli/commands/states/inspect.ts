@@ -1,21 +1,25 @@
 import type { Argv } from 'yargs';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { type Described, describeAny } from '../../../src/saved-state/families/describe-any.ts';
-import { withInput } from '../../io/input.ts';
+import { foreseeWake } from '../../../src/wake/prepare.ts';
+import { withInput, withSource } from '../../io/input.ts';
 import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptions } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { withCommonOptions } from '../../process/run-command.ts';
+import { type Job, type Outcome, withCommonOptions } from '../../process/run-command.ts';
 import { bad } from '../../terminal/styles.ts';
 import { indent, lines, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
 import { renderState } from '../../text/inspect-text.ts';
 import { renderQemuState, renderSnapshots } from '../../text/qemu-inspect-text.ts';
 import { renderUnit } from '../../text/unit-text.ts';
+import { foreseenText } from '../../text/wake-text.ts';
 
 interface Options extends FileOptions, RamOptions {
   unit?: string;
+  wake: boolean;
 }
 
 export const inspectCommand = fileCommand<Options>({
@@ -34,40 +38,61 @@ export const inspectCommand = fileCommand<Options>({
         requiresArg: true,
         describe: 'Show this unit (of QEMU: section) field by field, such as apic or cpu/0',
       })
+      .option('wake', {
+        type: 'boolean',
+        default: false,
+        describe: 'Tell whether a machine of VirtualBox could go on in QEMU, and with which command line',
+      })
       .example('$0 inspect machine.sav', 'Container, units, memory map, registers, pages')
       .example("$0 inspect --json machine.sav | jq '.files[0].result.cpus'", 'Registers for a script')
       .example('$0 inspect machine.sav --unit apic', 'Registers of the interrupt controllers')
+      .example('$0 inspect --wake machine.sav', 'Whether it could go on in QEMU, and what it would lose')
       .example('$0 inspect guest.state --unit cpu/0', 'Every field of a device of QEMU')
       .epilogue(
         'Structure and CRCs are checked on the way, compressed data is not: that is for verify.',
       ) as unknown as Argv<Options>,
-  perFile: ({ file, signal, progress }, options) =>
-    withInput(
-      file,
-      async (source) => {
-        const described = await describeAny(source, {
-          ...(options.unit === undefined ? {} : { unit: options.unit }),
-          signal,
-          onProgress: (done) => progress.update(done, source.size),
-        });
-        const { description: result, findings } = described;
-        const damage = findings.map((finding) => bad(indent(findingText(finding))));
-        const text = lines([
-          file,
-          rendered(described),
-          ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : []),
-        ]);
-        const exitCode =
-          findings.length === 0
-            ? ExitCode.OK
-            : findings.every(({ unsupported }) => unsupported)
-              ? ExitCode.UNSUPPORTED
-              : ExitCode.BAD_FILE;
-        return { exitCode, findings, result, text };
-      },
-      options,
-    ),
+  perFile: (job, options) =>
+    options.wake ? withSource(job, (source) => inspectWake(source, job)) : inspectFile(job, options),
 });
+
+/** Of a state that was not saved for it: whether it can be woken. */
+async function inspectWake(source: ByteSource, { file, signal, progress }: Job): Promise<Outcome> {
+  const onProgress = (done: number) => progress.update(done, source.size);
+  const foreseen = await foreseeWake(source, { signal, onProgress });
+  const { refusals, notices } = foreseen;
+  if (refusals.length > 0)
+    return { exitCode: ExitCode.OK, result: { refusals }, text: foreseenText(file, foreseen, []) };
+  const commandLine = ['qemu-system-x86_64', ...foreseen.arguments({ use: 'disks' })];
+  return { exitCode: ExitCode.OK, result: { commandLine, notices }, text: foreseenText(file, foreseen, commandLine) };
+}
+
+function inspectFile({ file, signal, progress }: Job, options: Options): Promise<Outcome> {
+  return withInput(
+    file,
+    async (source) => {
+      const described = await describeAny(source, {
+        ...(options.unit === undefined ? {} : { unit: options.unit }),
+        signal,
+        onProgress: (done) => progress.update(done, source.size),
+      });
+      const { description: result, findings } = described;
+      const damage = findings.map((finding) => bad(indent(findingText(finding))));
+      const text = lines([
+        file,
+        rendered(described),
+        ...(damage.length > 0 ? ['', 'Damage (see verify)', ...damage] : []),
+      ]);
+      const exitCode =
+        findings.length === 0
+          ? ExitCode.OK
+          : findings.every(({ unsupported }) => unsupported)
+            ? ExitCode.UNSUPPORTED
+            : ExitCode.BAD_FILE;
+      return { exitCode, findings, result, text };
+    },
+    options,
+  );
+}
 
 function rendered(described: Described): TerminalText {
   switch (described.family) {

@@ -2,15 +2,21 @@ import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type Woken, wake, wakeAndRun } from '../../../migrations/wake/wake.ts';
-import { expectNoRefusal, type PreparedWake, prepareWake } from '../../../src/wake/prepare.ts';
+import { type PreparedWake, prepareWake } from '../../../src/wake/prepare.ts';
 import { diskFormats } from '../../io/disk-format.ts';
 import { withSource } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
 import { type WakeFlags, wakeOptionsOf, withWakeOptions } from '../../parsing/wake-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CommonOptions, type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
 import { NO_TEXT } from '../../terminal/terminal-text.ts';
-import { wakeText } from '../../text/wake-text.ts';
+import { refusalsText, wakeText } from '../../text/wake-text.ts';
 
 interface Options extends CommonOptions, WakeFlags {
   state: string;
@@ -27,7 +33,11 @@ export const wakeCommand: CommandModule<object, Options> = {
     withWakeOptions(withCommonOptions(argv))
       .positional('state', { type: 'string', demandOption: true, describe: 'Saved state of VirtualBox; - for stdin' })
       .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write for QEMU' })
-      .option('run', { type: 'boolean', default: false, describe: 'Start QEMU with the state, and let the machine go on' })
+      .option('run', {
+        type: 'boolean',
+        default: false,
+        describe: 'Start QEMU with the state, and let the machine go on',
+      })
       .option('proof', {
         type: 'boolean',
         default: true,
@@ -46,7 +56,10 @@ export const wakeCommand: CommandModule<object, Options> = {
       })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 wake old.sav --disk ide0:0=disk.vdi -o machine.qemu', 'Write it for QEMU, and tell the command line')
-      .example('$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options "-display gtk"', 'Let the machine go on in QEMU')
+      .example(
+        '$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options "-display gtk"',
+        'Let the machine go on in QEMU',
+      )
       .epilogue(
         'Nothing is written where something is refused: exit code 5, the reason, and what helps. With -o the disks are only looked at; with --run the guest writes to them.',
       ) as unknown as Argv<Options>,
@@ -59,14 +72,17 @@ export const wakeCommand: CommandModule<object, Options> = {
 
 async function runWake(source: ByteSource, job: Job, options: Options): Promise<Outcome> {
   const { output, run, force } = options;
-  if ((output === undefined) === !run) throw new UsageError('usage', 'Cannot wake: expected either --output FILE or --run');
+  if ((output === undefined) === !run)
+    throw new UsageError('usage', 'Cannot wake: expected either --output FILE or --run');
   const { file, signal, progress } = job;
   const wakeOptions = wakeOptionsOf(options);
   const prepared = await prepareWake(source, wakeOptions, await diskFormats(wakeOptions.disks), {
     signal,
     onProgress: (offset) => progress.update(offset, source.size, 'reading'),
   });
-  expectNoRefusal(prepared);
+  const { refusals } = prepared;
+  if (refusals.length > 0)
+    return { exitCode: ExitCode.UNSUPPORTED, result: { refusals }, text: refusalsText(file, refusals) };
   const qemu = {
     program: options.qemu,
     ...{ proof: options.proof, signal },

@@ -1,9 +1,9 @@
 import { Cursor } from '../../../formats/binary/cursor.ts';
-import { fpuImage } from '../../../formats/units/cpu/cpum-layouts.ts';
 import { GENERAL_REGISTERS } from '../../../formats/qemu/cpu.ts';
 import type { Selector } from '../../../formats/units/cpu/cpum-layouts.ts';
-import type { FieldValue, SectionImage } from '../section-image.ts';
+import { fpuImage } from '../../../formats/units/cpu/cpum-layouts.ts';
 import type { CpuState } from '../cpu-state.ts';
+import type { FieldValue, SectionImage } from '../section-image.ts';
 import { hiddenFlags, ownFlags } from './cpu-flags.ts';
 
 /** Segment registers by number. */
@@ -103,7 +103,8 @@ function wakeExtendedState({ context, fxsave, ymm, xStateInUse }: CpuState, sect
     stored.set(bytes.slice(MANTISSA_SIZE, ST_SIZE).reverse(), MANTISSA_SIZE);
     section.set(`env.fpregs[${(top + n) % FPU_REGISTERS}].tmp`, stored);
   }
-  for (const [n, bytes] of xmm.entries()) putWords(section, (word) => `env.xmm_regs[0][${n}]._q_ZMMReg[${word}]`, bytes, 0);
+  for (const [n, bytes] of xmm.entries())
+    putWords(section, (word) => `env.xmm_regs[0][${n}]._q_ZMMReg[${word}]`, bytes, 0);
   if (ymm)
     for (let n = 0; n < xmm.length; n++)
       putWords(section, (word) => `env.xmm_regs[1][${n}]._q_ZMMReg[${word}]`, ymm.subarray(16 * n, 16 * n + 16), 2);

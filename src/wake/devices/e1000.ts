@@ -1,4 +1,4 @@
-import { E1000_PHY_REGISTERS, type E1000 } from '../../../formats/units/network/codecs.ts';
+import { type E1000, E1000_PHY_REGISTERS } from '../../../formats/units/network/codecs.ts';
 import { type Correspondence, computed, type Part, same, sameEach, sameList } from '../correspondence.ts';
 import type { SectionImage } from '../section-image.ts';
 import { E1000_REGISTERS } from './e1000-registers.ts';
@@ -27,7 +27,9 @@ const BY_PLACE = 'e1000/full_mac_state.mac_reg';
 /** @param section tells which registers this QEMU keeps by name */
 export function e1000(section: SectionImage): Correspondence[] {
   return [
-    ...E1000_REGISTERS.flatMap(([name, offset], i) => (TABLE_REGISTERS.includes(name) ? [] : register(section, name, offset, i))),
+    ...E1000_REGISTERS.flatMap(([name, offset], i) =>
+      TABLE_REGISTERS.includes(name) ? [] : register(section, name, offset, i),
+    ),
     ...TABLES.flatMap(({ name, index, offset, count }) => [
       ...sameList(`mac_reg[${index}]`, name, count),
       ...Array.from({ length: count }, (_, i) =>

@@ -57,7 +57,12 @@ function driveTable(channel: number, drive: number): Correspondence[] {
   const isAttached = (part: Part) => unitOf(part).channels[channel].devices[drive].attached;
   return [
     ...sameEach(qemu, vbox, REGISTERS),
-    converted(`${qemu}select`, `${vbox}select`, (select) => select | SELECT_ONES, (select) => select),
+    converted(
+      `${qemu}select`,
+      `${vbox}select`,
+      (select) => select | SELECT_ONES,
+      (select) => select,
+    ),
     {
       ...same(`${qemu}status`, `${vbox}status`),
       wake: (part) => (isAttached(part) ? BigInt(unitOf(part).controllers[channel].drives[drive].status) : ABSENT),

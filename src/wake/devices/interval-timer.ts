@@ -19,7 +19,9 @@ const CHANNEL = [
 
 /** Unit i8254. */
 export const intervalTimer: readonly Correspondence[] = [
-  ...['channel0.channel.', 'channel1.', 'channel2.'].flatMap((channel, i) => sameEach(`channels[${i}].`, channel, CHANNEL)),
+  ...['channel0.channel.', 'channel1.', 'channel2.'].flatMap((channel, i) =>
+    sameEach(`channels[${i}].`, channel, CHANNEL),
+  ),
   sameTimer('channels[0].next_transition_time#2', 'channel0.timer'),
   same('channels[0].irq_disabled', 'disabledByHpet'),
 ];

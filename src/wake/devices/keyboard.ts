@@ -27,7 +27,6 @@ export const keyboardController: readonly Correspondence[] = [
     ['write_cmd', 'writeCommand'],
     ['status', 'status'],
     ['mode', 'mode'],
-    
   ]),
   same('pckbd/extended_state.obdata', 'output'),
   computed('kbd.pending_tmp', (part) => {

@@ -1,6 +1,15 @@
 import type { Apic } from '../../../formats/units/cpu/apic.ts';
+import {
+  type Correspondence,
+  computed,
+  converted,
+  type Part,
+  same,
+  sameEach,
+  sameList,
+  sameTimer,
+} from '../correspondence.ts';
 import type { SectionImage } from '../section-image.ts';
-import { type Correspondence, computed, converted, type Part, same, sameEach, sameList, sameTimer } from '../correspondence.ts';
 
 type LocalApic = Apic['cpu'][number];
 
@@ -26,8 +35,18 @@ export const localApic: readonly Correspondence[] = [
     ['tpr', 'tpr'],
     ['spurious_vec', 'svr'],
   ]),
-  converted('log_dest', 'page.ldr', (ldr) => ldr >> HIGH_BYTE, (value, before) => (value << HIGH_BYTE) | (before & LOW_BITS)),
-  converted('dest_mode', 'page.dfr', (dfr) => dfr >> FORMAT_SHIFT, (value) => (value << FORMAT_SHIFT) | FORMAT_LOW_BITS),
+  converted(
+    'log_dest',
+    'page.ldr',
+    (ldr) => ldr >> HIGH_BYTE,
+    (value, before) => (value << HIGH_BYTE) | (before & LOW_BITS),
+  ),
+  converted(
+    'dest_mode',
+    'page.dfr',
+    (dfr) => dfr >> FORMAT_SHIFT,
+    (value) => (value << FORMAT_SHIFT) | FORMAT_LOW_BITS,
+  ),
   ...['isr', 'tmr', 'irr'].flatMap((name) => sameList(name, `page.${name}`, 8)),
   ...sameEach('', 'page.', [
     ['lvt[0]', 'lvtTimer'],
@@ -64,7 +83,7 @@ export function hasDeliverable({ base, page }: LocalApic): boolean {
   if (!page || (base & ENABLED) === 0n || (page.svr & 0x100) === 0) return false;
   const waiting = highest(page.irr);
   const inService = highest(page.isr);
-  const priority = Math.max(page.tpr >>> 4, inService >>> 4);
+  const priority = Math.max(page.tpr, inService, 0) >>> 4;
   return waiting >= 0 && waiting >>> 4 > priority;
 }
 

@@ -17,9 +17,11 @@ const MEMORY_KIND = 0xf;
 
 /** The path of a PCI device's configuration space in its section. */
 function configPath(section: SectionImage): string {
-  return ['parent_obj', 'dev', 'parent_obj.parent_obj']
-    .flatMap((owner) => [`${owner}.config[0]`, `${owner}.config`])
-    .find((path) => section.has(path)) ?? 'parent_obj.config[0]';
+  return (
+    ['parent_obj', 'dev', 'parent_obj.parent_obj']
+      .flatMap((owner) => [`${owner}.config[0]`, `${owner}.config`])
+      .find((path) => section.has(path)) ?? 'parent_obj.config[0]'
+  );
 }
 
 /** Changes bytes of the configuration space. */
@@ -39,7 +41,11 @@ export function configOf(section: SectionImage): DataView {
  * Takes over what the guest has set: QEMU refuses a configuration space whose other bits are not its own.
  * @param regions base addresses to take, as `[QEMU, VirtualBox]`
  */
-export function wakeConfig(section: SectionImage, device: PciDevice, regions: readonly (readonly [number, number])[]): void {
+export function wakeConfig(
+  section: SectionImage,
+  device: PciDevice,
+  regions: readonly (readonly [number, number])[],
+): void {
   const from = new DataView(device.config.buffer, device.config.byteOffset, device.config.byteLength);
   editConfig(section, (to) => {
     to.setUint16(COMMAND, from.getUint16(COMMAND, true), true);

@@ -1,5 +1,13 @@
 import type { Rtc } from '../../../formats/units/chipset/mc146818.ts';
-import { type Correspondence, computed, type Moment, type Part, same, sameBytes, sameTimer } from '../correspondence.ts';
+import {
+  type Correspondence,
+  computed,
+  type Moment,
+  type Part,
+  same,
+  sameBytes,
+  sameTimer,
+} from '../correspondence.ts';
 
 const SECOND = 1_000_000_000n;
 const SECONDS_A_DAY = 86_400;
@@ -56,7 +64,8 @@ function secondsToAlarm(rtc: Rtc): number {
 /** QEMU's clock sets its flag for a passed second by a timer, which runs while nobody has read that flag. */
 function updateTimer(rtc: Rtc): bigint {
   const controls = rtc.cmos[Register.B];
-  const isStopped = (controls & SET) !== 0 || ((rtc.cmos[Register.C] & UPDATED) !== 0 && (controls & ALARM_ENABLED) === 0);
+  const isStopped =
+    (controls & SET) !== 0 || ((rtc.cmos[Register.C] & UPDATED) !== 0 && (controls & ALARM_ENABLED) === 0);
   return isStopped ? -1n : rtc.nextSecond;
 }
 
@@ -97,8 +106,5 @@ export const realTimeClock: readonly Correspondence[] = [
   computed('last_update', (_, { now }) => now),
   computed('offset', (part, moment) => passedOf(clockOf(part), moment)),
   computed('update_timer', (part) => updateTimer(clockOf(part))),
-  computed(
-    'next_alarm_time',
-    (part) => clockOf(part).nextSecond + BigInt(secondsToAlarm(clockOf(part)) - 1) * SECOND,
-  ),
+  computed('next_alarm_time', (part) => clockOf(part).nextSecond + BigInt(secondsToAlarm(clockOf(part)) - 1) * SECOND),
 ];

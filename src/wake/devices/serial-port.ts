@@ -16,5 +16,10 @@ export const serialPort: readonly Correspondence[] = [
     ['scr', 'scr'],
     ['fcr_vmstate', 'fcr'],
   ]),
-  converted('state.lsr', 'lsr', (lsr) => lsr | SENT, (lsr) => lsr),
+  converted(
+    'state.lsr',
+    'lsr',
+    (lsr) => lsr | SENT,
+    (lsr) => lsr,
+  ),
 ];

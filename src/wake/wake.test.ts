@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../formats/files/source.ts';
+import { extract } from '../saved-state/extract/extract.ts';
+import { verifyQemu } from '../saved-state/qemu/verify-qemu.ts';
+import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../testing/states.ts';
+import { GuestImage } from './guest-image.ts';
+import { prepareWake } from './prepare.ts';
+import { putState } from './put-state.ts';
+import { SectionImage } from './section-image.ts';
+import { Template } from './template.ts';
+import { NO_OPTIONS } from './wake-options.ts';
+import { writeWoken } from './write-woken.ts';
+
+/** Streams of a PC of 4 MiB without graphics, which the real QEMU 7.2.22 and 10.0.2 wrote after a reset. */
+const TEMPLATES = fileURLToPath(new URL('../../test-vectors/wake/', import.meta.url));
+const MACHINES = ['pc-i440fx-7.2', 'pc-i440fx-10.0'];
+const STATES = ['own-prot32', 'own-pae', 'own-long', 'own-long-live'];
+
+function template(machine: string): Promise<Template> {
+  const bytes = gunzipSync(readFileSync(join(TEMPLATES, `${machine}.qemu.gz`)));
+  return Template.read(bufferSource(bytes, machine));
+}
+
+async function woken(name: string, machine: string) {
+  const source = bufferSource(readFileSync(join(STATES_FOLDER, `${name}.sav`)), name);
+  const prepared = await prepareWake(source, NO_OPTIONS, new Map());
+  expect(prepared.refusals).toEqual([]);
+  const target = await template(machine);
+  putState(prepared.units, target, NO_OPTIONS);
+  const image = await GuestImage.open(source, prepared.units.collected.state);
+  const pieces: Buffer[] = [];
+  const sink = { write: async (bytes: Uint8Array) => void pieces.push(Buffer.from(bytes)) };
+  await writeWoken({ sink, template: target, image, vga: undefined });
+  image.close();
+  return { prepared, stream: bufferSource(Buffer.concat(pieces), name) };
+}
+
+describe.each(MACHINES)('a state in the form of %s', (machine) => {
+  it.each(STATES)('%s has the registers and the memory of its truth', async (name) => {
+    const truth = JSON.parse(readFileSync(join(STATES_FOLDER, `${name}.json`), 'utf8')) as Truth;
+    const { stream } = await woken(name, machine);
+    const { verdict, findings, state } = await verifyQemu(stream);
+    expect([verdict, findings, state?.configuration.machine]).toEqual(['no-damage-found', [], machine]);
+    const cpu = state?.devices.find((device) => device.name === 'cpu');
+    if (!cpu) throw new Error('no CPU');
+    const fields = new SectionImage(cpu);
+    for (const [register, path] of [
+      ['cr0', 'env.cr[0]'],
+      ['cr3', 'env.cr[3]'],
+      ['cr4', 'env.cr[4]'],
+      ['efer', 'env.efer'],
+    ] as const)
+      expect([register, `0x${fields.number(path).toString(16)}`]).toEqual([register, truth.vcpus[0][register]]);
+    const ram = new MemoryTarget();
+    await extract(stream, ram);
+    // In place of RAM, the guest sees ROMs there.
+    ram.bytes.fill(0, 0xa0000, 0x100000);
+    expect(sha256(ram.bytes)).toBe(truth.ram.low.sha256);
+  });
+
+  it('lets the guest see ROMs where they were, and ones where there was nothing', async () => {
+    const { stream } = await woken('own-long', machine);
+    const ram = new MemoryTarget();
+    await extract(stream, ram);
+    const seen = new MemoryTarget();
+    const range = { start: 0xf0000, end: 0x100000 };
+    await extract(bufferSource(readFileSync(join(STATES_FOLDER, 'own-long.sav'))), seen, { asSeen: true, range });
+    expect(sha256(ram.bytes.subarray(0xf0000, 0x100000))).toBe(sha256(seen.bytes));
+    expect(ram.bytes.subarray(0xc0000, 0xc1000).every((byte) => byte === 0xff)).toBe(true);
+    expect(ram.bytes.subarray(0xa0000, 0xc0000).every((byte) => byte === 0)).toBe(true);
+  });
+});
+
+describe('Template', () => {
+  it('finds the fields of both releases under the same names', async () => {
+    const [old, young] = await Promise.all(MACHINES.map(template));
+    for (const each of [old, young]) {
+      const ide = each.section('0000:00:01.1/ide');
+      expect(ide.has('bus[1].ifs[1].status')).toBe(true);
+      expect(each.section('i8254').has('channels[0].next_transition_time#2')).toBe(true);
+      expect(each.section('apic').number('apicbase')).toBe(0xfee00900n);
+    }
+  });
+
+  it('does not guess: a field, a device, a size that this QEMU lacks is refused', async () => {
+    const target = await template(MACHINES[0]);
+    const timer = target.section('timer');
+    expect(() => timer.set('no_such_field', 1n)).toThrow(/no_such_field of its device timer 0 is not there/);
+    expect(() => target.section('cpu', 1)).toThrow(/it has no device cpu 1/);
+    expect(() => target.section('port92').set('outport', 256n)).toThrow(/too few for 0x100/);
+    expect(() => target.section('globalstate').set('runstate', new Uint8Array(3))).toThrow(/has 100 bytes, expected 3/);
+    expect(() => target.section('globalstate').set('runstate', 3n)).toThrow(/expected a number/);
+  });
+
+  it('is refused without a description, or with one that does not fit', async () => {
+    const bytes = gunzipSync(readFileSync(join(TEMPLATES, `${MACHINES[0]}.qemu.gz`)));
+    const described = bytes.indexOf('{"page_size"') - 5;
+    await expect(Template.read(bufferSource(bytes.subarray(0, described)))).rejects.toMatchObject({
+      code: 'other-qemu',
+    });
+    const text = bytes.toString('latin1');
+    const wrong = Buffer.from(
+      text.replace('"name": "halted", "type": "uint32", "size": 4', '"name": "halted", "type": "uint32", "size": 5'),
+      'latin1',
+    );
+    expect(wrong.equals(bytes)).toBe(false);
+    await expect(Template.read(bufferSource(wrong))).rejects.toThrow();
+  });
+});
+
+describe('the command line', () => {
+  it('names every device of the machine', async () => {
+    const { prepared } = await woken('own-long', MACHINES[0]);
+    const words = prepared.arguments({ machine: MACHINES[0], use: 'disks' }).join(' ');
+    expect(words).toContain('-smp 1,maxcpus=1 -m 4096k');
+    expect(words).toContain('-machine pc-i440fx-7.2,hpet=off,vmport=off');
+    expect(words).not.toContain('-device');
+  });
+});
