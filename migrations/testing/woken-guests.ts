@@ -1,0 +1,184 @@
+import { execFileSync } from 'node:child_process';
+import { openSync, readSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { sleep } from '../../formats/world/waiting.ts';
+import type { QemuProcess } from '../wake/qemu-process.ts';
+
+/** A woken guest that runs. */
+export interface RunningGuest {
+  qemu: QemuProcess;
+  /** Socket of its first serial port. */
+  serial: string;
+  /** File of its disk. */
+  disk: string;
+  folder: string;
+}
+
+interface GuestCheck {
+  names: RegExp;
+  /** @returns what was seen @throws Error where it is not as it should be */
+  check(guest: RunningGuest): Promise<string>;
+}
+
+/** Where the bare-metal guests keep their counters. */
+const COUNTERS = 0x5000;
+const SECONDS = 5;
+
+async function counters({ qemu }: RunningGuest, words = 16): Promise<number[]> {
+  const bytes = new Uint8Array(4 * words);
+  await qemu.withMemory(COUNTERS, bytes.length, async (memory) => void (await memory.read(bytes, 0)));
+  return [...new Uint32Array(bytes.buffer)];
+}
+
+/** Counters before and after, and what they grew in a second. */
+async function observe(guest: RunningGuest) {
+  const before = await counters(guest);
+  const start = performance.now();
+  await sleep(1000 * SECONDS);
+  const after = await counters(guest);
+  const seconds = (performance.now() - start) / 1000;
+  return { before, after, rate: (i: number) => (after[i] - before[i]) / seconds };
+}
+
+function expectThat(holds: boolean, what: string): void {
+  if (!holds) throw new Error(what);
+}
+
+const near = (value: number, nominal: number, share = 0.08) => Math.abs(value - nominal) <= share * nominal;
+
+async function interrupts(guest: RunningGuest, usesApic: boolean): Promise<string> {
+  const { rate } = await observe(guest);
+  const [pit, rtc, apic] = [4, 7, 8].map(rate);
+  expectThat(near(pit, 100) && near(rtc, 8), `PIT ${pit.toFixed(1)}/s, RTC ${rtc.toFixed(1)}/s`);
+  expectThat(!usesApic || near(apic, 100), `APIC timer ${apic.toFixed(1)}/s`);
+  const [, , , , , keysBefore] = await counters(guest);
+  for (const data of ['a', 'b', 'c']) {
+    await guest.qemu.qmp.execute('send-key', { keys: [{ type: 'qcode', data }] });
+    await sleep(300);
+  }
+  const keys = (await counters(guest))[5] - keysBefore;
+  expectThat(keys === 6, `3 keys made ${keys} interrupts, expected 6`);
+  return `PIT ${pit.toFixed(1)}/s, RTC ${rtc.toFixed(1)}/s${usesApic ? `, APIC ${apic.toFixed(1)}/s` : ''}, 3 keys 6 interrupts`;
+}
+
+async function network(guest: RunningGuest): Promise<string> {
+  const { before, after } = await observe(guest);
+  const [sent, replies] = [0, 1].map((i) => after[i] - before[i]);
+  expectThat(sent > 5 * SECONDS && after[0] - after[1] <= 1, `${sent} pings, ${replies} replies`);
+  return `${sent} pings, ${replies} replies, ${after[4] - before[4]} interrupts`;
+}
+
+const SECTOR = 512;
+const BLOCK_SECTORS = 8;
+const ROUNDS_CHECKED = 99;
+
+async function disk(guest: RunningGuest): Promise<string> {
+  const { before, after } = await observe(guest);
+  const rounds = after[0] - before[0];
+  expectThat(
+    rounds > 100 && after[1] === 0 && after[5] === 0,
+    `${rounds} rounds, ${after[1]} mismatches, ${after[5]} errors`,
+  );
+  const perRound = (after[2] - before[2]) / rounds;
+  expectThat(near(perRound, 10, 0.01), `${perRound.toFixed(2)} interrupts a round`);
+  await guest.qemu.qmp.execute('stop');
+  const [last] = await counters(guest);
+  await guest.qemu.quit();
+  const file = openSync(guest.disk, 'r');
+  const block = Buffer.alloc(SECTOR * BLOCK_SECTORS);
+  for (let round = last - ROUNDS_CHECKED; round < last; round++) {
+    readSync(file, block, 0, block.length, SECTOR * (64 + (round & 127) * BLOCK_SECTORS));
+    for (let i = 0; i < block.length / 4; i++)
+      expectThat(
+        block.readUInt32LE(4 * i) === (round + Math.imul(i, 0x01000193)) >>> 0,
+        `round ${round} is wrong in the image`,
+      );
+  }
+  return `${rounds} rounds, 10 interrupts each, no mismatch, last ${ROUNDS_CHECKED} rounds right in the image`;
+}
+
+/** The shell of the Linux guest on its serial port. */
+class Shell {
+  #said = '';
+  readonly #socket: Socket;
+  #number = 0;
+
+  constructor(path: string) {
+    this.#socket = connect({ path });
+    this.#socket.on('data', (piece: Buffer) => {
+      this.#said += piece.toString('latin1');
+    });
+    this.#socket.on('error', () => {});
+  }
+
+  /** What a command prints. @throws Error where it does not end */
+  async run(command: string, seconds = 60): Promise<string> {
+    const mark = `done-${++this.#number}`;
+    this.#said = '';
+    this.#socket.write(`${command}; echo ${mark.replace('-', "-''")}\n`);
+    for (let waited = 0; waited < seconds; waited += 0.1) {
+      if (this.#said.includes(mark)) return this.#said.slice(0, this.#said.indexOf(mark));
+      await sleep(100);
+    }
+    throw new Error(`the shell does not answer ${command}: ${this.#said.slice(-200)}`);
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+const ECHO_BYTES = 400_000;
+
+async function linux(guest: RunningGuest): Promise<string> {
+  const shell = new Shell(guest.serial);
+  try {
+    const kernelLines = () => shell.run('dmesg | wc -l').then((text) => Number(/^(\d+)\s*$/m.exec(text)?.[1]));
+    await shell.run('true');
+    const linesBefore = await kernelLines();
+    const logged = () => shell.run('wc -l </mnt/log.txt').then((text) => Number(/^(\d+)\s*$/m.exec(text)?.[1]));
+    const before = await logged();
+    const sums = await shell.run(
+      'dd if=/dev/urandom of=/mnt/r bs=1M count=8 2>/dev/null; md5sum </mnt/r; sync; echo 3 >/proc/sys/vm/drop_caches; md5sum </mnt/r',
+    );
+    const [first, second] = sums.match(/^[0-9a-f]{32}/gm) ?? [];
+    expectThat(first !== undefined && first === second, `md5 ${first} became ${second}`);
+    const pinged = await shell.run('ping -c 5 10.0.2.2');
+    expectThat(/5 packets received/.test(pinged), `ping: ${pinged.slice(-120)}`);
+    await echo(guest);
+    expectThat((await logged()) > before, 'the log file does not grow');
+    const grown = (await kernelLines()) - linesBefore;
+    expectThat(grown <= 1, `${grown} new lines of the kernel: ${await shell.run('dmesg | tail -5')}`);
+    await shell.run(
+      'kill $(ps | grep log.txt | grep -v grep | awk "{print \\$1}"); for p in /proc/[0-9]*; do ls -l $p/fd 2>/dev/null | grep -q log.txt && kill -9 ${p#/proc/}; done; umount /mnt',
+    );
+  } finally {
+    shell.close();
+  }
+  await guest.qemu.quit();
+  execFileSync('e2fsck', ['-fn', guest.disk], { stdio: 'ignore' });
+  return 'md5 of 8 MiB equal without caches, 5 pings, echo equal, log goes on, no kernel message, e2fsck clean';
+}
+
+/** Sends bytes through the guest's echo service, and compares. */
+async function echo({ qemu }: RunningGuest): Promise<void> {
+  const port = Number(/TCP\[HOST_FORWARD\]\s+\d+\s+\S+\s+(\d+)/.exec(await qemu.qmp.hmp('info usernet'))?.[1]);
+  const sent = Buffer.from(Array.from({ length: ECHO_BYTES }, (_, i) => (i * 7 + (i >>> 8)) & 0xff));
+  const socket = connect({ port, host: '127.0.0.1' });
+  socket.end(sent);
+  const pieces: Buffer[] = [];
+  for await (const piece of socket) {
+    pieces.push(piece as Buffer);
+    if (pieces.reduce((sum, each) => sum + each.length, 0) >= sent.length) break;
+  }
+  expectThat(Buffer.concat(pieces).equals(sent), 'the echo differs');
+}
+
+/** Guests of ../shared/virtualbox/guest/wake, by the names of their states. */
+export const GUEST_CHECKS: readonly GuestCheck[] = [
+  { names: /irq1/, check: (guest) => interrupts(guest, true) },
+  { names: /irq/, check: (guest) => interrupts(guest, false) },
+  { names: /^wkn/, check: network },
+  { names: /^wkd/, check: disk },
+  { names: /^wkk$/, check: linux },
+];

@@ -1,0 +1,113 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { openFileSink } from '../../formats/files/sink.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { type PreparedWake, prepareWake } from '../../src/wake/prepare.ts';
+import { NO_OPTIONS, type WakeOptions } from '../../src/wake/wake-options.ts';
+import { GUEST_CHECKS, type RunningGuest } from '../testing/woken-guests.ts';
+import { wake, wakeAndRun } from './wake.ts';
+
+// npm run campaign -- wake [--qemu PROGRAM]… [FOLDER…]: wakes real states in the real QEMU, and lets guests whose names
+// are known run on: their own counters, disks and shells tell whether all went well.
+
+const DEFAULT_FOLDERS = [
+  '../shared/samples',
+  '../shared/samples/own-rom',
+  '../shared/samples/old',
+  '../shared/samples/wake',
+];
+const args = process.argv.slice(2);
+const programs: string[] = [];
+while (args[0] === '--qemu') programs.push(...args.splice(0, 2).slice(1));
+if (programs.length === 0) programs.push('qemu-system-x86_64');
+const folders = (args.length > 0 ? args : DEFAULT_FOLDERS).filter((folder) => existsSync(folder));
+for (const program of programs) {
+  const { error } = spawnSync(program, ['--version']);
+  if (!error && folders.length > 0) continue;
+  console.log(error ? `There is no ${program}: nothing was woken` : 'There are no states to wake');
+  process.exit(2);
+}
+
+const work = mkdtempSync(join(tmpdir(), 'savkit-wake-'));
+const count = { woken: 0, ran: 0, refused: 0, failed: 0 };
+try {
+  for (const folder of folders)
+    for (const name of readdirSync(folder)
+      .filter((each) => /\.sav(\.xz)?$/.test(each))
+      .sort())
+      for (const program of programs) await wakeState(resolve(folder, name), program);
+} finally {
+  rmSync(work, { recursive: true, force: true });
+}
+console.log(
+  Object.entries(count)
+    .map(([what, n]) => `${n} ${what}`)
+    .join(', '),
+);
+process.exitCode = count.failed > 0 || count.woken === 0 ? 1 : 0;
+
+/** A copy that may be written to, unpacked. */
+function copyOf(path: string): string {
+  const to = join(work, basename(path, '.xz'));
+  if (path.endsWith('.xz')) writeFileSync(to, execFileSync('xz', ['-dc', path], { maxBuffer: 2 ** 31 - 1 }));
+  else copyFileSync(path, to);
+  return to;
+}
+
+async function wakeState(path: string, program: string): Promise<void> {
+  const state = copyOf(path);
+  const name = basename(state, '.sav');
+  const disk = ['.raw.xz', '.raw'].map((end) => join(path, '..', `${name}${end}`)).find((each) => existsSync(each));
+  const options: WakeOptions = {
+    ...NO_OPTIONS,
+    disks: disk ? new Map([['ide0:0', copyOf(disk)]]) : new Map(),
+    serial: [`socket,path=${join(work, 'serial')},server=on,wait=off`],
+    network: ['user,hostfwd=tcp:127.0.0.1:0-:7777'],
+  };
+  const source = await openFile(state);
+  try {
+    const started = performance.now();
+    const prepared = await prepareWake(source, options, new Map());
+    const [first] = prepared.refusals;
+    if (first) {
+      count.refused++;
+      console.log(`${name}: refused: ${first.reason}`);
+      return;
+    }
+    const sink = await openFileSink(join(work, 'machine.qemu'), { force: true });
+    const { machine, proof } = await wake(source, sink, prepared, { program }).finally(() => sink.abort());
+    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    if (!proof?.holds) throw new Error(`differs: ${proof?.differences.join(', ')}`);
+    count.woken++;
+    console.log(`${name}: ${machine}: ${proof.pages} pages and ${proof.registers} registers equal, ${seconds} s`);
+    await runOn(name, prepared, program, options);
+  } catch (error) {
+    count.failed++;
+    console.log(`${name}: ${program}: FAILED: ${error instanceof Error ? error.message : error}`);
+  } finally {
+    await source.close();
+  }
+
+  async function runOn(guest: string, prepared: PreparedWake, qemu: string, wishes: WakeOptions): Promise<void> {
+    const check = GUEST_CHECKS.find(({ names }) => names.test(guest))?.check;
+    if (!check) return;
+    const { process: machine } = await wakeAndRun(source, prepared, ['-display', 'none'], {
+      program: qemu,
+      proof: false,
+    });
+    const running: RunningGuest = {
+      qemu: machine,
+      serial: join(work, 'serial'),
+      disk: wishes.disks.get('ide0:0') ?? '',
+      folder: work,
+    };
+    try {
+      console.log(`  ${await check(running)}`);
+      count.ran++;
+    } finally {
+      await machine.quit();
+    }
+  }
+}
