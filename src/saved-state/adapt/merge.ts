@@ -1,8 +1,8 @@
 import { FormatError, UnsupportedError } from '../../../formats/errors.ts';
 import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
 import { codecFor } from '../../../formats/units/table.ts';
-import type { Change, ChangeClass } from './change.ts';
 import type { CollectedState, CollectedUnit } from '../reading/collect-units.ts';
+import type { Change, ChangeClass } from './change.ts';
 
 /** Where a unit of the result comes from. */
 export type Origin = 'own' | 'donor' | 'dropped';
