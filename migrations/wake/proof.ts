@@ -1,8 +1,8 @@
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
-import type { CpuState } from '../../src/wake/cpu-state.ts';
 import type { GuestImage } from '../../src/wake/guest-image.ts';
 import { expectedRegisters, readRegisters } from '../../src/wake/shown-registers.ts';
+import type { CpuState } from '../../src/wake/units/cpu-state.ts';
 import { text } from '../wire/shape.ts';
 import type { QemuProcess } from './qemu-process.ts';
 

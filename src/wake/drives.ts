@@ -1,5 +1,5 @@
 import type { Ide } from '../../formats/units/storage/ata-codecs.ts';
-import type { MachineUnits } from './machine-units.ts';
+import type { MachineUnits } from './units/machine-units.ts';
 
 /** A disk or drive of the machine. */
 export interface Drive {

@@ -5,10 +5,10 @@ import type { Trpm } from '../../formats/units/cpu/trpm.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
 import { type E1000, E1000_CHIPS } from '../../formats/units/network/codecs.ts';
 import type { Ide } from '../../formats/units/storage/ata-codecs.ts';
-import { type CpuState, cpuStates } from './cpu-state.ts';
 import { roleOf } from './device-roles.ts';
 import { drivesOf } from './drives.ts';
-import type { MachineUnits } from './machine-units.ts';
+import { type CpuState, cpuStates } from './units/cpu-state.ts';
+import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** Why a state can't be woken, and what helps. */

@@ -1,6 +1,6 @@
 import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
 import type { PciDevice } from './devices/pci.ts';
-import type { MachineUnits } from './machine-units.ts';
+import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** A network card with its place on the bus. */

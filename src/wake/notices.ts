@@ -2,8 +2,8 @@ import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
 import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
 import { drivesOf } from './drives.ts';
-import type { MachineUnits } from './machine-units.ts';
 import { interruptRoutes } from './put-state.ts';
+import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** Something that a woken guest lacks, or does otherwise. */

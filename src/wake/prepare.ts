@@ -3,9 +3,9 @@ import { collectUnits } from '../saved-state/reading/collect-units.ts';
 import type { WalkOptions } from '../saved-state/reading/walk.ts';
 import { type Drive, drivesOf } from './drives.ts';
 import { type Refusal, refusalsOf } from './judge.ts';
-import { MachineUnits } from './machine-units.ts';
 import { type Notice, noticesOf } from './notices.ts';
 import { type DiskUse, qemuArguments } from './qemu-arguments.ts';
+import { MachineUnits } from './units/machine-units.ts';
 import { NO_OPTIONS, type WakeOptions } from './wake-options.ts';
 
 /** What can be said of a wake before any QEMU is started. */

@@ -3,8 +3,6 @@ import type { Acpi } from '../../formats/units/chipset/legacy.ts';
 import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
 import type { Apic } from '../../formats/units/cpu/apic.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
-import { type Correspondence, type Moment, type Part, valueAt, wakeSection } from './correspondence.ts';
-import { type CpuState, cpuStates } from './cpu-state.ts';
 import { wakeCpu } from './devices/cpu.ts';
 import { e1000 } from './devices/e1000.ts';
 import { holdLine, planTwins, type Routes, usesIoApic, wakeTwins } from './devices/interrupt-routes.ts';
@@ -12,9 +10,11 @@ import { hasDeliverable, localApic, setWaitsForStart, takesPic } from './devices
 import { editConfig, type PciDevice, wakeConfig } from './devices/pci.ts';
 import { serialPort } from './devices/serial-port.ts';
 import { DEVICE_TABLE } from './devices/table.ts';
-import type { MachineUnits } from './machine-units.ts';
 import { networkCards } from './network-cards.ts';
-import type { Template } from './template.ts';
+import { type Correspondence, type Moment, type Part, valueAt, wakeSection } from './template/correspondence.ts';
+import type { Template } from './template/template.ts';
+import { type CpuState, cpuStates } from './units/cpu-state.ts';
+import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** Sections of the chips of PIIX3 machines, and what stands for them in VirtualBox. */

@@ -5,8 +5,8 @@ import type { Vga } from '../../formats/units/display/codecs.ts';
 import { type E1000, E1000_CHIPS } from '../../formats/units/network/codecs.ts';
 import { ramConfigOf } from '../saved-state/layout/memory-map.ts';
 import { drivesOf } from './drives.ts';
-import type { MachineUnits } from './machine-units.ts';
 import { type NetworkCard, networkCards } from './network-cards.ts';
+import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** QEMU's names of the models of e1000. */

@@ -1,7 +1,7 @@
 import { Cursor } from '../../formats/binary/cursor.ts';
 import { GENERAL_REGISTERS } from '../../formats/qemu/cpu.ts';
 import { fpuImage, type Selector } from '../../formats/units/cpu/cpum-layouts.ts';
-import type { CpuState } from './cpu-state.ts';
+import type { CpuState } from './units/cpu-state.ts';
 
 /** Segment registers as QEMU's monitor names them. */
 const SEGMENTS = { ES: 'es', CS: 'cs', SS: 'ss', DS: 'ds', FS: 'fs', GS: 'gs', LDT: 'ldtr', TR: 'tr' } as const;

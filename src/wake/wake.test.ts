@@ -10,8 +10,8 @@ import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../testing/stat
 import { GuestImage } from './guest-image.ts';
 import { prepareWake } from './prepare.ts';
 import { putState } from './put-state.ts';
-import { SectionImage } from './section-image.ts';
-import { Template } from './template.ts';
+import { SectionImage } from './template/section-image.ts';
+import { Template } from './template/template.ts';
 import { NO_OPTIONS } from './wake-options.ts';
 import { writeWoken } from './write-woken.ts';
 

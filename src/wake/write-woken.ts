@@ -7,7 +7,7 @@ import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { Turns } from '../../formats/turns.ts';
 import type { Vga } from '../../formats/units/display/codecs.ts';
 import type { GuestImage } from './guest-image.ts';
-import type { Template } from './template.ts';
+import type { Template } from './template/template.ts';
 import { isText, textToQemu } from './video-memory.ts';
 
 /** Name of the block of the VGA's memory, after the path of the device. */

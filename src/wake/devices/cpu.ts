@@ -2,8 +2,8 @@ import { Cursor } from '../../../formats/binary/cursor.ts';
 import { GENERAL_REGISTERS } from '../../../formats/qemu/cpu.ts';
 import type { Selector } from '../../../formats/units/cpu/cpum-layouts.ts';
 import { fpuImage } from '../../../formats/units/cpu/cpum-layouts.ts';
-import type { CpuState } from '../cpu-state.ts';
-import type { FieldValue, SectionImage } from '../section-image.ts';
+import type { FieldValue, SectionImage } from '../template/section-image.ts';
+import type { CpuState } from '../units/cpu-state.ts';
 import { hiddenFlags, ownFlags } from './cpu-flags.ts';
 
 /** Segment registers by number. */

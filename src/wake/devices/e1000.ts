@@ -1,6 +1,6 @@
 import { type E1000, E1000_PHY_REGISTERS } from '../../../formats/units/network/codecs.ts';
-import { type Correspondence, computed, type Part, same, sameEach, sameList } from '../correspondence.ts';
-import type { SectionImage } from '../section-image.ts';
+import { type Correspondence, computed, type Part, same, sameEach, sameList } from '../template/correspondence.ts';
+import type { SectionImage } from '../template/section-image.ts';
 import { E1000_REGISTERS } from './e1000-registers.ts';
 
 const unitOf = (part: Part) => part as unknown as E1000;

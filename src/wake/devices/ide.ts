@@ -1,5 +1,5 @@
 import type { Ide } from '../../../formats/units/storage/ata-codecs.ts';
-import { type Correspondence, computed, converted, type Part, same, sameEach } from '../correspondence.ts';
+import { type Correspondence, computed, converted, type Part, same, sameEach } from '../template/correspondence.ts';
 
 const unitOf = (part: Part) => part as unknown as Ide;
 

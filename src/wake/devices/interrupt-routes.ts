@@ -1,6 +1,6 @@
 import type { IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
 import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
-import type { Template } from '../template.ts';
+import type { Template } from '../template/template.ts';
 import { editConfig, holdPin, type PciDevice, pinOf } from './pci.ts';
 
 /**

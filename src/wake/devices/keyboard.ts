@@ -1,6 +1,6 @@
 import type { Pckbd } from '../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, computed, type Part, same, sameEach } from '../correspondence.ts';
-import type { FieldValue, SectionImage } from '../section-image.ts';
+import { type Correspondence, computed, type Part, same, sameEach } from '../template/correspondence.ts';
+import type { FieldValue, SectionImage } from '../template/section-image.ts';
 
 const unitOf = (part: Part) => part as unknown as Pckbd;
 

@@ -8,8 +8,8 @@ import {
   sameEach,
   sameList,
   sameTimer,
-} from '../correspondence.ts';
-import type { SectionImage } from '../section-image.ts';
+} from '../template/correspondence.ts';
+import type { SectionImage } from '../template/section-image.ts';
 
 type LocalApic = Apic['cpu'][number];
 

@@ -1,5 +1,5 @@
 import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
-import type { SectionImage } from '../section-image.ts';
+import type { SectionImage } from '../template/section-image.ts';
 
 /** A device on VirtualBox's bus, with its configuration space. */
 export type PciDevice = Piix3Bus['devices'][number];

@@ -7,7 +7,7 @@ import {
   same,
   sameBytes,
   sameTimer,
-} from '../correspondence.ts';
+} from '../template/correspondence.ts';
 
 const SECOND = 1_000_000_000n;
 const SECONDS_A_DAY = 86_400;

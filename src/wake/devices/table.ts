@@ -1,4 +1,4 @@
-import type { Correspondence } from '../correspondence.ts';
+import type { Correspondence } from '../template/correspondence.ts';
 import { display } from './display.ts';
 import { dmaController } from './dma.ts';
 import { floppy } from './floppy.ts';

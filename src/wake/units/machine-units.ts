@@ -1,6 +1,6 @@
-import { UnsupportedError } from '../../formats/errors.ts';
-import { codecFor } from '../../formats/units/table.ts';
-import type { CollectedState } from '../saved-state/reading/collect-units.ts';
+import { UnsupportedError } from '../../../formats/errors.ts';
+import { codecFor } from '../../../formats/units/table.ts';
+import type { CollectedState } from '../../saved-state/reading/collect-units.ts';
 
 /** The decoded units of a state. */
 export class MachineUnits {

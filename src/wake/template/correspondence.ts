@@ -1,4 +1,4 @@
-import type { Timer } from '../../formats/units/codec/kinds.ts';
+import type { Timer } from '../../../formats/units/codec/kinds.ts';
 import type { FieldValue, SectionImage } from './section-image.ts';
 
 /** Clocks of a machine when it was saved, in ns. QEMU's timers count the same as the guest's timers in VirtualBox. */

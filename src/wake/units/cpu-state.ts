@@ -1,8 +1,8 @@
-import { UnsupportedError } from '../../formats/errors.ts';
-import type { CpumUnit } from '../../formats/units/cpu/cpum-codec.ts';
-import type { GuestContext } from '../../formats/units/cpu/cpum-layouts.ts';
-import type { Em } from '../../formats/units/cpu/em.ts';
-import type { Tm } from '../../formats/units/cpu/tm.ts';
+import { UnsupportedError } from '../../../formats/errors.ts';
+import type { CpumUnit } from '../../../formats/units/cpu/cpum-codec.ts';
+import type { GuestContext } from '../../../formats/units/cpu/cpum-layouts.ts';
+import type { Em } from '../../../formats/units/cpu/em.ts';
+import type { Tm } from '../../../formats/units/cpu/tm.ts';
 import type { MachineUnits } from './machine-units.ts';
 
 /** A virtual CPU, out of the units that know something of it. */

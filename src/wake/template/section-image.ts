@@ -1,6 +1,6 @@
-import { hex, UnsupportedError } from '../../formats/errors.ts';
-import { type DeviceField, fieldsOf } from '../../formats/qemu/device-fields.ts';
-import type { DeviceSection } from '../../formats/qemu/device-sections.ts';
+import { hex, UnsupportedError } from '../../../formats/errors.ts';
+import { type DeviceField, fieldsOf } from '../../../formats/qemu/device-fields.ts';
+import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 
 /** What a field of QEMU holds: a number of up to 64 bits, or bytes. */
 export type FieldValue = bigint | Uint8Array;
