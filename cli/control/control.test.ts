@@ -25,10 +25,14 @@ const never = new AbortController().signal;
 const ignore = () => {};
 
 let sockets = 0;
+async function plainMachine(): Promise<RunningMachine> {
+  return RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'random', rate: 3000 });
+}
+
 /** A machine kept in this process, and how to ask it. */
-async function keptMachine() {
+async function keptMachine(make = plainMachine) {
   const socket = join(folder, `${sockets++}.sock`);
-  const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'random', rate: 3000 });
+  const running = await make();
   running.resume();
   const stop = new AbortController();
   const kept = await new Promise<{ ended: Promise<unknown> }>((resolve) => {
@@ -247,5 +251,36 @@ describe('protocol', () => {
         },
       ),
     );
+  });
+});
+
+describe('a machine with everything', () => {
+  it('is reset, asked by the debugger, and tells of its host', async () => {
+    const { socket, running, stop, ended } = await keptMachine(async () => {
+      const machine = await emptyMachine(4 * MIB, { cpus: 2 });
+      machine.usePaging({ host: 'PAE+NX', hardware: false });
+      return RunningMachine.of(machine, { kind: 'paging', rate: 2000, pages: 20 });
+    });
+    const { memory } = running;
+    running.runSteps(200);
+    const ask = (command: 'status' | 'console' | 'reset', more = {}) =>
+      askMachine(socket, { command, ...more }, ignore, never);
+    const status = await ask('status');
+    expect(status).toMatchObject({ host: { paging: 'PAE+NX,raw', sharing: null } });
+    expect(status.cpus).toHaveLength(2);
+    for (const line of ['info handlers', 'pgmsync', 'pgmsyncalways', 'pgmsyncalways', 'pgmerror', 'info mode'])
+      expect(await ask('console', { line })).toMatchObject({ command: line, text: expect.stringMatching(/./) });
+    expect(await ask('console', { line: 'pgmassertcr3' })).toMatchObject({ rows: [] });
+    expect(await ask('console', { line: 'checkintegrity' })).toMatchObject({ rows: [] });
+    expect(await ask('console', { line: 'pgmerror handy' })).toMatchObject({ text: 'done' });
+    expect(memory.pages.backing.handy.injectFailure).toBe(true);
+    await ask('console', { line: 'pgmerroroff handy' });
+    await expect(ask('console', { line: 'nonsense' })).rejects.toMatchObject({ code: 'unknown-command' });
+    await expect(ask('console', { line: '.save x' })).rejects.toMatchObject({ code: 'bad-request' });
+    expect(await ask('reset')).toMatchObject({ state: 'running' });
+    running.runSteps(300);
+    expect(running.selfCheck().faults).toEqual([]);
+    stop.abort();
+    await ended;
   });
 });

@@ -1,9 +1,15 @@
+import type { Console } from '../../src/console/console.ts';
+import type { PageSharing } from '../../src/pgm/sharing/page-sharing.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 
 /** A machine that is kept, as its operations see it. */
 export interface KeptMachine {
   readonly name: string;
   readonly running: RunningMachine;
+  /** What its host does for it; absent where nothing was asked for. */
+  readonly host?: { readonly sharing: PageSharing | undefined };
+  /** Answers the debugger's commands; made by the first one. */
+  console?: Console;
   /** HOST:PORT of where it lives now, once it was handed over. */
   movedTo?: string;
   /** The file that it was saved to when its process was told to end. */

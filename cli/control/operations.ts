@@ -1,10 +1,12 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { InterruptedError } from '../../formats/errors.ts';
+import { InterruptedError, UsageError } from '../../formats/errors.ts';
 import { writeFileSink } from '../../formats/files/sink.ts';
+import { Console } from '../../src/console/console.ts';
 import { liveSave } from '../../src/live-save/live-save.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
+import { hostPagingText } from '../../src/paging/shadow-mode.ts';
 import { listStatistics } from '../text/statistics-text.ts';
 import { carryOut, changeLimits, type ForetellRequest, foretell, type MigrateRequest } from './carry-out.ts';
 import type { KeptMachine, OnEvent } from './kept-machine.ts';
@@ -39,6 +41,7 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
     kept.running.stop();
     return describeMachine(kept);
   },
+  console: runLine,
   throttle: (kept, { share = 0 }) => {
     kept.running.throttle = share;
     return describeMachine(kept);
@@ -55,6 +58,20 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
     return report;
   },
 };
+
+/** Commands that need a machine that stands still, or write files of this process. */
+const NOT_WHILE_RUNNING = ['save', 'pgmphystofile'];
+
+/** One line of the debugger's console. */
+async function runLine(kept: KeptMachine, { line = '' }: ControlRequest): Promise<object> {
+  const [name = ''] = line.trim().replace(/^\./, '').split(/\s/);
+  if (NOT_WHILE_RUNNING.includes(name))
+    throw new UsageError('bad-request', `Cannot carry out request: ${name} is for machines that stand still`);
+  kept.console ??= new Console(kept.running.machine);
+  const { text, rows, error } = await kept.console.run(line);
+  if (error) throw error;
+  return { command: line, text, rows: rows ?? null };
+}
 
 /** In slices: others are to get their answers, and the machine its time, however much memory there is. */
 async function check(
@@ -73,7 +90,7 @@ async function check(
 }
 
 /** What `status` says. */
-export function describeMachine({ name, running }: KeptMachine): object {
+export function describeMachine({ name, running, host }: KeptMachine): object {
   const { guest, machine, memory, figures, state, throttle } = running;
   const { seed, rate, places, patternSize, steps, ticks } = guest.block;
   return {
@@ -87,6 +104,14 @@ export function describeMachine({ name, running }: KeptMachine): object {
     throttle,
     figures: { ...figures },
     pages: { ...memory.pages.counts },
+    cpus: machine.cpus.map(({ guestMode = null, shadow }) => ({ guestMode, shadowMode: shadow?.shadowMode ?? null })),
+    host: {
+      paging: machine.shadow ? hostPagingText(machine.host) : null,
+      allocatedPages: memory.pages.backing.host.figures.allocatedPages,
+      duplicatePages: memory.pages.backing.host.figures.duplicatePages,
+      largePages: { ...memory.largePages.counts },
+      sharing: host?.sharing ? { ...host.sharing.counts } : null,
+    },
   };
 }
 

@@ -42,6 +42,7 @@ const COMMANDS = {
   resume: {},
   reset: {},
   stop: {},
+  console: { line: 'string' },
   throttle: { share: 'number' },
   save: { path: 'string', force: 'boolean?' },
   'live-save': { path: 'string', force: 'boolean?', maxDowntimeMs: 'number?', stay: 'boolean?' },
@@ -63,6 +64,7 @@ export interface ControlRequest {
   stay?: boolean;
   share?: number;
   pattern?: string;
+  line?: string;
   request?: object;
 }
 

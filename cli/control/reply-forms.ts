@@ -44,6 +44,7 @@ const RESULTS: Readonly<Record<ControlCommand, Form>> = {
   resume: STATUS,
   stop: STATUS,
   reset: STATUS,
+  console: { command: 'string', text: 'string' },
   throttle: STATUS,
   stats: { statistics: [{ path: 'string', unit: 'string', description: 'string' }] },
   check: { steps: 'number', ticks: 'number', pages: 'number', faults: ['object'] },

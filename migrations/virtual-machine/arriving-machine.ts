@@ -99,7 +99,7 @@ export class ArrivingMachine implements TargetMachine {
     const last = await loadWithoutPages(rest, 'the rest', this.#pages.space.pageCount);
     takeStates(memory, last.memory);
     this.machine = new Machine(memory, last.state, last.units);
-    const guest = this.runs ? Guest.find(memory) : undefined;
+    const guest = this.runs ? Guest.find(memory, this.machine.cpus) : undefined;
     if (this.runs && !guest) throw nothingToRun();
     if (this.#file !== undefined) await this.#writeTo(this.#file);
     if (guest) this.running = new RunningMachine(this.machine, guest);

@@ -37,7 +37,7 @@ export class DepartingMachine implements SourceMachine {
     this.#tracker = new DirtyTracker(machine.memory, 'migration');
     this.description = {
       ...describeMachine(name, machine, this.#pages),
-      executes: running !== undefined || Guest.find(machine.memory) !== undefined,
+      executes: running !== undefined || Guest.find(machine.memory, machine.cpus) !== undefined,
     };
   }
 

@@ -1,6 +1,7 @@
 import { UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { type Answer, linesOf } from './answer.ts';
+import { integrity } from './check-integrity.ts';
 import { pgmAssertCr3, pgmError, pgmSync, pgmSyncAlways, prefetch } from './debugger-commands.ts';
 import { guestTables } from './guest-tables.ts';
 import { infoCpumGuest, selectedRegisters } from './info-cpumguest.ts';
@@ -38,7 +39,11 @@ export const INFO_ITEMS: readonly InfoItem[] = [
   { name: 'mode', help: "The current paging mode. 'all', 'guest', 'shadow' or 'host'", show: infoMode },
   { name: 'pgmcr3', help: 'All entries of the top level table, as VirtualBox reads it', show: infoPgmCr3 },
   { name: 'phys', help: "All ranges of guest-physical memory. 'verbose' for the types of pages", show: infoPhys },
-  { name: 'handlers', help: "Access handlers. 'phys', 'virt' or 'hyper' for one kind", show: infoHandlers },
+  {
+    name: 'handlers',
+    help: "Access handlers. 'phys', 'virt' or 'hyper' for one kind, 'nost' without statistics",
+    show: infoHandlers,
+  },
   { name: 'mappings', help: "Hypervisor mappings in the guest's address space", show: infoMappings },
   { name: 'cpumguest', help: 'Registers of all CPUs', show: infoCpumGuest },
 ];
@@ -117,6 +122,13 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
   { name: 'pgmram', usage: '', help: 'Display the RAM ranges', arguments: [0, 0], run: pgmRam },
   { name: 'pgmsync', usage: '', help: 'Sync the CR3 page', arguments: [0, 0], run: pgmSync },
   { name: 'pgmsyncalways', usage: '', help: 'Toggle permanent CR3 syncing', arguments: [0, 0], run: pgmSyncAlways },
+  {
+    name: 'checkintegrity',
+    usage: '',
+    help: 'Check ranges, pages, counts and handlers',
+    arguments: [0, 0],
+    run: integrity,
+  },
   { name: 'pgmassertcr3', usage: '', help: 'Check the shadow CR3 mapping', arguments: [0, 0], run: pgmAssertCr3 },
   {
     name: 'pgmerror',

@@ -1,36 +1,61 @@
-import type { HandlerKind } from '../pgm/access/handler-list.ts';
+import type { VirtualHandler, VirtualHandlerKind } from '../paging/shadow/virtual-handlers.ts';
+import type { HandlerKind, PhysHandler } from '../pgm/access/handler-list.ts';
 import { type Answer, linesOf } from './answer.ts';
-import { digits16 } from './numbers.ts';
+import { digits8, digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
 const KIND_NAMES: Readonly<Record<HandlerKind, string>> = { mmio: 'MMIO   ', write: 'Write  ', all: 'All    ' };
+const VIRTUAL_KIND_NAMES: Readonly<Record<VirtualHandlerKind, string>> = {
+  write: 'Write  ',
+  all: 'All    ',
+  hypervisor: 'WriteHyp ',
+};
 const VIRTUAL_HEAD = 'From     - To (excl) HandlerHC HandlerGC Type     Description';
+/** Nothing of savkit's handlers lies at an address of this host. */
+const NO_HOST_ADDRESS = digits16(0);
 
 /**
- * `info handlers [all|phys|virt|hyper]`: who watches accesses. Virtual handlers are raw mode's; a loaded state has
- * none.
+ * `info handlers [all|phys|virt|hyper] [nost]`: who watches accesses (console.md 1.4). Virtual handlers stand where the
+ * machine has shadow tables. `nost` leaves out how often each was called, which is not counted here.
  */
 export function infoHandlers({ machine }: ConsoleSession, words: readonly string[]): Answer {
   const argument = words.join(' ');
   const wants = (word: string) => argument === '' || argument.includes('all') || argument.includes(word);
+  const { virtualHandlers } = machine.shadow ?? {};
   const lines: string[] = [];
-  const handlers = wants('phys') ? machine.memory.handlers.list.all : [];
+  const rows: object[] = [];
   if (wants('phys')) {
     lines.push('Physical handlers: max 0x280, 0 allocator error, 0 tree error');
     lines.push('From             - To (incl)         Handler (R3)      uUser             Type     Description');
-    for (const { start, end, kind, description } of handlers) {
-      lines.push(
-        `${digits16(start)} - ${digits16(end - 1)}  ${digits16(0)}  ${digits16(0)}  ${KIND_NAMES[kind]}  ${description}  (r3-only)`,
-      );
+    for (const handler of machine.memory.handlers.list.all) {
+      lines.push(physicalLine(handler));
+      rows.push(rowOf(handler, 'physical'));
     }
   }
-  if (argument !== '' && wants('virt')) lines.push('Virtual handlers:', VIRTUAL_HEAD);
-  if (argument !== '' && wants('hyper')) lines.push('Hypervisor Virtual handlers:', VIRTUAL_HEAD);
-  const rows = handlers.map(({ start, end, kind, description }) => ({
-    start: `0x${start.toString(16)}`,
-    last: `0x${(end - 1).toString(16)}`,
-    kind,
-    description,
-  }));
+  const hasSome = virtualHandlers !== undefined || argument !== '';
+  for (const [word, title, handlers] of [
+    ['virt', 'Virtual handlers:', virtualHandlers?.all ?? []],
+    ['hyper', 'Hypervisor Virtual handlers:', virtualHandlers?.hypervisor ?? []],
+  ] as const) {
+    if (!wants(word) || !hasSome) continue;
+    lines.push(title, VIRTUAL_HEAD, ...handlers.map(virtualLine));
+    rows.push(...handlers.map((handler) => rowOf(handler, word === 'virt' ? 'virtual' : 'hypervisor')));
+  }
   return linesOf(lines, rows);
+}
+
+function physicalLine({ start, end, kind, description }: PhysHandler): string {
+  const stretch = `${digits16(start)} - ${digits16(end - 1)}`;
+  return `${stretch}  ${NO_HOST_ADDRESS}  ${NO_HOST_ADDRESS}  ${KIND_NAMES[kind]}  ${description}  (r3-only)`;
+}
+
+/** The last address is inclusive, whatever the heading says. */
+function virtualLine({ start, end, kind, description, raw }: VirtualHandler): string {
+  const stretch = `${digits16(start)} - ${digits16(end - 1n)}`;
+  return `${stretch}  ${NO_HOST_ADDRESS}  ${digits8(raw?.callback ?? 0)}  ${VIRTUAL_KIND_NAMES[kind]}  ${description}`;
+}
+
+function rowOf({ start, end, kind, description }: PhysHandler | VirtualHandler, of: string): object {
+  const last = typeof end === 'bigint' ? end - 1n : end - 1;
+  return { of, start: `0x${start.toString(16)}`, last: `0x${last.toString(16)}`, kind, description };
 }

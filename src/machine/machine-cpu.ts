@@ -180,6 +180,17 @@ export class MachineCpu {
     );
   }
 
+  /** INVLPG. */
+  invalidatePage(address: GuestVirt): void {
+    this.#shadow?.invalidatePage(address);
+  }
+
+  /** Whether CPUID tells the guest of a mode, NX aside. */
+  canUse(mode: 'protected' | '32-bit' | 'pae' | 'long'): boolean {
+    const { features } = this.#options;
+    return mode === 'long' ? features?.longMode !== false : mode !== 'pae' || features?.pae !== false;
+  }
+
   /** Its virtual memory, as the guest's tables are now. @param cr3 another root. Undefined without registers */
   space(cr3?: bigint): AddressSpace | undefined {
     const { registers } = this;

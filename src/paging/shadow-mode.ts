@@ -53,6 +53,25 @@ export function checkHost({ host }: HostPaging): void {
   );
 }
 
+/**
+ * A host as people write it: its paging mode, then `,raw`, `,nested` or `,ept`; else hardware virtualisation with
+ * shadow tables. @throws UsageError VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE
+ */
+export function parseHostPaging(text: string): HostPaging {
+  const [name, kind, ...more] = text.split(',');
+  const host = HOST_MODES.find((mode) => mode.toLowerCase() === name.toLowerCase()) ?? (text as HostMode);
+  const nested: Pick<HostPaging, 'nestedPaging'> = kind === 'nested' || kind === 'ept' ? { nestedPaging: kind } : {};
+  const isKnown = more.length === 0 && (kind === undefined || kind === 'raw' || 'nestedPaging' in nested);
+  const paging: HostPaging = { host: isKnown ? host : (text as HostMode), hardware: kind !== 'raw', ...nested };
+  checkHost(paging);
+  return paging;
+}
+
+/** The same host in those words. */
+export function hostPagingText({ host, hardware, nestedPaging }: HostPaging): string {
+  return `${host}${nestedPaging ? `,${nestedPaging}` : hardware ? '' : ',raw'}`;
+}
+
 /** How a guest is shadowed. */
 export interface ShadowChoice {
   /** Mode of the shadow tables. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FOUR_GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import type { Machine } from '../machine/machine.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
 import { PageState } from '../pgm/pages/page-states.ts';
 import { addressInArea, controlAddress } from './area.ts';
@@ -23,17 +24,19 @@ function optionsOf(kind: WorkloadKind): WorkloadOptions {
   return { kind, seed: 7, pages: 20, ...(kind === 'trace' ? { trace: TRACE } : {}) };
 }
 
-async function memoryFor(kind: WorkloadKind): Promise<GuestMemory> {
-  return kind === 'device' ? (await emptyMachine(2 * MIB)).memory : smallMemory();
+async function machineFor(kind: WorkloadKind): Promise<Pick<Machine, 'memory' | 'cpus'>> {
+  return kind === 'device' || kind === 'paging'
+    ? emptyMachine(2 * MIB, { cpus: 2 })
+    : { memory: smallMemory(), cpus: [] };
 }
 
 describe('Guest', () => {
   it.each(WORKLOAD_KINDS)('%s: finds its memory as it left it, and continues from memory alone', async (kind) => {
-    const memory = await memoryFor(kind);
-    const first = Guest.install(memory, optionsOf(kind));
+    const { memory, cpus } = await machineFor(kind);
+    const first = Guest.install(memory, optionsOf(kind), cpus);
     for (let i = 0; i < 30; i++) first.tick(23);
     expect(first.check()).toMatchObject({ steps: 690, ticks: 30, faults: [] });
-    const second = Guest.find(memory);
+    const second = Guest.find(memory, cpus);
     expect(second?.kind).toBe(kind);
     second?.tick(50);
     expect(second?.check()).toMatchObject({ steps: 740, ticks: 31, faults: [] });
@@ -45,8 +48,8 @@ describe('Guest', () => {
   it.each(WORKLOAD_KINDS.filter((kind) => kind !== 'idle'))(
     '%s: notices each page that goes back to what it was',
     async (kind) => {
-      const memory = await memoryFor(kind);
-      const guest = Guest.install(memory, optionsOf(kind));
+      const { memory, cpus } = await machineFor(kind);
+      const guest = Guest.install(memory, optionsOf(kind), cpus);
       guest.tick(100);
       const place = guest.schedule.placeOf(98) === NOWHERE ? guest.schedule.placeOf(99) : guest.schedule.placeOf(98);
       const before = new Uint8Array(guest.block.patternSize);
@@ -110,6 +113,7 @@ describe('Guest', () => {
     [{ kind: 'scan', trace: TRACE }],
     [{ kind: 'trace', trace: { places: Uint32Array.of(100_000, NOWHERE), intervalMs: 1 } }],
     [{ kind: 'device' }],
+    [{ kind: 'paging' }],
     [{ kind: 'scan', size: 100 }],
   ] as [WorkloadOptions][])('refuses %j', (options) => {
     expect(() => Guest.install(smallMemory(), options)).toThrow(expect.objectContaining({ code: 'bad-workload' }));

@@ -1,9 +1,11 @@
 import { bytesOfWords, swapWords } from '../../formats/binary/byte-order.ts';
 import { hex } from '../../formats/errors.ts';
 import { TWO_32 } from '../../formats/sizes.ts';
+import type { MachineCpu } from '../machine/machine-cpu.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { controlAddress } from './area.ts';
 import { CONTROL_SIZE, type ControlBlock, readControl, writeControl } from './control-block.ts';
+import { PagingPlaces } from './paging-places.ts';
 import { fillPattern, PATTERN_HEAD } from './pattern.ts';
 import { DevicePlaces, type Places, RamPlaces } from './places.ts';
 import {
@@ -60,6 +62,7 @@ export class Guest {
   /** @internal */
   readonly schedule: Schedule;
   readonly #memory: GuestMemory;
+  readonly #cpus: readonly MachineCpu[];
   readonly #trace: Uint32Array | undefined;
   readonly #controlAt: number;
   /** What it works on. @internal */
@@ -75,13 +78,19 @@ export class Guest {
   /** Called with each place that is written or freed, for recording. @internal */
   onTouch: ((place: number) => void) | undefined;
 
-  private constructor(memory: GuestMemory, block: ControlBlock, trace: Uint32Array | undefined) {
+  private constructor(
+    memory: GuestMemory,
+    cpus: readonly MachineCpu[],
+    block: ControlBlock,
+    trace: Uint32Array | undefined,
+  ) {
     this.#memory = memory;
+    this.#cpus = cpus;
     this.#trace = trace;
     this.block = block;
     this.#controlAt = controlAddress(memory);
     const kind = WORKLOAD_KINDS[block.kind];
-    this.places = placesOf(memory, block, kind);
+    this.places = placesOf(memory, cpus, block, kind);
     this.schedule = scheduleOf(kind, block.seed, block.places, trace);
     this.#last = lastSteps(this.schedule, block.steps);
     this.#words = new Uint32Array(block.patternSize / 4);
@@ -91,22 +100,26 @@ export class Guest {
   }
 
   /**
-   * Puts a workload into memory; it overwrites the area that it uses. @throws UsageError for options that fit no
-   * machine
+   * Puts a workload into memory; it overwrites the area that it uses.
+   * @param cpus of the machine; only `paging` needs them
+   * @throws UsageError for options that fit no machine
    */
-  static install(memory: GuestMemory, options: WorkloadOptions): Guest {
+  static install(memory: GuestMemory, options: WorkloadOptions, cpus: readonly MachineCpu[] = []): Guest {
     const block = newBlock(memory, options);
-    const guest = new Guest(memory, block, options.trace?.places);
+    const guest = new Guest(memory, cpus, block, options.trace?.places);
     guest.#begin();
     return guest;
   }
 
   /** The same workload from its first step on, after a reset. Faults that were found stay. */
   restart(): Guest {
-    const places = Math.min(this.block.places, placesOf(this.#memory, this.block, this.kind).count);
+    const places = Math.min(
+      this.block.places,
+      placesOf(this.#memory, this.#cpus, { ...this.block, steps: 0 }, this.kind).count,
+    );
     const block = { ...this.block, places, steps: 0, ticks: 0 };
     checkBlock(this.#memory, block);
-    const guest = new Guest(this.#memory, block, this.#trace);
+    const guest = new Guest(this.#memory, this.#cpus, block, this.#trace);
     guest.#faults.push(...this.#faults);
     guest.onTouch = this.onTouch;
     guest.#begin();
@@ -117,13 +130,13 @@ export class Guest {
    * The workload that memory holds, to be continued; undefined where there is none. @throws FormatError `bad-workload`
    * where it makes no sense
    */
-  static find(memory: GuestMemory): Guest | undefined {
+  static find(memory: GuestMemory, cpus: readonly MachineCpu[] = []): Guest | undefined {
     const bytes = new Uint8Array(CONTROL_SIZE);
     memory.read(controlAddress(memory), bytes);
     const block = readControl(bytes);
     if (!block) return undefined;
     checkBlock(memory, block);
-    return new Guest(memory, block, block.traceLength > 0 ? readTrace(memory, block) : undefined);
+    return new Guest(memory, cpus, block, block.traceLength > 0 ? readTrace(memory, block) : undefined);
   }
 
   /** Which workload it is. */
@@ -195,6 +208,7 @@ export class Guest {
   /** @returns the place */
   #step(): number {
     const step = this.block.steps++;
+    this.places.beforeStep?.(step);
     const place = this.schedule.placeOf(step);
     if (place === NOWHERE) return place;
     if (this.#last[place] !== UNTOUCHED) this.#compare(place, Math.min(LOOK, this.block.patternSize));
@@ -247,6 +261,7 @@ export class Guest {
   }
 }
 
-function placesOf(memory: GuestMemory, block: ControlBlock, kind: WorkloadKind): Places {
+function placesOf(memory: GuestMemory, cpus: readonly MachineCpu[], block: ControlBlock, kind: WorkloadKind): Places {
+  if (kind === 'paging') return new PagingPlaces(cpus, block);
   return kind === 'device' ? new DevicePlaces(memory, block) : new RamPlaces(memory, block);
 }

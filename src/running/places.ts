@@ -7,6 +7,8 @@ import { type Area, addressInArea } from './area.ts';
 /** The places that a workload works on, by number. */
 export interface Places {
   readonly count: number;
+  /** What the guest does before a step, whatever place it works on. */
+  beforeStep?(step: number): void;
   /** Where a place is, for messages. */
   nameOf(place: number): { gcPhys?: GuestPhys; where: string };
   read(place: number, target: Uint8Array): void;

@@ -54,6 +54,9 @@ export class RunningMachine {
     this.#end = resolve;
   });
 
+  /** What the host does beside it, in small pieces, once a slice. */
+  background: (() => void) | undefined;
+
   /** Suspended at first; `resume()` starts it. */
   constructor(machine: Machine, guest: Guest) {
     this.machine = machine;
@@ -67,7 +70,9 @@ export class RunningMachine {
    * none is named
    */
   static of(machine: Machine, workload?: WorkloadOptions): RunningMachine {
-    const guest = workload ? Guest.install(machine.memory, workload) : Guest.find(machine.memory);
+    const guest = workload
+      ? Guest.install(machine.memory, workload, machine.cpus)
+      : Guest.find(machine.memory, machine.cpus);
     if (!guest)
       throw new UsageError('no-workload', 'Cannot run machine: its memory holds no workload, and none was named');
     return new RunningMachine(machine, guest);
@@ -195,6 +200,7 @@ export class RunningMachine {
     try {
       // What others want of its pages is done while no CPU runs.
       this.memory.requests.run();
+      this.background?.();
       if (this.#hasMemory()) this.#runDue(this.#pacer.due(now), now + SLICE_LIMIT_MS);
     } catch (error) {
       this.#fail(error);

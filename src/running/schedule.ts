@@ -5,7 +5,7 @@ import { mix } from './pattern.ts';
  * What a workload does, described once; each is a pure function of the step's number, so that a check needs no memory
  * of its own.
  */
-export type WorkloadKind = 'idle' | 'counter' | 'hot' | 'random' | 'scan' | 'alloc' | 'device' | 'trace';
+export type WorkloadKind = 'idle' | 'counter' | 'hot' | 'random' | 'scan' | 'alloc' | 'device' | 'trace' | 'paging';
 
 /** What each workload does, for people. */
 export const WORKLOADS: Readonly<Record<WorkloadKind, string>> = {
@@ -17,6 +17,7 @@ export const WORKLOADS: Readonly<Record<WorkloadKind, string>> = {
   alloc: 'takes memory into use, and later gives it back to the host by its balloon',
   device: 'writes device memory and the shadow of ROM as devices do, beside RAM',
   trace: 'writes the pages of a recorded trace, in their order',
+  paging: 'reaches pages through page tables of its own, changes modes and remaps',
 };
 /** Their numbers in guest memory. */
 export const WORKLOAD_KINDS = Object.keys(WORKLOADS) as readonly WorkloadKind[];
@@ -46,6 +47,7 @@ export function scheduleOf(kind: WorkloadKind, seed: number, places: number, tra
       return { places: 1, period: 1, placeOf: () => 0, frees: never };
     case 'hot':
     case 'random':
+    case 'paging':
       return {
         places,
         period: Number.POSITIVE_INFINITY,

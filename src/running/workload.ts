@@ -2,8 +2,9 @@ import { swapWords } from '../../formats/binary/byte-order.ts';
 import { FormatError, UsageError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { addressInArea, checkArea, wholeArea } from './area.ts';
+import { type Area, addressInArea, checkArea, wholeArea } from './area.ts';
 import type { ControlBlock } from './control-block.ts';
+import { MOST_PLACES, TABLE_PAGES } from './paging-places.ts';
 import { PATTERN_HEAD } from './pattern.ts';
 import { DevicePlaces } from './places.ts';
 import { NOWHERE, WORKLOAD_KINDS, type WorkloadKind } from './schedule.ts';
@@ -18,7 +19,7 @@ export interface WorkloadOptions {
   rate?: number;
   /** Bytes written by a step, 16 to 4096. */
   patternSize?: number;
-  /** For `hot`: pages of the hot set. */
+  /** For `hot` and `paging`: pages that are used. */
   pages?: number;
   /** Most memory it uses, in bytes; default: all RAM from 1 MiB on. */
   size?: number;
@@ -55,8 +56,15 @@ export function newBlock(memory: GuestMemory, options: WorkloadOptions): Control
   const tracePages = Math.ceil((traceLength * 4) / PAGE_SIZE);
   // The trace takes the last pages below 4 GiB.
   area.lowPages -= tracePages;
-  const inArea = kind === 'device' ? new DevicePlaces(memory, area).count : area.lowPages + area.highPages;
-  const used = kind === 'hot' ? Math.min(pages, inArea) : kind === 'counter' ? 1 : kind === 'idle' ? 0 : inArea;
+  const inArea = placesIn(memory, kind, area);
+  const used =
+    kind === 'hot' || kind === 'paging'
+      ? Math.min(pages, inArea)
+      : kind === 'counter'
+        ? 1
+        : kind === 'idle'
+          ? 0
+          : inArea;
   const wanted = trace
     ? trace.places.reduce((most, place) => (place === NOWHERE ? most : Math.max(most, place + 1)), 0)
     : used;
@@ -80,12 +88,19 @@ export function newBlock(memory: GuestMemory, options: WorkloadOptions): Control
   };
 }
 
+/** How many places a workload has in an area. */
+function placesIn(memory: GuestMemory, kind: WorkloadKind, area: Area): number {
+  if (kind === 'device') return new DevicePlaces(memory, area).count;
+  if (kind === 'paging') return Math.min(MOST_PLACES, area.lowPages - TABLE_PAGES);
+  return area.lowPages + area.highPages;
+}
+
 /** What stands in guest memory may have been made to hurt. @throws FormatError `bad-workload` */
 export function checkBlock(memory: GuestMemory, block: ControlBlock): void {
-  const { kind, patternSize, places, lowPages, highPages, rate, traceLength, traceStart, intervalMs, steps } = block;
+  const { kind, patternSize, places, rate, traceLength, traceStart, intervalMs, steps } = block;
   checkArea(memory, block);
   const name = WORKLOAD_KINDS[kind];
-  const inArea = name === 'device' ? new DevicePlaces(memory, block).count : lowPages + highPages;
+  const inArea = placesIn(memory, name, block);
   const hasTrace = name === 'trace';
   const isSound =
     name !== undefined &&

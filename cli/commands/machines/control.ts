@@ -14,11 +14,22 @@ import {
 } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { bad, good } from '../../terminal/styles.ts';
-import { line, lines, type TerminalText } from '../../terminal/terminal-text.ts';
+import { line, lines, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
 import { heldText, notHeldText } from '../../text/guest-check-text.ts';
 import { type DescribedStatistic, statisticsText } from '../../text/statistics-text.ts';
 
-const ACTIONS = ['status', 'stats', 'check', 'pause', 'resume', 'reset', 'stop', 'save', 'throttle'] as const;
+const ACTIONS = [
+  'status',
+  'stats',
+  'console',
+  'check',
+  'pause',
+  'resume',
+  'reset',
+  'stop',
+  'save',
+  'throttle',
+] as const;
 
 interface Options extends CommonOptions {
   machine: string;
@@ -39,11 +50,12 @@ export const controlCommand: CommandModule<object, Options> = {
       .positional('argument', {
         type: 'string',
         describe:
-          'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, e.g. /PGM/LiveSave/*',
+          'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console',
       })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 control vm.sock status', 'What it does, how far it is')
       .example('$0 control vm.sock check', 'Compare all of its memory with what it must hold')
+      .example("$0 control vm.sock console 'info handlers'", 'What the debugger says, while it runs')
       .example('$0 control vm.sock reset', 'As its reset button does: it begins anew')
       .example('$0 control vm.sock save vm.sav', 'Save it while it stands')
       .epilogue('To save it while it runs: savkit live-save.') as unknown as Argv<Options>,
@@ -59,6 +71,7 @@ async function control({ machine, action, argument, force }: Options, { signal, 
   if (action === 'check') return checkOutcome(result as unknown as GuestCheck);
   if (action === 'stats')
     return { exitCode: ExitCode.OK, result, text: statisticsText(result.statistics as DescribedStatistic[]) };
+  if (action === 'console') return { exitCode: ExitCode.OK, result, text: ownLines(String(result.text)) };
   const text =
     action === 'save'
       ? line`${argument ?? ''}: saved; the machine stood for ${Number(result.downtimeMs).toFixed(1)} ms`
@@ -66,16 +79,17 @@ async function control({ machine, action, argument, force }: Options, { signal, 
   return { exitCode: ExitCode.OK, result, text };
 }
 
+const MISSING = { save: 'file', throttle: 'share', console: 'command' } as const;
+
 function argumentsOf(action: Options['action'], argument: string | undefined, force: boolean): object {
   if (action === 'stats') return argument === undefined ? {} : { pattern: argument };
-  const wants = action === 'save' || action === 'throttle';
+  const wants = action === 'save' || action === 'throttle' || action === 'console';
   if (wants !== (argument !== undefined))
     throw new UsageError(
       'usage',
-      wants
-        ? `Cannot ${action}: what is missing is the ${action === 'save' ? 'file' : 'share'}`
-        : `Cannot ${action} with an argument`,
+      wants ? `Cannot ${action}: what is missing is the ${MISSING[action]}` : `Cannot ${action} with an argument`,
     );
+  if (action === 'console') return { line: argument };
   if (action === 'save') return { path: resolve(argument ?? ''), force };
   if (action !== 'throttle') return {};
   const share = Number(argument);
@@ -95,6 +109,8 @@ function checkOutcome(check: GuestCheck): Outcome {
 
 interface Status {
   name: string;
+  cpus: { guestMode: string | null; shadowMode: string | null }[];
+  host: { paging: string | null; sharing: { exchangedPages: number } | null };
   state: string;
   ramSize: number;
   workload: { kind: string; pages: number; rate: number };
@@ -106,13 +122,16 @@ interface Status {
 }
 
 function statusText(status: object): TerminalText {
-  const { name, state, ramSize, workload, steps, faults, throttle, figures } = status as Status;
+  const { name, state, ramSize, workload, steps, faults, throttle, figures, cpus, host } = status as Status;
   const rate = figures.runMs > 0 ? Math.round((figures.steps / figures.runMs) * 1000) : 0;
   const held = throttle > 0 ? `, held back ${Math.round(throttle * 100)} %` : '';
   const sound = faults === 0 ? good('no faults') : bad(countText(faults, 'fault'));
   return lines([
     line`${name} is ${state}, ${sizeText(ramSize)} of RAM`,
     line`  ${workload.kind}, ${countText(workload.pages, 'page')}: ${countText(steps, 'step')}, ${rate} per second of ${workload.rate}${held}; ${sound}`,
+    ...(host.paging === null
+      ? []
+      : [line`  on ${host.paging}: ${cpus.map((cpu) => `${cpu.guestMode} in ${cpu.shadowMode}`).join(', ')}`]),
     line`  longest time without execution: ${figures.longestGapMs.toFixed(1)} ms`,
   ]);
 }

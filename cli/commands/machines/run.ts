@@ -18,6 +18,7 @@ import { withInput } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
 import { parseAddress } from '../../parsing/address.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
+import { type HostOptions, OwnHost, withHostOptions } from '../../process/host-options.ts';
 import {
   type CommonOptions,
   type Job,
@@ -32,9 +33,10 @@ import { indent, line, lines, NO_TEXT, type Piece } from '../../terminal/termina
 import { heldText, notHeldText } from '../../text/guest-check-text.ts';
 import { LiveReport } from '../../text/live-report.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, HostOptions {
   state?: string;
   ram?: string;
+  cpus?: number;
   workload?: WorkloadKind;
   rate?: number;
   bytes?: number;
@@ -51,17 +53,20 @@ interface Options extends CommonOptions {
 }
 
 const RECORD_INTERVAL_MS = 10;
+/** Pages that are looked at for sharing in a slice of 4 ms. */
+const SHARE_PAGES = 256;
 
 const workloadList = WORKLOAD_KINDS.map((kind) => `  ${kind.padEnd(8)} ${WORKLOADS[kind]}`).join('\n');
 
 export const runMachineCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withHostOptions(withCommonOptions(argv))
       .positional('state', {
         type: 'string',
         describe: 'Saved state to start from; a workload that it holds continues',
       })
       .option('ram', { type: 'string', requiresArg: true, describe: 'Start empty, with so much RAM, e.g. 64M' })
+      .option('cpus', { type: 'number', requiresArg: true, describe: 'With --ram: CPUs that it has; default 1' })
       .option('workload', { choices: WORKLOAD_KINDS, describe: 'What it does; see below' })
       .option('rate', { type: 'number', requiresArg: true, describe: 'Pages written per second; default 1000' })
       .option('bytes', {
@@ -69,7 +74,11 @@ export const runMachineCommand: CommandModule<object, Options> = {
         requiresArg: true,
         describe: 'Bytes written in each of them, 16 to 4096; default 64',
       })
-      .option('pages', { type: 'number', requiresArg: true, describe: 'Size of the hot set; default 256' })
+      .option('pages', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Size of the hot set, or of what paging maps; default 256',
+      })
       .option('seed', { type: 'number', requiresArg: true, describe: 'Same seed, same writes; default 1' })
       .option('memory', {
         type: 'string',
@@ -103,6 +112,10 @@ export const runMachineCommand: CommandModule<object, Options> = {
       )
       .example('$0 live-save vm.sock vm.sav', 'Save it while it runs')
       .example('$0 run vm.sav --socket vm.sock', 'Go on from there')
+      .example(
+        '$0 run --ram 64M --cpus 2 --workload paging --shadow PAE+NX,raw --socket vm.sock',
+        'A guest with page tables of its own, on shadow tables in raw mode',
+      )
       .example('$0 run --ram 64M --workload hot --record t.trace --for 10', 'Record which pages it writes, and when')
       .example(
         '$0 run --ram 64M --trace t.trace --socket vm.sock',
@@ -123,13 +136,16 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   await checkKeepFile(options);
   const socket = options.socket ?? defaultSocketPath();
   await checkSocketPath(socket);
-  const machine = await startingPoint(options, job);
+  const host = new OwnHost(options);
+  const machine = await startingPoint(options, job, host);
+  await host.take(machine);
   const running = RunningMachine.of(machine, await workloadOf(options));
-  const kept: KeptMachine = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running };
+  const kept: KeptMachine = { name: options.name ?? basename(options.state ?? 'machine', '.sav'), running, host };
   const file = keepFile(kept.name, options);
   const report = new LiveReport(options);
   const recorder = options.record === undefined ? undefined : new TraceRecorder(running, RECORD_INTERVAL_MS);
   recorder?.start();
+  if (host.sharing) running.background = () => host.sharing?.scan(SHARE_PAGES);
   running.resume();
   const timer =
     options.for === undefined
@@ -156,15 +172,18 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   clearTimeout(timer);
   report.stop();
   if (recorder && options.record !== undefined) await writeTrace(options.record, recorder.stop());
+  host.close();
   if (failure) throw failure;
   return outcomeOf(kept, options);
 }
 
-async function startingPoint({ state, ram }: Options, job: Job): Promise<Machine> {
+async function startingPoint({ state, ram, cpus }: Options, job: Job, { backing }: OwnHost): Promise<Machine> {
   if ((state === undefined) === (ram === undefined))
     throw new UsageError('usage', 'Cannot run machine: give a saved state, or --ram SIZE for an empty one');
-  if (state === undefined) return emptyMachine(parseAddress(ram ?? ''));
-  return withInput(state, (source) => loadState(source, stepsOf(job, source)), { mayBeReplaced: true });
+  if (state !== undefined && cpus !== undefined)
+    throw new UsageError('bad-combination', 'Cannot run machine: --cpus goes with --ram, a saved state has its own');
+  if (state === undefined) return emptyMachine(parseAddress(ram ?? ''), { backing, ...(cpus ? { cpus } : {}) });
+  return withInput(state, (source) => loadState(source, { ...stepsOf(job, source), backing }), { mayBeReplaced: true });
 }
 
 async function workloadOf(options: Options): Promise<WorkloadOptions | undefined> {

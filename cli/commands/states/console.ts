@@ -9,11 +9,13 @@ import type { Answer } from '../../../src/console/answer.ts';
 import { Console } from '../../../src/console/console.ts';
 import { save } from '../../../src/console/memory-commands.ts';
 import { loadState } from '../../../src/machine/load.ts';
+import { parseHostPaging } from '../../../src/paging/shadow-mode.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { keepFile } from '../../control/keep-file.ts';
 import { withSource } from '../../io/input.ts';
 import { type Charge, custody } from '../../process/custody.ts';
 import { ExitCode, exitCodeOf, gravest } from '../../process/exit-codes.ts';
+import { SHADOW_TEXT } from '../../process/host-options.ts';
 import {
   type CommonOptions,
   type Job,
@@ -31,6 +33,7 @@ const MAX_LINE = 64 * KIB;
 interface Options extends CommonOptions {
   state: string;
   command?: string[];
+  shadow?: string;
 }
 
 export const consoleCommand: CommandModule<object, Options> = {
@@ -45,6 +48,7 @@ export const consoleCommand: CommandModule<object, Options> = {
         requiresArg: true,
         describe: 'Run this and end; may be repeated',
       })
+      .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
       .example('$0 console machine.sav', 'Type commands; help lists them, Tab completes')
       .example("$0 console machine.sav -c 'info mode' -c pgmram", 'Two answers')
       .example('$0 console machine.sav -c \'find text "password"\' --json', 'For a script')
@@ -63,7 +67,7 @@ async function runConsole(job: Job, options: Options): Promise<Outcome> {
     throw new UsageError('bad-combination', 'Cannot read commands: stdin is the state, so give them by -c');
   const machine = await withSource(job, (source) => loadState(source, stepsOf(job, source)));
   job.progress.stop();
-  const console = new Console(machine);
+  const console = new Console(machine, options.shadow === undefined ? undefined : parseHostPaging(options.shadow));
   const release = custody.take(changesOf(console, options.state));
   try {
     return await (command ? runLines(console, command, options) : talk(console, job, options));

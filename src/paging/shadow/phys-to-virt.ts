@@ -23,9 +23,9 @@ export class PhysToVirt {
   readonly #chains = new Map<number, AliasChain[]>();
   readonly #leftOut = new Map<number, PhysToVirtNode[]>();
 
-  /** All chains of nodes, page by page. */
-  get chains(): AliasChain[] {
-    return [...this.#chains.values()].flat();
+  /** Chains by frame of their page. */
+  get pages(): ReadonlyMap<number, readonly AliasChain[]> {
+    return this.#chains;
   }
 
   /** Nodes that overlap another one only in part: VirtualBox has no place for those in its tree, and logs it. */

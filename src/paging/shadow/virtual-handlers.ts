@@ -27,7 +27,8 @@ export interface VirtualHandler {
   readonly invalidate?: ((address: GuestVirt) => void) | undefined;
 }
 
-interface Registered {
+/** A handler with its pages. */
+export interface Registered {
   handler: VirtualHandler;
   /** One for each page. */
   nodes: PhysToVirtNode[];
@@ -56,6 +57,21 @@ export class VirtualHandlers {
   /** Ascending; hypervisor handlers are not among them. */
   get all(): readonly VirtualHandler[] {
     return this.#guest.map(({ handler }) => handler);
+  }
+
+  /** With the pages of each. @internal */
+  get registered(): readonly Readonly<Registered>[] {
+    return this.#guest;
+  }
+
+  /** Whose page a node is. @internal */
+  ownerOf(node: PhysToVirtNode): VirtualHandler | undefined {
+    return this.#owners.get(node)?.handler;
+  }
+
+  /** Pages that are marked as watched. @internal */
+  get markedFrames(): Iterable<number> {
+    return this.#states.keys();
   }
 
   /** Ascending. */
@@ -93,6 +109,8 @@ export class VirtualHandlers {
         this.#owners.delete(node);
       }
       this.#guest = this.#guest.filter((each) => each !== found);
+      // Another one may watch the same pages, and is not to miss accesses until the next sync.
+      this.#raise();
       this.#requestUpdate();
     } else if (this.#hypervisor.some((handler) => handler.start === start)) {
       this.#hypervisor = this.#hypervisor.filter((handler) => handler.start !== start);

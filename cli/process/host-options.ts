@@ -1,0 +1,87 @@
+import type { Argv } from 'yargs';
+import { UsageError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { HostMemory } from '../../src/gmm/host-memory.ts';
+import { loadState } from '../../src/machine/load.ts';
+import type { Machine } from '../../src/machine/machine.ts';
+import { type HostPaging, parseHostPaging } from '../../src/paging/shadow-mode.ts';
+import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
+import { HostBacking } from '../../src/pgm/pages/host-backing.ts';
+import { PageSharing } from '../../src/pgm/sharing/page-sharing.ts';
+import { withInput } from '../io/input.ts';
+import { parseAddress } from '../parsing/address.ts';
+
+export const SHADOW_TEXT =
+  'Run its CPUs on shadow tables as on such a host: 32-bit, PAE or AMD64, each with +G and +NX as it has them; ,raw without hardware virtualisation, ,nested or ,ept with tables of guest-physical memory';
+
+/** The host that a machine runs on. */
+export interface HostOptions {
+  shadow?: string;
+  hostLimit?: string;
+  shareWith?: string;
+  largePages: boolean;
+  preallocate: boolean;
+}
+
+export function withHostOptions<T>(argv: Argv<T>): Argv<T & HostOptions> {
+  return argv
+    .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
+    .option('host-limit', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Memory that the host has for its machines; where it is used up the machine waits',
+    })
+    .option('share-with', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Saved state of another machine on the host: pages with equal bytes are kept once',
+    })
+    .option('large-pages', { type: 'boolean', default: false, describe: 'Take memory in pages of 2 MiB where it can' })
+    .option('preallocate', {
+      type: 'boolean',
+      default: false,
+      describe: 'All RAM gets memory at once, and keeps it through resets',
+    }) as unknown as Argv<T & HostOptions>;
+}
+
+/** The machines of one host, and what it does for them. */
+export class OwnHost {
+  readonly backing: HostBacking;
+  /** Looks for equal pages; undefined without `--share-with`. */
+  readonly sharing: PageSharing | undefined;
+  readonly #options: HostOptions;
+  readonly #paging: HostPaging | undefined;
+  readonly #neighbours: GuestMemory[] = [];
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    this.#paging = options.shadow === undefined ? undefined : parseHostPaging(options.shadow);
+    if (options.largePages && this.#paging && !this.#paging.nestedPaging)
+      throw new UsageError('bad-combination', 'Cannot take large pages: they go with nested paging, --shadow …,ept');
+    const { hostLimit } = options;
+    const maxPages = hostLimit === undefined ? undefined : Math.floor(parseAddress(hostLimit) / PAGE_SIZE);
+    const host = new HostMemory(maxPages === undefined ? {} : { maxPages });
+    // A limit is there to be met: more is promised than the host has.
+    this.backing = new HostBacking(host, maxPages === undefined ? {} : { policy: 'to-be-decided' });
+    this.sharing = options.shareWith === undefined ? undefined : new PageSharing(host);
+  }
+
+  /** Lets a machine that was made with `backing` live as the options have it. */
+  async take(machine: Machine): Promise<void> {
+    const { largePages, preallocate, shareWith } = this.#options;
+    machine.memory.largePages.isEnabled = largePages;
+    if (this.#paging) machine.usePaging(this.#paging);
+    machine.finalise(preallocate);
+    if (!this.sharing || shareWith === undefined) return;
+    this.sharing.add(machine.memory, true);
+    const backing = new HostBacking(this.backing.host, { policy: 'to-be-decided' });
+    const other = await withInput(shareWith, (source) => loadState(source, { backing }), { mayBeReplaced: true });
+    this.#neighbours.push(other.memory);
+    this.sharing.add(other.memory);
+  }
+
+  /** Lets the machine go, before its memory does. */
+  close(): void {
+    for (const memory of this.#neighbours) memory.close();
+  }
+}
