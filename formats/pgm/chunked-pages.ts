@@ -55,7 +55,7 @@ export class ChunkedPages {
     for (; this.#flagsRead < this.#range.pages; this.#flagsRead++) {
       if (!payload.collect(2)) return false;
       const flags = payload.runBytes[payload.runAt] | (payload.runBytes[payload.runAt + 1] << 8);
-      payload.runAt += 2;
+      payload.take(2);
       const type = typeOf(flags);
       this.#types[this.#flagsRead] = type;
       noteType(this.#range, type, this.#flagsRead);
@@ -65,7 +65,7 @@ export class ChunkedPages {
 
   #readPresence(payload: PayloadReader): boolean {
     if (!payload.collect(1)) return false;
-    const byte = payload.runBytes[payload.runAt++];
+    const byte = payload.takeByte();
     if (byte > 1)
       throw changed(`chunk at page ${this.#page} of RAM range ${this.#range.index}`, `presence ${byte}`).at(
         payload.place,

@@ -23,12 +23,12 @@ export class PageContent {
         const i = payload.next;
         if (i < segments.count && segments.size[i] === PAGE_SIZE) {
           batch.setContent(segments.encoding[i], segments.at[i], segments.length[i]);
-          payload.next = i + 1;
+          payload.takeSegments(i + 1);
           return true;
         }
       } else if (payload.runInWindow && payload.runEnd - payload.runAt >= PAGE_SIZE) {
         batch.setContent(Encoding.RAW, payload.runAt, PAGE_SIZE);
-        payload.runAt += PAGE_SIZE;
+        payload.take(PAGE_SIZE);
         return true;
       }
     }
@@ -46,7 +46,7 @@ export class PageContent {
         continue;
       }
       const part = Math.min(PAGE_SIZE - this.#have, payload.runEnd - payload.runAt);
-      payload.runAt += part;
+      payload.take(part);
       this.#have += part;
     }
     this.#have = 0;
@@ -61,7 +61,7 @@ export class PageContent {
       }
       const part = Math.min(PAGE_SIZE - this.#have, payload.runEnd - payload.runAt);
       this.#partial.set(payload.runBytes.subarray(payload.runAt, payload.runAt + part), this.#have);
-      payload.runAt += part;
+      payload.take(part);
       this.#have += part;
     }
     const slot = batch.takeSpillSlot();

@@ -65,7 +65,7 @@ export class PageRecords {
       if (!payload.collect(1)) return 'more';
       const byte = payload.runBytes[payload.runAt];
       if (byte === END_ID) {
-        payload.runAt++;
+        payload.take(1);
         return 'end';
       }
       const kind = byte & ~WITH_ADDRESS;
@@ -97,7 +97,7 @@ export class PageRecords {
       }
       this.#kind = kind;
       this.#protection = protection;
-      payload.runAt = runAt + headSize;
+      payload.take(headSize);
       if (!this.#add(payload, batch)) return 'more';
     }
     return 'full';

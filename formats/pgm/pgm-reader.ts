@@ -110,7 +110,7 @@ export class PgmReader {
   /**
    * Goes on in a unit that the container has rejoined. VirtualBox writes the content of a page as one container record,
    * and what stands before it, from the head of some record on, as one or more smaller ones: so reading starts with
-   * these, or else behind the next whole page.
+   * these, or else after the next whole page.
    * @param frame of that record, where it is known; else RAM pages are *floating* until a record has an address: they
    * are counted from 0
    * @returns false where the unit ends before, or has no page records that could be read without what was lost
@@ -124,7 +124,7 @@ export class PgmReader {
     while (await this.#payload.more()) {
       const page = segments.size.subarray(0, segments.count).indexOf(PAGE_SIZE);
       if (page < 0) continue;
-      this.#payload.next = page > 0 ? 0 : page + 1;
+      this.#payload.takeSegments(page > 0 ? 0 : page + 1);
       const records = this.#newPageRecords();
       records.resume(frame);
       this.#scanner = records;

@@ -46,7 +46,7 @@ export class TypedPages {
         if (!this.#begin(payload)) return 'more';
       }
       if (!payload.collect(1)) return 'more';
-      const state = payload.runBytes[payload.runAt++];
+      const state = payload.takeByte();
       if (state > 1)
         throw new FormatError(
           'bad-page',
@@ -74,7 +74,7 @@ export class TypedPages {
     if (type === OldPageType.ROM_SHADOW) {
       this.#protection = payload.runBytes[payload.runAt + 1];
       if (this.#protection > 4) throw this.#unexpected(payload, `protection ${this.#protection}`);
-      payload.runAt++;
+      payload.take(1);
       // The active page comes first: the one that the guest reads.
       const readsRam = this.#protection >= 3;
       this.#parts.push(readsRam ? SHADOW : VIRGIN, readsRam ? VIRGIN : SHADOW);
@@ -82,7 +82,7 @@ export class TypedPages {
       this.#protection = 1;
       this.#parts.push(KINDS[type]);
     }
-    payload.runAt++;
+    payload.take(1);
     noteType(this.#range, type, this.#page);
     return true;
   }

@@ -13,19 +13,15 @@ const FIRST_GATHER = 8 * 1024;
  * The decoded payload of a container's current unit, front to back.
  *
  * The next bytes are the *run* `runBytes[runAt, runEnd)`: a RAW segment where it stands in the window, or decoded and
- * gathered bytes in a memory of this reader. Behind the run come the segments from `next` on.
+ * gathered bytes in a memory of this reader. After the run come the segments from `next` on.
  */
 export class PayloadReader {
-  /** @internal */
-  runBytes: Uint8Array;
-  /** @internal */
-  runAt = 0;
-  /** @internal */
-  runEnd = 0;
-  /** Index of the first segment behind the run. @internal */
-  next = 0;
   /** The container that the payload comes from. */
   readonly container: Container;
+  #runBytes: Uint8Array;
+  #runAt = 0;
+  #runEnd = 0;
+  #next = 0;
   /** The run stands in the window, so it is lost with the next `more()`. */
   #runInWindow = false;
   #gathered = new Uint8Array(FIRST_GATHER);
@@ -34,8 +30,43 @@ export class PayloadReader {
   /** Reads the unit that `container.nextUnit` gave last. */
   constructor(container: Container) {
     this.container = container;
-    this.runBytes = this.#gathered;
+    this.#runBytes = this.#gathered;
     container.segments.count = 0;
+  }
+
+  /** Where the run stands. @internal */
+  get runBytes(): Uint8Array {
+    return this.#runBytes;
+  }
+
+  /** The first byte of the run that was not taken. @internal */
+  get runAt(): number {
+    return this.#runAt;
+  }
+
+  /** @internal */
+  get runEnd(): number {
+    return this.#runEnd;
+  }
+
+  /** Index of the first segment after the run. @internal */
+  get next(): number {
+    return this.#next;
+  }
+
+  /** Takes so many bytes of the run, which has them. @internal */
+  take(count: number): void {
+    this.#runAt += count;
+  }
+
+  /** Takes one byte of the run, which has it. @internal */
+  takeByte(): number {
+    return this.#runBytes[this.#runAt++];
+  }
+
+  /** Takes segments up to one of this index as they are stored. The run must be used up. @internal */
+  takeSegments(upTo: number): void {
+    this.#next = upTo;
   }
 
   /** Whether the run is a piece of the window, so that it can be referred to instead of copied. @internal */
@@ -48,8 +79,8 @@ export class PayloadReader {
    * window references. @internal
    */
   async more(): Promise<boolean> {
-    if (this.#runInWindow && this.runAt < this.runEnd) this.#ownRun(0);
-    this.next = 0;
+    if (this.#runInWindow && this.#runAt < this.#runEnd) this.#ownRun(0);
+    this.#next = 0;
     this.#ended = !(await this.container.nextSegments());
     return !this.#ended;
   }
@@ -60,25 +91,25 @@ export class PayloadReader {
    */
   nextRun(): boolean {
     const { segments } = this.container;
-    if (this.next >= segments.count) return false;
-    const i = this.next++;
+    if (this.#next >= segments.count) return false;
+    const i = this.#next++;
     if (segments.encoding[i] === Encoding.RAW) {
-      this.runBytes = segments.window.bytes;
-      this.runAt = segments.at[i];
-      this.runEnd = this.runAt + segments.size[i];
+      this.#runBytes = segments.window.bytes;
+      this.#runAt = segments.at[i];
+      this.#runEnd = this.#runAt + segments.size[i];
       this.#runInWindow = true;
     } else {
       this.#ownRun(segments.size[i]);
       segments.decode(i, this.#gathered, 0);
-      this.runEnd = segments.size[i];
+      this.#runEnd = segments.size[i];
     }
     return true;
   }
 
   /** Makes sure that `count` bytes stand in the run; false when the table of segments has no more. @internal */
   collect(count: number): boolean {
-    while (this.runEnd - this.runAt < count) {
-      if (this.runAt === this.runEnd) {
+    while (this.#runEnd - this.#runAt < count) {
+      if (this.#runAt === this.#runEnd) {
         if (!this.nextRun()) return false;
       } else if (!this.#append()) {
         return false;
@@ -93,10 +124,10 @@ export class PayloadReader {
    */
   async parse<T>(read: (cursor: Cursor) => T): Promise<T> {
     for (;;) {
-      const cursor = new Cursor(this.runBytes, this.runAt, this.runEnd, this.container.header.widths);
+      const cursor = new Cursor(this.#runBytes, this.#runAt, this.#runEnd, this.container.header.widths);
       try {
         const value = read(cursor);
-        this.runAt = cursor.at;
+        this.#runAt = cursor.at;
         return value;
       } catch (error) {
         if (!(error instanceof OutOfBytes)) throw error instanceof FormatError ? error.at(this.place) : error;
@@ -107,12 +138,12 @@ export class PayloadReader {
 
   /** The next decoded bytes, as many as stand together; undefined at the unit's end. Borrowed until the next call. */
   async piece(): Promise<Uint8Array | undefined> {
-    while (this.runAt === this.runEnd) {
+    while (this.#runAt === this.#runEnd) {
       if (this.nextRun()) continue;
       if (this.#ended || !(await this.more())) return undefined;
     }
-    const piece = this.runBytes.subarray(this.runAt, this.runEnd);
-    this.runAt = this.runEnd;
+    const piece = this.#runBytes.subarray(this.#runAt, this.#runEnd);
+    this.#runAt = this.#runEnd;
     return piece;
   }
 
@@ -148,7 +179,7 @@ export class PayloadReader {
 
   /** Whether nothing is left of the payload, not even an empty record. */
   async isAtEnd(): Promise<boolean> {
-    if (this.runAt < this.runEnd || this.next < this.container.segments.count) return false;
+    if (this.#runAt < this.#runEnd || this.#next < this.container.segments.count) return false;
     return this.#ended || !(await this.more());
   }
 
@@ -165,45 +196,45 @@ export class PayloadReader {
     const place: Place = unit
       ? { unit: unit.name, instance: unit.instance, version: unit.version, pass: unit.pass }
       : {};
-    if (this.#runInWindow) place.offset = segments.window.offsetOf(this.runAt);
-    else if (this.next > 0 && this.next <= segments.count)
-      place.offset = segments.window.offsetOf(segments.at[this.next - 1]);
+    if (this.#runInWindow) place.offset = segments.window.offsetOf(this.#runAt);
+    else if (this.#next > 0 && this.#next <= segments.count)
+      place.offset = segments.window.offsetOf(segments.at[this.#next - 1]);
     return place;
   }
 
   /** Gathers at least `needed` bytes, and twice what there is: many small segments must not make many attempts. */
   async #fetch(needed: number): Promise<void> {
     if (needed > STRUCTURE_LIMIT) throw this.#tooLong(`a structure of more than ${STRUCTURE_LIMIT} bytes`);
-    const wanted = Math.max(needed, 2 * (this.runEnd - this.runAt));
+    const wanted = Math.max(needed, 2 * (this.#runEnd - this.#runAt));
     while (!this.collect(wanted)) {
       if (this.#ended || !(await this.more())) break;
     }
-    if (this.runEnd - this.runAt < needed)
+    if (this.#runEnd - this.#runAt < needed)
       throw this.#error('too-short', 'the payload ends too early', 'VERR_SSM_LOADED_TOO_MUCH');
   }
 
-  /** Moves the run to own memory with room for `extra` bytes behind it. */
+  /** Moves the run to own memory with room for `extra` bytes after it. */
   #ownRun(extra: number): void {
-    const have = this.runEnd - this.runAt;
+    const have = this.#runEnd - this.#runAt;
     const target = have + extra > this.#gathered.length ? new Uint8Array(2 * (have + extra)) : this.#gathered;
-    if (this.runBytes !== target) target.set(this.runBytes.subarray(this.runAt, this.runEnd));
-    else if (this.runAt > 0) target.copyWithin(0, this.runAt, this.runEnd);
+    if (this.#runBytes !== target) target.set(this.#runBytes.subarray(this.#runAt, this.#runEnd));
+    else if (this.#runAt > 0) target.copyWithin(0, this.#runAt, this.#runEnd);
     this.#gathered = target;
-    this.runBytes = target;
-    this.runAt = 0;
-    this.runEnd = have;
+    this.#runBytes = target;
+    this.#runAt = 0;
+    this.#runEnd = have;
     this.#runInWindow = false;
   }
 
-  /** Decodes the next segment behind the run. */
+  /** Decodes the next segment, to stand after the run. */
   #append(): boolean {
     const { segments } = this.container;
-    if (this.next >= segments.count) return false;
-    const i = this.next;
+    if (this.#next >= segments.count) return false;
+    const i = this.#next;
     this.#ownRun(segments.size[i]);
-    segments.decode(i, this.#gathered, this.runEnd);
-    this.runEnd += segments.size[i];
-    this.next++;
+    segments.decode(i, this.#gathered, this.#runEnd);
+    this.#runEnd += segments.size[i];
+    this.#next++;
     return true;
   }
 
