@@ -1,0 +1,75 @@
+import { FormatError, UsageError } from '../../formats/errors.ts';
+import { world } from '../../formats/world/world.ts';
+import {
+  type DecisionRecord,
+  keepRecord,
+  readRecord,
+  SOURCE_DECISIONS,
+  TARGET_DECISIONS,
+  writeRecord,
+} from './decision-record.ts';
+import { isAlive } from './place.ts';
+import { withRecordLock } from './record-lock.ts';
+import { type Resolution, resolve } from './resolve.ts';
+
+/** Records of the two sides of one migration. */
+export interface RecordsAtHand {
+  /** The record of this side, where its process has written it. */
+  path: string;
+  /** The record of the other side, or a copy of it. */
+  peerPath?: string | undefined;
+  /** The other side's process had ended when its record was copied from another host. */
+  peerEnded: boolean;
+}
+
+/**
+ * Finds who may run the machine of a migration that broke, and writes it into the records at hand; processes that wait
+ * read it there.
+ * @throws UsageError `other-record`, FormatError `bad-record`, EnvironmentError
+ */
+export function resolveRecordFiles(records: RecordsAtHand): Promise<{ own: DecisionRecord; resolution: Resolution }> {
+  return withRecordLock(records.path, () => resolveAlone(records));
+}
+
+async function resolveAlone(records: RecordsAtHand): Promise<{ own: DecisionRecord; resolution: Resolution }> {
+  const { path, peerPath, peerEnded } = records;
+  await keepRecord(path);
+  const own = await readRecord(path);
+  const peer = peerPath === undefined ? undefined : await readRecord(peerPath);
+  if (peer && (peer.side === own.side || peer.migration !== own.migration))
+    throw new UsageError('other-record', 'Cannot resolve: the records are not the two sides of one migration');
+  const [source, target] = own.side === 'source' ? [own, peer] : [peer, own];
+  const aliveOf = (record: DecisionRecord | undefined) => {
+    if (record === undefined) return 'unknown';
+    return record === peer && peerEnded ? false : isAlive(record, record === own);
+  };
+  const aliveBefore = { source: aliveOf(source), target: aliveOf(target) };
+  const resolution = resolve(
+    { decision: decisionIn(source, SOURCE_DECISIONS), alive: aliveBefore.source, ...attemptOf(source) },
+    { decision: decisionIn(target, TARGET_DECISIONS), alive: aliveBefore.target, ...attemptOf(target) },
+  );
+  const paths = { [own.side]: path, ...(peer && peerPath !== undefined ? { [peer.side]: peerPath } : {}) };
+  for (const { side, decision } of resolution.write) {
+    const record = side === own.side ? own : (peer as DecisionRecord);
+    // A process that has decided, or ended, meanwhile changes what is to be written.
+    const now = await readRecord(paths[side]);
+    if (now.decision !== record.decision || aliveOf(record) !== aliveBefore[side]) return resolveAlone(records);
+    await writeRecord(paths[side], { ...record, decision, at: world.time.date() });
+  }
+  return { own, resolution };
+}
+
+function attemptOf(record: DecisionRecord | undefined): { attempt?: number } {
+  return record === undefined ? {} : { attempt: record.attempt };
+}
+
+function decisionIn<T extends string>(record: DecisionRecord | undefined, known: readonly T[]): T | 'unknown' {
+  if (record === undefined) return 'unknown';
+  const decision = known.find((name) => name === record.decision);
+  if (decision === undefined)
+    throw new FormatError(
+      'bad-record',
+      `Cannot resolve: ${record.side} has decided ${record.decision}, which is not for it to decide`,
+    );
+  return decision;
+}
