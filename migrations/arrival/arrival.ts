@@ -44,10 +44,18 @@ export class Arrival {
     return this.#decision;
   }
 
-  async decide(decision: TargetDecision): Promise<void> {
-    await this.log.write(decision, this.attempt);
-    this.#decision = decision;
+  /** Writes a decision down, after those before: of two the later one has to stand in the end. */
+  decide(decision: TargetDecision): Promise<void> {
+    const write = async () => {
+      await this.log.write(decision, this.attempt);
+      this.#decision = decision;
+    };
+    const written = this.#written.then(write, write);
+    this.#written = written;
+    written.catch(() => {});
+    return written;
   }
+  #written: Promise<void> = Promise.resolve();
 
   /** Takes the machine in; with what it holds already it is hashed. */
   async take(description: MachineDescription, machine: TargetMachine): Promise<void> {

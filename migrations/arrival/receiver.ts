@@ -54,6 +54,8 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
   #session: TargetSession | undefined;
   /** Settles when the link of the session has ended, and what follows from that is done. */
   #served: Promise<void> = Promise.resolve();
+  /** No machine is waited for any more, but for one that is under way. */
+  #isClosed = false;
   #resolve!: (machine: TargetMachine) => void;
   #reject!: (error: Error) => void;
 
@@ -163,11 +165,14 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
    * @param withinMs waits so long at most; a machine that is ready then waits for its answer on record
    */
   async close(withinMs = FAREWELL_MS): Promise<void> {
+    this.#isClosed = true;
     for (const end = clock() + withinMs; this.#isAwaited && clock() < end; ) await sleep(FAREWELL_LOOK_MS);
-    this.#session?.destroy();
+    // What is under way comes to its end first.
+    await this.#endLink();
     if (!this.#arrival) this.#reject(new InterruptedError());
     else if (this.#arrival.may('give-up') && this.#arrival.state !== 'in-doubt')
-      await this.#giveUp(this.#arrival, new InterruptedError());
+      // What can not be written down any more stands there already, as `receiving`.
+      await this.#giveUp(this.#arrival, new InterruptedError()).catch(() => {});
   }
 
   /** The source needs this side to go on. */
@@ -241,6 +246,9 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
 
   #arrivalOf(migration: string): Arrival {
     const isFree = this.#arrival === undefined || this.#arrival.state === 'waiting';
+    // Connections that were made before may only now say what they want.
+    if (isFree && this.#isClosed)
+      throw new UnsupportedError('closed', 'Cannot take this machine: this side waits for none any more');
     if (isFree && this.#arrival?.migration !== migration)
       this.#arrival = new Arrival(migration, this.#options.logFor(migration));
     if (this.#arrival?.migration !== migration)

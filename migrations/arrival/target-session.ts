@@ -181,6 +181,8 @@ export class TargetSession {
         this.#arrival.enter('cancel');
         return throwReason(frame);
       case 'refuse':
+        // A source says that only before it has decided: the machine stays there, whatever is ready here.
+        if (this.#arrival.may('cancel')) this.#arrival.enter('cancel');
         return throwReason(frame);
       default:
         throw new MigrationError(

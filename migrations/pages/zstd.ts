@@ -72,7 +72,8 @@ const BINDING: string = 'zstd-napi/binding.js';
 /** An optional dependency: native code, which can't be had everywhere. */
 async function zstdOfPackage(): Promise<Zstd | undefined> {
   try {
-    const { CCtx, DCtx, compressBound }: ZstdBinding = (await import(BINDING)).default;
+    binding ??= import(BINDING).then((found: { default: ZstdBinding }) => found.default);
+    const { CCtx, DCtx, compressBound } = await binding;
     const [packer, expander] = [new CCtx(), new DCtx()];
     return {
       compress: (bytes) => filled(compressBound(bytes.length), (to) => packer.compress(to, bytes, LEVEL)),
@@ -82,6 +83,9 @@ async function zstdOfPackage(): Promise<Zstd | undefined> {
     return undefined;
   }
 }
+
+/** Looked for once: where it is missing, that takes longer than a small machine. */
+let binding: Promise<ZstdBinding> | undefined;
 
 function filled(size: number, fill: (to: Uint8Array) => number): Uint8Array {
   const bytes = Buffer.allocUnsafe(size);

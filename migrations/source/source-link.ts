@@ -64,10 +64,18 @@ export class SourceLink {
     hashes: PageHashes,
     meter: RateMeter,
   ): Promise<SourceLink> {
-    const channel = new FrameChannel(await options.connect(options.signal), options.timeOuts);
-    const cancel = () => channel.destroy();
-    options.signal?.addEventListener('abort', cancel);
+    const channels: FrameChannel[] = [];
+    const connect = async () => {
+      const channel = new FrameChannel(await options.connect(options.signal), options.timeOuts);
+      channels.push(channel);
+      return channel;
+    };
+    const endAll = () => {
+      for (const channel of channels) channel.destroy();
+    };
+    options.signal?.addEventListener('abort', endAll);
     try {
+      const channel = await connect();
       if (options.signal?.aborted) throw new InterruptedError();
       await sayHello(channel, options, attempt);
       const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
@@ -80,13 +88,13 @@ export class SourceLink {
       await readHashesOf(stream, hashes);
       channel.startBeats();
       for (let i = 1; i < Math.min(options.streams, accept.capabilities.streams); i++)
-        await link.#join(options, i, accept.token, meter);
+        await link.#join(await connect(), i, accept.token, meter);
       return link;
     } catch (error) {
-      channel.destroy();
+      endAll();
       throw options.signal?.aborted ? new InterruptedError() : error;
     } finally {
-      options.signal?.removeEventListener('abort', cancel);
+      options.signal?.removeEventListener('abort', endAll);
     }
   }
 
@@ -143,8 +151,7 @@ export class SourceLink {
     for (const { channel } of this.streams) channel.destroy();
   }
 
-  async #join(options: LinkOptions, index: number, token: string, meter: RateMeter): Promise<void> {
-    const channel = new FrameChannel(await options.connect(options.signal), options.timeOuts);
+  async #join(channel: FrameChannel, index: number, token: string, meter: RateMeter): Promise<void> {
     const { nonce } = await receiveHello(channel);
     await channel.send('join', { stream: index }, { nonce, token });
     const stream = new PageStream(channel, this.capabilities.window, meter);

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import { Random } from '../../testing/random.ts';
+import { Random } from '../../../formats/testing/random.ts';
 import type { AccountName, HostAccount } from '../host-account.ts';
 import { HostMemory } from '../host-memory.ts';
 import { HostMemoryError } from '../host-memory-error.ts';

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { Random } from '../../testing/random.ts';
+import { Random } from '../../../formats/testing/random.ts';
 import { Score, VirtualBox } from '../../testing/virtualbox.ts';
 import { judgePair } from './testing/judge-pair.ts';
 import { MachinePark } from './testing/machine-park.ts';

@@ -1,4 +1,4 @@
-import type { Random } from '../../../testing/random.ts';
+import type { Random } from '../../../../formats/testing/random.ts';
 import * as change from './machine-changes.ts';
 
 /** A choice by name, for each of the features below. */

@@ -1,0 +1,193 @@
+import type { BigIntStats } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Disk, DiskFile } from '../world/disk.ts';
+import type { SimulatedFile, SimulatedFiles } from './simulated-files.ts';
+
+/** What a disk is asked to do, as far as it may fail of it. */
+export type DiskWork = 'open' | 'write' | 'sync' | 'rename' | 'link' | 'unlink' | 'read' | 'sync-folder';
+
+/** What surrounds a simulated disk. */
+export interface DiskSurroundings {
+  /** Milliseconds since 1970. */
+  date(): number;
+  /** Called before each work. @returns the system's code where it fails */
+  fault(work: DiskWork, path: string): string | undefined;
+  /** Does the work, some time later. */
+  later<T>(work: () => T): Promise<T>;
+}
+
+/** A file system as one process sees it. */
+export class SimulatedDisk {
+  readonly #files: SimulatedFiles;
+  readonly #around: DiskSurroundings;
+  readonly #open = new Map<number, { file: SimulatedFile | undefined; path: string; mayWrite: boolean }>();
+  #lastFd = 100;
+
+  constructor(files: SimulatedFiles, around: DiskSurroundings) {
+    this.#files = files;
+    this.#around = around;
+  }
+
+  /** Files that the process has open, by their names. */
+  get openFiles(): string[] {
+    return [...this.#open.values()].map(({ path }) => path);
+  }
+
+  /** As the door wants it. */
+  get disk(): Disk {
+    const { later } = this.#around;
+    return {
+      open: (path, flags) => later(() => this.#handle(this.#openSync(path, flags))),
+      readFile: (path) => later(() => this.#checked('read', path, this.#found(path)).bytes.toString('utf8')),
+      rename: (from, to) => later(() => this.#rename(from, to)),
+      link: (from, to) => later(() => this.#link(from, to)),
+      unlink: (path) => later(() => this.#unlink(path)),
+      mkdir: (path) => later(() => void this.#files.folders.add(path)),
+      stat: (path) => later(() => this.#stat(path)),
+      lstat: (path) => later(() => ({ ...this.#stat(path), isSymbolicLink: () => false })),
+      readlink: (path) => later(() => path),
+      realpath: (path) => later(() => path),
+      statfs: () => later(() => ({ bavail: 2 ** 30, bsize: 4096 })),
+      openSync: (path, flags) => this.#openSync(path, String(flags)),
+      closeSync: (fd) => void this.#open.delete(fd),
+      readSync: (fd, target, at, length, position) => this.#read(fd, target, at, length, position),
+      writeSync: (fd, bytes, at, length, position) => this.#write(fd, bytes.subarray(at, at + length), position),
+      ftruncateSync: (fd, size) => this.#fileOf(fd).resize(size),
+      fstatSync: (fd) => ({ size: this.#fileOf(fd).bytes.length }),
+      statSync: (path) => ({ mtimeMs: this.#found(path).changedAt }),
+      unlinkSync: (path) => this.#unlink(path),
+      readdirSync: (path) =>
+        [...this.#files.names.keys()]
+          .filter((name) => dirname(name) === path)
+          .map((name) => name.slice(path.length + 1)),
+    };
+  }
+
+  #handle(fd: number): DiskFile {
+    const { later } = this.#around;
+    const { file, path } = this.#open.get(fd) ?? {};
+    const sync = () => later(() => this.#sync(fd));
+    return {
+      fd,
+      stat: () => later(() => (file ? statsOf(file) : FOLDER)),
+      read: (target, at, length, position) =>
+        later(() => ({ bytesRead: this.#read(fd, target, at, length, position ?? 0) })),
+      writeFile: (text) => {
+        const bytes = Buffer.from(text);
+        return later(() => {
+          for (let done = 0; done < bytes.length; ) done += this.#write(fd, bytes.subarray(done), done);
+        });
+      },
+      sync,
+      datasync: sync,
+      close: () =>
+        later(() => {
+          if (!this.#open.delete(fd)) throw failure('EBADF', path ?? '');
+        }),
+    };
+  }
+
+  #openSync(path: string, flags: string): number {
+    const there = this.#files.names.get(path);
+    const isFolder = this.#files.folders.has(path);
+    if (flags.includes('x') && there) throw failure('EEXIST', path);
+    this.#check('open', path);
+    if (!flags.includes('x') && !there && !isFolder) throw failure('ENOENT', path);
+    const file = isFolder ? undefined : (there ?? this.#files.create(path));
+    if (file && !there) file.changedAt = this.#around.date();
+    this.#open.set(++this.#lastFd, { file, path, mayWrite: flags !== 'r' });
+    return this.#lastFd;
+  }
+
+  #read(fd: number, target: Uint8Array, at: number, length: number, position: number): number {
+    const { path } = this.#open.get(fd) ?? { path: '' };
+    const part = this.#checked('read', path, this.#fileOf(fd)).bytes.subarray(position, position + length);
+    target.set(part, at);
+    return part.length;
+  }
+
+  /** A disk that is full, or fails, may have taken some of it. */
+  #write(fd: number, bytes: Uint8Array, position: number): number {
+    const { path = '', mayWrite = false } = this.#open.get(fd) ?? {};
+    const file = this.#fileOf(fd);
+    const code = mayWrite ? this.#around.fault('write', path) : 'EBADF';
+    file.write(code === undefined ? bytes : bytes.subarray(0, bytes.length >> 1), position);
+    file.changedAt = this.#around.date();
+    if (code !== undefined) throw failure(code, path);
+    return bytes.length;
+  }
+
+  #sync(fd: number): void {
+    const { path = '', file } = this.#open.get(fd) ?? {};
+    if (file === undefined) {
+      this.#check('sync-folder', path);
+      return this.#files.syncFolder(path);
+    }
+    const code = this.#around.fault('sync', path);
+    if (code !== undefined) file.loseUnsynced();
+    if (code !== undefined) throw failure(code, path);
+    file.sync();
+  }
+
+  #rename(from: string, to: string): void {
+    const file = this.#checked('rename', from, this.#found(from));
+    this.#files.change([to, file], [from, undefined]);
+  }
+
+  #link(from: string, to: string): void {
+    const file = this.#checked('link', from, this.#found(from));
+    if (this.#files.names.has(to)) throw failure('EEXIST', to);
+    this.#files.change([to, file]);
+  }
+
+  #unlink(path: string): void {
+    this.#checked('unlink', path, this.#found(path));
+    this.#files.change([path, undefined]);
+  }
+
+  #stat(path: string): BigIntStats {
+    return this.#files.folders.has(path) ? FOLDER : statsOf(this.#found(path));
+  }
+
+  #found(path: string): SimulatedFile {
+    const file = this.#files.names.get(path);
+    if (!file) throw failure('ENOENT', path);
+    return file;
+  }
+
+  #fileOf(fd: number): SimulatedFile {
+    const file = this.#open.get(fd)?.file;
+    if (!file) throw failure('EBADF', `descriptor ${fd}`);
+    return file;
+  }
+
+  #checked<T>(work: DiskWork, path: string, value: T): T {
+    this.#check(work, path);
+    return value;
+  }
+
+  #check(work: DiskWork, path: string): void {
+    const code = this.#around.fault(work, path);
+    if (code !== undefined) throw failure(code, path);
+  }
+}
+
+function failure(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code });
+}
+
+const KIND = { isDirectory: () => false, isFile: () => true, isFIFO: () => false, isSymbolicLink: () => false };
+
+function statsOf(file: SimulatedFile): BigIntStats {
+  const stats = { ...KIND, dev: 1n, ino: BigInt(file.number), size: BigInt(file.bytes.length) };
+  return { ...stats, mtimeMs: BigInt(Math.floor(file.changedAt)) } as unknown as BigIntStats;
+}
+
+const FOLDER = {
+  ...KIND,
+  dev: 1n,
+  ino: 0n,
+  size: 0n,
+  isDirectory: () => true,
+  isFile: () => false,
+} as unknown as BigIntStats;

@@ -1,0 +1,127 @@
+import { SavkitError } from '../../formats/errors.ts';
+import { readRecord } from '../hand-over/decision-record.ts';
+import { loadZstd } from '../pages/zstd.ts';
+import { Play } from './play.ts';
+import type { HostName, Scenario } from './scenario.ts';
+import { RECORDS } from './simulated-process.ts';
+
+/** What a run has come to. */
+export interface Verdict {
+  /** What must not be; empty where all is well. */
+  faults: string[];
+  /** The troubles that came about, and when. */
+  log: string[];
+  /** Where the machine is in the end. */
+  survivor: HostName | 'lost';
+  /** Things that have happened, and when the last one did: equal in two runs of one scenario. */
+  happened: number;
+  endedAt: number;
+}
+
+/** Plays a scenario, and looks whether all is as it has to be. */
+export async function judge(scenario: Scenario): Promise<Verdict> {
+  // It is loaded from the real disk, once.
+  await loadZstd();
+  const play = new Play(scenario);
+  const unhandled = (error: unknown) =>
+    void play.guest.faults.push(`nobody takes: ${(error as Error)?.stack ?? error}`);
+  process.on('unhandledRejection', unhandled);
+  try {
+    await play.run();
+    const survivor = survivorOf(play);
+    const faults = [
+      ...play.guest.faults,
+      ...toldFaults(play, survivor),
+      ...leftFaults(play),
+      ...(await recordFaults(play)),
+    ];
+    const { happened, now } = play.timeline;
+    return { faults: forgiven(play, faults), log: play.log, survivor, happened, endedAt: now };
+  } finally {
+    process.off('unhandledRejection', unhandled);
+  }
+}
+
+function survivorOf({ guest }: Play): HostName | 'lost' {
+  const owners = [...guest.owners].filter(({ process }) => !process.isGone);
+  return owners.length === 1 ? owners[0].process.host.name : 'lost';
+}
+
+/** What somebody was told has to be so. */
+function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
+  const { report, refusal, had, operators, guest } = play;
+  const faults: string[] = [];
+  const mayBeLost = had.has('kill') || had.has('crash');
+  // A process that was killed after it had taken the machine over takes it along; what is left is its safe file.
+  const isTakenAlong = mayBeLost && (guest.hasRunThere || (operators.told[0] === 'target' && play.target?.isGone));
+  if (survivor === 'lost' && !isTakenAlong && !had.has('lie')) faults.push('nobody has the machine');
+  if (survivor === 'lost' && isTakenAlong && play.scenario.hasSafeFile && !play.safeFile())
+    faults.push('the safe file is not there');
+  const told: [string, HostName | undefined][] = [
+    ...operators.told.map((name): [string, HostName] => ['an operator', name]),
+    ['the source', report?.outcome === 'handed-over' ? 'target' : report?.outcome === 'kept' ? 'source' : undefined],
+    ['who started it', refusal ? 'source' : undefined],
+  ];
+  for (const [who, name] of told)
+    if (name !== undefined && survivor !== 'lost' && name !== survivor)
+      faults.push(`${who} was told that the ${name} has the machine, and the ${survivor} has it`);
+  if (!play.isSourceDone) faults.push('the source comes to no end');
+  if (play.receiver?.hasPromised && !play.target?.isGone) faults.push('the target comes to no end');
+  if (report && report.outcome !== 'handed-over' && report.because === '') faults.push('nobody is told why');
+  return faults;
+}
+
+/** Nothing stays open or behind. */
+function leftFaults(play: Play): string[] {
+  const faults: string[] = [];
+  for (const name of ['source', 'target'] as const) {
+    const process = play[name];
+    if (process && !process.isGone) {
+      for (const path of process.files.openFiles) faults.push(`the ${name} has left ${path} open`);
+      if (process.sockets.size > 0) faults.push(`the ${name} has ${process.sockets.size} connections open`);
+      if (process.timers.size > 0) faults.push(`the ${name} waits for ${process.timers.size} timers`);
+    }
+    if (play.had.has('kill') || play.had.has('crash') || play.had.has('disk')) continue;
+    for (const path of play.hosts[name].files.names.keys())
+      if (/\.(?:part|lock)$/.test(path)) faults.push(`the ${name} has left ${path} behind`);
+  }
+  return faults;
+}
+
+async function recordFaults(play: Play): Promise<string[]> {
+  const faults: string[] = [];
+  for (const name of ['source', 'target'] as const) {
+    const paths = [...play.hosts[name].files.names.keys()].filter(
+      (path) => path.startsWith(RECORDS) && path.endsWith('.json'),
+    );
+    const process = play.hosts[name].start();
+    for (const path of paths) {
+      let isRead = false;
+      process.do(() => {
+        readRecord(path).then(
+          () => {
+            isRead = true;
+          },
+          (error) => {
+            isRead = true;
+            faults.push(`${path}: ${error instanceof SavkitError ? error.message : (error as Error).stack}`);
+          },
+        );
+      });
+      await play.timeline.run(() => isRead, 1000);
+    }
+    process.end('killed');
+  }
+  return faults;
+}
+
+/**
+ * An audit lets a write pass that the tracking has missed, and names it afterwards; where the source is gone by then
+ * nobody can.
+ */
+function forgiven({ scenario, report, source }: Play, faults: string[]): string[] {
+  const isNamed = (report?.proof?.afterwards?.lostPages ?? 0) > 0 || source?.isGone === true;
+  const isAudited = report ? report.proof?.mode === 'audited' : scenario.proof !== 'full';
+  if (scenario.missedWrites === 0 || !isNamed || !isAudited) return faults;
+  return faults.filter((fault) => !/^page \d/.test(fault));
+}

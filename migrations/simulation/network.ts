@@ -1,0 +1,116 @@
+import type { Duplex } from 'node:stream';
+import type { Random } from '../../formats/testing/random.ts';
+import { sleep } from '../../formats/world/waiting.ts';
+import { LinkError } from '../wire/link-error.ts';
+import { errorWithCode, networkError } from '../wire/network-error.ts';
+import type { Scenario, Trouble } from './scenario.ts';
+import type { SimulatedProcess } from './simulated-process.ts';
+import { type Carrier, SimulatedSocket } from './simulated-socket.ts';
+import type { Timeline } from './timeline.ts';
+
+type Lie = Extract<Trouble, { kind: 'lie' }>['how'];
+
+/** A connection that nobody answers is given up after this time. */
+const CONNECT_MS = 10_000;
+
+/** The network between the two hosts. */
+export class Network implements Carrier {
+  readonly timeline: Timeline;
+  /** Who waits for connections at the target. */
+  listener: { process: SimulatedProcess; accept(stream: Duplex, peer: string): void } | undefined;
+  /** Called for each frame, before it leaves. */
+  onFrame: (() => void) | undefined;
+  /** What becomes of the next frame, if somebody lies. */
+  lie: Lie | undefined;
+  readonly #random: Random;
+  readonly #link: Scenario['link'];
+  readonly #pairs = new Set<readonly [SimulatedSocket, SimulatedSocket]>();
+  #partedUntil = 0;
+  #held: Buffer | undefined;
+
+  constructor(timeline: Timeline, random: Random, link: Scenario['link']) {
+    this.timeline = timeline;
+    this.#random = random;
+    this.#link = link;
+  }
+
+  /** As `connectToTarget` does. @throws LinkError */
+  async connect(from: SimulatedProcess, signal?: AbortSignal): Promise<Duplex> {
+    await from.do(() => sleep(Math.min(this.latency() * 2, CONNECT_MS), { signal }));
+    const { listener } = this;
+    const code = this.#isParted ? 'ETIMEDOUT' : !listener || listener.process.isGone ? 'ECONNREFUSED' : undefined;
+    if (code !== undefined || !listener) {
+      const { message } = networkError(errorWithCode(code ?? '', ''), 'connect to the target');
+      throw new LinkError(code ?? '', message);
+    }
+    const pair = [new SimulatedSocket(from, this), new SimulatedSocket(listener.process, this)] as const;
+    pair[0].other = pair[1];
+    pair[1].other = pair[0];
+    for (const end of pair) {
+      end.on('error', () => {});
+      end.once('close', () => this.#pairs.delete(pair));
+    }
+    this.#pairs.add(pair);
+    this.timeline.add(this.latency(), listener.process, () => listener.accept(pair[1], 'source'));
+    return pair[0];
+  }
+
+  carry(bytes: Buffer, _from: SimulatedSocket): { frames: Buffer[]; ms: number } | undefined {
+    this.onFrame?.();
+    if (_from.isDeaf) return undefined;
+    const ms = this.latency() + bytes.length / this.#link.bytesPerMs;
+    return { frames: this.#pieces(this.#withLie(bytes)), ms };
+  }
+
+  latency(): number {
+    const { latencyMs, jitterMs } = this.#link;
+    const wait = this.#isParted ? this.#partedUntil - this.timeline.now : 0;
+    return wait + latencyMs + this.#random.below(1000 * jitterMs + 1) / 1000;
+  }
+
+  /** All connections break now. @param heardBy who notices; the other one waits */
+  cut(heardBy: 'both' | 'source' | 'target'): void {
+    for (const [source, target] of [...this.#pairs]) {
+      source.cutOff();
+      target.cutOff();
+      if (heardBy !== 'target') source.reset();
+      if (heardBy !== 'source') target.reset();
+    }
+  }
+
+  /** Nothing gets through for a while: what is sent comes later, who connects is not answered. */
+  part(ms: number): void {
+    this.#partedUntil = this.timeline.now + ms;
+  }
+
+  get #isParted(): boolean {
+    return this.timeline.now < this.#partedUntil;
+  }
+
+  #withLie(bytes: Buffer): Buffer[] {
+    const { lie } = this;
+    const held = this.#held;
+    this.#held = undefined;
+    if (held) return [bytes, held];
+    if (lie === undefined) return [bytes];
+    this.lie = undefined;
+    if (lie === 'drop') return [];
+    if (lie === 'repeat') return [bytes, bytes];
+    if (lie === 'swap') {
+      this.#held = bytes;
+      return [];
+    }
+    const changed = Buffer.from(bytes);
+    changed[this.#random.below(changed.length)] ^= 1 << this.#random.below(8);
+    return [changed];
+  }
+
+  /** As the network deals them out: not as they were sent. */
+  #pieces(frames: Buffer[]): Buffer[] {
+    return frames.flatMap((frame) => {
+      if (frame.length < 2 || this.#random.below(4) > 0) return [frame];
+      const at = 1 + this.#random.below(frame.length - 1);
+      return [frame.subarray(0, at), frame.subarray(at)];
+    });
+  }
+}

@@ -1,0 +1,104 @@
+import { SavkitError } from '../../formats/errors.ts';
+import { resolveRecordFiles } from '../hand-over/resolve-files.ts';
+import type { HostName } from './scenario.ts';
+import type { Guest, SavedMachine } from './simulated-machine.ts';
+import { RECORDS, type SimulatedHost, type SimulatedProcess } from './simulated-process.ts';
+import type { Timeline } from './timeline.ts';
+
+/** A record of the other side, and whether its process had ended when it was copied. */
+interface Copy {
+  bytes: Buffer;
+  hadEnded: boolean;
+}
+
+/** Where they work. */
+export interface Ground {
+  readonly hosts: Record<HostName, SimulatedHost>;
+  readonly timeline: Timeline;
+  readonly guest: Guest;
+  readonly isCalm: boolean;
+  readonly source: SimulatedProcess | undefined;
+  readonly target: SimulatedProcess | undefined;
+  /** The state that the machine was started from. */
+  readonly started: SavedMachine;
+  recordOf(host: HostName): string;
+  safeFile(): SavedMachine | undefined;
+  startSource(saved: SavedMachine, migrates: boolean): void;
+}
+
+const OTHER = { source: 'target', target: 'source' } as const;
+
+/** Operators on both hosts, who copy records, ask who may run the machine, and do as they are told. */
+export class Operators {
+  readonly #play: Ground;
+  readonly #copies: Partial<Record<HostName, Copy>> = {};
+  /** Who was named. */
+  readonly told: HostName[] = [];
+  #copied = 0;
+
+  constructor(play: Ground) {
+    this.#play = play;
+  }
+
+  /** Copies the record of a side as it is now. */
+  copy(side: HostName): void {
+    const { hosts } = this.#play;
+    const file = hosts[side].files.names.get(this.#play.recordOf(side));
+    if (!file || !hosts[side].isUp) return;
+    const { pid, place } = JSON.parse(file.bytes.toString()) as { pid: number; place: string };
+    const hadEnded = hosts[side].running.get(pid)?.place !== place;
+    this.#copies[side] = { bytes: Buffer.from(file.bytes), hadEnded };
+  }
+
+  /** Asks on one host. @param which copy of the other side's record: one made now, the last one, or none */
+  async ask(host: HostName, which: 'fresh' | 'any' | 'none'): Promise<void> {
+    const { hosts, timeline } = this.#play;
+    if (!hosts[host].isUp || !hosts[host].files.names.has(this.#play.recordOf(host))) return;
+    if (which === 'fresh') this.copy(OTHER[host]);
+    const copy = which === 'none' ? undefined : this.#copies[OTHER[host]];
+    const peerPath = copy && `${RECORDS}/copy-${++this.#copied}`;
+    if (copy && peerPath !== undefined) {
+      hosts[host].files.create(peerPath).write(copy.bytes, 0);
+      hosts[host].files.names.get(peerPath)?.sync();
+    }
+    const process = hosts[host].start();
+    let isOver = false;
+    process.onEnd = () => {
+      isOver = true;
+    };
+    process.do(() => {
+      resolveRecordFiles({ path: this.#play.recordOf(host), peerPath, peerEnded: copy?.hadEnded ?? false })
+        .then(
+          ({ resolution: { survivor, notYet } }) => {
+            if (survivor !== 'undecided' && notYet === undefined) this.#hear(survivor);
+          },
+          (error) => {
+            if (!(error instanceof SavkitError)) this.#play.guest.faults.push(`resolve: ${(error as Error).stack}`);
+            else if (this.#play.isCalm) this.#play.guest.faults.push(`resolve can not say: ${error.message}`);
+          },
+        )
+        .finally(() => process.endWhenIdle());
+    });
+    if (which === 'fresh') await timeline.run(() => isOver, 60_000);
+  }
+
+  /** Somebody is told who has the machine, and starts it there if its process is gone. */
+  #hear(survivor: HostName): void {
+    const { guest, hosts } = this.#play;
+    if (this.told.length > 0 && this.told[0] !== survivor) guest.faults.push(`told ${this.told[0]}, then ${survivor}`);
+    this.told.push(survivor);
+    if (survivor === 'source' && this.#play.source?.isGone && hosts.source.isUp) this.startAgain(this.#play.started);
+    const safe = this.#play.safeFile();
+    if (survivor === 'target' && safe && this.#play.target?.isGone && this.told.length === 1) {
+      if (safe.ticks > guest.ticks || Number.isNaN(safe.ticks)) guest.faults.push('the safe file is not whole');
+    }
+  }
+
+  /** A user starts the machine from its state. */
+  startAgain(saved: SavedMachine): void {
+    const { guest } = this.#play;
+    for (const owner of guest.owners) if (owner.process.isGone) guest.owners.delete(owner);
+    if (guest.owners.size === 0) guest.beginAgain(saved);
+    this.#play.startSource(saved, false);
+  }
+}

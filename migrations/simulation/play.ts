@@ -1,0 +1,284 @@
+import { SavkitError } from '../../formats/errors.ts';
+import { Random } from '../../formats/testing/random.ts';
+import type { DiskWork } from '../../formats/testing/simulated-disk.ts';
+import { enterWorld, REAL_WORLD } from '../../formats/world/world.ts';
+import { Receiver } from '../arrival/receiver.ts';
+import { DecisionFile, recordPath } from '../hand-over/decision-record.ts';
+import { recallTarget } from '../hand-over/record-folder.ts';
+import type { MigrationLimits } from '../policy/limits.ts';
+import type { MigrationReport } from '../report/report.ts';
+import { migrate } from '../source/migration.ts';
+import { Network } from './network.ts';
+import { type Ground, Operators } from './operators.ts';
+import type { HostName, Moment, Scenario, Trouble } from './scenario.ts';
+import { Guest, type SavedMachine, SimulatedMachine } from './simulated-machine.ts';
+import { RECORDS, SimulatedHost, type SimulatedProcess, type Surroundings } from './simulated-process.ts';
+import { Timeline } from './timeline.ts';
+
+const SAFE = '/machines/safe.sav';
+const MIGRATION = '00112233445566778899aabbccddeeff';
+
+/** The world of one scenario: two hosts, a guest, and all that happens to them. */
+export class Play implements Surroundings, Ground {
+  readonly scenario: Scenario;
+  readonly timeline = new Timeline();
+  readonly random: Random;
+  readonly hosts: Record<HostName, SimulatedHost>;
+  readonly guest: Guest;
+  readonly network: Network;
+  readonly operators: Operators;
+  readonly started: SavedMachine;
+  source: SimulatedProcess | undefined;
+  target: SimulatedProcess | undefined;
+  receiver: Receiver<SimulatedMachine> | undefined;
+  /** What the source's program was told in the end; undefined while it is at it. */
+  report: MigrationReport | undefined;
+  refusal: SavkitError | undefined;
+  /** The target's program has come to its end by itself. */
+  targetHasEnded = false;
+  /** Nothing goes wrong any more. */
+  isCalm = false;
+  /** Something has happened that may leave temporary files behind, or a machine lost. */
+  readonly had = new Set<Trouble['kind']>();
+  /** Troubles that have come about. */
+  readonly log: string[] = [];
+  readonly #limits: Partial<MigrationLimits>;
+  readonly #cancel = new AbortController();
+  readonly #counts = { happenings: 0, frames: 0, disk: { source: 0, target: 0 } };
+  readonly #left: Set<Trouble>;
+  /** The process that migrates the machine. */
+  #migrating: SimulatedProcess | undefined;
+  #disk: Extract<Trouble, { kind: 'disk' }> | undefined;
+  #diskWorks = 0;
+
+  constructor(scenario: Scenario) {
+    this.scenario = scenario;
+    this.random = new Random(scenario.seed);
+    this.#limits = { ...scenario.limits };
+    this.#left = new Set(scenario.troubles);
+    this.hosts = { source: new SimulatedHost('source', this), target: new SimulatedHost('target', this) };
+    this.guest = new Guest(scenario, this.random);
+    this.started = { memory: Buffer.from(this.guest.truth), ticks: 0 };
+    this.network = new Network(this.timeline, this.random, scenario.link);
+    this.operators = new Operators(this);
+    this.timeline.onHappened = () => this.#note('happenings');
+    this.network.onFrame = () => this.#note('frames');
+  }
+
+  get migration(): string {
+    return MIGRATION;
+  }
+
+  recordOf(host: HostName): string {
+    return recordPath(RECORDS, MIGRATION, host);
+  }
+
+  get isSourceDone(): boolean {
+    return this.report !== undefined || this.refusal !== undefined || this.#migrating?.isGone === true;
+  }
+
+  /** From the first moment until nothing happens any more. */
+  async run(): Promise<void> {
+    try {
+      this.startTarget();
+      this.startSource(this.started, true);
+      await this.timeline.run(() => this.isSourceDone && this.#left.size === 0, this.random.pick([3000, 90_000]));
+      await this.#settle();
+    } finally {
+      enterWorld(REAL_WORLD);
+    }
+  }
+
+  /** Faults cease; what waits comes to its end, or is brought to it by operators. */
+  async #settle(): Promise<void> {
+    this.isCalm = true;
+    this.network.part(0);
+    for (const host of Object.values(this.hosts)) if (!host.isUp) host.restart();
+    if (this.target?.isGone !== false && !this.targetHasEnded) this.startTarget();
+    // Of a machine whose migration had not begun nobody has to ask anything.
+    if (this.source?.isGone && !this.hosts.source.files.names.has(this.recordOf('source')))
+      this.operators.startAgain(this.started);
+    const waits = () => !this.isSourceDone || this.receiver?.hasPromised === true;
+    await this.timeline.run(() => !waits(), 90_000);
+    for (let asks = 0; asks < 6 && (waits() || asks < 2); asks++) {
+      await this.operators.ask(asks % 2 === 0 ? 'source' : 'target', 'fresh');
+      await this.timeline.run(() => false, 3000);
+    }
+    await this.timeline.run(() => !waits(), 15 * 60_000);
+    // What is over closes what it has open.
+    await this.timeline.run(() => false, 120_000);
+  }
+
+  /** A process with the machine in some state; the first one migrates it. */
+  startSource(saved: SavedMachine, migrates: boolean): void {
+    const process = this.hosts.source.start();
+    this.source = process;
+    process.do(() => {
+      const machine = SimulatedMachine.here(this.guest, process, saved);
+      machine.isPaused = migrates && this.scenario.isPaused;
+      machine.resume();
+      if (migrates) this.#migrating = process;
+      if (migrates) this.timeline.add(this.random.below(100), process, () => void this.#migrate(process, machine));
+    });
+  }
+
+  async #migrate(process: SimulatedProcess, machine: SimulatedMachine): Promise<void> {
+    const { streams, compression, proof, resumeWithinMs, timeOuts } = this.scenario;
+    try {
+      this.report = await migrate(machine, {
+        connect: (signal) => this.network.connect(process, signal),
+        migration: MIGRATION,
+        log: new DecisionFile(RECORDS, { side: 'source', migration: MIGRATION, machine: 'vm', peer: 'target' }),
+        limits: this.#limits,
+        streams,
+        compression,
+        proof,
+        resumeWithinMs,
+        timeOuts,
+        signal: this.#cancel.signal,
+        keepAsItWas: async () => '/machines/kept.sav',
+      });
+    } catch (error) {
+      if (!(error instanceof SavkitError)) this.guest.faults.push(`an error inside: ${(error as Error).stack}`);
+      this.refusal = error as SavkitError;
+    }
+  }
+
+  startTarget(): void {
+    const process = this.hosts.target.start();
+    this.target = process;
+    process.do(() => void this.#receive(process));
+  }
+
+  async #receive(process: SimulatedProcess): Promise<void> {
+    const { keepMs, timeOuts, hasSafeFile } = this.scenario;
+    const create = async () => {
+      const machine = SimulatedMachine.arriving(this.guest, process, hasSafeFile ? SAFE : undefined);
+      if (!this.scenario.isSeeded) return machine;
+      machine.memory.set(this.started.memory);
+      machine.isSeeded = true;
+      return machine;
+    };
+    const receiver = await Receiver.create<SimulatedMachine>(
+      { maxPages: 1 << 16, create },
+      {
+        logFor: (migration) => new DecisionFile(RECORDS, { side: 'target', migration, machine: '', peer: '' }),
+        recall: (migration) => recallTarget(RECORDS, migration),
+        keepMs,
+        timeOuts,
+        streams: 16,
+        onEvent: ({ event }) => event === 'arrived-paused' && this.#arrivedPaused(receiver),
+      },
+    );
+    this.receiver = receiver;
+    this.network.listener = { process, accept: (stream, peer) => void receiver.accept(stream, peer) };
+    await receiver.arrived.catch(async (error: Error) => {
+      if (!(error instanceof SavkitError)) this.guest.faults.push(`an error inside the target: ${error.stack}`);
+      await receiver.close();
+      if (this.network.listener?.process === process) this.network.listener = undefined;
+      this.targetHasEnded = true;
+      process.endWhenIdle();
+    });
+  }
+
+  #arrivedPaused(receiver: Receiver<SimulatedMachine>): void {
+    void receiver.arrived.then((machine) => machine.arrivePaused());
+  }
+
+  /** What the target's safe file holds, if there is one. */
+  safeFile(): SavedMachine | undefined {
+    const file = this.hosts.target.files.names.get(SAFE);
+    const size = this.started.memory.length;
+    return file && { memory: file.bytes.subarray(0, size), ticks: Number(file.bytes.subarray(size).toString()) };
+  }
+
+  diskFault(host: SimulatedHost, work: DiskWork, _path: string): string | undefined {
+    this.#counts.disk[host.name]++;
+    this.#noteDisk(host.name);
+    const disk = this.#disk;
+    if (this.isCalm || !disk || disk.host !== host.name || this.#diskWorks === 0) return undefined;
+    if (disk.only !== 'all' ? work !== disk.only : work === 'read' || work === 'unlink') return undefined;
+    // A disk that is full takes no new bytes; all else it does.
+    if (disk.code === 'ENOSPC' && work !== 'write' && work !== 'open') return undefined;
+    this.#diskWorks--;
+    return disk.code;
+  }
+
+  #note(what: 'happenings' | 'frames'): void {
+    const count = ++this.#counts[what];
+    if (this.#left.size > 0) this.#fire((at) => at.after === what && at.count === count);
+  }
+
+  #noteDisk(host: HostName): void {
+    const count = this.#counts.disk[host];
+    if (this.#left.size > 0) this.#fire((at) => at.after === 'disk' && at.host === host && at.count === count);
+  }
+
+  #fire(isNow: (at: Moment) => boolean): void {
+    for (const trouble of this.#left) {
+      if (!isNow(trouble.at)) continue;
+      this.#left.delete(trouble);
+      if (this.isCalm) continue;
+      this.timeline.add(0, undefined, () => this.#cause(trouble));
+    }
+  }
+
+  #cause(trouble: Trouble): unknown {
+    if (this.isCalm) return undefined;
+    this.had.add(trouble.kind);
+    this.log.push(`${this.timeline.now.toFixed(1)} ms: ${JSON.stringify(trouble)}`);
+    switch (trouble.kind) {
+      case 'kill':
+      case 'crash':
+        return this.#end(trouble);
+      case 'stop': {
+        const process = this[trouble.host];
+        if (process) process.stoppedUntil = this.timeline.now + trouble.ms;
+        return process;
+      }
+      case 'cut':
+        return this.network.cut(trouble.heardBy);
+      case 'part':
+        return this.network.part(trouble.ms);
+      case 'disk':
+        this.#disk = trouble;
+        this.#diskWorks = trouble.works;
+        return undefined;
+      case 'clock':
+        this.hosts[trouble.host].clockError += trouble.byMs;
+        return undefined;
+      case 'lie':
+        this.network.lie = trouble.how;
+        return undefined;
+      case 'limits':
+        Object.assign(this.#limits, trouble.limits);
+        return undefined;
+      case 'cancel':
+        if (this.source) this.timeline.add(0, this.source, () => this.#cancel.abort());
+        return undefined;
+      case 'close':
+        if (this.target) this.timeline.add(0, this.target, () => void this.receiver?.close());
+        return undefined;
+      case 'copy':
+        return this.operators.copy(trouble.host);
+      case 'resolve':
+        void this.operators.ask(trouble.host, trouble.withCopy ? 'any' : 'none');
+        return undefined;
+      case 'pause':
+        for (const machine of this.guest.owners) this.timeline.add(0, machine.process, () => machine.togglePause());
+        return undefined;
+    }
+  }
+
+  /** A user starts a target again that was waiting for a machine; a source is started again when somebody has asked. */
+  #end(trouble: Extract<Trouble, { kind: 'kill' | 'crash' }>): void {
+    const host = this.hosts[trouble.host];
+    if (!host.isUp) return;
+    if (trouble.kind === 'crash') host.crash();
+    else this[trouble.host]?.end('killed');
+    this.timeline.add(trouble.backAfterMs, undefined, () => {
+      if (!host.isUp) host.restart();
+      if (trouble.host === 'target' && this.target?.isGone && !this.targetHasEnded && !this.isCalm) this.startTarget();
+    });
+  }
+}

@@ -1,0 +1,149 @@
+import { Random } from '../../formats/testing/random.ts';
+import type { MigrationLimits } from '../policy/limits.ts';
+
+// What a run of the simulator is made of. All of it is drawn from one seed, before anything happens; whatever is drawn
+// later comes from the same seed, so that a run happens again just so.
+
+export type HostName = 'source' | 'target';
+
+/** When something goes wrong: after so many things have happened, works of a host's disk were done, or frames were sent. */
+export type Moment =
+  | { after: 'happenings'; count: number }
+  | { after: 'disk'; host: HostName; count: number }
+  | { after: 'frames'; count: number };
+
+/** What goes wrong, or what somebody does. */
+export type Trouble = { at: Moment } & (
+  | { kind: 'kill'; host: HostName; backAfterMs: number }
+  | { kind: 'crash'; host: HostName; backAfterMs: number }
+  | { kind: 'stop'; host: HostName; ms: number }
+  | { kind: 'cut'; heardBy: 'both' | HostName }
+  | { kind: 'part'; ms: number }
+  | {
+      kind: 'disk';
+      host: HostName;
+      code: 'ENOSPC' | 'EIO';
+      works: number;
+      only: 'all' | 'sync' | 'rename' | 'sync-folder';
+    }
+  | { kind: 'clock'; host: HostName; byMs: number }
+  | { kind: 'lie'; how: 'flip' | 'drop' | 'repeat' | 'swap' }
+  | { kind: 'limits'; limits: Partial<MigrationLimits> }
+  | { kind: 'cancel' }
+  | { kind: 'close' }
+  | { kind: 'copy'; host: HostName }
+  | { kind: 'resolve'; host: HostName; withCopy: boolean }
+  | { kind: 'pause' }
+);
+
+export interface Scenario {
+  seed: number;
+  pages: number;
+  workload: { everyMs: number; pagesEach: number; hot: number; kind: 'random' | 'copies' | 'zeros' | 'counter' };
+  isPaused: boolean;
+  streams: number;
+  compression: 'auto' | 'always' | 'never';
+  proof: 'auto' | 'full' | 'audited';
+  limits: Partial<MigrationLimits>;
+  timeOuts: { frame: number; hello: number; beat: number };
+  link: { latencyMs: number; jitterMs: number; bytesPerMs: number };
+  resumeWithinMs: number;
+  keepMs: number;
+  hasSafeFile: boolean;
+  isSeeded: boolean;
+  /** Writes that the dirty tracking of the machine misses: what the proof is there for. */
+  missedWrites: number;
+  troubles: Trouble[];
+}
+
+export function drawScenario(seed: number): Scenario {
+  const random = new Random(Math.imul(seed, 2654435761) ^ 0x5eed);
+  const pick = <T>(...choices: T[]) => random.pick(choices);
+  const isLarge = random.below(25) === 0;
+  const pages = isLarge ? 260 + random.below(800) : 2 + random.below(30);
+  return {
+    seed,
+    pages,
+    workload: {
+      everyMs: pick(1, 5, 20, 50),
+      pagesEach: 1 + random.below(4),
+      hot: 1 + random.below(pages),
+      kind: pick('random', 'copies', 'zeros', 'counter'),
+    },
+    isPaused: random.below(8) === 0,
+    streams: pick(1, 1, 2, 4),
+    compression: pick('auto', 'auto', 'always', 'never'),
+    proof: pick('auto', 'full', 'audited'),
+    limits: drawLimits(random),
+    timeOuts: pick({ frame: 2000, hello: 1000, beat: 200 }, { frame: 30_000, hello: 10_000, beat: 5000 }),
+    link: { latencyMs: pick(0.05, 1, 20, 100), jitterMs: pick(0, 0, 1, 50), bytesPerMs: pick(50, 1000, 20_000, 1e6) },
+    resumeWithinMs: pick(0, 2000, 60_000),
+    keepMs: pick(500, 10_000, 600_000),
+    hasSafeFile: random.below(3) === 0,
+    isSeeded: random.below(5) === 0,
+    missedWrites: random.below(6) === 0 ? 1 + random.below(3) : 0,
+    troubles: Array.from({ length: pick(0, 1, 1, 2, 2, 3, 4, 6) }, () => drawTrouble(random)),
+  };
+}
+
+function drawLimits(random: Random): Partial<MigrationLimits> {
+  return {
+    ...(random.below(3) === 0 ? { maxDowntimeMs: random.pick([0, 5, 50, 1000]) } : {}),
+    ...(random.below(3) === 0 ? { bandwidth: random.pick([20_000, 200_000, 5e6]) } : {}),
+    // A guest that writes more than the link takes would go on until then.
+    timeLimitMs: random.pick([200, 5000, 10_000, 20_000, 20_000]),
+    ...(random.below(4) === 0 ? { onTimeLimit: random.pick(['cancel', 'force', 'throttle'] as const) } : {}),
+  };
+}
+
+function drawMoment(random: Random): Moment {
+  const upTo = (most: number) => Math.floor(most ** (random.below(1000) / 1000));
+  const host = random.pick(['source', 'target'] as const);
+  switch (random.below(3)) {
+    case 0:
+      return { after: 'happenings', count: upTo(3000) };
+    case 1:
+      return { after: 'disk', host, count: upTo(60) };
+    default:
+      return { after: 'frames', count: upTo(80) };
+  }
+}
+
+function drawTrouble(random: Random): Trouble {
+  const at = drawMoment(random);
+  const host = random.pick(['source', 'target'] as const);
+  const ms = () => random.pick([1, 10, 100, 1000, 10_000, 60_000]);
+  const kind = random.pick(KINDS);
+  switch (kind) {
+    case 'kill':
+    case 'crash':
+      return { at, kind, host, backAfterMs: ms() };
+    case 'stop':
+      return { at, kind, host, ms: ms() };
+    case 'cut':
+      return { at, kind, heardBy: random.pick(['both', 'both', 'source', 'target']) };
+    case 'part':
+      return { at, kind, ms: ms() };
+    case 'disk': {
+      const only = random.pick(['all', 'all', 'sync', 'rename', 'sync-folder'] as const);
+      return { at, kind, host, code: random.pick(['ENOSPC', 'EIO']), works: random.pick([1, 1, 3, 20, 1000]), only };
+    }
+    case 'clock':
+      return { at, kind, host, byMs: random.pick([-1e9, -5000, 5000, 1e9]) };
+    case 'lie':
+      return { at, kind, how: random.pick(['flip', 'drop', 'repeat', 'swap']) };
+    case 'limits':
+      return { at, kind, limits: drawLimits(random) };
+    case 'copy':
+      return { at, kind, host };
+    case 'resolve':
+      return { at, kind, host, withCopy: random.below(3) > 0 };
+    default:
+      return { at, kind };
+  }
+}
+
+const KINDS: readonly Trouble['kind'][] = [
+  ...(['kill', 'kill', 'kill', 'crash', 'crash', 'stop', 'cut', 'cut', 'cut', 'part', 'disk', 'disk', 'disk'] as const),
+  ...(['clock', 'lie', 'limits', 'cancel', 'close', 'copy', 'resolve', 'resolve', 'pause'] as const),
+];

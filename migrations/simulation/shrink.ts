@@ -1,0 +1,47 @@
+import { judge, type Verdict } from './judge.ts';
+import type { Scenario } from './scenario.ts';
+
+/** Leaves out whatever a fault does not need. */
+export async function shrink(scenario: Scenario, judgeOf = judge): Promise<{ scenario: Scenario; verdict: Verdict }> {
+  let best = scenario;
+  let verdict = await judgeOf(best);
+  const kind = kindOf(verdict);
+  for (let isSmaller = true; isSmaller; ) {
+    isSmaller = false;
+    for (const candidate of smaller(best)) {
+      const found = await judgeOf(candidate);
+      if (kindOf(found) !== kind) continue;
+      [best, verdict, isSmaller] = [candidate, found, true];
+      break;
+    }
+  }
+  return { scenario: best, verdict };
+}
+
+/** What a fault is, whatever the numbers in it. */
+function kindOf({ faults }: Verdict): string {
+  return faults.length === 0 ? '' : faults[0].replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, 'N').slice(0, 200);
+}
+
+function smaller(scenario: Scenario): Scenario[] {
+  const without = scenario.troubles.map((_, i) => ({
+    ...scenario,
+    troubles: scenario.troubles.filter((_trouble, other) => other !== i),
+  }));
+  const plain: Partial<Scenario>[] = [
+    { pages: 2, workload: { ...scenario.workload, hot: 1 } },
+    { streams: 1 },
+    { isPaused: false },
+    { isSeeded: false },
+    { hasSafeFile: false },
+    { missedWrites: 0 },
+    { limits: {} },
+    { compression: 'never' },
+  ];
+  const changed = plain.filter((change) =>
+    Object.entries(change).some(
+      ([key, value]) => JSON.stringify(scenario[key as keyof Scenario]) !== JSON.stringify(value),
+    ),
+  );
+  return [...without, ...changed.map((change) => ({ ...scenario, ...change }))];
+}

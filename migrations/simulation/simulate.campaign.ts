@@ -1,0 +1,49 @@
+import { parseArgs } from 'node:util';
+import { judge } from './judge.ts';
+import { drawScenario } from './scenario.ts';
+import { shrink } from './shrink.ts';
+
+// npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED]: migrations in a simulated world, with all
+// that may go wrong there. What must not be is told with its seed, made as small as it gets; the same seed always does
+// the same.
+
+const { values } = parseArgs({
+  options: {
+    runs: { type: 'string', default: '10000' },
+    seed: { type: 'string', default: '1' },
+    minutes: { type: 'string', default: '60' },
+    only: { type: 'string' },
+  },
+});
+
+const start = performance.now();
+const cpu = process.cpuUsage();
+const first = Number(values.only ?? values.seed);
+const runs = values.only === undefined ? Number(values.runs) : 1;
+const until = start + Number(values.minutes) * 60_000;
+const ends = { source: 0, target: 0, lost: 0 };
+let done = 0;
+let failed = 0;
+
+for (let seed = first; seed < first + runs && performance.now() < until; seed++) {
+  const scenario = drawScenario(seed);
+  const verdict = await judge(scenario);
+  done++;
+  ends[verdict.survivor]++;
+  if (verdict.faults.length === 0 && values.only === undefined) continue;
+  if (verdict.faults.length > 0) failed++;
+  console.log(`seed ${seed}: ${verdict.faults.join('; ') || 'all is well'}`);
+  if (values.only === undefined && failed > 20) break;
+  const small = verdict.faults.length > 0 ? await shrink(scenario) : { scenario, verdict };
+  console.log(`  ${JSON.stringify(small.scenario)}\n  ${small.verdict.log.join('\n  ')}`);
+  console.log(
+    `  ${small.verdict.faults.join('; ')}; ${small.verdict.happened} happenings, the machine: ${small.verdict.survivor}`,
+  );
+}
+
+const used = process.cpuUsage(cpu);
+const seconds = (used.user + used.system) / 1e6;
+console.log(
+  `${done} runs, ${failed} with faults; the machine stayed in ${ends.source}, went in ${ends.target}, and its process was killed in ${ends.lost}; ${(done / seconds).toFixed(0)} runs a second of processor time`,
+);
+process.exitCode = failed > 0 ? 1 : 0;

@@ -1,0 +1,180 @@
+import type { Random } from '../../formats/testing/random.ts';
+import { type DiskWork, SimulatedDisk } from '../../formats/testing/simulated-disk.ts';
+import { SimulatedFiles } from '../../formats/testing/simulated-files.ts';
+import type { Time, Timer } from '../../formats/world/time.ts';
+import { enterWorld, type World } from '../../formats/world/world.ts';
+import type { SimulatedSocket } from './simulated-socket.ts';
+import type { Happening, Timeline } from './timeline.ts';
+
+/** Folder of the records, on either host. */
+export const RECORDS = '/records';
+
+/** What all hosts of a simulation share. */
+export interface Surroundings {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  /** Called before each work of a disk. @returns the system's code where it fails */
+  diskFault(host: SimulatedHost, work: DiskWork, path: string): string | undefined;
+}
+
+/** A host: its files, its clock, and what runs there. */
+export class SimulatedHost {
+  readonly name: 'source' | 'target';
+  readonly around: Surroundings;
+  readonly files = new SimulatedFiles();
+  readonly running = new Map<number, SimulatedProcess>();
+  /** How far its calendar is off, in ms. */
+  clockError = 0;
+  /** Goes up each time the host starts. */
+  starts = 1;
+  isUp = true;
+  #lastPid = 1000;
+
+  constructor(name: 'source' | 'target', around: Surroundings) {
+    this.name = name;
+    this.around = around;
+    this.files.folders.add(RECORDS);
+    this.files.folders.add('/machines');
+  }
+
+  /** Starts a process. */
+  start(): SimulatedProcess {
+    const process = new SimulatedProcess(this, ++this.#lastPid);
+    this.running.set(process.pid, process);
+    return process;
+  }
+
+  /** All stops at once, and what was not on disk may be gone; other hosts hear nothing of it. */
+  crash(): void {
+    for (const process of [...this.running.values()]) process.end('silently');
+    this.files.crash(this.around.random);
+    this.isUp = false;
+  }
+
+  restart(): void {
+    this.isUp = true;
+    this.starts++;
+    this.#lastPid = 1000;
+  }
+}
+
+const IDLE_LOOK_MS = 20;
+
+/** How often a busy process is told from an idle one is nobody's business here: any share may be. */
+const SHARES = [0, 0.3, 0.9, 1];
+
+/** A process of a simulated host: it sees its own world, and whatever waits in it is gone with it. */
+export class SimulatedProcess {
+  readonly host: SimulatedHost;
+  readonly pid: number;
+  readonly place: string;
+  readonly sockets = new Set<SimulatedSocket>();
+  readonly files: SimulatedDisk;
+  isGone = false;
+  /** Somebody has stopped it for a while: until then nothing happens in it. */
+  stoppedUntil = 0;
+  /** Timers that keep it alive. */
+  readonly timers = new Set<Timer>();
+  /** Called at its end. */
+  onEnd: (() => void) | undefined;
+  readonly #world: World;
+  /** Works of the disk that are under way. */
+  #works = 0;
+
+  constructor(host: SimulatedHost, pid: number) {
+    this.host = host;
+    this.pid = pid;
+    this.place = `${host.name} ${host.starts} 1`;
+    const { timeline, random } = host.around;
+    const date = () => Math.max(0, Math.floor(1.7e12 + timeline.now + host.clockError));
+    this.files = new SimulatedDisk(host.files, {
+      date,
+      fault: (work, path) => host.around.diskFault(host, work, path),
+      later: (work) => this.#later(work),
+    });
+    this.#world = {
+      time: this.#time(date),
+      chance: {
+        bytes: (count) => Buffer.from(Array.from({ length: count }, () => random.below(256))),
+        integer: (from, to) => from + random.below(to - from),
+      },
+      disk: this.files.disk,
+      process: { pid, place: () => this.place, isRunning: (other) => host.running.has(other) },
+    };
+  }
+
+  /** Does something as this process. */
+  do<T>(work: () => T): T {
+    enterWorld(this.#world);
+    return work();
+  }
+
+  /** @param how `killed`: the system closes what it had open; `silently`: nobody hears of it */
+  end(how: 'killed' | 'silently'): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    this.host.running.delete(this.pid);
+    for (const socket of [...this.sockets]) socket.abandon(how);
+    this.onEnd?.();
+  }
+
+  /** Its program is through: it ends when nothing keeps it alive. */
+  endWhenIdle(): void {
+    const { timeline } = this.host.around;
+    const look = () => {
+      if (this.#works + this.timers.size + this.sockets.size === 0) this.end('killed');
+      else timeline.add(IDLE_LOOK_MS, this, look);
+    };
+    timeline.add(IDLE_LOOK_MS, this, look);
+  }
+
+  #later<T>(work: () => T): Promise<T> {
+    const { timeline, random } = this.host.around;
+    this.#works++;
+    return new Promise((resolve, reject) => {
+      timeline.add(0.02 + random.below(100) / 50, this, () => {
+        this.#works--;
+        try {
+          resolve(work());
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  #time(date: () => number): Time {
+    const { timeline, random } = this.host.around;
+    return {
+      now: () => timeline.look(),
+      date,
+      after: (ms, work, keepsAlive) => {
+        const timer = timeline.add(Math.max(1, ms), this, () => {
+          this.timers.delete(timer);
+          work();
+        });
+        if (keepsAlive) this.timers.add(timer);
+        return timer;
+      },
+      every: (ms, work) => {
+        const timer = { next: undefined as Happening | undefined };
+        const again = () => {
+          timer.next = timeline.add(Math.max(1, ms), this, () => {
+            again();
+            work();
+          });
+        };
+        again();
+        return timer;
+      },
+      stop: (timer) => {
+        if (timer === undefined) return;
+        this.timers.delete(timer);
+        const happening = 'next' in timer ? (timer.next as Happening) : (timer as Happening);
+        happening.isOff = true;
+      },
+      turn: (work) => void timeline.add(0.001 + random.below(20) / 1000, this, work),
+      busyShare: () => () => random.pick(SHARES),
+    };
+  }
+}

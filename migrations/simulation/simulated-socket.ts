@@ -1,0 +1,141 @@
+import { Socket } from 'node:net';
+import { errorWithCode } from '../wire/network-error.ts';
+import type { Subject, Timeline } from './timeline.ts';
+
+/** Then the system itself ends a connection whose other end does not answer. */
+const SYSTEM_GIVES_UP_MS = 100_000;
+
+/** What the system takes before a writer has to wait. */
+const SEND_BUFFER = 128 * 1024;
+
+/** Whose socket it is. */
+export interface SocketOwner extends Subject {
+  readonly sockets: Set<SimulatedSocket>;
+}
+
+/** What becomes of bytes on their way. */
+export interface Carrier {
+  readonly timeline: Timeline;
+  /** What arrives in place of a frame, and how long it takes; undefined when the link breaks instead. */
+  carry(bytes: Buffer, from: SimulatedSocket): { frames: Buffer[]; ms: number } | undefined;
+  /** How long the last word of an end takes. */
+  latency(): number;
+}
+
+/** One end of a connection. It is a socket to all that use it, so that they treat it as they treat real ones. */
+export class SimulatedSocket extends Socket {
+  readonly owner: SocketOwner;
+  readonly #carrier: Carrier;
+  other!: SimulatedSocket;
+  /** The other end does not exist any more, or nothing reaches it: what is said vanishes. */
+  isDeaf = false;
+  readonly #waiting: { bytes: Buffer | null }[] = [];
+  #isWanted = false;
+  #onWay = 0;
+  #blocked: (() => void) | undefined;
+  #lastArrival = 0;
+
+  constructor(owner: SocketOwner, carrier: Carrier) {
+    super({ allowHalfOpen: false });
+    this.owner = owner;
+    this.#carrier = carrier;
+    owner.sockets.add(this);
+  }
+
+  override _read(): void {
+    this.#isWanted = true;
+    this.#handOut();
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: (error?: Error | null) => void): void {
+    const bytes = Buffer.from(chunk);
+    this.#onWay += bytes.length;
+    const carried = this.isDeaf ? undefined : this.#carrier.carry(bytes, this);
+    if (carried) for (const frame of carried.frames) this.#send(carried.ms, frame);
+    if (this.#onWay <= SEND_BUFFER) this.#carrier.timeline.add(0.002, this.owner, () => done());
+    else this.#blocked = () => this.#carrier.timeline.add(0.002, this.owner, () => done());
+    // What got lost counts as under way for ever: a peer that is gone takes nothing any more.
+    if (carried) this.#arriveLater(carried.ms, () => this.#taken(bytes.length));
+  }
+
+  override _final(done: (error?: Error | null) => void): void {
+    this.#send(this.#carrier.latency(), null);
+    done();
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.owner.sockets.delete(this);
+    if (!this.isDeaf) {
+      const { other } = this;
+      // A socket that is destroyed with unread bytes resets the connection; else it says good-bye.
+      if (this.#waiting.length > 0) this.#arriveLater(this.#carrier.latency(), () => other.reset());
+      else this.#send(this.#carrier.latency(), null);
+    }
+    this.isDeaf = true;
+    done(error);
+    process.nextTick(() => this.emit('close', error !== null));
+  }
+
+  /** The connection is broken, and this end hears of it. */
+  reset(): void {
+    if (this.destroyed || this.owner.isGone) return;
+    this.isDeaf = true;
+    this.#carrier.timeline.add(0, this.owner, () => this.destroy(errorWithCode('ECONNRESET', 'reset')));
+  }
+
+  /** Its process is gone. */
+  abandon(how: 'killed' | 'silently'): void {
+    this.owner.sockets.delete(this);
+    const { other } = this;
+    if (how === 'silently' || this.isDeaf) other.isDeaf = true;
+    else if (this.#waiting.length > 0) this.#arriveLater(this.#carrier.latency(), () => other.reset());
+    else this.#send(this.#carrier.latency(), null);
+    this.isDeaf = true;
+  }
+
+  /** TCP keeps the order, however long each piece takes. */
+  #arriveLater(ms: number, work: () => void): void {
+    const { timeline } = this.#carrier;
+    this.#lastArrival = Math.max(this.#lastArrival, timeline.now + ms);
+    timeline.add(this.#lastArrival - timeline.now, undefined, work);
+  }
+
+  #send(ms: number, bytes: Buffer | null): void {
+    const { other } = this;
+    this.#arriveLater(ms, () => {
+      if (other.destroyed || other.owner.isGone) return;
+      if (other.#isCut) return;
+      other.#carrier.timeline.add(0, other.owner, () => other.#take(bytes));
+    });
+  }
+
+  /** Nothing reaches this end any more. */
+  #isCut = false;
+
+  /** From now on nothing reaches this end, nor does what it says reach anybody. */
+  cutOff(): void {
+    this.#isCut = true;
+    this.isDeaf = true;
+    this.#carrier.timeline.add(SYSTEM_GIVES_UP_MS, undefined, () => this.reset());
+  }
+
+  #take(bytes: Buffer | null): void {
+    this.#waiting.push({ bytes });
+    this.#handOut();
+  }
+
+  #handOut(): void {
+    while (this.#isWanted && this.#waiting.length > 0 && !this.destroyed) {
+      const { bytes } = this.#waiting.shift() as { bytes: Buffer | null };
+      this.#isWanted = this.push(bytes);
+    }
+  }
+
+  #taken(bytes: number): void {
+    this.#onWay -= bytes;
+    if (this.#onWay > SEND_BUFFER) return;
+    const go = this.#blocked;
+    this.#blocked = undefined;
+    if (go && !this.owner.isGone) go();
+  }
+}

@@ -1,0 +1,98 @@
+import { describe, expect, it } from 'vitest';
+import { Random } from '../../formats/testing/random.ts';
+import { SimulatedFiles } from '../../formats/testing/simulated-files.ts';
+import { judge } from './judge.ts';
+import { Play } from './play.ts';
+import { drawScenario, type Trouble } from './scenario.ts';
+import { shrink } from './shrink.ts';
+import { SimulatedMachine } from './simulated-machine.ts';
+
+/** What these have found once stands in README.md. */
+const FOUND = [2, 41, 106, 163, 182, 189, 204, 228, 258, 329];
+
+describe('migrations in a simulated world', () => {
+  it('end with one machine, whatever goes wrong', { timeout: 60_000 }, async () => {
+    const ends = { source: 0, target: 0, lost: 0 };
+    for (const seed of [...FOUND, ...Array.from({ length: 60 }, (_, i) => 100_000 + i)]) {
+      const { faults, survivor } = await judge(drawScenario(seed));
+      expect(faults, `seed ${seed}`).toEqual([]);
+      ends[survivor]++;
+    }
+    // Else little would have been tried.
+    expect(Math.min(ends.source, ends.target)).toBeGreaterThan(10);
+  });
+
+  it('happen again just so', async () => {
+    for (const seed of [7, 163]) {
+      const [one, other] = [await judge(drawScenario(seed)), await judge(drawScenario(seed))];
+      expect(other).toEqual(one);
+    }
+  });
+
+  it('are made as small as a fault allows', async () => {
+    const scenario = {
+      ...drawScenario(9),
+      streams: 4,
+      pages: 20,
+      troubles: [drawTroubles('cut'), drawTroubles('kill')].flat(),
+    };
+    const needsKill: typeof judge = async ({ troubles }) => ({
+      ...{ log: [], survivor: 'lost', happened: 1, endedAt: 0 },
+      faults: troubles.some(({ kind }) => kind === 'kill') ? [`fault ${troubles.length}`] : [],
+    });
+    const small = await shrink(scenario, needsKill);
+    expect([small.scenario.streams, small.scenario.pages]).toEqual([1, 2]);
+    expect(small.scenario.troubles.map(({ kind }) => kind)).toEqual(['kill']);
+  });
+});
+
+/** Two troubles of a kind, out of the first scenarios that have some. */
+function drawTroubles(kind: Trouble['kind']): Trouble[] {
+  return Array.from({ length: 200 }, (_, seed) => drawScenario(seed).troubles)
+    .flat()
+    .filter((trouble) => trouble.kind === kind)
+    .slice(0, 2);
+}
+
+describe('a guest', () => {
+  it('that two machines have, that has lost a write, or goes back in time is noticed', () => {
+    const scenario = drawScenario(1);
+    const play = new Play(scenario);
+    const at = (name: 'source' | 'target', ticks: number) =>
+      SimulatedMachine.here(play.guest, play.hosts[name].start(), { memory: play.started.memory, ticks });
+    at('source', 0).resume();
+    expect(play.guest.faults).toEqual([]);
+    at('target', 0).resume();
+    expect(play.guest.faults).toEqual(['two machines: at the source and at the target']);
+    play.guest.truth[4096] ^= 1;
+    at('source', 7).resume();
+    expect(play.guest.faults.slice(1)).toEqual([
+      'two machines: at the source and at the source',
+      'the source runs a machine that has gone on at the target',
+      'a machine of tick 7 goes on, where the guest is at 0',
+      expect.stringMatching(/^page 1 of/),
+    ]);
+  });
+});
+
+describe('a simulated disk', () => {
+  it('has after a crash what was synced, and of the rest something or nothing', () => {
+    const seen = new Set<string>();
+    for (let seed = 0; seed < 60; seed++) {
+      const files = new SimulatedFiles();
+      const old = files.create('/a/old');
+      old.write(Buffer.from('old'), 0);
+      old.sync();
+      files.syncFolder('/a');
+      const fresh = files.create('/a/fresh');
+      fresh.write(Buffer.from('fresh'), 0);
+      if (seed % 2 === 0) fresh.sync();
+      files.change(['/a/old', fresh], ['/a/fresh', undefined]);
+      files.crash(new Random(seed));
+      const there = files.names.get('/a/old')?.bytes.toString();
+      if (seed % 2 === 0) expect(['old', 'fresh']).toContain(there);
+      seen.add(`${seed % 2} ${there}`);
+    }
+    expect([...seen]).toEqual(expect.arrayContaining(['0 old', '0 fresh', '1 old', '1 ']));
+  });
+});
