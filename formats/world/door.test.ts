@@ -8,7 +8,7 @@ import { enterWorld, REAL_WORLD, world } from './world.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** What has to run in a simulated world. */
 const ROOMS = ['migrations', 'formats/files', 'src/live-save', 'src/running'];
-const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\btesting\b/;
+const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\btesting\b|\bsimulation\b/;
 
 /** Ways around the door. */
 const AROUND =

@@ -248,7 +248,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     const isFree = this.#arrival === undefined || this.#arrival.state === 'waiting';
     // Connections that were made before may only now say what they want.
     if (isFree && this.#isClosed)
-      throw new UnsupportedError('closed', 'Cannot take this machine: this side waits for none any more');
+      throw new MigrationError('closed', 'Cannot take this machine: this side waits for none any more');
     if (isFree && this.#arrival?.migration !== migration)
       this.#arrival = new Arrival(migration, this.#options.logFor(migration));
     if (this.#arrival?.migration !== migration)

@@ -39,10 +39,11 @@ export class Network implements Carrier {
     await from.do(() => sleep(Math.min(this.latency() * 2, CONNECT_MS), { signal }));
     const { listener } = this;
     const code = this.#isParted ? 'ETIMEDOUT' : !listener || listener.process.isGone ? 'ECONNREFUSED' : undefined;
-    if (code !== undefined || !listener) {
-      const { message } = networkError(errorWithCode(code ?? '', ''), 'connect to the target');
-      throw new LinkError(code ?? '', message);
+    if (code !== undefined) {
+      const { message } = networkError(errorWithCode(code, ''), 'connect to the target');
+      throw new LinkError(code, message);
     }
+    if (!listener) throw LinkError.lost();
     const pair = [new SimulatedSocket(from, this), new SimulatedSocket(listener.process, this)] as const;
     pair[0].other = pair[1];
     pair[1].other = pair[0];

@@ -20,6 +20,7 @@ export const MIGRATION_CODES = {
   'bad-zstd': 'the content of a page can not be decompressed',
   busy: 'another machine is arriving at the target',
   'cannot-run': 'the machine holds nothing that savkit can run, and the target has no file to keep it in',
+  closed: 'the target waits for no machine any more',
   'frame-too-long': 'a frame is longer than its type may be',
   'frame-too-short': 'a frame ends before all of it was read',
   'gave-up': 'the machine stays at the source',
@@ -54,6 +55,7 @@ export type MigrationCode = keyof typeof MIGRATION_CODES;
 const MISFITS: readonly MigrationCode[] = [
   'busy',
   'cannot-run',
+  'closed',
   'is-over',
   'other-machine',
   'other-version',
