@@ -15,7 +15,7 @@ const HEADER_LENGTH = 13;
 const MAX_SIDE = 0x7fffffff;
 
 /**
- * Checks that bytes are one whole PNG: signature, chunks with their CRCs from IHDR to IEND, nothing behind. The picture
+ * Checks that bytes are one whole PNG: signature, chunks with their CRCs from IHDR to IEND, nothing after. The picture
  * itself is not decoded. @throws FormatError `bad-png`
  */
 export function checkPng(png: Uint8Array): PictureSize {

@@ -16,7 +16,7 @@ export interface ByteSink {
   write(bytes: Uint8Array): Promise<void>;
 }
 
-/** A sink that also takes bytes for places behind or before. */
+/** A sink that also takes bytes for places after or before. */
 export interface SeekableSink extends ByteSink {
   /** Writes bytes at an offset from the start. @throws EnvironmentError */
   writeAt(bytes: Uint8Array, position: number): Promise<void>;

@@ -125,7 +125,7 @@ export class Window {
     return this.#crc;
   }
 
-  /** Lets the CRC cover file bytes `[from, until)` only. To be called before anything behind `from` has been passed. */
+  /** Lets the CRC cover file bytes `[from, until)` only. To be called before anything after `from` has been passed. */
   limitCrc(from: number, until: number): void {
     this.#crc = 0;
     this.#crcAt = from;

@@ -47,7 +47,7 @@ export class PageRecords {
     this.#rules = rules;
   }
 
-  /** Goes on behind a gap with the RAM page `frame`, or not knowing where. */
+  /** Goes on after a gap with the RAM page `frame`, or not knowing where. */
   resume(frame: number | undefined): void {
     this.#floating = frame === undefined;
     this.#frame = (frame ?? 0) - 1;

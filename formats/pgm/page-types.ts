@@ -25,7 +25,7 @@ export class PageTypes {
   }
 
   /**
-   * @param next the byte behind the type: protection or state
+   * @param next the byte after the type: protection or state
    * @returns a value of `OldPageType`; a larger one for an unknown type
    */
   translate(type: number, next: number, range: OldRange): number {

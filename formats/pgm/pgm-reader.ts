@@ -45,9 +45,9 @@ export class PgmReader {
   /** RAM size that the mm unit holds, for versions that don't store it. */
   ramSizeHint: number | undefined;
   #sawPass0 = false;
-  /** The mark behind the last page record of the unit was read. */
+  /** The mark after the last page record of the unit was read. */
   sawLastRecord = false;
-  /** Damage behind pages that are still to be handed out. */
+  /** Damage after pages that are still to be handed out. */
   #damage: unknown;
   #payload: PayloadReader;
   #scanner: PageScanner | undefined;
@@ -175,7 +175,7 @@ export class PgmReader {
     }
   }
 
-  /** Versions 6 to 9: the scanner of the next range; undefined behind the last. */
+  /** Versions 6 to 9: the scanner of the next range; undefined after the last. */
   async #nextRange(): Promise<PageScanner | undefined> {
     const { version } = this;
     if (!version || version.pages === 'records') return undefined;
@@ -224,7 +224,7 @@ export class PgmReader {
 /** The first record of a pass has an address, or is the end. */
 const ADDRESSED = 0x80;
 
-/** Offset of the separator behind the basic part of version 6 when guest pointers take 4 bytes; 37 when they take 8. */
+/** Offset of the separator after the basic part of version 6 when guest pointers take 4 bytes; 37 when they take 8. */
 const SEPARATOR_WITH_NARROW_POINTER = 33;
 
 /** @throws UnsupportedError for a version that no loader knows, or that a live pass can't have */

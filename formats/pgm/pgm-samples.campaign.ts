@@ -6,7 +6,7 @@ import { bufferSource } from '../files/source.ts';
 import { compareWithTruth, type Truth } from '../testing/pgm-truth.ts';
 
 // npm run campaign -- pgm-samples FOLDER: compares the states in a folder with their descriptions.
-// States are NAME.sav, NAME.ssm (streams), or these with .xz behind; NAME.json beside each tells the truth.
+// States are NAME.sav, NAME.ssm (streams), or these with .xz after that; NAME.json beside each tells the truth.
 
 const STATE = /\.(sav|ssm)(\.xz)?$/;
 const folder = process.argv[2];

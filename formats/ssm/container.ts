@@ -72,13 +72,13 @@ export interface Container {
   readonly offset: number;
   /** The unit that is being read. */
   readonly unit: UnitHeader | undefined;
-  /** The mark behind the last unit was found: no unit is missing at the end. */
+  /** The mark after the last unit was found: no unit is missing at the end. */
   readonly sawEnd: boolean;
   /** Bytes that the current unit takes in the file; final once `nextSegments` gave false. */
   readonly unitSize: number;
   /** The directory (V2.0), after `nextUnit` gave undefined. */
   readonly directory: readonly DirectoryEntry[] | undefined;
-  /** The next unit, or undefined after the last: then everything behind the units has been checked, too. */
+  /** The next unit, or undefined after the last: then everything after the units has been checked, too. */
   nextUnit(): Promise<UnitHeader | undefined>;
   /**
    * Fills `segments` with the next pieces of the unit's payload; false at its end. Invalidates earlier positions.

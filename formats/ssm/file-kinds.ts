@@ -12,6 +12,8 @@ export interface FileKind {
    * overwritten.
    */
   isCertain: boolean;
+  /** It is a saved state of QEMU. */
+  isQemus?: true;
 }
 
 interface Signature extends Omit<FileKind, 'isCertain'> {
@@ -19,8 +21,10 @@ interface Signature extends Omit<FileKind, 'isCertain'> {
 }
 
 const SNAPSHOTS = "the saved state lies in the machine's Snapshots folder as {uuid}.sav";
-const QEMU =
-  'inspect, verify, extract, find, diff, manifest, peek, walk and pagetable take it; this command takes states of VirtualBox only';
+const OF_QEMU = {
+  advice: 'this command takes states of VirtualBox only; inspect, verify, extract and most others take it, too',
+  isQemus: true,
+} as const;
 
 /** At fixed places. Any other file may hold a state, so these count for more than units that are found in a file. */
 const SIGNATURES: readonly Signature[] = [
@@ -52,11 +56,11 @@ const SIGNATURES: readonly Signature[] = [
     is: at(0, 'EMiL'),
     advice: 'it holds memory only; the devices are in a saved state (.sav)',
   },
-  { name: 'a QEMU migration stream', is: at(0, 'QEVM'), advice: QEMU },
+  { name: 'a QEMU migration stream', is: at(0, 'QEVM'), ...OF_QEMU },
   {
     name: 'a saved machine of libvirt',
     is: either(at(0, 'LibvirtQemudSave'), at(0, 'LibvirtQemudPart')),
-    advice: QEMU,
+    ...OF_QEMU,
   },
   { name: 'a PNG image', is: at(0, '\x89PNG\r\n\x1a\n'), advice: SNAPSHOTS },
   { name: 'an ISO image', is: at(0x8001, 'CD001'), advice: `this is a disk; ${SNAPSHOTS}` },

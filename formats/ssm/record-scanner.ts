@@ -33,7 +33,7 @@ export class RecordScanner {
   }
 
   /**
-   * Scans complete records from `window.position` on into `table` and advances the position behind them.
+   * Scans complete records from `window.position` on into `table` and advances the position after them.
    * @returns `full`: no room in the table; `more`: the next record is incomplete; `term`: the position is at a TERM
    * record
    * @throws FormatError with the code of VirtualBox's loader
@@ -119,7 +119,7 @@ export class RecordScanner {
   }
 
   /**
-   * Reads the size code behind the type byte at `p` and sets `#headSize`; −1 when it is incomplete. Bit 6 of the first
+   * Reads the size code after the type byte at `p` and sets `#headSize`; −1 when it is incomplete. Bit 6 of the first
    * byte is never tested; over-long forms of 2 and 3 bytes are legal, the writer uses them.
    */
   #readSize(window: Window, p: number): number {

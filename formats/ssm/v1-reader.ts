@@ -28,7 +28,7 @@ export class V1Reader implements Container {
   readonly #onDamage: OnDamage;
   readonly #segments: SegmentTable;
   readonly #claimed: { fileSize: number; crc: number };
-  /** File offset behind the current unit. */
+  /** File offset after the current unit. */
   #unitEnd: number;
   /** The current unit claims to go beyond the end of the file. */
   #cut = false;
@@ -192,7 +192,7 @@ export class V1Reader implements Container {
     this.#onDamage(new FormatError('bad-size', message, { offset: 32, field: 'fileSize' }, 'VERR_SSM_INTEGRITY_SIZE'));
   }
 
-  /** Blocks follow each other without a mark: behind a broken one nothing can be trusted. */
+  /** Blocks follow each other without a mark: after a broken one nothing can be trusted. */
   async rejoin(): Promise<boolean> {
     return false;
   }

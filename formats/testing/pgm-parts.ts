@@ -10,7 +10,7 @@ export interface PgmParts {
   config?: Uint8Array;
   /** Put before all records. */
   front?: PgmBytes;
-  /** Put behind all records. */
+  /** Put after all records. */
   end?: PgmBytes;
   /** Default: FF. */
   last?: PgmBytes;

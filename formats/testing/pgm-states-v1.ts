@@ -20,7 +20,7 @@ export function stateV1(format: V1Format, units: PgmUnit[], { gcPtr = 8, blocks 
   parts.push(new PgmBytes().raw(Buffer.from('\nTheEnd\0', 'latin1')).u64(28).u32(0).u32(0).u32(0).done());
   const body = Buffer.concat([Buffer.alloc(20), ...(format === '1.2' ? [version] : []), ...parts]);
   const fileSize = 44 + body.length;
-  // The CRC field's quirk: it covers as many bytes as follow the header, but starts right behind itself.
+  // The CRC field's quirk: it covers as many bytes as follow the header, but starts right after itself.
   const crc = crc32(body.subarray(0, fileSize - headerSize));
   const magic = Buffer.from(`\x7fVirtualBox SavedState V${format}\n\0\0\0\0`, 'latin1');
   return new PgmBytes().raw(magic).u64(fileSize).u32(crc).raw(body).done();

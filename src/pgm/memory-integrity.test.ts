@@ -49,7 +49,7 @@ describe('checkIntegrity()', () => {
     [
       'a handler out of order, from above',
       (memory) => handlersOf(memory).reverse(),
-      /^handler 0x\w+ ends behind the start of the one above$/,
+      /^handler 0x\w+ ends after the start of the one above$/,
     ],
     [
       'a handler that ends before it starts',
@@ -74,7 +74,7 @@ describe('checkIntegrity()', () => {
     [
       'ranges that overlap',
       (memory) => (memory.ranges.all as RamRange[]).splice(1, 0, new RamRange(MIB - PAGE_SIZE, 2, 'ram', 'x')),
-      /^range 0x0 ends behind the start of the one above$/,
+      /^range 0x0 ends after the start of the one above$/,
     ],
     [
       'a page that lost the wish of its handler',

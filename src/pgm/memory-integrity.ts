@@ -45,7 +45,7 @@ function checkOrder(what: string, list: readonly { start: GuestPhys; end: GuestP
   for (let i = 1; i < list.length; i++)
     if (list[i - 1].end > list[i].start) report(`${what} ${hex(list[i].start)} starts before the end of the one below`);
   for (let i = list.length - 2; i >= 0; i--)
-    if (list[i + 1].start < list[i].end) report(`${what} ${hex(list[i].start)} ends behind the start of the one above`);
+    if (list[i + 1].start < list[i].end) report(`${what} ${hex(list[i].start)} ends after the start of the one above`);
 }
 
 /** Every page of a handler carries what it wants, or is switched off. */

@@ -124,7 +124,7 @@ function judgePages(
 
 /**
  * What a cut takes away: pages without any copy before it, and those with only a copy that has been, or may have been,
- * replaced behind it. The ROMs themselves are never replaced.
+ * replaced after it. The ROMs themselves are never replaced.
  */
 export function lostByCut({ pages, memory, units }: Original, cut: number): { lost: Set<string>; stale: Set<string> } {
   const before = naiveMemory(pages.filter(({ end }) => end <= cut));

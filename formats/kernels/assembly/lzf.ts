@@ -1,9 +1,9 @@
 // LZF: the twin of lzf-plain.ts, which says what it does. Results are the same, byte for byte.
 //
-// Copies go in steps of 8 bytes and may read behind the block, but write only where the result belongs. Whether
+// Copies go in steps of 8 bytes and may read past the block, but write only where the result belongs. Whether
 // literals stand before a copy comes in no order that a processor could guess. So each step takes both, of literals
 // perhaps none, and masks do what branches would: `run` is all ones where a token is a run of literals, `long` where a
-// copy's length has a byte of its own. What stands behind a block can be read; it leads beyond the end, which is
+// copy's length has a byte of its own. What stands after a block can be read; it leads beyond the end, which is
 // noticed there.
 
 import { BATCH_AT, BATCH_LENGTH } from './memory';

@@ -1,7 +1,7 @@
 // The one fixed memory of the kernels, never grown: growing it would detach every view. TypeScript reads these places
 // from the exports.
 
-/** Copies of 8 bytes may touch so much behind what they are to read or write. */
+/** Copies of 8 bytes may touch so much after what they are to read or write. */
 export const SLACK: usize = 64;
 /** The largest block that goes through INPUT and OUTPUT. */
 export const BLOCK: usize = 65536;

@@ -29,7 +29,7 @@ const ENTRY_SIZE = 32;
 const MAX_ENTRIES = 4096;
 
 /**
- * Finds the CPUID part at or behind `from` (parts of unknown length may precede it) and reads leaves 1 and 0x80000001
+ * Finds the CPUID part at or after `from` (parts of unknown length may precede it) and reads leaves 1 and 0x80000001
  * from it. Undefined where there is none. Source: CPUMR3CpuId.cpp, cpumR3SaveCpuId.
  */
 export function readPagingFeatures(payload: Uint8Array, from: number, version: number): PagingFeatures | undefined {
@@ -100,7 +100,7 @@ function findEntries(view: DataView, from: number): { at: number; leaves: Map<nu
 }
 
 /**
- * Whether a default entry of 16 bytes and two arrays of raw leaves, 16 bytes each, stand at `from` and nothing behind
+ * Whether a default entry of 16 bytes and two arrays of raw leaves, 16 bytes each, stand at `from` and nothing after
  * them.
  */
 function endsPayload(view: DataView, from: number): boolean {

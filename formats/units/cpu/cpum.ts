@@ -191,7 +191,7 @@ function readStructured(payload: Uint8Array, view: DataView): Found {
   return readList(payload, count * size + 8, count, view.getUint32(count * size + 4, true), CONTEXT_14);
 }
 
-/** Contexts with flags and MSRs behind each. */
+/** Contexts with flags and MSRs after each. */
 function readList(payload: Uint8Array, start: number, count: number, msrSize: number, layout: OldContext): Found {
   checkCount(count, payload.length);
   const stride = layout.size + FLAGS_SIZE + msrSize;

@@ -37,7 +37,7 @@ const withTail: Reading<ConfigFact & { has3d?: boolean }> = async (payload) => {
 };
 
 /**
- * Both know how many monitors there are: the adapter, after the size of its memory, and what stands behind the screen.
+ * Both know how many monitors there are: the adapter, after the size of its memory, and what stands after the screen.
  */
 export const screenRows: readonly UnitRow[] = [
   comparedRow('vga', versions(6, VGA_VERSION_WITH_3D - 1), readMonitors),

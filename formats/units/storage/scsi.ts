@@ -51,7 +51,7 @@ const busLogic = comparedRow(
 
 /** Bytes before the number of targets. */
 const VIRTIO_HEAD = 71;
-/** Stands behind the part that each attached target has. */
+/** Stands after the part that each attached target has. */
 const VIRTIO_MARKER = 0x11335577_99bbddffn;
 const VIRTIO_TARGET_SIZE = 2;
 const MAX_TARGETS = 256;

@@ -5,7 +5,7 @@ import { A, D, P } from '../schemes.ts';
 /** Pages of the area, and of them in the cache at a time. */
 const AREA_PAGES = 16;
 const CACHE_ENTRIES = 8;
-/** Pages for the guest's own root, and an empty one behind them. */
+/** Pages for the guest's own root, and an empty one after them. */
 const CR3_PAGES = 5;
 
 /**

@@ -66,7 +66,7 @@ export class HandlerList {
     return handler !== undefined && handler.start <= gcPhys ? handler : undefined;
   }
 
-  /** The lowest handler that ends behind an address. */
+  /** The lowest handler that ends after an address. */
   atOrAbove(gcPhys: GuestPhys): PhysHandler | undefined {
     return this.#handlers[this.#firstEndingAfter(gcPhys)];
   }

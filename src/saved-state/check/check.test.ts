@@ -177,7 +177,7 @@ describe('check() of states that no machine takes', () => {
   it.each<[string, (units: UnitSpec[]) => UnitSpec[], string]>([
     ['no cpum', (units) => units.filter(({ name }) => name !== 'cpum'), 'VERR_WRONG_ORDER pgm/1'],
     [
-      'cpum behind pgm',
+      'cpum after pgm',
       (units) => [...units.filter(({ name }) => name !== 'cpum'), unit(units, 'cpum')],
       'VERR_WRONG_ORDER pgm/1',
     ],

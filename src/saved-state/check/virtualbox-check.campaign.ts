@@ -136,7 +136,7 @@ const IN_THE_STATE: Mismatch[] = [
     state: without(name),
   })),
   {
-    what: 'cpum behind pgm',
+    what: 'cpum after pgm',
     state: changed((units) => [
       ...units.filter(({ name }) => name !== 'cpum'),
       ...units.filter(({ name }) => name === 'cpum'),

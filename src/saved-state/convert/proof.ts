@@ -142,7 +142,7 @@ function addPgmFields(
   );
 }
 
-/** By id, since records come in any order; without the zeros behind the last page that a record names. */
+/** By id, since records come in any order; without the zeros after the last page that a record names. */
 function protectionsText(romProtection: PgmSummary['romProtection']): string {
   const texts = [...romProtection]
     .sort(([a], [b]) => a - b)

@@ -13,7 +13,7 @@ export class ImageStream {
   #used = 0;
 
   /**
-   * @param size bytes of the image: what would stand behind is left out @param onPiece called whenever a piece has
+   * @param size bytes of the image: what would stand after that is left out @param onPiece called whenever a piece has
    * gone; may throw
    */
   constructor(sink: ByteSink, size: number, onPiece: (position: number) => void) {

@@ -82,7 +82,7 @@ interface Part {
 
 /**
  * RAM in `[start, end)`, with those ROMs and devices in their places that begin within it. Without pages where `end` is
- * not behind `start`.
+ * not after `start`.
  */
 function ramRange(start: number, end: number, description: string, devices: readonly Part[]): PlannedRange {
   const origins: PageOrigin[] = [];

@@ -27,7 +27,7 @@ export interface OldPages<Run extends PageRun> {
 const FIRST_READING_RAM = 3;
 const ZERO_PAGE = new Uint8Array(PAGE_SIZE);
 
-/** Writes the ranges of a pgm unit of versions 6 to 9, behind the basic part. */
+/** Writes the ranges of a pgm unit of versions 6 to 9, after the basic part. */
 export class OldUnitWriter<Run extends PageRun> {
   readonly #out: ContainerWriter;
   readonly #writer: OldPgmWriter;

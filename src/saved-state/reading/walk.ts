@@ -27,7 +27,7 @@ export interface WalkOptions extends OpenOptions {
   /** Called with each unit before it is read. */
   onUnit?: (unit: UnitHeader) => void;
   /**
-   * With `onDamage`: report blocks that can't be decompressed and read them as bytes of this value, so that all behind
+   * With `onDamage`: report blocks that can't be decompressed and read them as bytes of this value, so that all after
    * them stays readable.
    */
   patchWith?: number;

@@ -22,7 +22,7 @@ export function ramStretches(ramSize: number, ramHole: number | undefined, lowHo
 interface Gap {
   offset: number;
   pages: number;
-  /** The frame behind the last of them, where a record with an address or the end of the unit tells it. */
+  /** The frame after the last of them, where a record with an address or the end of the unit tells it. */
   end?: number;
 }
 

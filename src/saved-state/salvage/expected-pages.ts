@@ -90,7 +90,7 @@ function rangesOf({ roms, mmio2 }: PgmConfig, hasShadow: (id: number) => boolean
   return pages;
 }
 
-/** Versions 6 to 9: each page has its type; behind damage only the range's end is known. */
+/** Versions 6 to 9: each page has its type; after damage only the range's end is known. */
 function oldPages(range: OldRange): ExpectedPages[] {
   const { index, start, pages, ownMemory, description, runs } = range;
   const name = description === '' ? `RAM range ${index}` : description;

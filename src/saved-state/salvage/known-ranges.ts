@@ -31,7 +31,7 @@ export function commonRanges(a: readonly OldRange[], b: readonly OldRange[]): Ol
   return common;
 }
 
-/** What stands before a page record: damage may have changed the types of that page and of all behind it. */
+/** What stands before a page record: damage may have changed the types of that page and of all after it. */
 export function rangesBefore(
   ranges: readonly OldRange[],
   doubted: PagePlace | 'start' | undefined,

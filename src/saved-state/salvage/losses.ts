@@ -34,7 +34,7 @@ export interface PassRecord {
   lostBefore: boolean;
 }
 
-/** Lists what is missing. @param cut passes may be missing behind the last one */
+/** Lists what is missing. @param cut passes may be missing after the last one */
 export function lostPages(expected: readonly ExpectedPages[], passes: readonly PassRecord[], cut: boolean): LostRun[] {
   const runs: LostRun[] = [];
   // A copy from before a pass that lost unknown pages may have been replaced there.

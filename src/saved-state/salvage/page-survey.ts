@@ -42,7 +42,7 @@ export class PageSurvey {
   readonly doubtedFrom: (PagePlace | 'start' | undefined)[] = [];
   readonly #options: SurveyOptions;
   readonly #page = new Uint8Array(PAGE_SIZE);
-  /** The last pages with content of the current unit, each with all behind it. */
+  /** The last pages with content of the current unit, each with all after it. */
   #latest: PagePlace[][] = [[]];
 
   constructor(options: SurveyOptions) {
@@ -73,7 +73,7 @@ export class PageSurvey {
 
   /**
    * Damage reaches back from where records break, for no one knows how far: at most to what the last content and the
-   * heads behind it were read from.
+   * heads after it were read from.
    */
   readonly broken = (pass: number): void => {
     const latest = this.#latest.flat();

@@ -19,7 +19,7 @@ export interface SalvageReport {
   dropped: UnitFate[];
   /** Stretches of the file, `[start, end)`, in which units are lost whose headers can't be read. */
   lostUnits: { start: number; end: number }[];
-  /** Units may be missing behind the last one that was found. */
+  /** Units may be missing after the last one that was found. */
   cut: boolean;
   /** Pages that are missing or old. */
   lost: LostRun[];

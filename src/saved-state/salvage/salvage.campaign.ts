@@ -28,7 +28,7 @@ async function cutEverywhere(name: string, original: Original, options: SalvageO
     else {
       const truth = lostByCut(original, cut);
       if (judged.report.untold) {
-        // Ranges behind the cut that nothing names: of those that are named, and of RAM, the list is right.
+        // Ranges after the cut that nothing names: of those that are named, and of RAM, the list is right.
         counts.untold++;
         for (const key of truth.lost) if (!judged.lost.has(key) && !key.startsWith('RAM')) truth.lost.delete(key);
       }

@@ -154,7 +154,7 @@ function unitsLost({ gaps, directory, units }: Survivors, live: boolean): { star
     .map(({ start, end }) => ({ start, end }));
 }
 
-/** Versions 6 to 9 have no addresses among the pages: where bytes are missing, those behind may be taken for others. */
+/** Versions 6 to 9 have no addresses among the pages: where bytes are missing, those after may be taken for others. */
 function mayBeShifted({ unit, isResized }: UnitOutcome): boolean {
   return isResized && pgmVersion(unit.version)?.pages !== 'records';
 }
@@ -165,7 +165,7 @@ function areListsLost({ header, pgm }: SavedState): boolean {
 }
 
 /**
- * Versions 6 to 9: page types stand among the pages, so behind damage both readings find different ones, and before it
+ * Versions 6 to 9: page types stand among the pages, so after damage both readings find different ones, and before it
  * damaged ones.
  */
 function withKnownRanges(

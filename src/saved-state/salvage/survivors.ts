@@ -40,7 +40,7 @@ export interface Visitor {
   /** Records of pgm unit `pass` can't be read on. */
   broken?(pass: number): void;
   /**
-   * Reading goes on behind lost records of pgm unit `pass`; floating pages follow where `anchors` does not know the
+   * Reading goes on after lost records of pgm unit `pass`; floating pages follow where `anchors` does not know the
    * place.
    */
   gap?(pass: number, offset: number): void;
@@ -59,7 +59,7 @@ export interface SurvivorOptions extends Pick<WalkOptions, 'signal' | 'onProgres
 
 export interface Survivors {
   units: UnitOutcome[];
-  /** Units may be missing behind the last one. */
+  /** Units may be missing after the last one. */
   cut: boolean;
   /** Damage outside of units. */
   errors: SavkitError[];
@@ -73,7 +73,7 @@ export interface Survivors {
 export interface Gap {
   start: number;
   end: number;
-  /** A unit header stood at its start, where it could not be read; or reading left a unit somewhere behind its end. */
+  /** A unit header stood at its start, where it could not be read; or reading left a unit somewhere after its end. */
   hides: 'a unit' | 'maybe units';
 }
 
@@ -187,7 +187,7 @@ class SurvivorReader {
     return found;
   }
 
-  /** @returns whether reading can go on behind the unit */
+  /** @returns whether reading can go on after the unit */
   async #readUnit(unit: UnitHeader, errors: SavkitError[]): Promise<boolean> {
     const container = this.#container;
     const outcome: UnitOutcome = {

@@ -86,7 +86,7 @@ describe('searchMemory()', () => {
     expect(await placesOf('regex', 'N\\w+ \\x26')).toEqual([AT_BORDER + WORDS.indexOf('Needle')]);
   });
 
-  it('cuts a long match, and goes on behind it', async () => {
+  it('cuts a long match, and goes on after it', async () => {
     const { hits } = await searchMemory(bufferSource(file), patternOf('regex', 'a{1000,}'), { maxHits: 100 });
     expect(hits.map(({ at, length }) => [at - RUN.at, length])).toEqual(
       [0, 1, 2, 3, 4].map((n) => [n * 64 * KIB, Math.min(64, 300 - n * 64) * KIB]),

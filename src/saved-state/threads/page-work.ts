@@ -29,7 +29,7 @@ export class PageWorker {
   readonly #source: ByteSource;
   readonly #bytes = takeBuffer(WINDOW_SIZE + INPUT_SLACK);
   readonly #runs: ImageRuns | undefined;
-  /** Encoded pages, and behind them the one that is next. */
+  /** Encoded pages, and after them the one that is next. */
   readonly #gathered = takeBuffer(GATHERED + PAGE_SIZE);
   readonly #encoder = new BlockEncoder();
 
