@@ -1,4 +1,5 @@
 import { FormatError, hex, type OnDamage } from '../errors.ts';
+import { INCOMPLETE_NAME } from '../incomplete-name.ts';
 import { PartType } from './constants.ts';
 import { type DescribedDevice, type Description, parseDescription, sizeOf } from './description.ts';
 import { findDescription } from './find-description.ts';
@@ -128,7 +129,8 @@ class Splitter {
     const head = this.#head(this.#at);
     if (!head) throw this.#cut('head of a section', offset, 'load of migration failed: Input/output error');
     const { id, name, instance, version, bodyAt } = head;
-    const described = this.result.description ? this.#descriptionOf(head, offset) : undefined;
+    const isDescribed = this.result.description && name !== INCOMPLETE_NAME;
+    const described = isDescribed ? this.#descriptionOf(head, offset) : undefined;
     const size = described ? sizeOf(described) : this.#searchEnd(head, offset);
     const end = bodyAt + size;
     if (end > this.#end) throw this.#cutWithin(head, offset);

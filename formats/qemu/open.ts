@@ -18,6 +18,9 @@ export type QemuContainer =
 export interface OpenedState {
   container: QemuContainer;
   reader: QemuStreamReader;
+  /** The bytes of the stream, where it begins at the offset `start` of these. */
+  stream: ByteSource;
+  start: number;
   /** Gives memory and helpers back; the source stays open. */
   release(): Promise<void>;
 }
@@ -76,6 +79,8 @@ async function opened(
     return {
       container,
       reader,
+      stream: source,
+      start,
       async release() {
         reader.release();
         if (isOurs) await source.close();

@@ -13,7 +13,7 @@ import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType, RAM_SECTION, RAM_VERSION
 import { MappedRam } from './mapped-ram.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import { type RamBlock, RamBlocks, readBlock } from './ram-blocks.ts';
-import { RamRecords } from './ram-records.ts';
+import { RamRecords, type RamStop } from './ram-records.ts';
 import { StreamBytes } from './stream-bytes.ts';
 
 /** A section of a stream, in file order. */
@@ -81,6 +81,11 @@ export class QemuStreamReader {
     return this.#window.offset;
   }
 
+  /** Bytes of all blocks, as the head of their list tells. */
+  get blockBytes(): number {
+    return this.#records.total;
+  }
+
   /** Pages may have gone over other connections. */
   get sawMultifd(): boolean {
     return this.#records.sawMultifd;
@@ -101,7 +106,7 @@ export class QemuStreamReader {
         if (await this.#readList()) return true;
         continue;
       }
-      const stop = this.#records.scan(this.#window, batch);
+      const stop = this.#scan();
       if (stop === 'end') await this.#endSection();
       else if (stop === 'block-list') this.#beginList();
       if (batch.count > 0) return true;
@@ -235,6 +240,16 @@ export class QemuStreamReader {
     if (block.mapped) this.#mapped = new MappedRam(this.#window, this.blocks, block, block.mapped);
     if (this.#blocksLeft === 0 || block.mapped) this.blocks.settle(this.configuration.machine);
     return false;
+  }
+
+  /** Damage is told when the pages before it have been taken. */
+  #scan(): RamStop {
+    try {
+      return this.#records.scan(this.#window, this.batch);
+    } catch (error) {
+      if (this.batch.count === 0) throw error;
+      return 'full';
+    }
   }
 
   async #peekType(): Promise<number> {

@@ -1,6 +1,9 @@
 import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { hex } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { familyOf } from '../../../src/saved-state/families/read-state.ts';
+import type { Family } from '../../../src/saved-state/reading/families.ts';
 import { firstError } from '../../../src/saved-state/reading/findings.ts';
 import { salvage } from '../../../src/saved-state/salvage/salvage.ts';
 import type { Fill } from '../../../src/saved-state/salvage/salvage-options.ts';
@@ -12,11 +15,13 @@ import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptions } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { outputOf, takeOutput } from '../../many/outputs.ts';
+import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { errorText, type Outcome, stepsOf, withCommonOptions } from '../../process/run-command.ts';
+import { errorText, type Job, type Outcome, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good, heading } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+import { runQemuSalvage } from './salvage-qemu.ts';
 
 interface Options extends FileOptions, LayoutOptions {
   fill?: Fill;
@@ -77,20 +82,34 @@ export const salvageCommand = fileCommand<Options>({
       ) as unknown as Argv<Options>,
   settle: (options) => takeOutput(options, 'savkit salvage <input> <output>'),
   perFile: (job, options) =>
-    withSource(job, async (source) => {
-      const layout = await layoutFrom(options);
-      return withOutput(outputOf(options), { force: options.force }, async (sink) => {
-        const report = await salvage(source, sink, {
-          ...stepsOf(job, source),
-          trust: options.trust,
-          repair: options.repair,
-          ...(options.fill ? { fill: options.fill } : {}),
-          ...layout,
-        });
-        return { keep: true, value: outcomeOf(report, options) };
-      });
+    withSource(job, async (whole) => {
+      const { family, source } = await familyOf(whole);
+      expectOptionsOf(family, options, OWN_OPTIONS);
+      return SALVAGERS[family.name](source, job, options);
     }),
 });
+
+/** What options are when they are not given, of those that only one family has. */
+const OWN_OPTIONS = { virtualbox: { layout: undefined, like: undefined, trust: false, repair: false }, qemu: {} };
+
+const SALVAGERS: Record<Family['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
+  virtualbox: runSalvage,
+  qemu: (source, job, options) => runQemuSalvage(source, job, { ...options, output: outputOf(options) }),
+};
+
+async function runSalvage(source: ByteSource, job: Job, options: Options): Promise<Outcome> {
+  const layout = await layoutFrom(options);
+  return withOutput(outputOf(options), { force: options.force }, async (sink) => {
+    const report = await salvage(source, sink, {
+      ...stepsOf(job, source),
+      trust: options.trust,
+      repair: options.repair,
+      ...(options.fill ? { fill: options.fill } : {}),
+      ...layout,
+    });
+    return { keep: true, value: outcomeOf(report, options) };
+  });
+}
 
 function outcomeOf(report: SalvageReport, options: Options): Outcome {
   const { quiet } = options;

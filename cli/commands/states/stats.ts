@@ -1,18 +1,33 @@
 import type { Argv, CommandModule } from 'yargs';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { loadState } from '../../../src/machine/load.ts';
+import { familyOf } from '../../../src/saved-state/families/read-state.ts';
+import { type BlockStatistics, qemuStatistics } from '../../../src/saved-state/qemu/page-statistics.ts';
+import type { Family } from '../../../src/saved-state/reading/families.ts';
 import { withSource } from '../../io/input.ts';
+import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CommonOptions, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  stepsOf,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { table } from '../../terminal/table.ts';
+import type { TerminalText } from '../../terminal/terminal-text.ts';
 import { listStatistics, statisticsText } from '../../text/statistics-text.ts';
 
-interface Options extends CommonOptions {
+interface Options extends CommonOptions, RamOptions {
   file: string;
   pattern?: string;
 }
 
 export const statsCommand: CommandModule<object, Options> = {
   builder: (argv) =>
-    withCommonOptions(argv)
+    withRamFile(withCommonOptions(argv))
       .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
       .positional('pattern', {
         type: 'string',
@@ -21,15 +36,49 @@ export const statsCommand: CommandModule<object, Options> = {
       .example('$0 stats machine.sav', 'What the state holds')
       .example("$0 stats machine.sav '/PGM/Page/*|/MM/*'", 'All of these, also where they are 0')
       .epilogue(
-        "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). What only a running machine counts is 0.",
+        "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). What only a running machine counts is 0. Of a state of QEMU the pages of each block are counted.",
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('stats', [options.file], options, (job) =>
-      withSource(job, async (source) => {
-        const { statistics } = await loadState(source, stepsOf(job, source));
-        const listed = listStatistics(statistics, options.pattern);
-        return { exitCode: ExitCode.OK, result: { statistics: listed }, text: statisticsText(listed) };
-      }),
+      withSource(
+        job,
+        async (whole) => {
+          const { family, source } = await familyOf(whole);
+          expectOptionsOf(family, options, OWN_OPTIONS);
+          return COUNTERS[family.name](source, job, options);
+        },
+        options.ram === undefined ? {} : { ram: options.ram },
+      ),
     );
   },
 };
+
+/** What options are when they are not given, of those that only one family has. */
+const OWN_OPTIONS = { virtualbox: { pattern: undefined }, qemu: { ram: undefined } };
+
+const COUNTERS: Record<Family['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
+  async virtualbox(source, job, { pattern }) {
+    const { statistics } = await loadState(source, stepsOf(job, source));
+    const listed = listStatistics(statistics, pattern);
+    return { exitCode: ExitCode.OK, result: { statistics: listed }, text: statisticsText(listed) };
+  },
+  async qemu(source, job) {
+    const blocks = await qemuStatistics(source, stepsOf(job, source));
+    return { exitCode: ExitCode.OK, result: { family: 'qemu', blocks }, text: blocksText(blocks) };
+  },
+};
+
+function blocksText(blocks: readonly BlockStatistics[]): TerminalText {
+  return table(
+    ['block', 'pages', 'in the state', 'with content', 'zeros', 'sent again', ''],
+    blocks.map(({ name, totalPages, pages, filled, zeros, repeats, leftOut }) => [
+      name,
+      totalPages,
+      pages,
+      filled,
+      zeros,
+      repeats,
+      leftOut ? 'in the shared file (--ram)' : '',
+    ]),
+  );
+}

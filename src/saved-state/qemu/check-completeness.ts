@@ -1,3 +1,4 @@
+import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import type { Findings } from '../reading/findings.ts';
 import type { QemuState } from './qemu-state.ts';
 
@@ -6,6 +7,7 @@ export function checkCompleteness(state: QemuState, findings: Findings): void {
   if (state.memoryRead) checkPages(state, findings);
   if (!state.ended) return;
   checkCpus(state, findings);
+  checkSalvage(state, findings);
   if (!state.description)
     findings.warn(
       'no-description',
@@ -29,6 +31,16 @@ function checkPages({ blocks, hasOtherChannels }: QemuState, findings: Findings)
       findings.add({ severity: 'error', code: 'pages-missing', message, place });
     }
   }
+}
+
+/** What salvage has added, so that QEMU refuses the state. */
+function checkSalvage({ devices }: QemuState, findings: Findings): void {
+  const marker = devices.find(({ name }) => name === INCOMPLETE_NAME);
+  if (!marker) return;
+  const message = `Parts of the machine are missing, as the section ${INCOMPLETE_NAME} lists: QEMU refuses to load the state`;
+  const place = { unit: INCOMPLETE_NAME, instance: 0, offset: marker.offset };
+  const qemuSays = `Unknown savevm section or instance '${INCOMPLETE_NAME}' 0`;
+  findings.add({ severity: 'warning', code: 'incomplete', message, place, qemuSays });
 }
 
 /** Each CPU has a section `cpu` and one `cpu_common`; on x86 machines with an interrupt controller one `apic`, too. */

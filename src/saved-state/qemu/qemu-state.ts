@@ -2,7 +2,7 @@ import type { QemuCommand, QemuConfiguration } from '../../../formats/qemu/confi
 import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
 import type { Description } from '../../../formats/qemu/description.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
-import type { RamLayout } from '../../../formats/qemu/guest-layout.ts';
+import type { BlockRange, RamLayout } from '../../../formats/qemu/guest-layout.ts';
 import type { QemuContainer } from '../../../formats/qemu/open.ts';
 import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
 import type { QemuSection } from '../../../formats/qemu/stream-reader.ts';
@@ -17,7 +17,7 @@ export interface BlockSummary extends RamBlock {
   zeroRecords: number;
   rawRecords: number;
   /** Guest-physical stretches, as far as they are known. */
-  ranges: readonly { start: number; end: number }[];
+  ranges: readonly BlockRange[];
   /** A mapped-ram block: a page without a bit in its bitmap is zeros. */
   isMapped: boolean;
   /** The state names the block and leaves its pages to the file that it shares (`x-ignore-shared`). */
@@ -32,6 +32,8 @@ export interface QemuState {
   configuration: QemuConfiguration;
   commands: readonly QemuCommand[];
   blocks: BlockSummary[];
+  /** Bytes of all blocks, as the head of their list tells. */
+  blockBytes: number;
   layout: RamLayout;
   /** Sections of RAM, in file order. */
   ramSections: readonly QemuSection[];

@@ -62,6 +62,7 @@ class Reading {
       configuration,
       commands,
       blocks: this.#census.summaries(),
+      blockBytes: this.#reader.blockBytes,
       layout: blocks.layout,
       ramSections: sections,
       units: [],

@@ -1,0 +1,88 @@
+import { countText } from '../../../formats/amounts.ts';
+import { hex, UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { type QemuSalvageReport, salvageQemu } from '../../../src/saved-state/qemu-salvage/salvage-qemu.ts';
+import { firstError } from '../../../src/saved-state/reading/findings.ts';
+import type { Fill } from '../../../src/saved-state/salvage/salvage-options.ts';
+import { withOutput } from '../../io/output.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import { errorText, type Job, type Outcome, stepsOf } from '../../process/run-command.ts';
+import { bad, good, heading } from '../../terminal/styles.ts';
+import { table } from '../../terminal/table.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+
+/** Options of `salvage` for states of QEMU. */
+export interface QemuSalvageCliOptions {
+  output: string;
+  fill?: Fill;
+  force: boolean;
+  quiet: boolean;
+}
+
+export async function runQemuSalvage(source: ByteSource, job: Job, options: QemuSalvageCliOptions): Promise<Outcome> {
+  const { output, fill, force, quiet } = options;
+  if (fill === 'older')
+    throw new UsageError(
+      'usage',
+      'Cannot use --fill older: a state of QEMU keeps the last copy of a page that there is',
+    );
+  return withOutput(output, { force }, async (sink) => {
+    const report = await salvageQemu(source, sink, { ...stepsOf(job, source), ...(fill ? { fill } : {}) });
+    const { findings, ...result } = report;
+    const exitCode = report.complete ? ExitCode.OK : ExitCode.PARTLY;
+    const text = quiet || output === '-' ? NO_TEXT : reportText(report, output);
+    return { keep: true, value: { exitCode, findings, result, text } };
+  });
+}
+
+function reportText(report: QemuSalvageReport, output: string): TerminalText {
+  const { complete, kept, dropped, cut, hasDescription, lost, lostPages, untold, mayBeOld, written } = report;
+  const text = [
+    line`${output}: ${complete ? good('nothing is missing') : bad('partly saved')}, ${countText(kept.length, 'section')} of devices kept`,
+  ];
+  for (const { name, instance, repaired } of kept)
+    if (repaired !== undefined) text.push(indent(line`${name} ${instance}: ${repaired}`));
+  if (dropped.length > 0)
+    text.push(
+      heading('Sections lost'),
+      table(
+        ['section', 'instance'],
+        dropped.map(({ name, instance }) => [name, instance]),
+      ),
+    );
+  if (cut)
+    text.push(
+      indent('the stream ends early, and so does what describes it: more sections are lost, nobody knows which'),
+    );
+  else if (!hasDescription)
+    text.push(indent('there is no description of the sections: whether all are there nothing tells'));
+  if (lostPages > 0) {
+    const rows = lost.map(({ block, start, end, first, last }) => [block, hex(start), hex(end), last - first + 1]);
+    text.push(heading(`Pages missing: ${lostPages}`), table(['block', 'from', 'to', 'pages'], rows));
+  }
+  if (untold) text.push(indent('whole blocks of memory are lost: the list of blocks ends early'));
+  if (mayBeOld)
+    text.push(indent('of a machine that was saved while it ran, kept pages may be older than those that were lost'));
+  const wrong = firstError(written.findings);
+  if (wrong && !LISTED.includes(wrong.code)) text.push(indent(line`What was written is damaged: ${errorText(wrong)}`));
+  if (!complete) text.push(...prospects(report).map((words) => indent(words)));
+  return lines(text);
+}
+
+/** Findings that say of the result what the lists above say. */
+const LISTED = ['pages-missing', 'missing-section', 'incomplete'];
+
+/** What will come of the result in QEMU, as far as the file alone tells. */
+function prospects({ loadable, kept, dropped, cut, lostPages, written }: QemuSalvageReport): string[] {
+  if (loadable) return [lostPages > 0 ? 'QEMU loads it; missing pages are zeros.' : 'QEMU loads it.'];
+  if (written.qemuSays !== undefined && lostPages === 0 && dropped.length === 0 && !cut)
+    return ['QEMU will refuse to load it.'];
+  const cpu = dropped.find(({ name }) => name === 'cpu') ?? (kept.some(({ name }) => name === 'cpu') ? undefined : {});
+  const words = ['QEMU will refuse to load it: the section savkit/incomplete lists what is missing.'];
+  if (cpu)
+    words.push('Without a section cpu no QEMU can let the machine go on: its memory can be looked into and got out.');
+  else if (dropped.length > 0 || cut)
+    words.push('To go on it would need the lost sections: without them QEMU starts those devices as after a reset.');
+  else words.push('--fill zero makes the missing pages zeros, and lets QEMU load it.');
+  return words;
+}

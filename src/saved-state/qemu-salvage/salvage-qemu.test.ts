@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../../formats/files/source.ts';
+import { qemuSample, qemuTruth } from '../../testing/qemu-samples.ts';
+import { MemorySink, MemoryTarget, sha256 } from '../../testing/states.ts';
+import { extract } from '../extract/extract.ts';
+import { type QemuSalvageOptions, salvageQemu } from './salvage-qemu.ts';
+
+const original = qemuSample('long-10.state');
+const truth = qemuTruth('long-10.state');
+const placeOf = (name: string) => truth.sections.find((each) => each.name === name)?.offset as number;
+
+async function salvaged(bytes: Uint8Array, options: QemuSalvageOptions = {}) {
+  const sink = new MemorySink();
+  const report = await salvageQemu(bufferSource(bytes), sink, options);
+  return { report, bytes: sink.content() };
+}
+
+/** Offsets of all pages in the file, by block and page: a plain reading of the records of this sample. */
+function recordsOf(bytes: Buffer): { block: string; page: number; end: number }[] {
+  const records: { block: string; page: number; end: number }[] = [];
+  const [start, end] = [truth.sections[1].offset + 5, truth.sections[2].offset];
+  let block = '';
+  for (let at = start; at < end; ) {
+    const word = bytes.readBigUInt64BE(at);
+    const flags = Number(word & 0xfffn);
+    at += 8;
+    if (flags & 0x10) break;
+    if (!(flags & 0x20)) {
+      block = bytes.toString('latin1', at + 1, at + 1 + bytes[at]);
+      at += 1 + bytes[at];
+    }
+    at += flags & 8 ? 4096 : 1;
+    records.push({ block, page: Number(word >> 12n), end: at });
+  }
+  return records;
+}
+
+const records = recordsOf(original);
+
+describe('salvage of a state of QEMU', () => {
+  it.each([400, 5000, 5146, 900_000, 1_700_000, 1_773_600])(
+    'cut in memory at %i: lists exactly what is lost',
+    async (cut) => {
+      const { report, bytes } = await salvaged(original.subarray(0, cut));
+      const gone = records.filter(({ end }) => end > cut);
+      const listed = report.lost.flatMap(({ block, first, last }) =>
+        Array.from({ length: last - first + 1 }, (_, i) => `${block} ${first + i}`),
+      );
+      expect(listed.sort()).toEqual(gone.map(({ block, page }) => `${block} ${page}`).sort());
+      expect(report).toMatchObject({
+        complete: false,
+        loadable: false,
+        cut: true,
+        mayBeOld: true,
+        lostPages: gone.length,
+      });
+      expect(bytes.includes('savkit/incomplete')).toBe(true);
+    },
+  );
+
+  it('keeps every section that the description lists and that can be found, whatever stands between', async () => {
+    const bad = Buffer.from(original);
+    bad[records[100].end + 6] = 0x04;
+    bad[placeOf('fw_cfg')] = 0x0a;
+    bad.write('hqet', placeOf('hpet') + 6, 'latin1');
+    const { report, bytes } = await salvaged(bad, { fill: 'zero' });
+    expect(report).toMatchObject({ complete: false, dropped: [{ name: 'hpet', instance: 0 }], hasDescription: true });
+    expect(report.kept).toHaveLength(27);
+    expect(report.lostPages).toBe(records.length - 101);
+    expect((await salvaged(bytes)).report).toMatchObject({ complete: false, loadable: false });
+  });
+
+  it('makes anew what can be made anew', async () => {
+    for (const damage of [
+      (b: Buffer) => b.writeUInt32BE(0x63, placeOf('cpu') + 1873 - 4),
+      (b: Buffer) => b.write('hqet', placeOf('hpet') + 6, 'latin1'),
+      (b: Buffer) => b.writeUInt32BE(99, placeOf('cpu') + 13),
+      (b: Buffer) => b.writeUInt8(0x0a, placeOf('fw_cfg')),
+    ]) {
+      const bad = Buffer.from(original);
+      damage(bad);
+      const { report, bytes } = await salvaged(bad);
+      expect(report).toMatchObject({ complete: true, loadable: true, lost: [], dropped: [] });
+      const ram = new MemoryTarget();
+      await extract(bufferSource(bytes), ram);
+      expect(sha256(ram.bytes)).toBe(truth.ram.sha256);
+      expect([bytes.length, bytes.findIndex((byte, i) => byte !== original[i])]).toEqual([original.length, -1]);
+    }
+  });
+
+  it('fills with zeros when told to, and does not call whole what it can not know', async () => {
+    const bad = Buffer.from(original);
+    bad[records[2000].end + 6] = 0x04;
+    const { report } = await salvaged(bad, { fill: 'zero' });
+    expect(report).toMatchObject({ complete: false, loadable: true, written: { verdict: 'no-damage-found' } });
+    const blind = await salvaged(qemuSample('no-vmdesc-7.state'));
+    expect(blind.report).toMatchObject({ complete: false, hasDescription: false, lostPages: 0 });
+    await expect(salvaged(original.subarray(0, 60))).rejects.toMatchObject({ code: 'truncated' });
+  });
+
+  it('takes what libvirt has not finished, and mapped memory up to the cut', async () => {
+    const image = qemuSample('virsh-gzip-10.save');
+    image.write('Part', 12, 'latin1');
+    expect((await salvaged(image)).report).toMatchObject({ complete: true, lostPages: 0 });
+    const mapped = qemuSample('mapped-10.state').subarray(0, 10_000_000);
+    expect((await salvaged(mapped)).report).toMatchObject({ complete: false, untold: true, cut: true });
+  });
+});

@@ -1,0 +1,124 @@
+import { FormatError, UsageError } from '../../../formats/errors.ts';
+import type { ReadableSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
+import type { QemuReport } from '../qemu/verify-qemu.ts';
+import { verifyQemu } from '../qemu/verify-qemu.ts';
+import type { Finding } from '../reading/findings.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import type { LostPages } from './page-sets.ts';
+import { type QemuSurvey, surveyQemu } from './survey-qemu.ts';
+import { writeSalvagedQemu } from './write-salvaged-qemu.ts';
+
+export interface QemuSalvageOptions extends Pick<WalkOptions, 'signal'> {
+  /** Missing pages become zeros; else they are left out, and QEMU refuses the state. */
+  fill?: 'zero';
+  /** Called with the offset reached in the file. */
+  onProgress?: (doing: 'reading' | 'writing' | 'verifying', offset: number) => void;
+}
+
+/** What salvaging a state of QEMU has come to. */
+export interface QemuSalvageReport {
+  family: 'qemu';
+  /** Nothing is missing, and nothing is wrong with the result that can be seen. */
+  complete: boolean;
+  /** Nothing was put into the result that keeps QEMU from loading it. */
+  loadable: boolean;
+  kept: { name: string; instance: number; version: number; offset: number; repaired?: string }[];
+  /** Sections that the description lists and that can not be had. */
+  dropped: { name: string; instance: number }[];
+  /** The description is lost, and the stream ends early: sections may be missing of which nothing tells. */
+  cut: boolean;
+  lost: LostPages[];
+  lostPages: number;
+  /** Without a description nothing tells whether all sections are there. */
+  hasDescription: boolean;
+  /** The list of blocks ends early: whole blocks of memory are lost, their names, too. */
+  untold: boolean;
+  /** Memory was not read to its end: of a machine that was saved while it ran, pages may have come once more. */
+  mayBeOld: boolean;
+  /** Findings in the damaged file. */
+  findings: Finding[];
+  /** What `verify` says of the result. */
+  written: Pick<QemuReport, 'verdict' | 'findings' | 'qemuSays'>;
+}
+
+/** More runs of pages than this are not listed. */
+const MAX_RUNS = 100_000;
+
+/**
+ * Writes the best state that can be had of a damaged one, as a plain stream, and lists what is missing; the result is
+ * read back and verified. @param source seekable: it is read several times
+ * @throws SavkitError where nothing can be kept
+ */
+export async function salvageQemu(
+  source: ByteSource,
+  sink: ReadableSink,
+  options: QemuSalvageOptions = {},
+): Promise<QemuSalvageReport> {
+  if (!source.seekable)
+    throw new UsageError(
+      'not-seekable',
+      `Cannot salvage ${source.name}: it is read several times, so it must be a file`,
+    );
+  const survey = await surveyQemu(source, stepsOf(options, 'reading'));
+  const lost = lostPagesOf(survey);
+  const lostPages = lost.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+  const { state, kept, dropped, cut } = survey;
+  const untold = state.blocks.reduce((sum, { size }) => sum + size, 0) < state.blockBytes;
+  const hasSections = dropped.length === 0 && !cut && !survey.wasIncomplete && kept.some(({ name }) => name === 'cpu');
+  const isWhole = hasSections && lostPages === 0 && !untold && survey.description !== undefined;
+  const loadable = hasSections && !untold && (lostPages === 0 || options.fill !== undefined);
+  await writeSalvagedQemu(source, sink, survey, {
+    ...stepsOf(options, 'writing'),
+    ...(options.fill ? { filled: lost } : {}),
+    ...(loadable ? {} : { marker: markerOf({ dropped, cut, lost, untold }) }),
+  });
+  const written = await sink.readBack();
+  try {
+    const { verdict, findings, qemuSays } = await verifyQemu(written, stepsOf(options, 'verifying'));
+    return {
+      family: 'qemu',
+      complete: isWhole && verdict === 'no-damage-found',
+      loadable: loadable && qemuSays === undefined,
+      kept: kept.map(({ body: _, id: __, ...section }) => section),
+      dropped,
+      cut,
+      lost,
+      lostPages,
+      hasDescription: survey.description !== undefined,
+      untold,
+      mayBeOld: !state.memoryRead,
+      findings: survey.findings,
+      written: { verdict, findings, ...(qemuSays === undefined ? {} : { qemuSays }) },
+    };
+  } finally {
+    await written.close();
+  }
+}
+
+function lostPagesOf({ state, pages }: QemuSurvey): LostPages[] {
+  const runs: LostPages[] = [];
+  for (const block of state.blocks) {
+    if (block.leftOut) continue;
+    for (const run of pages.lost(block))
+      if (runs.push(run) > MAX_RUNS)
+        throw new FormatError(
+          'pages-missing',
+          `Cannot list what is missing: there are more than ${MAX_RUNS} runs of pages`,
+        );
+  }
+  return runs;
+}
+
+/** What keeps QEMU from loading a state that lacks something: it knows no such section. */
+function markerOf(missing: Pick<QemuSalvageReport, 'dropped' | 'cut' | 'lost' | 'untold'>) {
+  return { name: INCOMPLETE_NAME, instance: 0, version: 1, body: Buffer.from(JSON.stringify(missing)) };
+}
+
+function stepsOf({ signal, onProgress }: QemuSalvageOptions, doing: 'reading' | 'writing' | 'verifying') {
+  return {
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {}),
+  };
+}

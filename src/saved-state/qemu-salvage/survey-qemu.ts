@@ -1,0 +1,152 @@
+import { FormatError, type SavkitError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
+import { MAX_TAIL } from '../../../formats/qemu/constants.ts';
+import { type Description, parseDescription } from '../../../formats/qemu/description.ts';
+import { findDescription } from '../../../formats/qemu/find-description.ts';
+import { findDevice } from '../../../formats/qemu/find-device.ts';
+import { openQemuState } from '../../../formats/qemu/open.ts';
+import type { WrittenDevice } from '../../../formats/qemu/writing/stream-writer.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
+import { readQemuState } from '../qemu/read-qemu-state.ts';
+import { type Finding, Findings } from '../reading/findings.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import { PageSets } from './page-sets.ts';
+
+/** A section that is kept. */
+export interface KeptSection extends WrittenDevice {
+  /** Where it stands in the damaged file. */
+  offset: number;
+  /** What was put right in it; absent where it was whole. */
+  repaired?: string;
+}
+
+/** What can be had of a damaged state. */
+export interface QemuSurvey {
+  state: QemuState;
+  pages: PageSets;
+  kept: KeptSection[];
+  /** Sections that the description lists, and that can not be found. */
+  dropped: { name: string; instance: number }[];
+  description?: { json: Uint8Array; parsed: Description };
+  findings: Finding[];
+  /** Sections may be missing of which nothing tells. */
+  cut: boolean;
+  /** The damaged state was itself salvaged from one that lacked something. */
+  wasIncomplete: boolean;
+}
+
+/** Reads all that can be read. @throws SavkitError where not even the blocks of memory are known */
+export async function surveyQemu(
+  source: ByteSource,
+  options: Pick<WalkOptions, 'onProgress' | 'signal'>,
+): Promise<QemuSurvey> {
+  const findings = new Findings();
+  const pages = new PageSets();
+  let fatal: SavkitError | undefined;
+  const onDamage = (error: FormatError) => {
+    fatal ??= error;
+    findings.addError(error);
+  };
+  const state = await readQemuState(source, { ...options, deep: true, sink: pages, unfinished: true, onDamage });
+  if (state.blocks.length === 0)
+    throw fatal ?? new FormatError('missing-section', 'Cannot salvage: the state has no section "ram"');
+  const survey: QemuSurvey = {
+    state,
+    pages,
+    kept: [],
+    dropped: [],
+    findings: findings.list,
+    cut: false,
+    wasIncomplete: false,
+  };
+  for (const section of state.devices) keep(survey, sectionOf(section));
+  const { description: parsed, descriptionJson: json } = state;
+  if (parsed && json) survey.description = { parsed, json };
+  if (!state.memoryRead || !state.ended || findings.errors.length > 0) await findTheRest(source, survey);
+  const { description } = survey;
+  survey.cut = !description && !state.ended;
+  survey.wasIncomplete = survey.kept.some(isMarker);
+  survey.kept = survey.kept.filter((section) => !isMarker(section));
+  if (description)
+    survey.dropped = description.parsed.devices
+      .filter((device) => !isKept(survey, device))
+      .map(({ name, instance }) => ({ name, instance }));
+  return survey;
+}
+
+const isMarker = ({ name }: KeptSection) => name === INCOMPLETE_NAME;
+
+/** Of a section that comes twice the last one counts, as for QEMU. */
+function keep({ kept }: QemuSurvey, section: KeptSection): void {
+  const index = kept.findIndex(({ name, instance }) => name === section.name && instance === section.instance);
+  if (index < 0) kept.push(section);
+  else kept[index] = { ...section, repaired: 'came more than once, the last one counts' };
+}
+
+function isKept({ kept }: QemuSurvey, { name, instance }: { name: string; instance: number }): boolean {
+  return kept.some((section) => section.name === name && section.instance === instance);
+}
+
+/** Name, instance and version are those of the description, where the body is the one that it describes. */
+function sectionOf({
+  id,
+  name,
+  instance,
+  version,
+  body,
+  offset,
+  described,
+}: QemuState['devices'][number]): KeptSection {
+  if (!described) return { id, name, instance, version, body, offset };
+  const right = {
+    name: described.name,
+    instance: described.instance,
+    version: described.fields.length > 0 ? described.version : version,
+  };
+  const isRight = right.name === name && right.instance === instance && right.version === version;
+  const was = `head said ${name} ${instance}, version ${version}`;
+  return { id, body, offset, ...right, ...(isRight ? {} : { repaired: was }) };
+}
+
+/** Looks for what the description lists in the end of the stream, after whatever can't be read. */
+async function findTheRest(source: ByteSource, survey: QemuSurvey): Promise<void> {
+  const { bytes, offset } = await endOf(source);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const description = survey.description ?? descriptionIn(bytes);
+  if (description) survey.description = description;
+  for (const device of description?.parsed.devices ?? []) {
+    if (isKept(survey, device)) continue;
+    const found = findDevice(bytes, device);
+    if (!found) continue;
+    const { name, instance, version } = device;
+    const head = { id: view.getUint32(found.at + 1), name, instance, version, offset: offset + found.at };
+    keep(survey, { ...head, body: bytes.subarray(found.bodyAt, found.end), repaired: 'found after damage' });
+  }
+  survey.kept.sort((a, b) => a.offset - b.offset);
+}
+
+function descriptionIn(bytes: Uint8Array): QemuSurvey['description'] {
+  const found = findDescription(bytes);
+  const json = bytes.subarray(found ? found.at + 5 : 0, found?.end ?? 0);
+  try {
+    return found && { json, parsed: parseDescription(json) };
+  } catch (error) {
+    if (error instanceof FormatError) return undefined;
+    throw error;
+  }
+}
+
+/** The last bytes of the stream; none where it can only be read front to back, because it is compressed. */
+async function endOf(source: ByteSource): Promise<{ bytes: Uint8Array; offset: number }> {
+  const { stream, start, release } = await openQemuState(source, { unfinished: true });
+  try {
+    const { size = 0, seekable } = stream;
+    const offset = Math.max(start, size - MAX_TAIL);
+    const bytes = new Uint8Array(seekable ? Math.max(0, size - offset) : 0);
+    await stream.read(bytes, offset);
+    return { bytes, offset };
+  } finally {
+    await release();
+  }
+}

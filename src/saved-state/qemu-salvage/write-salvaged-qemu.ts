@@ -1,0 +1,65 @@
+import type { ByteSink } from '../../../formats/files/sink.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { MAPPED_RAM } from '../../../formats/qemu/constants.ts';
+import { QemuStreamWriter, type WrittenDevice } from '../../../formats/qemu/writing/stream-writer.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { readQemuState } from '../qemu/read-qemu-state.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import type { LostPages } from './page-sets.ts';
+import type { QemuSurvey } from './survey-qemu.ts';
+
+export interface WriteSalvagedOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
+  /** Pages that become zeros. */
+  filled?: readonly LostPages[];
+  /** A section that keeps QEMU from loading the state. */
+  marker?: Omit<WrittenDevice, 'id'>;
+}
+
+/** Reads the damaged state once more, and writes what is kept as a plain stream. */
+export async function writeSalvagedQemu(
+  source: ByteSource,
+  sink: ByteSink,
+  { state, kept, description }: QemuSurvey,
+  { filled = [], marker, ...options }: WriteSalvagedOptions,
+): Promise<void> {
+  const { configuration, blocks, ramSections } = state;
+  const capabilities = configuration.capabilities.filter((name) => name !== MAPPED_RAM);
+  const ramId = ramSections[0]?.id ?? 0;
+  const ids = new Ids(ramId);
+  const writer = await QemuStreamWriter.begin(sink, {
+    configuration: { ...configuration, capabilities },
+    blocks,
+    ramId,
+  });
+  try {
+    const pages = { take: (batch: PageBatch) => writer.take(batch) };
+    await readQemuState(source, { ...options, sink: pages, unfinished: true, onDamage: () => {} });
+    for (const { block: name, first, last } of filled) {
+      const block = writer.blocks.find(name);
+      for (let page = first; block && page <= last; page++) await writer.put(block, page * PAGE_SIZE);
+    }
+    await writer.endMemory();
+    for (const section of kept) await writer.device({ ...section, id: ids.take(section.id) });
+    if (marker) await writer.device({ ...marker, id: ids.take(ramId) });
+    await writer.end(description?.json);
+  } finally {
+    writer.release();
+  }
+}
+
+/** Each section has an id of its own, also where damage has made two alike. */
+class Ids {
+  readonly #taken: Set<number>;
+
+  constructor(ramId: number) {
+    this.#taken = new Set([ramId]);
+  }
+
+  take(wanted: number): number {
+    let id = wanted;
+    while (this.#taken.has(id)) id = (id + 1) >>> 0;
+    this.#taken.add(id);
+    return id;
+  }
+}

@@ -1,0 +1,64 @@
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { hashMemory, sameIds } from '../hashing/fingerprint.ts';
+import type { PageHashes } from '../hashing/page-hashes.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import type { BlockSummary } from './qemu-state.ts';
+import { readQemuState } from './read-qemu-state.ts';
+
+/** What the pages of a block are. */
+export interface BlockStatistics {
+  name: string;
+  /** Pages of the block, and of these those that the state holds. */
+  totalPages: number;
+  pages: number;
+  /** Of the pages that it holds: those with a content, and zeros. */
+  filled: number;
+  zeros: number;
+  /** Records with a page, and of pages of zeros; those beyond `pages` came once more while the machine ran. */
+  rawRecords: number;
+  zeroRecords: number;
+  repeats: number;
+  /** In the file that the machine shares its memory with. */
+  leftOut: boolean;
+}
+
+export interface QemuStatisticsOptions extends Pick<WalkOptions, 'signal'> {
+  /** Called with the offset reached in the file. */
+  onProgress?: (doing: 'reading', offset: number) => void;
+}
+
+/** Counts the pages of a state by block. @throws SavkitError for damage */
+export async function qemuStatistics(
+  source: ByteSource,
+  { signal, onProgress }: QemuStatisticsOptions = {},
+): Promise<BlockStatistics[]> {
+  const { state, memory } = await hashMemory(readQemuState, source, {
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
+    naming: sameIds,
+    of: 'content',
+  });
+  const isAlone = state.blocks.filter(({ isRam }) => isRam).length === 1;
+  return state.blocks.map((block) => {
+    const hashes = memory.get(block.isRam ? 'RAM' : `MMIO2 ${block.id}`);
+    return statisticsOf(block, filledPages(block, hashes, isAlone || !block.isRam));
+  });
+}
+
+function statisticsOf(block: BlockSummary, filled: number): BlockStatistics {
+  const { name, totalPages, pages, rawRecords, zeroRecords, leftOut } = block;
+  const repeats = rawRecords + zeroRecords - pages;
+  return { name, totalPages, pages, filled, zeros: pages - filled, rawRecords, zeroRecords, repeats, leftOut };
+}
+
+/** @param isAlone all hashes are of this block */
+function filledPages({ ranges }: BlockSummary, hashes: PageHashes | undefined, isAlone: boolean): number {
+  let count = 0;
+  for (const { page, hashes: run } of hashes?.runs() ?? [])
+    for (let i = 0; i < run.length; i++) {
+      const address = (page + i) * PAGE_SIZE;
+      if (run[i] !== 0n && (isAlone || ranges.some(({ start, end }) => address >= start && address < end))) count++;
+    }
+  return count;
+}
