@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { SavkitError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { Random } from '../../../formats/testing/random.ts';
 import { HostMemory } from '../../gmm/host-memory.ts';
 import { PAGES_PER_CHUNK } from '../../gmm/page-id.ts';
-import { Random } from '../../../formats/testing/random.ts';
 import { GuestMemory } from '../guest-memory.ts';
 import { checkIntegrity } from '../memory-integrity.ts';
 import { HostBacking } from '../pages/host-backing.ts';
