@@ -9,6 +9,9 @@ const FLOORS = ['formats', 'src', 'migrations', 'cli'];
 const MOST_FILES = 24;
 const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\/(testing|bench|assembly)\//;
 
+/** Doors for scripts, and tools of this repository. */
+const NO_ROOMS = ['src/doors', 'migrations/model'];
+
 /** Production files by folder, and for each folder the folders that it imports from, with one import that shows it. */
 function rooms() {
   const files = FLOORS.flatMap((floor) =>
@@ -68,6 +71,17 @@ describe('rooms', () => {
 
   it(`hold at most ${MOST_FILES} files`, () => {
     expect([...sizes].filter(([, files]) => files > MOST_FILES)).toEqual([]);
+  });
+
+  it('stand in ARCHITECTURE.md, and so do those of src/saved-state', () => {
+    const text = readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8');
+    const named = new Set([...sizes.keys()].map((room) => room.split('/').slice(0, 2).join('/')));
+    const missing = [...named].filter((room) => room.includes('/') && !new RegExp(`\`${room}[\`/]`).test(text));
+    expect(missing.filter((room) => !NO_ROOMS.includes(room))).toEqual([]);
+    const verbs = [...sizes.keys()]
+      .filter((room) => room.startsWith('src/saved-state/'))
+      .map((room) => room.split('/')[2]);
+    expect(verbs.filter((verb) => !text.includes(`\`${verb}\``))).toEqual([]);
   });
 
   it('are told apart from a way round, which this test finds', () => {
