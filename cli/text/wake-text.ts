@@ -1,5 +1,6 @@
 import { countText } from '../../formats/amounts.ts';
 import type { WakeProof } from '../../migrations/wake/proof.ts';
+import type { BroughtBack } from '../../src/wake/back.ts';
 import type { Refusal } from '../../src/wake/judge.ts';
 import type { Notice } from '../../src/wake/notices.ts';
 import type { PreparedWake } from '../../src/wake/prepare.ts';
@@ -53,6 +54,16 @@ export function foreseenText(
     line`${file}: ${good('can be woken')} in QEMU (savkit wake), if its processor has what the guest uses`,
     ...notices.map(({ kind, message }) => indent(line`${kind}: ${message}`)),
     indent(line`${commandLine.map(quoted).join(' ')}`),
+  ]);
+}
+
+/** What became of a machine of QEMU. */
+export function backText(file: string, output: string, { machine, pages, units }: BroughtBack): TerminalText {
+  return lines([
+    line`${file}: ${machine} is a state of VirtualBox now, ${output}`,
+    indent(
+      line`${countText(pages, 'page')} of RAM and ${countText(units.length, 'unit')} are its own, all else is the template's`,
+    ),
   ]);
 }
 

@@ -26,10 +26,27 @@ const ANOTHER_MOMENT = 'load it in VirtualBox, let it run for a moment and save 
 
 /** All reasons that the state itself gives, before any QEMU is started. */
 export function refusalsOf(units: MachineUnits, options: WakeOptions): Refusal[] {
-  return RULES.flatMap((rule) => rule(units, options));
+  const refusals: Refusal[] = [];
+  for (const rule of RULES) {
+    refusals.push(...rule(units, options));
+    // What is missing would be looked for.
+    if (rule === neededUnits && refusals.length > 0) break;
+  }
+  return refusals;
 }
 
+/** Without these, there is nothing that could go on. */
+const NEEDED = ['cpum/1', 'tm/1', 'em/0', 'apic/0', 'i8259/0', 'i8254/0', 'mc146818/0'];
+
+const neededUnits: Rule = (units) => {
+  const missing = NEEDED.filter((unit) => !units.has(unit));
+  return missing.length === 0
+    ? []
+    : [refusal('unit-missing', `it has no ${missing.join(', ')}`, 'a state as VirtualBox wrote it has them')];
+};
+
 const RULES: readonly Rule[] = [
+  neededUnits,
   function chipset(units) {
     if (units.has('efi/0')) return [refusal('efi', 'the machine has EFI firmware, whose state is not known', NO_WAY)];
     if (units.has('pci/0')) return [];

@@ -32,14 +32,7 @@ export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
     notices.push(
       lost(
         'additions',
-        'VMMDev: time synchronisation, shared folders, clipboard and absolute mouse of the guest additions',
-      ),
-    );
-  if ((state.hostServices?.length ?? 0) > 0)
-    notices.push(
-      warning(
-        'additions-active',
-        `the guest additions use ${state.hostServices?.join(', ')}: their programs will fail`,
+        'VMMDev: of guest additions, if there are any, time synchronisation, shared folders, clipboard and absolute mouse',
       ),
     );
   if (units.has('acpi/0'))

@@ -2,6 +2,7 @@ import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type Woken, wake, wakeAndRun } from '../../../migrations/wake/wake.ts';
+import { bringBack } from '../../../src/wake/back.ts';
 import { type PreparedWake, prepareWake } from '../../../src/wake/prepare.ts';
 import { diskFormats } from '../../io/disk-format.ts';
 import { withSource } from '../../io/input.ts';
@@ -16,7 +17,7 @@ import {
   withCommonOptions,
 } from '../../process/run-command.ts';
 import { NO_TEXT } from '../../terminal/terminal-text.ts';
-import { refusalsText, wakeText } from '../../text/wake-text.ts';
+import { backText, refusalsText, wakeText } from '../../text/wake-text.ts';
 
 interface Options extends CommonOptions, WakeFlags {
   state: string;
@@ -25,13 +26,19 @@ interface Options extends CommonOptions, WakeFlags {
   proof: boolean;
   qemu: string;
   qemuOptions?: string;
+  back: boolean;
+  like?: string;
   force: boolean;
 }
 
 export const wakeCommand: CommandModule<object, Options> = {
   builder: (argv) =>
     withWakeOptions(withCommonOptions(argv))
-      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state of VirtualBox; - for stdin' })
+      .positional('state', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Saved state of VirtualBox, with --back of QEMU; - for stdin',
+      })
       .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write for QEMU' })
       .option('run', {
         type: 'boolean',
@@ -54,21 +61,45 @@ export const wakeCommand: CommandModule<object, Options> = {
         requiresArg: true,
         describe: 'With --run: more options for QEMU, such as "-display gtk"; default: "-display none"',
       })
+      .option('back', {
+        type: 'boolean',
+        default: false,
+        describe: 'The other way: the state is one of a stopped QEMU, and becomes one of VirtualBox',
+      })
+      .option('like', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'With --back: state of a machine of VirtualBox with the same devices',
+      })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 wake old.sav --disk ide0:0=disk.vdi -o machine.qemu', 'Write it for QEMU, and tell the command line')
       .example(
         '$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options "-display gtk"',
         'Let the machine go on in QEMU',
       )
+      .example('$0 wake --back machine.qemu --like template.sav -o new.sav', 'A stopped QEMU machine for VirtualBox')
       .epilogue(
         'Nothing is written where something is refused: exit code 5, the reason, and what helps. With -o the disks are only looked at; with --run the guest writes to them.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('wake', [options.state], options, (job) =>
-      withSource(job, (source) => runWake(source, job, options)),
+      withSource(job, (source) => (options.back ? runBack(source, job, options) : runWake(source, job, options))),
     );
   },
 };
+
+async function runBack(source: ByteSource, { file, signal }: Job, options: Options): Promise<Outcome> {
+  const { output, like, force } = options;
+  if (output === undefined || like === undefined)
+    throw new UsageError('usage', 'Cannot bring back: expected --like STATE and --output FILE');
+  return withSource({ file: like }, (template) =>
+    withOutput(output, { force, inPlaceOf: source.name }, async (sink) => {
+      const result = await bringBack(source, template, sink, signal);
+      const text = output === '-' || options.quiet ? NO_TEXT : backText(file, output, result);
+      return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
+    }),
+  );
+}
 
 async function runWake(source: ByteSource, job: Job, options: Options): Promise<Outcome> {
   const { output, run, force } = options;

@@ -7,13 +7,13 @@ import type { CpuState } from '../units/cpu-state.ts';
 import { hiddenFlags, ownFlags } from './cpu-flags.ts';
 
 /** Segment registers by number. */
-const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
+export const SEGMENTS = ['es', 'cs', 'ss', 'ds', 'fs', 'gs'] as const;
 
 /** Bit of a segment's attributes: there is no segment. */
-const UNUSABLE = 0x10000;
+export const UNUSABLE = 0x10000;
 /** Attributes of a segment stand in the second word of its descriptor, from bit 8 on. */
-const ATTRIBUTES_SHIFT = 8;
-const ATTRIBUTES = 0xf0ff;
+export const ATTRIBUTES_SHIFT = 8;
+export const ATTRIBUTES = 0xf0ff;
 const PRESENT = 0x8000;
 
 /** Bits of RFLAGS that there are. */
@@ -23,12 +23,12 @@ const FLAGS_ONES = 2n;
 const LEGACY_STATE = 3n;
 
 /** MSRs of unit cpum by index. */
-const Msr = { TSC_AUX: 0, MTRR_DEF_TYPE: 2, MTRR_FIXED: 3, MTRR_VARIABLE: 18 } as const;
+export const Msr = { TSC_AUX: 0, MTRR_DEF_TYPE: 2, MTRR_FIXED: 3, MTRR_VARIABLE: 18 } as const;
 const FIXED_MTRRS = 11;
 const VARIABLE_MTRRS = 8;
 
 /** MSRs and registers of the same name in both: `[QEMU, VirtualBox]`. */
-const SAME = [
+export const SAME = [
   ['env.cr[0]', 'cr0'],
   ['env.cr[2]', 'cr2'],
   ['env.cr[3]', 'cr3'],
@@ -48,7 +48,7 @@ const SAME = [
 ] as const;
 
 /** Numbers of the debug registers in the order of the unit. */
-const DEBUG_REGISTERS = [0, 1, 2, 3, 6, 7];
+export const DEBUG_REGISTERS = [0, 1, 2, 3, 6, 7];
 
 /** Puts the registers of a CPU into section `cpu`. */
 export function wakeCpu(cpu: CpuState, section: SectionImage): void {

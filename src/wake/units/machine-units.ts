@@ -45,6 +45,11 @@ export class MachineUnits {
     return this.#values.get(unit) as T;
   }
 
+  /** The value, where somebody has asked for it. */
+  decoded(unit: string): unknown {
+    return this.#values.get(unit);
+  }
+
   /** @throws UnsupportedError also where the state lacks the unit */
   need<T>(unit: string): T {
     const found = this.find<T>(unit);

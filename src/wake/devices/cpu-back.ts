@@ -1,0 +1,70 @@
+import { Cursor } from '../../../formats/binary/cursor.ts';
+import { Writer } from '../../../formats/binary/writer.ts';
+import { GENERAL_REGISTERS } from '../../../formats/qemu/cpu.ts';
+import type { CpumUnit } from '../../../formats/units/cpu/cpum-codec.ts';
+import { fpuImage, type GuestContext, type Selector } from '../../../formats/units/cpu/cpum-layouts.ts';
+import type { SectionImage } from '../template/section-image.ts';
+import { ATTRIBUTES, ATTRIBUTES_SHIFT, DEBUG_REGISTERS, Msr, SAME, SEGMENTS, UNUSABLE } from './cpu.ts';
+
+/** A segment that is present; QEMU has no mark for one that can't be used. */
+const PRESENT = 0x80;
+const VALID = 1;
+
+/** Takes the registers out of section `cpu` into a CPU of unit cpum. */
+export function takeCpuBack(section: SectionImage, cpu: CpumUnit['cpus'][number]): void {
+  const context = cpu.context as GuestContext;
+  for (const [i, name] of GENERAL_REGISTERS.entries()) context[name] = section.number(`env.regs[${i}]`);
+  for (const [theirs, ours] of SAME) context[ours] = section.number(theirs);
+  for (const [i, number] of DEBUG_REGISTERS.entries()) context.dr[i] = section.number(`env.dr[${number}]`);
+  context.rflags = section.number('env.eflags');
+  for (const [i, name] of SEGMENTS.entries()) context[name] = segmentOf(section, `env.segs[${i}]`);
+  context.ldtr = segmentOf(section, 'env.ldt');
+  context.tr = segmentOf(section, 'env.tr');
+  context.gdtr = { base: section.number('env.gdt.base'), limit: Number(section.number('env.gdt.limit') & 0xffffn) };
+  context.idtr = { base: section.number('env.idt.base'), limit: Number(section.number('env.idt.limit') & 0xffffn) };
+  (cpu.fpu as { fxsave: Uint8Array }).fxsave = fxsaveOf(section, (cpu.fpu as { fxsave: Uint8Array }).fxsave);
+  const msrs = cpu.msrs as bigint[];
+  const put = (index: number, path: string) => {
+    if (index < msrs.length) msrs[index] = section.number(path);
+  };
+  put(Msr.TSC_AUX, 'env.tsc_aux');
+  put(Msr.MTRR_DEF_TYPE, 'env.mtrr_deftype');
+}
+
+function segmentOf(section: SectionImage, path: string): Selector {
+  const number = (part: string) => Number(section.number(`${path}.${part}`));
+  const shown = (number('flags') >>> ATTRIBUTES_SHIFT) & ATTRIBUTES;
+  const selector = number('selector');
+  const attributes = (shown & PRESENT) === 0 ? shown | UNUSABLE : shown;
+  return {
+    ...{ selector, validSelector: selector, flags: VALID, attributes },
+    ...{ base: section.number(`${path}.base`), limit: number('limit') >>> 0 },
+  };
+}
+
+function fxsaveOf(section: SectionImage, before: Uint8Array): Uint8Array {
+  const image = fpuImage.read(new Cursor(before));
+  const number = (path: string) => Number(section.number(path));
+  image.fcw = number('env.fpuc');
+  image.fsw = number('env.fpus_vmstate');
+  image.ftw = number('env.fptag_vmstate');
+  image.mxcsr = number('env.mxcsr');
+  const top = (image.fsw >>> 11) & 7;
+  image.st = image.st.map((_, n) => {
+    const stored = section.bytes(`env.fpregs[${(top + n) % 8}].tmp`);
+    const bytes = new Uint8Array(16);
+    bytes.set(stored.slice(0, 8).reverse());
+    bytes.set(stored.slice(8, 10).reverse(), 8);
+    return bytes;
+  });
+  image.xmm = image.xmm.map((_, n) => {
+    const bytes = new Uint8Array(16);
+    const view = new DataView(bytes.buffer);
+    for (const word of [0, 1])
+      view.setBigUint64(8 * word, section.number(`env.xmm_regs[0][${n}]._q_ZMMReg[${word}]`), true);
+    return bytes;
+  });
+  const writer = new Writer();
+  fpuImage.write(writer, image);
+  return writer.view().slice();
+}
