@@ -1,43 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { bufferSource } from '../../formats/files/source.ts';
 import { extract } from '../saved-state/extract/extract.ts';
 import { verifyQemu } from '../saved-state/qemu/verify-qemu.ts';
 import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../testing/states.ts';
-import { GuestImage } from './guest-image.ts';
-import { prepareWake } from './prepare.ts';
-import { putState } from './put-state.ts';
 import { SectionImage } from './template/section-image.ts';
 import { Template } from './template/template.ts';
-import { NO_OPTIONS } from './wake-options.ts';
-import { writeWoken } from './write-woken.ts';
+import { MACHINES, template, templateBytes, woken } from './testing/woken.ts';
 
-/** Streams of a PC of 4 MiB without graphics, which the real QEMU 7.2.22 and 10.0.2 wrote after a reset. */
-const TEMPLATES = fileURLToPath(new URL('../../test-vectors/wake/', import.meta.url));
-const MACHINES = ['pc-i440fx-7.2', 'pc-i440fx-10.0'];
 const STATES = ['own-prot32', 'own-pae', 'own-long', 'own-long-live'];
-
-function template(machine: string): Promise<Template> {
-  const bytes = gunzipSync(readFileSync(join(TEMPLATES, `${machine}.qemu.gz`)));
-  return Template.read(bufferSource(bytes, machine));
-}
-
-async function woken(name: string, machine: string) {
-  const source = bufferSource(readFileSync(join(STATES_FOLDER, `${name}.sav`)), name);
-  const prepared = await prepareWake(source, NO_OPTIONS, new Map());
-  expect(prepared.refusals).toEqual([]);
-  const target = await template(machine);
-  putState(prepared.units, target, NO_OPTIONS);
-  const image = await GuestImage.open(source, prepared.units.collected.state);
-  const pieces: Buffer[] = [];
-  const sink = { write: async (bytes: Uint8Array) => void pieces.push(Buffer.from(bytes)) };
-  await writeWoken({ sink, template: target, image, vga: undefined });
-  image.close();
-  return { prepared, stream: bufferSource(Buffer.concat(pieces), name) };
-}
 
 describe.each(MACHINES)('a state in the form of %s', (machine) => {
   it.each(STATES)('%s has the registers and the memory of its truth', async (name) => {
@@ -97,7 +69,7 @@ describe('Template', () => {
   });
 
   it('is refused without a description, or with one that does not fit', async () => {
-    const bytes = gunzipSync(readFileSync(join(TEMPLATES, `${MACHINES[0]}.qemu.gz`)));
+    const bytes = templateBytes(MACHINES[0]);
     const described = bytes.indexOf('{"page_size"') - 5;
     await expect(Template.read(bufferSource(bytes.subarray(0, described)))).rejects.toMatchObject({
       code: 'other-qemu',
@@ -115,6 +87,7 @@ describe('Template', () => {
 describe('the command line', () => {
   it('names every device of the machine', async () => {
     const { prepared } = await woken('own-long', MACHINES[0]);
+    expect(prepared.refusals).toEqual([]);
     const words = prepared.arguments({ machine: MACHINES[0], use: 'disks' }).join(' ');
     expect(words).toContain('-smp 1,maxcpus=1 -m 4096k');
     expect(words).toContain('-machine pc-i440fx-7.2,hpet=off,vmport=off');

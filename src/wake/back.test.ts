@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../formats/files/source.ts';
+import { extract } from '../saved-state/extract/extract.ts';
+import { walkState } from '../saved-state/reading/walk.ts';
+import { MemoryTarget, STATES_FOLDER, sha256, type Truth } from '../testing/states.ts';
+import { bringBack } from './back.ts';
+import { woken } from './testing/woken.ts';
+
+const like = () => bufferSource(readFileSync(join(STATES_FOLDER, 'own-prot32.sav')), 'own-prot32.sav');
+
+async function back(name: string, machine: string) {
+  const { stream } = await woken(name, machine);
+  const pieces: Buffer[] = [];
+  const report = await bringBack(stream, like(), { write: async (bytes) => void pieces.push(Buffer.from(bytes)) });
+  return { report, state: bufferSource(Buffer.concat(pieces), name) };
+}
+
+describe('bringBack()', () => {
+  it.each(['pc-i440fx-7.2', 'pc-i440fx-10.0'])(
+    'makes of a machine of %s one of VirtualBox, in a template that was another guest',
+    async (machine) => {
+      const truth = JSON.parse(readFileSync(join(STATES_FOLDER, 'own-long.json'), 'utf8')) as Truth;
+      const original = await walkState(bufferSource(readFileSync(join(STATES_FOLDER, 'own-long.sav'))));
+      const { report, state } = await back('own-long', machine);
+      expect(report).toMatchObject({ machine, units: expect.arrayContaining(['cpum/1', 'tm/1']) });
+      const found = await walkState(state);
+      const { es: _, ...registers } = found.cpum?.cpus[0].context ?? {};
+      for (const name of [
+        'rax',
+        'rcx',
+        'rsp',
+        'rip',
+        'r15',
+        'rflags',
+        'cr0',
+        'cr3',
+        'cr4',
+        'efer',
+        'dr',
+        'gdtr',
+        'idtr',
+        'pat',
+        'xcr0',
+      ] as const)
+        expect([name, (registers as Record<string, unknown>)[name]]).toEqual([
+          name,
+          original.cpum?.cpus[0].context?.[name],
+        ]);
+      expect(found.cpum?.cpus[0].fxsave).toEqual(original.cpum?.cpus[0].fxsave);
+      const ram = new MemoryTarget();
+      await extract(state, ram);
+      expect(sha256(ram.bytes)).toBe(truth.ram.low.sha256);
+    },
+  );
+
+  it('refuses a template that is no state', async () => {
+    const { stream } = await woken('own-long', 'pc-i440fx-7.2');
+    const other = Buffer.from('no state');
+    const sink = { write: async () => {} };
+    await expect(bringBack(stream, bufferSource(other), sink)).rejects.toThrow();
+  });
+});

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
+import { bufferSource } from '../../../formats/files/source.ts';
+import { STATES_FOLDER } from '../../testing/states.ts';
+import { GuestImage } from '../guest-image.ts';
+import { prepareWake } from '../prepare.ts';
+import { putState } from '../put-state.ts';
+import { Template } from '../template/template.ts';
+import { NO_OPTIONS } from '../wake-options.ts';
+import { writeWoken } from '../write-woken.ts';
+
+/** Streams of a PC of 4 MiB without graphics, which the real QEMU 7.2.22 and 10.0.2 wrote after a reset. */
+const TEMPLATES = fileURLToPath(new URL('../../../test-vectors/wake/', import.meta.url));
+export const MACHINES = ['pc-i440fx-7.2', 'pc-i440fx-10.0'] as const;
+
+export function templateBytes(machine: string): Buffer {
+  return gunzipSync(readFileSync(join(TEMPLATES, `${machine}.qemu.gz`)));
+}
+
+export function template(machine: string): Promise<Template> {
+  return Template.read(bufferSource(templateBytes(machine), machine));
+}
+
+/** A state of test-vectors/states in the form of a QEMU. */
+export async function woken(name: string, machine: string) {
+  const source = bufferSource(readFileSync(join(STATES_FOLDER, `${name}.sav`)), name);
+  const prepared = await prepareWake(source, NO_OPTIONS, new Map());
+  const target = await template(machine);
+  putState(prepared.units, target, NO_OPTIONS);
+  const image = await GuestImage.open(source, prepared.units.collected.state);
+  const pieces: Buffer[] = [];
+  const sink = { write: async (bytes: Uint8Array) => void pieces.push(Buffer.from(bytes)) };
+  await writeWoken({ sink, template: target, image, vga: undefined });
+  image.close();
+  return { prepared, stream: bufferSource(Buffer.concat(pieces), name) };
+}
