@@ -13,9 +13,10 @@ export {
   type TargetDecision,
 } from './hand-over/decision-record.ts';
 export { type Resolution, resolve, type SourceKnown, type TargetKnown } from './hand-over/resolve.ts';
+export type { MachineDescription, PageRegion, QemuDescription, VirtualBoxDescription } from './machine/description.ts';
 export type { PageAccess, SourceMachine, TargetHost, TargetMachine } from './machine/machine.ts';
+export { PageHashes } from './machine/page-hashes.ts';
 export { PageSet } from './machine/page-set.ts';
-export type { MachineDescription, PageRegion } from './machine/page-space.ts';
 export type { ProofMode } from './policy/choose-proof.ts';
 export { decideRound, type RoundDecision, type RoundFigures, type Verdict } from './policy/decide-round.ts';
 export { type DirtyCurve, type Forecast, type ForecastFigures, forecast } from './policy/forecast.ts';

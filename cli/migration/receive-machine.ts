@@ -156,6 +156,8 @@ function textOf(event: ReceiveEvent): TerminalText {
       return line`Link lost: ${event.message}; ${LINK_LOST[event.state] ?? 'waits for the source to come again'}`;
     case 'ready':
       return line`All is here: memory has the hash ${event.root}`;
+    case 'not-started':
+      return line`The machine is here, and could not be started: ${event.message}`;
     case 'running':
       return line`The machine runs here`;
     case 'arrived-in-file':

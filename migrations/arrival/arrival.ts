@@ -1,9 +1,10 @@
 import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
 import { nextState, TARGET_STATES, type TargetEvent, type TargetState } from '../hand-over/states.ts';
+import type { MachineDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
+import { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
-import { type MachineDescription, PageSpace } from '../machine/page-space.ts';
-import { PageHashes } from '../pages/page-hashes.ts';
+import { PageSpace } from '../machine/page-space.ts';
 import { MemoryHasher } from '../proof/memory-hasher.ts';
 
 /** A machine on its way in: what outlives links. */
@@ -19,6 +20,8 @@ export class Arrival {
   hashes: PageHashes | undefined;
   /** It was paused at the source: it stays so. */
   isPaused = false;
+  /** It runs here, or is here for good in another way. */
+  isLaunched = false;
   /** After an audit of memory: pages that have come since they were last hashed. */
   written: PageSet | undefined;
   /** The source knows that the machine runs here, or has given up asking in good order: nobody comes again. */

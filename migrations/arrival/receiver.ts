@@ -3,8 +3,9 @@ import { InterruptedError, type SavkitError } from '../../formats/errors.ts';
 import { after, clock, sleep } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
+import { differenceOf, type MachineDescription } from '../machine/description.ts';
 import type { TargetHost, TargetMachine } from '../machine/machine.ts';
-import { differenceOf, type MachineDescription, PageSpace } from '../machine/page-space.ts';
+import { PageSpace } from '../machine/page-space.ts';
 import { loadZstd, type Zstd } from '../pages/zstd.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
@@ -152,10 +153,9 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
   async start(arrival: Arrival): Promise<void> {
     if (!arrival.may('commit')) arrival.enter('commit');
     if (arrival.state !== 'running') await arrival.decide('started');
-    // `migrate --resolve` may have been quicker.
-    const isFirst = arrival.state !== 'running';
+    // `migrate --resolve` may have been quicker; what was launched is not launched again.
     arrival.enter('commit');
-    if (isFirst && arrival.machine) this.#launch(arrival, arrival.machine);
+    if (arrival.machine) await this.#launch(arrival, arrival.machine);
   }
 
   /**
@@ -180,11 +180,27 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     return this.hasPromised || (this.#arrival?.state === 'running' && !this.#arrival.isKnownToRun);
   }
 
-  /** The machine is this side's: it runs, unless it was paused, or is only kept here. */
-  #launch({ isPaused }: Arrival, machine: TargetMachine): void {
-    if (!isPaused && machine.runs) machine.start();
+  /**
+   * The machine is this side's: it runs, unless it was paused, or is only kept here. One that does not start stays
+   * this side's, paused: the source asks again, and has it tried again.
+   */
+  async #launch(arrival: Arrival, machine: TargetMachine): Promise<void> {
+    const { isPaused } = arrival;
+    if (arrival.isLaunched) return;
+    if (!isPaused && machine.runs) await this.#start(machine);
+    if (arrival.isLaunched) return;
+    arrival.isLaunched = true;
     this.#resolve(machine);
     this.tell({ event: !machine.runs ? 'arrived-in-file' : isPaused ? 'arrived-paused' : 'running' });
+  }
+
+  async #start(machine: TargetMachine): Promise<void> {
+    try {
+      await machine.start();
+    } catch (error) {
+      this.tell({ event: 'not-started', message: (error as SavkitError).message });
+      throw error;
+    }
   }
 
   #capabilities(): Capabilities {
@@ -317,7 +333,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
         arrival.enter('run');
         // Who has written it has told the source, or is about to.
         arrival.isKnownToRun = true;
-        this.#launch(arrival, arrival.machine);
+        await this.#launch(arrival, arrival.machine).catch(this.#reject);
       } else if (written === 'gave-up')
         await this.#giveUp(arrival, new MigrationError('gave-up', 'The machine stays at the source'));
     }

@@ -1,5 +1,5 @@
 import type { TargetDecision } from '../hand-over/decision-record.ts';
-import type { MachineDescription } from '../machine/page-space.ts';
+import type { MachineDescription } from '../machine/description.ts';
 import type { Arrival } from './arrival.ts';
 
 /** What a session needs of the side that it belongs to: `Receiver`. */
@@ -50,6 +50,12 @@ export type ReceiveEvent =
       root: string;
     }
   | { event: 'running' }
+  | {
+      /** The machine is this side's, but could not be started; is tried again when the source asks. */
+      event: 'not-started';
+      /** One line for people. */
+      message: string;
+    }
   /** In place of `running`: the machine is here, paused as it was at the source. */
   | { event: 'arrived-paused' }
   /** In place of `running`: the machine is in a file here. */

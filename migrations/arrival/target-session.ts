@@ -1,8 +1,8 @@
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import { clock } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
+import { describeShape } from '../machine/description.ts';
 import { PageSet } from '../machine/page-set.ts';
-import { describeShape } from '../machine/page-space.ts';
 import { ownsPage } from '../pages/owns-page.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import { differingNodes, nodesOf, pagesOfNode, rootOf } from '../proof/hash-tree.ts';
@@ -309,10 +309,10 @@ export class TargetSession {
 
   async #answer(): Promise<void> {
     this.#arrival.enter('inquire');
-    const decision =
-      this.#arrival.decision === 'unknown'
-        ? await this.#receiver.recall(this.#arrival.migration)
-        : this.#arrival.decision;
+    const { decision: written, isLaunched, migration } = this.#arrival;
+    // Of a machine that is this side's, and did not start, the source still has to say that it is to.
+    const isWaiting = written === 'started' && !isLaunched;
+    const decision = written === 'unknown' ? await this.#receiver.recall(migration) : isWaiting ? 'ready' : written;
     this.#hasToldOfRunning ||= decision === 'started';
     await this.channel.send('decision', {}, { decision } satisfies ShapeValue<typeof decisionShape>);
   }

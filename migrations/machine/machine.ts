@@ -1,5 +1,6 @@
+import type { MachineDescription } from './description.ts';
+import type { PageHashes } from './page-hashes.ts';
 import type { PageSet } from './page-set.ts';
-import type { MachineDescription } from './page-space.ts';
 
 // What a migration asks of a machine. Pages have one number over all regions, see PageSpace.
 
@@ -12,14 +13,24 @@ export interface PageAccess {
    * @returns how many were copied
    */
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number;
+  /** Makes `hashes` those of memory as it is, by threads of its own; else `MemoryHasher` does so. */
+  hashMemory?(hashes: PageHashes): Promise<void>;
 }
 
 /** A machine that leaves: it runs until `pause`, and from `resume` on again. */
 export interface SourceMachine extends PageAccess {
   /** What the machine is, without its contents. */
   readonly description: MachineDescription;
-  /** Begins to note writes, whoever makes them; what was noted for an earlier attempt does not count. */
-  startTracking(): void;
+  /**
+   * Begins to note writes, whoever makes them; what was noted for an earlier attempt does not count.
+   * @param known hashes of what the target has, kept up with what is sent
+   */
+  startTracking(known: PageHashes): void | Promise<void>;
+  /**
+   * Writes are found by comparing all of memory with what the target has. So with the machine standing still
+   * `takeDirty` misses nothing, and is this side's part of a full proof.
+   */
+  readonly comparesMemory?: boolean;
   /** Adds each page written since the last call, or since tracking began, and notes its writes anew. */
   takeDirty(into: PageSet): Promise<void>;
   /** Ends the tracking and gives back all that it needed. */
@@ -27,20 +38,24 @@ export interface SourceMachine extends PageAccess {
   /** Somebody else has paused it: it arrives paused. After `pause`, whether it was so before. */
   readonly isPaused: boolean;
   /**
-   * Resolves when nothing writes to memory any more. From then on until `resume` or `release` nobody else can start it.
+   * Resolves when nothing writes to memory any more. From then on until `resume` or `release` nobody else can start it,
+   * or `stillStands` tells.
    */
   pause(): Promise<void>;
   /** Takes `pause` back: it goes on if it ran before. */
-  resume(): void;
+  resume(): void | Promise<void>;
+  /** Where others can start the machine. @throws SavkitError when somebody has done so since `pause` */
+  stillStands?(): Promise<void>;
   /** Slows the guest: the share of time that it may use, in (0, 1]. */
   throttle(share: number): void;
-  /**
-   * All but pages' contents: registers, devices, states of pages, what executes. While it runs, only what it is made of
-   * has to be right.
-   */
+  /** While it runs: what the target needs to make an empty machine like this one. */
+  outline(): Promise<Uint8Array>;
+  /** What standing still takes besides pages and hashing, in ms, where it is known; else the outline's time counts. */
+  readonly stopMs?: number;
+  /** After `pause`: all but pages' contents: registers, devices, states of pages, what executes. */
   saveRest(): Promise<Uint8Array>;
   /** The machine lives elsewhere from now on: never runs here again. */
-  release(): void;
+  release(): void | Promise<void>;
 }
 
 /** A machine that arrives: it does not run before `start`. */
@@ -60,8 +75,8 @@ export interface TargetMachine extends PageAccess {
   readyMemory?(): boolean;
   /** @throws SavkitError when it does not fit the machine */
   loadRest(rest: Uint8Array): Promise<void>;
-  /** Runs the machine: it is this side's now. */
-  start(): void;
+  /** Runs the machine: it is this side's now. @throws SavkitError when it does not run; may be called again then */
+  start(): void | Promise<void>;
   /** Gives everything back; it never runs. */
   discard(): void;
 }
@@ -72,8 +87,8 @@ export interface TargetHost<M extends TargetMachine = TargetMachine> {
   readonly maxPages: number;
   /**
    * A machine whose pages are those of the description; nothing of it has been compared but its size.
-   * @param rest what the source's `saveRest` gave; borrowed
+   * @param outline what the source's `outline` gave; borrowed
    * @throws SavkitError that goes to the source in words
    */
-  create(description: MachineDescription, rest: Uint8Array): Promise<M>;
+  create(description: MachineDescription, outline: Uint8Array): Promise<M>;
 }

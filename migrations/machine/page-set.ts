@@ -5,9 +5,19 @@ export class PageSet {
   readonly #words: Uint32Array;
 
   /** Empty at first. @param pageCount pages that there are, numbered from 0 */
-  constructor(pageCount: number) {
+  constructor(pageCount: number, words: Uint32Array = new Uint32Array((pageCount + 31) >>> 5)) {
     this.pageCount = pageCount;
-    this.#words = new Uint32Array((pageCount + 31) >>> 5);
+    this.#words = words;
+  }
+
+  /** A set to which other threads can add pages, in its `words`. @internal */
+  static shared(pageCount: number): PageSet {
+    return new PageSet(pageCount, new Uint32Array(new SharedArrayBuffer(((pageCount + 31) >>> 5) * 4)));
+  }
+
+  /** One bit for each page. @internal */
+  get words(): Uint32Array {
+    return this.#words;
   }
 
   /** Adds a page; harmless when it is there. */

@@ -2,12 +2,12 @@ import { HIGH_WORD, LOW_WORD } from '../../formats/binary/byte-order.ts';
 import { applyWordDelta } from '../../formats/kernels/delta.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { TargetMachine } from '../machine/machine.ts';
+import { HashBatch, type PageHashes } from '../machine/page-hashes.ts';
 import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec, pageEntry, pagesHead } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { type MigrationCode, MigrationError } from '../wire/migration-error.ts';
 import { shortFrame } from '../wire/payload.ts';
 import { readOnePage } from './one-page.ts';
-import { HashBatch, type PageHashes } from './page-hashes.ts';
 import { type Zstd, zstdContentSize } from './zstd.ts';
 
 const HEAD = pagesHead.offsets;

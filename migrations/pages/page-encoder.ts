@@ -2,11 +2,11 @@ import { HIGH_WORD, LOW_WORD } from '../../formats/binary/byte-order.ts';
 import { wordDelta } from '../../formats/kernels/delta.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { PageAccess } from '../machine/machine.ts';
+import { HashBatch, pageOffsets } from '../machine/page-hashes.ts';
 import { PAGE_CODECS, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE, PageCodec, pageEntry, pagesHead } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { type PageBuffer, PLAIN_AT } from '../wire/page-buffer.ts';
 import { readOnePage } from './one-page.ts';
-import { HashBatch, pageOffsets } from './page-hashes.ts';
 import type { SentPages } from './sent-pages.ts';
 import type { Zstd } from './zstd.ts';
 

@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
-import { PageHashes } from './page-hashes.ts';
+import { PageHashes } from '../machine/page-hashes.ts';
 
 /** Contents of pages that are sent again and again, for deltas: 64 MiB. */
 const KEPT_PAGES = 16384;

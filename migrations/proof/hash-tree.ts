@@ -1,6 +1,6 @@
 import { bytesOfLongs } from '../../formats/binary/byte-order.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
-import { HashBatch, type PageHashes } from '../pages/page-hashes.ts';
+import { HashBatch, type PageHashes } from '../machine/page-hashes.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 
 /** Pages under one node: their hashes fill a page, so that a node is hashed as a page is. */

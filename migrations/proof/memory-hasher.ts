@@ -2,8 +2,8 @@ import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { turn } from '../../formats/world/waiting.ts';
 import type { PageAccess } from '../machine/machine.ts';
+import { HashBatch, type PageHashes, pageOffsets } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
-import { HashBatch, type PageHashes, pageOffsets } from '../pages/page-hashes.ts';
 
 /** Pages hashed at a time: 256 KiB, which stay in the cache between copying and hashing. */
 const BATCH = 64;
@@ -50,6 +50,7 @@ export class MemoryHasher {
 
   /** Makes `hashes` those of memory. */
   async refresh(hashes: PageHashes): Promise<void> {
+    if (this.#machine.hashMemory) return this.#machine.hashMemory(hashes);
     await this.hashAll(hashes.pageCount, (page, words, i) => hashes.set(page, words, i));
   }
 

@@ -1,5 +1,6 @@
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
+import { PageHashes } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
 import { PageSpace } from '../machine/page-space.ts';
 import { PageEncoder } from '../pages/page-encoder.ts';
@@ -8,6 +9,7 @@ import { loadZstd } from '../pages/zstd.ts';
 import { chooseCompression } from '../policy/choose-compression.ts';
 import type { ForecastFigures } from '../policy/forecast.ts';
 import { measureHashing } from '../proof/measure-hashing.ts';
+import { MemoryHasher } from '../proof/memory-hasher.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { PageBuffer } from '../wire/page-buffer.ts';
 import { REST_TIMES } from './stop-costs.ts';
@@ -29,9 +31,11 @@ export async function measureMachine(
   compression: 'auto' | 'always' | 'never',
 ): Promise<ForecastFigures> {
   const { pageCount } = new PageSpace(machine.description.regions);
-  machine.startTracking();
+  const known = new PageHashes(pageCount);
+  await machine.startTracking(known);
   try {
-    await machine.takeDirty(new PageSet(pageCount));
+    if (machine.comparesMemory) await new MemoryHasher(machine).refresh(known);
+    else await machine.takeDirty(new PageSet(pageCount));
     const start = clock();
     const dirty = new PageSet(pageCount);
     const curve: { ms: number; pages: number }[] = [];
@@ -42,8 +46,8 @@ export async function measureMachine(
     }
     const { contentPages, ...perPage } = await samplePages(machine, pageCount, rate, compression);
     const restStart = clock();
-    await machine.saveRest();
-    const otherMs = DECISIONS_MS + (clock() - restStart) * REST_TIMES;
+    await machine.outline();
+    const otherMs = DECISIONS_MS + (machine.stopMs ?? (clock() - restStart) * REST_TIMES);
     const hashMs = contentPages * (await measureHashing(machine, pageCount));
     return { contentPages, pageCount, curve, rate, ...perPage, hashMs, otherMs };
   } finally {

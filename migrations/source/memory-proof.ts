@@ -40,8 +40,12 @@ export class MemoryProof {
     return this.#nameLost(changed, pending);
   }
 
-  /** With the machine standing still, after all that was dirty was sent: pages that differ all the same. */
+  /**
+   * With the machine standing still, after all that was dirty was sent: pages that differ all the same.
+   * Where dirty is what differs, these have been sent.
+   */
   async compareAll(): Promise<PageSet> {
+    if (this.#machine.comparesMemory) return new PageSet(this.#space.pageCount);
     return this.#nameLost(await this.#compareMemory(false), undefined);
   }
 

@@ -59,10 +59,10 @@ class SourceMigration {
   }
 
   async run(): Promise<MigrationReport> {
-    const { facts, custody, account, costs } = this.#departure;
+    const { facts, custody, account, costs, transfer } = this.#departure;
     await custody.writeMigrating();
     costs.noteWrite(clock() - facts.start);
-    facts.machine.startTracking();
+    await facts.machine.startTracking(transfer.sent.hashes);
     try {
       await this.#tryUntilDone();
     } catch (error) {
@@ -88,7 +88,7 @@ class SourceMigration {
         return;
       } catch (error) {
         if (custody.state === 'handed-over') return this.#askTarget(error);
-        if (custody.state === 'paused') this.#goOn(error);
+        if (custody.state === 'paused') await this.#goOn(error);
         lostAt ||= clock();
         const hasTime = clock() - lostAt < resumeWithinMs;
         if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || signal?.aborted) throw error;
@@ -105,7 +105,7 @@ class SourceMigration {
    * The machine stood still for a hand-over that did not come about. @throws MigrationError when that has happened too
    * often
    */
-  #goOn(error: unknown): void {
+  async #goOn(error: unknown): Promise<void> {
     const { custody, account } = this.#departure;
     const { stops } = account.report;
     if (stops >= MAX_STOPS && error instanceof LinkError)
@@ -113,7 +113,7 @@ class SourceMigration {
         'too-many-stops',
         `Cannot hand over: the machine was stopped ${stops} times, and each time the link broke; last: ${error.message}`,
       );
-    custody.resume('the link is lost');
+    await custody.resume('the link is lost');
   }
 
   async #attemptOnce(onConnected: () => void): Promise<void> {

@@ -34,14 +34,15 @@ export class SourceCustody {
   }
 
   /** Lets the machine go on as it was. */
-  resume(because: string): void {
+  async resume(because: string): Promise<void> {
     this.#enter('resume');
-    this.#machine.resume();
+    await this.#machine.resume();
     this.#account.tell({ event: 'resumed', because });
   }
 
   /** The point of no return: from here on the machine is the target's. */
   async handOver(): Promise<void> {
+    await this.#machine.stillStands?.();
     await this.#write('handed-over');
     this.#account.downtime.note('decision');
     this.#enter('commit');
@@ -63,7 +64,7 @@ export class SourceCustody {
     this.#enter(this.#state === 'handed-over' ? 'gave-up' : 'cancel');
     // What stands there, `migrating`, or `handed-over` to a target that gave up, leaves it here, too.
     await this.#writeIfPossible('kept');
-    if (stands) this.#machine.resume();
+    if (stands) await this.#machine.resume();
     this.#machine.throttle(1);
     this.#account.kept(error, this.#machine.isPaused);
   }

@@ -2,13 +2,13 @@ import type { Duplex } from 'node:stream';
 import { InterruptedError, type SavkitError } from '../../formats/errors.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
+import type { PageHashes } from '../machine/page-hashes.ts';
 import { ownsPage } from '../pages/owns-page.ts';
-import type { PageHashes } from '../pages/page-hashes.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
 import { throwReason } from '../wire/inbox.ts';
 import { DEFAULT_WINDOW, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
-import { acceptShape, type Capabilities, PROTOCOL, targetHelloShape, VERSIONS } from '../wire/messages.ts';
+import { acceptShape, type Capabilities, KNOWS_QEMU, PROTOCOL, targetHelloShape, VERSIONS } from '../wire/messages.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { endOfHashes, readHashes, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
@@ -35,7 +35,7 @@ export class SourceLink {
   readonly capabilities: Capabilities;
   /** The target runs the machine; else it keeps it in a file. */
   readonly targetRuns: boolean;
-  /** Time that `saveRest` took, in ms. */
+  /** Time that the machine's outline took, in ms. */
   readonly restMs: number;
 
   private constructor(streams: PageStream[], { capabilities, runs }: ShapeValue<typeof acceptShape>, restMs: number) {
@@ -77,10 +77,10 @@ export class SourceLink {
     try {
       const channel = await connect();
       if (options.signal?.aborted) throw new InterruptedError();
-      await sayHello(channel, options, attempt);
+      await sayHello(channel, options, attempt, machine.description.hypervisor === 'qemu' ? KNOWS_QEMU : 0);
       const stream = new PageStream(channel, DEFAULT_WINDOW, meter);
       const start = clock();
-      const rest = await machine.saveRest();
+      const rest = await machine.outline();
       const restMs = clock() - start;
       await channel.send('describe', {}, { description: machine.description, rest });
       const accept = readMessage(await stream.inbox.expect('accept'), acceptShape);
@@ -161,7 +161,8 @@ export class SourceLink {
   }
 }
 
-async function receiveHello(channel: FrameChannel): Promise<{ nonce: string }> {
+/** @returns the latest version of the protocol that both sides know */
+async function receiveHello(channel: FrameChannel, atLeast = 0): Promise<{ nonce: string; version: number }> {
   const frame = await channel.receive('hello', channel.timeOuts.hello).catch((error) => {
     // With TLS 1.3 a side learns only afterwards that its certificate was not taken.
     if (error instanceof LinkError && channel.received === 0)
@@ -171,26 +172,29 @@ async function receiveHello(channel: FrameChannel): Promise<{ nonce: string }> {
   throwReason(frame);
   if (frame.name !== 'hello') throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected hello`);
   const { versions, nonce } = readMessage(frame, targetHelloShape);
-  if (!VERSIONS.some((version) => versions.includes(version)))
+  const version = VERSIONS.find((each) => versions.includes(each));
+  if (version === undefined)
     throw new MigrationError(
       'other-version',
       `Cannot speak to target: it knows versions ${versions.join(', ')} of the protocol, expected ${VERSIONS.join(', ')}`,
     );
-  return { nonce };
+  if (version < atLeast)
+    throw new MigrationError(
+      'other-version',
+      `Cannot speak to target: its savkit knows version ${version} of the protocol, which takes no guests of QEMU; update it`,
+    );
+  return { nonce, version };
 }
 
 async function sayHello(
   channel: FrameChannel,
   { zstd, streams, migration }: LinkOptions,
   attempt: number,
+  atLeast = 0,
 ): Promise<void> {
-  const { nonce } = await receiveHello(channel);
+  const { nonce, version } = await receiveHello(channel, atLeast);
   const capabilities: Capabilities = { zstd, streams, window: DEFAULT_WINDOW };
-  await channel.send(
-    'hello',
-    {},
-    { protocol: PROTOCOL, version: VERSIONS[0], nonce, migration, attempt, capabilities },
-  );
+  await channel.send('hello', {}, { protocol: PROTOCOL, version, nonce, migration, attempt, capabilities });
 }
 
 /** Hashes of what the target has, if it has anything. */

@@ -67,6 +67,7 @@ export class StopCosts {
     const { limits, facts } = this.#parts;
     const { proof = 'auto' } = facts.options;
     if (proof !== 'auto') return proof;
+    if (facts.machine.comparesMemory) return 'full';
     return chooseProof({
       hashMs: this.#hashMs,
       otherMs: this.#otherMs,
@@ -76,7 +77,8 @@ export class StopCosts {
 
   /** All but hashing. */
   get #otherMs(): number {
-    return this.#rttMs * ROUND_TRIPS + this.#writeMs * DECISIONS + this.#restMs * REST_TIMES;
+    const { stopMs } = this.#parts.facts.machine;
+    return this.#rttMs * ROUND_TRIPS + this.#writeMs * DECISIONS + (stopMs ?? this.#restMs * REST_TIMES);
   }
 
   /** Looks whether writing and telling have got faster: the first time of either is slow. */
@@ -85,7 +87,7 @@ export class StopCosts {
     const start = clock();
     await custody.writeMigrating();
     const written = clock();
-    await facts.machine.saveRest();
+    await facts.machine.outline();
     this.#writeMs = Math.min(this.#writeMs, written - start);
     this.#restMs = Math.min(this.#restMs, clock() - written);
   }

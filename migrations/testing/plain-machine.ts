@@ -1,7 +1,7 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import type { MachineDescription } from '../machine/description.ts';
 import type { SourceMachine, TargetHost, TargetMachine } from '../machine/machine.ts';
 import { PageSet } from '../machine/page-set.ts';
-import type { MachineDescription } from '../machine/page-space.ts';
 
 const ZEROS = Buffer.alloc(PAGE_SIZE);
 
@@ -26,6 +26,7 @@ export class PlainMachine implements SourceMachine, TargetMachine {
 
   constructor(pages: number, name = 'plain') {
     this.description = {
+      hypervisor: 'virtualbox',
       name,
       release: '7.2.22',
       cpus: 1,
@@ -88,6 +89,9 @@ export class PlainMachine implements SourceMachine, TargetMachine {
   }
   throttle(share: number): void {
     this.guestShare = share;
+  }
+  outline(): Promise<Uint8Array> {
+    return this.saveRest();
   }
   async saveRest(): Promise<Uint8Array> {
     return Buffer.from(JSON.stringify({ ticks: this.ticks }));

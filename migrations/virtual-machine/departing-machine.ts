@@ -8,9 +8,9 @@ import { saveState } from '../../src/machine/save.ts';
 import { Guest } from '../../src/running/guest.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { releaseText } from '../../src/saved-state/describe/describe.ts';
+import type { VirtualBoxDescription } from '../machine/description.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { PageSet } from '../machine/page-set.ts';
-import type { MachineDescription } from '../machine/page-space.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { MachinePages } from './machine-pages.ts';
 
@@ -19,7 +19,7 @@ const SAVE_LOOK_MS = 5;
 
 /** A machine that is to go elsewhere: what runs it, if anything does, goes with it. */
 export class DepartingMachine implements SourceMachine {
-  readonly description: MachineDescription;
+  readonly description: VirtualBoxDescription;
   readonly #machine: Machine;
   readonly #running: RunningMachine | undefined;
   readonly #pages: MachinePages;
@@ -83,7 +83,11 @@ export class DepartingMachine implements SourceMachine {
     if (this.#running) this.#running.throttle = 1 - share;
   }
 
-  async saveRest(): Promise<Uint8Array> {
+  outline(): Promise<Uint8Array> {
+    return saveWithoutPages(this.#machine);
+  }
+
+  saveRest(): Promise<Uint8Array> {
     return saveWithoutPages(this.#machine);
   }
 
@@ -108,9 +112,10 @@ export function describeMachine(
   name: string,
   machine: Machine,
   { space }: MachinePages,
-): Omit<MachineDescription, 'executes'> {
+): Omit<VirtualBoxDescription, 'executes'> {
   const { header, pgm } = machine.state;
   return {
+    hypervisor: 'virtualbox',
     name,
     release: header.release ? releaseText(header.release) : '',
     cpus: machine.cpus.length,

@@ -3,8 +3,9 @@ import type { ByteSource } from '../../formats/files/source.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { loadState } from '../../src/machine/load.ts';
 import { Machine } from '../../src/machine/machine.ts';
+import type { MachineDescription, VirtualBoxDescription } from '../machine/description.ts';
 import type { TargetHost } from '../machine/machine.ts';
-import { type MachineDescription, PageSpace } from '../machine/page-space.ts';
+import { PageSpace } from '../machine/page-space.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { ArrivingMachine, type ArrivingOptions, loadWithoutPages, nothingToRun } from './arriving-machine.ts';
 import { describeMachine } from './departing-machine.ts';
@@ -29,10 +30,15 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
     this.#arriving = { runs: options.runs ?? true, file: options.file };
   }
 
-  async create(description: MachineDescription, rest: Uint8Array): Promise<ArrivingMachine> {
+  async create(description: MachineDescription, outline: Uint8Array): Promise<ArrivingMachine> {
+    if (description.hypervisor !== 'virtualbox')
+      throw new MigrationError(
+        'other-hypervisor',
+        'Cannot take machine: it is a guest of QEMU, which is received by savkit receive --qemu-args FILE',
+      );
     if (this.#arriving.runs && !description.executes) throw nothingToRun();
     const described = await loadWithoutPages(
-      rest.slice(),
+      outline.slice(),
       'the description',
       new PageSpace(description.regions, this.maxPages).pageCount,
     );
@@ -49,8 +55,8 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
   }
 }
 
-/** @throws UnsupportedError, MigrationError in words where a machine does not have the memory of a description */
-function checkRegions(description: MachineDescription, machine: Machine, what: string): void {
+/** @throws MigrationError in words where a machine does not have the memory of a description */
+function checkRegions(description: VirtualBoxDescription, machine: Machine, what: string): void {
   const { regions } = describeMachine('', machine, new MachinePages(machine.memory));
   if (regions.length !== description.regions.length)
     throw new MigrationError(

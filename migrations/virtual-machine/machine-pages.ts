@@ -4,7 +4,8 @@ import type { RomRange } from '../../src/pgm/devices/rom-range.ts';
 import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
 import { PageState, PageType } from '../../src/pgm/pages/page-states.ts';
 import type { RamRange } from '../../src/pgm/pages/ram-range.ts';
-import { type PageRegion, PageSpace } from '../machine/page-space.ts';
+import type { PageRegion } from '../machine/description.ts';
+import { PageSpace } from '../machine/page-space.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 
 /** Pages of one region, by their number in it. */

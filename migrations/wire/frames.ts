@@ -151,7 +151,7 @@ export const FRAMES = {
     nothing,
     'message',
     MAX_DESCRIPTION,
-    'The machine, and all of it but pages, as it is now; no page has moved yet',
+    'The machine, and what is needed to make an empty one like it; no page has moved yet',
   ),
   accept: frame(
     4,

@@ -4,8 +4,10 @@ import { flag, hexText, integer, list, oneOf, record, type ShapeValue, text } fr
 // The messages in frames, MessagePack maps of these fields. What is not listed is left out when they are read.
 
 export const PROTOCOL = 'savkit-migration';
-/** Versions of the protocol that this side speaks, the preferred one first. */
-export const VERSIONS = [1];
+/** Versions of the protocol that this side speaks, the preferred one first. Version 1 knows no guests of QEMU. */
+export const VERSIONS = [2, 1];
+/** The first version that knows guests of QEMU. */
+export const KNOWS_QEMU = 2;
 
 const capabilities = record({
   /** Expands, or produces, zstd. */

@@ -13,7 +13,8 @@ export class PageHashes {
 
   constructor(pageCount: number) {
     this.pageCount = pageCount;
-    this.#hashes = new BigUint64Array(pageCount);
+    // Threads that hash memory see them, too.
+    this.#hashes = new BigUint64Array(new SharedArrayBuffer(pageCount * 8));
     this.words = new Uint32Array(this.#hashes.buffer);
   }
 

@@ -1,0 +1,118 @@
+import { MAX_DESCRIPTION, MAX_PAGES, MAX_REGIONS } from '../wire/limits.ts';
+import {
+  bytes,
+  flag,
+  integer,
+  list,
+  oneOf,
+  record,
+  type Shape,
+  type ShapeValue,
+  text,
+  withDefault,
+} from '../wire/shape.ts';
+
+const region = {
+  kind: oneOf('ram', 'mmio2', 'rom', 'rom-shadow'),
+  name: text(256),
+  /** Number among the regions of its kind. */
+  id: integer(0, 65535),
+  /** Guest-physical page frame of the first page; 0 where it is mapped nowhere. */
+  firstFrame: integer(0, 2 ** 40),
+  pages: integer(1, MAX_PAGES),
+};
+const regionShape = record(region);
+/** Neighbouring pages of one kind. What is mapped nowhere has an id only. */
+export type PageRegion = ShapeValue<typeof regionShape>;
+
+const ofAnyMachine = {
+  name: text(256),
+  /** Version of the hypervisor: VirtualBox's as its state's header tells, QEMU's as it greets. */
+  release: text(64),
+  cpus: integer(1, 4096),
+  /** It holds something that can be run; else it can only be kept. */
+  executes: flag,
+};
+
+const virtualBoxShape = record({
+  hypervisor: withDefault(oneOf('virtualbox'), 'virtualbox'),
+  ...ofAnyMachine,
+  regions: list(regionShape, MAX_REGIONS),
+  /** Version of the memory unit. */
+  pgmVersion: integer(1, 14),
+  /** Names, instances and versions of the units that ride along. */
+  units: list(record({ name: text(64), instance: integer(0, 0xffff_ffff), version: integer(0, 0xffff_ffff) }), 1024),
+});
+/** One of savkit's own machines, which are made like those of VirtualBox. */
+export type VirtualBoxDescription = ShapeValue<typeof virtualBoxShape>;
+
+const qemuShape = record({
+  hypervisor: oneOf('qemu'),
+  ...ofAnyMachine,
+  /** Memory by backend; a region's name is the backend's. */
+  regions: list(
+    record({
+      ...region,
+      /** Where the first page stands in the backend's file, in bytes. */
+      fileOffset: integer(0, Number.MAX_SAFE_INTEGER),
+    }),
+    MAX_REGIONS,
+  ),
+  /** The machine type with its version: `pc-i440fx-7.2`. */
+  machineType: text(128),
+  /** `tcg` or `kvm`. */
+  accelerator: text(32),
+  /** Names and types of the devices that were plugged in by name, in the order of QEMU's list. */
+  devices: list(record({ name: text(256), type: text(256) }), 1024),
+  /** Block nodes that hold what the guest has written: both sides need them. */
+  disks: list(record({ node: text(256), device: text(256), bytes: integer(0, Number.MAX_SAFE_INTEGER) }), 256),
+});
+/** A guest of QEMU. */
+export type QemuDescription = ShapeValue<typeof qemuShape>;
+
+/** What a machine is, without its contents: what both sides have to agree on before any page moves. */
+export type MachineDescription = VirtualBoxDescription | QemuDescription;
+
+/** Its fields depend on `hypervisor`; version 1 of the protocol knows VirtualBox's only, and does not name it. */
+export const descriptionShape: Shape<MachineDescription> = (value, at) =>
+  (value as { hypervisor?: unknown } | null)?.hypervisor === 'qemu' ? qemuShape(value, at) : virtualBoxShape(value, at);
+
+/** What frame `describe` says. */
+export const describeShape = record({ description: descriptionShape, rest: bytes(MAX_DESCRIPTION) });
+
+/** Fields that have to be the same on both sides; a QEMU of another version may take a machine over. */
+const SINGLE = {
+  virtualbox: ['release', 'cpus', 'pgmVersion'],
+  qemu: ['machineType', 'accelerator', 'cpus'],
+} as const;
+const LISTS = {
+  virtualbox: { regions: 'region', units: 'unit' },
+  qemu: { regions: 'region', devices: 'device', disks: 'disk' },
+} as const;
+
+/**
+ * The first thing in which two descriptions differ, in words; undefined where the one machine can go on as the other.
+ */
+export function differenceOf(own: MachineDescription, other: MachineDescription): string | undefined {
+  const [expected, found] = [own, other] as unknown as Record<string, unknown>[];
+  for (const key of ['hypervisor', ...SINGLE[own.hypervisor]])
+    if (found[key] !== expected[key]) return `${key} is ${found[key]}, expected ${expected[key]}`;
+  for (const [key, singular] of Object.entries(LISTS[own.hypervisor])) {
+    const difference = differenceInList(singular, key, expected[key] as Items, found[key] as Items);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
+}
+
+type Items = Record<string, unknown>[];
+
+function differenceInList(singular: string, plural: string, own: Items, other: Items): string | undefined {
+  if (own.length !== other.length) return `${other.length} ${plural}, expected ${own.length}`;
+  for (const [i, item] of own.entries()) {
+    for (const [field, expected] of Object.entries(item)) {
+      const found = other[i][field];
+      if (found !== expected) return `${field} of ${singular} ${i} is ${found}, expected ${expected}`;
+    }
+  }
+  return undefined;
+}

@@ -1,0 +1,145 @@
+import { duplexPair } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+import { SavkitError } from '../formats/errors.ts';
+import type { MachineDescription } from './machine/description.ts';
+import type { PageHashes } from './machine/page-hashes.ts';
+import type { PageSet } from './machine/page-set.ts';
+import { MemoryHasher } from './proof/memory-hasher.ts';
+import { mixedMachine } from './testing/mixed-machine.ts';
+import { Pair, SHORT } from './testing/pair.ts';
+import { PlainMachine } from './testing/plain-machine.ts';
+import { MachineHost } from './virtual-machine/machine-host.ts';
+import { FrameChannel } from './wire/frame-channel.ts';
+import { PROTOCOL } from './wire/messages.ts';
+
+// What a migration does for machines that another hypervisor runs: it can't note their writes, saves their devices
+// only when they stand still, and is not the only one who can start them.
+
+/** Compares memory with what the target has. Its devices can be saved only while it stands still. */
+class OthersMachine extends PlainMachine {
+  readonly comparesMemory = true;
+  readonly stopMs = 1;
+  /** Called once it stands still. */
+  onPause: (() => void) | undefined;
+  #known: PageHashes | undefined;
+  #wasStarted = false;
+
+  override startTracking(known?: PageHashes): void {
+    this.#known = known;
+  }
+  override async takeDirty(into: PageSet): Promise<void> {
+    if (this.isRunning) this.onTakeDirty?.();
+    await new MemoryHasher(this).hashAll(into.pageCount, (page, words, i) => {
+      if (!this.#known?.is(page, words, i)) into.add(page);
+    });
+  }
+  override async pause(): Promise<void> {
+    this.isRunning = false;
+    this.onPause?.();
+  }
+  override async outline(): Promise<Uint8Array> {
+    return new Uint8Array(0);
+  }
+  override async saveRest(): Promise<Uint8Array> {
+    if (this.isRunning) throw new Error('it runs');
+    return super.saveRest();
+  }
+  startedByOthers(): void {
+    this.#wasStarted = true;
+  }
+  async stillStands(): Promise<void> {
+    if (this.#wasStarted) throw new SavkitError('started-by-others', 'somebody has started it');
+  }
+}
+
+function othersMachine(pages = 400): OthersMachine {
+  const machine = new OthersMachine(pages);
+  machine.memory.set(mixedMachine(pages).memory);
+  return machine;
+}
+
+describe('a machine that compares its memory', () => {
+  it('moves with a full proof, and loses no page that gets its old content back', async () => {
+    const pair = await Pair.create();
+    const machine = othersMachine();
+    // Between a look and the sending the guest writes, and then takes it back: what counts is what was sent.
+    let looks = 0;
+    machine.onTakeDirty = () => {
+      machine.memory.fill(++looks % 2, 4096 * 7, 4096 * 8);
+    };
+    const report = await pair.migrate(machine);
+    const arrived = (await pair.receiver.arrived) as PlainMachine;
+    expect(report).toMatchObject({ outcome: 'handed-over', proof: { mode: 'full', lostPages: 0 } });
+    expect(Buffer.compare(arrived.memory, machine.memory)).toBe(0);
+    expect([machine.isReleased, arrived.isRunning]).toEqual([true, true]);
+  });
+
+  it('stays, and runs on, when somebody else has started it while it was handed over', async () => {
+    const pair = await Pair.create();
+    const machine = othersMachine();
+    machine.onPause = () => machine.startedByOthers();
+    expect(await pair.migrate(machine)).toMatchObject({ outcome: 'kept', code: 'started-by-others' });
+    expect(pair.sourceLog.written).not.toContain('handed-over');
+    expect([machine.isRunning, pair.host.machine?.isRunning]).toEqual([true, false]);
+  });
+});
+
+describe('a target whose machine does not start', () => {
+  it('keeps it, is asked again, and the source lets go of its own only then', async () => {
+    const pair = await Pair.create();
+    let tries = 0;
+    const machine = mixedMachine(50);
+    pair.host.onCreate = (made) => {
+      made.start = () => {
+        if (++tries === 1) throw new SavkitError('locked', 'the disk is locked');
+        expect(machine.isReleased).toBe(false);
+        made.isRunning = true;
+      };
+    };
+    const report = await pair.migrate(machine);
+    expect([report.outcome, tries, machine.isReleased]).toEqual(['handed-over', 2, true]);
+    expect(pair.targetEvents).toContainEqual({ event: 'not-started', message: 'the disk is locked' });
+    expect(((await pair.receiver.arrived) as PlainMachine).isRunning).toBe(true);
+  });
+});
+
+describe('a guest of QEMU', () => {
+  const description: MachineDescription = {
+    hypervisor: 'qemu',
+    name: 'guest',
+    release: '10.0.2',
+    machineType: 'pc-i440fx-7.2',
+    accelerator: 'tcg',
+    cpus: 1,
+    executes: true,
+    devices: [],
+    disks: [],
+    regions: [{ kind: 'ram', name: 'pc.ram', id: 0, firstFrame: 0, pages: 50, fileOffset: 0 }],
+  };
+
+  it('is not described to a target of an older version, which is told so in words', async () => {
+    const machine = Object.assign(othersMachine(50), { description });
+    const pair = await Pair.create();
+    const connect = async () => {
+      const [source, target] = duplexPair();
+      const channel = new FrameChannel(target, SHORT);
+      const capabilities = { zstd: false, streams: 1, window: 1 << 20 };
+      void channel.send('hello', {}, { protocol: PROTOCOL, versions: [1], nonce: '00'.repeat(16), capabilities });
+      return source;
+    };
+    await expect(pair.migrate(machine, { connect })).rejects.toMatchObject({
+      code: 'other-version',
+      message: expect.stringContaining('takes no guests of QEMU; update it'),
+    });
+    expect(machine.isRunning).toBe(true);
+  });
+
+  it('is refused by a target that was started for machines of savkit', async () => {
+    const machine = Object.assign(othersMachine(50), { description });
+    const pair = await Pair.create({ host: new MachineHost() });
+    await expect(pair.migrate(machine)).rejects.toMatchObject({
+      code: 'other-hypervisor',
+      message: expect.stringContaining('--qemu-args'),
+    });
+  });
+});
