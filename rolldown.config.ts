@@ -6,7 +6,11 @@ import { defineConfig } from 'rolldown';
 // it is.
 
 export default defineConfig({
-  input: { savkit: 'dist/cli/main.js', worker: 'dist/src/saved-state/threads/worker.js' },
+  input: {
+    savkit: 'dist/cli/main.js',
+    worker: 'dist/src/saved-state/threads/worker.js',
+    'scan-worker': 'dist/migrations/guests/scan-worker.js',
+  },
   platform: 'node',
   resolve: { alias: { 'string-width': fileURLToPath(new URL('dist/cli/text/text-width.js', import.meta.url)) } },
   // yargs asks where to find modules that options name; ours name none.

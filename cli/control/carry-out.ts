@@ -2,8 +2,9 @@ import { join } from 'node:path';
 import { UsageError } from '../../formats/errors.ts';
 import { openFileSink } from '../../formats/files/sink.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
-import { DecisionFile } from '../../migrations/hand-over/decision-record.ts';
+import { DecisionFile, type GuestRecord } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
+import type { SourceMachine } from '../../migrations/machine/machine.ts';
 import { type Forecast, forecast } from '../../migrations/policy/forecast.ts';
 import { completeLimits, type MigrationLimits } from '../../migrations/policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
@@ -30,6 +31,18 @@ export interface MigrateRequest {
   resumeWithinMs: number;
 }
 
+/** A machine that is to go, of whatever kind. */
+export interface Departing {
+  name: string;
+  source: SourceMachine;
+  /** What its limits are changed by while it goes. */
+  key: object;
+  /** See `MigrateOptions`. */
+  keepAsItWas?: (migration: string) => Promise<string>;
+  /** The process that runs it, where that is another one. */
+  guest?: GuestRecord;
+}
+
 /** A machine of this process. */
 export interface OwnMachine {
   name: string;
@@ -45,14 +58,31 @@ export function limitsOf(limits: MigrateRequest['limits']): MigrationLimits {
   ) as unknown as MigrationLimits;
 }
 
+/** Migrates a machine of this process; see `carryAway`. */
+export function carryOut(
+  request: MigrateRequest,
+  own: OwnMachine,
+  onEvent: (event: MigrationEvent) => void,
+  signal: AbortSignal,
+  stopAsking?: AbortSignal,
+): Promise<MigrationReport> {
+  const departing: Departing = {
+    name: own.name,
+    source: new DepartingMachine(own.name, own.machine, own.running),
+    key: own.machine,
+    keepAsItWas: (migration) => keepState(own.machine, join(request.records, `${migration}.sav`)),
+  };
+  return carryAway(request, departing, onEvent, signal, stopAsking);
+}
+
 /**
- * Migrates a machine of this process.
+ * Migrates a machine.
  * @param stopAsking see `MigrateOptions`; without it a machine whose fate is unknown stands still until it is known
  * @throws SavkitError when the target can't be reached, or refuses: the machine runs on here
  */
-export async function carryOut(
+export async function carryAway(
   request: MigrateRequest,
-  own: OwnMachine,
+  { name: machine, source, key, keepAsItWas, guest }: Departing,
   onEvent: (event: MigrationEvent) => void,
   signal: AbortSignal,
   stopAsking?: AbortSignal,
@@ -64,17 +94,18 @@ export async function carryOut(
     request.trust.kind === 'code' ? { kind: 'code', key: Buffer.from(request.trust.key, 'hex') } : request.trust;
   await ensureFolder(records);
   const migration = newMigrationId();
-  const log = new DecisionFile(records, { side: 'source', migration, machine: own.name, peer: endpointText(endpoint) });
+  const log = new DecisionFile(records, { side: 'source', migration, machine, peer: endpointText(endpoint) });
+  if (guest) log.runsIn(guest);
   const connect = (abort?: AbortSignal) => connectToTarget(endpoint, trust, abort);
-  const keepAsItWas = () => keepState(own.machine, join(records, `${migration}.sav`));
-  underWay.set(own.machine, limits);
+  underWay.set(key, limits);
   try {
-    return await migrate(new DepartingMachine(own.name, own.machine, own.running), {
-      ...{ connect, migration, log, limits, streams, compression, proof, resumeWithinMs, signal, onEvent, keepAsItWas },
+    return await migrate(source, {
+      ...{ connect, migration, log, limits, streams, compression, proof, resumeWithinMs, signal, onEvent },
+      ...(keepAsItWas ? { keepAsItWas: () => keepAsItWas(migration) } : {}),
       ...(stopAsking ? { stopAsking } : {}),
     });
   } finally {
-    underWay.delete(own.machine);
+    underWay.delete(key);
   }
 }
 
@@ -92,13 +123,13 @@ async function keepState(machine: Machine, path: string): Promise<string> {
 }
 
 /** Limits of migrations under way. */
-const underWay = new WeakMap<Machine, MigrationLimits>();
+const underWay = new WeakMap<object, MigrationLimits>();
 
 /**
  * Changes limits of the migration of a machine while it runs; gives all of them. @throws UsageError when there is none,
  * or for what is no limit
  */
-export function changeLimits(machine: Machine, changes: Partial<MigrateRequest['limits']>): MigrationLimits {
+export function changeLimits(machine: object, changes: Partial<MigrateRequest['limits']>): MigrationLimits {
   const limits = underWay.get(machine);
   if (!limits) throw new UsageError('no-migration', 'Cannot change limits: the machine is not being migrated');
   return Object.assign(limits, completeLimits({ ...limits, ...limitsOf(changes as MigrateRequest['limits']) }));
@@ -111,12 +142,17 @@ export interface ForetellRequest {
   compression: MigrateRequest['compression'];
 }
 
+/** Measures a machine of this process, which runs on, and foretells its migration. */
+export function foretell(own: OwnMachine, request: ForetellRequest): Promise<Forecast & { dirtyRate: number }> {
+  return foretellOf(new DepartingMachine(own.name, own.machine, own.running), request);
+}
+
 /** Measures a machine that runs on, and foretells its migration. */
-export async function foretell(
-  own: OwnMachine,
+export async function foretellOf(
+  source: SourceMachine,
   { limits, rate, compression }: ForetellRequest,
 ): Promise<Forecast & { dirtyRate: number }> {
-  const figures = await measureMachine(new DepartingMachine(own.name, own.machine, own.running), rate, compression);
+  const figures = await measureMachine(source, rate, compression);
   const last = figures.curve[figures.curve.length - 1];
   return { ...forecast(figures, limitsOf(limits)), dirtyRate: (last.pages * PAGE_SIZE * 1000) / last.ms };
 }

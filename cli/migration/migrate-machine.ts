@@ -113,13 +113,13 @@ async function askOnce(options: MigrateMachineOptions, file: string, signal: Abo
 }
 
 /** That a migration would not end is no error, but no success either. */
-function dryRunOutcome(machine: string, rate: number, told: Forecast & { dirtyRate: number }): Outcome {
+export function dryRunOutcome(machine: string, rate: number, told: Forecast & { dirtyRate: number }): Outcome {
   const exitCode = told.converges ? ExitCode.OK : ExitCode.PARTLY;
   return { exitCode, result: { action: 'dry-run', machine, rate, ...told }, text: forecastText(machine, told, rate) };
 }
 
 /** What is wished, as far as it needs no answer of anybody. @throws UsageError for what is no limit */
-function wishOf(options: MigrateMachineOptions): {
+export function wishOf(options: MigrateMachineOptions): {
   limits: MigrateRequest['limits'];
   compression: MigrateRequest['compression'];
 } {
@@ -128,7 +128,7 @@ function wishOf(options: MigrateMachineOptions): {
   return { limits, compression: options.compression };
 }
 
-function assumedRate({ limits }: { limits: MigrateRequest['limits'] }): number {
+export function assumedRate({ limits }: { limits: MigrateRequest['limits'] }): number {
   return limits.bandwidth ?? ASSUMED_RATE;
 }
 
@@ -137,7 +137,10 @@ function assumedRate({ limits }: { limits: MigrateRequest['limits'] }): number {
  * on this side.
  * @param lookFirst fails where there is no machine
  */
-async function requestOf(options: MigrateMachineOptions, lookFirst?: () => Promise<unknown>): Promise<MigrateRequest> {
+export async function requestOf(
+  options: MigrateMachineOptions,
+  lookFirst?: () => Promise<unknown>,
+): Promise<MigrateRequest> {
   const { to, streams, proof, records, resumeWithin } = options;
   if (to === undefined) throw new UsageError('usage', 'Cannot migrate: expected --to HOST:PORT');
   parseEndpoint(to);
@@ -170,7 +173,7 @@ function givenLimits({
 }
 
 /** @param file that the machine was loaded from, if it was */
-function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }, file?: string): Outcome {
+export function outcomeOf(report: MigrationReport, { quiet }: { quiet: boolean }, file?: string): Outcome {
   const isWhole = (report.proof?.afterwards?.lostPages ?? 0) === 0;
   const exitCode = {
     'handed-over': isWhole ? ExitCode.OK : ExitCode.BAD_FILE,

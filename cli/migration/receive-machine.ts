@@ -1,13 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
-import { type ByteSource, openFile } from '../../formats/files/source.ts';
+import { openFile } from '../../formats/files/source.ts';
 import { Receiver } from '../../migrations/arrival/receiver.ts';
 import type { ReceiveEvent } from '../../migrations/arrival/reception.ts';
-import { DecisionFile } from '../../migrations/hand-over/decision-record.ts';
+import { DecisionFile, type GuestRecord } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder, recallTarget } from '../../migrations/hand-over/record-folder.ts';
+import type { TargetHost, TargetMachine } from '../../migrations/machine/machine.ts';
 import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
 import { Gate } from '../../migrations/trust/gate.ts';
-import type { ArrivingMachine } from '../../migrations/virtual-machine/arriving-machine.ts';
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
 import { PeerError } from '../../migrations/wire/peer-error.ts';
 import { checkKeepFile } from '../control/keep-file.ts';
@@ -21,36 +21,88 @@ import { LiveReport } from '../text/live-report.ts';
 import { type ArrivedOptions, keepArrived } from './arrived-machine.ts';
 import { type TrustOptions, targetTrust } from './trust-options.ts';
 
-export interface ReceiveMachineOptions extends CommonOptions, TrustOptions, ArrivedOptions {
+export interface ReceiveOneOptions extends CommonOptions, TrustOptions {
   listen: string;
-  seed?: string;
-  safe?: string;
-  output?: string;
-  maxMemory?: string;
   wait: number;
   keepFor: number;
   records: string;
 }
 
+export interface ReceiveMachineOptions extends ReceiveOneOptions, ArrivedOptions {
+  quiet: boolean;
+  seed?: string;
+  safe?: string;
+  output?: string;
+  maxMemory?: string;
+}
+
 /** Waits for a machine, runs it, and at the end says how it was. */
 export async function receiveMachine(options: ReceiveMachineOptions, { signal }: Job): Promise<Outcome> {
-  const endpoint = parseListenEndpoint(options.listen);
-  const file = options.output ?? options.safe;
-  if (options.output !== undefined && options.safe !== undefined)
+  const { maxMemory, safe, output } = options;
+  const file = output ?? safe;
+  if (output !== undefined && safe !== undefined)
     throw new UsageError(
       'usage',
       'Cannot use --safe with --output: a machine that is kept in a file is safe there, and does not run',
     );
-  const report = new LiveReport(options);
   if (options.control !== undefined) await checkSocketPath(options.control);
-  const { trust, shownCode } = await targetTrust(options);
-  await ensureFolder(options.records);
   const seed = options.seed === undefined ? undefined : await openFile(options.seed);
   try {
     // Once the seed is open, as no file may be the seed.
     if (file !== undefined) await tryFile(file, { force: options.force });
     await checkKeepFile(options);
-    const receiver = await createReceiver(options, seed, report);
+    return await receiveOne(options, signal, {
+      hostFor: () =>
+        new MachineHost({
+          ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }),
+          ...(seed ? { seed } : {}),
+          file,
+          runs: output === undefined,
+        }),
+      keep: (machine, { report }) => keepArrived(machine, options, report, signal),
+    });
+  } finally {
+    await seed?.close();
+  }
+}
+
+/** What differs from kind to kind of machine. */
+export interface Reception<M extends TargetMachine> {
+  /** @param onMade to be called with the process that runs the machine, where that is another one */
+  hostFor(onMade: (guest: GuestRecord) => void): TargetHost<M>;
+  /** The machine is here. */
+  keep(machine: M, how: { report: LiveReport; wasPaused: boolean }): Promise<Outcome>;
+}
+
+/** Waits for one machine, of whatever kind. */
+export async function receiveOne<M extends TargetMachine>(
+  options: ReceiveOneOptions,
+  signal: AbortSignal,
+  { hostFor, keep }: Reception<M>,
+): Promise<Outcome> {
+  const endpoint = parseListenEndpoint(options.listen);
+  const { trust, shownCode } = await targetTrust(options);
+  await ensureFolder(options.records);
+  const report = new LiveReport(options);
+  let log: DecisionFile | undefined;
+  let wasPaused = false;
+  try {
+    const receiver = await Receiver.create(
+      hostFor((guest) => log?.runsIn(guest)),
+      {
+        logFor: (migration) => {
+          log = new DecisionFile(options.records, { side: 'target', migration, machine: '', peer: '' });
+          return log;
+        },
+        recall: (migration) => recallTarget(options.records, migration),
+        keepMs: options.keepFor * 1000,
+        streams: 16,
+        onEvent: (event) => {
+          wasPaused ||= event.event === 'arrived-paused';
+          tell(report, event);
+        },
+      },
+    );
     const release = custody.take(promised(receiver, options.records));
     const gate = await Gate.open(endpoint, trust, {
       onConnection: (socket, peer) => void receiver.accept(socket, peer),
@@ -62,7 +114,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
       if (shownCode !== undefined)
         report.ask('code', line`Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
       const machine = await awaitMachine(receiver, options.wait, signal);
-      return await keepArrived(machine, options, report, signal);
+      return await keep(machine, { report, wasPaused });
     } finally {
       await receiver.close();
       gate.close();
@@ -70,12 +122,11 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
     }
   } finally {
     report.stop();
-    await seed?.close();
   }
 }
 
 /** A machine that has been promised to the source, though nobody can say yet whether it is this side's. */
-function promised(receiver: Receiver, records: string): Charge {
+function promised(receiver: { hasPromised: boolean }, records: string): Charge {
   return {
     isHeld: () => receiver.hasPromised,
     ways: () =>
@@ -86,31 +137,11 @@ function promised(receiver: Receiver, records: string): Charge {
   };
 }
 
-function createReceiver(
-  { maxMemory, keepFor, records, safe, output }: ReceiveMachineOptions,
-  seed: ByteSource | undefined,
-  report: LiveReport,
-): Promise<Receiver<ArrivingMachine>> {
-  const host = new MachineHost({
-    ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }),
-    ...(seed ? { seed } : {}),
-    file: output ?? safe,
-    runs: output === undefined,
-  });
-  return Receiver.create(host, {
-    logFor: (migration) => new DecisionFile(records, { side: 'target', migration, machine: '', peer: '' }),
-    recall: (migration) => recallTarget(records, migration),
-    keepMs: keepFor * 1000,
-    streams: 16,
-    onEvent: (event) => tell(report, event),
-  });
-}
-
-async function awaitMachine(
-  receiver: Receiver<ArrivingMachine>,
+async function awaitMachine<M extends TargetMachine>(
+  receiver: Receiver<M>,
   wait: number,
   signal: AbortSignal,
-): Promise<ArrivingMachine> {
+): Promise<M> {
   const timer = new AbortController();
   const over = wait === 0 ? undefined : setTimeout(wait * 1000, undefined, { signal: timer.signal, ref: false });
   const stopped = new Promise<never>((_, reject) =>

@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { syncFolder } from '../../formats/files/sync-folder.ts';
 import { world } from '../../formats/world/world.ts';
-import { hexText, integer, oneOf, record, type ShapeValue, text, withDefault } from '../wire/shape.ts';
+import { hexText, integer, list, oneOf, record, type ShapeValue, text, withDefault } from '../wire/shape.ts';
 
 // What a side has decided, on disk before it acts on it. Of two records one always says who may run the machine; see
 // resolve.ts.
@@ -17,6 +17,17 @@ export type TargetDecision = (typeof TARGET_DECISIONS)[number];
 export type Decision = SourceDecision | TargetDecision;
 export type Side = 'source' | 'target';
 
+const guestShape = record({
+  /** Of its QEMU; 0 where it is not known. */
+  pid: integer(0, 2 ** 31),
+  /** Path of a QMP socket of it. */
+  qmp: text(4096),
+  /** Files that hold its memory. */
+  ram: list(text(4096), 64),
+});
+/** The process that runs a machine which this one only moves. */
+export type GuestRecord = ShapeValue<typeof guestShape>;
+
 const recordShape = record({
   format: oneOf('savkit-migration/1'),
   side: oneOf('source', 'target'),
@@ -29,11 +40,13 @@ const recordShape = record({
   place: withDefault(text(256), ''),
   /** Number of the connection over which it was decided; older versions do not tell. */
   attempt: withDefault(integer(0, 2 ** 31), 0),
+  /** Of machines that another process runs: it lives on when this one ends. */
+  guest: (value, at): GuestRecord | undefined => (value === undefined ? undefined : guestShape(value, at)),
   /** Milliseconds since 1970. */
   at: integer(0, Number.MAX_SAFE_INTEGER),
 });
 /** A decision as it stands in a file. */
-export type DecisionRecord = ShapeValue<typeof recordShape>;
+export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest'> & { guest?: GuestRecord | undefined };
 
 /** Where a side writes down what it has decided. */
 export interface DecisionLog {
@@ -49,7 +62,7 @@ export interface DecisionLog {
 }
 
 /** What a record is about. */
-export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' | 'peer'>;
+export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' | 'peer'> & { guest?: GuestRecord };
 
 export function recordPath(folder: string, migration: string, side: Side): string {
   return join(folder, `${migration}.${side}.json`);
@@ -69,6 +82,11 @@ export class DecisionFile implements DecisionLog {
 
   describe(machine: string, peer: string): void {
     this.#head = { ...this.#head, machine, peer };
+  }
+
+  /** Records name the process that runs the machine from now on. */
+  runsIn(guest: GuestRecord): void {
+    this.#head = { ...this.#head, guest };
   }
 
   async write(decision: Decision, attempt: number): Promise<void> {

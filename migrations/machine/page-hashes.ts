@@ -7,10 +7,13 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
  * allocates nothing.
  */
 export class PageHashes {
+  /** Pages that there are. */
   readonly pageCount: number;
+  /** Two for each page, the low one first. */
   readonly words: Uint32Array;
   readonly #hashes: BigUint64Array;
 
+  /** All zeros at first. @param pageCount pages that there are, numbered from 0 */
   constructor(pageCount: number) {
     this.pageCount = pageCount;
     // Threads that hash memory see them, too.
@@ -24,15 +27,18 @@ export class PageHashes {
     this.words[page * 2 + 1] = words[from * 2 + 1];
   }
 
+  /** Makes a page one of zeros. */
   setZero(page: number): void {
     this.words[page * 2] = 0;
     this.words[page * 2 + 1] = 0;
   }
 
+  /** Whether a page has hash `from` of `words`. */
   is(page: number, words: Uint32Array, from: number): boolean {
     return this.words[page * 2] === words[from * 2] && this.words[page * 2 + 1] === words[from * 2 + 1];
   }
 
+  /** Whether a page is one of zeros. */
   isZero(page: number): boolean {
     return (this.words[page * 2] | this.words[page * 2 + 1]) === 0;
   }

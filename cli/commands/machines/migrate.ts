@@ -2,12 +2,13 @@ import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { DEFAULT_LIMITS } from '../../../migrations/policy/limits.ts';
-import { type MigrateMachineOptions, migrateMachine } from '../../migration/migrate-machine.ts';
+import { isGuest, type MigrateGuestOptions, migrateGuest } from '../../guests/migrate-guest.ts';
+import { migrateMachine } from '../../migration/migrate-machine.ts';
 import { resolveRecords } from '../../migration/resolve-records.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 
-interface Options extends Omit<MigrateMachineOptions, 'records'> {
+interface Options extends Omit<MigrateGuestOptions, 'records'> {
   records?: string;
   machine?: string;
   resolve?: string;
@@ -20,7 +21,8 @@ export const migrateCommand: CommandModule<object, Options> = {
     withTrustOptions(withCommonOptions(argv))
       .positional('machine', {
         type: 'string',
-        describe: 'Control socket of a running machine (savkit run), or a saved state',
+        describe:
+          'qmp:PATH, a QMP socket of a guest of QEMU; or the control socket of a running machine (savkit run); or a saved state',
       })
       .option('to', {
         type: 'string',
@@ -55,6 +57,11 @@ export const migrateCommand: CommandModule<object, Options> = {
       .option('on-time-limit', {
         choices: ['cancel', 'force', 'throttle'] as const,
         describe: `What happens then; ${DEFAULT_LIMITS.onTimeLimit}`,
+      })
+      .option('shared-disks', {
+        type: 'boolean',
+        default: false,
+        describe: 'Of a guest of QEMU: the target sees the same images of its disks',
       })
       .option('streams', { type: 'number', default: 1, describe: 'Connections, 1 to 16' })
       .option('compression', {
@@ -102,6 +109,7 @@ export const migrateCommand: CommandModule<object, Options> = {
       })
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
       .example('$0 migrate vm.sock --to other:7000', 'Move a machine; asks for the code that the target shows')
+      .example('$0 migrate qmp:/run/vm.qmp --dry-run', 'A guest of QEMU: what stands in the way? Nothing happens to it')
       .example('$0 migrate vm.sock --to other:7000 --max-downtime 100 --bandwidth 50M', 'Gently')
       .example('$0 migrate vm.sock --dry-run --bandwidth 100M', 'Would it work, and how long would it take?')
       .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')
@@ -118,7 +126,8 @@ export const migrateCommand: CommandModule<object, Options> = {
       if ((machine === undefined) === (resolve === undefined))
         throw new UsageError('usage', 'Cannot migrate: expected either a machine or --resolve');
       if (resolve !== undefined) return resolveRecords({ ...options, resolve });
-      return migrateMachine({ ...options, records: recordFolder(options.records) }, job);
+      const own = { ...options, records: recordFolder(options.records) };
+      return isGuest(job.file) ? migrateGuest(own, job) : migrateMachine(own, job);
     });
   },
 };

@@ -2,12 +2,14 @@ import type { Argv, CommandModule } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { KEEP_IN_TEXT } from '../../control/keep-file.ts';
+import { receiveGuest } from '../../guests/receive-guest.ts';
 import { type ReceiveMachineOptions, receiveMachine } from '../../migration/receive-machine.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { type ReceiveFileOptions, receiveFile } from '../../teleporter/receive-file.ts';
 
 interface Options extends Omit<ReceiveFileOptions, 'output'>, Omit<ReceiveMachineOptions, 'records'> {
+  qemuArgs?: string;
   records?: string;
   teleporter: boolean;
 }
@@ -21,6 +23,12 @@ export const receiveCommand: CommandModule<object, Options> = {
         requiresArg: true,
         demandOption: true,
         describe: 'Where to wait: :PORT, or HOST:PORT for one address of this host',
+      })
+      .option('qemu-args', {
+        type: 'string',
+        requiresArg: true,
+        describe:
+          "A guest of QEMU: file with the command line of the QEMU to be started for it, which is the source's with what is different here",
       })
       .option('output', {
         type: 'string',
@@ -86,6 +94,7 @@ export const receiveCommand: CommandModule<object, Options> = {
         '$0 receive --listen :7000 -o vm.sav',
         'The same, kept in a file: for any machine, also one that savkit can not run',
       )
+      .example('$0 receive --listen :7000 --qemu-args vm.args', 'Wait for a guest of QEMU, and start a QEMU for it')
       .example(
         '$0 receive --teleporter --listen :6000 --password-file pw -o vm.sav',
         'A consistent copy of a machine that runs on',
@@ -104,6 +113,11 @@ export const receiveCommand: CommandModule<object, Options> = {
   handler: async (options) => {
     const { teleporter, output, listen } = options;
     process.exitCode = await runCommand('receive', [teleporter ? (output ?? '') : listen], options, (job) => {
+      const { qemuArgs } = options;
+      if (qemuArgs !== undefined && teleporter)
+        throw new UsageError('usage', 'Cannot use --qemu-args with --teleporter: VirtualBox has no guests of QEMU');
+      if (qemuArgs !== undefined)
+        return receiveGuest({ ...options, qemuArgs, records: recordFolder(options.records) }, job);
       if (!teleporter) return receiveMachine({ ...options, records: recordFolder(options.records) }, job);
       if (output === undefined)
         throw new UsageError('usage', 'Cannot receive from a VirtualBox: expected --output FILE');

@@ -1,0 +1,26 @@
+import { countText } from '../../formats/amounts.ts';
+import type { GuestFacts } from '../../migrations/guests/guest-facts.ts';
+import type { Hindrance } from '../../migrations/guests/hindrances.ts';
+import type { Forecast } from '../../migrations/policy/forecast.ts';
+import { forecastText } from '../migration/migration-text.ts';
+import { sizeText } from '../terminal/size-text.ts';
+import { bad, good } from '../terminal/styles.ts';
+import { indent, line, lines, type TerminalText } from '../terminal/terminal-text.ts';
+
+/** What a dry run has found out about a guest. */
+export function guestCheckText(
+  name: string,
+  { name: guest, version, machineType, accelerator, cpus, backends, status }: GuestFacts,
+  hindrances: readonly Hindrance[],
+  told: (Forecast & { dirtyRate: number }) | undefined,
+  rate: number,
+): TerminalText {
+  const bytes = backends.reduce((sum, backend) => sum + backend.bytes, 0);
+  const what = line`guest ${guest} of QEMU ${version}, ${status}: ${machineType}, ${accelerator}, ${countText(cpus, 'CPU')}, ${sizeText(bytes)} of memory that can be reached`;
+  const verdict = told ? [forecastText(name, told, rate)] : [line`${name}: ${bad('can not be migrated as it is')}`];
+  return lines([...verdict, indent(what), ...hindrances.map(hindranceText)]);
+}
+
+function hindranceText({ isFatal, message }: Hindrance): TerminalText {
+  return indent(line`${isFatal ? bad('in the way') : good('to be known')}: ${message}`);
+}

@@ -1,0 +1,101 @@
+import { UnsupportedError, UsageError } from '../../formats/errors.ts';
+import { type GuestFacts, learnFacts } from '../../migrations/guests/guest-facts.ts';
+import { type Hindrance, hindrancesOf } from '../../migrations/guests/hindrances.ts';
+import { QemuSource } from '../../migrations/guests/qemu-source.ts';
+import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
+import { carryAway, foretellOf } from '../control/carry-out.ts';
+import { assumedRate, type MigrateMachineOptions, outcomeOf, requestOf, wishOf } from '../migration/migrate-machine.ts';
+import { tellEvent } from '../migration/migration-text.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { Job, Outcome } from '../process/run-command.ts';
+import { line } from '../terminal/terminal-text.ts';
+import { LiveReport } from '../text/live-report.ts';
+import { guestCheckText } from './guest-text.ts';
+
+/** Begins the name of a guest of QEMU: `qmp:/run/vm.qmp`. */
+const SCHEME = 'qmp:';
+
+export interface MigrateGuestOptions extends MigrateMachineOptions {
+  sharedDisks: boolean;
+}
+
+/** Whether a machine is a guest of QEMU, by its name. */
+export function isGuest(name: string): boolean {
+  return name.startsWith(SCHEME);
+}
+
+/** Migrates a guest of a QEMU on this host; this process does the work, and the guest outlives it. */
+export async function migrateGuest(options: MigrateGuestOptions, job: Job): Promise<Outcome> {
+  const path = job.file.slice(SCHEME.length);
+  if (options.change) throw new UsageError('usage', 'Cannot change limits: of a guest of QEMU that is not possible');
+  if (options.onTimeLimit === 'throttle')
+    throw new UsageError('usage', 'Cannot throttle a guest of QEMU: expected --on-time-limit cancel or force');
+  wishOf(options);
+  const qmp = await QmpClient.connect(path, { signal: job.signal });
+  try {
+    const facts = await learnFacts(qmp);
+    const hindrances = hindrancesOf(facts, { areShared: options.sharedDisks, areMirrored: false });
+    const isHindered = hindrances.some(({ isFatal }) => isFatal);
+    if (options.dryRun) return await checkGuest(options, job.file, qmp, facts, hindrances, isHindered);
+    if (isHindered) throw refusal(job.file, hindrances);
+    return await moveGuest(options, job, qmp, facts, hindrances);
+  } finally {
+    qmp.close();
+  }
+}
+
+async function moveGuest(
+  options: MigrateGuestOptions,
+  { file, signal }: Job,
+  qmp: QmpClient,
+  facts: GuestFacts,
+  hindrances: readonly Hindrance[],
+): Promise<Outcome> {
+  const request = await requestOf(options);
+  const source = QemuSource.open(qmp, facts);
+  const report = new LiveReport(options);
+  try {
+    for (const { code, message } of hindrances) report.note('warning', line`${message}`, { code, message });
+    const guest = { pid: facts.process?.pid ?? 0, qmp: qmp.path, ram: source.ramPaths };
+    const departing = { name: facts.name, source, key: source, guest };
+    return outcomeOf(await carryAway(request, departing, (event) => tellEvent(report, event), signal, signal), options);
+  } catch (error) {
+    if (error instanceof Error) error.message = `${file}: ${error.message}`;
+    throw error;
+  } finally {
+    report.stop();
+    source.close();
+  }
+}
+
+function refusal(name: string, hindrances: readonly Hindrance[]): UnsupportedError {
+  const reasons = hindrances.filter(({ isFatal }) => isFatal).map(({ message }) => message);
+  return new UnsupportedError('hindered', `Cannot migrate ${name}: ${reasons.join('; ')}`);
+}
+
+/** All that stands in the way in words; and how a migration would go, where nothing does. */
+async function checkGuest(
+  options: MigrateGuestOptions,
+  name: string,
+  qmp: QmpClient,
+  facts: GuestFacts,
+  hindrances: readonly Hindrance[],
+  isHindered: boolean,
+): Promise<Outcome> {
+  const wish = wishOf(options);
+  const rate = assumedRate(wish);
+  const source = isHindered ? undefined : QemuSource.open(qmp, facts);
+  const told = source && (await foretellOf(source, { ...wish, rate }).finally(() => source.close()));
+  const { version, machineType, accelerator, cpus, status, backends, disks } = facts;
+  const memory = backends.map(({ id, bytes }) => ({ id, bytes }));
+  const result = {
+    action: 'check-guest',
+    machine: name,
+    guest: { name: facts.name, version, machineType, accelerator, cpus, status, memory, disks: disks.length },
+    hindrances,
+    rate,
+    forecast: told ?? null,
+  };
+  const exitCode = isHindered ? ExitCode.UNSUPPORTED : told?.converges ? ExitCode.OK : ExitCode.PARTLY;
+  return { exitCode, result, text: guestCheckText(name, facts, hindrances, told, rate) };
+}

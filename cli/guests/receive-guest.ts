@@ -1,0 +1,68 @@
+import { countText } from '../../formats/amounts.ts';
+import { UsageError } from '../../formats/errors.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { parseCommand, type QemuCommand, wordsOf } from '../../migrations/guests/command-words.ts';
+import { QemuHost } from '../../migrations/guests/qemu-host.ts';
+import type { QemuTarget } from '../../migrations/guests/qemu-target.ts';
+import { readSmallText } from '../io/input.ts';
+import { type ReceiveMachineOptions, receiveOne } from '../migration/receive-machine.ts';
+import { parseAddress } from '../parsing/address.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { Job, Outcome } from '../process/run-command.ts';
+import { sizeText } from '../terminal/size-text.ts';
+import { good } from '../terminal/styles.ts';
+import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
+
+const ARGUMENTS_LIMIT = MIB;
+
+export interface ReceiveGuestOptions extends ReceiveMachineOptions {
+  qemuArgs: string;
+}
+
+/** Waits for a guest of QEMU, and ends when it runs here: its QEMU goes on by itself. */
+export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job): Promise<Outcome> {
+  for (const name of ['output', 'safe', 'seed', 'control', 'keepIn', 'runFor'] as const)
+    if (options[name] !== undefined)
+      throw new UsageError('usage', `Cannot use --${name.replace(/[A-Z]/g, '-$&').toLowerCase()} for a guest of QEMU`);
+  const command = await readCommand(options.qemuArgs);
+  const { maxMemory } = options;
+  return receiveOne(options, signal, {
+    hostFor: (onMade) =>
+      new QemuHost({
+        command,
+        ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }),
+        onStarted: (target) => onMade(guestOf(target)),
+      }),
+    keep: async (target, { wasPaused }) => outcomeOf(target, wasPaused, options.quiet),
+  });
+}
+
+async function readCommand(path: string): Promise<QemuCommand> {
+  return parseCommand(wordsOf(await readSmallText(path, ARGUMENTS_LIMIT)));
+}
+
+function guestOf({ process: { pid, qmpPath: qmp }, ramPaths: ram }: QemuTarget) {
+  return { pid, qmp, ram };
+}
+
+function outcomeOf(target: QemuTarget, isPaused: boolean, quiet: boolean): Outcome {
+  const { description, process } = target;
+  const { name, regions, cpus } = description;
+  const pages = regions.reduce((sum, region) => sum + region.pages, 0);
+  target.close();
+  const result = {
+    action: 'received-guest',
+    machine: name,
+    pages,
+    cpus,
+    isPaused,
+    ...guestOf(target),
+    version: target.qmp.version,
+    log: process.logPath,
+  };
+  const text = lines([
+    line`${good('received')}: guest ${name}, ${sizeText(pages * PAGE_SIZE)}, ${countText(cpus, 'CPU')}; ${isPaused ? 'paused as it was at the source' : 'it runs'} in QEMU ${target.qmp.version}, process ${process.pid}`,
+    indent(line`QMP socket ${process.qmpPath}, messages ${process.logPath}`),
+  ]);
+  return { exitCode: ExitCode.OK, result, text: quiet ? NO_TEXT : text };
+}

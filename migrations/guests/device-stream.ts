@@ -1,0 +1,106 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { EnvironmentError, FormatError, SavkitError } from '../../formats/errors.ts';
+import type { QmpClient } from '../qmp/qmp-client.ts';
+import { MAX_REST } from '../wire/limits.ts';
+import { record, text, withDefault } from '../wire/shape.ts';
+import { privateFolder, removeFolder } from './private-folder.ts';
+
+// Devices go in and out of QEMU as its own migration does, over a socket of this process.
+
+/** A guest whose devices take longer hangs. */
+const PATIENCE_MS = 60_000;
+const LOOK_MS = 2;
+
+const migrationShape = record({ status: withDefault(text(64), 'none'), 'error-desc': withDefault(text(65_536), '') });
+
+/**
+ * Saves the devices of a guest that stands still. Its state is `postmigrate` then.
+ * @throws SavkitError in QEMU's words
+ */
+export async function saveDevices(qmp: QmpClient): Promise<Uint8Array> {
+  const folder = privateFolder();
+  const path = join(folder, 'out');
+  const server = createServer();
+  try {
+    await listening(server, path);
+    const stream = connectionOf(server).then(readAll);
+    stream.catch(() => {});
+    await qmp.execute('migrate', { uri: `unix:${path}` });
+    const ended = untilMigrated(qmp);
+    // QEMU that fails before it connects leaves nothing to be read.
+    const bytes = await Promise.race([stream, ended.then(() => stream)]);
+    await ended;
+    return bytes;
+  } finally {
+    server.close();
+    removeFolder(folder);
+  }
+}
+
+/** Has a QEMU that waits for a migration load devices. @throws SavkitError in QEMU's words */
+export async function loadDevices(qmp: QmpClient, bytes: Uint8Array): Promise<void> {
+  const folder = privateFolder();
+  const path = join(folder, 'in');
+  try {
+    await qmp.execute('migrate-incoming', { uri: `unix:${path}` });
+    const socket = connect({ path });
+    socket.on('error', () => {});
+    // QEMU that refuses them closes the socket in the midst of it; why, it tells when asked.
+    const isSent = new Promise<void>((resolve) => socket.once('close', resolve).end(bytes, resolve));
+    await Promise.race([isSent, qmp.closed]);
+    await untilMigrated(qmp);
+  } finally {
+    removeFolder(folder);
+  }
+}
+
+/** Ends a save that is under way; harmless where there is none. */
+export async function cancelSave(qmp: QmpClient): Promise<void> {
+  await qmp.execute('migrate_cancel');
+  for (const end = performance.now() + PATIENCE_MS; performance.now() < end; await setTimeout(LOOK_MS)) {
+    const { status } = await qmp.ask('query-migrate', migrationShape);
+    if (['none', 'completed', 'failed', 'cancelled'].includes(status)) return;
+  }
+}
+
+async function untilMigrated(qmp: QmpClient): Promise<void> {
+  for (const end = performance.now() + PATIENCE_MS; ; await setTimeout(LOOK_MS)) {
+    const { status, 'error-desc': why } = await qmp.ask('query-migrate', migrationShape);
+    if (status === 'completed') return;
+    if (status === 'failed' || status === 'cancelled')
+      throw new SavkitError('devices-failed', `Cannot move devices: QEMU says ${why === '' ? status : why}`);
+    if (performance.now() > end)
+      throw new EnvironmentError(
+        'devices-silent',
+        `Cannot move devices: QEMU is not done after ${PATIENCE_MS / 1000} s`,
+      );
+  }
+}
+
+async function listening(server: Server, path: string): Promise<void> {
+  server.listen(path);
+  await once(server, 'listening');
+}
+
+async function connectionOf(server: Server): Promise<Socket> {
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  return socket;
+}
+
+async function readAll(socket: Socket): Promise<Uint8Array> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of socket as AsyncIterable<Buffer>) {
+    size += piece.length;
+    if (size > MAX_REST)
+      throw new FormatError(
+        'too-much',
+        `Cannot move devices: they have more than ${MAX_REST} bytes; is some memory of the guest not shared?`,
+      );
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
+}

@@ -1,0 +1,160 @@
+import { UnsupportedError } from '../../formats/errors.ts';
+import type { QmpClient } from '../qmp/qmp-client.ts';
+import { flag, integer, list, oneOf, record, type Shape, text, withDefault } from '../wire/shape.ts';
+import { type GuestProcess, processBehind } from './guest-process.ts';
+
+/** Memory of a guest that is an object of its own in QEMU. */
+export interface Backend {
+  /** Name of the object, and of the block in QEMU's stream: `pc.ram`. */
+  id: string;
+  bytes: number;
+  /** Others see what QEMU writes to it, and the other way round. */
+  isShared: boolean;
+  /** `memory-backend-file`, `memory-backend-memfd`, `memory-backend-ram` … */
+  type: string;
+  /** The file that it is made of; undefined where it has no name. */
+  path: string | undefined;
+  /** Where in the file it starts, in bytes. */
+  offset: number;
+}
+
+/** A medium that a guest may write to. */
+export interface GuestDisk {
+  /** Name of the block node; empty where QEMU has made one up. */
+  node: string;
+  /** Where it is plugged in. */
+  device: string;
+  /** Size as the guest sees it. */
+  bytes: number;
+  /** The image, as QEMU names it. */
+  file: string;
+  isReadOnly: boolean;
+}
+
+/** What QEMU tells of a guest, and the system of its process. */
+export interface GuestFacts {
+  /** Version of QEMU: `10.0.2`. */
+  version: string;
+  name: string;
+  status: string;
+  /** `pc-i440fx-7.2`. */
+  machineType: string;
+  accelerator: 'kvm' | 'tcg';
+  cpus: number;
+  backends: Backend[];
+  disks: GuestDisk[];
+  /** Devices that were plugged in, by name. */
+  devices: { name: string; type: string }[];
+  /** Kinds of devices that write to memory past QEMU, or can't be moved. */
+  strangers: string[];
+  /** Why QEMU itself would not migrate, in its words. */
+  blockers: string[];
+  /** Undefined where the system does not tell. */
+  process: GuestProcess | undefined;
+}
+
+const size = integer(0, Number.MAX_SAFE_INTEGER);
+const string = text(65_536);
+const memdevs = list(record({ id: withDefault(string, ''), size, share: withDefault(flag, false) }), 1024);
+const blocks = list(
+  record({
+    device: withDefault(string, ''),
+    qdev: withDefault(string, ''),
+    inserted: optional(
+      record({
+        'node-name': withDefault(string, ''),
+        ro: flag,
+        file: string,
+        image: record({ 'virtual-size': size }),
+      }),
+    ),
+  }),
+  1024,
+);
+const properties = list(record({ name: text(1024), type: text(1024) }), 4096);
+const anything = list((value) => value, 4096);
+
+function optional<T>(shape: Shape<T>): Shape<T | undefined> {
+  return (value, at) => (value === undefined || value === null ? undefined : shape(value, at));
+}
+
+/** Asks QEMU what there is to know before a guest is moved. */
+export async function learnFacts(qmp: QmpClient): Promise<GuestFacts> {
+  const [status, kvm, cpus, machine, { name }, qtree, { blocked }] = [
+    await qmp.ask('query-status', record({ status: text(64) })),
+    await qmp.ask('query-kvm', record({ enabled: flag })),
+    await qmp.ask('query-cpus-fast', anything),
+    await qmp.ask('qom-get', string, { path: '/machine', property: 'type' }),
+    await qmp.ask('query-name', record({ name: withDefault(text(200), '') })),
+    await qmp.hmp('info qtree'),
+    await askBlockers(qmp),
+  ];
+  return {
+    version: qmp.version,
+    name: name === '' ? 'guest' : name,
+    status: status.status,
+    machineType: machine.replace(/-machine$/, ''),
+    accelerator: kvm.enabled ? 'kvm' : 'tcg',
+    cpus: cpus.length,
+    backends: await learnBackends(qmp),
+    disks: await learnDisks(qmp),
+    devices: await learnDevices(qmp),
+    strangers: [
+      ...new Set([...qtree.matchAll(/dev: (vhost-[\w-]+|vfio-[\w-]+|virtio-mem[\w-]*)/g)].map(([, kind]) => kind)),
+    ],
+    blockers: blocked,
+    process: processBehind(qmp.path),
+  };
+}
+
+async function askBlockers(qmp: QmpClient): Promise<{ blocked: string[] }> {
+  const shape = record({ 'blocked-reasons': withDefault(list(string, 64), []) });
+  return { blocked: (await qmp.ask('query-migrate', shape))['blocked-reasons'] };
+}
+
+async function learnBackends(qmp: QmpClient): Promise<Backend[]> {
+  const backends: Backend[] = [];
+  for (const { id, size: bytes, share } of await qmp.ask('query-memdev', memdevs)) {
+    const path = `/objects/${id}`;
+    const get = <T>(property: string, shape: Shape<T>, otherwise: T) =>
+      // Each kind of backend, and each version of QEMU, has its own properties.
+      qmp.ask('qom-get', shape, { path, property }).catch((error) => {
+        if (error instanceof UnsupportedError) return otherwise;
+        throw error;
+      });
+    const type = await get('type', string, '');
+    const file = type === 'memory-backend-file' ? await get('mem-path', string, '') : '';
+    const offset = file === '' ? 0 : await get('offset', size, 0);
+    backends.push({ id, bytes, isShared: share, type, path: file === '' ? undefined : file, offset });
+  }
+  return backends;
+}
+
+async function learnDisks(qmp: QmpClient): Promise<GuestDisk[]> {
+  return (await qmp.ask('query-block', blocks)).flatMap(({ device, qdev, inserted }) => {
+    if (!inserted) return [];
+    const { 'node-name': node, ro, file, image } = inserted;
+    const madeUp = node.startsWith('#');
+    return [
+      {
+        node: madeUp ? '' : node,
+        device: device === '' ? qdev : device,
+        bytes: image['virtual-size'],
+        file,
+        isReadOnly: ro,
+      },
+    ];
+  });
+}
+
+/** QEMU lists them in an order of its own. */
+async function learnDevices(qmp: QmpClient): Promise<{ name: string; type: string }[]> {
+  const found: { name: string; type: string }[] = [];
+  for (const path of ['/machine/peripheral', '/machine/peripheral-anon'])
+    for (const { name, type } of await qmp.ask('qom-list', properties, { path }))
+      if (type.startsWith('child<')) found.push({ name, type: type.slice('child<'.length, -1) });
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Run states of which a guest can be moved: it runs, or somebody has paused it. */
+export const movable = oneOf('running', 'paused', 'prelaunch');

@@ -1,0 +1,107 @@
+import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
+import type { PageHashes } from '../machine/page-hashes.ts';
+import { PageSet } from '../machine/page-set.ts';
+import type { RamFiles } from './ram-files.ts';
+import { type ScanOrder, type ScanWork, scanChunks } from './scan-chunks.ts';
+
+/** Built beside this file, and beside the bundled command line. */
+const WORKER = new URL('./scan-worker.js', import.meta.url);
+/** Memory is read faster than that many threads can hash it. */
+const MOST_THREADS = 8;
+/** The thread that also has a network to serve lets others have their turn so often, in ms. */
+const TURN_MS = 5;
+
+/**
+ * Looks through all memory of a guest, hash by hash, with all processors. Threads that do not start, or end, are done
+ * without: this one does their part.
+ */
+export class MemoryScan {
+  /** Time of the last pass, in ms. */
+  lastMs = 0;
+  readonly #ram: RamFiles;
+  readonly #found: PageSet;
+  readonly #next = new Int32Array(new SharedArrayBuffer(4));
+  #threads: Worker[];
+  #passes = 0;
+
+  constructor(ram: RamFiles, threads = Math.min(MOST_THREADS, availableParallelism())) {
+    this.#ram = ram;
+    this.#found = PageSet.shared(ram.pageCount);
+    this.#threads = Array.from({ length: threads - 1 }, () => this.#startThread());
+  }
+
+  /** Adds the pages that are not what is known of them. @throws EnvironmentError, SavkitError `ram-gone` */
+  async find(known: PageHashes, into: PageSet): Promise<void> {
+    this.#found.clear();
+    await this.#pass('find', known);
+    into.union(this.#found);
+  }
+
+  /** Makes `known` the hashes of memory. @throws EnvironmentError, SavkitError `ram-gone` */
+  learn(known: PageHashes): Promise<void> {
+    return this.#pass('learn', known);
+  }
+
+  close(): void {
+    for (const thread of this.#threads) void thread.terminate();
+    this.#threads = [];
+  }
+
+  async #pass(work: ScanWork, known: PageHashes): Promise<void> {
+    const start = performance.now();
+    Atomics.store(this.#next, 0, 0);
+    const { words: found } = this.#found;
+    const order: ScanOrder = {
+      number: ++this.#passes,
+      work,
+      places: this.#ram.places,
+      known: known.words,
+      found,
+      next: this.#next,
+    };
+    const others = this.#threads.map((thread) => endOf(thread, order));
+    await this.#scanHere(order);
+    const areDone = await Promise.all(others);
+    // What a thread had taken when it ended nobody has looked at.
+    if (areDone.includes(false)) {
+      Atomics.store(this.#next, 0, 0);
+      await this.#scanHere(order);
+    }
+    this.lastMs = performance.now() - start;
+  }
+
+  async #scanHere(order: ScanOrder): Promise<void> {
+    for (;;) {
+      const until = performance.now() + TURN_MS;
+      if (scanChunks(order, () => performance.now() < until)) return;
+      await setImmediate();
+    }
+  }
+
+  #startThread(): Worker {
+    const thread = new Worker(WORKER);
+    const lose = () => {
+      this.#threads = this.#threads.filter((each) => each !== thread);
+    };
+    thread.once('error', lose).once('exit', lose).unref();
+    return thread;
+  }
+}
+
+/** Has a thread take part. @returns whether it came to its end */
+function endOf(thread: Worker, order: ScanOrder): Promise<boolean> {
+  return new Promise((resolve) => {
+    const done = (number: unknown) => {
+      if (number === order.number) end(true);
+    };
+    const lost = () => end(false);
+    const end = (isDone: boolean) => {
+      thread.off('message', done).off('exit', lost).off('error', lost);
+      resolve(isDone);
+    };
+    thread.on('message', done).once('exit', lost).once('error', lost);
+    thread.postMessage(order);
+  });
+}

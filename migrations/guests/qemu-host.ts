@@ -1,0 +1,106 @@
+import { execFile } from 'node:child_process';
+import { freemem } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { EnvironmentError, UnsupportedError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { differenceOf, type MachineDescription, type QemuDescription } from '../machine/description.ts';
+import type { TargetHost } from '../machine/machine.ts';
+import { type QemuCommand, wordsOfOptions } from './command-words.ts';
+import { describeGuest, ramPathOf } from './describe-guest.ts';
+import { type GuestFacts, learnFacts } from './guest-facts.ts';
+import { setForDevicesOnly } from './migration-settings.ts';
+import { privateFolder, removeFolder } from './private-folder.ts';
+import { QemuProcess } from './qemu-process.ts';
+import { QemuTarget } from './qemu-target.ts';
+import { RamFiles } from './ram-files.ts';
+import { targetOptions } from './target-command.ts';
+
+/** Share of the free memory that a guest may take. */
+const MEMORY_SHARE = 0.95;
+const DEFAULT_PROGRAM = 'qemu-system-x86_64';
+
+/** Where a host's guests come from. */
+export interface QemuHostOptions {
+  /** Command line of the QEMU to be started: that of the source, with what is different here. */
+  command: QemuCommand | ((outline: Uint8Array) => QemuCommand);
+  /** Bytes of memory that a guest may have; by default nearly all that is free. */
+  maxBytes?: number;
+  /** Called with each QEMU that waits for its guest. */
+  onStarted?: (target: QemuTarget) => void;
+}
+
+/** Starts QEMUs that take guests in. */
+export class QemuHost implements TargetHost<QemuTarget> {
+  readonly maxPages: number;
+  readonly #command: QemuHostOptions['command'];
+  readonly #onStarted: QemuHostOptions['onStarted'];
+
+  constructor({ command, maxBytes = freemem() * MEMORY_SHARE, onStarted }: QemuHostOptions) {
+    this.#onStarted = onStarted;
+    this.#command = command;
+    this.maxPages = Math.floor(maxBytes / PAGE_SIZE);
+  }
+
+  async create(description: MachineDescription, outline: Uint8Array): Promise<QemuTarget> {
+    if (description.hypervisor !== 'qemu')
+      throw new UnsupportedError(
+        'other-hypervisor',
+        'Cannot take machine: this side waits for a guest of QEMU; savkit receive without --qemu-args takes others',
+      );
+    const command = typeof this.#command === 'function' ? this.#command(outline) : this.#command;
+    const folder = privateFolder();
+    let process: QemuProcess | undefined;
+    try {
+      const qmpPath = join(folder, 'qmp');
+      const words = wordsOfOptions(targetOptions(command, description, qmpPath));
+      process = QemuProcess.start(command.program || DEFAULT_PROGRAM, words, folder, qmpPath);
+      const qmp = await process.connect();
+      const facts = await learnFacts(qmp);
+      checkFits(description, facts);
+      await setForDevicesOnly(qmp);
+      const ram = await openRam(facts);
+      const target = new QemuTarget(description, process, qmp, ram, folder);
+      this.#onStarted?.(target);
+      return target;
+    } catch (error) {
+      process?.kill();
+      removeFolder(folder);
+      throw error;
+    }
+  }
+}
+
+/** @throws UnsupportedError where the guest could not go on in this QEMU */
+function checkFits(description: QemuDescription, facts: GuestFacts): void {
+  const own = describeGuest(facts);
+  const theirs = { ...description, regions: withoutOffsets(description.regions) };
+  const difference = differenceOf(theirs, { ...own, regions: withoutOffsets(own.regions) });
+  if (difference !== undefined)
+    throw new UnsupportedError('other-machine', `Cannot take guest: here ${difference}, as its source has it`);
+  const other = facts.backends.find(({ isShared }) => !isShared);
+  if (other) throw new UnsupportedError('private-memory', `Cannot take guest: memory ${other.id} is not shared here`);
+}
+
+/** Where memory stands in its file is each side's own matter. */
+function withoutOffsets(regions: QemuDescription['regions']): QemuDescription['regions'] {
+  return regions.map((region) => ({ ...region, fileOffset: 0 }));
+}
+
+/** Memory is taken before it is promised: a full file system would kill the guest later. */
+async function openRam(facts: GuestFacts): Promise<RamFiles> {
+  const paths = new Map(facts.backends.map((backend) => [backend.id, ramPathOf(facts, backend)]));
+  for (const { id, offset, bytes } of facts.backends) await reserve(paths.get(id) ?? '', offset, bytes);
+  return RamFiles.open(describeGuest(facts).regions, (name) => paths.get(name) ?? '', 'r+');
+}
+
+async function reserve(path: string, offset: number, bytes: number): Promise<void> {
+  try {
+    await promisify(execFile)('fallocate', ['--offset', String(offset), '--length', String(bytes), path]);
+  } catch (error) {
+    const { code, stderr = '' } = error as { code?: unknown; stderr?: string };
+    // Without the program, memory is taken when it is written.
+    if (code === 'ENOENT') return;
+    throw new EnvironmentError('no-memory', `Cannot reserve ${bytes} bytes of memory in ${path}: ${stderr.trim()}`);
+  }
+}

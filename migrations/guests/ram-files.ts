@@ -1,0 +1,123 @@
+import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import type { QemuDescription } from '../machine/description.ts';
+
+/** Where the pages of a region are. */
+export interface RamPlace {
+  /** File that holds the region; its number holds in all threads of the process. */
+  fd: number;
+  path: string;
+  /** Where its first page stands, in bytes. */
+  offset: number;
+  pages: number;
+}
+
+/** The memory of a guest as numbered pages in files that QEMU has mapped. */
+export class RamFiles {
+  readonly pageCount: number;
+  readonly #places: readonly RamPlace[];
+  /** Numbers of the regions' first pages, and the number of pages behind them. */
+  readonly #starts: number[] = [0];
+
+  constructor(places: readonly RamPlace[]) {
+    this.#places = places;
+    for (const { pages } of places) this.#starts.push(this.#starts[this.#starts.length - 1] + pages);
+    this.pageCount = this.#starts[places.length];
+  }
+
+  /**
+   * Opens the files of all regions.
+   * @param pathOf where the memory of a name is
+   * @throws EnvironmentError, SavkitError `ram-gone` for a file that is shorter than its region
+   */
+  static open(regions: QemuDescription['regions'], pathOf: (name: string) => string, flags: 'r' | 'r+'): RamFiles {
+    const places: RamPlace[] = [];
+    try {
+      for (const { name, pages, fileOffset: offset } of regions) {
+        const path = pathOf(name);
+        const place = { fd: opened(path, flags), path, offset, pages };
+        places.push(place);
+        const { size } = fstatSync(place.fd);
+        if (size < offset + pages * PAGE_SIZE)
+          throw new SavkitError(
+            'ram-gone',
+            `Cannot use memory ${path}: it has ${size} bytes, expected ${offset + pages * PAGE_SIZE}`,
+          );
+      }
+      return new RamFiles(places);
+    } catch (error) {
+      new RamFiles(places).close();
+      throw error;
+    }
+  }
+
+  /** What another thread needs to see the same memory. */
+  get places(): readonly RamPlace[] {
+    return this.#places;
+  }
+
+  get paths(): string[] {
+    return [...new Set(this.#places.map(({ path }) => path))];
+  }
+
+  /** As `PageAccess` says; no page of a file holds zeros by its state. */
+  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
+    held.fill(1, 0, count);
+    this.#inRuns(pages, count, (fd, from, length, done) => readSync(fd, target, at + done, length, from), 'read');
+    return count;
+  }
+
+  writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void {
+    this.#inRuns(pages, count, (fd, from, length, done) => writeSync(fd, bytes, at + done, length, from), 'write');
+  }
+
+  close(): void {
+    for (const { fd } of this.#places) closeSync(fd);
+  }
+
+  /** Calls `move` for each run of neighbours, until all of it was moved. */
+  #inRuns(
+    pages: Uint32Array,
+    count: number,
+    move: (fd: number, from: number, length: number, done: number) => number,
+    doing: string,
+  ): void {
+    for (let i = 0; i < count; ) {
+      const region = this.#regionOf(pages[i]);
+      const end = this.#starts[region + 1];
+      const start = i++;
+      while (i < count && pages[i] === pages[i - 1] + 1 && pages[i] < end) i++;
+      const { fd, path, offset } = this.#places[region];
+      const from = offset + (pages[start] - this.#starts[region]) * PAGE_SIZE;
+      const size = (i - start) * PAGE_SIZE;
+      for (let done = 0; done < size; ) {
+        const moved = moving(
+          () => move(fd, from + done, size - done, start * PAGE_SIZE + done),
+          `${doing} memory ${path}`,
+        );
+        if (moved === 0)
+          throw new SavkitError('ram-gone', `Cannot ${doing} memory ${path}: it ends at ${from + done} bytes`);
+        done += moved;
+      }
+    }
+  }
+
+  #regionOf(page: number): number {
+    let region = 0;
+    while (page >= this.#starts[region + 1]) region++;
+    return region;
+  }
+}
+
+function opened(path: string, flags: 'r' | 'r+'): number {
+  return moving(() => openSync(path, flags), `open memory ${path}`);
+}
+
+function moving(work: () => number, doing: string): number {
+  try {
+    return work();
+  } catch (error) {
+    throw EnvironmentError.from(error, doing);
+  }
+}

@@ -1,0 +1,55 @@
+import { UnsupportedError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import type { QemuDescription } from '../machine/description.ts';
+import { joinParts, partsOf, type QemuCommand, type QemuOption } from './command-words.ts';
+
+// How a command line becomes that of a target: the same machine, waiting, with memory that savkit can fill.
+
+/** What a target does not take over: it waits for a migration, is watched by this process, and has a socket for it. */
+const DROPPED = new Set(['incoming', 'daemonize', 'S', 'pidfile', 'loadvm']);
+
+/** Kinds of memory that others can fill. */
+const SHARED_KINDS = ['memory-backend-file', 'memory-backend-memfd'];
+
+/**
+ * The options of a QEMU that takes a guest in.
+ * @param qmp path of the socket for this process
+ * @throws UnsupportedError for what can't be taken over
+ */
+export function targetOptions({ options }: QemuCommand, { regions }: QemuDescription, qmp: string): QemuOption[] {
+  if (options.some(({ name }) => name === 'snapshot'))
+    throw new UnsupportedError(
+      'snapshot',
+      'Cannot start a target with -snapshot: what the guest has written would be missing',
+    );
+  const kept = options.filter(({ name }) => !DROPPED.has(name)).map(withFillableMemory);
+  return [
+    ...withBackend(kept, regions),
+    { name: 'qmp', value: `unix:${qmp.replaceAll(',', ',,')},server=on,wait=off` },
+    { name: 'incoming', value: 'defer' },
+  ];
+}
+
+/** Memory that is QEMU's own becomes memory that is shared; its contents and its name stay. */
+function withFillableMemory(option: QemuOption): QemuOption {
+  if (option.name !== 'object' || option.value === undefined || option.value.startsWith('{')) return option;
+  const [kind, ...rest] = partsOf(option.value);
+  const type = kind.key === 'qom-type' ? kind.value : kind.key === '' ? kind.value : '';
+  if (!type.startsWith('memory-backend-')) return option;
+  const isFillable = SHARED_KINDS.includes(type);
+  const parts = rest.filter(({ key }) => key !== 'share').concat({ key: 'share', value: 'on' });
+  return {
+    name: 'object',
+    value: joinParts([{ key: '', value: isFillable ? type : 'memory-backend-memfd' }, ...parts]),
+  };
+}
+
+/** A machine without a backend of its own gets one, of the name that the source's memory has. */
+function withBackend(options: QemuOption[], regions: QemuDescription['regions']): QemuOption[] {
+  const hasBackend = options.some(({ name, value = '' }) => name === 'object' && value.includes('memory-backend-'));
+  if (hasBackend || regions.length !== 1) return options;
+  const [{ name, pages }] = regions;
+  const id = name.replaceAll(',', ',,');
+  const backend = { name: 'object', value: `memory-backend-memfd,id=${id},size=${pages * PAGE_SIZE},share=on` };
+  return [...options, backend, { name: 'machine', value: `memory-backend=${id}` }];
+}
