@@ -1,8 +1,9 @@
-import { UnsupportedError, UsageError } from '../../formats/errors.ts';
+import { UsageError } from '../../formats/errors.ts';
 import { type GuestFacts, learnFacts } from '../../migrations/guests/guest-facts.ts';
 import { type Hindrance, hindrancesOf } from '../../migrations/guests/hindrances.ts';
 import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
+import { MigrationError } from '../../migrations/wire/migration-error.ts';
 import { carryAway, foretellOf } from '../control/carry-out.ts';
 import { assumedRate, type MigrateMachineOptions, outcomeOf, requestOf, wishOf } from '../migration/migrate-machine.ts';
 import { tellEvent } from '../migration/migration-text.ts';
@@ -68,9 +69,9 @@ async function moveGuest(
   }
 }
 
-function refusal(name: string, hindrances: readonly Hindrance[]): UnsupportedError {
+function refusal(name: string, hindrances: readonly Hindrance[]): MigrationError {
   const reasons = hindrances.filter(({ isFatal }) => isFatal).map(({ message }) => message);
-  return new UnsupportedError('hindered', `Cannot migrate ${name}: ${reasons.join('; ')}`);
+  return new MigrationError('hindered', `Cannot migrate ${name}: ${reasons.join('; ')}`);
 }
 
 /** All that stands in the way in words; and how a migration would go, where nothing does. */

@@ -8,6 +8,7 @@ export const USAGE_CODES = {
   'bad-certificate': 'certificate, key and authority do not belong together, or are none',
   'bad-code': 'this is no pairing code',
   'bad-combination': 'these options do not go together',
+  'bad-command-line': 'the command line of QEMU can not be taken apart',
   'bad-count': 'the number is not within the bounds that were named',
   'bad-cpu-count': 'a machine has not so many CPUs, or they can not be shadowed in so few tables',
   'bad-hex': 'bytes are pairs of hexadecimal digits',

@@ -24,7 +24,7 @@ const ALONE = new Set(
 /**
  * Words of a file: separated by zeros as in `/proc/PID/cmdline`, or as a shell takes them, with quotes, backslashes and
  * comments; line ends separate words.
- * @throws UsageError `bad-arguments` for quotes without an end, and for what only a shell could work out
+ * @throws UsageError `bad-command-line` for quotes without an end, and for what only a shell could work out
  */
 export function wordsOf(text: string): string[] {
   if (text.includes('\0')) return text.replace(/\0+$/, '').split('\0');
@@ -41,8 +41,8 @@ export function wordsOf(text: string): string[] {
   return words;
 }
 
-/** White space, a comment or what only looks like one, quoted text, an escaped letter, any other letters. */
-const PIECES = /\s+|#[^\n]*|'[^']*'|"(?:\\[\s\S]|[^"\\])*"|\\[\s\S]|[^\s'"\\#]+|[\s\S]/g;
+/** White space, a comment, quoted text, an escaped letter, any other letters. */
+const PIECES = /\s+|(?<!\S)#[^\n]*|'[^']*'|"(?:\\[\s\S]|[^"\\])*"|\\[\s\S]|[^\s'"\\]+|[\s\S]/g;
 
 /** A piece without its quotes. */
 function plain(piece: string): string {
@@ -57,10 +57,10 @@ function plain(piece: string): string {
 }
 
 function badWord(piece: string, why: string): UsageError {
-  return new UsageError('bad-arguments', `Cannot read QEMU's arguments: ${why}, in …${piece.slice(0, 60)}`);
+  return new UsageError('bad-command-line', `Cannot read QEMU's arguments: ${why}, in …${piece.slice(0, 60)}`);
 }
 
-/** Takes a command line apart. @throws UsageError `bad-arguments` for what is no option, or lacks its value */
+/** Takes a command line apart. @throws UsageError `bad-command-line` for what is no option, or lacks its value */
 export function parseCommand(words: readonly string[]): QemuCommand {
   const [first = ''] = words;
   const hasProgram = first !== '' && !first.startsWith('-');
@@ -69,12 +69,12 @@ export function parseCommand(words: readonly string[]): QemuCommand {
     const name = /^--?([\w-]+)$/.exec(words[i])?.[1];
     if (name === undefined)
       throw new UsageError(
-        'bad-arguments',
+        'bad-command-line',
         `Cannot read QEMU's arguments: ${JSON.stringify(words[i].slice(0, 60))} is no option`,
       );
     if (ALONE.has(name)) options.push({ name, value: undefined });
     else if (i + 1 >= words.length)
-      throw new UsageError('bad-arguments', `Cannot read QEMU's arguments: -${name} has no value`);
+      throw new UsageError('bad-command-line', `Cannot read QEMU's arguments: -${name} has no value`);
     else options.push({ name, value: words[++i] });
   }
   return { program: hasProgram ? first : '', options };

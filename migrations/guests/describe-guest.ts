@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
-import { UnsupportedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import type { Backend, GuestFacts } from './guest-facts.ts';
 import { linksOf } from './guest-process.ts';
 
@@ -33,7 +33,7 @@ export function describeGuest(facts: GuestFacts): QemuDescription {
 
 /**
  * Where the memory of a backend can be opened: its file, or the file that QEMU has open, which needs no name.
- * @throws UnsupportedError `ram-hidden`
+ * @throws MigrationError `ram-hidden`
  */
 export function ramPathOf({ process }: GuestFacts, { id, path, type, bytes }: Backend): string {
   const isFile = type === 'memory-backend-file' && path !== undefined;
@@ -42,7 +42,7 @@ export function ramPathOf({ process }: GuestFacts, { id, path, type, bytes }: Ba
   const name = isFile ? path : '/memfd:memory-backend';
   const files = process === undefined ? [] : namelessFilesOf(process.pid, name, bytes);
   if (files.length === 1) return files[0];
-  throw new UnsupportedError(
+  throw new MigrationError(
     'ram-hidden',
     files.length === 0
       ? `Cannot reach memory ${id}: the process of QEMU is another user's, or not to be found`

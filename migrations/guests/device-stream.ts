@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { EnvironmentError, FormatError, SavkitError } from '../../formats/errors.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MAX_REST } from '../wire/limits.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { record, text, withDefault } from '../wire/shape.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 
@@ -71,12 +71,9 @@ async function untilMigrated(qmp: QmpClient): Promise<void> {
     const { status, 'error-desc': why } = await qmp.ask('query-migrate', migrationShape);
     if (status === 'completed') return;
     if (status === 'failed' || status === 'cancelled')
-      throw new SavkitError('devices-failed', `Cannot move devices: QEMU says ${why === '' ? status : why}`);
+      throw new MigrationError('devices-failed', `Cannot move devices: QEMU says ${why === '' ? status : why}`);
     if (performance.now() > end)
-      throw new EnvironmentError(
-        'devices-silent',
-        `Cannot move devices: QEMU is not done after ${PATIENCE_MS / 1000} s`,
-      );
+      throw new MigrationError('devices-silent', `Cannot move devices: QEMU is not done after ${PATIENCE_MS / 1000} s`);
   }
 }
 
@@ -96,7 +93,7 @@ async function readAll(socket: Socket): Promise<Uint8Array> {
   for await (const piece of socket as AsyncIterable<Buffer>) {
     size += piece.length;
     if (size > MAX_REST)
-      throw new FormatError(
+      throw new MigrationError(
         'too-much',
         `Cannot move devices: they have more than ${MAX_REST} bytes; is some memory of the guest not shared?`,
       );

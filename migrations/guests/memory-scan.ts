@@ -32,14 +32,14 @@ export class MemoryScan {
     this.#threads = Array.from({ length: threads - 1 }, () => this.#startThread());
   }
 
-  /** Adds the pages that are not what is known of them. @throws EnvironmentError, SavkitError `ram-gone` */
+  /** Adds the pages that are not what is known of them. @throws EnvironmentError, MigrationError `ram-gone` */
   async find(known: PageHashes, into: PageSet): Promise<void> {
     this.#found.clear();
     await this.#pass('find', known);
     into.union(this.#found);
   }
 
-  /** Makes `known` the hashes of memory. @throws EnvironmentError, SavkitError `ram-gone` */
+  /** Makes `known` the hashes of memory. @throws EnvironmentError, MigrationError `ram-gone` */
   learn(known: PageHashes): Promise<void> {
     return this.#pass('learn', known);
   }

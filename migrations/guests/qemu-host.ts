@@ -2,10 +2,11 @@ import { execFile } from 'node:child_process';
 import { freemem } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { EnvironmentError, UnsupportedError } from '../../formats/errors.ts';
+import { EnvironmentError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { differenceOf, type MachineDescription, type QemuDescription } from '../machine/description.ts';
 import type { TargetHost } from '../machine/machine.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { type QemuCommand, wordsOfOptions } from './command-words.ts';
 import { describeGuest, ramPathOf } from './describe-guest.ts';
 import { type GuestFacts, learnFacts } from './guest-facts.ts';
@@ -44,7 +45,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
 
   async create(description: MachineDescription, outline: Uint8Array): Promise<QemuTarget> {
     if (description.hypervisor !== 'qemu')
-      throw new UnsupportedError(
+      throw new MigrationError(
         'other-hypervisor',
         'Cannot take machine: this side waits for a guest of QEMU; savkit receive without --qemu-args takes others',
       );
@@ -77,9 +78,9 @@ function checkFits(description: QemuDescription, facts: GuestFacts): void {
   const theirs = { ...description, regions: withoutOffsets(description.regions) };
   const difference = differenceOf(theirs, { ...own, regions: withoutOffsets(own.regions) });
   if (difference !== undefined)
-    throw new UnsupportedError('other-machine', `Cannot take guest: here ${difference}, as its source has it`);
+    throw new MigrationError('other-machine', `Cannot take guest: here ${difference}, as its source has it`);
   const other = facts.backends.find(({ isShared }) => !isShared);
-  if (other) throw new UnsupportedError('private-memory', `Cannot take guest: memory ${other.id} is not shared here`);
+  if (other) throw new MigrationError('private-memory', `Cannot take guest: memory ${other.id} is not shared here`);
 }
 
 /** Where memory stands in its file is each side's own matter. */

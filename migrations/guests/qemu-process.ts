@@ -2,8 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
+import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 
 /** QEMU opens its socket within milliseconds; a large image, or a machine under load, takes seconds. */
 const START_MS = 60_000;
@@ -48,7 +49,7 @@ export class QemuProcess {
     }
   }
 
-  /** Connects as soon as it listens. @throws SavkitError `qemu-ended` with its last words */
+  /** Connects as soon as it listens. @throws MigrationError `qemu-ended` with its last words */
   async connect(): Promise<QmpClient> {
     for (const end = performance.now() + START_MS; ; await setTimeout(LOOK_MS)) {
       if (this.#ended !== undefined) throw this.whyEnded();
@@ -63,7 +64,7 @@ export class QemuProcess {
   /** Why it is not there any more, in its own words. */
   whyEnded(): SavkitError {
     const said = lastWords(this.logPath);
-    return new SavkitError(
+    return new MigrationError(
       'qemu-ended',
       `QEMU has ended (${this.#ended ?? 'no exit code yet'})${said === '' ? '' : `: ${said}`}`,
     );

@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises';
-import { SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { record, text } from '../wire/shape.ts';
 import { describeGuest, ramPathOf } from './describe-guest.ts';
 import { cancelSave, saveDevices } from './device-stream.ts';
@@ -126,12 +126,14 @@ export class QemuSource implements SourceMachine {
   }
 
   async stillStands(): Promise<void> {
-    if (!this.#startedByOthers && (await this.#status()) !== 'running') return;
-    throw new SavkitError('started-by-others', 'Cannot hand over: somebody else has let the guest run (QMP cont)');
+    const status = await this.#status();
+    // An event that came before the answer counts, too.
+    if (!this.#startedByOthers && status !== 'running') return;
+    throw new MigrationError('started-by-others', 'Cannot hand over: somebody else has let the guest run (QMP cont)');
   }
 
   throttle(share: number): void {
-    if (share < 1) throw new UnsupportedError('no-throttle', 'Cannot slow the guest: QEMU has no command for that');
+    if (share < 1) throw new MigrationError('no-throttle', 'Cannot slow the guest: QEMU has no command for that');
   }
 
   /** What the target has to start: the command line, where the system tells it. */
@@ -140,7 +142,7 @@ export class QemuSource implements SourceMachine {
   }
 
   async saveRest(): Promise<Uint8Array> {
-    if (!this.#devices) throw new SavkitError('not-stopped', 'Cannot save devices: the guest was not stopped');
+    if (!this.#devices) throw new MigrationError('not-stopped', 'Cannot save devices: the guest was not stopped');
     return this.#devices;
   }
 

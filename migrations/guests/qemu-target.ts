@@ -1,10 +1,10 @@
-import { SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { record, text } from '../wire/shape.ts';
 import { loadDevices } from './device-stream.ts';
 import { MemoryScan } from './memory-scan.ts';
@@ -72,7 +72,7 @@ export class QemuTarget implements TargetMachine {
     }
     const { status } = await this.qmp.ask('query-status', record({ status: text(64) }));
     if (status === 'running')
-      throw new SavkitError('runs-already', 'Cannot take guest: QEMU runs it before its source has said so');
+      throw new MigrationError('runs-already', 'Cannot take guest: QEMU runs it before its source has said so');
   }
 
   async start(): Promise<void> {

@@ -1,7 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
-import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
+import { EnvironmentError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 
 /** Where the pages of a region are. */
 export interface RamPlace {
@@ -29,7 +30,7 @@ export class RamFiles {
   /**
    * Opens the files of all regions.
    * @param pathOf where the memory of a name is
-   * @throws EnvironmentError, SavkitError `ram-gone` for a file that is shorter than its region
+   * @throws EnvironmentError, MigrationError `ram-gone` for a file that is shorter than its region
    */
   static open(regions: QemuDescription['regions'], pathOf: (name: string) => string, flags: 'r' | 'r+'): RamFiles {
     const places: RamPlace[] = [];
@@ -40,7 +41,7 @@ export class RamFiles {
         places.push(place);
         const { size } = fstatSync(place.fd);
         if (size < offset + pages * PAGE_SIZE)
-          throw new SavkitError(
+          throw new MigrationError(
             'ram-gone',
             `Cannot use memory ${path}: it has ${size} bytes, expected ${offset + pages * PAGE_SIZE}`,
           );
@@ -97,7 +98,7 @@ export class RamFiles {
           `${doing} memory ${path}`,
         );
         if (moved === 0)
-          throw new SavkitError('ram-gone', `Cannot ${doing} memory ${path}: it ends at ${from + done} bytes`);
+          throw new MigrationError('ram-gone', `Cannot ${doing} memory ${path}: it ends at ${from + done} bytes`);
         done += moved;
       }
     }

@@ -1,6 +1,6 @@
-import { UnsupportedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { joinParts, partsOf, type QemuCommand, type QemuOption } from './command-words.ts';
 
 // How a command line becomes that of a target: the same machine, waiting, with memory that savkit can fill.
@@ -18,7 +18,7 @@ const SHARED_KINDS = ['memory-backend-file', 'memory-backend-memfd'];
  */
 export function targetOptions({ options }: QemuCommand, { regions }: QemuDescription, qmp: string): QemuOption[] {
   if (options.some(({ name }) => name === 'snapshot'))
-    throw new UnsupportedError(
+    throw new MigrationError(
       'snapshot',
       'Cannot start a target with -snapshot: what the guest has written would be missing',
     );

@@ -1,0 +1,196 @@
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { PageHashes } from '../machine/page-hashes.ts';
+import { PageSet } from '../machine/page-set.ts';
+import { QmpClient } from '../qmp/qmp-client.ts';
+import { FakeQmp } from '../testing/fake-qmp.ts';
+import { mixedMachine } from '../testing/mixed-machine.ts';
+import { Pair } from '../testing/pair.ts';
+import type { PlainMachine } from '../testing/plain-machine.ts';
+import { learnFacts } from './guest-facts.ts';
+import { MemoryScan } from './memory-scan.ts';
+import { QemuSource } from './qemu-source.ts';
+import { RamFiles } from './ram-files.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-guests-'));
+const ram = join(folder, 'ram');
+const PAGES = 300;
+const DEVICES = createHash('sha512').update('devices').digest();
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** A QEMU that is none: its memory is a file, its devices are some bytes. */
+async function fakeGuest(options: { refuses?: string; onStop?: (fake: FakeQmp) => void } = {}) {
+  writeFileSync(ram, mixedMachine(PAGES).memory);
+  let status = 'running';
+  let migration = 'none';
+  const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
+    if (command === options.refuses) throw new Error('it is blocked');
+    switch (command) {
+      case 'query-status':
+        return { status };
+      case 'query-kvm':
+        return { enabled: false, present: true };
+      case 'query-cpus-fast':
+        return [{ 'cpu-index': 0 }];
+      case 'query-name':
+        return { name: 'fake' };
+      case 'query-memdev':
+        return [{ id: 'pc.ram', size: PAGES * 4096, share: true }];
+      case 'query-block':
+      case 'qom-list':
+        return [];
+      case 'human-monitor-command':
+        return 'bus: main-system-bus\r\n';
+      case 'qom-get':
+        if (args.property === 'offset') throw new Error('no such property');
+        return (
+          { type: 'memory-backend-file', 'mem-path': ram }[args.path === '/machine' ? '' : String(args.property)] ??
+          'pc-i440fx-7.2-machine'
+        );
+      case 'query-migrate':
+        return { status: migration };
+      case 'query-migrate-capabilities':
+        return [
+          { capability: 'xbzrle', state: true },
+          { capability: 'x-ignore-shared', state: false },
+        ];
+      case 'query-migrate-parameters':
+        return { 'max-bandwidth': 134217728 };
+      case 'stop':
+        status = 'paused';
+        options.onStop?.(fake);
+        return {};
+      case 'quit':
+        return fake.hangUp();
+      case 'cont':
+        status = 'running';
+        return {};
+      case 'migrate':
+        connect(String(args.uri).slice('unix:'.length)).end(DEVICES);
+        migration = 'completed';
+        return {};
+      default:
+        return {};
+    }
+  });
+  const qmp = await QmpClient.connect(fake.path);
+  return { fake, qmp, source: QemuSource.open(qmp, await learnFacts(qmp)) };
+}
+
+describe('QemuSource', () => {
+  it('moves: memory as in the file, devices as QEMU saves them, and QEMU is told to quit only when it runs there', async () => {
+    const { fake, source } = await fakeGuest();
+    const pair = await Pair.create();
+    let rest = Buffer.alloc(0);
+    pair.host.onCreate = (machine) => {
+      machine.loadRest = async (bytes) => {
+        rest = Buffer.from(bytes);
+      };
+      machine.start = () => {
+        expect(fake.asked).not.toContain('quit');
+      };
+    };
+    const report = await pair.migrate(source);
+    expect(report).toMatchObject({ outcome: 'handed-over', machine: 'fake', proof: { mode: 'full', lostPages: 0 } });
+    expect(Buffer.compare(((await pair.receiver.arrived) as PlainMachine).memory, readFileSync(ram))).toBe(0);
+    expect(rest.equals(DEVICES)).toBe(true);
+    const order = ['migrate-set-capabilities', 'stop', 'migrate', 'quit'];
+    expect(fake.asked.filter((command) => order.includes(command))).toEqual(order);
+    fake.close();
+    source.close();
+  });
+
+  it('runs on where QEMU does not save its devices, with its settings as they were', async () => {
+    const { fake, source } = await fakeGuest({ refuses: 'migrate' });
+    const pair = await Pair.create();
+    expect(await pair.migrate(source)).toMatchObject({
+      outcome: 'kept',
+      because: expect.stringContaining('it is blocked'),
+    });
+    expect(fake.asked.slice(-3)).toEqual(['migrate-set-capabilities', 'migrate-set-parameters', 'cont']);
+    expect(pair.host.machine?.isRunning).toBe(false);
+    fake.close();
+    source.close();
+  });
+
+  it('stays, where somebody else lets it run while it is handed over', async () => {
+    const { fake, source } = await fakeGuest({ onStop: (qemu) => qemu.event('RESUME') });
+    // The event comes with the answer to the command, or just after it.
+    const pair = await Pair.create();
+    pair.host.onCreate = (machine) => {
+      machine.loadRest = async () => fake.event('RESUME');
+    };
+    expect(await pair.migrate(source)).toMatchObject({ outcome: 'kept', code: 'started-by-others' });
+    expect(pair.sourceLog.written).not.toContain('handed-over');
+    fake.close();
+    source.close();
+  });
+
+  it('tells of a QEMU that ends in the midst of it', async () => {
+    const { fake, source } = await fakeGuest({ onStop: (qemu) => qemu.hangUp() });
+    const pair = await Pair.create();
+    expect(await pair.migrate(source)).toMatchObject({ outcome: 'kept', code: 'qmp-closed' });
+    expect(pair.host.machine?.isRunning).toBe(false);
+    fake.close();
+    source.close();
+  });
+});
+
+describe('MemoryScan', () => {
+  const place = (bytes: number) => {
+    writeFileSync(ram, mixedMachine(PAGES).memory);
+    return RamFiles.open(
+      [
+        { kind: 'ram', name: 'a', id: 0, firstFrame: 0, pages: 130, fileOffset: 170 * 4096 },
+        { kind: 'ram', name: 'b', id: 1, firstFrame: 0, pages: 170, fileOffset: 0 },
+      ],
+      () => ram,
+      bytes > 0 ? 'r+' : 'r',
+    );
+  };
+
+  it('finds each page that is not what is known of it, and no other, over regions in any order', async () => {
+    const files = place(1);
+    const scan = new MemoryScan(files, 3);
+    const known = new PageHashes(PAGES);
+    await scan.learn(known);
+    const none = new PageSet(PAGES);
+    await scan.find(known, none);
+    expect(none.size).toBe(0);
+    const fd = openSync(ram, 'r+');
+    for (const page of [0, 64, 169, 170, 299]) writeSync(fd, Buffer.from([7, 7]), 0, 2, page * 4096 + 4000);
+    closeSync(fd);
+    const found = new PageSet(PAGES);
+    await scan.find(known, found);
+    const numbers = [];
+    for (let page = found.next(0); page < PAGES; page = found.next(page + 1)) numbers.push(page);
+    expect(numbers).toEqual([0, 129, 130, 194, 299]);
+    scan.close();
+    files.close();
+  });
+
+  it('says so when memory ends, or was too short from the start', async () => {
+    const files = place(0);
+    truncateSync(ram, 100 * 4096);
+    const scan = new MemoryScan(files, 1);
+    await expect(scan.learn(new PageHashes(PAGES))).rejects.toMatchObject({ code: 'ram-gone' });
+    scan.close();
+    files.close();
+    expect(() =>
+      RamFiles.open([{ kind: 'ram', name: 'a', id: 0, firstFrame: 0, pages: 101, fileOffset: 0 }], () => ram, 'r'),
+    ).toThrow(expect.objectContaining({ code: 'ram-gone' }));
+  });
+});
