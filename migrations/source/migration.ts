@@ -195,7 +195,7 @@ class SourceMigration {
     try {
       if (this.#proof?.report.mode === 'audited') await this.#lookBack(this.#proof);
     } finally {
-      this.#departure.facts.machine.release();
+      await this.#departure.facts.machine.release();
     }
   }
 
