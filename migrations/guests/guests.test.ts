@@ -107,7 +107,7 @@ describe('QemuSource', () => {
     expect(report).toMatchObject({ outcome: 'handed-over', machine: 'fake', proof: { mode: 'full', lostPages: 0 } });
     expect(Buffer.compare(((await pair.receiver.arrived) as PlainMachine).memory, readFileSync(ram))).toBe(0);
     expect(rest.equals(DEVICES)).toBe(true);
-    const order = ['migrate-set-capabilities', 'stop', 'migrate', 'quit'];
+    const order = ['migrate-set-capabilities', 'stop', 'migrate', 'migrate-set-capabilities', 'quit'];
     expect(fake.asked.filter((command) => order.includes(command))).toEqual(order);
     fake.close();
     source.close();

@@ -77,7 +77,8 @@ export class QemuTarget implements TargetMachine {
 
   async start(): Promise<void> {
     await this.qmp.execute('cont');
-    await this.qmp.execute('announce-self', ANNOUNCE).catch(() => {});
+    // The guest runs: nobody has to wait for that.
+    this.qmp.execute('announce-self', ANNOUNCE).catch(() => {});
   }
 
   /** Lets go of the guest, which runs on. */

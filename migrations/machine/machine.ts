@@ -34,7 +34,7 @@ export interface SourceMachine extends PageAccess {
   /** Adds each page written since the last call, or since tracking began, and notes its writes anew. */
   takeDirty(into: PageSet): Promise<void>;
   /** Ends the tracking and gives back all that it needed. */
-  stopTracking(): void;
+  stopTracking(): void | Promise<void>;
   /** Somebody else has paused it: it arrives paused. After `pause`, whether it was so before. */
   readonly isPaused: boolean;
   /**

@@ -51,7 +51,7 @@ export async function measureMachine(
     const hashMs = contentPages * (await measureHashing(machine, pageCount));
     return { contentPages, pageCount, curve, rate, ...perPage, hashMs, otherMs };
   } finally {
-    machine.stopTracking();
+    await machine.stopTracking();
   }
 }
 

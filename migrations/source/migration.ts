@@ -69,7 +69,7 @@ class SourceMigration {
       await this.#keep(error);
     } finally {
       account.ended();
-      if (custody.state !== 'handed-over') facts.machine.stopTracking();
+      if (custody.state !== 'handed-over') await facts.machine.stopTracking();
     }
     if (custody.state === 'done') await this.#letGo();
     return account.report;
