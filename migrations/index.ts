@@ -8,6 +8,7 @@ export {
   type DecisionLog,
   DecisionMemory,
   type DecisionRecord,
+  type GuestRecord,
   type RecordHead,
   type SourceDecision,
   type TargetDecision,

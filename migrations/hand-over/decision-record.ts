@@ -46,7 +46,10 @@ const recordShape = record({
   at: integer(0, Number.MAX_SAFE_INTEGER),
 });
 /** A decision as it stands in a file. */
-export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest'> & { guest?: GuestRecord | undefined };
+export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest'> & {
+  /** The process that runs the machine, where another one only moves it: it lives on when that ends. */
+  guest?: GuestRecord | undefined;
+};
 
 /** Where a side writes down what it has decided. */
 export interface DecisionLog {
@@ -62,7 +65,10 @@ export interface DecisionLog {
 }
 
 /** What a record is about. */
-export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' | 'peer'> & { guest?: GuestRecord };
+export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' | 'peer'> & {
+  /** The process that runs the machine, where another one only moves it. */
+  guest?: GuestRecord;
+};
 
 export function recordPath(folder: string, migration: string, side: Side): string {
   return join(folder, `${migration}.${side}.json`);
