@@ -25,20 +25,24 @@ export function isGuest(name: string): boolean {
   return name.startsWith(SCHEME);
 }
 
+/** Path of its QMP socket. */
+export function pathOfGuest(name: string): string {
+  return name.slice(SCHEME.length);
+}
+
 /** Migrates a guest of a QEMU on this host; this process does the work, and the guest outlives it. */
 export async function migrateGuest(options: MigrateGuestOptions, job: Job): Promise<Outcome> {
-  const path = job.file.slice(SCHEME.length);
   if (options.change) throw new UsageError('usage', 'Cannot change limits: of a guest of QEMU that is not possible');
   if (options.onTimeLimit === 'throttle')
     throw new UsageError('usage', 'Cannot throttle a guest of QEMU: expected --on-time-limit cancel or force');
   wishOf(options);
-  const qmp = await QmpClient.connect(path, { signal: job.signal });
+  const qmp = await QmpClient.connect(pathOfGuest(job.file), { signal: job.signal });
   try {
     const facts = await learnFacts(qmp);
     const hindrances = hindrancesOf(facts, { areShared: options.sharedDisks, areMirrored: false });
     const isHindered = hindrances.some(({ isFatal }) => isFatal);
     if (options.dryRun) return await checkGuest(options, job.file, qmp, facts, hindrances, isHindered);
-    if (isHindered) throw refusal(job.file, hindrances);
+    if (isHindered) throw refusal('migrate', job.file, hindrances);
     return await moveGuest(options, job, qmp, facts, hindrances);
   } finally {
     qmp.close();
@@ -69,9 +73,10 @@ async function moveGuest(
   }
 }
 
-function refusal(name: string, hindrances: readonly Hindrance[]): MigrationError {
+/** @param verb such as `migrate` */
+export function refusal(verb: string, name: string, hindrances: readonly Hindrance[]): MigrationError {
   const reasons = hindrances.filter(({ isFatal }) => isFatal).map(({ message }) => message);
-  return new MigrationError('hindered', `Cannot migrate ${name}: ${reasons.join('; ')}`);
+  return new MigrationError('hindered', `Cannot ${verb} ${name}: ${reasons.join('; ')}`);
 }
 
 /** All that stands in the way in words; and how a migration would go, where nothing does. */

@@ -20,6 +20,7 @@ import { FakeQmp } from '../testing/fake-qmp.ts';
 import { mixedMachine } from '../testing/mixed-machine.ts';
 import { Pair } from '../testing/pair.ts';
 import type { PlainMachine } from '../testing/plain-machine.ts';
+import { copyGuest } from './copy-guest.ts';
 import { learnFacts } from './guest-facts.ts';
 import { MemoryScan } from './memory-scan.ts';
 import { QemuSource } from './qemu-source.ts';
@@ -144,6 +145,49 @@ describe('QemuSource', () => {
     const pair = await Pair.create();
     expect(await pair.migrate(source)).toMatchObject({ outcome: 'kept', code: 'qmp-closed' });
     expect(pair.host.machine?.isRunning).toBe(false);
+    fake.close();
+    source.close();
+  });
+});
+
+describe('copyGuest()', () => {
+  it('copies memory as it stands in the end, and devices, of a guest that goes on', async () => {
+    const { fake, source } = await fakeGuest();
+    const path = join(folder, 'copy');
+    writeFileSync(path, Buffer.alloc(PAGES * 4096));
+    const copy = RamFiles.open(source.description.regions, () => path, 'r+');
+    let rounds = 0;
+    const onRound = () => {
+      // The guest writes to one page after each round but the last, and empties another.
+      if (fake.asked.includes('stop')) return;
+      const fd = openSync(ram, 'r+');
+      writeSync(fd, Buffer.from([++rounds]), 0, 1, 5 * 4096);
+      writeSync(fd, Buffer.alloc(4096), 0, 4096, 7 * 4096);
+      closeSync(fd);
+    };
+    const { signal } = new AbortController();
+    const { devices, report } = await copyGuest(source, copy, { maxDowntimeMs: 300, signal, onRound });
+    copy.close();
+    expect(Buffer.compare(readFileSync(path), readFileSync(ram))).toBe(0);
+    expect(rounds).toBeGreaterThan(1);
+    expect(report.rounds.at(-1)).toBeLessThanOrEqual(2);
+    expect(DEVICES.equals(devices)).toBe(true);
+    expect(fake.asked.at(-1)).toBe('cont');
+    fake.close();
+    source.close();
+  });
+
+  it.each(['migrate', 'stop'])('has it go on where QEMU refuses %s', async (refuses) => {
+    const { fake, source } = await fakeGuest({ refuses });
+    const path = join(folder, 'copy');
+    writeFileSync(path, Buffer.alloc(PAGES * 4096));
+    const copy = RamFiles.open(source.description.regions, () => path, 'r+');
+    const { signal } = new AbortController();
+    await expect(copyGuest(source, copy, { maxDowntimeMs: 300, signal })).rejects.toMatchObject({
+      code: 'qmp-refused',
+    });
+    expect(fake.asked.includes('cont')).toBe(refuses === 'migrate');
+    copy.close();
     fake.close();
     source.close();
   });

@@ -4,6 +4,8 @@ import { countText } from '../../../formats/amounts.ts';
 import type { LiveSaveReport, PassReport } from '../../../src/live-save/live-save.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from '../../../src/live-save/vote.ts';
 import { askMachine } from '../../control/control-client.ts';
+import { isGuest } from '../../guests/migrate-guest.ts';
+import { saveGuest } from '../../guests/save-guest.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
@@ -34,7 +36,8 @@ export const liveSaveCommand: CommandModule<object, Options> = {
       .positional('machine', {
         type: 'string',
         demandOption: true,
-        describe: 'Control socket of the machine, as `savkit run` opens it',
+        describe:
+          'Control socket of the machine, as `savkit run` opens it; or qmp:PATH, a QMP socket of a guest of QEMU',
       })
       .positional('output', { type: 'string', demandOption: true, describe: 'File to write' })
       .option('max-downtime', {
@@ -48,9 +51,12 @@ export const liveSaveCommand: CommandModule<object, Options> = {
       .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
       .example('$0 live-save vm.sock vm.sav', 'The machine runs on')
       .example('$0 convert vm.sav plain.sav --flatten', 'One plain state of it')
+      .example('$0 live-save qmp:/run/vm.qmp vm.state', 'A guest of QEMU, which runs on; QEMU loads the file')
       .epilogue('Ctrl-C cancels: the machine runs on, and no file is left.') as unknown as Argv<Options>,
   handler: async (options) => {
-    process.exitCode = await runCommand('live-save', [options.output], options, (job) => saveLive(options, job));
+    process.exitCode = await runCommand('live-save', [options.output], options, (job) =>
+      isGuest(options.machine) ? saveGuest(options, job.signal) : saveLive(options, job),
+    );
   },
 };
 

@@ -1,0 +1,110 @@
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { countText } from '../../formats/amounts.ts';
+import { EnvironmentError, UsageError } from '../../formats/errors.ts';
+import { openFile } from '../../formats/files/source.ts';
+import { copyGuest } from '../../migrations/guests/copy-guest.ts';
+import { learnFacts } from '../../migrations/guests/guest-facts.ts';
+import { hindrancesOf } from '../../migrations/guests/hindrances.ts';
+import { QemuSource } from '../../migrations/guests/qemu-source.ts';
+import { RamFiles } from '../../migrations/guests/ram-files.ts';
+import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
+import { convertQemu } from '../../src/saved-state/qemu-convert/convert-qemu.ts';
+import { withOutput } from '../io/output.ts';
+import { secondsText } from '../migration/migration-text.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { CommonOptions, Outcome } from '../process/run-command.ts';
+import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
+import { LiveReport } from '../text/live-report.ts';
+import { pathOfGuest, refusal } from './migrate-guest.ts';
+
+export interface SaveGuestOptions extends CommonOptions {
+  machine: string;
+  output: string;
+  maxDowntime: number;
+  stay: boolean;
+  force: boolean;
+}
+
+/** Saves a guest of QEMU that runs on: its memory is copied beside the output first, then put together with its devices. */
+export async function saveGuest(options: SaveGuestOptions, signal: AbortSignal): Promise<Outcome> {
+  const { machine, output, force, maxDowntime: maxDowntimeMs } = options;
+  if (options.stay) throw new UsageError('usage', 'Cannot leave a guest of QEMU suspended: QMP stop does so');
+  if (output === '-') throw new UsageError('usage', 'Cannot save a guest of QEMU to stdout: expected a file');
+  const folder = scratchFolder(output);
+  const qmp = await QmpClient.connect(pathOfGuest(machine), { signal }).catch((error) => {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  });
+  const report = new LiveReport(options);
+  try {
+    const facts = await learnFacts(qmp);
+    // The disks stay as they are: the state belongs to them as they were at that moment.
+    const hindrances = hindrancesOf(facts, { areShared: true, areMirrored: false });
+    if (hindrances.some(({ isFatal }) => isFatal)) throw refusal('save', machine, hindrances);
+    if (facts.backends.length !== 1)
+      throw refusal('save', machine, [
+        { code: 'hindered', isFatal: true, message: `it has ${facts.backends.length} pieces of memory, expected one` },
+      ]);
+    const source = QemuSource.open(qmp, facts);
+    const { ramPath, statePath } = { ramPath: join(folder, 'ram'), statePath: join(folder, 'devices') };
+    try {
+      writeFileSync(ramPath, '');
+      truncateSync(ramPath, facts.backends[0].bytes);
+      const regions = source.description.regions.map((region) => ({ ...region, fileOffset: 0 }));
+      const copy = RamFiles.open(regions, () => ramPath, 'r+');
+      const onRound = (pages: number) => report.note('round', NO_TEXT, { pages });
+      const copied = await copyGuest(source, copy, { maxDowntimeMs, signal, onRound }).finally(() => copy.close());
+      writeFileSync(statePath, copied.devices);
+      const written = await putTogether(statePath, ramPath, output, force, signal);
+      const { rounds, downtimeMs, totalMs, paused } = copied.report;
+      const result = { action: 'save-guest', machine, rounds, downtimeMs, totalMs, paused, disks: facts.disks.length };
+      const disks =
+        facts.disks.length > 0
+          ? [indent(line`its disks are not in it: it fits them only as they were at that moment`)]
+          : [];
+      const text = lines([
+        line`${output}: stood still for ${secondsText(downtimeMs)}, after ${countText(rounds.length - 1, 'round')}; a QEMU with the same arguments and -incoming 'exec:cat ${output}' loads it, paused; QMP cont has it go on`,
+        ...disks,
+      ]);
+      return { exitCode: written, result, text: options.quiet ? NO_TEXT : text };
+    } finally {
+      source.close();
+    }
+  } finally {
+    report.stop();
+    qmp.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Devices and memory as one plain stream, read back and compared. */
+function putTogether(
+  statePath: string,
+  ramPath: string,
+  output: string,
+  force: boolean,
+  signal: AbortSignal,
+): Promise<ExitCode> {
+  return withOutput(output, { force }, async (sink) => {
+    const source = await openFile(statePath);
+    source.ram = await openFile(ramPath);
+    try {
+      const { proof } = await convertQemu(source, sink, { to: 'plain', description: true, signal });
+      const keep = proof?.equal !== false;
+      return { keep, value: keep ? ExitCode.OK : ExitCode.BAD_FILE };
+    } finally {
+      await source.ram?.close();
+      await source.close();
+    }
+  });
+}
+
+/** Beside the output: memory takes as much room there as the output itself. */
+function scratchFolder(output: string): string {
+  try {
+    return mkdtempSync(join(dirname(output), '.savkit-guest-'));
+  } catch (error) {
+    throw EnvironmentError.from(error, `write beside ${output}`);
+  }
+}
