@@ -1,6 +1,12 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { MIB } from '../formats/sizes.ts';
+import { emptyMachine } from '../src/running/empty-machine.ts';
+import { RunningMachine } from '../src/running/running-machine.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
+import { keepRunning } from './control/keep-running.ts';
 import { runSavkit } from './testing/run-savkit.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
@@ -23,6 +29,31 @@ describe('savkit stats', () => {
     expect(await statistics('/PGM/R3/ResolveConflict')).toEqual({
       '/PGM/R3/ResolveConflict': { periods: 0, ticks: 0, min: 0, max: 0 },
     });
+  });
+
+  it('shows those of a running machine, and what changes there', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'savkit-stats-'));
+    const socket = join(folder, 'vm.sock');
+    const machine = await emptyMachine(4 * MIB);
+    machine.usePaging();
+    const running = RunningMachine.of(machine, { kind: 'paging', rate: 500, pages: 20 });
+    const stop = new AbortController();
+    const ready = new Promise<void>((resolve) => {
+      void keepRunning({ name: 'vm', running }, { socket, signal: stop.signal, onReady: resolve });
+    });
+    await ready;
+    running.runSteps(300);
+    const { result } = await savkitFile<{ statistics: { path: string; value: { periods: number } }[] }>(
+      'stats',
+      socket,
+      '/PGM/CPU0/RZ/Trap0e',
+    );
+    expect(result.statistics).toMatchObject([{ path: '/PGM/CPU0/RZ/Trap0e', kind: 'profile' }]);
+    expect(result.statistics[0].value.periods).toBeGreaterThan(0);
+    expect((await runSavkit(['stats', state, '--watch', '1'])).exitCode).toBe(2);
+    expect((await runSavkit(['stats', socket, '--watch', '0'])).exitCode).toBe(2);
+    stop.abort();
+    rmSync(folder, { recursive: true });
   });
 
   it('says so when nothing has such a name', async () => {

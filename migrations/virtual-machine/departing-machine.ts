@@ -2,6 +2,7 @@ import type { Pass } from '../../formats/errors.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import { DirtyTracker } from '../../src/live-save/dirty-tracker.ts';
+import { bindLiveStatistics } from '../../src/live-save/live-counters.ts';
 import type { Machine } from '../../src/machine/machine.ts';
 import { isExecuting } from '../../src/machine/machine-states.ts';
 import { saveState } from '../../src/machine/save.ts';
@@ -35,6 +36,7 @@ export class DepartingMachine implements SourceMachine {
     this.#running = running;
     this.#pages = new MachinePages(machine.memory);
     this.#tracker = new DirtyTracker(machine.memory, 'migration');
+    bindLiveStatistics(machine.statistics, () => this.#tracker.counts);
     this.description = {
       ...describeMachine(name, machine, this.#pages),
       executes: running !== undefined || Guest.find(machine.memory, machine.cpus) !== undefined,

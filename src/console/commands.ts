@@ -15,7 +15,7 @@ import { parseCount, parseNumber } from './numbers.ts';
 import { physToFile } from './phys-to-file.ts';
 import type { ConsoleSession } from './session.ts';
 import { shadowTables } from './shadow-tables.ts';
-import { showStatistics } from './statistics-command.ts';
+import { resetStatistics, showStatistics } from './statistics-command.ts';
 
 /** A command of the console. */
 export interface ConsoleCommand {
@@ -118,6 +118,13 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
     help: 'Statistics by name; without one those of pages',
     arguments: [0, 1],
     run: (s, [glob]) => showStatistics(s, glob),
+  },
+  {
+    name: 'statsreset',
+    usage: '[GLOB]',
+    help: 'Count from now on; without a name all',
+    arguments: [0, 1],
+    run: (s, [glob]) => resetStatistics(s, glob),
   },
   { name: 'pgmram', usage: '', help: 'Display the RAM ranges', arguments: [0, 0], run: pgmRam },
   { name: 'pgmsync', usage: '', help: 'Sync the CR3 page', arguments: [0, 0], run: pgmSync },

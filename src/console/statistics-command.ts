@@ -16,6 +16,12 @@ export function showStatistics({ machine }: ConsoleSession, pattern: string | un
   );
 }
 
+/** `statsreset [GLOB]`: counters and times count from now on. */
+export function resetStatistics({ machine }: ConsoleSession, pattern: string | undefined): Answer {
+  machine.statistics.reset(pattern);
+  return linesOf(['done']);
+}
+
 function valueText(value: StatisticValue): string {
   return typeof value === 'number' ? String(value) : `${value.periods} times, ${value.ticks} in all`;
 }

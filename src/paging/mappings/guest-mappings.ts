@@ -80,6 +80,11 @@ export class GuestMappings {
     return this.#list;
   }
 
+  /** The mapping at an address. */
+  at(address: number): GuestMapping | undefined {
+    return this.#list.find(({ start, size }) => address >= start && address < start + size);
+  }
+
   /** The area that the guest has agreed to; undefined while they float. */
   get fixed(): FixedArea | undefined {
     return this.#fixed;

@@ -8,6 +8,15 @@ const LIST = 3;
 const SLOTS = 3;
 const NIL = 0xffff;
 
+/** What becomes of the list of a page, by VirtualBox's names. */
+export type TrackEvent =
+  | 'Track/Virgin'
+  | 'Track/Aliased'
+  | 'Track/AliasedMany'
+  | 'Track/AliasedLots'
+  | 'Track/Overflows'
+  | 'Track/NoExtentLeft';
+
 /** Which shadow tables map a guest page: nobody, one, several, or unknown. */
 export type Tables = readonly number[] | 'overflowed';
 
@@ -29,12 +38,22 @@ export class BackTracking {
     this.#free = extents > 0 ? 0 : NIL;
   }
 
+  /** Told of what becomes of the lists. */
+  onAdd: ((event: TrackEvent) => void) | undefined;
+
   /** A table got an entry for the page. */
   add(frame: number, table: number): void {
     const word = this.#words.get(frame);
-    if (word === undefined) this.#words.set(frame, (ONE << COUNT_SHIFT) | table);
-    else if (word >>> COUNT_SHIFT === ONE) this.#startList(frame, word & INDEX_MASK, table);
-    else if ((word & INDEX_MASK) !== OVERFLOW) this.#extendList(frame, word & INDEX_MASK, table);
+    if (word === undefined) {
+      this.#words.set(frame, (ONE << COUNT_SHIFT) | table);
+      this.onAdd?.('Track/Virgin');
+    } else if (word >>> COUNT_SHIFT === ONE) {
+      this.#startList(frame, word & INDEX_MASK, table);
+      this.onAdd?.('Track/Aliased');
+    } else if ((word & INDEX_MASK) !== OVERFLOW) {
+      this.#extendList(frame, word & INDEX_MASK, table);
+      this.onAdd?.('Track/AliasedMany');
+    } else this.onAdd?.('Track/AliasedLots');
   }
 
   /** A table lost an entry for the page. Overflowed words stay so until `clear`. */
@@ -102,6 +121,7 @@ export class BackTracking {
     if (extent === NIL) {
       this.#release(frame, first);
       this.#words.set(frame, (LIST << COUNT_SHIFT) | OVERFLOW);
+      this.onAdd?.('Track/Overflows');
     } else {
       this.#next[last] = extent;
       this.#tables[extent * SLOTS] = table;
@@ -119,7 +139,10 @@ export class BackTracking {
 
   #take(): number {
     const extent = this.#free;
-    if (extent === NIL) return NIL;
+    if (extent === NIL) {
+      this.onAdd?.('Track/NoExtentLeft');
+      return NIL;
+    }
     this.#free = this.#next[extent];
     this.#next[extent] = NIL;
     return extent;

@@ -1,4 +1,5 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { clock } from '../../../formats/world/waiting.ts';
 import { PageState, PageType } from '../../pgm/pages/page-states.ts';
 import { halvesOf, latchPdptes, pointersOf } from '../address-space.ts';
 import { guestDirectory } from '../mappings/guest-mappings.ts';
@@ -41,7 +42,14 @@ export class Cr3 implements RootState {
 
   /** A move to CR3 (`PGMFlushTLB`): the same value costs no more than the forgetting of translations. */
   load(): ModeChangeStatus {
-    const { counts, walker, registers, tlb } = this.#cpu;
+    const start = clock();
+    const status = this.#load();
+    this.#cpu.events.time('R3/FlushTLB', start);
+    return status;
+  }
+
+  #load(): ModeChangeStatus {
+    const { counts, events, walker, registers, tlb } = this.#cpu;
     const isGlobal = (registers.cr4 & CR4_PGE) === 0n;
     this.requestSync(isGlobal ? 'global' : 'non-global');
     tlb.flush();
@@ -49,6 +57,7 @@ export class Cr3 implements RootState {
     const root = Number(registers.cr3 & walker.scheme.rootMask);
     const isSame = root === walker.root && !this.flags.mapCr3;
     counts[isSame ? (isGlobal ? 'sameCr3Global' : 'sameCr3') : isGlobal ? 'newCr3Global' : 'newCr3']++;
+    events.count(`R3/FlushTLB/${isSame ? 'Same' : 'New'}CR3${isGlobal ? 'Global' : ''}`);
     return isSame && !walker.scheme.latchesRoot ? 'ok' : this.map();
   }
 
@@ -102,18 +111,37 @@ export class Cr3 implements RootState {
   /** What the forced action asks for, before the guest runs on (`PGMSyncCR3`). Shadow entries are right already. */
   sync(): void {
     const cpu = this.#cpu;
-    const { virtualHandlers, rawMode } = cpu.paging;
-    cpu.counts[this.#sync === 'global' ? 'syncGlobal' : 'syncNotGlobal']++;
+    const { virtualHandlers } = cpu.paging;
+    const start = clock();
+    const isGlobal = this.#sync === 'global';
+    cpu.counts[isGlobal ? 'syncGlobal' : 'syncNotGlobal']++;
+    cpu.events.count(isGlobal ? 'R3/SyncCR3/Global' : 'R3/SyncCR3/NotGlobal');
     if (this.flags.mapCr3 && cpu.guestMode && hasPaging(cpu.guestMode)) this.map();
     if (!cpu.plan?.nested) {
+      const handlersStart = clock();
       virtualHandlers.update(cpu, this.flags.updateVirtual);
+      cpu.events.time('R3/SyncCR3/Handlers', handlersStart);
       this.flags.updateVirtual = false;
-      if (cpu.walker && cpu.walker.scheme.name !== 'long')
-        rawMode?.mappings.resolveConflicts(guestDirectory(cpu.walker));
+      this.#makeRoom();
     }
     // What is done above may have asked for more, which is done now.
     if (!this.flags.always) this.#sync = 'no';
     cpu.tlb.flush();
+    cpu.events.time('R3/SyncCR3', start);
+  }
+
+  /** Mappings move out of the guest's way. */
+  #makeRoom(): void {
+    const { walker, paging } = this.#cpu;
+    const { rawMode, events } = paging;
+    if (!rawMode || !walker || walker.scheme.name === 'long') return;
+    const directory = guestDirectory(walker);
+    const conflicts = rawMode.mappings.conflictsWith(directory);
+    if (conflicts.length === 0) return;
+    for (const _ of conflicts) events.count('R3/DetectedConflicts');
+    const start = clock();
+    rawMode.mappings.resolveConflicts(directory);
+    events.time('R3/ResolveConflict', start);
   }
 
   /** A root's page of zeros gets memory: mapping it counts as a write. @returns false where there is no memory */

@@ -1,15 +1,18 @@
-import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { clock } from '../../../formats/world/waiting.ts';
+import { HandlerState, PageState, PageType } from '../../pgm/pages/page-states.ts';
 import { AddressSpace, rulesOf } from '../address-space.ts';
 import { GuestView } from '../guest-view.ts';
 import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
 import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
-import { A, D, schemeOf } from '../schemes.ts';
-import { Walker } from '../walker.ts';
+import { A, D, RW, schemeOf } from '../schemes.ts';
+import { Walker, WalkStatus } from '../walker.ts';
 import { Cr3 } from './cr3.ts';
 import { Reach, readGuest, writeGuest } from './guest-access.ts';
 import { lookUp, type ShadowLookup } from './lookup.ts';
 import { changeMode } from './mode-change.ts';
+import { type CpuCount, CpuEvents } from './paging-events.ts';
 import type { ShadowPlan } from './plan.ts';
 import type { CpuCounts, MachineState, ModeChangeStatus, Registers } from './shadow-state.ts';
 import { ShadowSync } from './sync.ts';
@@ -38,6 +41,8 @@ export class ShadowCpu {
     invalidated: 0,
   };
   /** @internal */
+  readonly events = new CpuEvents();
+  /** @internal */
   readonly cr3: Cr3;
   /** @internal */
   readonly tlb = new Tlb();
@@ -61,6 +66,8 @@ export class ShadowCpu {
   /** Where the last access that is to be emulated leads. */
   gcPhys: GuestPhys = 0;
   #sync: ShadowSync | undefined;
+  /** What the fault that is looked at came from. */
+  #cause: TrapCause = 'Misc';
   readonly #found: ShadowLookup = { host: -1, rights: 0, executable: false };
 
   constructor(paging: MachineState, id: number) {
@@ -112,8 +119,13 @@ export class ShadowCpu {
     }
     this.#sync =
       this.plan &&
-      new ShadowSync(memory, pool, this.plan, this.plan.nested ? undefined : this.walker, (frame) =>
-        this.paging.virtualHandlers.stateOf(frame),
+      new ShadowSync(
+        memory,
+        pool,
+        this.plan,
+        this.plan.nested ? undefined : this.walker,
+        (frame) => this.paging.virtualHandlers.stateOf(frame),
+        this.events,
       );
     this.tlb.flush();
   }
@@ -145,7 +157,13 @@ export class ShadowCpu {
     if (this.plan?.nested) return this.#reachNested(linear, access);
     const known = this.hostAddress(linear, access);
     if (known >= 0) return known;
-    return this.#walkGuest(linear, access) ? this.#reachShadow(linear, access, this.gcPhys) : Reach.FAULT;
+    const start = clock();
+    this.#cause = 'Misc';
+    const hasWalked = this.#walkGuest(linear, access);
+    this.events.time('RZ/Trap0e/Time/CheckPageFault', start);
+    const host = hasWalked ? this.#reachShadow(linear, access, this.gcPhys) : Reach.FAULT;
+    this.#endTrap(start);
+    return host;
   }
 
   /** @returns `NO_FAULT`, or the page fault's code; `cr2` is its address. What comes before it has been read */
@@ -160,18 +178,33 @@ export class ShadowCpu {
 
   /** INVLPG: entries are right already, so only what is remembered of them goes. */
   invalidatePage(address: GuestVirt): void {
+    const start = clock();
     this.counts.invalidated++;
     this.paging.virtualHandlers.invalidate(address);
     const linear = this.space().linear(address);
-    if (linear !== undefined) this.tlb.flushPage(linear);
+    if (linear !== undefined) this.#forgetPage(linear);
+    this.events.time('R3/InvalidatePage', start);
+  }
+
+  #forgetPage(linear: number): void {
+    const { walker, events } = this;
+    this.tlb.flushPage(linear);
+    if (!walker) return;
+    const isMapped = walker.walk(linear) === WalkStatus.MAPPED;
+    if (!isMapped) events.count('R3/InvalidatePage/PDNPs');
+    else events.count(walker.pageSize > PAGE_SIZE ? 'R3/InvalidatePage/4MBPages' : 'R3/InvalidatePage/4KBPages');
+    const mapping = this.paging.rawMode?.mappings.at(linear);
+    if (mapping && isMapped) this.paging.events.count('RC/InvlPgConflict');
   }
 
   /** Brings a page in before it is used, where that needs no accessed bit to be set (`PGMPrefetchPage`). */
   prefetch(address: GuestVirt): void {
     const linear = this.space().linear(address);
     if (linear === undefined || !this.walker || this.plan?.nested || this.cr3.isSyncPending) return;
+    const start = clock();
     this.walker.walk(linear);
     if (faultOf(this.walker, 0) === NO_FAULT && (this.walker.rights & A) !== 0) this.#fill(linear, 0);
+    this.events.time('R3/Prefetch', start);
   }
 
   /** The guest's memory as its tables have it now, latched pointers included. */
@@ -212,17 +245,38 @@ export class ShadowCpu {
     walker.walk(linear);
     const fault = faultOf(walker, access);
     if (fault !== NO_FAULT) return this.#fault(linear, fault);
+    let isDirtied = false;
+    const start = clock();
     noteAccess(walker, access, (at, value, before) => {
       view.writeU32(at, value);
+      if (((value ^ before) & D) === 0) return;
       // Other tables may shadow the same entry as clean.
-      if (((value ^ before) & D) !== 0) paging.monitor.noteWrite(view.physical(at), 4);
+      paging.monitor.noteWrite(view.physical(at), 4);
+      isDirtied = true;
     });
+    if ((access & PageFault.WRITE) !== 0) this.#noteWrite(isDirtied, start);
     this.gcPhys = walker.gcPhys;
     return true;
   }
 
+  #noteWrite(isDirtied: boolean, start: number): void {
+    const { events } = this;
+    if (!isDirtied) {
+      events.count('RZ/DirtyPage/AlreadySet');
+      return;
+    }
+    events.count('RZ/DirtyPage/Trap');
+    events.count('RZ/DirtyPage/SetDirty');
+    events.time('RZ/DirtyPage', start);
+    this.#cause = 'DirtyAndAccessedBits';
+  }
+
   #fault(linear: number, code: number): false {
     this.counts.guestFaults++;
+    this.events.count('RZ/Trap0e/GuestPF');
+    this.events.count(errorName(code));
+    if ((code & PageFault.WRITE) !== 0) this.events.count('RZ/DirtyPage/RealPF');
+    this.#cause = 'GuestTrap';
     this.faultCode = code;
     this.cr2 =
       this.walker?.scheme.addressBits === 48 ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear))) : BigInt(linear);
@@ -232,15 +286,55 @@ export class ShadowCpu {
   /** @param linear what the shadow tables are indexed by @param gcPhys where it leads */
   #reachShadow(linear: number, access: number, gcPhys: GuestPhys): number {
     this.gcPhys = gcPhys;
+    const allocations = this.paging.pool.counts.allocations;
     if (this.#fill(linear, access)) {
       const host = this.hostAddress(linear, access);
       if (host >= 0) {
-        this.counts.synced++;
+        this.#noteSynced(access, this.paging.pool.counts.allocations > allocations);
         return host;
       }
     }
-    this.counts.emulated++;
+    this.#noteEmulated(access);
     return Reach.EMULATE;
+  }
+
+  #noteSynced(access: number, madeTables: boolean): void {
+    this.counts.synced++;
+    const mode = (access & PageFault.USER) !== 0 ? 'User' : 'SuperVisor';
+    this.events.count(`RZ/OutOfSync/${mode}`);
+    if ((access & PageFault.WRITE) !== 0) this.events.count(`RZ/OutOfSync/${mode}Write`);
+    if (this.#cause === 'Misc') this.#cause = madeTables ? 'SyncPT' : 'OutOfSync';
+  }
+
+  /** Why no table can do the access. */
+  #noteEmulated(access: number): void {
+    this.counts.emulated++;
+    const { events, gcPhys, paging } = this;
+    const range = paging.memory.ranges.find(gcPhys);
+    if (range === undefined) {
+      events.count('RZ/Trap0e/Handlers/Invalid');
+      return;
+    }
+    const page = range.pageOf(gcPhys);
+    const isWrite = (access & PageFault.WRITE) !== 0;
+    if (range.state[page] === PageState.BALLOONED) events.count('RZ/OutOfSync/Balloon');
+    if (range.type[page] === PageType.ROM && isWrite) events.count('RZ/ROMWriteHandled');
+    if (isWrite && this.walker && (this.walker.rights & RW) === 0) events.count('RZ/Trap0e/WP/ToR3');
+    if (paging.memory.handlers.list.find(gcPhys)) {
+      events.count('RZ/Trap0e/Handlers/Physical');
+      this.#cause = 'HandlerPhysical';
+    } else if (paging.virtualHandlers.stateOf(Math.floor(gcPhys / PAGE_SIZE)) > HandlerState.NONE) {
+      events.count('RZ/Trap0e/Handlers/VirtualByPhys');
+      this.#cause = 'HandlerVirtual';
+    } else if (range.handler[page] >= HandlerState.WRITE) {
+      events.count('RZ/Trap0e/Handlers/Unhandled');
+      this.#cause = 'HandlerUnhandled';
+    }
+  }
+
+  #endTrap(start: number): void {
+    this.events.time('RZ/Trap0e', start);
+    this.events.time(`RZ/Trap0e/Time2/${this.#cause}`, start);
   }
 
   /** Guest tables lead to a guest-physical address, nested tables from there to the host. */
@@ -253,14 +347,23 @@ export class ShadowCpu {
     }
     const nestedAccess = access & PageFault.WRITE;
     const known = this.hostAddress(gcPhys, nestedAccess);
-    return known >= 0 ? known : this.#reachShadow(gcPhys, nestedAccess, gcPhys);
+    if (known >= 0) return known;
+    const start = clock();
+    this.#cause = 'Misc';
+    const host = this.#reachShadow(gcPhys, nestedAccess, gcPhys);
+    this.#endTrap(start);
+    return host;
   }
 
   #fill(linear: number, access: number): boolean {
     if (this.root === NIL_INDEX || !this.#sync || !this.paging.memory.a20.isOn(this.id)) return false;
+    const start = clock();
     const table = this.#sync.tableFor(this.root, linear);
+    this.events.time('RZ/Trap0e/Time/SyncPT', start);
     if (table === NIL_INDEX) return false;
+    const fillStart = clock();
     this.#sync.fill(table, linear, access);
+    this.events.time('RZ/Trap0e/Time/OutOfSync', fillStart);
     return true;
   }
 
@@ -268,6 +371,29 @@ export class ShadowCpu {
     const { features, physicalBits } = this.paging.options;
     return rulesOf(this.registers, { features, ...(physicalBits === undefined ? {} : { physicalBits }) });
   }
+}
+
+/** Causes of faults, by VirtualBox's names. */
+type TrapCause =
+  | 'DirtyAndAccessedBits'
+  | 'GuestTrap'
+  | 'HandlerPhysical'
+  | 'HandlerVirtual'
+  | 'HandlerUnhandled'
+  | 'Misc'
+  | 'OutOfSync'
+  | 'SyncPT';
+
+/** What counts a fault of the guest with an error code. */
+function errorName(code: number): CpuCount {
+  const isUser = (code & PageFault.USER) !== 0;
+  const mode = isUser ? 'User' : 'Supervisor';
+  const isWrite = (code & PageFault.WRITE) !== 0;
+  if ((code & PageFault.RESERVED) !== 0) return `RZ/Trap0e/Err/${mode}/Reserved`;
+  if ((code & PageFault.PRESENT) === 0) return `RZ/Trap0e/Err/${mode}/${isWrite ? 'NPWrite' : 'NPRead'}`;
+  if (isWrite) return `RZ/Trap0e/Err/${mode}/Write`;
+  // The kernel may read whatever is there.
+  return (code & PageFault.FETCH) !== 0 || !isUser ? `RZ/Trap0e/Err/${mode}/NXE` : 'RZ/Trap0e/Err/User/Read';
 }
 
 /** Addresses below this can be looked up in the shadow tables. */

@@ -1,11 +1,13 @@
 import { UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { clock } from '../../../formats/world/waiting.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import { PageState } from '../../pgm/pages/page-states.ts';
 import type { RamRange } from '../../pgm/pages/ram-range.ts';
 import type { RawMode } from '../mappings/raw-mode.ts';
 import { DEFAULT_POOL_PAGES, ShadowPool } from '../pool/pool.ts';
 import { TableMonitor } from '../pool/table-monitor.ts';
+import { ShadowEvents } from './paging-events.ts';
 import { ShadowCpu } from './shadow-cpu.ts';
 import type { ModeChangeHooks, ShadowPagingOptions } from './shadow-state.ts';
 import { VirtualHandlers } from './virtual-handlers.ts';
@@ -19,6 +21,8 @@ export class ShadowPaging {
   readonly memory: GuestMemory;
   /** As given. */
   readonly options: ShadowPagingOptions;
+  /** @internal */
+  readonly events = new ShadowEvents();
   /** @internal */
   readonly hooks: ModeChangeHooks;
   /** @internal */
@@ -46,6 +50,7 @@ export class ShadowPaging {
     this.hooks = hooks;
     this.monitor = new TableMonitor(memory);
     this.pool = new ShadowPool(this.monitor, poolPages, extents);
+    this.pool.tracking.onAdd = (event) => this.events.count(event);
     this.monitor.attach(this.pool);
     const { onChange } = memory.pages;
     memory.pages.onChange = (range, page) => {
@@ -76,6 +81,9 @@ export class ShadowPaging {
     // A guest table that has lost its memory has lost its entries, though nobody wrote.
     const hasLostContent = range.state[page] === PageState.ZERO || range.state[page] === PageState.BALLOONED;
     if (hasLostContent && this.monitor.isWatched(frame)) this.monitor.noteWrite(frame * PAGE_SIZE, PAGE_SIZE);
-    if (this.pool.tracking.isTracked(frame)) this.pool.clearFrame(frame);
+    if (!this.pool.tracking.isTracked(frame)) return;
+    const start = clock();
+    this.pool.clearFrame(frame);
+    this.events.time('Track/Deref', start);
   }
 }

@@ -10,6 +10,7 @@ import type { ShadowPool } from '../pool/pool.ts';
 import type { TableMonitor } from '../pool/table-monitor.ts';
 import type { HostPaging, WorldSwitcher } from '../shadow-mode.ts';
 import type { Walker } from '../walker.ts';
+import type { CpuEvents, ShadowEvents } from './paging-events.ts';
 import type { ShadowPlan } from './plan.ts';
 import type { Tlb } from './tlb.ts';
 
@@ -86,6 +87,7 @@ export interface ModeChangeHooks {
 
 /** What a CPU, and what happens to it, needs of the machine: `ShadowPaging`. */
 export interface MachineState {
+  readonly events: ShadowEvents;
   readonly memory: GuestMemory;
   readonly options: ShadowPagingOptions;
   readonly hooks: ModeChangeHooks;
@@ -110,6 +112,7 @@ export interface CpuState {
   /** Memory through this CPU's A20 gate. */
   readonly view: GuestView;
   readonly counts: CpuCounts;
+  readonly events: CpuEvents;
   readonly cr3: RootState;
   readonly tlb: Tlb;
   readonly registers: Registers;

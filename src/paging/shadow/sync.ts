@@ -1,4 +1,5 @@
 import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
+import { clock } from '../../../formats/world/waiting.ts';
 import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState, PageState, PageType } from '../../pgm/pages/page-states.ts';
 import type { RamRange } from '../../pgm/pages/ram-range.ts';
@@ -10,6 +11,7 @@ import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { A, D, G, NX_HIGH, P, RW, US } from '../schemes.ts';
 import { PDE_TRACK_DIRTY, PTE_TRACK_DIRTY } from '../software-bits.ts';
 import { indexIn, isReserved, tableAddress, type Walker } from '../walker.ts';
+import type { CpuEvents } from './paging-events.ts';
 import type { ShadowLevel, ShadowPlan } from './plan.ts';
 
 /** Pages that one fault brings in, where the guest's tables have them (`PGM_SYNC_NR_PAGES`). */
@@ -45,6 +47,7 @@ export class ShadowSync {
   readonly #walker: Walker | undefined;
   /** What virtual handlers ask of a page: a `HandlerState`. */
   readonly #virtualState: (frame: number) => number;
+  readonly #events: CpuEvents;
 
   constructor(
     memory: GuestMemory,
@@ -52,7 +55,9 @@ export class ShadowSync {
     plan: ShadowPlan,
     walker: Walker | undefined,
     virtualState: (frame: number) => number,
+    events: CpuEvents,
   ) {
+    this.#events = events;
     this.#memory = memory;
     this.#pool = pool;
     this.#plan = plan;
@@ -69,11 +74,19 @@ export class ShadowSync {
       const level = levels[depth];
       const slot = slotOf(level, linear);
       let child = this.#childThere(table, slot, level);
-      if (child === NIL_INDEX) child = this.#hook(table, slot, level, linear);
+      if (child === NIL_INDEX) child = this.#make(table, slot, level, linear);
       if (child === NIL_INDEX) return NIL_INDEX;
       table = child;
     }
     return table;
+  }
+
+  #make(table: number, slot: number, level: ShadowLevel, linear: number): number {
+    const start = clock();
+    const child = this.#hook(table, slot, level, linear);
+    this.#events.time('RZ/SyncPT', start);
+    if (child === NIL_INDEX) this.#events.count('RZ/SyncPT/Failed');
+    return child;
   }
 
   /** Lets `table` map the page at `linear`, and pages around it that cost nothing. */
@@ -95,6 +108,7 @@ export class ShadowSync {
     const child = this.#pool.child(table, slot);
     const latched = this.#plan.ownRoot && level.guest === 0 ? this.#entryAddress(0) : this.#pool.key[child];
     if (this.#pool.key[child] !== latched) {
+      this.#events.count('RZ/SyncPagePDOutOfSync');
       this.#pool.clearSlot(table, slot);
       return NIL_INDEX;
     }
@@ -114,6 +128,7 @@ export class ShadowSync {
     const isBig = level.guest >= leaf;
     const child = isBig ? this.#takeBig(level, linear, walker as Walker) : this.#takeTable(level, slot, linear);
     if (child === NIL_INDEX) return NIL_INDEX;
+    this.#events.count(isBig ? 'RZ/SyncPT/4M' : 'RZ/SyncPT/4K');
     if (this.#plan.ept) {
       this.#pool.setTable(table, slot, child, EPT_TABLE);
       return child;
@@ -122,8 +137,10 @@ export class ShadowSync {
     const low = walker && level.guest >= 0 ? walker.entryLow[depth] : STAND_IN;
     const high = walker && level.guest >= 0 ? walker.entryHigh[depth] : 0;
     let flags = level.bare ? P : low & KEPT_OF_TABLES;
-    if (isBig && level.big?.holds !== 'tables' && (low & RW) !== 0 && (low & D) === 0)
+    if (isBig && level.big?.holds !== 'tables' && (low & RW) !== 0 && (low & D) === 0) {
       flags = (flags & ~RW) | PDE_TRACK_DIRTY;
+      this.#events.count('RZ/DirtyPage/MarkBig');
+    }
     this.#pool.setTable(table, slot, child, flags, (high & NX_HIGH) >>> 0);
     return child;
   }
@@ -195,6 +212,7 @@ export class ShadowSync {
     const handlers = Math.max(activeState(range.handler[index]), this.#virtualState(frame));
     if (range.type[index] === PageType.MMIO || range.state[index] === PageState.BALLOONED) return;
     if (handlers === HandlerState.ALL || (page.low & A) === 0) {
+      if ((page.low & A) === 0) this.#events.count('RZ/AccessedPage');
       this.#pool.clearSlot(table, slot);
       return;
     }
@@ -203,6 +221,7 @@ export class ShadowSync {
     const { wide } = this.#plan.levels[this.#plan.levels.length - 1];
     if (id === 0 || (!wide && id >= NARROW_PAGES)) return;
     const low = entryFlags(page, handlers, isWritable(range, index));
+    this.#events.count((low & PTE_TRACK_DIRTY) !== 0 ? 'RZ/DirtyPage/Mark' : 'RZ/DirtyPage/Skipped');
     const lowHost = (id << 12) >>> 0;
     const highHost = Math.floor(id / NARROW_PAGES);
     if (this.#plan.ept) this.#pool.setPage(table, slot, (lowHost | EPT_PAGE | (low & RW)) >>> 0, highHost, frame);

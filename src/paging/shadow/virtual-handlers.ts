@@ -1,5 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { clock } from '../../../formats/world/waiting.ts';
 import type { RawCallback } from '../../pgm/access/handler-list.ts';
 import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
@@ -148,11 +149,13 @@ export class VirtualHandlers {
     bytes: Uint8Array,
     through?: GuestVirt,
   ): 'done' | 'default' | undefined {
+    const start = clock();
     const node = this.cache.find(
       gcPhys,
       through,
       (each) => access === 'write' || this.#owners.get(each)?.handler.kind === 'all',
     );
+    this.#paging.events.time('R3/VirtHandlerSearchByPhys', start);
     if (!node) return undefined;
     const address = node.address + BigInt(gcPhys - (node.gcPhys ?? 0));
     return this.#owners.get(node)?.handler.callback?.(access, address, bytes);
@@ -179,12 +182,17 @@ export class VirtualHandlers {
    */
   update(cpu: CpuState, force: boolean): void {
     let changed = force;
+    const { events, pool } = this.#paging;
+    const start = clock();
     for (const { handler, nodes } of this.#guest) {
       for (const node of nodes) changed = this.#look(cpu, handler, node) || changed;
     }
+    events.time('R3/SyncCR3/Handlers/VirtualUpdate', start);
     if (!changed) return;
+    const resetStart = clock();
     this.#raise();
-    this.#paging.pool.clearAll();
+    events.time('R3/SyncCR3/Handlers/VirtualReset', resetStart);
+    pool.clearAll();
   }
 
   #look(cpu: CpuState, handler: VirtualHandler, node: PhysToVirtNode): boolean {

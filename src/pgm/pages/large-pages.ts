@@ -1,6 +1,8 @@
 import { hex } from '../../../formats/errors.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
+import { clock } from '../../../formats/world/waiting.ts';
 import { NIL_PAGE_ID, PAGES_PER_CHUNK } from '../../gmm/page-id.ts';
+import { Events } from '../statistics/events.ts';
 import type { GuestPages } from './guest-pages.ts';
 import { largeBlockOf } from './large-block.ts';
 import { HandlerState, PageState, PageType, PdeType } from './page-states.ts';
@@ -17,6 +19,8 @@ export class LargePages {
    * apart.
    */
   readonly counts = { allocated: 0, reused: 0, refused: 0, rechecked: 0 };
+  /** Times of the host's allocation, and of checks. */
+  readonly times = new Events<never, 'Alloc' | 'R3/IsValid'>();
   readonly #ranges: RangeList;
   readonly #pages: GuestPages;
 
@@ -39,6 +43,15 @@ export class LargePages {
     if (type !== PdeType.LARGE && type !== PdeType.LARGE_DISABLED)
       throw invalid(gcPhys, 'it was not allocated as one page');
     if (type === PdeType.LARGE_DISABLED) this.counts.rechecked++;
+    const start = clock();
+    this.#checkWhole(range, base, gcPhys);
+    this.times.time('R3/IsValid', start);
+    if (type === PdeType.LARGE) this.counts.reused++;
+    range.setPdeType(base, PdeType.LARGE);
+    return range.pageId[base];
+  }
+
+  #checkWhole(range: RamRange, base: number, gcPhys: GuestPhys): void {
     for (let page = base; page < base + PAGES_PER_CHUNK; page++) {
       const isWhole = page === base || range.pdeType(page) === PdeType.LARGE;
       const isPlain =
@@ -47,9 +60,6 @@ export class LargePages {
         range.handler[page] === HandlerState.NONE;
       if (!isWhole || !isPlain) throw invalid(gcPhys, `the page at ${hex(range.addressOf(page))} stands apart`);
     }
-    if (type === PdeType.LARGE) this.counts.reused++;
-    range.setPdeType(base, PdeType.LARGE);
-    return range.pageId[base];
   }
 
   /**
@@ -64,7 +74,9 @@ export class LargePages {
       this.counts.refused++;
       return false;
     }
+    const start = clock();
     const first = this.#pages.backing.takeLargePage();
+    this.times.time('Alloc', start);
     if (first === NIL_PAGE_ID) {
       this.isEnabled = false;
       return false;

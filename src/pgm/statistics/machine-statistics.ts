@@ -35,6 +35,7 @@ export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   tree.bind('/PGM/LargePage/Reused', () => largePages.counts.reused);
   tree.bind('/PGM/LargePage/Refused', () => largePages.counts.refused);
   tree.bind('/PGM/LargePage/Recheck', () => largePages.counts.rechecked);
+  largePages.times.bindTo(tree, '/PGM/LargePage/Prof/', [], ['Alloc', 'R3/IsValid']);
   tree.bind('/MM/cbRamBase', () =>
     ranges.all.reduce((size, range) => size + (range.kind === 'ram' ? range.end - range.start : 0), 0),
   );

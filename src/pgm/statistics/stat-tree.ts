@@ -16,6 +16,7 @@ export type StatisticReader = () => StatisticValue;
 interface Entry {
   readonly statistic: Statistic;
   read: StatisticReader;
+  isBound: boolean;
   /** What it was at the last reset. */
   base: StatisticValue;
 }
@@ -31,19 +32,29 @@ export class StatTree {
     this.cpus = cpus;
   }
 
+  /** Of all that are registered. */
+  get paths(): readonly string[] {
+    return [...this.#entries.keys()];
+  }
+
   /** Adds the statistics that `rows` stand for, all 0. @throws UsageError `already-exists` */
   register(rows: readonly StatisticRow[]): void {
     for (const statistic of statisticsOf(rows, this.cpus)) {
       if (this.#entries.has(statistic.path))
         throw new UsageError('already-exists', `Cannot register statistic: ${statistic.path} is there already`);
       const nothing = nothingOf(statistic.kind);
-      this.#entries.set(statistic.path, { statistic, read: () => nothing, base: nothing });
+      this.#entries.set(statistic.path, { statistic, read: () => nothing, isBound: false, base: nothing });
     }
   }
 
   /** Makes a statistic live. @throws UsageError `not-found` */
   bind(path: string, read: StatisticReader): void {
-    this.#get(path).read = read;
+    Object.assign(this.#get(path), { read, isBound: true });
+  }
+
+  /** Whether somebody counts it. @throws UsageError `not-found` */
+  isBound(path: string): boolean {
+    return this.#get(path).isBound;
   }
 
   /** @throws UsageError `not-found` */
