@@ -2,7 +2,6 @@ import { hex } from '../../../formats/errors.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { clock } from '../../../formats/world/waiting.ts';
 import { NIL_PAGE_ID, PAGES_PER_CHUNK } from '../../gmm/page-id.ts';
-import { Events } from '../statistics/events.ts';
 import type { GuestPages } from './guest-pages.ts';
 import { largeBlockOf } from './large-block.ts';
 import { HandlerState, PageState, PageType, PdeType } from './page-states.ts';
@@ -19,8 +18,8 @@ export class LargePages {
    * apart.
    */
   readonly counts = { allocated: 0, reused: 0, refused: 0, rechecked: 0 };
-  /** Times of the host's allocation, and of checks. */
-  readonly times = new Events<never, 'Alloc' | 'R3/IsValid'>();
+  /** Told how long the host's allocation, or a check, took: when it began. */
+  onTime: ((what: 'Alloc' | 'R3/IsValid', start: number) => void) | undefined;
   readonly #ranges: RangeList;
   readonly #pages: GuestPages;
 
@@ -45,7 +44,7 @@ export class LargePages {
     if (type === PdeType.LARGE_DISABLED) this.counts.rechecked++;
     const start = clock();
     this.#checkWhole(range, base, gcPhys);
-    this.times.time('R3/IsValid', start);
+    this.onTime?.('R3/IsValid', start);
     if (type === PdeType.LARGE) this.counts.reused++;
     range.setPdeType(base, PdeType.LARGE);
     return range.pageId[base];
@@ -76,7 +75,7 @@ export class LargePages {
     }
     const start = clock();
     const first = this.#pages.backing.takeLargePage();
-    this.times.time('Alloc', start);
+    this.onTime?.('Alloc', start);
     if (first === NIL_PAGE_ID) {
       this.isEnabled = false;
       return false;

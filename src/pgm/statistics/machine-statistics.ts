@@ -2,6 +2,7 @@ import type { GuestMemory } from '../guest-memory.ts';
 import type { HostBacking } from '../pages/host-backing.ts';
 import { PAGE_COUNT_NAMES, type PageCounts } from '../pages/page-counters.ts';
 import { CPU_STATISTICS } from './cpu-statistics.ts';
+import { Events } from './events.ts';
 import { MEMORY_STATISTICS } from './memory-statistics.ts';
 import { RELEASE_STATISTICS } from './release-statistics.ts';
 import { StatTree } from './stat-tree.ts';
@@ -35,7 +36,9 @@ export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   tree.bind('/PGM/LargePage/Reused', () => largePages.counts.reused);
   tree.bind('/PGM/LargePage/Refused', () => largePages.counts.refused);
   tree.bind('/PGM/LargePage/Recheck', () => largePages.counts.rechecked);
-  largePages.times.bindTo(tree, '/PGM/LargePage/Prof/', [], ['Alloc', 'R3/IsValid']);
+  const times = new Events<never, 'Alloc' | 'R3/IsValid'>();
+  largePages.onTime = (what, start) => times.time(what, start);
+  times.bindTo(tree, '/PGM/LargePage/Prof/', [], ['Alloc', 'R3/IsValid']);
   tree.bind('/MM/cbRamBase', () =>
     ranges.all.reduce((size, range) => size + (range.kind === 'ram' ? range.end - range.start : 0), 0),
   );
