@@ -1,9 +1,12 @@
 import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import { familyOf } from '../../../src/saved-state/families/read-state.ts';
 import { type BlockStatistics, qemuStatistics } from '../../../src/saved-state/qemu/page-statistics.ts';
 import type { Family } from '../../../src/saved-state/reading/families.ts';
+import { runningStatistics } from '../../control/running-statistics.ts';
+import { isControlSocket } from '../../control/socket-path.ts';
 import { withSource } from '../../io/input.ts';
 import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
@@ -23,35 +26,51 @@ import { listStatistics, statisticsText } from '../../text/statistics-text.ts';
 interface Options extends CommonOptions, RamOptions {
   file: string;
   pattern?: string;
+  watch?: number;
 }
 
 export const statsCommand: CommandModule<object, Options> = {
   builder: (argv) =>
     withRamFile(withCommonOptions(argv))
-      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+      .positional('file', {
+        type: 'string',
+        demandOption: true,
+        describe: 'Saved state; - for stdin; or the control socket of a running machine',
+      })
       .positional('pattern', {
         type: 'string',
         describe: 'Which ones: * and ? as usual, | between alternatives; without it those that are not 0',
       })
+      .option('watch', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Of a running machine: look again after so many seconds, and show what has changed, until Ctrl-C',
+      })
       .example('$0 stats machine.sav', 'What the state holds')
       .example("$0 stats machine.sav '/PGM/Page/*|/MM/*'", 'All of these, also where they are 0')
       .epilogue(
-        "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). What only a running machine counts is 0. Of a state of QEMU the pages of each block are counted.",
+        "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). What only a running machine counts is 0; a tick is a nanosecond of the clock of its process. Of a state of QEMU the pages of each block are counted.",
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('stats', [options.file], options, (job) =>
-      withSource(
-        job,
-        async (whole) => {
-          const { family, source } = await familyOf(whole);
-          expectOptionsOf(family, options, OWN_OPTIONS);
-          return COUNTERS[family.name](source, job, options);
-        },
-        options.ram === undefined ? {} : { ram: options.ram },
-      ),
+      isControlSocket(options.file) ? runningStatistics(job, options.file, options) : stateStatistics(job, options),
     );
   },
 };
+
+function stateStatistics(job: Job, options: Options): Promise<Outcome> {
+  if (options.watch !== undefined)
+    throw new UsageError('bad-combination', `Cannot watch ${options.file}: only a running machine counts on`);
+  return withSource(
+    job,
+    async (whole) => {
+      const { family, source } = await familyOf(whole);
+      expectOptionsOf(family, options, OWN_OPTIONS);
+      return COUNTERS[family.name](source, job, options);
+    },
+    options.ram === undefined ? {} : { ram: options.ram },
+  );
+}
 
 /** What options are when they are not given, of those that only one family has. */
 const OWN_OPTIONS = { virtualbox: { pattern: undefined }, qemu: { ram: undefined } };

@@ -1,0 +1,41 @@
+import { UsageError } from '../../formats/errors.ts';
+import { sleep } from '../../formats/world/waiting.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { Job, Outcome } from '../process/run-command.ts';
+import { show } from '../terminal/print.ts';
+import { line, lines } from '../terminal/terminal-text.ts';
+import { type DescribedStatistic, statisticsText } from '../text/statistics-text.ts';
+import { askMachine } from './control-client.ts';
+
+/** Looks more often tell nothing more. */
+const LEAST_SECONDS = 0.1;
+
+/** What a running machine counts, and how often to look. */
+export interface Looks {
+  pattern?: string;
+  /** Seconds between looks; absent for one look. */
+  watch?: number;
+  json: boolean;
+}
+
+/** Shows what a running machine counts; with `watch` also what has changed, until somebody stops it. */
+export async function runningStatistics({ signal }: Job, machine: string, looks: Looks): Promise<Outcome> {
+  const { pattern, watch, json } = looks;
+  if (watch !== undefined && json)
+    throw new UsageError('bad-combination', 'Cannot watch with --json: a document has an end');
+  if (watch !== undefined && !(watch >= LEAST_SECONDS))
+    throw new UsageError('usage', `Cannot watch every ${watch} seconds: expected ${LEAST_SECONDS} or more`);
+  const request = { command: 'stats' as const, ...(pattern === undefined ? {} : { pattern }) };
+  const look = async () => (await askMachine(machine, request, () => {}, signal)).statistics as DescribedStatistic[];
+  let last = await look();
+  if (watch === undefined) return { exitCode: ExitCode.OK, result: { statistics: last }, text: statisticsText(last) };
+  await show(statisticsText(last));
+  for (;;) {
+    await sleep(watch * 1000, { signal });
+    const now = await look();
+    const before = new Map(last.map(({ path, value }) => [path, JSON.stringify(value)]));
+    const changed = now.filter(({ path, value }) => before.get(path) !== JSON.stringify(value));
+    await show(changed.length === 0 ? line`nothing has changed` : lines([line``, statisticsText(changed)]));
+    last = now;
+  }
+}
