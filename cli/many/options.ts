@@ -73,6 +73,8 @@ export function isForMany({ recursive, filesFrom, journal, jobs }: ManyOptions):
   return recursive || filesFrom !== undefined || journal !== undefined || jobs > 1;
 }
 
+const MOST_JOBS = 256;
+
 /** @throws UsageError */
 export function checkManyOptions(options: ManyOptions): void {
   const { jobs, resume, journal, filesFrom, null: isNull } = options;
@@ -82,5 +84,3 @@ export function checkManyOptions(options: ManyOptions): void {
     throw new UsageError('bad-combination', '--resume goes with --journal: it names what is done already');
   if (isNull && filesFrom === undefined) throw new UsageError('bad-combination', '--null goes with --files-from');
 }
-
-const MOST_JOBS = 256;

@@ -129,6 +129,9 @@ export interface Done {
   word?: string;
 }
 
+/** Under this word files are counted that were never a state. */
+export const NO_STATE = 'no state';
+
 /** Runs a command on one file. What fails is part of the result. @throws what is a fault of savkit itself */
 export async function runOne(
   command: string,
@@ -157,9 +160,6 @@ export async function runOne(
     progress.stop();
   }
 }
-
-/** Under this word files are counted that were never a state. */
-export const NO_STATE = 'no state';
 
 /** Prints what became of a file, for people. */
 export async function present({ text, told }: Done): Promise<void> {

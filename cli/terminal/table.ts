@@ -33,6 +33,9 @@ const LONGEST_CELL = 120;
 
 export type Cell = Piece | undefined;
 
+/** Nobody reads more, and to lay them out takes a second. */
+const MOST_ROWS = 10_000;
+
 /** A table without lines, as wide as the terminal at most: columns of numbers to the right. */
 export function table(
   head: readonly string[],
@@ -53,9 +56,6 @@ export function table(
   if (all.length > rows.length) parts.push(indent(`… and ${all.length - rows.length} more, which --json lists`));
   return joined(parts, '\n');
 }
-
-/** Nobody reads more, and to lay them out takes a second. */
-const MOST_ROWS = 10_000;
 /** The library takes time by the square of these. */
 const ROWS_AT_ONCE = 256;
 

@@ -5,6 +5,9 @@ export { crc32 };
 
 const POLYNOMIAL = 0xedb88320;
 
+/** x^8: the step of one zero byte. */
+const xToThe8 = 1 << (31 - 8);
+
 /**
  * What a difference between two running CRCs becomes after both have seen the same `length` bytes.
  *
@@ -32,6 +35,3 @@ function multiply(a: number, b: number): number {
   }
   return product >>> 0;
 }
-
-/** x^8: the step of one zero byte. */
-const xToThe8 = 1 << (31 - 8);

@@ -98,6 +98,8 @@ export function array<T>(kind: Kind<T>, count: number): Kind<T[]> {
   };
 }
 
+const utf8 = new TextDecoder();
+
 /**
  * `u32` length and so many bytes of text, no NUL. `limit`: the loader's buffer, which the text must be shorter than.
  */
@@ -123,7 +125,6 @@ export function text(limit: number): Kind<string> {
     },
   };
 }
-const utf8 = new TextDecoder();
 
 /** A constant that must stand here; it is checked and left out of the value. */
 export function marker(value: number, vboxCode: string): Kind<void> {

@@ -24,6 +24,12 @@ interface PageScanner {
   scan(payload: PayloadReader, batch: PageBatch): PageStop;
 }
 
+/** The first record of a pass has an address, or is the end. */
+const ADDRESSED = 0x80;
+
+/** Offset of the separator after the basic part of version 6 when guest pointers take 4 bytes; 37 when they take 8. */
+const SEPARATOR_WITH_NARROW_POINTER = 33;
+
 /**
  * Reads the pgm units of one state, all passes in order: `begin` at each unit, then `nextPages` until it gives false.
  * What the heads say stays readable here; of repeated pages the last one counts.
@@ -220,12 +226,6 @@ export class PgmReader {
     );
   }
 }
-
-/** The first record of a pass has an address, or is the end. */
-const ADDRESSED = 0x80;
-
-/** Offset of the separator after the basic part of version 6 when guest pointers take 4 bytes; 37 when they take 8. */
-const SEPARATOR_WITH_NARROW_POINTER = 33;
 
 /** @throws UnsupportedError for a version that no loader knows, or that a live pass can't have */
 function versionOf(unit: UnitHeader): PgmVersion {

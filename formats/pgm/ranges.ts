@@ -36,6 +36,9 @@ export function ramLayout(ramSize: number, ramHole = DEFAULT_RAM_HOLE): RamLayou
   return { lowEnd, highEnd: FOUR_GIB + ramSize - lowEnd };
 }
 
+/** 1 GiB; video memory has at most 256 MiB. */
+const RANGE_PAGES_LIMIT = 2 ** 18;
+
 /** What page records may name: frames of RAM, pages of ROMs and MMIO2 ranges. */
 export class KnownRanges {
   /** RAM frames: below this, or … */
@@ -75,9 +78,6 @@ export class KnownRanges {
     return frame < this.lowFrames || (frame >= FOUR_GIB_FRAMES && frame < this.highFrames);
   }
 }
-
-/** 1 GiB; video memory has at most 256 MiB. */
-const RANGE_PAGES_LIMIT = 2 ** 18;
 const FOUR_GIB_FRAMES = FOUR_GIB / 2 ** PAGE_SHIFT;
 /** Guests are far smaller than 16 TiB; frames up to there fit 32 bits. */
 export const FRAME_LIMIT = 2 ** 32;

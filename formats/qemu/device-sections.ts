@@ -57,6 +57,10 @@ interface SectionHead {
   bodyAt: number;
 }
 
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+const latin1 = new TextDecoder('latin1');
+
 class Splitter {
   readonly result: DeviceSections = { devices: [], ended: false, trailing: 0, split: 'search' };
   readonly #bytes: Uint8Array;
@@ -255,6 +259,3 @@ class Splitter {
     return new QemuFormatError('truncated', message, { offset }, qemuSays);
   }
 }
-
-const PRINTABLE = /^[\x20-\x7e]+$/;
-const latin1 = new TextDecoder('latin1');

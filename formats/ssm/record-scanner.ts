@@ -21,6 +21,9 @@ const TERM_CONTENT_SIZE = 14;
 
 export type Stop = 'full' | 'more' | 'term';
 
+/** By bytes of the size code. */
+const SMALLEST_OF_LENGTH = [0, 0, 0, 0, 0x10000, 0x200000, 0x4000000];
+
 /** Turns the records in a window into segments. */
 export class RecordScanner {
   /** Bytes of a large RAW record that are still to come. */
@@ -148,9 +151,6 @@ export class RecordScanner {
     return size;
   }
 }
-
-/** By bytes of the size code. */
-const SMALLEST_OF_LENGTH = [0, 0, 0, 0, 0x10000, 0x200000, 0x4000000];
 
 /** @returns false where the record is incomplete */
 function addCompressed(

@@ -149,6 +149,8 @@ export class PayloadStream {
   }
 }
 
+const ZLIB_CHUNK = 64 * 1024;
+
 async function* readRange(source: ByteSource, start: number, end: number): AsyncGenerator<Uint8Array> {
   for (let position = start; position < end; ) {
     const chunk = new Uint8Array(Math.min(ZLIB_CHUNK, end - position));
@@ -158,7 +160,6 @@ async function* readRange(source: ByteSource, start: number, end: number): Async
     position += count;
   }
 }
-const ZLIB_CHUNK = 64 * 1024;
 
 function badBlock(offset: number, what: string): FormatError {
   return new FormatError(

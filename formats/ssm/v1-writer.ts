@@ -23,6 +23,9 @@ const SMALL_PIECE = 128;
 /** The CRC ends before the end of the file; so many bytes are kept back until that is known. */
 const KEPT_BACK = 64;
 
+/** Offset of `cbUnit` within a unit header. */
+const SIZE_FIELD = 8;
+
 /**
  * Writes V1.1 and V1.2 containers (ssm-container.md 2). Sizes and CRC stand before what they are of, so the sink must
  * take writes out of order.
@@ -188,9 +191,6 @@ export class V1Writer implements ContainerWriter {
     this.#out.put(writer.view());
   }
 }
-
-/** Offset of `cbUnit` within a unit header. */
-const SIZE_FIELD = 8;
 
 function writeHeader(
   format: '1.1' | '1.2',

@@ -120,8 +120,9 @@ export function readDirectoryHead(bytes: Uint8Array, offset: number): number {
   return count;
 }
 
+const FOUR_ZEROS = new Uint8Array(4);
+
 /** CRC-32 of `bytes` with the 4 bytes at `field` taken as 0: how headers hold their own CRC. */
 export function crcWithout(bytes: Uint8Array, field: number): number {
   return crc32(bytes.subarray(field + 4), crc32(FOUR_ZEROS, crc32(bytes.subarray(0, field))));
 }
-const FOUR_ZEROS = new Uint8Array(4);

@@ -35,6 +35,11 @@ const ENCODING_RECORDS = { [Encoding.LZF]: RecordType.RAW_LZF, [Encoding.ZERO]: 
   number
 >;
 
+const COMPRESSED_HEAD = 5;
+
+/** For states of V1.1, which holds no release: the last one that wrote that format. Loaders want numbers above 0. */
+export const NO_RELEASE = { major: 2, minor: 0, build: 12, revision: 1 };
+
 /** Writes V2.0 containers (ssm-container.md 3), record by record as VirtualBox does (3.5). */
 export class V2Writer implements ContainerWriter {
   readonly format = '2.0';
@@ -243,9 +248,6 @@ export class V2Writer implements ContainerWriter {
 }
 
 const TERM_CONTENT = termRecord.size() - 2;
-const COMPRESSED_HEAD = 5;
-/** For states of V1.1, which holds no release: the last one that wrote that format. Loaders want numbers above 0. */
-export const NO_RELEASE = { major: 2, minor: 0, build: 12, revision: 1 };
 
 /** Text as bytes, padded with NUL. */
 export function fixed(text: string, size: number): Uint8Array {

@@ -31,6 +31,9 @@ export interface Resolution {
   notYet?: string;
 }
 
+const OLD_COPY =
+  "this record of the target's is older than the source's decision: it needs the one of now, or of the target that was meant";
+
 /**
  * Who may run the machine, from what both sides have written down; a pure function. The source's written `handed-over`
  * is the decision; before it the machine is the source's, after it the target's, unless the target has written down,
@@ -77,9 +80,6 @@ function notHandedOver({ alive }: SourceKnown, target: TargetKnown): Resolution 
       : 'whether the process of the source has ended can only be told there: run it there, or with --peer-ended';
   return { survivor: 'source', write: [], because, notYet };
 }
-
-const OLD_COPY =
-  "this record of the target's is older than the source's decision: it needs the one of now, or of the target that was meant";
 
 /** The source has decided over a later connection: with another process, or with this one in another state. */
 function isOlder({ attempt: ready = 0 }: TargetKnown, { attempt: decided = 0 }: SourceKnown): boolean {

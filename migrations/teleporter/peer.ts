@@ -24,6 +24,9 @@ export interface Line {
   bytes: Uint8Array;
 }
 
+const NEWLINE = 0x0a;
+const NUL = 0;
+
 /** The other side of a connection: lines and bytes over any duplex stream, one reader and one writer at a time. */
 export class Peer {
   /** For messages, e.g. `127.0.0.1:6000`. */
@@ -223,9 +226,6 @@ export class Peer {
     return error;
   }
 }
-
-const NEWLINE = 0x0a;
-const NUL = 0;
 
 function lineOf(numbers: readonly number[], ended: boolean): Line {
   const bytes = Buffer.from(numbers);

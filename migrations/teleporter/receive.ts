@@ -81,6 +81,12 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
   };
 }
 
+/**
+ * Warnings of `verify` that mean that a part of the machine is missing. VirtualBox's loader takes such a state; a
+ * machine must not be lost for it.
+ */
+const INCOMPLETE = ['no-pgm', 'no-cpum'];
+
 async function checkStream(
   stream: FrameSource,
   observer: PassObserver,
@@ -107,12 +113,6 @@ async function checkStream(
   }
   return report;
 }
-
-/**
- * Warnings of `verify` that mean that a part of the machine is missing. VirtualBox's loader takes such a state; a
- * machine must not be lost for it.
- */
-const INCOMPLETE = ['no-pgm', 'no-cpum'];
 
 /** Makes one plain state of the passes in a file, in its place: until that is complete the file stays as it is. */
 export async function flattenInPlace(path: string, signal?: AbortSignal): Promise<ConvertReport> {

@@ -105,6 +105,8 @@ export async function serveSource(peer: Peer, actions: ReceiverActions): Promise
   }
 }
 
+const CANCELED_HERE = 'Teleporting canceled at the target';
+
 async function nextCommand(peer: Peer, state: ReceiverState): Promise<Command | 'other'> {
   const line = await peer.line(COMMAND_LIMIT + 1).catch(async (error) => {
     if (error instanceof InterruptedError)
@@ -124,8 +126,6 @@ async function nextCommand(peer: Peer, state: ReceiverState): Promise<Command | 
     `Cannot take the machine from ${peer.name}: it closed the connection, expected the command ${waitedFor}`,
   );
 }
-
-const CANCELED_HERE = 'Teleporting canceled at the target';
 
 async function refuse(peer: Peer, status: number, command: string, state: ReceiverState): Promise<SavkitError> {
   await tell(peer, { status, text: '' });

@@ -51,6 +51,8 @@ export async function sendMachine(peer: Peer, options: SendOptions): Promise<voi
   await session.handOver();
 }
 
+const STAYS = 'the machine stays here';
+
 class SendSession {
   readonly #peer: Peer;
   readonly #options: SendOptions;
@@ -193,8 +195,6 @@ class SendSession {
     return error;
   }
 }
-
-const STAYS = 'the machine stays here';
 
 /** Status numbers that mean: the state does not fit this target. */
 const MISFITS: readonly number[] = [

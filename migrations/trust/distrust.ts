@@ -12,6 +12,26 @@ const WRONG_KEY: Readonly<Record<'code' | 'relay-key', Distrust>> = {
   'relay-key': { code: 'wrong-key', words: 'there is no relay with the same key' },
 };
 
+const UNTRUSTED = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'CERT_REJECTED',
+  'CERT_REVOKED',
+  'CERT_CHAIN_TOO_LONG',
+  'PATH_LENGTH_EXCEEDED',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'HOSTNAME_MISMATCH',
+  'UNSPECIFIED',
+]);
+
 /** Of a source, whose connection to a target has failed; undefined where that is not about trust. */
 export function distrustOf({ kind }: Trust, error: NodeJS.ErrnoException): Distrust | undefined {
   const code = error.code ?? '';
@@ -43,23 +63,3 @@ export function refusalOf(trust: Trust, error: NodeJS.ErrnoException): string {
 /** The code of a proof that is none. */
 export const NO_PROOF = 'NO_PROOF_OF_KEY';
 const OF_KEYS = new Set([NO_PROOF, 'CERTIFICATE_IN_PLACE_OF_KEY', 'ERR_TLS_PSK_SET_IDENTITY_HINT_FAILED']);
-
-const UNTRUSTED = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'CERT_SIGNATURE_FAILURE',
-  'CERT_UNTRUSTED',
-  'CERT_REJECTED',
-  'CERT_REVOKED',
-  'CERT_CHAIN_TOO_LONG',
-  'PATH_LENGTH_EXCEEDED',
-  'INVALID_CA',
-  'INVALID_PURPOSE',
-  'HOSTNAME_MISMATCH',
-  'UNSPECIFIED',
-]);

@@ -29,6 +29,8 @@ export function readFrameHeader(bytes: Uint8Array): { name: FrameName; length: n
   return { name, length };
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 /** A whole frame, header included; owned by the caller. */
 export function encodeFrame<N extends FrameName>(
   name: N,
@@ -46,7 +48,6 @@ export function encodeFrame<N extends FrameName>(
   frame.set(bytes, FRAME_HEADER_SIZE + writer.length);
   return frame;
 }
-const NO_BYTES = new Uint8Array(0);
 
 /** Puts a header in front of a payload that was built in place. */
 export function writeFrameHeader(frame: Uint8Array, type: number, length: number): void {

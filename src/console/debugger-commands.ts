@@ -46,6 +46,8 @@ export function pgmError(session: ConsoleSession, isOn: boolean, where: string |
   return linesOf(['done']);
 }
 
+const PAGE = 4096n;
+
 /**
  * `prefetch ADDR [LEN]`: lets the guest read a stretch through its shadow tables, which fills them and sets accessed
  * bits in its own.
@@ -60,5 +62,3 @@ export function prefetch(session: ConsoleSession, address: bigint, length: numbe
   if (faults < pages) session.hasChanges = true;
   return linesOf([`${pages - faults} of ${pages} pages can be read`], [{ pages, faults }]);
 }
-
-const PAGE = 4096n;

@@ -112,6 +112,8 @@ function registerConfigured(memory: GuestMemory, state: SavedState, pgm: PgmSumm
   };
 }
 
+const OLD_RAM = 1;
+
 /** Versions 6 to 9 tell where everything lies, but not the devices. */
 function registerOldRam(memory: GuestMemory, pgm: PgmSummary): void {
   for (const { index, start, pages, description, runs } of pgm.oldRanges) {
@@ -119,8 +121,6 @@ function registerOldRam(memory: GuestMemory, pgm: PgmSummary): void {
       memory.registerRam(start, pages * PAGE_SIZE, description || `RAM range ${index}`);
   }
 }
-
-const OLD_RAM = 1;
 
 function registerOldDevices(memory: GuestMemory, state: SavedState, pgm: PgmSummary): BuiltMemory {
   const regions = memoryMap(state);

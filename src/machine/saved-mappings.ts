@@ -23,6 +23,8 @@ export function loadMappings(mappings: GuestMappings, saved: SavedMappings): boo
   return true;
 }
 
+const NO_AREA = { mappingFixed: 0n, mappingFixedSize: 0 };
+
 /** The mappings as a state has them. @param loaded what it had before */
 export function savedMappings(mappings: GuestMappings, loaded: SavedMappings): SavedMappings {
   const list: Mapping[] = mappings.all.map(({ start, size, description }) => {
@@ -35,8 +37,6 @@ export function savedMappings(mappings: GuestMappings, loaded: SavedMappings): S
   const { mappingFixed, mappingFixedSize } = loaded.mappingsFixed ? NO_AREA : loaded;
   return { mappings: list, mappingsFixed: false, mappingFixed, mappingFixedSize };
 }
-
-const NO_AREA = { mappingFixed: 0n, mappingFixedSize: 0 };
 
 function isArea(start: number, size: number): boolean {
   return start % MAPPING_UNIT === 0 && size % MAPPING_UNIT === 0 && size > 0 && start + size <= FOUR_GIB;

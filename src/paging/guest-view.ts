@@ -5,6 +5,8 @@ import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import type { AddressSpaceMemory } from './address-space.ts';
 
+const NOTHING = 0xffffffff;
+
 /** 4 bytes of a guest table, at a multiple of 4, as a processor walks it: no handler sees that. */
 export function readEntry(memory: GuestMemory, gcPhys: GuestPhys): number {
   const range = memory.ranges.find(gcPhys);
@@ -16,8 +18,6 @@ export function readEntry(memory: GuestMemory, gcPhys: GuestPhys): number {
   const at = offsetInChunk(id) + (gcPhys % PAGE_SIZE);
   return readU32(chunk, at);
 }
-
-const NOTHING = 0xffffffff;
 
 /** A machine's memory as page walks of one CPU see it: all addresses pass the CPU's A20 gate. */
 export class GuestView implements AddressSpaceMemory {

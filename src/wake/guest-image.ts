@@ -18,6 +18,9 @@ export interface Stretch {
   size: number;
 }
 
+/** VirtualBox's name of it. */
+export const VIDEO_MEMORY = 'VRam';
+
 /** Memory of a state as the guest sees it, and its video memory, in temporary files with holes. */
 export class GuestImage {
   readonly memory: ByteSource;
@@ -94,9 +97,6 @@ export class GuestImage {
         target.fill(0xff, Math.max(start - gcPhys, 0), Math.min(end - gcPhys, target.length));
   }
 }
-
-/** VirtualBox's name of it. */
-export const VIDEO_MEMORY = 'VRam';
 
 function stretchesOf(state: SavedState): Stretch[] {
   const { ramSize, ramHole } = state.pgm ? ramConfigOf(state.pgm) : { ramSize: 0, ramHole: 0 };

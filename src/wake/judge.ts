@@ -45,6 +45,8 @@ const neededUnits: Rule = (units) => {
     : [refusal('unit-missing', `it has no ${missing.join(', ')}`, 'a state as VirtualBox wrote it has them')];
 };
 
+const NO_WAY = 'there is no way yet';
+
 const RULES: readonly Rule[] = [
   neededUnits,
   function chipset(units) {
@@ -190,8 +192,6 @@ const RULES: readonly Rule[] = [
       : [];
   },
 ];
-
-const NO_WAY = 'there is no way yet';
 
 function processorRefusals({ context }: CpuState, i: number, isNested: boolean): Refusal[] {
   const found: Refusal[] = [];

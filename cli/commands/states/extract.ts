@@ -149,15 +149,15 @@ interface WrittenFacts {
   allocated: number | null;
 }
 
+/** The unit of `st_blocks`, whatever the blocks of the file system are. */
+const STAT_BLOCK = 512;
+
 /** @param hash read the output back, and hash it */
 async function factsOf(target: Output, hash: boolean): Promise<WrittenFacts> {
   const { blocks } = fstatSync(target.fd);
   const allocated = blocks > 0 ? blocks * STAT_BLOCK : null;
   return hash ? { allocated, sha256: await hashedSource(await target.readBack()).sha256() } : { allocated };
 }
-
-/** The unit of `st_blocks`, whatever the blocks of the file system are. */
-const STAT_BLOCK = 512;
 
 /** The same of bytes that go by. */
 async function streamed(

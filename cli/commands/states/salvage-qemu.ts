@@ -35,6 +35,9 @@ export async function runQemuSalvage(source: ByteSource, job: Job, options: Qemu
   });
 }
 
+/** Findings that say of the result what the lists above say. */
+const LISTED = ['pages-missing', 'missing-section', 'incomplete'];
+
 function reportText(report: QemuSalvageReport, output: string): TerminalText {
   const { complete, kept, dropped, cut, hasDescription, lost, lostPages, untold, mayBeOld, written } = report;
   const text = [
@@ -68,9 +71,6 @@ function reportText(report: QemuSalvageReport, output: string): TerminalText {
   if (!complete) text.push(...prospects(report).map((words) => indent(words)));
   return lines(text);
 }
-
-/** Findings that say of the result what the lists above say. */
-const LISTED = ['pages-missing', 'missing-section', 'incomplete'];
 
 /** What will come of the result in QEMU, as far as the file alone tells. */
 function prospects({ loadable, kept, dropped, cut, lostPages, written }: QemuSalvageReport): string[] {

@@ -128,6 +128,8 @@ function exitCodeOf({ complete, written }: SalvageReport): ExitCode {
   return written.verdict === 'unsupported' ? ExitCode.UNSUPPORTED : ExitCode.PARTLY;
 }
 
+const NO_ERROR = { message: 'no reason is known' };
+
 function reportText(report: SalvageReport, output: string): TerminalText {
   const { complete, kept, dropped, lostUnits, cut, lost, lostPages, untold, repaired, unproven, written } = report;
   const text = [
@@ -162,8 +164,6 @@ function reportText(report: SalvageReport, output: string): TerminalText {
   if (!complete) text.push(indent(prospects(report)));
   return lines(text);
 }
-
-const NO_ERROR = { message: 'no reason is known' };
 
 /** What will come of the result in VirtualBox, as far as the file alone tells. */
 function prospects({ loadable, written: { verdict, findings } }: SalvageReport): string {

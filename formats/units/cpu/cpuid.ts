@@ -49,6 +49,9 @@ export function readPagingFeatures(payload: Uint8Array, from: number, version: n
   };
 }
 
+const MOST_PHYSICAL_BITS = 52;
+const PSE36_OR_PAE = (1 << 17) | (1 << 6);
+
 /**
  * Width of physical addresses in bits, 32 to 52: leaf 0x80000008. CPUs without that leaf have 36 bits with PSE-36 or
  * PAE, else 32. Undefined where there is no CPUID part (see `readPagingFeatures`), or for a width that no CPU has.
@@ -61,9 +64,6 @@ export function readPhysicalBits(payload: Uint8Array, from: number, version: num
   if (width !== 0) return width >= 32 && width <= MOST_PHYSICAL_BITS ? width : undefined;
   return ((leaves.get(1)?.edx ?? 0) & PSE36_OR_PAE) === 0 ? 32 : 36;
 }
-
-const MOST_PHYSICAL_BITS = 52;
-const PSE36_OR_PAE = (1 << 17) | (1 << 6);
 
 function leavesOf(payload: Uint8Array, from: number, version: number): Map<number, Leaf> | undefined {
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);

@@ -29,13 +29,14 @@ const kvm = defineStruct('Part of KVM, GIM version 1', 'device-units.md', {
   features: { kind: x32, doc: 'what CPUID tells of KVM' },
 });
 
+const KVM = 3;
+
 const gim = defineStruct('Unit GIM, version 1', 'device-units.md', {
   provider: { kind: oneOf(u32, { ...GIM_PROVIDERS }), doc: 'paravirtualisation; compared with the machine' },
   version: { kind: u32, doc: 'of the provider; compared with the machine' },
   kvm: { kind: ({ provider }: { provider: number }) => maybe(nested(kvm), provider === KVM), doc: '' },
   rest: { kind: opaque(), doc: 'of other providers' },
 });
-const KVM = 3;
 
 export type Gim = StructValue<typeof gim>;
 export const gimCodec = codecOf(gim);

@@ -31,6 +31,9 @@ export const liveControlRow: UnitRow = {
   }),
 };
 
+/** Share of a save's progress that ending it takes. */
+const DONE_PERCENT = 2;
+
 /** Writes the unit between two others. @param percent of the whole save; stored as a part of 9800 */
 export function writeLiveControl(out: ContainerWriter, percent: number, pass: Pass): void {
   const value = Math.floor(percent * (100 - DONE_PERCENT));
@@ -38,6 +41,3 @@ export function writeLiveControl(out: ContainerWriter, percent: number, pass: Pa
   out.put(Uint8Array.of(value & 0xff, value >>> 8));
   out.endUnit();
 }
-
-/** Share of a save's progress that ending it takes. */
-const DONE_PERCENT = 2;

@@ -87,6 +87,9 @@ interface GuestEntry {
   isLarge: boolean;
 }
 
+const HOST_HIGH = 0x000fffff;
+const POOL_HIGH = 0x7fffffff;
+
 class ConsistencyCheck {
   readonly #cpu: ShadowCpu;
   readonly #pool: ShadowPool;
@@ -259,9 +262,6 @@ class ConsistencyCheck {
     this.#breaches.push({ condition, linear, message });
   }
 }
-
-const HOST_HIGH = 0x000fffff;
-const POOL_HIGH = 0x7fffffff;
 
 function isDirectory(level: ShadowLevel): boolean {
   return level.shift === 21 || level.shift === 22;

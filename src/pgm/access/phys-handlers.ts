@@ -214,6 +214,8 @@ export class PhysHandlers {
   }
 }
 
+const MARKS_AT_ONCE = 4096;
+
 /** Writes only where there are marks: memory of descriptors that was never written is not to be taken. */
 function clearMarks(handler: Uint8Array): void {
   for (let page = 0; page < handler.length; page += MARKS_AT_ONCE) {
@@ -221,8 +223,6 @@ function clearMarks(handler: Uint8Array): void {
     if (!isZero(handler, page, count)) handler.fill(HandlerState.NONE, page, page + count);
   }
 }
-
-const MARKS_AT_ONCE = 4096;
 
 function invalid(message: string, gcPhys: GuestPhys): Error {
   return pgmError('VERR_INVALID_PARAMETER', message, { gcPhys });

@@ -21,6 +21,9 @@ export function compareConfigs(comparison: Comparison): void {
   }
 }
 
+/** A controller may have a hundred ports. */
+const MOST_TOLD = 4;
+
 function compareValues(
   comparison: Comparison,
   unit: string,
@@ -41,9 +44,6 @@ function compareValues(
     .map(([what, value]) => `${what} is ${value} in the state, ${is[what]} in ${name}`);
   comparison.add(unit, 'device-config', vboxCode, told.join('; '), instance);
 }
-
-/** A controller may have a hundred ports. */
-const MOST_TOLD = 4;
 
 /** Whether the loader takes a difference. */
 function isTaken(what: string, was: unknown, is: unknown): boolean {

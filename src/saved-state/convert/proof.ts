@@ -79,6 +79,9 @@ export function compareUnits(source: Fingerprint['units'], written: Fingerprint[
   return differences;
 }
 
+/** Fields that an older version can't hold; the plan has listed them when they held anything. */
+const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
+
 /** What memory and payloads don't show: heads of the pgm unit, the release in the file header. */
 function compareStateFields(source: Fingerprint, written: Fingerprint, losses: boolean): Difference[] {
   // Lists of ROMs and MMIO2 are compared where both have them; else the names of the memory ranges tell.
@@ -102,9 +105,6 @@ export function compareFields(
   }
   return differences;
 }
-
-/** Fields that an older version can't hold; the plan has listed them when they held anything. */
-const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
 
 function fieldsOf({ state: { header, pgm, cpum } }: Fingerprint, lists: boolean): Map<string, string> {
   const fields = new Map<string, string>();

@@ -120,12 +120,12 @@ function compareBytes(manifest: Manifest, file: FileHashes, findings: Findings):
   }
 }
 
+const MAX_UNITS_NAMED = 64;
+
 function whereText(units: readonly string[]): string {
   if (units.length === 0) return '';
   return `, in unit ${units.slice(0, MAX_UNITS_NAMED).join(', ')}${units.length > MAX_UNITS_NAMED ? ', …' : ''}`;
 }
-
-const MAX_UNITS_NAMED = 64;
 
 /** Neighbouring blocks of the file whose hashes are not the manifest's. */
 function differingStretches({ file: { blocks, size } }: Manifest, file: FileHashes): Stretch[] {

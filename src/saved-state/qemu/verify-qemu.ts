@@ -34,6 +34,9 @@ export interface QemuReport {
   state?: QemuState;
 }
 
+/** Findings of the reader that are about what the state lacks. */
+const LOSSES = new Set(['missing-section', 'twice']);
+
 /**
  * Makes every check that there is. @throws EnvironmentError, InterruptedError, UsageError; damage is in the report
  */
@@ -67,8 +70,6 @@ export async function verifyQemu(source: ByteSource, options: WalkOptions = {}):
 }
 
 const NOT_OF_THE_FILE = [EnvironmentError, InterruptedError, UsageError];
-/** Findings of the reader that are about what the state lacks. */
-const LOSSES = new Set(['missing-section', 'twice']);
 
 function failureOf(error: SavkitError | undefined, { errors }: Findings): QemuReport['verdict'] {
   if (error instanceof NotAStateError) return 'not-a-state';

@@ -209,13 +209,13 @@ function unitsToDrop(
   return dropped;
 }
 
+const CRC_CODES = ['bad-stream-crc', 'bad-crc'];
+
 function reasonToDrop({ unit, errors, hasHead }: UnitOutcome, trust: boolean, hasTarget: boolean): string | undefined {
   if (isPgm(unit)) return hasHead && hasTarget ? undefined : (errors[0]?.message ?? 'its head can not be read');
   const grave = errors.filter((error) => !isMove(error) && !(trust && CRC_CODES.includes(error.code)));
   return grave[0]?.message;
 }
-
-const CRC_CODES = ['bad-stream-crc', 'bad-crc'];
 
 /** A wrong CRC that no damaged page or gap accounts for. */
 function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord, { units, errors: outside }: Survivors): boolean {

@@ -50,6 +50,9 @@ export const SAME = [
 /** Numbers of the debug registers in the order of the unit. */
 export const DEBUG_REGISTERS = [0, 1, 2, 3, 6, 7];
 
+const A20_OPEN = -1n;
+const A20_CLOSED = -0x10_0001n;
+
 /** Puts the registers of a CPU into section `cpu`. */
 export function wakeCpu(cpu: CpuState, section: SectionImage): void {
   const { context } = cpu;
@@ -72,9 +75,6 @@ export function wakeCpu(cpu: CpuState, section: SectionImage): void {
   wakeExtendedState(cpu, section);
   wakeMsrs(cpu, section);
 }
-
-const A20_OPEN = -1n;
-const A20_CLOSED = -0x10_0001n;
 
 function putSegment(section: SectionImage, path: string, { selector, base, limit, attributes }: Selector): void {
   const isUnusable = (attributes & UNUSABLE) !== 0;

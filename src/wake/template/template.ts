@@ -7,6 +7,9 @@ import { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { SectionImage } from './section-image.ts';
 
+/** Type and length. */
+const DESCRIPTION_HEAD = 5;
+
 /**
  * The stream that the target QEMU itself wrote of the machine: it tells which devices there are and, by its
  * description, where each of their fields stands. Nothing of that is known here beforehand.
@@ -109,6 +112,3 @@ function keepFirmware(batch: PageBatch, pages: FirmwarePage[]): void {
     pages.push({ block: batch.id[i], offset: batch.page[i] * PAGE_SIZE, bytes });
   }
 }
-
-/** Type and length. */
-const DESCRIPTION_HEAD = 5;
