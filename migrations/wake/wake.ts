@@ -10,6 +10,7 @@ import { Template } from '../../src/wake/template/template.ts';
 import { cpuStates } from '../../src/wake/units/cpu-state.ts';
 import { writeWoken } from '../../src/wake/write-woken.ts';
 import { expectDisks } from './expect-disks.ts';
+import { expectProcessor } from './expect-processor.ts';
 import { proveWoken, type WakeProof } from './proof.ts';
 import { QemuProcess } from './qemu-process.ts';
 
@@ -48,6 +49,7 @@ async function templateOf(
     const qemu = await QemuProcess.start({ program, arguments: args, ...(signal ? { signal } : {}) });
     try {
       await expectDisks(qemu.qmp, prepared.drives);
+      await expectProcessor(qemu.qmp, cpuStates(prepared.units));
       await qemu.save(sink);
       return { template: await Template.read(await sink.readBack()), qemu: qemu.qmp.version };
     } finally {

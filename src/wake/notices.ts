@@ -1,3 +1,4 @@
+import { cpus } from 'node:os';
 import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
 import type { Gim } from '../../formats/units/cpu/gim.ts';
 import type { Tm } from '../../formats/units/cpu/tm.ts';
@@ -48,13 +49,16 @@ export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
 function timeNotices(units: MachineUnits, { accelerator }: WakeOptions): Notice[] {
   const { tscHz } = units.need<Tm>('tm/1');
   const notices: Notice[] = [];
-  if (accelerator === 'tcg')
+  if (accelerator === 'tcg') {
+    const hostMhz = cpus()[0]?.speed ?? 0;
+    const factor = hostMhz > 0 ? ` (${hostMhz} MHz here: ${((hostMhz * MHZ) / tscHz).toFixed(4)} times as fast)` : '';
     notices.push(
       warning(
         'tsc',
-        `the time stamp counter ran at ${(tscHz / MHZ).toFixed(2)} MHz and will run at the host's: a guest whose clock it is goes wrong by that factor`,
+        `the time stamp counter ran at ${(tscHz / MHZ).toFixed(2)} MHz and will run at the host's${factor}: a guest whose clock it is goes wrong by that factor`,
       ),
     );
+  }
   if ((units.find<Gim>('GIM/0')?.provider ?? 0) === KVM)
     notices.push(warning('kvm-clock', 'the guest’s clock of KVM stays readable, but nobody writes it any more'));
   return notices;
@@ -63,7 +67,7 @@ function timeNotices(units: MachineUnits, { accelerator }: WakeOptions): Notice[
 function interruptNotices(units: MachineUnits, options: WakeOptions): Notice[] {
   const routes = interruptRoutes(units, options);
   if (!routes) return [];
-  const cpus = units.collected.state.cpum?.cpus.length ?? 1;
+  const count = units.collected.state.cpum?.cpus.length ?? 1;
   const nameOf = ({ devfn }: Piix3Bus['devices'][number]) =>
     `${(devfn >>> 3).toString(16).padStart(2, '0')}.${devfn & 7}`;
   return [
@@ -83,7 +87,7 @@ function interruptNotices(units: MachineUnits, options: WakeOptions): Notice[] {
       ? [
           warning(
             'twin-lines',
-            `interrupts of ${routes.twins.map(({ device }) => nameOf(device)).join(', ')} arrive as long as the guest does not set them up anew (driver loaded again${cpus > 1 ? ', irqbalance' : ''})`,
+            `interrupts of ${routes.twins.map(({ device }) => nameOf(device)).join(', ')} arrive as long as the guest does not set them up anew (driver loaded again${count > 1 ? ', irqbalance' : ''})`,
           ),
         ]
       : []),

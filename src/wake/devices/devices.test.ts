@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
 import type { Apic } from '../../../formats/units/cpu/apic.ts';
+import { missingFeatures } from '../processor-features.ts';
+import type { CpuState } from '../units/cpu-state.ts';
 import { textToQemu, textToVirtualBox } from '../video-memory.ts';
 import { E1000_REGISTERS } from './e1000-registers.ts';
 import { planTwins } from './interrupt-routes.ts';
@@ -54,6 +56,18 @@ describe('interrupts of PCI devices', () => {
     const [nic, far] = [device(3), device(7)];
     expect(planTwins([nic], lines([]), [])).toMatchObject({ twins: [], unrouted: [nic] });
     expect(planTwins([nic, far], lines([19, 23]), [])).toMatchObject({ homeless: [far] });
+  });
+});
+
+describe('the processor', () => {
+  it('has to have what the guest has switched on, and nothing else', () => {
+    const cpu = (cr4: bigint, efer = 0n, xcr0 = 1n) => ({ context: { cr4, efer, xcr0 } }) as unknown as CpuState;
+    const all = { nx: true, lm: true, xsave: true, smep: true, avx: false, pcid: false };
+    expect(missingFeatures([cpu(0n)], {})).toEqual([]);
+    expect(missingFeatures([cpu(1n << 20n, 0xd00n)], all)).toEqual([]);
+    expect(missingFeatures([cpu(0n), cpu(1n << 17n)], all)).toEqual(['pcid']);
+    expect(missingFeatures([cpu(1n << 18n, 0n, 7n)], all)).toEqual(['avx']);
+    expect(missingFeatures([cpu(1n << 18n, 0n, 3n)], all)).toEqual([]);
   });
 });
 

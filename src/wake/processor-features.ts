@@ -1,0 +1,30 @@
+import type { CpuState } from './units/cpu-state.ts';
+
+/** Parts of a processor that a guest can't go on without, once it has switched them on: QEMU's names. */
+const IN_USE: readonly { feature: string; isUsed(context: CpuState['context']): boolean }[] = [
+  { feature: 'nx', isUsed: ({ efer }) => bit(efer, 11) },
+  { feature: 'lm', isUsed: ({ efer }) => bit(efer, 10) },
+  { feature: 'umip', isUsed: ({ cr4 }) => bit(cr4, 11) },
+  { feature: 'la57', isUsed: ({ cr4 }) => bit(cr4, 12) },
+  { feature: 'fsgsbase', isUsed: ({ cr4 }) => bit(cr4, 16) },
+  { feature: 'pcid', isUsed: ({ cr4 }) => bit(cr4, 17) },
+  { feature: 'xsave', isUsed: ({ cr4 }) => bit(cr4, 18) },
+  { feature: 'smep', isUsed: ({ cr4 }) => bit(cr4, 20) },
+  { feature: 'smap', isUsed: ({ cr4 }) => bit(cr4, 21) },
+  { feature: 'pku', isUsed: ({ cr4 }) => bit(cr4, 22) },
+  { feature: 'avx', isUsed: ({ cr4, xcr0 }) => bit(cr4, 18) && bit(xcr0, 2) },
+];
+
+function bit(value: bigint, number: number): boolean {
+  return ((value >> BigInt(number)) & 1n) !== 0n;
+}
+
+/**
+ * What the guest has switched on and a QEMU's processor lacks.
+ * @param properties of the processor, by QEMU's names, as its expansion of a model tells them
+ */
+export function missingFeatures(cpus: readonly CpuState[], properties: Readonly<Record<string, unknown>>): string[] {
+  return IN_USE.filter(
+    ({ feature, isUsed }) => properties[feature] !== true && cpus.some(({ context }) => isUsed(context)),
+  ).map(({ feature }) => feature);
+}
