@@ -37,6 +37,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/states/adapt.ts')).adaptCommand,
   },
   {
+    command: 'donor <machine>',
+    describe: 'Save a machine right after power-on, for adapt: the commands, or run them',
+    load: async () => (await import('./commands/states/donor.ts')).donorCommand,
+  },
+  {
     command: 'wake <state>',
     describe: 'Let a saved machine of VirtualBox go on in QEMU',
     load: async () => (await import('./commands/states/wake.ts')).wakeCommand,

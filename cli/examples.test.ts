@@ -13,7 +13,12 @@ const BETWEEN_PROCESSES = ['receive', 'send', 'relay', 'migrate', 'run', 'live-s
 /** Read stdin. */
 const TYPED = /\$0 console \S+( <|$)|\$0 verify -$/;
 /** What two states that differ, and a target that does not fit, have for an exit code. */
-const EXIT_CODES: Readonly<Record<string, readonly number[]>> = { screenshot: [5], diff: [0, 1], check: [0, 5] };
+const EXIT_CODES: Readonly<Record<string, readonly number[]>> = {
+  screenshot: [5],
+  diff: [0, 1],
+  check: [0, 5],
+  adapt: [0, 5],
+};
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-examples-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

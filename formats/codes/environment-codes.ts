@@ -12,6 +12,7 @@ export const ENVIRONMENT_CODES = {
   'link-lost': 'the connection to the other side has broken',
   'low-on-disk-space': 'the disk is nearly full',
   'no-answer': 'the process of the machine does not answer',
+  'no-donor': 'VirtualBox does not start, stop or save the machine of which a donor was to be made',
   'no-home': 'there is no folder in which to keep records',
   'no-machine': 'no machine listens at the control socket',
   'no-memory': 'the host gives no more memory',

@@ -50,6 +50,7 @@ export const FORMAT_CODES = {
   'missing-section': 'a device of the machine has no section in the stream',
   more: 'there are more findings than are listed',
   'more-zeros': 'there are more places with nothing but zeros than are listed',
+  'no-cpuid': 'the file does not tell what CPUID says on a host',
   'no-cpum': 'the state has no unit with the CPUs',
   'no-description': 'the stream has no description of its devices, so their sections can not be checked',
   'no-pgm': 'the state has no complete guest memory',

@@ -4,6 +4,8 @@ import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type AdaptOptions, type AdaptReport, adapt, planReport } from '../../../src/saved-state/adapt/adapt.ts';
 import { CLASSES_TO_ACCEPT } from '../../../src/saved-state/adapt/change.ts';
+import type { AdaptTarget } from '../../../src/saved-state/adapt/plan.ts';
+import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
@@ -16,12 +18,15 @@ import {
   withCommonOptions,
 } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
-import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+import { openText } from '../../text/open-text.ts';
+import { asItIs, readMachine } from './check-machine.ts';
 
 interface Options extends CommonOptions {
   state: string;
-  donor: string;
+  donor?: string;
+  machine?: string;
+  hostCpuid?: string;
   output?: string;
   accept?: string;
   dryRun: boolean;
@@ -35,9 +40,16 @@ export const adaptCommand: CommandModule<object, Options> = {
       .option('donor', {
         type: 'string',
         requiresArg: true,
-        demandOption: true,
-        describe: 'State of the machine that is to take it, saved right after power-on',
+        conflicts: ['machine', 'host-cpuid'],
+        describe: 'State of the machine that is to take it, saved right after power-on; savkit donor makes one',
       })
+      .option('machine', {
+        type: 'string',
+        requiresArg: true,
+        describe:
+          'Settings file of the machine (NAME.vbox), or its folder, instead of a donor; that does for most causes',
+      })
+      .option('host-cpuid', { ...HOST_CPUID_OPTION, implies: 'machine' })
       .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write; - for stdout' })
       .option('accept', {
         type: 'string',
@@ -47,20 +59,31 @@ export const adaptCommand: CommandModule<object, Options> = {
       .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be changed, write nothing' })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 adapt old.sav --donor machine.sav --dry-run', 'What would change, and what the guest would notice')
+      .example('$0 adapt old.sav --machine "VirtualBox VMs/box" --dry-run', 'The same, without a donor')
       .example('$0 adapt old.sav --donor machine.sav -o adapted.sav', 'Write it, with proof that nothing else changed')
       .epilogue(
-        'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox release that is to load the result.',
+        'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox release that is to load the result. Without a donor --machine mends what settings tell of; for the rest it says that a donor is needed.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('adapt', [options.state], options, (job) =>
-      withSource(job, (source) =>
-        withSource({ file: options.donor }, (donor) => runAdapt(source, donor, job, options)),
-      ),
+      withSource(job, (source) => withTarget(options, job, (target) => runAdapt(source, target, job, options))),
     );
   },
 };
 
-async function runAdapt(source: ByteSource, donor: ByteSource, job: Job, options: Options): Promise<Outcome> {
+async function withTarget<T>(
+  { donor, machine, hostCpuid }: Options,
+  { signal }: Job,
+  use: (target: AdaptTarget) => Promise<T>,
+): Promise<T> {
+  if (donor !== undefined) return withSource({ file: donor }, (source) => use({ donor: source }));
+  if (machine === undefined)
+    throw new UsageError('usage', 'Cannot adapt: name the machine with --donor STATE or --machine NAME.vbox');
+  const host = hostCpuid === undefined ? {} : { host: await readHost(hostCpuid, signal) };
+  return use({ machine: asItIs((await readMachine(machine)).history), ...host });
+}
+
+async function runAdapt(source: ByteSource, target: AdaptTarget, job: Job, options: Options): Promise<Outcome> {
   const { file } = job;
   const run: AdaptOptions = {
     accept: acceptedOf(options.accept),
@@ -68,17 +91,22 @@ async function runAdapt(source: ByteSource, donor: ByteSource, job: Job, options
   };
   const { output, force } = options;
   if (options.dryRun) {
-    const report = await planReport(source, donor, run);
+    const report = await planReport(source, target, run);
     const text = lines([planText(file, report), 'Nothing was written.']);
     return { exitCode: report.toAccept.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: report, text };
   }
   if (output === undefined) throw new UsageError('usage', 'Cannot adapt: expected --output FILE or --dry-run');
   return withOutput(output, { force, inPlaceOf: source.name }, async (sink) => {
-    const report = await adapt(source, donor, sink, run);
+    const report = await adapt(source, target, sink, run);
     const keep = report.proof?.holds === true;
     const text = output === '-' || options.quiet ? NO_TEXT : lines([planText(file, report), proofText(output, report)]);
-    return { keep, value: { exitCode: keep ? ExitCode.OK : ExitCode.UNSUPPORTED, result: report, text } };
+    return { keep, value: { exitCode: exitCodeOf(report), result: report, text } };
   });
+}
+
+function exitCodeOf({ proof }: AdaptReport): ExitCode {
+  if (!proof?.holds) return ExitCode.UNSUPPORTED;
+  return proof.notJudged.length > 0 ? ExitCode.PARTLY : ExitCode.OK;
 }
 
 /** @throws UsageError */
@@ -93,16 +121,26 @@ function acceptedOf(text: string | undefined): (typeof CLASSES_TO_ACCEPT)[number
 
 function planText(file: string, { changes, toAccept }: AdaptReport): TerminalText {
   if (changes.length === 0) return line`${file}: nothing has to be changed`;
-  const rows = changes.map((change) => [change.class, change.unit ?? '', change.message]);
-  const text = [line`${file}: ${countText(changes.length, 'change')}`, table(['class', 'unit', 'change'], rows)];
+  const text = [line`${file}: ${countText(changes.length, 'change')}`, ...changes.map(changeText)];
   if (toAccept.length > 0) text.push(line`${bad('not accepted')}: --accept ${toAccept.join(',')} takes them`);
   return lines(text);
 }
 
+/** Whole sentences, which a table would cut. */
+function changeText({ class: kind, unit, message }: AdaptReport['changes'][number]): TerminalText {
+  return indent(
+    line`${kind}${' '.repeat(LONGEST_CLASS - kind.length)}  ${unit === undefined ? '' : `${unit}: `}${message}`,
+  );
+}
+const LONGEST_CLASS = 5;
+
 function proofText(output: string, { proof }: AdaptReport): TerminalText {
   if (!proof) return NO_TEXT;
   if (proof.holds)
-    return line`${output}: ${good('proved')}: ${countText(proof.ranges, 'range')} of memory page by page and ${countText(proof.unitsAsBefore, 'unit')} byte for byte as before, ${countText(proof.unitsChanged, 'unit')} changed as told; nothing that savkit judges keeps it from loading`;
+    return lines([
+      line`${output}: ${good('proved')}: ${countText(proof.ranges, 'range')} of memory page by page and ${countText(proof.unitsAsBefore, 'unit')} byte for byte as before, ${countText(proof.unitsChanged, 'unit')} changed as told; nothing that savkit judges keeps it from loading`,
+      ...openText(proof),
+    ]);
   return lines([
     bad('NOT PROVED, the output was removed'),
     ...proof.differences.map((what) => indent(line`${what} differs, though nothing told so`)),

@@ -8,8 +8,10 @@ import {
   settingsIn,
 } from '../../../src/saved-state/check/check-machine.ts';
 import { SETTINGS_LIMIT } from '../../../src/saved-state/check/settings.ts';
-import { type MachineHistory, readHistory } from '../../../src/saved-state/check/snapshots.ts';
+import { type MachineHistory, momentOf, readHistory } from '../../../src/saved-state/check/snapshots.ts';
+import type { TargetMachine } from '../../../src/saved-state/check/target-machine.ts';
 import type { ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
+import { readHost } from '../../io/host-cpuid.ts';
 import { readSmallText } from '../../io/input.ts';
 import { ExitCode, gravest } from '../../process/exit-codes.ts';
 import type { Job, Outcome } from '../../process/run-command.ts';
@@ -17,8 +19,24 @@ import { line, lines, type TerminalText } from '../../terminal/terminal-text.ts'
 
 /** @param path a settings file, or the folder of a machine */
 export async function readMachine(path: string): Promise<{ settings: string; history: MachineHistory }> {
-  const settings = isFolder(path) ? settingsIn(path) : path;
+  const settings = settingsFileOf(path);
   return { settings, history: readHistory(await readSmallText(settings, SETTINGS_LIMIT), basename(settings)) };
+}
+
+/** The machine as it was when a state was saved, where its settings know the state, else as it is. */
+export async function machineFor(path: string, state: string): Promise<TargetMachine> {
+  const { history } = await readMachine(path);
+  return momentOf(history, state)?.machine ?? asItIs(history);
+}
+
+/** The machine without its snapshots. */
+export function asItIs({ moments }: MachineHistory): TargetMachine {
+  return moments[moments.length - 1].machine;
+}
+
+/** @param path a settings file, or the folder of a machine */
+export function settingsFileOf(path: string): string {
+  return isFolder(path) ? settingsIn(path) : path;
 }
 
 function isFolder(path: string): boolean {
@@ -45,12 +63,14 @@ const CODES: Readonly<Record<StateFate, ExitCode>> = {
 export async function runCheckMachine(
   { file, signal, progress }: Job,
   release: ReleaseNumbers | undefined,
+  hostFile?: string,
 ): Promise<Outcome> {
   const { settings, history } = await readMachine(file);
   const moments = await checkHistory(settings, history, {
     signal,
     onProgress: (done) => progress.update(done, undefined),
     ...(release ? { release } : {}),
+    ...(hostFile === undefined ? {} : { host: await readHost(hostFile, signal) }),
   });
   const exitCode = gravest(moments.map(({ fate }) => CODES[fate]));
   return { exitCode, result: { machine: history.name, settings, moments }, text: treeText(history, moments) };

@@ -2,10 +2,10 @@ import { basename } from 'node:path';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { type CheckReport, check } from '../../../src/saved-state/check/check.ts';
-import { momentOf } from '../../../src/saved-state/check/snapshots.ts';
 import { machineOf, type TargetMachine } from '../../../src/saved-state/check/target-machine.ts';
 import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
 import { inspect } from '../../../src/saved-state/describe/inspect.ts';
+import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withInput } from '../../io/input.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileCommand, FileOptions } from '../../many/file-command.ts';
@@ -15,12 +15,14 @@ import { type Job, type Outcome, runCommand, withCommonOptions } from '../../pro
 import { bad, good } from '../../terminal/styles.ts';
 import { indent, joined, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
-import { readMachine, runCheckMachine } from './check-machine.ts';
+import { openText } from '../../text/open-text.ts';
+import { machineFor, runCheckMachine } from './check-machine.ts';
 
 interface Options extends FileOptions {
   machine?: string;
   against?: string;
   virtualbox?: string;
+  hostCpuid?: string;
 }
 
 const perState = fileCommand<Options>({
@@ -52,10 +54,15 @@ const perState = fileCommand<Options>({
         requiresArg: true,
         describe: 'Release, such as 7.2 or 6.1.50. Default: the one that wrote the settings file',
       })
+      .option('host-cpuid', HOST_CPUID_OPTION)
       .example('$0 check machine.sav --machine "VirtualBox VMs/box/box.vbox"', 'Will it load there?')
       .example('$0 check --machine "VirtualBox VMs/box"', 'Its snapshots, and what became of their states')
       .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
       .example('$0 check a.sav --against b.sav', 'Are both of the same machine?')
+      .example(
+        '$0 check a.sav --host-cpuid b.sav',
+        "Does the CPU do that saved b.sav? A host's /proc/cpuinfo tells, too",
+      )
       .epilogue(
         'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it does not fit, 1 damaged.',
       ) as unknown as Argv<Options>,
@@ -65,13 +72,13 @@ const perState = fileCommand<Options>({
 export const checkCommand: FileCommand<Options> = {
   ...perState,
   handler: async (options) => {
-    const { files, filesFrom, machine, virtualbox } = options;
+    const { files, filesFrom, machine, virtualbox, hostCpuid } = options;
     if (files.length === 0 && filesFrom === undefined && machine === undefined)
       throw new UsageError('no-state', 'Cannot check: name a state, or a machine with --machine');
     if (files.length > 0 || filesFrom !== undefined || machine === undefined) await perState.handler(options as never);
     else
       process.exitCode = await runCommand('check', [machine], options, (job) =>
-        runCheckMachine(job, releaseOption(virtualbox)),
+        runCheckMachine(job, releaseOption(virtualbox), hostCpuid),
       );
   },
 };
@@ -80,14 +87,19 @@ async function runCheck(job: Job, options: Options): Promise<Outcome> {
   const { signal, progress, file } = job;
   const release = releaseOption(options.virtualbox);
   const machine = await targetOf(file, options, signal);
-  if (!release && !machine)
-    throw new UsageError('no-target', 'Cannot check: name a target with --machine, --against or --virtualbox');
+  const host = options.hostCpuid === undefined ? undefined : await readHost(options.hostCpuid, signal);
+  if (!release && !machine && !host)
+    throw new UsageError(
+      'no-target',
+      'Cannot check: name a target with --machine, --against, --virtualbox or --host-cpuid',
+    );
   return withInput(file, async (source) => {
     const report = await check(source, {
       signal,
       onProgress: (done) => progress.update(done, source.size),
       ...(machine ? { machine } : {}),
       ...(release ? { release } : {}),
+      ...(host ? { host } : {}),
     });
     const { findings, damaged: _, ...result } = report;
     const exitCode = exitCodeFor(report);
@@ -117,10 +129,7 @@ async function targetOf(
   { machine, against }: Options,
   signal: AbortSignal,
 ): Promise<TargetMachine | undefined> {
-  if (machine !== undefined) {
-    const { history } = await readMachine(machine);
-    return (momentOf(history, state) ?? history.moments[history.moments.length - 1]).machine;
-  }
+  if (machine !== undefined) return machineFor(machine, state);
   if (against === undefined) return undefined;
   return withInput(against, async (source) => machineOf((await inspect(source, { signal })).state, basename(against)));
 }
@@ -137,8 +146,7 @@ function reportText(
     line`${file}: ${verdictOf(loads, notJudged)} (${where})${answer}`,
     ...findings.map((finding) => indent(findingText(finding))),
   ];
-  found.push(...notJudged.map((what) => indent(line`not judged: ${what}`)));
-  if (loads) found.push(...assumed.map((what) => indent(line`taken for granted: ${what}`)));
+  found.push(...openText({ notJudged, assumed: loads ? assumed : [] }));
   return lines(found);
 }
 

@@ -1,15 +1,25 @@
 import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { screenshotOf } from '../../../src/saved-state/describe/screenshot.ts';
-import { withInput } from '../../io/input.ts';
+import { textScreenOf } from '../../../src/saved-state/describe/text-screen.ts';
+import { withInput, withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CommonOptions, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
-import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
+import { line, lines, NO_TEXT } from '../../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   state: string;
-  output: string;
+  output?: string;
+  text: boolean;
   force: boolean;
 }
 
@@ -20,31 +30,50 @@ export const screenshotCommand: CommandModule<object, Options> = {
       .option('output', {
         type: 'string',
         alias: 'o',
-        demandOption: true,
         requiresArg: true,
         describe: 'PNG file to write; - for stdout',
       })
+      .option('text', {
+        type: 'boolean',
+        default: false,
+        conflicts: 'output',
+        describe: 'Print the text screen, out of video memory, in place of the picture',
+      })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 screenshot machine.sav -o screen.png', 'What was on the screen when the machine was saved?')
-      .epilogue('Exit codes: 0 written, 1 damaged, 5 the state holds no picture.') as unknown as Argv<Options>,
+      .example('$0 screenshot machine.sav --text', 'The same of a text screen')
+      .epilogue(
+        'Exit codes: 0 written, 1 damaged, 5 the state holds no picture, or no text screen.',
+      ) as unknown as Argv<Options>,
   handler: async (options) => {
-    const { output, force, quiet } = options;
-    process.exitCode = await runCommand('screenshot', [options.state], options, ({ file, signal, progress }) =>
-      withInput(file, async (source) => {
-        const { png, ...picture } = await screenshotOf(source, {
-          signal,
-          onProgress: (done) => progress.update(done, source.size),
-        });
-        return withOutput(output, { force }, async (sink) => {
-          await sink.write(png);
-          const result = { ...picture, size: png.length };
-          const text =
-            quiet || output === '-'
-              ? NO_TEXT
-              : line`${output}: ${picture.width}×${picture.height}, ${sizeText(png.length)}`;
-          return { keep: true, value: { exitCode: ExitCode.OK, result, text } };
-        });
-      }),
+    process.exitCode = await runCommand('screenshot', [options.state], options, (job) =>
+      options.text ? withSource(job, (source) => showText(source, job)) : writePicture(job, options),
     );
   },
 };
+
+async function showText(source: ByteSource, { signal, progress }: Job): Promise<Outcome> {
+  const screen = await textScreenOf(source, {
+    signal,
+    onProgress: (done) => progress.update(done, source.size),
+  });
+  return { exitCode: ExitCode.OK, result: screen, text: lines(screen.lines.map((own) => line`${own}`)) };
+}
+
+async function writePicture({ file, signal, progress }: Job, { output, force, quiet }: Options): Promise<Outcome> {
+  if (output === undefined) throw new UsageError('usage', 'Cannot write the picture: expected --output FILE or --text');
+  return withInput(file, async (source) => {
+    const { png, ...picture } = await screenshotOf(source, {
+      signal,
+      onProgress: (done) => progress.update(done, source.size),
+    });
+    return withOutput(output, { force }, async (sink) => {
+      await sink.write(png);
+      const text =
+        quiet || output === '-'
+          ? NO_TEXT
+          : line`${output}: ${picture.width}×${picture.height}, ${sizeText(png.length)}`;
+      return { keep: true, value: { exitCode: ExitCode.OK, result: { ...picture, size: png.length }, text } };
+    });
+  });
+}

@@ -6,7 +6,8 @@ import type { DeviceConfig } from '../codec/device-config.ts';
 import { fields, oneOf, timer, x8, x16 } from '../codec/kinds.ts';
 import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
 
-const UART_TYPES: Record<number, string> = { 1: '16450', 2: '16550A', 3: '16750' };
+/** By number; as settings call them. */
+export const UART_TYPES: Readonly<Record<number, string>> = { 1: '16450', 2: '16550A', 3: '16750' };
 
 /** @param type as settings call it */
 export function serialConfig(irq: number, port: number, type: string): DeviceConfig {

@@ -1,4 +1,4 @@
-import type { Cursor } from '../../binary/cursor.ts';
+import { Cursor } from '../../binary/cursor.ts';
 import { SavkitError } from '../../errors.ts';
 import type { UnitHeader } from '../../ssm/container.ts';
 import type { PayloadReader } from '../../ssm/payload.ts';
@@ -27,6 +27,8 @@ export interface UnitRow {
   isCompared?: boolean;
   /** What the unit tells of the state. */
   facts?: Reading<object>;
+  /** What the loader compares, out of a whole payload. @throws OutOfBytes */
+  configOf?: (payload: Uint8Array) => DeviceConfig;
   /** Reads and writes the whole payload of the final pass. */
   codec?: UnitCodec;
   /**
@@ -84,7 +86,8 @@ export function comparedRow(
   codec?: UnitCodec,
 ): UnitRow {
   const facts = lenient(start((cursor) => ({ config: read(cursor) })));
-  return { unit, versions: known, isCompared: true, facts, ...(codec ? { codec } : {}) };
+  const configOf = (payload: Uint8Array) => read(new Cursor(payload));
+  return { unit, versions: known, isCompared: true, facts, configOf, ...(codec ? { codec } : {}) };
 }
 
 /**

@@ -10,7 +10,7 @@ import { type ConfigFact, collected, type UnitRow, versions } from '../codec/uni
 const APIC_LIMIT = 4 * 1024 * 1024;
 
 /** By number; 1 is a machine without APIC. */
-const MODES: Record<number, string> = { 1: 'none', 2: 'APIC', 3: 'x2APIC' };
+export const APIC_MODES: Readonly<Record<number, string>> = { 1: 'none', 2: 'APIC', 3: 'x2APIC' };
 
 export function apicConfig(hasIoApic: boolean, mode: string): DeviceConfig {
   return { 'I/O APIC': hasIoApic ? 'on' : 'off', mode };
@@ -73,7 +73,7 @@ const cpu = defineStruct('Local APIC of one CPU, apic version 5', 'device-units.
 const apic = defineStruct('Unit apic, version 5', 'device-units.md', {
   cpus: { kind: u32, doc: 'virtual CPUs; compared with the machine' },
   hasIoApic: { kind: bool, doc: 'compared with the machine' },
-  mode: { kind: oneOf(u32, MODES), doc: 'the most that the guest may use; compared with the machine' },
+  mode: { kind: oneOf(u32, APIC_MODES), doc: 'the most that the guest may use; compared with the machine' },
   cpu: { kind: ({ cpus }: { cpus: number }) => list(nested(cpu), cpus), doc: 'by CPU' },
 });
 
@@ -86,9 +86,12 @@ export const apicCodec = codecOf(apic);
 
 function readApic(payload: Uint8Array): ConfigFact & { apicBases: bigint[] } {
   const apicBases = readApicBases(payload);
-  if (payload.length < APIC_HEAD) return { apicBases, config: undefined };
+  return { apicBases, config: payload.length < APIC_HEAD ? undefined : configOf(payload) };
+}
+
+function configOf(payload: Uint8Array): DeviceConfig {
   const { hasIoApic = false, mode } = head.read(new Cursor(payload));
-  return { apicBases, config: apicConfig(hasIoApic, MODES[mode] ?? String(mode)) };
+  return apicConfig(hasIoApic, APIC_MODES[mode] ?? String(mode));
 }
 
 /** The local APICs. */
@@ -98,6 +101,7 @@ export const apicRow: UnitRow = {
   versions: versions(5),
   isCompared: true,
   facts: collected(APIC_LIMIT, readApic),
+  configOf,
   codec: apicCodec,
 };
 

@@ -7,17 +7,17 @@ import { ideCodec, ideDevice } from './ata-codecs.ts';
 /** By number; as settings call them. */
 export const IDE_CHIPS = ['PIIX3', 'PIIX4', 'ICH6'] as const;
 /** By channel and drive: 2 × channel + drive. */
-const PLACES = ['primary master', 'primary slave', 'secondary master', 'secondary slave'] as const;
+export const IDE_PLACES = ['primary master', 'primary slave', 'secondary master', 'secondary slave'] as const;
 
 /** @param attached numbers of places, 2 × channel + drive */
 export function ideConfig(chip: string, attached: ReadonlySet<number>): DeviceConfig {
-  return { chip, ...placesConfig(PLACES, (i) => attached.has(i)) };
+  return { chip, ...placesConfig(IDE_PLACES, (i) => attached.has(i)) };
 }
 
 function readConfig(cursor: Cursor): DeviceConfig {
   const chip = u8.read(cursor);
   const attached = new Set<number>();
-  for (let place = 0; place < PLACES.length; place++) {
+  for (let place = 0; place < IDE_PLACES.length; place++) {
     if (place % 2 === 0) bool.read(cursor);
     if (ideDevice.read(cursor).attached) attached.add(place);
   }

@@ -87,7 +87,7 @@ async function adapted(
 ) {
   const path = join(folder, `${Math.random()}.sav`);
   const sink = await openFileSink(path, {});
-  const report = await adapt(source, donor, sink, { accept })
+  const report = await adapt(source, { donor }, sink, { accept })
     .then((done) => sink.commit().then(() => done))
     .finally(() => sink.abort());
   return { report, units: await unitsOf(readFileSync(path)) };
@@ -141,7 +141,7 @@ describe('adapt()', () => {
       cpum.writeUInt32LE(cpum.readUInt32LE(leaf1 + 12) & ~(1 << 6) & 0x7fffffff, leaf1 + 12);
       return list;
     });
-    const plan = await planReport(bufferSource(file), withoutSse);
+    const plan = await planReport(bufferSource(file), { donor: withoutSse });
     expect(plan.toAccept).toEqual(['risk']);
     await expect(adapted(bufferSource(file), withoutSse)).rejects.toMatchObject({ code: 'not-accepted' });
     expect((await adapted(bufferSource(file), withoutSse, ['risk'])).report.proof).toMatchObject({ holds: true });
@@ -169,7 +169,7 @@ describe('adapt()', () => {
 
   it('refuses another chipset, nested virtualisation and live saves, and names the way', async () => {
     const ich9 = variant((list) => list.map((unit) => (unit.name === 'pci' ? { ...unit, name: 'ich9pci' } : unit)));
-    await expect(planReport(bufferSource(file), ich9)).rejects.toMatchObject({
+    await expect(planReport(bufferSource(file), { donor: ich9 })).rejects.toMatchObject({
       code: 'not-adaptable',
       message: expect.stringContaining('--chipset=piix3'),
     });
@@ -177,9 +177,9 @@ describe('adapt()', () => {
       bytesOf(list, 'cpum')[0] = 1;
       return list;
     });
-    await expect(planReport(bufferSource(file), nested)).rejects.toMatchObject({ code: 'not-adaptable' });
+    await expect(planReport(bufferSource(file), { donor: nested })).rejects.toMatchObject({ code: 'not-adaptable' });
     const live = bufferSource(readFileSync(join(STATES_FOLDER, 'own-long-live.sav')));
-    await expect(planReport(live, bufferSource(file))).rejects.toMatchObject({
+    await expect(planReport(live, { donor: bufferSource(file) })).rejects.toMatchObject({
       message: expect.stringContaining('--flatten'),
     });
   });

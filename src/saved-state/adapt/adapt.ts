@@ -5,12 +5,11 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { unitLabel } from '../../../formats/ssm/container.ts';
 import { check } from '../check/check.ts';
-import { machineOf } from '../check/target-machine.ts';
 import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
 import type { RangeNaming } from '../reading/state-view.ts';
 import { walkState } from '../reading/walk.ts';
 import { type Change, type ChangeClass, CLASSES_TO_ACCEPT } from './change.ts';
-import { type AdaptPlan, planAdaptation } from './plan.ts';
+import { type AdaptPlan, type AdaptTarget, planAdaptation } from './plan.ts';
 import { writeAdapted } from './write-adapted.ts';
 
 export interface AdaptOptions {
@@ -34,6 +33,10 @@ export interface AdaptProof {
   differences: string[];
   /** What the machine would say; absent where nothing keeps the state from loading. */
   refusal?: string;
+  /** What could not be compared with the machine. */
+  notJudged: readonly string[];
+  /** What only the host that loads the result can tell. */
+  assumed: readonly string[];
 }
 
 export interface AdaptReport {
@@ -47,25 +50,24 @@ export interface AdaptReport {
 /** What an adaptation would do. @throws UnsupportedError `not-adaptable` */
 export async function planReport(
   source: ByteSource,
-  donor: ByteSource,
+  target: AdaptTarget,
   options: AdaptOptions = {},
 ): Promise<AdaptReport> {
-  return reportOf(await planAdaptation(source, donor, options.signal), options);
+  return reportOf(await planAdaptation(source, target, options.signal), options);
 }
 
 /**
- * Makes a state fit the machine that another state, the donor, was saved from right after power-on, and proves that
- * nothing else changed.
+ * Makes a state fit a machine, and proves that nothing else changed.
  * @throws UnsupportedError `not-adaptable`; UsageError `not-accepted`; FormatError for damage
  */
 export async function adapt(
   source: ByteSource,
-  donor: ByteSource,
+  target: AdaptTarget,
   sink: ReadableSink,
   options: AdaptOptions = {},
 ): Promise<AdaptReport> {
   const { signal, onProgress } = options;
-  const plan = await planAdaptation(source, donor, signal);
+  const plan = await planAdaptation(source, target, signal);
   const report = reportOf(plan, options);
   if (report.toAccept.length > 0)
     throw new UsageError(
@@ -114,8 +116,11 @@ async function prove(
       if (expected.get(unit) !== other.units.get(unit)) differences.push(`unit ${unit}`);
     const unitsAsBefore = [...other.units].filter(([unit, hash]) => own.units.get(unit) === hash).length;
     const unitsChanged = new Set([...own.units.keys(), ...other.units.keys()]).size - unitsAsBefore;
-    const machine = machineOf(plan.donor.state, plan.donor.name);
-    const { forecast } = await check(written, { machine, ...(signal ? { signal } : {}) });
+    const { forecast, notJudged, assumed } = await check(written, {
+      machine: plan.machine,
+      ...(plan.host ? { host: plan.host } : {}),
+      ...(signal ? { signal } : {}),
+    });
     const refusal =
       forecast && `${forecast.vboxCode}${forecast.unit ? ` at ${forecast.unit}` : ''}: ${forecast.message}`;
     return {
@@ -124,6 +129,8 @@ async function prove(
       unitsChanged,
       ranges: own.memory.size,
       differences,
+      notJudged,
+      assumed,
       ...(refusal === undefined ? {} : { refusal }),
     };
   } finally {

@@ -1,6 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
 import { type CpumUnit, cpumCodec } from '../../../formats/units/cpu/cpum-codec.ts';
-import { MUST_HAVE, offeredState } from '../check/compare-cpuid.ts';
+import { componentsOf, MUST_HAVE, offeredState } from '../check/compare-cpuid.ts';
 import { type Merge, refused } from './merge.ts';
 
 type Leaf = CpumUnit['leaves'][number];
@@ -34,7 +34,7 @@ export function mergeCpuFeatures(merge: Merge): void {
   }
   clearMissingFeatures(merge, own);
   // What the machine's profile has is told by its own guest leaf; without one it has no extended state at all.
-  const offered = offeredState(host) ?? 0n;
+  const offered = (offeredState(host) ?? 0n) & (componentsOf(host) ?? ~0n);
   reduceLeaf(merge, own, offered);
   for (const [i, cpu] of own.cpus.entries()) reduceState(merge, i, cpu, offered);
 }

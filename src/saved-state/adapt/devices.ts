@@ -3,7 +3,8 @@ import type { PciSlot } from '../../../formats/units/chipset/pci-bus.ts';
 import { pciInstance, pciName } from '../../../formats/units/chipset/pci-ids.ts';
 import { hpetCodec } from '../../../formats/units/chipset/timers.ts';
 import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
-import type { CollectedState } from '../reading/collect-units.ts';
+import type { TargetMachine } from '../check/target-machine.ts';
+import type { SavedState } from '../reading/state.ts';
 import { type Merge, refused } from './merge.ts';
 
 /** Old units that today's loaders pass unread, whatever they hold. */
@@ -17,7 +18,6 @@ export function mergeDevices(merge: Merge): void {
   const wanted = merge.donorValue('pdm/1', pdmCodec);
   if (!list || !wanted)
     throw refused(`the list of devices could not be read, of ${list ? merge.donor.name : merge.own.name}`);
-  refuseOtherBoards(merge);
   findReplaced(merge);
   const own = new Set(list.devices.map(nameOf));
   const target = new Set(wanted.devices.map(nameOf));
@@ -37,27 +37,26 @@ function nameOf({ name, instance }: { name: string; instance: number }): string 
 }
 
 /** Interrupt routing, ports and tables in guest memory are of the old board: no merge makes them right. */
-function refuseOtherBoards({ own, donor }: Merge): void {
-  const has = (state: CollectedState, unit: string) => state.units.has(`${unit}/0`);
-  const other = (unit: string) => has(own, unit) !== has(donor, unit);
-  if (other('ich9pci') || other('pci'))
+export function refuseOtherBoards(own: TargetMachine, target: TargetMachine): void {
+  if (own.chipset !== target.chipset)
+    throw refused(`the chipset is another one; change it back: VBoxManage modifyvm NAME --chipset=${own.chipset}`);
+  const hasEfi = ({ devices }: TargetMachine) => devices?.some(({ name }) => name === 'efi');
+  if (hasEfi(own) !== hasEfi(target))
     throw refused(
-      `the chipset is another one; change it back: VBoxManage modifyvm NAME --chipset=${has(own, 'pci') ? 'piix3' : 'ich9'}`,
+      `the firmware is another one; change it back: VBoxManage modifyvm NAME --firmware=${hasEfi(own) ? 'efi' : 'bios'}`,
     );
-  if (other('efi'))
+  const { nestedVirtualisation: was } = own;
+  const { nestedVirtualisation: is } = target;
+  if (was !== undefined && is !== undefined && was !== is)
     throw refused(
-      `the firmware is another one; change it back: VBoxManage modifyvm NAME --firmware=${has(own, 'efi') ? 'efi' : 'bios'}`,
-    );
-  if (own.state.cpum?.nestedVirtualisation !== donor.state.cpum?.nestedVirtualisation)
-    throw refused(
-      `nested virtualisation differs; change it back: VBoxManage modifyvm NAME --nested-hw-virt=${own.state.cpum?.nestedVirtualisation ? 'on' : 'off'}`,
+      `nested virtualisation differs; change it back: VBoxManage modifyvm NAME --nested-hw-virt=${was ? 'on' : 'off'}`,
     );
 }
 
 /** Where devices are on the bus, by `name/instance`. */
-function placesOf({ state }: CollectedState): Map<string, PciSlot> {
+export function placesOf({ pciSlots = [] }: Pick<SavedState, 'pciSlots'>): Map<string, PciSlot> {
   const places = new Map<string, PciSlot>();
-  for (const slot of state.pciSlots ?? []) {
+  for (const slot of pciSlots) {
     const name = pciName(slot.vendorId, slot.deviceId);
     if (name !== undefined) places.set(`${name}/${pciInstance(name, slot.devfn, slot.deviceId)}`, slot);
   }
@@ -66,8 +65,8 @@ function placesOf({ state }: CollectedState): Map<string, PciSlot> {
 
 /** A device that has moved, or has another vendor, is not the one that the guest knows. */
 function findReplaced(merge: Merge): void {
-  const places = placesOf(merge.donor);
-  for (const [device, own] of placesOf(merge.own)) {
+  const places = placesOf(merge.donor.state);
+  for (const [device, own] of placesOf(merge.own.state)) {
     const there = places.get(device);
     if (there && (there.devfn !== own.devfn || there.vendorId !== own.vendorId)) merge.replaced.add(device);
   }

@@ -82,7 +82,7 @@ export class Merge {
 }
 
 /** Undefined where the layout of the unit's version is another one, or is not known. */
-function decoded<T>({ header, payload }: CollectedUnit, codec: UnitCodec<T>): T | undefined {
+export function decoded<T>({ header, payload }: CollectedUnit, codec: UnitCodec<T>): T | undefined {
   if (codecFor(header) !== (codec as UnitCodec)) return undefined;
   try {
     return codec.decode(payload, header.version);

@@ -2,16 +2,19 @@ import { UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { type UnitHeader, unitLabel } from '../../../formats/ssm/container.ts';
+import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import { mmCodec } from '../../../formats/units/machine/codecs.ts';
 import { type CollectedState, collectUnits } from '../reading/collect-units.ts';
+import { machineOf, type TargetMachine } from '../check/target-machine.ts';
 import { mergeBus } from './bus.ts';
 import type { Change } from './change.ts';
 import { mergeComparedParts } from './compared-parts.ts';
 import { mergeCpuCount } from './cpu-count.ts';
 import { mergeCpuFeatures } from './cpu-features.ts';
-import { mergeDevices } from './devices.ts';
+import { mergeDevices, refuseOtherBoards } from './devices.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';
 import { Merge, refused } from './merge.ts';
+import { donorOfSettings } from './settings-donor.ts';
 
 /** A unit of the result. */
 export interface PlannedUnit {
@@ -20,9 +23,20 @@ export interface PlannedUnit {
   payload?: Uint8Array;
 }
 
+/** What a state is to fit. */
+export type AdaptTarget =
+  /** A state of the machine, saved right after power-on. */
+  | { donor: ByteSource }
+  /** What its settings tell, and CPUID of the host, where it is not the one that saved the state. */
+  | { machine: TargetMachine; host?: CpuidPart };
+
 export interface AdaptPlan {
   own: CollectedState;
   donor: CollectedState;
+  /** The machine that is to load the result. */
+  machine: TargetMachine;
+  /** Whose CPU is to run it; absent where the donor tells, or nobody does. */
+  host?: CpuidPart;
   changes: readonly Change[];
   /** In the order of the result. */
   units: readonly PlannedUnit[];
@@ -30,25 +44,25 @@ export interface AdaptPlan {
 }
 
 /** Looks at both states and decides what is to be done. Nothing is written. @throws UnsupportedError `not-adaptable` */
-export async function planAdaptation(source: ByteSource, donor: ByteSource, signal?: AbortSignal): Promise<AdaptPlan> {
-  for (const each of [source, donor])
+export async function planAdaptation(
+  source: ByteSource,
+  target: AdaptTarget,
+  signal?: AbortSignal,
+): Promise<AdaptPlan> {
+  for (const each of 'donor' in target ? [source, target.donor] : [source])
     if (!each.seekable)
       throw new UnsupportedError(
         'not-seekable',
         `Cannot adapt ${each.name}: it has to be read several times, so it must be a file`,
       );
   const walk = signal ? { signal } : {};
-  const merge = new Merge(await collectUnits(source, walk), await collectUnits(donor, walk));
-  for (const { name, state } of [merge.own, merge.donor])
-    if (state.units.some(({ pass }) => pass !== 'final'))
-      throw new UnsupportedError(
-        'live-save',
-        `Cannot adapt ${name}: it is a live save; make a plain state of it first (savkit convert --flatten)`,
-      );
-  if (merge.own.state.header.format !== '2.0')
+  const own = await collectPlain(source, walk);
+  if (own.state.header.format !== '2.0')
     throw refused(
-      `${source.name} is a V${merge.own.state.header.format} container; convert it first (savkit convert --container 2.0)`,
+      `${source.name} is a V${own.state.header.format} container; convert it first (savkit convert --container 2.0)`,
     );
+  const { donor, machine } = await machineFor(own, target, walk);
+  const merge = new Merge(own, donor);
   mergeDevices(merge);
   mergeBus(merge);
   mergeCpuCount(merge);
@@ -59,10 +73,35 @@ export async function planAdaptation(source: ByteSource, donor: ByteSource, sign
   return {
     own: merge.own,
     donor: merge.donor,
+    machine,
+    ...('machine' in target && target.host ? { host: target.host } : {}),
     changes: merge.changes,
     units: unitsOf(merge),
     ...(memory ? { memory } : {}),
   };
+}
+
+/** @throws UnsupportedError `live-save` */
+async function collectPlain(source: ByteSource, walk: { signal?: AbortSignal }): Promise<CollectedState> {
+  const collected = await collectUnits(source, walk);
+  if (collected.state.units.some(({ pass }) => pass !== 'final'))
+    throw new UnsupportedError(
+      'live-save',
+      `Cannot adapt ${source.name}: it is a live save; make a plain state of it first (savkit convert --flatten)`,
+    );
+  return collected;
+}
+
+async function machineFor(own: CollectedState, target: AdaptTarget, walk: { signal?: AbortSignal }) {
+  const before = machineOf(own.state, own.name);
+  if ('machine' in target) {
+    refuseOtherBoards(before, target.machine);
+    return { donor: donorOfSettings(own, target.machine, target.host), machine: target.machine };
+  }
+  const donor = await collectPlain(target.donor, walk);
+  const machine = machineOf(donor.state, donor.name);
+  refuseOtherBoards(before, machine);
+  return { donor, machine };
 }
 
 /** Unit mm says how much RAM there is; what becomes of it is told with unit pgm. */

@@ -1,13 +1,14 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { FOOTER_SIZE } from '../../../formats/ssm/v2-tail.ts';
+import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { Cpum } from '../../../formats/units/cpu/cpum.ts';
 import type { Finding } from '../reading/findings.ts';
 import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
 import type { SavedState, UnitSummary } from '../reading/state.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { verify } from '../verify/verify.ts';
-import { compareMachines } from './compare-machines.ts';
+import { compareHost, compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
 import type { Difference } from './difference.ts';
 import { machineOf, type TargetMachine } from './target-machine.ts';
@@ -19,6 +20,8 @@ export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'>
   machine?: TargetMachine;
   /** The VirtualBox that is to load it. Default: the one that wrote the machine's settings. */
   release?: ReleaseNumbers;
+  /** CPUID of the host that is to load it; absent where only the host knows. */
+  host?: CpuidPart;
 }
 
 /** What VirtualBox would say first. */
@@ -55,10 +58,18 @@ export interface CheckReport {
  * Says whether a state will load in a machine or in a release, and if not, with which error. @throws EnvironmentError,
  * InterruptedError
  */
-export async function check(source: ByteSource, { machine, release, ...options }: CheckOptions): Promise<CheckReport> {
+export async function check(
+  source: ByteSource,
+  { machine: asked, release, host, ...options }: CheckOptions,
+): Promise<CheckReport> {
+  const machine = asked && host ? onHost(asked, host) : asked;
   const { verdict, findings: damage, state } = await verify(source, options);
   const target = release ?? releaseOf(machine);
-  const against = [...(machine ? [machine.name] : []), ...(target ? [`VirtualBox ${releaseName(target)}`] : [])];
+  const against = [
+    ...(machine ? [machine.name] : []),
+    ...(target ? [`VirtualBox ${releaseName(target)}`] : []),
+    ...(host ? ["the host's CPU"] : []),
+  ];
   const report: CheckReport = {
     loads: false,
     findings: [],
@@ -72,10 +83,11 @@ export async function check(source: ByteSource, { machine, release, ...options }
     .map((finding) => (state ? placeOf(state, finding) : { at: BEFORE_UNITS, finding }));
   if (state) {
     if (machine) differences.push(...compareMachines(state, machineOf(state, source.name), machine, report.notJudged));
+    else if (host) differences.push(...compareHost(state, machineOf(state, source.name), host));
     if (target) differences.push(...compareReleases(state, target, report.notJudged));
     differences.push(...missingUnits(state.units), ...incompleteUnits(state.units));
   }
-  if (state?.cpum && !machine?.cpuid) report.assumed.push(hostCpuFor(state.cpum));
+  if (state?.cpum) report.assumed.push(...assumedOf(state.cpum, machine?.cpuid ?? host));
   differences.sort((a, b) => a.at - b.at);
   report.findings = differences.map(({ finding }) => finding);
   const first = report.findings.find(({ severity }) => severity === 'error');
@@ -97,10 +109,18 @@ function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): 
   };
 }
 
-/** What only the host that loads the state can tell, neither settings nor release. */
-function hostCpuFor({ cpus }: Cpum): string {
+/** A machine on another host than the one that it was saved on. */
+function onHost(machine: TargetMachine, { guest, rawBasic, rawExtended }: CpuidPart): TargetMachine {
+  return { ...machine, cpuid: { guest: machine.cpuid?.guest ?? guest, rawBasic, rawExtended } };
+}
+
+/** What only the host that loads the state can tell, or the profile of its machine, neither settings nor release. */
+function assumedOf({ cpus }: Cpum, known: CpuidPart | undefined): string[] {
   const mask = cpus.reduce((all, { context }) => all | (context?.xStateMask ?? 0n), 0n);
-  return `the host's CPU has all features that the guest has seen (CPUID${mask === 0n ? '' : `, extended state 0x${mask.toString(16)}`})`;
+  const parts = mask === 0n ? '' : `extended state 0x${mask.toString(16)}`;
+  if (!known)
+    return [`the host's CPU has all features that the guest has seen (CPUID${parts === '' ? '' : `, ${parts}`})`];
+  return known.guest.length > 0 || parts === '' ? [] : [`the machine lets its guest have ${parts}`];
 }
 
 /**

@@ -16,8 +16,8 @@ export interface BusSlot {
 }
 
 /**
- * Compares what sits on the first PCI bus, as the loader of its unit does: by place and vendor. The PIIX3's looks no
- * further than the last place of the state. @returns names of devices that were met here, and so are not met again
+ * Compares what sits on the first PCI bus, as the loader of its unit does: by place and vendor, and no further than the
+ * last place of the state. @returns names of devices that were met here, and so are not met again
  */
 export function compareBus(comparison: Comparison): Set<string> {
   const { state, target } = comparison;
@@ -30,7 +30,7 @@ export function compareBus(comparison: Comparison): Set<string> {
   }
   const saved = new Map(state.pciSlots.map((slot) => [slot.devfn, slotOf(slot)]));
   const own = new Map(slotsOf(target).map((slot) => [slot.devfn, slot]));
-  const last = bus === 'pci' ? Math.max(...saved.keys()) : 255;
+  const last = Math.max(...saved.keys());
   const report = (devfn: number, code: string, message: string, ...devices: (string | undefined)[]) => {
     comparison.mismatch(bus, code, `${message} (slot ${hex(devfn)})`);
     for (const device of devices) if (device !== undefined) met.add(device);

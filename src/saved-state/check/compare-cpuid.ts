@@ -49,6 +49,12 @@ export function offeredState({ guest }: CpuidPart): bigint | undefined {
   return leaf && (BigInt(leaf.edx) << 32n) | BigInt(leaf.eax);
 }
 
+/** Components of the extended state that the host itself has; undefined where it does not tell. */
+export function componentsOf({ rawBasic }: CpuidPart): bigint | undefined {
+  const raw = rawBasic[EXTENDED_STATE];
+  return raw && (BigInt(raw.edx) << 32n) | BigInt(raw.eax);
+}
+
 const EXTENDED_STATE = 0xd;
 const EXTENDED_FEATURES = 0x80000001;
 const XSAVE = 1 << 26;
@@ -91,15 +97,22 @@ function extendedLeafFault({ guest }: CpuidPart, host: CpuidPart | undefined): s
   const hasXsave = ((guest.find(({ leaf }) => leaf === 1)?.ecx ?? 0) & XSAVE) !== 0;
   const components = head ? (BigInt(head.edx) << 32n) | BigInt(head.eax) : 0n;
   if (components === 0n) return hasXsave ? 'the guest knows XSAVE, but leaf 0xd is empty' : undefined;
-  const raw = host?.rawBasic[EXTENDED_STATE];
-  const has = raw && (BigInt(raw.edx) << 32n) | BigInt(raw.eax);
+  const has = host && componentsOf(host);
   if (has !== undefined && (components & ~has) !== 0n)
     return `leaf 0xd has extended state ${hexOf(components)}, the host ${hexOf(has)}`;
   if ((components & (X87 | SSE)) !== (X87 | SSE))
     return `leaf 0xd has extended state ${hexOf(components)}, without x87 or SSE`;
   const one = sub(1);
-  return one && (one.eax | one.ecx | one.edx) !== 0 ? 'leaf 0xd, sub-leaf 1, is not empty' : undefined;
+  if (one && (one.eax | one.ecx | one.edx) !== 0) return 'leaf 0xd, sub-leaf 1, is not empty';
+  const ymm = sub(YMM_BIT);
+  return ymm && ymm.eax !== 0 && (ymm.eax !== YMM_PLACE.size || ymm.ebx !== YMM_PLACE.offset)
+    ? `leaf 0xd puts the upper halves of YMM at ${ymm.ebx}, ${ymm.eax} bytes, unlike every CPU`
+    : undefined;
 }
+
+/** Where all CPUs have the upper halves of YMM in the extended state; other components have no place of their own. */
+const YMM_BIT = 2;
+const YMM_PLACE = { offset: 576, size: 256 } as const;
 
 function hexOf(value: bigint | number): string {
   return `0x${value.toString(16)}`;

@@ -4,6 +4,7 @@ import { BUSES, compareBus } from './compare-bus.ts';
 import type { Comparison } from './comparison.ts';
 import { DEVICES_OF_UNIT, IN_SETTINGS, UNITS_OF_THE_VMM } from './device-names.ts';
 import { isOnPci } from './pci-places.ts';
+import type { TargetMachine } from './target-machine.ts';
 
 /** Compares which devices there are: the bus first, then each unit, then the list of devices. */
 export function compareDevices(comparison: Comparison): void {
@@ -77,18 +78,18 @@ function isChipset(name: string): boolean {
 }
 
 function* unitsWithoutDevice({ state, target }: Comparison): Generator<{ name: string; instance: number }> {
-  const own = [...(target.devices ?? []), ...(target.usbDevices ?? [])];
-  const devices = new Set(own.map(({ name, instance }) => `${name}/${instance}`));
   const seen = new Set<string>();
   for (const { name, instance } of state.units) {
     const key = `${name}/${instance}`;
-    if (
-      UNITS_OF_THE_VMM.includes(name) ||
-      seen.has(key) ||
-      (entryOf(DEVICES_OF_UNIT, name) ?? [name]).some((device) => devices.has(`${device}/${instance}`))
-    )
-      continue;
+    if (seen.has(key) || isUnitOf(target, { name, instance })) continue;
     seen.add(key);
     yield { name, instance };
   }
+}
+
+/** Whether the machine has somebody who loads such a unit. */
+export function isUnitOf({ devices = [], usbDevices = [] }: TargetMachine, { name, instance }: PdmDevice): boolean {
+  if (UNITS_OF_THE_VMM.includes(name)) return true;
+  const owners = entryOf(DEVICES_OF_UNIT, name) ?? [name];
+  return [...devices, ...usbDevices].some((own) => own.instance === instance && owners.includes(own.name));
 }

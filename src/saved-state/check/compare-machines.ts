@@ -1,5 +1,7 @@
+import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { SavedState } from '../reading/state.ts';
 import { compareConfigs } from './compare-configs.ts';
+import { compareCpuid } from './compare-cpuid.ts';
 import { compareCpus } from './compare-cpus.ts';
 import { compareDevices } from './compare-devices.ts';
 import { compareGraphics } from './compare-graphics.ts';
@@ -37,6 +39,13 @@ export function compareMachines(
   compareConfigs(comparison);
   compareServices(comparison);
   notJudged.push(...comparison.notJudged);
+  return comparison.differences;
+}
+
+/** In what the CPU of a host differs, whatever machine it is. */
+export function compareHost(state: SavedState, saved: TargetMachine, cpuid: CpuidPart): Difference[] {
+  const comparison = new Comparison(state, saved, { name: 'the host', cpuid });
+  compareCpuid(comparison);
   return comparison.differences;
 }
 

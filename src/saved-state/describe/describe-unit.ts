@@ -1,11 +1,11 @@
 import { FormatError, UnsupportedError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import { MIB } from '../../../formats/sizes.ts';
 import { type UnitHeader, unitLabel } from '../../../formats/ssm/container.ts';
 import type { UnitField } from '../../../formats/units/codec/decode.ts';
 import { decodeUnit } from '../../../formats/units/table.ts';
 import { findUnit } from '../layout/unit-choice.ts';
 import { walkState } from '../reading/walk.ts';
+import { payloadOf } from './unit-payload.ts';
 
 /** One unit, field by field. */
 export interface UnitContents {
@@ -19,9 +19,6 @@ export interface UnitContents {
   fields: readonly UnitField[];
 }
 
-/** Units of devices are smaller. */
-const LIMIT = 256 * MIB;
-
 /**
  * Decodes one unit of a state. @param unit `name` or `name/instance`
  * @throws UsageError for a unit that is not there; UnsupportedError for one whose layout is not known; FormatError
@@ -33,26 +30,15 @@ export async function describeUnitContents(
 ): Promise<UnitContents> {
   const options = signal ? { signal } : {};
   const found = findUnit(await walkState(source, { ...options, skipCrc: true }), unit);
-  const pieces: Uint8Array[] = [];
-  let size = 0;
-  const payload = {
-    wants: ({ offset }: UnitHeader) => offset === found.offset,
-    take: (piece: Uint8Array) => {
-      size += piece.length;
-      if (size > LIMIT)
-        throw new UnsupportedError('too-long', `Cannot decode unit ${unitLabel(found)}: it is too large`);
-      pieces.push(piece.slice());
-    },
-  };
-  await walkState(source, { ...options, skipCrc: true, opaque: true, payload });
+  const bytes = await payloadOf(source, found, options);
   const { name, instance, version } = found;
-  const decoded = decoding(found, new Uint8Array(Buffer.concat(pieces)));
+  const decoded = decoding(found, bytes);
   if (!decoded)
     throw new UnsupportedError(
       'not-decoded',
       `Cannot decode unit ${unitLabel(found)}: the layout of its version ${version} is not known`,
     );
-  return { name, instance, version, size, ...decoded };
+  return { name, instance, version, size: bytes.length, ...decoded };
 }
 
 function decoding(unit: UnitHeader, payload: Uint8Array) {

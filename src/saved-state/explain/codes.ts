@@ -1,4 +1,5 @@
-import type { Trouble } from './kinds.ts';
+import type { CodeRow, Trouble } from './kinds.ts';
+import { MACHINE_CODES } from './machine-codes.ts';
 
 /** A status code of VirtualBox, as far as saved states and guest memory are concerned. */
 export interface CodeFacts {
@@ -11,11 +12,9 @@ export interface CodeFacts {
   means: string;
 }
 
-type Row = readonly [name: string, number: number | undefined, kind: Trouble, means: string, numberIn30?: number];
-
 // Source: VBox/err.h and IPRT's err.h as noted in the format notes (ssm-container.md 6, pgm-unit.md 9,
 // guest-memory.md).
-const SSM: readonly Row[] = [
+const SSM: readonly CodeRow[] = [
   ['VERR_SSM_UNIT_EXISTS', -1800, 'program-error', 'a unit of this name and instance is registered already', -1800],
   [
     'VERR_SSM_UNIT_NOT_FOUND',
@@ -227,7 +226,7 @@ const SSM: readonly Row[] = [
   ],
 ];
 
-const PGM: readonly Row[] = [
+const PGM: readonly CodeRow[] = [
   [
     'VERR_PGM_HANDLER_PHYSICAL_NO_RAM_RANGE',
     -1601,
@@ -335,7 +334,7 @@ const PGM: readonly Row[] = [
 ];
 
 // Raw mode, up to 6.0: where the hypervisor lived in the guest's address space.
-const MAPPINGS: readonly Row[] = [
+const MAPPINGS: readonly CodeRow[] = [
   [
     'VERR_PGM_MAPPING_CONFLICT',
     undefined,
@@ -381,7 +380,7 @@ const MAPPINGS: readonly Row[] = [
   ],
 ];
 
-const CPUM: readonly Row[] = [
+const CPUM: readonly CodeRow[] = [
   [
     'VERR_CPUM_INCOMPATIBLE_CONFIG',
     -1751,
@@ -428,7 +427,7 @@ const CPUM: readonly Row[] = [
 ];
 
 /** Codes of which logs are full, whatever happens: failures only where a line says that loading or saving failed. */
-const OTHERS: readonly Row[] = [
+const OTHERS: readonly CodeRow[] = [
   ['VERR_FILE_NOT_FOUND', -102, 'file-missing', 'there is no file of that name'],
   ['VERR_PATH_NOT_FOUND', -103, 'file-missing', 'a folder on the way to the file is missing'],
   ['VERR_ACCESS_DENIED', -38, 'host-trouble', 'the user who runs VirtualBox may not read or write the file'],
@@ -454,7 +453,7 @@ const OTHERS: readonly Row[] = [
   ['VERR_SUP_DRIVERLESS', undefined, 'host-trouble', 'that needs the driver vboxdrv'],
 ];
 
-const GMM: readonly Row[] = [
+const GMM: readonly CodeRow[] = [
   ['VERR_GMM_SEED_ME', -3800, 'information', 'the host wants another 2 MiB for guest memory'],
   [
     'VERR_GMM_HIT_GLOBAL_LIMIT',
@@ -473,15 +472,21 @@ export const TELLING_CODES: ReadonlySet<string> = new Set(
   [...SSM, ...PGM, ...MAPPINGS, ...CPUM, ...GMM].map(([name]) => name),
 );
 
-export const CODES: readonly CodeFacts[] = [...SSM, ...PGM, ...MAPPINGS, ...CPUM, ...OTHERS, ...GMM].map(
-  ([name, number, kind, means, numberIn30]) => ({
-    name,
-    kind,
-    means,
-    ...(number === undefined ? {} : { number }),
-    ...(numberIn30 === undefined ? {} : { numberIn30 }),
-  }),
-);
+export const CODES: readonly CodeFacts[] = [
+  ...SSM,
+  ...PGM,
+  ...MAPPINGS,
+  ...CPUM,
+  ...MACHINE_CODES,
+  ...OTHERS,
+  ...GMM,
+].map(([name, number, kind, means, numberIn30]) => ({
+  name,
+  kind,
+  means,
+  ...(number === undefined ? {} : { number }),
+  ...(numberIn30 === undefined ? {} : { numberIn30 }),
+}));
 
 /** Failures that a log tells of without a code; the names are savkit's. */
 export const WITHOUT_CODE: readonly CodeFacts[] = [

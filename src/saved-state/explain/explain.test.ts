@@ -66,6 +66,19 @@ describe('explainCode()', () => {
     expect(explainCode('-22')).toMatchObject([{ name: 'VERR_WRONG_ORDER' }]);
   });
 
+  it('knows every number of saved states, named or not', () => {
+    for (let number = -1899; number <= -1800; number++)
+      expect(explainCode(String(number)).length, String(number)).toBeGreaterThan(0);
+    expect(explainCode('1890')).toMatchObject([{ name: '-1890', number: -1890 }]);
+  });
+
+  it('knows what CPUs, memory and devices answer, and names adapt where that helps', () => {
+    expect(explainCode('-2840')).toMatchObject([{ name: 'VERR_PDM_DEVICE_NOT_FOUND' }]);
+    expect(explainCode('-1756')).toMatchObject([{ name: 'VERR_CPUM_DB_CPU_NOT_FOUND' }]);
+    for (const code of ['VERR_SSM_LOAD_CONFIG_MISMATCH', 'VERR_CPUM_INVALID_XCR0', 'VERR_SSM_LOAD_CPUID_MISMATCH'])
+      expect(explainCode(code)[0].next.join(), code).toContain('savkit adapt');
+  });
+
   it('gives both meanings of a number that VirtualBox 3.0 used for another code', () => {
     expect(explainCode('-1824')).toMatchObject([
       { name: 'VERR_SSM_INTEGRITY_REC_TERM_CRC' },

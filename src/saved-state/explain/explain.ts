@@ -62,10 +62,22 @@ function withNumber(number: number): Explanation[] {
   const isNumber = (own: number | undefined) => own !== undefined && (own === number || own === -number);
   const today = CODES.filter((facts) => isNumber(facts.number));
   const in30 = CODES.filter((facts) => isNumber(facts.numberIn30) && !today.includes(facts));
+  if (today.length + in30.length === 0 && isOfStates(number)) return [unnamed(number)];
   return [
     ...today.map(explanationOf),
     ...in30.map((facts) => ({ ...explanationOf(facts), number: facts.numberIn30 ?? 0, onlyIn30: true as const })),
   ];
+}
+
+/** Saved states have these numbers, whatever codes later releases give them. */
+function isOfStates(number: number): boolean {
+  return Math.abs(number) >= 1800 && Math.abs(number) <= 1899;
+}
+
+function unnamed(number: number): Explanation {
+  const own = -Math.abs(number);
+  const means = 'a code of saved states, by its number, which no release that savkit knows gives';
+  return { name: String(own), number: own, means, ...KINDS['not-known'] };
 }
 
 function explanationOf({ name, number, kind, means }: CodeFacts): Explanation {
@@ -92,5 +104,5 @@ export function explanationNamed(name: string): Explanation {
 
 /** Undefined where the number is that of no known error. */
 export function explanationOfNumber(number: number): Explanation | undefined {
-  return withNumber(number).find(({ name }) => name.startsWith('VERR_'));
+  return withNumber(number).find(({ name }) => name.startsWith('VERR_') || name === String(number));
 }

@@ -1,6 +1,15 @@
 /** What people can do about a code depends on what kind of trouble it stands for. */
 export type Trouble = keyof typeof KINDS;
 
+/** A code of a table; the last number is that of 3.0 and older. */
+export type CodeRow = readonly [
+  name: string,
+  number: number | undefined,
+  kind: Trouble,
+  means: string,
+  numberIn30?: number,
+];
+
 export interface KindFacts {
   /** In plain words. */
   lost: string;
@@ -36,6 +45,7 @@ export const KINDS = {
     lost: 'Nothing: the state is good, the machine is not the one that it was saved from.',
     next: [
       '`savkit check STATE --machine FILE.vbox` lists every difference; VirtualBox stops at the first.',
+      '`savkit adapt STATE --machine FILE.vbox -o OUT` makes the state fit the machine as it is, and says before what the guest will notice (`--dry-run`).',
       'Set the machine back to what it was when it was saved (the settings beside the state, a snapshot, a backup of the .vbox file).',
       'Where that machine is gone: `savkit extract STATE -o memory.raw` gets the memory out without any machine.',
     ],
@@ -44,6 +54,7 @@ export const KINDS = {
     lost: 'Nothing that is known of: memory and devices are in the file. VirtualBox does not take its CPU part here.',
     next: [
       'Load it on the host that it was saved on, or on one with the same kind of CPU, in the same way: with or without Hyper-V.',
+      '`savkit check STATE --host-cpuid /proc/cpuinfo` tells what this CPU lacks; `savkit adapt STATE --machine FILE.vbox --host-cpuid /proc/cpuinfo -o OUT` takes it from the guest, and mends an XCR0 that can not be.',
       'Where the host has Hyper-V (also WSL 2, memory integrity, sandbox) since then: VirtualBox runs machines through it, and the guest gets fewer CPU features. Switch it off and try again.',
       'A release before or after the one that saved it may have the fault mended: `savkit inspect STATE` names the one that wrote it.',
       'Where that host is gone: `savkit extract STATE -o memory.raw` gets the memory out without any machine.',

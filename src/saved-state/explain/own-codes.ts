@@ -31,6 +31,7 @@ const KINDS_OF_FORMAT_CODES = {
   'manifest-other': 'other-file-bad',
   more: 'information',
   'more-zeros': 'information',
+  'no-cpuid': 'other-file-bad',
   'no-description': 'information',
   'not-qcow2': 'not-this-format',
   'not-qemu': 'not-this-format',

@@ -1,0 +1,102 @@
+import { dirname, resolve } from 'node:path';
+import { FormatError } from '../../../formats/errors.ts';
+import { machineElement } from '../check/settings.ts';
+import { child, children, parseSettings, textOf } from '../check/settings-xml.ts';
+
+/** What has to be known of a machine to make a donor of it. */
+export interface DonorMachine {
+  /** By which VBoxManage finds it: its name, or its number where the name has more than letters. */
+  id: string;
+  /** Absolute path. */
+  snapshotFolder: string;
+  /** Absolute path of the state that it would go on from; absent where it is off. */
+  stateFile?: string;
+  /** As VBoxManage calls them. */
+  bootOrder: readonly string[];
+}
+
+/** Boot devices by their name in settings. */
+const BOOT_DEVICES: Readonly<Record<string, string>> = {
+  None: 'none',
+  Floppy: 'floppy',
+  DVD: 'dvd',
+  HardDisk: 'disk',
+  Network: 'net',
+};
+/** What settings leave out. */
+const BOOT_DEFAULTS = ['floppy', 'dvd', 'disk', 'none'];
+const PLAIN_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/;
+const NUMBER = /^\{?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?$/i;
+
+/** @param settings text of the settings file @param path where it stands @throws FormatError `bad-settings` */
+export function readDonorMachine(settings: string, path: string): DonorMachine {
+  const machine = machineElement(child(parseSettings(settings, path), 'VirtualBox'), path);
+  const name = textOf(machine.name, '');
+  const uuid = textOf(machine.uuid, '');
+  if (!PLAIN_NAME.test(name) && !NUMBER.test(uuid))
+    throw new FormatError('bad-settings', `Cannot read ${path}: the machine has neither name nor number`);
+  const place = (file: string) => resolve(dirname(resolve(path)), file.replaceAll('\\', '/'));
+  const stateFile = textOf(machine.stateFile, '');
+  const bootOrder = [...BOOT_DEFAULTS];
+  for (const { position, device } of children(child(child(machine, 'Hardware'), 'Boot'), 'Order')) {
+    const at = Number(position) - 1;
+    if (at in bootOrder) bootOrder[at] = BOOT_DEVICES[textOf(device, 'None')] ?? 'none';
+  }
+  return {
+    id: PLAIN_NAME.test(name) ? name : uuid.replace(/[{}]/g, ''),
+    snapshotFolder: place(textOf(machine.snapshotFolder, 'Snapshots')),
+    ...(stateFile === '' ? {} : { stateFile: place(stateFile) }),
+    bootOrder,
+  };
+}
+
+/**
+ * A script for sh that saves the machine right after power-on, and leaves it as it was, but for its state, which goes
+ * into a file of its own. @param kept where that state goes
+ */
+export function donorScript(machine: DonorMachine, output: string, kept: string): string {
+  const { id, snapshotFolder, stateFile, bootOrder } = machine;
+  const boot = (devices: readonly string[]) => devices.map((device, i) => `--boot${i + 1} ${device}`).join(' ');
+  const keeping =
+    stateFile === undefined
+      ? []
+      : [
+          '# discardstate deletes the state of the machine, so it is kept first.',
+          `cp -n ${quoted(stateFile)} ${quoted(kept)}`,
+          `cmp -s ${quoted(stateFile)} ${quoted(kept)}`,
+          `again VBoxManage discardstate ${id}`,
+          '',
+        ];
+  return `#!/bin/sh
+set -eu
+# VirtualBox holds a machine for a moment after each change.
+again() { n=0; until "$@"; do n=$((n + 1)); [ $n -lt 20 ] || return 1; sleep 0.5; done; }
+state() { VBoxManage showvminfo ${id} --machinereadable | sed -n 's/^VMState="\\(.*\\)".*/\\1/p'; }
+wait_for() { n=0; until state | grep -q -x -E "$1"; do n=$((n + 1)); [ $n -lt 300 ] || return 1; sleep 0.2; done; }
+
+${keeping.join('\n')}# Nothing is booted for that moment, so no disk is written. At the end the boot order is the old one again.
+put_back() {
+  state | grep -q -x -E 'running|paused' && VBoxManage controlvm ${id} poweroff
+  again VBoxManage modifyvm ${id} ${boot(bootOrder)}
+}
+trap put_back EXIT
+again VBoxManage modifyvm ${id} ${boot(bootOrder.map(() => 'none'))}
+
+# A machine that was never resumed can not be saved.
+VBoxHeadless --startvm ${id} --start-paused > /dev/null &
+wait_for paused
+VBoxManage controlvm ${id} resume
+VBoxManage controlvm ${id} pause
+VBoxManage controlvm ${id} savestate || true
+wait_for 'saved|aborted-saved|poweroff|aborted'
+state | grep -q -x -E 'saved|aborted-saved'
+
+cp "$(ls -t ${quoted(snapshotFolder)}/*.sav | head -n 1)" ${quoted(output)}
+again VBoxManage discardstate ${id}
+`;
+}
+
+/** A word for sh. */
+function quoted(path: string): string {
+  return `'${path.replaceAll("'", "'\\''")}'`;
+}

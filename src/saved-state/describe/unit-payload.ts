@@ -1,0 +1,29 @@
+import { UnsupportedError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { MIB } from '../../../formats/sizes.ts';
+import { type UnitHeader, unitLabel } from '../../../formats/ssm/container.ts';
+import { type WalkOptions, walkState } from '../reading/walk.ts';
+
+/** Units of devices are smaller. */
+const LIMIT = 256 * MIB;
+
+/** The decoded payload of one unit of a state that was walked already; pages go to `sink` where one is asked for. @throws UnsupportedError `too-long` */
+export async function payloadOf(
+  source: ByteSource,
+  unit: UnitHeader,
+  options: Pick<WalkOptions, 'onProgress' | 'signal' | 'sink'> = {},
+): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  const payload = {
+    wants: ({ offset }: UnitHeader) => offset === unit.offset,
+    take: (piece: Uint8Array) => {
+      size += piece.length;
+      if (size > LIMIT)
+        throw new UnsupportedError('too-long', `Cannot decode unit ${unitLabel(unit)}: it is too large`);
+      pieces.push(piece.slice());
+    },
+  };
+  await walkState(source, { ...options, skipCrc: true, opaque: options.sink === undefined, payload });
+  return new Uint8Array(Buffer.concat(pieces));
+}
