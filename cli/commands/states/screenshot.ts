@@ -36,7 +36,6 @@ export const screenshotCommand: CommandModule<object, Options> = {
       .option('text', {
         type: 'boolean',
         default: false,
-        conflicts: 'output',
         describe: 'Print the text screen, out of video memory, in place of the picture',
       })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
@@ -47,7 +46,9 @@ export const screenshotCommand: CommandModule<object, Options> = {
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('screenshot', [options.state], options, (job) =>
-      options.text ? withSource(job, (source) => showText(source, job)) : writePicture(job, options),
+      options.text && options.output === undefined
+        ? withSource(job, (source) => showText(source, job))
+        : writePicture(job, options),
     );
   },
 };
@@ -60,7 +61,11 @@ async function showText(source: ByteSource, { signal, progress }: Job): Promise<
   return { exitCode: ExitCode.OK, result: screen, text: lines(screen.lines.map((own) => line`${own}`)) };
 }
 
-async function writePicture({ file, signal, progress }: Job, { output, force, quiet }: Options): Promise<Outcome> {
+async function writePicture(
+  { file, signal, progress }: Job,
+  { output, text: asText, force, quiet }: Options,
+): Promise<Outcome> {
+  if (asText) throw new UsageError('bad-combination', 'Cannot do both: --text prints, --output is for the picture');
   if (output === undefined) throw new UsageError('usage', 'Cannot write the picture: expected --output FILE or --text');
   return withInput(file, async (source) => {
     const { png, ...picture } = await screenshotOf(source, {
