@@ -1,3 +1,4 @@
+import { countText } from '../../formats/amounts.ts';
 import type { CpuDescription, PageHistogram, StateDescription } from '../../src/saved-state/describe/describe.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { heading } from '../terminal/styles.ts';
@@ -9,6 +10,7 @@ import { factLines } from './fact-lines.ts';
 export function renderState(state: StateDescription): TerminalText {
   const sections = [
     renderContainer(state),
+    renderMachine(state),
     renderUnits(state),
     renderMemory(state),
     renderCpus(state),
@@ -39,6 +41,38 @@ function renderContainer({ container, build, clock }: StateDescription): Termina
     ["guest's clock", clock && `${clock.time}${clock.utc ? ' (set to UTC by VirtualBox)' : ''}`],
   ];
   return section('Container', factLines(rows));
+}
+
+function renderMachine({ machine }: StateDescription): TerminalText {
+  const { chipset, cpu, ranSeconds, media, network, graphics, paravirtualisation, guestAdditions, pending } = machine;
+  const rows: [string, Cell][] = [
+    ['chipset', chipset],
+    ['CPU', cpu && `${cpu.vendor}${cpu.model ? `, ${cpu.model}` : ''}`],
+    ['CPU features', cpu && cpu.features.join(' ')],
+    ['had run for', ranSeconds === undefined ? undefined : `${ranSeconds} s`],
+    ...media.map(({ device, place, what }): [string, Cell] => [`${device} ${place}`, what]),
+    ...network.map(({ device, model, mac }): [string, Cell] => [
+      device,
+      `network card${model ? ` ${model}` : ''}${mac ? `, ${mac}` : ''}`,
+    ]),
+    ['graphics', graphics && graphicsText(graphics)],
+    ['paravirtualisation', paravirtualisation],
+    ['guest additions', guestAdditions && connectionsText(guestAdditions.connections)],
+    ...pending.map((text, i): [string, Cell] => [i === 0 ? 'waiting' : '', text]),
+  ];
+  const told = rows.filter(([, value]) => value !== undefined);
+  return told.length === 0 ? NO_TEXT : section('Machine', factLines(told));
+}
+
+function graphicsText({ adapter, vramSize, monitors }: NonNullable<StateDescription['machine']['graphics']>): string {
+  const memory = vramSize === undefined ? '' : `, ${sizeText(vramSize)}`;
+  return `${adapter}${memory}${monitors === undefined ? '' : `, ${countText(monitors, 'monitor')}`}`;
+}
+
+function connectionsText(count: number): string {
+  return count === 0
+    ? 'none that use services of the host'
+    : `${countText(count, 'connection')} to services of the host`;
 }
 
 function renderUnits({ units, container }: StateDescription): TerminalText {

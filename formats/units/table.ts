@@ -11,7 +11,7 @@ import { tpmRow } from './chipset/tpm.ts';
 import type { UnitCodec } from './codec/codec.ts';
 import type { UnitField } from './codec/decode.ts';
 import type { DeviceConfig } from './codec/device-config.ts';
-import { firstBytes, type UnitRow, versions } from './codec/unit-row.ts';
+import { firstBytes, type Told, type UnitRow, versions } from './codec/unit-row.ts';
 import { apicRow } from './cpu/apic.ts';
 import { type Cpum, cpumRows } from './cpu/cpum.ts';
 import { emRow } from './cpu/em.ts';
@@ -47,6 +47,8 @@ export interface UnitFacts {
   apicBases: bigint[];
   /** What loaders compare of units, by `name/instance`; undefined where it is laid out in a way that is not known. */
   configs: Map<string, DeviceConfig | undefined>;
+  /** What units tell people of their device, by `name/instance`. */
+  told: Map<string, Told>;
   /** Of VMSVGA: the machine had 3D acceleration; absent where the state does not tell. */
   has3d?: boolean;
   /** Absent where the unit could not be read, or shows no time. */
@@ -78,7 +80,7 @@ export const UNIT_TABLE: readonly UnitRow[] = [
 
 /** Before any unit was read. */
 export function noFacts(): UnitFacts {
-  return { buildInfo: {}, apicBases: [], configs: new Map(), pciDevices: new Map() };
+  return { buildInfo: {}, apicBases: [], configs: new Map(), told: new Map(), pciDevices: new Map() };
 }
 
 /**
@@ -91,8 +93,12 @@ export async function readFacts(unit: UnitHeader, payload: PayloadReader, facts:
   const key = `${unit.name}/${unit.instance}`;
   if (unit.pass === 'final' && isCompared(unit.name)) facts.configs.set(key, undefined);
   if (!isRead || !row?.facts) return;
-  const { config, ...found } = (await row.facts(payload, unit)) as Partial<UnitFacts> & { config?: DeviceConfig };
+  const { config, told, ...found } = (await row.facts(payload, unit)) as Partial<Omit<UnitFacts, 'told'>> & {
+    config?: DeviceConfig;
+    told?: Told;
+  };
   if (config) facts.configs.set(key, config);
+  if (told) facts.told.set(key, told);
   Object.assign(facts, found);
 }
 

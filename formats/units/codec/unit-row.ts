@@ -1,5 +1,5 @@
 import { Cursor } from '../../binary/cursor.ts';
-import { SavkitError } from '../../errors.ts';
+import { FormatError, SavkitError } from '../../errors.ts';
 import type { UnitHeader } from '../../ssm/container.ts';
 import type { PayloadReader } from '../../ssm/payload.ts';
 import type { UnitCodec } from './codec.ts';
@@ -11,6 +11,22 @@ export type Reading<Facts extends object> = (payload: PayloadReader, unit: UnitH
 /** What a loader compares with the machine's configuration; undefined where its layout is not known. */
 export interface ConfigFact {
   config: DeviceConfig | undefined;
+}
+
+/** What a unit tells people of its device. */
+export interface Told {
+  /** A network card's model, as settings call it. */
+  model?: string;
+  /** Its address, `08:00:27:…`. */
+  mac?: string;
+  /** Disks and drives, by where they are attached. */
+  media?: readonly { place: string; what: string }[];
+  /** Interrupts and exceptions that wait for a CPU. */
+  pending?: readonly string[];
+  /** Connections of guest additions to services of the host. */
+  connections?: number;
+  /** How long the machine has run, in nanoseconds. */
+  ranNs?: bigint;
 }
 
 /** All that savkit knows of one unit in some of its versions. The table of all rows is in ../table.ts. */
@@ -78,16 +94,48 @@ export function lenient<Facts extends object>(reading: Reading<Facts>): Reading<
 }
 const NOT_AS_EXPECTED = ['too-short', 'too-long', 'bad-marker'];
 
-/** A row of a device whose loader compares what stands first in its unit. */
-export function comparedRow(
+/** What a whole payload tells people; nothing where it is not laid out as its version demands. */
+export function telling<T>(
+  codec: UnitCodec<T>,
+  tells: (value: T) => Told,
+): (payload: Uint8Array, unit: { version: number }) => { told?: Told } {
+  return (payload, { version }) => {
+    try {
+      return { told: tells(codec.decode(payload, version)) };
+    } catch (error) {
+      if (error instanceof FormatError) return {};
+      throw error;
+    }
+  };
+}
+
+/** Units of devices that tell of themselves are smaller. */
+const TELLING_LIMIT = 4 * 1024 * 1024;
+
+/** The facts of a unit that only tells people. */
+export function toldFacts<T>(codec: UnitCodec<T>, tells: (value: T) => Told): Reading<{ told?: Told }> {
+  return lenient(collected(TELLING_LIMIT, telling(codec, tells)));
+}
+
+/** A row of a device whose loader compares what stands first in its unit. @param tells what it tells people besides */
+export function comparedRow<T>(
   unit: string,
   known: readonly number[],
   read: (cursor: Cursor) => DeviceConfig,
-  codec?: UnitCodec,
+  codec?: UnitCodec<T>,
+  tells?: (value: T) => Told,
 ): UnitRow {
-  const facts = lenient(start((cursor) => ({ config: read(cursor) })));
+  const told = codec && tells && telling(codec, tells);
+  const facts = told
+    ? lenient(
+        collected(TELLING_LIMIT, (payload, header) => ({
+          config: read(new Cursor(payload)),
+          ...told(payload, header),
+        })),
+      )
+    : lenient(start((cursor) => ({ config: read(cursor) })));
   const configOf = (payload: Uint8Array) => read(new Cursor(payload));
-  return { unit, versions: known, isCompared: true, facts, configOf, ...(codec ? { codec } : {}) };
+  return { unit, versions: known, isCompared: true, facts, configOf, ...(codec ? { codec: codec as UnitCodec } : {}) };
 }
 
 /**

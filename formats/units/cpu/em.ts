@@ -2,11 +2,16 @@ import { bool, u32 } from '../../binary/kinds.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fields, fill, nested, oneOf, x32, x64 } from '../codec/kinds.ts';
-import { type UnitRow, versions } from '../codec/unit-row.ts';
+import { toldFacts, type UnitRow, versions } from '../codec/unit-row.ts';
+
+const HALTED = 6;
 
 const execution = defineStruct('How a CPU executes, em versions 4–5', 'device-units.md', {
   forced: { kind: bool, doc: 'always off' },
-  state: { kind: oneOf(u32, { 1: 'runs', 6: 'halted', 7: 'waits for a start-up message' }), doc: 'what the CPU did' },
+  state: {
+    kind: oneOf(u32, { 1: 'runs', [HALTED]: 'halted', 7: 'waits for a start-up message' }),
+    doc: 'what the CPU did',
+  },
   mwait: { kind: x32, doc: 'flags of MWAIT', since: 5 },
   ...Object.fromEntries(
     Object.entries(
@@ -22,4 +27,14 @@ const em = defineStruct('Unit em, versions 4–5', 'device-units.md', {
 export type Em = StructValue<typeof em>;
 export const emCodec = codecOf(em);
 /** What each CPU is doing. */
-export const emRow: UnitRow = { unit: 'em', instance: 0, versions: versions(4, 5), codec: emCodec };
+export const emRow: UnitRow = {
+  unit: 'em',
+  instance: 0,
+  versions: versions(4, 5),
+  facts: toldFacts(emCodec, ({ cpus }) => ({
+    pending: cpus.flatMap(({ state }, cpu) =>
+      state === HALTED ? [`CPU ${cpu} is halted until an interrupt comes`] : [],
+    ),
+  })),
+  codec: emCodec,
+};

@@ -2,7 +2,7 @@ import { bool, u64 } from '../../binary/kinds.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fill, x64 } from '../codec/kinds.ts';
-import { type UnitRow, versions } from '../codec/unit-row.ts';
+import { toldFacts, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const TSC_FREQUENCY_SIZE = 8;
 
@@ -22,4 +22,10 @@ const tm = defineStruct('Unit tm, version 3', 'device-units.md', {
 export type Tm = StructValue<typeof tm>;
 export const tmCodec = codecOf(tm);
 /** The clocks. */
-export const tmRow: UnitRow = { unit: 'tm', instance: 1, versions: versions(3), codec: tmCodec };
+export const tmRow: UnitRow = {
+  unit: 'tm',
+  instance: 1,
+  versions: versions(3),
+  facts: toldFacts(tmCodec, ({ virtual }) => ({ ranNs: virtual })),
+  codec: tmCodec,
+};

@@ -2,14 +2,22 @@ import { bool, u8 } from '../../binary/kinds.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fill, nested, oneOf, x32, x64 } from '../codec/kinds.ts';
-import { type UnitRow, versions } from '../codec/unit-row.ts';
+import { toldFacts, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const NONE = 0xffffffff;
+
+const TYPES: Readonly<Record<number, string>> = {
+  0: 'trap',
+  1: 'hardware interrupt',
+  2: 'software interrupt',
+  3: 'NMI',
+  [NONE]: 'none',
+};
 
 const pending = defineStruct('Trap that is being delivered to a CPU, trpm versions 10–11', 'device-units.md', {
   vector: { kind: oneOf(x32, { [NONE]: 'none' }), doc: 'number of the interrupt or exception that waits' },
   type: {
-    kind: oneOf(x32, { 0: 'trap', 1: 'hardware interrupt', 2: 'software interrupt', 3: 'NMI', [NONE]: 'none' }),
+    kind: oneOf(x32, TYPES),
     doc: 'what has raised it',
   },
   errorCode: { kind: x32, doc: 'of exceptions; 0xdeadface: none' },
@@ -25,4 +33,14 @@ const trpm = defineStruct('Unit trpm, versions 10–11', 'device-units.md', {
 export type Trpm = StructValue<typeof trpm>;
 export const trpmCodec = codecOf(trpm);
 /** Interrupts and exceptions on their way to a CPU. */
-export const trpmRow: UnitRow = { unit: 'trpm', instance: 1, versions: versions(10, 11), codec: trpmCodec };
+export const trpmRow: UnitRow = {
+  unit: 'trpm',
+  instance: 1,
+  versions: versions(10, 11),
+  facts: toldFacts(trpmCodec, ({ cpus }) => ({
+    pending: cpus.flatMap(({ vector, type }, cpu) =>
+      vector === NONE ? [] : [`CPU ${cpu}: ${TYPES[type] ?? 'event'} 0x${vector.toString(16)} is being delivered`],
+    ),
+  })),
+  codec: trpmCodec,
+};

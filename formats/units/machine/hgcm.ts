@@ -1,6 +1,7 @@
-import type { Cursor } from '../../binary/cursor.ts';
+import { Cursor } from '../../binary/cursor.ts';
 import { text } from '../../binary/kinds.ts';
-import { lenient, start, type UnitRow, versions } from '../codec/unit-row.ts';
+import { MIB } from '../../sizes.ts';
+import { collected, lenient, telling, type UnitRow, versions } from '../codec/unit-row.ts';
 import { hgcmCodec } from './codecs.ts';
 
 const name = text(256);
@@ -20,11 +21,24 @@ export function readHgcmServices(cursor: Cursor): string[] {
   return names;
 }
 
+/** Shared folders and clipboards are small, what a clipboard holds is not. */
+const HGCM_LIMIT = 64 * MIB;
+
+/** Of the services up to the first one that has clients. */
+const connectionsOf = telling(hgcmCodec, ({ services }) => ({
+  connections: services.reduce((sum, { clients }) => sum + clients, 0),
+}));
+
 /** Services of the host that the guest additions use, and their clients. Versions 2 and 3. */
 export const hgcmRow: UnitRow = {
   unit: 'HGCM',
   instance: 0,
   versions: versions(2, 3),
-  facts: lenient(start((cursor) => ({ hostServices: readHgcmServices(cursor) }))),
+  facts: lenient(
+    collected(HGCM_LIMIT, (payload, unit) => ({
+      hostServices: readHgcmServices(new Cursor(payload)),
+      ...connectionsOf(payload, unit),
+    })),
+  ),
   codec: hgcmCodec,
 };

@@ -3,7 +3,7 @@ import { END_OF_LIST } from '../../binary/markers.ts';
 import { defineStruct, type StructValue } from '../../binary/struct.ts';
 import { codecOf } from '../codec/codec.ts';
 import { fill, nested, untilMark } from '../codec/kinds.ts';
-import { collected, type UnitRow, versions } from '../codec/unit-row.ts';
+import { collected, telling, type UnitRow, versions } from '../codec/unit-row.ts';
 
 const PDM_LIMIT = 1024 * 1024;
 
@@ -105,6 +105,16 @@ function readPdm(payload: Uint8Array): { devices?: PdmDevice[] } {
   return devices ? { devices } : {};
 }
 
+const SOURCES = { apic: 'the local APIC', pic: 'the 8259', nmi: 'an NMI', smi: 'an SMI' } as const;
+
+const pendingOf = telling(pdmCodec, ({ cpus }) => ({
+  pending: cpus.flatMap((cpu, i) =>
+    Object.entries(SOURCES).flatMap(([source, text]) =>
+      cpu[source as keyof typeof SOURCES] === 1 ? [`CPU ${i}: an interrupt waits, of ${text}`] : [],
+    ),
+  ),
+}));
+
 const row: UnitRow = {
   unit: 'pdm',
   instance: 1,
@@ -114,4 +124,15 @@ const row: UnitRow = {
 };
 
 /** The list of devices that the machine had. Source: PDM.cpp, pdmR3LiveExec. */
-export const pdmRows: readonly UnitRow[] = [{ ...row, versions: versions(3, 5), codec: pdmCodec }, row];
+export const pdmRows: readonly UnitRow[] = [
+  {
+    ...row,
+    versions: versions(3, 5),
+    facts: collected(PDM_LIMIT, (payload, unit) => ({
+      ...readPdm(payload),
+      ...(unit.pass === 'final' ? pendingOf(payload, unit) : {}),
+    })),
+    codec: pdmCodec,
+  },
+  row,
+];

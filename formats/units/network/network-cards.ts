@@ -1,7 +1,7 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { startOf } from '../../binary/struct.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
-import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
+import { comparedRow, type Told, type UnitRow, versions } from '../codec/unit-row.ts';
 import { E1000_CHIPS, e1000, e1000Codec, PCNET_TYPES, pcnet, pcnetCodec } from './codecs.ts';
 
 /** The same in versions 4 to 6. */
@@ -19,9 +19,24 @@ function readE1000(cursor: Cursor): DeviceConfig {
 
 export const networkCardRows: readonly UnitRow[] = [
   comparedRow('e1000', versions(4, 5), readE1000),
-  comparedRow('e1000', versions(6), readE1000, e1000Codec),
-  comparedRow('pcnet', versions(10), (cursor) => named(PCNET_TYPES, pcnetHead.read(cursor).type), pcnetCodec),
+  comparedRow('e1000', versions(6), readE1000, e1000Codec, ({ mac, chip }) => card(E1000_CHIPS, chip, mac)),
+  comparedRow(
+    'pcnet',
+    versions(10),
+    (cursor) => named(PCNET_TYPES, pcnetHead.read(cursor).type),
+    pcnetCodec,
+    ({ mac, type }) => card(PCNET_TYPES, type, mac),
+  ),
 ];
+
+function card(models: readonly string[], number: number, mac: Uint8Array): Told {
+  return {
+    model: models[number] ?? String(number),
+    mac: Buffer.from(mac)
+      .toString('hex')
+      .replace(/..(?!$)/g, '$&:'),
+  };
+}
 
 function named(models: readonly string[], number: number): DeviceConfig {
   return networkCardConfig(models[number] ?? String(number));

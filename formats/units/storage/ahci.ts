@@ -2,7 +2,7 @@ import type { Cursor } from '../../binary/cursor.ts';
 import { u32 } from '../../binary/kinds.ts';
 import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device-config.ts';
 import { comparedRow, versions } from '../codec/unit-row.ts';
-import { AHCI_PORTS, ahciCodec, ahciDevice } from './ata-codecs.ts';
+import { AHCI_PORTS, ahciCodec, ahciDevice, mediumText } from './ata-codecs.ts';
 
 /** @param attached by port: whether the disk or drive there is hot-pluggable */
 export function ahciConfig(ports: number, attached: ReadonlyMap<number, boolean>): DeviceConfig {
@@ -27,4 +27,8 @@ function readConfig(cursor: Cursor): DeviceConfig {
   return ahciConfig(count, attached);
 }
 
-export const ahciRow = comparedRow('ahci', versions(9), readConfig, ahciCodec);
+export const ahciRow = comparedRow('ahci', versions(9), readConfig, ahciCodec, ({ devices, port }) => ({
+  media: devices.flatMap(({ attached, model }, i) =>
+    attached ? [{ place: `port ${i}`, what: mediumText(port[i].atapi !== 0, model) }] : [],
+  ),
+}));

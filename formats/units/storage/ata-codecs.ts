@@ -129,6 +129,12 @@ const ide = defineStruct('Unit piix3ide, version 22', 'device-units.md', {
   separator,
 });
 
+/** A disk or drive for people. @param model as it calls itself */
+export function mediumText(isDrive: boolean, model: string): string {
+  const name = model.trim();
+  return `${isDrive ? 'CD drive' : 'disk'}${name === '' ? '' : `, ${name}`}`;
+}
+
 export type Ahci = StructValue<typeof ahci>;
 export type Ide = StructValue<typeof ide>;
 export const ahciCodec = codecOf(ahci);

@@ -24,4 +24,7 @@ export const nvmeRow = comparedRow(
     return nvmeConfig(count, attached);
   },
   nvmeCodec,
+  ({ namespaces }) => ({
+    media: namespaces.flatMap(({ attached }, i) => (attached ? [{ place: `namespace ${i}`, what: 'disk' }] : [])),
+  }),
 );

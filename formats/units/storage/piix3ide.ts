@@ -2,7 +2,7 @@ import type { Cursor } from '../../binary/cursor.ts';
 import { bool, u8 } from '../../binary/kinds.ts';
 import { type DeviceConfig, placesConfig } from '../codec/device-config.ts';
 import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
-import { ideCodec, ideDevice } from './ata-codecs.ts';
+import { ideCodec, ideDevice, mediumText } from './ata-codecs.ts';
 
 /** By number; as settings call them. */
 export const IDE_CHIPS = ['PIIX3', 'PIIX4', 'ICH6'] as const;
@@ -26,5 +26,10 @@ function readConfig(cursor: Cursor): DeviceConfig {
 
 export const ideRows: readonly UnitRow[] = [
   comparedRow('piix3ide', versions(20, 21), readConfig),
-  comparedRow('piix3ide', versions(22), readConfig, ideCodec),
+  comparedRow('piix3ide', versions(22), readConfig, ideCodec, ({ channels, controllers }) => ({
+    media: IDE_PLACES.flatMap((place, i) => {
+      const { attached, model } = channels[i >> 1].devices[i & 1];
+      return attached ? [{ place, what: mediumText(controllers[i >> 1].drives[i & 1].atapi, model) }] : [];
+    }),
+  })),
 ];

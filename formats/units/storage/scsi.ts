@@ -1,7 +1,7 @@
 import { bool, u32 } from '../../binary/kinds.ts';
 import { FormatError } from '../../errors.ts';
 import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device-config.ts';
-import { comparedRow, type UnitRow, versions } from '../codec/unit-row.ts';
+import { comparedRow, type Told, type UnitRow, versions } from '../codec/unit-row.ts';
 import { busLogicCodec, lsiLogicCodec } from './scsi-codecs.ts';
 
 /** Devices that a parallel SCSI bus takes. */
@@ -14,6 +14,13 @@ export function scsiConfig(devices: number, attached: ReadonlySet<number>): Devi
   return {
     'number of devices': devices,
     ...placesConfig(numberedPlaces('device', Math.min(devices, MAX_DEVICES)), (i) => attached.has(i)),
+  };
+}
+
+/** What these are they do not tell. */
+function mediaAt(attached: readonly boolean[]): Told {
+  return {
+    media: attached.flatMap((isThere, i) => (isThere ? [{ place: `device ${i}`, what: 'disk or drive' }] : [])),
   };
 }
 
@@ -31,6 +38,7 @@ function lsiLogic(unit: string): UnitRow {
       return scsiConfig(devices, attached);
     },
     lsiLogicCodec,
+    ({ attached }) => mediaAt(attached),
   );
 }
 
@@ -47,6 +55,7 @@ const busLogic = comparedRow(
     return scsiConfig(SCSI_DEVICES, attached);
   },
   busLogicCodec,
+  ({ devices }) => mediaAt(devices.map(({ attached }) => attached)),
 );
 
 /** Bytes before the number of targets. */

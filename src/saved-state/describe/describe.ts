@@ -10,6 +10,7 @@ import { mmio2Ranges } from '../layout/named-ranges.ts';
 import type { RegionKind } from '../reading/memory-region.ts';
 import { registersNote } from '../reading/registers-note.ts';
 import type { PassSummary, SavedState, UnitSummary } from '../reading/state.ts';
+import { describeMachine, type MachineDescription } from './describe-machine.ts';
 
 // A state as plain data for JSON and for tables: addresses and registers as hexadecimal text, sizes and counts as
 // numbers.
@@ -115,6 +116,8 @@ export interface StateDescription {
     records: PageHistogram;
     passes: PassDescription[];
   };
+  /** What units tell of the machine. */
+  machine: MachineDescription;
   /** By number. */
   cpus: CpuDescription[];
   /** Why there are no registers; absent where there are. */
@@ -131,6 +134,7 @@ export function describeState(state: SavedState): StateDescription {
     container: describeContainer(state),
     build: state.buildInfo,
     units: state.units.map(describeUnit),
+    machine: describeMachine(state),
     cpus: describeCpus(state),
   };
   const memory = describeMemory(state);

@@ -39,6 +39,20 @@ export function bitsOfFlags(flags: readonly string[]) {
   };
 }
 
+/** The words for bits of leaves 1 and 0x80000001, in the order of the bits. */
+export function flagsOfBits(bits: { basicEcx: number; basicEdx: number; extendedEcx: number; extendedEdx: number }) {
+  const words = (names: Names, word: number) =>
+    Object.keys(names)
+      .filter((name) => ((word >>> names[name]) & 1) === 1)
+      .sort((a, b) => names[a] - names[b]);
+  return [
+    ...words(BASIC_EDX, bits.basicEdx),
+    ...words(BASIC_ECX, bits.basicEcx),
+    ...words(EXTENDED_EDX, bits.extendedEdx),
+    ...words(EXTENDED_ECX, bits.extendedEcx),
+  ];
+}
+
 /** Components that leaf 0xd lists, the low half. */
 export function componentsOfFlags(flags: readonly string[]): number {
   return flags.reduce((bits, flag) => (Object.hasOwn(COMPONENTS, flag) ? bits | COMPONENTS[flag] : bits), 0);
