@@ -48,7 +48,7 @@ function renderMachine({ machine }: StateDescription): TerminalText {
   const rows: [string, Cell][] = [
     ['chipset', chipset],
     ['CPU', cpu && `${cpu.vendor}${cpu.model ? `, ${cpu.model}` : ''}`],
-    ['CPU features', cpu && cpu.features.join(' ')],
+    ['CPU features', cpu?.features.join(' ')],
     ['had run for', ranSeconds === undefined ? undefined : `${ranSeconds} s`],
     ...media.map(({ device, place, what }): [string, Cell] => [`${device} ${place}`, what]),
     ...network.map(({ device, model, mac }): [string, Cell] => [

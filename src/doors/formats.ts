@@ -31,7 +31,15 @@ export type { PciSlot } from '../../formats/units/chipset/pci-bus.ts';
 export type { UnitCodec } from '../../formats/units/codec/codec.ts';
 export type { UnitField } from '../../formats/units/codec/decode.ts';
 export type { DeviceConfig } from '../../formats/units/codec/device-config.ts';
-export { collected, lenient, type Reading, start, type UnitRow, whole } from '../../formats/units/codec/unit-row.ts';
+export {
+  collected,
+  lenient,
+  type Reading,
+  start,
+  type Told,
+  type UnitRow,
+  whole,
+} from '../../formats/units/codec/unit-row.ts';
 export type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
 export type { CpuidPart, CpuidRegisters } from '../../formats/units/cpu/cpuid-leaves.ts';
 export type { ControlRegisters, Cpum, CpuRegisters } from '../../formats/units/cpu/cpum.ts';

@@ -51,6 +51,7 @@ export {
   type StateDescription,
   type UnitDescription,
 } from '../saved-state/describe/describe.ts';
+export type { SavedMachine } from '../saved-state/describe/describe-machine.ts';
 export type { FieldDifference } from '../saved-state/describe/fields.ts';
 export { inspect } from '../saved-state/describe/inspect.ts';
 export { type Explanation, explainCode } from '../saved-state/explain/explain.ts';

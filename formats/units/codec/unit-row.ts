@@ -1,4 +1,4 @@
-import { Cursor } from '../../binary/cursor.ts';
+import { Cursor, OutOfBytes } from '../../binary/cursor.ts';
 import { FormatError, SavkitError } from '../../errors.ts';
 import type { UnitHeader } from '../../ssm/container.ts';
 import type { PayloadReader } from '../../ssm/payload.ts';
@@ -87,6 +87,7 @@ export function lenient<Facts extends object>(reading: Reading<Facts>): Reading<
     try {
       return await reading(payload, unit);
     } catch (error) {
+      if (error instanceof OutOfBytes) return {};
       if (error instanceof SavkitError && NOT_AS_EXPECTED.includes(error.code)) return {};
       throw error;
     }

@@ -4,7 +4,7 @@ import { flagsOfBits } from '../host/cpu-flags.ts';
 import type { SavedState } from '../reading/state.ts';
 
 /** The machine that a state was saved from, as far as its units tell. */
-export interface MachineDescription {
+export interface SavedMachine {
   /** Absent where the state does not tell, as all that is absent here. */
   chipset?: string;
   /** The CPU that the guest sees. */
@@ -13,7 +13,9 @@ export interface MachineDescription {
   ranSeconds?: number;
   /** Disks and drives. */
   media: { device: string; place: string; what: string }[];
+  /** Network cards. */
   network: { device: string; model?: string; mac?: string }[];
+  /** The graphics adapter; bytes of video memory. */
   graphics?: { adapter: string; vramSize?: number; monitors?: number };
   /** The interface that the guest sees. */
   paravirtualisation?: string;
@@ -25,7 +27,7 @@ export interface MachineDescription {
 
 const NETWORK_CARDS = ['e1000', 'pcnet', 'virtio-net'];
 
-export function describeMachine(state: SavedState): MachineDescription {
+export function describeMachine(state: SavedState): SavedMachine {
   const { told, configs, cpum } = state;
   const { chipset, vga, vramSize, paravirtualisation } = machineOf(state, '');
   const cards = (state.devices ?? []).filter(({ name }) => NETWORK_CARDS.includes(name));
@@ -62,7 +64,7 @@ const FEATURES = 1;
 const EXTENDED_FEATURES = 0x80000001;
 const BRAND = [0x80000002, 0x80000003, 0x80000004];
 
-function describeCpuid({ guest }: CpuidPart): MachineDescription['cpu'] {
+function describeCpuid({ guest }: CpuidPart): SavedMachine['cpu'] {
   const leaf = (number: number) => guest.find((own) => own.leaf === number && own.subLeaf === 0);
   const first = leaf(0);
   if (!first) return undefined;

@@ -10,7 +10,7 @@ import { mmio2Ranges } from '../layout/named-ranges.ts';
 import type { RegionKind } from '../reading/memory-region.ts';
 import { registersNote } from '../reading/registers-note.ts';
 import type { PassSummary, SavedState, UnitSummary } from '../reading/state.ts';
-import { describeMachine, type MachineDescription } from './describe-machine.ts';
+import { describeMachine, type SavedMachine } from './describe-machine.ts';
 
 // A state as plain data for JSON and for tables: addresses and registers as hexadecimal text, sizes and counts as
 // numbers.
@@ -117,7 +117,7 @@ export interface StateDescription {
     passes: PassDescription[];
   };
   /** What units tell of the machine. */
-  machine: MachineDescription;
+  machine: SavedMachine;
   /** By number. */
   cpus: CpuDescription[];
   /** Why there are no registers; absent where there are. */
