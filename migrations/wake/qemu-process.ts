@@ -17,6 +17,8 @@ export interface QemuStart {
   arguments: readonly string[];
   /** The machine talks to the terminal of this process: its display, its serial port. */
   isShown?: boolean;
+  /** Called with what QEMU says on stderr, piece by piece. */
+  onWords?: ((words: string) => void) | undefined;
   signal?: AbortSignal;
 }
 
@@ -50,12 +52,12 @@ export class QemuProcess {
   }
 
   /** @throws EnvironmentError where there is no such program, UnsupportedError `qemu-refuses` in QEMU's words */
-  static async start({ program, arguments: args, isShown = false, signal }: QemuStart): Promise<QemuProcess> {
+  static async start({ program, arguments: args, isShown = false, onWords, signal }: QemuStart): Promise<QemuProcess> {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-'));
     const socket = join(folder, 'qmp');
     const io = isShown ? 'inherit' : 'ignore';
     const child = spawn(program, [...args, '-qmp', `unix:${socket},server=on,wait=off`], { stdio: [io, io, 'pipe'] });
-    const words = listenTo(child, isShown);
+    const words = listenTo(child, onWords);
     let failure: Error | undefined;
     child.once('error', (error) => {
       failure = error;
@@ -178,11 +180,11 @@ export class QemuProcess {
 }
 
 /** Keeps the last of what QEMU says. */
-function listenTo(child: ChildProcess, isShown: boolean): () => string {
+function listenTo(child: ChildProcess, onWords: QemuStart['onWords']): () => string {
   let said = '';
   child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
     said = (said + piece).slice(-WORDS_LIMIT);
-    if (isShown) process.stderr.write(piece);
+    onWords?.(piece);
   });
   return () =>
     said

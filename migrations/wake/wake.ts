@@ -22,6 +22,8 @@ export interface WakeRun {
   /** False: nothing is compared before the machine goes on. */
   proof?: boolean;
   signal?: AbortSignal;
+  /** Called with what the QEMU that goes on says on stderr, piece by piece: text of another program. */
+  onWords?: (words: string) => void;
   onProgress?: (doing: WakeStep, done: number, total?: number) => void;
 }
 
@@ -146,10 +148,16 @@ async function withWritten<T>(
 async function startLoaded(
   sink: ReadableSink,
   args: readonly string[],
-  { program, signal, onProgress, isShown = false }: WakeRun & { isShown?: boolean },
+  { program, signal, onProgress, onWords, isShown = false }: WakeRun & { isShown?: boolean },
 ): Promise<QemuProcess> {
   const all = [...args, '-S', '-incoming', 'defer'];
-  const qemu = await QemuProcess.start({ program, arguments: all, isShown, ...(signal ? { signal } : {}) });
+  const qemu = await QemuProcess.start({
+    program,
+    arguments: all,
+    isShown,
+    onWords: isShown ? onWords : undefined,
+    ...(signal ? { signal } : {}),
+  });
   const written = await sink.readBack();
   try {
     await qemu.load(written, (offset) => onProgress?.('loading', offset, written.size));

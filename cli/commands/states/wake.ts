@@ -16,7 +16,8 @@ import {
   runCommand,
   withCommonOptions,
 } from '../../process/run-command.ts';
-import { NO_TEXT } from '../../terminal/terminal-text.ts';
+import { tell } from '../../terminal/print.ts';
+import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 import { backText, refusalsText, wakeText } from '../../text/wake-text.ts';
 
 interface Options extends CommonOptions, WakeFlags {
@@ -117,6 +118,7 @@ async function runWake(source: ByteSource, job: Job, options: Options): Promise<
   const qemu = {
     program: options.qemu,
     ...{ proof: options.proof, signal },
+    onWords: (words: string) => tell(line`${words.trimEnd()}`),
     onProgress: (doing: string, done: number, total?: number) => progress.update(done, total, doing),
   };
   if (output === undefined) return runMachine(source, job, prepared, options, qemu);
