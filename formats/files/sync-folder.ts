@@ -1,11 +1,22 @@
 import { world } from '../world/world.ts';
 
+/** Not all file systems can do it, and Windows can't. */
+const CAN_NOT = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EISDIR', 'EPERM', 'EACCES', 'EBADF', 'EROFS']);
+
 /**
- * Makes names in a folder durable: without this a new one may be lost in a crash of the host. Not all file systems can
- * do it, and Windows can't; that is no failure, since others can read the file by its new name already.
+ * Makes names in a folder durable: without this a new one may be lost in a crash of the host. Where there is no such
+ * thing that is no failure, since others can read the file by its new name already.
+ * @throws Error of the system for a disk that fails
  */
 export async function syncFolder(path: string): Promise<void> {
-  const folder = await world.disk.open(path, 'r').catch(() => undefined);
-  await folder?.sync().catch(() => {});
-  await folder?.close();
+  try {
+    const folder = await world.disk.open(path, 'r');
+    try {
+      await folder.sync();
+    } finally {
+      await folder.close();
+    }
+  } catch (error) {
+    if (!CAN_NOT.has((error as NodeJS.ErrnoException).code ?? '')) throw error;
+  }
 }

@@ -121,7 +121,8 @@ export class SimulatedDisk {
     const { path = '', file } = this.#open.get(fd) ?? {};
     if (file === undefined) {
       this.#check('sync-folder', path);
-      return this.#files.syncFolder(path);
+      this.#files.syncFolder(path);
+      return;
     }
     const code = this.#around.fault('sync', path);
     if (code !== undefined) file.loseUnsynced();

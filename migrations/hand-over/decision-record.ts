@@ -130,36 +130,66 @@ export class DecisionMemory implements DecisionLog {
   }
 }
 
+/**
+ * Resolves when the record would survive a crash of the host, as far as its disk can tell; else the older one stands.
+ * @throws EnvironmentError
+ */
 export async function writeRecord(path: string, value: DecisionRecord): Promise<void> {
+  const before = await world.disk.readFile(path, 'utf8').catch(() => undefined);
+  try {
+    await replace(path, `${JSON.stringify(value, null, 2)}\n`, true);
+  } catch (error) {
+    throw EnvironmentError.from(error, `write down the decision in ${path}`);
+  }
+  try {
+    await syncFolder(dirname(path));
+  } catch (error) {
+    // Everybody reads the new record by now, though a crash may bring the older one back. Nobody has acted on it yet; if
+    // it can't be taken back, it stands.
+    if (await takeBack(path, before)) throw EnvironmentError.from(error, `write down the decision in ${path}`);
+  }
+}
+
+/** In one step: a record is the old one or the new one. */
+async function replace(path: string, text: string, isSynced: boolean): Promise<void> {
   // A name that nobody can have taken before, should others be able to write in the folder.
   const temporary = `${path}.${world.chance.bytes(6).toString('hex')}.part`;
   try {
     const file = await world.disk.open(temporary, 'wx', 0o600);
     try {
-      await file.writeFile(`${JSON.stringify(value, null, 2)}\n`);
-      await file.sync();
+      await file.writeFile(text);
+      if (isSynced) await file.sync();
     } finally {
       await file.close();
     }
     await world.disk.rename(temporary, path);
-    // Where the system can't do this, the decision stands all the same: a record is the old one or the new one, never
-    // written with an error.
-    await syncFolder(dirname(path));
   } catch (error) {
     await world.disk.unlink(temporary).catch(() => {});
-    throw EnvironmentError.from(error, `write down the decision in ${path}`);
+    throw error;
   }
+}
+
+/** @returns whether the older record stands again */
+async function takeBack(path: string, before: string | undefined): Promise<boolean> {
+  return (before === undefined ? world.disk.unlink(path) : replace(path, before, true)).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**
  * Makes a record durable as it stands: its process may have been killed while it wrote, and a crash of the host would
- * then bring back the older one, after somebody has acted on this one.
+ * then bring back the older one, after somebody has acted on this one. @throws EnvironmentError for a disk that fails
  */
 export async function keepRecord(path: string): Promise<void> {
   const file = await world.disk.open(path, 'r').catch(() => undefined);
   await file?.sync().catch(() => {});
   await file?.close();
-  await syncFolder(dirname(path));
+  try {
+    await syncFolder(dirname(path));
+  } catch (error) {
+    throw EnvironmentError.from(error, `make ${path} durable`);
+  }
 }
 
 /** A record has some hundred bytes; it may have come from another host. */

@@ -65,6 +65,10 @@ function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
   for (const [who, name] of told)
     if (name !== undefined && survivor !== 'lost' && name !== survivor)
       faults.push(`${who} was told that the ${name} has the machine, and the ${survivor} has it`);
+  const { proof } = report ?? {};
+  const lost = (proof?.lostPages ?? 0) + (proof?.afterwards?.lostPages ?? 0);
+  // What a fault of the tracking loses the proof finds: but there is none here.
+  if (lost > 0 && play.scenario.missedWrites === 0 && !had.has('lie')) faults.push('writes of the guest were lost');
   if (!play.isSourceDone) faults.push('the source comes to no end');
   if (play.receiver?.hasPromised && !play.target?.isGone) faults.push('the target comes to no end');
   if (report && report.outcome !== 'handed-over' && report.because === '') faults.push('nobody is told why');

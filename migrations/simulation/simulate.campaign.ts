@@ -3,7 +3,7 @@ import { judge } from './judge.ts';
 import { drawScenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
-// npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED]: migrations in a simulated world, with all
+// npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED --first]: migrations in a simulated world, with all
 // that may go wrong there. What must not be is told with its seed, made as small as it gets; the same seed always does
 // the same.
 
@@ -13,6 +13,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     minutes: { type: 'string', default: '60' },
     only: { type: 'string' },
+    first: { type: 'boolean', default: false },
   },
 });
 
@@ -33,7 +34,7 @@ for (let seed = first; seed < first + runs && performance.now() < until; seed++)
   if (verdict.faults.length === 0 && values.only === undefined) continue;
   if (verdict.faults.length > 0) failed++;
   console.log(`seed ${seed}: ${verdict.faults.join('; ') || 'all is well'}`);
-  if (values.only === undefined && failed > 20) break;
+  if (values.first || (values.only === undefined && failed > 20)) break;
   const small = verdict.faults.length > 0 ? await shrink(scenario) : { scenario, verdict };
   console.log(`  ${JSON.stringify(small.scenario)}\n  ${small.verdict.log.join('\n  ')}`);
   console.log(

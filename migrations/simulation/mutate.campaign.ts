@@ -1,0 +1,43 @@
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { MUTATIONS } from './mutations.ts';
+
+// npm run campaign -- mutate [RUNS [WORDS]]: puts faults into a copy of the built code, one after the other, and has the
+// simulator look for each with the same seeds. Each has to be found; the seed that finds it is told.
+
+const [runs = '20000', words = ''] = process.argv.slice(2);
+const dist = fileURLToPath(new URL('../..', import.meta.url));
+const missed: string[] = [];
+let found = 0;
+
+for (const { name, file, from, to } of MUTATIONS.filter((mutation) => mutation.name.includes(words))) {
+  const copy = mkdtempSync(join(dist, '..', 'dist-mutant-'));
+  try {
+    cpSync(dist, copy, { recursive: true });
+    const path = join(copy, 'migrations', file);
+    const code = readFileSync(path, 'utf8');
+    if (code.split(from).length !== 2) {
+      missed.push(`${name}: its place in ${file} is not there, or there twice`);
+      continue;
+    }
+    writeFileSync(
+      path,
+      code.replace(from, () => to),
+    );
+    const simulate = join(copy, 'migrations/simulation/simulate.campaign.js');
+    const { stdout, stderr } = spawnSync(process.execPath, [simulate, '--runs', runs, '--first'], { encoding: 'utf8' });
+    if (/SyntaxError/.test(stderr)) throw new Error(`${name}: the changed code is none`);
+    const [, seed, fault] = /^seed (\d+): (.*)$/m.exec(stdout) ?? [];
+    if (seed === undefined) missed.push(name);
+    else found++;
+    console.log(
+      `${seed === undefined ? 'not found' : `seed ${seed.padStart(6)}`}  ${name}: ${fault?.slice(0, 120) ?? ''}`,
+    );
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+console.log(`${found} found, ${missed.length} not${missed.map((name) => `\n  ${name}`).join('')}`);
+process.exitCode = missed.length > 0 ? 1 : 0;

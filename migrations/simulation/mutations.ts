@@ -1,0 +1,142 @@
+/** A fault put into the code on purpose: in this file of `dist`, this text becomes that. */
+export interface Mutation {
+  name: string;
+  file: string;
+  from: string;
+  to: string;
+}
+
+const RECORD = 'hand-over/decision-record.js';
+const RECEIVER = 'arrival/receiver.js';
+const CUSTODY = 'source/source-custody.js';
+
+/** Faults that the simulator has to find. */
+export const MUTATIONS: readonly Mutation[] = [
+  { name: 'a record is not synced', file: RECORD, from: 'await file.sync();', to: ';' },
+  {
+    name: 'the folder of a record is not synced',
+    file: RECORD,
+    from: 'await syncFolder(dirname(path));\n    }\n    catch (error) {\n        // Everybody',
+    to: ';\n    }\n    catch (error) {\n        // Everybody',
+  },
+  {
+    name: 'the source tells the target before it has written down its decision',
+    file: 'source/source-session.js',
+    from: "await custody.handOver();\n        await this.#link.control.channel.send('commit', {});",
+    to: "await this.#link.control.channel.send('commit', {});\n        await custody.handOver();",
+  },
+  {
+    name: 'the source does not write down its decision',
+    file: CUSTODY,
+    from: "await this.#write('handed-over');",
+    to: ';',
+  },
+  {
+    name: 'the source goes on where its link breaks after the decision',
+    file: 'source/migration.js',
+    from: "if (custody.state === 'handed-over')\n                    return this.#askTarget(error);",
+    to: ';',
+  },
+  {
+    name: 'the target starts the machine before it has written that down',
+    file: RECEIVER,
+    from: "await arrival.decide('started');",
+    to: "this.#launch(arrival, arrival.machine), await arrival.decide('started');",
+  },
+  {
+    name: 'a target that is ready gives up when its link breaks',
+    file: RECEIVER,
+    from: "const isOver = arrival.state === 'receiving' &&",
+    to: "if (arrival.state === 'ready') { arrival.enter('link-lost'); return this.#giveUp(arrival, error); }\n        const isOver = arrival.state === 'receiving' &&",
+  },
+  {
+    name: 'the number of a process of another host is looked up on this one',
+    file: 'hand-over/place.js',
+    from: 'if (place === here)',
+    to: 'if (true)',
+  },
+  {
+    name: 'what was handed over to a target that lives is given back',
+    file: 'hand-over/resolve.js',
+    from: "if (target.alive === 'unknown')",
+    to: "if (target.alive === 'unknown') return { survivor: 'source', write: givesUp, because: '' };\n    if (false)",
+  },
+  {
+    name: 'a record of a target that has ended is not made final',
+    file: 'hand-over/record-folder.js',
+    from: "await writeRecord(path, { ...record, decision: 'gave-up', at: world.time.date() });",
+    to: ';',
+  },
+  {
+    name: 'a target takes a migration that its record says is over',
+    file: RECEIVER,
+    from: 'await this.#checkIsNew(arrival);',
+    to: ';',
+  },
+  {
+    name: 'an older link is not ended before a newer one goes on',
+    file: RECEIVER,
+    from: 'arrival.attempt = hello.attempt;\n        await this.#endLink();',
+    to: 'arrival.attempt = hello.attempt;',
+  },
+  {
+    name: 'a write of the guest is left out of a round',
+    file: 'machine/page-set.js',
+    from: 'union(other) {',
+    to: 'union(other) {\n        if (other.size > 1 && other.size % 5 === 2) other.delete(other.next(0));',
+  },
+  {
+    name: 'the last writes before the stop are not sent',
+    file: 'source/source-session.js',
+    from: 'await facts.machine.takeDirty(transfer.pending);',
+    to: ';',
+  },
+  {
+    name: 'a page that was acknowledged is not written into memory',
+    file: 'pages/page-decoder.js',
+    from: 'this.#machine.writePages(this.#run, length, payload, this.#runAt);',
+    to: 'if (this.#run[0] % 7 !== 3) this.#machine.writePages(this.#run, length, payload, this.#runAt);',
+  },
+  {
+    name: 'the machine is not waited for when it is stopped',
+    file: CUSTODY,
+    from: 'await this.#machine.pause();',
+    to: 'void this.#machine.pause();',
+  },
+  {
+    name: 'registers and devices are not taken over',
+    file: 'arrival/target-session.js',
+    from: 'await machine.loadRest(rest);',
+    to: ';',
+  },
+  {
+    name: 'a link that fails while further streams join leaves those open',
+    file: 'source/source-link.js',
+    from: 'for (const channel of channels)\n                channel.destroy();',
+    to: 'channels[0]?.destroy();',
+  },
+  {
+    name: 'two decisions are written at once',
+    file: 'arrival/arrival.js',
+    from: 'const written = this.#written.then(write, write);',
+    to: 'const written = write();',
+  },
+  {
+    name: 'a target whose program is over takes a machine',
+    file: RECEIVER,
+    from: 'if (isFree && this.#isClosed)',
+    to: 'if (false)',
+  },
+  {
+    name: 'a target waits for a source that has refused',
+    file: 'arrival/target-session.js',
+    from: "if (this.#arrival.may('cancel'))\n                    this.#arrival.enter('cancel');",
+    to: ';',
+  },
+  {
+    name: 'what is decided is not read again by a source that waits',
+    file: 'source/in-doubt.js',
+    from: "if (written === 'kept')",
+    to: 'if (false)',
+  },
+];
