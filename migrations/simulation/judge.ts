@@ -69,6 +69,8 @@ function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
   const lost = (proof?.lostPages ?? 0) + (proof?.afterwards?.lostPages ?? 0);
   // What a fault of the tracking loses the proof finds: but there is none here.
   if (lost > 0 && play.scenario.missedWrites === 0 && !had.has('lie')) faults.push('writes of the guest were lost');
+  // Nobody can wait for the end of a frame that has vanished on its way; a network does not do that.
+  if (had.has('lie')) return faults;
   if (!play.isSourceDone) faults.push('the source comes to no end');
   if (play.receiver?.hasPromised && !play.target?.isGone) faults.push('the target comes to no end');
   if (report && report.outcome !== 'handed-over' && report.because === '') faults.push('nobody is told why');
