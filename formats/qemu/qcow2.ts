@@ -83,7 +83,26 @@ export async function readQcow2(source: ByteSource): Promise<Qcow2Image> {
       `Cannot read qcow2 image: ${count} snapshots, expected at most ${MAX_SNAPSHOTS}`,
       { offset: 60 },
     );
-  return { ...image, snapshots: await readSnapshots(source, Number(header.getBigUint64(64)), count, image.diskSize) };
+  const table = Number(header.getBigUint64(64));
+  if (count > 0 && !isPlace(source, table, SNAPSHOT_HEAD, clusterBits))
+    throw new QemuFormatError(
+      'bad-qcow2',
+      `Cannot read qcow2 image: its snapshot table is said to be at ${hex(table)}`,
+      { offset: 64 },
+      'Snapshot table offset invalid',
+    );
+  const snapshots = await readSnapshots(source, table, count, image.diskSize);
+  for (const { name, l1Offset, l1Entries } of snapshots) {
+    if (l1Entries === 0 || isPlace(source, l1Offset, 8 * l1Entries, clusterBits)) continue;
+    const message = `Cannot read snapshot table: the L1 table of ${JSON.stringify(name)} is said to be at ${hex(l1Offset)}`;
+    throw new QemuFormatError('bad-qcow2', message, { offset: table }, 'Failed to load snapshot');
+  }
+  return { ...image, snapshots };
+}
+
+/** Whether a table of so many bytes can stand there: tables begin with a cluster, and lie in the file. */
+function isPlace(source: ByteSource, offset: number, length: number, clusterBits: number): boolean {
+  return offset > 0 && offset % 2 ** clusterBits === 0 && offset + length <= (source.size ?? Number.POSITIVE_INFINITY);
 }
 
 async function readSnapshots(
@@ -111,6 +130,11 @@ async function readSnapshots(
         { offset: at },
         'Failed to load snapshot: File too large',
       );
+    // QEMU numbers snapshots; a table without such an id is none.
+    if (idLength === 0)
+      throw new QemuFormatError('bad-qcow2', `Cannot read snapshot table: the one at ${hex(at)} has no id`, {
+        offset: at,
+      });
     const text = (from: number, length: number) =>
       utf8.decode(new Uint8Array(rest.buffer, rest.byteOffset + from, length));
     snapshots.push({
@@ -215,6 +239,12 @@ export class SnapshotSource implements ByteSource {
     }
     const entry = (await readAt(this.#source, l1Offset + 8 * index, 8, 'L1 table')).getBigUint64(0);
     const offset = Number(entry & OFFSET_BITS);
+    if (offset !== 0 && !isPlace(this.#source, offset, 2 ** this.#image.clusterBits, this.#image.clusterBits))
+      throw new QemuFormatError(
+        'bad-qcow2',
+        `Cannot read snapshot ${JSON.stringify(name)}: its L1 table leads to ${hex(offset)}`,
+        { offset: l1Offset + 8 * index },
+      );
     this.#table =
       offset === 0 ? undefined : await readAt(this.#source, offset, 2 ** this.#image.clusterBits, 'L2 table');
     this.#tableIndex = index;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { bufferSource } from '../../../formats/files/source.ts';
 import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
 import { qemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
+import { describeAny } from './describe-any.ts';
 import { readState } from './read-state.ts';
 import { verifyState } from './verify-state.ts';
 
@@ -199,5 +200,37 @@ describe('damage in a state of QEMU', () => {
     });
     const cut = qemuSample('virsh-gzip-10.save').subarray(0, 150_000);
     expect((await verifyState(bufferSource(cut))).verdict).toBe('damaged');
+  });
+
+  it.each([
+    ['its place', (b: Buffer) => b.writeBigUInt64BE(0x1001n, 64)],
+    ['a place beyond the file', (b: Buffer) => b.writeBigUInt64BE(0x7000_0000n, 64)],
+    ['zeros', (b: Buffer) => b.fill(0, Number(b.readBigUInt64BE(64)))],
+    ['rubbish', (b: Buffer) => b.fill(0x5a, Number(b.readBigUInt64BE(64)))],
+    ['the header', (b: Buffer) => b.writeBigUInt64BE(0n, 64)],
+    [
+      'an L1 table in the table',
+      (b: Buffer) => b.writeBigUInt64BE(b.readBigUInt64BE(64) + 8n, Number(b.readBigUInt64BE(64))),
+    ],
+  ])("of the snapshot table of an image is the file's fault: %s", async (_, damage) => {
+    const image = qemuSample('snap-10.qcow2');
+    damage(image);
+    for (const part of ['snap2', undefined]) {
+      const source = Object.assign(bufferSource(image), part ? { part } : {});
+      await expect(describeAny(source), part).rejects.toMatchObject({
+        code: expect.stringMatching(/bad-qcow2|truncated/),
+      });
+      expect((await verifyState(source)).verdict).toBe('damaged');
+    }
+  });
+
+  it('of tables that lead to themselves is told', async () => {
+    const image = qemuSample('snap-10.qcow2');
+    const table = Number(image.readBigUInt64BE(64));
+    const l1 = Number(image.readBigUInt64BE(table));
+    const entries = image.readUInt32BE(table + 8);
+    for (let i = 0; i < entries; i++) image.writeBigUInt64BE(BigInt(l1) | (1n << 63n), l1 + 8 * i);
+    const source = Object.assign(bufferSource(image), { part: 'snap1' });
+    expect(await verifyState(source)).toMatchObject({ verdict: 'damaged', findings: [{ code: 'bad-qcow2' }] });
   });
 });

@@ -1,0 +1,106 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { openFileSink } from '../../../formats/files/sink.ts';
+import { type ByteSource, openFile } from '../../../formats/files/source.ts';
+import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
+import type { QemuTruth } from '../../testing/qemu-samples.ts';
+import { convertQemu } from '../qemu-convert/convert-qemu.ts';
+import type { QemuForm } from '../qemu-convert/forms.ts';
+
+// Has real QEMUs save machines of every kind, compares what savkit reads with memory and registers as QEMU tells them,
+// converts the states, and has QEMU load the results: node dist/src/saved-state/families/qemu-made.campaign.js [--large]
+
+const SCRIPTS = resolve(process.env.SAVKIT_QEMU ?? '../shared/qemu');
+const LIMIT_MS = 10 * 60_000;
+
+/** Kind of state, version of QEMU, options of the machine. */
+const MADE: [string, string, string[]][] = [
+  ['stream', '7', ['--guest', 'mini-long']],
+  ['stream', '10', ['--guest', 'mini-pae', '--machine', 'q35', '--ram', '64']],
+  ['stream', '7', ['--guest', 'mini-smp', '--cpus', '2', '--ram', '32']],
+  ['stream', '10', ['--guest', 'mini-long', '--cpus', '4', '--ram', '128']],
+  ['running', '10', ['--guest', 'mini-long']],
+  ['live', '10', ['--guest', 'mini-noise', '--ram', '64']],
+  ['ignore-shared', '7', ['--guest', 'mini-long']],
+  ['ignore-shared', '10', ['--guest', 'mini-prot', '--machine', 'q35']],
+  ['no-vmdesc', '10', ['--guest', 'mini-long']],
+  ['mapped', '10', ['--guest', 'mini-long', '--ram', '256']],
+  ['mapped-multifd', '10', ['--guest', 'mini-pae']],
+  ['qcow2', '7', ['--guest', 'mini-long', '--cluster', '4096']],
+  ['qcow2', '10', ['--guest', 'mini-long', '--qcow2-options', ',extended_l2=on']],
+  ['compress', '7', ['--guest', 'mini-long']],
+];
+/** Guests with RAM above the hole: minutes each. */
+const LARGE: typeof MADE = [
+  ['stream', '10', ['--guest', 'mini-long', '--ram', '4096']],
+  ['mapped', '10', ['--guest', 'mini-long', '--machine', 'q35', '--ram', '3072']],
+];
+
+let passed = 0;
+let failed = 0;
+
+function tell(name: string, differences: readonly string[]): void {
+  for (const difference of differences) console.log(`${name}: ${difference}`);
+  console.log(`${differences.length === 0 ? 'ok    ' : 'FAILED'} ${name}`);
+  if (differences.length === 0) passed++;
+  else failed++;
+}
+
+function run(script: string, words: readonly string[]): { ok: boolean; output: string } {
+  const { status, stdout, stderr } = spawnSync(join(SCRIPTS, script), words, { encoding: 'utf8', timeout: LIMIT_MS });
+  return { ok: status === 0, output: `${stdout}${stderr}`.trim() };
+}
+
+async function sourceOf(path: string, truth: QemuTruth): Promise<ByteSource> {
+  const source = await openFile(path);
+  if (path.endsWith('.qcow2')) source.part = 'snap1';
+  if (!truth.ram.inState) source.ram = await openFile(path.replace(/\.state$/, '.ram'));
+  return source;
+}
+
+async function judge(folder: string, [kind, qemu, options]: (typeof MADE)[number]): Promise<void> {
+  const name = [kind, `QEMU ${qemu}`, ...options].join(' ');
+  const out = join(folder, 'made');
+  const made = run('make-state.sh', [kind, out, '--qemu', qemu, ...options]);
+  if (!made.ok) return tell(name, [made.output]);
+  const path = `${out}.${kind === 'qcow2' ? 'qcow2' : 'state'}`;
+  const truth = JSON.parse(readFileSync(`${out}.json`, 'utf8')) as QemuTruth;
+  const source = await sourceOf(path, truth);
+  try {
+    tell(name, await compareWithQemuTruth(source, truth));
+    const forms: QemuForm[] = qemu === '10' ? ['plain', 'mapped-ram'] : ['plain'];
+    // A snapshot's machine has a disk, which the judge does not attach.
+    for (const to of kind === 'qcow2' ? [] : forms) await convertAndLoad(source, out, to, name);
+  } finally {
+    await source.ram?.close();
+    await source.close();
+  }
+}
+
+async function convertAndLoad(source: ByteSource, out: string, to: QemuForm, name: string): Promise<void> {
+  const sink = await openFileSink(`${out}-converted.state`, { force: true });
+  try {
+    const { proof } = await convertQemu(source, sink, { to });
+    await sink.commit();
+    const loaded = run('load-state.sh', [`${out}-converted.state`, '--truth', `${out}.json`, '--run', '0.5']);
+    const isRunning = loaded.output.includes('running after');
+    tell(`${name} as ${to}`, proof?.equal && loaded.ok && isRunning ? [] : [JSON.stringify(proof), loaded.output]);
+  } finally {
+    await sink.abort();
+  }
+}
+
+if (!existsSync(join(SCRIPTS, 'make-state.sh'))) {
+  console.log(`No QEMU: SAVKIT_QEMU names the folder of its scripts, and there is none at ${SCRIPTS}`);
+  process.exit(2);
+}
+const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-made-'));
+try {
+  for (const machine of process.argv.includes('--large') ? [...MADE, ...LARGE] : MADE) await judge(folder, machine);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
