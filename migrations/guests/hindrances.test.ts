@@ -26,7 +26,10 @@ describe('hindrancesOf()', () => {
   it('finds none where there is none', () => {
     expect(hindrancesOf(FACTS, NO_DISKS)).toEqual([]);
     expect(
-      hindrancesOf({ ...FACTS, status: 'paused', backends: [{ ...RAM, type: 'memory-backend-memfd' }] }, NO_DISKS),
+      hindrancesOf(
+        { ...FACTS, status: 'paused', version: '7.2.22', backends: [{ ...RAM, type: 'memory-backend-memfd' }] },
+        NO_DISKS,
+      ),
     ).toEqual([]);
     expect(hindrancesOf({ ...FACTS, disks: [{ ...DISK, isReadOnly: true }] }, NO_DISKS)).toEqual([]);
   });
@@ -39,6 +42,7 @@ describe('hindrancesOf()', () => {
     ['blocked', { blockers: ['VirtFS has a mount'] }],
     ['private-memory', { backends: [] }],
     ['private-memory', { backends: [RAM, { ...RAM, id: 'dimm', isShared: false }] }],
+    ['private-memory', { backends: [{ ...RAM, type: 'memory-backend-memfd' }] }],
     ['other-memory', { backends: [{ ...RAM, type: 'memory-backend-epc' }] }],
     ['other-memory', { backends: [{ ...RAM, path: '/dev/dax0.0' }] }],
     ['other-device', { strangers: ['vhost-user-fs-pci'] }],

@@ -1,4 +1,4 @@
-import type { GuestFacts } from './guest-facts.ts';
+import type { Backend, GuestFacts } from './guest-facts.ts';
 
 /** Why a guest can't be moved, or what somebody has to see to. */
 export interface Hindrance {
@@ -51,12 +51,24 @@ function ofState({ status, blockers }: GuestFacts): Hindrance[] {
   ];
 }
 
-function ofMemory({ backends }: GuestFacts): Hindrance[] {
+/** The last version of QEMU that was seen to leave shared memory without a name out of its stream is 7.2. */
+const FIRST_TO_NEED_NAMES = 8;
+
+/** Whether QEMU leaves memory to who shares it; else all of it is in the stream of the devices. */
+export function isLeftOut({ isShared, type }: Backend, version: string): boolean {
+  if (!isShared) return false;
+  return (
+    type === 'memory-backend-file' ||
+    (type === 'memory-backend-memfd' && Number.parseInt(version, 10) < FIRST_TO_NEED_NAMES)
+  );
+}
+
+function ofMemory({ backends, version }: GuestFacts): Hindrance[] {
   if (backends.length === 0)
     return [
       fatal(
         'private-memory',
-        'its memory is private to QEMU: start it with -object memory-backend-memfd,id=pc.ram,size=…,share=on -machine …,memory-backend=pc.ram',
+        'its memory is private to QEMU: start it with -object memory-backend-file,id=pc.ram,size=…,mem-path=/dev/shm/vm.ram,share=on -machine …,memory-backend=pc.ram',
       ),
     ];
   return backends.flatMap((backend) => {
@@ -65,7 +77,17 @@ function ofMemory({ backends }: GuestFacts): Hindrance[] {
       return [fatal('private-memory', `memory ${id} is not shared: start it with share=on at its -object`)];
     if (type !== 'memory-backend-file' && type !== 'memory-backend-memfd')
       return [
-        fatal('other-memory', `memory ${id} is of type ${type}, which savkit can't read; memfd or file can be moved`),
+        fatal(
+          'other-memory',
+          `memory ${id} is of type ${type}, which savkit can't read; memory-backend-file can be moved`,
+        ),
+      ];
+    if (!isLeftOut(backend, version))
+      return [
+        fatal(
+          'private-memory',
+          `memory ${id} has no name (memfd), and QEMU ${version} puts such memory into its own stream: use memory-backend-file`,
+        ),
       ];
     if (/^\/dev\/dax/.test(path)) return [fatal('other-memory', `memory ${id} is a device, ${path}`)];
     return [];

@@ -10,6 +10,7 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { type QemuCommand, wordsOfOptions } from './command-words.ts';
 import { describeGuest, ramPathOf } from './describe-guest.ts';
 import { type GuestFacts, learnFacts } from './guest-facts.ts';
+import { isLeftOut } from './hindrances.ts';
 import { setForDevicesOnly } from './migration-settings.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 import { QemuProcess } from './qemu-process.ts';
@@ -79,8 +80,12 @@ function checkFits(description: QemuDescription, facts: GuestFacts): void {
   const difference = differenceOf(theirs, { ...own, regions: withoutOffsets(own.regions) });
   if (difference !== undefined)
     throw new MigrationError('other-machine', `Cannot take guest: here ${difference}, as its source has it`);
-  const other = facts.backends.find(({ isShared }) => !isShared);
-  if (other) throw new MigrationError('private-memory', `Cannot take guest: memory ${other.id} is not shared here`);
+  const other = facts.backends.find((backend) => !isLeftOut(backend, facts.version));
+  if (other)
+    throw new MigrationError(
+      'private-memory',
+      `Cannot take guest: memory ${other.id} has to be a memory-backend-file with share=on here`,
+    );
 }
 
 /** Where memory stands in its file is each side's own matter. */

@@ -42,7 +42,6 @@ const CASES: Case[] = [
   }),
   { name: 'mini-long q35 7', options: ['--guest', 'mini-long', '--machine', 'pc-q35-7.2'] },
   { name: 'mini-long q35 10', options: ['--qemu', '10', '--guest', 'mini-long', '--machine', 'pc-q35-7.2'] },
-  { name: 'mini-long memfd 10', options: ['--qemu', '10', '--guest', 'mini-long', '--ram-kind', 'memfd'] },
   { name: 'mini-long memfd 7', options: ['--qemu', '7', '--guest', 'mini-long', '--ram-kind', 'memfd'] },
   { name: 'linux 128 idle 7', options: linux(128, 0), isLinux: true },
   { name: 'linux 128 idle 10', options: linux(128, 0, '--qemu', '10'), isLinux: true },
@@ -56,8 +55,8 @@ const CASES: Case[] = [
   },
   { name: 'linux 256 20 MB/s 2 CPUs 10', options: linux(256, 20, '--qemu', '10', '--cpus', '2'), isLinux: true },
   {
-    name: 'linux 256 100 MB/s memfd 10',
-    options: linux(256, 100, '--qemu', '10', '--ram-kind', 'memfd'),
+    name: 'linux 256 100 MB/s 10',
+    options: linux(256, 100, '--qemu', '10'),
     isLinux: true,
   },
   { name: 'linux 1024 20 MB/s 10', options: linux(1024, 20, '--qemu', '10'), isLinux: true },

@@ -20,6 +20,7 @@ export class RamFiles {
   readonly #places: readonly RamPlace[];
   /** Numbers of the regions' first pages, and the number of pages behind them. */
   readonly #starts: number[] = [0];
+  #isClosed = false;
 
   constructor(places: readonly RamPlace[]) {
     this.#places = places;
@@ -74,7 +75,8 @@ export class RamFiles {
   }
 
   close(): void {
-    for (const { fd } of this.#places) closeSync(fd);
+    for (const { fd } of this.#isClosed ? [] : this.#places) closeSync(fd);
+    this.#isClosed = true;
   }
 
   /** Calls `move` for each run of neighbours, until all of it was moved. */

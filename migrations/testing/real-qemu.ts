@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 
 /** Where the scripts are looked for when the environment does not name a folder. */
 const DEFAULT_FOLDER = '../shared/qemu';
-const LIMIT_S = '120';
+const LIMIT_S = '300';
 
 /**
  * Real QEMUs, 7 and 10, with guests that check their own memory, driven by scripts in a folder: SAVKIT_QEMU, or
