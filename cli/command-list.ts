@@ -75,6 +75,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/states/explain.ts')).explainCommand,
   },
   {
+    command: 'report <files..>',
+    describe: 'Make a page to look at, of states, archives and migrations',
+    load: async () => (await import('./commands/states/report.ts')).reportCommand,
+  },
+  {
     command: 'receive',
     describe: 'Receive a running machine',
     load: async () => (await import('./commands/machines/receive.ts')).receiveCommand,
@@ -143,5 +148,18 @@ export const COMMANDS: readonly LazyCommand[] = [
     command: 'control <machine> <action> [argument]',
     describe: 'Ask a running machine how it is, or have it do something',
     load: async () => (await import('./commands/machines/control.ts')).controlCommand,
+  },
+  {
+    command: 'history',
+    describe: 'List migrations from here and to here, as the records tell',
+    load: async () => (await import('./commands/machines/history.ts')).historyCommand,
+  },
+  {
+    command: 'completion <shell> [file]',
+    describe: 'Print the script with which a shell completes command lines of savkit',
+    load: async () => {
+      const { completionCommand } = await import('./commands/states/completion.ts');
+      return completionCommand(async () => (await import('./completion/vocabulary.ts')).vocabularyOf(COMMANDS));
+    },
   },
 ];

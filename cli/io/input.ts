@@ -1,6 +1,7 @@
 import { existsSync, fstatSync, statSync } from 'node:fs';
 import { FormatError, InterruptedError } from '../../formats/errors.ts';
 import { holdFile } from '../../formats/files/held-files.ts';
+import { type HttpOptions, isUrl, openHttp } from '../../formats/files/http-source.ts';
 import { openScratchFile } from '../../formats/files/scratch-file.ts';
 import { type ByteSource, chunksOf, openFile, sharedFile, streamSource } from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';
@@ -90,8 +91,14 @@ export function withSource<T>(
   return withSeekableInput(file, use, options);
 }
 
+/** What is sent to web servers, from the environment: a command line shows to everybody. */
+export function httpOptions(): HttpOptions {
+  return { authorization: process.env.SAVKIT_HTTP_AUTHORIZATION, signal: stop.signal };
+}
+
 /** A file, or the part of one that the words after the last colon name. @throws EnvironmentError */
 async function openPart(path: string): Promise<ByteSource> {
+  if (isUrl(path)) return openHttp(path, httpOptions());
   const colon = path.lastIndexOf(':');
   const part = path.slice(colon + 1);
   if (colon < 1 || part === '' || existsSync(path) || !existsSync(path.slice(0, colon))) return openFile(path);

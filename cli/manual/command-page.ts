@@ -2,7 +2,7 @@ import type { Options, PositionalOptions } from 'yargs';
 import type { Declaration } from './declaration.ts';
 
 /** Every command has these; a page says so once, at its end. */
-const COMMON = ['json', 'quiet'];
+export const COMMON = ['json', 'quiet'];
 
 /** The parts of a command's page in docs/commands that its declaration gives, by their name in the page's markers. */
 export function partsOf(declaration: Declaration): Record<string, string> {

@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { EnvironmentError, FormatError, UsageError } from '../../formats/errors.ts';
+import { httpFacts, isUrl } from '../../formats/files/http-source.ts';
+import { httpOptions } from '../io/input.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import { version } from '../process/version.ts';
 import type { FileEvent } from './file-event.ts';
@@ -115,6 +117,7 @@ export class Journal {
 
 /** How a file is now; of what can't be looked at only the name is known. */
 export async function identityOf(file: string): Promise<Identity> {
+  if (isUrl(file)) return { file, ...(await httpFacts(file, httpOptions()).catch(() => UNKNOWN)) };
   const there = file === '-' ? undefined : await stat(file).catch(() => undefined);
   return {
     file,
@@ -122,6 +125,8 @@ export async function identityOf(file: string): Promise<Identity> {
     modified: there?.isFile() ? there.mtime.toISOString() : null,
   };
 }
+
+const UNKNOWN = { size: null, modified: null };
 
 /** Short, since all of them are kept. */
 function keyOf({ file, size, modified }: Identity): string {

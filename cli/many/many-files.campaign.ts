@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -29,7 +29,8 @@ interface Ended {
   stderr: string;
 }
 
-async function run(where: string, killAfterMs: number | undefined, ...options: string[]): Promise<Ended> {
+/** @param killAt the process is killed when so many files are in the journal */
+async function run(where: string, killAt: number | undefined, ...options: string[]): Promise<Ended> {
   const child = spawn(process.execPath, [MAIN, 'verify', '-r', where, '--quiet', '--jobs', String(jobs), ...options], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });
@@ -39,11 +40,10 @@ async function run(where: string, killAfterMs: number | undefined, ...options: s
   });
   const closed = new Promise<number | null>((resolve) => child.on('close', resolve));
   const isOver = closed.then(() => true);
-  const start = performance.now();
   let peak = 0;
   while (!(await Promise.race([isOver, setTimeout(SAMPLE_MS, false)]))) {
     peak = Math.max(peak, peakOf(child.pid));
-    if (killAfterMs !== undefined && performance.now() - start > killAfterMs) child.kill('SIGKILL');
+    if (killAt !== undefined && existsSync(journal) && timesInJournal().size >= killAt) child.kill('SIGKILL');
   }
   return { exitCode: await closed, peak, stderr };
 }
@@ -58,7 +58,8 @@ function peakOf(pid: number | undefined): number {
 
 function timesInJournal(): Map<string, number> {
   const times = new Map<string, number>();
-  for (const text of readFileSync(journal, 'utf8').trimEnd().split('\n')) {
+  // The last line may not be written yet.
+  for (const text of readFileSync(journal, 'utf8').split('\n').slice(0, -1)) {
     const { event, file } = JSON.parse(text) as { event?: string; file: string };
     if (event === 'file') times.set(file, (times.get(file) ?? 0) + 1);
   }
@@ -78,7 +79,7 @@ try {
   let killed = 0;
   let most = 0;
   for (let i = 0; i < kills; i++) {
-    const { exitCode, peak } = await run(states, 3000 + 2000 * i, '--journal', journal, '--resume');
+    const { exitCode, peak } = await run(states, (files * (i + 1)) / (kills + 2), '--journal', journal, '--resume');
     if (exitCode === null) killed++;
     most = Math.max(most, peak);
     console.log(`killed: ${exitCode === null}, ${timesInJournal().size} files in the journal, ${inMib(peak)}`);

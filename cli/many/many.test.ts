@@ -164,6 +164,21 @@ describe('outputs of many files', () => {
   });
 });
 
+describe('metrics', () => {
+  it('say for Prometheus what the last run has come to', async () => {
+    const metrics = join(folder, 'savkit.prom');
+    for (let run = 0; run < 2; run++) await runHere('verify', '-r', states, '--metrics', metrics);
+    const text = readFileSync(metrics, 'utf8');
+    expect(text).toContain('savkit_files{command="verify",outcome="whole"} 4\n');
+    expect(text).toContain('savkit_files{command="verify",outcome="no state"} 1\n');
+    expect(text).toContain('savkit_run_exit_code{command="verify"} 1\n');
+    // Each line is a comment, or a sample as the format wants it.
+    for (const line of text.trimEnd().split('\n'))
+      expect(line).toMatch(/^# (HELP|TYPE) savkit_\w+ .+$|^savkit_\w+\{\w+="[^"]*"(,\w+="[^"]*")?\} [\d.]+$/);
+    expect((await runHere('verify', at('a.sav'), '--metrics', folder)).exitCode).toBe(4);
+  });
+});
+
 describe('diff with a base', () => {
   it('tells which files differ from it', async () => {
     const { stdout, stderr, exitCode } = await runHere('diff', '--base', original, '-r', states);

@@ -11,6 +11,7 @@ export interface ManyOptions extends CommonOptions {
   jobs: number;
   journal?: string;
   resume: boolean;
+  metrics?: string;
 }
 
 export function withManyFiles<T>(argv: Argv<T>): Argv<T & ManyOptions> {
@@ -52,6 +53,11 @@ export function withManyFiles<T>(argv: Argv<T>): Argv<T & ManyOptions> {
       type: 'boolean',
       default: false,
       describe: 'Leave out what the journal has already, by path, size and time',
+    })
+    .option('metrics', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'At the end, write what came of the files for Prometheus, replacing the file',
     }) as unknown as Argv<T & ManyOptions>;
 }
 

@@ -13,6 +13,7 @@ import { fileEvent } from './file-event.ts';
 import { type GivenFile, givenFiles } from './given-files.ts';
 import { placeInto } from './into.ts';
 import { type Identity, identityOf, Journal } from './journal.ts';
+import { metricsText, writeMetrics } from './metrics.ts';
 import { isForMany } from './options.ts';
 import { summaryText, Tally, wordOf } from './summary.ts';
 import type { FileTask } from './worker-messages.ts';
@@ -28,7 +29,7 @@ interface Entry extends GivenFile {
 /** Options that say how files come and go; the others decide what is done to each. */
 const HOW = [
   ...['_', '$0', 'files', 'recursive', 'r', 'filesFrom', 'files-from', 'null', '0', 'jobs', 'threads'],
-  ...['ndjson', 'json', 'quiet', 'q', 'journal', 'resume', 'force', 'f'],
+  ...['ndjson', 'json', 'quiet', 'q', 'journal', 'resume', 'metrics', 'force', 'f'],
 ];
 
 /**
@@ -39,8 +40,13 @@ export async function runFiles<T extends FileOptions>(command: FileCommand<T>, o
   watchSignals();
   const writer = new DocumentWriter(command.name, options);
   const tally = new Tally();
+  const start = performance.now();
   try {
     await new FileRun(command, options, writer, tally).run();
+    const { metrics } = options;
+    const seconds = (performance.now() - start) / 1000;
+    if (metrics !== undefined && !stop.signal.aborted)
+      await writeMetrics(metrics, metricsText(command.name, tally.summary, tally.exitCode, seconds, new Date()));
   } catch (error) {
     const exitCode = exitCodeOf(error);
     if (!isForPrograms(options)) tell(line`${(error as SavkitError).message}`);

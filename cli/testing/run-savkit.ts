@@ -8,7 +8,9 @@ export interface Run {
 }
 
 /** The built command line. */
-export const MAIN = fileURLToPath(new URL('../../dist/bin/savkit.js', import.meta.url));
+export const MAIN = fileURLToPath(
+  new URL(import.meta.url.includes('/dist/') ? '../../bin/savkit.js' : '../../dist/bin/savkit.js', import.meta.url),
+);
 
 /** Runs the built command line, as a shell would. */
 export function runSavkit(

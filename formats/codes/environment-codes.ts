@@ -1,5 +1,8 @@
 /** What fails around savkit, by code: the codes of `EnvironmentError`, beside those that the system gives. */
 export const ENVIRONMENT_CODES = {
+  'ssh-keygen': 'ssh-keygen does not sign with this key',
+  'http-changed': 'the file on the web server has changed while it was read',
+  'http-status': 'the web server does not give the file, or not as it says',
   'worker-ended': 'the process that worked on a file has ended: was it killed, or out of memory?',
   'bad-name': 'the name of a file is not valid UTF-8',
   'bad-reply': 'what answers at the control socket is no machine of this savkit',

@@ -1,5 +1,6 @@
 /** What can be wrong with a file, by code: the codes of `FormatError`, and of what `verify` finds. */
 export const FORMAT_CODES = {
+  'bad-signature': 'the signature is not by somebody who may sign, or of other bytes',
   'bad-block': 'a compressed block, or a block of RAM, has a size or a name that can not be',
   'bad-compression': 'compressed data is damaged, or says that it is compressed in a way that does not exist',
   'bad-cpum': 'the unit with the CPUs contradicts itself',

@@ -1,9 +1,11 @@
 import type { Argv } from 'yargs';
+import { UsageError } from '../../../formats/errors.ts';
 import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
 import { encodeManifest, type ManifestEncoding } from '../../../src/saved-state/manifest/manifest-file.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { SIGNATURE_ENDING, signWithSsh } from '../../io/ssh-signature.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptions } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
@@ -16,6 +18,7 @@ import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 interface Options extends FileOptions, RamOptions {
   output?: string;
   format?: ManifestEncoding;
+  sign?: string;
   force: boolean;
 }
 
@@ -40,14 +43,24 @@ export const manifestCommand = fileCommand<Options>({
         choices: ['json', 'msgpack'] as const,
         describe: 'Default: json, or msgpack for a name that ends so',
       })
+      .option('sign', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Sign the manifest with this SSH key, into a file beside it that ends in .sig',
+      })
       .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
       .example('$0 manifest machine.sav -o machine.manifest', 'While the state is good')
+      .example('$0 manifest machine.sav -o signed.manifest --sign ~/.ssh/id_ed25519', 'Who has made it can be proved')
       .example('$0 manifest -r states --into manifests', 'Of each state in a folder')
       .example('$0 verify --manifest machine.manifest machine.sav', 'Later: which page, unit or field has changed?')
       .epilogue(
         'A manifest holds hashes and the decoded registers, no memory. A damaged state gets none.',
       ) as unknown as Argv<Options>,
-  settle: expectOneOutput,
+  settle: (options) => {
+    expectOneOutput(options);
+    if (options.sign !== undefined && options.output === '-')
+      throw new UsageError('bad-combination', '--sign writes a file beside the manifest: expected a file as --output');
+  },
   extension: ({ format }) => (format === 'msgpack' ? '.msgpack' : '.manifest'),
   perFile: (job, options) => {
     const { force, quiet } = options;
@@ -60,6 +73,7 @@ export const manifestCommand = fileCommand<Options>({
           const encoding = options.format ?? (output.endsWith('.msgpack') ? 'msgpack' : 'json');
           const bytes = encodeManifest(manifest, encoding);
           await sink.write(bytes);
+          const signature = options.sign === undefined ? undefined : await signedBeside(output, bytes, options);
           const { file, units, memory } = manifest;
           const result = {
             sha256: file.sha256,
@@ -67,6 +81,7 @@ export const manifestCommand = fileCommand<Options>({
             units: units.length,
             encoding,
             size: bytes.length,
+            ...(signature === undefined ? {} : { signature }),
           };
           const text =
             quiet || output === '-'
@@ -78,3 +93,12 @@ export const manifestCommand = fileCommand<Options>({
     );
   },
 });
+
+/** Writes the signature of a manifest; gives its path. */
+function signedBeside(output: string, bytes: Uint8Array, { sign = '', force }: Options): Promise<string> {
+  const place = `${output}${SIGNATURE_ENDING}`;
+  return withOutput(place, { force }, async (sink) => {
+    await sink.write(await signWithSsh(bytes, sign));
+    return { keep: true, value: place };
+  });
+}

@@ -1,5 +1,6 @@
 import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
+import { UsageError } from '../../../formats/errors.ts';
 import { hashedSource } from '../../../formats/files/hashed-source.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { describeUnit } from '../../../src/saved-state/describe/describe.ts';
@@ -30,12 +31,15 @@ import { findingText } from '../../text/finding-text.ts';
 interface Options extends FileOptions, ThreadOptions, RamOptions {
   units: boolean;
   manifest?: string;
+  signers?: string;
   hash: boolean;
 }
 
 /** What verify says of a file, with its hash where that was asked for. */
 interface Checked extends StateReport {
   sha256?: string;
+  /** Who has signed the manifest. */
+  signer?: string;
 }
 
 const EXIT_CODES = {
@@ -75,6 +79,11 @@ export const verifyCommand = fileCommand<Options>({
         requiresArg: true,
         describe: 'Name what has changed since this manifest was made',
       })
+      .option('signers', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'With --manifest: it must be signed by one of these (a file as ssh-keygen takes it, ALLOWED SIGNERS)',
+      })
       .option('hash', {
         type: 'boolean',
         default: false,
@@ -88,6 +97,10 @@ export const verifyCommand = fileCommand<Options>({
       .epilogue(
         'Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported, or not a saved state.',
       ) as unknown as Argv<Options>,
+  settle: ({ signers, manifest }) => {
+    if (signers !== undefined && manifest === undefined)
+      throw new UsageError('bad-combination', '--signers goes with --manifest');
+  },
   perFile: (job, options) =>
     options.manifest === undefined
       ? withInput(job.file, async (source) => outcomeOf(job.file, await check(source, job, options), options), options)
@@ -106,18 +119,28 @@ async function check(source: ByteSource, { signal, progress }: Job, options: Opt
   return { ...(await verifyState(hashed, settings)), sha256: await hashed.sha256() };
 }
 
+async function signerOfManifest(path: string, bytes: Uint8Array, signers: string): Promise<string> {
+  const { SIGNATURE_ENDING, signerOf } = await import('../../io/ssh-signature.ts');
+  const signature = await readSmallFile(`${path}${SIGNATURE_ENDING}`, SIGNATURE_LIMIT);
+  return signerOf(bytes, signature, signers, path);
+}
+
+const SIGNATURE_LIMIT = 65_536;
+
 /** What verify finds, and what has changed since the manifest was made. */
 async function checkAgainst(path: string, source: ByteSource, job: Job, options: Options): Promise<Checked> {
   const { compareWithManifest } = await import('../../../src/saved-state/manifest/compare-manifest.ts');
   const { decodeManifest, MANIFEST_LIMIT } = await import('../../../src/saved-state/manifest/manifest-file.ts');
-  const manifest = decodeManifest(await readSmallFile(path, MANIFEST_LIMIT));
+  const bytes = await readSmallFile(path, MANIFEST_LIMIT);
+  const signer = options.signers === undefined ? undefined : await signerOfManifest(path, bytes, options.signers);
+  const manifest = decodeManifest(bytes);
   const report = await check(source, job, options);
   const { signal, progress } = job;
   const compared = await compareWithManifest(source, manifest, {
     signal,
     onProgress: (doing, done) => progress.update(done, source.size, doing),
   });
-  if (compared.same) return report;
+  if (compared.same) return signer === undefined ? report : { ...report, signer };
   const findings = [...report.findings, ...compared.findings];
   const isGood = EXIT_CODES[report.verdict] === ExitCode.OK;
   if (isGood) {
@@ -133,7 +156,7 @@ async function checkAgainst(path: string, source: ByteSource, job: Job, options:
 }
 
 function outcomeOf(file: string, report: Checked, options: Options): Outcome {
-  const { verdict, vboxCode, qemuSays, findings, droppedFindings, state, sha256, levels } = report;
+  const { verdict, vboxCode, qemuSays, findings, droppedFindings, state, sha256, levels, signer } = report;
   const units =
     state?.units.map((unit) => ({ ...describeUnit(unit), verdict: unit.findings.length > 0 ? 'damaged' : 'good' })) ??
     [];
@@ -153,6 +176,7 @@ function outcomeOf(file: string, report: Checked, options: Options): Outcome {
     container,
     size: state?.size ?? null,
     ...(sha256 === undefined ? {} : { sha256 }),
+    ...(signer === undefined ? {} : { signer }),
     units,
   };
   const exitCode = EXIT_CODES[verdict];
@@ -162,6 +186,7 @@ function outcomeOf(file: string, report: Checked, options: Options): Outcome {
       : lines([
           headline(file, report),
           ...(sha256 === undefined ? [] : [indent(`SHA-256 ${sha256}`)]),
+          ...(signer === undefined ? [] : [indent(line`as when the manifest was made, which ${signer} has signed`)]),
           ...findingLines(findings, droppedFindings),
           ...unitLines(report, options),
         ]);

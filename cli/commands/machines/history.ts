@@ -1,0 +1,82 @@
+import type { Argv, CommandModule } from 'yargs';
+import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
+import { findingOf } from '../../../src/saved-state/reading/findings.ts';
+import { type HistoryOutcome, listRecords, type RecordedMigration } from '../../migration/list-records.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { bad, good } from '../../terminal/styles.ts';
+import { table } from '../../terminal/table.ts';
+import { indent, line, lines, type Piece } from '../../terminal/terminal-text.ts';
+
+interface Options extends CommonOptions {
+  records?: string;
+  machine?: string;
+  open: boolean;
+}
+
+export const historyCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .option('records', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Folder with the records of migrations; default: one of your own',
+      })
+      .option('machine', { type: 'string', requiresArg: true, describe: 'Only migrations of the machine of this name' })
+      .option('open', {
+        type: 'boolean',
+        default: false,
+        describe: 'Only those that are under way, or not settled',
+      })
+      .example('$0 history', 'What has moved from here, and to here?')
+      .example('$0 history --open', 'Which migrations need to be looked at?')
+      .epilogue(
+        'Exit codes: 0 listed, 3 some are not settled, or a record can not be read. What --resolve would decide is not decided here.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('history', [recordFolder(options.records)], options, ({ file }) =>
+      history(file, options),
+    );
+  },
+};
+
+async function history(folder: string, { machine, open }: Options): Promise<Outcome> {
+  const findings: ReturnType<typeof findingOf>[] = [];
+  const all = await listRecords(folder, (path, error) => findings.push(findingOf(error.in(path))));
+  const isOpen = ({ outcome }: RecordedMigration) => outcome === 'open' || outcome === 'unsettled';
+  const migrations = all.filter(
+    (each) => (machine === undefined || each.machine === machine) && (!open || isOpen(each)),
+  );
+  const unsettled = migrations.filter(({ outcome }) => outcome === 'unsettled');
+  const rows = migrations.map(({ time, machine: name, sides, outcome }) => [
+    time.slice(0, 19).replace('T', ' '),
+    name,
+    OUTCOME_TEXTS[outcome](),
+    sides.map(({ side, peer }) => `${side === 'source' ? 'to' : 'from'} ${peer}`).join(', '),
+    sides.map(({ side, decision }) => `${side} ${decision}`).join(', '),
+  ]);
+  return {
+    exitCode: unsettled.length > 0 || findings.length > 0 ? ExitCode.PARTLY : ExitCode.OK,
+    findings,
+    result: { folder, migrations },
+    text: lines([
+      rows.length > 0
+        ? table(['time (UTC)', 'machine', '', 'peer', 'on record'], rows)
+        : line`${folder}: no such migrations`,
+      ...unsettled.map(
+        ({ machine: name, sides }) =>
+          line`${name}: not settled, and no process that can be seen from here is at it: savkit migrate --resolve ${sides[0].record}`,
+      ),
+      ...findings.map(({ message }) => bad(indent(message))),
+    ]),
+  };
+}
+
+const OUTCOME_TEXTS: Readonly<Record<HistoryOutcome, () => Piece>> = {
+  moved: () => good('moved'),
+  arrived: () => good('arrived'),
+  stayed: () => 'stayed here',
+  'not arrived': () => 'did not arrive',
+  open: () => 'under way',
+  unsettled: () => bad('not settled'),
+};

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { openHttp } from '../formats/files/http-source.ts';
+import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
+
+const state = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
+/** Of several blocks. */
+const large = Buffer.alloc(
+  5_000_000,
+  Uint8Array.from({ length: 251 }, (_, i) => i),
+);
+const files: Record<string, Buffer> = {
+  '/s.sav': state,
+  '/s.sav.gz': gzipSync(state),
+  '/large': large,
+  '/empty': Buffer.alloc(0),
+};
+
+let base = '';
+let requests: IncomingMessage[] = [];
+let answer: (request: IncomingMessage, response: ServerResponse) => void;
+const server = createServer((request, response) => {
+  requests.push(request);
+  answer(request, response);
+});
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+afterAll(() => server.close());
+beforeEach(() => {
+  requests = [];
+  answer = withRanges;
+});
+
+/** A second look at RFC 9110: what a server with ranges does. */
+function withRanges({ url = '', headers, method }: IncomingMessage, response: ServerResponse, etag = '"1"'): void {
+  const bytes = files[url.split('?')[0]];
+  if (!bytes) return void response.writeHead(404).end();
+  const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? [];
+  const isSame = headers['if-range'] === undefined || headers['if-range'] === etag;
+  if (method === 'HEAD' || from === undefined || !isSame)
+    return void response.writeHead(200, { etag, 'content-length': bytes.length }).end(method === 'HEAD' ? '' : bytes);
+  if (Number(from) >= bytes.length)
+    return void response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end();
+  const last = Math.min(Number(to), bytes.length - 1);
+  response.writeHead(206, { etag, 'content-range': `bytes ${from}-${last}/${bytes.length}` });
+  response.end(bytes.subarray(Number(from), last + 1));
+}
+
+it('reads states from a server, packed ones too', async () => {
+  for (const name of ['/s.sav', '/s.sav.gz'])
+    expect(await runHere('verify', `${base}${name}`)).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('whole'),
+    });
+  expect(await runHere('inspect', `${base}/none.sav`)).toMatchObject({
+    exitCode: 4,
+    stderr: expect.stringContaining('status 404'),
+  });
+});
+
+it('fetches only what is read, and that once', async () => {
+  const source = await openHttp(`${base}/large`);
+  expect([source.size, source.seekable]).toEqual([large.length, true]);
+  const piece = new Uint8Array(1000);
+  for (const at of [4_999_500, 4_000_000, 1_048_000, 4_999_000]) {
+    const count = await source.read(piece, at);
+    expect(Buffer.from(piece.subarray(0, count)).equals(large.subarray(at, at + 1000))).toBe(true);
+  }
+  expect(await source.read(piece, large.length)).toBe(0);
+  // Blocks 0, 4, 3 and 1.
+  expect(requests).toHaveLength(4);
+  expect(requests[1].headers['if-range']).toBe('"1"');
+});
+
+it('notices that a file has changed meanwhile', async () => {
+  const source = await openHttp(`${base}/large`);
+  answer = (request, response) => withRanges(request, response, '"2"');
+  await expect(source.read(new Uint8Array(10), 3_000_000)).rejects.toMatchObject({ code: 'http-changed' });
+});
+
+it('takes a server without ranges as a stream, and an empty file for one', async () => {
+  answer = ({ url = '' }, response) => void response.end(files[url]);
+  expect((await runHere('verify', `${base}/s.sav`)).exitCode).toBe(0);
+  answer = withRanges;
+  expect((await runHere('verify', `${base}/empty`)).stdout).toContain('the file ends after 0 bytes');
+});
+
+it('asks again where a server fails for a moment, and believes no wrong range', async () => {
+  let failures = 1;
+  answer = (request, response) => (failures-- > 0 ? void response.writeHead(503).end() : withRanges(request, response));
+  expect((await runHere('verify', `${base}/s.sav`)).exitCode).toBe(0);
+  const source = await openHttp(`${base}/large`);
+  for (const range of ['bytes 0-9/5000000', 'bytes 3145728-4194303/4999999', 'nonsense']) {
+    answer = (_, response) => void response.writeHead(206, { 'content-range': range }).end(Buffer.alloc(2_000_000));
+    await expect(source.read(new Uint8Array(10), 3_145_728)).rejects.toMatchObject({ code: /^http-/ });
+  }
+});
+
+it('repeats no secret of a link in messages, and sends the one of the environment', async () => {
+  process.env.SAVKIT_HTTP_AUTHORIZATION = 'Bearer abc';
+  try {
+    const { stderr } = await runHere('inspect', `${base}/none?signature=secret`);
+    expect(stderr).not.toContain('secret');
+    expect(requests[0].headers.authorization).toBe('Bearer abc');
+  } finally {
+    delete process.env.SAVKIT_HTTP_AUTHORIZATION;
+  }
+});

@@ -1,0 +1,72 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { EnvironmentError, FormatError } from '../../formats/errors.ts';
+
+// Signatures of OpenSSH (PROTOCOL.sshsig): people have such keys, in files, agents and on tokens, and know how to
+// guard them.
+
+/** Of the file with a signature, after the name of the file that is signed. */
+export const SIGNATURE_ENDING = '.sig';
+/** What a signature is for: one that was made for something else does not count. */
+const NAMESPACE = 'savkit-manifest';
+const OUTPUT_LIMIT = 65_536;
+
+/** Signs bytes with a key, or by the agent where the file holds a public key. @throws EnvironmentError `ssh-keygen` */
+export async function signWithSsh(bytes: Uint8Array, key: string): Promise<Uint8Array> {
+  const { output, exitCode, said } = await keygen(['-Y', 'sign', '-n', NAMESPACE, '-f', key], bytes);
+  if (exitCode === 0 && output.length > 0) return output;
+  throw new EnvironmentError('ssh-keygen', `Cannot sign with ${key}: ${said || `ssh-keygen ends with ${exitCode}`}`);
+}
+
+/**
+ * Who has signed bytes, by a file as of ssh-keygen's ALLOWED SIGNERS.
+ * @throws FormatError `bad-signature` where nobody in it has; EnvironmentError
+ */
+export async function signerOf(
+  bytes: Uint8Array,
+  signature: Uint8Array,
+  signers: string,
+  name: string,
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'savkit-signature-'));
+  try {
+    const file = join(folder, 'signature');
+    await writeFile(file, signature);
+    const found = await keygen(['-Y', 'find-principals', '-s', file, '-f', signers], new Uint8Array(0));
+    const [signer = ''] = found.output.toString().split('\n');
+    const verified =
+      signer !== '' &&
+      (await keygen(['-Y', 'verify', '-n', NAMESPACE, '-s', file, '-f', signers, '-I', signer], bytes));
+    if (verified && verified.exitCode === 0) return signer;
+    const why = verified ? verified.said || 'it is of other bytes' : 'it is of nobody who may sign';
+    throw new FormatError('bad-signature', `Cannot trust ${name}: its signature does not hold: ${why}`);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+interface Said {
+  output: Buffer;
+  exitCode: number | null;
+  /** Its last line of complaint. */
+  said: string;
+}
+
+function keygen(words: readonly string[], input: Uint8Array): Promise<Said> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('ssh-keygen', words, { stdio: 'pipe' });
+    let [output, said] = [Buffer.alloc(0), ''];
+    child.stdout.on('data', (piece: Buffer) => {
+      if (output.length < OUTPUT_LIMIT) output = Buffer.concat([output, piece]);
+    });
+    child.stderr.on('data', (piece: Buffer) => {
+      said = `${said}${piece}`.slice(-OUTPUT_LIMIT);
+    });
+    child.stdin.on('error', () => {});
+    child.on('error', (error) => reject(EnvironmentError.from(error, 'run ssh-keygen')));
+    child.on('close', (exitCode) => resolve({ output, exitCode, said: said.trim().split('\n').at(-1) ?? '' }));
+    child.stdin.end(input);
+  });
+}

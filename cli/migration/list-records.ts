@@ -1,0 +1,86 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
+import {
+  type Decision,
+  type DecisionRecord,
+  readRecord,
+  type Side,
+} from '../../migrations/hand-over/decision-record.ts';
+import { isAlive } from '../../migrations/hand-over/place.ts';
+
+/** One migration, as the records of a folder tell it. */
+export interface RecordedMigration {
+  migration: string;
+  machine: string;
+  /** When the last decision was written; ISO 8601, UTC. */
+  time: string;
+  /** What this host was in it; both, where both sides keep their records here. */
+  sides: { side: Side; decision: Decision; peer: string; record: string }[];
+  outcome: HistoryOutcome;
+}
+
+/** `open`: a process is at it, or another one has got its number; `unsettled`: none that can be seen from here is. */
+export type HistoryOutcome = 'moved' | 'arrived' | 'stayed' | 'not arrived' | 'open' | 'unsettled';
+
+const RECORD = /^[0-9a-f]{32}\.(source|target)\.json$/;
+
+const SETTLED: Readonly<Partial<Record<Decision, HistoryOutcome>>> = {
+  done: 'moved',
+  kept: 'stayed',
+  started: 'arrived',
+  'gave-up': 'not arrived',
+};
+
+/**
+ * The migrations of which a folder has records, the last one first.
+ * @param onBad called for a file that has the name of a record, and is none
+ * @throws EnvironmentError where the folder can't be read; one that is not there is empty
+ */
+export async function listRecords(
+  folder: string,
+  onBad: (path: string, error: SavkitError) => void,
+): Promise<RecordedMigration[]> {
+  const records = new Map<string, { record: DecisionRecord; path: string }[]>();
+  for (const name of await namesIn(folder)) {
+    const path = join(folder, name);
+    try {
+      const record = await readRecord(path);
+      records.set(record.migration, [...(records.get(record.migration) ?? []), { record, path }]);
+    } catch (error) {
+      if (!(error instanceof SavkitError)) throw error;
+      onBad(path, error);
+    }
+  }
+  return [...records.values()].map(migrationOf).sort((a, b) => (a.time < b.time ? 1 : -1));
+}
+
+function migrationOf(sides: readonly { record: DecisionRecord; path: string }[]): RecordedMigration {
+  const records = sides.map(({ record }) => record).sort((a, b) => a.side.localeCompare(b.side));
+  const [{ migration, machine }] = records;
+  const outcomes = records.map(outcomeOf);
+  return {
+    migration,
+    machine,
+    time: new Date(Math.min(Math.max(...records.map(({ at }) => at)), LAST_DATE)).toISOString(),
+    sides: sides.map(({ record: { side, decision, peer }, path }) => ({ side, decision, peer, record: path })),
+    // What is not settled matters more; else the source comes first.
+    outcome: (['unsettled', 'open'] as const).find((each) => outcomes.includes(each)) ?? outcomes[0],
+  };
+}
+
+function outcomeOf(record: DecisionRecord): HistoryOutcome {
+  return SETTLED[record.decision] ?? (isAlive(record, true) === true ? 'open' : 'unsettled');
+}
+
+/** Of JavaScript, in milliseconds; a record may claim any number. */
+const LAST_DATE = 8.64e15;
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).filter((name) => RECORD.test(name));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw EnvironmentError.from(error, `list the records in ${folder}`);
+  }
+}

@@ -1,0 +1,86 @@
+import { countText } from '../../formats/amounts.ts';
+import { sizeText } from '../terminal/size-text.ts';
+import { barsOf } from './charts.ts';
+import type { FileFigures } from './events.ts';
+import { factsOf, type Html, html, NOTHING, tableOf } from './html.ts';
+
+/** More rows make a page that browsers are slow with. */
+const MOST_ROWS = 2000;
+const MOST_RELEASES = 12;
+const COLOURS: Readonly<Record<number, string>> = { 0: 'good', 1: 'bad', 4: 'warn' };
+
+interface Group {
+  count: number;
+  colour: string;
+}
+
+/** The results of many files: adds up all of them, and lists those that are not good before the others. */
+export class FleetSection {
+  readonly #outcomes = new Map<string, Group>();
+  readonly #releases = new Map<string, number>();
+  readonly #bad: FileFigures[] = [];
+  readonly #good: FileFigures[] = [];
+  #files = 0;
+  #bytes = 0;
+
+  get files(): number {
+    return this.#files;
+  }
+
+  add(figures: FileFigures): void {
+    const { outcome, exitCode, size = 0, release } = figures;
+    this.#files++;
+    this.#bytes += size;
+    const group = this.#outcomes.get(outcome) ?? { count: 0, colour: COLOURS[exitCode] ?? 'soft' };
+    group.count++;
+    this.#outcomes.set(outcome, group);
+    if (release !== undefined) this.#releases.set(release, (this.#releases.get(release) ?? 0) + 1);
+    const list = exitCode === 0 ? this.#good : this.#bad;
+    if (list.length < MOST_ROWS) list.push(figures);
+  }
+
+  get html(): Html {
+    if (this.#files === 0) return NOTHING;
+    const outcomes = [...this.#outcomes].sort(([, a], [, b]) => b.count - a.count);
+    const rows = [...this.#bad, ...this.#good].slice(0, MOST_ROWS);
+    return html`<section><h2>${countText(this.#files, 'file')}</h2>${factsOf([
+      ...outcomes.slice(0, 6).map(([outcome, { count }]) => [outcome, count.toLocaleString('en')] as const),
+      ['Bytes in all', sizeText(this.#bytes)],
+    ])}<h3>What came of them</h3>${barsOf(
+      'Files by outcome',
+      outcomes.map(([outcome, { count, colour }]) => ({
+        name: outcome,
+        value: count,
+        text: `${count.toLocaleString('en')}, ${((count / this.#files) * 100).toFixed(1)} %`,
+        colour,
+      })),
+    )}${this.#releasesPart()}<h3>Files${rows.length < this.#files ? `, the first ${rows.length} of ${this.#files}` : ''}</h3>${tableOf(
+      'Files with their results',
+      [
+        { title: 'file' },
+        { title: 'result', isShort: true },
+        { title: 'bytes', isNumber: true },
+        { title: 'release', isShort: true },
+        { title: 'first finding' },
+      ],
+      rows.map(({ file, outcome, size, release, message }) => [
+        file,
+        outcome,
+        size?.toLocaleString('en') ?? '',
+        release ?? '',
+        message ?? '',
+      ]),
+    )}</section>`;
+  }
+
+  #releasesPart(): Html {
+    if (this.#releases.size === 0) return NOTHING;
+    const releases = [...this.#releases].sort(([, a], [, b]) => b - a);
+    return html`<h3>Written by</h3>${barsOf(
+      'Files by release',
+      releases
+        .slice(0, MOST_RELEASES)
+        .map(([release, count]) => ({ name: release, value: count, text: count.toLocaleString('en'), colour: 'ram' })),
+    )}${releases.length > MOST_RELEASES ? html`<p class="note">… and ${releases.length - MOST_RELEASES} other releases.</p>` : NOTHING}`;
+  }
+}
