@@ -49,7 +49,7 @@ export async function planMemory(
   return plan;
 }
 
-/** Ranges that the machine lacks go with their pages; of larger ones the end goes. */
+/** Ranges that the machine lacks go with their pages; of larger ones the end goes, what smaller ones gain is zero. */
 function mergeLists(merge: Merge, own: PgmConfig, donor: PgmConfig): Pick<PgmConfig, 'roms' | 'mmio2'> {
   const roms = own.roms.filter(({ description }) => {
     const isThere = donor.roms.some((rom) => rom.description === description);
@@ -69,7 +69,7 @@ function mergeLists(merge: Merge, own: PgmConfig, donor: PgmConfig): Pick<PgmCon
       );
       return [];
     }
-    return [other.size < range.size ? { ...range, size: other.size } : range];
+    return [{ ...range, size: other.size }];
   });
   return { roms, mmio2 };
 }
