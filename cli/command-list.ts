@@ -158,7 +158,7 @@ export const COMMANDS: readonly LazyCommand[] = [
     command: 'completion <shell> [file]',
     describe: 'Print the script with which a shell completes command lines of savkit',
     load: async () => {
-      const { completionCommand } = await import('./commands/states/completion.ts');
+      const { completionCommand } = await import('./commands/completion.ts');
       return completionCommand(async () => (await import('./completion/vocabulary.ts')).vocabularyOf(COMMANDS));
     },
   },

@@ -1,13 +1,13 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UsageError } from '../../../formats/errors.ts';
-import { readState } from '../../../src/saved-state/families/read-state.ts';
-import type { StateView } from '../../../src/saved-state/reading/state-view.ts';
-import { SCRIPTS, SHELLS, type Shell } from '../../completion/scripts.ts';
-import { type CommandWords, NAME_KINDS, type NameKind } from '../../completion/vocabulary.ts';
-import { withInput } from '../../io/input.ts';
-import { ExitCode } from '../../process/exit-codes.ts';
-import { type CommonOptions, runCommand, withCommonOptions } from '../../process/run-command.ts';
-import { jsonText, lines } from '../../terminal/terminal-text.ts';
+import { UsageError } from '../../formats/errors.ts';
+import { readState } from '../../src/saved-state/families/read-state.ts';
+import type { StateView } from '../../src/saved-state/reading/state-view.ts';
+import { SCRIPTS, SHELLS, type Shell } from '../completion/scripts.ts';
+import { type CommandWords, NAME_KINDS, type NameKind } from '../completion/vocabulary.ts';
+import { withInput } from '../io/input.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import { type CommonOptions, runCommand, withCommonOptions } from '../process/run-command.ts';
+import { jsonText, lines } from '../terminal/terminal-text.ts';
 
 interface Options extends CommonOptions {
   shell: Shell | NameKind;
