@@ -39,7 +39,7 @@ export const COMMANDS: readonly LazyCommand[] = [
   {
     command: 'donor <machine>',
     describe: 'Save a machine right after power-on, for adapt: the commands, or run them',
-    load: async () => (await import('./commands/states/donor.ts')).donorCommand,
+    load: async () => (await import('./commands/machines/donor.ts')).donorCommand,
   },
   {
     command: 'wake <state>',

@@ -19,7 +19,7 @@ import {
   withCommonOptions,
 } from '../../process/run-command.ts';
 import { line, lines, NO_TEXT } from '../../terminal/terminal-text.ts';
-import { settingsFileOf } from './check-machine.ts';
+import { settingsFileOf } from '../states/check-machine.ts';
 
 interface Options extends CommonOptions {
   machine: string;
