@@ -45,7 +45,9 @@ export class Operators {
     const { hosts } = this.#play;
     const file = hosts[side].files.names.get(this.#play.recordOf(side));
     if (!file || !hosts[side].isUp) return;
-    const { pid, place } = JSON.parse(file.bytes.toString()) as { pid: number; place: string };
+    const text = file.bytes.toString();
+    if (!text.endsWith('}\n')) return void this.#play.guest.faults.push(`the record of the ${side} is torn`);
+    const { pid, place } = JSON.parse(text) as { pid: number; place: string };
     const hadEnded = hosts[side].running.get(pid)?.place !== place;
     this.#copies[side] = { bytes: Buffer.from(file.bytes), hadEnded };
   }
