@@ -141,7 +141,7 @@ describe('savkit', () => {
     ],
     [
       ['control', 'vm.sock', 'stat'],
-      'savkit control: action "stat": expected status, stats, check, pause, resume, reset, stop, save, throttle\nTry: savkit control --help\n',
+      'savkit control: action "stat": expected status, stats, console, check, pause, resume, reset, stop, save, throttle\nTry: savkit control --help\n',
     ],
   ])('says what is wrong with %j', async (words, what) => {
     const { exitCode, stderr } = await runSavkit(words);

@@ -21,6 +21,9 @@ const STATUS: Form = {
   },
   workload: { kind: 'string', pages: 'number', rate: 'number' },
   figures: { runMs: 'number', steps: 'number', longestGapMs: 'number' },
+  // Machines that an older savkit runs do not tell these.
+  'cpus?': [{ 'guestMode?': 'string', 'shadowMode?': 'string' }],
+  'host?': { 'paging?': 'string', 'sharing?': { exchangedPages: 'number' } },
 };
 const PASSES: Form = [{ pages: 'number', dirtyPages: 'number', written: 'number', ms: 'number' }];
 const LOOK_BACK: Form = { ms: 'number', lost: ['string'], lostPages: 'number', keptIn: 'string' };

@@ -48,7 +48,7 @@ function renderMachine({ machine }: StateDescription): TerminalText {
   const rows: [string, Cell][] = [
     ['chipset', chipset],
     ['CPU', cpu && `${cpu.vendor}${cpu.model ? `, ${cpu.model}` : ''}`],
-    ['CPU features', cpu?.features.join(' ')],
+    ...inLines(cpu?.features ?? []).map((text, i): [string, Cell] => [i === 0 ? 'CPU features' : '', text]),
     ['had run for', ranSeconds === undefined ? undefined : `${ranSeconds} s`],
     ...media.map(({ device, place, what }): [string, Cell] => [`${device} ${place}`, what]),
     ...network.map(({ device, model, mac }): [string, Cell] => [
@@ -62,6 +62,20 @@ function renderMachine({ machine }: StateDescription): TerminalText {
   ];
   const told = rows.filter(([, value]) => value !== undefined);
   return told.length === 0 ? NO_TEXT : section('Machine', factLines(told));
+}
+
+/** Words in lines that fit beside the names of facts. */
+function inLines(words: readonly string[]): string[] {
+  const width = 56;
+  const rows: string[] = [];
+  let row = '';
+  for (const word of words) {
+    if (row !== '' && row.length + 1 + word.length > width) {
+      rows.push(row);
+      row = word;
+    } else row = row === '' ? word : `${row} ${word}`;
+  }
+  return row === '' ? rows : [...rows, row];
 }
 
 function graphicsText({ adapter, vramSize, monitors }: NonNullable<StateDescription['machine']['graphics']>): string {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
 import { MIB } from '../sizes.ts';
+import { sleep } from '../world/waiting.ts';
 import { type ByteSource, streamSource } from './source.ts';
 
 export interface HttpOptions {
@@ -164,7 +165,7 @@ async function request(
     } catch (error) {
       if (error instanceof EnvironmentError || signal?.aborted || tries === TRIES) throw networkError(error, name);
     }
-    await new Promise((resolve) => setTimeout(resolve, RETRY_MS * tries));
+    await sleep(RETRY_MS * tries, { signal });
   }
 }
 

@@ -109,8 +109,8 @@ function checkOutcome(check: GuestCheck): Outcome {
 
 interface Status {
   name: string;
-  cpus: { guestMode: string | null; shadowMode: string | null }[];
-  host: { paging: string | null; sharing: { exchangedPages: number } | null };
+  cpus?: { guestMode: string | null; shadowMode: string | null }[];
+  host?: { paging: string | null; sharing: { exchangedPages: number } | null };
   state: string;
   ramSize: number;
   workload: { kind: string; pages: number; rate: number };
@@ -118,7 +118,7 @@ interface Status {
   ticks: number;
   faults: number;
   throttle: number;
-  figures: { runMs: number; steps: number; longestGapMs: number };
+  figures: { runMs: number; steps: number; longestGapMs: number | null };
 }
 
 function statusText(status: object): TerminalText {
@@ -129,9 +129,9 @@ function statusText(status: object): TerminalText {
   return lines([
     line`${name} is ${state}, ${sizeText(ramSize)} of RAM`,
     line`  ${workload.kind}, ${countText(workload.pages, 'page')}: ${countText(steps, 'step')}, ${rate} per second of ${workload.rate}${held}; ${sound}`,
-    ...(host.paging === null
-      ? []
-      : [line`  on ${host.paging}: ${cpus.map((cpu) => `${cpu.guestMode} in ${cpu.shadowMode}`).join(', ')}`]),
-    line`  longest time without execution: ${figures.longestGapMs.toFixed(1)} ms`,
+    ...(host?.paging && cpus
+      ? [line`  on ${host.paging}: ${cpus.map((cpu) => `${cpu.guestMode} in ${cpu.shadowMode}`).join(', ')}`]
+      : []),
+    line`  longest time without execution: ${(figures.longestGapMs ?? Number.NaN).toFixed(1)} ms`,
   ]);
 }
