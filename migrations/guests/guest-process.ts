@@ -16,7 +16,7 @@ const LISTENS = '00010000';
 /** The process that listens on a Unix socket; undefined where that can't be told, as for a process of another user. */
 export function processBehind(socketPath: string): GuestProcess | undefined {
   for (const link of socketsAt(socketPath)) {
-    const pid = numbered('/proc').find((each) => linksOf(each).some(({ target }) => target === link));
+    const pid = processWithFile(link);
     if (pid !== undefined) return { pid, commandLine: commandLineOf(pid) };
   }
   return undefined;
@@ -28,6 +28,11 @@ function socketsAt(path: string): string[] {
     .map((row) => row.trim().split(/\s+/))
     .filter(([, , , flags, , , , ...name]) => flags === LISTENS && name.join(' ') === path)
     .map(([, , , , , , inode]) => `socket:[${inode}]`);
+}
+
+/** The process that has a file open, by the file's full path, or a socket, `socket:[INODE]`. */
+export function processWithFile(link: string): number | undefined {
+  return numbered('/proc').find((pid) => linksOf(pid).some(({ target }) => target === link));
 }
 
 /** What the numbers of a process's open files stand for. */
