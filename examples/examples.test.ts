@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openFile } from '../formats/files/source.ts';
 import { walkState } from '../src/saved-state/reading/walk.ts';
+import { qemuSample, qemuTruth } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -23,6 +24,22 @@ function run(name: string, ...args: string[]): string {
 
 /** What each program shows that only one that works can show. */
 const CHECKS: Record<string, () => void | Promise<void>> = {
+  'read-state.js'() {
+    expect(run('read-state.js', state)).toMatch(/^V2\.0 by VirtualBox [^\n]*: whole\nunit SSM\/0 [\s\S]*\n0x0 to 0x[0-9a-f]+: ram /);
+    const name = 'long-10.state';
+    const path = join(folder, name);
+    const bytes = qemuSample(name);
+    const { sections, blocks } = qemuTruth(name);
+    writeFileSync(path, bytes);
+    const printed = run('read-state.js', path);
+    expect(printed).toMatch(/^[^\n]* of QEMU, [^\n]*: no-damage-found\n/);
+    for (const each of sections)
+      expect(printed).toContain(`section ${each.name}/${each.instance} version ${each.version}\n`);
+    const ram = blocks.find((block) => block.name === 'pc.ram');
+    expect(printed).toContain(`0x0 to 0x${ram?.size.toString(16)}: ram pc.ram\n`);
+    writeFileSync(path, bytes.subarray(0, bytes.length >> 1));
+    expect(run('read-state.js', path)).toMatch(/: damaged\ntruncated: /);
+  },
   async 'walk-pages.js'() {
     const { pgm } = await readBy(state);
     const kinds = pgm?.passes[0].records ?? [];

@@ -1,11 +1,11 @@
 import { UsageError } from '../../formats/errors.ts';
-import type { Family } from '../../src/saved-state/reading/families.ts';
+import type { StateFamily } from '../../src/saved-state/reading/families.ts';
 
 /** Options that only states of one family know, by their name, with the value that they have when they are not given. */
-export type FamilyOptions = Record<Family['name'], Record<string, unknown>>;
+export type FamilyOptions = Record<StateFamily['name'], Record<string, unknown>>;
 
 /** @throws UsageError for an option that was given, and that is not for states of this family */
-export function expectOptionsOf(family: Family, options: object, table: FamilyOptions): void {
+export function expectOptionsOf(family: StateFamily, options: object, table: FamilyOptions): void {
   const given = options as Record<string, unknown>;
   for (const [owner, own] of Object.entries(table)) {
     if (owner === family.name) continue;

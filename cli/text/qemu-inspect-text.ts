@@ -1,4 +1,4 @@
-import type { QemuDescription } from '../../src/saved-state/qemu/describe-qemu.ts';
+import type { QemuStateDescription } from '../../src/saved-state/qemu/describe-qemu.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { heading } from '../terminal/styles.ts';
 import { table } from '../terminal/table.ts';
@@ -6,7 +6,7 @@ import { indent, joined, line, lines, type TerminalText } from '../terminal/term
 import { factLines } from './fact-lines.ts';
 
 /** The description of a state of QEMU for people. */
-export function renderQemuState(state: QemuDescription): TerminalText {
+export function renderQemuState(state: QemuStateDescription): TerminalText {
   const parts = [renderContainer(state), renderSections(state), renderMemory(state), renderCpus(state)];
   if (state.container.qcow2) parts.splice(1, 0, renderSnapshots(state.container.qcow2.snapshots));
   if (state.section) parts.push(renderSection(state.section));
@@ -17,7 +17,7 @@ function section(title: string, body: TerminalText): TerminalText {
   return lines([heading(title), body]);
 }
 
-function renderContainer({ container, machine, capabilities, commands, runState }: QemuDescription): TerminalText {
+function renderContainer({ container, machine, capabilities, commands, runState }: QemuStateDescription): TerminalText {
   const { libvirt, qcow2 } = container;
   const domain = libvirt?.domain;
   return section(
@@ -44,7 +44,7 @@ function renderContainer({ container, machine, capabilities, commands, runState 
 
 /** The snapshots in a disk image. */
 export function renderSnapshots(
-  snapshots: NonNullable<QemuDescription['container']['qcow2']>['snapshots'],
+  snapshots: NonNullable<QemuStateDescription['container']['qcow2']>['snapshots'],
 ): TerminalText {
   const rows = snapshots.map(({ id, name, date, guestSeconds, stateSize, diskSize }) => [
     id,
@@ -60,14 +60,14 @@ export function renderSnapshots(
   );
 }
 
-function renderSections({ sections, split }: QemuDescription): TerminalText {
+function renderSections({ sections, split }: QemuStateDescription): TerminalText {
   const rows = sections.map((each) => [each.pass, each.name, each.instance, each.version, each.offset, each.size]);
   const body = table(['part', 'name', 'instance', 'version', 'offset', 'bytes'], rows);
   const note = indent('There is no description: where sections end is a guess');
   return section(`Sections (${sections.length})`, split === 'search' ? lines([body, note]) : body);
 }
 
-function renderMemory({ memory }: QemuDescription): TerminalText {
+function renderMemory({ memory }: QemuStateDescription): TerminalText {
   const map = memory.map.map(({ start, end, size, name }) => [start, end, sizeText(size), name]);
   const blocks = memory.blocks.map((block) => [
     block.name,
@@ -94,7 +94,7 @@ function renderMemory({ memory }: QemuDescription): TerminalText {
 const SHOWN = ['rip', 'rsp', 'rflags'];
 const CONTROL = ['cr0', 'cr2', 'cr3', 'cr4', 'efer'];
 
-function renderCpus({ cpus }: QemuDescription): TerminalText {
+function renderCpus({ cpus }: QemuStateDescription): TerminalText {
   if (cpus.length === 0) return section('CPUs', indent('no registers of x86 CPUs could be read'));
   const rows = cpus.map(({ cpu, mode, a20, registers }) => [
     cpu,
@@ -109,7 +109,12 @@ function renderCpus({ cpus }: QemuDescription): TerminalText {
   );
 }
 
-function renderSection({ name, instance, version, fields }: NonNullable<QemuDescription['section']>): TerminalText {
+function renderSection({
+  name,
+  instance,
+  version,
+  fields,
+}: NonNullable<QemuStateDescription['section']>): TerminalText {
   const rows = fields.map((field) => [field.offset, field.name, field.type, field.size, field.value]);
   return lines([
     heading(line`Section ${name}/${instance}, version ${version}`),

@@ -90,7 +90,9 @@ function tooMuch(what: string, offset: number, found: number, qemuSays?: string)
 
 /** A command between sections. */
 export interface QemuCommand {
+  /** Its number in the stream. */
   number: number;
+  /** QEMU's name for it. */
   name: string;
   /** Hexadecimal. */
   bytes: string;

@@ -2,6 +2,7 @@ import { FormatError, UnsupportedError } from '../errors.ts';
 
 /** One field of a device as the description has it. */
 export interface DescribedField {
+  /** QEMU's name; elements of arrays have `[index]` after it. */
   name: string;
   /** Such as `uint64`, `buffer`, `struct`. */
   type: string;
@@ -15,19 +16,27 @@ export interface DescribedField {
 
 /** Fields and subsections, as they stand in the stream. */
 export interface DescribedPart {
+  /** Name of the device, the struct or the subsection. */
   name: string;
+  /** Version of the layout; 0 where none is told. */
   version: number;
+  /** In the order of the stream. */
   fields: DescribedField[];
+  /** Optional parts that this stream has, after all fields. */
   subsections: DescribedPart[];
 }
 
+/** One device, as the description has it. */
 export interface DescribedDevice extends DescribedPart {
+  /** Tells devices of one name apart. */
   instance: number;
 }
 
 /** The description at the end of a stream: which devices it holds, field by field. */
-export interface Description {
+export interface StreamDescription {
+  /** Bytes of a page of the guest, where it is told. */
   pageSize: number | undefined;
+  /** In the order of the stream. */
   devices: DescribedDevice[];
 }
 
@@ -37,7 +46,7 @@ const MAX_DEPTH = 32;
 const MAX_ENTRIES = 100_000;
 
 /** @throws FormatError `bad-description` for what is no description, UnsupportedError beyond the limits */
-export function parseDescription(json: Uint8Array): Description {
+export function parseDescription(json: Uint8Array): StreamDescription {
   if (json.length > MAX_DESCRIPTION)
     throw new UnsupportedError('too-long', `Cannot read description: it has more than ${MAX_DESCRIPTION} bytes`);
   checkDepth(json);

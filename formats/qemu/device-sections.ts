@@ -1,7 +1,7 @@
 import { FormatError, hex, type OnDamage } from '../errors.ts';
 import { INCOMPLETE_NAME } from '../incomplete-name.ts';
 import { PartType } from './constants.ts';
-import { type DescribedDevice, type Description, parseDescription, sizeOf } from './description.ts';
+import { type DescribedDevice, parseDescription, type StreamDescription, sizeOf } from './description.ts';
 import { findDescription } from './find-description.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import { badFooter, type QemuSection } from './stream-reader.ts';
@@ -9,6 +9,7 @@ import { badFooter, type QemuSection } from './stream-reader.ts';
 /** A device's section with its bytes. */
 export interface DeviceSection extends QemuSection {
   type: 'full';
+  /** A view into the bytes that were split. */
   body: Uint8Array;
   /** Absent where the stream has no description, or one that does not list the device. */
   described?: DescribedDevice;
@@ -16,10 +17,12 @@ export interface DeviceSection extends QemuSection {
 
 /** All that follows the RAM of a stream. */
 export interface DeviceSections {
+  /** In file order, as far as they could be told apart. */
   devices: DeviceSection[];
   /** The end mark was found. */
   ended: boolean;
-  description?: Description;
+  /** What stands at the end of most streams: names, versions and fields of all devices. */
+  description?: StreamDescription;
   /** The description as it stands in the stream. */
   descriptionJson?: Uint8Array;
   /** Offset of the description in the file. */

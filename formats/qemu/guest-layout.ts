@@ -5,12 +5,17 @@ import { FOUR_GIB, GIB, MIB } from '../sizes.ts';
  * guest-physical address.
  */
 export interface RamStretch {
+  /** Of its first byte in all RAM blocks, one after the other. */
   offset: number;
+  /** Bytes. */
   size: number;
+  /** Guest-physical address of its first byte. */
   gcPhys: number;
 }
 
+/** Where a machine has its RAM. */
 export interface RamLayout {
+  /** Ascending. */
   stretches: readonly RamStretch[];
   /** The machine type is one whose layout is known; else all RAM is taken to begin at 0, in one piece. */
   known: boolean;

@@ -5,9 +5,11 @@ import { readPart } from './read-part.ts';
 
 /** The head of a save image of libvirt (`virsh save`, managed save), in front of QEMU's stream. */
 export interface LibvirtImage {
+  /** Version of the head: 1 or 2. */
   version: number;
   /** `virsh restore` lets the machine run, unless told otherwise. */
   wasRunning: boolean;
+  /** Format of the stream after the head. */
   compression: LibvirtCompression;
   /** The domain as libvirt's XML. */
   xml: string;
@@ -23,6 +25,7 @@ export interface LibvirtImage {
 
 /** Formats of the stream after the head, by number. */
 export const COMPRESSIONS = ['raw', 'gzip', 'bzip2', 'xz', 'lzop', 'zstd', 'sparse'] as const;
+/** How the stream of a save image is written; `sparse` is mapped RAM. */
 export type LibvirtCompression = (typeof COMPRESSIONS)[number];
 
 export const LIBVIRT_MAGIC = 'LibvirtQemudSave';

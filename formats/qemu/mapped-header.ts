@@ -5,7 +5,9 @@ import type { StreamBytes } from './stream-bytes.ts';
 
 /** Where the pages of a block lie in a mapped-ram file; offsets count from the start of the file. */
 export interface MappedPages {
+  /** One bit for each page: it stands in the file. */
   bitmapOffset: number;
+  /** Place of the block's first page. */
   pagesOffset: number;
 }
 

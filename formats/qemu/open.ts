@@ -11,20 +11,34 @@ import { QemuStreamReader } from './stream-reader.ts';
 /** What QEMU's stream lies in. */
 export type QemuContainer =
   | { kind: 'stream' }
-  | { kind: 'libvirt'; image: LibvirtImage }
-  | { kind: 'qcow2'; image: Qcow2Image; snapshot: Qcow2Snapshot };
+  | {
+      kind: 'libvirt';
+      /** Head of the save image. */
+      image: LibvirtImage;
+    }
+  | {
+      kind: 'qcow2';
+      /** Header of the disk image, and its snapshots. */
+      image: Qcow2Image;
+      /** The one that is read. */
+      snapshot: Qcow2Snapshot;
+    };
 
 /** A state of QEMU with a reader at the start of its stream. */
-export interface OpenedState {
+export interface OpenedQemuState {
+  /** What the stream lies in. */
   container: QemuContainer;
+  /** Stands after the configuration, before the first section. */
   reader: QemuStreamReader;
-  /** The bytes of the stream, where it begins at the offset `start` of these. */
+  /** The file, or what was expanded out of it. */
   stream: ByteSource;
+  /** Offset in `stream` at which QEMU's stream begins. */
   start: number;
   /** Gives memory and helpers back; the source stays open. */
   release(): Promise<void>;
 }
 
+/** How a state of QEMU is opened. */
 export interface OpenQemuOptions {
   /** Take an image of libvirt that is marked as not finished, too. */
   unfinished?: boolean;
@@ -47,7 +61,7 @@ export function qemuContainerOf(head: Uint8Array): QemuContainer['kind'] | undef
  * names.
  * @throws QemuFormatError, UnsupportedError, UsageError `which-snapshot`
  */
-export async function openQemuState(whole: ByteSource, options: OpenQemuOptions = {}): Promise<OpenedState> {
+export async function openQemuState(whole: ByteSource, options: OpenQemuOptions = {}): Promise<OpenedQemuState> {
   const { head, source } = await peek(whole, HEAD_SIZE);
   const kind = qemuContainerOf(head);
   if (kind === undefined || kind === 'stream') return opened({ kind: 'stream' }, source, 0);
@@ -73,7 +87,7 @@ async function opened(
   source: ByteSource,
   start: number,
   isOurs = false,
-): Promise<OpenedState> {
+): Promise<OpenedQemuState> {
   try {
     const reader = await QemuStreamReader.open(source, start);
     return {

@@ -5,7 +5,9 @@ import { readPart } from './read-part.ts';
 
 /** An internal snapshot of a qcow2 image. */
 export interface Qcow2Snapshot {
+  /** The image's own number for it, as text. */
   id: string;
+  /** The user's name for it. */
   name: string;
   /** When it was made, in milliseconds since 1970. */
   date: number;
@@ -15,17 +17,23 @@ export interface Qcow2Snapshot {
   stateSize: number;
   /** Bytes of the disk as it was then. */
   diskSize: number;
+  /** Where in the image its L1 table lies. */
   l1Offset: number;
+  /** Entries of 8 bytes in that table. */
   l1Entries: number;
 }
 
 /** As much of an image as its snapshots need. */
 export interface Qcow2Image {
+  /** Version of the format: 2 or 3. */
   version: number;
+  /** log2 of the bytes of a cluster. */
   clusterBits: number;
   /** L2 entries of 16 bytes, which tell of 32 parts of a cluster. */
   extendedL2: boolean;
+  /** Bytes of the disk. */
   diskSize: number;
+  /** In the order of the image's table. */
   snapshots: Qcow2Snapshot[];
 }
 

@@ -11,6 +11,7 @@ import type { StreamBytes } from './stream-bytes.ts';
 export interface RamBlock {
   /** Index in the list of blocks. */
   id: number;
+  /** QEMU's name, such as `pc.ram`. */
   name: string;
   /** Bytes. */
   size: number;
@@ -20,21 +21,24 @@ export interface RamBlock {
   ramOffset: number;
   /** Guest-physical address of the block, where the stream tells it (`x-ignore-shared`). */
   gcPhys?: number;
-  /** mapped-ram */
+  /** Places of the block's pages, where the stream is of mapped RAM. */
   mapped?: MappedPages;
 }
 
 /** The list of blocks at the start of section `ram`. */
 export class RamBlocks {
+  /** In the order of the list. */
   readonly all: RamBlock[] = [];
   readonly #byName = new Map<string, RamBlock>();
   /** Where RAM lies for the guest. */
   layout: RamLayout = guestLayout(undefined, 0);
 
+  /** The block of a name; undefined where there is none. */
   find(name: string): RamBlock | undefined {
     return this.#byName.get(name);
   }
 
+  /** Adds a block at the end of the list. @param size in bytes */
   add(name: string, size: number): RamBlock {
     const block = { id: this.all.length, name, size, isRam: isGuestRam(name), ramOffset: this.ramSize };
     this.all.push(block);
@@ -49,7 +53,7 @@ export class RamBlocks {
     this.layout = { ...layout, known: layout.known && this.all.filter(({ isRam }) => isRam).length === 1 };
   }
 
-  /** Id of the RAM block that a guest-physical page frame lies in. */
+  /** Id of the RAM block that a guest-physical page frame lies in; -1 for a frame of none. */
   ramBlockAt(frame: number): number {
     const address = frame * PAGE_SIZE;
     const stretch = this.layout.stretches.find(({ gcPhys, size }) => address >= gcPhys && address < gcPhys + size);
@@ -57,7 +61,7 @@ export class RamBlocks {
     return this.all.findIndex(({ isRam, ramOffset, size }) => isRam && offset < ramOffset + size);
   }
 
-  /** Guest-physical address of a page of a RAM block. */
+  /** Guest-physical address of a page of a RAM block. @param offset of the page in the block, in bytes */
   gcPhysOf(block: RamBlock, offset: number): number {
     const at = block.ramOffset + offset;
     const stretch = this.layout.stretches.find((each) => at < each.offset + each.size);

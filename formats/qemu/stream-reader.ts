@@ -18,14 +18,21 @@ import { StreamBytes } from './stream-bytes.ts';
 
 /** A section of a stream, in file order. */
 export interface QemuSection {
+  /** Section `ram` comes as a start, parts and an end; a device in full. */
   type: 'start' | 'part' | 'end' | 'full';
+  /** Number of the section in the stream; parts have that of their start. */
   id: number;
+  /** Such as `ram`, `cpu`, `0000:00:03.0/e1000`. */
   name: string;
+  /** Tells sections of one name apart. */
   instance: number;
+  /** Version of the body's layout. */
   version: number;
   /** Offset of the type byte, from the start of the file. */
   offset: number;
+  /** Offset of the body, from the start of the file. */
   bodyOffset: number;
+  /** Bytes of the body. */
   bodySize: number;
   /** Whether the mark with the section's id stands after the body. */
   footer: boolean;
@@ -36,9 +43,13 @@ export interface QemuSection {
  * sections and the description, whose bodies have no lengths of their own.
  */
 export class QemuStreamReader {
+  /** The pages that `nextPages` has read last; borrowed until its next call. */
   readonly batch: PageBatch;
+  /** Blocks of memory; known after the first pages. */
   readonly blocks = new RamBlocks();
+  /** Machine type and capabilities. */
   configuration: QemuConfiguration = { capabilities: [] };
+  /** Commands between sections, so far. */
   readonly commands: QemuCommand[] = [];
   /** Sections of RAM, so far. */
   readonly sections: QemuSection[] = [];
@@ -96,7 +107,11 @@ export class QemuStreamReader {
     this.#window.release();
   }
 
-  /** Fills `batch` with the next pages; false when the RAM is complete. Invalidates earlier contents. */
+  /**
+   * Fills `batch` with the next pages: RAM by guest-physical page frame, memory of devices by block and page. Invalidates
+   * earlier contents.
+   * @returns false when the RAM is complete @throws FormatError for damage, UnsupportedError
+   */
   async nextPages(): Promise<boolean> {
     const { batch } = this;
     batch.clear();

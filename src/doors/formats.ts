@@ -11,6 +11,32 @@ export type { Mapping, Mmio2Entry, RomEntry } from '../../formats/pgm/layouts.ts
 export type { OldRange, PageRun, PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
 export { PgmReader } from '../../formats/pgm/pgm-reader.ts';
 export type { PgmVersion } from '../../formats/pgm/versions.ts';
+export type { QemuCommand, QemuConfiguration } from '../../formats/qemu/configuration.ts';
+export type {
+  DescribedDevice,
+  DescribedField,
+  DescribedPart,
+  StreamDescription,
+} from '../../formats/qemu/description.ts';
+export { type DeviceSection, type DeviceSections, splitDevices } from '../../formats/qemu/device-sections.ts';
+export type { RamLayout, RamStretch } from '../../formats/qemu/guest-layout.ts';
+export type { LibvirtCompression, LibvirtImage } from '../../formats/qemu/libvirt-image.ts';
+export type { MappedPages } from '../../formats/qemu/mapped-header.ts';
+export {
+  type OpenedQemuState,
+  type OpenQemuOptions,
+  openQemuState,
+  type QemuContainer,
+} from '../../formats/qemu/open.ts';
+export type { Qcow2Image, Qcow2Snapshot } from '../../formats/qemu/qcow2.ts';
+export { type RamBlock, RamBlocks } from '../../formats/qemu/ram-blocks.ts';
+export { type QemuSection, QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
+export type { PageContent } from '../../formats/qemu/writing/page-places.ts';
+export {
+  type QemuStreamPlan,
+  QemuStreamWriter,
+  type WrittenSection,
+} from '../../formats/qemu/writing/stream-writer.ts';
 export type { GuestPhys, GuestVirt } from '../../formats/sizes.ts';
 export type {
   Container,

@@ -52,6 +52,7 @@ export {
   type UnitDescription,
 } from '../saved-state/describe/describe.ts';
 export type { SavedMachine } from '../saved-state/describe/describe-machine.ts';
+export type { UnitContents } from '../saved-state/describe/describe-unit.ts';
 export type { FieldDifference } from '../saved-state/describe/fields.ts';
 export { inspect } from '../saved-state/describe/inspect.ts';
 export { type Explanation, explainCode } from '../saved-state/explain/explain.ts';
@@ -69,6 +70,14 @@ export {
 } from '../saved-state/extract/extract.ts';
 export { extractToStream } from '../saved-state/extract/extract-stream.ts';
 export type { ExtractPart, ImageFormat } from '../saved-state/extract/plan-extraction.ts';
+export { type FamilyInspection, type InspectOptions, inspectState, type StateInspection } from '../saved-state/families/inspect-state.ts';
+export { readState } from '../saved-state/families/read-state.ts';
+export {
+  type StateReport,
+  type StateVerdict,
+  type VerifyStateOptions,
+  verifyState,
+} from '../saved-state/families/verify-state.ts';
 export type { PageSpan } from '../saved-state/hashing/page-hashes.ts';
 export { deriveLayout, type MachineLayout, parseLayout, printLayout } from '../saved-state/layout/machine-layout.ts';
 export { memoryMap } from '../saved-state/layout/memory-map.ts';
@@ -81,9 +90,29 @@ export {
   makeManifest,
 } from '../saved-state/manifest/manifest.ts';
 export { decodeManifest, encodeManifest, type ManifestEncoding } from '../saved-state/manifest/manifest-file.ts';
+export type {
+  DiskImageDescription,
+  DiskSnapshotDescription,
+  QemuBlockDescription,
+  QemuSectionDescription,
+  QemuStateDescription,
+} from '../saved-state/qemu/describe-qemu.ts';
+export type { LibvirtDomain } from '../saved-state/qemu/libvirt-domain.ts';
+export type { CheckLevel, CheckLevelVerdict, QemuVerdict } from '../saved-state/qemu/verify-qemu.ts';
+export { convertQemu, type QemuConvertReport, type QemuConvertRun } from '../saved-state/qemu-convert/convert-qemu.ts';
+export type { QemuForm } from '../saved-state/qemu-convert/forms.ts';
+export type { QemuConvertOptions } from '../saved-state/qemu-convert/plan-conversion.ts';
+export type { LostPages } from '../saved-state/qemu-salvage/page-sets.ts';
+export {
+  type QemuSalvageOptions,
+  type QemuSalvageReport,
+  salvageQemu,
+} from '../saved-state/qemu-salvage/salvage-qemu.ts';
+export type { StateFamily } from '../saved-state/reading/families.ts';
 export type { Finding } from '../saved-state/reading/findings.ts';
-export type { MemoryRegion, RegionKind } from '../saved-state/reading/memory-region.ts';
+export type { MemoryRegion, NamedRange, RegionKind } from '../saved-state/reading/memory-region.ts';
 export type { PassSummary, PgmSummary, SavedState, UnitSummary } from '../saved-state/reading/state.ts';
+export type { NamedPage, RangeNames, RangeNaming, StateCpus, StateMemory, StateView } from '../saved-state/reading/state-view.ts';
 export { type WalkOptions, walkState } from '../saved-state/reading/walk.ts';
 export type { FlippedBit } from '../saved-state/salvage/flipped-bits.ts';
 export type { LostRun } from '../saved-state/salvage/losses.ts';

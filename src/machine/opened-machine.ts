@@ -5,7 +5,7 @@ import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
 import { AddressSpace } from '../paging/address-space.ts';
 import { pagingModeOf } from '../paging/modes.ts';
 import { familyOf, readState } from '../saved-state/families/read-state.ts';
-import type { Family } from '../saved-state/reading/families.ts';
+import type { StateFamily } from '../saved-state/reading/families.ts';
 import type { StateView } from '../saved-state/reading/state-view.ts';
 import { type Peeked, peek, type Stretch } from './edit.ts';
 import { type LoadOptions, loadState } from './load.ts';
@@ -27,7 +27,7 @@ export interface OpenedMachine {
 
 type Options = Pick<LoadOptions, 'signal' | 'onProgress'>;
 
-const OPENERS: Record<Family['name'], (source: ByteSource, options: Options) => Promise<OpenedMachine>> = {
+const OPENERS: Record<StateFamily['name'], (source: ByteSource, options: Options) => Promise<OpenedMachine>> = {
   async virtualbox(source, options) {
     const machine = await loadState(source, options);
     return {

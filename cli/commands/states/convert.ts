@@ -10,7 +10,7 @@ import {
 import { familyOf } from '../../../src/saved-state/families/read-state.ts';
 import { deriveLayout, printLayout } from '../../../src/saved-state/layout/machine-layout.ts';
 import { QEMU_FORMS } from '../../../src/saved-state/qemu-convert/forms.ts';
-import type { Family } from '../../../src/saved-state/reading/families.ts';
+import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { walkState } from '../../../src/saved-state/reading/walk.ts';
 import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
@@ -66,7 +66,7 @@ const OWN_OPTIONS = {
   qemu: QEMU_DEFAULTS,
 };
 
-const CONVERTERS: Record<Family['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
+const CONVERTERS: Record<StateFamily['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
   virtualbox: runConvert,
   qemu: runQemuConvert,
 };

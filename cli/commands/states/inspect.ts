@@ -1,6 +1,6 @@
 import type { Argv } from 'yargs';
 import type { ByteSource } from '../../../formats/files/source.ts';
-import { type Described, describeAny } from '../../../src/saved-state/families/describe-any.ts';
+import { inspectState, type StateInspection } from '../../../src/saved-state/families/inspect-state.ts';
 import { foreseeWake } from '../../../src/wake/prepare.ts';
 import { withInput, withSource } from '../../io/input.ts';
 import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
@@ -70,7 +70,7 @@ function inspectFile({ file, signal, progress }: Job, options: Options): Promise
   return withInput(
     file,
     async (source) => {
-      const described = await describeAny(source, {
+      const described = await inspectState(source, {
         ...(options.unit === undefined ? {} : { unit: options.unit }),
         signal,
         onProgress: (done) => progress.update(done, source.size),
@@ -94,7 +94,7 @@ function inspectFile({ file, signal, progress }: Job, options: Options): Promise
   );
 }
 
-function rendered(described: Described): TerminalText {
+function rendered(described: StateInspection): TerminalText {
   switch (described.family) {
     case 'virtualbox':
       return renderState(described.description);

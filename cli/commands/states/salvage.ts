@@ -3,7 +3,7 @@ import { countText } from '../../../formats/amounts.ts';
 import { hex } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { familyOf } from '../../../src/saved-state/families/read-state.ts';
-import type { Family } from '../../../src/saved-state/reading/families.ts';
+import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { firstError } from '../../../src/saved-state/reading/findings.ts';
 import { salvage } from '../../../src/saved-state/salvage/salvage.ts';
 import type { Fill } from '../../../src/saved-state/salvage/salvage-options.ts';
@@ -92,7 +92,7 @@ export const salvageCommand = fileCommand<Options>({
 /** What options are when they are not given, of those that only one family has. */
 const OWN_OPTIONS = { virtualbox: { layout: undefined, like: undefined, trust: false, repair: false }, qemu: {} };
 
-const SALVAGERS: Record<Family['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
+const SALVAGERS: Record<StateFamily['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
   virtualbox: runSalvage,
   qemu: (source, job, options) => runQemuSalvage(source, job, { ...options, output: outputOf(options) }),
 };

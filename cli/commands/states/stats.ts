@@ -4,7 +4,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import { familyOf } from '../../../src/saved-state/families/read-state.ts';
 import { type BlockStatistics, qemuStatistics } from '../../../src/saved-state/qemu/page-statistics.ts';
-import type { Family } from '../../../src/saved-state/reading/families.ts';
+import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { runningStatistics } from '../../control/running-statistics.ts';
 import { isControlSocket } from '../../control/socket-path.ts';
 import { withSource } from '../../io/input.ts';
@@ -75,7 +75,7 @@ function stateStatistics(job: Job, options: Options): Promise<Outcome> {
 /** What options are when they are not given, of those that only one family has. */
 const OWN_OPTIONS = { virtualbox: { pattern: undefined }, qemu: { ram: undefined } };
 
-const COUNTERS: Record<Family['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
+const COUNTERS: Record<StateFamily['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
   async virtualbox(source, job, { pattern }) {
     const { statistics } = await loadState(source, stepsOf(job, source));
     const listed = listStatistics(statistics, pattern);

@@ -16,7 +16,7 @@ import { PlacedPages } from './placed-pages.ts';
 import { PlacedSink } from './placed-sink.ts';
 
 /** A stream to be written, but for its pages and devices. */
-export interface StreamPlan {
+export interface QemuStreamPlan {
   /** Its capabilities decide the layout: `mapped-ram`, `x-ignore-shared`. */
   configuration: QemuConfiguration;
   /** Commands before the first section; default: none. */
@@ -32,12 +32,16 @@ export interface StreamPlan {
 }
 
 /** A device's section to be written. */
-export interface WrittenDevice {
+export interface WrittenSection {
   /** Unlike that of any other section. */
   id: number;
+  /** As QEMU's device registers it: at most 255 bytes. */
   name: string;
+  /** Tells sections of one name apart. */
   instance: number;
+  /** Version of the body's layout. */
   version: number;
+  /** As QEMU reads it: big-endian fields, one after the other, without a length. */
   body: Uint8Array;
 }
 
@@ -57,14 +61,14 @@ export class QemuStreamWriter implements PageSink {
   /** Of mapped RAM: the file, and the pages on their way to it. */
   readonly #file: PlacedSink | undefined;
   readonly #runs = new Map<SeekableSink, PageRun>();
-  readonly #plan: StreamPlan;
+  readonly #plan: QemuStreamPlan;
   readonly #finder: PageFinder;
   /** By id of the block. */
   readonly #places: PagePlaces[] = [];
   /** What is written when all pages are there. */
   readonly #bitmaps: { pages: PlacedPages; offset: number }[] = [];
 
-  private constructor(sink: ByteSink | SeekableSink, plan: StreamPlan, start: number) {
+  private constructor(sink: ByteSink | SeekableSink, plan: QemuStreamPlan, start: number) {
     const { capabilities, machine } = plan.configuration;
     this.#plan = plan;
     this.#file = capabilities.includes(MAPPED_RAM) ? new PlacedSink(sink as SeekableSink, start) : undefined;
@@ -81,7 +85,7 @@ export class QemuStreamWriter implements PageSink {
    * Writes head and list of blocks. @param start offset of the stream in the file of a sink with places; any other is
    * written to from where it stands
    */
-  static async begin(sink: ByteSink | SeekableSink, plan: StreamPlan, start = 0): Promise<QemuStreamWriter> {
+  static async begin(sink: ByteSink | SeekableSink, plan: QemuStreamPlan, start = 0): Promise<QemuStreamWriter> {
     const writer = new QemuStreamWriter(sink, plan, start);
     await writer.#begin();
     return writer;
@@ -119,7 +123,7 @@ export class QemuStreamWriter implements PageSink {
   }
 
   /** Writes the section of a device. */
-  async device({ id, name, instance, version, body }: WrittenDevice): Promise<void> {
+  async device({ id, name, instance, version, body }: WrittenSection): Promise<void> {
     await this.#ensureRoom();
     this.#putHead(PartType.FULL, id, name, instance, version);
     await this.#out.bytes(body);

@@ -9,13 +9,17 @@ import { payloadOf } from './unit-payload.ts';
 
 /** One unit, field by field. */
 export interface UnitContents {
+  /** VirtualBox's name of the unit. */
   name: string;
+  /** Tells units of one name apart. */
   instance: number;
+  /** Version of the layout. */
   version: number;
   /** Bytes of the decoded payload. */
   size: number;
   /** Bytes whose layout savkit does not know. */
   opaqueSize: number;
+  /** In file order. */
   fields: readonly UnitField[];
 }
 

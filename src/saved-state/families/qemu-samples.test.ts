@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { bufferSource } from '../../../formats/files/source.ts';
 import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
 import { qemuSample, qemuTruth, sampleSource } from '../../testing/qemu-samples.ts';
-import { describeAny } from './describe-any.ts';
+import { inspectState } from './inspect-state.ts';
 import { readState } from './read-state.ts';
 import { verifyState } from './verify-state.ts';
 
@@ -217,7 +217,7 @@ describe('damage in a state of QEMU', () => {
     damage(image);
     for (const part of ['snap2', undefined]) {
       const source = Object.assign(bufferSource(image), part ? { part } : {});
-      await expect(describeAny(source), part).rejects.toMatchObject({
+      await expect(inspectState(source), part).rejects.toMatchObject({
         code: expect.stringMatching(/bad-qcow2|truncated/),
       });
       expect((await verifyState(source)).verdict).toBe('damaged');

@@ -3,27 +3,28 @@ import { peek } from '../../../formats/files/peeked-source.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { HEAD_SIZE, qemuContainerOf } from '../../../formats/qemu/open.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
-import { FAMILIES, type Family } from '../reading/families.ts';
+import { FAMILIES, type StateFamily } from '../reading/families.ts';
 import type { StateMemory, StateView } from '../reading/state-view.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { qemuView } from './qemu-view.ts';
 import { virtualboxView } from './virtualbox-view.ts';
 
 /** Who wrote a state, by its first bytes: what is not QEMU's is for VirtualBox's reader to judge. */
-export async function familyOf(whole: ByteSource): Promise<{ family: Family; source: ByteSource }> {
+export async function familyOf(whole: ByteSource): Promise<{ family: StateFamily; source: ByteSource }> {
   const { head, source } = await peek(whole, HEAD_SIZE);
   return { family: qemuContainerOf(head) ? FAMILIES.qemu : FAMILIES.virtualbox, source };
 }
 
 /** How the states of each family are read. */
-const READERS: Record<Family['name'], (source: ByteSource, options: WalkOptions) => Promise<StateView>> = {
+const READERS: Record<StateFamily['name'], (source: ByteSource, options: WalkOptions) => Promise<StateView>> = {
   virtualbox: async (source, options) => virtualboxView(await walkState(source, options)),
   qemu: async (source, options) => qemuView(await readQemuState(source, options)),
 };
 
 /**
- * Reads a saved state from front to back, whoever wrote it. @throws SavkitError; with `onDamage` only what ends all
- * reading
+ * Reads a saved state from front to back, whoever wrote it: units, CPUs, where memory lies. Pages go to `sink`.
+ * @throws FormatError for damage, NotAStateError, UnsupportedError, UsageError for a disk image whose snapshot is to be
+ * chosen; with `onDamage` only what ends all reading
  */
 export async function readState(whole: ByteSource, options: WalkOptions = {}): Promise<StateView> {
   const { family, source } = await familyOf(whole);

@@ -1,6 +1,6 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
-import { type Level, type LevelVerdict, verifyQemu } from '../qemu/verify-qemu.ts';
-import type { Family } from '../reading/families.ts';
+import { type CheckLevel, type CheckLevelVerdict, verifyQemu } from '../qemu/verify-qemu.ts';
+import type { StateFamily } from '../reading/families.ts';
 import type { Finding } from '../reading/findings.ts';
 import type { StateView } from '../reading/state-view.ts';
 import { type VerifyOptions, verify } from '../verify/verify.ts';
@@ -16,6 +16,7 @@ export type StateVerdict = 'whole' | 'no-damage-found' | 'damaged' | 'unsupporte
 
 /** What the checks of a saved state say, whoever wrote it. */
 export interface StateReport {
+  /** The answer, in a word. */
   verdict: StateVerdict;
   /** The code with which VirtualBox's loader would refuse the file; absent where it would not, or has none. */
   vboxCode?: string;
@@ -26,14 +27,18 @@ export interface StateReport {
   /** Findings that were not kept, beyond the first thousand. */
   droppedFindings: number;
   /** Of families without checksums: what was found level by level. */
-  levels?: Record<Level, LevelVerdict>;
+  levels?: Record<CheckLevel, CheckLevelVerdict>;
   /** What could be read; absent when not even the header could. */
   state?: StateView;
 }
 
-type Options = Pick<VerifyOptions, 'onProgress' | 'signal' | 'threads'>;
+/** How a state is verified, and who is told. */
+export type VerifyStateOptions = Pick<VerifyOptions, 'onProgress' | 'signal' | 'threads'>;
 
-const VERIFIERS: Record<Family['name'], (source: ByteSource, options: Options) => Promise<StateReport>> = {
+const VERIFIERS: Record<
+  StateFamily['name'],
+  (source: ByteSource, options: VerifyStateOptions) => Promise<StateReport>
+> = {
   virtualbox: async (source, options) => {
     const { state, ...report } = await verify(source, options);
     return { ...report, ...(state ? { state: virtualboxView(state) } : {}) };
@@ -44,8 +49,11 @@ const VERIFIERS: Record<Family['name'], (source: ByteSource, options: Options) =
   },
 };
 
-/** Makes every check that there is. @throws EnvironmentError, InterruptedError; damage is in the report */
-export async function verifyState(whole: ByteSource, options: Options = {}): Promise<StateReport> {
+/**
+ * Makes every check that there is, whoever wrote the state. @throws EnvironmentError, InterruptedError; UsageError for a
+ * disk image whose snapshot is to be chosen; damage is in the report
+ */
+export async function verifyState(whole: ByteSource, options: VerifyStateOptions = {}): Promise<StateReport> {
   const { family, source } = await familyOf(whole);
   return VERIFIERS[family.name](source, options);
 }

@@ -22,9 +22,11 @@ export interface QemuConvertRun extends QemuConvertOptions, Pick<WalkOptions, 's
 /** What a conversion of a state of QEMU has come to. */
 export interface QemuConvertReport {
   family: 'qemu';
+  /** Machine type such as `pc-i440fx-7.2`. */
   machine?: string;
   /** A form, or `qcow2` for a snapshot in a disk image. */
   from: { form: QemuForm | 'qcow2'; description: boolean };
+  /** What was written. */
   to: { form: QemuForm; description: boolean; capabilities: string[] };
   /** What changes besides the form. */
   notes: string[];

@@ -3,7 +3,7 @@ import { FormatError, UnsupportedError, UsageError } from '../../../formats/erro
 import { IGNORE_SHARED, MAPPED_RAM } from '../../../formats/qemu/constants.ts';
 import { addressOf } from '../../../formats/qemu/guest-layout.ts';
 import { libvirtData } from '../../../formats/qemu/writing/libvirt-head.ts';
-import type { StreamPlan } from '../../../formats/qemu/writing/stream-writer.ts';
+import type { QemuStreamPlan } from '../../../formats/qemu/writing/stream-writer.ts';
 import { checkCompleteness } from '../qemu/check-completeness.ts';
 import { readDomain } from '../qemu/libvirt-domain.ts';
 import type { BlockSummary, QemuState } from '../qemu/qemu-state.ts';
@@ -27,7 +27,7 @@ export interface QemuConvertOptions {
 export interface QemuConvertPlan {
   from: QemuForm;
   to: QemuForm;
-  stream: StreamPlan;
+  stream: QemuStreamPlan;
   /** The block whose pages go to a file of its own. */
   leftOut?: BlockSummary;
   /** libvirt's head. */
@@ -88,7 +88,7 @@ function streamOf(
   { configuration, blocks, layout, ramSections }: QemuState,
   to: QemuForm,
   ignoresShared: boolean,
-): StreamPlan {
+): QemuStreamPlan {
   const others = configuration.capabilities.filter((name) => name !== MAPPED_RAM && name !== IGNORE_SHARED);
   const capabilities = [...others, ...(isMapped(to) ? [MAPPED_RAM] : []), ...(ignoresShared ? [IGNORE_SHARED] : [])];
   return {

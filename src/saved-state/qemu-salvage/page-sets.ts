@@ -8,11 +8,13 @@ import { FrameSet } from '../reading/frame-set.ts';
 export interface LostPages {
   /** Name of the block. */
   block: string;
+  /** Number of the first page that is missing. */
   first: number;
   /** Inclusive. */
   last: number;
   /** Guest-physical where that is known, else the offset in the block. */
   start: number;
+  /** Exclusive; of the same kind. */
   end: number;
 }
 

@@ -2,14 +2,14 @@ import { FormatError, UsageError } from '../../../formats/errors.ts';
 import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
-import type { QemuReport } from '../qemu/verify-qemu.ts';
-import { verifyQemu } from '../qemu/verify-qemu.ts';
+import { type QemuVerdict, verifyQemu } from '../qemu/verify-qemu.ts';
 import type { Finding } from '../reading/findings.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import type { LostPages } from './page-sets.ts';
 import { type QemuSurvey, surveyQemu } from './survey-qemu.ts';
 import { writeSalvagedQemu } from './write-salvaged-qemu.ts';
 
+/** How a state of QEMU is salvaged, and who is told. */
 export interface QemuSalvageOptions extends Pick<WalkOptions, 'signal'> {
   /** Missing pages become zeros; else they are left out, and QEMU refuses the state. */
   fill?: 'zero';
@@ -24,12 +24,15 @@ export interface QemuSalvageReport {
   complete: boolean;
   /** Nothing was put into the result that keeps QEMU from loading it. */
   loadable: boolean;
+  /** Sections of devices in the result; `offset`: place in the damaged file, `repaired`: what was put right. */
   kept: { name: string; instance: number; version: number; offset: number; repaired?: string }[];
   /** Sections that the description lists and that can not be had. */
   dropped: { name: string; instance: number }[];
   /** The description is lost, and the stream ends early: sections may be missing of which nothing tells. */
   cut: boolean;
+  /** Pages that are not in the file, ascending within each block. */
   lost: LostPages[];
+  /** Number of these pages. */
   lostPages: number;
   /** Without a description nothing tells whether all sections are there. */
   hasDescription: boolean;
@@ -40,7 +43,7 @@ export interface QemuSalvageReport {
   /** Findings in the damaged file. */
   findings: Finding[];
   /** What `verify` says of the result. */
-  written: Pick<QemuReport, 'verdict' | 'findings' | 'qemuSays'>;
+  written: { verdict: QemuVerdict; findings: Finding[]; qemuSays?: string };
 }
 
 /** More runs of pages than this are not listed. */

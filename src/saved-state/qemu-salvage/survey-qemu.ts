@@ -2,11 +2,11 @@ import { FormatError, type SavkitError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import { MAX_TAIL } from '../../../formats/qemu/constants.ts';
-import { type Description, parseDescription } from '../../../formats/qemu/description.ts';
+import { parseDescription, type StreamDescription } from '../../../formats/qemu/description.ts';
 import { findDescription } from '../../../formats/qemu/find-description.ts';
 import { findDevice } from '../../../formats/qemu/find-device.ts';
 import { openQemuState } from '../../../formats/qemu/open.ts';
-import type { WrittenDevice } from '../../../formats/qemu/writing/stream-writer.ts';
+import type { WrittenSection } from '../../../formats/qemu/writing/stream-writer.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
 import { type Finding, Findings } from '../reading/findings.ts';
@@ -14,7 +14,7 @@ import type { WalkOptions } from '../reading/walk.ts';
 import { PageSets } from './page-sets.ts';
 
 /** A section that is kept. */
-export interface KeptSection extends WrittenDevice {
+export interface KeptSection extends WrittenSection {
   /** Where it stands in the damaged file. */
   offset: number;
   /** What was put right in it; absent where it was whole. */
@@ -28,7 +28,7 @@ export interface QemuSurvey {
   kept: KeptSection[];
   /** Sections that the description lists, and that can not be found. */
   dropped: { name: string; instance: number }[];
-  description?: { json: Uint8Array; parsed: Description };
+  description?: { json: Uint8Array; parsed: StreamDescription };
   findings: Finding[];
   /** Sections may be missing of which nothing tells. */
   cut: boolean;

@@ -2,7 +2,7 @@ import type { ByteSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { MAPPED_RAM } from '../../../formats/qemu/constants.ts';
-import { QemuStreamWriter, type WrittenDevice } from '../../../formats/qemu/writing/stream-writer.ts';
+import { QemuStreamWriter, type WrittenSection } from '../../../formats/qemu/writing/stream-writer.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
 import type { WalkOptions } from '../reading/walk.ts';
@@ -13,7 +13,7 @@ export interface WriteSalvagedOptions extends Pick<WalkOptions, 'onProgress' | '
   /** Pages that become zeros. */
   filled?: readonly LostPages[];
   /** A section that keeps QEMU from loading the state. */
-  marker?: Omit<WrittenDevice, 'id'>;
+  marker?: Omit<WrittenSection, 'id'>;
 }
 
 /** Reads the damaged state once more, and writes what is kept as a plain stream. */

@@ -11,65 +11,97 @@ import type { BlockSummary, QemuState } from './qemu-state.ts';
 // A state of QEMU as plain data for JSON and for tables: addresses and registers as hexadecimal text, sizes and counts
 // as numbers.
 
-export interface SnapshotDescription {
+/** A snapshot in a disk image. */
+export interface DiskSnapshotDescription {
+  /** The image's own number for it. */
   id: string;
+  /** The user's name for it. */
   name: string;
-  /** ISO 8601 */
+  /** When it was made, in ISO 8601. */
   date: string;
   /** Seconds that the guest's clock had run. */
   guestSeconds: number;
   /** Bytes of the machine's state; 0 for a snapshot of the disk alone. */
   stateSize: number;
+  /** Bytes of the disk as it was then. */
   diskSize: number;
 }
 
-export interface QemuDescription {
+/** What a state of QEMU says of itself. */
+export interface QemuStateDescription {
+  /** Tells it from other families. */
   family: 'qemu';
+  /** What the stream lies in. */
   container: {
+    /** A stream as it is, in libvirt's save image, or in a snapshot of a disk image. */
     kind: 'stream' | 'libvirt' | 'qcow2';
+    /** Bytes that were read. */
     size: number;
     /** Bytes after the end of the stream. */
     trailing: number;
+    /** Head of the save image. */
     libvirt?: { version: number; compression: string; wasRunning: boolean; domain: LibvirtDomain | null };
-    qcow2?: { version: number; clusterSize: number; snapshot: string; snapshots: SnapshotDescription[] };
+    /** The disk image, and the snapshot that was read. */
+    qcow2?: { version: number; clusterSize: number; snapshot: string; snapshots: DiskSnapshotDescription[] };
   };
+  /** Machine type such as `pc-i440fx-7.2`. */
   machine?: string;
+  /** Capabilities of the migration: `mapped-ram`, `x-ignore-shared`. */
   capabilities: string[];
+  /** Names of the commands between sections. */
   commands: string[];
-  /** What the machine does after loading. */
+  /** What the machine does after loading: `running`, `paused`. */
   runState?: string;
+  /** Sections of RAM and of devices, in file order. */
   sections: UnitDescription[];
   /** How the sections of devices were told apart; `search` is a guess. */
   split: 'description' | 'search';
+  /** Guest memory. */
   memory: {
+    /** Bytes of RAM. */
     ramSize: number;
     /** Where RAM above 3 or 2 GiB lies follows from the machine type; false where that is not known. */
     layoutKnown: boolean;
+    /** Guest-physical addresses, `[start, end)`, as hexadecimal text; `size` in bytes. */
     map: { start: string; end: string; size: number; name: string }[];
-    blocks: BlockDescription[];
+    /** In the order of the stream. */
+    blocks: QemuBlockDescription[];
   };
+  /** Paging mode, A20 gate and registers in hexadecimal, for each CPU. */
   cpus: { cpu: number; mode: string; a20: boolean; registers: Record<string, string> }[];
   /** The fields of one section, where they were asked for. */
-  section?: SectionDescription;
+  section?: QemuSectionDescription;
 }
 
-export interface BlockDescription {
+/** A block of guest memory, and how much of it the state holds. */
+export interface QemuBlockDescription {
+  /** QEMU's name, such as `pc.ram`. */
   name: string;
+  /** Bytes. */
   size: number;
   /** Pages that came at least once, of so many. */
   pages: number;
+  /** Pages of the block. */
   totalPages: number;
+  /** Records of pages of zeros. */
   zeroRecords: number;
+  /** Records of pages with contents. */
   rawRecords: number;
   /** In the file that the machine shares its memory with. */
   leftOut: boolean;
+  /** Of mapped RAM: offsets of bitmap and pages in the file. */
   mapped?: { bitmap: number; pages: number };
 }
 
-export interface SectionDescription {
+/** The fields of a device's section. */
+export interface QemuSectionDescription {
+  /** QEMU's name of the device. */
   name: string;
+  /** Tells sections of one name apart. */
   instance: number;
+  /** Version of the layout. */
   version: number;
+  /** In file order; `offset` in the body and `size` in bytes. */
   fields: { name: string; type: string; offset: number; size: number; value: string }[];
 }
 
@@ -77,7 +109,7 @@ export interface SectionDescription {
  * What `inspect` shows. @param section name of a section whose fields are wanted. @throws UsageError for one that is
  * not there
  */
-export function describeQemu(state: QemuState, section?: string): QemuDescription {
+export function describeQemu(state: QemuState, section?: string): QemuStateDescription {
   const { configuration, commands, runState, units, split, blocks, layout } = state;
   return {
     family: 'qemu',
@@ -123,7 +155,7 @@ function registersOf({ registers, segments }: QemuState['cpus'][number]): Record
   };
 }
 
-function describeContainer({ container, size, trailing }: QemuState): QemuDescription['container'] {
+function describeContainer({ container, size, trailing }: QemuState): QemuStateDescription['container'] {
   const common = { kind: container.kind, size, trailing };
   if (container.kind === 'libvirt') {
     const { version, compression, wasRunning, xml } = container.image;
@@ -134,37 +166,41 @@ function describeContainer({ container, size, trailing }: QemuState): QemuDescri
 }
 
 /** A disk image of which no snapshot was chosen. */
-export interface ImageDescription {
+export interface DiskImageDescription {
+  /** Tells it from families of states. */
   family: 'image';
+  /** Version of qcow2. */
   version: number;
+  /** Bytes of a cluster. */
   clusterSize: number;
-  snapshots: SnapshotDescription[];
+  /** In the order of the image's table. */
+  snapshots: DiskSnapshotDescription[];
 }
 
 /** The snapshots of a disk image. */
-export function describeImage({ version, clusterBits, snapshots }: Qcow2Image): Omit<ImageDescription, 'family'> {
+export function describeImage({ version, clusterBits, snapshots }: Qcow2Image): Omit<DiskImageDescription, 'family'> {
   return { version, clusterSize: 2 ** clusterBits, snapshots: snapshots.map(describeSnapshot) };
 }
 
-function describeSnapshot({ id, name, date, guestClock, stateSize, diskSize }: Qcow2Snapshot): SnapshotDescription {
+function describeSnapshot({ id, name, date, guestClock, stateSize, diskSize }: Qcow2Snapshot): DiskSnapshotDescription {
   const guestSeconds = Number(guestClock / 1_000_000n) / 1000;
   return { id, name, date: new Date(date).toISOString(), guestSeconds, stateSize, diskSize };
 }
 
-function describeMap(blocks: readonly BlockSummary[]): QemuDescription['memory']['map'] {
+function describeMap(blocks: readonly BlockSummary[]): QemuStateDescription['memory']['map'] {
   return blocks
     .flatMap(({ name, ranges }) => ranges.map(({ start, end }) => ({ start, end, name })))
     .sort((a, b) => a.start - b.start)
     .map(({ start, end, name }) => ({ start: hex(start), end: hex(end), size: end - start, name }));
 }
 
-function describeBlock(block: BlockSummary): BlockDescription {
+function describeBlock(block: BlockSummary): QemuBlockDescription {
   const { name, size, pages, totalPages, zeroRecords, rawRecords, leftOut, mapped } = block;
   const place = mapped ? { mapped: { bitmap: mapped.bitmapOffset, pages: mapped.pagesOffset } } : {};
   return { name, size, pages, totalPages, zeroRecords, rawRecords, leftOut, ...place };
 }
 
-function describeSection({ devices }: QemuState, text: string): SectionDescription {
+function describeSection({ devices }: QemuState, text: string): QemuSectionDescription {
   const device =
     devices.find(({ name, instance }) => text === `${name}/${instance}`) ?? devices.find(({ name }) => name === text);
   if (!device) {

@@ -3,12 +3,15 @@ import { child, children, type Element, number, parseSettings, textOf } from '..
 
 /** What libvirt's settings of a domain tell of its machine. */
 export interface LibvirtDomain {
+  /** Name of the domain. */
   name?: string;
+  /** Its UUID, as it stands there. */
   uuid?: string;
   /** Machine type such as `pc-i440fx-7.2`. */
   machine?: string;
   /** Bytes of RAM. */
   memory?: number;
+  /** Number of virtual CPUs. */
   cpus?: number;
   /** Kinds of devices, `disk`, `interface` …, each as often as there are. */
   devices: string[];

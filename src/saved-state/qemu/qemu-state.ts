@@ -1,6 +1,6 @@
 import type { QemuCommand, QemuConfiguration } from '../../../formats/qemu/configuration.ts';
 import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
-import type { Description } from '../../../formats/qemu/description.ts';
+import type { StreamDescription } from '../../../formats/qemu/description.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import type { BlockRange, RamLayout } from '../../../formats/qemu/guest-layout.ts';
 import type { QemuContainer } from '../../../formats/qemu/open.ts';
@@ -40,7 +40,7 @@ export interface QemuState {
   devices: readonly DeviceSection[];
   /** The same and the devices, as units of a saved state. */
   units: UnitSummary[];
-  description?: Description;
+  description?: StreamDescription;
   /** The description as it stands in the stream. */
   descriptionJson?: Uint8Array;
   /** Where the description stands in the file. */

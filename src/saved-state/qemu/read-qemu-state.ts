@@ -2,7 +2,7 @@ import { FormatError, SavkitError, throwDamage, UnsupportedError } from '../../.
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { CPU_SECTION, readCpu } from '../../../formats/qemu/cpu.ts';
 import { type DeviceSection, splitDevices } from '../../../formats/qemu/device-sections.ts';
-import { type OpenedState, type OpenQemuOptions, openQemuState } from '../../../formats/qemu/open.ts';
+import { type OpenedQemuState, type OpenQemuOptions, openQemuState } from '../../../formats/qemu/open.ts';
 import { SharedRam } from '../../../formats/qemu/shared-ram.ts';
 import type { QemuStreamReader } from '../../../formats/qemu/stream-reader.ts';
 import { Turns } from '../../../formats/turns.ts';
@@ -33,7 +33,7 @@ export async function readQemuState(
 }
 
 class Reading {
-  readonly #opened: OpenedState;
+  readonly #opened: OpenedQemuState;
   readonly #source: ByteSource;
   readonly #reader: QemuStreamReader;
   readonly #options: WalkOptions;
@@ -43,7 +43,7 @@ class Reading {
   readonly #findings = new Map<string, Finding[]>();
   #reported = 0;
 
-  constructor(opened: OpenedState, source: ByteSource, options: WalkOptions) {
+  constructor(opened: OpenedQemuState, source: ByteSource, options: WalkOptions) {
     this.#opened = opened;
     this.#source = source;
     this.#reader = opened.reader;

@@ -20,17 +20,21 @@ export const NO_CHECKSUM =
 
 /** What was found on each of four levels. Source: qemu-stream.md 9. */
 export const LEVELS = ['structure', 'completeness', 'consistency', 'integrity'] as const;
-export type Level = (typeof LEVELS)[number];
+/** One of four levels of checks, each on the ground of the one before it. */
+export type CheckLevel = (typeof LEVELS)[number];
 /** `unknown`: the state could not be read so far. Of integrity nothing is ever known. */
-export type LevelVerdict = 'good' | 'bad' | 'unknown';
+export type CheckLevelVerdict = 'good' | 'bad' | 'unknown';
+
+/** See `StateVerdict`; no checksum proves a state of QEMU whole. */
+export type QemuVerdict = 'no-damage-found' | 'damaged' | 'unsupported' | 'not-a-state';
 
 export interface QemuReport {
-  verdict: 'no-damage-found' | 'damaged' | 'unsupported' | 'not-a-state';
+  verdict: QemuVerdict;
   /** QEMU's own message for the first error; absent where it would load the state, or has none. */
   qemuSays?: string;
   findings: Finding[];
   droppedFindings: number;
-  levels: Record<Level, LevelVerdict>;
+  levels: Record<CheckLevel, CheckLevelVerdict>;
   state?: QemuState;
 }
 
@@ -71,7 +75,7 @@ export async function verifyQemu(source: ByteSource, options: WalkOptions = {}):
 
 const NOT_OF_THE_FILE = [EnvironmentError, InterruptedError, UsageError];
 
-function failureOf(error: SavkitError | undefined, { errors }: Findings): QemuReport['verdict'] {
+function failureOf(error: SavkitError | undefined, { errors }: Findings): QemuVerdict {
   if (error instanceof NotAStateError) return 'not-a-state';
   return errors.every(({ unsupported }) => unsupported) ? 'unsupported' : 'damaged';
 }

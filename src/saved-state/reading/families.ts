@@ -1,5 +1,6 @@
 /** A writer of saved states, and what is true of all of its states. */
-export interface Family {
+export interface StateFamily {
+  /** As reports and JSON have it. */
   name: 'virtualbox' | 'qemu';
   /** As people know it. */
   title: string;
@@ -23,4 +24,4 @@ export const FAMILIES = {
     unitWord: 'section',
     memoryUnit: { name: 'ram', instance: 0 },
   },
-} as const satisfies Record<Family['name'], Family>;
+} as const satisfies Record<StateFamily['name'], StateFamily>;

@@ -2,7 +2,7 @@ import type { GuestPhys } from '../../../formats/sizes.ts';
 import type { Release } from '../../../formats/ssm/container.ts';
 import type { PagingFeatures } from '../../../formats/units/cpu/cpuid.ts';
 import type { CpuRegisters } from '../../../formats/units/cpu/cpum.ts';
-import type { Family } from './families.ts';
+import type { StateFamily } from './families.ts';
 import type { MemoryRegion, NamedRange } from './memory-region.ts';
 import type { UnitSummary } from './state.ts';
 
@@ -10,7 +10,8 @@ import type { UnitSummary } from './state.ts';
  * What every saved state tells, whoever wrote it: commands that read any state build on this and on batches of pages.
  */
 export interface StateView {
-  readonly family: Family;
+  /** Who wrote it. */
+  readonly family: StateFamily;
   /** By whom and how it is written, for people: `V2.0 by VirtualBox 7.0.8`. */
   readonly title: string;
   /** How the file is written: the version of VirtualBox's container, or what QEMU's stream lies in. */
@@ -25,6 +26,7 @@ export interface StateView {
   readonly units: readonly UnitSummary[];
   /** Units stand in the file at their offsets; false where the file is compressed, or scattered over an image. */
   readonly unitsHavePlaces: boolean;
+  /** Registers, and what the guest's tables are walked with. */
   readonly cpus: StateCpus;
   /** Absent where the state holds no memory. */
   readonly memory?: StateMemory;
@@ -34,9 +36,11 @@ export interface StateView {
   readonly vboxCore?: { apicBases: readonly bigint[]; release?: Release | undefined };
 }
 
+/** The CPUs of a saved machine. */
 export interface StateCpus {
   /** By number of the CPU. */
   registers: readonly CpuRegisters[];
+  /** What its CPUs can do in paging, where the state tells. */
   features?: PagingFeatures;
   /** Width of guest-physical addresses in bits, where the state tells. */
   physicalBits?: number;
@@ -46,14 +50,17 @@ export interface StateCpus {
   missing?: string;
 }
 
+/** Where the memory of a saved machine lies. */
 export interface StateMemory {
   /** Where the guest finds its memory, ascending. */
   regions: readonly MemoryRegion[];
+  /** ROMs of VirtualBox's states; QEMU's are among `mmio2`. */
   roms: readonly NamedRange[];
   /** Memory of devices and, of QEMU, blocks of firmware: mapped or not. */
   mmio2: readonly NamedRange[];
   /** What the guest reads at the pages of a ROM, by range id; see `PgmSummary`. */
   romProtection: ReadonlyMap<number, Uint8Array>;
+  /** Names for pages that hold in other states, too. */
   names: RangeNames;
   /** No page comes twice: it does not matter then in which order pages are written. */
   namesPagesOnce: boolean;
@@ -65,12 +72,21 @@ export interface StateMemory {
  * Gives a page record's range a name that holds in both states of a comparison, whatever their numbering; undefined for
  * records that are left out.
  */
-export type RangeNaming = (kind: number, id: number, page: number) => { range: string; page: number } | undefined;
+export type RangeNaming = (kind: number, id: number, page: number) => NamedPage | undefined;
+
+/** A page by a name that holds in every state. */
+export interface NamedPage {
+  /** Such as `RAM`, or the name of a block. */
+  range: string;
+  /** Number of the page within that range. */
+  page: number;
+}
 
 /**
  * Names for the memory of a state that mean the same in every version, and where in guest-physical memory these lie.
  */
 export interface RangeNames {
+  /** Names the range of a page record. */
   naming: RangeNaming;
   /** Address of page 0 of a range; undefined where the guest has not mapped it. */
   addressOf(range: string): GuestPhys | undefined;

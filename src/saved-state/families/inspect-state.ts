@@ -4,26 +4,48 @@ import { imageToChooseFrom } from '../../../formats/qemu/open.ts';
 import { describeState, type StateDescription } from '../describe/describe.ts';
 import { describeUnitContents, type UnitContents } from '../describe/describe-unit.ts';
 import { inspect } from '../describe/inspect.ts';
-import { describeImage, describeQemu, type ImageDescription, type QemuDescription } from '../qemu/describe-qemu.ts';
+import {
+  type DiskImageDescription,
+  describeImage,
+  describeQemu,
+  type QemuStateDescription,
+} from '../qemu/describe-qemu.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
-import type { Family } from '../reading/families.ts';
+import type { StateFamily } from '../reading/families.ts';
 import { type Finding, Findings } from '../reading/findings.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { familyOf } from './read-state.ts';
 
-export interface DescribeOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
+/** What of a state is looked at, and who is told. */
+export interface InspectOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
   /** Name of a unit or section whose fields are wanted. */
   unit?: string;
 }
 
-/** What a state says of itself, in the form of its family. */
-export type Described =
-  | { family: 'virtualbox'; description: StateDescription; findings: Finding[] }
-  | { family: 'unit'; description: UnitContents; findings: Finding[] }
-  | { family: 'qemu'; description: QemuDescription; findings: Finding[] }
-  | { family: 'image'; description: ImageDescription; findings: Finding[] };
+/** What a state of one family says of itself. */
+export interface FamilyInspection<Name, Description> {
+  /** Tells which description it is. */
+  family: Name;
+  /** Plain data, for JSON and for tables. */
+  description: Description;
+  /** Damage that the reading went on after. */
+  findings: Finding[];
+}
 
-const DESCRIBERS: Record<Family['name'], (source: ByteSource, options: DescribeOptions) => Promise<Described>> = {
+/**
+ * What a state says of itself, in the form of its family; `unit`: the fields of one unit of VirtualBox; `image`: the
+ * snapshots of a disk image that holds several or no machines, while none was chosen.
+ */
+export type StateInspection =
+  | FamilyInspection<'virtualbox', StateDescription>
+  | FamilyInspection<'unit', UnitContents>
+  | FamilyInspection<'qemu', QemuStateDescription>
+  | FamilyInspection<'image', DiskImageDescription>;
+
+const INSPECTORS: Record<
+  StateFamily['name'],
+  (source: ByteSource, options: InspectOptions) => Promise<StateInspection>
+> = {
   virtualbox: async (source, { unit, ...options }) => {
     if (unit !== undefined) {
       if (!source.seekable)
@@ -46,16 +68,17 @@ const DESCRIBERS: Record<Family['name'], (source: ByteSource, options: DescribeO
 };
 
 /**
- * Reads all that a state says of itself. Goes on after damage where the format allows it.
- * @throws SavkitError when not even the head makes sense
+ * Reads all that a state says of itself, whoever wrote it. Goes on after damage where the format allows it.
+ * @throws SavkitError when not even the head makes sense, UsageError for a unit that is not there, or of a source that
+ * can't seek
  */
-export async function describeAny(whole: ByteSource, options: DescribeOptions = {}): Promise<Described> {
+export async function inspectState(whole: ByteSource, options: InspectOptions = {}): Promise<StateInspection> {
   const { family, source } = await familyOf(whole);
-  return DESCRIBERS[family.name](source, options);
+  return INSPECTORS[family.name](source, options);
 }
 
 /** A disk image whose snapshots are several, or none, while none was named: its list is what can be told. */
-async function imageOf(source: ByteSource): Promise<ImageDescription | undefined> {
+async function imageOf(source: ByteSource): Promise<DiskImageDescription | undefined> {
   const image = await imageToChooseFrom(source);
   return image && { family: 'image', ...describeImage(image) };
 }
