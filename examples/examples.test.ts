@@ -25,7 +25,9 @@ function run(name: string, ...args: string[]): string {
 /** What each program shows that only one that works can show. */
 const CHECKS: Record<string, () => void | Promise<void>> = {
   'read-state.js'() {
-    expect(run('read-state.js', state)).toMatch(/^V2\.0 by VirtualBox [^\n]*: whole\nunit SSM\/0 [\s\S]*\n0x0 to 0x[0-9a-f]+: ram /);
+    expect(run('read-state.js', state)).toMatch(
+      /^V2\.0 by VirtualBox [^\n]*: whole\nunit SSM\/0 [\s\S]*\n0x0 to 0x[0-9a-f]+: ram /,
+    );
     const name = 'long-10.state';
     const path = join(folder, name);
     const bytes = qemuSample(name);

@@ -8,7 +8,8 @@ await source.close();
 console.log(`${state?.title ?? 'unreadable'}: ${verdict}`);
 for (const { code, message } of findings) console.log(`${code}: ${message}`);
 // `state` is all that could be read; it is absent when not even the head makes sense.
+const word = state?.family.unitWord; // VirtualBox has units, QEMU sections
 for (const { name, instance, version } of state?.units ?? [])
-  console.log(`${state.family.unitWord} ${name}/${instance} version ${version}`);
+  console.log(`${word} ${name}/${instance} version ${version}`);
 for (const { kind, start, end, name } of state?.memory?.regions ?? [])
   console.log(`0x${start.toString(16)} to 0x${end.toString(16)}: ${kind} ${name}`);

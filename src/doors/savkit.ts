@@ -70,7 +70,12 @@ export {
 } from '../saved-state/extract/extract.ts';
 export { extractToStream } from '../saved-state/extract/extract-stream.ts';
 export type { ExtractPart, ImageFormat } from '../saved-state/extract/plan-extraction.ts';
-export { type FamilyInspection, type InspectOptions, inspectState, type StateInspection } from '../saved-state/families/inspect-state.ts';
+export {
+  type FamilyInspection,
+  type InspectOptions,
+  inspectState,
+  type StateInspection,
+} from '../saved-state/families/inspect-state.ts';
 export { readState } from '../saved-state/families/read-state.ts';
 export {
   type StateReport,
@@ -112,7 +117,14 @@ export type { StateFamily } from '../saved-state/reading/families.ts';
 export type { Finding } from '../saved-state/reading/findings.ts';
 export type { MemoryRegion, NamedRange, RegionKind } from '../saved-state/reading/memory-region.ts';
 export type { PassSummary, PgmSummary, SavedState, UnitSummary } from '../saved-state/reading/state.ts';
-export type { NamedPage, RangeNames, RangeNaming, StateCpus, StateMemory, StateView } from '../saved-state/reading/state-view.ts';
+export type {
+  NamedPage,
+  RangeNames,
+  RangeNaming,
+  StateCpus,
+  StateMemory,
+  StateView,
+} from '../saved-state/reading/state-view.ts';
 export { type WalkOptions, walkState } from '../saved-state/reading/walk.ts';
 export type { FlippedBit } from '../saved-state/salvage/flipped-bits.ts';
 export type { LostRun } from '../saved-state/salvage/losses.ts';
