@@ -27,21 +27,27 @@ export class MemoryHasher {
    * @param take gets each page with its hash: hash `i` of `words`
    * @param pace yields to others in between
    */
-  async hashAll(
-    pageCount: number,
+  hashAll(pageCount: number, take: (page: number, words: Uint32Array, i: number) => void, pace = true): Promise<void> {
+    return this.hashRange(0, pageCount, take, pace);
+  }
+
+  /** Hashes pages `[first, last)` as `hashAll` does. */
+  async hashRange(
+    first: number,
+    last: number,
     take: (page: number, words: Uint32Array, i: number) => void,
     pace = true,
   ): Promise<void> {
     const bytes = takeBuffer(BATCH * PAGE_SIZE);
     try {
-      for (let page = 0; page < pageCount; ) {
-        const end = Math.min(pageCount, page + YIELD_EVERY);
+      for (let page = first; page < last; ) {
+        const end = Math.min(last, page + YIELD_EVERY);
         for (; page < end; page += BATCH) {
           const count = Math.min(BATCH, end - page);
           for (let i = 0; i < count; i++) this.#pages[i] = page + i;
           this.#hash(count, bytes, take);
         }
-        if (pace) await turn();
+        if (pace && page < last) await turn();
       }
     } finally {
       returnBuffer(bytes);
@@ -56,11 +62,16 @@ export class MemoryHasher {
 
   /** Makes the hashes of some pages those of memory; without a pause for others, so these should be few. */
   refreshSome(hashes: PageHashes, pages: PageSet): void {
+    this.hashSome(pages, (page, words, i) => hashes.set(page, words, i));
+  }
+
+  /** Hashes some pages; without a pause for others, so these should be few. @param take as of `hashAll` */
+  hashSome(pages: PageSet, take: (page: number, words: Uint32Array, i: number) => void): void {
     const bytes = takeBuffer(BATCH * PAGE_SIZE);
     for (let page = pages.next(0); page < pages.pageCount; ) {
       let count = 0;
       for (; page < pages.pageCount && count < BATCH; page = pages.next(page + 1)) this.#pages[count++] = page;
-      this.#hash(count, bytes, (at, words, i) => hashes.set(at, words, i));
+      this.#hash(count, bytes, take);
     }
     returnBuffer(bytes);
   }

@@ -32,10 +32,17 @@ export async function measureMachine(
 ): Promise<ForecastFigures> {
   const { pageCount } = new PageSpace(machine.description.regions);
   const known = new PageHashes(pageCount);
+  const hasher = new MemoryHasher(machine);
   await machine.startTracking(known);
   try {
-    if (machine.comparesMemory) await new MemoryHasher(machine).refresh(known);
-    else await machine.takeDirty(new PageSet(pageCount));
+    if (machine.comparesMemory) await hasher.refresh(known);
+    else {
+      await machine.takeDirty(new PageSet(pageCount));
+      // What is named at once again is hot, or is found by comparing it with what the target has.
+      const again = new PageSet(pageCount);
+      await machine.takeDirty(again);
+      hasher.refreshSome(known, again);
+    }
     const start = clock();
     const dirty = new PageSet(pageCount);
     const curve: { ms: number; pages: number }[] = [];

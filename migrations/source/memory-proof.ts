@@ -32,11 +32,13 @@ export class MemoryProof {
 
   /** With the machine running: pages that changed although nothing noted a write. */
   async audit(pending: PageSet): Promise<PageSet> {
-    const changed = await this.#compareMemory(true);
+    let changed = await this.#compareMemory(true);
     await this.#machine.takeDirty(pending);
     // A page that is written just while the dirty ones are gathered is named the next time.
-    for (let tries = 0; tries < MAX_TRIES && hasOthers(changed, pending); tries++)
+    for (let tries = 0; tries < MAX_TRIES && hasOthers(changed, pending); tries++) {
+      changed = this.#stillDiffering(changed);
       await this.#machine.takeDirty(pending);
+    }
     return this.#nameLost(changed, pending);
   }
 
@@ -100,6 +102,16 @@ export class MemoryProof {
     const start = clock();
     const differing = await this.#differing(pace);
     this.report.ms += clock() - start;
+    return differing;
+  }
+
+  /** Those of some pages that are not what was sent of them, without what was written back since they were found. */
+  #stillDiffering(pages: PageSet): PageSet {
+    const { hashes } = this.#sent;
+    const differing = new PageSet(this.#space.pageCount);
+    this.#hasher.hashSome(pages, (page, words, i) => {
+      if (!hashes.is(page, words, i)) differing.add(page);
+    });
     return differing;
   }
 

@@ -1,5 +1,5 @@
 import type { Pass } from '../../formats/errors.ts';
-import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
+import { isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import { DirtyTracker } from '../../src/live-save/dirty-tracker.ts';
 import { bindLiveStatistics } from '../../src/live-save/live-counters.ts';
@@ -11,8 +11,10 @@ import type { RunningMachine } from '../../src/running/running-machine.ts';
 import { releaseText } from '../../src/saved-state/describe/describe.ts';
 import type { VirtualBoxDescription } from '../machine/description.ts';
 import type { SourceMachine } from '../machine/machine.ts';
+import { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import { MigrationError } from '../wire/migration-error.ts';
+import { DeviceMemory } from './device-memory.ts';
 import { MachinePages } from './machine-pages.ts';
 
 /** How often it is looked whether a save has ended, in ms. */
@@ -25,6 +27,8 @@ export class DepartingMachine implements SourceMachine {
   readonly #running: RunningMachine | undefined;
   readonly #pages: MachinePages;
   readonly #tracker: DirtyTracker;
+  readonly #devices: DeviceMemory;
+  #known = new PageHashes(0);
   /** The machine stands still for the migration; before, it may have done so for another reason. */
   #stopped = false;
   #isPaused = false;
@@ -35,7 +39,8 @@ export class DepartingMachine implements SourceMachine {
     this.#machine = machine;
     this.#running = running;
     this.#pages = new MachinePages(machine.memory);
-    this.#tracker = new DirtyTracker(machine.memory, 'migration');
+    this.#tracker = new DirtyTracker(machine.memory, 'migration', { mmio2: false });
+    this.#devices = new DeviceMemory(this.#pages, this.#pages.space);
     bindLiveStatistics(machine.statistics, () => this.#tracker.counts);
     this.description = {
       ...describeMachine(name, machine, this.#pages),
@@ -47,8 +52,9 @@ export class DepartingMachine implements SourceMachine {
     return this.#pages.readPages(pages, count, target, at, held);
   }
 
-  startTracking(): void {
+  startTracking(known: PageHashes): void {
     this.#pass = 0;
+    this.#known = known;
     this.#tracker.prepare();
   }
 
@@ -56,6 +62,7 @@ export class DepartingMachine implements SourceMachine {
     const pass: Pass = this.#stopped ? 'final' : this.#pass++;
     await this.#tracker.scan(pass);
     await this.#tracker.take(pass, { take: (batch) => this.#addAll(batch, into) }, { contents: false, eager: true });
+    await this.#devices.addChanged(this.#known, into, pass !== 'final');
   }
 
   stopTracking(): void {
@@ -135,8 +142,7 @@ export async function saveWithoutPages(machine: Machine): Promise<Uint8Array> {
   return Buffer.concat(pieces);
 }
 
-function regionKindOf(kind: number): 'ram' | 'mmio2' | 'rom' | 'rom-shadow' {
+function regionKindOf(kind: number): 'ram' | 'rom' | 'rom-shadow' {
   if (isRam(kind)) return 'ram';
-  if (isMmio2(kind)) return 'mmio2';
   return kind === PageKind.ROM_VIRGIN || kind === PageKind.ROM_PROTECTION ? 'rom' : 'rom-shadow';
 }

@@ -12,6 +12,7 @@ import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { mix } from '../../src/running/pattern.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import type { MigrationReport } from '../report/report.ts';
+import type { MigrateOptions } from '../source/options.ts';
 import { Pair } from '../testing/pair.ts';
 import type { ArrivingMachine } from './arriving-machine.ts';
 import { DepartingMachine } from './departing-machine.ts';
@@ -21,22 +22,31 @@ const PAGES = 2000;
 
 /**
  * Migrates a machine without a guest, to which `meddle` does something in each round, and at last just before it stands
- * still.
+ * still; `onTakeDirty` before it is asked for dirty pages each time while it runs.
  */
 async function migrateMeddled(
   machine: Machine,
   meddle: (round: number) => void,
+  { onTakeDirty, ...options }: Partial<MigrateOptions> & { onTakeDirty?: () => void } = {},
 ): Promise<{ report: MigrationReport; arrived: Machine }> {
   const pair = await Pair.create({ host: new MachineHost({ runs: false }) });
   Object.assign(pair.limits, { maxDowntimeMs: 0.01, timeLimitMs: 100, onTimeLimit: 'force' });
   const departing = new DepartingMachine('test', machine);
   const pause = departing.pause.bind(departing);
+  const takeDirty = departing.takeDirty.bind(departing);
   let rounds = 0;
+  let isStopped = false;
+  departing.takeDirty = async (into) => {
+    if (!isStopped) onTakeDirty?.();
+    await takeDirty(into);
+  };
   departing.pause = async () => {
     meddle(rounds++);
+    isStopped = true;
     await pause();
   };
   const report = await pair.migrate(departing, {
+    ...options,
     onEvent: (event) => {
       if (event.event === 'round' && !event.report.paused) meddle(rounds++);
     },
@@ -127,6 +137,26 @@ describe('nothing is lost of a machine', () => {
         memory.pages.backing.chunkBytes(id)[offsetInChunk(id) + (i % 2) * 2048] = i < 3 ? 0 : round + i;
       }
     });
+    expectSame(result, memory);
+  });
+
+  it('that is written to whenever it gets a turn, and audited meanwhile: what was noted is not lost, however hot', async () => {
+    const machine = await emptyMachine(16 * MIB);
+    const { memory } = machine;
+    const [rom] = memory.roms.all;
+    const [{ pageId }] = memory.mmio2.all;
+    memory.roms.protect(rom.start, PAGE_SIZE, RomProtection.READ_RAM_WRITE_RAM);
+    let turns = 0;
+    const write = () => {
+      turns++;
+      for (let page = 0; page < 20; page++) {
+        memory.pages.backing.chunkBytes(pageId[page])[offsetInChunk(pageId[page]) + 8] = turns;
+        memory.write(MIB + page * PAGE_SIZE, Uint8Array.of(turns, 1));
+      }
+      memory.write(rom.start, Uint8Array.of(turns, 1), 'device');
+    };
+    const result = await migrateMeddled(machine, write, { proof: 'audited', onTakeDirty: write });
+    expect(turns).toBeGreaterThan(5);
     expectSame(result, memory);
   });
 

@@ -17,7 +17,10 @@ export interface TakeOptions {
    * quiet scan.
    */
   eager?: boolean;
-  /** false: the batches only name pages; who reads one later is told of what was written since by the next scan. */
+  /**
+   * false: the batches only name pages, and all that are dirty, however hot; who reads one later is told of what was
+   * written since by the next scan.
+   */
   contents?: boolean;
 }
 
@@ -37,7 +40,7 @@ interface Trackers {
   batch: PageBatch;
   ram: RamTracker;
   rom: RomTracker;
-  mmio2: Mmio2Tracker;
+  mmio2: Mmio2Tracker | undefined;
 }
 
 /**
@@ -50,15 +53,20 @@ interface Trackers {
 export class DirtyTracker {
   readonly #memory: GuestMemory;
   readonly #user: string;
+  readonly #hasMmio2: boolean;
   #counts = noCounts();
   #trackers: Trackers | undefined;
   /** Time from which `saved` counts, by `clock()`. */
   #startTime = 0;
 
-  /** @param user who tracks, for the message to a second one */
-  constructor(memory: GuestMemory, user: string) {
+  /**
+   * @param user who tracks, for the message to a second one
+   * @param options.mmio2 false: the user finds by itself what devices have written to their memory
+   */
+  constructor(memory: GuestMemory, user: string, { mmio2 = true }: { mmio2?: boolean } = {}) {
     this.#memory = memory;
     this.#user = user;
+    this.#hasMmio2 = mmio2;
   }
 
   /** As of now; statistics show them. */
@@ -94,7 +102,7 @@ export class DirtyTracker {
       batch: newTakenBatch(),
       ram: new RamTracker(this.#memory, this.#counts),
       rom: new RomTracker(this.#memory, this.#counts),
-      mmio2: new Mmio2Tracker(this.#memory, this.#counts),
+      mmio2: this.#hasMmio2 ? new Mmio2Tracker(this.#memory, this.#counts) : undefined,
     };
   }
 
@@ -106,7 +114,7 @@ export class DirtyTracker {
       this.#startTime = clock();
     }
     rom.scan();
-    await mmio2.scan(pass);
+    await mmio2?.scan(pass);
     await ram.scan(pass);
   }
 
@@ -122,7 +130,7 @@ export class DirtyTracker {
     try {
       await rom.takeVirgin(taker);
       await rom.takeShadows(pass, taker);
-      await mmio2.take(pass, taker);
+      await mmio2?.take(pass, taker);
       await ram.take(pass, taker, eager);
       await taker.hand();
     } catch (error) {
@@ -138,7 +146,7 @@ export class DirtyTracker {
     for (let i = 0; i < batch.count; i++) {
       const kind = batch.kind[i];
       if (isRam(kind)) ram.putBack(batch.page[i]);
-      else if (isMmio2(kind)) mmio2.putBack(batch.id[i], batch.page[i]);
+      else if (isMmio2(kind)) mmio2?.putBack(batch.id[i], batch.page[i]);
       else rom.putBack(kind, batch.id[i], batch.page[i]);
     }
   }

@@ -38,6 +38,11 @@ export class PageTaker {
     batch.clear();
   }
 
+  /** Pages are only named: what is written to one before it is read need not wait until the page is quiet. */
+  get onlyNames(): boolean {
+    return !this.#contents;
+  }
+
   get isFull(): boolean {
     return this.batch.count === BATCH_PAGES;
   }

@@ -230,6 +230,8 @@ export class RamTracker {
       const gone = entry & Live.BALLOONED ? PageState.BALLOONED : PageState.ZERO;
       const quiet = entry & Live.ZERO ? gone : entry & Live.SHARED ? PageState.SHARED : PageState.WRITE_MONITORED;
       if (state[at] === quiet) this.#take(range, at, entries, taker);
+      // Written since the scan: it stays dirty, for the next scan to arm it.
+      else if (taker.onlyNames) taker.add(PageKind.RAM_RAW, range.start / PAGE_SIZE + at, 0, 0);
     }
     return at;
   }

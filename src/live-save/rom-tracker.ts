@@ -84,7 +84,7 @@ export class RomTracker {
       const { rom, id, dirty, dirtiedRecently, protection } = tracked;
       if (!rom.isShadowed) continue;
       for (let page = 0; page < rom.pages; page++) {
-        const quiet = pass === 'final' || (!dirtiedRecently[page] && !rom.writtenTo[page]);
+        const quiet = pass === 'final' || taker.onlyNames || (!dirtiedRecently[page] && !rom.writtenTo[page]);
         if (dirty[page] && quiet) this.#takeShadow(tracked, page, taker);
         else if (pass === 'final' && protection[page] !== rom.protection[page]) {
           protection[page] = rom.protection[page];
