@@ -39,7 +39,8 @@ describe('a migration', () => {
     const { downtime, downtimeMs } = report;
     expect(Object.values(downtime).reduce((sum, ms) => sum + ms)).toBeCloseTo(downtimeMs, 6);
     expect(downtime.decision).toBeGreaterThanOrEqual(0);
-    expect(pair.sourceLog.written).toEqual(['migrating', 'handed-over', 'done']);
+    // On a busy host the first decision is written again, to see what that takes by now.
+    expect([...new Set(pair.sourceLog.written)]).toEqual(['migrating', 'handed-over', 'done']);
     expect(pair.targetLog.written).toEqual(['receiving', 'ready', 'started']);
   });
 

@@ -11,6 +11,10 @@ import { PageSharing } from '../../src/pgm/sharing/page-sharing.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { mix } from '../../src/running/pattern.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
+import { PageHashes } from '../machine/page-hashes.ts';
+import { PageSet } from '../machine/page-set.ts';
+import { PageSpace } from '../machine/page-space.ts';
+import { MemoryHasher } from '../proof/memory-hasher.ts';
 import type { MigrationReport } from '../report/report.ts';
 import type { MigrateOptions } from '../source/options.ts';
 import { Pair } from '../testing/pair.ts';
@@ -158,6 +162,33 @@ describe('nothing is lost of a machine', () => {
     const result = await migrateMeddled(machine, write, { proof: 'audited', onTakeDirty: write });
     expect(turns).toBeGreaterThan(5);
     expectSame(result, memory);
+  });
+
+  it('whose device writes back what was seen of its memory, after something else was sent', async () => {
+    const machine = await emptyMachine(16 * MIB);
+    const { backing } = machine.memory.pages;
+    const id = machine.memory.mmio2.all[0].pageId[5];
+    const put = (value: number) => {
+      backing.chunkBytes(id)[offsetInChunk(id)] = value;
+    };
+    const departing = new DepartingMachine('test', machine);
+    const space = new PageSpace(departing.description.regions);
+    const page = space.startOf(space.regions.findIndex(({ kind }) => kind === 'mmio2')) + 5;
+    const sent = new PageHashes(space.pageCount);
+    departing.startTracking(sent);
+    for (let pass = 0; pass < 20; pass++) {
+      put(1);
+      const named = new PageSet(space.pageCount);
+      await departing.takeDirty(named);
+      put(2);
+      new MemoryHasher(departing).refreshSome(sent, named);
+    }
+    put(1);
+    await departing.pause();
+    const last = new PageSet(space.pageCount);
+    await departing.takeDirty(last);
+    expect(last.has(page)).toBe(true);
+    departing.stopTracking();
   });
 
   it('whose pages are shared with another one, and cease to be, meanwhile', async () => {
