@@ -125,6 +125,20 @@ describe('DirtyTracker, RAM', () => {
     tracker.finish();
   });
 
+  it('names also a page that was written after the scan, and again after the next one', async () => {
+    const { memory, tracker } = ramMachine(2);
+    tracker.prepare();
+    const named: number[][] = [];
+    const sink = { take: (batch: PageNames) => void named.push([...batch.page.subarray(0, batch.count)]) };
+    for (let pass = 0; pass < 3; pass++) {
+      await tracker.scan(pass);
+      if (pass < 2) writeByte(memory, 1, pass + 1);
+      await tracker.take(pass, sink, { contents: false, eager: true });
+    }
+    expect(named).toEqual([[0, 1], [1], [1]]);
+    tracker.finish();
+  });
+
   it('sends nothing twice and ends with equal memory, page by page as the naive model does, whatever is written, freed and ballooned', async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant('write' as const), page: fc.nat(PAGES - 1), value: fc.nat(3) }),
