@@ -1,14 +1,18 @@
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync, truncateSync } from 'node:fs';
+import { chunksOf, openFile } from '../../formats/files/source.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { partsOf, type QemuCommand } from './command-words.ts';
 import { processWithFile } from './guest-process.ts';
 
 /**
  * A QEMU that starts writes its ROMs into its memory. In a file that another guest runs in, such as the source's on the
- * same host, that would be the end of this guest.
- * @throws MigrationError `memory-in-use`
+ * same host, that would be the end of this guest. What an earlier guest has left is not ours to delete either: it may
+ * belong to a state that leaves its RAM in this file; and fresh memory is taken for zeros.
+ * @throws MigrationError `memory-in-use`, `memory-not-fresh`; EnvironmentError
  */
-export function checkMemoryIsFree(command: QemuCommand): void {
+export async function checkMemoryIsFree(command: QemuCommand): Promise<void> {
   for (const path of memoryPaths(command)) {
     const pid = processWithFile(realPath(path));
     if (pid !== undefined)
@@ -16,10 +20,39 @@ export function checkMemoryIsFree(command: QemuCommand): void {
         'memory-in-use',
         `Cannot start a target with memory in ${path}: process ${pid} has it open; name another mem-path`,
       );
+    if (await holdsBytes(path))
+      throw new MigrationError(
+        'memory-not-fresh',
+        `Cannot start a target with memory in ${path}: an earlier guest has left its memory there; remove the file if nobody needs it, or name another mem-path`,
+      );
   }
 }
 
-function memoryPaths({ options }: QemuCommand): string[] {
+/** Empties files that were fresh before a QEMU got them that has ended: what a guest held does not stay there. */
+export function emptyMemory(paths: readonly string[]): void {
+  for (const path of paths) {
+    try {
+      if (statSync(path).isFile()) truncateSync(path, 0);
+    } catch {
+      // It went with its QEMU, or was never made.
+    }
+  }
+}
+
+/** Whether there is a file with more than zeros in it. */
+async function holdsBytes(path: string): Promise<boolean> {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isFile() || stat.blocks === 0) return false;
+  const source = await openFile(path);
+  try {
+    for await (const chunk of chunksOf(source, MIB)) if (!isZero(chunk)) return true;
+    return false;
+  } finally {
+    await source.close();
+  }
+}
+
+export function memoryPaths({ options }: QemuCommand): string[] {
   return options.flatMap(({ name, value = '' }) => {
     if (name === 'mem-path') return [value];
     return name === 'object' ? pathsOf(value) : [];

@@ -11,7 +11,7 @@ import { type QemuCommand, wordsOfOptions } from './command-words.ts';
 import { describeGuest, ramPathOf } from './describe-guest.ts';
 import { type GuestFacts, learnFacts } from './guest-facts.ts';
 import { isLeftOut } from './hindrances.ts';
-import { checkMemoryIsFree } from './memory-in-use.ts';
+import { checkMemoryIsFree, emptyMemory, memoryPaths } from './memory-in-use.ts';
 import { setForDevicesOnly } from './migration-settings.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 import { QemuProcess } from './qemu-process.ts';
@@ -52,7 +52,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
         'Cannot take machine: this side waits for a guest of QEMU; savkit receive without --qemu-args takes others',
       );
     const command = typeof this.#command === 'function' ? this.#command(outline) : this.#command;
-    checkMemoryIsFree(command);
+    await checkMemoryIsFree(command);
     const folder = privateFolder();
     let process: QemuProcess | undefined;
     try {
@@ -69,6 +69,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
       return target;
     } catch (error) {
       process?.kill();
+      emptyMemory(memoryPaths(command));
       removeFolder(folder);
       throw error;
     }

@@ -7,6 +7,7 @@ import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { record, text } from '../wire/shape.ts';
 import { loadDevices } from './device-stream.ts';
+import { emptyMemory } from './memory-in-use.ts';
 import { MemoryScan } from './memory-scan.ts';
 import { removeFolder } from './private-folder.ts';
 import type { QemuProcess } from './qemu-process.ts';
@@ -91,6 +92,7 @@ export class QemuTarget implements TargetMachine {
   discard(): void {
     this.close();
     this.process.kill();
+    emptyMemory(this.ramPaths);
     removeFolder(this.#folder);
   }
 }

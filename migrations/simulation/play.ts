@@ -6,6 +6,7 @@ import { Receiver } from '../arrival/receiver.ts';
 import { DecisionFile, recordPath } from '../hand-over/decision-record.ts';
 import { recallTarget } from '../hand-over/record-folder.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
+import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { migrate } from '../source/migration.ts';
 import { Network } from './network.ts';
@@ -104,7 +105,8 @@ export class Play implements Surroundings, Ground {
       await this.operators.ask(asks % 2 === 0 ? 'source' : 'target', 'fresh');
       await this.timeline.run(() => false, 3000);
     }
-    await this.timeline.run(() => !waits(), 15 * 60_000);
+    // A guest that writes more than the link takes goes on until its time limit.
+    await this.timeline.run(() => !waits(), DEFAULT_LIMITS.timeLimitMs + 15 * 60_000);
     // What is over closes what it has open.
     await this.timeline.run(() => false, 120_000);
   }
