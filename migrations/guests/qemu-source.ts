@@ -9,7 +9,7 @@ import { record, text } from '../wire/shape.ts';
 import { describeGuest, ramPathOf } from './describe-guest.ts';
 import { cancelSave, saveDevices } from './device-stream.ts';
 import type { GuestFacts } from './guest-facts.ts';
-import { MemoryScan } from './memory-scan.ts';
+import { GuestRam } from './guest-ram.ts';
 import { type FormerSettings, putBack, setForDevicesOnly } from './migration-settings.ts';
 import { RamFiles } from './ram-files.ts';
 
@@ -21,13 +21,11 @@ const QUIT_MS = 10_000;
 const statusShape = record({ status: text(64) });
 
 /** A guest of a QEMU on this host that is to go elsewhere: its memory is read as files, its devices QEMU saves. */
-export class QemuSource implements SourceMachine {
+export class QemuSource extends GuestRam implements SourceMachine {
   readonly description: QemuDescription;
   readonly comparesMemory = true;
   readonly #qmp: QmpClient;
   readonly #facts: GuestFacts;
-  readonly #ram: RamFiles;
-  readonly #scan: MemoryScan;
   #known: PageHashes | undefined;
   #former: FormerSettings | undefined;
   /** As QEMU's events tell. */
@@ -42,10 +40,9 @@ export class QemuSource implements SourceMachine {
   #startedByOthers = false;
 
   private constructor(qmp: QmpClient, facts: GuestFacts, ram: RamFiles) {
+    super(ram);
     this.#qmp = qmp;
     this.#facts = facts;
-    this.#ram = ram;
-    this.#scan = new MemoryScan(ram);
     this.#runs = facts.status === 'running';
     this.description = describeGuest(facts);
     qmp.onEvent(({ name }) => {
@@ -66,26 +63,13 @@ export class QemuSource implements SourceMachine {
     return new QemuSource(qmp, facts, ram);
   }
 
-  /** Files that hold its memory. */
-  get ramPaths(): string[] {
-    return this.#ram.paths;
-  }
-
-  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
-    return this.#ram.readPages(pages, count, target, at, held);
-  }
-
-  hashMemory(hashes: PageHashes): Promise<void> {
-    return this.#scan.learn(hashes);
-  }
-
   async startTracking(known: PageHashes): Promise<void> {
     this.#known = known;
     await this.#prepare();
   }
 
   async takeDirty(into: PageSet): Promise<void> {
-    if (this.#known) await this.#scan.find(this.#known, into);
+    if (this.#known) await this.scan.find(this.#known, into);
   }
 
   async stopTracking(): Promise<void> {
@@ -95,7 +79,7 @@ export class QemuSource implements SourceMachine {
 
   /** Two threads look through 1 GiB in about 130 ms; the target does so, too. */
   get stopMs(): number {
-    return this.#scan.lastMs + this.#devicesMs;
+    return this.scan.lastMs + this.#devicesMs;
   }
 
   get isPaused(): boolean {
@@ -163,8 +147,7 @@ export class QemuSource implements SourceMachine {
 
   /** Lets go of what was opened; the guest does not notice. */
   close(): void {
-    this.#scan.close();
-    this.#ram.close();
+    this.closeRam();
     this.#qmp.close();
   }
 

@@ -1,14 +1,13 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
-import type { PageHashes } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { record, text } from '../wire/shape.ts';
 import { loadDevices } from './device-stream.ts';
+import { GuestRam } from './guest-ram.ts';
 import { emptyMemory } from './memory-in-use.ts';
-import { MemoryScan } from './memory-scan.ts';
 import { removeFolder } from './private-folder.ts';
 import type { QemuProcess } from './qemu-process.ts';
 import type { RamFiles } from './ram-files.ts';
@@ -18,49 +17,33 @@ const ZEROS = new Uint8Array(PAGE_SIZE);
 const ANNOUNCE = { initial: 50, max: 550, rounds: 5, step: 50 };
 
 /** A QEMU that waits for a guest: its memory is filled as files, then it loads the devices. */
-export class QemuTarget implements TargetMachine {
+export class QemuTarget extends GuestRam implements TargetMachine {
   readonly isSeeded = false;
   readonly runs = true;
   readonly description: QemuDescription;
   readonly process: QemuProcess;
   readonly qmp: QmpClient;
-  readonly #ram: RamFiles;
-  readonly #scan: MemoryScan;
   /** Holds its sockets and its log. */
   readonly #folder: string;
   /** Pages that are not zeros any more: fresh memory is. */
   readonly #written: PageSet;
 
   constructor(description: QemuDescription, process: QemuProcess, qmp: QmpClient, ram: RamFiles, folder: string) {
+    super(ram);
     this.description = description;
     this.process = process;
     this.qmp = qmp;
-    this.#ram = ram;
-    this.#scan = new MemoryScan(ram);
     this.#folder = folder;
     this.#written = new PageSet(ram.pageCount);
   }
 
-  /** Files that hold its memory. */
-  get ramPaths(): string[] {
-    return this.#ram.paths;
-  }
-
-  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
-    return this.#ram.readPages(pages, count, target, at, held);
-  }
-
-  hashMemory(hashes: PageHashes): Promise<void> {
-    return this.#scan.learn(hashes);
-  }
-
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void {
     for (let i = 0; i < count; i++) this.#written.add(pages[i]);
-    this.#ram.writePages(pages, count, bytes, at);
+    this.ram.writePages(pages, count, bytes, at);
   }
 
   zeroPage(page: number): void {
-    if (this.#written.has(page)) this.#ram.writePages(Uint32Array.of(page), 1, ZEROS, 0);
+    if (this.#written.has(page)) this.ram.writePages(Uint32Array.of(page), 1, ZEROS, 0);
   }
 
   /** All of memory is there by now: devices read their queues in it. */
@@ -84,8 +67,7 @@ export class QemuTarget implements TargetMachine {
 
   /** Lets go of the guest, which runs on. */
   close(): void {
-    this.#scan.close();
-    this.#ram.close();
+    this.closeRam();
     this.qmp.close();
   }
 

@@ -1,0 +1,32 @@
+import type { PageHashes } from '../machine/page-hashes.ts';
+import { MemoryScan } from './memory-scan.ts';
+import type { RamFiles } from './ram-files.ts';
+
+/** The memory of a guest as both sides of a migration read it: files, and a scan of them in other threads. */
+export abstract class GuestRam {
+  protected readonly ram: RamFiles;
+  protected readonly scan: MemoryScan;
+
+  protected constructor(ram: RamFiles) {
+    this.ram = ram;
+    this.scan = new MemoryScan(ram);
+  }
+
+  /** Files that hold its memory. */
+  get ramPaths(): string[] {
+    return this.ram.paths;
+  }
+
+  readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
+    return this.ram.readPages(pages, count, target, at, held);
+  }
+
+  hashMemory(hashes: PageHashes): Promise<void> {
+    return this.scan.learn(hashes);
+  }
+
+  protected closeRam(): void {
+    this.scan.close();
+    this.ram.close();
+  }
+}
