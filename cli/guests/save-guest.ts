@@ -26,7 +26,9 @@ export interface SaveGuestOptions extends CommonOptions {
   force: boolean;
 }
 
-/** Saves a guest of QEMU that runs on: its memory is copied beside the output first, then put together with its devices. */
+/**
+ * Saves a guest of QEMU that runs on: its memory is copied beside the output first, then put together with its devices.
+ */
 export async function saveGuest(options: SaveGuestOptions, signal: AbortSignal): Promise<Outcome> {
   const { machine, output, force, maxDowntime: maxDowntimeMs } = options;
   if (options.stay) throw new UsageError('usage', 'Cannot leave a guest of QEMU suspended: QMP stop does so');

@@ -11,7 +11,10 @@ const MARKS: readonly [format: string, at: number, mark: string][] = [
   ['vhdx', 0, '7668647866696c65'],
 ];
 
-/** QEMU's names for the formats of files of disks, by place; what has no mark holds the disk as it is. @throws EnvironmentError */
+/**
+ * QEMU's names for the formats of files of disks, by place; what has no mark holds the disk as it is. @throws
+ * EnvironmentError
+ */
 export async function diskFormats(disks: ReadonlyMap<string, string>): Promise<Map<string, string>> {
   const formats = new Map<string, string>();
   for (const [place, file] of disks) formats.set(place, formatOf(await headOf(file)));

@@ -84,7 +84,9 @@ function keyOf(path: string): string | undefined {
   return there && `${there.dev} ${there.ino}`;
 }
 
-/** The names in a list, as they come; empty ones are none. @throws UsageError for a name without end, EnvironmentError */
+/**
+ * The names in a list, as they come; empty ones are none. @throws UsageError for a name without end, EnvironmentError
+ */
 async function* namesIn(path: string, end: '\0' | '\n'): AsyncGenerator<string> {
   const input = path === '-' ? process.stdin : createReadStream(path);
   const forget = whenAborted(stop.signal, () => void input.destroy());

@@ -1,7 +1,9 @@
 import { UsageError } from '../../formats/errors.ts';
 import type { StateFamily } from '../../src/saved-state/reading/families.ts';
 
-/** Options that only states of one family know, by their name, with the value that they have when they are not given. */
+/**
+ * Options that only states of one family know, by their name, with the value that they have when they are not given.
+ */
 export type FamilyOptions = Record<StateFamily['name'], Record<string, unknown>>;
 
 /** @throws UsageError for an option that was given, and that is not for states of this family */

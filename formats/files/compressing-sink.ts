@@ -6,7 +6,9 @@ import { EnvironmentError, UnsupportedError } from '../errors.ts';
 import { PACKINGS, type Packing } from './packings.ts';
 import type { ByteSink } from './sink.ts';
 
-/** Compresses a stream on its way to a sink: by Node for gzip and, since 22.15, zstd; else by the program of the name. */
+/**
+ * Compresses a stream on its way to a sink: by Node for gzip and, since 22.15, zstd; else by the program of the name.
+ */
 export class CompressingSink implements ByteSink {
   readonly #compressor: Duplex;
   /** Ends when all of the output has been written. */

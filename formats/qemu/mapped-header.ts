@@ -14,7 +14,9 @@ export interface MappedPages {
 /** The only version of the header, and the only page size that the bitmap counts in. */
 const MAPPED_VERSION = 1;
 
-/** Reads the header of a block. @throws UnsupportedError for another version, QemuFormatError for places that overlap */
+/**
+ * Reads the header of a block. @throws UnsupportedError for another version, QemuFormatError for places that overlap
+ */
 export async function readMappedHeader(
   bytes: StreamBytes,
   { name, size }: { name: string; size: number },

@@ -112,5 +112,7 @@ export const footer = defineStruct('Footer, V2.0', 'SSM.cpp, SSMFILEFTR', {
   crc: { kind: u32, doc: 'CRC-32 of the 32 bytes with this field 0' },
 });
 
-/** The unit that tells how far a live save is: it stands before each pass. Source: SSM.cpp, ssmR3LiveControlLoadExec. */
+/**
+ * The unit that tells how far a live save is: it stands before each pass. Source: SSM.cpp, ssmR3LiveControlLoadExec.
+ */
 export const LIVE_CONTROL = 'SSMLiveControl';

@@ -30,7 +30,9 @@ export class SimulatedFile {
     this.#unsynced = [];
   }
 
-  /** A sync that failed: the system forgets that these bytes were never written, and the next sync does not bring them. */
+  /**
+   * A sync that failed: the system forgets that these bytes were never written, and the next sync does not bring them.
+   */
   loseUnsynced(): void {
     this.#unsynced = [];
   }

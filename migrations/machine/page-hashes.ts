@@ -3,8 +3,8 @@ import { isZero } from '../../formats/kernels/zero.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 
 /**
- * A hash of 64 bits for each page; 0 stands for a page of zeros. Words (low, high) beside the BigInts: comparing these
- * allocates nothing.
+ * A hash of 64 bits for each page; 0 stands for a page of zeros. Its two words, in the order of the host, beside the
+ * BigInts: comparing these allocates nothing.
  */
 export class PageHashes {
   /** Pages that there are. */

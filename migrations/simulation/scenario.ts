@@ -6,7 +6,9 @@ import type { MigrationLimits } from '../policy/limits.ts';
 
 export type HostName = 'source' | 'target';
 
-/** When something goes wrong: after so many things have happened, works of a host's disk were done, or frames were sent. */
+/**
+ * When something goes wrong: after so many things have happened, works of a host's disk were done, or frames were sent.
+ */
 export type Moment =
   | { after: 'happenings'; count: number }
   | { after: 'disk'; host: HostName; count: number }

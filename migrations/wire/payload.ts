@@ -17,7 +17,9 @@ export interface Frame {
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true });
 
-/** Reads a frame's header. @throws MigrationError for other bytes, unknown types, and lengths beyond the type's limit */
+/**
+ * Reads a frame's header. @throws MigrationError for other bytes, unknown types, and lengths beyond the type's limit
+ */
 export function readFrameHeader(bytes: Uint8Array): { name: FrameName; length: number } {
   const { type, length } = fromPeer(() => frameHeader.read(new Cursor(bytes, 0, FRAME_HEADER_SIZE)));
   const name = frameOfType(type);
@@ -98,8 +100,8 @@ function unpack(bytes: Uint8Array, name: FrameName): unknown {
 }
 
 /**
- * Hashes that end a frame: `count` of them, as pairs of words (low, high); owned. @throws MigrationError when there are
- * more or fewer bytes
+ * Hashes that end a frame: `count` of them, as pairs of words in the order of the host; owned. @throws MigrationError when
+ * there are more or fewer bytes
  */
 export function readHashes(tail: Uint8Array, count: number): Uint32Array {
   if (tail.length !== count * 8)

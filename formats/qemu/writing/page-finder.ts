@@ -28,7 +28,9 @@ export class PageFinder {
     this.offset = address - this.#blockStart;
   }
 
-  /** Finds a page of another block by its kind, the block's number, and its own. @throws UnsupportedError `does-not-fit` */
+  /**
+   * Finds a page of another block by its kind, the block's number, and its own. @throws UnsupportedError `does-not-fit`
+   */
   findPage(kind: number, id: number, page: number): void {
     const block = this.#blocks.all[id];
     const offset = page * PAGE_SIZE;

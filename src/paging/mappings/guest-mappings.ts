@@ -133,7 +133,9 @@ export class GuestMappings {
     return this.#state === 'new' || this.#list.some(({ start, size }) => this.#usesContext(start, size));
   }
 
-  /** The mapping of a description, which a loaded state may have; added where it has not. @throws UsageError as `add` */
+  /**
+   * The mapping of a description, which a loaded state may have; added where it has not. @throws UsageError as `add`
+   */
   own(start: number, size: number, description: string, relocate: Relocate): GuestMapping {
     if (this.#state === 'disabled') this.#state = 'new';
     const found = this.#list.find((mapping) => mapping.description === description);

@@ -1,4 +1,6 @@
-/** Frames of the host that are the hypervisor's own. Guests' pages are known by smaller numbers, or not by narrow ones. */
+/**
+ * Frames of the host that are the hypervisor's own. Guests' pages are known by smaller numbers, or not by narrow ones.
+ */
 const FIRST_LOW = 0xf_0000;
 const END_LOW = 0x10_0000;
 /** From 2^41 on: above guests' pages and above the pool's. */

@@ -94,7 +94,10 @@ function takeOutDevices(donor: CollectedState, target: TargetMachine): void {
   state.pgm = { ...state.pgm, config: { ...config, roms, mmio2 } };
 }
 
-/** A device that brings more than itself: interrupts of others go through it, tables speak of it, its unit is looked for. */
+/**
+ * A device that brings more than itself: interrupts of others go through it, tables speak of it, its unit is looked
+ * for.
+ */
 const NOT_WITHOUT_UNIT: readonly string[] = ['ioapic', 'acpi', 'vga', 'GIMDev', 'tpm'];
 
 function addDevices(donor: CollectedState, target: TargetMachine): void {

@@ -20,7 +20,9 @@ export interface TextScreen {
 
 /** Characters that the memory of text mode holds; they come again after the last one. */
 const CHARACTERS = 0x8000;
-/** A character, its attribute, and two bytes of a font stand together for each plane address, of which text uses half. */
+/**
+ * A character, its attribute, and two bytes of a font stand together for each plane address, of which text uses half.
+ */
 const CHARACTER_STRIDE = 8;
 const TEXT_MEMORY = CHARACTERS * CHARACTER_STRIDE;
 

@@ -7,7 +7,10 @@ import { type WalkOptions, walkState } from '../reading/walk.ts';
 /** Units of devices are smaller. */
 const LIMIT = 256 * MIB;
 
-/** The decoded payload of one unit of a state that was walked already; pages go to `sink` where one is asked for. @throws UnsupportedError `too-long` */
+/**
+ * The decoded payload of one unit of a state that was walked already; pages go to `sink` where one is asked for.
+ * @throws UnsupportedError `too-long`
+ */
 export async function payloadOf(
   source: ByteSource,
   unit: UnitHeader,

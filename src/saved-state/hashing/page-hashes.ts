@@ -35,12 +35,12 @@ export class PageHashes {
     this.setWords(page, ONE_WORDS[0], ONE_WORDS[1]);
   }
 
-  setWords(page: number, low: number, high: number): void {
+  setWords(page: number, first: number, second: number): void {
     const key = Math.floor(page / CHUNK_PAGES);
-    if (this.#like && this.#noteSame(this.#like, key, page & (CHUNK_PAGES - 1), low, high)) return;
+    if (this.#like && this.#noteSame(this.#like, key, page & (CHUNK_PAGES - 1), first, second)) return;
     let chunk = this.#chunks.get(key);
     if (!chunk) {
-      if (low === 0 && high === 0) return;
+      if (first === 0 && second === 0) return;
       if (this.#chunks.size >= MAX_CHUNKS)
         throw new UnsupportedError(
           'too-much-memory',
@@ -50,8 +50,8 @@ export class PageHashes {
       this.#chunks.set(key, chunk);
     }
     const at = 2 * (page & (CHUNK_PAGES - 1));
-    chunk[at] = low;
-    chunk[at + 1] = high;
+    chunk[at] = first;
+    chunk[at + 1] = second;
   }
 
   get(page: number): bigint {
@@ -103,9 +103,9 @@ export class PageHashes {
   }
 
   /** Whether a page has the hash that it has in `like`, which is noted. */
-  #noteSame(like: PageHashes, key: number, i: number, low: number, high: number): boolean {
+  #noteSame(like: PageHashes, key: number, i: number, first: number, second: number): boolean {
     const chunk = like.#chunks.get(key);
-    const isSame = chunk !== undefined && chunk[2 * i] === low && chunk[2 * i + 1] === high;
+    const isSame = chunk !== undefined && chunk[2 * i] === first && chunk[2 * i + 1] === second;
     let bits = this.#same.get(key);
     if (!bits) {
       if (!isSame) return false;
