@@ -1,5 +1,6 @@
 // What scripts import from 'savkit/migrations': moving machines over any duplex stream.
 
+export type { Shape, ShapeValue } from '../formats/values/shape.ts';
 export { Receiver, type ReceiverOptions } from './arrival/receiver.ts';
 export type { ReceiveEvent } from './arrival/reception.ts';
 export {
@@ -44,4 +45,3 @@ export { DepartingMachine } from './virtual-machine/departing-machine.ts';
 export { MachineHost } from './virtual-machine/machine-host.ts';
 export type { TimeOuts } from './wire/limits.ts';
 export { type MigrationCode, MigrationError } from './wire/migration-error.ts';
-export type { Shape, ShapeValue } from './wire/shape.ts';

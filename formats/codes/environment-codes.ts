@@ -6,7 +6,6 @@ export const ENVIRONMENT_CODES = {
   'worker-ended': 'the process that worked on a file has ended: was it killed, or out of memory?',
   'bad-name': 'the name of a file is not valid UTF-8',
   'bad-reply': 'what answers at the control socket is no machine of this savkit',
-  'bad-qmp': 'what answers at the socket does not speak the machine protocol of QEMU (QMP)',
   busy: 'the machine has as many connections as it takes',
   'cancelled-by-source': 'the other VirtualBox has cancelled the teleport',
   'connection-lost': 'the connection to the other VirtualBox has broken',

@@ -1,4 +1,5 @@
 import { xxh64 } from '../../formats/kernels/xxh64.ts';
+import type { ShapeValue } from '../../formats/values/shape.ts';
 import { clock } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import { describeShape } from '../machine/description.ts';
@@ -14,7 +15,6 @@ import { LinkError } from '../wire/link-error.ts';
 import type { Capabilities, decisionShape } from '../wire/messages.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { type Frame, hashBytes, readHashes, readHead, readMessage } from '../wire/payload.ts';
-import type { ShapeValue } from '../wire/shape.ts';
 import type { Arrival } from './arrival.ts';
 import { PageIntake } from './page-intake.ts';
 import type { Reception } from './reception.ts';

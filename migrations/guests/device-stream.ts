@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
+import { record, text, withDefault } from '../../formats/values/shape.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { record, text, withDefault } from '../wire/shape.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 
 // Devices go in and out of QEMU as its own migration does, over a socket of this process.

@@ -1,6 +1,17 @@
 import { UnsupportedError } from '../../formats/errors.ts';
+import {
+  anything,
+  count,
+  flag,
+  list,
+  oneOf,
+  optional,
+  record,
+  type Shape,
+  text,
+  withDefault,
+} from '../../formats/values/shape.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
-import { flag, integer, list, oneOf, record, type Shape, text, withDefault } from '../wire/shape.ts';
 import { type GuestProcess, processBehind } from './guest-process.ts';
 
 /** Memory of a guest that is an object of its own in QEMU. */
@@ -53,9 +64,8 @@ export interface GuestFacts {
   process: GuestProcess | undefined;
 }
 
-const size = integer(0, Number.MAX_SAFE_INTEGER);
 const string = text(65_536);
-const memdevs = list(record({ id: withDefault(string, ''), size, share: withDefault(flag, false) }), 1024);
+const memdevs = list(record({ id: withDefault(string, ''), size: count, share: withDefault(flag, false) }), 1024);
 const blocks = list(
   record({
     device: withDefault(string, ''),
@@ -65,25 +75,21 @@ const blocks = list(
         'node-name': withDefault(string, ''),
         ro: flag,
         file: string,
-        image: record({ 'virtual-size': size }),
+        image: record({ 'virtual-size': count }),
       }),
     ),
   }),
   1024,
 );
 const properties = list(record({ name: text(1024), type: text(1024) }), 4096);
-const anything = list((value) => value, 4096);
-
-function optional<T>(shape: Shape<T>): Shape<T | undefined> {
-  return (value, at) => (value === undefined || value === null ? undefined : shape(value, at));
-}
+const cpuList = list(anything, 4096);
 
 /** Asks QEMU what there is to know before a guest is moved. */
 export async function learnFacts(qmp: QmpClient): Promise<GuestFacts> {
   const [status, kvm, cpus, machine, { name }, qtree, { blocked }] = [
     await qmp.ask('query-status', record({ status: text(64) })),
     await qmp.ask('query-kvm', record({ enabled: flag })),
-    await qmp.ask('query-cpus-fast', anything),
+    await qmp.ask('query-cpus-fast', cpuList),
     await qmp.ask('qom-get', string, { path: '/machine', property: 'type' }),
     await qmp.ask('query-name', record({ name: withDefault(text(200), '') })),
     await qmp.hmp('info qtree'),
@@ -124,7 +130,7 @@ async function learnBackends(qmp: QmpClient): Promise<Backend[]> {
       });
     const type = await get('type', string, '');
     const file = type === 'memory-backend-file' ? await get('mem-path', string, '') : '';
-    const offset = file === '' ? 0 : await get('offset', size, 0);
+    const offset = file === '' ? 0 : await get('offset', count, 0);
     backends.push({ id, bytes, isShared: share, type, path: file === '' ? undefined : file, offset });
   }
   return backends;

@@ -1,5 +1,5 @@
+import { count, flag, list, record, text, withDefault } from '../../formats/values/shape.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
-import { flag, integer, list, record, text, withDefault } from '../wire/shape.ts';
 
 /** Has QEMU leave out of its stream all memory that others share with it. */
 const IGNORE_SHARED = 'x-ignore-shared';
@@ -24,7 +24,7 @@ export async function setForDevicesOnly(qmp: QmpClient): Promise<FormerSettings>
   const capabilities = await qmp.ask('query-migrate-capabilities', capabilityList);
   const { 'max-bandwidth': bandwidth } = await qmp.ask(
     'query-migrate-parameters',
-    record({ 'max-bandwidth': withDefault(integer(0, Number.MAX_SAFE_INTEGER), UNLIMITED) }),
+    record({ 'max-bandwidth': withDefault(count, UNLIMITED) }),
   );
   await setCapabilities(
     qmp,

@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
+import { record, text } from '../../formats/values/shape.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { record, text } from '../wire/shape.ts';
 import { describeGuest, ramPathOf } from './describe-guest.ts';
 import { cancelSave, saveDevices } from './device-stream.ts';
 import type { GuestFacts } from './guest-facts.ts';

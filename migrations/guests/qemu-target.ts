@@ -1,10 +1,10 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { record, text } from '../../formats/values/shape.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
 import { PageSet } from '../machine/page-set.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { record, text } from '../wire/shape.ts';
 import { loadDevices } from './device-stream.ts';
 import { GuestRam } from './guest-ram.ts';
 import { emptyMemory } from './memory-in-use.ts';

@@ -1,8 +1,19 @@
 import { dirname, join } from 'node:path';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { syncFolder } from '../../formats/files/sync-folder.ts';
+import {
+  checkShape,
+  hexText,
+  integer,
+  list,
+  oneOf,
+  optional,
+  record,
+  type ShapeValue,
+  text,
+  withDefault,
+} from '../../formats/values/shape.ts';
 import { world } from '../../formats/world/world.ts';
-import { hexText, integer, list, oneOf, record, type ShapeValue, text, withDefault } from '../wire/shape.ts';
 
 // What a side has decided, on disk before it acts on it. Of two records one always says who may run the machine; see
 // resolve.ts.
@@ -41,7 +52,7 @@ const recordShape = record({
   /** Number of the connection over which it was decided; older versions do not tell. */
   attempt: withDefault(integer(0, 2 ** 31), 0),
   /** Of machines that another process runs: it lives on when this one ends. */
-  guest: (value, at): GuestRecord | undefined => (value === undefined ? undefined : guestShape(value, at)),
+  guest: optional(guestShape),
   /** Milliseconds since 1970. */
   at: integer(0, Number.MAX_SAFE_INTEGER),
 });
@@ -206,11 +217,13 @@ export async function readRecord(path: string): Promise<DecisionRecord> {
   } catch (error) {
     throw EnvironmentError.from(error, `read ${path}`);
   }
+  const refuse = (why: string, field = '') =>
+    new FormatError('bad-record', `Cannot read ${path} as the record of a migration: ${why}`, { field });
   let value: unknown;
   try {
     value = JSON.parse(text ?? '');
   } catch {
-    throw new FormatError('bad-record', `Cannot read ${path}: it is not a record of a migration`);
+    throw refuse('it is not JSON');
   }
-  return recordShape(value, '');
+  return checkShape(value, recordShape, refuse);
 }

@@ -1,16 +1,17 @@
-import { MAX_DESCRIPTION, MAX_PAGES, MAX_REGIONS } from '../wire/limits.ts';
 import {
   bytes,
   flag,
   integer,
   list,
+  object,
   oneOf,
   record,
   type Shape,
   type ShapeValue,
   text,
   withDefault,
-} from '../wire/shape.ts';
+} from '../../formats/values/shape.ts';
+import { MAX_DESCRIPTION, MAX_PAGES, MAX_REGIONS } from '../wire/limits.ts';
 
 const region = {
   kind: oneOf('ram', 'mmio2', 'rom', 'rom-shadow'),
@@ -74,8 +75,8 @@ export type QemuDescription = ShapeValue<typeof qemuShape>;
 export type MachineDescription = VirtualBoxDescription | QemuDescription;
 
 /** Its fields depend on `hypervisor`; version 1 of the protocol knows VirtualBox's only, and does not name it. */
-export const descriptionShape: Shape<MachineDescription> = (value, at) =>
-  (value as { hypervisor?: unknown } | null)?.hypervisor === 'qemu' ? qemuShape(value, at) : virtualBoxShape(value, at);
+export const descriptionShape: Shape<MachineDescription> = (value) =>
+  (object(value).hypervisor === 'qemu' ? qemuShape : virtualBoxShape)(value);
 
 /** What frame `describe` says. */
 export const describeShape = record({ description: descriptionShape, rest: bytes(MAX_DESCRIPTION) });

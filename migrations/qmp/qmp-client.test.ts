@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { record, text } from '../../formats/values/shape.ts';
 import { type FakeAnswer, FakeQmp } from '../testing/fake-qmp.ts';
-import { record, text } from '../wire/shape.ts';
 import { QmpClient } from './qmp-client.ts';
 import type { QmpEvent } from './qmp-messages.ts';
 
@@ -36,17 +36,17 @@ describe('QmpClient', () => {
       message: 'QEMU refuses no-such-thing: The command is not found',
     });
     expect(events).toHaveLength(1);
-    await expect(qmp.ask('query-status', record({ status: text(3) }))).rejects.toMatchObject({ code: 'bad-message' });
+    await expect(qmp.ask('query-status', record({ status: text(3) }))).rejects.toMatchObject({ code: 'bad-qmp' });
     qmp.close();
   });
 
   it.each([
     ['no JSON', 'HTTP/1.1 400 Bad Request\r\n', 'bad-qmp'],
     ['a list', '[1]\n', 'bad-qmp'],
-    ['an answer to nothing that was asked', '{"return":{},"id":99}\n', 'bad-message'],
-    ['an answer without a number', '{"return":{}}\n', 'bad-message'],
-    ['an error without words', '{"error":{},"id":2}\n', 'bad-message'],
-    ['an event without a time', '{"event":"STOP"}\n', 'bad-message'],
+    ['an answer to nothing that was asked', '{"return":{},"id":99}\n', 'bad-qmp'],
+    ['an answer without a number', '{"return":{}}\n', 'bad-qmp'],
+    ['an error without words', '{"error":{},"id":2}\n', 'bad-qmp'],
+    ['an event without a time', '{"event":"STOP"}\n', 'bad-qmp'],
     ['nesting without end', `${'['.repeat(200_000)}\n`, 'bad-qmp'],
   ])('ends the connection of a peer that sends %s', async (_what, said, code) => {
     const fake = await fakeWith(() => undefined);
@@ -63,7 +63,7 @@ describe('QmpClient', () => {
     const qmp = await QmpClient.connect(fake.path);
     const piece = 'x'.repeat(2 ** 20);
     for (let i = 0; i < 18; i++) fake.say(piece);
-    expect(await qmp.closed).toMatchObject({ code: 'too-long' });
+    expect(await qmp.closed).toMatchObject({ code: 'bad-qmp', name: 'MigrationError' });
   });
 
   it('waits neither for a greeting nor for an answer for ever', async () => {
@@ -78,7 +78,7 @@ describe('QmpClient', () => {
     fake.greeting = undefined;
     await expect(QmpClient.connect(fake.path, { withinMs: 20 })).rejects.toMatchObject({ code: 'qmp-busy' });
     fake.greeting = { hello: 1 };
-    await expect(QmpClient.connect(fake.path)).rejects.toMatchObject({ code: 'bad-message' });
+    await expect(QmpClient.connect(fake.path)).rejects.toMatchObject({ code: 'bad-qmp' });
   });
 
   it('says that QEMU has ended to whoever waits', async () => {

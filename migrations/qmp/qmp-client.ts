@@ -1,12 +1,12 @@
 import { connect, type Socket } from 'node:net';
 import { linesOf } from '../../formats/binary/lines.ts';
-import { EnvironmentError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { EnvironmentError, FormatError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { checkShape, type Shape, text } from '../../formats/values/shape.ts';
 import type { Timer } from '../../formats/world/time.ts';
 import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { networkError } from '../wire/network-error.ts';
-import { integer, type Shape, text } from '../wire/shape.ts';
-import { greetingShape, type QmpEvent, readAnswer, readEvent } from './qmp-messages.ts';
+import { badQmp, type QmpEvent, readAnswer, readEvent, versionOf } from './qmp-messages.ts';
 
 /** The longest answers, lists of devices and of block nodes, have some 100 KB. */
 const LINE_LIMIT = 16 * MIB;
@@ -54,7 +54,8 @@ export class QmpClient {
 
   /**
    * Connects, and waits for the greeting.
-   * @throws EnvironmentError where no QEMU answers, `qmp-busy` where another client has the socket; FormatError
+   * @throws EnvironmentError where no QEMU answers, `qmp-busy` where another client has the socket;
+   * MigrationError `bad-qmp` where something else answers
    */
   static async connect(path: string, { withinMs = GREETING_MS, signal }: QmpWait = {}): Promise<QmpClient> {
     const socket = await connectSocket(path);
@@ -65,8 +66,7 @@ export class QmpClient {
     try {
       const first = await messages.next();
       if (first.done) throw silent(path);
-      const { major, minor, micro } = greetingShape(first.value, 'greeting').QMP.version.qemu;
-      const client = new QmpClient(path, `${major}.${minor}.${micro}`, socket, messages);
+      const client = new QmpClient(path, versionOf(first.value), socket, messages);
       await client.execute('qmp_capabilities', {}, { withinMs });
       return client;
     } catch (error) {
@@ -81,10 +81,21 @@ export class QmpClient {
   }
 
   /**
-   * Has QEMU carry out a command, and gives what it returns, unchecked.
+   * Has QEMU carry out a command.
    * @throws UnsupportedError `qmp-refused` in QEMU's words; EnvironmentError where no answer comes
    */
-  async execute(command: string, args: object = {}, { withinMs = ANSWER_MS, signal }: QmpWait = {}): Promise<unknown> {
+  async execute(command: string, args: object = {}, wait: QmpWait = {}): Promise<void> {
+    await this.#send(command, args, wait);
+  }
+
+  /** The same, for commands that return something. @throws MigrationError `bad-qmp` for an answer of another shape */
+  async ask<T>(command: string, shape: Shape<T>, args: object = {}, wait: QmpWait = {}): Promise<T> {
+    return checkShape(await this.#send(command, args, wait), shape, (why, field) =>
+      badQmp(`in its answer to ${command}, ${why}`, field),
+    );
+  }
+
+  async #send(command: string, args: object, { withinMs = ANSWER_MS, signal }: QmpWait): Promise<unknown> {
     if (this.#end) throw this.#end;
     signal?.throwIfAborted();
     const id = ++this.#lastId;
@@ -103,11 +114,6 @@ export class QmpClient {
       stopTimer(timer);
       if (abort) signal?.removeEventListener('abort', abort);
     }
-  }
-
-  /** The same, with what is returned checked. @throws FormatError for an answer of another shape */
-  async ask<T>(command: string, shape: Shape<T>, args: object = {}, wait: QmpWait = {}): Promise<T> {
-    return shape(await this.execute(command, args, wait), `answer to ${command}`);
   }
 
   /** A command of the monitor for people. @returns what that prints */
@@ -132,7 +138,8 @@ export class QmpClient {
       for await (const message of messages) this.#take(message);
     } catch (error) {
       // A socket that was reset has ended like one that was closed.
-      if (error instanceof SavkitError) reason = error;
+      if (error instanceof FormatError) reason = badQmp(`a line of it has more than ${LINE_LIMIT} bytes`);
+      else if (error instanceof SavkitError) reason = error;
     }
     this.#end = reason;
     this.#socket.destroy();
@@ -146,8 +153,8 @@ export class QmpClient {
       for (const listener of this.#listeners) listener(event);
       return;
     }
-    const { id, value, refusal } = readAnswer(message);
-    const waiting = this.#waiting.get(integer(0, this.#lastId)(id, 'id'));
+    const { id, value, refusal } = readAnswer(message, this.#lastId);
+    const waiting = this.#waiting.get(id);
     // An answer that nobody waits for any more came too late.
     if (!waiting) return;
     if (refusal === undefined) waiting.resolve(value);
@@ -161,10 +168,7 @@ async function* messagesOf(socket: Socket): AsyncGenerator<unknown, void> {
     try {
       yield JSON.parse(line);
     } catch {
-      throw new EnvironmentError(
-        'bad-qmp',
-        'Cannot talk to QEMU: what comes from its socket is no JSON; is it a QMP socket?',
-      );
+      throw badQmp('what comes from its socket is not JSON; is it a QMP socket?');
     }
   }
 }

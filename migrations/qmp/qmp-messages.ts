@@ -1,14 +1,13 @@
-import { EnvironmentError } from '../../formats/errors.ts';
-import { integer, record, type ShapeValue, text } from '../wire/shape.ts';
+import { anything, checkShape, integer, object, record, type Shape, text } from '../../formats/values/shape.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 
 // Messages of QEMU's machine protocol, as they come.
 
-const version = integer(0, 9999);
-export const greetingShape = record({
-  QMP: record({ version: record({ qemu: record({ major: version, minor: version, micro: version }) }) }),
+const part = integer(0, 9999);
+const greetingShape = record({
+  QMP: record({ version: record({ qemu: record({ major: part, minor: part, micro: part }) }) }),
 });
 
-const anything = (value: unknown) => value;
 const eventShape = record({
   event: text(256),
   timestamp: record({
@@ -29,22 +28,43 @@ export interface QmpEvent {
   data: unknown;
 }
 
-/** @returns undefined for what is no event @throws FormatError */
+/** The answer to a command. */
+export interface QmpAnswer {
+  /** Number of the command. */
+  id: number;
+  /** What it returns, unchecked. */
+  value?: unknown;
+  /** Why it was not carried out, in QEMU's words. */
+  refusal?: string;
+}
+
+/** What comes from a QMP socket is not what QEMU says. @param why completes "Cannot talk to QEMU: …" */
+export function badQmp(why: string, field = ''): MigrationError {
+  return new MigrationError('bad-qmp', `Cannot talk to QEMU: ${why}`, field === '' ? {} : { field });
+}
+
+function check<T>(message: unknown, shape: Shape<T>): T {
+  return checkShape(message, shape, (why, field) => badQmp(`in a message, ${why}`, field));
+}
+
+/** The version of the QEMU that greets, such as `10.0.2`. @throws MigrationError `bad-qmp` */
+export function versionOf(greeting: unknown): string {
+  const { major, minor, micro } = check(greeting, greetingShape).QMP.version.qemu;
+  return `${major}.${minor}.${micro}`;
+}
+
+/** @returns undefined for what is no event @throws MigrationError `bad-qmp` */
 export function readEvent(message: unknown): QmpEvent | undefined {
-  if (!isRecord(message) || !('event' in message)) return undefined;
-  const { event, timestamp, data }: ShapeValue<typeof eventShape> = eventShape(message, '');
+  if (!('event' in check(message, object))) return undefined;
+  const { event, timestamp, data } = check(message, eventShape);
   return { name: event, at: timestamp.seconds * 1000 + timestamp.microseconds / 1000, data };
 }
 
-/** The answer to a command: what it returns, or why it was not carried out. @throws FormatError, EnvironmentError */
-export function readAnswer(message: unknown): { id: unknown; value?: unknown; refusal?: string } {
-  if (isRecord(message)) {
-    if ('error' in message) return { id: message.id, refusal: refusalShape(message.error, 'error').desc };
-    if ('return' in message) return { id: message.id, value: message.return };
-  }
-  throw new EnvironmentError('bad-qmp', 'Cannot talk to QEMU: what comes is neither an answer nor an event');
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** @param lastId number of the last command that was sent @throws MigrationError `bad-qmp` */
+export function readAnswer(message: unknown, lastId: number): QmpAnswer {
+  const answer = check(message, object);
+  const { id } = check(answer, record({ id: integer(0, lastId) }));
+  if ('error' in answer) return { id, refusal: check(answer, record({ error: refusalShape })).error.desc };
+  if ('return' in answer) return { id, value: answer.return };
+  throw badQmp('a message is neither an answer nor an event');
 }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import { InterruptedError, type SavkitError } from '../../formats/errors.ts';
+import type { ShapeValue } from '../../formats/values/shape.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
@@ -12,7 +13,6 @@ import { acceptShape, type Capabilities, KNOWS_QEMU, PROTOCOL, targetHelloShape,
 import { MigrationError } from '../wire/migration-error.ts';
 import { endOfHashes, readHashes, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
-import type { ShapeValue } from '../wire/shape.ts';
 import { PageStream } from './page-stream.ts';
 import type { RateMeter } from './rate-meter.ts';
 

@@ -1,16 +1,18 @@
 import { UnsupportedError } from '../../formats/errors.ts';
+import { object, record } from '../../formats/values/shape.ts';
 import { missingFeatures } from '../../src/wake/processor-features.ts';
 import type { CpuState } from '../../src/wake/units/cpu-state.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 
 /** The model of processor that a woken machine gets. */
 const MODEL = 'max';
+/** Properties are numbers, switches and words, by name. */
+const expansion = record({ model: record({ props: object }) });
 
 /** Makes sure that QEMU's processor has what the guest has switched on. @throws UnsupportedError `not-wakeable` */
 export async function expectProcessor(qmp: QmpClient, cpus: readonly CpuState[]): Promise<void> {
-  const answer = await qmp.execute('query-cpu-model-expansion', { type: 'full', model: { name: MODEL } });
-  const { props = {} } = (answer as { model?: { props?: Record<string, unknown> } }).model ?? {};
-  const missing = missingFeatures(cpus, props);
+  const { model } = await qmp.ask('query-cpu-model-expansion', expansion, { type: 'full', model: { name: MODEL } });
+  const missing = missingFeatures(cpus, model.props);
   if (missing.length === 0) return;
   throw new UnsupportedError(
     'not-wakeable',

@@ -1,9 +1,9 @@
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { text } from '../../formats/values/shape.ts';
 import type { GuestImage } from '../../src/wake/guest-image.ts';
 import { expectedRegisters, readRegisters } from '../../src/wake/shown-registers.ts';
 import type { CpuState } from '../../src/wake/units/cpu-state.ts';
-import { text } from '../wire/shape.ts';
 import type { QemuProcess } from './qemu-process.ts';
 
 /** What a stopped QEMU has, compared with the state before the first instruction. */

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { EnvironmentError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { type ByteSource, chunksOf, openFile } from '../../formats/files/source.ts';
+import { record, text, withDefault } from '../../formats/values/shape.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
-import { text } from '../wire/shape.ts';
 
 export interface QemuStart {
   /** Program: a name that is looked for, or a path. */
@@ -21,6 +21,8 @@ export interface QemuStart {
   onWords?: ((words: string) => void) | undefined;
   signal?: AbortSignal;
 }
+
+const statusShape = record({ status: withDefault(text(64), 'none') });
 
 const POLL_MS = 10;
 /** A start takes some tenths of a second; busy hosts need more. */
@@ -169,8 +171,7 @@ export class QemuProcess {
   /** Undefined where QEMU has ended. */
   async #migrationStatus(): Promise<string | undefined> {
     try {
-      const answer = (await this.qmp.execute('query-migrate')) as { status?: unknown };
-      return answer.status === undefined ? 'none' : text(64)(answer.status, 'status');
+      return (await this.qmp.ask('query-migrate', statusShape)).status;
     } catch (error) {
       await Promise.race([this.ended, sleep(END_MS, { keepsAlive: false })]);
       if (this.#hasEnded) return undefined;

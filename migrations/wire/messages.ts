@@ -1,5 +1,5 @@
+import { flag, hexText, integer, list, oneOf, record, type ShapeValue, text } from '../../formats/values/shape.ts';
 import { MAX_STREAMS, MAX_WINDOW } from './limits.ts';
-import { flag, hexText, integer, list, oneOf, record, type ShapeValue, text } from './shape.ts';
 
 // The messages in frames, MessagePack maps of these fields. What is not listed is left out when they are read.
 

@@ -13,6 +13,7 @@ export const MIGRATION_CODES = {
   'bad-length': 'the content of a page has another length than its codec allows',
   'bad-message': 'a message does not hold what its frame says',
   'bad-page': 'a page is none of the machine, or came on the wrong stream',
+  'bad-qmp': 'what answers at the socket does not speak the machine protocol of QEMU (QMP)',
   'bad-seal': 'the seal does not fit what it seals',
   'bad-stream': 'a stream does not belong to the link that it joins',
   'bad-token': 'a stream joins no migration that is under way',

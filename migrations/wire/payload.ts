@@ -1,12 +1,12 @@
 import { Packr, Unpackr } from 'msgpackr';
 import { bytesOfLongs, swapLongs } from '../../formats/binary/byte-order.ts';
 import { Cursor, OutOfBytes } from '../../formats/binary/cursor.ts';
-import { checkMessagePack } from '../../formats/binary/message-pack.ts';
 import { Writer } from '../../formats/binary/writer.ts';
+import { checkMessagePack } from '../../formats/values/message-pack.ts';
+import { checkShape, type Shape } from '../../formats/values/shape.ts';
 import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName, frameHeader, frameOfType } from './frames.ts';
 import { MAX_NESTING, MAX_VALUES } from './limits.ts';
 import { fromPeer, MigrationError } from './migration-error.ts';
-import type { Shape } from './shape.ts';
 
 /** A frame as it came: borrowed until the next one is read. */
 export interface Frame {
@@ -87,7 +87,12 @@ export function readMessage<T>(frame: Frame, shape: Shape<T>): T {
   const { tail } = readHead(frame, frame.name);
   return fromPeer(() => {
     checkMessagePack(tail, { values: MAX_VALUES, depth: MAX_NESTING });
-    return shape(unpack(tail, frame.name), '');
+    return checkShape(
+      unpack(tail, frame.name),
+      shape,
+      (why, field) =>
+        new MigrationError('bad-message', `Cannot read message of frame ${frame.name}: ${why}`, { field }),
+    );
   });
 }
 

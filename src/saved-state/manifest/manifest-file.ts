@@ -1,9 +1,9 @@
 import { Packr } from 'msgpackr';
 import { bytesOfLongs, swapLongs } from '../../../formats/binary/byte-order.ts';
-import { checkJson } from '../../../formats/binary/json-limits.ts';
-import { checkMessagePack } from '../../../formats/binary/message-pack.ts';
 import { FormatError } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
+import { checkJson } from '../../../formats/values/json-limits.ts';
+import { checkMessagePack } from '../../../formats/values/message-pack.ts';
 import { MAX_PAGES } from './hash-tree.ts';
 import type { Manifest, ManifestRange, ManifestUnit } from './manifest.ts';
 

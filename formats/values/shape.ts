@@ -1,0 +1,152 @@
+// Values from outside (JSON of files and sockets, MessagePack of peers) are `unknown` until a shape has checked them.
+
+/** Checks a value, and gives what is known of it and nothing else. @throws WrongShape */
+export type Shape<T> = (value: unknown) => T;
+/** The type of values that a shape accepts. */
+export type ShapeValue<S> = S extends Shape<infer T> ? T : never;
+
+/** A value is not as expected; `checkShape` makes the caller's error of it. */
+class WrongShape extends Error {
+  /** Where it stands in the value that is checked, such as `rounds[2].bytes`; empty for that value itself. */
+  field = '';
+
+  /** Adds the part of an outer value in which it was found. */
+  in(part: string): this {
+    this.field = this.field === '' || this.field.startsWith('[') ? part + this.field : `${part}.${this.field}`;
+    return this;
+  }
+}
+
+/**
+ * Checks a value from outside.
+ * @param refuse makes the error to throw: of the reason, such as `rounds[2].bytes is not a whole number from 0 to 9`, and
+ * the field alone, which is empty for the value as a whole
+ */
+export function checkShape<T>(value: unknown, shape: Shape<T>, refuse: (why: string, field: string) => Error): T {
+  try {
+    return shape(value);
+  } catch (error) {
+    if (!(error instanceof WrongShape)) throw error;
+    throw refuse(`${error.field === '' ? 'it' : error.field} is not ${error.message}`, error.field);
+  }
+}
+
+/** Values of a kind. @param expected completes "… is not" */
+export function kind<T>(is: (value: unknown) => value is T, expected: string): Shape<T> {
+  return (value) => {
+    if (is(value)) return value;
+    throw new WrongShape(expected);
+  };
+}
+
+/** Values of a shape for which a condition holds. @param expected completes "… is not" */
+export function such<T>(of: Shape<T>, holds: (value: T) => boolean, expected: string): Shape<T> {
+  return (value) => {
+    const known = of(value);
+    if (holds(known)) return known;
+    throw new WrongShape(expected);
+  };
+}
+
+/** Whatever it is: for what is only passed on, or looked at by others. */
+export const anything: Shape<unknown> = (value) => value;
+
+export const flag = kind((value) => typeof value === 'boolean', 'true or false');
+
+/** A number, infinities and NaN excluded. */
+export const number = kind((value): value is number => Number.isFinite(value), 'a number');
+
+/** A whole number of at least 0: a size, an offset, a count. */
+export const count = integer(0, Number.MAX_SAFE_INTEGER);
+
+/** A whole number; both ends belong to the range. */
+export function integer(min: number, max: number): Shape<number> {
+  return kind(
+    (value): value is number => Number.isSafeInteger(value) && Number(value) >= min && Number(value) <= max,
+    max === Number.MAX_SAFE_INTEGER ? `a whole number from ${min}` : `a whole number from ${min} to ${max}`,
+  );
+}
+
+/** @param limit characters */
+export function text(limit: number): Shape<string> {
+  return kind(
+    (value): value is string => typeof value === 'string' && value.length <= limit,
+    `text of at most ${limit} characters`,
+  );
+}
+
+/** @param limit how many */
+export function bytes(limit: number): Shape<Uint8Array> {
+  return kind(
+    (value): value is Uint8Array => value instanceof Uint8Array && value.length <= limit,
+    `at most ${limit} bytes`,
+  );
+}
+
+/** Bytes as hexadecimal text in small letters. */
+export function hexText(bytes: number): Shape<string> {
+  return kind(
+    (value): value is string => typeof value === 'string' && value.length === bytes * 2 && /^[0-9a-f]*$/.test(value),
+    `${bytes} bytes as hexadecimal text`,
+  );
+}
+
+export function oneOf<const T extends string>(...names: T[]): Shape<T> {
+  return kind((value): value is T => names.includes(value as T), `one of ${names.join(', ')}`);
+}
+
+/** For what older versions do not tell. */
+export function withDefault<T>(of: Shape<T>, otherwise: T): Shape<T> {
+  return (value) => (value === undefined ? otherwise : of(value));
+}
+
+/** What may be missing; JSON's null stands for that, too. */
+export function optional<T>(of: Shape<T>): Shape<T | undefined> {
+  return (value) => (value === undefined || value === null ? undefined : of(value));
+}
+
+export function orNull<T>(of: Shape<T>): Shape<T | null> {
+  return (value) => (value === null ? null : of(value));
+}
+
+export function list<T>(of: Shape<T>, limit: number): Shape<T[]> {
+  const items = kind(
+    (value): value is unknown[] => Array.isArray(value) && value.length <= limit,
+    `a list of at most ${limit}`,
+  );
+  return (value) => items(value).map((item, i) => inPart(`[${i}]`, of, item));
+}
+
+/** An object with any names. */
+export const object = kind(
+  (value): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'an object',
+);
+
+/** An object with any names, and values of one shape. */
+export function mapOf<T>(of: Shape<T>): Shape<Record<string, T>> {
+  return (value) =>
+    Object.fromEntries(Object.entries(object(value)).map(([key, each]) => [key, inPart(key, of, each)]));
+}
+
+/** An object with these fields; others are left out. */
+export function record<const F extends Record<string, Shape<unknown>>>(
+  fields: F,
+): Shape<{ -readonly [K in keyof F]: ShapeValue<F[K]> }> {
+  const shapes = Object.entries(fields);
+  return (value) => {
+    const given = object(value);
+    const known: Record<string, unknown> = {};
+    // A value may have `__proto__` for a name; what is inherited is nothing that somebody sent.
+    for (const [key, of] of shapes) known[key] = inPart(key, of, Object.hasOwn(given, key) ? given[key] : undefined);
+    return known as { [K in keyof F]: ShapeValue<F[K]> };
+  };
+}
+
+function inPart<T>(part: string, of: Shape<T>, value: unknown): T {
+  try {
+    return of(value);
+  } catch (error) {
+    throw error instanceof WrongShape ? error.in(part) : error;
+  }
+}
