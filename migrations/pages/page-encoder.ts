@@ -131,7 +131,8 @@ export class PageEncoder {
   }
 
   #enterPacked(buffer: PageBuffer, page: number, i: number, at: number): number {
-    if (this.#packed.length === 0) this.#packed = new Uint8Array(FRAME_PAGES * PAGE_SIZE);
+    if (this.#packed.length === 0)
+      this.#packed = new Uint8Array(Math.min(FRAME_PAGES, this.#sent.hashes.pageCount) * PAGE_SIZE);
     this.#packed.set(buffer.bytes.subarray(at, at + PAGE_SIZE), this.#packedSize);
     this.#packedSize += PAGE_SIZE;
     return this.#enter(buffer, page, i, PageCodec.ZSTD, 0);

@@ -59,7 +59,7 @@ export class SentPages {
   keep(page: number, bytes: Uint8Array, at: number): void {
     const slot = page % KEPT_PAGES;
     const chunk = Math.floor(slot / KEPT_CHUNK);
-    const kept = this.#kept[chunk] ?? new Uint8Array(KEPT_CHUNK * PAGE_SIZE);
+    const kept = this.#kept[chunk] ?? new Uint8Array(Math.min(KEPT_CHUNK, this.hashes.pageCount) * PAGE_SIZE);
     this.#kept[chunk] = kept;
     kept.set(bytes.subarray(at, at + PAGE_SIZE), this.keptAt(page));
     this.#keptPage[slot] = page + 1;

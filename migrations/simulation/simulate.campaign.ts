@@ -17,6 +17,9 @@ const { values } = parseArgs({
   },
 });
 
+// Most errors of a run are made and handled; who plays one seed again wants to know their places.
+if (values.only === undefined) Error.stackTraceLimit = 2;
+
 const start = performance.now();
 const cpu = process.cpuUsage();
 const first = Number(values.only ?? values.seed);
