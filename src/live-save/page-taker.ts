@@ -47,6 +47,11 @@ export class PageTaker {
     return this.batch.count === BATCH_PAGES;
   }
 
+  /** Others have waited long enough for `hand`. */
+  get isTurnDue(): boolean {
+    return this.#yields && this.#turns.areDue;
+  }
+
   /** Takes a page: its 4096 bytes at `bytes[at]`, or none. */
   add(kind: Kind, page: number, id: number, protection: number, bytes?: Uint8Array, at = 0): void {
     const { batch } = this;

@@ -5,7 +5,7 @@ import { Turns } from '../../formats/turns.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
-import type { RamRange } from '../pgm/pages/ram-range.ts';
+import { BLOCK_PAGES, BlockMark, blockOf, type RamRange } from '../pgm/pages/ram-range.ts';
 import type { LiveCounts } from './live-counters.ts';
 import type { PageTaker } from './page-taker.ts';
 
@@ -29,32 +29,53 @@ const DIRTIED_SHIFT = 8;
 const DIRTIED_ONE = 1 << DIRTIED_SHIFT;
 const DIRTIED_LIMIT = 0xfffff0;
 
-/** Pages between two looks at what else is to be done: some 20 µs, up to 2 ms where all of them are armed. */
-const STRETCH = 0x1000;
+/** What a block of pages has for the passes to come. */
+const Pending = {
+  NOTHING: 0,
+  /** Pages that any pass may take. */
+  PAGES: 1,
+  /** Pages that are for the final pass, but for an eager one: ballooned ones, and what may be RAM again by then. */
+  LEFT: 2,
+} as const;
+
+/** A range and what is known of its pages. */
+interface TrackedRange {
+  range: RamRange;
+  /** `Live`, by page. */
+  entries: Uint32Array;
+  /** `Pending`, by block of `BLOCK_PAGES`: what `take` has to look into. */
+  pending: Uint8Array;
+}
+
+/** Pages `[first, end)` of a range: one block. */
+interface Block extends TrackedRange {
+  first: number;
+  end: number;
+}
 
 /**
  * Dirty tracking of RAM by write monitoring (live-save.md 4.1, 4.2): which pages are to be sent, and which have stood
- * still.
+ * still. Looks only into blocks that have something new: `scan` by the marks of the range, `take` by its own.
  */
 export class RamTracker {
   readonly #memory: GuestMemory;
   readonly #counts: LiveCounts;
-  #entries = new Map<RamRange, Uint32Array>();
+  readonly #tracked = new Map<RamRange, TrackedRange>();
 
   constructor(memory: GuestMemory, counts: LiveCounts) {
     this.#memory = memory;
     this.#counts = counts;
-    for (const range of memory.ranges) this.#entriesOf(range);
+    for (const range of memory.ranges) this.#trackedOf(range);
   }
 
   /**
-   * Looks at every page: arms what was written, and marks what is to be sent. Lets others run in between, not in the
-   * final pass.
+   * Looks at every page that may have changed: arms what was written, and marks what is to be sent. Lets others run in
+   * between, not in the final pass.
    */
   async scan(pass: Pass): Promise<void> {
     const turns = new Turns();
-    for (const stretch of this.#stretches()) {
-      this.#scan(stretch);
+    for (const block of this.#blocks(({ range }, page) => range.nextMarked(BlockMark.CHANGED, page))) {
+      this.#scan(block);
       if (pass !== 'final' && turns.areDue) await turns.give();
     }
   }
@@ -65,58 +86,59 @@ export class RamTracker {
    * pass
    */
   async take(pass: Pass, taker: PageTaker, eager: boolean): Promise<void> {
-    const blocks = eager ? 0 : Live.MONITORED_JUST_NOW | Live.BALLOONED;
-    for (const stretch of this.#stretches()) {
-      let { page } = stretch;
-      while (page < stretch.end) {
-        page =
-          pass === 'final'
-            ? this.#takeFinal(stretch.range, page, stretch.end, taker)
-            : this.#takeQuiet(stretch.range, page, stretch.end, taker, blocks);
+    const waits = eager ? 0 : Live.MONITORED_JUST_NOW | Live.BALLOONED;
+    const wanted = pass === 'final' || eager ? Pending.PAGES | Pending.LEFT : Pending.PAGES;
+    for (const block of this.#blocks((tracked, page) => nextPending(tracked, wanted, page))) {
+      let page = block.first;
+      while (page < block.end) {
+        page = pass === 'final' ? this.#takeFinal(block, page, taker) : this.#takeQuiet(block, page, taker, waits);
         if (taker.isFull) await taker.hand();
       }
-      await taker.hand();
+      notePending(block);
+      if (taker.isTurnDue) await taker.hand();
     }
   }
 
   /** Marks a page as still to be sent that has been taken. @param frame page frame */
   putBack(frame: number): void {
     const range = this.#memory.ranges.find(frame * PAGE_SIZE);
-    const entries = range && this.#entries.get(range);
-    if (!entries) return;
+    const tracked = range && this.#tracked.get(range);
+    if (!tracked) return;
     const page = range.pageOf(frame * PAGE_SIZE);
-    const entry = entries[page];
+    const entry = tracked.entries[page];
     if (entry & (Live.DIRTY | Live.IGNORE)) return;
     this.#unready(entry);
-    entries[page] = entry | Live.DIRTY;
+    tracked.entries[page] = entry | Live.DIRTY;
+    tracked.pending[blockOf(page)] |= Pending.PAGES;
   }
 
   /** How often a page became dirty again. */
   timesDirtied(frame: number): number {
     const range = this.#memory.ranges.find(frame * PAGE_SIZE);
-    const entries = range && this.#entries.get(range);
-    return entries ? entries[range.pageOf(frame * PAGE_SIZE)] >>> DIRTIED_SHIFT : 0;
+    const tracked = range && this.#tracked.get(range);
+    return tracked ? tracked.entries[range.pageOf(frame * PAGE_SIZE)] >>> DIRTIED_SHIFT : 0;
   }
 
   /**
-   * Pieces of the RAM ranges, ascending. Ranges may change between two of them; the walk then goes on at the same
-   * address.
+   * Blocks of the RAM ranges that `next` finds from a page on, ascending. Ranges may change between two of them; the
+   * walk then goes on with the whole block that holds the same address.
    */
-  *#stretches(): Generator<{ range: RamRange; entries: Uint32Array; page: number; end: number }> {
+  *#blocks(next: (tracked: TrackedRange, page: number) => number): Generator<Block> {
     const { ranges } = this.#memory;
     let address = 0;
     for (let range = ranges.atOrAbove(address); range; range = ranges.atOrAbove(address)) {
-      const entries = this.#entriesOf(range);
-      const page = Math.max(0, range.pageOf(address));
-      const end = entries ? Math.min(page + STRETCH, range.pages) : range.pages;
-      if (entries) yield { range, entries, page, end };
+      const tracked = this.#trackedOf(range);
+      const from = blockOf(Math.max(0, range.pageOf(address))) * BLOCK_PAGES;
+      const first = tracked ? next(tracked, from) : range.pages;
+      const end = first < range.pages ? range.blockEnd(first) : range.pages;
+      if (tracked && first < end) yield { ...tracked, first, end };
       address = range.addressOf(end);
     }
   }
 
-  #entriesOf(range: RamRange): Uint32Array | undefined {
+  #trackedOf(range: RamRange): TrackedRange | undefined {
     if (range.kind !== 'ram') return undefined;
-    const known = this.#entries.get(range);
+    const known = this.#tracked.get(range);
     if (known) return known;
     const entries = new Uint32Array(range.pages);
     for (let page = 0; page < range.pages; page++) {
@@ -130,25 +152,24 @@ export class RamTracker {
       entries[page] = Live.DIRTY | (zero ? Live.ZERO : 0) | (state === PageState.SHARED ? Live.SHARED : 0);
       this.#counts.ram.dirty++;
     }
-    this.#entries.set(range, entries);
-    return entries;
+    const pending = new Uint8Array(range.blocks.length).fill(Pending.PAGES | Pending.LEFT);
+    const tracked = { range, entries, pending };
+    this.#tracked.set(range, tracked);
+    return tracked;
   }
 
-  #scan({
-    range,
-    entries,
-    page: first,
-    end,
-  }: {
-    range: RamRange;
-    entries: Uint32Array;
-    page: number;
-    end: number;
-  }): void {
+  #scan(block: Block): void {
+    const { range, entries, first, end } = block;
     const { type, state, writeLocks } = range;
+    range.mark(first, BlockMark.CHANGED, false);
+    let isNoisy = false;
     for (let page = first; page < end; page++) {
       const entry = entries[page];
-      if (entry & Live.IGNORE) continue;
+      if (entry & Live.IGNORE) {
+        // RAM again, which nobody arms: the next user of the monitor has to find it.
+        if (type[page] === PageType.RAM) isNoisy = true;
+        continue;
+      }
       if (type[page] !== PageType.RAM) {
         entries[page] = this.#ignore(range, page, entry);
       } else if (state[page] === PageState.ALLOCATED) {
@@ -158,7 +179,11 @@ export class RamTracker {
         // The original forgets to mark the page here.
         else entries[page] = this.#dirtied(entry) | Live.MONITORED_JUST_NOW;
       } else entries[page] = this.#noteGone(range, page, entry);
+      // Whether it stays quiet, the next scan has to see.
+      if (entries[page] & Live.MONITORED_JUST_NOW) isNoisy = true;
     }
+    if (isNoisy) range.mark(first, BlockMark.CHANGED, true);
+    notePending(block);
   }
 
   /** A page that has no memory of its own, any more or as before: zero, ballooned or shared. */
@@ -219,14 +244,13 @@ export class RamTracker {
     if (entry & Live.ZERO) ram.zero--;
   }
 
-  /** Takes pages from `page` on until the batch is full; gives where to go on. */
-  #takeQuiet(range: RamRange, page: number, end: number, taker: PageTaker, blocks: number): number {
-    const entries = this.#entries.get(range) as Uint32Array;
+  /** Takes pages from `page` on until the batch is full; gives where to go on. @param waits bits of those left alone */
+  #takeQuiet({ range, entries, end }: Block, page: number, taker: PageTaker, waits: number): number {
     const { type, state, writeLocks } = range;
     let at = page;
     for (; at < end && !taker.isFull; at++) {
       const entry = entries[at];
-      if (!(entry & Live.DIRTY) || entry & blocks || type[at] !== PageType.RAM || writeLocks[at] > 0) continue;
+      if (!(entry & Live.DIRTY) || entry & waits || type[at] !== PageType.RAM || writeLocks[at] > 0) continue;
       const gone = entry & Live.BALLOONED ? PageState.BALLOONED : PageState.ZERO;
       const quiet = entry & Live.ZERO ? gone : entry & Live.SHARED ? PageState.SHARED : PageState.WRITE_MONITORED;
       if (state[at] === quiet) this.#take(range, at, entries, taker);
@@ -236,8 +260,7 @@ export class RamTracker {
     return at;
   }
 
-  #takeFinal(range: RamRange, page: number, end: number, taker: PageTaker): number {
-    const entries = this.#entries.get(range) as Uint32Array;
+  #takeFinal({ range, entries, end }: Block, page: number, taker: PageTaker): number {
     let at = page;
     for (; at < end && !taker.isFull; at++) {
       if (entries[at] & (Live.DIRTY | Live.IGNORE) && range.type[at] === PageType.RAM)
@@ -271,4 +294,22 @@ export class RamTracker {
     ram.ready++;
     if (entry & Live.ZERO) ram.zero++;
   }
+}
+
+/** Notes what a block has for the passes to come. */
+function notePending({ entries, pending, first, end }: Block): void {
+  let left: number = Pending.NOTHING;
+  for (let page = first; page < end; page++) {
+    const entry = entries[page];
+    if (entry & Live.DIRTY) left |= entry & Live.BALLOONED ? Pending.LEFT : Pending.PAGES;
+    else if (entry & Live.IGNORE) left |= Pending.LEFT;
+  }
+  pending[blockOf(first)] = left;
+}
+
+/** Where the first block from `page` on begins that has something of what is wanted; the end of the range without one. */
+function nextPending({ range, pending }: TrackedRange, wanted: number, page: number): number {
+  for (let block = blockOf(page); block < pending.length; block++)
+    if (pending[block] & wanted) return block * BLOCK_PAGES;
+  return range.pages;
 }

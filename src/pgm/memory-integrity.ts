@@ -6,7 +6,7 @@ import type { GuestMemory } from './guest-memory.ts';
 import { noPages, PAGE_COUNT_NAMES, type PageCounts } from './pages/page-counters.ts';
 import { HandlerState, PAGE_STATE_NAMES, PAGE_TYPE_NAMES, PageState, PageType } from './pages/page-states.ts';
 import { pgmError } from './pages/pgm-errors.ts';
-import type { RamRange } from './pages/ram-range.ts';
+import { BlockMark, blockOf, type RamRange } from './pages/ram-range.ts';
 
 /** Findings beyond this say nothing new. */
 const MAX_FINDINGS = 100;
@@ -24,7 +24,10 @@ export function checkIntegrity(memory: GuestMemory): string[] {
   checkOrder('handler', memory.handlers.list.all, report);
   checkOrder('range', memory.ranges.all, report);
   for (const handler of memory.handlers.list.all) checkHandler(memory, handler, report);
-  for (const range of memory.ranges) checkPages(memory, range, report);
+  for (const range of memory.ranges) {
+    checkPages(memory, range, report);
+    checkBlocks(range, report);
+  }
   checkRoms(memory, report);
   checkMmio2(memory, report);
   checkCounts(memory, report);
@@ -87,6 +90,21 @@ function checkPages({ handlers }: GuestMemory, range: RamRange, report: Report):
       report(`page ${hex(address)} has device registers, but is ${PAGE_STATE_NAMES[state]}`);
     if (range.wasWritten(page) && state === PageState.WRITE_MONITORED)
       report(`page ${hex(address)} is monitored, and has the mark that it was written`);
+  }
+}
+
+/** What write monitoring passes over by blocks holds nothing for it. */
+function checkBlocks(range: RamRange, report: Report): void {
+  for (let page = 0; page < range.pages; page++) {
+    const marks = range.blocks[blockOf(page)];
+    const isMonitored = range.state[page] === PageState.WRITE_MONITORED;
+    const isNew =
+      range.type[page] === PageType.RAM &&
+      (range.state[page] === PageState.ALLOCATED || range.wasWritten(page) || range.writeLocks[page] > 0);
+    if (isNew && !(marks & BlockMark.CHANGED))
+      report(`page ${hex(range.addressOf(page))} is to be looked at, but its block is not`);
+    if ((isMonitored || range.wasWritten(page)) && !(marks & BlockMark.MONITORED))
+      report(`page ${hex(range.addressOf(page))} was monitored, but its block is marked as if it was not`);
   }
 }
 

@@ -100,6 +100,7 @@ export class GuestPages {
 
   /** Tells that something else of a page has changed: its type, its handlers. */
   changed(range: RamRange, page: number): void {
+    range.noteChange(page);
     if (range.pdeType(page) === PdeType.LARGE) suspendLargePage(range, page);
     this.onChange?.(range, page);
   }

@@ -84,6 +84,7 @@ export class LargePages {
       range.pageId[base + i] = first + i;
       range.state[base + i] = PageState.ALLOCATED;
       range.setPdeType(base + i, PdeType.LARGE);
+      range.noteChange(base + i);
       this.#pages.onChange?.(range, base + i);
     }
     this.#pages.counts.zero -= PAGES_PER_CHUNK;

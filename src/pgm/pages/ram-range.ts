@@ -1,5 +1,5 @@
 import { type GuestPhys, PAGE_SIZE } from '../../../formats/sizes.ts';
-import { PageType } from './page-states.ts';
+import { PageState, PageType } from './page-states.ts';
 
 /**
  * What a range was made for. Ranges that are not RAM are VirtualBox's ad-hoc ranges: they fill holes, and are not saved
@@ -15,6 +15,20 @@ export const PageFlag = {
   PDE_SHIFT: 1,
   PDE_MASK: 0b110,
 } as const;
+
+/**
+ * Bits of `RamRange.blocks`: which blocks a walk over all pages has to look into. Most blocks of a large machine have
+ * none most of the time.
+ */
+export const BlockMark = {
+  /** A page may have changed since the user of the write monitor looked into the block. */
+  CHANGED: 1,
+  /** A page may be under write monitoring, or have its written-to mark. */
+  MONITORED: 2,
+} as const;
+
+/** Pages of a block: 2 MiB. */
+export const BLOCK_PAGES = 512;
 
 /**
  * PGMRAMRANGE: a stretch of guest-physical memory and its page descriptors, in arrays by page: ten bytes a page, of
@@ -46,6 +60,8 @@ export class RamRange {
   readonly readLocks: Uint8Array;
   /** Mappings for writing, by page. */
   readonly writeLocks: Uint8Array;
+  /** `BlockMark`, by block of `BLOCK_PAGES`. */
+  readonly blocks: Uint8Array;
 
   /** @param start page aligned */
   constructor(start: GuestPhys, pages: number, kind: RangeKind, description: string) {
@@ -62,6 +78,7 @@ export class RamRange {
     this.flags = new Uint8Array(pages);
     this.readLocks = new Uint8Array(pages);
     this.writeLocks = new Uint8Array(pages);
+    this.blocks = new Uint8Array(Math.ceil(pages / BLOCK_PAGES));
   }
 
   /** Guest-physical address of a page. */
@@ -79,6 +96,31 @@ export class RamRange {
     return (this.flags[page] & PageFlag.WRITTEN_TO) !== 0;
   }
 
+  /** The first page from `page` on whose block has a mark; `pages` where there is none. */
+  nextMarked(mark: number, page: number): number {
+    for (let block = blockOf(page); block < this.blocks.length; block++)
+      if (this.blocks[block] & mark) return Math.max(page, block * BLOCK_PAGES);
+    return this.pages;
+  }
+
+  /** Where the block of a page ends, exclusive. */
+  blockEnd(page: number): number {
+    return Math.min((blockOf(page) + 1) * BLOCK_PAGES, this.pages);
+  }
+
+  /** Sets or clears a mark of the block of a page. @internal */
+  mark(page: number, mark: number, isSet: boolean): void {
+    if (isSet) this.blocks[blockOf(page)] |= mark;
+    else this.blocks[blockOf(page)] &= ~mark;
+  }
+
+  /** Marks the block of a page that is in another state now, or of another type. @internal */
+  noteChange(page: number): void {
+    // To be armed is no change that anybody waits for.
+    const isArmed = this.state[page] === PageState.WRITE_MONITORED;
+    this.blocks[blockOf(page)] |= isArmed ? BlockMark.MONITORED : BlockMark.CHANGED;
+  }
+
   /** `PdeType` */
   pdeType(page: number): number {
     return (this.flags[page] & PageFlag.PDE_MASK) >>> PageFlag.PDE_SHIFT;
@@ -88,6 +130,11 @@ export class RamRange {
   setPdeType(page: number, type: number): void {
     this.flags[page] = (this.flags[page] & ~PageFlag.PDE_MASK) | (type << PageFlag.PDE_SHIFT);
   }
+}
+
+/** The number of the block that a page is in. */
+export function blockOf(page: number): number {
+  return Math.floor(page / BLOCK_PAGES);
 }
 
 const PAGE_TYPE_OF: Readonly<Record<Exclude<RangeKind, 'ram'>, number>> = {

@@ -2,7 +2,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { GuestPages } from './guest-pages.ts';
 import { PageState, PageType } from './page-states.ts';
 import { pgmError } from './pgm-errors.ts';
-import { PageFlag, type RamRange } from './ram-range.ts';
+import { BLOCK_PAGES, BlockMark, PageFlag, type RamRange } from './ram-range.ts';
 import type { RangeList } from './range-list.ts';
 
 /**
@@ -16,7 +16,7 @@ export class WriteMonitor {
   readonly #pages: GuestPages;
   #user: string | undefined;
   #rangeAt = 0;
-  #offsetInChunk = 0;
+  #page = 0;
 
   constructor(ranges: RangeList, pages: GuestPages) {
     this.#ranges = ranges;
@@ -57,18 +57,18 @@ export class WriteMonitor {
   take(frames: Uint32Array): number {
     const ranges = this.#ranges.all;
     let count = 0;
-    for (; this.#rangeAt < ranges.length; this.#rangeAt++, this.#offsetInChunk = 0) {
+    for (; this.#rangeAt < ranges.length; this.#rangeAt++, this.#page = 0) {
       const range = ranges[this.#rangeAt];
       const first = range.start / PAGE_SIZE;
       for (;;) {
-        const page = nextChanged(range, this.#offsetInChunk);
-        this.#offsetInChunk = page;
+        const page = nextChanged(range, this.#page);
+        this.#page = page;
         if (page === range.pages) break;
         if (count === frames.length) return count;
         frames[count++] = first + page;
         this.arm(range, page);
         this.#pages.markWritten(range, page, false);
-        this.#offsetInChunk = page + 1;
+        this.#page = page + 1;
       }
     }
     if (count < frames.length) this.rewind();
@@ -78,16 +78,20 @@ export class WriteMonitor {
   /** The next `take` starts at the lowest page. */
   rewind(): void {
     this.#rangeAt = 0;
-    this.#offsetInChunk = 0;
+    this.#page = 0;
   }
 
   /** Ends the use: all pages are as if nobody had monitored them. Nothing for who is not the user. */
   release(user: string): void {
     if (this.#user !== user) return;
     for (const range of this.#ranges) {
-      for (let page = 0; page < range.pages; page++) {
-        if (range.state[page] === PageState.WRITE_MONITORED || range.wasWritten(page))
-          this.#pages.apply('unmonitor', range, page);
+      let page = range.nextMarked(BlockMark.MONITORED, 0);
+      for (; page < range.pages; page = range.nextMarked(BlockMark.MONITORED, page)) {
+        range.mark(page, BlockMark.MONITORED, false);
+        for (const end = range.blockEnd(page); page < end; page++) {
+          if (range.state[page] === PageState.WRITE_MONITORED || range.wasWritten(page))
+            this.#pages.apply('unmonitor', range, page);
+        }
       }
     }
     this.#user = undefined;
@@ -96,16 +100,21 @@ export class WriteMonitor {
 
 /**
  * The next RAM page from `page` on that is not monitored though it has memory, was written, or may be by a device that
- * has it mapped.
+ * has it mapped. A block that has none is not looked into again before something of it changes.
  */
 function nextChanged(range: RamRange, page: number): number {
   const { state, flags, type, writeLocks, pages } = range;
-  for (let i = page; i < pages; i++) {
-    if (
-      (state[i] === PageState.ALLOCATED || (flags[i] & PageFlag.WRITTEN_TO) !== 0 || writeLocks[i] > 0) &&
-      type[i] === PageType.RAM
-    )
-      return i;
+  for (let i = range.nextMarked(BlockMark.CHANGED, page); i < pages; i = range.nextMarked(BlockMark.CHANGED, i)) {
+    const end = range.blockEnd(i);
+    const isWhole = i % BLOCK_PAGES === 0;
+    for (; i < end; i++) {
+      if (
+        (state[i] === PageState.ALLOCATED || (flags[i] & PageFlag.WRITTEN_TO) !== 0 || writeLocks[i] > 0) &&
+        type[i] === PageType.RAM
+      )
+        return i;
+    }
+    if (isWhole) range.mark(end - 1, BlockMark.CHANGED, false);
   }
   return pages;
 }
