@@ -1,7 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
 /** They measure the process that they run in, or what its modules hold. */
-const ALONE = ['formats/kernels/*.test.ts', 'formats/world/*.test.ts', 'src/pgm/bookkeeping.test.ts'];
+const ALONE = [
+  'formats/kernels/*.test.ts',
+  'formats/world/*.test.ts',
+  'src/pgm/bookkeeping.test.ts',
+  'migrations/hostile-*.test.ts',
+  'cli/control/hostile-sockets.test.ts',
+];
+const ALL = ['{formats,src,migrations,cli,examples,scripts}/**/*.test.ts'];
 
 export default defineConfig({
   test: {
@@ -9,16 +16,11 @@ export default defineConfig({
     // Without this, one processor is left to vitest itself, which has little to do.
     maxWorkers: '100%',
     testTimeout: 120_000,
+    unstubEnvs: true,
     projects: [
       // Modules are loaded once for all of these, as they keep nothing from one test to the next.
-      {
-        extends: true,
-        test: { name: 'shared', include: ['{formats,src}/**/*.test.ts'], exclude: ALONE, isolate: false },
-      },
-      {
-        extends: true,
-        test: { name: 'alone', include: [...ALONE, '{migrations,cli,examples,scripts}/**/*.test.ts'] },
-      },
+      { extends: true, test: { name: 'shared', include: ALL, exclude: ALONE, isolate: false } },
+      { extends: true, test: { name: 'alone', include: ALONE } },
     ],
   },
 });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { brokenStates, buildBroken } from '../src/testing/broken-states.ts';
 import { joinUnits, splitUnits } from '../src/testing/state-surgery.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
 import { runSavkit } from './testing/run-savkit.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
@@ -31,7 +32,7 @@ describe('savkit salvage', () => {
     const output = join(folder, 'out.sav');
     const repaired = await savkitFile('salvage', broken('bit-in-page'), output);
     expect(repaired).toMatchObject({ exitCode: 0, result: { complete: true, repaired: [{ offset: 100000, bit: 2 }] } });
-    expect((await runSavkit(['verify', output])).exitCode).toBe(0);
+    expect((await runHere('verify', output)).exitCode).toBe(0);
     expect(statSync(output).mode & 0o777).toBe(0o600);
     const partly = await savkitFile('salvage', broken('block-in-ram'), output, '--force');
     expect(partly).toMatchObject({ exitCode: 3, result: { lostPages: 119, loadable: false } });
@@ -39,21 +40,21 @@ describe('savkit salvage', () => {
       exitCode: 3,
       result: { loadable: true },
     });
-    expect((await runSavkit(['salvage', broken('start-zeroed'), join(folder, 'none.sav')])).exitCode).toBe(1);
+    expect((await runHere('salvage', broken('start-zeroed'), join(folder, 'none.sav'))).exitCode).toBe(1);
     expect(() => statSync(join(folder, 'none.sav'))).toThrow();
   });
 
   it('never writes over a file without --force', async () => {
     const output = join(folder, 'precious.sav');
     writeFileSync(output, 'precious');
-    expect((await runSavkit(['salvage', broken('bit-in-page'), output])).exitCode).toBe(4);
+    expect((await runHere('salvage', broken('bit-in-page'), output)).exitCode).toBe(4);
     expect(readFileSync(output, 'utf8')).toBe('precious');
   });
 
   it('tells people what is missing', async () => {
-    const { stdout } = await runSavkit(['salvage', broken('block-in-ram'), join(folder, 'told.sav')]);
-    expect(stdout.toString()).toContain('Pages missing: 119');
-    expect(stdout.toString()).toMatch(/RAM +0x20a000 +0x281000 +119 +lost/);
+    const { stdout } = await runHere('salvage', broken('block-in-ram'), join(folder, 'told.sav'));
+    expect(stdout).toContain('Pages missing: 119');
+    expect(stdout).toMatch(/RAM +0x20a000 +0x281000 +119 +lost/);
   });
 });
 
@@ -62,7 +63,7 @@ describe('savkit manifest and verify --manifest', () => {
     for (const name of ['good.json', 'good.msgpack']) {
       const manifest = join(folder, name);
       expect(await savkitFile('manifest', plain, '-o', manifest)).toMatchObject({ exitCode: 0, result: { units: 26 } });
-      expect((await runSavkit(['verify', '--manifest', manifest, plain])).exitCode).toBe(0);
+      expect((await runHere('verify', '--manifest', manifest, plain)).exitCode).toBe(0);
       const { exitCode, findings } = await savkitFile('verify', '--manifest', manifest, broken('bit-in-page'));
       expect(exitCode).toBe(1);
       expect(findings).toContainEqual(
@@ -72,7 +73,7 @@ describe('savkit manifest and verify --manifest', () => {
   });
 
   it('are not made of a damaged state', async () => {
-    expect((await runSavkit(['manifest', broken('bit-in-page'), '-o', join(folder, 'bad.json')])).exitCode).toBe(1);
+    expect((await runHere('manifest', broken('bit-in-page'), '-o', join(folder, 'bad.json'))).exitCode).toBe(1);
   });
 });
 
@@ -80,7 +81,7 @@ describe('savkit diff', () => {
   it('ends with 0 for equal states, 1 for different ones', async () => {
     expect(await savkitFile('diff', plain, plain)).toMatchObject({ exitCode: 0, result: { equal: true } });
     expect(await savkitFile('diff', plain, live)).toMatchObject({ exitCode: 1, result: { equal: false } });
-    expect((await runSavkit(['diff', plain, join(folder, 'missing.sav')])).exitCode).toBe(4);
+    expect((await runHere('diff', plain, join(folder, 'missing.sav'))).exitCode).toBe(4);
   });
 });
 
@@ -95,7 +96,7 @@ describe('savkit check', () => {
       Buffer.from(settings, 'utf16le').swap16(),
     ]) {
       writeFileSync(path, bytes);
-      expect((await runSavkit(['check', plain, '--machine', path])).stdout.toString()).toContain('3 MiB');
+      expect((await runHere('check', plain, '--machine', path)).stdout).toContain('3 MiB');
     }
   });
 
@@ -106,8 +107,8 @@ describe('savkit check', () => {
       result: { forecast: { vboxCode: 'VERR_SSM_INTEGRITY_VERSION' } },
     });
     expect((await savkitFile('check', broken('bit-in-page'), '--virtualbox', '7.2')).exitCode).toBe(1);
-    expect((await runSavkit(['check', plain])).exitCode).toBe(2);
-    expect((await runSavkit(['check', plain, '--virtualbox', 'seven'])).exitCode).toBe(2);
+    expect((await runHere('check', plain)).exitCode).toBe(2);
+    expect((await runHere('check', plain, '--virtualbox', 'seven')).exitCode).toBe(2);
   });
 
   it('ends with 3 where nothing is in the way of what could be compared, and lists the rest', async () => {
@@ -127,7 +128,7 @@ describe('savkit check', () => {
       `${'<a>'.repeat(20_000)}`,
     ]) {
       writeFileSync(path, text);
-      const { exitCode, stderr } = await runSavkit(['check', plain, '--machine', path]);
+      const { exitCode, stderr } = await runHere('check', plain, '--machine', path);
       expect(exitCode).toBe(1);
       expect(stderr).toContain('Cannot read hostile.vbox');
     }
@@ -137,7 +138,7 @@ describe('savkit check', () => {
 describe('savkit screenshot', () => {
   it('ends with 5, and writes nothing, where a state holds no picture', async () => {
     const output = join(folder, 'screen.png');
-    const run = await runSavkit(['screenshot', plain, '-o', output]);
+    const run = await runHere('screenshot', plain, '-o', output);
     expect([run.exitCode, existsSync(output)]).toEqual([5, false]);
     expect(run.stderr).toContain('no picture');
   });
@@ -158,7 +159,7 @@ describe('savkit screenshot', () => {
     const result = { width: 1, height: 1, offset: 20, size: png.length };
     expect(await savkitFile('screenshot', state, '-o', output)).toMatchObject({ exitCode: 0, result });
     expect(readFileSync(output)).toEqual(png);
-    expect((await runSavkit(['screenshot', state, '-o', '-'])).stdout).toEqual(png);
+    expect((await runHere('screenshot', state, '-o', '-')).stdout).toBe(png.toString('latin1'));
   });
 });
 
@@ -168,9 +169,9 @@ describe('savkit explain', () => {
       exitCode: 0,
       result: { codes: [{ number: -1844 }] },
     });
-    expect((await runSavkit(['explain', '1844'])).stdout.toString()).toContain('savkit check STATE --machine');
-    expect((await runSavkit(['explain', '-1844'])).exitCode).toBe(0);
-    expect((await runSavkit(['explain', 'VERR_NO_SUCH_THING'])).exitCode).toBe(2);
+    expect((await runHere('explain', '1844')).stdout).toContain('savkit check STATE --machine');
+    expect((await runHere('explain', '-1844')).exitCode).toBe(0);
+    expect((await runHere('explain', 'VERR_NO_SUCH_THING')).exitCode).toBe(2);
   });
 
   it('explains logs', async () => {
@@ -183,7 +184,7 @@ describe('savkit explain', () => {
       exitCode: 0,
       result: { log: [{ unit: 'mm', pass: 'final' }] },
     });
-    expect((await runSavkit(['explain', join(folder, 'other.log')])).exitCode).toBe(4);
+    expect((await runHere('explain', join(folder, 'other.log'))).exitCode).toBe(4);
   });
 
   it('explains messages, as an argument, by stdin, and as PowerShell writes them', async () => {
@@ -197,6 +198,6 @@ describe('savkit explain', () => {
     const file = join(folder, 'message.txt');
     writeFileSync(file, Buffer.from(`\ufeff${message}\r\n`, 'utf16le'));
     expect(await savkitFile('explain', file)).toMatchObject(expected);
-    expect((await runSavkit(['explain', 'all is well here'])).exitCode).toBe(2);
+    expect((await runHere('explain', 'all is well here')).exitCode).toBe(2);
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
-import { runSavkit } from './testing/run-savkit.ts';
+import { runHere } from './testing/run-here.ts';
 import { savkitJson } from './testing/savkit-json.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-machine-'));
@@ -17,8 +17,6 @@ it('savkit check --machine FOLDER tells of the states of all snapshots', async (
   const { exitCode, files } = await savkitJson<{ moments: { fate: string }[] }>('check', '--machine', folder);
   expect(files[0].result.moments.map(({ fate }) => fate)).toEqual(['missing', 'none', 'none', 'none', 'orphaned']);
   expect(exitCode).toBe(4);
-  expect((await runSavkit(['check', '--machine', folder])).stdout.toString()).toContain(
-    'snapshot "first one": state is missing',
-  );
-  expect((await runSavkit(['check'])).exitCode).toBe(2);
+  expect((await runHere('check', '--machine', folder)).stdout).toContain('snapshot "first one": state is missing');
+  expect((await runHere('check')).exitCode).toBe(2);
 });

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATES_FOLDER, sha256 } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
 import { runSavkit } from './testing/run-savkit.ts';
 import { savkitJson } from './testing/savkit-json.ts';
 
@@ -33,18 +34,16 @@ function damagedState(): string {
 
 describe('savkit', () => {
   it('says what it can do', async () => {
-    const { stdout, exitCode } = await runSavkit(['--help']);
+    const { stdout, exitCode } = await runHere('--help');
     expect(exitCode).toBe(0);
-    for (const command of ['inspect', 'verify', 'extract']) expect(stdout.toString()).toContain(command);
+    for (const command of ['inspect', 'verify', 'extract']) expect(stdout).toContain(command);
   });
 
   it('helps with a command', async () => {
     for (const words of [['help'], ['help', 'verify'], ['verify', 'x', '-h']]) {
-      const { stdout, stderr, exitCode } = await runSavkit(words);
+      const { stdout, stderr, exitCode } = await runHere(...words);
       expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 });
-      expect(stdout.toString()).toContain(
-        words.length > 1 ? 'savkit verify <files..>' : 'savkit convert <input> [output]',
-      );
+      expect(stdout).toContain(words.length > 1 ? 'savkit verify <files..>' : 'savkit convert <input> [output]');
     }
   });
 
@@ -64,12 +63,12 @@ describe('savkit', () => {
   it.skipIf(process.platform === 'win32')('names directories and sockets among files, and leaks none', async () => {
     const socket = createServer().listen(join(folder, 'socket'));
     await once(socket, 'listening');
-    const { stdout, stderr } = await runSavkit(['verify', folder, plain, join(folder, 'socket'), '--manifest', folder]);
-    const read = await runSavkit(['verify', folder, plain, join(folder, 'socket')]);
+    const { stdout, stderr } = await runHere('verify', folder, plain, join(folder, 'socket'), '--manifest', folder);
+    const read = await runHere('verify', folder, plain, join(folder, 'socket'));
     socket.close();
-    expect(stdout.toString()).toBe('');
+    expect(stdout).toBe('');
     expect(stderr).toContain(`${folder}: it is a directory\n`);
-    expect(read.stdout.toString()).toContain('whole');
+    expect(read.stdout).toContain('whole');
     expect(read.stderr).toBe(
       `Cannot open ${folder}: it is a directory\nCannot open ${join(folder, 'socket')}: it is a socket, or a device that is not there\n`,
     );
@@ -89,14 +88,14 @@ describe('savkit', () => {
   });
 
   it('prints its version', async () => {
-    const { stdout } = await runSavkit(['--version']);
-    expect(stdout.toString()).toMatch(/^\d+\.\d+\.\d+\n$/);
+    const { stdout } = await runHere('--version');
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
   });
 
   it('has examples for each command', async () => {
     for (const command of ['inspect', 'verify', 'extract']) {
-      const { stdout } = await runSavkit([command, '--help']);
-      expect(stdout.toString()).toContain(`savkit ${command} `);
+      const { stdout } = await runHere(command, '--help');
+      expect(stdout).toContain(`savkit ${command} `);
     }
   });
 
@@ -109,10 +108,10 @@ describe('savkit', () => {
       ['extract', plain],
       ['extract', plain, '-o', '-', '--format', 'zip'],
     ]) {
-      const { exitCode, stderr, stdout } = await runSavkit(args);
+      const { exitCode, stderr, stdout } = await runHere(...args);
       expect(exitCode).toBe(2);
       expect(stderr).toContain('savkit');
-      expect(stdout.toString()).toBe('');
+      expect(stdout).toBe('');
     }
   });
 });
@@ -144,27 +143,27 @@ describe('savkit', () => {
       'savkit control: action "stat": expected status, stats, console, check, pause, resume, reset, stop, save, throttle\nTry: savkit control --help\n',
     ],
   ])('says what is wrong with %j', async (words, what) => {
-    const { exitCode, stderr } = await runSavkit(words);
+    const { exitCode, stderr } = await runHere(...words);
     expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: what });
   });
 
   it('goes by the last of switches that are given several times', async () => {
-    expect((await runSavkit(['verify', plain, '--quiet', '--no-quiet'])).stdout.toString()).toContain('whole');
+    expect((await runHere('verify', plain, '--quiet', '--no-quiet')).stdout).toContain('whole');
   });
 });
 
 describe('savkit verify', () => {
   it('ends with 0 for whole files, 1 for damaged ones, 4 for missing ones', async () => {
-    expect((await runSavkit(['verify', plain, live])).exitCode).toBe(0);
-    expect((await runSavkit(['verify', damagedState()])).exitCode).toBe(1);
-    expect((await runSavkit(['verify', join(folder, 'none.sav')])).exitCode).toBe(4);
-    expect((await runSavkit(['verify', folder])).exitCode).toBe(4);
+    expect((await runHere('verify', plain, live)).exitCode).toBe(0);
+    expect((await runHere('verify', damagedState())).exitCode).toBe(1);
+    expect((await runHere('verify', join(folder, 'none.sav'))).exitCode).toBe(4);
+    expect((await runHere('verify', folder)).exitCode).toBe(4);
   });
 
   it('goes on over many files', async () => {
-    const { stdout, stderr, exitCode } = await runSavkit(['verify', plain, damagedState(), live]);
-    expect(stdout.toString().match(/: whole/g)).toHaveLength(2);
-    expect(stdout.toString()).toContain('VERR_SSM_INTEGRITY_REC_TERM_CRC');
+    const { stdout, stderr, exitCode } = await runHere('verify', plain, damagedState(), live);
+    expect(stdout.match(/: whole/g)).toHaveLength(2);
+    expect(stdout).toContain('VERR_SSM_INTEGRITY_REC_TERM_CRC');
     expect(stderr).toBe('');
     expect(exitCode).toBe(1);
   });
@@ -183,7 +182,7 @@ describe('savkit verify', () => {
   });
 
   it('prints nothing for good files with --quiet', async () => {
-    expect((await runSavkit(['verify', '--quiet', plain])).stdout.toString()).toBe('');
+    expect((await runHere('verify', '--quiet', plain)).stdout).toBe('');
   });
 
   it('keeps control characters of hostile names from the terminal', async () => {
@@ -192,24 +191,20 @@ describe('savkit verify', () => {
     bytes[at] = 0x1b;
     const path = join(folder, 'hostile.sav');
     writeFileSync(path, bytes);
-    expect((await runSavkit(['verify', '--units', path])).stdout.toString()).not.toContain('\u001b');
-    const { exitCode, stderr } = await runSavkit(['extract', path, '--unit', 'none', '-o', '-']);
+    expect((await runHere('verify', '--units', path)).stdout).not.toContain('\u001b');
+    const { exitCode, stderr } = await runHere('extract', path, '--unit', 'none', '-o', '-');
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.not.stringContaining('\u001b') });
     const missing = `\u001b[2J\u009b\u202e${path}`;
-    expect((await runSavkit(['verify', missing])).stderr).toBe(
-      `Cannot open ?[2J??${path}: no such file or directory\n`,
-    );
-    expect((await runSavkit(['verify', '--json', missing])).stdout.toString()).toContain(
-      `"file": "\\u001b[2J\\u009b\\u202e${path}"`,
-    );
+    expect((await runHere('verify', missing)).stderr).toBe(`Cannot open ?[2J??${path}: no such file or directory\n`);
+    expect((await runHere('verify', '--json', missing)).stdout).toContain(`"file": "\\u001b[2J\\u009b\\u202e${path}"`);
   });
 
   it('ends with 5 for formats that it only knows by name', async () => {
     const path = join(folder, 'v1.0.sav');
     writeFileSync(path, Buffer.from('\x7fVirtualBox SavedState V1.0\n'.padEnd(64, '\0'), 'latin1'));
-    const { exitCode, stdout } = await runSavkit(['verify', path]);
+    const { exitCode, stdout } = await runHere('verify', path);
     expect(exitCode).toBe(5);
-    expect(stdout.toString()).toContain('V1.0');
+    expect(stdout).toContain('V1.0');
   });
 });
 
@@ -222,14 +217,14 @@ describe('savkit inspect', () => {
   });
 
   it('shows what can be seen of a damaged file, and says so', async () => {
-    const { stdout, exitCode } = await runSavkit(['inspect', damagedState()]);
+    const { stdout, exitCode } = await runHere('inspect', damagedState());
     expect(exitCode).toBe(1);
-    expect(stdout.toString()).toContain('Damage');
-    expect(stdout.toString()).toContain('ConsoleData');
+    expect(stdout).toContain('Damage');
+    expect(stdout).toContain('ConsoleData');
   });
 
   it('uses no colour where NO_COLOR or a pipe asks for none', async () => {
-    expect((await runSavkit(['inspect', plain])).stdout.toString()).not.toContain('\u001b');
+    expect((await runHere('inspect', plain)).stdout).not.toContain('\u001b');
   });
 });
 
@@ -242,11 +237,8 @@ describe('tables', () => {
     [['walk', plain, '0xffffffff80000000']],
     [['diff', plain, join(STATES_FOLDER, 'own-pae.sav'), '--pages']],
   ])('are of at most 80 columns: %j', async (words) => {
-    const { stdout } = await runSavkit(words);
-    const rows = stdout
-      .toString()
-      .split('\n')
-      .filter((row) => row.startsWith('  ') && !row.startsWith('  note: '));
+    const { stdout } = await runHere(...words);
+    const rows = stdout.split('\n').filter((row) => row.startsWith('  ') && !row.startsWith('  note: '));
     expect(rows.length).toBeGreaterThan(2);
     for (const row of rows) expect(row.length, row).toBeLessThanOrEqual(80);
   });
@@ -268,7 +260,7 @@ describe('savkit extract', () => {
     ['poke', plain, '--at', '0', '--hex', '00', '-o', '-'],
     ['manifest', plain, '-o', '-'],
   ])('writes the JSON of %s to stderr where stdout takes its bytes', async (command, ...words) => {
-    const { stdout, stderr, exitCode } = await runSavkit([command, ...words, '--json']);
+    const { stdout, stderr, exitCode } = await runHere(command, ...words, '--json');
     expect([exitCode, JSON.parse(stderr)]).toMatchObject([0, { command, exitCode: 0 }]);
     expect(stdout.length).toBeGreaterThan(1000);
   });
@@ -281,7 +273,7 @@ describe('savkit extract', () => {
 
   it('leaves holes for zeros with --format sparse', async () => {
     const output = join(folder, 'memory.raw');
-    await runSavkit(['extract', plain, '-o', output, '--format', 'sparse']);
+    await runHere('extract', plain, '-o', output, '--format', 'sparse');
     expect(sha256(readFileSync(output))).toBe(ramSha256);
     expect(statSync(output).blocks * 512).toBeLessThan(2 * 1024 * 1024);
   });
@@ -289,15 +281,15 @@ describe('savkit extract', () => {
   it('never writes over a file without --force', async () => {
     const output = join(folder, 'memory.raw');
     writeFileSync(output, 'precious');
-    expect((await runSavkit(['extract', plain, '-o', output])).exitCode).toBe(4);
+    expect((await runHere('extract', plain, '-o', output)).exitCode).toBe(4);
     expect(readFileSync(output, 'utf8')).toBe('precious');
-    expect((await runSavkit(['extract', plain, '-o', output, '--force'])).exitCode).toBe(0);
+    expect((await runHere('extract', plain, '-o', output, '--force')).exitCode).toBe(0);
     expect(sha256(readFileSync(output))).toBe(ramSha256);
   });
 
   it('leaves nothing behind when the state is damaged', async () => {
     const source = damagedState();
-    const { exitCode, stderr } = await runSavkit(['extract', source, '-o', join(folder, 'memory.raw')]);
+    const { exitCode, stderr } = await runHere('extract', source, '-o', join(folder, 'memory.raw'));
     expect(exitCode).toBe(1);
     expect(stderr).toContain('VERR_SSM_INTEGRITY_REC_TERM_CRC');
     expect(readdirSync(folder)).toEqual(['damaged.sav']);
@@ -305,9 +297,9 @@ describe('savkit extract', () => {
 
   it('leaves nothing behind when the output can not be written', async () => {
     mkdirSync(join(folder, 'target'));
-    expect((await runSavkit(['extract', plain, '-o', join(folder, 'none', 'memory.raw')])).exitCode).toBe(4);
+    expect((await runHere('extract', plain, '-o', join(folder, 'none', 'memory.raw'))).exitCode).toBe(4);
     for (const force of [[], ['--force']]) {
-      const { exitCode, stderr } = await runSavkit(['extract', plain, '-o', join(folder, 'target'), ...force]);
+      const { exitCode, stderr } = await runHere('extract', plain, '-o', join(folder, 'target'), ...force);
       expect({ exitCode, stderr }).toEqual({ exitCode: 4, stderr: expect.stringContaining('it is a folder') });
     }
     expect(readdirSync(folder)).toEqual(['target']);
@@ -323,7 +315,7 @@ describe('savkit extract', () => {
       ['--range', '0x2000-0x1000'],
       ['--rom', 'nothing of that name'],
     ]) {
-      expect((await runSavkit(['extract', plain, '-o', output, ...args])).exitCode).toBe(2);
+      expect((await runHere('extract', plain, '-o', output, ...args)).exitCode).toBe(2);
     }
     expect(readdirSync(folder)).toEqual([]);
   });

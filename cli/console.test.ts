@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
 import { runSavkit } from './testing/run-savkit.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
@@ -12,10 +13,10 @@ const state = join(STATES_FOLDER, 'own-pae.sav');
 
 describe('savkit console', () => {
   it('answers commands of the command line, in JSON too', async () => {
-    const { stdout, exitCode } = await runSavkit(['console', state, '-c', 'info mode guest', '-c', 'pgmram']);
+    const { stdout, exitCode } = await runHere('console', state, '-c', 'info mode guest', '-c', 'pgmram');
     expect(exitCode).toBe(0);
-    expect(stdout.toString()).toContain('Guest paging mode (VCPU #0):  PAE+NX');
-    expect(stdout.toString()).toContain('From     - To (incl) pvHC');
+    expect(stdout).toContain('Guest paging mode (VCPU #0):  PAE+NX');
+    expect(stdout).toContain('From     - To (incl) pvHC');
     expect(await savkitFile('console', state, '-c', 'walk 0x1000', '-c', 'nonsense')).toMatchObject({
       exitCode: 2,
       result: {

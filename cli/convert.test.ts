@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
-import { runSavkit } from './testing/run-savkit.ts';
+import { runHere } from './testing/run-here.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
 const live = join(STATES_FOLDER, 'own-long-live.sav');
@@ -23,36 +23,36 @@ describe('savkit convert', () => {
   it('writes another container and version, and proves it', async () => {
     const converted = await savkitFile('convert', live, output, '--flatten', '--container', '1.2', '--pgm', '13');
     expect(converted).toMatchObject({ exitCode: 0, result: { proof: { equal: true } } });
-    expect((await runSavkit(['diff', live, output])).exitCode).toBe(0);
+    expect((await runHere('diff', live, output)).exitCode).toBe(0);
   });
 
   it('names what the target can not hold, with 5, and writes nothing', async () => {
-    const { stderr, exitCode } = await runSavkit(['convert', plain, output, '--pgm', '11']);
+    const { stderr, exitCode } = await runHere('convert', plain, output, '--pgm', '11');
     expect(exitCode).toBe(5);
     expect(stderr).toContain('PAE page directories');
     expect(readdirSync(folder)).toEqual([]);
-    expect((await runSavkit(['convert', plain, output, '--pgm', '11', '--allow-loss'])).exitCode).toBe(0);
+    expect((await runHere('convert', plain, output, '--pgm', '11', '--allow-loss')).exitCode).toBe(0);
   });
 
   it('takes from a layout where device memory is, and prints what the state tells', async () => {
     const args = ['convert', plain, output, '--pgm', '9', '--allow-loss'];
-    const refused = await runSavkit(args);
+    const refused = await runHere(...args);
     expect(refused.exitCode).toBe(5);
     expect(refused.stderr).toContain('address of the MMIO2 range "VMMDev Heap"');
-    const { stdout } = await runSavkit(['convert', plain, '--print-layout']);
-    const layout = JSON.parse(stdout.toString()) as { mmio2: { address: string }[] };
+    const { stdout } = await runHere('convert', plain, '--print-layout');
+    const layout = JSON.parse(stdout) as { mmio2: { address: string }[] };
     expect(layout.mmio2.map(({ address }) => address)).toEqual(['?', '?']);
     for (const [i, range] of layout.mmio2.entries()) range.address = `0xe${i}000000`;
     const layoutFile = join(folder, 'layout.json');
     writeFileSync(layoutFile, JSON.stringify(layout));
-    expect((await runSavkit([...args, '--layout', layoutFile])).exitCode).toBe(0);
-    expect(
-      (await runSavkit(['convert', output, join(folder, 'back.sav'), '--pgm', '14', '--like', output])).exitCode,
-    ).toBe(0);
+    expect((await runHere(...args, '--layout', layoutFile)).exitCode).toBe(0);
+    expect((await runHere('convert', output, join(folder, 'back.sav'), '--pgm', '14', '--like', output)).exitCode).toBe(
+      0,
+    );
   });
 
   it('only says what it would do with --dry-run', async () => {
-    expect((await runSavkit(['convert', plain, output, '--container', '1.2', '--dry-run'])).exitCode).toBe(0);
+    expect((await runHere('convert', plain, output, '--container', '1.2', '--dry-run')).exitCode).toBe(0);
     expect(existsSync(output)).toBe(false);
   });
 
@@ -63,7 +63,7 @@ describe('savkit convert', () => {
     writeFileSync(damaged, bytes);
     writeFileSync(output, 'old');
     for (const more of [[], ['--recompress'], ['--container', '1.1', '--allow-loss']]) {
-      const { exitCode, stderr } = await runSavkit(['convert', damaged, output, '--force', ...more]);
+      const { exitCode, stderr } = await runHere('convert', damaged, output, '--force', ...more);
       expect(exitCode).toBe(1);
       expect(stderr).toContain('VERR_SSM_INTEGRITY');
     }
@@ -73,7 +73,7 @@ describe('savkit convert', () => {
 
   it('never writes over a file without --force', async () => {
     writeFileSync(output, 'old');
-    expect((await runSavkit(['convert', plain, output])).exitCode).toBe(4);
+    expect((await runHere('convert', plain, output)).exitCode).toBe(4);
     expect(readFileSync(output, 'utf8')).toBe('old');
   });
 });

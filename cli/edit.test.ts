@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
 import { runSavkit } from './testing/run-savkit.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
@@ -22,11 +23,9 @@ async function resultOf(...args: string[]): Promise<Record<string, unknown>> {
 
 describe('savkit peek', () => {
   it('shows bytes, as a dump, raw and in JSON', async () => {
-    const { stdout } = await runSavkit(['peek', plain, '--at', '0x1008', '--len', '11']);
-    expect(stdout.toString()).toContain('0000001008  53 41 56 4b 49 54 20 4f 57 4e 2d');
-    expect((await runSavkit(['peek', plain, '--at', '0x1008', '--len', '11', '--raw'])).stdout.toString()).toBe(
-      'SAVKIT OWN-',
-    );
+    const { stdout } = await runHere('peek', plain, '--at', '0x1008', '--len', '11');
+    expect(stdout).toContain('0000001008  53 41 56 4b 49 54 20 4f 57 4e 2d');
+    expect((await runHere('peek', plain, '--at', '0x1008', '--len', '11', '--raw')).stdout).toBe('SAVKIT OWN-');
     expect(await resultOf('peek', plain, '--at', '0x1008', '--len', '2')).toEqual({
       at: '0x1008',
       length: 2,
@@ -40,7 +39,7 @@ describe('savkit peek', () => {
       hex: '0000ffff',
       unassigned: [{ start: '0xa0000', end: '0xa0002' }],
     });
-    const { exitCode, stderr } = await runSavkit(['peek', plain, '--at', '0xa0000']);
+    const { exitCode, stderr } = await runHere('peek', plain, '--at', '0xa0000');
     expect([exitCode, stderr]).toEqual([
       2,
       'Cannot read 0xa0000: there is no memory (VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS)\n',
@@ -55,7 +54,7 @@ describe('savkit poke', () => {
     expect(result).toMatchObject({ length: 4, proof: { holds: true, changedPages: 2, differences: [] } });
     expect(await resultOf('peek', output, '--at', '0x1fffd', '--len', '6')).toMatchObject({ hex: '00deadbeef00' });
     expect(statSync(output).mode & 0o777).toBe(0o600);
-    expect((await runSavkit(['verify', output])).exitCode).toBe(0);
+    expect((await runHere('verify', output)).exitCode).toBe(0);
   });
 
   it('takes the bytes of a file, and gives the state to a pipe', async () => {
@@ -79,7 +78,7 @@ describe('savkit poke', () => {
       ['0xfee00000', 'there are device registers (APIC)'],
       ['0x3ffffff', 'there is no memory'],
     ]) {
-      const { exitCode, stderr } = await runSavkit(['poke', plain, '--at', at, '--hex', '00', '-o', output]);
+      const { exitCode, stderr } = await runHere('poke', plain, '--at', at, '--hex', '00', '-o', output);
       expect([exitCode, stderr]).toEqual([2, `Cannot write to ${at}: ${reason}\n`]);
     }
     expect(() => statSync(output)).toThrow();
@@ -90,7 +89,7 @@ describe('savkit poke', () => {
       ['--hex', 'abc'],
       ['--hex', '00', '--file', plain],
     ]) {
-      const { exitCode } = await runSavkit(['poke', plain, '--at', '0', ...bytes, '-o', join(folder, 'new.sav')]);
+      const { exitCode } = await runHere('poke', plain, '--at', '0', ...bytes, '-o', join(folder, 'new.sav'));
       expect(exitCode).toBe(2);
     }
   });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
 import { runSavkit } from './testing/run-savkit.ts';
 import { savkitJson } from './testing/savkit-json.ts';
 
@@ -44,7 +45,7 @@ describe('savkit find', () => {
     [['--text', 'a', '--max', '0']],
     [['--text', 'a', '--context', '-1']],
   ])('refuses %j', async (options) => {
-    expect((await runSavkit(['find', state, ...options])).exitCode).toBe(2);
+    expect((await runHere('find', state, ...options)).exitCode).toBe(2);
   });
 
   it('leaves nothing behind', async () => {

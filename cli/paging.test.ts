@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
-import { runSavkit } from './testing/run-savkit.ts';
+import { runHere } from './testing/run-here.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
 const long = join(STATES_FOLDER, 'own-long.sav');
@@ -10,10 +10,10 @@ const pae = join(STATES_FOLDER, 'own-pae.sav');
 
 describe('savkit walk', () => {
   it('shows each entry on the way and where it leads', async () => {
-    const { stdout, exitCode } = await runSavkit(['walk', long, '0xffffffff`80001234']);
+    const { stdout, exitCode } = await runHere('walk', long, '0xffffffff`80001234');
     expect(exitCode).toBe(0);
-    expect(stdout.toString()).toContain('0xffffffff80001234 → 0x287234  4 KiB page, --- (AMD64+NX)');
-    expect(stdout.toString()).toMatch(/PT +0x16008 +0x8000000000287001 +P--------X/);
+    expect(stdout).toContain('0xffffffff80001234 → 0x287234  4 KiB page, --- (AMD64+NX)');
+    expect(stdout).toMatch(/PT +0x16008 +0x8000000000287001 +P--------X/);
   });
 
   it('ends with 3 when an address leads nowhere, and says why', async () => {
@@ -33,7 +33,7 @@ describe('savkit walk', () => {
       [long, '0x1ffffffffffffffff'],
       [long, 'here'],
     ]) {
-      expect((await runSavkit(['walk', ...args])).exitCode).toBe(2);
+      expect((await runHere('walk', ...args)).exitCode).toBe(2);
     }
   });
 });
@@ -67,7 +67,7 @@ describe('savkit pagetable', () => {
       '7',
     );
     expect([exitCode, result.complete, result.entries.length]).toEqual([3, false, 7]);
-    expect((await runSavkit(['pagetable', long, '--depth', '0'])).exitCode).toBe(2);
+    expect((await runHere('pagetable', long, '--depth', '0')).exitCode).toBe(2);
   });
 });
 
@@ -86,12 +86,12 @@ describe('savkit peek --virt', () => {
       at: '0xffffffff80011008',
       hex: Buffer.from('SAVKIT OWN-ROM LONG     ').toString('hex'),
     });
-    const { stdout } = await runSavkit(['peek', long, '--virt', '--at', '0xffffffff80011008', '--len', '16']);
-    expect(stdout.toString()).toContain('ffffffff80011008  53 41 56 4b');
+    const { stdout } = await runHere('peek', long, '--virt', '--at', '0xffffffff80011008', '--len', '16');
+    expect(stdout).toContain('ffffffff80011008  53 41 56 4b');
   });
 
   it('says where nothing is mapped', async () => {
-    const { exitCode, stderr } = await runSavkit(['peek', long, '--virt', '--at', '0x400000']);
+    const { exitCode, stderr } = await runHere('peek', long, '--virt', '--at', '0x400000');
     expect([exitCode, stderr]).toEqual([
       2,
       'Cannot reach virtual address 0x400000: not-present, expected a mapped page\n',

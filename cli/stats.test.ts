@@ -7,7 +7,7 @@ import { emptyMachine } from '../src/running/empty-machine.ts';
 import { RunningMachine } from '../src/running/running-machine.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { keepRunning } from './control/keep-running.ts';
-import { runSavkit } from './testing/run-savkit.ts';
+import { runHere } from './testing/run-here.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
 const state = join(STATES_FOLDER, 'own-pae.sav');
@@ -50,14 +50,14 @@ describe('savkit stats', () => {
     );
     expect(result.statistics).toMatchObject([{ path: '/PGM/CPU0/RZ/Trap0e', kind: 'profile' }]);
     expect(result.statistics[0].value.periods).toBeGreaterThan(0);
-    expect((await runSavkit(['stats', state, '--watch', '1'])).exitCode).toBe(2);
-    expect((await runSavkit(['stats', socket, '--watch', '0'])).exitCode).toBe(2);
+    expect((await runHere('stats', state, '--watch', '1')).exitCode).toBe(2);
+    expect((await runHere('stats', socket, '--watch', '0')).exitCode).toBe(2);
     stop.abort();
     rmSync(folder, { recursive: true });
   });
 
   it('says so when nothing has such a name', async () => {
-    const { exitCode, stderr } = await runSavkit(['stats', state, '/none']);
+    const { exitCode, stderr } = await runHere('stats', state, '/none');
     expect([exitCode, stderr]).toEqual([
       2,
       'Cannot show /none: no statistic has such a name; without a pattern those that are not 0 are shown\n',

@@ -1,9 +1,7 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { isPairingCode } from '../../migrations/trust/code-form.ts';
 import { newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import { sourceTrust, targetTrust } from './trust-options.ts';
-
-afterEach(() => vi.unstubAllEnvs());
 
 describe('a pairing code', () => {
   it('that is set to nothing is none: the target makes one, the source has to be told one', async () => {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { expect } from 'vitest';
-import { runSavkit } from './run-savkit.ts';
+import { runHere } from './run-here.ts';
 
 const schema = JSON.parse(readFileSync(new URL('../output.schema.json', import.meta.url), 'utf8')) as object;
 const ajv = new Ajv({ allErrors: true, strict: false }).addSchema(schema, 'savkit');
@@ -21,12 +21,12 @@ export function expectSchema(document: unknown): void {
   expect(matches(document), JSON.stringify(matches.errors)).toBe(true);
 }
 
-/** Runs the built command line with `--json`. What it prints must match the schema, and name the exit code. */
+/** Runs a command line with `--json` in this process. What it prints must match the schema, and name the exit code. */
 export async function savkitJson<T = Record<string, unknown>>(
   ...args: string[]
 ): Promise<{ exitCode: number; files: JsonFile<T>[] }> {
-  const { stdout, exitCode } = await runSavkit([...args, '--json']);
-  const document = JSON.parse(stdout.toString());
+  const { stdout, exitCode } = await runHere(...args, '--json');
+  const document = JSON.parse(stdout);
   expectSchema(document);
   expect(document.exitCode).toBe(exitCode);
   return document;

@@ -1,8 +1,6 @@
 import { resolve } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { recordFolder } from './record-folder.ts';
-
-afterEach(() => vi.unstubAllEnvs());
 
 describe.skipIf(process.platform === 'win32')('recordFolder()', () => {
   it.each([
