@@ -8,6 +8,7 @@ import { Encoding } from './segments.ts';
 const STRUCTURE_LIMIT = 1024 * 1024;
 /** Most units are smaller. */
 const FIRST_GATHER = 8 * 1024;
+const NOTHING = new Uint8Array(0);
 
 /**
  * The decoded payload of a container's current unit, front to back.
@@ -24,7 +25,7 @@ export class PayloadReader {
   #next = 0;
   /** The run stands in the window, so it is lost with the next `more()`. */
   #runInWindow = false;
-  #gathered = new Uint8Array(FIRST_GATHER);
+  #gathered = NOTHING;
   #ended = false;
 
   /** Reads the unit that `container.nextUnit` gave last. */
@@ -149,7 +150,7 @@ export class PayloadReader {
 
   /** All that is left of the payload, owned. @throws UnsupportedError `too-long` beyond `limit` bytes */
   async rest(limit: number): Promise<Uint8Array> {
-    let bytes: Uint8Array = new Uint8Array(FIRST_GATHER);
+    let bytes = NOTHING;
     let size = 0;
     for (let piece = await this.piece(); piece; piece = await this.piece()) {
       if (size + piece.length > limit) throw this.#tooLong(`more than ${limit} bytes of payload`);
@@ -216,7 +217,8 @@ export class PayloadReader {
   /** Moves the run to own memory with room for `extra` bytes after it. */
   #ownRun(extra: number): void {
     const have = this.#runEnd - this.#runAt;
-    const target = have + extra > this.#gathered.length ? new Uint8Array(2 * (have + extra)) : this.#gathered;
+    const tooSmall = have + extra > this.#gathered.length;
+    const target = tooSmall ? new Uint8Array(Math.max(FIRST_GATHER, 2 * (have + extra))) : this.#gathered;
     if (this.#runBytes !== target) target.set(this.#runBytes.subarray(this.#runAt, this.#runEnd));
     else if (this.#runAt > 0) target.copyWithin(0, this.#runAt, this.#runEnd);
     this.#gathered = target;

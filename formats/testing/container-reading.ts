@@ -7,19 +7,23 @@ import { PayloadReader } from '../ssm/payload.ts';
 /** Units and payloads, read strictly, with every block decompressed. @throws SavkitError */
 export async function readStrictly(source: ByteSource): Promise<{ name: string; payload: Buffer }[]> {
   const container = await openContainer(source);
-  const units = [];
-  for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
-    const payload = new PayloadReader(container);
-    // The unit `mm` is one that a handler reads: 16 bytes and not one more.
-    if (unit.name === 'mm') {
-      const bytes = await payload.parse((cursor) => Buffer.from(cursor.view(16)));
-      await payload.expectEnd();
-      units.push({ name: unit.name, payload: bytes });
-    } else {
-      units.push({ name: unit.name, payload: Buffer.from(await payload.rest(1 << 27)) });
+  try {
+    const units = [];
+    for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
+      const payload = new PayloadReader(container);
+      // The unit `mm` is one that a handler reads: 16 bytes and not one more.
+      if (unit.name === 'mm') {
+        const bytes = await payload.parse((cursor) => Buffer.from(cursor.view(16)));
+        await payload.expectEnd();
+        units.push({ name: unit.name, payload: bytes });
+      } else {
+        units.push({ name: unit.name, payload: Buffer.from(await payload.rest(1 << 27)) });
+      }
     }
+    return units;
+  } finally {
+    container.release();
   }
-  return units;
 }
 
 /** Units that come through although others are damaged, and what was found. */
@@ -49,6 +53,7 @@ export async function readTolerantly(
       if (!(await container.resync())) break;
     }
   }
+  container.release();
   return { good, all, errors };
 }
 

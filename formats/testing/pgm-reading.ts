@@ -19,12 +19,16 @@ export async function readPgm(bytes: Uint8Array, ramSizeHint?: number): Promise<
   const reader = new PgmReader(container);
   reader.ramSizeHint = ramSizeHint;
   const reading: PgmReading = { reader, memory: new Map(), records: new Array(9).fill(0) };
-  for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
-    if (!isPgm(unit)) continue;
-    await reader.begin(unit);
-    while (await reader.nextPages()) keep(reading, reader.batch);
+  try {
+    for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
+      if (!isPgm(unit)) continue;
+      await reader.begin(unit);
+      while (await reader.nextPages()) keep(reading, reader.batch);
+    }
+    return reading;
+  } finally {
+    container.release();
   }
-  return reading;
 }
 
 /** Reads no contents: for inputs of which only the records count. */
@@ -32,12 +36,16 @@ export async function countPgm(bytes: Uint8Array): Promise<number> {
   const container = await openContainer(bufferSource(bytes));
   const reader = new PgmReader(container);
   let count = 0;
-  for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
-    if (!isPgm(unit)) continue;
-    await reader.begin(unit);
-    while (await reader.nextPages()) count += reader.batch.count;
+  try {
+    for (let unit = await container.nextUnit(); unit; unit = await container.nextUnit()) {
+      if (!isPgm(unit)) continue;
+      await reader.begin(unit);
+      while (await reader.nextPages()) count += reader.batch.count;
+    }
+    return count;
+  } finally {
+    container.release();
   }
-  return count;
 }
 
 const content = new Uint8Array(PAGE);
