@@ -10,7 +10,6 @@ import { completeLimits, type MigrationLimits } from '../../migrations/policy/li
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
 import { measureMachine } from '../../migrations/source/measure.ts';
 import { migrate, newMigrationId } from '../../migrations/source/migration.ts';
-import type { MigrateOptions } from '../../migrations/source/options.ts';
 import { connectToTarget } from '../../migrations/trust/connect-to-target.ts';
 import { endpointText, parseEndpoint } from '../../migrations/trust/endpoint.ts';
 import type { Trust } from '../../migrations/trust/trust.ts';
@@ -18,18 +17,7 @@ import { DepartingMachine } from '../../migrations/virtual-machine/departing-mac
 import type { Machine } from '../../src/machine/machine.ts';
 import { saveState } from '../../src/machine/save.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
-
-/** What `savkit migrate` asks for; goes as JSON to the process that runs the machine, so keys are text there. */
-export interface MigrateRequest {
-  to: string;
-  trust: Exclude<Trust, { kind: 'code' }> | { kind: 'code'; key: string };
-  records: string;
-  limits: { [K in keyof MigrationLimits]: MigrationLimits[K] | null };
-  streams: number;
-  compression: NonNullable<MigrateOptions['compression']>;
-  proof: NonNullable<MigrateOptions['proof']>;
-  resumeWithinMs: number;
-}
+import type { ForetellRequest, LimitsInJson, MigrateRequest } from './requests.ts';
 
 /** A machine that is to go, of whatever kind. */
 export interface Departing {
@@ -51,11 +39,15 @@ export interface OwnMachine {
   running?: RunningMachine;
 }
 
-/** JSON knows no infinity: null stands for it. */
-export function limitsOf(limits: MigrateRequest['limits']): MigrationLimits {
-  return Object.fromEntries(
-    Object.entries(limits).map(([key, value]) => [key, value ?? Number.POSITIVE_INFINITY]),
-  ) as unknown as MigrationLimits;
+/**
+ * All limits; in JSON null stands for infinity. @param otherwise those that hold where none is given
+ * @throws UsageError `bad-limit`
+ */
+export function limitsOf(json: LimitsInJson, otherwise: Partial<MigrationLimits> = {}): MigrationLimits {
+  const given = Object.entries(json)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, value ?? Number.POSITIVE_INFINITY]);
+  return completeLimits({ ...otherwise, ...Object.fromEntries(given) });
 }
 
 /** Migrates a machine of this process; see `carryAway`. */
@@ -101,8 +93,8 @@ export async function carryAway(
   try {
     return await migrate(source, {
       ...{ connect, migration, log, limits, streams, compression, proof, resumeWithinMs, signal, onEvent },
-      ...(keepAsItWas ? { keepAsItWas: () => keepAsItWas(migration) } : {}),
-      ...(stopAsking ? { stopAsking } : {}),
+      keepAsItWas: keepAsItWas && (() => keepAsItWas(migration)),
+      stopAsking,
     });
   } finally {
     underWay.delete(key);
@@ -129,17 +121,10 @@ const underWay = new WeakMap<object, MigrationLimits>();
  * Changes limits of the migration of a machine while it runs; gives all of them. @throws UsageError when there is none,
  * or for what is no limit
  */
-export function changeLimits(machine: object, changes: Partial<MigrateRequest['limits']>): MigrationLimits {
+export function changeLimits(machine: object, changes: LimitsInJson): MigrationLimits {
   const limits = underWay.get(machine);
   if (!limits) throw new UsageError('no-migration', 'Cannot change limits: the machine is not being migrated');
-  return Object.assign(limits, completeLimits({ ...limits, ...limitsOf(changes as MigrateRequest['limits']) }));
-}
-
-export interface ForetellRequest {
-  limits: MigrateRequest['limits'];
-  /** Bytes per second that the link is expected to take. */
-  rate: number;
-  compression: MigrateRequest['compression'];
+  return Object.assign(limits, limitsOf(changes, limits));
 }
 
 /** Measures a machine of this process, which runs on, and foretells its migration. */

@@ -2,10 +2,11 @@ import { statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { EnvironmentError, InterruptedError, SavkitError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
-import type { OnEvent } from './kept-machine.ts';
+import { checkShape } from '../../formats/values/shape.ts';
 import { linesOf } from './lines.ts';
-import { BEAT, BEAT_MS, badReply, type ControlRequest, errorFromWire, parseReply } from './protocol.ts';
-import { isEventOf, isResultOf } from './reply-forms.ts';
+import { BEAT, BEAT_MS, badReply, errorFromWire, parseReply } from './protocol.ts';
+import { type EventOf, eventShape, type ResultOf, resultShape } from './replies.ts';
+import type { ControlCommand, RequestOf } from './requests.ts';
 import { socketAddress } from './socket-path.ts';
 
 /** The longest reply is a report with a line for each pass or round. */
@@ -20,13 +21,13 @@ const SILENCE_MS = 8 * BEAT_MS;
  * @returns the result
  * @throws what the command failed of; EnvironmentError where no machine answers, or what is no answer; InterruptedError
  */
-export async function askMachine(
+export async function askMachine<C extends ControlCommand>(
   path: string,
-  request: Omit<ControlRequest, 'id'>,
-  onEvent: OnEvent,
+  request: { command: C } & Partial<RequestOf<C>>,
+  onEvent: (event: EventOf<C>) => void,
   signal: AbortSignal,
   silenceMs = SILENCE_MS,
-): Promise<Record<string, unknown>> {
+): Promise<ResultOf<C>> {
   const words = new EnvironmentError(
     'no-answer',
     `Cannot carry out ${request.command}: the process of the machine at ${path} does not answer; it hangs, or is stopped`,
@@ -47,12 +48,11 @@ export async function askMachine(
       timer.refresh();
       const reply = parseReply(line);
       if ('event' in reply) {
-        const { id: _, event, ...data } = reply;
-        if (!isEventOf(request.command, event, data)) throw badReply();
-        if (event !== BEAT) onEvent(event, data);
-      } else if (!reply.ok) throw errorFromWire(reply.error);
-      else if (isResultOf(request.command, reply.result)) return reply.result as Record<string, unknown>;
-      else throw badReply();
+        const { event, data } = reply;
+        const shape = event === BEAT ? undefined : eventShape(request.command, event);
+        if (shape) onEvent(checkShape(data, shape, (why) => badReply(`of ${event}, ${why}`)));
+      } else if (reply.ok) return checkShape(reply.result, resultShape(request.command), badReply);
+      else throw errorFromWire(reply.error);
     }
     throw new EnvironmentError(
       'truncated',
@@ -72,7 +72,7 @@ export async function askMachine(
 /** A process that is killed has not read all: its end is not always an orderly one. */
 function wordsFor(error: unknown, command: string): unknown {
   const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code === 'too-long') return badReply();
+  if (code === 'too-long') return badReply('a line of it is too long');
   if (error instanceof SavkitError || syscall === undefined) return error;
   return new EnvironmentError(
     'truncated',

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { EnvironmentError } from '../../formats/errors.ts';
 import type { KeptMachine } from './kept-machine.ts';
 import { linesOf } from './lines.ts';
-import { OPERATIONS } from './operations.ts';
+import { operate } from './operations.ts';
 import { BEAT, BEAT_MS, errorToWire, LINE_LIMIT, parseRequest } from './protocol.ts';
 
 /** Bytes that wait for a client to read them. */
@@ -74,10 +74,8 @@ export class ControlConnection {
       const request = parseRequest(line);
       id = request.id;
       const onEvent = (event: string, data: object) => this.#send(id, { event, ...data });
-      this.#send(id, {
-        ok: true,
-        result: await OPERATIONS[request.command](this.#kept, request, onEvent, abort.signal),
-      });
+      const result = await operate(request.command, this.#kept, request, onEvent, abort.signal);
+      this.#send(id, { ok: true, result });
     } catch (error) {
       this.#send(id, { ok: false, error: errorToWire(error) });
     } finally {

@@ -16,7 +16,8 @@ import { askMachine } from './control-client.ts';
 import { openControlSocket } from './control-server.ts';
 import { keepRunning } from './keep-running.ts';
 import { linesOf } from './lines.ts';
-import { CONTROL_COMMANDS, errorFromWire, errorToWire, LINE_LIMIT, parseReply, parseRequest } from './protocol.ts';
+import { errorFromWire, errorToWire, LINE_LIMIT, parseReply, parseRequest } from './protocol.ts';
+import { CONTROL_COMMANDS, type RequestOf } from './requests.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-control-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -92,7 +93,7 @@ describe('control socket', () => {
     for (const command of ['live-save', 'save'] as const) {
       const path = join(folder, `${command}.sav`);
       const events: string[] = [];
-      const result = await askMachine(socket, { command, path }, (event) => events.push(event), never);
+      const result = await askMachine(socket, { command, path }, ({ event }) => events.push(event), never);
       expect(result).toMatchObject({ path });
       if (command === 'live-save') expect(events).toEqual(expect.arrayContaining(['pass', 'progress']));
       expect(statSync(path).mode & 0o777).toBe(0o600);
@@ -116,8 +117,8 @@ describe('control socket', () => {
     const save = askMachine(
       socket,
       { command: 'live-save', path },
-      (event, data) => {
-        if (event !== 'pass' || (data as { pass: number }).pass !== 0) return;
+      (event) => {
+        if (event.event !== 'pass' || event.pass !== 0) return;
         void askMachine(socket, { command: 'status' }, ignore, never).then(({ state }) => states.push(state));
         abort.abort();
       },
@@ -146,15 +147,15 @@ describe('control socket', () => {
 
   it.each([
     ['hello\n', 'not JSON'],
-    ['[]\n', 'no JSON object'],
-    ['{"command":"status"}\n', 'no id'],
-    ['{"id":1,"command":"explode"}\n', 'there is no command "explode"'],
-    ['{"id":1,"command":"__proto__"}\n', 'there is no command'],
-    ['{"id":1,"command":"status","x":1}\n', 'status takes no x'],
-    ['{"id":1,"command":"save"}\n', 'path is no string'],
-    ['{"id":1,"command":"save","path":""}\n', 'path is no path'],
-    ['{"id":1,"command":"live-save","path":"a","maxDowntimeMs":-1}\n', 'maxDowntimeMs is below 0'],
-    ['{"id":1,"command":"migrate","request":[]}\n', 'request is no object'],
+    ['[]\n', 'it is not an object'],
+    ['{"command":"status"}\n', 'id is not a whole number'],
+    ['{"id":1,"command":"explode"}\n', 'command is not one of status, stats'],
+    ['{"id":1,"command":"__proto__"}\n', 'command is not one of'],
+    ['{"id":1,"command":"status","x":1}\n', 'x is not a field that is known here'],
+    ['{"id":1,"command":"save"}\n', 'path is not text'],
+    ['{"id":1,"command":"save","path":""}\n', 'path is not a path'],
+    ['{"id":1,"command":"live-save","path":"a","maxDowntimeMs":-1}\n', 'maxDowntimeMs is not a number from 0'],
+    ['{"id":1,"command":"migrate","request":[]}\n', 'request is not an object'],
     [`${'x'.repeat(LINE_LIMIT + 1)}`, 'it has more than'],
   ])('refuses requests that are none: %#', async (text, why) => {
     const { socket, stop, running } = await keptMachine();
@@ -213,6 +214,19 @@ describe('protocol', () => {
     );
   });
 
+  it.each([
+    ['{"id":1,"command":"save","path":"a\\u0000"}', 'path is not a path'],
+    ['{"id":1,"command":"throttle","share":-1}', 'share is not a number from 0'],
+    ['{"id":1,"command":"limits","request":{"speed":1}}', 'request.speed is not a field that is known here'],
+    [
+      '{"id":1,"command":"migrate","request":{"to":"a:1","trust":{"kind":"code"}}}',
+      'request.trust.key is not 32 bytes',
+    ],
+    ['{"id":1,"command":"teleport","request":{"to":"a:1","password":1}}', 'request.password is not text'],
+  ])('says what is wrong with %s', (line, why) => {
+    expect(() => parseRequest(line)).toThrow(why);
+  });
+
   it('takes any line as a reply or says that it is none', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.json()), (line) => {
@@ -263,7 +277,7 @@ describe('a machine with everything', () => {
     });
     const { memory } = running;
     running.runSteps(200);
-    const ask = (command: 'status' | 'console' | 'reset', more = {}) =>
+    const ask = <C extends 'status' | 'console' | 'reset'>(command: C, more: Partial<RequestOf<C>> = {}) =>
       askMachine(socket, { command, ...more }, ignore, never);
     const status = await ask('status');
     expect(status).toMatchObject({ host: { paging: 'PAE+NX,raw', sharing: null } });

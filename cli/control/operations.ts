@@ -8,20 +8,21 @@ import { liveSave } from '../../src/live-save/live-save.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
 import { hostPagingText } from '../../src/paging/shadow-mode.ts';
 import { listStatistics } from '../text/statistics-text.ts';
-import { carryOut, changeLimits, type ForetellRequest, foretell, type MigrateRequest } from './carry-out.ts';
+import { carryOut, changeLimits, foretell } from './carry-out.ts';
 import type { KeptMachine, OnEvent } from './kept-machine.ts';
-import type { ControlCommand, ControlRequest } from './protocol.ts';
-import { type TeleportRequest, teleport } from './teleport.ts';
+import type { MachineStatus } from './replies.ts';
+import type { ControlCommand, RequestOf } from './requests.ts';
+import { teleport } from './teleport.ts';
 
-type Operation = (
+type Operation<C extends ControlCommand> = (
   kept: KeptMachine,
-  request: ControlRequest,
+  request: RequestOf<C>,
   onEvent: OnEvent,
   signal: AbortSignal,
 ) => Promise<object> | object;
 
-/** What each command of a control socket does; the result goes into the reply. */
-export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
+/** What each command of a control socket does. */
+const OPERATIONS: { readonly [C in ControlCommand]: Operation<C> } = {
   status: describeMachine,
   stats: ({ running }, { pattern }) => ({ statistics: listStatistics(running.machine.statistics, pattern) }),
   check,
@@ -42,28 +43,38 @@ export const OPERATIONS: Readonly<Record<ControlCommand, Operation>> = {
     return describeMachine(kept);
   },
   console: runLine,
-  throttle: (kept, { share = 0 }) => {
+  throttle: (kept, { share }) => {
     kept.running.throttle = share;
     return describeMachine(kept);
   },
   save,
   'live-save': saveLive,
   migrate: migrateAway,
-  limits: ({ running }, { request }) => changeLimits(running.machine, request as Partial<MigrateRequest['limits']>),
-  foretell: ({ name, running }, { request }) =>
-    foretell({ name, machine: running.machine, running }, request as ForetellRequest),
+  limits: ({ running }, { request }) => changeLimits(running.machine, request),
+  foretell: ({ name, running }, { request }) => foretell({ name, machine: running.machine, running }, request),
   teleport: async (kept, { request }, onEvent, signal) => {
-    const report = await teleport(request as TeleportRequest, kept.running, onEvent, signal);
-    kept.movedTo = (request as TeleportRequest).to;
+    const report = await teleport(request, kept.running, onEvent, signal);
+    kept.movedTo = request.to;
     return report;
   },
 };
+
+/** Carries out a command; its result goes into the reply. */
+export function operate<C extends ControlCommand>(
+  command: C,
+  kept: KeptMachine,
+  request: RequestOf<C>,
+  onEvent: OnEvent,
+  signal: AbortSignal,
+): Promise<object> | object {
+  return OPERATIONS[command](kept, request, onEvent, signal);
+}
 
 /** Commands that need a machine that stands still, or write files of this process. */
 const NOT_WHILE_RUNNING = ['save', 'pgmphystofile'];
 
 /** One line of the debugger's console. */
-async function runLine(kept: KeptMachine, { line = '' }: ControlRequest): Promise<object> {
+async function runLine(kept: KeptMachine, { line }: RequestOf<'console'>): Promise<object> {
   const [name = ''] = line.trim().replace(/^\./, '').split(/\s/);
   if (NOT_WHILE_RUNNING.includes(name))
     throw new UsageError('bad-request', `Cannot carry out request: ${name} is for machines that stand still`);
@@ -76,7 +87,7 @@ async function runLine(kept: KeptMachine, { line = '' }: ControlRequest): Promis
 /** In slices: others are to get their answers, and the machine its time, however much memory there is. */
 async function check(
   { running }: KeptMachine,
-  _request: ControlRequest,
+  _request: object,
   _onEvent: OnEvent,
   signal: AbortSignal,
 ): Promise<object> {
@@ -90,7 +101,7 @@ async function check(
 }
 
 /** What `status` says. */
-export function describeMachine({ name, running, host }: KeptMachine): object {
+export function describeMachine({ name, running, host }: KeptMachine): MachineStatus {
   const { guest, machine, memory, figures, state, throttle } = running;
   const { seed, rate, places, patternSize, steps, ticks } = guest.block;
   return {
@@ -117,17 +128,16 @@ export function describeMachine({ name, running, host }: KeptMachine): object {
 
 function migrateAway(
   kept: KeptMachine,
-  { request }: ControlRequest,
+  { request }: RequestOf<'migrate'>,
   onEvent: OnEvent,
   signal: AbortSignal,
 ): Promise<object> {
   const { name, running } = kept;
-  const wanted = request as MigrateRequest;
   return carryOut(
-    wanted,
+    request,
     { name, machine: running.machine, running },
     ({ event, ...data }) => {
-      if (event === 'running' || event === 'arrived') kept.movedTo = wanted.to;
+      if (event === 'running' || event === 'arrived') kept.movedTo = request.to;
       onEvent(event, data);
     },
     signal,
@@ -137,7 +147,7 @@ function migrateAway(
 
 async function save(
   { running }: KeptMachine,
-  { path = '', force = false }: ControlRequest,
+  { path, force }: RequestOf<'save'>,
   onEvent: OnEvent,
   signal: AbortSignal,
 ): Promise<object> {
@@ -152,13 +162,13 @@ async function save(
 
 async function saveLive(
   { running }: KeptMachine,
-  { path = '', force = false, maxDowntimeMs, stay = false }: ControlRequest,
+  { path, force, maxDowntimeMs, stay }: RequestOf<'live-save'>,
   onEvent: OnEvent,
   signal: AbortSignal,
 ): Promise<object> {
   return writeFileSink(path, { force }, async (sink) => {
     const report = await liveSave(running, sink, {
-      ...(maxDowntimeMs === undefined ? {} : { maxDowntimeMs }),
+      maxDowntimeMs,
       leaveSuspended: stay,
       signal,
       freeSpace: () => freeSpaceAt(path),

@@ -7,7 +7,20 @@ import {
   UnsupportedError,
   UsageError,
 } from '../../formats/errors.ts';
+import {
+  checkShape as check,
+  count,
+  flag,
+  object,
+  oneKind,
+  optional,
+  record,
+  type ShapeValue,
+  text,
+  withDefault,
+} from '../../formats/values/shape.ts';
 import { MigrationError } from '../../migrations/wire/migration-error.ts';
+import { type ControlCommand, REQUESTS, type RequestOf } from './requests.ts';
 
 /*
  * The control socket of a machine that `savkit run` keeps: a Unix socket that only its owner can use (on Windows a
@@ -31,120 +44,51 @@ export const BEAT_MS = 1000;
 /** A request is some paths and numbers. */
 export const LINE_LIMIT = 64 * 1024;
 
-type FieldKind = 'string' | 'number' | 'boolean' | 'object';
+const words = text(65_536);
 
-/** A command's fields; a question mark follows the kind of those that may be left out. */
-const COMMANDS = {
-  status: {},
-  stats: { pattern: 'string?' },
-  check: {},
-  pause: {},
-  resume: {},
-  reset: {},
-  stop: {},
-  console: { line: 'string' },
-  throttle: { share: 'number' },
-  save: { path: 'string', force: 'boolean?' },
-  'live-save': { path: 'string', force: 'boolean?', maxDowntimeMs: 'number?', stay: 'boolean?' },
-  migrate: { request: 'object' },
-  limits: { request: 'object' },
-  foretell: { request: 'object' },
-  teleport: { request: 'object' },
-} as const satisfies Record<string, Record<string, FieldKind | `${FieldKind}?`>>;
+/** A command as it was asked for. */
+export type ControlRequest = { [C in ControlCommand]: { id: number; command: C } & RequestOf<C> }[ControlCommand];
 
-export type ControlCommand = keyof typeof COMMANDS;
-export const CONTROL_COMMANDS = Object.keys(COMMANDS) as readonly ControlCommand[];
+const errorShape = record({ class: withDefault(words, ''), code: words, message: words, vboxCode: optional(words) });
+export type ControlError = ShapeValue<typeof errorShape>;
 
-export interface ControlRequest {
-  id: number;
-  command: ControlCommand;
-  path?: string;
-  force?: boolean;
-  maxDowntimeMs?: number;
-  stay?: boolean;
-  share?: number;
-  pattern?: string;
-  line?: string;
-  request?: object;
-}
-
-export interface ControlError {
-  class: string;
-  code: string;
-  message: string;
-  vboxCode?: string;
-}
-
+/** A line that a machine has said; what is in a result or with an event depends on the command. */
 export type ControlReply =
-  | { id: number; event: string }
-  | { id: number; ok: true; result: object }
-  | { id: number; ok: false; error: ControlError };
+  | { event: string; data: unknown }
+  | { ok: true; result: unknown }
+  | { ok: false; error: ControlError };
 
 /** @throws UsageError `bad-request` for all that is not a known command with its fields and no others */
 export function parseRequest(line: string): ControlRequest {
-  const value = parseObject(line, 'request');
-  const { id, command, ...fields } = value;
-  if (!Number.isSafeInteger(id)) throw badRequest('it has no id that is a whole number');
-  const known =
-    typeof command === 'string' && Object.hasOwn(COMMANDS, command) ? COMMANDS[command as ControlCommand] : undefined;
-  if (!known)
-    throw badRequest(
-      `there is no command ${JSON.stringify(command)?.slice(0, 40)}, expected one of ${CONTROL_COMMANDS.join(', ')}`,
-    );
-  for (const name of Object.keys(fields))
-    if (!Object.hasOwn(known, name)) throw badRequest(`${command} takes no ${name.slice(0, 40)}`);
-  for (const [name, spec] of Object.entries(known) as [string, string][]) checkField(name, spec, fields[name]);
-  return value as unknown as ControlRequest;
-}
-
-function checkField(name: string, spec: string, value: unknown): void {
-  const isOptional = spec.endsWith('?');
-  if (value === undefined && isOptional) return;
-  const kind = isOptional ? spec.slice(0, -1) : spec;
-  const found = value === null || Array.isArray(value) ? 'other' : typeof value;
-  if (found !== kind) throw badRequest(`${name} is no ${kind}`);
-  if (kind === 'number' && !(Number.isFinite(value) && (value as number) >= 0)) throw badRequest(`${name} is below 0`);
-  if (name === 'path' && ((value as string) === '' || (value as string).includes('\0')))
-    throw badRequest('path is no path');
+  const { id, command, ...fields } = check(parse(line, badRequest), object, badRequest);
+  return {
+    id: check(id, count, () => badRequest('id is not a whole number')),
+    ...check({ command, ...fields }, oneKind('command', REQUESTS), badRequest),
+  };
 }
 
 /** @throws EnvironmentError `bad-reply` */
 export function parseReply(line: string): ControlReply {
+  const { event, ok, result, error, id: _, ...data } = check(parse(line, badReply), object, badReply);
+  if (event !== undefined) return { event: check(event, words, badReply), data };
+  if (check(ok, flag, badReply)) return { ok: true, result };
+  return { ok: false, error: check(error, errorShape, badReply) };
+}
+
+/** @param why what is wrong with the reply */
+export function badReply(why: string): EnvironmentError {
+  return new EnvironmentError(
+    'bad-reply',
+    `Cannot read the reply: ${why}; what answers there is no machine of this savkit`,
+  );
+}
+
+function parse(line: string, refuse: (why: string) => SavkitError): unknown {
   try {
-    const value = parseObject(line, 'reply');
-    if (
-      typeof value.event === 'string' ||
-      (value.ok === true && isObject(value.result)) ||
-      (value.ok === false && isError(value.error))
-    )
-      return value as unknown as ControlReply;
+    return JSON.parse(line);
   } catch {
-    // Said below.
+    throw refuse('it is not JSON');
   }
-  throw badReply();
-}
-
-export function badReply(): EnvironmentError {
-  return new EnvironmentError('bad-reply', 'Cannot read the reply: what answers there is no machine of this savkit');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isError(value: unknown): boolean {
-  return isObject(value) && typeof value.code === 'string' && typeof value.message === 'string';
-}
-
-function parseObject(line: string, what: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    throw badRequest(`the ${what} is not JSON`);
-  }
-  if (!isObject(value)) throw badRequest(`the ${what} is no JSON object`);
-  return value;
 }
 
 function badRequest(why: string): UsageError {
@@ -156,11 +100,16 @@ const CLASSES = { EnvironmentError, FormatError, InterruptedError, MigrationErro
 /** An error as it goes over the socket. */
 export function errorToWire(error: unknown): ControlError {
   if (!(error instanceof SavkitError))
-    return { class: 'SavkitError', code: 'internal', message: `Cannot carry out request: ${String(error)}` };
+    return {
+      class: 'SavkitError',
+      code: 'internal',
+      message: `Cannot carry out request: ${String(error)}`,
+      vboxCode: undefined,
+    };
   const { code, message, vboxCode } = error;
   // A more special class goes as the one that the other side knows: the exit code depends on it.
   const name = Object.entries(CLASSES).find(([, each]) => error instanceof each)?.[0] ?? 'SavkitError';
-  return vboxCode === undefined ? { class: name, code, message } : { class: name, code, message, vboxCode };
+  return { class: name, code, message, vboxCode };
 }
 
 /** The error that the other side had. */
@@ -168,5 +117,5 @@ export function errorFromWire(error: ControlError): SavkitError {
   const { class: name, code, message, vboxCode } = error;
   if (name === 'InterruptedError') return new InterruptedError(vboxCode);
   const Class = entryOf(CLASSES as Record<string, typeof SavkitError>, name) ?? SavkitError;
-  return new Class(String(code), String(message), {}, vboxCode);
+  return new Class(code, message, {}, vboxCode);
 }

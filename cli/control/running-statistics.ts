@@ -4,7 +4,7 @@ import { ExitCode } from '../process/exit-codes.ts';
 import type { Job, Outcome } from '../process/run-command.ts';
 import { show } from '../terminal/print.ts';
 import { line, lines } from '../terminal/terminal-text.ts';
-import { type DescribedStatistic, statisticsText } from '../text/statistics-text.ts';
+import { statisticsText } from '../text/statistics-text.ts';
 import { askMachine } from './control-client.ts';
 
 /** Looks more often tell nothing more. */
@@ -25,8 +25,8 @@ export async function runningStatistics({ signal }: Job, machine: string, looks:
     throw new UsageError('bad-combination', 'Cannot watch with --json: a document has an end');
   if (watch !== undefined && !(watch >= LEAST_SECONDS))
     throw new UsageError('usage', `Cannot watch every ${watch} seconds: expected ${LEAST_SECONDS} or more`);
-  const request = { command: 'stats' as const, ...(pattern === undefined ? {} : { pattern }) };
-  const look = async () => (await askMachine(machine, request, () => {}, signal)).statistics as DescribedStatistic[];
+  const request = { command: 'stats' as const, pattern };
+  const look = async () => (await askMachine(machine, request, () => {}, signal)).statistics;
   let last = await look();
   if (watch === undefined) return { exitCode: ExitCode.OK, result: { statistics: last }, text: statisticsText(last) };
   await show(statisticsText(last));

@@ -1,20 +1,9 @@
-import { UsageError } from '../../formats/errors.ts';
 import { connectPeer } from '../../migrations/teleporter/connect.ts';
 import { type TeleportReport, teleportRunning } from '../../migrations/teleporter/teleport-running.ts';
 import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
 import type { RunningMachine } from '../../src/running/running-machine.ts';
 import type { OnEvent } from './kept-machine.ts';
-
-/**
- * What `savkit send` asks of the process that runs a machine. The socket is its owner's only, so the password may pass.
- */
-export interface TeleportRequest {
-  to: string;
-  /** As it goes over the wire. */
-  password: string;
-  paused: boolean;
-  maxDowntimeMs: number;
-}
+import type { TeleportRequest } from './requests.ts';
 
 /** Teleports a machine of this process to a VirtualBox that waits. @throws as `teleportRunning` does */
 export async function teleport(
@@ -24,13 +13,6 @@ export async function teleport(
   signal: AbortSignal,
 ): Promise<TeleportReport> {
   const { to, password, paused, maxDowntimeMs } = request;
-  if (
-    typeof to !== 'string' ||
-    typeof password !== 'string' ||
-    typeof paused !== 'boolean' ||
-    typeof maxDowntimeMs !== 'number'
-  )
-    throw new UsageError('bad-request', 'Cannot teleport: expected to, password, paused and maxDowntimeMs');
   const peer = await connectPeer(parseEndpoint(to), { signal });
   try {
     return await teleportRunning(peer, running, {

@@ -1,12 +1,12 @@
 import { InterruptedError, type SavkitError, UsageError } from '../../formats/errors.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
-import { completeLimits, DEFAULT_LIMITS } from '../../migrations/policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
 import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
 import { loadState } from '../../src/machine/load.ts';
-import { carryOut, foretell, limitsOf, type MigrateRequest, type OwnMachine } from '../control/carry-out.ts';
+import { carryOut, foretell, limitsOf, type OwnMachine } from '../control/carry-out.ts';
 import { askMachine } from '../control/control-client.ts';
+import type { LimitsInJson, MigrateRequest } from '../control/requests.ts';
 import { isControlSocket } from '../control/socket-path.ts';
 import { withInput } from '../io/input.ts';
 import { parseAddress } from '../parsing/address.ts';
@@ -73,15 +73,11 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
   let migration: string | undefined;
   try {
     const request = await requestOf(options, () => askMachine(file, { command: 'status' }, () => {}, signal));
-    const onEvent = (name: string, data: object) => {
-      const event = { event: name, ...data } as MigrationEvent;
+    const onEvent = (event: MigrationEvent) => {
       if (event.event === 'connected') migration = event.peer;
       tellEvent(report, event);
     };
-    return outcomeOf(
-      (await askMachine(file, { command: 'migrate', request }, onEvent, signal)) as unknown as MigrationReport,
-      options,
-    );
+    return outcomeOf(await askMachine(file, { command: 'migrate', request }, onEvent, signal), options);
   } catch (error) {
     if (error instanceof InterruptedError) await tellAfterCancel(report, options.records, migration);
     else if (HAS_NO_VOICE.has((error as SavkitError).code) && migration !== undefined)
@@ -94,12 +90,8 @@ async function migrateRunning(options: MigrateMachineOptions, { file, signal }: 
 
 async function askOnce(options: MigrateMachineOptions, file: string, signal: AbortSignal): Promise<Outcome> {
   if (options.change) {
-    const now = (await askMachine(
-      file,
-      { command: 'limits', request: givenLimits(options) },
-      () => {},
-      signal,
-    )) as unknown as MigrateRequest['limits'];
+    const request = givenLimits(options);
+    const now = await askMachine(file, { command: 'limits', request }, () => {}, signal);
     return {
       exitCode: ExitCode.OK,
       result: { action: 'change', limits: now },
@@ -109,7 +101,7 @@ async function askOnce(options: MigrateMachineOptions, file: string, signal: Abo
   const wish = wishOf(options);
   const rate = assumedRate(wish);
   const told = await askMachine(file, { command: 'foretell', request: { ...wish, rate } }, () => {}, signal);
-  return dryRunOutcome(file, rate, told as unknown as Forecast & { dirtyRate: number });
+  return dryRunOutcome(file, rate, told);
 }
 
 /** That a migration would not end is no error, but no success either. */
@@ -120,15 +112,15 @@ export function dryRunOutcome(machine: string, rate: number, told: Forecast & { 
 
 /** What is wished, as far as it needs no answer of anybody. @throws UsageError for what is no limit */
 export function wishOf(options: MigrateMachineOptions): {
-  limits: MigrateRequest['limits'];
+  limits: LimitsInJson;
   compression: MigrateRequest['compression'];
 } {
-  const limits = { ...DEFAULT_LIMITS, bandwidth: null, ...givenLimits(options) };
-  completeLimits(limitsOf(limits));
+  const limits = givenLimits(options);
+  limitsOf(limits);
   return { limits, compression: options.compression };
 }
 
-export function assumedRate({ limits }: { limits: MigrateRequest['limits'] }): number {
+export function assumedRate({ limits }: { limits: LimitsInJson }): number {
   return limits.bandwidth ?? ASSUMED_RATE;
 }
 
@@ -162,13 +154,13 @@ function givenLimits({
   bandwidth,
   timeLimit,
   onTimeLimit,
-}: MigrateMachineOptions): Partial<MigrateRequest['limits']> {
+}: MigrateMachineOptions): LimitsInJson {
   return {
-    ...(maxDowntime === undefined ? {} : { maxDowntimeMs: maxDowntime }),
-    ...(stalledDowntime === undefined ? {} : { stalledDowntimeMs: stalledDowntime }),
-    ...(bandwidth === undefined ? {} : { bandwidth: parseAddress(bandwidth) || null }),
-    ...(timeLimit === undefined ? {} : { timeLimitMs: timeLimit === 0 ? null : timeLimit * 1000 }),
-    ...(onTimeLimit === undefined ? {} : { onTimeLimit }),
+    maxDowntimeMs: maxDowntime,
+    stalledDowntimeMs: stalledDowntime,
+    bandwidth: bandwidth === undefined ? undefined : parseAddress(bandwidth) || null,
+    timeLimitMs: timeLimit === undefined ? undefined : timeLimit === 0 ? null : timeLimit * 1000,
+    onTimeLimit,
   };
 }
 

@@ -258,7 +258,7 @@ describe('migrate --resolve', () => {
       join(path(side), readdirSync(path(side)).find((name) => name.endsWith('.json')) ?? ''),
     ) as [string, string];
     expect(await decisions(records)).toEqual(['handed-over', 'ready']);
-    expect((await ask(path('vm.sock'), 'status')).state).toBe('suspended');
+    expect(await ask(path('vm.sock'), 'status')).toMatchObject({ state: 'suspended' });
     return { running, target, migration, records };
   }
   const decisions = (records: string[]) =>

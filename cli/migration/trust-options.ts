@@ -45,8 +45,11 @@ export function withTrustOptions<T>(argv: Argv<T>): Argv<T & TrustOptions> {
     }) as unknown as Argv<T & TrustOptions>;
 }
 
+/** Relays have keys of their own. */
+type MachineTrust = Exclude<Trust, { kind: 'relay-key' }>;
+
 /** How a source knows its target. @throws UsageError for options that don't go together */
-export async function sourceTrust(options: TrustOptions): Promise<Trust> {
+export async function sourceTrust(options: TrustOptions): Promise<MachineTrust> {
   const other = await withoutCode(options);
   if (other) return other;
   return {
@@ -58,7 +61,9 @@ export async function sourceTrust(options: TrustOptions): Promise<Trust> {
 }
 
 /** How a target knows its source; with a fresh code to be shown, unless one is given. */
-export async function targetTrust(options: TrustOptions): Promise<{ trust: Trust; shownCode: string | undefined }> {
+export async function targetTrust(
+  options: TrustOptions,
+): Promise<{ trust: MachineTrust; shownCode: string | undefined }> {
   const other = await withoutCode(options);
   if (other) return { trust: other, shownCode: undefined };
   const isGiven = options.codeFile !== undefined || Boolean(process.env[CODE_VARIABLE]);
@@ -66,7 +71,14 @@ export async function targetTrust(options: TrustOptions): Promise<{ trust: Trust
   return { trust: { kind: 'code', key: keyOfCode(code) }, shownCode: isGiven ? undefined : code };
 }
 
-async function withoutCode({ cert, key, ca, peerName, insecure, codeFile }: TrustOptions): Promise<Trust | undefined> {
+async function withoutCode({
+  cert,
+  key,
+  ca,
+  peerName,
+  insecure,
+  codeFile,
+}: TrustOptions): Promise<Exclude<MachineTrust, { kind: 'code' }> | undefined> {
   if (codeFile !== undefined && isPairingCode(codeFile))
     throw new UsageError(
       'usage',
@@ -93,6 +105,6 @@ async function withoutCode({ cert, key, ca, peerName, insecure, codeFile }: Trus
     certificate,
     key: privateKey,
     authority,
-    ...(peerName === undefined ? {} : { peerName }),
+    peerName,
   };
 }

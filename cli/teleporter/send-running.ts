@@ -3,7 +3,8 @@ import type { TeleportReport } from '../../migrations/teleporter/teleport-runnin
 import { passwordLine } from '../../migrations/teleporter/wire.ts';
 import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
 import { askMachine } from '../control/control-client.ts';
-import type { TeleportRequest } from '../control/teleport.ts';
+import type { EventOf } from '../control/replies.ts';
+import type { TeleportRequest } from '../control/requests.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { Job, Outcome } from '../process/run-command.ts';
 import { sizeText } from '../terminal/size-text.ts';
@@ -21,9 +22,9 @@ export async function sendRunning(socket: string, options: SendFileOptions, { si
   const request: TeleportRequest = { to, password, paused: options.paused, maxDowntimeMs: options.maxDowntime };
   const report = new LiveReport(options);
   let bytes = 0;
-  const onEvent = (event: string, data: object) => {
-    if (event !== 'progress') return report.note(event, NO_TEXT, data);
-    bytes = (data as { bytes: number }).bytes;
+  const onEvent = ({ event, ...data }: EventOf<'teleport'>) => {
+    if (!('bytes' in data)) return report.note(event, NO_TEXT, data);
+    bytes = data.bytes;
     report.update(
       'progress',
       () => line`${socket} → ${to}: ${sizeText(bytes)}`,
@@ -31,12 +32,7 @@ export async function sendRunning(socket: string, options: SendFileOptions, { si
     );
   };
   try {
-    const result = (await askMachine(
-      socket,
-      { command: 'teleport', request },
-      onEvent,
-      signal,
-    )) as unknown as TeleportReport;
+    const result = await askMachine(socket, { command: 'teleport', request }, onEvent, signal);
     return {
       exitCode: ExitCode.OK,
       result: { to, ...result },

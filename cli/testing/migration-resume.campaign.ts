@@ -66,10 +66,9 @@ async function fullState(ram: string): Promise<string> {
     socket,
   );
   const { pages } = (await machine.event('running')).workload as { pages: number };
-  const ask = (request: { command: 'status' } | { command: 'save'; path: string }) =>
-    askMachine(socket, request, () => {}, AbortSignal.timeout(120_000));
-  while (Number((await ask({ command: 'status' })).steps) < pages) await setTimeout(200);
-  await ask({ command: 'save', path: state });
+  const signal = AbortSignal.timeout(120_000);
+  while ((await askMachine(socket, { command: 'status' }, () => {}, signal)).steps < pages) await setTimeout(200);
+  await askMachine(socket, { command: 'save', path: state }, () => {}, signal);
   machine.child.kill('SIGKILL');
   return state;
 }

@@ -155,6 +155,7 @@ export class Survivor {
   async #ask(side: Side, command: 'status' | 'check'): Promise<Record<string, unknown> | undefined> {
     const socket = this.#scene.path(SOCKETS[side]);
     if (!existsSync(socket)) return undefined;
-    return askMachine(socket, { command }, () => {}, AbortSignal.timeout(20_000)).catch(() => undefined);
+    const answer = await askMachine(socket, { command }, () => {}, AbortSignal.timeout(20_000)).catch(() => undefined);
+    return answer && { ...answer };
   }
 }

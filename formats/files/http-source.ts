@@ -152,7 +152,7 @@ async function request(
   for (let tries = 1; ; tries++) {
     try {
       const ends = [AbortSignal.timeout(SILENCE_MS), ...(signal ? [signal] : [])];
-      const own = authorization === undefined ? {} : { authorization };
+      const own: Record<string, string> = authorization === undefined ? {} : { authorization };
       // Ranges are of the file itself, and never of a packed form that only the connection has.
       const all = { 'accept-encoding': 'identity', ...headers, ...own };
       const response = await fetch(url, { method, headers: all, signal: AbortSignal.any(ends) });

@@ -17,6 +17,9 @@ class WrongShape extends Error {
   }
 }
 
+/** Characters of a name that an error shows. */
+const SHOWN = 40;
+
 /**
  * Checks a value from outside.
  * @param refuse makes the error to throw: of the reason, such as `rounds[2].bytes is not a whole number from 0 to 9`, and
@@ -129,17 +132,43 @@ export function mapOf<T>(of: Shape<T>): Shape<Record<string, T>> {
     Object.fromEntries(Object.entries(object(value)).map(([key, each]) => [key, inPart(key, of, each)]));
 }
 
+/** Fields that may be undefined may be left out of a literal. */
+type Fields<F> = { -readonly [K in keyof F as undefined extends ShapeValue<F[K]> ? never : K]: ShapeValue<F[K]> } & {
+  -readonly [K in keyof F as undefined extends ShapeValue<F[K]> ? K : never]?: ShapeValue<F[K]>;
+};
+
 /** An object with these fields; others are left out. */
-export function record<const F extends Record<string, Shape<unknown>>>(
-  fields: F,
-): Shape<{ -readonly [K in keyof F]: ShapeValue<F[K]> }> {
+export function record<const F extends Record<string, Shape<unknown>>>(fields: F): Shape<Fields<F>> {
   const shapes = Object.entries(fields);
   return (value) => {
     const given = object(value);
     const known: Record<string, unknown> = {};
     // A value may have `__proto__` for a name; what is inherited is nothing that somebody sent.
     for (const [key, of] of shapes) known[key] = inPart(key, of, Object.hasOwn(given, key) ? given[key] : undefined);
-    return known as { [K in keyof F]: ShapeValue<F[K]> };
+    return known as Fields<F>;
+  };
+}
+
+/** The same, but with no field besides these. */
+export function exact<const F extends Record<string, Shape<unknown>>>(fields: F): Shape<Fields<F>> {
+  const known = record(fields);
+  return (value) => {
+    for (const key of Object.keys(object(value)))
+      if (!Object.hasOwn(fields, key)) throw new WrongShape('a field that is known here').in(key.slice(0, SHOWN));
+    return known(value);
+  };
+}
+
+/** Objects of several kinds: the field `tag` says which. */
+export function oneKind<const V extends Record<string, Shape<object>>, const K extends string>(
+  tag: K,
+  kinds: V,
+): Shape<{ [N in keyof V & string]: { [T in K]: N } & ShapeValue<V[N]> }[keyof V & string]> {
+  const name = oneOf(...Object.keys(kinds));
+  return (value) => {
+    const { [tag]: given, ...rest } = object(value);
+    const known = inPart(tag, name, given);
+    return { [tag]: known, ...kinds[known](rest) } as ReturnType<ReturnType<typeof oneKind<V, K>>>;
   };
 }
 

@@ -21,7 +21,8 @@ export interface RoundFigures {
 }
 
 /** What a policy can decide after a round. */
-export type Verdict = 'another-round' | 'switch-over' | 'throttle' | 'cancel';
+export const VERDICTS = ['another-round', 'switch-over', 'throttle', 'cancel'] as const;
+export type Verdict = (typeof VERDICTS)[number];
 
 /** What to do after a round. */
 export interface RoundDecision {

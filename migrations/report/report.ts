@@ -118,8 +118,8 @@ export interface MigrationReport {
   streams: number;
   /** In order. */
   rounds: RoundReport[];
-  /** How both memories were compared; undefined where it did not come to that. */
-  proof: ProofReport | undefined;
+  /** How both memories were compared; absent where it did not come to that. */
+  proof?: ProofReport;
 }
 
 /** What happens on the way of a machine from here. */

@@ -4,6 +4,8 @@ import { countText } from '../../../formats/amounts.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import type { GuestCheck } from '../../../src/running/guest.ts';
 import { askMachine } from '../../control/control-client.ts';
+import type { MachineStatus } from '../../control/replies.ts';
+import type { RequestOf } from '../../control/requests.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
@@ -16,7 +18,7 @@ import { sizeText } from '../../terminal/size-text.ts';
 import { bad, good } from '../../terminal/styles.ts';
 import { line, lines, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
 import { heldText, notHeldText } from '../../text/guest-check-text.ts';
-import { type DescribedStatistic, statisticsText } from '../../text/statistics-text.ts';
+import { statisticsText } from '../../text/statistics-text.ts';
 
 const ACTIONS = [
   'status',
@@ -30,10 +32,11 @@ const ACTIONS = [
   'save',
   'throttle',
 ] as const;
+type Action = (typeof ACTIONS)[number];
 
 interface Options extends CommonOptions {
   machine: string;
-  action: (typeof ACTIONS)[number];
+  action: Action;
   argument?: string;
   force: boolean;
 }
@@ -65,36 +68,50 @@ export const controlCommand: CommandModule<object, Options> = {
 };
 
 async function control({ machine, action, argument, force }: Options, { signal, progress }: Job): Promise<Outcome> {
-  const request = { command: action, ...argumentsOf(action, argument, force) };
-  const onEvent = (_: string, data: object) => progress.update((data as { percent: number }).percent, 100, action);
-  const result = await askMachine(machine, request, onEvent, signal);
-  if (action === 'check') return checkOutcome(result as unknown as GuestCheck);
-  if (action === 'stats')
-    return { exitCode: ExitCode.OK, result, text: statisticsText(result.statistics as DescribedStatistic[]) };
-  if (action === 'console') return { exitCode: ExitCode.OK, result, text: ownLines(String(result.text)) };
-  const text =
-    action === 'save'
-      ? line`${argument ?? ''}: saved; the machine stood for ${Number(result.downtimeMs).toFixed(1)} ms`
-      : statusText(result);
-  return { exitCode: ExitCode.OK, result, text };
+  const ask = <C extends Action>(command: C, more: Partial<RequestOf<C>> = {}) =>
+    askMachine(machine, { command, ...more }, () => {}, signal);
+  const given = argumentOf(action, argument);
+  switch (action) {
+    case 'check':
+      return checkOutcome(await ask(action));
+    case 'stats': {
+      const result = await ask(action, { pattern: argument });
+      return { exitCode: ExitCode.OK, result, text: statisticsText(result.statistics) };
+    }
+    case 'console': {
+      const result = await ask(action, { line: given });
+      return { exitCode: ExitCode.OK, result, text: ownLines(result.text) };
+    }
+    case 'save': {
+      const request = { command: action, path: resolve(given), force };
+      const result = await askMachine(machine, request, ({ percent }) => progress.update(percent, 100, action), signal);
+      const text = line`${given}: saved; the machine stood for ${result.downtimeMs.toFixed(1)} ms`;
+      return { exitCode: ExitCode.OK, result, text };
+    }
+    default: {
+      const result = await (action === 'throttle' ? ask(action, { share: shareOf(given) }) : ask(action));
+      return { exitCode: ExitCode.OK, result, text: statusText(result) };
+    }
+  }
 }
 
 const MISSING = { save: 'file', throttle: 'share', console: 'command' } as const;
 
-function argumentsOf(action: Options['action'], argument: string | undefined, force: boolean): object {
-  if (action === 'stats') return argument === undefined ? {} : { pattern: argument };
+/** Empty for what takes none. @throws UsageError for one that is missing, or too many */
+function argumentOf(action: Action, argument: string | undefined): string {
   const wants = action === 'save' || action === 'throttle' || action === 'console';
-  if (wants !== (argument !== undefined))
+  if (action !== 'stats' && wants !== (argument !== undefined))
     throw new UsageError(
       'usage',
       wants ? `Cannot ${action}: what is missing is the ${MISSING[action]}` : `Cannot ${action} with an argument`,
     );
-  if (action === 'console') return { line: argument };
-  if (action === 'save') return { path: resolve(argument ?? ''), force };
-  if (action !== 'throttle') return {};
+  return argument ?? '';
+}
+
+function shareOf(argument: string): number {
   const share = Number(argument);
   if (!(share >= 0 && share <= 1)) throw new UsageError('usage', `Cannot throttle by ${argument}: expected 0 to 0.99`);
-  return { share };
+  return share;
 }
 
 function checkOutcome(check: GuestCheck): Outcome {
@@ -107,22 +124,8 @@ function checkOutcome(check: GuestCheck): Outcome {
   };
 }
 
-interface Status {
-  name: string;
-  cpus?: { guestMode: string | null; shadowMode: string | null }[];
-  host?: { paging: string | null; sharing: { exchangedPages: number } | null };
-  state: string;
-  ramSize: number;
-  workload: { kind: string; pages: number; rate: number };
-  steps: number;
-  ticks: number;
-  faults: number;
-  throttle: number;
-  figures: { runMs: number; steps: number; longestGapMs: number | null };
-}
-
-function statusText(status: object): TerminalText {
-  const { name, state, ramSize, workload, steps, faults, throttle, figures, cpus, host } = status as Status;
+function statusText(status: MachineStatus): TerminalText {
+  const { name, state, ramSize, workload, steps, faults, throttle, figures, cpus, host } = status;
   const rate = figures.runMs > 0 ? Math.round((figures.steps / figures.runMs) * 1000) : 0;
   const held = throttle > 0 ? `, held back ${Math.round(throttle * 100)} %` : '';
   const sound = faults === 0 ? good('no faults') : bad(countText(faults, 'fault'));
@@ -132,6 +135,6 @@ function statusText(status: object): TerminalText {
     ...(host?.paging && cpus
       ? [line`  on ${host.paging}: ${cpus.map((cpu) => `${cpu.guestMode} in ${cpu.shadowMode}`).join(', ')}`]
       : []),
-    line`  longest time without execution: ${(figures.longestGapMs ?? Number.NaN).toFixed(1)} ms`,
+    line`  longest time without execution: ${figures.longestGapMs.toFixed(1)} ms`,
   ]);
 }

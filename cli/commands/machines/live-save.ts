@@ -4,6 +4,7 @@ import { countText } from '../../../formats/amounts.ts';
 import type { LiveSaveReport, PassReport } from '../../../src/live-save/live-save.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from '../../../src/live-save/vote.ts';
 import { askMachine } from '../../control/control-client.ts';
+import type { EventOf } from '../../control/replies.ts';
 import { isGuest } from '../../guests/migrate-guest.ts';
 import { saveGuest } from '../../guests/save-guest.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
@@ -66,10 +67,9 @@ async function saveLive(
 ): Promise<Outcome> {
   const report = new LiveReport(common);
   let percent = 0;
-  const onEvent = (event: string, data: object) => {
-    if (event === 'pass') report.note('pass', NO_TEXT, data);
-    if (event !== 'progress') return;
-    percent = (data as { percent: number }).percent;
+  const onEvent = ({ event, ...data }: EventOf<'live-save'>) => {
+    if (!('percent' in data)) return report.note(event, NO_TEXT, data);
+    percent = data.percent;
     report.update(
       'progress',
       () => line`live-save ${output} ${percent.toFixed(1)} %`,
@@ -78,7 +78,7 @@ async function saveLive(
   };
   try {
     const request = { command: 'live-save', path: resolve(output), force, maxDowntimeMs: maxDowntime, stay } as const;
-    const result = (await askMachine(machine, request, onEvent, signal)) as unknown as LiveSaveReport;
+    const result = await askMachine(machine, request, onEvent, signal);
     return { exitCode: ExitCode.OK, result, text: common.quiet ? NO_TEXT : line`${output}: ${reportText(result)}` };
   } finally {
     report.stop();

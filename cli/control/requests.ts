@@ -1,0 +1,88 @@
+import {
+  exact,
+  flag,
+  hexText,
+  integer,
+  number,
+  oneKind,
+  oneOf,
+  optional,
+  orNull,
+  type Shape,
+  type ShapeValue,
+  such,
+  text,
+  withDefault,
+} from '../../formats/values/shape.ts';
+
+const words = text(65_536);
+const path = such(words, (value) => value !== '' && !value.includes('\0'), 'a path');
+const amount = such(number, (value) => value >= 0, 'a number from 0');
+
+/** JSON knows no infinity: null stands for it; what is missing has its default. */
+const limit = withDefault<number | null | undefined>(orNull(amount), undefined);
+const limits = exact({
+  maxDowntimeMs: limit,
+  stalledDowntimeMs: limit,
+  bandwidth: limit,
+  timeLimitMs: limit,
+  onTimeLimit: optional(oneOf('cancel', 'force', 'throttle')),
+});
+const compression = oneOf('auto', 'always', 'never');
+
+const trust = oneKind('kind', {
+  /** The key that the pairing code gives. */
+  code: exact({ key: hexText(32) }),
+  certificates: exact({ certificate: words, key: words, authority: words, peerName: optional(words) }),
+  insecure: exact({}),
+});
+
+const migration = exact({
+  to: words,
+  trust,
+  /** Folder. */
+  records: path,
+  limits,
+  streams: integer(1, 16),
+  compression,
+  proof: oneOf('auto', 'full', 'audited'),
+  resumeWithinMs: amount,
+});
+
+/** What each command of a control socket takes. */
+export const REQUESTS = {
+  status: exact({}),
+  stats: exact({ pattern: optional(words) }),
+  check: exact({}),
+  pause: exact({}),
+  resume: exact({}),
+  reset: exact({}),
+  stop: exact({}),
+  console: exact({ line: words }),
+  throttle: exact({ share: amount }),
+  save: exact({ path, force: withDefault(flag, false) }),
+  'live-save': exact({
+    path,
+    force: withDefault(flag, false),
+    maxDowntimeMs: optional(amount),
+    stay: withDefault(flag, false),
+  }),
+  migrate: exact({ request: migration }),
+  limits: exact({ request: limits }),
+  /** The rate is that of the link, in bytes per second. */
+  foretell: exact({ request: exact({ limits, rate: amount, compression }) }),
+  /** The password is as it goes over the wire; the socket is its owner's only, so it may pass. */
+  teleport: exact({ request: exact({ to: words, password: words, paused: flag, maxDowntimeMs: amount }) }),
+} satisfies Record<string, Shape<object>>;
+
+export type ControlCommand = keyof typeof REQUESTS;
+export const CONTROL_COMMANDS = Object.keys(REQUESTS) as readonly ControlCommand[];
+/** What a command takes. */
+export type RequestOf<C extends ControlCommand> = ShapeValue<(typeof REQUESTS)[C]>;
+
+export type LimitsInJson = ShapeValue<typeof limits>;
+/** What `savkit migrate` asks of the process that runs the machine. */
+export type MigrateRequest = ShapeValue<typeof migration>;
+export type ForetellRequest = RequestOf<'foretell'>['request'];
+/** What `savkit send` asks of the process that runs a machine. */
+export type TeleportRequest = RequestOf<'teleport'>['request'];
