@@ -5,6 +5,7 @@ import { enterWorld, REAL_WORLD } from '../../formats/world/world.ts';
 import { Receiver } from '../arrival/receiver.ts';
 import { DecisionFile, recordPath } from '../hand-over/decision-record.ts';
 import { recallTarget } from '../hand-over/record-folder.ts';
+import { loadZstd } from '../pages/zstd.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
@@ -80,6 +81,8 @@ export class Play implements Surroundings, Ground {
 
   /** From the first moment until nothing happens any more. */
   async run(): Promise<void> {
+    // A library that is still being loaded takes real time, in which virtual time would pass.
+    await loadZstd();
     try {
       this.startTarget();
       this.startSource(this.started, true);

@@ -14,6 +14,7 @@ import { type Departure, departureOf } from './departure.ts';
 import { askUntilDecided } from './in-doubt.ts';
 import type { MemoryProof } from './memory-proof.ts';
 import type { MigrateOptions } from './options.ts';
+import { Outage } from './outage.ts';
 import { timeLimit } from './round-course.ts';
 import { type LinkOptions, SourceLink } from './source-link.ts';
 import { SourceSession } from './source-session.ts';
@@ -78,23 +79,19 @@ class SourceMigration {
   async #tryUntilDone(): Promise<void> {
     const { facts, limits, custody, account } = this.#departure;
     const { resumeWithinMs = RESUME_WITHIN_MS, retryAfterMs = RETRY_AFTER_MS, signal } = facts.options;
-    let lostAt = 0;
-    for (let failures = 0; ; ) {
+    const outage = new Outage(resumeWithinMs, retryAfterMs);
+    for (;;) {
       try {
-        await this.#attemptOnce(() => {
-          failures = 0;
-          lostAt = 0;
-        });
+        await this.#attemptOnce(outage);
         return;
       } catch (error) {
         if (custody.state === 'handed-over') return this.#askTarget(error);
         if (custody.state === 'paused') await this.#goOn(error);
-        lostAt ||= clock();
-        const hasTime = clock() - lostAt < resumeWithinMs;
-        if (!(error instanceof LinkError) || !this.#wasAccepted || !hasTime || signal?.aborted) throw error;
+        if (!(error instanceof LinkError) || !this.#wasAccepted || signal?.aborted) throw error;
+        const retryInMs = outage.retryIn();
+        if (retryInMs === undefined) throw error;
         const why = whyBreakOff(clock() - facts.start, limits.now);
         if (why !== undefined) throw timeLimit(`${why}; ${error.message}`);
-        const retryInMs = retryAfterMs[Math.min(failures++, retryAfterMs.length - 1)];
         account.tell({ event: 'link-lost', message: error.message, retryInMs });
         await sleep(retryInMs, { signal });
       }
@@ -116,7 +113,7 @@ class SourceMigration {
     await custody.resume('the link is lost');
   }
 
-  async #attemptOnce(onConnected: () => void): Promise<void> {
+  async #attemptOnce(outage: Outage): Promise<void> {
     const { facts, transfer, custody, account, costs } = this.#departure;
     const { signal, streams = 1 } = facts.options;
     const link = await SourceLink.open(
@@ -127,7 +124,7 @@ class SourceMigration {
       transfer.meter,
     );
     this.#wasAccepted = true;
-    onConnected();
+    outage.linked(transfer.sent.hashes);
     costs.beginLink(link.restMs);
     transfer.beginLink();
     account.connected(this.#attempt, link.streams.length, !link.targetRuns);

@@ -1,0 +1,49 @@
+import { xxh64 } from '../../formats/kernels/xxh64.ts';
+import { clock } from '../../formats/world/waiting.ts';
+import type { PageHashes } from '../machine/page-hashes.ts';
+
+/**
+ * The time in which the target has got nothing of the machine: because there is no link, or because each one that
+ * comes about breaks before a page has arrived.
+ */
+export class Outage {
+  readonly #limitMs: number;
+  readonly #retryAfterMs: readonly number[];
+  /** When it began; undefined when there is none. */
+  #since: number | undefined;
+  /** When the link that there is came about. */
+  #linkSince: number | undefined;
+  #failures = 0;
+  /** Hash of all hashes that the target had when the last link came about. */
+  #memory: bigint | undefined;
+
+  /** @param retryAfterMs waits before each further link; the last one repeats */
+  constructor(limitMs: number, retryAfterMs: readonly number[]) {
+    this.#limitMs = limitMs;
+    this.#retryAfterMs = retryAfterMs;
+  }
+
+  /** A link has come about. @param hashes the target's memory, as it says */
+  linked(hashes: PageHashes): void {
+    this.#linkSince = clock();
+    const memory = xxh64(new Uint8Array(hashes.words.buffer));
+    if (memory !== this.#memory) this.#end();
+    this.#memory = memory;
+  }
+
+  /** The link is lost. @returns ms until the next one may be tried; undefined when that has no use any more */
+  retryIn(): number | undefined {
+    const now = clock();
+    // A link that has held for as long as one may be missed was good, although the guest had nothing to send.
+    if (this.#linkSince !== undefined && now - this.#linkSince >= this.#limitMs) this.#end();
+    this.#linkSince = undefined;
+    this.#since ??= now;
+    if (now - this.#since >= this.#limitMs) return undefined;
+    return this.#retryAfterMs[Math.min(this.#failures++, this.#retryAfterMs.length - 1)];
+  }
+
+  #end(): void {
+    this.#since = undefined;
+    this.#failures = 0;
+  }
+}
