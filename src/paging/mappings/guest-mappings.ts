@@ -52,7 +52,13 @@ export interface GuestDirectory {
 export function guestDirectory(walker: Walker): GuestDirectory {
   return {
     pae: walker.scheme.name === 'pae',
-    isPresent: (address) => walker.walk(address) !== WalkStatus.NOT_PRESENT || walker.level === 1,
+    isPresent(address) {
+      const status = walker.walk(address);
+      // What counts is the directory's entry, wherever it leads; without a directory there is none.
+      return (
+        status === WalkStatus.MAPPED || walker.level === 1 || (status === WalkStatus.RESERVED_BIT && walker.level === 2)
+      );
+    },
   };
 }
 
@@ -240,21 +246,18 @@ export class GuestMappings {
   }
 
   /**
-   * Moves every mapping out of the guest's way. @throws UsageError VERR_PGM_NO_HYPERVISOR_ADDRESS; the others have
-   * moved
+   * Moves every mapping out of the guest's way.
+   * @returns those that stay where they are, as the guest uses all addresses (VERR_PGM_NO_HYPERVISOR_ADDRESS)
    */
-  resolveConflicts(directory: GuestDirectory): void {
-    for (const mapping of this.conflictsWith(directory)) {
+  resolveConflicts(directory: GuestDirectory): GuestMapping[] {
+    return this.conflictsWith(directory).filter((mapping) => {
       noteConflict(mapping);
       const place = this.#freePlace(mapping, directory);
-      if (place === undefined)
-        throw mappingError(
-          'VERR_PGM_NO_HYPERVISOR_ADDRESS',
-          `Cannot move ${mapping.description} from ${hex(mapping.start)}: the guest uses all addresses`,
-        );
+      if (place === undefined) return true;
       this.#move(mapping, place);
       this.#sort();
-    }
+      return false;
+    });
   }
 
   /**

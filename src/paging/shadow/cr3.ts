@@ -116,7 +116,7 @@ export class Cr3 implements RootState {
     const isGlobal = this.#sync === 'global';
     cpu.counts[isGlobal ? 'syncGlobal' : 'syncNotGlobal']++;
     cpu.events.count(isGlobal ? 'R3/SyncCR3/Global' : 'R3/SyncCR3/NotGlobal');
-    if (this.flags.mapCr3 && cpu.guestMode && hasPaging(cpu.guestMode)) this.map();
+    if (this.flags.mapCr3 && cpu.guestMode && hasPaging(cpu.guestMode)) this.#mapAgain();
     if (!cpu.plan?.nested) {
       const handlersStart = clock();
       virtualHandlers.update(cpu, this.flags.updateVirtual);
@@ -128,6 +128,13 @@ export class Cr3 implements RootState {
     if (!this.flags.always) this.#sync = 'no';
     cpu.tlb.flush();
     cpu.events.time('R3/SyncCR3', start);
+  }
+
+  /** Memory may have come to where there was none. Pointers that were latched meanwhile stay. */
+  #mapAgain(): void {
+    const pointers = this.latched;
+    this.map();
+    if (pointers) this.latch(pointers);
   }
 
   /** Mappings move out of the guest's way. */

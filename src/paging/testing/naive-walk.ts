@@ -11,6 +11,10 @@ export interface NaiveMachine {
   /** Legacy PAE: pointers as of the last load of CR3. */
   pdptes?: bigint[];
   physicalBits: number;
+  /** False: the processor has no pages of 1 GiB. */
+  gigabytePages?: boolean;
+  /** Where an address of a table leads on the bus; undefined where no table can be. Default: where it says. */
+  tableAt?: (address: number) => number | undefined;
 }
 
 export type NaiveAccess = { write: boolean; user: boolean; fetch: boolean };
@@ -91,6 +95,7 @@ class NaiveWalk {
     if (pdpte === undefined) return this.#broken;
     if (!isPresent(pdpte)) return this.#missing;
     if (this.#hasSpareBits(pdpte)) return this.#broken;
+    if (isLarge(pdpte) && this.#machine.gigabytePages === false) return this.#broken;
     if (isLarge(pdpte))
       return (pdpte & 0x3fffe000n) !== 0n
         ? this.#broken
@@ -117,9 +122,9 @@ class NaiveWalk {
 
   /** Takes the entry at `where`, which is the leaf when it says so; undefined where there is no RAM. */
   #entryAt(where: bigint, size: number, isLeaf: (entry: bigint) => boolean): bigint | undefined {
-    const { bytes } = this.#machine;
-    const at = Number(where);
-    if (at + size > bytes.length) return undefined;
+    const { bytes, tableAt = (address: number) => address } = this.#machine;
+    const at = tableAt(Number(where));
+    if (at === undefined || at + size > bytes.length) return undefined;
     const memory = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const entry = size === 8 ? memory.getBigUint64(at, true) : BigInt(memory.getUint32(at, true));
     this.#w &&= (entry & 2n) !== 0n;

@@ -1,21 +1,16 @@
 import assert from 'node:assert/strict';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { NO_FAULT } from '../page-fault.ts';
-import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { checkConsistency } from '../shadow/consistency-check.ts';
-import { shadowSpace } from '../shadow/host-view.ts';
-import { lookUp } from '../shadow/lookup.ts';
 import { checkPool } from '../shadow/pool-check.ts';
-import type { ShadowCpu } from '../shadow/shadow-cpu.ts';
 import { ShadowPaging } from '../shadow/shadow-paging.ts';
 import type { HostPaging } from '../shadow-mode.ts';
-import { compareFound } from './compare-found.ts';
+import { compareShadow } from './compare-found.ts';
 import { FlatMemory } from './flat-memory.ts';
-import { type NaiveMachine, naiveAccess } from './naive-walk.ts';
+import { NaiveCpus } from './naive-cpus.ts';
 import {
   fillTables,
   Random,
-  type RandomRegisters,
   randomAddress,
   randomEntry,
   randomRegisters,
@@ -36,13 +31,6 @@ export interface ModelOptions {
   physicalBits?: number;
 }
 
-/** What the naive twin knows of one CPU. */
-interface Twin extends RandomRegisters {
-  kind: TableKind | 'none';
-  a20Off?: boolean;
-  pdptes?: bigint[];
-}
-
 /**
  * A machine on shadow tables beside a naive one: a flat array and the naive walk. Both do the same random things; after
  * each, what the shadow tables say is compared with what the naive walk finds.
@@ -52,9 +40,8 @@ export class ShadowModel {
   readonly memory = new GuestMemory();
   readonly paging: ShadowPaging;
   readonly twin = new Uint8Array(MODEL_PAGES * 4096);
-  readonly #cpus: Twin[];
+  readonly #naive: NaiveCpus;
   readonly #seed: number;
-  readonly #options: ModelOptions;
   readonly #handlers = new Map<number, 'write' | 'all'>();
   /** Handlers of virtual addresses: of this machine, and as the twin knows them. */
   readonly watches: WatchTwin;
@@ -64,12 +51,11 @@ export class ShadowModel {
   constructor(seed: number, options: ModelOptions) {
     this.#seed = seed;
     this.random = new Random(seed);
-    this.#options = options;
     this.memory.registerRam(0, this.twin.length, 'Base RAM');
     const { host, ...rest } = options;
     this.paging = new ShadowPaging(this.memory, { ...host, ...rest });
     this.watches = new WatchTwin(this.random, this.paging.virtualHandlers);
-    this.#cpus = this.paging.cpus.map(() => ({ kind: 'none', cr0: 0n, cr3: 0n, cr4: 0n, efer: 0n }));
+    this.#naive = new NaiveCpus(this.twin, this.paging.cpus.length, { physicalBits: options.physicalBits });
     this.fillTables();
   }
 
@@ -110,7 +96,7 @@ export class ShadowModel {
     else if (roll < 86) this.paging.cpus[id].invalidatePage(this.#address(id));
     else if (roll < 88) this.paging.cpus[id].prefetch(this.#address(id));
     else if (roll < 89) this.#toggleHandler();
-    else if (roll < 92) this.watches.toggle(this.#cpus.map((_, cpu) => this.#address(cpu)));
+    else if (roll < 92) this.watches.toggle(this.paging.cpus.map((_, cpu) => this.#address(cpu)));
     else if (roll < 93) this.#toggleA20(id);
     else if (roll < 95) this.#changePage();
     else if (roll < 96) this.paging.clearAll();
@@ -136,7 +122,7 @@ export class ShadowModel {
   }
 
   #address(id: number): bigint {
-    const { kind } = this.#cpus[id];
+    const { kind } = this.#naive.cpus[id];
     if (kind === 'none') return BigInt(this.random.below(this.twin.length));
     // Addresses that were mapped once are worth going back to.
     const known = this.#mapped[kind];
@@ -151,12 +137,8 @@ export class ShadowModel {
     const [write, user, fetch] = [this.random.chance(45), this.random.chance(50), this.random.chance(15)];
     const bits = (write ? 2 : 0) | (user ? 4 : 0) | (fetch && !write ? 16 : 0);
     const size = Math.min(1 + this.random.below(8), 4096 - Number(address % 4096n));
-    if (cpu.cr3.isSyncPending && !cpu.plan?.nested)
-      this.watches.look((at) => {
-        const found = this.#naive(id, at, { write: false, user: false, fetch: false }, true);
-        return 'fault' in found ? undefined : this.#bus(id, Number(found.gcPhys));
-      });
-    const naive = this.#naive(id, address, { write, user, fetch: fetch && !write }, false);
+    if (cpu.cr3.isSyncPending && !cpu.plan?.nested) this.watches.look((at) => this.#naive.busAddress(id, at));
+    const naive = this.#naive.access(id, address, { write, user, fetch: fetch && !write });
     const bytes = Uint8Array.from({ length: size }, () => this.random.below(256));
     const code = write ? cpu.write(address, bytes, bits) : cpu.read(address, bytes, bits);
     if ('fault' in naive) {
@@ -166,9 +148,9 @@ export class ShadowModel {
     }
     assert.equal(code, NO_FAULT, `no fault at ${address.toString(16)}`);
     this.done.mapped++;
-    const { kind } = this.#cpus[id];
+    const { kind } = this.#naive.cpus[id];
     if (kind !== 'none') this.#mapped[kind][this.random.below(40)] ??= address;
-    const at = this.#bus(id, Number(naive.gcPhys));
+    const at = this.#naive.bus(id, Number(naive.gcPhys));
     this.watches.expect(write ? 'write' : 'read', at, size, address);
     if (write) this.#writeTwin(at, bytes);
     else
@@ -178,15 +160,10 @@ export class ShadowModel {
       );
   }
 
-  /** With its A20 gate off, address bit 20 of a CPU is 0. */
-  #bus(id: number, gcPhys: number): number {
-    return this.#cpus[id].a20Off && Math.floor(gcPhys / 2 ** 20) % 2 === 1 ? gcPhys - 2 ** 20 : gcPhys;
-  }
-
   #toggleA20(id: number): void {
-    const isOff = !this.#cpus[id].a20Off;
-    this.#cpus[id] = { ...this.#cpus[id], a20Off: isOff };
-    this.paging.cpus[id].paging.memory.a20.set(id, !isOff);
+    const isOn = this.#naive.a20Off.has(id);
+    this.#naive.setA20(id, isOn);
+    this.memory.a20.set(id, isOn);
   }
 
   #writeTwin(at: number, bytes: Uint8Array): void {
@@ -200,7 +177,7 @@ export class ShadowModel {
   }
 
   #writeEntry(id: number): void {
-    const { kind } = this.#cpus[id];
+    const { kind } = this.#naive.cpus[id];
     const wanted = kind === 'none' ? this.random.pick(KINDS) : kind;
     const size = wanted === '32-bit' ? 4 : 8;
     const entry = randomEntry(this.random, wanted, MODEL_PAGES);
@@ -222,11 +199,9 @@ export class ShadowModel {
   }
 
   #setRegisters(id: number): void {
-    const before = this.#cpus[id];
-    const keepsGate = { a20Off: before.a20Off ?? false };
+    const before = this.#naive.cpus[id];
     if (this.random.chance(15)) {
-      this.#cpus[id] = {
-        ...keepsGate,
+      this.#naive.cpus[id] = {
         kind: 'none',
         cr0: this.random.chance(50) ? 1n : 0n,
         cr3: before.cr3,
@@ -234,27 +209,27 @@ export class ShadowModel {
         efer: 0n,
       };
     } else if (this.random.chance(30) && before.kind !== 'none') {
-      this.#cpus[id] = { ...before, cr0: before.cr0 ^ (1n << 16n) };
+      this.#naive.cpus[id] = { ...before, cr0: before.cr0 ^ (1n << 16n) };
     } else {
       const kind = this.random.pick(KINDS);
       const registers = randomRegisters(this.random, kind);
       if (kind === 'pae') this.#tame(registers.cr3);
-      this.#cpus[id] = { ...keepsGate, ...registers, kind };
+      this.#naive.cpus[id] = { ...registers, kind };
       if (this.random.chance(25)) this.fillTables(kind);
     }
-    const { cr0, cr3, cr4, efer } = this.#cpus[id];
-    const keepsPointers = this.#cpus[id].pdptes !== undefined;
+    const { cr0, cr3, cr4, efer } = this.#naive.cpus[id];
+    const keepsPointers = this.#naive.cpus[id].pdptes !== undefined;
     this.paging.cpus[id].setRegisters({ cr0, cr3, cr4, efer });
-    if (!keepsPointers) this.#latch(id);
+    if (!keepsPointers) this.#naive.latch(id);
   }
 
   #loadCr3(id: number): void {
-    const twin = this.#cpus[id];
+    const twin = this.#naive.cpus[id];
     if (twin.kind === 'none') return;
     if (this.random.chance(60)) twin.cr3 = randomRegisters(this.random, twin.kind).cr3;
     if (twin.kind === 'pae') this.#tame(twin.cr3);
     this.paging.cpus[id].loadCr3(twin.cr3);
-    this.#latch(id);
+    this.#naive.latch(id);
   }
 
   /** Pointers that are valid, written like the guest would. */
@@ -263,14 +238,6 @@ export class ShadowModel {
     const root = Number(cr3 & 0xffffffe0n);
     this.memory.write(root, this.twin.subarray(root, root + 32));
     this.watches.expect('write', root, 32, undefined);
-  }
-
-  #latch(id: number): void {
-    const twin = this.#cpus[id];
-    const view = new DataView(this.twin.buffer);
-    const root = Number(twin.cr3 & 0xffffffe0n);
-    if (twin.kind === 'pae') twin.pdptes = Array.from({ length: 4 }, (_, i) => view.getBigUint64(root + 8 * i, true));
-    else delete twin.pdptes;
   }
 
   #toggleHandler(): void {
@@ -299,54 +266,10 @@ export class ShadowModel {
 
   #reset(): void {
     this.paging.flushAll();
-    for (const id of this.#cpus.keys()) this.#latch(id);
+    for (const id of this.#naive.cpus.keys()) this.#naive.latch(id);
   }
 
-  #naive(id: number, address: bigint, access: { write: boolean; user: boolean; fetch: boolean }, peek: boolean) {
-    const { kind, ...registers } = this.#cpus[id];
-    if (kind === 'none') return { gcPhys: address, pageSize: 4096n, w: true, u: true, x: true };
-    const machine: NaiveMachine = { bytes: this.twin, ...registers, physicalBits: this.#options.physicalBits ?? 52 };
-    return naiveAccess(machine, address, access, peek);
-  }
-
-  /** What the shadow tables say of an address is nothing, or what the naive walk says. */
   #compareAddress(id: number): void {
-    const cpu = this.paging.cpus[id];
-    const address = this.#address(id);
-    if (!cpu.plan || cpu.root === NIL_INDEX || cpu.cr3.isSyncPending) return;
-    const naive = this.#naive(id, address, { write: false, user: false, fetch: false }, true);
-    if (cpu.plan.nested) this.#compareNested(cpu);
-    else {
-      const linear = Number(BigInt.asUintN(48, address));
-      const found = lookUp(this.paging.pool, cpu.plan, cpu.root, linear, { host: -1, rights: 0, executable: false });
-      const walked = shadowSpace(cpu)?.translate(address);
-      assert.equal(
-        walked?.status === 'mapped' ? walked.gcPhys : -1,
-        found.host,
-        `walk of the shadow tables for ${address.toString(16)}`,
-      );
-      if (found.host < 0) return;
-      if ('fault' in naive) assert.fail(`shadow maps ${address.toString(16)}, the guest's tables don't`);
-      else compareFound(this.memory, address, Number(naive.gcPhys), found.host, naive, found);
-    }
-    this.done.compared++;
-  }
-
-  #compareNested(cpu: ShadowCpu): void {
-    const gcPhys = this.random.below(this.twin.length);
-    const { host, rights } = lookUp(this.paging.pool, cpu.plan as NonNullable<typeof cpu.plan>, cpu.root, gcPhys, {
-      host: -1,
-      rights: 0,
-      executable: false,
-    });
-    if (host >= 0)
-      compareFound(
-        this.memory,
-        BigInt(gcPhys),
-        gcPhys,
-        host,
-        { w: true, u: true, x: true },
-        { rights, executable: true },
-      );
+    if (compareShadow(this.paging.cpus[id], this.#naive, this.#address(id), this.random)) this.done.compared++;
   }
 }

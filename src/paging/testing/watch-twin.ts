@@ -64,6 +64,19 @@ export class WatchTwin {
     for (const { lies } of this.#watches) for (const page of lies) page.gcPhys = walk(page.address);
   }
 
+  /** An address at the begin of what somebody watches, or just before it. */
+  get busyAddress(): bigint | undefined {
+    if (this.#watches.length === 0) return undefined;
+    const { start } = this.#random.pick(this.#watches);
+    const before = BigInt(this.#random.below(4));
+    return start > before ? start - before : start;
+  }
+
+  /** What was seen so far is not compared. */
+  forget(): void {
+    this.#calls = [];
+  }
+
   /**
    * Each byte of an access that a handler watches was seen once, by one that does, and by its own one if it has one.
    */
