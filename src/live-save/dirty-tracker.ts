@@ -165,10 +165,19 @@ export class DirtyTracker {
    * was.
    */
   finish(): void {
-    if (!this.#trackers) return;
+    if (this.#end()) this.#memory.monitor.release(this.#user);
+  }
+
+  /** The same, but lets the machine run on in between. */
+  async finishInTurns(): Promise<void> {
+    if (this.#end()) await this.#memory.monitor.releaseInTurns(this.#user);
+  }
+
+  #end(): boolean {
+    const wasTracking = this.#trackers !== undefined;
     this.#trackers = undefined;
     this.#counts.active = false;
-    this.#memory.monitor.release(this.#user);
+    return wasTracking;
   }
 
   #tracking(): Trackers {

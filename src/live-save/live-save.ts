@@ -92,10 +92,11 @@ export async function liveSave(
   machine.dispatch('live-save');
   const save = new LiveSave(machine, sink, options);
   try {
-    return await save.run();
+    await save.run();
   } finally {
-    save.finish();
+    await save.finish();
   }
+  return save.report();
 }
 
 class LiveSave {
@@ -109,6 +110,7 @@ class LiveSave {
   #step: 'passes' | 'final' | 'done' = 'passes';
   #suspendedByUs = false;
   #stoppedAt = 0;
+  #endedAt = 0;
 
   constructor(machine: LiveMachine, sink: ByteSink, options: LiveSaveOptions) {
     this.#machine = machine;
@@ -118,7 +120,7 @@ class LiveSave {
     bindLiveStatistics(machine.machine.statistics, () => this.#tracker.counts);
   }
 
-  async run(): Promise<LiveSaveReport> {
+  async run(): Promise<void> {
     const out = this.#createContainer();
     const memory = new MemoryUnit(this.#machine.machine, this.#tracker, out, this.#pgmUnit().header.version, () =>
       this.#check(),
@@ -129,12 +131,32 @@ class LiveSave {
     await this.#suspend();
     await this.#writeFinal(out, memory, progress);
     this.#check();
-    return this.#succeed();
+    this.#step = 'done';
+    this.#machine.dispatch('saved');
+    this.#options.onProgress?.(100);
   }
 
-  /** Gives everything back, whatever happened. */
-  finish(): void {
-    this.#tracker.finish();
+  /** Gives everything back, whatever happened: the machine, which runs on, and beside it the tracking of its pages. */
+  async finish(): Promise<void> {
+    try {
+      this.#letGo();
+    } finally {
+      this.#endedAt = clock();
+      await this.#tracker.finishInTurns();
+    }
+  }
+
+  report(): LiveSaveReport {
+    return {
+      passes: this.#passes,
+      written: this.#sink.written,
+      totalMs: this.#endedAt - this.#start,
+      downtimeMs: this.#suspendedByUs ? this.#endedAt - this.#stoppedAt : 0,
+      wasSuspended: !this.#suspendedByUs,
+    };
+  }
+
+  #letGo(): void {
     const machine = this.#machine;
     machine.machine.memory.setNoMorePhysWrites(false);
     if (this.#step === 'passes') machine.dispatch('passes-failed');
@@ -161,7 +183,7 @@ class LiveSave {
       const start = clock();
       const pages = await this.#writePass(out, memory, pass);
       const { vote, percent = 0 } = memory.vote(pass, this.#options.maxDowntimeMs ?? DEFAULT_MAX_DOWNTIME_MS);
-      this.#report({
+      this.#note({
         pass,
         pages,
         written: this.#sink.written,
@@ -235,21 +257,7 @@ class LiveSave {
       progress.finalUnit(total > 0 ? done / total : 1);
     }
     await out.finish();
-    this.#report({ pass: 'final', pages, written: this.#sink.written, dirtyPages: 0, ms: clock() - start });
-  }
-
-  #succeed(): LiveSaveReport {
-    const now = clock();
-    this.#step = 'done';
-    this.#machine.dispatch('saved');
-    this.#options.onProgress?.(100);
-    return {
-      passes: this.#passes,
-      written: this.#sink.written,
-      totalMs: now - this.#start,
-      downtimeMs: this.#suspendedByUs ? now - this.#stoppedAt : 0,
-      wasSuspended: !this.#suspendedByUs,
-    };
+    this.#note({ pass: 'final', pages, written: this.#sink.written, dirtyPages: 0, ms: clock() - start });
   }
 
   async #put(out: ContainerWriter, payload: Uint8Array): Promise<void> {
@@ -259,7 +267,7 @@ class LiveSave {
     }
   }
 
-  #report(pass: PassReport): void {
+  #note(pass: PassReport): void {
     this.#passes.push(pass);
     this.#options.onPass?.(pass);
   }

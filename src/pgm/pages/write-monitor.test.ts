@@ -1,11 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { enterWorld, world } from '../../../formats/world/world.ts';
 import type { PageLock } from '../access/page-locks.ts';
 import { GuestMemory } from '../guest-memory.ts';
 import { checkIntegrity } from '../memory-integrity.ts';
+import { refused } from '../testing/memory-checks.ts';
 import { PageState } from './page-states.ts';
-import { BLOCK_PAGES, type RamRange } from './ram-range.ts';
+import { BLOCK_PAGES, BlockMark, type RamRange } from './ram-range.ts';
 
 /** The last block is not whole. */
 const PAGES = 3 * BLOCK_PAGES + 7;
@@ -83,6 +85,27 @@ describe('WriteMonitor', () => {
     );
   });
 
+  it('is given back block by block while the machine runs on, and till then to nobody else', async () => {
+    const memory = new GuestMemory();
+    const range = memory.registerRam(0, PAGES * PAGE_SIZE, 'Base RAM');
+    for (let at = 0; at < PAGES; at++) memory.write(at * PAGE_SIZE, Uint8Array.of(1));
+    memory.monitor.engage('test');
+    memory.monitor.take(new Uint32Array(PAGES + 1));
+    let now = 0;
+    const before = enterWorld({ ...world, time: { ...world.time, now: () => now++ } });
+    const released = memory.monitor.releaseInTurns('test');
+    enterWorld(before);
+    const monitoredYet = memory.pages.counts.monitored;
+    expect(monitoredYet).toBeGreaterThan(0);
+    expect(monitoredYet).toBeLessThan(PAGES);
+    refused(() => memory.monitor.engage('other'), 'VERR_PGM_WRITE_MONITOR_ENGAGED');
+    for (let at = 0; at < PAGES; at += 5) memory.write(at * PAGE_SIZE, Uint8Array.of(2));
+    await released;
+    expect(memory.pages.counts).toMatchObject({ monitored: 0, writtenTo: 0 });
+    expect(range.blocks.every((marks) => !(marks & BlockMark.MONITORED))).toBe(true);
+    memory.monitor.engage('other');
+  });
+
   it('looks into no block that nothing has happened to', () => {
     const memory = new GuestMemory();
     const range = memory.registerRam(0, PAGES * PAGE_SIZE, 'Base RAM');
@@ -90,9 +113,9 @@ describe('WriteMonitor', () => {
     memory.monitor.engage('test');
     const frames = new Uint32Array(PAGES);
     for (let round = 0; round < 2; round++) memory.monitor.take(frames);
-    expect([...range.blocks].map((marks) => marks & 1)).toEqual([0, 0, 0, 0]);
+    expect([...range.blocks].map((marks) => marks & BlockMark.CHANGED)).toEqual([0, 0, 0, 0]);
     memory.write(BLOCK_PAGES * PAGE_SIZE, Uint8Array.of(1), 'device');
-    expect([...range.blocks].map((marks) => marks & 1)).toEqual([0, 1, 0, 0]);
+    expect([...range.blocks].map((marks) => marks & BlockMark.CHANGED)).toEqual([0, 1, 0, 0]);
   });
 });
 

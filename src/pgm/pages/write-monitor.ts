@@ -1,4 +1,5 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { Turns } from '../../../formats/turns.ts';
 import type { GuestPages } from './guest-pages.ts';
 import { PageState, PageType } from './page-states.ts';
 import { pgmError } from './pgm-errors.ts';
@@ -84,17 +85,35 @@ export class WriteMonitor {
   /** Ends the use: all pages are as if nobody had monitored them. Nothing for who is not the user. */
   release(user: string): void {
     if (this.#user !== user) return;
-    for (const range of this.#ranges) {
-      let page = range.nextMarked(BlockMark.MONITORED, 0);
-      for (; page < range.pages; page = range.nextMarked(BlockMark.MONITORED, page)) {
-        range.mark(page, BlockMark.MONITORED, false);
-        for (const end = range.blockEnd(page); page < end; page++) {
-          if (range.state[page] === PageState.WRITE_MONITORED || range.wasWritten(page))
-            this.#pages.apply('unmonitor', range, page);
-        }
-      }
+    for (const block of this.#monitoredBlocks()) this.#releaseBlock(block);
+    this.#user = undefined;
+  }
+
+  /** The same, but lets the machine run on in between; until it is done nobody else may use the monitor. */
+  async releaseInTurns(user: string): Promise<void> {
+    if (this.#user !== user) return;
+    const turns = new Turns();
+    for (const block of this.#monitoredBlocks()) {
+      this.#releaseBlock(block);
+      if (turns.areDue) await turns.give();
     }
     this.#user = undefined;
+  }
+
+  *#monitoredBlocks(): Generator<{ range: RamRange; first: number }> {
+    for (const range of this.#ranges.all) {
+      let first = range.nextMarked(BlockMark.MONITORED, 0);
+      for (; first < range.pages; first = range.nextMarked(BlockMark.MONITORED, first)) yield { range, first };
+    }
+  }
+
+  #releaseBlock({ range, first }: { range: RamRange; first: number }): void {
+    range.mark(first, BlockMark.MONITORED, false);
+    const end = range.blockEnd(first);
+    for (let page = first; page < end; page++) {
+      if (range.state[page] === PageState.WRITE_MONITORED || range.wasWritten(page))
+        this.#pages.apply('unmonitor', range, page);
+    }
   }
 }
 
