@@ -29,6 +29,8 @@ export interface Departing {
   keepAsItWas?: (migration: string) => Promise<string>;
   /** The process that runs it, where that is another one. */
   guest?: GuestRecord;
+  /** Looks after it, by the record of a path, should this process be killed. @returns ends that */
+  watch?: (recordPath: string) => () => void;
 }
 
 /** A machine of this process. */
@@ -74,7 +76,7 @@ export function carryOut(
  */
 export async function carryAway(
   request: MigrateRequest,
-  { name: machine, source, key, keepAsItWas, guest }: Departing,
+  { name: machine, source, key, keepAsItWas, guest, watch }: Departing,
   onEvent: (event: MigrationEvent) => void,
   signal: AbortSignal,
   stopAsking?: AbortSignal,
@@ -90,6 +92,7 @@ export async function carryAway(
   if (guest) log.runsIn(guest);
   const connect = (abort?: AbortSignal) => connectToTarget(endpoint, trust, abort);
   underWay.set(key, limits);
+  const unwatch = watch?.(log.path);
   try {
     return await migrate(source, {
       ...{ connect, migration, log, limits, streams, compression, proof, resumeWithinMs, signal, onEvent },
@@ -98,6 +101,7 @@ export async function carryAway(
     });
   } finally {
     underWay.delete(key);
+    unwatch?.();
   }
 }
 

@@ -12,6 +12,7 @@ import type { Job, Outcome } from '../process/run-command.ts';
 import { line } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { guestCheckText } from './guest-text.ts';
+import { watchOver } from './watchdog.ts';
 
 /** Begins the name of a guest of QEMU: `qmp:/run/vm.qmp`. */
 const SCHEME = 'qmp:';
@@ -62,7 +63,7 @@ async function moveGuest(
   try {
     for (const { code, message } of hindrances) report.note('warning', line`${message}`, { code, message });
     const guest = { pid: facts.process?.pid ?? 0, qmp: qmp.path, ram: source.ramPaths };
-    const departing = { name: facts.name, source, key: source, guest };
+    const departing = { name: facts.name, source, key: source, guest, watch: watchOver };
     return outcomeOf(await carryAway(request, departing, (event) => tellEvent(report, event), signal, signal), options);
   } catch (error) {
     if (error instanceof Error) error.message = `${file}: ${error.message}`;

@@ -2,6 +2,7 @@ import { countText } from '../../formats/amounts.ts';
 import { UsageError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { parseCommand, type QemuCommand, wordsOf } from '../../migrations/guests/command-words.ts';
+import { checkMemoryIsFree } from '../../migrations/guests/memory-in-use.ts';
 import { QemuHost } from '../../migrations/guests/qemu-host.ts';
 import type { QemuTarget } from '../../migrations/guests/qemu-target.ts';
 import { readSmallText } from '../io/input.ts';
@@ -12,6 +13,8 @@ import type { Job, Outcome } from '../process/run-command.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { good } from '../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
+
+import { watchOver } from './watchdog.ts';
 
 const ARGUMENTS_LIMIT = MIB;
 
@@ -25,8 +28,11 @@ export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job
     if (options[name] !== undefined)
       throw new UsageError('usage', `Cannot use --${name.replace(/[A-Z]/g, '-$&').toLowerCase()} for a guest of QEMU`);
   const command = await readCommand(options.qemuArgs);
+  // Looked at again for each guest that comes.
+  await checkMemoryIsFree(command);
   const { maxMemory } = options;
   return receiveOne(options, signal, {
+    watch: watchOver,
     hostFor: (onMade) =>
       new QemuHost({
         command,

@@ -101,8 +101,10 @@ const WAYS_OUT: Readonly<Record<string, string>> = {
   'peer-silent': 'try again when the target answers; --resume-within S waits for it longer',
 };
 
-function stayedText({ outcome, paused }: MigrationReport, file: string | undefined): string {
+function stayedText({ outcome, paused, stays }: MigrationReport, file: string | undefined): string {
   if (outcome === 'undecided') return 'stands still';
+  if (stays === 'ended') return 'runs nowhere any more, as the process that ran it has ended';
+  if (stays === 'standing-still') return 'stays here, and stands still';
   if (file !== undefined) return 'stays here';
   return paused ? 'stays here, paused as it was' : 'runs on here';
 }

@@ -68,6 +68,8 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
 
 /** What differs from kind to kind of machine. */
 export interface Reception<M extends TargetMachine> {
+  /** Looks after the process that runs the machine should this one be killed, by the record of a path. @returns ends that */
+  watch?(recordPath: string): () => void;
   /** @param onMade to be called with the process that runs the machine, where that is another one */
   hostFor(onMade: (guest: GuestRecord) => void): TargetHost<M>;
   /** The machine is here. */
@@ -78,17 +80,22 @@ export interface Reception<M extends TargetMachine> {
 export async function receiveOne<M extends TargetMachine>(
   options: ReceiveOneOptions,
   signal: AbortSignal,
-  { hostFor, keep }: Reception<M>,
+  { hostFor, keep, watch }: Reception<M>,
 ): Promise<Outcome> {
   const endpoint = parseListenEndpoint(options.listen);
   const { trust, shownCode } = await targetTrust(options);
   await ensureFolder(options.records);
   const report = new LiveReport(options);
   let log: DecisionFile | undefined;
+  let unwatch: (() => void) | undefined;
   let wasPaused = false;
   try {
     const receiver = await Receiver.create(
-      hostFor((guest) => log?.runsIn(guest)),
+      hostFor((guest) => {
+        log?.runsIn(guest);
+        unwatch?.();
+        unwatch = log && watch?.(log.path);
+      }),
       {
         logFor: (migration) => {
           log = new DecisionFile(options.records, { side: 'target', migration, machine: '', peer: '' });
@@ -121,6 +128,7 @@ export async function receiveOne<M extends TargetMachine>(
       release();
     }
   } finally {
+    unwatch?.();
     report.stop();
   }
 }

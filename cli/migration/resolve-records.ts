@@ -1,10 +1,11 @@
+import { type SettledGuest, type Settlement, settleGuest } from '../../migrations/guests/settle-guest.ts';
 import type { DecisionRecord } from '../../migrations/hand-over/decision-record.ts';
 import type { Resolution } from '../../migrations/hand-over/resolve.ts';
 import { resolveRecordFiles } from '../../migrations/hand-over/resolve-files.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { Outcome } from '../process/run-command.ts';
 import { bad, good } from '../terminal/styles.ts';
-import { indent, line, lines } from '../terminal/terminal-text.ts';
+import { indent, line, lines, type Piece, type TerminalText } from '../terminal/terminal-text.ts';
 
 export interface ResolveOptions {
   resolve: string;
@@ -16,23 +17,54 @@ export interface ResolveOptions {
 
 /**
  * Says who may run the machine of a migration that broke, and writes it into the records at hand; processes that wait
- * read it there.
+ * read it there, and guests of QEMU that outlived theirs are let run, or ended.
  */
 export async function resolveRecords({ resolve: path, peerRecord, peerEnded }: ResolveOptions): Promise<Outcome> {
-  const { own, resolution } = await resolveRecordFiles({ path, peerPath: peerRecord, peerEnded });
-  return outcomeOf(own, resolution);
+  const { own, peer, resolution } = await resolveRecordFiles({ path, peerPath: peerRecord, peerEnded });
+  const guests: SettledGuest[] = [];
+  for (const record of isSettled(resolution) ? [own, ...(peer ? [peer] : [])] : []) {
+    const settled = await settleGuest(record, record === own, record.side === resolution.survivor);
+    if (settled) guests.push(settled);
+  }
+  return outcomeOf(own, resolution, guests);
 }
 
-function outcomeOf(own: DecisionRecord, { survivor, because, write, notYet }: Resolution): Outcome {
-  const { migration, machine, side } = own;
-  const isSettled = survivor !== 'undecided' && notYet === undefined;
+function isSettled({ survivor, notYet }: Resolution): boolean {
+  return survivor !== 'undecided' && notYet === undefined;
+}
+
+function outcomeOf(own: DecisionRecord, resolution: Resolution, guests: readonly SettledGuest[]): Outcome {
+  const { survivor, because, write, notYet } = resolution;
+  const { migration, machine, side, guest } = own;
   const who = survivor === side ? 'this side' : `the ${survivor}`;
-  const verdict = isSettled ? good(who) : bad(survivor === 'undecided' ? 'can not be told yet' : `${who}, as yet`);
+  const verdict = isSettled(resolution)
+    ? good(who)
+    : bad(survivor === 'undecided' ? 'can not be told yet' : `${who}, as yet`);
   const text = [
     line`${machine}: who may run it: ${verdict}: ${because}`,
     ...write.map(({ side: of, decision }) => indent(`written into the record of the ${of}: ${decision}`)),
     ...(notYet === undefined ? [] : [indent(`nothing was written: ${notYet}`)]),
+    ...(guest === undefined || isSettled(resolution)
+      ? []
+      : [indent(line`until then its QEMU here, process ${guest.pid}, QMP socket ${guest.qmp}, is left as it is`)]),
+    ...guests.map(guestLine),
   ];
-  const result = { action: 'resolve', migration, machine, side, survivor, because, written: write };
-  return { exitCode: isSettled ? ExitCode.OK : ExitCode.PARTLY, result, text: lines(text) };
+  const result = { action: 'resolve', migration, machine, side, survivor, because, written: write, guests };
+  const isDone = isSettled(resolution) && guests.every(({ settlement }) => DONE.includes(settlement));
+  return { exitCode: isDone ? ExitCode.OK : ExitCode.PARTLY, result, text: lines(text) };
+}
+
+const DONE: readonly Settlement[] = ['let-run', 'quit', 'as-it-was', 'ended'];
+
+function guestLine({ side, pid, qmp, settlement, message }: SettledGuest): TerminalText {
+  const words: Record<Settlement, Piece> = {
+    'let-run': good('was let run'),
+    quit: 'stood still, and was ended',
+    'as-it-was': 'is as it has to be',
+    ended: 'has ended already',
+    another: bad('is gone: another process listens at its socket, and was left alone'),
+    unreachable: bad('could not be reached'),
+    'runs-twice': bad("runs, though the guest is the other side's: end one of them by hand"),
+  };
+  return indent(line`QEMU of the ${side}, process ${pid} at ${qmp}: ${words[settlement]}${message && `: ${message}`}`);
 }

@@ -11,7 +11,7 @@ export interface OwnProcess {
    * that the system does not tell are empty.
    */
   place(): string;
-  /** Whether a process of this number runs here; another one may have got the number of one that has ended. */
+  /** Whether a process of this number runs here, and has not ended; another one may have got the number of one that has ended. */
   isRunning(pid: number): boolean;
 }
 
@@ -30,7 +30,7 @@ export const REAL_PROCESS: OwnProcess = {
   },
   isRunning(pid) {
     try {
-      return process.kill(pid, 0);
+      return process.kill(pid, 0) && !isUnburied(pid);
     } catch (error) {
       // Those of other users run, too.
       return (error as NodeJS.ErrnoException).code === 'EPERM';
@@ -38,6 +38,11 @@ export const REAL_PROCESS: OwnProcess = {
   },
 };
 let known: string | undefined;
+
+/** It has ended, and its parent has not asked how: the system keeps its number. */
+function isUnburied(pid: number): boolean {
+  return /^\d+ \(.*\) [ZX] /s.test(told(() => readFileSync(`/proc/${pid}/stat`, 'utf8')));
+}
 
 function told(ask: () => string): string {
   try {

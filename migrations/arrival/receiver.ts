@@ -293,7 +293,8 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
   async #onSessionError(arrival: Arrival, error: SavkitError): Promise<void> {
     this.#session = undefined;
     if (arrival.state === 'ended') return this.#giveUp(arrival, error);
-    this.tell({ event: 'link-lost', message: error.message, state: arrival.state });
+    const isRefused = arrival.state === 'greeted' && !(error instanceof LinkError);
+    if (!isRefused) this.tell({ event: 'link-lost', message: error.message, state: arrival.state });
     const isOver = arrival.state === 'receiving' && !(error instanceof LinkError);
     if (isOver) return this.#giveUp(arrival, error);
     arrival.enter('link-lost');

@@ -278,6 +278,7 @@ export class TargetSession {
     if (rootOf(own) !== head.root || xxh64(rest) !== head.rest)
       throw new MigrationError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
     this.#arrival.isPaused = head.paused !== 0;
+    this.#arrival.log.standsStill(this.#arrival.isPaused);
     // The record reaches the disk meanwhile. Alone it decides nothing: the source does, behind the frame ready.
     const written = this.#arrival.decide('ready');
     try {

@@ -3,7 +3,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import type { Backend, GuestFacts } from './guest-facts.ts';
-import { linksOf } from './guest-process.ts';
+import { linksOf, pathSeenBy } from './guest-process.ts';
 
 /** What both sides have to agree on before a page of a guest moves. */
 export function describeGuest(facts: GuestFacts): QemuDescription {
@@ -35,7 +35,8 @@ export function describeGuest(facts: GuestFacts): QemuDescription {
  * Where the memory of a backend can be opened: its file, or the file that QEMU has open, which needs no name.
  * @throws MigrationError `ram-hidden`
  */
-export function ramPathOf({ process }: GuestFacts, { id, path, type, bytes }: Backend): string {
+export function ramPathOf({ process }: GuestFacts, { id, path: named, type, bytes }: Backend): string {
+  const path = named !== undefined && process !== undefined ? pathSeenBy(process.pid, named) : named;
   const isFile = type === 'memory-backend-file' && path !== undefined;
   if (isFile && !statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path;
   // In a folder QEMU makes a file, and takes its name away.

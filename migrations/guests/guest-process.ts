@@ -1,4 +1,6 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, realpathSync, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 // What the system tells of the process of a QEMU. Linux only: elsewhere nothing is known.
 
@@ -10,24 +12,42 @@ export interface GuestProcess {
   commandLine: string[];
 }
 
+/** A process whose sockets are closed is about to be gone. */
+const END_MS = 2000;
+const LOOK_MS = 10;
 /** `/proc/net/unix`: flag of a socket that listens. */
 const LISTENS = '00010000';
 
 /** The process that listens on a Unix socket; undefined where that can't be told, as for a process of another user. */
 export function processBehind(socketPath: string): GuestProcess | undefined {
-  for (const link of socketsAt(socketPath)) {
+  const own = told(() => basename(realpathSync(socketPath)), '');
+  for (const { link, name } of listeners()) {
+    // A process names a socket as it sees it: from its own working directory, and in its own file system.
+    if (basename(name) !== own) continue;
     const pid = processWithFile(link);
-    if (pid !== undefined) return { pid, commandLine: commandLineOf(pid) };
+    if (pid !== undefined && isSameFile(pathSeenBy(pid, name), socketPath))
+      return { pid, commandLine: commandLineOf(pid) };
   }
   return undefined;
 }
 
-function socketsAt(path: string): string[] {
+/** Where this process finds a file that another one names: that may have another root, or another working directory. */
+export function pathSeenBy(pid: number, path: string): string {
+  const seen = path.startsWith('/') ? `/proc/${pid}/root${path}` : `/proc/${pid}/cwd/${path}`;
+  return path.startsWith('/') && isSameFile(seen, path) ? path : seen;
+}
+
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => told(() => statSync(path, { bigint: true }), undefined));
+  return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino;
+}
+
+function listeners(): { link: string; name: string }[] {
   return told(() => readFileSync('/proc/net/unix', 'utf8'), '')
     .split('\n')
     .map((row) => row.trim().split(/\s+/))
-    .filter(([, , , flags, , , , ...name]) => flags === LISTENS && name.join(' ') === path)
-    .map(([, , , , , , inode]) => `socket:[${inode}]`);
+    .filter(([, , , flags]) => flags === LISTENS)
+    .map(([, , , , , , inode, ...name]) => ({ link: `socket:[${inode}]`, name: name.join(' ') }));
 }
 
 /** The process that has a file open, by the file's full path, or a socket, `socket:[INODE]`. */
@@ -47,6 +67,13 @@ export function linksOf(pid: number): { path: string; target: string }[] {
 export function commandLineOf(pid: number): string[] {
   const text = told(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '');
   return text === '' ? [] : text.replace(/\0$/, '').split('\0');
+}
+
+/** Whether a process ends within a moment, or has ended: one that nobody has asked for its exit code has no words left. */
+export async function endsSoon(pid: number): Promise<boolean> {
+  for (const end = performance.now() + END_MS; commandLineOf(pid).length > 0; await setTimeout(LOOK_MS))
+    if (performance.now() > end) return false;
+  return true;
 }
 
 function numbered(folder: string): number[] {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   closeSync,
   mkdtempSync,
@@ -9,14 +8,14 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PageHashes } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
-import { FakeQmp } from '../testing/fake-qmp.ts';
+import { DEVICES, type FakeGuestOptions, fakeQemu } from '../testing/fake-qemu.ts';
+import type { FakeQmp } from '../testing/fake-qmp.ts';
 import { mixedMachine } from '../testing/mixed-machine.ts';
 import { Pair } from '../testing/pair.ts';
 import type { PlainMachine } from '../testing/plain-machine.ts';
@@ -29,66 +28,15 @@ import { RamFiles } from './ram-files.ts';
 const folder = mkdtempSync(join(tmpdir(), 'savkit-guests-'));
 const ram = join(folder, 'ram');
 const PAGES = 300;
-const DEVICES = createHash('sha512').update('devices').digest();
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A QEMU that is none: its memory is a file, its devices are some bytes. */
-async function fakeGuest(options: { refuses?: string; onStop?: (fake: FakeQmp) => void } = {}) {
+/** Of a fake QEMU; its process is that of the tests, which goes on. */
+async function fakeGuest(options: FakeGuestOptions = {}) {
   writeFileSync(ram, mixedMachine(PAGES).memory);
-  let status = 'running';
-  let migration = 'none';
-  const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
-    if (command === options.refuses) throw new Error('it is blocked');
-    switch (command) {
-      case 'query-status':
-        return { status };
-      case 'query-kvm':
-        return { enabled: false, present: true };
-      case 'query-cpus-fast':
-        return [{ 'cpu-index': 0 }];
-      case 'query-name':
-        return { name: 'fake' };
-      case 'query-memdev':
-        return [{ id: 'pc.ram', size: PAGES * 4096, share: true }];
-      case 'query-block':
-      case 'qom-list':
-        return [];
-      case 'human-monitor-command':
-        return 'bus: main-system-bus\r\n';
-      case 'qom-get':
-        if (args.property === 'offset') throw new Error('no such property');
-        return (
-          { type: 'memory-backend-file', 'mem-path': ram }[args.path === '/machine' ? '' : String(args.property)] ??
-          'pc-i440fx-7.2-machine'
-        );
-      case 'query-migrate':
-        return { status: migration };
-      case 'query-migrate-capabilities':
-        return [
-          { capability: 'xbzrle', state: true },
-          { capability: 'x-ignore-shared', state: false },
-        ];
-      case 'query-migrate-parameters':
-        return { 'max-bandwidth': 134217728 };
-      case 'stop':
-        status = 'paused';
-        options.onStop?.(fake);
-        return {};
-      case 'quit':
-        return fake.hangUp();
-      case 'cont':
-        status = 'running';
-        return {};
-      case 'migrate':
-        connect(String(args.uri).slice('unix:'.length)).end(DEVICES);
-        migration = 'completed';
-        return {};
-      default:
-        return {};
-    }
-  });
+  const fake = await fakeQemu(ram, options);
   const qmp = await QmpClient.connect(fake.path);
-  return { fake, qmp, source: QemuSource.open(qmp, await learnFacts(qmp)) };
+  const facts = { ...(await learnFacts(qmp)), process: undefined };
+  return { fake, qmp, source: QemuSource.open(qmp, facts) };
 }
 
 describe('QemuSource', () => {
@@ -141,10 +89,54 @@ describe('QemuSource', () => {
   });
 
   it('tells of a QEMU that ends in the midst of it', async () => {
-    const { fake, source } = await fakeGuest({ onStop: (qemu) => qemu.hangUp() });
+    const { source } = await fakeGuest({ onStop: (qemu) => qemu.close() });
     const pair = await Pair.create();
-    expect(await pair.migrate(source)).toMatchObject({ outcome: 'kept', code: 'qmp-closed' });
+    expect(await pair.migrate(source)).toMatchObject({ outcome: 'kept', code: 'qmp-closed', stays: 'ended' });
     expect(pair.host.machine?.isRunning).toBe(false);
+    source.close();
+  });
+
+  it('tells of a QEMU that has ended while pages went, before it looks for more of them', async () => {
+    const { fake, source } = await fakeGuest();
+    const pair = await Pair.create();
+    pair.host.onCreate = () => fake.close();
+    expect(await pair.migrate(source)).toMatchObject({
+      outcome: 'kept',
+      code: 'qmp-closed',
+      stays: 'ended',
+      rounds: [],
+    });
+    source.close();
+  });
+
+  it('runs on where only the connection to QEMU breaks while it stands still, and connects again', async () => {
+    let isBroken = false;
+    const breakOnce = (qemu: FakeQmp) => {
+      if (!isBroken) qemu.hangUp();
+      isBroken = true;
+    };
+    const { fake, source } = await fakeGuest({ onStop: breakOnce });
+    const pair = await Pair.create();
+    expect(await pair.migrate(source)).toMatchObject({ outcome: 'kept', code: 'qmp-closed', stays: 'as-it-was' });
+    expect(fake.asked.at(-1)).toBe('cont');
+    fake.close();
+    source.close();
+  });
+
+  it('says that the guest stands still where QEMU does not let it go on', async () => {
+    const refuses = { refuses: 'migrate' };
+    const { fake, source } = await fakeGuest(refuses);
+    const pair = await Pair.create();
+    pair.host.onCreate = (machine) => {
+      machine.loadRest = async () => {};
+    };
+    // Refused from the moment on when the devices were.
+    fake.onAsked = (command) => {
+      if (command === 'migrate') setImmediate(() => Object.assign(refuses, { refuses: 'cont' }));
+    };
+    const report = await pair.migrate(source);
+    expect(report).toMatchObject({ outcome: 'kept', code: 'qmp-refused', stays: 'standing-still' });
+    expect(report.because).toContain('QEMU refuses cont');
     fake.close();
     source.close();
   });

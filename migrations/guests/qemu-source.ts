@@ -4,11 +4,12 @@ import type { QemuDescription } from '../machine/description.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
-import type { QmpClient } from '../qmp/qmp-client.ts';
+import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { describeGuest, ramPathOf } from './describe-guest.ts';
 import { cancelSave, saveDevices } from './device-stream.ts';
 import type { GuestFacts } from './guest-facts.ts';
+import { endsSoon } from './guest-process.ts';
 import { GuestRam } from './guest-ram.ts';
 import { type FormerSettings, putBack, setForDevicesOnly } from './migration-settings.ts';
 import { RamFiles } from './ram-files.ts';
@@ -24,7 +25,7 @@ const statusShape = record({ status: text(64) });
 export class QemuSource extends GuestRam implements SourceMachine {
   readonly description: QemuDescription;
   readonly comparesMemory = true;
-  readonly #qmp: QmpClient;
+  #qmp: QmpClient;
   readonly #facts: GuestFacts;
   #known: PageHashes | undefined;
   #former: FormerSettings | undefined;
@@ -45,12 +46,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#facts = facts;
     this.#runs = facts.status === 'running';
     this.description = describeGuest(facts);
-    qmp.onEvent(({ name }) => {
-      if (name === 'STOP') this.#runs = false;
-      if (name !== 'RESUME') return;
-      this.#runs = true;
-      this.#startedByOthers ||= this.#isStopped;
-    });
+    this.#watch();
   }
 
   /**
@@ -68,7 +64,9 @@ export class QemuSource extends GuestRam implements SourceMachine {
     await this.#prepare();
   }
 
+  /** @throws EnvironmentError where QEMU has ended: its memory stands in the files, and is nobody's */
   async takeDirty(into: PageSet): Promise<void> {
+    await this.#connect();
     if (this.#known) await this.scan.find(this.#known, into);
   }
 
@@ -109,6 +107,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
       () => false,
     );
     this.#devices = undefined;
+    await this.#connect();
     if (isSaved === false) await cancelSave(this.#qmp).catch(() => {});
     this.#isStopped = false;
     await this.#putBack();
@@ -118,6 +117,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
   }
 
   async stillStands(): Promise<void> {
+    await this.#connect();
     const status = await this.#status();
     // An event that came before the answer counts, too.
     if (!this.#startedByOthers && status !== 'running') return;
@@ -138,9 +138,20 @@ export class QemuSource extends GuestRam implements SourceMachine {
     return this.#devices;
   }
 
+  /** Nobody answers at its socket any more, and its process, where that is known, is gone. */
+  async hasEnded(): Promise<boolean> {
+    const isThere = await this.#connect().then(
+      () => true,
+      () => false,
+    );
+    const { process } = this.#facts;
+    return !isThere && (process === undefined || (await endsSoon(process.pid)));
+  }
+
   /** It runs elsewhere: its QEMU ends here. */
   async release(): Promise<void> {
     this.#isStopped = false;
+    await this.#connect().catch(() => {});
     await this.#qmp.execute('quit').catch(() => {});
     await Promise.race([this.#qmp.closed, setTimeout(QUIT_MS, undefined, { ref: false })]);
   }
@@ -149,6 +160,25 @@ export class QemuSource extends GuestRam implements SourceMachine {
   close(): void {
     this.closeRam();
     this.#qmp.close();
+  }
+
+  /** A connection may break while QEMU lives: another one does as well. @throws EnvironmentError */
+  async #connect(): Promise<void> {
+    if (!this.#qmp.hasEnded) return;
+    const { closed, path } = this.#qmp;
+    this.#qmp = await QmpClient.connect(path).catch(async () => Promise.reject(await closed));
+    this.#watch();
+    this.#runs = (await this.#status()) === 'running';
+    this.#startedByOthers ||= this.#isStopped && this.#runs;
+  }
+
+  #watch(): void {
+    this.#qmp.onEvent(({ name }) => {
+      if (name === 'STOP') this.#runs = false;
+      if (name !== 'RESUME') return;
+      this.#runs = true;
+      this.#startedByOthers ||= this.#isStopped;
+    });
   }
 
   /** Done before the guest stands still: each command takes its time. */

@@ -14,7 +14,7 @@ import type { RamFiles } from './ram-files.ts';
 
 const ZEROS = new Uint8Array(PAGE_SIZE);
 /** Requests that tell switches where the guest is now: five, within a second. */
-const ANNOUNCE = { initial: 50, max: 550, rounds: 5, step: 50 };
+export const ANNOUNCE = { initial: 50, max: 550, rounds: 5, step: 50 };
 
 /** A QEMU that waits for a guest: its memory is filled as files, then it loads the devices. */
 export class QemuTarget extends GuestRam implements TargetMachine {

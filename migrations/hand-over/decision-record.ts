@@ -3,6 +3,7 @@ import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { syncFolder } from '../../formats/files/sync-folder.ts';
 import {
   checkShape,
+  flag,
   hexText,
   integer,
   list,
@@ -53,19 +54,25 @@ const recordShape = record({
   attempt: withDefault(integer(0, 2 ** 31), 0),
   /** Of machines that another process runs: it lives on when this one ends. */
   guest: optional(guestShape),
+  /** How the machine was before it stood still to be handed over, and so how it arrives; absent before that. */
+  wasPaused: optional(flag),
   /** Milliseconds since 1970. */
   at: integer(0, Number.MAX_SAFE_INTEGER),
 });
 /** A decision as it stands in a file. */
-export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest'> & {
+export type DecisionRecord = Omit<ShapeValue<typeof recordShape>, 'guest' | 'wasPaused'> & {
   /** The process that runs the machine, where another one only moves it: it lives on when that ends. */
   guest?: GuestRecord | undefined;
+  /** How the machine was before it stood still to be handed over, and so how it arrives; absent before that. */
+  wasPaused?: boolean | undefined;
 };
 
 /** Where a side writes down what it has decided. */
 export interface DecisionLog {
   /** Tells what the records are about, as soon as it is known. */
   describe(machine: string, peer: string): void;
+  /** Records tell from now on how the machine was before it stood still: so it has to go on. */
+  standsStill(wasPaused: boolean): void;
   /**
    * Resolves when the decision would survive a crash.
    * @param attempt number of the connection over which it was decided
@@ -79,6 +86,8 @@ export interface DecisionLog {
 export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' | 'peer'> & {
   /** The process that runs the machine, where another one only moves it. */
   guest?: GuestRecord;
+  /** See `DecisionRecord`. */
+  wasPaused?: boolean;
 };
 
 export function recordPath(folder: string, migration: string, side: Side): string {
@@ -99,6 +108,10 @@ export class DecisionFile implements DecisionLog {
 
   describe(machine: string, peer: string): void {
     this.#head = { ...this.#head, machine, peer };
+  }
+
+  standsStill(wasPaused: boolean): void {
+    this.#head = { ...this.#head, wasPaused };
   }
 
   /** Records name the process that runs the machine from now on. */
@@ -130,6 +143,8 @@ export class DecisionMemory implements DecisionLog {
   readonly written: Decision[] = [];
 
   describe(): void {}
+
+  standsStill(): void {}
 
   async write(decision: Decision): Promise<void> {
     this.#decision = decision;

@@ -22,16 +22,23 @@ export interface RecordsAtHand {
   peerEnded: boolean;
 }
 
+/** The records as they were, and what follows from them. */
+export interface ResolvedRecords {
+  own: DecisionRecord;
+  peer: DecisionRecord | undefined;
+  resolution: Resolution;
+}
+
 /**
  * Finds who may run the machine of a migration that broke, and writes it into the records at hand; processes that wait
  * read it there.
  * @throws UsageError `other-record`, FormatError `bad-record`, EnvironmentError
  */
-export function resolveRecordFiles(records: RecordsAtHand): Promise<{ own: DecisionRecord; resolution: Resolution }> {
+export function resolveRecordFiles(records: RecordsAtHand): Promise<ResolvedRecords> {
   return withRecordLock(records.path, () => resolveAlone(records));
 }
 
-async function resolveAlone(records: RecordsAtHand): Promise<{ own: DecisionRecord; resolution: Resolution }> {
+async function resolveAlone(records: RecordsAtHand): Promise<ResolvedRecords> {
   const { path, peerPath, peerEnded } = records;
   await keepRecord(path);
   const own = await readRecord(path);
@@ -56,7 +63,7 @@ async function resolveAlone(records: RecordsAtHand): Promise<{ own: DecisionReco
     if (now.decision !== record.decision || aliveOf(record) !== aliveBefore[side]) return resolveAlone(records);
     await writeRecord(paths[side], { ...record, decision, at: world.time.date() });
   }
-  return { own, resolution };
+  return { own, peer, resolution };
 }
 
 function attemptOf(record: DecisionRecord | undefined): { attempt?: number } {

@@ -42,8 +42,10 @@ export interface SourceMachine extends PageAccess {
    * or `stillStands` tells.
    */
   pause(): Promise<void>;
-  /** Takes `pause` back: it goes on if it ran before. */
+  /** Takes `pause` back: it goes on if it ran before. @throws SavkitError where it stands still for good */
   resume(): void | Promise<void>;
+  /** Where another process runs it: whether that has ended, so that the machine runs nowhere. */
+  hasEnded?(): Promise<boolean>;
   /** Where others can start the machine. @throws SavkitError when somebody has done so since `pause` */
   stillStands?(): Promise<void>;
   /** Slows the guest: the share of time that it may use, in (0, 1]. */

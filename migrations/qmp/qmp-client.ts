@@ -127,6 +127,11 @@ export class QmpClient {
     return () => void this.#listeners.delete(listener);
   }
 
+  /** The connection has ended; QEMU may live on, and take another one. */
+  get hasEnded(): boolean {
+    return this.#end !== undefined;
+  }
+
   /** Ends the connection: QEMU does not notice anything else. */
   close(): void {
     this.#socket.destroy();

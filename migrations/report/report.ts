@@ -72,7 +72,7 @@ export interface DowntimePhases {
   stop: number;
   /** Until the last page had left. */
   pages: number;
-  /** With proof `full`: until this side had hashed its memory. */
+  /** With proof `full`: until this side had hashed its memory; before `pages` where that finds what is dirty. */
   hash: number;
   /** Until registers, devices and states of pages had left, and the seal. */
   rest: number;
@@ -94,6 +94,11 @@ export interface MigrationReport {
   outcome: 'handed-over' | 'kept' | 'undecided';
   /** One line for people; empty where it was handed over. */
   because: string;
+  /**
+   * How the machine is that was kept: as it was before; or standing still, as nothing has it go on; or the process that
+   * ran it has ended. Null where it was not kept.
+   */
+  stays: 'as-it-was' | 'standing-still' | 'ended' | null;
   /** Of the error that ended it, such as `time-limit`; null where it was handed over. */
   code: string | null;
   /** Pages sent in all; a page that was sent twice counts twice. */

@@ -42,6 +42,13 @@ export class MemoryProof {
     return this.#nameLost(changed, pending);
   }
 
+  /** With the machine standing still. Where that compares all of memory, it is this side's part of the proof. */
+  async takeLastDirty(into: PageSet): Promise<void> {
+    const start = clock();
+    await this.#machine.takeDirty(into);
+    if (this.#machine.comparesMemory) this.report.ms += clock() - start;
+  }
+
   /**
    * With the machine standing still, after all that was dirty was sent: pages that differ all the same.
    * Where dirty is what differs, these have been sent.

@@ -18,6 +18,7 @@ export class MigrationAccount {
       machine: facts.machine.description.name,
       outcome: 'kept',
       because: '',
+      stays: null,
       code: null,
       downtime: noPhases(),
       pages: 0,
@@ -92,8 +93,10 @@ export class MigrationAccount {
     this.tell({ event: 'looked-back', found });
   }
 
-  kept({ message, code }: SavkitError, isPaused: boolean): void {
-    Object.assign(this.#report, { outcome: 'kept', because: message, code, paused: isPaused });
+  kept({ message, code }: SavkitError, isPaused: boolean, stays: MigrationReport['stays']): void {
+    const { because: beside } = this.#report;
+    const because = stays === 'standing-still' && beside !== '' ? `${message}; ${beside}` : message;
+    Object.assign(this.#report, { outcome: 'kept', because, stays, code, paused: isPaused });
   }
 
   undecided({ message, code }: SavkitError): void {

@@ -110,7 +110,10 @@ class SourceMigration {
         'too-many-stops',
         `Cannot hand over: the machine was stopped ${stops} times, and each time the link broke; last: ${error.message}`,
       );
-    await custody.resume('the link is lost');
+    await custody.resume('the link is lost').catch(() => {
+      // It is tried once more where it is kept.
+      throw error;
+    });
   }
 
   async #attemptOnce(outage: Outage): Promise<void> {

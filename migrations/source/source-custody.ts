@@ -2,6 +2,7 @@ import type { SavkitError } from '../../formats/errors.ts';
 import type { DecisionLog, SourceDecision } from '../hand-over/decision-record.ts';
 import { nextState, SOURCE_STATES, type SourceEvent, type SourceState } from '../hand-over/states.ts';
 import type { SourceMachine } from '../machine/machine.ts';
+import type { MigrationReport } from '../report/report.ts';
 import type { MigrationAccount } from './migration-account.ts';
 
 /** Who has the machine: the state of the hand-over at the source, its record, and the machine that goes by it. */
@@ -27,6 +28,11 @@ export class SourceCustody {
   }
 
   async pause(): Promise<void> {
+    // A machine that outlives this process would stand still for good: who finds it has to know how it was.
+    if (this.#machine.hasEnded) {
+      this.#log.standsStill(this.#machine.isPaused);
+      await this.writeMigrating();
+    }
     this.#enter('pause');
     this.#account.stops();
     await this.#machine.pause();
@@ -35,8 +41,8 @@ export class SourceCustody {
 
   /** Lets the machine go on as it was. */
   async resume(because: string): Promise<void> {
-    this.#enter('resume');
     await this.#machine.resume();
+    this.#enter('resume');
     this.#account.tell({ event: 'resumed', because });
   }
 
@@ -58,15 +64,22 @@ export class SourceCustody {
     this.#account.tellArrival();
   }
 
-  /** The machine stays: whatever has happened, it goes on as it was. */
+  /** The machine stays: whatever has happened, it goes on as it was, if it can. */
   async keep(error: SavkitError): Promise<void> {
     const stands = this.#state === 'paused' || this.#state === 'handed-over';
     this.#enter(this.#state === 'handed-over' ? 'gave-up' : 'cancel');
     // What stands there, `migrating`, or `handed-over` to a target that gave up, leaves it here, too.
     await this.#writeIfPossible('kept');
-    if (stands) await this.#machine.resume();
-    this.#machine.throttle(1);
-    this.#account.kept(error, this.#machine.isPaused);
+    let stays: MigrationReport['stays'] = 'as-it-was';
+    try {
+      if (stands) await this.#machine.resume();
+      this.#machine.throttle(1);
+    } catch (failure) {
+      this.#account.failedBeside(failure);
+      stays = 'standing-still';
+    }
+    if (await this.#machine.hasEnded?.()) stays = 'ended';
+    this.#account.kept(error, this.#machine.isPaused, stays);
   }
 
   #enter(event: SourceEvent): void {

@@ -81,8 +81,9 @@ export class SourceSession {
   async #sendAtRest(proof: MemoryProof): Promise<void> {
     const { facts, transfer, account } = this.#departure;
     const { downtime } = account;
-    await facts.machine.takeDirty(transfer.pending);
     downtime.note('stop');
+    await proof.takeLastDirty(transfer.pending);
+    downtime.note(facts.machine.comparesMemory ? 'hash' : 'stop');
     const isFull = this.#proofMode === 'full';
     let lost: PageSet | undefined;
     await this.#rounds.send(isFull ? AfterRound.PROOF : AfterRound.SEAL, 'seal', async () => {

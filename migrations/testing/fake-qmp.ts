@@ -16,6 +16,8 @@ export class FakeQmp {
   readonly asked: string[] = [];
   readonly path: string;
   greeting: unknown = GREETING;
+  /** Called with each command once it was answered. */
+  onAsked: ((command: string) => void) | undefined;
   readonly #folder = mkdtempSync(join(tmpdir(), 'savkit-qmp-'));
   readonly #answer: FakeAnswer;
   readonly #server: Server;
@@ -72,6 +74,7 @@ export class FakeQmp {
           const desc = (error as Error).message;
           socket.write(`${JSON.stringify({ error: { class: 'GenericError', desc }, id })}\r\n`);
         }
+        this.onAsked?.(execute);
       }
     });
   }

@@ -1,0 +1,41 @@
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it, vi } from 'vitest';
+import { Receiver } from '../../migrations/arrival/receiver.ts';
+import { DecisionMemory } from '../../migrations/hand-over/decision-record.ts';
+import { fakeQemu } from '../../migrations/testing/fake-qemu.ts';
+import { PlainHost } from '../../migrations/testing/plain-machine.ts';
+import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
+import { Gate } from '../../migrations/trust/gate.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-watchdog-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe.skipIf(!existsSync('/proc/self/fd'))('the watchdog of savkit migrate', () => {
+  it('lets a guest go on that stands still when savkit is killed', async () => {
+    const ram = join(folder, 'ram');
+    writeFileSync(ram, Buffer.alloc(64 * 4096, 7));
+    // Its devices never come: savkit waits for them, and the guest stands still.
+    const fake = await fakeQemu(ram, { hangsAt: 'migrate' });
+    const receiver = await Receiver.create(new PlainHost(), { logFor: () => new DecisionMemory() });
+    const gate = await Gate.open(
+      { host: '127.0.0.1', port: 0 },
+      { kind: 'insecure' },
+      { onConnection: (socket, peer) => void receiver.accept(socket, peer) },
+    );
+    const to = `127.0.0.1:${gate.endpoint.port}`;
+    const records = join(folder, 'records');
+    const savkit = new SavkitProcess('migrate', `qmp:${fake.path}`, '--to', to, '--insecure', '--records', records);
+    try {
+      await vi.waitUntil(() => fake.asked.includes('migrate'), { timeout: 60_000 });
+      expect(fake.asked).not.toContain('cont');
+      savkit.child.kill('SIGKILL');
+      await vi.waitUntil(() => fake.asked.includes('cont'), { timeout: 60_000 });
+    } finally {
+      savkit.child.kill('SIGKILL');
+      gate.close();
+      fake.close();
+    }
+  }, 120_000);
+});

@@ -1,0 +1,91 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { world } from '../../formats/world/world.ts';
+import type { DecisionRecord } from '../hand-over/decision-record.ts';
+import { type FakeGuestOptions, fakeQemu } from '../testing/fake-qemu.ts';
+import type { FakeQmp } from '../testing/fake-qmp.ts';
+import { settleGuest } from './settle-guest.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-settle-'));
+const ram = join(folder, 'ram');
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const fakes: FakeQmp[] = [];
+afterEach(() => {
+  for (const fake of fakes.splice(0)) fake.close();
+});
+
+/** Number of a process that is not there: more than any system gives. */
+const GONE = 2 ** 30;
+
+async function qemu(options: FakeGuestOptions = { status: 'paused' }): Promise<FakeQmp> {
+  writeFileSync(ram, Buffer.alloc(8192, 1));
+  const fake = await fakeQemu(ram, options);
+  fakes.push(fake);
+  return fake;
+}
+
+/** As a process of savkit has left it that was killed; the fake QEMU's process is that of the tests. */
+function recordOf(qmp: string, changes: Partial<DecisionRecord> = {}): DecisionRecord {
+  return {
+    ...{ format: 'savkit-migration/1', side: 'source', migration: '00'.repeat(16), decision: 'migrating' },
+    ...{ machine: 'vm', peer: 'there:7000', pid: GONE, place: world.process.place(), attempt: 1, at: 1 },
+    ...{ guest: { pid: process.pid, qmp, ram: [ram] }, wasPaused: false },
+    ...changes,
+  };
+}
+
+describe.skipIf(!existsSync('/proc/self/fd'))('settleGuest()', () => {
+  it.each([
+    ['lets a guest go on that stands still', { status: 'postmigrate' }, {}, 'let-run', ['cont']],
+    ['leaves one paused that was so before', { status: 'paused' }, { wasPaused: true }, 'as-it-was', []],
+    ['leaves one as it is that was not stopped yet', { status: 'paused' }, { wasPaused: undefined }, 'as-it-was', []],
+    ['leaves one alone that runs', { status: 'running' }, {}, 'as-it-was', []],
+    ['has a target announce itself', { status: 'paused' }, { side: 'target' }, 'let-run', ['cont', 'announce-self']],
+  ] as const)('%s', async (_name, options, changes, settlement, asked) => {
+    const fake = await qemu(options);
+    const settled = await settleGuest(recordOf(fake.path, changes), true, true);
+    expect(settled).toMatchObject({ settlement, pid: process.pid, qmp: fake.path, message: '' });
+    expect(fake.asked.filter((word) => ['cont', 'quit', 'announce-self', 'stop'].includes(word))).toEqual(asked);
+  });
+
+  it.each(['source', 'target'] as const)('ends the QEMU of a %s that does not have the guest', async (side) => {
+    const fake = await qemu();
+    expect(await settleGuest(recordOf(fake.path, { side }), true, false)).toMatchObject({ settlement: 'quit' });
+    expect(fake.asked).toContain('quit');
+    // A source's file may be needed by who has made it; what did not arrive is no memory of anything.
+    expect(readFileSync(ram).length).toBe(side === 'source' ? 8192 : 0);
+  });
+
+  it('tells of a guest that runs though the other side has it, and leaves it', async () => {
+    const fake = await qemu({ status: 'running' });
+    expect(await settleGuest(recordOf(fake.path), true, false)).toMatchObject({ settlement: 'runs-twice' });
+    expect(fake.asked).not.toContain('quit');
+  });
+
+  it('touches no other QEMU that has got the socket, and tells of one that has ended, or does not answer', async () => {
+    const fake = await qemu();
+    const guest = { pid: process.ppid, qmp: fake.path, ram: [] };
+    expect(await settleGuest(recordOf(fake.path, { guest }), true, true)).toMatchObject({ settlement: 'another' });
+    const none = join(folder, 'none');
+    const ended = { pid: GONE, qmp: none, ram: [] };
+    expect(await settleGuest(recordOf(none, { guest: ended }), true, true)).toMatchObject({ settlement: 'ended' });
+    const unknown = { pid: 0, qmp: none, ram: [] };
+    expect(await settleGuest(recordOf(none, { guest: unknown }), true, true)).toMatchObject({
+      settlement: 'unreachable',
+      message: expect.stringContaining(none),
+    });
+    expect(fake.asked).toEqual([]);
+  });
+
+  it.each([
+    ['its process may still be at it', { pid: process.pid }],
+    ['it is of another host', { place: 'elsewhere 1 2' }],
+    ['the machine was one of savkit', { guest: undefined }],
+  ])('does nothing where %s', async (_name, changes) => {
+    const fake = await qemu();
+    expect(await settleGuest(recordOf(fake.path, changes), true, true)).toBeUndefined();
+    expect(fake.asked).toEqual([]);
+  });
+});

@@ -1,0 +1,86 @@
+import { SavkitError } from '../../formats/errors.ts';
+import type { DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
+import { isAlive } from '../hand-over/place.ts';
+import { QmpClient } from '../qmp/qmp-client.ts';
+import { record, text } from '../../formats/values/shape.ts';
+import { endsSoon, processBehind } from './guest-process.ts';
+import { emptyMemory } from './memory-in-use.ts';
+import { ANNOUNCE } from './qemu-target.ts';
+
+/**
+ * What was done with a QEMU, or why nothing: it was let run or told to quit; it is as it has to be; it has ended; another
+ * one listens at its socket; it could not be reached; it runs, and must not.
+ */
+export const SETTLEMENTS = ['let-run', 'quit', 'as-it-was', 'ended', 'another', 'unreachable', 'runs-twice'] as const;
+export type Settlement = (typeof SETTLEMENTS)[number];
+
+/** A QEMU that outlived the process which moved its guest. */
+export interface SettledGuest {
+  side: DecisionRecord['side'];
+  pid: number;
+  qmp: string;
+  settlement: Settlement;
+  /** One line for people: where it could not be reached, why; else empty. */
+  message: string;
+}
+
+const statusShape = record({ status: text(64) });
+
+/**
+ * Has the QEMU that a record names do what was decided: the one that has the guest lets it go on as it was, the other
+ * one ends. One that its process may still move is left alone, and so is one of another host.
+ * @param isSurvivor the guest is this side's
+ * @returns undefined where nothing is to be done here
+ */
+export async function settleGuest(
+  decided: DecisionRecord,
+  isAtHome: boolean,
+  isSurvivor: boolean,
+): Promise<SettledGuest | undefined> {
+  const { guest, side } = decided;
+  if (guest === undefined || isAlive(decided, isAtHome) !== false) return undefined;
+  const found = { side, pid: guest.pid, qmp: guest.qmp };
+  try {
+    return { ...found, settlement: await settle(decided, guest, isSurvivor), message: '' };
+  } catch (error) {
+    if (!(error instanceof SavkitError)) throw error;
+    return { ...found, settlement: 'unreachable', message: error.message };
+  }
+}
+
+async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: boolean): Promise<Settlement> {
+  const process = processBehind(guest.qmp);
+  if (process === undefined && guest.pid !== 0 && (await endsSoon(guest.pid))) return 'ended';
+  if (process !== undefined && guest.pid !== 0 && process.pid !== guest.pid) return 'another';
+  const qmp = await QmpClient.connect(guest.qmp);
+  try {
+    const { status } = await qmp.ask('query-status', statusShape);
+    return isSurvivor ? await letRun(qmp, status, decided) : await end(qmp, status, decided, guest);
+  } finally {
+    qmp.close();
+  }
+}
+
+/** A guest that was not stopped yet, or was paused before, is as it has to be. */
+async function letRun(qmp: QmpClient, status: string, { wasPaused, side }: DecisionRecord): Promise<Settlement> {
+  if (status === 'running' || wasPaused !== false) return 'as-it-was';
+  await qmp.execute('migrate_cancel').catch(() => {});
+  await qmp.execute('cont');
+  if (side === 'target') await qmp.execute('announce-self', ANNOUNCE).catch(() => {});
+  return 'let-run';
+}
+
+async function end(
+  qmp: QmpClient,
+  status: string,
+  { side }: DecisionRecord,
+  { ram }: GuestRecord,
+): Promise<Settlement> {
+  // Somebody has let it run past all records: its memory goes on, and is not ours to end.
+  if (status === 'running') return 'runs-twice';
+  await qmp.execute('quit').catch(() => {});
+  await qmp.closed;
+  // What a guest that did not arrive has left there is nobody's.
+  if (side === 'target') emptyMemory(ram);
+  return 'quit';
+}

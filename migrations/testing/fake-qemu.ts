@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { FakeQmp } from './fake-qmp.ts';
+
+/** What it saves as its devices. */
+export const DEVICES = createHash('sha512').update('devices').digest();
+
+export interface FakeGuestOptions {
+  /** A command that is refused. */
+  refuses?: string;
+  /** A command that is never answered. */
+  hangsAt?: string;
+  /** How its guest is at first; `running` by default. */
+  status?: string;
+  onStop?: (fake: FakeQmp) => void;
+}
+
+/** A QEMU that is none: its memory is a file, its devices are some bytes. */
+export async function fakeQemu(ram: string, options: FakeGuestOptions = {}): Promise<FakeQmp> {
+  let { status = 'running' } = options;
+  let migration = 'none';
+  const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
+    if (command === options.refuses) throw new Error('it is blocked');
+    if (command === options.hangsAt) return undefined;
+    switch (command) {
+      case 'query-status':
+        return { status };
+      case 'query-kvm':
+        return { enabled: false, present: true };
+      case 'query-cpus-fast':
+        return [{ 'cpu-index': 0 }];
+      case 'query-name':
+        return { name: 'fake' };
+      case 'query-memdev':
+        return [{ id: 'pc.ram', size: statSync(ram).size, share: true }];
+      case 'query-block':
+      case 'qom-list':
+        return [];
+      case 'human-monitor-command':
+        return 'bus: main-system-bus\r\n';
+      case 'qom-get':
+        if (args.property === 'offset') throw new Error('no such property');
+        return (
+          { type: 'memory-backend-file', 'mem-path': ram }[args.path === '/machine' ? '' : String(args.property)] ??
+          'pc-i440fx-7.2-machine'
+        );
+      case 'query-migrate':
+        return { status: migration };
+      case 'query-migrate-capabilities':
+        return [
+          { capability: 'xbzrle', state: true },
+          { capability: 'x-ignore-shared', state: false },
+        ];
+      case 'query-migrate-parameters':
+        return { 'max-bandwidth': 134217728 };
+      case 'stop':
+        status = 'paused';
+        options.onStop?.(fake);
+        return {};
+      case 'quit':
+        return fake.hangUp();
+      case 'cont':
+        status = 'running';
+        return {};
+      case 'migrate':
+        connect(String(args.uri).slice('unix:'.length)).end(DEVICES);
+        migration = 'completed';
+        return {};
+      default:
+        return {};
+    }
+  });
+  return fake;
+}
