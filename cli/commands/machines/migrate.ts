@@ -95,8 +95,7 @@ export const migrateCommand: CommandModule<object, Options> = {
       .option('resolve', {
         type: 'string',
         requiresArg: true,
-        describe:
-          'Record of a migration that broke: say who may run the machine; a guest of QEMU is let run, or ended',
+        describe: 'Record of a migration that broke: say who may run the machine; a guest of QEMU is let run, or ended',
       })
       .option('peer-record', {
         type: 'string',
