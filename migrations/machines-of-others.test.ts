@@ -1,5 +1,5 @@
 import { duplexPair } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SavkitError } from '../formats/errors.ts';
 import type { MachineDescription } from './machine/description.ts';
 import type { PageHashes } from './machine/page-hashes.ts';
@@ -81,6 +81,50 @@ describe('a machine that compares its memory', () => {
     expect(await pair.migrate(machine)).toMatchObject({ outcome: 'kept', code: 'started-by-others' });
     expect(pair.sourceLog.written).not.toContain('handed-over');
     expect([machine.isRunning, pair.host.machine?.isRunning]).toEqual([true, false]);
+  });
+});
+
+describe('a target whose machine is lost before it runs', () => {
+  async function pairWith(prepare: (machine: PlainMachine, end: () => void) => void): Promise<Pair> {
+    const pair = await Pair.create();
+    pair.host.onCreate = (made) => {
+      const ended = new Promise<SavkitError>((resolve) => {
+        prepare(made, () => resolve(new SavkitError('qemu-ended', 'QEMU has ended')));
+      });
+      Object.assign(made, { ended });
+    };
+    return pair;
+  }
+
+  it('does not promise it, and the source goes on', async () => {
+    const pair = await pairWith((made, end) => Object.assign(made, { loadRest: async () => end() }));
+    const machine = othersMachine(50);
+    const arrived = expect(pair.receiver.arrived).rejects.toThrow('QEMU has ended');
+    expect(await pair.migrate(machine)).toMatchObject({ outcome: 'kept', code: 'qemu-ended' });
+    await arrived;
+    expect([machine.isRunning, machine.isReleased]).toEqual([true, false]);
+  });
+
+  it('gives it up though it was promised, and the source, asking, goes on', async () => {
+    let end = () => {};
+    const pair = await pairWith((_, endIt) => {
+      end = endIt;
+    });
+    const machine = othersMachine(50);
+    const write = pair.sourceLog.write.bind(pair.sourceLog);
+    pair.sourceLog.write = async (decision) => {
+      await write(decision);
+      if (decision !== 'handed-over') return;
+      end();
+      await vi.waitUntil(() => pair.targetLog.written.includes('gave-up'));
+    };
+    const arrived = expect(pair.receiver.arrived).rejects.toThrow('QEMU has ended');
+    expect(await pair.migrate(machine)).toMatchObject({ outcome: 'kept', code: 'target-gave-up' });
+    await arrived;
+    expect([machine.isRunning, machine.isReleased, pair.host.machine?.isRunning]).toEqual([true, false, false]);
+    expect(pair.targetLog.written).toEqual(['receiving', 'ready', 'gave-up']);
+    // Nobody is left to be told.
+    await pair.receiver.close();
   });
 });
 

@@ -1,3 +1,4 @@
+import type { SavkitError } from '../../formats/errors.ts';
 import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
 import { nextState, TARGET_STATES, type TargetEvent, type TargetState } from '../hand-over/states.ts';
 import type { MachineDescription } from '../machine/description.ts';
@@ -26,6 +27,10 @@ export class Arrival {
   written: PageSet | undefined;
   /** The source knows that the machine runs here, or has given up asking in good order: nobody comes again. */
   isKnownToRun = false;
+  /** The process that held the machine has ended before it ran: it never will. */
+  failure: SavkitError | undefined;
+  /** It was given up after it had been promised, and the source has not asked yet. */
+  owesAnswer = false;
   /** Bytes of page frames so far. */
   bytes = 0;
   #decision: TargetDecision | 'unknown' = 'unknown';

@@ -135,7 +135,11 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     const isNew = arrival.machine === undefined;
     if (isNew) await this.#checkIsNew(arrival);
     if (!arrival.may('describe')) arrival.enter('describe');
-    if (isNew) await arrival.take(description, await this.#host.create(description, rest));
+    if (isNew) {
+      const machine = await this.#host.create(description, rest);
+      void machine.ended?.then((error) => this.#onMachineEnded(arrival, error)).catch(this.#reject);
+      await arrival.take(description, machine);
+    }
     await arrival.decide('receiving');
     arrival.enter('describe');
     return !isNew || arrival.machine?.isSeeded === true;
@@ -152,6 +156,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
   /** Takes the machine over, once; the decision is on disk before it moves. @internal */
   async start(arrival: Arrival): Promise<void> {
     if (!arrival.may('commit')) arrival.enter('commit');
+    if (arrival.failure && arrival.state !== 'running') throw arrival.failure;
     if (arrival.state !== 'running') await arrival.decide('started');
     // `migrate --resolve` may have been quicker; what was launched is not launched again.
     arrival.enter('commit');
@@ -177,7 +182,8 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
 
   /** The source needs this side to go on. */
   get #isAwaited(): boolean {
-    return this.hasPromised || (this.#arrival?.state === 'running' && !this.#arrival.isKnownToRun);
+    const isOwed = this.#arrival?.state === 'ended' && this.#arrival.owesAnswer;
+    return this.hasPromised || isOwed || (this.#arrival?.state === 'running' && !this.#arrival.isKnownToRun);
   }
 
   /**
@@ -300,6 +306,18 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     arrival.enter('link-lost');
     if (arrival.state === 'interrupted') this.#giveUpLater(arrival, error);
     if (arrival.state === 'in-doubt') this.#awaitAnswer(arrival);
+  }
+
+  /**
+   * A machine that was promised, and can't run here any more: it never has, so this side may give it up, and tells the
+   * source when that asks. One that is not whole fails by itself when it is to be.
+   */
+  async #onMachineEnded(arrival: Arrival, error: SavkitError): Promise<void> {
+    arrival.failure = error;
+    if (arrival.state === 'ready') await this.#endLink();
+    if (arrival.state !== 'in-doubt') return;
+    arrival.owesAnswer = true;
+    await this.#giveUp(arrival, error);
   }
 
   async #giveUp(arrival: Arrival, error: Error): Promise<void> {

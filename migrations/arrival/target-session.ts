@@ -286,6 +286,7 @@ export class TargetSession {
     } finally {
       await written;
     }
+    if (this.#arrival.failure) throw this.#arrival.failure;
     this.#arrival.enter('proved');
     this.#receiver.tell({ event: 'ready', root: head.root.toString(16).padStart(16, '0') });
     await this.channel.send('ready', {});
@@ -316,5 +317,6 @@ export class TargetSession {
     const decision = written === 'unknown' ? await this.#receiver.recall(migration) : isWaiting ? 'ready' : written;
     this.#hasToldOfRunning ||= decision === 'started';
     await this.channel.send('decision', {}, { decision } satisfies ShapeValue<typeof decisionShape>);
+    if (decision === 'gave-up') this.#arrival.owesAnswer = false;
   }
 }

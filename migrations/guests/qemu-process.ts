@@ -18,6 +18,8 @@ export class QemuProcess {
   readonly qmpPath: string;
   /** File with all that it says. */
   readonly logPath: string;
+  /** Resolves when it has ended: with its last words. */
+  readonly ended: Promise<SavkitError>;
   readonly #child: ChildProcess;
   #ended: string | undefined;
 
@@ -26,11 +28,13 @@ export class QemuProcess {
     this.pid = child.pid ?? 0;
     this.qmpPath = qmpPath;
     this.logPath = logPath;
-    child.once('exit', (code, signal) => {
-      this.#ended = signal ?? `exit code ${code}`;
-    });
-    child.once('error', (error) => {
-      this.#ended = error.message;
+    this.ended = new Promise((resolve) => {
+      const end = (how: string) => {
+        this.#ended = how;
+        resolve(this.whyEnded());
+      };
+      child.once('exit', (code, signal) => end(signal ?? `exit code ${code}`));
+      child.once('error', (error) => end(error.message));
     });
     child.unref();
   }

@@ -1,3 +1,4 @@
+import type { SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { record, text } from '../../formats/values/shape.ts';
 import type { QemuDescription } from '../machine/description.ts';
@@ -44,6 +45,10 @@ export class QemuTarget extends GuestRam implements TargetMachine {
 
   zeroPage(page: number): void {
     if (this.#written.has(page)) this.ram.writePages(Uint32Array.of(page), 1, ZEROS, 0);
+  }
+
+  get ended(): Promise<SavkitError> {
+    return this.process.ended;
   }
 
   /** All of memory is there by now: devices read their queues in it. */

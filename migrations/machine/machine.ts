@@ -1,3 +1,4 @@
+import type { SavkitError } from '../../formats/errors.ts';
 import type { MachineDescription } from './description.ts';
 import type { PageHashes } from './page-hashes.ts';
 import type { PageSet } from './page-set.ts';
@@ -66,6 +67,8 @@ export interface TargetMachine extends PageAccess {
   readonly isSeeded: boolean;
   /** It runs once started; else it is kept in a file here. */
   readonly runs: boolean;
+  /** Where another process holds it: resolves, with the reason, when that has ended. */
+  readonly ended?: Promise<SavkitError>;
   /** Gives pages `pages[0, count)` the contents that stand one behind the other in `bytes` from `at` on. */
   writePages(pages: Uint32Array, count: number, bytes: Uint8Array, at: number): void;
   /** Makes a page zeros. @param page number in the machine's page space */
