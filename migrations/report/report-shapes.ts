@@ -62,6 +62,7 @@ export const reportShape: Shape<MigrationReport> = record({
   machine: words,
   outcome: oneOf('handed-over', 'kept', 'undecided'),
   because: words,
+  stays: orNull(oneOf('as-it-was', 'standing-still', 'ended')),
   code: orNull(words),
   pages: figure,
   bytes: figure,
