@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { runSavkit } from './testing/run-savkit.ts';
+import { runHere } from './testing/run-here.ts';
 import { savkitFile } from './testing/savkit-json.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-run-'));
@@ -52,7 +52,7 @@ describe('savkit run', () => {
     expect((await savkitFile('control', socket, 'save', plain)).result).toMatchObject({ path: plain });
     expect((await savkitFile('control', socket, 'status')).result).toMatchObject({ state: 'running', faults: 0 });
     expect((await savkitFile('control', socket, 'check')).result.faults).toEqual([]);
-    expect((await runSavkit(['control', socket, 'stop'])).exitCode).toBe(0);
+    expect((await runHere('control', socket, 'stop')).exitCode).toBe(0);
     const { exitCode, events } = await ended;
     expect(exitCode).toBe(0);
     expect(events.at(-1)).toMatchObject({ event: 'end', command: 'run', exitCode: 0 });
@@ -112,19 +112,19 @@ describe('savkit run', () => {
     [['run'], 'give a saved state'],
     [['run', '--ram', '4M', '--rate', '5'], 'which --workload?'],
   ])('%j is refused as wrong usage', async (args, why) => {
-    const { exitCode, stderr } = await runSavkit(args);
+    const { exitCode, stderr } = await runHere(...args);
     expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining(why) });
   });
 
   it('ends with 4 where there is no machine, or no place for its socket', async () => {
-    const unreached = await runSavkit(['live-save', '/no/machine.sock', 'x.sav']);
+    const unreached = await runHere('live-save', '/no/machine.sock', 'x.sav');
     expect(unreached).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('there is no control socket') });
-    const unopened = await runSavkit(['run', '--ram', '4M', '--workload', 'idle', '--socket', folder]);
+    const unopened = await runHere('run', '--ram', '4M', '--workload', 'idle', '--socket', folder);
     expect(unopened).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('Cannot open control socket') });
   });
 
   it('refuses a time that is none', async () => {
-    const { exitCode, stderr } = await runSavkit(['run', '--ram', '4M', '--workload', 'idle', '--for', 'x']);
+    const { exitCode, stderr } = await runHere('run', '--ram', '4M', '--workload', 'idle', '--for', 'x');
     expect({ exitCode, stderr }).toEqual({
       exitCode: 2,
       stderr: expect.stringContaining('--for x: expected a number'),
@@ -135,13 +135,13 @@ describe('savkit run', () => {
     [['--workload', 'trace'], 'it needs a --trace FILE'],
     [['--workload', 'hot', '--trace', 'any'], '--trace goes with workload trace'],
   ])('refuses %j: %s', async (options, why) => {
-    const { exitCode, stderr } = await runSavkit(['run', '--ram', '4M', ...options]);
+    const { exitCode, stderr } = await runHere('run', '--ram', '4M', ...options);
     expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)]);
   });
 
   it('refuses a trace that is none with 1', async () => {
     const path = join(folder, 'no-trace');
     writeFileSync(path, 'hello');
-    expect((await runSavkit(['run', '--ram', '4M', '--workload', 'trace', '--trace', path])).exitCode).toBe(1);
+    expect((await runHere('run', '--ram', '4M', '--workload', 'trace', '--trace', path)).exitCode).toBe(1);
   });
 });

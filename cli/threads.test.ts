@@ -3,9 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../src/testing/states.ts';
+import { runHere } from './testing/run-here.ts';
 import { runSavkit } from './testing/run-savkit.ts';
 
-// Threads are asked for: states as small as these get one otherwise.
+// Threads are asked for: states as small as these get one otherwise. One thread needs no process of its own.
 
 const plain = join(STATES_FOLDER, 'own-long.sav');
 const live = join(STATES_FOLDER, 'own-long-live.sav');
@@ -27,11 +28,16 @@ function states(): string[] {
   return [plain, live, damaged];
 }
 
+function withThreads(threads: number, ...words: string[]): Promise<{ exitCode: unknown; stderr: string }> {
+  const all = [...words, '--threads', String(threads)];
+  return threads === 1 ? runHere(...all) : runSavkit(all);
+}
+
 describe('--threads', () => {
   it('does not change what verify says', async () => {
     const files = states();
     const [one, three] = [
-      await runSavkit(['verify', '--json', '--threads', '1', ...files]),
+      await runHere('verify', '--json', '--threads', '1', ...files),
       await runSavkit(['verify', '--json', '--threads', '3', ...files]),
     ];
     const result = ({ stdout }: { stdout: Buffer | string }) => ({ ...JSON.parse(stdout.toString()), time: null });
@@ -48,17 +54,7 @@ describe('--threads', () => {
     ]) {
       const images = ['1', '3'].map((threads) => join(folder, `${format}-${threads}`));
       for (const [i, image] of images.entries()) {
-        const { exitCode } = await runSavkit([
-          'extract',
-          file,
-          '--format',
-          format,
-          '-o',
-          image,
-          '--force',
-          '--threads',
-          String(1 + 2 * i),
-        ]);
+        const { exitCode } = await withThreads(1 + 2 * i, 'extract', file, '--format', format, '-o', image, '--force');
         expect(exitCode).toBe(0);
       }
       const [one, three] = images.map((image) => readFileSync(image));
@@ -77,15 +73,7 @@ describe('--threads', () => {
     ]) {
       const outputs = ['1', '3'].map((threads) => join(folder, `converted-${threads}`));
       for (const [i, output] of outputs.entries()) {
-        const { exitCode, stderr } = await runSavkit([
-          'convert',
-          file,
-          output,
-          ...options,
-          '--force',
-          '--threads',
-          String(1 + 2 * i),
-        ]);
+        const { exitCode, stderr } = await withThreads(1 + 2 * i, 'convert', file, output, ...options, '--force');
         expect(exitCode, stderr).toBe(0);
       }
       const [one, three] = outputs.map((output) => readFileSync(output));
@@ -96,17 +84,9 @@ describe('--threads', () => {
   it('does not change how convert refuses a damaged state', async () => {
     const [, , damaged] = states();
     const said: string[] = [];
-    for (const threads of ['1', '3']) {
-      const { exitCode, stderr } = await runSavkit([
-        'convert',
-        damaged,
-        join(folder, 'none'),
-        '--recompress',
-        '--pgm',
-        '13',
-        '--threads',
-        threads,
-      ]);
+    for (const threads of [1, 3]) {
+      const options = ['--recompress', '--pgm', '13'];
+      const { exitCode, stderr } = await withThreads(threads, 'convert', damaged, join(folder, 'none'), ...options);
       expect(exitCode).toBe(1);
       expect(existsSync(join(folder, 'none'))).toBe(false);
       said.push(stderr);
@@ -117,7 +97,7 @@ describe('--threads', () => {
   it('does not change how extract refuses a damaged state', async () => {
     const [, , damaged] = states();
     const [one, three] = [
-      await runSavkit(['extract', damaged, '-o', join(folder, 'none'), '--threads', '1']),
+      await runHere('extract', damaged, '-o', join(folder, 'none'), '--threads', '1'),
       await runSavkit(['extract', damaged, '-o', join(folder, 'none'), '--threads', '3']),
     ];
     expect(three.exitCode).toBe(1);
@@ -126,6 +106,6 @@ describe('--threads', () => {
 
   it('takes whole numbers from 1 on', async () => {
     for (const threads of ['0', '-1', '1.5', 'two'])
-      expect((await runSavkit(['verify', plain, `--threads=${threads}`])).exitCode).toBe(2);
+      expect((await runHere('verify', plain, `--threads=${threads}`)).exitCode).toBe(2);
   });
 });

@@ -1,8 +1,9 @@
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { truncateSync, writeFileSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { countText } from '../../formats/amounts.ts';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
 import { openFile } from '../../formats/files/source.ts';
+import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
 import { copyGuest } from '../../migrations/guests/copy-guest.ts';
 import { learnFacts } from '../../migrations/guests/guest-facts.ts';
 import { hindrancesOf } from '../../migrations/guests/hindrances.ts';
@@ -30,14 +31,21 @@ export interface SaveGuestOptions extends CommonOptions {
  * Saves a guest of QEMU that runs on: its memory is copied beside the output first, then put together with its devices.
  */
 export async function saveGuest(options: SaveGuestOptions, signal: AbortSignal): Promise<Outcome> {
-  const { machine, output, force, maxDowntime: maxDowntimeMs } = options;
+  const { output } = options;
   if (options.stay) throw new UsageError('usage', 'Cannot leave a guest of QEMU suspended: QMP stop does so');
   if (output === '-') throw new UsageError('usage', 'Cannot save a guest of QEMU to stdout: expected a file');
-  const folder = scratchFolder(output);
-  const qmp = await QmpClient.connect(pathOfGuest(machine), { signal }).catch((error) => {
-    rmSync(folder, { recursive: true, force: true });
-    throw error;
-  });
+  return withPartBeside(output, (ramPath) =>
+    withPartBeside(output, (statePath) => saveBeside(options, { ramPath, statePath }, signal)),
+  );
+}
+
+/** Copies memory and devices into two empty files, and makes the output of them. */
+async function saveBeside(
+  { machine, output, force, maxDowntime: maxDowntimeMs, ...options }: SaveGuestOptions,
+  { ramPath, statePath }: { ramPath: string; statePath: string },
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const qmp = await QmpClient.connect(pathOfGuest(machine), { signal });
   const report = new LiveReport(options);
   try {
     const facts = await learnFacts(qmp);
@@ -49,9 +57,7 @@ export async function saveGuest(options: SaveGuestOptions, signal: AbortSignal):
         { code: 'hindered', isFatal: true, message: `it has ${facts.backends.length} pieces of memory, expected one` },
       ]);
     const source = QemuSource.open(qmp, facts);
-    const { ramPath, statePath } = { ramPath: join(folder, 'ram'), statePath: join(folder, 'devices') };
     try {
-      writeFileSync(ramPath, '');
       truncateSync(ramPath, facts.backends[0].bytes);
       const regions = source.description.regions.map((region) => ({ ...region, fileOffset: 0 }));
       const copy = RamFiles.open(regions, () => ramPath, 'r+');
@@ -76,7 +82,6 @@ export async function saveGuest(options: SaveGuestOptions, signal: AbortSignal):
   } finally {
     report.stop();
     qmp.close();
-    rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -102,11 +107,14 @@ function putTogether(
   });
 }
 
-/** Beside the output: memory takes as much room there as the output itself. */
-function scratchFolder(output: string): string {
-  try {
-    return mkdtempSync(join(dirname(output), '.savkit-guest-'));
-  } catch (error) {
-    throw EnvironmentError.from(error, `write beside ${output}`);
-  }
+/** An empty file beside the output, for as long as it is needed: memory takes as much room there as the output itself. */
+function withPartBeside<T>(output: string, use: (path: string) => Promise<T>): Promise<T> {
+  return withTemporaryFile(dirname(output), basename(output), (path) => {
+    try {
+      writeFileSync(path, '', { flag: 'wx', mode: 0o600 });
+    } catch (error) {
+      throw EnvironmentError.from(error, `write beside ${output}`);
+    }
+    return use(path);
+  });
 }

@@ -1,13 +1,13 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
+import { isAlive } from '../../formats/world/place.ts';
 import {
   type Decision,
   type DecisionRecord,
   readRecord,
   type Side,
 } from '../../migrations/hand-over/decision-record.ts';
-import { isAlive } from '../../migrations/hand-over/place.ts';
 
 /** One migration, as the records of a folder tell it. */
 export interface RecordedMigration {

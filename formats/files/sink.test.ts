@@ -9,11 +9,12 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { devNull, hostname, tmpdir } from 'node:os';
+import { devNull, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { EnvironmentError } from '../errors.ts';
+import { world } from '../world/world.ts';
 import { openFileSink, streamSink } from './sink.ts';
 
 let folder = '';
@@ -103,19 +104,37 @@ describe('openFileSink()', () => {
     await expect(openFileSink(join(folder, 'no', 'out.sav'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
-  it('removes what a killed process has left of the same output, and nothing else', async () => {
-    const { pid } = spawnSync(process.execPath, ['-e', '']);
-    const left = `.out.sav.${hostname()}.${pid}.00aa.part`;
+  it('removes what killed processes have left in its folder, and nothing that may be in use', async () => {
+    const { pid: dead } = spawnSync(process.execPath, ['-e', '']);
+    const [host, start, numbers] = world.process.place().split(' ');
+    const part = (output: string, place: string[], pid: number) =>
+      `.${output}.savkit_${place.join('_')}_${pid}_00aa11bb22cc.part`;
+    const here = [host, start, numbers];
+    const left = [
+      part('out.sav', here, dead),
+      part('other.sav', here, dead),
+      // Of the same output, before the host has started again: nothing of that time runs.
+      part('out.sav', [host, 'before', numbers], process.pid),
+    ];
     const others = [
-      `.out.sav.${hostname()}.${process.pid}.00aa.part`,
-      `.out.sav.elsewhere.${pid}.00aa.part`,
-      `.other.sav.${hostname()}.${pid}.00aa.part`,
+      part('out.sav', here, process.pid),
+      part('out.sav', ['elsewhere', start, numbers], dead),
+      part('out.sav', [host, start, '1'], dead),
+      part('other.sav', [host, 'before', numbers], dead),
+      part('out.sav', here, dead).slice(1).replace('savkit', 'x'),
       'out.part',
     ];
-    for (const name of [left, ...others]) writeFileSync(join(folder, name), '');
+    for (const name of [...left, ...others]) writeFileSync(join(folder, name), '');
     const sink = await openFileSink(join(folder, 'out.sav'));
     await sink.commit();
     expect(readdirSync(folder).sort()).toEqual([...others, 'out.sav'].sort());
+  });
+
+  it('takes names as long as the file system does', async () => {
+    const name = 'ü'.repeat(127);
+    const sink = await openFileSink(join(folder, name));
+    await sink.commit();
+    expect(readdirSync(folder)).toEqual([name]);
   });
 });
 

@@ -7,9 +7,11 @@ import { type Machine, PAGE, type PageRecord, plainRecords, type RamPage } from 
  */
 export type Memory = Map<string, string | number>;
 
+const ZEROS = Buffer.alloc(PAGE);
+
 export function pageName(content: RamPage): string {
   if (typeof content === 'string') return content;
-  return content.every((byte) => byte === 0) ? 'zero' : createHash('sha1').update(content).digest('hex').slice(0, 16);
+  return ZEROS.equals(content) ? 'zero' : createHash('sha1').update(content).digest('hex').slice(0, 16);
 }
 
 export const hexOf = (value: number) => `0x${value.toString(16)}`;

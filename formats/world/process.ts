@@ -24,7 +24,7 @@ export const REAL_PROCESS: OwnProcess = {
         .digest('hex')
         .slice(0, 16),
       told(() => readFileSync('/proc/sys/kernel/random/boot_id', 'utf8')),
-      told(() => readlinkSync('/proc/self/ns/pid')),
+      told(() => readlinkSync('/proc/self/ns/pid').replace(/\D/g, '')),
     ].join(' ');
     return known;
   },

@@ -1,6 +1,7 @@
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { syncFolder } from '../../formats/files/sync-folder.ts';
+import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
 import {
   checkShape,
   flag,
@@ -178,9 +179,7 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
 
 /** In one step: a record is the old one or the new one. */
 async function replace(path: string, text: string, isSynced: boolean): Promise<void> {
-  // A name that nobody can have taken before, should others be able to write in the folder.
-  const temporary = `${path}.${world.chance.bytes(6).toString('hex')}.part`;
-  try {
+  await withTemporaryFile(dirname(path), basename(path), async (temporary) => {
     const file = await world.disk.open(temporary, 'wx', 0o600);
     try {
       await file.writeFile(text);
@@ -189,10 +188,7 @@ async function replace(path: string, text: string, isSynced: boolean): Promise<v
       await file.close();
     }
     await world.disk.rename(temporary, path);
-  } catch (error) {
-    await world.disk.unlink(temporary).catch(() => {});
-    throw error;
-  }
+  });
 }
 
 /** @returns whether the older record stands again */

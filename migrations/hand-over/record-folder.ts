@@ -1,9 +1,9 @@
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { EnvironmentError, SavkitError } from '../../formats/errors.ts';
+import { isAlive } from '../../formats/world/place.ts';
 import { world } from '../../formats/world/world.ts';
 import { readRecord, recordPath, TARGET_DECISIONS, type TargetDecision, writeRecord } from './decision-record.ts';
-import { isAlive } from './place.ts';
 import { withRecordLock } from './record-lock.ts';
 
 /** The user's folder for what programs remember from one run to the next. @throws EnvironmentError `no-home` */

@@ -1,4 +1,5 @@
 import { FormatError, UsageError } from '../../formats/errors.ts';
+import { isAlive } from '../../formats/world/place.ts';
 import { world } from '../../formats/world/world.ts';
 import {
   type DecisionRecord,
@@ -8,7 +9,6 @@ import {
   TARGET_DECISIONS,
   writeRecord,
 } from './decision-record.ts';
-import { isAlive } from './place.ts';
 import { withRecordLock } from './record-lock.ts';
 import { type Resolution, resolve } from './resolve.ts';
 

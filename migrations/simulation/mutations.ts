@@ -51,7 +51,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'the number of a process of another host is looked up on this one',
-    file: 'hand-over/place.js',
+    file: '../formats/world/place.js',
     from: 'if (place === here)',
     to: 'if (true)',
   },

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { world } from '../../formats/world/world.ts';
 import { isAlive } from './place.ts';
+import { world } from './world.ts';
 
 const [host, start, processes] = world.process.place().split(' ');
 const DEAD = 2 ** 30;

@@ -1,4 +1,4 @@
-import { world } from '../../formats/world/world.ts';
+import { world } from './world.ts';
 
 // Where the number of a process means something. A record may have come from another host, or from a container, where
 // another process has the number; and after the host has started again nothing that wrote a record lives.
