@@ -1,7 +1,7 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { record, text } from '../../formats/values/shape.ts';
-import type { DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
 import { isAlive } from '../../formats/world/place.ts';
+import type { DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { endsSoon, processBehind } from './guest-process.ts';
 import { emptyMemory } from './memory-in-use.ts';
