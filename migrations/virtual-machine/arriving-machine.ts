@@ -47,7 +47,7 @@ export function loadWithoutPages(bytes: Uint8Array, what: string, pages: number)
   return loadState(bufferSource(bytes, what), {
     maxMemory: pages * PAGE_SIZE + HOLES,
     maxUnitBytes: MAX_UNITS,
-    contents: false,
+    contents: 'refused',
   });
 }
 

@@ -37,7 +37,7 @@ export {
 } from '../live-save/vote.ts';
 export { type Peeked, peek, poke, type Stretch } from '../machine/edit.ts';
 export { type EditProof, proveEdit } from '../machine/edit-proof.ts';
-export { type LoadOptions, loadState } from '../machine/load.ts';
+export { type Contents, type LoadOptions, loadState } from '../machine/load.ts';
 export { DEFAULT_HOST, type LoadedUnit, Machine } from '../machine/machine.ts';
 export { MachineCpu, type PagingOptions } from '../machine/machine-cpu.ts';
 export { type MachineEvent, type MachineState, nextState } from '../machine/machine-states.ts';

@@ -61,12 +61,12 @@ describe('loadState()', () => {
       (await loadState(bufferSource(bytes), options).catch((error) => error)).code;
     const plain = await stateWith({ roms: [ROM], mmio2: [VRAM] });
     const size = 4 * MIB + ROM.size + VRAM.size;
-    expect(await refused(plain, { maxMemory: size, contents: false, maxUnitBytes: 0 })).toBeUndefined();
+    expect(await refused(plain, { maxMemory: size, contents: 'refused', maxUnitBytes: 0 })).toBeUndefined();
     expect(await refused(plain, { maxMemory: size - 1 })).toBe('too-much-memory');
     const full = await stateWith({}, (pass) =>
       pass.putPage(PageKind.RAM_RAW, 1, 0, 0, new Uint8Array(PAGE_SIZE).fill(5)),
     );
-    expect(await refused(full, { contents: false })).toBe('unexpected-content');
+    expect(await refused(full, { contents: 'refused' })).toBe('unexpected-content');
     const growing = await stateWith({}, undefined, [{ name: 'x', size: MIB }]);
     expect(await refused(growing, { maxUnitBytes: MIB })).toBeUndefined();
     expect(await refused(growing, { maxUnitBytes: MIB - 1 })).toBe('too-much-memory');

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type ByteSource, bufferSource, openFile } from '../../formats/files/source.ts';
+import { isZero } from '../../formats/kernels/zero.ts';
 import type { PageTypeNumbering } from '../../formats/pgm/old-ranges.ts';
 import { PGM_VERSIONS } from '../../formats/pgm/versions.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
@@ -13,14 +14,14 @@ import { walkState } from '../saved-state/reading/walk.ts';
 import { type Sample, STATES_FOLDER, samplesIn, sha256 } from '../testing/states.ts';
 import { poke } from './edit.ts';
 import { proveEdit } from './edit-proof.ts';
-import { loadState } from './load.ts';
+import { type LoadOptions, loadState } from './load.ts';
 import type { Machine } from './machine.ts';
 import { saveState } from './save.ts';
 
-async function load(sample: Sample): Promise<Machine> {
+async function load(sample: Sample, options?: LoadOptions): Promise<Machine> {
   const source = await openFile(sample.path);
   try {
-    return await loadState(source);
+    return await loadState(source, options);
   } finally {
     await source.close();
   }
@@ -77,6 +78,14 @@ for (const sample of samplesIn(STATES_FOLDER)) {
         expect(sha256(pagesOf(machine, mmio2.pageId))).toBe(expected);
         expect(mmio2.address).toBe(mappedAt === undefined ? undefined : Number(mappedAt));
       }
+    });
+
+    it('count pages whose contents are only judged as those that are kept', async () => {
+      const [kept, judged] = await Promise.all([load(sample), load(sample, { contents: 'judged' })]);
+      expect(judged.statistics.list('*')).toEqual(kept.statistics.list('*'));
+      const { ranges, pages } = judged.memory;
+      const [low] = ranges.all;
+      for (let page = 0; page < low.pages; page++) expect(isZero(pages.contentOf(low, page), 0, PAGE_SIZE)).toBe(true);
     });
 
     it('are identity: nothing differs but the live passes', async () => {

@@ -26,6 +26,15 @@ export const rows: BenchRow[] = [
     },
   },
   {
+    name: 'count the pages of a state',
+    peakRssMib: 96,
+    against: [{ row: 'deep verify' }],
+    async run({ state }) {
+      const { statistics } = await loadState(await openFile(state), { contents: 'judged' });
+      if (statistics.list('/PGM/Page/*').length === 0) throw new Error('Nothing was counted');
+    },
+  },
+  {
     name: 'save a loaded machine',
     against: [{ row: REFERENCE }],
     async run({ state, folder }) {

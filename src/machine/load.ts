@@ -17,6 +17,13 @@ import { walkState } from '../saved-state/reading/walk.ts';
 import { type BuiltMemory, buildMemory } from './build-memory.ts';
 import { type LoadedUnit, Machine } from './machine.ts';
 
+/**
+ * `kept` in the machine's memory, as usual; `judged`: a page is private or zero as its content has it, but reads as
+ * zeros, and takes no memory; `refused`: a state that is to tell of pages without their contents, and has some, is
+ * damaged.
+ */
+export type Contents = 'kept' | 'judged' | 'refused';
+
 /** How a state becomes a machine. */
 export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
   /** Where the pages go; default: this process's own memory. */
@@ -28,8 +35,8 @@ export interface LoadOptions extends Pick<WalkOptions, 'signal'> {
   maxMemory?: number;
   /** Bytes that its units besides memory may have when they are expanded; 256 MiB by default. */
   maxUnitBytes?: number;
-  /** False for a state that is to tell of pages without their contents: those that have any are refused. */
-  contents?: boolean;
+  /** What is done with the contents of pages: `kept` unless told. */
+  contents?: Contents;
   /** Called with the file offset reached, in each of two readings. */
   onProgress?: (doing: 'checking' | 'loading', offset: number) => void;
 }
@@ -47,7 +54,7 @@ const MAX_UNIT_BYTES = 256 * MIB;
 export async function loadState(source: ByteSource, options: LoadOptions = {}): Promise<Machine> {
   if (!source.seekable)
     throw new UsageError('not-seekable', `Cannot load ${source.name}: it has to be read twice, so it must be a file`);
-  const { backing, maxMemory, maxUnitBytes = MAX_UNIT_BYTES, contents = true, onProgress, ...walk } = options;
+  const { backing, maxMemory, maxUnitBytes = MAX_UNIT_BYTES, contents = 'kept', onProgress, ...walk } = options;
   const reading = (doing: 'checking' | 'loading') =>
     onProgress ? { ...walk, onProgress: (offset: number) => onProgress(doing, offset) } : walk;
   const state = await walkState(source, reading('checking'));
@@ -134,17 +141,17 @@ class UnitCollector {
 /** Puts page records into a memory. Of a page the last one counts. */
 class PageLoader implements PageSink {
   readonly #built: BuiltMemory;
-  readonly #contents: boolean;
+  readonly #contents: Contents;
   readonly #page = new Uint8Array(PAGE_SIZE);
 
-  constructor(built: BuiltMemory, contents: boolean) {
+  constructor(built: BuiltMemory, contents: Contents) {
     this.#built = built;
     this.#contents = contents;
   }
 
   take(batch: PageBatch): void {
     for (let i = 0; i < batch.count; i++) {
-      if (!this.#contents && !hasNoContent(batch, i))
+      if (this.#contents === 'refused' && !hasNoContent(batch, i))
         throw new FormatError(
           'unexpected-content',
           `Cannot load page ${batch.page[i]}: it has content, expected none in this state`,
@@ -186,7 +193,10 @@ class PageLoader implements PageSink {
     const { pages } = this.#built.memory;
     batch.decode(i, this.#page, 0);
     if (isZero(this.#page, 0, PAGE_SIZE)) pages.apply('free', range, page);
-    else pages.writableChunk(range, page).set(this.#page, offsetInChunk(range.pageId[page]));
+    else {
+      const chunk = pages.writableChunk(range, page);
+      if (this.#contents === 'kept') chunk.set(this.#page, offsetInChunk(range.pageId[page]));
+    }
   }
 
   #putMmio2(batch: PageBatch, i: number): void {
@@ -211,7 +221,8 @@ class PageLoader implements PageSink {
 
   /** Memory that was never touched is not touched for zeros. */
   #putInto(chunk: Uint8Array, at: number, batch: PageBatch, i: number): void {
-    if (!hasNoContent(batch, i) || !isZero(chunk, at, PAGE_SIZE)) batch.decode(i, chunk, at);
+    if (this.#contents === 'judged') batch.decode(i, this.#page, 0);
+    else if (!hasNoContent(batch, i) || !isZero(chunk, at, PAGE_SIZE)) batch.decode(i, chunk, at);
   }
 }
 

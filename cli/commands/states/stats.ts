@@ -77,7 +77,7 @@ const OWN_OPTIONS = { virtualbox: { pattern: undefined }, qemu: { ram: undefined
 
 const COUNTERS: Record<StateFamily['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
   async virtualbox(source, job, { pattern }) {
-    const { statistics } = await loadState(source, stepsOf(job, source));
+    const { statistics } = await loadState(source, { ...stepsOf(job, source), contents: 'judged' });
     const listed = listStatistics(statistics, pattern);
     return { exitCode: ExitCode.OK, result: { statistics: listed }, text: statisticsText(listed) };
   },
