@@ -66,6 +66,27 @@ describe('table()', () => {
     expect(lines.at(-1)).toBe('  … and 7 more, which --json lists');
   });
 
+  it('lays out simple rows as the library does, also between others', () => {
+    const head = ['name', 'n', 'words'];
+    const simple = [
+      ['a', 1, 'x y'],
+      ['bb', 20, '– ≥ 3'],
+      ['', undefined, ''],
+    ];
+    const hard = ['漢字', 300, ' led'];
+    const [first, ...lines] = linesOf(80, head, [...simple, hard, ...simple]);
+    expect([first, ...lines]).toEqual([
+      '  name    n  words',
+      '  a       1  x y',
+      '  bb     20  – ≥ 3',
+      '',
+      '  漢字  300   led',
+      '  a       1  x y',
+      '  bb     20  – ≥ 3',
+      '',
+    ]);
+  });
+
   it('shows all on one line each where stdout is no terminal', () => {
     expect(linesOf(Number.POSITIVE_INFINITY, ['a', 'b'], [['x'.repeat(100), 'y'.repeat(100)]])).toHaveLength(2);
   });
