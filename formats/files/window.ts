@@ -1,8 +1,8 @@
-import { crc32 } from '../binary/crc32.ts';
 import { FormatError, hex } from '../errors.ts';
 import { returnBuffer, takeBuffer } from '../kernels/arena.ts';
 import { INPUT_SLACK } from '../kernels/lzf.ts';
 import { PAGE_SIZE } from '../sizes.ts';
+import { RunningCrc } from './running-crc.ts';
 import type { ByteSource } from './source.ts';
 
 /** Bytes read from the source at a time. 256 KiB to 1 MiB are equally fast; smaller costs calls, larger costs cache. */
@@ -20,6 +20,8 @@ export interface Arena {
   patch: BadBlockPatch | undefined;
   /** Absent where the bytes come from no file. */
   readonly source?: ByteSource | undefined;
+  /** Sums up the file that the bytes come from. @internal */
+  readonly crc?: RunningCrc;
   /** File offset of an index into `bytes`. */
   offsetOf(index: number): number;
 }
@@ -53,13 +55,11 @@ export class Window {
   end = 0;
   /** Without it, blocks that can't be decompressed are errors. */
   patch: BadBlockPatch | undefined;
+  /** Of what was passed. */
+  readonly crc = new RunningCrc();
   /** File offset of `bytes[0]`. */
   #base = 0;
   #ended = false;
-  #crc = 0;
-  /** File offset up to which `#crc` goes. */
-  #crcAt = 0;
-  #crcUntil = Number.POSITIVE_INFINITY;
 
   constructor(source: ByteSource) {
     this.source = source;
@@ -78,9 +78,6 @@ export class Window {
   get ended(): boolean {
     return this.#ended;
   }
-  get crcUntil(): number {
-    return this.#crcUntil;
-  }
 
   /** Gives the memory back; nothing of the window may be used afterwards. */
   release(): void {
@@ -94,7 +91,7 @@ export class Window {
 
   /** Drops what lies before `position` and fills the rest from the source. Invalidates references. */
   async refill(): Promise<void> {
-    this.crcThrough(this.position);
+    this.crc.pass(this.bytes, this.#base, this.offset);
     this.bytes.copyWithin(0, this.position, this.end);
     this.#base += this.position;
     this.end -= this.position;
@@ -117,19 +114,13 @@ export class Window {
 
   /** CRC-32 of everything from the start of the CRC's range through `bytes[index - 1]`; `index` never goes back. */
   crcThrough(index: number): number {
-    const until = Math.min(this.offsetOf(index), this.#crcUntil);
-    if (until > this.#crcAt) {
-      this.#crc = crc32(this.bytes.subarray(this.#crcAt - this.#base, until - this.#base), this.#crc);
-      this.#crcAt = until;
-    }
-    return this.#crc;
+    this.crc.pass(this.bytes, this.#base, this.offsetOf(index));
+    return this.crc.value;
   }
 
   /** Lets the CRC cover file bytes `[from, until)` only. To be called before anything after `from` has been passed. */
   limitCrc(from: number, until: number): void {
-    this.#crc = 0;
-    this.#crcAt = from;
-    this.#crcUntil = until;
+    this.crc.limit(from, until);
   }
 
   /** Index into `bytes` of a file offset. */
@@ -167,8 +158,7 @@ export class Window {
     if (mark.offset >= this.#base) {
       this.position = mark.offset - this.#base;
     } else this.#jump(mark.offset);
-    this.#crc = mark.crc;
-    this.#crcAt = Math.min(mark.offset, this.#crcUntil);
+    this.crc.restore(mark.crc, mark.offset);
   }
 
   #jump(offset: number): void {

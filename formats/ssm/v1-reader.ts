@@ -165,6 +165,7 @@ export class V1Reader implements Container {
       await window.refill();
       window.position = window.end;
     }
+    await window.crc.settle();
     if (window.source.size === undefined) this.#checkSize(window.offset);
     const sizeIsTrue = this.#claimed.fileSize === window.offset;
     if (sizeIsTrue && this.#checksCrc && window.crcThrough(window.position) !== this.#claimed.crc) {

@@ -142,6 +142,7 @@ export class V2Reader implements Container {
   async nextUnit(): Promise<UnitHeader | undefined> {
     while (this.#inUnit) await this.nextSegments();
     const window = this.#window;
+    await window.crc.settle();
     await window.need(UNIT_HEADER_SIZE, 'unit header');
     this.#unitMark = window.mark();
     const { position, offset } = window;
@@ -230,6 +231,7 @@ export class V2Reader implements Container {
   async #readTerm(): Promise<void> {
     const window = this.#window;
     await window.need(TERM_SIZE, 'TERM record');
+    await window.crc.settle();
     const { position, offset } = window;
     const fields = termRecord.read(new Cursor(window.bytes, position));
     const unit = this.unit as UnitHeader;

@@ -69,6 +69,7 @@ export {
   type ImageTarget,
 } from '../saved-state/extract/extract.ts';
 export { extractToStream } from '../saved-state/extract/extract-stream.ts';
+export type { RandomSink } from '../saved-state/extract/image-runs.ts';
 export type { ExtractPart, ImageFormat } from '../saved-state/extract/plan-extraction.ts';
 export {
   type FamilyInspection,
@@ -134,5 +135,4 @@ export type { Fill, SalvageOptions } from '../saved-state/salvage/salvage-option
 export type { SalvageReport, UnitFate } from '../saved-state/salvage/salvage-report.ts';
 export { type Match, type Pattern, type PatternKind, patternOf } from '../saved-state/search/pattern.ts';
 export { type Hit, type SearchOptions, type SearchReport, searchMemory } from '../saved-state/search/search-memory.ts';
-export type { RandomSink } from '../saved-state/threads/image-runs.ts';
 export { type Verdict, type VerifyOptions, type VerifyReport, verify } from '../saved-state/verify/verify.ts';

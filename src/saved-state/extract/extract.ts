@@ -3,13 +3,11 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import type { MemoryRange } from '../../../formats/image/extents.ts';
 import { readState } from '../families/read-state.ts';
 import { findKernel, type GuestKernel } from '../guest/guest-kernel.ts';
-import { RamPlacement } from '../layout/placement.ts';
 import { findUnit } from '../layout/unit-choice.ts';
 import type { StateView } from '../reading/state-view.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
-import { Crew } from '../threads/crew.ts';
-import type { RandomSink } from '../threads/image-runs.ts';
+import type { RandomSink } from './image-runs.ts';
 import { ImageSink } from './image-sink.ts';
 import { type ExtractPart, type ExtractPlan, type ImageFormat, planExtraction } from './plan-extraction.ts';
 
@@ -85,15 +83,11 @@ export async function extract(
   const { plan, kernel } = await planned();
   if (plan.full) await target.expectRoom?.(plan.existing.reduce((sum, { start, end }) => sum + end - start, 0));
   for (const { offset, bytes } of plan.layout.fixed) await target.writeAt(bytes, offset);
-  const count =
-    plan.placement instanceof RamPlacement && namesPagesOnce(state) && target.fd !== undefined
-      ? chooseThreads(source, threads)
-      : 1;
+  const threadCount = chooseThreads(source, threads);
   const onFill = onProgress && ((done: number, total: number) => onProgress(done, 'filling', total));
   const job: WriteJob = { source, plan, passing, onFill };
-  const isDone = count > 1 && (await writeTogether(target, job, count));
-  if (!isDone)
-    await writePages(new ImageSink(target, plan.placement, plan.layout.size, plan.full ? 'write' : 'skip'), job);
+  const isDone = threadCount > 1 && (await writeTogether(target, job, threadCount));
+  if (!isDone) await writePages(target, job);
   await target.truncate(plan.layout.size);
   return reportOf(plan, options, kernel);
 }
@@ -145,39 +139,35 @@ interface WriteJob {
   onFill: ((done: number, total: number) => void) | undefined;
 }
 
-async function writePages(sink: ImageSink, { source, plan, passing, onFill }: WriteJob): Promise<void> {
-  await readState(source, { ...passing, deep: true, sink });
-  await sink.flush();
-  const { full, existing, layout } = plan;
-  if (full)
-    for (const { start, end } of existing)
-      await sink.fillUnwritten(start, end, passing.signal, onFill && ((offset: number) => onFill(offset, layout.size)));
-  sink.release();
+/** @param threads that decode; this one alone writes */
+async function writePages(
+  target: ImageTarget,
+  { source, plan, passing, onFill }: WriteJob,
+  threads = 1,
+): Promise<void> {
+  const { full, existing, layout, placement } = plan;
+  const readers = threads > 1 ? { source, threads } : undefined;
+  const sink = new ImageSink(target, placement, layout.size, full ? 'write' : 'skip', readers);
+  try {
+    await readState(source, { ...passing, deep: true, sink });
+    await sink.flush();
+    if (!full) return;
+    const progress = onFill && ((offset: number) => onFill(offset, layout.size));
+    for (const { start, end } of existing) await sink.fillUnwritten(start, end, passing.signal, progress);
+  } finally {
+    await sink.release();
+  }
 }
 
 /** By several threads. @returns false where anything went wrong, which a single thread then finds out and tells */
 async function writeTogether(target: ImageTarget, job: WriteJob, threads: number): Promise<boolean> {
-  const { source, plan } = job;
-  const { size } = plan.layout;
-  const crew = new Crew(source, threads, 'write', {
-    size,
-    fd: target.fd ?? -1,
-    writeAt: (bytes, offset) => target.writeAt(bytes, offset),
-  });
   try {
-    await writePages(new ImageSink(target, plan.placement, size, plan.full ? 'write' : 'skip', crew), job);
-    return await crew.finish();
+    await writePages(target, job, threads);
+    return true;
   } catch (error) {
     if (error instanceof FormatError) return false;
     throw error;
-  } finally {
-    await crew.dismiss();
   }
-}
-
-/** Then it does not matter in which order pages are written. */
-function namesPagesOnce({ memory }: StateView): boolean {
-  return memory?.namesPagesOnce ?? false;
 }
 
 async function extractUnit(

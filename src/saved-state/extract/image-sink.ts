@@ -1,20 +1,28 @@
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { BATCH_CAPACITY, type PageBatch } from '../../../formats/pgm/page-batch.ts';
 import type { PageSink } from '../../../formats/pgm/page-sink.ts';
-import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { KIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { NOWHERE, type Placement, slotOf } from '../layout/placement.ts';
 import { FrameSet } from '../reading/frame-set.ts';
-import type { Crew } from '../threads/crew.ts';
-import { ImageRuns, type RandomSink, RUN_SIZE } from '../threads/image-runs.ts';
+import { BatchQueue } from '../threads/batch-queue.ts';
+import { ImageRuns, type RandomSink, RUN_SIZE } from './image-runs.ts';
+
+/**
+ * Pages of zeros between others that are written rather than left out: file systems take long to remove a file of very
+ * many small holes, and as long to write it.
+ */
+const SMALL_HOLE = (64 * KIB) / PAGE_SIZE;
 
 /** Writes the pages of a state to an image. */
 export class ImageSink implements PageSink {
   readonly #placement: Placement;
   readonly #zeros: 'write' | 'skip';
-  readonly #crew: Crew | undefined;
+  readonly #queue: BatchQueue | undefined;
   readonly #runs: ImageRuns;
-  /** By entry of a batch. */
+  /** By entry of a batch: where its page belongs, and where it is written. */
+  readonly #places = new Float64Array(BATCH_CAPACITY);
   readonly #targets = new Float64Array(BATCH_CAPACITY);
   /** Pages of the image that were written, by `slotOf`. */
   readonly #written = new FrameSet();
@@ -22,19 +30,32 @@ export class ImageSink implements PageSink {
   /**
    * @param size bytes of the image; what would stand outside is left out
    * @param zeros whether pages of zeros are written or left as holes
-   * @param crew other threads that write a share of the batches
+   * @param readers where other threads are to decode: the state, and how many threads in all
    */
-  constructor(target: RandomSink, placement: Placement, size: number, zeros: 'write' | 'skip', crew?: Crew) {
+  constructor(
+    target: RandomSink,
+    placement: Placement,
+    size: number,
+    zeros: 'write' | 'skip',
+    readers?: { source: ByteSource; threads: number },
+  ) {
     this.#placement = placement;
     this.#zeros = zeros;
-    this.#crew = crew;
-    this.#runs = new ImageRuns(target, size);
+    const runs = new ImageRuns(target, size);
+    this.#runs = runs;
+    this.#queue =
+      readers &&
+      new BatchQueue(readers.source, readers.threads, 'decode', {
+        takeDone: ({ pages, targets, result }) => runs.putDecoded(pages.count, targets, result),
+        takeUndone: (batch, targets = this.#targets) => runs.putAll(batch, targets),
+      });
   }
 
   async take(batch: PageBatch): Promise<void> {
-    const targets = this.#targets;
-    for (let i = 0; i < batch.count; i++) targets[i] = this.#place(batch, i);
-    if (!this.#crew?.take(batch, targets)) await this.#runs.putAll(batch, targets);
+    for (let i = 0; i < batch.count; i++) this.#place(batch, i);
+    if (this.#zeros === 'skip') this.#closeSmallHoles(batch.count);
+    if (this.#queue) await this.#queue.put(batch, this.#targets);
+    else await this.#runs.putAll(batch, this.#targets);
   }
 
   /**
@@ -61,24 +82,45 @@ export class ImageSink implements PageSink {
     }
   }
 
-  /** Writes what was gathered. */
-  flush(): Promise<void> {
-    return this.#runs.flush();
+  /** Writes what is left. */
+  async flush(): Promise<void> {
+    await this.#queue?.drain();
+    await this.#runs.flush();
   }
 
-  /** Gives the memory back, after the last flush. */
-  release(): void {
+  /** Gives memory and threads back. */
+  async release(): Promise<void> {
+    await this.#queue?.close();
     this.#runs.release();
   }
 
-  /** Where record `i` is to be written, which is then noted; `NOWHERE` where it is not. */
-  #place(batch: PageBatch, i: number): number {
+  /** Finds out where record `i` is to be written, and notes that it is; `NOWHERE` where it is not. */
+  #place(batch: PageBatch, i: number): void {
     const offset = this.#placement.offsetOf(batch, i);
-    if (offset === NOWHERE) return NOWHERE;
     const isZero = batch.encoding[i] === Encoding.NONE || batch.encoding[i] === Encoding.ZERO;
     // A later pass may turn a page that was written before into zeros.
-    if (isZero && this.#zeros === 'skip' && !this.#written.has(slotOf(offset))) return NOWHERE;
-    this.#written.add(slotOf(offset));
-    return offset;
+    const isHole = isZero && this.#zeros === 'skip' && offset !== NOWHERE && !this.#written.has(slotOf(offset));
+    this.#places[i] = offset;
+    this.#targets[i] = isHole ? NOWHERE : offset;
+    if (this.#targets[i] !== NOWHERE) this.#written.add(slotOf(offset));
+  }
+
+  /** Of pages that follow each other in the file and in the image. */
+  #closeSmallHoles(count: number): void {
+    const [places, targets] = [this.#places, this.#targets];
+    let holes = SMALL_HOLE;
+    for (let i = 0; i < count; i++) {
+      if (i > 0 && places[i] !== places[i - 1] + PAGE_SIZE) holes = SMALL_HOLE;
+      if (targets[i] === NOWHERE) {
+        holes++;
+        continue;
+      }
+      if (holes < SMALL_HOLE)
+        for (let k = i - holes; k < i; k++) {
+          targets[k] = places[k];
+          this.#written.add(slotOf(places[k]));
+        }
+      holes = 0;
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { readSync, writeSync } from 'node:fs';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { openScratchFile } from '../../../formats/files/scratch-file.ts';
-import type { RandomSink } from '../threads/image-runs.ts';
+import type { RandomSink } from '../extract/image-runs.ts';
 
 /** Pages on disk for a while, to be read in another order than they come in. What is never written reads as zeros. */
 export class Spool implements RandomSink {

@@ -1,8 +1,6 @@
-import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
-import type { RandomSink } from './image-runs.ts';
 import { JobState, PageJob, type SharedJob } from './page-job.ts';
 import { type PageWork, PageWorker } from './page-work.ts';
 
@@ -10,7 +8,6 @@ import { type PageWork, PageWorker } from './page-work.ts';
 export interface CrewOrder {
   work: PageWork;
   source: { fd: number; name: string; size: number };
-  target: { fd: number; size: number } | undefined;
   jobs: SharedJob[];
   bell: SharedArrayBuffer;
 }
@@ -41,26 +38,23 @@ export class Crew {
   readonly #threads: Worker[];
   readonly #source: ByteSource;
   readonly #own: PageWorker;
+  readonly #work: PageWork;
   #order = 0;
-  #allGood = true;
   #isBroken = false;
   /** Batches of the last pause, and those left of it. */
   #pause = 0;
   #pauseLeft = 0;
 
-  /**
-   * @param threads in all, with this one
-   * @param target of the work `write`: what is written to, and how large that is to become
-   */
-  constructor(source: ByteSource, threads: number, work: PageWork, target?: RandomSink & { size: number }) {
+  /** @param threads in all, with this one */
+  constructor(source: ByteSource, threads: number, work: PageWork) {
     this.#source = source;
-    this.#own = new PageWorker(work, source, target);
-    this.#jobs = Array.from({ length: JOBS_PER_THREAD * threads }, () => PageJob.allocate(work === 'encode'));
+    this.#work = work;
+    this.#own = new PageWorker(work, source);
+    this.#jobs = Array.from({ length: JOBS_PER_THREAD * threads }, () => PageJob.allocate(work !== 'walk'));
     const { fd = -1, name, size = 0 } = source;
     const order: CrewOrder = {
       work,
       source: { fd, name, size },
-      target: target && { fd: target.fd ?? -1, size: target.size },
       jobs: this.#jobs.map(({ shared }) => shared),
       bell: this.#bell.buffer as SharedArrayBuffer,
     };
@@ -68,20 +62,22 @@ export class Crew {
   }
 
   /**
-   * Hands a batch over if some thread has nothing else to begin with, and all of it stands in the file; false: the
+   * Hands a batch over whose job nobody is going to ask for, if some thread has nothing else to begin with; false: the
    * caller is to do it.
    */
-  take(batch: PageBatch, targets?: Float64Array): boolean {
+  take(batch: PageBatch): boolean {
     let ready = 0;
     for (const job of this.#jobs) {
       if (job.state === JobState.READY) ready++;
-      else if (job.state === JobState.DONE) job.free();
-      else if (job.state === JobState.BAD) this.#allGood = false;
+      else if (job.state === JobState.DONE) this.#end(job);
     }
-    return ready < this.#threads.length && this.give(batch, targets) !== undefined;
+    return ready < this.#threads.length && this.give(batch) !== undefined;
   }
 
-  /** Hands a batch over; undefined where no job is free, the batch does not stand in the file, or others were late. */
+  /**
+   * Hands a batch over, and with it what the CRC of the file still needs up to its end; undefined where no job is free,
+   * the batch does not stand in the file, or others were late.
+   */
   give(batch: PageBatch, targets?: Float64Array): PageJob | undefined {
     if (this.#pauseLeft > 0) {
       this.#pauseLeft--;
@@ -94,6 +90,10 @@ export class Crew {
     job.offer();
     Atomics.add(this.#bell, RUNG, 1);
     Atomics.notify(this.#bell, RUNG, 1);
+    if (job.summed > 0) {
+      job.piece = { length: job.summed, crc: undefined, settle: () => this.#settle(job) };
+      batch.window.crc?.defer(job.piece);
+    }
     return job;
   }
 
@@ -110,25 +110,24 @@ export class Crew {
       else isLate = !job.wait(PATIENCE);
     }
     const isDone = job.state === JobState.DONE;
-    if (isDone) this.#pause = 0;
-    else if (job.state === JobState.TAKEN)
+    if (isDone) {
+      this.#pause = 0;
+      job.handOnCrc();
+    } else if (job.state === JobState.TAKEN)
       this.#pauseLeft = this.#pause = Math.min(LONGEST_PAUSE, Math.max(FIRST_PAUSE, 2 * this.#pause));
     return isDone;
   }
 
   /** The batch of a job as it was handed over; borrowed until the next call. */
-  reread(job: PageJob): Promise<PageBatch> {
-    return this.#own.read(job, job.given);
+  async reread(job: PageJob): Promise<PageBatch> {
+    const batch = await this.#own.read(job, job.given);
+    job.handOnCrc();
+    return batch;
   }
 
-  /** Once all batches were handed over: whether all of them are good. */
-  async finish(): Promise<boolean> {
-    for (const job of this.#jobs) {
-      if (job.claim()) job.finish(await this.#own.do(job));
-      while (job.state === JobState.TAKEN && !this.#isBroken) if (!job.wait(PATIENCE)) await setImmediate();
-      if (job.state === JobState.BAD || job.state === JobState.TAKEN) this.#allGood = false;
-    }
-    return this.#allGood;
+  /** Once all batches were handed over by `take`: waits until all of them are done. @throws FormatError for a bad one */
+  async finish(): Promise<void> {
+    for (const job of this.#jobs) if (!job.isFree) await this.#settle(job);
   }
 
   /** Ends all threads, whatever they do. */
@@ -138,6 +137,22 @@ export class Crew {
     Atomics.notify(this.#bell, RUNG);
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
     this.#own.release();
+  }
+
+  /** Sees to it that the CRC of a job is known, and a job that nobody is going to ask for is done. */
+  async #settle(job: PageJob): Promise<void> {
+    if (job.claim()) job.finish(await this.#own.do(job));
+    const isWalk = this.#work === 'walk';
+    if (!(await this.isDone(job))) {
+      const batch = await this.reread(job);
+      if (isWalk) batch.walk();
+    }
+    if (isWalk) this.#end(job);
+  }
+
+  #end(job: PageJob): void {
+    if (job.state === JobState.DONE) job.handOnCrc();
+    job.free();
   }
 
   #start(order: CrewOrder): Worker {

@@ -1,3 +1,4 @@
+import type { CrcPiece } from '../../../formats/files/running-crc.ts';
 import { memoryArena, WINDOW_SIZE } from '../../../formats/files/window.ts';
 import { BATCH_BYTES, BATCH_CAPACITY, PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
@@ -12,9 +13,11 @@ const ORDER = 1;
 const COUNT = 2;
 const SIZE = 3;
 const RESULT = 4;
+const SUMMED = 5;
+const CRC = 6;
 /** Float64: where the stretch of the file starts. */
-const OFFSET_AT = 24;
-const HEAD_SIZE = 32;
+const OFFSET_AT = 32;
+const HEAD_SIZE = 40;
 const JOB_SIZE = HEAD_SIZE + 8 * BATCH_CAPACITY;
 /** Enough for pages that all turn out to be incompressible; what is not used takes no memory. */
 const RESULT_SIZE = BATCH_CAPACITY * PAGE_SIZE;
@@ -41,6 +44,8 @@ export class PageJob {
   readonly given = new PageBatch(memoryArena(new Uint8Array(0)));
   /** Nobody waits for it any more. */
   isAbandoned = false;
+  /** Who is to get the CRC. */
+  piece: CrcPiece | undefined;
   /** Where each page belongs in an image. */
   readonly targets: Float64Array;
   readonly result: Uint8Array;
@@ -78,6 +83,25 @@ export class PageJob {
     return this.#head[SIZE];
   }
 
+  /** Of how many bytes at the end of the stretch the CRC is wanted. */
+  get summed(): number {
+    return this.#head[SUMMED];
+  }
+
+  /** The CRC-32 of those. */
+  get crc(): number {
+    return this.#head[CRC] >>> 0;
+  }
+  set crc(crc: number) {
+    this.#head[CRC] = crc;
+  }
+
+  /** Hands the CRC on, once it is known. */
+  handOnCrc(): void {
+    if (this.piece) this.piece.crc = this.crc;
+    this.piece = undefined;
+  }
+
   /** What the work has made, with the records over a copy in `target`, if there is room. */
   takeResult(target: Uint8Array): PageBatch {
     const size = this.#head[RESULT];
@@ -87,8 +111,8 @@ export class PageJob {
   }
 
   /**
-   * Describes a batch that stands in the window on a file; false, and nothing changed, where some of it stands
-   * elsewhere.
+   * Describes a batch that stands in the window on a file, and what the CRC of the file still needs up to its end; false,
+   * and nothing changed, where some of it stands elsewhere.
    */
   fill(batch: PageBatch, order: number): boolean {
     const { count, encoding, at, length, window } = batch;
@@ -101,6 +125,8 @@ export class PageJob {
     }
     if (end > WINDOW_SIZE) return false;
     start = Math.min(start, end);
+    const summed = window.crc?.needed(window.offsetOf(end)) ?? 0;
+    start = Math.min(start, end - summed);
     const { given } = this;
     given.copyRecords(batch);
     for (let i = 0; i < count; i++) given.at[i] -= start;
@@ -109,6 +135,7 @@ export class PageJob {
     this.#head[ORDER] = order;
     this.#head[COUNT] = count;
     this.#head[SIZE] = end - start;
+    this.#head[SUMMED] = summed;
     return true;
   }
 

@@ -1,3 +1,4 @@
+import { crc32 } from '../../../formats/binary/crc32.ts';
 import { FormatError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { truncated, WINDOW_SIZE } from '../../../formats/files/window.ts';
@@ -7,17 +8,17 @@ import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { BlockEncoder } from '../../../formats/ssm/block-encoder.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import { ImageRuns, type RandomSink } from './image-runs.ts';
+import { NOWHERE } from '../layout/placement.ts';
 import type { PageJob } from './page-job.ts';
 
 /**
- * What is done with the pages of a job: every block checked; their contents written to their places in an image; or
- * encoded anew.
+ * What is done with the pages of a job: every block checked; those that have a target decoded, to stand one after the
+ * other; or all of them encoded anew.
  */
-export type PageWork = 'walk' | 'write' | 'encode';
+export type PageWork = 'walk' | 'decode' | 'encode';
 
 /**
- * Encoded pages are gathered, since bytes shared by threads are copied fast only where many of them go at once, and to
+ * Finished pages are gathered, since bytes shared by threads are copied fast only where many of them go at once, and to
  * a place aligned alike.
  */
 const GATHERED = MIB;
@@ -28,16 +29,13 @@ export class PageWorker {
   readonly #work: PageWork;
   readonly #source: ByteSource;
   readonly #bytes = takeBuffer(WINDOW_SIZE + INPUT_SLACK);
-  readonly #runs: ImageRuns | undefined;
-  /** Encoded pages, and after them the one that is next. */
+  /** Finished pages, and after them the one that is next. */
   readonly #gathered = takeBuffer(GATHERED + PAGE_SIZE);
   readonly #encoder = new BlockEncoder();
 
-  /** @param target of the work `write` */
-  constructor(work: PageWork, source: ByteSource, target?: RandomSink & { size: number }) {
+  constructor(work: PageWork, source: ByteSource) {
     this.#work = work;
     this.#source = source;
-    if (target) this.#runs = new ImageRuns(target, target.size);
   }
 
   /** Does a job that was claimed. @returns whether all went well; if not, nothing of the job has changed */
@@ -45,7 +43,7 @@ export class PageWorker {
     try {
       const pages = await this.read(job, job.pages);
       if (this.#work === 'walk') pages.walk();
-      else if (this.#work === 'write') await this.#write(pages, job.targets);
+      else if (this.#work === 'decode') this.#decode(pages, job);
       else this.#encode(pages, job);
       return true;
     } catch (error) {
@@ -58,24 +56,38 @@ export class PageWorker {
   release(): void {
     returnBuffer(this.#bytes);
     returnBuffer(this.#gathered);
-    this.#runs?.release();
   }
 
   /**
-   * The records with their bytes, which are borrowed until the next call. @throws FormatError `truncated` where the
+   * The records with their bytes, which are borrowed until the next call, and summed up. @throws FormatError `truncated` where the
    * file was cut meanwhile
    */
-  async read({ offset, size }: PageJob, records: PageBatch): Promise<PageBatch> {
+  async read(job: PageJob, records: PageBatch): Promise<PageBatch> {
+    const { offset, size } = job;
     const bytes = this.#bytes;
     const count = await this.#source.read(bytes.subarray(0, size), offset);
     if (count < size) throw truncated('pages', offset, size, count);
+    if (job.summed > 0) job.crc = crc32(bytes.subarray(size - job.summed, size));
     records.window = { bytes, spillStart: bytes.length, offsetOf: (at) => offset + at, patch: undefined };
     return records;
   }
 
-  async #write(pages: PageBatch, targets: Float64Array): Promise<void> {
-    await this.#runs?.putAll(pages, targets);
-    await this.#runs?.flush();
+  #decode(pages: PageBatch, { targets, result }: PageJob): void {
+    const gathered = this.#gathered;
+    let used = 0;
+    let done = 0;
+    const flush = () => {
+      result.set(gathered.subarray(0, used), done);
+      done += used;
+      used = 0;
+    };
+    for (let i = 0; i < pages.count; i++) {
+      if (targets[i] === NOWHERE) continue;
+      if (used === GATHERED) flush();
+      pages.decode(i, gathered, used);
+      used += PAGE_SIZE;
+    }
+    flush();
   }
 
   #encode(pages: PageBatch, job: PageJob): void {

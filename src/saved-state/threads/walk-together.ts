@@ -20,7 +20,8 @@ export async function walkTogether(
   };
   try {
     const state = await walkState(source, { ...options, deep: true, sink: { take } });
-    return (await crew.finish()) ? state : undefined;
+    await crew.finish();
+    return state;
   } catch (error) {
     if (error instanceof FormatError || error instanceof UnsupportedError) return undefined;
     throw error;

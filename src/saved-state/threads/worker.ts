@@ -1,4 +1,3 @@
-import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import { sharedFile } from '../../../formats/files/source.ts';
 import { type CrewOrder, RUNG, STOPPED } from './crew.ts';
@@ -7,10 +6,10 @@ import { PageWorker } from './page-work.ts';
 
 // A thread of a crew: does jobs, oldest first, sleeps while there are none, and ends when it is told to.
 
-const { work, source, target, ...shared } = workerData as CrewOrder;
+const { work, source, ...shared } = workerData as CrewOrder;
 const jobs = shared.jobs.map((job) => new PageJob(job));
 const bell = new Int32Array(shared.bell);
-const worker = new PageWorker(work, sharedFile(source), target && { size: target.size, writeAt });
+const worker = new PageWorker(work, sharedFile(source));
 
 void doJobs();
 
@@ -27,9 +26,4 @@ function oldestReady(): PageJob | undefined {
   let oldest: PageJob | undefined;
   for (const job of jobs) if (job.state === JobState.READY && (!oldest || job.order < oldest.order)) oldest = job;
   return oldest;
-}
-
-async function writeAt(bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; )
-    done += writeSync(target?.fd ?? -1, bytes, done, bytes.length - done, position + done);
 }

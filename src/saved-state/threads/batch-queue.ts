@@ -1,0 +1,60 @@
+import type { ByteSource } from '../../../formats/files/source.ts';
+import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
+import { Crew } from './crew.ts';
+import type { PageJob } from './page-job.ts';
+import type { PageWork } from './page-work.ts';
+
+/** Gets batches in the order in which they came. */
+export interface BatchUser {
+  /** What a thread has made of one; borrowed until the promise is fulfilled. */
+  takeDone(job: PageJob): Promise<void>;
+  /** One that no thread has taken, as it was read. */
+  takeUndone(batch: PageBatch, targets: Float64Array | undefined): Promise<void>;
+}
+
+/** Has several threads work on batches, and hands these on in the order in which they came. */
+export class BatchQueue {
+  readonly #crew: Crew;
+  readonly #user: BatchUser;
+  readonly #jobs: PageJob[] = [];
+
+  constructor(source: ByteSource, threads: number, work: Exclude<PageWork, 'walk'>, user: BatchUser) {
+    this.#crew = new Crew(source, threads, work);
+    this.#user = user;
+  }
+
+  /**
+   * @param targets where each page belongs; borrowed as the batch is
+   * @throws FormatError for damage in a batch that came before, and whatever its user throws
+   */
+  async put(batch: PageBatch, targets?: Float64Array): Promise<void> {
+    let job = this.#crew.give(batch, targets);
+    if (!job && this.#jobs.length > 0) {
+      await this.#handOn();
+      job = this.#crew.give(batch, targets);
+    }
+    if (job) this.#jobs.push(job);
+    else {
+      await this.drain();
+      await this.#user.takeUndone(batch, targets);
+    }
+  }
+
+  /** Hands on all that is left. */
+  async drain(): Promise<void> {
+    while (this.#jobs.length > 0) await this.#handOn();
+  }
+
+  /** Ends the threads. */
+  async close(): Promise<void> {
+    await this.#crew.dismiss();
+  }
+
+  async #handOn(): Promise<void> {
+    const job = this.#jobs.shift();
+    if (!job) return;
+    if (await this.#crew.isDone(job)) await this.#user.takeDone(job);
+    else await this.#user.takeUndone(await this.#crew.reread(job), job.targets);
+    job.free();
+  }
+}
