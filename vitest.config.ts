@@ -16,6 +16,7 @@ export default defineConfig({
     // Without this, one processor is left to vitest itself, which has little to do.
     maxWorkers: '100%',
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     unstubEnvs: true,
     projects: [
       // Modules are loaded once for all of these, as they keep nothing from one test to the next.
