@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { checkAlignment } from './check-alignment.ts';
 import { type FoundRow, findRows } from './find-rows.ts';
 import { resultsText } from './print-results.ts';
 import {
@@ -39,7 +40,8 @@ if (values.list) {
   process.exit(0);
 }
 mkdirSync(folder, { recursive: true });
-const context = await contextOf(folder, ramMib);
+const contextFor = (mib = ramMib) => contextOf(folder, mib);
+console.log(checkAlignment((await contextFor()).state));
 const missing: Record<string, string> = {};
 const rows: FoundRow[] = [];
 for (const row of found) {
@@ -48,10 +50,10 @@ for (const row of found) {
     missing[row.name] = why;
     continue;
   }
-  await row.prepare?.(context);
+  await row.prepare?.(await contextFor(row.ramMib));
   rows.push(row);
 }
-const { samples, scaling: scalings } = await runRounds(rows, context, rounds, missing);
+const { samples, scaling: scalings } = await runRounds(rows, contextFor, rounds, missing);
 const good = rows.filter(({ name }) => !(name in missing));
 const scaling = scalings.length > 0 ? spread(scalings) : undefined;
 const sized = good.filter(({ peakRssMib }) => peakRssMib !== undefined);

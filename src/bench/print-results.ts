@@ -21,21 +21,34 @@ export function resultsText(results: Results, before: Results | undefined): stri
 }
 
 function ratingsTable({ rows, ratings }: Results, before: Results | undefined): string {
-  const table = plainTable(['row', 'ms', 'peak RSS', 'against', 'median', 'min', 'max', 'to reach', '', 'before']);
+  const table = plainTable([
+    ...['row', 'ms', 'peak RSS', 'against', 'median', 'min', 'max', 'to reach', '', 'before', 'two processes'],
+  ]);
   for (const { name, ms, rss } of rows) {
     const own = ratings.filter(({ row }) => row === name);
     const head = [name, ms.median < 10 ? ms.median.toFixed(2) : ms.median.toFixed(0), mib(rss)];
-    if (own.length === 0) table.push([...head, '', '', '', '', '', '', '']);
+    if (own.length === 0) table.push([...head, '', '', '', '', '', '', '', '']);
     for (const [i, rating] of own.entries())
       table.push([...(i === 0 ? head : ['', '', '']), ...ratingCells(rating, before)]);
   }
   return table.toString();
 }
 
-function ratingCells({ row, against, median, min, max, atLeast }: Rating, before: Results | undefined): string[] {
+function ratingCells(
+  { row, against, median, min, max, atLeast, scaling }: Rating,
+  before: Results | undefined,
+): string[] {
   const earlier = before?.ratings.find((rating) => rating.row === row && rating.against === against);
   const target = atLeast === undefined ? ['', ''] : [times(atLeast), median >= atLeast ? 'reached' : 'MISSED'];
-  return [against, times(median), times(min), times(max), ...target, earlier ? times(earlier.median) : ''];
+  return [
+    against,
+    times(median),
+    times(min),
+    times(max),
+    ...target,
+    earlier ? times(earlier.median) : '',
+    scaling === undefined ? '' : times(scaling),
+  ];
 }
 
 function figuresTable({ figures }: Results): string {

@@ -3,14 +3,14 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { openFileSink } from '../../formats/files/sink.ts';
 import { MIB } from '../../formats/sizes.ts';
-import { makeRandomState, randomState } from './random-state.ts';
-import { type BenchRow, REFERENCE } from './row.ts';
+import { alignedBuffer } from './aligned-buffer.ts';
+import { type BenchRow, LARGE_MIB, REFERENCE, REFERENCE_LARGE } from './row.ts';
 
 // The limit of all that reads states: to read them from front to back, and to sum them up.
 
 async function readPlainly(path: string, use: (bytes: Uint8Array) => Promise<void> | void): Promise<void> {
   const file = openSync(path, 'r');
-  const buffer = Buffer.alloc(MIB);
+  const buffer = alignedBuffer(MIB);
   for (let count = readSync(file, buffer); count > 0; count = readSync(file, buffer))
     await use(buffer.subarray(0, count));
 }
@@ -26,11 +26,7 @@ async function readWithCrc(path: string): Promise<void> {
 export const rows: BenchRow[] = [
   { name: 'read', run: ({ state }) => readPlainly(state, () => {}) },
   { name: REFERENCE, run: ({ state }) => readWithCrc(state) },
-  {
-    name: 'read + CRC-32, incompressible',
-    prepare: makeRandomState,
-    run: (context) => readWithCrc(randomState(context)),
-  },
+  { name: REFERENCE_LARGE, ramMib: LARGE_MIB, run: ({ state }) => readWithCrc(state) },
   {
     name: 'read + CRC-32 + write',
     async run({ state, folder }) {

@@ -16,6 +16,8 @@ export interface Rating extends Spread {
   row: string;
   against: string;
   atLeast?: number;
+  /** Where it counts: how many times the work of one process two independent ones do together. */
+  scaling?: number;
 }
 
 /** A figure beside the time, over all rounds. */
@@ -64,7 +66,13 @@ export function rate(
       const others = samples.get(row) ?? [];
       if (own.length === 0 || others.length === 0) continue;
       const ratios = own.map(({ ms }, round) => others[round].ms / ms);
-      ratings.push({ row: name, against: row, ...spread(ratios), ...(atLeast === undefined ? {} : { atLeast }) });
+      ratings.push({
+        row: name,
+        against: row,
+        ...spread(ratios),
+        ...(atLeast === undefined ? {} : { atLeast }),
+        ...(atLeastIfScaling === undefined ? {} : { scaling }),
+      });
     }
   }
   return ratings;

@@ -17,6 +17,8 @@ export interface BenchRow {
   prepare?(context: BenchContext): Promise<void>;
   /** Other rows that it is rated against. */
   against?: readonly Comparison[];
+  /** MiB of guest RAM, where that is not the run's: of rows whose start would count too much. */
+  ramMib?: number;
   /**
    * Limits for the process's peak memory, by MiB of guest RAM; the row is then also run at these sizes, and its cost
    * per GiB compared.
@@ -71,3 +73,7 @@ export interface BenchContext {
 }
 
 export const REFERENCE = 'read + CRC-32';
+
+/** Rows of several threads are also measured at this size: their start is a smaller part of the time. */
+export const LARGE_MIB = 4096;
+export const REFERENCE_LARGE = 'read + CRC-32, 4 GiB';

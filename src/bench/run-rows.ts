@@ -35,7 +35,7 @@ async function runRow(row: FoundRow, context: BenchContext): Promise<Sample> {
 }
 
 /** The row that also runs twice at the same time, to see whether there is a second processor. */
-const SCALING_ROW = 'deep verify';
+const SCALING_ROW = 'deep verify, 4 GiB';
 
 export interface Rounds {
   /** By row. */
@@ -47,10 +47,13 @@ export interface Rounds {
   scaling: number[];
 }
 
-/** All rows once in every round, one after the other. One that fails is left out, and `failed` gets its reason. */
+/**
+ * All rows once in every round, one after the other. One that fails is left out, and `failed` gets its reason.
+ * @param contextFor by MiB of guest RAM; of the run's own size without
+ */
 export async function runRounds(
   rows: readonly FoundRow[],
-  context: BenchContext,
+  contextFor: (ramMib?: number) => Promise<BenchContext>,
   rounds: number,
   failed: Record<string, string>,
 ): Promise<Rounds> {
@@ -61,6 +64,7 @@ export async function runRounds(
     for (const row of rows) {
       if (row.name in failed) continue;
       try {
+        const context = await contextFor(row.ramMib);
         const sample = await runRow(row, context);
         samples.get(row.name)?.push(sample);
         if (row.name === SCALING_ROW) scaling.push((2 * sample.ms) / (await timeOfTwo(row, context)));

@@ -5,7 +5,7 @@ import { makeManifest } from './manifest.ts';
 export const rows: BenchRow[] = [
   {
     name: 'manifest',
-    against: [{ row: REFERENCE }],
+    against: [{ row: REFERENCE }, { row: 'sha256sum', atLeast: 1 / 0.6 }],
     async run({ state }) {
       await makeManifest(await openFile(state));
     },
