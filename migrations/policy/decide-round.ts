@@ -22,6 +22,7 @@ export interface RoundFigures {
 
 /** What a policy can decide after a round. */
 export const VERDICTS = ['another-round', 'switch-over', 'throttle', 'cancel'] as const;
+/** One of them. */
 export type Verdict = (typeof VERDICTS)[number];
 
 /** What to do after a round. */
