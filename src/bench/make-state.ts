@@ -29,7 +29,7 @@ export async function makeState(
   ramSize: number,
   content: PageContents = new MixedPages(),
 ): Promise<void> {
-  await writeBenchState(path, { ramSize }, async (out, putPages) => {
+  await writeBenchState(path, { ramSize }, async (_, putPages) => {
     await putPages('final', function* () {
       for (const frame of ramFrames(ramSize)) yield { frame, page: content.next() };
     });
