@@ -1,7 +1,7 @@
 import { UnsupportedError } from '../../../formats/errors.ts';
 
 /** Small: a file can name pages far apart, each of which then takes a chunk. */
-export const CHUNK_PAGES = 256;
+const CHUNK_PAGES = 256;
 /** 2 KiB each for 1 MiB of guest memory: guests of up to 512 GiB. */
 const MAX_CHUNKS = 524288;
 
@@ -63,11 +63,6 @@ export class PageHashes {
   has(page: number): boolean {
     const chunk = this.#chunkOf(Math.floor(page / CHUNK_PAGES));
     return chunk !== undefined && !isZero(chunk, page & (CHUNK_PAGES - 1));
-  }
-
-  /** First pages of the chunks of `CHUNK_PAGES` pages outside of which all pages are zeros. */
-  chunkStarts(): number[] {
-    return this.#keys().map((key) => key * CHUNK_PAGES);
   }
 
   /** Runs of pages with contents, ascending; the hashes are borrowed. */

@@ -1,9 +1,13 @@
 import { UnsupportedError } from '../../../formats/errors.ts';
+import { isZero } from '../../../formats/kernels/zero.ts';
 import { MAX_RAM } from '../../../formats/pgm/ranges.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 
 const CHUNK_SHIFT = 15;
 const CHUNK_FRAMES = 1 << CHUNK_SHIFT;
+/** Frames of a block, as `blockStarts` lists them. */
+export const BLOCK_FRAMES = 256;
+const BLOCK_BYTES = BLOCK_FRAMES / 8;
 /** 4 KiB each for 128 MiB of guest memory: 64 MiB for the largest guest. */
 const MAX_CHUNKS = MAX_RAM / PAGE_SIZE / CHUNK_FRAMES;
 
@@ -23,6 +27,21 @@ export class FrameSet {
     chunk[at] |= bit;
     this.size++;
     return true;
+  }
+
+  remove(frame: number): void {
+    if (!this.has(frame)) return;
+    this.#chunkOf(frame)[(frame & (CHUNK_FRAMES - 1)) >>> 3] &= ~(1 << (frame & 7));
+    this.size--;
+  }
+
+  /** First frames of the blocks that hold any. */
+  blockStarts(): number[] {
+    const starts: number[] = [];
+    for (const [key, chunk] of this.#chunks)
+      for (let at = 0; at < chunk.length; at += BLOCK_BYTES)
+        if (!isZero(chunk, at, BLOCK_BYTES)) starts.push(key * CHUNK_FRAMES + 8 * at);
+    return starts;
   }
 
   has(frame: number): boolean {

@@ -1,7 +1,8 @@
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import { CHUNK_PAGES, PageHashes } from '../hashing/page-hashes.ts';
+import { BLOCK_FRAMES, FrameSet } from '../reading/frame-set.ts';
 import type { ExpectedPages } from './expected-pages.ts';
-import type { PageGroup, PassPages } from './page-survey.ts';
+import type { PageGroup } from './page-survey.ts';
+import type { PassPages } from './two-readings.ts';
 
 /** Pages of one range that are missing, `[start, end)`: guest-physical addresses for RAM and ROM, offsets for MMIO2. */
 export interface LostRun {
@@ -75,10 +76,10 @@ interface Stretch {
   fate: Fate;
 }
 
-const NONE = new PageHashes();
+const NONE = new FrameSet();
 
 class PageFates {
-  readonly #passes: { certain: PageHashes; seen: PageHashes }[];
+  readonly #passes: { certain: FrameSet; seen: FrameSet }[];
   readonly #doubtedBefore: number;
 
   constructor(passes: readonly PassRecord[], group: LostRun['group'], doubtedBefore: number) {
@@ -96,18 +97,18 @@ class PageFates {
    */
   *within(start: number, end: number): Generator<Stretch> {
     let page = start;
-    for (const seen of this.#seenChunks()) {
+    for (const seen of this.#seenBlocks()) {
       const first = Math.min(end, Math.max(page, seen));
       if (first > page) yield { start: page, end: first, fate: 'lost' };
       page = first;
-      for (const chunkEnd = Math.min(end, seen + CHUNK_PAGES); page < chunkEnd; page++)
+      for (const blockEnd = Math.min(end, seen + BLOCK_FRAMES); page < blockEnd; page++)
         yield { start: page, end: page + 1, fate: this.#of(page) };
     }
     if (page < end) yield { start: page, end, fate: 'lost' };
   }
 
-  #seenChunks(): number[] {
-    const starts = this.#passes.flatMap(({ certain, seen }) => [...certain.chunkStarts(), ...seen.chunkStarts()]);
+  #seenBlocks(): number[] {
+    const starts = this.#passes.flatMap(({ seen }) => seen.blockStarts());
     return [...new Set(starts)].sort((a, b) => a - b);
   }
 

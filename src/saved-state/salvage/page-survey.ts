@@ -2,7 +2,6 @@ import { xxh64 } from '../../../formats/kernels/xxh64.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import { PageHashes } from '../hashing/page-hashes.ts';
 
 /** Page records that are counted apart: RAM, and by range id what a ROM or MMIO2 range has. */
 export type PageGroup = 'RAM' | `${'MMIO2' | 'ROM' | 'shadow' | 'protection'} ${number}`;
@@ -14,8 +13,10 @@ export function groupOf(kind: number, id: number): PageGroup {
   return kind === PageKind.ROM_PROTECTION ? `protection ${id}` : `shadow ${id}`;
 }
 
-/** What the pages of one pgm unit were, in one reading: by group a number for kind and content. */
-export type PassPages = Map<PageGroup, PageHashes>;
+/** Gets a number for kind and content of each page of a pgm unit; of a page that comes again the last one counts. */
+export interface PageNotes {
+  note(pass: number, group: PageGroup, page: number, hash: bigint): void;
+}
 
 export interface SurveyOptions {
   /** What damaged blocks read as; also marks pages that are not certain, so that they differ in two readings. */
@@ -32,26 +33,26 @@ export interface PagePlace {
   page: number;
 }
 
-/** Takes the pages of all passes. */
+/** Looks at the pages of all passes, in one reading. */
 export class PageSurvey {
-  readonly passes: PassPages[] = [];
   /**
    * By pass: the first record that damage may reach back to from where records last broke. Absent: none broke; `start`:
    * all records are in doubt.
    */
   readonly doubtedFrom: (PagePlace | 'start' | undefined)[] = [];
+  readonly #notes: PageNotes;
   readonly #options: SurveyOptions;
   readonly #page = new Uint8Array(PAGE_SIZE);
   /** The last pages with content of the current unit, each with all after it. */
   #latest: PagePlace[][] = [[]];
 
-  constructor(options: SurveyOptions) {
+  constructor(notes: PageNotes, options: SurveyOptions) {
+    this.#notes = notes;
     this.#options = options;
   }
 
   readonly pages = (batch: PageBatch, pass: number): void => {
     if (batch.floating) return;
-    this.passes[pass] ??= new Map();
     const isDoubted = this.#options.doubted.has(pass);
     for (let i = 0; i < batch.count; i++) {
       const kind = batch.kind[i];
@@ -60,7 +61,7 @@ export class PageSurvey {
       batch.decode(i, this.#page, 0);
       // 0 stands for pages that were not there.
       const hash = xxh64(this.#page) ^ BigInt((kind << 8) | batch.protection[i]) || 1n;
-      this.#set(
+      this.#notes.note(
         pass,
         group,
         page,
@@ -77,7 +78,7 @@ export class PageSurvey {
    */
   readonly broken = (pass: number): void => {
     const latest = this.#latest.flat();
-    for (const { group, page } of latest) this.#set(pass, group, page, this.#uncertain);
+    for (const { group, page } of latest) this.#notes.note(pass, group, page, this.#uncertain);
     this.doubtedFrom[pass] = latest[0] ?? 'start';
     this.#latest = [[]];
   };
@@ -88,16 +89,6 @@ export class PageSurvey {
 
   get #uncertain(): bigint {
     return BigInt(this.#options.patchWith) + 1n;
-  }
-
-  #set(pass: number, group: PageGroup, page: number, hash: bigint): void {
-    const groups = this.passes[pass];
-    let pages = groups.get(group);
-    if (!pages) {
-      pages = new PageHashes();
-      groups.set(group, pages);
-    }
-    pages.set(page, hash);
   }
 }
 
@@ -118,21 +109,4 @@ function hasLongZeros(page: Uint8Array): boolean {
     if (zeros === 3) return true;
   }
   return false;
-}
-
-/**
- * The pages that are the same in two readings which take damaged blocks for different bytes: no byte of them, nor of
- * what leads to them, comes from a damaged block.
- */
-export function pagesInBoth(a: PassPages, b: PassPages): PassPages {
-  const both: PassPages = new Map();
-  for (const [group, pages] of a) {
-    const same = new PageHashes();
-    const others = b.get(group);
-    for (const { page, hashes } of pages.runs()) {
-      for (let i = 0; i < hashes.length; i++) if (others?.get(page + i) === hashes[i]) same.set(page + i, hashes[i]);
-    }
-    both.set(group, same);
-  }
-  return both;
 }

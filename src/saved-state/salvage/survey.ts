@@ -4,7 +4,6 @@ import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { hasRamInLowHole } from '../../../formats/pgm/ranges.ts';
 import { NEWEST_PGM, pgmVersion } from '../../../formats/pgm/versions.ts';
 import type { UnitHeader } from '../../../formats/ssm/container.ts';
-import { PageHashes } from '../hashing/page-hashes.ts';
 import type { MachineLayout } from '../layout/machine-layout.ts';
 import type { SavedState } from '../reading/state.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
@@ -12,7 +11,7 @@ import { AnchorFinder, ramStretches } from './anchors.ts';
 import { expectedPages } from './expected-pages.ts';
 import { commonRanges, completeRanges, rangesBefore } from './known-ranges.ts';
 import { type LostRun, lostPages, type PassRecord } from './losses.ts';
-import { PageSurvey, type PassPages, pagesInBoth } from './page-survey.ts';
+import { type PageNotes, PageSurvey } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import {
   type Anchors,
@@ -24,6 +23,7 @@ import {
   type UnitOutcome,
 } from './survivors.ts';
 import { type Target, targetOf } from './target.ts';
+import { FirstReading, type PassPages, SecondReading } from './two-readings.ts';
 
 /** Two values that a damaged block is taken for in two readings: what differs then depends on it. */
 const PATCHES = [0x00, 0xff] as const;
@@ -67,13 +67,17 @@ export async function surveyDamage(
   });
   const { anchors } = finder;
   const passUnits = survivors.units.filter(({ unit }) => isPgm(unit));
-  const readings = await readPagesTwice(source, state, passUnits, { ...stopping, ...progress('checking'), anchors });
+  const { readings, seen, certain } = await readPagesTwice(source, state, passUnits, {
+    ...stopping,
+    ...progress('checking'),
+    anchors,
+  });
   const known = withKnownRanges([state, other], readings, layout);
   const target = haveSameHeads(state, other) ? targetOf(known, layout) : undefined;
   const passes = passUnits.map((outcome, i) =>
     passRecord(
       outcome,
-      readings.map((reading) => reading.passes[i] ?? new Map()),
+      { seen: seen[i] ?? new Map(), certain: certain[i] ?? new Map() },
       state,
       mayFollowLostPass(outcome.unit, passUnits[i - 1]?.unit, survivors),
     ),
@@ -96,31 +100,34 @@ export async function surveyDamage(
   };
 }
 
-/** The pages of each pass as both readings of damaged blocks have them. */
+/** The pages of each pass in two readings, which take damaged blocks for different bytes. */
 async function readPagesTwice(
   source: ByteSource,
   { header }: SavedState,
   passUnits: readonly UnitOutcome[],
   options: Omit<SurvivorOptions, 'patchWith'>,
-): Promise<PageSurvey[]> {
+): Promise<{ readings: PageSurvey[]; seen: PassPages[]; certain: PassPages[] }> {
   const isChanged = ({ errors }: UnitOutcome) => errors.some((error) => error.code !== 'truncated' && !isMove(error));
   const doubted = new Set(passUnits.flatMap((outcome, pass) => (isChanged(outcome) ? [pass] : [])));
-  const readings: PageSurvey[] = [];
-  for (const patchWith of PATCHES) {
-    const survey = new PageSurvey({ patchWith, doubted, reach: header.format === '2.0' ? 1 : PAGES_IN_BLOCK_V1 });
+  const reach = header.format === '2.0' ? 1 : PAGES_IN_BLOCK_V1;
+  const read = async (notes: PageNotes, patchWith: number) => {
+    const survey = new PageSurvey(notes, { patchWith, doubted, reach });
     await readSurvivors(source, survey, { ...options, patchWith });
-    readings.push(survey);
-  }
-  return readings;
+    return survey;
+  };
+  const first = new FirstReading();
+  const before = await read(first, PATCHES[0]);
+  const second = new SecondReading(first);
+  const after = await read(second, PATCHES[1]);
+  return { readings: [before, after], seen: first.seen(), certain: second.certain };
 }
 
 function passRecord(
   { complete, errors }: UnitOutcome,
-  [seen, other]: readonly PassPages[],
+  { seen, certain }: Pick<PassRecord, 'seen' | 'certain'>,
   state: SavedState,
   lostBefore: boolean,
 ): PassRecord {
-  const certain = pagesInBoth(seen, other);
   const isHurt = errors.some(({ code }) => code === 'truncated' || code === 'bad-compression');
   const isWhole = complete && !areListsLost(state) && !isHurt && isSame(seen, certain);
   return { complete, seen, certain, isWhole, lostBefore };
@@ -225,9 +232,7 @@ function isUnproven({ errors }: UnitOutcome, { isWhole }: PassRecord, { units, e
   return isWhole && (isFileWrong || errors.some(({ code }) => code === 'bad-term' || CRC_CODES.includes(code)));
 }
 
+/** What is certain has been seen. */
 function isSame(seen: PassPages, certain: PassPages): boolean {
-  for (const [group, pages] of seen) if (!pages.differences(certain.get(group) ?? NO_PAGES).next().done) return false;
-  return true;
+  return [...seen].every(([group, { size }]) => certain.get(group)?.size === size);
 }
-
-const NO_PAGES = new PageHashes();

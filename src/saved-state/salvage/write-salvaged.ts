@@ -121,9 +121,9 @@ class SurvivorWriter {
     const { passes, target } = this.#survey;
     for (let i = 0; i < batch.count; i++) {
       const kind = batch.kind[i];
-      const certain = passes[pass].certain.get(groupOf(kind, batch.id[i]))?.get(batch.page[i]) ?? 0n;
+      const isCertain = passes[pass].certain.get(groupOf(kind, batch.id[i]))?.has(batch.page[i]) ?? false;
       const place = target.placeOf(kind, batch.id[i], batch.page[i]);
-      if (certain === 0n || !place) continue;
+      if (!isCertain || !place) continue;
       if (this.#isZeroInLowHole(batch, i)) this.#writer.putPage(PageKind.RAM_ZERO, place.page, place.id, 0);
       else if (HAS_CONTENT.includes(kind)) this.#writer.put(kind, place.page, place.id, batch.protection[i], batch, i);
       else this.#writer.putPage(kind, place.page, place.id, batch.protection[i]);
