@@ -1,10 +1,10 @@
 import { countText } from '../../formats/amounts.ts';
 import { UsageError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
-import { parseCommand, type QemuCommand, wordsOf } from '../../migrations/guests/command-words.ts';
 import { checkMemoryIsFree } from '../../migrations/guests/memory-in-use.ts';
 import { QemuHost } from '../../migrations/guests/qemu-host.ts';
 import type { QemuTarget } from '../../migrations/guests/qemu-target.ts';
+import { parseCommand, type QemuCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { readSmallText } from '../io/input.ts';
 import { type ReceiveMachineOptions, receiveOne } from '../migration/receive-machine.ts';
 import { parseAddress } from '../parsing/address.ts';

@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { parseCommand } from '../../src/saved-state/qemu-check/command-words.ts';
 import type { QemuDescription } from '../machine/description.ts';
-import { parseCommand } from './command-words.ts';
 import { checkMemoryIsFree } from './memory-in-use.ts';
 import { QemuHost } from './qemu-host.ts';
 

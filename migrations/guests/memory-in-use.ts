@@ -2,8 +2,8 @@ import { realpathSync, statSync, truncateSync } from 'node:fs';
 import { chunksOf, openFile } from '../../formats/files/source.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { partsOf, type QemuCommand } from '../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { partsOf, type QemuCommand } from './command-words.ts';
 import { processWithFile } from './guest-process.ts';
 
 /**

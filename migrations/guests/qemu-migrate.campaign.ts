@@ -1,11 +1,11 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { parseCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { Score } from '../../src/testing/virtualbox.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { Pair } from '../testing/pair.ts';
 import { RealQemu } from '../testing/real-qemu.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
-import { parseCommand, wordsOf } from './command-words.ts';
 import { learnFacts } from './guest-facts.ts';
 import { hindrancesOf } from './hindrances.ts';
 import { QemuHost } from './qemu-host.ts';

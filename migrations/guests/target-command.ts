@@ -1,7 +1,12 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import {
+  joinParts,
+  partsOf,
+  type QemuCommand,
+  type QemuOption,
+} from '../../src/saved-state/qemu-check/command-words.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { joinParts, partsOf, type QemuCommand, type QemuOption } from './command-words.ts';
 
 // How a command line becomes that of a target: the same machine, waiting, with memory that savkit can fill.
 

@@ -1,4 +1,4 @@
-import { UsageError } from '../../formats/errors.ts';
+import { UsageError } from '../../../formats/errors.ts';
 
 /** One option of QEMU's command line, with its value if it takes one. */
 export interface QemuOption {
