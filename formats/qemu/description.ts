@@ -18,8 +18,8 @@ export interface DescribedField {
 export interface DescribedPart {
   /** Name of the device, the struct or the subsection. */
   name: string;
-  /** Version of the layout; 0 where none is told. */
-  version: number;
+  /** Version of the layout; undefined where none is told, as of devices that are described as bytes only. */
+  version: number | undefined;
   /** In the order of the stream. */
   fields: DescribedField[];
   /** Optional parts that this stream has, after all fields. */
@@ -85,7 +85,7 @@ class Reader {
   #part(part: Record<string, unknown>, name: string): DescribedPart {
     return {
       name,
-      version: part.version === undefined ? 0 : count(part.version, `the version of ${name}`),
+      version: part.version === undefined ? undefined : count(part.version, `the version of ${name}`),
       fields: numbered(
         list(part.fields ?? [], `the fields of ${name}`).map((each) => this.#field(record(each, `a field of ${name}`))),
       ),

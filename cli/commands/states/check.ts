@@ -1,21 +1,26 @@
 import { basename } from 'node:path';
 import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
+import type { ByteSource } from '../../../formats/files/source.ts';
 import { type CheckReport, check } from '../../../src/saved-state/check/check.ts';
 import { machineOf, type TargetMachine } from '../../../src/saved-state/check/target-machine.ts';
 import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
 import { inspect } from '../../../src/saved-state/describe/inspect.ts';
+import { familyOf } from '../../../src/saved-state/families/read-state.ts';
+import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withInput } from '../../io/input.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileCommand, FileOptions } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
+import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
 import { indent, joined, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
 import { openText } from '../../text/open-text.ts';
+import { QEMU_CHECK_DEFAULTS, runQemuCheck } from '../qemu/check-qemu.ts';
 import { machineFor, runCheckMachine } from './check-machine.ts';
 
 interface Options extends FileOptions {
@@ -23,6 +28,10 @@ interface Options extends FileOptions {
   against?: string;
   virtualbox?: string;
   hostCpuid?: string;
+  qemu?: string;
+  qemuArgs?: string;
+  queryMachines?: string;
+  cpuModel?: string;
 }
 
 const perState = fileCommand<Options>({
@@ -41,7 +50,7 @@ const perState = fileCommand<Options>({
         type: 'string',
         requiresArg: true,
         describe:
-          'Settings file of the machine (NAME.vbox), or its folder; the state of a snapshot is compared with that snapshot',
+          'Settings file of the machine (NAME.vbox), or its folder; the state of a snapshot is compared with that snapshot. Of QEMU: XML of the domain (virsh dumpxml)',
       })
       .option('against', {
         type: 'string',
@@ -55,6 +64,28 @@ const perState = fileCommand<Options>({
         describe: 'Release, such as 7.2 or 6.1.50. Default: the one that wrote the settings file',
       })
       .option('host-cpuid', HOST_CPUID_OPTION)
+      .option('qemu-args', {
+        type: 'string',
+        requiresArg: true,
+        conflicts: ['machine', 'against'],
+        describe:
+          "File with QEMU's command line, as words of a shell or as /proc/PID/cmdline: the machine that it makes",
+      })
+      .option('qemu', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Version of the QEMU that is to load the state, such as 10.0',
+      })
+      .option('query-machines', {
+        type: 'string',
+        requiresArg: true,
+        describe: "File with QEMU's answer to query-machines: the machine types that it has",
+      })
+      .option('cpu-model', {
+        type: 'string',
+        requiresArg: true,
+        describe: "File with QEMU's answer to query-cpu-model-expansion: the CPU that the guest will have",
+      })
       .example('$0 check machine.sav --machine "VirtualBox VMs/box/box.vbox"', 'Will it load there?')
       .example('$0 check --machine "VirtualBox VMs/box"', 'Its snapshots, and what became of their states')
       .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
@@ -63,11 +94,25 @@ const perState = fileCommand<Options>({
         '$0 check a.sav --host-cpuid b.sav',
         "Does the CPU do that saved b.sav? A host's /proc/cpuinfo tells, too",
       )
+      .example('$0 check guest.state --qemu-args qemu.args --qemu 10.0', 'Will the QEMU of this command line load it?')
       .epilogue(
         'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it does not fit, 1 damaged.',
       ) as unknown as Argv<Options>,
-  perFile: runCheck,
+  perFile: (job, options) =>
+    withInput(job.file, async (whole) => {
+      const { family, source } = await familyOf(whole);
+      expectOptionsOf(family, options, OWN_OPTIONS);
+      return CHECKERS[family.name](source, job, options);
+    }),
 });
+
+/** Options that only one family has. */
+const OWN_OPTIONS = { virtualbox: { virtualbox: undefined, hostCpuid: undefined }, qemu: QEMU_CHECK_DEFAULTS };
+
+const CHECKERS: Record<StateFamily['name'], (source: ByteSource, job: Job, options: Options) => Promise<Outcome>> = {
+  virtualbox: runCheck,
+  qemu: runQemuCheck,
+};
 
 export const checkCommand: FileCommand<Options> = {
   ...perState,
@@ -83,8 +128,8 @@ export const checkCommand: FileCommand<Options> = {
   },
 };
 
-async function runCheck(job: Job, options: Options): Promise<Outcome> {
-  const { signal, progress, file } = job;
+async function runCheck(source: ByteSource, job: Job, options: Options): Promise<Outcome> {
+  const { signal, file } = job;
   const release = releaseOption(options.virtualbox);
   const machine = await targetOf(file, options, signal);
   const host = options.hostCpuid === undefined ? undefined : await readHost(options.hostCpuid, signal);
@@ -93,23 +138,17 @@ async function runCheck(job: Job, options: Options): Promise<Outcome> {
       'no-target',
       'Cannot check: name a target with --machine, --against, --virtualbox or --host-cpuid',
     );
-  return withInput(file, async (source) => {
-    const report = await check(source, {
-      signal,
-      onProgress: (done) => progress.update(done, source.size),
-      ...(machine ? { machine } : {}),
-      ...(release ? { release } : {}),
-      ...(host ? { host } : {}),
-    });
-    const { findings, damaged: _, ...result } = report;
-    const exitCode = exitCodeFor(report);
-    return {
-      exitCode,
-      findings,
-      result,
-      text: options.quiet && exitCode === ExitCode.OK ? NO_TEXT : reportText(file, report),
-    };
+  const report = await check(source, {
+    signal: job.signal,
+    onProgress: (done) => job.progress.update(done, source.size),
+    ...(machine ? { machine } : {}),
+    ...(release ? { release } : {}),
+    ...(host ? { host } : {}),
   });
+  const { findings, damaged: _, ...result } = report;
+  const exitCode = exitCodeFor(report);
+  const text = options.quiet && exitCode === ExitCode.OK ? NO_TEXT : reportText(file, report);
+  return { exitCode, findings, result, text };
 }
 
 function exitCodeFor({ loads, damaged, notJudged }: CheckReport): ExitCode {

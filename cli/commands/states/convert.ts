@@ -33,7 +33,7 @@ import {
 } from '../../process/run-command.ts';
 import { indent, jsonText, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 import { proofLines } from '../../text/proof-text.ts';
-import { QEMU_DEFAULTS, type QemuConvertOptions, runQemuConvert } from './convert-qemu.ts';
+import { QEMU_DEFAULTS, type QemuConvertOptions, runQemuConvert } from '../qemu/convert-qemu.ts';
 
 interface Options extends FileOptions, ThreadOptions, RamOptions, QemuConvertOptions {
   container?: '2.0' | '1.2' | '1.1';

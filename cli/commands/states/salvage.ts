@@ -21,7 +21,7 @@ import { errorText, type Job, type Outcome, stepsOf, withCommonOptions } from '.
 import { bad, good, heading } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
-import { runQemuSalvage } from './salvage-qemu.ts';
+import { runQemuSalvage } from '../qemu/salvage-qemu.ts';
 
 interface Options extends FileOptions, LayoutOptions {
   fill?: Fill;

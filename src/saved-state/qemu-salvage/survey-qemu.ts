@@ -102,7 +102,7 @@ function sectionOf({
   const right = {
     name: described.name,
     instance: described.instance,
-    version: described.fields.length > 0 ? described.version : version,
+    version: (described.fields.length > 0 ? described.version : undefined) ?? version,
   };
   const isRight = right.name === name && right.instance === instance && right.version === version;
   const was = `head said ${name} ${instance}, version ${version}`;
@@ -119,7 +119,8 @@ async function findTheRest(source: ByteSource, survey: QemuSurvey): Promise<void
     if (isKept(survey, device)) continue;
     const found = findDevice(bytes, device);
     if (!found) continue;
-    const { name, instance, version } = device;
+    const { name, instance } = device;
+    const version = device.version ?? view.getUint32(found.bodyAt - 4);
     const head = { id: view.getUint32(found.at + 1), name, instance, version, offset: offset + found.at };
     keep(survey, { ...head, body: bytes.subarray(found.bodyAt, found.end), repaired: 'found after damage' });
   }

@@ -87,16 +87,17 @@ function checkVersions({ devices, description }: QemuState, findings: Findings):
       `The description tells pages of ${description.pageSize} bytes, savkit reads pages of ${PAGE_SIZE}`,
     );
   for (const { name, instance, version, described } of devices) {
-    if (!described || described.version === version || described.fields.length === 0) continue;
-    const message = `Section ${JSON.stringify(name)} ${instance} has version ${version}, the description says ${described.version}`;
-    const qemuSays = `savevm: unsupported version ${version} for '${name}' v${described.version}`;
+    const told = described?.fields.length === 0 ? undefined : described?.version;
+    if (told === undefined || told === version) continue;
+    const message = `Section ${JSON.stringify(name)} ${instance} has version ${version}, the description says ${told}`;
+    const qemuSays = `savevm: unsupported version ${version} for '${name}' v${told}`;
     const place = { unit: name, instance, version };
     findings.add({
       severity: 'error',
       code: 'other-version',
       message,
       place,
-      ...(version > described.version ? { qemuSays } : {}),
+      ...(version > told ? { qemuSays } : {}),
     });
   }
 }

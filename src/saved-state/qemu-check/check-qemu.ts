@@ -1,0 +1,180 @@
+import type { ByteSource } from '../../../formats/files/source.ts';
+import { IGNORE_SHARED, MAPPED_RAM } from '../../../formats/qemu/constants.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
+import { verifyQemu } from '../qemu/verify-qemu.ts';
+import { type Finding, firstError } from '../reading/findings.ts';
+import type { WalkOptions } from '../reading/walk.ts';
+import { compareState, pciIdOf, type QemuDifference } from './compare-state.ts';
+import { unusable } from './cpu-use.ts';
+import { chipsetOf, type ExpectedMachine, expectedOf } from './expected-machine.ts';
+import type { GuestSettings } from './guest-settings.ts';
+import type { CpuModel, MachineType } from './qemu-facts.ts';
+
+/** What a state of QEMU is compared with, and who is told. */
+export interface CheckQemuOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
+  /** A command line, or libvirt's settings. */
+  settings?: GuestSettings;
+  /** A state that the machine has saved. */
+  other?: { name: string; state: QemuState };
+  /** Version of the QEMU that loads it, `[10, 0]`. */
+  release?: readonly number[];
+  /** Machine types of that QEMU. */
+  machineTypes?: readonly MachineType[];
+  /** CPU of the target. */
+  cpu?: CpuModel;
+}
+
+/** What QEMU would say first. */
+export interface QemuForecast {
+  /** Its own words, where savkit knows them. */
+  qemuSays?: string;
+  /** `name/instance` of the section; absent for what is found before sections. */
+  unit?: string;
+  /** One line for people. */
+  message: string;
+}
+
+/** What loading a state into a machine of QEMU would come to. */
+export interface QemuCheckReport {
+  /** QEMU would not refuse it, as far as that was judged. */
+  loads: boolean;
+  /** Where it does not: what QEMU would say first. */
+  forecast?: QemuForecast;
+  /** In the order in which QEMU would meet them, then what it says nothing about. */
+  findings: Finding[];
+  /** What was compared with. */
+  against: string[];
+  /** What was not compared, since neither side tells, or savkit does not know it. */
+  notJudged: string[];
+  /** What was taken for granted. */
+  assumed: string[];
+  /** The state is damaged, whether QEMU notices it or not. */
+  damaged: boolean;
+}
+
+/**
+ * Says whether QEMU will load a state, and if not, with which words. @throws EnvironmentError, InterruptedError,
+ * UsageError
+ */
+export async function checkQemu(source: ByteSource, options: CheckQemuOptions): Promise<QemuCheckReport> {
+  const { settings, other, release, machineTypes, cpu, ...walk } = options;
+  const { verdict, findings: damage, state } = await verifyQemu(source, walk);
+  const differences: QemuDifference[] = damage
+    .filter(({ severity }) => severity === 'error')
+    .map((finding) => ({ at: placeOf(finding, state), finding }));
+  const report: QemuCheckReport = {
+    loads: false,
+    findings: [],
+    against: againstOf(options),
+    notJudged: [],
+    assumed: state ? assumedOf(state) : [],
+    damaged: verdict === 'damaged' || verdict === 'not-a-state',
+  };
+  const target = settings ? expectedOf(settings, typeOf(settings, options)) : other && machineOf(other);
+  if (state && machineTypes) differences.push(...missingType(state, target, machineTypes));
+  if (state && target) {
+    const found = compareState(state, target, release);
+    differences.push(...found.differences);
+    report.notJudged.push(...new Set(found.notJudged));
+  }
+  if (state && cpu) for (const finding of unusable(state.cpus, cpu)) differences.push({ at: Infinity, finding });
+  differences.sort((a, b) => a.at - b.at);
+  report.findings = differences.map(({ finding }) => finding);
+  const first = firstError(report.findings.filter(({ code }) => !SILENT.has(code)));
+  report.loads = first === undefined;
+  if (first) report.forecast = forecastOf(first);
+  return report;
+}
+
+/** Damage that QEMU loads without a word, as tried with 7.2.22 and 10.0.2. Source: qemu-stream.md 10. */
+const SILENT = new Set([
+  'missing-section',
+  'twice',
+  'pages-missing',
+  'bad-registers',
+  'bad-description',
+  'bad-mapped-ram',
+]);
+
+function forecastOf({ message, qemuSays, place: { unit, instance } }: Finding): QemuForecast {
+  return {
+    ...(qemuSays === undefined ? {} : { qemuSays }),
+    ...(unit === undefined ? {} : { unit: `${unit}/${instance ?? 0}` }),
+    message,
+  };
+}
+
+function againstOf({ settings, other, release, machineTypes, cpu }: CheckQemuOptions): string[] {
+  return [
+    ...(settings ? [settings.name] : []),
+    ...(other ? [other.name] : []),
+    ...(release ? [`QEMU ${release.join('.')}`] : []),
+    ...(machineTypes ? ["QEMU's machine types"] : []),
+    ...(cpu ? [`CPU ${cpu.name}`] : []),
+  ];
+}
+
+/** What has to be set at the target before it loads the state: no command line tells it. */
+function assumedOf({ configuration, commands }: QemuState): string[] {
+  const named = configuration.capabilities.filter((name) => name === MAPPED_RAM || name === IGNORE_SHARED);
+  const advised = commands.some(({ number }) => number === POSTCOPY_ADVISE) ? ['postcopy-ram'] : [];
+  return [...named, ...advised].map((name) => `capability ${name} is switched on before loading`);
+}
+
+const POSTCOPY_ADVISE = 3;
+
+/** Without a place of its own damage is met where its section is. */
+function placeOf({ place }: Finding, state: QemuState | undefined): number {
+  if (place.offset !== undefined) return place.offset;
+  const unit = state?.units.find(
+    ({ name, instance }) => name === place.unit && instance === (place.instance ?? instance),
+  );
+  return unit?.offset ?? 0;
+}
+
+/** Names without a version stand for the newest machine type of their chipset. */
+function typeOf({ machineType }: GuestSettings, { machineTypes, release }: CheckQemuOptions): string | undefined {
+  if (machineTypes) {
+    const found = machineTypes.find(({ name, alias, isDefault }) =>
+      machineType === undefined ? isDefault : name === machineType || alias === machineType,
+    );
+    return found?.name ?? machineType;
+  }
+  const written = machineType ?? 'pc';
+  if (/\d/.test(written) && written !== 'q35') return written;
+  const chipset = chipsetOf(written);
+  if (!chipset || !release) return undefined;
+  return `pc-${chipset.alias === 'pc' ? 'i440fx' : 'q35'}-${release.slice(0, 2).join('.')}`;
+}
+
+/** A QEMU does not even start with a machine type that it has not. */
+function missingType(
+  { configuration: { machine } }: QemuState,
+  target: ExpectedMachine | undefined,
+  machineTypes: readonly MachineType[],
+): QemuDifference[] {
+  const wanted = target?.machineType ?? machine;
+  if (wanted === undefined || machineTypes.some(({ name, alias }) => name === wanted || alias === wanted)) return [];
+  const message = `This QEMU has no machine type ${wanted}`;
+  const qemuSays = 'unsupported machine type';
+  return [{ at: -1, finding: { severity: 'error', code: 'other-machine', message, place: {}, qemuSays } }];
+}
+
+/** The machine that has saved a state. */
+function machineOf({ name, state }: { name: string; state: QemuState }): ExpectedMachine {
+  const { configuration, blocks, devices } = state;
+  return {
+    name,
+    ...(configuration.machine === undefined ? {} : { machineType: configuration.machine }),
+    blocks: blocks.map(({ name: block, size }) =>
+      block.startsWith('/rom@') ? { name: block, fits: true } : { name: block, size },
+    ),
+    sections: devices.map((device) => {
+      const pciId = pciIdOf(device);
+      const { name: section, instance, version } = device;
+      return { name: section, instance, version, ...(pciId === undefined ? {} : { pciId }) };
+    }),
+    unknown: [],
+    notJudged: [],
+  };
+}

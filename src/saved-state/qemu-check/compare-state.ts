@@ -1,0 +1,185 @@
+import { hex } from '../../../formats/errors.ts';
+import { fieldsOf } from '../../../formats/qemu/device-fields.ts';
+import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
+import { FOUR_GIB } from '../../../formats/sizes.ts';
+import type { QemuState } from '../qemu/qemu-state.ts';
+import type { Finding } from '../reading/findings.ts';
+import type { ExpectedMachine, ExpectedSection } from './expected-machine.ts';
+import { newestVersion } from './section-versions.ts';
+
+/** A difference, and the offset in the stream at which QEMU meets it. */
+export interface QemuDifference {
+  at: number;
+  finding: Finding;
+}
+
+/** What a comparison of a state with a machine gives. */
+export interface QemuComparison {
+  differences: QemuDifference[];
+  notJudged: string[];
+}
+
+/**
+ * Everything about a state that a machine of QEMU refuses or silently lacks.
+ * @param release version of the QEMU that loads it, `[10, 0]`
+ */
+export function compareState(
+  state: QemuState,
+  target: ExpectedMachine,
+  release: readonly number[] | undefined,
+): QemuComparison {
+  const comparison = new Comparison(state, target, release);
+  return comparison.run();
+}
+
+class Comparison implements QemuComparison {
+  readonly differences: QemuDifference[] = [];
+  readonly notJudged: string[] = [];
+  readonly #state: QemuState;
+  readonly #target: ExpectedMachine;
+  readonly #release: readonly number[] | undefined;
+
+  constructor(state: QemuState, target: ExpectedMachine, release: readonly number[] | undefined) {
+    this.#state = state;
+    this.#target = target;
+    this.#release = release;
+  }
+
+  run(): QemuComparison {
+    if (this.#compareTypes()) {
+      this.#compareBlocks();
+      this.#compareSections();
+      this.#findMissing();
+      if (this.#target.unknown.length > 0)
+        this.notJudged.push(`what comes of ${this.#target.unknown.join(', ')} in ${this.#target.name}`);
+      this.notJudged.push(...this.#target.notJudged);
+    }
+    return this;
+  }
+
+  /** @returns false where all else is of no interest */
+  #compareTypes(): boolean {
+    const saved = this.#state.configuration.machine;
+    const { machineType, name } = this.#target;
+    if (saved === undefined || machineType === undefined) {
+      this.notJudged.push(`machine type: ${saved === undefined ? 'the state' : name} does not tell`);
+      return true;
+    }
+    if (saved === machineType) return true;
+    const message = `The state is of machine type ${saved}, ${name} makes ${machineType}`;
+    this.#add(0, 'other-machine', message, {}, `Machine type received is '${saved}' and local is '${machineType}'`);
+    return false;
+  }
+
+  #compareBlocks(): void {
+    const { blocks, ramSections } = this.#state;
+    const { unknown, name: target } = this.#target;
+    const place = { unit: 'ram', instance: 0 };
+    for (const [i, { name, size }] of blocks.entries()) {
+      const at = (ramSections[0]?.bodyOffset ?? 0) + i / (blocks.length + 1);
+      const own = this.#target.blocks.find((block) => block.name === name);
+      if (!own) {
+        const message = `The state has a block of memory ${JSON.stringify(name)} of ${size} bytes, which ${target} has not`;
+        if (unknown.length > 0) this.notJudged.push(`whether ${target} has a block of memory ${JSON.stringify(name)}`);
+        else this.#add(at, 'other-memory', message, place, `Unknown ramblock "${name}", cannot accept migration`);
+      } else if (own.fits) continue;
+      else if (own.size === undefined) this.notJudged.push(`size of ${JSON.stringify(name)} in ${target}`);
+      else if (own.size !== size) {
+        const message = `Block ${JSON.stringify(name)} has ${size} bytes in the state, ${own.size} in ${target}`;
+        const says = `Size mismatch: ${name}: ${hex(size)} != ${hex(own.size)}: Invalid argument`;
+        this.#add(at, 'other-memory', message, place, says);
+      }
+    }
+  }
+
+  #compareSections(): void {
+    for (const section of this.#state.devices) {
+      const { name, instance, version, offset } = section;
+      const own = this.#find(section);
+      const place = { unit: name, instance, version };
+      if (!own) this.#refuse(section);
+      else {
+        const newest = own.version ?? newestVersion(name, this.#release);
+        if (newest === undefined) this.notJudged.push(`version ${version} of section ${JSON.stringify(name)}`);
+        else if (version > newest) {
+          const message = `Section ${JSON.stringify(name)} has version ${version}, ${this.#target.name} reads up to ${newest}`;
+          const says = `savevm: unsupported version ${version} for '${name}' v${newest}`;
+          this.#add(offset, 'other-version', message, place, says);
+        }
+        this.#comparePci(section, own);
+      }
+    }
+  }
+
+  #find({ name, instance }: Pick<DeviceSection, 'name' | 'instance'>): ExpectedSection | undefined {
+    return this.#target.sections.find((own) => own.name === name && own.instance === instance);
+  }
+
+  #refuse({ name, instance, version, offset }: DeviceSection): void {
+    const { unknown, name: target } = this.#target;
+    const what = `${JSON.stringify(name)}${instance > 0 ? ` ${instance}` : ''}`;
+    if (unknown.length > 0) {
+      this.notJudged.push(`whether ${target} has a section ${what}`);
+      return;
+    }
+    const message = `The state has a section ${what}, for which ${target} has no device`;
+    const says = `Unknown savevm section or instance '${name}' ${instance}`;
+    this.#add(offset, 'other-devices', message, { unit: name, instance, version }, says);
+  }
+
+  /** A PCI device compares the state's vendor and device with its own. */
+  #comparePci(section: DeviceSection, { pciId }: ExpectedSection): void {
+    const saved = pciIdOf(section);
+    if (saved === undefined || pciId === undefined || saved === pciId) return;
+    const { name, instance, version, offset } = section;
+    const message = `The device of section ${JSON.stringify(name)} is ${idText(saved)}, that of ${this.#target.name} ${idText(pciId)}`;
+    const byte = [0, 1, 2, 3].find((i) => ((saved ^ pciId) >>> (8 * i)) & 0xff) ?? 0;
+    const [read, own] = [saved, pciId].map((id) => ((id >>> (8 * byte)) & 0xff).toString(16));
+    const says = `get_pci_config_device: Bad config data: i=0x${byte} read: ${read} device: ${own}`;
+    this.#add(offset, 'other-devices', message, { unit: name, instance, version }, says);
+  }
+
+  /** What the state does not have QEMU leaves as after a reset, and says nothing. */
+  #findMissing(): void {
+    const { devices, blocks, ended } = this.#state;
+    if (!ended) return;
+    const { name: target } = this.#target;
+    const has = (own: ExpectedSection) =>
+      devices.some(({ name, instance }) => name === own.name && instance === own.instance);
+    for (const own of this.#target.sections) {
+      const { name, instance } = own;
+      if (has(own)) continue;
+      const message = `The state has no section ${JSON.stringify(name)}${instance > 0 ? ` ${instance}` : ''}: QEMU loads it without a word, and leaves that device of ${target} as after a reset`;
+      this.#warn('device-reset', message, { unit: name, instance });
+    }
+    for (const { name, size = 0 } of this.#target.blocks) {
+      if (blocks.some((block) => block.name === name) || size === 0) continue;
+      this.#warn('device-reset', `The state has no block of memory ${JSON.stringify(name)}, which ${target} has`, {
+        unit: 'ram',
+        instance: 0,
+      });
+    }
+  }
+
+  #add(at: number, code: string, message: string, place: Finding['place'], qemuSays: string): void {
+    this.differences.push({ at, finding: { severity: 'error', code, message, place, qemuSays } });
+  }
+
+  #warn(code: string, message: string, place: Finding['place']): void {
+    this.differences.push({ at: FOUR_GIB ** 2, finding: { severity: 'warning', code, message, place } });
+  }
+}
+
+/** Vendor in the low half, device in the high one; undefined for what is no PCI device, or has no description. */
+export function pciIdOf({ described, body }: DeviceSection): number | undefined {
+  if (!described) return undefined;
+  for (const { path, size, offset } of fieldsOf(described))
+    if (/(^|\.)config$/.test(path) && (size === 256 || size === 4096) && offset + 4 <= body.length)
+      return new DataView(body.buffer, body.byteOffset).getUint32(offset, true);
+  return undefined;
+}
+
+function idText(id: number): string {
+  const half = (value: number) => value.toString(16).padStart(4, '0');
+  return `${half(id & 0xffff)}:${half(id >>> 16)}`;
+}

@@ -1,0 +1,238 @@
+import { MIB } from '../../../formats/sizes.ts';
+import { DEVICE_TYPES, type DeviceType } from './device-table.ts';
+import type { GuestDevice, GuestMemory, GuestSettings } from './guest-settings.ts';
+import { CHIPSETS, hasPart, PARTS, type QemuChipset, WITHOUT_EFFECT } from './machine-table.ts';
+import { PciPlaces } from './pci-places.ts';
+import { DEFAULT_CARD } from './settings-of-command.ts';
+import { UsbPlaces } from './usb-places.ts';
+
+/** A block of memory that a machine has. */
+export interface ExpectedBlock {
+  name: string;
+  /** Bytes; absent where settings do not tell. */
+  size?: number;
+  /** Takes any size that a state has. */
+  fits?: true;
+}
+
+/** A section that a machine can load. */
+export interface ExpectedSection {
+  name: string;
+  instance: number;
+  /** The newest version that it loads; absent: see the table of versions. */
+  version?: number;
+  /** Vendor and device of a PCI device, as in the first word of its configuration. */
+  pciId?: number;
+}
+
+/** What a machine can load, as far as it is known. */
+export interface ExpectedMachine {
+  /** Where it comes from, for people. */
+  name: string;
+  /** With its version; absent where neither settings nor facts of QEMU tell. */
+  machineType?: string;
+  blocks: ExpectedBlock[];
+  sections: ExpectedSection[];
+  /** What the machine may have besides, so that of sections and blocks that it seems to lack nothing is known. */
+  unknown: string[];
+  /** What QEMU compares, and nobody but QEMU knows. */
+  notJudged: string[];
+}
+
+/** Properties of devices that change nothing of what their sections hold, and are compared with nothing. */
+const PLAIN_PROPERTIES = new Set(
+  `driver id bus addr drive netdev mac serial bootindex chardev audiodev model product vendor wwn vlan port scsi-id lun channel
+   write-cache rotation_rate share-rw discard_granularity opt_io_size min_io_size logical_block_size physical_block_size
+   xres yres xmax ymax edid rombar romfile vgamem_mb chassis chassis_nr slot bus_nr name tray hotplug unit fsdev mount_tag
+   failover_pair_id acpi-index guid`.split(/\s+/),
+);
+
+/** The chipset of a machine type; undefined for one that savkit has no table of. */
+export function chipsetOf(machineType: string): QemuChipset | undefined {
+  return CHIPSETS.find(({ alias, types }) => machineType === alias || types.test(machineType));
+}
+
+/**
+ * What QEMU makes of settings.
+ * @param machineType with its version, as far as it is known
+ */
+export function expectedOf(settings: GuestSettings, machineType: string | undefined): ExpectedMachine {
+  const machine = new Building(settings, machineType);
+  machine.build();
+  return machine.expected;
+}
+
+class Building {
+  readonly expected: ExpectedMachine;
+  readonly #settings: GuestSettings;
+  readonly #chipset: QemuChipset | undefined;
+  readonly #pci: PciPlaces;
+  readonly #usb = new UsbPlaces();
+  /** Paths of controllers by the names that their buses have. */
+  readonly #controllers = new Map<string, string>();
+  readonly #instances = new Map<string, number>();
+
+  constructor(settings: GuestSettings, machineType: string | undefined) {
+    const { name, unknown } = settings;
+    this.#settings = settings;
+    const told = machineType ?? settings.machineType ?? CHIPSETS[0].alias;
+    this.#chipset = chipsetOf(told);
+    this.#pci = new PciPlaces(this.#chipset?.bus ?? '', this.#chipset?.slots ?? []);
+    this.expected = {
+      name,
+      ...(machineType === undefined ? {} : { machineType }),
+      blocks: [],
+      sections: [],
+      unknown: [...unknown],
+      notJudged: [],
+    };
+    if (!this.#chipset) this.expected.unknown.push(`machine type ${told}`);
+  }
+
+  build(): void {
+    const { ram, machine, apics, cpuModel } = this.#settings;
+    this.expected.blocks.push(...ram);
+    if (!this.#chipset) return;
+    this.#addMachine(this.#chipset);
+    this.#addFirmware(this.#chipset);
+    this.#addCpus(apics, cpuModel);
+    if (machine.get('usb') === 'on') for (const [type, addr] of this.#chipset.usb) this.#add(deviceAt(type, addr));
+    for (const each of this.#settings.devices) this.#add(each);
+    if (machine.get('accel')?.startsWith('kvm')) this.expected.unknown.push('what KVM adds');
+    if (machine.get('accel')?.startsWith('xen')) this.expected.unknown.push('what Xen adds');
+  }
+
+  #addMachine(chipset: QemuChipset): void {
+    const { machine } = this.#settings;
+    const missing = PARTS.filter((part) => !hasPart(part, chipset, machine));
+    for (const name of chipset.sections) if (!missing.some(({ sections }) => sections.test(name))) this.#section(name);
+    for (const name of ACPI_BLOCKS)
+      if (!missing.some(({ blocks }) => blocks?.test(name))) this.expected.blocks.push({ name, fits: true });
+    for (const property of machine.keys())
+      if (!WITHOUT_EFFECT.has(property) && !PARTS.some((part) => part.property === property))
+        this.expected.unknown.push(`property ${property} of the machine`);
+  }
+
+  #addFirmware({ alias }: QemuChipset): void {
+    const own: GuestMemory = { name: 'pc.bios', size: DEFAULT_BIOS };
+    const firmware = this.#settings.firmware ?? [own];
+    const isFlash = firmware.some(({ name }) => name.startsWith('system.flash'));
+    this.expected.blocks.push(...firmware, { name: 'pc.rom', size: OPTION_ROMS });
+    if (!isFlash) return;
+    this.expected.blocks.push({ name: 'isa-bios', fits: true });
+    for (const _ of firmware) this.#section('pflash_cfi01');
+    if (alias !== 'pc' && alias !== 'q35') this.expected.unknown.push('flash memory');
+  }
+
+  #addCpus(apics: readonly number[], model = ''): void {
+    const hasApic = !/[,-]apic(=off)?(,|$)/.test(model) || /\+apic|,apic=on/.test(model);
+    for (const [cpu, apic] of apics.entries()) {
+      this.#push('cpu_common', cpu);
+      this.#push('cpu', cpu);
+      if (hasApic) this.#push('apic', apic);
+    }
+    if (hasApic) this.#section('kvm-tpr-opt');
+  }
+
+  #add(device: GuestDevice): void {
+    const { properties } = device;
+    const typeName = device.type === DEFAULT_CARD ? (this.#chipset as QemuChipset).card : device.type;
+    const type = DEVICE_TYPES.get(typeName);
+    if (!type) {
+      this.expected.unknown.push(`device ${typeName}`);
+      return;
+    }
+    const path = this.#placeOf(type, device);
+    if (path === undefined) {
+      this.expected.unknown.push(`place of device ${typeName}`);
+      return;
+    }
+    const at = path === '' ? '' : `${path}/`;
+    for (const name of type.sections) this.#section(`${at}${name}`, type.pciId);
+    for (const name of type.apart) this.#section(name);
+    if (properties.get('rombar') !== '0') this.#addBlocks(type, properties, at);
+    if (type.hasBus) {
+      this.#section('PCIBUS');
+      this.#pci.addBus(properties.get('id'), path, type.hasBus === 'port');
+    }
+    if (type.makes) this.#makeBus(type, properties.get('id'), path);
+    this.#judgeProperties(typeName, type, path, properties);
+  }
+
+  #placeOf(type: DeviceType, device: GuestDevice): string | undefined {
+    switch (type.bus) {
+      case 'pci':
+        return this.#pci.place(device);
+      case 'usb':
+        return this.#usb.place(device);
+      case 'scsi':
+        return this.#scsiPlace(device.properties);
+      default:
+        return '';
+    }
+  }
+
+  readonly #scsiIds = new Map<string, Set<string>>();
+
+  #scsiPlace(properties: ReadonlyMap<string, string>): string | undefined {
+    const name =
+      properties.get('bus')?.replace(/\.0$/, '') ??
+      [...this.#controllers.keys()].find((key) => key.startsWith('scsi:'))?.slice(5);
+    const path = this.#controllers.get(`scsi:${name}`);
+    if (path === undefined) return undefined;
+    const used = this.#scsiIds.get(path) ?? new Set();
+    this.#scsiIds.set(path, used);
+    let id = Number(properties.get('scsi-id') ?? -1);
+    const [channel, lun] = [properties.get('channel') ?? '0', properties.get('lun') ?? '0'];
+    if (id < 0) for (id = 0; used.has(`${channel}:${id}:${lun}`); ) id++;
+    used.add(`${channel}:${id}:${lun}`);
+    return `${path}/${channel}:${id}:${lun}`;
+  }
+
+  #makeBus({ makes }: DeviceType, id: string | undefined, path: string): void {
+    if (makes?.kind === 'usb') this.#usb.addBus(id, path, makes.ports);
+    else if (makes) this.#controllers.set(`${makes.kind}:${id ?? ''}`, path);
+  }
+
+  #addBlocks(type: DeviceType, properties: ReadonlyMap<string, string>, at: string): void {
+    for (const [name, size] of type.blocks) {
+      const file = properties.get('romfile');
+      if (name.endsWith('.rom') && file === '') continue;
+      const own = name.endsWith('.rom') && file !== undefined;
+      const video = properties.get('vgamem_mb');
+      const block: ExpectedBlock = { name: `${at}${name}`, size };
+      if (own) delete block.size;
+      else if (name === 'vga.vram' && video !== undefined) block.size = Number(video) * MIB;
+      this.expected.blocks.push(block);
+    }
+    for (const [name, size] of type.blocksApart) this.expected.blocks.push({ name, size });
+  }
+
+  #judgeProperties(name: string, type: DeviceType, path: string, properties: ReadonlyMap<string, string>): void {
+    const { notJudged } = this.expected;
+    const where = path === '' ? name : `${name} at ${path}`;
+    const own = [...properties.keys()].filter((key) => !PLAIN_PROPERTIES.has(key));
+    if (own.length > 0) notJudged.push(`${own.join(', ')} of ${where}`);
+    if (type.negotiates) notJudged.push(`whether ${where} offers all features that the guest has taken up`);
+  }
+
+  /** Sections of one name are numbered in the order in which their devices are made. */
+  #section(name: string, pciId?: number): void {
+    const instance = this.#instances.get(name) ?? 0;
+    this.#instances.set(name, instance + 1);
+    this.#push(name, instance, pciId);
+  }
+
+  #push(name: string, instance: number, pciId?: number): void {
+    this.expected.sections.push({ name, instance, ...(pciId === undefined ? {} : { pciId }) });
+  }
+}
+
+function deviceAt(type: string, addr: string): GuestDevice {
+  return { type, properties: new Map([['addr', addr]]) };
+}
+
+const ACPI_BLOCKS = ['/rom@etc/acpi/tables', '/rom@etc/table-loader', '/rom@etc/acpi/rsdp'];
+const DEFAULT_BIOS = 256 * 1024;
+/** Of the block `pc.rom`. */
+const OPTION_ROMS = 128 * 1024;
