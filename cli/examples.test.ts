@@ -63,7 +63,7 @@ function standIn(word: string): string[] {
   if (/^(states|manifests|checked\.ndjson)$/.test(word)) return [join(folder, word)];
   if (word === 'VRam') return ['VMMDev'];
   if (Object.keys(FILES).some((path) => path.startsWith(`${word}/`))) return [join(folder, word)];
-  return /\.(sav|state|save|xml|raw|bin|manifest|vbox|log|png)$|\.qcow2(:\w+)?$|^core$/.test(word)
+  return /\.(sav|state|save|xml|raw|bin|manifest|vbox|log|png|args)$|\.qcow2(:\w+)?$|^core$/.test(word)
     ? [join(folder, word)]
     : [word];
 }

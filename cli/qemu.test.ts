@@ -176,13 +176,24 @@ describe('other commands', () => {
     const { result } = await json(1, 'diff', state, place('virsh-gzip-10.save'));
     expect(result.fields.map(({ field }: { field: string }) => field)).toContain('cpus[0].registers.rip');
   });
+});
 
-  it('say of a state of QEMU that they take those of VirtualBox only', async () => {
-    for (const words of [['check', '--virtualbox', '7.2']]) {
-      const [command, ...rest] = words;
-      const { stdout, stderr, exitCode } = await runHere(command, place('long-10.state'), ...rest);
-      expect([command, exitCode]).toEqual([command, 5]);
-      expect(stdout + stderr, command).toContain('a QEMU migration stream');
-    }
+describe('check', () => {
+  it('says what QEMU would say, as the schema has it, and takes options of its own family only', async () => {
+    writeFileSync(place('args'), 'qemu -nodefaults -machine pc,acpi=off -m 16');
+    writeFileSync(place('types'), '{"return":[{"name":"pc-i440fx-7.2","alias":"pc","is-default":true}]}');
+    const words = ['check', place('long-10.state'), '--qemu-args', place('args')];
+    const { result } = await json(5, ...words, '--query-machines', place('types'));
+    expect(result).toMatchObject({
+      loads: false,
+      forecast: { qemuSays: 'Size mismatch: pc.bios: 0x10000 != 0x40000: Invalid argument' },
+    });
+    expect((await json(0, 'check', place('long-10.state'), '--against', place('long-10.state'))).result.loads).toBe(
+      true,
+    );
+    expect((await json(2, ...words, '--virtualbox', '7.2')).error.code).toBe('usage');
+    expect((await json(1, 'check', place('long-10.state'), '--query-machines', place('args'))).error.code).toBe(
+      'bad-json',
+    );
   });
 });

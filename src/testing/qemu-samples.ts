@@ -89,4 +89,8 @@ export function writeQemuExamples(folder: string): void {
   write('disk.qcow2', qemuSample('snap-10.qcow2'));
   write('domain.save', image);
   write('domain.xml', image.subarray(92, image.indexOf(0, 92)));
+  write(
+    'qemu.args',
+    Buffer.from('qemu-system-x86_64 -nodefaults -machine pc-i440fx-7.2,acpi=off -m 32 -serial null\n'),
+  );
 }

@@ -175,6 +175,7 @@ function machineOf({ name, state }: { name: string; state: QemuState }): Expecte
       return { name: section, instance, version, ...(pciId === undefined ? {} : { pciId }) };
     }),
     unknown: [],
+    unknownDevices: [],
     notJudged: [],
   };
 }

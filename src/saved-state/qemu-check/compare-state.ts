@@ -4,7 +4,7 @@ import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import { FOUR_GIB } from '../../../formats/sizes.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Finding } from '../reading/findings.ts';
-import type { ExpectedMachine, ExpectedSection } from './expected-machine.ts';
+import { type ExpectedMachine, type ExpectedSection, isOfMachine } from './expected-machine.ts';
 import { newestVersion } from './section-versions.ts';
 
 /** A difference, and the offset in the stream at which QEMU meets it. */
@@ -50,8 +50,8 @@ class Comparison implements QemuComparison {
       this.#compareBlocks();
       this.#compareSections();
       this.#findMissing();
-      if (this.#target.unknown.length > 0)
-        this.notJudged.push(`what comes of ${this.#target.unknown.join(', ')} in ${this.#target.name}`);
+      for (const what of [...this.#target.unknown, ...this.#target.unknownDevices])
+        this.notJudged.push(`what comes of ${what} in ${this.#target.name}`);
       this.notJudged.push(...this.#target.notJudged);
     }
     return this;
@@ -73,14 +73,15 @@ class Comparison implements QemuComparison {
 
   #compareBlocks(): void {
     const { blocks, ramSections } = this.#state;
-    const { unknown, name: target } = this.#target;
+    const { name: target } = this.#target;
     const place = { unit: 'ram', instance: 0 };
     for (const [i, { name, size }] of blocks.entries()) {
       const at = (ramSections[0]?.bodyOffset ?? 0) + i / (blocks.length + 1);
       const own = this.#target.blocks.find((block) => block.name === name);
       if (!own) {
         const message = `The state has a block of memory ${JSON.stringify(name)} of ${size} bytes, which ${target} has not`;
-        if (unknown.length > 0) this.notJudged.push(`whether ${target} has a block of memory ${JSON.stringify(name)}`);
+        if (!this.#knowsWhetherHas(name))
+          this.notJudged.push(`whether ${target} has a block of memory ${JSON.stringify(name)}`);
         else this.#add(at, 'other-memory', message, place, `Unknown ramblock "${name}", cannot accept migration`);
       } else if (own.fits) continue;
       else if (own.size === undefined) this.notJudged.push(`size of ${JSON.stringify(name)} in ${target}`);
@@ -111,14 +112,20 @@ class Comparison implements QemuComparison {
     }
   }
 
+  /** Of a name that is not expected: whether that says anything. */
+  #knowsWhetherHas(name: string): boolean {
+    const { unknown, unknownDevices } = this.#target;
+    return unknown.length === 0 && (unknownDevices.length === 0 || isOfMachine(name));
+  }
+
   #find({ name, instance }: Pick<DeviceSection, 'name' | 'instance'>): ExpectedSection | undefined {
     return this.#target.sections.find((own) => own.name === name && own.instance === instance);
   }
 
   #refuse({ name, instance, version, offset }: DeviceSection): void {
-    const { unknown, name: target } = this.#target;
+    const { name: target } = this.#target;
     const what = `${JSON.stringify(name)}${instance > 0 ? ` ${instance}` : ''}`;
-    if (unknown.length > 0) {
+    if (!this.#knowsWhetherHas(name)) {
       this.notJudged.push(`whether ${target} has a section ${what}`);
       return;
     }

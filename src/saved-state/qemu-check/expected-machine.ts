@@ -33,8 +33,10 @@ export interface ExpectedMachine {
   machineType?: string;
   blocks: ExpectedBlock[];
   sections: ExpectedSection[];
-  /** What the machine may have besides, so that of sections and blocks that it seems to lack nothing is known. */
+  /** What is not known of the machine itself: whether it lacks a section or block is not known, either. */
   unknown: string[];
+  /** Devices that are not known: what the machine lacks is known only of what machines have by themselves. */
+  unknownDevices: string[];
   /** What QEMU compares, and nobody but QEMU knows. */
   notJudged: string[];
 }
@@ -84,6 +86,7 @@ class Building {
       blocks: [],
       sections: [],
       unknown: [...unknown],
+      unknownDevices: [],
       notJudged: [],
     };
     if (!this.#chipset) this.expected.unknown.push(`machine type ${told}`);
@@ -125,7 +128,8 @@ class Building {
   }
 
   #addCpus(apics: readonly number[], model = ''): void {
-    const hasApic = !/[,-]apic(=off)?(,|$)/.test(model) || /\+apic|,apic=on/.test(model);
+    // A machine of several CPUs has local APICs, whatever the model says.
+    const hasApic = apics.length > 1 || !/,(-apic|apic=off)(,|$)/.test(model);
     for (const [cpu, apic] of apics.entries()) {
       this.#push('cpu_common', cpu);
       this.#push('cpu', cpu);
@@ -139,12 +143,12 @@ class Building {
     const typeName = device.type === DEFAULT_CARD ? (this.#chipset as QemuChipset).card : device.type;
     const type = DEVICE_TYPES.get(typeName);
     if (!type) {
-      this.expected.unknown.push(`device ${typeName}`);
+      this.expected.unknownDevices.push(`device ${typeName}`);
       return;
     }
     const path = this.#placeOf(type, device);
     if (path === undefined) {
-      this.expected.unknown.push(`place of device ${typeName}`);
+      this.expected.unknownDevices.push(`place of device ${typeName}`);
       return;
     }
     const at = path === '' ? '' : `${path}/`;
@@ -232,7 +236,13 @@ function deviceAt(type: string, addr: string): GuestDevice {
   return { type, properties: new Map([['addr', addr]]) };
 }
 
+/** Whether machines have a section or block of this name by themselves, and no device brings it along. */
+export function isOfMachine(name: string): boolean {
+  return OWN_NAMES.has(name) || CHIPSETS.some(({ sections }) => sections.includes(name) && !name.includes('/'));
+}
+
 const ACPI_BLOCKS = ['/rom@etc/acpi/tables', '/rom@etc/table-loader', '/rom@etc/acpi/rsdp'];
 const DEFAULT_BIOS = 256 * 1024;
 /** Of the block `pc.rom`. */
 const OPTION_ROMS = 128 * 1024;
+const OWN_NAMES = new Set(['cpu_common', 'cpu', 'apic', 'kvm-tpr-opt', 'pc.bios', 'pc.rom', 'pc.ram', ...ACPI_BLOCKS]);

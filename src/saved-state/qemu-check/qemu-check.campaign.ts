@@ -147,7 +147,8 @@ async function main(): Promise<number> {
       for (const other of [machine, mutate(random, machine), mutate(random, mutate(random, machine))]) {
         const words = wordsOfMachine(other);
         const said = await load(reader, words, path);
-        if (said !== undefined && NOT_STARTED.test(said)) continue;
+        // Whatever else it says is about the command line.
+        if (said !== undefined && !said.includes('load of migration failed')) continue;
         const source = await openFile(path);
         const settings = settingsOfCommand(parseCommand(words), 'the target');
         const report = await checkQemu(source, { settings, release: reader.release }).finally(() => source.close());
@@ -170,9 +171,5 @@ async function main(): Promise<number> {
   console.log(JSON.stringify(counts));
   return counts.wrong > 0 ? 1 : 0;
 }
-
-/** QEMU does not take the command line itself. */
-const NOT_STARTED =
-  /: -(device|machine|M|m|smp|drive|netdev|bios|vga|nic|cpu)[ ,:]|unsupported machine type|Invalid|not found\n$/;
 
 process.exitCode = await main();

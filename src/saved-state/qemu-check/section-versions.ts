@@ -6,11 +6,13 @@ const VERSIONS: Readonly<Record<number, string>> = {
   0: `bochs-display i82801b11_bridge ib700_wdt megasas megasas-gen2 mptsas pci_bridge pcie-pci-bridge pvscsi tulip
     vmmouse vmware_vga`,
   1: `ICH9LPC PCIBUS PCIHost acpi-erst acpi_build cpu_common cs4231a dma e1000e globalstate i2c-ddc i2c_bus i8259
-    ich9_ahci ich9_smb intel-hda ioh-3240-express-root-port kvm-tpr-opt lsiscsi mch ohci parallel_isa pci-serial
-    pci-serial-multi pcie-root-port pcspk pflash_cfi01 port92 sb16 scsi-disk sdhci tpci200 usb-ccid usb-host
-    usb-hub usb-kbd usb-ptr usb-storage virtio-9p virtio-gpu virtio-input virtio-scsi vmcoreinfo vmgenid vmxnet3
-    xhci xio3130-express-downstream-port xio3130-express-upstream-port`,
-  2: `cirrus_vga e1000 ehci es1370 fdc fw_cfg hda-audio hpet pciespscsi ps2mouse timer vga virtio-blk virtio-vga`,
+    ich9_ahci ich9_smb intel-hda ioh-3240-express-root-port ipmi-bmc-extern ipmi-bmc-sim kvm-tpr-opt lsiscsi mch
+    ohci parallel_isa pci-serial pci-serial-multi pcie-root-port pcspk pflash_cfi01 port92 pvpanic-pci ramfb-dev
+    sb16 scsi-disk sdhci tpci200 usb-ccid usb-host usb-hub usb-kbd usb-ptr usb-storage virtio-9p virtio-balloon
+    virtio-gpu virtio-input virtio-rng virtio-scsi vmcoreinfo vmgenid vmxnet3 xhci
+    xio3130-express-downstream-port xio3130-express-upstream-port`,
+  2: `cirrus_vga e1000 ehci es1370 fdc fw_cfg hda-audio hpet pciespscsi ps2mouse timer vga virtio-blk virtio-iommu
+    virtio-vga`,
   3: `I440FX PIIX3 ac97 apic i8254 i82550 i82551 i82557a i82557b i82557c i82558a i82558b i82559a i82559b i82559c
     i82559er i82562 i82801 ide ioapic isa-ide mc146818rtc ne2000 pckbd pcnet piix4_pm ps2kbd serial uhci
     virtio-console`,

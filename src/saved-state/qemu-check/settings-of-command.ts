@@ -249,6 +249,7 @@ function device(type: string): GuestDevice {
 
 /** @param first the property that stands first without its name */
 function propertiesOf(value: string, first: string): Properties {
+  if (value === '') return new Map();
   if (value.startsWith('{')) return new Map(jsonProperties(value));
   const parts = partsOf(value).map(({ key, value: text }, i): [string, string] => [
     key === '' ? (i === 0 ? first : text) : key,

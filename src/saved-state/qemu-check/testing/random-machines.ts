@@ -58,12 +58,11 @@ const PROPERTIES = [
   'smm=off',
   'nvdimm=on',
 ];
-const RAMS = ['16', '64', '128M', '0x40', '65536k', '48', '1G'];
+const RAMS = ['16', '64', '128M', '65536k', '48', '1G'];
 const SMPS = ['1', '2', '3', '4', 'cpus=2,sockets=2', '6,sockets=2,cores=3,threads=1', '2,maxcpus=4'];
 const OTHERS: readonly (readonly string[])[] = [
   ['-vga', 'std'],
   ['-vga', 'cirrus'],
-  ['-vga', 'qxl'],
   ['-vga', 'none'],
   ['-serial', 'null'],
   ['-serial', 'null', '-serial', 'null'],
@@ -96,10 +95,9 @@ const DEVICES: readonly (readonly string[])[] = [
   ['-device', 'VGA,vgamem_mb=32'],
   ['-device', 'secondary-vga'],
   ['-device', 'bochs-display'],
-  ['-device', 'qxl'],
-  ['-device', 'intel-hda', '-device', 'hda-duplex'],
-  ['-device', 'AC97'],
-  ['-device', 'ES1370,addr=0x0a.0'],
+  ['-device', 'intel-hda', '-audiodev', 'none,id=hda', '-device', 'hda-duplex,audiodev=hda'],
+  ['-audiodev', 'none,id=ac97', '-device', 'AC97,audiodev=ac97'],
+  ['-audiodev', 'none,id=es', '-device', 'ES1370,audiodev=es,addr=0x0a.0'],
   ['-device', 'qemu-xhci,id=xhci'],
   ['-device', 'nec-usb-xhci'],
   ['-device', 'piix3-usb-uhci'],
@@ -107,7 +105,7 @@ const DEVICES: readonly (readonly string[])[] = [
   ['-device', 'qemu-xhci,id=usb', '-device', 'usb-tablet,bus=usb.0'],
   ['-device', 'qemu-xhci,id=usb', '-device', 'usb-kbd,bus=usb.0,port=2', '-device', 'usb-mouse,bus=usb.0'],
   ['-device', 'isa-serial'],
-  ['-device', 'isa-parallel'],
+  ['-chardev', 'null,id=lpt', '-device', 'isa-parallel,chardev=lpt'],
   ['-device', 'pci-serial'],
   ['-device', 'i6300esb'],
   ['-device', 'ib700'],
@@ -119,7 +117,7 @@ const DEVICES: readonly (readonly string[])[] = [
   ['-device', 'megasas'],
   ['-device', 'pci-bridge,id=bridge,chassis_nr=1', '-device', 'e1000,bus=bridge,addr=3'],
   ['-device', 'ioh3420,id=behind,chassis=1', '-device', 'virtio-net-pci,bus=behind'],
-  ['-device', 'pcie-root-port,id=behind,chassis=1', '-device', 'virtio-balloon-pci,bus=behind'],
+  ['-device', 'pcie-root-port,id=root,chassis=1', '-device', 'virtio-balloon-pci,bus=root'],
 ];
 
 export function drawMachine(random: Random): RandomMachine {
