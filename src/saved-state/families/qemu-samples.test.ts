@@ -53,7 +53,11 @@ describe('a state of QEMU', () => {
 it('with devices of whose version the description says nothing, as of user networks, is whole', async () => {
   const bytes = qemuSample('long-10.state');
   const told = '"vmsd_name": "timer", "version": 2,';
-  put(bytes, at(bytes, told), told.replace(/"version": 2,/, (words) => ' '.repeat(words.length)));
+  put(
+    bytes,
+    at(bytes, told),
+    told.replace(/"version": 2,/, (words) => ' '.repeat(words.length)),
+  );
   expect(await verifyState(bufferSource(bytes))).toMatchObject({ verdict: 'no-damage-found', findings: [] });
 });
 
