@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, it, vi } from 'vitest';
 import { openHttp } from '../formats/files/http-source.ts';
+import { enterWorld, REAL_WORLD } from '../formats/world/world.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runHere } from './testing/run-here.ts';
 
@@ -104,12 +105,75 @@ it('asks again where a server fails for a moment, and believes no wrong range', 
 });
 
 it('repeats no secret of a link in messages, and sends the one of the environment', async () => {
-  process.env.SAVKIT_HTTP_AUTHORIZATION = 'Bearer abc';
+  vi.stubEnv('SAVKIT_HTTP_AUTHORIZATION', 'Bearer abc');
+  const { stderr } = await runHere('inspect', `${base}/none?signature=secret`);
+  expect(stderr).not.toContain('secret');
+  expect(requests[0].headers.authorization).toBe('Bearer abc');
+});
+
+it.each([
+  ['http://[', 'it is no address on the web'],
+  ['https://', 'it is no address on the web'],
+  ['http://user:secret@127.0.0.1:99999/x?key=secret', 'it is no address on the web'],
+  ['http://user:secret@127.0.0.1:1/x?key=secret', 'its address names a user'],
+])('refuses %s in words', async (address, why) => {
+  const { exitCode, stderr } = await runHere('verify', address);
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)]);
+  expect(stderr).not.toContain('secret');
+});
+
+it('does not repeat an authorization that no header can hold', async () => {
+  vi.stubEnv('SAVKIT_HTTP_AUTHORIZATION', 'Bearer sec\nret');
+  const { exitCode, stderr } = await runHere('verify', `${base}/s.sav`);
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining('no header')]);
+  expect(stderr).not.toContain('sec');
+});
+
+it('notices another file where a server does not care about conditions', async () => {
+  const source = await openHttp(`${base}/large`);
+  answer = (request, response) => {
+    delete request.headers['if-range'];
+    withRanges(request, response, '"2"');
+  };
+  await expect(source.read(new Uint8Array(10), 3_000_000)).rejects.toMatchObject({ code: 'http-changed' });
+});
+
+it.each<[string, (response: ServerResponse) => void, string]>([
+  ['ends too early', (to) => to.writeHead(200, { 'content-length': 1000 }).write('x', () => to.destroy()), 'too early'],
+  ['does not speak HTTP', (to) => void to.socket?.end('hello\n'), 'does not speak HTTP'],
+  [
+    'names a size that no file has',
+    (to) => to.writeHead(206, { 'content-range': `bytes 0-9/${2n ** 60n}` }).end('0123456789'),
+    'no size that a file can have',
+  ],
+  [
+    'gives another range',
+    (to) => to.writeHead(206, { 'content-range': 'bytes 5-9/10' }).end('56789'),
+    'another range than it was asked for',
+  ],
+])('says in words that a server %s', async (_, respond, words) => {
+  answer = (_request, response) => respond(response);
+  const { exitCode, stdout, stderr } = await runHere('verify', `${base}/s.sav`);
+  expect([exitCode, stdout + stderr]).toEqual([4, expect.stringContaining(words)]);
+});
+
+it('waits as long as bytes come, and not for ever where none do', async () => {
+  const before = enterWorld({ ...REAL_WORLD, time: { ...REAL_WORLD.time, after: shortly } });
   try {
-    const { stderr } = await runHere('inspect', `${base}/none?signature=secret`);
-    expect(stderr).not.toContain('secret');
-    expect(requests[0].headers.authorization).toBe('Bearer abc');
+    answer = (_, response) => {
+      for (const [i, at] of [0, 20, 40, 60].entries()) setTimeout(() => response.write(`${i}`), at * 10);
+    };
+    const source = await openHttp(`${base}/s.sav`);
+    expect(await source.read(Buffer.alloc(4), 0)).toBe(4);
+    await expect(source.read(Buffer.alloc(4), 4)).rejects.toThrow('has said nothing for 60 s');
+    answer = () => {};
+    await expect(openHttp(`${base}/s.sav`)).rejects.toThrow('has said nothing for 60 s');
   } finally {
-    delete process.env.SAVKIT_HTTP_AUTHORIZATION;
+    enterWorld(before);
   }
 });
+
+/** A minute lasts less than a second. */
+function shortly(ms: number, work: () => void, keepsAlive: boolean): ReturnType<typeof REAL_WORLD.time.after> {
+  return REAL_WORLD.time.after(ms / 100, work, keepsAlive);
+}

@@ -1,7 +1,8 @@
 import { existsSync, fstatSync, statSync } from 'node:fs';
 import { FormatError, InterruptedError } from '../../formats/errors.ts';
 import { holdFile } from '../../formats/files/held-files.ts';
-import { type HttpOptions, isUrl, openHttp } from '../../formats/files/http-source.ts';
+import type { HttpOptions } from '../../formats/files/http-request.ts';
+import { isUrl, openHttp } from '../../formats/files/http-source.ts';
 import { openScratchFile } from '../../formats/files/scratch-file.ts';
 import { type ByteSource, chunksOf, openFile, sharedFile, streamSource } from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';

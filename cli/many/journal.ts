@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
+import { linesOf } from '../../formats/binary/lines.ts';
 import { EnvironmentError, FormatError, UsageError } from '../../formats/errors.ts';
 import { httpFacts, isUrl } from '../../formats/files/http-source.ts';
+import { MIB } from '../../formats/sizes.ts';
 import { httpOptions } from '../io/input.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import { version } from '../process/version.ts';
@@ -10,6 +11,11 @@ import type { FileEvent } from './file-event.ts';
 
 /** Version of the journal; its first line names it. */
 const JOURNAL = 'savkit/journal/1';
+/** What every journal begins with. */
+const BEGINNING = Buffer.from(JSON.stringify({ journal: JOURNAL }).slice(0, -1));
+/** Bytes: results of one file are much smaller. */
+const LONGEST_LINE = 64 * MIB;
+const NEWLINE = 0x0a;
 
 /** What makes a file the same one as before. */
 export interface Identity {
@@ -88,22 +94,29 @@ export class Journal {
     await this.#file.appendFile(`${JSON.stringify(entry)}\n`);
   }
 
-  /** A last line without end is of a process that was killed; it goes. */
+  /** A last line without end is of a process that was killed; it goes. @throws UsageError for what is no journal */
   async #readBack(path: string, key: string, onDone: (event: FileEvent) => void): Promise<void> {
-    let length = 0;
-    let isFirst = true;
+    const beginning = Buffer.alloc(BEGINNING.length);
+    const { bytesRead } = await this.#file.read(beginning, 0, beginning.length, 0);
+    if (!beginning.subarray(0, bytesRead).equals(BEGINNING.subarray(0, bytesRead))) throw noJournal(path);
+    let size = 0;
+    let whole = 0;
     const input = this.#file.createReadStream({ start: 0, autoClose: false });
-    const { size } = await this.#file.stat();
-    for await (const text of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-      const end = length + Buffer.byteLength(text) + 1;
-      if (end > size) break;
+    const measured = async function* () {
+      for await (const chunk of input as AsyncIterable<Buffer>) {
+        if (chunk.includes(NEWLINE)) whole = size + chunk.lastIndexOf(NEWLINE) + 1;
+        size += chunk.length;
+        yield chunk;
+      }
+    };
+    let isFirst = true;
+    for await (const text of linesOf(measured(), LONGEST_LINE, 'drop')) {
       const entry = parsed(path, text);
       if (isFirst) expectSame(path, entry, key);
       else this.#note(entry, onDone);
       isFirst = false;
-      length = end;
     }
-    if (length < size) await this.#file.truncate(length);
+    if (whole < size) await this.#file.truncate(whole);
   }
 
   #note(entry: Record<string, unknown>, onDone: (event: FileEvent) => void): void {
@@ -145,11 +158,14 @@ function parsed(path: string, text: string): Record<string, unknown> {
 }
 
 function expectSame(path: string, head: Record<string, unknown>, key: string): void {
-  if (head.journal !== JOURNAL)
-    throw new UsageError('other-journal', `Cannot go on with ${path}: it is no journal of savkit`);
+  if (head.journal !== JOURNAL) throw noJournal(path);
   if (head.key !== key)
     throw new UsageError(
       'other-journal',
       `Cannot go on with ${path}: it is the journal of another command, or of other options`,
     );
+}
+
+function noJournal(path: string): UsageError {
+  return new UsageError('other-journal', `Cannot go on with ${path}: it is no journal of savkit`);
 }

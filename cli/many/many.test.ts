@@ -223,6 +223,32 @@ describe('a journal', () => {
     expect((await runHere('verify', states, '--resume')).exitCode).toBe(2);
   });
 
+  it.each(['precious', 'one line\n', '\0\0\0', '{"event":"file"}', '{"journal":"x"', `{"journal":${'['.repeat(50)}\n`])(
+    'is not made of another file, which stays: %j',
+    async (content) => {
+      const other = join(folder, 'other');
+      writeFileSync(other, content);
+      const { exitCode, stderr } = await runHere('verify', original, '--journal', other, '--resume');
+      expect([exitCode, stderr]).toEqual([2, expect.stringContaining('it is no journal of savkit')]);
+      expect(readFileSync(other, 'utf8')).toBe(content);
+    },
+  );
+
+  it('goes on where a process was killed before its first line was whole, and takes names with any characters', async () => {
+    const [own, odd] = [join(folder, 'odd.ndjson'), join(folder, 'a\u2028b\rc.sav')];
+    copyFileSync(original, odd);
+    writeFileSync(own, '{"journal":"sav');
+    for (const resumed of [0, 1]) {
+      const { stdout } = await runHere('verify', odd, '--journal', own, '--resume', '--ndjson');
+      expect(linesOf(stdout).at(-1)?.summary).toMatchObject({ files: 1, resumed });
+    }
+    // As editors of Windows write it.
+    writeFileSync(own, readFileSync(own, 'utf8').replaceAll('\n', '\r\n'));
+    const before = readFileSync(own, 'utf8');
+    expect((await runHere('verify', odd, '--journal', own, '--resume')).exitCode).toBe(0);
+    expect(readFileSync(own, 'utf8')).toBe(before);
+  });
+
   it('lets outputs that a killed process has left be replaced, and no others', async () => {
     const [into, own] = [join(folder, 'into'), join(folder, 'own.ndjson')];
     const words = ['manifest', at('a.sav'), at('deep', 'b.sav'), '--into', into, '--journal', own];

@@ -1,5 +1,4 @@
-import { createInterface } from 'node:readline';
-import { Readable } from 'node:stream';
+import { linesOf } from '../../formats/binary/lines.ts';
 import { type ByteSource, chunksOf } from '../../formats/files/source.ts';
 
 // Results of savkit's own commands, as programs get them: events one a line, journals, or one document. They come from
@@ -52,7 +51,7 @@ const MOST_DOCUMENT = 64 * 1024 * 1024;
 
 /**
  * Reads events, or a document, and gives each result; holds one line, of a document all of it. @returns results in it
- * @throws EnvironmentError
+ * @throws EnvironmentError, FormatError for a line that is longer than a document can be
  */
 export async function readResults(source: ByteSource, takers: EventTakers): Promise<number> {
   let count = 0;
@@ -60,8 +59,7 @@ export async function readResults(source: ByteSource, takers: EventTakers): Prom
   const take = (value: Loose) => {
     count += takeResult(value, takers);
   };
-  const input = Readable.from(copies(source), { objectMode: false });
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
+  for await (const line of linesOf(chunksOf(source), MOST_DOCUMENT)) {
     const value = document === '' ? parsed(line) : undefined;
     if (value) take(value);
     else if (document.length + line.length < MOST_DOCUMENT) document += line;
@@ -69,10 +67,6 @@ export async function readResults(source: ByteSource, takers: EventTakers): Prom
   const whole = parsed(document);
   if (whole) take(whole);
   return count;
-}
-
-async function* copies(source: ByteSource): AsyncGenerator<Buffer> {
-  for await (const chunk of chunksOf(source)) yield Buffer.from(chunk);
 }
 
 function takeResult(value: Loose, takers: EventTakers): number {

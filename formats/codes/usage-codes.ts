@@ -35,6 +35,7 @@ export const USAGE_CODES = {
   'bad-socket-path': 'a control socket can not have this path',
   'bad-tables': 'there are guest tables and shadow tables',
   'bad-threads': 'a number of threads is a whole number from 1 on',
+  'bad-url': 'this is no address on the web',
   'bad-value': 'the option takes other values',
   'bad-version': 'there is no such version',
   'bad-workload': 'a workload can not run like that',

@@ -1,23 +1,13 @@
 import { Readable } from 'node:stream';
 import { EnvironmentError } from '../errors.ts';
 import { MIB } from '../sizes.ts';
-import { sleep } from '../world/waiting.ts';
+import { badAnswer, bodyOf, type HttpOptions, type HttpPlace, httpPlace, request } from './http-request.ts';
 import { type ByteSource, streamSource } from './source.ts';
-
-export interface HttpOptions {
-  /** Value of the header of that name, such as `Bearer …`. */
-  authorization?: string | undefined;
-  /** Ends requests that are under way. */
-  signal?: AbortSignal;
-}
 
 /** A server is asked for so much at once. */
 const BLOCK = MIB;
 /** Blocks that are kept: readers go back a little, and some look at the end of a file first. */
 const KEPT_BLOCKS = 8;
-const TRIES = 3;
-const RETRY_MS = 500;
-const SILENCE_MS = 60_000;
 
 /** Whether a path is to be fetched: `https://…`, `http://…`. */
 export function isUrl(path: string): boolean {
@@ -27,18 +17,21 @@ export function isUrl(path: string): boolean {
 /**
  * A file on a web server, fetched in ranges as it is read; from a server that knows no ranges, as a stream. What was
  * changed meanwhile is noticed by the validator that came with the first range (RFC 9110, 13.1.5).
- * @throws EnvironmentError `http-status`, `http-changed`, and what the network gives
+ * @throws EnvironmentError `http-status`, `http-changed`, and what the network gives; UsageError for a bad address
  */
 export async function openHttp(url: string, options: HttpOptions = {}): Promise<ByteSource> {
-  const name = nameOf(url);
-  const first = await request(url, name, options, { range: `bytes=0-${BLOCK - 1}` });
-  if (first.status === 200) return streamSource(Readable.fromWeb(first.body as never), name);
+  const place = httpPlace(url, options);
+  const { name } = place;
+  const first = await request(place, { range: `bytes=0-${BLOCK - 1}` });
+  if (first.status === 200) return streamSource(Readable.from(bodyOf(first, name)), name);
   const size = sizeOf(first);
   // An empty file has no range that could be given; the server tells its size.
   if (first.status === 416 && size === 0) return streamSource(Readable.from([]), name);
-  if (first.status !== 206 || size === undefined) throw badStatus(name, first.status);
-  const validator = validatorOf(first);
-  const file = new HttpFile(url, name, size, validator, options);
+  if (first.status !== 206 || size === undefined) {
+    await first.body?.cancel();
+    throw badAnswer(name, `the server answers with status ${first.status}, and no size that a file can have`);
+  }
+  const file = new HttpFile(place, size, validatorOf(first));
   await file.keep(0, first);
   return file;
 }
@@ -48,7 +41,7 @@ export async function httpFacts(
   url: string,
   options: HttpOptions = {},
 ): Promise<{ size: number | null; modified: string | null }> {
-  const response = await request(url, nameOf(url), options, {}, 'HEAD');
+  const response = await request(httpPlace(url, options), {}, 'HEAD');
   const size = Number(response.headers.get('content-length') ?? Number.NaN);
   const modified = new Date(response.headers.get('last-modified') ?? Number.NaN);
   return {
@@ -61,18 +54,16 @@ class HttpFile implements ByteSource {
   readonly seekable = true;
   readonly name: string;
   readonly size: number;
-  readonly #url: string;
+  readonly #place: HttpPlace;
   readonly #validator: string | undefined;
-  readonly #options: HttpOptions;
   /** By number; the one that was used last stands last. */
   readonly #blocks = new Map<number, Uint8Array>();
 
-  constructor(url: string, name: string, size: number, validator: string | undefined, options: HttpOptions) {
-    this.#url = url;
-    this.name = name;
+  constructor(place: HttpPlace, size: number, validator: string | undefined) {
+    this.#place = place;
+    this.name = place.name;
     this.size = size;
     this.#validator = validator;
-    this.#options = options;
   }
 
   async read(target: Uint8Array, position: number): Promise<number> {
@@ -99,7 +90,7 @@ class HttpFile implements ByteSource {
       return kept;
     }
     const start = number * BLOCK;
-    const response = await request(this.#url, this.name, this.#options, {
+    const response = await request(this.#place, {
       range: `bytes=${start}-${Math.min(start + BLOCK, this.size) - 1}`,
       ...(this.#validator === undefined ? {} : { 'if-range': this.#validator }),
     });
@@ -110,12 +101,17 @@ class HttpFile implements ByteSource {
   async keep(number: number, response: Response): Promise<Uint8Array> {
     const expected = Math.min(BLOCK, this.size - number * BLOCK);
     const start = /^bytes (\d+)-/.exec(response.headers.get('content-range') ?? '')?.[1];
-    // The whole file in place of a range: it is another one by now.
-    if (response.status === 200 || sizeOf(response) !== this.size) {
+    const validator = validatorOf(response);
+    const isOther = validator !== undefined && this.#validator !== undefined && validator !== this.#validator;
+    // The whole file in place of a range: it is another one by now. Not all servers care about `if-range`.
+    if (response.status === 200 || sizeOf(response) !== this.size || isOther) {
       await response.body?.cancel();
       throw new EnvironmentError('http-changed', `Cannot read ${this.name}: it has changed while it was read`);
     }
-    if (response.status !== 206 || Number(start) !== number * BLOCK) throw badStatus(this.name, response.status);
+    if (response.status !== 206 || Number(start) !== number * BLOCK) {
+      await response.body?.cancel();
+      throw badAnswer(this.name, 'the server gives another range than it was asked for');
+    }
     const block = await bytesOf(response, expected, this.name);
     this.#blocks.set(number, block);
     const [oldest] = this.#blocks.keys();
@@ -128,55 +124,13 @@ class HttpFile implements ByteSource {
 async function bytesOf(response: Response, expected: number, name: string): Promise<Uint8Array> {
   const bytes = new Uint8Array(expected);
   let done = 0;
-  try {
-    for await (const piece of response.body as unknown as AsyncIterable<Uint8Array>) {
-      if (done + piece.length > expected) throw badStatus(name, response.status);
-      bytes.set(piece, done);
-      done += piece.length;
-    }
-  } catch (error) {
-    throw networkError(error, name);
+  for await (const piece of bodyOf(response, name)) {
+    if (done + piece.length > expected) throw badAnswer(name, 'the server sends more than it was asked for');
+    bytes.set(piece, done);
+    done += piece.length;
   }
-  if (done < expected)
-    throw new EnvironmentError('http-status', `Cannot read ${name}: the server sends less than it says`);
+  if (done < expected) throw badAnswer(name, 'the server sends less than it says');
   return bytes;
-}
-
-async function request(
-  url: string,
-  name: string,
-  { authorization, signal }: HttpOptions,
-  headers: Record<string, string>,
-  method = 'GET',
-): Promise<Response> {
-  for (let tries = 1; ; tries++) {
-    try {
-      const ends = [AbortSignal.timeout(SILENCE_MS), ...(signal ? [signal] : [])];
-      const own: Record<string, string> = authorization === undefined ? {} : { authorization };
-      // Ranges are of the file itself, and never of a packed form that only the connection has.
-      const all = { 'accept-encoding': 'identity', ...headers, ...own };
-      const response = await fetch(url, { method, headers: all, signal: AbortSignal.any(ends) });
-      if (response.ok || response.status === 416 || response.status < 500) {
-        if (response.ok || response.status === 416 || method === 'HEAD') return response;
-        throw badStatus(name, response.status);
-      }
-      if (tries === TRIES) throw badStatus(name, response.status);
-      await response.body?.cancel();
-    } catch (error) {
-      if (error instanceof EnvironmentError || signal?.aborted || tries === TRIES) throw networkError(error, name);
-    }
-    await sleep(RETRY_MS * tries, { signal });
-  }
-}
-
-function badStatus(name: string, status: number): EnvironmentError {
-  return new EnvironmentError('http-status', `Cannot read ${name}: the server answers with status ${status}`);
-}
-
-function networkError(error: unknown, name: string): EnvironmentError {
-  if (error instanceof EnvironmentError) return error;
-  const { cause } = error as Error;
-  return EnvironmentError.from(cause instanceof Error ? cause : error, `read ${name}`);
 }
 
 function sizeOf(response: Response): number | undefined {
@@ -188,10 +142,4 @@ function sizeOf(response: Response): number | undefined {
 function validatorOf({ headers }: Response): string | undefined {
   const tag = headers.get('etag');
   return tag !== null && !tag.startsWith('W/') ? tag : (headers.get('last-modified') ?? undefined);
-}
-
-/** Without what may be secret: the user, and the query, which signs some links. */
-function nameOf(url: string): string {
-  const { protocol, host, pathname } = new URL(url);
-  return `${protocol}//${host}${pathname}`;
 }

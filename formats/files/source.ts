@@ -147,7 +147,7 @@ export function streamSource(stream: Readable, name = 'stdin'): ByteSource {
       while (done < target.length) {
         if (chunk.length === 0) {
           const next = await chunks.next().catch((error) => {
-            throw EnvironmentError.from(error, `read ${name}`);
+            throw error instanceof EnvironmentError ? error : EnvironmentError.from(error, `read ${name}`);
           });
           if (next.done) break;
           chunk = next.value;

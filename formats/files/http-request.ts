@@ -1,0 +1,121 @@
+import { EnvironmentError, UsageError } from '../errors.ts';
+import { after, sleep, stopTimer } from '../world/waiting.ts';
+
+export interface HttpOptions {
+  /** Value of the header of that name, such as `Bearer …`. */
+  authorization?: string | undefined;
+  /** Ends requests that are under way. */
+  signal?: AbortSignal;
+}
+
+/** An address on the web, and what is said of it: its name has nothing that may be secret. */
+export interface HttpPlace extends HttpOptions {
+  readonly url: string;
+  /** Without user, password and query, which signs some links. */
+  readonly name: string;
+}
+
+const TRIES = 3;
+const RETRY_MS = 500;
+const SILENCE_MS = 60_000;
+/** What a header can hold (RFC 9110, 5.5). */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+/** @throws UsageError `bad-url`, and `bad-value` for an authorization that no header can hold */
+export function httpPlace(given: string, options: HttpOptions): HttpPlace {
+  if (!HEADER_VALUE.test(options.authorization ?? ''))
+    throw new UsageError('bad-value', 'Cannot send the authorization: it has characters that no header may have');
+  const bare = given.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//');
+  if (!URL.canParse(given)) throw new UsageError('bad-url', `Cannot read ${bare}: it is no address on the web`);
+  const { username, password, protocol, host, pathname, href } = new URL(given);
+  // Addresses are repeated in what is told and kept of files.
+  if (username + password !== '')
+    throw new UsageError(
+      'bad-url',
+      `Cannot read ${bare}: its address names a user; give that as SAVKIT_HTTP_AUTHORIZATION, e.g. 'Basic …'`,
+    );
+  return { ...options, url: href, name: `${protocol}//${host}${pathname}` };
+}
+
+/** Asks until the server answers, some times. @throws EnvironmentError */
+export async function request(
+  { url, name, authorization, signal }: HttpPlace,
+  headers: Record<string, string>,
+  method = 'GET',
+): Promise<Response> {
+  for (let tries = 1; ; tries++) {
+    const silence = new AbortController();
+    const timer = after(SILENCE_MS, () => silence.abort(silentServer(name)));
+    try {
+      const ends = [silence.signal, ...(signal ? [signal] : [])];
+      const own: Record<string, string> = authorization === undefined ? {} : { authorization };
+      // Ranges are of the file itself, and never of a packed form that only the connection has.
+      const all = { 'accept-encoding': 'identity', ...headers, ...own };
+      const response = await fetch(url, { method, headers: all, signal: AbortSignal.any(ends) });
+      if (response.ok || response.status === 416 || (method === 'HEAD' && response.status < 500)) return response;
+      await response.body?.cancel();
+      if (response.status < 500 || tries === TRIES)
+        throw badAnswer(name, `the server answers with status ${response.status}`);
+    } catch (error) {
+      if (error instanceof EnvironmentError || signal?.aborted || tries === TRIES) throw networkError(error, name);
+    } finally {
+      stopTimer(timer);
+    }
+    await sleep(RETRY_MS * tries, { signal });
+  }
+}
+
+/** The bytes of an answer; a server may take as long as it likes for them, but not be silent. @throws EnvironmentError */
+export async function* bodyOf(response: Response, name: string): AsyncGenerator<Uint8Array> {
+  const reader = response.body?.getReader();
+  try {
+    for (;;) {
+      const piece = await nextPiece(reader, name);
+      if (piece === undefined) return;
+      yield piece;
+    }
+  } finally {
+    await reader?.cancel().catch(() => {});
+  }
+}
+
+async function nextPiece(
+  reader: ReadableStreamDefaultReader<Uint8Array> | undefined,
+  name: string,
+): Promise<Uint8Array | undefined> {
+  let timer: ReturnType<typeof after> | undefined;
+  const silence = new Promise<never>((_, reject) => {
+    timer = after(SILENCE_MS, () => reject(silentServer(name)));
+  });
+  try {
+    return (await Promise.race([reader?.read(), silence]))?.value;
+  } catch (error) {
+    throw networkError(error, name);
+  } finally {
+    stopTimer(timer);
+  }
+}
+
+export function badAnswer(name: string, why: string): EnvironmentError {
+  return new EnvironmentError('http-status', `Cannot read ${name}: ${why}`);
+}
+
+function silentServer(name: string): EnvironmentError {
+  return badAnswer(name, `the server has said nothing for ${SILENCE_MS / 1000} s`);
+}
+
+/** Node's own words, by the code of its HTTP client. */
+const WORDS: Readonly<Record<string, string>> = {
+  UND_ERR_SOCKET: 'the server has ended the connection too early',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'the server sends another number of bytes than it says',
+  UND_ERR_HEADERS_OVERFLOW: 'the head of its answer is too long',
+};
+
+function networkError(error: unknown, name: string): EnvironmentError {
+  if (error instanceof EnvironmentError) return error;
+  const { cause } = error as Error;
+  const source = cause instanceof Error ? cause : (error as Error);
+  const { code = '' } = source as NodeJS.ErrnoException;
+  const words = code.startsWith('HPE_') ? 'the server does not speak HTTP' : WORDS[code];
+  return words === undefined ? EnvironmentError.from(source, `read ${name}`) : badAnswer(name, words);
+}
