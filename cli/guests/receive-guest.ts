@@ -36,7 +36,7 @@ export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job
     hostFor: (onMade) =>
       new QemuHost({
         command,
-        ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }),
+        maxBytes: maxMemory === undefined ? undefined : parseAddress(maxMemory),
         onStarted: (target) => onMade(guestOf(target)),
       }),
     keep: async (target, { wasPaused }) => outcomeOf(target, wasPaused, options.quiet),

@@ -54,8 +54,8 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
     return await receiveOne(options, signal, {
       hostFor: () =>
         new MachineHost({
-          ...(maxMemory === undefined ? {} : { maxBytes: parseAddress(maxMemory) }),
-          ...(seed ? { seed } : {}),
+          maxBytes: maxMemory === undefined ? undefined : parseAddress(maxMemory),
+          seed,
           file,
           runs: output === undefined,
         }),

@@ -33,7 +33,7 @@ export async function sendFile(source: ByteSource, options: SendFileOptions, job
   const report = new LiveReport(options);
   const shipment = await prepareShipment(source, {
     flatten: options.flatten,
-    ...(options.pgm === undefined ? {} : { pgm: options.pgm }),
+    pgm: options.pgm,
     ...(await layoutFrom(options)),
     ...stepsOf(job, source),
   });
@@ -76,7 +76,7 @@ function outcomeOf(
   const from = {
     container: state.header.format,
     live: state.header.live,
-    ...(state.pgm ? { pgm: state.pgm.version } : {}),
+    pgm: state.pgm?.version,
   };
   const sentAs = conversion?.report.to ?? from;
   const result = {

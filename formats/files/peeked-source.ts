@@ -16,8 +16,8 @@ function withHead(source: ByteSource, head: Uint8Array): ByteSource {
     name,
     size,
     seekable,
-    ...(part === undefined ? {} : { part }),
-    ...(ram === undefined ? {} : { ram }),
+    part,
+    ram,
     async read(target, position) {
       const again = position < head.length ? head.subarray(position, position + target.length) : head.subarray(0, 0);
       target.set(again);

@@ -144,7 +144,7 @@ class Splitter {
     const body = this.#bytes.subarray(bodyAt, end);
     const bodyOffset = this.#start + bodyAt;
     const place = { id, name, instance, version, offset, bodyOffset, bodySize: size };
-    const section: DeviceSection = { type: 'full', ...place, footer: false, body, ...(described ? { described } : {}) };
+    const section: DeviceSection = { type: 'full', ...place, footer: false, body, described };
     this.result.devices.push(section);
     this.#at = end;
     section.footer = this.#readFooter(head, offset);

@@ -61,7 +61,7 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
     verdict,
     downtimeMs,
     because,
-    ...(guestShare === undefined ? {} : { guestShare }),
+    guestShare,
   });
   if (downtimeMs <= limits.maxDowntimeMs) return decide('switch-over', `the rest fits into ${limits.maxDowntimeMs} ms`);
   if (elapsedMs >= limits.timeLimitMs) return atTimeLimit(figures, limits, decide);

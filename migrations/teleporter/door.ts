@@ -44,7 +44,7 @@ export class Door {
     const onConnection = (socket: Socket, name: string) => door.#admit(socket, name);
     door.#gate = await Gate.open(endpoint, key ?? { kind: 'insecure' }, {
       onConnection,
-      ...(onRefused ? { onRefused } : {}),
+      onRefused,
     });
     return door;
   }

@@ -42,7 +42,7 @@ async function receiveFrom(script: Line[], ending: Ending, signal?: AbortSignal)
   const sink = await openFileSink(output);
   const outcome: Omit<Outcome, 'told' | 'files'> = {};
   try {
-    outcome.report = await receiveState(peer, sink, { ending, ...(signal ? { signal } : {}) });
+    outcome.report = await receiveState(peer, sink, { ending, signal });
   } catch (error) {
     await sink.abort();
     outcome.error = error as SavkitError;

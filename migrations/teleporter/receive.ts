@@ -98,7 +98,7 @@ async function checkStream(
     onUnit,
     onPages,
     onProgress,
-    ...(signal ? { signal } : {}),
+    signal,
   });
   onProgress(stream.offset);
   const fault = report.findings.find(({ severity, code }) => severity === 'error' || INCOMPLETE.includes(code));
@@ -120,7 +120,7 @@ export async function flattenInPlace(path: string, signal?: AbortSignal): Promis
   try {
     const source = await openFile(path);
     try {
-      const report = await convert(source, sink, { flatten: true, ...(signal ? { signal } : {}) });
+      const report = await convert(source, sink, { flatten: true, signal });
       if (report.proof?.equal !== true)
         throw new FormatError('not-equal', `Cannot flatten ${path}: the result is not equal to the passes; they stay`);
       await sink.commit();

@@ -12,6 +12,7 @@ import {
 import type { MachineLayout } from '../../src/saved-state/layout/machine-layout.ts';
 import { errorOf } from '../../src/saved-state/reading/findings.ts';
 import type { SavedState } from '../../src/saved-state/reading/state.ts';
+import { stepOf } from '../../src/saved-state/reading/step.ts';
 import { verify } from '../../src/saved-state/verify/verify.ts';
 
 export interface ShipmentOptions {
@@ -57,11 +58,11 @@ export async function prepareShipment(source: ByteSource, options: ShipmentOptio
     container: STREAM_CONTAINER,
     flatten,
     ...versionFor(state, pgm),
-    ...(layout ? { layout } : {}),
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (_doing, offset) => onProgress('reading', offset) } : {}),
+    layout,
+    signal,
+    onProgress: onProgress && ((_doing, offset) => onProgress('reading', offset)),
   };
-  const isStream = state.header.format === STREAM_CONTAINER && !flatten && !('pgm' in run);
+  const isStream = state.header.format === STREAM_CONTAINER && !flatten && run.pgm === undefined;
   if (isStream) return { state, conversion: undefined, write: (sink) => copyBytes(source, sink) };
   const conversion = await prepareConversion(source, run);
   return { state, conversion, write: (sink) => writeConversion(source, sink, conversion, signal ? { signal } : {}) };
@@ -69,8 +70,7 @@ export async function prepareShipment(source: ByteSource, options: ShipmentOptio
 
 async function checkedState(source: ByteSource, { signal, onProgress }: ShipmentOptions): Promise<SavedState> {
   const report = await verify(source, {
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset) => onProgress('checking', offset) } : {}),
+    ...stepOf({ signal, onProgress }, 'checking'),
   });
   const fault = report.findings.find(
     ({ severity, code }) => severity === 'error' || code === 'no-pgm' || code === 'no-cpum',

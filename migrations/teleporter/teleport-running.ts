@@ -42,8 +42,8 @@ export async function teleportRunning(
       password: options.password,
       stream: (sink) => departure.send(sink),
       paused: () => departure.paused,
-      ...(options.signal ? { signal: options.signal } : {}),
-      ...(options.onStep ? { onStep: options.onStep } : {}),
+      signal: options.signal,
+      onStep: options.onStep,
     });
   } catch (error) {
     if (!(error instanceof SavkitError && error.code === 'hand-over-unknown')) departure.goOn();
@@ -83,9 +83,9 @@ class Departure {
     const report = await liveSave(running, sink, {
       leaveSuspended: true,
       limits: { bytes: sizeLimit([running.machine.state.pgm?.ramSize ?? 0], 'stream') },
-      ...(signal ? { signal } : {}),
-      ...(maxDowntimeMs === undefined ? {} : { maxDowntimeMs }),
-      ...(onPass ? { onPass } : {}),
+      signal,
+      maxDowntimeMs,
+      onPass,
     });
     this.passes = report.passes;
     this.#suspendedByUs = !report.wasSuspended;

@@ -67,7 +67,7 @@ export class Pair {
       resumeWithinMs: 3000,
       retryAfterMs: [5],
       onEvent: (event) => this.events.push(event),
-      ...(options.signal ? { stopAsking: options.signal } : {}),
+      stopAsking: options.signal,
       ...options,
     });
   }

@@ -9,7 +9,7 @@ import { Pair, SHORT } from './pair.ts';
 export async function targetAndPeer(
   host?: TargetHost,
 ): Promise<{ pair: Pair; channel: FrameChannel; end: Duplex; nonce: string }> {
-  const pair = await Pair.create({ keepMs: 10, ...(host ? { host } : {}) });
+  const pair = await Pair.create({ keepMs: 10, host });
   const [end, target] = duplexPair();
   end.on('close', () => target.destroy());
   target.on('close', () => end.destroy());

@@ -188,7 +188,7 @@ describe('with certificates', () => {
   const source = makeCertificate({ subject: 'source', names: ['source'], issuer: hosts });
   const trustIn = (peerName?: string): Trust => ({
     ...{ kind: 'certificates', certificate: source.certificate, key: source.key, authority: hosts.certificate },
-    ...(peerName === undefined ? {} : { peerName }),
+    peerName,
   });
   const target = (options: Partial<Parameters<typeof makeCertificate>[0]>) =>
     makeCertificate({ subject: 'target', names: ['localhost', '127.0.0.1'], issuer: hosts, ...options });

@@ -18,7 +18,7 @@ const certificates = (name: string, authority = 'authority', peerName?: string):
   certificate: pem(`${name}.pem`),
   key: pem(`${name}.key`),
   authority: pem(`${authority}.pem`),
-  ...(peerName === undefined ? {} : { peerName }),
+  peerName,
 });
 const code = (text = newPairingCode()): Trust => ({ kind: 'code', key: keyOfCode(text) });
 

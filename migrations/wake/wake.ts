@@ -48,7 +48,7 @@ async function templateOf(
   try {
     const sink = new WrittenFile('the stream of QEMU', scratch.descriptor);
     const args = [...prepared.arguments({ use: 'snapshots' }), '-display', 'none', '-S'];
-    const qemu = await QemuProcess.start({ program, arguments: args, ...(signal ? { signal } : {}) });
+    const qemu = await QemuProcess.start({ program, arguments: args, signal });
     try {
       await expectDisks(qemu.qmp, prepared.drives);
       await expectProcessor(qemu.qmp, cpuStates(prepared.units));
@@ -110,7 +110,7 @@ export async function wakeAndRun(
             `Cannot let the machine go on: it differs from the state in ${proof.differences[0]}`,
           );
         await process.qmp.execute('cont');
-        return { woken: { ...woken, ...(proof ? { proof } : {}) }, process };
+        return { woken: { ...woken, proof }, process };
       } catch (error) {
         await process.quit();
         throw error;
@@ -135,7 +135,7 @@ async function withWritten<T>(
   try {
     await writeWoken({
       ...{ sink, template, image, vga: prepared.units.find('vga/0') },
-      ...(signal ? { signal } : {}),
+      signal,
       onProgress: (done, total) => onProgress?.('writing', done, total),
     });
     const { machine } = template;
@@ -156,7 +156,7 @@ async function startLoaded(
     arguments: all,
     isShown,
     onWords: isShown ? onWords : undefined,
-    ...(signal ? { signal } : {}),
+    signal,
   });
   const written = await sink.readBack();
   try {
@@ -177,7 +177,7 @@ function prove(
   { signal, onProgress }: WakeRun,
 ): Promise<WakeProof> {
   return proveWoken(qemu, image, cpuStates(units), {
-    ...(signal ? { signal } : {}),
+    signal,
     onProgress: (done, total) => onProgress?.('proving', done, total),
   });
 }

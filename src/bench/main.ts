@@ -68,7 +68,7 @@ const results: Results = {
   ratings: rate(good, samples, scaling?.median ?? 1),
   figures: summarizeFigures(samples),
   sizes: summarizeSizes(sized, rams, await runSizes(sized, contexts), ramMib),
-  ...(scaling ? { scaling } : {}),
+  scaling,
   missing,
 };
 console.log(`\n${resultsText(results, keptResults(ramMib))}`);

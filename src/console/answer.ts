@@ -12,5 +12,5 @@ export interface Answer {
 
 /** A name from a state may hold line feeds: that is no new line of the answer. */
 export function linesOf(lines: readonly string[], rows?: readonly object[]): Answer {
-  return { text: lines.map((line) => line.replaceAll('\n', '?')).join('\n'), ...(rows ? { rows } : {}) };
+  return { text: lines.map((line) => line.replaceAll('\n', '?')).join('\n'), rows };
 }

@@ -61,8 +61,8 @@ export async function loadState(source: ByteSource, options: LoadOptions = {}): 
   if (!state.pgm?.basic)
     throw new UnsupportedError('no-memory-unit', 'Cannot load state: it has no final pgm unit, and so no memory');
   const built = buildAsTold(state, state.pgm, {
-    ...(backing ? { backing } : {}),
-    ...(maxMemory === undefined ? {} : { maxMemory }),
+    backing,
+    maxMemory,
   });
   const units = new UnitCollector(maxUnitBytes);
   await walkState(source, {

@@ -201,7 +201,7 @@ export class MachineCpu {
     return new AddressSpace(
       new GuestView(this.#memory, this.id),
       { ...registers, cr3: cr3 ?? registers.cr3 },
-      { ...this.#options, a20Enabled: this.#memory.a20.isOn(this.id), ...(pdptes ? { pdptes } : {}) },
+      { ...this.#options, a20Enabled: this.#memory.a20.isOn(this.id), pdptes },
     );
   }
 

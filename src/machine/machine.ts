@@ -155,7 +155,7 @@ export class Machine {
     return this.#units.map(({ header, payload }) =>
       payload && header.name === CPUM_UNIT.name && header.instance === CPUM_UNIT.instance
         ? { header, payload: withControlRegisters(payload, header.version, registers) }
-        : { header, ...(payload ? { payload } : {}) },
+        : { header, payload },
     );
   }
 

@@ -40,7 +40,7 @@ const OPENERS: Record<StateFamily['name'], (source: ByteSource, options: Options
     const passing = signal ? { signal } : {};
     const state = await readState(source, {
       ...passing,
-      ...(onProgress ? { onProgress: (at) => onProgress('checking', at) } : {}),
+      onProgress: onProgress && ((at) => onProgress('checking', at)),
     });
     const reading = onProgress ? { onProgress: (at: number) => onProgress('loading', at) } : {};
     const memory = await MemoryFile.open(source, state, { ...passing, ...reading });
@@ -96,7 +96,7 @@ function spaceOf(memory: MemoryFile, { cpus }: StateView, cpu = 0, cr3?: bigint)
   return new AddressSpace(memory, own, {
     a20Enabled: cpus.a20[cpu] ?? true,
     features: cpus.features,
-    ...(pdptes ? { pdptes } : {}),
+    pdptes,
   });
 }
 

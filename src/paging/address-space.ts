@@ -209,7 +209,7 @@ export function pagingOptionsOf({ features, physicalBits }: { features?: PagingF
   features?: PagingFeatures;
   physicalBits?: number;
 } {
-  return { ...(features ? { features } : {}), ...(physicalBits ? { physicalBits } : {}) };
+  return { features, ...(physicalBits ? { physicalBits } : {}) };
 }
 
 export function rulesOf(

@@ -51,7 +51,7 @@ export class GuestImage {
       const scratch = openScratchFile();
       files.push(scratch);
       const target = new WrittenFile('a temporary file', scratch.descriptor);
-      await extract(source, target, { ...part, format: 'sparse', ...(signal ? { signal } : {}) });
+      await extract(source, target, { ...part, format: 'sparse', signal });
       return target.readBack();
     };
     try {

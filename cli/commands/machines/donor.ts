@@ -86,7 +86,7 @@ async function runDonor(job: Job, { output, run, force, quiet }: Options): Promi
   if (kept !== undefined) text.push(line`${kept}: the state that the machine had; adapt it with --donor ${donor}`);
   return {
     exitCode: ExitCode.OK,
-    result: { donor, size, ...(kept === undefined ? {} : { kept }) },
+    result: { donor, size, kept },
     text: quiet ? NO_TEXT : lines(text),
   };
 }

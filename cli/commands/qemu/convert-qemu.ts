@@ -39,7 +39,7 @@ export const QEMU_DEFAULTS = { to: undefined, description: true, xml: undefined,
 export async function runQemuConvert(source: ByteSource, job: Job, options: QemuConvertOptions): Promise<Outcome> {
   const { output, ramOut, force } = options;
   const run: QemuConvertRun = {
-    ...(options.to ? { to: options.to } : {}),
+    to: options.to,
     ...(options.xml === undefined ? {} : { xml: await readSmallText(options.xml, XML_LIMIT) }),
     description: options.description,
     leavesRamOut: ramOut !== undefined,
@@ -54,7 +54,7 @@ export async function runQemuConvert(source: ByteSource, job: Job, options: Qemu
   if (output === undefined) throw new UsageError('usage', 'Cannot convert: expected an output file or --dry-run');
   if (ramOut === '-') throw new UsageError('usage', 'Cannot write RAM to stdout: it has holes, so it must be a file');
   const convertTo = async (sink: ReadableSink, ramSink?: ReadableSink) => {
-    const report = await convertQemu(source, sink, { ...run, ...(ramSink ? { ramSink } : {}) });
+    const report = await convertQemu(source, sink, { ...run, ramSink });
     const exitCode = report.proof && !report.proof.equal ? ExitCode.BAD_FILE : ExitCode.OK;
     const text = output === '-' || options.quiet ? NO_TEXT : line`${output}: ${reportText(report)}`;
     return { keep: exitCode === ExitCode.OK, value: { exitCode, result: report, text } };

@@ -27,7 +27,7 @@ export async function runQemuSalvage(source: ByteSource, job: Job, options: Qemu
       'Cannot use --fill older: a state of QEMU keeps the last copy of a page that there is',
     );
   return withOutput(output, { force }, async (sink) => {
-    const report = await salvageQemu(source, sink, { ...stepsOf(job, source), ...(fill ? { fill } : {}) });
+    const report = await salvageQemu(source, sink, { ...stepsOf(job, source), fill });
     const { findings, ...result } = report;
     const exitCode = report.complete ? ExitCode.OK : ExitCode.PARTLY;
     const text = quiet || output === '-' ? NO_TEXT : reportText(report, output);

@@ -69,7 +69,7 @@ export async function runCheckMachine(
   const moments = await checkHistory(settings, history, {
     signal,
     onProgress: (done) => progress.update(done, undefined),
-    ...(release ? { release } : {}),
+    release,
     ...(hostFile === undefined ? {} : { host: await readHost(hostFile, signal) }),
   });
   const exitCode = gravest(moments.map(({ fate }) => CODES[fate]));

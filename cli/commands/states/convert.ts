@@ -193,7 +193,7 @@ async function runConvert(source: ByteSource, job: Job, options: Options): Promi
   if (options.printLayout) return printedLayout(source);
   const run: ConvertRun = {
     ...(options.container ? { container: options.container } : {}),
-    ...(options.pgm === undefined ? {} : { pgm: options.pgm }),
+    pgm: options.pgm,
     ...(await layoutFrom(options)),
     pageTypes: options.pageTypes,
     flatten: options.flatten,

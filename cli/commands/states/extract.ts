@@ -192,7 +192,7 @@ function reportResult(
 ): object {
   const kernel = core?.kernel && {
     release: core.kernel.release,
-    ...(core.kernel.offset === undefined ? {} : { offset: hex(core.kernel.offset) }),
+    offset: core.kernel.offset === undefined ? undefined : hex(core.kernel.offset),
   };
   return {
     output,
@@ -201,7 +201,7 @@ function reportResult(
     size,
     ...written,
     ranges: ranges.map(({ start, end }) => ({ start: hex(start), end: hex(end) })),
-    ...(core ? { core: { ...(kernel ? { kernel } : {}), allAddresses: core.allAddresses } } : {}),
+    ...(core ? { core: { kernel, allAddresses: core.allAddresses } } : {}),
   };
 }
 
@@ -242,10 +242,10 @@ function extractOptions(options: Options): ExtractOptions {
     format,
     asSeen,
     shadow,
-    ...(range === undefined ? {} : { range: parseRange(range) }),
-    ...(rom === undefined ? {} : { rom }),
-    ...(mmio2 === undefined ? {} : { mmio2 }),
-    ...(unit === undefined ? {} : { unit }),
+    range: range === undefined ? undefined : parseRange(range),
+    rom,
+    mmio2,
+    unit,
     ...threadsOf(options),
   };
 }

@@ -71,7 +71,7 @@ function inspectFile({ file, signal, progress }: Job, options: Options): Promise
     file,
     async (source) => {
       const described = await inspectState(source, {
-        ...(options.unit === undefined ? {} : { unit: options.unit }),
+        unit: options.unit,
         signal,
         onProgress: (done) => progress.update(done, source.size),
       });

@@ -81,7 +81,7 @@ export const manifestCommand = fileCommand<Options>({
             units: units.length,
             encoding,
             size: bytes.length,
-            ...(signature === undefined ? {} : { signature }),
+            signature,
           };
           const text =
             quiet || output === '-'

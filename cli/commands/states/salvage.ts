@@ -104,7 +104,7 @@ async function runSalvage(source: ByteSource, job: Job, options: Options): Promi
       ...stepsOf(job, source),
       trust: options.trust,
       repair: options.repair,
-      ...(options.fill ? { fill: options.fill } : {}),
+      fill: options.fill,
       ...layout,
     });
     return { keep: true, value: outcomeOf(report, options) };

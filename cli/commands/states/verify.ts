@@ -164,19 +164,19 @@ function outcomeOf(file: string, report: Checked, options: Options): Outcome {
     ? {
         family: state.family.name,
         format: state.format,
-        ...(state.release === undefined ? {} : { release: state.release }),
+        release: state.release,
       }
     : null;
   const result = {
     verdict,
     vboxCode: vboxCode ?? null,
-    ...(qemuSays === undefined ? {} : { qemuSays }),
-    ...(levels ? { levels } : {}),
+    qemuSays,
+    levels,
     droppedFindings,
     container,
     size: state?.size ?? null,
-    ...(sha256 === undefined ? {} : { sha256 }),
-    ...(signer === undefined ? {} : { signer }),
+    sha256,
+    signer,
     units,
   };
   const exitCode = EXIT_CODES[verdict];

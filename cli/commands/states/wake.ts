@@ -151,7 +151,7 @@ function outcomeOf(file: string, prepared: PreparedWake, woken: Woken, options: 
   const commandLine = [options.qemu, ...woken.arguments];
   const result = {
     ...{ machine: woken.machine, qemu: woken.qemu, commandLine, notices },
-    ...(woken.proof ? { proof: woken.proof } : {}),
+    proof: woken.proof,
   };
   const text = options.output === '-' || options.quiet ? NO_TEXT : wakeText(file, options.output, result);
   return { exitCode: keep ? ExitCode.OK : ExitCode.UNSUPPORTED, result, text };

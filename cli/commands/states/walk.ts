@@ -55,7 +55,7 @@ function describe(space: AddressSpace, found: { address: bigint; found: Translat
         : { level: found.level }),
       entries: found.entries.map(({ name, address: at, value }) => ({
         name,
-        ...(at === undefined ? {} : { address: hexText(at) }),
+        address: at === undefined ? undefined : hexText(at),
         value: hexText(value),
       })),
     })),

@@ -83,7 +83,7 @@ function readSizes(cursor: Cursor): number[] {
 function busRow(unit: (typeof PCI_UNITS)[number], known: Partial<UnitRow>): UnitRow {
   const facts = collected(PCI_LIMIT, (payload, { version }) => {
     const pciSlots = readPciBus(payload, unit, version);
-    return { pciDevices: findPciDevices(payload), ...(pciSlots ? { pciSlots } : {}) };
+    return { pciDevices: findPciDevices(payload), pciSlots };
   });
   return { unit, instance: 0, facts, ...known };
 }

@@ -75,9 +75,9 @@ export function readCpum(payload: Uint8Array, version: number): Cpum {
     const cpuid = readCpuidPart(payload, version);
     return {
       cpus,
-      ...(features ? { features } : {}),
+      features,
       ...(physicalBits ? { physicalBits } : {}),
-      ...(cpuid ? { cpuid } : {}),
+      cpuid,
       ...nested,
     };
   } catch (error) {

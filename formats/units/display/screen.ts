@@ -33,7 +33,7 @@ function readCount(cursor: Cursor): DeviceConfig {
 const withTail: Reading<ConfigFact & { has3d?: boolean }> = async (payload) => {
   const config = await payload.parse(readMonitors);
   const tells = has3d(await payload.tail(VGA_TAIL));
-  return { config, ...(tells === undefined ? {} : { has3d: tells }) };
+  return { config, has3d: tells };
 };
 
 /**

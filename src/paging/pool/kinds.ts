@@ -88,7 +88,7 @@ function pages(
     name,
     format,
     holds: 'pages',
-    ...(family ? { family } : {}),
+    family,
     ...(entrySize ? { guest: { entrySize, slots } } : {}),
   };
 }

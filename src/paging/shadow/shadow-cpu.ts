@@ -213,8 +213,8 @@ export class ShadowCpu {
     const pdptes = this.cr3.latched;
     return new AddressSpace(this.view, this.registers, {
       features,
-      ...(physicalBits === undefined ? {} : { physicalBits }),
-      ...(pdptes ? { pdptes } : {}),
+      physicalBits,
+      pdptes,
       a20Enabled: this.paging.memory.a20.isOn(this.id),
     });
   }
@@ -369,7 +369,7 @@ export class ShadowCpu {
 
   #rules() {
     const { features, physicalBits } = this.paging.options;
-    return rulesOf(this.registers, { features, ...(physicalBits === undefined ? {} : { physicalBits }) });
+    return rulesOf(this.registers, { features, physicalBits });
   }
 }
 

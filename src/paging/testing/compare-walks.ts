@@ -24,7 +24,7 @@ export function compareWalks(seed: number, kind: TableKind, accesses: number): {
   const view = new DataView(twin.buffer);
   const pdptes =
     kind === 'pae' ? Array.from({ length: 4 }, (_, i) => view.getBigUint64((root & ~31) + 8 * i, true)) : undefined;
-  const naive: NaiveMachine = { bytes: twin, ...registers, physicalBits, ...(pdptes ? { pdptes } : {}) };
+  const naive: NaiveMachine = { bytes: twin, ...registers, physicalBits, pdptes };
   const space = new AddressSpace(memory, registers, { physicalBits });
   let mapped = 0;
   const faults = new Set<number>();

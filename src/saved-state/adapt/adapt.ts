@@ -75,7 +75,7 @@ export async function adapt(
       `Cannot adapt without --accept ${report.toAccept.join(',')}: ${report.changes.find((change) => report.toAccept.includes(change.class))?.message}`,
     );
   await writeAdapted(source, sink, plan, {
-    ...(signal ? { signal } : {}),
+    signal,
     onProgress: (offset) => onProgress?.('writing', offset),
   });
   return { ...report, proof: await prove(source, sink, plan, options) };
@@ -98,7 +98,7 @@ async function prove(
   try {
     const common = {
       of: 'content' as const,
-      ...(signal ? { signal } : {}),
+      signal,
       onProgress: (offset: number) => onProgress?.('proving', offset),
     };
     const naming: RangeNaming = (kind, id, page) =>
@@ -118,8 +118,8 @@ async function prove(
     const unitsChanged = new Set([...own.units.keys(), ...other.units.keys()]).size - unitsAsBefore;
     const { forecast, notJudged, assumed } = await check(written, {
       machine: plan.machine,
-      ...(plan.host ? { host: plan.host } : {}),
-      ...(signal ? { signal } : {}),
+      host: plan.host,
+      signal,
     });
     const refusal =
       forecast && `${forecast.vboxCode}${forecast.unit ? ` at ${forecast.unit}` : ''}: ${forecast.message}`;
@@ -131,7 +131,7 @@ async function prove(
       differences,
       notJudged,
       assumed,
-      ...(refusal === undefined ? {} : { refusal }),
+      refusal,
     };
   } finally {
     await written.close();

@@ -104,6 +104,6 @@ async function countLost(source: ByteSource, { keeps }: MemoryPlan, signal?: Abo
       if (!isZero(page, 0, PAGE_SIZE)) lost++;
     }
   };
-  await walkState(source, { skipCrc: true, sink: { take }, ...(signal ? { signal } : {}) });
+  await walkState(source, { skipCrc: true, sink: { take }, signal });
   return lost;
 }

@@ -32,7 +32,7 @@ export class Merge {
   }
 
   note(kind: ChangeClass, unit: string | undefined, message: string): void {
-    this.changes.push({ class: kind, ...(unit === undefined ? {} : { unit }), message });
+    this.changes.push({ class: kind, unit, message });
   }
 
   originOf(unit: string): Origin {

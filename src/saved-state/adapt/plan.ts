@@ -77,7 +77,7 @@ export async function planAdaptation(
     ...('machine' in target && target.host ? { host: target.host } : {}),
     changes: merge.changes,
     units: unitsOf(merge),
-    ...(memory ? { memory } : {}),
+    memory,
   };
 }
 
@@ -121,7 +121,7 @@ function unitsOf(merge: Merge): PlannedUnit[] {
     const origin = isPgm(header) ? 'own' : merge.originOf(key);
     if (origin === 'own') {
       const payload = changed.get(key);
-      units.push({ header, ...(payload ? { payload } : {}) });
+      units.push({ header, payload });
     } else if (origin === 'donor') units.push(donorsUnit(merge, key));
   }
   insertNew(merge, units);

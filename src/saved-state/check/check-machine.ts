@@ -50,7 +50,7 @@ async function fateOf(file: string, { machine }: SavedMoment, options: CheckOpti
   return reading(file, async (source) => {
     const { loads, damaged, notJudged, forecast } = await check(source, { ...options, machine });
     if (loads) return { fate: notJudged.length === 0 ? ('fits' as const) : ('fits-so-far' as const) };
-    return { fate: damaged ? ('damaged' as const) : ('refused' as const), ...(forecast ? { forecast } : {}) };
+    return { fate: damaged ? ('damaged' as const) : ('refused' as const), forecast };
   });
 }
 

@@ -42,7 +42,7 @@ function settings({ ram = 4, hardware = '', firmware = '', platform = '' } = {})
 
 const machine = (more?: Parameters<typeof settings>[0]): TargetMachine => readSettings(settings(more), 'own3.vbox');
 const checkIn = (bytes: Uint8Array, target?: TargetMachine, release?: ReleaseNumbers) =>
-  check(bufferSource(bytes), { ...(target ? { machine: target } : {}), ...(release ? { release } : {}) });
+  check(bufferSource(bytes), { machine: target, release });
 
 async function forecast(bytes: Uint8Array, target?: TargetMachine, release?: ReleaseNumbers): Promise<string> {
   const { forecast: found } = await checkIn(bytes, target, release);

@@ -61,7 +61,7 @@ export function compareBus(comparison: Comparison): Set<string> {
 
 function slotOf({ devfn, vendorId, deviceId }: { devfn: number; vendorId: number; deviceId: number }): BusSlot {
   const device = pciName(vendorId, deviceId);
-  return { devfn, vendorId, ...(device === undefined ? {} : { device }) };
+  return { devfn, vendorId, device };
 }
 
 /** Bridges, which come with the chipset, are left out. */

@@ -8,6 +8,7 @@ import { PageHashes, type PageSpan } from '../hashing/page-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
 import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { RangeNames, StateView } from '../reading/state-view.ts';
+import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 
 /** Neighbouring pages of one range that differ in the same way. */
@@ -110,10 +111,9 @@ function take(
   return fingerprint(readState, source, {
     of: 'content',
     naming: names.naming,
-    ...(like ? { like } : {}),
+    like,
     ...(flattens ? { leavesOut: isOfLiveSave } : {}),
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress(which, offset) } : {}),
+    ...stepOf({ signal, onProgress }, which),
   });
 }
 

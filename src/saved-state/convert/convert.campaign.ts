@@ -72,9 +72,9 @@ async function tryConversion(
     const { header, pgm } = (await inspect(source)).state;
     const home = {
       container: header.format,
-      ...(pgm ? { pgm: pgm.version } : {}),
+      pgm: pgm?.version,
       allowLoss: true,
-      ...(run.layout ? { layout: run.layout } : {}),
+      layout: run.layout,
     };
     await convertFile(converted, back, home);
     await converted.close();

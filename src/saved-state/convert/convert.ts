@@ -12,6 +12,7 @@ import { layoutNaming, placesOf, visibleNaming } from '../layout/range-map.ts';
 import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { RangeNaming } from '../reading/state-view.ts';
+import { stepOf } from '../reading/step.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
 import { chooseThreads } from '../threads/choose-threads.ts';
 import { LastPasses } from './last-pass.ts';
@@ -84,13 +85,11 @@ export async function writeConversion(
   options: ConvertRun = {},
 ): Promise<void> {
   const { state, plan, pgm } = preparation;
-  const { signal, onProgress } = options;
   await writeState(source, state, sink, {
     plan,
     pgm,
     threads: chooseThreads(source, options.threads),
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress('writing', offset) } : {}),
+    ...stepOf(options, 'writing'),
   });
 }
 
@@ -100,13 +99,11 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
   const lastPasses = options.flatten ? new LastPasses() : undefined;
   const passes = new PassCounter();
   const sink = { take: (batch: PageBatch) => lastPasses?.note(batch, passes.current) };
-  const { signal, onProgress } = options;
   const state = await walkState(source, {
     skipCrc: true,
     sink,
     onUnit: passes.onUnit,
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
+    ...stepOf(options, 'reading'),
   });
   return prepare(state, options, lastPasses);
 }
@@ -121,7 +118,7 @@ async function prepareByHeads(source: ByteSource, options: ConvertRun): Promise<
   const state = await walkState(source, {
     skipCrc: true,
     untilPages: true,
-    ...(options.signal ? { signal: options.signal } : {}),
+    signal: options.signal,
   });
   const { header, pgm } = state;
   const from = pgm && pgmVersion(pgm.version);
@@ -179,8 +176,8 @@ class PassCounter {
 
 function reportOf(state: SavedState, plan: ConvertPlan): ConvertReport {
   const { header, pgm } = state;
-  const from = { container: header.format, live: header.live, ...(pgm ? { pgm: pgm.version } : {}) };
-  const to = { container: plan.container, live: plan.live, ...(plan.version ? { pgm: plan.version.version } : {}) };
+  const from = { container: header.format, live: header.live, pgm: pgm?.version };
+  const to = { container: plan.container, live: plan.live, pgm: plan.version?.version };
   return { from, to, losses: plan.losses, assumptions: plan.assumptions };
 }
 
@@ -193,12 +190,12 @@ async function prove(
 ): Promise<Proof> {
   const written = await sink.readBack();
   const attempt = async (of: Hashed) => {
-    const common = { of, ...(signal ? { signal } : {}) };
+    const common = { of, signal };
     const own = await fingerprint(walkState, source, {
       ...common,
       ...(plan.flatten ? { leavesOut: isOfLiveSave } : {}),
       naming: naming.source,
-      ...(onProgress ? { onProgress: (offset: number) => onProgress('proving', offset) } : {}),
+      ...stepOf({ signal, onProgress }, 'proving'),
     });
     const other = await fingerprint(walkState, written, {
       ...common,

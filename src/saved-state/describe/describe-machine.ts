@@ -36,9 +36,9 @@ export function describeMachine(state: SavedState): SavedMachine {
   const monitors = configs.get('vga/0')?.monitors;
   const cpu = cpum?.cpuid && describeCpuid(cpum.cpuid);
   return {
-    ...(chipset ? { chipset } : {}),
-    ...(cpu ? { cpu } : {}),
-    ...(ran === undefined ? {} : { ranSeconds: Number(ran / MILLISECOND) / 1000 }),
+    chipset,
+    cpu,
+    ranSeconds: ran === undefined ? undefined : Number(ran / MILLISECOND) / 1000,
     media: [...told].flatMap(([device, { media = [] }]) => media.map((medium) => ({ device, ...medium }))),
     network: cards.map(({ name, instance }) => {
       const { model, mac } = told.get(`${name}/${instance}`) ?? {};
@@ -48,7 +48,7 @@ export function describeMachine(state: SavedState): SavedMachine {
       ? {
           graphics: {
             adapter: vga,
-            ...(vramSize === undefined ? {} : { vramSize }),
+            vramSize,
             ...(typeof monitors === 'number' ? { monitors } : {}),
           },
         }

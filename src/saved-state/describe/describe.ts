@@ -155,13 +155,13 @@ function describeContainer({ header, size, directory }: SavedState): StateDescri
   return {
     format,
     ...(release ? { release: releaseText(release), revision: release.revision } : {}),
-    ...(hostBits === undefined ? {} : { hostBits }),
+    hostBits,
     gcPhysWidth: widths.gcPhys,
     gcPtrWidth: widths.gcPtr,
     streamCrc,
     live,
     size,
-    ...(directory ? { directoryEntries: directory.length } : {}),
+    directoryEntries: directory?.length,
   };
 }
 
@@ -197,9 +197,9 @@ function describeMemory(state: SavedState): StateDescription['memory'] {
     [...new Set(pgm.romProtection.get(id)?.subarray(first, first + Math.ceil(size / 4096)) ?? [])].filter((p) => p > 0);
   return {
     pgmVersion: pgm.version,
-    ...(pgm.ramSize === undefined ? {} : { ramSize: pgm.ramSize }),
-    ...(pgm.config?.ramHole === undefined ? {} : { ramHole: pgm.config.ramHole }),
-    ...(pgm.basic ? { balloonedPages: pgm.basic.balloonedPages } : {}),
+    ramSize: pgm.ramSize,
+    ramHole: pgm.config?.ramHole,
+    balloonedPages: pgm.basic?.balloonedPages,
     ramPages: pgm.ramPages,
     map,
     roms: roms.map(({ name, start, end, id, firstPage }) => ({

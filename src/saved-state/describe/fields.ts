@@ -58,7 +58,7 @@ export function differingFields(a: Fields, b: Fields): FieldDifference[] {
     const own = a.get(field);
     const other = b.get(field);
     if (own === other) continue;
-    differences.push({ field, ...(own === undefined ? {} : { a: own }), ...(other === undefined ? {} : { b: other }) });
+    differences.push({ field, a: own, b: other });
   }
   return differences;
 }

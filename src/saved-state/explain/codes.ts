@@ -484,8 +484,8 @@ export const CODES: readonly CodeFacts[] = [
   name,
   kind,
   means,
-  ...(number === undefined ? {} : { number }),
-  ...(numberIn30 === undefined ? {} : { numberIn30 }),
+  number,
+  numberIn30,
 }));
 
 /** Failures that a log tells of without a code; the names are savkit's. */

@@ -82,7 +82,7 @@ function unnamed(number: number): Explanation {
 
 function explanationOf({ name, number, kind, means }: CodeFacts): Explanation {
   const { lost, next } = KINDS[kind];
-  return { name, ...(number === undefined ? {} : { number }), means, lost, next };
+  return { name, number, means, lost, next };
 }
 
 /** Whether VirtualBox knows the code; for tests. */

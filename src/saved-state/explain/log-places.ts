@@ -34,9 +34,9 @@ export function placeIn(text: string): LogPlace {
     const { version = groups.version, pass = groups.pass } = VERSION_AND_PASS.exec(text)?.groups ?? {};
     return {
       unit,
-      ...(instance === undefined ? {} : { instance: Number(instance) }),
-      ...(version === undefined ? {} : { version: Number(version) }),
-      ...(pass === undefined ? {} : { pass: FINAL.test(pass) ? 'final' : String(Number(pass)) }),
+      instance: instance === undefined ? undefined : Number(instance),
+      version: version === undefined ? undefined : Number(version),
+      pass: pass === undefined ? undefined : FINAL.test(pass) ? 'final' : String(Number(pass)),
     };
   }
   return {};

@@ -75,18 +75,12 @@ async function streamUnit(
   // A unit that is not there is told before the long check.
   findUnit(state, name);
   await readState(source, { ...checking(options), deep: true, opaque: true });
-  return copyUnit(
-    source,
-    state,
-    name,
-    { skipCrc: true, ...(options.signal ? { signal: options.signal } : {}) },
-    (piece) => sink.write(piece),
-  );
+  return copyUnit(source, state, name, { skipCrc: true, signal: options.signal }, (piece) => sink.write(piece));
 }
 
 function checking({ signal, onProgress }: ExtractOptions) {
   return {
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress(offset, 'checking') } : {}),
+    signal,
+    onProgress: onProgress && ((offset: number) => onProgress(offset, 'checking')),
   };
 }

@@ -75,8 +75,8 @@ export async function extract(
 ): Promise<ExtractReport> {
   const { onProgress, signal, threads } = options;
   const passing = {
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress(offset, 'extracting') } : {}),
+    signal,
+    onProgress: onProgress && ((offset: number) => onProgress(offset, 'extracting')),
   };
   const { state, plan: planned } = await prepareExtraction(source, options);
   if (options.unit !== undefined) return extractUnit(source, target, state, options.unit, passing);
@@ -103,8 +103,8 @@ export async function prepareExtraction(source: ByteSource, options: ExtractOpti
       `Cannot extract from ${source.name}: it has to be read twice, so it must be a file`,
     );
   const { onProgress, signal, threads: _, ...part } = options;
-  const passing = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
-  const state = await readState(source, { skipCrc: true, ...(signal ? { signal } : {}) });
+  const passing = { signal, onProgress };
+  const state = await readState(source, { skipCrc: true, signal });
   const plan = async () => {
     const kernel = isDebuggersCore(part) ? await findKernel(source, state, passing) : undefined;
     return { plan: planExtraction(state, part, kernel), kernel };
@@ -129,7 +129,7 @@ function isDebuggersCore({ format, rom, mmio2 }: ExtractPart): boolean {
 function coreReport({ vmcoreinfo }: GuestKernel, { allAddresses }: ExtractPlan): CoreReport {
   if (!vmcoreinfo) return { allAddresses };
   const { release, kernelOffset } = vmcoreinfo;
-  return { kernel: { release, ...(kernelOffset === undefined ? {} : { offset: kernelOffset }) }, allAddresses };
+  return { kernel: { release, offset: kernelOffset }, allAddresses };
 }
 
 interface WriteJob {

@@ -18,13 +18,13 @@ export function virtualboxView(state: SavedState): StateView {
     family: FAMILIES.virtualbox,
     title: `V${header.format}${release === undefined ? '' : ` by VirtualBox ${release}`}`,
     format: header.format,
-    ...(release === undefined ? {} : { release }),
+    release,
     size,
     live: header.live,
     units,
     unitsHavePlaces: true,
     cpus: cpusOf(state),
-    ...(memory ? { memory } : {}),
+    memory,
     fields: () => fieldsOf(state),
     vboxCore: { apicBases: state.apicBases, release: header.release },
   };
@@ -36,7 +36,7 @@ function cpusOf(state: SavedState): StateCpus {
     registers: state.cpum?.cpus ?? [],
     ...(state.cpum && pagingOptionsOf(state.cpum)),
     a20: state.pgm?.basic?.cpus.map(({ a20Enabled }) => a20Enabled) ?? [],
-    ...(missing === undefined ? {} : { missing }),
+    missing,
   };
 }
 

@@ -29,8 +29,8 @@ export async function findNotes(source: ByteSource, { signal, onProgress }: Sear
     await readState(source, {
       skipCrc: true,
       sink: search,
-      ...(signal ? { signal } : {}),
-      ...(onProgress ? { onProgress: (offset: number) => onProgress(offset, step) } : {}),
+      signal,
+      onProgress: onProgress && ((offset: number) => onProgress(offset, step)),
     });
     const notes = [...search.pages].flatMap(([page, offsets]) => offsets.map((offset) => page * PAGE_SIZE + offset));
     if (notes.length > 0) return notes.sort((a, b) => a - b).slice(0, MAX_NOTES);

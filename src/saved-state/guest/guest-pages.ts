@@ -67,7 +67,7 @@ export class GuestPages extends PageReader {
         if (page) batch.decode(i, page, 0);
       }
     };
-    await readState(this.#source, { skipCrc: true, sink: { take }, ...(this.#signal ? { signal: this.#signal } : {}) });
+    await readState(this.#source, { skipCrc: true, sink: { take }, signal: this.#signal });
     for (const [frame, page] of wanted) this.#pages.set(frame, page);
   }
 }

@@ -41,7 +41,7 @@ export async function fingerprint<S>(
   const { signal } = options;
   const { state, memory } = await hashMemory(read, source, options);
   const units = new UnitHashes(options.leavesOut);
-  await read(source, { ...(signal ? { signal } : {}), opaque: true, skipCrc: true, payload: units });
+  await read(source, { signal, opaque: true, skipCrc: true, payload: units });
   return { state, memory, units: units.finish() };
 }
 
@@ -57,8 +57,8 @@ export async function hashMemory<S>(
   try {
     const state = await read(source, {
       ...walk,
-      ...(signal ? { signal } : {}),
-      ...(onProgress ? { onProgress } : {}),
+      signal,
+      onProgress,
       deep: true,
       sink,
     });

@@ -26,8 +26,8 @@ function partsOf(units: readonly UnitSummary[], text: string): { name: string; i
   const [, name = text, instance, pass] = /^(.+?)(?:\/(\d+))?(?::(\d+|final))?$/.exec(text) ?? [];
   return {
     name,
-    ...(instance === undefined ? {} : { instance: Number(instance) }),
-    ...(pass === undefined ? {} : { pass }),
+    instance: instance === undefined ? undefined : Number(instance),
+    pass,
   };
 }
 

@@ -15,6 +15,7 @@ import { PageHashes } from '../hashing/page-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
 import { type Finding, Findings } from '../reading/findings.ts';
 import type { RangeNames } from '../reading/state-view.ts';
+import { stepOf } from '../reading/step.ts';
 import { BLOCK_SIZE, type FileHashes, hashFile, type Stretch } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
@@ -48,8 +49,7 @@ export async function compareWithManifest(
   const wanted = await expectedMemory(manifest, Turns.rare(signal));
   const stretches = manifest.units.map(({ offset, size }) => ({ start: offset, end: offset + size }));
   const file = await hashFile(source, stretches, {
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress('hashing', offset) } : {}),
+    ...stepOf({ signal, onProgress }, 'hashing'),
   });
   const findings = new Findings();
   const same = file.sha256 === manifest.file.sha256 && file.size === manifest.file.size;
@@ -148,7 +148,7 @@ async function compareContents(
   findings: Findings,
   { signal, onProgress }: ManifestOptions,
 ): Promise<void> {
-  const tolerant = { onDamage: () => {}, patchWith: PATCH, ...(signal ? { signal } : {}) };
+  const tolerant = { onDamage: () => {}, patchWith: PATCH, signal };
   try {
     const names = expectMemory(await readState(source, { ...tolerant, skipCrc: true })).names;
     const { state, memory } = await hashMemory(
@@ -157,7 +157,7 @@ async function compareContents(
       {
         of: 'content',
         naming: names.naming,
-        ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
+        ...stepOf({ signal, onProgress }, 'reading'),
       },
       tolerant,
     );

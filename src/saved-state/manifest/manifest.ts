@@ -4,6 +4,7 @@ import { expectMemory, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
 import type { PageHashes } from '../hashing/page-hashes.ts';
 import type { UnitSummary } from '../reading/state.ts';
+import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { hashFile, type Stretch } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
@@ -65,31 +66,24 @@ export interface ManifestOptions extends Pick<WalkOptions, 'signal'> {
 const CONTAINER_PREFIX = { virtualbox: '', qemu: 'QEMU ' } as const;
 
 /** Makes the manifest of a whole state. @throws FormatError for a damaged one */
-export async function makeManifest(
-  source: ByteSource,
-  { signal, onProgress }: ManifestOptions = {},
-): Promise<Manifest> {
+export async function makeManifest(source: ByteSource, options: ManifestOptions = {}): Promise<Manifest> {
   if (!source.seekable)
     throw new UsageError('not-seekable', `Cannot make a manifest of ${source.name}: it has to be read several times`);
-  const stopping = signal ? { signal } : {};
-  const looked = await readState(source, { ...stopping, skipCrc: true });
+  const looked = await readState(source, { signal: options.signal, skipCrc: true });
   const { state, memory } = await hashMemory(readState, source, {
-    ...stopping,
     of: 'content',
     naming: expectMemory(looked).names.naming,
-    ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
+    ...stepOf(options, 'reading'),
   });
   const units = state.unitsHavePlaces ? state.units : [];
-  const file = await hashFile(source, units.map(stretchOf), {
-    ...stopping,
-    ...(onProgress ? { onProgress: (offset: number) => onProgress('hashing', offset) } : {}),
-  });
+  const file = await hashFile(source, units.map(stretchOf), stepOf(options, 'hashing'));
   const { family, format, release } = state;
   return {
     manifest: 'savkit/manifest/1',
     created: new Date().toISOString(),
     file: { name: source.name, size: file.size, sha256: file.sha256, blocks: file.blocks },
     container: `${CONTAINER_PREFIX[family.name]}${format}`,
+    // MessagePack would keep a field that is undefined.
     ...(release === undefined ? {} : { release }),
     units: units.map((unit, i) => describeUnit(unit, file.stretches[i])),
     fields: Object.fromEntries(state.fields()),

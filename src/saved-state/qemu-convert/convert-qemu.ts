@@ -3,6 +3,7 @@ import type { ReadableSink } from '../../../formats/files/sink.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { Proof } from '../convert/proof.ts';
 import { readQemuState } from '../qemu/read-qemu-state.ts';
+import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import type { QemuForm } from './forms.ts';
 import { planQemuConversion, type QemuConvertOptions, type QemuConvertPlan } from './plan-conversion.ts';
@@ -50,7 +51,7 @@ export async function prepareQemuConversion(
   const state = await readQemuState(source, {
     deep: true,
     unfinished: options.heals === true,
-    ...stepsOf(options, 'reading'),
+    ...stepOf(options, 'reading'),
   });
   const plan = planQemuConversion(state, source.ram !== undefined, options);
   const { machine } = state.configuration;
@@ -58,7 +59,7 @@ export async function prepareQemuConversion(
     plan,
     report: {
       family: 'qemu',
-      ...(machine === undefined ? {} : { machine }),
+      machine,
       from: {
         form: state.container.kind === 'qcow2' ? 'qcow2' : plan.from,
         description: state.descriptionJson !== undefined,
@@ -84,14 +85,7 @@ export async function convertQemu(
 ): Promise<QemuConvertReport> {
   const { plan, report } = await prepareQemuConversion(source, options);
   const { ramSink } = options;
-  await writeQemuState(source, sink, plan, { ...stepsOf(options, 'writing'), ...(ramSink ? { ramSink } : {}) });
-  if (options.proof !== false) report.proof = await proveQemu(source, sink, ramSink, stepsOf(options, 'proving'));
+  await writeQemuState(source, sink, plan, { ...stepOf(options, 'writing'), ramSink });
+  if (options.proof !== false) report.proof = await proveQemu(source, sink, ramSink, stepOf(options, 'proving'));
   return report;
-}
-
-function stepsOf({ signal, onProgress }: QemuConvertRun, doing: 'reading' | 'writing' | 'proving') {
-  return {
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {}),
-  };
 }

@@ -95,7 +95,7 @@ function streamOf(
     configuration: { ...configuration, capabilities },
     blocks: blocks.map((block) => {
       const gcPhys = addressOf(block, layout);
-      return { name: block.name, size: block.size, ...(gcPhys === undefined ? {} : { gcPhys }) };
+      return { name: block.name, size: block.size, gcPhys };
     }),
     ramId: ramSections[0]?.id ?? 0,
     footers: ramSections[0]?.footer ?? true,

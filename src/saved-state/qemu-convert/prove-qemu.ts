@@ -16,8 +16,8 @@ export async function proveQemu(
   const written = await sink.readBack();
   try {
     if (ramSink) written.ram = await ramSink.readBack();
-    const common = { naming: sameIds, of: 'content' as const, ...(signal ? { signal } : {}) };
-    const own = await fingerprint(readWhatIsThere, source, { ...common, ...(onProgress ? { onProgress } : {}) });
+    const common = { naming: sameIds, of: 'content' as const, signal };
+    const own = await fingerprint(readWhatIsThere, source, { ...common, onProgress });
     const other = await fingerprint(readQemuState, written, { ...common, like: own.memory });
     const differences = [
       ...compareMemory(own.memory, other.memory),

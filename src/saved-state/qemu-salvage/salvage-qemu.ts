@@ -4,6 +4,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { INCOMPLETE_NAME } from '../../../formats/incomplete-name.ts';
 import { type QemuVerdict, verifyQemu } from '../qemu/verify-qemu.ts';
 import type { Finding } from '../reading/findings.ts';
+import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import type { LostPages } from './page-sets.ts';
 import { type QemuSurvey, surveyQemu } from './survey-qemu.ts';
@@ -64,7 +65,7 @@ export async function salvageQemu(
       'not-seekable',
       `Cannot salvage ${source.name}: it is read several times, so it must be a file`,
     );
-  const survey = await surveyQemu(source, stepsOf(options, 'reading'));
+  const survey = await surveyQemu(source, stepOf(options, 'reading'));
   const lost = lostPagesOf(survey);
   const lostPages = lost.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   const { state, kept, dropped, cut } = survey;
@@ -73,13 +74,13 @@ export async function salvageQemu(
   const isWhole = hasSections && lostPages === 0 && !untold && survey.description !== undefined;
   const loadable = hasSections && !untold && (lostPages === 0 || options.fill !== undefined);
   await writeSalvagedQemu(source, sink, survey, {
-    ...stepsOf(options, 'writing'),
+    ...stepOf(options, 'writing'),
     ...(options.fill ? { filled: lost } : {}),
     ...(loadable ? {} : { marker: markerOf({ dropped, cut, lost, untold }) }),
   });
   const written = await sink.readBack();
   try {
-    const { verdict, findings, qemuSays } = await verifyQemu(written, stepsOf(options, 'verifying'));
+    const { verdict, findings, qemuSays } = await verifyQemu(written, stepOf(options, 'verifying'));
     return {
       family: 'qemu',
       complete: isWhole && verdict === 'no-damage-found',
@@ -93,7 +94,7 @@ export async function salvageQemu(
       untold,
       mayBeOld: !state.memoryRead,
       findings: survey.findings,
-      written: { verdict, findings, ...(qemuSays === undefined ? {} : { qemuSays }) },
+      written: { verdict, findings, qemuSays },
     };
   } finally {
     await written.close();
@@ -117,11 +118,4 @@ function lostPagesOf({ state, pages }: QemuSurvey): LostPages[] {
 /** What keeps QEMU from loading a state that lacks something: it knows no such section. */
 function markerOf(missing: Pick<QemuSalvageReport, 'dropped' | 'cut' | 'lost' | 'untold'>) {
   return { name: INCOMPLETE_NAME, instance: 0, version: 1, body: Buffer.from(JSON.stringify(missing)) };
-}
-
-function stepsOf({ signal, onProgress }: QemuSalvageOptions, doing: 'reading' | 'writing' | 'verifying') {
-  return {
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress(doing, offset) } : {}),
-  };
 }

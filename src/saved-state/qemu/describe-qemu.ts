@@ -114,10 +114,10 @@ export function describeQemu(state: QemuState, section?: string): QemuStateDescr
   return {
     family: 'qemu',
     container: describeContainer(state),
-    ...(configuration.machine === undefined ? {} : { machine: configuration.machine }),
+    machine: configuration.machine,
     capabilities: configuration.capabilities,
     commands: commands.map(({ name }) => name),
-    ...(runState === undefined ? {} : { runState }),
+    runState,
     sections: units.map(describeUnit),
     split,
     memory: {

@@ -2,6 +2,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { hashMemory, sameIds } from '../hashing/fingerprint.ts';
 import type { PageHashes } from '../hashing/page-hashes.ts';
+import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import type { BlockSummary } from './qemu-state.ts';
 import { readQemuState } from './read-qemu-state.ts';
@@ -34,8 +35,7 @@ export async function qemuStatistics(
   { signal, onProgress }: QemuStatisticsOptions = {},
 ): Promise<BlockStatistics[]> {
   const { state, memory } = await hashMemory(readQemuState, source, {
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress('reading', offset) } : {}),
+    ...stepOf({ signal, onProgress }, 'reading'),
     naming: sameIds,
     of: 'content',
   });

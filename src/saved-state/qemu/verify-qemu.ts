@@ -85,6 +85,6 @@ function rest(findings: Findings): Pick<QemuReport, 'findings' | 'droppedFinding
   return {
     findings: findings.list,
     droppedFindings: findings.dropped,
-    ...(says === undefined ? {} : { qemuSays: says }),
+    qemuSays: says,
   };
 }

@@ -67,7 +67,7 @@ export function reportOf(
     pass,
     version,
     offset,
-    ...(why === undefined ? {} : { why }),
+    why,
   });
   const units = survivors.units;
   const pages = lost.reduce((sum, { first, last }) => sum + last - first + 1, 0);

@@ -4,6 +4,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { MAX_RAM } from '../../../formats/pgm/ranges.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { Finding } from '../reading/findings.ts';
+import { stepOf } from '../reading/step.ts';
 import { walkState } from '../reading/walk.ts';
 import { type VerifyReport, verify } from '../verify/verify.ts';
 import { BELIEVED_CHANCE, CERTAIN_CHANCE, type FlippedBit, findFlippedBits, flipBits } from './flipped-bits.ts';
@@ -49,8 +50,7 @@ async function verifyWritten(sink: ReadableSink, { signal, onProgress }: Salvage
   const written = await sink.readBack();
   try {
     return await verify(written, {
-      ...(signal ? { signal } : {}),
-      ...(onProgress ? { onProgress: (offset: number) => onProgress('verifying', offset) } : {}),
+      ...stepOf({ signal, onProgress }, 'verifying'),
     });
   } finally {
     await written.close();
@@ -77,7 +77,7 @@ async function diagnose(
 ): Promise<{ isGood: boolean; flipped: FlippedBit[] }> {
   let isGood = true;
   const state = await walkState(source, {
-    ...(signal ? { signal } : {}),
+    signal,
     onDamage: () => {
       isGood = false;
     },

@@ -13,6 +13,7 @@ import { isHostBits, isRelease } from '../../../formats/ssm/header-rules.ts';
 import { Turns } from '../../../formats/turns.ts';
 import { copyPayload } from '../convert/copy-payload.ts';
 import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
+import { stepOf } from '../reading/step.ts';
 import type { LostRun } from './losses.ts';
 import { groupOf } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
@@ -34,7 +35,6 @@ export async function writeSalvaged(
   report: Omit<SalvageReport, 'written'>,
   options: SalvageOptions,
 ): Promise<void> {
-  const { signal, onProgress } = options;
   const { state } = survey;
   const registeredUnits = state.header.registeredUnits ?? report.kept.length;
   const out = createContainer(sink, state.header.format, { ...soundHeader(state.header), registeredUnits });
@@ -42,8 +42,7 @@ export async function writeSalvaged(
   await readSurvivors(source, writer, {
     anchors: survey.anchors,
     patchWith: 0,
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress('writing', offset) } : {}),
+    ...stepOf(options, 'writing'),
   });
   if (!report.loadable) await putLosses(out, report);
   await out.finish();

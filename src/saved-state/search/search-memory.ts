@@ -64,7 +64,7 @@ export async function searchMemory(
     asSeen: true,
     ...(options.range ? { range: { start, end: Math.ceil(range.end / PAGE_SIZE) * PAGE_SIZE } } : {}),
   };
-  const watching = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
+  const watching = { signal, onProgress };
   const { plan: planned } = await prepareExtraction(source, { ...part, format: 'raw', ...watching });
   const { plan } = await planned();
   const scratch = openScratchFile();

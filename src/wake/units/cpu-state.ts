@@ -44,7 +44,7 @@ export function cpuStates(units: MachineUnits): CpuState[] {
       context,
       fxsave,
       ...(whole?.ymm ? { ymm: whole.ymm } : {}),
-      ...(xStateInUse === undefined ? {} : { xStateInUse }),
+      xStateInUse,
       msrs: whole?.msrs ?? (tscAux === undefined ? [] : [tscAux]),
       tsc: tm.tsc[i] ?? 0n,
       a20: pgm?.basic?.cpus[i]?.a20Enabled ?? true,
@@ -57,5 +57,5 @@ function wholeCpu(units: MachineUnits, i: number): { ymm?: Uint8Array; msrs: big
   const version = units.collected.units.get('cpum/1')?.header.version ?? 0;
   if (version < FIRST_WHOLE_CPUM) return undefined;
   const { ymm, msrs } = units.need<CpumUnit>('cpum/1').cpus[i] as { ymm?: { content: Uint8Array }; msrs: bigint[] };
-  return { msrs, ...(ymm ? { ymm: ymm.content } : {}) };
+  return { msrs, ymm: ymm?.content };
 }

@@ -98,7 +98,7 @@ export class MachinePark {
     const named =
       /^FAIL (?:VMSetError: )?([\w-]+)#(\d+):/.exec(output) ?? /unit '([^']+)' instance #(\d+)/.exec(output);
     const unit = named ? `${named[1]}/${named[2]}` : /load unit '([^']+)'/.exec(output)?.[1];
-    return { code, output, ...(unit === undefined ? {} : { unit }) };
+    return { code, output, unit };
   }
 
   /** Where a file of the campaign may stand until the end. */

@@ -32,7 +32,7 @@ export function realState(name: string): Buffer {
     const records = deflated === undefined ? bundled.get(`${unit}/${instance}`)?.records : undefined;
     const header = { name: unit, instance, version };
     if (deflated !== undefined) return { ...header, payload: inflateRawSync(Buffer.from(deflated, 'base64')) };
-    return { ...header, ...(records ? { records } : {}) };
+    return { ...header, records };
   });
   return joinUnits(units, plain);
 }
