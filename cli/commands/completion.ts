@@ -1,18 +1,14 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import { readState } from '../../src/saved-state/families/read-state.ts';
 import type { StateView } from '../../src/saved-state/reading/state-view.ts';
 import { SCRIPTS, SHELLS, type Shell } from '../completion/scripts.ts';
 import { type CommandWords, NAME_KINDS, type NameKind } from '../completion/vocabulary.ts';
 import { withInput } from '../io/input.ts';
+import { command } from '../parsing/options-of.ts';
 import { ExitCode } from '../process/exit-codes.ts';
-import { type CommonOptions, runCommand, withCommonOptions } from '../process/run-command.ts';
+import { runCommand, withCommonOptions } from '../process/run-command.ts';
 import { jsonText, lines } from '../terminal/terminal-text.ts';
-
-interface Options extends CommonOptions {
-  shell: Shell | NameKind;
-  file?: string;
-}
 
 const NAMES: Readonly<Record<NameKind, (state: StateView) => string[]>> = {
   unit: ({ units }) => units.map(({ name, instance }) => (instance === 0 ? name : `${name}/${instance}`)),
@@ -20,36 +16,35 @@ const NAMES: Readonly<Record<NameKind, (state: StateView) => string[]>> = {
   mmio2: ({ memory }) => (memory?.mmio2 ?? []).map(({ name }) => name),
 };
 
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('shell', {
+      choices: [...SHELLS, ...NAME_KINDS],
+      demandOption: true,
+      describe: 'The shell; or, for its script, the kind of names that a state is asked for',
+    })
+    .positional('file', { type: 'string', describe: 'The state whose names are wanted' })
+    .example('$0 completion bash', 'The script for bash, for ~/.local/share/bash-completion/completions/savkit')
+    .example('$0 completion unit machine.sav', 'Names of units, one a line')
+    .epilogue(
+      'Where scripts belong: zsh, a file _savkit in a folder of fpath; fish, ~/.config/fish/completions/savkit.fish; PowerShell, a line in $PROFILE: savkit completion pwsh | Out-String | Invoke-Expression.',
+    );
+
 /** @param vocabulary all commands; given, since this one is among them */
-export function completionCommand(vocabulary: () => Promise<readonly CommandWords[]>): CommandModule<object, Options> {
-  return {
-    builder: (argv) =>
-      withCommonOptions(argv)
-        .positional('shell', {
-          choices: [...SHELLS, ...NAME_KINDS],
-          demandOption: true,
-          describe: 'The shell; or, for its script, the kind of names that a state is asked for',
-        })
-        .positional('file', { type: 'string', describe: 'The state whose names are wanted' })
-        .example('$0 completion bash', 'The script for bash, for ~/.local/share/bash-completion/completions/savkit')
-        .example('$0 completion unit machine.sav', 'Names of units, one a line')
-        .epilogue(
-          'Where scripts belong: zsh, a file _savkit in a folder of fpath; fish, ~/.config/fish/completions/savkit.fish; PowerShell, a line in $PROFILE: savkit completion pwsh | Out-String | Invoke-Expression.',
-        ) as unknown as Argv<Options>,
-    handler: async (options) => {
-      const { shell, file } = options;
-      const kind = NAME_KINDS.find((each) => each === shell);
-      if (kind !== undefined && file === undefined)
-        throw new UsageError('missing-argument', `expected savkit completion ${kind} <file>`);
-      process.exitCode = await runCommand('completion', [file ?? shell], options, async (job) => {
-        if (kind === undefined) {
-          const script = SCRIPTS[shell as Shell](await vocabulary());
-          return { exitCode: ExitCode.OK, result: { shell, script }, text: jsonText(script) };
-        }
-        const names = await withInput(job.file, async (source) => NAMES[kind](await readState(source, job)));
-        const unique = [...new Set(names)];
-        return { exitCode: ExitCode.OK, result: { kind, names: unique }, text: lines(unique) };
-      });
-    },
-  };
+export function completionCommand(vocabulary: () => Promise<readonly CommandWords[]>) {
+  return command(builder, async (options) => {
+    const { shell, file } = options;
+    const kind = NAME_KINDS.find((each) => each === shell);
+    if (kind !== undefined && file === undefined)
+      throw new UsageError('missing-argument', `expected savkit completion ${kind} <file>`);
+    process.exitCode = await runCommand('completion', [file ?? shell], options, async (job) => {
+      if (kind === undefined) {
+        const script = SCRIPTS[shell as Shell](await vocabulary());
+        return { exitCode: ExitCode.OK, result: { shell, script }, text: jsonText(script) };
+      }
+      const names = await withInput(job.file, async (source) => NAMES[kind](await readState(source, job)));
+      const unique = [...new Set(names)];
+      return { exitCode: ExitCode.OK, result: { kind, names: unique }, text: lines(unique) };
+    });
+  });
 }

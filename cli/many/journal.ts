@@ -4,6 +4,23 @@ import { linesOf } from '../../formats/binary/lines.ts';
 import { EnvironmentError, FormatError, UsageError } from '../../formats/errors.ts';
 import { httpFacts, isUrl } from '../../formats/files/http-source.ts';
 import { MIB } from '../../formats/sizes.ts';
+import {
+  anything,
+  checkShape,
+  count,
+  flag,
+  kind,
+  list,
+  object,
+  oneKind,
+  oneOf,
+  optional,
+  orNull,
+  record,
+  type ShapeValue,
+  text,
+} from '../../formats/values/shape.ts';
+import { MAX_FINDINGS } from '../../src/saved-state/reading/findings.ts';
 import { httpOptions } from '../io/input.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import { version } from '../process/version.ts';
@@ -24,6 +41,36 @@ export interface Identity {
   /** ISO 8601. */
   modified: string | null;
 }
+
+const words = text(65_536);
+const identity = { file: words, size: orNull(count), modified: orNull(words) };
+const findingShape = record({
+  severity: oneOf('error', 'warning'),
+  code: words,
+  vboxCode: optional(words),
+  qemuSays: optional(words),
+  message: words,
+  place: object,
+  unsupported: optional(kind((value): value is true => value === true, 'true')),
+});
+const entryShape = oneKind('event', {
+  begin: record(identity),
+  file: record({
+    ...identity,
+    command: words,
+    time: words,
+    isFound: flag,
+    outcome: words,
+    exitCode: kind(
+      (value): value is ExitCode => Object.values(ExitCode).includes(value as ExitCode),
+      'an exit code of savkit',
+    ),
+    findings: list(findingShape, MAX_FINDINGS),
+    result: orNull(object),
+    error: orNull(findingShape),
+  }),
+});
+type Entry = ShapeValue<typeof entryShape>;
 
 /** Outcomes that another try may change: they count as not done. */
 const TRIED_AGAIN: readonly number[] = [ExitCode.ENVIRONMENT, ExitCode.INTERRUPTED, ExitCode.INTERNAL];
@@ -111,20 +158,23 @@ export class Journal {
     };
     let isFirst = true;
     for await (const text of linesOf(measured(), LONGEST_LINE, 'drop')) {
-      const entry = parsed(path, text);
-      if (isFirst) expectSame(path, entry, key);
-      else this.#note(entry, onDone);
+      const refuse = (why: string) =>
+        new FormatError('bad-record', `Cannot read the journal ${path}: of a line, ${why}`);
+      const value = parsed(text, refuse);
+      if (isFirst) expectSame(path, value, key);
+      else this.#note(checkShape(value, entryShape, refuse), onDone);
       isFirst = false;
     }
     if (whole < size) await this.#file.truncate(whole);
   }
 
-  #note(entry: Record<string, unknown>, onDone: (event: FileEvent) => void): void {
-    const identity = keyOf(entry as unknown as Identity);
+  #note(entry: Entry, onDone: (event: FileEvent) => void): void {
+    const identity = keyOf(entry);
     if (entry.event === 'begin') this.#begun.add(identity);
-    if (entry.event !== 'file' || TRIED_AGAIN.includes(entry.exitCode as number) || this.#done.has(identity)) return;
-    this.#done.add(identity);
-    onDone(entry as unknown as FileEvent);
+    else if (!TRIED_AGAIN.includes(entry.exitCode) && !this.#done.has(identity)) {
+      this.#done.add(identity);
+      onDone(entry);
+    }
   }
 }
 
@@ -149,15 +199,17 @@ function keyOf({ file, size, modified }: Identity): string {
     .slice(0, 20);
 }
 
-function parsed(path: string, text: string): Record<string, unknown> {
+function parsed(text: string, refuse: (why: string) => Error): unknown {
   try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>;
-  } catch {}
-  throw new FormatError('bad-record', `Cannot read the journal ${path}: a line in it is no JSON`);
+    return JSON.parse(text);
+  } catch {
+    throw refuse('it is not JSON');
+  }
 }
 
-function expectSame(path: string, head: Record<string, unknown>, key: string): void {
+/** @param value the first line */
+function expectSame(path: string, value: unknown, key: string): void {
+  const head = checkShape(value, record({ journal: anything, key: anything }), () => noJournal(path));
   if (head.journal !== JOURNAL) throw noJournal(path);
   if (head.key !== key)
     throw new UsageError(

@@ -1,20 +1,9 @@
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
+import type { OptionsOf } from '../parsing/options-of.ts';
 import type { CommonOptions } from '../process/run-command.ts';
 
-/** Of commands that take any number of files. */
-export interface ManyOptions extends CommonOptions {
-  recursive: boolean;
-  filesFrom?: string;
-  null: boolean;
-  ndjson: boolean;
-  jobs: number;
-  journal?: string;
-  resume: boolean;
-  metrics?: string;
-}
-
-export function withManyFiles<T>(argv: Argv<T>): Argv<T & ManyOptions> {
+export function withManyFiles<T>(argv: Argv<T>) {
   return argv
     .option('recursive', {
       type: 'boolean',
@@ -58,21 +47,22 @@ export function withManyFiles<T>(argv: Argv<T>): Argv<T & ManyOptions> {
       type: 'string',
       requiresArg: true,
       describe: 'At the end, write what came of the files for Prometheus, replacing the file',
-    }) as unknown as Argv<T & ManyOptions>;
+    });
 }
 
-/** Of commands that write a file for each one that they read. */
-export interface IntoOptions {
-  into?: string;
-}
+/** Of commands that take any number of files. */
+export type ManyOptions = OptionsOf<typeof withManyFiles> & CommonOptions;
 
-export function withInto<T>(argv: Argv<T>): Argv<T & IntoOptions> {
+export function withInto<T>(argv: Argv<T>) {
   return argv.option('into', {
     type: 'string',
     requiresArg: true,
     describe: 'Of many files: the folder in which the output of each one goes, under its own path',
-  }) as unknown as Argv<T & IntoOptions>;
+  });
 }
+
+/** Of commands that write a file for each one that they read. */
+export type IntoOptions = OptionsOf<typeof withInto>;
 
 /** Whether any option asks for more than the files that are named. */
 export function isForMany({ recursive, filesFrom, journal, jobs }: ManyOptions): boolean {

@@ -6,21 +6,13 @@ import { keyOfCode, newPairingCode } from '../../migrations/trust/pairing-code.t
 import type { Trust } from '../../migrations/trust/trust.ts';
 import { readSmallFile } from '../io/input.ts';
 import { readPassword } from '../io/password.ts';
+import type { OptionsOf } from '../parsing/options-of.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
-
-export interface TrustOptions {
-  codeFile?: string;
-  cert?: string;
-  key?: string;
-  ca?: string;
-  peerName?: string;
-  insecure: boolean;
-}
 
 const CODE_VARIABLE = 'SAVKIT_PAIRING_CODE';
 const PEM_LIMIT = 1 << 20;
 
-export function withTrustOptions<T>(argv: Argv<T>): Argv<T & TrustOptions> {
+export function withTrustOptions<T>(argv: Argv<T>) {
   return argv
     .option('code-file', {
       type: 'string',
@@ -42,8 +34,13 @@ export function withTrustOptions<T>(argv: Argv<T>): Argv<T & TrustOptions> {
       type: 'boolean',
       default: false,
       describe: 'No encryption, and anybody may connect',
-    }) as unknown as Argv<T & TrustOptions>;
+    });
 }
+
+export type TrustOptions = OptionsOf<typeof withTrustOptions> & {
+  /** Sources only: the name in the certificate of the target. */
+  peerName?: string;
+};
 
 /** Relays have keys of their own. */
 type MachineTrust = Exclude<Trust, { kind: 'relay-key' }>;

@@ -1,17 +1,9 @@
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import type { WakeOptions } from '../../src/wake/wake-options.ts';
+import type { OptionsOf } from './options-of.ts';
 
-/** What a person says of the machine that a state is to become. */
-export interface WakeFlags {
-  disk?: string[];
-  without?: string[];
-  serial?: string[];
-  net?: string[];
-  accel: 'tcg' | 'kvm';
-}
-
-export function withWakeOptions<T>(argv: Argv<T>): Argv<T & WakeFlags> {
+export function withWakeOptions<T>(argv: Argv<T>) {
   return argv
     .option('disk', {
       type: 'string',
@@ -42,8 +34,11 @@ export function withWakeOptions<T>(argv: Argv<T>): Argv<T & WakeFlags> {
       choices: ['tcg', 'kvm'] as const,
       default: 'tcg' as const,
       describe: 'How QEMU executes the guest',
-    }) as unknown as Argv<T & WakeFlags>;
+    });
 }
+
+/** What a person says of the machine that a state is to become. */
+export type WakeFlags = OptionsOf<typeof withWakeOptions>;
 
 /** @throws UsageError for disks that are not named as they should be */
 export function wakeOptionsOf({ disk = [], without = [], serial = [], net = [], accel }: WakeFlags): WakeOptions {

@@ -10,20 +10,12 @@ import { HostBacking } from '../../src/pgm/pages/host-backing.ts';
 import { PageSharing } from '../../src/pgm/sharing/page-sharing.ts';
 import { withInput } from '../io/input.ts';
 import { parseAddress } from '../parsing/address.ts';
+import type { OptionsOf } from '../parsing/options-of.ts';
 
 export const SHADOW_TEXT =
   'Run its CPUs on shadow tables as on such a host: 32-bit, PAE or AMD64, each with +G and +NX as it has them; ,raw without hardware virtualisation, ,nested or ,ept with tables of guest-physical memory';
 
-/** The host that a machine runs on. */
-export interface HostOptions {
-  shadow?: string;
-  hostLimit?: string;
-  shareWith?: string;
-  largePages: boolean;
-  preallocate: boolean;
-}
-
-export function withHostOptions<T>(argv: Argv<T>): Argv<T & HostOptions> {
+export function withHostOptions<T>(argv: Argv<T>) {
   return argv
     .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
     .option('host-limit', {
@@ -41,8 +33,11 @@ export function withHostOptions<T>(argv: Argv<T>): Argv<T & HostOptions> {
       type: 'boolean',
       default: false,
       describe: 'All RAM gets memory at once, and keeps it through resets',
-    }) as unknown as Argv<T & HostOptions>;
+    });
 }
+
+/** The host that a machine runs on. */
+export type HostOptions = OptionsOf<typeof withHostOptions>;
 
 /** The machines of one host, and what it does for them. */
 export class OwnHost {

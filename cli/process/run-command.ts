@@ -3,6 +3,7 @@ import { EnvironmentError, NotAStateError, type SavkitError, UsageError } from '
 import { type Finding, findingOf } from '../../src/saved-state/reading/findings.ts';
 import { stop } from '../io/stop.ts';
 import { expectDecodable } from '../io/undecodable-names.ts';
+import type { OptionsOf } from '../parsing/options-of.ts';
 import { show, showJson, tell, unreadBytes } from '../terminal/print.ts';
 import { Progress } from '../terminal/progress.ts';
 import { line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
@@ -10,20 +11,7 @@ import { custody } from './custody.ts';
 import { documentOf, type FileResult } from './document.ts';
 import { ExitCode, exitCodeOf, gravest } from './exit-codes.ts';
 
-/** Options that every command has. */
-export interface CommonOptions {
-  json: boolean;
-  quiet: boolean;
-  /** Of commands that take their time: what happens, as it happens. */
-  ndjson?: boolean;
-  /**
-   * The file that a command writes. With `-` stdout is for its bytes: a JSON document goes to stderr, but for one that
-   * tells of a command line that was refused, before there were any bytes.
-   */
-  output?: string;
-}
-
-export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
+export function withCommonOptions<T>(argv: Argv<T>) {
   return argv
     .option('json', {
       type: 'boolean',
@@ -35,21 +23,30 @@ export function withCommonOptions<T>(argv: Argv<T>): Argv<T & CommonOptions> {
       alias: 'q',
       default: false,
       describe: 'Print nothing but errors and asked-for data',
-    }) as Argv<T & CommonOptions>;
+    });
 }
 
-/** Of commands that can use several threads. */
-export interface ThreadOptions {
-  threads?: number;
-}
+/** Options that every command has. */
+export type CommonOptions = OptionsOf<typeof withCommonOptions> & {
+  /** Of commands that take their time: what happens, as it happens. */
+  ndjson?: boolean;
+  /**
+   * The file that a command writes. With `-` stdout is for its bytes: a JSON document goes to stderr, but for one that
+   * tells of a command line that was refused, before there were any bytes.
+   */
+  output?: string;
+};
 
-export function withThreads<T>(argv: Argv<T>): Argv<T & ThreadOptions> {
+export function withThreads<T>(argv: Argv<T>) {
   return argv.option('threads', {
     type: 'number',
     requiresArg: true,
     describe: 'Threads to work with; default: as many as pay. The result is the same',
-  }) as Argv<T & ThreadOptions>;
+  });
 }
+
+/** Of commands that can use several threads. */
+export type ThreadOptions = OptionsOf<typeof withThreads>;
 
 /** @throws UsageError for what is no number of threads */
 export function threadsOf({ threads }: ThreadOptions): ThreadOptions {

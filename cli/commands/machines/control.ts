@@ -1,19 +1,14 @@
 import { resolve } from 'node:path';
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import type { GuestCheck } from '../../../src/running/guest.ts';
 import { askMachine } from '../../control/control-client.ts';
 import type { MachineStatus } from '../../control/replies.ts';
 import type { RequestOf } from '../../control/requests.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { bad, good } from '../../terminal/styles.ts';
 import { line, lines, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
@@ -34,38 +29,31 @@ const ACTIONS = [
 ] as const;
 type Action = (typeof ACTIONS)[number];
 
-interface Options extends CommonOptions {
-  machine: string;
-  action: Action;
-  argument?: string;
-  force: boolean;
-}
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('machine', {
+      type: 'string',
+      demandOption: true,
+      describe: 'Control socket of the machine, as `savkit run` opens it',
+    })
+    .positional('action', { choices: ACTIONS, demandOption: true, describe: 'What to do' })
+    .positional('argument', {
+      type: 'string',
+      describe:
+        'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console',
+    })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 control vm.sock status', 'What it does, how far it is')
+    .example('$0 control vm.sock check', 'Compare all of its memory with what it must hold')
+    .example("$0 control vm.sock console 'info handlers'", 'What the debugger says, while it runs')
+    .example('$0 control vm.sock reset', 'As its reset button does: it begins anew')
+    .example('$0 control vm.sock save vm.sav', 'Save it while it stands')
+    .epilogue('To save it while it runs: savkit live-save.');
+type Options = OptionsOf<typeof builder>;
 
-export const controlCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('machine', {
-        type: 'string',
-        demandOption: true,
-        describe: 'Control socket of the machine, as `savkit run` opens it',
-      })
-      .positional('action', { choices: ACTIONS, demandOption: true, describe: 'What to do' })
-      .positional('argument', {
-        type: 'string',
-        describe:
-          'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console',
-      })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 control vm.sock status', 'What it does, how far it is')
-      .example('$0 control vm.sock check', 'Compare all of its memory with what it must hold')
-      .example("$0 control vm.sock console 'info handlers'", 'What the debugger says, while it runs')
-      .example('$0 control vm.sock reset', 'As its reset button does: it begins anew')
-      .example('$0 control vm.sock save vm.sav', 'Save it while it stands')
-      .epilogue('To save it while it runs: savkit live-save.') as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('control', [options.machine], options, (job) => control(options, job));
-  },
-};
+export const controlCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('control', [options.machine], options, (job) => control(options, job));
+});
 
 async function control({ machine, action, argument, force }: Options, { signal, progress }: Job): Promise<Outcome> {
   const ask = <C extends Action>(command: C, more: Partial<RequestOf<C>> = {}) =>

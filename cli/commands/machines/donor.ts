@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { EnvironmentError, UsageError } from '../../../formats/errors.ts';
 import { chunksOf } from '../../../formats/files/source.ts';
 import { type DonorMachine, donorScript, readDonorMachine } from '../../../src/saved-state/adapt/donor-script.ts';
@@ -10,48 +10,36 @@ import { SETTINGS_LIMIT } from '../../../src/saved-state/check/settings.ts';
 import { verify } from '../../../src/saved-state/verify/verify.ts';
 import { readSmallText, withInput } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { line, lines, NO_TEXT } from '../../terminal/terminal-text.ts';
 import { settingsFileOf } from '../states/check-machine.ts';
 
-interface Options extends CommonOptions {
-  machine: string;
-  output?: string;
-  run: boolean;
-  force: boolean;
-}
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('machine', {
+      type: 'string',
+      demandOption: true,
+      describe: 'Settings file of the machine (NAME.vbox), or its folder',
+    })
+    .option('output', {
+      type: 'string',
+      alias: 'o',
+      requiresArg: true,
+      describe: 'Where the donor goes. Default: NAME-donor.sav',
+    })
+    .option('run', { type: 'boolean', default: false, describe: 'Run the commands here, with sh and VBoxManage' })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 donor "VirtualBox VMs/box"', 'Commands that save the machine right after power-on')
+    .epilogue(
+      'The machine runs for some ten milliseconds of its firmware, with no device to boot from. A state that it has is kept in a file of its own, NAME-kept.sav, which is the one to adapt.',
+    );
+type Options = OptionsOf<typeof builder>;
 
-export const donorCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('machine', {
-        type: 'string',
-        demandOption: true,
-        describe: 'Settings file of the machine (NAME.vbox), or its folder',
-      })
-      .option('output', {
-        type: 'string',
-        alias: 'o',
-        requiresArg: true,
-        describe: 'Where the donor goes. Default: NAME-donor.sav',
-      })
-      .option('run', { type: 'boolean', default: false, describe: 'Run the commands here, with sh and VBoxManage' })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 donor "VirtualBox VMs/box"', 'Commands that save the machine right after power-on')
-      .epilogue(
-        'The machine runs for some ten milliseconds of its firmware, with no device to boot from. A state that it has is kept in a file of its own, NAME-kept.sav, which is the one to adapt.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('donor', [options.machine], options, (job) => runDonor(job, options));
-  },
-};
+export const donorCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('donor', [options.machine], options, (job) => runDonor(job, options));
+});
 
 async function runDonor(job: Job, { output, run, force, quiet }: Options): Promise<Outcome> {
   const settings = settingsFileOf(job.file);

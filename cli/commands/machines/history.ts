@@ -1,44 +1,39 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { type HistoryOutcome, listRecords, type RecordedMigration } from '../../migration/list-records.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, type Piece } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions {
-  records?: string;
-  machine?: string;
-  open: boolean;
-}
-
-export const historyCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .option('records', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Folder with the records of migrations; default: one of your own',
-      })
-      .option('machine', { type: 'string', requiresArg: true, describe: 'Only migrations of the machine of this name' })
-      .option('open', {
-        type: 'boolean',
-        default: false,
-        describe: 'Only those that are under way, or not settled',
-      })
-      .example('$0 history', 'What has moved from here, and to here?')
-      .example('$0 history --open', 'Which migrations need to be looked at?')
-      .epilogue(
-        'Exit codes: 0 listed, 3 some are not settled, or a record can not be read. What --resolve would decide is not decided here.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('history', [recordFolder(options.records)], options, ({ file }) =>
-      history(file, options),
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .option('records', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Folder with the records of migrations; default: one of your own',
+    })
+    .option('machine', { type: 'string', requiresArg: true, describe: 'Only migrations of the machine of this name' })
+    .option('open', {
+      type: 'boolean',
+      default: false,
+      describe: 'Only those that are under way, or not settled',
+    })
+    .example('$0 history', 'What has moved from here, and to here?')
+    .example('$0 history --open', 'Which migrations need to be looked at?')
+    .epilogue(
+      'Exit codes: 0 listed, 3 some are not settled, or a record can not be read. What --resolve would decide is not decided here.',
     );
-  },
-};
+type Options = OptionsOf<typeof builder>;
+
+export const historyCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('history', [recordFolder(options.records)], options, ({ file }) =>
+    history(file, options),
+  );
+});
 
 async function history(folder: string, { machine, open }: Options): Promise<Outcome> {
   const findings: ReturnType<typeof findingOf>[] = [];

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import type { LiveSaveReport, PassReport } from '../../../src/live-save/live-save.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from '../../../src/live-save/vote.ts';
@@ -7,59 +7,45 @@ import { askMachine } from '../../control/control-client.ts';
 import type { EventOf } from '../../control/replies.ts';
 import { isGuest } from '../../guests/migrate-guest.ts';
 import { saveGuest } from '../../guests/save-guest.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 import { LiveReport } from '../../text/live-report.ts';
 
-interface Options extends CommonOptions {
-  machine: string;
-  output: string;
-  maxDowntime: number;
-  stay: boolean;
-  force: boolean;
-}
-
 /** Passes shown to people; of longer saves the first and last ones. */
 const SHOWN_PASSES = 24;
 
-export const liveSaveCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('machine', {
-        type: 'string',
-        demandOption: true,
-        describe:
-          'Control socket of the machine, as `savkit run` opens it; or qmp:PATH, a QMP socket of a guest of QEMU',
-      })
-      .positional('output', { type: 'string', demandOption: true, describe: 'File to write' })
-      .option('max-downtime', {
-        type: 'number',
-        requiresArg: true,
-        default: DEFAULT_MAX_DOWNTIME_MS,
-        describe: 'Milliseconds that the machine should stand at most; aimed at, not promised',
-      })
-      .option('stay', { type: 'boolean', default: false, describe: 'Leave the machine suspended' })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
-      .example('$0 live-save vm.sock vm.sav', 'The machine runs on')
-      .example('$0 convert vm.sav plain.sav --flatten', 'One plain state of it')
-      .example('$0 live-save qmp:/run/vm.qmp vm.state', 'A guest of QEMU, which runs on; QEMU loads the file')
-      .epilogue('Ctrl-C cancels: the machine runs on, and no file is left.') as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('live-save', [options.output], options, (job) =>
-      isGuest(options.machine) ? saveGuest(options, job.signal) : saveLive(options, job),
-    );
-  },
-};
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('machine', {
+      type: 'string',
+      demandOption: true,
+      describe: 'Control socket of the machine, as `savkit run` opens it; or qmp:PATH, a QMP socket of a guest of QEMU',
+    })
+    .positional('output', { type: 'string', demandOption: true, describe: 'File to write' })
+    .option('max-downtime', {
+      type: 'number',
+      requiresArg: true,
+      default: DEFAULT_MAX_DOWNTIME_MS,
+      describe: 'Milliseconds that the machine should stand at most; aimed at, not promised',
+    })
+    .option('stay', { type: 'boolean', default: false, describe: 'Leave the machine suspended' })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .example('$0 live-save vm.sock vm.sav', 'The machine runs on')
+    .example('$0 convert vm.sav plain.sav --flatten', 'One plain state of it')
+    .example('$0 live-save qmp:/run/vm.qmp vm.state', 'A guest of QEMU, which runs on; QEMU loads the file')
+    .epilogue('Ctrl-C cancels: the machine runs on, and no file is left.');
+type Options = OptionsOf<typeof builder>;
+
+export const liveSaveCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('live-save', [options.output], options, (job) =>
+    isGuest(options.machine) ? saveGuest(options, job.signal) : saveLive(options, job),
+  );
+});
 
 async function saveLive(
   { machine, output, maxDowntime, stay, force, ...common }: Options,

@@ -1,133 +1,121 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { DEFAULT_LIMITS } from '../../../migrations/policy/limits.ts';
-import { isGuest, type MigrateGuestOptions, migrateGuest } from '../../guests/migrate-guest.ts';
+import { isGuest, migrateGuest } from '../../guests/migrate-guest.ts';
 import { migrateMachine } from '../../migration/migrate-machine.ts';
 import { resolveRecords } from '../../migration/resolve-records.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
+import { command } from '../../parsing/options-of.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 
-interface Options extends Omit<MigrateGuestOptions, 'records'> {
-  records?: string;
-  machine?: string;
-  resolve?: string;
-  peerRecord?: string;
-  peerEnded: boolean;
-}
-
-export const migrateCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withTrustOptions(withCommonOptions(argv))
-      .positional('machine', {
-        type: 'string',
-        describe:
-          'qmp:PATH, a QMP socket of a guest of QEMU; or the control socket of a running machine (savkit run); or a saved state',
-      })
-      .option('to', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'HOST:PORT of the target, where savkit receive waits',
-      })
-      .option('peer-name', {
-        type: 'string',
-        requiresArg: true,
-        describe: "With certificates: the name in the target's, if it is not HOST",
-      })
-      .option('max-downtime', {
-        type: 'number',
-        requiresArg: true,
-        describe: `Milliseconds that the machine may stand still; ${DEFAULT_LIMITS.maxDowntimeMs}`,
-      })
-      .option('stalled-downtime', {
-        type: 'number',
-        requiresArg: true,
-        describe: `The same when rounds get no better; ${DEFAULT_LIMITS.stalledDowntimeMs}`,
-      })
-      .option('bandwidth', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Most that the link may take: bytes per second, or 50M for 50 MiB/s; 0 for no limit',
-      })
-      .option('time-limit', {
-        type: 'number',
-        requiresArg: true,
-        describe: `Seconds for all rounds, 0 for no limit; ${DEFAULT_LIMITS.timeLimitMs / 1000}`,
-      })
-      .option('on-time-limit', {
-        choices: ['cancel', 'force', 'throttle'] as const,
-        describe: `What happens then; ${DEFAULT_LIMITS.onTimeLimit}`,
-      })
-      .option('shared-disks', {
-        type: 'boolean',
-        default: false,
-        describe: 'Of a guest of QEMU: the target sees the same images of its disks',
-      })
-      .option('streams', { type: 'number', default: 1, describe: 'Connections, 1 to 16' })
-      .option('compression', {
-        choices: ['auto', 'always', 'never'] as const,
-        default: 'auto' as const,
-        describe: 'zstd; auto: as the link is slow or fast',
-      })
-      .option('proof', {
-        choices: ['auto', 'full', 'audited'] as const,
-        default: 'auto' as const,
-        describe:
-          'full: all memory is hashed on both sides while it stands still, and what was lost is sent again; audited: hashed while it runs, a write lost after that shows only once it runs there (exit code 1); auto: full if it fits the downtime',
-      })
-      .option('resume-within', { type: 'number', default: 60, describe: 'Seconds to try to get a broken link back' })
-      .option('records', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Folder for what is decided; default: one of your own',
-      })
-      .option('dry-run', {
-        type: 'boolean',
-        default: false,
-        describe:
-          'Only measure, and foretell (exit code 3: it would not end); --bandwidth is what the link is expected to take',
-      })
-      .option('change', {
-        type: 'boolean',
-        default: false,
-        describe: 'Change the limits of a migration under way to those given',
-      })
-      .option('resolve', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Record of a migration that broke: say who may run the machine; a guest of QEMU is let run, or ended',
-      })
-      .option('peer-record', {
-        type: 'string',
-        requiresArg: true,
-        describe: "With --resolve: the other side's record, or a copy of it",
-      })
-      .option('peer-ended', {
-        type: 'boolean',
-        default: false,
-        describe: "With --resolve: the other side's process had ended when its record was copied",
-      })
-      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
-      .example('$0 migrate vm.sock --to other:7000', 'Move a machine; asks for the code that the target shows')
-      .example('$0 migrate qmp:/run/vm.qmp --dry-run', 'A guest of QEMU: what stands in the way? Nothing happens to it')
-      .example('$0 migrate vm.sock --to other:7000 --max-downtime 100 --bandwidth 50M', 'Gently')
-      .example('$0 migrate vm.sock --dry-run --bandwidth 100M', 'Would it work, and how long would it take?')
-      .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')
-      .example(
-        '$0 migrate --resolve HERE.source.json --peer-record THERE.target.json',
-        'After a crash: who may run it?',
-      )
-      .epilogue(
-        'Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, or (--dry-run) it would not end, 4 it runs on here, 5 the target does not take it.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    const { machine, resolve } = options;
-    process.exitCode = await runCommand('migrate', [machine ?? resolve ?? ''], options, (job) => {
-      if ((machine === undefined) === (resolve === undefined))
-        throw new UsageError('usage', 'Cannot migrate: expected either a machine or --resolve');
-      if (resolve !== undefined) return resolveRecords({ ...options, resolve });
-      const own = { ...options, records: recordFolder(options.records) };
-      return isGuest(job.file) ? migrateGuest(own, job) : migrateMachine(own, job);
-    });
-  },
-};
+const builder = (argv: Argv) =>
+  withTrustOptions(withCommonOptions(argv))
+    .positional('machine', {
+      type: 'string',
+      describe:
+        'qmp:PATH, a QMP socket of a guest of QEMU; or the control socket of a running machine (savkit run); or a saved state',
+    })
+    .option('to', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'HOST:PORT of the target, where savkit receive waits',
+    })
+    .option('peer-name', {
+      type: 'string',
+      requiresArg: true,
+      describe: "With certificates: the name in the target's, if it is not HOST",
+    })
+    .option('max-downtime', {
+      type: 'number',
+      requiresArg: true,
+      describe: `Milliseconds that the machine may stand still; ${DEFAULT_LIMITS.maxDowntimeMs}`,
+    })
+    .option('stalled-downtime', {
+      type: 'number',
+      requiresArg: true,
+      describe: `The same when rounds get no better; ${DEFAULT_LIMITS.stalledDowntimeMs}`,
+    })
+    .option('bandwidth', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Most that the link may take: bytes per second, or 50M for 50 MiB/s; 0 for no limit',
+    })
+    .option('time-limit', {
+      type: 'number',
+      requiresArg: true,
+      describe: `Seconds for all rounds, 0 for no limit; ${DEFAULT_LIMITS.timeLimitMs / 1000}`,
+    })
+    .option('on-time-limit', {
+      choices: ['cancel', 'force', 'throttle'] as const,
+      describe: `What happens then; ${DEFAULT_LIMITS.onTimeLimit}`,
+    })
+    .option('shared-disks', {
+      type: 'boolean',
+      default: false,
+      describe: 'Of a guest of QEMU: the target sees the same images of its disks',
+    })
+    .option('streams', { type: 'number', default: 1, describe: 'Connections, 1 to 16' })
+    .option('compression', {
+      choices: ['auto', 'always', 'never'] as const,
+      default: 'auto' as const,
+      describe: 'zstd; auto: as the link is slow or fast',
+    })
+    .option('proof', {
+      choices: ['auto', 'full', 'audited'] as const,
+      default: 'auto' as const,
+      describe:
+        'full: all memory is hashed on both sides while it stands still, and what was lost is sent again; audited: hashed while it runs, a write lost after that shows only once it runs there (exit code 1); auto: full if it fits the downtime',
+    })
+    .option('resume-within', { type: 'number', default: 60, describe: 'Seconds to try to get a broken link back' })
+    .option('records', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Folder for what is decided; default: one of your own',
+    })
+    .option('dry-run', {
+      type: 'boolean',
+      default: false,
+      describe:
+        'Only measure, and foretell (exit code 3: it would not end); --bandwidth is what the link is expected to take',
+    })
+    .option('change', {
+      type: 'boolean',
+      default: false,
+      describe: 'Change the limits of a migration under way to those given',
+    })
+    .option('resolve', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Record of a migration that broke: say who may run the machine; a guest of QEMU is let run, or ended',
+    })
+    .option('peer-record', {
+      type: 'string',
+      requiresArg: true,
+      describe: "With --resolve: the other side's record, or a copy of it",
+    })
+    .option('peer-ended', {
+      type: 'boolean',
+      default: false,
+      describe: "With --resolve: the other side's process had ended when its record was copied",
+    })
+    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .example('$0 migrate vm.sock --to other:7000', 'Move a machine; asks for the code that the target shows')
+    .example('$0 migrate qmp:/run/vm.qmp --dry-run', 'A guest of QEMU: what stands in the way? Nothing happens to it')
+    .example('$0 migrate vm.sock --to other:7000 --max-downtime 100 --bandwidth 50M', 'Gently')
+    .example('$0 migrate vm.sock --dry-run --bandwidth 100M', 'Would it work, and how long would it take?')
+    .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')
+    .example('$0 migrate --resolve HERE.source.json --peer-record THERE.target.json', 'After a crash: who may run it?')
+    .epilogue(
+      'Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, or (--dry-run) it would not end, 4 it runs on here, 5 the target does not take it.',
+    );
+export const migrateCommand = command(builder, async (options) => {
+  const { machine, resolve } = options;
+  process.exitCode = await runCommand('migrate', [machine ?? resolve ?? ''], options, (job) => {
+    if ((machine === undefined) === (resolve === undefined))
+      throw new UsageError('usage', 'Cannot migrate: expected either a machine or --resolve');
+    if (resolve !== undefined) return resolveRecords({ ...options, resolve });
+    const own = { ...options, records: recordFolder(options.records) };
+    return isGuest(job.file) ? migrateGuest(own, job) : migrateMachine(own, job);
+  });
+});

@@ -1,48 +1,46 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
+import { command } from '../../parsing/options-of.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
-import { type RelayMigrationOptions, relayMigration } from '../../teleporter/relay-migration.ts';
+import { relayMigration } from '../../teleporter/relay-migration.ts';
 
-export const relayCommand: CommandModule<object, RelayMigrationOptions> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .option('listen', {
-        type: 'string',
-        requiresArg: true,
-        demandOption: true,
-        describe: 'Where the source, or the relay before, connects: :PORT or HOST:PORT',
-      })
-      .option('to', {
-        type: 'string',
-        requiresArg: true,
-        demandOption: true,
-        describe: 'HOST:PORT of the target, or of the next relay',
-      })
-      .option('record', { type: 'string', requiresArg: true, describe: 'File for the state that passes' })
-      .option('encrypt', {
-        choices: ['in', 'out', 'both'] as const,
-        describe: 'Which side is another relay, reached through TLS',
-      })
-      .option('key-file', { type: 'string', requiresArg: true, describe: 'The secret that both relays have' })
-      .option('wait', { type: 'number', default: 0, describe: 'Seconds to wait for a source; 0 for ever' })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
-      .example('$0 relay --listen :6001 --to target:6000', 'Watch passes, pages and rates of a migration')
-      .example('$0 relay --listen :6001 --to target:6000 --record vm.sav', 'and keep the state that passes')
-      .example('openssl rand -base64 32 > relay.key', 'A secret, to be copied to both hosts')
-      .example(
-        '$0 relay --listen 127.0.0.1:6001 --to other:6443 --encrypt out --key-file relay.key',
-        'Where the source is, which teleports to port 6001',
-      )
-      .example(
-        '$0 relay --listen :6443 --to 127.0.0.1:6000 --encrypt in --key-file relay.key',
-        'Where the target is, which waits on port 6000',
-      )
-      .epilogue(
-        'It passes the password on unseen, and ends after one migration.',
-      ) as unknown as Argv<RelayMigrationOptions>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('relay', [options.record ?? options.to], options, (job) =>
-      relayMigration(options, job),
-    );
-  },
-};
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .option('listen', {
+      type: 'string',
+      requiresArg: true,
+      demandOption: true,
+      describe: 'Where the source, or the relay before, connects: :PORT or HOST:PORT',
+    })
+    .option('to', {
+      type: 'string',
+      requiresArg: true,
+      demandOption: true,
+      describe: 'HOST:PORT of the target, or of the next relay',
+    })
+    .option('record', { type: 'string', requiresArg: true, describe: 'File for the state that passes' })
+    .option('encrypt', {
+      choices: ['in', 'out', 'both'] as const,
+      describe: 'Which side is another relay, reached through TLS',
+    })
+    .option('key-file', { type: 'string', requiresArg: true, describe: 'The secret that both relays have' })
+    .option('wait', { type: 'number', default: 0, describe: 'Seconds to wait for a source; 0 for ever' })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .example('$0 relay --listen :6001 --to target:6000', 'Watch passes, pages and rates of a migration')
+    .example('$0 relay --listen :6001 --to target:6000 --record vm.sav', 'and keep the state that passes')
+    .example('openssl rand -base64 32 > relay.key', 'A secret, to be copied to both hosts')
+    .example(
+      '$0 relay --listen 127.0.0.1:6001 --to other:6443 --encrypt out --key-file relay.key',
+      'Where the source is, which teleports to port 6001',
+    )
+    .example(
+      '$0 relay --listen :6443 --to 127.0.0.1:6000 --encrypt in --key-file relay.key',
+      'Where the target is, which waits on port 6000',
+    )
+    .epilogue('It passes the password on unseen, and ends after one migration.');
+
+export const relayCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('relay', [options.record ?? options.to], options, (job) =>
+    relayMigration(options, job),
+  );
+});

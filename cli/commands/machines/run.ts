@@ -1,12 +1,12 @@
 import { basename } from 'node:path';
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import { emptyMachine } from '../../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../../src/running/running-machine.ts';
-import { WORKLOAD_KINDS, WORKLOADS, type WorkloadKind } from '../../../src/running/schedule.ts';
+import { WORKLOAD_KINDS, WORKLOADS } from '../../../src/running/schedule.ts';
 import { readTraceFrom, type Trace, TraceRecorder, traceLines } from '../../../src/running/trace.ts';
 import type { WorkloadOptions } from '../../../src/running/workload.ts';
 import { checkKeepFile, KEEP_IN_TEXT, keepFile } from '../../control/keep-file.ts';
@@ -17,40 +17,15 @@ import { checkSocketPath } from '../../control/stale-socket.ts';
 import { withInput } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
 import { parseAddress } from '../../parsing/address.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type HostOptions, OwnHost, withHostOptions } from '../../process/host-options.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  stepsOf,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { OwnHost, withHostOptions } from '../../process/host-options.ts';
+import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type Piece } from '../../terminal/terminal-text.ts';
 import { heldText, notHeldText } from '../../text/guest-check-text.ts';
 import { LiveReport } from '../../text/live-report.ts';
-
-interface Options extends CommonOptions, HostOptions {
-  state?: string;
-  ram?: string;
-  cpus?: number;
-  workload?: WorkloadKind;
-  rate?: number;
-  bytes?: number;
-  pages?: number;
-  seed?: number;
-  memory?: string;
-  trace?: string;
-  socket?: string;
-  name?: string;
-  for?: number;
-  record?: string;
-  keepIn?: string;
-  force: boolean;
-}
 
 const RECORD_INTERVAL_MS = 10;
 /** Pages that are looked at for sharing in a slice of 4 ms. */
@@ -58,78 +33,76 @@ const SHARE_PAGES = 256;
 
 const workloadList = WORKLOAD_KINDS.map((kind) => `  ${kind.padEnd(8)} ${WORKLOADS[kind]}`).join('\n');
 
-export const runMachineCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withHostOptions(withCommonOptions(argv))
-      .positional('state', {
-        type: 'string',
-        describe: 'Saved state to start from; a workload that it holds continues',
-      })
-      .option('ram', { type: 'string', requiresArg: true, describe: 'Start empty, with so much RAM, e.g. 64M' })
-      .option('cpus', { type: 'number', requiresArg: true, describe: 'With --ram: CPUs that it has; default 1' })
-      .option('workload', { choices: WORKLOAD_KINDS, describe: 'What it does; see below' })
-      .option('rate', { type: 'number', requiresArg: true, describe: 'Pages written per second; default 1000' })
-      .option('bytes', {
-        type: 'number',
-        requiresArg: true,
-        describe: 'Bytes written in each of them, 16 to 4096; default 64',
-      })
-      .option('pages', {
-        type: 'number',
-        requiresArg: true,
-        describe: 'Size of the hot set, or of what paging maps; default 256',
-      })
-      .option('seed', { type: 'number', requiresArg: true, describe: 'Same seed, same writes; default 1' })
-      .option('memory', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Most memory that the workload uses; default all from 1 MiB on',
-      })
-      .option('trace', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Workload trace: a file with the pages to write, as --record makes it',
-      })
-      .option('socket', { type: 'string', requiresArg: true, describe: 'Where to open the control socket' })
-      .option('name', { type: 'string', requiresArg: true, describe: 'What to call the machine' })
-      .option('for', { type: 'number', requiresArg: true, describe: 'Stop after so many seconds' })
-      .option('keep-in', { type: 'string', requiresArg: true, describe: KEEP_IN_TEXT })
-      .option('force', {
-        type: 'boolean',
-        alias: 'f',
-        default: false,
-        describe: 'With --keep-in: replace an existing file',
-      })
-      .option('record', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Write a trace of the pages that it writes to this file, at its end',
-      })
-      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
-      .example(
-        '$0 run --ram 256M --workload random --rate 5000 --socket vm.sock',
-        'An empty machine; 5000 pages of it, 19.5 MiB, are written each second',
-      )
-      .example('$0 live-save vm.sock vm.sav', 'Save it while it runs')
-      .example('$0 run vm.sav --socket vm.sock', 'Go on from there')
-      .example(
-        '$0 run --ram 64M --cpus 2 --workload paging --shadow PAE+NX,raw --socket vm.sock',
-        'A guest with page tables of its own, on shadow tables in raw mode',
-      )
-      .example('$0 run --ram 64M --workload hot --record t.trace --for 10', 'Record which pages it writes, and when')
-      .example(
-        '$0 run --ram 64M --trace t.trace --socket vm.sock',
-        'Write the same pages at the same times, as often as needed',
-      )
-      .epilogue(
-        `Workloads:\n${workloadList}\n\nA workload overwrites the memory that it uses, and knows what each page must hold.`,
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('run', [options.state ?? 'machine'], options, (job) =>
-      runMachine(options, job),
+const builder = (argv: Argv) =>
+  withHostOptions(withCommonOptions(argv))
+    .positional('state', {
+      type: 'string',
+      describe: 'Saved state to start from; a workload that it holds continues',
+    })
+    .option('ram', { type: 'string', requiresArg: true, describe: 'Start empty, with so much RAM, e.g. 64M' })
+    .option('cpus', { type: 'number', requiresArg: true, describe: 'With --ram: CPUs that it has; default 1' })
+    .option('workload', { choices: WORKLOAD_KINDS, describe: 'What it does; see below' })
+    .option('rate', { type: 'number', requiresArg: true, describe: 'Pages written per second; default 1000' })
+    .option('bytes', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Bytes written in each of them, 16 to 4096; default 64',
+    })
+    .option('pages', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Size of the hot set, or of what paging maps; default 256',
+    })
+    .option('seed', { type: 'number', requiresArg: true, describe: 'Same seed, same writes; default 1' })
+    .option('memory', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Most memory that the workload uses; default all from 1 MiB on',
+    })
+    .option('trace', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Workload trace: a file with the pages to write, as --record makes it',
+    })
+    .option('socket', { type: 'string', requiresArg: true, describe: 'Where to open the control socket' })
+    .option('name', { type: 'string', requiresArg: true, describe: 'What to call the machine' })
+    .option('for', { type: 'number', requiresArg: true, describe: 'Stop after so many seconds' })
+    .option('keep-in', { type: 'string', requiresArg: true, describe: KEEP_IN_TEXT })
+    .option('force', {
+      type: 'boolean',
+      alias: 'f',
+      default: false,
+      describe: 'With --keep-in: replace an existing file',
+    })
+    .option('record', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Write a trace of the pages that it writes to this file, at its end',
+    })
+    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .example(
+      '$0 run --ram 256M --workload random --rate 5000 --socket vm.sock',
+      'An empty machine; 5000 pages of it, 19.5 MiB, are written each second',
+    )
+    .example('$0 live-save vm.sock vm.sav', 'Save it while it runs')
+    .example('$0 run vm.sav --socket vm.sock', 'Go on from there')
+    .example(
+      '$0 run --ram 64M --cpus 2 --workload paging --shadow PAE+NX,raw --socket vm.sock',
+      'A guest with page tables of its own, on shadow tables in raw mode',
+    )
+    .example('$0 run --ram 64M --workload hot --record t.trace --for 10', 'Record which pages it writes, and when')
+    .example(
+      '$0 run --ram 64M --trace t.trace --socket vm.sock',
+      'Write the same pages at the same times, as often as needed',
+    )
+    .epilogue(
+      `Workloads:\n${workloadList}\n\nA workload overwrites the memory that it uses, and knows what each page must hold.`,
     );
-  },
-};
+type Options = OptionsOf<typeof builder>;
+
+export const runMachineCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('run', [options.state ?? 'machine'], options, (job) => runMachine(options, job));
+});
 
 async function runMachine(options: Options, job: Job): Promise<Outcome> {
   if (options.record !== undefined) await tryOutput(options.record, {});

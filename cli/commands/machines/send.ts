@@ -1,88 +1,80 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { UnsupportedError } from '../../../formats/errors.ts';
 import { DEFAULT_MAX_DOWNTIME_MS } from '../../../src/live-save/vote.ts';
 import { isControlSocket } from '../../control/socket-path.ts';
 import { withInput } from '../../io/input.ts';
+import { command } from '../../parsing/options-of.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
-import { type SendFileOptions, sendFile } from '../../teleporter/send-file.ts';
+import { sendFile } from '../../teleporter/send-file.ts';
 import { sendRunning } from '../../teleporter/send-running.ts';
 
-interface Options extends SendFileOptions {
-  teleporter: boolean;
-}
-
-export const sendCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('state', {
-        type: 'string',
-        demandOption: true,
-        describe:
-          'Saved state, plain or live, in any container; or the control socket of a machine that savkit run keeps',
-      })
-      .option('teleporter', {
-        type: 'boolean',
-        default: false,
-        describe: 'To a VirtualBox that waits for a teleported machine',
-      })
-      .option('to', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT of the target' })
-      .option('password-file', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt',
-      })
-      .option('password-form', {
-        choices: ['hashed', 'plain'] as const,
-        default: 'hashed' as const,
-        describe: 'plain: for VirtualBox 3.1 to 4.1',
-      })
-      .option('paused', { type: 'boolean', default: false, describe: 'Leave the machine paused at the target' })
-      .option('max-downtime', {
-        type: 'number',
-        default: DEFAULT_MAX_DOWNTIME_MS,
-        describe: 'Of a running machine: milliseconds that it should stand at most',
-      })
-      .option('flatten', {
-        type: 'boolean',
-        default: false,
-        describe: 'Send one plain state of the passes of a live save',
-      })
-      .option('pgm', {
-        type: 'number',
-        requiresArg: true,
-        describe: 'Version of the memory unit, 10 to 14; default: that of the state, or 14',
-      })
-      .option('layout', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9',
-      })
-      .option('like', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Take the layout from this state of the same machine',
-      })
-      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
-      .example(
-        '$0 send vm.sav --teleporter --to other:6000 --password-file pw',
-        'The machine goes on at the other host',
-      )
-      .example(
-        'VBoxManage modifyvm VM --teleporter on --teleporter-port 6000 --teleporter-password-file pw',
-        'Its other side; then VBoxManage startvm VM',
-      )
-      .epilogue(
-        'The machine at the target must have the same RAM, CPUs and devices. VirtualBox does not encrypt: use `savkit relay`, or a tunnel.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('send', [options.state], options, (job) => {
-      if (!options.teleporter)
-        throw new UnsupportedError(
-          'unsupported',
-          'Cannot send without --teleporter: only a waiting VirtualBox takes saved states',
-        );
-      if (isControlSocket(options.state)) return sendRunning(options.state, options, job);
-      return withInput(options.state, (source) => sendFile(source, options, job));
-    });
-  },
-};
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('state', {
+      type: 'string',
+      demandOption: true,
+      describe:
+        'Saved state, plain or live, in any container; or the control socket of a machine that savkit run keeps',
+    })
+    .option('teleporter', {
+      type: 'boolean',
+      default: false,
+      describe: 'To a VirtualBox that waits for a teleported machine',
+    })
+    .option('to', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT of the target' })
+    .option('password-file', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt',
+    })
+    .option('password-form', {
+      choices: ['hashed', 'plain'] as const,
+      default: 'hashed' as const,
+      describe: 'plain: for VirtualBox 3.1 to 4.1',
+    })
+    .option('paused', { type: 'boolean', default: false, describe: 'Leave the machine paused at the target' })
+    .option('max-downtime', {
+      type: 'number',
+      default: DEFAULT_MAX_DOWNTIME_MS,
+      describe: 'Of a running machine: milliseconds that it should stand at most',
+    })
+    .option('flatten', {
+      type: 'boolean',
+      default: false,
+      describe: 'Send one plain state of the passes of a live save',
+    })
+    .option('pgm', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Version of the memory unit, 10 to 14; default: that of the state, or 14',
+    })
+    .option('layout', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9',
+    })
+    .option('like', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Take the layout from this state of the same machine',
+    })
+    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .example('$0 send vm.sav --teleporter --to other:6000 --password-file pw', 'The machine goes on at the other host')
+    .example(
+      'VBoxManage modifyvm VM --teleporter on --teleporter-port 6000 --teleporter-password-file pw',
+      'Its other side; then VBoxManage startvm VM',
+    )
+    .epilogue(
+      'The machine at the target must have the same RAM, CPUs and devices. VirtualBox does not encrypt: use `savkit relay`, or a tunnel.',
+    );
+export const sendCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('send', [options.state], options, (job) => {
+    if (!options.teleporter)
+      throw new UnsupportedError(
+        'unsupported',
+        'Cannot send without --teleporter: only a waiting VirtualBox takes saved states',
+      );
+    if (isControlSocket(options.state)) return sendRunning(options.state, options, job);
+    return withInput(options.state, (source) => sendFile(source, options, job));
+  });
+});

@@ -1,4 +1,4 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
@@ -8,68 +8,51 @@ import type { AdaptTarget } from '../../../src/saved-state/adapt/plan.ts';
 import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  stepsOf,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 import { openText } from '../../text/open-text.ts';
 import { asItIs, readMachine } from './check-machine.ts';
 
-interface Options extends CommonOptions {
-  state: string;
-  donor?: string;
-  machine?: string;
-  hostCpuid?: string;
-  output?: string;
-  accept?: string;
-  dryRun: boolean;
-  force: boolean;
-}
-
-export const adaptCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state that is refused; - for stdin' })
-      .option('donor', {
-        type: 'string',
-        requiresArg: true,
-        conflicts: ['machine', 'host-cpuid'],
-        describe: 'State of the machine that is to take it, saved right after power-on; savkit donor makes one',
-      })
-      .option('machine', {
-        type: 'string',
-        requiresArg: true,
-        describe:
-          'Settings file of the machine (NAME.vbox), or its folder, instead of a donor; that does for most causes',
-      })
-      .option('host-cpuid', { ...HOST_CPUID_OPTION, implies: 'machine' })
-      .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write; - for stdout' })
-      .option('accept', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Classes of change to take, of risk (the guest may crash) and loss (memory or data goes): risk,loss',
-      })
-      .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be changed, write nothing' })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 adapt old.sav --donor machine.sav --dry-run', 'What would change, and what the guest would notice')
-      .example('$0 adapt old.sav --machine "VirtualBox VMs/box" --dry-run', 'The same, without a donor')
-      .example('$0 adapt old.sav --donor machine.sav -o adapted.sav', 'Write it, with proof that nothing else changed')
-      .epilogue(
-        'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox release that is to load the result. Without a donor --machine mends what settings tell of; for the rest it says that a donor is needed.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('adapt', [options.state], options, (job) =>
-      withSource(job, (source) => withTarget(options, job, (target) => runAdapt(source, target, job, options))),
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('state', { type: 'string', demandOption: true, describe: 'Saved state that is refused; - for stdin' })
+    .option('donor', {
+      type: 'string',
+      requiresArg: true,
+      conflicts: ['machine', 'host-cpuid'],
+      describe: 'State of the machine that is to take it, saved right after power-on; savkit donor makes one',
+    })
+    .option('machine', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'Settings file of the machine (NAME.vbox), or its folder, instead of a donor; that does for most causes',
+    })
+    .option('host-cpuid', { ...HOST_CPUID_OPTION, implies: 'machine' })
+    .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write; - for stdout' })
+    .option('accept', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Classes of change to take, of risk (the guest may crash) and loss (memory or data goes): risk,loss',
+    })
+    .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be changed, write nothing' })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 adapt old.sav --donor machine.sav --dry-run', 'What would change, and what the guest would notice')
+    .example('$0 adapt old.sav --machine "VirtualBox VMs/box" --dry-run', 'The same, without a donor')
+    .example('$0 adapt old.sav --donor machine.sav -o adapted.sav', 'Write it, with proof that nothing else changed')
+    .epilogue(
+      'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox release that is to load the result. Without a donor --machine mends what settings tell of; for the rest it says that a donor is needed.',
     );
-  },
-};
+type Options = OptionsOf<typeof builder>;
+
+export const adaptCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('adapt', [options.state], options, (job) =>
+    withSource(job, (source) => withTarget(options, job, (target) => runAdapt(source, target, job, options))),
+  );
+});
 
 async function withTarget<T>(
   { donor, machine, hostCpuid }: Options,

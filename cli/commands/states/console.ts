@@ -1,6 +1,6 @@
 import { basename, dirname } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { linesOf } from '../../../formats/binary/lines.ts';
 import { InterruptedError, UsageError } from '../../../formats/errors.ts';
 import { KIB } from '../../../formats/sizes.ts';
@@ -13,53 +13,39 @@ import { parseHostPaging } from '../../../src/paging/shadow-mode.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { keepFile } from '../../control/keep-file.ts';
 import { withSource } from '../../io/input.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { type Charge, custody } from '../../process/custody.ts';
 import { ExitCode, exitCodeOf, gravest } from '../../process/exit-codes.ts';
 import { SHADOW_TEXT } from '../../process/host-options.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  stepsOf,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { drawingStreams, show } from '../../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
 
 /** Bytes; commands with their arguments are far shorter. */
 const MAX_LINE = 64 * KIB;
 
-interface Options extends CommonOptions {
-  state: string;
-  command?: string[];
-  shadow?: string;
-}
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin (with -c)' })
+    .option('command', {
+      type: 'string',
+      alias: 'c',
+      array: true,
+      nargs: 1,
+      requiresArg: true,
+      describe: 'Run this and end; may be repeated',
+    })
+    .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
+    .example('$0 console machine.sav', 'Type commands; help lists them, Tab completes')
+    .example("$0 console machine.sav -c 'info mode' -c pgmram", 'Two answers')
+    .example('$0 console machine.sav -c \'find text "password"\' --json', 'For a script')
+    .example('$0 console machine.sav < commands.txt', 'Commands of a file, a line each')
+    .epilogue('The file stays as it is: poke changes memory that was loaded, save FILE writes a new state.');
+type Options = OptionsOf<typeof builder>;
 
-export const consoleCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin (with -c)' })
-      .option('command', {
-        type: 'string',
-        alias: 'c',
-        array: true,
-        nargs: 1,
-        requiresArg: true,
-        describe: 'Run this and end; may be repeated',
-      })
-      .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
-      .example('$0 console machine.sav', 'Type commands; help lists them, Tab completes')
-      .example("$0 console machine.sav -c 'info mode' -c pgmram", 'Two answers')
-      .example('$0 console machine.sav -c \'find text "password"\' --json', 'For a script')
-      .example('$0 console machine.sav < commands.txt', 'Commands of a file, a line each')
-      .epilogue(
-        'The file stays as it is: poke changes memory that was loaded, save FILE writes a new state.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('console', [options.state], options, (job) => runConsole(job, options));
-  },
-};
+export const consoleCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('console', [options.state], options, (job) => runConsole(job, options));
+});
 
 async function runConsole(job: Job, options: Options): Promise<Outcome> {
   const { command } = options;

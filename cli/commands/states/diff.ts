@@ -12,7 +12,7 @@ import {
 import { readPages, type WantedPages } from '../../../src/saved-state/compare/page-contents.ts';
 import { withSource } from '../../io/input.ts';
 import { fileCommand } from '../../many/command-of.ts';
-import type { FileOptions } from '../../many/file-command.ts';
+import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
 import { surplusError } from '../../parsing/surplus.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
@@ -21,35 +21,32 @@ import { good, heading } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
 
-interface Options extends FileOptions {
-  base?: string;
-  pages: boolean;
-  hex?: number;
-}
+const builder = (argv: Argv) =>
+  withManyFiles(withCommonOptions(argv))
+    .positional('files', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'Two saved states, one of them may be - for stdin; with --base any number of them',
+    })
+    .option('base', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Compare each of the files with this one',
+    })
+    .option('pages', { type: 'boolean', default: false, describe: 'List every run of changed pages' })
+    .option('hex', { type: 'number', requiresArg: true, describe: 'Show the changed bytes of so many pages' })
+    .example('$0 diff before.sav after.sav', 'What has changed between two saves?')
+    .example('$0 diff old.sav converted.sav', 'Did a conversion keep everything?')
+    .example('$0 diff before.sav after.sav --hex 4', 'Bytes of the first four changed pages')
+    .example('$0 diff --base before.sav a.sav b.sav', 'Which of these differ from one?')
+    .epilogue('Exit codes: 0 both hold the same, 1 they differ or one is bad.');
+type Options = FileOptionsOf<typeof builder>;
 
-export const diffCommand = fileCommand<Options>({
+export const diffCommand = fileCommand({
   name: 'diff',
   usage: '<a> <b>',
-  builder: (argv) =>
-    withManyFiles(withCommonOptions(argv))
-      .positional('files', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'Two saved states, one of them may be - for stdin; with --base any number of them',
-      })
-      .option('base', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Compare each of the files with this one',
-      })
-      .option('pages', { type: 'boolean', default: false, describe: 'List every run of changed pages' })
-      .option('hex', { type: 'number', requiresArg: true, describe: 'Show the changed bytes of so many pages' })
-      .example('$0 diff before.sav after.sav', 'What has changed between two saves?')
-      .example('$0 diff old.sav converted.sav', 'Did a conversion keep everything?')
-      .example('$0 diff before.sav after.sav --hex 4', 'Bytes of the first four changed pages')
-      .example('$0 diff --base before.sav a.sav b.sav', 'Which of these differ from one?')
-      .epilogue('Exit codes: 0 both hold the same, 1 they differ or one is bad.') as unknown as Argv<Options>,
+  builder,
   settle: takeBase,
   perFile: (job, options) => withSource({ file: options.base ?? '' }, (base) => runDiff(base, job, options)),
 });

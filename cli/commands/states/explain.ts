@@ -1,44 +1,39 @@
 import { existsSync } from 'node:fs';
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { type Explanation, explainCode } from '../../../src/saved-state/explain/explain.ts';
 import { explainLog, type LogFinding, LogReader } from '../../../src/saved-state/explain/log-reader.ts';
 import { explainQemu } from '../../../src/saved-state/explain/qemu-messages.ts';
 import { readLines } from '../../io/input.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ALL_CODE_FAMILIES } from '../../process/code-families.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { good, heading } from '../../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions {
-  what: string[];
-}
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('what', {
+      type: 'string',
+      array: true,
+      demandOption: true,
+      describe:
+        'VERR_SSM_…, VERR_PGM_…, a number, a code of savkit, a message (of QEMU or libvirt, too), or the path of a log or a message; - for stdin',
+    })
+    .example('$0 explain VERR_SSM_LOAD_CONFIG_MISMATCH', 'A code from a message box')
+    .example('$0 explain -1844', 'The same by number')
+    .example('$0 explain truncated', "A code in savkit's own JSON")
+    .example('$0 explain "apic#0: Config mismatch … (VERR_SSM_LOAD_CONFIG_MISMATCH)"', 'A whole message')
+    .example('$0 explain "load of migration failed: Invalid argument"', 'A message of QEMU')
+    .example('$0 explain "VirtualBox VMs/box/Logs/VBox.log"', 'Which unit failed, and why?')
+    .epilogue('Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log can not be read.');
+type Options = OptionsOf<typeof builder>;
 
-export const explainCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('what', {
-        type: 'string',
-        array: true,
-        demandOption: true,
-        describe:
-          'VERR_SSM_…, VERR_PGM_…, a number, a code of savkit, a message (of QEMU or libvirt, too), or the path of a log or a message; - for stdin',
-      })
-      .example('$0 explain VERR_SSM_LOAD_CONFIG_MISMATCH', 'A code from a message box')
-      .example('$0 explain -1844', 'The same by number')
-      .example('$0 explain truncated', "A code in savkit's own JSON")
-      .example('$0 explain "apic#0: Config mismatch … (VERR_SSM_LOAD_CONFIG_MISMATCH)"', 'A whole message')
-      .example('$0 explain "load of migration failed: Invalid argument"', 'A message of QEMU')
-      .example('$0 explain "VirtualBox VMs/box/Logs/VBox.log"', 'Which unit failed, and why?')
-      .epilogue(
-        'Exit codes: 0 explained, or a log without failures; 2 not known; 4 the log can not be read.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('explain', options.what.map(String), options, ({ file }) =>
-      explain(file, options),
-    );
-  },
-};
+export const explainCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('explain', options.what.map(String), options, ({ file }) =>
+    explain(file, options),
+  );
+});
 
 async function explain(what: string, { quiet }: Options): Promise<Outcome> {
   if (what === '-' || existsSync(what)) return explainFile(what, quiet);

@@ -11,93 +11,78 @@ import {
   extract,
 } from '../../../src/saved-state/extract/extract.ts';
 import { extractToStream } from '../../../src/saved-state/extract/extract-stream.ts';
-import { IMAGE_FORMATS, type ImageFormat } from '../../../src/saved-state/extract/plan-extraction.ts';
+import { IMAGE_FORMATS } from '../../../src/saved-state/extract/plan-extraction.ts';
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
-import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { withRamFile } from '../../io/ram-file.ts';
 import { fileCommand } from '../../many/command-of.ts';
-import type { FileOptions } from '../../many/file-command.ts';
+import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { parseRange } from '../../parsing/address.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type Outcome,
-  type ThreadOptions,
-  threadsOf,
-  withCommonOptions,
-  withThreads,
-} from '../../process/run-command.ts';
+import { type Outcome, threadsOf, withCommonOptions, withThreads } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 
-interface Options extends FileOptions, ThreadOptions, RamOptions {
-  output?: string;
-  format: ImageFormat;
-  asSeen: boolean;
-  range?: string;
-  rom?: string;
-  shadow: boolean;
-  mmio2?: string;
-  unit?: string;
-  force: boolean;
-}
+const builder = (argv: Argv) =>
+  withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
+    .positional('files', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'Saved states, or with -r folders; - for stdin',
+    })
+    .option('output', {
+      type: 'string',
+      alias: 'o',
+      requiresArg: true,
+      describe: 'File to write; - for stdout',
+    })
+    .option('format', {
+      choices: IMAGE_FORMATS,
+      default: 'raw' as const,
+      describe:
+        'raw: flat by address; sparse: the same with holes for zeros; elf: core for gdb, crash, drgn; vbox-core: core as VirtualBox writes it',
+    })
+    .option('as-seen', {
+      type: 'boolean',
+      default: false,
+      describe: 'Memory as the guest sees it, with ROM and mapped device memory',
+    })
+    .option('range', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
+    })
+    .option('rom', { type: 'string', requiresArg: true, describe: 'One ROM, by its name in inspect' })
+    .option('shadow', { type: 'boolean', default: false, describe: 'With --rom: the RAM behind it' })
+    .option('mmio2', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'One MMIO2 range, by name or device/instance/region',
+    })
+    .option('unit', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Decoded payload of a unit: NAME, NAME/INSTANCE or NAME/INSTANCE:PASS',
+    })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 extract machine.sav -o memory.raw', 'RAM, flat from address 0')
+    .example('$0 extract machine.sav --format elf -o core', 'A core for gdb, crash, drgn, makedumpfile, Volatility')
+    .example('$0 extract machine.sav --range 0x100000-0x200000 -o - | xxd | less', 'Look at one MiB')
+    .example('$0 extract machine.sav --mmio2 VRam -o vram.bin', 'Video memory')
+    .epilogue(
+      'Nothing is written before the whole state has been checked; the output appears when it is complete, readable by you only.',
+    );
+type Options = FileOptionsOf<typeof builder>;
 
-export const extractCommand = fileCommand<Options>({
+export const extractCommand = fileCommand({
   name: 'extract',
   usage: '<file>',
-  builder: (argv) =>
-    withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
-      .positional('files', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'Saved states, or with -r folders; - for stdin',
-      })
-      .option('output', {
-        type: 'string',
-        alias: 'o',
-        requiresArg: true,
-        describe: 'File to write; - for stdout',
-      })
-      .option('format', {
-        choices: IMAGE_FORMATS,
-        default: 'raw' as const,
-        describe:
-          'raw: flat by address; sparse: the same with holes for zeros; elf: core for gdb, crash, drgn; vbox-core: core as VirtualBox writes it',
-      })
-      .option('as-seen', {
-        type: 'boolean',
-        default: false,
-        describe: 'Memory as the guest sees it, with ROM and mapped device memory',
-      })
-      .option('range', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
-      })
-      .option('rom', { type: 'string', requiresArg: true, describe: 'One ROM, by its name in inspect' })
-      .option('shadow', { type: 'boolean', default: false, describe: 'With --rom: the RAM behind it' })
-      .option('mmio2', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'One MMIO2 range, by name or device/instance/region',
-      })
-      .option('unit', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Decoded payload of a unit: NAME, NAME/INSTANCE or NAME/INSTANCE:PASS',
-      })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 extract machine.sav -o memory.raw', 'RAM, flat from address 0')
-      .example('$0 extract machine.sav --format elf -o core', 'A core for gdb, crash, drgn, makedumpfile, Volatility')
-      .example('$0 extract machine.sav --range 0x100000-0x200000 -o - | xxd | less', 'Look at one MiB')
-      .example('$0 extract machine.sav --mmio2 VRam -o vram.bin', 'Video memory')
-      .epilogue(
-        'Nothing is written before the whole state has been checked; the output appears when it is complete, readable by you only.',
-      ) as unknown as Argv<Options>,
+  builder,
   settle: expectOneOutput,
   extension: extensionOf,
   perFile: ({ file, signal, progress }, options) =>

@@ -1,77 +1,60 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import { KIB } from '../../../formats/sizes.ts';
 import { hexLines } from '../../../src/console/hex-lines.ts';
 import { PATTERN_KINDS, type Pattern, patternOf } from '../../../src/saved-state/search/pattern.ts';
 import { type Hit, type SearchReport, searchMemory } from '../../../src/saved-state/search/search-memory.ts';
 import { withSource } from '../../io/input.ts';
-import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { withRamFile } from '../../io/ram-file.ts';
 import { parseRange } from '../../parsing/address.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { line, lines, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
-
-interface Options extends CommonOptions, RamOptions {
-  state: string;
-  text?: string;
-  utf16?: string;
-  hex?: string;
-  regex?: string;
-  ignoreCase: boolean;
-  range?: string;
-  context: number;
-  max: number;
-}
 
 const MOST_CONTEXT = 4 * KIB;
 const MOST_HITS = 1_000_000;
 
-export const findCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withRamFile(withCommonOptions(argv))
-      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
-      .option('text', { type: 'string', requiresArg: true, describe: 'A text, in UTF-8' })
-      .option('utf16', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'A text in UTF-16 (little-endian), as Windows has it',
-      })
-      .option('hex', { type: 'string', requiresArg: true, describe: 'Bytes, as pairs of hexadecimal digits' })
-      .option('regex', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'A regular expression of JavaScript; each byte is a character of Latin-1',
-      })
-      .option('ignore-case', { type: 'boolean', alias: 'i', default: false, describe: 'Letters a to z in both cases' })
-      .option('range', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
-      })
-      .option('context', {
-        type: 'number',
-        default: 16,
-        requiresArg: true,
-        describe: 'Bytes shown before and after each match',
-      })
-      .option('max', { type: 'number', default: 1000, requiresArg: true, describe: 'Matches shown at most' })
-      .example('$0 find machine.sav --text "Linux version "', 'Which kernel runs there?')
-      .example('$0 find machine.sav --utf16 password -i --context 64', 'Texts of a Windows guest')
-      .example('$0 find machine.sav --hex "55 aa" --range 0x7c00+512', 'Is there a boot sector?')
-      .example(`$0 find machine.sav --regex '[a-z0-9.]+@[a-z0-9.]+' --json`, 'Addresses of mail, for a program')
-      .epilogue(
-        'Memory is searched as the guest sees it, by guest-physical address; a match may cross pages. Exit codes: 0 also where nothing is found, 3 where there may be more than --max.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('find', [options.state], options, (job) => runFind(job, options));
-  },
-};
+const builder = (argv: Argv) =>
+  withRamFile(withCommonOptions(argv))
+    .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .option('text', { type: 'string', requiresArg: true, describe: 'A text, in UTF-8' })
+    .option('utf16', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'A text in UTF-16 (little-endian), as Windows has it',
+    })
+    .option('hex', { type: 'string', requiresArg: true, describe: 'Bytes, as pairs of hexadecimal digits' })
+    .option('regex', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'A regular expression of JavaScript; each byte is a character of Latin-1',
+    })
+    .option('ignore-case', { type: 'boolean', alias: 'i', default: false, describe: 'Letters a to z in both cases' })
+    .option('range', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
+    })
+    .option('context', {
+      type: 'number',
+      default: 16,
+      requiresArg: true,
+      describe: 'Bytes shown before and after each match',
+    })
+    .option('max', { type: 'number', default: 1000, requiresArg: true, describe: 'Matches shown at most' })
+    .example('$0 find machine.sav --text "Linux version "', 'Which kernel runs there?')
+    .example('$0 find machine.sav --utf16 password -i --context 64', 'Texts of a Windows guest')
+    .example('$0 find machine.sav --hex "55 aa" --range 0x7c00+512', 'Is there a boot sector?')
+    .example(`$0 find machine.sav --regex '[a-z0-9.]+@[a-z0-9.]+' --json`, 'Addresses of mail, for a program')
+    .epilogue(
+      'Memory is searched as the guest sees it, by guest-physical address; a match may cross pages. Exit codes: 0 also where nothing is found, 3 where there may be more than --max.',
+    );
+type Options = OptionsOf<typeof builder>;
+
+export const findCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('find', [options.state], options, (job) => runFind(job, options));
+});
 
 function runFind(job: Job, options: Options): Promise<Outcome> {
   const pattern = patternIn(options);

@@ -3,9 +3,9 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { inspectState, type StateInspection } from '../../../src/saved-state/families/inspect-state.ts';
 import { foreseeWake } from '../../../src/wake/prepare.ts';
 import { withInput, withSource } from '../../io/input.ts';
-import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { withRamFile } from '../../io/ram-file.ts';
 import { fileCommand } from '../../many/command-of.ts';
-import type { FileOptions } from '../../many/file-command.ts';
+import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, withCommonOptions } from '../../process/run-command.ts';
@@ -17,40 +17,36 @@ import { renderQemuState, renderSnapshots } from '../../text/qemu-inspect-text.t
 import { renderUnit } from '../../text/unit-text.ts';
 import { foreseenText } from '../../text/wake-text.ts';
 
-interface Options extends FileOptions, RamOptions {
-  unit?: string;
-  wake: boolean;
-}
+const builder = (argv: Argv) =>
+  withManyFiles(withRamFile(withCommonOptions(argv)))
+    .positional('files', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'Saved states, or with -r folders; - for stdin',
+    })
+    .option('unit', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Show this unit (of QEMU: section) field by field, such as apic or cpu/0',
+    })
+    .option('wake', {
+      type: 'boolean',
+      default: false,
+      describe: 'Tell whether a machine of VirtualBox could go on in QEMU, and with which command line',
+    })
+    .example('$0 inspect machine.sav', 'Container, units, memory map, registers, pages')
+    .example("$0 inspect --json machine.sav | jq '.files[0].result.cpus'", 'Registers for a script')
+    .example('$0 inspect machine.sav --unit apic', 'Registers of the interrupt controllers')
+    .example('$0 inspect --wake machine.sav', 'Whether it could go on in QEMU, and what it would lose')
+    .example('$0 inspect guest.state --unit cpu/0', 'Every field of a device of QEMU')
+    .epilogue('Structure and CRCs are checked on the way, compressed data is not: that is for verify.');
+type Options = FileOptionsOf<typeof builder>;
 
-export const inspectCommand = fileCommand<Options>({
+export const inspectCommand = fileCommand({
   name: 'inspect',
   usage: '<files..>',
-  builder: (argv) =>
-    withManyFiles(withRamFile(withCommonOptions(argv)))
-      .positional('files', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'Saved states, or with -r folders; - for stdin',
-      })
-      .option('unit', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Show this unit (of QEMU: section) field by field, such as apic or cpu/0',
-      })
-      .option('wake', {
-        type: 'boolean',
-        default: false,
-        describe: 'Tell whether a machine of VirtualBox could go on in QEMU, and with which command line',
-      })
-      .example('$0 inspect machine.sav', 'Container, units, memory map, registers, pages')
-      .example("$0 inspect --json machine.sav | jq '.files[0].result.cpus'", 'Registers for a script')
-      .example('$0 inspect machine.sav --unit apic', 'Registers of the interrupt controllers')
-      .example('$0 inspect --wake machine.sav', 'Whether it could go on in QEMU, and what it would lose')
-      .example('$0 inspect guest.state --unit cpu/0', 'Every field of a device of QEMU')
-      .epilogue(
-        'Structure and CRCs are checked on the way, compressed data is not: that is for verify.',
-      ) as unknown as Argv<Options>,
+  builder,
   perFile: (job, options) =>
     options.wake ? withSource(job, (source) => inspectWake(source, job)) : inspectFile(job, options),
 });

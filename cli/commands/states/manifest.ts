@@ -1,13 +1,13 @@
 import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { makeManifest } from '../../../src/saved-state/manifest/manifest.ts';
-import { encodeManifest, type ManifestEncoding } from '../../../src/saved-state/manifest/manifest-file.ts';
+import { encodeManifest } from '../../../src/saved-state/manifest/manifest-file.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
-import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { withRamFile } from '../../io/ram-file.ts';
 import { SIGNATURE_ENDING, signWithSsh } from '../../io/ssh-signature.ts';
 import { fileCommand } from '../../many/command-of.ts';
-import type { FileOptions } from '../../many/file-command.ts';
+import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
@@ -15,47 +15,41 @@ import { stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 
-interface Options extends FileOptions, RamOptions {
-  output?: string;
-  format?: ManifestEncoding;
-  sign?: string;
-  force: boolean;
-}
+const builder = (argv: Argv) =>
+  withInto(withManyFiles(withRamFile(withCommonOptions(argv))))
+    .positional('files', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'Saved states, or with -r folders; - for stdin',
+    })
+    .option('output', {
+      type: 'string',
+      alias: 'o',
+      requiresArg: true,
+      describe: 'File to write; - for stdout',
+    })
+    .option('format', {
+      choices: ['json', 'msgpack'] as const,
+      describe: 'Default: json, or msgpack for a name that ends so',
+    })
+    .option('sign', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Sign the manifest with this SSH key, into a file beside it that ends in .sig',
+    })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 manifest machine.sav -o machine.manifest', 'While the state is good')
+    .example('$0 manifest machine.sav -o signed.manifest --sign ~/.ssh/id_ed25519', 'Who has made it can be proved')
+    .example('$0 manifest -r states --into manifests', 'Of each state in a folder')
+    .example('$0 verify --manifest machine.manifest machine.sav', 'Later: which page, unit or field has changed?')
+    .epilogue('A manifest holds hashes and the decoded registers, no memory. A damaged state gets none.');
+type Options = FileOptionsOf<typeof builder>;
 
-export const manifestCommand = fileCommand<Options>({
+export const manifestCommand = fileCommand({
   name: 'manifest',
   usage: '<file>',
-  builder: (argv) =>
-    withInto(withManyFiles(withRamFile(withCommonOptions(argv))))
-      .positional('files', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'Saved states, or with -r folders; - for stdin',
-      })
-      .option('output', {
-        type: 'string',
-        alias: 'o',
-        requiresArg: true,
-        describe: 'File to write; - for stdout',
-      })
-      .option('format', {
-        choices: ['json', 'msgpack'] as const,
-        describe: 'Default: json, or msgpack for a name that ends so',
-      })
-      .option('sign', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Sign the manifest with this SSH key, into a file beside it that ends in .sig',
-      })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 manifest machine.sav -o machine.manifest', 'While the state is good')
-      .example('$0 manifest machine.sav -o signed.manifest --sign ~/.ssh/id_ed25519', 'Who has made it can be proved')
-      .example('$0 manifest -r states --into manifests', 'Of each state in a folder')
-      .example('$0 verify --manifest machine.manifest machine.sav', 'Later: which page, unit or field has changed?')
-      .epilogue(
-        'A manifest holds hashes and the decoded registers, no memory. A damaged state gets none.',
-      ) as unknown as Argv<Options>,
+  builder,
   settle: (options) => {
     expectOneOutput(options);
     if (options.sign !== undefined && options.output === '-')

@@ -1,13 +1,14 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { AddressSpace } from '../../../src/paging/address-space.ts';
 import { hierarchyOf } from '../../../src/paging/hierarchy.ts';
 import { mappingsOf } from '../../../src/paging/mappings-of.ts';
 import { MODE_NAMES } from '../../../src/paging/modes.ts';
 import { withRamFile } from '../../io/ram-file.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CpuOptions, withSpace } from '../../process/load-machine.ts';
-import { type CommonOptions, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { withSpace } from '../../process/load-machine.ts';
+import { type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { lines, type Piece } from '../../terminal/terminal-text.ts';
 import {
   FLAGS_LEGEND,
@@ -20,52 +21,45 @@ import {
   runsText,
 } from '../../text/paging-text.ts';
 
-interface Options extends CommonOptions, CpuOptions {
-  file: string;
-  depth: number;
-  runs: boolean;
-  limit: number;
-}
+const builder = (argv: Argv) =>
+  withRamFile(withCommonOptions(argv))
+    .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' })
+    .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
+    .option('depth', {
+      type: 'number',
+      default: 4,
+      requiresArg: true,
+      describe: 'Levels of tables to show, the root included',
+    })
+    .option('runs', {
+      type: 'boolean',
+      default: false,
+      describe: 'What is mapped, neighbours of equal size and rights in one line',
+    })
+    .option('limit', {
+      type: 'number',
+      default: 100_000,
+      requiresArg: true,
+      describe: 'Lines to show: tables that name themselves have no end',
+    })
+    .example('$0 pagetable machine.sav', 'Every present entry, level by level')
+    .example('$0 pagetable machine.sav --runs', 'Virtual memory in runs')
+    .example('$0 pagetable machine.sav --depth 2 --cpu 0', 'The upper two levels of the first CPU')
+    .epilogue('Exit code 3 when the limit cut the list.');
+type Options = OptionsOf<typeof builder>;
 
-export const pagetableCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withRamFile(withCommonOptions(argv))
-      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
-      .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' })
-      .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
-      .option('depth', {
-        type: 'number',
-        default: 4,
-        requiresArg: true,
-        describe: 'Levels of tables to show, the root included',
-      })
-      .option('runs', {
-        type: 'boolean',
-        default: false,
-        describe: 'What is mapped, neighbours of equal size and rights in one line',
-      })
-      .option('limit', {
-        type: 'number',
-        default: 100_000,
-        requiresArg: true,
-        describe: 'Lines to show: tables that name themselves have no end',
-      })
-      .example('$0 pagetable machine.sav', 'Every present entry, level by level')
-      .example('$0 pagetable machine.sav --runs', 'Virtual memory in runs')
-      .example('$0 pagetable machine.sav --depth 2 --cpu 0', 'The upper two levels of the first CPU')
-      .epilogue('Exit code 3 when the limit cut the list.') as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('pagetable', [options.file], options, async (job) => {
-      for (const name of ['depth', 'limit'] as const) {
-        if (!Number.isInteger(options[name]) || options[name] < 1)
-          throw new UsageError('bad-number', `Cannot show page tables: --${name} must be 1 or more`);
-      }
-      return withSpace(job, options, (space) =>
-        options.runs ? showRuns(space, options) : showHierarchy(space, options),
-      );
-    });
-  },
-};
+export const pagetableCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('pagetable', [options.file], options, async (job) => {
+    for (const name of ['depth', 'limit'] as const) {
+      if (!Number.isInteger(options[name]) || options[name] < 1)
+        throw new UsageError('bad-number', `Cannot show page tables: --${name} must be 1 or more`);
+    }
+    return withSpace(job, options, (space) =>
+      options.runs ? showRuns(space, options) : showHierarchy(space, options),
+    );
+  });
+});
 
 function showHierarchy(space: AddressSpace, { depth, limit }: Options): Outcome {
   const { entries, complete } = hierarchyOf(space, { levels: depth, maxEntries: limit });

@@ -1,68 +1,54 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import { hexLines } from '../../../src/console/hex-lines.ts';
 import type { Peeked } from '../../../src/machine/edit.ts';
 import type { OpenedMachine } from '../../../src/machine/opened-machine.ts';
-import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { withRamFile } from '../../io/ram-file.ts';
 import { parseAddress, parseBigAddress } from '../../parsing/address.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { withMachine } from '../../process/load-machine.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { showBytes, tell } from '../../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
-
-interface Options extends CommonOptions, RamOptions {
-  file: string;
-  at: string;
-  len: string;
-  raw: boolean;
-  virt: boolean;
-  cpu: number;
-}
 
 /** A screenful is what people look at; whole ranges are for `extract`. */
 const MAX_LENGTH = 16 * MIB;
 
-export const peekCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withRamFile(withCommonOptions(argv))
-      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
-      .option('at', {
-        type: 'string',
-        demandOption: true,
-        requiresArg: true,
-        describe: 'Guest-physical address; with --virt a virtual one',
-      })
-      .option('len', { type: 'string', default: '256', requiresArg: true, describe: 'Number of bytes' })
-      .option('raw', { type: 'boolean', default: false, describe: 'The bytes themselves, not their dump' })
-      .option('virt', {
-        type: 'boolean',
-        default: false,
-        describe: 'The address is virtual: it goes through the page tables of a CPU',
-      })
-      .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'With --virt: whose page tables' })
-      .example('$0 peek machine.sav --at 0x7c00 --len 512', 'The boot sector, where the BIOS put it')
-      .example('$0 peek machine.sav --at 0xf0000 --len 64K --raw | strings', 'Words in the BIOS')
-      .example('$0 peek machine.sav --virt --at 0xffffffff80000000', "What the guest's kernel has there")
-      .epilogue(
-        'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any size: savkit extract.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand(
-      'peek',
-      [options.file],
-      options.raw ? { ...options, output: '-' } : options,
-      (job) => runPeek(job, options),
+const builder = (argv: Argv) =>
+  withRamFile(withCommonOptions(argv))
+    .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .option('at', {
+      type: 'string',
+      demandOption: true,
+      requiresArg: true,
+      describe: 'Guest-physical address; with --virt a virtual one',
+    })
+    .option('len', { type: 'string', default: '256', requiresArg: true, describe: 'Number of bytes' })
+    .option('raw', { type: 'boolean', default: false, describe: 'The bytes themselves, not their dump' })
+    .option('virt', {
+      type: 'boolean',
+      default: false,
+      describe: 'The address is virtual: it goes through the page tables of a CPU',
+    })
+    .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'With --virt: whose page tables' })
+    .example('$0 peek machine.sav --at 0x7c00 --len 512', 'The boot sector, where the BIOS put it')
+    .example('$0 peek machine.sav --at 0xf0000 --len 64K --raw | strings', 'Words in the BIOS')
+    .example('$0 peek machine.sav --virt --at 0xffffffff80000000', "What the guest's kernel has there")
+    .epilogue(
+      'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any size: savkit extract.',
     );
-  },
-};
+type Options = OptionsOf<typeof builder>;
+
+export const peekCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand(
+    'peek',
+    [options.file],
+    options.raw ? { ...options, output: '-' } : options,
+    (job) => runPeek(job, options),
+  );
+});
 
 function runPeek(job: Job, options: Options): Promise<Outcome> {
   const length = parseAddress(options.len);

@@ -1,4 +1,4 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
@@ -11,60 +11,42 @@ import { saveState } from '../../../src/machine/save.ts';
 import { readSmallFile, withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
 import { parseAddress } from '../../parsing/address.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  stepsOf,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
-
-interface Options extends CommonOptions {
-  state: string;
-  output: string;
-  at: string;
-  hex?: string;
-  file?: string;
-  proof: boolean;
-  force: boolean;
-}
 
 /** Bytes of one write; they are held in memory. */
 const MAX_LENGTH = 256 * MIB;
 
-export const pokeCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
-      .option('output', {
-        type: 'string',
-        alias: 'o',
-        demandOption: true,
-        requiresArg: true,
-        describe: 'State to write; - for stdout',
-      })
-      .option('at', { type: 'string', demandOption: true, requiresArg: true, describe: 'Guest-physical address' })
-      .option('hex', { type: 'string', requiresArg: true, describe: 'The bytes, in hexadecimal; blanks do not count' })
-      .option('file', { type: 'string', requiresArg: true, describe: 'Or: a file with the bytes' })
-      .option('proof', {
-        type: 'boolean',
-        default: true,
-        describe: 'Read the result back and compare it with the input',
-      })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 poke machine.sav --at 0x1000 --hex "de ad be ef" -o new.sav', 'Four bytes')
-      .example('$0 poke machine.sav --at 1M --file kernel.bin -o new.sav', 'A whole file')
-      .epilogue(
-        'Container, version and all units but memory stay as they are; the passes of a live save become one.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('poke', [options.state], options, (job) => runPoke(job, options));
-  },
-};
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .option('output', {
+      type: 'string',
+      alias: 'o',
+      demandOption: true,
+      requiresArg: true,
+      describe: 'State to write; - for stdout',
+    })
+    .option('at', { type: 'string', demandOption: true, requiresArg: true, describe: 'Guest-physical address' })
+    .option('hex', { type: 'string', requiresArg: true, describe: 'The bytes, in hexadecimal; blanks do not count' })
+    .option('file', { type: 'string', requiresArg: true, describe: 'Or: a file with the bytes' })
+    .option('proof', {
+      type: 'boolean',
+      default: true,
+      describe: 'Read the result back and compare it with the input',
+    })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 poke machine.sav --at 0x1000 --hex "de ad be ef" -o new.sav', 'Four bytes')
+    .example('$0 poke machine.sav --at 1M --file kernel.bin -o new.sav', 'A whole file')
+    .epilogue('Container, version and all units but memory stay as they are; the passes of a live save become one.');
+type Options = OptionsOf<typeof builder>;
+
+export const pokeCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('poke', [options.state], options, (job) => runPoke(job, options));
+});
 
 async function runPoke(job: Job, options: Options): Promise<Outcome> {
   const at = parseAddress(options.at);

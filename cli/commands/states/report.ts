@@ -1,16 +1,11 @@
 import { basename } from 'node:path';
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { peek } from '../../../formats/files/peeked-source.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { version } from '../../process/version.ts';
 import { readResults } from '../../report/events.ts';
 import { FleetSection } from '../../report/fleet-section.ts';
@@ -20,47 +15,40 @@ import { stateSection } from '../../report/state-section.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions {
-  files: string[];
-  output: string;
-  title?: string;
-  force: boolean;
-}
-
 /** Sections of more migrations make no page that anybody reads. */
 const MOST_MIGRATIONS = 100;
 
-export const reportCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('files', {
-        type: 'string',
-        array: true,
-        demandOption: true,
-        describe: 'Saved states, and results of other commands: their --ndjson, --json or journals',
-      })
-      .option('output', {
-        type: 'string',
-        alias: 'o',
-        demandOption: true,
-        requiresArg: true,
-        describe: 'HTML file to write; - for stdout',
-      })
-      .option('title', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Of the page; default: the name of the first file',
-      })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 report machine.sav -o report.html', 'A state to look at: memory map, kinds of pages, units, screen')
-      .example('$0 report checked.ndjson -o archive.html', 'What came of many files')
-      .epilogue(
-        'Exit codes: 0 written, also for damaged states, which the page tells; 4 a file can not be read or written.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('report', [options.files[0]], options, (job) => runReport(job, options));
-  },
-};
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('files', {
+      type: 'string',
+      array: true,
+      demandOption: true,
+      describe: 'Saved states, and results of other commands: their --ndjson, --json or journals',
+    })
+    .option('output', {
+      type: 'string',
+      alias: 'o',
+      demandOption: true,
+      requiresArg: true,
+      describe: 'HTML file to write; - for stdout',
+    })
+    .option('title', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Of the page; default: the name of the first file',
+    })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 report machine.sav -o report.html', 'A state to look at: memory map, kinds of pages, units, screen')
+    .example('$0 report checked.ndjson -o archive.html', 'What came of many files')
+    .epilogue(
+      'Exit codes: 0 written, also for damaged states, which the page tells; 4 a file can not be read or written.',
+    );
+type Options = OptionsOf<typeof builder>;
+
+export const reportCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('report', [options.files[0]], options, (job) => runReport(job, options));
+});
 
 async function runReport(job: Job, options: Options): Promise<Outcome> {
   const { files, output, force, quiet, title = basename(files[0]) } = options;

@@ -6,13 +6,12 @@ import { familyOf } from '../../../src/saved-state/families/read-state.ts';
 import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { firstError } from '../../../src/saved-state/reading/findings.ts';
 import { salvage } from '../../../src/saved-state/salvage/salvage.ts';
-import type { Fill } from '../../../src/saved-state/salvage/salvage-options.ts';
 import type { SalvageReport } from '../../../src/saved-state/salvage/salvage-report.ts';
 import { withSource } from '../../io/input.ts';
-import { type LayoutOptions, layoutFrom } from '../../io/layout.ts';
+import { layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
 import { fileCommand } from '../../many/command-of.ts';
-import type { FileOptions } from '../../many/file-command.ts';
+import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
@@ -23,63 +22,58 @@ import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 import { runQemuSalvage } from '../qemu/salvage-qemu.ts';
 
-interface Options extends FileOptions, LayoutOptions {
-  fill?: Fill;
-  trust: boolean;
-  repair: boolean;
-  force: boolean;
-}
+const builder = (argv: Argv) =>
+  withInto(withManyFiles(withCommonOptions(argv)))
+    .positional('files', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'Damaged or cut state and the file to write, - for stdin and stdout; with --into any number of states',
+    })
+    .option('fill', {
+      choices: ['zero', 'older'] as const,
+      describe:
+        'What missing pages become, so that the state loads: zeros; or older copies from a live save where there are any, else zeros',
+    })
+    .option('trust', {
+      type: 'boolean',
+      default: false,
+      describe: 'Keep what can be read but does not have the CRC that was stored',
+    })
+    .option('repair', {
+      type: 'boolean',
+      default: false,
+      describe:
+        'Flip back a single bit that explains a wrong CRC also in large units, where some bit may fit by accident',
+    })
+    .option('layout', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'JSON file as of convert --print-layout: names what is lost in a state of pgm 6 to 9',
+    })
+    .option('like', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Take the layout from this state of the same machine',
+    })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example(
+      '$0 salvage broken.sav rescued.sav',
+      'Keep what is certain; VirtualBox will not load it while pages are missing',
+    )
+    .example(
+      '$0 salvage broken.sav rescued.sav --fill zero',
+      'Missing pages become zeros, so that they do not keep it from loading: at your own risk',
+    )
+    .epilogue(
+      'Exit codes: 0 nothing is missing and the result is whole, 3 something is missing or damaged, 1 nothing can be kept, 5 the result holds what savkit can not judge. A state with missing parts holds a unit savkit/incomplete that lists them and keeps VirtualBox from loading it.',
+    );
+type Options = FileOptionsOf<typeof builder>;
 
-export const salvageCommand = fileCommand<Options>({
+export const salvageCommand = fileCommand({
   name: 'salvage',
   usage: '<input> <output>',
-  builder: (argv) =>
-    withInto(withManyFiles(withCommonOptions(argv)))
-      .positional('files', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe:
-          'Damaged or cut state and the file to write, - for stdin and stdout; with --into any number of states',
-      })
-      .option('fill', {
-        choices: ['zero', 'older'] as const,
-        describe:
-          'What missing pages become, so that the state loads: zeros; or older copies from a live save where there are any, else zeros',
-      })
-      .option('trust', {
-        type: 'boolean',
-        default: false,
-        describe: 'Keep what can be read but does not have the CRC that was stored',
-      })
-      .option('repair', {
-        type: 'boolean',
-        default: false,
-        describe:
-          'Flip back a single bit that explains a wrong CRC also in large units, where some bit may fit by accident',
-      })
-      .option('layout', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'JSON file as of convert --print-layout: names what is lost in a state of pgm 6 to 9',
-      })
-      .option('like', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Take the layout from this state of the same machine',
-      })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example(
-        '$0 salvage broken.sav rescued.sav',
-        'Keep what is certain; VirtualBox will not load it while pages are missing',
-      )
-      .example(
-        '$0 salvage broken.sav rescued.sav --fill zero',
-        'Missing pages become zeros, so that they do not keep it from loading: at your own risk',
-      )
-      .epilogue(
-        'Exit codes: 0 nothing is missing and the result is whole, 3 something is missing or damaged, 1 nothing can be kept, 5 the result holds what savkit can not judge. A state with missing parts holds a unit savkit/incomplete that lists them and keeps VirtualBox from loading it.',
-      ) as unknown as Argv<Options>,
+  builder,
   settle: (options) => takeOutput(options, 'savkit salvage <input> <output>'),
   perFile: (job, options) =>
     withSource(job, async (whole) => {

@@ -1,57 +1,43 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { screenshotOf } from '../../../src/saved-state/describe/screenshot.ts';
 import { textScreenOf } from '../../../src/saved-state/describe/text-screen.ts';
 import { withInput, withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
 import { line, lines, NO_TEXT } from '../../terminal/terminal-text.ts';
 
-interface Options extends CommonOptions {
-  state: string;
-  output?: string;
-  text: boolean;
-  force: boolean;
-}
+const builder = (argv: Argv) =>
+  withCommonOptions(argv)
+    .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .option('output', {
+      type: 'string',
+      alias: 'o',
+      requiresArg: true,
+      describe: 'PNG file to write; - for stdout',
+    })
+    .option('text', {
+      type: 'boolean',
+      default: false,
+      describe: 'Print the text screen, out of video memory, in place of the picture',
+    })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 screenshot machine.sav -o screen.png', 'What was on the screen when the machine was saved?')
+    .example('$0 screenshot machine.sav --text', 'The same of a text screen')
+    .epilogue('Exit codes: 0 written, 1 damaged, 5 the state holds no picture, or no text screen.');
+type Options = OptionsOf<typeof builder>;
 
-export const screenshotCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withCommonOptions(argv)
-      .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
-      .option('output', {
-        type: 'string',
-        alias: 'o',
-        requiresArg: true,
-        describe: 'PNG file to write; - for stdout',
-      })
-      .option('text', {
-        type: 'boolean',
-        default: false,
-        describe: 'Print the text screen, out of video memory, in place of the picture',
-      })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 screenshot machine.sav -o screen.png', 'What was on the screen when the machine was saved?')
-      .example('$0 screenshot machine.sav --text', 'The same of a text screen')
-      .epilogue(
-        'Exit codes: 0 written, 1 damaged, 5 the state holds no picture, or no text screen.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('screenshot', [options.state], options, (job) =>
-      options.text && options.output === undefined
-        ? withSource(job, (source) => showText(source, job))
-        : writePicture(job, options),
-    );
-  },
-};
+export const screenshotCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('screenshot', [options.state], options, (job) =>
+    options.text && options.output === undefined
+      ? withSource(job, (source) => showText(source, job))
+      : writePicture(job, options),
+  );
+});
 
 async function showText(source: ByteSource, { signal, progress }: Job): Promise<Outcome> {
   const screen = await textScreenOf(source, {

@@ -1,4 +1,4 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { loadState } from '../../../src/machine/load.ts';
@@ -8,55 +8,43 @@ import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { runningStatistics } from '../../control/running-statistics.ts';
 import { isControlSocket } from '../../control/socket-path.ts';
 import { withSource } from '../../io/input.ts';
-import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { withRamFile } from '../../io/ram-file.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  stepsOf,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { table } from '../../terminal/table.ts';
 import type { TerminalText } from '../../terminal/terminal-text.ts';
 import { listStatistics, statisticsText } from '../../text/statistics-text.ts';
 
-interface Options extends CommonOptions, RamOptions {
-  file: string;
-  pattern?: string;
-  watch?: number;
-}
-
-export const statsCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withRamFile(withCommonOptions(argv))
-      .positional('file', {
-        type: 'string',
-        demandOption: true,
-        describe: 'Saved state; - for stdin; or the control socket of a running machine',
-      })
-      .positional('pattern', {
-        type: 'string',
-        describe: 'Which ones: * and ? as usual, | between alternatives; without it those that are not 0',
-      })
-      .option('watch', {
-        type: 'number',
-        requiresArg: true,
-        describe: 'Of a running machine: look again after so many seconds, and show what has changed, until Ctrl-C',
-      })
-      .example('$0 stats machine.sav', 'What the state holds')
-      .example("$0 stats machine.sav '/PGM/Page/*|/MM/*'", 'All of these, also where they are 0')
-      .epilogue(
-        "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). What only a running machine counts is 0; a tick is a nanosecond of the clock of its process. Of a state of QEMU the pages of each block are counted.",
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('stats', [options.file], options, (job) =>
-      isControlSocket(options.file) ? runningStatistics(job, options.file, options) : stateStatistics(job, options),
+const builder = (argv: Argv) =>
+  withRamFile(withCommonOptions(argv))
+    .positional('file', {
+      type: 'string',
+      demandOption: true,
+      describe: 'Saved state; - for stdin; or the control socket of a running machine',
+    })
+    .positional('pattern', {
+      type: 'string',
+      describe: 'Which ones: * and ? as usual, | between alternatives; without it those that are not 0',
+    })
+    .option('watch', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Of a running machine: look again after so many seconds, and show what has changed, until Ctrl-C',
+    })
+    .example('$0 stats machine.sav', 'What the state holds')
+    .example("$0 stats machine.sav '/PGM/Page/*|/MM/*'", 'All of these, also where they are 0')
+    .epilogue(
+      "The names are those of VirtualBox's page manager (VBoxManage debugvm NAME statistics). What only a running machine counts is 0; a tick is a nanosecond of the clock of its process. Of a state of QEMU the pages of each block are counted.",
     );
-  },
-};
+type Options = OptionsOf<typeof builder>;
+
+export const statsCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('stats', [options.file], options, (job) =>
+    isControlSocket(options.file) ? runningStatistics(job, options.file, options) : stateStatistics(job, options),
+  );
+});
 
 function stateStatistics(job: Job, options: Options): Promise<Outcome> {
   if (options.watch !== undefined)

@@ -8,16 +8,15 @@ import { type StateReport, verifyState } from '../../../src/saved-state/families
 import { NO_CHECKSUM } from '../../../src/saved-state/qemu/verify-qemu.ts';
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { readSmallFile, withInput, withSource } from '../../io/input.ts';
-import { type RamOptions, withRamFile } from '../../io/ram-file.ts';
+import { withRamFile } from '../../io/ram-file.ts';
 import { fileCommand } from '../../many/command-of.ts';
-import type { FileOptions } from '../../many/file-command.ts';
+import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type Job,
   NO_STATE,
   type Outcome,
-  type ThreadOptions,
   threadsOf,
   withCommonOptions,
   withThreads,
@@ -27,13 +26,6 @@ import { bad, good } from '../../terminal/styles.ts';
 import { table } from '../../terminal/table.ts';
 import { indent, line, lines, NO_TEXT, type Piece, type TerminalText } from '../../terminal/terminal-text.ts';
 import { findingText } from '../../text/finding-text.ts';
-
-interface Options extends FileOptions, ThreadOptions, RamOptions {
-  units: boolean;
-  manifest?: string;
-  signers?: string;
-  hash: boolean;
-}
 
 /** What verify says of a file, with its hash where that was asked for. */
 interface Checked extends StateReport {
@@ -58,45 +50,46 @@ const WORDS: Readonly<Record<keyof typeof EXIT_CODES, string>> = {
   'not-a-state': NO_STATE,
 };
 
-export const verifyCommand = fileCommand<Options>({
+const builder = (argv: Argv) =>
+  withManyFiles(withRamFile(withThreads(withCommonOptions(argv))))
+    .positional('files', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'Saved states, or with -r folders; - for stdin',
+    })
+    .option('units', {
+      type: 'boolean',
+      default: false,
+      describe: 'List the verdict of every unit, also of good ones',
+    })
+    .option('manifest', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Name what has changed since this manifest was made',
+    })
+    .option('signers', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'With --manifest: it must be signed by one of these (a file as ssh-keygen takes it, ALLOWED SIGNERS)',
+    })
+    .option('hash', {
+      type: 'boolean',
+      default: false,
+      describe: 'Tell the SHA-256 of each file, too, from the same reading',
+    })
+    .example('$0 verify machine.sav', 'Is this file whole?')
+    .example('$0 verify --json *.sav', 'Check many, for scripts')
+    .example('$0 verify -r states --journal checked.ndjson', 'Check an archive; with --resume, go on after a crash')
+    .example('xz -dc old.sav.xz | $0 verify -', 'Check a stream')
+    .example('$0 verify --manifest machine.manifest machine.sav', 'Which page, unit or field has changed?')
+    .epilogue('Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported, or not a saved state.');
+type Options = FileOptionsOf<typeof builder>;
+
+export const verifyCommand = fileCommand({
   name: 'verify',
   usage: '<files..>',
-  builder: (argv) =>
-    withManyFiles(withRamFile(withThreads(withCommonOptions(argv))))
-      .positional('files', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'Saved states, or with -r folders; - for stdin',
-      })
-      .option('units', {
-        type: 'boolean',
-        default: false,
-        describe: 'List the verdict of every unit, also of good ones',
-      })
-      .option('manifest', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Name what has changed since this manifest was made',
-      })
-      .option('signers', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'With --manifest: it must be signed by one of these (a file as ssh-keygen takes it, ALLOWED SIGNERS)',
-      })
-      .option('hash', {
-        type: 'boolean',
-        default: false,
-        describe: 'Tell the SHA-256 of each file, too, from the same reading',
-      })
-      .example('$0 verify machine.sav', 'Is this file whole?')
-      .example('$0 verify --json *.sav', 'Check many, for scripts')
-      .example('$0 verify -r states --journal checked.ndjson', 'Check an archive; with --resume, go on after a crash')
-      .example('xz -dc old.sav.xz | $0 verify -', 'Check a stream')
-      .example('$0 verify --manifest machine.manifest machine.sav', 'Which page, unit or field has changed?')
-      .epilogue(
-        'Exit codes: 0 whole, 1 damaged, 4 can not be read, 5 not supported, or not a saved state.',
-      ) as unknown as Argv<Options>,
+  builder,
   settle: ({ signers, manifest }) => {
     if (signers !== undefined && manifest === undefined)
       throw new UsageError('bad-combination', '--signers goes with --manifest');

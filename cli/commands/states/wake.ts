@@ -1,4 +1,4 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type Woken, wake, wakeAndRun } from '../../../migrations/wake/wake.ts';
@@ -7,87 +7,70 @@ import { type PreparedWake, prepareWake } from '../../../src/wake/prepare.ts';
 import { diskFormats } from '../../io/disk-format.ts';
 import { withSource } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
-import { type WakeFlags, wakeOptionsOf, withWakeOptions } from '../../parsing/wake-options.ts';
+import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { wakeOptionsOf, withWakeOptions } from '../../parsing/wake-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import {
-  type CommonOptions,
-  type Job,
-  type Outcome,
-  runCommand,
-  withCommonOptions,
-} from '../../process/run-command.ts';
+import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';
 import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 import { backText, refusalsText, wakeText } from '../../text/wake-text.ts';
 
-interface Options extends CommonOptions, WakeFlags {
-  state: string;
-  output?: string;
-  run: boolean;
-  proof: boolean;
-  qemu: string;
-  qemuOptions?: string;
-  back: boolean;
-  like?: string;
-  force: boolean;
-}
-
-export const wakeCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withWakeOptions(withCommonOptions(argv))
-      .positional('state', {
-        type: 'string',
-        demandOption: true,
-        describe: 'Saved state of VirtualBox, with --back of QEMU; - for stdin',
-      })
-      .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write for QEMU' })
-      .option('run', {
-        type: 'boolean',
-        default: false,
-        describe: 'Start QEMU with the state, and let the machine go on',
-      })
-      .option('proof', {
-        type: 'boolean',
-        default: true,
-        describe: 'Compare all memory and the registers in the stopped QEMU with the state (--no-proof: do not)',
-      })
-      .option('qemu', {
-        type: 'string',
-        requiresArg: true,
-        default: 'qemu-system-x86_64',
-        describe: 'Program of the QEMU that is to run the machine',
-      })
-      .option('qemu-options', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'With --run: more options for QEMU, such as "-display gtk"; default: "-display none"',
-      })
-      .option('back', {
-        type: 'boolean',
-        default: false,
-        describe: 'The other way: the state is one of a stopped QEMU, and becomes one of VirtualBox',
-      })
-      .option('like', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'With --back: state of a machine of VirtualBox with the same devices',
-      })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 wake old.sav --disk ide0:0=disk.vdi -o machine.qemu', 'Write it for QEMU, and tell the command line')
-      .example(
-        '$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options "-display gtk"',
-        'Let the machine go on in QEMU',
-      )
-      .example('$0 wake --back machine.qemu --like template.sav -o new.sav', 'A stopped QEMU machine for VirtualBox')
-      .epilogue(
-        'Nothing is written where something is refused: exit code 5, the reason, and what helps. With -o the disks are only looked at; with --run the guest writes to them.',
-      ) as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('wake', [options.state], options, (job) =>
-      withSource(job, (source) => (options.back ? runBack(source, job, options) : runWake(source, job, options))),
+const builder = (argv: Argv) =>
+  withWakeOptions(withCommonOptions(argv))
+    .positional('state', {
+      type: 'string',
+      demandOption: true,
+      describe: 'Saved state of VirtualBox, with --back of QEMU; - for stdin',
+    })
+    .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write for QEMU' })
+    .option('run', {
+      type: 'boolean',
+      default: false,
+      describe: 'Start QEMU with the state, and let the machine go on',
+    })
+    .option('proof', {
+      type: 'boolean',
+      default: true,
+      describe: 'Compare all memory and the registers in the stopped QEMU with the state (--no-proof: do not)',
+    })
+    .option('qemu', {
+      type: 'string',
+      requiresArg: true,
+      default: 'qemu-system-x86_64',
+      describe: 'Program of the QEMU that is to run the machine',
+    })
+    .option('qemu-options', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'With --run: more options for QEMU, such as "-display gtk"; default: "-display none"',
+    })
+    .option('back', {
+      type: 'boolean',
+      default: false,
+      describe: 'The other way: the state is one of a stopped QEMU, and becomes one of VirtualBox',
+    })
+    .option('like', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'With --back: state of a machine of VirtualBox with the same devices',
+    })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 wake old.sav --disk ide0:0=disk.vdi -o machine.qemu', 'Write it for QEMU, and tell the command line')
+    .example(
+      '$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options "-display gtk"',
+      'Let the machine go on in QEMU',
+    )
+    .example('$0 wake --back machine.qemu --like template.sav -o new.sav', 'A stopped QEMU machine for VirtualBox')
+    .epilogue(
+      'Nothing is written where something is refused: exit code 5, the reason, and what helps. With -o the disks are only looked at; with --run the guest writes to them.',
     );
-  },
-};
+type Options = OptionsOf<typeof builder>;
+
+export const wakeCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('wake', [options.state], options, (job) =>
+    withSource(job, (source) => (options.back ? runBack(source, job, options) : runWake(source, job, options))),
+  );
+});
 
 async function runBack(source: ByteSource, { file, signal }: Job, options: Options): Promise<Outcome> {
   const { output, like, force } = options;

@@ -1,48 +1,42 @@
-import type { Argv, CommandModule } from 'yargs';
+import type { Argv } from 'yargs';
 import type { AddressSpace, Translation } from '../../../src/paging/address-space.ts';
 import { withRamFile } from '../../io/ram-file.ts';
 import { parseBigAddress } from '../../parsing/address.ts';
+import { command } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
-import { type CpuOptions, withSpace } from '../../process/load-machine.ts';
-import { type CommonOptions, runCommand, withCommonOptions } from '../../process/run-command.ts';
+import { withSpace } from '../../process/load-machine.ts';
+import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { lines } from '../../terminal/terminal-text.ts';
 import { FLAGS_LEGEND, hexText, rightsText, walkText } from '../../text/paging-text.ts';
 
-interface Options extends CommonOptions, CpuOptions {
-  file: string;
-  addresses: string[];
-}
-
-export const walkCommand: CommandModule<object, Options> = {
-  builder: (argv) =>
-    withRamFile(withCommonOptions(argv))
-      .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
-      .positional('addresses', {
-        type: 'string',
-        array: true,
-        demandOption: true,
-        describe: 'Virtual addresses, e.g. 0xffffffff80000000',
-      })
-      .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' })
-      .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
-      .example('$0 walk machine.sav 0xffffffff80000000', 'Each entry on the way, and the physical address')
-      .example(
-        "$0 walk --json machine.sav 0xffffffff80000000 | jq -r '.files[0].result.walks[0].physical'",
-        'The address for a script',
-      )
-      .epilogue('Exit code 3 when an address leads nowhere.') as unknown as Argv<Options>,
-  handler: async (options) => {
-    process.exitCode = await runCommand('walk', [options.file], options, async (job) => {
-      const addresses = options.addresses.map(parseBigAddress);
-      return withSpace(job, options, (space) => {
-        const found = addresses.map((address) => ({ address, found: space.translate(address) }));
-        const exitCode = found.every((each) => each.found.status === 'mapped') ? ExitCode.OK : ExitCode.PARTLY;
-        const text = lines([...found.map((each) => walkText(each.address, each.found, space)), FLAGS_LEGEND]);
-        return { exitCode, result: describe(space, found), text };
-      });
+const builder = (argv: Argv) =>
+  withRamFile(withCommonOptions(argv))
+    .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .positional('addresses', {
+      type: 'string',
+      array: true,
+      demandOption: true,
+      describe: 'Virtual addresses, e.g. 0xffffffff80000000',
+    })
+    .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' })
+    .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
+    .example('$0 walk machine.sav 0xffffffff80000000', 'Each entry on the way, and the physical address')
+    .example(
+      "$0 walk --json machine.sav 0xffffffff80000000 | jq -r '.files[0].result.walks[0].physical'",
+      'The address for a script',
+    )
+    .epilogue('Exit code 3 when an address leads nowhere.');
+export const walkCommand = command(builder, async (options) => {
+  process.exitCode = await runCommand('walk', [options.file], options, async (job) => {
+    const addresses = options.addresses.map(parseBigAddress);
+    return withSpace(job, options, (space) => {
+      const found = addresses.map((address) => ({ address, found: space.translate(address) }));
+      const exitCode = found.every((each) => each.found.status === 'mapped') ? ExitCode.OK : ExitCode.PARTLY;
+      const text = lines([...found.map((each) => walkText(each.address, each.found, space)), FLAGS_LEGEND]);
+      return { exitCode, result: describe(space, found), text };
     });
-  },
-};
+  });
+});
 
 function describe(space: AddressSpace, found: { address: bigint; found: Translation }[]): object {
   return {
