@@ -1,13 +1,13 @@
 import { countText } from '../../formats/amounts.ts';
 import { UsageError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { parseNumber } from '../../formats/values/number-text.ts';
 import { checkMemoryIsFree } from '../../migrations/guests/memory-in-use.ts';
 import { QemuHost } from '../../migrations/guests/qemu-host.ts';
 import type { QemuTarget } from '../../migrations/guests/qemu-target.ts';
 import { parseCommand, type QemuCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { readSmallText } from '../io/input.ts';
 import { type ReceiveMachineOptions, receiveOne } from '../migration/receive-machine.ts';
-import { parseAddress } from '../parsing/address.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { Job, Outcome } from '../process/run-command.ts';
 import { sizeText } from '../terminal/size-text.ts';
@@ -36,7 +36,7 @@ export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job
     hostFor: (onMade) =>
       new QemuHost({
         command,
-        maxBytes: maxMemory === undefined ? undefined : parseAddress(maxMemory),
+        maxBytes: maxMemory === undefined ? undefined : parseNumber(maxMemory),
         onStarted: (target) => onMade(guestOf(target)),
       }),
     keep: async (target, { wasPaused }) => outcomeOf(target, wasPaused, options.quiet),

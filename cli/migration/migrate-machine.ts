@@ -1,4 +1,5 @@
 import { InterruptedError, type SavkitError, UsageError } from '../../formats/errors.ts';
+import { parseNumber } from '../../formats/values/number-text.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
@@ -9,7 +10,6 @@ import { askMachine } from '../control/control-client.ts';
 import type { LimitsInJson, MigrateRequest } from '../control/requests.ts';
 import { isControlSocket } from '../control/socket-path.ts';
 import { withInput } from '../io/input.ts';
-import { parseAddress } from '../parsing/address.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
@@ -158,7 +158,7 @@ function givenLimits({
   return {
     maxDowntimeMs: maxDowntime,
     stalledDowntimeMs: stalledDowntime,
-    bandwidth: bandwidth === undefined ? undefined : parseAddress(bandwidth) || null,
+    bandwidth: bandwidth === undefined ? undefined : parseNumber(bandwidth) || null,
     timeLimitMs: timeLimit === undefined ? undefined : timeLimit === 0 ? null : timeLimit * 1000,
     onTimeLimit,
   };

@@ -1,6 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import { EnvironmentError, InterruptedError, UsageError } from '../../formats/errors.ts';
 import { openFile } from '../../formats/files/source.ts';
+import { parseNumber } from '../../formats/values/number-text.ts';
 import { Receiver } from '../../migrations/arrival/receiver.ts';
 import type { ReceiveEvent } from '../../migrations/arrival/reception.ts';
 import { DecisionFile, type GuestRecord } from '../../migrations/hand-over/decision-record.ts';
@@ -13,7 +14,6 @@ import { PeerError } from '../../migrations/wire/peer-error.ts';
 import { checkKeepFile } from '../control/keep-file.ts';
 import { checkSocketPath } from '../control/stale-socket.ts';
 import { tryFile } from '../io/output.ts';
-import { parseAddress } from '../parsing/address.ts';
 import { type Charge, custody } from '../process/custody.ts';
 import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
 import { line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
@@ -54,7 +54,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
     return await receiveOne(options, signal, {
       hostFor: () =>
         new MachineHost({
-          maxBytes: maxMemory === undefined ? undefined : parseAddress(maxMemory),
+          maxBytes: maxMemory === undefined ? undefined : parseNumber(maxMemory),
           seed,
           file,
           runs: output === undefined,

@@ -49,7 +49,7 @@ class Custody {
   /** Has signals handled. @param stop ends the work of the process cleanly */
   watch(stop: () => void): void {
     this.#stop = stop;
-    for (const signal of SIGNALS) process.on(signal, this.#onSignal);
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal).on(signal, this.#onSignal);
   }
 
   /** What is done from here on counts for itself, whether or not anybody reads of it. */

@@ -1,6 +1,7 @@
 import type { Argv } from 'yargs';
 import { UsageError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { parseNumber } from '../../formats/values/number-text.ts';
 import { HostMemory } from '../../src/gmm/host-memory.ts';
 import { loadState } from '../../src/machine/load.ts';
 import type { Machine } from '../../src/machine/machine.ts';
@@ -9,7 +10,6 @@ import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
 import { HostBacking } from '../../src/pgm/pages/host-backing.ts';
 import { PageSharing } from '../../src/pgm/sharing/page-sharing.ts';
 import { withInput } from '../io/input.ts';
-import { parseAddress } from '../parsing/address.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
 
 export const SHADOW_TEXT =
@@ -54,7 +54,7 @@ export class OwnHost {
     if (options.largePages && this.#paging && !this.#paging.nestedPaging)
       throw new UsageError('bad-combination', 'Cannot take large pages: they go with nested paging, --shadow …,ept');
     const { hostLimit } = options;
-    const maxPages = hostLimit === undefined ? undefined : Math.floor(parseAddress(hostLimit) / PAGE_SIZE);
+    const maxPages = hostLimit === undefined ? undefined : Math.floor(parseNumber(hostLimit) / PAGE_SIZE);
     const host = new HostMemory(maxPages === undefined ? {} : { maxPages });
     // A limit is there to be met: more is promised than the host has.
     this.backing = new HostBacking(host, maxPages === undefined ? {} : { policy: 'to-be-decided' });

@@ -1,8 +1,8 @@
+import { parseBigNumber } from '../../formats/values/number-text.ts';
 import { type OpenedMachine, openMachine } from '../../src/machine/opened-machine.ts';
 import type { AddressSpace } from '../../src/paging/address-space.ts';
 import { withSource } from '../io/input.ts';
-import type { RamOptions } from '../io/ram-file.ts';
-import { parseBigAddress } from '../parsing/address.ts';
+import type { RamOptions } from '../parsing/ram-option.ts';
 import type { Job } from './run-command.ts';
 
 /** Options of commands that look at a CPU's virtual memory. */
@@ -36,6 +36,6 @@ export function withMachine<T>(
 export function withSpace<T>(job: Job, options: CpuOptions, use: (space: AddressSpace) => T): Promise<T> {
   const { cpu, cr3 } = options;
   return withMachine(job, options, (machine) =>
-    use(machine.space(cpu, cr3 === undefined ? undefined : parseBigAddress(cr3))),
+    use(machine.space(cpu, cr3 === undefined ? undefined : parseBigNumber(cr3))),
   );
 }

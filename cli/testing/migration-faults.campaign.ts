@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { MIB } from '../../formats/sizes.ts';
+import { parseNumber } from '../../formats/values/number-text.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { askMachine } from '../control/control-client.ts';
-import { parseAddress } from '../parsing/address.ts';
 import { table } from '../terminal/table.ts';
 import { CUTS_AND_KILLS, FAULTS, type Fault, isHarmless, KILLS } from './faults.ts';
 import { MigrationTrial, type Outcome, type When } from './migration-trial.ts';
@@ -72,7 +72,7 @@ async function strikeAtRandom(sizes: readonly string[]): Promise<void> {
   const plans: Plan[] = [];
   for (const ram of sizes) {
     const state = await startingState(ram, { rate: RATE, forMs: 6000 });
-    const more = ['--compression', 'never', '--bandwidth', `${Math.ceil(parseAddress(ram) / 2 / MIB)}M`];
+    const more = ['--compression', 'never', '--bandwidth', `${Math.ceil(parseNumber(ram) / 2 / MIB)}M`];
     const plan = { ram, state, more, seesFrames: false };
     const { outcome } = await tryOnce(plan);
     // Up to the end: the last bytes are those of the hand-over.

@@ -51,6 +51,15 @@ export function such<T>(of: Shape<T>, holds: (value: T) => boolean, expected: st
   };
 }
 
+/** Another value made of one of a shape. @param make gives undefined where it can not @param expected completes "… is not" */
+export function made<T, U>(of: Shape<T>, make: (value: T) => U | undefined, expected: string): Shape<U> {
+  return (value) => {
+    const result = make(of(value));
+    if (result === undefined) throw new WrongShape(expected);
+    return result;
+  };
+}
+
 /** Whatever it is: for what is only passed on, or looked at by others. */
 export const anything: Shape<unknown> = (value) => value;
 

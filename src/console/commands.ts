@@ -1,5 +1,6 @@
 import { UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { parseBigNumber, parseCount } from '../../formats/values/number-text.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { integrity } from './check-integrity.ts';
 import { pgmAssertCr3, pgmError, pgmSync, pgmSyncAlways, prefetch } from './debugger-commands.ts';
@@ -11,7 +12,6 @@ import { infoMode } from './info-mode.ts';
 import { infoPgmCr3 } from './info-pgmcr3.ts';
 import { infoPhys, pgmRam } from './info-phys.ts';
 import { find, mapsOf, peek, poke, save, walk } from './memory-commands.ts';
-import { parseCount, parseNumber } from './numbers.ts';
 import { physToFile } from './phys-to-file.ts';
 import type { ConsoleSession } from './session.ts';
 import { shadowTables } from './shadow-tables.ts';
@@ -110,7 +110,7 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
     help: 'Fill shadow tables by reading virtual memory',
     arguments: [1, 2],
     run: (s, [at, length]) =>
-      prefetch(s, parseNumber(at), length === undefined ? 1 : parseCount(length, 1, 1024 * MIB)),
+      prefetch(s, parseBigNumber(at), length === undefined ? 1 : parseCount(length, 1, 1024 * MIB)),
   },
   {
     name: 'stats',
@@ -203,7 +203,7 @@ function cpu(session: ConsoleSession, [text]: readonly string[]): Answer {
 function tables(session: ConsoleSession, [which, depth, wanted]: readonly string[]): Answer {
   const levels = depth === undefined ? MAX_DEPTH : parseCount(depth, 0, MAX_DEPTH);
   if (which === 'guest')
-    return guestTables(session, levels, wanted === undefined ? undefined : Number(parseNumber(wanted)));
+    return guestTables(session, levels, wanted === undefined ? undefined : Number(parseBigNumber(wanted)));
   if (which === 'shadow') return shadowTables(session, levels);
   throw new UsageError('bad-tables', `Cannot show ${which} tables: expected guest or shadow`);
 }

@@ -1,6 +1,7 @@
 import { hex, UsageError } from '../../formats/errors.ts';
 import { writeFileSink } from '../../formats/files/sink.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { parseBigNumber, parseBytes, parseCount } from '../../formats/values/number-text.ts';
 import { peek as peekPhysical, poke as pokePhysical } from '../machine/edit.ts';
 import { saveState } from '../machine/save.ts';
 import { findBytes } from '../paging/find-bytes.ts';
@@ -8,7 +9,6 @@ import { virtualAddressesOf } from '../paging/mappings-of.ts';
 import { MODE_NAMES } from '../paging/modes.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { hexLines } from './hex-lines.ts';
-import { parseCount, parseNumber } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
 // What people ask of memory, beside the debugger's own commands. `%` before an address makes it virtual, as
@@ -34,7 +34,7 @@ export function peek(session: ConsoleSession, place: string, length: string | un
 /** `poke [%]ADDR BYTES`; `save` writes the changed machine to a file. */
 export function poke(session: ConsoleSession, place: string, digits: readonly string[]): Answer {
   const { isVirtual, address } = parsePlace(place);
-  const bytes = parseBytes(digits);
+  const bytes = parseBytes(digits.join(' '));
   if (isVirtual) session.space().write(address, bytes);
   else pokePhysical(session.machine.memory, Number(address), bytes);
   session.hasChanges = true;
@@ -68,7 +68,8 @@ export function walk(session: ConsoleSession, text: string): Answer {
 
 /** `find HEX`, `find text "TEXT"`: in the virtual memory of the selected CPU. */
 export function find(session: ConsoleSession, words: readonly string[]): Answer {
-  const pattern = words[0] === 'text' ? new TextEncoder().encode(words.slice(1).join(' ')) : parseBytes(words);
+  const pattern =
+    words[0] === 'text' ? new TextEncoder().encode(words.slice(1).join(' ')) : parseBytes(words.join(' '));
   const { addresses, complete } = findBytes(session.space(), pattern, { maxHits: MAX_HITS });
   const lines = addresses.map((address) => hex(address));
   if (addresses.length === 0) lines.push('Nothing found');
@@ -81,7 +82,7 @@ export function find(session: ConsoleSession, words: readonly string[]): Answer 
 
 /** `maps ADDR`: the virtual addresses that lead to a physical one. */
 export function mapsOf(session: ConsoleSession, text: string): Answer {
-  const found = virtualAddressesOf(session.space(), Number(parseNumber(text)));
+  const found = virtualAddressesOf(session.space(), Number(parseBigNumber(text)));
   if (found.length === 0) return linesOf(['No virtual address leads there'], []);
   return linesOf(
     found.map((address) => hex(address)),
@@ -100,15 +101,8 @@ export async function save(session: ConsoleSession, file: string): Promise<Answe
 
 function parsePlace(text: string): { isVirtual: boolean; address: bigint } {
   const isVirtual = text.startsWith('%') && !text.startsWith('%%');
-  const address = parseNumber(text.replace(/^%{1,2}/, ''));
+  const address = parseBigNumber(text.replace(/^%{1,2}/, ''));
   if (!isVirtual && address >= 1n << 52n)
     throw new UsageError('bad-number', `Cannot reach ${text}: physical addresses have at most 52 bits`);
   return { isVirtual, address };
-}
-
-function parseBytes(words: readonly string[]): Uint8Array {
-  const digits = words.join('').replace(/^0x/i, '');
-  if (!/^([0-9a-f]{2})+$/i.test(digits))
-    throw new UsageError('bad-hex', `Cannot read bytes "${words.join(' ')}": expected pairs of hexadecimal digits`);
-  return Buffer.from(digits, 'hex');
 }

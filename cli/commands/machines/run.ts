@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import type { Argv } from 'yargs';
 import { countText } from '../../../formats/amounts.ts';
 import { UsageError } from '../../../formats/errors.ts';
+import { parseNumber } from '../../../formats/values/number-text.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
 import { emptyMachine } from '../../../src/running/empty-machine.ts';
@@ -16,7 +17,6 @@ import { describeMachine } from '../../control/operations.ts';
 import { checkSocketPath } from '../../control/stale-socket.ts';
 import { withInput } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
-import { parseAddress } from '../../parsing/address.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { OwnHost, withHostOptions } from '../../process/host-options.ts';
@@ -155,7 +155,7 @@ async function startingPoint({ state, ram, cpus }: Options, job: Job, { backing 
     throw new UsageError('usage', 'Cannot run machine: give a saved state, or --ram SIZE for an empty one');
   if (state !== undefined && cpus !== undefined)
     throw new UsageError('bad-combination', 'Cannot run machine: --cpus goes with --ram, a saved state has its own');
-  if (state === undefined) return emptyMachine(parseAddress(ram ?? ''), { backing, ...(cpus ? { cpus } : {}) });
+  if (state === undefined) return emptyMachine(parseNumber(ram ?? ''), { backing, ...(cpus ? { cpus } : {}) });
   return withInput(state, (source) => loadState(source, { ...stepsOf(job, source), backing }), { mayBeReplaced: true });
 }
 
@@ -167,7 +167,7 @@ async function workloadOf(options: Options): Promise<WorkloadOptions | undefined
       'usage',
       `Cannot run workload ${kind}: ${trace === undefined ? 'it needs a --trace FILE' : '--trace goes with workload trace'}`,
     );
-  const given = { rate, patternSize, pages, seed, size: memory === undefined ? undefined : parseAddress(memory) };
+  const given = { rate, patternSize, pages, seed, size: memory === undefined ? undefined : parseNumber(memory) };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   if (kind === undefined) {
     if (Object.keys(set).length > 0 || options.state === undefined)

@@ -15,12 +15,12 @@ import { IMAGE_FORMATS } from '../../../src/saved-state/extract/plan-extraction.
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
-import { withRamFile } from '../../io/ram-file.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { expectOneOutput, outputOf } from '../../many/outputs.ts';
-import { parseRange } from '../../parsing/address.ts';
+import { withRamFile } from '../../parsing/ram-option.ts';
+import { parseRange } from '../../parsing/range.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Outcome, threadsOf, withCommonOptions, withThreads } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';

@@ -1,12 +1,12 @@
 import type { Argv } from 'yargs';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
+import { parseBigNumber, parseNumber } from '../../../formats/values/number-text.ts';
 import { hexLines } from '../../../src/console/hex-lines.ts';
 import type { Peeked } from '../../../src/machine/edit.ts';
 import type { OpenedMachine } from '../../../src/machine/opened-machine.ts';
-import { withRamFile } from '../../io/ram-file.ts';
-import { parseAddress, parseBigAddress } from '../../parsing/address.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { withRamFile } from '../../parsing/ram-option.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { withMachine } from '../../process/load-machine.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -51,7 +51,7 @@ export const peekCommand = command(builder, async (options) => {
 });
 
 function runPeek(job: Job, options: Options): Promise<Outcome> {
-  const length = parseAddress(options.len);
+  const length = parseNumber(options.len);
   if (length < 1 || length > MAX_LENGTH)
     throw new UsageError('bad-length', `Cannot show ${length} bytes: expected 1 to ${MAX_LENGTH}`);
   return withMachine(job, options, async (machine) => {
@@ -76,13 +76,13 @@ interface Shown extends Peeked {
 }
 
 function peekPhysical(machine: OpenedMachine, options: Options, length: number): Shown {
-  const at = parseAddress(options.at);
+  const at = parseNumber(options.at);
   return { at, ...machine.peek(at, length) };
 }
 
 /** @throws UsageError `not-mapped` */
 function peekVirtual(machine: OpenedMachine, options: Options, length: number): Shown {
-  const at = parseBigAddress(options.at);
+  const at = parseBigNumber(options.at);
   const bytes = new Uint8Array(length);
   machine.space(options.cpu).read(at, bytes);
   return { at, bytes, unassigned: [] };

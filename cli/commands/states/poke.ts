@@ -3,6 +3,7 @@ import { countText } from '../../../formats/amounts.ts';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
+import { parseBytes, parseNumber } from '../../../formats/values/number-text.ts';
 import { poke, type Stretch } from '../../../src/machine/edit.ts';
 import { type EditProof, proveEdit } from '../../../src/machine/edit-proof.ts';
 import { loadState } from '../../../src/machine/load.ts';
@@ -10,7 +11,6 @@ import type { Machine } from '../../../src/machine/machine.ts';
 import { saveState } from '../../../src/machine/save.ts';
 import { readSmallFile, withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
-import { parseAddress } from '../../parsing/address.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
@@ -49,7 +49,7 @@ export const pokeCommand = command(builder, async (options) => {
 });
 
 async function runPoke(job: Job, options: Options): Promise<Outcome> {
-  const at = parseAddress(options.at);
+  const at = parseNumber(options.at);
   const bytes = await bytesOf(options);
   return withSource(job, (source) =>
     withOutput(
@@ -80,16 +80,9 @@ async function runPoke(job: Job, options: Options): Promise<Outcome> {
 async function bytesOf({ hex: digits, file }: Options): Promise<Uint8Array> {
   if ((digits === undefined) === (file === undefined))
     throw new UsageError('bad-combination', 'Cannot write: give the bytes either by --hex or by --file');
-  const bytes = digits === undefined ? await readSmallFile(file ?? '', MAX_LENGTH) : parseHex(digits);
+  const bytes = digits === undefined ? await readSmallFile(file ?? '', MAX_LENGTH) : parseBytes(digits);
   if (bytes.length === 0) throw new UsageError('bad-length', 'Cannot write: there are no bytes');
   return bytes;
-}
-
-function parseHex(text: string): Uint8Array {
-  const digits = text.replace(/\s+/g, '').replace(/^0x/i, '');
-  if (!/^([0-9a-f]{2})*$/i.test(digits))
-    throw new UsageError('bad-hex', `Cannot read bytes "${text}": expected pairs of hexadecimal digits`);
-  return Buffer.from(digits, 'hex');
 }
 
 async function proved(

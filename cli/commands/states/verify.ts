@@ -8,10 +8,10 @@ import { type StateReport, verifyState } from '../../../src/saved-state/families
 import { NO_CHECKSUM } from '../../../src/saved-state/qemu/verify-qemu.ts';
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { readSmallFile, withInput, withSource } from '../../io/input.ts';
-import { withRamFile } from '../../io/ram-file.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
+import { withRamFile } from '../../parsing/ram-option.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type Job,

@@ -1,8 +1,8 @@
 import type { Argv } from 'yargs';
+import { parseBigNumber } from '../../../formats/values/number-text.ts';
 import type { AddressSpace, Translation } from '../../../src/paging/address-space.ts';
-import { withRamFile } from '../../io/ram-file.ts';
-import { parseBigAddress } from '../../parsing/address.ts';
 import { command } from '../../parsing/options-of.ts';
+import { withRamFile } from '../../parsing/ram-option.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { withSpace } from '../../process/load-machine.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -28,7 +28,7 @@ const builder = (argv: Argv) =>
     .epilogue('Exit code 3 when an address leads nowhere.');
 export const walkCommand = command(builder, async (options) => {
   process.exitCode = await runCommand('walk', [options.file], options, async (job) => {
-    const addresses = options.addresses.map(parseBigAddress);
+    const addresses = options.addresses.map(parseBigNumber);
     return withSpace(job, options, (space) => {
       const found = addresses.map((address) => ({ address, found: space.translate(address) }));
       const exitCode = found.every((each) => each.found.status === 'mapped') ? ExitCode.OK : ExitCode.PARTLY;

@@ -1,6 +1,19 @@
-import { FormatError, hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
+import { hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { numberOf } from '../../../formats/values/number-text.ts';
+import {
+  anything,
+  checkShape,
+  integer,
+  list,
+  made,
+  record,
+  type Shape,
+  such,
+  text,
+  withDefault,
+} from '../../../formats/values/shape.ts';
 import type { MemoryRegion } from '../reading/memory-region.ts';
 import type { SavedState } from '../reading/state.ts';
 import { memoryMap, mmio2Address } from './memory-map.ts';
@@ -117,26 +130,34 @@ export function settleLayout(state: SavedState, given: MachineLayout | undefined
   );
 }
 
-/** Reads a layout from JSON, as `--print-layout` prints it. @throws UsageError */
-export function parseLayout(text: string): MachineLayout {
+const name = such(text(65_536), (value) => value !== '' && value !== '?', 'a name');
+const number = integer(0, 255);
+/** A number, or text such as 0xc0000. */
+const aligned = made(
+  anything,
+  (value) => {
+    const bytes = typeof value === 'string' ? Number(numberOf(value) ?? -1) : value;
+    return typeof bytes === 'number' && bytes >= 0 && bytes % PAGE_SIZE === 0 ? bytes : undefined;
+  },
+  `a page-aligned address or size`,
+);
+const place = { name, address: aligned, size: aligned };
+const layoutShape: Shape<MachineLayout> = record({
+  roms: list(record(place), 1024),
+  mmio2: list(record({ ...place, device: name, instance: number, region: number }), 1024),
+  mmio: withDefault(list(record(place), 1024), []),
+});
+
+/** Reads a layout from JSON, as `--print-layout` prints it. @throws UsageError `bad-layout` */
+export function parseLayout(json: string): MachineLayout {
+  const bad = (why: string) => new UsageError('bad-layout', `Cannot read layout: ${why}`);
+  let value: unknown;
   try {
-    const { roms, mmio2, mmio = [] } = JSON.parse(text) as Record<string, Record<string, unknown>[]>;
-    return {
-      mmio: mmio.map((range) => ({ name: word(range.name), address: size(range.address), size: size(range.size) })),
-      roms: roms.map((rom) => ({ name: word(rom.name), address: size(rom.address), size: size(rom.size) })),
-      mmio2: mmio2.map((range) => ({
-        name: word(range.name),
-        device: word(range.device),
-        instance: count(range.instance),
-        region: count(range.region),
-        address: size(range.address),
-        size: size(range.size),
-      })),
-    };
+    value = JSON.parse(json);
   } catch (error) {
-    const what = error instanceof FormatError ? error.message : (error as Error).message;
-    throw new UsageError('bad-layout', `Cannot read layout: ${what}`);
+    throw bad((error as Error).message);
   }
+  return checkShape(value, layoutShape, bad);
 }
 
 /** As `parseLayout` reads it: JSON. */
@@ -151,23 +172,4 @@ export function printLayout(layout: MachineLayout): string {
     null,
     2,
   );
-}
-
-function word(value: unknown): string {
-  if (typeof value !== 'string' || value === '' || value === '?')
-    throw new FormatError('bad-layout', `${JSON.stringify(value)} is no name`);
-  return value;
-}
-
-function count(value: unknown): number {
-  if (!Number.isInteger(value) || (value as number) < 0 || (value as number) > 255)
-    throw new FormatError('bad-layout', `${JSON.stringify(value)} is no small number`);
-  return value as number;
-}
-
-function size(value: unknown): number {
-  const number = Number(value);
-  if (!Number.isSafeInteger(number) || number < 0 || number % PAGE_SIZE !== 0)
-    throw new FormatError('bad-layout', `${JSON.stringify(value)} is no page-aligned address or size`);
-  return number;
 }

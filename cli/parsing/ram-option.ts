@@ -1,5 +1,5 @@
 import type { Argv } from 'yargs';
-import type { OptionsOf } from '../parsing/options-of.ts';
+import type { OptionsOf } from './options-of.ts';
 
 export function withRamFile<T>(argv: Argv<T>) {
   return argv.option('ram', {
