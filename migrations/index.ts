@@ -1,6 +1,5 @@
 // What scripts import from 'savkit/migrations': moving machines over any duplex stream.
 
-export type { Shape, ShapeValue } from '../formats/values/shape.ts';
 export { Receiver, type ReceiverOptions } from './arrival/receiver.ts';
 export type { ReceiveEvent } from './arrival/reception.ts';
 export {

@@ -74,3 +74,4 @@ export type { GimProvider } from '../../formats/units/cpu/gim.ts';
 export type { MemorySizes } from '../../formats/units/machine/mm.ts';
 export type { PdmDevice } from '../../formats/units/machine/pdm.ts';
 export { noFacts, readFacts, rowOf, UNIT_TABLE, type UnitFacts } from '../../formats/units/table.ts';
+export type { Shape, ShapeValue } from '../../formats/values/shape.ts';

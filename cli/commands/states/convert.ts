@@ -15,12 +15,12 @@ import { walkState } from '../../../src/saved-state/reading/walk.ts';
 import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
-import { type RamOptions, withRamFile } from '../../parsing/ram-option.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptions } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
+import { type RamOptions, withRamFile } from '../../parsing/ram-option.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type Job,
