@@ -11,7 +11,7 @@ import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withInput } from '../../io/input.ts';
 import { fileCommand } from '../../many/command-of.ts';
-import type { FileCommand, FileOptions } from '../../many/file-command.ts';
+import type { FileCommand, FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
@@ -23,81 +23,68 @@ import { openText } from '../../text/open-text.ts';
 import { QEMU_CHECK_DEFAULTS, runQemuCheck } from '../qemu/check-qemu.ts';
 import { machineFor, runCheckMachine } from './check-machine.ts';
 
-interface Options extends FileOptions {
-  machine?: string;
-  against?: string;
-  virtualbox?: string;
-  hostCpuid?: string;
-  qemu?: string;
-  qemuArgs?: string;
-  queryMachines?: string;
-  cpuModel?: string;
-}
+const builder = (argv: Argv) =>
+  withManyFiles(withCommonOptions(argv))
+    .positional('files', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'Saved states, or with -r folders; - for stdin. Left out: all that the machine and its snapshots name',
+    })
+    .option('machine', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'Settings file of the machine (NAME.vbox), or its folder; the state of a snapshot is compared with that snapshot. Of QEMU: XML of the domain (virsh dumpxml)',
+    })
+    .option('against', {
+      type: 'string',
+      requiresArg: true,
+      conflicts: 'machine',
+      describe: 'Another state: the machine that it was saved from',
+    })
+    .option('virtualbox', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Release, such as 7.2 or 6.1.50. Default: the one that wrote the settings file',
+    })
+    .option('host-cpuid', HOST_CPUID_OPTION)
+    .option('qemu-args', {
+      type: 'string',
+      requiresArg: true,
+      conflicts: ['machine', 'against'],
+      describe: "File with QEMU's command line, as words of a shell or as /proc/PID/cmdline: the machine that it makes",
+    })
+    .option('qemu', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Version of the QEMU that is to load the state, such as 10.0',
+    })
+    .option('query-machines', {
+      type: 'string',
+      requiresArg: true,
+      describe: "File with QEMU's answer to query-machines: the machine types that it has",
+    })
+    .option('cpu-model', {
+      type: 'string',
+      requiresArg: true,
+      describe: "File with QEMU's answer to query-cpu-model-expansion: the CPU that the guest will have",
+    })
+    .example('$0 check machine.sav --machine "VirtualBox VMs/box/box.vbox"', 'Will it load there?')
+    .example('$0 check --machine "VirtualBox VMs/box"', 'Its snapshots, and what became of their states')
+    .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
+    .example('$0 check a.sav --against b.sav', 'Are both of the same machine?')
+    .example('$0 check a.sav --host-cpuid b.sav', "Does the CPU do that saved b.sav? A host's /proc/cpuinfo tells, too")
+    .example('$0 check guest.state --qemu-args qemu.args --qemu 10.0', 'Will the QEMU of this command line load it?')
+    .epilogue(
+      'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it does not fit, 1 damaged.',
+    );
+type Options = FileOptionsOf<typeof builder>;
 
-const perState = fileCommand<Options>({
+const perState = fileCommand({
   name: 'check',
   usage: '[files..]',
-  builder: (argv) =>
-    withManyFiles(withCommonOptions(argv))
-      .positional('files', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe:
-          'Saved states, or with -r folders; - for stdin. Left out: all that the machine and its snapshots name',
-      })
-      .option('machine', {
-        type: 'string',
-        requiresArg: true,
-        describe:
-          'Settings file of the machine (NAME.vbox), or its folder; the state of a snapshot is compared with that snapshot. Of QEMU: XML of the domain (virsh dumpxml)',
-      })
-      .option('against', {
-        type: 'string',
-        requiresArg: true,
-        conflicts: 'machine',
-        describe: 'Another state: the machine that it was saved from',
-      })
-      .option('virtualbox', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Release, such as 7.2 or 6.1.50. Default: the one that wrote the settings file',
-      })
-      .option('host-cpuid', HOST_CPUID_OPTION)
-      .option('qemu-args', {
-        type: 'string',
-        requiresArg: true,
-        conflicts: ['machine', 'against'],
-        describe:
-          "File with QEMU's command line, as words of a shell or as /proc/PID/cmdline: the machine that it makes",
-      })
-      .option('qemu', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Version of the QEMU that is to load the state, such as 10.0',
-      })
-      .option('query-machines', {
-        type: 'string',
-        requiresArg: true,
-        describe: "File with QEMU's answer to query-machines: the machine types that it has",
-      })
-      .option('cpu-model', {
-        type: 'string',
-        requiresArg: true,
-        describe: "File with QEMU's answer to query-cpu-model-expansion: the CPU that the guest will have",
-      })
-      .example('$0 check machine.sav --machine "VirtualBox VMs/box/box.vbox"', 'Will it load there?')
-      .example('$0 check --machine "VirtualBox VMs/box"', 'Its snapshots, and what became of their states')
-      .example('$0 check old.sav --virtualbox 7.2', 'Can this release read it?')
-      .example('$0 check a.sav --against b.sav', 'Are both of the same machine?')
-      .example(
-        '$0 check a.sav --host-cpuid b.sav',
-        "Does the CPU do that saved b.sav? A host's /proc/cpuinfo tells, too",
-      )
-      .example('$0 check guest.state --qemu-args qemu.args --qemu 10.0', 'Will the QEMU of this command line load it?')
-      .epilogue(
-        'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it does not fit, 1 damaged.',
-      ) as unknown as Argv<Options>,
+  builder,
   perFile: (job, options) =>
     withInput(job.file, async (whole) => {
       const { family, source } = await familyOf(whole);
@@ -120,7 +107,7 @@ export const checkCommand: FileCommand<Options> = {
     const { files, filesFrom, machine, virtualbox, hostCpuid } = options;
     if (files.length === 0 && filesFrom === undefined && machine === undefined)
       throw new UsageError('no-state', 'Cannot check: name a state, or a machine with --machine');
-    if (files.length > 0 || filesFrom !== undefined || machine === undefined) await perState.handler(options as never);
+    if (files.length > 0 || filesFrom !== undefined || machine === undefined) await perState.handler(options);
     else
       process.exitCode = await runCommand('check', [machine], options, (job) =>
         runCheckMachine(job, releaseOption(virtualbox), hostCpuid),
@@ -141,9 +128,9 @@ async function runCheck(source: ByteSource, job: Job, options: Options): Promise
   const report = await check(source, {
     signal: job.signal,
     onProgress: (done) => job.progress.update(done, source.size),
-    ...(machine ? { machine } : {}),
-    ...(release ? { release } : {}),
-    ...(host ? { host } : {}),
+    machine,
+    release,
+    host,
   });
   const { findings, damaged: _, ...result } = report;
   const exitCode = exitCodeFor(report);

@@ -16,38 +16,23 @@ import { withSource } from '../../io/input.ts';
 import { layoutFrom } from '../../io/layout.ts';
 import { withOutput } from '../../io/output.ts';
 import { fileCommand } from '../../many/command-of.ts';
-import type { FileOptions } from '../../many/file-command.ts';
+import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
-import { type RamOptions, withRamFile } from '../../parsing/ram-option.ts';
+import { withRamFile } from '../../parsing/ram-option.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type Job,
   type Outcome,
   stepsOf,
-  type ThreadOptions,
   threadsOf,
   withCommonOptions,
   withThreads,
 } from '../../process/run-command.ts';
 import { indent, jsonText, line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
 import { proofLines } from '../../text/proof-text.ts';
-import { QEMU_DEFAULTS, type QemuConvertOptions, runQemuConvert } from '../qemu/convert-qemu.ts';
-
-interface Options extends FileOptions, ThreadOptions, RamOptions, QemuConvertOptions {
-  container?: '2.0' | '1.2' | '1.1';
-  pgm?: number;
-  flatten: boolean;
-  compression: 'lzf' | 'none';
-  recompress: boolean;
-  allowLoss: boolean;
-  layout?: string;
-  like?: string;
-  pageTypes: 'original' | '4.3';
-  printLayout: boolean;
-  quiet: boolean;
-}
+import { QEMU_DEFAULTS, runQemuConvert } from '../qemu/convert-qemu.ts';
 
 /** What options are when they are not given, of those that only one family has. */
 const OWN_OPTIONS = {
@@ -71,116 +56,114 @@ const CONVERTERS: Record<StateFamily['name'], (source: ByteSource, job: Job, opt
   qemu: runQemuConvert,
 };
 
-export const convertCommand = fileCommand<Options>({
+const builder = (argv: Argv) =>
+  withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
+    .positional('files', {
+      type: 'string',
+      array: true,
+      default: [],
+      describe: 'Saved state and the file to write, - for stdin and stdout; with --into any number of states',
+    })
+    .option('container', {
+      type: 'string',
+      choices: ['2.0', '1.2', '1.1'] as const,
+      describe: 'Container format; default: that of the input',
+    })
+    .option('pgm', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Version of the memory unit, 6 to 14; default: that of the input',
+    })
+    .option('flatten', {
+      type: 'boolean',
+      default: false,
+      describe: 'Make a plain state of the passes of a live save',
+    })
+    .option('compression', {
+      choices: ['lzf', 'none'] as const,
+      default: 'lzf' as const,
+      describe: 'How to store what is written anew',
+    })
+    .option('recompress', {
+      type: 'boolean',
+      default: false,
+      describe: 'Compress anew also what could pass as it is',
+    })
+    .option('allow-loss', {
+      type: 'boolean',
+      default: false,
+      describe: 'Go on where the target can not hold something, and list it',
+    })
+    .option('layout', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9',
+    })
+    .option('like', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Take the layout from this state of the same machine',
+    })
+    .option('page-types', {
+      type: 'string',
+      choices: ['original', '4.3'] as const,
+      default: 'original' as const,
+      describe: 'pgm 7 to 9: numbers as 2.2 and 3.0 wrote them, or as loaders since 4.3 want them',
+    })
+    .option('print-layout', {
+      type: 'boolean',
+      default: false,
+      describe: 'Print the layout that the input tells, to be completed',
+    })
+    .option('to', {
+      type: 'string',
+      choices: QEMU_FORMS,
+      describe: 'Of QEMU: the form to write; default: that of the input, of a snapshot plain',
+    })
+    .option('description', {
+      type: 'boolean',
+      default: true,
+      describe: 'Of QEMU: keep the description of the sections',
+    })
+    .option('xml', {
+      type: 'string',
+      requiresArg: true,
+      describe: "Of QEMU: file with libvirt's settings of the domain, for a save image (virsh dumpxml)",
+    })
+    .option('ram-out', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'Of QEMU: write the RAM to this file, and leave it out of the state (x-ignore-shared)',
+    })
+    .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be done, write nothing' })
+    .option('proof', {
+      type: 'boolean',
+      default: true,
+      describe: 'Read the result back and compare it with the input',
+    })
+    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .example('$0 convert live.sav plain.sav --flatten', 'One plain state of a live save')
+    .example('$0 convert machine.sav older.sav --pgm 11', 'For VirtualBox 3.1')
+    .example(
+      '$0 convert older.sav newer.sav --container 2.0 --pgm 14',
+      'A state of VirtualBox 3.0 for readers of today',
+    )
+    .example('$0 convert disk.qcow2:snap2 snapshot.state', 'A snapshot of QEMU as a state in a file')
+    .example('$0 convert domain.save mapped.state --to mapped-ram', "libvirt's save image for a QEMU without libvirt")
+    .epilogue(
+      "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
+    );
+type Options = FileOptionsOf<typeof builder>;
+
+export const convertCommand = fileCommand({
   name: 'convert',
   usage: '<input> [output]',
-  builder: (argv) =>
-    withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
-      .positional('files', {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'Saved state and the file to write, - for stdin and stdout; with --into any number of states',
-      })
-      .option('container', {
-        type: 'string',
-        choices: ['2.0', '1.2', '1.1'] as const,
-        describe: 'Container format; default: that of the input',
-      })
-      .option('pgm', {
-        type: 'number',
-        requiresArg: true,
-        describe: 'Version of the memory unit, 6 to 14; default: that of the input',
-      })
-      .option('flatten', {
-        type: 'boolean',
-        default: false,
-        describe: 'Make a plain state of the passes of a live save',
-      })
-      .option('compression', {
-        choices: ['lzf', 'none'] as const,
-        default: 'lzf' as const,
-        describe: 'How to store what is written anew',
-      })
-      .option('recompress', {
-        type: 'boolean',
-        default: false,
-        describe: 'Compress anew also what could pass as it is',
-      })
-      .option('allow-loss', {
-        type: 'boolean',
-        default: false,
-        describe: 'Go on where the target can not hold something, and list it',
-      })
-      .option('layout', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9',
-      })
-      .option('like', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Take the layout from this state of the same machine',
-      })
-      .option('page-types', {
-        type: 'string',
-        choices: ['original', '4.3'] as const,
-        default: 'original' as const,
-        describe: 'pgm 7 to 9: numbers as 2.2 and 3.0 wrote them, or as loaders since 4.3 want them',
-      })
-      .option('print-layout', {
-        type: 'boolean',
-        default: false,
-        describe: 'Print the layout that the input tells, to be completed',
-      })
-      .option('to', {
-        type: 'string',
-        choices: QEMU_FORMS,
-        describe: 'Of QEMU: the form to write; default: that of the input, of a snapshot plain',
-      })
-      .option('description', {
-        type: 'boolean',
-        default: true,
-        describe: 'Of QEMU: keep the description of the sections',
-      })
-      .option('xml', {
-        type: 'string',
-        requiresArg: true,
-        describe: "Of QEMU: file with libvirt's settings of the domain, for a save image (virsh dumpxml)",
-      })
-      .option('ram-out', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Of QEMU: write the RAM to this file, and leave it out of the state (x-ignore-shared)',
-      })
-      .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be done, write nothing' })
-      .option('proof', {
-        type: 'boolean',
-        default: true,
-        describe: 'Read the result back and compare it with the input',
-      })
-      .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
-      .example('$0 convert live.sav plain.sav --flatten', 'One plain state of a live save')
-      .example('$0 convert machine.sav older.sav --pgm 11', 'For VirtualBox 3.1')
-      .example(
-        '$0 convert older.sav newer.sav --container 2.0 --pgm 14',
-        'A state of VirtualBox 3.0 for readers of today',
-      )
-      .example('$0 convert disk.qcow2:snap2 snapshot.state', 'A snapshot of QEMU as a state in a file')
-      .example('$0 convert domain.save mapped.state --to mapped-ram', "libvirt's save image for a QEMU without libvirt")
-      .epilogue(
-        "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
-      ) as unknown as Argv<Options>,
+  builder,
   settle: (options) => {
     if (!options.dryRun && !options.printLayout) takeOutput(options, 'savkit convert <input> [output]');
     else if (options.into === undefined) options.files = options.files.slice(0, 1);
   },
-  perFile: (job, options) =>
-    withSource(
-      job,
-      (source) => runByFamily(source, job, options),
-      options.ram === undefined ? {} : { ram: options.ram },
-    ),
+  perFile: (job, options) => withSource(job, (source) => runByFamily(source, job, options), { ram: options.ram }),
 });
 
 async function runByFamily(whole: ByteSource, job: Job, options: Options): Promise<Outcome> {
