@@ -7,14 +7,22 @@ import { fileURLToPath } from 'node:url';
 import { type KeyTrust, sourceTls, targetTls } from '../trust/trust.ts';
 
 // What a migration is rated against: as many bytes from one process to another over the same kind of socket, in pieces
-// of a frame's size, each copied once at either end.
+// of a frame's size, each copied once at either end. At the target either over and over into the same memory, which is
+// what a relay does; or each into memory of its own that was never touched, as that of a machine which arrives.
 
 const PIECE = 1 << 20;
 const TRUST: KeyTrust = { kind: 'code', key: new Uint8Array(32).fill(7) };
 
+export interface CopyOptions {
+  tls?: boolean;
+  /** Into memory that was never touched. */
+  fresh?: boolean;
+}
+
 /** @returns milliseconds until all bytes have been taken at the other side */
-export async function copyThroughSocket(bytes: number, tls: boolean): Promise<number> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), String(bytes), String(tls)], {
+export async function copyThroughSocket(bytes: number, options: CopyOptions = {}): Promise<number> {
+  const { tls = false } = options;
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), String(bytes), JSON.stringify(options)], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const [line] = await once(createInterface({ input: child.stdout }), 'line');
@@ -36,8 +44,9 @@ export async function copyThroughSocket(bytes: number, tls: boolean): Promise<nu
 }
 
 /** The other side: takes so many bytes, copies them, and says so. */
-function receive(bytes: number, tls: boolean): void {
-  const memory = new Uint8Array(64 * PIECE);
+function receive(bytes: number, { tls = false, fresh = false }: CopyOptions): void {
+  // The system gives a page only when it is touched.
+  const memory = new Uint8Array((fresh ? bytes : 64 * PIECE) + PIECE);
   const take = (socket: Socket) => {
     let taken = 0;
     socket.on('data', (chunk: Buffer) => {
@@ -50,4 +59,4 @@ function receive(bytes: number, tls: boolean): void {
   server.listen(0, '127.0.0.1', () => console.log((server.address() as { port: number }).port));
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) receive(Number(process.argv[2]), process.argv[3] === 'true');
+if (process.argv[1] === fileURLToPath(import.meta.url)) receive(Number(process.argv[2]), JSON.parse(process.argv[3]));
