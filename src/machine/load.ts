@@ -1,5 +1,6 @@
 import { FormatError, hex, UnsupportedError, UsageError } from '../../formats/errors.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
+import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { isMmio2, isRam, type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import type { PageSink } from '../../formats/pgm/page-sink.ts';
@@ -65,13 +66,18 @@ export async function loadState(source: ByteSource, options: LoadOptions = {}): 
     maxMemory,
   });
   const units = new UnitCollector(maxUnitBytes);
-  await walkState(source, {
-    ...reading('loading'),
-    skipCrc: true,
-    sink: new PageLoader(built, contents),
-    payload: units,
-    onUnit: units.begin,
-  });
+  const loader = new PageLoader(built, contents);
+  try {
+    await walkState(source, {
+      ...reading('loading'),
+      skipCrc: true,
+      sink: loader,
+      payload: units,
+      onUnit: units.begin,
+    });
+  } finally {
+    loader.end();
+  }
   protectRoms(built, state.pgm.romProtection);
   built.memory.handlers.reapply();
   return new Machine(built.memory, state, units.units);
@@ -142,11 +148,16 @@ class UnitCollector {
 class PageLoader implements PageSink {
   readonly #built: BuiltMemory;
   readonly #contents: Contents;
-  readonly #page = new Uint8Array(PAGE_SIZE);
+  /** Where pages are decoded: by kernels in place. */
+  readonly #page = takeBuffer(PAGE_SIZE);
 
   constructor(built: BuiltMemory, contents: Contents) {
     this.#built = built;
     this.#contents = contents;
+  }
+
+  end(): void {
+    returnBuffer(this.#page);
   }
 
   take(batch: PageBatch): void {
@@ -191,11 +202,15 @@ class PageLoader implements PageSink {
   /** A page whose content turns out to be zeros takes no memory. */
   #putContent(batch: PageBatch, i: number, range: RamRange, page: number): void {
     const { pages } = this.#built.memory;
-    batch.decode(i, this.#page, 0);
-    if (isZero(this.#page, 0, PAGE_SIZE)) pages.apply('free', range, page);
+    const isPlain = batch.encoding[i] === Encoding.RAW;
+    if (!isPlain) batch.decode(i, this.#page, 0);
+    const bytes = isPlain ? batch.window.bytes : this.#page;
+    const at = isPlain ? batch.at[i] : 0;
+    if (isZero(bytes, at, PAGE_SIZE)) pages.apply('free', range, page);
     else {
       const chunk = pages.writableChunk(range, page);
-      if (this.#contents === 'kept') chunk.set(this.#page, offsetInChunk(range.pageId[page]));
+      const content = bytes.subarray(at, at + PAGE_SIZE);
+      if (this.#contents === 'kept') chunk.set(content, offsetInChunk(range.pageId[page]));
     }
   }
 
