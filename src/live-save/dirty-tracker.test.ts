@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { enterWorld, world } from '../../formats/world/world.ts';
 import { GuestMemory } from '../pgm/guest-memory.ts';
 import { PageState } from '../pgm/pages/page-states.ts';
 import { BLOCK_PAGES, type RamRange } from '../pgm/pages/ram-range.ts';
@@ -38,6 +39,25 @@ describe('DirtyTracker, RAM', () => {
     expect(await pass(tracker, 0, mirror)).toEqual([0, 1, 3]);
     expect(await pass(tracker, 1, mirror)).toEqual([2]);
     expect(await pass(tracker, 2, mirror)).toEqual([]);
+    tracker.finish();
+  });
+
+  it('looks at no page before the first scan, which lets others run in between', async () => {
+    const { memory, tracker } = ramMachine(4 * BLOCK_PAGES);
+    writeByte(memory, 3 * BLOCK_PAGES, 1);
+    tracker.prepare();
+    expect(tracker.counts.ram).toMatchObject({ dirty: 0, monitored: 0 });
+    let now = 0;
+    const known: number[] = [];
+    const turn = (work: () => void) => {
+      known.push(tracker.counts.ram.dirty / BLOCK_PAGES);
+      before.time.turn(work);
+    };
+    const before = enterWorld({ ...world, time: { ...world.time, now: () => now++, turn } });
+    await tracker.scan(0);
+    enterWorld(before);
+    expect(known).toEqual([1, 2, 3, 4]);
+    expect(tracker.counts.ram).toMatchObject({ dirty: 4 * BLOCK_PAGES, monitored: 1 });
     tracker.finish();
   });
 

@@ -29,6 +29,15 @@ const DIRTIED_SHIFT = 8;
 const DIRTIED_ONE = 1 << DIRTIED_SHIFT;
 const DIRTIED_LIMIT = 0xfffff0;
 
+/** What is known of RAM by its `PageState` when it is looked at first. */
+const FIRST_ENTRY = Uint32Array.of(
+  Live.DIRTY | Live.ZERO,
+  Live.DIRTY,
+  Live.DIRTY,
+  Live.DIRTY | Live.SHARED,
+  Live.DIRTY | Live.ZERO | Live.BALLOONED,
+);
+
 /** What a block of pages has for the passes to come. */
 const Pending = {
   NOTHING: 0,
@@ -36,6 +45,8 @@ const Pending = {
   PAGES: 1,
   /** Pages that are for the final pass, but for an eager one: ballooned ones, and what may be RAM again by then. */
   LEFT: 2,
+  /** Nobody has looked into it yet: its entries are still to be made. */
+  UNKNOWN: 4,
 } as const;
 
 /** A range and what is known of its pages. */
@@ -74,8 +85,8 @@ export class RamTracker {
    */
   async scan(pass: Pass): Promise<void> {
     const turns = new Turns();
-    for (const block of this.#blocks(({ range }, page) => range.nextMarked(BlockMark.CHANGED, page))) {
-      this.#scan(block);
+    for (const block of this.#blocks((tracked, page) => nextOf(tracked, BlockMark.CHANGED, Pending.UNKNOWN, page))) {
+      if (block.range.blocks[blockOf(block.first)] & BlockMark.CHANGED) this.#scan(block);
       if (pass !== 'final' && turns.areDue) await turns.give();
     }
   }
@@ -87,8 +98,8 @@ export class RamTracker {
    */
   async take(pass: Pass, taker: PageTaker, eager: boolean): Promise<void> {
     const waits = eager ? 0 : Live.MONITORED_JUST_NOW | Live.BALLOONED;
-    const wanted = pass === 'final' || eager ? Pending.PAGES | Pending.LEFT : Pending.PAGES;
-    for (const block of this.#blocks((tracked, page) => nextPending(tracked, wanted, page))) {
+    const wanted = Pending.UNKNOWN | Pending.PAGES | (pass === 'final' || eager ? Pending.LEFT : Pending.NOTHING);
+    for (const block of this.#blocks((tracked, page) => nextOf(tracked, 0, wanted, page))) {
       let page = block.first;
       while (page < block.end) {
         page = pass === 'final' ? this.#takeFinal(block, page, taker) : this.#takeQuiet(block, page, taker, waits);
@@ -131,7 +142,8 @@ export class RamTracker {
       const from = blockOf(Math.max(0, range.pageOf(address))) * BLOCK_PAGES;
       const first = tracked ? next(tracked, from) : range.pages;
       const end = first < range.pages ? range.blockEnd(first) : range.pages;
-      if (tracked && first < end) yield { ...tracked, first, end };
+      if (tracked && first < end)
+        yield this.#known({ range, entries: tracked.entries, pending: tracked.pending, first, end });
       address = range.addressOf(end);
     }
   }
@@ -140,22 +152,27 @@ export class RamTracker {
     if (range.kind !== 'ram') return undefined;
     const known = this.#tracked.get(range);
     if (known) return known;
-    const entries = new Uint32Array(range.pages);
-    for (let page = 0; page < range.pages; page++) {
-      if (range.type[page] !== PageType.RAM) {
-        entries[page] = Live.IGNORE;
-        this.#counts.ignored++;
-        continue;
-      }
-      const state = range.state[page];
-      const zero = state === PageState.ZERO || state === PageState.BALLOONED;
-      entries[page] = Live.DIRTY | (zero ? Live.ZERO : 0) | (state === PageState.SHARED ? Live.SHARED : 0);
-      this.#counts.ram.dirty++;
-    }
-    const pending = new Uint8Array(range.blocks.length).fill(Pending.PAGES | Pending.LEFT);
-    const tracked = { range, entries, pending };
+    const pending = new Uint8Array(range.blocks.length).fill(Pending.UNKNOWN);
+    const tracked = { range, entries: new Uint32Array(range.pages), pending };
     this.#tracked.set(range, tracked);
     return tracked;
+  }
+
+  /** Makes the entries of a block that is looked into for the first time: all that is RAM is to be sent. */
+  #known(block: Block): Block {
+    const { range, entries, pending, first, end } = block;
+    if (!(pending[blockOf(first)] & Pending.UNKNOWN)) return block;
+    const { type, state } = range;
+    let ignored = 0;
+    for (let page = first; page < end; page++) {
+      const isRam = type[page] === PageType.RAM;
+      entries[page] = isRam ? FIRST_ENTRY[state[page]] : Live.IGNORE;
+      if (!isRam) ignored++;
+    }
+    this.#counts.ignored += ignored;
+    this.#counts.ram.dirty += end - first - ignored;
+    notePending(block);
+    return block;
   }
 
   #scan(block: Block): void {
@@ -307,9 +324,13 @@ function notePending({ entries, pending, first, end }: Block): void {
   pending[blockOf(first)] = left;
 }
 
-/** Where the first block from `page` on begins that has something of what is wanted; the end of the range without one. */
-function nextPending({ range, pending }: TrackedRange, wanted: number, page: number): number {
+/**
+ * Where the first block from `page` on begins that has one of the marks, or something pending that is wanted; the end
+ * of the range without one.
+ */
+function nextOf({ range, pending }: TrackedRange, marks: number, wanted: number, page: number): number {
+  const { blocks } = range;
   for (let block = blockOf(page); block < pending.length; block++)
-    if (pending[block] & wanted) return block * BLOCK_PAGES;
+    if (blocks[block] & marks || pending[block] & wanted) return block * BLOCK_PAGES;
   return range.pages;
 }
