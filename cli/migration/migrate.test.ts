@@ -140,9 +140,9 @@ describe('migrate --change', () => {
       '--run-for',
       '0.1',
     );
-    const migration = start(...migrateArguments(await target.port()), '--bandwidth', '200K', '--compression', 'never');
+    const migration = start(...migrateArguments(await target.port()), '--bandwidth', '20K', '--compression', 'never');
     await migration.event('connected');
-    // At this pace it would take half a minute.
+    // At this pace it would take minutes.
     const changed = await start('migrate', path('vm.sock'), '--change', '--bandwidth', '1G', '--max-downtime', '500')
       .ended;
     expect(changed.result).toMatchObject({
@@ -151,7 +151,7 @@ describe('migrate --change', () => {
     });
     const { result } = await migration.ended;
     expect(result.outcome).toBe('handed-over');
-    expect(result.totalMs).toBeLessThan(15_000);
+    expect(result.totalMs).toBeLessThan(60_000);
   });
 
   it('says so when nothing is being migrated', async () => {

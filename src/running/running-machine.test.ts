@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { bufferSource } from '../../formats/files/source.ts';
 import { FOUR_GIB, MIB } from '../../formats/sizes.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
@@ -12,20 +12,23 @@ import { Guest } from './guest.ts';
 import { Pacer } from './pacer.ts';
 import { RunningMachine } from './running-machine.ts';
 
+/** Waits until a machine has done more than so many steps. */
+function steps({ guest }: RunningMachine, count: number): Promise<void> {
+  return vi.waitFor(() => expect(guest.block.steps).toBeGreaterThan(count), { timeout: 60_000, interval: 5 });
+}
+
 describe('RunningMachine', () => {
   it('executes while others await, and not while it is paused', async () => {
     const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'random', rate: 20_000 });
     expect(running.state).toBe('suspended');
     running.resume();
-    await setTimeout(60);
+    await steps(running, 100);
     running.pause();
-    const { steps } = running.guest.block;
-    expect(steps).toBeGreaterThan(100);
+    const { steps: done } = running.guest.block;
     await setTimeout(20);
-    expect(running.guest.block.steps).toBe(steps);
+    expect(running.guest.block.steps).toBe(done);
     running.resume();
-    await setTimeout(30);
-    expect(running.guest.block.steps).toBeGreaterThan(steps);
+    await steps(running, done);
     running.stop();
     expect(await running.ended).toBeUndefined();
     expect(running.selfCheck().faults).toEqual([]);
