@@ -160,3 +160,11 @@ it('an error that nobody caught is told, without its words being able to steer t
   expect(text).toMatch(/^Internal error: RangeError: name \?\[2J\n {2}all is well\n/);
   expect(codes).toEqual([[ExitCode.INTERNAL]]);
 });
+
+it('signals are heard once, however many commands a process runs', () => {
+  const before = process.listenerCount('SIGINT');
+  custody.watch(() => {});
+  const one = process.listenerCount('SIGINT');
+  custody.watch(() => {});
+  expect([one - before <= 1, process.listenerCount('SIGINT')]).toEqual([true, one]);
+});

@@ -17,6 +17,7 @@ import { writeQemuExamples } from '../src/testing/qemu-samples.ts';
 import { STATES_FOLDER } from '../src/testing/states.ts';
 import { runProgram } from '../src/testing/virtualbox.ts';
 import { codeBlocks } from './testing/markdown.ts';
+import { runHere } from './testing/run-here.ts';
 
 const root = join(fileURLToPath(import.meta.url), '../..');
 const folder = mkdtempSync(join(tmpdir(), 'savkit-readme-'));
@@ -76,6 +77,19 @@ function inFolder(line: string): ReturnType<typeof runProgram> {
   ]);
 }
 
+/** What a command of the documents prints on both streams; in this process, where it needs no shell. */
+async function outputOf(command: string): Promise<string> {
+  if (/[|<>;&$*~`\\]/.test(command)) return (await inFolder(command)).output;
+  const [, ...words] = [...command.matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g)].map(([, a, b, c]) => a ?? b ?? c);
+  const before = process.cwd();
+  process.chdir(folder);
+  try {
+    return (await runHere(...words)).both;
+  } finally {
+    process.chdir(before);
+  }
+}
+
 /** Whether an output is what is shown, where `…` stands for any number of lines. */
 function isShown(output: string, shown: readonly string[]): boolean {
   const lines = shown.map((line) =>
@@ -88,7 +102,7 @@ describe('README and docs', () => {
   it.each(commands.filter(({ command }) => CAN_BE_REPEATED.test(command)))(
     '$command prints what is shown',
     async ({ command, shown }) => {
-      const { output } = await inFolder(command);
+      const output = await outputOf(command);
       expect(isShown(output, shown), output).toBe(true);
     },
   );

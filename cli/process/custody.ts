@@ -46,7 +46,7 @@ class Custody {
   #stop: () => void = () => {};
   #isStopped = false;
 
-  /** Has signals handled. @param stop ends the work of the process cleanly */
+  /** Has signals handled, once, however many commands a process runs. @param stop ends its work cleanly */
   watch(stop: () => void): void {
     this.#stop = stop;
     for (const signal of SIGNALS) process.off(signal, this.#onSignal).on(signal, this.#onSignal);

@@ -1,14 +1,19 @@
 import { vi } from 'vitest';
 import { runCommandLine } from '../command-line.ts';
 
-/** Runs a command line in this process, which takes less time than a process of its own. One at a time. */
+/**
+ * Runs a command line in this process, which takes less time than a process of its own. One at a time.
+ * @returns what came out, bytes as Latin-1; `both` is either stream in the order of writing
+ */
 export async function runHere(
   ...words: string[]
-): Promise<{ stdout: string; stderr: string; exitCode: typeof process.exitCode }> {
-  const out = { stdout: '', stderr: '' };
+): Promise<{ stdout: string; stderr: string; both: string; exitCode: typeof process.exitCode }> {
+  const out = { stdout: '', stderr: '', both: '' };
   const spies = (['stdout', 'stderr'] as const).map((name) =>
     vi.spyOn(process[name], 'write').mockImplementation(((data: string | Uint8Array, done?: () => void) => {
-      out[name] += typeof data === 'string' ? data : Buffer.from(data).toString('latin1');
+      const text = typeof data === 'string' ? data : Buffer.from(data).toString('latin1');
+      out[name] += text;
+      out.both += text;
       done?.();
       return true;
     }) as never),
