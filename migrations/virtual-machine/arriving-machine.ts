@@ -151,6 +151,7 @@ function takeStates(memory: GuestMemory, other: GuestMemory): void {
 
 function takeBalloon(memory: GuestMemory, other: GuestMemory): void {
   const others = other.ranges[Symbol.iterator]();
+  const hasBallooned = memory.pages.counts.ballooned > 0 || other.pages.counts.ballooned > 0;
   for (const range of memory.ranges) {
     const twin = others.next().value;
     if (twin === undefined || twin.start !== range.start || twin.pages !== range.pages)
@@ -158,7 +159,7 @@ function takeBalloon(memory: GuestMemory, other: GuestMemory): void {
         'other-machine',
         'Cannot take the rest: its ranges of memory are not those that were described',
       );
-    for (let page = 0; page < range.pages; page++) {
+    for (let page = 0; hasBallooned && page < range.pages; page++) {
       const isBallooned = twin.state[page] === PageState.BALLOONED;
       if ((range.state[page] === PageState.BALLOONED) === isBallooned) continue;
       memory.pages.apply(isBallooned ? 'balloon' : 'deflate', range, page);

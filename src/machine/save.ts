@@ -138,7 +138,10 @@ class MachineWriter {
   }
 
   async #putRam(pass: PgmPassWriter, balloonRecords: boolean): Promise<void> {
-    for (const range of this.#machine.memory.ranges) {
+    const { memory } = this.#machine;
+    // A migration saves so while the machine stands still: a large one must not wait for a walk that tells nothing.
+    if (this.#leavesOut && memory.pages.counts.ballooned === 0) return;
+    for (const range of memory.ranges) {
       if (range.kind !== 'ram') continue;
       const first = range.start / PAGE_SIZE;
       for (let page = 0; page < range.pages; page++) {
