@@ -157,7 +157,7 @@ describe('a migration', () => {
       }
       return 'pass';
     };
-    const report = await pair.migrate(machine);
+    const report = await pair.migrate(machine, { proof: 'full' });
     expect(spoilt).toBe(true);
     expect(report).toMatchObject({ outcome: 'handed-over', proof: { lostPages: 1, lost: ['RAM page at 0x7b000'] } });
     expectMoved(pair, machine);
