@@ -6,6 +6,7 @@ import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { type BenchContext, type BenchRow, REFERENCE } from '../bench/row.ts';
 import { emptyMachine } from '../running/empty-machine.ts';
 import { loadState } from './load.ts';
+import { openMachine } from './opened-machine.ts';
 import { saveState } from './save.ts';
 
 const RAM = 5 * GIB;
@@ -32,6 +33,16 @@ export const rows: BenchRow[] = [
     async run({ state }) {
       const { statistics } = await loadState(await openFile(state), { contents: 'judged' });
       if (statistics.list('/PGM/Page/*').length === 0) throw new Error('Nothing was counted');
+    },
+  },
+  {
+    name: 'look into a state',
+    peakRssMib: 96,
+    against: [{ row: 'deep verify' }],
+    async run({ state }) {
+      const machine = await openMachine(await openFile(state));
+      if (machine.peek(0x10_0000, 4096).bytes.length !== 4096) throw new Error('Nothing was read');
+      machine.close();
     },
   },
   {

@@ -13,6 +13,7 @@ import type { HostBacking } from '../pgm/pages/host-backing.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import type { RamRange } from '../pgm/pages/ram-range.ts';
 import { isOfLiveSave } from '../saved-state/reading/live-parts.ts';
+import type { PgmSummary, SavedState } from '../saved-state/reading/state.ts';
 import type { WalkOptions } from '../saved-state/reading/walk.ts';
 import { walkState } from '../saved-state/reading/walk.ts';
 import { type BuiltMemory, buildMemory } from './build-memory.ts';
@@ -59,9 +60,7 @@ export async function loadState(source: ByteSource, options: LoadOptions = {}): 
   const reading = (doing: 'checking' | 'loading') =>
     onProgress ? { ...walk, onProgress: (offset: number) => onProgress(doing, offset) } : walk;
   const state = await walkState(source, reading('checking'));
-  if (!state.pgm?.basic)
-    throw new UnsupportedError('no-memory-unit', 'Cannot load state: it has no final pgm unit, and so no memory');
-  const built = buildAsTold(state, state.pgm, {
+  const built = buildAsTold(state, expectMemoryUnit(state), {
     backing,
     maxMemory,
   });
@@ -78,9 +77,16 @@ export async function loadState(source: ByteSource, options: LoadOptions = {}): 
   } finally {
     loader.end();
   }
-  protectRoms(built, state.pgm.romProtection);
+  protectRoms(built, expectMemoryUnit(state).romProtection);
   built.memory.handlers.reapply();
   return new Machine(built.memory, state, units.units);
+}
+
+/** @throws UnsupportedError where a state tells of no memory */
+export function expectMemoryUnit({ pgm }: SavedState): PgmSummary {
+  if (!pgm?.basic)
+    throw new UnsupportedError('no-memory-unit', 'Cannot load state: it has no final pgm unit, and so no memory');
+  return pgm;
 }
 
 /** What can't be put together is the file's fault, not the caller's. */

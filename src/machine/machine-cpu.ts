@@ -59,9 +59,7 @@ export class MachineCpu {
     this.#loaded = registers;
     this.#registers = registers;
     this.#paging = paging;
-    // The memory unit holds the addresses in legacy PAE's pointers as they were latched. Older releases store none.
-    if (paging.paePds.some((pd) => pd !== NIL_GC_PHYS))
-      this.#latched = paging.paePds.map((pd) => (pd === NIL_GC_PHYS ? 0n : pd | PRESENT));
+    this.#latched = savedPointers(paging.paePds);
   }
 
   /** As of now; undefined where the state did not tell them. */
@@ -238,4 +236,13 @@ export class MachineCpu {
       return (pointer & PRESENT) === 0n ? NIL_GC_PHYS : pointer & PAGE_MASK_64;
     });
   }
+}
+
+/**
+ * Legacy PAE's pointers as they were latched, of which the memory unit holds the addresses; undefined in states of older
+ * releases, which hold none.
+ */
+export function savedPointers(paePds: readonly bigint[]): bigint[] | undefined {
+  if (paePds.every((pd) => pd === NIL_GC_PHYS)) return undefined;
+  return paePds.map((pd) => (pd === NIL_GC_PHYS ? 0n : pd | PRESENT));
 }

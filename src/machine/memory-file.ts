@@ -3,41 +3,35 @@ import { EnvironmentError } from '../../formats/errors.ts';
 import { openScratchFile, type ScratchFile } from '../../formats/files/scratch-file.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';
-import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
-import { PageReader } from '../paging/page-reader.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { type ExtractOptions, extract } from '../saved-state/extract/extract.ts';
 import type { StateView } from '../saved-state/reading/state-view.ts';
-
-/** Pages that are kept: 16 MiB. Page tables are read again and again. */
-const MAX_PAGES = 4096;
+import { SeenMemory } from './seen-memory.ts';
 
 /**
  * The memory of a state as the guest sees it, in a temporary file: holes where there is nothing, so that it takes as
  * much room as the memory has contents.
  */
-export class MemoryFile extends PageReader {
+export class MemoryFile extends SeenMemory {
   readonly #scratch: ScratchFile;
-  readonly #regions: NonNullable<StateView['memory']>['regions'];
-  /** By frame. */
-  readonly #pages = new Map<number, Uint8Array>();
 
-  private constructor(scratch: ScratchFile, { memory }: StateView) {
-    super();
+  private constructor(scratch: ScratchFile, state: StateView, nothing: number) {
+    super(state, nothing);
     this.#scratch = scratch;
-    this.#regions = memory?.regions ?? [];
   }
 
-  /** @param source seekable. @throws FormatError for damage, UsageError for a state without memory */
+  /** @param source seekable @param nothing what a byte reads as where there is no memory @throws FormatError for damage, UsageError for a state without memory */
   static async open(
     source: ByteSource,
     state: StateView,
     options: Pick<ExtractOptions, 'onProgress' | 'signal'>,
+    nothing: number,
   ): Promise<MemoryFile> {
     const scratch = openScratchFile();
     try {
       const target = new WrittenFile('a temporary file', scratch.descriptor);
       await extract(source, target, { ...options, format: 'sparse', asSeen: true });
-      return new MemoryFile(scratch, state);
+      return new MemoryFile(scratch, state, nothing);
     } catch (error) {
       scratch.close();
       throw error;
@@ -48,25 +42,13 @@ export class MemoryFile extends PageReader {
     this.#scratch.close();
   }
 
-  holdsTables(gcPhys: GuestPhys): boolean {
-    return this.isMemory(gcPhys);
-  }
-
-  isMemory(gcPhys: GuestPhys): boolean {
-    return this.#regions.some(({ kind, start, end }) => kind !== 'mmio' && gcPhys >= start && gcPhys < end);
-  }
-
-  protected pageOf(frame: number): Uint8Array {
-    const known = this.#pages.get(frame);
-    if (known) return known;
+  protected load(frame: number): Uint8Array {
     const page = new Uint8Array(PAGE_SIZE);
     try {
       readSync(this.#scratch.descriptor, page, 0, PAGE_SIZE, frame * PAGE_SIZE);
     } catch (error) {
       throw EnvironmentError.from(error, 'read a temporary file');
     }
-    if (this.#pages.size >= MAX_PAGES) this.#pages.clear();
-    this.#pages.set(frame, page);
     return page;
   }
 }

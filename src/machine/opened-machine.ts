@@ -4,13 +4,18 @@ import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
 import { AddressSpace } from '../paging/address-space.ts';
 import { pagingModeOf } from '../paging/modes.ts';
+import { pgmError } from '../pgm/pages/pgm-errors.ts';
 import { familyOf, readState } from '../saved-state/families/read-state.ts';
+import { virtualboxView } from '../saved-state/families/virtualbox-view.ts';
 import type { StateFamily } from '../saved-state/reading/families.ts';
 import type { StateView } from '../saved-state/reading/state-view.ts';
-import { type Peeked, peek, type Stretch } from './edit.ts';
-import { type LoadOptions, loadState } from './load.ts';
-import { addressSpaceOf } from './machine-space.ts';
+import { walkState } from '../saved-state/reading/walk.ts';
+import type { Peeked, Stretch } from './edit.ts';
+import { expectMemoryUnit, type LoadOptions } from './load.ts';
 import { MemoryFile } from './memory-file.ts';
+import { MemoryIndex } from './memory-index.ts';
+import { savedSpaceOf } from './saved-space.ts';
+import type { SeenMemory } from './seen-memory.ts';
 
 /** A machine of a saved state that can be looked at, whoever wrote the state. */
 export interface OpenedMachine {
@@ -29,28 +34,45 @@ type Options = Pick<LoadOptions, 'signal' | 'onProgress'>;
 
 const OPENERS: Record<StateFamily['name'], (source: ByteSource, options: Options) => Promise<OpenedMachine>> = {
   async virtualbox(source, options) {
-    const machine = await loadState(source, options);
+    const [checking, loading] = stepsOf(options);
+    const saved = await walkState(source, checking);
+    expectMemoryUnit(saved);
+    const state = virtualboxView(saved);
+    const memory =
+      (await MemoryIndex.open(source, state, loading)) ?? (await MemoryFile.open(source, state, loading, NOTHING));
+    const noMemory = (at: GuestPhys) =>
+      pgmError('VERR_PGM_INVALID_GC_PHYSICAL_ADDRESS', `Cannot read ${hex(at)}: there is no memory`, { gcPhys: at });
     return {
-      peek: (at, length) => peek(machine.memory, at, length),
-      space: (cpu, cr3) => addressSpaceOf(machine, cpu, cr3),
-      close() {},
+      peek: (at, length) => peekSeen(memory, at, length, noMemory),
+      space: (cpu, cr3) => savedSpaceOf(memory, saved, cpu, cr3),
+      close: () => memory.close(),
     };
   },
-  async qemu(source, { signal, onProgress }) {
-    const passing = signal ? { signal } : {};
-    const state = await readState(source, {
-      ...passing,
-      onProgress: onProgress && ((at) => onProgress('checking', at)),
-    });
-    const reading = onProgress ? { onProgress: (at: number) => onProgress('loading', at) } : {};
-    const memory = await MemoryFile.open(source, state, { ...passing, ...reading });
+  async qemu(source, options) {
+    const [checking, loading] = stepsOf(options);
+    const state = await readState(source, checking);
+    const memory = await MemoryFile.open(source, state, loading, 0);
+    const noMemory = (at: GuestPhys) =>
+      new UsageError('no-memory', `Cannot read ${hex(at)}: there is no memory`, { gcPhys: at });
     return {
-      peek: (at, length) => peekFile(memory, at, length),
+      peek: (at, length) => peekSeen(memory, at, length, noMemory),
       space: (cpu, cr3) => spaceOf(memory, state, cpu, cr3),
       close: () => memory.close(),
     };
   },
 };
+
+/** What a byte reads as where nothing answers. */
+const NOTHING = 0xff;
+
+/** Options for the two readings. */
+function stepsOf({ signal, onProgress }: Options) {
+  const passing = signal ? { signal } : {};
+  return (['checking', 'loading'] as const).map((doing) => ({
+    ...passing,
+    ...(onProgress ? { onProgress: (at: number) => onProgress(doing, at) } : {}),
+  }));
+}
 
 /** @param source seekable: a state is read twice. @throws FormatError for damage, UnsupportedError */
 export async function openMachine(source: ByteSource, options: Options = {}): Promise<OpenedMachine> {
@@ -59,29 +81,28 @@ export async function openMachine(source: ByteSource, options: Options = {}): Pr
 }
 
 /** Bytes where there is no memory are 0xff, as a guest would read them. */
-function peekFile(memory: MemoryFile, at: GuestPhys, length: number): Peeked {
+function peekSeen(memory: SeenMemory, at: GuestPhys, length: number, noMemory: (at: GuestPhys) => Error): Peeked {
   const unassigned: Stretch[] = [];
   const bytes = new Uint8Array(length);
   memory.read(at, bytes);
   for (let start = at; start < at + length; ) {
     const end = Math.min(at + length, (Math.floor(start / PAGE_SIZE) + 1) * PAGE_SIZE);
-    if (!memory.isMemory(start)) {
-      bytes.fill(0xff, start - at, end - at);
+    if (!memory.isMemory(start)) bytes.fill(NOTHING, start - at, end - at);
+    if (!memory.isAssigned(start)) {
       const last = unassigned.at(-1);
       if (last?.end === start) last.end = end;
       else unassigned.push({ start, end });
     }
     start = end;
   }
-  if (unassigned[0]?.start === at && unassigned[0].end === at + length)
-    throw new UsageError('no-memory', `Cannot read ${hex(at)}: there is no memory`, { gcPhys: at });
+  if (unassigned[0]?.start === at && unassigned[0].end === at + length) throw noMemory(at);
   return { bytes, unassigned };
 }
 
 const LA57 = 1n << 12n;
 const LMA = 1n << 10n;
 
-function spaceOf(memory: MemoryFile, { cpus }: StateView, cpu = 0, cr3?: bigint): AddressSpace {
+function spaceOf(memory: SeenMemory, { cpus }: StateView, cpu = 0, cr3?: bigint): AddressSpace {
   if (cpus.missing !== undefined) throw new UsageError('no-registers', `Cannot translate addresses: ${cpus.missing}`);
   const registers = cpus.registers[cpu];
   if (!registers)
@@ -103,7 +124,7 @@ function spaceOf(memory: MemoryFile, { cpus }: StateView, cpu = 0, cr3?: bigint)
 const ACCESSED = 1n << 5n;
 
 /** The pointers of legacy PAE: QEMU's emulator marks them accessed, in a bit that is reserved on a processor. */
-function pointersOf(memory: MemoryFile, registers: ControlRegisters): bigint[] | undefined {
+function pointersOf(memory: SeenMemory, registers: ControlRegisters): bigint[] | undefined {
   if (!pagingModeOf(registers).startsWith('pae')) return undefined;
   const table = new DataView(new ArrayBuffer(32));
   memory.read(Number(registers.cr3 & 0xffff_ffe0n), new Uint8Array(table.buffer));

@@ -1,0 +1,67 @@
+import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { Encoding } from '../../formats/ssm/segments.ts';
+
+const CHUNK_FRAMES = 4096;
+/** Bytes of a file that can be indexed: 1 TiB. */
+const OFFSET_LIMIT = 2 ** 40;
+const TWO_32 = 2 ** 32;
+
+/** Where the contents of neighbouring pages stand: 7 bytes a page. */
+interface Chunk {
+  low: Uint32Array;
+  high: Uint8Array;
+  /** Twice the length, and 1 where it is compressed; 0: zeros. */
+  size: Uint16Array;
+}
+
+/** Where a page's content stands in a file. */
+export interface PagePlace {
+  encoding: number;
+  at: number;
+  length: number;
+}
+
+/** By guest-physical page frame, where the file has its content: less than 2 MiB for each GiB that has any. */
+export class PageIndex {
+  readonly #chunks = new Map<number, Chunk>();
+
+  /** @returns false where the place is beyond what can be indexed */
+  set(frame: number, { encoding, at, length }: PagePlace): boolean {
+    if (at >= OFFSET_LIMIT) return false;
+    const key = Math.floor(frame / CHUNK_FRAMES);
+    let chunk = this.#chunks.get(key);
+    if (!chunk) {
+      chunk = {
+        low: new Uint32Array(CHUNK_FRAMES),
+        high: new Uint8Array(CHUNK_FRAMES),
+        size: new Uint16Array(CHUNK_FRAMES),
+      };
+      this.#chunks.set(key, chunk);
+    }
+    const i = frame % CHUNK_FRAMES;
+    chunk.low[i] = at % TWO_32;
+    chunk.high[i] = Math.floor(at / TWO_32);
+    chunk.size[i] = 2 * length + (encoding === Encoding.LZF ? 1 : 0);
+    return true;
+  }
+
+  /** The page is zeros now. */
+  clear(frame: number): void {
+    const chunk = this.#chunks.get(Math.floor(frame / CHUNK_FRAMES));
+    if (chunk) chunk.size[frame % CHUNK_FRAMES] = 0;
+  }
+
+  /** Undefined for zeros. */
+  get(frame: number): PagePlace | undefined {
+    const chunk = this.#chunks.get(Math.floor(frame / CHUNK_FRAMES));
+    const i = frame % CHUNK_FRAMES;
+    const size = chunk?.size[i] ?? 0;
+    if (!chunk || size === 0) return undefined;
+    const isCompressed = size % 2 === 1;
+    return {
+      encoding: isCompressed ? Encoding.LZF : Encoding.RAW,
+      at: chunk.high[i] * TWO_32 + chunk.low[i],
+      length: isCompressed ? (size - 1) / 2 : PAGE_SIZE,
+    };
+  }
+}
