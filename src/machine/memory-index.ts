@@ -111,7 +111,10 @@ class PlaceFinder implements PageSink {
     const encoding = batch.encoding[i];
     if (batch.kind[i] === PageKind.RAM_BALLOONED) this.ballooned.add(frame);
     else this.ballooned.remove(frame);
-    if (encoding !== Encoding.RAW && encoding !== Encoding.LZF) return this.index.clear(frame);
+    if (encoding !== Encoding.RAW && encoding !== Encoding.LZF) {
+      this.index.clear(frame);
+      return;
+    }
     const stands = window.source === this.#source && batch.at[i] < window.spillStart;
     const place = { encoding, at: stands ? window.offsetOf(batch.at[i]) : 0, length: batch.length[i] };
     if (!stands || !this.index.set(frame, place)) this.isComplete = false;
