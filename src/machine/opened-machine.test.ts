@@ -42,9 +42,9 @@ async function compare(source: ByteSource): Promise<void> {
   for (const at of [...places, 2 ** 40])
     for (const length of [1, 4 * PAGE_SIZE + 7])
       expect(
-        outcome(() => opened.peek(at, length)),
+        shown(() => opened.peek(at, length)),
         `${at}`,
-      ).toEqual(outcome(() => peek(machine.memory, at, length)));
+      ).toEqual(shown(() => peek(machine.memory, at, length)));
   for (const { start, end } of regions.filter(({ kind }) => kind !== 'mmio')) {
     const length = Math.min(end - start, 8 * 1024 * PAGE_SIZE);
     const [seen, loaded] = [opened.peek(start, length), peek(machine.memory, start, length)];

@@ -1,0 +1,71 @@
+import { readState } from '../families/read-state.ts';
+import { type Fingerprint, type FingerprintOptions, fingerprint, hashMemory } from '../hashing/fingerprint.ts';
+import type { PagesByRange } from '../hashing/hashing-sink.ts';
+import { PageHashes } from '../hashing/page-hashes.ts';
+import { FrameSet } from '../reading/frame-set.ts';
+import type { StateView } from '../reading/state-view.ts';
+import type { DiffOptions, Side } from './diff.ts';
+
+type Print = Fingerprint<StateView>;
+
+/** What is asked of one reading. */
+type Reading = Pick<FingerprintOptions, 'of' | 'like' | 'only' | 'leavesOut'>;
+
+/**
+ * Reads both states whole. Where they are written alike, pages are compared as they are stored, which is faster; of those
+ * that differ so, contents are compared in a second reading, as a page may be stored in several ways.
+ */
+export async function fingerprintsOf(
+  { a, b }: { a: Side; b: Side },
+  leavesOut: FingerprintOptions['leavesOut'],
+  options: DiffOptions,
+): Promise<[Print, Print]> {
+  const isAlike = a.state.family === b.state.family && a.state.format === b.state.format;
+  const leaving = leavesOut ? { leavesOut } : {};
+  const reading: Reading = { of: isAlike ? 'encoded' : 'content', ...leaving };
+  const own = await fingerprint(readState, a.source, optionsOf(a, 'a', reading, options));
+  const other = await fingerprint(readState, b.source, optionsOf(b, 'b', { ...reading, like: own.memory }, options));
+  const only = isAlike ? differingPages(own.memory, other.memory) : NO_PAGES;
+  if (only.size === 0) return [own, other];
+  const again = async (side: Side, which: 'a' | 'b', like?: Print['memory']) => {
+    const asked: Reading = { of: 'content', only, ...(like ? { like } : {}) };
+    const { memory } = await hashMemory(readState, side.source, optionsOf(side, which, asked, options), CHECKED);
+    return memory;
+  };
+  const contents = await again(a, 'a');
+  return [
+    { ...own, memory: contents },
+    { ...other, memory: await again(b, 'b', contents) },
+  ];
+}
+
+const NO_PAGES: PagesByRange = new Map();
+/** The first reading has. */
+const CHECKED = { skipCrc: true };
+
+function optionsOf(
+  { names }: Side,
+  which: 'a' | 'b',
+  reading: Reading,
+  { signal, onProgress }: DiffOptions,
+): FingerprintOptions {
+  return {
+    ...reading,
+    naming: names.naming,
+    ...(signal ? { signal } : {}),
+    ...(onProgress ? { onProgress: (offset: number) => onProgress(which, offset) } : {}),
+  };
+}
+
+function differingPages(a: Print['memory'], b: Print['memory']): PagesByRange {
+  const pages = new Map<string, FrameSet>();
+  for (const range of new Set([...a.keys(), ...b.keys()])) {
+    const differing = new FrameSet();
+    for (const { start, end } of (a.get(range) ?? NO_HASHES).differences(b.get(range) ?? NO_HASHES))
+      for (let page = start; page < end; page++) differing.add(page);
+    if (differing.size > 0) pages.set(range, differing);
+  }
+  return pages;
+}
+
+const NO_HASHES = new PageHashes();
