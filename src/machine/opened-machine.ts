@@ -9,6 +9,7 @@ import { familyOf, readState } from '../saved-state/families/read-state.ts';
 import { virtualboxView } from '../saved-state/families/virtualbox-view.ts';
 import type { StateFamily } from '../saved-state/reading/families.ts';
 import type { StateView } from '../saved-state/reading/state-view.ts';
+import { stepOf } from '../saved-state/reading/step.ts';
 import { walkState } from '../saved-state/reading/walk.ts';
 import type { Peeked, Stretch } from './edit.ts';
 import { expectMemoryUnit, type LoadOptions } from './load.ts';
@@ -34,8 +35,8 @@ type Options = Pick<LoadOptions, 'signal' | 'onProgress'>;
 
 const OPENERS: Record<StateFamily['name'], (source: ByteSource, options: Options) => Promise<OpenedMachine>> = {
   async virtualbox(source, options) {
-    const [checking, loading] = stepsOf(options);
-    const saved = await walkState(source, checking);
+    const loading = stepOf(options, 'loading');
+    const saved = await walkState(source, stepOf(options, 'checking'));
     expectMemoryUnit(saved);
     const state = virtualboxView(saved);
     const memory =
@@ -49,8 +50,8 @@ const OPENERS: Record<StateFamily['name'], (source: ByteSource, options: Options
     };
   },
   async qemu(source, options) {
-    const [checking, loading] = stepsOf(options);
-    const state = await readState(source, checking);
+    const loading = stepOf(options, 'loading');
+    const state = await readState(source, stepOf(options, 'checking'));
     const memory = await MemoryFile.open(source, state, loading, 0);
     const noMemory = (at: GuestPhys) =>
       new UsageError('no-memory', `Cannot read ${hex(at)}: there is no memory`, { gcPhys: at });
@@ -64,15 +65,6 @@ const OPENERS: Record<StateFamily['name'], (source: ByteSource, options: Options
 
 /** What a byte reads as where nothing answers. */
 const NOTHING = 0xff;
-
-/** Options for the two readings. */
-function stepsOf({ signal, onProgress }: Options) {
-  const passing = signal ? { signal } : {};
-  return (['checking', 'loading'] as const).map((doing) => ({
-    ...passing,
-    ...(onProgress ? { onProgress: (at: number) => onProgress(doing, at) } : {}),
-  }));
-}
 
 /** @param source seekable: a state is read twice. @throws FormatError for damage, UnsupportedError */
 export async function openMachine(source: ByteSource, options: Options = {}): Promise<OpenedMachine> {

@@ -3,13 +3,13 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { differingFields, type FieldDifference } from '../describe/fields.ts';
 import { expectMemory, readState } from '../families/read-state.ts';
-import { type Fingerprint, fingerprint } from '../hashing/fingerprint.ts';
+import type { Fingerprint } from '../hashing/fingerprint.ts';
 import { PageHashes, type PageSpan } from '../hashing/page-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
 import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { RangeNames, StateView } from '../reading/state-view.ts';
-import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
+import { fingerprintsOf } from './fingerprints.ts';
 
 /** Neighbouring pages of one range that differ in the same way. */
 export interface PageDifference extends PageSpan {
@@ -77,8 +77,7 @@ export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOpti
   const notes: string[] = [];
   const flattens = sides.a.state.live !== sides.b.state.live;
   if (flattens) notes.push('one state is live, the other plain: only what counts in the end is compared');
-  const own = await take(sides.a, 'a', flattens, options);
-  const other = await take(sides.b, 'b', flattens, options, own.memory);
+  const [own, other] = await fingerprintsOf(sides, flattens ? isOfLiveSave : undefined, options);
   const alike = own.state.family === other.state.family;
   if (!alike) notes.push('the states are of different families: only memory and registers are compared');
   const units = alike ? compareUnits(own.units, other.units) : { added: [], gone: [], changed: [] };
@@ -99,22 +98,6 @@ export async function openSide(source: ByteSource): Promise<Side> {
     );
   const state = await readState(source, { skipCrc: true });
   return { source, state, names: expectMemory(state).names };
-}
-
-function take(
-  { source, names }: Side,
-  which: 'a' | 'b',
-  flattens: boolean,
-  { signal, onProgress }: DiffOptions,
-  like?: Fingerprint['memory'],
-): Promise<Fingerprint<StateView>> {
-  return fingerprint(readState, source, {
-    of: 'content',
-    naming: names.naming,
-    like,
-    ...(flattens ? { leavesOut: isOfLiveSave } : {}),
-    ...stepOf({ signal, onProgress }, which),
-  });
 }
 
 function compareUnits(a: Map<string, string>, b: Map<string, string>): StateDiff['units'] {

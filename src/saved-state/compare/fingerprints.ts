@@ -4,6 +4,7 @@ import type { PagesByRange } from '../hashing/hashing-sink.ts';
 import { PageHashes } from '../hashing/page-hashes.ts';
 import { FrameSet } from '../reading/frame-set.ts';
 import type { StateView } from '../reading/state-view.ts';
+import { stepOf } from '../reading/step.ts';
 import type { DiffOptions, Side } from './diff.ts';
 
 type Print = Fingerprint<StateView>;
@@ -21,14 +22,13 @@ export async function fingerprintsOf(
   options: DiffOptions,
 ): Promise<[Print, Print]> {
   const isAlike = a.state.family === b.state.family && a.state.format === b.state.format;
-  const leaving = leavesOut ? { leavesOut } : {};
-  const reading: Reading = { of: isAlike ? 'encoded' : 'content', ...leaving };
+  const reading: Reading = { of: isAlike ? 'encoded' : 'content', leavesOut };
   const own = await fingerprint(readState, a.source, optionsOf(a, 'a', reading, options));
   const other = await fingerprint(readState, b.source, optionsOf(b, 'b', { ...reading, like: own.memory }, options));
   const only = isAlike ? differingPages(own.memory, other.memory) : NO_PAGES;
   if (only.size === 0) return [own, other];
   const again = async (side: Side, which: 'a' | 'b', like?: Print['memory']) => {
-    const asked: Reading = { of: 'content', only, ...(like ? { like } : {}) };
+    const asked: Reading = { of: 'content', only, like };
     const { memory } = await hashMemory(readState, side.source, optionsOf(side, which, asked, options), CHECKED);
     return memory;
   };
@@ -43,18 +43,8 @@ const NO_PAGES: PagesByRange = new Map();
 /** The first reading has. */
 const CHECKED = { skipCrc: true };
 
-function optionsOf(
-  { names }: Side,
-  which: 'a' | 'b',
-  reading: Reading,
-  { signal, onProgress }: DiffOptions,
-): FingerprintOptions {
-  return {
-    ...reading,
-    naming: names.naming,
-    ...(signal ? { signal } : {}),
-    ...(onProgress ? { onProgress: (offset: number) => onProgress(which, offset) } : {}),
-  };
+function optionsOf({ names }: Side, which: 'a' | 'b', reading: Reading, options: DiffOptions): FingerprintOptions {
+  return { ...reading, naming: names.naming, ...stepOf(options, which) };
 }
 
 function differingPages(a: Print['memory'], b: Print['memory']): PagesByRange {

@@ -6,7 +6,7 @@ import type { UnitHeader } from '../../../formats/ssm/container.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { RangeNaming } from '../reading/state-view.ts';
 import type { WalkOptions } from '../reading/walk.ts';
-import { type Hashed, HashingSink } from './hashing-sink.ts';
+import { type Hashed, HashingSink, type PagesByRange } from './hashing-sink.ts';
 import type { PageHashes } from './page-hashes.ts';
 
 /** How states are read: by their family's reader, or by whichever fits. */
@@ -31,6 +31,8 @@ export interface FingerprintOptions extends Pick<WalkOptions, 'onProgress' | 'si
   of: Hashed;
   /** Memory that this one is expected to equal mostly, of a fingerprint that has no such itself. */
   like?: Fingerprint['memory'];
+  /** Pages that count; all without. */
+  only?: PagesByRange;
 }
 
 export async function fingerprint<S>(
@@ -50,9 +52,9 @@ export async function hashMemory<S>(
   read: StateReader<S>,
   source: ByteSource,
   options: Omit<FingerprintOptions, 'leavesOut'>,
-  walk: Pick<WalkOptions, 'onDamage' | 'patchWith'> = {},
+  walk: Pick<WalkOptions, 'onDamage' | 'patchWith' | 'skipCrc'> = {},
 ): Promise<Pick<Fingerprint<S>, 'state' | 'memory'>> {
-  const sink = new HashingSink(options.naming, options.of, options.like);
+  const sink = new HashingSink(options.naming, options.of, options.like, options.only);
   const { onProgress, signal } = options;
   try {
     const state = await read(source, {

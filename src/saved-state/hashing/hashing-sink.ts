@@ -5,7 +5,8 @@ import { BATCH_CAPACITY, type PageBatch, PageKind } from '../../../formats/pgm/p
 import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
-import type { RangeNaming } from '../reading/state-view.ts';
+import type { FrameSet } from '../reading/frame-set.ts';
+import type { NamedPage, RangeNaming } from '../reading/state-view.ts';
 import { PageHashes } from './page-hashes.ts';
 
 /**
@@ -13,6 +14,9 @@ import { PageHashes } from './page-hashes.ts';
  * both are equal.
  */
 export type Hashed = 'content' | 'encoded';
+
+/** By name of the range. */
+export type PagesByRange = ReadonlyMap<string, FrameSet>;
 
 /** Pages that are decoded before they are hashed together. */
 const GROUP = MIB / PAGE_SIZE;
@@ -24,6 +28,7 @@ export class HashingSink implements PageSink {
   readonly #naming: RangeNaming;
   readonly #of: Hashed;
   readonly #like: ReadonlyMap<string, PageHashes> | undefined;
+  readonly #only: PagesByRange | undefined;
   readonly #pages = takeBuffer(GROUP * PAGE_SIZE);
   /** Entries of the batch whose hashes are due, and where their bytes stand. */
   readonly #entries = new Uint32Array(GROUP);
@@ -38,11 +43,15 @@ export class HashingSink implements PageSink {
   #lastRange: string | undefined;
   #last = new PageHashes();
 
-  /** @param like what the memory is expected to equal mostly: it then takes little room */
-  constructor(naming: RangeNaming, of: Hashed, like?: ReadonlyMap<string, PageHashes>) {
+  /**
+   * @param like what the memory is expected to equal mostly: it then takes little room
+   * @param only pages that are hashed; the others count as zeros
+   */
+  constructor(naming: RangeNaming, of: Hashed, like?: ReadonlyMap<string, PageHashes>, only?: PagesByRange) {
     this.#naming = naming;
     this.#of = of;
     this.#like = like;
+    this.#only = only;
   }
 
   /** Gives the memory back. */
@@ -56,15 +65,25 @@ export class HashingSink implements PageSink {
     const results = this.#results;
     results.fill(0, 0, 2 * count);
     for (let i = 0; i < count; i++) {
-      if (encoding[i] === Encoding.NONE || encoding[i] === Encoding.ZERO) continue;
+      if (encoding[i] === Encoding.NONE || encoding[i] === Encoding.ZERO || this.#isLeftOut(batch, i)) continue;
       this.#place(batch, i);
       if (this.#due === GROUP) this.#hash(batch);
     }
     this.#hash(batch);
     for (let i = 0; i < count; i++) {
-      const named = kind[i] === PageKind.ROM_PROTECTION ? undefined : this.#naming(kind[i], batch.id[i], batch.page[i]);
+      const named = kind[i] === PageKind.ROM_PROTECTION ? undefined : this.#nameOf(batch, i);
       if (named) this.#hashesOf(named.range).setWords(named.page, results[2 * i], results[2 * i + 1]);
     }
+  }
+
+  #nameOf({ kind, id, page }: PageBatch, i: number): NamedPage | undefined {
+    return this.#naming(kind[i], id[i], page[i]);
+  }
+
+  #isLeftOut(batch: PageBatch, i: number): boolean {
+    if (!this.#only) return false;
+    const named = this.#nameOf(batch, i);
+    return !named || !this.#only.get(named.range)?.has(named.page);
   }
 
   /** Lets record `i` wait for its hash, unless it holds zeros. */
