@@ -4,12 +4,12 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { hexDifference } from '../../../src/console/hex-lines.ts';
 import {
   diffStates,
-  openSide,
   type PageDifference,
   type RangeDifference,
   type StateDiff,
 } from '../../../src/saved-state/compare/diff.ts';
 import { readPages, type WantedPages } from '../../../src/saved-state/compare/page-contents.ts';
+import { openSide } from '../../../src/saved-state/compare/side.ts';
 import { withSource } from '../../io/input.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';

@@ -1,8 +1,6 @@
-import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { differingFields, type FieldDifference } from '../describe/fields.ts';
-import { expectMemory, readState } from '../families/read-state.ts';
 import type { Fingerprint } from '../hashing/fingerprint.ts';
 import { PageHashes, type PageSpan } from '../hashing/page-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
@@ -10,6 +8,7 @@ import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { RangeNames, StateView } from '../reading/state-view.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { fingerprintsOf } from './fingerprints.ts';
+import { openSide } from './side.ts';
 
 /** Neighbouring pages of one range that differ in the same way. */
 export interface PageDifference extends PageSpan {
@@ -60,13 +59,6 @@ export interface DiffOptions extends Pick<WalkOptions, 'signal'> {
   onProgress?: (which: 'a' | 'b', offset: number) => void;
 }
 
-/** One side of a comparison. */
-export interface Side {
-  source: ByteSource;
-  state: StateView;
-  names: RangeNames;
-}
-
 /**
  * Compares what two states hold, whatever their containers and versions: memory page by page, units byte for byte,
  * decoded fields.
@@ -88,16 +80,6 @@ export async function diffStates(a: ByteSource, b: ByteSource, options: DiffOpti
   if (untold.length > 0) notes.push(`told by one of the states only: ${untold.map(({ field }) => field).join(', ')}`);
   const equal = units.added.length + units.gone.length + units.changed.length + fields.length + memory.length === 0;
   return { equal, units, fields, memory, notes };
-}
-
-export async function openSide(source: ByteSource): Promise<Side> {
-  if (!source.seekable)
-    throw new UsageError(
-      'not-seekable',
-      `Cannot compare ${source.name}: it has to be read several times, so it must be a file`,
-    );
-  const state = await readState(source, { skipCrc: true });
-  return { source, state, names: expectMemory(state).names };
 }
 
 function compareUnits(a: Map<string, string>, b: Map<string, string>): StateDiff['units'] {

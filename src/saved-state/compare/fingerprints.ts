@@ -4,8 +4,8 @@ import type { PagesByRange } from '../hashing/hashing-sink.ts';
 import { PageHashes } from '../hashing/page-hashes.ts';
 import { FrameSet } from '../reading/frame-set.ts';
 import type { StateView } from '../reading/state-view.ts';
-import { stepOf } from '../reading/step.ts';
-import type { DiffOptions, Side } from './diff.ts';
+import { type Course, stepOf } from '../reading/step.ts';
+import type { Side } from './side.ts';
 
 type Print = Fingerprint<StateView>;
 
@@ -19,7 +19,7 @@ type Reading = Pick<FingerprintOptions, 'of' | 'like' | 'only' | 'leavesOut'>;
 export async function fingerprintsOf(
   { a, b }: { a: Side; b: Side },
   leavesOut: FingerprintOptions['leavesOut'],
-  options: DiffOptions,
+  options: Course<'a' | 'b'>,
 ): Promise<[Print, Print]> {
   const isAlike = a.state.family === b.state.family && a.state.format === b.state.format;
   const reading: Reading = { of: isAlike ? 'encoded' : 'content', leavesOut };
@@ -43,7 +43,12 @@ const NO_PAGES: PagesByRange = new Map();
 /** The first reading has. */
 const CHECKED = { skipCrc: true };
 
-function optionsOf({ names }: Side, which: 'a' | 'b', reading: Reading, options: DiffOptions): FingerprintOptions {
+function optionsOf(
+  { names }: Side,
+  which: 'a' | 'b',
+  reading: Reading,
+  options: Course<'a' | 'b'>,
+): FingerprintOptions {
   return { ...reading, naming: names.naming, ...stepOf(options, which) };
 }
 

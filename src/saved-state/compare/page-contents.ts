@@ -2,7 +2,7 @@ import { type PageBatch, PageKind } from '../../../formats/pgm/page-batch.ts';
 import type { PageSink } from '../../../formats/pgm/page-sink.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { readState } from '../families/read-state.ts';
-import type { Side } from './diff.ts';
+import type { Side } from './side.ts';
 
 /** Pages by range and page number. */
 export type WantedPages = Map<string, Set<number>>;
