@@ -1,4 +1,5 @@
-import type { FixedArea, GuestMapping, GuestMappings } from '../paging/mappings/guest-mappings.ts';
+import type { FixedArea, GuestMapping } from '../paging/mappings/guest-mapping.ts';
+import type { GuestMappings } from '../paging/mappings/guest-mappings.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';

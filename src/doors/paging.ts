@@ -13,13 +13,9 @@ export { type FindOptions, type Found, findBytes } from '../paging/find-bytes.ts
 export { GuestView } from '../paging/guest-view.ts';
 export { type Hierarchy, type HierarchyEntry, hierarchyOf } from '../paging/hierarchy.ts';
 export { Cr3MappingArea, DynamicMappingArea } from '../paging/mappings/dynamic-area.ts';
-export {
-  type FixedArea,
-  type GuestDirectory,
-  type GuestMapping,
-  GuestMappings,
-  type Relocate,
-} from '../paging/mappings/guest-mappings.ts';
+export type { GuestDirectory } from '../paging/mappings/guest-directory.ts';
+export type { FixedArea, GuestMapping, Relocate } from '../paging/mappings/guest-mapping.ts';
+export { GuestMappings } from '../paging/mappings/guest-mappings.ts';
 export { HypervisorArea, type Reservation, type ReservedFor } from '../paging/mappings/hypervisor-area.ts';
 export { HypervisorPages } from '../paging/mappings/hypervisor-pages.ts';
 export { type AllocateLow, IntermediateContext } from '../paging/mappings/intermediate-context.ts';

@@ -61,7 +61,7 @@ export class Machine {
     this.#units = units;
     this.cpus = cpusOf(memory, state);
     this.intermediate = new IntermediateContext(this.#pages.allocate);
-    this.mappings = new GuestMappings(this.intermediate);
+    this.mappings = new GuestMappings(this.intermediate, this.#pages.allocate);
     const basic = state.pgm?.basic;
     this.#hasMappings = basic !== undefined && loadMappings(this.mappings, basic);
     if (this.#hasMappings) this.mappings.unfixAfterLoad();

@@ -1,7 +1,8 @@
 import type { PgmBasic } from '../../formats/pgm/head.ts';
 import type { Mapping } from '../../formats/pgm/layouts.ts';
 import { FOUR_GIB } from '../../formats/sizes.ts';
-import { type GuestMappings, MAPPING_UNIT } from '../paging/mappings/guest-mappings.ts';
+import { MAPPING_UNIT } from '../paging/mappings/guest-mapping.ts';
+import type { GuestMappings } from '../paging/mappings/guest-mappings.ts';
 
 /** What a state tells of the hypervisor's mappings. */
 export type SavedMappings = Pick<PgmBasic, 'mappings' | 'mappingsFixed' | 'mappingFixed' | 'mappingFixedSize'>;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { SavkitError } from '../../../formats/errors.ts';
 import { HostMemory } from '../../gmm/host-memory.ts';
 import { HOST_MODES } from '../../paging/modes.ts';
 import { NO_FAULT } from '../../paging/page-fault.ts';
@@ -25,6 +26,7 @@ import { PageSharing } from '../../pgm/sharing/page-sharing.ts';
 import type { Machine } from '../machine.ts';
 import { type MachineEvent, type MachineState, nextState } from '../machine-states.ts';
 import { GameHandlers } from './game-handlers.ts';
+import { mappingFaults } from './mapping-faults.ts';
 import { MachineTwin, TWIN_BYTES } from './machine-twin.ts';
 
 const PAGE = 4096;
@@ -131,7 +133,7 @@ export class MachineGame {
     this.done.steps++;
     const id = random.below(this.machine.cpus.length);
     const chances: [number, (id: number) => void][] = [
-      [460, this.#access],
+      [450, this.#access],
       [140, this.#writeEntry],
       [60, this.#writeBytes],
       [60, this.#setRegisters],
@@ -143,6 +145,7 @@ export class MachineGame {
       [30, this.#balloon],
       [14, this.#share],
       [10, this.#relocate],
+      [10, this.#fixMappings],
       [4, this.#reset],
       [6, this.#resetCpu],
       [8, () => this.machine.shadow?.clearAll()],
@@ -174,6 +177,7 @@ export class MachineGame {
         if (compareShadow(cpu, this.twin.cpus, this.#address(cpu.id), this.random)) this.done.compared++;
     }
     assert.deepEqual([...checkPool(shadow), ...checkHandlers(shadow)], []);
+    assert.deepEqual(mappingFaults(this.machine, this.twin), []);
   }
 
   #randomHost() {
@@ -364,6 +368,19 @@ export class MachineGame {
     const delta = this.random.below(8) * UNIT;
     this.machine.relocate(delta);
     this.#handlers.expectMoved(delta);
+  }
+
+  /** The guest gives the mappings a place, or takes it back. */
+  #fixMappings(): void {
+    const { mappings } = this.machine;
+    if (mappings.fixed) mappings.unfix();
+    else
+      try {
+        mappings.fix(this.random.below(1022) * UNIT, 2 * UNIT, true);
+      } catch (error) {
+        // World switches need the place, or it would cross a gigabyte.
+        assert.equal((error as SavkitError).vboxCode, 'VERR_PGM_MAPPINGS_FIX_CONFLICT');
+      }
   }
 
   #reset(): void {

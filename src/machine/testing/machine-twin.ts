@@ -34,9 +34,7 @@ export class MachineTwin {
     return at < HOLE.start || (at >= HOLE.end && at < TWIN_BYTES);
   }
 
-  isMemory(at: number): boolean {
-    return this.isRam(at) || isRom(at);
-  }
+  readonly isMemory = (at: number): boolean => this.isRam(at) || isRom(at);
 
   read(at: number): number {
     return this.isMemory(at) ? this.bytes[at] : 0xff;

@@ -2,6 +2,9 @@ import { UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { A, D, P } from '../schemes.ts';
 
+/** A page of an area shows a host page, or nothing. */
+export type ShowPage = (page: number, host: number | undefined) => void;
+
 /** Pages of the area, and of them in the cache at a time. */
 const AREA_PAGES = 16;
 const CACHE_ENTRIES = 8;
@@ -20,6 +23,7 @@ export class DynamicMappingArea {
   readonly #dummy: number;
   readonly #pages = new Float64Array(CACHE_ENTRIES).fill(-1);
   readonly #locks = new Uint8Array(CACHE_ENTRIES);
+  readonly #onShow: ShowPage | undefined;
   #next = 0;
   /** Pages that were mapped already. */
   hits = 0;
@@ -27,16 +31,15 @@ export class DynamicMappingArea {
   misses = 0;
 
   /** @param base page-aligned address of the area @param dummy page that is seen where nothing is mapped yet */
-  constructor(base: number, dummy?: number) {
+  constructor(base: number, dummy?: number, onShow?: ShowPage) {
     this.base = base;
+    this.#onShow = onShow;
     this.#dummy = dummy ?? -1;
     if (dummy !== undefined) for (let entry = 0; entry < AREA_PAGES; entry++) this.#show(entry, dummy);
   }
 
   /** Bytes of the area. */
-  get size(): number {
-    return AREA_PAGES * PAGE_SIZE;
-  }
+  static readonly SIZE = AREA_PAGES * PAGE_SIZE;
 
   /**
    * Where a host page can be seen. It stays there until eight others have been mapped. @throws UsageError `all-locked`
@@ -83,6 +86,7 @@ export class DynamicMappingArea {
   }
 
   #show(entry: number, page: number): void {
+    this.#onShow?.(entry, page);
     this.entries[entry * 2] = ((page >>> 0) | P | A | D) >>> 0;
     this.entries[entry * 2 + 1] = Math.floor(page / 2 ** 32);
   }
@@ -114,27 +118,34 @@ export class Cr3MappingArea {
   base: number;
   readonly #dummy: number | undefined;
   readonly #hosts: (number | undefined)[];
+  readonly #onShow: ShowPage | undefined;
 
   /** @param base page-aligned address of the area @param dummy page that is seen where nothing is mapped yet */
-  constructor(base: number, dummy?: number) {
+  constructor(base: number, dummy?: number, onShow?: ShowPage) {
     this.base = base;
     this.#dummy = dummy;
+    this.#onShow = onShow;
     this.#hosts = new Array(CR3_PAGES).fill(dummy);
+    this.#tell();
   }
 
   /** Bytes of the area; a fence follows it. */
-  get size(): number {
-    return CR3_PAGES * PAGE_SIZE;
-  }
+  static readonly SIZE = CR3_PAGES * PAGE_SIZE;
 
   /** Shows the root's page, and legacy PAE's four directories where they are present; all else is unmapped. */
   map(root: number, directories: readonly (number | undefined)[] = []): void {
     for (let i = 0; i < CR3_PAGES; i++) this.#hosts[i] = (i === 0 ? root : directories[i - 1]) ?? this.#dummy;
+    this.#tell();
   }
 
   /** Empties the area. */
   unmap(): void {
     this.#hosts.fill(this.#dummy);
+    this.#tell();
+  }
+
+  #tell(): void {
+    for (const [page, host] of this.#hosts.entries()) this.#onShow?.(page, host);
   }
 
   /** What is seen at an address of the area; undefined for nothing, and for the fence. */

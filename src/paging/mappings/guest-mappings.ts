@@ -1,66 +1,19 @@
 import { hex } from '../../../formats/errors.ts';
-import { FOUR_GIB, GIB, MIB } from '../../../formats/sizes.ts';
-import { P } from '../schemes.ts';
-import { MAPPING } from '../software-bits.ts';
-import { type Walker, WalkStatus } from '../walker.ts';
-import type { IntermediateContext } from './intermediate-context.ts';
+import { FOUR_GIB, GIB } from '../../../formats/sizes.ts';
+import { type GuestDirectory, isUsed } from './guest-directory.ts';
+import {
+  type FixedArea,
+  type GuestMapping,
+  MAPPING_UNIT,
+  type MappingPiece,
+  MAX_MAPPING,
+  MIN_MAPPING,
+  noteConflict,
+  type Relocate,
+} from './guest-mapping.ts';
+import type { AllocateLow, IntermediateContext } from './intermediate-context.ts';
 import { mappingError } from './mapping-errors.ts';
-
-/** Mappings come in pieces of a 32-bit directory entry. */
-export const MAPPING_UNIT = 4 * MIB;
-const MIN_SIZE = 2 * MIB;
-const MAX_SIZE = 64 * MIB;
-/** Conflict addresses that a mapping remembers. */
-const HISTORY = 8;
-
-/** Asked first, then told: `suggest` may be refused, `relocate` can't. */
-export type Relocate = (call: 'suggest' | 'relocate', from: number, to: number) => boolean;
-
-/** A stretch of the guest's address space that the hypervisor sits in. */
-export interface GuestMapping {
-  /** Virtual address. */
-  start: number;
-  /** A multiple of 4 MiB. */
-  size: number;
-  /** For people. */
-  description: string;
-  /** Asked and told of moves. */
-  relocate: Relocate;
-  /** How often the guest wanted its place, and the last eight places where it did. */
-  conflicts: number;
-  /** Addresses. */
-  history: number[];
-}
-
-/** Where the guest has agreed to have the mappings. */
-export interface FixedArea {
-  /** Virtual address. */
-  base: number;
-  /** Bytes. */
-  size: number;
-}
-
-/** The guest's directory: which 4 MiB of it are used. PAE has two entries for each. */
-export interface GuestDirectory {
-  /** Whether the guest uses the entry for an address. */
-  isPresent(address: number): boolean;
-  /** Entries have 64 bits, for 2 MiB each. */
-  pae: boolean;
-}
-
-/** The directory that a guest's walker sees; in long mode there are no such mappings. */
-export function guestDirectory(walker: Walker): GuestDirectory {
-  return {
-    pae: walker.scheme.name === 'pae',
-    isPresent(address) {
-      const status = walker.walk(address);
-      // What counts is the directory's entry, wherever it leads; without a directory there is none.
-      return (
-        status === WalkStatus.MAPPED || walker.level === 1 || (status === WalkStatus.RESERVED_BIT && walker.level === 2)
-      );
-    },
-  };
-}
+import { MappingTables } from './mapping-tables.ts';
 
 /**
  * The hypervisor's mappings in the guest's address space, as raw mode has them: floating, so that they make room for
@@ -68,6 +21,10 @@ export function guestDirectory(walker: Walker): GuestDirectory {
  */
 export class GuestMappings {
   readonly #context: IntermediateContext;
+  readonly #allocate: AllocateLow;
+  /** Pieces that have entries in directories; none before raw mode begins. */
+  #placed: readonly MappingPiece[] = [];
+  #isInUse = false;
   #list: GuestMapping[] = [];
   #state: 'new' | 'floating' | 'fixed' | 'disabled' = 'new';
   /** Where they were fixed in a saved state that was loaded. */
@@ -76,9 +33,23 @@ export class GuestMappings {
   /** Told when shadow tables have to be synced. */
   onChange: (() => void) | undefined;
 
-  /** @param context gets the mappings, too */
-  constructor(context: IntermediateContext) {
+  /** @param context gets the mappings, too @param allocate gives frames for their tables */
+  constructor(context: IntermediateContext, allocate: AllocateLow) {
     this.#context = context;
+    this.#allocate = allocate;
+  }
+
+  /** Raw mode begins: mappings get page tables, and entries in directories. @throws EnvironmentError VERR_NO_PAGE_MEMORY */
+  use(): void {
+    this.#isInUse = true;
+    for (const mapping of this.#list) mapping.tables = this.#tablesFor(mapping);
+    this.#context.finalise();
+    this.#changed();
+  }
+
+  /** What has entries in directories now, ascending. */
+  get placed(): readonly MappingPiece[] {
+    return this.#placed;
   }
 
   /** Ascending. */
@@ -104,7 +75,13 @@ export class GuestMappings {
   /** @throws UsageError VERR_INVALID_PARAMETER, VERR_PGM_MAPPINGS_FIXED, VERR_PGM_MAPPING_CONFLICT */
   add(start: number, size: number, description: string, relocate: Relocate): GuestMapping {
     const rounded = Math.ceil(size / MAPPING_UNIT) * MAPPING_UNIT;
-    if (size < MIN_SIZE || size > MAX_SIZE || start < 0 || start + rounded > FOUR_GIB || typeof relocate !== 'function')
+    if (
+      size < MIN_MAPPING ||
+      size > MAX_MAPPING ||
+      start < 0 ||
+      start + rounded > FOUR_GIB ||
+      typeof relocate !== 'function'
+    )
       throw mappingError(
         'VERR_INVALID_PARAMETER',
         `Cannot map ${description} at ${hex(start)} + ${hex(size)}: expected 2 to 64 MiB below 4 GiB`,
@@ -117,9 +94,19 @@ export class GuestMappings {
         'VERR_PGM_MAPPING_CONFLICT',
         `Cannot map ${description} at ${hex(start)}: ${other.description} is there`,
       );
-    const mapping: GuestMapping = { start, size: rounded, description, relocate, conflicts: 0, history: [] };
+    const mapping: GuestMapping = {
+      start,
+      size: rounded,
+      description,
+      relocate,
+      conflicts: 0,
+      history: [],
+      tables: [],
+    };
+    if (this.#isInUse) mapping.tables = this.#tablesFor(mapping);
     this.#list.push(mapping);
     this.#sort();
+    this.#changed();
     return mapping;
   }
 
@@ -128,7 +115,7 @@ export class GuestMappings {
    * @param fixed the area that the guest had given them
    */
   load(list: readonly Pick<GuestMapping, 'start' | 'size' | 'description'>[], fixed?: FixedArea): void {
-    this.#list = list.map((each) => ({ ...each, relocate: () => true, conflicts: 0, history: [] }));
+    this.#list = list.map((each) => ({ ...each, relocate: () => true, conflicts: 0, history: [], tables: [] }));
     this.#sort();
     this.#fixed = fixed;
     this.#state = fixed ? 'fixed' : this.#list.length > 0 ? 'floating' : 'disabled';
@@ -208,7 +195,7 @@ export class GuestMappings {
     this.#state = 'fixed';
     this.#fixed = { base, size };
     this.restoredFixed = undefined;
-    this.onChange?.();
+    this.#changed();
   }
 
   /** Lets the mappings float again. */
@@ -217,7 +204,7 @@ export class GuestMappings {
     if (this.#state !== 'fixed') return;
     this.#state = 'floating';
     this.#fixed = undefined;
-    this.onChange?.();
+    this.#changed();
   }
 
   /** A state was loaded in which they were fixed: they float again until they are fixed anew. */
@@ -231,7 +218,7 @@ export class GuestMappings {
   /** No mappings in the guest's address space: hardware virtualisation needs none. */
   disable(): void {
     this.#state = 'disabled';
-    this.onChange?.();
+    this.#changed();
   }
 
   /** As at power-on. */
@@ -250,7 +237,7 @@ export class GuestMappings {
    * @returns those that stay where they are, as the guest uses all addresses (VERR_PGM_NO_HYPERVISOR_ADDRESS)
    */
   resolveConflicts(directory: GuestDirectory): GuestMapping[] {
-    return this.conflictsWith(directory).filter((mapping) => {
+    const stuck = this.conflictsWith(directory).filter((mapping) => {
       noteConflict(mapping);
       const place = this.#freePlace(mapping, directory);
       if (place === undefined) return true;
@@ -258,20 +245,25 @@ export class GuestMappings {
       this.#sort();
       return false;
     });
+    this.#changed();
+    return stuck;
   }
 
-  /**
-   * The shadow directory entries that stand for mappings: which tables of which mapping, with the flags that say so.
-   */
-  directoryEntries(): { address: number; mapping: GuestMapping; flags: number }[] {
-    if (this.#state === 'disabled') return [];
-    return this.#list.flatMap((mapping) =>
-      Array.from({ length: mapping.size / MAPPING_UNIT }, (_, i) => ({
-        address: mapping.start + i * MAPPING_UNIT,
-        mapping,
-        flags: P | MAPPING,
-      })),
-    );
+  #tablesFor({ size }: GuestMapping): MappingTables[] {
+    return Array.from({ length: size / MAPPING_UNIT }, () => new MappingTables(this.#allocate));
+  }
+
+  /** Entries of the intermediate context are those of `placed`; shadow tables follow when they are told. */
+  #changed(): void {
+    for (const { address } of this.#placed) this.#context.clearMapping(address);
+    const isThere = this.#isInUse && this.#state !== 'disabled';
+    this.#placed = !isThere
+      ? []
+      : this.#list.flatMap((mapping) =>
+          mapping.tables.map((tables, i) => ({ address: mapping.start + i * MAPPING_UNIT, mapping, tables })),
+        );
+    for (const { address, tables } of this.#placed) this.#context.setMapping(address, tables);
+    this.onChange?.();
   }
 
   #overlapping(start: number, size: number, except?: GuestMapping): GuestMapping | undefined {
@@ -324,7 +316,6 @@ export class GuestMappings {
     const from = mapping.start;
     mapping.start = place;
     mapping.relocate('relocate', from, place);
-    this.onChange?.();
   }
 
   #sort(): void {
@@ -334,15 +325,4 @@ export class GuestMappings {
   #fixConflict(base: number, why: string): Error {
     return mappingError('VERR_PGM_MAPPINGS_FIX_CONFLICT', `Cannot fix mappings at ${hex(base)}: ${why}`);
   }
-}
-
-function isUsed(directory: GuestDirectory, start: number, size: number): boolean {
-  const step = directory.pae ? MAPPING_UNIT / 2 : MAPPING_UNIT;
-  for (let at = start; at < start + size; at += step) if (directory.isPresent(at)) return true;
-  return false;
-}
-
-function noteConflict(mapping: GuestMapping): void {
-  mapping.history[mapping.conflicts % HISTORY] = mapping.start;
-  mapping.conflicts++;
 }

@@ -3,7 +3,9 @@ import { FOUR_GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { HostMode, ShadowMode } from '../modes.ts';
 import { pagingTypeOf } from '../modes.ts';
 import { A, D, P, PAGE_MASK_64, RW, US } from '../schemes.ts';
+import { MAPPING } from '../software-bits.ts';
 import { mappingError } from './mapping-errors.ts';
+import type { MappingTables } from './mapping-tables.ts';
 
 /** Software bit: VirtualBox's own, not to be touched. */
 const PERMANENT = 1 << 10;
@@ -100,10 +102,25 @@ export class IntermediateContext {
     this.#isFinal = true;
   }
 
-  /** Whether the 4 MiB at `address` hold an address that a switch uses. */
+  /** Whether the 4 MiB at `address` hold an address that a switch uses; those of mappings make room. */
   usesSlot(address: number): boolean {
     const slot = Math.floor(address / 2 ** PDE32_SHIFT);
-    return (this.#low(PD32, slot, false) & P) !== 0;
+    return (this.#low(PD32, slot, false) & (P | MAPPING)) === P;
+  }
+
+  /** Lets the 4 MiB at `address` show a mapping, in all formats: a switch ends in it. */
+  setMapping(address: number, tables: MappingTables): void {
+    this.#putMapping(address, tables.narrowEntry, (half) => tables.wideEntry(half));
+  }
+
+  clearMapping(address: number): void {
+    this.#putMapping(address, 0, () => 0n);
+  }
+
+  #putMapping(address: number, narrow: number, wideEntry: (half: number) => bigint): void {
+    this.#setLow(PD32, Math.floor(address / 2 ** PDE32_SHIFT), narrow);
+    const [pd, slot] = paeSlot(address);
+    for (const half of [0, 1]) this.#setWide(PD_PAE + pd, slot + half, wideEntry(half));
   }
 
   /** CR3 for the host's side of a switch: as built, PAE's pointers also on AMD64 hosts. */

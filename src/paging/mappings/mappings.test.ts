@@ -5,7 +5,10 @@ import { mappingsOf } from '../mappings-of.ts';
 import { FlatMemory } from '../testing/flat-memory.ts';
 import { Random } from '../testing/random-tables.ts';
 import { Cr3MappingArea, DynamicMappingArea } from './dynamic-area.ts';
-import { type GuestDirectory, GuestMappings, MAPPING_UNIT } from './guest-mappings.ts';
+import type { GuestDirectory } from './guest-directory.ts';
+import { MAPPING_UNIT } from './guest-mapping.ts';
+import { GuestMappings } from './guest-mappings.ts';
+import { HypervisorPages } from './hypervisor-pages.ts';
 import { INTERMEDIATE_PAGES, IntermediateContext } from './intermediate-context.ts';
 
 /** Frames from 16 on, so that the tables can be walked in one flat memory. */
@@ -108,7 +111,7 @@ const using = (...addresses: number[]): GuestDirectory => ({
 
 describe('GuestMappings', () => {
   function laidOut(...sizes: number[]): GuestMappings {
-    const mappings = new GuestMappings(newContext());
+    const mappings = new GuestMappings(newContext(), new HypervisorPages().allocate);
     let next = 0xa000_0000;
     sizes.forEach((size, i) => {
       next += mappings.add(next, size, `area ${i}`, yes).size;
@@ -118,7 +121,7 @@ describe('GuestMappings', () => {
   }
 
   test('are checked when they are made', () => {
-    const mappings = new GuestMappings(newContext());
+    const mappings = new GuestMappings(newContext(), new HypervisorPages().allocate);
     expect(mappings.add(0xa000_0000, 3 * MIB, 'first', yes).size).toBe(4 * MIB);
     for (const [start, size, code] of [
       [0xb000_0000, MIB, 'VERR_INVALID_PARAMETER'],
@@ -133,7 +136,7 @@ describe('GuestMappings', () => {
   test('are laid out one behind the other, from below the top, around what switches use', () => {
     const context = newContext();
     context.add(0xffc0_0000 - 4 * MIB, 0x12_3000, 0x1000);
-    const mappings = new GuestMappings(context);
+    const mappings = new GuestMappings(context, new HypervisorPages().allocate);
     mappings.add(0xa000_0000, 8 * MIB, 'first', yes);
     mappings.add(0xa080_0000, 4 * MIB, 'second', yes);
     mappings.finalise();
@@ -193,7 +196,7 @@ describe('GuestMappings', () => {
     const random = new Random(7);
     const context = newContext();
     context.add(0xf000_0000, 0x40_0000, 0x1000);
-    const mappings = new GuestMappings(context);
+    const mappings = new GuestMappings(context, new HypervisorPages().allocate);
     for (let i = 0; i < 4; i++)
       mappings.add(
         0xa000_0000 + i * 64 * MIB,
@@ -202,6 +205,7 @@ describe('GuestMappings', () => {
         () => random.chance(80) || true,
       );
     mappings.finalise();
+    mappings.use();
     for (let i = 0; i < 300; i++) {
       const used = new Set(Array.from({ length: 200 }, () => random.below(1024) * MAPPING_UNIT));
       const directory = { isPresent: (at: number) => used.has(at), pae: random.chance(50) };
@@ -211,10 +215,10 @@ describe('GuestMappings', () => {
         const next = mappings.all[k + 1];
         if (next) expect(mapping.start + mapping.size).toBeLessThanOrEqual(next.start);
       });
-      for (const { address } of mappings.directoryEntries()) expect(context.usesSlot(address)).toBe(false);
+      for (const { address } of mappings.placed) expect(context.usesSlot(address)).toBe(false);
     }
     mappings.disable();
-    expect(mappings.directoryEntries()).toEqual([]);
+    expect(mappings.placed).toEqual([]);
     expect(mappings.conflictsWith(empty)).toEqual([]);
   });
 });

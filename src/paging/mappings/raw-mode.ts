@@ -1,10 +1,13 @@
 import { UsageError } from '../../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
-import { Cr3MappingArea, DynamicMappingArea } from './dynamic-area.ts';
-import type { GuestMapping, GuestMappings } from './guest-mappings.ts';
+import { PAGE_MASK_64 } from '../schemes.ts';
+import { Cr3MappingArea, DynamicMappingArea, type ShowPage } from './dynamic-area.ts';
+import { type GuestMapping, MAPPING_UNIT } from './guest-mapping.ts';
+import type { GuestMappings } from './guest-mappings.ts';
 import { HypervisorArea, type ReservedFor } from './hypervisor-area.ts';
 import type { HypervisorPages } from './hypervisor-pages.ts';
 import type { IntermediateContext } from './intermediate-context.ts';
+import type { MappingTables } from './mapping-tables.ts';
 
 /** Where VirtualBox wants the hypervisor at first, and how much it takes. */
 const FIRST_PLACE = 0xa000_0000;
@@ -54,15 +57,41 @@ export class RawMode {
     });
     if (mappings.wantsLayout) mappings.finalise();
     this.#fixAgain();
+    mappings.use();
     this.area = new HypervisorArea(this.mapping.start, this.mapping.size);
     const dummy = (pages.allocate(false) ?? 0) * PAGE_SIZE;
-    this.cr3Area = new Cr3MappingArea(0, dummy);
-    this.cr3Area.base = this.area.reserveWithin('cr3-area', 'CR3 mapping', this.cr3Area.size).address;
+    const cr3 = this.area.reserveWithin('cr3-area', 'CR3 mapping', Cr3MappingArea.SIZE);
+    this.cr3Area = new Cr3MappingArea(cr3.address, dummy, this.#showAt(cr3.address));
     this.area.fence();
-    this.dynamicArea = new DynamicMappingArea(0, dummy);
-    this.dynamicArea.base = this.area.reserveWithin('dynamic-area', 'Dynamic mapping', this.dynamicArea.size).address;
+    const dynamic = this.area.reserveWithin('dynamic-area', 'Dynamic mapping', DynamicMappingArea.SIZE);
+    this.dynamicArea = new DynamicMappingArea(dynamic.address, dummy, this.#showAt(dynamic.address));
     this.area.fence();
-    for (const object of objects) this.area.reserve(...object);
+    for (const object of objects) {
+      const { address, size } = this.area.reserve(...object);
+      const show = this.#showAt(address);
+      for (let page = 0; page < size / PAGE_SIZE; page++) show(page, (pages.allocate(false) ?? 0) * PAGE_SIZE);
+    }
+  }
+
+  /** The host page at an address of the mapping; undefined for none, as at fences. */
+  hostAt(address: number): number | undefined {
+    const [tables, page] = this.#placeOf(address - this.mapping.start);
+    const entry = tables?.entry(page, true) ?? 0n;
+    return entry === 0n ? undefined : Number(entry & PAGE_MASK_64) + (address % PAGE_SIZE);
+  }
+
+  /** Lets pages from an address on show what is told; they move with the mapping. */
+  #showAt(address: number): ShowPage {
+    const from = address - this.mapping.start;
+    return (index, host) => {
+      const [tables, page] = this.#placeOf(from + index * PAGE_SIZE);
+      if (host === undefined) tables?.unmap(page);
+      else tables?.map(page, host);
+    };
+  }
+
+  #placeOf(offset: number): [tables: MappingTables | undefined, page: number] {
+    return [this.mapping.tables[Math.floor(offset / MAPPING_UNIT)], Math.floor((offset % MAPPING_UNIT) / PAGE_SIZE)];
   }
 
   /** Where the guest believes that the mappings are. They float where they don't fit there any more. */

@@ -71,6 +71,11 @@ export class ShadowPool {
   /** Set when a table was taken that was there already. @internal */
   wasHit = false;
 
+  /** Told when the guest has written what leads to a mapping of the hypervisor, or stands behind one. @internal */
+  onMappingWritten: (() => void) | undefined;
+  /** Entries for those mappings: slots by table. */
+  readonly #mappings = new Map<number, Set<number>>();
+
   /** @internal */
   readonly kind: Uint8Array;
   /** Guest-physical address that a table stands for; see `PoolKind`. @internal */
@@ -184,9 +189,43 @@ export class ShadowPool {
     this.tracking.add(frame, table);
   }
 
+  /** Puts a mapping of the hypervisor into a directory, over what is there. @internal */
+  setMapping(table: number, slot: number, low: number, high: number): void {
+    if (!this.isMapping(table, slot)) this.clearSlot(table, slot);
+    this.tables.set(table, slot, this.isWide(table), low, high);
+    const slots = this.#mappings.get(table) ?? new Set();
+    this.#mappings.set(table, slots.add(slot));
+    this.generation++;
+  }
+
+  /** Whether an entry stands for a mapping of the hypervisor, and names no table of the pool. @internal */
+  isMapping(table: number, slot: number): boolean {
+    return this.#mappings.get(table)?.has(slot) ?? false;
+  }
+
+  /** Entries for mappings: slots by table. @internal */
+  get mappings(): ReadonlyMap<number, ReadonlySet<number>> {
+    return this.#mappings;
+  }
+
+  /** Takes the entries for mappings out of all tables, or out of one. @internal */
+  clearMappings(tables: Iterable<number> = [...this.#mappings.keys()]): void {
+    for (const table of tables) {
+      for (const slot of this.#mappings.get(table) ?? []) this.tables.clear(table, slot, this.isWide(table));
+      this.#mappings.delete(table);
+    }
+    this.generation++;
+  }
+
   /** The table that an entry names. @internal */
   child(parent: number, slot: number): number {
     return this.tables.low(parent, slot, this.isWide(parent)) >>> 12;
+  }
+
+  /** The same; `NIL_INDEX` where the entry names none. @internal */
+  childOf(parent: number, slot: number): number {
+    const isThere = (this.tables.low(parent, slot, this.isWide(parent)) & P) !== 0;
+    return isThere && !this.isMapping(parent, slot) ? this.child(parent, slot) : NIL_INDEX;
   }
 
   /** @internal */
@@ -194,15 +233,24 @@ export class ShadowPool {
     const wide = this.isWide(index);
     const low = this.tables.low(index, slot, wide);
     if ((low & P) === 0) return;
+    if (this.isMapping(index, slot)) {
+      this.onMappingWritten?.();
+      return;
+    }
     const frame = this.tables.frame(index, slot);
     this.tables.clear(index, slot, wide);
     this.generation++;
     if (this.kindOf(index)?.holds === 'pages') this.tracking.remove(frame, index);
-    else this.#dropUser(low >>> 12, index * 1024 + slot);
+    else {
+      const child = low >>> 12;
+      if (this.#mappings.has(child)) this.onMappingWritten?.();
+      this.#dropUser(child, index * 1024 + slot);
+    }
   }
 
   /** Clears all entries of a table. @internal */
   clearTable(index: number): void {
+    if (this.#mappings.has(index)) this.clearMappings([index]);
     const slots = this.isWide(index) ? 512 : 1024;
     for (let slot = 0; slot < slots && this.tables.present[index] > 0; slot++) this.clearSlot(index, slot);
   }

@@ -1,6 +1,7 @@
 import { hex } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { HandlerState } from '../../pgm/pages/page-states.ts';
+import { KINDS } from '../pool/kinds.ts';
 import type { ShadowPool } from '../pool/pool.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { POOL_BASE_HIGH } from '../pool/table-store.ts';
@@ -18,7 +19,7 @@ export const CONDITIONS = {
   'upper-guest-absent': "the guest's entry is not present",
   'upper-key': "the table is not that of the guest's entry",
   'upper-flags': "RW, US or NX differ from the guest's entry",
-  'pde-mapping': 'the mapping flag is set, but no mapping is there',
+  'pde-mapping': 'the entry of a mapping is wrong: none is there, or it names another table',
   'pde-table': 'it names no table of the pool',
   'pde-cache-bits': 'PWT or PCD is set',
   'pde-page-bits': 'G or D is set',
@@ -129,7 +130,9 @@ class ConsistencyCheck {
       const high = this.#pool.tables.high(table, slot, level.wide);
       const guest = level.guest < 0 ? undefined : this.#guestEntry(level, linear, above);
       const entry: ShadowEntry = { linear, low, high, child: low >>> 12 };
-      if (isLast) this.#reportIf(this.#pageBreach(entry, guest, above?.isLarge === true), linear);
+      if (!isLast && (low & MAPPING) !== 0)
+        this.#reportIf(this.#isMapping(linear, low, high, level) ? undefined : 'pde-mapping', linear);
+      else if (isLast) this.#reportIf(this.#pageBreach(entry, guest, above?.isLarge === true), linear);
       else {
         const breach =
           level.guest >= 0 && isDirectory(level)
@@ -172,6 +175,8 @@ class ConsistencyCheck {
     guest: GuestEntry | undefined,
   ): Condition | undefined {
     if (level.guest < 0) return this.#pool.key[child] === this.#walker.root ? undefined : 'upper-key';
+    // A directory that is there for mappings only.
+    if (level.bare && this.#pool.kind[child] === KINDS.PAE_PD_PHYS.number) return undefined;
     if (!guest || (guest.low & P) === 0) return 'upper-guest-absent';
     if (!guest.isLarge && this.#pool.key[child] !== tableAddress(guest.low, guest.high)) return 'upper-key';
     return !level.bare && (differs(low, guest.low, RW | US) || differs(high, guest.high, NX_HIGH))
@@ -179,10 +184,24 @@ class ConsistencyCheck {
       : undefined;
   }
 
+  /**
+   * Mappings are in use, and an entry names the tables of one. Legacy PAE lets one directory stand for several gigabytes:
+   * then its entries for mappings are met at all of them.
+   */
+  #isMapping(linear: number, low: number, high: number, level: ShadowLevel): boolean {
+    const placed = this.#cpu.paging.rawMode?.mappings.placed ?? [];
+    if (!level.wide) return placed.some(({ address, tables }) => address === linear && tables.narrowEntry === low);
+    const entry = (BigInt(high) << 32n) | BigInt(low);
+    const half = Math.floor(linear / 2 ** level.shift) % 2;
+    return placed.some(
+      ({ address, tables }) =>
+        address % GIB === (linear % GIB) - half * 2 ** level.shift && tables.wideEntry(half) === entry,
+    );
+  }
+
   /** The same for an entry that names a last table; some findings don't end its check and are reported at once. */
   #directoryBreach(level: ShadowLevel, entry: ShadowEntry, guest: GuestEntry | undefined): Condition | undefined {
     const { linear, low, high, child } = entry;
-    if ((low & MAPPING) !== 0) return 'pde-mapping';
     const kind = this.#pool.kindOf(child);
     if ((level.wide && (high & POOL_HIGH) !== POOL_BASE_HIGH) || !kind) return 'pde-table';
     if ((low & (PWT | PCD)) !== 0) this.#report('pde-cache-bits', linear);

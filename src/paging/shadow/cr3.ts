@@ -2,7 +2,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { clock } from '../../../formats/world/waiting.ts';
 import { PageState, PageType } from '../../pgm/pages/page-states.ts';
 import { halvesOf, latchPdptes, pointersOf } from '../address-space.ts';
-import { guestDirectory } from '../mappings/guest-mappings.ts';
+import { guestDirectory } from '../mappings/guest-directory.ts';
 import { CR4_PGE, hasPaging } from '../modes.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import type { CpuState, ModeChangeStatus, RootState } from './shadow-state.ts';
@@ -81,6 +81,8 @@ export class Cr3 implements RootState {
     if (!walker?.scheme.latchesRoot) return;
     walker.latched = halvesOf(pointers);
     this.latched = pointers;
+    // Their directories are others.
+    this.#cpu.paging.mappings.insert(this.#cpu);
     this.#cpu.tlb.flush();
   }
 
@@ -97,12 +99,14 @@ export class Cr3 implements RootState {
       cpu.root = paging.pool.take(plan.root, key, { tag: rules | plan.levels.length, wide, cached: !plan.ownRoot });
       if (cpu.root !== NIL_INDEX) paging.pool.lock(cpu.root);
     }
+    paging.mappings.insert(cpu);
     if (before !== NIL_INDEX) paging.pool.unlock(before);
     cpu.tlb.flush();
   }
 
   unmap(): void {
     const { root, paging } = this.#cpu;
+    paging.mappings.remove(this.#cpu);
     this.#cpu.root = NIL_INDEX;
     if (root !== NIL_INDEX) paging.pool.unlock(root);
     this.#cpu.tlb.flush();
@@ -123,6 +127,7 @@ export class Cr3 implements RootState {
       cpu.events.time('R3/SyncCR3/Handlers', handlersStart);
       this.flags.updateVirtual = false;
       this.#makeRoom();
+      cpu.paging.mappings.insert(cpu);
     }
     // What is done above may have asked for more, which is done now.
     if (!this.flags.always) this.#sync = 'no';

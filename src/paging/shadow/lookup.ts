@@ -1,6 +1,7 @@
 import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import type { ShadowPool } from '../pool/pool.ts';
 import { NX_HIGH, P, RW, US } from '../schemes.ts';
+import { MAPPING } from '../software-bits.ts';
 import type { ShadowPlan } from './plan.ts';
 import { slotOf } from './sync.ts';
 
@@ -32,7 +33,8 @@ export function lookUp(
     const level = levels[depth];
     const slot = slotOf(level, linear);
     const low = pool.tables.low(table, slot, level.wide);
-    if ((low & P) === 0) return into;
+    // What the hypervisor has in the guest's address space is not for the guest.
+    if ((low & P) === 0 || (depth < levels.length - 1 && (low & MAPPING) !== 0)) return into;
     const high = pool.tables.high(table, slot, level.wide);
     if (!level.bare) rights &= low;
     if ((high & NX_HIGH) !== 0) into.executable = false;

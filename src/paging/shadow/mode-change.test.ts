@@ -3,7 +3,8 @@ import { FOUR_GIB } from '../../../formats/sizes.ts';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
 import { machineStatistics } from '../../pgm/statistics/machine-statistics.ts';
 import { hierarchyOf } from '../hierarchy.ts';
-import { type GuestDirectory, GuestMappings } from '../mappings/guest-mappings.ts';
+import type { GuestDirectory } from '../mappings/guest-directory.ts';
+import { GuestMappings } from '../mappings/guest-mappings.ts';
 import { HypervisorPages } from '../mappings/hypervisor-pages.ts';
 import { IntermediateContext } from '../mappings/intermediate-context.ts';
 import { RawMode } from '../mappings/raw-mode.ts';
@@ -199,7 +200,7 @@ describe('CR3', () => {
     const [cpu] = paging.cpus;
     const pages = new HypervisorPages();
     const context = new IntermediateContext(pages.allocate);
-    const rawMode = new RawMode(new GuestMappings(context), context, pages, []);
+    const rawMode = new RawMode(new GuestMappings(context, pages.allocate), context, pages, []);
     const { mappings, mapping } = rawMode;
     paging.rawMode = rawMode;
     const place = mapping.start;

@@ -5,6 +5,8 @@ import { Events } from '../../pgm/statistics/events.ts';
 /** Below `/PGM/CPU<n>/`: name → event. */
 export const CPU_COUNTS = {
   'RZ/Trap0e/GuestPF': 'the guest gets the fault',
+  'RZ/Trap0e/GuestPF/InMapping': 'the guest gets the fault, where the hypervisor sits',
+  'RZ/Trap0e/Conflicts': 'an access to a page that the guest has where the hypervisor sits',
   'RZ/Trap0e/Err/User/NPRead': 'a fault of user mode: read, not present in shadow tables',
   'RZ/Trap0e/Err/User/NPWrite': 'a fault of user mode: write, not present in shadow tables',
   'RZ/Trap0e/Err/User/Write': 'a fault of user mode: write to a page that is there',
@@ -16,6 +18,7 @@ export const CPU_COUNTS = {
   'RZ/Trap0e/Err/Supervisor/Write': 'a fault of the kernel: write to a page that is there',
   'RZ/Trap0e/Err/Supervisor/Reserved': 'a fault of the kernel: reserved bit',
   'RZ/Trap0e/Err/Supervisor/NXE': 'a fault of the kernel: fetch from a page that is there',
+  'RZ/Trap0e/Handlers/Mapping': 'a write that faults where a hypervisor handler watches',
   'RZ/Trap0e/Handlers/Physical': 'an access that a physical handler sees',
   'RZ/Trap0e/Handlers/VirtualByPhys': 'an access that a virtual handler sees, found by its physical page',
   'RZ/Trap0e/Handlers/Unhandled': 'an access to a watched page beside the watched bytes',
@@ -47,6 +50,7 @@ export const CPU_COUNTS = {
   'R3/FlushTLB/SameCR3Global': 'the same CR3, global pages included',
   'R3/InvalidatePage/4KBPages': 'INVLPG of a small page',
   'R3/InvalidatePage/4MBPages': 'INVLPG of a large page',
+  'R3/InvalidatePage/PDMappings': 'INVLPG where the hypervisor sits, and the guest has no page',
   'R3/InvalidatePage/PDNPs': 'INVLPG where the guest has no page',
 } as const;
 
@@ -54,6 +58,7 @@ export const CPU_COUNTS = {
 export const CPU_TIMES = {
   'RZ/Trap0e': 'a fault of the guest, from its begin to its end',
   'RZ/Trap0e/Time/CheckPageFault': 'the walk of the guest’s tables, with its accessed and dirty bits',
+  'RZ/Trap0e/Time/Mapping': 'making room for a page of the guest where the hypervisor sits',
   'RZ/Trap0e/Time/SyncPT': 'finding or making the shadow tables',
   'RZ/Trap0e/Time/OutOfSync': 'filling a shadow table',
   'RZ/Trap0e/Time2/DirtyAndAccessedBits': 'a fault that marked a page dirty',

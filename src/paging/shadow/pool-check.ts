@@ -52,6 +52,7 @@ export function checkPool(paging: ShadowPaging): PoolBreach[] {
       if ((low & P) === 0) continue;
       present++;
       if (kind?.holds === 'tables') {
+        if (pool.isMapping(table, slot)) continue;
         if (!pool.usersOf(low >>> 12).includes(table * 1024 + slot)) report('users', table, slot);
         continue;
       }

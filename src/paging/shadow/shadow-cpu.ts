@@ -1,22 +1,22 @@
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { clock } from '../../../formats/world/waiting.ts';
-import { HandlerState, PageState, PageType } from '../../pgm/pages/page-states.ts';
 import { AddressSpace, rulesOf } from '../address-space.ts';
 import { GuestView } from '../guest-view.ts';
 import { hasPaging, type PagingMode, pagingModeOf, type ShadowMode } from '../modes.ts';
 import { faultOf, NO_FAULT, noteAccess, PageFault } from '../page-fault.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
-import { A, D, RW, schemeOf } from '../schemes.ts';
+import { A, D, schemeOf } from '../schemes.ts';
 import { Walker, WalkStatus } from '../walker.ts';
 import { Cr3 } from './cr3.ts';
 import { Reach, readGuest, writeGuest } from './guest-access.ts';
 import { lookUp, type ShadowLookup } from './lookup.ts';
 import { changeMode } from './mode-change.ts';
-import { type CpuCount, CpuEvents } from './paging-events.ts';
+import { CpuEvents } from './paging-events.ts';
 import type { ShadowPlan } from './plan.ts';
 import type { CpuCounts, MachineState, ModeChangeStatus, Registers } from './shadow-state.ts';
 import { ShadowSync } from './sync.ts';
 import { NEEDS, Tlb } from './tlb.ts';
+import { isInMapping, TrapNotes } from './trap-notes.ts';
 
 /** One CPU on shadow tables. Accesses of its guest go through `read`, `write` and `reach`. */
 export class ShadowCpu {
@@ -66,8 +66,7 @@ export class ShadowCpu {
   /** Where the last access that is to be emulated leads. */
   gcPhys: GuestPhys = 0;
   #sync: ShadowSync | undefined;
-  /** What the fault that is looked at came from. */
-  #cause: TrapCause = 'Misc';
+  readonly #notes = new TrapNotes(this);
   readonly #found: ShadowLookup = { host: -1, rights: 0, executable: false };
 
   constructor(paging: MachineState, id: number) {
@@ -92,7 +91,10 @@ export class ShadowCpu {
     const current = this.walker?.rules;
     const isReadOtherwise = rules.pse !== current?.pse || rules.nxe !== current.nxe;
     if (rules.wp !== current?.wp || isReadOtherwise) this.refreshWalker();
-    if (isReadOtherwise) return this.cr3.map();
+    if (isReadOtherwise) {
+      this.cr3.requestSync();
+      return this.cr3.map();
+    }
     return registers.cr3 === old.cr3 ? 'ok' : this.cr3.load();
   }
 
@@ -157,12 +159,12 @@ export class ShadowCpu {
     if (this.plan?.nested) return this.#reachNested(linear, access);
     const known = this.hostAddress(linear, access);
     if (known >= 0) return known;
-    const start = clock();
-    this.#cause = 'Misc';
+    this.#notes.begin();
     const hasWalked = this.#walkGuest(linear, access);
-    this.events.time('RZ/Trap0e/Time/CheckPageFault', start);
+    this.#notes.walked();
+    if (hasWalked) this.#makeRoom(linear);
     const host = hasWalked ? this.#reachShadow(linear, access, this.gcPhys) : Reach.FAULT;
-    this.#endTrap(start);
+    this.#notes.end();
     return host;
   }
 
@@ -193,8 +195,9 @@ export class ShadowCpu {
     const isMapped = walker.walk(linear) === WalkStatus.MAPPED;
     if (!isMapped) events.count('R3/InvalidatePage/PDNPs');
     else events.count(walker.pageSize > PAGE_SIZE ? 'R3/InvalidatePage/4MBPages' : 'R3/InvalidatePage/4KBPages');
-    const mapping = this.paging.rawMode?.mappings.at(linear);
-    if (mapping && isMapped) this.paging.events.count('RC/InvlPgConflict');
+    if (!isInMapping(this, linear)) return;
+    if (isMapped) this.paging.events.count('RC/InvlPgConflict');
+    else events.count('R3/InvalidatePage/PDMappings');
   }
 
   /** Brings a page in before it is used, where that needs no accessed bit to be set (`PGMPrefetchPage`). */
@@ -254,33 +257,40 @@ export class ShadowCpu {
       paging.monitor.noteWrite(view.physical(at), 4);
       isDirtied = true;
     });
-    if ((access & PageFault.WRITE) !== 0) this.#noteWrite(isDirtied, start);
+    if ((access & PageFault.WRITE) !== 0) this.#notes.wrote(isDirtied, start);
     this.gcPhys = walker.gcPhys;
     return true;
   }
 
-  #noteWrite(isDirtied: boolean, start: number): void {
-    const { events } = this;
-    if (!isDirtied) {
-      events.count('RZ/DirtyPage/AlreadySet');
-      return;
-    }
-    events.count('RZ/DirtyPage/Trap');
-    events.count('RZ/DirtyPage/SetDirty');
-    events.time('RZ/DirtyPage', start);
-    this.#cause = 'DirtyAndAccessedBits';
-  }
-
   #fault(linear: number, code: number): false {
-    this.counts.guestFaults++;
-    this.events.count('RZ/Trap0e/GuestPF');
-    this.events.count(errorName(code));
-    if ((code & PageFault.WRITE) !== 0) this.events.count('RZ/DirtyPage/RealPF');
-    this.#cause = 'GuestTrap';
+    this.#notes.guestFault(linear, code);
     this.faultCode = code;
     this.cr2 =
       this.walker?.scheme.addressBits === 48 ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear))) : BigInt(linear);
     return false;
+  }
+
+  /**
+   * The guest has a page where the hypervisor sits: mappings make room. Where they can't, as they are fixed or the guest
+   * uses all addresses, accesses there are emulated.
+   */
+  #makeRoom(linear: number): void {
+    const start = clock();
+    if (!isInMapping(this, linear)) return;
+    const { rawMode } = this.paging;
+    if (rawMode && !rawMode.mappings.fixed) {
+      this.events.count('RZ/Trap0e/Conflicts');
+      this.cr3.requestSync();
+      this.cr3.sync();
+      // The search for a place has walked elsewhere.
+      this.walker?.walk(linear);
+    }
+    this.events.time('RZ/Trap0e/Time/Mapping', start);
+  }
+
+  /** @internal */
+  directoryFor(linear: number): number {
+    return this.#sync?.directoryFor(this.root, linear) ?? NIL_INDEX;
   }
 
   /** @param linear what the shadow tables are indexed by @param gcPhys where it leads */
@@ -290,51 +300,12 @@ export class ShadowCpu {
     if (this.#fill(linear, access)) {
       const host = this.hostAddress(linear, access);
       if (host >= 0) {
-        this.#noteSynced(access, this.paging.pool.counts.allocations > allocations);
+        this.#notes.synced(access, this.paging.pool.counts.allocations > allocations);
         return host;
       }
     }
-    this.#noteEmulated(access);
+    this.#notes.emulated(access, gcPhys);
     return Reach.EMULATE;
-  }
-
-  #noteSynced(access: number, madeTables: boolean): void {
-    this.counts.synced++;
-    const mode = (access & PageFault.USER) !== 0 ? 'User' : 'SuperVisor';
-    this.events.count(`RZ/OutOfSync/${mode}`);
-    if ((access & PageFault.WRITE) !== 0) this.events.count(`RZ/OutOfSync/${mode}Write`);
-    if (this.#cause === 'Misc') this.#cause = madeTables ? 'SyncPT' : 'OutOfSync';
-  }
-
-  /** Why no table can do the access. */
-  #noteEmulated(access: number): void {
-    this.counts.emulated++;
-    const { events, gcPhys, paging } = this;
-    const range = paging.memory.ranges.find(gcPhys);
-    if (range === undefined) {
-      events.count('RZ/Trap0e/Handlers/Invalid');
-      return;
-    }
-    const page = range.pageOf(gcPhys);
-    const isWrite = (access & PageFault.WRITE) !== 0;
-    if (range.state[page] === PageState.BALLOONED) events.count('RZ/OutOfSync/Balloon');
-    if (range.type[page] === PageType.ROM && isWrite) events.count('RZ/ROMWriteHandled');
-    if (isWrite && this.walker && (this.walker.rights & RW) === 0) events.count('RZ/Trap0e/WP/ToR3');
-    if (paging.memory.handlers.list.find(gcPhys)) {
-      events.count('RZ/Trap0e/Handlers/Physical');
-      this.#cause = 'HandlerPhysical';
-    } else if (paging.virtualHandlers.stateOf(Math.floor(gcPhys / PAGE_SIZE)) > HandlerState.NONE) {
-      events.count('RZ/Trap0e/Handlers/VirtualByPhys');
-      this.#cause = 'HandlerVirtual';
-    } else if (range.handler[page] >= HandlerState.WRITE) {
-      events.count('RZ/Trap0e/Handlers/Unhandled');
-      this.#cause = 'HandlerUnhandled';
-    }
-  }
-
-  #endTrap(start: number): void {
-    this.events.time('RZ/Trap0e', start);
-    this.events.time(`RZ/Trap0e/Time2/${this.#cause}`, start);
   }
 
   /** Guest tables lead to a guest-physical address, nested tables from there to the host. */
@@ -348,10 +319,9 @@ export class ShadowCpu {
     const nestedAccess = access & PageFault.WRITE;
     const known = this.hostAddress(gcPhys, nestedAccess);
     if (known >= 0) return known;
-    const start = clock();
-    this.#cause = 'Misc';
+    this.#notes.begin();
     const host = this.#reachShadow(gcPhys, nestedAccess, gcPhys);
-    this.#endTrap(start);
+    this.#notes.end();
     return host;
   }
 
@@ -371,29 +341,6 @@ export class ShadowCpu {
     const { features, physicalBits } = this.paging.options;
     return rulesOf(this.registers, { features, physicalBits });
   }
-}
-
-/** Causes of faults, by VirtualBox's names. */
-type TrapCause =
-  | 'DirtyAndAccessedBits'
-  | 'GuestTrap'
-  | 'HandlerPhysical'
-  | 'HandlerVirtual'
-  | 'HandlerUnhandled'
-  | 'Misc'
-  | 'OutOfSync'
-  | 'SyncPT';
-
-/** What counts a fault of the guest with an error code. */
-function errorName(code: number): CpuCount {
-  const isUser = (code & PageFault.USER) !== 0;
-  const mode = isUser ? 'User' : 'Supervisor';
-  const isWrite = (code & PageFault.WRITE) !== 0;
-  if ((code & PageFault.RESERVED) !== 0) return `RZ/Trap0e/Err/${mode}/Reserved`;
-  if ((code & PageFault.PRESENT) === 0) return `RZ/Trap0e/Err/${mode}/${isWrite ? 'NPWrite' : 'NPRead'}`;
-  if (isWrite) return `RZ/Trap0e/Err/${mode}/Write`;
-  // The kernel may read whatever is there.
-  return (code & PageFault.FETCH) !== 0 || !isUser ? `RZ/Trap0e/Err/${mode}/NXE` : 'RZ/Trap0e/Err/User/Read';
 }
 
 /** Addresses below this can be looked up in the shadow tables. */

@@ -9,6 +9,7 @@ import { DEFAULT_POOL_PAGES, ShadowPool } from '../pool/pool.ts';
 import { TableMonitor } from '../pool/table-monitor.ts';
 import { ShadowEvents } from './paging-events.ts';
 import { ShadowCpu } from './shadow-cpu.ts';
+import { ShadowMappings } from './shadow-mappings.ts';
 import type { ModeChangeHooks, ShadowPagingOptions } from './shadow-state.ts';
 import { VirtualHandlers } from './virtual-handlers.ts';
 
@@ -32,8 +33,9 @@ export class ShadowPaging {
   /** By number; one unless options tell otherwise. */
   readonly cpus: readonly ShadowCpu[];
 
-  /** Raw mode: what the hypervisor has in the guest's address space. */
-  rawMode: RawMode | undefined;
+  /** @internal */
+  readonly mappings: ShadowMappings;
+  #rawMode: RawMode | undefined;
   /** Handlers of virtual addresses. */
   readonly virtualHandlers: VirtualHandlers;
 
@@ -57,9 +59,24 @@ export class ShadowPaging {
       onChange?.(range, page);
       this.#pageChanged(range, page);
     };
+    this.mappings = new ShadowMappings(this);
+    this.pool.onMappingWritten = () => {
+      for (const { cr3 } of this.cpus) cr3.requestSync();
+    };
     this.virtualHandlers = new VirtualHandlers(this);
     memory.virtualHandlers = this.virtualHandlers;
     this.cpus = Array.from({ length: cpus }, (_, id) => new ShadowCpu(this, id));
+  }
+
+  /** Raw mode: what the hypervisor has in the guest's address space. */
+  get rawMode(): RawMode | undefined {
+    return this.#rawMode;
+  }
+
+  set rawMode(rawMode: RawMode | undefined) {
+    this.#rawMode = rawMode;
+    if (rawMode) rawMode.mappings.onChange = () => this.mappings.renew();
+    this.mappings.renew();
   }
 
   /** Empties all tables that map pages, and lets every CPU sync anew. */

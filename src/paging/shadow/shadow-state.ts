@@ -96,6 +96,13 @@ export interface MachineState {
   readonly cpus: readonly CpuState[];
   readonly rawMode: RawMode | undefined;
   readonly virtualHandlers: VirtualSync;
+  readonly mappings: RootMappings;
+}
+
+/** What CPUs need of the hypervisor's mappings: `ShadowMappings`. */
+export interface RootMappings {
+  insert(cpu: CpuState): void;
+  remove(cpu: CpuState): void;
 }
 
 /** What syncs need of the handlers of virtual addresses: `VirtualHandlers`. */
@@ -103,6 +110,7 @@ export interface VirtualSync {
   stateOf(frame: number): number;
   update(cpu: CpuState, force: boolean): void;
   invalidate(address: GuestVirt): void;
+  findHypervisor(address: GuestVirt): object | undefined;
 }
 
 /** What mode changes, loads of CR3 and accesses need of a CPU: `ShadowCpu`. */
@@ -125,6 +133,7 @@ export interface CpuState {
   faultCode: number;
   gcPhys: GuestPhys;
   refreshWalker(): void;
+  directoryFor(linear: number): number;
   reach(linear: number, access: number): number;
   space(): AddressSpace;
 }
@@ -133,6 +142,7 @@ export interface CpuState {
 export interface RootState {
   readonly flags: { updateVirtual: boolean; always: boolean; mapCr3: boolean };
   latched: readonly bigint[] | undefined;
+  readonly isSyncPending: boolean;
   requestSync(kind?: 'non-global' | 'global'): void;
   map(): ModeChangeStatus;
   unmap(): void;

@@ -26,6 +26,9 @@ const EPT_PAGE = 0b101 | (6 << 3) | (1 << 6);
 /** Entries of 32 bits reach no host page beyond 4 GiB. */
 const NARROW_PAGES = 2 ** 20;
 
+/** Key of directories that stand for none of the guest's: beyond all addresses. */
+const NOWHERE = 2 ** 62;
+
 /** What the guest says about one page. */
 interface GuestPage {
   gcPhys: number;
@@ -73,12 +76,34 @@ export class ShadowSync {
     for (let depth = 0; depth < levels.length - 1; depth++) {
       const level = levels[depth];
       const slot = slotOf(level, linear);
+      if (this.#pool.isMapping(table, slot)) return NIL_INDEX;
       let child = this.#childThere(table, slot, level);
       if (child === NIL_INDEX) child = this.#make(table, slot, level, linear);
       if (child === NIL_INDEX) return NIL_INDEX;
       table = child;
     }
     return table;
+  }
+
+  /**
+   * The directory of PAE for an address, whatever the guest has there: a mapping of the hypervisor is to go into it.
+   * `NIL_INDEX` where one can't be had.
+   */
+  directoryFor(root: number, linear: number): number {
+    const [level] = this.#plan.levels;
+    const slot = slotOf(level, linear);
+    const walker = this.#walker;
+    walker?.walk(linear);
+    const isGuests = level.guest < 0 || (walker !== undefined && walker.depth > 0 && (walker.entryLow[0] & P) !== 0);
+    const before = this.#pool.childOf(root, slot);
+    const isStandIn = before !== NIL_INDEX && this.#pool.key[before] === NOWHERE;
+    const there = isGuests && !isStandIn ? this.#childThere(root, slot, level) : before;
+    if (there !== NIL_INDEX) return there;
+    let directory = isGuests ? this.#takeTable(level, slot, linear) : NIL_INDEX;
+    // The guest has no directory there, or none that can be watched.
+    if (directory === NIL_INDEX) directory = this.#pool.take(KINDS.PAE_PD_PHYS, NOWHERE, { cached: false });
+    if (directory !== NIL_INDEX) this.#pool.setTable(root, slot, directory, P);
+    return directory;
   }
 
   #make(table: number, slot: number, level: ShadowLevel, linear: number): number {

@@ -1,0 +1,30 @@
+import { type Walker, WalkStatus } from '../walker.ts';
+import { MAPPING_UNIT } from './guest-mapping.ts';
+
+/** The guest's directory: which 4 MiB of it are used. PAE has two entries for each. */
+export interface GuestDirectory {
+  /** Whether the guest uses the entry for an address. */
+  isPresent(address: number): boolean;
+  /** Entries have 64 bits, for 2 MiB each. */
+  pae: boolean;
+}
+
+/** The directory that a guest's walker sees; in long mode there are no such mappings. */
+export function guestDirectory(walker: Walker): GuestDirectory {
+  return {
+    pae: walker.scheme.name === 'pae',
+    isPresent(address) {
+      const status = walker.walk(address);
+      // What counts is the directory's entry, wherever it leads; without a directory there is none.
+      const isReserved = status === WalkStatus.RESERVED_BIT && walker.level === 2;
+      return status === WalkStatus.MAPPED || walker.level === 1 || isReserved;
+    },
+  };
+}
+
+/** Whether the guest uses anything of a stretch. */
+export function isUsed(directory: GuestDirectory, start: number, size: number): boolean {
+  const step = directory.pae ? MAPPING_UNIT / 2 : MAPPING_UNIT;
+  for (let at = start; at < start + size; at += step) if (directory.isPresent(at)) return true;
+  return false;
+}

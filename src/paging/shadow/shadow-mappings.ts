@@ -1,0 +1,62 @@
+import { NIL_INDEX } from '../pool/pool-pages.ts';
+import type { CpuState, MachineState } from './shadow-state.ts';
+
+const SHIFT_32 = 22;
+const SHIFT_PAE = 21;
+/** Both halves of what a directory entry of 32 bits covers. */
+const HALVES = [0, 1];
+
+/**
+ * The hypervisor's mappings in the shadow tables that CPUs run on in raw mode (paging.md 5.3): directory entries that
+ * name the mappings' own tables. Directories that hold some stay as long as a CPU runs on them.
+ */
+export class ShadowMappings {
+  readonly #paging: MachineState;
+  /** Directories that are held, by CPU. */
+  readonly #held = new Map<CpuState, number[]>();
+
+  constructor(paging: MachineState) {
+    this.#paging = paging;
+  }
+
+  /** A CPU has got another root. */
+  insert(cpu: CpuState): void {
+    const { pool, rawMode } = this.#paging;
+    const { plan, root } = cpu;
+    this.remove(cpu);
+    if (!rawMode || !plan || plan.nested || root === NIL_INDEX || plan.levels.length > 3) return;
+    const held = new Set<number>();
+    for (const { address, tables } of rawMode.mappings.placed) {
+      if (plan.levels.length === 2) {
+        pool.setMapping(root, address >>> SHIFT_32, tables.narrowEntry, 0);
+        continue;
+      }
+      const directory = cpu.directoryFor(address);
+      if (directory === NIL_INDEX) continue;
+      if (!held.has(directory)) pool.lock(directory);
+      held.add(directory);
+      for (const half of HALVES) {
+        const entry = tables.wideEntry(half);
+        const slot = ((address >>> SHIFT_PAE) & 511) + half;
+        pool.setMapping(directory, slot, Number(entry & 0xffff_ffffn), Number(entry >> 32n));
+      }
+    }
+    this.#held.set(cpu, [...held]);
+  }
+
+  /** A CPU gives its root up. */
+  remove(cpu: CpuState): void {
+    for (const directory of this.#held.get(cpu) ?? []) this.#paging.pool.unlock(directory);
+    this.#held.delete(cpu);
+  }
+
+  /** Mappings have moved, or are there no more. */
+  renew(): void {
+    this.#paging.pool.clearMappings();
+    for (const cpu of this.#paging.cpus) {
+      this.insert(cpu);
+      cpu.tlb.flush();
+      cpu.cr3.requestSync();
+    }
+  }
+}
