@@ -67,6 +67,8 @@ export class Machine {
     if (this.#hasMappings) this.mappings.unfixAfterLoad();
     this.statistics = machineStatistics(memory, this.cpus.length);
     this.statistics.bind('/PGM/cRelocations', () => this.#relocations);
+    this.statistics.bind('/PGM/RC/DynMapCache/Hits', () => this.#rawMode?.dynamicArea.hits ?? 0);
+    this.statistics.bind('/PGM/RC/DynMapCache/Misses', () => this.#rawMode?.dynamicArea.misses ?? 0);
     for (const [i, cpu] of this.cpus.entries())
       this.statistics.bind(`/PGM/CPU${i}/cGuestModeChanges`, () => cpu.modeChanges);
   }

@@ -200,6 +200,12 @@ export class GuestMemory implements PhysMemory {
     return this.#noMoreWrites;
   }
 
+  /** ID of the page that backs an address; 0 where none does. @internal */
+  hostPageOf(gcPhys: GuestPhys): number {
+    const range = this.ranges.find(gcPhys);
+    return range === undefined ? 0 : range.pageId[range.pageOf(gcPhys)];
+  }
+
   /** Gives the host back what the machine has of it. The memory may not be used any more. */
   close(): void {
     for (const range of this.ranges) {

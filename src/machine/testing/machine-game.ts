@@ -26,8 +26,8 @@ import { PageSharing } from '../../pgm/sharing/page-sharing.ts';
 import type { Machine } from '../machine.ts';
 import { type MachineEvent, type MachineState, nextState } from '../machine-states.ts';
 import { GameHandlers } from './game-handlers.ts';
-import { mappingFaults } from './mapping-faults.ts';
 import { MachineTwin, TWIN_BYTES } from './machine-twin.ts';
+import { mappingFaults } from './mapping-faults.ts';
 
 const PAGE = 4096;
 const PAGES = TWIN_BYTES / PAGE;

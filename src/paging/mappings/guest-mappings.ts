@@ -5,13 +5,14 @@ import {
   type FixedArea,
   type GuestMapping,
   MAPPING_UNIT,
-  type MappingPiece,
   MAX_MAPPING,
+  type MappingPiece,
   MIN_MAPPING,
   noteConflict,
   type Relocate,
 } from './guest-mapping.ts';
-import type { AllocateLow, IntermediateContext } from './intermediate-context.ts';
+import type { AllocateLow } from './hypervisor-pages.ts';
+import type { IntermediateContext } from './intermediate-context.ts';
 import { mappingError } from './mapping-errors.ts';
 import { MappingTables } from './mapping-tables.ts';
 

@@ -6,6 +6,9 @@ const END_LOW = 0x10_0000;
 /** From 2^41 on: above guests' pages and above the pool's. */
 const FIRST_HIGH = 2 ** 29;
 
+/** Gives a frame of the host, below 4 GiB where `low`; undefined where the host has none. */
+export type AllocateLow = (low: boolean) => number | undefined;
+
 /** Pages that the hypervisor has for tables of its own, by frame of the host. */
 export class HypervisorPages {
   #low = FIRST_LOW;

@@ -4,6 +4,7 @@ import type { HostMode, ShadowMode } from '../modes.ts';
 import { pagingTypeOf } from '../modes.ts';
 import { A, D, P, PAGE_MASK_64, RW, US } from '../schemes.ts';
 import { MAPPING } from '../software-bits.ts';
+import type { AllocateLow } from './hypervisor-pages.ts';
 import { mappingError } from './mapping-errors.ts';
 import type { MappingTables } from './mapping-tables.ts';
 
@@ -40,9 +41,6 @@ const PML4 = 11;
 /** Which of a pair of tables. */
 const VIRTUAL = 0;
 const IDENTITY = 1;
-
-/** Page frames for the tables, in the order of `INTERMEDIATE_PAGES`; undefined where the host has none. */
-export type AllocateLow = (low: boolean) => number | undefined;
 
 /**
  * The page tables that a processor runs on between host and guest: the switcher's code at its virtual address and at

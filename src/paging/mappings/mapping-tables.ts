@@ -1,7 +1,7 @@
 import { FOUR_GIB, type GuestVirt, PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import { A, D, P, RW, US } from '../schemes.ts';
 import { MAPPING } from '../software-bits.ts';
-import type { AllocateLow } from './intermediate-context.ts';
+import type { AllocateLow } from './hypervisor-pages.ts';
 import { mappingError } from './mapping-errors.ts';
 
 /** Pages of 4 MiB: one table with entries of 32 bits, two of PAE. */

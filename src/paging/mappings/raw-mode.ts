@@ -59,7 +59,7 @@ export class RawMode {
     this.#fixAgain();
     mappings.use();
     this.area = new HypervisorArea(this.mapping.start, this.mapping.size);
-    const dummy = (pages.allocate(false) ?? 0) * PAGE_SIZE;
+    const dummy = (pages.allocate(true) ?? 0) * PAGE_SIZE;
     const cr3 = this.area.reserveWithin('cr3-area', 'CR3 mapping', Cr3MappingArea.SIZE);
     this.cr3Area = new Cr3MappingArea(cr3.address, dummy, this.#showAt(cr3.address));
     this.area.fence();
@@ -69,7 +69,7 @@ export class RawMode {
     for (const object of objects) {
       const { address, size } = this.area.reserve(...object);
       const show = this.#showAt(address);
-      for (let page = 0; page < size / PAGE_SIZE; page++) show(page, (pages.allocate(false) ?? 0) * PAGE_SIZE);
+      for (let page = 0; page < size / PAGE_SIZE; page++) show(page, (pages.allocate(true) ?? 0) * PAGE_SIZE);
     }
   }
 

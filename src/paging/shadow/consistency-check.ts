@@ -174,9 +174,9 @@ class ConsistencyCheck {
     { low, high, child }: ShadowEntry,
     guest: GuestEntry | undefined,
   ): Condition | undefined {
-    if (level.guest < 0) return this.#pool.key[child] === this.#walker.root ? undefined : 'upper-key';
     // A directory that is there for mappings only.
     if (level.bare && this.#pool.kind[child] === KINDS.PAE_PD_PHYS.number) return undefined;
+    if (level.guest < 0) return this.#pool.key[child] === this.#walker.root ? undefined : 'upper-key';
     if (!guest || (guest.low & P) === 0) return 'upper-guest-absent';
     if (!guest.isLarge && this.#pool.key[child] !== tableAddress(guest.low, guest.high)) return 'upper-key';
     return !level.bare && (differs(low, guest.low, RW | US) || differs(high, guest.high, NX_HIGH))

@@ -5,6 +5,7 @@ import { halvesOf, latchPdptes, pointersOf } from '../address-space.ts';
 import { guestDirectory } from '../mappings/guest-directory.ts';
 import { CR4_PGE, hasPaging } from '../modes.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
+import { P, PAGE_MASK_64 } from '../schemes.ts';
 import type { CpuState, ModeChangeStatus, RootState } from './shadow-state.ts';
 
 /** Made-up addresses of roots that shadow no guest table: beyond all real ones. */
@@ -100,6 +101,7 @@ export class Cr3 implements RootState {
       if (cpu.root !== NIL_INDEX) paging.pool.lock(cpu.root);
     }
     paging.mappings.insert(cpu);
+    this.#show();
     if (before !== NIL_INDEX) paging.pool.unlock(before);
     cpu.tlb.flush();
   }
@@ -107,6 +109,7 @@ export class Cr3 implements RootState {
   unmap(): void {
     const { root, paging } = this.#cpu;
     paging.mappings.remove(this.#cpu);
+    if (this.#cpu.id === 0) paging.rawMode?.cr3Area.unmap();
     this.#cpu.root = NIL_INDEX;
     if (root !== NIL_INDEX) paging.pool.unlock(root);
     this.#cpu.tlb.flush();
@@ -128,11 +131,26 @@ export class Cr3 implements RootState {
       this.flags.updateVirtual = false;
       this.#makeRoom();
       cpu.paging.mappings.insert(cpu);
+      this.#show();
     }
     // What is done above may have asked for more, which is done now.
     if (!this.flags.always) this.#sync = 'no';
     cpu.tlb.flush();
     cpu.events.time('R3/SyncCR3', start);
+  }
+
+  /** Raw mode's window on the guest's own root, and on legacy PAE's directories. There is one, for the first CPU. */
+  #show(): void {
+    const { id, paging, walker, view } = this.#cpu;
+    const { memory, rawMode } = paging;
+    if (!rawMode || !walker || id !== 0) return;
+    const hostOf = (gcPhys: number) => memory.hostPageOf(view.physical(gcPhys)) * PAGE_SIZE || undefined;
+    const directories = this.latched?.map((pointer) =>
+      (pointer & BigInt(P)) === 0n ? undefined : hostOf(Number(pointer & PAGE_MASK_64)),
+    );
+    const root = hostOf(walker.root);
+    if (root === undefined) rawMode.cr3Area.unmap();
+    else rawMode.cr3Area.map(root, directories);
   }
 
   /** Memory may have come to where there was none. Pointers that were latched meanwhile stay. */

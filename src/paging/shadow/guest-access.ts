@@ -56,6 +56,10 @@ function eachPage(
 
 /** Through the door: the handlers of both kinds see the access. */
 function emulate(cpu: CpuState, access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
+  const { memory, rawMode } = cpu.paging;
+  // Raw mode's code sees a page of the guest only where it has mapped it.
+  const host = rawMode ? memory.hostPageOf(cpu.gcPhys) : 0;
+  if (host > 0) rawMode?.dynamicArea.map(host * PAGE_SIZE);
   cpu.paging.memory[access](cpu.gcPhys, bytes, cpu.id, address);
 }
 

@@ -7,7 +7,6 @@ const NO_PAGE_TLB = 'the descriptor of a page leads to its bytes at once: there 
 /** Statistics that no event of savkit's machines moves, by pattern, each with the reason. */
 export const STAYS_ZERO: Readonly<Record<string, string>> = {
   '/PGM/CPU*/R0/*': DYNAMIC_MAPPING,
-  '/PGM/RC/DynMapCache/*': DYNAMIC_MAPPING,
   '/PGM/RC/InvlPgSyncMonitorCR3': 'the flag is obsolete in VirtualBox itself',
   '/PGM/RC/Phys/*': RAW_CONTEXT,
   '/PGM/RZ/Phys/*': RING_0,
