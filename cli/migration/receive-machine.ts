@@ -11,6 +11,7 @@ import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoi
 import { Gate } from '../../migrations/trust/gate.ts';
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
 import { PeerError } from '../../migrations/wire/peer-error.ts';
+import { parseHostPaging } from '../../src/paging/shadow-mode.ts';
 import { checkKeepFile } from '../control/keep-file.ts';
 import { checkSocketPath } from '../control/stale-socket.ts';
 import { tryFile } from '../io/output.ts';
@@ -34,17 +35,21 @@ export interface ReceiveMachineOptions extends ReceiveOneOptions, ArrivedOptions
   safe?: string;
   output?: string;
   maxMemory?: string;
+  shadow?: string;
 }
 
 /** Waits for a machine, runs it, and at the end says how it was. */
 export async function receiveMachine(options: ReceiveMachineOptions, { signal }: Job): Promise<Outcome> {
   const { maxMemory, safe, output } = options;
+  const shadow = options.shadow === undefined ? undefined : parseHostPaging(options.shadow);
   const file = output ?? safe;
   if (output !== undefined && safe !== undefined)
     throw new UsageError(
       'usage',
       'Cannot use --safe with --output: a machine that is kept in a file is safe there, and does not run',
     );
+  if (shadow !== undefined && output !== undefined)
+    throw new UsageError('usage', 'Cannot use --shadow with --output: a machine that is kept in a file does not run');
   if (options.control !== undefined) await checkSocketPath(options.control);
   const seed = options.seed === undefined ? undefined : await openFile(options.seed);
   try {
@@ -58,6 +63,7 @@ export async function receiveMachine(options: ReceiveMachineOptions, { signal }:
           seed,
           file,
           runs: output === undefined,
+          shadow,
         }),
       keep: (machine, { report }) => keepArrived(machine, options, report, signal),
     });

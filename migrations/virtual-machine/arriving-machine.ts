@@ -6,6 +6,7 @@ import { CHUNK_SIZE } from '../../src/gmm/page-id.ts';
 import { loadState } from '../../src/machine/load.ts';
 import { Machine } from '../../src/machine/machine.ts';
 import { saveState } from '../../src/machine/save.ts';
+import type { HostPaging } from '../../src/paging/shadow-mode.ts';
 import type { GuestMemory } from '../../src/pgm/guest-memory.ts';
 import { PageState } from '../../src/pgm/pages/page-states.ts';
 import { Guest } from '../../src/running/guest.ts';
@@ -24,6 +25,8 @@ export interface ArrivingOptions {
   runs: boolean;
   /** Where it is written before it is taken over: there it survives the end of this process. */
   file: string | undefined;
+  /** Its CPUs run on shadow tables, as on a host with such paging. */
+  shadow?: HostPaging | undefined;
 }
 
 /** Without a workload a machine would neither run nor be anywhere else. */
@@ -63,17 +66,19 @@ export class ArrivingMachine implements TargetMachine {
   readonly #pages: MachinePages;
   readonly runs: boolean;
   readonly #file: string | undefined;
+  readonly #shadow: HostPaging | undefined;
   #isInFile = false;
   #readied = 0;
 
   /** @param name as the source calls it: not to be trusted with a terminal */
-  constructor(name: string, machine: Machine, isSeeded: boolean, { runs, file }: ArrivingOptions) {
+  constructor(name: string, machine: Machine, isSeeded: boolean, { runs, file, shadow }: ArrivingOptions) {
     this.name = name;
     this.machine = machine;
     this.isSeeded = isSeeded;
     this.#pages = new MachinePages(machine.memory);
     this.runs = runs;
     this.#file = file;
+    this.#shadow = shadow;
   }
 
   readPages(pages: Uint32Array, count: number, target: Uint8Array, at: number, held: Uint8Array): number {
@@ -99,6 +104,7 @@ export class ArrivingMachine implements TargetMachine {
     const last = await loadWithoutPages(rest, 'the rest', this.#pages.space.pageCount);
     takeStates(memory, last.memory);
     this.machine = new Machine(memory, last.state, last.units);
+    if (this.runs && this.#shadow) this.machine.usePaging(this.#shadow);
     const guest = this.runs ? Guest.find(memory, this.machine.cpus) : undefined;
     if (this.runs && !guest) throw nothingToRun();
     if (this.#file !== undefined) await this.#writeTo(this.#file);

@@ -22,12 +22,12 @@ export class MachineHost implements TargetHost<ArrivingMachine> {
 
   /**
    * @param options.seed an older state: of the pages that are still as they were there nothing has to come
-   * @param options.file, options.runs see `ArrivingOptions`; by default the machine runs, and one that can't is refused
+   * @param options.file, options.runs, options.shadow see `ArrivingOptions`; by default the machine runs, and one that can't is refused
    */
   constructor(options: { maxBytes?: number; seed?: ByteSource } & Partial<ArrivingOptions> = {}) {
     this.maxPages = Math.floor((options.maxBytes ?? freemem() * MEMORY_SHARE) / PAGE_SIZE);
     this.#seed = options.seed;
-    this.#arriving = { runs: options.runs ?? true, file: options.file };
+    this.#arriving = { runs: options.runs ?? true, file: options.file, shadow: options.shadow };
   }
 
   async create(description: MachineDescription, outline: Uint8Array): Promise<ArrivingMachine> {

@@ -12,7 +12,7 @@ export {
 export { type FindOptions, type Found, findBytes } from '../paging/find-bytes.ts';
 export { GuestView } from '../paging/guest-view.ts';
 export { type Hierarchy, type HierarchyEntry, hierarchyOf } from '../paging/hierarchy.ts';
-export { Cr3MappingArea, DynamicMappingArea } from '../paging/mappings/dynamic-area.ts';
+export { Cr3MappingArea, DynamicMappingArea, type ShowPage } from '../paging/mappings/dynamic-area.ts';
 export type { GuestDirectory } from '../paging/mappings/guest-directory.ts';
 export type { FixedArea, GuestMapping, Relocate } from '../paging/mappings/guest-mapping.ts';
 export { GuestMappings } from '../paging/mappings/guest-mappings.ts';

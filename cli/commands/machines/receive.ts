@@ -6,6 +6,7 @@ import { receiveGuest } from '../../guests/receive-guest.ts';
 import { receiveMachine } from '../../migration/receive-machine.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
 import { command } from '../../parsing/options-of.ts';
+import { SHADOW_TEXT } from '../../process/host-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { receiveFile } from '../../teleporter/receive-file.ts';
 
@@ -57,6 +58,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Most memory of a machine; default: 80 % of what is free',
     })
+    .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
     .option('keep-for', {
       type: 'number',
       default: 600,

@@ -48,7 +48,7 @@ export class GuestMappings {
     this.#changed();
   }
 
-  /** What has entries in directories now, ascending. */
+  /** What has entries in directories now, ascending. @internal */
   get placed(): readonly MappingPiece[] {
     return this.#placed;
   }

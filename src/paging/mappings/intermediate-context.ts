@@ -106,11 +106,12 @@ export class IntermediateContext {
     return (this.#low(PD32, slot, false) & (P | MAPPING)) === P;
   }
 
-  /** Lets the 4 MiB at `address` show a mapping, in all formats: a switch ends in it. */
+  /** Lets the 4 MiB at `address` show a mapping, in all formats: a switch ends in it. @internal */
   setMapping(address: number, tables: MappingTables): void {
     this.#putMapping(address, tables.narrowEntry, (half) => tables.wideEntry(half));
   }
 
+  /** Nothing is at `address` any more. @internal */
   clearMapping(address: number): void {
     this.#putMapping(address, 0, () => 0n);
   }
