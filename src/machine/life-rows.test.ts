@@ -3,6 +3,7 @@ import { UsageError } from '../../formats/errors.ts';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { HypervisorArea } from '../paging/mappings/hypervisor-area.ts';
 import type { HostMode } from '../paging/modes.ts';
+import { readMemoryConfig } from '../pgm/life/memory-config.ts';
 import { HANDY_PAGES } from '../pgm/pages/handy-pages.ts';
 import { PageState, PageType } from '../pgm/pages/page-states.ts';
 import { emptyMachine } from '../running/empty-machine.ts';
@@ -44,7 +45,8 @@ const PHASES: Readonly<Record<string, (machine: Machine) => void | Promise<void>
     expect(() => machine.usePaging(unknown)).toThrow(
       expect.objectContaining({ vboxCode: 'VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE' }),
     );
-    expect(machine.usePaging().cpus.map(({ guestMode }) => guestMode)).toEqual(['real', 'real']);
+    const { cpus: shadowed, pool } = machine.usePaging(undefined, readMemoryConfig({ 'PGM/Pool/MaxPages': 60 }).pool);
+    expect([pool.maxPages, ...shadowed.map(({ guestMode }) => guestMode)]).toEqual([64, 'real', 'real']);
   },
   'Per-CPU init'({ cpus }) {
     const [first, second] = cpus.map(({ registers, paging }) => ({ registers, paging }));

@@ -19,14 +19,16 @@ export interface MemoryConfig {
   policy: OverCommitPolicy;
   /** Who is asked last to give memory back. */
   priority: HostPriority;
-  /** The pool of shadow tables. */
-  pool: { maxPages: number; maxUsers: number; maxPhysExts: number; cacheEnabled: boolean };
+  /** The pool of shadow tables, as `Machine.usePaging` takes it: tables, and lists of tables that map one page. */
+  pool: { poolPages: number; extents: number };
 }
 
 /** On 64-bit hosts. */
 const MAX_RAM_SIZE = 0x0000_0fff_ffff_0000;
 const HOLE = { default: 512 * MIB, above: 16 * MIB, upTo: 4032 * MIB, step: 4 * MIB };
 const POOL_PAGES = { default: 1024, from: 16, to: 0x3fff, step: 16 };
+/** One more means that a page has overflowed. */
+const MAX_EXTENTS = 0x3fff;
 const MAX_POOL_USERS = 32768;
 const PRIORITIES = ['low', 'normal', 'high'];
 
@@ -86,7 +88,9 @@ function readPool(values: ConfigValues): MemoryConfig['pool'] {
     throw invalid('PGM/Pool/MaxUsers', maxUsers, `${maxPages} to ${MAX_POOL_USERS}`);
   const maxPhysExts = number(values, 'PGM/Pool/MaxPhysExts', Math.max(maxPages * 2, 0x3fff));
   if (maxPhysExts < 16) throw invalid('PGM/Pool/MaxPhysExts', maxPhysExts, 'at least 16');
-  return { maxPages, maxUsers, maxPhysExts, cacheEnabled: bool(values, 'PGM/Pool/CacheEnabled', true) };
+  // Every table is found again: a pool without its cache would be slower, and no different.
+  bool(values, 'PGM/Pool/CacheEnabled', true);
+  return { poolPages: Math.min(maxPages, POOL_PAGES.to), extents: Math.min(maxPhysExts, MAX_EXTENTS) };
 }
 
 function number(values: ConfigValues, key: string, absent: number): number {

@@ -16,7 +16,7 @@ describe('readMemoryConfig()', () => {
       maxRing3Chunks: 0xffffffff,
       policy: 'no-over-commitment',
       priority: 'normal',
-      pool: { maxPages: 1024, maxUsers: 2048, maxPhysExts: 0x3fff, cacheEnabled: true },
+      pool: { poolPages: 1024, extents: 0x3fff },
     });
   });
 
@@ -27,7 +27,7 @@ describe('readMemoryConfig()', () => {
       'MM/Policy': 'No Overcommitment',
       Priority: 'LOW',
     });
-    expect(config).toMatchObject({ ramSize: 64 * MIB + 4096, pool: { maxPages: 32, maxUsers: 64 }, priority: 'low' });
+    expect(config).toMatchObject({ ramSize: 64 * MIB + 4096, pool: { poolPages: 32 }, priority: 'low' });
   });
 
   it('refuses what VirtualBox refuses', () => {
