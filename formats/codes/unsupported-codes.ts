@@ -56,7 +56,8 @@ export const UNSUPPORTED_CODES = {
   unsupported: 'savkit can not do this',
   'unsupported-container': 'the container has a version that savkit does not know',
   'unsupported-version': 'a unit has a version that savkit does not know',
-  xbzrle: 'the stream holds changes of pages in place of pages (xbzrle), so it needs the memory that it was made for',
+  xbzrle:
+    'the stream holds changes of pages in place of pages (xbzrle), and can not be read twice to find the pages before',
   'zlib-on-pipe': 'units compressed with zlib can be read from files only',
 } as const satisfies Record<string, string>;
 

@@ -5,16 +5,19 @@ import type { PageBatch } from '../pgm/page-batch.ts';
 import { PAGE_SIZE, TWO_32 } from '../sizes.ts';
 import { Encoding } from '../ssm/segments.ts';
 import { RamFlag } from './constants.ts';
+import type { PageChanges, PageHistory } from './page-history.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import { addPage, type RamBlock, type RamBlocks } from './ram-blocks.ts';
 
 /**
- * Why a scan stopped: the batch is full, the next record is incomplete in the window, a list of blocks begins, the body
- * is over.
+ * Why a scan stopped: the batch is full, the next record is incomplete in the window, a list of blocks begins, a record
+ * holds changes of a page, the body is over.
  */
-export type RamStop = 'full' | 'more' | 'block-list' | 'end';
+export type RamStop = 'full' | 'more' | 'block-list' | 'changes' | 'end';
 
 const WORD = 8;
+/** Encoding and length of the changes of a page. */
+const CHANGES_HEAD = 3;
 const KINDS =
   RamFlag.FILL |
   RamFlag.BLOCK_LIST |
@@ -33,6 +36,10 @@ export class RamRecords {
   total = 0;
   /** A multifd flush was seen: pages may have gone over other connections. */
   sawMultifd = false;
+  /** The record at which a scan stopped that holds the changes of a page. */
+  changes: PageChanges | undefined;
+  /** Is told of every page, once there are changes. */
+  history: PageHistory | undefined;
   /** The current block; it stays the current one from one body to the next. */
   #block: RamBlock | undefined;
 
@@ -54,6 +61,11 @@ export class RamRecords {
       const kind = flags & ~RamFlag.SAME_BLOCK;
       if (kind === RamFlag.PAGE || kind === RamFlag.FILL || kind === RamFlag.COMPRESSED) {
         if (!this.#addPage(window, batch, kind, flags, address)) return 'more';
+      } else if (kind === RamFlag.XBZRLE) {
+        const changes = this.#changesAt(window, flags, address);
+        if (!changes) return 'more';
+        this.changes = changes;
+        return 'changes';
       } else if (flags === RamFlag.END) {
         window.position += WORD;
         return 'end';
@@ -71,21 +83,9 @@ export class RamRecords {
 
   /** @returns false, and nothing added, while the record is incomplete */
   #addPage(window: Window, batch: PageBatch, kind: number, flags: number, address: number): boolean {
-    const { bytes, view, position } = window;
-    let at = position + WORD;
-    if ((flags & RamFlag.SAME_BLOCK) === 0) {
-      if (at >= window.end || at + 1 + bytes[at] > window.end) return false;
-      this.#block = this.#named(window, at);
-      at += 1 + bytes[at];
-    }
-    const block = this.#block;
-    if (!block)
-      throw new QemuFormatError(
-        'bad-page',
-        `Cannot read RAM record at ${hex(window.offset)}: no block was named before`,
-        { offset: window.offset },
-      );
-    if (address + PAGE_SIZE > block.size) throw this.#outside(block, address, window.offset);
+    const { view } = window;
+    const at = this.#contentAt(window, flags, address);
+    if (at === undefined) return false;
     const head = kind === RamFlag.COMPRESSED ? 4 : kind === RamFlag.FILL ? 1 : 0;
     if (at + head > window.end) return false;
     const length = kind === RamFlag.COMPRESSED ? view.getUint32(at) : kind === RamFlag.FILL ? 0 : PAGE_SIZE;
@@ -101,13 +101,64 @@ export class RamRecords {
     return true;
   }
 
+  /** Makes the block of a record the current one. @returns where the name ends; undefined while the name is incomplete */
+  #contentAt(window: Window, flags: number, address: number): number | undefined {
+    const { bytes, position } = window;
+    let at = position + WORD;
+    if ((flags & RamFlag.SAME_BLOCK) === 0) {
+      if (at >= window.end || at + 1 + bytes[at] > window.end) return undefined;
+      this.#block = this.#named(window, at);
+      at += 1 + bytes[at];
+    }
+    const block = this.#block;
+    if (!block)
+      throw new QemuFormatError(
+        'bad-page',
+        `Cannot read RAM record at ${hex(window.offset)}: no block was named before`,
+        { offset: window.offset },
+      );
+    if (address + PAGE_SIZE > block.size) throw this.#outside(block, address, window.offset);
+    return at;
+  }
+
+  /** A record with the changes of a page; undefined while it is incomplete. */
+  #changesAt(window: Window, flags: number, address: number): PageChanges | undefined {
+    const { offset } = window;
+    const at = this.#contentAt(window, flags, address);
+    if (at === undefined || at + CHANGES_HEAD > window.end) return undefined;
+    const length = window.view.getUint16(at + 1);
+    if (length > PAGE_SIZE)
+      throw new QemuFormatError(
+        'bad-page',
+        `Cannot read RAM record at ${hex(offset)}: ${length} bytes of changes`,
+        { offset },
+        'Failed to load XBZRLE page - len overflow!',
+      );
+    const head = at + CHANGES_HEAD;
+    if (head + length > window.end) return undefined;
+    return { block: this.#block as RamBlock, address, offset, encoding: window.bytes[at], at: head, length };
+  }
+
+  /** Goes on after a record of changes, with the page as it became. */
+  addChanged(window: Window, batch: PageBatch, page: Uint8Array): void {
+    const { block, address, at, length } = this.changes as PageChanges;
+    addPage(batch, this.blocks, block, address, false);
+    const slot = batch.takeSpillSlot();
+    window.bytes.set(page, slot);
+    batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
+    window.position = at + length;
+    this.changes = undefined;
+  }
+
   #setPage(window: Window, batch: PageBatch, kind: number, address: number, at: number): void {
     const { bytes } = window;
     if (kind === RamFlag.PAGE) {
       addPage(batch, this.blocks, this.#block as RamBlock, address, false);
       batch.setContent(Encoding.RAW, at, PAGE_SIZE);
+      this.history?.notePlace(this.#block as RamBlock, address, window.offsetOf(at));
     } else if (kind === RamFlag.FILL) {
       addPage(batch, this.blocks, this.#block as RamBlock, address, bytes[at] === 0);
+      this.history?.noteFill(this.#block as RamBlock, address, bytes[at]);
       if (bytes[at] === 0) return;
       const slot = batch.takeSpillSlot();
       bytes.fill(bytes[at], slot, slot + PAGE_SIZE);
@@ -118,6 +169,7 @@ export class RamRecords {
       const slot = batch.takeSpillSlot();
       bytes.set(content, slot);
       batch.setContent(Encoding.RAW, slot, PAGE_SIZE);
+      this.history?.noteContent(this.#block as RamBlock, address, content);
     }
   }
 
@@ -143,10 +195,6 @@ export class RamRecords {
 
   #unreadable(flags: number, offset: number): QemuFormatError | UnsupportedError {
     const what = `Cannot read RAM record at ${hex(offset)}`;
-    if (flags & RamFlag.XBZRLE)
-      return new UnsupportedError('xbzrle', `${what}: it holds the changes of a page (xbzrle), not the page`, {
-        offset,
-      });
     if (flags & RamFlag.HOOK)
       return new UnsupportedError('rdma', `${what}: it belongs to a migration over RDMA`, { offset });
     if (flags & ~(KINDS | RamFlag.SAME_BLOCK)) {

@@ -11,6 +11,7 @@ import {
 } from './configuration.ts';
 import { IGNORE_SHARED, MAPPED_RAM, MAX_TAIL, PartType, RAM_SECTION, RAM_VERSION } from './constants.ts';
 import { MappedRam } from './mapped-ram.ts';
+import { type PageChanges, PageHistory } from './page-history.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import { type RamBlock, RamBlocks, readBlock } from './ram-blocks.ts';
 import { RamRecords, type RamStop } from './ram-records.ts';
@@ -62,8 +63,14 @@ export class QemuStreamReader {
   /** Bytes of blocks that the list has still to name. */
   #blocksLeft = 0;
   #mapped: MappedRam | undefined;
+  readonly #source: ByteSource;
+  readonly #streamStart: number;
+  /** Reads only as far as pages come whole. */
+  #endsAtChanges = false;
 
-  private constructor(source: ByteSource) {
+  private constructor(source: ByteSource, start: number) {
+    this.#source = source;
+    this.#streamStart = start;
     this.#window = new Window(source);
     this.#bytes = new StreamBytes(this.#window);
     this.batch = new PageBatch(this.#window);
@@ -72,7 +79,7 @@ export class QemuStreamReader {
 
   /** @param start offset of the stream in the source. @throws FormatError, UnsupportedError */
   static async open(source: ByteSource, start = 0): Promise<QemuStreamReader> {
-    const reader = new QemuStreamReader(source);
+    const reader = new QemuStreamReader(source, start);
     try {
       await reader.#window.seek(start);
       await readStreamHeader(reader.#bytes);
@@ -105,6 +112,7 @@ export class QemuStreamReader {
   /** Gives the reader's memory back; nothing of it may be used afterwards. */
   release(): void {
     this.#window.release();
+    if (!this.#endsAtChanges) this.#records.history?.close();
   }
 
   /**
@@ -125,6 +133,11 @@ export class QemuStreamReader {
       if (stop === 'end') await this.#endSection();
       else if (stop === 'block-list') this.#beginList();
       if (batch.count > 0) return true;
+      if (stop === 'changes') {
+        if (this.#endsAtChanges) return false;
+        await this.#change();
+        return true;
+      }
       if (stop === 'more') await this.#more();
     }
   }
@@ -255,6 +268,40 @@ export class QemuStreamReader {
     if (block.mapped) this.#mapped = new MappedRam(this.#window, this.blocks, block, block.mapped);
     if (this.#blocksLeft === 0 || block.mapped) this.blocks.settle(this.configuration.machine);
     return false;
+  }
+
+  /** Puts a page together that a record tells the changes of. */
+  async #change(): Promise<void> {
+    const records = this.#records;
+    const changes = records.changes as PageChanges;
+    const { at, length, offset } = changes;
+    records.history ??= await this.#readHistory(offset);
+    const page = await records.history.apply(changes, this.#window.bytes.subarray(at, at + length));
+    records.addChanged(this.#window, this.batch, page);
+  }
+
+  /** Looks once more at all pages before the first one that only comes as changes. */
+  async #readHistory(offset: number): Promise<PageHistory> {
+    if (!this.#source.seekable)
+      throw new UnsupportedError(
+        'xbzrle',
+        `Cannot read RAM record at ${hex(offset)}: it holds the changes of a page (xbzrle); they are read in a file, not in a pipe or a compressed image`,
+        { offset },
+      );
+    const history = new PageHistory(this.#source);
+    const past = await QemuStreamReader.open(this.#source, this.#streamStart);
+    past.#endsAtChanges = true;
+    past.#records.history = history;
+    try {
+      let more = true;
+      while (more) more = await past.nextPages();
+      return history;
+    } catch (error) {
+      history.close();
+      throw error;
+    } finally {
+      past.release();
+    }
   }
 
   /** Damage is told when the pages before it have been taken. */

@@ -9,7 +9,7 @@ import { GIB } from '../../formats/sizes.ts';
 
 /** The part of a truth file that tests compare with; test-vectors/qemu/README.md tells its source. */
 export interface QemuTruth {
-  container?: { kind: string };
+  container?: { kind: string; snapshots?: { name: string }[] };
   stream: { configuration: { machine: string } };
   sections: {
     type: string;

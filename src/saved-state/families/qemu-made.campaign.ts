@@ -6,11 +6,14 @@ import { openFileSink } from '../../../formats/files/sink.ts';
 import { type ByteSource, openFile } from '../../../formats/files/source.ts';
 import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
 import type { QemuTruth } from '../../testing/qemu-samples.ts';
+import { MemoryTarget, sha256 } from '../../testing/states.ts';
+import { extract } from '../extract/extract.ts';
 import { convertQemu } from '../qemu-convert/convert-qemu.ts';
 import type { QemuForm } from '../qemu-convert/forms.ts';
 
 // Has real QEMUs save machines of every kind, compares what savkit reads with memory and registers as QEMU tells them,
-// converts the states, and has QEMU load the results: node dist/src/saved-state/families/qemu-made.campaign.js [--large]
+// converts the states, and has QEMU load the results:
+// node dist/src/saved-state/families/qemu-made.campaign.js [--large] [--only WORDS]
 
 const SCRIPTS = resolve(process.env.SAVKIT_QEMU ?? '../shared/qemu');
 const LIMIT_MS = 10 * 60_000;
@@ -31,6 +34,18 @@ const MADE: [string, string, string[]][] = [
   ['qcow2', '7', ['--guest', 'mini-long', '--cluster', '4096']],
   ['qcow2', '10', ['--guest', 'mini-long', '--qcow2-options', ',extended_l2=on']],
   ['compress', '7', ['--guest', 'mini-long']],
+  ['stream', '10', ['--guest', 'mini-la57', '--machine', 'pc-q35-10.0']],
+  ['stream', '7', ['--guest', 'mini-prot', '--machine', 'pc-q35-7.2', '--ram', '2048']],
+  ['stream', '7', ['--guest', 'mini-real', '--cpus', '3']],
+  ['mapped', '10', ['--guest', 'mini-la57', '--machine', 'q35', '--ram', '2048']],
+  ['mapped-live', '10', ['--guest', 'mini-noise', '--ram', '64']],
+  ['mapped-multifd', '10', ['--guest', 'mini-smp', '--cpus', '2', '--machine', 'q35', '--ram', '512']],
+  ['qcow2', '10', ['--guest', 'mini-pae', '--sets', '3', '--cluster', '2097152']],
+  ['qcow2', '7', ['--guest', 'mini-smp', '--cpus', '2', '--sets', '2', '--cluster', '512']],
+  ['qcow2', '7', ['--guest', 'mini-prot', '--qcow2-options', ',extended_l2=on', '--cluster', '131072']],
+  ['postcopy', '10', ['--guest', 'mini-long']],
+  ['xbzrle', '10', ['--guest', 'mini-noise', '--ram', '32']],
+  ['xbzrle', '10', ['--guest', 'mini-smp', '--cpus', '2']],
 ];
 /** Guests with RAM above the hole: minutes each. */
 const LARGE: typeof MADE = [
@@ -55,7 +70,7 @@ function run(script: string, words: readonly string[]): { ok: boolean; output: s
 
 async function sourceOf(path: string, truth: QemuTruth): Promise<ByteSource> {
   const source = await openFile(path);
-  if (path.endsWith('.qcow2')) source.part = 'snap1';
+  if (path.endsWith('.qcow2')) source.part = truth.container?.snapshots?.at(-1)?.name ?? 'snap1';
   if (!truth.ram.inState) source.ram = await openFile(path.replace(/\.state$/, '.ram'));
   return source;
 }
@@ -68,6 +83,7 @@ async function judge(folder: string, [kind, qemu, options]: (typeof MADE)[number
   const path = `${out}.${kind === 'qcow2' ? 'qcow2' : 'state'}`;
   const truth = JSON.parse(readFileSync(`${out}.json`, 'utf8')) as QemuTruth;
   const source = await sourceOf(path, truth);
+  if (truth.refused) return judgeByLoading(source, path, options, name);
   try {
     tell(name, await compareWithQemuTruth(source, truth));
     const forms: QemuForm[] = qemu === '10' ? ['plain', 'mapped-ram'] : ['plain'];
@@ -77,6 +93,16 @@ async function judge(folder: string, [kind, qemu, options]: (typeof MADE)[number
     await source.ram?.close();
     await source.close();
   }
+}
+
+/** The independent reader refuses such states: what QEMU has in its memory when it has loaded one is the truth. */
+async function judgeByLoading(source: ByteSource, path: string, options: string[], name: string): Promise<void> {
+  const ram = new MemoryTarget();
+  await extract(source, ram).finally(() => source.close());
+  const words = [path, '--truth', '/no/such/file', '--save-ram', `${path}.loaded`, '--qemu', '10', ...options];
+  const loaded = run('load-state.sh', words);
+  const isEqual = loaded.ok && sha256(ram.bytes) === sha256(readFileSync(`${path}.loaded`));
+  tell(name, isEqual ? [] : [loaded.ok ? "memory is not what QEMU's is" : loaded.output]);
 }
 
 async function convertAndLoad(source: ByteSource, out: string, to: QemuForm, name: string): Promise<void> {
@@ -98,7 +124,10 @@ if (!existsSync(join(SCRIPTS, 'make-state.sh'))) {
 }
 const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-made-'));
 try {
-  for (const machine of process.argv.includes('--large') ? [...MADE, ...LARGE] : MADE) await judge(folder, machine);
+  const only = process.argv.indexOf('--only');
+  const wanted = only < 0 ? '' : process.argv[only + 1];
+  for (const machine of process.argv.includes('--large') ? [...MADE, ...LARGE] : MADE)
+    if (machine.flat().join(' ').includes(wanted)) await judge(folder, machine);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,4 +1,5 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
+import { Spool } from '../../../formats/files/spool.ts';
 import type { PgmBasic } from '../../../formats/pgm/head.ts';
 import type { PageTypeNumbering } from '../../../formats/pgm/old-ranges.ts';
 import { OldPgmWriter } from '../../../formats/pgm/old-writer.ts';
@@ -15,7 +16,6 @@ import type { SavedState } from '../reading/state.ts';
 import { walkState } from '../reading/walk.ts';
 import { type PageOrigin, planOldRanges } from './old-plan.ts';
 import { type OldPages, type OldRangeToWrite, OldUnitWriter } from './old-unit.ts';
-import { Spool } from './spool.ts';
 
 /** How a state is put into versions 6 to 9. */
 export interface OldTarget {

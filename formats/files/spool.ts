@@ -1,13 +1,16 @@
 import { readSync, writeSync } from 'node:fs';
-import { EnvironmentError } from '../../../formats/errors.ts';
-import { openScratchFile } from '../../../formats/files/scratch-file.ts';
-import type { RandomSink } from '../extract/image-runs.ts';
+import { EnvironmentError } from '../errors.ts';
+import { openScratchFile } from './scratch-file.ts';
 
 /** Pages on disk for a while, to be read in another order than they come in. What is never written reads as zeros. */
-export class Spool implements RandomSink {
+export class Spool {
   readonly #file = openScratchFile();
 
   async writeAt(bytes: Uint8Array, offset: number): Promise<void> {
+    this.write(bytes, offset);
+  }
+
+  write(bytes: Uint8Array, offset: number): void {
     try {
       for (let done = 0; done < bytes.length; )
         done += writeSync(this.#file.descriptor, bytes, done, bytes.length - done, offset + done);
