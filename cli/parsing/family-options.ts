@@ -1,5 +1,5 @@
 import { UsageError } from '../../formats/errors.ts';
-import type { StateFamily } from '../../src/saved-state/reading/families.ts';
+import { FAMILIES, type StateFamily } from '../../src/saved-state/reading/families.ts';
 
 /**
  * Options that only states of one family know, by their name, with the value that they have when they are not given.
@@ -15,10 +15,8 @@ export function expectOptionsOf(family: StateFamily, options: object, table: Fam
       if (given[name] === byDefault) continue;
       const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
       const shown = byDefault === true ? `--no-${option}` : `--${option}`;
-      throw new UsageError(
-        'usage',
-        `Cannot use ${shown}: the state is one of ${family.title}, which has no such thing`,
-      );
+      const { title } = FAMILIES[owner as StateFamily['name']];
+      throw new UsageError('usage', `Cannot use ${shown}: it is for states of ${title}, and the file is none`);
     }
   }
 }

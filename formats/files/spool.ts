@@ -1,5 +1,5 @@
-import { readSync, writeSync } from 'node:fs';
 import { EnvironmentError } from '../errors.ts';
+import { world } from '../world/world.ts';
 import { openScratchFile } from './scratch-file.ts';
 
 /** Pages on disk for a while, to be read in another order than they come in. What is never written reads as zeros. */
@@ -13,7 +13,7 @@ export class Spool {
   write(bytes: Uint8Array, offset: number): void {
     try {
       for (let done = 0; done < bytes.length; )
-        done += writeSync(this.#file.descriptor, bytes, done, bytes.length - done, offset + done);
+        done += world.disk.writeSync(this.#file.descriptor, bytes, done, bytes.length - done, offset + done);
     } catch (error) {
       throw EnvironmentError.from(error, 'write a temporary file');
     }
@@ -24,7 +24,7 @@ export class Spool {
     let done = 0;
     try {
       for (let count = 1; count > 0 && done < target.length; done += count)
-        count = readSync(this.#file.descriptor, target, done, target.length - done, offset + done);
+        count = world.disk.readSync(this.#file.descriptor, target, done, target.length - done, offset + done);
     } catch (error) {
       throw EnvironmentError.from(error, 'read a temporary file');
     }

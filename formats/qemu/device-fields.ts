@@ -1,3 +1,4 @@
+import { PartType } from './constants.ts';
 import type { DescribedPart } from './description.ts';
 
 /** A single field of a device, found by the description. */
@@ -41,4 +42,42 @@ export function fieldValue(body: Uint8Array, { type, offset, size }: DeviceField
   let value = 0n;
   for (const byte of bytes) value = (value << 8n) | BigInt(byte);
   return /^int/.test(type) ? BigInt.asIntN(8 * size, value) : value;
+}
+
+/** A subsection by the description: where its head has to stand in the body of the section. */
+interface SubsectionHead {
+  name: string;
+  version: number | undefined;
+  at: number;
+}
+
+/** Yields the heads of all subsections of a device, in the order of the stream. */
+function* headsOf({ fields, subsections }: DescribedPart, start: number): Generator<SubsectionHead, number> {
+  let offset = start;
+  for (const field of fields)
+    for (let i = 0; i < field.count; i++) {
+      if (field.struct) yield* headsOf(field.struct, offset);
+      offset += field.size;
+    }
+  for (const part of subsections) {
+    yield { name: part.name, version: part.version, at: offset };
+    offset = yield* headsOf(part, offset + 1 + 1 + part.name.length + 4);
+  }
+  return offset;
+}
+
+/** The first subsection whose head does not stand where the description has it; undefined where all do. */
+export function misplacedSubsection(device: DescribedPart, body: Uint8Array): SubsectionHead | undefined {
+  const text = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  for (const head of headsOf(device, 0)) {
+    const { name, version, at } = head;
+    const end = at + 2 + name.length;
+    const isThere =
+      end + 4 <= text.length &&
+      text[at] === PartType.SUBSECTION &&
+      text[at + 1] === name.length &&
+      text.toString('latin1', at + 2, end) === name;
+    if (!isThere || (version !== undefined && text.readUInt32BE(end) !== version)) return head;
+  }
+  return undefined;
 }

@@ -158,6 +158,18 @@ const DAMAGES: [string, string, RegExp | undefined, (bytes: Buffer) => Buffer][]
     undefined,
     (b) => put(b, found('globalstate').offset + 25, u32(0x1000)),
   ],
+  [
+    'the head of a part of a section',
+    'bad-section',
+    /^Missing section footer for fw_cfg/,
+    (b) => put(b, at(b, 'fw_cfg/dma', found('fw_cfg').offset + 20), 'xw_cfg'),
+  ],
+  [
+    'the configuration',
+    'bad-section',
+    /^Configuration section missing/,
+    (b) => Buffer.concat([b.subarray(0, 8), b.subarray(26)]),
+  ],
   ['the description', 'bad-description', undefined, (b) => put(b, b.length - 20_000, Buffer.alloc(400))],
 ];
 

@@ -80,18 +80,19 @@ export async function checkQemu(source: ByteSource, options: CheckQemuOptions): 
   if (state && cpu) for (const finding of unusable(state.cpus, cpu)) differences.push({ at: Infinity, finding });
   differences.sort((a, b) => a.at - b.at);
   report.findings = differences.map(({ finding }) => finding);
-  const first = firstError(report.findings.filter(({ code }) => !SILENT.has(code)));
+  const first = firstError(report.findings.filter(({ code, qemuSays }) => qemuSays !== undefined || !SILENT.has(code)));
   report.loads = first === undefined;
   if (first) report.forecast = forecastOf(first);
   return report;
 }
 
-/** Damage that QEMU loads without a word, as tried with 7.2.22 and 10.0.2. Source: qemu-stream.md 10. */
+/** Damage that QEMU loads without a word where it has none, as tried with 7.2.22 and 10.0.2. Source: qemu-stream.md 10. */
 const SILENT = new Set([
   'missing-section',
   'twice',
   'pages-missing',
   'bad-registers',
+  'bad-run-state',
   'bad-description',
   'bad-mapped-ram',
 ]);

@@ -4,7 +4,7 @@ import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
 import { FOUR_GIB } from '../../../formats/sizes.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
 import type { Finding } from '../reading/findings.ts';
-import { type ExpectedMachine, type ExpectedSection, isOfMachine } from './expected-machine.ts';
+import { chipsetOf, type ExpectedMachine, type ExpectedSection, isOfMachine } from './expected-machine.ts';
 import { newestVersion } from './section-versions.ts';
 
 /** A difference, and the offset in the stream at which QEMU meets it. */
@@ -61,6 +61,11 @@ class Comparison implements QemuComparison {
   #compareTypes(): boolean {
     const saved = this.#state.configuration.machine;
     const { machineType, name } = this.#target;
+    if (saved === undefined && machineType !== undefined && hasConfiguration(machineType)) {
+      const message = `The state names no machine type, and ${name} makes ${machineType}, whose states do`;
+      this.#add(0, 'other-machine', message, {}, 'Configuration section missing');
+      return false;
+    }
     if (saved === undefined || machineType === undefined) {
       this.notJudged.push(`machine type: ${saved === undefined ? 'the state' : name} does not tell`);
       return true;
@@ -175,6 +180,13 @@ class Comparison implements QemuComparison {
   #warn(code: string, message: string, place: Finding['place']): void {
     this.differences.push({ at: FOUR_GIB ** 2, finding: { severity: 'warning', code, message, place } });
   }
+}
+
+/** Machine types before 2.4 write no configuration, and need none. */
+function hasConfiguration(machineType: string): boolean {
+  const [, version] = chipsetOf(machineType)?.types.exec(machineType) ?? [];
+  const [major = 0, minor = 0] = (version ?? '').split('.').map(Number);
+  return major > 2 || (major === 2 && minor >= 4);
 }
 
 /** Vendor in the low half, device in the high one; undefined for what is no PCI device, or has no description. */

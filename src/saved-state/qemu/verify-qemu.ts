@@ -11,6 +11,7 @@ import type { WalkOptions } from '../reading/walk.ts';
 import { checkCompleteness } from './check-completeness.ts';
 import { checkConsistency } from './check-consistency.ts';
 import { checkHoles } from './check-holes.ts';
+import { checkStructure } from './check-structure.ts';
 import type { QemuState } from './qemu-state.ts';
 import { readQemuState } from './read-qemu-state.ts';
 
@@ -55,6 +56,7 @@ export async function verifyQemu(source: ByteSource, options: WalkOptions = {}):
   let state: QemuState | undefined;
   try {
     state = await readQemuState(source, { ...options, deep: true, onDamage: (error) => findings.addError(error) });
+    checkStructure(state, findings);
     const structural = findings.errors.filter(({ code }) => !LOSSES.has(code)).length;
     levels.structure = structural === 0 ? 'good' : 'bad';
     checkCompleteness(state, findings);
