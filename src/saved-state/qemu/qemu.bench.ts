@@ -26,6 +26,10 @@ const word = (value: number) => {
   bytes.writeBigUInt64BE(BigInt(value));
   return bytes;
 };
+/** Type, id, name `ram`, instance, version. */
+const START_HEAD = 1 + 4 + 4 + 4 + 4;
+/** Mark and id after a body, as type and id before one. */
+const FOOTER = 5;
 const ZERO_PAGE = Buffer.from([0]);
 
 /** A plain stream with mixed pages in place of a sample's RAM. */
@@ -33,24 +37,21 @@ async function prepare(context: BenchContext): Promise<void> {
   const path = stateOf(context);
   if (existsSync(path)) return;
   const sample = qemuSample(SAMPLE);
-  const [start, part, end, first] = qemuTruth(SAMPLE).sections;
+  const [start, part, end] = qemuTruth(SAMPLE).sections;
   const ramSize = context.ramMib * MIB;
   const sink = await openFileSink(path, { force: true });
   const content = new MixedPages();
   const name = Buffer.from('\x06pc.ram', 'latin1');
-  await sink.write(sample.subarray(0, start.bodyOffset));
+  await sink.write(sample.subarray(0, start.offset + START_HEAD));
   await sink.write(Buffer.concat([word(ramSize + 0x04), name, word(ramSize), word(0x10)]));
-  await sink.write(
-    Buffer.concat([sample.subarray(part.offset - 5, part.offset), sample.subarray(part.offset, part.offset + 5)]),
-  );
+  await sink.write(sample.subarray(part.offset - FOOTER, part.offset + FOOTER));
   for (let address = 0; address < ramSize; address += PAGE_SIZE) {
     const page = content.next();
     const flags = (address === 0 ? 0 : 0x20) | (page ? 0x08 : 0x02);
     await sink.write(Buffer.concat([word(address + flags), ...(address === 0 ? [name] : []), page ?? ZERO_PAGE]));
   }
-  await sink.write(Buffer.concat([word(0x10), sample.subarray(end.offset - 5, end.offset)]));
-  await sink.write(sample.subarray(end.offset, first.offset));
-  await sink.write(sample.subarray(first.offset));
+  await sink.write(Buffer.concat([word(0x10), sample.subarray(end.offset - FOOTER, end.offset)]));
+  await sink.write(sample.subarray(end.offset));
   await sink.commit();
 }
 
