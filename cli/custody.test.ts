@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdirSync, openSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { openFile } from '../formats/files/source.ts';
@@ -148,6 +148,31 @@ describe('a process that has a machine', () => {
     await expectSound(path('kept.sav'), 1);
   });
 });
+
+it.runIf(process.platform === 'linux')(
+  'a process whose terminal closes dies of that, and dumps no memory',
+  async () => {
+    count++;
+    // The shell gets SIGHUP, and hands it on.
+    const lines = [
+      `"${process.execPath}" dist/bin/savkit.js receive --listen 127.0.0.1:0 --insecure &`,
+      'p=$!',
+      "trap 'kill -HUP $p' HUP",
+      'wait $p',
+      'wait $p',
+      `echo $? >"${path('status')}"`,
+    ];
+    writeFileSync(path('script'), lines.join('\n'));
+    const terminal = spawn('script', ['-qfec', `exec sh "${path('script')}"`, '/dev/null']);
+    ending.push(() => terminal.kill('SIGKILL'));
+    for await (const words of terminal.stdout) if (`${words}`.includes('Waiting')) break;
+    terminal.kill('SIGKILL');
+    // 128 and the number of SIGHUP.
+    await expect
+      .poll(() => (existsSync(path('status')) ? readFileSync(path('status'), 'utf8') : ''), { timeout: 60_000 })
+      .toBe('129\n');
+  },
+);
 
 it('an error that nobody caught is told, without its words being able to steer the terminal', () => {
   const told = vi.spyOn(process.stderr, 'write').mockReturnValue(true);

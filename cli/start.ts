@@ -1,10 +1,12 @@
 import { WORKER_VARIABLE } from './many/worker-messages.ts';
 import { custody } from './process/custody.ts';
+import { endWithTerminal } from './process/lost-terminal.ts';
 import { version } from './process/version.ts';
 import { onOutputError, show } from './terminal/print.ts';
 import { line } from './terminal/terminal-text.ts';
 
 onOutputError((error) => custody.outputFailed(error));
+endWithTerminal();
 process.on('uncaughtException', (error) => custody.uncaught(error));
 
 const words = process.argv.slice(2);
