@@ -135,6 +135,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/machines/migrate.ts')).migrateCommand,
   },
   {
+    command: 'drain [machines..]',
+    describe: "Move this host's machines to others, each exactly once",
+    load: async () => (await import('./commands/machines/drain.ts')).drainCommand,
+  },
+  {
     command: 'run [state]',
     describe: 'Run a machine that executes a workload and checks its own memory',
     load: async () => (await import('./commands/machines/run.ts')).runMachineCommand,
@@ -148,6 +153,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     command: 'control <machine> <action> [argument]',
     describe: 'Ask a running machine how it is, or have it do something',
     load: async () => (await import('./commands/machines/control.ts')).controlCommand,
+  },
+  {
+    command: 'top [machines..]',
+    describe: 'Show machines and their migrations as they are now',
+    load: async () => (await import('./commands/machines/top.ts')).topCommand,
   },
   {
     command: 'history',

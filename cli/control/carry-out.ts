@@ -87,7 +87,7 @@ export async function carryAway(
   const trust: Trust =
     request.trust.kind === 'code' ? { kind: 'code', key: Buffer.from(request.trust.key, 'hex') } : request.trust;
   await ensureFolder(records);
-  const migration = newMigrationId();
+  const migration = request.migration ?? newMigrationId();
   const log = new DecisionFile(records, { side: 'source', migration, machine, peer: endpointText(endpoint) });
   if (guest) log.runsIn(guest);
   const connect = (abort?: AbortSignal) => connectToTarget(endpoint, trust, abort);

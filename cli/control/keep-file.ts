@@ -28,12 +28,16 @@ export async function checkKeepFile({ keepIn, force }: KeepFileOptions): Promise
  * state of programs.
  */
 export function keepFile(name: string, { keepIn, force }: KeepFileOptions): KeepFile {
-  if (keepIn !== undefined) return { path: resolve(keepIn), force };
+  return keepIn === undefined ? newKeepFile(name) : { path: resolve(keepIn), force };
+}
+
+/** A file in a folder, of a name that none there has. */
+export function newKeepFile(name: string, folder: string = join(stateFolder(), 'machines')): KeepFile {
   const unique = `${plainName(name)}-${process.pid}-${randomBytes(3).toString('hex')}.sav`;
-  return { path: join(stateFolder(), 'machines', unique), force: false };
+  return { path: join(resolve(folder), unique), force: false };
 }
 
 /** As part of a file's name; the machine's own may come from another host. */
-function plainName(name: string): string {
+export function plainName(name: string): string {
   return name.replace(/[^A-Za-z0-9_-]+/g, '-').slice(0, 64) || 'machine';
 }

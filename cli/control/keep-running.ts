@@ -15,12 +15,17 @@ import { defaultSocketName, removeSocketsOfDead } from './stale-socket.ts';
 /**
  * Where the socket of a machine is that names none: a folder that only the user can read, where the system has one; a
  * path that sockets can have.
+ * @param number of the machine, in a process with several ones
  */
-export function defaultSocketPath(): string {
-  const own = process.env.XDG_RUNTIME_DIR ?? '';
-  const folders = [...(isAbsolute(own) && existsSync(own) ? [own] : []), tmpdir(), '/tmp'];
-  const paths = folders.map((folder) => join(folder, defaultSocketName(process.pid)));
+export function defaultSocketPath(number?: number): string {
+  const paths = defaultSocketFolders().map((folder) => join(folder, defaultSocketName(process.pid, number)));
   return paths.find(isSocketPath) ?? paths[0];
+}
+
+/** Where sockets stand that were given no path, the first choice first. */
+export function defaultSocketFolders(): string[] {
+  const own = process.env.XDG_RUNTIME_DIR ?? '';
+  return [...(isAbsolute(own) && existsSync(own) ? [own] : []), tmpdir(), '/tmp'];
 }
 
 export interface KeepOptions {

@@ -3,6 +3,8 @@ import { dirname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { InterruptedError, UsageError } from '../../formats/errors.ts';
 import { writeFileSink } from '../../formats/files/sink.ts';
+import { world } from '../../formats/world/world.ts';
+import type { MigrationEvent } from '../../migrations/report/report.ts';
 import { Console } from '../../src/console/console.ts';
 import { liveSave } from '../../src/live-save/live-save.ts';
 import { plainSave } from '../../src/live-save/plain-save.ts';
@@ -10,6 +12,7 @@ import { hostPagingText } from '../../src/paging/shadow-mode.ts';
 import { listStatistics } from '../text/statistics-text.ts';
 import { carryOut, changeLimits, foretell } from './carry-out.ts';
 import type { KeptMachine, OnEvent } from './kept-machine.ts';
+import { type MigrationStatus, note } from './migration-status.ts';
 import type { MachineStatus } from './replies.ts';
 import type { ControlCommand, RequestOf } from './requests.ts';
 import { teleport } from './teleport.ts';
@@ -23,7 +26,7 @@ type Operation<C extends ControlCommand> = (
 
 /** What each command of a control socket does. */
 const OPERATIONS: { readonly [C in ControlCommand]: Operation<C> } = {
-  status: describeMachine,
+  status: (kept) => ({ ...describeMachine(kept), migration: kept.migration ?? null }),
   stats: ({ running }, { pattern }) => ({ statistics: listStatistics(running.machine.statistics, pattern) }),
   check,
   pause: (kept) => {
@@ -126,23 +129,27 @@ export function describeMachine({ name, running, host }: KeptMachine): MachineSt
   };
 }
 
-function migrateAway(
+async function migrateAway(
   kept: KeptMachine,
   { request }: RequestOf<'migrate'>,
   onEvent: OnEvent,
   signal: AbortSignal,
 ): Promise<object> {
   const { name, running } = kept;
-  return carryOut(
-    request,
-    { name, machine: running.machine, running },
-    ({ event, ...data }) => {
-      if (event === 'running' || event === 'arrived') kept.movedTo = request.to;
-      onEvent(event, data);
-    },
-    signal,
-    kept.stopAsking,
-  );
+  const status: MigrationStatus = { to: request.to, phase: 'connects', since: world.time.date(), progress: null };
+  const tell = (event: MigrationEvent) => {
+    const { event: word, ...data } = event;
+    note(status, event);
+    if (word === 'running' || word === 'arrived') kept.movedTo = request.to;
+    onEvent(word, data);
+  };
+  // Of two at a time the second one is refused; the first one goes on to be shown.
+  const before = kept.migration;
+  kept.migration ??= status;
+  const own = { name, machine: running.machine, running };
+  return carryOut(request, own, tell, signal, kept.stopAsking).finally(() => {
+    kept.migration = before;
+  });
 }
 
 async function save(

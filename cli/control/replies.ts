@@ -13,7 +13,7 @@ import {
   text,
 } from '../../formats/values/shape.ts';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
-import { EVENT_SHAPES, figure, reportShape, words } from '../../migrations/report/report-shapes.ts';
+import { EVENT_SHAPES, figure, progressShape, reportShape, words } from '../../migrations/report/report-shapes.ts';
 import type { TeleportReport } from '../../migrations/teleporter/teleport-running.ts';
 import type { LiveSaveReport, PassReport } from '../../src/live-save/live-save.ts';
 import type { GuestCheck } from '../../src/running/guest.ts';
@@ -36,6 +36,16 @@ const status = record({
   figures: record({ runMs: figure, steps: figure, ticks: figure, longestGapMs: figure, lastPauseMs: figure }),
   pages: mapOf(figure),
   // Machines that an older savkit runs do not tell these.
+  migration: optional(
+    orNull(
+      record({
+        to: words,
+        phase: oneOf('connects', 'sends', 'stands still', 'handed over', 'link lost'),
+        since: count,
+        progress: orNull(progressShape),
+      }),
+    ),
+  ),
   cpus: optional(list(record({ guestMode: orNull(words), shadowMode: orNull(words) }), 4096)),
   host: optional(
     record({

@@ -47,6 +47,8 @@ const migration = exact({
   compression,
   proof: oneOf('auto', 'full', 'audited'),
   resumeWithinMs: amount,
+  /** Number of the migration, where it was chosen before. */
+  migration: optional(hexText(16)),
 });
 
 /** What each command of a control socket takes. */

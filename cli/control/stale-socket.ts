@@ -31,11 +31,11 @@ export async function removeStale(path: string): Promise<void> {
   if (await staleSocket(path)) await unlink(path).catch(() => {});
 }
 
-const DEFAULT_NAME = /^savkit-(\d+)\.sock$/;
+const DEFAULT_NAME = /^savkit-(\d+)(?:-\d+)?\.sock$/;
 
-/** Where the socket of a process stands that was given no path. */
-export function defaultSocketName(pid: number): string {
-  return `savkit-${pid}.sock`;
+/** Where the socket of a process stands that was given no path; of a process with several machines with a number. */
+export function defaultSocketName(pid: number, number?: number): string {
+  return number === undefined ? `savkit-${pid}.sock` : `savkit-${pid}-${number}.sock`;
 }
 
 /** Removes the user's own sockets of default names that killed processes have left in a folder. */

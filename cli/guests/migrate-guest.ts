@@ -15,7 +15,7 @@ import { guestCheckText } from './guest-text.ts';
 import { watchOver } from './watchdog.ts';
 
 /** Begins the name of a guest of QEMU: `qmp:/run/vm.qmp`. */
-const SCHEME = 'qmp:';
+export const GUEST_SCHEME = 'qmp:';
 
 export interface MigrateGuestOptions extends MigrateMachineOptions {
   sharedDisks: boolean;
@@ -23,12 +23,12 @@ export interface MigrateGuestOptions extends MigrateMachineOptions {
 
 /** Whether a machine is a guest of QEMU, by its name. */
 export function isGuest(name: string): boolean {
-  return name.startsWith(SCHEME);
+  return name.startsWith(GUEST_SCHEME);
 }
 
 /** Path of its QMP socket. */
 export function pathOfGuest(name: string): string {
-  return name.slice(SCHEME.length);
+  return name.slice(GUEST_SCHEME.length);
 }
 
 /** Migrates a guest of a QEMU on this host; this process does the work, and the guest outlives it. */

@@ -39,19 +39,22 @@ export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job
         maxBytes: maxMemory === undefined ? undefined : parseNumber(maxMemory),
         onStarted: (target) => onMade(guestOf(target)),
       }),
-    keep: async (target, { wasPaused }) => outcomeOf(target, wasPaused, options.quiet),
+    keep: async (target, { wasPaused }) => outcomeOfGuest(target, wasPaused, options.quiet),
   });
 }
 
-async function readCommand(path: string): Promise<QemuCommand> {
+/** The command line of a QEMU, out of a file. @throws EnvironmentError, UsageError */
+export async function readCommand(path: string): Promise<QemuCommand> {
   return parseCommand(wordsOf(await readSmallText(path, ARGUMENTS_LIMIT)));
 }
 
-function guestOf({ process: { pid, qmpPath: qmp }, ramPaths: ram }: QemuTarget) {
+/** A guest's process, as records name it. */
+export function guestOf({ process: { pid, qmpPath: qmp }, ramPaths: ram }: QemuTarget) {
   return { pid, qmp, ram };
 }
 
-function outcomeOf(target: QemuTarget, isPaused: boolean, quiet: boolean): Outcome {
+/** Lets go of a guest that runs here, and tells of it. */
+export function outcomeOfGuest(target: QemuTarget, isPaused: boolean, quiet: boolean): Outcome {
   const { description, process } = target;
   const { name, regions, cpus } = description;
   const pages = regions.reduce((sum, region) => sum + region.pages, 0);

@@ -1,14 +1,13 @@
 import { existsSync, fstatSync, statSync } from 'node:fs';
 import { FormatError, InterruptedError } from '../../formats/errors.ts';
 import { holdFile } from '../../formats/files/held-files.ts';
-import type { HttpOptions } from '../../formats/files/http-request.ts';
-import { isUrl, openHttp } from '../../formats/files/http-source.ts';
 import { openScratchFile } from '../../formats/files/scratch-file.ts';
 import { type ByteSource, chunksOf, openFile, sharedFile, streamSource } from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { stop, whenAborted } from './stop.ts';
 import { unpacked } from './unpacked.ts';
+import { isUrl, openUrl } from './web.ts';
 
 export interface InputOptions {
   /** Once the file has been read, because what was read lives on and may be saved to the same place. */
@@ -92,14 +91,9 @@ export function withSource<T>(
   return withSeekableInput(file, use, options);
 }
 
-/** What is sent to web servers, from the environment: a command line shows to everybody. */
-export function httpOptions(): HttpOptions {
-  return { authorization: process.env.SAVKIT_HTTP_AUTHORIZATION, signal: stop.signal };
-}
-
 /** A file, or the part of one that the words after the last colon name. @throws EnvironmentError */
 async function openPart(path: string): Promise<ByteSource> {
-  if (isUrl(path)) return openHttp(path, httpOptions());
+  if (isUrl(path)) return openUrl(path);
   const colon = path.lastIndexOf(':');
   const part = path.slice(colon + 1);
   if (colon < 1 || part === '' || existsSync(path) || !existsSync(path.slice(0, colon))) return openFile(path);

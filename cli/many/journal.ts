@@ -1,11 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, stat } from 'node:fs/promises';
-import { linesOf } from '../../formats/binary/lines.ts';
-import { EnvironmentError, FormatError, UsageError } from '../../formats/errors.ts';
-import { httpFacts, isUrl } from '../../formats/files/http-source.ts';
-import { MIB } from '../../formats/sizes.ts';
+import { stat } from 'node:fs/promises';
 import {
-  anything,
   checkShape,
   count,
   flag,
@@ -21,18 +16,14 @@ import {
   text,
 } from '../../formats/values/shape.ts';
 import { MAX_FINDINGS } from '../../src/saved-state/reading/findings.ts';
-import { httpOptions } from '../io/input.ts';
+import { LineLog } from '../io/line-log.ts';
+import { factsOfUrl, isUrl } from '../io/web.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import { version } from '../process/version.ts';
 import type { FileEvent } from './file-event.ts';
 
 /** Version of the journal; its first line names it. */
 const JOURNAL = 'savkit/journal/1';
-/** What every journal begins with. */
-const BEGINNING = Buffer.from(JSON.stringify({ journal: JOURNAL }).slice(0, -1));
-/** Bytes: results of one file are much smaller. */
-const LONGEST_LINE = 64 * MIB;
-const NEWLINE = 0x0a;
 
 /** What makes a file the same one as before. */
 export interface Identity {
@@ -77,13 +68,11 @@ const TRIED_AGAIN: readonly number[] = [ExitCode.ENVIRONMENT, ExitCode.INTERRUPT
 
 /** The files that a command has been through, one event a line, so that another process can go on after a crash. */
 export class Journal {
-  readonly #file: FileHandle;
   readonly #done = new Set<string>();
   readonly #begun = new Set<string>();
+  #log!: LineLog;
 
-  private constructor(file: FileHandle) {
-    this.#file = file;
-  }
+  private constructor() {}
 
   /**
    * @param operation what is done to each file: the same again, or the journal is of something else
@@ -97,21 +86,14 @@ export class Journal {
     onDone: (event: FileEvent) => void,
   ): Promise<Journal> {
     const key = createHash('sha256').update(JSON.stringify(operation)).digest('hex');
-    try {
-      const file = await open(path, resume ? 'a+' : 'ax+', 0o600);
-      const journal = new Journal(file);
-      const { size } = await file.stat();
-      if (size > 0) await journal.#readBack(path, key, onDone);
-      if (size === 0 || (await file.stat()).size === 0)
-        await journal.#append({ journal: JOURNAL, tool: `savkit ${version()}`, command: operation.command, key });
-      return journal;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EEXIST')
-        throw new EnvironmentError('EEXIST', `Cannot write ${path}: it is there already; --resume goes on with it`);
-      throw error instanceof EnvironmentError || error instanceof UsageError || error instanceof FormatError
-        ? error
-        : EnvironmentError.from(error, `write ${path}`);
-    }
+    const head = { journal: JOURNAL, tool: `savkit ${version()}`, command: operation.command, key };
+    const journal = new Journal();
+    journal.#log = await LineLog.open(path, {
+      head,
+      resume,
+      onEntry: (value, refuse) => journal.#note(checkShape(value, entryShape, refuse), onDone),
+    });
+    return journal;
   }
 
   /** Whether an earlier process was through with the file as it is now. */
@@ -125,47 +107,15 @@ export class Journal {
   }
 
   async begin({ file, size, modified }: Identity): Promise<void> {
-    await this.#append({ event: 'begin', file, size, modified });
+    await this.#log.append({ event: 'begin', file, size, modified });
   }
 
   async add(event: FileEvent): Promise<void> {
-    await this.#append(event);
+    await this.#log.append({ ...event });
   }
 
   async close(): Promise<void> {
-    await this.#file.datasync().catch(() => {});
-    await this.#file.close();
-  }
-
-  async #append(entry: object): Promise<void> {
-    await this.#file.appendFile(`${JSON.stringify(entry)}\n`);
-  }
-
-  /** A last line without end is of a process that was killed; it goes. @throws UsageError for what is no journal */
-  async #readBack(path: string, key: string, onDone: (event: FileEvent) => void): Promise<void> {
-    const beginning = Buffer.alloc(BEGINNING.length);
-    const { bytesRead } = await this.#file.read(beginning, 0, beginning.length, 0);
-    if (!beginning.subarray(0, bytesRead).equals(BEGINNING.subarray(0, bytesRead))) throw noJournal(path);
-    let size = 0;
-    let whole = 0;
-    const input = this.#file.createReadStream({ start: 0, autoClose: false });
-    const measured = async function* () {
-      for await (const chunk of input as AsyncIterable<Buffer>) {
-        if (chunk.includes(NEWLINE)) whole = size + chunk.lastIndexOf(NEWLINE) + 1;
-        size += chunk.length;
-        yield chunk;
-      }
-    };
-    let isFirst = true;
-    for await (const text of linesOf(measured(), LONGEST_LINE, 'drop')) {
-      const refuse = (why: string) =>
-        new FormatError('bad-record', `Cannot read the journal ${path}: of a line, ${why}`);
-      const value = parsed(text, refuse);
-      if (isFirst) expectSame(path, value, key);
-      else this.#note(checkShape(value, entryShape, refuse), onDone);
-      isFirst = false;
-    }
-    if (whole < size) await this.#file.truncate(whole);
+    await this.#log.close();
   }
 
   #note(entry: Entry, onDone: (event: FileEvent) => void): void {
@@ -180,7 +130,7 @@ export class Journal {
 
 /** How a file is now; of what can't be looked at only the name is known. */
 export async function identityOf(file: string): Promise<Identity> {
-  if (isUrl(file)) return { file, ...(await httpFacts(file, httpOptions()).catch(() => UNKNOWN)) };
+  if (isUrl(file)) return { file, ...(await factsOfUrl(file).catch(() => UNKNOWN)) };
   const there = file === '-' ? undefined : await stat(file).catch(() => undefined);
   return {
     file,
@@ -197,27 +147,4 @@ function keyOf({ file, size, modified }: Identity): string {
     .update(JSON.stringify([file, size, modified]))
     .digest('base64')
     .slice(0, 20);
-}
-
-function parsed(text: string, refuse: (why: string) => Error): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw refuse('it is not JSON');
-  }
-}
-
-/** @param value the first line */
-function expectSame(path: string, value: unknown, key: string): void {
-  const head = checkShape(value, record({ journal: anything, key: anything }), () => noJournal(path));
-  if (head.journal !== JOURNAL) throw noJournal(path);
-  if (head.key !== key)
-    throw new UsageError(
-      'other-journal',
-      `Cannot go on with ${path}: it is the journal of another command, or of other options`,
-    );
-}
-
-function noJournal(path: string): UsageError {
-  return new UsageError('other-journal', `Cannot go on with ${path}: it is no journal of savkit`);
 }

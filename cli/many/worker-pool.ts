@@ -4,14 +4,13 @@ import { EnvironmentError } from '../../formats/errors.ts';
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { stop, whenAborted } from '../io/stop.ts';
 import { ExitCode } from '../process/exit-codes.ts';
+import { SAVKIT } from '../process/own-program.ts';
 import type { Done } from '../process/run-command.ts';
 import { textOfOwnProcess } from '../terminal/own-process.ts';
 import { outputStyle } from '../terminal/print.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 import type { FileOptions } from './file-command.ts';
 import { type FileAnswer, type FileTask, WORKER_VARIABLE, type WorkerStart } from './worker-messages.ts';
-
-const SAVKIT = new URL('./savkit.js', import.meta.url);
 
 interface Worker {
   child: ChildProcess;

@@ -15,6 +15,8 @@ export interface ArrivedOptions extends KeepFileOptions {
   quiet: boolean;
   runFor?: number;
   control?: string;
+  /** Called with the machine that runs. */
+  onKept?: (kept: KeptMachine) => void;
   /** File that the machine is kept in, in place of running. */
   output?: string;
 }
@@ -39,6 +41,7 @@ export async function keepArrived(
     };
   }
   const kept: KeptMachine = { name, running };
+  options.onKept?.(kept);
   await untilItEnds(kept, options, report, signal);
   const { movedTo = null, savedTo = null } = kept;
   const { kind } = running.guest;

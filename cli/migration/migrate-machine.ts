@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { InterruptedError, type SavkitError, UsageError } from '../../formats/errors.ts';
 import { parseNumber } from '../../formats/values/number-text.ts';
+import { recordPath } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { Forecast } from '../../migrations/policy/forecast.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
@@ -31,6 +33,7 @@ export interface MigrateMachineOptions extends CommonOptions, TrustOptions {
   resumeWithin: number;
   records: string;
   dryRun: boolean;
+  migration?: string;
   change: boolean;
 }
 
@@ -133,18 +136,28 @@ export async function requestOf(
   options: MigrateMachineOptions,
   lookFirst?: () => Promise<unknown>,
 ): Promise<MigrateRequest> {
-  const { to, streams, proof, records, resumeWithin } = options;
+  const { to, streams, proof, records, resumeWithin, migration } = options;
   if (to === undefined) throw new UsageError('usage', 'Cannot migrate: expected --to HOST:PORT');
   parseEndpoint(to);
   if (!Number.isInteger(streams) || streams < 1 || streams > 16)
     throw new UsageError('usage', `Cannot use --streams ${streams}: expected 1 to 16`);
   const wish = wishOf(options);
   await ensureFolder(records);
+  if (migration !== undefined) checkMigration(migration, records);
   await lookFirst?.();
   const trust = await sourceTrust(options);
   const sent: MigrateRequest['trust'] =
     trust.kind === 'code' ? { kind: 'code', key: Buffer.from(trust.key).toString('hex') } : trust;
-  return { ...wish, to, trust: sent, records, streams, proof, resumeWithinMs: resumeWithin * 1000 };
+  return { ...wish, to, trust: sent, records, streams, proof, resumeWithinMs: resumeWithin * 1000, migration };
+}
+
+/** A number names one migration for ever: what is on record under it is of another one. */
+function checkMigration(migration: string, records: string): void {
+  if (!/^[0-9a-f]{32}$/.test(migration))
+    throw new UsageError('bad-value', `--migration ${migration}: expected 32 hexadecimal digits in lower case`);
+  const path = recordPath(records, migration, 'source');
+  if (existsSync(path))
+    throw new UsageError('usage', `Cannot use --migration ${migration}: ${path} is on record already`);
 }
 
 /** The limits that were given; JSON knows no infinity. */

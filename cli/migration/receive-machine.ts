@@ -7,8 +7,9 @@ import type { ReceiveEvent } from '../../migrations/arrival/reception.ts';
 import { DecisionFile, type GuestRecord } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder, recallTarget } from '../../migrations/hand-over/record-folder.ts';
 import type { TargetHost, TargetMachine } from '../../migrations/machine/machine.ts';
-import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
-import { Gate } from '../../migrations/trust/gate.ts';
+import { type Endpoint, endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
+import { Gate, type GateOptions } from '../../migrations/trust/gate.ts';
+import type { Trust } from '../../migrations/trust/trust.ts';
 import { MachineHost } from '../../migrations/virtual-machine/machine-host.ts';
 import { PeerError } from '../../migrations/wire/peer-error.ts';
 import { parseHostPaging } from '../../src/paging/shadow-mode.ts';
@@ -17,9 +18,10 @@ import { checkSocketPath } from '../control/stale-socket.ts';
 import { tryFile } from '../io/output.ts';
 import { type Charge, custody } from '../process/custody.ts';
 import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
-import { line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
+import { line, lines } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
 import { type ArrivedOptions, keepArrived } from './arrived-machine.ts';
+import { receiveText } from './receive-text.ts';
 import { type TrustOptions, targetTrust } from './trust-options.ts';
 
 export interface ReceiveOneOptions extends CommonOptions, TrustOptions {
@@ -117,15 +119,9 @@ export async function receiveOne<M extends TargetMachine>(
       },
     );
     const release = custody.take(promised(receiver, options.records));
-    const gate = await Gate.open(endpoint, trust, {
-      onConnection: (socket, peer) => void receiver.accept(socket, peer),
-      onRefused: (from, why) => report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
-    });
+    const gate = await openGate(endpoint, trust, report, (socket, peer) => void receiver.accept(socket, peer));
     try {
-      const at = endpointText(gate.endpoint);
-      report.note('listening', line`Waiting for a machine on ${at}`, { at, pid: process.pid });
-      if (shownCode !== undefined)
-        report.ask('code', line`Pairing code, good for this one machine: ${shownCode}`, { code: shownCode });
+      tellWhere(gate, shownCode, 'this one machine', report);
       const machine = await awaitMachine(receiver, options.wait, signal);
       return await keep(machine, { report, wasPaused });
     } finally {
@@ -139,8 +135,29 @@ export async function receiveOne<M extends TargetMachine>(
   }
 }
 
+/** Opens the door, and tells who was not let in. @throws EnvironmentError */
+export function openGate(
+  endpoint: Endpoint,
+  trust: Trust,
+  report: LiveReport,
+  onConnection: GateOptions['onConnection'],
+): Promise<Gate> {
+  return Gate.open(endpoint, trust, {
+    onConnection,
+    onRefused: (from, why) => report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
+  });
+}
+
+/** @param goodFor what the code is for */
+export function tellWhere(gate: Gate, shownCode: string | undefined, goodFor: string, report: LiveReport): void {
+  const at = endpointText(gate.endpoint);
+  report.note('listening', line`Waiting for a machine on ${at}`, { at, pid: process.pid });
+  if (shownCode !== undefined)
+    report.ask('code', line`Pairing code, good for ${goodFor}: ${shownCode}`, { code: shownCode });
+}
+
 /** A machine that has been promised to the source, though nobody can say yet whether it is this side's. */
-function promised(receiver: { hasPromised: boolean }, records: string): Charge {
+export function promised(receiver: { hasPromised: boolean }, records: string): Charge {
   return {
     isHeld: () => receiver.hasPromised,
     ways: () =>
@@ -179,37 +196,5 @@ async function awaitMachine<M extends TargetMachine>(
 
 function tell(report: LiveReport, event: ReceiveEvent): void {
   const { event: name, ...data } = event;
-  report.note(name, textOf(event), data);
-}
-
-/** What follows from a link that is lost, by the state of the migration. */
-const LINK_LOST: Readonly<Record<string, string>> = {
-  greeted: 'nothing has come, waits for a machine',
-  receiving: 'keeps what has come, and waits for the source to come again',
-  ready: 'the machine is whole here; waits for the source to say whether it runs here',
-  'in-doubt': 'the machine is whole here; waits for the source to say whether it runs here',
-  ended: 'the machine stays at the source',
-};
-
-function textOf(event: ReceiveEvent): TerminalText {
-  switch (event.event) {
-    case 'arriving':
-      return event.attempt === 1 ? line`${event.peer} sends a machine` : line`${event.peer} is connected again`;
-    case 'refused':
-      return line`${event.peer} was refused: ${event.message}`;
-    case 'link-lost':
-      return line`Link lost: ${event.message}; ${LINK_LOST[event.state] ?? 'waits for the source to come again'}`;
-    case 'ready':
-      return line`All is here: memory has the hash ${event.root}`;
-    case 'not-started':
-      return line`The machine is here, and could not be started: ${event.message}`;
-    case 'running':
-      return line`The machine runs here`;
-    case 'arrived-in-file':
-      return line`The machine is in its file here`;
-    case 'arrived-paused':
-      return line`The machine is here, paused as it was at the source`;
-    default:
-      return NO_TEXT;
-  }
+  report.note(name, receiveText(event), data);
 }

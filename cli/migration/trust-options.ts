@@ -9,7 +9,8 @@ import { readPassword } from '../io/password.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 
-const CODE_VARIABLE = 'SAVKIT_PAIRING_CODE';
+/** Environment variable with the code. */
+export const CODE_VARIABLE = 'SAVKIT_PAIRING_CODE';
 const PEM_LIMIT = 1 << 20;
 
 export function withTrustOptions<T>(argv: Argv<T>) {
@@ -51,10 +52,18 @@ export async function sourceTrust(options: TrustOptions): Promise<MachineTrust> 
   if (other) return other;
   return {
     kind: 'code',
-    key: keyOfCode(
-      await readPassword(options.codeFile, CODE_VARIABLE, line`Pairing code, as the target shows it: `, '--code-file'),
-    ),
+    key: keyOfCode(await readCode(options)),
   };
+}
+
+/** The code of a target: from a file, the environment, or asked for. @throws UsageError */
+export function readCode({ codeFile }: TrustOptions): Promise<string> {
+  return readPassword(codeFile, CODE_VARIABLE, line`Pairing code, as the target shows it: `, '--code-file');
+}
+
+/** Whether a pairing code is what a source and its target trust in. */
+export function usesCode({ cert, key, ca, insecure }: TrustOptions): boolean {
+  return !insecure && [cert, key, ca].every((file) => file === undefined);
 }
 
 /** How a target knows its source; with a fresh code to be shown, unless one is given. */

@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { removeTemporaryFiles } from '../../formats/files/temporary-files.ts';
 import { tell } from '../terminal/print.ts';
-import { indent, line, lines, type TerminalText } from '../terminal/terminal-text.ts';
+import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { ExitCode } from './exit-codes.ts';
 
 /** Something that would be lost with this process: a machine of which there is no other copy. */
@@ -34,7 +34,7 @@ type EndSignal = (typeof SIGNALS)[number];
  * the second kills, and nobody works for a reader that is gone.
  */
 class Custody {
-  /** The last one counts: it stands for the machine that the others were waiting for. */
+  /** Of those without a way to save them the last one counts: it stands for the machine that the others waited for. */
   readonly #charges: Charge[] = [];
   #outputMatters = true;
   #askedAt = Number.NEGATIVE_INFINITY;
@@ -74,7 +74,14 @@ class Custody {
     return () => {
       const at = this.#charges.indexOf(charge);
       if (at >= 0) this.#charges.splice(at, 1);
+      // It was waited for.
+      if (at >= 0 && this.#isEndWanted && !this.#isSaved && !this.#saving) this.#saveAndStop();
     };
+  }
+
+  /** Somebody wants the process to end, as soon as its machines can be saved: it is not to take any more. */
+  get isEndWanted(): boolean {
+    return this.#isEndWanted;
   }
 
   /**
@@ -113,16 +120,19 @@ class Custody {
   }
 
   #saveAndStop(): void {
-    const held = this.#held;
+    const held = this.#charges.filter((charge) => charge.isHeld());
     this.#isEndWanted = true;
+    const waiting = held.findLast(({ save }) => save === undefined);
     if (this.#saving) tell(line`The machine is still being saved; kill -9 ${process.pid} would drop it`);
-    else if (held?.save) this.#saving = this.#save(held, held.save());
-    else if (held) tell(held.ways());
+    else if (waiting) tell(waiting.ways());
+    else this.#saving = this.#save(held);
   }
 
-  async #save(held: Charge, saved: Promise<TerminalText>): Promise<void> {
+  /** Those that are saved stand still, should a later one fail. */
+  async #save(held: readonly Charge[]): Promise<void> {
+    let at: Charge | undefined;
     try {
-      tell(await saved);
+      for (at of held) tell((await at.save?.()) ?? NO_TEXT);
       this.#isSaved = true;
       this.#isStopped = true;
       this.#stop();
@@ -131,7 +141,7 @@ class Custody {
       tell(
         lines([
           line`${error instanceof Error ? error.message : String(error)}; the machine stays as it was`,
-          held.ways(),
+          at?.ways() ?? NO_TEXT,
         ]),
       );
     } finally {

@@ -2,6 +2,7 @@ import { EnvironmentError, type SavkitError, UsageError } from '../../formats/er
 import type { FileSink } from '../../formats/files/sink.ts';
 import { connectPeer } from '../../migrations/teleporter/connect.ts';
 import { Door } from '../../migrations/teleporter/door.ts';
+import type { StreamFigures } from '../../migrations/teleporter/pass-figures.ts';
 import type { Peer } from '../../migrations/teleporter/peer.ts';
 import { type RelayReport, relayMachine } from '../../migrations/teleporter/relay.ts';
 import { type RelayKey, relayKey } from '../../migrations/teleporter/relay-key.ts';
@@ -10,6 +11,8 @@ import { type Endpoint, endpointText, parseEndpoint, parseListenEndpoint } from 
 import { findingOf } from '../../src/saved-state/reading/findings.ts';
 import { readSmallFile } from '../io/input.ts';
 import { openOutput } from '../io/output.ts';
+import type { Values } from '../metrics/metrics.ts';
+import { type MetricsOptions, serveMetrics } from '../metrics/metrics-server.ts';
 import { ExitCode } from '../process/exit-codes.ts';
 import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
 import { sizeText } from '../terminal/size-text.ts';
@@ -18,7 +21,7 @@ import { indent, line, lines, NO_TEXT, type TerminalText } from '../terminal/ter
 import { LiveReport } from '../text/live-report.ts';
 import { figuresLine, passTable } from './figures-text.ts';
 
-export interface RelayMigrationOptions extends CommonOptions {
+export interface RelayMigrationOptions extends CommonOptions, MetricsOptions {
   listen: string;
   to: string;
   encrypt?: 'in' | 'out' | 'both';
@@ -37,7 +40,9 @@ export async function relayMigration(options: RelayMigrationOptions, { signal }:
   const keys = await keysFor(options);
   const sink = options.record === undefined ? undefined : await openOutput(options.record, { force: options.force });
   try {
-    const carried = await new Carrier(ends, options.wait, keys, sink, report, signal).run();
+    const carrier = new Carrier(ends, options.wait, keys, sink, report, signal);
+    const endMetrics = await serveMetrics(options, report, () => carrier.values());
+    const carried = await carrier.run().finally(endMetrics);
     report.stop();
     if (sink && carried.recorded) await sink.commit();
     else await sink?.abort();
@@ -75,6 +80,8 @@ class Carrier {
   readonly #sink: FileSink | undefined;
   readonly #report: LiveReport;
   readonly #signal: AbortSignal;
+  readonly #counts = { connections: 0, refused: 0 };
+  #figures: StreamFigures | undefined;
 
   constructor(
     { at, to }: { at: Endpoint; to: Endpoint },
@@ -93,11 +100,25 @@ class Carrier {
     this.#signal = signal;
   }
 
+  /** What is told of it to Prometheus. */
+  values(): Values {
+    const figures = this.#figures;
+    return {
+      savkit_relay_connections_total: [{ value: this.#counts.connections }],
+      savkit_relay_refused_total: [{ value: this.#counts.refused }],
+      savkit_relay_bytes: figures ? [{ value: figures.bytes }] : [],
+      savkit_relay_passes: figures ? [{ value: figures.passes.length }] : [],
+    };
+  }
+
   async run(): Promise<RelayReport> {
     const wait = this.#wait;
     const door = await Door.open(this.#at, {
       ...(this.#keys.in ? { key: this.#keys.in } : {}),
-      onRefused: (from, why) => this.#report.note('refused', line`${from} did not get in: ${why}`, { from, why }),
+      onRefused: (from, why) => {
+        this.#counts.refused++;
+        this.#report.note('refused', line`${from} did not get in: ${why}`, { from, why });
+      },
     });
     const [at, to] = [endpointText(door.endpoint), endpointText(this.#to)];
     this.#report.note('listening', line`Relaying from ${at} to ${to}`, { at, to });
@@ -107,11 +128,10 @@ class Carrier {
         const source = await door.next(deadline, this.#signal);
         const carried = await this.#carry(source);
         if (carried?.authenticated) return carried;
-        if (carried)
-          this.#report.note('refused', line`${source.name} did not get in`, {
-            from: source.name,
-            why: carried.refusal?.text ?? '',
-          });
+        if (!carried) continue;
+        this.#counts.refused++;
+        const why = carried.refusal?.text ?? '';
+        this.#report.note('refused', line`${source.name} did not get in`, { from: source.name, why });
       }
     } finally {
       door.close();
@@ -121,6 +141,7 @@ class Carrier {
   async #carry(source: Peer): Promise<RelayReport | undefined> {
     const target = await this.#reach(source);
     if (!target) return undefined;
+    this.#counts.connections++;
     this.#report.note('connected', line`Connected ${source.name} with ${target.name}`, {
       from: source.name,
       to: target.name,
@@ -128,12 +149,14 @@ class Carrier {
     return relayMachine(source, target, {
       ...(this.#sink ? { record: this.#sink } : {}),
       onStep: (step) => this.#report.note('step', NO_TEXT, { step }),
-      onProgress: (figures) =>
+      onProgress: (figures) => {
+        this.#figures = figures;
         this.#report.update(
           'progress',
           () => figuresLine(figures),
           () => figures,
-        ),
+        );
+      },
     });
   }
 

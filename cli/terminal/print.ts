@@ -7,6 +7,7 @@ import { jsonText, type TerminalText } from './terminal-text.ts';
 
 const NEWLINE = '\n';
 const CLEAR_LINE = '\r\x1b[K';
+const CLEAR_SCREEN = '\x1b[H\x1b[J';
 const DEFAULT_COLUMNS = 80;
 
 /** What was asked for; text without words is nothing. @returns when it is written */
@@ -55,6 +56,11 @@ export function redrawLine(text: TerminalText): void {
 
 export function clearLine(): void {
   process.stderr.write(CLEAR_LINE);
+}
+
+/** Shows a text on the terminal that stdout is, in place of all that stood there. */
+export function redrawScreen(text: TerminalText): Promise<void> {
+  return write(process.stdout, `${CLEAR_SCREEN}${text}${NEWLINE}`);
 }
 
 /** What happens when stdout takes no more; of stderr there is nowhere left to tell. */

@@ -4,6 +4,10 @@ import { after, sleep, stopTimer } from '../world/waiting.ts';
 export interface HttpOptions {
   /** Value of the header of that name, such as `Bearer …`. */
   authorization?: string | undefined;
+  /** Gives further headers that sign a request with these headers. */
+  sign?: (method: string, url: string, headers: Readonly<Record<string, string>>) => Record<string, string>;
+  /** What the file is called; else its address without what may be secret. */
+  name?: string;
   /** Ends requests that are under way. */
   signal?: AbortSignal;
 }
@@ -34,12 +38,12 @@ export function httpPlace(given: string, options: HttpOptions): HttpPlace {
       'bad-url',
       `Cannot read ${bare}: its address names a user; give that as SAVKIT_HTTP_AUTHORIZATION, e.g. 'Basic …'`,
     );
-  return { ...options, url: href, name: `${protocol}//${host}${pathname}` };
+  return { ...options, url: href, name: options.name ?? `${protocol}//${host}${pathname}` };
 }
 
 /** Asks until the server answers, some times. @throws EnvironmentError */
 export async function request(
-  { url, name, authorization, signal }: HttpPlace,
+  { url, name, authorization, sign, signal }: HttpPlace,
   headers: Record<string, string>,
   method = 'GET',
 ): Promise<Response> {
@@ -50,7 +54,7 @@ export async function request(
       const ends = [silence.signal, ...(signal ? [signal] : [])];
       const own: Record<string, string> = authorization === undefined ? {} : { authorization };
       // Ranges are of the file itself, and never of a packed form that only the connection has.
-      const all = { 'accept-encoding': 'identity', ...headers, ...own };
+      const all = { 'accept-encoding': 'identity', ...headers, ...own, ...sign?.(method, url, headers) };
       const response = await fetch(url, { method, headers: all, signal: AbortSignal.any(ends) });
       if (response.ok || response.status === 416 || (method === 'HEAD' && response.status < 500)) return response;
       await response.body?.cancel();

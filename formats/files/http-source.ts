@@ -9,8 +9,8 @@ const BLOCK = MIB;
 /** Blocks that are kept: readers go back a little, and some look at the end of a file first. */
 const KEPT_BLOCKS = 8;
 
-/** Whether a path is to be fetched: `https://…`, `http://…`. */
-export function isUrl(path: string): boolean {
+/** Whether a path is of a web server: `https://…`, `http://…`. */
+export function isHttp(path: string): boolean {
   return /^https?:\/\//i.test(path);
 }
 

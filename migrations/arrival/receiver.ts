@@ -1,22 +1,19 @@
 import type { Duplex } from 'node:stream';
 import { InterruptedError, type SavkitError } from '../../formats/errors.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { after, clock, sleep } from '../../formats/world/waiting.ts';
-import { world } from '../../formats/world/world.ts';
 import type { DecisionLog, TargetDecision } from '../hand-over/decision-record.ts';
 import { differenceOf, type MachineDescription } from '../machine/description.ts';
 import type { TargetHost, TargetMachine } from '../machine/machine.ts';
 import { PageSpace } from '../machine/page-space.ts';
 import { loadZstd, type Zstd } from '../pages/zstd.ts';
-import { FrameChannel } from '../wire/frame-channel.ts';
-import { throwReason } from '../wire/inbox.ts';
-import { DEFAULT_WINDOW, MAX_MESSAGE, MAX_PAGES_PAYLOAD, TIME_OUTS, type TimeOuts } from '../wire/limits.ts';
+import { DEFAULT_WINDOW, MAX_PAGES_PAYLOAD, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
-import { type Capabilities, joinShape, PROTOCOL, sourceHelloShape, VERSIONS } from '../wire/messages.ts';
+import type { Capabilities } from '../wire/messages.ts';
 import { MigrationError, reasonOf } from '../wire/migration-error.ts';
-import { type Frame, readHead, readMessage } from '../wire/payload.ts';
-import { PeerError } from '../wire/peer-error.ts';
 import { tellUndisturbed } from '../wire/tell-undisturbed.ts';
 import { Arrival } from './arrival.ts';
+import { type Greeting, strayStream, welcome } from './greeting.ts';
 import type { ReceiveEvent } from './reception.ts';
 import { TargetSession } from './target-session.ts';
 
@@ -74,12 +71,26 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
 
   /** Makes ready for one machine. @param host makes the machine that takes what arrives */
   static async create<M extends TargetMachine>(host: TargetHost<M>, options: ReceiverOptions): Promise<Receiver<M>> {
-    return new Receiver(host, options, await loadZstd());
+    return Receiver.createWith(host, options, await loadZstd());
+  }
+
+  /** The same with zstd that is loaded already. @internal */
+  static createWith<M extends TargetMachine>(
+    host: TargetHost<M>,
+    options: ReceiverOptions,
+    zstd: Zstd | undefined,
+  ): Receiver<M> {
+    return new Receiver(host, options, zstd);
   }
 
   /** No machine is under way. */
   get isIdle(): boolean {
     return this.#arrival === undefined || this.#arrival.state === 'waiting' || this.#arrival.state === 'greeted';
+  }
+
+  /** Pages of a machine come, or are about to. A machine whose link is lost is kept, but takes nobody's turn. */
+  get isBusy(): boolean {
+    return this.isIdle || this.#arrival?.state === 'receiving';
   }
 
   /**
@@ -94,23 +105,23 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
    * Takes a connection, which has shown that it is trusted. Resolves at its end; never rejects for what the peer does.
    */
   async accept(stream: Duplex, peer: string): Promise<void> {
-    const channel = new FrameChannel(stream, this.#options.timeOuts ?? TIME_OUTS);
-    channel.limit = MAX_MESSAGE;
-    try {
-      const nonce = world.chance.bytes(16).toString('hex');
-      await channel.send(
-        'hello',
-        {},
-        { protocol: PROTOCOL, versions: VERSIONS, nonce, capabilities: this.#capabilities() },
-      );
-      const frame = await channel.receive('hello or join', channel.timeOuts.hello);
-      throwReason(frame);
-      if (frame.name === 'join') await this.#join(channel, frame, nonce);
-      else await this.#greet(channel, frame, nonce, peer);
-      channel.end();
-    } catch (error) {
-      await this.#refuse(channel, error as SavkitError, peer);
-    }
+    await welcome(stream, {
+      capabilities: capabilitiesOf(this.#options, this.#zstd),
+      room: { bytes: this.#host.maxPages * PAGE_SIZE, machines: this.isIdle && !this.#isClosed ? 1 : 0 },
+      timeOuts: this.#options.timeOuts,
+      serve: (greeting) => this.serve(greeting, peer),
+      onRefused: (message) => this.tell({ event: 'refused', peer, message }),
+    });
+  }
+
+  /** Serves a connection that has opened with such a greeting, until its end. @internal */
+  serve(greeting: Greeting, peer: string): Promise<void> {
+    return greeting.kind === 'join' ? this.#join(greeting) : this.#greet(greeting, peer);
+  }
+
+  /** Whether a stream with this token belongs to the link that is served. @internal */
+  owns(token: string): boolean {
+    return this.#session?.token === token;
   }
 
   /** @internal */
@@ -209,21 +220,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     }
   }
 
-  #capabilities(): Capabilities {
-    return { zstd: this.#zstd !== undefined, streams: this.#options.streams ?? 4, window: DEFAULT_WINDOW };
-  }
-
-  async #greet(channel: FrameChannel, frame: Frame, nonce: string, peer: string): Promise<void> {
-    if (frame.name !== 'hello')
-      throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected hello or join`);
-    const hello = readMessage(frame, sourceHelloShape);
-    if (hello.nonce !== nonce)
-      throw new MigrationError('hello-replayed', 'Cannot take hello: it was said on another connection');
-    if (!VERSIONS.includes(hello.version))
-      throw new MigrationError(
-        'other-version',
-        `Cannot speak version ${hello.version} of the protocol: expected ${VERSIONS.join(', ')}`,
-      );
+  async #greet({ channel, hello }: Greeting & { kind: 'hello' }, peer: string): Promise<void> {
     const arrival = this.#arrivalOf(hello.migration);
     if (hello.attempt <= arrival.attempt)
       throw new MigrationError(
@@ -240,7 +237,8 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     arrival.enter('hello');
     channel.limit = Number.POSITIVE_INFINITY;
     this.tell({ event: 'arriving', peer, machine: arrival.description?.name ?? '', attempt: hello.attempt });
-    const capabilities = { ...this.#capabilities(), zstd: this.#zstd !== undefined && hello.capabilities.zstd };
+    const own = capabilitiesOf(this.#options, this.#zstd);
+    const capabilities = { ...own, zstd: own.zstd && hello.capabilities.zstd };
     const session = new TargetSession(this, arrival, channel, peer, capabilities, this.#zstd);
     this.#session = session;
     this.#served = this.#serve(arrival, session);
@@ -278,13 +276,10 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     return this.#arrival;
   }
 
-  async #join(channel: FrameChannel, frame: Frame, nonce: string): Promise<void> {
-    const { stream } = readHead(frame, 'join').head;
-    const { nonce: echoed, token } = readMessage(frame, joinShape);
+  async #join({ channel, stream, token }: Greeting & { kind: 'join' }): Promise<void> {
     const session = this.#session;
     channel.limit = MAX_PAGES_PAYLOAD;
-    if (echoed !== nonce || !session || token !== session.token)
-      throw new MigrationError('bad-token', 'Cannot take stream: it does not belong to a migration under way');
+    if (!session || token !== session.token) throw strayStream();
     try {
       await session.runStream(channel, stream);
     } catch (error) {
@@ -357,11 +352,12 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
         await this.#giveUp(arrival, new MigrationError('gave-up', 'The machine stays at the source'));
     }
   }
+}
 
-  async #refuse(channel: FrameChannel, error: SavkitError, peer: string): Promise<void> {
-    this.tell({ event: 'refused', peer, message: error.message });
-    if (error instanceof LinkError || error instanceof PeerError) return channel.destroy();
-    await channel.send('refuse', {}, reasonOf(error)).catch(() => {});
-    channel.end();
-  }
+/** What a target can do, as it says in its greeting. */
+export function capabilitiesOf(
+  { streams = 4 }: Pick<ReceiverOptions, 'streams'>,
+  zstd: Zstd | undefined,
+): Capabilities {
+  return { zstd: zstd !== undefined, streams, window: DEFAULT_WINDOW };
 }

@@ -11,7 +11,7 @@ import {
   text,
 } from '../../formats/values/shape.ts';
 import { VERDICTS } from '../policy/decide-round.ts';
-import type { LookBack, MigrationEvent, MigrationReport, ProofReport, RoundReport } from './report.ts';
+import type { LookBack, MigrationEvent, MigrationReport, ProgressFigures, ProofReport, RoundReport } from './report.ts';
 
 // Reports and events of a migration that another process carries out, as they come in JSON.
 
@@ -91,20 +91,23 @@ const range: Shape<[number, number]> = (value) => {
   return [least, most];
 };
 
+/** How far a migration is. */
+export const progressShape: Shape<ProgressFigures> = record({
+  round: figure,
+  ofRound: figure,
+  total: figure,
+  bytes: figure,
+  rate: figure,
+  dirtyRate: figure,
+  downtimeMs: figure,
+  leftMs: range,
+});
+
 /** What comes with each event, by its name. */
 export const EVENT_SHAPES = {
   connected: record({ attempt: figure, peer: words }),
   progress: record({
-    progress: record({
-      round: figure,
-      ofRound: figure,
-      total: figure,
-      bytes: figure,
-      rate: figure,
-      dirtyRate: figure,
-      downtimeMs: figure,
-      leftMs: range,
-    }),
+    progress: progressShape,
   }),
   round: record({ report: roundShape }),
   'link-lost': record({ message: words, retryInMs: figure }),

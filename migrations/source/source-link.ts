@@ -6,15 +6,14 @@ import type { SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import { ownsPage } from '../pages/owns-page.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
-import { throwReason } from '../wire/inbox.ts';
 import { DEFAULT_WINDOW, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
-import { acceptShape, type Capabilities, KNOWS_QEMU, PROTOCOL, targetHelloShape, VERSIONS } from '../wire/messages.ts';
-import { MigrationError } from '../wire/migration-error.ts';
+import { acceptShape, type Capabilities, KNOWS_QEMU, PROTOCOL } from '../wire/messages.ts';
 import { endOfHashes, readHashes, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { PageStream } from './page-stream.ts';
 import type { RateMeter } from './rate-meter.ts';
+import { receiveHello } from './target-hello.ts';
 
 export interface LinkOptions {
   /** Opens a connection to the target, with whatever trust there is. @throws EnvironmentError */
@@ -159,31 +158,6 @@ export class SourceLink {
     channel.startBeats();
     this.streams.push(stream);
   }
-}
-
-/** @returns the latest version of the protocol that both sides know */
-async function receiveHello(channel: FrameChannel, atLeast = 0): Promise<{ nonce: string; version: number }> {
-  const frame = await channel.receive('hello', channel.timeOuts.hello).catch((error) => {
-    // With TLS 1.3 a side learns only afterwards that its certificate was not taken.
-    if (error instanceof LinkError && channel.received === 0)
-      throw new LinkError(error.code, `${error.message}; the target said nothing, so it may not trust this side`);
-    throw error;
-  });
-  throwReason(frame);
-  if (frame.name !== 'hello') throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected hello`);
-  const { versions, nonce } = readMessage(frame, targetHelloShape);
-  const version = VERSIONS.find((each) => versions.includes(each));
-  if (version === undefined)
-    throw new MigrationError(
-      'other-version',
-      `Cannot speak to target: it knows versions ${versions.join(', ')} of the protocol, expected ${VERSIONS.join(', ')}`,
-    );
-  if (version < atLeast)
-    throw new MigrationError(
-      'other-version',
-      `Cannot speak to target: its savkit knows version ${version} of the protocol, which takes no guests of QEMU; update it`,
-    );
-  return { nonce, version };
 }
 
 async function sayHello(

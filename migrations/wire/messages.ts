@@ -1,4 +1,14 @@
-import { flag, hexText, integer, list, oneOf, record, type ShapeValue, text } from '../../formats/values/shape.ts';
+import {
+  flag,
+  hexText,
+  integer,
+  list,
+  oneOf,
+  optional,
+  record,
+  type ShapeValue,
+  text,
+} from '../../formats/values/shape.ts';
 import { MAX_STREAMS, MAX_WINDOW } from './limits.ts';
 
 // The messages in frames, MessagePack maps of these fields. What is not listed is left out when they are read.
@@ -24,7 +34,16 @@ export const targetHelloShape = record({
   /** Fresh for each connection; must come back. */
   nonce: hexText(16),
   capabilities,
+  /** What it could take now; older versions do not tell. */
+  room: optional(record({ bytes: integer(0, Number.MAX_SAFE_INTEGER), machines: integer(0, 65535) })),
 });
+/** What a target could take now. */
+export interface TargetRoom {
+  /** Memory of machines, in bytes. */
+  bytes: number;
+  /** Machines that could begin to arrive. */
+  machines: number;
+}
 
 export const sourceHelloShape = record({
   protocol: oneOf(PROTOCOL),

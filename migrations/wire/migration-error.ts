@@ -19,7 +19,7 @@ export const MIGRATION_CODES = {
   'bad-token': 'a stream joins no migration that is under way',
   'bad-tree': 'the two sides have hashed different machines',
   'bad-zstd': 'the content of a page can not be decompressed',
-  busy: 'another machine is arriving at the target',
+  busy: 'as many machines are arriving at the target as it takes at a time; later it may take this one',
   'cannot-run': 'the machine holds nothing that savkit can run, and the target has no file to keep it in',
   closed: 'the target waits for no machine any more',
   'devices-failed': 'QEMU can not save, or load, the devices of the guest',
@@ -69,7 +69,6 @@ export type MigrationCode = keyof typeof MIGRATION_CODES;
 
 /** The two sides, or machine and target, do not go together. */
 const MISFITS: readonly MigrationCode[] = [
-  'busy',
   'cannot-run',
   'closed',
   'hindered',

@@ -73,6 +73,12 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Folder for what is decided; default: one of your own',
     })
+    .option('migration', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'Number by which the records are named, 32 hexadecimal digits; default: a new one. Chosen before, it tells after a crash what became of the machine',
+    })
     .option('dry-run', {
       type: 'boolean',
       default: false,

@@ -2,7 +2,9 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { KEEP_IN_TEXT } from '../../control/keep-file.ts';
+import { receiveMany } from '../../daemon/receive-many.ts';
 import { receiveGuest } from '../../guests/receive-guest.ts';
+import { withMetrics } from '../../metrics/metrics-server.ts';
 import { receiveMachine } from '../../migration/receive-machine.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
 import { command } from '../../parsing/options-of.ts';
@@ -10,8 +12,11 @@ import { SHADOW_TEXT } from '../../process/host-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { receiveFile } from '../../teleporter/receive-file.ts';
 
+/** Default of --wait for one machine. */
+const WAIT_SECONDS = 300;
+
 const builder = (argv: Argv) =>
-  withTrustOptions(withCommonOptions(argv))
+  withMetrics(withTrustOptions(withCommonOptions(argv)))
     .option('teleporter', { type: 'boolean', default: false, describe: 'From a VirtualBox that teleports it' })
     .option('listen', {
       type: 'string',
@@ -23,7 +28,19 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        "A guest of QEMU: file with the command line of the QEMU to be started for it, which is the source's with what is different here",
+        "A guest of QEMU: file with the command line of the QEMU to be started for it, which is the source's with what is different here; with --keep a folder of such files, NAME.args",
+    })
+    .option('keep', {
+      type: 'boolean',
+      default: false,
+      describe:
+        'Take machine after machine, of savkit and (with --qemu-args) of QEMU, and run them, until a signal ends this process',
+    })
+    .option('max-incoming', {
+      type: 'number',
+      requiresArg: true,
+      default: 2,
+      describe: 'With --keep: machines on their way at a time; to others this side says that it is busy',
     })
     .option('output', {
       type: 'string',
@@ -56,7 +73,7 @@ const builder = (argv: Argv) =>
     .option('max-memory', {
       type: 'string',
       requiresArg: true,
-      describe: 'Most memory of a machine; default: 80 % of what is free',
+      describe: 'Most memory of a machine, with --keep of all machines here; default: 80 % of what is free',
     })
     .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
     .option('keep-for', {
@@ -74,21 +91,29 @@ const builder = (argv: Argv) =>
       type: 'string',
       alias: 'socket',
       requiresArg: true,
-      describe: 'Where to open a control socket for the machine that has come',
+      describe: 'Where to open a control socket for the machine that has come; with --keep a folder, for NAME.sock',
     })
-    .option('keep-in', { type: 'string', requiresArg: true, describe: KEEP_IN_TEXT })
+    .option('keep-in', { type: 'string', requiresArg: true, describe: `${KEEP_IN_TEXT}; with --keep a folder` })
     .option('records', {
       type: 'string',
       requiresArg: true,
       describe: 'Folder for what is decided; default: one of your own',
     })
-    .option('wait', { type: 'number', default: 300, describe: 'Seconds to wait for a source; 0 for ever' })
+    .option('wait', {
+      type: 'number',
+      requiresArg: true,
+      describe: `Seconds to wait for a source, 0 for ever; default: ${WAIT_SECONDS}, with --keep for ever`,
+    })
     .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
     .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
     .example('$0 receive --listen :7000', 'Wait for a machine of savkit migrate; shows the code to give there')
     .example(
       '$0 receive --listen :7000 -o vm.sav',
       'The same, kept in a file: for any machine, also one that savkit can not run',
+    )
+    .example(
+      '$0 receive --listen :7000 --keep --control sockets --max-memory 8G --max-incoming 2',
+      'Take machine after machine; one that does not fit now is told that this side is busy',
     )
     .example('$0 receive --listen :7000 --qemu-args vm.args', 'Wait for a guest of QEMU, and start a QEMU for it')
     .example(
@@ -104,7 +129,7 @@ const builder = (argv: Argv) =>
       'The machine leaves its host',
     )
     .epilogue(
-      'Exit codes: 0 received, 1 memory is not what it must be, 4 nothing came, or no socket or file could be had.\n\nVirtualBox does not encrypt what it sends: between hosts use `savkit relay`, or a tunnel.',
+      'Exit codes: 0 received, 1 memory is not what it must be, 4 nothing came, or no socket or file could be had, 130 a signal has ended it (the usual end of --keep).\n\nVirtualBox does not encrypt what it sends: between hosts use `savkit relay`, or a tunnel.',
     );
 export const receiveCommand = command(builder, async (options) => {
   const { teleporter, output, listen } = options;
@@ -112,10 +137,16 @@ export const receiveCommand = command(builder, async (options) => {
     const { qemuArgs } = options;
     if (qemuArgs !== undefined && teleporter)
       throw new UsageError('usage', 'Cannot use --qemu-args with --teleporter: VirtualBox has no guests of QEMU');
-    if (qemuArgs !== undefined)
-      return receiveGuest({ ...options, qemuArgs, records: recordFolder(options.records) }, job);
-    if (!teleporter) return receiveMachine({ ...options, records: recordFolder(options.records) }, job);
+    if (options.keep && teleporter)
+      throw new UsageError('usage', 'Cannot use --keep with --teleporter: a VirtualBox teleports one machine');
+    if (options.metricsListen !== undefined && !options.keep)
+      throw new UsageError('bad-combination', '--metrics-listen goes with --keep');
+    const wait = options.wait ?? (options.keep ? 0 : WAIT_SECONDS);
+    const own = { ...options, wait, records: recordFolder(options.records) };
+    if (options.keep) return receiveMany(own, job);
+    if (qemuArgs !== undefined) return receiveGuest({ ...own, qemuArgs }, job);
+    if (!teleporter) return receiveMachine(own, job);
     if (output === undefined) throw new UsageError('usage', 'Cannot receive from a VirtualBox: expected --output FILE');
-    return receiveFile({ ...options, output }, job);
+    return receiveFile({ ...own, output }, job);
   });
 });

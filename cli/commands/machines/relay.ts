@@ -1,10 +1,11 @@
 import type { Argv } from 'yargs';
+import { withMetrics } from '../../metrics/metrics-server.ts';
 import { command } from '../../parsing/options-of.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { relayMigration } from '../../teleporter/relay-migration.ts';
 
 const builder = (argv: Argv) =>
-  withCommonOptions(argv)
+  withMetrics(withCommonOptions(argv))
     .option('listen', {
       type: 'string',
       requiresArg: true,

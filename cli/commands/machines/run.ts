@@ -17,6 +17,8 @@ import { describeMachine } from '../../control/operations.ts';
 import { checkSocketPath } from '../../control/stale-socket.ts';
 import { withInput } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
+import { valuesOfMachines } from '../../metrics/metrics.ts';
+import { serveMetrics, withMetrics } from '../../metrics/metrics-server.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { OwnHost, withHostOptions } from '../../process/host-options.ts';
@@ -34,7 +36,7 @@ const SHARE_PAGES = 256;
 const workloadList = WORKLOAD_KINDS.map((kind) => `  ${kind.padEnd(8)} ${WORKLOADS[kind]}`).join('\n');
 
 const builder = (argv: Argv) =>
-  withHostOptions(withCommonOptions(argv))
+  withMetrics(withHostOptions(withCommonOptions(argv)))
     .positional('state', {
       type: 'string',
       describe: 'Saved state to start from; a workload that it holds continues',
@@ -119,6 +121,7 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   const recorder = options.record === undefined ? undefined : new TraceRecorder(running, RECORD_INTERVAL_MS);
   recorder?.start();
   if (host.sharing) running.background = () => host.sharing?.scan(SHARE_PAGES);
+  const endMetrics = await serveMetrics(options, report, () => valuesOfMachines([kept]));
   running.resume();
   const timer =
     options.for === undefined
@@ -139,10 +142,12 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
     // A machine that runs keeps the process alive.
     clearTimeout(timer);
     recorder?.stop();
+    endMetrics();
     running.release();
     throw error;
   });
   clearTimeout(timer);
+  endMetrics();
   report.stop();
   if (recorder && options.record !== undefined) await writeTrace(options.record, recorder.stop());
   host.close();

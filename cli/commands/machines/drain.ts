@@ -1,0 +1,108 @@
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../../formats/errors.ts';
+import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
+import { type DrainCommandOptions, drainHost } from '../../drain/drain-host.ts';
+import { withTrustOptions } from '../../migration/trust-options.ts';
+import { runCommand, withCommonOptions } from '../../process/run-command.ts';
+
+interface Options extends Omit<DrainCommandOptions, 'records'> {
+  records?: string;
+}
+
+export const drainCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withTrustOptions(withCommonOptions(argv))
+      .positional('machines', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe:
+          'Control sockets of machines, qmp:PATH for guests of QEMU, folders of such sockets, or a plan (a file NAME.json)',
+      })
+      .option('to', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        describe:
+          'HOST:PORT of the targets, where savkit receive --keep waits; the one with most memory free comes first',
+      })
+      .option('jobs', { type: 'number', requiresArg: true, describe: 'Machines on their way at a time; 2' })
+      .option('per-target', { type: 'number', requiresArg: true, describe: 'The same for each target; 2' })
+      .option('dry-run', {
+        type: 'boolean',
+        default: false,
+        describe: 'Only ask targets and machines, and tell what would go where (exit code 3: not all can go)',
+      })
+      .option('journal', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Note each step in this file, before it is done',
+      })
+      .option('resume', {
+        type: 'boolean',
+        default: false,
+        describe: 'Go on with the journal: what became of each machine is looked up in the records first',
+      })
+      .option('peer-name', {
+        type: 'string',
+        requiresArg: true,
+        describe: "With certificates: the name in the target's, if it is not HOST",
+      })
+      .option('shared-disks', {
+        type: 'boolean',
+        default: false,
+        describe: 'Of guests of QEMU: the targets see the same images of their disks',
+      })
+      .option('max-downtime', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Milliseconds that a machine may stand still, as of migrate',
+      })
+      .option('bandwidth', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Most that the link of one machine may take: bytes per second, or 50M for 50 MiB/s',
+      })
+      .option('time-limit', { type: 'number', requiresArg: true, describe: 'Seconds for each machine, as of migrate' })
+      .option('resume-within', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Seconds to try to get a broken link back, as of migrate',
+      })
+      .option('records', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Folder for what is decided; default: one of your own',
+      })
+      .option('peer-records', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        default: [],
+        describe: 'Folders in which the records of targets can be read, to settle what broke off',
+      })
+      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+      .example(
+        '$0 drain /run/vms --to b:7000 --to c:7000 --dry-run',
+        'What would go where, and what stands in the way?',
+      )
+      .example(
+        '$0 drain /run/vms --to b:7000 --to c:7000 --journal drain.ndjson',
+        'Move all machines whose sockets are in a folder, two at a time',
+      )
+      .example(
+        '$0 drain /run/vms --to b:7000 --to c:7000 --journal drain.ndjson --resume',
+        'After a crash, or once a target is back: go on',
+      )
+      .example('$0 drain vm.sock qmp:/run/vm.qmp --to b:7000', 'These two machines')
+      .epilogue(
+        'Exit codes: 0 all have moved, 3 some have not, or nobody knows where one is, 130 interrupted: what was under way was cancelled where that was possible.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('drain', [options.machines.join(' ') || 'machines'], options, (job) => {
+      if (options.resume && options.journal === undefined)
+        throw new UsageError('bad-combination', '--resume goes with --journal: it names what was begun');
+      return drainHost({ ...options, records: recordFolder(options.records) }, job);
+    });
+  },
+};

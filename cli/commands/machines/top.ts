@@ -1,0 +1,101 @@
+import { setTimeout } from 'node:timers/promises';
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../../formats/errors.ts';
+import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
+import { findingOf } from '../../../src/saved-state/reading/findings.ts';
+import { defaultSocketFolders } from '../../control/keep-running.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  isForPrograms,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { redrawScreen, show, showJson, terminalColumns } from '../../terminal/print.ts';
+import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal-text.ts';
+import { lookOnce, type TopRow } from '../../top/look.ts';
+import { topText } from '../../top/top-text.ts';
+
+interface Options extends CommonOptions {
+  machines: string[];
+  records?: string;
+  interval?: number;
+}
+
+const DEFAULT_SECONDS = 1;
+const LEAST_SECONDS = 0.1;
+
+export const topCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('machines', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe:
+          'Control sockets, qmp:PATH for guests of QEMU, folders of such sockets; default: where savkit opens its own',
+      })
+      .option('records', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Folder with the records of migrations; default: one of your own',
+      })
+      .option('interval', {
+        type: 'number',
+        requiresArg: true,
+        describe: 'Look every so many seconds; default: every second on a terminal, once elsewhere',
+      })
+      .option('ndjson', { type: 'boolean', default: false, describe: 'Print each look as JSON, one a line' })
+      .example('$0 top', 'Machines of yours, and their migrations, until Ctrl-C')
+      .example('$0 top /run/vms', 'Those whose sockets are in this folder')
+      .example('$0 top /run/vms | cat', 'One look, as plain text')
+      .example('$0 top /run/vms --ndjson --interval 5', 'A look every five seconds, for programs')
+      .epilogue(
+        'Exit codes: 0 looked, 4 a machine that was named does not answer, 130 ended by a signal.',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('top', [options.machines.join(' ') || 'machines'], options, (job) =>
+      top(options, job),
+    );
+  },
+};
+
+/** Looks until a signal comes; or once, where nobody watches. */
+async function top(options: Options, { signal }: Job): Promise<Outcome> {
+  const { interval, machines, json, ndjson = false } = options;
+  if (interval !== undefined && !(interval >= LEAST_SECONDS))
+    throw new UsageError('bad-value', `--interval ${interval}: expected ${LEAST_SECONDS} or more`);
+  const words = machines.length > 0 ? machines : defaultSocketFolders().slice(0, 1);
+  const findings: ReturnType<typeof findingOf>[] = [];
+  const look = () => {
+    findings.length = 0;
+    return lookOnce(words, recordFolder(options.records), signal, (what, error) =>
+      findings.push(findingOf(error.in(what))),
+    );
+  };
+  const isDrawn = terminalColumns() !== undefined && !isForPrograms(options);
+  if ((interval === undefined && !isDrawn) || json) return outcomeOf(await look(), findings);
+  for (;;) {
+    const rows = await look();
+    if (ndjson) await showJson({ event: 'look', time: new Date().toISOString(), rows }, { isEvent: true });
+    else if (isDrawn) await redrawScreen(lines([timeLine(), textOf(rows, findings)]));
+    else await show(textOf(rows, findings));
+    await setTimeout((interval ?? DEFAULT_SECONDS) * 1000, undefined, { signal }).catch(() => {});
+    if (signal.aborted) return { exitCode: ExitCode.OK, result: { rows }, text: NO_TEXT };
+  }
+}
+
+function timeLine(): TerminalText {
+  return line`savkit top, ${new Date().toISOString().slice(0, 19).replace('T', ' ')} UTC; Ctrl-C ends it`;
+}
+
+function textOf(rows: readonly TopRow[], findings: readonly { message: string }[]): TerminalText {
+  return lines([topText(rows), ...findings.map(({ message }) => line`${message}`)]);
+}
+
+function outcomeOf(rows: readonly TopRow[], findings: ReturnType<typeof findingOf>[]): Outcome {
+  const exitCode = findings.length > 0 ? ExitCode.ENVIRONMENT : ExitCode.OK;
+  return { exitCode, findings, result: { rows }, text: textOf(rows, findings) };
+}

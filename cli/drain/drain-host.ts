@@ -1,0 +1,165 @@
+import type { SavkitError } from '../../formats/errors.ts';
+import { UsageError } from '../../formats/errors.ts';
+import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
+import { keyOfCode } from '../../migrations/trust/pairing-code.ts';
+import type { Trust } from '../../migrations/trust/trust.ts';
+import { defaultSocketFolders } from '../control/keep-running.ts';
+import { CODE_VARIABLE, readCode, sourceTrust, type TrustOptions, usesCode } from '../migration/trust-options.ts';
+import { ExitCode } from '../process/exit-codes.ts';
+import type { CommonOptions, Job, Outcome } from '../process/run-command.ts';
+import { line, NO_TEXT } from '../terminal/terminal-text.ts';
+import { LiveReport } from '../text/live-report.ts';
+import { Drain, type DrainedMachine } from './drain.ts';
+import { DrainJournal } from './drain-journal.ts';
+import { drainText, dryRunText, tellDrainEvent } from './drain-text.ts';
+import { dryRun } from './dry-run.ts';
+import { type FoundMachine, findMachines } from './find-machines.ts';
+import { isPlan, readPlan } from './plan.ts';
+import { Target } from './targets.ts';
+
+export interface DrainCommandOptions extends CommonOptions, TrustOptions {
+  machines: string[];
+  to?: string[];
+  jobs?: number;
+  perTarget?: number;
+  dryRun: boolean;
+  journal?: string;
+  resume: boolean;
+  sharedDisks: boolean;
+  maxDowntime?: number;
+  bandwidth?: string;
+  timeLimit?: number;
+  resumeWithin?: number;
+  records: string;
+  peerRecords: string[];
+}
+
+const DEFAULT_SLOTS = 2;
+const MOST_SLOTS = 64;
+
+/** Moves the machines of this host to others. */
+export async function drainHost(given: DrainCommandOptions, { signal }: Job): Promise<Outcome> {
+  const options = await withPlan(given);
+  const { jobs = DEFAULT_SLOTS, perTarget = DEFAULT_SLOTS, to = [] } = options;
+  checkSlots('jobs', jobs);
+  checkSlots('per-target', perTarget);
+  if (to.length === 0) throw new UsageError('usage', 'Cannot drain: expected --to HOST:PORT, of one target or more');
+  const { trust, env } = await trustOf(options);
+  const targets = [...new Set(to)].map((each) => new Target(each, trust));
+  const words = migrateWords(options);
+  await ensureFolder(options.records);
+  const journal = await DrainJournal.open(options.journal, options.resume);
+  const report = new LiveReport(options);
+  try {
+    const { found, lost } = await lookAround(options, journal, report, signal);
+    if (options.dryRun) {
+      const told = await dryRun(found, targets, limitWords(options), signal);
+      const canGo = told.moves.every(({ to: where, forecast }) => where !== null && forecast.isPossible);
+      const plan = { plan: 'savkit/drain/1', machines: found.map(({ machine }) => machine), to, jobs, perTarget };
+      return {
+        exitCode: canGo && lost.length === 0 ? ExitCode.OK : ExitCode.PARTLY,
+        result: { action: 'drain-dry-run', ...told, plan },
+        text: dryRunText(told),
+      };
+    }
+    const fates = {
+      records: options.records,
+      peerRecords: options.peerRecords,
+      signal,
+      onWait: ({ machine, migration, pid }: { machine: string; migration: string; pid: number }) =>
+        report.note('waiting', line`${machine}: still under way, by process ${pid}; waits for it`, {
+          machine,
+          migration,
+        }),
+    };
+    const drain = new Drain({
+      ...{ machines: found, targets, jobs, perTarget, journal, fates, signal },
+      migrate: { words, env },
+      onEvent: (event) => tellDrainEvent(report, event),
+    });
+    const machines = [...(await drain.run()), ...lost];
+    return outcomeOf(machines, targets, drain.halted, options.quiet);
+  } finally {
+    report.stop();
+    await journal.close();
+  }
+}
+
+/** What a plan says stands where the command line says nothing. */
+async function withPlan(options: DrainCommandOptions): Promise<DrainCommandOptions> {
+  const plans = options.machines.filter(isPlan);
+  if (plans.length === 0) return options;
+  if (options.machines.length > 1) throw new UsageError('usage', 'Cannot drain: expected one plan, or machines');
+  const { machines, to, jobs, perTarget } = await readPlan(plans[0]);
+  const slots = { ...(jobs === undefined ? {} : { jobs }), ...(perTarget === undefined ? {} : { perTarget }) };
+  const own = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  return { to, ...slots, ...own, machines } as DrainCommandOptions;
+}
+
+function checkSlots(name: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > MOST_SLOTS)
+    throw new UsageError('bad-value', `--${name} ${value}: expected a whole number from 1 to ${MOST_SLOTS}`);
+}
+
+/** A person is asked for the code once; the processes that move machines get it in their environment. */
+async function trustOf(options: DrainCommandOptions): Promise<{ trust: Trust; env: NodeJS.ProcessEnv }> {
+  if (!usesCode(options)) return { trust: await sourceTrust(options), env: {} };
+  const code = await readCode(options);
+  return { trust: { kind: 'code', key: keyOfCode(code) }, env: { [CODE_VARIABLE]: code } };
+}
+
+function limitWords({ maxDowntime, bandwidth, timeLimit, sharedDisks }: DrainCommandOptions): string[] {
+  return [
+    ...(maxDowntime === undefined ? [] : ['--max-downtime', String(maxDowntime)]),
+    ...(bandwidth === undefined ? [] : ['--bandwidth', bandwidth]),
+    ...(timeLimit === undefined ? [] : ['--time-limit', String(timeLimit)]),
+    ...(sharedDisks ? ['--shared-disks'] : []),
+  ];
+}
+
+/** The part of the command line that each migration gets; a code goes another way. */
+function migrateWords(options: DrainCommandOptions): string[] {
+  const { cert, key, ca, peerName, insecure, resumeWithin } = options;
+  const files = Object.entries({ cert, key, ca, 'peer-name': peerName });
+  return [
+    ...limitWords(options),
+    ...files.flatMap(([name, value]) => (value === undefined ? [] : [`--${name}`, value])),
+    ...(insecure ? ['--insecure'] : []),
+    ...(resumeWithin === undefined ? [] : ['--resume-within', String(resumeWithin)]),
+  ];
+}
+
+/** The machines that are there, and those that were named and do not answer: of these a journal may tell. */
+async function lookAround(
+  { machines }: DrainCommandOptions,
+  { before }: DrainJournal,
+  report: LiveReport,
+  signal: AbortSignal,
+): Promise<{ found: FoundMachine[]; lost: DrainedMachine[] }> {
+  const lost: DrainedMachine[] = [];
+  const words = machines.length > 0 ? machines : defaultSocketFolders().slice(0, 1);
+  const found = await findMachines(words, signal, (machine, { message }: SavkitError, isNamed) => {
+    if (before.has(machine) || before.has(`qmp:${machine}`)) return;
+    if (!isNamed) return report.note('skipped', line`${machine}: ${message}`, { machine, message });
+    const nowhere = { bytes: 0, runs: false, to: null, migration: null, attempts: 0 };
+    lost.push({ machine, name: machine, ...nowhere, outcome: 'unknown', because: message });
+  });
+  return { found, lost };
+}
+
+function outcomeOf(
+  machines: readonly DrainedMachine[],
+  targets: readonly Target[],
+  halted: string | undefined,
+  quiet: boolean,
+): Outcome {
+  const isDone = machines.every(({ outcome }) => outcome === 'moved');
+  const result = {
+    action: 'drain',
+    machines: machines.map(({ code = null, downtimeMs = null, ...each }) => ({ ...each, code, downtimeMs })),
+    targets: targets.map(({ to, moved, stoppedBecause }) => ({ to, moved, because: stoppedBecause ?? null })),
+    halted: halted ?? null,
+  };
+  const text = drainText(machines, targets, halted);
+  return { exitCode: isDone ? ExitCode.OK : ExitCode.PARTLY, result, text: quiet && isDone ? NO_TEXT : text };
+}

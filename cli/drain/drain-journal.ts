@@ -1,0 +1,77 @@
+import { checkShape, hexText, oneOf, optional, record, type ShapeValue, text } from '../../formats/values/shape.ts';
+import { LineLog, type LogEntry } from '../io/line-log.ts';
+import { version } from '../process/version.ts';
+
+/** Version of the journal; its first line names it. */
+const JOURNAL = 'savkit/drain-journal/1';
+
+const words = text(65_536);
+const entryShape = record({
+  event: oneOf('begin', 'end'),
+  machine: words,
+  name: words,
+  migration: hexText(16),
+  to: words,
+  outcome: optional(oneOf('moved', 'stayed', 'unknown')),
+  because: optional(words),
+});
+
+/** A machine that was sent off. */
+export interface Begun {
+  machine: string;
+  name: string;
+  migration: string;
+  to: string;
+}
+
+/** What came of it. */
+export interface Ended {
+  outcome: 'moved' | 'stayed' | 'unknown';
+  because: string;
+  code?: string | undefined;
+  downtimeMs?: number | undefined;
+}
+
+/** What a drain does, on disk before it is done: after a crash another process asks the records of each migration. */
+export class DrainJournal {
+  /** Of earlier processes, by machine: the last thing that was begun, and what came of it, if that is known. */
+  readonly before = new Map<string, Begun & Partial<Ended>>();
+  #log: LineLog | undefined;
+
+  private constructor() {}
+
+  /** @param path undefined: nothing outlives this process @throws UsageError, EnvironmentError, FormatError */
+  static async open(path: string | undefined, resume: boolean): Promise<DrainJournal> {
+    const journal = new DrainJournal();
+    const head = { journal: JOURNAL, tool: `savkit ${version()}` };
+    if (path !== undefined)
+      journal.#log = await LineLog.open(path, {
+        head,
+        resume,
+        onEntry: (value, refuse) => journal.#note(checkShape(value, entryShape, refuse)),
+      });
+    return journal;
+  }
+
+  /** Resolves when it would survive a crash. */
+  async begin(begun: Begun): Promise<void> {
+    await this.#append({ event: 'begin', ...begun });
+  }
+
+  async end(begun: Begun, ended: Ended): Promise<void> {
+    await this.#append({ event: 'end', ...begun, ...ended });
+  }
+
+  async close(): Promise<void> {
+    await this.#log?.close();
+  }
+
+  async #append(entry: LogEntry): Promise<void> {
+    await this.#log?.append({ time: new Date().toISOString(), ...entry }, { isDurable: true });
+  }
+
+  #note({ event, machine, name, migration, to, outcome, because = '' }: ShapeValue<typeof entryShape>): void {
+    const begun = { machine, name, migration, to };
+    this.before.set(machine, event === 'end' ? { ...begun, outcome, because } : begun);
+  }
+}

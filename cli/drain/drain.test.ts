@@ -1,0 +1,184 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { MIB } from '../../formats/sizes.ts';
+import { world } from '../../formats/world/world.ts';
+import { type Decision, type Side, writeRecord } from '../../migrations/hand-over/decision-record.ts';
+import { MIGRATION_CODES } from '../../migrations/wire/migration-error.ts';
+import { emptyMachine } from '../../src/running/empty-machine.ts';
+import { RunningMachine } from '../../src/running/running-machine.ts';
+import { keepRunning } from '../control/keep-running.ts';
+import type { KeptMachine } from '../control/kept-machine.ts';
+import { expectSchema } from '../testing/savkit-json.ts';
+import { testGround } from '../testing/test-ground.ts';
+import { fateOf } from './fate.ts';
+import { consequenceOf } from './reasons.ts';
+
+const { folder, ending, start } = testGround('drain');
+let count = 0;
+const path = (...names: string[]) => join(folder, String(count), ...names);
+
+/** A machine of this process with a control socket in the folder of machines. */
+async function keepMachine(name: string): Promise<KeptMachine> {
+  const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'random', rate: 500 });
+  running.runSteps(100);
+  running.resume();
+  const kept: KeptMachine = { name, running };
+  const stop = new AbortController();
+  ending.push(() => stop.abort());
+  await new Promise<void>(
+    (onReady) => void keepRunning(kept, { socket: path('vms', `${name}.sock`), signal: stop.signal, onReady }),
+  );
+  return kept;
+}
+
+async function startTarget(name: string, ...options: string[]): Promise<string> {
+  const words = ['--control', path(name), '--records', path(`${name}-records`), '--insecure', '--keep'];
+  return `127.0.0.1:${await start('receive', '--listen', '127.0.0.1:0', ...words, ...options).port()}`;
+}
+
+const drain = (to: readonly string[], ...words: string[]) => {
+  const targets = to.flatMap((each) => ['--to', each]);
+  return start('drain', ...words, ...targets, '--insecure', '--records', path('records'));
+};
+
+interface Result {
+  machines: { name: string; outcome: string; to: string | null; because: string; code: string | null }[];
+  targets: { because: string | null }[];
+  moves: { name: string; to: string | null; forecast: { isPossible: boolean } }[];
+  plan: object;
+}
+
+describe('drain', () => {
+  it('moves each machine to exactly one target; what does not fit, or is refused, goes elsewhere or stays', async () => {
+    count++;
+    mkdirSync(path('vms'), { recursive: true });
+    await Promise.all(['one', 'two'].map(keepMachine));
+    const [roomy, full] = await Promise.all([startTarget('roomy'), startTarget('full', '--max-memory', '1M')]);
+    const journal = path('journal');
+    const gone = '127.0.0.1:1';
+
+    const dry = drain([roomy, full, gone], path('vms'), '--dry-run');
+    const told = (await dry.ended).result as unknown as Result;
+    expectSchema(dry.events.at(-1));
+    expect(told.moves.map(({ to, forecast }) => [to, forecast.isPossible])).toEqual([
+      [roomy, true],
+      [roomy, true],
+    ]);
+    expect(told.targets.map(({ because }) => because !== null)).toEqual([false, false, true]);
+
+    writeFileSync(path('plan.json'), JSON.stringify(told.plan));
+    const drained = start('drain', path('plan.json'), '--insecure', '--records', path('records'), '--journal', journal);
+    const { exitCode, result } = await drained.ended;
+    expectSchema(drained.events.at(-1));
+    const { machines } = result as unknown as Result;
+    expect([exitCode, machines.map(({ outcome, to }) => [outcome, to])]).toEqual([
+      0,
+      [
+        ['moved', roomy],
+        ['moved', roomy],
+      ],
+    ]);
+    expect(readdirSync(path('roomy')).sort()).toEqual(['one.sock', 'two.sock']);
+    expect(readdirSync(path('full'))).toEqual([]);
+
+    // As if this process had been killed right after the hand-over of the last one: its record tells.
+    const lines = readFileSync(journal, 'utf8').trimEnd().split('\n');
+    const ends = lines.filter((line) => line.includes('"event":"end"'));
+    writeFileSync(journal, `${lines.filter((line) => line !== ends.at(-1)).join('\n')}\n{"torn`);
+    const again = drain([roomy], path('vms'), '--journal', journal, '--resume');
+    const { machines: recalled } = (await again.ended).result as unknown as Result;
+    expect(recalled.map(({ outcome }) => outcome)).toEqual(['moved', 'moved']);
+    expect(recalled.map(({ because }) => because).sort()).toEqual([
+      'by an earlier process',
+      'the target has it, as is written down here',
+    ]);
+  });
+
+  it('leaves machines here, with the reason, where no target takes them; and they run on', async () => {
+    count++;
+    mkdirSync(path('vms'), { recursive: true });
+    const { running } = await keepMachine('one');
+    const { exitCode, result } = await drain(['127.0.0.1:1'], path('vms', 'one.sock'), path('vms', 'none.sock')).ended;
+    const { machines, targets } = result as unknown as Result;
+    expect([exitCode, running.state]).toEqual([3, 'running']);
+    expect(machines.map(({ outcome }) => outcome)).toEqual(['stayed', 'unknown']);
+    expect(machines[0].because).toContain('127.0.0.1:1: Cannot connect');
+    expect(targets[0].because).toContain('Cannot connect');
+    rmSync(path('vms', 'one.sock'), { force: true });
+  });
+
+  it.each([
+    ['no target', ['vm.sock']],
+    ['--resume without a journal', ['vm.sock', '--to', 'a:1', '--resume']],
+    ['no slots', ['vm.sock', '--to', 'a:1', '--jobs', '0']],
+  ])('refuses %s', async (_, words) => {
+    expect((await start('drain', ...words, '--insecure').ended).exitCode).toBe(2);
+  });
+});
+
+describe('the fate of a machine that was sent off', () => {
+  const migration = 'ab'.repeat(16);
+  /** A process that has ended: no system has so many. */
+  const GONE = 2 ** 30;
+
+  async function fate(source: Decision | undefined, target?: Decision, pid = GONE) {
+    const records = join(folder, `fate-${source}-${target}-${pid}`);
+    mkdirSync(records, { recursive: true });
+    const write = (side: Side, decision: Decision) =>
+      writeRecord(join(records, `${migration}.${side}.json`), {
+        format: 'savkit-migration/1',
+        ...{
+          side,
+          migration,
+          decision,
+          pid,
+          machine: 'vm',
+          peer: 'b:1',
+          attempt: 1,
+          at: 0,
+          place: world.process.place(),
+        },
+      });
+    if (source) await write('source', source);
+    if (target) await write('target', target);
+    const signal = new AbortController().signal;
+    return fateOf(migration, { records, peerRecords: target ? [records] : [], signal, onWait: () => {} });
+  }
+
+  it.each([
+    [undefined, undefined, 'here', undefined],
+    ['kept', undefined, 'here', undefined],
+    ['done', undefined, 'there', undefined],
+    // Its process has ended: it has the machine, if that is still there.
+    ['migrating', undefined, 'here', true],
+    ['handed-over', undefined, 'unknown', undefined],
+    ['handed-over', 'started', 'there', true],
+    ['handed-over', 'gave-up', 'here', true],
+  ] as const)('that stands on record as %s, at the target %s, is %s', async (source, target, where, wasBroken) => {
+    expect(await fate(source, target)).toMatchObject({ where, ...(wasBroken ? { wasBroken } : {}) });
+  });
+
+  it('is not known where the record can not be read', async () => {
+    const records = join(folder, 'bad');
+    mkdirSync(records, { recursive: true });
+    writeFileSync(join(records, `${migration}.source.json`), '{');
+    const signal = new AbortController().signal;
+    const { where, because } = await fateOf(migration, { records, peerRecords: [], signal, onWait: () => {} });
+    expect([where, because]).toEqual(['unknown', expect.stringContaining('as the record of a migration')]);
+  });
+});
+
+describe('what follows from a machine that runs on here', () => {
+  it('is told by the code, for errors of migrations and of the system', () => {
+    const all = Object.keys(MIGRATION_CODES);
+    const of = (consequence: string) => all.filter((code) => consequenceOf(code) === consequence);
+    expect(of('later')).toEqual(['busy']);
+    expect(of('target-stops')).toContain('closed');
+    expect(of('stays')).toEqual(expect.arrayContaining(['hindered', 'time-limit', 'private-memory']));
+    for (const code of ['ECONNREFUSED', 'EHOSTUNREACH', 'ETIMEDOUT', 'ENOTFOUND']) {
+      expect(consequenceOf(code)).toBe('target-stops');
+    }
+    for (const code of ['ENOSPC', 'EACCES', undefined]) expect(consequenceOf(code)).toBe('stays');
+  });
+});

@@ -1,0 +1,263 @@
+import { setTimeout } from 'node:timers/promises';
+import type { SavkitError } from '../../formats/errors.ts';
+import { newMigrationId } from '../../migrations/source/migration.ts';
+import type { Begun, DrainJournal, Ended } from './drain-journal.ts';
+import { type Fate, type FateOptions, fateOf } from './fate.ts';
+import { type FoundMachine, lookAt } from './find-machines.ts';
+import { type MoveResult, move } from './move.ts';
+import { consequenceOf } from './reasons.ts';
+import { roomiest, type Target } from './targets.ts';
+
+/** A machine, and what has come of it. */
+export interface DrainedMachine extends FoundMachine, Ended {
+  /** Where it is now, or was last sent to; null: nowhere. */
+  to: string | null;
+  /** The last one; null: none was begun. */
+  migration: string | null;
+  /** Times that it was sent off, in this process. */
+  attempts: number;
+}
+
+export interface DrainOptions {
+  machines: readonly FoundMachine[];
+  targets: readonly Target[];
+  /** Machines on their way at a time, in all and to one target. */
+  jobs: number;
+  perTarget: number;
+  journal: DrainJournal;
+  fates: FateOptions;
+  /** Options of `migrate`, and what it finds in its environment. */
+  migrate: { words: readonly string[]; env: NodeJS.ProcessEnv };
+  onEvent(event: DrainEvent): void;
+  /** Starts nothing more, and cancels what can be cancelled. */
+  signal: AbortSignal;
+}
+
+export type DrainEvent =
+  | ({ event: 'started' } & Begun)
+  | { event: 'moving'; machine: string; name: string; to: string; told: Record<string, unknown> }
+  | { event: 'waiting'; machine: string; name: string; because: string }
+  | ({ event: 'finished' } & DrainedMachine)
+  | { event: 'target-stopped'; to: string; because: string };
+
+/** A machine that is to go. */
+interface Leaving {
+  found: FoundMachine;
+  attempts: number;
+  last: Begun | undefined;
+  /** Why it did not go to which target. */
+  tried: Map<string, string>;
+  /** It is not its turn before, by `performance.now`. */
+  notBefore: number;
+  /** Times that it was told to come later. */
+  waits: number;
+}
+
+const LATER_MS = 2000;
+/** Five minutes of being told so. */
+const MOST_WAITS = 150;
+
+/** Moves machines to targets, as many at a time as there are slots; each is in the end at exactly one place, or said not to be known. */
+export class Drain {
+  readonly done: DrainedMachine[] = [];
+  /** A machine whose place nobody knows: a person has to look before anything else moves. */
+  halted: string | undefined;
+  readonly #options: DrainOptions;
+  readonly #waiting: Leaving[] = [];
+  readonly #moving = new Set<Promise<void>>();
+
+  constructor(options: DrainOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<readonly DrainedMachine[]> {
+    const { machines, journal } = this.#options;
+    for (const before of journal.before.values()) if (before.outcome !== 'stayed') await this.#recall(before);
+    const isSettled = new Set(this.done.map(({ machine }) => machine));
+    for (const found of machines)
+      if (!isSettled.has(found.machine))
+        this.#waiting.push({ found, attempts: 0, last: undefined, tried: new Map(), notBefore: 0, waits: 0 });
+    while (this.#startSome() || this.#moving.size > 0 || this.#waiting.length > 0) await this.#untilTurn();
+    return this.done;
+  }
+
+  get #isSlotFree(): boolean {
+    return this.#moving.size < this.#options.jobs;
+  }
+
+  /** Until a machine has come to its end, or one that was told to come later may come. */
+  async #untilTurn(): Promise<void> {
+    const now = performance.now();
+    const later = this.#waiting.map(({ notBefore }) => notBefore).filter((time) => time > now);
+    const timer = new AbortController();
+    const turn = setTimeout(Math.min(...later, now + LATER_MS) - now, undefined, { signal: timer.signal });
+    await Promise.race([turn.catch(() => {}), ...this.#moving]);
+    timer.abort();
+  }
+
+  /** What the records tell of a machine that an earlier process had sent off. One that runs here is sent again. */
+  async #recall({ machine, name, migration, to, outcome }: Begun & Partial<Ended>): Promise<void> {
+    const { machines, journal, fates } = this.#options;
+    const found = machines.find((each) => each.machine === machine) ?? { machine, name, bytes: 0, runs: false };
+    const begun = { machine, name, migration, to };
+    const fate = await fateOf(migration, fates);
+    if (fate.where === 'here' && found.runs) return;
+    const ended: Ended =
+      fate.where === 'there'
+        ? { outcome: 'moved', because: outcome === 'moved' ? 'by an earlier process' : fate.because }
+        : unknown({ ...fate, wasBroken: fate.where === 'here' });
+    if (outcome !== ended.outcome) await journal.end(begun, ended);
+    if (ended.outcome === 'unknown') this.halted ??= name;
+    this.#finish({ ...found, name, ...ended, to, migration, attempts: 0 });
+  }
+
+  /** Starts what has a slot. @returns whether anything was started */
+  #startSome(): boolean {
+    let hasStarted = false;
+    for (const leaving of [...this.#waiting]) {
+      const why = this.#whyNot(leaving);
+      if (why !== undefined) {
+        this.#take(leaving);
+        this.#close(leaving, { outcome: 'stayed', because: why });
+        continue;
+      }
+      const target = roomiest(this.#fitting(leaving).filter(({ running }) => running < this.#options.perTarget));
+      if (!target || !this.#isSlotFree || leaving.notBefore > performance.now()) continue;
+      this.#take(leaving);
+      target.running++;
+      const work = this.#send(leaving, target).finally(() => {
+        target.running--;
+        this.#moving.delete(work);
+      });
+      this.#moving.add(work);
+      hasStarted = true;
+    }
+    return hasStarted;
+  }
+
+  #take(leaving: Leaving): void {
+    this.#waiting.splice(this.#waiting.indexOf(leaving), 1);
+  }
+
+  #fitting({ found, tried }: Leaving): Target[] {
+    return this.#options.targets.filter(
+      (target) => target.stoppedBecause === undefined && !tried.has(target.to) && target.hasRoomFor(found.bytes),
+    );
+  }
+
+  /** Why a machine is not sent any more; undefined where it is. */
+  #whyNot(leaving: Leaving): string | undefined {
+    if (this.#options.signal.aborted) return 'interrupted';
+    if (this.halted !== undefined) return `not sent: nobody knows where ${this.halted} is`;
+    if (this.#fitting(leaving).length > 0) return undefined;
+    const reasons = this.#options.targets.map(
+      ({ to, stoppedBecause }) =>
+        `${to}: ${leaving.tried.get(to) ?? stoppedBecause ?? 'it has not so much memory free'}`,
+    );
+    return reasons.join('; ');
+  }
+
+  async #send(leaving: Leaving, target: Target): Promise<void> {
+    const { found } = leaving;
+    try {
+      await target.ask();
+    } catch (error) {
+      this.#stopTarget(target, (error as SavkitError).message);
+      return this.#again(leaving);
+    }
+    if (!target.hasRoomFor(found.bytes)) return this.#again(leaving);
+    if (target.room?.machines === 0) return this.#later(leaving, target, 'it is busy');
+    try {
+      const now = await lookAt(found.machine, this.#options.signal);
+      if (now.name !== found.name)
+        return this.#close(leaving, { outcome: 'unknown', because: `at its socket is ${now.name} now` });
+    } catch (error) {
+      return this.#close(leaving, { outcome: 'unknown', because: (error as SavkitError).message });
+    }
+    const begun = { machine: found.machine, name: found.name, migration: newMigrationId(), to: target.to };
+    Object.assign(leaving, { last: begun, attempts: leaving.attempts + 1 });
+    await this.#options.journal.begin(begun);
+    this.#options.onEvent({ event: 'started', ...begun });
+    await this.#settle(leaving, target, begun, await this.#move(begun));
+  }
+
+  #move({ machine, name, to, migration }: Begun): Promise<MoveResult> {
+    const { migrate, fates, signal, onEvent } = this.#options;
+    return move(
+      [machine, '--to', to, '--records', fates.records, '--migration', migration, ...migrate.words],
+      migrate.env,
+      (told) => onEvent({ event: 'moving', machine, name, to, told }),
+      signal,
+    );
+  }
+
+  /** Records come first: only what they say is here is sent again. */
+  async #settle(leaving: Leaving, target: Target, begun: Begun, result: MoveResult): Promise<void> {
+    const { code, downtimeMs, message } = result;
+    if (result.outcome === 'handed-over') {
+      target.moved++;
+      const because = message === '' && result.exitCode !== 0 ? 'some of its writes are lost' : message;
+      return this.#end(leaving, begun, { outcome: 'moved', because, downtimeMs });
+    }
+    const fate = await fateOf(begun.migration, { ...this.#options.fates, signal: new AbortController().signal });
+    if (fate.where === 'there') return this.#end(leaving, begun, { outcome: 'moved', because: fate.because });
+    if (fate.where === 'unknown' || !(await this.#runsHere(leaving.found, fate))) {
+      this.halted ??= begun.name;
+      return this.#end(leaving, begun, { ...unknown(fate), code });
+    }
+    const consequence = result.exitCode === null ? 'later' : consequenceOf(code);
+    if (consequence === 'target-stops') this.#stopTarget(target, message);
+    if (consequence === 'elsewhere') leaving.tried.set(target.to, message);
+    if (consequence === 'stays' || this.#options.signal.aborted)
+      return this.#end(leaving, begun, { outcome: 'stayed', because: message, code });
+    await this.#options.journal.end(begun, { outcome: 'stayed', because: message, code });
+    return consequence === 'later' ? this.#later(leaving, target, message) : this.#again(leaving);
+  }
+
+  /** After a process that ended in the midst of it the machine may be gone with it, or stand still. */
+  async #runsHere({ machine }: FoundMachine, { wasBroken = false }: Fate): Promise<boolean> {
+    if (!wasBroken) return true;
+    return lookAt(machine, this.#options.signal).then(
+      ({ runs }) => runs,
+      () => false,
+    );
+  }
+
+  #again(leaving: Leaving): void {
+    this.#waiting.unshift(leaving);
+  }
+
+  #later(leaving: Leaving, { to }: Target, because: string): void {
+    leaving.notBefore = performance.now() + LATER_MS;
+    if (++leaving.waits > MOST_WAITS) leaving.tried.set(to, because);
+    if (leaving.waits === 1)
+      this.#options.onEvent({ event: 'waiting', machine: leaving.found.machine, name: leaving.found.name, because });
+    this.#waiting.push(leaving);
+  }
+
+  #stopTarget(target: Target, because: string): void {
+    if (target.stoppedBecause !== undefined) return;
+    target.stoppedBecause = because;
+    this.#options.onEvent({ event: 'target-stopped', to: target.to, because });
+  }
+
+  async #end(leaving: Leaving, begun: Begun, ended: Ended): Promise<void> {
+    await this.#options.journal.end(begun, ended);
+    this.#close(leaving, ended);
+  }
+
+  /** That is all of this machine. */
+  #close({ found, last, attempts }: Leaving, ended: Ended): void {
+    this.#finish({ ...found, ...ended, to: last?.to ?? null, migration: last?.migration ?? null, attempts });
+  }
+
+  #finish(machine: DrainedMachine): void {
+    this.done.push(machine);
+    this.#options.onEvent({ event: 'finished', ...machine });
+  }
+}
+
+function unknown({ because, wasBroken }: Fate): Ended {
+  const why = wasBroken ? 'its migration broke off, and it does not run at its socket' : because;
+  return { outcome: 'unknown', because: why };
+}

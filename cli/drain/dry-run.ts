@@ -1,0 +1,51 @@
+import type { SavkitError } from '../../formats/errors.ts';
+import type { FoundMachine } from './find-machines.ts';
+import { type Forecast, foretell } from './move.ts';
+import { roomiest, type Target } from './targets.ts';
+
+/** What a drain would do with a machine. */
+export interface PlannedMove extends FoundMachine {
+  /** Where it would go as things stand; null: nowhere. */
+  to: string | null;
+  forecast: Forecast;
+}
+
+export interface DryRun {
+  moves: PlannedMove[];
+  targets: { to: string; room: Target['room'] | null; because: string | null }[];
+}
+
+/** Asks targets and machines, and moves nothing. @param words options of `migrate` */
+export async function dryRun(
+  machines: readonly FoundMachine[],
+  targets: readonly Target[],
+  words: readonly string[],
+  signal: AbortSignal,
+): Promise<DryRun> {
+  await Promise.all(targets.map(askOrStop));
+  const told = targets.map(({ to, room, stoppedBecause }) => ({
+    to,
+    room: room === undefined ? null : { ...room },
+    because: stoppedBecause ?? null,
+  }));
+  const moves: PlannedMove[] = [];
+  for (const machine of machines) {
+    const target = roomiest(
+      targets.filter((each) => each.stoppedBecause === undefined && each.hasRoomFor(machine.bytes)),
+    );
+    if (target) {
+      target.running++;
+      if (target.room) target.room = { ...target.room, bytes: target.room.bytes - machine.bytes };
+    }
+    moves.push({ ...machine, to: target?.to ?? null, forecast: await foretell(machine.machine, words, signal) });
+  }
+  return { moves, targets: told };
+}
+
+async function askOrStop(target: Target): Promise<void> {
+  try {
+    await target.ask();
+  } catch (error) {
+    target.stoppedBecause = (error as SavkitError).message;
+  }
+}

@@ -1,0 +1,105 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
+import { learnFacts } from '../../migrations/guests/guest-facts.ts';
+import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
+import { askMachine } from '../control/control-client.ts';
+import type { MachineStatus } from '../control/replies.ts';
+import { GUEST_SCHEME, isGuest, pathOfGuest } from '../guests/migrate-guest.ts';
+
+/** A machine of this host. */
+export interface FoundMachine {
+  /** As `migrate` takes it: the path of a control socket, or `qmp:PATH`. */
+  machine: string;
+  /** As it calls itself. */
+  name: string;
+  /** Its memory. */
+  bytes: number;
+  /** It runs; else it is paused, or in another state. */
+  runs: boolean;
+}
+
+/** What a look at a machine has shown. */
+export interface Look {
+  found: FoundMachine;
+  /** In savkit's words, or in QEMU's. */
+  state: string;
+  /** What a machine of savkit's tells beside that. */
+  status: MachineStatus | undefined;
+}
+
+const SOCKET_NAME = /\.(sock|socket|qmp)$/;
+
+/**
+ * The machines that words name: sockets, and folders of sockets.
+ * @param onBad called for a socket that no machine answers at; one in a folder may be left over from one that ended
+ * @throws EnvironmentError for a folder that can't be listed
+ */
+export async function findMachines(
+  words: readonly string[],
+  signal: AbortSignal,
+  onBad: (machine: string, error: SavkitError, isNamed: boolean) => void,
+): Promise<FoundMachine[]> {
+  return (await lookRound(words, signal, onBad)).map(({ found }) => found);
+}
+
+/** The same, with all that each machine tells of itself. */
+export async function lookRound(
+  words: readonly string[],
+  signal: AbortSignal,
+  onBad: (machine: string, error: SavkitError, isNamed: boolean) => void,
+): Promise<Look[]> {
+  const looks: Look[] = [];
+  for (const word of words) {
+    const isFolder = !isGuest(word) && (await stat(word).catch(() => undefined))?.isDirectory() === true;
+    for (const each of isFolder ? await socketsIn(word) : [word]) {
+      try {
+        looks.push(await lookClosely(each, signal));
+      } catch (error) {
+        if (signal.aborted) throw error;
+        onBad(each, error as SavkitError, !isFolder);
+      }
+    }
+  }
+  return looks;
+}
+
+async function socketsIn(folder: string): Promise<string[]> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    const sockets = entries.filter((entry) => entry.isSocket() && SOCKET_NAME.test(entry.name));
+    return sockets.map(({ name }) => join(folder, name)).sort();
+  } catch (error) {
+    throw EnvironmentError.from(error, `list the sockets in ${folder}`);
+  }
+}
+
+/** What answers at a socket: a process of savkit, or a QEMU. @throws SavkitError where neither does */
+export async function lookAt(machine: string, signal: AbortSignal): Promise<FoundMachine> {
+  return (await lookClosely(machine, signal)).found;
+}
+
+async function lookClosely(machine: string, signal: AbortSignal): Promise<Look> {
+  if (isGuest(machine)) return lookAtGuest(pathOfGuest(machine), signal);
+  try {
+    const status = await askMachine(machine, { command: 'status' }, () => {}, signal);
+    const { name, ramSize, state } = status;
+    return { found: { machine, name, bytes: ramSize, runs: state === 'running' }, state, status };
+  } catch (error) {
+    // QEMU greets before it is asked: that is no reply of a machine of savkit.
+    if ((error as SavkitError).code !== 'bad-reply') throw error;
+    return lookAtGuest(machine, signal);
+  }
+}
+
+async function lookAtGuest(path: string, signal: AbortSignal): Promise<Look> {
+  const qmp = await QmpClient.connect(path, { signal });
+  try {
+    const { name, backends, status: state } = await learnFacts(qmp);
+    const bytes = backends.reduce((sum, backend) => sum + backend.bytes, 0);
+    const found = { machine: `${GUEST_SCHEME}${path}`, name, bytes, runs: state === 'running' };
+    return { found, state, status: undefined };
+  } finally {
+    qmp.close();
+  }
+}

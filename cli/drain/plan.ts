@@ -1,0 +1,44 @@
+import { FormatError } from '../../formats/errors.ts';
+import { MIB } from '../../formats/sizes.ts';
+import {
+  checkShape,
+  integer,
+  list,
+  oneOf,
+  optional,
+  record,
+  type ShapeValue,
+  text,
+} from '../../formats/values/shape.ts';
+import { readSmallText } from '../io/input.ts';
+
+const MOST_MACHINES = 10_000;
+const MOST_TARGETS = 1000;
+
+const planShape = record({
+  plan: oneOf('savkit/drain/1'),
+  machines: list(text(4096), MOST_MACHINES),
+  to: list(text(512), MOST_TARGETS),
+  jobs: optional(integer(1, 64)),
+  perTarget: optional(integer(1, 64)),
+});
+/** What is to go where, as a file has it. */
+export type Plan = ShapeValue<typeof planShape>;
+
+/** Whether a word names a file with a plan, no machine. */
+export function isPlan(word: string): boolean {
+  return word.endsWith('.json');
+}
+
+/** @throws FormatError for what is no plan, EnvironmentError */
+export async function readPlan(path: string): Promise<Plan> {
+  const refuse = (why: string) => new FormatError('bad-plan', `Cannot read the plan ${path}: ${why}`);
+  let value: unknown;
+  const words = await readSmallText(path, MIB);
+  try {
+    value = JSON.parse(words);
+  } catch {
+    throw refuse('it is no JSON');
+  }
+  return checkShape(value, planShape, refuse);
+}

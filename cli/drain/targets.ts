@@ -1,0 +1,41 @@
+import { askRoom } from '../../migrations/source/target-hello.ts';
+import { connectToTarget } from '../../migrations/trust/connect-to-target.ts';
+import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
+import type { Trust } from '../../migrations/trust/trust.ts';
+import type { TargetRoom } from '../../migrations/wire/messages.ts';
+
+/** A host that machines go to. */
+export class Target {
+  readonly to: string;
+  /** What it could take when it was last asked; undefined where it does not tell. */
+  room: TargetRoom | undefined;
+  /** Machines on their way to it. */
+  running = 0;
+  moved = 0;
+  /** Why it gets no more. */
+  stoppedBecause: string | undefined;
+  readonly #trust: Trust;
+
+  /** @throws UsageError for what is no HOST:PORT */
+  constructor(to: string, trust: Trust) {
+    parseEndpoint(to);
+    this.to = to;
+    this.#trust = trust;
+  }
+
+  /** Asks what it could take now. @throws EnvironmentError, MigrationError */
+  async ask(): Promise<void> {
+    this.room = await askRoom(() => connectToTarget(parseEndpoint(this.to), this.#trust));
+  }
+
+  /** Whether a machine of this size fits, as far as it has told. */
+  hasRoomFor(bytes: number): boolean {
+    return this.room === undefined || this.room.bytes >= bytes;
+  }
+}
+
+/** The one of these with the most room; of equal ones that with the fewest machines on their way. */
+export function roomiest(targets: readonly Target[]): Target | undefined {
+  const bytesOf = ({ room }: Target) => room?.bytes ?? 0;
+  return [...targets].sort((a, b) => a.running - b.running || bytesOf(b) - bytesOf(a))[0];
+}

@@ -1,0 +1,115 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { linesOf } from '../../formats/binary/lines.ts';
+import { EnvironmentError, FormatError, SavkitError, UsageError } from '../../formats/errors.ts';
+import { MIB } from '../../formats/sizes.ts';
+import { anything, checkShape, record } from '../../formats/values/shape.ts';
+
+/** Bytes: an entry is much shorter. */
+const LONGEST_LINE = 64 * MIB;
+const NEWLINE = 0x0a;
+
+/** An entry of a log, as JSON has it. */
+export type LogEntry = Record<string, unknown>;
+
+export interface LineLogOptions {
+  /** The first line: what the log is, and of what. */
+  head: LogEntry & { journal: string };
+  /** Goes on with a log that is there; else that is refused. */
+  resume: boolean;
+  /**
+   * Called for each entry of an earlier process.
+   * @param refuse makes the error of an entry that is not as it has to be, of the reason
+   */
+  onEntry(entry: unknown, refuse: (why: string) => Error): void;
+}
+
+/** A file of JSON, one entry a line, that outlives the process: another one goes on with it after a crash. */
+export class LineLog {
+  readonly #file: FileHandle;
+
+  private constructor(file: FileHandle) {
+    this.#file = file;
+  }
+
+  /**
+   * @throws UsageError `other-journal` where the first line of the file there is another one, EnvironmentError `EEXIST`
+   * without `resume`, FormatError `bad-record`
+   */
+  static async open(path: string, { head, resume, onEntry }: LineLogOptions): Promise<LineLog> {
+    try {
+      const log = new LineLog(await open(path, resume ? 'a+' : 'ax+', 0o600));
+      if (!(await log.#readBack(path, head, onEntry))) await log.append(head);
+      return log;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+        throw new EnvironmentError('EEXIST', `Cannot write ${path}: it is there already; --resume goes on with it`);
+      throw error instanceof SavkitError ? error : EnvironmentError.from(error, `write ${path}`);
+    }
+  }
+
+  /** @param isDurable resolves when the entry would survive a crash of the host */
+  async append(entry: LogEntry, { isDurable = false } = {}): Promise<void> {
+    await this.#file.appendFile(`${JSON.stringify(entry)}\n`);
+    if (isDurable) await this.#file.datasync();
+  }
+
+  async close(): Promise<void> {
+    await this.#file.datasync().catch(() => {});
+    await this.#file.close();
+  }
+
+  /**
+   * A last line without end is of a process that was killed; it goes. @returns whether there was a first line
+   * @throws UsageError for what is no log of this kind, which stays as it is
+   */
+  async #readBack(path: string, head: LineLogOptions['head'], onEntry: LineLogOptions['onEntry']): Promise<boolean> {
+    // What every log of this kind begins with.
+    const beginning = Buffer.from(JSON.stringify({ journal: head.journal }).slice(0, -1));
+    const found = Buffer.alloc(beginning.length);
+    const { bytesRead } = await this.#file.read(found, 0, found.length, 0);
+    if (!found.subarray(0, bytesRead).equals(beginning.subarray(0, bytesRead))) throw noJournal(path);
+    let size = 0;
+    let whole = 0;
+    const input = this.#file.createReadStream({ start: 0, autoClose: false });
+    const measured = async function* () {
+      for await (const chunk of input as AsyncIterable<Buffer>) {
+        if (chunk.includes(NEWLINE)) whole = size + chunk.lastIndexOf(NEWLINE) + 1;
+        size += chunk.length;
+        yield chunk;
+      }
+    };
+    const refuse = (why: string) => new FormatError('bad-record', `Cannot read the journal ${path}: of a line, ${why}`);
+    let isFirst = true;
+    for await (const text of linesOf(measured(), LONGEST_LINE, 'drop')) {
+      const value = parsed(text, refuse);
+      if (isFirst) expectSame(path, value, head);
+      else onEntry(value, refuse);
+      isFirst = false;
+    }
+    if (whole < size) await this.#file.truncate(whole);
+    return whole > 0;
+  }
+}
+
+function parsed(text: string, refuse: (why: string) => Error): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw refuse('it is not JSON');
+  }
+}
+
+/** @param value the first line */
+function expectSame(path: string, value: unknown, { journal, key }: LineLogOptions['head']): void {
+  const found = checkShape(value, record({ journal: anything, key: anything }), () => noJournal(path));
+  if (found.journal !== journal) throw noJournal(path);
+  if (found.key !== key)
+    throw new UsageError(
+      'other-journal',
+      `Cannot go on with ${path}: it is the journal of another command, or of other options`,
+    );
+}
+
+function noJournal(path: string): UsageError {
+  return new UsageError('other-journal', `Cannot go on with ${path}: it is no journal of savkit`);
+}

@@ -1,0 +1,59 @@
+import { UsageError } from '../../formats/errors.ts';
+import type { HttpOptions } from '../../formats/files/http-request.ts';
+import { httpFacts, isHttp, openHttp } from '../../formats/files/http-source.ts';
+import { encoded, signS3 } from '../../formats/files/s3-signature.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { world } from '../../formats/world/world.ts';
+import { stop } from './stop.ts';
+
+// Files that are fetched. What lets somebody in comes from the environment: a command line shows to everybody.
+
+const DEFAULT_REGION = 'us-east-1';
+
+/** Whether a path is to be fetched: `https://…`, `http://…`, `s3://…`. */
+export function isUrl(path: string): boolean {
+  return isHttp(path) || isS3(path);
+}
+
+/** @throws EnvironmentError, UsageError for what is no bucket and key */
+export async function openUrl(path: string): Promise<ByteSource> {
+  return isS3(path) ? openHttp(addressOf(path), s3Options(path)) : openHttp(path, httpOptions());
+}
+
+/** Size and time of a file, as far as its server tells. */
+export async function factsOfUrl(path: string): Promise<{ size: number | null; modified: string | null }> {
+  return isS3(path) ? httpFacts(addressOf(path), s3Options(path)) : httpFacts(path, httpOptions());
+}
+
+function httpOptions(): HttpOptions {
+  return { authorization: process.env.SAVKIT_HTTP_AUTHORIZATION, signal: stop.signal };
+}
+
+function isS3(path: string): boolean {
+  return /^s3:\/\//i.test(path);
+}
+
+/** The same variables as those of Amazon's own tools; without a key the bucket has to be open to all. */
+function s3Options(path: string): HttpOptions {
+  const { AWS_ACCESS_KEY_ID: keyId, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: sessionToken } = process.env;
+  const own = { name: path, signal: stop.signal };
+  if (!keyId || !secret) return own;
+  const access = { keyId, secret, sessionToken: sessionToken || undefined, region: regionOf() };
+  return { ...own, sign: (method, url, headers) => signS3(method, url, headers, access, world.time.date()) };
+}
+
+function regionOf(): string {
+  return process.env.AWS_REGION || process.env.AWS_DEFAULT_REGION || DEFAULT_REGION;
+}
+
+/** Where the object of `s3://BUCKET/KEY` is fetched: at Amazon, or at the server that the environment names. */
+function addressOf(path: string): string {
+  const [, bucket = '', key = ''] = /^s3:\/\/([^/]+)\/(.+)$/i.exec(path) ?? [];
+  if (key === '') throw new UsageError('usage', `Cannot open ${path}: expected s3://BUCKET/KEY`);
+  const keyPath = key.split('/').map(encoded).join('/');
+  const endpoint = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL;
+  if (endpoint) return `${endpoint.replace(/\/+$/, '')}/${encoded(bucket)}/${keyPath}`;
+  const host = `s3.${regionOf()}.amazonaws.com`;
+  // A certificate is for one label: a bucket with dots in its name stands in the path.
+  return bucket.includes('.') ? `https://${host}/${bucket}/${keyPath}` : `https://${bucket}.${host}/${keyPath}`;
+}

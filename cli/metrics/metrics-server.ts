@@ -1,0 +1,62 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Argv } from 'yargs';
+import { endpointText, parseListenEndpoint } from '../../migrations/trust/endpoint.ts';
+import { networkError } from '../../migrations/wire/network-error.ts';
+import { line } from '../terminal/terminal-text.ts';
+import type { LiveReport } from '../text/live-report.ts';
+import { expositionOf, type Values } from './metrics.ts';
+
+/** Of commands that run for long. */
+export interface MetricsOptions {
+  metricsListen?: string;
+}
+
+export function withMetrics<T>(argv: Argv<T>): Argv<T & MetricsOptions> {
+  return argv.option('metrics-listen', {
+    type: 'string',
+    requiresArg: true,
+    describe: 'Answer Prometheus at http://HOST:PORT/metrics; :PORT is for this host only',
+  }) as unknown as Argv<T & MetricsOptions>;
+}
+
+/** More than one Prometheus and a person with a browser need. */
+const MOST_CONNECTIONS = 16;
+const REQUEST_MS = 5000;
+
+/**
+ * Answers who asks for figures, without a word about anything else. Nobody is asked who they are: it listens on
+ * loopback, unless another address is named.
+ * @param collect what is told; called for each request
+ * @returns ends it
+ * @throws EnvironmentError when the address can't be used, UsageError
+ */
+export async function serveMetrics(
+  { metricsListen }: MetricsOptions,
+  report: LiveReport,
+  collect: () => Values,
+): Promise<() => void> {
+  if (metricsListen === undefined) return () => {};
+  const { host, port } = parseListenEndpoint(metricsListen);
+  const server = createServer(
+    { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS },
+    ({ method, url }, response) => {
+      if (url !== '/metrics' || (method !== 'GET' && method !== 'HEAD')) return void response.writeHead(404).end();
+      response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
+      response.end(method === 'HEAD' ? undefined : expositionOf(collect()));
+    },
+  );
+  server.maxConnections = MOST_CONNECTIONS;
+  server.unref();
+  const where = { host: host === '' ? '127.0.0.1' : host, port };
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => reject(networkError(error, `listen on ${endpointText(where)}`)));
+    server.listen(where.port, where.host, resolve);
+  });
+  const at = `http://${endpointText({ ...where, port: (server.address() as AddressInfo).port })}/metrics`;
+  report.note('metrics', line`Figures for Prometheus: ${at}`, { at });
+  return () => {
+    server.close();
+    server.closeAllConnections();
+  };
+}

@@ -1,0 +1,78 @@
+import type { SavkitError } from '../../formats/errors.ts';
+import { type MigrationStatus, remainingBytes } from '../control/migration-status.ts';
+import { type Look, lookRound } from '../drain/find-machines.ts';
+import { listRecords } from '../migration/list-records.ts';
+
+/** A machine, or a migration that is on record, as `top` shows it. Numbers are null where nothing is known of them. */
+export interface TopRow {
+  /** Its socket, or its record. */
+  at: string;
+  name: string;
+  /** Memory. */
+  bytes: number | null;
+  state: string;
+  /** HOST:PORT; null: it is not on its way. */
+  from: string | null;
+  to: string | null;
+  phase: string | null;
+  round: number | null;
+  /** From 0 to 1. */
+  progress: number | null;
+  /** Bytes per second. */
+  rate: number | null;
+  dirtyRate: number | null;
+  remainingBytes: number | null;
+  /** How long it would stand still if it were stopped now. */
+  downtimeMs: number | null;
+}
+
+const NO_FIGURES = {
+  ...{ round: null, progress: null, rate: null },
+  ...{ dirtyRate: null, remainingBytes: null, downtimeMs: null },
+};
+
+/** One look at machines, and at the migrations of a folder of records that are open. */
+export async function lookOnce(
+  words: readonly string[],
+  records: string,
+  signal: AbortSignal,
+  onBad: (what: string, error: SavkitError) => void,
+): Promise<TopRow[]> {
+  const looks = await lookRound(words, signal, (machine, error, isNamed) => {
+    if (isNamed) onBad(machine, error);
+  });
+  const machines = looks.map(rowOfMachine);
+  const isShown = new Set(machines.filter(({ to }) => to !== null).map(({ name }) => name));
+  const open = await listRecords(records, onBad);
+  return [
+    ...machines,
+    ...open
+      .filter(({ outcome }) => outcome === 'open' || outcome === 'unsettled')
+      .flatMap(({ machine, sides }) =>
+        sides
+          .filter(({ side }) => side === 'target' || !isShown.has(machine))
+          .map((side) => rowOfRecord(machine, side)),
+      ),
+  ];
+}
+
+function rowOfMachine({ found: { machine, name, bytes }, state, status }: Look): TopRow {
+  const head = { at: machine, name, bytes, state, from: null };
+  const migration = status?.migration;
+  return migration ? { ...head, ...figuresOf(migration) } : { ...head, to: null, phase: null, ...NO_FIGURES };
+}
+
+function figuresOf({ to, phase, progress }: MigrationStatus) {
+  if (!progress) return { to, phase, ...NO_FIGURES };
+  const { round, total, rate, dirtyRate, downtimeMs } = progress;
+  return { to, phase, round, progress: total, rate, dirtyRate, remainingBytes: remainingBytes(progress), downtimeMs };
+}
+
+/** What no socket tells: a guest of QEMU on its way, a machine that arrives. */
+function rowOfRecord(
+  name: string,
+  { side, decision, peer, record }: Awaited<ReturnType<typeof listRecords>>[number]['sides'][number],
+): TopRow {
+  const [from, to] = side === 'source' ? [null, peer] : [peer, null];
+  return { at: record, name, bytes: null, state: 'on record', from, to, phase: decision, ...NO_FIGURES };
+}

@@ -1,0 +1,58 @@
+import type { Duplex } from 'node:stream';
+import { FrameChannel } from '../wire/frame-channel.ts';
+import { throwReason } from '../wire/inbox.ts';
+import { TIME_OUTS } from '../wire/limits.ts';
+import { LinkError } from '../wire/link-error.ts';
+import { type TargetRoom, targetHelloShape, VERSIONS } from '../wire/messages.ts';
+import { MigrationError } from '../wire/migration-error.ts';
+import { readMessage } from '../wire/payload.ts';
+
+/** With what a target has opened a connection. */
+export interface TargetHello {
+  nonce: string;
+  /** The latest version of the protocol that both sides know. */
+  version: number;
+  /** What it could take now; undefined where it does not tell. */
+  room: TargetRoom | undefined;
+}
+
+/**
+ * What a target says first. @param atLeast version of the protocol that is needed @throws LinkError, PeerError,
+ * MigrationError
+ */
+export async function receiveHello(channel: FrameChannel, atLeast = 0): Promise<TargetHello> {
+  const frame = await channel.receive('hello', channel.timeOuts.hello).catch((error) => {
+    // With TLS 1.3 a side learns only afterwards that its certificate was not taken.
+    if (error instanceof LinkError && channel.received === 0)
+      throw new LinkError(error.code, `${error.message}; the target said nothing, so it may not trust this side`);
+    throw error;
+  });
+  throwReason(frame);
+  if (frame.name !== 'hello') throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected hello`);
+  const { versions, nonce, room } = readMessage(frame, targetHelloShape);
+  const version = VERSIONS.find((each) => versions.includes(each));
+  if (version === undefined)
+    throw new MigrationError(
+      'other-version',
+      `Cannot speak to target: it knows versions ${versions.join(', ')} of the protocol, expected ${VERSIONS.join(', ')}`,
+    );
+  if (version < atLeast)
+    throw new MigrationError(
+      'other-version',
+      `Cannot speak to target: its savkit knows version ${version} of the protocol, which takes no guests of QEMU; update it`,
+    );
+  return { nonce, version, room };
+}
+
+/**
+ * Asks a target what it could take now, and says goodbye: no migration begins. @returns undefined where it does not tell
+ * @throws EnvironmentError, MigrationError
+ */
+export async function askRoom(connect: () => Promise<Duplex>): Promise<TargetRoom | undefined> {
+  const channel = new FrameChannel(await connect(), TIME_OUTS);
+  try {
+    return (await receiveHello(channel)).room;
+  } finally {
+    channel.end();
+  }
+}
