@@ -16,7 +16,7 @@ export function withMetrics<T>(argv: Argv<T>): Argv<T & MetricsOptions> {
   return argv.option('metrics-listen', {
     type: 'string',
     requiresArg: true,
-    describe: 'Answer Prometheus at http://HOST:PORT/metrics; :PORT is for this host only',
+    describe: 'Where to answer Prometheus, by HTTP and path /metrics: HOST:PORT, or :PORT for this host only',
   }) as unknown as Argv<T & MetricsOptions>;
 }
 
