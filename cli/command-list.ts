@@ -160,6 +160,11 @@ export const COMMANDS: readonly LazyCommand[] = [
     load: async () => (await import('./commands/machines/top.ts')).topCommand,
   },
   {
+    command: 'fleet <action> [words..]',
+    describe: 'Share the work on many files among many hosts, by a queue',
+    load: async () => (await import('./commands/states/fleet.ts')).fleetCommand,
+  },
+  {
     command: 'history',
     describe: 'List migrations from here and to here, as the records tell',
     load: async () => (await import('./commands/machines/history.ts')).historyCommand,

@@ -1,8 +1,4 @@
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
-import { whenAborted } from '../io/stop.ts';
-import { SAVKIT } from '../process/own-program.ts';
+import { type OwnEvent, runOwnProcess } from '../process/own-process.ts';
 
 /** What `savkit migrate`, as a process of its own, has said of one machine. */
 export interface MoveResult {
@@ -15,7 +11,7 @@ export interface MoveResult {
   bytes: number | undefined;
 }
 
-type Loose = Record<string, unknown>;
+type Loose = OwnEvent;
 
 /**
  * Moves a machine by `savkit migrate`. The process outlives this one, should that be killed: records tell what became
@@ -74,38 +70,16 @@ async function runMigrate(
   onEvent: (event: Loose) => void,
   signal: AbortSignal,
 ): Promise<{ exitCode: number | null; result: Loose | undefined; error: Loose | undefined }> {
-  const child = spawn(process.execPath, [fileURLToPath(SAVKIT), 'migrate', ...words, '--ndjson'], {
-    env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'ignore'],
-    // Ctrl-C on this process's terminal is for this process to pass on.
-    detached: true,
-  });
-  const forget = whenAborted(signal, () => void child.kill('SIGINT'));
-  const ended = new Promise<number | null>((resolve) => {
-    child.once('exit', resolve);
-    child.once('error', () => resolve(null));
-  });
   let end: Loose = {};
-  for await (const text of createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY })) {
-    const event = eventOf(text);
+  const take = (event: Loose) => {
     if (event.event === 'end') end = event;
     else onEvent(event);
-  }
-  const exitCode = await ended;
-  forget();
+  };
+  const exitCode = await runOwnProcess(['migrate', ...words], { env, signal, onEvent: take });
   const [file] = (end.files ?? []) as Loose[];
   return {
     exitCode,
     result: (file?.result ?? undefined) as Loose | undefined,
     error: (file?.error ?? end.error ?? undefined) as Loose | undefined,
   };
-}
-
-/** The other process may have been killed in the midst of a line. */
-function eventOf(text: string): Loose {
-  try {
-    return JSON.parse(text) as Loose;
-  } catch {
-    return {};
-  }
 }

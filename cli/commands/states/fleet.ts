@@ -1,0 +1,185 @@
+import type { Argv, CommandModule } from 'yargs';
+import { UsageError } from '../../../formats/errors.ts';
+import { addFiles } from '../../fleet/add.ts';
+import { type FileLine, Fleet, type FleetJob } from '../../fleet/engine.ts';
+import { csvOf, resultsOf } from '../../fleet/results.ts';
+import { workLong } from '../../fleet/work.ts';
+import { summaryText, Tally } from '../../many/summary.ts';
+import { ExitCode } from '../../process/exit-codes.ts';
+import {
+  type CommonOptions,
+  type Job,
+  type Outcome,
+  runCommand,
+  withCommonOptions,
+} from '../../process/run-command.ts';
+import { show, showJson } from '../../terminal/print.ts';
+import { sizeText } from '../../terminal/size-text.ts';
+import { table } from '../../terminal/table.ts';
+import { line, lines, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
+import { LiveReport } from '../../text/live-report.ts';
+
+const ACTIONS = ['add', 'work', 'status', 'report'] as const;
+const OPERATIONS = ['verify', 'inspect', 'manifest', 'convert', 'check'] as const;
+
+interface Options extends CommonOptions {
+  action: (typeof ACTIONS)[number];
+  words: string[];
+  queue?: string;
+  with: string[];
+  recursive: boolean;
+  filesFrom?: string;
+  null: boolean;
+  jobs: number;
+  untilEmpty: boolean;
+  csv: boolean;
+}
+
+const MOST_JOBS = 64;
+
+export const fleetCommand: CommandModule<object, Options> = {
+  builder: (argv) =>
+    withCommonOptions(argv)
+      .positional('action', {
+        choices: ACTIONS,
+        demandOption: true,
+        describe:
+          'add: files to the queue; work: on what is there; status: how far it is; report: what came of each file',
+      })
+      .positional('words', {
+        type: 'string',
+        array: true,
+        default: [],
+        describe: `Of add: ${OPERATIONS.join(', ')}; then files and, with -r, folders, as all workers can open them`,
+      })
+      .option('queue', {
+        type: 'string',
+        requiresArg: true,
+        describe:
+          'redis://HOST:PORT or postgres://HOST:PORT/DATABASE; else SAVKIT_QUEUE, where a password is not seen by others',
+      })
+      .option('with', {
+        type: 'string',
+        array: true,
+        requiresArg: true,
+        default: [],
+        describe: 'Of add: an option of the operation, such as --with=--hash; again for each word',
+      })
+      .option('recursive', {
+        type: 'boolean',
+        alias: 'r',
+        default: false,
+        describe: 'Of add: take all files in folders',
+      })
+      .option('files-from', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'Of add: take the files that this list names, one a line; - for stdin',
+      })
+      .option('null', {
+        type: 'boolean',
+        alias: '0',
+        default: false,
+        describe: 'Names in the list end with a zero byte',
+      })
+      .option('jobs', { type: 'number', requiresArg: true, default: 1, describe: 'Of work: jobs side by side' })
+      .option('until-empty', {
+        type: 'boolean',
+        default: false,
+        describe: 'Of work: end when nothing is left to be done',
+      })
+      .option('csv', { type: 'boolean', default: false, describe: 'Of report: comma-separated values' })
+      .option('ndjson', { type: 'boolean', default: false, describe: 'Print JSON, one event or file a line' })
+      .example('$0 fleet add verify -r /archive --queue redis://queue', 'Files that all hosts see under this path')
+      .example('$0 fleet work --jobs 4 --queue redis://queue', 'On each host')
+      .example('$0 fleet report --ndjson --queue redis://queue > results.ndjson', 'For savkit report, too')
+      .epilogue(
+        'Exit codes: of report the gravest of the files, as with the operation itself; 4 the queue is not to be had; 130 a signal has ended it (the usual end of work).',
+      ) as unknown as Argv<Options>,
+  handler: async (options) => {
+    process.exitCode = await runCommand('fleet', [options.action], options, (job) => fleet(options, job));
+  },
+};
+
+async function fleet(options: Options, job: Job): Promise<Outcome> {
+  const { action, queue: url = process.env.SAVKIT_QUEUE ?? '', jobs } = options;
+  if (url === '') throw new UsageError('usage', `Cannot ${action}: expected --queue URL, or SAVKIT_QUEUE`);
+  if (!Number.isInteger(jobs) || jobs < 1 || jobs > MOST_JOBS)
+    throw new UsageError('bad-value', `--jobs ${jobs}: expected a whole number from 1 to ${MOST_JOBS}`);
+  const own = new Fleet(url);
+  if (action === 'work') return work(own, options, job);
+  const queue = own.queue();
+  queue.on('error', () => {});
+  try {
+    if (action === 'add') return await add(queue, options, job);
+    return action === 'status' ? await status(queue) : await report(queue, options);
+  } finally {
+    await queue.close();
+  }
+}
+
+async function add(queue: ReturnType<Fleet['queue']>, options: Options, { signal }: Job): Promise<Outcome> {
+  const [operation, ...paths] = options.words;
+  if (!OPERATIONS.some((each) => each === operation))
+    throw new UsageError(
+      'usage',
+      `Cannot add ${operation ?? 'nothing'}: expected one of ${OPERATIONS.join(', ')}, then files`,
+    );
+  if (paths.length === 0 && options.filesFrom === undefined)
+    throw new UsageError('missing-argument', `Cannot add: expected files to ${operation}`);
+  const { files } = await addFiles(queue, { ...options, operation, paths }, signal);
+  return {
+    exitCode: ExitCode.OK,
+    result: { action: 'fleet-add', operation, files },
+    text: options.quiet ? NO_TEXT : line`${files} files are in the queue`,
+  };
+}
+
+async function status(queue: ReturnType<Fleet['queue']>): Promise<Outcome> {
+  const counts = await queue.getJobCounts('waiting', 'active', 'delayed', 'completed', 'failed');
+  const { waiting = 0, active = 0, delayed = 0, completed = 0, failed = 0 } = counts;
+  return {
+    exitCode: ExitCode.OK,
+    result: { action: 'fleet-status', waiting, active, delayed, completed, failed },
+    text: line`jobs: ${waiting} wait, ${active} are worked on, ${delayed} are tried again later, ${completed} done, ${failed} failed`,
+  };
+}
+
+async function work(own: Fleet, options: Options, { signal }: Job): Promise<Outcome> {
+  const live = new LiveReport(options);
+  const onDone = ({ id = '', data }: FleetJob, error: Error | undefined) => {
+    const { operation, files } = data;
+    const text = line`${operation}, ${files.length} files from ${files[0]?.file ?? ''} on: ${error ? error.message : 'done'}`;
+    live.note('job', text, { id, operation, files: files.length, error: error?.message ?? null });
+  };
+  live.note('working', line`Waits for jobs; Ctrl-C ends it`, { pid: process.pid });
+  const jobs = await workLong(own, options, signal, onDone);
+  live.stop();
+  return {
+    exitCode: ExitCode.OK,
+    result: { action: 'fleet-work', jobs },
+    text: options.quiet ? NO_TEXT : line`${jobs} jobs done`,
+  };
+}
+
+async function report(queue: ReturnType<Fleet['queue']>, options: Options): Promise<Outcome> {
+  const results = await resultsOf(queue);
+  const tally = new Tally();
+  for (const { exitCode, outcome } of results) tally.add(exitCode as ExitCode, String(outcome));
+  if (options.ndjson) for (const each of results) await showJson(each, { isEvent: true });
+  if (options.csv && !options.json) await show(ownLines(csvOf(results).replace(/\r\n$/, '')));
+  const rows = results.map(({ file, outcome, size, error }) => [
+    String(file),
+    String(outcome),
+    typeof size === 'number' ? sizeText(size) : '',
+    (error as { message?: string } | null)?.message ?? '',
+  ]);
+  const text = lines([table(['file', '', 'size', ''], rows), summaryText(tally.summary)]);
+  const result = { action: 'fleet-report', ...tally.summary, results: options.ndjson ? [] : results.map(shortened) };
+  return { exitCode: tally.exitCode, result, text: options.csv || options.quiet ? NO_TEXT : text };
+}
+
+/** In a document stands what came of each file; all that was found out is in `--ndjson`. */
+function shortened({ file, command, outcome, exitCode, size, modified, time }: FileLine): object {
+  return { file, command, outcome, exitCode, size: size ?? null, modified: modified ?? null, time };
+}

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { MIB } from '../../formats/sizes.ts';
+import { givenFiles } from '../many/given-files.ts';
+import { identityOf } from '../many/journal.ts';
+import type { ManyOptions } from '../many/options.ts';
+import { version } from '../process/version.ts';
+import type { FleetQueue, Work, WorkFile } from './engine.ts';
+
+/** Small files share a job: so many, and so many bytes. */
+const BATCH_FILES = 50;
+const BATCH_BYTES = 64 * MIB;
+/** Jobs that go to the server at once. */
+const AT_ONCE = 100;
+/** A file that could not be read is tried so often. */
+const ATTEMPTS = 3;
+const RETRY_MS = 5000;
+
+export interface AddOptions extends Pick<ManyOptions, 'recursive' | 'filesFrom' | 'null'> {
+  operation: string;
+  /** Options of the operation. */
+  with: string[];
+  paths: string[];
+}
+
+/** Puts files into the queue; of those that are there already, and are as they were, nothing is added. */
+export async function addFiles(
+  queue: FleetQueue,
+  options: AddOptions,
+  signal: AbortSignal,
+): Promise<{ files: number }> {
+  const { operation, with: words } = options;
+  let files = 0;
+  let batch: WorkFile[] = [];
+  let bytes = 0;
+  let jobs: ReturnType<typeof jobOf>[] = [];
+  const endBatch = async (isLast = false) => {
+    if (batch.length > 0) jobs.push(jobOf({ operation, options: words, files: batch }));
+    [batch, bytes] = [[], 0];
+    if (jobs.length < AT_ONCE && !isLast) return;
+    if (jobs.length > 0) await queue.addBulk(jobs);
+    jobs = [];
+  };
+  for await (const { file } of givenFiles(options.paths, options)) {
+    signal.throwIfAborted();
+    const { size, modified } = await identityOf(file);
+    if (batch.length === BATCH_FILES || (batch.length > 0 && bytes + (size ?? 0) > BATCH_BYTES)) await endBatch();
+    batch.push({ file, size, modified });
+    bytes += size ?? 0;
+    files++;
+  }
+  await endBatch(true);
+  return { files };
+}
+
+function jobOf(data: Work) {
+  const retry = { attempts: ATTEMPTS, backoff: { type: 'fixed', delay: RETRY_MS } };
+  return { name: data.operation, data, opts: { jobId: `savkit-${hashOf(data, data.files)}`, ...retry } };
+}
+
+/** The same work has the same key, for as long as savkit's results mean the same. */
+export function keyOf(work: Omit<Work, 'files'>, file: WorkFile): string {
+  return hashOf(work, [file]);
+}
+
+function hashOf({ operation, options }: Omit<Work, 'files'>, files: readonly WorkFile[]): string {
+  const [major] = version().split('.');
+  const text = JSON.stringify([operation, options, major, files.map((each) => [each.file, each.size, each.modified])]);
+  return createHash('sha256').update(text).digest('hex');
+}

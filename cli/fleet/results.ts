@@ -1,0 +1,57 @@
+import { keyOf } from './add.ts';
+import type { FileLine, FleetJob, FleetQueue, JobState } from './engine.ts';
+
+const PAGE = 100;
+const STATES: readonly JobState[] = ['completed', 'failed'];
+
+/** Each file's result once: of several for the same work the last one, and of a job that failed why. */
+export async function resultsOf(queue: FleetQueue): Promise<FileLine[]> {
+  const results = new Map<string, FileLine>();
+  for (const state of STATES)
+    for await (const job of jobsOf(queue, state))
+      for (const [key, line] of linesOf(job)) {
+        const before = results.get(key);
+        if (!before || String(before.time ?? '') <= String(line.time ?? '')) results.set(key, line);
+      }
+  return [...results.values()].sort((a, b) => (String(a.file) < String(b.file) ? -1 : 1));
+}
+
+async function* jobsOf(queue: FleetQueue, state: JobState): AsyncGenerator<FleetJob> {
+  for (let first = 0; ; first += PAGE) {
+    const jobs = await queue.getJobs([state], first, first + PAGE - 1, true);
+    for (const job of jobs) if (job) yield job;
+    if (jobs.length < PAGE) return;
+  }
+}
+
+function linesOf({ data, returnvalue, failedReason }: FleetJob): [string, FileLine][] {
+  const told = new Map((returnvalue ?? []).map((line) => [line.file, line]));
+  return data.files.map((file) => [
+    keyOf(data, file),
+    told.get(file.file) ?? failedLine(data.operation, file, failedReason ?? ''),
+  ]);
+}
+
+/** As `--ndjson` prints a file that could not be read. */
+function failedLine(command: string, { file, size, modified }: FleetJob['data']['files'][number], message: string) {
+  const error = { code: 'worker-ended', message: `Cannot finish ${file}: ${message}`, place: {}, vboxCode: null };
+  const facts = { size, modified, isFound: true, outcome: 'not read or written' };
+  return { event: 'file', command, time: '', ...facts, file, exitCode: 4, findings: [], result: null, error };
+}
+
+/** Comma-separated values (RFC 4180). */
+export function csvOf(lines: readonly FileLine[]): string {
+  const rows = lines.map(({ file, command, outcome, exitCode, size, error }) =>
+    [file, command, outcome, exitCode, size ?? '', (error as { message?: string } | null)?.message ?? ''].map(cellOf),
+  );
+  return [['file', 'command', 'outcome', 'exit code', 'size', 'message'], ...rows]
+    .map((row) => `${row.join(',')}\r\n`)
+    .join('');
+}
+
+/** What a spreadsheet would take for a formula is text. */
+function cellOf(value: unknown): string {
+  const text = String(value);
+  const safe = /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}

@@ -1,0 +1,65 @@
+import { setTimeout } from 'node:timers/promises';
+import { ExitCode } from '../process/exit-codes.ts';
+import { runOwnProcess } from '../process/own-process.ts';
+import type { FileLine, Fleet, FleetJob } from './engine.ts';
+
+/** Exit codes of a file that say something of this host, or this moment, and nothing of the file. */
+const TRIED_AGAIN: readonly unknown[] = [ExitCode.ENVIRONMENT, ExitCode.INTERNAL, ExitCode.INTERRUPTED];
+const LOOK_MS = 500;
+
+/**
+ * Does a job by the command line, as a process of its own: a blocked event loop could not keep the job.
+ * @throws Error for what is to be tried again
+ */
+export async function workOff(job: FleetJob, signal: AbortSignal): Promise<FileLine[]> {
+  const { operation, options, files } = job.data;
+  const lines: FileLine[] = [];
+  const words = [operation, '--files-from', '-', '--null', '--threads', '1', ...options];
+  const exitCode = await runOwnProcess(words, {
+    input: files.map(({ file }) => `${file}\0`).join(''),
+    signal,
+    onEvent: (event) => {
+      if (event.event === 'file') lines.push(event);
+    },
+  });
+  const isLast = job.attemptsMade + 1 >= (job.opts.attempts ?? 1);
+  const isWhole = lines.length === files.length;
+  const again = lines.find((line) => TRIED_AGAIN.includes(line.exitCode));
+  if (signal.aborted) throw new Error('interrupted');
+  if (!isWhole) throw new Error(`savkit ${operation} ended with ${exitCode ?? 'a signal'} after ${lines.length} files`);
+  if (again && !isLast) throw new Error(`${again.file}: exit code ${again.exitCode}`);
+  return lines;
+}
+
+/** Works until a signal comes; or until nothing is left to be done. */
+export async function workLong(
+  fleet: Fleet,
+  { jobs, untilEmpty }: { jobs: number; untilEmpty: boolean },
+  signal: AbortSignal,
+  onDone: (job: FleetJob, error: Error | undefined) => void,
+): Promise<number> {
+  let done = 0;
+  const worker = fleet.worker((job) => workOff(job, signal), jobs);
+  worker.on('error', () => {});
+  worker.on('completed', (job: FleetJob) => {
+    done++;
+    onDone(job, undefined);
+  });
+  worker.on('failed', (job: FleetJob | undefined, error: Error) => job && onDone(job, error));
+  const queue = fleet.queue();
+  queue.on('error', () => {});
+  try {
+    while (!signal.aborted && !(untilEmpty && (await isEmpty(queue))))
+      await setTimeout(LOOK_MS, undefined, { signal }).catch(() => {});
+    return done;
+  } finally {
+    await worker.close();
+    await queue.close();
+  }
+}
+
+/** A server that does not answer now says nothing. */
+async function isEmpty(queue: ReturnType<Fleet['queue']>): Promise<boolean> {
+  const counts = await queue.getJobCounts('waiting', 'active', 'delayed').catch(() => ({ waiting: 1 }));
+  return Object.values(counts).every((count) => count === 0);
+}

@@ -1,0 +1,62 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { linesOf } from '../../formats/binary/lines.ts';
+import { MIB } from '../../formats/sizes.ts';
+import { whenAborted } from '../io/stop.ts';
+import { SAVKIT } from './own-program.ts';
+
+/** An event of `--ndjson`. */
+export type OwnEvent = Record<string, unknown>;
+
+export interface OwnProcessOptions {
+  /** Variables beside those of this process. */
+  env?: NodeJS.ProcessEnv;
+  /** What it reads from stdin. */
+  input?: string;
+  /** Ends its work cleanly. */
+  signal: AbortSignal;
+  onEvent(event: OwnEvent): void;
+}
+
+/** Bytes: the report of a migration with thousands of rounds. */
+const LONGEST_EVENT = 64 * MIB;
+
+/**
+ * Runs a command of savkit with `--ndjson` in a process of its own, which outlives this one, should that be killed.
+ * @returns its exit code; null: it was killed, or could not be started
+ */
+export async function runOwnProcess(
+  words: readonly string[],
+  { env = {}, input, signal, onEvent }: OwnProcessOptions,
+): Promise<number | null> {
+  const child = spawn(process.execPath, [fileURLToPath(SAVKIT), ...words, '--ndjson'], {
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'ignore'],
+    // Ctrl-C on this process's terminal is for this process to pass on.
+    detached: true,
+  });
+  const ended = new Promise<number | null>((resolve) => {
+    child.once('exit', resolve);
+    child.once('error', () => resolve(null));
+  });
+  const forget = whenAborted(signal, () => void child.kill('SIGINT'));
+  // It may end before it has read all.
+  child.stdin.on('error', () => {});
+  child.stdin.end(input ?? '');
+  // Of a line that it was killed in the midst of nothing is kept.
+  for await (const text of linesOf(child.stdout, LONGEST_EVENT, 'drop')) {
+    const event = eventOf(text);
+    if (event) onEvent(event);
+  }
+  const exitCode = await ended;
+  forget();
+  return exitCode;
+}
+
+function eventOf(text: string): OwnEvent | undefined {
+  try {
+    return JSON.parse(text) as OwnEvent;
+  } catch {
+    return undefined;
+  }
+}
