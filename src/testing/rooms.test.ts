@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, posix, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -61,7 +61,19 @@ function wayRound(arrows: ReadonlyMap<string, ReadonlyMap<string, string>>): str
   return [];
 }
 
+/** Words in back quotes: `src/paging`, or the room alone after its floor was named. */
+const mapped = new Set(
+  [...readFileSync(join(ROOT, 'ARCHITECTURE.md'), 'utf8').matchAll(/`([\w/-]+)`/g)].map(([, word]) => word),
+);
+
 describe('rooms', () => {
+  it('all stand in ARCHITECTURE.md, and no others', () => {
+    const known = [...rooms().sizes.keys()].filter((room) => room.includes('/'));
+    expect(known.filter((room) => !mapped.has(room) && !mapped.has(posix.basename(room)))).toEqual([]);
+    const named = [...mapped].filter((word) => FLOORS.some((floor) => word.startsWith(`${floor}/`)));
+    expect(named.filter((word) => !existsSync(join(ROOT, word)))).toEqual([]);
+  });
+
   const { sizes, arrows } = rooms();
 
   it('have no arrows that run back: no folder depends on one that depends on it', () => {
