@@ -7,6 +7,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { type QemuCommand, wordsOfOptions } from '../../src/saved-state/qemu-check/command-words.ts';
 import { differenceOf, type MachineDescription, type QemuDescription } from '../machine/description.ts';
 import type { TargetHost } from '../machine/machine.ts';
+import { QemuProcess } from '../qmp/qemu-process.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { describeGuest, ramPathOf } from './describe-guest.ts';
 import { type GuestFacts, learnFacts } from './guest-facts.ts';
@@ -14,7 +15,6 @@ import { isLeftOut } from './hindrances.ts';
 import { checkMemoryIsFree, emptyMemory, memoryPaths } from './memory-in-use.ts';
 import { setForDevicesOnly } from './migration-settings.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
-import { QemuProcess } from './qemu-process.ts';
 import { QemuTarget } from './qemu-target.ts';
 import { RamFiles } from './ram-files.ts';
 import { targetOptions } from './target-command.ts';
@@ -58,7 +58,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
     try {
       const qmpPath = join(folder, 'qmp');
       const words = wordsOfOptions(targetOptions(command, description, qmpPath));
-      process = QemuProcess.start(command.program || DEFAULT_PROGRAM, words, folder, qmpPath);
+      process = QemuProcess.start(command.program || DEFAULT_PROGRAM, words, qmpPath, { logPath: join(folder, 'log') });
       const qmp = await process.connect();
       const facts = await learnFacts(qmp);
       checkFits(description, facts);

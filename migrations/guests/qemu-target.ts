@@ -4,13 +4,13 @@ import { record, text } from '../../formats/values/shape.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import type { TargetMachine } from '../machine/machine.ts';
 import { PageSet } from '../machine/page-set.ts';
+import type { QemuProcess } from '../qmp/qemu-process.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { loadDevices } from './device-stream.ts';
 import { GuestRam } from './guest-ram.ts';
 import { emptyMemory } from './memory-in-use.ts';
 import { removeFolder } from './private-folder.ts';
-import type { QemuProcess } from './qemu-process.ts';
 import type { RamFiles } from './ram-files.ts';
 
 const ZEROS = new Uint8Array(PAGE_SIZE);

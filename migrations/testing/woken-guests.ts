@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process';
 import { openSync, readSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { sleep } from '../../formats/world/waiting.ts';
-import type { QemuProcess } from '../wake/qemu-process.ts';
+import type { WakingQemu } from '../wake/waking-qemu.ts';
 
 /** A woken guest that runs. */
 export interface RunningGuest {
-  qemu: QemuProcess;
+  qemu: WakingQemu;
   /** Socket of its first serial port. */
   serial: string;
   /** File of its disk. */

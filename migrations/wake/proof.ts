@@ -4,7 +4,7 @@ import { text } from '../../formats/values/shape.ts';
 import type { GuestImage } from '../../src/wake/guest-image.ts';
 import { expectedRegisters, readRegisters } from '../../src/wake/shown-registers.ts';
 import type { CpuState } from '../../src/wake/units/cpu-state.ts';
-import type { QemuProcess } from './qemu-process.ts';
+import type { WakingQemu } from './waking-qemu.ts';
 
 /** What a stopped QEMU has, compared with the state before the first instruction. */
 export interface WakeProof {
@@ -29,7 +29,7 @@ export interface ProofOptions {
 
 /** Compares all RAM, what the guest sees of ROMs, and the registers. */
 export async function proveWoken(
-  qemu: QemuProcess,
+  qemu: WakingQemu,
   image: GuestImage,
   cpus: readonly CpuState[],
   options: ProofOptions = {},
@@ -46,7 +46,7 @@ function shortened(differences: readonly string[]): string[] {
 }
 
 async function comparePages(
-  qemu: QemuProcess,
+  qemu: WakingQemu,
   image: GuestImage,
   differences: string[],
   { signal, onProgress }: ProofOptions,
@@ -81,7 +81,7 @@ function nameDifferences(own: Uint8Array, theirs: Uint8Array, gcPhys: number, di
       differences.push(`page 0x${(gcPhys + at).toString(16)}`);
 }
 
-async function compareRegisters(qemu: QemuProcess, cpus: readonly CpuState[], differences: string[]): Promise<number> {
+async function compareRegisters(qemu: WakingQemu, cpus: readonly CpuState[], differences: string[]): Promise<number> {
   let registers = 0;
   for (const [i, cpu] of cpus.entries()) {
     const args = { 'command-line': 'info registers', 'cpu-index': i };

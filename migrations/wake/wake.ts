@@ -12,7 +12,7 @@ import { writeWoken } from '../../src/wake/write-woken.ts';
 import { expectDisks } from './expect-disks.ts';
 import { expectProcessor } from './expect-processor.ts';
 import { proveWoken, type WakeProof } from './proof.ts';
-import { QemuProcess } from './qemu-process.ts';
+import { WakingQemu } from './waking-qemu.ts';
 
 export type WakeStep = 'reading' | 'writing' | 'loading' | 'proving';
 
@@ -48,7 +48,7 @@ async function templateOf(
   try {
     const sink = new WrittenFile('the stream of QEMU', scratch.descriptor);
     const args = [...prepared.arguments({ use: 'snapshots' }), '-display', 'none', '-S'];
-    const qemu = await QemuProcess.start({ program, arguments: args, signal });
+    const qemu = await WakingQemu.start({ program, arguments: args, signal });
     try {
       await expectDisks(qemu.qmp, prepared.drives);
       await expectProcessor(qemu.qmp, cpuStates(prepared.units));
@@ -95,7 +95,7 @@ export async function wakeAndRun(
   prepared: PreparedWake,
   more: readonly string[],
   run: WakeRun,
-): Promise<{ woken: Woken; process: QemuProcess }> {
+): Promise<{ woken: Woken; process: WakingQemu }> {
   const scratch = openScratchFile();
   try {
     const sink = new WrittenFile('a temporary file', scratch.descriptor);
@@ -149,9 +149,9 @@ async function startLoaded(
   sink: ReadableSink,
   args: readonly string[],
   { program, signal, onProgress, onWords, isShown = false }: WakeRun & { isShown?: boolean },
-): Promise<QemuProcess> {
+): Promise<WakingQemu> {
   const all = [...args, '-S', '-incoming', 'defer'];
-  const qemu = await QemuProcess.start({
+  const qemu = await WakingQemu.start({
     program,
     arguments: all,
     isShown,
@@ -171,7 +171,7 @@ async function startLoaded(
 }
 
 function prove(
-  qemu: QemuProcess,
+  qemu: WakingQemu,
   { units }: PreparedWake,
   image: GuestImage,
   { signal, onProgress }: WakeRun,

@@ -1,15 +1,16 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, unlinkSync } from 'node:fs';
+import { mkdtempSync, rmSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { EnvironmentError, InterruptedError, type SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { type ByteSource, chunksOf, openFile } from '../../formats/files/source.ts';
 import { record, text, withDefault } from '../../formats/values/shape.ts';
-import { clock, sleep } from '../../formats/world/waiting.ts';
-import { QmpClient } from '../qmp/qmp-client.ts';
+import { sleep } from '../../formats/world/waiting.ts';
+import { QemuProcess } from '../qmp/qemu-process.ts';
+import type { QmpClient } from '../qmp/qmp-client.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 
 export interface QemuStart {
   /** Program: a name that is looked for, or a path. */
@@ -18,70 +19,47 @@ export interface QemuStart {
   /** The machine talks to the terminal of this process: its display, its serial port. */
   isShown?: boolean;
   /** Called with what QEMU says on stderr, piece by piece. */
-  onWords?: ((words: string) => void) | undefined;
+  onWords?: (words: string) => void;
   signal?: AbortSignal;
 }
 
 const statusShape = record({ status: withDefault(text(64), 'none') });
 
 const POLL_MS = 10;
-/** A start takes some tenths of a second; busy hosts need more. */
-const START_MS = 60_000;
 const END_MS = 10_000;
-/** Bytes of what QEMU says that are kept for an error. */
-const WORDS_LIMIT = 4096;
 
-/** A QEMU that was started here, and ends with this process unless it is let go on. */
-export class QemuProcess {
+/** A QEMU that gives its stream away, or takes one; it ends with this process unless it is let go on. */
+export class WakingQemu {
   readonly qmp: QmpClient;
   /** For files that QEMU writes for us: only its user may enter. */
   readonly folder: string;
   /** Resolves when the process has ended. */
-  readonly ended: Promise<void>;
-  readonly #child: ChildProcess;
-  readonly #words: () => string;
+  readonly ended: Promise<unknown>;
+  readonly #process: QemuProcess;
   readonly #signal: AbortSignal | undefined;
 
-  private constructor(child: ChildProcess, qmp: QmpClient, folder: string, words: () => string, signal?: AbortSignal) {
+  private constructor(process: QemuProcess, qmp: QmpClient, folder: string, signal?: AbortSignal) {
     this.qmp = qmp;
     this.folder = folder;
-    this.#child = child;
-    this.#words = words;
+    this.#process = process;
     this.#signal = signal;
-    this.ended =
-      child.exitCode === null && child.signalCode === null ? once(child, 'exit').then(() => {}) : Promise.resolve();
-    void this.ended.then(() => rmSync(folder, { recursive: true, force: true }));
+    this.ended = process.ended.then(() => rmSync(folder, { recursive: true, force: true }));
   }
 
   /** @throws EnvironmentError where there is no such program, UnsupportedError `qemu-refuses` in QEMU's words */
-  static async start({ program, arguments: args, isShown = false, onWords, signal }: QemuStart): Promise<QemuProcess> {
+  static async start({ program, arguments: args, isShown, onWords, signal }: QemuStart): Promise<WakingQemu> {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-'));
     const socket = join(folder, 'qmp');
-    const io = isShown ? 'inherit' : 'ignore';
-    const child = spawn(program, [...args, '-qmp', `unix:${socket},server=on,wait=off`], { stdio: [io, io, 'pipe'] });
-    const words = listenTo(child, onWords);
-    let failure: Error | undefined;
-    child.once('error', (error) => {
-      failure = error;
-    });
+    const words = [...args, '-qmp', `unix:${socket},server=on,wait=off`];
+    const process = QemuProcess.start(program, words, socket, { isShown, onWords });
     try {
-      for (const since = clock(); ; await sleep(POLL_MS)) {
-        if (failure) throw EnvironmentError.from(failure, `start ${program}`);
-        if (signal?.aborted) throw new InterruptedError();
-        if (child.exitCode !== null || child.signalCode !== null) throw refuses(program, words());
-        if (clock() - since > START_MS)
-          throw new EnvironmentError('qmp-silent', `Cannot talk to ${program}: it opens no QMP socket`);
-        if (!existsSync(socket)) continue;
-        const qmp = await QmpClient.connect(socket, signal ? { signal } : {}).catch((error: SavkitError) => {
-          if (error.code === 'ECONNREFUSED') return undefined;
-          throw error;
-        });
-        if (qmp) return new QemuProcess(child, qmp, folder, words, signal);
-      }
+      return new WakingQemu(process, await process.connect(signal), folder, signal);
     } catch (error) {
-      child.kill('SIGKILL');
+      process.kill();
       rmSync(folder, { recursive: true, force: true });
-      throw error;
+      if (!(error instanceof MigrationError && error.code === 'qemu-ended')) throw error;
+      const why = process.lastWords() || 'it ends at once and says nothing';
+      throw new UnsupportedError('qemu-refuses', `Cannot start ${program}: ${why}`);
     }
   }
 
@@ -116,7 +94,7 @@ export class QemuProcess {
     let offset = 0;
     for await (const piece of chunksOf(source)) {
       // A QEMU that refuses the state stops reading; it says why below.
-      if (broken || this.#hasEnded) break;
+      if (broken || this.#process.isOver) break;
       offset += piece.length;
       if (!socket.write(Uint8Array.from(piece)))
         await Promise.race([once(socket, 'drain').catch(() => {}), this.ended]);
@@ -141,15 +119,10 @@ export class QemuProcess {
   }
 
   async quit(): Promise<void> {
-    if (this.#hasEnded) return;
+    if (this.#process.isOver) return;
     await this.qmp.execute('quit').catch(() => {});
-    await Promise.race([this.ended, sleep(END_MS, { keepsAlive: false })]);
-    if (!this.#hasEnded) this.#child.kill('SIGKILL');
+    if (!(await this.#process.hasEnded(END_MS))) this.#process.kill();
     await this.ended;
-  }
-
-  get #hasEnded(): boolean {
-    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
   async #migrated(what: string): Promise<void> {
@@ -161,7 +134,7 @@ export class QemuProcess {
         await sleep(POLL_MS);
         throw new UnsupportedError(
           'qemu-refuses',
-          `Cannot have QEMU ${what}: ${this.#words() || 'it does not say why'}`,
+          `Cannot have QEMU ${what}: ${this.#process.lastWords() || 'it does not say why'}`,
         );
       }
       await sleep(POLL_MS);
@@ -173,30 +146,8 @@ export class QemuProcess {
     try {
       return (await this.qmp.ask('query-migrate', statusShape)).status;
     } catch (error) {
-      await Promise.race([this.ended, sleep(END_MS, { keepsAlive: false })]);
-      if (this.#hasEnded) return undefined;
+      if (await this.#process.hasEnded(END_MS)) return undefined;
       throw error;
     }
   }
-}
-
-/** Keeps the last of what QEMU says. */
-function listenTo(child: ChildProcess, onWords: QemuStart['onWords']): () => string {
-  let said = '';
-  child.stderr?.setEncoding('utf8').on('data', (piece: string) => {
-    said = (said + piece).slice(-WORDS_LIMIT);
-    onWords?.(piece);
-  });
-  return () =>
-    said
-      .trim()
-      .replaceAll(/^\S*qemu-system\S*: /gm, '')
-      .replaceAll(/\s*\n\s*/g, ' | ');
-}
-
-function refuses(program: string, words: string): UnsupportedError {
-  return new UnsupportedError(
-    'qemu-refuses',
-    `Cannot start ${program}: ${words || 'it ends at once and says nothing'}`,
-  );
 }
