@@ -2,7 +2,7 @@ import { truncateSync, writeFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { countText } from '../../formats/amounts.ts';
 import { EnvironmentError, UsageError } from '../../formats/errors.ts';
-import { openFile } from '../../formats/files/source.ts';
+import { openFile, withBeside } from '../../formats/files/source.ts';
 import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
 import { copyGuest } from '../../migrations/guests/copy-guest.ts';
 import { learnFacts } from '../../migrations/guests/guest-facts.ts';
@@ -94,15 +94,16 @@ function putTogether(
   signal: AbortSignal,
 ): Promise<ExitCode> {
   return withOutput(output, { force }, async (sink) => {
-    const source = await openFile(statePath);
-    source.ram = await openFile(ramPath);
+    const state = await openFile(statePath);
+    const ram = await openFile(ramPath);
     try {
+      const source = withBeside(state, { ram });
       const { proof } = await convertQemu(source, sink, { to: 'plain', description: true, signal });
       const keep = proof?.equal !== false;
       return { keep, value: keep ? ExitCode.OK : ExitCode.BAD_FILE };
     } finally {
-      await source.ram?.close();
-      await source.close();
+      await ram.close();
+      await state.close();
     }
   });
 }

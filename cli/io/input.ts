@@ -2,7 +2,14 @@ import { existsSync, fstatSync, statSync } from 'node:fs';
 import { FormatError, InterruptedError } from '../../formats/errors.ts';
 import { holdFile } from '../../formats/files/held-files.ts';
 import { openScratchFile } from '../../formats/files/scratch-file.ts';
-import { type ByteSource, chunksOf, openFile, sharedFile, streamSource } from '../../formats/files/source.ts';
+import {
+  type ByteSource,
+  chunksOf,
+  openFile,
+  sharedFile,
+  streamSource,
+  withBeside,
+} from '../../formats/files/source.ts';
 import { WrittenFile } from '../../formats/files/written-file.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { stop, whenAborted } from './stop.ts';
@@ -46,11 +53,11 @@ async function withUnpacked<T>(
   use: (source: ByteSource) => Promise<T>,
 ): Promise<T> {
   const source = await unpacked(opened);
+  const ramSource = ram === undefined ? undefined : await openFile(ram);
   try {
-    if (ram !== undefined) source.ram = await openFile(ram);
-    return await use(source);
+    return await use(ramSource ? withBeside(source, { ram: ramSource }) : source);
   } finally {
-    await source.ram?.close();
+    await ramSource?.close();
     if (source !== opened) await source.close();
   }
 }
@@ -72,8 +79,7 @@ function withSeekableInput<T>(
         if (stop.signal.aborted) throw new InterruptedError();
         const { size } = fstatSync(scratch.descriptor);
         const copied = sharedFile({ fd: scratch.descriptor, name: source.name, size });
-        if (source.ram) copied.ram = source.ram;
-        return await use(copied);
+        return await use(withBeside(copied, { part: source.part, ram: source.ram }));
       } finally {
         scratch.close();
       }
@@ -97,9 +103,7 @@ async function openPart(path: string): Promise<ByteSource> {
   const colon = path.lastIndexOf(':');
   const part = path.slice(colon + 1);
   if (colon < 1 || part === '' || existsSync(path) || !existsSync(path.slice(0, colon))) return openFile(path);
-  const source = await openFile(path.slice(0, colon));
-  source.part = part;
-  return source;
+  return withBeside(await openFile(path.slice(0, colon)), { part });
 }
 
 const keptInputs: (() => void)[] = [];

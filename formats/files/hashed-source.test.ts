@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { hashedSource } from './hashed-source.ts';
-import { bufferSource } from './source.ts';
+import { bufferSource, withBeside } from './source.ts';
 
 const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => (i * 7 + (i >> 8)) & 0xff);
 const expected = createHash('sha256').update(bytes).digest('hex');
@@ -36,4 +36,11 @@ it.each<[string, [length: number, position: number][]]>([
   const source = hashedSource(bufferSource(bytes));
   for (const [length, position] of reads) await source.read(new Uint8Array(length), position);
   expect(await source.sha256()).toBe(expected);
+});
+
+it('keeps the part that is meant, and the RAM beside the bytes', async () => {
+  const ram = bufferSource(new Uint8Array(1), 'ram');
+  const source = withBeside(bufferSource(bytes), { part: 'snap', ram });
+  expect(hashedSource(source)).toMatchObject({ part: 'snap', ram, size: bytes.length, fd: undefined });
+  expect(withBeside(source, { part: 'other' })).toMatchObject({ part: 'other' });
 });

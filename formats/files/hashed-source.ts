@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { MIB } from '../sizes.ts';
-import type { ByteSource } from './source.ts';
+import { type ByteSource, withBeside } from './source.ts';
 
 /** A source that hashes its bytes as they are read for another purpose, so that a file is read once for both. */
 export interface HashedSource extends ByteSource {
@@ -22,11 +22,10 @@ export function hashedSource(source: ByteSource): HashedSource {
     return count;
   };
   return {
-    name: source.name,
-    size: source.size,
-    seekable: source.seekable,
+    // No descriptor: what other threads read would not be hashed.
+    ...withBeside(source, {}),
+    fd: undefined,
     read,
-    close: () => source.close(),
     async sha256() {
       const piece = new Uint8Array(MIB);
       while ((await read(piece, hashed)) > 0);

@@ -1,4 +1,4 @@
-import type { ByteSource } from './source.ts';
+import { type ByteSource, withBeside } from './source.ts';
 
 /**
  * The first bytes of a source, and a source that still has them: a pipe gives them only once.
@@ -11,19 +11,13 @@ export async function peek(source: ByteSource, count: number): Promise<{ head: U
 }
 
 function withHead(source: ByteSource, head: Uint8Array): ByteSource {
-  const { name, size, seekable, part, ram } = source;
   return {
-    name,
-    size,
-    seekable,
-    part,
-    ram,
+    ...withBeside(source, {}),
     async read(target, position) {
       const again = position < head.length ? head.subarray(position, position + target.length) : head.subarray(0, 0);
       target.set(again);
       if (again.length === target.length) return again.length;
       return again.length + (await source.read(target.subarray(again.length), position + again.length));
     },
-    close: () => source.close(),
   };
 }

@@ -22,13 +22,26 @@ export interface ByteSource {
    */
   readonly fd?: number | undefined;
   /** Of a file that holds several states: name of the one that is meant. */
-  part?: string;
+  readonly part?: string | undefined;
   /** The file with the machine's RAM, for a state that leaves it out. */
-  ram?: ByteSource;
+  readonly ram?: ByteSource | undefined;
   /** Fills `target` from `position` on; gives the number of bytes read, less than asked only at the end. */
   read(target: Uint8Array, position: number): Promise<number>;
   /** Gives the file back; nothing can be read afterwards. */
   close(): Promise<void>;
+}
+
+/**
+ * The same bytes, of which another part is meant, or with a file of RAM beside them. Closing it closes the source, but not
+ * the RAM.
+ */
+export function withBeside(source: ByteSource, beside: Pick<ByteSource, 'part' | 'ram'>): ByteSource {
+  const { name, size, seekable, fd, part, ram } = source;
+  return {
+    ...{ name, size, seekable, fd, part, ram, ...beside },
+    read: (target, position) => source.read(target, position),
+    close: () => source.close(),
+  };
 }
 
 /**

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brotliDecompressSync } from 'node:zlib';
-import { type ByteSource, bufferSource } from '../../formats/files/source.ts';
+import { type ByteSource, bufferSource, withBeside } from '../../formats/files/source.ts';
 import { GIB } from '../../formats/sizes.ts';
 
 /** The part of a truth file that tests compare with; test-vectors/qemu/README.md tells its source. */
@@ -51,10 +51,10 @@ export function qemuTruth(name: string, folder = QEMU_FOLDER): QemuTruth {
 
 /** A sample as a source: of a disk image the last snapshot, which its truth is about; with the RAM file beside it. */
 export function sampleSource(name: string, read: (name: string) => Buffer = qemuSample): ByteSource {
-  const source = bufferSource(read(name), name);
-  if (name.endsWith('.qcow2')) source.part = 'snap2';
-  if (name.startsWith('ignore-shared')) source.ram = bufferSource(read(name.replace('.state', '.ram')), 'ram');
-  return source;
+  return withBeside(bufferSource(read(name), name), {
+    part: name.endsWith('.qcow2') ? 'snap2' : undefined,
+    ram: name.startsWith('ignore-shared') ? bufferSource(read(name.replace('.state', '.ram')), 'ram') : undefined,
+  });
 }
 
 /** Unpacks all samples of a folder (`NAME.state.xz`, with `NAME.json` beside it) one after the other. */

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { openFileSink } from '../../../formats/files/sink.ts';
-import { type ByteSource, openFile } from '../../../formats/files/source.ts';
+import { type ByteSource, openFile, withBeside } from '../../../formats/files/source.ts';
 import { compareWithQemuTruth } from '../../testing/against-qemu-truth.ts';
 import type { QemuTruth } from '../../testing/qemu-samples.ts';
 import { MemoryTarget, sha256 } from '../../testing/states.ts';
@@ -69,10 +69,10 @@ function run(script: string, words: readonly string[]): { ok: boolean; output: s
 }
 
 async function sourceOf(path: string, truth: QemuTruth): Promise<ByteSource> {
-  const source = await openFile(path);
-  if (path.endsWith('.qcow2')) source.part = truth.container?.snapshots?.at(-1)?.name ?? 'snap1';
-  if (!truth.ram.inState) source.ram = await openFile(path.replace(/\.state$/, '.ram'));
-  return source;
+  return withBeside(await openFile(path), {
+    part: path.endsWith('.qcow2') ? (truth.container?.snapshots?.at(-1)?.name ?? 'snap1') : undefined,
+    ram: truth.ram.inState ? undefined : await openFile(path.replace(/\.state$/, '.ram')),
+  });
 }
 
 async function judge(folder: string, [kind, qemu, options]: (typeof MADE)[number]): Promise<void> {

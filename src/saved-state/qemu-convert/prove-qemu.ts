@@ -1,5 +1,5 @@
 import type { ReadableSink } from '../../../formats/files/sink.ts';
-import type { ByteSource } from '../../../formats/files/source.ts';
+import { type ByteSource, withBeside } from '../../../formats/files/source.ts';
 import { compareFields, compareMemory, compareUnits, type Proof } from '../convert/proof.ts';
 import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
 import type { QemuState } from '../qemu/qemu-state.ts';
@@ -13,9 +13,10 @@ export async function proveQemu(
   ramSink: ReadableSink | undefined,
   { onProgress, signal }: Pick<WalkOptions, 'onProgress' | 'signal'>,
 ): Promise<Proof> {
-  const written = await sink.readBack();
+  const state = await sink.readBack();
+  const ram = await ramSink?.readBack();
   try {
-    if (ramSink) written.ram = await ramSink.readBack();
+    const written = withBeside(state, { ram });
     const common = { naming: sameIds, of: 'content' as const, signal };
     const own = await fingerprint(readWhatIsThere, source, { ...common, onProgress });
     const other = await fingerprint(readQemuState, written, { ...common, like: own.memory });
@@ -26,8 +27,8 @@ export async function proveQemu(
     ];
     return { equal: differences.length === 0, ranges: own.memory.size, units: other.units.size, differences };
   } finally {
-    await written.ram?.close();
-    await written.close();
+    await ram?.close();
+    await state.close();
   }
 }
 
