@@ -23,7 +23,8 @@ const MAY: Readonly<Record<string, RegExp>> = {
   // Its readers open a pipe without waiting for a writer.
   'formats/files/source.ts': /import \{ constants \}/,
   // A QEMU that is started is one of the real world.
-  'migrations/wake/qemu-process.ts': /node:(child_process|fs)'$/,
+  'migrations/qmp/qemu-process.ts': /node:(child_process|fs)'$/,
+  'migrations/wake/waking-qemu.ts': /node:fs'$/,
   // Intervals of wall-clock time for somebody who looks on.
   'src/running/trace.ts': /setInterval\(|clearInterval\(/,
 };

@@ -35,13 +35,13 @@ export class WakingQemu {
   readonly folder: string;
   /** Resolves when the process has ended. */
   readonly ended: Promise<unknown>;
-  readonly #process: QemuProcess;
+  readonly #started: QemuProcess;
   readonly #signal: AbortSignal | undefined;
 
   private constructor(process: QemuProcess, qmp: QmpClient, folder: string, signal?: AbortSignal) {
     this.qmp = qmp;
     this.folder = folder;
-    this.#process = process;
+    this.#started = process;
     this.#signal = signal;
     this.ended = process.ended.then(() => rmSync(folder, { recursive: true, force: true }));
   }
@@ -51,14 +51,14 @@ export class WakingQemu {
     const folder = mkdtempSync(join(tmpdir(), 'savkit-qemu-'));
     const socket = join(folder, 'qmp');
     const words = [...args, '-qmp', `unix:${socket},server=on,wait=off`];
-    const process = QemuProcess.start(program, words, socket, { isShown, onWords });
+    const started = QemuProcess.start(program, words, socket, { isShown, onWords });
     try {
-      return new WakingQemu(process, await process.connect(signal), folder, signal);
+      return new WakingQemu(started, await started.connect(signal), folder, signal);
     } catch (error) {
-      process.kill();
+      started.kill();
       rmSync(folder, { recursive: true, force: true });
       if (!(error instanceof MigrationError && error.code === 'qemu-ended')) throw error;
-      const why = process.lastWords() || 'it ends at once and says nothing';
+      const why = started.lastWords() || 'it ends at once and says nothing';
       throw new UnsupportedError('qemu-refuses', `Cannot start ${program}: ${why}`);
     }
   }
@@ -94,7 +94,7 @@ export class WakingQemu {
     let offset = 0;
     for await (const piece of chunksOf(source)) {
       // A QEMU that refuses the state stops reading; it says why below.
-      if (broken || this.#process.isOver) break;
+      if (broken || this.#started.isOver) break;
       offset += piece.length;
       if (!socket.write(Uint8Array.from(piece)))
         await Promise.race([once(socket, 'drain').catch(() => {}), this.ended]);
@@ -119,9 +119,9 @@ export class WakingQemu {
   }
 
   async quit(): Promise<void> {
-    if (this.#process.isOver) return;
+    if (this.#started.isOver) return;
     await this.qmp.execute('quit').catch(() => {});
-    if (!(await this.#process.hasEnded(END_MS))) this.#process.kill();
+    if (!(await this.#started.hasEnded(END_MS))) this.#started.kill();
     await this.ended;
   }
 
@@ -134,7 +134,7 @@ export class WakingQemu {
         await sleep(POLL_MS);
         throw new UnsupportedError(
           'qemu-refuses',
-          `Cannot have QEMU ${what}: ${this.#process.lastWords() || 'it does not say why'}`,
+          `Cannot have QEMU ${what}: ${this.#started.lastWords() || 'it does not say why'}`,
         );
       }
       await sleep(POLL_MS);
@@ -146,7 +146,7 @@ export class WakingQemu {
     try {
       return (await this.qmp.ask('query-migrate', statusShape)).status;
     } catch (error) {
-      if (await this.#process.hasEnded(END_MS)) return undefined;
+      if (await this.#started.hasEnded(END_MS)) return undefined;
       throw error;
     }
   }
