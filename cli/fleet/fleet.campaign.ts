@@ -179,8 +179,8 @@ async function postgres(): Promise<Server | undefined> {
   const programs = join('/usr/lib/postgresql', versions.sort().at(-1) ?? '', 'bin');
   const [port, place] = [await freePort(), mkdtempSync(join(tmpdir(), 'savkit-postgres-'))];
   // PostgreSQL does not run as root.
-  const user = process.getuid?.() === 0 ? ['postgres'] : [];
-  const own = user.length > 0 ? { uid: idOf('-u'), gid: idOf('-g') } : {};
+  const isRoot = process.getuid?.() === 0;
+  const own: { uid?: number; gid?: number } = isRoot ? { uid: idOf('-u'), gid: idOf('-g') } : {};
   if (own.uid !== undefined) chownSync(place, own.uid, own.gid ?? own.uid);
   const options = { stdio: 'ignore' as const, cwd: place, ...own };
   spawnSync(join(programs, 'initdb'), ['-D', join(place, 'data'), '-U', 'savkit', '-A', 'trust'], options);

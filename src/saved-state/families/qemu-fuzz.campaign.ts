@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { brotliDecompressSync } from 'node:zlib';
 import { SavkitError } from '../../../formats/errors.ts';
 import { openFileSink } from '../../../formats/files/sink.ts';
-import { type ByteSource, openFile } from '../../../formats/files/source.ts';
+import { type ByteSource, openFile, withBeside } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import { QEMU_FOLDER } from '../../testing/qemu-samples.ts';
 import { makeManifest } from '../manifest/manifest.ts';
@@ -106,8 +106,7 @@ async function runSeeds(): Promise<void> {
     writeFileSync(path, bytes);
     for (const [reading, run] of Object.entries(READINGS)) {
       process.send?.({ seed, reading, about: `${name}: ${changes.join(', ')}` });
-      const source = await openFile(path);
-      if (name.endsWith('.qcow2')) source.part = 'snap2';
+      const source = withBeside(await openFile(path), { part: name.endsWith('.qcow2') ? 'snap2' : undefined });
       try {
         await run(source, `${path}.out`);
       } catch (error) {
