@@ -305,6 +305,12 @@ describe('temporary files', () => {
     expect(readdirSync(temporary)).toEqual([]);
   });
 
+  it.runIf(isLinux)('are told with their folder where they do not fit', async () => {
+    const { exitCode, stderr } = await shell("trap '' XFSZ; ulimit -f 100; $SAVKIT find machine.sav --text abc");
+    expect([exitCode, stderr]).toEqual([4, expect.stringContaining(`a temporary file in ${temporary}`)]);
+    expect(readdirSync(temporary)).toEqual([]);
+  });
+
   it('hold no memory that goes through stdout: there are none', async () => {
     const { exitCode, stdout } = await shell('TMPDIR=/nowhere $SAVKIT extract machine.sav -o -');
     expect([exitCode, sha256(stdout)]).toEqual([0, await memoryHash()]);

@@ -74,7 +74,7 @@ function withSeekableInput<T>(
       if (source.seekable) return use(source);
       const scratch = openScratchFile();
       try {
-        const copy = new WrittenFile('a temporary file', scratch.descriptor);
+        const copy = new WrittenFile(scratch.name, scratch.descriptor);
         for await (const piece of chunksOf(source, MIB)) await copy.write(piece);
         if (stop.signal.aborted) throw new InterruptedError();
         const { size } = fstatSync(scratch.descriptor);

@@ -5,6 +5,8 @@ import { forgetTemporaryFile, nameTemporaryFile, removeLeftovers } from './tempo
 
 /** A file for bytes on their way, which nobody but this process can open and which is gone with it. */
 export interface ScratchFile {
+  /** For errors: with its folder, whose disk may be full. */
+  readonly name: string;
   /** For reading and writing anywhere. */
   readonly descriptor: number;
   close(): void;
@@ -15,17 +17,19 @@ const PURPOSE = 'savkit-scratch';
 /** @param parent folder for it @throws EnvironmentError */
 export function openScratchFile(parent = tmpdir()): ScratchFile {
   const path = nameTemporaryFile(parent, PURPOSE);
+  const name = `a temporary file in ${parent}`;
   let descriptor: number;
   try {
     descriptor = world.disk.openSync(path, 'wx+', 0o600);
   } catch (cause) {
     forgetTemporaryFile(path);
-    throw EnvironmentError.from(cause, `make a temporary file in ${parent}`);
+    throw EnvironmentError.from(cause, `make ${name}`);
   }
   // The file lives on under its descriptor, and a killed process leaves nothing behind. Where the system keeps the
   // names of open files, leftovers are possible.
   if (!unlinked(path)) removeLeftovers(parent, PURPOSE);
   return {
+    name,
     descriptor,
     close: () => {
       world.disk.closeSync(descriptor);

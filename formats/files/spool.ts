@@ -15,7 +15,7 @@ export class Spool {
       for (let done = 0; done < bytes.length; )
         done += world.disk.writeSync(this.#file.descriptor, bytes, done, bytes.length - done, offset + done);
     } catch (error) {
-      throw EnvironmentError.from(error, 'write a temporary file');
+      throw EnvironmentError.from(error, `write ${this.#file.name}`);
     }
   }
 
@@ -26,7 +26,7 @@ export class Spool {
       for (let count = 1; count > 0 && done < target.length; done += count)
         count = world.disk.readSync(this.#file.descriptor, target, done, target.length - done, offset + done);
     } catch (error) {
-      throw EnvironmentError.from(error, 'read a temporary file');
+      throw EnvironmentError.from(error, `read ${this.#file.name}`);
     }
     target.fill(0, done);
   }

@@ -29,7 +29,7 @@ export class MemoryFile extends SeenMemory {
   ): Promise<MemoryFile> {
     const scratch = openScratchFile();
     try {
-      const target = new WrittenFile('a temporary file', scratch.descriptor);
+      const target = new WrittenFile(scratch.name, scratch.descriptor);
       await extract(source, target, { ...options, format: 'sparse', asSeen: true });
       return new MemoryFile(scratch, state, nothing);
     } catch (error) {
@@ -47,7 +47,7 @@ export class MemoryFile extends SeenMemory {
     try {
       readSync(this.#scratch.descriptor, page, 0, PAGE_SIZE, frame * PAGE_SIZE);
     } catch (error) {
-      throw EnvironmentError.from(error, 'read a temporary file');
+      throw EnvironmentError.from(error, `read ${this.#scratch.name}`);
     }
     return page;
   }

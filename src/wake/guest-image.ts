@@ -50,7 +50,7 @@ export class GuestImage {
     const image = async (part: { asSeen: true } | { mmio2: string }) => {
       const scratch = openScratchFile();
       files.push(scratch);
-      const target = new WrittenFile('a temporary file', scratch.descriptor);
+      const target = new WrittenFile(scratch.name, scratch.descriptor);
       await extract(source, target, { ...part, format: 'sparse', signal });
       return target.readBack();
     };

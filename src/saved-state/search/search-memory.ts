@@ -69,7 +69,7 @@ export async function searchMemory(
   const { plan } = await planned();
   const scratch = openScratchFile();
   try {
-    const image = new WrittenFile('a temporary file', scratch.descriptor);
+    const image = new WrittenFile(scratch.name, scratch.descriptor);
     await extract(source, image, { ...part, format: 'sparse', ...watching });
     const memory = await image.readBack();
     const report: SearchReport = { hits: [], complete: true, searched: [] };
