@@ -147,7 +147,9 @@ async function judge(targets: readonly { name: string; savkit: SavkitProcess }[]
   score.check('all have moved in the end', moved === names.length, `${moved} of ${names.length}`);
 }
 
-const isOf = (name: string) => (each: RecordedMigration) => each.machine === name;
+function isOf(name: string): (each: RecordedMigration) => boolean {
+  return ({ machine }) => machine === name;
+}
 
 /** One migration of a machine at most has brought it there: the one that the journal names. */
 function tellsSame(history: readonly RecordedMigration[], name: string, end: DrainedMachine | undefined): boolean {

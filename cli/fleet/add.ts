@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { resolve } from 'node:path';
 import { MIB } from '../../formats/sizes.ts';
+import { isUrl } from '../io/web.ts';
 import { givenFiles } from '../many/given-files.ts';
 import { identityOf } from '../many/journal.ts';
 import type { ManyOptions } from '../many/options.ts';
@@ -40,11 +42,13 @@ export async function addFiles(
     if (jobs.length > 0) await queue.addBulk(jobs);
     jobs = [];
   };
-  for await (const { file } of givenFiles(options.paths, options)) {
+  for await (const { file: given, isFound } of givenFiles(options.paths, options)) {
     signal.throwIfAborted();
+    // Workers have another working directory.
+    const file = isUrl(given) ? given : resolve(given);
     const { size, modified } = await identityOf(file);
     if (batch.length === BATCH_FILES || (batch.length > 0 && bytes + (size ?? 0) > BATCH_BYTES)) await endBatch();
-    batch.push({ file, size, modified });
+    batch.push({ file, size, modified, isFound });
     bytes += size ?? 0;
     files++;
   }

@@ -13,11 +13,13 @@ export interface Work {
 }
 
 export interface WorkFile {
-  /** Path or URL, as workers open it. */
+  /** Full path or URL, as workers open it. */
   file: string;
   size: number | null;
   /** When it was last written; ISO 8601. */
   modified: string | null;
+  /** Found in a folder, not named: it may be anything. */
+  isFound: boolean;
 }
 
 /** One file's result, as `--ndjson` prints it. */

@@ -26,26 +26,26 @@ async function* jobsOf(queue: FleetQueue, state: JobState): AsyncGenerator<Fleet
 
 function linesOf({ data, returnvalue, failedReason }: FleetJob): [string, FileLine][] {
   const told = new Map((returnvalue ?? []).map((line) => [line.file, line]));
-  return data.files.map((file) => [
-    keyOf(data, file),
-    told.get(file.file) ?? failedLine(data.operation, file, failedReason ?? ''),
-  ]);
+  return data.files.map((file) => {
+    const line = told.get(file.file) ?? failedLine(data.operation, file, failedReason ?? '');
+    return [keyOf(data, file), { ...line, isFound: file.isFound }];
+  });
 }
 
 /** As `--ndjson` prints a file that could not be read. */
 function failedLine(command: string, { file, size, modified }: FleetJob['data']['files'][number], message: string) {
   const error = { code: 'worker-ended', message: `Cannot finish ${file}: ${message}`, place: {}, vboxCode: null };
-  const facts = { size, modified, isFound: true, outcome: 'not read or written' };
+  const facts = { size, modified, outcome: 'not read or written' };
   return { event: 'file', command, time: '', ...facts, file, exitCode: 4, findings: [], result: null, error };
 }
 
-/** Comma-separated values (RFC 4180). */
+/** Comma-separated values (RFC 4180, with the line ends of this system's texts). */
 export function csvOf(lines: readonly FileLine[]): string {
   const rows = lines.map(({ file, command, outcome, exitCode, size, error }) =>
     [file, command, outcome, exitCode, size ?? '', (error as { message?: string } | null)?.message ?? ''].map(cellOf),
   );
   return [['file', 'command', 'outcome', 'exit code', 'size', 'message'], ...rows]
-    .map((row) => `${row.join(',')}\r\n`)
+    .map((row) => `${row.join(',')}\n`)
     .join('');
 }
 

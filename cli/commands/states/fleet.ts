@@ -9,6 +9,7 @@ import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
   type Job,
+  NO_STATE,
   type Outcome,
   runCommand,
   withCommonOptions,
@@ -165,9 +166,13 @@ async function work(own: Fleet, options: Options, { signal }: Job): Promise<Outc
 async function report(queue: ReturnType<Fleet['queue']>, options: Options): Promise<Outcome> {
   const results = await resultsOf(queue);
   const tally = new Tally();
-  for (const { exitCode, outcome } of results) tally.add(exitCode as ExitCode, String(outcome));
+  for (const { exitCode, outcome, isFound } of results) {
+    // As with the operation itself: a file in a folder that was never a state changes nothing.
+    const counts = !(isFound && outcome === NO_STATE);
+    tally.add(counts ? (exitCode as ExitCode) : ExitCode.OK, String(outcome));
+  }
   if (options.ndjson) for (const each of results) await showJson(each, { isEvent: true });
-  if (options.csv && !options.json) await show(ownLines(csvOf(results).replace(/\r\n$/, '')));
+  if (options.csv && !options.json) await show(ownLines(csvOf(results).trimEnd()));
   const rows = results.map(({ file, outcome, size, error }) => [
     String(file),
     String(outcome),
