@@ -126,8 +126,10 @@ function numbered(fields: DescribedField[]): DescribedField[] {
   return fields;
 }
 
+/** Before it is parsed, which takes many times its bytes. */
 function checkDepth(json: Uint8Array): void {
   let depth = 0;
+  let opened = 0;
   let inText = false;
   for (let i = 0; i < json.length; i++) {
     const byte = json[i];
@@ -136,6 +138,9 @@ function checkDepth(json: Uint8Array): void {
       else if (byte === 0x22) inText = false;
     } else if (byte === 0x22) inText = true;
     else if (byte === 0x7b || byte === 0x5b) {
+      // Each field is an object; one with parts has lists besides.
+      if (++opened > 4 * MAX_ENTRIES)
+        throw new UnsupportedError('too-long', `Cannot read description: it has more than ${MAX_ENTRIES} fields`);
       if (++depth > 4 * MAX_DEPTH)
         throw new UnsupportedError('too-deep', `Cannot read description: it is nested more than ${4 * MAX_DEPTH} deep`);
     } else if (byte === 0x7d || byte === 0x5d) depth--;

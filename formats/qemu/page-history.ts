@@ -5,9 +5,6 @@ import { PAGE_SIZE } from '../sizes.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import type { RamBlock } from './ram-blocks.ts';
 
-/** The only encoding of changes that there is. */
-const XBZRLE = 1;
-
 /** A record with what has changed in a page since it came last. */
 export interface PageChanges {
   block: RamBlock;
@@ -15,7 +12,6 @@ export interface PageChanges {
   address: number;
   /** Of the record in the file. */
   offset: number;
-  encoding: number;
   /** Index of the changes in the window, and their bytes. */
   at: number;
   length: number;
@@ -60,18 +56,13 @@ export class PageHistory {
   }
 
   /** The page with its changes; borrowed until the next call. @throws QemuFormatError `bad-page` */
-  async apply({ block, address, offset, encoding }: PageChanges, changes: Uint8Array): Promise<Uint8Array> {
-    const failed = (why: string, qemuSays: string) =>
-      new QemuFormatError('bad-page', `Cannot read RAM record at ${hex(offset)}: ${why}`, { offset }, qemuSays);
-    if (encoding !== XBZRLE)
-      throw failed(
-        `changes of a page in encoding ${encoding}, expected ${XBZRLE}`,
-        'Failed to load XBZRLE page - wrong compression!',
-      );
+  async apply({ block, address, offset }: PageChanges, changes: Uint8Array): Promise<Uint8Array> {
     await this.#readPage(keyOf(block, address));
     if (!change(this.#page, changes))
-      throw failed(
-        'the changes of a page (xbzrle) do not fit into it',
+      throw new QemuFormatError(
+        'bad-page',
+        `Cannot read RAM record at ${hex(offset)}: the changes of a page (xbzrle) do not fit into it`,
+        { offset },
         `Failed to decompress XBZRLE page at ${hex(address)}`,
       );
     this.noteContent(block, address, this.#page);

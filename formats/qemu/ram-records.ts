@@ -18,6 +18,8 @@ export type RamStop = 'full' | 'more' | 'block-list' | 'changes' | 'end';
 const WORD = 8;
 /** Encoding and length of the changes of a page. */
 const CHANGES_HEAD = 3;
+/** The only encoding of changes that there is. */
+const XBZRLE_ENCODING = 1;
 const KINDS =
   RamFlag.FILL |
   RamFlag.BLOCK_LIST |
@@ -126,6 +128,14 @@ export class RamRecords {
     const { offset } = window;
     const at = this.#contentAt(window, flags, address);
     if (at === undefined || at + CHANGES_HEAD > window.end) return undefined;
+    const encoding = window.bytes[at];
+    if (encoding !== XBZRLE_ENCODING)
+      throw new QemuFormatError(
+        'bad-page',
+        `Cannot read RAM record at ${hex(offset)}: changes of a page in encoding ${encoding}, expected ${XBZRLE_ENCODING}`,
+        { offset },
+        'Failed to load XBZRLE page - wrong compression!',
+      );
     const length = window.view.getUint16(at + 1);
     if (length > PAGE_SIZE)
       throw new QemuFormatError(
@@ -136,7 +146,7 @@ export class RamRecords {
       );
     const head = at + CHANGES_HEAD;
     if (head + length > window.end) return undefined;
-    return { block: this.#block as RamBlock, address, offset, encoding: window.bytes[at], at: head, length };
+    return { block: this.#block as RamBlock, address, offset, at: head, length };
   }
 
   /** Goes on after a record of changes, with the page as it became. */

@@ -146,6 +146,7 @@ function watch(first: number, end: number, only: boolean): Promise<{ next: numbe
     if (Date.now() > end) child.kill('SIGKILL');
     else if (Date.now() - since > TIME_LIMIT_MS) {
       tell(`no end after ${TIME_LIMIT_MS / 1000} s`);
+      clearInterval(timer);
       child.kill('SIGKILL');
     }
   }, 500);

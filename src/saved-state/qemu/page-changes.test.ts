@@ -89,6 +89,7 @@ describe('pages that come as changes', () => {
     ['changes that end early', changes([1, 9, 1]), 'bad-page', /Failed to decompress/],
     ['changes without an end', changes([1]), 'bad-page', /Failed to decompress/],
     ['another encoding', changes([0, 1, 1], 2), 'bad-page', /wrong compression/],
+    ['another encoding and more than a page', Buffer.from([2, 0xff, 0xff]), 'bad-page', /wrong compression/],
     ['more than a page', Buffer.concat([Buffer.from([1]), u16(5000)]), 'bad-page', /len overflow/],
   ])('with %s are damage', async (_, rest, code, says) => {
     const { verdict, findings, qemuSays } = await verifyState(bufferSource(withRecords(record(XBZRLE, FULL, rest))));

@@ -76,7 +76,6 @@ export const rows: BenchRow[] = [
   },
   {
     name: 'QEMU: deep verify',
-    peakRssMib: 96,
     prepare,
     against: [
       { row: PLAIN_REFERENCE, atLeast: 1 / 1.3 },
@@ -89,7 +88,6 @@ export const rows: BenchRow[] = [
   },
   {
     name: 'QEMU: extract raw',
-    peakRssMib: 96,
     prepare,
     against: [{ row: PLAIN_REFERENCE, atLeast: 1 / 1.3 }],
     run: async (context) => extract(await openFile(stateOf(context)), nowhere, { format: 'raw' }),

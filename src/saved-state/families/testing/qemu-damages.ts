@@ -94,9 +94,10 @@ const ODD_JSON = [
   '99999999999',
 ];
 
+/** @param what a regular expression with flag g */
 function replaceOne(json: string, what: RegExp, draw: Draw, by: (found: string) => string): string {
-  const all = [...json.matchAll(what)];
-  const chosen = pick(all, draw);
+  what.lastIndex = draw(json.length);
+  const chosen = what.exec(json);
   if (!chosen) return json;
   return json.slice(0, chosen.index) + by(chosen[0]) + json.slice(chosen.index + chosen[0].length);
 }
