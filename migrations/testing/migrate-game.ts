@@ -7,9 +7,12 @@ import { MachineHost } from '../virtual-machine/machine-host.ts';
 import { encodeFrame } from '../wire/payload.ts';
 import { Pair } from './pair.ts';
 
+/** Nothing is lost here, however busy the host of the test is. */
+const PATIENT = { frame: 120_000, hello: 120_000, beat: 200 };
+
 /** Migrates the machine while it runs; now and then the target gives up, and the machine stays where it is. */
 export const migrateGame: GreatMove = async (game) => {
-  const pair = await Pair.create({ host: new MachineHost({ runs: false }) });
+  const pair = await Pair.create({ host: new MachineHost({ runs: false }), timeOuts: PATIENT });
   const meanwhile = new Meanwhile(game);
   const fails = game.random.chance(25);
   let stands = false;
@@ -20,7 +23,7 @@ export const migrateGame: GreatMove = async (game) => {
   const onEvent = ({ event }: { event: string }) => {
     stands ||= event === 'paused';
   };
-  const report = await pair.migrate(new DepartingMachine('game', game.machine), { onEvent });
+  const report = await pair.migrate(new DepartingMachine('game', game.machine), { onEvent, timeOuts: PATIENT });
   meanwhile.expectNoFailure();
   if (report.outcome === 'handed-over') {
     const { machine } = (await pair.receiver.arrived) as ArrivingMachine;
