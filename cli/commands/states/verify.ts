@@ -5,7 +5,6 @@ import { hashedSource } from '../../../formats/files/hashed-source.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { describeUnit } from '../../../src/saved-state/describe/describe.ts';
 import { type StateReport, verifyState } from '../../../src/saved-state/families/verify-state.ts';
-import { NO_CHECKSUM } from '../../../src/saved-state/qemu/verify-qemu.ts';
 import type { Finding } from '../../../src/saved-state/reading/findings.ts';
 import { readSmallFile, withInput, withSource } from '../../io/input.ts';
 import { fileCommand } from '../../many/command-of.ts';
@@ -41,6 +40,10 @@ const EXIT_CODES = {
   unsupported: ExitCode.UNSUPPORTED,
   'not-a-state': ExitCode.UNSUPPORTED,
 } as const;
+
+/** What can be said of a state that nothing is wrong with: no checksum proves more. */
+const NO_CHECKSUM =
+  "no damage found; QEMU's format has no checksum, so a changed page or register cannot be seen (a manifest can tell later)";
 
 const WORDS: Readonly<Record<keyof typeof EXIT_CODES, string>> = {
   whole: 'whole',

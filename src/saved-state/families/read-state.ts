@@ -2,11 +2,9 @@ import { UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import { peek } from '../../../formats/files/peeked-source.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { HEAD_SIZE, qemuContainerOf } from '../../../formats/qemu/open.ts';
-import { readQemuState } from '../qemu/read-qemu-state.ts';
 import { FAMILIES, type StateFamily } from '../reading/families.ts';
 import type { StateMemory, StateView } from '../reading/state-view.ts';
 import { type WalkOptions, walkState } from '../reading/walk.ts';
-import { qemuView } from './qemu-view.ts';
 import { virtualboxView } from './virtualbox-view.ts';
 
 /** Who wrote a state, by its first bytes: what is not QEMU's is for VirtualBox's reader to judge. */
@@ -18,7 +16,8 @@ export async function familyOf(whole: ByteSource): Promise<{ family: StateFamily
 /** How the states of each family are read. */
 const READERS: Record<StateFamily['name'], (source: ByteSource, options: WalkOptions) => Promise<StateView>> = {
   virtualbox: async (source, options) => virtualboxView(await walkState(source, options)),
-  qemu: async (source, options) => qemuView(await readQemuState(source, options)),
+  // Loaded when such a state is read: it takes as long as reading a small one.
+  qemu: async (source, options) => (await import('./read-qemu.ts')).readQemuView(source, options),
 };
 
 /**

@@ -1,10 +1,9 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
-import { type CheckLevel, type CheckLevelVerdict, verifyQemu } from '../qemu/verify-qemu.ts';
+import type { CheckLevel, CheckLevelVerdict } from '../qemu/verify-qemu.ts';
 import type { StateFamily } from '../reading/families.ts';
 import type { Finding } from '../reading/findings.ts';
 import type { StateView } from '../reading/state-view.ts';
 import { type VerifyOptions, verify } from '../verify/verify.ts';
-import { qemuView } from './qemu-view.ts';
 import { familyOf } from './read-state.ts';
 import { virtualboxView } from './virtualbox-view.ts';
 
@@ -43,10 +42,8 @@ const VERIFIERS: Record<
     const { state, ...report } = await verify(source, options);
     return { ...report, ...(state ? { state: virtualboxView(state) } : {}) };
   },
-  qemu: async (source, { threads: _, ...options }) => {
-    const { state, ...report } = await verifyQemu(source, options);
-    return { ...report, ...(state ? { state: qemuView(state) } : {}) };
-  },
+  // As in `readState`.
+  qemu: async (source, { threads: _, ...options }) => (await import('./read-qemu.ts')).verifyQemuView(source, options),
 };
 
 /**

@@ -15,10 +15,6 @@ import { checkStructure } from './check-structure.ts';
 import type { QemuState } from './qemu-state.ts';
 import { readQemuState } from './read-qemu-state.ts';
 
-/** What can be said of a state that nothing is wrong with: no checksum proves more. */
-export const NO_CHECKSUM =
-  "no damage found; QEMU's format has no checksum, so a changed page or register cannot be seen (a manifest can tell later)";
-
 /** What was found on each of four levels. Source: qemu-stream.md 9. */
 export const LEVELS = ['structure', 'completeness', 'consistency', 'integrity'] as const;
 /** One of four levels of checks, each on the ground of the one before it. */
