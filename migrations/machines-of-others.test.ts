@@ -2,6 +2,7 @@ import { duplexPair } from 'node:stream';
 import { describe, expect, it, vi } from 'vitest';
 import { SavkitError } from '../formats/errors.ts';
 import type { MachineDescription } from './machine/description.ts';
+import type { DiskWay } from './machine/machine.ts';
 import type { PageHashes } from './machine/page-hashes.ts';
 import type { PageSet } from './machine/page-set.ts';
 import { MemoryHasher } from './proof/memory-hasher.ts';
@@ -185,5 +186,68 @@ describe('a guest of QEMU', () => {
       code: 'other-hypervisor',
       message: expect.stringContaining('--qemu-args'),
     });
+  });
+});
+
+describe('a machine that copies its disks', () => {
+  const disks = ['d0', 'd1'].map((node) => ({ node, device: node, bytes: 3 }));
+  const description: MachineDescription = {
+    ...{ hypervisor: 'qemu', name: 'guest', release: '10.0.2', machineType: 'pc-i440fx-7.2', accelerator: 'tcg' },
+    ...{ cpus: 1, executes: true, devices: [], disks },
+    regions: [{ kind: 'ram', name: 'pc.ram', id: 0, firstFrame: 0, pages: 50, fileOffset: 0 }],
+  };
+  const BYTES = Buffer.alloc(300_000, 'disk');
+
+  /** Says something about a disk, and gives what is answered, before memory moves. */
+  function machineWithDisks(disk: number, answered: (bytes: Buffer) => void): OthersMachine {
+    const copyDisks = async (way: DiskWay) => {
+      const [own, hypervisors] = duplexPair();
+      way.carry(disk, hypervisors);
+      const answer: Buffer[] = [];
+      own.on('data', (piece: Buffer) => answer.push(piece)).on('error', () => {});
+      own.write(BYTES);
+      await vi.waitUntil(() => way.failure() || Buffer.concat(answer).length >= BYTES.length, { timeout: 20_000 });
+      const failure = way.failure();
+      if (failure) throw failure;
+      own.end();
+      way.onProgress(1, 2);
+      answered(Buffer.concat(answer));
+    };
+    return Object.assign(othersMachine(50), { description, copyDisks });
+  }
+
+  it('has its target take them over connections of the migration, before a page moves', async () => {
+    const pair = await Pair.create();
+    const opened: number[] = [];
+    pair.host.onCreate = (made) => {
+      const openDisk = async (disk: number) => {
+        opened.push(disk);
+        const [own, target] = duplexPair();
+        own.on('data', (piece) => own.write(piece));
+        return target;
+      };
+      Object.assign(made, { openDisk });
+    };
+    let answer: Buffer | undefined;
+    const machine = machineWithDisks(1, (bytes) => {
+      answer = bytes;
+      expect(pair.host.machine?.memory.every((byte) => byte === 0)).toBe(true);
+    });
+    expect(await pair.migrate(machine)).toMatchObject({ outcome: 'handed-over' });
+    expect(opened).toEqual([1]);
+    expect(answer && Buffer.compare(answer, BYTES)).toBe(0);
+    expect(pair.events).toContainEqual({ event: 'disks', bytes: 1, of: 2 });
+  });
+
+  it.each([
+    [7, true],
+    [0, false],
+  ])('stays where the target can not take disk %d', async (disk, canOpen) => {
+    const pair = await Pair.create();
+    pair.host.onCreate = (made) => {
+      if (canOpen) Object.assign(made, { openDisk: async () => duplexPair()[0] });
+    };
+    const report = await pair.migrate(machineWithDisks(disk, () => {}));
+    expect(report).toMatchObject({ outcome: 'kept', code: 'bad-stream', rounds: [] });
   });
 });

@@ -19,6 +19,7 @@ export const GUEST_SCHEME = 'qmp:';
 
 export interface MigrateGuestOptions extends MigrateMachineOptions {
   sharedDisks: boolean;
+  mirror: boolean;
 }
 
 /** Whether a machine is a guest of QEMU, by its name. */
@@ -36,11 +37,13 @@ export async function migrateGuest(options: MigrateGuestOptions, job: Job): Prom
   if (options.change) throw new UsageError('usage', 'Cannot change limits: of a guest of QEMU that is not possible');
   if (options.onTimeLimit === 'throttle')
     throw new UsageError('usage', 'Cannot throttle a guest of QEMU: expected --on-time-limit cancel or force');
+  if (options.mirror && options.sharedDisks)
+    throw new UsageError('usage', 'Cannot copy disks that both sides see: expected --mirror or --shared-disks');
   wishOf(options);
   const qmp = await QmpClient.connect(pathOfGuest(job.file), { signal: job.signal });
   try {
     const facts = await learnFacts(qmp);
-    const hindrances = hindrancesOf(facts, { areShared: options.sharedDisks, areMirrored: false });
+    const hindrances = hindrancesOf(facts, { areShared: options.sharedDisks, areMirrored: options.mirror });
     const isHindered = hindrances.some(({ isFatal }) => isFatal);
     if (options.dryRun) return await checkGuest(options, job.file, qmp, facts, hindrances, isHindered);
     if (isHindered) throw refusal('migrate', job.file, hindrances);
@@ -58,7 +61,7 @@ async function moveGuest(
   hindrances: readonly Hindrance[],
 ): Promise<Outcome> {
   const request = await requestOf(options);
-  const source = QemuSource.open(qmp, facts);
+  const source = QemuSource.open(qmp, facts, options.mirror);
   const report = new LiveReport(options);
   try {
     for (const { code, message } of hindrances) report.note('warning', line`${message}`, { code, message });

@@ -35,6 +35,14 @@ export function tellEvent(report: LiveReport, event: MigrationEvent): void {
     );
     return;
   }
+  if (event.event === 'disks') {
+    report.update(
+      'disks',
+      () => line`disks: ${sizeText(event.bytes)} of ${sizeText(event.of)} copied`,
+      () => data,
+    );
+    return;
+  }
   report.note(name, eventText(event), data);
 }
 

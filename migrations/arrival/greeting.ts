@@ -18,10 +18,11 @@ import { MigrationError, reasonOf } from '../wire/migration-error.ts';
 import { readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 
-/** With what a source has opened a connection: a link of a migration, or one more stream of such a link. */
+/** With what a source has opened a connection: a link of a migration, or one more stream of such a link, or a disk. */
 export type Greeting = { channel: FrameChannel } & (
   | { kind: 'hello'; hello: ShapeValue<typeof sourceHelloShape> }
   | { kind: 'join'; stream: number; token: string }
+  | { kind: 'disk'; disk: number; token: string }
 );
 
 /** What a side that is connected to does with a connection. */
@@ -67,11 +68,11 @@ async function exchangeGreetings(
   await channel.send('hello', {}, { protocol: PROTOCOL, versions: VERSIONS, nonce, capabilities, room });
   const frame = await channel.receive('hello or join', channel.timeOuts.hello);
   throwReason(frame);
-  if (frame.name === 'join') {
-    const { stream } = readHead(frame, 'join').head;
+  if (frame.name === 'join' || frame.name === 'disk') {
     const { nonce: echoed, token } = readMessage(frame, joinShape);
     if (echoed !== nonce) throw strayStream();
-    return { channel, kind: 'join', stream, token };
+    if (frame.name === 'disk') return { channel, kind: 'disk', disk: readHead(frame, 'disk').head.disk, token };
+    return { channel, kind: 'join', stream: readHead(frame, 'join').head.stream, token };
   }
   if (frame.name !== 'hello')
     throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected hello or join`);

@@ -7,7 +7,7 @@ import { differenceOf, type MachineDescription } from '../machine/description.ts
 import type { TargetHost, TargetMachine } from '../machine/machine.ts';
 import { PageSpace } from '../machine/page-space.ts';
 import { loadZstd, type Zstd } from '../pages/zstd.ts';
-import { DEFAULT_WINDOW, MAX_PAGES_PAYLOAD, type TimeOuts } from '../wire/limits.ts';
+import { DEFAULT_WINDOW, MAX_DISK_PIECE, MAX_PAGES_PAYLOAD, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import type { Capabilities } from '../wire/messages.ts';
 import { MigrationError, reasonOf } from '../wire/migration-error.ts';
@@ -116,6 +116,7 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
 
   /** Serves a connection that has opened with such a greeting, until its end. @internal */
   serve(greeting: Greeting, peer: string): Promise<void> {
+    if (greeting.kind === 'disk') return this.#takeDisk(greeting);
     return greeting.kind === 'join' ? this.#join(greeting) : this.#greet(greeting, peer);
   }
 
@@ -276,10 +277,26 @@ export class Receiver<M extends TargetMachine = TargetMachine> {
     return this.#arrival;
   }
 
+  /** The link that a further connection belongs to. @throws MigrationError */
+  #sessionOf(token: string): TargetSession {
+    if (this.#session && this.owns(token)) return this.#session;
+    throw strayStream();
+  }
+
+  /** Its end is the hypervisors' matter: a copy that breaks off shows at the source. */
+  async #takeDisk({ channel, disk, token }: Greeting & { kind: 'disk' }): Promise<void> {
+    const session = this.#sessionOf(token);
+    channel.limit = MAX_DISK_PIECE;
+    try {
+      await session.serveDisk(channel, disk);
+    } catch (error) {
+      if (!(error instanceof LinkError)) throw error;
+    }
+  }
+
   async #join({ channel, stream, token }: Greeting & { kind: 'join' }): Promise<void> {
-    const session = this.#session;
+    const session = this.#sessionOf(token);
     channel.limit = MAX_PAGES_PAYLOAD;
-    if (!session || token !== session.token) throw strayStream();
     try {
       await session.runStream(channel, stream);
     } catch (error) {

@@ -91,7 +91,7 @@ export class Receivers<M extends TargetMachine = TargetMachine> {
   }
 
   async #serve(greeting: Greeting, peer: string): Promise<void> {
-    if (greeting.kind === 'join') {
+    if (greeting.kind !== 'hello') {
       const found = [...this.#incoming.values()].find(({ receiver }) => receiver.owns(greeting.token));
       if (!found) throw strayStream();
       return found.receiver.serve(greeting, peer);

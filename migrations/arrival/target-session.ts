@@ -7,6 +7,7 @@ import { PageSet } from '../machine/page-set.ts';
 import { ownsPage } from '../pages/owns-page.ts';
 import type { Zstd } from '../pages/zstd.ts';
 import { differingNodes, nodesOf, pagesOfNode, rootOf } from '../proof/hash-tree.ts';
+import { carryBytes } from '../wire/carry-bytes.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
 import { AfterRound } from '../wire/frames.ts';
 import { throwReason } from '../wire/inbox.ts';
@@ -35,8 +36,11 @@ export class TargetSession {
   readonly #zstd: Zstd | undefined;
   readonly #barrier = new RoundBarrier();
   readonly #others: FrameChannel[] = [];
+  readonly #disks: FrameChannel[] = [];
   #intake: PageIntake | undefined;
   #after: number = AfterRound.ANOTHER;
+  /** Until when something has to come besides signs of life. */
+  #deadline = Number.POSITIVE_INFINITY;
   #rest: Uint8Array[] = [];
   #restSize = 0;
   #restDone = false;
@@ -76,7 +80,7 @@ export class TargetSession {
   /** Takes nothing any more; resolves when nothing is under way. The control stream stays, for last words. */
   async stop(): Promise<void> {
     this.#isOver = true;
-    for (const channel of this.#others) channel.destroy();
+    for (const channel of [...this.#others, ...this.#disks]) channel.destroy();
     this.#barrier.abandon();
     await Promise.allSettled(this.#work);
   }
@@ -93,18 +97,39 @@ export class TargetSession {
 
   async #serve(): Promise<void> {
     this.channel.startBeats();
-    let deadline = this.#deadline();
+    this.noteSign();
     for (;;) {
       const frame = await this.#next();
       if (!frame) return;
       if (frame.name === 'beat') {
-        if (clock() > deadline)
+        if (clock() > this.#deadline)
           throw LinkError.silent(this.channel.timeOuts.frame * PATIENCE, 'more than signs of life');
         continue;
       }
       await this.#take(frame);
-      deadline = this.#deadline();
+      this.noteSign();
     }
+  }
+
+  /** Serves a connection of a disk, until its end. @param disk its number in the description */
+  async serveDisk(channel: FrameChannel, disk: number): Promise<void> {
+    const { machine, description } = this.#arrival;
+    const disks = description?.hypervisor === 'qemu' ? description.disks.length : 0;
+    if (!machine?.openDisk || disk >= disks || this.#isOver)
+      throw new MigrationError('bad-stream', `Cannot take disk ${disk}: the machine has ${disks} that can be copied`);
+    const stream = await machine.openDisk(disk);
+    this.#disks.push(channel);
+    await this.#acceptStream(channel);
+    await carryBytes(channel, stream, () => this.noteSign());
+  }
+
+  async #acceptStream(channel: FrameChannel): Promise<void> {
+    await channel.send(
+      'accept',
+      {},
+      { capabilities: this.#capabilities, token: this.token, hasPages: false, runs: true },
+    );
+    channel.startBeats();
   }
 
   async #serveStream(channel: FrameChannel, index: number): Promise<void> {
@@ -115,12 +140,7 @@ export class TargetSession {
       );
     this.#others.push(channel);
     this.#barrier.streams++;
-    await channel.send(
-      'accept',
-      {},
-      { capabilities: this.#capabilities, token: this.token, hasPages: false, runs: true },
-    );
-    channel.startBeats();
+    await this.#acceptStream(channel);
     let intake: PageIntake | undefined;
     for (;;) {
       const frame = await this.#receive(channel, 'pages');
@@ -157,8 +177,9 @@ export class TargetSession {
     return frame;
   }
 
-  #deadline(): number {
-    return clock() + this.channel.timeOuts.frame * PATIENCE;
+  /** More than a sign of life has come: a frame, or a piece of a disk. */
+  noteSign(): void {
+    this.#deadline = clock() + this.channel.timeOuts.frame * PATIENCE;
   }
 
   async #take(frame: Frame): Promise<void> {

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import type { QemuDescription } from '../machine/description.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import type { Backend, GuestFacts } from './guest-facts.ts';
+import type { Backend, GuestDisk, GuestFacts } from './guest-facts.ts';
 import { linksOf, pathSeenBy } from './guest-process.ts';
 
 /** What both sides have to agree on before a page of a guest moves. */
@@ -17,9 +17,7 @@ export function describeGuest(facts: GuestFacts): QemuDescription {
     machineType,
     accelerator,
     devices,
-    disks: facts.disks
-      .filter(({ isReadOnly }) => !isReadOnly)
-      .map(({ node, device, bytes }) => ({ node, device, bytes })),
+    disks: writableDisks(facts).map(({ node, device, bytes }) => ({ node, device, bytes })),
     regions: facts.backends.map(({ id, bytes, offset }, i) => ({
       kind: 'ram',
       name: id,
@@ -29,6 +27,11 @@ export function describeGuest(facts: GuestFacts): QemuDescription {
       fileOffset: offset,
     })),
   };
+}
+
+/** Media that hold what the guest has written, in the order of the description. */
+export function writableDisks({ disks }: GuestFacts): GuestDisk[] {
+  return disks.filter(({ isReadOnly }) => !isReadOnly);
 }
 
 /**

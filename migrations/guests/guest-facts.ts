@@ -33,6 +33,8 @@ export interface Backend {
 export interface GuestDisk {
   /** Name of the block node; empty where QEMU has made one up. */
   node: string;
+  /** The same, also where QEMU has made it up: good for this process of QEMU only. */
+  nodeNow: string;
   /** Where it is plugged in. */
   device: string;
   /** Size as the guest sees it. */
@@ -144,6 +146,7 @@ async function learnDisks(qmp: QmpClient): Promise<GuestDisk[]> {
     return [
       {
         node: madeUp ? '' : node,
+        nodeNow: node,
         device: device === '' ? qdev : device,
         bytes: image['virtual-size'],
         file,

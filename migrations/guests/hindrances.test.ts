@@ -18,7 +18,7 @@ const FACTS: GuestFacts = {
   blockers: [],
   process: { pid: 1, commandLine: ['qemu'] },
 };
-const DISK: GuestDisk = { node: 'd', device: 'vd0', bytes: 1, file: '/d.qcow2', isReadOnly: false };
+const DISK: GuestDisk = { node: 'd', nodeNow: 'd', device: 'vd0', bytes: 1, file: '/d.qcow2', isReadOnly: false };
 const [RAM] = FACTS.backends;
 const NO_DISKS = { areShared: false, areMirrored: false };
 

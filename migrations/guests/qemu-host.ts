@@ -9,7 +9,7 @@ import { differenceOf, type MachineDescription, type QemuDescription } from '../
 import type { TargetHost } from '../machine/machine.ts';
 import { QemuProcess } from '../qmp/qemu-process.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { describeGuest, ramPathOf } from './describe-guest.ts';
+import { describeGuest, ramPathOf, writableDisks } from './describe-guest.ts';
 import { type GuestFacts, learnFacts } from './guest-facts.ts';
 import { isLeftOut } from './hindrances.ts';
 import { checkMemoryIsFree, emptyMemory, memoryPaths } from './memory-in-use.ts';
@@ -64,7 +64,7 @@ export class QemuHost implements TargetHost<QemuTarget> {
       checkFits(description, facts);
       await setForDevicesOnly(qmp);
       const ram = await openRam(facts);
-      const target = new QemuTarget(description, process, qmp, ram, folder);
+      const target = new QemuTarget(description, process, qmp, ram, writableDisks(facts), folder);
       this.#onStarted?.(target);
       return target;
     } catch (error) {

@@ -1,13 +1,14 @@
 import { setTimeout } from 'node:timers/promises';
 import { record, text } from '../../formats/values/shape.ts';
 import type { QemuDescription } from '../machine/description.ts';
-import type { SourceMachine } from '../machine/machine.ts';
+import type { DiskWay, SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import type { PageSet } from '../machine/page-set.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { describeGuest, ramPathOf } from './describe-guest.ts';
+import { describeGuest, ramPathOf, writableDisks } from './describe-guest.ts';
 import { cancelSave, saveDevices } from './device-stream.ts';
+import { DiskMirror } from './disk-mirror.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { endsSoon } from './guest-process.ts';
 import { GuestRam } from './guest-ram.ts';
@@ -40,8 +41,12 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** Somebody else has let it run since it was stopped. */
   #startedByOthers = false;
 
-  private constructor(qmp: QmpClient, facts: GuestFacts, ram: RamFiles) {
+  readonly #copiesDisks: boolean;
+  #mirror: DiskMirror | undefined;
+
+  private constructor(qmp: QmpClient, facts: GuestFacts, ram: RamFiles, copiesDisks: boolean) {
     super(ram);
+    this.#copiesDisks = copiesDisks;
     this.#qmp = qmp;
     this.#facts = facts;
     this.#runs = facts.status === 'running';
@@ -51,17 +56,27 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   /**
    * A guest of which it is known that nothing hinders it (`hindrancesOf`).
+   * @param copiesDisks else both sides see the same ones
    * @throws EnvironmentError for memory that can't be opened, UnsupportedError
    */
-  static open(qmp: QmpClient, facts: GuestFacts): QemuSource {
+  static open(qmp: QmpClient, facts: GuestFacts, copiesDisks = false): QemuSource {
     const paths = new Map(facts.backends.map((backend) => [backend.id, ramPathOf(facts, backend)]));
     const ram = RamFiles.open(describeGuest(facts).regions, (name) => paths.get(name) ?? '', 'r');
-    return new QemuSource(qmp, facts, ram);
+    return new QemuSource(qmp, facts, ram, copiesDisks);
   }
 
   async startTracking(known: PageHashes): Promise<void> {
     this.#known = known;
     await this.#prepare();
+  }
+
+  /** What an earlier link has left unfinished ends first. */
+  async copyDisks(way: DiskWay): Promise<void> {
+    if (!this.#copiesDisks) return;
+    await this.#connect();
+    await this.#endMirror();
+    this.#mirror = new DiskMirror(this.#qmp, writableDisks(this.#facts), way);
+    await this.#mirror.start();
   }
 
   /** @throws EnvironmentError where QEMU has ended: its memory stands in the files, and is nobody's */
@@ -72,6 +87,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
 
   async stopTracking(): Promise<void> {
     this.#known = undefined;
+    await this.#endMirror();
     await this.#putBack();
   }
 
@@ -92,6 +108,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#isStopped = true;
     this.#startedByOthers = false;
     const start = performance.now();
+    await this.#mirror?.finish();
+    this.#mirror = undefined;
     this.#devices = saveDevices(this.#qmp);
     this.#devices.then(
       () => {
@@ -109,6 +127,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     this.#devices = undefined;
     await this.#connect();
     if (isSaved === false) await cancelSave(this.#qmp).catch(() => {});
+    await this.#endMirror();
     this.#isStopped = false;
     await this.#putBack();
     if (this.#wasPaused) return;
@@ -184,6 +203,12 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** Done before the guest stands still: each command takes its time. */
   async #prepare(): Promise<void> {
     this.#former ??= await setForDevicesOnly(this.#qmp);
+  }
+
+  async #endMirror(): Promise<void> {
+    const mirror = this.#mirror;
+    this.#mirror = undefined;
+    await mirror?.abandon();
   }
 
   async #putBack(): Promise<void> {

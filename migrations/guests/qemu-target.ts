@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { SavkitError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { record, text } from '../../formats/values/shape.ts';
@@ -8,6 +9,8 @@ import type { QemuProcess } from '../qmp/qemu-process.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { loadDevices } from './device-stream.ts';
+import { DiskExports } from './disk-exports.ts';
+import type { GuestDisk } from './guest-facts.ts';
 import { GuestRam } from './guest-ram.ts';
 import { emptyMemory } from './memory-in-use.ts';
 import { removeFolder } from './private-folder.ts';
@@ -29,8 +32,19 @@ export class QemuTarget extends GuestRam implements TargetMachine {
   /** Pages that are not zeros any more: fresh memory is. */
   readonly #written: PageSet;
 
-  constructor(description: QemuDescription, process: QemuProcess, qmp: QmpClient, ram: RamFiles, folder: string) {
+  readonly #disks: DiskExports;
+
+  /** @param disks those that the guest writes to, in the order of the description @param folder for sockets and log */
+  constructor(
+    description: QemuDescription,
+    process: QemuProcess,
+    qmp: QmpClient,
+    ram: RamFiles,
+    disks: readonly GuestDisk[],
+    folder: string,
+  ) {
     super(ram);
+    this.#disks = new DiskExports(qmp, disks, folder);
     this.description = description;
     this.process = process;
     this.qmp = qmp;
@@ -51,8 +65,13 @@ export class QemuTarget extends GuestRam implements TargetMachine {
     return this.process.ended;
   }
 
+  openDisk(disk: number): Promise<Duplex> {
+    return this.#disks.connect(disk);
+  }
+
   /** All of memory is there by now: devices read their queues in it. */
   async loadRest(rest: Uint8Array): Promise<void> {
+    await this.#disks.close();
     try {
       await loadDevices(this.qmp, rest);
     } catch (error) {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { SavkitError } from '../../formats/errors.ts';
 import type { MachineDescription } from './description.ts';
 import type { PageHashes } from './page-hashes.ts';
@@ -18,10 +19,30 @@ export interface PageAccess {
   hashMemory?(hashes: PageHashes): Promise<void>;
 }
 
+/** How disks get to the target. */
+export interface DiskWay {
+  /**
+   * Carries what the hypervisor says into a stream to the one of the target, and back, until either ends.
+   * @param disk its number in the description
+   */
+  carry(disk: number, stream: Duplex): void;
+  /** @param done bytes that were copied @param all bytes that there are, as known so far */
+  onProgress(done: number, all: number): void;
+  /** Bytes per second at most. */
+  maxRate(): number;
+  /** Why the way to the target is broken, where it is. */
+  failure(): SavkitError | undefined;
+}
+
 /** A machine that leaves: it runs until `pause`, and from `resume` on again. */
 export interface SourceMachine extends PageAccess {
   /** What the machine is, without its contents. */
   readonly description: MachineDescription;
+  /**
+   * Copies what the machine keeps on disks to those that the target has for it, on each link anew, while it runs; from
+   * then on until `pause` has resolved both stay equal. @throws SavkitError
+   */
+  copyDisks?(way: DiskWay): Promise<void>;
   /**
    * Begins to note writes, whoever makes them; what was noted for an earlier attempt does not count.
    * @param known hashes of what the target has, kept up with what is sent
@@ -78,6 +99,12 @@ export interface TargetMachine extends PageAccess {
    * @returns whether that helps again
    */
   readyMemory?(): boolean;
+  /**
+   * Where the hypervisor takes what a disk holds, for one that copies its disks.
+   * @param disk its number in the description
+   * @throws SavkitError
+   */
+  openDisk?(disk: number): Promise<Duplex>;
   /** @throws SavkitError when it does not fit the machine */
   loadRest(rest: Uint8Array): Promise<void>;
   /** Runs the machine: it is this side's now. @throws SavkitError when it does not run; may be called again then */

@@ -109,6 +109,7 @@ export const EVENT_SHAPES = {
   progress: record({
     progress: progressShape,
   }),
+  disks: record({ bytes: figure, of: figure }),
   round: record({ report: roundShape }),
   'link-lost': record({ message: words, retryInMs: figure }),
   paused: record({}),

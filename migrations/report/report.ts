@@ -142,6 +142,13 @@ export type MigrationEvent =
       progress: ProgressFigures;
     }
   | {
+      event: 'disks';
+      /** Bytes of disks that were copied so far. */
+      bytes: number;
+      /** Bytes that there are to be copied, as known so far: a guest that writes makes them more. */
+      of: number;
+    }
+  | {
       event: 'round';
       /** What the round has come to. */
       report: RoundReport;

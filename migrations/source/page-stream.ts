@@ -20,6 +20,11 @@ export class PageStream {
   /** Since when pages wait for the target to take others. */
   #waitsSince = Number.POSITIVE_INFINITY;
 
+  /** Why nothing more goes over it; undefined while it does. */
+  get failure(): SavkitError | undefined {
+    return this.#failure;
+  }
+
   constructor(channel: FrameChannel, window: number, meter: RateMeter) {
     this.channel = channel;
     this.#window = window;

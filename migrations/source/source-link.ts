@@ -5,10 +5,13 @@ import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 import { ownsPage } from '../pages/owns-page.ts';
+import { carryBytes } from '../wire/carry-bytes.ts';
 import { FrameChannel } from '../wire/frame-channel.ts';
+import { throwReason } from '../wire/inbox.ts';
 import { DEFAULT_WINDOW, type TimeOuts } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { acceptShape, type Capabilities, KNOWS_QEMU, PROTOCOL } from '../wire/messages.ts';
+import { MigrationError } from '../wire/migration-error.ts';
 import { endOfHashes, readHashes, readHead, readMessage } from '../wire/payload.ts';
 import { PeerError } from '../wire/peer-error.ts';
 import { PageStream } from './page-stream.ts';
@@ -36,12 +39,25 @@ export class SourceLink {
   readonly targetRuns: boolean;
   /** Time that the machine's outline took, in ms. */
   readonly restMs: number;
+  /** Why a disk could not be carried; the first reason. */
+  diskFailure: SavkitError | undefined;
+  readonly #options: LinkOptions;
+  readonly #token: string;
+  readonly #disks = new Set<FrameChannel>();
+  #isOver = false;
 
-  private constructor(streams: PageStream[], { capabilities, runs }: ShapeValue<typeof acceptShape>, restMs: number) {
+  private constructor(
+    streams: PageStream[],
+    { capabilities, runs, token }: ShapeValue<typeof acceptShape>,
+    restMs: number,
+    options: LinkOptions,
+  ) {
     this.streams = streams;
     this.capabilities = capabilities;
     this.targetRuns = runs;
     this.restMs = restMs;
+    this.#token = token;
+    this.#options = options;
   }
 
   get control(): PageStream {
@@ -83,7 +99,7 @@ export class SourceLink {
       const restMs = clock() - start;
       await channel.send('describe', {}, { description: machine.description, rest });
       const accept = readMessage(await stream.inbox.expect('accept'), acceptShape);
-      const link = new SourceLink([stream], accept, restMs);
+      const link = new SourceLink([stream], accept, restMs, options);
       await readHashesOf(stream, hashes);
       channel.startBeats();
       for (let i = 1; i < Math.min(options.streams, accept.capabilities.streams); i++)
@@ -131,7 +147,41 @@ export class SourceLink {
     for (const stream of this.streams) stream.interrupt(error);
   }
 
+  /** See `DiskWay`. */
+  carryDisk(disk: number, stream: Duplex): void {
+    this.#carryDisk(disk, stream).catch((error: SavkitError) => {
+      stream.destroy();
+      if (!this.#isOver) this.diskFailure ??= error;
+    });
+  }
+
+  async #carryDisk(disk: number, stream: Duplex): Promise<void> {
+    const { connect, signal, timeOuts } = this.#options;
+    const channel = new FrameChannel(await connect(signal), timeOuts);
+    if (this.#isOver) channel.destroy();
+    this.#disks.add(channel);
+    try {
+      const { nonce } = await receiveHello(channel);
+      await channel.send('disk', { disk }, { nonce, token: this.#token });
+      const frame = await channel.receive('accept', timeOuts.hello);
+      throwReason(frame);
+      if (frame.name !== 'accept')
+        throw new MigrationError('unexpected', `Cannot take frame ${frame.name}: expected accept`);
+      channel.startBeats();
+      await carryBytes(channel, stream);
+    } finally {
+      this.#disks.delete(channel);
+      channel.destroy();
+    }
+  }
+
+  #endDisks(): void {
+    this.#isOver = true;
+    for (const channel of this.#disks) channel.destroy();
+  }
+
   end(): void {
+    this.#endDisks();
     for (const { channel } of this.streams) channel.end();
   }
 
@@ -141,12 +191,14 @@ export class SourceLink {
    * sent.
    */
   part(): void {
+    this.#endDisks();
     const { channel } = this.control;
     channel.end();
     Promise.race([channel.closed, sleep(channel.timeOuts.frame, { keepsAlive: false })]).then(() => this.destroy());
   }
 
   destroy(): void {
+    this.#endDisks();
     for (const { channel } of this.streams) channel.destroy();
   }
 

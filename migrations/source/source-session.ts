@@ -36,11 +36,23 @@ export class SourceSession {
 
   /** Resolves when the target runs the machine. */
   async run(): Promise<void> {
+    await this.#copyDisks();
     const proof = await this.#sendWhileRunning();
     await this.#departure.custody.pause();
     await this.#sendAtRest(proof);
     await this.#resendUntilEqual(proof);
     await this.#handOver();
+  }
+
+  /** Before memory: disks take longer, and stay equal from then on. */
+  async #copyDisks(): Promise<void> {
+    const { facts, limits, account } = this.#departure;
+    await facts.machine.copyDisks?.({
+      carry: (disk, stream) => this.#link.carryDisk(disk, stream),
+      onProgress: (bytes, of) => account.tell({ event: 'disks', bytes, of }),
+      maxRate: () => limits.now.bandwidth,
+      failure: () => this.#link.diskFailure ?? this.#link.control.failure,
+    });
   }
 
   /**

@@ -1,6 +1,13 @@
 import { marker, mask64, u8, u16, u32, u64 } from '../../formats/binary/kinds.ts';
 import { defineStruct, type Struct } from '../../formats/binary/struct.ts';
-import { MAX_DESCRIPTION, MAX_HASHES, MAX_MESSAGE, MAX_PAGES_PAYLOAD, MAX_REST_PIECE } from './limits.ts';
+import {
+  MAX_DESCRIPTION,
+  MAX_DISK_PIECE,
+  MAX_HASHES,
+  MAX_MESSAGE,
+  MAX_PAGES_PAYLOAD,
+  MAX_REST_PIECE,
+} from './limits.ts';
 
 // Every frame of the protocol, declared once: reader, writer and the tables of PROTOCOL.md come from here.
 
@@ -81,6 +88,9 @@ const nodes = defineStruct('seal', 'wire/frames.ts', {
   rest: { kind: mask64, doc: 'xxh64 of the rest' },
   paused: { kind: u8, doc: '1: somebody had paused the machine, so that it arrives paused; 0: it runs when told' },
   count: { kind: u32, doc: 'Nodes that follow, 8 bytes each: one for 512 pages' },
+});
+const disk = defineStruct('disk', 'wire/frames.ts', {
+  disk: { kind: u16, doc: 'Number of the disk in the description, from 0' },
 });
 const join = defineStruct('join', 'wire/frames.ts', { stream: { kind: u8, doc: 'Number of the stream, from 1' } });
 
@@ -250,6 +260,24 @@ export const FRAMES = {
     'What the other side sent is not accepted, and why; the last frame of a stream',
   ),
   beat: frame(20, 'beat', 'both', nothing, 'none', 0, 'Still here'),
+  disk: frame(
+    21,
+    'disk',
+    'source',
+    disk,
+    'message',
+    MAX_MESSAGE,
+    'In place of hello: what follows accept belongs to a disk of a migration under way',
+  ),
+  bytes: frame(
+    22,
+    'bytes',
+    'both',
+    nothing,
+    'bytes',
+    MAX_DISK_PIECE,
+    'Of a disk: what both hypervisors say to each other while it is copied (NBD)',
+  ),
 } as const;
 export type FrameName = keyof typeof FRAMES;
 export type FrameHead<N extends FrameName> = (typeof FRAMES)[N]['head'] extends Struct<infer T> ? T : never;

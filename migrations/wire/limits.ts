@@ -26,6 +26,8 @@ export const MAX_DESCRIPTION = 32 * MIB;
 export const MAX_HASHES = 524_288;
 /** A piece of what a machine has besides pages. */
 export const MAX_REST_PIECE = MIB;
+/** A piece of what hypervisors say to each other about a disk. */
+export const MAX_DISK_PIECE = 262_144;
 /** All of it, as in a description. */
 export const MAX_REST = 32 * MIB;
 /** 1 TiB of guest memory: its hashes take 2 GiB on either side. Receivers have a limit of their own below that. */

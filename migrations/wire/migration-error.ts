@@ -46,6 +46,7 @@ export const MIGRATION_CODES = {
   'peer-refused': 'the other side refuses for a reason that this savkit does not know',
   'private-memory': 'memory of the guest is not shared, so that nobody but QEMU sees it',
   'qemu-ended': 'the QEMU of the guest has ended',
+  'disk-failed': 'a disk could not be copied to the target, or was not equal there',
   'ram-gone': 'a file with memory of the guest is shorter than that memory',
   'ram-hidden': 'memory of the guest can not be found among the open files of its QEMU',
   'runs-already': 'QEMU runs the guest at the target before its source has said so',

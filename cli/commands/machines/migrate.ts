@@ -14,7 +14,7 @@ const builder = (argv: Argv) =>
     .positional('machine', {
       type: 'string',
       describe:
-        'qmp:PATH, a QMP socket of a guest of QEMU; or the control socket of a running machine (savkit run); or a saved state',
+        'qmp:PATH, a QMP socket of a guest of QEMU; or libvirt:DOMAIN, a guest of libvirt; or the control socket of a running machine (savkit run); or a saved state',
     })
     .option('to', {
       type: 'string',
@@ -54,6 +54,11 @@ const builder = (argv: Argv) =>
       type: 'boolean',
       default: false,
       describe: 'Of a guest of QEMU: the target sees the same images of its disks',
+    })
+    .option('mirror', {
+      type: 'boolean',
+      default: false,
+      describe: "Of a guest of QEMU: copy its disks into the images that the target's QEMU has for it",
     })
     .option('streams', { type: 'number', default: 1, describe: 'Connections, 1 to 16' })
     .option('compression', {
@@ -108,6 +113,7 @@ const builder = (argv: Argv) =>
     .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
     .example('$0 migrate vm.sock --to other:7000', 'Move a machine; asks for the code that the target shows')
     .example('$0 migrate qmp:/run/vm.qmp --dry-run', 'A guest of QEMU: what stands in the way? Nothing happens to it')
+    .example('$0 migrate libvirt:vm --to other:7000 --shared-disks', 'A guest of libvirt, whose memory is a shared file')
     .example('$0 migrate vm.sock --to other:7000 --max-downtime 100 --bandwidth 50M', 'Gently')
     .example('$0 migrate vm.sock --dry-run --bandwidth 100M', 'Would it work, and how long would it take?')
     .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')

@@ -1,0 +1,108 @@
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { QmpClient } from '../qmp/qmp-client.ts';
+import { FakeQmp } from '../testing/fake-qmp.ts';
+import { DiskExports } from './disk-exports.ts';
+import { DiskMirror } from './disk-mirror.ts';
+import type { GuestDisk } from './guest-facts.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'savkit-mirror-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const DISKS: GuestDisk[] = ['disk0', '#block7'].map((nodeNow) => ({
+  ...{ node: nodeNow.replace(/^#.*/, ''), nodeNow, device: nodeNow, bytes: 1000, file: '/x', isReadOnly: false },
+}));
+
+/** A QEMU that copies disks in as many looks as it is told to; connects to the other side as a real one does. */
+async function copying({ looks = 2, fails = '' } = {}) {
+  const jobs = new Map<string, number>();
+  const sent: Record<string, unknown>[] = [];
+  let socketPath = '';
+  const fake: FakeQmp = await FakeQmp.open(async (command, args) => {
+    sent.push({ command, ...args });
+    if (command === 'blockdev-add') {
+      socketPath = String((args.server as { path: string }).path);
+      connect(socketPath).on('error', () => {});
+    } else if (command === 'blockdev-mirror') jobs.set(String(args['job-id']), 0);
+    else if (command === 'block-job-cancel') {
+      jobs.delete(String(args.device));
+      fake.event('BLOCK_JOB_COMPLETED', {
+        device: args.device,
+        error: fails === 'at the end' ? 'disk full' : undefined,
+      });
+    } else if (command === 'query-block-jobs') {
+      for (const [job, seen] of jobs) jobs.set(job, seen + 1);
+      if (fails === 'midway' && [...jobs.values()].includes(2)) {
+        jobs.delete('savkit-mirror1');
+        fake.event('BLOCK_JOB_COMPLETED', { device: 'savkit-mirror1', error: 'no room' });
+      }
+      return [{ device: 'of others', len: 5, offset: 1, status: 'running' }].concat(
+        [...jobs].map(([device, seen]) => ({ device, len: 10, offset: seen, status: 'running', ready: seen > looks })),
+      );
+    }
+    return {};
+  });
+  const carried: [number, Socket][] = [];
+  const progress: number[][] = [];
+  const mirror = new DiskMirror(await QmpClient.connect(fake.path), DISKS, {
+    carry: (disk, stream) => carried.push([disk, stream as Socket]),
+    onProgress: (...figures) => progress.push(figures),
+    maxRate: () => 2e6,
+    failure: () => undefined,
+  });
+  const words = () => sent.map(({ command, device }) => `${command} ${device ?? ''}`.trim());
+  return { fake, mirror, sent, words, carried, progress, folder: () => dirname(socketPath) };
+}
+
+describe('DiskMirror', () => {
+  it('copies until all is equal, ends that when told, and leaves nothing', async () => {
+    const { fake, mirror, sent, words, carried, progress, folder: sockets } = await copying();
+    await mirror.start();
+    expect(sent).toContainEqual({
+      ...{ command: 'blockdev-mirror', 'job-id': 'savkit-mirror1', device: '#block7', target: 'savkit-away1' },
+      ...{ sync: 'full', 'copy-mode': 'write-blocking', speed: 1e6 },
+    });
+    expect(carried.map(([disk]) => disk)).toEqual([0, 1]);
+    expect(progress.at(-1)).toEqual([6, 20]);
+    await mirror.finish();
+    expect(words().filter((word) => /cancel|-del/.test(word))).toEqual([
+      'block-job-cancel savkit-mirror0',
+      'block-job-cancel savkit-mirror1',
+      'blockdev-del',
+      'blockdev-del',
+    ]);
+    expect(existsSync(sockets())).toBe(false);
+    fake.close();
+  });
+
+  it.each([
+    ['midway', 'no room'],
+    ['at the end', 'disk full'],
+  ])('says why QEMU has given a copy up %s', async (fails, words) => {
+    const { fake, mirror } = await copying({ fails });
+    const copied = mirror.start().then(() => mirror.finish());
+    await expect(copied).rejects.toMatchObject({ code: 'disk-failed', message: expect.stringContaining(words) });
+    await mirror.abandon();
+    fake.close();
+  });
+});
+
+describe('DiskExports', () => {
+  it('opens what is asked for, once, and closes it before QEMU uses the images', async () => {
+    const server = createServer().listen(join(folder, 'nbd'));
+    await once(server, 'listening');
+    const fake = await FakeQmp.open();
+    const exports = new DiskExports(await QmpClient.connect(fake.path), DISKS, folder);
+    await exports.close();
+    for (const disk of [1, 1]) (await exports.connect(disk)).destroy();
+    await exports.close();
+    const asked = ['nbd-server-start', 'block-export-add', 'block-export-del', 'nbd-server-stop'];
+    expect(fake.asked.filter((word) => asked.includes(word))).toEqual(asked);
+    server.close();
+    fake.close();
+  });
+});

@@ -1,0 +1,142 @@
+import { createServer, type Server } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { flag, integer, list, record, text, withDefault } from '../../formats/values/shape.ts';
+import type { DiskWay } from '../machine/machine.ts';
+import type { QmpClient } from '../qmp/qmp-client.ts';
+import { MigrationError } from '../wire/migration-error.ts';
+import { exportOf } from './disk-exports.ts';
+import type { GuestDisk } from './guest-facts.ts';
+import { privateFolder, removeFolder } from './private-folder.ts';
+
+// Disks are copied by QEMU itself, over NBD: each write of the guest goes to both images from then on. QEMU talks to a
+// socket of this process, which carries it to the target's QEMU over the connections of the migration.
+
+/** What QEMU tells of a copy in its background. */
+const size = integer(0, Number.MAX_SAFE_INTEGER);
+const jobsShape = list(
+  record({ device: text(1024), len: size, offset: size, ready: withDefault(flag, false), status: text(64) }),
+  1024,
+);
+const endShape = record({ device: text(1024), error: withDefault(text(65_536), '') });
+const LOOK_MS = 100;
+const END_LOOK_MS = 2;
+/** A copy that is ready ends within milliseconds; a target's disk may be slow. */
+const END_MS = 30_000;
+
+/** Copies of all disks of a guest, from `start` on. */
+export class DiskMirror {
+  readonly #qmp: QmpClient;
+  readonly #disks: readonly GuestDisk[];
+  readonly #way: DiskWay;
+  readonly #folder = privateFolder();
+  readonly #servers: Server[] = [];
+  readonly #unwatch: () => void;
+  /** Why copies have ended that QEMU has given up, by job. */
+  readonly #errors = new Map<string, string>();
+
+  constructor(qmp: QmpClient, disks: readonly GuestDisk[], way: DiskWay) {
+    this.#qmp = qmp;
+    this.#disks = disks;
+    this.#way = way;
+    this.#unwatch = qmp.onEvent(({ name, data }) => {
+      if (name !== 'BLOCK_JOB_COMPLETED' && name !== 'BLOCK_JOB_CANCELLED') return;
+      const { device, error } = endShape(data);
+      if (error !== '') this.#errors.set(device, error);
+    });
+  }
+
+  /** Resolves when both sides of each disk are equal, and stay so. @throws SavkitError */
+  async start(): Promise<void> {
+    for (const [i, disk] of this.#disks.entries()) {
+      const path = join(this.#folder, exportOf(i));
+      await this.#listen(i, path);
+      const target = awayOf(i);
+      await this.#qmp.execute('blockdev-add', {
+        driver: 'nbd',
+        'node-name': target,
+        server: { type: 'unix', path },
+        export: exportOf(i),
+      });
+      const speed = this.#way.maxRate();
+      await this.#qmp.execute('blockdev-mirror', {
+        ...{ 'job-id': jobOf(i), device: disk.nodeNow, target, sync: 'full', 'copy-mode': 'write-blocking' },
+        ...(Number.isFinite(speed) ? { speed: Math.floor(speed / this.#disks.length) } : {}),
+      });
+    }
+    for (; ; await setTimeout(LOOK_MS)) {
+      const jobs = await this.#jobs();
+      const [done, all] = [jobs.map(({ offset }) => offset), jobs.map(({ len }) => len)].map(sum);
+      this.#way.onProgress(done, all);
+      if (jobs.every(({ ready }) => ready)) return;
+    }
+  }
+
+  /** Ends the copies of a guest that stands still: both images are equal then. @throws SavkitError */
+  async finish(): Promise<void> {
+    for (const { device, ready } of await this.#jobs()) {
+      if (!ready) throw new MigrationError('disk-failed', `Cannot hand over: ${device} is not equal on both sides`);
+      await this.#qmp.execute('block-job-cancel', { device });
+    }
+    for (const end = performance.now() + END_MS; (await this.#list()).length > 0; await setTimeout(END_LOOK_MS))
+      if (performance.now() > end)
+        throw new MigrationError('disk-failed', 'Cannot hand over: the disks do not get done');
+    this.#checkErrors();
+    await this.abandon();
+  }
+
+  /** Gives up what is under way, and all that it needed. */
+  async abandon(): Promise<void> {
+    const jobs = await this.#list().catch(() => []);
+    for (const { device } of jobs) await this.#qmp.execute('block-job-cancel', { device, force: true }).catch(() => {});
+    for (const end = performance.now() + END_MS; performance.now() < end; await setTimeout(END_LOOK_MS))
+      if ((await this.#list().catch(() => [])).length === 0) break;
+    for (const i of this.#disks.keys())
+      await this.#qmp.execute('blockdev-del', { 'node-name': awayOf(i) }).catch(() => {});
+    this.#unwatch();
+    for (const server of this.#servers) server.close();
+    removeFolder(this.#folder);
+  }
+
+  async #listen(disk: number, path: string): Promise<void> {
+    const server = createServer((socket) => this.#way.carry(disk, socket));
+    this.#servers.push(server);
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(path, resolve);
+    });
+  }
+
+  /** All of them. @throws SavkitError where one has ended */
+  async #jobs(): Promise<ReturnType<typeof jobsShape>> {
+    const jobs = await this.#list();
+    const broken = this.#way.failure();
+    if (broken) throw broken;
+    this.#checkErrors();
+    if (jobs.length === this.#disks.length) return jobs;
+    throw new MigrationError('disk-failed', 'Cannot copy disks: QEMU has given a copy up, and does not say why');
+  }
+
+  #checkErrors(): void {
+    for (const [job, error] of this.#errors)
+      throw new MigrationError('disk-failed', `Cannot copy disks: QEMU has given up ${job}: ${error}`);
+  }
+
+  async #list(): Promise<ReturnType<typeof jobsShape>> {
+    return (await this.#qmp.ask('query-block-jobs', jobsShape)).filter(({ device }) => device.startsWith(JOB));
+  }
+}
+
+const JOB = 'savkit-mirror';
+
+function jobOf(disk: number): string {
+  return `${JOB}${disk}`;
+}
+
+/** The node that stands for the target's disk. */
+function awayOf(disk: number): string {
+  return `savkit-away${disk}`;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, each) => total + each, 0);
+}
