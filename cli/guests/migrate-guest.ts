@@ -1,8 +1,10 @@
+import { resolve } from 'node:path';
 import { UsageError } from '../../formats/errors.ts';
 import { type GuestFacts, learnFacts } from '../../migrations/guests/guest-facts.ts';
 import { type Hindrance, hindrancesOf } from '../../migrations/guests/hindrances.ts';
 import { QemuSource } from '../../migrations/guests/qemu-source.ts';
-import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
+import { isOfLibvirt, reachGuest } from '../../migrations/guests/reach-guest.ts';
+import type { QmpClient } from '../../migrations/qmp/qmp-client.ts';
 import { MigrationError } from '../../migrations/wire/migration-error.ts';
 import { carryAway, foretellOf } from '../control/carry-out.ts';
 import { assumedRate, type MigrateMachineOptions, outcomeOf, requestOf, wishOf } from '../migration/migrate-machine.ts';
@@ -14,8 +16,9 @@ import { LiveReport } from '../text/live-report.ts';
 import { guestCheckText } from './guest-text.ts';
 import { watchOver } from './watchdog.ts';
 
-/** Begins the name of a guest of QEMU: `qmp:/run/vm.qmp`. */
+/** Begin the name of a guest of QEMU: `qmp:/run/vm.qmp`, `libvirt:vm`. */
 export const GUEST_SCHEME = 'qmp:';
+const LIBVIRT_SCHEME = 'libvirt:';
 
 export interface MigrateGuestOptions extends MigrateMachineOptions {
   sharedDisks: boolean;
@@ -24,12 +27,12 @@ export interface MigrateGuestOptions extends MigrateMachineOptions {
 
 /** Whether a machine is a guest of QEMU, by its name. */
 export function isGuest(name: string): boolean {
-  return name.startsWith(GUEST_SCHEME);
+  return name.startsWith(GUEST_SCHEME) || name.startsWith(LIBVIRT_SCHEME);
 }
 
-/** Path of its QMP socket. */
-export function pathOfGuest(name: string): string {
-  return name.slice(GUEST_SCHEME.length);
+/** What it is reached by: see `reachGuest`. */
+export function addressOfGuest(name: string): string {
+  return name.startsWith(GUEST_SCHEME) ? resolve(name.slice(GUEST_SCHEME.length)) : name;
 }
 
 /** Migrates a guest of a QEMU on this host; this process does the work, and the guest outlives it. */
@@ -40,16 +43,19 @@ export async function migrateGuest(options: MigrateGuestOptions, job: Job): Prom
   if (options.mirror && options.sharedDisks)
     throw new UsageError('usage', 'Cannot copy disks that both sides see: expected --mirror or --shared-disks');
   wishOf(options);
-  const qmp = await QmpClient.connect(pathOfGuest(job.file), { signal: job.signal });
+  const address = addressOfGuest(job.file);
+  if (options.mirror && isOfLibvirt(address))
+    throw new UsageError('usage', 'Cannot copy the disks of a guest of libvirt: expected --shared-disks');
+  const { qmp, process, close } = await reachGuest(address, { signal: job.signal });
   try {
-    const facts = await learnFacts(qmp);
+    const facts = await learnFacts(qmp, process);
     const hindrances = hindrancesOf(facts, { areShared: options.sharedDisks, areMirrored: options.mirror });
     const isHindered = hindrances.some(({ isFatal }) => isFatal);
     if (options.dryRun) return await checkGuest(options, job.file, qmp, facts, hindrances, isHindered);
     if (isHindered) throw refusal('migrate', job.file, hindrances);
     return await moveGuest(options, job, qmp, facts, hindrances);
   } finally {
-    qmp.close();
+    close();
   }
 }
 
@@ -65,7 +71,7 @@ async function moveGuest(
   const report = new LiveReport(options);
   try {
     for (const { code, message } of hindrances) report.note('warning', line`${message}`, { code, message });
-    const guest = { pid: facts.process?.pid ?? 0, qmp: qmp.path, ram: source.ramPaths };
+    const guest = { pid: facts.process?.pid ?? 0, qmp: addressOfGuest(file), ram: source.ramPaths };
     const departing = { name: facts.name, source, key: source, guest, watch: watchOver };
     return outcomeOf(await carryAway(request, departing, (event) => tellEvent(report, event), signal, signal), options);
   } catch (error) {

@@ -9,7 +9,7 @@ import { learnFacts } from '../../migrations/guests/guest-facts.ts';
 import { hindrancesOf } from '../../migrations/guests/hindrances.ts';
 import { QemuSource } from '../../migrations/guests/qemu-source.ts';
 import { RamFiles } from '../../migrations/guests/ram-files.ts';
-import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
+import { reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { convertQemu } from '../../src/saved-state/qemu-convert/convert-qemu.ts';
 import { withOutput } from '../io/output.ts';
 import { secondsText } from '../migration/migration-text.ts';
@@ -17,7 +17,7 @@ import { ExitCode } from '../process/exit-codes.ts';
 import type { CommonOptions, Outcome } from '../process/run-command.ts';
 import { indent, line, lines, NO_TEXT } from '../terminal/terminal-text.ts';
 import { LiveReport } from '../text/live-report.ts';
-import { pathOfGuest, refusal } from './migrate-guest.ts';
+import { addressOfGuest, refusal } from './migrate-guest.ts';
 
 export interface SaveGuestOptions extends CommonOptions {
   machine: string;
@@ -45,10 +45,10 @@ async function saveBeside(
   { ramPath, statePath }: { ramPath: string; statePath: string },
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const qmp = await QmpClient.connect(pathOfGuest(machine), { signal });
+  const { qmp, process, close } = await reachGuest(addressOfGuest(machine), { signal });
   const report = new LiveReport(options);
   try {
-    const facts = await learnFacts(qmp);
+    const facts = await learnFacts(qmp, process);
     // The disks stay as they are: the state belongs to them as they were at that moment.
     const hindrances = hindrancesOf(facts, { areShared: true, areMirrored: false });
     if (hindrances.some(({ isFatal }) => isFatal)) throw refusal('save', machine, hindrances);
@@ -81,7 +81,7 @@ async function saveBeside(
     }
   } finally {
     report.stop();
-    qmp.close();
+    close();
   }
 }
 

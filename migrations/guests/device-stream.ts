@@ -3,10 +3,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { record, text, withDefault } from '../../formats/values/shape.ts';
+import { privateFolder, removeFolder, sharedFolder } from '../qmp/private-folder.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { privateFolder, removeFolder } from './private-folder.ts';
+import { surroundingsOf } from './guest-process.ts';
 
 // Devices go in and out of QEMU as its own migration does, over a socket of this process.
 
@@ -18,17 +19,19 @@ const migrationShape = record({ status: withDefault(text(64), 'none'), 'error-de
 
 /**
  * Saves the devices of a guest that stands still. Its state is `postmigrate` then.
+ * @param pid of its QEMU, where that is known: it may have another user, and another root
  * @throws SavkitError in QEMU's words
  */
-export async function saveDevices(qmp: QmpClient): Promise<Uint8Array> {
-  const folder = privateFolder();
-  const path = join(folder, 'out');
+export async function saveDevices(qmp: QmpClient, pid?: number): Promise<Uint8Array> {
+  const folder = sharedFolder(surroundingsOf(pid));
+  const path = join(folder.here, 'out');
   const server = createServer();
   try {
     await listening(server, path);
+    folder.give(path);
     const stream = connectionOf(server).then(readAll);
     stream.catch(() => {});
-    await qmp.execute('migrate', { uri: `unix:${path}` });
+    await qmp.execute('migrate', { uri: `unix:${join(folder.there, 'out')}` });
     const ended = untilMigrated(qmp);
     // QEMU that fails before it connects leaves nothing to be read.
     const bytes = await Promise.race([stream, ended.then(() => stream)]);
@@ -36,7 +39,7 @@ export async function saveDevices(qmp: QmpClient): Promise<Uint8Array> {
     return bytes;
   } finally {
     server.close();
-    removeFolder(folder);
+    removeFolder(folder.here);
   }
 }
 

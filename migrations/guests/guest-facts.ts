@@ -87,7 +87,10 @@ const properties = list(record({ name: text(1024), type: text(1024) }), 4096);
 const cpuList = list(anything, 4096);
 
 /** Asks QEMU what there is to know before a guest is moved. */
-export async function learnFacts(qmp: QmpClient): Promise<GuestFacts> {
+export async function learnFacts(
+  qmp: QmpClient,
+  process: GuestProcess | undefined = processBehind(qmp.path),
+): Promise<GuestFacts> {
   const [status, kvm, cpus, machine, { name }, qtree, { blocked }] = [
     await qmp.ask('query-status', record({ status: text(64) })),
     await qmp.ask('query-kvm', record({ enabled: flag })),
@@ -111,7 +114,7 @@ export async function learnFacts(qmp: QmpClient): Promise<GuestFacts> {
       ...new Set([...qtree.matchAll(/dev: (vhost-[\w-]+|vfio-[\w-]+|virtio-mem[\w-]*)/g)].map(([, kind]) => kind)),
     ],
     blockers: blocked,
-    process: processBehind(qmp.path),
+    process,
   };
 }
 

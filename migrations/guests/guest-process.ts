@@ -64,6 +64,25 @@ export function linksOf(pid: number): { path: string; target: string }[] {
   });
 }
 
+/** The process whose arguments have these words one after the other. */
+export function processWithWords(...words: readonly string[]): GuestProcess | undefined {
+  for (const pid of numbered('/proc')) {
+    const commandLine = commandLineOf(pid);
+    const at = commandLine.indexOf(words[0]);
+    if (at >= 0 && words.every((word, i) => commandLine[at + i] === word)) return { pid, commandLine };
+  }
+  return undefined;
+}
+
+/** Where a process sees the file system, and as whom; this process's own, where that is not told. */
+export function surroundingsOf(pid: number | undefined): { root: string; uid: number } {
+  const own = { root: '/', uid: process.getuid?.() ?? 0 };
+  const folder = `/proc/${pid}`;
+  const stat = pid === undefined ? undefined : told(() => statSync(folder), undefined);
+  if (!stat) return own;
+  return { root: isSameFile(`${folder}/root/`, '/') ? '/' : `${folder}/root`, uid: stat.uid };
+}
+
 export function commandLineOf(pid: number): string[] {
   const text = told(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'), '');
   return text === '' ? [] : text.replace(/\0$/, '').split('\0');

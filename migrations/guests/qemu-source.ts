@@ -103,6 +103,8 @@ export class QemuSource extends GuestRam implements SourceMachine {
   /** QEMU saves its devices while the last pages go. Nothing of that touches memory. */
   async pause(): Promise<void> {
     await this.#prepare();
+    // Not every way to a guest tells of events.
+    this.#runs = (await this.#status()) === 'running';
     this.#wasPaused = !this.#runs;
     await this.#qmp.execute('stop');
     this.#isStopped = true;
@@ -110,7 +112,7 @@ export class QemuSource extends GuestRam implements SourceMachine {
     const start = performance.now();
     await this.#mirror?.finish();
     this.#mirror = undefined;
-    this.#devices = saveDevices(this.#qmp);
+    this.#devices = saveDevices(this.#qmp, this.#facts.process?.pid);
     this.#devices.then(
       () => {
         this.#devicesMs = performance.now() - start;

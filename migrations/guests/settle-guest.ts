@@ -2,10 +2,11 @@ import { SavkitError } from '../../formats/errors.ts';
 import { record, text } from '../../formats/values/shape.ts';
 import { isAlive } from '../../formats/world/place.ts';
 import type { DecisionRecord, GuestRecord } from '../hand-over/decision-record.ts';
-import { QmpClient } from '../qmp/qmp-client.ts';
-import { endsSoon, processBehind } from './guest-process.ts';
+import type { QmpClient } from '../qmp/qmp-client.ts';
+import { endsSoon, type GuestProcess, processBehind } from './guest-process.ts';
 import { emptyMemory } from './memory-in-use.ts';
 import { ANNOUNCE } from './qemu-target.ts';
+import { isOfLibvirt, reachGuest } from './reach-guest.ts';
 
 /**
  * What was done with a QEMU, or why nothing: it was let run or told to quit; it is as it has to be; it has ended; another
@@ -49,16 +50,22 @@ export async function settleGuest(
 }
 
 async function settle(decided: DecisionRecord, guest: GuestRecord, isSurvivor: boolean): Promise<Settlement> {
-  const process = processBehind(guest.qmp);
-  if (process === undefined && guest.pid !== 0 && (await endsSoon(guest.pid))) return 'ended';
-  if (process !== undefined && guest.pid !== 0 && process.pid !== guest.pid) return 'another';
-  const qmp = await QmpClient.connect(guest.qmp);
+  const isPath = !isOfLibvirt(guest.qmp);
+  const here = isPath ? processBehind(guest.qmp) : undefined;
+  if (isPath && here === undefined && guest.pid !== 0 && (await endsSoon(guest.pid))) return 'ended';
+  if (isAnother(here, guest)) return 'another';
+  const reached = await reachGuest(guest.qmp);
   try {
-    const { status } = await qmp.ask('query-status', statusShape);
-    return isSurvivor ? await letRun(qmp, status, decided) : await end(qmp, status, decided, guest);
+    if (isAnother(reached.process, guest)) return 'another';
+    const { status } = await reached.qmp.ask('query-status', statusShape);
+    return isSurvivor ? await letRun(reached.qmp, status, decided) : await end(reached.qmp, status, decided, guest);
   } finally {
-    qmp.close();
+    reached.close();
   }
+}
+
+function isAnother(found: GuestProcess | undefined, { pid }: GuestRecord): boolean {
+  return found !== undefined && pid !== 0 && found.pid !== pid;
 }
 
 /** A guest that was not stopped yet, or was paused before, is as it has to be. */

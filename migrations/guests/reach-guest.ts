@@ -1,0 +1,48 @@
+import { QmpClient, type QmpWait } from '../qmp/qmp-client.ts';
+import { VirshBridge } from '../qmp/virsh-bridge.ts';
+import { type GuestProcess, processBehind, processWithWords } from './guest-process.ts';
+
+// A guest has an address: the path of a QMP socket, or `libvirt:DOMAIN`.
+
+const LIBVIRT = 'libvirt:';
+
+/** A guest whose QEMU answers. */
+export interface ReachedGuest {
+  /** As records keep it. */
+  address: string;
+  qmp: QmpClient;
+  /** Undefined where the system does not tell. */
+  process: GuestProcess | undefined;
+  /** Lets go of it; the guest does not notice. */
+  close(): void;
+}
+
+export function isOfLibvirt(address: string): boolean {
+  return address.startsWith(LIBVIRT);
+}
+
+/**
+ * Connects to a guest.
+ * @throws EnvironmentError, UnsupportedError in the words of libvirt
+ */
+export async function reachGuest(address: string, wait: QmpWait = {}): Promise<ReachedGuest> {
+  if (!isOfLibvirt(address)) {
+    const qmp = await QmpClient.connect(address, wait);
+    return { address, qmp, process: processBehind(address), close: () => qmp.close() };
+  }
+  const bridge = await VirshBridge.open(address.slice(LIBVIRT.length));
+  try {
+    const qmp = await QmpClient.connect(bridge.path, { withinMs: VIRSH_MS, ...wait });
+    const close = () => {
+      qmp.close();
+      bridge.close();
+    };
+    return { address, qmp, process: processWithWords('-uuid', bridge.uuid), close };
+  } catch (error) {
+    bridge.close();
+    throw error;
+  }
+}
+
+/** virsh has to connect to libvirt first. */
+const VIRSH_MS = 30_000;
