@@ -20,6 +20,8 @@ import { watchOver } from './watchdog.ts';
 export const GUEST_SCHEME = 'qmp:';
 const LIBVIRT_SCHEME = 'libvirt:';
 
+const AFTER_LIBVIRT = line`libvirt has seen the domain end here, and does not know it at the target; where it is defined here, keep it from being started: virsh autostart --disable, virsh undefine`;
+
 export interface MigrateGuestOptions extends MigrateMachineOptions {
   sharedDisks: boolean;
   mirror: boolean;
@@ -73,7 +75,9 @@ async function moveGuest(
     for (const { code, message } of hindrances) report.note('warning', line`${message}`, { code, message });
     const guest = { pid: facts.process?.pid ?? 0, qmp: addressOfGuest(file), ram: source.ramPaths };
     const departing = { name: facts.name, source, key: source, guest, watch: watchOver };
-    return outcomeOf(await carryAway(request, departing, (event) => tellEvent(report, event), signal, signal), options);
+    const moved = await carryAway(request, departing, (event) => tellEvent(report, event), signal, signal);
+    if (moved.outcome === 'handed-over' && isOfLibvirt(guest.qmp)) report.note('libvirt', AFTER_LIBVIRT, {});
+    return outcomeOf(moved, options);
   } catch (error) {
     if (error instanceof Error) error.message = `${file}: ${error.message}`;
     throw error;

@@ -113,7 +113,10 @@ const builder = (argv: Argv) =>
     .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
     .example('$0 migrate vm.sock --to other:7000', 'Move a machine; asks for the code that the target shows')
     .example('$0 migrate qmp:/run/vm.qmp --dry-run', 'A guest of QEMU: what stands in the way? Nothing happens to it')
-    .example('$0 migrate libvirt:vm --to other:7000 --shared-disks', 'A guest of libvirt, whose memory is a shared file')
+    .example(
+      '$0 migrate libvirt:vm --to other:7000 --shared-disks',
+      'A guest of libvirt, whose memory is a shared file',
+    )
     .example('$0 migrate vm.sock --to other:7000 --max-downtime 100 --bandwidth 50M', 'Gently')
     .example('$0 migrate vm.sock --dry-run --bandwidth 100M', 'Would it work, and how long would it take?')
     .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')
