@@ -1,4 +1,6 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { closeSync, openSync, readSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { Score } from '../../src/testing/virtualbox.ts';
@@ -23,6 +25,9 @@ interface Case {
   to?: 10;
   /** The guest checks its own memory, and tells so. */
   isLinux?: boolean;
+  streams?: number;
+  /** It writes to a qcow2 disk, which is copied along. */
+  hasDisk?: boolean;
 }
 
 const BARE = ['mini-real', 'mini-prot', 'mini-pae', 'mini-long', 'mini-la57', 'mini-smp'];
@@ -60,6 +65,20 @@ const CASES: Case[] = [
     isLinux: true,
   },
   { name: 'linux 1024 20 MB/s 10', options: linux(1024, 20, '--qemu', '10'), isLinux: true },
+  { name: 'linux 128 20 MB/s 4 streams 10', options: linux(128, 20, '--qemu', '10'), isLinux: true, streams: 4 },
+  ...([7, 10] as const).flatMap((qemu) => [
+    // RAM in two pieces, as with more than 3 GiB.
+    {
+      name: `mini-long split ${qemu}`,
+      options: `--qemu ${qemu} --guest mini-long --ram 256 -- -machine max-ram-below-4g=128M`.split(' '),
+    },
+    {
+      name: `linux 128 5 MB/s disk ${qemu}`,
+      options: linux(128, 5, '--qemu', String(qemu), '--disk-rate', '300'),
+      isLinux: true,
+      hasDisk: true,
+    },
+  ]),
 ];
 
 const qemu = RealQemu.find();
@@ -70,19 +89,23 @@ for (const each of CASES)
     await tryCase(each).catch((error) => score.check(each.name, false, String(error)));
 score.close();
 
-async function tryCase({ name, options, to, isLinux }: Case): Promise<void> {
+async function tryCase({ name, options, to, isLinux, streams = 1, hasDisk = false }: Case): Promise<void> {
   const [here, there] = ['move-a', 'move-b'];
   await qemu.stop(here, there);
   let arrived: QemuTarget | undefined;
+  const disks = [here, there].map((side) => join(qemu.state, `${side}.qcow2`));
   try {
-    await qemu.start(here, options);
+    if (hasDisk) for (const disk of disks) execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', disk, '16M']);
+    await qemu.start(here, [...options, ...(hasDisk ? ['--disk', disks[0]] : [])]);
     await setTimeout(isLinux ? 8000 : 800);
-    const command = parseCommand(wordsOf(qemu.commandLineFor(there, here, to)));
+    const line = qemu.commandLineFor(there, here, to).replaceAll(disks[0], disks[1]);
+    const command = parseCommand(wordsOf(line));
     const qmp = await QmpClient.connect(qemu.qmpOf(here));
     const facts = await learnFacts(qmp);
-    const hindrances = hindrancesOf(facts, { areShared: false, areMirrored: false });
+    const hindrances = hindrancesOf(facts, { areShared: false, areMirrored: hasDisk });
     if (!score.check(`${name}: nothing stands in the way`, hindrances.length === 0, JSON.stringify(hindrances))) return;
-    const source = QemuSource.open(qmp, facts);
+    const source = QemuSource.open(qmp, facts, hasDisk);
+    let disksAreEqual = true;
     let differing = -1;
     const host = new QemuHost({
       command,
@@ -92,6 +115,8 @@ async function tryCase({ name, options, to, isLinux }: Case): Promise<void> {
         const start = target.start.bind(target);
         target.start = async () => {
           differing = differingPages(source.ramPaths[0], target.ramPaths[0]);
+          // Both QEMUs have them open, and neither writes.
+          if (hasDisk) disksAreEqual = spawnSync('qemu-img', ['compare', '-U', ...disks]).status === 0;
           await start();
         };
       },
@@ -100,7 +125,7 @@ async function tryCase({ name, options, to, isLinux }: Case): Promise<void> {
     pair.limits.maxDowntimeMs = 1000;
     pair.limits.onTimeLimit = 'force';
     pair.limits.timeLimitMs = 30_000;
-    const report = await pair.migrate(source, { timeOuts: TIME_OUTS });
+    const report = await pair.migrate(source, { timeOuts: TIME_OUTS, streams });
     source.close();
     const { outcome, because, rounds, downtimeMs, totalMs, bytes, downtime } = report;
     const phases = Object.entries(downtime)
@@ -108,6 +133,7 @@ async function tryCase({ name, options, to, isLinux }: Case): Promise<void> {
       .join(' ');
     score.check(`${name}: runs at the target`, outcome === 'handed-over', because);
     score.check(`${name}: memory byte-equal while paused`, differing === 0, `${differing} pages differ`);
+    if (hasDisk) score.check(`${name}: disks equal while paused`, disksAreEqual);
     console.log(
       `  ${rounds.length} rounds, stood still ${downtimeMs.toFixed(0)} ms (${phases}) of ${totalMs.toFixed(0)} ms, ${(bytes / 1e6).toFixed(1)} MB`,
     );
@@ -124,6 +150,7 @@ async function tryCase({ name, options, to, isLinux }: Case): Promise<void> {
   } finally {
     arrived?.close();
     await qemu.stop(here, there);
+    for (const disk of disks) rmSync(disk, { force: true });
   }
 }
 

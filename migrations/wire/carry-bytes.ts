@@ -49,10 +49,19 @@ async function takeAll(channel: FrameChannel, stream: Duplex, onBytes: () => voi
       throw new MigrationError('unexpected', `Cannot take frame ${frame.name} on a connection of a disk`);
     onBytes();
     // The frame is borrowed; the stream keeps what it has not sent yet.
-    if (!stream.write(Uint8Array.from(frame.payload)) && !stream.destroyed)
-      await new Promise<void>((resolve) => {
-        stream.once('drain', resolve).once('close', resolve);
-      });
+    if (!stream.write(Uint8Array.from(frame.payload))) await roomIn(stream);
     if (stream.destroyed) return;
   }
+}
+
+/** Resolves when a stream takes more, or nothing any more. */
+function roomIn(stream: Duplex): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      stream.off('drain', go).off('close', go);
+      resolve();
+    };
+    if (stream.destroyed) resolve();
+    else stream.on('drain', go).on('close', go);
+  });
 }
