@@ -2,10 +2,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
 import { learnFacts } from '../../migrations/guests/guest-facts.ts';
-import { QmpClient } from '../../migrations/qmp/qmp-client.ts';
+import { isOfLibvirt, reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { askMachine } from '../control/control-client.ts';
 import type { MachineStatus } from '../control/replies.ts';
-import { GUEST_SCHEME, isGuest, pathOfGuest } from '../guests/migrate-guest.ts';
+import { GUEST_SCHEME, isGuest, addressOfGuest } from '../guests/migrate-guest.ts';
 
 /** A machine of this host. */
 export interface FoundMachine {
@@ -80,7 +80,7 @@ export async function lookAt(machine: string, signal: AbortSignal): Promise<Foun
 }
 
 async function lookClosely(machine: string, signal: AbortSignal): Promise<Look> {
-  if (isGuest(machine)) return lookAtGuest(pathOfGuest(machine), signal);
+  if (isGuest(machine)) return lookAtGuest(addressOfGuest(machine), signal);
   try {
     const status = await askMachine(machine, { command: 'status' }, () => {}, signal);
     const { name, ramSize, state } = status;
@@ -92,14 +92,15 @@ async function lookClosely(machine: string, signal: AbortSignal): Promise<Look> 
   }
 }
 
-async function lookAtGuest(path: string, signal: AbortSignal): Promise<Look> {
-  const qmp = await QmpClient.connect(path, { signal });
+async function lookAtGuest(address: string, signal: AbortSignal): Promise<Look> {
+  const { qmp, process, close } = await reachGuest(address, { signal });
   try {
-    const { name, backends, status: state } = await learnFacts(qmp);
+    const { name, backends, status: state } = await learnFacts(qmp, process);
     const bytes = backends.reduce((sum, backend) => sum + backend.bytes, 0);
-    const found = { machine: `${GUEST_SCHEME}${path}`, name, bytes, runs: state === 'running' };
+    const machine = isOfLibvirt(address) ? address : `${GUEST_SCHEME}${address}`;
+    const found = { machine, name, bytes, runs: state === 'running' };
     return { found, state, status: undefined };
   } finally {
-    qmp.close();
+    close();
   }
 }

@@ -3,11 +3,11 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { record, text, withDefault } from '../../formats/values/shape.ts';
-import { privateFolder, removeFolder, sharedFolder } from '../qmp/private-folder.ts';
 import type { QmpClient } from '../qmp/qmp-client.ts';
 import { MAX_REST } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { surroundingsOf } from './guest-process.ts';
+import { privateFolder, removeFolder, sharedFolder } from './private-folder.ts';
 
 // Devices go in and out of QEMU as its own migration does, over a socket of this process.
 

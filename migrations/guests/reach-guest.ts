@@ -1,6 +1,6 @@
 import { QmpClient, type QmpWait } from '../qmp/qmp-client.ts';
-import { VirshBridge } from '../qmp/virsh-bridge.ts';
 import { type GuestProcess, processBehind, processWithWords } from './guest-process.ts';
+import { VirshBridge } from './virsh-bridge.ts';
 
 // A guest has an address: the path of a QMP socket, or `libvirt:DOMAIN`.
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { record, text } from '../../formats/values/shape.ts';
-import { QmpClient } from './qmp-client.ts';
+import { QmpClient } from '../qmp/qmp-client.ts';
 import { VirshBridge } from './virsh-bridge.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-virsh-'));
