@@ -69,7 +69,9 @@ export async function request(
   }
 }
 
-/** The bytes of an answer; a server may take as long as it likes for them, but not be silent. @throws EnvironmentError */
+/**
+ * The bytes of an answer; a server may take as long as it likes for them, but not be silent. @throws EnvironmentError
+ */
 export async function* bodyOf(response: Response, name: string): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   try {

@@ -32,8 +32,8 @@ export interface ByteSource {
 }
 
 /**
- * The same bytes, of which another part is meant, or with a file of RAM beside them. Closing it closes the source, but not
- * the RAM.
+ * The same bytes, of which another part is meant, or with a file of RAM beside them. Closing it closes the source, but
+ * not the RAM.
  */
 export function withBeside(source: ByteSource, beside: Pick<ByteSource, 'part' | 'ram'>): ByteSource {
   const { name, size, seekable, fd, part, ram } = source;

@@ -8,8 +8,8 @@ const FOOTER = 5;
 
 /**
  * Looks for the section of a device between others that can't be read: its name and instance, and where its body ends
- * by the description the mark with the id that stands before the name. @returns indices of the section, of its body, and of its body's
- * end
+ * by the description the mark with the id that stands before the name. @returns indices of the section, of its body,
+ * and of its body's end
  */
 export function findDevice(
   bytes: Uint8Array,

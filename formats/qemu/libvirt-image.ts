@@ -38,8 +38,8 @@ const MAX_DATA = 64 * 1024 * 1024;
 const latin1 = new TextDecoder('latin1');
 
 /**
- * Reads the head of a save image. Source: qemu-stream.md 6. @param unfinished take an image that libvirt has not finished,
- * too
+ * Reads the head of a save image. Source: qemu-stream.md 6. @param unfinished take an image that libvirt has not
+ * finished, too
  */
 export async function readLibvirtImage(source: ByteSource, unfinished = false): Promise<LibvirtImage> {
   const header = await readPart(source, 0, LIBVIRT_HEADER_SIZE, 'header of save image');

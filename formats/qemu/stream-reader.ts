@@ -116,8 +116,8 @@ export class QemuStreamReader {
   }
 
   /**
-   * Fills `batch` with the next pages: RAM by guest-physical page frame, memory of devices by block and page. Invalidates
-   * earlier contents.
+   * Fills `batch` with the next pages: RAM by guest-physical page frame, memory of devices by block and page.
+   * Invalidates earlier contents.
    * @returns false when the RAM is complete @throws FormatError for damage, UnsupportedError
    */
   async nextPages(): Promise<boolean> {

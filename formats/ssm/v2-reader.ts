@@ -1,26 +1,16 @@
 import { Cursor } from '../binary/cursor.ts';
 import { FormatError, hex, type OnDamage } from '../errors.ts';
 import { truncated, type Window } from '../files/window.ts';
-import { KIB } from '../sizes.ts';
 import type { Container, ContainerHeader, OpenOptions, UnitHeader } from './container.ts';
-import { checkVersionFields, startsWith, unitName, widthsOf } from './header-rules.ts';
-import {
-  type DirectoryEntry,
-  END_MAGIC,
-  fileHeaderV2,
-  PASS_FINAL,
-  termRecord,
-  UNIT_MAGIC,
-  unitHeaderV2,
-} from './layouts.ts';
-import { MovedHeaders } from './moved-headers.ts';
+import { startsWith, unitName } from './header-rules.ts';
+import { type DirectoryEntry, END_MAGIC, PASS_FINAL, termRecord, UNIT_MAGIC, unitHeaderV2 } from './layouts.ts';
 import { RecordScanner, type Stop } from './record-scanner.ts';
-import { findUnitHeader } from './resync.ts';
 import { SegmentTable } from './segments.ts';
 import { StreamCrc } from './stream-crc.ts';
+import { checkRelease, FILE_HEADER_SIZE, readFileHeader } from './v2-head.ts';
+import { V2Recovery } from './v2-recovery.ts';
 import { badUnit, judgeTerm, judgeUnitHeader, TERM_SIZE } from './v2-rules.ts';
 import {
-  crcWithout,
   DIRECTORY_ENTRY_SIZE,
   DIRECTORY_HEAD_SIZE,
   FOOTER_SIZE,
@@ -29,13 +19,9 @@ import {
   readFooter,
 } from './v2-tail.ts';
 
-const FILE_HEADER_SIZE = fileHeaderV2.size();
 const UNIT_HEADER_SIZE = unitHeaderV2.size();
 /** `SSM_MAX_NAME_SIZE`: longest name with its NUL. */
 const MAX_NAME_SIZE = 48;
-
-/** Bytes to look ahead for records that can be trusted. */
-const REJOIN_SIGHT = 128 * KIB;
 
 /**
  * Reads a V2.0 container (ssm-container.md 3). Checks stand in the loader's order (section 4); numbers in comments are
@@ -51,11 +37,10 @@ export class V2Reader implements Container {
   readonly #onDamage: OnDamage;
   readonly #crc: StreamCrc;
   readonly #records = new RecordScanner();
+  readonly #recovery: V2Recovery;
   /** The footer was looked at from the end of the file before anything else, and its faults reported. */
   #footerChecked = false;
   #unitMark: { offset: number; crc: number } | undefined;
-  /** Read where damage makes it needed. */
-  #moved: MovedHeaders | undefined;
   /** Inside of a unit's records. */
   #inUnit = false;
 
@@ -64,7 +49,7 @@ export class V2Reader implements Container {
     const reader = new V2Reader(window, onDamage);
     if (options.skipCrc) reader.#crc.disable();
     await reader.#checkFooterAtEnd();
-    reader.#checkRelease();
+    checkRelease(window.bytes.subarray(window.position - FILE_HEADER_SIZE, window.position), onDamage);
     return reader;
   }
 
@@ -73,7 +58,9 @@ export class V2Reader implements Container {
     this.#onDamage = onDamage;
     this.#crc = new StreamCrc(window);
     this.segments = new SegmentTable(window);
-    this.header = this.#readHeader();
+    this.#recovery = new V2Recovery(window);
+    this.header = readFileHeader(window.bytes.subarray(window.position), onDamage);
+    window.position += FILE_HEADER_SIZE;
   }
 
   get offset(): number {
@@ -82,44 +69,6 @@ export class V2Reader implements Container {
 
   get unitSize(): number {
     return this.unit ? this.offset - this.unit.offset : 0;
-  }
-
-  /** Rows 4 and 5. */
-  #readHeader(): ContainerHeader {
-    const raw = this.#window.bytes.subarray(this.#window.position, this.#window.position + FILE_HEADER_SIZE);
-    const fields = fileHeaderV2.read(new Cursor(raw));
-    if (crcWithout(raw, fileHeaderV2.offsets.crc) !== fields.crc) {
-      this.#onDamage(
-        new FormatError(
-          'bad-crc',
-          'Cannot trust file header: its CRC is wrong',
-          { offset: 0, field: 'crc' },
-          'VERR_SSM_INTEGRITY_CRC',
-        ),
-      );
-    }
-    const { reserved, flags, maxDecompressed } = fields;
-    if (
-      reserved !== 0 ||
-      flags > 3 ||
-      maxDecompressed < 1024 ||
-      maxDecompressed > 4096 ||
-      maxDecompressed % 256 !== 0
-    ) {
-      const message = `Cannot trust file header: reserved ${reserved}, flags ${hex(flags)}, cbMaxDecompr ${maxDecompressed}`;
-      this.#onDamage(new FormatError('bad-header', message, { offset: 0, field: 'flags' }, 'VERR_SSM_INTEGRITY'));
-    }
-    this.#window.position += FILE_HEADER_SIZE;
-    return {
-      format: '2.0',
-      release: { major: fields.major, minor: fields.minor, build: fields.build, revision: fields.revision },
-      hostBits: fields.hostBits,
-      widths: widthsOf(fields),
-      widthsStored: true,
-      streamCrc: (flags & 1) !== 0,
-      live: (flags & 2) !== 0,
-      registeredUnits: fields.registeredUnits,
-    };
   }
 
   /** Row 6: a file's footer is looked at before anything else. */
@@ -131,12 +80,6 @@ export class V2Reader implements Container {
     const bytes = new Uint8Array(FOOTER_SIZE);
     await source.read(bytes, offset);
     readFooter(bytes, offset, this.header.streamCrc, this.#onDamage);
-  }
-
-  /** Rows 7 and 8. */
-  #checkRelease(): void {
-    const raw = this.#window.bytes.subarray(this.#window.position - FILE_HEADER_SIZE, this.#window.position);
-    checkVersionFields(fileHeaderV2.read(new Cursor(raw)), this.#onDamage);
   }
 
   async nextUnit(): Promise<UnitHeader | undefined> {
@@ -322,20 +265,7 @@ export class V2Reader implements Container {
   }
 
   async rejoin(): Promise<boolean> {
-    const window = this.#window;
-    this.#moved ??= await MovedHeaders.read(window.source);
-    while (this.#inUnit) {
-      if (window.available < REJOIN_SIGHT && !window.ended) await window.refill();
-      const last = window.ended ? window.end : window.end - REJOIN_SIGHT;
-      while (++window.position < last) {
-        if (this.#moved.isUnitHeader(window)) return false;
-        if (!this.#records.looksLikeRecords(window)) continue;
-        this.#records.reset();
-        return true;
-      }
-      if (window.ended) return false;
-    }
-    return false;
+    return this.#inUnit && (await this.#recovery.findRecords(this.#records));
   }
 
   async resync(): Promise<boolean> {
@@ -343,11 +273,7 @@ export class V2Reader implements Container {
     this.#inUnit = false;
     this.#crc.suspect();
     if (this.#unitMark && window.source.seekable) window.restore(this.#unitMark);
-    if (window.available === 0 && !window.ended) await window.refill();
-    window.position = Math.min(window.end, window.position + 1);
-    this.#moved ??= await MovedHeaders.read(window.source);
-    const moved = this.#moved;
-    return findUnitHeader(window, (place) => moved.isUnitHeader(place));
+    return this.#recovery.findHeader();
   }
 
   #report(error: FormatError): void {

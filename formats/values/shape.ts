@@ -22,8 +22,8 @@ const SHOWN = 40;
 
 /**
  * Checks a value from outside.
- * @param refuse makes the error to throw: of the reason, such as `rounds[2].bytes is not a whole number from 0 to 9`, and
- * the field alone, which is empty for the value as a whole
+ * @param refuse makes the error to throw: of the reason, such as `rounds[2].bytes is not a whole number from 0 to 9`,
+ * and the field alone, which is empty for the value as a whole
  */
 export function checkShape<T>(value: unknown, shape: Shape<T>, refuse: (why: string, field: string) => Error): T {
   try {
@@ -51,7 +51,10 @@ export function such<T>(of: Shape<T>, holds: (value: T) => boolean, expected: st
   };
 }
 
-/** Another value made of one of a shape. @param make gives undefined where it can not @param expected completes "… is not" */
+/**
+ * Another value made of one of a shape. @param make gives undefined where it can not @param expected completes "… is
+ * not"
+ */
 export function made<T, U>(of: Shape<T>, make: (value: T) => U | undefined, expected: string): Shape<U> {
   return (value) => {
     const result = make(of(value));

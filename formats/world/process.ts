@@ -11,7 +11,10 @@ export interface OwnProcess {
    * that the system does not tell are empty.
    */
   place(): string;
-  /** Whether a process of this number runs here, and has not ended; another one may have got the number of one that has ended. */
+  /**
+   * Whether a process of this number runs here, and has not ended; another one may have got the number of one that has
+   * ended.
+   */
   isRunning(pid: number): boolean;
 }
 

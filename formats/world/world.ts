@@ -4,8 +4,8 @@ import { type OwnProcess, REAL_PROCESS } from './process.ts';
 import { REAL_TIME, type Time } from './time.ts';
 
 // The one door to time, files, chance and processes. Behind it is the real world, or one that a simulator has made up:
-// with its own clock, a disk that fails, and processes that die at any moment. Connections are handed in from outside as
-// streams, so that they need no door.
+// with its own clock, a disk that fails, and processes that die at any moment. Connections are handed in from outside
+// as streams, so that they need no door.
 
 /** All that is around a process and not of its own making. */
 export interface World {

@@ -88,7 +88,9 @@ export function commandLineOf(pid: number): string[] {
   return text === '' ? [] : text.replace(/\0$/, '').split('\0');
 }
 
-/** Whether a process ends within a moment, or has ended: one that nobody has asked for its exit code has no words left. */
+/**
+ * Whether a process ends within a moment, or has ended: one that nobody has asked for its exit code has no words left.
+ */
 export async function endsSoon(pid: number): Promise<boolean> {
   for (const end = performance.now() + END_MS; commandLineOf(pid).length > 0; await setTimeout(LOOK_MS))
     if (performance.now() > end) return false;

@@ -9,8 +9,8 @@ import { ANNOUNCE } from './qemu-target.ts';
 import { isOfLibvirt, reachGuest } from './reach-guest.ts';
 
 /**
- * What was done with a QEMU, or why nothing: it was let run or told to quit; it is as it has to be; it has ended; another
- * one listens at its socket; it could not be reached; it runs, and must not.
+ * What was done with a QEMU, or why nothing: it was let run or told to quit; it is as it has to be; it has ended;
+ * another one listens at its socket; it could not be reached; it runs, and must not.
  */
 export const SETTLEMENTS = ['let-run', 'quit', 'as-it-was', 'ended', 'another', 'unreachable', 'runs-twice'] as const;
 export type Settlement = (typeof SETTLEMENTS)[number];

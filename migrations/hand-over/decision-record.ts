@@ -171,8 +171,8 @@ export async function writeRecord(path: string, value: DecisionRecord): Promise<
   try {
     await syncFolder(dirname(path));
   } catch (error) {
-    // Everybody reads the new record by now, though a crash may bring the older one back. Nobody has acted on it yet; if
-    // it can't be taken back, it stands.
+    // Everybody reads the new record by now, though a crash may bring the older one back. Nobody has acted on it yet;
+    // if it can't be taken back, it stands.
     if (await takeBack(path, before)) throw EnvironmentError.from(error, `write down the decision in ${path}`);
   }
 }

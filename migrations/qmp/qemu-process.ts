@@ -79,7 +79,8 @@ export class QemuProcess {
 
   /**
    * Connects as soon as it listens.
-   * @throws MigrationError `qemu-ended` with its last words; EnvironmentError where there is no such program; InterruptedError
+   * @throws MigrationError `qemu-ended` with its last words; EnvironmentError where there is no such program;
+   * InterruptedError
    */
   async connect(signal?: AbortSignal): Promise<QmpClient> {
     for (const end = clock() + START_MS; ; await sleep(LOOK_MS, { signal })) {

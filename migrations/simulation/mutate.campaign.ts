@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MUTATIONS } from './mutations.ts';
 
-// npm run campaign -- mutate [RUNS [WORDS]]: puts faults into a copy of the built code, one after the other, and has the
-// simulator look for each with the same seeds. Each has to be found; the seed that finds it is told.
+// npm run campaign -- mutate [RUNS [WORDS]]: puts faults into a copy of the built code, one after the other, and has
+// the simulator look for each with the same seeds. Each has to be found; the seed that finds it is told.
 
 const [runs = '20000', words = ''] = process.argv.slice(2);
 const dist = fileURLToPath(new URL('../..', import.meta.url));

@@ -3,9 +3,9 @@ import { judge } from './judge.ts';
 import { drawScenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
-// npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED --first]: migrations in a simulated world, with all
-// that may go wrong there. What must not be is told with its seed, made as small as it gets; the same seed always does
-// the same.
+// npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED --first]: migrations in a simulated world,
+// with all that may go wrong there. What must not be is told with its seed, made as small as it gets; the same seed
+// always does the same.
 
 const { values } = parseArgs({
   options: {

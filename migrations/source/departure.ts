@@ -9,7 +9,7 @@ import { SourceCustody } from './source-custody.ts';
 import { StopCosts } from './stop-costs.ts';
 import { Transfer } from './transfer.ts';
 
-/** A machine on its way out: the parts that outlive links, each of which changes only what is its own. */
+/** A machine on its way out: the parts of a migration that outlive links. Each part changes only itself. */
 export interface Departure {
   readonly facts: MigrationFacts;
   readonly limits: LimitsOfNow;

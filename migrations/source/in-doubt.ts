@@ -11,8 +11,9 @@ import { type LinkOptions, SourceLink } from './source-link.ts';
 const ASK_EVERY_MS = 500;
 
 /**
- * Asks the target, again and again, what has become of a machine that was handed over to it; and tells it once more to
- * run it, if it still waits. Who knows better may write the answer into this side's record: `savkit migrate --resolve`.
+ * Asks the target again and again whether it runs a machine that was handed over to it, and tells it once more to run
+ * the machine if it still waits. A person may write the answer into this side's record in between (`savkit migrate
+ * --resolve`).
  * @returns undefined when the signal ended the asking
  */
 export async function askUntilDecided(
@@ -40,7 +41,7 @@ async function askOnce(options: LinkOptions, attempt: number): Promise<'started'
     answer = await answerOver(channel);
     return answer;
   } finally {
-    // A target that waits for who has to hear of it sees the difference.
+    // The target goes on waiting for a source that has not heard its answer: a destroyed channel says so.
     if (answer === undefined) channel.destroy();
     else channel.end();
   }

@@ -22,8 +22,8 @@ const SAMPLE = 4096;
 const DECISIONS_MS = 15;
 
 /**
- * Measures a machine that runs on meanwhile: what it holds, what it dirties, what its pages take on the wire. @param
- * rate expected of the link
+ * Measures a machine while it runs: its content, how fast it dirties memory, the size of its pages on the wire.
+ * @param rate bytes per second that are expected of the link
  */
 export async function measureMachine(
   machine: SourceMachine,
@@ -38,7 +38,7 @@ export async function measureMachine(
     if (machine.comparesMemory) await hasher.refresh(known);
     else {
       await machine.takeDirty(new PageSet(pageCount));
-      // What is named at once again is hot, or is found by comparing it with what the target has.
+      // A page that is named again at once is hot.
       const again = new PageSet(pageCount);
       await machine.takeDirty(again);
       hasher.refreshSome(known, again);

@@ -11,10 +11,10 @@ import { endOfHashes, type Frame, readHashes, readHead } from '../wire/payload.t
 /** Pages named in the report; all are counted. */
 const NAMED = 16;
 
-/** How often it is looked whether a page that has changed was noted after all. */
+/** Looks at a changed page until it counts as lost: its write may have been noted in the meantime. */
 const MAX_TRIES = 20;
 
-/** Finds pages of which the target does not have what the machine has, whatever the dirty tracking says. */
+/** Finds pages that differ between machine and target, whatever the dirty tracking says. */
 export class MemoryProof {
   readonly report: ProofReport;
   readonly #machine: SourceMachine;
@@ -30,7 +30,7 @@ export class MemoryProof {
     this.report = { mode, root: '', pages: space.pageCount, ms: 0, lost: [], lostPages: 0, afterwards: null };
   }
 
-  /** With the machine running: pages that changed although nothing noted a write. */
+  /** To be called while the machine runs: gives the pages that changed although no write was noted. */
   async audit(pending: PageSet): Promise<PageSet> {
     let changed = await this.#compareMemory(true);
     await this.#machine.takeDirty(pending);
@@ -42,7 +42,10 @@ export class MemoryProof {
     return this.#nameLost(changed, pending);
   }
 
-  /** With the machine standing still. Where that compares all of memory, it is this side's part of the proof. */
+  /**
+   * To be called when the machine stands still. A machine that compares all of its memory does this side's part of the
+   * proof here.
+   */
   async takeLastDirty(into: PageSet): Promise<void> {
     const start = clock();
     await this.#machine.takeDirty(into);
@@ -50,8 +53,8 @@ export class MemoryProof {
   }
 
   /**
-   * With the machine standing still, after all that was dirty was sent: pages that differ all the same.
-   * Where dirty is what differs, these have been sent.
+   * To be called when the machine stands still and all dirty pages were sent: gives the pages that differ all the same.
+   * A machine that finds dirty pages by comparing has none.
    */
   async compareAll(): Promise<PageSet> {
     if (this.#machine.comparesMemory) return new PageSet(this.#space.pageCount);
@@ -59,8 +62,8 @@ export class MemoryProof {
   }
 
   /**
-   * After the hand-over, when memory stands here as it was and will not be needed any more: compares it with what was
-   * sealed. What the tracking lost since the audit shows here only.
+   * To be called after the hand-over: compares the memory here, which stays as it was, with the sealed hashes. A write
+   * that the tracking lost after the audit shows only here.
    */
   async lookBack(): Promise<LookBack> {
     const start = clock();
@@ -85,7 +88,7 @@ export class MemoryProof {
   }
 
   /**
-   * Takes a target's hashes of one node that is not so; gives the pages that differ, to be sent again.
+   * Takes the target's hashes of the pages below a node that differs. Pages that differ are added to `into`.
    * @param from the first page that may be named; a target that names pages again and again would never end
    * @returns from where on the next frame may name pages; 0 when this was the last one
    */
@@ -112,7 +115,7 @@ export class MemoryProof {
     return differing;
   }
 
-  /** Those of some pages that are not what was sent of them, without what was written back since they were found. */
+  /** The pages that still differ from the bytes that were sent; a write may have undone the difference. */
   #stillDiffering(pages: PageSet): PageSet {
     const { hashes } = this.#sent;
     const differing = new PageSet(this.#space.pageCount);
@@ -122,7 +125,7 @@ export class MemoryProof {
     return differing;
   }
 
-  /** Pages whose content is not what was sent of them. */
+  /** Pages that differ from the bytes that were sent. */
   async #differing(pace: boolean): Promise<PageSet> {
     const { hashes } = this.#sent;
     const differing = new PageSet(this.#space.pageCount);

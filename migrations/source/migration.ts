@@ -48,7 +48,7 @@ export async function migrate(machine: SourceMachine, options: MigrateOptions): 
 /** One migration from the first connection to the last word; sessions come and go with their links. */
 class SourceMigration {
   readonly #departure: Departure;
-  /** Number of the last connection: it goes up with each, whether or not it came about. */
+  /** Number of the last attempt to connect, failed ones included. */
   #attempt = 0;
   /** The target has accepted the machine once: it is worth coming back. */
   #wasAccepted = false;

@@ -28,15 +28,17 @@ export interface MigrateOptions {
   resumeWithinMs?: number;
   /** Waits between attempts to get a link back, in ms; the last one repeats. */
   retryAfterMs?: readonly number[];
-  /** How long this side waits for what. */
+  /** How long this side waits for each kind of answer. */
   timeOuts?: TimeOuts;
   /** Cancels, unless the machine was handed over already. */
   signal?: AbortSignal;
-  /** Ends the asking after a link that broke behind the decision; without it, it goes on until there is an answer. */
+  /**
+   * Ends the asking after a link that broke after the decision; without it the asking goes on until there is an answer.
+   */
   stopAsking?: AbortSignal;
   /**
-   * Keeps the machine as it stands, and tells where; called when it shows after the hand-over that the target lacks
-   * some of its writes. What it fails of goes into the report.
+   * Saves the machine as it stands, and gives the path. Called after the hand-over when the target turns out to lack
+   * some of the machine's writes. Its error goes into the report.
    */
   keepAsItWas?: () => Promise<string>;
   /** Called for each step of the way. */

@@ -3,18 +3,17 @@ import { clock } from '../../formats/world/waiting.ts';
 import type { PageHashes } from '../machine/page-hashes.ts';
 
 /**
- * The time in which the target has got nothing of the machine: because there is no link, or because each one that
- * comes about breaks before a page has arrived.
+ * The time in which no page reaches the target: there is no link, or each new link breaks before a page has arrived.
  */
 export class Outage {
   readonly #limitMs: number;
   readonly #retryAfterMs: readonly number[];
   /** When it began; undefined when there is none. */
   #since: number | undefined;
-  /** When the link that there is came about. */
+  /** When the present link was made. */
   #linkSince: number | undefined;
   #failures = 0;
-  /** Hash of all hashes that the target had when the last link came about. */
+  /** Hash of all hashes that the target had when the last link was made. */
   #memory: bigint | undefined;
 
   /** @param retryAfterMs waits before each further link; the last one repeats */

@@ -8,7 +8,7 @@ import { LinkError } from '../wire/link-error.ts';
 import { type Frame, readHead } from '../wire/payload.ts';
 import type { RateMeter } from './rate-meter.ts';
 
-/** One stream of pages to the target: never more under way than the target has said that it takes. */
+/** One stream of pages to the target. The bytes under way never exceed the window that the target has announced. */
 export class PageStream {
   readonly channel: FrameChannel;
   readonly inbox: Inbox;

@@ -17,7 +17,7 @@ const GUESSED_RATE = 100e6;
 /** What a round is for: the machine runs on, runs for the last time, or stands still. */
 type Purpose = 'another-round' | 'switch-over' | 'seal' | 'resend';
 
-/** The rounds of one link: what each sends, how it went, and what the policy says to that. */
+/** The rounds of one link: sends the pages of each, measures it, and asks the policy for the next step. */
 export class RoundCourse {
   readonly #departure: Departure;
   readonly #rounds: PageRounds;
@@ -52,7 +52,7 @@ export class RoundCourse {
   }
 
   /**
-   * Sends what is pending, notes what got dirty meanwhile, and decides what to do then.
+   * Sends the pending pages, notes those that got dirty meanwhile, and decides on the next step.
    * @param after what follows the round (`AfterRound`)
    * @param meanwhile runs after the last page has left
    */

@@ -5,7 +5,9 @@ import type { SourceMachine } from '../machine/machine.ts';
 import type { MigrationReport } from '../report/report.ts';
 import type { MigrationAccount } from './migration-account.ts';
 
-/** Who has the machine: the state of the hand-over at the source, its record, and the machine that goes by it. */
+/**
+ * Decides at the source whether the machine runs: keeps the state of the hand-over, its record and the machine in step.
+ */
 export class SourceCustody {
   #state: SourceState = 'sending';
   readonly #machine: SourceMachine;
@@ -28,7 +30,7 @@ export class SourceCustody {
   }
 
   async pause(): Promise<void> {
-    // A machine that outlives this process would stand still for good: who finds it has to know how it was.
+    // A machine that outlives this process would stand still for good. The record tells whoever finds it how it was.
     if (this.#machine.hasEnded) {
       this.#log.standsStill(this.#machine.isPaused);
       await this.writeMigrating();
@@ -59,16 +61,17 @@ export class SourceCustody {
   async finish(): Promise<void> {
     this.#enter('running');
     this.#account.handedOver();
-    // What stands there, `handed-over`, says the same of a machine that runs at the target.
+    // Where this fails, `handed-over` stays in the record, which says the same of a machine that runs at the target.
     await this.#writeIfPossible('done');
     this.#account.tellArrival();
   }
 
-  /** The machine stays: whatever has happened, it goes on as it was, if it can. */
+  /** The machine stays here, and goes on as it was, if it can. */
   async keep(error: SavkitError): Promise<void> {
     const stands = this.#state === 'paused' || this.#state === 'handed-over';
     this.#enter(this.#state === 'handed-over' ? 'gave-up' : 'cancel');
-    // What stands there, `migrating`, or `handed-over` to a target that gave up, leaves it here, too.
+    // Where this fails, the older record leaves the machine here as well: `migrating`, or `handed-over` to a target
+    // that gave up.
     await this.#writeIfPossible('kept');
     let stays: MigrationReport['stays'] = 'as-it-was';
     try {

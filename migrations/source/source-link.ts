@@ -35,7 +35,7 @@ const LAST_WORDS_MS = 300;
 export class SourceLink {
   readonly streams: PageStream[];
   readonly capabilities: Capabilities;
-  /** The target runs the machine; else it keeps it in a file. */
+  /** Whether the target runs the machine; otherwise it keeps the machine in a file. */
   readonly targetRuns: boolean;
   /** Time that the machine's outline took, in ms. */
   readonly restMs: number;
@@ -127,8 +127,7 @@ export class SourceLink {
   }
 
   /**
-   * Whether pages of this number travel on that stream: blocks of 256 pages in turns, so that a page always takes the
-   * same way.
+   * Tells which pages travel on a stream. Blocks of 256 pages take turns, so that a page always takes the same stream.
    */
   owns(stream: number): (page: number) => boolean {
     return ownsPage(stream, this.streams.length);
@@ -186,9 +185,9 @@ export class SourceLink {
   }
 
   /**
-   * Ends after last words, which still go out. Streams that were destroyed at once would make the other side take it
-   * for a broken link: they may get there first, and what was not read of a socket makes the kernel drop what was not
-   * sent.
+   * Ends the link; last words still go out. Streams are not destroyed at once: their end may arrive before the last
+   * words, and the other side would see a broken link. A kernel also drops unsent bytes of a socket that has unread
+   * ones.
    */
   part(): void {
     this.#endDisks();
@@ -223,7 +222,7 @@ async function sayHello(
   await channel.send('hello', {}, { protocol: PROTOCOL, version, nonce, migration, attempt, capabilities });
 }
 
-/** Hashes of what the target has, if it has anything. */
+/** Hashes of the pages that the target has already, if it has any. */
 async function readHashesOf({ inbox }: PageStream, hashes: PageHashes): Promise<void> {
   hashes.words.fill(0);
   for (let next = 0; ; ) {

@@ -87,8 +87,8 @@ export class SourceSession {
   }
 
   /**
-   * The machine stands still: sends what is dirty, and what should have been but was not noted; then all else, without
-   * waiting in between.
+   * To be called when the machine stands still: sends the dirty pages, those whose writes were not noted, and the rest
+   * of the machine, without waiting in between.
    */
   async #sendAtRest(proof: MemoryProof): Promise<void> {
     const { facts, transfer, account } = this.#departure;
@@ -137,7 +137,7 @@ export class SourceSession {
   }
 
   /**
-   * The target compares; what differs is sent again, until nothing does. @throws SavkitError when that does not help
+   * The target compares; pages that differ are sent again, until none does. @throws SavkitError when that does not help
    */
   async #resendUntilEqual(proof: MemoryProof): Promise<void> {
     for (let seals = 1; ; seals++) {

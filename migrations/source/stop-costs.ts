@@ -10,7 +10,10 @@ import type { Transfer } from './transfer.ts';
 const ROUND_TRIPS = 2;
 /** Decisions written while the machine stands still: one here, two at the target. */
 const DECISIONS = 3;
-/** The rest is told here, and read twice there: once to check it. */
+/**
+ * How often the rest passes through a processor: written once here, and read twice at the target, the first time only
+ * to check it.
+ */
 export const REST_TIMES = 3;
 
 interface Parts {
@@ -23,7 +26,7 @@ interface Parts {
 /** What standing still takes besides pages, as measured while the machine runs. */
 export class StopCosts {
   readonly #parts: Parts;
-  /** Of writing a decision down, and of telling all of the machine but pages. */
+  /** Time to write a decision, and to write the machine without its pages. */
   #writeMs = 0;
   #restMs = 0;
   /** The shortest time that a round has taken to settle. */
@@ -38,7 +41,7 @@ export class StopCosts {
     this.#writeMs = ms;
   }
 
-  /** What was measured on the link before says nothing of this one. @param restMs what telling the rest took */
+  /** Figures of the link before do not hold for this one. @param restMs time to write the rest */
   beginLink(restMs: number): void {
     this.#restMs = restMs;
     this.#rttMs = Number.POSITIVE_INFINITY;
@@ -57,12 +60,12 @@ export class StopCosts {
     if (this.#otherMs > limits.now.maxDowntimeMs) await this.#measureAgain();
   }
 
-  /** All of it, with the proof that there would be now. */
+  /** The sum, with the proof that would be chosen now. */
   get fixedMs(): number {
     return this.#otherMs + (this.chooseProof() === 'full' ? this.#hashMs : 0);
   }
 
-  /** @param downtimeMs of a machine that goes whatever it takes: hashing may double that, but not more */
+  /** @param downtimeMs of a machine that is moved whatever it costs: hashing may double it, not more */
   chooseProof(downtimeMs = 0): ProofReport['mode'] {
     const { limits, facts } = this.#parts;
     const { proof = 'auto' } = facts.options;

@@ -2,7 +2,7 @@ import { PageSet } from '../machine/page-set.ts';
 import { SentPages } from '../pages/sent-pages.ts';
 import { RateMeter } from './rate-meter.ts';
 
-/** What of memory has gone to the target, what is to go, and how fast that goes. */
+/** Pages that have gone to the target, pages that are to go, and the speed. */
 export class Transfer {
   readonly sent: SentPages;
   /** Pages to be sent. */
@@ -14,7 +14,10 @@ export class Transfer {
     this.pending = new PageSet(pageCount);
   }
 
-  /** After a link broke nobody knows what was under way: of all pages those are sent that the target does not have. */
+  /**
+   * After a link broke nobody knows which pages were under way: all pages are compared, and those that the target lacks
+   * are sent.
+   */
   beginLink(): void {
     this.sent.restart();
     this.pending.addAll();

@@ -6,8 +6,8 @@ import { MemoryHasher } from '../proof/memory-hasher.ts';
 
 /**
  * Finds what devices have written to their memory (MMIO2), which they do without passing a door: by comparing it with
- * what the target has. Checksums of what was seen last, as a live save keeps them, tell nothing of what was sent: a page
- * is named first and read later, and a device may write back meanwhile what was seen.
+ * what the target has. Checksums of what was seen last, as a live save keeps them, tell nothing of what was sent: a
+ * page is named first and read later, and a device may write back meanwhile what was seen.
  */
 export class DeviceMemory {
   readonly #hasher: MemoryHasher;

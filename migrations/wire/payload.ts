@@ -105,8 +105,8 @@ function unpack(bytes: Uint8Array, name: FrameName): unknown {
 }
 
 /**
- * Hashes that end a frame: `count` of them, as pairs of words in the order of the host; owned. @throws MigrationError when
- * there are more or fewer bytes
+ * Hashes that end a frame: `count` of them, as pairs of words in the order of the host; owned. @throws MigrationError
+ * when there are more or fewer bytes
  */
 export function readHashes(tail: Uint8Array, count: number): Uint32Array {
   if (tail.length !== count * 8)

@@ -43,8 +43,8 @@ const MODES: readonly GuestMode[] = [
 
 /**
  * Pages of RAM that a guest with page tables of its own reaches by their virtual addresses. It changes its paging mode,
- * moves all of its pages to other addresses, and writes its tables where it has mapped them itself. All of its CPUs take
- * part in turn.
+ * moves all of its pages to other addresses, and writes its tables where it has mapped them itself. All of its CPUs
+ * take part in turn.
  */
 export class PagingPlaces implements Places {
   readonly count: number;

@@ -14,7 +14,8 @@ export function mix(a: number, b: number): number {
 
 /**
  * Fills `words` with the little-endian words that step `step` of a workload writes to its place number `place`: step
- * (two words), place, and then words that depend on all of it and the seed. One word wrong, old, or of another place is noticed.
+ * (two words), place, and then words that depend on all of it and the seed. One word wrong, old, or of another place is
+ * noticed.
  */
 export function fillPattern(words: Uint32Array, seed: number, place: number, step: number): void {
   const low = step >>> 0;

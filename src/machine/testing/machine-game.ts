@@ -90,7 +90,9 @@ export class MachineGame {
     return this.#machine;
   }
 
-  /** Another one: loaded, or arrived. Its memory and CPUs are as they were; nobody watches them, its host is another. */
+  /**
+   * Another one: loaded, or arrived. Its memory and CPUs are as they were; nobody watches them, its host is another.
+   */
   set machine(machine: Machine) {
     this.#machine = machine;
     const shadow = machine.usePaging(this.#randomHost(), { poolPages: 48 + this.random.below(64) });

@@ -37,7 +37,10 @@ function compareFound(
   assert.ok(range.handler[page] < HandlerState.WRITE, `handlers of ${what}, which is writable`);
 }
 
-/** What the shadow tables of a CPU say of an address is nothing, or what the naive walk says. @returns whether it was asked */
+/**
+ * What the shadow tables of a CPU say of an address is nothing, or what the naive walk says. @returns whether it was
+ * asked
+ */
 export function compareShadow(
   cpu: ShadowCpu,
   naive: NaiveCpus,

@@ -4,8 +4,8 @@ import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { REAL_ANSWERS, REAL_STATES, realSettings, realState } from '../check/testing/real-machines.ts';
 import { adapt, planReport } from './adapt.ts';
 
-// What the real VirtualBox makes of adapted states, `npm run campaign -- virtualbox-adapt` tells. Here: that none of the
-// pairs that it refused is left without a plan, or without the reason why there is none.
+// What the real VirtualBox makes of adapted states, `npm run campaign -- virtualbox-adapt` tells. Here: that none of
+// the pairs that it refused is left without a plan, or without the reason why there is none.
 
 const REFUSED = REAL_ANSWERS.filter(([, , code]) => code !== 'loads').map(([from, into]) => [from, into] as const);
 const OTHER_CHIPSET = ['base ich9', 'ich9 base'];

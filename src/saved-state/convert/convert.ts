@@ -27,7 +27,7 @@ export interface ConvertRun extends ConvertOptions, Pick<WalkOptions, 'signal'> 
   proof?: boolean;
   /** Threads to encode with; default: as many as pay. The result does not depend on it. */
   threads?: number;
-  /** Called with what is being done and the offset reached in the file that is read. */
+  /** Called with the step that is under way, and the offset reached in the file that is read. */
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
 }
 
@@ -109,8 +109,8 @@ export async function prepareConversion(source: ByteSource, options: ConvertRun 
 }
 
 /**
- * The same without a look at the pages, where the plan can't depend on them: what is wrong with them shows while they
- * are written, into a file that then never appears. Undefined where all has to be looked at.
+ * The same from the heads of units alone, for plans that do not depend on pages. Damaged pages show while they are
+ * written; the output then never appears. Undefined where the pages have to be read first.
  */
 async function prepareByHeads(source: ByteSource, options: ConvertRun): Promise<Preparation | undefined> {
   checkSeekable(source);
@@ -153,7 +153,7 @@ function prepare(state: SavedState, options: ConvertRun, lastPasses?: LastPasses
   const layout = settleLayout(state, options.layout);
   const placeOf = placesOf(state, layout);
   const own = layoutNaming(state, layout);
-  // Version 6, and what today's loaders take, keep of a shadowed ROM only what the guest reads.
+  // Of a shadowed ROM, version 6 and today's loaders keep only the side that the guest reads.
   const keepsShadows = version.pages !== 'chunks' && plan.pageTypes === 'original';
   const naming = {
     source: keepsShadows || version.pages === 'records' ? own : visibleNaming(state, own),

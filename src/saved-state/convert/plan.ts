@@ -25,10 +25,10 @@ export interface ConvertOptions {
   recompress?: boolean;
   /** Go on where the target version can't hold something; the report lists it. */
   allowLoss?: boolean;
-  /** What the source does not tell of ROMs and MMIO2; overrides what it tells. */
+  /** Places of ROMs and MMIO2, for sources that do not tell them; it overrides those that they tell. */
   layout?: MachineLayout;
   /**
-   * Versions 7 to 9: page types as 2.2 and 3.0 wrote them, or what loaders since 4.3 take for them. Default:
+   * Versions 7 to 9: page types as 2.2 and 3.0 wrote them, or as loaders since 4.3 read them. Default:
    * `original`.
    */
   pageTypes?: PageTypeNumbering;

@@ -27,7 +27,7 @@ export interface Proof {
 
 const MAX_RUNS_NAMED = 8;
 
-/** @param losses the conversion was told that it may lose fields, and has listed them */
+/** @param losses whether the conversion was allowed to lose fields; it has listed them */
 export function compareStates(source: Fingerprint, written: Fingerprint, losses: boolean): Proof {
   const differences = [
     ...compareMemory(source.memory, written.memory),
@@ -79,10 +79,13 @@ export function compareUnits(source: Fingerprint['units'], written: Fingerprint[
   return differences;
 }
 
-/** Fields that an older version can't hold; the plan has listed them when they held anything. */
+/** Fields that an older version can't hold. The plan has listed those that held anything. */
 const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
 
-/** What memory and payloads don't show: heads of the pgm unit, the release in the file header. */
+/**
+ * Compares the heads of the pgm unit and the release in the file header: hashes of memory and payloads don't cover
+ * them.
+ */
 function compareStateFields(source: Fingerprint, written: Fingerprint, losses: boolean): Difference[] {
   // Lists of ROMs and MMIO2 are compared where both have them; else the names of the memory ranges tell.
   const lists = source.state.pgm?.config !== undefined && written.state.pgm?.config !== undefined;
@@ -91,7 +94,7 @@ function compareStateFields(source: Fingerprint, written: Fingerprint, losses: b
   return compareFields(fieldsOf(source, lists), fieldsOf(written, lists), mayDiffer);
 }
 
-/** Values by name that the source has. @param mayDiffer for which value, as written, it does not matter */
+/** Compares the values of the source, by name. @param mayDiffer whether a written value may differ */
 export function compareFields(
   source: ReadonlyMap<string, string>,
   written: ReadonlyMap<string, string>,

@@ -38,7 +38,7 @@ export interface RewriteWork {
   state: SavedState;
   out: ContainerWriter;
   plan: ConvertPlan;
-  /** Threads that encode. The result does not depend on it. */
+  /** Threads that encode. The result does not depend on their number. */
   threads: number;
   /** @param offset reached in the source @throws InterruptedError */
   tick: (offset: number) => void;

@@ -17,7 +17,7 @@ import { newPgmReader, PgmRewriter, type PgmStep } from './rewrite-pgm.ts';
 export interface WriteOptions {
   plan: ConvertPlan;
   pgm: PgmStep;
-  /** Threads that encode. The result does not depend on it. */
+  /** Threads that encode. The result does not depend on their number. */
   threads: number;
   onProgress?: (offset: number) => void;
   signal?: AbortSignal;

@@ -47,8 +47,8 @@ const VERIFIERS: Record<
 };
 
 /**
- * Makes every check that there is, whoever wrote the state. @throws EnvironmentError, InterruptedError; UsageError for a
- * disk image whose snapshot is to be chosen; damage is in the report
+ * Makes every check that there is, whoever wrote the state. @throws EnvironmentError, InterruptedError; UsageError for
+ * a disk image whose snapshot is to be chosen; damage is in the report
  */
 export async function verifyState(whole: ByteSource, options: VerifyStateOptions = {}): Promise<StateReport> {
   const { family, source } = await familyOf(whole);

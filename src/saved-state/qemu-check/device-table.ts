@@ -1,6 +1,7 @@
 import { KIB } from '../../../formats/sizes.ts';
 
-// Which sections and blocks of memory each kind of device has, as QEMU 7.2.22 and 10.0.2 saved them in a machine of its own.
+// Which sections and blocks of memory each kind of device has, as QEMU 7.2.22 and 10.0.2 saved them in a machine of its
+// own.
 
 /** Where a device sits, which names its sections. */
 type BusKind = 'pci' | 'usb' | 'scsi' | 'none';

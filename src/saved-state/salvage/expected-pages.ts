@@ -21,7 +21,7 @@ export interface ExpectedPages {
 /**
  * @param state of versions 6 to 9: with the ranges that are certain, or completed
  * @param hasShadow whether a shadow of the ROM with this id was seen
- * @returns what can be known; `untold` where ranges of ROMs and device memory are missing that nothing names
+ * @returns the pages that can be known; `untold` where ranges of ROMs and device memory are missing that nothing names
  */
 export function expectedPages(
   state: SavedState,

@@ -7,8 +7,8 @@ import { planOldRanges } from '../old/old-plan.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { PagePlace } from './page-survey.ts';
 
-// Versions 6 to 9 name ranges and the types of pages among the pages: what is known of them where damage ends the
-// reading.
+// Versions 6 to 9 keep the names of ranges and the types of pages among the pages. This is the part of them that is
+// known when damage ends the reading.
 
 /** ROMs whose shadows VirtualBox saves; in others it does not put any (seen in 7.2.22). */
 export const SHADOWED_ROM = /^(Net Boot ROM|EFI Firmware Volume.*)$/;
@@ -31,7 +31,7 @@ export function commonRanges(a: readonly OldRange[], b: readonly OldRange[]): Ol
   return common;
 }
 
-/** What stands before a page record: damage may have changed the types of that page and of all after it. */
+/** Stands before a page record: damage may have changed the types of that page and of all pages after it. */
 export function rangesBefore(
   ranges: readonly OldRange[],
   doubted: PagePlace | 'start' | undefined,

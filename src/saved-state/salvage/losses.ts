@@ -27,9 +27,9 @@ export interface PassRecord {
   certain: PassPages;
   /** All that was read, certain or not. */
   seen: PassPages;
-  /** All of it was read, and nothing of it depends on damage: it can be copied as it is. */
+  /** The whole pass was read, and no part of it depends on damaged bytes: it can be copied as it is. */
   isWhole: boolean;
-  /** Nothing of the pass is missing but what was seen and is not certain. */
+  /** The pass lacks no pages but those that were seen and are not certain. */
   complete: boolean;
   /** Whole passes may be missing before it. */
   lostBefore: boolean;
@@ -38,7 +38,7 @@ export interface PassRecord {
 /** Lists what is missing. @param cut passes may be missing after the last one */
 export function lostPages(expected: readonly ExpectedPages[], passes: readonly PassRecord[], cut: boolean): LostRun[] {
   const runs: LostRun[] = [];
-  // A copy from before a pass that lost unknown pages may have been replaced there.
+  // A pass that lost pages may have held newer copies of pages from the passes before it.
   const doubtedBefore = cut
     ? passes.length
     : passes.findLastIndex(({ complete, lostBefore }) => !complete || lostBefore);

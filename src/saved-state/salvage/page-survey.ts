@@ -3,7 +3,9 @@ import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/p
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
 
-/** Page records that are counted apart: RAM, and by range id what a ROM or MMIO2 range has. */
+/**
+ * Page records are counted by group: all RAM is one; each ROM and each MMIO2 range has groups of its own, by range id.
+ */
 export type PageGroup = 'RAM' | `${'MMIO2' | 'ROM' | 'shadow' | 'protection'} ${number}`;
 
 export function groupOf(kind: number, id: number): PageGroup {
@@ -13,13 +15,16 @@ export function groupOf(kind: number, id: number): PageGroup {
   return kind === PageKind.ROM_PROTECTION ? `protection ${id}` : `shadow ${id}`;
 }
 
-/** Gets a number for kind and content of each page of a pgm unit; of a page that comes again the last one counts. */
+/** Takes a hash of kind and content for each page of a pgm unit. A page may come again; the last one counts. */
 export interface PageNotes {
   note(pass: number, group: PageGroup, page: number, hash: bigint): void;
 }
 
 export interface SurveyOptions {
-  /** What damaged blocks read as; also marks pages that are not certain, so that they differ in two readings. */
+  /**
+   * The value of all bytes of damaged blocks. It also marks uncertain pages, so that two readings give them different
+   * hashes.
+   */
   patchWith: number;
   /** Pgm units, by number, whose bytes no CRC vouches for. */
   doubted: ReadonlySet<number>;
@@ -27,7 +32,7 @@ export interface SurveyOptions {
   reach: number;
 }
 
-/** A page record, by what it is counted among. */
+/** A page, by its group. */
 export interface PagePlace {
   group: PageGroup;
   page: number;

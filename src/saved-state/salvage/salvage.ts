@@ -86,8 +86,8 @@ async function diagnose(
 }
 
 /**
- * The bits to flip back: where the state is good then, others fit by accident less often; where it is not, only what is
- * certain.
+ * The bits to flip back. A flip that fits all checksums may be an accident. So a likely flip counts only if the state
+ * is good with it; otherwise the certain flips alone count.
  */
 async function believable(
   source: ByteSource,

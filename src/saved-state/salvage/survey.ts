@@ -25,7 +25,7 @@ import {
 import { type Target, targetOf } from './target.ts';
 import { FirstReading, type PassPages, SecondReading } from './two-readings.ts';
 
-/** Two values that a damaged block is taken for in two readings: what differs then depends on it. */
+/** Each of two readings fills damaged blocks with one of these values: results that differ depend on damaged bytes. */
 const PATCHES = [0x00, 0xff] as const;
 
 /** A block has up to 32 KiB: eight pages, or seven and parts of two. */

@@ -10,12 +10,12 @@ import { Turns } from '../../../formats/turns.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 
 /**
- * Where reading went on in a pgm unit, by file offset: the RAM frame of the first record there, or undefined while it
- * is not known.
+ * Places in a pgm unit at which the reading went on after damage, by file offset: the RAM frame of the first record
+ * there, undefined until it is known.
  */
 export type Anchors = ReadonlyMap<number, number | undefined>;
 
-/** A unit that has been read as far as it could be. */
+/** A unit, and how far it could be read. */
 export interface UnitOutcome {
   unit: UnitHeader;
   /** Of the file, header included; as far as it is known. */
@@ -28,8 +28,8 @@ export interface UnitOutcome {
   /** pgm: its head could be read. */
   hasHead: boolean;
   /**
-   * Bytes of it are missing, or were put in: the next header stands elsewhere than it claims by another distance than
-   * its own.
+   * The unit has lost bytes, or has got some too many: its header and the next one are displaced by different
+   * distances.
    */
   isResized: boolean;
 }
@@ -111,7 +111,7 @@ class SurvivorReader {
   readonly #gaps: Gap[] = [];
   readonly #turns: Turns;
   #passes = 0;
-  /** By how much the latest header stands before the place that it claims. */
+  /** Bytes by which the latest header stands before the place that it claims. */
   #shift = 0;
 
   constructor(container: Container, visitor: Visitor, options: SurvivorOptions, early: SavkitError[]) {

@@ -12,13 +12,13 @@ export interface Target {
   version: PgmVersion;
   basic?: PgmBasic;
   config?: PgmConfig;
-  /** Range id and page of a source page in the target; undefined for what has no place there. */
+  /** Range id and page of a source page in the target; undefined for a page without a place there. */
   placeOf(kind: number, id: number, page: number): { id: number; page: number } | undefined;
 }
 
 /**
- * The version that the state has, or the newest where that can't leave pages out: versions 6 to 9 tell addresses by
- * counting.
+ * The version to write: that of the state, or the newest for versions 6 to 9. Those count pages to tell addresses, so
+ * they can't leave any out.
  */
 export function targetOf(state: SavedState, given?: MachineLayout): Target | undefined {
   const { pgm } = state;

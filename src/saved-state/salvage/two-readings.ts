@@ -20,7 +20,7 @@ export class FirstReading implements PageNotes {
     pages.set(page, hash);
   }
 
-  /** The pages that were there, a bit each. */
+  /** One bit for each page: whether it was there. */
   seen(): Map<PageGroup, FrameSet>[] {
     return this.passes.map((groups) => new Map([...groups].map(([group, pages]) => [group, framesOf(pages)])));
   }

@@ -27,7 +27,7 @@ const PAGES_A_LOOK = 256;
 /** The most that one item of a container holds. */
 const ITEM_LIMIT = 4096;
 
-/** Writes what survives, as the survey found it. */
+/** Writes the parts that the survey found to survive. */
 export async function writeSalvaged(
   source: ByteSource,
   sink: ByteSink | SeekableSink,
@@ -70,7 +70,7 @@ async function putLosses(
   out.endUnit();
 }
 
-/** Turns what can be read into what is written, unit by unit. */
+/** Makes the units to write of those that can be read. */
 class SurvivorWriter {
   readonly #out: ContainerWriter;
   readonly #survey: Survey;
@@ -160,7 +160,7 @@ class SurvivorWriter {
     if (this.#out.isFull) await this.#out.flush();
   }
 
-  /** Zeros for what is missing, where that was asked for. */
+  /** Zeros in place of missing pages, where the caller wants them. */
   async #fill(writer: PgmPassWriter): Promise<void> {
     const { fill, signal } = this.#options;
     if (!fill) return;

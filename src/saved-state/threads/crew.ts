@@ -125,7 +125,9 @@ export class Crew {
     return batch;
   }
 
-  /** Once all batches were handed over by `take`: waits until all of them are done. @throws FormatError for a bad one */
+  /**
+   * Once all batches were handed over by `take`: waits until all of them are done. @throws FormatError for a bad one
+   */
   async finish(): Promise<void> {
     for (const job of this.#jobs) if (!job.isFree) await this.#settle(job);
   }

@@ -111,8 +111,8 @@ export class PageJob {
   }
 
   /**
-   * Describes a batch that stands in the window on a file, and what the CRC of the file still needs up to its end; false,
-   * and nothing changed, where some of it stands elsewhere.
+   * Describes a batch that stands in the window on a file, and what the CRC of the file still needs up to its end;
+   * false, and nothing changed, where some of it stands elsewhere.
    */
   fill(batch: PageBatch, order: number): boolean {
     const { count, encoding, at, length, window } = batch;

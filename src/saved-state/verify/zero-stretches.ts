@@ -13,9 +13,10 @@ export interface ZeroStretch {
 const MOST = 8;
 
 /**
- * Where a file has blocks of nothing but zeros, which a save had not written when the host crashed, or a copy lost: file
- * systems keep blocks of 4 KiB, at multiples of 4 KiB, and no state has such by itself, because pages of zeros take no
- * room in it. Zeros on both sides of the blocks count with them. Sources that can't be read twice have none to tell.
+ * Where a file has blocks of nothing but zeros, which a save had not written when the host crashed, or a copy lost:
+ * file systems keep blocks of 4 KiB, at multiples of 4 KiB, and no state has such by itself, because pages of zeros
+ * take no room in it. Zeros on both sides of the blocks count with them. Sources that can't be read twice have none to
+ * tell.
  * @throws InterruptedError
  */
 export async function zeroStretches(

@@ -57,7 +57,8 @@ export class MachinePark {
   }
 
   /**
-   * A state of the machine, saved when its guest has run for so many seconds. @throws where VirtualBox does not start it
+   * A state of the machine, saved when its guest has run for so many seconds. @throws where VirtualBox does not start
+   * it
    */
   async state(name: string, changes: readonly Change[], seconds = SOON): Promise<Buffer> {
     await this.settings(name, changes);

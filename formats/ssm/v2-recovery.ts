@@ -1,17 +1,61 @@
 import { crc32 } from '../binary/crc32.ts';
 import { Cursor } from '../binary/cursor.ts';
 import type { ByteSource } from '../files/source.ts';
+import type { Window } from '../files/window.ts';
+import { KIB } from '../sizes.ts';
 import { startsWith } from './header-rules.ts';
 import { END_MAGIC, footer as footerLayout, unitHeaderV2 } from './layouts.ts';
-import { type HeaderPlace, hasRightCrc, isUnitHeaderV2 } from './resync.ts';
+import type { RecordScanner } from './record-scanner.ts';
+import { findUnitHeader, type HeaderPlace, hasRightCrc, isUnitHeaderV2 } from './resync.ts';
 import { DIRECTORY_ENTRY_SIZE, DIRECTORY_HEAD_SIZE, FOOTER_SIZE, readDirectory, readFooter } from './v2-tail.ts';
+
+/** Bytes to look ahead for records that can be trusted. */
+const SIGHT = 128 * KIB;
+
+/** Finds a place in a damaged V2.0 file from which it can be read on. */
+export class V2Recovery {
+  readonly #window: Window;
+  /** Read when damage makes it needed. */
+  #moved: MovedHeaders | undefined;
+
+  constructor(window: Window) {
+    this.#window = window;
+  }
+
+  /** Goes to the next place in the unit that looks like records. @returns whether there is one before the next unit */
+  async findRecords(records: RecordScanner): Promise<boolean> {
+    const window = this.#window;
+    this.#moved ??= await MovedHeaders.read(window.source);
+    for (;;) {
+      if (window.available < SIGHT && !window.ended) await window.refill();
+      const last = window.ended ? window.end : window.end - SIGHT;
+      while (++window.position < last) {
+        if (this.#moved.isUnitHeader(window)) return false;
+        if (!records.looksLikeRecords(window)) continue;
+        records.reset();
+        return true;
+      }
+      if (window.ended) return false;
+    }
+  }
+
+  /** Goes to the next header of a unit. @returns whether there is one */
+  async findHeader(): Promise<boolean> {
+    const window = this.#window;
+    if (window.available === 0 && !window.ended) await window.refill();
+    window.position = Math.min(window.end, window.position + 1);
+    this.#moved ??= await MovedHeaders.read(window.source);
+    const moved = this.#moved;
+    return findUnitHeader(window, (place) => moved.isUnitHeader(place));
+  }
+}
 
 /**
  * Knows unit headers again that stand elsewhere than they claim, since bytes were lost or put in before them. A right
  * CRC alone proves nothing: guest memory may hold pieces of saved states. The directory must list it, or it must have
  * moved as far as the end of the file.
  */
-export class MovedHeaders {
+class MovedHeaders {
   /** By claimed offset: instance and CRC of the name. */
   readonly #listed: ReadonlyMap<number, { instance: number; nameCrc: number }>;
   /** How far the footer has moved; undefined where there is none. */
