@@ -5,7 +5,7 @@ import { learnFacts } from '../../migrations/guests/guest-facts.ts';
 import { isOfLibvirt, reachGuest } from '../../migrations/guests/reach-guest.ts';
 import { askMachine } from '../control/control-client.ts';
 import type { MachineStatus } from '../control/replies.ts';
-import { GUEST_SCHEME, isGuest, addressOfGuest } from '../guests/migrate-guest.ts';
+import { addressOfGuest, GUEST_SCHEME, isGuest } from '../guests/migrate-guest.ts';
 
 /** A machine of this host. */
 export interface FoundMachine {
