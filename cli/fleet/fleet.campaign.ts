@@ -194,7 +194,8 @@ async function postgres(): Promise<Server | undefined> {
       await untilOpen(port);
       await setTimeout(1000);
     },
-    stop: () => ended(child, 'SIGINT'),
+    // Its clients are cut off at once; what was acknowledged is in its log.
+    stop: () => ended(child, 'SIGQUIT'),
   };
 }
 

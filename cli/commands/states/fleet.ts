@@ -1,5 +1,5 @@
 import type { Argv, CommandModule } from 'yargs';
-import { UsageError } from '../../../formats/errors.ts';
+import { EnvironmentError, SavkitError, UsageError } from '../../../formats/errors.ts';
 import { addFiles } from '../../fleet/add.ts';
 import { type FileLine, Fleet, type FleetJob } from '../../fleet/engine.ts';
 import { csvOf, resultsOf } from '../../fleet/results.ts';
@@ -108,14 +108,16 @@ async function fleet(options: Options, job: Job): Promise<Outcome> {
   if (!Number.isInteger(jobs) || jobs < 1 || jobs > MOST_JOBS)
     throw new UsageError('bad-value', `--jobs ${jobs}: expected a whole number from 1 to ${MOST_JOBS}`);
   const own = new Fleet(url);
-  if (action === 'work') return work(own, options, job);
+  if (action === 'work') return await work(own, options, job);
   const queue = own.queue();
   queue.on('error', () => {});
   try {
     if (action === 'add') return await add(queue, options, job);
     return action === 'status' ? await status(queue) : await report(queue, options);
+  } catch (error) {
+    throw error instanceof SavkitError ? error : EnvironmentError.from(error, 'reach the queue');
   } finally {
-    await queue.close();
+    await queue.close().catch(() => {});
   }
 }
 
