@@ -1,11 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-/** They measure the process that they run in, or what its modules hold. */
+/** They measure the process that they run in, or what its modules hold, or put another world in the place of this one. */
 const ALONE = [
   'formats/kernels/*.test.ts',
   'formats/world/*.test.ts',
   'src/pgm/bookkeeping.test.ts',
   'migrations/hostile-*.test.ts',
+  'migrations/simulation/*.test.ts',
+  'migrations/source/outage.test.ts',
   'cli/control/hostile-sockets.test.ts',
 ];
 const ALL = ['{formats,src,migrations,cli,examples,scripts}/**/*.test.ts'];

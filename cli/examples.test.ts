@@ -8,8 +8,10 @@ import { COMMANDS } from './command-list.ts';
 import { declarationOf } from './manual/declaration.ts';
 import { runHere } from './testing/run-here.ts';
 
-/** Need another process, another host, or QEMU: their own tests do such things. */
-const BETWEEN_PROCESSES = ['receive', 'send', 'relay', 'migrate', 'run', 'live-save', 'control', 'wake'];
+/** Need another process, another host, a queue, or QEMU: their own tests do such things. */
+const BETWEEN_PROCESSES = [
+  ...['receive', 'send', 'relay', 'migrate', 'run', 'live-save', 'control', 'wake', 'drain', 'top', 'fleet'],
+];
 /** Read stdin. */
 const TYPED = /\$0 console \S+( <|$)|\$0 verify -$/;
 /** What two states that differ, and a target that does not fit, have for an exit code. */

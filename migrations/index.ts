@@ -15,7 +15,7 @@ export {
 } from './hand-over/decision-record.ts';
 export { type Resolution, resolve, type SourceKnown, type TargetKnown } from './hand-over/resolve.ts';
 export type { MachineDescription, PageRegion, QemuDescription, VirtualBoxDescription } from './machine/description.ts';
-export type { PageAccess, SourceMachine, TargetHost, TargetMachine } from './machine/machine.ts';
+export type { DiskWay, PageAccess, SourceMachine, TargetHost, TargetMachine } from './machine/machine.ts';
 export { PageHashes } from './machine/page-hashes.ts';
 export { PageSet } from './machine/page-set.ts';
 export type { ProofMode } from './policy/choose-proof.ts';

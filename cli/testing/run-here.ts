@@ -1,5 +1,6 @@
 import { vi } from 'vitest';
 import { runCommandLine } from '../command-line.ts';
+import { forgetInputs } from '../io/input.ts';
 
 /**
  * Runs a command line in this process, which takes less time than a process of its own. One at a time.
@@ -22,6 +23,8 @@ export async function runHere(
     await runCommandLine(words, '1.2.3');
     return { ...out, exitCode: process.exitCode ?? 0 };
   } finally {
+    // What lasts as long as a process.
+    forgetInputs();
     for (const spy of spies) spy.mockRestore();
     process.exitCode = undefined;
   }

@@ -1,4 +1,5 @@
 import { SavkitError } from '../../formats/errors.ts';
+import { enterWorld, REAL_WORLD } from '../../formats/world/world.ts';
 import { readRecord } from '../hand-over/decision-record.ts';
 import { loadZstd } from '../pages/zstd.ts';
 import { Play } from './play.ts';
@@ -38,6 +39,7 @@ export async function judge(scenario: Scenario): Promise<Verdict> {
     const { happened, now } = play.timeline;
     return { faults: forgiven(play, faults), log: play.log, survivor, happened, endedAt: now };
   } finally {
+    enterWorld(REAL_WORLD);
     process.off('unhandledRejection', unhandled);
   }
 }

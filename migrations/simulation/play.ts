@@ -1,11 +1,9 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { Random } from '../../formats/testing/random.ts';
 import type { DiskWork } from '../../formats/testing/simulated-disk.ts';
-import { enterWorld, REAL_WORLD } from '../../formats/world/world.ts';
 import { Receiver } from '../arrival/receiver.ts';
 import { DecisionFile, recordPath } from '../hand-over/decision-record.ts';
 import { recallTarget } from '../hand-over/record-folder.ts';
-import { loadZstd } from '../pages/zstd.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
 import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
@@ -81,16 +79,10 @@ export class Play implements Surroundings, Ground {
 
   /** From the first moment until nothing happens any more. */
   async run(): Promise<void> {
-    // A library that is still being loaded takes real time, in which virtual time would pass.
-    await loadZstd();
-    try {
-      this.startTarget();
-      this.startSource(this.started, true);
-      await this.timeline.run(() => this.isSourceDone && this.#left.size === 0, this.random.pick([3000, 90_000]));
-      await this.#settle();
-    } finally {
-      enterWorld(REAL_WORLD);
-    }
+    this.startTarget();
+    this.startSource(this.started, true);
+    await this.timeline.run(() => this.isSourceDone && this.#left.size === 0, this.random.pick([3000, 90_000]));
+    await this.#settle();
   }
 
   /** Faults cease; what waits comes to its end, or is brought to it by operators. */
