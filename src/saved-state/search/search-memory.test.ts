@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bufferSource } from '../../../formats/files/source.ts';
-import { KIB, MIB } from '../../../formats/sizes.ts';
+import { PageKind } from '../../../formats/pgm/page-batch.ts';
+import { GIB, KIB, MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { stateWith } from '../../../formats/testing/claimed-state.ts';
 import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { poke } from '../../machine/edit.ts';
 import { loadState } from '../../machine/load.ts';
@@ -109,6 +111,25 @@ describe('searchMemory()', () => {
     expect([few.hits.length, few.complete]).toEqual([3, false]);
     const all = await searchMemory(bufferSource(file), patternOf('text', 'Needle'), { maxHits: 1 });
     expect([all.hits.length, all.complete]).toEqual([1, true]);
+  });
+
+  it('passes over zeros of any size that a file claims, unless they match', async () => {
+    const far = 600 * GIB;
+    const page = Buffer.alloc(PAGE_SIZE);
+    page.write('Needle');
+    const claimed = bufferSource(
+      await stateWith({ ramSize: 1024 * GIB }, (pass) => pass.putPage(PageKind.RAM_RAW, far / PAGE_SIZE, 0, 0, page)),
+    );
+    const found = async (pattern: ReturnType<typeof patternOf>) => {
+      const { hits, complete } = await searchMemory(claimed, pattern, { maxHits: 2 });
+      return { at: hits.map(({ at }) => at), complete };
+    };
+    expect(await found(patternOf('text', 'Needle'))).toEqual({ at: [far], complete: true });
+    // It starts in zeros that were never written, and ends in what was.
+    expect(await found(patternOf('hex', `${'00'.repeat(9)} 4e`))).toEqual({ at: [far - 9], complete: true });
+    expect(await found(patternOf('regex', '\\0{4}Needle\\0'))).toEqual({ at: [far - 4], complete: true });
+    expect(await found(patternOf('text', 'nothing'))).toEqual({ at: [], complete: true });
+    expect(await found(patternOf('hex', '0000'))).toEqual({ at: [0, 1], complete: false });
   });
 
   it('refuses what is no pattern', () => {

@@ -1,11 +1,11 @@
-import { InterruptedError } from '../../../formats/errors.ts';
 import { openScratchFile } from '../../../formats/files/scratch-file.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { WrittenFile } from '../../../formats/files/written-file.ts';
 import type { MemoryRange } from '../../../formats/image/extents.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { Turns } from '../../../formats/turns.ts';
 import { extract, prepareExtraction } from '../extract/extract.ts';
-import { LONGEST_MATCH, type Pattern } from './pattern.ts';
+import { LONGEST_MATCH, type Match, type Pattern } from './pattern.ts';
 
 /** A place in guest-physical memory. */
 export interface Hit {
@@ -43,13 +43,15 @@ export interface SearchReport {
   searched: MemoryRange[];
 }
 
-/** Bytes looked at at a time. */
+/** Bytes in which matches start that are looked for at a time. */
 const PIECE = MIB;
+/** The same with the bytes in which such a match may end. */
+const WINDOW = PIECE + LONGEST_MATCH;
 
 /**
  * Searches memory as the guest sees it, RAM with ROM and mapped device memory in their places, by guest-physical
  * address. A match may cross pages and ranges that follow each other, but no gap. The memory goes through a temporary
- * file without a name; zeros take no room in it.
+ * file without a name; zeros take no room in it, and no time unless the pattern matches them.
  * @param source seekable
  * @throws FormatError for damage
  */
@@ -69,10 +71,11 @@ export async function searchMemory(
   const { plan } = await planned();
   const scratch = openScratchFile();
   try {
-    const image = new WrittenFile(scratch.name, scratch.descriptor);
+    const image = new ImageWithHoles(scratch.name, scratch.descriptor);
     await extract(source, image, { ...part, format: 'sparse', ...watching });
     const memory = await image.readBack();
     const report: SearchReport = { hits: [], complete: true, searched: [] };
+    const searched: Searched = { memory, image, shift: start, total: plan.layout.size };
     for (const whole of joined(plan.existing)) {
       const stretch = {
         start: Math.max(whole.start, range.start - start),
@@ -80,8 +83,7 @@ export async function searchMemory(
       };
       if (stretch.start >= stretch.end) continue;
       report.searched.push({ start: start + stretch.start, end: start + stretch.end });
-      if (report.complete)
-        await searchStretch({ memory, shift: start, total: plan.layout.size }, stretch, pattern, options, report);
+      if (report.complete) await searchStretch(searched, stretch, pattern, options, report);
     }
     return report;
   } finally {
@@ -89,7 +91,29 @@ export async function searchMemory(
   }
 }
 
-interface Image {
+/** Knows the pieces of which nothing was ever written: they are zeros. */
+class ImageWithHoles extends WrittenFile {
+  readonly #written = new Set<number>();
+
+  override async writeAt(bytes: Uint8Array, position: number): Promise<void> {
+    await super.writeAt(bytes, position);
+    for (let piece = pieceOf(position); piece <= pieceOf(position + bytes.length - 1); piece++)
+      this.#written.add(piece);
+  }
+
+  isHole(start: number, end: number): boolean {
+    for (let piece = pieceOf(start); piece <= pieceOf(end - 1); piece++) if (this.#written.has(piece)) return false;
+    return true;
+  }
+}
+
+function pieceOf(offset: number): number {
+  return Math.floor(offset / PIECE);
+}
+
+interface Searched {
+  image: ImageWithHoles;
+  /** The image, read. */
   memory: ByteSource;
   /** Address of its first byte. */
   shift: number;
@@ -97,27 +121,33 @@ interface Image {
 }
 
 async function searchStretch(
-  { memory, shift, total }: Image,
+  { image, memory, shift, total }: Searched,
   { start, end }: MemoryRange,
   pattern: Pattern,
   options: SearchOptions,
   report: SearchReport,
 ) {
-  const { context = 0, maxHits, signal, onProgress } = options;
+  const { context = 0, maxHits, onProgress } = options;
+  const turns = Turns.rare(options.signal);
+  let zerosMatch: boolean | undefined;
   const room = Buffer.allocUnsafe(context + PIECE + LONGEST_MATCH + context);
   let next = start;
   while (next < end && report.complete) {
-    if (signal?.aborted) throw new InterruptedError();
+    if (turns.areDue) await turns.give();
     const at = next;
+    onProgress?.(at, 'searching', total);
+    if (at + WINDOW <= end && image.isHole(at, at + WINDOW)) {
+      zerosMatch ??= matchesIn(Buffer.alloc(WINDOW), pattern).length > 0;
+      if (!zerosMatch) {
+        next = at + PIECE;
+        continue;
+      }
+    }
     const before = Math.min(context, at - start);
     const count = await memory.read(room.subarray(0, Math.min(room.length, end - at + before)), at - before);
     const around = room.subarray(0, count);
     next = at + PIECE;
-    // Matches without a byte, of which an expression can have any number, are none.
-    const matches = pattern
-      .find(around.subarray(before, before + PIECE + LONGEST_MATCH), PIECE)
-      .filter(({ offset, length }) => offset < PIECE && length > 0);
-    for (const { offset, length } of matches) {
+    for (const { offset, length } of matchesIn(around.subarray(before, before + WINDOW), pattern)) {
       if (report.hits.length >= maxHits) report.complete = false;
       if (!report.complete) break;
       const first = Math.max(0, before + offset - context);
@@ -128,8 +158,12 @@ async function searchStretch(
       next = told < length ? at + offset + told : Math.max(next, at + offset + told);
       if (told < length) break;
     }
-    onProgress?.(at, 'searching', total);
   }
+}
+
+/** Those that start in the first `PIECE` bytes. Matches without a byte, of which there may be any number, are none. */
+function matchesIn(window: Buffer, pattern: Pattern): Match[] {
+  return pattern.find(window, PIECE).filter(({ offset, length }) => offset < PIECE && length > 0);
 }
 
 function joined(ranges: readonly MemoryRange[]): MemoryRange[] {
