@@ -55,7 +55,8 @@ function toldFaults(play: Play, survivor: HostName | 'lost'): string[] {
   const faults: string[] = [];
   const mayBeLost = had.has('kill') || had.has('crash');
   // A process that was killed after it had taken the machine over takes it along; what is left is its safe file.
-  const isTakenAlong = mayBeLost && (guest.hasRunThere || (operators.told[0] === 'target' && play.target?.isGone));
+  const isTakenAlong =
+    mayBeLost && (guest.hasRunThere || (operators.told[0] === 'target' && operators.hasEnded('target')));
   if (survivor === 'lost' && !isTakenAlong && !had.has('lie')) faults.push('nobody has the machine');
   if (survivor === 'lost' && isTakenAlong && play.scenario.hasSafeFile && !play.safeFile())
     faults.push('the safe file is not there');

@@ -26,10 +26,7 @@ for (const { name, file, from, to } of MUTATIONS.filter((mutation) => mutation.n
       path,
       code.replace(from, () => to),
     );
-    const simulate = join(copy, 'migrations/simulation/simulate.campaign.js');
-    const { stdout, stderr } = spawnSync(process.execPath, [simulate, '--runs', runs, '--first'], { encoding: 'utf8' });
-    if (/SyntaxError/.test(stderr)) throw new Error(`${name}: the changed code is none`);
-    const [, seed, fault] = /^seed (\d+): (.*)$/m.exec(stdout) ?? [];
+    const { seed, fault } = firstFound(copy);
     if (seed === undefined) missed.push(name);
     else found++;
     console.log(
@@ -39,5 +36,24 @@ for (const { name, file, from, to } of MUTATIONS.filter((mutation) => mutation.n
     rmSync(copy, { recursive: true, force: true });
   }
 }
+
+/** The first seed with a fault in a copy of the code that is none of the code as it stands. */
+function firstFound(copy: string): { seed?: string; fault?: string } {
+  for (let first = 1; first <= Number(runs); ) {
+    const found = simulate(copy, '--seed', String(first), '--runs', String(Number(runs) - first + 1), '--first');
+    if (found.seed === undefined || simulate(dist, '--only', found.seed).fault === 'all is well') return found;
+    first = Number(found.seed) + 1;
+  }
+  return {};
+}
+
+function simulate(folder: string, ...words: string[]): { seed?: string; fault?: string } {
+  const program = join(folder, 'migrations/simulation/simulate.campaign.js');
+  const { stdout, stderr } = spawnSync(process.execPath, [program, ...words], { encoding: 'utf8' });
+  if (/SyntaxError/.test(stderr)) throw new Error(`The changed code is none: ${stderr}`);
+  const [, seed, fault] = /^seed (\d+): (.*)$/m.exec(stdout) ?? [];
+  return { seed, fault };
+}
+
 console.log(`${found} found, ${missed.length} not${missed.map((name) => `\n  ${name}`).join('')}`);
 process.exitCode = missed.length > 0 ? 1 : 0;

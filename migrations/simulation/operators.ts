@@ -47,9 +47,16 @@ export class Operators {
     if (!file || !hosts[side].isUp) return;
     const text = file.bytes.toString();
     if (!text.endsWith('}\n')) return void this.#play.guest.faults.push(`the record of the ${side} is torn`);
-    const { pid, place } = JSON.parse(text) as { pid: number; place: string };
-    const hadEnded = hosts[side].running.get(pid)?.place !== place;
-    this.#copies[side] = { bytes: Buffer.from(file.bytes), hadEnded };
+    this.#copies[side] = { bytes: Buffer.from(file.bytes), hadEnded: this.hasEnded(side) };
+  }
+
+  /** Whether the process that a side's record tells of has ended; false where there is no record. */
+  hasEnded(side: HostName): boolean {
+    const host = this.#play.hosts[side];
+    const file = host.files.names.get(this.#play.recordOf(side));
+    if (!file) return false;
+    const { pid, place } = JSON.parse(file.bytes.toString()) as { pid: number; place: string };
+    return host.running.get(pid)?.place !== place;
   }
 
   /** Asks on one host. @param which copy of the other side's record: one made now, the last one, or none */
