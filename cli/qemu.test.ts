@@ -196,4 +196,16 @@ describe('check', () => {
       'bad-json',
     );
   });
+
+  it('beside a file that is no state of QEMU names what the file is', async () => {
+    writeFileSync(place('nothing'), '');
+    writeFileSync(place('text'), 'no state');
+    const against = (file: string) => ['check', place('long-10.state'), '--against', file];
+    expect((await json(1, ...against(place('nothing')))).error.message).toContain('empty');
+    expect((await json(5, ...against(place('text')))).error.code).toBe('not-a-saved-state');
+    expect((await json(5, ...against('test-vectors/states/own-pae.sav'))).error.code).toBe('other-machine');
+    expect((await json(2, 'check', place('long-10.state'), '--qemu-args', place('nothing'))).error.code).toBe(
+      'bad-command-line',
+    );
+  });
 });

@@ -1,7 +1,7 @@
-import { UsageError } from '../../../formats/errors.ts';
+import { UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
-import { familyOf } from '../../../src/saved-state/families/read-state.ts';
+import { familyOf, readState } from '../../../src/saved-state/families/read-state.ts';
 import { readQemuState } from '../../../src/saved-state/qemu/read-qemu-state.ts';
 import {
   type CheckQemuOptions,
@@ -81,8 +81,14 @@ async function targetOf({ machine, against, qemuArgs }: QemuCheckCliOptions, sig
   if (against === undefined) return {};
   return withInput(against, async (whole) => {
     const { family, source } = await familyOf(whole);
-    if (family !== FAMILIES.qemu)
-      throw new UsageError('usage', `Cannot check against ${against}: it is no state of QEMU`);
+    if (family !== FAMILIES.qemu) {
+      // A file that is no state at all, or damaged, is called so.
+      const { family: other } = await readState(source, { signal });
+      throw new UnsupportedError(
+        'other-machine',
+        `Cannot check against a state of ${other.title}: the file is one of QEMU`,
+      );
+    }
     return { other: { name: against, state: await readQemuState(source, { signal }) } };
   });
 }

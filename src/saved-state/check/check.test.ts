@@ -417,5 +417,6 @@ describe('readSettings()', () => {
       expect(() => readSettings(text, 'x.vbox')).toThrow(FormatError);
     }
     expect(() => readSettings(settings().replace('"x86"', '"ARM"'), 'x.vbox')).toThrow(/architecture/);
+    expect(() => readSettings('<a>\n'.repeat(3000), 'x.vbox')).toThrow(/^[^\n]{20,200}$/);
   });
 });

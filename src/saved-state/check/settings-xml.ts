@@ -30,15 +30,27 @@ export function parseSettings(text: string, name: string): Element {
   if (valid !== true)
     throw new FormatError(
       'bad-settings',
-      `Cannot read ${name}: it is no XML, ${valid.err.msg} (line ${valid.err.line})`,
+      `Cannot read ${name}: it is no XML, ${shortened(valid.err.msg)} (line ${valid.err.line})`,
     );
   try {
     return new XMLParser(OPTIONS).parse(text) as Element;
   } catch (error) {
     // Elements too deep inside of each other, names that mean something to JavaScript.
-    throw new FormatError('bad-settings', `Cannot read ${name}: it is no settings file, ${(error as Error).message}`);
+    throw new FormatError(
+      'bad-settings',
+      `Cannot read ${name}: it is no settings file, ${shortened((error as Error).message)}`,
+    );
   }
 }
+
+/** The parser repeats all elements that have no end. */
+function shortened(message: string): string {
+  const text = message.replace(/\s+/g, ' ');
+  return text.length > MAX_MESSAGE ? `${text.slice(0, MAX_MESSAGE)}…` : text;
+}
+
+/** Letters of a parser's message that are repeated. */
+const MAX_MESSAGE = 100;
 
 /** The only, or first, element of a name; an empty one where there is none. */
 export function child(element: Element, tag: string): Element {

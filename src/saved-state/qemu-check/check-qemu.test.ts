@@ -120,6 +120,14 @@ describe('a state of QEMU beside', () => {
     expect(loads).toBe(true);
     expect(findings).toContainEqual(expect.objectContaining({ code: 'cpu-feature', severity: 'warning' }));
   });
+
+  it('a model of a CPU that does not name what the guest uses is not judged', async () => {
+    const cpu = { name: 'short', features: new Map([['pae', true]]) };
+    const { findings, notJudged } = await checkQemu(bufferSource(SAMPLE), { cpu });
+    expect(findings).toEqual([]);
+    expect(notJudged).toContain('EFER.LME of CPU 0: the model short does not tell whether it has lm');
+    expect(notJudged.join()).not.toContain('PAE');
+  });
 });
 
 describe('what a command line makes', () => {

@@ -5,7 +5,7 @@ import { verifyQemu } from '../qemu/verify-qemu.ts';
 import { type Finding, firstError } from '../reading/findings.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { compareState, pciIdOf, type QemuDifference } from './compare-state.ts';
-import { unusable } from './cpu-use.ts';
+import { untold, unusable } from './cpu-use.ts';
 import { chipsetOf, type ExpectedMachine, expectedOf } from './expected-machine.ts';
 import type { GuestSettings } from './guest-settings.ts';
 import type { CpuModel, MachineType } from './qemu-facts.ts';
@@ -77,7 +77,10 @@ export async function checkQemu(source: ByteSource, options: CheckQemuOptions): 
     differences.push(...found.differences);
     report.notJudged.push(...new Set(found.notJudged));
   }
-  if (state && cpu) for (const finding of unusable(state.cpus, cpu)) differences.push({ at: Infinity, finding });
+  if (state && cpu) {
+    for (const finding of unusable(state.cpus, cpu)) differences.push({ at: Infinity, finding });
+    report.notJudged.push(...untold(state.cpus, cpu));
+  }
   differences.sort((a, b) => a.at - b.at);
   report.findings = differences.map(({ finding }) => finding);
   const first = firstError(report.findings.filter(({ code, qemuSays }) => qemuSays !== undefined || !SILENT.has(code)));

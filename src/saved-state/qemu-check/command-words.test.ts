@@ -29,7 +29,7 @@ describe('parseCommand()', () => {
     expect(wordsOfOptions(command.options)).toEqual(['-S', '-name', '-odd', '-append', 'quiet -- x', '-nodefaults']);
   });
 
-  it.each([[['qemu', 'disk.img']], [['qemu', '-m']], [['qemu', '']]])('refuses %j', (words) => {
+  it.each([[[]], [['qemu', 'disk.img']], [['qemu', '-m']], [['qemu', '']]])('refuses %j', (words) => {
     expect(() => parseCommand(words)).toThrow(expect.objectContaining({ code: 'bad-command-line' }));
   });
 });

@@ -60,8 +60,13 @@ function badWord(piece: string, why: string): UsageError {
   return new UsageError('bad-command-line', `Cannot read QEMU's arguments: ${why}, in …${piece.slice(0, 60)}`);
 }
 
-/** Takes a command line apart. @throws UsageError `bad-command-line` for what is no option, or lacks its value */
+/** Takes a command line apart. @throws UsageError `bad-command-line` for what is no option, or lacks its value, and where no word is */
 export function parseCommand(words: readonly string[]): QemuCommand {
+  if (words.length === 0)
+    throw new UsageError(
+      'bad-command-line',
+      "Cannot read QEMU's arguments: there are none (a process that has ended has an empty /proc/PID/cmdline)",
+    );
   const [first = ''] = words;
   const hasProgram = first !== '' && !first.startsWith('-');
   const options: QemuOption[] = [];

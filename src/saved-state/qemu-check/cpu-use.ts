@@ -22,19 +22,36 @@ const USES: readonly { register: 'cr4' | 'efer'; bit: bigint; name: string; feat
   { register: 'efer', bit: 12n, name: 'EFER.SVME', feature: 'svm' },
 ];
 
+type Use = (typeof USES)[number];
+
 /**
  * What guests use of their CPUs, and a model does not have. QEMU loads such a state without a word.
  */
 export function unusable(cpus: readonly QemuCpu[], { name: model, features }: CpuModel): Finding[] {
   return cpus.flatMap(({ index, registers }) =>
-    USES.filter(
-      ({ register, bit, feature }) =>
-        (((registers[register] ?? 0n) >> bit) & 1n) === 1n && features.get(feature) === false,
-    ).map(({ name, feature }) => ({
-      severity: 'warning' as const,
-      code: 'cpu-feature',
-      message: `CPU ${index} uses ${name}, and the model ${model} has no ${feature}: QEMU loads the state without a word, and the guest fails`,
-      place: { unit: 'cpu', instance: index },
-    })),
+    usesOf(registers)
+      .filter(({ feature }) => features.get(feature) === false)
+      .map(({ name, feature }) => ({
+        severity: 'warning' as const,
+        code: 'cpu-feature',
+        message: `CPU ${index} uses ${name}, and the model ${model} has no ${feature}: QEMU loads the state without a word, and the guest fails`,
+        place: { unit: 'cpu', instance: index },
+      })),
   );
+}
+
+/** Features that guests use, and of which a model does not tell whether it has them, as lines for people. */
+export function untold(cpus: readonly QemuCpu[], { name: model, features }: CpuModel): string[] {
+  return cpus.flatMap(({ index, registers }) =>
+    usesOf(registers)
+      .filter(({ feature }) => !features.has(feature))
+      .map(
+        ({ name, feature }) => `${name} of CPU ${index}: the model ${model} does not tell whether it has ${feature}`,
+      ),
+  );
+}
+
+/** What the guest of a CPU has switched on. */
+function usesOf(registers: QemuCpu['registers']): Use[] {
+  return USES.filter(({ register, bit }) => (((registers[register] ?? 0n) >> bit) & 1n) === 1n);
 }
