@@ -153,7 +153,7 @@ describe('what a command line makes', () => {
     expect(namesOf('-nodefaults -device piix3-usb-uhci,addr=5 -device usb-hub -device usb-mouse,port=2')).toEqual(
       expect.arrayContaining(['0000:00:05.0/1/usb-hub 0', '0000:00:05.0/2/usb-ptr 0']),
     );
-    expect(namesOf('')).toEqual(
+    expect(namesOf('qemu')).toEqual(
       expect.arrayContaining(['slirp 0', '0000:00:02.0/vga 0', '0000:00:03.0/e1000 0', 'serial 0', 'parallel_isa 0']),
     );
   });
