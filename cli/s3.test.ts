@@ -84,4 +84,15 @@ describe('s3://', () => {
     );
     expect((await runHere('verify', 's3://states')).exitCode).toBe(2);
   });
+
+  it('refuses half a key, and an address of a server that is none, by the name of the variable', async () => {
+    stubAccess();
+    vi.stubEnv('AWS_ENDPOINT_URL', 'user:secret@host');
+    const { exitCode, stderr } = await runHere('verify', 's3://states/a.sav');
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining('Cannot use AWS_ENDPOINT_URL')]);
+    expect(stderr).not.toContain('secret');
+    stubAccess('');
+    const half = await runHere('verify', 's3://states/a.sav');
+    expect([half.exitCode, half.stderr]).toEqual([2, expect.stringContaining('AWS_SECRET_ACCESS_KEY is not set')]);
+  });
 });

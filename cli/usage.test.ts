@@ -32,6 +32,12 @@ async function refusedInJson(...words: string[]): Promise<string> {
 const CODE = 'abcde-fghjk-mnpqr-stuvw-xyz23-45';
 
 describe('a command line that makes no sense', () => {
+  it('is refused before packages are looked for', async () => {
+    const add = (...words: string[]) => refused('fleet', 'add', ...words, '--queue', 'redis://127.0.0.1:1');
+    expect((await add('dance', 'a.sav')).stderr).toContain('Cannot add dance: expected one of verify');
+    expect((await add('verify')).stderr).toContain('Cannot add: expected files to verify');
+  });
+
   it.each(NAMES)('is JSON for programs: %s', async (name) => {
     expect(await refusedInJson(name, '--json', '--no-such-option')).toBe('bad-option');
     expect(await refusedInJson('--json', name, '--no-such-option=7', '--', '-x')).toBe('bad-option');

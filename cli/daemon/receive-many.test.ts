@@ -122,6 +122,8 @@ describe('receive --keep', () => {
       const { exitCode } = await start('receive', '--listen', '127.0.0.1:0', '--insecure', '--keep', ...words).ended;
       expect(exitCode, words.join(' ')).toBe(2);
     }
+    const alone = start('receive', '--listen', '127.0.0.1:0', '--insecure', '--max-incoming', '3');
+    expect((await alone.ended).exitCode).toBe(2);
   });
 });
 

@@ -22,18 +22,21 @@ import type { AnyMachine } from './daemon-host.ts';
 import { Household } from './household.ts';
 
 export interface ReceiveManyOptions extends ReceiveMachineOptions, MetricsOptions {
-  maxIncoming: number;
+  /** Default: DEFAULT_INCOMING. */
+  maxIncoming?: number;
   qemuArgs?: string;
 }
 
 /** Share of the free memory that machines may take together. */
 const MEMORY_SHARE = 0.8;
+export const DEFAULT_INCOMING = 2;
 const MOST_INCOMING = 16;
 const LOOK_MS = 250;
 
 /** Takes machine after machine, and runs them, until a signal ends it. */
 export async function receiveMany(options: ReceiveManyOptions, { signal }: Job): Promise<Outcome> {
-  checkOptions(options);
+  const maxIncoming = options.maxIncoming ?? DEFAULT_INCOMING;
+  checkOptions(options, maxIncoming);
   const endpoint = parseListenEndpoint(options.listen);
   for (const folder of [options.control, options.keepIn]) if (folder !== undefined) await ensureFolder(folder);
   const { trust, shownCode } = await targetTrust(options);
@@ -45,7 +48,7 @@ export async function receiveMany(options: ReceiveManyOptions, { signal }: Job):
   const household = new Household(options, budget, report, signal);
   const receivers: Receivers<AnyMachine> = await Receivers.create<AnyMachine>({
     streams: 16,
-    maxIncoming: options.maxIncoming,
+    maxIncoming,
     freeBytes: () => budget.left * PAGE_SIZE,
     receive: (migration) => {
       if (custody.isEndWanted) throw new MigrationError('closed', 'Cannot take this machine: this side is ending');
@@ -80,11 +83,10 @@ export async function receiveMany(options: ReceiveManyOptions, { signal }: Job):
   };
 }
 
-function checkOptions(options: ReceiveManyOptions): void {
+function checkOptions(options: ReceiveManyOptions, maxIncoming: number): void {
   for (const name of ['output', 'safe', 'seed'] as const)
     if (options[name] !== undefined)
       throw new UsageError('bad-combination', `Cannot use --${name} with --keep: it is for one machine`);
-  const { maxIncoming } = options;
   if (!Number.isInteger(maxIncoming) || maxIncoming < 1 || maxIncoming > MOST_INCOMING)
     throw new UsageError(
       'bad-value',

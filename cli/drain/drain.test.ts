@@ -12,6 +12,7 @@ import type { KeptMachine } from '../control/kept-machine.ts';
 import { expectSchema } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
 import { fateOf } from './fate.ts';
+import { readPlan } from './plan.ts';
 import { consequenceOf } from './reasons.ts';
 
 const { folder, ending, start } = testGround('drain');
@@ -67,7 +68,10 @@ describe('drain', () => {
     ]);
     expect(told.targets.map(({ because }) => because !== null)).toEqual([false, false, true]);
 
-    writeFileSync(path('plan.json'), JSON.stringify(told.plan));
+    // The document as it was printed is a plan, and so is the plan alone.
+    writeFileSync(path('plan.json'), JSON.stringify(dry.events.at(-1)));
+    writeFileSync(path('alone.json'), JSON.stringify(told.plan));
+    expect(await readPlan(path('plan.json'))).toEqual(await readPlan(path('alone.json')));
     const drained = start('drain', path('plan.json'), '--insecure', '--records', path('records'), '--journal', journal);
     const { exitCode, result } = await drained.ended;
     expectSchema(drained.events.at(-1));

@@ -30,7 +30,10 @@ export function isPlan(word: string): boolean {
   return word.endsWith('.json');
 }
 
-/** @throws FormatError for what is no plan, EnvironmentError */
+/**
+ * Reads a plan, or the document of `drain --dry-run --json` that holds one.
+ * @throws FormatError for what is no plan, EnvironmentError
+ */
 export async function readPlan(path: string): Promise<Plan> {
   const refuse = (why: string) => new FormatError('bad-plan', `Cannot read the plan ${path}: ${why}`);
   let value: unknown;
@@ -40,5 +43,10 @@ export async function readPlan(path: string): Promise<Plan> {
   } catch {
     throw refuse('it is no JSON');
   }
-  return checkShape(value, planShape, refuse);
+  return checkShape(planIn(value), planShape, refuse);
+}
+
+function planIn(value: unknown): unknown {
+  const { files } = (value ?? {}) as { files?: { result?: { plan?: unknown } | null }[] };
+  return (Array.isArray(files) && files[0]?.result?.plan) || value;
 }

@@ -33,11 +33,21 @@ function isS3(path: string): boolean {
   return /^s3:\/\//i.test(path);
 }
 
-/** The same variables as those of Amazon's own tools; without a key the bucket has to be open to all. */
+/**
+ * The same variables as those of Amazon's own tools; without a key the bucket has to be open to all.
+ * @throws UsageError where there is half a key
+ */
 function s3Options(path: string): HttpOptions {
   const { AWS_ACCESS_KEY_ID: keyId, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: sessionToken } = process.env;
   const own = { name: path, signal: stop.signal };
-  if (!keyId || !secret) return own;
+  if (!keyId && !secret) return own;
+  if (!keyId || !secret) {
+    const missing = keyId ? 'AWS_SECRET_ACCESS_KEY' : 'AWS_ACCESS_KEY_ID';
+    throw new UsageError(
+      'usage',
+      `Cannot open ${path}: ${missing} is not set; without any key unset the other one, too`,
+    );
+  }
   const access = { keyId, secret, sessionToken: sessionToken || undefined, region: regionOf() };
   return { ...own, sign: (method, url, headers) => signS3(method, url, headers, access, world.time.date()) };
 }
@@ -52,6 +62,9 @@ function addressOf(path: string): string {
   if (key === '') throw new UsageError('usage', `Cannot open ${path}: expected s3://BUCKET/KEY`);
   const keyPath = key.split('/').map(encoded).join('/');
   const endpoint = process.env.AWS_ENDPOINT_URL_S3 || process.env.AWS_ENDPOINT_URL;
+  // The address may hold a password: it is not repeated.
+  if (endpoint && !(isHttp(endpoint) && URL.canParse(endpoint)))
+    throw new UsageError('bad-url', 'Cannot use AWS_ENDPOINT_URL: expected https://HOST or http://HOST:PORT');
   if (endpoint) return `${endpoint.replace(/\/+$/, '')}/${encoded(bucket)}/${keyPath}`;
   const host = `s3.${regionOf()}.amazonaws.com`;
   // A certificate is for one label: a bucket with dots in its name stands in the path.

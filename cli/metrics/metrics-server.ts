@@ -37,7 +37,7 @@ export async function serveMetrics(
   collect: () => Values,
 ): Promise<() => void> {
   if (metricsListen === undefined) return () => {};
-  const { host, port } = parseListenEndpoint(metricsListen);
+  const { host, port } = parseListenEndpoint(metricsListen, 'this host only');
   const server = createServer(
     { requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS },
     ({ method, url }, response) => {

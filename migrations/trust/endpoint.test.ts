@@ -35,5 +35,6 @@ describe('endpoint', () => {
 
   it.each(['there', ':x', ':70000', '7000 '])('%s is none to listen on', (text) => {
     expect(() => parseListenEndpoint(text)).toThrow('expected :PORT for all addresses');
+    expect(() => parseListenEndpoint(text, 'this host only')).toThrow('expected :PORT for this host only');
   });
 });

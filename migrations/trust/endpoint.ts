@@ -20,11 +20,13 @@ export function parseEndpoint(text: string): Endpoint {
 
 /**
  * Reads where to listen: as above, where `:PORT`, or `PORT` alone, stands for all addresses of this host. Port 0 asks
- * for a free one. @throws UsageError
+ * for a free one.
+ * @param ofPort words for what `:PORT` stands for, where it is not all addresses
+ * @throws UsageError
  */
-export function parseListenEndpoint(text: string): Endpoint {
+export function parseListenEndpoint(text: string, ofPort = 'all addresses of this host'): Endpoint {
   const endpoint = parse(/^\d+$/.test(text) ? `:${text}` : text);
-  if (!endpoint) throw badAddress(text, 'expected :PORT for all addresses of this host, or HOST:PORT, e.g. :7000');
+  if (!endpoint) throw badAddress(text, `expected :PORT for ${ofPort}, or HOST:PORT, e.g. :7000`);
   return endpoint;
 }
 

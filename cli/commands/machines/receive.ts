@@ -2,7 +2,7 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { KEEP_IN_TEXT } from '../../control/keep-file.ts';
-import { receiveMany } from '../../daemon/receive-many.ts';
+import { DEFAULT_INCOMING, receiveMany } from '../../daemon/receive-many.ts';
 import { receiveGuest } from '../../guests/receive-guest.ts';
 import { withMetrics } from '../../metrics/metrics-server.ts';
 import { receiveMachine } from '../../migration/receive-machine.ts';
@@ -39,8 +39,7 @@ const builder = (argv: Argv) =>
     .option('max-incoming', {
       type: 'number',
       requiresArg: true,
-      default: 2,
-      describe: 'With --keep: machines on their way at a time; to others this side says that it is busy',
+      describe: `With --keep: machines on their way at a time; to others this side says that it is busy; default: ${DEFAULT_INCOMING}`,
     })
     .option('output', {
       type: 'string',
@@ -141,6 +140,8 @@ export const receiveCommand = command(builder, async (options) => {
       throw new UsageError('usage', 'Cannot use --keep with --teleporter: a VirtualBox teleports one machine');
     if (options.metricsListen !== undefined && !options.keep)
       throw new UsageError('bad-combination', '--metrics-listen goes with --keep');
+    if (options.maxIncoming !== undefined && !options.keep)
+      throw new UsageError('bad-combination', '--max-incoming goes with --keep');
     const wait = options.wait ?? (options.keep ? 0 : WAIT_SECONDS);
     const own = { ...options, wait, records: recordFolder(options.records) };
     if (options.keep) return receiveMany(own, job);

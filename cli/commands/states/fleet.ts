@@ -107,6 +107,7 @@ async function fleet(options: Options, job: Job): Promise<Outcome> {
   if (url === '') throw new UsageError('usage', `Cannot ${action}: expected --queue URL, or SAVKIT_QUEUE`);
   if (!Number.isInteger(jobs) || jobs < 1 || jobs > MOST_JOBS)
     throw new UsageError('bad-value', `--jobs ${jobs}: expected a whole number from 1 to ${MOST_JOBS}`);
+  if (action === 'add') checkAdd(options);
   const own = new Fleet(url);
   if (action === 'work') return await work(own, options, job);
   const queue = own.queue();
@@ -121,15 +122,19 @@ async function fleet(options: Options, job: Job): Promise<Outcome> {
   }
 }
 
-async function add(queue: ReturnType<Fleet['queue']>, options: Options, { signal }: Job): Promise<Outcome> {
-  const [operation, ...paths] = options.words;
+/** @throws UsageError for words that can not be added, whatever the queue */
+function checkAdd({ words: [operation, ...paths], filesFrom }: Options): void {
   if (!OPERATIONS.some((each) => each === operation))
     throw new UsageError(
       'usage',
       `Cannot add ${operation ?? 'nothing'}: expected one of ${OPERATIONS.join(', ')}, then files`,
     );
-  if (paths.length === 0 && options.filesFrom === undefined)
+  if (paths.length === 0 && filesFrom === undefined)
     throw new UsageError('missing-argument', `Cannot add: expected files to ${operation}`);
+}
+
+async function add(queue: ReturnType<Fleet['queue']>, options: Options, { signal }: Job): Promise<Outcome> {
+  const [operation, ...paths] = options.words;
   const { files } = await addFiles(queue, { ...options, operation, paths }, signal);
   return {
     exitCode: ExitCode.OK,
