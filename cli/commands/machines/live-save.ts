@@ -23,7 +23,8 @@ const builder = (argv: Argv) =>
     .positional('machine', {
       type: 'string',
       demandOption: true,
-      describe: 'Control socket of the machine, as `savkit run` opens it; or qmp:PATH, a QMP socket of a guest of QEMU',
+      describe:
+        'Control socket of the machine, as `savkit run` opens it; or qmp:PATH, a QMP socket of a guest of QEMU; or libvirt:DOMAIN',
     })
     .positional('output', { type: 'string', demandOption: true, describe: 'File to write' })
     .option('max-downtime', {
