@@ -1,9 +1,13 @@
 import type { SavkitError } from '../../formats/errors.ts';
+import { after } from '../../formats/world/waiting.ts';
 import type { DecisionLog, SourceDecision } from '../hand-over/decision-record.ts';
 import { nextState, SOURCE_STATES, type SourceEvent, type SourceState } from '../hand-over/states.ts';
 import type { SourceMachine } from '../machine/machine.ts';
 import type { MigrationReport } from '../report/report.ts';
 import type { MigrationAccount } from './migration-account.ts';
+
+/** A disk that was full is tried again after so many ms. */
+const WRITE_AGAIN_MS = 5000;
 
 /**
  * Decides at the source whether the machine runs: keeps the state of the hand-over, its record and the machine in step.
@@ -71,8 +75,11 @@ export class SourceCustody {
     const stands = this.#state === 'paused' || this.#state === 'handed-over';
     this.#enter(this.#state === 'handed-over' ? 'gave-up' : 'cancel');
     // Where this fails, the older record leaves the machine here as well: `migrating`, or `handed-over` to a target
-    // that gave up.
-    await this.#writeIfPossible('kept');
+    // that gave up. But a target whose link is lost as well can only learn it from this record.
+    await this.#write('kept').catch((failure: unknown) => {
+      this.#account.failedBeside(failure);
+      this.#writeLater('kept');
+    });
     let stays: MigrationReport['stays'] = 'as-it-was';
     try {
       if (stands) await this.#machine.resume();
@@ -87,6 +94,11 @@ export class SourceCustody {
 
   #enter(event: SourceEvent): void {
     this.#state = nextState(SOURCE_STATES, this.#state, event);
+  }
+
+  #writeLater(decision: SourceDecision): void {
+    const write = () => void this.#write(decision).catch(() => this.#writeLater(decision));
+    after(WRITE_AGAIN_MS, write, { keepsAlive: false });
   }
 
   async #writeIfPossible(decision: SourceDecision): Promise<void> {
