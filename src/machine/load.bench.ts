@@ -5,7 +5,8 @@ import { openFile } from '../../formats/files/source.ts';
 import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { type BenchContext, type BenchRow, REFERENCE } from '../bench/row.ts';
 import { emptyMachine } from '../running/empty-machine.ts';
-import { loadState } from './load.ts';
+import { type LoadOptions, loadState } from './load.ts';
+import type { Machine } from './machine.ts';
 import { openMachine } from './opened-machine.ts';
 import { saveState } from './save.ts';
 
@@ -18,12 +19,21 @@ function statePath({ folder }: BenchContext): string {
   return join(folder, 'mostly-zero-5gib.sav');
 }
 
+async function loadFrom(path: string, options: LoadOptions = {}): Promise<Machine> {
+  const source = await openFile(path);
+  try {
+    return await loadState(source, options);
+  } finally {
+    await source.close();
+  }
+}
+
 export const rows: BenchRow[] = [
   {
     name: 'load a machine',
     against: [{ row: REFERENCE }],
     async run({ state }) {
-      await loadState(await openFile(state));
+      await loadFrom(state);
     },
   },
   {
@@ -31,7 +41,7 @@ export const rows: BenchRow[] = [
     peakRssMib: 96,
     against: [{ row: 'deep verify' }],
     async run({ state }) {
-      const { statistics } = await loadState(await openFile(state), { contents: 'judged' });
+      const { statistics } = await loadFrom(state, { contents: 'judged' });
       if (statistics.list('/PGM/Page/*').length === 0) throw new Error('Nothing was counted');
     },
   },
@@ -40,16 +50,18 @@ export const rows: BenchRow[] = [
     peakRssMib: 96,
     against: [{ row: 'deep verify' }],
     async run({ state }) {
-      const machine = await openMachine(await openFile(state));
+      const source = await openFile(state);
+      const machine = await openMachine(source);
       if (machine.peek(0x10_0000, 4096).bytes.length !== 4096) throw new Error('Nothing was read');
       machine.close();
+      await source.close();
     },
   },
   {
     name: 'save a loaded machine',
     against: [{ row: REFERENCE }],
     async run({ state, folder }) {
-      const machine = await loadState(await openFile(state));
+      const machine = await loadFrom(state);
       const sink = await openFileSink(join(folder, 'saved.sav'), { force: true });
       const start = performance.now();
       await saveState(machine, sink);
@@ -75,7 +87,7 @@ export const rows: BenchRow[] = [
     },
     async run(context) {
       const start = performance.now();
-      const machine = await loadState(await openFile(statePath(context)));
+      const machine = await loadFrom(statePath(context));
       const ms = performance.now() - start;
       const rss = process.resourceUsage().maxRSS * 1024;
       if (machine.memory.pages.counts.private < (2 * CONTENT * 250) / 251 / PAGE_SIZE)

@@ -48,7 +48,6 @@ function memoryOf({ blocks }: QemuState): StateMemory {
     mmio2: blocks.filter((block) => !block.isRam).map(namedRange),
     romProtection: new Map(),
     names: namesOf(blocks),
-    namesPagesOnce: false,
     ...(leftOut.length > 0
       ? {
           elsewhere: `RAM ${leftOut.map(({ name }) => JSON.stringify(name)).join(', ')} lies in the file that the machine shares: --ram FILE`,

@@ -49,6 +49,5 @@ function memoryOf(state: SavedState): StateMemory | undefined {
     mmio2: mmio2Ranges(state),
     romProtection: pgm.romProtection,
     names: namesOf(state),
-    namesPagesOnce: pgm.passes.length === 1 && !pgm.ramRepeats,
   };
 }

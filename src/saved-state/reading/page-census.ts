@@ -16,7 +16,6 @@ export class PageCensus {
   readonly shadowPages = new Map<number, Uint8Array>();
   readonly lowHoleRam = new Set<number>();
   readonly ramFrames = new FrameSet();
-  ramRepeats = false;
   readonly #ramInLowHole: boolean;
 
   constructor(ramInLowHole: boolean) {
@@ -38,7 +37,7 @@ export class PageCensus {
         const inLowHole = isInLowHole(frame);
         if (inLowHole && !this.#ramInLowHole) continue;
         if (inLowHole) this.lowHoleRam.add(frame);
-        if (!this.ramFrames.add(frame)) this.ramRepeats = true;
+        this.ramFrames.add(frame);
       } else if (k >= PageKind.ROM_VIRGIN) {
         note(this.romProtection, batch.id[i], page[i], batch.protection[i]);
         if (k === PageKind.ROM_SHADOW_RAW || k === PageKind.ROM_SHADOW_ZERO)

@@ -62,8 +62,6 @@ export interface StateMemory {
   romProtection: ReadonlyMap<number, Uint8Array>;
   /** Names for pages that hold in other states, too. */
   names: RangeNames;
-  /** No page comes twice: it does not matter then in which order pages are written. */
-  namesPagesOnce: boolean;
   /** Why pages of RAM can't be had from this file; absent where they can. */
   elsewhere?: string;
 }

@@ -54,8 +54,6 @@ export interface PgmSummary {
   lowHoleRam: Set<number>;
   /** RAM frames that some record names. */
   ramPages: number;
-  /** Some RAM frame is named by more than one record. */
-  ramRepeats: boolean;
 }
 
 /** One pass of the pgm unit; a plain save has one, `'final'`. */

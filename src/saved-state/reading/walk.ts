@@ -187,9 +187,9 @@ class Walk {
 
   #summarize(unit: UnitHeader): NonNullable<SavedState['pgm']> {
     const { basic, config, oldRanges, pageTypes, ramSize } = this.#pgm;
-    const { romProtection, shadowPages, lowHoleRam, ramFrames, ramRepeats } = this.#census;
+    const { romProtection, shadowPages, lowHoleRam, ramFrames } = this.#census;
     const passes = this.#state.pgm?.passes ?? [];
-    const ram = { lowHoleRam, ramPages: ramFrames.size, ramRepeats };
+    const ram = { lowHoleRam, ramPages: ramFrames.size };
     this.#state.pgm = { version: unit.version, oldRanges, pageTypes, passes, romProtection, shadowPages, ...ram };
     if (basic) this.#state.pgm.basic = basic;
     if (config) this.#state.pgm.config = config;
