@@ -7,6 +7,7 @@ import { askMachine } from '../../control/control-client.ts';
 import type { MachineStatus } from '../../control/replies.ts';
 import type { RequestOf } from '../../control/requests.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
@@ -42,7 +43,7 @@ const builder = (argv: Argv) =>
       describe:
         'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console',
     })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 control vm.sock status', 'What it does, how far it is')
     .example('$0 control vm.sock check', 'Compare all of its memory with what it must hold')
     .example("$0 control vm.sock console 'info handlers'", 'What the debugger says, while it runs')

@@ -11,6 +11,7 @@ import { verify } from '../../../src/saved-state/verify/verify.ts';
 import { readSmallText, withInput } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { line, lines, NO_TEXT } from '../../terminal/terminal-text.ts';
@@ -30,7 +31,7 @@ const builder = (argv: Argv) =>
       describe: 'Where the donor goes. Default: NAME-donor.sav',
     })
     .option('run', { type: 'boolean', default: false, describe: 'Run the commands here, with sh and VBoxManage' })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 donor "VirtualBox VMs/box"', 'Commands that save the machine right after power-on')
     .epilogue(
       'The machine runs for some ten milliseconds of its firmware, with no device to boot from. A state that it has is kept in a file of its own, NAME-kept.sav, which is the one to adapt.',

@@ -8,6 +8,7 @@ import type { EventOf } from '../../control/replies.ts';
 import { isGuest } from '../../guests/migrate-guest.ts';
 import { saveGuest } from '../../guests/save-guest.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
@@ -34,7 +35,7 @@ const builder = (argv: Argv) =>
       describe: 'Milliseconds that the machine should stand at most; aimed at, not promised',
     })
     .option('stay', { type: 'boolean', default: false, describe: 'Leave the machine suspended' })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
     .example('$0 live-save vm.sock vm.sav', 'The machine runs on')
     .example('$0 convert vm.sav plain.sav --flatten', 'One plain state of it')

@@ -8,6 +8,7 @@ import { withMetrics } from '../../metrics/metrics-server.ts';
 import { receiveMachine } from '../../migration/receive-machine.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
 import { command } from '../../parsing/options-of.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { SHADOW_TEXT } from '../../process/host-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { receiveFile } from '../../teleporter/receive-file.ts';
@@ -103,7 +104,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: `Seconds to wait for a source, 0 for ever; default: ${WAIT_SECONDS}, with --keep for ever`,
     })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
     .example('$0 receive --listen :7000', 'Wait for a machine of savkit migrate; shows the code to give there')
     .example(

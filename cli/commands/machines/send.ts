@@ -4,6 +4,7 @@ import { DEFAULT_MAX_DOWNTIME_MS } from '../../../src/live-save/vote.ts';
 import { isControlSocket } from '../../control/socket-path.ts';
 import { withInput } from '../../io/input.ts';
 import { command } from '../../parsing/options-of.ts';
+import { LAYOUT, LIKE } from '../../parsing/shared-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sendFile } from '../../teleporter/send-file.ts';
 import { sendRunning } from '../../teleporter/send-running.ts';
@@ -48,16 +49,8 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Version of the memory unit, 10 to 14; default: that of the state, or 14',
     })
-    .option('layout', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9',
-    })
-    .option('like', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Take the layout from this state of the same machine',
-    })
+    .option('layout', LAYOUT)
+    .option('like', LIKE)
     .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
     .example('$0 send vm.sav --teleporter --to other:6000 --password-file pw', 'The machine goes on at the other host')
     .example(

@@ -9,6 +9,7 @@ import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -39,7 +40,7 @@ const builder = (argv: Argv) =>
       describe: 'Classes of change to take, of risk (the guest may crash) and loss (memory or data goes): risk,loss',
     })
     .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be changed, write nothing' })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 adapt old.sav --donor machine.sav --dry-run', 'What would change, and what the guest would notice')
     .example('$0 adapt old.sav --machine "VirtualBox VMs/box" --dry-run', 'The same, without a donor')
     .example('$0 adapt old.sav --donor machine.sav -o adapted.sav', 'Write it, with proof that nothing else changed')

@@ -21,6 +21,7 @@ import { withInto, withManyFiles } from '../../many/options.ts';
 import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
+import { FORCE, LAYOUT, LIKE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type Job,
@@ -94,16 +95,8 @@ const builder = (argv: Argv) =>
       default: false,
       describe: 'Go on where the target can not hold something, and list it',
     })
-    .option('layout', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'JSON file: where ROMs and MMIO2 are in a state of pgm 6 to 9',
-    })
-    .option('like', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Take the layout from this state of the same machine',
-    })
+    .option('layout', LAYOUT)
+    .option('like', LIKE)
     .option('page-types', {
       type: 'string',
       choices: ['original', '4.3'] as const,
@@ -141,7 +134,7 @@ const builder = (argv: Argv) =>
       default: true,
       describe: 'Read the result back and compare it with the input',
     })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 convert live.sav plain.sav --flatten', 'One plain state of a live save')
     .example('$0 convert machine.sav older.sav --pgm 11', 'For VirtualBox 3.1')
     .example(

@@ -21,6 +21,7 @@ import { withInto, withManyFiles } from '../../many/options.ts';
 import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { parseRange } from '../../parsing/range.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Outcome, threadsOf, withCommonOptions, withThreads } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';
@@ -69,7 +70,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Decoded payload of a unit: NAME, NAME/INSTANCE or NAME/INSTANCE:PASS',
     })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 extract machine.sav -o memory.raw', 'RAM, flat from address 0')
     .example('$0 extract machine.sav --format elf -o core', 'A core for gdb, crash, drgn, makedumpfile, Volatility')
     .example('$0 extract machine.sav --range 0x100000-0x200000 -o - | xxd | less', 'Look at one MiB')

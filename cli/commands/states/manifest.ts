@@ -10,6 +10,7 @@ import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
@@ -38,7 +39,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Sign the manifest with this SSH key, into a file beside it that ends in .sig',
     })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 manifest machine.sav -o machine.manifest', 'While the state is good')
     .example('$0 manifest machine.sav -o signed.manifest --sign ~/.ssh/id_ed25519', 'Who has made it can be proved')
     .example('$0 manifest -r states --into manifests', 'Of each state in a folder')

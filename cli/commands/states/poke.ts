@@ -12,6 +12,7 @@ import { saveState } from '../../../src/machine/save.ts';
 import { readSmallFile, withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -38,7 +39,7 @@ const builder = (argv: Argv) =>
       default: true,
       describe: 'Read the result back and compare it with the input',
     })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 poke machine.sav --at 0x1000 --hex "de ad be ef" -o new.sav', 'Four bytes')
     .example('$0 poke machine.sav --at 1M --file kernel.bin -o new.sav', 'A whole file')
     .epilogue('Container, version and all units but memory stay as they are; the passes of a live save become one.');

@@ -4,6 +4,7 @@ import { peek } from '../../../formats/files/peeked-source.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { version } from '../../process/version.ts';
@@ -38,7 +39,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Of the page; default: the name of the first file',
     })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 report machine.sav -o report.html', 'A state to look at: memory map, kinds of pages, units, screen')
     .example('$0 report checked.ndjson -o archive.html', 'What came of many files')
     .epilogue(

@@ -15,6 +15,7 @@ import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
+import { FORCE, LIKE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { errorText, type Job, type Outcome, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good, heading } from '../../terminal/styles.ts';
@@ -51,12 +52,8 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'JSON file as of convert --print-layout: names what is lost in a state of pgm 6 to 9',
     })
-    .option('like', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Take the layout from this state of the same machine',
-    })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('like', LIKE)
+    .option('force', FORCE)
     .example(
       '$0 salvage broken.sav rescued.sav',
       'Keep what is certain; VirtualBox will not load it while pages are missing',

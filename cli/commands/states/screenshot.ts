@@ -6,6 +6,7 @@ import { textScreenOf } from '../../../src/saved-state/describe/text-screen.ts';
 import { withInput, withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
@@ -25,7 +26,7 @@ const builder = (argv: Argv) =>
       default: false,
       describe: 'Print the text screen, out of video memory, in place of the picture',
     })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 screenshot machine.sav -o screen.png', 'What was on the screen when the machine was saved?')
     .example('$0 screenshot machine.sav --text', 'The same of a text screen')
     .epilogue('Exit codes: 0 written, 1 damaged, 5 the state holds no picture, or no text screen.');

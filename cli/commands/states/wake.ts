@@ -8,6 +8,7 @@ import { diskFormats } from '../../io/disk-format.ts';
 import { withSource } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { FORCE } from '../../parsing/shared-options.ts';
 import { wakeOptionsOf, withWakeOptions } from '../../parsing/wake-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -54,7 +55,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'With --back: state of a machine of VirtualBox with the same devices',
     })
-    .option('force', { type: 'boolean', alias: 'f', default: false, describe: 'Replace an existing file' })
+    .option('force', FORCE)
     .example('$0 wake old.sav --disk ide0:0=disk.vdi -o machine.qemu', 'Write it for QEMU, and tell the command line')
     .example(
       '$0 wake old.sav --disk ide0:0=disk.vdi --run --qemu-options "-display gtk"',
