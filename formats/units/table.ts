@@ -1,8 +1,12 @@
 import type { UnitHeader } from '../ssm/container.ts';
 import type { PayloadReader } from '../ssm/payload.ts';
+import { ac97Row } from './audio/ac97.ts';
+import { hdaRow } from './audio/hda.ts';
+import { sb16Row } from './audio/sb16.ts';
 import { interruptControllerRows } from './chipset/interrupt-controllers.ts';
 import { legacyRows } from './chipset/legacy.ts';
 import { type GuestClock, rtcRows } from './chipset/mc146818.ts';
+import { parallelRow } from './chipset/parallel.ts';
 import type { PciDevice } from './chipset/pci.ts';
 import { type PciSlot, pciRows } from './chipset/pci-bus.ts';
 import { serialRow } from './chipset/serial.ts';
@@ -29,11 +33,17 @@ import { liveControlRow } from './machine/live-control.ts';
 import { type MemorySizes, mmRows } from './machine/mm.ts';
 import { type PdmDevice, pdmRows } from './machine/pdm.ts';
 import { networkCardRows } from './network/network-cards.ts';
+import { virtioNetRow } from './network/virtio-net.ts';
 import { ahciRow } from './storage/ahci.ts';
 import { blockCacheRow } from './storage/block-cache.ts';
 import { nvmeRow } from './storage/nvme.ts';
 import { ideRows } from './storage/piix3ide.ts';
 import { scsiRows } from './storage/scsi.ts';
+import { virtioScsiRow } from './storage/virtio-scsi.ts';
+import { ehciRow } from './usb/ehci.ts';
+import { massStorageRow } from './usb/mass-storage.ts';
+import { ohciRow } from './usb/ohci.ts';
+import { xhciRow } from './usb/xhci.ts';
 
 /** What units tell of a state. */
 export interface UnitFacts {
@@ -69,13 +79,12 @@ export interface UnitFacts {
 export const UNIT_TABLE: readonly UnitRow[] = [
   ...[buildInfoRow, liveControlRow, ...mmRows, ...cpumRows, apicRow, gimRow, ...pdmRows],
   ...[trpmRow, emRow, tmRow, vmmRow, ...smallCpuRows],
-  ...[...pciRows, ...interruptControllerRows, ...timerRows, ...rtcRows, ...legacyRows, serialRow, tpmRow],
-  ...[ahciRow, ...ideRows, nvmeRow, ...scsiRows, blockCacheRow],
-  ...[...networkCardRows, ...screenRows, hgcmRow, firmwareRow],
+  ...[...pciRows, ...interruptControllerRows, ...timerRows, ...rtcRows, ...legacyRows, serialRow, parallelRow, tpmRow],
+  ...[ahciRow, ...ideRows, nvmeRow, ...scsiRows, virtioScsiRow, blockCacheRow],
+  ...[...networkCardRows, virtioNetRow, ...screenRows, hgcmRow, firmwareRow],
+  ...[hdaRow, ac97Row, sb16Row, ohciRow, ehciRow, xhciRow, massStorageRow],
   { unit: 'ConsoleData', versions: versions(0x10001, 0x10002), codec: consoleDataCodec },
   { unit: 'VMMDev', instance: 0, versions: versions(20), codec: vmmDevCodec, livePass: firstBytes(5) },
-  // Nothing more is known of it than that its address is compared.
-  { unit: 'parallel', isCompared: true },
 ];
 
 /** Before any unit was read. */

@@ -1,4 +1,4 @@
-import { OutOfBytes } from '../../binary/cursor.ts';
+import { type Cursor, OutOfBytes } from '../../binary/cursor.ts';
 import { array, bytes, type Kind, mask64, u8, u16, u32 } from '../../binary/kinds.ts';
 import { END_OF_LIST } from '../../binary/markers.ts';
 import type { Field, Struct } from '../../binary/struct.ts';
@@ -48,15 +48,15 @@ export function list<T>(kind: Kind<T>, count: number): Kind<T[]> {
   return array(kind, count);
 }
 
-/** As many values as stand before the last `tail` bytes of the unit. */
-export function fill<T>(kind: Kind<T>, tail = 0): Kind<T[]> {
+/** Values of one kind as long as there are more. */
+function repeated<T>(kind: Kind<T>, upTo: string, hasMore: (c: Cursor) => boolean): Kind<T[]> {
   return {
     ...array(kind, 0),
-    name: `${kind.name}, to the end`,
+    name: `${kind.name}, up to ${upTo}`,
     size: () => Number.NaN,
     read: (c) => {
       const values: T[] = [];
-      while (c.end - c.at > tail) {
+      while (hasMore(c)) {
         if (values.length >= MAX_COUNT) throw tooMany(`entries of kind ${kind.name}`, MAX_COUNT);
         values.push(kind.read(c));
       }
@@ -68,26 +68,44 @@ export function fill<T>(kind: Kind<T>, tail = 0): Kind<T[]> {
   };
 }
 
+/** What stands next, which is read again after that. */
+function peek<T>(c: Cursor, kind: Kind<T>): T {
+  const at = c.at;
+  const value = kind.read(c);
+  c.at = at;
+  return value;
+}
+
+/** As many values as stand before the last `tail` bytes of the unit. */
+export function fill<T>(kind: Kind<T>, tail = 0): Kind<T[]> {
+  return repeated(kind, 'the end', (c) => c.end - c.at > tail);
+}
+
 /** Entries up to the mark that ends them; none of them starts with it. */
 export function untilMark<T>(entry: Kind<T>): Kind<T[]> {
+  const entries = repeated(entry, String(END_OF_LIST), (c) => peek(c, u32) !== END_OF_LIST);
   return {
-    ...array(entry, 0),
-    name: `${entry.name}, up to ${END_OF_LIST}`,
-    size: () => Number.NaN,
+    ...entries,
     read: (c) => {
-      const values: T[] = [];
-      for (let at = c.at; c.u32() !== END_OF_LIST; at = c.at) {
-        c.at = at;
-        if (values.length >= MAX_COUNT) throw tooMany(`entries of kind ${entry.name}`, MAX_COUNT);
-        values.push(entry.read(c));
-      }
+      const values = entries.read(c);
+      u32.read(c);
       return values;
     },
     write: (w, values) => {
-      for (const value of values) entry.write(w, value);
+      entries.write(w, values);
       w.u32(END_OF_LIST);
     },
   };
+}
+
+/** Entries up to a mark of 64 bits, which is a field of its own; none of them starts with it. */
+export function beforeMark<T>(entry: Kind<T>, mark: bigint): Kind<T[]> {
+  return repeated(entry, hex(mark), (c) => peek(c, mask64) !== mark);
+}
+
+/** Text in a field of a fixed size, which ends at the first NUL. */
+export function fixedText(size: number): Kind<Uint8Array> {
+  return { ...bytes(size), show: (value) => Buffer.from(value).toString('latin1').split('\0')[0] };
 }
 
 /** A value that is there only under a condition. */

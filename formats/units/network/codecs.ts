@@ -8,7 +8,7 @@ import { fields, fill, nested, oneOf, s32, timer, x16, x32, x64 } from '../codec
 export const E1000_CHIPS = ['82540EM', '82543GC', '82545EM', '82583V'] as const;
 export const PCNET_TYPES = ['Am79C970A', 'Am79C973', 'Am79C960'] as const;
 
-const MAC_SIZE = 6;
+export const MAC_SIZE = 6;
 const E1000_REGISTERS = 124;
 
 /** PHY registers by number, in the order of the unit. */
@@ -84,3 +84,10 @@ export type E1000 = StructValue<typeof e1000>;
 export type Pcnet = StructValue<typeof pcnet>;
 export const e1000Codec = codecOf(e1000);
 export const pcnetCodec = codecOf(pcnet);
+
+/** An address as people write it, `08:00:27:…`. */
+export function macText(mac: Uint8Array): string {
+  return Buffer.from(mac)
+    .toString('hex')
+    .replace(/..(?!$)/g, '$&:');
+}

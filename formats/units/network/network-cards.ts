@@ -2,7 +2,7 @@ import type { Cursor } from '../../binary/cursor.ts';
 import { startOf } from '../../binary/struct.ts';
 import type { DeviceConfig } from '../codec/device-config.ts';
 import { comparedRow, type Told, type UnitRow, versions } from '../codec/unit-row.ts';
-import { E1000_CHIPS, e1000, e1000Codec, PCNET_TYPES, pcnet, pcnetCodec } from './codecs.ts';
+import { E1000_CHIPS, e1000, e1000Codec, macText, PCNET_TYPES, pcnet, pcnetCodec } from './codecs.ts';
 
 /** The same in versions 4 to 6. */
 const e1000Head = startOf(e1000, 'chip');
@@ -30,12 +30,7 @@ export const networkCardRows: readonly UnitRow[] = [
 ];
 
 function card(models: readonly string[], number: number, mac: Uint8Array): Told {
-  return {
-    model: models[number] ?? String(number),
-    mac: Buffer.from(mac)
-      .toString('hex')
-      .replace(/..(?!$)/g, '$&:'),
-  };
+  return { model: models[number] ?? String(number), mac: macText(mac) };
 }
 
 function named(models: readonly string[], number: number): DeviceConfig {

@@ -1,5 +1,4 @@
 import { bool, u32 } from '../../binary/kinds.ts';
-import { FormatError } from '../../errors.ts';
 import { type DeviceConfig, numberedPlaces, placesConfig } from '../codec/device-config.ts';
 import { comparedRow, type Told, type UnitRow, versions } from '../codec/unit-row.ts';
 import { busLogicCodec, lsiLogicCodec } from './scsi-codecs.ts';
@@ -58,28 +57,4 @@ const busLogic = comparedRow(
   ({ devices }) => mediaAt(devices.map(({ attached }) => attached)),
 );
 
-/** Bytes before the number of targets. */
-const VIRTIO_HEAD = 71;
-/** Stands after the part that each attached target has. */
-const VIRTIO_MARKER = 0x11335577_99bbddffn;
-const VIRTIO_TARGET_SIZE = 2;
-const MAX_TARGETS = 256;
-
-/** The state of a target is laid out only where it is attached, so the loader notices another number of them. */
-export function virtioScsiConfig(targets: number, attached: number): DeviceConfig {
-  return { 'number of targets': targets, [VIRTIO_ATTACHED]: attached };
-}
-export const VIRTIO_ATTACHED = 'number of attached targets';
-
-const virtioScsi = comparedRow('virtio-scsi', versions(1), (cursor) => {
-  cursor.take(VIRTIO_HEAD);
-  const targets = cursor.u32();
-  for (let attached = 0; attached <= MAX_TARGETS; attached++) {
-    const at = cursor.at;
-    if (cursor.bigU64() === VIRTIO_MARKER) return virtioScsiConfig(targets, attached);
-    cursor.at = at + VIRTIO_TARGET_SIZE;
-  }
-  throw new FormatError('bad-marker', 'Cannot read unit virtio-scsi: the targets do not end');
-});
-
-export const scsiRows: readonly UnitRow[] = [lsiLogic('lsilogicscsi'), lsiLogic('lsilogicsas'), busLogic, virtioScsi];
+export const scsiRows: readonly UnitRow[] = [lsiLogic('lsilogicscsi'), lsiLogic('lsilogicsas'), busLogic];

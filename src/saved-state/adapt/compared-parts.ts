@@ -1,3 +1,4 @@
+import { parallelCodec } from '../../../formats/units/chipset/parallel.ts';
 import { serialCodec } from '../../../formats/units/chipset/serial.ts';
 import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
 import { apicCodec } from '../../../formats/units/cpu/apic.ts';
@@ -48,6 +49,12 @@ const RULES: readonly Rule<unknown>[] = [
     const text = ({ irq, port, type }: typeof own) => `port 0x${port.toString(16)}, interrupt ${irq}, type ${type}`;
     merge.note('seen', unit, `${text(own)} becomes ${text(donor)}: at its old place the guest reads nothing`);
     Object.assign(own, { irq: donor.irq, port: donor.port, type: donor.type });
+  }),
+  rule('parallel', parallelCodec, (own, donor, merge, unit) => {
+    if (own.irq === donor.irq && own.port === donor.port) return;
+    const text = ({ irq, port }: typeof own) => `port 0x${port.toString(16)}, interrupt ${irq}`;
+    merge.note('seen', unit, `${text(own)} becomes ${text(donor)}: at its old place the guest reads nothing`);
+    Object.assign(own, { irq: donor.irq, port: donor.port });
   }),
   rule('e1000', e1000Codec, (own, donor, merge, unit) => {
     if (own.chip === donor.chip) return;

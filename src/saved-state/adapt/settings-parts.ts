@@ -1,3 +1,4 @@
+import { parallelCodec } from '../../../formats/units/chipset/parallel.ts';
 import { serialCodec, UART_TYPES } from '../../../formats/units/chipset/serial.ts';
 import type { UnitCodec } from '../../../formats/units/codec/codec.ts';
 import type { DeviceConfig } from '../../../formats/units/codec/device-config.ts';
@@ -30,6 +31,9 @@ export const SETTINGS_PARTS: readonly Part<unknown>[] = [
   part('serial', serialCodec, (serial, config) => {
     Object.assign(serial, { irq: Number(config.interrupt), port: Number(config['I/O port']) });
     serial.type = numberOf(UART_TYPES, config.type) ?? serial.type;
+  }),
+  part('parallel', parallelCodec, (parallel, config) => {
+    Object.assign(parallel, { irq: Number(config.interrupt), port: Number(config['I/O port']) });
   }),
   part('e1000', e1000Codec, (card, { model }) => {
     card.chip = numberOf(E1000_CHIPS, model) ?? card.chip;

@@ -142,6 +142,29 @@ describe('check() against settings', () => {
   });
 });
 
+describe('check() of devices whose address is compared', () => {
+  const beforeEnd = (spec: UnitSpec) => (all: UnitSpec[]) => [...all.slice(0, -4), spec, ...all.slice(-4)];
+  const parallel = { name: 'parallel', version: 1, payload: PARALLEL };
+  const at = (attributes: string) =>
+    machine({ hardware: `<LPT><Port slot="0" enabled="true" ${attributes} path="/dev/parport0"/></LPT>` });
+
+  it.each([
+    ['IOBase="0x378" IRQ="7"', ''],
+    ['', ''],
+    ['IOBase="0x278" IRQ="7"', 'I/O port is 0x378 in the state, 0x278'],
+    ['IOBase="0x378" IRQ="5"', 'interrupt is 7 in the state, 5'],
+  ])('foretells what comes of a parallel port with %s', async (attributes, difference) => {
+    const { findings, notJudged } = await checkIn(changed(beforeEnd(parallel)), at(attributes));
+    expect(notJudged).toEqual([]);
+    const found = findings.find(({ place }) => place.unit === 'parallel');
+    if (difference === '') expect(found).toBeUndefined();
+    else expect(found?.message).toContain(difference);
+  });
+});
+
+/** Three registers, interrupt 7, port 0x378. */
+const PARALLEL = Uint8Array.of(0, 0xdf, 0xc, 7, 0, 0, 0, 0x78, 3, 0, 0, 0xff, 0xff, 0xff, 0xff);
+
 /** Interrupt 4, port 0x3f8, 16550A. */
 const SERIAL = Uint8Array.of(4, 0xf8, 3, 2, 0, 0, 0, 12, 0);
 

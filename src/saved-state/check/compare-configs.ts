@@ -1,6 +1,6 @@
 import type { DeviceConfig } from '../../../formats/units/codec/device-config.ts';
 import { AHCI_PORT_COUNT } from '../../../formats/units/storage/ahci.ts';
-import { VIRTIO_ATTACHED } from '../../../formats/units/storage/scsi.ts';
+import { VIRTIO_ATTACHED } from '../../../formats/units/storage/virtio-scsi.ts';
 import { isCompared } from '../../../formats/units/table.ts';
 import type { Comparison } from './comparison.ts';
 

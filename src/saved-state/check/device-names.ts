@@ -81,6 +81,11 @@ export const SERIAL_PORTS = [
   { port: 0x2e8, irq: 3 },
 ] as const;
 export const DEFAULT_UART = '16550A';
+/** The same of parallel ports. */
+export const PARALLEL_PORTS = [
+  { port: 0x378, irq: 7 },
+  { port: 0x278, irq: 5 },
+] as const;
 
 /** Units that are not called like a device, and the devices of which any brings them. */
 export const DEVICES_OF_UNIT: Record<string, readonly string[]> = { NvramStore: ['efi', 'tpm'], 'tpm-ppi': ['tpm'] };

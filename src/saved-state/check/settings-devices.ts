@@ -1,4 +1,6 @@
 import { entryOf } from '../../../formats/entry-of.ts';
+import { sb16Config } from '../../../formats/units/audio/sb16.ts';
+import { parallelConfig } from '../../../formats/units/chipset/parallel.ts';
 import { serialConfig } from '../../../formats/units/chipset/serial.ts';
 import { tpmConfig } from '../../../formats/units/chipset/tpm.ts';
 import type { DeviceConfig } from '../../../formats/units/codec/device-config.ts';
@@ -7,7 +9,8 @@ import { networkCardConfig } from '../../../formats/units/network/network-cards.
 import { ahciConfig } from '../../../formats/units/storage/ahci.ts';
 import { nvmeConfig } from '../../../formats/units/storage/nvme.ts';
 import { ideConfig } from '../../../formats/units/storage/piix3ide.ts';
-import { SCSI_DEVICES, scsiConfig, virtioScsiConfig } from '../../../formats/units/storage/scsi.ts';
+import { SCSI_DEVICES, scsiConfig } from '../../../formats/units/storage/scsi.ts';
+import { virtioScsiConfig } from '../../../formats/units/storage/virtio-scsi.ts';
 import * as names from './device-names.ts';
 import { child, children, type Element, flag, number, textOf } from './settings-xml.ts';
 
@@ -29,7 +32,8 @@ export function attachedDevices(machine: Element, hardware: Element): AttachedDe
   }
   for (const name of usbControllers(hardware)) list.add(name);
   const { enabled, controller } = child(hardware, 'AudioAdapter');
-  if (flag(enabled, false)) list.add(entryOf(names.AUDIO, textOf(controller, names.DEFAULT_AUDIO)));
+  const audio = entryOf(names.AUDIO, textOf(controller, names.DEFAULT_AUDIO));
+  if (flag(enabled, false)) list.add(audio, audio === names.AUDIO.SB16 ? sb16Config() : undefined);
   addPorts(list, hardware);
   const tpm = /^v(\d)_(\d)$/.exec(textOf(child(hardware, 'TrustedPlatformModule').type, 'None'));
   if (tpm) list.add('tpm', tpmConfig(`${tpm[1]}.${tpm[2]}`));
@@ -116,5 +120,10 @@ function addPorts(list: DeviceList, hardware: Element): void {
       );
   }
   const parallel = [...children(child(hardware, 'LPT'), 'Port'), ...children(child(hardware, 'Lpt'), 'Port')];
-  for (const { enabled, slot } of parallel) if (flag(enabled, false)) list.add('parallel', undefined, number(slot, 0));
+  for (const { enabled, slot, IOAddress, IOBase, IRQ } of parallel) {
+    const instance = number(slot, 0);
+    const { port, irq } = names.PARALLEL_PORTS[instance] ?? names.PARALLEL_PORTS[0];
+    if (flag(enabled, false))
+      list.add('parallel', parallelConfig(number(IRQ, irq), number(IOAddress ?? IOBase, port)), instance);
+  }
 }

@@ -1,0 +1,31 @@
+import { separator } from '../../binary/markers.ts';
+import { defineStruct, startOf } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
+import type { DeviceConfig } from '../codec/device-config.ts';
+import { fields, s32, x8, x32 } from '../codec/kinds.ts';
+import { comparedRow, versions } from '../codec/unit-row.ts';
+
+const parallel = defineStruct('Unit parallel, version 1', 'device-units.md', {
+  ...fields(x8, ['data', 'status', 'control']),
+  irq: { kind: s32, doc: 'interrupt; compared with the machine' },
+  port: { kind: x32, doc: 'first I/O port; compared with the machine' },
+  separator,
+});
+
+export function parallelConfig(irq: number, port: number): DeviceConfig {
+  return { interrupt: irq, 'I/O port': `0x${port.toString(16)}` };
+}
+
+const compared = startOf(parallel, 'port');
+
+export const parallelCodec = codecOf(parallel);
+
+export const parallelRow = comparedRow(
+  'parallel',
+  versions(1),
+  (cursor) => {
+    const { irq = 0, port } = compared.read(cursor);
+    return parallelConfig(irq, port);
+  },
+  parallelCodec,
+);
