@@ -13,6 +13,7 @@ const SAMPLES = [
   'long-10.state',
   'live-7.state',
   'smp-7.state',
+  'la57-10.state',
   'ignore-shared-10.state',
   'ignore-shared-10.ram',
   'snap-10.qcow2',
@@ -165,6 +166,13 @@ describe('other commands', () => {
   it('take states of QEMU: peek, walk, find, diff', async () => {
     const state = place('long-10.state');
     expect((await json(0, 'peek', state, '--at', '0x10000', '--len', '8')).result.hex).toMatch(/^2310010000000000$/);
+    const five = place('la57-10.state');
+    const { result: walked } = await json(0, 'walk', five, '0xffffffff80011008');
+    expect(walked).toMatchObject({ mode: 'amd64-nx-la57', walks: [{ physical: '0x1008', rights: '-ux' }] });
+    expect(walked.walks[0].entries[0]).toMatchObject({ name: 'PML5', address: '0x18ff8', value: '0x10027' });
+    expect((await json(0, 'pagetable', five, '--depth', '1')).result.entries).toHaveLength(2);
+    const words = Buffer.from((await json(0, 'peek', five, '--virt', '--at', '0xffffffff80011008')).result.hex, 'hex');
+    expect(words.toString('latin1')).toMatch(/^SAVKIT QEMU /);
     expect((await json(0, 'walk', state, '0xffffffff80001000')).result.walks[0]).toMatchObject({
       physical: '0x287000',
       rights: '---',

@@ -5,7 +5,6 @@ export const UNSUPPORTED_CODES = {
   'does-not-fit': 'the state holds something for which the version to be written has no place',
   encrypted: 'the disk image is encrypted',
   'external-data': 'the data of the disk image is in another file',
-  'five-levels': 'the guest uses page tables of five levels',
   'grew-too-big': 'the machine has got more memory while it was saved',
   'layout-missing': 'not known where in memory everything belongs',
   'libvirt-format': 'the image of libvirt is compressed in a way that savkit does not know',

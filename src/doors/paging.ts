@@ -21,7 +21,7 @@ export { type AllocateLow, HypervisorPages } from '../paging/mappings/hypervisor
 export { IntermediateContext } from '../paging/mappings/intermediate-context.ts';
 export { RawMode, type RawObject } from '../paging/mappings/raw-mode.ts';
 export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } from '../paging/mappings-of.ts';
-export { type HostMode, type PagingMode, pagingModeOf, type ShadowMode } from '../paging/modes.ts';
+export { type AddressMode, type HostMode, type PagingMode, pagingModeOf, type ShadowMode } from '../paging/modes.ts';
 export { type AccessKind, PageFault } from '../paging/page-fault.ts';
 export type { PoolCounts, ShadowPool } from '../paging/pool/pool.ts';
 export { type Breach, type Condition, checkConsistency } from '../paging/shadow/consistency-check.ts';

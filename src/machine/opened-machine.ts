@@ -1,4 +1,4 @@
-import { hex, UnsupportedError, UsageError } from '../../formats/errors.ts';
+import { hex, UsageError } from '../../formats/errors.ts';
 import type { ByteSource } from '../../formats/files/source.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
@@ -91,19 +91,11 @@ function peekSeen(memory: SeenMemory, at: GuestPhys, length: number, noMemory: (
   return { bytes, unassigned };
 }
 
-const LA57 = 1n << 12n;
-const LMA = 1n << 10n;
-
 function spaceOf(memory: SeenMemory, { cpus }: StateView, cpu = 0, cr3?: bigint): AddressSpace {
   if (cpus.missing !== undefined) throw new UsageError('no-registers', `Cannot translate addresses: ${cpus.missing}`);
   const registers = cpus.registers[cpu];
   if (!registers)
     throw new UsageError('no-such-cpu', `Cannot find CPU ${cpu}: the machine has ${cpus.registers.length}`);
-  if ((registers.efer & LMA) !== 0n && (registers.cr4 & LA57) !== 0n)
-    throw new UnsupportedError(
-      'five-levels',
-      'Cannot translate addresses: page tables of five levels are not supported',
-    );
   const own = { ...registers, cr3: cr3 ?? registers.cr3 };
   const pdptes = pointersOf(memory, own);
   return new AddressSpace(memory, own, {

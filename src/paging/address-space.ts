@@ -2,9 +2,9 @@ import { hex, UsageError } from '../../formats/errors.ts';
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
 import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
-import { CR0_WP, CR4_PSE, EFER_NXE, type PagingMode, pagingModeOf } from './modes.ts';
+import { type AddressMode, addressModeOf, CR0_WP, CR4_PSE, EFER_NXE } from './modes.ts';
 import { type AccessKind, faultOf, NO_FAULT, noteAccess } from './page-fault.ts';
-import { type PagingRules, RW, schemeOf, US } from './schemes.ts';
+import { type LevelScheme, type PagingRules, RW, schemeOf, US } from './schemes.ts';
 import { type TableMemory, Walker, WalkStatus } from './walker.ts';
 
 /** Guest-physical memory that an address space reads and writes. */
@@ -59,7 +59,7 @@ export type Translation =
 /** One entry that a walk read. */
 export interface WalkedEntry {
   /** The table that it stands in. */
-  name: 'PML4' | 'PDPT' | 'PD' | 'PT';
+  name: LevelScheme['name'];
   /** Where it lies; absent for a latched one. */
   address?: GuestPhys;
   /** All of the entry's bits. */
@@ -68,12 +68,11 @@ export interface WalkedEntry {
 
 const STATUS_NAMES = ['mapped', 'not-present', 'reserved-bit', 'bad-address'] as const;
 const A20 = 2 ** 20;
-const LOW_48 = (1n << 48n) - 1n;
 
 /** The virtual memory of one CPU: its registers at one moment over guest-physical memory. */
 export class AddressSpace {
   /** Paging mode that the registers mean. */
-  readonly mode: PagingMode;
+  readonly mode: AddressMode;
   /** @internal */
   readonly rules: PagingRules;
   /** What the tables lie in. */
@@ -86,7 +85,7 @@ export class AddressSpace {
   /** @param registers of the CPU at this moment */
   constructor(memory: AddressSpaceMemory, registers: Omit<ControlRegisters, 'cr2'>, options: AddressSpaceOptions = {}) {
     this.memory = memory;
-    this.mode = pagingModeOf(registers);
+    this.mode = addressModeOf(registers);
     this.rules = rulesOf(registers, options);
     this.a20Enabled = options.a20Enabled ?? true;
     const scheme = schemeOf(this.mode);
@@ -100,16 +99,17 @@ export class AddressSpace {
   /** Where `address` leads; sets no bits. In long mode addresses have 64 bits and must be canonical, elsewhere 32. */
   translate(address: GuestVirt): Translation {
     const { walker } = this;
-    const linear = this.linear(address);
-    if (linear === undefined) return { status: 'not-canonical', level: 8, entries: [] };
-    if (!walker) return this.#identity(linear);
-    walker.walk(linear);
+    const offset = offsetInPage(address);
+    const page = this.linear(address - BigInt(offset));
+    if (page === undefined) return { status: 'not-canonical', level: 8, entries: [] };
+    if (!walker) return this.#identity(page + offset);
+    walker.walk(page);
     const entries = this.#entries(walker);
     if (walker.status !== WalkStatus.MAPPED)
       return { status: STATUS_NAMES[walker.status] as 'not-present', level: walker.level, entries };
     return {
       status: 'mapped',
-      gcPhys: this.physical(walker.gcPhys),
+      gcPhys: this.physical(walker.gcPhys + offset),
       pageSize: walker.pageSize,
       writable: (walker.rights & RW) !== 0,
       user: (walker.rights & US) !== 0,
@@ -124,14 +124,15 @@ export class AddressSpace {
    */
   access(address: GuestVirt, access: AccessKind): { gcPhys: GuestPhys } | { fault: number } {
     const { walker } = this;
-    const linear = this.linear(address);
-    if (linear === undefined || (!walker && linear >= 2 ** 32)) return { fault: access };
-    if (!walker) return { gcPhys: this.physical(linear) };
-    walker.walk(linear);
+    const offset = offsetInPage(address);
+    const page = this.linear(address - BigInt(offset));
+    if (page === undefined || (!walker && page >= 2 ** 32)) return { fault: access };
+    if (!walker) return { gcPhys: this.physical(page + offset) };
+    walker.walk(page);
     const fault = faultOf(walker, access);
     if (fault !== NO_FAULT) return { fault };
     noteAccess(walker, access, (at, value) => this.memory.writeU32(at, value));
-    return { gcPhys: this.physical(walker.gcPhys) };
+    return { gcPhys: this.physical(walker.gcPhys + offset) };
   }
 
   /** Reads bytes; the guest's tables stay as they are. @throws UsageError `not-mapped` where a page is missing */
@@ -150,16 +151,16 @@ export class AddressSpace {
 
   /** The number that stands for an address in walks; undefined for one that is not canonical. @internal */
   linear(address: GuestVirt): number | undefined {
-    if (this.walker?.scheme.addressBits !== 48) return Number(BigInt.asUintN(64, address));
-    const signed = BigInt.asIntN(48, address);
-    return BigInt.asUintN(64, signed) === BigInt.asUintN(64, address) ? Number(address & LOW_48) : undefined;
+    const { addressBits = 32 } = this.walker?.scheme ?? {};
+    const linear = BigInt.asUintN(64, address);
+    if (addressBits === 32) return Number(linear);
+    return canonical(linear, addressBits) === linear ? Number(BigInt.asUintN(addressBits, linear)) : undefined;
   }
 
   /** The address that a number stands for. @internal */
   virtual(linear: number): GuestVirt {
-    return this.walker?.scheme.addressBits === 48
-      ? BigInt.asUintN(64, BigInt.asIntN(48, BigInt(linear)))
-      : BigInt(linear);
+    const { addressBits = 32 } = this.walker?.scheme ?? {};
+    return addressBits === 32 ? BigInt(linear) : canonical(BigInt(linear), addressBits);
   }
 
   /** What a physical address becomes on the bus. */
@@ -202,6 +203,15 @@ export class AddressSpace {
       done = upTo;
     }
   }
+}
+
+function offsetInPage(address: GuestVirt): number {
+  return Number(BigInt.asUintN(12, address));
+}
+
+/** The highest bit repeated up to bit 63. */
+function canonical(address: bigint, addressBits: number): GuestVirt {
+  return BigInt.asUintN(64, BigInt.asIntN(addressBits, address));
 }
 
 /** The options that a state's CPUID tells. */

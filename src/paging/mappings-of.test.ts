@@ -46,7 +46,7 @@ test('what is written at a virtual address is read there again, or nothing is wr
   expect(memory.bytes).toEqual(before);
 });
 
-test.each(['32-bit', 'pae', 'long'] as TableKind[])(
+test.each(['32-bit', 'pae', 'long', 'la57'] as TableKind[])(
   'every page of random %s tables is listed, and no other',
   (kind) => {
     for (let seed = 1; seed <= 6; seed++) {
@@ -124,5 +124,19 @@ describe('hostile tables', () => {
     writeEntry(memory, 0x3000, 8, 0x4000_0083n);
     const { runs } = mappingsOf(new AddressSpace(memory, long));
     expect(runs.map((run) => run.virtual)).toEqual([0x7fff_c000_0000n, 0xffff_8000_0000_0000n]);
+  });
+
+  test('nor are those of five levels; each byte of their upper half has its own address', () => {
+    const memory = new FlatMemory(new Uint8Array(0x7000));
+    writeEntry(memory, 0x6000 + 255 * 8, 8, 0x1003n);
+    writeEntry(memory, 0x6000 + 256 * 8, 8, 0x5003n);
+    writeEntry(memory, 0x1000 + 511 * 8, 8, 0x2003n);
+    writeEntry(memory, 0x2000 + 511 * 8, 8, 0x83n);
+    writeEntry(memory, 0x5000, 8, 0x3003n);
+    writeEntry(memory, 0x3000, 8, 0x4000_0083n);
+    const space = new AddressSpace(memory, { ...long, cr3: 0x6000n, cr4: 0x1020n });
+    const { runs } = mappingsOf(space);
+    expect(runs.map((run) => run.virtual)).toEqual([0xff_ffff_c000_0000n, 0xff00_0000_0000_0000n]);
+    expect(virtualAddressesOf(space, 0x4000_0007)).toEqual([0xff00_0000_0000_0007n]);
   });
 });

@@ -9,7 +9,7 @@ export interface VirtualRun {
   virtual: GuestVirt;
   /** Physical address of the first byte. */
   gcPhys: GuestPhys;
-  /** Bytes; up to 2^48. */
+  /** Bytes; up to 2^57. */
   size: number;
   /** Bytes of each of its pages. */
   pageSize: number;
@@ -37,6 +37,9 @@ export function mappingsOf(space: AddressSpace, limits: VisitLimits & { maxRuns?
   const { maxRuns = MAX_RUNS } = limits;
   if (!space.walker) return { runs: [identityRun()], complete: true };
   const runs: VirtualRun[] = [];
+  // Addresses don't continue across the hole between the halves of long mode.
+  const upperHalf = 2 ** (space.walker.scheme.addressBits - 1);
+  const hasHole = space.walker.scheme.name === 'long';
   let run: VirtualRun | undefined;
   let nextLinear = 0;
   let nextPhys = 0;
@@ -52,8 +55,7 @@ export function mappingsOf(space: AddressSpace, limits: VisitLimits & { maxRuns?
           run?.pageSize === size &&
           lastRights === rights &&
           run.executable === executable;
-        // Addresses don't continue across the hole between the halves of long mode.
-        if (same && run && linear !== 2 ** 47) run.size += size;
+        if (same && run && !(hasHole && linear === upperHalf)) run.size += size;
         else if (runs.length >= maxRuns) overflow = true;
         else {
           run = {
@@ -92,7 +94,7 @@ export function virtualAddressesOf(
     {
       page(linear, start, size) {
         if (gcPhys >= start && gcPhys < start + size && found.length < maxAddresses)
-          found.push(space.virtual(linear + gcPhys - start));
+          found.push(space.virtual(linear) + BigInt(gcPhys - start));
       },
       isEnough: () => found.length >= maxAddresses,
     },

@@ -15,11 +15,13 @@ const PAGING_MODES = {
 
 /** PGMMODE of a guest. */
 export type PagingMode = 'real' | 'protected' | '32-bit' | 'pae' | 'pae-nx' | 'amd64' | 'amd64-nx';
+/** How virtual addresses are formed: modes of guests, and five levels (LA57), which VirtualBox does not have. */
+export type AddressMode = PagingMode | 'amd64-la57' | 'amd64-nx-la57';
 /** PGMMODE of shadow tables. The table of `shadow-mode.ts` chooses neither `pae-nx` nor `amd64-nx`. */
 export type ShadowMode = Exclude<PagingMode, 'real' | 'protected'> | 'nested' | 'ept';
 
-/** As `info mode` prints them. */
-export const MODE_NAMES: Readonly<Record<PagingMode | ShadowMode, string>> = {
+/** As `info mode` prints them; VirtualBox has no name for five levels. */
+export const MODE_NAMES: Readonly<Record<AddressMode | ShadowMode, string>> = {
   real: 'Real',
   protected: 'Protected',
   '32-bit': '32-bit',
@@ -27,6 +29,8 @@ export const MODE_NAMES: Readonly<Record<PagingMode | ShadowMode, string>> = {
   'pae-nx': 'PAE+NX',
   amd64: 'AMD64',
   'amd64-nx': 'AMD64+NX',
+  'amd64-la57': 'AMD64+LA57',
+  'amd64-nx-la57': 'AMD64+NX+LA57',
   nested: 'Nested',
   ept: 'EPT',
 };
@@ -60,6 +64,7 @@ const CR0_PG = 1n << 31n;
 export const CR4_PSE = 1n << 4n;
 const CR4_PAE = 1n << 5n;
 export const CR4_PGE = 1n << 7n;
+const CR4_LA57 = 1n << 12n;
 export const EFER_LME = 1n << 8n;
 export const EFER_NXE = 1n << 11n;
 
@@ -75,6 +80,13 @@ export function pagingModeOf({ cr0, cr4, efer }: Pick<ControlRegisters, 'cr0' | 
   return nx ? 'amd64-nx' : 'amd64';
 }
 
+/** The same, with long mode of five levels told apart. */
+export function addressModeOf(registers: Pick<ControlRegisters, 'cr0' | 'cr4' | 'efer'>): AddressMode {
+  const mode = pagingModeOf(registers);
+  const isLong = mode === 'amd64' || mode === 'amd64-nx';
+  return isLong && (registers.cr4 & CR4_LA57) !== 0n ? `${mode}-la57` : mode;
+}
+
 /** The name of a stored `enmGuestMode`; undefined for a value that no x86 guest has. */
 export function pagingModeName(guestMode: number): PagingMode | undefined {
   return guestMode <= 7
@@ -88,6 +100,6 @@ export function guestModeNumber(mode: PagingMode): number {
 }
 
 /** Whether a guest in this mode has page tables. */
-export function hasPaging(mode: PagingMode): boolean {
+export function hasPaging(mode: AddressMode): boolean {
   return mode !== 'real' && mode !== 'protected';
 }

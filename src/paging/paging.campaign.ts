@@ -51,7 +51,7 @@ await forEachSample(positionals, async (name, path, truth) => {
 const from = Number(values.from);
 let seed = from;
 for (; seed < from + Number(values.seeds) && Date.now() < deadline; seed++) {
-  for (const kind of ['32-bit', 'pae', 'long'] as const)
+  for (const kind of ['32-bit', 'pae', 'long', 'la57'] as const)
     attempt(`walks of ${kind}, seed ${seed}`, () => compareWalks(seed, kind, 200));
   for (const [name, host] of SHADOWED_HOSTS) {
     const small = seed % 3 === 0 ? { poolPages: 32, extents: 2 } : {};

@@ -1,5 +1,5 @@
 import { TWO_32 } from '../../formats/sizes.ts';
-import { hasPaging, type PagingMode } from './modes.ts';
+import type { AddressMode } from './modes.ts';
 
 /** Bits of an entry's low half that mean the same in every scheme. */
 export const P = 1 << 0;
@@ -20,7 +20,7 @@ export const PAGE_MASK_64 = 0x000f_ffff_ffff_f000n;
 
 /** One level of tables, from the root down. */
 export interface LevelScheme {
-  name: 'PML4' | 'PDPT' | 'PD' | 'PT';
+  name: 'PML5' | 'PML4' | 'PDPT' | 'PD' | 'PT';
   /** Bits of the address below the ones that choose the entry: the entry covers 2^shift bytes. */
   shift: number;
   /** 2^indexBits entries. */
@@ -39,7 +39,7 @@ export interface LevelScheme {
 export interface PagingScheme {
   name: '32-bit' | 'pae' | 'long';
   entrySize: 4 | 8;
-  addressBits: 32 | 48;
+  addressBits: 32 | 48 | 57;
   /** Bits of CR3 that hold the root's address. */
   rootMask: bigint;
   /** The root's entries are latched when CR3 is loaded. */
@@ -70,46 +70,64 @@ const PAE_IGNORES_NOTHING = bits(52, 62);
 const PAE_POINTER_RESERVED = 0xfff0_0000_0000_01e6n;
 
 /** Facts: paging.md 6.1, 6.2. */
-const SCHEMES: Readonly<Record<PagingScheme['name'], PagingScheme>> = {
-  '32-bit': {
-    name: '32-bit',
-    entrySize: 4,
-    addressBits: 32,
-    rootMask: 0xffff_f000n,
-    latchesRoot: false,
-    levels: [level('PD', 22, 10, 'PS with CR4.PSE', 0n, bits(21, 21)), level('PT', 12, 10, 'always')],
-  },
-  pae: {
-    name: 'pae',
-    entrySize: 8,
-    addressBits: 32,
-    rootMask: 0xffff_ffe0n,
-    latchesRoot: true,
-    levels: [
-      { ...level('PDPT', 30, 2, 'never', PAE_POINTER_RESERVED), hasRights: false },
-      level('PD', 21, 9, 'PS', PAE_IGNORES_NOTHING, PAE_IGNORES_NOTHING | bits(13, 20)),
-      level('PT', 12, 9, 'always', 0n, PAE_IGNORES_NOTHING),
-    ],
-  },
-  long: {
-    name: 'long',
-    entrySize: 8,
-    addressBits: 48,
-    rootMask: 0x000f_ffff_ffff_f000n,
-    latchesRoot: false,
-    levels: [
-      level('PML4', 39, 9, 'never', bits(7, 7)),
-      level('PDPT', 30, 9, 'PS with CPUID 1 GiB', bits(8, 8), bits(13, 29)),
-      level('PD', 21, 9, 'PS', 0n, bits(13, 20)),
-      level('PT', 12, 9, 'always'),
-    ],
-  },
+const TWO_LEVELS: PagingScheme = {
+  name: '32-bit',
+  entrySize: 4,
+  addressBits: 32,
+  rootMask: 0xffff_f000n,
+  latchesRoot: false,
+  levels: [level('PD', 22, 10, 'PS with CR4.PSE', 0n, bits(21, 21)), level('PT', 12, 10, 'always')],
+};
+
+const PAE: PagingScheme = {
+  name: 'pae',
+  entrySize: 8,
+  addressBits: 32,
+  rootMask: 0xffff_ffe0n,
+  latchesRoot: true,
+  levels: [
+    { ...level('PDPT', 30, 2, 'never', PAE_POINTER_RESERVED), hasRights: false },
+    level('PD', 21, 9, 'PS', PAE_IGNORES_NOTHING, PAE_IGNORES_NOTHING | bits(13, 20)),
+    level('PT', 12, 9, 'always', 0n, PAE_IGNORES_NOTHING),
+  ],
+};
+
+const LONG: PagingScheme = {
+  name: 'long',
+  entrySize: 8,
+  addressBits: 48,
+  rootMask: PAGE_MASK_64,
+  latchesRoot: false,
+  levels: [
+    level('PML4', 39, 9, 'never', bits(7, 7)),
+    level('PDPT', 30, 9, 'PS with CPUID 1 GiB', bits(8, 8), bits(13, 29)),
+    level('PD', 21, 9, 'PS', 0n, bits(13, 20)),
+    level('PT', 12, 9, 'always'),
+  ],
+};
+
+/** LA57: one more table, of the same form as the one below it. */
+const FIVE_LEVELS: PagingScheme = {
+  ...LONG,
+  addressBits: 57,
+  levels: [level('PML5', 48, 9, 'never', bits(7, 7)), ...LONG.levels],
+};
+
+const SCHEMES: Readonly<Record<AddressMode, PagingScheme | undefined>> = {
+  real: undefined,
+  protected: undefined,
+  '32-bit': TWO_LEVELS,
+  pae: PAE,
+  'pae-nx': PAE,
+  amd64: LONG,
+  'amd64-nx': LONG,
+  'amd64-la57': FIVE_LEVELS,
+  'amd64-nx-la57': FIVE_LEVELS,
 };
 
 /** The scheme of a mode; undefined without paging. */
-export function schemeOf(mode: PagingMode): PagingScheme | undefined {
-  if (!hasPaging(mode)) return undefined;
-  return SCHEMES[mode === '32-bit' ? '32-bit' : mode.startsWith('pae') ? 'pae' : 'long'];
+export function schemeOf(mode: AddressMode): PagingScheme | undefined {
+  return SCHEMES[mode];
 }
 
 /** What, besides the mode, decides how entries are understood. */

@@ -41,7 +41,7 @@ const MAX_TABLES = 1 << 18;
 export function visitTables(
   space: AddressSpace,
   visitor: TableVisitor,
-  { levels = 4, maxTables = MAX_TABLES, from = 0 }: VisitLimits = {},
+  { levels = Number.POSITIVE_INFINITY, maxTables = MAX_TABLES, from = 0 }: VisitLimits = {},
 ): boolean {
   return space.walker
     ? new TableVisit(space, space.walker, visitor, Math.min(levels, space.walker.levels.length), maxTables, from).run()

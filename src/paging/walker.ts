@@ -34,12 +34,14 @@ const NO_LEVEL = 8;
 /** Bits 32 to 51 of an address: in an entry's high half. */
 const ADDRESS_HIGH = 0x000fffff;
 const RIGHTS = RW | US | A;
+const MAX_LEVELS = 5;
 
 /**
  * Walks page tables of one scheme. A walk leaves its result in the fields, which the next one overwrites: a walk makes
  * no objects.
  *
- * Addresses are numbers here: 32 bits, or the low 48 bits of a canonical address.
+ * Addresses are numbers here: 32 bits, or the low 48 or 57 bits of a canonical address. Of 57 bits a number holds the
+ * start of a page exactly, not each byte of it.
  */
 export class Walker {
   readonly scheme: PagingScheme;
@@ -67,9 +69,9 @@ export class Walker {
   executable = true;
   /** Levels visited, and for each of them where its entry lies and what it holds. A latched entry lies nowhere: -1. */
   depth = 0;
-  readonly entryAddress = new Float64Array(4);
-  readonly entryLow = new Uint32Array(4);
-  readonly entryHigh = new Uint32Array(4);
+  readonly entryAddress = new Float64Array(MAX_LEVELS);
+  readonly entryLow = new Uint32Array(MAX_LEVELS);
+  readonly entryHigh = new Uint32Array(MAX_LEVELS);
 
   constructor(memory: TableMemory, scheme: PagingScheme, rules: PagingRules) {
     this.#memory = memory;

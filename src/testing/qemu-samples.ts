@@ -7,7 +7,7 @@ import { brotliDecompressSync } from 'node:zlib';
 import { type ByteSource, bufferSource, withBeside } from '../../formats/files/source.ts';
 import { GIB } from '../../formats/sizes.ts';
 
-/** The part of a truth file that tests compare with; test-vectors/qemu/README.md tells its source. */
+/** The part of a truth file that tests compare with; test-vectors/README.md tells its source. */
 export interface QemuTruth {
   container?: { kind: string; snapshots?: { name: string }[] };
   stream: { configuration: { machine: string } };

@@ -28,9 +28,8 @@ const builder = (argv: Argv) =>
     .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
     .option('depth', {
       type: 'number',
-      default: 4,
       requiresArg: true,
-      describe: 'Levels of tables to show, the root included',
+      describe: 'Levels of tables to show, the root included; default: all',
     })
     .option('runs', {
       type: 'boolean',
@@ -52,7 +51,8 @@ type Options = OptionsOf<typeof builder>;
 export const pagetableCommand = command(builder, async (options) => {
   process.exitCode = await runCommand('pagetable', [options.file], options, async (job) => {
     for (const name of ['depth', 'limit'] as const) {
-      if (!Number.isInteger(options[name]) || options[name] < 1)
+      const { [name]: value = 1 } = options;
+      if (!Number.isInteger(value) || value < 1)
         throw new UsageError('bad-number', `Cannot show page tables: --${name} must be 1 or more`);
     }
     return withSpace(job, options, (space) =>
@@ -62,7 +62,10 @@ export const pagetableCommand = command(builder, async (options) => {
 });
 
 function showHierarchy(space: AddressSpace, { depth, limit }: Options): Outcome {
-  const { entries, complete } = hierarchyOf(space, { levels: depth, maxEntries: limit });
+  const { entries, complete } = hierarchyOf(space, {
+    ...(depth === undefined ? {} : { levels: depth }),
+    maxEntries: limit,
+  });
   const result = {
     ...rootOf(space),
     complete,

@@ -71,7 +71,7 @@ export class MachineGame {
   /** Where raw mode's hypervisor was when it was last looked at. */
   #place = 0;
   #lastBus = 0;
-  readonly #mapped: Record<TableKind, bigint[]> = { '32-bit': [], pae: [], long: [] };
+  readonly #mapped: Record<TableKind, bigint[]> = { '32-bit': [], pae: [], long: [], la57: [] };
 
   private constructor(seed: number) {
     this.random = new Random(seed);

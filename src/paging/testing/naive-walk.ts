@@ -86,8 +86,16 @@ class NaiveWalk {
   }
 
   longMode(): NaiveOutcome {
+    if (((this.#machine.cr4 >> 12n) & 1n) === 0n) return this.#fourLevels(frame(this.#machine.cr3));
+    const pml5e = this.#entryAt(frame(this.#machine.cr3) + ((this.#address >> 48n) & 511n) * 8n, 8, () => false);
+    if (pml5e === undefined) return this.#broken;
+    if (!isPresent(pml5e)) return this.#missing;
+    return this.#hasSpareBits(pml5e) || isLarge(pml5e) ? this.#broken : this.#fourLevels(frame(pml5e));
+  }
+
+  #fourLevels(root: bigint): NaiveOutcome {
     const address = this.#address;
-    const pml4e = this.#entryAt(frame(this.#machine.cr3) + ((address >> 39n) & 511n) * 8n, 8, () => false);
+    const pml4e = this.#entryAt(root + ((address >> 39n) & 511n) * 8n, 8, () => false);
     if (pml4e === undefined) return this.#broken;
     if (!isPresent(pml4e)) return this.#missing;
     if (this.#hasSpareBits(pml4e) || isLarge(pml4e)) return this.#broken;

@@ -30,7 +30,7 @@ export class Random {
   }
 }
 
-export type TableKind = '32-bit' | 'pae' | 'long';
+export type TableKind = '32-bit' | 'pae' | 'long' | 'la57';
 export interface RandomRegisters {
   cr0: bigint;
   cr3: bigint;
@@ -52,8 +52,8 @@ export function randomRegisters(random: Random, kind: TableKind): RandomRegister
   return {
     cr0: (1n << 31n) | 1n | wp,
     cr3: kind === 'pae' ? root + BigInt(random.below(128) * 32) : root,
-    cr4: pse | (kind === '32-bit' ? 0n : 1n << 5n),
-    efer: nxe | (kind === 'long' ? 0x500n : 0n),
+    cr4: pse | (kind === '32-bit' ? 0n : 1n << 5n) | (kind === 'la57' ? 1n << 12n : 0n),
+    efer: nxe | (kind === 'long' || kind === 'la57' ? 0x500n : 0n),
   };
 }
 
@@ -109,10 +109,8 @@ export function randomAddress(random: Random, kind: TableKind): bigint {
   const offset = BigInt(random.below(4096));
   if (kind === '32-bit') return (index(10) << 22n) | (index(10) << 12n) | offset;
   if (kind === 'pae') return (index(2) << 30n) | (index(9) << 21n) | (index(9) << 12n) | offset;
-  return BigInt.asUintN(
-    64,
-    BigInt.asIntN(48, (index(9) << 39n) | (index(9) << 30n) | (index(9) << 21n) | (index(9) << 12n) | offset),
-  );
+  const low = (index(9) << 39n) | (index(9) << 30n) | (index(9) << 21n) | (index(9) << 12n) | offset;
+  return BigInt.asUintN(64, kind === 'long' ? BigInt.asIntN(48, low) : BigInt.asIntN(57, (index(9) << 48n) | low));
 }
 
 /** Makes most of the four directory pointers of legacy PAE valid, which random entries hardly ever are. */

@@ -45,7 +45,7 @@ export class ShadowModel {
   readonly #handlers = new Map<number, 'write' | 'all'>();
   /** Handlers of virtual addresses: of this machine, and as the twin knows them. */
   readonly watches: WatchTwin;
-  readonly #mapped: Record<TableKind, bigint[]> = { '32-bit': [], pae: [], long: [] };
+  readonly #mapped: Record<TableKind, bigint[]> = { '32-bit': [], pae: [], long: [], la57: [] };
   readonly done = { mapped: 0, faults: 0, compared: 0 };
 
   constructor(seed: number, options: ModelOptions) {

@@ -12,6 +12,7 @@ const SAMPLES = [
   'mapped-10.state',
   'live-7.state',
   'smp-7.state',
+  'la57-10.state',
   'snap-10.qcow2',
   'virsh-gzip-10.save',
   'no-vmdesc-7.state',

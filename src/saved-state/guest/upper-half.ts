@@ -1,9 +1,7 @@
 import type { GuestPhys, GuestVirt } from '../../../formats/sizes.ts';
 import type { ControlRegisters } from '../../../formats/units/cpu/cpum.ts';
 import { AddressSpace, type AddressSpaceMemory, type AddressSpaceOptions } from '../../paging/address-space.ts';
-import { P } from '../../paging/schemes.ts';
 import { visitTables } from '../../paging/visit-tables.ts';
-import { tableAddress } from '../../paging/walker.ts';
 
 /** Neighbouring virtual addresses of neighbouring physical ones. */
 export interface VirtualStretch {
@@ -22,8 +20,6 @@ export interface UpperHalf {
 const MAX_TABLES = 1 << 14;
 const MAX_STRETCHES = 1 << 17;
 const MAX_ALIASES = 4;
-const CR4_LA57 = 1n << 12n;
-const FIVE_LEVEL_ENTRIES = 512;
 
 /**
  * What page tables map in the upper half of the address space, where kernels are. Of the stretches that start at the
@@ -35,44 +31,15 @@ export function upperHalfOf(
   registers: Omit<ControlRegisters, 'cr2'>,
   options?: Pick<AddressSpaceOptions, 'features' | 'physicalBits'>,
 ): UpperHalf {
-  const found = new StretchList();
-  let complete = true;
-  for (const { cr3, from, base } of rootsOf(memory, registers)) {
-    const space = new AddressSpace(memory, { ...registers, cr3 }, options);
-    found.begin((linear) => (base === undefined ? space.virtual(linear) : base + BigInt(linear)));
-    const visitor = {
-      page: (linear: number, gcPhys: number, size: number) => found.add(linear, gcPhys, size),
-      isEnough: () => found.isFull,
-    };
-    complete = visitTables(space, visitor, { from: from ?? middleOf(space), maxTables: MAX_TABLES }) && complete;
-    found.end();
-  }
+  const space = new AddressSpace(memory, registers, options);
+  const found = new StretchList((linear) => space.virtual(linear));
+  const visitor = {
+    page: (linear: number, gcPhys: number, size: number) => found.add(linear, gcPhys, size),
+    isEnough: () => found.isFull,
+  };
+  const complete = visitTables(space, visitor, { from: middleOf(space), maxTables: MAX_TABLES });
+  found.end();
   return { stretches: found.all, complete };
-}
-
-interface Root {
-  cr3: bigint;
-  /** Where to begin; by default in the middle. */
-  from?: number;
-  /** Address of what the root maps first; by default the root maps all. */
-  base?: bigint;
-}
-
-/** With five levels each entry of the first table names the root of four. */
-function rootsOf(memory: AddressSpaceMemory, { cr3, cr4 }: Pick<ControlRegisters, 'cr3' | 'cr4'>): Root[] {
-  if ((cr4 & CR4_LA57) === 0n) return [{ cr3 }];
-  const roots: Root[] = [];
-  const table = tableAddress(Number(cr3 & 0xffff_ffffn), Number(cr3 >> 32n));
-  for (let i = FIVE_LEVEL_ENTRIES / 2; i < FIVE_LEVEL_ENTRIES; i++) {
-    const low = memory.readU32(table + 8 * i);
-    if ((low & P) === 0) continue;
-    roots.push({
-      cr3: BigInt(tableAddress(low, memory.readU32(table + 8 * i + 4))),
-      from: 0,
-      base: BigInt.asUintN(64, BigInt.asIntN(57, BigInt(i) << 48n)),
-    });
-  }
-  return roots;
 }
 
 function middleOf({ walker }: AddressSpace): number {
@@ -83,10 +50,14 @@ function middleOf({ walker }: AddressSpace): number {
 class StretchList {
   /** By physical start, the longest first. */
   readonly #byStart = new Map<GuestPhys, VirtualStretch[]>();
-  #virtualOf: (linear: number) => bigint = BigInt;
+  readonly #virtualOf: (linear: number) => bigint;
   #linear = 0;
   #gcPhys = 0;
   #size = 0;
+
+  constructor(virtualOf: (linear: number) => bigint) {
+    this.#virtualOf = virtualOf;
+  }
 
   get isFull(): boolean {
     return this.#byStart.size >= MAX_STRETCHES;
@@ -94,10 +65,6 @@ class StretchList {
 
   get all(): VirtualStretch[] {
     return [...this.#byStart.values()].flat();
-  }
-
-  begin(virtualOf: (linear: number) => bigint): void {
-    this.#virtualOf = virtualOf;
   }
 
   add(linear: number, gcPhys: number, size: number): void {

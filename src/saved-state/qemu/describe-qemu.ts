@@ -1,6 +1,6 @@
 import { hex, UsageError } from '../../../formats/errors.ts';
 import type { Qcow2Image, Qcow2Snapshot } from '../../../formats/qemu/qcow2.ts';
-import { pagingModeOf } from '../../paging/modes.ts';
+import { addressModeOf } from '../../paging/modes.ts';
 import type { UnitDescription } from '../describe/describe.ts';
 import { describeUnit } from '../describe/describe.ts';
 import { cpuRegisters } from './cpu-registers.ts';
@@ -128,18 +128,10 @@ export function describeQemu(state: QemuState, section?: string): QemuStateDescr
     },
     cpus: state.cpus.map((cpu) => {
       const registers = cpuRegisters(cpu);
-      return { cpu: cpu.index, mode: modeOf(registers), a20: cpu.a20, registers: registersOf(cpu) };
+      return { cpu: cpu.index, mode: addressModeOf(registers), a20: cpu.a20, registers: registersOf(cpu) };
     }),
     ...(section === undefined ? {} : { section: describeSection(state, section) }),
   };
-}
-
-const LA57 = 1n << 12n;
-
-/** As VirtualBox names modes; five levels, which it does not have, are told apart. */
-function modeOf(registers: ReturnType<typeof cpuRegisters>): string {
-  const mode = pagingModeOf(registers);
-  return mode.startsWith('amd64') && (registers.cr4 & LA57) !== 0n ? `${mode}-la57` : mode;
 }
 
 function registersOf({ registers, segments }: QemuState['cpus'][number]): Record<string, string> {
