@@ -24,6 +24,7 @@ export { mappingsOf, type VirtualRun, type VirtualRuns, virtualAddressesOf } fro
 export { type AddressMode, type HostMode, type PagingMode, pagingModeOf, type ShadowMode } from '../paging/modes.ts';
 export { type AccessKind, PageFault } from '../paging/page-fault.ts';
 export type { PoolCounts, ShadowPool } from '../paging/pool/pool.ts';
+export type { TableName } from '../paging/schemes.ts';
 export { type Breach, type Condition, checkConsistency } from '../paging/shadow/consistency-check.ts';
 export { Reach } from '../paging/shadow/guest-access.ts';
 export { shadowSpace } from '../paging/shadow/host-view.ts';

@@ -4,7 +4,7 @@ import type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
 import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
 import { type AddressMode, addressModeOf, CR0_WP, CR4_PSE, EFER_NXE } from './modes.ts';
 import { type AccessKind, faultOf, NO_FAULT, noteAccess } from './page-fault.ts';
-import { type LevelScheme, type PagingRules, RW, schemeOf, US } from './schemes.ts';
+import { type PagingRules, RW, schemeOf, type TableName, US } from './schemes.ts';
 import { type TableMemory, Walker, WalkStatus } from './walker.ts';
 
 /** Guest-physical memory that an address space reads and writes. */
@@ -59,7 +59,7 @@ export type Translation =
 /** One entry that a walk read. */
 export interface WalkedEntry {
   /** The table that it stands in. */
-  name: LevelScheme['name'];
+  name: TableName;
   /** Where it lies; absent for a latched one. */
   address?: GuestPhys;
   /** All of the entry's bits. */

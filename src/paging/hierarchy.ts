@@ -1,6 +1,6 @@
 import type { GuestPhys, GuestVirt } from '../../formats/sizes.ts';
 import type { AddressSpace } from './address-space.ts';
-import type { LevelScheme } from './schemes.ts';
+import type { TableName } from './schemes.ts';
 import { type EntryKind, type VisitLimits, visitTables } from './visit-tables.ts';
 import { tableAddress } from './walker.ts';
 
@@ -11,7 +11,7 @@ export interface HierarchyEntry {
   /** Levels above it. */
   depth: number;
   /** The table that it stands in. */
-  name: LevelScheme['name'];
+  name: TableName;
   /** All of the entry's bits. */
   value: bigint;
   /** What the entry leads to. */

@@ -18,9 +18,12 @@ export const NX_HIGH = 0x80000000;
 /** The address in an entry of 64 bits: bits 12 to 51. */
 export const PAGE_MASK_64 = 0x000f_ffff_ffff_f000n;
 
+/** What processors call the tables of a level. */
+export type TableName = 'PML5' | 'PML4' | 'PDPT' | 'PD' | 'PT';
+
 /** One level of tables, from the root down. */
 export interface LevelScheme {
-  name: 'PML5' | 'PML4' | 'PDPT' | 'PD' | 'PT';
+  name: TableName;
   /** Bits of the address below the ones that choose the entry: the entry covers 2^shift bytes. */
   shift: number;
   /** 2^indexBits entries. */
@@ -49,7 +52,7 @@ export interface PagingScheme {
 
 const bits = (first: number, last: number): bigint => ((1n << BigInt(last - first + 1)) - 1n) << BigInt(first);
 const level = (
-  name: LevelScheme['name'],
+  name: TableName,
   shift: number,
   indexBits: number,
   maps: LevelScheme['maps'],
