@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { UsageError } from '../../../formats/errors.ts';
-import { CODES } from './codes.ts';
+import { CODES } from './codes/codes.ts';
+import { KINDS } from './codes/kinds.ts';
 import { explainCode, isKnownCode } from './explain.ts';
-import { KINDS } from './kinds.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
 

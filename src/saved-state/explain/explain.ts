@@ -1,6 +1,6 @@
 import { UsageError } from '../../../formats/errors.ts';
-import { CODES, type CodeFacts, WITHOUT_CODE } from './codes.ts';
-import { KINDS } from './kinds.ts';
+import { CODES, WITHOUT_CODE } from './codes/codes.ts';
+import { type CodeFacts, KINDS } from './codes/kinds.ts';
 import { CODE_FAMILIES, type CodeFamily, systemMeaning } from './own-codes.ts';
 
 /** What a code of VirtualBox or savkit means and what to do about it. */

@@ -1,4 +1,4 @@
-import { TELLING_CODES } from './codes.ts';
+import { TELLING_CODES } from './codes/codes.ts';
 import { type Explanation, explanationNamed, explanationOfNumber } from './explain.ts';
 import { adviceFor, type Releases } from './hints.ts';
 import { type LogPlace, placeIn } from './log-places.ts';

@@ -4,7 +4,7 @@ import { FORMAT_CODES, type FormatCode } from '../../../formats/codes/format-cod
 import { UNSUPPORTED_CODES } from '../../../formats/codes/unsupported-codes.ts';
 import { USAGE_CODES } from '../../../formats/codes/usage-codes.ts';
 import { HOST_MEMORY_CODES } from '../../gmm/host-memory-error.ts';
-import type { Trouble } from './kinds.ts';
+import type { Trouble } from './codes/kinds.ts';
 
 /** The codes of one class of errors. */
 export interface CodeFamily {

@@ -1,5 +1,5 @@
+import { KINDS, type Trouble } from './codes/kinds.ts';
 import type { Explanation } from './explain.ts';
-import { KINDS, type Trouble } from './kinds.ts';
 
 type Row = readonly [words: RegExp, name: string, kind: Trouble, means: string, first: string];
 

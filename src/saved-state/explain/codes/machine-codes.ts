@@ -1,7 +1,8 @@
 import type { CodeRow } from './kinds.ts';
 
-// What the machine answers while it is built to take a state, or while its CPUs and memory are loaded, but for what
-// codes.ts has; failures only where a line says that something failed. Numbers: VBox/err.h of VirtualBox 5 to 7.
+// Answers of a machine that is built to take a state, or whose CPUs and memory are loaded, without those of the other
+// tables. They are failures only where a line of the log says that something failed.
+// Numbers: VBox/err.h of VirtualBox 5 to 7.
 
 const PACK = 'the extension pack is missing, or of another release';
 const MIXED = 'parts of VirtualBox, or its extension pack, are of different releases';
@@ -79,5 +80,5 @@ const DEVICES: readonly CodeRow[] = [
   ['VERR_HGCM_SERVICE_NOT_FOUND', -2900, 'machine-differs', 'the host lacks a service that guest additions ask for'],
 ];
 
-/** Codes of the machine that are no part of codes.ts. */
+/** Answers of a machine that is built, or whose CPUs and memory are loaded. */
 export const MACHINE_CODES: readonly CodeRow[] = [...CPUM, ...MEMORY, ...DEVICES];

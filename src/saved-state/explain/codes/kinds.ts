@@ -1,6 +1,17 @@
 /** What people can do about a code depends on what kind of trouble it stands for. */
 export type Trouble = keyof typeof KINDS;
 
+/** A status code of VirtualBox, as far as saved states and guest memory are concerned. */
+export interface CodeFacts {
+  name: string;
+  /** Absent where no source tells. */
+  number?: number;
+  /** VirtualBox 3.0 and older numbered some differently. */
+  numberIn30?: number;
+  kind: Trouble;
+  means: string;
+}
+
 /** A code of a table; the last number is that of 3.0 and older. */
 export type CodeRow = readonly [
   name: string,
