@@ -1,7 +1,8 @@
 // What scripts import from 'savkit/migrations': moving machines over any duplex stream.
 
+export type { ReceiveEvent } from './arrival/receive-event.ts';
 export { Receiver, type ReceiverOptions } from './arrival/receiver.ts';
-export type { ReceiveEvent } from './arrival/reception.ts';
+export type { CustodyOptions } from './arrival/target-custody.ts';
 export {
   type Decision,
   DecisionFile,

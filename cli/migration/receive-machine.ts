@@ -3,7 +3,7 @@ import { EnvironmentError, InterruptedError, UsageError } from '../../formats/er
 import { openFile } from '../../formats/files/source.ts';
 import { parseNumber } from '../../formats/values/number-text.ts';
 import { Receiver } from '../../migrations/arrival/receiver.ts';
-import type { ReceiveEvent } from '../../migrations/arrival/reception.ts';
+import type { ReceiveEvent } from '../../migrations/arrival/receive-event.ts';
 import { DecisionFile, type GuestRecord } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder, recallTarget } from '../../migrations/hand-over/record-folder.ts';
 import type { TargetHost, TargetMachine } from '../../migrations/machine/machine.ts';

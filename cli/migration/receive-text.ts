@@ -1,4 +1,4 @@
-import type { ReceiveEvent } from '../../migrations/arrival/reception.ts';
+import type { ReceiveEvent } from '../../migrations/arrival/receive-event.ts';
 import { line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 
 /** What follows from a link that is lost, by the state of the migration. */

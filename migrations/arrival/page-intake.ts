@@ -19,6 +19,7 @@ export class PageIntake {
   readonly #channel: FrameChannel;
   readonly #arrival: Arrival;
   readonly #barrier: RoundBarrier;
+  readonly #onRoundEnd: (after: number) => Promise<void>;
   readonly #decoder: PageDecoder;
   #pages = 0;
   /** Bytes taken for which no credit was given yet. */
@@ -31,12 +32,14 @@ export class PageIntake {
     barrier: RoundBarrier,
     zstd: Zstd | undefined,
     isOwn: (page: number) => boolean,
+    onRoundEnd: (after: number) => Promise<void>,
   ) {
     const { machine, hashes } = arrival;
     if (!machine || !hashes) throw new MigrationError('unexpected', 'Cannot take pages: the machine was not described');
     this.#channel = channel;
     this.#arrival = arrival;
     this.#barrier = barrier;
+    this.#onRoundEnd = onRoundEnd;
     this.#decoder = new PageDecoder(machine, hashes, zstd, isOwn);
   }
 
@@ -57,7 +60,7 @@ export class PageIntake {
     if (this.#owed >= CREDIT) await this.#giveCredit();
   }
 
-  async takeBarrier(frame: Frame, onAll: (after: number) => Promise<void>): Promise<void> {
+  async takeBarrier(frame: Frame): Promise<void> {
     const { round, pages, next } = readHead(frame, 'barrier').head;
     this.#arrival.enter('barrier');
     if (pages !== this.#pages)
@@ -69,7 +72,7 @@ export class PageIntake {
       throw new MigrationError('too-many-rounds', `Cannot take round ${round}: expected at most ${MAX_ROUNDS}`);
     this.#pages = 0;
     if (this.#owed > 0) await this.#giveCredit();
-    await this.#barrier.reach(round, next, onAll);
+    await this.#barrier.reach(round, next, this.#onRoundEnd);
   }
 
   async #giveCredit(): Promise<void> {

@@ -1,25 +1,21 @@
-import { xxh64 } from '../../formats/kernels/xxh64.ts';
 import type { ShapeValue } from '../../formats/values/shape.ts';
 import { clock } from '../../formats/world/waiting.ts';
 import { world } from '../../formats/world/world.ts';
 import { describeShape } from '../machine/description.ts';
-import { PageSet } from '../machine/page-set.ts';
-import { ownsPage } from '../pages/owns-page.ts';
 import type { Zstd } from '../pages/zstd.ts';
-import { differingNodes, nodesOf, pagesOfNode, rootOf } from '../proof/hash-tree.ts';
 import { carryBytes } from '../wire/carry-bytes.ts';
 import type { FrameChannel } from '../wire/frame-channel.ts';
-import { AfterRound } from '../wire/frames.ts';
 import { throwReason } from '../wire/inbox.ts';
-import { MAX_REST, PATIENCE } from '../wire/limits.ts';
+import { PATIENCE } from '../wire/limits.ts';
 import { LinkError } from '../wire/link-error.ts';
 import type { Capabilities, decisionShape } from '../wire/messages.ts';
 import { MigrationError } from '../wire/migration-error.ts';
-import { type Frame, hashBytes, readHashes, readHead, readMessage } from '../wire/payload.ts';
+import { type Frame, hashBytes, readMessage } from '../wire/payload.ts';
 import type { Arrival } from './arrival.ts';
-import { PageIntake } from './page-intake.ts';
-import type { Reception } from './reception.ts';
-import { RoundBarrier } from './round-barrier.ts';
+import { IncomingRounds } from './incoming-rounds.ts';
+import { MachineSeal } from './machine-seal.ts';
+import type { PageIntake } from './page-intake.ts';
+import type { TargetCustody } from './target-custody.ts';
 
 /** Hashes in one frame of leaves: 512 KiB. */
 const LEAVES = 65536;
@@ -29,38 +25,35 @@ export class TargetSession {
   /** What further streams have to show. */
   readonly token: string = world.chance.bytes(16).toString('hex');
   readonly channel: FrameChannel;
-  readonly #receiver: Reception;
+  readonly #custody: TargetCustody;
   readonly #arrival: Arrival;
   readonly #peer: string;
   readonly #capabilities: Capabilities;
-  readonly #zstd: Zstd | undefined;
-  readonly #barrier = new RoundBarrier();
+  readonly #rounds: IncomingRounds;
+  readonly #seal: MachineSeal;
   readonly #others: FrameChannel[] = [];
   readonly #disks: FrameChannel[] = [];
   #intake: PageIntake | undefined;
-  #after: number = AfterRound.ANOTHER;
   /** Until when something has to come besides signs of life. */
   #deadline = Number.POSITIVE_INFINITY;
-  #rest: Uint8Array[] = [];
-  #restSize = 0;
-  #restDone = false;
   #isOver = false;
   #hasToldOfRunning = false;
   readonly #work: Promise<void>[] = [];
 
   constructor(
-    receiver: Reception,
+    custody: TargetCustody,
     arrival: Arrival,
     channel: FrameChannel,
     peer: string,
     capabilities: Capabilities,
     zstd: Zstd | undefined,
   ) {
-    this.#receiver = receiver;
+    this.#custody = custody;
     this.#arrival = arrival;
     this.channel = channel;
     this.#capabilities = capabilities;
-    this.#zstd = zstd;
+    this.#rounds = new IncomingRounds(custody, arrival, channel, zstd);
+    this.#seal = new MachineSeal(custody, arrival, this.#rounds, channel);
     this.#peer = peer;
   }
 
@@ -81,7 +74,7 @@ export class TargetSession {
   async stop(): Promise<void> {
     this.#isOver = true;
     for (const channel of [...this.#others, ...this.#disks]) channel.destroy();
-    this.#barrier.abandon();
+    this.#rounds.abandon();
     await Promise.allSettled(this.#work);
   }
 
@@ -133,29 +126,22 @@ export class TargetSession {
   }
 
   async #serveStream(channel: FrameChannel, index: number): Promise<void> {
-    if (index !== this.#others.length + 1 || index >= this.#capabilities.streams || this.#barrier.round > 0)
+    if (index !== this.#others.length + 1 || index >= this.#capabilities.streams || !this.#rounds.isFirst)
       throw new MigrationError(
         'bad-stream',
         `Cannot take stream ${index}: expected ${this.#others.length + 1}, before the first round`,
       );
     this.#others.push(channel);
-    this.#barrier.streams++;
+    this.#rounds.addStream();
     await this.#acceptStream(channel);
     let intake: PageIntake | undefined;
     for (;;) {
       const frame = await this.#receive(channel, 'pages');
       if (frame.name === 'beat') continue;
       throwReason(frame);
-      // The number of streams is known when the first page comes.
-      intake ??= new PageIntake(
-        channel,
-        this.#arrival,
-        this.#barrier,
-        this.#zstd,
-        ownsPage(index, this.#barrier.streams),
-      );
+      intake ??= this.#rounds.intakeOf(channel, index);
       if (frame.name === 'pages') await intake.takePages(frame);
-      else if (frame.name === 'barrier') await intake.takeBarrier(frame, (after) => this.#endRound(after));
+      else if (frame.name === 'barrier') await intake.takeBarrier(frame);
       else throw new MigrationError('unexpected', `Cannot take frame ${frame.name} on stream ${index}`);
     }
   }
@@ -189,11 +175,11 @@ export class TargetSession {
       case 'pages':
         return this.#ownIntake().takePages(frame);
       case 'barrier':
-        return this.#ownIntake().takeBarrier(frame, (after) => this.#endRound(after));
+        return this.#ownIntake().takeBarrier(frame);
       case 'rest':
-        return this.#takeRest(frame);
+        return this.#seal.takeRest(frame);
       case 'seal':
-        return this.#takeSeal(frame);
+        return this.#seal.takeSeal(frame);
       case 'commit':
         return this.#commit();
       case 'inquire':
@@ -217,7 +203,7 @@ export class TargetSession {
     if (this.#intake) throw new MigrationError('unexpected', 'Cannot take a second description');
     this.#arrival.written = undefined;
     const { description, rest } = readMessage(frame, describeShape);
-    const hasPages = await this.#receiver.takeIn(this.#arrival, this.#peer, description, rest);
+    const hasPages = await this.#custody.takeIn(this.#arrival, this.#peer, description, rest);
     await this.channel.send(
       'accept',
       {},
@@ -243,89 +229,13 @@ export class TargetSession {
   }
 
   #ownIntake(): PageIntake {
-    this.#intake ??= new PageIntake(
-      this.channel,
-      this.#arrival,
-      this.#barrier,
-      this.#zstd,
-      ownsPage(0, this.#barrier.streams),
-    );
+    this.#intake ??= this.#rounds.intakeOf(this.channel, 0);
     return this.#intake;
-  }
-
-  /** All pages of a round are in memory. */
-  async #endRound(after: number): Promise<void> {
-    if (after > AfterRound.SEAL)
-      throw new MigrationError(
-        'bad-barrier',
-        `Cannot end round: what is to follow is ${after}, which this side does not know`,
-      );
-    this.#after = after;
-    if (after === AfterRound.AUDIT) this.#arrival.written = new PageSet(this.#arrival.hashes?.pageCount ?? 0);
-    if (after === AfterRound.AUDIT || after === AfterRound.PROOF) await this.#arrival.refreshHashes();
-    else this.#arrival.refreshWritten();
-    this.#receiver.tell({ event: 'round', round: this.#barrier.round - 1, bytes: this.#arrival.bytes });
-    await this.channel.send('arrived', { round: this.#barrier.round - 1 });
-  }
-
-  async #takeRest(frame: Frame): Promise<void> {
-    this.#expectRest(false, 'the rest');
-    this.#arrival.enter('rest');
-    const { tail } = readHead(frame, 'rest');
-    this.#restSize += tail.length;
-    if (this.#restSize > MAX_REST)
-      throw new MigrationError('too-much', `Cannot take the rest: it has more than ${MAX_REST} bytes`);
-    if (tail.length === 0) this.#restDone = true;
-    else this.#rest.push(tail.slice());
-  }
-
-  #expectRest(done: boolean, what: string): void {
-    if (this.#after < AfterRound.PROOF || this.#restDone !== done)
-      throw new MigrationError('unexpected', `Cannot take ${what}: it is not its turn`);
-  }
-
-  /** Compares; if all is as it has to be, promises to run the machine when told. */
-  async #takeSeal(frame: Frame): Promise<void> {
-    this.#expectRest(true, 'the seal');
-    this.#arrival.enter('seal');
-    const { head, tail } = readHead(frame, 'seal');
-    const theirs = readHashes(tail, head.count);
-    const { hashes, machine } = this.#arrival;
-    if (!hashes || !machine) return;
-    const own = nodesOf(hashes);
-    const differing = differingNodes(own, theirs);
-    if (differing.length > 0) return this.#sayDifferences(differing);
-    const rest = Buffer.concat(this.#rest);
-    if (rootOf(own) !== head.root || xxh64(rest) !== head.rest)
-      throw new MigrationError('bad-seal', 'Cannot take the seal: it does not fit what it seals');
-    this.#arrival.isPaused = head.paused !== 0;
-    this.#arrival.log.standsStill(this.#arrival.isPaused);
-    // The record reaches the disk meanwhile. Alone it decides nothing: the source does, behind the frame ready.
-    const written = this.#arrival.decide('ready');
-    try {
-      await machine.loadRest(rest);
-    } finally {
-      await written;
-    }
-    if (this.#arrival.failure) throw this.#arrival.failure;
-    this.#arrival.enter('proved');
-    this.#receiver.tell({ event: 'ready', root: head.root.toString(16).padStart(16, '0') });
-    await this.channel.send('ready', {});
-  }
-
-  async #sayDifferences(nodes: number[]): Promise<void> {
-    const { hashes } = this.#arrival;
-    if (!hashes) return;
-    for (const node of nodes) {
-      const { first, count } = pagesOfNode(node, hashes);
-      await this.channel.send('differ', { first, count }, hashBytes(hashes.words, first, count));
-    }
-    await this.channel.send('differ', { first: 0, count: 0 });
   }
 
   /** Runs the machine, once. */
   async #commit(): Promise<void> {
-    await this.#receiver.start(this.#arrival);
+    await this.#custody.start(this.#arrival);
     this.#hasToldOfRunning = true;
     await this.channel.send('running', {});
   }
@@ -335,7 +245,7 @@ export class TargetSession {
     const { decision: written, isLaunched, migration } = this.#arrival;
     // Of a machine that is this side's, and did not start, the source still has to say that it is to.
     const isWaiting = written === 'started' && !isLaunched;
-    const decision = written === 'unknown' ? await this.#receiver.recall(migration) : isWaiting ? 'ready' : written;
+    const decision = written === 'unknown' ? await this.#custody.recall(migration) : isWaiting ? 'ready' : written;
     this.#hasToldOfRunning ||= decision === 'started';
     await this.channel.send('decision', {}, { decision } satisfies ShapeValue<typeof decisionShape>);
     if (decision === 'gave-up') this.#arrival.owesAnswer = false;

@@ -8,6 +8,7 @@ export interface Mutation {
 
 const RECORD = 'hand-over/decision-record.js';
 const RECEIVER = 'arrival/receiver.js';
+const TARGET_CUSTODY = 'arrival/target-custody.js';
 const CUSTODY = 'source/source-custody.js';
 
 /** Faults that the simulator has to find. */
@@ -39,15 +40,15 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'the target starts the machine before it has written that down',
-    file: RECEIVER,
+    file: TARGET_CUSTODY,
     from: "await arrival.decide('started');",
     to: "this.#launch(arrival, arrival.machine), await arrival.decide('started');",
   },
   {
     name: 'a target that is ready gives up when its link breaks',
-    file: RECEIVER,
+    file: TARGET_CUSTODY,
     from: "const isOver = arrival.state === 'receiving' &&",
-    to: "if (arrival.state === 'ready') { arrival.enter('link-lost'); return this.#giveUp(arrival, error); }\n        const isOver = arrival.state === 'receiving' &&",
+    to: "if (arrival.state === 'ready') { arrival.enter('link-lost'); return this.giveUp(arrival, error); }\n        const isOver = arrival.state === 'receiving' &&",
   },
   {
     name: 'the number of a process of another host is looked up on this one',
@@ -69,7 +70,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'a target takes a migration that its record says is over',
-    file: RECEIVER,
+    file: TARGET_CUSTODY,
     from: 'await this.#checkIsNew(arrival);',
     to: ';',
   },
@@ -88,7 +89,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     name: 'the last writes before the stop are not sent',
     file: 'source/source-session.js',
-    from: 'await facts.machine.takeDirty(transfer.pending);',
+    from: 'await proof.takeLastDirty(transfer.pending);',
     to: ';',
   },
   {
@@ -105,7 +106,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     name: 'registers and devices are not taken over',
-    file: 'arrival/target-session.js',
+    file: 'arrival/machine-seal.js',
     from: 'await machine.loadRest(rest);',
     to: ';',
   },

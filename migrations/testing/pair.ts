@@ -1,6 +1,6 @@
 import { type Duplex, duplexPair } from 'node:stream';
+import type { ReceiveEvent } from '../arrival/receive-event.ts';
 import { Receiver } from '../arrival/receiver.ts';
-import type { ReceiveEvent } from '../arrival/reception.ts';
 import { DecisionMemory } from '../hand-over/decision-record.ts';
 import type { SourceMachine, TargetHost, TargetMachine } from '../machine/machine.ts';
 import { DEFAULT_LIMITS, type MigrationLimits } from '../policy/limits.ts';

@@ -1,17 +1,3 @@
-import type { TargetDecision } from '../hand-over/decision-record.ts';
-import type { MachineDescription } from '../machine/description.ts';
-import type { Arrival } from './arrival.ts';
-
-/** What a session needs of the side that it belongs to: `Receiver`. */
-export interface Reception {
-  tell(event: ReceiveEvent): void;
-  /** What is on record of a migration. */
-  recall(migration: string): Promise<TargetDecision | 'unknown'>;
-  /** Makes room for a machine. @returns whether pages of it are here already */
-  takeIn(arrival: Arrival, peer: string, description: MachineDescription, rest: Uint8Array): Promise<boolean>;
-  start(arrival: Arrival): Promise<void>;
-}
-
 /** What happens on the way of a machine to here. */
 export type ReceiveEvent =
   | {

@@ -1,0 +1,69 @@
+import { PageSet } from '../machine/page-set.ts';
+import { ownsPage } from '../pages/owns-page.ts';
+import type { Zstd } from '../pages/zstd.ts';
+import type { FrameChannel } from '../wire/frame-channel.ts';
+import { AfterRound } from '../wire/frames.ts';
+import { MigrationError } from '../wire/migration-error.ts';
+import type { Arrival } from './arrival.ts';
+import { PageIntake } from './page-intake.ts';
+import { RoundBarrier } from './round-barrier.ts';
+import type { TargetCustody } from './target-custody.ts';
+
+/** The rounds of pages that come over all streams of a link. */
+export class IncomingRounds {
+  readonly #custody: TargetCustody;
+  readonly #arrival: Arrival;
+  readonly #control: FrameChannel;
+  readonly #zstd: Zstd | undefined;
+  readonly #barrier = new RoundBarrier();
+  #after: number = AfterRound.ANOTHER;
+
+  /** @param control the stream over which the ends of rounds are acknowledged */
+  constructor(custody: TargetCustody, arrival: Arrival, control: FrameChannel, zstd: Zstd | undefined) {
+    this.#custody = custody;
+    this.#arrival = arrival;
+    this.#control = control;
+    this.#zstd = zstd;
+  }
+
+  /** One of `AfterRound`: what the source has said to do after the last round that has ended. */
+  get after(): number {
+    return this.#after;
+  }
+
+  /** No round has ended yet. */
+  get isFirst(): boolean {
+    return this.#barrier.round === 0;
+  }
+
+  /** One more stream carries pages, from the first round on. */
+  addStream(): void {
+    this.#barrier.streams++;
+  }
+
+  /** Takes pages of one stream. To be made when its first page comes: the number of streams is known then. */
+  intakeOf(channel: FrameChannel, stream: number): PageIntake {
+    const isOwn = ownsPage(stream, this.#barrier.streams);
+    return new PageIntake(channel, this.#arrival, this.#barrier, this.#zstd, isOwn, (after) => this.#endRound(after));
+  }
+
+  /** No round will end any more. */
+  abandon(): void {
+    this.#barrier.abandon();
+  }
+
+  /** All pages of a round are in memory. */
+  async #endRound(after: number): Promise<void> {
+    if (after > AfterRound.SEAL)
+      throw new MigrationError(
+        'bad-barrier',
+        `Cannot end round: what is to follow is ${after}, which this side does not know`,
+      );
+    this.#after = after;
+    if (after === AfterRound.AUDIT) this.#arrival.written = new PageSet(this.#arrival.hashes?.pageCount ?? 0);
+    if (after === AfterRound.AUDIT || after === AfterRound.PROOF) await this.#arrival.refreshHashes();
+    else this.#arrival.refreshWritten();
+    this.#custody.tell({ event: 'round', round: this.#barrier.round - 1, bytes: this.#arrival.bytes });
+    await this.#control.send('arrived', { round: this.#barrier.round - 1 });
+  }
+}

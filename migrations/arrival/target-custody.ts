@@ -1,0 +1,188 @@
+import type { SavkitError } from '../../formats/errors.ts';
+import { after, sleep } from '../../formats/world/waiting.ts';
+import type { TargetDecision } from '../hand-over/decision-record.ts';
+import { differenceOf, type MachineDescription } from '../machine/description.ts';
+import type { TargetHost, TargetMachine } from '../machine/machine.ts';
+import { PageSpace } from '../machine/page-space.ts';
+import { LinkError } from '../wire/link-error.ts';
+import { MigrationError } from '../wire/migration-error.ts';
+import { tellUndisturbed } from '../wire/tell-undisturbed.ts';
+import type { Arrival } from './arrival.ts';
+import type { ReceiveEvent } from './receive-event.ts';
+
+const KEEP_MS = 10 * 60_000;
+/** How often a record is looked at, in which `migrate --resolve` may have written an answer. */
+const LOOK_EVERY_MS = 500;
+
+/** How a machine is kept until it is known whose it is. */
+export interface CustodyOptions {
+  /** What is on record of a migration that this process knows nothing of. */
+  recall?: (migration: string) => Promise<TargetDecision | 'unknown'>;
+  /** How long a machine whose link broke is kept, in ms; 10 minutes by default. */
+  keepMs?: number;
+  /** Called for each step of the way. */
+  onEvent?: (event: ReceiveEvent) => void;
+}
+
+/**
+ * Decides at the target whether the machine runs: keeps the state of the hand-over, its record and the machine in step.
+ */
+export class TargetCustody<M extends TargetMachine = TargetMachine> {
+  /** The machine, when it is this side's. Rejects when it will not come: cancelled, or given up. */
+  readonly arrived: Promise<M>;
+  readonly #host: TargetHost<M>;
+  readonly #options: CustodyOptions;
+  /** Ends the link over which the machine comes. */
+  readonly #endLink: () => Promise<void>;
+  #resolve!: (machine: TargetMachine) => void;
+  #reject!: (error: Error) => void;
+
+  constructor(host: TargetHost<M>, options: CustodyOptions, endLink: () => Promise<void>) {
+    this.#host = host;
+    this.#options = options;
+    this.#endLink = endLink;
+    this.arrived = new Promise((resolve, reject) => {
+      // Every machine here is one that the host has made.
+      this.#resolve = resolve as (machine: TargetMachine) => void;
+      this.#reject = reject;
+    });
+    this.arrived.catch(() => {});
+  }
+
+  /** No machine will come. */
+  readonly fail = (error: Error): void => this.#reject(error);
+
+  tell(event: ReceiveEvent): void {
+    tellUndisturbed(this.#options.onEvent, event);
+  }
+
+  /** What is on record of a migration that this process knows nothing of. */
+  async recall(migration: string): Promise<TargetDecision | 'unknown'> {
+    return (await this.#options.recall?.(migration)) ?? 'unknown';
+  }
+
+  /** Checks a description, and makes or finds its machine. @returns whether it holds something already */
+  async takeIn(arrival: Arrival, peer: string, description: MachineDescription, rest: Uint8Array): Promise<boolean> {
+    new PageSpace(description.regions, this.#host.maxPages);
+    if (arrival.description) {
+      const difference = differenceOf(arrival.description, description);
+      if (difference !== undefined)
+        throw new MigrationError('other-machine', `Cannot go on with another machine: ${difference}`);
+    }
+    arrival.log.describe(description.name, peer);
+    const isNew = arrival.machine === undefined;
+    if (isNew) await this.#checkIsNew(arrival);
+    if (!arrival.may('describe')) arrival.enter('describe');
+    if (isNew) {
+      const machine = await this.#host.create(description, rest);
+      void machine.ended?.then((error) => this.#onMachineEnded(arrival, error)).catch(this.fail);
+      await arrival.take(description, machine);
+    }
+    await arrival.decide('receiving');
+    arrival.enter('describe');
+    return !isNew || arrival.machine?.isSeeded === true;
+  }
+
+  /** A migration that an earlier process of this side has decided about is over: what it has written down stands. */
+  async #checkIsNew({ migration }: Arrival): Promise<void> {
+    const decision = await this.recall(migration);
+    if (decision === 'unknown') return;
+    const why = `this migration is on record here as ${decision}, by an earlier process; a new one can begin`;
+    throw new MigrationError('is-over', `Cannot take this machine: ${why}`);
+  }
+
+  /** Takes the machine over, once; the decision is on disk before it moves. */
+  async start(arrival: Arrival): Promise<void> {
+    if (!arrival.may('commit')) arrival.enter('commit');
+    if (arrival.failure && arrival.state !== 'running') throw arrival.failure;
+    if (arrival.state !== 'running') await arrival.decide('started');
+    // `migrate --resolve` may have been quicker; what was launched is not launched again.
+    arrival.enter('commit');
+    if (arrival.machine) await this.#launch(arrival, arrival.machine);
+  }
+
+  /**
+   * The machine is this side's: it runs, unless it was paused, or is only kept here. One that does not start stays
+   * this side's, paused: the source asks again, and has it tried again.
+   */
+  async #launch(arrival: Arrival, machine: TargetMachine): Promise<void> {
+    const { isPaused } = arrival;
+    if (arrival.isLaunched) return;
+    if (!isPaused && machine.runs) await this.#start(machine);
+    if (arrival.isLaunched) return;
+    arrival.isLaunched = true;
+    this.#resolve(machine);
+    this.tell({ event: !machine.runs ? 'arrived-in-file' : isPaused ? 'arrived-paused' : 'running' });
+  }
+
+  async #start(machine: TargetMachine): Promise<void> {
+    try {
+      await machine.start();
+    } catch (error) {
+      this.tell({ event: 'not-started', message: (error as SavkitError).message });
+      throw error;
+    }
+  }
+
+  /** A link has ended before the machine ran. */
+  async onLinkEnd(arrival: Arrival, error: SavkitError): Promise<void> {
+    if (arrival.state === 'ended') return this.giveUp(arrival, error);
+    const isRefused = arrival.state === 'greeted' && !(error instanceof LinkError);
+    if (!isRefused) this.tell({ event: 'link-lost', message: error.message, state: arrival.state });
+    const isOver = arrival.state === 'receiving' && !(error instanceof LinkError);
+    if (isOver) return this.giveUp(arrival, error);
+    arrival.enter('link-lost');
+    if (arrival.state === 'interrupted') this.#giveUpLater(arrival, error);
+    if (arrival.state === 'in-doubt') this.#awaitAnswer(arrival);
+  }
+
+  /**
+   * A machine that was promised, and can't run here any more: it never has, so this side may give it up, and tells the
+   * source when that asks. One that is not whole fails by itself when it is to be.
+   */
+  async #onMachineEnded(arrival: Arrival, error: SavkitError): Promise<void> {
+    arrival.failure = error;
+    if (arrival.state === 'ready') await this.#endLink();
+    if (arrival.state !== 'in-doubt') return;
+    arrival.owesAnswer = true;
+    await this.giveUp(arrival, error);
+  }
+
+  /** The machine is the source's for good. */
+  async giveUp(arrival: Arrival, error: Error): Promise<void> {
+    if (arrival.state !== 'ended') arrival.enter('give-up');
+    // What stands there, `receiving`, says the same; of one that was ready only the written word counts.
+    try {
+      if (arrival.machine) await arrival.decide('gave-up');
+    } finally {
+      arrival.machine?.discard();
+      this.fail(error);
+    }
+  }
+
+  #giveUpLater(arrival: Arrival, error: SavkitError): void {
+    const { attempt } = arrival;
+    const giveUp = () => {
+      if (arrival.state === 'interrupted' && arrival.attempt === attempt) this.giveUp(arrival, error).catch(this.fail);
+    };
+    after(this.#options.keepMs ?? KEEP_MS, giveUp, { keepsAlive: false });
+  }
+
+  /**
+   * The machine is whole, but whether it may run is written elsewhere: until the source, or `migrate --resolve`, tells.
+   */
+  async #awaitAnswer(arrival: Arrival): Promise<void> {
+    while (arrival.state === 'in-doubt') {
+      await sleep(LOOK_EVERY_MS, { keepsAlive: false });
+      const written = await arrival.log.read().catch(() => 'ready');
+      if (arrival.state !== 'in-doubt') return;
+      if (written === 'started' && arrival.machine) {
+        arrival.enter('run');
+        // Who has written it has told the source, or is about to.
+        arrival.isKnownToRun = true;
+        await this.#launch(arrival, arrival.machine).catch(this.fail);
+      } else if (written === 'gave-up')
+        await this.giveUp(arrival, new MigrationError('gave-up', 'The machine stays at the source'));
+    }
+  }
+}
