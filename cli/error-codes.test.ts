@@ -17,7 +17,7 @@ const EXTENDS: Readonly<Record<string, string>> = {
   PeerError: 'MigrationError',
 };
 /** Where codes are declared. */
-const CATALOGUE = /^formats\/codes\/|migration-error\.ts$|host-memory-error\.ts$|explain\/own-codes/;
+const CATALOGUE = /^formats\/codes\/|migration-error\.ts$|host-memory-error\.ts$|wake-codes\.ts$|explain\/own-codes/;
 
 const sources = ['formats', 'src', 'migrations', 'cli'].flatMap((floor) =>
   readdirSync(join(ROOT, floor), { recursive: true, encoding: 'utf8' })
@@ -62,6 +62,7 @@ describe('codes of errors', () => {
       'EnvironmentError',
       'MigrationError',
     ]);
+    expect(explanationsOf('ram-size').map(({ error }) => error)).toEqual(['FormatError', 'Difference']);
     expect(explanationsOf('truncated')[0].next.join()).toContain('savkit salvage');
   });
 

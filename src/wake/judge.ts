@@ -9,19 +9,20 @@ import { roleOf } from './device-roles.ts';
 import { drivesOf } from './drives.ts';
 import { type CpuState, cpuStates } from './units/cpu-state.ts';
 import type { MachineUnits } from './units/machine-units.ts';
+import type { RefusalCode } from './wake-codes.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** Why a state can't be woken, and what helps. */
 export interface Refusal {
   /** One word for programs. */
-  code: string;
+  code: RefusalCode;
   reason: string;
   remedy: string;
 }
 
 type Rule = (units: MachineUnits, options: WakeOptions) => Refusal[];
 
-const refusal = (code: string, reason: string, remedy: string): Refusal => ({ code, reason, remedy });
+const refusal = (code: RefusalCode, reason: string, remedy: string): Refusal => ({ code, reason, remedy });
 const ANOTHER_MOMENT = 'load it in VirtualBox, let it run for a moment and save it again';
 
 /** All reasons that the state itself gives, before any QEMU is started. */

@@ -5,18 +5,19 @@ import type { Tm } from '../../formats/units/cpu/tm.ts';
 import { drivesOf } from './drives.ts';
 import { interruptRoutes } from './put-state.ts';
 import type { MachineUnits } from './units/machine-units.ts';
+import type { NoticeCode } from './wake-codes.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** Something that a woken guest lacks, or does otherwise. */
 export interface Notice {
   /** `lost`: a device or its state is gone. `warning`: the guest may have trouble. */
   kind: 'lost' | 'warning';
-  code: string;
+  code: NoticeCode;
   message: string;
 }
 
-const lost = (code: string, message: string): Notice => ({ kind: 'lost', code, message });
-const warning = (code: string, message: string): Notice => ({ kind: 'warning', code, message });
+const lost = (code: NoticeCode, message: string): Notice => ({ kind: 'lost', code, message });
+const warning = (code: NoticeCode, message: string): Notice => ({ kind: 'warning', code, message });
 
 const KVM = 3;
 const MHZ = 1_000_000;

@@ -1,3 +1,4 @@
+import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { FOOTER_SIZE } from '../../../formats/ssm/v2-tail.ts';
@@ -180,12 +181,12 @@ function incompleteUnits(units: readonly UnitSummary[]): Difference[] {
 /** What every state must have, whatever the machine. */
 function missingUnits(units: readonly UnitSummary[]): Difference[] {
   const differences: Difference[] = [];
-  const add = (at: number, code: string, vboxCode: string, message: string, place: Finding['place'] = {}) =>
+  const add = (at: number, code: DifferenceCode, vboxCode: string, message: string, place: Finding['place'] = {}) =>
     differences.push({ at, finding: { severity: 'error', code, vboxCode, message, place } });
   const pgm = units.findIndex(isPgm);
   const cpum = units.findIndex(({ name }) => name === 'cpum');
   if (pgm >= 0 && (cpum < 0 || cpum > pgm)) {
-    const what = cpum < 0 ? 'there is no unit cpum' : 'the unit cpum comes behind pgm';
+    const what = cpum < 0 ? 'there is no unit cpum' : 'the unit cpum comes after pgm';
     add(pgm, 'no-cpum', 'VERR_WRONG_ORDER', `Memory can not be loaded before the CPUs: ${what}`, {
       unit: 'pgm',
       instance: 1,

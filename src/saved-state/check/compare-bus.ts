@@ -1,3 +1,4 @@
+import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts';
 import { hex } from '../../../formats/errors.ts';
 import { isNetworkCard, pciName, pciVendor, VMWARE } from '../../../formats/units/chipset/pci-ids.ts';
 import type { Comparison } from './comparison.ts';
@@ -31,7 +32,7 @@ export function compareBus(comparison: Comparison): Set<string> {
   const saved = new Map(state.pciSlots.map((slot) => [slot.devfn, slotOf(slot)]));
   const own = new Map(slotsOf(target).map((slot) => [slot.devfn, slot]));
   const last = Math.max(...saved.keys());
-  const report = (devfn: number, code: string, message: string, ...devices: (string | undefined)[]) => {
+  const report = (devfn: number, code: DifferenceCode, message: string, ...devices: (string | undefined)[]) => {
     comparison.mismatch(bus, code, `${message} (slot ${hex(devfn)})`);
     for (const device of devices) if (device !== undefined) met.add(device);
   };

@@ -1,3 +1,4 @@
+import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import { LIVE_CONTROL_UNIT } from '../../../formats/units/machine/live-control.ts';
@@ -51,7 +52,7 @@ export function compareReleases(
 
 function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unknown: Set<string>): Finding | undefined {
   const place = { unit: unit.name, instance: unit.instance, version: unit.version, pass: unit.pass };
-  const refuse = (code: string, vboxCode: string, message: string): Finding => ({
+  const refuse = (code: DifferenceCode, vboxCode: string, message: string): Finding => ({
     severity: 'error',
     code,
     vboxCode,
@@ -92,7 +93,7 @@ function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unkn
     return undefined;
   }
   if (!isComparedVersion(unit.name, version) || (version <= known.newest && version >= known.oldest)) return undefined;
-  const [bound, code] =
+  const [bound, code]: [string, DifferenceCode] =
     version < known.oldest
       ? [`from ${versionText(known.oldest)} on`, 'unit-too-old']
       : [`up to ${versionText(known.newest)}`, 'unit-too-new'];

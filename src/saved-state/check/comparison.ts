@@ -1,3 +1,4 @@
+import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts';
 import type { Finding } from '../reading/findings.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { Difference } from './difference.ts';
@@ -29,12 +30,12 @@ export class Comparison {
     return saved !== undefined && target !== undefined && saved !== target;
   }
 
-  mismatch(unit: string, code: string, message: string, instance?: number): void {
+  mismatch(unit: string, code: DifferenceCode, message: string, instance?: number): void {
     this.add(unit, code, 'VERR_SSM_LOAD_CONFIG_MISMATCH', message, instance);
   }
 
   /** Where the state has no such unit the loader compares nothing. @param instance absent: the first one */
-  add(name: string, code: string, vboxCode: string, message: string, instance?: number): void {
+  add(name: string, code: DifferenceCode, vboxCode: string, message: string, instance?: number): void {
     const at = this.#indexOf(name, instance);
     if (at < 0) return;
     const unit = this.state.units[at];

@@ -1,4 +1,5 @@
 import { getSystemErrorMap } from 'node:util';
+import { DIFFERENCE_CODES, type DifferenceCode } from '../../../formats/codes/difference-codes.ts';
 import { ENVIRONMENT_CODES } from '../../../formats/codes/environment-codes.ts';
 import { FORMAT_CODES, type FormatCode } from '../../../formats/codes/format-codes.ts';
 import { UNSUPPORTED_CODES } from '../../../formats/codes/unsupported-codes.ts';
@@ -6,9 +7,9 @@ import { USAGE_CODES } from '../../../formats/codes/usage-codes.ts';
 import { HOST_MEMORY_CODES } from '../../gmm/host-memory-error.ts';
 import type { Trouble } from './codes/kinds.ts';
 
-/** The codes of one class of errors. */
+/** The codes of one class of errors, or of one kind of findings. */
 export interface CodeFamily {
-  /** Name of the class. */
+  /** Name of the class, or of the kind of findings. */
   error: string;
   /** What each code means, for people. */
   codes: Readonly<Record<string, string>>;
@@ -43,10 +44,31 @@ const KINDS_OF_FORMAT_CODES = {
   'zeros-to-end': 'file-cut',
 } satisfies Partial<Record<FormatCode, Trouble>>;
 
+const KINDS_OF_DIFFERENCES = {
+  'container-too-new': 'release-differs',
+  'cpu-feature': 'cpu-differs',
+  cpuid: 'cpu-differs',
+  'extended-state': 'cpu-differs',
+  'live-pgm-10': 'release-differs',
+  'manifest-bytes': 'bytes-changed',
+  'manifest-field': 'bytes-changed',
+  'manifest-page': 'bytes-changed',
+  'manifest-size': 'bytes-changed',
+  'manifest-unit': 'bytes-changed',
+  'no-console-data': 'unit-contradicts',
+  'no-cpum': 'unit-contradicts',
+  'other-version': 'release-differs',
+  'page-types': 'release-differs',
+  'unit-too-new': 'release-differs',
+  'unit-too-old': 'release-differs',
+  'unit-unknown': 'release-differs',
+} satisfies Partial<Record<DifferenceCode, Trouble>>;
+
 /** All codes but those of migrations. */
 export const CODE_FAMILIES: readonly CodeFamily[] = [
   { error: 'FormatError', codes: FORMAT_CODES, kind: 'bytes-changed', kinds: KINDS_OF_FORMAT_CODES },
   { error: 'UnsupportedError', codes: UNSUPPORTED_CODES, kind: 'not-supported' },
+  { error: 'Difference', codes: DIFFERENCE_CODES, kind: 'machine-differs', kinds: KINDS_OF_DIFFERENCES },
   { error: 'UsageError', codes: USAGE_CODES, kind: 'asked-wrongly' },
   { error: 'EnvironmentError', codes: ENVIRONMENT_CODES, kind: 'around-savkit' },
   { error: 'HostMemoryError', codes: HOST_MEMORY_CODES, kind: 'host-trouble' },

@@ -1,3 +1,4 @@
+import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts';
 import {
   EnvironmentError,
   FormatError,
@@ -211,6 +212,6 @@ function comparePages(range: string, was: PageHashes, is: PageHashes, places: Me
   }
 }
 
-function report(findings: Findings, code: string, message: string, place: Place): void {
+function report(findings: Findings, code: DifferenceCode, message: string, place: Place): void {
   findings.add({ severity: 'error', code, message, place });
 }

@@ -1,3 +1,4 @@
+import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts';
 import { hex } from '../../../formats/errors.ts';
 import { fieldsOf } from '../../../formats/qemu/device-fields.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
@@ -173,11 +174,11 @@ class Comparison implements QemuComparison {
     }
   }
 
-  #add(at: number, code: string, message: string, place: Finding['place'], qemuSays: string): void {
+  #add(at: number, code: DifferenceCode, message: string, place: Finding['place'], qemuSays: string): void {
     this.differences.push({ at, finding: { severity: 'error', code, message, place, qemuSays } });
   }
 
-  #warn(code: string, message: string, place: Finding['place']): void {
+  #warn(code: DifferenceCode, message: string, place: Finding['place']): void {
     this.differences.push({ at: FOUR_GIB ** 2, finding: { severity: 'warning', code, message, place } });
   }
 }

@@ -163,6 +163,13 @@ export const KINDS = {
       '`savkit inspect FILE` tells what the file is.',
     ],
   },
+  'not-wakeable': {
+    lost: 'Nothing: the state is good, and VirtualBox loads it as before.',
+    next: [
+      '`savkit wake STATE -o OUT` lists all reasons, each with a way round it where there is one; it writes nothing then.',
+      '`savkit extract STATE -o memory.raw` gets the memory out without running the guest.',
+    ],
+  },
   'asked-wrongly': {
     lost: 'Nothing: nothing was done.',
     next: ['The message says what was expected; `savkit COMMAND --help` lists what the command takes.'],

@@ -1,0 +1,37 @@
+/** Why a state can not go on in QEMU, by code. */
+export const REFUSAL_CODES = {
+  'busy-disk': 'a transfer of a disk controller is under way',
+  'busy-floppy': 'a command of the floppy controller is under way',
+  chipset: 'the machine has a chipset that can not be woken',
+  device: 'a device has no counterpart in QEMU that its state can be put into',
+  disks: 'a controller of disks has no counterpart in QEMU that its state can be put into',
+  efi: 'the machine has EFI firmware, whose state is not known',
+  'extended-state': 'a CPU uses extended state that can not be taken over',
+  'hyper-v': 'the guest uses the Hyper-V interface, whose state is not known',
+  'kvm-calls': 'the guest calls KVM, which QEMU can not answer without it',
+  nested: 'a CPU runs virtual machines itself',
+  'network-card': 'QEMU has no network card of this kind',
+  'no-disk': 'a disk of the machine was not given, and the guest would lose it',
+  'no-such-drive': 'a file was given for a drive that the machine does not have',
+  'pending-trap': 'an interrupt is being delivered to a CPU',
+  svga: "the guest draws through VMSVGA, which QEMU's VGA lacks",
+  'unit-missing': 'the state lacks a unit that is needed',
+  x2apic: 'the guest uses its local APICs in x2APIC mode',
+} as const satisfies Record<string, string>;
+
+/** What a guest loses or notices that goes on in QEMU, by code. */
+export const NOTICE_CODES = {
+  additions: 'guest additions find no device to talk to',
+  dropped: 'a device was left out with --without, and its driver finds nothing there',
+  gpe: 'events of ACPI beyond the fixed ones are lost',
+  'kvm-clock': "the guest's clock of KVM is not written any more",
+  medium: 'a drive is empty',
+  'no-interrupts': 'the guest gets no interrupts of a PCI device',
+  tsc: 'the time stamp counter runs at another speed',
+  'twin-lines': 'interrupts of PCI devices arrive only as long as the guest does not set them up anew',
+} as const satisfies Record<string, string>;
+
+/** Why a state can not go on in QEMU; `savkit explain CODE` tells more. */
+export type RefusalCode = keyof typeof REFUSAL_CODES;
+/** What a guest loses or notices that goes on in QEMU; `savkit explain CODE` tells more. */
+export type NoticeCode = keyof typeof NOTICE_CODES;
