@@ -4,7 +4,7 @@ import type { FileCommand } from './many/file-command.ts';
 import type { FileAnswer, FileTask, WorkerStart } from './many/worker-messages.ts';
 import { runOne } from './process/run-command.ts';
 import { printIn } from './terminal/print.ts';
-import { Progress } from './terminal/progress.ts';
+import { ProgressBar } from './terminal/progress.ts';
 
 /** Works on files that the process at the other end of the channel names, one at a time, until that one ends. */
 export function runFileWorker(): void {
@@ -27,7 +27,7 @@ function fileRunner({ command, options, style }: WorkerStart): (task: FileTask) 
   const loading = COMMANDS.find(({ command: usage }) => usage.split(' ')[0] === command)?.load();
   return async ({ file, ...own }) => {
     const { perFile } = (await loading) as unknown as FileCommand;
-    const progress = new Progress(command, file, false);
+    const progress = new ProgressBar(command, file, false);
     const all = { ...options, ...own };
     const job = { file, signal: stop.signal, progress };
     const { text, told, ...done } = await runOne(command, job, all, (each) => perFile(each, all));

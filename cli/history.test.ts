@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { world } from '../formats/world/world.ts';
-import { type Decision, recordPath, type Side, writeRecord } from '../migrations/hand-over/decision-record.ts';
+import { type Decision, recordPath, type MigrationSide, writeRecord } from '../migrations/hand-over/decision-record.ts';
 import { runHere } from './testing/run-here.ts';
 import { expectSchema } from './testing/savkit-json.ts';
 
@@ -20,7 +20,7 @@ afterAll(() => {
 /** More than Linux gives. */
 const NO_PID = 2 ** 30;
 
-function write(id: number, side: Side, decision: Decision, { at = id, pid = NO_PID, machine = 'box' } = {}) {
+function write(id: number, side: MigrationSide, decision: Decision, { at = id, pid = NO_PID, machine = 'box' } = {}) {
   const migration = id.toString(16).padStart(32, '0');
   const head = { format: 'savkit-migration/1', side, migration, decision, machine, peer: `peer${id}` } as const;
   return writeRecord(recordPath(folder, migration, side), {

@@ -20,8 +20,8 @@ export type { DiskWay, PageAccess, SourceMachine, TargetHost, TargetMachine } fr
 export { PageHashes } from './machine/page-hashes.ts';
 export { PageSet } from './machine/page-set.ts';
 export type { ProofMode } from './policy/choose-proof.ts';
-export { decideRound, type RoundDecision, type RoundFigures, type Verdict } from './policy/decide-round.ts';
-export { type DirtyCurve, type Forecast, type ForecastFigures, forecast } from './policy/forecast.ts';
+export { decideRound, type RoundDecision, type RoundFigures, type RoundVerdict } from './policy/decide-round.ts';
+export { type DirtyCurve, type MigrationForecast, type ForecastFigures, forecast } from './policy/forecast.ts';
 export { DEFAULT_LIMITS, type MigrationLimits } from './policy/limits.ts';
 export type {
   DowntimePhases,

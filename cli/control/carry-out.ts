@@ -5,7 +5,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { DecisionFile, type GuestRecord } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { SourceMachine } from '../../migrations/machine/machine.ts';
-import { type Forecast, forecast } from '../../migrations/policy/forecast.ts';
+import { type MigrationForecast, forecast } from '../../migrations/policy/forecast.ts';
 import { completeLimits, type MigrationLimits } from '../../migrations/policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
 import { measureMachine } from '../../migrations/source/measure.ts';
@@ -132,7 +132,7 @@ export function changeLimits(machine: object, changes: LimitsInJson): MigrationL
 }
 
 /** Measures a machine of this process, which runs on, and foretells its migration. */
-export function foretell(own: OwnMachine, request: ForetellRequest): Promise<Forecast & { dirtyRate: number }> {
+export function foretell(own: OwnMachine, request: ForetellRequest): Promise<MigrationForecast & { dirtyRate: number }> {
   return foretellOf(new DepartingMachine(own.name, own.machine, own.running), request);
 }
 
@@ -140,7 +140,7 @@ export function foretell(own: OwnMachine, request: ForetellRequest): Promise<For
 export async function foretellOf(
   source: SourceMachine,
   { limits, rate, compression }: ForetellRequest,
-): Promise<Forecast & { dirtyRate: number }> {
+): Promise<MigrationForecast & { dirtyRate: number }> {
   const figures = await measureMachine(source, rate, compression);
   const last = figures.curve[figures.curve.length - 1];
   return { ...forecast(figures, limitsOf(limits)), dirtyRate: (last.pages * PAGE_SIZE * 1000) / last.ms };

@@ -26,29 +26,29 @@ type Operation<C extends ControlCommand> = (
 
 /** What each command of a control socket does. */
 const OPERATIONS: { readonly [C in ControlCommand]: Operation<C> } = {
-  status: (kept) => ({ ...describeMachine(kept), migration: kept.migration ?? null }),
+  status: (kept) => ({ ...machineDescription(kept), migration: kept.migration ?? null }),
   stats: ({ running }, { pattern }) => ({ statistics: listStatistics(running.machine.statistics, pattern) }),
   check,
   pause: (kept) => {
     kept.running.pause();
-    return describeMachine(kept);
+    return machineDescription(kept);
   },
   resume: (kept) => {
     kept.running.resume();
-    return describeMachine(kept);
+    return machineDescription(kept);
   },
   reset: (kept) => {
     kept.running.reset();
-    return describeMachine(kept);
+    return machineDescription(kept);
   },
   stop: (kept) => {
     kept.running.stop();
-    return describeMachine(kept);
+    return machineDescription(kept);
   },
   console: runLine,
   throttle: (kept, { share }) => {
     kept.running.throttle = share;
-    return describeMachine(kept);
+    return machineDescription(kept);
   },
   save,
   'live-save': saveLive,
@@ -104,7 +104,7 @@ async function check(
 }
 
 /** What `status` says. */
-export function describeMachine({ name, running, host }: KeptMachine): MachineStatus {
+export function machineDescription({ name, running, host }: KeptMachine): MachineStatus {
   const { guest, machine, memory, figures, state, throttle } = running;
   const { seed, rate, places, patternSize, steps, ticks } = guest.block;
   return {

@@ -12,7 +12,7 @@ import {
   type ShapeValue,
   text,
 } from '../../formats/values/shape.ts';
-import type { Forecast } from '../../migrations/policy/forecast.ts';
+import type { MigrationForecast } from '../../migrations/policy/forecast.ts';
 import { EVENT_SHAPES, figure, progressShape, reportShape, words } from '../../migrations/report/report-shapes.ts';
 import type { TeleportReport } from '../../migrations/teleporter/teleport-running.ts';
 import type { LiveSaveReport, PassReport } from '../../src/live-save/live-save.ts';
@@ -92,7 +92,7 @@ const liveSave: Shape<LiveSaveReport & { path: string }> = record({
   wasSuspended: flag,
 });
 
-const forecast: Shape<Forecast & { dirtyRate: number }> = record({
+const forecast: Shape<MigrationForecast & { dirtyRate: number }> = record({
   converges: flag,
   because: words,
   rounds: figure,

@@ -15,7 +15,7 @@ import { drainText, dryRunText, tellDrainEvent } from './drain-text.ts';
 import { dryRun } from './dry-run.ts';
 import { type FoundMachine, findMachines } from './find-machines.ts';
 import { isPlan, readPlan } from './plan.ts';
-import { Target } from './targets.ts';
+import { DrainTarget } from './targets.ts';
 
 export interface DrainCommandOptions extends CommonOptions, TrustOptions {
   machines: string[];
@@ -45,7 +45,7 @@ export async function drainHost(given: DrainCommandOptions, { signal }: Job): Pr
   checkSlots('per-target', perTarget);
   if (to.length === 0) throw new UsageError('usage', 'Cannot drain: expected --to HOST:PORT, of one target or more');
   const { trust, env } = await trustOf(options);
-  const targets = [...new Set(to)].map((each) => new Target(each, trust));
+  const targets = [...new Set(to)].map((each) => new DrainTarget(each, trust));
   const words = migrateWords(options);
   await ensureFolder(options.records);
   const journal = await DrainJournal.open(options.journal, options.resume);
@@ -149,7 +149,7 @@ async function lookAround(
 
 function outcomeOf(
   machines: readonly DrainedMachine[],
-  targets: readonly Target[],
+  targets: readonly DrainTarget[],
   halted: string | undefined,
   quiet: boolean,
 ): Outcome {

@@ -7,7 +7,7 @@ import { indent, line, lines, NO_TEXT, type Piece, type TerminalText } from '../
 import type { LiveReport } from '../text/live-report.ts';
 import type { DrainEvent, DrainedMachine } from './drain.ts';
 import type { DryRun } from './dry-run.ts';
-import type { Target } from './targets.ts';
+import type { DrainTarget } from './targets.ts';
 
 const OUTCOMES: Readonly<Record<DrainedMachine['outcome'], () => Piece>> = {
   moved: () => good('moved'),
@@ -18,7 +18,7 @@ const OUTCOMES: Readonly<Record<DrainedMachine['outcome'], () => Piece>> = {
 /** What has come of all machines, for people. */
 export function drainText(
   machines: readonly DrainedMachine[],
-  targets: readonly Target[],
+  targets: readonly DrainTarget[],
   halted: string | undefined,
 ): TerminalText {
   const rows = machines.map(({ name, bytes, outcome, to, downtimeMs, because }) => [

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { MIB } from '../../formats/sizes.ts';
 import { world } from '../../formats/world/world.ts';
-import { type Decision, type Side, writeRecord } from '../../migrations/hand-over/decision-record.ts';
+import { type Decision, type MigrationSide, writeRecord } from '../../migrations/hand-over/decision-record.ts';
 import { MIGRATION_CODES } from '../../migrations/wire/migration-error.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
@@ -129,7 +129,7 @@ describe('the fate of a machine that was sent off', () => {
   async function fate(source: Decision | undefined, target?: Decision, pid = GONE) {
     const records = join(folder, `fate-${source}-${target}-${pid}`);
     mkdirSync(records, { recursive: true });
-    const write = (side: Side, decision: Decision) =>
+    const write = (side: MigrationSide, decision: Decision) =>
       writeRecord(join(records, `${migration}.${side}.json`), {
         format: 'savkit-migration/1',
         ...{

@@ -6,7 +6,7 @@ import { type Fate, type FateOptions, fateOf } from './fate.ts';
 import { type FoundMachine, lookAt } from './find-machines.ts';
 import { type MoveResult, move } from './move.ts';
 import { consequenceOf } from './reasons.ts';
-import { roomiest, type Target } from './targets.ts';
+import { roomiest, type DrainTarget } from './targets.ts';
 
 /** A machine, and what has come of it. */
 export interface DrainedMachine extends FoundMachine, Ended {
@@ -20,7 +20,7 @@ export interface DrainedMachine extends FoundMachine, Ended {
 
 export interface DrainOptions {
   machines: readonly FoundMachine[];
-  targets: readonly Target[];
+  targets: readonly DrainTarget[];
   /** Machines on their way at a time, in all and to one target. */
   jobs: number;
   perTarget: number;
@@ -139,7 +139,7 @@ export class Drain {
     this.#waiting.splice(this.#waiting.indexOf(leaving), 1);
   }
 
-  #fitting({ found, tried }: Leaving): Target[] {
+  #fitting({ found, tried }: Leaving): DrainTarget[] {
     return this.#options.targets.filter(
       (target) => target.stoppedBecause === undefined && !tried.has(target.to) && target.hasRoomFor(found.bytes),
     );
@@ -157,7 +157,7 @@ export class Drain {
     return reasons.join('; ');
   }
 
-  async #send(leaving: Leaving, target: Target): Promise<void> {
+  async #send(leaving: Leaving, target: DrainTarget): Promise<void> {
     const { found } = leaving;
     try {
       await target.ask();
@@ -192,7 +192,7 @@ export class Drain {
   }
 
   /** Records come first: only what they say is here is sent again. */
-  async #settle(leaving: Leaving, target: Target, begun: Begun, result: MoveResult): Promise<void> {
+  async #settle(leaving: Leaving, target: DrainTarget, begun: Begun, result: MoveResult): Promise<void> {
     const { code, downtimeMs, message } = result;
     if (result.outcome === 'handed-over') {
       target.moved++;
@@ -227,7 +227,7 @@ export class Drain {
     this.#waiting.unshift(leaving);
   }
 
-  #later(leaving: Leaving, { to }: Target, because: string): void {
+  #later(leaving: Leaving, { to }: DrainTarget, because: string): void {
     leaving.notBefore = performance.now() + LATER_MS;
     if (++leaving.waits > MOST_WAITS) leaving.tried.set(to, because);
     if (leaving.waits === 1)
@@ -235,7 +235,7 @@ export class Drain {
     this.#waiting.push(leaving);
   }
 
-  #stopTarget(target: Target, because: string): void {
+  #stopTarget(target: DrainTarget, because: string): void {
     if (target.stoppedBecause !== undefined) return;
     target.stoppedBecause = because;
     this.#options.onEvent({ event: 'target-stopped', to: target.to, because });

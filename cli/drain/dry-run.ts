@@ -1,24 +1,24 @@
 import type { SavkitError } from '../../formats/errors.ts';
 import type { FoundMachine } from './find-machines.ts';
-import { type Forecast, foretell } from './move.ts';
-import { roomiest, type Target } from './targets.ts';
+import { type MoveForecast, foretell } from './move.ts';
+import { roomiest, type DrainTarget } from './targets.ts';
 
 /** What a drain would do with a machine. */
 export interface PlannedMove extends FoundMachine {
   /** Where it would go as things stand; null: nowhere. */
   to: string | null;
-  forecast: Forecast;
+  forecast: MoveForecast;
 }
 
 export interface DryRun {
   moves: PlannedMove[];
-  targets: { to: string; room: Target['room'] | null; because: string | null }[];
+  targets: { to: string; room: DrainTarget['room'] | null; because: string | null }[];
 }
 
 /** Asks targets and machines, and moves nothing. @param words options of `migrate` */
 export async function dryRun(
   machines: readonly FoundMachine[],
-  targets: readonly Target[],
+  targets: readonly DrainTarget[],
   words: readonly string[],
   signal: AbortSignal,
 ): Promise<DryRun> {
@@ -42,7 +42,7 @@ export async function dryRun(
   return { moves, targets: told };
 }
 
-async function askOrStop(target: Target): Promise<void> {
+async function askOrStop(target: DrainTarget): Promise<void> {
   try {
     await target.ask();
   } catch (error) {

@@ -40,7 +40,7 @@ export async function move(
 }
 
 /** How the migration of a machine would go. */
-export interface Forecast {
+export interface MoveForecast {
   /** It would come to an end. */
   isPossible: boolean;
   /** One line for people. */
@@ -50,7 +50,7 @@ export interface Forecast {
 }
 
 /** Has `savkit migrate --dry-run` look at a machine, which runs on. */
-export async function foretell(machine: string, words: readonly string[], signal: AbortSignal): Promise<Forecast> {
+export async function foretell(machine: string, words: readonly string[], signal: AbortSignal): Promise<MoveForecast> {
   const { exitCode, result, error } = await runMigrate([machine, '--dry-run', ...words], {}, () => {}, signal);
   // Of a guest of QEMU the forecast stands beside what is in the way.
   const told = ((result?.forecast ?? result) as Loose | undefined) ?? {};

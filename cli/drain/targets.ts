@@ -5,7 +5,7 @@ import type { Trust } from '../../migrations/trust/trust.ts';
 import type { TargetRoom } from '../../migrations/wire/messages.ts';
 
 /** A host that machines go to. */
-export class Target {
+export class DrainTarget {
   readonly to: string;
   /** What it could take when it was last asked; undefined where it does not tell. */
   room: TargetRoom | undefined;
@@ -35,7 +35,7 @@ export class Target {
 }
 
 /** The one of these with the most room; of equal ones that with the fewest machines on their way. */
-export function roomiest(targets: readonly Target[]): Target | undefined {
-  const bytesOf = ({ room }: Target) => room?.bytes ?? 0;
+export function roomiest(targets: readonly DrainTarget[]): DrainTarget | undefined {
+  const bytesOf = ({ room }: DrainTarget) => room?.bytes ?? 0;
   return [...targets].sort((a, b) => a.running - b.running || bytesOf(b) - bytesOf(a))[0];
 }

@@ -34,12 +34,12 @@ export interface FleetJob {
   opts: { attempts?: number };
 }
 
-export type JobState = 'waiting' | 'active' | 'delayed' | 'completed' | 'failed';
+export type QueuedJobState = 'waiting' | 'active' | 'delayed' | 'completed' | 'failed';
 
 export interface FleetQueue {
   addBulk(jobs: readonly { name: string; data: Work; opts: object }[]): Promise<unknown>;
-  getJobCounts(...states: JobState[]): Promise<Record<string, number>>;
-  getJobs(states: JobState[], first: number, last: number, ascending: boolean): Promise<(FleetJob | undefined)[]>;
+  getJobCounts(...states: QueuedJobState[]): Promise<Record<string, number>>;
+  getJobs(states: QueuedJobState[], first: number, last: number, ascending: boolean): Promise<(FleetJob | undefined)[]>;
   close(): Promise<void>;
   on(event: 'error', handle: (error: Error) => void): void;
 }

@@ -1,8 +1,8 @@
 import { keyOf } from './add.ts';
-import type { FileLine, FleetJob, FleetQueue, JobState } from './engine.ts';
+import type { FileLine, FleetJob, FleetQueue, QueuedJobState } from './engine.ts';
 
 const PAGE = 100;
-const STATES: readonly JobState[] = ['completed', 'failed'];
+const STATES: readonly QueuedJobState[] = ['completed', 'failed'];
 
 /** Each file's result once: of several for the same work the last one, and of a job that failed why. */
 export async function resultsOf(queue: FleetQueue): Promise<FileLine[]> {
@@ -16,7 +16,7 @@ export async function resultsOf(queue: FleetQueue): Promise<FileLine[]> {
   return [...results.values()].sort((a, b) => (String(a.file) < String(b.file) ? -1 : 1));
 }
 
-async function* jobsOf(queue: FleetQueue, state: JobState): AsyncGenerator<FleetJob> {
+async function* jobsOf(queue: FleetQueue, state: QueuedJobState): AsyncGenerator<FleetJob> {
   for (let first = 0; ; first += PAGE) {
     const jobs = await queue.getJobs([state], first, first + PAGE - 1, true);
     for (const job of jobs) if (job) yield job;

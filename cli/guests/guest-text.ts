@@ -1,7 +1,7 @@
 import { countText } from '../../formats/amounts.ts';
 import type { GuestFacts } from '../../migrations/guests/guest-facts.ts';
 import type { Hindrance } from '../../migrations/guests/hindrances.ts';
-import type { Forecast } from '../../migrations/policy/forecast.ts';
+import type { MigrationForecast } from '../../migrations/policy/forecast.ts';
 import { forecastText } from '../migration/migration-text.ts';
 import { sizeText } from '../terminal/size-text.ts';
 import { bad, good } from '../terminal/styles.ts';
@@ -12,7 +12,7 @@ export function guestCheckText(
   name: string,
   { name: guest, version, machineType, accelerator, cpus, backends, status }: GuestFacts,
   hindrances: readonly Hindrance[],
-  told: (Forecast & { dirtyRate: number }) | undefined,
+  told: (MigrationForecast & { dirtyRate: number }) | undefined,
   rate: number,
 ): TerminalText {
   const bytes = backends.reduce((sum, backend) => sum + backend.bytes, 0);

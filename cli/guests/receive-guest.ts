@@ -5,7 +5,7 @@ import { parseNumber } from '../../formats/values/number-text.ts';
 import { checkMemoryIsFree } from '../../migrations/guests/memory-in-use.ts';
 import { QemuHost } from '../../migrations/guests/qemu-host.ts';
 import type { QemuTarget } from '../../migrations/guests/qemu-target.ts';
-import { parseCommand, type QemuCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
+import { parseCommand, type CommandLine, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { readSmallText } from '../io/input.ts';
 import { type ReceiveMachineOptions, receiveOne } from '../migration/receive-machine.ts';
 import { ExitCode } from '../process/exit-codes.ts';
@@ -44,7 +44,7 @@ export async function receiveGuest(options: ReceiveGuestOptions, { signal }: Job
 }
 
 /** The command line of a QEMU, out of a file. @throws EnvironmentError, UsageError */
-export async function readCommand(path: string): Promise<QemuCommand> {
+export async function readCommand(path: string): Promise<CommandLine> {
   return parseCommand(wordsOf(await readSmallText(path, ARGUMENTS_LIMIT)));
 }
 

@@ -5,7 +5,7 @@ import { stop } from '../io/stop.ts';
 import { ExitCode, exitCodeOf } from '../process/exit-codes.ts';
 import { type Done, isForPrograms, NO_STATE, present, runOne, watchSignals } from '../process/run-command.ts';
 import { redraws, tell } from '../terminal/print.ts';
-import { Progress } from '../terminal/progress.ts';
+import { ProgressBar } from '../terminal/progress.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 import { DocumentWriter } from './document-writer.ts';
 import type { FileCommand, FileOptions } from './file-command.ts';
@@ -127,7 +127,7 @@ class FileRun<T extends FileOptions> {
     const { into, quiet } = this.#options;
     const task: FileTask = { file };
     const isShown = !pool && !quiet && !isForPrograms(this.#options);
-    const job = { file, signal: stop.signal, progress: new Progress(name, file, isShown, this.#count(number)) };
+    const job = { file, signal: stop.signal, progress: new ProgressBar(name, file, isShown, this.#count(number)) };
     try {
       if (into !== undefined) await this.#place(into, task, identity);
     } catch (error) {

@@ -6,7 +6,7 @@ import {
   type Decision,
   type DecisionRecord,
   readRecord,
-  type Side,
+  type MigrationSide,
 } from '../../migrations/hand-over/decision-record.ts';
 
 /** One migration, as the records of a folder tell it. */
@@ -16,7 +16,7 @@ export interface RecordedMigration {
   /** When the last decision was written; ISO 8601, UTC. */
   time: string;
   /** What this host was in it; both, where both sides keep their records here. */
-  sides: { side: Side; decision: Decision; peer: string; record: string }[];
+  sides: { side: MigrationSide; decision: Decision; peer: string; record: string }[];
   outcome: HistoryOutcome;
 }
 

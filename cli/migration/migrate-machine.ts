@@ -3,7 +3,7 @@ import { InterruptedError, type SavkitError, UsageError } from '../../formats/er
 import { parseNumber } from '../../formats/values/number-text.ts';
 import { recordPath } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
-import type { Forecast } from '../../migrations/policy/forecast.ts';
+import type { MigrationForecast } from '../../migrations/policy/forecast.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
 import { parseEndpoint } from '../../migrations/trust/endpoint.ts';
 import { loadState } from '../../src/machine/load.ts';
@@ -108,7 +108,7 @@ async function askOnce(options: MigrateMachineOptions, file: string, signal: Abo
 }
 
 /** That a migration would not end is no error, but no success either. */
-export function dryRunOutcome(machine: string, rate: number, told: Forecast & { dirtyRate: number }): Outcome {
+export function dryRunOutcome(machine: string, rate: number, told: MigrationForecast & { dirtyRate: number }): Outcome {
   const exitCode = told.converges ? ExitCode.OK : ExitCode.PARTLY;
   return { exitCode, result: { action: 'dry-run', machine, rate, ...told }, text: forecastText(machine, told, rate) };
 }

@@ -1,6 +1,6 @@
 import { countText } from '../../formats/amounts.ts';
 import { entryOf } from '../../formats/entry-of.ts';
-import type { Forecast } from '../../migrations/policy/forecast.ts';
+import type { MigrationForecast } from '../../migrations/policy/forecast.ts';
 import type { MigrationLimits } from '../../migrations/policy/limits.ts';
 import type {
   DowntimePhases,
@@ -191,7 +191,7 @@ export function limitsText({
 
 export function forecastText(
   name: string,
-  { converges, because, rounds, totalMs, bytes, downtimeMs, dirtyRate }: Forecast & { dirtyRate: number },
+  { converges, because, rounds, totalMs, bytes, downtimeMs, dirtyRate }: MigrationForecast & { dirtyRate: number },
   rate: number,
 ): TerminalText {
   const verdict = converges ? good('would come to an end') : bad('would not come to an end');

@@ -5,7 +5,7 @@ import { stop } from '../io/stop.ts';
 import { expectDecodable } from '../io/undecodable-names.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
 import { show, showJson, tell, unreadBytes } from '../terminal/print.ts';
-import { Progress } from '../terminal/progress.ts';
+import { ProgressBar } from '../terminal/progress.ts';
 import { line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { custody } from './custody.ts';
 import { documentOf, type FileResult } from './document.ts';
@@ -70,7 +70,7 @@ export interface Outcome {
 export interface Job {
   file: string;
   signal: AbortSignal;
-  progress: Progress;
+  progress: ProgressBar;
 }
 
 /** Ends the reading of a source with the command, and shows how far it is. */
@@ -132,12 +132,12 @@ export const NO_STATE = 'no state';
 /** Runs a command on one file. What fails is part of the result. @throws what is a fault of savkit itself */
 export async function runOne(
   command: string,
-  given: Omit<Job, 'progress'> & { progress?: Progress },
+  given: Omit<Job, 'progress'> & { progress?: ProgressBar },
   options: CommonOptions,
   run: (job: Job) => Promise<Outcome>,
 ): Promise<Done> {
   const { file } = given;
-  const { progress = new Progress(command, file, !options.quiet && !isForPrograms(options)) } = given;
+  const { progress = new ProgressBar(command, file, !options.quiet && !isForPrograms(options)) } = given;
   try {
     expectDecodable([file, ...Object.values(options)]);
     const { exitCode, findings = [], result, text, word } = await run({ ...given, progress });

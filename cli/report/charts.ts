@@ -6,7 +6,7 @@ import { type Html, html, NOTHING } from './html.ts';
 const WIDTH = 1000;
 
 /** A stretch of something, `[start, end)`. */
-export interface Stretch {
+export interface ChartStretch {
   start: number;
   end: number;
   /** A variable of the style. */
@@ -29,7 +29,7 @@ const BAR = 44;
 export function mapOf(
   name: string,
   end: number,
-  stretches: readonly Stretch[],
+  stretches: readonly ChartStretch[],
   labelAt: (at: number) => string,
   marks: readonly Mark[] = [],
 ): Html {

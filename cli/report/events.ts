@@ -4,7 +4,7 @@ import { type ByteSource, chunksOf } from '../../formats/files/source.ts';
 // Results of savkit's own commands, as programs get them: events one a line, journals, or one document. They come from
 // files that anybody may have written: whatever is not as expected is left out.
 
-export interface RoundFigures {
+export interface ReportedRound {
   round: number;
   pages: number;
   bytes: number;
@@ -24,7 +24,7 @@ export interface MigrationFigures {
   totalMs: number;
   downtimeMs: number;
   downtime: Record<string, number>;
-  rounds: RoundFigures[];
+  rounds: ReportedRound[];
 }
 
 /** What a command said of one file. */

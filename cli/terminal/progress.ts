@@ -10,7 +10,7 @@ const SHOW_AFTER_MS = 400;
 const LONGEST_NAME = 30;
 
 /** A bar with rate and time left on stderr, on a terminal only. */
-export class Progress {
+export class ProgressBar {
   readonly #label: TerminalText;
   readonly #enabled: boolean;
   #bar: SingleBar | undefined;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import type { Forecast } from '../../migrations/policy/forecast.ts';
+import type { MigrationForecast } from '../../migrations/policy/forecast.ts';
 import type { MigrationReport } from '../../migrations/report/report.ts';
 import { newPairingCode } from '../../migrations/trust/pairing-code.ts';
 import { type Ended, NetworkHost, type SavkitCommand } from './network-host.ts';
@@ -41,7 +41,7 @@ interface Status {
 }
 
 export interface TrialResult {
-  forecast: Forecast;
+  forecast: MigrationForecast;
   report: MigrationReport;
   /** Time slices and steps that were had twice, or not at all. */
   lostTicks: number;
@@ -91,7 +91,7 @@ export class Trial {
   async run(often: boolean): Promise<TrialResult> {
     const first = await this.#startMachine();
     const limits = ['--bandwidth', String(this.#byteRate()), ...this.#options.migrate];
-    const forecast = await this.#source.ask<Forecast>('migrate', this.#path(first.socket), '--dry-run', ...limits);
+    const forecast = await this.#source.ask<MigrationForecast>('migrate', this.#path(first.socket), '--dry-run', ...limits);
     if (often) await this.#giveUp(first);
     const [report, there] = await this.#goOn(first, this.#target, 't1');
     if (!there) return { forecast, report, ...(await this.#judgeKept(first)), identical: undefined };

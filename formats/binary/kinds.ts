@@ -15,11 +15,11 @@ export interface Kind<T> {
   /** A value as people read it, where that is not the value itself. */
   show?(value: T): string;
   /** Of what a composite value consists, in file order. */
-  parts?(value: T): readonly Part[];
+  parts?(value: T): readonly ValuePart[];
 }
 
 /** A part of a composite value. */
-export interface Part {
+export interface ValuePart {
   /** Absent for an element of a list. */
   name?: string;
   /** Meaning; empty where the name says enough. */

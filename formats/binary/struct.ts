@@ -1,6 +1,6 @@
 import { FormatError } from '../errors.ts';
 import { type Cursor, WIDE, type Widths } from './cursor.ts';
-import type { Kind, Part } from './kinds.ts';
+import type { Kind, ValuePart } from './kinds.ts';
 import type { Writer } from './writer.ts';
 
 /** A kind that depends on the fields before it, or on the version. */
@@ -55,7 +55,7 @@ export interface Struct<T> {
   /** Appends a record. @param version of the unit; 0 by default */
   write(writer: Writer, value: T, version?: number): void;
   /** The fields of a value, in file order. */
-  parts(value: T, version?: number): readonly Part[];
+  parts(value: T, version?: number): readonly ValuePart[];
 }
 
 /** Declares a layout. @param source where the layout is known from, by symbol @param fields in the order of the file */

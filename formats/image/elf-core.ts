@@ -1,7 +1,7 @@
 import { Writer } from '../binary/writer.ts';
 import { PAGE_SIZE } from '../sizes.ts';
 import type { CpuRegisters } from '../units/cpu/cpum.ts';
-import { headSize, Machine, writeHead } from './elf.ts';
+import { headSize, ElfMachine, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';
 import { prstatus32, prstatus64 } from './prstatus.ts';
 import { qemuCpuState } from './qemu-cpu-state.ts';
@@ -60,7 +60,7 @@ export function elfCoreLayout(
   });
   layout.fixed.push({
     offset: 0,
-    bytes: writeHead(segments, notes, { identVersion: 1, machine: is64Bit ? Machine.X86_64 : Machine.I386 }),
+    bytes: writeHead(segments, notes, { identVersion: 1, machine: is64Bit ? ElfMachine.X86_64 : ElfMachine.I386 }),
   });
   return layout;
 }

@@ -56,7 +56,7 @@ export interface CoreSegment {
 }
 
 /** `e_machine` */
-export const Machine = { I386: 3, X86_64: 62 } as const;
+export const ElfMachine = { I386: 3, X86_64: 62 } as const;
 
 /** Bytes of a core before its contents: headers, then the notes. */
 export function headSize(segments: number, notes: Uint8Array): number {
@@ -66,7 +66,7 @@ export function headSize(segments: number, notes: Uint8Array): number {
 export interface CoreKind {
   /** Byte 6: 1 by the standard, 0 as VirtualBox has it. */
   identVersion: 0 | 1;
-  machine: (typeof Machine)[keyof typeof Machine];
+  machine: (typeof ElfMachine)[keyof typeof ElfMachine];
 }
 
 export function writeHead(

@@ -3,7 +3,7 @@ import { defineStruct } from '../binary/struct.ts';
 import { Writer } from '../binary/writer.ts';
 import type { Release } from '../ssm/container.ts';
 import type { CpuRegisters } from '../units/cpu/cpum.ts';
-import { type CoreSegment, headSize, Machine, writeHead } from './elf.ts';
+import { type CoreSegment, headSize, ElfMachine, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';
 import { cpuDescriptor } from './vbcpu.ts';
 
@@ -49,7 +49,7 @@ export function vboxCoreLayout(ranges: readonly CoreRange[], machine: CoreMachin
     layout.size += segment.filesz;
     return segment;
   });
-  layout.fixed.push({ offset: 0, bytes: writeHead(segments, notes, { identVersion: 0, machine: Machine.X86_64 }) });
+  layout.fixed.push({ offset: 0, bytes: writeHead(segments, notes, { identVersion: 0, machine: ElfMachine.X86_64 }) });
   return layout;
 }
 

@@ -14,7 +14,7 @@ export interface RamStretch {
 }
 
 /** Where a machine has its RAM. */
-export interface RamLayout {
+export interface QemuRamLayout {
   /** Ascending. */
   stretches: readonly RamStretch[];
   /** The machine type is one whose layout is known; else all RAM is taken to begin at 0, in one piece. */
@@ -31,7 +31,7 @@ const SPLITS = [
 ];
 
 /** Where the RAM of a machine lies. The stream does not tell it; it follows from machine type and size. */
-export function guestLayout(machine: string | undefined, ramSize: number): RamLayout {
+export function guestLayout(machine: string | undefined, ramSize: number): QemuRamLayout {
   const split = SPLITS.find((each) => machine !== undefined && each.machine.test(machine));
   if (!split || ramSize < split.splitFrom)
     return { stretches: [{ offset: 0, size: ramSize, gcPhys: 0 }], known: split !== undefined };
@@ -58,7 +58,7 @@ export interface BlockRange {
 /** Guest-physical stretches of a block, ascending; none where it is not known. */
 export function rangesOf(
   block: { name: string; size: number; isRam: boolean; ramOffset: number; gcPhys?: number },
-  { stretches, known }: RamLayout,
+  { stretches, known }: QemuRamLayout,
 ): BlockRange[] {
   if (!block.isRam) {
     const start = block.gcPhys ?? (block.name === FIRMWARE && known ? FOUR_GIB - block.size : undefined);
@@ -79,7 +79,7 @@ export function rangesOf(
 const OPTION_ROMS = { name: 'pc.rom', gcPhys: 0xc0000 };
 
 /** The address that streams with `x-ignore-shared` tell of a block; undefined where it is not known. */
-export function addressOf(block: Parameters<typeof rangesOf>[0], layout: RamLayout): number | undefined {
+export function addressOf(block: Parameters<typeof rangesOf>[0], layout: QemuRamLayout): number | undefined {
   if (block.gcPhys !== undefined) return block.gcPhys;
   return block.name === OPTION_ROMS.name && layout.known ? OPTION_ROMS.gcPhys : rangesOf(block, layout)[0]?.start;
 }

@@ -2,7 +2,7 @@ import { hex, UnsupportedError } from '../errors.ts';
 import { type PageBatch, PageKind } from '../pgm/page-batch.ts';
 import { PAGE_SIZE } from '../sizes.ts';
 import { MAX_BLOCKS } from './constants.ts';
-import { guestLayout, type RamLayout } from './guest-layout.ts';
+import { guestLayout, type QemuRamLayout } from './guest-layout.ts';
 import { type MappedPages, readMappedHeader } from './mapped-header.ts';
 import { QemuFormatError } from './qemu-error.ts';
 import type { StreamBytes } from './stream-bytes.ts';
@@ -31,7 +31,7 @@ export class RamBlocks {
   readonly all: RamBlock[] = [];
   readonly #byName = new Map<string, RamBlock>();
   /** Where RAM lies for the guest. */
-  layout: RamLayout = guestLayout(undefined, 0);
+  layout: QemuRamLayout = guestLayout(undefined, 0);
 
   /** The block of a name; undefined where there is none. */
   find(name: string): RamBlock | undefined {

@@ -1,5 +1,5 @@
 /** What was set going for later. */
-export type Timer = object;
+export type TimerHandle = object;
 
 /** Clocks and timers. */
 export interface Time {
@@ -8,10 +8,10 @@ export interface Time {
   /** Milliseconds since 1970, as somebody has set the clock. */
   date(): number;
   /** @param keepsAlive the process does not end before */
-  after(ms: number, work: () => void, keepsAlive: boolean): Timer;
+  after(ms: number, work: () => void, keepsAlive: boolean): TimerHandle;
   /** Again and again, until it is stopped; keeps no process alive. */
-  every(ms: number, work: () => void): Timer;
-  stop(timer: Timer | undefined): void;
+  every(ms: number, work: () => void): TimerHandle;
+  stop(timer: TimerHandle | undefined): void;
   /** As soon as all that waits by now has had its turn. */
   turn(work: () => void): void;
   /** Tells, whenever it is called, the share of the time since the last call in which this process was busy. */

@@ -1,4 +1,4 @@
-import type { Timer } from './time.ts';
+import type { TimerHandle } from './time.ts';
 import { world } from './world.ts';
 
 /** Milliseconds from some start; never goes back. */
@@ -7,16 +7,16 @@ export function clock(): number {
 }
 
 /** Calls `work` once, later; `stopTimer` prevents it. @param options.keepsAlive the process does not end before */
-export function after(ms: number, work: () => void, { keepsAlive = true } = {}): Timer {
+export function after(ms: number, work: () => void, { keepsAlive = true } = {}): TimerHandle {
   return world.time.after(ms, work, keepsAlive);
 }
 
 /** Calls `work` again and again, until `stopTimer`; keeps no process alive. */
-export function every(ms: number, work: () => void): Timer {
+export function every(ms: number, work: () => void): TimerHandle {
   return world.time.every(ms, work);
 }
 
-export function stopTimer(timer: Timer | undefined): void {
+export function stopTimer(timer: TimerHandle | undefined): void {
   world.time.stop(timer);
 }
 

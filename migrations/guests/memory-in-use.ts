@@ -2,7 +2,7 @@ import { realpathSync, statSync, truncateSync } from 'node:fs';
 import { chunksOf, openFile } from '../../formats/files/source.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { MIB } from '../../formats/sizes.ts';
-import { partsOf, type QemuCommand } from '../../src/saved-state/qemu-check/command-words.ts';
+import { partsOf, type CommandLine } from '../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { processWithFile } from './guest-process.ts';
 
@@ -12,7 +12,7 @@ import { processWithFile } from './guest-process.ts';
  * belong to a state that leaves its RAM in this file; and fresh memory is taken for zeros.
  * @throws MigrationError `memory-in-use`, `memory-not-fresh`; EnvironmentError
  */
-export async function checkMemoryIsFree(command: QemuCommand): Promise<void> {
+export async function checkMemoryIsFree(command: CommandLine): Promise<void> {
   for (const path of memoryPaths(command)) {
     const pid = processWithFile(realPath(path));
     if (pid !== undefined)
@@ -52,7 +52,7 @@ async function holdsBytes(path: string): Promise<boolean> {
   }
 }
 
-export function memoryPaths({ options }: QemuCommand): string[] {
+export function memoryPaths({ options }: CommandLine): string[] {
   return options.flatMap(({ name, value = '' }) => {
     if (name === 'mem-path') return [value];
     return name === 'object' ? pathsOf(value) : [];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { EnvironmentError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
-import { type QemuCommand, wordsOfOptions } from '../../src/saved-state/qemu-check/command-words.ts';
+import { type CommandLine, wordsOfOptions } from '../../src/saved-state/qemu-check/command-words.ts';
 import { differenceOf, type MachineDescription, type QemuDescription } from '../machine/description.ts';
 import type { TargetHost } from '../machine/machine.ts';
 import { QemuProcess } from '../qmp/qemu-process.ts';
@@ -26,7 +26,7 @@ const DEFAULT_PROGRAM = 'qemu-system-x86_64';
 /** Where a host's guests come from. */
 export interface QemuHostOptions {
   /** Command line of the QEMU to be started: that of the source, with what is different here. */
-  command: QemuCommand | ((outline: Uint8Array) => QemuCommand);
+  command: CommandLine | ((outline: Uint8Array) => CommandLine);
   /** Bytes of memory that a guest may have; by default nearly all that is free. */
   maxBytes?: number;
   /** Called with each QEMU that waits for its guest. */

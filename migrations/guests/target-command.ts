@@ -2,7 +2,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import {
   joinParts,
   partsOf,
-  type QemuCommand,
+  type CommandLine,
   type QemuOption,
 } from '../../src/saved-state/qemu-check/command-words.ts';
 import type { QemuDescription } from '../machine/description.ts';
@@ -21,7 +21,7 @@ const SHARED_KINDS = ['memory-backend-file', 'memory-backend-memfd'];
  * @param qmp path of the socket for this process
  * @throws UnsupportedError for what can't be taken over
  */
-export function targetOptions({ options }: QemuCommand, { regions }: QemuDescription, qmp: string): QemuOption[] {
+export function targetOptions({ options }: CommandLine, { regions }: QemuDescription, qmp: string): QemuOption[] {
   if (options.some(({ name }) => name === 'snapshot'))
     throw new MigrationError(
       'snapshot',

@@ -28,7 +28,7 @@ export type SourceDecision = (typeof SOURCE_DECISIONS)[number];
 export type TargetDecision = (typeof TARGET_DECISIONS)[number];
 /** What a side can decide; resolve.ts tells the consequences. */
 export type Decision = SourceDecision | TargetDecision;
-export type Side = 'source' | 'target';
+export type MigrationSide = 'source' | 'target';
 
 const guestShape = record({
   /** Of its QEMU; 0 where it is not known. */
@@ -91,7 +91,7 @@ export type RecordHead = Pick<DecisionRecord, 'side' | 'migration' | 'machine' |
   wasPaused?: boolean;
 };
 
-export function recordPath(folder: string, migration: string, side: Side): string {
+export function recordPath(folder: string, migration: string, side: MigrationSide): string {
   return join(folder, `${migration}.${side}.json`);
 }
 

@@ -23,12 +23,12 @@ export interface RoundFigures {
 /** What a policy can decide after a round. */
 export const VERDICTS = ['another-round', 'switch-over', 'throttle', 'cancel'] as const;
 /** One of them. */
-export type Verdict = (typeof VERDICTS)[number];
+export type RoundVerdict = (typeof VERDICTS)[number];
 
 /** What to do after a round. */
 export interface RoundDecision {
   /** What to do. */
-  verdict: Verdict;
+  verdict: RoundVerdict;
   /** How long the machine would stand still if it were stopped now. */
   downtimeMs: number;
   /** One line for people. */
@@ -57,7 +57,7 @@ export function decideRound(figures: RoundFigures, limits: MigrationLimits): Rou
   const { elapsedMs, dirtyPages, dirtyBytes, fixedMs, history } = figures;
   const rate = Math.min(figures.rate, limits.bandwidth);
   const downtimeMs = dirtyBytes === 0 ? fixedMs : (dirtyBytes / rate) * 1000 + fixedMs;
-  const decide = (verdict: Verdict, because: string, guestShare?: number): RoundDecision => ({
+  const decide = (verdict: RoundVerdict, because: string, guestShare?: number): RoundDecision => ({
     verdict,
     downtimeMs,
     because,
@@ -86,7 +86,7 @@ function timeIsOver({ timeLimitMs }: MigrationLimits): string {
 function atTimeLimit(
   { guestShare }: RoundFigures,
   limits: MigrationLimits,
-  decide: (verdict: Verdict, because: string, guestShare?: number) => RoundDecision,
+  decide: (verdict: RoundVerdict, because: string, guestShare?: number) => RoundDecision,
 ): RoundDecision {
   const over = timeIsOver(limits);
   if (limits.onTimeLimit === 'cancel') return decide('cancel', over);

@@ -32,7 +32,7 @@ export interface ForecastFigures {
 }
 
 /** What a migration would come to. */
-export interface Forecast {
+export interface MigrationForecast {
   /** False: the migration would end at its time limit, or be cancelled. */
   converges: boolean;
   /** One line for people. */
@@ -50,7 +50,7 @@ export interface Forecast {
 const MAX_ROUNDS = 200;
 
 /** Plays a migration through with the policy that decides real ones; a pure function. */
-export function forecast(figures: ForecastFigures, limits: MigrationLimits): Forecast {
+export function forecast(figures: ForecastFigures, limits: MigrationLimits): MigrationForecast {
   const { bytesPerPage, msPerPage, hashMs, otherMs, pageCount, curve } = figures;
   const isFull = chooseProof({ hashMs, otherMs, allowedMs: limits.maxDowntimeMs }) === 'full';
   const fixedMs = otherMs + (isFull ? hashMs : 0);

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Progress } from '../report/progress.ts';
+import { MigrationProgress } from '../report/progress.ts';
 import { chooseCompression } from './choose-compression.ts';
 import { chooseProof } from './choose-proof.ts';
 import { decideRound, MIN_GUEST_SHARE, type RoundFigures } from './decide-round.ts';
@@ -197,7 +197,7 @@ describe('progress', () => {
       fc.property(
         fc.array(fc.record({ pages: fc.nat(5000), dirtyRate: fc.nat(1e9) }), { minLength: 1, maxLength: 8 }),
         (rounds) => {
-          const progress = new Progress(5000);
+          const progress = new MigrationProgress(5000);
           let [now, before] = [0, 0];
           for (const [round, { pages, dirtyRate }] of rounds.entries()) {
             progress.beginRound(round, pages);

@@ -3,7 +3,7 @@ import { linesOf } from '../../formats/binary/lines.ts';
 import { EnvironmentError, FormatError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { checkShape, type Shape, text } from '../../formats/values/shape.ts';
-import type { Timer } from '../../formats/world/time.ts';
+import type { TimerHandle } from '../../formats/world/time.ts';
 import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { networkError } from '../wire/network-error.ts';
 import { badQmp, type QmpEvent, readAnswer, readEvent, versionOf } from './qmp-messages.ts';
@@ -99,7 +99,7 @@ export class QmpClient {
     if (this.#end) throw this.#end;
     signal?.throwIfAborted();
     const id = ++this.#lastId;
-    let timer: Timer | undefined;
+    let timer: TimerHandle | undefined;
     let abort: (() => void) | undefined;
     try {
       return await new Promise<unknown>((resolve, reject) => {

@@ -8,7 +8,7 @@ const EVERY_MS = 100;
 const FIRST_ROUND_SHARE = 0.8;
 
 /** How far a migration is. Fractions never go backwards, whatever the guest dirties. */
-export class Progress {
+export class MigrationProgress {
   readonly #pageCount: number;
   #round = 0;
   #size = 0;

@@ -1,5 +1,5 @@
 import type { ProofMode } from '../policy/choose-proof.ts';
-import type { Verdict } from '../policy/decide-round.ts';
+import type { RoundVerdict } from '../policy/decide-round.ts';
 
 /** What one round has come to. */
 export interface RoundReport {
@@ -28,7 +28,7 @@ export interface RoundReport {
   /** The machine stood still. */
   paused: boolean;
   /** What was done after it. */
-  verdict: Verdict | 'resend' | 'seal';
+  verdict: RoundVerdict | 'resend' | 'seal';
   /** One line for people. */
   because: string;
 }

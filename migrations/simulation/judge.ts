@@ -7,7 +7,7 @@ import type { HostName, Scenario } from './scenario.ts';
 import { RECORDS } from './simulated-process.ts';
 
 /** What a run has come to. */
-export interface Verdict {
+export interface Judgement {
   /** What must not be; empty where all is well. */
   faults: string[];
   /** The troubles that came about, and when. */
@@ -20,7 +20,7 @@ export interface Verdict {
 }
 
 /** Plays a scenario, and looks whether all is as it has to be. */
-export async function judge(scenario: Scenario): Promise<Verdict> {
+export async function judge(scenario: Scenario): Promise<Judgement> {
   // It is loaded from the real disk, once.
   await loadZstd();
   const play = new Play(scenario);

@@ -3,12 +3,12 @@ import type { Random } from '../../formats/testing/random.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { errorWithCode, networkError } from '../wire/network-error.ts';
-import type { Scenario, Trouble } from './scenario.ts';
+import type { Scenario, Incident } from './scenario.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 import { type Carrier, SimulatedSocket } from './simulated-socket.ts';
 import type { Timeline } from './timeline.ts';
 
-type Lie = Extract<Trouble, { kind: 'lie' }>['how'];
+type Lie = Extract<Incident, { kind: 'lie' }>['how'];
 
 /** A connection that nobody answers is given up after this time. */
 const CONNECT_MS = 10_000;

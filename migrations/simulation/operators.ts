@@ -1,7 +1,7 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { resolveRecordFiles } from '../hand-over/resolve-files.ts';
 import type { HostName } from './scenario.ts';
-import type { Guest, SavedMachine } from './simulated-machine.ts';
+import type { SimulatedGuest, SafeFile } from './simulated-machine.ts';
 import { RECORDS, type SimulatedHost, type SimulatedProcess } from './simulated-process.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -15,15 +15,15 @@ interface Copy {
 export interface Ground {
   readonly hosts: Record<HostName, SimulatedHost>;
   readonly timeline: Timeline;
-  readonly guest: Guest;
+  readonly guest: SimulatedGuest;
   readonly isCalm: boolean;
   readonly source: SimulatedProcess | undefined;
   readonly target: SimulatedProcess | undefined;
   /** The state that the machine was started from. */
-  readonly started: SavedMachine;
+  readonly started: SafeFile;
   recordOf(host: HostName): string;
-  safeFile(): SavedMachine | undefined;
-  startSource(saved: SavedMachine, migrates: boolean): void;
+  safeFile(): SafeFile | undefined;
+  startSource(saved: SafeFile, migrates: boolean): void;
 }
 
 const OTHER = { source: 'target', target: 'source' } as const;
@@ -104,7 +104,7 @@ export class Operators {
   }
 
   /** A user starts the machine from its state. */
-  startAgain(saved: SavedMachine): void {
+  startAgain(saved: SafeFile): void {
     const { guest } = this.#play;
     for (const owner of guest.owners) if (owner.process.isGone) guest.owners.delete(owner);
     if (guest.owners.size === 0) guest.beginAgain(saved);

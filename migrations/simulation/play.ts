@@ -10,8 +10,8 @@ import type { MigrationReport } from '../report/report.ts';
 import { migrate } from '../source/migration.ts';
 import { Network } from './network.ts';
 import { type Ground, Operators } from './operators.ts';
-import type { HostName, Moment, Scenario, Trouble } from './scenario.ts';
-import { Guest, type SavedMachine, SimulatedMachine } from './simulated-machine.ts';
+import type { HostName, IncidentTime, Scenario, Incident } from './scenario.ts';
+import { SimulatedGuest, type SafeFile, SimulatedMachine } from './simulated-machine.ts';
 import { RECORDS, SimulatedHost, type SimulatedProcess, type Surroundings } from './simulated-process.ts';
 import { Timeline } from './timeline.ts';
 
@@ -24,10 +24,10 @@ export class Play implements Surroundings, Ground {
   readonly timeline = new Timeline();
   readonly random: Random;
   readonly hosts: Record<HostName, SimulatedHost>;
-  readonly guest: Guest;
+  readonly guest: SimulatedGuest;
   readonly network: Network;
   readonly operators: Operators;
-  readonly started: SavedMachine;
+  readonly started: SafeFile;
   source: SimulatedProcess | undefined;
   target: SimulatedProcess | undefined;
   receiver: Receiver<SimulatedMachine> | undefined;
@@ -39,16 +39,16 @@ export class Play implements Surroundings, Ground {
   /** Nothing goes wrong any more. */
   isCalm = false;
   /** Something has happened that may leave temporary files behind, or a machine lost. */
-  readonly had = new Set<Trouble['kind']>();
+  readonly had = new Set<Incident['kind']>();
   /** Troubles that have come about. */
   readonly log: string[] = [];
   readonly #limits: Partial<MigrationLimits>;
   readonly #cancel = new AbortController();
   readonly #counts = { happenings: 0, frames: 0, disk: { source: 0, target: 0 } };
-  readonly #left: Set<Trouble>;
+  readonly #left: Set<Incident>;
   /** The process that migrates the machine. */
   #migrating: SimulatedProcess | undefined;
-  #disk: Extract<Trouble, { kind: 'disk' }> | undefined;
+  #disk: Extract<Incident, { kind: 'disk' }> | undefined;
   #diskWorks = 0;
 
   constructor(scenario: Scenario) {
@@ -57,7 +57,7 @@ export class Play implements Surroundings, Ground {
     this.#limits = { ...scenario.limits };
     this.#left = new Set(scenario.troubles);
     this.hosts = { source: new SimulatedHost('source', this), target: new SimulatedHost('target', this) };
-    this.guest = new Guest(scenario, this.random);
+    this.guest = new SimulatedGuest(scenario, this.random);
     this.started = { memory: Buffer.from(this.guest.truth), ticks: 0 };
     this.network = new Network(this.timeline, this.random, scenario.link);
     this.operators = new Operators(this);
@@ -107,7 +107,7 @@ export class Play implements Surroundings, Ground {
   }
 
   /** A process with the machine in some state; the first one migrates it. */
-  startSource(saved: SavedMachine, migrates: boolean): void {
+  startSource(saved: SafeFile, migrates: boolean): void {
     const process = this.hosts.source.start();
     this.source = process;
     process.do(() => {
@@ -183,7 +183,7 @@ export class Play implements Surroundings, Ground {
   }
 
   /** What the target's safe file holds, if there is one. */
-  safeFile(): SavedMachine | undefined {
+  safeFile(): SafeFile | undefined {
     const file = this.hosts.target.files.names.get(SAFE);
     const size = this.started.memory.length;
     return file && { memory: file.bytes.subarray(0, size), ticks: Number(file.bytes.subarray(size).toString()) };
@@ -211,7 +211,7 @@ export class Play implements Surroundings, Ground {
     if (this.#left.size > 0) this.#fire((at) => at.after === 'disk' && at.host === host && at.count === count);
   }
 
-  #fire(isNow: (at: Moment) => boolean): void {
+  #fire(isNow: (at: IncidentTime) => boolean): void {
     for (const trouble of this.#left) {
       if (!isNow(trouble.at)) continue;
       this.#left.delete(trouble);
@@ -220,7 +220,7 @@ export class Play implements Surroundings, Ground {
     }
   }
 
-  #cause(trouble: Trouble): unknown {
+  #cause(trouble: Incident): unknown {
     if (this.isCalm) return undefined;
     this.had.add(trouble.kind);
     this.log.push(`${this.timeline.now.toFixed(1)} ms: ${JSON.stringify(trouble)}`);
@@ -268,7 +268,7 @@ export class Play implements Surroundings, Ground {
   }
 
   /** A user starts a target again that was waiting for a machine; a source is started again when somebody has asked. */
-  #end(trouble: Extract<Trouble, { kind: 'kill' | 'crash' }>): void {
+  #end(trouble: Extract<Incident, { kind: 'kill' | 'crash' }>): void {
     const host = this.hosts[trouble.host];
     if (!host.isUp) return;
     if (trouble.kind === 'crash') host.crash();

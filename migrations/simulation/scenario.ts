@@ -9,13 +9,13 @@ export type HostName = 'source' | 'target';
 /**
  * When something goes wrong: after so many things have happened, works of a host's disk were done, or frames were sent.
  */
-export type Moment =
+export type IncidentTime =
   | { after: 'happenings'; count: number }
   | { after: 'disk'; host: HostName; count: number }
   | { after: 'frames'; count: number };
 
 /** What goes wrong, or what somebody does. */
-export type Trouble = { at: Moment } & (
+export type Incident = { at: IncidentTime } & (
   | { kind: 'kill'; host: HostName; backAfterMs: number }
   | { kind: 'crash'; host: HostName; backAfterMs: number }
   | { kind: 'stop'; host: HostName; ms: number }
@@ -55,7 +55,7 @@ export interface Scenario {
   isSeeded: boolean;
   /** Writes that the dirty tracking of the machine misses: what the proof is there for. */
   missedWrites: number;
-  troubles: Trouble[];
+  troubles: Incident[];
 }
 
 export function drawScenario(seed: number): Scenario {
@@ -98,7 +98,7 @@ function drawLimits(random: Random): Partial<MigrationLimits> {
   };
 }
 
-function drawMoment(random: Random): Moment {
+function drawMoment(random: Random): IncidentTime {
   const upTo = (most: number) => Math.floor(most ** (random.below(1000) / 1000));
   const host = random.pick(['source', 'target'] as const);
   switch (random.below(3)) {
@@ -111,7 +111,7 @@ function drawMoment(random: Random): Moment {
   }
 }
 
-function drawTrouble(random: Random): Trouble {
+function drawTrouble(random: Random): Incident {
   const at = drawMoment(random);
   const host = random.pick(['source', 'target'] as const);
   const ms = () => random.pick([1, 10, 100, 1000, 10_000, 60_000]);
@@ -145,7 +145,7 @@ function drawTrouble(random: Random): Trouble {
   }
 }
 
-const KINDS: readonly Trouble['kind'][] = [
+const KINDS: readonly Incident['kind'][] = [
   ...(['kill', 'kill', 'kill', 'crash', 'crash', 'stop', 'cut', 'cut', 'cut', 'part', 'disk', 'disk', 'disk'] as const),
   ...(['clock', 'lie', 'limits', 'cancel', 'close', 'copy', 'resolve', 'resolve', 'pause'] as const),
 ];

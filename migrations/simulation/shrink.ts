@@ -1,8 +1,8 @@
-import { judge, type Verdict } from './judge.ts';
+import { judge, type Judgement } from './judge.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Leaves out whatever a fault does not need. */
-export async function shrink(scenario: Scenario, judgeOf = judge): Promise<{ scenario: Scenario; verdict: Verdict }> {
+export async function shrink(scenario: Scenario, judgeOf = judge): Promise<{ scenario: Scenario; verdict: Judgement }> {
   let best = scenario;
   let verdict = await judgeOf(best);
   const kind = kindOf(verdict);
@@ -19,7 +19,7 @@ export async function shrink(scenario: Scenario, judgeOf = judge): Promise<{ sce
 }
 
 /** What a fault is, whatever the numbers in it. */
-function kindOf({ faults }: Verdict): string {
+function kindOf({ faults }: Judgement): string {
   return faults.length === 0 ? '' : faults[0].replaceAll(/[0-9a-f]*\d[0-9a-f]*/g, 'N').slice(0, 200);
 }
 

@@ -9,13 +9,13 @@ import type { Scenario } from './scenario.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 
 /** The safe file, and what a machine is started from after its process has ended. */
-export interface SavedMachine {
+export interface SafeFile {
   memory: Buffer;
   ticks: number;
 }
 
 /** The one guest, wherever it is: what its memory has to be, and which machines hold it at this moment. */
-export class Guest {
+export class SimulatedGuest {
   readonly #scenario: Scenario;
   /** All that it has ever written. */
   truth: Uint8Array;
@@ -57,7 +57,7 @@ export class Guest {
   }
 
   /** Its machine is gone with its process: it begins again at an older state. */
-  beginAgain({ memory, ticks }: SavedMachine): void {
+  beginAgain({ memory, ticks }: SafeFile): void {
     this.truth = new Uint8Array(memory);
     this.ticks = ticks;
   }
@@ -86,14 +86,14 @@ function differingPage(one: Uint8Array, other: Uint8Array): number {
 /** A machine whose guest writes memory in virtual time; the model of its memory is the guest's. */
 export class SimulatedMachine extends PlainMachine {
   readonly process: SimulatedProcess;
-  readonly #guest: Guest;
+  readonly #guest: SimulatedGuest;
   /** Where it is written before it is taken over. */
   readonly #safe: string | undefined;
   #isInFile = false;
   #share = 1;
   #missed = 0;
 
-  private constructor(guest: Guest, process: SimulatedProcess, safe: string | undefined) {
+  private constructor(guest: SimulatedGuest, process: SimulatedProcess, safe: string | undefined) {
     super(guest.scenario.pages, 'simulated');
     this.#guest = guest;
     this.process = process;
@@ -102,7 +102,7 @@ export class SimulatedMachine extends PlainMachine {
   }
 
   /** The machine at the source, in the guest's present state. */
-  static here(guest: Guest, process: SimulatedProcess, saved: SavedMachine): SimulatedMachine {
+  static here(guest: SimulatedGuest, process: SimulatedProcess, saved: SafeFile): SimulatedMachine {
     const machine = new SimulatedMachine(guest, process, undefined);
     machine.memory.set(saved.memory);
     machine.ticks = saved.ticks;
@@ -111,7 +111,7 @@ export class SimulatedMachine extends PlainMachine {
   }
 
   /** One that is to be filled by a migration. */
-  static arriving(guest: Guest, process: SimulatedProcess, safe: string | undefined): SimulatedMachine {
+  static arriving(guest: SimulatedGuest, process: SimulatedProcess, safe: string | undefined): SimulatedMachine {
     return new SimulatedMachine(guest, process, safe);
   }
 

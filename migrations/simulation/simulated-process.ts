@@ -1,7 +1,7 @@
 import type { Random } from '../../formats/testing/random.ts';
 import { type DiskWork, SimulatedDisk } from '../../formats/testing/simulated-disk.ts';
 import { SimulatedFiles } from '../../formats/testing/simulated-files.ts';
-import type { Time, Timer } from '../../formats/world/time.ts';
+import type { Time, TimerHandle } from '../../formats/world/time.ts';
 import { enterWorld, type World } from '../../formats/world/world.ts';
 import type { SimulatedSocket } from './simulated-socket.ts';
 import type { Happening, Timeline } from './timeline.ts';
@@ -74,7 +74,7 @@ export class SimulatedProcess {
   /** Somebody has stopped it for a while: until then nothing happens in it. */
   stoppedUntil = 0;
   /** Timers that keep it alive. */
-  readonly timers = new Set<Timer>();
+  readonly timers = new Set<TimerHandle>();
   /** Called at its end. */
   onEnd: (() => void) | undefined;
   readonly #world: World;

@@ -3,7 +3,7 @@ import { Random } from '../../formats/testing/random.ts';
 import { SimulatedFiles } from '../../formats/testing/simulated-files.ts';
 import { judge } from './judge.ts';
 import { Play } from './play.ts';
-import { drawScenario, type Trouble } from './scenario.ts';
+import { drawScenario, type Incident } from './scenario.ts';
 import { shrink } from './shrink.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 
@@ -47,7 +47,7 @@ describe('migrations in a simulated world', () => {
 });
 
 /** Two troubles of a kind, out of the first scenarios that have some. */
-function drawTroubles(kind: Trouble['kind']): Trouble[] {
+function drawTroubles(kind: Incident['kind']): Incident[] {
   return Array.from({ length: 200 }, (_, seed) => drawScenario(seed).troubles)
     .flat()
     .filter((trouble) => trouble.kind === kind)

@@ -4,7 +4,7 @@ import { clock, sleep } from '../../formats/world/waiting.ts';
 const BURST_MS = 100;
 
 /** Keeps sending below a bandwidth that may change at any time. */
-export class Pacer {
+export class LinkPacer {
   /** When the bytes so far have gone out, at the bandwidth. */
   #free = 0;
 

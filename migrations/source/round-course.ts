@@ -3,7 +3,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { clock, turn } from '../../formats/world/waiting.ts';
 import { PageSet } from '../machine/page-set.ts';
 import { decideRound, type RoundDecision, whyBreakOff } from '../policy/decide-round.ts';
-import { Progress } from '../report/progress.ts';
+import { MigrationProgress } from '../report/progress.ts';
 import type { RoundReport } from '../report/report.ts';
 import { AfterRound, PAGE_CODECS } from '../wire/frames.ts';
 import { MigrationError } from '../wire/migration-error.ts';
@@ -21,7 +21,7 @@ type Purpose = 'another-round' | 'switch-over' | 'seal' | 'resend';
 export class RoundCourse {
   readonly #departure: Departure;
   readonly #rounds: PageRounds;
-  readonly #progress: Progress;
+  readonly #progress: MigrationProgress;
   readonly #history: number[] = [];
   #round = 0;
   #guestShare = 1;
@@ -37,7 +37,7 @@ export class RoundCourse {
       compression,
       signal,
     });
-    this.#progress = new Progress(facts.space.pageCount);
+    this.#progress = new MigrationProgress(facts.space.pageCount);
   }
 
   /** Rounds so far. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { EnvironmentError, InterruptedError } from '../../formats/errors.ts';
-import type { Timer } from '../../formats/world/time.ts';
+import type { TimerHandle } from '../../formats/world/time.ts';
 import { after, clock, stopTimer } from '../../formats/world/waiting.ts';
 import type { Endpoint } from '../trust/endpoint.ts';
 import { Gate } from '../trust/gate.ts';
@@ -31,7 +31,7 @@ export class Door {
   readonly #waiting: { socket: Socket; name: string }[] = [];
   /** The one that was handed out last, from where, and when. */
   #served: { socket: Socket; origin: string; address: string; since: number } | undefined;
-  #hurry: Timer | undefined;
+  #hurry: TimerHandle | undefined;
   #gate!: Gate;
   /** Of passwords: whoever is to wait does not keep the others waiting. */
   readonly #guesses = new GuessLimit();

@@ -8,7 +8,7 @@ import { type VerifyReport, verify } from '../../src/saved-state/verify/verify.t
 import type { FrameSource } from './frames.ts';
 import { PassObserver, type StreamFigures } from './pass-figures.ts';
 import type { Peer } from './peer.ts';
-import { type Refusal, serveSource } from './receiver.ts';
+import { type TeleportRefusal, serveSource } from './receiver.ts';
 import { STATUS_NUMBERS } from './status.ts';
 
 /** What becomes of the machine once its state is here, complete and checked. */
@@ -53,7 +53,7 @@ export async function receiveState(peer: Peer, sink: FileSink, options: ReceiveO
   const observer = new PassObserver(options.onProgress);
   let report: VerifyReport | undefined;
   let streamEnd = 0;
-  const load = async (stream: FrameSource): Promise<Refusal | undefined> => {
+  const load = async (stream: FrameSource): Promise<TeleportRefusal | undefined> => {
     report = await checkStream(stream, observer, options.signal);
     streamEnd = clock();
     if (options.ending === 'decline') return { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: DECLINED };

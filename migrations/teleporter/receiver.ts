@@ -54,7 +54,7 @@ export const RECEIVER_STEPS: Record<ReceiverState, Row> = {
 };
 
 /** Why a complete stream is not taken: the words for the source. */
-export interface Refusal {
+export interface TeleportRefusal {
   status: number;
   text: string;
 }
@@ -66,7 +66,7 @@ export interface ReceiverActions {
    * Reads the whole stream. What it throws is told to the source, which then goes on running. @returns a refusal to
    * decline what was read
    */
-  load(stream: FrameSource): Promise<Refusal | undefined>;
+  load(stream: FrameSource): Promise<TeleportRefusal | undefined>;
   /** Called when the source has been told how the loading ended. */
   onAnswered?: () => void;
   /** Makes the machine ours for good; called before the hand-over is acknowledged. */
@@ -158,13 +158,13 @@ async function takeOver(peer: Peer, actions: ReceiverActions): Promise<void> {
   await peer.write(encodeReply({ ack: true })).catch(() => {});
 }
 
-function refusalOf(error: unknown): Refusal {
+function refusalOf(error: unknown): TeleportRefusal {
   if (error instanceof InterruptedError) return { status: STATUS_NUMBERS.VERR_SSM_CANCELLED, text: CANCELED_HERE };
   if (error instanceof SavkitError) return { status: statusNumber(error.vboxCode), text: error.message };
   return { status: STATUS_NUMBERS.VERR_IO_GEN_FAILURE, text: 'the target failed' };
 }
 
 /** Says no; a peer that does not hear it any more needs no answer. */
-async function tell(peer: Peer, refusal: Refusal): Promise<void> {
+async function tell(peer: Peer, refusal: TeleportRefusal): Promise<void> {
   await peer.write(encodeReply({ ack: false, ...refusal })).catch(() => {});
 }

@@ -1,6 +1,6 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, type Server as TlsServer } from 'node:tls';
-import type { Timer } from '../../formats/world/time.ts';
+import type { TimerHandle } from '../../formats/world/time.ts';
 import { after, stopTimer } from '../../formats/world/waiting.ts';
 import { TIME_OUTS } from '../wire/limits.ts';
 import { networkError } from '../wire/network-error.ts';
@@ -93,7 +93,7 @@ class SecureGuard implements Guard {
   readonly #refusals: Refusals;
   /** Connections by their names, until they are trusted or gone: a TLS socket does not tell which one it stands on. */
   readonly #met = new Map<string, Socket>();
-  readonly #timers = new WeakMap<Socket, Timer>();
+  readonly #timers = new WeakMap<Socket, TimerHandle>();
   #friends = 0;
   #isClosed = false;
 

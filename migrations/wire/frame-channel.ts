@@ -1,7 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { SavkitError } from '../../formats/errors.ts';
-import type { Timer } from '../../formats/world/time.ts';
+import type { TimerHandle } from '../../formats/world/time.ts';
 import { clock, every, stopTimer } from '../../formats/world/waiting.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FRAME_HEADER_SIZE, FRAMES, type FrameHead, type FrameName } from './frames.ts';
@@ -34,8 +34,8 @@ export class FrameChannel {
   #lastWritten = 0;
   /** Whoever waits for such a write; a stream that is destroyed in mid write does not always answer. */
   readonly #writers = new Set<(error: SavkitError) => void>();
-  readonly #watch: Timer;
-  #beats: Timer | undefined;
+  readonly #watch: TimerHandle;
+  #beats: TimerHandle | undefined;
 
   constructor(stream: Duplex, timeOuts: TimeOuts = TIME_OUTS) {
     this.#reader = new FrameReader(stream);

@@ -10,7 +10,7 @@ import { pgmVersion } from '../../formats/pgm/versions.ts';
 import { FOUR_GIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
 import { createContainer } from '../../formats/ssm/create-container.ts';
-import { MixedPages, type PageContents } from './mixed-pages.ts';
+import { MixedPages, type PageGenerator } from './mixed-pages.ts';
 
 const CPU = { a20Enabled: true, a20Mask: NIL_GC_PHYS, guestMode: 1, paePds: Array<bigint>(4).fill(NIL_GC_PHYS) };
 const BASIC = {
@@ -27,7 +27,7 @@ const RELEASE = { major: 7, minor: 2, build: 22, revision: 175245 };
 export async function makeState(
   path: string,
   ramSize: number,
-  content: PageContents = new MixedPages(),
+  content: PageGenerator = new MixedPages(),
 ): Promise<void> {
   await writeBenchState(path, { ramSize }, async (_, putPages) => {
     await putPages('final', function* () {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 
 /** What a state is made of. */
-export interface PageContents {
+export interface PageGenerator {
   /** Borrowed until the next call; `undefined` is a page of zeros. */
   next(): Uint8Array | undefined;
 }
@@ -13,7 +13,7 @@ export interface PageContents {
  * Deals out pages as guests have them: 30 % zero, 40 % bytes of the system's files, 30 % random, in an order that looks
  * random but is always the same.
  */
-export class MixedPages implements PageContents {
+export class MixedPages implements PageGenerator {
   readonly #page = new Uint8Array(PAGE_SIZE);
   readonly #files = systemBytes();
   #state = 1;
@@ -28,7 +28,7 @@ export class MixedPages implements PageContents {
 }
 
 /** Pages that nothing compresses. */
-export class RandomPages implements PageContents {
+export class RandomPages implements PageGenerator {
   readonly #page = new Uint8Array(PAGE_SIZE);
 
   next(): Uint8Array {

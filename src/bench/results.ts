@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { MIB } from '../../formats/sizes.ts';
 import type { FoundRow } from './find-rows.ts';
 import { MAX_COST, SCALES } from './row.ts';
-import type { Sample } from './run-rows.ts';
+import type { BenchSample } from './run-rows.ts';
 
 export interface Spread {
   median: number;
@@ -55,7 +55,7 @@ export function spread(values: readonly number[]): Spread {
 /** @param scaling how many times the work of one process two do together, where that was measured */
 export function rate(
   rows: readonly FoundRow[],
-  samples: ReadonlyMap<string, readonly Sample[]>,
+  samples: ReadonlyMap<string, readonly BenchSample[]>,
   scaling: number,
 ): Rating[] {
   const ratings: Rating[] = [];
@@ -78,7 +78,7 @@ export function rate(
   return ratings;
 }
 
-export function summarizeFigures(samples: ReadonlyMap<string, readonly Sample[]>): FigureResult[] {
+export function summarizeFigures(samples: ReadonlyMap<string, readonly BenchSample[]>): FigureResult[] {
   const results: FigureResult[] = [];
   for (const [row, runs] of samples) {
     for (const [i, { value, ...figure }] of (runs[0]?.figures ?? []).entries())
@@ -91,7 +91,7 @@ export function summarizeFigures(samples: ReadonlyMap<string, readonly Sample[]>
 export function summarizeSizes(
   rows: readonly FoundRow[],
   rams: readonly number[],
-  samples: ReadonlyMap<string, readonly Sample[][]>,
+  samples: ReadonlyMap<string, readonly BenchSample[][]>,
   ramMib: number,
 ): SizeResult[] {
   return rows.map(({ name, peakRssMib = 0 }) => {

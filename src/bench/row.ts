@@ -16,7 +16,7 @@ export interface BenchRow {
   /** Made once, before the first round and outside of all times: files that the row needs. */
   prepare?(context: BenchContext): Promise<void>;
   /** Other rows that it is rated against. */
-  against?: readonly Comparison[];
+  against?: readonly RowComparison[];
   /** MiB of guest RAM, where that is not the run's: of rows whose start would count too much. */
   ramMib?: number;
   /**
@@ -45,7 +45,7 @@ export interface Figure {
   atMost?: number;
 }
 
-export interface Comparison {
+export interface RowComparison {
   /** Name of the other row. */
   row: string;
   /** To be reached: this row is at least so many times as fast as the other one. Without it the ratio is only shown. */

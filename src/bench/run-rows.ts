@@ -8,7 +8,7 @@ import type { FoundRow } from './find-rows.ts';
 import { makeState } from './make-state.ts';
 import type { BenchContext, Figure } from './row.ts';
 
-export interface Sample {
+export interface BenchSample {
   ms: number;
   /** Peak memory of the process, bytes. */
   rss: number;
@@ -29,9 +29,9 @@ export async function contextOf(folder: string, ramMib: number): Promise<BenchCo
   return { folder, ramMib, state };
 }
 
-async function runRow(row: FoundRow, context: BenchContext): Promise<Sample> {
+async function runRow(row: FoundRow, context: BenchContext): Promise<BenchSample> {
   const { stdout } = await run(process.execPath, [JOB, row.module, row.name, JSON.stringify(context)]);
-  return JSON.parse(stdout) as Sample;
+  return JSON.parse(stdout) as BenchSample;
 }
 
 /** The row that also runs twice at the same time, to see whether there is a second processor. */
@@ -39,7 +39,7 @@ const SCALING_ROW = 'deep verify, 4 GiB';
 
 export interface Rounds {
   /** By row. */
-  samples: Map<string, Sample[]>;
+  samples: Map<string, BenchSample[]>;
   /**
    * By round, how many times the work of one process two independent ones do together: 2 where the second processor is
    * really there.
@@ -57,7 +57,7 @@ export async function runRounds(
   rounds: number,
   failed: Record<string, string>,
 ): Promise<Rounds> {
-  const samples = new Map<string, Sample[]>(rows.map(({ name }) => [name, []]));
+  const samples = new Map<string, BenchSample[]>(rows.map(({ name }) => [name, []]));
   const scaling: number[] = [];
   for (let round = 0; round < rounds; round++) {
     process.stderr.write(`round ${round + 1} of ${rounds}\n`);
@@ -87,10 +87,10 @@ async function timeOfTwo(row: FoundRow, context: BenchContext): Promise<number> 
 export async function runSizes(
   rows: readonly FoundRow[],
   contexts: readonly BenchContext[],
-): Promise<Map<string, Sample[][]>> {
-  const samples = new Map<string, Sample[][]>();
+): Promise<Map<string, BenchSample[][]>> {
+  const samples = new Map<string, BenchSample[][]>();
   for (const row of rows) {
-    const bySize = contexts.map((): Sample[] => []);
+    const bySize = contexts.map((): BenchSample[] => []);
     for (let i = 0; i < RUNS_PER_SIZE; i++)
       for (const [size, context] of contexts.entries()) bySize[size].push(await runRow(row, context));
     samples.set(row.name, bySize);

@@ -1,7 +1,7 @@
 // What scripts import from 'savkit/formats': containers, units and their codecs, as bytes and plain records.
 
 export { Cursor, type Widths } from '../../formats/binary/cursor.ts';
-export type { Kind, Part } from '../../formats/binary/kinds.ts';
+export type { Kind, ValuePart } from '../../formats/binary/kinds.ts';
 export type { DependentKind, Field, Struct, StructValue } from '../../formats/binary/struct.ts';
 export { Writer } from '../../formats/binary/writer.ts';
 export type { Arena } from '../../formats/files/window.ts';
@@ -19,7 +19,7 @@ export type {
   StreamDescription,
 } from '../../formats/qemu/description.ts';
 export { type DeviceSection, type DeviceSections, splitDevices } from '../../formats/qemu/device-sections.ts';
-export type { RamLayout, RamStretch } from '../../formats/qemu/guest-layout.ts';
+export type { QemuRamLayout, RamStretch } from '../../formats/qemu/guest-layout.ts';
 export type { LibvirtCompression, LibvirtImage } from '../../formats/qemu/libvirt-image.ts';
 export type { MappedPages } from '../../formats/qemu/mapped-header.ts';
 export {
@@ -31,7 +31,7 @@ export {
 export type { Qcow2Image, Qcow2Snapshot } from '../../formats/qemu/qcow2.ts';
 export { type RamBlock, RamBlocks } from '../../formats/qemu/ram-blocks.ts';
 export { type QemuSection, QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
-export type { PageContent } from '../../formats/qemu/writing/page-places.ts';
+export type { WritablePage } from '../../formats/qemu/writing/page-places.ts';
 export {
   type QemuStreamPlan,
   QemuStreamWriter,

@@ -17,7 +17,7 @@ export type {
 } from '../gmm/host-account.ts';
 export { HostMemory, type HostMemoryFigures, type HostMemoryOptions } from '../gmm/host-memory.ts';
 export { type HostMemoryCode, HostMemoryError } from '../gmm/host-memory-error.ts';
-export { DirtyTracker, type PageNames, type TakeOptions } from '../live-save/dirty-tracker.ts';
+export { DirtyTracker, type PageNames, type PassOptions } from '../live-save/dirty-tracker.ts';
 export { bindLiveStatistics, type ClassCounts, type LiveCounts, type PageClass } from '../live-save/live-counters.ts';
 export {
   type LiveMachine,
@@ -35,12 +35,12 @@ export {
   type VoteResult,
   voteOnPass,
 } from '../live-save/vote.ts';
-export { type Peeked, peek, poke, type Stretch } from '../machine/edit.ts';
+export { type Peeked, peek, poke, type AddressRange } from '../machine/edit.ts';
 export { type EditProof, proveEdit } from '../machine/edit-proof.ts';
 export { type Contents, type LoadOptions, loadState } from '../machine/load.ts';
 export { DEFAULT_HOST, type LoadedUnit, Machine } from '../machine/machine.ts';
 export { MachineCpu, type PagingOptions } from '../machine/machine-cpu.ts';
-export { type MachineEvent, type MachineState, nextState } from '../machine/machine-states.ts';
+export { type MachineEvent, type MachineState, nextMachineState } from '../machine/machine-states.ts';
 export { type SaveOptions, saveState } from '../machine/save.ts';
 export type { A20Gate } from '../pgm/access/a20-gate.ts';
 export type {

@@ -8,13 +8,13 @@ export type { UsageCode } from '../../formats/codes/usage-codes.ts';
 export type { OnDamage, Pass } from '../../formats/errors.ts';
 export type { OutputOptions } from '../../formats/files/output-place.ts';
 export type { FileSink, ReadableSink, SeekableSink } from '../../formats/files/sink.ts';
-export type { CheckOptions, Forecast } from '../saved-state/check/check.ts';
-export type { Chipset, TargetMachine, VgaModel } from '../saved-state/check/target-machine.ts';
+export type { CheckOptions, LoadForecast } from '../saved-state/check/check.ts';
+export type { Chipset, MachineFacts, VgaModel } from '../saved-state/check/target-machine.ts';
 export { parseRelease, type ReleaseNumbers } from '../saved-state/check/unit-versions.ts';
 export type { DiffOptions, PageDifference, RangeDifference } from '../saved-state/compare/diff.ts';
 export type { ConvertRun } from '../saved-state/convert/convert.ts';
 export type { ConvertOptions } from '../saved-state/convert/plan.ts';
-export type { Difference, Proof } from '../saved-state/convert/proof.ts';
+export type { ProofDifference, Proof } from '../saved-state/convert/proof.ts';
 export type {
   CpuDescription,
   PageHistogram,
@@ -63,4 +63,4 @@ export type { Fill, SalvageOptions } from '../saved-state/salvage/salvage-option
 export type { UnitFate } from '../saved-state/salvage/salvage-report.ts';
 export type { Match, PatternKind } from '../saved-state/search/pattern.ts';
 export type { Hit, SearchOptions } from '../saved-state/search/search-memory.ts';
-export type { Verdict, VerifyOptions } from '../saved-state/verify/verify.ts';
+export type { VirtualBoxVerdict, VerifyOptions } from '../saved-state/verify/verify.ts';

@@ -11,7 +11,7 @@ import { RomTracker } from './rom-tracker.ts';
 import { SPEED_PASS } from './vote.ts';
 
 /** Which pages a pass takes. */
-export interface TakeOptions {
+export interface PassOptions {
   /**
    * Takes RAM also that the last scan has armed just now, and that may therefore change soon; VirtualBox waits for one
    * quiet scan.
@@ -124,7 +124,7 @@ export class DirtyTracker {
    * refuses, by rejecting, is dirty again.
    * @returns pages handed over
    */
-  async take(pass: Pass, sink: PageSink, { eager = false, contents = true }: TakeOptions = {}): Promise<number> {
+  async take(pass: Pass, sink: PageSink, { eager = false, contents = true }: PassOptions = {}): Promise<number> {
     const { batch, ram, rom, mmio2 } = this.#tracking();
     const taker = new PageTaker(batch, sink, { contents, yields: pass !== 'final' });
     try {

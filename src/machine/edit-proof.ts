@@ -5,7 +5,7 @@ import type { PageSink } from '../../formats/pgm/page-sink.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
 import { diffStates } from '../saved-state/compare/diff.ts';
 import { walkState } from '../saved-state/reading/walk.ts';
-import type { Stretch } from './edit.ts';
+import type { AddressRange } from './edit.ts';
 import type { Machine } from './machine.ts';
 
 /** How a written state differs from the one that its machine was loaded from. */
@@ -26,7 +26,7 @@ export async function proveEdit(
   source: ByteSource,
   result: ByteSource,
   machine: Machine,
-  written: readonly Stretch[],
+  written: readonly AddressRange[],
   signal?: AbortSignal,
 ): Promise<EditProof> {
   const options = signal ? { signal } : {};
@@ -50,20 +50,20 @@ export async function proveEdit(
   return { holds: differences.length === 0, changedPages, differences };
 }
 
-function touches(stretches: readonly Stretch[], page: GuestPhys): boolean {
+function touches(stretches: readonly AddressRange[], page: GuestPhys): boolean {
   return stretches.some(({ start, end }) => page + PAGE_SIZE > start && page < end);
 }
 
 /** Compares the pages that were written with what the machine has there. */
 class WrittenPages implements PageSink {
   readonly #machine: Machine;
-  readonly #written: readonly Stretch[];
+  readonly #written: readonly AddressRange[];
   /** Pages by address that are still to be found in the file. */
   readonly #missing = new Set<GuestPhys>();
   readonly #own = new Uint8Array(PAGE_SIZE);
   readonly #stored = new Uint8Array(PAGE_SIZE);
 
-  constructor(machine: Machine, written: readonly Stretch[]) {
+  constructor(machine: Machine, written: readonly AddressRange[]) {
     this.#machine = machine;
     this.#written = written;
     for (const { start, end } of written) {

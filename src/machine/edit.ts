@@ -5,7 +5,7 @@ import { PageState, PageType, RomProtection } from '../pgm/pages/page-states.ts'
 import { pgmError } from '../pgm/pages/pgm-errors.ts';
 
 /** Guest-physical addresses, `[start, end)`. */
-export interface Stretch {
+export interface AddressRange {
   /** First byte. */
   start: GuestPhys;
   /** Exclusive. */
@@ -17,7 +17,7 @@ export interface Peeked {
   /** What was read; zeros where there is nothing. */
   bytes: Uint8Array;
   /** Where there is no memory: bytes there are 0xff, as a guest would read them. */
-  unassigned: Stretch[];
+  unassigned: AddressRange[];
 }
 
 /**
@@ -62,8 +62,8 @@ function obstacleAt(memory: GuestMemory, gcPhys: GuestPhys): string | undefined 
     : `there is ROM (${rom.description}) that takes no writes`;
 }
 
-function gapsIn(memory: GuestMemory, start: GuestPhys, end: GuestPhys): Stretch[] {
-  const gaps: Stretch[] = [];
+function gapsIn(memory: GuestMemory, start: GuestPhys, end: GuestPhys): AddressRange[] {
+  const gaps: AddressRange[] = [];
   for (let at = start; at < end; ) {
     const range = memory.ranges.atOrAbove(at);
     const next = Math.min(end, range?.start ?? end);

@@ -7,13 +7,13 @@ import {
   MACHINE_STATES,
   type MachineEvent,
   type MachineState,
-  nextState,
+  nextMachineState,
   TRANSITIONS,
 } from './machine-states.ts';
 
 /** Follows events from a state. */
 function stateAfter(state: MachineState, ...events: MachineEvent[]): MachineState {
-  return events.reduce(nextState, state);
+  return events.reduce(nextMachineState, state);
 }
 
 describe('machine states', () => {
@@ -21,8 +21,8 @@ describe('machine states', () => {
     '%s on %s goes where the table says, or refuses',
     (state, event) => {
       const next = TRANSITIONS[state][event];
-      if (next) expect(nextState(state, event)).toBe(next);
-      else expect(() => nextState(state, event)).toThrow(`Cannot ${event} a machine: it is ${state}`);
+      if (next) expect(nextMachineState(state, event)).toBe(next);
+      else expect(() => nextMachineState(state, event)).toThrow(`Cannot ${event} a machine: it is ${state}`);
     },
   );
 
@@ -36,7 +36,7 @@ describe('machine states', () => {
 
   it('go back to the plain form when the live part fails or is cancelled', () => {
     for (const state of MACHINE_STATES.filter((name) => name.endsWith('-ls') && name !== 'suspending-ls')) {
-      expect(nextState(state, 'passes-failed')).toBe(state.replace(/-ls$/, ''));
+      expect(nextMachineState(state, 'passes-failed')).toBe(state.replace(/-ls$/, ''));
     }
   });
 

@@ -143,7 +143,7 @@ export const TRANSITIONS: Readonly<Record<MachineState, Partial<Record<MachineEv
 };
 
 /** @throws UsageError `bad-machine-state` where the state knows no such event */
-export function nextState(state: MachineState, event: MachineEvent): MachineState {
+export function nextMachineState(state: MachineState, event: MachineEvent): MachineState {
   const next = TRANSITIONS[state][event];
   if (!next)
     throw new UsageError(

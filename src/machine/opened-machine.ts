@@ -11,7 +11,7 @@ import type { StateFamily } from '../saved-state/reading/families.ts';
 import type { StateView } from '../saved-state/reading/state-view.ts';
 import { stepOf } from '../saved-state/reading/step.ts';
 import { walkState } from '../saved-state/reading/walk.ts';
-import type { Peeked, Stretch } from './edit.ts';
+import type { Peeked, AddressRange } from './edit.ts';
 import { expectMemoryUnit, type LoadOptions } from './load.ts';
 import { MemoryFile } from './memory-file.ts';
 import { MemoryIndex } from './memory-index.ts';
@@ -74,7 +74,7 @@ export async function openMachine(source: ByteSource, options: Options = {}): Pr
 
 /** Bytes where there is no memory are 0xff, as a guest would read them. */
 function peekSeen(memory: SeenMemory, at: GuestPhys, length: number, noMemory: (at: GuestPhys) => Error): Peeked {
-  const unassigned: Stretch[] = [];
+  const unassigned: AddressRange[] = [];
   const bytes = new Uint8Array(length);
   memory.read(at, bytes);
   for (let start = at; start < at + length; ) {

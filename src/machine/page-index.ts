@@ -15,7 +15,7 @@ interface Chunk {
 }
 
 /** Where a page's content stands in a file. */
-export interface PagePlace {
+export interface FilePlace {
   encoding: number;
   at: number;
   length: number;
@@ -26,7 +26,7 @@ export class PageIndex {
   readonly #chunks = new Map<number, Chunk>();
 
   /** @returns false where the place is beyond what can be indexed */
-  set(frame: number, { encoding, at, length }: PagePlace): boolean {
+  set(frame: number, { encoding, at, length }: FilePlace): boolean {
     if (at >= OFFSET_LIMIT) return false;
     const key = Math.floor(frame / CHUNK_FRAMES);
     let chunk = this.#chunks.get(key);
@@ -52,7 +52,7 @@ export class PageIndex {
   }
 
   /** Undefined for zeros. */
-  get(frame: number): PagePlace | undefined {
+  get(frame: number): FilePlace | undefined {
     const chunk = this.#chunks.get(Math.floor(frame / CHUNK_FRAMES));
     const i = frame % CHUNK_FRAMES;
     const size = chunk?.size[i] ?? 0;

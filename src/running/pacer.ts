@@ -2,7 +2,7 @@
 const MAX_CATCH_UP_MS = 100;
 
 /** Tells how many steps are due, from time that passes; parts of a step are kept for the next call. */
-export class Pacer {
+export class StepPacer {
   /** Share of the time that the guest is held back, 0 to 0.99. */
   throttle = 0;
   readonly #perMs: number;

@@ -9,7 +9,7 @@ import { saveState } from '../machine/save.ts';
 import { verify } from '../saved-state/verify/verify.ts';
 import { emptyMachine } from './empty-machine.ts';
 import { Guest } from './guest.ts';
-import { Pacer } from './pacer.ts';
+import { StepPacer } from './pacer.ts';
 import { RunningMachine } from './running-machine.ts';
 
 /** Waits until a machine has done more than so many steps. */
@@ -105,7 +105,7 @@ describe('emptyMachine()', () => {
 
 describe('Pacer', () => {
   it('makes steps due at their rate, keeps parts, and makes up for no more than 100 ms', () => {
-    const pacer = new Pacer(100, 0);
+    const pacer = new StepPacer(100, 0);
     expect([5, 10, 25, 30].map((now) => pacer.due(now))).toEqual([0, 1, 1, 1]);
     expect(pacer.due(10_000)).toBe(10);
     pacer.throttle = 0.5;

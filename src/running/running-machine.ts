@@ -1,11 +1,11 @@
 import { UsageError } from '../../formats/errors.ts';
-import type { Timer } from '../../formats/world/time.ts';
+import type { TimerHandle } from '../../formats/world/time.ts';
 import { after, clock, stopTimer } from '../../formats/world/waiting.ts';
 import type { Machine } from '../machine/machine.ts';
-import { isExecuting, type MachineEvent, type MachineState, nextState } from '../machine/machine-states.ts';
+import { isExecuting, type MachineEvent, type MachineState, nextMachineState } from '../machine/machine-states.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { Guest, type GuestCheck } from './guest.ts';
-import { Pacer } from './pacer.ts';
+import { StepPacer } from './pacer.ts';
 import type { WorkloadOptions } from './workload.ts';
 
 /** Time between two slices. */
@@ -41,8 +41,8 @@ export class RunningMachine {
   readonly figures: RunFigures = { runMs: 0, steps: 0, ticks: 0, longestGapMs: 0, lastPauseMs: 0 };
   #guest: Guest;
   #state: MachineState = 'suspended';
-  readonly #pacer: Pacer;
-  #timer: Timer | undefined;
+  readonly #pacer: StepPacer;
+  #timer: TimerHandle | undefined;
   #sliceEnd = 0;
   #pausedAt = 0;
   #released = false;
@@ -62,7 +62,7 @@ export class RunningMachine {
     this.machine = machine;
     this.#guest = guest;
     const { rate, intervalMs } = guest.block;
-    this.#pacer = new Pacer(intervalMs > 0 ? 1000 / intervalMs : rate, clock());
+    this.#pacer = new StepPacer(intervalMs > 0 ? 1000 / intervalMs : rate, clock());
   }
 
   /**
@@ -108,7 +108,7 @@ export class RunningMachine {
     if (this.#released) throw new UsageError('handed-over', `Cannot ${event} machine: it was handed over`);
     if (this.#held)
       throw new UsageError('being-handed-over', `Cannot ${event} machine: it stands still while it is handed over`);
-    this.#state = nextState(this.#state, event);
+    this.#state = nextMachineState(this.#state, event);
     if (isExecuting(this.#state)) this.#start();
     else this.#halt();
     if (this.#state === 'off') this.#end();
@@ -245,7 +245,7 @@ export class RunningMachine {
 
   #fail(error: unknown): void {
     this.#timer = undefined;
-    this.#state = nextState(this.#state, 'guru-meditation');
+    this.#state = nextMachineState(this.#state, 'guru-meditation');
     this.#end(error);
   }
 }

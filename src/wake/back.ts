@@ -27,7 +27,7 @@ import { DEVICE_TABLE } from './devices/table.ts';
 import { VIDEO_MEMORY } from './guest-image.ts';
 import { Memory } from './memory-target.ts';
 import { partOf } from './put-state.ts';
-import { type Moment, type Part, takeBack } from './template/correspondence.ts';
+import { type Moment, type UnitPart, takeBack } from './template/correspondence.ts';
 import { Template } from './template/template.ts';
 import { MachineUnits } from './units/machine-units.ts';
 import { isText, textToVirtualBox } from './video-memory.ts';
@@ -114,10 +114,10 @@ function takeUnits(units: MachineUnits, template: Template): void {
     takeCpuBack(template.section(CPU_SECTION, i), cpu);
     em[i].state = runStateOf(template, i);
     const apic = units.find<Apic>('apic/0')?.cpu[i];
-    if (apic) takeBack(localApic, template.section('apic', i), apic as unknown as Part, moment);
+    if (apic) takeBack(localApic, template.section('apic', i), apic as unknown as UnitPart, moment);
   }
   for (const { unit, part, section, table } of DEVICE_TABLE) {
-    const value = units.find<Part>(unit);
+    const value = units.find<UnitPart>(unit);
     if (value) takeBack(table, template.section(...section), partOf(value, part), moment);
   }
   for (const instance of units.instancesOf('serial'))

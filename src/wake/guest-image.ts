@@ -12,7 +12,7 @@ const ROMS_START = 0xc0000;
 const ROMS_END = 0x100000;
 
 /** A stretch of memory: where the guest finds it, and where it stands in QEMU's block of RAM. */
-export interface Stretch {
+export interface ImageStretch {
   gcPhys: number;
   offset: number;
   size: number;
@@ -28,7 +28,7 @@ export class GuestImage {
   readonly video: ByteSource | undefined;
   /** Bytes of RAM. */
   readonly ramSize: number;
-  readonly #stretches: readonly Stretch[];
+  readonly #stretches: readonly ImageStretch[];
   /** Where there is nothing among the ROMs. */
   readonly #empty: readonly { start: number; end: number }[];
   readonly #files: readonly ScratchFile[];
@@ -70,12 +70,12 @@ export class GuestImage {
   }
 
   /** All RAM, in the order of QEMU's block; between, what the guest sees of ROMs, and holes. */
-  get stretches(): readonly Stretch[] {
+  get stretches(): readonly ImageStretch[] {
     return this.#stretches;
   }
 
   /** Stretches whose contents are the same in both machines: all but what shows video memory. */
-  get comparable(): readonly Stretch[] {
+  get comparable(): readonly ImageStretch[] {
     return this.#stretches.flatMap((stretch) =>
       stretch.gcPhys > 0
         ? [stretch]
@@ -98,7 +98,7 @@ export class GuestImage {
   }
 }
 
-function stretchesOf(state: SavedState): Stretch[] {
+function stretchesOf(state: SavedState): ImageStretch[] {
   const { ramSize, ramHole } = state.pgm ? ramConfigOf(state.pgm) : { ramSize: 0, ramHole: 0 };
   const { lowEnd, highEnd } = ramLayout(ramSize, ramHole);
   const high = highEnd - FOUR_GIB;

@@ -1,12 +1,12 @@
 import type { Piix3Bus } from '../../formats/units/chipset/pci-codec.ts';
-import type { PciDevice } from './devices/pci.ts';
+import type { BusDevice } from './devices/pci.ts';
 import type { MachineUnits } from './units/machine-units.ts';
 import type { WakeOptions } from './wake-options.ts';
 
 /** A network card with its place on the bus. */
 export interface NetworkCard {
   instance: number;
-  device: PciDevice;
+  device: BusDevice;
   /** As QEMU takes it: `03.0`. */
   place: string;
   /** QEMU's section. */

@@ -7,11 +7,11 @@ import { wakeCpu } from './devices/cpu.ts';
 import { e1000 } from './devices/e1000.ts';
 import { holdLine, planTwins, type Routes, usesIoApic, wakeTwins } from './devices/interrupt-routes.ts';
 import { hasDeliverable, localApic, setWaitsForStart, takesPic } from './devices/local-apic.ts';
-import { editConfig, type PciDevice, wakeConfig } from './devices/pci.ts';
+import { editConfig, type BusDevice, wakeConfig } from './devices/pci.ts';
 import { serialPort } from './devices/serial-port.ts';
 import { DEVICE_TABLE } from './devices/table.ts';
 import { networkCards } from './network-cards.ts';
-import { type Correspondence, type Moment, type Part, valueAt, wakeSection } from './template/correspondence.ts';
+import { type Correspondence, type Moment, type UnitPart, valueAt, wakeSection } from './template/correspondence.ts';
 import type { Template } from './template/template.ts';
 import { type CpuState, cpuStates } from './units/cpu-state.ts';
 import type { MachineUnits } from './units/machine-units.ts';
@@ -38,7 +38,7 @@ export function putState(units: MachineUnits, template: Template, options: WakeO
   clocks.set('cpu_ticks_offset', tm.tsc[0] ?? 0n);
   putCpus(units, template, moment);
   for (const { unit, part, section, table } of DEVICE_TABLE) {
-    const value = units.find<Part>(unit);
+    const value = units.find<UnitPart>(unit);
     if (value) wakeSection(table, partOf(value, part), template.section(...section), moment);
   }
   for (const instance of units.instancesOf('serial'))
@@ -49,15 +49,15 @@ export function putState(units: MachineUnits, template: Template, options: WakeO
 }
 
 /** The part of a unit that a table is for. */
-export function partOf(unit: Part, part: string | undefined): Part {
-  return part === undefined ? unit : (valueAt(unit, part) as Part);
+export function partOf(unit: UnitPart, part: string | undefined): UnitPart {
+  return part === undefined ? unit : (valueAt(unit, part) as UnitPart);
 }
 
 function put(
   template: Template,
   section: readonly [string, number],
   table: readonly Correspondence[],
-  unit: Part,
+  unit: UnitPart,
   moment: Moment,
 ) {
   wakeSection(table, unit, template.section(...section), moment);
@@ -82,7 +82,7 @@ function putCpus(units: MachineUnits, template: Template, moment: Moment): void 
     wakeCpu(cpu, template.section('cpu', i));
     const own = apics[i];
     const apic = template.section('apic', i);
-    if (own) put(template, ['apic', i], localApic, own as unknown as Part, moment);
+    if (own) put(template, ['apic', i], localApic, own as unknown as UnitPart, moment);
     setWaitsForStart(apic, cpu.run === 'waits-for-start');
     const fromPic = i === 0 && pics !== undefined && wantsPic(pics) && (own === undefined || takesPic(own));
     putRunState(cpu, template, i, (own !== undefined && hasDeliverable(own)) || fromPic);
@@ -152,7 +152,7 @@ function putBus(units: MachineUnits, template: Template): void {
 function copyConfig(
   template: Template,
   section: string,
-  { config }: PciDevice,
+  { config }: BusDevice,
   { start, end }: { start: number; end: number },
 ): void {
   editConfig(template.section(section), (to) => {
@@ -165,7 +165,7 @@ const POWER_PORTS = 0x40;
 const POWER_ENABLE = 0x80;
 const SMBUS_PORTS = 0x90;
 
-function putPowerPorts(units: MachineUnits, template: Template, device: PciDevice): void {
+function putPowerPorts(units: MachineUnits, template: Template, device: BusDevice): void {
   const section = template.section(POWER);
   wakeConfig(section, device, []);
   const acpi = units.find<Acpi>('acpi/0');

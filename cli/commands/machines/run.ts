@@ -13,7 +13,7 @@ import type { WorkloadOptions } from '../../../src/running/workload.ts';
 import { checkKeepFile, KEEP_IN_TEXT, keepFile } from '../../control/keep-file.ts';
 import { defaultSocketPath, keepRunning } from '../../control/keep-running.ts';
 import type { KeptMachine } from '../../control/kept-machine.ts';
-import { describeMachine } from '../../control/operations.ts';
+import { machineDescription } from '../../control/operations.ts';
 import { checkSocketPath } from '../../control/stale-socket.ts';
 import { withInput } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
@@ -136,7 +136,7 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
         socket,
         pid: process.pid,
         keepIn: file.path,
-        ...describeMachine(kept),
+        ...machineDescription(kept),
       }),
   }).catch((error) => {
     // A machine that runs keeps the process alive.
@@ -212,7 +212,7 @@ function outcomeOf(kept: KeptMachine, { quiet }: Options): Outcome {
   }
   return {
     exitCode: check.faults.length === 0 ? ExitCode.OK : ExitCode.BAD_FILE,
-    result: { ...describeMachine(kept), check, movedTo, savedTo, undecided },
+    result: { ...machineDescription(kept), check, movedTo, savedTo, undecided },
     text: quiet && check.faults.length === 0 ? NO_TEXT : lines(text),
   };
 }

@@ -18,7 +18,7 @@ import { indent, line, lines, NO_TEXT, type TerminalText } from '../../terminal/
 import { proofLines } from '../../text/proof-text.ts';
 
 /** Options of `convert` for states of QEMU. */
-export interface QemuConvertOptions {
+export interface QemuConvertCommand {
   output?: string;
   to?: QemuForm;
   description: boolean;
@@ -36,7 +36,7 @@ const XML_LIMIT = MIB;
 /** What they are when they are not given. */
 export const QEMU_DEFAULTS = { to: undefined, description: true, xml: undefined, ram: undefined, ramOut: undefined };
 
-export async function runQemuConvert(source: ByteSource, job: Job, options: QemuConvertOptions): Promise<Outcome> {
+export async function runQemuConvert(source: ByteSource, job: Job, options: QemuConvertCommand): Promise<Outcome> {
   const { output, ramOut, force } = options;
   const run: QemuConvertRun = {
     to: options.to,

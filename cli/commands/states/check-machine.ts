@@ -9,7 +9,7 @@ import {
 } from '../../../src/saved-state/check/check-machine.ts';
 import { SETTINGS_LIMIT } from '../../../src/saved-state/check/settings.ts';
 import { type MachineHistory, momentOf, readHistory } from '../../../src/saved-state/check/snapshots.ts';
-import type { TargetMachine } from '../../../src/saved-state/check/target-machine.ts';
+import type { MachineFacts } from '../../../src/saved-state/check/target-machine.ts';
 import type { ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
 import { readHost } from '../../io/host-cpuid.ts';
 import { readSmallText } from '../../io/input.ts';
@@ -24,13 +24,13 @@ export async function readMachine(path: string): Promise<{ settings: string; his
 }
 
 /** The machine as it was when a state was saved, where its settings know the state, else as it is. */
-export async function machineFor(path: string, state: string): Promise<TargetMachine> {
+export async function machineFor(path: string, state: string): Promise<MachineFacts> {
   const { history } = await readMachine(path);
   return momentOf(history, state)?.machine ?? asItIs(history);
 }
 
 /** The machine without its snapshots. */
-export function asItIs({ moments }: MachineHistory): TargetMachine {
+export function asItIs({ moments }: MachineHistory): MachineFacts {
   return moments[moments.length - 1].machine;
 }
 

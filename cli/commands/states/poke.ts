@@ -4,7 +4,7 @@ import { hex, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import { parseBytes, parseNumber } from '../../../formats/values/number-text.ts';
-import { poke, type Stretch } from '../../../src/machine/edit.ts';
+import { poke, type AddressRange } from '../../../src/machine/edit.ts';
 import { type EditProof, proveEdit } from '../../../src/machine/edit-proof.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import type { Machine } from '../../../src/machine/machine.ts';
@@ -90,7 +90,7 @@ async function proved(
   source: ByteSource,
   sink: Output,
   machine: Machine,
-  written: Stretch,
+  written: AddressRange,
   signal: AbortSignal,
 ): Promise<EditProof> {
   const result = await sink.readBack();
@@ -101,7 +101,7 @@ async function proved(
   }
 }
 
-function reportText(output: string, { start, end }: Stretch, proof: EditProof | undefined): TerminalText {
+function reportText(output: string, { start, end }: AddressRange, proof: EditProof | undefined): TerminalText {
   const written = line`${output}: ${countText(end - start, 'byte')} written at ${hex(start)}`;
   if (!proof) return written;
   if (proof.holds)

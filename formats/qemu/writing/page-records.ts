@@ -3,13 +3,13 @@ import { PAGE_SIZE } from '../../sizes.ts';
 import { RamFlag } from '../constants.ts';
 import type { RamBlock } from '../ram-blocks.ts';
 import type { BigEndianOutput } from './big-endian-output.ts';
-import type { PageContent, PagePlaces } from './page-places.ts';
+import type { WritablePage, PageWriter } from './page-places.ts';
 
 /** The word with address and flags, a name, a page. */
 const MAX_RECORD = 8 + 1 + 255 + PAGE_SIZE;
 
 /** Pages as records of a plain stream, in the order in which they come. Source: qemu-stream.md 3. */
-export class PageRecords implements PagePlaces {
+export class StreamedPages implements PageWriter {
   readonly #out: BigEndianOutput;
   #block: RamBlock | undefined;
 
@@ -17,7 +17,7 @@ export class PageRecords implements PagePlaces {
     this.#out = out;
   }
 
-  put(block: RamBlock, offset: number, content: PageContent | undefined, i: number): Promise<void> | undefined {
+  put(block: RamBlock, offset: number, content: WritablePage | undefined, i: number): Promise<void> | undefined {
     const out = this.#out;
     const head = out.length;
     this.#putHead(block, offset, RamFlag.PAGE);

@@ -3,7 +3,7 @@ import { returnBuffer, takeBuffer } from '../../kernels/arena.ts';
 import { MIB, PAGE_SIZE } from '../../sizes.ts';
 
 /** Pages that are neighbours in a file, to be written together. */
-export class PageRun {
+export class WrittenRun {
   readonly bytes = takeBuffer(MIB);
   /** Bytes in use. */
   length = 0;

@@ -2,27 +2,27 @@ import { isZero } from '../../kernels/zero.ts';
 import { PAGE_SIZE } from '../../sizes.ts';
 import { bitmapBytes } from '../mapped-header.ts';
 import type { RamBlock } from '../ram-blocks.ts';
-import type { PageContent, PagePlaces } from './page-places.ts';
-import type { PageRun } from './page-run.ts';
+import type { WritablePage, PageWriter } from './page-places.ts';
+import type { WrittenRun } from './page-run.ts';
 
 /**
  * Pages of a block at places of their own in a file, which has holes where pages are zeros: mapped RAM, or the file
  * that a machine shares its RAM with.
  */
-export class PlacedPages implements PagePlaces {
+export class PlacedPages implements PageWriter {
   /** A bit for each page that has a content. */
   readonly bitmap: Uint8Array;
-  readonly #run: PageRun;
+  readonly #run: WrittenRun;
   /** Offset of the first page in the file. */
   readonly #start: number;
 
-  constructor(run: PageRun, block: RamBlock, start: number) {
+  constructor(run: WrittenRun, block: RamBlock, start: number) {
     this.#run = run;
     this.#start = start;
     this.bitmap = new Uint8Array(bitmapBytes(block.size));
   }
 
-  put(_: RamBlock, offset: number, content: PageContent | undefined, i: number): Promise<void> | undefined {
+  put(_: RamBlock, offset: number, content: WritablePage | undefined, i: number): Promise<void> | undefined {
     if (this.#run.continuesAt(this.#start + offset)) return this.#add(offset, content, i);
     return this.#run.flush().then(() => this.#add(offset, content, i));
   }
@@ -31,7 +31,7 @@ export class PlacedPages implements PagePlaces {
     await this.#run.flush();
   }
 
-  #add(offset: number, content: PageContent | undefined, i: number): Promise<void> | undefined {
+  #add(offset: number, content: WritablePage | undefined, i: number): Promise<void> | undefined {
     const run = this.#run;
     const page = offset / PAGE_SIZE;
     const bit = 1 << (page & 7);

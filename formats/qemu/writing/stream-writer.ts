@@ -9,9 +9,9 @@ import { type RamBlock, RamBlocks } from '../ram-blocks.ts';
 import { BigEndianOutput } from './big-endian-output.ts';
 import { writeCommand, writeConfiguration, writeStreamHeader } from './head.ts';
 import { PageFinder } from './page-finder.ts';
-import type { PageContent, PagePlaces } from './page-places.ts';
-import { PageRecords } from './page-records.ts';
-import { PageRun } from './page-run.ts';
+import type { WritablePage, PageWriter } from './page-places.ts';
+import { StreamedPages } from './page-records.ts';
+import { WrittenRun } from './page-run.ts';
 import { PlacedPages } from './placed-pages.ts';
 import { PlacedSink } from './placed-sink.ts';
 
@@ -60,11 +60,11 @@ export class QemuStreamWriter implements PageSink {
   readonly #out: BigEndianOutput;
   /** Of mapped RAM: the file, and the pages on their way to it. */
   readonly #file: PlacedSink | undefined;
-  readonly #runs = new Map<SeekableSink, PageRun>();
+  readonly #runs = new Map<SeekableSink, WrittenRun>();
   readonly #plan: QemuStreamPlan;
   readonly #finder: PageFinder;
   /** By id of the block. */
-  readonly #places: PagePlaces[] = [];
+  readonly #places: PageWriter[] = [];
   /** What is written when all pages are there. */
   readonly #bitmaps: { pages: PlacedPages; offset: number }[] = [];
 
@@ -108,7 +108,7 @@ export class QemuStreamWriter implements PageSink {
   }
 
   /** Takes a page of a block; without content one of zeros. @param offset of the page in the block */
-  async put(block: RamBlock, offset: number, content?: PageContent): Promise<void> {
+  async put(block: RamBlock, offset: number, content?: WritablePage): Promise<void> {
     await this.#places[block.id].put(block, offset, content, 0);
   }
 
@@ -161,14 +161,14 @@ export class QemuStreamWriter implements PageSink {
     await this.#ensureRoom();
     this.#putHead(PartType.START, ramId, RAM_SECTION, 0, RAM_VERSION);
     this.#out.u64(this.blocks.all.reduce((sum, { size }) => sum + size, 0) + RamFlag.BLOCK_LIST);
-    const records = new PageRecords(this.#out);
+    const records = new StreamedPages(this.#out);
     for (const block of this.blocks.all) await this.#listBlock(block, records);
     await this.#ensureRoom();
     this.#endSection();
     this.#goOn(PartType.PART);
   }
 
-  async #listBlock(block: RamBlock, records: PageRecords): Promise<void> {
+  async #listBlock(block: RamBlock, records: StreamedPages): Promise<void> {
     const out = this.#out;
     await this.#ensureRoom();
     out.name(block.name);
@@ -179,8 +179,8 @@ export class QemuStreamWriter implements PageSink {
     this.#places.push(sink ? new PlacedPages(this.#runTo(sink), block, 0) : own);
   }
 
-  #runTo(sink: SeekableSink): PageRun {
-    const run = this.#runs.get(sink) ?? new PageRun(sink);
+  #runTo(sink: SeekableSink): WrittenRun {
+    const run = this.#runs.get(sink) ?? new WrittenRun(sink);
     this.#runs.set(sink, run);
     return run;
   }

@@ -24,7 +24,7 @@ import { checkIntegrity } from '../../pgm/memory-integrity.ts';
 import { HostBacking } from '../../pgm/pages/host-backing.ts';
 import { PageSharing } from '../../pgm/sharing/page-sharing.ts';
 import type { Machine } from '../machine.ts';
-import { type MachineEvent, type MachineState, nextState } from '../machine-states.ts';
+import { type MachineEvent, type MachineState, nextMachineState } from '../machine-states.ts';
 import { GameHandlers } from './game-handlers.ts';
 import { MachineTwin, TWIN_BYTES } from './machine-twin.ts';
 import { mappingFaults } from './mapping-faults.ts';
@@ -105,7 +105,7 @@ export class MachineGame {
   }
 
   dispatch(event: MachineEvent): void {
-    this.state = nextState(this.state, event);
+    this.state = nextMachineState(this.state, event);
   }
 
   /** So many random things, great ones between them. @throws errors with what differs */

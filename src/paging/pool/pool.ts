@@ -36,7 +36,7 @@ export interface TableWatch {
   leave(key: number, index: number): void;
 }
 
-export interface TakeOptions {
+export interface TableOptions {
   /** Tables of one kind and address that differ in it are not the same. */
   tag?: number;
   /** False: never found again, and gone with its last user. */
@@ -118,7 +118,7 @@ export class ShadowPool {
   take(
     kind: PoolKind,
     key: number,
-    { tag = 0, cached = true, wide = kind.format !== '32-bit' }: TakeOptions = {},
+    { tag = 0, cached = true, wide = kind.format !== '32-bit' }: TableOptions = {},
   ): number {
     const found = cached ? this.#find(kind, key, tag) : NIL_INDEX;
     this.wasHit = found !== NIL_INDEX;

@@ -6,7 +6,7 @@ import { guestDirectory } from '../mappings/guest-directory.ts';
 import { CR4_PGE, hasPaging } from '../modes.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { P, PAGE_MASK_64 } from '../schemes.ts';
-import type { CpuState, ModeChangeStatus, RootState } from './shadow-state.ts';
+import type { ShadowedCpu, ModeChangeStatus, RootState } from './shadow-state.ts';
 
 /** Made-up addresses of roots that shadow no guest table: beyond all real ones. */
 const MADE_UP = 2 ** 63;
@@ -14,7 +14,7 @@ const MADE_UP_NARROW = 2 ** 62;
 
 /** The root of one CPU's shadow tables, and what has to be done about it before the guest runs on (paging.md 4). */
 export class Cr3 implements RootState {
-  readonly #cpu: CpuState;
+  readonly #cpu: ShadowedCpu;
   /** Forced actions: sync CR3, global or not. */
   #sync: 'no' | 'non-global' | 'global' = 'no';
   /**
@@ -24,7 +24,7 @@ export class Cr3 implements RootState {
   /** Legacy PAE's pointers as of the last load. */
   latched: readonly bigint[] | undefined;
 
-  constructor(cpu: CpuState) {
+  constructor(cpu: ShadowedCpu) {
     this.#cpu = cpu;
   }
 

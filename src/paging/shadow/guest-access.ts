@@ -1,7 +1,7 @@
 import { type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import { NO_FAULT, PageFault } from '../page-fault.ts';
-import type { CpuState } from './shadow-state.ts';
+import type { ShadowedCpu } from './shadow-state.ts';
 
 /** What `reach` gives where it has no host address. */
 export const Reach = { EMULATE: -1, FAULT: -2 } as const;
@@ -10,7 +10,7 @@ export const Reach = { EMULATE: -1, FAULT: -2 } as const;
  * Reads as the guest of a CPU does: straight from the host's page where shadow tables lead there, else through
  * handlers.
  */
-export function readGuest(cpu: CpuState, address: GuestVirt, target: Uint8Array, access: number): number {
+export function readGuest(cpu: ShadowedCpu, address: GuestVirt, target: Uint8Array, access: number): number {
   return eachPage(cpu, address, target.length, access, (host, from, to) => {
     const piece = target.subarray(from, to);
     if (host === Reach.EMULATE) emulate(cpu, 'read', address + BigInt(from), piece);
@@ -18,7 +18,7 @@ export function readGuest(cpu: CpuState, address: GuestVirt, target: Uint8Array,
   });
 }
 
-export function writeGuest(cpu: CpuState, address: GuestVirt, source: Uint8Array, access: number): number {
+export function writeGuest(cpu: ShadowedCpu, address: GuestVirt, source: Uint8Array, access: number): number {
   return eachPage(cpu, address, source.length, access | PageFault.WRITE, (host, from, to) => {
     const piece = source.subarray(from, to);
     // Memory that is being saved for good refuses all writes.
@@ -30,7 +30,7 @@ export function writeGuest(cpu: CpuState, address: GuestVirt, source: Uint8Array
 
 /** @returns `NO_FAULT`, or the code of the fault that ended it */
 function eachPage(
-  cpu: CpuState,
+  cpu: ShadowedCpu,
   address: GuestVirt,
   size: number,
   access: number,
@@ -55,7 +55,7 @@ function eachPage(
 }
 
 /** Through the door: the handlers of both kinds see the access. */
-function emulate(cpu: CpuState, access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
+function emulate(cpu: ShadowedCpu, access: 'read' | 'write', address: GuestVirt, bytes: Uint8Array): void {
   const { memory, rawMode } = cpu.paging;
   // Raw mode's code sees a page of the guest only where it has mapped it.
   const host = rawMode ? memory.hostPageOf(cpu.gcPhys) : 0;
@@ -63,7 +63,7 @@ function emulate(cpu: CpuState, access: 'read' | 'write', address: GuestVirt, by
   cpu.paging.memory[access](cpu.gcPhys, bytes, cpu.id, address);
 }
 
-function hostBytes({ paging }: CpuState, host: number, size: number): Uint8Array {
+function hostBytes({ paging }: ShadowedCpu, host: number, size: number): Uint8Array {
   const id = Math.floor(host / PAGE_SIZE);
   const at = offsetInChunk(id) + (host % PAGE_SIZE);
   return paging.memory.pages.backing.chunkBytes(id).subarray(at, at + size);

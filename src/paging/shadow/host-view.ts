@@ -6,7 +6,7 @@ import { AddressSpace, type AddressSpaceMemory } from '../address-space.ts';
 import { FIRST_INDEX, NIL_INDEX } from '../pool/pool-pages.ts';
 import { POOL_BASE_HIGH } from '../pool/table-store.ts';
 import type { ShadowCpu } from './shadow-cpu.ts';
-import type { MachineState } from './shadow-state.ts';
+import type { ShadowedMachine } from './shadow-state.ts';
 
 const POOL_BASE = POOL_BASE_HIGH * TWO_32;
 /** The root as registers of a mode have it: PG and PE; PAE; LME, LMA and NXE. */
@@ -21,10 +21,10 @@ const EFER_LONG = 0xd00n;
  * Nobody writes here.
  */
 class HostView implements AddressSpaceMemory {
-  readonly #paging: MachineState;
+  readonly #paging: ShadowedMachine;
   readonly #base: number;
 
-  constructor(paging: MachineState, narrow: boolean) {
+  constructor(paging: ShadowedMachine, narrow: boolean) {
     this.#paging = paging;
     this.#base = narrow ? 0 : POOL_BASE;
   }

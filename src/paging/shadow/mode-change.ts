@@ -2,10 +2,10 @@ import { hasPaging, type PagingMode } from '../modes.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { shadowModeFor } from '../shadow-mode.ts';
 import { planFor } from './plan.ts';
-import type { CpuState, ModeChangeStatus } from './shadow-state.ts';
+import type { ShadowedCpu, ModeChangeStatus } from './shadow-state.ts';
 
 /** Changes the mode in VirtualBox's order (paging.md 3, `PGMR3ChangeMode`). */
-export function changeMode(cpu: CpuState, guest: PagingMode): ModeChangeStatus {
+export function changeMode(cpu: ShadowedCpu, guest: PagingMode): ModeChangeStatus {
   const { options, hooks } = cpu.paging;
   cpu.counts.modeChanges++;
   const { shadow, switcher } = shadowModeFor(guest, options, cpu.shadowMode);
@@ -34,7 +34,7 @@ export function changeMode(cpu: CpuState, guest: PagingMode): ModeChangeStatus {
 }
 
 /** Enters the guest mode, and both modes together. */
-function enter(cpu: CpuState, guest: PagingMode): ModeChangeStatus {
+function enter(cpu: ShadowedCpu, guest: PagingMode): ModeChangeStatus {
   if (hasPaging(guest)) return cpu.cr3.map();
   cpu.cr3.latched = undefined;
   if (cpu.plan?.nested) return 'ok';

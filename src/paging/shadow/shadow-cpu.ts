@@ -13,7 +13,7 @@ import { lookUp, type ShadowLookup } from './lookup.ts';
 import { changeMode } from './mode-change.ts';
 import { CpuEvents } from './paging-events.ts';
 import type { ShadowPlan } from './plan.ts';
-import type { CpuCounts, MachineState, ModeChangeStatus, Registers } from './shadow-state.ts';
+import type { CpuCounts, ShadowedMachine, ModeChangeStatus, Registers } from './shadow-state.ts';
 import { ShadowSync } from './sync.ts';
 import { NEEDS, Tlb } from './tlb.ts';
 import { isInMapping, TrapNotes } from './trap-notes.ts';
@@ -21,7 +21,7 @@ import { isInMapping, TrapNotes } from './trap-notes.ts';
 /** One CPU on shadow tables. Accesses of its guest go through `read`, `write` and `reach`. */
 export class ShadowCpu {
   /** @internal */
-  readonly paging: MachineState;
+  readonly paging: ShadowedMachine;
   /** Number of the CPU. */
   readonly id: number;
   /** Memory through the CPU's A20 gate. */
@@ -69,7 +69,7 @@ export class ShadowCpu {
   readonly #notes = new TrapNotes(this);
   readonly #found: ShadowLookup = { host: -1, rights: 0, executable: false };
 
-  constructor(paging: MachineState, id: number) {
+  constructor(paging: ShadowedMachine, id: number) {
     this.paging = paging;
     this.id = id;
     this.view = new GuestView(paging.memory, id);

@@ -1,5 +1,5 @@
 import { NIL_INDEX } from '../pool/pool-pages.ts';
-import type { CpuState, MachineState } from './shadow-state.ts';
+import type { ShadowedCpu, ShadowedMachine } from './shadow-state.ts';
 
 const SHIFT_32 = 22;
 const SHIFT_PAE = 21;
@@ -11,16 +11,16 @@ const HALVES = [0, 1];
  * name the mappings' own tables. Directories that hold some stay as long as a CPU runs on them.
  */
 export class ShadowMappings {
-  readonly #paging: MachineState;
+  readonly #paging: ShadowedMachine;
   /** Directories that are held, by CPU. */
-  readonly #held = new Map<CpuState, number[]>();
+  readonly #held = new Map<ShadowedCpu, number[]>();
 
-  constructor(paging: MachineState) {
+  constructor(paging: ShadowedMachine) {
     this.#paging = paging;
   }
 
   /** A CPU has got another root. */
-  insert(cpu: CpuState): void {
+  insert(cpu: ShadowedCpu): void {
     const { pool, rawMode } = this.#paging;
     const { plan, root } = cpu;
     this.remove(cpu);
@@ -45,7 +45,7 @@ export class ShadowMappings {
   }
 
   /** A CPU gives its root up. */
-  remove(cpu: CpuState): void {
+  remove(cpu: ShadowedCpu): void {
     for (const directory of this.#held.get(cpu) ?? []) this.#paging.pool.unlock(directory);
     this.#held.delete(cpu);
   }

@@ -86,14 +86,14 @@ export interface ModeChangeHooks {
 }
 
 /** What a CPU, and what happens to it, needs of the machine: `ShadowPaging`. */
-export interface MachineState {
+export interface ShadowedMachine {
   readonly events: ShadowEvents;
   readonly memory: GuestMemory;
   readonly options: ShadowPagingOptions;
   readonly hooks: ModeChangeHooks;
   readonly monitor: TableMonitor;
   readonly pool: ShadowPool;
-  readonly cpus: readonly CpuState[];
+  readonly cpus: readonly ShadowedCpu[];
   readonly rawMode: RawMode | undefined;
   readonly virtualHandlers: VirtualSync;
   readonly mappings: RootMappings;
@@ -101,21 +101,21 @@ export interface MachineState {
 
 /** What CPUs need of the hypervisor's mappings: `ShadowMappings`. */
 export interface RootMappings {
-  insert(cpu: CpuState): void;
-  remove(cpu: CpuState): void;
+  insert(cpu: ShadowedCpu): void;
+  remove(cpu: ShadowedCpu): void;
 }
 
 /** What syncs need of the handlers of virtual addresses: `VirtualHandlers`. */
 export interface VirtualSync {
   stateOf(frame: number): number;
-  update(cpu: CpuState, force: boolean): void;
+  update(cpu: ShadowedCpu, force: boolean): void;
   invalidate(address: GuestVirt): void;
   findHypervisor(address: GuestVirt): object | undefined;
 }
 
 /** What mode changes, loads of CR3 and accesses need of a CPU: `ShadowCpu`. */
-export interface CpuState {
-  readonly paging: MachineState;
+export interface ShadowedCpu {
+  readonly paging: ShadowedMachine;
   readonly id: number;
   /** Memory through this CPU's A20 gate. */
   readonly view: GuestView;

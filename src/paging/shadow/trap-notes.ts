@@ -4,7 +4,7 @@ import { HandlerState, PageState, PageType } from '../../pgm/pages/page-states.t
 import { PageFault } from '../page-fault.ts';
 import { RW } from '../schemes.ts';
 import type { CpuCount } from './paging-events.ts';
-import type { CpuState } from './shadow-state.ts';
+import type { ShadowedCpu } from './shadow-state.ts';
 
 /** Causes of faults, by VirtualBox's names. */
 type TrapCause =
@@ -19,12 +19,12 @@ type TrapCause =
 
 /** What is noted of a CPU's faults for the statistics: how many of which kind, and the time that each cause takes. */
 export class TrapNotes {
-  readonly #cpu: CpuState;
+  readonly #cpu: ShadowedCpu;
   /** Of the fault that is looked at. */
   #cause: TrapCause = 'Misc';
   #start = 0;
 
-  constructor(cpu: CpuState) {
+  constructor(cpu: ShadowedCpu) {
     this.#cpu = cpu;
   }
 
@@ -109,7 +109,7 @@ export class TrapNotes {
 }
 
 /** Whether the hypervisor sits at an address of a guest that mappings can be in the way of. */
-export function isInMapping({ paging, plan, walker }: CpuState, linear: number): boolean {
+export function isInMapping({ paging, plan, walker }: ShadowedCpu, linear: number): boolean {
   if (!paging.rawMode || plan?.nested || walker?.scheme.name === 'long') return false;
   return !paging.rawMode.mappings.isDisabled && paging.rawMode.mappings.at(linear) !== undefined;
 }

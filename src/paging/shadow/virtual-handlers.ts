@@ -4,7 +4,7 @@ import { clock } from '../../../formats/world/waiting.ts';
 import type { RawCallback } from '../../pgm/access/handler-list.ts';
 import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
-import type { CpuState, MachineState } from './shadow-state.ts';
+import type { ShadowedCpu, ShadowedMachine } from './shadow-state.ts';
 import { virtualHandlerError } from './virtual-handler-errors.ts';
 
 /** `'hypervisor'`: only looked for at faults in the hypervisor's own area. */
@@ -44,14 +44,14 @@ const PAGE = BigInt(PAGE_SIZE);
 export class VirtualHandlers {
   /** @internal */
   readonly cache = new PhysToVirt();
-  readonly #paging: MachineState;
+  readonly #paging: ShadowedMachine;
   /** What they ask of pages, a `HandlerState` by frame. */
   readonly #states = new Map<number, number>();
   readonly #owners = new Map<PhysToVirtNode, Registered>();
   #guest: Registered[] = [];
   #hypervisor: VirtualHandler[] = [];
 
-  constructor(paging: MachineState) {
+  constructor(paging: ShadowedMachine) {
     this.#paging = paging;
   }
 
@@ -180,7 +180,7 @@ export class VirtualHandlers {
    * Looks all watched pages up in a CPU's tables; at a sync of CR3. When something has changed, or `force`, page states
    * and cache are made anew and the pool is cleared, so that no alias of a watched page stays. @internal
    */
-  update(cpu: CpuState, force: boolean): void {
+  update(cpu: ShadowedCpu, force: boolean): void {
     let changed = force;
     const { events, pool } = this.#paging;
     const start = clock();
@@ -195,7 +195,7 @@ export class VirtualHandlers {
     pool.clearAll();
   }
 
-  #look(cpu: CpuState, handler: VirtualHandler, node: PhysToVirtNode): boolean {
+  #look(cpu: ShadowedCpu, handler: VirtualHandler, node: PhysToVirtNode): boolean {
     const found = cpu.space().translate(node.address);
     const gcPhys = found.status === 'mapped' ? found.gcPhys : undefined;
     if (gcPhys === node.gcPhys) return false;

@@ -3,7 +3,7 @@ import type { PciSlot } from '../../../formats/units/chipset/pci-bus.ts';
 import { pciInstance, pciName } from '../../../formats/units/chipset/pci-ids.ts';
 import { hpetCodec } from '../../../formats/units/chipset/timers.ts';
 import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
-import type { TargetMachine } from '../check/target-machine.ts';
+import type { MachineFacts } from '../check/target-machine.ts';
 import type { SavedState } from '../reading/state.ts';
 import { type Merge, refused } from './merge.ts';
 
@@ -37,10 +37,10 @@ function nameOf({ name, instance }: { name: string; instance: number }): string 
 }
 
 /** Interrupt routing, ports and tables in guest memory are of the old board: no merge makes them right. */
-export function refuseOtherBoards(own: TargetMachine, target: TargetMachine): void {
+export function refuseOtherBoards(own: MachineFacts, target: MachineFacts): void {
   if (own.chipset !== target.chipset)
     throw refused(`the chipset is another one; change it back: VBoxManage modifyvm NAME --chipset=${own.chipset}`);
-  const hasEfi = ({ devices }: TargetMachine) => devices?.some(({ name }) => name === 'efi');
+  const hasEfi = ({ devices }: MachineFacts) => devices?.some(({ name }) => name === 'efi');
   if (hasEfi(own) !== hasEfi(target))
     throw refused(
       `the firmware is another one; change it back: VBoxManage modifyvm NAME --firmware=${hasEfi(own) ? 'efi' : 'bios'}`,

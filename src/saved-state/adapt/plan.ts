@@ -4,7 +4,7 @@ import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { type UnitHeader, unitLabel } from '../../../formats/ssm/container.ts';
 import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import { mmCodec } from '../../../formats/units/machine/codecs.ts';
-import { machineOf, type TargetMachine } from '../check/target-machine.ts';
+import { machineOf, type MachineFacts } from '../check/target-machine.ts';
 import { type CollectedState, collectUnits } from '../reading/collect-units.ts';
 import { mergeBus } from './bus.ts';
 import type { Change } from './change.ts';
@@ -28,13 +28,13 @@ export type AdaptTarget =
   /** A state of the machine, saved right after power-on. */
   | { donor: ByteSource }
   /** What its settings tell, and CPUID of the host, where it is not the one that saved the state. */
-  | { machine: TargetMachine; host?: CpuidPart };
+  | { machine: MachineFacts; host?: CpuidPart };
 
 export interface AdaptPlan {
   own: CollectedState;
   donor: CollectedState;
   /** The machine that is to load the result. */
-  machine: TargetMachine;
+  machine: MachineFacts;
   /** Whose CPU is to run it; absent where the donor tells, or nobody does. */
   host?: CpuidPart;
   changes: readonly Change[];

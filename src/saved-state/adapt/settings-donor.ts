@@ -8,7 +8,7 @@ import { rowOf } from '../../../formats/units/table.ts';
 import { isUnitOf } from '../check/compare-devices.ts';
 import { compareMachines } from '../check/compare-machines.ts';
 import { ACPI_ROM, HOST_SERVICES, IN_SETTINGS, VGA_ROM } from '../check/device-names.ts';
-import { machineOf, type TargetMachine } from '../check/target-machine.ts';
+import { machineOf, type MachineFacts } from '../check/target-machine.ts';
 import type { CollectedState } from '../reading/collect-units.ts';
 import { placesOf } from './devices.ts';
 import { decoded, refused } from './merge.ts';
@@ -20,7 +20,7 @@ import { SETTINGS_PARTS } from './settings-parts.ts';
  * that it does not meet on the bus. @param host whose CPU is to run it; absent: the one that saved it
  * @throws UnsupportedError `not-adaptable` where settings do not tell enough
  */
-export function donorOfSettings(own: CollectedState, target: TargetMachine, host?: CpuidPart): CollectedState {
+export function donorOfSettings(own: CollectedState, target: MachineFacts, host?: CpuidPart): CollectedState {
   const donor = copyOf(own, target.name);
   const machine = machineOf(own.state, own.name);
   takeOutDevices(donor, target);
@@ -62,7 +62,7 @@ function edit<T>(donor: CollectedState, label: string, codec: UnitCodec<T>, chan
 const keyOf = ({ name, instance }: PdmDevice) => `${name}/${instance}`;
 
 /** What the settings decide about, and do not have. */
-function takeOutDevices(donor: CollectedState, target: TargetMachine): void {
+function takeOutDevices(donor: CollectedState, target: MachineFacts): void {
   const { state } = donor;
   const there = new Set(target.devices?.map(keyOf));
   const gone = new Set(
@@ -100,7 +100,7 @@ function takeOutDevices(donor: CollectedState, target: TargetMachine): void {
  */
 const NOT_WITHOUT_UNIT: readonly string[] = ['ioapic', 'acpi', 'vga', 'GIMDev', 'tpm'];
 
-function addDevices(donor: CollectedState, target: TargetMachine): void {
+function addDevices(donor: CollectedState, target: MachineFacts): void {
   const devices = donor.state.devices ?? [];
   const known = new Set(devices.map(keyOf));
   const added = (target.devices ?? []).filter(
@@ -149,7 +149,7 @@ function readConfigs({ state, units }: CollectedState): void {
 const MENDED_LATER = ['extended-state', 'cpuid'];
 
 /** Whatever differs still no settings tell how to mend. */
-function refuseTheRest(donor: CollectedState, target: TargetMachine): void {
+function refuseTheRest(donor: CollectedState, target: MachineFacts): void {
   const left = compareMachines(donor.state, machineOf(donor.state, donor.name), target, []).find(
     ({ finding }) => finding.severity === 'error' && !MENDED_LATER.includes(finding.code),
   );

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { openFile } from '../../../formats/files/source.ts';
 import { verify } from '../verify/verify.ts';
-import { type CheckOptions, check, type Forecast } from './check.ts';
+import { type CheckOptions, check, type LoadForecast } from './check.ts';
 import type { MachineHistory, SavedMoment } from './snapshots.ts';
 
 /** `fits-so-far`: nothing that could be judged keeps it from loading; `orphaned`: no snapshot names it. */
@@ -14,7 +14,7 @@ export interface CheckedMoment extends Pick<SavedMoment, 'snapshot' | 'depth'> {
   fate: StateFate;
   /** Path of the state. */
   file?: string;
-  forecast?: Forecast;
+  forecast?: LoadForecast;
   /** Of an orphan: whether its bytes are whole. */
   whole?: boolean;
 }

@@ -13,7 +13,7 @@ import { convert } from '../convert/convert.ts';
 import { inspect } from '../describe/inspect.ts';
 import { check } from './check.ts';
 import { readSettings } from './settings.ts';
-import { machineOf, type TargetMachine } from './target-machine.ts';
+import { machineOf, type MachineFacts } from './target-machine.ts';
 import { parseRelease, type ReleaseNumbers, releaseName, UNIT_VERSIONS, versionsReadBy } from './unit-versions.ts';
 
 const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
@@ -40,11 +40,11 @@ function settings({ ram = 4, hardware = '', firmware = '', platform = '' } = {})
 </VirtualBox>`;
 }
 
-const machine = (more?: Parameters<typeof settings>[0]): TargetMachine => readSettings(settings(more), 'own3.vbox');
-const checkIn = (bytes: Uint8Array, target?: TargetMachine, release?: ReleaseNumbers) =>
+const machine = (more?: Parameters<typeof settings>[0]): MachineFacts => readSettings(settings(more), 'own3.vbox');
+const checkIn = (bytes: Uint8Array, target?: MachineFacts, release?: ReleaseNumbers) =>
   check(bufferSource(bytes), { machine: target, release });
 
-async function forecast(bytes: Uint8Array, target?: TargetMachine, release?: ReleaseNumbers): Promise<string> {
+async function forecast(bytes: Uint8Array, target?: MachineFacts, release?: ReleaseNumbers): Promise<string> {
   const { forecast: found } = await checkIn(bytes, target, release);
   return found ? `${found.vboxCode} ${found.unit ?? ''}`.trim() : 'loads';
 }

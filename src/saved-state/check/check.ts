@@ -12,13 +12,13 @@ import { verify } from '../verify/verify.ts';
 import { compareHost, compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
 import type { Difference } from './difference.ts';
-import { machineOf, type TargetMachine } from './target-machine.ts';
+import { machineOf, type MachineFacts } from './target-machine.ts';
 import { type ReleaseNumbers, releaseName } from './unit-versions.ts';
 
 /** What is checked, and who is told. */
 export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
   /** What it is to be loaded into. */
-  machine?: TargetMachine;
+  machine?: MachineFacts;
   /** The VirtualBox that is to load it. Default: the one that wrote the machine's settings. */
   release?: ReleaseNumbers;
   /** CPUID of the host that is to load it; absent where only the host knows. */
@@ -26,7 +26,7 @@ export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'>
 }
 
 /** What VirtualBox would say first. */
-export interface Forecast {
+export interface LoadForecast {
   /** VirtualBox's name for it. */
   vboxCode: string;
   /** `name/instance`; absent for what it finds before it looks at units. */
@@ -40,7 +40,7 @@ export interface CheckReport {
   /** Nothing was found that keeps the state from loading. */
   loads: boolean;
   /** Where it does not. */
-  forecast?: Forecast;
+  forecast?: LoadForecast;
   /** In the order in which a loader would meet them; it stops at the first error. */
   findings: Finding[];
   /** What was compared with: machine, release. */
@@ -97,12 +97,12 @@ export async function check(
   return report;
 }
 
-function releaseOf(machine: TargetMachine | undefined): ReleaseNumbers | undefined {
+function releaseOf(machine: MachineFacts | undefined): ReleaseNumbers | undefined {
   const { release } = machine ?? {};
   return release && [release.major, release.minor, release.build ?? Number.POSITIVE_INFINITY];
 }
 
-function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): Forecast {
+function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): LoadForecast {
   return {
     vboxCode: vboxCode ?? 'VERR_GENERAL_FAILURE',
     ...(unit === undefined ? {} : { unit: `${unit}/${instance ?? 0}` }),
@@ -111,7 +111,7 @@ function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): 
 }
 
 /** A machine on another host than the one that it was saved on. */
-function onHost(machine: TargetMachine, { guest, rawBasic, rawExtended }: CpuidPart): TargetMachine {
+function onHost(machine: MachineFacts, { guest, rawBasic, rawExtended }: CpuidPart): MachineFacts {
   return { ...machine, cpuid: { guest: machine.cpuid?.guest ?? guest, rawBasic, rawExtended } };
 }
 

@@ -3,7 +3,7 @@ import { hex } from '../../../formats/errors.ts';
 import { isNetworkCard, pciName, pciVendor, VMWARE } from '../../../formats/units/chipset/pci-ids.ts';
 import type { Comparison } from './comparison.ts';
 import { pciPlace } from './pci-places.ts';
-import type { TargetMachine } from './target-machine.ts';
+import type { MachineFacts } from './target-machine.ts';
 
 /** The chipset's own unit: one of another chipset is not known to the machine. */
 export const BUSES: readonly string[] = ['pci', 'ich9pci'];
@@ -66,7 +66,7 @@ function slotOf({ devfn, vendorId, deviceId }: { devfn: number; vendorId: number
 }
 
 /** Bridges, which come with the chipset, are left out. */
-function slotsOf({ pciSlots, devices = [], chipset = 'piix3', configs, vga }: TargetMachine): BusSlot[] {
+function slotsOf({ pciSlots, devices = [], chipset = 'piix3', configs, vga }: MachineFacts): BusSlot[] {
   if (pciSlots) return pciSlots.map(slotOf).filter(({ device }) => device !== undefined);
   const board = { chipset, hasIommu: devices.some(({ name }) => name.startsWith('iommu-')) };
   const count = new Map<string, number>();

@@ -4,7 +4,7 @@ import { BUSES, compareBus } from './compare-bus.ts';
 import type { Comparison } from './comparison.ts';
 import { DEVICES_OF_UNIT, IN_SETTINGS, UNITS_OF_THE_VMM } from './device-names.ts';
 import { isOnPci } from './pci-places.ts';
-import type { TargetMachine } from './target-machine.ts';
+import type { MachineFacts } from './target-machine.ts';
 
 /** Compares which devices there are: the bus first, then each unit, then the list of devices. */
 export function compareDevices(comparison: Comparison): void {
@@ -88,7 +88,7 @@ function* unitsWithoutDevice({ state, target }: Comparison): Generator<{ name: s
 }
 
 /** Whether the machine has somebody who loads such a unit. */
-export function isUnitOf({ devices = [], usbDevices = [] }: TargetMachine, { name, instance }: PdmDevice): boolean {
+export function isUnitOf({ devices = [], usbDevices = [] }: MachineFacts, { name, instance }: PdmDevice): boolean {
   if (UNITS_OF_THE_VMM.includes(name)) return true;
   const owners = entryOf(DEVICES_OF_UNIT, name) ?? [name];
   return [...devices, ...usbDevices].some((own) => own.instance === instance && owners.includes(own.name));

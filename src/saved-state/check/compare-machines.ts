@@ -9,7 +9,7 @@ import { compareMemory } from './compare-memory.ts';
 import { Comparison } from './comparison.ts';
 import { HOST_SERVICES } from './device-names.ts';
 import type { Difference } from './difference.ts';
-import type { TargetMachine } from './target-machine.ts';
+import type { MachineFacts } from './target-machine.ts';
 
 // Each rule was tried with the loader of 7.2.22 (npm run campaign -- virtualbox). It stops at the first difference, in
 // the order of the units.
@@ -20,8 +20,8 @@ import type { TargetMachine } from './target-machine.ts';
  */
 export function compareMachines(
   state: SavedState,
-  saved: TargetMachine,
-  target: TargetMachine,
+  saved: MachineFacts,
+  target: MachineFacts,
   notJudged: string[],
 ): Difference[] {
   const comparison = new Comparison(state, saved, target);
@@ -43,7 +43,7 @@ export function compareMachines(
 }
 
 /** In what the CPU of a host differs, whatever machine it is. */
-export function compareHost(state: SavedState, saved: TargetMachine, cpuid: CpuidPart): Difference[] {
+export function compareHost(state: SavedState, saved: MachineFacts, cpuid: CpuidPart): Difference[] {
   const comparison = new Comparison(state, saved, { name: 'the host', cpuid });
   compareCpuid(comparison);
   return comparison.differences;

@@ -2,7 +2,7 @@ import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts'
 import type { Finding } from '../reading/findings.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { Difference } from './difference.ts';
-import type { TargetMachine } from './target-machine.ts';
+import type { MachineFacts } from './target-machine.ts';
 
 /** A state, the machine that it was saved from, and the one that is to load it; collects in what they differ. */
 export class Comparison {
@@ -10,10 +10,10 @@ export class Comparison {
   /** What one of both does not tell, or savkit does not know. */
   readonly notJudged: string[] = [];
   readonly state: SavedState;
-  readonly saved: TargetMachine;
-  readonly target: TargetMachine;
+  readonly saved: MachineFacts;
+  readonly target: MachineFacts;
 
-  constructor(state: SavedState, saved: TargetMachine, target: TargetMachine) {
+  constructor(state: SavedState, saved: MachineFacts, target: MachineFacts) {
     this.state = state;
     this.saved = saved;
     this.target = target;

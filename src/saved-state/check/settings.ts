@@ -9,7 +9,7 @@ import * as names from './device-names.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';
 import { attachedDevices } from './settings-devices.ts';
 import { child, type Element, flag, number, parseSettings, textOf } from './settings-xml.ts';
-import type { TargetMachine } from './target-machine.ts';
+import type { MachineFacts } from './target-machine.ts';
 
 /** Settings files have some ten kilobytes, those with hundreds of snapshots more than one MiB. */
 export const SETTINGS_LIMIT = 2 * MIB;
@@ -31,7 +31,7 @@ const PARAVIRTUALISATION: Record<string, GimProvider> = {
  * Reads a machine's settings (`NAME.vbox`): what matters for loading a state. @throws FormatError for what is no
  * settings file
  */
-export function readSettings(text: string, name: string): TargetMachine {
+export function readSettings(text: string, name: string): MachineFacts {
   const root = child(parseSettings(text, name), 'VirtualBox');
   const machine = machineElement(root, name);
   return settingsOf({ text, root, machine }, machine, name);
@@ -45,7 +45,7 @@ export interface SettingsFile {
 }
 
 /** @param own the machine, or one of its snapshots, which has settings of its own */
-export function settingsOf({ text, root, machine }: SettingsFile, own: Element, name: string): TargetMachine {
+export function settingsOf({ text, root, machine }: SettingsFile, own: Element, name: string): MachineFacts {
   const hardware = child(own, 'Hardware');
   // Since 1.20 (VirtualBox 7.1) chipset and CPUs stand in <Platform>, before in <Hardware>.
   const platform = { ...hardware, ...child(own, 'Platform') };

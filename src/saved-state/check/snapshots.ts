@@ -1,6 +1,6 @@
 import { machineElement, type SettingsFile, settingsOf } from './settings.ts';
 import { child, children, type Element, parseSettings, textOf } from './settings-xml.ts';
-import type { TargetMachine } from './target-machine.ts';
+import type { MachineFacts } from './target-machine.ts';
 
 /** The machine as it is, or as a snapshot keeps it; with the state that was saved then. */
 export interface SavedMoment {
@@ -10,7 +10,7 @@ export interface SavedMoment {
   depth: number;
   /** Path as the settings have it, relative to their folder or absolute. Absent: taken while the machine was off. */
   stateFile?: string;
-  machine: TargetMachine;
+  machine: MachineFacts;
 }
 
 /** A machine with its snapshots, each after the one that it was taken after. */

@@ -13,7 +13,7 @@ export type Chipset = 'piix3' | 'ich9';
 export type VgaModel = 'vboxvga' | 'vmsvga';
 
 /** What a state demands of a machine, and what a machine offers. Absent: not told. */
-export interface TargetMachine {
+export interface MachineFacts {
   /** For messages. */
   name: string;
   /** VirtualBox's version. */
@@ -55,7 +55,7 @@ export interface TargetMachine {
 const VGA_VENDORS: Record<number, VgaModel> = { 33006: 'vboxvga', 5549: 'vmsvga' };
 
 /** The machine that a state was saved from, as far as the state tells. */
-export function machineOf(state: SavedState, name: string): TargetMachine {
+export function machineOf(state: SavedState, name: string): MachineFacts {
   const { pgm, cpum, header, devices, gimProvider, pciDevices, units, pciSlots, configs, has3d } = state;
   const ramSize = pgm?.ramSize ?? state.mm?.ramSize;
   const cpuCount = cpum?.cpus.length ?? pgm?.basic?.cpus.length;

@@ -2,7 +2,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { differingFields, type FieldDifference } from '../describe/fields.ts';
 import type { Fingerprint } from '../hashing/fingerprint.ts';
-import { PageHashes, type PageSpan } from '../hashing/page-hashes.ts';
+import { SpanHashes, type PageSpan } from '../hashing/page-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
 import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { RangeNames, StateView } from '../reading/state-view.ts';
@@ -112,14 +112,14 @@ function compareMemory(
   for (const range of new Set([...a.memory.keys(), ...b.memory.keys()])) {
     const own = a.memory.get(range);
     const other = b.memory.get(range);
-    const difference = compareRange(range, own ?? new PageHashes(), other ?? new PageHashes(), own ? namesA : namesB);
+    const difference = compareRange(range, own ?? new SpanHashes(), other ?? new SpanHashes(), own ? namesA : namesB);
     if (!own || !other) difference.onlyIn = own ? 'a' : 'b';
     if (difference.runs.length > 0) differences.push(difference);
   }
   return differences;
 }
 
-function compareRange(range: string, a: PageHashes, b: PageHashes, names: RangeNames): RangeDifference {
+function compareRange(range: string, a: SpanHashes, b: SpanHashes, names: RangeNames): RangeDifference {
   const difference: RangeDifference = { range, changed: 0, filled: 0, cleared: 0, runs: [] };
   for (const run of a.differences(b)) {
     difference[run.change] += run.end - run.start;

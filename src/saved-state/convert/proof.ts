@@ -4,7 +4,7 @@ import type { PageSpan } from '../hashing/page-hashes.ts';
 import type { PgmSummary } from '../reading/state.ts';
 
 /** One thing in which a written state differs from its source. */
-export interface Difference {
+export interface ProofDifference {
   /** What differs. */
   what: string;
   /** What the source has, for people. */
@@ -22,7 +22,7 @@ export interface Proof {
   /** Units that were compared byte for byte. */
   units: number;
   /** None where all is as it was. */
-  differences: Difference[];
+  differences: ProofDifference[];
 }
 
 const MAX_RUNS_NAMED = 8;
@@ -38,8 +38,8 @@ export function compareStates(source: Fingerprint, written: Fingerprint, losses:
 }
 
 /** By range of memory, and page. */
-export function compareMemory(source: Fingerprint['memory'], written: Fingerprint['memory']): Difference[] {
-  const differences: Difference[] = [];
+export function compareMemory(source: Fingerprint['memory'], written: Fingerprint['memory']): ProofDifference[] {
+  const differences: ProofDifference[] = [];
   for (const range of new Set([...source.keys(), ...written.keys()])) {
     const own = source.get(range);
     const other = written.get(range);
@@ -69,8 +69,8 @@ function firstOf<T>(values: Iterable<T>, count: number): T[] {
 }
 
 /** Version and payload of each unit but that with memory. */
-export function compareUnits(source: Fingerprint['units'], written: Fingerprint['units']): Difference[] {
-  const differences: Difference[] = [];
+export function compareUnits(source: Fingerprint['units'], written: Fingerprint['units']): ProofDifference[] {
+  const differences: ProofDifference[] = [];
   for (const key of new Set([...source.keys(), ...written.keys()])) {
     const own = source.get(key) ?? 'missing';
     const other = written.get(key) ?? 'missing';
@@ -86,7 +86,7 @@ const LOSSY = ['ballooned', 'PAE page directories', 'mappings'];
  * Compares the heads of the pgm unit and the release in the file header: hashes of memory and payloads don't cover
  * them.
  */
-function compareStateFields(source: Fingerprint, written: Fingerprint, losses: boolean): Difference[] {
+function compareStateFields(source: Fingerprint, written: Fingerprint, losses: boolean): ProofDifference[] {
   // Lists of ROMs and MMIO2 are compared where both have them; else the names of the memory ranges tell.
   const lists = source.state.pgm?.config !== undefined && written.state.pgm?.config !== undefined;
   const mayDiffer = (what: string, found: string | undefined) =>
@@ -99,8 +99,8 @@ export function compareFields(
   source: ReadonlyMap<string, string>,
   written: ReadonlyMap<string, string>,
   mayDiffer: (what: string, found: string | undefined) => boolean = () => false,
-): Difference[] {
-  const differences: Difference[] = [];
+): ProofDifference[] {
+  const differences: ProofDifference[] = [];
   for (const [what, value] of source) {
     const found = written.get(what);
     if (found === value || mayDiffer(what, found)) continue;

@@ -11,7 +11,7 @@ import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import type { Container, UnitHeader } from '../../../formats/ssm/container.ts';
 import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { openContainer } from '../../../formats/ssm/open.ts';
-import type { PagePlace } from '../layout/range-map.ts';
+import type { PlaceOfPage } from '../layout/range-map.ts';
 import type { OldTarget } from '../old/write-old.ts';
 import type { PgmSummary, SavedState } from '../reading/state.ts';
 import type { LastPasses } from './last-pass.ts';
@@ -24,7 +24,7 @@ export interface Rewriting {
   /** Lists of ROMs and MMIO2 of the target. */
   config: PgmConfig;
   /** Where the ROM and MMIO2 pages of an old source belong in these lists. */
-  placeOf: PagePlace | undefined;
+  placeOf: PlaceOfPage | undefined;
   /** Of a live save that is flattened: its passes become one. */
   lastPasses: LastPasses | undefined;
 }

@@ -3,7 +3,7 @@ import { type Explanation, explanationNamed, explanationOfNumber } from './expla
 import { adviceFor, type Releases } from './hints.ts';
 import { type LogPlace, placeIn } from './log-places.ts';
 import { type LogRecord, RecordAssembler } from './log-records.ts';
-import { Progress } from './progress.ts';
+import { LoggedMachine } from './progress.ts';
 
 /** What a log tells about one failure. */
 export interface LogFinding extends LogPlace {
@@ -48,7 +48,7 @@ const WRITER = /^SSM: File header: .*VirtualBox Version (\d+\.\d+\.\d+)/;
  */
 export class LogReader {
   readonly #records = new RecordAssembler((record) => this.#take(record));
-  readonly #progress = new Progress();
+  readonly #progress = new LoggedMachine();
   readonly #findings: Kept[] = [];
   /** By code, and by code, unit and instance: where the next one belongs. */
   readonly #first = new Map<string, Kept>();

@@ -17,7 +17,7 @@ const AT_REST =
   /^(?:OFF|DESTROYING|TERMINATED|LOAD_FAILURE|Saved|PoweredOff|Aborted|AbortedSaved|Running|Paused|Teleported)$/;
 
 /** Follows a machine through its log. */
-export class Progress {
+export class LoggedMachine {
   /** What has begun and not ended. */
   doing: Doing | undefined;
   /** Some state was loaded, or was about to be. */

@@ -11,7 +11,7 @@ const MAX_NOTES = 4096;
 /** The first byte of a note: the size of its name. */
 const FIRST_BYTE = NOTE_NAME.length;
 
-export interface SearchOptions {
+export interface NoteSearchOptions {
   signal?: AbortSignal;
   /** Called now and then with the file offset reached, in each of the steps. */
   onProgress?: (offset: number, step: 'searching' | 'searching everywhere') => void;
@@ -21,7 +21,7 @@ export interface SearchOptions {
  * Where notes named VMCOREINFO seem to stand in a state's RAM, ascending, at most `MAX_NOTES`; their text is not looked
  * at.
  */
-export async function findNotes(source: ByteSource, { signal, onProgress }: SearchOptions): Promise<GuestPhys[]> {
+export async function findNotes(source: ByteSource, { signal, onProgress }: NoteSearchOptions): Promise<GuestPhys[]> {
   // Linux has its note at the start of a page since 4.13. The other search has to decompress all of memory.
   for (const isEverywhere of [false, true]) {
     const search = new NoteSearch(isEverywhere);

@@ -4,7 +4,7 @@ import { MemorySink } from '../../../formats/testing/memory-sink.ts';
 import { type LiveMachine, liveSave } from '../../live-save/live-save.ts';
 import { loadState } from '../../machine/load.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { type MachineState, nextState } from '../../machine/machine-states.ts';
+import { type MachineState, nextMachineState } from '../../machine/machine-states.ts';
 import { saveState } from '../../machine/save.ts';
 import { NaiveElf } from '../../testing/naive-elf.ts';
 import { MemoryTarget, STATES_FOLDER } from '../../testing/states.ts';
@@ -55,7 +55,7 @@ function liveMachine(machine: Machine): LiveMachine {
       return state;
     },
     dispatch(event) {
-      state = nextState(state, event);
+      state = nextMachineState(state, event);
     },
   };
 }

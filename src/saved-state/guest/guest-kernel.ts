@@ -3,8 +3,8 @@ import type { GuestPhys } from '../../../formats/sizes.ts';
 import { pagingOptionsOf } from '../../paging/address-space.ts';
 import { hasPaging, pagingModeOf } from '../../paging/modes.ts';
 import type { StateView } from '../reading/state-view.ts';
-import { findNotes, type SearchOptions } from './find-notes.ts';
-import { GuestPages } from './guest-pages.ts';
+import { findNotes, type NoteSearchOptions } from './find-notes.ts';
+import { RereadPages } from './guest-pages.ts';
 import { type UpperHalf, upperHalfOf, type VirtualStretch } from './upper-half.ts';
 import { readVmcoreinfo, type Vmcoreinfo } from './vmcoreinfo.ts';
 
@@ -26,10 +26,10 @@ const RELEASE_OFFSET = 2 * UTS_TEXT;
  * Finds the kernel of a guest and what its page tables map, by reading the file some five times without decompressing
  * most of it.
  */
-export async function findKernel(source: ByteSource, state: StateView, options: SearchOptions): Promise<GuestKernel> {
+export async function findKernel(source: ByteSource, state: StateView, options: NoteSearchOptions): Promise<GuestKernel> {
   const cpu = state.cpus.registers.find((registers) => hasPaging(pagingModeOf(registers)));
   if (!cpu) return { stretches: [], complete: true };
-  const pages = new GuestPages(source, state.memory?.regions ?? [], options.signal);
+  const pages = new RereadPages(source, state.memory?.regions ?? [], options.signal);
   const mapsOf = (cr3: bigint) => pages.settle(() => upperHalfOf(pages, { ...cpu, cr3 }, pagingOptionsOf(state.cpus)));
   for (const vmcoreinfo of await believableNotes(pages, await findNotes(source, options))) {
     const upper = await mapsOf(rootOf(vmcoreinfo) ?? cpu.cr3);
@@ -40,7 +40,7 @@ export async function findKernel(source: ByteSource, state: StateView, options: 
 }
 
 /** Whole notes whose kernel, as far as they tell where it lies, bears the name that they give. */
-async function believableNotes(pages: GuestPages, addresses: readonly GuestPhys[]): Promise<Vmcoreinfo[]> {
+async function believableNotes(pages: RereadPages, addresses: readonly GuestPhys[]): Promise<Vmcoreinfo[]> {
   const found = await pages.settle(() => {
     const notes = addresses.flatMap((at) => readVmcoreinfo((from, target) => pages.read(from, target), at) ?? []);
     const distinct = [...new Map(notes.map((note) => [String.fromCharCode(...note.text), note])).values()];
@@ -54,7 +54,7 @@ async function believableNotes(pages: GuestPages, addresses: readonly GuestPhys[
 }
 
 /** Whether the page tables map the kernel's name where the note says. */
-function isAtHome(pages: GuestPages, note: Vmcoreinfo, stretches: readonly VirtualStretch[]): boolean {
+function isAtHome(pages: RereadPages, note: Vmcoreinfo, stretches: readonly VirtualStretch[]): boolean {
   const at = releaseAddress(note) ?? 0n;
   const home = stretches.find(({ virtual, size }) => at >= virtual && at + BigInt(UTS_TEXT) <= virtual + BigInt(size));
   return home !== undefined && bearsRelease(pages, note, home.gcPhys + Number(at - home.virtual));
@@ -80,7 +80,7 @@ function physicalOf({ numbers }: Vmcoreinfo, address: bigint): GuestPhys | undef
   return address >= KERNEL_MAP && gcPhys >= 0n && gcPhys < 1n << 52n ? Number(gcPhys) : undefined;
 }
 
-function bearsRelease(pages: GuestPages, { release }: Vmcoreinfo, gcPhys: GuestPhys): boolean {
+function bearsRelease(pages: RereadPages, { release }: Vmcoreinfo, gcPhys: GuestPhys): boolean {
   const bytes = new Uint8Array(UTS_TEXT);
   pages.read(gcPhys, bytes);
   return String.fromCharCode(...bytes.subarray(0, release.length + 1)) === `${release}\0`;

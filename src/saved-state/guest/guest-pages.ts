@@ -19,7 +19,7 @@ const ZEROS = new Uint8Array(PAGE_SIZE);
  * so work that reads pages is done again and again, each time with the pages that it missed before, until it misses
  * none.
  */
-export class GuestPages extends PageReader {
+export class RereadPages extends PageReader {
   readonly #source: ByteSource;
   readonly #ram: readonly MemoryRegion[];
   readonly #signal: AbortSignal | undefined;

@@ -7,7 +7,7 @@ import type { SavedState } from '../reading/state.ts';
 import type { RangeNaming } from '../reading/state-view.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { type Hashed, HashingSink, type PagesByRange } from './hashing-sink.ts';
-import type { PageHashes } from './page-hashes.ts';
+import type { SpanHashes } from './page-hashes.ts';
 
 /** How states are read: by their family's reader, or by whichever fits. */
 export type StateReader<S> = (source: ByteSource, options: WalkOptions) => Promise<S>;
@@ -16,7 +16,7 @@ export type StateReader<S> = (source: ByteSource, options: WalkOptions) => Promi
 export interface Fingerprint<S = SavedState> {
   state: S;
   /** RAM by page frame; ROM (virgin and shadow pages) and MMIO2 by range, each by page. */
-  memory: Map<string, PageHashes>;
+  memory: Map<string, SpanHashes>;
   /**
    * SHA-256 of version and payload of each unit but pgm, by `name/instance` and pass; a number tells repeated ones
    * apart.

@@ -7,7 +7,7 @@ import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
 import type { FrameSet } from '../reading/frame-set.ts';
 import type { NamedPage, RangeNaming } from '../reading/state-view.ts';
-import { PageHashes } from './page-hashes.ts';
+import { SpanHashes } from './page-hashes.ts';
 
 /**
  * `content`: hashes of pages. `encoded`: hashes of pages as they are stored, which is faster and means as much where
@@ -24,10 +24,10 @@ const GROUP = MIB / PAGE_SIZE;
 /** Hashes the pages of a state, of the same page the last one counts. */
 export class HashingSink implements PageSink {
   /** By name of the range. */
-  readonly memory = new Map<string, PageHashes>();
+  readonly memory = new Map<string, SpanHashes>();
   readonly #naming: RangeNaming;
   readonly #of: Hashed;
-  readonly #like: ReadonlyMap<string, PageHashes> | undefined;
+  readonly #like: ReadonlyMap<string, SpanHashes> | undefined;
   readonly #only: PagesByRange | undefined;
   readonly #pages = takeBuffer(GROUP * PAGE_SIZE);
   /** Entries of the batch whose hashes are due, and where their bytes stand. */
@@ -41,13 +41,13 @@ export class HashingSink implements PageSink {
   readonly #results = new Uint32Array(2 * BATCH_CAPACITY);
   #due = 0;
   #lastRange: string | undefined;
-  #last = new PageHashes();
+  #last = new SpanHashes();
 
   /**
    * @param like what the memory is expected to equal mostly: it then takes little room
    * @param only pages that are hashed; the others count as zeros
    */
-  constructor(naming: RangeNaming, of: Hashed, like?: ReadonlyMap<string, PageHashes>, only?: PagesByRange) {
+  constructor(naming: RangeNaming, of: Hashed, like?: ReadonlyMap<string, SpanHashes>, only?: PagesByRange) {
     this.#naming = naming;
     this.#of = of;
     this.#like = like;
@@ -116,9 +116,9 @@ export class HashingSink implements PageSink {
     this.#due = 0;
   }
 
-  #hashesOf(range: string): PageHashes {
+  #hashesOf(range: string): SpanHashes {
     if (range === this.#lastRange) return this.#last;
-    const hashes = this.memory.get(range) ?? new PageHashes(this.#like?.get(range));
+    const hashes = this.memory.get(range) ?? new SpanHashes(this.#like?.get(range));
     this.memory.set(range, hashes);
     this.#lastRange = range;
     this.#last = hashes;

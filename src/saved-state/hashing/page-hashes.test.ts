@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { PageHashes } from './page-hashes.ts';
+import { SpanHashes } from './page-hashes.ts';
 
 const page = fc.integer({ min: 0, max: 20_000 });
 const hash = fc.oneof(
@@ -10,13 +10,13 @@ const hash = fc.oneof(
 );
 const writes = fc.array(fc.tuple(page, hash), { maxLength: 60 });
 
-function filled(pairs: readonly [number, bigint][], like?: PageHashes): PageHashes {
-  const hashes = new PageHashes(like);
+function filled(pairs: readonly [number, bigint][], like?: SpanHashes): SpanHashes {
+  const hashes = new SpanHashes(like);
   for (const [page, hash] of pairs) hashes.set(page, hash);
   return hashes;
 }
 
-const contents = (hashes: PageHashes) =>
+const contents = (hashes: SpanHashes) =>
   [...hashes.runs()].flatMap(({ page, hashes }) => [...hashes].map((hash, i) => [page + i, hash]));
 
 describe('PageHashes', () => {

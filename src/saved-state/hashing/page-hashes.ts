@@ -19,14 +19,14 @@ export interface PageSpan {
  * A 64-bit hash for each page that is not all zeros; 0 stands for zeros. 2 MiB for each GiB of guest memory that has
  * contents. What is done with every page is done with the two words of a hash: a bigint is an object.
  */
-export class PageHashes {
+export class SpanHashes {
   readonly #chunks = new Map<number, Uint32Array>();
   /** One bit for each page whose hash is that of `#like`. */
   readonly #same = new Map<number, Uint8Array>();
-  readonly #like: PageHashes | undefined;
+  readonly #like: SpanHashes | undefined;
 
   /** @param like hashes that most of these are expected to equal: such take a bit each. They must not change. */
-  constructor(like?: PageHashes) {
+  constructor(like?: SpanHashes) {
     this.#like = like;
   }
 
@@ -77,7 +77,7 @@ export class PageHashes {
   }
 
   /** Runs of pages whose hashes differ, ascending. */
-  *differences(other: PageHashes): Generator<PageSpan> {
+  *differences(other: SpanHashes): Generator<PageSpan> {
     const keys = [...new Set([...this.#keys(), ...other.#keys()])].sort((a, b) => a - b);
     let run: PageSpan | undefined;
     for (const key of keys) {
@@ -98,7 +98,7 @@ export class PageHashes {
   }
 
   /** Whether a page has the hash that it has in `like`, which is noted. */
-  #noteSame(like: PageHashes, key: number, i: number, first: number, second: number): boolean {
+  #noteSame(like: SpanHashes, key: number, i: number, first: number, second: number): boolean {
     const chunk = like.#chunks.get(key);
     const isSame = chunk !== undefined && chunk[2 * i] === first && chunk[2 * i + 1] === second;
     let bits = this.#same.get(key);

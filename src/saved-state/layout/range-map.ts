@@ -10,14 +10,14 @@ import type { MachineLayout } from './machine-layout.ts';
  * Where a ROM or MMIO2 page of a state is in a layout: index in its list, page within the range; undefined where it is
  * in none.
  */
-export type PagePlace = (kind: number, id: number, page: number) => { index: number; page: number } | undefined;
+export type PlaceOfPage = (kind: number, id: number, page: number) => { index: number; page: number } | undefined;
 
-export function placesOf(state: SavedState, layout: MachineLayout): PagePlace {
+export function placesOf(state: SavedState, layout: MachineLayout): PlaceOfPage {
   return state.pgm?.config ? placesByList(state.pgm.config, layout) : placesByAddress(state, layout);
 }
 
 /** Versions 6 to 9: an id is the index of a RAM range. */
-function placesByAddress(state: SavedState, layout: MachineLayout): PagePlace {
+function placesByAddress(state: SavedState, layout: MachineLayout): PlaceOfPage {
   const starts = state.pgm?.oldRanges.map(({ start }) => start) ?? [];
   return (kind, id, page) => {
     const address = starts[id] + page * PAGE_SIZE;
@@ -28,7 +28,7 @@ function placesByAddress(state: SavedState, layout: MachineLayout): PagePlace {
 }
 
 /** Versions 10 and later: ROMs are found by name and address, MMIO2 by device, instance and region. */
-function placesByList({ roms, mmio2 }: PgmConfig, layout: MachineLayout): PagePlace {
+function placesByList({ roms, mmio2 }: PgmConfig, layout: MachineLayout): PlaceOfPage {
   const romIndex = new Map(
     roms.map((rom) => [
       rom.id,

@@ -12,12 +12,12 @@ import { Turns } from '../../../formats/turns.ts';
 import { differingFields } from '../describe/fields.ts';
 import { expectMemory, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
-import { PageHashes } from '../hashing/page-hashes.ts';
+import { SpanHashes } from '../hashing/page-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
 import { type Finding, Findings } from '../reading/findings.ts';
 import type { RangeNames } from '../reading/state-view.ts';
 import { stepOf } from '../reading/step.ts';
-import { BLOCK_SIZE, type FileHashes, hashFile, type Stretch } from './file-hashes.ts';
+import { BLOCK_SIZE, type FileHashes, hashFile, type FileStretch } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
 
@@ -65,11 +65,11 @@ export async function compareWithManifest(
 const HASHES_A_LOOK = 1024;
 
 /** The page hashes of a manifest, by range. Its roots tell whether it is whole itself. */
-async function expectedMemory({ memory }: Manifest, turns: Turns): Promise<Map<string, PageHashes>> {
+async function expectedMemory({ memory }: Manifest, turns: Turns): Promise<Map<string, SpanHashes>> {
   const roots = new Map<string, bigint>();
-  const ranges = new Map<string, PageHashes>();
+  const ranges = new Map<string, SpanHashes>();
   for (const { name, root, runs } of memory.ranges) {
-    const pages = new PageHashes();
+    const pages = new SpanHashes();
     for (const { page, hashes } of runs) {
       for (let i = 0; i < hashes.length; i++) {
         pages.set(page + i, hashes[i]);
@@ -129,8 +129,8 @@ function whereText(units: readonly string[]): string {
 }
 
 /** Neighbouring blocks of the file whose hashes are not the manifest's. */
-function differingStretches({ file: { blocks, size } }: Manifest, file: FileHashes): Stretch[] {
-  const stretches: Stretch[] = [];
+function differingStretches({ file: { blocks, size } }: Manifest, file: FileHashes): FileStretch[] {
+  const stretches: FileStretch[] = [];
   for (let i = 0; i < Math.min(blocks.length, file.blocks.length); i++) {
     if (blocks[i] === file.blocks[i]) continue;
     const last = stretches.at(-1);
@@ -145,7 +145,7 @@ function differingStretches({ file: { blocks, size } }: Manifest, file: FileHash
 async function compareContents(
   source: ByteSource,
   manifest: Manifest,
-  wanted: ReadonlyMap<string, PageHashes>,
+  wanted: ReadonlyMap<string, SpanHashes>,
   findings: Findings,
   { signal, onProgress }: ManifestOptions,
 ): Promise<void> {
@@ -174,7 +174,7 @@ async function compareContents(
       comparePages(
         range,
         pages,
-        memory.get(range) ?? new PageHashes(),
+        memory.get(range) ?? new SpanHashes(),
         { names, unit: state.family.memoryUnit },
         findings,
       );
@@ -193,7 +193,7 @@ interface MemoryPlaces {
   unit: { name: string; instance: number };
 }
 
-function comparePages(range: string, was: PageHashes, is: PageHashes, places: MemoryPlaces, findings: Findings): void {
+function comparePages(range: string, was: SpanHashes, is: SpanHashes, places: MemoryPlaces, findings: Findings): void {
   const { names, unit } = places;
   for (const { start, end, change } of was.differences(is)) {
     const place = placeOfPages(names, range, start, end);

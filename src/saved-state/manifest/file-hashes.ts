@@ -9,7 +9,7 @@ import { KIB, MIB } from '../../../formats/sizes.ts';
 export const BLOCK_SIZE = 16 * KIB;
 
 /** A stretch of the file, `[start, end)`. */
-export interface Stretch {
+export interface FileStretch {
   start: number;
   end: number;
 }
@@ -31,7 +31,7 @@ interface Options {
 /** Hashes a file as it lies there, in one reading. @param stretches ascending, without overlap */
 export async function hashFile(
   source: ByteSource,
-  stretches: readonly Stretch[],
+  stretches: readonly FileStretch[],
   { signal, onProgress }: Options = {},
 ): Promise<FileHashes> {
   const whole = createHash('sha256');
@@ -54,11 +54,11 @@ export async function hashFile(
 
 /** Holds one hash that is being computed: files have very many units. */
 class StretchHashes {
-  readonly #stretches: readonly Stretch[];
+  readonly #stretches: readonly FileStretch[];
   readonly #digests: string[] = [];
   #hash = createHash('sha256');
 
-  constructor(stretches: readonly Stretch[]) {
+  constructor(stretches: readonly FileStretch[]) {
     this.#stretches = stretches;
   }
 
@@ -78,7 +78,7 @@ class StretchHashes {
   }
 
   /** The first stretch that has not ended yet. */
-  get #current(): Stretch | undefined {
+  get #current(): FileStretch | undefined {
     return this.#stretches[this.#digests.length];
   }
 

@@ -1,6 +1,6 @@
 import { bytesOfLongs } from '../../../formats/binary/byte-order.ts';
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
-import type { PageHashes } from '../hashing/page-hashes.ts';
+import type { SpanHashes } from '../hashing/page-hashes.ts';
 
 /** Children of a node, 4 KiB of hashes: a node covers 2 MiB of memory, its parent 1 GiB. */
 const FAN_OUT = 512;
@@ -13,7 +13,7 @@ export const MAX_PAGES = FAN_OUT ** LEVELS;
  * The root of a tree over the hashes of a range's pages. A node is the hash of its children's hashes, 8 bytes each,
  * little endian; 0 when all of them are 0, so that memory which holds only zeros costs nothing.
  */
-export function treeRoot(pages: PageHashes): bigint {
+export function treeRoot(pages: SpanHashes): bigint {
   let level = new Map<number, BigUint64Array>();
   for (const { page, hashes } of pages.runs())
     for (let i = 0; i < hashes.length; i++) setChild(level, page + i, hashes[i]);

@@ -2,11 +2,11 @@ import { type Pass, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { expectMemory, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
-import type { PageHashes } from '../hashing/page-hashes.ts';
+import type { SpanHashes } from '../hashing/page-hashes.ts';
 import type { UnitSummary } from '../reading/state.ts';
 import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
-import { hashFile, type Stretch } from './file-hashes.ts';
+import { hashFile, type FileStretch } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 
 /** What a state was when it was good, so that damage can be named later. */
@@ -91,7 +91,7 @@ export async function makeManifest(source: ByteSource, options: ManifestOptions 
   };
 }
 
-function stretchOf({ offset, size }: UnitSummary): Stretch {
+function stretchOf({ offset, size }: UnitSummary): FileStretch {
   return { start: offset, end: offset + size };
 }
 
@@ -99,7 +99,7 @@ function describeUnit({ name, instance, version, pass, offset, size }: UnitSumma
   return { name, instance, version, pass, offset, size, sha256 };
 }
 
-function describeMemory(memory: ReadonlyMap<string, PageHashes>): Manifest['memory'] {
+function describeMemory(memory: ReadonlyMap<string, SpanHashes>): Manifest['memory'] {
   const roots = new Map([...memory].map(([name, pages]) => [name, treeRoot(pages)]));
   const ranges = [...memory].map(([name, pages]) => ({
     name,

@@ -11,7 +11,7 @@ import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { ImageSink } from '../extract/image-sink.ts';
 import type { MachineLayout } from '../layout/machine-layout.ts';
 import { NOWHERE, type Placement } from '../layout/placement.ts';
-import type { PagePlace } from '../layout/range-map.ts';
+import type { PlaceOfPage } from '../layout/range-map.ts';
 import type { SavedState } from '../reading/state.ts';
 import { walkState } from '../reading/walk.ts';
 import { type PageOrigin, planOldRanges } from './old-plan.ts';
@@ -25,7 +25,7 @@ export interface OldTarget {
   ramSize: number;
   ramHole: number;
   /** Where the source's ROM and MMIO2 pages are in the layout. */
-  placeOf: PagePlace;
+  placeOf: PlaceOfPage;
 }
 
 /**
@@ -72,7 +72,7 @@ class SpoolPlaces implements Placement {
   readonly #virgin: number[];
   readonly #shadow: number[];
   readonly #mmio2: number[];
-  readonly #placeOf: PagePlace;
+  readonly #placeOf: PlaceOfPage;
 
   constructor({ layout, ramSize, ramHole, placeOf }: OldTarget) {
     this.#lowEnd = ramLayout(ramSize, ramHole).lowEnd;

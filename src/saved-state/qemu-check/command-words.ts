@@ -8,7 +8,7 @@ export interface QemuOption {
 }
 
 /** A command line of QEMU, taken apart. */
-export interface QemuCommand {
+export interface CommandLine {
   /** The program; empty where none is named. */
   program: string;
   options: QemuOption[];
@@ -61,7 +61,7 @@ function badWord(piece: string, why: string): UsageError {
 }
 
 /** Takes a command line apart. @throws UsageError `bad-command-line` for what is no option, or lacks its value, and where no word is */
-export function parseCommand(words: readonly string[]): QemuCommand {
+export function parseCommand(words: readonly string[]): CommandLine {
   if (words.length === 0)
     throw new UsageError(
       'bad-command-line',

@@ -1,6 +1,6 @@
 import { MIB } from '../../../formats/sizes.ts';
 import { DEVICE_TYPES, type DeviceType } from './device-table.ts';
-import type { GuestDevice, GuestMemory, GuestSettings } from './guest-settings.ts';
+import type { GuestDevice, MemorySettings, GuestSettings } from './guest-settings.ts';
 import { CHIPSETS, hasPart, PARTS, type QemuChipset, WITHOUT_EFFECT } from './machine-table.ts';
 import { PciPlaces } from './pci-places.ts';
 import { DEFAULT_CARD } from './settings-of-command.ts';
@@ -117,7 +117,7 @@ class Building {
   }
 
   #addFirmware({ alias }: QemuChipset): void {
-    const own: GuestMemory = { name: 'pc.bios', size: DEFAULT_BIOS };
+    const own: MemorySettings = { name: 'pc.bios', size: DEFAULT_BIOS };
     const firmware = this.#settings.firmware ?? [own];
     const isFlash = firmware.some(({ name }) => name.startsWith('system.flash'));
     this.expected.blocks.push(...firmware, { name: 'pc.rom', size: OPTION_ROMS });

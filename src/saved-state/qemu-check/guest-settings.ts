@@ -9,7 +9,7 @@ export interface GuestDevice {
 }
 
 /** A block of memory that has a name of its own: a memory backend, a firmware. */
-export interface GuestMemory {
+export interface MemorySettings {
   name: string;
   /** Bytes; absent where only a file tells. */
   size?: number;
@@ -24,9 +24,9 @@ export interface GuestSettings {
   /** Properties of the machine, `acpi=off`. */
   machine: ReadonlyMap<string, string>;
   /** Blocks that make up the RAM. */
-  ram: GuestMemory[];
+  ram: MemorySettings[];
   /** Absent: the one that QEMU brings along. */
-  firmware?: GuestMemory[];
+  firmware?: MemorySettings[];
   /** Numbers of the local APICs, one for each CPU. */
   apics: number[];
   /** Model, and features that are added or taken away. */

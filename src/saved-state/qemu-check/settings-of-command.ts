@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { UsageError } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
-import { partsOf, type QemuCommand } from './command-words.ts';
-import { apicsOf, type GuestDevice, type GuestMemory, type GuestSettings, type Topology } from './guest-settings.ts';
+import { partsOf, type CommandLine } from './command-words.ts';
+import { apicsOf, type GuestDevice, type MemorySettings, type GuestSettings, type Topology } from './guest-settings.ts';
 
 type Properties = Map<string, string>;
 
@@ -20,16 +20,16 @@ const WITHOUT_EFFECT = new Set(
 const DEFAULT_MEMORY = 128 * MIB;
 
 /** The machine that a command line makes. @throws UsageError `bad-command-line` */
-export function settingsOfCommand({ options }: QemuCommand, name: string): GuestSettings {
+export function settingsOfCommand({ options }: CommandLine, name: string): GuestSettings {
   return new Reading(options, name).settings();
 }
 
 class Reading {
-  readonly #options: QemuCommand['options'];
+  readonly #options: CommandLine['options'];
   readonly #name: string;
   readonly #unknown: string[] = [];
 
-  constructor(options: QemuCommand['options'], name: string) {
+  constructor(options: CommandLine['options'], name: string) {
     this.#options = options;
     this.#name = name;
   }
@@ -85,9 +85,9 @@ class Reading {
     return this.#values('object').map((value) => propertiesOf(value, 'qom-type'));
   }
 
-  #ram(machine: Properties): GuestMemory[] {
+  #ram(machine: Properties): MemorySettings[] {
     const backends = this.#objects().filter((object) => object.get('qom-type')?.startsWith('memory-backend-'));
-    const blockOf = (id: string): GuestMemory => {
+    const blockOf = (id: string): MemorySettings => {
       const backend = backends.find((object) => object.get('id') === id);
       const size = backend?.get('size');
       return { name: id, ...(size === undefined ? {} : { size: bytesOf(size, 1) }) };
@@ -107,7 +107,7 @@ class Reading {
     return Math.ceil(size / 8192) * 8192;
   }
 
-  #firmware(machine: Properties): GuestMemory[] | undefined {
+  #firmware(machine: Properties): MemorySettings[] | undefined {
     const flash = this.#drives().filter((drive) => drive.get('if') === 'pflash');
     if (flash.length > 0)
       return flash.map((drive, i) => ({ name: `system.flash${drive.get('unit') ?? i}`, ...sizeOf(drive.get('file')) }));

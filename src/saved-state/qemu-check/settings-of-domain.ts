@@ -1,7 +1,7 @@
 import { FormatError } from '../../../formats/errors.ts';
 import { child, children, type Element, flag, number, parseSettings, textOf } from '../check/settings-xml.ts';
 import { readDomain } from '../qemu/libvirt-domain.ts';
-import { apicsOf, type GuestDevice, type GuestMemory, type GuestSettings } from './guest-settings.ts';
+import { apicsOf, type GuestDevice, type MemorySettings, type GuestSettings } from './guest-settings.ts';
 
 /** One kind of device in libvirt's settings. */
 interface Row {
@@ -155,13 +155,13 @@ export function settingsOfDomain(xml: string, name: string): GuestSettings {
   };
 }
 
-function memoryOf(domain: Element, memory: number | undefined): GuestMemory[] {
+function memoryOf(domain: Element, memory: number | undefined): MemorySettings[] {
   const cells = children(child(child(domain, 'cpu'), 'numa'), 'cell');
   const whole = { name: 'pc.ram', ...(memory === undefined ? {} : { size: memory }) };
   return cells.length === 0 ? [whole] : cells.map((_, i) => ({ name: `ram-node${i}` }));
 }
 
-function firmwareOf({ loader, firmware }: Element): GuestMemory[] | undefined {
+function firmwareOf({ loader, firmware }: Element): MemorySettings[] | undefined {
   if (firmware === 'efi') return [{ name: 'system.flash0' }, { name: 'system.flash1' }];
   if (loader === undefined) return undefined;
   const isFlash = (loader as Element).type === 'pflash';

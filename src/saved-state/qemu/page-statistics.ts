@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { hashMemory, sameIds } from '../hashing/fingerprint.ts';
-import type { PageHashes } from '../hashing/page-hashes.ts';
+import type { SpanHashes } from '../hashing/page-hashes.ts';
 import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import type { BlockSummary } from './qemu-state.ts';
@@ -53,7 +53,7 @@ function statisticsOf(block: BlockSummary, filled: number): BlockStatistics {
 }
 
 /** @param isAlone all hashes are of this block */
-function filledPages({ ranges }: BlockSummary, hashes: PageHashes | undefined, isAlone: boolean): number {
+function filledPages({ ranges }: BlockSummary, hashes: SpanHashes | undefined, isAlone: boolean): number {
   let count = 0;
   for (const { page, hashes: run } of hashes?.runs() ?? [])
     for (let i = 0; i < run.length; i++) {

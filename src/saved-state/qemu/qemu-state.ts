@@ -2,7 +2,7 @@ import type { QemuCommand, QemuConfiguration } from '../../../formats/qemu/confi
 import type { QemuCpu } from '../../../formats/qemu/cpu.ts';
 import type { StreamDescription } from '../../../formats/qemu/description.ts';
 import type { DeviceSection } from '../../../formats/qemu/device-sections.ts';
-import type { BlockRange, RamLayout } from '../../../formats/qemu/guest-layout.ts';
+import type { BlockRange, QemuRamLayout } from '../../../formats/qemu/guest-layout.ts';
 import type { QemuContainer } from '../../../formats/qemu/open.ts';
 import type { RamBlock } from '../../../formats/qemu/ram-blocks.ts';
 import type { QemuSection } from '../../../formats/qemu/stream-reader.ts';
@@ -34,7 +34,7 @@ export interface QemuState {
   blocks: BlockSummary[];
   /** Bytes of all blocks, as the head of their list tells. */
   blockBytes: number;
-  layout: RamLayout;
+  layout: QemuRamLayout;
   /** Sections of RAM, in file order. */
   ramSections: readonly QemuSection[];
   devices: readonly DeviceSection[];

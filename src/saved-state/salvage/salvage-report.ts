@@ -1,6 +1,6 @@
 import type { Pass } from '../../../formats/errors.ts';
 import { type Finding, findingOf } from '../reading/findings.ts';
-import type { Verdict } from '../verify/verify.ts';
+import type { VirtualBoxVerdict } from '../verify/verify.ts';
 import type { FlippedBit } from './flipped-bits.ts';
 import type { LostRun } from './losses.ts';
 import type { SalvageOptions } from './salvage-options.ts';
@@ -36,7 +36,7 @@ export interface SalvageReport {
   /** Findings in the damaged file. */
   findings: Finding[];
   /** What `verify` says of the result. */
-  written: { verdict: Verdict; vboxCode: string | null; findings: Finding[] };
+  written: { verdict: VirtualBoxVerdict; vboxCode: string | null; findings: Finding[] };
 }
 
 /** A unit, and what became of it. */

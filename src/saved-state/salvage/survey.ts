@@ -22,7 +22,7 @@ import {
   type Survivors,
   type UnitOutcome,
 } from './survivors.ts';
-import { type Target, targetOf } from './target.ts';
+import { type SalvageTarget, targetOf } from './target.ts';
 import { FirstReading, type PassPages, SecondReading } from './two-readings.ts';
 
 /** Each of two readings fills damaged blocks with one of these values: results that differ depend on damaged bytes. */
@@ -43,11 +43,11 @@ export interface Survey {
   lostUnits: { start: number; end: number }[];
   untold: boolean;
   unproven: boolean;
-  target: Target;
+  target: SalvageTarget;
 }
 
 /** For states whose pgm units are all dropped, or not there. */
-const NO_TARGET: Target = { version: NEWEST_PGM, placeOf: () => undefined };
+const NO_TARGET: SalvageTarget = { version: NEWEST_PGM, placeOf: () => undefined };
 
 /** Reads a damaged state as far as it can be read. Nothing is written. */
 export async function surveyDamage(
@@ -205,7 +205,7 @@ function unitsToDrop(
   { units }: Survivors,
   state: SavedState,
   trust: boolean,
-  target: Target | undefined,
+  target: SalvageTarget | undefined,
 ): Map<number, string> {
   const dropped = new Map<number, string>();
   for (const outcome of units) {

@@ -8,7 +8,7 @@ import { placesOf } from '../layout/range-map.ts';
 import type { SavedState } from '../reading/state.ts';
 
 /** How damaged pgm units are written anew. */
-export interface Target {
+export interface SalvageTarget {
   version: PgmVersion;
   basic?: PgmBasic;
   config?: PgmConfig;
@@ -20,7 +20,7 @@ export interface Target {
  * The version to write: that of the state, or the newest for versions 6 to 9. Those count pages to tell addresses, so
  * they can't leave any out.
  */
-export function targetOf(state: SavedState, given?: MachineLayout): Target | undefined {
+export function targetOf(state: SavedState, given?: MachineLayout): SalvageTarget | undefined {
   const { pgm } = state;
   const version = pgm && pgmVersion(pgm.version);
   if (!version) return undefined;
@@ -47,7 +47,7 @@ export function targetOf(state: SavedState, given?: MachineLayout): Target | und
  * Live passes whose lists of ROMs and device memory are lost: RAM records have addresses, others can't be told from
  * each other.
  */
-function onlyRam({ pgm, mm }: SavedState): Pick<Target, 'config' | 'placeOf'> {
+function onlyRam({ pgm, mm }: SavedState): Pick<SalvageTarget, 'config' | 'placeOf'> {
   const ramSize = pgm?.ramSize ?? mm?.ramSize;
   const config = ramSize === undefined ? {} : { config: { ramSize, ramHole: DEFAULT_RAM_HOLE, roms: [], mmio2: [] } };
   return { ...config, placeOf: (kind, id, page) => (isRam(kind) ? { id, page } : undefined) };

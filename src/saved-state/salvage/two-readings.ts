@@ -1,4 +1,4 @@
-import { PageHashes } from '../hashing/page-hashes.ts';
+import { SpanHashes } from '../hashing/page-hashes.ts';
 import { FrameSet } from '../reading/frame-set.ts';
 import type { PageGroup, PageNotes } from './page-survey.ts';
 
@@ -7,14 +7,14 @@ export type PassPages = ReadonlyMap<PageGroup, FrameSet>;
 
 /** The first of two readings: what each page was. */
 export class FirstReading implements PageNotes {
-  readonly passes: Map<PageGroup, PageHashes>[] = [];
+  readonly passes: Map<PageGroup, SpanHashes>[] = [];
 
   note(pass: number, group: PageGroup, page: number, hash: bigint): void {
     this.passes[pass] ??= new Map();
     const groups = this.passes[pass];
     let pages = groups.get(group);
     if (!pages) {
-      pages = new PageHashes();
+      pages = new SpanHashes();
       groups.set(group, pages);
     }
     pages.set(page, hash);
@@ -47,7 +47,7 @@ export class SecondReading implements PageNotes {
   }
 }
 
-function framesOf(pages: PageHashes): FrameSet {
+function framesOf(pages: SpanHashes): FrameSet {
   const frames = new FrameSet();
   for (const { page, hashes } of pages.runs()) for (let i = 0; i < hashes.length; i++) frames.add(page + i);
   return frames;

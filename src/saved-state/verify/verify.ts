@@ -13,12 +13,12 @@ import { chooseThreads } from '../threads/choose-threads.ts';
 import { zeroStretches } from './zero-stretches.ts';
 
 /** What a state is, as a whole. */
-export type Verdict = 'whole' | 'damaged' | 'unsupported' | 'not-a-state';
+export type VirtualBoxVerdict = 'whole' | 'damaged' | 'unsupported' | 'not-a-state';
 
 /** What verifying has found. */
 export interface VerifyReport {
   /** What the state is, as a whole. */
-  verdict: Verdict;
+  verdict: VirtualBoxVerdict;
   /** The code with which VirtualBox's loader would refuse the file; absent where it would not, or has none. */
   vboxCode?: string;
   /** In file order; `unit` in `place` says which unit it is about. */
@@ -96,7 +96,7 @@ function walked(batch: PageBatch): PageBatch {
   return batch;
 }
 
-function verdictOf(errors: readonly Finding[]): Verdict {
+function verdictOf(errors: readonly Finding[]): VirtualBoxVerdict {
   if (errors.length === 0) return 'whole';
   return errors.every((error) => error.unsupported) ? 'unsupported' : 'damaged';
 }

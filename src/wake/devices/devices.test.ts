@@ -7,7 +7,7 @@ import { textToQemu, textToVirtualBox } from '../video-memory.ts';
 import { E1000_REGISTERS } from './e1000-registers.ts';
 import { planTwins } from './interrupt-routes.ts';
 import { hasDeliverable, takesPic } from './local-apic.ts';
-import type { PciDevice } from './pci.ts';
+import type { BusDevice } from './pci.ts';
 import { realTimeClock } from './real-time-clock.ts';
 
 describe('local APIC', () => {
@@ -36,7 +36,7 @@ describe('interrupts of PCI devices', () => {
   const device = (slot: number) => {
     const config = new Uint8Array(256);
     config[0x3d] = 1;
-    return { devfn: 8 * slot, config, pinLevel: 0 } as unknown as PciDevice;
+    return { devfn: 8 * slot, config, pinLevel: 0 } as unknown as BusDevice;
   };
   const lines = (open: readonly number[]) =>
     ({

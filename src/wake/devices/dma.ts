@@ -1,5 +1,5 @@
 import type { Dma } from '../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, type Part, same } from '../template/correspondence.ts';
+import { type Correspondence, type UnitPart, same } from '../template/correspondence.ts';
 
 type Controller = Dma['controllers'][number];
 
@@ -20,7 +20,7 @@ export function dmaController(shift: bigint): Correspondence[] {
 }
 
 function channel(i: number, page: number, shift: bigint): Correspondence[] {
-  const of = (part: Part) => (part as unknown as Controller).channels[i];
+  const of = (part: UnitPart) => (part as unknown as Controller).channels[i];
   const regs = `regs[${i}].`;
   return [
     same(`${regs}base[0]`, `channels[${i}].baseAddress`),

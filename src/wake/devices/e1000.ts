@@ -1,9 +1,9 @@
 import { type E1000, E1000_PHY_REGISTERS } from '../../../formats/units/network/codecs.ts';
-import { type Correspondence, computed, type Part, same, sameEach, sameList } from '../template/correspondence.ts';
+import { type Correspondence, computed, type UnitPart, same, sameEach, sameList } from '../template/correspondence.ts';
 import type { SectionImage } from '../template/section-image.ts';
 import { E1000_REGISTERS } from './e1000-registers.ts';
 
-const unitOf = (part: Part) => part as unknown as E1000;
+const unitOf = (part: UnitPart) => part as unknown as E1000;
 
 /** Tables, which the unit keeps apart from the registers: name, index in QEMU's list, place among all registers. */
 const TABLES = [
@@ -61,7 +61,7 @@ const IS_TCP = 0x0100_0000;
 const IS_IP = 0x0200_0000;
 
 function offload(qemu: string, vbox: 'normal' | 'segmentation'): Correspondence[] {
-  const command = (part: Part) => unitOf(part)[vbox].command;
+  const command = (part: UnitPart) => unitOf(part)[vbox].command;
   return [
     ...sameEach(qemu, `${vbox}.`, [
       ['ipcss', 'ipStart'],

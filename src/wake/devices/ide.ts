@@ -1,7 +1,7 @@
 import type { Ide } from '../../../formats/units/storage/ata-codecs.ts';
-import { type Correspondence, computed, converted, type Part, same, sameEach } from '../template/correspondence.ts';
+import { type Correspondence, computed, converted, type UnitPart, same, sameEach } from '../template/correspondence.ts';
 
-const unitOf = (part: Part) => part as unknown as Ide;
+const unitOf = (part: UnitPart) => part as unknown as Ide;
 
 /**
  * Bits of a bus master's status: active, error, interrupt. Those above tell of a drive that it can do DMA; QEMU keeps
@@ -54,7 +54,7 @@ function busMaster(channel: number): Correspondence[] {
 function driveTable(channel: number, drive: number): Correspondence[] {
   const qemu = `bus[${channel}].ifs[${drive}].`;
   const vbox = `controllers[${channel}].drives[${drive}].`;
-  const isAttached = (part: Part) => unitOf(part).channels[channel].devices[drive].attached;
+  const isAttached = (part: UnitPart) => unitOf(part).channels[channel].devices[drive].attached;
   return [
     ...sameEach(qemu, vbox, REGISTERS),
     converted(
@@ -77,7 +77,7 @@ function driveTable(channel: number, drive: number): Correspondence[] {
 const SENSE_KEY = 2;
 const SENSE_CODE = 12;
 
-function senseOf(part: Part, channel: number, drive: number): { key: bigint; code: bigint } | undefined {
+function senseOf(part: UnitPart, channel: number, drive: number): { key: bigint; code: bigint } | undefined {
   const { atapi, sense } = unitOf(part).controllers[channel].drives[drive];
   return atapi ? { key: BigInt(sense[SENSE_KEY] & 15), code: BigInt(sense[SENSE_CODE]) } : undefined;
 }

@@ -1,7 +1,7 @@
 import type { IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
 import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
 import type { Template } from '../template/template.ts';
-import { editConfig, holdPin, type PciDevice, pinOf } from './pci.ts';
+import { editConfig, holdPin, type BusDevice, pinOf } from './pci.ts';
 
 /**
  * VirtualBox gives interrupts of PCI devices to lines 16 to 23 of the I/O APIC, QEMU's PIIX3 only to the line that one
@@ -9,7 +9,7 @@ import { editConfig, holdPin, type PciDevice, pinOf } from './pci.ts';
  * same vector and the same processor. The guest ends an interrupt by its vector, and does not notice.
  */
 export interface Twin {
-  device: PciDevice;
+  device: BusDevice;
   /** One of PIIX3's routing registers, 0 to 3. */
   register: number;
   /** Line of VirtualBox's I/O APIC. */
@@ -53,13 +53,13 @@ export function usesIoApic({ usesIoApic: knows, devices }: Piix3Bus): boolean {
 export interface Routes {
   twins: Twin[];
   /** Devices whose line the guest has not set up yet: their interrupts will not arrive. */
-  unrouted: PciDevice[];
+  unrouted: BusDevice[];
   /** Devices that find no line. */
-  homeless: PciDevice[];
+  homeless: BusDevice[];
 }
 
 /** @param devices those that QEMU has, too */
-export function planTwins(devices: readonly PciDevice[], { redirections }: IoApic, taken: readonly number[]): Routes {
+export function planTwins(devices: readonly BusDevice[], { redirections }: IoApic, taken: readonly number[]): Routes {
   const routes: Routes = { twins: [], unrouted: [], homeless: [] };
   const isFree = (line: number) =>
     (redirections[line] & MASKED) !== 0n && !taken.includes(line) && !routes.twins.some(({ to }) => to === line);
@@ -98,7 +98,7 @@ export function wakeTwins(template: Template, bridge: string, { twins }: Routes)
 }
 
 /** Tells bus and bridge that a device holds its line. */
-export function holdLine(template: Template, section: string, bridge: string, device: PciDevice): void {
+export function holdLine(template: Template, section: string, bridge: string, device: BusDevice): void {
   const pin = pinOf(device);
   if (pin === undefined || device.pinLevel === 0) return;
   const register = registerOf(device.devfn, pin);

@@ -1,8 +1,8 @@
 import type { Pckbd } from '../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, computed, type Part, same, sameEach } from '../template/correspondence.ts';
+import { type Correspondence, computed, type UnitPart, same, sameEach } from '../template/correspondence.ts';
 import type { FieldValue, SectionImage } from '../template/section-image.ts';
 
-const unitOf = (part: Part) => part as unknown as Pckbd;
+const unitOf = (part: UnitPart) => part as unknown as Pckbd;
 
 /** Bytes of a queue of QEMU's, of which a guest of this age gets the first 16. */
 const QUEUE_SIZE = 256;
@@ -38,7 +38,7 @@ export const keyboardController: readonly Correspondence[] = [
 /** What a PS/2 device has for the guest. */
 function queue(waiting: Waiting, put: (unit: Pckbd, bytes: Uint8Array) => void): Correspondence[] {
   const field = (name: string) => `parent_obj.queue.${name}`;
-  const count = (part: Part): FieldValue => BigInt(waiting(unitOf(part)).length);
+  const count = (part: UnitPart): FieldValue => BigInt(waiting(unitOf(part)).length);
   return [
     computed(field('rptr'), () => 0n),
     computed(field('wptr'), count),

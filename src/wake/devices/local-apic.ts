@@ -3,7 +3,7 @@ import {
   type Correspondence,
   computed,
   converted,
-  type Part,
+  type UnitPart,
   same,
   sameEach,
   sameList,
@@ -25,7 +25,7 @@ function countShift(divide: bigint): bigint {
   return (((divide & 3n) | ((divide >> 1n) & 4n)) + 1n) & 7n;
 }
 
-const pageOf = (part: Part) => (part as unknown as LocalApic).page;
+const pageOf = (part: UnitPart) => (part as unknown as LocalApic).page;
 
 /** One CPU of unit apic, in xAPIC mode. Both clocks run at 1 GHz. */
 export const localApic: readonly Correspondence[] = [

@@ -2,7 +2,7 @@ import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
 import type { SectionImage } from '../template/section-image.ts';
 
 /** A device on VirtualBox's bus, with its configuration space. */
-export type PciDevice = Piix3Bus['devices'][number];
+export type BusDevice = Piix3Bus['devices'][number];
 
 /** Registers of a configuration space. */
 const COMMAND = 0x04;
@@ -43,7 +43,7 @@ export function configOf(section: SectionImage): DataView {
  */
 export function wakeConfig(
   section: SectionImage,
-  device: PciDevice,
+  device: BusDevice,
   regions: readonly (readonly [number, number])[],
 ): void {
   const from = new DataView(device.config.buffer, device.config.byteOffset, device.config.byteLength);
@@ -65,7 +65,7 @@ function wakeBaseAddress(to: DataView, region: number, value: number): void {
 }
 
 /** 0 to 3 for INTA to INTD; undefined for a device without. */
-export function pinOf({ config }: PciDevice): number | undefined {
+export function pinOf({ config }: BusDevice): number | undefined {
   const pin = config[INTERRUPT_PIN];
   return pin === 0 ? undefined : pin - 1;
 }

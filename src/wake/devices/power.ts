@@ -1,5 +1,5 @@
 import type { Acpi } from '../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, computed, type Moment, type Part, sameEach } from '../template/correspondence.ts';
+import { type Correspondence, computed, type Moment, type UnitPart, sameEach } from '../template/correspondence.ts';
 
 /** Ticks per second of the power management timer. */
 const TIMER_HZ = 3_579_545n;
@@ -22,7 +22,7 @@ export const power: readonly Correspondence[] = [
     ['cnt.cnt', 'pm1Control'],
   ]),
   computed('ar.tmr.overflow_time', (_, moment) => nextOverflow(moment)),
-  computed('ar.tmr.timer', (part: Part, moment) =>
+  computed('ar.tmr.timer', (part: UnitPart, moment) =>
     ((part as unknown as Acpi).pm1Enable & TIMER_ENABLED) !== 0 ? (nextOverflow(moment) * SECOND) / TIMER_HZ + 1n : -1n,
   ),
 ];

@@ -3,7 +3,7 @@ import {
   type Correspondence,
   computed,
   type Moment,
-  type Part,
+  type UnitPart,
   same,
   sameBytes,
   sameTimer,
@@ -24,7 +24,7 @@ const UPDATED = 0x10;
 /** An alarm register from here on means any value. */
 const ANY = 0xc0;
 
-const clockOf = (part: Part) => part as unknown as Rtc;
+const clockOf = (part: UnitPart) => part as unknown as Rtc;
 
 /** What the clock shows, in s since 1970. */
 function secondsOf({ second, minute, hour, day, month, year }: Rtc): bigint {

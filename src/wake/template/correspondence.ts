@@ -17,13 +17,13 @@ export interface Correspondence {
   /** Path of the field in QEMU's section. */
   qemu: string;
   /** What QEMU gets; undefined leaves the template's. */
-  wake?(unit: Part, moment: Moment): FieldValue | undefined;
+  wake?(unit: UnitPart, moment: Moment): FieldValue | undefined;
   /** Puts QEMU's value into the unit. */
-  back?(fields: SectionImage, unit: Part, moment: Moment): void;
+  back?(fields: SectionImage, unit: UnitPart, moment: Moment): void;
 }
 
 /** A decoded unit, or a part of one: the paths are those that `inspect --unit` shows. */
-export type Part = Record<string, unknown>;
+export type UnitPart = Record<string, unknown>;
 
 /** The same value of the same meaning in both. @param vbox path in the unit; default: the name of the field */
 export function same(qemu: string, vbox: string): Correspondence {
@@ -100,7 +100,7 @@ export function sameTimer(qemu: string, vbox: string): Correspondence {
 }
 
 /** Hands all values to QEMU's section. */
-export function wakeSection(table: readonly Correspondence[], unit: Part, section: SectionImage, moment: Moment): void {
+export function wakeSection(table: readonly Correspondence[], unit: UnitPart, section: SectionImage, moment: Moment): void {
   for (const { qemu, wake } of table) {
     const value = wake?.(unit, moment);
     if (value !== undefined) section.set(qemu, value);
@@ -108,19 +108,19 @@ export function wakeSection(table: readonly Correspondence[], unit: Part, sectio
 }
 
 /** Takes all values back into a decoded unit. */
-export function takeBack(table: readonly Correspondence[], section: SectionImage, unit: Part, moment: Moment): void {
+export function takeBack(table: readonly Correspondence[], section: SectionImage, unit: UnitPart, moment: Moment): void {
   for (const { back } of table) back?.(section, unit, moment);
 }
 
 /** The part of a unit at a path such as `ports[3].command`. */
 export function valueAt(unit: unknown, path: string): unknown {
-  return stepsOf(path).reduce((value: unknown, step) => (value as Part)[step], unit);
+  return stepsOf(path).reduce((value: unknown, step) => (value as UnitPart)[step], unit);
 }
 
 export function setAt(unit: unknown, path: string, value: unknown): void {
   const steps = stepsOf(path);
   const last = steps.pop() ?? '';
-  (steps.reduce((at: unknown, step) => (at as Part)[step], unit) as Part)[last] = value;
+  (steps.reduce((at: unknown, step) => (at as UnitPart)[step], unit) as UnitPart)[last] = value;
 }
 
 function stepsOf(path: string): string[] {
