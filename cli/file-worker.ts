@@ -4,7 +4,7 @@ import type { FileCommand } from './many/file-command.ts';
 import type { FileAnswer, FileTask, WorkerStart } from './many/worker-messages.ts';
 import { runOne } from './process/run-command.ts';
 import { printIn } from './terminal/print.ts';
-import { ProgressBar } from './terminal/progress.ts';
+import { ProgressBar } from './terminal/progress-bar.ts';
 
 /** Works on files that the process at the other end of the channel names, one at a time, until that one ends. */
 export function runFileWorker(): void {

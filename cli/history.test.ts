@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { world } from '../formats/world/world.ts';
-import { type Decision, recordPath, type MigrationSide, writeRecord } from '../migrations/hand-over/decision-record.ts';
+import { type Decision, type MigrationSide, recordPath, writeRecord } from '../migrations/hand-over/decision-record.ts';
 import { runHere } from './testing/run-here.ts';
 import { expectSchema } from './testing/savkit-json.ts';
 

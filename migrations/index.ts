@@ -21,7 +21,7 @@ export { PageHashes } from './machine/page-hashes.ts';
 export { PageSet } from './machine/page-set.ts';
 export type { ProofMode } from './policy/choose-proof.ts';
 export { decideRound, type RoundDecision, type RoundFigures, type RoundVerdict } from './policy/decide-round.ts';
-export { type DirtyCurve, type MigrationForecast, type ForecastFigures, forecast } from './policy/forecast.ts';
+export { type DirtyCurve, type ForecastFigures, forecast, type MigrationForecast } from './policy/forecast.ts';
 export { DEFAULT_LIMITS, type MigrationLimits } from './policy/limits.ts';
 export type {
   DowntimePhases,

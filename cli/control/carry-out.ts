@@ -5,7 +5,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { DecisionFile, type GuestRecord } from '../../migrations/hand-over/decision-record.ts';
 import { ensureFolder } from '../../migrations/hand-over/record-folder.ts';
 import type { SourceMachine } from '../../migrations/machine/machine.ts';
-import { type MigrationForecast, forecast } from '../../migrations/policy/forecast.ts';
+import { forecast, type MigrationForecast } from '../../migrations/policy/forecast.ts';
 import { completeLimits, type MigrationLimits } from '../../migrations/policy/limits.ts';
 import type { MigrationEvent, MigrationReport } from '../../migrations/report/report.ts';
 import { measureMachine } from '../../migrations/source/measure.ts';
@@ -132,7 +132,10 @@ export function changeLimits(machine: object, changes: LimitsInJson): MigrationL
 }
 
 /** Measures a machine of this process, which runs on, and foretells its migration. */
-export function foretell(own: OwnMachine, request: ForetellRequest): Promise<MigrationForecast & { dirtyRate: number }> {
+export function foretell(
+  own: OwnMachine,
+  request: ForetellRequest,
+): Promise<MigrationForecast & { dirtyRate: number }> {
   return foretellOf(new DepartingMachine(own.name, own.machine, own.running), request);
 }
 

@@ -6,7 +6,7 @@ import { type Fate, type FateOptions, fateOf } from './fate.ts';
 import { type FoundMachine, lookAt } from './find-machines.ts';
 import { type MoveResult, move } from './move.ts';
 import { consequenceOf } from './reasons.ts';
-import { roomiest, type DrainTarget } from './targets.ts';
+import { type DrainTarget, roomiest } from './targets.ts';
 
 /** A machine, and what has come of it. */
 export interface DrainedMachine extends FoundMachine, Ended {

@@ -1,7 +1,7 @@
 import type { SavkitError } from '../../formats/errors.ts';
 import type { FoundMachine } from './find-machines.ts';
-import { type MoveForecast, foretell } from './move.ts';
-import { roomiest, type DrainTarget } from './targets.ts';
+import { foretell, type MoveForecast } from './move.ts';
+import { type DrainTarget, roomiest } from './targets.ts';
 
 /** What a drain would do with a machine. */
 export interface PlannedMove extends FoundMachine {

@@ -5,7 +5,7 @@ import { parseNumber } from '../../formats/values/number-text.ts';
 import { checkMemoryIsFree } from '../../migrations/guests/memory-in-use.ts';
 import { QemuHost } from '../../migrations/guests/qemu-host.ts';
 import type { QemuTarget } from '../../migrations/guests/qemu-target.ts';
-import { parseCommand, type CommandLine, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
+import { type CommandLine, parseCommand, wordsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { readSmallText } from '../io/input.ts';
 import { type ReceiveMachineOptions, receiveOne } from '../migration/receive-machine.ts';
 import { ExitCode } from '../process/exit-codes.ts';

@@ -5,7 +5,7 @@ import { stop } from '../io/stop.ts';
 import { ExitCode, exitCodeOf } from '../process/exit-codes.ts';
 import { type Done, isForPrograms, NO_STATE, present, runOne, watchSignals } from '../process/run-command.ts';
 import { redraws, tell } from '../terminal/print.ts';
-import { ProgressBar } from '../terminal/progress.ts';
+import { ProgressBar } from '../terminal/progress-bar.ts';
 import { line, NO_TEXT } from '../terminal/terminal-text.ts';
 import { DocumentWriter } from './document-writer.ts';
 import type { FileCommand, FileOptions } from './file-command.ts';

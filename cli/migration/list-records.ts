@@ -5,8 +5,8 @@ import { isAlive } from '../../formats/world/place.ts';
 import {
   type Decision,
   type DecisionRecord,
-  readRecord,
   type MigrationSide,
+  readRecord,
 } from '../../migrations/hand-over/decision-record.ts';
 
 /** One migration, as the records of a folder tell it. */

@@ -5,7 +5,7 @@ import { stop } from '../io/stop.ts';
 import { expectDecodable } from '../io/undecodable-names.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
 import { show, showJson, tell, unreadBytes } from '../terminal/print.ts';
-import { ProgressBar } from '../terminal/progress.ts';
+import { ProgressBar } from '../terminal/progress-bar.ts';
 import { line, NO_TEXT, type TerminalText } from '../terminal/terminal-text.ts';
 import { custody } from './custody.ts';
 import { documentOf, type FileResult } from './document.ts';

@@ -9,7 +9,7 @@ import type { Finding } from '../../src/saved-state/reading/findings.ts';
 import type { MemoryRegion } from '../../src/saved-state/reading/memory-region.ts';
 import type { StateView } from '../../src/saved-state/reading/state-view.ts';
 import { sizeText } from '../terminal/size-text.ts';
-import { type Bar, barsOf, GRID_COLUMNS, gridOf, legendOf, mapOf, type ChartStretch } from './charts.ts';
+import { type Bar, barsOf, type ChartStretch, GRID_COLUMNS, gridOf, legendOf, mapOf } from './charts.ts';
 import { factsOf, type Html, html, NOTHING, tableOf } from './html.ts';
 import { LOOK_WORDS, PAGE_KINDS, PageLooks } from './page-kinds.ts';
 

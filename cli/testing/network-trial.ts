@@ -91,7 +91,12 @@ export class Trial {
   async run(often: boolean): Promise<TrialResult> {
     const first = await this.#startMachine();
     const limits = ['--bandwidth', String(this.#byteRate()), ...this.#options.migrate];
-    const forecast = await this.#source.ask<MigrationForecast>('migrate', this.#path(first.socket), '--dry-run', ...limits);
+    const forecast = await this.#source.ask<MigrationForecast>(
+      'migrate',
+      this.#path(first.socket),
+      '--dry-run',
+      ...limits,
+    );
     if (often) await this.#giveUp(first);
     const [report, there] = await this.#goOn(first, this.#target, 't1');
     if (!there) return { forecast, report, ...(await this.#judgeKept(first)), identical: undefined };

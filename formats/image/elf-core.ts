@@ -1,7 +1,7 @@
 import { Writer } from '../binary/writer.ts';
 import { PAGE_SIZE } from '../sizes.ts';
 import type { CpuRegisters } from '../units/cpu/cpum.ts';
-import { headSize, ElfMachine, writeHead } from './elf.ts';
+import { ElfMachine, headSize, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';
 import { prstatus32, prstatus64 } from './prstatus.ts';
 import { qemuCpuState } from './qemu-cpu-state.ts';

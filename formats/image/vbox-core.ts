@@ -3,7 +3,7 @@ import { defineStruct } from '../binary/struct.ts';
 import { Writer } from '../binary/writer.ts';
 import type { Release } from '../ssm/container.ts';
 import type { CpuRegisters } from '../units/cpu/cpum.ts';
-import { type CoreSegment, headSize, ElfMachine, writeHead } from './elf.ts';
+import { type CoreSegment, ElfMachine, headSize, writeHead } from './elf.ts';
 import type { ImageLayout, MemoryRange } from './extents.ts';
 import { cpuDescriptor } from './vbcpu.ts';
 

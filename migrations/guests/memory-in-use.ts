@@ -2,7 +2,7 @@ import { realpathSync, statSync, truncateSync } from 'node:fs';
 import { chunksOf, openFile } from '../../formats/files/source.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { MIB } from '../../formats/sizes.ts';
-import { partsOf, type CommandLine } from '../../src/saved-state/qemu-check/command-words.ts';
+import { type CommandLine, partsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { processWithFile } from './guest-process.ts';
 

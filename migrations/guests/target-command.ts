@@ -1,8 +1,8 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import {
+  type CommandLine,
   joinParts,
   partsOf,
-  type CommandLine,
   type QemuOption,
 } from '../../src/saved-state/qemu-check/command-words.ts';
 import type { QemuDescription } from '../machine/description.ts';

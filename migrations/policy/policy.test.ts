@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { MigrationProgress } from '../report/progress.ts';
+import { MigrationProgress } from '../report/migration-progress.ts';
 import { chooseCompression } from './choose-compression.ts';
 import { chooseProof } from './choose-proof.ts';
 import { decideRound, MIN_GUEST_SHARE, type RoundFigures } from './decide-round.ts';

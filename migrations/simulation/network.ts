@@ -3,7 +3,7 @@ import type { Random } from '../../formats/testing/random.ts';
 import { sleep } from '../../formats/world/waiting.ts';
 import { LinkError } from '../wire/link-error.ts';
 import { errorWithCode, networkError } from '../wire/network-error.ts';
-import type { Scenario, Incident } from './scenario.ts';
+import type { Incident, Scenario } from './scenario.ts';
 import type { SimulatedProcess } from './simulated-process.ts';
 import { type Carrier, SimulatedSocket } from './simulated-socket.ts';
 import type { Timeline } from './timeline.ts';

@@ -1,7 +1,7 @@
 import { SavkitError } from '../../formats/errors.ts';
 import { resolveRecordFiles } from '../hand-over/resolve-files.ts';
 import type { HostName } from './scenario.ts';
-import type { SimulatedGuest, SafeFile } from './simulated-machine.ts';
+import type { SafeFile, SimulatedGuest } from './simulated-machine.ts';
 import { RECORDS, type SimulatedHost, type SimulatedProcess } from './simulated-process.ts';
 import type { Timeline } from './timeline.ts';
 

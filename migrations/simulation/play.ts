@@ -10,8 +10,8 @@ import type { MigrationReport } from '../report/report.ts';
 import { migrate } from '../source/migration.ts';
 import { Network } from './network.ts';
 import { type Ground, Operators } from './operators.ts';
-import type { HostName, IncidentTime, Scenario, Incident } from './scenario.ts';
-import { SimulatedGuest, type SafeFile, SimulatedMachine } from './simulated-machine.ts';
+import type { HostName, Incident, IncidentTime, Scenario } from './scenario.ts';
+import { type SafeFile, SimulatedGuest, SimulatedMachine } from './simulated-machine.ts';
 import { RECORDS, SimulatedHost, type SimulatedProcess, type Surroundings } from './simulated-process.ts';
 import { Timeline } from './timeline.ts';
 

@@ -1,4 +1,4 @@
-import { judge, type Judgement } from './judge.ts';
+import { type Judgement, judge } from './judge.ts';
 import type { Scenario } from './scenario.ts';
 
 /** Leaves out whatever a fault does not need. */

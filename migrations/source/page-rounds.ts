@@ -12,7 +12,7 @@ import { PageCodec } from '../wire/frames.ts';
 import { FRAME_PAGES } from '../wire/limits.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { readHead } from '../wire/payload.ts';
-import { LinkPacer } from './pacer.ts';
+import { LinkPacer } from './link-pacer.ts';
 import type { PageStream } from './page-stream.ts';
 import type { RateMeter } from './rate-meter.ts';
 import type { SourceLink } from './source-link.ts';

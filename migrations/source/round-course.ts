@@ -3,7 +3,7 @@ import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { clock, turn } from '../../formats/world/waiting.ts';
 import { PageSet } from '../machine/page-set.ts';
 import { decideRound, type RoundDecision, whyBreakOff } from '../policy/decide-round.ts';
-import { MigrationProgress } from '../report/progress.ts';
+import { MigrationProgress } from '../report/migration-progress.ts';
 import type { RoundReport } from '../report/report.ts';
 import { AfterRound, PAGE_CODECS } from '../wire/frames.ts';
 import { MigrationError } from '../wire/migration-error.ts';

@@ -8,7 +8,7 @@ import { type VerifyReport, verify } from '../../src/saved-state/verify/verify.t
 import type { FrameSource } from './frames.ts';
 import { PassObserver, type StreamFigures } from './pass-figures.ts';
 import type { Peer } from './peer.ts';
-import { type TeleportRefusal, serveSource } from './receiver.ts';
+import { serveSource, type TeleportRefusal } from './receiver.ts';
 import { STATUS_NUMBERS } from './status.ts';
 
 /** What becomes of the machine once its state is here, complete and checked. */

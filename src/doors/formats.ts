@@ -31,7 +31,7 @@ export {
 export type { Qcow2Image, Qcow2Snapshot } from '../../formats/qemu/qcow2.ts';
 export { type RamBlock, RamBlocks } from '../../formats/qemu/ram-blocks.ts';
 export { type QemuSection, QemuStreamReader } from '../../formats/qemu/stream-reader.ts';
-export type { WritablePage } from '../../formats/qemu/writing/page-places.ts';
+export type { WritablePage } from '../../formats/qemu/writing/page-writer.ts';
 export {
   type QemuStreamPlan,
   QemuStreamWriter,

@@ -35,7 +35,7 @@ export {
   type VoteResult,
   voteOnPass,
 } from '../live-save/vote.ts';
-export { type Peeked, peek, poke, type AddressRange } from '../machine/edit.ts';
+export { type AddressRange, type Peeked, peek, poke } from '../machine/edit.ts';
 export { type EditProof, proveEdit } from '../machine/edit-proof.ts';
 export { type Contents, type LoadOptions, loadState } from '../machine/load.ts';
 export { DEFAULT_HOST, type LoadedUnit, Machine } from '../machine/machine.ts';

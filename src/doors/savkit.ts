@@ -16,8 +16,8 @@ export { type ByteSource, bufferSource, openFile, streamSource, withBeside } fro
 export { type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 export type { PageSink } from '../../formats/pgm/page-sink.ts';
 export { type CheckReport, check } from '../saved-state/check/check.ts';
+export { machineOf } from '../saved-state/check/machine-facts.ts';
 export { readSettings } from '../saved-state/check/settings.ts';
-export { machineOf } from '../saved-state/check/target-machine.ts';
 export { diffStates, type StateDiff } from '../saved-state/compare/diff.ts';
 export { type ConvertReport, convert } from '../saved-state/convert/convert.ts';
 export { describeState, type StateDescription } from '../saved-state/describe/describe.ts';

@@ -9,12 +9,12 @@ export type { OnDamage, Pass } from '../../formats/errors.ts';
 export type { OutputOptions } from '../../formats/files/output-place.ts';
 export type { FileSink, ReadableSink, SeekableSink } from '../../formats/files/sink.ts';
 export type { CheckOptions, LoadForecast } from '../saved-state/check/check.ts';
-export type { Chipset, MachineFacts, VgaModel } from '../saved-state/check/target-machine.ts';
+export type { Chipset, MachineFacts, VgaModel } from '../saved-state/check/machine-facts.ts';
 export { parseRelease, type ReleaseNumbers } from '../saved-state/check/unit-versions.ts';
 export type { DiffOptions, PageDifference, RangeDifference } from '../saved-state/compare/diff.ts';
 export type { ConvertRun } from '../saved-state/convert/convert.ts';
 export type { ConvertOptions } from '../saved-state/convert/plan.ts';
-export type { ProofDifference, Proof } from '../saved-state/convert/proof.ts';
+export type { Proof, ProofDifference } from '../saved-state/convert/proof.ts';
 export type {
   CpuDescription,
   PageHistogram,
@@ -33,7 +33,7 @@ export type { RandomSink } from '../saved-state/extract/image-runs.ts';
 export type { ExtractPart, ImageFormat } from '../saved-state/extract/plan-extraction.ts';
 export type { FamilyInspection, InspectOptions } from '../saved-state/families/inspect-state.ts';
 export type { StateVerdict, VerifyStateOptions } from '../saved-state/families/verify-state.ts';
-export type { PageSpan } from '../saved-state/hashing/page-hashes.ts';
+export type { PageSpan } from '../saved-state/hashing/span-hashes.ts';
 export { deriveLayout, type MachineLayout, parseLayout, printLayout } from '../saved-state/layout/machine-layout.ts';
 export { memoryMap } from '../saved-state/layout/memory-map.ts';
 export type { ManifestOptions, ManifestRange, ManifestUnit } from '../saved-state/manifest/manifest.ts';
@@ -63,4 +63,4 @@ export type { Fill, SalvageOptions } from '../saved-state/salvage/salvage-option
 export type { UnitFate } from '../saved-state/salvage/salvage-report.ts';
 export type { Match, PatternKind } from '../saved-state/search/pattern.ts';
 export type { Hit, SearchOptions } from '../saved-state/search/search-memory.ts';
-export type { VirtualBoxVerdict, VerifyOptions } from '../saved-state/verify/verify.ts';
+export type { VerifyOptions, VirtualBoxVerdict } from '../saved-state/verify/verify.ts';

@@ -11,7 +11,7 @@ import type { StateFamily } from '../saved-state/reading/families.ts';
 import type { StateView } from '../saved-state/reading/state-view.ts';
 import { stepOf } from '../saved-state/reading/step.ts';
 import { walkState } from '../saved-state/reading/walk.ts';
-import type { Peeked, AddressRange } from './edit.ts';
+import type { AddressRange, Peeked } from './edit.ts';
 import { expectMemoryUnit, type LoadOptions } from './load.ts';
 import { MemoryFile } from './memory-file.ts';
 import { MemoryIndex } from './memory-index.ts';

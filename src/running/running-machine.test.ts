@@ -9,8 +9,8 @@ import { saveState } from '../machine/save.ts';
 import { verify } from '../saved-state/verify/verify.ts';
 import { emptyMachine } from './empty-machine.ts';
 import { Guest } from './guest.ts';
-import { StepPacer } from './pacer.ts';
 import { RunningMachine } from './running-machine.ts';
+import { StepPacer } from './step-pacer.ts';
 
 /** Waits until a machine has done more than so many steps. */
 function steps({ guest }: RunningMachine, count: number): Promise<void> {

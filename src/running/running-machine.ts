@@ -5,7 +5,7 @@ import type { Machine } from '../machine/machine.ts';
 import { isExecuting, type MachineEvent, type MachineState, nextMachineState } from '../machine/machine-states.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { Guest, type GuestCheck } from './guest.ts';
-import { StepPacer } from './pacer.ts';
+import { StepPacer } from './step-pacer.ts';
 import type { WorkloadOptions } from './workload.ts';
 
 /** Time between two slices. */

@@ -12,26 +12,28 @@ const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\/(testing|bench|assembly)\//;
 /** Doors for scripts, and tools of this repository. */
 const NO_ROOMS = ['src/doors', 'migrations/model'];
 
+/** Two forms of one thing. */
+const TWINS = ['LzfEncoder'];
+
+const files = FLOORS.flatMap((floor) =>
+  readdirSync(join(ROOT, floor), { recursive: true, encoding: 'utf8' })
+    .map((name) => posix.join(floor, name.split(sep).join('/')))
+    .filter((name) => name.endsWith('.ts') && !NOT_SHIPPED.test(name)),
+).map((name) => ({ name, text: readFileSync(join(ROOT, name), 'utf8') }));
+
 /** Production files by folder, and for each folder the folders that it imports from, with one import that shows it. */
 function rooms() {
-  const files = FLOORS.flatMap((floor) =>
-    readdirSync(join(ROOT, floor), { recursive: true, encoding: 'utf8' })
-      .map((name) => posix.join(floor, name.split(sep).join('/')))
-      .filter((name) => name.endsWith('.ts') && !NOT_SHIPPED.test(name)),
-  );
-  const known = new Set(files);
+  const known = new Set(files.map(({ name }) => name));
   const sizes = new Map<string, number>();
   const arrows = new Map<string, Map<string, string>>();
-  for (const file of files) {
-    const room = dirname(file);
+  for (const { name, text } of files) {
+    const room = dirname(name);
     sizes.set(room, (sizes.get(room) ?? 0) + 1);
-    for (const [, specifier] of readFileSync(join(ROOT, file), 'utf8').matchAll(
-      /(?:from|import)\s*\(?\s*'(\.[^']+)'/g,
-    )) {
+    for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*'(\.[^']+)'/g)) {
       const target = posix.join(room, specifier);
       if (!known.has(target) || dirname(target) === room) continue;
       const from = arrows.get(room) ?? new Map<string, string>();
-      arrows.set(room, from.set(dirname(target), `${file} imports ${target}`));
+      arrows.set(room, from.set(dirname(target), `${name} imports ${target}`));
     }
   }
   return { sizes, arrows };
@@ -105,5 +107,16 @@ describe('rooms', () => {
         ]),
       ),
     ).toEqual(['a to b', 'b to a']);
+  });
+});
+
+describe('names', () => {
+  it('of exported types stand for one thing', () => {
+    const places = new Map<string, Set<string>>();
+    for (const { name, text } of files)
+      for (const [, type] of text.matchAll(/^export (?:abstract )?(?:class|interface|type) (\w+)/gm))
+        places.set(type, (places.get(type) ?? new Set()).add(name));
+    expect(places.size).toBeGreaterThan(1000);
+    expect([...places].filter(([type, declared]) => declared.size > 1 && !TWINS.includes(type))).toEqual([]);
   });
 });

@@ -27,7 +27,7 @@ import { DEVICE_TABLE } from './devices/table.ts';
 import { VIDEO_MEMORY } from './guest-image.ts';
 import { Memory } from './memory-target.ts';
 import { partOf } from './put-state.ts';
-import { type Moment, type UnitPart, takeBack } from './template/correspondence.ts';
+import { type Moment, takeBack, type UnitPart } from './template/correspondence.ts';
 import { Template } from './template/template.ts';
 import { MachineUnits } from './units/machine-units.ts';
 import { isText, textToVirtualBox } from './video-memory.ts';

@@ -7,7 +7,7 @@ import { wakeCpu } from './devices/cpu.ts';
 import { e1000 } from './devices/e1000.ts';
 import { holdLine, planTwins, type Routes, usesIoApic, wakeTwins } from './devices/interrupt-routes.ts';
 import { hasDeliverable, localApic, setWaitsForStart, takesPic } from './devices/local-apic.ts';
-import { editConfig, type BusDevice, wakeConfig } from './devices/pci.ts';
+import { type BusDevice, editConfig, wakeConfig } from './devices/pci.ts';
 import { serialPort } from './devices/serial-port.ts';
 import { DEVICE_TABLE } from './devices/table.ts';
 import { networkCards } from './network-cards.ts';

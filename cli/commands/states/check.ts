@@ -3,7 +3,7 @@ import type { Argv } from 'yargs';
 import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { type CheckReport, check } from '../../../src/saved-state/check/check.ts';
-import { machineOf, type MachineFacts } from '../../../src/saved-state/check/target-machine.ts';
+import { type MachineFacts, machineOf } from '../../../src/saved-state/check/machine-facts.ts';
 import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
 import { inspect } from '../../../src/saved-state/describe/inspect.ts';
 import { familyOf } from '../../../src/saved-state/families/read-state.ts';

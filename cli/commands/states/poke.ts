@@ -4,7 +4,7 @@ import { hex, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
 import { parseBytes, parseNumber } from '../../../formats/values/number-text.ts';
-import { poke, type AddressRange } from '../../../src/machine/edit.ts';
+import { type AddressRange, poke } from '../../../src/machine/edit.ts';
 import { type EditProof, proveEdit } from '../../../src/machine/edit-proof.ts';
 import { loadState } from '../../../src/machine/load.ts';
 import type { Machine } from '../../../src/machine/machine.ts';

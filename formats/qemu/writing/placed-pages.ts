@@ -2,8 +2,8 @@ import { isZero } from '../../kernels/zero.ts';
 import { PAGE_SIZE } from '../../sizes.ts';
 import { bitmapBytes } from '../mapped-header.ts';
 import type { RamBlock } from '../ram-blocks.ts';
-import type { WritablePage, PageWriter } from './page-places.ts';
-import type { WrittenRun } from './page-run.ts';
+import type { PageWriter, WritablePage } from './page-writer.ts';
+import type { WrittenRun } from './written-run.ts';
 
 /**
  * Pages of a block at places of their own in a file, which has holes where pages are zeros: mapped RAM, or the file

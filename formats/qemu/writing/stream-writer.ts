@@ -9,11 +9,11 @@ import { type RamBlock, RamBlocks } from '../ram-blocks.ts';
 import { BigEndianOutput } from './big-endian-output.ts';
 import { writeCommand, writeConfiguration, writeStreamHeader } from './head.ts';
 import { PageFinder } from './page-finder.ts';
-import type { WritablePage, PageWriter } from './page-places.ts';
-import { StreamedPages } from './page-records.ts';
-import { WrittenRun } from './page-run.ts';
+import type { PageWriter, WritablePage } from './page-writer.ts';
 import { PlacedPages } from './placed-pages.ts';
 import { PlacedSink } from './placed-sink.ts';
+import { StreamedPages } from './streamed-pages.ts';
+import { WrittenRun } from './written-run.ts';
 
 /** A stream to be written, but for its pages and devices. */
 export interface QemuStreamPlan {

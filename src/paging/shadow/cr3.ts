@@ -6,7 +6,7 @@ import { guestDirectory } from '../mappings/guest-directory.ts';
 import { CR4_PGE, hasPaging } from '../modes.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { P, PAGE_MASK_64 } from '../schemes.ts';
-import type { ShadowedCpu, ModeChangeStatus, RootState } from './shadow-state.ts';
+import type { ModeChangeStatus, RootState, ShadowedCpu } from './shadow-state.ts';
 
 /** Made-up addresses of roots that shadow no guest table: beyond all real ones. */
 const MADE_UP = 2 ** 63;

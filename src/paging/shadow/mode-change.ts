@@ -2,7 +2,7 @@ import { hasPaging, type PagingMode } from '../modes.ts';
 import { NIL_INDEX } from '../pool/pool-pages.ts';
 import { shadowModeFor } from '../shadow-mode.ts';
 import { planFor } from './plan.ts';
-import type { ShadowedCpu, ModeChangeStatus } from './shadow-state.ts';
+import type { ModeChangeStatus, ShadowedCpu } from './shadow-state.ts';
 
 /** Changes the mode in VirtualBox's order (paging.md 3, `PGMR3ChangeMode`). */
 export function changeMode(cpu: ShadowedCpu, guest: PagingMode): ModeChangeStatus {

@@ -13,7 +13,7 @@ import { lookUp, type ShadowLookup } from './lookup.ts';
 import { changeMode } from './mode-change.ts';
 import { CpuEvents } from './paging-events.ts';
 import type { ShadowPlan } from './plan.ts';
-import type { CpuCounts, ShadowedMachine, ModeChangeStatus, Registers } from './shadow-state.ts';
+import type { CpuCounts, ModeChangeStatus, Registers, ShadowedMachine } from './shadow-state.ts';
 import { ShadowSync } from './sync.ts';
 import { NEEDS, Tlb } from './tlb.ts';
 import { isInMapping, TrapNotes } from './trap-notes.ts';

@@ -12,8 +12,8 @@ import { STATES_FOLDER } from '../../testing/states.ts';
 import { convert } from '../convert/convert.ts';
 import { inspect } from '../describe/inspect.ts';
 import { check } from './check.ts';
+import { type MachineFacts, machineOf } from './machine-facts.ts';
 import { readSettings } from './settings.ts';
-import { machineOf, type MachineFacts } from './target-machine.ts';
 import { parseRelease, type ReleaseNumbers, releaseName, UNIT_VERSIONS, versionsReadBy } from './unit-versions.ts';
 
 const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));

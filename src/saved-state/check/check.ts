@@ -12,7 +12,7 @@ import { verify } from '../verify/verify.ts';
 import { compareHost, compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
 import type { Difference } from './difference.ts';
-import { machineOf, type MachineFacts } from './target-machine.ts';
+import { type MachineFacts, machineOf } from './machine-facts.ts';
 import { type ReleaseNumbers, releaseName } from './unit-versions.ts';
 
 /** What is checked, and who is told. */

@@ -2,8 +2,8 @@ import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts'
 import { hex } from '../../../formats/errors.ts';
 import { isNetworkCard, pciName, pciVendor, VMWARE } from '../../../formats/units/chipset/pci-ids.ts';
 import type { Comparison } from './comparison.ts';
+import type { MachineFacts } from './machine-facts.ts';
 import { pciPlace } from './pci-places.ts';
-import type { MachineFacts } from './target-machine.ts';
 
 /** The chipset's own unit: one of another chipset is not known to the machine. */
 export const BUSES: readonly string[] = ['pci', 'ich9pci'];

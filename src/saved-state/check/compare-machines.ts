@@ -9,7 +9,7 @@ import { compareMemory } from './compare-memory.ts';
 import { Comparison } from './comparison.ts';
 import { HOST_SERVICES } from './device-names.ts';
 import type { Difference } from './difference.ts';
-import type { MachineFacts } from './target-machine.ts';
+import type { MachineFacts } from './machine-facts.ts';
 
 // Each rule was tried with the loader of 7.2.22 (npm run campaign -- virtualbox). It stops at the first difference, in
 // the order of the units.

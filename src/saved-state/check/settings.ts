@@ -7,9 +7,9 @@ import { monitorsConfig } from '../../../formats/units/display/screen.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
 import * as names from './device-names.ts';
 import { effectiveParavirtualisation } from './guest-types.ts';
+import type { MachineFacts } from './machine-facts.ts';
 import { attachedDevices } from './settings-devices.ts';
 import { child, type Element, flag, number, parseSettings, textOf } from './settings-xml.ts';
-import type { MachineFacts } from './target-machine.ts';
 
 /** Settings files have some ten kilobytes, those with hundreds of snapshots more than one MiB. */
 export const SETTINGS_LIMIT = 2 * MIB;

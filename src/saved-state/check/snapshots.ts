@@ -1,6 +1,6 @@
+import type { MachineFacts } from './machine-facts.ts';
 import { machineElement, type SettingsFile, settingsOf } from './settings.ts';
 import { child, children, type Element, parseSettings, textOf } from './settings-xml.ts';
-import type { MachineFacts } from './target-machine.ts';
 
 /** The machine as it is, or as a snapshot keeps it; with the state that was saved then. */
 export interface SavedMoment {

@@ -2,7 +2,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { differingFields, type FieldDifference } from '../describe/fields.ts';
 import type { Fingerprint } from '../hashing/fingerprint.ts';
-import { SpanHashes, type PageSpan } from '../hashing/page-hashes.ts';
+import { type PageSpan, SpanHashes } from '../hashing/span-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
 import { isOfLiveSave } from '../reading/live-parts.ts';
 import type { RangeNames, StateView } from '../reading/state-view.ts';

@@ -1,7 +1,7 @@
 import { readState } from '../families/read-state.ts';
 import { type Fingerprint, type FingerprintOptions, fingerprint, hashMemory } from '../hashing/fingerprint.ts';
 import type { PagesByRange } from '../hashing/hashing-sink.ts';
-import { SpanHashes } from '../hashing/page-hashes.ts';
+import { SpanHashes } from '../hashing/span-hashes.ts';
 import { FrameSet } from '../reading/frame-set.ts';
 import type { StateView } from '../reading/state-view.ts';
 import { type Course, stepOf } from '../reading/step.ts';

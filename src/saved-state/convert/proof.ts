@@ -1,6 +1,6 @@
 import { hex } from '../../../formats/errors.ts';
 import type { Fingerprint } from '../hashing/fingerprint.ts';
-import type { PageSpan } from '../hashing/page-hashes.ts';
+import type { PageSpan } from '../hashing/span-hashes.ts';
 import type { PgmSummary } from '../reading/state.ts';
 
 /** One thing in which a written state differs from its source. */

@@ -1,5 +1,5 @@
 import type { CpuidPart, CpuidRegisters } from '../../../formats/units/cpu/cpuid-leaves.ts';
-import { machineOf } from '../check/target-machine.ts';
+import { machineOf } from '../check/machine-facts.ts';
 import { flagsOfBits } from '../host/cpu-flags.ts';
 import type { SavedState } from '../reading/state.ts';
 

@@ -3,7 +3,7 @@ import { type Explanation, explanationNamed, explanationOfNumber } from './expla
 import { adviceFor, type Releases } from './hints.ts';
 import { type LogPlace, placeIn } from './log-places.ts';
 import { type LogRecord, RecordAssembler } from './log-records.ts';
-import { LoggedMachine } from './progress.ts';
+import { LoggedMachine } from './logged-machine.ts';
 
 /** What a log tells about one failure. */
 export interface LogFinding extends LogPlace {

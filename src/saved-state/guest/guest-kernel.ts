@@ -4,7 +4,7 @@ import { pagingOptionsOf } from '../../paging/address-space.ts';
 import { hasPaging, pagingModeOf } from '../../paging/modes.ts';
 import type { StateView } from '../reading/state-view.ts';
 import { findNotes, type NoteSearchOptions } from './find-notes.ts';
-import { RereadPages } from './guest-pages.ts';
+import { RereadPages } from './reread-pages.ts';
 import { type UpperHalf, upperHalfOf, type VirtualStretch } from './upper-half.ts';
 import { readVmcoreinfo, type Vmcoreinfo } from './vmcoreinfo.ts';
 
@@ -26,7 +26,11 @@ const RELEASE_OFFSET = 2 * UTS_TEXT;
  * Finds the kernel of a guest and what its page tables map, by reading the file some five times without decompressing
  * most of it.
  */
-export async function findKernel(source: ByteSource, state: StateView, options: NoteSearchOptions): Promise<GuestKernel> {
+export async function findKernel(
+  source: ByteSource,
+  state: StateView,
+  options: NoteSearchOptions,
+): Promise<GuestKernel> {
   const cpu = state.cpus.registers.find((registers) => hasPaging(pagingModeOf(registers)));
   if (!cpu) return { stretches: [], complete: true };
   const pages = new RereadPages(source, state.memory?.regions ?? [], options.signal);

@@ -7,7 +7,7 @@ import type { SavedState } from '../reading/state.ts';
 import type { RangeNaming } from '../reading/state-view.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import { type Hashed, HashingSink, type PagesByRange } from './hashing-sink.ts';
-import type { SpanHashes } from './page-hashes.ts';
+import type { SpanHashes } from './span-hashes.ts';
 
 /** How states are read: by their family's reader, or by whichever fits. */
 export type StateReader<S> = (source: ByteSource, options: WalkOptions) => Promise<S>;

@@ -7,7 +7,7 @@ import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
 import type { FrameSet } from '../reading/frame-set.ts';
 import type { NamedPage, RangeNaming } from '../reading/state-view.ts';
-import { SpanHashes } from './page-hashes.ts';
+import { SpanHashes } from './span-hashes.ts';
 
 /**
  * `content`: hashes of pages. `encoded`: hashes of pages as they are stored, which is faster and means as much where

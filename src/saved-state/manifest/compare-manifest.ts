@@ -12,12 +12,12 @@ import { Turns } from '../../../formats/turns.ts';
 import { differingFields } from '../describe/fields.ts';
 import { expectMemory, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
-import { SpanHashes } from '../hashing/page-hashes.ts';
+import { SpanHashes } from '../hashing/span-hashes.ts';
 import { placeOfPages } from '../layout/range-names.ts';
 import { type Finding, Findings } from '../reading/findings.ts';
 import type { RangeNames } from '../reading/state-view.ts';
 import { stepOf } from '../reading/step.ts';
-import { BLOCK_SIZE, type FileHashes, hashFile, type FileStretch } from './file-hashes.ts';
+import { BLOCK_SIZE, type FileHashes, type FileStretch, hashFile } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 import { type Manifest, type ManifestOptions, rootText } from './manifest.ts';
 

@@ -1,6 +1,6 @@
 import { bytesOfLongs } from '../../../formats/binary/byte-order.ts';
 import { xxh64 } from '../../../formats/kernels/xxh64.ts';
-import type { SpanHashes } from '../hashing/page-hashes.ts';
+import type { SpanHashes } from '../hashing/span-hashes.ts';
 
 /** Children of a node, 4 KiB of hashes: a node covers 2 MiB of memory, its parent 1 GiB. */
 const FAN_OUT = 512;

@@ -2,11 +2,11 @@ import { type Pass, UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { expectMemory, readState } from '../families/read-state.ts';
 import { hashMemory } from '../hashing/fingerprint.ts';
-import type { SpanHashes } from '../hashing/page-hashes.ts';
+import type { SpanHashes } from '../hashing/span-hashes.ts';
 import type { UnitSummary } from '../reading/state.ts';
 import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
-import { hashFile, type FileStretch } from './file-hashes.ts';
+import { type FileStretch, hashFile } from './file-hashes.ts';
 import { rootOfRanges, treeRoot } from './hash-tree.ts';
 
 /** What a state was when it was good, so that damage can be named later. */

@@ -1,6 +1,6 @@
 import { MIB } from '../../../formats/sizes.ts';
 import { DEVICE_TYPES, type DeviceType } from './device-table.ts';
-import type { GuestDevice, MemorySettings, GuestSettings } from './guest-settings.ts';
+import type { GuestDevice, GuestSettings, MemorySettings } from './guest-settings.ts';
 import { CHIPSETS, hasPart, PARTS, type QemuChipset, WITHOUT_EFFECT } from './machine-table.ts';
 import { PciPlaces } from './pci-places.ts';
 import { DEFAULT_CARD } from './settings-of-command.ts';

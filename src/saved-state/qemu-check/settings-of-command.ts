@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { UsageError } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
-import { partsOf, type CommandLine } from './command-words.ts';
-import { apicsOf, type GuestDevice, type MemorySettings, type GuestSettings, type Topology } from './guest-settings.ts';
+import { type CommandLine, partsOf } from './command-words.ts';
+import { apicsOf, type GuestDevice, type GuestSettings, type MemorySettings, type Topology } from './guest-settings.ts';
 
 type Properties = Map<string, string>;
 

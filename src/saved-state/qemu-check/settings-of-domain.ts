@@ -1,7 +1,7 @@
 import { FormatError } from '../../../formats/errors.ts';
 import { child, children, type Element, flag, number, parseSettings, textOf } from '../check/settings-xml.ts';
 import { readDomain } from '../qemu/libvirt-domain.ts';
-import { apicsOf, type GuestDevice, type MemorySettings, type GuestSettings } from './guest-settings.ts';
+import { apicsOf, type GuestDevice, type GuestSettings, type MemorySettings } from './guest-settings.ts';
 
 /** One kind of device in libvirt's settings. */
 interface Row {

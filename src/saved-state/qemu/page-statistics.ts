@@ -1,7 +1,7 @@
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { hashMemory, sameIds } from '../hashing/fingerprint.ts';
-import type { SpanHashes } from '../hashing/page-hashes.ts';
+import type { SpanHashes } from '../hashing/span-hashes.ts';
 import { stepOf } from '../reading/step.ts';
 import type { WalkOptions } from '../reading/walk.ts';
 import type { BlockSummary } from './qemu-state.ts';

@@ -13,6 +13,7 @@ import { commonRanges, completeRanges, rangesBefore } from './known-ranges.ts';
 import { type LostRun, lostPages, type PassRecord } from './losses.ts';
 import { type PageNotes, PageSurvey } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
+import { type SalvageTarget, targetOf } from './salvage-target.ts';
 import {
   type Anchors,
   type Gap,
@@ -22,7 +23,6 @@ import {
   type Survivors,
   type UnitOutcome,
 } from './survivors.ts';
-import { type SalvageTarget, targetOf } from './target.ts';
 import { FirstReading, type PassPages, SecondReading } from './two-readings.ts';
 
 /** Each of two readings fills damaged blocks with one of these values: results that differ depend on damaged bytes. */

@@ -1,4 +1,4 @@
-import { SpanHashes } from '../hashing/page-hashes.ts';
+import { SpanHashes } from '../hashing/span-hashes.ts';
 import { FrameSet } from '../reading/frame-set.ts';
 import type { PageGroup, PageNotes } from './page-survey.ts';
 

@@ -1,5 +1,5 @@
 import { type E1000, E1000_PHY_REGISTERS } from '../../../formats/units/network/codecs.ts';
-import { type Correspondence, computed, type UnitPart, same, sameEach, sameList } from '../template/correspondence.ts';
+import { type Correspondence, computed, same, sameEach, sameList, type UnitPart } from '../template/correspondence.ts';
 import type { SectionImage } from '../template/section-image.ts';
 import { E1000_REGISTERS } from './e1000-registers.ts';
 

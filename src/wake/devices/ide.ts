@@ -1,5 +1,5 @@
 import type { Ide } from '../../../formats/units/storage/ata-codecs.ts';
-import { type Correspondence, computed, converted, type UnitPart, same, sameEach } from '../template/correspondence.ts';
+import { type Correspondence, computed, converted, same, sameEach, type UnitPart } from '../template/correspondence.ts';
 
 const unitOf = (part: UnitPart) => part as unknown as Ide;
 

@@ -1,7 +1,7 @@
 import type { IoApic } from '../../../formats/units/chipset/interrupt-controllers.ts';
 import type { Piix3Bus } from '../../../formats/units/chipset/pci-codec.ts';
 import type { Template } from '../template/template.ts';
-import { editConfig, holdPin, type BusDevice, pinOf } from './pci.ts';
+import { type BusDevice, editConfig, holdPin, pinOf } from './pci.ts';
 
 /**
  * VirtualBox gives interrupts of PCI devices to lines 16 to 23 of the I/O APIC, QEMU's PIIX3 only to the line that one

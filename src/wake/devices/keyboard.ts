@@ -1,5 +1,5 @@
 import type { Pckbd } from '../../../formats/units/chipset/legacy.ts';
-import { type Correspondence, computed, type UnitPart, same, sameEach } from '../template/correspondence.ts';
+import { type Correspondence, computed, same, sameEach, type UnitPart } from '../template/correspondence.ts';
 import type { FieldValue, SectionImage } from '../template/section-image.ts';
 
 const unitOf = (part: UnitPart) => part as unknown as Pckbd;

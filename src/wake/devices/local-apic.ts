@@ -3,11 +3,11 @@ import {
   type Correspondence,
   computed,
   converted,
-  type UnitPart,
   same,
   sameEach,
   sameList,
   sameTimer,
+  type UnitPart,
 } from '../template/correspondence.ts';
 import type { SectionImage } from '../template/section-image.ts';
 

@@ -3,10 +3,10 @@ import {
   type Correspondence,
   computed,
   type Moment,
-  type UnitPart,
   same,
   sameBytes,
   sameTimer,
+  type UnitPart,
 } from '../template/correspondence.ts';
 
 const SECOND = 1_000_000_000n;

@@ -100,7 +100,12 @@ export function sameTimer(qemu: string, vbox: string): Correspondence {
 }
 
 /** Hands all values to QEMU's section. */
-export function wakeSection(table: readonly Correspondence[], unit: UnitPart, section: SectionImage, moment: Moment): void {
+export function wakeSection(
+  table: readonly Correspondence[],
+  unit: UnitPart,
+  section: SectionImage,
+  moment: Moment,
+): void {
   for (const { qemu, wake } of table) {
     const value = wake?.(unit, moment);
     if (value !== undefined) section.set(qemu, value);
@@ -108,7 +113,12 @@ export function wakeSection(table: readonly Correspondence[], unit: UnitPart, se
 }
 
 /** Takes all values back into a decoded unit. */
-export function takeBack(table: readonly Correspondence[], section: SectionImage, unit: UnitPart, moment: Moment): void {
+export function takeBack(
+  table: readonly Correspondence[],
+  section: SectionImage,
+  unit: UnitPart,
+  moment: Moment,
+): void {
   for (const { back } of table) back?.(section, unit, moment);
 }
 

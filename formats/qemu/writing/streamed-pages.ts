@@ -3,7 +3,7 @@ import { PAGE_SIZE } from '../../sizes.ts';
 import { RamFlag } from '../constants.ts';
 import type { RamBlock } from '../ram-blocks.ts';
 import type { BigEndianOutput } from './big-endian-output.ts';
-import type { WritablePage, PageWriter } from './page-places.ts';
+import type { PageWriter, WritablePage } from './page-writer.ts';
 
 /** The word with address and flags, a name, a page. */
 const MAX_RECORD = 8 + 1 + 255 + PAGE_SIZE;

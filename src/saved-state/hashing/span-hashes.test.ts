@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SpanHashes } from './page-hashes.ts';
+import { SpanHashes } from './span-hashes.ts';
 
 const page = fc.integer({ min: 0, max: 20_000 });
 const hash = fc.oneof(
