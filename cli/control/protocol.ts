@@ -7,6 +7,7 @@ import {
   UnsupportedError,
   UsageError,
 } from '../../formats/errors.ts';
+import { readJson } from '../../formats/values/json-text.ts';
 import {
   checkShape as check,
   count,
@@ -60,7 +61,7 @@ export type ControlReply =
 
 /** @throws UsageError `bad-request` for all that is not a known command with its fields and no others */
 export function parseRequest(line: string): ControlRequest {
-  const { id, command, ...fields } = check(parse(line, badRequest), object, badRequest);
+  const { id, command, ...fields } = readJson(line, object, badRequest);
   return {
     id: check(id, count, () => badRequest('id is not a whole number')),
     ...check({ command, ...fields }, oneKind('command', REQUESTS), badRequest),
@@ -69,7 +70,7 @@ export function parseRequest(line: string): ControlRequest {
 
 /** @throws EnvironmentError `bad-reply` */
 export function parseReply(line: string): ControlReply {
-  const { event, ok, result, error, id: _, ...data } = check(parse(line, badReply), object, badReply);
+  const { event, ok, result, error, id: _, ...data } = readJson(line, object, badReply);
   if (event !== undefined) return { event: check(event, words, badReply), data };
   if (check(ok, flag, badReply)) return { ok: true, result };
   return { ok: false, error: check(error, errorShape, badReply) };
@@ -81,14 +82,6 @@ export function badReply(why: string): EnvironmentError {
     'bad-reply',
     `Cannot read the reply: ${why}; what answers there is no machine of this savkit`,
   );
-}
-
-function parse(line: string, refuse: (why: string) => SavkitError): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    throw refuse('it is not JSON');
-  }
 }
 
 function badRequest(why: string): UsageError {

@@ -1,5 +1,6 @@
 import { FormatError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { parseJson } from '../../formats/values/json-text.ts';
 import {
   checkShape,
   integer,
@@ -36,14 +37,7 @@ export function isPlan(word: string): boolean {
  */
 export async function readPlan(path: string): Promise<Plan> {
   const refuse = (why: string) => new FormatError('bad-plan', `Cannot read the plan ${path}: ${why}`);
-  let value: unknown;
-  const words = await readSmallText(path, MIB);
-  try {
-    value = JSON.parse(words);
-  } catch {
-    throw refuse('it is no JSON');
-  }
-  return checkShape(planIn(value), planShape, refuse);
+  return checkShape(planIn(parseJson(await readSmallText(path, MIB), refuse)), planShape, refuse);
 }
 
 function planIn(value: unknown): unknown {

@@ -2,6 +2,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { linesOf } from '../../formats/binary/lines.ts';
 import { EnvironmentError, FormatError, SavkitError, UsageError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { parseJson } from '../../formats/values/json-text.ts';
 import { anything, checkShape, record } from '../../formats/values/shape.ts';
 
 /** Bytes: an entry is much shorter. */
@@ -81,21 +82,13 @@ export class LineLog {
     const refuse = (why: string) => new FormatError('bad-record', `Cannot read the journal ${path}: of a line, ${why}`);
     let isFirst = true;
     for await (const text of linesOf(measured(), LONGEST_LINE, 'drop')) {
-      const value = parsed(text, refuse);
+      const value = parseJson(text, refuse);
       if (isFirst) expectSame(path, value, head);
       else onEntry(value, refuse);
       isFirst = false;
     }
     if (whole < size) await this.#file.truncate(whole);
     return whole > 0;
-  }
-}
-
-function parsed(text: string, refuse: (why: string) => Error): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw refuse('it is not JSON');
   }
 }
 

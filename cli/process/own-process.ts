@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { linesOf } from '../../formats/binary/lines.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { jsonOf } from '../../formats/values/json-text.ts';
+import { object } from '../../formats/values/shape.ts';
 import { whenAborted } from '../io/stop.ts';
 import { SAVKIT } from './own-program.ts';
 
@@ -45,18 +47,10 @@ export async function runOwnProcess(
   child.stdin.end(input ?? '');
   // Of a line that it was killed in the midst of nothing is kept.
   for await (const text of linesOf(child.stdout, LONGEST_EVENT, 'drop')) {
-    const event = eventOf(text);
+    const event = jsonOf(text, object);
     if (event) onEvent(event);
   }
   const exitCode = await ended;
   forget();
   return exitCode;
-}
-
-function eventOf(text: string): OwnEvent | undefined {
-  try {
-    return JSON.parse(text) as OwnEvent;
-  } catch {
-    return undefined;
-  }
 }

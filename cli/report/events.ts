@@ -1,31 +1,59 @@
 import { linesOf } from '../../formats/binary/lines.ts';
 import { type ByteSource, chunksOf } from '../../formats/files/source.ts';
+import { jsonOf } from '../../formats/values/json-text.ts';
+import {
+  list,
+  mapOf,
+  number,
+  object,
+  optional,
+  orElse,
+  record,
+  type ShapeValue,
+  such,
+  text,
+} from '../../formats/values/shape.ts';
 
 // Results of savkit's own commands, as programs get them: events one a line, journals, or one document. They come from
 // files that anybody may have written: whatever is not as expected is left out.
 
-export interface ReportedRound {
-  round: number;
-  pages: number;
-  bytes: number;
-  ms: number;
-  dirtied: number;
-  codecs: Record<string, number>;
-  verdict: string;
-}
+/** Whatever is no figure counts as 0, and whatever is no text as empty. */
+const figure = orElse(
+  such(number, (value) => value >= 0, 'a figure'),
+  0,
+);
+const words = orElse(text(Number.POSITIVE_INFINITY), '');
+const figures = orElse(mapOf(figure), {});
+const loose = orElse(object, {});
+const fields = <const F extends Parameters<typeof record>[0]>(of: F) => {
+  const known = record(of);
+  return (value: unknown) => known(loose(value));
+};
 
+const roundShape = fields({
+  round: figure,
+  pages: figure,
+  bytes: figure,
+  ms: figure,
+  dirtied: figure,
+  codecs: figures,
+  verdict: words,
+});
+const migrationShape = fields({
+  machine: words,
+  outcome: words,
+  because: words,
+  bytes: figure,
+  pages: figure,
+  totalMs: figure,
+  downtimeMs: figure,
+  downtime: figures,
+  rounds: list(roundShape, Number.POSITIVE_INFINITY),
+});
+
+export type ReportedRound = ShapeValue<typeof roundShape>;
 /** What `migrate` has come to. */
-export interface MigrationFigures {
-  machine: string;
-  outcome: string;
-  because: string;
-  bytes: number;
-  pages: number;
-  totalMs: number;
-  downtimeMs: number;
-  downtime: Record<string, number>;
-  rounds: ReportedRound[];
-}
+export type MigrationFigures = ShapeValue<typeof migrationShape>;
 
 /** What a command said of one file. */
 export interface FileFigures {
@@ -44,7 +72,7 @@ export interface EventTakers {
   migration(figures: MigrationFigures): void;
 }
 
-type Loose = Record<string, unknown>;
+type Loose = ShapeValue<typeof object>;
 
 /** A document for one file is small; of many there are events. */
 const MOST_DOCUMENT = 64 * 1024 * 1024;
@@ -69,85 +97,49 @@ export async function readResults(source: ByteSource, takers: EventTakers): Prom
   return count;
 }
 
+const eventShape = fields({ event: words, command: words, files: orElse(list(loose, Number.POSITIVE_INFINITY), []) });
+
 function takeResult(value: Loose, takers: EventTakers): number {
-  if (value.event === 'file') {
-    takers.file(fileOf(value, textOf(value.command)));
+  const { event, command, files } = eventShape(value);
+  if (event === 'file') {
+    takers.file(fileOf(value, command));
     return 1;
   }
-  if (!Array.isArray(value.files)) return 0;
-  for (const each of value.files) {
-    const { result } = looseOf(each);
-    if (looseOf(result).action === 'migrate' && Array.isArray(looseOf(result).rounds))
-      takers.migration(migrationOf(looseOf(result)));
-    else takers.file(fileOf(looseOf(each), textOf(value.command)));
+  for (const file of files) {
+    const result = loose(file.result);
+    if (result.action === 'migrate' && Array.isArray(result.rounds)) takers.migration(migrationShape(result));
+    else takers.file(fileOf(file, command));
   }
-  return value.files.length;
+  return files.length;
 }
 
+const maybeText = orElse<string | undefined>(text(Number.POSITIVE_INFINITY), undefined);
+const maybeNumber = orElse<number | undefined>(number, undefined);
+const resultShape = fields({ size: maybeNumber, verdict: words, container: fields({ release: maybeText }) });
+const fileShape = fields({
+  file: words,
+  outcome: words,
+  exitCode: figure,
+  size: maybeNumber,
+  result: resultShape,
+  error: orElse(optional(object), undefined),
+  findings: orElse(list(loose, Number.POSITIVE_INFINITY), []),
+});
+
 function fileOf(value: Loose, command: string): FileFigures {
-  const result = looseOf(value.result);
-  const container = looseOf(result.container);
-  const first = looseOf(value.error ?? (Array.isArray(value.findings) ? value.findings[0] : undefined));
-  const exitCode = numberOf(value.exitCode);
-  const outcome = textOf(value.outcome ?? result.verdict) || (exitCode === 0 ? 'done' : `exit code ${exitCode}`);
-  const size = value.size ?? result.size;
+  const { file, exitCode, result, ...given } = fileShape(value);
+  const outcome = given.outcome || result.verdict || (exitCode === 0 ? 'done' : `exit code ${exitCode}`);
   return {
-    file: textOf(value.file),
+    file,
     command,
     outcome: outcome.replaceAll('-', ' '),
     exitCode,
-    size: typeof size === 'number' ? size : undefined,
-    release: typeof container.release === 'string' ? container.release : undefined,
-    message: typeof first.message === 'string' ? first.message : undefined,
+    size: given.size ?? result.size,
+    release: result.container.release,
+    message: maybeText((given.error ?? given.findings[0])?.message),
   };
 }
 
-function migrationOf(value: Loose): MigrationFigures {
-  return {
-    machine: textOf(value.machine),
-    outcome: textOf(value.outcome),
-    because: textOf(value.because),
-    bytes: numberOf(value.bytes),
-    pages: numberOf(value.pages),
-    totalMs: numberOf(value.totalMs),
-    downtimeMs: numberOf(value.downtimeMs),
-    downtime: numbersOf(value.downtime),
-    rounds: (value.rounds as unknown[]).map((each) => {
-      const { round, pages, bytes, ms, dirtied, codecs, verdict } = looseOf(each);
-      return {
-        round: numberOf(round),
-        pages: numberOf(pages),
-        bytes: numberOf(bytes),
-        ms: numberOf(ms),
-        dirtied: numberOf(dirtied),
-        codecs: numbersOf(codecs),
-        verdict: textOf(verdict),
-      };
-    }),
-  };
-}
-
-function parsed(text: string): Loose | undefined {
-  if (!text.startsWith('{')) return undefined;
-  try {
-    return looseOf(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
-}
-
-function looseOf(value: unknown): Loose {
-  return typeof value === 'object' && value !== null ? (value as Loose) : {};
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : '';
-}
-
-function numberOf(value: unknown): number {
-  return typeof value === 'number' && value >= 0 ? value : 0;
-}
-
-function numbersOf(value: unknown): Record<string, number> {
-  return Object.fromEntries(Object.entries(looseOf(value)).map(([name, each]) => [name, numberOf(each)]));
+function parsed(line: string): Loose | undefined {
+  return line.startsWith('{') ? jsonOf(line, object) : undefined;
 }

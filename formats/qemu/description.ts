@@ -1,4 +1,7 @@
 import { FormatError, UnsupportedError } from '../errors.ts';
+import { checkJson } from '../values/json-limits.ts';
+import { readJson } from '../values/json-text.ts';
+import { count, list, optional, record, text, withDefault } from '../values/shape.ts';
 
 /** One field of a device as the description has it. */
 export interface DescribedField {
@@ -40,27 +43,73 @@ export interface StreamDescription {
   devices: DescribedDevice[];
 }
 
-/** Descriptions of 30 to 100 KB have been seen. */
+/** Bytes; descriptions of 30 to 100 KB have been seen. */
 export const MAX_DESCRIPTION = 16 * 1024 * 1024;
-const MAX_DEPTH = 32;
 const MAX_ENTRIES = 100_000;
+/** A field has four values or more; each level of parts has a list and an object. */
+const LIMITS = { values: 8 * MAX_ENTRIES, depth: 128 };
+
+const word = text(1024);
+
+const fieldRecord = record({
+  name: word,
+  type: word,
+  size: count,
+  index: optional(count),
+  array_len: withDefault(count, 1),
+  struct: optional((value) => partOf(value, '')),
+});
+const partRecord = record({
+  version: optional(count),
+  fields: withDefault(list(fieldOf, MAX_ENTRIES), []),
+  subsections: withDefault(list(subsectionOf, MAX_ENTRIES), []),
+});
+const subsectionName = record({ vmsd_name: word });
+const deviceName = record({ name: word, instance_id: count });
+const descriptionShape = record({
+  page_size: optional(count),
+  devices: list(deviceOf, MAX_ENTRIES),
+});
 
 /** @throws FormatError `bad-description` for what is no description, UnsupportedError beyond the limits */
 export function parseDescription(json: Uint8Array): StreamDescription {
-  if (json.length > MAX_DESCRIPTION)
-    throw new UnsupportedError('too-long', `Cannot read description: it has more than ${MAX_DESCRIPTION} bytes`);
-  checkDepth(json);
-  let value: unknown;
+  const tooLarge = (why: string) => new UnsupportedError('too-long', `Cannot read description: ${why}`);
+  if (json.length > MAX_DESCRIPTION) throw tooLarge(`it has more than ${MAX_DESCRIPTION} bytes`);
+  checkJson(json, LIMITS, tooLarge);
+  const { page_size: pageSize, devices } = readJson(textOf(json), descriptionShape, bad);
+  return { pageSize, devices };
+}
+
+function textOf(json: Uint8Array): string {
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
+    return new TextDecoder('utf-8', { fatal: true }).decode(json);
   } catch {
-    throw bad('it is no JSON');
+    throw bad('it is not UTF-8');
   }
-  const { devices, page_size: pageSize } = record(value, 'the description');
-  const reader = new Reader();
+}
+
+function deviceOf(value: unknown): DescribedDevice {
+  const { name, instance_id: instance } = deviceName(value);
+  return { ...partOf(value, name), instance };
+}
+
+function subsectionOf(value: unknown): DescribedPart {
+  return partOf(value, subsectionName(value).vmsd_name);
+}
+
+function partOf(value: unknown, name: string): DescribedPart {
+  const { version, fields, subsections } = partRecord(value);
+  return { name, version, fields: numbered(fields), subsections };
+}
+
+function fieldOf(value: unknown): DescribedField {
+  const { name, type, size, index, array_len: elements, struct } = fieldRecord(value);
   return {
-    pageSize: typeof pageSize === 'number' ? pageSize : undefined,
-    devices: list(devices, 'devices').map((each) => reader.device(record(each, 'a device'))),
+    name: index === undefined ? name : `${name}[${index}]`,
+    type,
+    size,
+    count: elements,
+    struct: struct && { ...struct, name },
   };
 }
 
@@ -70,48 +119,6 @@ export function sizeOf({ fields, subsections }: Pick<DescribedPart, 'fields' | '
   for (const field of fields) size += field.size * field.count;
   for (const part of subsections) size += 1 + 1 + part.name.length + 4 + sizeOf(part);
   return size;
-}
-
-class Reader {
-  #entries = 0;
-
-  device(device: Record<string, unknown>): DescribedDevice {
-    return {
-      ...this.#part(device, text(device.name, 'the name of a device')),
-      instance: count(device.instance_id, 'the instance of a device'),
-    };
-  }
-
-  #part(part: Record<string, unknown>, name: string): DescribedPart {
-    return {
-      name,
-      version: part.version === undefined ? undefined : count(part.version, `the version of ${name}`),
-      fields: numbered(
-        list(part.fields ?? [], `the fields of ${name}`).map((each) => this.#field(record(each, `a field of ${name}`))),
-      ),
-      subsections: list(part.subsections ?? [], `the subsections of ${name}`).map((each) => {
-        const subsection = record(each, `a subsection of ${name}`);
-        return this.#part(subsection, text(subsection.vmsd_name, `the name of a subsection of ${name}`));
-      }),
-    };
-  }
-
-  #field(field: Record<string, unknown>): DescribedField {
-    if (++this.#entries > MAX_ENTRIES)
-      throw new UnsupportedError('too-long', `Cannot read description: it has more than ${MAX_ENTRIES} fields`);
-    const name = text(field.name, 'the name of a field');
-    const size = count(field.size, `the size of ${name}`);
-    const index = field.index === undefined ? '' : `[${count(field.index, `the index of ${name}`)}]`;
-    const struct =
-      field.struct === undefined ? undefined : this.#part(record(field.struct, `the parts of ${name}`), name);
-    return {
-      name: `${name}${index}`,
-      type: text(field.type, `the type of ${name}`),
-      size,
-      count: field.array_len === undefined ? 1 : count(field.array_len, `the elements of ${name}`),
-      struct,
-    };
-  }
 }
 
 const INDEXED = /^(.*)\[(\d+)\]$/;
@@ -126,47 +133,6 @@ function numbered(fields: DescribedField[]): DescribedField[] {
   return fields;
 }
 
-/** Before it is parsed, which takes many times its bytes. */
-function checkDepth(json: Uint8Array): void {
-  let depth = 0;
-  let opened = 0;
-  let inText = false;
-  for (let i = 0; i < json.length; i++) {
-    const byte = json[i];
-    if (inText) {
-      if (byte === 0x5c) i++;
-      else if (byte === 0x22) inText = false;
-    } else if (byte === 0x22) inText = true;
-    else if (byte === 0x7b || byte === 0x5b) {
-      // Each field is an object; one with parts has lists besides.
-      if (++opened > 4 * MAX_ENTRIES)
-        throw new UnsupportedError('too-long', `Cannot read description: it has more than ${MAX_ENTRIES} fields`);
-      if (++depth > 4 * MAX_DEPTH)
-        throw new UnsupportedError('too-deep', `Cannot read description: it is nested more than ${4 * MAX_DEPTH} deep`);
-    } else if (byte === 0x7d || byte === 0x5d) depth--;
-  }
-}
-
-function record(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(`${what} is no object`);
-  return value as Record<string, unknown>;
-}
-
-function list(value: unknown, what: string): unknown[] {
-  if (!Array.isArray(value)) throw bad(`${what} are no list`);
-  return value;
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value !== 'string') throw bad(`${what} is no text`);
-  return value;
-}
-
-function count(value: unknown, what: string): number {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw bad(`${what} is no number`);
-  return value;
-}
-
-function bad(what: string): FormatError {
-  return new FormatError('bad-description', `Cannot read description: ${what}`);
+function bad(why: string): FormatError {
+  return new FormatError('bad-description', `Cannot read description: ${why}`);
 }

@@ -6,9 +6,13 @@ const [QUOTE, BACKSLASH, COMMA, OPEN_LIST, CLOSE_LIST, OPEN_MAP, CLOSE_MAP] = Bu
 /**
  * Checks JSON before it is parsed, which would take many times its size in memory: counts its values, those that begin
  * a list or a map and those that a comma announces, and the depth. Whether it is JSON at all shows when it is parsed.
- * @throws FormatError `bad-json` beyond the limits
+ * @param refuse makes the error to throw beyond the limits; by default a FormatError `bad-json`
  */
-export function checkJson(bytes: Uint8Array, { values, depth }: MessageLimits): void {
+export function checkJson(
+  bytes: Uint8Array,
+  { values, depth }: MessageLimits,
+  refuse: (why: string) => Error = bad,
+): void {
   let count = 1;
   let open = 0;
   for (let at = 0; at < bytes.length; at++) {
@@ -17,9 +21,9 @@ export function checkJson(bytes: Uint8Array, { values, depth }: MessageLimits): 
     else if (byte === CLOSE_LIST || byte === CLOSE_MAP) open--;
     else if (byte === OPEN_LIST || byte === OPEN_MAP) {
       count++;
-      if (++open > depth) throw bad(`it is nested deeper than ${depth}`);
+      if (++open > depth) throw refuse(`it is nested deeper than ${depth}`);
     } else if (byte === COMMA) count++;
-    if (count > values) throw bad(`it has more than ${values} values`);
+    if (count > values) throw refuse(`it has more than ${values} values`);
   }
 }
 

@@ -14,6 +14,7 @@ import {
   object,
   oneOf,
   optional,
+  orElse,
   orNull,
   record,
   type Shape,
@@ -58,6 +59,12 @@ describe('a shape', () => {
     [{ ...good, state: 'constructor' }, 'state: state is not one of running, paused'],
   ])('tells of %j where it goes wrong, and why', (value, message) => {
     expect(refusal(value, machine)).toBe(message);
+  });
+
+  it('can let something else stand for what is wrong', () => {
+    const figures = orElse(mapOf(orElse(number, 0)), {});
+    expect(figures({ a: 1, b: 'two' })).toEqual({ a: 1, b: 0 });
+    expect(figures(7)).toEqual({});
   });
 
   it('takes no inherited field for one that was sent', () => {

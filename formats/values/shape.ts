@@ -115,6 +115,18 @@ export function withDefault<T>(of: Shape<T>, otherwise: T): Shape<T> {
   return (value) => (value === undefined ? otherwise : of(value));
 }
 
+/** For what may be wrong, and then stands for something else. */
+export function orElse<T>(of: Shape<T>, otherwise: T): Shape<T> {
+  return (value) => {
+    try {
+      return of(value);
+    } catch (error) {
+      if (error instanceof WrongShape) return otherwise;
+      throw error;
+    }
+  };
+}
+
 /** What may be missing; JSON's null stands for that, too. */
 export function optional<T>(of: Shape<T>): Shape<T | undefined> {
   return (value) => (value === undefined || value === null ? undefined : of(value));

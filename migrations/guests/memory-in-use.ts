@@ -2,6 +2,8 @@ import { realpathSync, statSync, truncateSync } from 'node:fs';
 import { chunksOf, openFile } from '../../formats/files/source.ts';
 import { isZero } from '../../formats/kernels/zero.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { jsonOf } from '../../formats/values/json-text.ts';
+import { optional, record, text } from '../../formats/values/shape.ts';
 import { type CommandLine, partsOf } from '../../src/saved-state/qemu-check/command-words.ts';
 import { MigrationError } from '../wire/migration-error.ts';
 import { processWithFile } from './guest-process.ts';
@@ -59,18 +61,16 @@ export function memoryPaths({ options }: CommandLine): string[] {
   });
 }
 
+const memoryFile = record({ 'mem-path': optional(text(4096)) });
+
 /** QEMU takes an object also in the form of JSON, and says itself where that is wrong. */
 function pathsOf(object: string): string[] {
   if (!object.startsWith('{'))
     return partsOf(object)
       .filter(({ key }) => key === 'mem-path')
       .map(({ value }) => value);
-  try {
-    const path: unknown = JSON.parse(object)['mem-path'];
-    return typeof path === 'string' ? [path] : [];
-  } catch {
-    return [];
-  }
+  const path = jsonOf(object, memoryFile)?.['mem-path'];
+  return path === undefined ? [] : [path];
 }
 
 /** A file that is not there yet is nobody's. */

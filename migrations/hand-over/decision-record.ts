@@ -2,8 +2,8 @@ import { basename, dirname, join } from 'node:path';
 import { EnvironmentError, FormatError } from '../../formats/errors.ts';
 import { syncFolder } from '../../formats/files/sync-folder.ts';
 import { withTemporaryFile } from '../../formats/files/temporary-files.ts';
+import { readJson } from '../../formats/values/json-text.ts';
 import {
-  checkShape,
   flag,
   hexText,
   integer,
@@ -230,11 +230,5 @@ export async function readRecord(path: string): Promise<DecisionRecord> {
   }
   const refuse = (why: string, field = '') =>
     new FormatError('bad-record', `Cannot read ${path} as the record of a migration: ${why}`, { field });
-  let value: unknown;
-  try {
-    value = JSON.parse(text ?? '');
-  } catch {
-    throw refuse('it is not JSON');
-  }
-  return checkShape(value, recordShape, refuse);
+  return readJson(text ?? '', recordShape, refuse);
 }

@@ -2,6 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { linesOf } from '../../formats/binary/lines.ts';
 import { EnvironmentError, FormatError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { parseJson } from '../../formats/values/json-text.ts';
 import { checkShape, type Shape, text } from '../../formats/values/shape.ts';
 import type { TimerHandle } from '../../formats/world/time.ts';
 import { after, stopTimer } from '../../formats/world/waiting.ts';
@@ -170,11 +171,7 @@ export class QmpClient {
 async function* messagesOf(socket: Socket): AsyncGenerator<unknown, void> {
   for await (const line of linesOf(socket, LINE_LIMIT, 'drop')) {
     if (line.trim() === '') continue;
-    try {
-      yield JSON.parse(line);
-    } catch {
-      throw badQmp('what comes from its socket is not JSON; is it a QMP socket?');
-    }
+    yield parseJson(line, () => badQmp('what comes from its socket is not JSON; is it a QMP socket?'));
   }
 }
 

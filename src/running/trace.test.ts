@@ -29,8 +29,12 @@ describe('dirty traces', () => {
 
   it.each([
     ['', [''], 'line 1: it is not JSON'],
-    ['another format', ['{"format":"x"}'], 'line 1: it is no trace'],
-    ['intervals of no time', ['{"format":"savkit-trace/1","intervalMs":0}'], 'line 1: intervalMs is 0'],
+    ['another format', ['{"format":"x"}'], 'line 1: format is not savkit-trace/1'],
+    [
+      'intervals of no time',
+      ['{"format":"savkit-trace/1","intervalMs":0}'],
+      'line 1: intervalMs is not a whole number from 1 to 60000',
+    ],
     ['no interval', [HEAD], 'there is no interval'],
     ['no list', [HEAD, '{}'], 'line 2: it is no list'],
     ['no run', [HEAD, '[[1]]'], 'line 2: [1] is no run'],

@@ -2,6 +2,8 @@ import { linesOf } from '../../formats/binary/lines.ts';
 import { FormatError, tooMany, UsageError } from '../../formats/errors.ts';
 import { type ByteSource, chunksOf, openFile } from '../../formats/files/source.ts';
 import { MIB } from '../../formats/sizes.ts';
+import { readJson } from '../../formats/values/json-text.ts';
+import { integer, kind, record } from '../../formats/values/shape.ts';
 import type { RunningMachine } from './running-machine.ts';
 import { NOWHERE } from './schedule.ts';
 
@@ -26,6 +28,11 @@ const MAX_PLACES = 16 * MIB;
 const MAX_LINE = 16 * MIB;
 const MAX_HEAD = 1024;
 const MAX_INTERVAL_MS = 60_000;
+
+const headShape = record({
+  format: kind((value) => value === FORMAT, FORMAT),
+  intervalMs: integer(1, MAX_INTERVAL_MS),
+});
 
 /** A trace as text, line by line. */
 export function* traceLines({ intervalMs, places }: Trace): Generator<string> {
@@ -73,19 +80,7 @@ export async function readTrace(lines: AsyncIterable<string>): Promise<Trace> {
 
 function readHead(line: string): number {
   if (line.length > MAX_HEAD) throw badTrace(1, `it is no trace of format ${FORMAT}`);
-  const { format, intervalMs } = (parse(line) ?? {}) as { format?: unknown; intervalMs?: unknown };
-  if (format !== FORMAT) throw badTrace(1, `it is no trace of format ${FORMAT}`);
-  if (typeof intervalMs !== 'number' || !Number.isInteger(intervalMs) || intervalMs < 1 || intervalMs > MAX_INTERVAL_MS)
-    throw badTrace(1, `intervalMs is ${JSON.stringify(intervalMs)}, expected 1 to ${MAX_INTERVAL_MS}`);
-  return intervalMs;
-}
-
-function parse(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    throw badTrace(1, 'it is not JSON');
-  }
+  return readJson(line, headShape, (why) => badTrace(1, why)).intervalMs;
 }
 
 const NO_RUNS = /^\s*\[\s*\]\s*$/;

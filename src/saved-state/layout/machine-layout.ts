@@ -1,10 +1,10 @@
 import { hex, UnsupportedError, UsageError } from '../../../formats/errors.ts';
 import type { PgmConfig } from '../../../formats/pgm/head.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { readJson } from '../../../formats/values/json-text.ts';
 import { numberOf } from '../../../formats/values/number-text.ts';
 import {
   anything,
-  checkShape,
   integer,
   list,
   made,
@@ -151,13 +151,7 @@ const layoutShape: Shape<MachineLayout> = record({
 /** Reads a layout from JSON, as `--print-layout` prints it. @throws UsageError `bad-layout` */
 export function parseLayout(json: string): MachineLayout {
   const bad = (why: string) => new UsageError('bad-layout', `Cannot read layout: ${why}`);
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (error) {
-    throw bad((error as Error).message);
-  }
-  return checkShape(value, layoutShape, bad);
+  return readJson(json, layoutShape, bad);
 }
 
 /** As `parseLayout` reads it: JSON. */

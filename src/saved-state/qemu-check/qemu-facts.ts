@@ -1,4 +1,18 @@
 import { FormatError } from '../../../formats/errors.ts';
+import { parseJson } from '../../../formats/values/json-text.ts';
+import {
+  checkShape,
+  count,
+  flag,
+  list,
+  object,
+  optional,
+  orElse,
+  record,
+  type Shape,
+  text,
+  withDefault,
+} from '../../../formats/values/shape.ts';
 
 // What a QEMU tells of itself in answers to QMP commands, kept in files.
 
@@ -18,43 +32,38 @@ export interface CpuModel {
   features: ReadonlyMap<string, boolean>;
 }
 
+const word = text(256);
+const machineTypesShape = list(
+  record({ name: word, alias: optional(word), 'is-default': withDefault(flag, false), 'cpu-max': optional(count) }),
+  1000,
+);
+const modelShape = record({ name: word, props: object });
+
 /** Machine types out of the answer to `query-machines`. @throws FormatError `bad-json` */
-export function readMachineTypes(text: string, file: string): MachineType[] {
-  const list = answerIn(text, file);
-  if (!Array.isArray(list)) throw bad(file, 'an answer to query-machines is a list');
-  return list.map((each) => {
-    const { name, alias, 'is-default': isDefault, 'cpu-max': cpuMax } = (each ?? {}) as Record<string, unknown>;
-    if (typeof name !== 'string') throw bad(file, 'a machine type has no name');
-    return {
-      name,
-      ...(typeof alias === 'string' ? { alias } : {}),
-      isDefault: isDefault === true,
-      ...(typeof cpuMax === 'number' ? { cpuMax } : {}),
-    };
-  });
+export function readMachineTypes(json: string, file: string): MachineType[] {
+  return answerIn(json, file, machineTypesShape).map(({ name, alias, 'is-default': isDefault, 'cpu-max': cpuMax }) => ({
+    name,
+    alias,
+    isDefault,
+    cpuMax,
+  }));
 }
 
 /** A CPU model out of the answer to `query-cpu-model-expansion`. @throws FormatError `bad-json` */
-export function readCpuModel(text: string, file: string): CpuModel {
-  const answer = answerIn(text, file) as Record<string, unknown> | null;
-  const model = (answer?.model ?? answer) as Record<string, unknown> | null;
-  const props = model?.props;
-  if (typeof model?.name !== 'string' || typeof props !== 'object' || props === null)
-    throw bad(file, 'an answer to query-cpu-model-expansion has a model with a name and props');
+export function readCpuModel(json: string, file: string): CpuModel {
+  const { name, props } = answerIn(json, file, (value) => modelShape(fieldOf(value, 'model') ?? value));
   const features = Object.entries(props).filter((each): each is [string, boolean] => typeof each[1] === 'boolean');
-  return { name: model.name, features: new Map(features) };
+  return { name, features: new Map(features) };
 }
 
 /** The value alone, or as QMP sends it. */
-function answerIn(text: string, file: string): unknown {
-  try {
-    const value: unknown = JSON.parse(text);
-    return typeof value === 'object' && value !== null && 'return' in value ? value.return : value;
-  } catch {
-    throw bad(file, 'it is no JSON');
-  }
+function answerIn<T>(json: string, file: string, shape: Shape<T>): T {
+  const refuse = (why: string) => new FormatError('bad-json', `Cannot read ${file}: ${why}`);
+  const value = parseJson(json, refuse);
+  return checkShape(fieldOf(value, 'return') ?? value, shape, refuse);
 }
 
-function bad(file: string, why: string): FormatError {
-  return new FormatError('bad-json', `Cannot read ${file}: ${why}`);
+/** A field of what may be an object; undefined where there is none. */
+function fieldOf(value: unknown, name: string): unknown {
+  return orElse(object, {})(value)[name];
 }

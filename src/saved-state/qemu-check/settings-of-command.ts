@@ -1,6 +1,8 @@
 import { statSync } from 'node:fs';
 import { UsageError } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
+import { jsonOf } from '../../../formats/values/json-text.ts';
+import { object } from '../../../formats/values/shape.ts';
 import { type CommandLine, partsOf } from './command-words.ts';
 import { apicsOf, type GuestDevice, type GuestSettings, type MemorySettings, type Topology } from './guest-settings.ts';
 
@@ -259,14 +261,13 @@ function propertiesOf(value: string, first: string): Properties {
 }
 
 function jsonProperties(text: string): [string, string][] {
-  try {
-    return Object.entries(JSON.parse(text) as object).map(([key, value]) => [
-      key,
-      value === true ? 'on' : value === false ? 'off' : String(value),
-    ]);
-  } catch {
-    throw new UsageError('bad-command-line', `Cannot read QEMU's arguments: ${text.slice(0, 60)} is no JSON`);
-  }
+  const given = jsonOf(text, object);
+  if (!given)
+    throw new UsageError('bad-command-line', `Cannot read QEMU's arguments: ${text.slice(0, 60)} is not JSON`);
+  return Object.entries(given).map(([key, value]) => [
+    key,
+    value === true ? 'on' : value === false ? 'off' : String(value),
+  ]);
 }
 
 /** `1G`, `0x100000`, `512` of a unit. @throws UsageError */
