@@ -105,11 +105,12 @@ async function check(
 
 /** What `status` says. */
 export function machineDescription({ name, running, host }: KeptMachine): MachineStatus {
-  const { guest, machine, memory, figures, state, throttle } = running;
+  const { guest, machine, memory, figures, state, throttle, runtimeError = null } = running;
   const { seed, rate, places, patternSize, steps, ticks } = guest.block;
   return {
     name,
     state,
+    runtimeError,
     ramSize: machine.state.pgm?.ramSize ?? 0,
     workload: { kind: guest.kind, seed, rate, pages: places, patternSize },
     steps,

@@ -36,6 +36,7 @@ const status = record({
   figures: record({ runMs: figure, steps: figure, ticks: figure, longestGapMs: figure, lastPauseMs: figure }),
   pages: mapOf(figure),
   // Machines that an older savkit runs do not tell these.
+  runtimeError: optional(orNull(words)),
   migration: optional(
     orNull(
       record({

@@ -21,7 +21,7 @@ export function withHostOptions<T>(argv: Argv<T>) {
     .option('host-limit', {
       type: 'string',
       requiresArg: true,
-      describe: 'Memory that the host has for its machines; where it is used up the machine waits',
+      describe: 'Memory that the host has for its machines; where that is used up the machine waits, suspended',
     })
     .option('share-with', {
       type: 'string',

@@ -1,6 +1,7 @@
 import { UsageError } from '../../formats/errors.ts';
 import type { StatTree } from '../../src/pgm/statistics/stat-tree.ts';
 import type { StatisticSample, StatisticValue } from '../../src/pgm/statistics/statistic.ts';
+import { averageOf } from '../../src/pgm/statistics/timing.ts';
 import { table } from '../terminal/table.ts';
 import type { TerminalText } from '../terminal/terminal-text.ts';
 
@@ -34,7 +35,5 @@ export function statisticsText(statistics: readonly DescribedStatistic[]): Termi
 
 function valueText(value: StatisticValue): string {
   if (typeof value === 'number') return String(value);
-  return value.periods === 0
-    ? '0'
-    : `${value.ticks / value.periods} (${value.periods} times, ${value.min} to ${value.max})`;
+  return value.periods === 0 ? '0' : `${averageOf(value)} (${value.periods} times, ${value.min} to ${value.max})`;
 }

@@ -11,6 +11,7 @@ import { infoMappings } from './info-mappings.ts';
 import { infoMode } from './info-mode.ts';
 import { infoPgmCr3 } from './info-pgmcr3.ts';
 import { infoPhys, pgmRam } from './info-phys.ts';
+import { intermediateTables } from './intermediate-tables.ts';
 import { find, mapsOf, peek, poke, save, walk } from './memory-commands.ts';
 import { physToFile } from './phys-to-file.ts';
 import type { ConsoleSession } from './session.ts';
@@ -99,8 +100,8 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
   },
   {
     name: 'tables',
-    usage: 'guest|shadow [DEPTH [ADDR]]',
-    help: 'Dump page tables; guest: also where they map a page',
+    usage: 'guest|shadow|intermediate [DEPTH [ADDR]]',
+    help: 'Dump page tables; guest: also where they map a page; intermediate: those of world switches',
     arguments: [1, 3],
     run: tables,
   },
@@ -205,5 +206,6 @@ function tables(session: ConsoleSession, [which, depth, wanted]: readonly string
   if (which === 'guest')
     return guestTables(session, levels, wanted === undefined ? undefined : Number(parseBigNumber(wanted)));
   if (which === 'shadow') return shadowTables(session, levels);
-  throw new UsageError('bad-tables', `Cannot show ${which} tables: expected guest or shadow`);
+  if (which === 'intermediate') return intermediateTables(session, levels);
+  throw new UsageError('bad-tables', `Cannot show ${which} tables: expected guest, shadow or intermediate`);
 }

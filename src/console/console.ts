@@ -46,7 +46,7 @@ export class Console {
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   info: INFO_ITEMS.map(({ name }) => name),
   help: CONSOLE_COMMANDS.map(({ name }) => name),
-  tables: ['guest', 'shadow'],
+  tables: ['guest', 'shadow', 'intermediate'],
   pgmerror: ['handy'],
   pgmerroroff: ['handy'],
 };

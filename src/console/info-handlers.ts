@@ -1,5 +1,7 @@
 import type { VirtualHandler, VirtualHandlerKind } from '../paging/shadow/virtual-handlers.ts';
-import type { HandlerKind, PhysHandler } from '../pgm/access/handler-list.ts';
+import type { HandlerKind, ListedHandler } from '../pgm/access/handler-list.ts';
+import type { Profile } from '../pgm/statistics/statistic.ts';
+import { averageOf } from '../pgm/statistics/timing.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { digits8, digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
@@ -16,11 +18,13 @@ const NO_HOST_ADDRESS = digits16(0);
 
 /**
  * `info handlers [all|phys|virt|hyper] [nost]`: who watches accesses (console.md 1.4). Virtual handlers stand where the
- * machine has shadow tables. `nost` leaves out how often each was called, which is not counted here.
+ * machine has shadow tables. Below each physical handler that was called stands how often, and for how long; `nost`
+ * leaves that out. Calls of virtual handlers are statistics, as in VirtualBox.
  */
 export function infoHandlers({ machine }: ConsoleSession, words: readonly string[]): Answer {
   const argument = words.join(' ');
   const wants = (word: string) => argument === '' || argument.includes('all') || argument.includes(word);
+  const hasStatistics = !argument.includes('nost');
   const { virtualHandlers } = machine.shadow ?? {};
   const lines: string[] = [];
   const rows: object[] = [];
@@ -28,8 +32,10 @@ export function infoHandlers({ machine }: ConsoleSession, words: readonly string
     lines.push('Physical handlers: max 0x280, 0 allocator error, 0 tree error');
     lines.push('From             - To (incl)         Handler (R3)      uUser             Type     Description');
     for (const handler of machine.memory.handlers.list.all) {
+      const { calls } = handler;
       lines.push(physicalLine(handler));
-      rows.push(rowOf(handler, 'physical'));
+      if (hasStatistics && calls.periods > 0) lines.push(callsLine(calls));
+      rows.push({ ...rowOf(handler, 'physical'), ...(hasStatistics ? { calls: { ...calls } } : {}) });
     }
   }
   const hasSome = virtualHandlers !== undefined || argument !== '';
@@ -44,9 +50,16 @@ export function infoHandlers({ machine }: ConsoleSession, words: readonly string
   return linesOf(lines, rows);
 }
 
-function physicalLine({ start, end, kind, description }: PhysHandler): string {
+function physicalLine({ start, end, kind, description }: ListedHandler): string {
   const stretch = `${digits16(start)} - ${digits16(end - 1)}`;
   return `${stretch}  ${NO_HOST_ADDRESS}  ${NO_HOST_ADDRESS}  ${KIND_NAMES[kind]}  ${description}  (r3-only)`;
+}
+
+function callsLine(calls: Readonly<Profile>): string {
+  const field = (value: number, width: number) => String(value).padStart(width);
+  const { periods, ticks, min, max } = calls;
+  const times = `Min: ${field(min, 11)}  Avg: ${field(averageOf(calls), 11)} Max: ${field(max, 11)}`;
+  return `   cPeriods: ${field(periods, 9)}  cTicks: ${field(ticks, 11)}  ${times}`;
 }
 
 /** The last address is inclusive, whatever the heading says. */
@@ -55,7 +68,7 @@ function virtualLine({ start, end, kind, description, raw }: VirtualHandler): st
   return `${stretch}  ${NO_HOST_ADDRESS}  ${digits8(raw?.callback ?? 0)}  ${VIRTUAL_KIND_NAMES[kind]}  ${description}`;
 }
 
-function rowOf({ start, end, kind, description }: PhysHandler | VirtualHandler, of: string): object {
+function rowOf({ start, end, kind, description }: ListedHandler | VirtualHandler, of: string): object {
   const last = typeof end === 'bigint' ? end - 1n : end - 1;
   return { of, start: `0x${start.toString(16)}`, last: `0x${last.toString(16)}`, kind, description };
 }

@@ -47,6 +47,7 @@ export type {
   HandlerAnswer,
   HandlerCallback,
   HandlerKind,
+  ListedHandler,
   PhysHandler,
   RawCallback,
 } from '../pgm/access/handler-list.ts';
@@ -79,7 +80,12 @@ export type { WriteMonitor } from '../pgm/pages/write-monitor.ts';
 export { scanMemory } from '../pgm/scan-memory.ts';
 export { PageSharing, type SharingCounts } from '../pgm/sharing/page-sharing.ts';
 export { readSimple, writeSimple } from '../pgm/simple-access.ts';
-export { type StatisticReader, StatTree } from '../pgm/statistics/stat-tree.ts';
+export {
+  type PassingStatistics,
+  type StatisticReader,
+  type StatisticSource,
+  StatTree,
+} from '../pgm/statistics/stat-tree.ts';
 export type {
   Profile,
   Statistic,
@@ -90,6 +96,7 @@ export type {
   StatisticValue,
   StatisticVisibility,
 } from '../pgm/statistics/statistic.ts';
+export { Timing } from '../pgm/statistics/timing.ts';
 export { emptyMachine } from '../running/empty-machine.ts';
 export { Guest, type GuestCheck, type GuestFault } from '../running/guest.ts';
 export { type RunFigures, RunningMachine } from '../running/running-machine.ts';

@@ -15,7 +15,7 @@ import { ShadowPaging } from '../paging/shadow/shadow-paging.ts';
 import type { PoolOptions } from '../paging/shadow/shadow-state.ts';
 import { checkHost, type HostPaging } from '../paging/shadow-mode.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
-import { machineStatistics } from '../pgm/statistics/machine-statistics.ts';
+import { machineStatistics } from '../pgm/machine-statistics.ts';
 import type { StatTree } from '../pgm/statistics/stat-tree.ts';
 import type { SavedState } from '../saved-state/reading/state.ts';
 import { type LifeEvent, type LifePhase, live } from './life.ts';

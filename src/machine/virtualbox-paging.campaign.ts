@@ -3,12 +3,15 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { writeFileSink } from '../../formats/files/sink.ts';
 import { openFile } from '../../formats/files/source.ts';
+import { PGM_VERSIONS } from '../../formats/pgm/versions.ts';
 import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
 import { mappingsOf } from '../paging/mappings-of.ts';
 import { NO_FAULT } from '../paging/page-fault.ts';
 import { type HostPaging, hostPagingText } from '../paging/shadow-mode.ts';
 import { convert } from '../saved-state/convert/convert.ts';
 import { extract } from '../saved-state/extract/extract.ts';
+import type { SavedState } from '../saved-state/reading/state.ts';
+import { walkState } from '../saved-state/reading/walk.ts';
 import { Score, statesWithMachines, VirtualBox } from '../testing/virtualbox.ts';
 import { loadState } from './load.ts';
 import type { Machine } from './machine.ts';
@@ -24,9 +27,10 @@ const HOSTS: readonly HostPaging[] = [
   { host: 'PAE+NX', hardware: true },
   { host: 'AMD64+G+NX', hardware: true, nestedPaging: 'ept' },
 ];
-const OLDER_VERSIONS = [11, 12, 13];
+const OLDER_VERSIONS = [10, 11, 12, 13];
 /** In 16 MiB nothing of these guests is there. */
 const NEW_ROOT = 0x9_0000;
+const FIXED = { base: 2 * GIB + 256 * MIB, size: 64 * MIB };
 const CR0_WP = 1n << 16n;
 const CR4_PGE = 1n << 7n;
 
@@ -54,6 +58,8 @@ async function tryState(path: string, machineName: string, host: HostPaging): Pr
   const saved = join(folder, 'saved.sav');
   await writeFileSink(saved, { force: true }, (sink) => saveState(machine, sink));
   const again = await openFile(saved);
+  if (machine.rawMode)
+    score.check(`${what}: the state has the mappings, where its version has any`, hasMappings(await walkState(again)));
   const truth = join(folder, 'truth.elf');
   await writeFileSink(truth, { force: true }, (sink) => extract(again, sink, { format: 'vbox-core' }));
   await again.close();
@@ -77,7 +83,7 @@ function change(machine: Machine): number {
   memory.write(NEW_ROOT, root, 'device');
   const cr3 = BigInt(NEW_ROOT) | (registers.cr3 & 0xfffn);
   cpu.setRegisters({ cr3, cr0: registers.cr0 ^ CR0_WP, cr4: registers.cr4 ^ CR4_PGE });
-  if (machine.rawMode && !mappings.isDisabled) mappings.fix(2 * GIB + 256 * MIB, 64 * MIB, true);
+  if (machine.rawMode) mappings.fix(FIXED.base, FIXED.size, true);
   const space = cpu.space();
   let written = 0;
   for (const { virtual, size, writable } of space ? mappingsOf(space, { maxRuns: 16 }).runs : []) {
@@ -86,6 +92,13 @@ function change(machine: Machine): number {
     if (cpu.write(at, Uint8Array.of(0x5a, 0xa5, 0x5a, 0xa5)) === NO_FAULT) written++;
   }
   return written;
+}
+
+function hasMappings({ pgm }: SavedState): boolean {
+  const { mappingsFixed, mappingFixed, mappingFixedSize, mappings = [] } = pgm?.basic ?? {};
+  const isFixed = mappingsFixed && Number(mappingFixed) === FIXED.base && mappingFixedSize === FIXED.size;
+  const hasList = PGM_VERSIONS.find(({ version }) => version === pgm?.version)?.mappings;
+  return isFixed === true && (!hasList || (mappings.length === 1 && Number(mappings[0].address) === FIXED.base));
 }
 
 async function converted(path: string, pgm: number): Promise<string> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
-import type { PhysHandler } from './access/handler-list.ts';
+import type { ListedHandler } from './access/handler-list.ts';
 import { GuestMemory } from './guest-memory.ts';
 import { assertIntegrity, checkIntegrity } from './memory-integrity.ts';
 import { PageFlag, RamRange } from './pages/ram-range.ts';
@@ -29,8 +29,8 @@ function newMachine(): GuestMemory {
 }
 
 /** Handlers and ranges as they are kept, to be damaged. */
-function handlersOf(memory: GuestMemory): PhysHandler[] {
-  return memory.handlers.list.all as PhysHandler[];
+function handlersOf(memory: GuestMemory): ListedHandler[] {
+  return memory.handlers.list.all as ListedHandler[];
 }
 
 describe('checkIntegrity()', () => {

@@ -54,6 +54,9 @@ export class RunningMachine {
     this.#end = resolve;
   });
 
+  /** Told when it suspends itself. */
+  onRuntimeError: ((error: 'HostMemoryLow') => void) | undefined;
+
   /** What the host does beside it, in small pieces, once a slice. */
   background: (() => void) | undefined;
 
@@ -218,8 +221,10 @@ export class RunningMachine {
   #hasMemory(): boolean {
     const { handy } = this.memory.pages.backing;
     this.#runtimeError = handy.flags.needHandyPages && !handy.canRefill() ? 'HostMemoryLow' : undefined;
-    if (this.#runtimeError) this.dispatch('suspend');
-    return this.#runtimeError === undefined;
+    if (this.#runtimeError === undefined) return true;
+    this.dispatch('suspend');
+    this.onRuntimeError?.(this.#runtimeError);
+    return false;
   }
 
   /**

@@ -41,7 +41,7 @@ const builder = (argv: Argv) =>
     .positional('argument', {
       type: 'string',
       describe:
-        'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console',
+        'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console; without one, what there is',
     })
     .option('force', FORCE)
     .example('$0 control vm.sock status', 'What it does, how far it is')
@@ -68,7 +68,7 @@ async function control({ machine, action, argument, force }: Options, { signal, 
       return { exitCode: ExitCode.OK, result, text: statisticsText(result.statistics) };
     }
     case 'console': {
-      const result = await ask(action, { line: given });
+      const result = await ask(action, { line: given === '' ? 'help' : given });
       return { exitCode: ExitCode.OK, result, text: ownLines(result.text) };
     }
     case 'save': {
@@ -84,12 +84,14 @@ async function control({ machine, action, argument, force }: Options, { signal, 
   }
 }
 
-const MISSING = { save: 'file', throttle: 'share', console: 'command' } as const;
+const MISSING = { save: 'file', throttle: 'share' } as const;
+/** The argument may be missing. */
+const MAY_HAVE_ARGUMENT: readonly Action[] = ['stats', 'console'];
 
 /** Empty for what takes none. @throws UsageError for one that is missing, or too many */
 function argumentOf(action: Action, argument: string | undefined): string {
-  const wants = action === 'save' || action === 'throttle' || action === 'console';
-  if (action !== 'stats' && wants !== (argument !== undefined))
+  const wants = action === 'save' || action === 'throttle';
+  if (!MAY_HAVE_ARGUMENT.includes(action) && wants !== (argument !== undefined))
     throw new UsageError(
       'usage',
       wants ? `Cannot ${action}: what is missing is the ${MISSING[action]}` : `Cannot ${action} with an argument`,
@@ -114,16 +116,35 @@ function checkOutcome(check: GuestCheck): Outcome {
 }
 
 function statusText(status: MachineStatus): TerminalText {
-  const { name, state, ramSize, workload, steps, faults, throttle, figures, cpus, host } = status;
+  const { name, state, runtimeError, ramSize, workload, steps, faults, throttle, figures, cpus, host } = status;
   const rate = figures.runMs > 0 ? Math.round((figures.steps / figures.runMs) * 1000) : 0;
   const held = throttle > 0 ? `, held back ${Math.round(throttle * 100)} %` : '';
   const sound = faults === 0 ? good('no faults') : bad(countText(faults, 'fault'));
   return lines([
     line`${name} is ${state}, ${sizeText(ramSize)} of RAM`,
+    ...(runtimeError
+      ? [line`  ${bad('the host has no memory left for it')} (${runtimeError}); resume tries again`]
+      : []),
     line`  ${workload.kind}, ${countText(workload.pages, 'page')}: ${countText(steps, 'step')}, ${rate} per second of ${workload.rate}${held}; ${sound}`,
     ...(host?.paging && cpus
       ? [line`  on ${host.paging}: ${cpus.map((cpu) => `${cpu.guestMode} in ${cpu.shadowMode}`).join(', ')}`]
       : []),
+    ...hostLines(host),
     line`  longest time without execution: ${figures.longestGapMs.toFixed(1)} ms`,
   ]);
+}
+
+/** What the host does for the machine, where it does anything. */
+function hostLines(host: MachineStatus['host']): TerminalText[] {
+  const { sharing, largePages: { allocated = 0, refused = 0 } = {}, duplicatePages = 0 } = host ?? {};
+  return [
+    ...(allocated + refused > 0
+      ? [line`  ${countText(allocated, 'page')} of 2 MiB; ${countText(refused, 'block')} could be none`]
+      : []),
+    ...(sharing
+      ? [
+          line`  ${countText(duplicatePages, 'page')} less by sharing, after ${countText(sharing.passes ?? 0, 'look')} at all memory`,
+        ]
+      : []),
+  ];
 }

@@ -30,6 +30,8 @@ import { heldText, notHeldText } from '../../text/guest-check-text.ts';
 import { LiveReport } from '../../text/live-report.ts';
 
 const RECORD_INTERVAL_MS = 10;
+/** Between two tries to end a machine whose time is over. */
+const STOP_AGAIN_MS = 50;
 /** Pages that are looked at for sharing in a slice of 4 ms. */
 const SHARE_PAGES = 256;
 
@@ -123,10 +125,13 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   if (host.sharing) running.background = () => host.sharing?.scan(SHARE_PAGES);
   const endMetrics = await serveMetrics(options, report, () => valuesOfMachines([kept]));
   running.resume();
-  const timer =
-    options.for === undefined
-      ? undefined
-      : setTimeout(() => running.state === 'running' && running.stop(), options.for * 1000);
+  running.onRuntimeError = (error) =>
+    report.note(
+      'runtime-error',
+      line`${kept.name} waits: ${bad('the host has no memory left for it')}; control ${socket} resume tries again`,
+      { error },
+    );
+  const timer = options.for === undefined ? undefined : stopAfter(running, options.for * 1000);
   const failure = await keepRunning(kept, {
     socket,
     file,
@@ -140,13 +145,13 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
       }),
   }).catch((error) => {
     // A machine that runs keeps the process alive.
-    clearTimeout(timer);
+    timer?.end();
     recorder?.stop();
     endMetrics();
     running.release();
     throw error;
   });
-  clearTimeout(timer);
+  timer?.end();
   endMetrics();
   report.stop();
   if (recorder && options.record !== undefined) await writeTrace(options.record, recorder.stop());
@@ -155,12 +160,24 @@ async function runMachine(options: Options, job: Job): Promise<Outcome> {
   return outcomeOf(kept, options);
 }
 
+/** Ends a machine as soon after so long as it neither is saved nor goes elsewhere. */
+function stopAfter(running: RunningMachine, ms: number): { end(): void } {
+  const stop = () => {
+    const isFree = running.state === 'running' || running.state === 'suspended';
+    if (isFree && !running.isHeld) running.stop();
+    else timer = setTimeout(stop, STOP_AGAIN_MS);
+  };
+  let timer = setTimeout(stop, ms);
+  return { end: () => clearTimeout(timer) };
+}
+
 async function startingPoint({ state, ram, cpus }: Options, job: Job, { backing }: OwnHost): Promise<Machine> {
   if ((state === undefined) === (ram === undefined))
     throw new UsageError('usage', 'Cannot run machine: give a saved state, or --ram SIZE for an empty one');
   if (state !== undefined && cpus !== undefined)
     throw new UsageError('bad-combination', 'Cannot run machine: --cpus goes with --ram, a saved state has its own');
-  if (state === undefined) return emptyMachine(parseNumber(ram ?? ''), { backing, ...(cpus ? { cpus } : {}) });
+  if (state === undefined)
+    return emptyMachine(parseNumber(ram ?? ''), { backing, ...(cpus === undefined ? {} : { cpus }) });
   return withInput(state, (source) => loadState(source, { ...stepsOf(job, source), backing }), { mayBeReplaced: true });
 }
 

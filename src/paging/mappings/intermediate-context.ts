@@ -103,7 +103,7 @@ export class IntermediateContext {
   /** Whether the 4 MiB at `address` hold an address that a switch uses; those of mappings make room. */
   usesSlot(address: number): boolean {
     const slot = Math.floor(address / 2 ** PDE32_SHIFT);
-    return (this.#low(PD32, slot, false) & (P | MAPPING)) === P;
+    return (this.#low(PD32, slot) & (P | MAPPING)) === P;
   }
 
   /** Lets the 4 MiB at `address` show a mapping, in all formats: a switch ends in it. @internal */
@@ -120,6 +120,12 @@ export class IntermediateContext {
     this.#setLow(PD32, Math.floor(address / 2 ** PDE32_SHIFT), narrow);
     const [pd, slot] = paeSlot(address);
     for (const half of [0, 1]) this.#setWide(PD_PAE + pd, slot + half, wideEntry(half));
+  }
+
+  /** What stands in a slot of one of the tables, which is known by its frame. */
+  entry(frame: number, slot: number, wide: boolean): bigint {
+    const table = this.frames.indexOf(frame);
+    return wide ? this.#wide(table, slot) : BigInt(this.#low(table, slot));
   }
 
   /** CR3 for the host's side of a switch: as built, PAE's pointers also on AMD64 hosts. */
@@ -150,7 +156,7 @@ export class IntermediateContext {
   #checkFree(which: 0 | 1, address: number, physical: number, pages: number): void {
     const slot32 = Math.floor(address / 2 ** PDE32_SHIFT);
     const [pd, slotPae] = paeSlot(address);
-    const low32 = this.#low(PD32, slot32, false);
+    const low32 = this.#low(PD32, slot32);
     if (low32 !== 0 && low32 >>> 12 !== this.frames[PT32 + which])
       throw conflict(address, 'its 4 MiB hold another address');
     // VirtualBox compares with the wrong table here for identity addresses.
@@ -159,7 +165,7 @@ export class IntermediateContext {
       throw conflict(address, 'its 2 MiB hold another address');
     for (let i = 0; i < pages; i++) {
       const wanted = physical / PAGE_SIZE + i;
-      const in32 = this.#low(PT32 + which, (address / PAGE_SIZE + i) % 1024, false);
+      const in32 = this.#low(PT32 + which, (address / PAGE_SIZE + i) % 1024);
       const inPae = this.#wide(PT_PAE + which, (address / PAGE_SIZE + i) % 512);
       if ((in32 !== 0 && in32 >>> 12 !== wanted) || (inPae !== 0n && frameOf(inPae) !== wanted))
         throw conflict(address, 'its place in the table is in use');
@@ -186,8 +192,8 @@ export class IntermediateContext {
     return BigInt(this.frames[table]) * BigInt(PAGE_SIZE) + BigInt(flags);
   }
 
-  #low(table: number, slot: number, wide: boolean): number {
-    return this.#view.getUint32(table * TABLE_BYTES + slot * (wide ? 8 : 4), true);
+  #low(table: number, slot: number): number {
+    return this.#view.getUint32(table * TABLE_BYTES + slot * 4, true);
   }
 
   #setLow(table: number, slot: number, entry: number): void {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { FOUR_GIB } from '../../../formats/sizes.ts';
 import { GuestMemory } from '../../pgm/guest-memory.ts';
-import { machineStatistics } from '../../pgm/statistics/machine-statistics.ts';
+import { machineStatistics } from '../../pgm/machine-statistics.ts';
 import { hierarchyOf } from '../hierarchy.ts';
 import type { GuestDirectory } from '../mappings/guest-directory.ts';
 import { GuestMappings } from '../mappings/guest-mappings.ts';

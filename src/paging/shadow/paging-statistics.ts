@@ -1,3 +1,4 @@
+import type { GuestVirt } from '../../../formats/sizes.ts';
 import type { StatTree } from '../../pgm/statistics/stat-tree.ts';
 import {
   CPU_COUNTS,
@@ -12,7 +13,7 @@ import {
 import type { ShadowPaging } from './shadow-paging.ts';
 
 /** Shows what the CPUs' paging has done in the statistics of their machine, which knows as many CPUs or fewer. */
-export function bindPagingStatistics(statistics: StatTree, { cpus, events }: ShadowPaging): void {
+export function bindPagingStatistics(statistics: StatTree, { cpus, events, virtualHandlers }: ShadowPaging): void {
   events.bindTo(
     statistics,
     '/PGM/',
@@ -26,4 +27,14 @@ export function bindPagingStatistics(statistics: StatTree, { cpus, events }: Sha
       Object.keys(CPU_COUNTS) as CpuCount[],
       Object.keys(CPU_TIMES) as CpuTime[],
     );
+  statistics.follow(() =>
+    virtualHandlers.registered.map(({ handler: { start, end, description }, calls }) => [
+      [`/PGM/VirtHandler/Calls/${addressText(start)}-${addressText(end - 1n)}`, 'profile', description],
+      calls,
+    ]),
+  );
+}
+
+function addressText(address: GuestVirt): string {
+  return address.toString(16).padStart(16, '0');
 }

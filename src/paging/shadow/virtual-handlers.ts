@@ -3,6 +3,7 @@ import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/size
 import { clock } from '../../../formats/world/waiting.ts';
 import type { RawCallback } from '../../pgm/access/handler-list.ts';
 import { HandlerState } from '../../pgm/pages/page-states.ts';
+import { Timing } from '../../pgm/statistics/timing.ts';
 import { PhysToVirt, type PhysToVirtNode } from './phys-to-virt.ts';
 import type { ShadowedCpu, ShadowedMachine } from './shadow-state.ts';
 import { virtualHandlerError } from './virtual-handler-errors.ts';
@@ -33,6 +34,8 @@ export interface Registered {
   handler: VirtualHandler;
   /** One for each page. */
   nodes: PhysToVirtNode[];
+  /** Calls of it. */
+  calls: Timing;
 }
 
 const PAGE = BigInt(PAGE_SIZE);
@@ -60,7 +63,7 @@ export class VirtualHandlers {
     return this.#guest.map(({ handler }) => handler);
   }
 
-  /** With the pages of each. @internal */
+  /** With the pages and the calls of each. @internal */
   get registered(): readonly Readonly<Registered>[] {
     return this.#guest;
   }
@@ -94,7 +97,7 @@ export class VirtualHandlers {
       this.#hypervisor = [...this.#hypervisor, handler].sort((a, b) => (a.start < b.start ? -1 : 1));
       return;
     }
-    const registered = { handler, nodes: nodesOf(handler) };
+    const registered = { handler, nodes: nodesOf(handler), calls: new Timing() };
     for (const node of registered.nodes) this.#owners.set(node, registered);
     this.#guest.push(registered);
     this.#guest.sort((a, b) => (a.handler.start < b.handler.start ? -1 : 1));
@@ -158,7 +161,11 @@ export class VirtualHandlers {
     this.#paging.events.time('R3/VirtHandlerSearchByPhys', start);
     if (!node) return undefined;
     const address = node.address + BigInt(gcPhys - (node.gcPhys ?? 0));
-    return this.#owners.get(node)?.handler.callback?.(access, address, bytes);
+    const { handler, calls } = this.#owners.get(node) as Registered;
+    const callStart = clock();
+    const answer = handler.callback?.(access, address, bytes);
+    calls.add(callStart);
+    return answer;
   }
 
   /** As `VirtualWatch` has it. @internal */

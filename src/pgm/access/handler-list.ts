@@ -2,6 +2,7 @@ import { hex } from '../../../formats/errors.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { HandlerState } from '../pages/page-states.ts';
 import { pgmError } from '../pages/pgm-errors.ts';
+import { Timing } from '../statistics/timing.ts';
 import type { AccessOrigin } from './phys-memory.ts';
 
 /** PGMPHYSHANDLERTYPE: MMIO and `'all'` see reads and writes of whole pages, `'write'` sees writes to any bytes. */
@@ -45,6 +46,17 @@ export interface PhysHandler {
   readonly raw?: RawCallback | undefined;
 }
 
+/** A handler that is in use. */
+export interface ListedHandler extends PhysHandler {
+  /** Calls of it. */
+  readonly calls: Timing;
+}
+
+/** Lets a handler count its calls, from 0 on. */
+export function counting(handler: PhysHandler): ListedHandler {
+  return { ...handler, calls: new Timing() };
+}
+
 /** What a handler's pages are marked with. */
 export const HANDLER_STATE_OF: Readonly<Record<HandlerKind, number>> = {
   mmio: HandlerState.ALL,
@@ -54,25 +66,25 @@ export const HANDLER_STATE_OF: Readonly<Record<HandlerKind, number>> = {
 
 /** Handlers by address, without overlaps. */
 export class HandlerList {
-  readonly #handlers: PhysHandler[] = [];
+  readonly #handlers: ListedHandler[] = [];
 
-  get all(): readonly PhysHandler[] {
+  get all(): readonly ListedHandler[] {
     return this.#handlers;
   }
 
   /** The handler that covers an address. */
-  find(gcPhys: GuestPhys): PhysHandler | undefined {
+  find(gcPhys: GuestPhys): ListedHandler | undefined {
     const handler = this.atOrAbove(gcPhys);
     return handler !== undefined && handler.start <= gcPhys ? handler : undefined;
   }
 
   /** The lowest handler that ends after an address. */
-  atOrAbove(gcPhys: GuestPhys): PhysHandler | undefined {
+  atOrAbove(gcPhys: GuestPhys): ListedHandler | undefined {
     return this.#handlers[this.#firstEndingAfter(gcPhys)];
   }
 
   /** The handler that starts at `start`. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND */
-  get(start: GuestPhys): PhysHandler {
+  get(start: GuestPhys): ListedHandler {
     const handler = this.find(start);
     if (handler?.start === start) return handler;
     throw pgmError('VERR_PGM_HANDLER_NOT_FOUND', `Cannot find handler: none starts at ${hex(start)}`, {
@@ -81,7 +93,7 @@ export class HandlerList {
   }
 
   /** @throws UsageError VERR_PGM_HANDLER_PHYSICAL_CONFLICT */
-  insert(handler: PhysHandler): void {
+  insert(handler: ListedHandler): void {
     const { start, end } = handler;
     const at = this.#firstEndingAfter(start);
     const other = this.#handlers[at];
@@ -97,7 +109,7 @@ export class HandlerList {
   }
 
   /** Puts others in the place of some that follow each other. */
-  replace(old: readonly PhysHandler[], by: readonly PhysHandler[]): void {
+  replace(old: readonly ListedHandler[], by: readonly ListedHandler[]): void {
     this.#handlers.splice(this.#handlers.indexOf(old[0]), old.length, ...by);
   }
 

@@ -1,10 +1,11 @@
 import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { clock } from '../../../formats/world/waiting.ts';
 import { offsetInChunk } from '../../gmm/page-id.ts';
 import type { GuestPages } from '../pages/guest-pages.ts';
 import { HandlerState, PageState, PageType } from '../pages/page-states.ts';
 import type { RamRange } from '../pages/ram-range.ts';
 import type { RangeList } from '../pages/range-list.ts';
-import type { HandlerAnswer } from './handler-list.ts';
+import type { HandlerAnswer, HandlerCallback, ListedHandler } from './handler-list.ts';
 import type { PhysHandlers } from './phys-handlers.ts';
 import type { AccessOrigin } from './phys-memory.ts';
 import type { VirtualWatch } from './virtual-watch.ts';
@@ -47,7 +48,7 @@ export class PhysAccess {
     const page = range.pageOf(gcPhys);
     const physical = range.handler[page] === HandlerState.ALL ? this.#handlers.list.find(gcPhys) : undefined;
     let answer: HandlerAnswer = 'default';
-    if (physical && physical.kind !== 'write') answer = physical.callback('read', gcPhys, target, origin);
+    if (physical && physical.kind !== 'write') answer = call(physical, 'read', gcPhys, target, origin);
     const isWatched = this.isWatched(range, page, HandlerState.ALL);
     if (isWatched && this.virtual?.call('read', gcPhys, target, through) === 'done') answer = 'done';
     if (answer === 'default') this.#readMemory(gcPhys, target);
@@ -68,7 +69,7 @@ export class PhysAccess {
       const piece = source.subarray(done, Math.min(source.length, border - gcPhys));
       const address = through === undefined ? undefined : through + BigInt(done);
       done += piece.length;
-      let answer: HandlerAnswer = physical?.callback('write', at, piece, origin) ?? 'default';
+      let answer: HandlerAnswer = physical ? call(physical, 'write', at, piece, origin) : 'default';
       if (virtual?.call('write', at, piece, address) === 'done') answer = 'done';
       if (answer === 'default') this.#writeMemory(at, piece);
     }
@@ -87,6 +88,13 @@ export class PhysAccess {
     if (range.type[page] === PageType.MMIO || range.state[page] === PageState.BALLOONED) return;
     writePage(this.#pages, range, page, gcPhys % PAGE_SIZE, source);
   }
+}
+
+function call({ callback, calls }: ListedHandler, ...access: Parameters<HandlerCallback>): HandlerAnswer {
+  const start = clock();
+  const answer = callback(...access);
+  calls.add(start);
+  return answer;
 }
 
 /** Reads bytes of one page from `from` on: what memory holds there, without handlers. */

@@ -6,7 +6,7 @@ import { HandlerState, PageState, PageType } from '../pages/page-states.ts';
 import { pgmError } from '../pages/pgm-errors.ts';
 import type { RamRange } from '../pages/ram-range.ts';
 import type { RangeList } from '../pages/range-list.ts';
-import { HANDLER_STATE_OF, HandlerList, type PhysHandler } from './handler-list.ts';
+import { counting, HANDLER_STATE_OF, HandlerList, type ListedHandler, type PhysHandler } from './handler-list.ts';
 import { HandlerMarks } from './handler-marks.ts';
 
 /**
@@ -30,7 +30,8 @@ export class PhysHandlers {
    * @throws UsageError VERR_INVALID_PARAMETER, VERR_INVALID_POINTER, VERR_PGM_HANDLER_PHYSICAL_NO_RAM_RANGE,
    * VERR_PGM_HANDLER_PHYSICAL_CONFLICT
    */
-  register(handler: PhysHandler): PhysHandler {
+  register(wanted: PhysHandler): ListedHandler {
+    const handler = counting(wanted);
     const { start, end, callback } = handler;
     if (end - start < 2)
       throw invalid(`Cannot register handler at ${hex(start)}: it covers less than two bytes`, start);
@@ -54,7 +55,7 @@ export class PhysHandlers {
    * Moves a handler. From an error on, the old one is gone, like VirtualBox has it.
    * @throws UsageError VERR_PGM_HANDLER_NOT_FOUND, and what `register` throws
    */
-  modify(start: GuestPhys, newStart: GuestPhys, newEnd: GuestPhys): PhysHandler {
+  modify(start: GuestPhys, newStart: GuestPhys, newEnd: GuestPhys): ListedHandler {
     const old = this.list.get(start);
     this.deregister(start);
     const handler = { ...old, start: newStart, end: newEnd };
@@ -68,7 +69,7 @@ export class PhysHandlers {
   }
 
   /** Other callback for the same addresses. @throws UsageError VERR_PGM_HANDLER_NOT_FOUND */
-  changeCallback(start: GuestPhys, callback: PhysHandler['callback']): PhysHandler {
+  changeCallback(start: GuestPhys, callback: PhysHandler['callback']): ListedHandler {
     const old = this.list.get(start);
     const changed = { ...old, callback };
     this.list.replace([old], [changed]);
@@ -83,10 +84,7 @@ export class PhysHandlers {
     const handler = this.list.get(start);
     if (at <= start || at >= handler.end)
       throw invalid(`Cannot split handler ${handler.description}: ${hex(at)} is not within`, start);
-    const parts = [
-      { ...handler, end: at },
-      { ...handler, start: at },
-    ];
+    const parts = [{ ...handler, end: at }, counting({ ...handler, start: at })];
     for (const part of parts) this.#checkAlignment(part);
     this.list.replace([handler], parts);
   }
@@ -205,7 +203,7 @@ export class PhysHandlers {
     throw pgmError('VERR_PGM_HANDLER_PHYSICAL_NO_RAM_RANGE', message, { gcPhys: start });
   }
 
-  #coveringPage(start: GuestPhys, gcPhys: GuestPhys): PhysHandler {
+  #coveringPage(start: GuestPhys, gcPhys: GuestPhys): ListedHandler {
     const handler = this.list.get(start);
     const page = gcPhys - (gcPhys % PAGE_SIZE);
     if (page + PAGE_SIZE <= handler.start || page >= handler.end)

@@ -2,6 +2,7 @@ import { hex } from '../../../formats/errors.ts';
 import type { GuestPhys } from '../../../formats/sizes.ts';
 import { clock } from '../../../formats/world/waiting.ts';
 import { NIL_PAGE_ID, PAGES_PER_CHUNK } from '../../gmm/page-id.ts';
+import { Timing } from '../statistics/timing.ts';
 import type { GuestPages } from './guest-pages.ts';
 import { largeBlockOf } from './large-block.ts';
 import { HandlerState, PageState, PageType, PdeType } from './page-states.ts';
@@ -18,8 +19,10 @@ export class LargePages {
    * apart.
    */
   readonly counts = { allocated: 0, reused: 0, refused: 0, rechecked: 0 };
-  /** Told how long the host's allocation, or a check, took: when it began. */
-  onTime: ((what: 'Alloc' | 'R3/IsValid', start: number) => void) | undefined;
+  /** The host's allocations. */
+  readonly allocating = new Timing();
+  /** Checks whether a block is still one page. */
+  readonly checking = new Timing();
   readonly #ranges: RangeList;
   readonly #pages: GuestPages;
 
@@ -44,7 +47,7 @@ export class LargePages {
     if (type === PdeType.LARGE_DISABLED) this.counts.rechecked++;
     const start = clock();
     this.#checkWhole(range, base, gcPhys);
-    this.onTime?.('R3/IsValid', start);
+    this.checking.add(start);
     if (type === PdeType.LARGE) this.counts.reused++;
     range.setPdeType(base, PdeType.LARGE);
     return range.pageId[base];
@@ -75,7 +78,7 @@ export class LargePages {
     }
     const start = clock();
     const first = this.#pages.backing.takeLargePage();
-    this.onTime?.('Alloc', start);
+    this.allocating.add(start);
     if (first === NIL_PAGE_ID) {
       this.isEnabled = false;
       return false;

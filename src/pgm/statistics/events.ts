@@ -1,16 +1,13 @@
-import { clock } from '../../../formats/world/waiting.ts';
 import type { StatTree } from './stat-tree.ts';
-import { nothingOf, type Profile } from './statistic.ts';
+import { Timing } from './timing.ts';
 
-const NANOSECONDS = 1e6;
-
-/** Counts and times by name, for statistics. A tick of a time is a nanosecond of this process's clock. */
+/** Counts and times by name, for statistics. */
 export class Events<Count extends string, Time extends string> {
   readonly #counts = new Map<Count, number>();
-  readonly #times = new Map<Time, Profile>();
+  readonly #times = new Map<Time, Timing>();
 
   count(name: Count): void {
-    this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    this.#counts.set(name, this.countOf(name) + 1);
   }
 
   countOf(name: Count): number {
@@ -19,19 +16,21 @@ export class Events<Count extends string, Time extends string> {
 
   /** One period has ended. @param start what `clock()` was at its begin */
   time(name: Time, start: number): void {
-    const ticks = Math.round((clock() - start) * NANOSECONDS);
-    const { periods, ticks: before, min, max } = this.timeOf(name);
-    const least = periods === 0 ? ticks : Math.min(min, ticks);
-    this.#times.set(name, { periods: periods + 1, ticks: before + ticks, min: least, max: Math.max(max, ticks) });
+    this.timeOf(name).add(start);
   }
 
-  timeOf(name: Time): Profile {
-    return this.#times.get(name) ?? (nothingOf('profile') as Profile);
+  timeOf(name: Time): Timing {
+    let timing = this.#times.get(name);
+    if (!timing) {
+      timing = new Timing();
+      this.#times.set(name, timing);
+    }
+    return timing;
   }
 
   /** Shows them below a path. */
   bindTo(statistics: StatTree, prefix: string, counts: readonly Count[], times: readonly Time[]): void {
     for (const name of counts) statistics.bind(`${prefix}${name}`, () => this.countOf(name));
-    for (const name of times) statistics.bind(`${prefix}${name}`, () => this.timeOf(name));
+    for (const name of times) statistics.bind(`${prefix}${name}`, this.timeOf(name));
   }
 }

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { clock } from '../../../formats/world/waiting.ts';
 import { CPU_STATISTICS } from './cpu-statistics.ts';
 import { globMatcher } from './glob.ts';
 import { MEMORY_STATISTICS } from './memory-statistics.ts';
 import { RELEASE_STATISTICS } from './release-statistics.ts';
 import { StatTree } from './stat-tree.ts';
+import type { Profile, StatisticRow } from './statistic.ts';
+import { Timing } from './timing.ts';
 
 const ALL = [...RELEASE_STATISTICS, ...MEMORY_STATISTICS, ...CPU_STATISTICS];
 
@@ -71,18 +74,36 @@ describe('StatTree', () => {
   test('reset() starts counters and profiles anew, and leaves plain values', () => {
     const tree = wholeTree(1);
     let count = 5;
-    const profile = { periods: 2, ticks: 30, min: 10, max: 20 };
+    const timing = new Timing();
     tree.bind('/PGM/cRelocations', () => count);
     tree.bind('/PGM/Page/cAllPages', () => count);
-    tree.bind('/PGM/R3/ResolveConflict', () => profile);
+    tree.bind('/PGM/R3/ResolveConflict', timing);
+    timing.add(clock() - 1000);
     tree.reset('/PGM/*');
     count = 8;
     expect(tree.valueOf('/PGM/R3/ResolveConflict')).toEqual({ periods: 0, ticks: 0, min: 0, max: 0 });
-    profile.periods++;
-    profile.ticks += 15;
+    timing.add(clock() - 10);
     expect(tree.valueOf('/PGM/cRelocations')).toBe(3);
     expect(tree.valueOf('/PGM/Page/cAllPages')).toBe(8);
-    expect(tree.valueOf('/PGM/R3/ResolveConflict')).toEqual({ periods: 1, ticks: 15, min: 10, max: 20 });
+    const { periods, ticks, min, max } = tree.valueOf('/PGM/R3/ResolveConflict') as Profile;
+    expect([periods, min, max]).toEqual([1, ticks, ticks]);
+    expect(ticks).toBeGreaterThanOrEqual(10e6);
+    expect(ticks).toBeLessThan(1000e6);
+  });
+
+  test('shows what comes and goes as it is, and starts it anew, too', () => {
+    const tree = wholeTree(1);
+    const row = ['/PGM/VirtHandler/Calls/1-2', 'profile', 'a handler'] as const;
+    const passing: [StatisticRow, Timing][] = [];
+    tree.follow(() => passing);
+    expect(tree.list('/PGM/VirtHandler/*')).toEqual([]);
+    passing.push([row, new Timing()]);
+    passing[0][1].add(clock());
+    expect(tree.list('/PGM/VirtHandler/*')).toMatchObject([
+      { path: row[0], unit: 'ticks-per-call', description: 'a handler', value: { periods: 1 } },
+    ]);
+    tree.reset('*Calls*');
+    expect(tree.list('/PGM/VirtHandler/*')).toMatchObject([{ value: { periods: 0 } }]);
   });
 
   test('refuses a path twice, and one that is not there', () => {

@@ -1,24 +1,29 @@
 import { UsageError } from '../../../formats/errors.ts';
 import { globMatcher } from './glob.ts';
 import {
-  nothingOf,
-  type Profile,
+  NO_PROFILE,
   type Statistic,
   type StatisticRow,
   type StatisticSample,
   type StatisticValue,
   statisticsOf,
 } from './statistic.ts';
+import { Timing } from './timing.ts';
 
-/** Gives a statistic's value when somebody asks; nothing is copied or updated meanwhile. */
-export type StatisticReader = () => StatisticValue;
+/** Gives a count, or a value that others keep, when somebody asks; nothing is copied or updated meanwhile. */
+export type StatisticReader = () => number;
+
+/** Where the values of a statistic come from. */
+export type StatisticSource = StatisticReader | Timing;
+
+/** Statistics that come and go, with where their values come from. */
+export type PassingStatistics = () => Iterable<readonly [row: StatisticRow, source: Timing]>;
 
 interface Entry {
   readonly statistic: Statistic;
-  read: StatisticReader;
-  isBound: boolean;
-  /** What it was at the last reset. */
-  base: StatisticValue;
+  source: StatisticSource | undefined;
+  /** What a counter was at the last reset. */
+  base: number;
 }
 
 /** Statistics by path. What nobody counts is 0. */
@@ -26,6 +31,7 @@ export class StatTree {
   /** CPUs of the machine. */
   readonly cpus: number;
   readonly #entries = new Map<string, Entry>();
+  readonly #passing: PassingStatistics[] = [];
 
   /** @param cpus statistics with `{cpu}` in their path stand once for each */
   constructor(cpus: number) {
@@ -42,19 +48,23 @@ export class StatTree {
     for (const statistic of statisticsOf(rows, this.cpus)) {
       if (this.#entries.has(statistic.path))
         throw new UsageError('already-exists', `Cannot register statistic: ${statistic.path} is there already`);
-      const nothing = nothingOf(statistic.kind);
-      this.#entries.set(statistic.path, { statistic, read: () => nothing, isBound: false, base: nothing });
+      this.#entries.set(statistic.path, { statistic, source: undefined, base: 0 });
     }
   }
 
   /** Makes a statistic live. @throws UsageError `not-found` */
-  bind(path: string, read: StatisticReader): void {
-    Object.assign(this.#get(path), { read, isBound: true });
+  bind(path: string, source: StatisticSource): void {
+    this.#get(path).source = source;
+  }
+
+  /** Shows what somebody else has beside, as it is whenever somebody asks. */
+  follow(passing: PassingStatistics): void {
+    this.#passing.push(passing);
   }
 
   /** Whether somebody counts it. @throws UsageError `not-found` */
   isBound(path: string): boolean {
-    return this.#get(path).isBound;
+    return this.#get(path).source !== undefined;
   }
 
   /** @throws UsageError `not-found` */
@@ -68,8 +78,8 @@ export class StatTree {
   list(pattern = ''): StatisticSample[] {
     const matches = globMatcher(pattern);
     const samples: StatisticSample[] = [];
-    for (const [path, entry] of this.#entries) {
-      if (!matches(path)) continue;
+    for (const entry of this.#all()) {
+      if (!matches(entry.statistic.path)) continue;
       const value = shown(entry);
       if (entry.statistic.visibility === 'always' || value !== 0) samples.push({ ...entry.statistic, value });
     }
@@ -79,10 +89,19 @@ export class StatTree {
   /** Starts counters and profiles anew. */
   reset(pattern = ''): void {
     const matches = globMatcher(pattern);
-    for (const [path, entry] of this.#entries) {
-      const { kind } = entry.statistic;
-      if ((kind === 'counter' || kind === 'profile') && matches(path)) entry.base = snapshot(entry.read());
+    for (const entry of this.#all()) {
+      const { statistic, source } = entry;
+      if (source === undefined || !matches(statistic.path)) continue;
+      if (source instanceof Timing) source.restart();
+      else if (statistic.kind === 'counter') entry.base = source();
     }
+  }
+
+  *#all(): Generator<Entry> {
+    yield* this.#entries.values();
+    for (const passing of this.#passing)
+      for (const [row, source] of passing())
+        for (const statistic of statisticsOf([row], this.cpus)) yield { statistic, source, base: 0 };
   }
 
   #get(path: string): Entry {
@@ -92,18 +111,8 @@ export class StatTree {
   }
 }
 
-function snapshot(value: StatisticValue): StatisticValue {
-  return typeof value === 'number' ? value : { ...value };
-}
-
-function shown({ read, base }: Entry): StatisticValue {
-  const value = read();
-  return typeof value === 'number' ? value - (base as number) : profileSince(value, base as Profile);
-}
-
-/** The shortest and longest period are known since the beginning only. */
-function profileSince(value: Profile, base: Profile): Profile {
-  const periods = value.periods - base.periods;
-  if (periods === 0) return nothingOf('profile') as Profile;
-  return { ...value, periods, ticks: value.ticks - base.ticks };
+function shown({ statistic, source, base }: Entry): StatisticValue {
+  if (source instanceof Timing) return { ...source };
+  if (source !== undefined) return source() - base;
+  return statistic.kind === 'profile' ? NO_PROFILE : 0;
 }

@@ -24,7 +24,7 @@ export interface Profile {
 }
 
 /** A count, or a profile. */
-export type StatisticValue = number | Profile;
+export type StatisticValue = number | Readonly<Profile>;
 
 /** What a statistic counts. */
 export interface Statistic {
@@ -46,12 +46,8 @@ export interface StatisticSample extends Statistic {
   readonly value: StatisticValue;
 }
 
-const NO_PROFILE: Profile = { periods: 0, ticks: 0, min: 0, max: 0 };
-
-/** What a statistic shows that nothing was counted for. */
-export function nothingOf(kind: StatisticKind): StatisticValue {
-  return kind === 'profile' ? NO_PROFILE : 0;
-}
+/** Of something that was not done yet. */
+export const NO_PROFILE: Readonly<Profile> = { periods: 0, ticks: 0, min: 0, max: 0 };
 
 /** The statistics that rows stand for, with `cpus` CPUs. */
 export function* statisticsOf(rows: readonly StatisticRow[], cpus: number): Generator<Statistic> {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
-import { HostMemory } from '../../gmm/host-memory.ts';
-import { GuestMemory } from '../guest-memory.ts';
-import { HostBacking } from '../pages/host-backing.ts';
+import { MIB, PAGE_SIZE } from '../../formats/sizes.ts';
+import { HostMemory } from '../gmm/host-memory.ts';
+import { GuestMemory } from './guest-memory.ts';
 import { machineStatistics } from './machine-statistics.ts';
+import { HostBacking } from './pages/host-backing.ts';
 
 test('machineStatistics() shows what the machine counts, as it is now', () => {
   const backing = new HostBacking(new HostMemory({ maxMappedChunks: 2 }));

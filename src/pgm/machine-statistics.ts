@@ -1,12 +1,11 @@
-import type { GuestMemory } from '../guest-memory.ts';
-import type { HostBacking } from '../pages/host-backing.ts';
-import { PAGE_COUNT_NAMES, type PageCounts } from '../pages/page-counters.ts';
-import { CPU_STATISTICS } from './cpu-statistics.ts';
-import { Events } from './events.ts';
-import { MEMORY_STATISTICS } from './memory-statistics.ts';
-import { RELEASE_STATISTICS } from './release-statistics.ts';
-import { StatTree } from './stat-tree.ts';
-import type { StatisticRow } from './statistic.ts';
+import type { GuestMemory } from './guest-memory.ts';
+import type { HostBacking } from './pages/host-backing.ts';
+import { PAGE_COUNT_NAMES, type PageCounts } from './pages/page-counters.ts';
+import { CPU_STATISTICS } from './statistics/cpu-statistics.ts';
+import { MEMORY_STATISTICS } from './statistics/memory-statistics.ts';
+import { RELEASE_STATISTICS } from './statistics/release-statistics.ts';
+import { StatTree } from './statistics/stat-tree.ts';
+import type { StatisticRow } from './statistics/statistic.ts';
 
 /** What the memory set-up counts, in pages and bytes. */
 const SET_UP_STATISTICS: readonly StatisticRow[] = [
@@ -36,9 +35,8 @@ export function machineStatistics(memory: GuestMemory, cpus: number): StatTree {
   tree.bind('/PGM/LargePage/Reused', () => largePages.counts.reused);
   tree.bind('/PGM/LargePage/Refused', () => largePages.counts.refused);
   tree.bind('/PGM/LargePage/Recheck', () => largePages.counts.rechecked);
-  const times = new Events<never, 'Alloc' | 'R3/IsValid'>();
-  largePages.onTime = (what, start) => times.time(what, start);
-  times.bindTo(tree, '/PGM/LargePage/Prof/', [], ['Alloc', 'R3/IsValid']);
+  tree.bind('/PGM/LargePage/Prof/Alloc', largePages.allocating);
+  tree.bind('/PGM/LargePage/Prof/R3/IsValid', largePages.checking);
   tree.bind('/MM/cbRamBase', () =>
     ranges.all.reduce((size, range) => size + (range.kind === 'ram' ? range.end - range.start : 0), 0),
   );

@@ -1,0 +1,156 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it, vi } from 'vitest';
+import { MIB } from '../formats/sizes.ts';
+import { emptyMachine } from '../src/running/empty-machine.ts';
+import { RunningMachine } from '../src/running/running-machine.ts';
+import { keepRunning } from './control/keep-running.ts';
+import type { MachineStatus } from './control/replies.ts';
+import { runHere } from './testing/run-here.ts';
+import { savkitFile } from './testing/savkit-json.ts';
+import { testGround } from './testing/test-ground.ts';
+
+const { folder, ending, start } = testGround('run-host');
+const main = fileURLToPath(new URL('../dist/bin/savkit.js', import.meta.url));
+const path = (name: string) => join(folder, name);
+
+type Ran = MachineStatus & { check: { faults: object[]; pages: number } };
+
+/** What a machine tells that has run for a short time in this process. */
+async function ran(...options: string[]): Promise<Ran> {
+  const { exitCode, result } = await savkitFile<Ran>('run', ...options, '--socket', path('own.sock'), '--for', '0.3');
+  expect([exitCode, result.state, result.check.faults]).toEqual([0, 'off', []]);
+  return result;
+}
+
+/** A machine that is kept in this process. */
+async function keptMachine(running: RunningMachine, socket: string): Promise<void> {
+  const stop = new AbortController();
+  ending.push(() => stop.abort());
+  await new Promise<void>((onReady) => {
+    void keepRunning({ name: 'vm', running }, { socket, signal: stop.signal, onReady });
+  });
+}
+
+describe('savkit run', () => {
+  it('--cpus, --shadow: a guest with page tables of its own on those of such a host', async () => {
+    const { cpus, host, check } = await ran(
+      ...['--ram', '8M', '--workload', 'paging', '--pages', '50', '--rate', '5000'],
+      ...['--cpus', '3', '--shadow', 'pae+nx,raw'],
+    );
+    expect(host?.paging).toBe('PAE+NX,raw');
+    expect(cpus).toHaveLength(3);
+    expect(new Set(cpus?.map(({ guestMode }) => guestMode)).size).toBe(1);
+    expect(check.pages).toBeGreaterThan(10);
+  });
+
+  it('--large-pages: memory in pages of 2 MiB', async () => {
+    const { host, pages } = await ran(
+      ...['--ram', '8M', '--workload', 'random', '--rate', '5000', '--shadow', 'AMD64,ept', '--large-pages'],
+    );
+    expect(host?.largePages.allocated).toBeGreaterThan(0);
+    expect(pages.private).toBeGreaterThanOrEqual(512 * (host?.largePages.allocated ?? 0));
+  });
+
+  it('--preallocate: all RAM has memory at once, and after a reset', async () => {
+    const ramPages = (4 * MIB - 0x6_0000) / 4096;
+    const running = start('run', '--ram', '4M', '--workload', 'idle', '--preallocate', '--socket', path('vm.sock'));
+    await running.event('running');
+    for (const action of ['status', 'reset', 'status'])
+      expect(
+        (await savkitFile<MachineStatus>('control', path('vm.sock'), action)).result.pages.private,
+      ).toBeGreaterThan(ramPages);
+    await runHere('control', path('vm.sock'), 'stop');
+    expect((await running.ended).exitCode).toBe(0);
+  });
+
+  it('--share-with: pages that another machine on the host has, too, are kept once', async () => {
+    const file = path('same.sav');
+    const made = ['--ram', '4M', '--workload', 'random', '--seed', '5', '--rate', '20000', '--bytes', '4096'];
+    await start('run', ...made, '--socket', path('vm.sock')).event('running');
+    await savkitFile('control', path('vm.sock'), 'save', file);
+    await runHere('control', path('vm.sock'), 'stop');
+    const again = start('run', file, '--share-with', file, '--socket', path('vm.sock'));
+    await again.event('running');
+    const status = () => savkitFile<MachineStatus>('control', path('vm.sock'), 'status');
+    await vi.waitFor(async () => expect((await status()).result.host?.duplicatePages).toBeGreaterThan(50), 30_000);
+    const { host } = (await status()).result;
+    expect(host?.sharing?.exchangedPages).toBeGreaterThan(50);
+    expect((await runHere('control', path('vm.sock'), 'status')).stdout).toMatch(/\d+ pages less by sharing, after/);
+    await runHere('control', path('vm.sock'), 'stop');
+    expect(await again.ended).toMatchObject({ exitCode: 0, result: { check: { faults: [] } } });
+  });
+
+  it('--host-limit: a machine that needs more waits, says so, tries again when asked, and ends in its time', async () => {
+    const run = start(
+      ...['run', '--ram', '16M', '--workload', 'scan', '--rate', '100000', '--host-limit', '4M', '--for', '3'],
+      ...['--socket', path('vm.sock')],
+    );
+    expect(await run.event('runtime-error')).toMatchObject({ error: 'HostMemoryLow' });
+    const status = () => savkitFile<MachineStatus>('control', path('vm.sock'), 'status');
+    const { stdout } = await runHere('control', path('vm.sock'), 'status');
+    expect(stdout).toContain('the host has no memory left for it (HostMemoryLow); resume tries again');
+    expect((await status()).result).toMatchObject({ state: 'suspended', runtimeError: 'HostMemoryLow' });
+    await runHere('control', path('vm.sock'), 'resume');
+    expect((await run.ended).exitCode).toBe(0);
+  });
+
+  it.each([
+    [['--cpus', '0'], 'expected 1 to 64'],
+    [['--shadow', 'PAE,raw,ept'], 'alone or with ,raw ,nested or ,ept'],
+    [['--large-pages', '--shadow', 'PAE'], 'they go with nested paging'],
+    [['--host-limit', '100'], 'at least one page'],
+  ])('refuses %j: %s', async (options, why) => {
+    const words = ['run', '--ram', '4M', '--workload', 'idle', '--socket', path('own.sock'), ...options];
+    const { exitCode, stderr } = await runHere(...words);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)]);
+  });
+});
+
+describe('receive --shadow', () => {
+  it('lets a machine that arrives run on shadow tables', async () => {
+    const machine = await emptyMachine(8 * MIB, { cpus: 2 });
+    const running = RunningMachine.of(machine, { kind: 'paging', rate: 500, pages: 30 });
+    running.runSteps(100);
+    running.resume();
+    await keptMachine(running, path('source.sock'));
+    const target = start(
+      ...['receive', '--listen', '127.0.0.1:0', '--insecure', '--records', path('t'), '--control', path('vm.sock')],
+      ...['--shadow', 'AMD64+NX,nested'],
+    );
+    const to = `127.0.0.1:${await target.port()}`;
+    const words = ['migrate', path('source.sock'), '--to', to, '--insecure', '--records', path('s')];
+    expect((await start(...words).ended).exitCode).toBe(0);
+    const { cpus, host } = (await savkitFile<MachineStatus>('control', path('vm.sock'), 'status')).result;
+    expect([host?.paging, cpus?.map(({ shadowMode }) => shadowMode)]).toEqual([
+      'AMD64+NX,nested',
+      ['nested', 'nested'],
+    ]);
+    expect((await savkitFile('control', path('vm.sock'), 'check')).result.faults).toEqual([]);
+    await runHere('control', path('vm.sock'), 'stop');
+    expect(await target.ended).toMatchObject({ exitCode: 0, result: { workload: { faults: 0 } } });
+  });
+});
+
+describe('stats --watch', () => {
+  it('shows what has changed since the last look, until it is interrupted', async () => {
+    const running = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'hot', rate: 1000, pages: 10 });
+    running.resume();
+    await keptMachine(running, path('vm.sock'));
+    const words = ['stats', path('vm.sock'), '/PGM/R3/Phys/Write*', '--watch', '0.1'];
+    const watching = spawn(process.execPath, [main, ...words], { stdio: ['ignore', 'pipe', 'ignore'] });
+    ending.push(() => watching.kill('SIGKILL'));
+    let shown = '';
+    watching.stdout.setEncoding('utf8').on('data', (text: string) => {
+      shown += text;
+      if (shown.split('\n\n').length > 3) watching.kill('SIGINT');
+    });
+    const [exitCode] = await once(watching, 'close');
+    expect(exitCode).toBe(130);
+    const values = [...shown.matchAll(/Phys\/Write +(\d+) /g)].map(([, value]) => Number(value));
+    expect(values.length).toBeGreaterThan(2);
+    expect(values).toEqual([...new Set(values)].sort((a, b) => a - b));
+  });
+});
