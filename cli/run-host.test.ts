@@ -3,7 +3,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
+import { writeFileSink } from '../formats/files/sink.ts';
 import { MIB } from '../formats/sizes.ts';
+import { saveState } from '../src/machine/save.ts';
 import { emptyMachine } from '../src/running/empty-machine.ts';
 import { RunningMachine } from '../src/running/running-machine.ts';
 import { keepRunning } from './control/keep-running.ts';
@@ -68,10 +70,9 @@ describe('savkit run', () => {
 
   it('--share-with: pages that another machine on the host has, too, are kept once', async () => {
     const file = path('same.sav');
-    const made = ['--ram', '4M', '--workload', 'random', '--seed', '5', '--rate', '20000', '--bytes', '4096'];
-    await start('run', ...made, '--socket', path('vm.sock')).event('running');
-    await savkitFile('control', path('vm.sock'), 'save', file);
-    await runHere('control', path('vm.sock'), 'stop');
+    const other = RunningMachine.of(await emptyMachine(4 * MIB), { kind: 'random', rate: 20, patternSize: 4096 });
+    other.runSteps(500);
+    await writeFileSink(file, {}, (sink) => saveState(other.machine, sink));
     const again = start('run', file, '--share-with', file, '--socket', path('vm.sock'));
     await again.event('running');
     const status = () => savkitFile<MachineStatus>('control', path('vm.sock'), 'status');
@@ -101,7 +102,7 @@ describe('savkit run', () => {
     [['--cpus', '0'], 'expected 1 to 64'],
     [['--shadow', 'PAE,raw,ept'], 'alone or with ,raw ,nested or ,ept'],
     [['--large-pages', '--shadow', 'PAE'], 'they go with nested paging'],
-    [['--host-limit', '100'], 'at least one page'],
+    [['--host-limit', '100'], 'expected at least a page, 4096 bytes'],
   ])('refuses %j: %s', async (options, why) => {
     const words = ['run', '--ram', '4M', '--workload', 'idle', '--socket', path('own.sock'), ...options];
     const { exitCode, stderr } = await runHere(...words);

@@ -54,7 +54,7 @@ export class OwnHost {
     if (options.largePages && this.#paging && !this.#paging.nestedPaging)
       throw new UsageError('bad-combination', 'Cannot take large pages: they go with nested paging, --shadow …,ept');
     const { hostLimit } = options;
-    const maxPages = hostLimit === undefined ? undefined : Math.floor(parseNumber(hostLimit) / PAGE_SIZE);
+    const maxPages = hostLimit === undefined ? undefined : pagesOf(hostLimit);
     const host = new HostMemory(maxPages === undefined ? {} : { maxPages });
     // A limit is there to be met: more is promised than the host has.
     this.backing = new HostBacking(host, maxPages === undefined ? {} : { policy: 'to-be-decided' });
@@ -79,4 +79,14 @@ export class OwnHost {
   close(): void {
     for (const memory of this.#neighbours) memory.close();
   }
+}
+
+/** @throws UsageError for less than a page */
+function pagesOf(limit: string): number {
+  const pages = Math.floor(parseNumber(limit) / PAGE_SIZE);
+  if (pages > 0) return pages;
+  throw new UsageError(
+    'usage',
+    `Cannot limit the host's memory to ${limit}: expected at least a page, ${PAGE_SIZE} bytes`,
+  );
 }
