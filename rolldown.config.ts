@@ -9,7 +9,7 @@ export default defineConfig({
   input: {
     savkit: 'dist/cli/main.js',
     worker: 'dist/src/saved-state/threads/worker.js',
-    'scan-worker': 'dist/migrations/guests/scan-worker.js',
+    'scan-worker': 'dist/migrations/guests/memory/scan-worker.js',
   },
   platform: 'node',
   resolve: { alias: { 'string-width': fileURLToPath(new URL('dist/cli/text/text-width.js', import.meta.url)) } },

@@ -2,7 +2,7 @@ import type { Widths } from '../binary/cursor.ts';
 import { END_OF_LIST } from '../binary/markers.ts';
 import { Writer } from '../binary/writer.ts';
 import { PAGE_SIZE } from '../sizes.ts';
-import type { ContainerWriter } from '../ssm/container-writer.ts';
+import type { ContainerWriter } from '../ssm/writing/container-writer.ts';
 import type { PgmBasic } from './head.ts';
 import { writeBasic } from './head-writer.ts';
 import { ramRange, rangeDescription } from './layouts.ts';

@@ -1,7 +1,7 @@
 import type { Widths } from '../binary/cursor.ts';
 import { PAGE_SIZE } from '../sizes.ts';
-import type { ContainerWriter } from '../ssm/container-writer.ts';
 import { Encoding } from '../ssm/segments.ts';
+import type { ContainerWriter } from '../ssm/writing/container-writer.ts';
 import type { PgmBasic, PgmConfig } from './head.ts';
 import { writeBasic, writeConfig } from './head-writer.ts';
 import type { PageBatch } from './page-batch.ts';

@@ -13,7 +13,7 @@ import {
 import { readStrictly } from '../testing/container-reading.ts';
 import { MemorySink } from '../testing/memory-sink.ts';
 import type { ContainerFormat } from './container.ts';
-import { createContainer } from './create-container.ts';
+import { createContainer } from './writing/create-container.ts';
 
 // The worked examples of the format notes: whole files, known by length and SHA-256. The test puts them together by
 // hand; readers then have to find in them what they hold.

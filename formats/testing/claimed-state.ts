@@ -4,7 +4,7 @@ import { NIL_GC_PHYS } from '../pgm/layouts.ts';
 import { PgmPassWriter } from '../pgm/pgm-writer.ts';
 import { NEWEST_PGM } from '../pgm/versions.ts';
 import { KIB, MIB } from '../sizes.ts';
-import { createContainer } from '../ssm/create-container.ts';
+import { createContainer } from '../ssm/writing/create-container.ts';
 import { MemorySink } from './memory-sink.ts';
 
 /** A unit of one byte over and over: next to nothing in the file. */

@@ -1,8 +1,8 @@
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { HashBatch, PageHashes, pageOffsets } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
+import type { RamFiles } from './memory/ram-files.ts';
 import type { QemuSource } from './qemu-source.ts';
-import type { RamFiles } from './ram-files.ts';
 
 /** Pages copied at a time: 1 MiB. */
 const BATCH = 256;

@@ -21,9 +21,9 @@ import { Pair } from '../testing/pair.ts';
 import type { PlainMachine } from '../testing/plain-machine.ts';
 import { copyGuest } from './copy-guest.ts';
 import { learnFacts } from './guest-facts.ts';
-import { MemoryScan } from './memory-scan.ts';
+import { MemoryScan } from './memory/memory-scan.ts';
+import { RamFiles } from './memory/ram-files.ts';
 import { QemuSource } from './qemu-source.ts';
-import { RamFiles } from './ram-files.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-guests-'));
 const ram = join(folder, 'ram');

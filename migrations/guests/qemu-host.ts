@@ -12,11 +12,11 @@ import { MigrationError } from '../wire/migration-error.ts';
 import { describeGuest, ramPathOf, writableDisks } from './describe-guest.ts';
 import { type GuestFacts, learnFacts } from './guest-facts.ts';
 import { isLeftOut } from './hindrances.ts';
+import { RamFiles } from './memory/ram-files.ts';
 import { checkMemoryIsFree, emptyMemory, memoryPaths } from './memory-in-use.ts';
 import { setForDevicesOnly } from './migration-settings.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 import { QemuTarget } from './qemu-target.ts';
-import { RamFiles } from './ram-files.ts';
 import { targetOptions } from './target-command.ts';
 
 /** Share of the free memory that a guest may take. */

@@ -11,9 +11,9 @@ import { cancelSave, saveDevices } from './device-stream.ts';
 import { DiskMirror } from './disk-mirror.ts';
 import type { GuestFacts } from './guest-facts.ts';
 import { endsSoon } from './guest-process.ts';
-import { GuestRam } from './guest-ram.ts';
+import { GuestRam } from './memory/guest-ram.ts';
+import { RamFiles } from './memory/ram-files.ts';
 import { type FormerSettings, putBack, setForDevicesOnly } from './migration-settings.ts';
-import { RamFiles } from './ram-files.ts';
 
 /** QEMU's stop, and its devices, as long as none was measured, in ms: 0.5–2 and 5–50 were seen. */
 const GUESSED_DEVICES_MS = 50;

@@ -5,9 +5,9 @@ import { isPgm, PgmReader } from '../../formats/pgm/pgm-reader.ts';
 import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
 import { LOW_HOLE_END, LOW_HOLE_START } from '../../formats/pgm/ranges.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
-import { createContainer } from '../../formats/ssm/create-container.ts';
 import { openContainer } from '../../formats/ssm/open.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
+import { createContainer } from '../../formats/ssm/writing/create-container.ts';
 import { copyPayload } from '../saved-state/convert/copy-payload.ts';
 import { MixedPages } from './mixed-pages.ts';
 

@@ -8,8 +8,8 @@ import { PgmPassWriter } from '../../formats/pgm/pgm-writer.ts';
 import { DEFAULT_RAM_HOLE, LOW_HOLE_END, LOW_HOLE_START, ramLayout } from '../../formats/pgm/ranges.ts';
 import { pgmVersion } from '../../formats/pgm/versions.ts';
 import { FOUR_GIB, PAGE_SIZE } from '../../formats/sizes.ts';
-import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
-import { createContainer } from '../../formats/ssm/create-container.ts';
+import type { ContainerWriter } from '../../formats/ssm/writing/container-writer.ts';
+import { createContainer } from '../../formats/ssm/writing/create-container.ts';
 import { MixedPages, type PageGenerator } from './mixed-pages.ts';
 
 const CPU = { a20Enabled: true, a20Mask: NIL_GC_PHYS, guestMode: 1, paePds: Array<bigint>(4).fill(NIL_GC_PHYS) };

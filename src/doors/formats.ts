@@ -46,11 +46,11 @@ export type {
   Release,
   UnitHeader,
 } from '../../formats/ssm/container.ts';
-export type { Compression } from '../../formats/ssm/container-writer.ts';
 export type { DirectoryEntry } from '../../formats/ssm/layouts.ts';
 export { openContainer } from '../../formats/ssm/open.ts';
 export { PayloadReader } from '../../formats/ssm/payload.ts';
 export { Encoding } from '../../formats/ssm/segments.ts';
+export type { Compression } from '../../formats/ssm/writing/container-writer.ts';
 export type { GuestClock } from '../../formats/units/chipset/mc146818.ts';
 export type { PciDevice } from '../../formats/units/chipset/pci.ts';
 export type { PciSlot } from '../../formats/units/chipset/pci-bus.ts';

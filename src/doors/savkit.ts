@@ -16,8 +16,6 @@ export { type ByteSource, bufferSource, openFile, streamSource, withBeside } fro
 export { type PageBatch, PageKind } from '../../formats/pgm/page-batch.ts';
 export type { PageSink } from '../../formats/pgm/page-sink.ts';
 export { type CheckReport, check } from '../saved-state/check/check.ts';
-export { machineOf } from '../saved-state/check/machine-facts.ts';
-export { readSettings } from '../saved-state/check/settings.ts';
 export { diffStates, type StateDiff } from '../saved-state/compare/diff.ts';
 export { type ConvertReport, convert } from '../saved-state/convert/convert.ts';
 export { describeState, type StateDescription } from '../saved-state/describe/describe.ts';
@@ -29,6 +27,8 @@ export { extractToStream } from '../saved-state/extract/extract-stream.ts';
 export { inspectState, type StateInspection } from '../saved-state/families/inspect-state.ts';
 export { readState } from '../saved-state/families/read-state.ts';
 export { type StateReport, verifyState } from '../saved-state/families/verify-state.ts';
+export { machineOf } from '../saved-state/machine-facts/machine-facts.ts';
+export { readSettings } from '../saved-state/machine-facts/settings.ts';
 export { compareWithManifest, type ManifestReport } from '../saved-state/manifest/compare-manifest.ts';
 export { type Manifest, makeManifest } from '../saved-state/manifest/manifest.ts';
 export { decodeManifest, encodeManifest } from '../saved-state/manifest/manifest-file.ts';

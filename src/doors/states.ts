@@ -9,7 +9,6 @@ export type { OnDamage, Pass } from '../../formats/errors.ts';
 export type { OutputOptions } from '../../formats/files/output-place.ts';
 export type { FileSink, ReadableSink, SeekableSink } from '../../formats/files/sink.ts';
 export type { CheckOptions, LoadForecast } from '../saved-state/check/check.ts';
-export type { Chipset, MachineFacts, VgaModel } from '../saved-state/check/machine-facts.ts';
 export { parseRelease, type ReleaseNumbers } from '../saved-state/check/unit-versions.ts';
 export type { DiffOptions, PageDifference, RangeDifference } from '../saved-state/compare/diff.ts';
 export type { ConvertRun } from '../saved-state/convert/convert.ts';
@@ -36,6 +35,7 @@ export type { StateVerdict, VerifyStateOptions } from '../saved-state/families/v
 export type { PageSpan } from '../saved-state/hashing/span-hashes.ts';
 export { deriveLayout, type MachineLayout, parseLayout, printLayout } from '../saved-state/layout/machine-layout.ts';
 export { memoryMap } from '../saved-state/layout/memory-map.ts';
+export type { Chipset, MachineFacts, VgaModel } from '../saved-state/machine-facts/machine-facts.ts';
 export type { ManifestOptions, ManifestRange, ManifestUnit } from '../saved-state/manifest/manifest.ts';
 export type { ManifestEncoding } from '../saved-state/manifest/manifest-file.ts';
 export type {

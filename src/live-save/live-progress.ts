@@ -1,5 +1,5 @@
 import type { Pass } from '../../formats/errors.ts';
-import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
+import type { ContainerWriter } from '../../formats/ssm/writing/container-writer.ts';
 import { writeLiveControl } from '../../formats/units/machine/live-control.ts';
 
 /**

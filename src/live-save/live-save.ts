@@ -1,8 +1,8 @@
 import { InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import type { ByteSink } from '../../formats/files/sink.ts';
 import { KIB, PAGE_SIZE } from '../../formats/sizes.ts';
-import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
-import { createContainer } from '../../formats/ssm/create-container.ts';
+import type { ContainerWriter } from '../../formats/ssm/writing/container-writer.ts';
+import { createContainer } from '../../formats/ssm/writing/create-container.ts';
 import { livePassOf } from '../../formats/units/table.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
 import type { LoadedUnit, Machine } from '../machine/machine.ts';

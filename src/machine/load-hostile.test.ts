@@ -6,7 +6,7 @@ import { SavkitError } from '../../formats/errors.ts';
 import { bufferSource, streamSource } from '../../formats/files/source.ts';
 import { PageKind } from '../../formats/pgm/page-batch.ts';
 import { GIB, MIB, PAGE_SIZE } from '../../formats/sizes.ts';
-import { createContainer } from '../../formats/ssm/create-container.ts';
+import { createContainer } from '../../formats/ssm/writing/create-container.ts';
 import { stateWith } from '../../formats/testing/claimed-state.ts';
 import { MemorySink } from '../../formats/testing/memory-sink.ts';
 import { STATES_FOLDER } from '../testing/states.ts';

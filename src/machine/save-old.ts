@@ -3,7 +3,7 @@ import type { PageRun } from '../../formats/pgm/old-ranges.ts';
 import { OldPgmWriter } from '../../formats/pgm/old-writer.ts';
 import type { PgmVersion } from '../../formats/pgm/versions.ts';
 import { type GuestPhys, PAGE_SIZE } from '../../formats/sizes.ts';
-import type { ContainerWriter } from '../../formats/ssm/container-writer.ts';
+import type { ContainerWriter } from '../../formats/ssm/writing/container-writer.ts';
 import { offsetInChunk } from '../gmm/page-id.ts';
 import type { GuestMemory } from '../pgm/guest-memory.ts';
 import { type OldPages, type OldRangeToWrite, OldUnitWriter } from '../saved-state/old/old-unit.ts';

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const FLOORS = ['formats', 'src', 'migrations', 'cli'];
 /** More files side by side than this are no room any more, but a hall. */
-const MOST_FILES = 24;
+const MOST_FILES = 22;
 const NOT_SHIPPED = /\.(test|bench|campaign)\.ts$|\/(testing|bench|assembly)\//;
 
 /** Doors for scripts, and tools of this repository. */

@@ -6,7 +6,7 @@ import type { Argv } from 'yargs';
 import { EnvironmentError, UsageError } from '../../../formats/errors.ts';
 import { chunksOf } from '../../../formats/files/source.ts';
 import { type DonorMachine, donorScript, readDonorMachine } from '../../../src/saved-state/adapt/donor-script.ts';
-import { SETTINGS_LIMIT } from '../../../src/saved-state/check/settings.ts';
+import { SETTINGS_LIMIT } from '../../../src/saved-state/machine-facts/settings.ts';
 import { verify } from '../../../src/saved-state/verify/verify.ts';
 import { readSmallText, withInput } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';

@@ -7,10 +7,10 @@ import {
   type StateFate,
   settingsIn,
 } from '../../../src/saved-state/check/check-machine.ts';
-import type { MachineFacts } from '../../../src/saved-state/check/machine-facts.ts';
-import { SETTINGS_LIMIT } from '../../../src/saved-state/check/settings.ts';
-import { type MachineHistory, momentOf, readHistory } from '../../../src/saved-state/check/snapshots.ts';
 import type { ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
+import type { MachineFacts } from '../../../src/saved-state/machine-facts/machine-facts.ts';
+import { SETTINGS_LIMIT } from '../../../src/saved-state/machine-facts/settings.ts';
+import { type MachineHistory, momentOf, readHistory } from '../../../src/saved-state/machine-facts/snapshots.ts';
 import { readHost } from '../../io/host-cpuid.ts';
 import { readSmallText } from '../../io/input.ts';
 import { ExitCode, gravest } from '../../process/exit-codes.ts';

@@ -1,7 +1,7 @@
 import type { Cursor } from '../../binary/cursor.ts';
 import { type Pass, UnsupportedError } from '../../errors.ts';
-import type { ContainerWriter } from '../../ssm/container-writer.ts';
 import { LIVE_CONTROL } from '../../ssm/layouts.ts';
+import type { ContainerWriter } from '../../ssm/writing/container-writer.ts';
 import { type UnitRow, whole } from '../codec/unit-row.ts';
 
 /**

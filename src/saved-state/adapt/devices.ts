@@ -3,7 +3,7 @@ import type { PciSlot } from '../../../formats/units/chipset/pci-bus.ts';
 import { pciInstance, pciName } from '../../../formats/units/chipset/pci-ids.ts';
 import { hpetCodec } from '../../../formats/units/chipset/timers.ts';
 import { pdmCodec } from '../../../formats/units/machine/pdm.ts';
-import type { MachineFacts } from '../check/machine-facts.ts';
+import type { MachineFacts } from '../machine-facts/machine-facts.ts';
 import type { SavedState } from '../reading/state.ts';
 import { type Merge, refused } from './merge.ts';
 

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { FormatError } from '../../../formats/errors.ts';
-import { machineElement } from '../check/settings.ts';
-import { child, children, parseSettings, textOf } from '../check/settings-xml.ts';
+import { machineElement } from '../machine-facts/settings.ts';
+import { child, children, parseSettings, textOf } from '../machine-facts/settings-xml.ts';
 
 /** What has to be known of a machine to make a donor of it. */
 export interface DonorMachine {

@@ -4,7 +4,7 @@ import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { type UnitHeader, unitLabel } from '../../../formats/ssm/container.ts';
 import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import { mmCodec } from '../../../formats/units/machine/codecs.ts';
-import { type MachineFacts, machineOf } from '../check/machine-facts.ts';
+import { type MachineFacts, machineOf } from '../machine-facts/machine-facts.ts';
 import { type CollectedState, collectUnits } from '../reading/collect-units.ts';
 import { mergeBus } from './bus.ts';
 import type { Change } from './change.ts';

@@ -7,8 +7,8 @@ import { type PdmDevice, pdmCodec } from '../../../formats/units/machine/pdm.ts'
 import { rowOf } from '../../../formats/units/table.ts';
 import { isUnitOf } from '../check/compare-devices.ts';
 import { compareMachines } from '../check/compare-machines.ts';
-import { ACPI_ROM, HOST_SERVICES, IN_SETTINGS, VGA_ROM } from '../check/device-names.ts';
-import { type MachineFacts, machineOf } from '../check/machine-facts.ts';
+import { ACPI_ROM, HOST_SERVICES, IN_SETTINGS, VGA_ROM } from '../machine-facts/device-names.ts';
+import { type MachineFacts, machineOf } from '../machine-facts/machine-facts.ts';
 import type { CollectedState } from '../reading/collect-units.ts';
 import { placesOf } from './devices.ts';
 import { decoded, refused } from './merge.ts';

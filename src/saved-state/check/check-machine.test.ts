@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { STATES_FOLDER } from '../../testing/states.ts';
+import { momentOf, readHistory } from '../machine-facts/snapshots.ts';
 import { checkHistory, settingsIn } from './check-machine.ts';
-import { momentOf, readHistory } from './snapshots.ts';
 
 // Settings that 7.2.22 wrote: a snapshot of an ICH9 machine with two CPUs, then two of what was made of that machine.
 const text = readFileSync(join(STATES_FOLDER, '../machines/snapshots.vbox'), 'utf8');

@@ -2,9 +2,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { EnvironmentError } from '../../../formats/errors.ts';
 import { openFile } from '../../../formats/files/source.ts';
+import type { MachineHistory, SavedMoment } from '../machine-facts/snapshots.ts';
 import { verify } from '../verify/verify.ts';
 import { type CheckOptions, check, type LoadForecast } from './check.ts';
-import type { MachineHistory, SavedMoment } from './snapshots.ts';
 
 /** `fits-so-far`: nothing that could be judged keeps it from loading; `orphaned`: no snapshot names it. */
 export type StateFate = 'none' | 'missing' | 'unreadable' | 'damaged' | 'refused' | 'fits' | 'fits-so-far' | 'orphaned';

@@ -11,9 +11,9 @@ import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { convert } from '../convert/convert.ts';
 import { inspect } from '../describe/inspect.ts';
+import { type MachineFacts, machineOf } from '../machine-facts/machine-facts.ts';
+import { readSettings } from '../machine-facts/settings.ts';
 import { check } from './check.ts';
-import { type MachineFacts, machineOf } from './machine-facts.ts';
-import { readSettings } from './settings.ts';
 import { parseRelease, type ReleaseNumbers, releaseName, UNIT_VERSIONS, versionsReadBy } from './unit-versions.ts';
 
 const plain = readFileSync(join(STATES_FOLDER, 'own-long.sav'));

@@ -4,6 +4,7 @@ import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { FOOTER_SIZE } from '../../../formats/ssm/v2-tail.ts';
 import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import type { Cpum } from '../../../formats/units/cpu/cpum.ts';
+import { type MachineFacts, machineOf } from '../machine-facts/machine-facts.ts';
 import type { Finding } from '../reading/findings.ts';
 import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
 import type { SavedState, UnitSummary } from '../reading/state.ts';
@@ -12,7 +13,6 @@ import { verify } from '../verify/verify.ts';
 import { compareHost, compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
 import type { Difference } from './difference.ts';
-import { type MachineFacts, machineOf } from './machine-facts.ts';
 import { type ReleaseNumbers, releaseName } from './unit-versions.ts';
 
 /** What is checked, and who is told. */

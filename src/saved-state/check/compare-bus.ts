@@ -1,8 +1,8 @@
 import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts';
 import { hex } from '../../../formats/errors.ts';
 import { isNetworkCard, pciName, pciVendor, VMWARE } from '../../../formats/units/chipset/pci-ids.ts';
+import type { MachineFacts } from '../machine-facts/machine-facts.ts';
 import type { Comparison } from './comparison.ts';
-import type { MachineFacts } from './machine-facts.ts';
 import { pciPlace } from './pci-places.ts';
 
 /** The chipset's own unit: one of another chipset is not known to the machine. */

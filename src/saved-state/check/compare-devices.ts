@@ -1,9 +1,9 @@
 import { entryOf } from '../../../formats/entry-of.ts';
 import type { PdmDevice } from '../../../formats/units/machine/pdm.ts';
+import { DEVICES_OF_UNIT, IN_SETTINGS, UNITS_OF_THE_VMM } from '../machine-facts/device-names.ts';
+import type { MachineFacts } from '../machine-facts/machine-facts.ts';
 import { BUSES, compareBus } from './compare-bus.ts';
 import type { Comparison } from './comparison.ts';
-import { DEVICES_OF_UNIT, IN_SETTINGS, UNITS_OF_THE_VMM } from './device-names.ts';
-import type { MachineFacts } from './machine-facts.ts';
 import { isOnPci } from './pci-places.ts';
 
 /** Compares which devices there are: the bus first, then each unit, then the list of devices. */

@@ -1,4 +1,6 @@
 import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
+import { HOST_SERVICES } from '../machine-facts/device-names.ts';
+import type { MachineFacts } from '../machine-facts/machine-facts.ts';
 import type { SavedState } from '../reading/state.ts';
 import { compareConfigs } from './compare-configs.ts';
 import { compareCpuid } from './compare-cpuid.ts';
@@ -7,9 +9,7 @@ import { compareDevices } from './compare-devices.ts';
 import { compareGraphics } from './compare-graphics.ts';
 import { compareMemory } from './compare-memory.ts';
 import { Comparison } from './comparison.ts';
-import { HOST_SERVICES } from './device-names.ts';
 import type { Difference } from './difference.ts';
-import type { MachineFacts } from './machine-facts.ts';
 
 // Each rule was tried with the loader of 7.2.22 (npm run campaign -- virtualbox). It stops at the first difference, in
 // the order of the units.

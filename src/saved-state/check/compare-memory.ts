@@ -1,7 +1,7 @@
 import { hex } from '../../../formats/errors.ts';
 import { MIB } from '../../../formats/sizes.ts';
+import { EFI_ROMS, HYPERV_MEMORY } from '../machine-facts/device-names.ts';
 import type { Comparison } from './comparison.ts';
-import { EFI_ROMS, HYPERV_MEMORY } from './device-names.ts';
 
 /** Compares RAM, ROMs and memory of devices, as the loaders of mm and pgm do. */
 export function compareMemory(comparison: Comparison): void {

@@ -2,10 +2,10 @@ import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts'
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { pgmVersion } from '../../../formats/pgm/versions.ts';
 import { LIVE_CONTROL_UNIT } from '../../../formats/units/machine/live-control.ts';
+import { STUBS } from '../machine-facts/device-names.ts';
 import type { Finding } from '../reading/findings.ts';
 import { INCOMPLETE_UNIT } from '../reading/incomplete-unit.ts';
 import type { SavedState, UnitSummary } from '../reading/state.ts';
-import { STUBS } from './device-names.ts';
 import type { Difference } from './difference.ts';
 import {
   CONTAINER_READERS,

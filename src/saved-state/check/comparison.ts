@@ -1,8 +1,8 @@
 import type { DifferenceCode } from '../../../formats/codes/difference-codes.ts';
+import type { MachineFacts } from '../machine-facts/machine-facts.ts';
 import type { Finding } from '../reading/findings.ts';
 import type { SavedState } from '../reading/state.ts';
 import type { Difference } from './difference.ts';
-import type { MachineFacts } from './machine-facts.ts';
 
 /** A state, the machine that it was saved from, and the one that is to load it; collects in what they differ. */
 export class Comparison {

@@ -1,6 +1,6 @@
 import { entryOf } from '../../../formats/entry-of.ts';
 import { isNetworkCard, NETWORK_CARD_PLACES, SERVER_CARD } from '../../../formats/units/chipset/pci-ids.ts';
-import type { Chipset } from './machine-facts.ts';
+import type { Chipset } from '../machine-facts/machine-facts.ts';
 
 /**
  * Device and function on the first PCI bus, 8 × device + function, as machines of 7.2.22 have them (units-compared.md).

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { bufferSource } from '../../../formats/files/source.ts';
 import { inspect } from '../describe/inspect.ts';
+import { machineOf } from '../machine-facts/machine-facts.ts';
 import { check } from './check.ts';
-import { machineOf } from './machine-facts.ts';
 import { REAL_ANSWERS, REAL_STATES, realSettings, realState } from './testing/real-machines.ts';
 
 describe('check() of machines of 7.2.22', () => {

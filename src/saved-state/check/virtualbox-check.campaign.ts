@@ -8,8 +8,8 @@ import { joinUnits, splitUnits } from '../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../testing/states.ts';
 import { Score, VirtualBox } from '../../testing/virtualbox.ts';
 import { convert } from '../convert/convert.ts';
+import { readSettings } from '../machine-facts/settings.ts';
 import { check } from './check.ts';
-import { readSettings } from './settings.ts';
 
 // npm run campaign -- virtualbox-check: what check foretells must be what the real VirtualBox answers. Makes a machine
 // like that of the bundled states, changes it, or the state, and compares code and unit. Needs mkown.sh; takes two

@@ -1,7 +1,7 @@
 import { KIB } from '../../../formats/sizes.ts';
 import type { Container } from '../../../formats/ssm/container.ts';
-import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
 import { Encoding, type SegmentTable } from '../../../formats/ssm/segments.ts';
+import type { ContainerWriter } from '../../../formats/ssm/writing/container-writer.ts';
 
 /** The most that a container writer takes at once. */
 const PIECE = 64 * KIB;

@@ -6,7 +6,7 @@ import { PageKind } from '../../../formats/pgm/page-batch.ts';
 import { DEFAULT_RAM_HOLE } from '../../../formats/pgm/ranges.ts';
 import { type PgmVersion, pgmVersion, SINCE_BALLOON_COUNT, SINCE_PAE_PDS } from '../../../formats/pgm/versions.ts';
 import type { ContainerFormat } from '../../../formats/ssm/container.ts';
-import type { Compression } from '../../../formats/ssm/container-writer.ts';
+import type { Compression } from '../../../formats/ssm/writing/container-writer.ts';
 import type { MachineLayout } from '../layout/machine-layout.ts';
 import { ramConfigOf } from '../layout/memory-map.ts';
 import type { PgmSummary, SavedState } from '../reading/state.ts';

@@ -1,6 +1,6 @@
 import type { CpuidPart, CpuidRegisters } from '../../../formats/units/cpu/cpuid-leaves.ts';
-import { machineOf } from '../check/machine-facts.ts';
 import { flagsOfBits } from '../host/cpu-flags.ts';
+import { machineOf } from '../machine-facts/machine-facts.ts';
 import type { SavedState } from '../reading/state.ts';
 
 /** The machine that a state was saved from, as far as its units tell. */

@@ -10,7 +10,7 @@ import {
 import type { OldPgmWriter } from '../../../formats/pgm/old-writer.ts';
 import type { PgmVersion } from '../../../formats/pgm/versions.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
+import type { ContainerWriter } from '../../../formats/ssm/writing/container-writer.ts';
 
 /** A RAM range of versions 6 to 9 that is to be written: its pages by runs of one type. */
 export type OldRangeToWrite<Run extends PageRun> = Omit<OldRange, 'index' | 'runs'> & { runs: readonly Run[] };

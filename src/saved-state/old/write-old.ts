@@ -7,7 +7,7 @@ import { isMmio2, isRam, type PageBatch, PageKind } from '../../../formats/pgm/p
 import { ramLayout } from '../../../formats/pgm/ranges.ts';
 import type { PgmVersion } from '../../../formats/pgm/versions.ts';
 import { FOUR_GIB, PAGE_SIZE } from '../../../formats/sizes.ts';
-import type { ContainerWriter } from '../../../formats/ssm/container-writer.ts';
+import type { ContainerWriter } from '../../../formats/ssm/writing/container-writer.ts';
 import { ImageSink } from '../extract/image-sink.ts';
 import type { MachineLayout } from '../layout/machine-layout.ts';
 import { NOWHERE, type Placement } from '../layout/placement.ts';

@@ -1,5 +1,5 @@
 import { FormatError } from '../../../formats/errors.ts';
-import { child, children, type Element, flag, number, parseSettings, textOf } from '../check/settings-xml.ts';
+import { child, children, type Element, flag, number, parseSettings, textOf } from '../machine-facts/settings-xml.ts';
 import { readDomain } from '../qemu/libvirt-domain.ts';
 import { apicsOf, type GuestDevice, type GuestSettings, type MemorySettings } from './guest-settings.ts';
 

@@ -1,5 +1,5 @@
 import { FormatError } from '../../../formats/errors.ts';
-import { child, children, type Element, number, parseSettings, textOf } from '../check/settings-xml.ts';
+import { child, children, type Element, number, parseSettings, textOf } from '../machine-facts/settings-xml.ts';
 
 /** What libvirt's settings of a domain tell of its machine. */
 export interface LibvirtDomain {

@@ -6,8 +6,8 @@ import { copyBytes, returnBuffer, takeBuffer } from '../../../formats/kernels/ar
 import { INPUT_SLACK } from '../../../formats/kernels/lzf.ts';
 import type { PageBatch } from '../../../formats/pgm/page-batch.ts';
 import { MIB, PAGE_SIZE } from '../../../formats/sizes.ts';
-import { BlockEncoder } from '../../../formats/ssm/block-encoder.ts';
 import { Encoding } from '../../../formats/ssm/segments.ts';
+import { BlockEncoder } from '../../../formats/ssm/writing/block-encoder.ts';
 import { NOWHERE } from '../layout/placement.ts';
 import type { PageJob } from './page-job.ts';
 

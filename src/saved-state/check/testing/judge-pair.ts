@@ -1,7 +1,7 @@
 import { bufferSource } from '../../../../formats/files/source.ts';
 import type { Score } from '../../../testing/virtualbox.ts';
+import { readSettings } from '../../machine-facts/settings.ts';
 import { check } from '../check.ts';
-import { readSettings } from '../settings.ts';
 import type { Answer } from './machine-park.ts';
 
 /**

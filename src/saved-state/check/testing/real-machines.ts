@@ -4,8 +4,8 @@ import { inflateRawSync } from 'node:zlib';
 import type { UnitSpec } from '../../../../formats/testing/container-builder.ts';
 import { joinUnits, splitUnits } from '../../../testing/state-surgery.ts';
 import { STATES_FOLDER } from '../../../testing/states.ts';
-import type { MachineFacts } from '../machine-facts.ts';
-import { readSettings } from '../settings.ts';
+import type { MachineFacts } from '../../machine-facts/machine-facts.ts';
+import { readSettings } from '../../machine-facts/settings.ts';
 
 // Machines of 7.2.22 with their settings and, where a state was saved from them, its units; and what 7.2.22 answered
 // when such a state was given to another machine. Their memory is that of the bundled state, which has the same size.

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
-import type { PageHashes } from '../machine/page-hashes.ts';
-import { PageSet } from '../machine/page-set.ts';
+import type { PageHashes } from '../../machine/page-hashes.ts';
+import { PageSet } from '../../machine/page-set.ts';
 import type { RamFiles } from './ram-files.ts';
 import { type ScanOrder, type ScanWork, scanChunks } from './scan-chunks.ts';
 

@@ -1,4 +1,4 @@
-import type { PageHashes } from '../machine/page-hashes.ts';
+import type { PageHashes } from '../../machine/page-hashes.ts';
 import { MemoryScan } from './memory-scan.ts';
 import type { RamFiles } from './ram-files.ts';
 

@@ -1,10 +1,8 @@
-import { crc32 } from '../binary/crc32.ts';
-import type { Struct } from '../binary/struct.ts';
-import { Writer } from '../binary/writer.ts';
-import type { ByteSink } from '../files/sink.ts';
-import { KIB } from '../sizes.ts';
-import { BLOCK, BlockEncoder } from './block-encoder.ts';
-import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
+import { crc32 } from '../../binary/crc32.ts';
+import type { Struct } from '../../binary/struct.ts';
+import { Writer } from '../../binary/writer.ts';
+import type { ByteSink } from '../../files/sink.ts';
+import { KIB } from '../../sizes.ts';
 import {
   DIRECTORY_MAGIC,
   directoryEntry,
@@ -20,10 +18,12 @@ import {
   termRecord,
   UNIT_MAGIC,
   unitHeaderV2,
-} from './layouts.ts';
+} from '../layouts.ts';
+import { RECORD_FLAGS, RecordType } from '../record-scanner.ts';
+import { Encoding } from '../segments.ts';
+import { BLOCK, BlockEncoder } from './block-encoder.ts';
+import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
 import { OutputBuffer } from './output-buffer.ts';
-import { RECORD_FLAGS, RecordType } from './record-scanner.ts';
-import { Encoding } from './segments.ts';
 
 /**
  * Items up to this size are gathered in a buffer of `BLOCK` bytes, which is written as one RAW record. Source: SSM.cpp,

@@ -1,4 +1,4 @@
-import type { ContainerFormat, ContainerHeader, UnitHeader } from './container.ts';
+import type { ContainerFormat, ContainerHeader, UnitHeader } from '../container.ts';
 
 /** What a unit's header is written from. */
 export type NewUnit = Pick<UnitHeader, 'name' | 'instance' | 'version' | 'pass'>;

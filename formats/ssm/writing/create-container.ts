@@ -1,6 +1,6 @@
-import { UnsupportedError } from '../errors.ts';
-import type { ByteSink, SeekableSink } from '../files/sink.ts';
-import type { ContainerFormat } from './container.ts';
+import { UnsupportedError } from '../../errors.ts';
+import type { ByteSink, SeekableSink } from '../../files/sink.ts';
+import type { ContainerFormat } from '../container.ts';
 import type { Compression, ContainerWriter, NewContainer } from './container-writer.ts';
 import { V1Writer } from './v1-writer.ts';
 import { V2Writer } from './v2-writer.ts';

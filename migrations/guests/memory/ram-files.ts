@@ -1,8 +1,8 @@
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
-import { EnvironmentError } from '../../formats/errors.ts';
-import { PAGE_SIZE } from '../../formats/sizes.ts';
-import type { QemuDescription } from '../machine/description.ts';
-import { MigrationError } from '../wire/migration-error.ts';
+import { EnvironmentError } from '../../../formats/errors.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import type { QemuDescription } from '../../machine/description.ts';
+import { MigrationError } from '../../wire/migration-error.ts';
 
 /** Where the pages of a region are. */
 export interface RamPlace {

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { UnsupportedError } from '../errors.ts';
-import { bufferSource } from '../files/source.ts';
-import { MemorySink } from '../testing/memory-sink.ts';
-import type { ContainerFormat } from './container.ts';
+import { UnsupportedError } from '../../errors.ts';
+import { bufferSource } from '../../files/source.ts';
+import { MemorySink } from '../../testing/memory-sink.ts';
+import type { ContainerFormat } from '../container.ts';
+import { openContainer } from '../open.ts';
+import { PayloadReader } from '../payload.ts';
 import type { ContainerWriter, NewContainer } from './container-writer.ts';
 import { createContainer } from './create-container.ts';
-import { openContainer } from './open.ts';
-import { PayloadReader } from './payload.ts';
 
 const header: NewContainer = {
   release: { major: 7, minor: 0, build: 10, revision: 158379 },

@@ -1,7 +1,6 @@
-import { Writer } from '../binary/writer.ts';
-import type { SeekableSink } from '../files/sink.ts';
-import { createLzfEncoder } from '../kernels/lzf.ts';
-import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
+import { Writer } from '../../binary/writer.ts';
+import type { SeekableSink } from '../../files/sink.ts';
+import { createLzfEncoder } from '../../kernels/lzf.ts';
 import {
   blockHeaderV1,
   END_MAGIC,
@@ -11,11 +10,12 @@ import {
   UNIT_MAGIC,
   unitHeaderV1,
   versionV12,
-} from './layouts.ts';
+} from '../layouts.ts';
+import { BLOCK_HEADER_SIZE, BLOCK_MAGIC, MAX_BLOCK_DATA, MAX_BLOCK_DECODED, ZipType } from '../rtzip.ts';
+import { Encoding } from '../segments.ts';
+import { V1_CRC_START, V1_UNIT_HEADER_SIZE, V11_HEADER_SIZE, V12_HEADER_SIZE } from '../v1-reader.ts';
+import type { Compression, ContainerWriter, NewContainer, NewUnit } from './container-writer.ts';
 import { OutputBuffer } from './output-buffer.ts';
-import { BLOCK_HEADER_SIZE, BLOCK_MAGIC, MAX_BLOCK_DATA, MAX_BLOCK_DECODED, ZipType } from './rtzip.ts';
-import { Encoding } from './segments.ts';
-import { V1_CRC_START, V1_UNIT_HEADER_SIZE, V11_HEADER_SIZE, V12_HEADER_SIZE } from './v1-reader.ts';
 import { fixed, NO_RELEASE } from './v2-writer.ts';
 
 /** Pieces up to this size are gathered before they are compressed. Source: zip.cpp, rtZipLZFCompress. */

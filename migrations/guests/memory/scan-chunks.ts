@@ -1,6 +1,6 @@
-import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
-import { PAGE_SIZE } from '../../formats/sizes.ts';
-import { HashBatch, pageOffsets } from '../machine/page-hashes.ts';
+import { returnBuffer, takeBuffer } from '../../../formats/kernels/arena.ts';
+import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { HashBatch, pageOffsets } from '../../machine/page-hashes.ts';
 import { RamFiles, type RamPlace } from './ram-files.ts';
 
 /** Pages read and hashed at a time: 256 KiB, which stay in the cache in between; a multiple of the bits of a word. */

@@ -1,7 +1,7 @@
-import { crc32, crcShift } from '../binary/crc32.ts';
-import type { ByteSink } from '../files/sink.ts';
-import { copyBytes, returnBuffer, takeBuffer } from '../kernels/arena.ts';
-import { KIB } from '../sizes.ts';
+import { crc32, crcShift } from '../../binary/crc32.ts';
+import type { ByteSink } from '../../files/sink.ts';
+import { copyBytes, returnBuffer, takeBuffer } from '../../kernels/arena.ts';
+import { KIB } from '../../sizes.ts';
 
 /** Bytes leave for the sink in pieces of about this size. */
 const FLUSH_SIZE = 512 * KIB;

@@ -1,6 +1,6 @@
-import { createLzfEncoder } from '../kernels/lzf.ts';
-import { isZero } from '../kernels/zero.ts';
-import { Encoding } from './segments.ts';
+import { createLzfEncoder } from '../../kernels/lzf.ts';
+import { isZero } from '../../kernels/zero.ts';
+import { Encoding } from '../segments.ts';
 
 /** What V2.0 writers cut large items into, and gather small ones to. Source: SSM.cpp, ssmR3DataWrite. */
 export const BLOCK = 4096;
