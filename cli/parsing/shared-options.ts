@@ -21,3 +21,18 @@ export const LIKE = {
   requiresArg: true,
   describe: 'Take the layout from this state of the same machine',
 } as const;
+
+/** Where a command writes. */
+export const outputTo = <const T extends string>(describe: T) =>
+  ({ type: 'string', alias: 'o', requiresArg: true, describe }) as const;
+
+export const OUTPUT = outputTo('File to write; - for stdout');
+
+/** Of commands that take one state. */
+export const FILE = { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' } as const;
+
+/** Of commands that take any number of files. */
+export const filesOf = <const T extends string>(describe: T) =>
+  ({ type: 'string', array: true, default: [] as string[], describe }) as const;
+
+export const FILES = filesOf('Saved states, or with -r folders; - for stdin');

@@ -11,7 +11,7 @@ import { verify } from '../../../src/saved-state/verify/verify.ts';
 import { readSmallText, withInput } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
-import { FORCE } from '../../parsing/shared-options.ts';
+import { FORCE, outputTo } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { line, lines, NO_TEXT } from '../../terminal/terminal-text.ts';
@@ -24,12 +24,7 @@ const builder = (argv: Argv) =>
       demandOption: true,
       describe: 'Settings file of the machine (NAME.vbox), or its folder',
     })
-    .option('output', {
-      type: 'string',
-      alias: 'o',
-      requiresArg: true,
-      describe: 'Where the donor goes. Default: NAME-donor.sav',
-    })
+    .option('output', outputTo('Where the donor goes. Default: NAME-donor.sav'))
     .option('run', { type: 'boolean', default: false, describe: 'Run the commands here, with sh and VBoxManage' })
     .option('force', FORCE)
     .example('$0 donor "VirtualBox VMs/box"', 'Commands that save the machine right after power-on')

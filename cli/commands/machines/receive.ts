@@ -8,7 +8,7 @@ import { withMetrics } from '../../metrics/metrics-server.ts';
 import { receiveMachine } from '../../migration/receive-machine.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
 import { command } from '../../parsing/options-of.ts';
-import { FORCE } from '../../parsing/shared-options.ts';
+import { FORCE, outputTo } from '../../parsing/shared-options.ts';
 import { SHADOW_TEXT } from '../../process/host-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { receiveFile } from '../../teleporter/receive-file.ts';
@@ -42,12 +42,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: `With --keep: machines on their way at a time; to others this side says that it is busy; default: ${DEFAULT_INCOMING}`,
     })
-    .option('output', {
-      type: 'string',
-      alias: 'o',
-      requiresArg: true,
-      describe: 'File to keep the machine in, which then does not run here',
-    })
+    .option('output', outputTo('File to keep the machine in, which then does not run here'))
     .option('password-file', {
       type: 'string',
       requiresArg: true,

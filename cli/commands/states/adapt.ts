@@ -9,7 +9,7 @@ import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
-import { FORCE } from '../../parsing/shared-options.ts';
+import { FORCE, OUTPUT } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -33,7 +33,7 @@ const builder = (argv: Argv) =>
         'Settings file of the machine (NAME.vbox), or its folder, instead of a donor; that does for most causes',
     })
     .option('host-cpuid', { ...HOST_CPUID_OPTION, implies: 'machine' })
-    .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write; - for stdout' })
+    .option('output', OUTPUT)
     .option('accept', {
       type: 'string',
       requiresArg: true,

@@ -14,6 +14,7 @@ import { fileCommand } from '../../many/command-of.ts';
 import type { FileCommand, FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
+import { filesOf } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -25,12 +26,10 @@ import { machineFor, runCheckMachine } from './check-machine.ts';
 
 const builder = (argv: Argv) =>
   withManyFiles(withCommonOptions(argv))
-    .positional('files', {
-      type: 'string',
-      array: true,
-      default: [],
-      describe: 'Saved states, or with -r folders; - for stdin. Left out: all that the machine and its snapshots name',
-    })
+    .positional(
+      'files',
+      filesOf('Saved states, or with -r folders; - for stdin. Left out: all that the machine and its snapshots name'),
+    )
     .option('machine', {
       type: 'string',
       requiresArg: true,

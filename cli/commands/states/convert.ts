@@ -21,7 +21,7 @@ import { withInto, withManyFiles } from '../../many/options.ts';
 import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
-import { FORCE, LAYOUT, LIKE } from '../../parsing/shared-options.ts';
+import { FORCE, filesOf, LAYOUT, LIKE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type Job,
@@ -59,12 +59,10 @@ const CONVERTERS: Record<StateFamily['name'], (source: ByteSource, job: Job, opt
 
 const builder = (argv: Argv) =>
   withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
-    .positional('files', {
-      type: 'string',
-      array: true,
-      default: [],
-      describe: 'Saved state and the file to write, - for stdin and stdout; with --into any number of states',
-    })
+    .positional(
+      'files',
+      filesOf('Saved state and the file to write, - for stdin and stdout; with --into any number of states'),
+    )
     .option('container', {
       type: 'string',
       choices: ['2.0', '1.2', '1.1'] as const,

@@ -14,6 +14,7 @@ import { withSource } from '../../io/input.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
+import { filesOf } from '../../parsing/shared-options.ts';
 import { surplusError } from '../../parsing/surplus.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, withCommonOptions } from '../../process/run-command.ts';
@@ -23,12 +24,7 @@ import { indent, line, lines, NO_TEXT, ownLines, type TerminalText } from '../..
 
 const builder = (argv: Argv) =>
   withManyFiles(withCommonOptions(argv))
-    .positional('files', {
-      type: 'string',
-      array: true,
-      default: [],
-      describe: 'Two saved states, one of them may be - for stdin; with --base any number of them',
-    })
+    .positional('files', filesOf('Two saved states, one of them may be - for stdin; with --base any number of them'))
     .option('base', {
       type: 'string',
       requiresArg: true,

@@ -21,7 +21,7 @@ import { withInto, withManyFiles } from '../../many/options.ts';
 import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { parseRange } from '../../parsing/range.ts';
-import { FORCE } from '../../parsing/shared-options.ts';
+import { FILES, FORCE, OUTPUT } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Outcome, threadsOf, withCommonOptions, withThreads } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';
@@ -30,18 +30,8 @@ import { line, lines, NO_TEXT, type TerminalText } from '../../terminal/terminal
 
 const builder = (argv: Argv) =>
   withInto(withManyFiles(withRamFile(withThreads(withCommonOptions(argv)))))
-    .positional('files', {
-      type: 'string',
-      array: true,
-      default: [],
-      describe: 'Saved states, or with -r folders; - for stdin',
-    })
-    .option('output', {
-      type: 'string',
-      alias: 'o',
-      requiresArg: true,
-      describe: 'File to write; - for stdout',
-    })
+    .positional('files', FILES)
+    .option('output', OUTPUT)
     .option('format', {
       choices: IMAGE_FORMATS,
       default: 'raw' as const,

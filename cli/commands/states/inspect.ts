@@ -7,6 +7,7 @@ import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
+import { FILES } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, withCommonOptions } from '../../process/run-command.ts';
 import { bad } from '../../terminal/styles.ts';
@@ -19,12 +20,7 @@ import { foreseenText } from '../../text/wake-text.ts';
 
 const builder = (argv: Argv) =>
   withManyFiles(withRamFile(withCommonOptions(argv)))
-    .positional('files', {
-      type: 'string',
-      array: true,
-      default: [],
-      describe: 'Saved states, or with -r folders; - for stdin',
-    })
+    .positional('files', FILES)
     .option('unit', {
       type: 'string',
       requiresArg: true,

@@ -10,7 +10,7 @@ import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
-import { FORCE } from '../../parsing/shared-options.ts';
+import { FILES, FORCE, OUTPUT } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
@@ -18,18 +18,8 @@ import { line, NO_TEXT } from '../../terminal/terminal-text.ts';
 
 const builder = (argv: Argv) =>
   withInto(withManyFiles(withRamFile(withCommonOptions(argv))))
-    .positional('files', {
-      type: 'string',
-      array: true,
-      default: [],
-      describe: 'Saved states, or with -r folders; - for stdin',
-    })
-    .option('output', {
-      type: 'string',
-      alias: 'o',
-      requiresArg: true,
-      describe: 'File to write; - for stdout',
-    })
+    .positional('files', FILES)
+    .option('output', OUTPUT)
     .option('format', {
       choices: ['json', 'msgpack'] as const,
       describe: 'Default: json, or msgpack for a name that ends so',

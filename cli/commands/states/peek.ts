@@ -7,6 +7,7 @@ import type { Peeked } from '../../../src/machine/edit.ts';
 import type { OpenedMachine } from '../../../src/machine/opened-machine.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
+import { FILE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { withMachine } from '../../process/load-machine.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -18,7 +19,7 @@ const MAX_LENGTH = 16 * MIB;
 
 const builder = (argv: Argv) =>
   withRamFile(withCommonOptions(argv))
-    .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .positional('file', FILE)
     .option('at', {
       type: 'string',
       demandOption: true,

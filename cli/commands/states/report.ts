@@ -4,7 +4,7 @@ import { peek } from '../../../formats/files/peeked-source.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
-import { FORCE } from '../../parsing/shared-options.ts';
+import { FORCE, outputTo } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { version } from '../../process/version.ts';
@@ -27,13 +27,7 @@ const builder = (argv: Argv) =>
       demandOption: true,
       describe: 'Saved states, and results of other commands: their --ndjson, --json or journals',
     })
-    .option('output', {
-      type: 'string',
-      alias: 'o',
-      demandOption: true,
-      requiresArg: true,
-      describe: 'HTML file to write; - for stdout',
-    })
+    .option('output', { ...outputTo('HTML file to write; - for stdout'), demandOption: true })
     .option('title', {
       type: 'string',
       requiresArg: true,

@@ -15,7 +15,7 @@ import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withInto, withManyFiles } from '../../many/options.ts';
 import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
-import { FORCE, LIKE } from '../../parsing/shared-options.ts';
+import { FORCE, filesOf, LIKE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { errorText, type Job, type Outcome, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good, heading } from '../../terminal/styles.ts';
@@ -25,12 +25,10 @@ import { runQemuSalvage } from '../qemu/salvage-qemu.ts';
 
 const builder = (argv: Argv) =>
   withInto(withManyFiles(withCommonOptions(argv)))
-    .positional('files', {
-      type: 'string',
-      array: true,
-      default: [],
-      describe: 'Damaged or cut state and the file to write, - for stdin and stdout; with --into any number of states',
-    })
+    .positional(
+      'files',
+      filesOf('Damaged or cut state and the file to write, - for stdin and stdout; with --into any number of states'),
+    )
     .option('fill', {
       choices: ['zero', 'older'] as const,
       describe:

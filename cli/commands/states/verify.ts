@@ -11,6 +11,7 @@ import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
+import { FILES } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type Job,
@@ -55,12 +56,7 @@ const WORDS: Readonly<Record<keyof typeof EXIT_CODES, string>> = {
 
 const builder = (argv: Argv) =>
   withManyFiles(withRamFile(withThreads(withCommonOptions(argv))))
-    .positional('files', {
-      type: 'string',
-      array: true,
-      default: [],
-      describe: 'Saved states, or with -r folders; - for stdin',
-    })
+    .positional('files', FILES)
     .option('units', {
       type: 'boolean',
       default: false,

@@ -8,7 +8,7 @@ import { diskFormats } from '../../io/disk-format.ts';
 import { withSource } from '../../io/input.ts';
 import { tryOutput, withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
-import { FORCE } from '../../parsing/shared-options.ts';
+import { FORCE, outputTo } from '../../parsing/shared-options.ts';
 import { wakeOptionsOf, withWakeOptions } from '../../parsing/wake-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -23,7 +23,7 @@ const builder = (argv: Argv) =>
       demandOption: true,
       describe: 'Saved state of VirtualBox, with --back of QEMU; - for stdin',
     })
-    .option('output', { type: 'string', alias: 'o', requiresArg: true, describe: 'File to write for QEMU' })
+    .option('output', outputTo('File to write for QEMU'))
     .option('run', {
       type: 'boolean',
       default: false,

@@ -3,6 +3,7 @@ import { parseBigNumber } from '../../../formats/values/number-text.ts';
 import type { AddressSpace, Translation } from '../../../src/paging/address-space.ts';
 import { command } from '../../parsing/options-of.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
+import { FILE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { withSpace } from '../../process/load-machine.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -11,7 +12,7 @@ import { FLAGS_LEGEND, hexText, rightsText, walkText } from '../../text/paging-t
 
 const builder = (argv: Argv) =>
   withRamFile(withCommonOptions(argv))
-    .positional('file', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .positional('file', FILE)
     .positional('addresses', {
       type: 'string',
       array: true,
