@@ -36,3 +36,56 @@ export const filesOf = <const T extends string>(describe: T) =>
   ({ type: 'string', array: true, default: [] as string[], describe }) as const;
 
 export const FILES = filesOf('Saved states, or with -r folders; - for stdin');
+
+/** Of commands that go on for a while. */
+export const NDJSON = {
+  type: 'boolean',
+  default: false,
+  describe: 'Print what happens as JSON, one event a line',
+} as const;
+
+/** Of commands that hand machines over, or take them. */
+export const RECORDS = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'Folder for what is decided; default: one of your own',
+} as const;
+
+/** Of commands that only read records. */
+export const RECORDS_FOLDER = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'Folder with the records of migrations; default: one of your own',
+} as const;
+
+export const PEER_NAME = {
+  type: 'string',
+  requiresArg: true,
+  describe: "With certificates: the name in the target's, if it is not HOST",
+} as const;
+
+/** Of VirtualBox's teleporter. */
+export const PASSWORD_FILE = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt',
+} as const;
+
+/** Of commands that write another state. */
+export const PROOF = {
+  type: 'boolean',
+  default: true,
+  describe: 'Read the result back and compare it with the input',
+} as const;
+
+export const RANGE = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
+} as const;
+
+/** Whose page tables are walked. */
+export const CPU = { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' } as const;
+
+/** In place of the CPU's. */
+export const CR3 = { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' } as const;

@@ -12,12 +12,18 @@ import { PageSharing } from '../../src/pgm/sharing/page-sharing.ts';
 import { withInput } from '../io/input.ts';
 import type { OptionsOf } from '../parsing/options-of.ts';
 
-export const SHADOW_TEXT =
-  'Run its CPUs on shadow tables as on such a host: 32-bit, PAE or AMD64, each with +G and +NX as it has them; ,raw without hardware virtualisation, ,nested or ,ept with tables of guest-physical memory';
+/** Of commands that run a machine, or look at one as if it ran. */
+export const SHADOW = {
+  type: 'string',
+  requiresArg: true,
+  describe:
+    'Run its CPUs on shadow tables as on such a host: 32-bit, PAE or AMD64, each with +G and +NX as it has them; ' +
+    ',raw without hardware virtualisation, ,nested or ,ept with tables of guest-physical memory',
+} as const;
 
 export function withHostOptions<T>(argv: Argv<T>) {
   return argv
-    .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
+    .option('shadow', SHADOW)
     .option('host-limit', {
       type: 'string',
       requiresArg: true,

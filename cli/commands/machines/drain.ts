@@ -3,6 +3,7 @@ import { UsageError } from '../../../formats/errors.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { type DrainCommandOptions, drainHost } from '../../drain/drain-host.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
+import { NDJSON, PEER_NAME, RECORDS } from '../../parsing/shared-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 
 interface Options extends Omit<DrainCommandOptions, 'records'> {
@@ -43,11 +44,7 @@ export const drainCommand: CommandModule<object, Options> = {
         default: false,
         describe: 'Go on with the journal: what became of each machine is looked up in the records first',
       })
-      .option('peer-name', {
-        type: 'string',
-        requiresArg: true,
-        describe: "With certificates: the name in the target's, if it is not HOST",
-      })
+      .option('peer-name', PEER_NAME)
       .option('shared-disks', {
         type: 'boolean',
         default: false,
@@ -69,11 +66,7 @@ export const drainCommand: CommandModule<object, Options> = {
         requiresArg: true,
         describe: 'Seconds to try to get a broken link back, as of migrate',
       })
-      .option('records', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Folder for what is decided; default: one of your own',
-      })
+      .option('records', RECORDS)
       .option('peer-records', {
         type: 'string',
         array: true,
@@ -81,7 +74,7 @@ export const drainCommand: CommandModule<object, Options> = {
         default: [],
         describe: 'Folders in which the records of targets can be read, to settle what broke off',
       })
-      .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+      .option('ndjson', NDJSON)
       .example(
         '$0 drain /run/vms --to b:7000 --to c:7000 --dry-run',
         'What would go where, and what stands in the way?',

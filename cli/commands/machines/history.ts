@@ -3,6 +3,7 @@ import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { type HistoryOutcome, listRecords, type RecordedMigration } from '../../migration/list-records.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { RECORDS_FOLDER } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -11,11 +12,7 @@ import { indent, line, lines, type Piece } from '../../terminal/terminal-text.ts
 
 const builder = (argv: Argv) =>
   withCommonOptions(argv)
-    .option('records', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Folder with the records of migrations; default: one of your own',
-    })
+    .option('records', RECORDS_FOLDER)
     .option('machine', { type: 'string', requiresArg: true, describe: 'Only migrations of the machine of this name' })
     .option('open', {
       type: 'boolean',

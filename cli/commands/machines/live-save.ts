@@ -8,7 +8,7 @@ import type { EventOf } from '../../control/replies.ts';
 import { isGuest } from '../../guests/migrate-guest.ts';
 import { saveGuest } from '../../guests/save-guest.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
-import { FORCE } from '../../parsing/shared-options.ts';
+import { FORCE, NDJSON } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
@@ -36,7 +36,7 @@ const builder = (argv: Argv) =>
     })
     .option('stay', { type: 'boolean', default: false, describe: 'Leave the machine suspended' })
     .option('force', FORCE)
-    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .option('ndjson', NDJSON)
     .example('$0 live-save vm.sock vm.sav', 'The machine runs on')
     .example('$0 convert vm.sav plain.sav --flatten', 'One plain state of it')
     .example('$0 live-save qmp:/run/vm.qmp vm.state', 'A guest of QEMU, which runs on; QEMU loads the file')

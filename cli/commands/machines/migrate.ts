@@ -7,6 +7,7 @@ import { migrateMachine } from '../../migration/migrate-machine.ts';
 import { resolveRecords } from '../../migration/resolve-records.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
 import { command } from '../../parsing/options-of.ts';
+import { NDJSON, PEER_NAME, RECORDS } from '../../parsing/shared-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 
 const builder = (argv: Argv) =>
@@ -21,11 +22,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'HOST:PORT of the target, where savkit receive waits',
     })
-    .option('peer-name', {
-      type: 'string',
-      requiresArg: true,
-      describe: "With certificates: the name in the target's, if it is not HOST",
-    })
+    .option('peer-name', PEER_NAME)
     .option('max-downtime', {
       type: 'number',
       requiresArg: true,
@@ -73,11 +70,7 @@ const builder = (argv: Argv) =>
         'full: all memory is hashed on both sides while it stands still, and what was lost is sent again; audited: hashed while it runs, a write lost after that shows only once it runs there (exit code 1); auto: full if it fits the downtime',
     })
     .option('resume-within', { type: 'number', default: 60, describe: 'Seconds to try to get a broken link back' })
-    .option('records', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Folder for what is decided; default: one of your own',
-    })
+    .option('records', RECORDS)
     .option('migration', {
       type: 'string',
       requiresArg: true,
@@ -110,7 +103,7 @@ const builder = (argv: Argv) =>
       default: false,
       describe: "With --resolve: the other side's process had ended when its record was copied",
     })
-    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .option('ndjson', NDJSON)
     .example('$0 migrate vm.sock --to other:7000', 'Move a machine; asks for the code that the target shows')
     .example('$0 migrate qmp:/run/vm.qmp --dry-run', 'A guest of QEMU: what stands in the way? Nothing happens to it')
     .example(

@@ -8,8 +8,8 @@ import { withMetrics } from '../../metrics/metrics-server.ts';
 import { receiveMachine } from '../../migration/receive-machine.ts';
 import { withTrustOptions } from '../../migration/trust-options.ts';
 import { command } from '../../parsing/options-of.ts';
-import { FORCE, outputTo } from '../../parsing/shared-options.ts';
-import { SHADOW_TEXT } from '../../process/host-options.ts';
+import { FORCE, NDJSON, outputTo, PASSWORD_FILE, RECORDS } from '../../parsing/shared-options.ts';
+import { SHADOW } from '../../process/host-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { receiveFile } from '../../teleporter/receive-file.ts';
 
@@ -43,11 +43,7 @@ const builder = (argv: Argv) =>
       describe: `With --keep: machines on their way at a time; to others this side says that it is busy; default: ${DEFAULT_INCOMING}`,
     })
     .option('output', outputTo('File to keep the machine in, which then does not run here'))
-    .option('password-file', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt',
-    })
+    .option('password-file', PASSWORD_FILE)
     .option('then', {
       choices: ['decline', 'hand-over'] as const,
       default: 'decline' as const,
@@ -70,7 +66,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Most memory of a machine, with --keep of all machines here; default: 80 % of what is free',
     })
-    .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
+    .option('shadow', SHADOW)
     .option('keep-for', {
       type: 'number',
       default: 600,
@@ -89,18 +85,14 @@ const builder = (argv: Argv) =>
       describe: 'Where to open a control socket for the machine that has come; with --keep a folder, for NAME.sock',
     })
     .option('keep-in', { type: 'string', requiresArg: true, describe: `${KEEP_IN_TEXT}; with --keep a folder` })
-    .option('records', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Folder for what is decided; default: one of your own',
-    })
+    .option('records', RECORDS)
     .option('wait', {
       type: 'number',
       requiresArg: true,
       describe: `Seconds to wait for a source, 0 for ever; default: ${WAIT_SECONDS}, with --keep for ever`,
     })
     .option('force', FORCE)
-    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .option('ndjson', NDJSON)
     .example('$0 receive --listen :7000', 'Wait for a machine of savkit migrate; shows the code to give there')
     .example(
       '$0 receive --listen :7000 -o vm.sav',

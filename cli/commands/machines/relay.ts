@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { withMetrics } from '../../metrics/metrics-server.ts';
 import { command } from '../../parsing/options-of.ts';
-import { FORCE } from '../../parsing/shared-options.ts';
+import { FORCE, NDJSON } from '../../parsing/shared-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { relayMigration } from '../../teleporter/relay-migration.ts';
 
@@ -27,7 +27,7 @@ const builder = (argv: Argv) =>
     .option('key-file', { type: 'string', requiresArg: true, describe: 'The secret that both relays have' })
     .option('wait', { type: 'number', default: 0, describe: 'Seconds to wait for a source; 0 for ever' })
     .option('force', FORCE)
-    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .option('ndjson', NDJSON)
     .example('$0 relay --listen :6001 --to target:6000', 'Watch passes, pages and rates of a migration')
     .example('$0 relay --listen :6001 --to target:6000 --record vm.sav', 'and keep the state that passes')
     .example('openssl rand -base64 32 > relay.key', 'A secret, to be copied to both hosts')

@@ -20,6 +20,7 @@ import { tryOutput, withOutput } from '../../io/output.ts';
 import { valuesOfMachines } from '../../metrics/metrics.ts';
 import { serveMetrics, withMetrics } from '../../metrics/metrics-server.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
+import { NDJSON } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { OwnHost, withHostOptions } from '../../process/host-options.ts';
 import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
@@ -83,7 +84,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Write a trace of the pages that it writes to this file, at its end',
     })
-    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .option('ndjson', NDJSON)
     .example(
       '$0 run --ram 256M --workload random --rate 5000 --socket vm.sock',
       'An empty machine; 5000 pages of it, 19.5 MiB, are written each second',

@@ -4,7 +4,7 @@ import { DEFAULT_MAX_DOWNTIME_MS } from '../../../src/live-save/vote.ts';
 import { isControlSocket } from '../../control/socket-path.ts';
 import { withInput } from '../../io/input.ts';
 import { command } from '../../parsing/options-of.ts';
-import { LAYOUT, LIKE } from '../../parsing/shared-options.ts';
+import { LAYOUT, LIKE, NDJSON, PASSWORD_FILE } from '../../parsing/shared-options.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sendFile } from '../../teleporter/send-file.ts';
 import { sendRunning } from '../../teleporter/send-running.ts';
@@ -23,11 +23,7 @@ const builder = (argv: Argv) =>
       describe: 'To a VirtualBox that waits for a teleported machine',
     })
     .option('to', { type: 'string', requiresArg: true, demandOption: true, describe: 'HOST:PORT of the target' })
-    .option('password-file', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'File with the password; else SAVKIT_TELEPORTER_PASSWORD, else a prompt',
-    })
+    .option('password-file', PASSWORD_FILE)
     .option('password-form', {
       choices: ['hashed', 'plain'] as const,
       default: 'hashed' as const,
@@ -51,7 +47,7 @@ const builder = (argv: Argv) =>
     })
     .option('layout', LAYOUT)
     .option('like', LIKE)
-    .option('ndjson', { type: 'boolean', default: false, describe: 'Print what happens as JSON, one event a line' })
+    .option('ndjson', NDJSON)
     .example('$0 send vm.sav --teleporter --to other:6000 --password-file pw', 'The machine goes on at the other host')
     .example(
       'VBoxManage modifyvm VM --teleporter on --teleporter-port 6000 --teleporter-password-file pw',

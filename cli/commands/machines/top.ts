@@ -4,6 +4,7 @@ import { UsageError } from '../../../formats/errors.ts';
 import { recordFolder } from '../../../migrations/hand-over/record-folder.ts';
 import { findingOf } from '../../../src/saved-state/reading/findings.ts';
 import { defaultSocketFolders } from '../../control/keep-running.ts';
+import { RECORDS_FOLDER } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type CommonOptions,
@@ -37,11 +38,7 @@ export const topCommand: CommandModule<object, Options> = {
         describe:
           'Control sockets, qmp:PATH for guests of QEMU, folders of such sockets; default: where savkit opens its own',
       })
-      .option('records', {
-        type: 'string',
-        requiresArg: true,
-        describe: 'Folder with the records of migrations; default: one of your own',
-      })
+      .option('records', RECORDS_FOLDER)
       .option('interval', {
         type: 'number',
         requiresArg: true,

@@ -16,7 +16,7 @@ import { withSource } from '../../io/input.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { type Charge, custody } from '../../process/custody.ts';
 import { ExitCode, exitCodeOf, gravest } from '../../process/exit-codes.ts';
-import { SHADOW_TEXT } from '../../process/host-options.ts';
+import { SHADOW } from '../../process/host-options.ts';
 import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { drawingStreams, show } from '../../terminal/print.ts';
 import { line, NO_TEXT, ownLines } from '../../terminal/terminal-text.ts';
@@ -35,7 +35,7 @@ const builder = (argv: Argv) =>
       requiresArg: true,
       describe: 'Run this and end; may be repeated',
     })
-    .option('shadow', { type: 'string', requiresArg: true, describe: SHADOW_TEXT })
+    .option('shadow', SHADOW)
     .example('$0 console machine.sav', 'Type commands; help lists them, Tab completes')
     .example("$0 console machine.sav -c 'info mode' -c pgmram", 'Two answers')
     .example('$0 console machine.sav -c \'find text "password"\' --json', 'For a script')

@@ -21,7 +21,7 @@ import { withInto, withManyFiles } from '../../many/options.ts';
 import { outputOf, takeOutput } from '../../many/outputs.ts';
 import { expectOptionsOf } from '../../parsing/family-options.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
-import { FORCE, filesOf, LAYOUT, LIKE } from '../../parsing/shared-options.ts';
+import { FORCE, filesOf, LAYOUT, LIKE, PROOF } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import {
   type Job,
@@ -127,11 +127,7 @@ const builder = (argv: Argv) =>
       describe: 'Of QEMU: write the RAM to this file, and leave it out of the state (x-ignore-shared)',
     })
     .option('dry-run', { type: 'boolean', default: false, describe: 'Say what would be done, write nothing' })
-    .option('proof', {
-      type: 'boolean',
-      default: true,
-      describe: 'Read the result back and compare it with the input',
-    })
+    .option('proof', PROOF)
     .option('force', FORCE)
     .example('$0 convert live.sav plain.sav --flatten', 'One plain state of a live save')
     .example('$0 convert machine.sav older.sav --pgm 11', 'For VirtualBox 3.1')

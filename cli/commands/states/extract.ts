@@ -21,7 +21,7 @@ import { withInto, withManyFiles } from '../../many/options.ts';
 import { expectOneOutput, outputOf } from '../../many/outputs.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { parseRange } from '../../parsing/range.ts';
-import { FILES, FORCE, OUTPUT } from '../../parsing/shared-options.ts';
+import { FILES, FORCE, OUTPUT, RANGE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Outcome, threadsOf, withCommonOptions, withThreads } from '../../process/run-command.ts';
 import { tell } from '../../terminal/print.ts';
@@ -43,11 +43,7 @@ const builder = (argv: Argv) =>
       default: false,
       describe: 'Memory as the guest sees it, with ROM and mapped device memory',
     })
-    .option('range', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
-    })
+    .option('range', RANGE)
     .option('rom', { type: 'string', requiresArg: true, describe: 'One ROM, by its name in inspect' })
     .option('shadow', { type: 'boolean', default: false, describe: 'With --rom: the RAM behind it' })
     .option('mmio2', {

@@ -8,6 +8,7 @@ import { withSource } from '../../io/input.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
 import { parseRange } from '../../parsing/range.ts';
+import { FILE, RANGE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { line, lines, ownLines, type TerminalText } from '../../terminal/terminal-text.ts';
@@ -17,7 +18,7 @@ const MOST_HITS = 1_000_000;
 
 const builder = (argv: Argv) =>
   withRamFile(withCommonOptions(argv))
-    .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .positional('state', FILE)
     .option('text', { type: 'string', requiresArg: true, describe: 'A text, in UTF-8' })
     .option('utf16', {
       type: 'string',
@@ -31,11 +32,7 @@ const builder = (argv: Argv) =>
       describe: 'A regular expression of JavaScript; each byte is a character of Latin-1',
     })
     .option('ignore-case', { type: 'boolean', alias: 'i', default: false, describe: 'Letters a to z in both cases' })
-    .option('range', {
-      type: 'string',
-      requiresArg: true,
-      describe: 'Guest-physical addresses A-B (B is not included) or A+SIZE',
-    })
+    .option('range', RANGE)
     .option('context', {
       type: 'number',
       default: 16,

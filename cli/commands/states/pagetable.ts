@@ -6,7 +6,7 @@ import { mappingsOf } from '../../../src/paging/mappings-of.ts';
 import { MODE_NAMES } from '../../../src/paging/modes.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
-import { FILE } from '../../parsing/shared-options.ts';
+import { CPU, CR3, FILE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { withSpace } from '../../process/load-machine.ts';
 import { type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -25,8 +25,8 @@ import {
 const builder = (argv: Argv) =>
   withRamFile(withCommonOptions(argv))
     .positional('file', FILE)
-    .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' })
-    .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
+    .option('cpu', CPU)
+    .option('cr3', CR3)
     .option('depth', {
       type: 'number',
       requiresArg: true,

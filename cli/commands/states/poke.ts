@@ -12,7 +12,7 @@ import { saveState } from '../../../src/machine/save.ts';
 import { readSmallFile, withSource } from '../../io/input.ts';
 import { type Output, withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
-import { FORCE, outputTo } from '../../parsing/shared-options.ts';
+import { FILE, FORCE, outputTo, PROOF } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, stepsOf, withCommonOptions } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -23,16 +23,12 @@ const MAX_LENGTH = 256 * MIB;
 
 const builder = (argv: Argv) =>
   withCommonOptions(argv)
-    .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .positional('state', FILE)
     .option('output', { ...outputTo('State to write; - for stdout'), demandOption: true })
     .option('at', { type: 'string', demandOption: true, requiresArg: true, describe: 'Guest-physical address' })
     .option('hex', { type: 'string', requiresArg: true, describe: 'The bytes, in hexadecimal; blanks do not count' })
     .option('file', { type: 'string', requiresArg: true, describe: 'Or: a file with the bytes' })
-    .option('proof', {
-      type: 'boolean',
-      default: true,
-      describe: 'Read the result back and compare it with the input',
-    })
+    .option('proof', PROOF)
     .option('force', FORCE)
     .example('$0 poke machine.sav --at 0x1000 --hex "de ad be ef" -o new.sav', 'Four bytes')
     .example('$0 poke machine.sav --at 1M --file kernel.bin -o new.sav', 'A whole file')

@@ -6,7 +6,7 @@ import { textScreenOf } from '../../../src/saved-state/describe/text-screen.ts';
 import { withInput, withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
 import { command, type OptionsOf } from '../../parsing/options-of.ts';
-import { FORCE, outputTo } from '../../parsing/shared-options.ts';
+import { FILE, FORCE, outputTo } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { type Job, type Outcome, runCommand, withCommonOptions } from '../../process/run-command.ts';
 import { sizeText } from '../../terminal/size-text.ts';
@@ -14,7 +14,7 @@ import { line, lines, NO_TEXT } from '../../terminal/terminal-text.ts';
 
 const builder = (argv: Argv) =>
   withCommonOptions(argv)
-    .positional('state', { type: 'string', demandOption: true, describe: 'Saved state; - for stdin' })
+    .positional('state', FILE)
     .option('output', outputTo('PNG file to write; - for stdout'))
     .option('text', {
       type: 'boolean',

@@ -3,7 +3,7 @@ import { parseBigNumber } from '../../../formats/values/number-text.ts';
 import type { AddressSpace, Translation } from '../../../src/paging/address-space.ts';
 import { command } from '../../parsing/options-of.ts';
 import { withRamFile } from '../../parsing/ram-option.ts';
-import { FILE } from '../../parsing/shared-options.ts';
+import { CPU, CR3, FILE } from '../../parsing/shared-options.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import { withSpace } from '../../process/load-machine.ts';
 import { runCommand, withCommonOptions } from '../../process/run-command.ts';
@@ -19,8 +19,8 @@ const builder = (argv: Argv) =>
       demandOption: true,
       describe: 'Virtual addresses, e.g. 0xffffffff80000000',
     })
-    .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' })
-    .option('cr3', { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' })
+    .option('cpu', CPU)
+    .option('cr3', CR3)
     .example('$0 walk machine.sav 0xffffffff80000000', 'Each entry on the way, and the physical address')
     .example(
       "$0 walk --json machine.sav 0xffffffff80000000 | jq -r '.files[0].result.walks[0].physical'",
