@@ -50,7 +50,8 @@ async function parseAndRun(words: readonly string[], version: string): Promise<v
     .alias('help', 'h')
     .wrap(Math.min(MOST_COLUMNS, terminalColumns() ?? DEFAULT_COLUMNS))
     .epilogue(
-      'Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 70 savkit itself failed, 130 interrupted.',
+      'Exit codes: 0 ok, 1 bad file, 2 usage, 3 partly done, 4 environment, 5 not supported, 70 savkit itself ' +
+        'failed, 130 interrupted.',
     )
     .fail((message, error) => {
       throw error ?? usageError(message, words[0]);

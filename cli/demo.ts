@@ -47,7 +47,8 @@ function begin(...args: string[]): { child: ChildProcess; text: () => string; en
 /** The machine of the state runs a workload in one process, and goes on in another one. */
 async function migrateRunning(): Promise<void> {
   console.log(
-    '\nNow the machine runs, with a workload that writes its memory and knows what each page must hold; and moves to another process, running.',
+    '\nNow the machine runs, with a workload that writes its memory and knows what each page must hold; and ' +
+      'moves to another process, running.',
   );
   const socket = join(folder, 'vm.sock');
   const records = join(folder, 'records');

@@ -38,7 +38,8 @@ export function expectCommand(words: readonly string[], wantsHelp: boolean): voi
   const meant = commandsMeant(first, NAMES).join(' or ');
   throw new UsageError(
     'unknown-command',
-    `there is no command ${isPairingCode(first) ? NO_CODE : JSON.stringify(first)}${meant === '' ? '' : `; did you mean ${meant}?`}`,
+    'there is no command ' +
+      `${isPairingCode(first) ? NO_CODE : JSON.stringify(first)}${meant === '' ? '' : `; did you mean ${meant}?`}`,
   );
 }
 
@@ -52,7 +53,8 @@ export function refuseCodes(words: readonly string[]): void {
   if (values.some((value) => isPairingCode(value) && !existsSync(value)))
     throw new UsageError(
       'code-in-words',
-      'among the words is a pairing code, and other users can read command lines: savkit asks for it, or takes it from --code-file FILE; let the target make a new one',
+      'among the words is a pairing code, and other users can read command lines: savkit asks for it, or takes ' +
+        'it from --code-file FILE; let the target make a new one',
     );
 }
 

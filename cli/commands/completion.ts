@@ -27,7 +27,9 @@ const builder = (argv: Argv) =>
     .example('$0 completion bash', 'The script for bash, for ~/.local/share/bash-completion/completions/savkit')
     .example('$0 completion unit machine.sav', 'Names of units, one a line')
     .epilogue(
-      'Where scripts belong: zsh, a file _savkit in a folder of fpath; fish, ~/.config/fish/completions/savkit.fish; PowerShell, a line in $PROFILE: savkit completion pwsh | Out-String | Invoke-Expression.',
+      'Where scripts belong: zsh, a file _savkit in a folder of fpath; fish, ' +
+        '~/.config/fish/completions/savkit.fish; PowerShell, a line in $PROFILE: savkit completion pwsh | ' +
+        'Out-String | Invoke-Expression.',
     );
 
 /** @param vocabulary all commands; given, since this one is among them */

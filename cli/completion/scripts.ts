@@ -134,7 +134,10 @@ function fishScript(commands: readonly CommandWords[]): string {
             : option.takes === 'value'
               ? ' -r'
               : '';
-      return `complete -c savkit -n '__fish_seen_subcommand_from ${name}' -l ${option.name.slice(2)}${short}${values} -d ${fishQuoted(option.meaning)}`;
+      return (
+        `complete -c savkit -n '__fish_seen_subcommand_from ${name}' -l ${option.name.slice(2)}${short}${values} ` +
+        `-d ${fishQuoted(option.meaning)}`
+      );
     }),
   ]);
   return `# fish completion of savkit; made by: savkit completion fish
@@ -165,7 +168,10 @@ function pwshScript(commands: readonly CommandWords[]): string {
           return `${text(spelt)} = ${given}`;
         }),
       );
-    return `  ${text(name)} = @{ options = ${list(options.flatMap(spellings))}; arguments = ${list(choices)}; values = @{ ${values.join('; ')} } }`;
+    return (
+      `  ${text(name)} = @{ options = ${list(options.flatMap(spellings))}; arguments = ${list(choices)}; values ` +
+      `= @{ ${values.join('; ')} } }`
+    );
   });
   return `# PowerShell completion of savkit; made by: savkit completion pwsh
 $SavkitWords = @{

@@ -30,7 +30,8 @@ export async function askMachine<C extends ControlCommand>(
 ): Promise<ResultOf<C>> {
   const words = new EnvironmentError(
     'no-answer',
-    `Cannot carry out ${request.command}: the process of the machine at ${path} does not answer; it hangs, or is stopped`,
+    `Cannot carry out ${request.command}: the process of the machine at ${path} does not answer; it hangs, or ` +
+      'is stopped',
   );
   let silent = false;
   const socket = connect(socketAddress(path));

@@ -11,7 +11,8 @@ export interface KeepFile {
 }
 
 export const KEEP_IN_TEXT =
-  'File that the machine is saved to when SIGTERM, or a second Ctrl-C, ends this process; default: a new one that is told then';
+  'File that the machine is saved to when SIGTERM, or a second Ctrl-C, ends this process; default: a new one ' +
+  'that is told then';
 
 export interface KeepFileOptions {
   keepIn?: string;

@@ -108,7 +108,8 @@ function load<T>(name: string, ...others: string[]): T {
     const words = `npm install ${[name, ...others].join(' ')}`;
     throw new EnvironmentError(
       'no-queue',
-      `Cannot reach the queue: packages are missing, install them beside savkit: ${words} (${(error as NodeJS.ErrnoException).code})`,
+      `Cannot reach the queue: packages are missing, install them beside savkit: ${words} ` +
+        `(${(error as NodeJS.ErrnoException).code})`,
     );
   }
 }

@@ -103,7 +103,8 @@ export function reportText(report: MigrationReport, file?: string): TerminalText
 /** What helps, by the code of what ended a migration. */
 const WAYS_OUT: Readonly<Record<string, string>> = {
   'time-limit':
-    'ways out: a longer stop (--max-downtime MS), a guest slowed until it fits (--on-time-limit throttle), a stop however long it takes (--on-time-limit force), more time (--time-limit S); --dry-run foretells each',
+    'ways out: a longer stop (--max-downtime MS), a guest slowed until it fits (--on-time-limit throttle), a ' +
+    'stop however long it takes (--on-time-limit force), more time (--time-limit S); --dry-run foretells each',
   'too-many-stops': 'the link bears rounds, but no hand-over: try again over a better one, or with --streams 4',
   'link-lost': 'try again when the link is back; --resume-within S waits for it longer',
   'peer-silent': 'try again when the target answers; --resume-within S waits for it longer',
@@ -152,7 +153,8 @@ function proofText({ mode, root, pages }: ProofReport): string {
   const over = `the hash ${root || '…'} over ${countText(pages, 'page')}`;
   return mode === 'full'
     ? `proof full: both memories, standing still, have ${over}`
-    : `proof audited: both memories were hashed while the machine ran, and have ${over} if the tracking noted each write since`;
+    : `proof audited: both memories were hashed while the machine ran, and have ${over} if the tracking noted ` +
+        'each write since';
 }
 
 const CODECS = ['zero', 'raw', 'same', 'delta', 'zstd'] as const;
@@ -186,7 +188,10 @@ export function limitsText({
 }: LimitsInJson): string {
   const rate = bandwidth === null ? 'no limit' : `${sizeText(bandwidth)}/s`;
   const time = timeLimitMs === null ? 'none' : `${secondsText(timeLimitMs)}, then ${onTimeLimit}`;
-  return `may now stand still for ${maxDowntimeMs} ms, ${stalledDowntimeMs} ms when rounds get no better; bandwidth: ${rate}; time limit: ${time}`;
+  return (
+    `may now stand still for ${maxDowntimeMs} ms, ${stalledDowntimeMs} ms when rounds get no better; bandwidth: ` +
+    `${rate}; time limit: ${time}`
+  );
 }
 
 export function forecastText(
@@ -198,7 +203,8 @@ export function forecastText(
   return lines([
     line`${name}: ${verdict}: ${because}`,
     indent(
-      `dirties ${sizeText(dirtyRate)}/s; over a link of ${sizeText(rate)}/s: ${countText(rounds, 'round')}, ${sizeText(bytes)}, ${secondsText(totalMs)}, of these ${secondsText(downtimeMs)} standing still`,
+      `dirties ${sizeText(dirtyRate)}/s; over a link of ${sizeText(rate)}/s: ${countText(rounds, 'round')}, ` +
+        `${sizeText(bytes)}, ${secondsText(totalMs)}, of these ${secondsText(downtimeMs)} standing still`,
     ),
   ]);
 }

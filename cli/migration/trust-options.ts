@@ -18,7 +18,9 @@ export function withTrustOptions<T>(argv: Argv<T>) {
     .option('code-file', {
       type: 'string',
       requiresArg: true,
-      describe: `File with the pairing code; else ${CODE_VARIABLE}, else the target shows a new one, and the source asks for it`,
+      describe:
+        `File with the pairing code; else ${CODE_VARIABLE}, else the target shows a new one, and the source asks ` +
+        'for it',
     })
     .option('cert', {
       type: 'string',
@@ -88,7 +90,8 @@ async function withoutCode({
   if (codeFile !== undefined && isPairingCode(codeFile))
     throw new UsageError(
       'usage',
-      `Cannot use --code-file: that is a code itself, and other users can read command lines; put it into a file, or into ${CODE_VARIABLE}`,
+      'Cannot use --code-file: that is a code itself, and other users can read command lines; put it into a ' +
+        `file, or into ${CODE_VARIABLE}`,
     );
   const files = [cert, key, ca];
   const some = files.some((file) => file !== undefined);

@@ -13,7 +13,9 @@ const WAIT_MS = 3000;
 const LOOK_MS = 50;
 
 const WORDS: Readonly<Partial<Record<SourceDecision, string>>> = {
-  kept: 'Cancelled: the machine runs on here; savkit migrate moves it at any time, gently with --bandwidth, sooner with --max-downtime',
+  kept:
+    'Cancelled: the machine runs on here; savkit migrate moves it at any time, gently with --bandwidth, sooner ' +
+    'with --max-downtime',
   done: 'Too late to cancel: the target has the machine',
   'handed-over': 'Too late to cancel: the machine was handed over, and stands still here until the target answers',
 };

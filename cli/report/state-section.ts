@@ -106,7 +106,9 @@ function filePart({ units, size }: StateView, findings: readonly Finding[]): Htm
     start: unit.offset,
     end: unit.offset + unit.size,
     colour: unit.findings.length > 0 ? 'bad' : colours[i % colours.length],
-    title: `${unit.name}/${unit.instance}: ${hex(unit.offset)}, ${sizeText(unit.size)}${unit.findings.length > 0 ? ', damaged' : ''}`,
+    title:
+      `${unit.name}/${unit.instance}: ${hex(unit.offset)}, ` +
+      `${sizeText(unit.size)}${unit.findings.length > 0 ? ', damaged' : ''}`,
   }));
   const marks = findings
     .flatMap(({ place, message }) => (place.offset === undefined ? [] : [{ at: place.offset, title: message }]))

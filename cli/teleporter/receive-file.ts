@@ -114,5 +114,8 @@ function outcomeOf(received: ReceiveReport, options: ReceiveFileOptions, notFlat
 
 function endText(end: ReceiveReport['end'], paused: boolean): string {
   if (end === 'declined') return 'declined: the machine goes on at the source, where this shows as a failed teleport';
-  return `handed over: the source has let go of the machine${paused ? ', which was paused' : ''}; this file is the machine now`;
+  return (
+    `handed over: the source has let go of the machine${paused ? ', which was paused' : ''}; this file is the ` +
+    'machine now'
+  );
 }

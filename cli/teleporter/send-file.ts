@@ -93,7 +93,8 @@ function outcomeOf(
     ...(conversion ? [indent(`sent as V${sentAs.container}, pgm ${sentAs.pgm}${sentAs.live ? ', live' : ''}`)] : []),
     ...result.assumptions.map((assumption) => indent(`assumed: ${assumption}`)),
     indent(
-      `the machine ${options.paused ? 'is there now, paused' : 'runs there now'}; do not start it from this file as well`,
+      `the machine ${options.paused ? 'is there now, paused' : 'runs there now'}; do not start it from this ` +
+        'file as well',
     ),
   ];
   return { exitCode: ExitCode.OK, result, text: options.quiet ? NO_TEXT : lines(text) };

@@ -46,7 +46,8 @@ export async function sendRunning(socket: string, options: SendFileOptions, { si
 function textOf(socket: string, to: string, { passes, downtimeMs, paused }: TeleportReport): TerminalText {
   const live =
     passes.length > 0
-      ? `, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; it stood for ${downtimeMs.toFixed(1)} ms`
+      ? `, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; it stood for ` +
+        `${downtimeMs.toFixed(1)} ms`
       : '';
   return lines([
     line`${socket}: ${good('handed over')} to ${to}${live}`,

@@ -78,7 +78,10 @@ export function hierarchyText(entries: readonly HierarchyEntry[]): TerminalText 
           : kind === 'page'
             ? `${sizeText(span)} page`
             : '';
-    return `  ${hexText(virtual).padEnd(18)}  ${`${' '.repeat(depth)}${name}`.padEnd(8)}${entryFlags(value)}  ${hexText(gcPhys).padEnd(14)} ${target}`.trimEnd();
+    return (
+      `  ${hexText(virtual).padEnd(18)}  ${`${' '.repeat(depth)}${name}`.padEnd(8)}${entryFlags(value)}  ` +
+      `${hexText(gcPhys).padEnd(14)} ${target}`
+    ).trimEnd();
   });
   return lines(shown);
 }
@@ -86,7 +89,9 @@ export function hierarchyText(entries: readonly HierarchyEntry[]): TerminalText 
 export function runsText(runs: readonly VirtualRun[]): TerminalText {
   const shown = runs.map(
     (run) =>
-      `  ${hexText(run.virtual).padEnd(18)}  ${hexText(run.gcPhys).padEnd(14)}${sizeText(run.size).padStart(10)}  ${sizeText(run.pageSize).padStart(6)}  ${rightsText(run)}`,
+      `  ${hexText(run.virtual).padEnd(18)}  ` +
+      `${hexText(run.gcPhys).padEnd(14)}${sizeText(run.size).padStart(10)}  ` +
+      `${sizeText(run.pageSize).padStart(6)}  ${rightsText(run)}`,
   );
   return lines(shown);
 }

@@ -29,10 +29,12 @@ function versionTable(): string {
   const yes = (value: boolean) => (value ? 'yes' : '–');
   const rows = PGM_VERSIONS.map(
     (v) =>
-      `| ${v.version} | ${v.writtenBy} | ${v.basic} | ${v.pages} | ${yes(v.mappings)} | ${yes(v.rangeDescriptions)} | ${yes(v.ramConfig)} | ${yes(v.balloonRecords)} |`,
+      `| ${v.version} | ${v.writtenBy} | ${v.basic} | ${v.pages} | ${yes(v.mappings)} | ` +
+      `${yes(v.rangeDescriptions)} | ${yes(v.ramConfig)} | ${yes(v.balloonRecords)} |`,
   );
   return [
-    '| Version | Written by | Basic part | Pages | Mappings | Range descriptions | RAM configuration | Balloon records |',
+    '| Version | Written by | Basic part | Pages | Mappings | Range descriptions | RAM configuration | Balloon ' +
+      'records |',
     '|--:|---|---|---|---|---|---|---|',
     ...rows,
   ].join('\n');

@@ -107,7 +107,8 @@ export async function readCommand(bytes: StreamBytes): Promise<QemuCommand> {
   if (name === undefined) {
     throw new UnsupportedError(
       'migration-under-way',
-      `Cannot read stream: command ${number} at ${hex(offset)} belongs to a migration that goes on over another connection`,
+      `Cannot read stream: command ${number} at ${hex(offset)} belongs to a migration that goes on over ` +
+        'another connection',
       { offset },
     );
   }

@@ -192,7 +192,9 @@ class Splitter {
     }
     const next = this.#expected[0];
     const wanted = next ? `${JSON.stringify(next.name)} ${next.instance}` : 'nothing more';
-    const says = `Unknown savevm section or instance '${name}' ${instance}. Make sure that your current VM setup matches your saved VM setup, including any hotplugged devices`;
+    const says =
+      `Unknown savevm section or instance '${name}' ${instance}. Make sure that your current VM setup matches ` +
+      'your saved VM setup, including any hotplugged devices';
     this.#onDamage(
       new QemuFormatError('bad-section', `${what} is not what the description has there: ${wanted}`, place, says),
     );
@@ -236,7 +238,9 @@ class Splitter {
   }
 
   #missing(name: string, instance: number): QemuFormatError {
-    const message = `Section ${JSON.stringify(name)} ${instance} is missing, which the description lists: QEMU loads the rest without a word, and the device stays as after a reset`;
+    const message =
+      `Section ${JSON.stringify(name)} ${instance} is missing, which the description lists: QEMU loads the rest ` +
+      'without a word, and the device stays as after a reset';
     return new QemuFormatError('missing-section', message, { unit: name, instance });
   }
 

@@ -65,7 +65,8 @@ export async function readLibvirtImage(source: ByteSource, unfinished = false): 
   if (compression === undefined) {
     throw new UnsupportedError(
       'libvirt-format',
-      `Cannot read save image: format ${format}, expected ${COMPRESSIONS.map((name, i) => `${i} (${name})`).join(', ')}`,
+      `Cannot read save image: format ${format}, expected ` +
+        `${COMPRESSIONS.map((name, i) => `${i} (${name})`).join(', ')}`,
       { offset: 28 },
     ).saying(`operation failed: unsupported save image format: ${format}`);
   }

@@ -241,7 +241,8 @@ export class SnapshotSource implements ByteSource {
     if (index >= l1Entries) {
       throw new QemuFormatError(
         'bad-qcow2',
-        `Cannot read snapshot ${JSON.stringify(name)}: its L1 table has ${l1Entries} entries, which do not reach its state`,
+        `Cannot read snapshot ${JSON.stringify(name)}: its L1 table has ${l1Entries} entries, which do not ` +
+          'reach its state',
         { offset: l1Offset },
       );
     }

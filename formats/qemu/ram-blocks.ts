@@ -107,7 +107,8 @@ export async function readBlock(
   if (size > left || size === 0 || size % PAGE_SIZE !== 0) {
     throw new QemuFormatError(
       'bad-block',
-      `Cannot read RAM block ${JSON.stringify(name)}: ${hex(size)} bytes, expected whole pages of the ${hex(left)} that are left`,
+      `Cannot read RAM block ${JSON.stringify(name)}: ${hex(size)} bytes, expected whole pages of the ` +
+        `${hex(left)} that are left`,
       { offset },
       'Size mismatch',
     );

@@ -132,7 +132,8 @@ export class RamRecords {
     if (encoding !== XBZRLE_ENCODING)
       throw new QemuFormatError(
         'bad-page',
-        `Cannot read RAM record at ${hex(offset)}: changes of a page in encoding ${encoding}, expected ${XBZRLE_ENCODING}`,
+        `Cannot read RAM record at ${hex(offset)}: changes of a page in encoding ${encoding}, expected ` +
+          `${XBZRLE_ENCODING}`,
         { offset },
         'Failed to load XBZRLE page - wrong compression!',
       );
@@ -199,7 +200,9 @@ export class RamRecords {
   }
 
   #outside({ name, size }: RamBlock, address: number, offset: number): QemuFormatError {
-    const message = `Cannot read RAM record at ${hex(offset)}: page ${hex(address)} of block ${JSON.stringify(name)}, which has ${hex(size)} bytes`;
+    const message =
+      `Cannot read RAM record at ${hex(offset)}: page ${hex(address)} of block ${JSON.stringify(name)}, which ` +
+      `has ${hex(size)} bytes`;
     return new QemuFormatError('bad-page', message, { offset }, `Illegal RAM offset ${address.toString(16)}`);
   }
 

@@ -285,7 +285,8 @@ export class QemuStreamReader {
     if (!this.#source.seekable)
       throw new UnsupportedError(
         'xbzrle',
-        `Cannot read RAM record at ${hex(offset)}: it holds the changes of a page (xbzrle); they are read in a file, not in a pipe or a compressed image`,
+        `Cannot read RAM record at ${hex(offset)}: it holds the changes of a page (xbzrle); they are read in a ` +
+          'file, not in a pipe or a compressed image',
         { offset },
       );
     const history = new PageHistory(this.#source);
@@ -339,7 +340,8 @@ export function badFooter(name: string, offset: number, found: number, expected:
   const says = `Mismatched section id in footer for ${name} - read ${hex(found)} expected ${hex(expected)}`;
   return new QemuFormatError(
     'bad-footer',
-    `Cannot read section ${JSON.stringify(name)}: the mark at ${hex(offset)} after it names section ${found}, expected ${expected}`,
+    `Cannot read section ${JSON.stringify(name)}: the mark at ${hex(offset)} after it names section ${found}, ` +
+      `expected ${expected}`,
     { offset },
     says,
   );

@@ -32,7 +32,9 @@ export function checkVersionFields(fields: VersionFields, onDamage: OnDamage): v
     );
   }
   if (!isHostBits(hostBits) || !isWidth(gcPhysWidth) || !isWidth(gcPtrWidth)) {
-    const message = `Cannot trust file header: ${hostBits} host bits, GCPhys ${gcPhysWidth}, GCPtr ${gcPtrWidth} bytes, expected 32 or 64, 4 or 8, 4 or 8`;
+    const message =
+      `Cannot trust file header: ${hostBits} host bits, GCPhys ${gcPhysWidth}, GCPtr ${gcPtrWidth} bytes, ` +
+      'expected 32 or 64, 4 or 8, 4 or 8';
     onDamage(new FormatError('bad-widths', message, { offset: 0, field: 'hostBits' }, 'VERR_SSM_INTEGRITY_HEADER'));
   }
 }

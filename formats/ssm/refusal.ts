@@ -35,7 +35,9 @@ export async function refusalOf(window: Window): Promise<SavkitError> {
   )
     return damagedMagic();
   const whose = kind?.isQemus ? 'VirtualBox' : 'VirtualBox or QEMU';
-  const message = `Cannot read file: not a saved state of ${whose}, ${kind ? `it is ${kind.name}; ${kind.advice}` : 'its kind is unknown'}`;
+  const message =
+    `Cannot read file: not a saved state of ${whose}, ` +
+    `${kind ? `it is ${kind.name}; ${kind.advice}` : 'its kind is unknown'}`;
   if (!isZero(head)) return new NotAStateError('not-a-saved-state', message, { offset: 0 }, 'VERR_SSM_INTEGRITY_MAGIC');
   await passZeros(window);
   if (hasUnit(window)) return damagedMagic();

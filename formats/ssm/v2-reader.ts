@@ -212,7 +212,9 @@ export class V2Reader implements Container {
     const fields = readFooter(raw, offset, this.header.streamCrc, seenAtEnd ? () => {} : this.#onDamage);
     const place = { offset, field: 'streamCrc' };
     if (fields.directoryEntries !== count) {
-      const message = `Cannot trust footer at ${hex(offset)}: ${fields.directoryEntries} directory entries, the directory has ${count}`;
+      const message =
+        `Cannot trust footer at ${hex(offset)}: ${fields.directoryEntries} directory entries, the directory has ` +
+        `${count}`;
       this.#onDamage(
         new FormatError('bad-footer', message, { offset, field: 'directoryEntries' }, 'VERR_SSM_INTEGRITY_FOOTER'),
       );

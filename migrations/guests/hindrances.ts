@@ -68,7 +68,8 @@ function ofMemory({ backends, version }: GuestFacts): Hindrance[] {
     return [
       fatal(
         'private-memory',
-        'its memory is private to QEMU: start it with -object memory-backend-file,id=pc.ram,size=…,mem-path=/dev/shm/vm.ram,share=on -machine …,memory-backend=pc.ram',
+        'its memory is private to QEMU: start it with -object ' +
+          'memory-backend-file,id=pc.ram,size=…,mem-path=/dev/shm/vm.ram,share=on -machine …,memory-backend=pc.ram',
       ),
     ];
   return backends.flatMap((backend) => {
@@ -86,7 +87,8 @@ function ofMemory({ backends, version }: GuestFacts): Hindrance[] {
       return [
         fatal(
           'private-memory',
-          `memory ${id} has no name (memfd), and QEMU ${version} puts such memory into its own stream: use memory-backend-file`,
+          `memory ${id} has no name (memfd), and QEMU ${version} puts such memory into its own stream: use ` +
+            'memory-backend-file',
         ),
       ];
     if (/^\/dev\/dax/.test(path)) return [fatal('other-memory', `memory ${id} is a device, ${path}`)];
@@ -115,7 +117,8 @@ function ofDisks({ disks, process }: GuestFacts, { areShared, areMirrored }: Dis
     .map(({ device, file }) =>
       fatal(
         'disk',
-        `disk ${device} (${file}): does the target see this image, too? --shared-disks says so; else --mirror copies it`,
+        `disk ${device} (${file}): does the target see this image, too? --shared-disks says so; else --mirror ` +
+          'copies it',
       ),
     );
 }

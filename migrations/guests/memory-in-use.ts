@@ -25,7 +25,8 @@ export async function checkMemoryIsFree(command: CommandLine): Promise<void> {
     if (await holdsBytes(path))
       throw new MigrationError(
         'memory-not-fresh',
-        `Cannot start a target with memory in ${path}: an earlier guest has left its memory there; remove the file if nobody needs it, or name another mem-path`,
+        `Cannot start a target with memory in ${path}: an earlier guest has left its memory there; remove the ` +
+          'file if nobody needs it, or name another mem-path',
       );
   }
 }

@@ -32,7 +32,8 @@ export interface Resolution {
 }
 
 const OLD_COPY =
-  "this record of the target's is older than the source's decision: it needs the one of now, or of the target that was meant";
+  "this record of the target's is older than the source's decision: it needs the one of now, or of the target " +
+  'that was meant';
 
 /**
  * Who may run the machine, from what both sides have written down; a pure function. The source's written `handed-over`

@@ -19,7 +19,8 @@ export class PageSpace {
     if (this.pageCount > limit)
       throw new MigrationError(
         'too-much-memory',
-        `Cannot take machine: its memory has ${this.pageCount * PAGE_SIZE} bytes, expected at most ${limit * PAGE_SIZE}`,
+        `Cannot take machine: its memory has ${this.pageCount * PAGE_SIZE} bytes, expected at most ` +
+          `${limit * PAGE_SIZE}`,
       );
   }
 

@@ -52,7 +52,8 @@ function transitions(side: string, letter: string, table: TransitionTable<string
   const rows = statesOf(table).flatMap((state) =>
     Object.entries(table[state]).map(
       ([event, next]) =>
-        `  :: (state) == ${letter}_${word(state)} && (event) == ${letter}e_${word(event)} -> next = ${letter}_${word(next ?? '')}`,
+        `  :: (state) == ${letter}_${word(state)} && (event) == ${letter}e_${word(event)} -> next = ` +
+        `${letter}_${word(next ?? '')}`,
     ),
   );
   return [

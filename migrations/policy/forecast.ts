@@ -96,7 +96,10 @@ function reasonOf({ verdict, because }: RoundDecision, { curve, bytesPerPage }: 
   const last = curve[curve.length - 1];
   const dirtied = last && last.ms > 0 ? (last.pages * PAGE_SIZE * 1000) / last.ms : 0;
   const perSecond = (bytes: number) => `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 2 : 1)} MiB/s`;
-  return `the guest dirties about ${perSecond(dirtied)}, the link takes ${perSecond((rate * PAGE_SIZE) / bytesPerPage)} of pages: ${because}`;
+  return (
+    `the guest dirties about ${perSecond(dirtied)}, the link takes ` +
+    `${perSecond((rate * PAGE_SIZE) / bytesPerPage)} of pages: ${because}`
+  );
 }
 
 /** Pages written within `ms`: along the measured points, and beyond the last one at the pace of its end. */

@@ -100,7 +100,9 @@ export class MigrationAccount {
   }
 
   undecided({ message, code }: SavkitError): void {
-    const because = `${message}; the machine was handed over, and stands still here. savkit migrate --resolve tells where it may run`;
+    const because =
+      `${message}; the machine was handed over, and stands still here. savkit migrate --resolve tells where it ` +
+      'may run';
     Object.assign(this.#report, { outcome: 'undecided', because, code });
   }
 

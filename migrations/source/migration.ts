@@ -108,7 +108,8 @@ class SourceMigration {
     if (stops >= MAX_STOPS && error instanceof LinkError)
       throw new MigrationError(
         'too-many-stops',
-        `Cannot hand over: the machine was stopped ${stops} times, and each time the link broke; last: ${error.message}`,
+        `Cannot hand over: the machine was stopped ${stops} times, and each time the link broke; last: ` +
+          `${error.message}`,
       );
     await custody.resume('the link is lost').catch(() => {
       // It is tried once more where it is kept.

@@ -148,7 +148,8 @@ export class SourceSession {
       if (seals === MAX_SEALS || differing.size === 0)
         throw new MigrationError(
           'memory-differs',
-          `Cannot hand over: after ${seals} attempts the target's memory still differs, first at ${proof.report.lost[0]}`,
+          `Cannot hand over: after ${seals} attempts the target's memory still differs, first at ` +
+            `${proof.report.lost[0]}`,
         );
       await this.#resend();
       await this.#sendSeal(proof);

@@ -34,12 +34,14 @@ export async function receiveHello(channel: FrameChannel, atLeast = 0): Promise<
   if (version === undefined)
     throw new MigrationError(
       'other-version',
-      `Cannot speak to target: it knows versions ${versions.join(', ')} of the protocol, expected ${VERSIONS.join(', ')}`,
+      `Cannot speak to target: it knows versions ${versions.join(', ')} of the protocol, expected ` +
+        `${VERSIONS.join(', ')}`,
     );
   if (version < atLeast)
     throw new MigrationError(
       'other-version',
-      `Cannot speak to target: its savkit knows version ${version} of the protocol, which takes no guests of QEMU; update it`,
+      `Cannot speak to target: its savkit knows version ${version} of the protocol, which takes no guests of ` +
+        'QEMU; update it',
     );
   return { nonce, version, room };
 }

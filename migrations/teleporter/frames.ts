@@ -123,7 +123,9 @@ export class FrameSource implements ByteSource {
   }
 
   #cutOff(): EnvironmentError {
-    const message = `Cannot read stream from ${this.name}: the connection was closed after ${this.offset} bytes, before the end of the stream`;
+    const message =
+      `Cannot read stream from ${this.name}: the connection was closed after ${this.offset} bytes, before the ` +
+      'end of the stream';
     return new EnvironmentError('connection-lost', message, { offset: this.offset }, 'VERR_SSM_STREAM_ERROR');
   }
 }

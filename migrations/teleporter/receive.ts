@@ -40,7 +40,8 @@ export interface ReceiveReport {
 
 /** What the source's user is told when we decline. It shows as an error there. */
 export const DECLINED =
-  'savkit has a complete copy of this machine and declines the machine itself, as it was asked to. The machine goes on here.';
+  'savkit has a complete copy of this machine and declines the machine itself, as it was asked to. The machine ' +
+  'goes on here.';
 
 /**
  * Takes the state of a running machine from an authenticated source into a file.

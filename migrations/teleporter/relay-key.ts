@@ -17,7 +17,8 @@ export function relayKey(content: Uint8Array): RelayKey {
   if (text.length < SHORTEST_SECRET) {
     throw new UsageError(
       'bad-key',
-      `Cannot use this key: it has ${text.length} bytes, expected at least ${SHORTEST_SECRET}; try: openssl rand -base64 32`,
+      `Cannot use this key: it has ${text.length} bytes, expected at least ${SHORTEST_SECRET}; try: openssl ` +
+        'rand -base64 32',
     );
   }
   return {

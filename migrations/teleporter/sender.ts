@@ -189,7 +189,9 @@ class SendSession {
   }
 
   #unknown(cause: Error | undefined): EnvironmentError {
-    const message = `Cannot tell whether ${this.#peer.name} runs the machine now: the answer to the hand-over did not come. Look there before starting it anywhere`;
+    const message =
+      `Cannot tell whether ${this.#peer.name} runs the machine now: the answer to the hand-over did not come. ` +
+      'Look there before starting it anywhere';
     const error = new EnvironmentError('hand-over-unknown', message);
     error.cause = cause;
     return error;

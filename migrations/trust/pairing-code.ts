@@ -20,7 +20,8 @@ export function keyOfCode(code: string): Uint8Array {
   if (!isPairingCode(code))
     throw new UsageError(
       'bad-code',
-      `Cannot use pairing code: it has ${plain.length} characters, expected the ${LENGTH} that the target shows, letters and digits without 0, 1, i, l, o`,
+      `Cannot use pairing code: it has ${plain.length} characters, expected the ${LENGTH} that the target ` +
+        'shows, letters and digits without 0, 1, i, l, o',
     );
   return new Uint8Array(hkdfSync('sha256', Buffer.from(plain, 'latin1'), '', 'savkit migration', 32));
 }

@@ -33,7 +33,8 @@ export interface ArrivingOptions {
 export function nothingToRun(): MigrationError {
   return new MigrationError(
     'cannot-run',
-    'Cannot take machine: it holds no workload that savkit could run, and this side was given no file to keep it in (savkit receive -o FILE)',
+    'Cannot take machine: it holds no workload that savkit could run, and this side was given no file to keep ' +
+      'it in (savkit receive -o FILE)',
   );
 }
 

@@ -22,7 +22,8 @@ export async function expectDisks(qmp: QmpClient, drives: readonly Drive[]): Pro
     if (kind !== 'disk' || size === undefined || size === sectors * SECTOR) continue;
     throw new UnsupportedError(
       'not-wakeable',
-      `Cannot wake: the guest's disk at ${place} has ${sectors * SECTOR} bytes, the file that is given ${size}; give the image that the machine had when it was saved`,
+      `Cannot wake: the guest's disk at ${place} has ${sectors * SECTOR} bytes, the file that is given ` +
+        `${size}; give the image that the machine had when it was saved`,
     );
   }
 }

@@ -16,6 +16,7 @@ export async function expectProcessor(qmp: QmpClient, cpus: readonly CpuState[])
   if (missing.length === 0) return;
   throw new UnsupportedError(
     'not-wakeable',
-    `Cannot wake: the guest uses ${missing.join(', ')}, which the processor of this QEMU lacks; use a later QEMU, --accel kvm, or boot the guest without (Linux: no${missing[0]})`,
+    `Cannot wake: the guest uses ${missing.join(', ')}, which the processor of this QEMU lacks; use a later ` +
+      `QEMU, --accel kvm, or boot the guest without (Linux: no${missing[0]})`,
   );
 }

@@ -54,11 +54,15 @@ export const PAGE_CODECS: readonly { name: string; doc: string }[] = [
   { name: 'raw', doc: '4096 bytes in the plain area' },
   {
     name: 'same',
-    doc: 'The content of another page as the receiver has it now: 4 bytes in the plain area name it. Both travel on one stream',
+    doc:
+      'The content of another page as the receiver has it now: 4 bytes in the plain area name it. Both travel on ' +
+      'one stream',
   },
   {
     name: 'delta',
-    doc: 'What changed against the content that the receiver has: a bitmap of its 512 8-byte words, 64 bytes, and the words that differ (formats/kernels/delta-plain.ts)',
+    doc:
+      'What changed against the content that the receiver has: a bitmap of its 512 8-byte words, 64 bytes, and ' +
+      'the words that differ (formats/kernels/delta-plain.ts)',
   },
   { name: 'zstd', doc: '4096 bytes of what the packed area expands to' },
 ];
@@ -68,7 +72,9 @@ const consumed = defineStruct('credit', 'wire/frames.ts', {
   bytes: { kind: u32, doc: 'Bytes of page frames consumed since the last credit' },
   busy: {
     kind: u8,
-    doc: 'Share of that time in which the target had something to do, in percent: else it is the link that holds things up',
+    doc:
+      'Share of that time in which the target had something to do, in percent: else it is the link that holds ' +
+      'things up',
   },
 });
 const barrier = defineStruct('barrier', 'wire/frames.ts', {

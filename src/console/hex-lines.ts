@@ -26,5 +26,8 @@ export function hexLines(bytes: Uint8Array, address: number | bigint): string {
 function hexLine(mark: string, address: number | bigint, bytes: Uint8Array): string {
   const digits = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'));
   const text = Array.from(bytes, (byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : '.')).join('');
-  return `  ${mark === '' ? '' : `${mark} `}${address.toString(16).padStart(10, '0')}  ${digits.join(' ').padEnd(LINE * 3 - 1)}  ${text}`;
+  return (
+    `  ${mark === '' ? '' : `${mark} `}${address.toString(16).padStart(10, '0')}  ` +
+    `${digits.join(' ').padEnd(LINE * 3 - 1)}  ${text}`
+  );
 }

@@ -37,7 +37,8 @@ function withoutRegisters({ machine, cpu }: ConsoleSession): UsageError {
 function registerLines(cpu: CpuRegisters): string[] {
   if (!cpu.context)
     return [
-      `cr0=${digits8(cpu.cr0)} cr2=${digits16(cpu.cr2)} cr3=${digits16(cpu.cr3)} cr4=${digits8(cpu.cr4)} efer=${digits8(cpu.efer)}`,
+      `cr0=${digits8(cpu.cr0)} cr2=${digits16(cpu.cr2)} cr3=${digits16(cpu.cr3)} cr4=${digits8(cpu.cr4)} ` +
+        `efer=${digits8(cpu.efer)}`,
     ];
   const isLong =
     (cpu.efer & (EFER_LME | EFER_LMA)) === (EFER_LME | EFER_LMA) && (cpu.context.cs.attributes & LONG_CODE) !== 0;
@@ -67,8 +68,10 @@ function commonLines(c: GuestContext, isLong: boolean): string[] {
   const sel = ({ selector }: { selector: number }) => selector.toString(16).padStart(4, '0');
   const limit = c.gdtr.limit.toString(16).padStart(4, '0');
   return [
-    `cs=${sel(c.cs)} ss=${sel(c.ss)} ds=${sel(c.ds)} es=${sel(c.es)} fs=${sel(c.fs)} gs=${sel(c.gs)} tr=${sel(c.tr)}      eflags=${digits8(c.rflags)}`,
-    `cr0=${digits8(c.cr0)} cr2=${digits8(c.cr2)} cr3=${digits8(c.cr3)} cr4=${digits8(c.cr4)} gdtr=${isLong ? digits16(c.gdtr.base) : digits8(c.gdtr.base)}:${limit} ldtr=${sel(c.ldtr)}`,
+    `cs=${sel(c.cs)} ss=${sel(c.ss)} ds=${sel(c.ds)} es=${sel(c.es)} fs=${sel(c.fs)} gs=${sel(c.gs)} ` +
+      `tr=${sel(c.tr)}      eflags=${digits8(c.rflags)}`,
+    `cr0=${digits8(c.cr0)} cr2=${digits8(c.cr2)} cr3=${digits8(c.cr3)} cr4=${digits8(c.cr4)} ` +
+      `gdtr=${isLong ? digits16(c.gdtr.base) : digits8(c.gdtr.base)}:${limit} ldtr=${sel(c.ldtr)}`,
   ];
 }
 

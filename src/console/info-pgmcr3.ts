@@ -33,7 +33,8 @@ export function infoPgmCr3(session: ConsoleSession): Answer {
     const flags = `P=1 U=${bit(entry, US)} RW=${bit(entry, RW)}`;
     const number = index.toString(16).toUpperCase().padStart(4, '0');
     lines.push(
-      `${number} - ${digits16(address)} ${flags} ${isLarge ? `G=${isGlobal ? 1 : 0} - BIG` : `[G=${isGlobal ? 1 : 0}]`}`,
+      `${number} - ${digits16(address)} ${flags} ` +
+        `${isLarge ? `G=${isGlobal ? 1 : 0} - BIG` : `[G=${isGlobal ? 1 : 0}]`}`,
     );
     rows.push({
       index,

@@ -77,6 +77,8 @@ export function entryLine(
   const available = avl.map((texts, i) => pick(FIRST_AVL_BIT + i, plainBits ? PLAIN_BIT : texts)).join('');
   const address = isLong ? digits16(virtual) : digits8(virtual);
   const head = `${address} ${depth}${' '.repeat(depth + 1)}|${' '.repeat(4 - depth)}P`;
-  const flags = `${rights} ${pick(6, d)} ${pick(8, g)} ${has(3) ? 'WT' : '--'} ${has(4) ? 'CD' : '--'} ${attribute} ${nx} ${size} ${available}`;
+  const flags =
+    `${rights} ${pick(6, d)} ${pick(8, g)} ${has(3) ? 'WT' : '--'} ${has(4) ? 'CD' : '--'} ${attribute} ${nx} ` +
+    `${size} ${available}`;
   return `${head} ${flags}  ${wide ? digits16(page) : digits8(page)}`;
 }

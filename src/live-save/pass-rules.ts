@@ -26,12 +26,16 @@ export function sizeLimit(guesses: readonly number[], target: 'file' | 'stream')
 }
 
 export function grewTooBig(written: number, limit: number): UnsupportedError {
-  const message = `Cannot go on with live save: ${written} bytes written, expected at most ${limit}; the guest dirties memory faster than it can be saved`;
+  const message =
+    `Cannot go on with live save: ${written} bytes written, expected at most ${limit}; the guest dirties memory ` +
+    'faster than it can be saved';
   return new UnsupportedError('grew-too-big', message, {}, 'VERR_SSM_STATE_GREW_TOO_BIG');
 }
 
 export function tooManyPasses(limit: number): UnsupportedError {
-  const message = `Cannot go on with live save: no agreement after ${limit} passes; the guest dirties memory as fast as it can be saved`;
+  const message =
+    `Cannot go on with live save: no agreement after ${limit} passes; the guest dirties memory as fast as it can ` +
+    'be saved';
   return new UnsupportedError('too-many-passes', message, {}, 'VERR_SSM_TOO_MANY_PASSES');
 }
 

@@ -47,7 +47,8 @@ export function checkHost({ host }: HostPaging): void {
   const name = String(host).slice(0, 40);
   throw new UsageError(
     'unsupported-host',
-    `Cannot shadow pages on a host in mode ${JSON.stringify(name)}: expected one of ${HOST_MODES.join(', ')}, alone or with ,raw ,nested or ,ept`,
+    `Cannot shadow pages on a host in mode ${JSON.stringify(name)}: expected one of ${HOST_MODES.join(', ')}, ` +
+      'alone or with ,raw ,nested or ,ept',
     {},
     'VERR_PGM_UNSUPPORTED_HOST_PAGING_MODE',
   );

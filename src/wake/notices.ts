@@ -34,7 +34,8 @@ export function noticesOf(units: MachineUnits, options: WakeOptions): Notice[] {
     notices.push(
       lost(
         'additions',
-        'VMMDev: of guest additions, if there are any, time synchronisation, shared folders, clipboard and absolute mouse',
+        'VMMDev: of guest additions, if there are any, time synchronisation, shared folders, clipboard and ' +
+          'absolute mouse',
       ),
     );
   if (units.has('acpi/0'))
@@ -56,7 +57,8 @@ function timeNotices(units: MachineUnits, { accelerator }: WakeOptions): Notice[
     notices.push(
       warning(
         'tsc',
-        `the time stamp counter ran at ${(tscHz / MHZ).toFixed(2)} MHz and will run at the host's${factor}: a guest whose clock it is goes wrong by that factor`,
+        `the time stamp counter ran at ${(tscHz / MHZ).toFixed(2)} MHz and will run at the host's${factor}: a ` +
+          'guest whose clock it is goes wrong by that factor',
       ),
     );
   }
@@ -88,7 +90,8 @@ function interruptNotices(units: MachineUnits, options: WakeOptions): Notice[] {
       ? [
           warning(
             'twin-lines',
-            `interrupts of ${routes.twins.map(({ device }) => nameOf(device)).join(', ')} arrive as long as the guest does not set them up anew (driver loaded again${count > 1 ? ', irqbalance' : ''})`,
+            `interrupts of ${routes.twins.map(({ device }) => nameOf(device)).join(', ')} arrive as long as ` +
+              `the guest does not set them up anew (driver loaded again${count > 1 ? ', irqbalance' : ''})`,
           ),
         ]
       : []),

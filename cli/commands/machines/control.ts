@@ -41,7 +41,8 @@ const builder = (argv: Argv) =>
     .positional('argument', {
       type: 'string',
       describe:
-        'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console; without one, what there is',
+        'save: the file to write; throttle: share of its time to hold it back, 0 to 0.99; stats: which ones, ' +
+        'e.g. /PGM/LiveSave/*; console: a line for the debugger, see savkit console; without one, what there is',
     })
     .option('force', FORCE)
     .example('$0 control vm.sock status', 'What it does, how far it is')

@@ -18,7 +18,8 @@ export const drainCommand: CommandModule<object, Options> = {
         array: true,
         default: [],
         describe:
-          'Control sockets of machines, qmp:PATH for guests of QEMU, folders of such sockets, or a plan (a file NAME.json)',
+          'Control sockets of machines, qmp:PATH for guests of QEMU, folders of such sockets, or a plan (a ' +
+          'file NAME.json)',
       })
       .option('to', {
         type: 'string',
@@ -89,7 +90,8 @@ export const drainCommand: CommandModule<object, Options> = {
       )
       .example('$0 drain vm.sock qmp:/run/vm.qmp --to b:7000', 'These two machines')
       .epilogue(
-        'Exit codes: 0 all have moved, 3 some have not, or nobody knows where one is, 130 interrupted: what was under way was cancelled where that was possible.',
+        'Exit codes: 0 all have moved, 3 some have not, or nobody knows where one is, 130 interrupted: what ' +
+          'was under way was cancelled where that was possible.',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('drain', [options.machines.join(' ') || 'machines'], options, (job) => {

@@ -25,7 +25,8 @@ const builder = (argv: Argv) =>
       type: 'string',
       demandOption: true,
       describe:
-        'Control socket of the machine, as `savkit run` opens it; or qmp:PATH, a QMP socket of a guest of QEMU; or libvirt:DOMAIN',
+        'Control socket of the machine, as `savkit run` opens it; or qmp:PATH, a QMP socket of a guest of ' +
+        'QEMU; or libvirt:DOMAIN',
     })
     .positional('output', { type: 'string', demandOption: true, describe: 'File to write' })
     .option('max-downtime', {
@@ -77,7 +78,9 @@ function reportText({ passes, written, totalMs, downtimeMs, wasSuspended }: Live
   const stood = wasSuspended
     ? 'the machine was suspended meanwhile'
     : `the machine stood for ${downtimeMs.toFixed(1)} ms`;
-  const first = `saved live in ${(totalMs / 1000).toFixed(2)} s, ${sizeText(written)}, ${countText(passes.length - 1, 'pass', 'passes')} and the final one; ${stood}`;
+  const first =
+    `saved live in ${(totalMs / 1000).toFixed(2)} s, ${sizeText(written)}, ` +
+    `${countText(passes.length - 1, 'pass', 'passes')} and the final one; ${stood}`;
   const rows = shown(passes).map((each) =>
     each ? [String(each.pass), each.pages, each.dirtyPages, sizeText(each.written), each.ms.toFixed(1)] : ['…'],
   );

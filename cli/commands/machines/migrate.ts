@@ -15,7 +15,8 @@ const builder = (argv: Argv) =>
     .positional('machine', {
       type: 'string',
       describe:
-        'qmp:PATH, a QMP socket of a guest of QEMU; or libvirt:DOMAIN, a guest of libvirt; or the control socket of a running machine (savkit run); or a saved state',
+        'qmp:PATH, a QMP socket of a guest of QEMU; or libvirt:DOMAIN, a guest of libvirt; or the control ' +
+        'socket of a running machine (savkit run); or a saved state',
     })
     .option('to', {
       type: 'string',
@@ -67,7 +68,9 @@ const builder = (argv: Argv) =>
       choices: ['auto', 'full', 'audited'] as const,
       default: 'auto' as const,
       describe:
-        'full: all memory is hashed on both sides while it stands still, and what was lost is sent again; audited: hashed while it runs, a write lost after that shows only once it runs there (exit code 1); auto: full if it fits the downtime',
+        'full: all memory is hashed on both sides while it stands still, and what was lost is sent again; ' +
+        'audited: hashed while it runs, a write lost after that shows only once it runs there (exit code 1); ' +
+        'auto: full if it fits the downtime',
     })
     .option('resume-within', { type: 'number', default: 60, describe: 'Seconds to try to get a broken link back' })
     .option('records', RECORDS)
@@ -75,7 +78,8 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        'Number by which the records are named, 32 hexadecimal digits; default: a new one. Chosen before, it tells after a crash what became of the machine',
+        'Number by which the records are named, 32 hexadecimal digits; default: a new one. Chosen before, it ' +
+        'tells after a crash what became of the machine',
     })
     .option('dry-run', {
       type: 'boolean',
@@ -115,7 +119,8 @@ const builder = (argv: Argv) =>
     .example('$0 migrate vm.sock --change --bandwidth 10M', 'While it runs: more slowly, please')
     .example('$0 migrate --resolve HERE.source.json --peer-record THERE.target.json', 'After a crash: who may run it?')
     .epilogue(
-      'Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, or (--dry-run) it would not end, 4 it runs on here, 5 the target does not take it.',
+      'Exit codes: 0 it runs at the target, 1 it runs there without some of its writes, 3 nobody can say yet, ' +
+        'or (--dry-run) it would not end, 4 it runs on here, 5 the target does not take it.',
     );
 export const migrateCommand = command(builder, async (options) => {
   const { machine, resolve } = options;

@@ -29,18 +29,22 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        "A guest of QEMU: file with the command line of the QEMU to be started for it, which is the source's with what is different here; with --keep a folder of such files, NAME.args",
+        "A guest of QEMU: file with the command line of the QEMU to be started for it, which is the source's " +
+        'with what is different here; with --keep a folder of such files, NAME.args',
     })
     .option('keep', {
       type: 'boolean',
       default: false,
       describe:
-        'Take machine after machine, of savkit and (with --qemu-args) of QEMU, and run them, until a signal ends this process',
+        'Take machine after machine, of savkit and (with --qemu-args) of QEMU, and run them, until a signal ' +
+        'ends this process',
     })
     .option('max-incoming', {
       type: 'number',
       requiresArg: true,
-      describe: `With --keep: machines on their way at a time; to others this side says that it is busy; default: ${DEFAULT_INCOMING}`,
+      describe:
+        'With --keep: machines on their way at a time; to others this side says that it is busy; default: ' +
+        `${DEFAULT_INCOMING}`,
     })
     .option('output', outputTo('File to keep the machine in, which then does not run here'))
     .option('password-file', PASSWORD_FILE)
@@ -59,7 +63,8 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        'Write the machine to this file before it is taken over, in case this process dies; it stands still for so long',
+        'Write the machine to this file before it is taken over, in case this process dies; it stands still ' +
+        'for so long',
     })
     .option('max-memory', {
       type: 'string',
@@ -116,7 +121,9 @@ const builder = (argv: Argv) =>
       'The machine leaves its host',
     )
     .epilogue(
-      'Exit codes: 0 received, 1 memory is not what it must be, 4 nothing came, or no socket or file could be had, 130 a signal has ended it (the usual end of --keep).\n\nVirtualBox does not encrypt what it sends: between hosts use `savkit relay`, or a tunnel.',
+      'Exit codes: 0 received, 1 memory is not what it must be, 4 nothing came, or no socket or file could be ' +
+        'had, 130 a signal has ended it (the usual end of --keep).\n\nVirtualBox does not encrypt what it sends: ' +
+        'between hosts use `savkit relay`, or a tunnel.',
     );
 export const receiveCommand = command(builder, async (options) => {
   const { teleporter, output, listen } = options;

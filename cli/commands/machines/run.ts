@@ -101,7 +101,8 @@ const builder = (argv: Argv) =>
       'Write the same pages at the same times, as often as needed',
     )
     .epilogue(
-      `Workloads:\n${workloadList}\n\nA workload overwrites the memory that it uses, and knows what each page must hold.`,
+      `Workloads:\n${workloadList}\n\nA workload overwrites the memory that it uses, and knows what each page ` +
+        'must hold.',
     );
 type Options = OptionsOf<typeof builder>;
 
@@ -188,7 +189,8 @@ async function workloadOf(options: Options): Promise<WorkloadOptions | undefined
   if ((kind === 'trace') !== (trace !== undefined))
     throw new UsageError(
       'usage',
-      `Cannot run workload ${kind}: ${trace === undefined ? 'it needs a --trace FILE' : '--trace goes with workload trace'}`,
+      `Cannot run workload ${kind}: ` +
+        `${trace === undefined ? 'it needs a --trace FILE' : '--trace goes with workload trace'}`,
     );
   const given = { rate, patternSize, pages, seed, size: memory === undefined ? undefined : parseNumber(memory) };
   const set = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));

@@ -54,7 +54,8 @@ const builder = (argv: Argv) =>
       'Its other side; then VBoxManage startvm VM',
     )
     .epilogue(
-      'The machine at the target must have the same RAM, CPUs and devices. VirtualBox does not encrypt: use `savkit relay`, or a tunnel.',
+      'The machine at the target must have the same RAM, CPUs and devices. VirtualBox does not encrypt: use ' +
+        '`savkit relay`, or a tunnel.',
     );
 export const sendCommand = command(builder, async (options) => {
   process.exitCode = await runCommand('send', [options.state], options, (job) => {

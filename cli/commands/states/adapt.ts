@@ -45,7 +45,10 @@ const builder = (argv: Argv) =>
     .example('$0 adapt old.sav --machine "VirtualBox VMs/box" --dry-run', 'The same, without a donor')
     .example('$0 adapt old.sav --donor machine.sav -o adapted.sav', 'Write it, with proof that nothing else changed')
     .epilogue(
-      'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox release that is to load the result. Without a donor --machine mends what settings tell of; for the rest it says that a donor is needed.',
+      'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its ' +
+        'state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox ' +
+        'release that is to load the result. Without a donor --machine mends what settings tell of; for the rest ' +
+        'it says that a donor is needed.',
     );
 type Options = OptionsOf<typeof builder>;
 

@@ -34,7 +34,8 @@ const builder = (argv: Argv) =>
       type: 'string',
       requiresArg: true,
       describe:
-        'Settings file of the machine (NAME.vbox), or its folder; the state of a snapshot is compared with that snapshot. Of QEMU: XML of the domain (virsh dumpxml)',
+        'Settings file of the machine (NAME.vbox), or its folder; the state of a snapshot is compared with ' +
+        'that snapshot. Of QEMU: XML of the domain (virsh dumpxml)',
     })
     .option('against', {
       type: 'string',
@@ -76,7 +77,8 @@ const builder = (argv: Argv) =>
     .example('$0 check a.sav --host-cpuid b.sav', "Does the CPU do that saved b.sav? A host's /proc/cpuinfo tells, too")
     .example('$0 check guest.state --qemu-args qemu.args --qemu 10.0', 'Will the QEMU of this command line load it?')
     .epilogue(
-      'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it does not fit, 1 damaged.',
+      'Exit codes: 0 nothing keeps it from loading, 3 nothing that was judged does, but not all could be, 5 it ' +
+        'does not fit, 1 damaged.',
     );
 type Options = FileOptionsOf<typeof builder>;
 

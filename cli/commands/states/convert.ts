@@ -138,7 +138,8 @@ const builder = (argv: Argv) =>
     .example('$0 convert disk.qcow2:snap2 snapshot.state', 'A snapshot of QEMU as a state in a file')
     .example('$0 convert domain.save mapped.state --to mapped-ram', "libvirt's save image for a QEMU without libvirt")
     .epilogue(
-      "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: device loaders depend on it.",
+      "Units other than pgm are carried over byte for byte, and the header's VirtualBox version is kept: " +
+        'device loaders depend on it.',
     );
 type Options = FileOptionsOf<typeof builder>;
 

@@ -18,7 +18,8 @@ const builder = (argv: Argv) =>
       array: true,
       demandOption: true,
       describe:
-        'VERR_SSM_…, VERR_PGM_…, a number, a code of savkit, a message (of QEMU or libvirt, too), or the path of a log or a message; - for stdin',
+        'VERR_SSM_…, VERR_PGM_…, a number, a code of savkit, a message (of QEMU or libvirt, too), or the path ' +
+        'of a log or a message; - for stdin',
     })
     .example('$0 explain VERR_SSM_LOAD_CONFIG_MISMATCH', 'A code from a message box')
     .example('$0 explain -1844', 'The same by number')

@@ -36,7 +36,8 @@ const builder = (argv: Argv) =>
       choices: IMAGE_FORMATS,
       default: 'raw' as const,
       describe:
-        'raw: flat by address; sparse: the same with holes for zeros; elf: core for gdb, crash, drgn; vbox-core: core as VirtualBox writes it',
+        'raw: flat by address; sparse: the same with holes for zeros; elf: core for gdb, crash, drgn; ' +
+        'vbox-core: core as VirtualBox writes it',
     })
     .option('as-seen', {
       type: 'boolean',
@@ -62,7 +63,8 @@ const builder = (argv: Argv) =>
     .example('$0 extract machine.sav --range 0x100000-0x200000 -o - | xxd | less', 'Look at one MiB')
     .example('$0 extract machine.sav --mmio2 VRam -o vram.bin', 'Video memory')
     .epilogue(
-      'Nothing is written before the whole state has been checked; the output appears when it is complete, readable by you only.',
+      'Nothing is written before the whole state has been checked; the output appears when it is complete, ' +
+        'readable by you only.',
     );
 type Options = FileOptionsOf<typeof builder>;
 

@@ -45,7 +45,8 @@ const builder = (argv: Argv) =>
     .example('$0 find machine.sav --hex "55 aa" --range 0x7c00+512', 'Is there a boot sector?')
     .example(`$0 find machine.sav --regex '[a-z0-9.]+@[a-z0-9.]+' --json`, 'Addresses of mail, for a program')
     .epilogue(
-      'Memory is searched as the guest sees it, by guest-physical address; a match may cross pages. Exit codes: 0 also where nothing is found, 3 where there may be more than --max.',
+      'Memory is searched as the guest sees it, by guest-physical address; a match may cross pages. Exit ' +
+        'codes: 0 also where nothing is found, 3 where there may be more than --max.',
     );
 type Options = OptionsOf<typeof builder>;
 

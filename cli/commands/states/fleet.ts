@@ -57,7 +57,8 @@ export const fleetCommand: CommandModule<object, Options> = {
         type: 'string',
         requiresArg: true,
         describe:
-          'redis://HOST:PORT or postgres://HOST:PORT/DATABASE; else SAVKIT_QUEUE, where a password is not seen by others',
+          'redis://HOST:PORT or postgres://HOST:PORT/DATABASE; else SAVKIT_QUEUE, where a password is not seen ' +
+          'by others',
       })
       .option('with', {
         type: 'string',
@@ -95,7 +96,8 @@ export const fleetCommand: CommandModule<object, Options> = {
       .example('$0 fleet work --jobs 4 --queue redis://queue', 'On each host')
       .example('$0 fleet report --ndjson --queue redis://queue > results.ndjson', 'For savkit report, too')
       .epilogue(
-        'Exit codes: of report the gravest of the files, as with the operation itself; 4 the queue is not to be had; 130 a signal has ended it (the usual end of work).',
+        'Exit codes: of report the gravest of the files, as with the operation itself; 4 the queue is not to ' +
+          'be had; 130 a signal has ended it (the usual end of work).',
       ) as unknown as Argv<Options>,
   handler: async (options) => {
     process.exitCode = await runCommand('fleet', [options.action], options, (job) => fleet(options, job));

@@ -38,7 +38,8 @@ const builder = (argv: Argv) =>
     .example('$0 peek machine.sav --at 0xf0000 --len 64K --raw | strings', 'Words in the BIOS')
     .example('$0 peek machine.sav --virt --at 0xffffffff80000000', "What the guest's kernel has there")
     .epilogue(
-      'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any size: savkit extract.',
+      'Memory is shown as a device reads it: RAM, ROM or its shadow, mapped device memory. For files of any ' +
+        'size: savkit extract.',
     );
 type Options = OptionsOf<typeof builder>;
 

@@ -32,7 +32,8 @@ const builder = (argv: Argv) =>
     .option('fill', {
       choices: ['zero', 'older'] as const,
       describe:
-        'What missing pages become, so that the state loads: zeros; or older copies from a live save where there are any, else zeros',
+        'What missing pages become, so that the state loads: zeros; or older copies from a live save where ' +
+        'there are any, else zeros',
     })
     .option('trust', {
       type: 'boolean',
@@ -61,7 +62,9 @@ const builder = (argv: Argv) =>
       'Missing pages become zeros, so that they do not keep it from loading: at your own risk',
     )
     .epilogue(
-      'Exit codes: 0 nothing is missing and the result is whole, 3 something is missing or damaged, 1 nothing can be kept, 5 the result holds what savkit can not judge. A state with missing parts holds a unit savkit/incomplete that lists them and keeps VirtualBox from loading it.',
+      'Exit codes: 0 nothing is missing and the result is whole, 3 something is missing or damaged, 1 nothing ' +
+        'can be kept, 5 the result holds what savkit can not judge. A state with missing parts holds a unit ' +
+        'savkit/incomplete that lists them and keeps VirtualBox from loading it.',
     );
 type Options = FileOptionsOf<typeof builder>;
 

@@ -44,7 +44,8 @@ const EXIT_CODES = {
 
 /** What can be said of a state that nothing is wrong with: no checksum proves more. */
 const NO_CHECKSUM =
-  "no damage found; QEMU's format has no checksum, so a changed page or register cannot be seen (a manifest can tell later)";
+  "no damage found; QEMU's format has no checksum, so a changed page or register cannot be seen (a manifest " +
+  'can tell later)';
 
 const WORDS: Readonly<Record<keyof typeof EXIT_CODES, string>> = {
   whole: 'whole',

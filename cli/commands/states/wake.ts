@@ -63,7 +63,8 @@ const builder = (argv: Argv) =>
     )
     .example('$0 wake --back machine.qemu --like template.sav -o new.sav', 'A stopped QEMU machine for VirtualBox')
     .epilogue(
-      'Nothing is written where something is refused: exit code 5, the reason, and what helps. With -o the disks are only looked at; with --run the guest writes to them.',
+      'Nothing is written where something is refused: exit code 5, the reason, and what helps. With -o the ' +
+        'disks are only looked at; with --run the guest writes to them.',
     );
 type Options = OptionsOf<typeof builder>;
 

@@ -62,6 +62,7 @@ function checked(block: Uint8Array, offset: number): Screenshot {
   const text = ({ width, height }: PictureSize) => `${width}×${height}`;
   throw new FormatError(
     'bad-screenshot',
-    `Cannot read unit DisplayScreenshot: the picture at ${hex(offset)} has ${text(size)} dots, the unit says ${text(said)}`,
+    `Cannot read unit DisplayScreenshot: the picture at ${hex(offset)} has ${text(size)} dots, the unit says ` +
+      `${text(said)}`,
   );
 }

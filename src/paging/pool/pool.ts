@@ -94,7 +94,8 @@ export class ShadowPool {
     if (maxPages < MIN_POOL_PAGES || maxPages > LAST_INDEX + 1 - FIRST_INDEX) {
       throw new UsageError(
         'bad-pool-size',
-        `Cannot make a pool of ${maxPages} shadow tables: expected ${MIN_POOL_PAGES} to ${LAST_INDEX + 1 - FIRST_INDEX}`,
+        `Cannot make a pool of ${maxPages} shadow tables: expected ${MIN_POOL_PAGES} to ` +
+          `${LAST_INDEX + 1 - FIRST_INDEX}`,
       );
     }
     const size = maxPages + FIRST_INDEX;

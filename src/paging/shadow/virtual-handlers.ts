@@ -245,7 +245,8 @@ function checkHandler({ kind, start, end, description, callback }: VirtualHandle
   if (end <= start || start < 0n || end > 1n << 64n || hasCallback === (kind === 'hypervisor'))
     throw virtualHandlerError(
       'VERR_INVALID_PARAMETER',
-      `Cannot register ${description} at ${hex(start)}: expected an address range, and a callback only for guest handlers`,
+      `Cannot register ${description} at ${hex(start)}: expected an address range, and a callback only for ` +
+        'guest handlers',
     );
   if (kind === 'all' && (start % PAGE !== 0n || end % PAGE !== 0n))
     throw virtualHandlerError(

@@ -33,7 +33,9 @@ export function findOverlaid(
   for (let page = stretch.first; page <= stretch.last; page++) {
     const isLocked = range.readLocks[page] > 0 || range.writeLocks[page] > 0;
     if (types.includes(range.type[page]) && !isLocked) continue;
-    const there = `the page at ${hex(range.addressOf(page))} is ${isLocked ? 'locked' : `of type ${PAGE_TYPE_NAMES[range.type[page]]}`}`;
+    const there =
+      `the page at ${hex(range.addressOf(page))} is ` +
+      `${isLocked ? 'locked' : `of type ${PAGE_TYPE_NAMES[range.type[page]]}`}`;
     throw pgmError('VERR_PGM_RAM_CONFLICT', `Cannot put ${what} at ${hex(start)}: ${there}`, { gcPhys: start });
   }
   return stretch;

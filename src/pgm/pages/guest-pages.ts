@@ -179,7 +179,8 @@ export class GuestPages {
     const state = PAGE_STATE_NAMES[range.state[page]];
     return pgmError(
       name,
-      `Cannot ${VERBS[event]} page at ${hex(gcPhys)}: it is of type ${type}, ${state}, page id ${hex(range.pageId[page])}`,
+      `Cannot ${VERBS[event]} page at ${hex(gcPhys)}: it is of type ${type}, ${state}, page id ` +
+        `${hex(range.pageId[page])}`,
       { gcPhys },
     );
   }

@@ -72,7 +72,8 @@ export async function adapt(
   if (report.toAccept.length > 0)
     throw new UsageError(
       'not-accepted',
-      `Cannot adapt without --accept ${report.toAccept.join(',')}: ${report.changes.find((change) => report.toAccept.includes(change.class))?.message}`,
+      `Cannot adapt without --accept ${report.toAccept.join(',')}: ` +
+        `${report.changes.find((change) => report.toAccept.includes(change.class))?.message}`,
     );
   await writeAdapted(source, sink, plan, {
     signal,

@@ -65,7 +65,8 @@ function resize(merge: Merge, unit: string, here: Slot, there: Slot): void {
     const address = addressOf(here, i);
     if (size > 0 && address % size !== 0)
       throw refused(
-        `region ${i} of PCI device ${placeOf(here)} would have ${size} bytes, but the guest has put it at ${hex(address)}; change the size back`,
+        `region ${i} of PCI device ${placeOf(here)} would have ${size} bytes, but the guest has put it at ` +
+          `${hex(address)}; change the size back`,
       );
     merge.note('kept', unit, `region ${i} of PCI device ${placeOf(here)}: ${region.size} bytes become ${size}`);
     here.regions?.splice(i, 1, { type: region.type, size });

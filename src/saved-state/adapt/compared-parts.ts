@@ -39,7 +39,8 @@ const RULES: readonly Rule<unknown>[] = [
     merge.note(
       'kept',
       unit,
-      `${mode(own.mode)}, I/O APIC ${onOff(own.hasIoApic)} becomes ${mode(donor.mode)}, I/O APIC ${onOff(donor.hasIoApic)}`,
+      `${mode(own.mode)}, I/O APIC ${onOff(own.hasIoApic)} becomes ${mode(donor.mode)}, I/O APIC ` +
+        `${onOff(donor.hasIoApic)}`,
     );
     own.mode = donor.mode;
     own.hasIoApic = donor.hasIoApic;
@@ -61,7 +62,8 @@ const RULES: readonly Rule<unknown>[] = [
     merge.note(
       'kept',
       unit,
-      `model ${E1000_CHIPS[own.chip]} becomes ${E1000_CHIPS[donor.chip]}, of which the guest sees nothing until its reset`,
+      `model ${E1000_CHIPS[own.chip]} becomes ${E1000_CHIPS[donor.chip]}, of which the guest sees nothing ` +
+        'until its reset',
     );
     own.chip = donor.chip;
   }),
@@ -70,7 +72,8 @@ const RULES: readonly Rule<unknown>[] = [
     merge.note(
       'kept',
       unit,
-      `model ${PCNET_TYPES[own.type]} becomes ${PCNET_TYPES[donor.type]}, of which the guest sees nothing until its reset`,
+      `model ${PCNET_TYPES[own.type]} becomes ${PCNET_TYPES[donor.type]}, of which the guest sees nothing ` +
+        'until its reset',
     );
     own.type = donor.type;
     own.timers = donor.timers.map((timer, i) => own.timers[i] ?? timer);

@@ -61,7 +61,8 @@ export function mergeCpuCount(merge: Merge): void {
   const started = merge.value('vmm/1', vmmCodec)?.started.findLastIndex((isStarted) => isStarted) ?? -1;
   if (started + 1 >= after)
     throw refused(
-      `the guest uses CPU ${started + 1}, and the machine has ${after}; give it back its ${before}: VBoxManage modifyvm NAME --cpus=${before}`,
+      `the guest uses CPU ${started + 1}, and the machine has ${after}; give it back its ${before}: VBoxManage ` +
+        `modifyvm NAME --cpus=${before}`,
     );
   for (const { unit, codec, resize } of PER_CPU) {
     const own = merge.value(unit, codec);

@@ -51,7 +51,8 @@ function clearMissingFeatures(merge: Merge, own: CpumUnit): void {
     merge.note(
       'risk',
       'cpum/1',
-      `CPUID leaf ${hex(number)} ${register.toUpperCase()}: the host lacks bits ${hex(missing)}, which are cleared; a program that has already asked goes on using them`,
+      `CPUID leaf ${hex(number)} ${register.toUpperCase()}: the host lacks bits ${hex(missing)}, which are ` +
+        'cleared; a program that has already asked goes on using them',
     );
   };
   clear(1, 'ecx', rawBasic[1]?.ecx, MUST_HAVE.basicEcx);
@@ -94,7 +95,8 @@ function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
   merge.note(
     usesNone ? 'kept' : 'risk',
     'cpum/1',
-    `CPUID leaf 0xd: extended state ${hex(listed)} becomes ${hex(kept)}${usesNone ? '; the guest has not switched it on (CR4.OSXSAVE 0)' : '; a kernel that has patched itself for it may fail'}`,
+    `CPUID leaf 0xd: extended state ${hex(listed)} becomes ` +
+      `${hex(kept)}${usesNone ? '; the guest has not switched it on (CR4.OSXSAVE 0)' : '; a kernel that has patched itself for it may fail'}`,
   );
 }
 
@@ -124,7 +126,9 @@ function reduceState(merge: Merge, number: number, cpu: Cpu, offered: bigint): v
   if (extended) extended.inUse = inUse;
   keepComponents(cpu, mask);
   const { isRisk, text } = effectOn(cpu, before, xcr0);
-  const what = `CPU ${number}: XCR0 ${hex(before.xcr0)} becomes ${hex(xcr0)}, extended state ${hex(before.mask)} becomes ${hex(mask)}`;
+  const what =
+    `CPU ${number}: XCR0 ${hex(before.xcr0)} becomes ${hex(xcr0)}, extended state ${hex(before.mask)} becomes ` +
+    `${hex(mask)}`;
   merge.note(isRisk ? 'risk' : 'kept', 'cpum/1', `${what}; ${text}`);
 }
 
@@ -151,7 +155,9 @@ function effectOn({ context }: Cpu, before: { xcr0: bigint; mask: bigint; inUse:
   const data = held === 0n ? '' : '; the program that ran holds such data, which is lost now';
   return {
     isRisk: true,
-    text: `programs that use ${gone & AVX512 ? 'AVX-512' : 'AVX'} will end with an invalid opcode at their next such instruction${data}`,
+    text:
+      `programs that use ${gone & AVX512 ? 'AVX-512' : 'AVX'} will end with an invalid opcode at their next such ` +
+      `instruction${data}`,
   };
 }
 

@@ -43,7 +43,8 @@ export function refuseOtherBoards(own: MachineFacts, target: MachineFacts): void
   const hasEfi = ({ devices }: MachineFacts) => devices?.some(({ name }) => name === 'efi');
   if (hasEfi(own) !== hasEfi(target))
     throw refused(
-      `the firmware is another one; change it back: VBoxManage modifyvm NAME --firmware=${hasEfi(own) ? 'efi' : 'bios'}`,
+      'the firmware is another one; change it back: VBoxManage modifyvm NAME ' +
+        `--firmware=${hasEfi(own) ? 'efi' : 'bios'}`,
     );
   const { nestedVirtualisation: was } = own;
   const { nestedVirtualisation: is } = target;

@@ -155,6 +155,7 @@ function refuseTheRest(donor: CollectedState, target: MachineFacts): void {
   );
   if (left)
     throw refused(
-      `${left.finding.message}. Settings do not tell enough to mend that: take a state of the machine, saved right after power-on (--donor; savkit donor makes one)`,
+      `${left.finding.message}. Settings do not tell enough to mend that: take a state of the machine, saved ` +
+        'right after power-on (--donor; savkit donor makes one)',
     );
 }

@@ -16,7 +16,8 @@ export function compareConfigs(comparison: Comparison): void {
     if (was && is) compareValues(comparison, unit.name, unit.instance, was, is);
     else
       comparison.notJudged.push(
-        `${key}, how it is configured: ${was ? `${target.name} does not tell` : `version ${unit.version} of the unit is not known`}`,
+        `${key}, how it is configured: ` +
+          `${was ? `${target.name} does not tell` : `version ${unit.version} of the unit is not known`}`,
       );
   }
 }

@@ -19,7 +19,9 @@ export function compareGraphics(comparison: Comparison): void {
   }
   if (!isVmsvga) return;
   if (comparison.differs('3D acceleration', saved.has3d, target.has3d)) {
-    const message = `3D acceleration is ${saved.has3d ? 'on' : 'off'} in the state, ${target.has3d ? 'on' : 'off'} in ${target.name}`;
+    const message =
+      `3D acceleration is ${saved.has3d ? 'on' : 'off'} in the state, ${target.has3d ? 'on' : 'off'} in ` +
+      `${target.name}`;
     comparison.add('vga', '3d', 'VERR_SSM_DATA_UNIT_FORMAT_CHANGED', message);
   }
 }

@@ -31,7 +31,9 @@ export function compareMachines(
     state.units.some(({ name }) => name === 'GIM') &&
     comparison.differs('paravirtualisation', saved.paravirtualisation, target.paravirtualisation)
   ) {
-    const message = `The guest sees paravirtualisation "${saved.paravirtualisation}", ${target.name} has "${target.paravirtualisation}"`;
+    const message =
+      `The guest sees paravirtualisation "${saved.paravirtualisation}", ${target.name} has ` +
+      `"${target.paravirtualisation}"`;
     comparison.mismatch('GIM', 'paravirtualisation', message);
   }
   compareGraphics(comparison);

@@ -20,7 +20,9 @@ function compareRam(comparison: Comparison): void {
     comparison.mismatch('pgm', 'ram-size', message);
   }
   if (ramHole !== undefined && target.ramHole !== undefined && ramHole !== target.ramHole) {
-    const message = `The RAM hole below 4 GiB has ${hex(ramHole)} bytes in the state, ${hex(target.ramHole)} in ${target.name} (it depends on the chipset)`;
+    const message =
+      `The RAM hole below 4 GiB has ${hex(ramHole)} bytes in the state, ${hex(target.ramHole)} in ${target.name} ` +
+      '(it depends on the chipset)';
     comparison.mismatch('pgm', 'ram-hole', message);
   }
 }
@@ -35,7 +37,8 @@ function compareRoms(comparison: Comparison): void {
   comparison.mismatch(
     'pgm',
     'rom-missing',
-    `The state has a ROM "${missing}", which ${comparison.target.name} has not (it depends on firmware, graphics, ACPI)`,
+    `The state has a ROM "${missing}", which ${comparison.target.name} has not (it depends on firmware, ` +
+      'graphics, ACPI)',
   );
 }
 

@@ -29,7 +29,9 @@ export function compareReleases(
   const differences: Difference[] = [];
   const name = `VirtualBox ${releaseName(target)}`;
   if (compare(target, CONTAINER_READERS[header.format]) < 0) {
-    const message = `${name} does not read containers of V${header.format}; ${releaseName(CONTAINER_READERS[header.format])} is the first that does`;
+    const message =
+      `${name} does not read containers of V${header.format}; ${releaseName(CONTAINER_READERS[header.format])} ` +
+      'is the first that does';
     differences.push({
       at: -1,
       finding: {
@@ -80,7 +82,9 @@ function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unkn
   }
   // Erratum 8
   if (isPgm(unit) && unit.version === 10 && unit.pass === 0 && compare(target, SEEN_TO_REFUSE_LIVE_10) >= 0) {
-    const message = `${name} wants the RAM configuration in pass 0, which pgm 10 does not have; savkit convert --flatten, or --pgm 11, mends that`;
+    const message =
+      `${name} wants the RAM configuration in pass 0, which pgm 10 does not have; savkit convert --flatten, or ` +
+      '--pgm 11, mends that';
     return refuse('live-pgm-10', 'VERR_SSM_LOAD_CONFIG_MISMATCH', message);
   }
   // Whatever the release, see check.ts.

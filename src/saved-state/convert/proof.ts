@@ -141,7 +141,8 @@ function addPgmFields(
   fields.set('ballooned pages', String(basic.balloonedPages));
   fields.set(
     'mappings',
-    `${basic.mappingsFixed} ${hex(basic.mappingFixed)} ${basic.mappingFixedSize} ${basic.mappings.map((m) => `${m.description} ${hex(m.address)} ${hex(m.pageTables)}`).join('; ')}`,
+    `${basic.mappingsFixed} ${hex(basic.mappingFixed)} ${basic.mappingFixedSize} ` +
+      `${basic.mappings.map((m) => `${m.description} ${hex(m.address)} ${hex(m.pageTables)}`).join('; ')}`,
   );
 }
 

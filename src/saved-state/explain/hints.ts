@@ -12,7 +12,9 @@ const HINTS: readonly Hint[] = [
   {
     words: /uApicMode/,
     advice:
-      'x2APIC: 3 is on, 2 is off. Either the setting (`VBoxManage modifyvm NAME --x2apic on|off`) or the host has changed: a host without x2APIC, or one that runs machines through Hyper-V, withholds it whatever the settings say.',
+      'x2APIC: 3 is on, 2 is off. Either the setting (`VBoxManage modifyvm NAME --x2apic on|off`) or the host ' +
+      'has changed: a host without x2APIC, or one that runs machines through Hyper-V, withholds it whatever ' +
+      'the settings say.',
   },
   {
     words: /fIoApicPresent/,
@@ -21,7 +23,8 @@ const HINTS: readonly Hint[] = [
   {
     words: /(?:target|source) VM is missing a .*(?:device|port)|Target \d+ config mismatch|missing a block device/i,
     advice:
-      'Disks and drives must be at the ports where they were: "target VM is missing" wants a disk or drive attached there, "source VM is missing" one taken off. The medium may be another one.',
+      'Disks and drives must be at the ports where they were: "target VM is missing" wants a disk or drive ' +
+      'attached there, "source VM is missing" one taken off. The medium may be another one.',
   },
   {
     words: /cPortsImpl|Device states|port count/i,
@@ -30,7 +33,8 @@ const HINTS: readonly Hint[] = [
   {
     words: /has been removed!/,
     advice:
-      'A device is missing in the machine; vendor and device number tell which (network card, USB controller, disk controller, audio, graphics). USB 2.0, USB 3.0 and NVMe of releases before 7.0 need the extension pack.',
+      'A device is missing in the machine; vendor and device number tell which (network card, USB controller, ' +
+      'disk controller, audio, graphics). USB 2.0, USB 3.0 and NVMe of releases before 7.0 need the extension pack.',
   },
   {
     words: /New device in slot|not found in the saved state/,
@@ -39,7 +43,8 @@ const HINTS: readonly Hint[] = [
   {
     words: /Found no handler for unit/,
     advice:
-      'The machine has no such device: give it back as it was. USB 2.0, USB 3.0 and NVMe of releases before 7.0 need the extension pack.',
+      'The machine has no such device: give it back as it was. USB 2.0, USB 3.0 and NVMe of releases before ' +
+      '7.0 need the extension pack.',
   },
   {
     words: /VRAM size changed|region "VRam" size/i,
@@ -57,7 +62,8 @@ const HINTS: readonly Hint[] = [
   {
     words: /GIM provider/,
     advice:
-      'Paravirtualisation was changed: 0 none, 1 minimal, 2 Hyper-V, 3 KVM (`VBoxManage modifyvm NAME --paravirtprovider …`). "Default" depends on the type of guest.',
+      'Paravirtualisation was changed: 0 none, 1 minimal, 2 Hyper-V, 3 KVM (`VBoxManage modifyvm NAME ' +
+      '--paravirtprovider …`). "Default" depends on the type of guest.',
   },
   {
     words: /PortAddress=|IOBase|saved IRQ/i,
@@ -74,12 +80,14 @@ const HINTS: readonly Hint[] = [
   {
     words: /not supported by the host|CPUID|guest SVM|guest VT-x/,
     advice:
-      'The CPU that the guest knows has more than this host or machine offers: another CPU, Hyper-V on the host, or nested virtualisation switched.',
+      'The CPU that the guest knows has more than this host or machine offers: another CPU, Hyper-V on the ' +
+      'host, or nested virtualisation switched.',
   },
   {
     words: /MMIO2 range called|ROM .* was not found/i,
     advice:
-      'Memory of a device, or a ROM, is not there: firmware, graphics or paravirtualisation were changed, or the release is another one.',
+      'Memory of a device, or a ROM, is not there: firmware, graphics or paravirtualisation were changed, or ' +
+      'the release is another one.',
   },
 ];
 
@@ -106,7 +114,8 @@ export function adviceFor(
     advice.unshift(writersOf(unit, version));
   if (wrote !== undefined && runs !== undefined && wrote !== runs)
     advice.push(
-      `The state was written by VirtualBox ${wrote}, this log is of ${runs}: the former loads it, where machine and host are as they were.`,
+      `The state was written by VirtualBox ${wrote}, this log is of ${runs}: the former loads it, where ` +
+        'machine and host are as they were.',
     );
   return advice;
 }
@@ -117,5 +126,8 @@ function writersOf(unit: string, version: number): string {
     .filter((row) => row.version === version)
     .map(({ from, to }) => `${releaseName(from)} to ${releaseName(to)}`);
   const known = writers.length > 0 ? `; VirtualBox ${writers.join(' and ')} write it` : '';
-  return `Version ${version} of unit ${unit} is newer than the release that was to load it${known}: use the release that wrote the state, or a later one.`;
+  return (
+    `Version ${version} of unit ${unit} is newer than the release that was to load it${known}: use the release ` +
+    'that wrote the state, or a later one.'
+  );
 }

@@ -5,7 +5,8 @@ type Row = readonly [words: RegExp, name: string, kind: Trouble, means: string, 
 
 const COPY = 'Copy the file again where it came from; `savkit verify FILE` names the place.';
 const SAME_MACHINE =
-  'Start the target with the same machine type, sizes and devices in the same places: `savkit inspect FILE` shows them.';
+  'Start the target with the same machine type, sizes and devices in the same places: `savkit inspect FILE` ' +
+  'shows them.';
 const LOOK = '`savkit inspect FILE` shows what the file is.';
 
 // What QEMU and libvirt print, the message that tells most first: a line of a later row only says that loading failed.
@@ -296,7 +297,8 @@ const ROWS: readonly Row[] = [
     /load of migration failed/,
     'load of migration failed',
     'unit-contradicts',
-    'loading failed; the first line before it tells why. Where there is none: the stream has no end mark, it was cut off',
+    'loading failed; the first line before it tells why. Where there is none: the stream has no end mark, it ' +
+      'was cut off',
     COPY,
   ],
 ];

@@ -50,7 +50,9 @@ function memoryOf({ blocks }: QemuState): StateMemory {
     names: namesOf(blocks),
     ...(leftOut.length > 0
       ? {
-          elsewhere: `RAM ${leftOut.map(({ name }) => JSON.stringify(name)).join(', ')} lies in the file that the machine shares: --ram FILE`,
+          elsewhere:
+            `RAM ${leftOut.map(({ name }) => JSON.stringify(name)).join(', ')} lies in the file that the machine ` +
+            'shares: --ram FILE',
         }
       : {}),
   };

@@ -17,7 +17,8 @@ export function readHostCpuid(text: string, name: string): CpuidPart {
   if (!found)
     throw new FormatError(
       'no-cpuid',
-      `Cannot tell the host's CPU from ${name}: expected /proc/cpuinfo of an x86 host, a VBox.log with its CPUID dump, or a saved state`,
+      `Cannot tell the host's CPU from ${name}: expected /proc/cpuinfo of an x86 host, a VBox.log with its ` +
+        'CPUID dump, or a saved state',
     );
   return found;
 }

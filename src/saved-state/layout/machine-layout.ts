@@ -81,7 +81,8 @@ function deriveFromLists(state: SavedState, { roms, mmio2 }: PgmConfig): { layou
     const address = mmio2Address(state, range);
     if (address === undefined)
       missing.push(
-        `address of the MMIO2 range "${description}" (${device}/${instance}/${region}), ${size} bytes: it is not mapped`,
+        `address of the MMIO2 range "${description}" (${device}/${instance}/${region}), ${size} bytes: it is ` +
+          'not mapped',
       );
     layout.mmio2.push({ name: description, device, instance, region, address: address ?? UNKNOWN_ADDRESS, size });
   }
@@ -126,7 +127,8 @@ export function settleLayout(state: SavedState, given: MachineLayout | undefined
   if (missing.length === 0) return layout;
   throw new UnsupportedError(
     'layout-missing',
-    `Cannot tell where everything belongs (--print-layout shows what is known, --layout takes the rest): ${missing.join('; ')}`,
+    'Cannot tell where everything belongs (--print-layout shows what is known, --layout takes the rest): ' +
+      `${missing.join('; ')}`,
   );
 }
 

@@ -145,7 +145,9 @@ class Comparison implements QemuComparison {
     const saved = pciIdOf(section);
     if (saved === undefined || pciId === undefined || saved === pciId) return;
     const { name, instance, version, offset } = section;
-    const message = `The device of section ${JSON.stringify(name)} is ${idText(saved)}, that of ${this.#target.name} ${idText(pciId)}`;
+    const message =
+      `The device of section ${JSON.stringify(name)} is ${idText(saved)}, that of ${this.#target.name} ` +
+      `${idText(pciId)}`;
     const byte = [0, 1, 2, 3].find((i) => ((saved ^ pciId) >>> (8 * i)) & 0xff) ?? 0;
     const [read, own] = [saved, pciId].map((id) => ((id >>> (8 * byte)) & 0xff).toString(16));
     const says = `get_pci_config_device: Bad config data: i=0x${byte} read: ${read} device: ${own}`;
@@ -162,7 +164,9 @@ class Comparison implements QemuComparison {
     for (const own of this.#target.sections) {
       const { name, instance } = own;
       if (has(own)) continue;
-      const message = `The state has no section ${JSON.stringify(name)}${instance > 0 ? ` ${instance}` : ''}: QEMU loads it without a word, and leaves that device of ${target} as after a reset`;
+      const message =
+        `The state has no section ${JSON.stringify(name)}${instance > 0 ? ` ${instance}` : ''}: QEMU loads it ` +
+        `without a word, and leaves that device of ${target} as after a reset`;
       this.#warn('device-reset', message, { unit: name, instance });
     }
     for (const { name, size = 0 } of this.#target.blocks) {

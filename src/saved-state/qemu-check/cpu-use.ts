@@ -34,7 +34,9 @@ export function unusable(cpus: readonly QemuCpu[], { name: model, features }: Cp
       .map(({ name, feature }) => ({
         severity: 'warning' as const,
         code: 'cpu-feature',
-        message: `CPU ${index} uses ${name}, and the model ${model} has no ${feature}: QEMU loads the state without a word, and the guest fails`,
+        message:
+          `CPU ${index} uses ${name}, and the model ${model} has no ${feature}: QEMU loads the state without a ` +
+          'word, and the guest fails',
         place: { unit: 'cpu', instance: index },
       })),
   );

@@ -21,7 +21,8 @@ export interface QemuChipset {
 }
 
 const COMMON =
-  'timer fw_cfg PCIHost PCIBUS dma dma i8259 i8259 ioapic hpet mc146818rtc i8254 pcspk ps2kbd ps2mouse pckbd vmmouse port92 globalstate acpi_build i2c_bus';
+  'timer fw_cfg PCIHost PCIBUS dma dma i8259 i8259 ioapic hpet mc146818rtc i8254 pcspk ps2kbd ps2mouse pckbd ' +
+  'vmmouse port92 globalstate acpi_build i2c_bus';
 
 export const CHIPSETS: readonly QemuChipset[] = [
   {

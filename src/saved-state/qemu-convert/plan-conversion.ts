@@ -118,7 +118,8 @@ function libvirtOf(
   if (domain.machine !== undefined && configuration.machine !== undefined && domain.machine !== configuration.machine)
     throw new UnsupportedError(
       'other-machine',
-      `Cannot put the state into these settings: they say machine type ${domain.machine}, the state says ${configuration.machine}`,
+      `Cannot put the state into these settings: they say machine type ${domain.machine}, the state says ` +
+        `${configuration.machine}`,
     );
   const wasRunning = container.kind === 'libvirt' && container.image.wasRunning;
   return { data: libvirtData(xml), cookieOffset: 0, wasRunning };

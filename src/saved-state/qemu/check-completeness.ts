@@ -54,7 +54,9 @@ function checkCpus({ devices }: QemuState, findings: Findings): void {
     for (const instance of instancesOf(section)) {
       if (known.has(instance)) continue;
       known.add(instance);
-      const message = `Section "cpu" ${instance} is missing, but ${section} ${instance} is there: QEMU loads the state without a word, with that CPU as after a reset`;
+      const message =
+        `Section "cpu" ${instance} is missing, but ${section} ${instance} is there: QEMU loads the state without ` +
+        'a word, with that CPU as after a reset';
       findings.add({ severity: 'error', code: 'missing-section', message, place: { unit: 'cpu', instance } });
     }
   if (known.size > 0) return;

@@ -24,7 +24,10 @@ export async function checkHoles(
     if (!block.mapped) continue;
     const lost = await unnamedPages(source, block, block.mapped, Turns.rare(signal));
     if (lost.count === 0) continue;
-    const message = `${lost.count} pages of block ${JSON.stringify(block.name)}, the first at ${hex(lost.first)}, have bytes in the file and no bit in its bitmap: QEMU loads zeros for them. Of a machine that was saved while it ran they may have become zeros; else the bitmap is damaged`;
+    const message =
+      `${lost.count} pages of block ${JSON.stringify(block.name)}, the first at ${hex(lost.first)}, have bytes ` +
+      'in the file and no bit in its bitmap: QEMU loads zeros for them. Of a machine that was saved while it ran ' +
+      'they may have become zeros; else the bitmap is damaged';
     findings.warn('unnamed-pages', message, undefined, { unit: 'ram', instance: 0, offset: lost.offset });
   }
 }

@@ -15,7 +15,9 @@ export function checkStructure({ devices, configuration }: QemuState, findings: 
     const head = described && misplacedSubsection(described, body);
     if (!head) continue;
     const offset = bodyOffset + head.at;
-    const message = `Section ${JSON.stringify(name)} ${instance} has no head of its part ${JSON.stringify(head.name)} at ${hex(offset)}, where the description has one`;
+    const message =
+      `Section ${JSON.stringify(name)} ${instance} has no head of its part ${JSON.stringify(head.name)} at ` +
+      `${hex(offset)}, where the description has one`;
     const place = { unit: name, instance, offset };
     const qemuSays = `Missing section footer for ${name}`;
     findings.add({ severity: 'error', code: 'bad-section', message, place, qemuSays });

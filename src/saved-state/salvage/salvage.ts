@@ -101,6 +101,8 @@ async function believable(
 }
 
 function hintOf({ offset, bit, chance }: FlippedBit): Finding {
-  const message = `One flipped bit would explain a wrong CRC: bit ${bit} at ${hex(offset)} (by accident some bit fits ${Math.round(chance * 100)} times in 100)`;
+  const message =
+    `One flipped bit would explain a wrong CRC: bit ${bit} at ${hex(offset)} (by accident some bit fits ` +
+    `${Math.round(chance * 100)} times in 100)`;
   return { severity: 'warning', code: 'flipped-bit', message, place: { offset } };
 }

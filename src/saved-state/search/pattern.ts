@@ -110,7 +110,8 @@ function within<T>(text: string, work: () => T): T {
     if (code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error;
     throw new UsageError(
       'slow-regex',
-      `Cannot search for the regular expression "${text}": it takes more than ${PATIENCE / 1000} s for a piece of memory`,
+      `Cannot search for the regular expression "${text}": it takes more than ${PATIENCE / 1000} s for a piece ` +
+        'of memory',
     );
   }
 }

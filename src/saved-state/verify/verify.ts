@@ -83,8 +83,10 @@ async function noteZeros(source: ByteSource, findings: Findings, signal: AbortSi
   for (const { start, end } of stretches) {
     const isTail = end === source.size;
     const message = isTail
-      ? `There are only zeros from ${hex(start)} to the end: probably never written, as when the host crashes or a copy is broken off`
-      : `There are only zeros from ${hex(start)} to ${hex(end)}: probably never written, or lost by the disk; the bytes after them may be good`;
+      ? `There are only zeros from ${hex(start)} to the end: probably never written, as when the host crashes or ` +
+        'a copy is broken off'
+      : `There are only zeros from ${hex(start)} to ${hex(end)}: probably never written, or lost by the disk; ` +
+        'the bytes after them may be good';
     findings.addError(new FormatError(isTail ? 'zeros-to-end' : 'zeros-inside', message, { offset: start }));
   }
   if (further > 0)

@@ -106,7 +106,8 @@ export class SectionImage {
   #unfit(path: string, what: string): UnsupportedError {
     return new UnsupportedError(
       'other-qemu',
-      `Cannot put the state into this QEMU: field ${path} of its device ${this.label} ${what}; use another release of QEMU`,
+      `Cannot put the state into this QEMU: field ${path} of its device ${this.label} ${what}; use another ` +
+        'release of QEMU',
     );
   }
 }

@@ -34,6 +34,7 @@ export const WITHOUT_CODE: readonly CodeFacts[] = [
     name: 'guru-meditation-alone',
     kind: 'crashed',
     means:
-      'the machine crashed: VirtualBox could not go on with the guest. The log tells of no state that was loaded before',
+      'the machine crashed: VirtualBox could not go on with the guest. The log tells of no state that was ' +
+      'loaded before',
   },
 ];

@@ -31,7 +31,8 @@ export const CPU_CODES: readonly CodeRow[] = [
     'VERR_CPUM_INVALID_XCR0',
     -1765,
     'cpu-differs',
-    'the register XCR0 of a CPU is 0, or names more extended state than the CPU has; seen where a release or a hypervisor of the host saved it wrongly (7.1.12)',
+    'the register XCR0 of a CPU is 0, or names more extended state than the CPU has; seen where a release or a ' +
+      'hypervisor of the host saved it wrongly (7.1.12)',
   ],
   [
     'VERR_CPUM_INVALID_HWVIRT_CONFIG',

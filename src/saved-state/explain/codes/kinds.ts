@@ -56,34 +56,45 @@ export const KINDS = {
     lost: 'Nothing: the state is good, the machine is not the one that it was saved from.',
     next: [
       '`savkit check STATE --machine FILE.vbox` lists every difference; VirtualBox stops at the first.',
-      '`savkit adapt STATE --machine FILE.vbox -o OUT` makes the state fit the machine as it is, and says before what the guest will notice (`--dry-run`).',
-      'Set the machine back to what it was when it was saved (the settings beside the state, a snapshot, a backup of the .vbox file).',
+      '`savkit adapt STATE --machine FILE.vbox -o OUT` makes the state fit the machine as it is, and says ' +
+        'before what the guest will notice (`--dry-run`).',
+      'Set the machine back to what it was when it was saved (the settings beside the state, a snapshot, a ' +
+        'backup of the .vbox file).',
       'Where that machine is gone: `savkit extract STATE -o memory.raw` gets the memory out without any machine.',
     ],
   },
   'cpu-differs': {
     lost: 'Nothing that is known of: memory and devices are in the file. VirtualBox does not take its CPU part here.',
     next: [
-      'Load it on the host that it was saved on, or on one with the same kind of CPU, in the same way: with or without Hyper-V.',
-      '`savkit check STATE --host-cpuid /proc/cpuinfo` tells what this CPU lacks; `savkit adapt STATE --machine FILE.vbox --host-cpuid /proc/cpuinfo -o OUT` takes it from the guest, and mends an XCR0 that can not be.',
-      'Where the host has Hyper-V (also WSL 2, memory integrity, sandbox) since then: VirtualBox runs machines through it, and the guest gets fewer CPU features. Switch it off and try again.',
-      'A release before or after the one that saved it may have the fault mended: `savkit inspect STATE` names the one that wrote it.',
+      'Load it on the host that it was saved on, or on one with the same kind of CPU, in the same way: with or ' +
+        'without Hyper-V.',
+      '`savkit check STATE --host-cpuid /proc/cpuinfo` tells what this CPU lacks; `savkit adapt STATE ' +
+        '--machine FILE.vbox --host-cpuid /proc/cpuinfo -o OUT` takes it from the guest, and mends an XCR0 that ' +
+        'can not be.',
+      'Where the host has Hyper-V (also WSL 2, memory integrity, sandbox) since then: VirtualBox runs machines ' +
+        'through it, and the guest gets fewer CPU features. Switch it off and try again.',
+      'A release before or after the one that saved it may have the fault mended: `savkit inspect STATE` names ' +
+        'the one that wrote it.',
       'Where that host is gone: `savkit extract STATE -o memory.raw` gets the memory out without any machine.',
     ],
   },
   'file-missing': {
     lost: 'Nothing that is known of: the file is elsewhere, or gone.',
     next: [
-      'Leave the machine as it is: the settings still name the file (`stateFile` in the .vbox file), so it loads once the file is back at that path.',
-      'Look for the file where the folder has been before it was moved, renamed or synchronised, and in backups; its name is the time of saving.',
-      'A file found elsewhere: check it with `savkit verify FILE`, then copy it to the path of the message, or give it to the machine with `VBoxManage adoptstate`.',
+      'Leave the machine as it is: the settings still name the file (`stateFile` in the .vbox file), so it ' +
+        'loads once the file is back at that path.',
+      'Look for the file where the folder has been before it was moved, renamed or synchronised, and in ' +
+        'backups; its name is the time of saving.',
+      'A file found elsewhere: check it with `savkit verify FILE`, then copy it to the path of the message, or ' +
+        'give it to the machine with `VBoxManage adoptstate`.',
     ],
   },
   'never-ended': {
     lost: 'Whatever was not written when it ended.',
     next: [
       'Where the machine is still at work, wait: the log goes on.',
-      'Otherwise the file that was being written is not complete: look for it in the folder Snapshots, copy it, then `savkit salvage FILE OUT` keeps what has reached the disk.',
+      'Otherwise the file that was being written is not complete: look for it in the folder Snapshots, copy ' +
+        'it, then `savkit salvage FILE OUT` keeps what has reached the disk.',
       'Look at the host for the reason: power, a full disk, memory, a killed process.',
     ],
   },
@@ -99,15 +110,18 @@ export const KINDS = {
     lost: 'What the guest had in memory since the state was saved; the file of the state itself is not changed by that.',
     next: [
       'Keep a copy of the state: after such a crash VirtualBox may have let go of it.',
-      'The register dump in the log after this line tells where the guest was. A state from a host with another CPU, or another hypervisor under it, is a usual reason.',
+      'The register dump in the log after this line tells where the guest was. A state from a host with ' +
+        'another CPU, or another hypervisor under it, is a usual reason.',
       '`savkit extract STATE -o memory.raw` gets the memory out without running the guest.',
     ],
   },
   'not-known': {
     lost: 'Not known.',
     next: [
-      "savkit does not know this code. VirtualBox's words above, and the lines around them in VBox.log, are what there is.",
-      '`savkit verify FILE` tells whether the bytes are whole, `savkit check STATE --machine FILE.vbox` whether the machine fits.',
+      "savkit does not know this code. VirtualBox's words above, and the lines around them in VBox.log, are " +
+        'what there is.',
+      '`savkit verify FILE` tells whether the bytes are whole, `savkit check STATE --machine FILE.vbox` ' +
+        'whether the machine fits.',
     ],
   },
   'release-differs': {
@@ -115,7 +129,8 @@ export const KINDS = {
     next: [
       '`savkit check STATE --virtualbox RELEASE` tells which units that release can not read.',
       'Load it in the release that wrote it (`savkit inspect` names it), shut the guest down there, then upgrade.',
-      'Where only the container or the memory unit is in the way: `savkit convert`. Device units it carries over as they are.',
+      'Where only the container or the memory unit is in the way: `savkit convert`. Device units it carries ' +
+        'over as they are.',
     ],
   },
   'unit-contradicts': {
@@ -153,7 +168,8 @@ export const KINDS = {
   'pages-elsewhere': {
     lost: 'Nothing that is known of: the pages are in another file.',
     next: [
-      'Look for the file of RAM or the base image that belongs to the state; for QEMU, `savkit extract --ram NAME=FILE` takes it.',
+      'Look for the file of RAM or the base image that belongs to the state; for QEMU, `savkit extract --ram ' +
+        'NAME=FILE` takes it.',
     ],
   },
   'not-supported': {
@@ -166,7 +182,8 @@ export const KINDS = {
   'not-wakeable': {
     lost: 'Nothing: the state is good, and VirtualBox loads it as before.',
     next: [
-      '`savkit wake STATE -o OUT` lists all reasons, each with a way round it where there is one; it writes nothing then.',
+      '`savkit wake STATE -o OUT` lists all reasons, each with a way round it where there is one; it writes ' +
+        'nothing then.',
       '`savkit extract STATE -o memory.raw` gets the memory out without running the guest.',
     ],
   },

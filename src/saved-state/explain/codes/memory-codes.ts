@@ -79,7 +79,8 @@ const PGM: readonly CodeRow[] = [
     'VERR_PGM_SAVED_MMIO2_RANGE_NOT_FOUND',
     -1657,
     'unit-contradicts',
-    'a page belongs to a range of device memory that the state does not list; in a live save: its first pass is missing',
+    'a page belongs to a range of device memory that the state does not list; in a live save: its first pass ' +
+      'is missing',
   ],
   [
     'VERR_PGM_SAVED_MMIO2_PAGE_NOT_FOUND',

@@ -125,7 +125,8 @@ export const SSM_CODES: readonly CodeRow[] = [
     'VERR_SSM_UNEXPECTED_DATA',
     -1848,
     'unit-contradicts',
-    'a value in a unit is not what the loader expects; in cpum: another number of CPUs; in pgm 6 to 9: since VirtualBox 4.3 always',
+    'a value in a unit is not what the loader expects; in cpum: another number of CPUs; in pgm 6 to 9: since ' +
+      'VirtualBox 4.3 always',
     -1831,
   ],
   [
