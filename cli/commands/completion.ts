@@ -21,7 +21,7 @@ const builder = (argv: Argv) =>
     .positional('shell', {
       choices: [...SHELLS, ...NAME_KINDS],
       demandOption: true,
-      describe: 'The shell; or, for its script, the kind of names that a state is asked for',
+      describe: 'Shell; or, for the script of a shell, the kind of names that are wanted from a state',
     })
     .positional('file', { type: 'string', describe: 'The state whose names are wanted' })
     .example('$0 completion bash', 'The script for bash, for ~/.local/share/bash-completion/completions/savkit')

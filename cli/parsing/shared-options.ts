@@ -85,7 +85,16 @@ export const RANGE = {
 } as const;
 
 /** Whose page tables are walked. */
-export const CPU = { type: 'number', default: 0, requiresArg: true, describe: 'CPU whose registers count' } as const;
+export const CPU = {
+  type: 'number',
+  default: 0,
+  requiresArg: true,
+  describe: 'CPU whose registers tell the page tables',
+} as const;
 
 /** In place of the CPU's. */
-export const CR3 = { type: 'string', requiresArg: true, describe: 'Another root than that CPU has' } as const;
+export const CR3 = {
+  type: 'string',
+  requiresArg: true,
+  describe: 'Address of the root page table, in place of the CR3 of that CPU',
+} as const;

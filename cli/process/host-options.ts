@@ -27,18 +27,18 @@ export function withHostOptions<T>(argv: Argv<T>) {
     .option('host-limit', {
       type: 'string',
       requiresArg: true,
-      describe: 'Memory that the host has for its machines; where that is used up the machine waits, suspended',
+      describe: 'Memory that the host has for its machines; when it is used up the machine waits, suspended',
     })
     .option('share-with', {
       type: 'string',
       requiresArg: true,
       describe: 'Saved state of another machine on the host: pages with equal bytes are kept once',
     })
-    .option('large-pages', { type: 'boolean', default: false, describe: 'Take memory in pages of 2 MiB where it can' })
+    .option('large-pages', { type: 'boolean', default: false, describe: 'Use pages of 2 MiB where the host has them' })
     .option('preallocate', {
       type: 'boolean',
       default: false,
-      describe: 'All RAM gets memory at once, and keeps it through resets',
+      describe: 'Allocate all RAM at the start, and keep it through resets',
     });
 }
 

@@ -41,7 +41,7 @@ export function withThreads<T>(argv: Argv<T>) {
   return argv.option('threads', {
     type: 'number',
     requiresArg: true,
-    describe: 'Threads to work with; default: as many as pay. The result is the same',
+    describe: 'Number of threads; default: as many as make it faster. The result is the same',
   });
 }
 

@@ -37,7 +37,7 @@ const builder = (argv: Argv) =>
       demandOption: true,
       describe: 'Control socket of the machine, as `savkit run` opens it',
     })
-    .positional('action', { choices: ACTIONS, demandOption: true, describe: 'What to do' })
+    .positional('action', { choices: ACTIONS, demandOption: true, describe: 'Request to the machine' })
     .positional('argument', {
       type: 'string',
       describe:

@@ -28,8 +28,8 @@ export const drainCommand: CommandModule<object, Options> = {
         describe:
           'HOST:PORT of the targets, where savkit receive --keep waits; the one with most memory free comes first',
       })
-      .option('jobs', { type: 'number', requiresArg: true, describe: 'Machines on their way at a time; 2' })
-      .option('per-target', { type: 'number', requiresArg: true, describe: 'The same for each target; 2' })
+      .option('jobs', { type: 'number', requiresArg: true, describe: 'Machines on their way at a time; default: 2' })
+      .option('per-target', { type: 'number', requiresArg: true, describe: 'The same for each target; default: 2' })
       .option('dry-run', {
         type: 'boolean',
         default: false,
@@ -38,7 +38,7 @@ export const drainCommand: CommandModule<object, Options> = {
       .option('journal', {
         type: 'string',
         requiresArg: true,
-        describe: 'Note each step in this file, before it is done',
+        describe: 'Journal: each step is noted in this file before it is done',
       })
       .option('resume', {
         type: 'boolean',
@@ -59,13 +59,13 @@ export const drainCommand: CommandModule<object, Options> = {
       .option('bandwidth', {
         type: 'string',
         requiresArg: true,
-        describe: 'Most that the link of one machine may take: bytes per second, or 50M for 50 MiB/s',
+        describe: 'Limit of the bandwidth for one machine: bytes per second, or 50M for 50 MiB/s',
       })
       .option('time-limit', { type: 'number', requiresArg: true, describe: 'Seconds for each machine, as of migrate' })
       .option('resume-within', {
         type: 'number',
         requiresArg: true,
-        describe: 'Seconds to try to get a broken link back, as of migrate',
+        describe: 'Seconds in which to try to connect again after the link broke, as of migrate',
       })
       .option('records', RECORDS)
       .option('peer-records', {

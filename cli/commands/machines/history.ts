@@ -17,7 +17,7 @@ const builder = (argv: Argv) =>
     .option('open', {
       type: 'boolean',
       default: false,
-      describe: 'Only those that are under way, or not settled',
+      describe: 'Only migrations that are under way, or not settled',
     })
     .example('$0 history', 'What has moved from here, and to here?')
     .example('$0 history --open', 'Which migrations need to be looked at?')

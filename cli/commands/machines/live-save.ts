@@ -33,7 +33,7 @@ const builder = (argv: Argv) =>
       type: 'number',
       requiresArg: true,
       default: DEFAULT_MAX_DOWNTIME_MS,
-      describe: 'Milliseconds that the machine should stand at most; aimed at, not promised',
+      describe: 'Milliseconds for which the machine should stand still at most; a goal, no promise',
     })
     .option('stay', { type: 'boolean', default: false, describe: 'Leave the machine suspended' })
     .option('force', FORCE)

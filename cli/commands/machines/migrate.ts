@@ -27,26 +27,26 @@ const builder = (argv: Argv) =>
     .option('max-downtime', {
       type: 'number',
       requiresArg: true,
-      describe: `Milliseconds that the machine may stand still; ${DEFAULT_LIMITS.maxDowntimeMs}`,
+      describe: `Milliseconds that the machine may stand still; default: ${DEFAULT_LIMITS.maxDowntimeMs}`,
     })
     .option('stalled-downtime', {
       type: 'number',
       requiresArg: true,
-      describe: `The same when rounds get no better; ${DEFAULT_LIMITS.stalledDowntimeMs}`,
+      describe: `Milliseconds that it may stand still once rounds get no shorter; default: ${DEFAULT_LIMITS.stalledDowntimeMs}`,
     })
     .option('bandwidth', {
       type: 'string',
       requiresArg: true,
-      describe: 'Most that the link may take: bytes per second, or 50M for 50 MiB/s; 0 for no limit',
+      describe: 'Limit of the bandwidth: bytes per second, or 50M for 50 MiB/s; 0 for no limit',
     })
     .option('time-limit', {
       type: 'number',
       requiresArg: true,
-      describe: `Seconds for all rounds, 0 for no limit; ${DEFAULT_LIMITS.timeLimitMs / 1000}`,
+      describe: `Seconds for all rounds, 0 for no limit; default: ${DEFAULT_LIMITS.timeLimitMs / 1000}`,
     })
     .option('on-time-limit', {
       choices: ['cancel', 'force', 'throttle'] as const,
-      describe: `What happens then; ${DEFAULT_LIMITS.onTimeLimit}`,
+      describe: `What to do when that time is over; default: ${DEFAULT_LIMITS.onTimeLimit}`,
     })
     .option('shared-disks', {
       type: 'boolean',
@@ -62,7 +62,7 @@ const builder = (argv: Argv) =>
     .option('compression', {
       choices: ['auto', 'always', 'never'] as const,
       default: 'auto' as const,
-      describe: 'zstd; auto: as the link is slow or fast',
+      describe: 'Compress pages with zstd; auto: where the link is slow',
     })
     .option('proof', {
       choices: ['auto', 'full', 'audited'] as const,
@@ -72,7 +72,11 @@ const builder = (argv: Argv) =>
         'audited: hashed while it runs, a write lost after that shows only once it runs there (exit code 1); ' +
         'auto: full if it fits the downtime',
     })
-    .option('resume-within', { type: 'number', default: 60, describe: 'Seconds to try to get a broken link back' })
+    .option('resume-within', {
+      type: 'number',
+      default: 60,
+      describe: 'Seconds in which to try to connect again after the link broke',
+    })
     .option('records', RECORDS)
     .option('migration', {
       type: 'string',

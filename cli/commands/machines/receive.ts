@@ -53,11 +53,11 @@ const builder = (argv: Argv) =>
       default: 'decline' as const,
       describe: 'Once the state is complete: decline the machine, which then runs on at the source; or take it over',
     })
-    .option('flatten', { type: 'boolean', default: false, describe: 'Make a plain state of the passes' })
+    .option('flatten', { type: 'boolean', default: false, describe: 'Make one plain state of the passes that come' })
     .option('seed', {
       type: 'string',
       requiresArg: true,
-      describe: 'Older state of the same machine: pages that are still the same need not come',
+      describe: 'Older state of the same machine: its pages that have not changed are not sent',
     })
     .option('safe', {
       type: 'string',
@@ -69,13 +69,13 @@ const builder = (argv: Argv) =>
     .option('max-memory', {
       type: 'string',
       requiresArg: true,
-      describe: 'Most memory of a machine, with --keep of all machines here; default: 80 % of what is free',
+      describe: 'Limit of the memory of a machine, with --keep of all machines here; default: 80 % of the free memory',
     })
     .option('shadow', SHADOW)
     .option('keep-for', {
       type: 'number',
       default: 600,
-      describe: 'Seconds to keep what has come when the link is lost',
+      describe: 'Seconds for which to keep a machine that has come in part, after the link broke',
     })
     .option('run-for', {
       type: 'number',

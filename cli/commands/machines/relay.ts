@@ -19,10 +19,14 @@ const builder = (argv: Argv) =>
       demandOption: true,
       describe: 'HOST:PORT of the target, or of the next relay',
     })
-    .option('record', { type: 'string', requiresArg: true, describe: 'File for the state that passes' })
+    .option('record', {
+      type: 'string',
+      requiresArg: true,
+      describe: 'File in which to keep a copy of the state that passes through',
+    })
     .option('encrypt', {
       choices: ['in', 'out', 'both'] as const,
-      describe: 'Which side is another relay, reached through TLS',
+      describe: 'On which side there is another relay, which is reached through TLS',
     })
     .option('key-file', { type: 'string', requiresArg: true, describe: 'The secret that both relays have' })
     .option('wait', { type: 'number', default: 0, describe: 'Seconds to wait for a source; 0 for ever' })

@@ -45,24 +45,31 @@ const builder = (argv: Argv) =>
       describe: 'Saved state to start from; a workload that it holds continues',
     })
     .option('ram', { type: 'string', requiresArg: true, describe: 'Start empty, with so much RAM, e.g. 64M' })
-    .option('cpus', { type: 'number', requiresArg: true, describe: 'With --ram: CPUs that it has; default 1' })
-    .option('workload', { choices: WORKLOAD_KINDS, describe: 'What it does; see below' })
-    .option('rate', { type: 'number', requiresArg: true, describe: 'Pages written per second; default 1000' })
+    .option('cpus', { type: 'number', requiresArg: true, describe: 'With --ram: number of CPUs; default: 1' })
+    .option('workload', {
+      choices: WORKLOAD_KINDS,
+      describe: 'Kind of work that the guest does, one of those listed below',
+    })
+    .option('rate', { type: 'number', requiresArg: true, describe: 'Pages written per second; default: 1000' })
     .option('bytes', {
       type: 'number',
       requiresArg: true,
-      describe: 'Bytes written in each of them, 16 to 4096; default 64',
+      describe: 'Bytes written in each page, 16 to 4096; default: 64',
     })
     .option('pages', {
       type: 'number',
       requiresArg: true,
-      describe: 'Size of the hot set, or of what paging maps; default 256',
+      describe: 'Size of the hot set, or of the mapped memory of paging; default: 256',
     })
-    .option('seed', { type: 'number', requiresArg: true, describe: 'Same seed, same writes; default 1' })
+    .option('seed', {
+      type: 'number',
+      requiresArg: true,
+      describe: 'Seed of the random writes: the same seed writes the same; default: 1',
+    })
     .option('memory', {
       type: 'string',
       requiresArg: true,
-      describe: 'Most memory that the workload uses; default all from 1 MiB on',
+      describe: 'Memory that the workload uses at most; default: all from 1 MiB on',
     })
     .option('trace', {
       type: 'string',
@@ -70,7 +77,7 @@ const builder = (argv: Argv) =>
       describe: 'Workload trace: a file with the pages to write, as --record makes it',
     })
     .option('socket', { type: 'string', requiresArg: true, describe: 'Where to open the control socket' })
-    .option('name', { type: 'string', requiresArg: true, describe: 'What to call the machine' })
+    .option('name', { type: 'string', requiresArg: true, describe: 'Name of the machine' })
     .option('for', { type: 'number', requiresArg: true, describe: 'Stop after so many seconds' })
     .option('keep-in', { type: 'string', requiresArg: true, describe: KEEP_IN_TEXT })
     .option('force', {

@@ -27,18 +27,18 @@ const builder = (argv: Argv) =>
     .option('password-form', {
       choices: ['hashed', 'plain'] as const,
       default: 'hashed' as const,
-      describe: 'plain: for VirtualBox 3.1 to 4.1',
+      describe: 'Form of the password; plain: for VirtualBox 3.1 to 4.1',
     })
     .option('paused', { type: 'boolean', default: false, describe: 'Leave the machine paused at the target' })
     .option('max-downtime', {
       type: 'number',
       default: DEFAULT_MAX_DOWNTIME_MS,
-      describe: 'Of a running machine: milliseconds that it should stand at most',
+      describe: 'Of a running machine: milliseconds for which it should stand still at most',
     })
     .option('flatten', {
       type: 'boolean',
       default: false,
-      describe: 'Send one plain state of the passes of a live save',
+      describe: 'Make one plain state of the passes of a live save, and send that',
     })
     .option('pgm', {
       type: 'number',

@@ -33,7 +33,7 @@ const builder = (argv: Argv) =>
       array: true,
       nargs: 1,
       requiresArg: true,
-      describe: 'Run this and end; may be repeated',
+      describe: 'Run this command and end; may be given several times',
     })
     .option('shadow', SHADOW)
     .example('$0 console machine.sav', 'Type commands; help lists them, Tab completes')

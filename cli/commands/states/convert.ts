@@ -76,7 +76,7 @@ const builder = (argv: Argv) =>
     .option('flatten', {
       type: 'boolean',
       default: false,
-      describe: 'Make a plain state of the passes of a live save',
+      describe: 'Make one plain state of the passes of a live save',
     })
     .option('compression', {
       choices: ['lzf', 'none'] as const,
@@ -86,7 +86,7 @@ const builder = (argv: Argv) =>
     .option('recompress', {
       type: 'boolean',
       default: false,
-      describe: 'Compress anew also what could pass as it is',
+      describe: 'Compress all pages again, also those that could be copied as they are',
     })
     .option('allow-loss', {
       type: 'boolean',
@@ -104,7 +104,7 @@ const builder = (argv: Argv) =>
     .option('print-layout', {
       type: 'boolean',
       default: false,
-      describe: 'Print the layout that the input tells, to be completed',
+      describe: 'Print the layout of the input as far as it is told, to be completed by hand',
     })
     .option('to', {
       type: 'string',

@@ -46,7 +46,7 @@ const builder = (argv: Argv) =>
     })
     .option('range', RANGE)
     .option('rom', { type: 'string', requiresArg: true, describe: 'One ROM, by its name in inspect' })
-    .option('shadow', { type: 'boolean', default: false, describe: 'With --rom: the RAM behind it' })
+    .option('shadow', { type: 'boolean', default: false, describe: 'With --rom: the RAM that the ROM hides' })
     .option('mmio2', {
       type: 'string',
       requiresArg: true,

@@ -65,7 +65,7 @@ export const fleetCommand: CommandModule<object, Options> = {
         array: true,
         requiresArg: true,
         default: [],
-        describe: 'Of add: an option of the operation, such as --with=--hash; again for each word',
+        describe: 'Of add: an option of the operation, such as --with=--hash; may be given several times',
       })
       .option('recursive', {
         type: 'boolean',

@@ -22,7 +22,7 @@ const builder = (argv: Argv) =>
     .option('output', OUTPUT)
     .option('format', {
       choices: ['json', 'msgpack'] as const,
-      describe: 'Default: json, or msgpack for a name that ends so',
+      describe: 'Encoding; default: json, or msgpack for a file NAME.msgpack',
     })
     .option('sign', {
       type: 'string',

@@ -41,7 +41,7 @@ const builder = (argv: Argv) =>
       type: 'number',
       default: 100_000,
       requiresArg: true,
-      describe: 'Lines to show: tables that name themselves have no end',
+      describe: 'Lines to show at most: page tables that contain themselves have no end',
     })
     .example('$0 pagetable machine.sav', 'Every present entry, level by level')
     .example('$0 pagetable machine.sav --runs', 'Virtual memory in runs')

@@ -31,7 +31,7 @@ const builder = (argv: Argv) =>
     .option('virt', {
       type: 'boolean',
       default: false,
-      describe: 'The address is virtual: it goes through the page tables of a CPU',
+      describe: 'The address is virtual: it is translated by the page tables of a CPU',
     })
     .option('cpu', { type: 'number', default: 0, requiresArg: true, describe: 'With --virt: whose page tables' })
     .example('$0 peek machine.sav --at 0x7c00 --len 512', 'The boot sector, where the BIOS put it')

@@ -27,7 +27,7 @@ const builder = (argv: Argv) =>
     .option('output', { ...outputTo('State to write; - for stdout'), demandOption: true })
     .option('at', { type: 'string', demandOption: true, requiresArg: true, describe: 'Guest-physical address' })
     .option('hex', { type: 'string', requiresArg: true, describe: 'The bytes, in hexadecimal; blanks do not count' })
-    .option('file', { type: 'string', requiresArg: true, describe: 'Or: a file with the bytes' })
+    .option('file', { type: 'string', requiresArg: true, describe: 'In place of --hex: file with the bytes' })
     .option('proof', PROOF)
     .option('force', FORCE)
     .example('$0 poke machine.sav --at 0x1000 --hex "de ad be ef" -o new.sav', 'Four bytes')

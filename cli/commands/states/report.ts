@@ -31,7 +31,7 @@ const builder = (argv: Argv) =>
     .option('title', {
       type: 'string',
       requiresArg: true,
-      describe: 'Of the page; default: the name of the first file',
+      describe: 'Title of the page; default: the name of the first file',
     })
     .option('force', FORCE)
     .example('$0 report machine.sav -o report.html', 'A state to look at: memory map, kinds of pages, units, screen')

@@ -49,7 +49,7 @@ const builder = (argv: Argv) =>
     .option('layout', {
       type: 'string',
       requiresArg: true,
-      describe: 'JSON file as of convert --print-layout: names what is lost in a state of pgm 6 to 9',
+      describe: 'JSON file as of convert --print-layout, by which the lost memory of a state of pgm 6 to 9 is named',
     })
     .option('like', LIKE)
     .option('force', FORCE)

@@ -26,7 +26,8 @@ const builder = (argv: Argv) =>
     })
     .positional('pattern', {
       type: 'string',
-      describe: 'Which ones: * and ? as usual, | between alternatives; without it those that are not 0',
+      describe:
+        'Names of statistics, with the wildcards * and ?, and | between alternatives; default: all that are not 0',
     })
     .option('watch', {
       type: 'number',

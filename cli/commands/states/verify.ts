@@ -76,7 +76,7 @@ const builder = (argv: Argv) =>
     .option('hash', {
       type: 'boolean',
       default: false,
-      describe: 'Tell the SHA-256 of each file, too, from the same reading',
+      describe: 'Print the SHA-256 of each file, too, from the same reading',
     })
     .example('$0 verify machine.sav', 'Is this file whole?')
     .example('$0 verify --json *.sav', 'Check many, for scripts')
