@@ -14,6 +14,8 @@ import { type FileAnswer, type FileTask, WORKER_VARIABLE, type WorkerStart } fro
 
 interface Worker {
   child: ChildProcess;
+  /** The file that it works on, or has worked on last. */
+  file: string;
   answer: (done: Done) => void;
 }
 
@@ -41,6 +43,7 @@ export class WorkerPool {
     const worker = this.#idle.pop() ?? this.#fork();
     return new Promise((resolve) => {
       worker.answer = resolve;
+      worker.file = task.file;
       worker.child.send(task);
     });
   }
@@ -58,13 +61,7 @@ export class WorkerPool {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       serialization: 'advanced',
     });
-    const worker: Worker = { child, answer: () => {} };
-    let current: FileTask | undefined;
-    const send = child.send.bind(child);
-    child.send = ((message: unknown) => {
-      current = message === 'stop' ? current : (message as FileTask);
-      return send(message as never);
-    }) as typeof child.send;
+    const worker: Worker = { child, file: '', answer: () => {} };
     child.on('message', (answer: FileAnswer) => {
       this.#idle.push(worker);
       worker.answer({ ...answer, text: textOfOwnProcess(answer.text), told: textOfOwnProcess(answer.told) });
@@ -72,11 +69,11 @@ export class WorkerPool {
     child.on('exit', (code, signal) => {
       this.#all.delete(child);
       if (this.#idle.includes(worker)) this.#idle.splice(this.#idle.indexOf(worker), 1);
-      else if (current) worker.answer(lost(current.file, code, signal));
+      else worker.answer(lost(worker.file, code, signal));
     });
     child.on('error', () => {});
     this.#all.add(child);
-    send(this.#start as never);
+    child.send(this.#start);
     return worker;
   }
 }

@@ -151,7 +151,7 @@ export async function runOne(
       result: { file, exitCode, findings: [], result: null, error: findingOf(error as SavkitError) },
       text: NO_TEXT,
       told,
-      ...(error instanceof NotAStateError ? { word: NO_STATE } : {}),
+      word: error instanceof NotAStateError ? NO_STATE : undefined,
     };
   } finally {
     progress.stop();

@@ -64,7 +64,7 @@ async function keysFor({ encrypt, keyFile }: RelayMigrationOptions): Promise<Key
     throw new UsageError('bad-key', 'Cannot relay: --encrypt and --key-file go together');
   if (encrypt === undefined || keyFile === undefined) return {};
   const key = relayKey(await readSmallFile(keyFile, KEY_FILE_LIMIT));
-  return { ...(encrypt === 'out' ? {} : { in: key }), ...(encrypt === 'in' ? {} : { out: key }) };
+  return { in: encrypt === 'out' ? undefined : key, out: encrypt === 'in' ? undefined : key };
 }
 
 /**
@@ -114,7 +114,7 @@ class Carrier {
   async run(): Promise<RelayReport> {
     const wait = this.#wait;
     const door = await Door.open(this.#at, {
-      ...(this.#keys.in ? { key: this.#keys.in } : {}),
+      key: this.#keys.in,
       onRefused: (from, why) => {
         this.#counts.refused++;
         this.#report.note('refused', line`${from} did not get in: ${why}`, { from, why });
@@ -147,7 +147,7 @@ class Carrier {
       to: target.name,
     });
     return relayMachine(source, target, {
-      ...(this.#sink ? { record: this.#sink } : {}),
+      record: this.#sink,
       onStep: (step) => this.#report.note('step', NO_TEXT, { step }),
       onProgress: (figures) => {
         this.#figures = figures;
@@ -163,7 +163,7 @@ class Carrier {
   /** A source finds the connection closed where the target can't be reached; the next one may be luckier. */
   async #reach(source: Peer): Promise<Peer | undefined> {
     try {
-      return await connectPeer(this.#to, this.#keys.out ? { key: this.#keys.out } : {});
+      return await connectPeer(this.#to, { key: this.#keys.out });
     } catch (error) {
       source.destroy();
       if (!(error instanceof EnvironmentError)) throw error;

@@ -139,7 +139,7 @@ export class V2Reader implements Container {
       pass: fields.pass === PASS_FINAL ? 'final' : fields.pass,
       offset,
       headerSize: raw.length,
-      ...(hasMoved ? { claimedOffset: fields.offset } : {}),
+      claimedOffset: hasMoved ? fields.offset : undefined,
     };
   }
 

@@ -65,7 +65,7 @@ export async function prepareShipment(source: ByteSource, options: ShipmentOptio
   const isStream = state.header.format === STREAM_CONTAINER && !flatten && run.pgm === undefined;
   if (isStream) return { state, conversion: undefined, write: (sink) => copyBytes(source, sink) };
   const conversion = await prepareConversion(source, run);
-  return { state, conversion, write: (sink) => writeConversion(source, sink, conversion, signal ? { signal } : {}) };
+  return { state, conversion, write: (sink) => writeConversion(source, sink, conversion, { signal }) };
 }
 
 async function checkedState(source: ByteSource, { signal, onProgress }: ShipmentOptions): Promise<SavedState> {

@@ -77,7 +77,7 @@ class Departure {
     const { signal, maxDowntimeMs, onPass } = this.#options;
     const running = this.#running;
     if (running.state === 'suspended') {
-      await plainSave(running, sink, signal ? { signal } : {});
+      await plainSave(running, sink, { signal });
       return;
     }
     const report = await liveSave(running, sink, {

@@ -1,4 +1,5 @@
 import { returnBuffer, takeBuffer } from '../../formats/kernels/arena.ts';
+import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { FRAME_HEADER_SIZE, PAGE_ENTRY_SIZE, PAGES_HEAD_SIZE } from './frames.ts';
 import { FRAME_PAGES, MAX_PAGES_PAYLOAD } from './limits.ts';
 
@@ -10,7 +11,7 @@ export const PLAIN_AT = Math.ceil((FRAME_HEADER_SIZE + PAGES_HEAD_SIZE + FRAME_P
  * there is room.
  */
 export class PageBuffer {
-  readonly bytes: Uint8Array = takeBuffer(FRAME_HEADER_SIZE + MAX_PAGES_PAYLOAD + 4096);
+  readonly bytes: Uint8Array = takeBuffer(FRAME_HEADER_SIZE + MAX_PAGES_PAYLOAD + PAGE_SIZE);
   readonly view: DataView = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
 
   /** Nobody may use it afterwards. */

@@ -1,10 +1,9 @@
-import { PAGE_SIZE } from '../../formats/sizes.ts';
+import { PAGE_SIZE, TWO_32 } from '../../formats/sizes.ts';
 import { Encoding } from '../../formats/ssm/segments.ts';
 
 const CHUNK_FRAMES = 4096;
 /** Bytes of a file that can be indexed: 1 TiB. */
 const OFFSET_LIMIT = 2 ** 40;
-const TWO_32 = 2 ** 32;
 
 /** Where the contents of neighbouring pages stand: 7 bytes a page. */
 interface Chunk {

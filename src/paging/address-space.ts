@@ -1,5 +1,5 @@
 import { hex, UsageError } from '../../formats/errors.ts';
-import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../formats/sizes.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE, TWO_32 } from '../../formats/sizes.ts';
 import type { PagingFeatures } from '../../formats/units/cpu/cpuid.ts';
 import type { ControlRegisters } from '../../formats/units/cpu/cpum.ts';
 import { type AddressMode, addressModeOf, CR0_WP, CR4_PSE, EFER_NXE } from './modes.ts';
@@ -126,7 +126,7 @@ export class AddressSpace {
     const { walker } = this;
     const offset = offsetInPage(address);
     const page = this.linear(address - BigInt(offset));
-    if (page === undefined || (!walker && page >= 2 ** 32)) return { fault: access };
+    if (page === undefined || (!walker && page >= TWO_32)) return { fault: access };
     if (!walker) return { gcPhys: this.physical(page + offset) };
     walker.walk(page);
     const fault = faultOf(walker, access);
@@ -169,7 +169,7 @@ export class AddressSpace {
   }
 
   #identity(linear: number): Translation {
-    if (linear < 0 || linear >= 2 ** 32) return { status: 'not-present', level: 8, entries: [] };
+    if (linear < 0 || linear >= TWO_32) return { status: 'not-present', level: 8, entries: [] };
     return {
       status: 'mapped',
       gcPhys: this.physical(linear),
@@ -219,7 +219,7 @@ export function pagingOptionsOf({ features, physicalBits }: { features?: PagingF
   features?: PagingFeatures;
   physicalBits?: number;
 } {
-  return { features, ...(physicalBits ? { physicalBits } : {}) };
+  return { features, physicalBits: physicalBits || undefined };
 }
 
 export function rulesOf(

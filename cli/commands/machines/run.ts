@@ -185,8 +185,7 @@ async function startingPoint({ state, ram, cpus }: Options, job: Job, { backing 
     throw new UsageError('usage', 'Cannot run machine: give a saved state, or --ram SIZE for an empty one');
   if (state !== undefined && cpus !== undefined)
     throw new UsageError('bad-combination', 'Cannot run machine: --cpus goes with --ram, a saved state has its own');
-  if (state === undefined)
-    return emptyMachine(parseNumber(ram ?? ''), { backing, ...(cpus === undefined ? {} : { cpus }) });
+  if (state === undefined) return emptyMachine(parseNumber(ram ?? ''), { backing, cpus });
   return withInput(state, (source) => loadState(source, { ...stepsOf(job, source), backing }), { mayBeReplaced: true });
 }
 
@@ -206,7 +205,7 @@ async function workloadOf(options: Options): Promise<WorkloadOptions | undefined
       throw new UsageError('usage', `Cannot run machine: which --workload? ${WORKLOAD_KINDS.join(', ')}`);
     return undefined;
   }
-  return { kind, ...set, ...(trace === undefined ? {} : { trace: await withInput(trace, readTraceFrom) }) };
+  return { kind, ...set, trace: trace === undefined ? undefined : await withInput(trace, readTraceFrom) };
 }
 
 async function writeTrace(path: string, trace: Trace): Promise<void> {

@@ -56,11 +56,10 @@ export async function runQemuCheck(source: ByteSource, job: Job, options: QemuCh
     signal: job.signal,
     onProgress: (done) => job.progress.update(done, source.size),
     ...target,
-    ...(release ? { release } : {}),
-    ...(queryMachines === undefined
-      ? {}
-      : { machineTypes: readMachineTypes(await textOf(queryMachines), queryMachines) }),
-    ...(cpuModel === undefined ? {} : { cpu: readCpuModel(await textOf(cpuModel), cpuModel) }),
+    release,
+    machineTypes:
+      queryMachines === undefined ? undefined : readMachineTypes(await textOf(queryMachines), queryMachines),
+    cpu: cpuModel === undefined ? undefined : readCpuModel(await textOf(cpuModel), cpuModel),
   });
   const { findings, damaged: _, ...result } = report;
   const exitCode = exitCodeFor(report);

@@ -40,7 +40,7 @@ export async function runQemuConvert(source: ByteSource, job: Job, options: Qemu
   const { output, ramOut, force } = options;
   const run: QemuConvertRun = {
     to: options.to,
-    ...(options.xml === undefined ? {} : { xml: await readSmallText(options.xml, XML_LIMIT) }),
+    xml: options.xml === undefined ? undefined : await readSmallText(options.xml, XML_LIMIT),
     description: options.description,
     leavesRamOut: ramOut !== undefined,
     heals: force,
@@ -59,7 +59,7 @@ export async function runQemuConvert(source: ByteSource, job: Job, options: Qemu
     const text = output === '-' || options.quiet ? NO_TEXT : line`${output}: ${reportText(report)}`;
     return { keep: exitCode === ExitCode.OK, value: { exitCode, result: report, text } };
   };
-  const place = { force, ...(options.proof ? { inPlaceOf: source.name } : {}) };
+  const place = { force, inPlaceOf: options.proof ? source.name : undefined };
   if (ramOut === undefined) return withOutput(output, place, convertTo);
   const ramSink = await openOutput(ramOut, { force });
   try {

@@ -70,7 +70,7 @@ export async function runCheckMachine(
     signal,
     onProgress: (done) => progress.update(done, undefined),
     release,
-    ...(hostFile === undefined ? {} : { host: await readHost(hostFile, signal) }),
+    host: hostFile === undefined ? undefined : await readHost(hostFile, signal),
   });
   const exitCode = gravest(moments.map(({ fate }) => CODES[fate]));
   return { exitCode, result: { machine: history.name, settings, moments }, text: treeText(history, moments) };

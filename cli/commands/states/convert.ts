@@ -163,7 +163,7 @@ async function runByFamily(whole: ByteSource, job: Job, options: Options): Promi
 async function runConvert(source: ByteSource, job: Job, options: Options): Promise<Outcome> {
   if (options.printLayout) return printedLayout(source);
   const run: ConvertRun = {
-    ...(options.container ? { container: options.container } : {}),
+    container: options.container,
     pgm: options.pgm,
     ...(await layoutFrom(options)),
     pageTypes: options.pageTypes,
@@ -186,7 +186,7 @@ async function runConvert(source: ByteSource, job: Job, options: Options): Promi
   const output = outputOf(options);
   return withOutput(
     output,
-    { force: options.force, ...(options.proof ? { inPlaceOf: source.name } : {}) },
+    { force: options.force, inPlaceOf: options.proof ? source.name : undefined },
     async (sink) => {
       const report = await convert(source, sink, run);
       const exitCode = report.proof && !report.proof.equal ? ExitCode.BAD_FILE : ExitCode.OK;

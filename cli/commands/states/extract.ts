@@ -147,7 +147,7 @@ async function streamed(
     },
   };
   const report = await write(hashing);
-  return report && outcomeOf(options, report, { allocated: null, ...(hash ? { sha256: hash.digest('hex') } : {}) });
+  return report && outcomeOf(options, report, { allocated: null, sha256: hash?.digest('hex') });
 }
 
 function outcomeOf(options: Options, report: ExtractReport, written: WrittenFacts): Outcome {
@@ -175,7 +175,7 @@ function reportResult(
     size,
     ...written,
     ranges: ranges.map(({ start, end }) => ({ start: hex(start), end: hex(end) })),
-    ...(core ? { core: { kernel, allAddresses: core.allAddresses } } : {}),
+    core: core && { kernel, allAddresses: core.allAddresses },
   };
 }
 

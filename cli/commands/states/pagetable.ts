@@ -64,7 +64,7 @@ export const pagetableCommand = command(builder, async (options) => {
 
 function showHierarchy(space: AddressSpace, { depth, limit }: Options): Outcome {
   const { entries, complete } = hierarchyOf(space, {
-    ...(depth === undefined ? {} : { levels: depth }),
+    levels: depth,
     maxEntries: limit,
   });
   const result = {
@@ -110,7 +110,7 @@ function outcome(complete: boolean, result: object, text: Piece[]): Outcome {
 }
 
 function rootOf({ mode, walker }: AddressSpace): object {
-  return { mode, ...(walker ? { root: hexText(walker.root) } : {}) };
+  return { mode, root: walker && hexText(walker.root) };
 }
 
 function titleOf({ mode, walker }: AddressSpace): string {

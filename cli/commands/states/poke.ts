@@ -45,7 +45,7 @@ async function runPoke(job: Job, options: Options): Promise<Outcome> {
   return withSource(job, (source) =>
     withOutput(
       options.output,
-      { force: options.force, ...(options.proof ? { inPlaceOf: source.name } : {}) },
+      { force: options.force, inPlaceOf: options.proof ? source.name : undefined },
       async (sink) => {
         const { signal, progress } = job;
         const machine = await loadState(source, {

@@ -1,6 +1,6 @@
 import type { ByteSink } from '../../files/sink.ts';
 import { returnBuffer, takeBuffer } from '../../kernels/arena.ts';
-import { MIB } from '../../sizes.ts';
+import { MIB, TWO_32 } from '../../sizes.ts';
 
 const CAPACITY = MIB;
 
@@ -54,7 +54,7 @@ export class BigEndianOutput {
   }
   /** Exact up to 2^53; -1 stands for all ones. */
   u64(value: number): void {
-    this.u32(Math.floor(value / 2 ** 32));
+    this.u32(Math.floor(value / TWO_32));
     this.u32(value);
   }
   /** `str8`: a length of one byte and as many bytes of text. */

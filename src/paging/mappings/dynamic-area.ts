@@ -1,5 +1,5 @@
 import { UsageError } from '../../../formats/errors.ts';
-import { PAGE_SIZE } from '../../../formats/sizes.ts';
+import { PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import { A, D, P } from '../schemes.ts';
 
 /** A page of an area shows a host page, or nothing. */
@@ -74,7 +74,7 @@ export class DynamicMappingArea {
     const faults: string[] = [];
     for (let entry = 0; entry < AREA_PAGES; entry++) {
       const isPresent = (this.entries[entry * 2] & P) !== 0;
-      const seen = this.entries[entry * 2 + 1] * 2 ** 32 + ((this.entries[entry * 2] & 0xfffff000) >>> 0);
+      const seen = this.entries[entry * 2 + 1] * TWO_32 + ((this.entries[entry * 2] & 0xfffff000) >>> 0);
       const known = entry < CACHE_ENTRIES ? this.#pages[entry] : -1;
       const expected = known >= 0 ? known : this.#dummy;
       if (isPresent ? seen !== expected : expected >= 0)
@@ -88,7 +88,7 @@ export class DynamicMappingArea {
   #show(entry: number, page: number): void {
     this.#onShow?.(entry, page);
     this.entries[entry * 2] = ((page >>> 0) | P | A | D) >>> 0;
-    this.entries[entry * 2 + 1] = Math.floor(page / 2 ** 32);
+    this.entries[entry * 2 + 1] = Math.floor(page / TWO_32);
   }
 
   #take(): number {

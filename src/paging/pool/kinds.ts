@@ -89,7 +89,7 @@ function pages(
     format,
     holds: 'pages',
     family,
-    ...(entrySize ? { guest: { entrySize, slots } } : {}),
+    guest: entrySize ? { entrySize, slots } : undefined,
   };
 }
 

@@ -1,4 +1,4 @@
-import { type GuestPhys, type GuestVirt, PAGE_SIZE } from '../../../formats/sizes.ts';
+import { type GuestPhys, type GuestVirt, PAGE_SIZE, TWO_32 } from '../../../formats/sizes.ts';
 import { clock } from '../../../formats/world/waiting.ts';
 import { AddressSpace, rulesOf } from '../address-space.ts';
 import { GuestView } from '../guest-view.ts';
@@ -243,7 +243,7 @@ export class ShadowCpu {
     const { walker, paging, view } = this;
     if (!walker) {
       this.gcPhys = linear;
-      return linear < 2 ** 32 || this.#fault(linear, access);
+      return linear < TWO_32 || this.#fault(linear, access);
     }
     walker.walk(linear);
     const fault = faultOf(walker, access);

@@ -74,7 +74,7 @@ export async function planAdaptation(
     own: merge.own,
     donor: merge.donor,
     machine,
-    ...('machine' in target && target.host ? { host: target.host } : {}),
+    host: 'machine' in target ? target.host : undefined,
     changes: merge.changes,
     units: unitsOf(merge),
     memory,

@@ -33,7 +33,7 @@ export async function checkHistory(
   const named = new Set<string>();
   for (const moment of moments) {
     const { snapshot, depth, stateFile } = moment;
-    const place = { ...(snapshot ? { snapshot } : {}), depth };
+    const place = { snapshot, depth };
     if (stateFile === undefined) {
       checked.push({ ...place, fate: 'none' });
       continue;

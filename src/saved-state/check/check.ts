@@ -105,7 +105,7 @@ function releaseOf(machine: MachineFacts | undefined): ReleaseNumbers | undefine
 function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): LoadForecast {
   return {
     vboxCode: vboxCode ?? 'VERR_GENERAL_FAILURE',
-    ...(unit === undefined ? {} : { unit: `${unit}/${instance ?? 0}` }),
+    unit: unit === undefined ? undefined : `${unit}/${instance ?? 0}`,
     message,
   };
 }

@@ -193,7 +193,7 @@ async function prove(
     const common = { of, signal };
     const own = await fingerprint(walkState, source, {
       ...common,
-      ...(plan.flatten ? { leavesOut: isOfLiveSave } : {}),
+      leavesOut: plan.flatten ? isOfLiveSave : undefined,
       naming: naming.source,
       ...stepOf({ signal, onProgress }, 'proving'),
     });

@@ -42,18 +42,18 @@ export function describeMachine(state: SavedState): SavedMachine {
     media: [...told].flatMap(([device, { media = [] }]) => media.map((medium) => ({ device, ...medium }))),
     network: cards.map(({ name, instance }) => {
       const { model, mac } = told.get(`${name}/${instance}`) ?? {};
-      return { device: `${name}/${instance}`, ...(model ? { model } : {}), ...(mac ? { mac } : {}) };
+      return { device: `${name}/${instance}`, model, mac };
     }),
     ...(vga
       ? {
           graphics: {
             adapter: vga,
             vramSize,
-            ...(typeof monitors === 'number' ? { monitors } : {}),
+            monitors: typeof monitors === 'number' ? monitors : undefined,
           },
         }
       : {}),
-    ...(paravirtualisation ? { paravirtualisation } : {}),
+    paravirtualisation,
     ...(connections === undefined ? {} : { guestAdditions: { connections } }),
     pending: [...told.values()].flatMap(({ pending = [] }) => pending),
   };

@@ -98,5 +98,5 @@ export function screenOf({ crtc, graphics, vbe }: Vga, memory: Uint8Array): Text
   const cursor = { row: Math.floor(at / pitch), column: at % pitch };
   const isShown =
     (crtc[CRTC.cursorStart] & CURSOR_OFF) === 0 && at >= 0 && cursor.row < rows && cursor.column < columns;
-  return { columns, rows, ...(isShown ? { cursor } : {}), lines };
+  return { columns, rows, cursor: isShown ? cursor : undefined, lines };
 }

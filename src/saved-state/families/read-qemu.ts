@@ -13,5 +13,5 @@ export async function readQemuView(source: ByteSource, options: WalkOptions): Pr
 /** Verifies a state of QEMU. @throws as `verifyState` does */
 export async function verifyQemuView(source: ByteSource, options: Parameters<typeof verifyQemu>[1]) {
   const { state, ...report } = await verifyQemu(source, options);
-  return { ...report, ...(state ? { state: qemuView(state) } : {}) };
+  return { ...report, state: state && qemuView(state) };
 }

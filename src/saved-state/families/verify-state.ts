@@ -40,7 +40,7 @@ const VERIFIERS: Record<
 > = {
   virtualbox: async (source, options) => {
     const { state, ...report } = await verify(source, options);
-    return { ...report, ...(state ? { state: virtualboxView(state) } : {}) };
+    return { ...report, state: state && virtualboxView(state) };
   },
   // As in `readState`.
   qemu: async (source, { threads: _, ...options }) => (await import('./read-qemu.ts')).verifyQemuView(source, options),

@@ -71,7 +71,7 @@ function parse(text: Uint8Array): Vmcoreinfo | undefined {
     numbers: all('NUMBER', /^-?\d{1,20}$/),
     symbols: all('SYMBOL', /^[\da-f]{1,16}$/, '0x'),
     offsets: all('OFFSET', /^\d{1,10}$/),
-    ...(/^[\da-f]{1,16}$/.test(kernelOffset) ? { kernelOffset: signed('0x', kernelOffset) } : {}),
+    kernelOffset: /^[\da-f]{1,16}$/.test(kernelOffset) ? signed('0x', kernelOffset) : undefined,
   };
 }
 

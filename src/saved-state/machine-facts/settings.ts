@@ -99,7 +99,7 @@ export function settingsOf({ text, root, machine }: SettingsFile, own: Element, 
     cpuCount: number(child(platform, 'CPU').count, DEFAULTS.cpus),
     chipset,
     nestedVirtualisation: flag(child(cpu, 'NestedHWVirt').enabled, false),
-    ...(paravirtualisation ? { paravirtualisation } : {}),
+    paravirtualisation,
     ...(hasVga
       ? {
           vga: graphics.toUpperCase() === 'VMSVGA' ? ('vmsvga' as const) : ('vboxvga' as const),

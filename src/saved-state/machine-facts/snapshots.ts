@@ -43,7 +43,11 @@ function snapshotsIn(file: SettingsFile, elements: readonly Element[], depth: nu
     const own = textOf(element.name, '?');
     const time = textOf(element.timeStamp, '');
     const moment: SavedMoment = {
-      snapshot: { name: own, uuid: textOf(element.uuid, '').replace(/[{}]/g, ''), ...(time === '' ? {} : { time }) },
+      snapshot: {
+        name: own,
+        uuid: textOf(element.uuid, '').replace(/[{}]/g, ''),
+        time: time === '' ? undefined : time,
+      },
       depth,
       ...stateIn(element),
       machine: settingsOf(file, element, `${name}, snapshot "${own}"`),

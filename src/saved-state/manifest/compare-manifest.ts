@@ -207,7 +207,7 @@ function comparePages(range: string, was: SpanHashes, is: SpanHashes, places: Me
     report(findings, 'manifest-page', `${pages} of ${where} ${what}`, {
       unit: unit.name,
       instance: unit.instance,
-      ...(place.mapped ? { gcPhys: place.start } : {}),
+      gcPhys: place.mapped ? place.start : undefined,
     });
   }
 }

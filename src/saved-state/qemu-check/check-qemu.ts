@@ -102,8 +102,8 @@ const SILENT = new Set([
 
 function forecastOf({ message, qemuSays, place: { unit, instance } }: Finding): QemuForecast {
   return {
-    ...(qemuSays === undefined ? {} : { qemuSays }),
-    ...(unit === undefined ? {} : { unit: `${unit}/${instance ?? 0}` }),
+    qemuSays,
+    unit: unit === undefined ? undefined : `${unit}/${instance ?? 0}`,
     message,
   };
 }
@@ -169,14 +169,14 @@ function machineOf({ name, state }: { name: string; state: QemuState }): Expecte
   const { configuration, blocks, devices } = state;
   return {
     name,
-    ...(configuration.machine === undefined ? {} : { machineType: configuration.machine }),
+    machineType: configuration.machine,
     blocks: blocks.map(({ name: block, size }) =>
       block.startsWith('/rom@') ? { name: block, fits: true } : { name: block, size },
     ),
     sections: devices.map((device) => {
       const pciId = pciIdOf(device);
       const { name: section, instance, version } = device;
-      return { name: section, instance, version, ...(pciId === undefined ? {} : { pciId }) };
+      return { name: section, instance, version, pciId };
     }),
     unknown: [],
     unknownDevices: [],

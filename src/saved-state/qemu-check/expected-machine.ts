@@ -82,7 +82,7 @@ class Building {
     this.#pci = new PciPlaces(this.#chipset?.bus ?? '', this.#chipset?.slots ?? []);
     this.expected = {
       name,
-      ...(machineType === undefined ? {} : { machineType }),
+      machineType,
       blocks: [],
       sections: [],
       unknown: [...unknown],
@@ -228,7 +228,7 @@ class Building {
   }
 
   #push(name: string, instance: number, pciId?: number): void {
-    this.expected.sections.push({ name, instance, ...(pciId === undefined ? {} : { pciId }) });
+    this.expected.sections.push({ name, instance, pciId });
   }
 }
 

@@ -45,12 +45,12 @@ class Reading {
     const firmware = this.#firmware(machine);
     return {
       name: this.#name,
-      ...(type === undefined ? {} : { machineType: type }),
+      machineType: type,
       machine,
       ram: this.#ram(machine),
-      ...(firmware ? { firmware } : {}),
+      firmware,
       apics: this.#apics(),
-      ...(model === undefined ? {} : { cpuModel: model }),
+      cpuModel: model,
       devices: this.#devices(),
       unknown: this.#unknown,
     };
@@ -92,7 +92,7 @@ class Reading {
     const blockOf = (id: string): MemorySettings => {
       const backend = backends.find((object) => object.get('id') === id);
       const size = backend?.get('size');
-      return { name: id, ...(size === undefined ? {} : { size: bytesOf(size, 1) }) };
+      return { name: id, size: size === undefined ? undefined : bytesOf(size, 1) };
     };
     const nodes = this.#values('numa').map((value) => propertiesOf(value, 'kind'));
     const ofNodes = nodes.flatMap((node) => node.get('memdev') ?? []);

@@ -145,10 +145,10 @@ export function settingsOfDomain(xml: string, name: string): GuestSettings {
   const firmware = firmwareOf(child(domain, 'os'));
   return {
     name,
-    ...(facts.machine === undefined ? {} : { machineType: facts.machine }),
+    machineType: facts.machine,
     machine,
     ram: memoryOf(domain, facts.memory),
-    ...(firmware ? { firmware } : {}),
+    firmware,
     apics: apicsOfDomain(domain, facts.cpus ?? 1),
     devices: devicesOf(child(domain, 'devices'), unknown),
     unknown: [...unknown, ...(domain['qemu:commandline'] === undefined ? [] : ['the arguments of qemu:commandline'])],
@@ -157,7 +157,7 @@ export function settingsOfDomain(xml: string, name: string): GuestSettings {
 
 function memoryOf(domain: Element, memory: number | undefined): MemorySettings[] {
   const cells = children(child(child(domain, 'cpu'), 'numa'), 'cell');
-  const whole = { name: 'pc.ram', ...(memory === undefined ? {} : { size: memory }) };
+  const whole = { name: 'pc.ram', size: memory };
   return cells.length === 0 ? [whole] : cells.map((_, i) => ({ name: `ram-node${i}` }));
 }
 

@@ -54,7 +54,7 @@ async function writeStream(
 ): Promise<void> {
   const { leftOut, stream, keepsDescription } = plan;
   const files = leftOut && ramSink ? new Map([[leftOut.name, ramSink]]) : undefined;
-  const writer = await QemuStreamWriter.begin(sink, { ...stream, ...(files ? { leftOut: files } : {}) }, start);
+  const writer = await QemuStreamWriter.begin(sink, { ...stream, leftOut: files }, start);
   try {
     const pages = { take: (batch: PageBatch) => writer.take(batch) };
     const state: QemuState = await readQemuState(source, { ...options, sink: pages, unfinished: true });

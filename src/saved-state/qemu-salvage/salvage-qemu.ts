@@ -75,8 +75,8 @@ export async function salvageQemu(
   const loadable = hasSections && !untold && (lostPages === 0 || options.fill !== undefined);
   await writeSalvagedQemu(source, sink, survey, {
     ...stepOf(options, 'writing'),
-    ...(options.fill ? { filled: lost } : {}),
-    ...(loadable ? {} : { marker: markerOf({ dropped, cut, lost, untold }) }),
+    filled: options.fill ? lost : undefined,
+    marker: loadable ? undefined : markerOf({ dropped, cut, lost, untold }),
   });
   const written = await sink.readBack();
   try {

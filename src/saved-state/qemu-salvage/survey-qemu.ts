@@ -106,7 +106,7 @@ function sectionOf({
   };
   const isRight = right.name === name && right.instance === instance && right.version === version;
   const was = `head said ${name} ${instance}, version ${version}`;
-  return { id, body, offset, ...right, ...(isRight ? {} : { repaired: was }) };
+  return { id, body, offset, ...right, repaired: isRight ? undefined : was };
 }
 
 /** Looks for what the description lists in the end of the stream, after whatever can't be read. */

@@ -97,7 +97,7 @@ function checkVersions({ devices, description }: QemuState, findings: Findings):
       code: 'other-version',
       message,
       place,
-      ...(version > told ? { qemuSays } : {}),
+      qemuSays: version > told ? qemuSays : undefined,
     });
   }
 }

@@ -130,7 +130,7 @@ export function describeQemu(state: QemuState, section?: string): QemuStateDescr
       const registers = cpuRegisters(cpu);
       return { cpu: cpu.index, mode: addressModeOf(registers), a20: cpu.a20, registers: registersOf(cpu) };
     }),
-    ...(section === undefined ? {} : { section: describeSection(state, section) }),
+    section: section === undefined ? undefined : describeSection(state, section),
   };
 }
 

@@ -40,7 +40,7 @@ export class Findings {
   }
 
   warn(code: FormatCode, message: string, vboxCode?: string, place: Place = {}): void {
-    this.add({ severity: 'warning', code, message, place, ...(vboxCode ? { vboxCode } : {}) });
+    this.add({ severity: 'warning', code, message, place, vboxCode });
   }
 
   get errors(): Finding[] {

@@ -96,7 +96,7 @@ async function believable(
 ): Promise<FlippedBit[]> {
   const likely = flipped.filter(({ chance }) => options.repair || chance <= BELIEVED_CHANCE);
   if (likely.length === 0) return [];
-  const { verdict } = await verify(flipBits(source, likely), options.signal ? { signal: options.signal } : {});
+  const { verdict } = await verify(flipBits(source, likely), { signal: options.signal });
   return verdict === 'whole' ? likely : likely.filter(({ chance }) => chance <= CERTAIN_CHANCE);
 }
 

@@ -52,8 +52,8 @@ export async function writeSalvaged(
 function soundHeader({ release, hostBits, ...header }: ContainerHeader): NewContainer {
   return {
     ...header,
-    ...(release && isRelease(release) ? { release } : {}),
-    ...(hostBits !== undefined && isHostBits(hostBits) ? { hostBits } : {}),
+    release: release && isRelease(release) ? release : undefined,
+    hostBits: hostBits !== undefined && isHostBits(hostBits) ? hostBits : undefined,
   };
 }
 

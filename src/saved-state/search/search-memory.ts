@@ -64,7 +64,7 @@ export async function searchMemory(
   const start = range.start - (range.start % PAGE_SIZE);
   const part = {
     asSeen: true,
-    ...(options.range ? { range: { start, end: Math.ceil(range.end / PAGE_SIZE) * PAGE_SIZE } } : {}),
+    range: options.range && { start, end: Math.ceil(range.end / PAGE_SIZE) * PAGE_SIZE },
   };
   const watching = { signal, onProgress };
   const { plan: planned } = await prepareExtraction(source, { ...part, format: 'raw', ...watching });

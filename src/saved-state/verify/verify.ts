@@ -55,8 +55,8 @@ export async function verify(source: ByteSource, options: VerifyOptions = {}): P
     state ??= await walkState(source, {
       ...walkOptions,
       deep: true,
-      ...(stopAtDamage ? {} : { onDamage: (error: FormatError) => findings.addError(error) }),
-      ...(onPages ? { sink: { take: (batch: PageBatch) => onPages(walked(batch)) } } : {}),
+      onDamage: stopAtDamage ? undefined : (error: FormatError) => findings.addError(error),
+      sink: onPages && { take: (batch: PageBatch) => onPages(walked(batch)) },
     });
     checkWholeState(state, findings);
   } catch (error) {

@@ -43,7 +43,7 @@ export function cpuStates(units: MachineUnits): CpuState[] {
     return {
       context,
       fxsave,
-      ...(whole?.ymm ? { ymm: whole.ymm } : {}),
+      ymm: whole?.ymm,
       xStateInUse,
       msrs: whole?.msrs ?? (tscAux === undefined ? [] : [tscAux]),
       tsc: tm.tsc[i] ?? 0n,
