@@ -212,6 +212,10 @@ describe('check', () => {
     expect((await json(1, ...against(place('nothing')))).error.message).toContain('empty');
     expect((await json(5, ...against(place('text')))).error.code).toBe('not-a-saved-state');
     expect((await json(5, ...against('test-vectors/states/own-pae.sav'))).error.code).toBe('other-machine');
+    const { error } = await json(5, 'check', 'test-vectors/states/own-pae.sav', '--against', place('long-10.state'));
+    expect(error.code).toBe('other-machine');
+    expect(error.message).toContain('a state of VirtualBox against');
+    expect(error.message).toContain('that is one of QEMU');
     expect((await json(2, 'check', place('long-10.state'), '--qemu-args', place('nothing'))).error.code).toBe(
       'bad-command-line',
     );

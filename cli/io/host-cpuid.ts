@@ -12,7 +12,7 @@ const MAGIC = '\x7fVirtualBox SavedState';
 export const HOST_CPUID_OPTION = {
   type: 'string',
   requiresArg: true,
-  describe: "The host's CPU: its /proc/cpuinfo, a VBox.log of it, or a state that it saved",
+  describe: "The host's CPU: its /proc/cpuinfo, a VBox.log of it, or a state that VirtualBox saved there",
 } as const;
 
 /** @throws FormatError `no-cpuid` for a file that tells of no CPU */

@@ -15,7 +15,7 @@ import { tpmRow } from './chipset/tpm.ts';
 import type { UnitCodec } from './codec/codec.ts';
 import type { UnitField } from './codec/decode.ts';
 import type { DeviceConfig } from './codec/device-config.ts';
-import { firstBytes, type Told, type UnitRow, versions } from './codec/unit-row.ts';
+import { type Told, type UnitRow, versions } from './codec/unit-row.ts';
 import { apicRow } from './cpu/apic.ts';
 import { type Cpum, cpumRows } from './cpu/cpum.ts';
 import { emRow } from './cpu/em.ts';
@@ -26,12 +26,13 @@ import { trpmRow } from './cpu/trpm.ts';
 import { vmmRow } from './cpu/vmm.ts';
 import { screenRows } from './display/screen.ts';
 import { buildInfoRow } from './machine/build-info.ts';
-import { consoleDataCodec, vmmDevCodec } from './machine/codecs.ts';
+import { consoleDataCodec } from './machine/codecs.ts';
 import { firmwareRow } from './machine/firmware.ts';
 import { hgcmRow } from './machine/hgcm.ts';
 import { liveControlRow } from './machine/live-control.ts';
 import { type MemorySizes, mmRows } from './machine/mm.ts';
 import { type PdmDevice, pdmRows } from './machine/pdm.ts';
+import { vmmDevRow } from './machine/vmm-dev.ts';
 import { networkCardRows } from './network/network-cards.ts';
 import { virtioNetRow } from './network/virtio-net.ts';
 import { ahciRow } from './storage/ahci.ts';
@@ -84,7 +85,7 @@ export const UNIT_TABLE: readonly UnitRow[] = [
   ...[...networkCardRows, virtioNetRow, ...screenRows, hgcmRow, firmwareRow],
   ...[hdaRow, ac97Row, sb16Row, ohciRow, ehciRow, xhciRow, massStorageRow],
   { unit: 'ConsoleData', versions: versions(0x10001, 0x10002), codec: consoleDataCodec },
-  { unit: 'VMMDev', instance: 0, versions: versions(20), codec: vmmDevCodec, livePass: firstBytes(5) },
+  vmmDevRow,
 ];
 
 /** Before any unit was read. */

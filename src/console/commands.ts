@@ -11,6 +11,7 @@ import { infoMappings } from './info-mappings.ts';
 import { infoMode } from './info-mode.ts';
 import { infoPgmCr3 } from './info-pgmcr3.ts';
 import { infoPhys, pgmRam } from './info-phys.ts';
+import { infoVgaText } from './info-vgatext.ts';
 import { intermediateTables } from './intermediate-tables.ts';
 import { find, mapsOf, peek, poke, save, walk } from './memory-commands.ts';
 import { physToFile } from './phys-to-file.ts';
@@ -47,6 +48,7 @@ export const INFO_ITEMS: readonly InfoItem[] = [
   },
   { name: 'mappings', help: "Hypervisor mappings in the guest's address space", show: infoMappings },
   { name: 'cpumguest', help: 'Registers of all CPUs', show: infoCpumGuest },
+  { name: 'vgatext', help: 'The text screen, out of video memory', show: infoVgaText },
 ];
 
 const ANY = Number.MAX_SAFE_INTEGER;

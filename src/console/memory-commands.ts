@@ -7,8 +7,8 @@ import { saveState } from '../machine/save.ts';
 import { findBytes } from '../paging/find-bytes.ts';
 import { virtualAddressesOf } from '../paging/mappings-of.ts';
 import { MODE_NAMES } from '../paging/modes.ts';
+import { hexLines } from '../saved-state/describe/hex-lines.ts';
 import { type Answer, linesOf } from './answer.ts';
-import { hexLines } from './hex-lines.ts';
 import type { ConsoleSession } from './session.ts';
 
 // What people ask of memory, beside the debugger's own commands. `%` before an address makes it virtual, as

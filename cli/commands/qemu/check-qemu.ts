@@ -1,7 +1,6 @@
-import { UnsupportedError, UsageError } from '../../../formats/errors.ts';
+import { UsageError } from '../../../formats/errors.ts';
 import type { ByteSource } from '../../../formats/files/source.ts';
 import { MIB } from '../../../formats/sizes.ts';
-import { familyOf, readState } from '../../../src/saved-state/families/read-state.ts';
 import { readQemuState } from '../../../src/saved-state/qemu/read-qemu-state.ts';
 import {
   type CheckQemuOptions,
@@ -13,7 +12,8 @@ import { readCpuModel, readMachineTypes } from '../../../src/saved-state/qemu-ch
 import { settingsOfCommand } from '../../../src/saved-state/qemu-check/settings-of-command.ts';
 import { settingsOfDomain } from '../../../src/saved-state/qemu-check/settings-of-domain.ts';
 import { FAMILIES } from '../../../src/saved-state/reading/families.ts';
-import { readSmallText, withInput } from '../../io/input.ts';
+import { readSmallText } from '../../io/input.ts';
+import { withOtherState } from '../../io/other-state.ts';
 import { ExitCode } from '../../process/exit-codes.ts';
 import type { Job, Outcome } from '../../process/run-command.ts';
 import { bad, good } from '../../terminal/styles.ts';
@@ -78,18 +78,9 @@ async function targetOf({ machine, against, qemuArgs }: QemuCheckCliOptions, sig
     return { settings: settingsOfCommand(parseCommand(wordsOf(await textOf(qemuArgs))), qemuArgs) };
   if (machine !== undefined) return { settings: settingsOfDomain(await textOf(machine), machine) };
   if (against === undefined) return {};
-  return withInput(against, async (whole) => {
-    const { family, source } = await familyOf(whole);
-    if (family !== FAMILIES.qemu) {
-      // A file that is no state at all, or damaged, is called so.
-      const { family: other } = await readState(source, { signal });
-      throw new UnsupportedError(
-        'other-machine',
-        `Cannot check against a state of ${other.title}: the file is one of QEMU`,
-      );
-    }
-    return { other: { name: against, state: await readQemuState(source, { signal }) } };
-  });
+  return withOtherState(against, FAMILIES.qemu, signal, async (source) => ({
+    other: { name: against, state: await readQemuState(source, { signal }) },
+  }));
 }
 
 function releaseOf(text: string | undefined): number[] | undefined {

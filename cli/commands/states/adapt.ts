@@ -5,6 +5,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { type AdaptOptions, type AdaptReport, adapt, planReport } from '../../../src/saved-state/adapt/adapt.ts';
 import { CLASSES_TO_ACCEPT } from '../../../src/saved-state/adapt/change.ts';
 import type { AdaptTarget } from '../../../src/saved-state/adapt/plan.ts';
+import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/check/unit-versions.ts';
 import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withSource } from '../../io/input.ts';
 import { withOutput } from '../../io/output.ts';
@@ -33,6 +34,12 @@ const builder = (argv: Argv) =>
         'Settings file of the machine (NAME.vbox), or its folder, instead of a donor; that does for most causes',
     })
     .option('host-cpuid', { ...HOST_CPUID_OPTION, implies: 'machine' })
+    .option('to', {
+      type: 'string',
+      requiresArg: true,
+      describe:
+        'Older VirtualBox that is to load the result, such as 7.1: units become of its versions. Experimental: tried with the loader of 7.2 alone',
+    })
     .option('output', OUTPUT)
     .option('accept', {
       type: 'string',
@@ -44,6 +51,7 @@ const builder = (argv: Argv) =>
     .example('$0 adapt old.sav --donor machine.sav --dry-run', 'What would change, and what the guest would notice')
     .example('$0 adapt old.sav --machine "VirtualBox VMs/box" --dry-run', 'The same, without a donor')
     .example('$0 adapt old.sav --donor machine.sav -o adapted.sav', 'Write it, with proof that nothing else changed')
+    .example('$0 adapt new.sav --to 7.1 --donor machine.sav -o old.sav', 'For an older release (experimental)')
     .epilogue(
       'Classes: kept, the guest sees no change; seen, hardware has gone or come; reset, a device forgot its ' +
         'state; risk, the guest may crash; loss, memory or data goes. The donor must be of the VirtualBox ' +
@@ -59,11 +67,12 @@ export const adaptCommand = command(builder, async (options) => {
 });
 
 async function withTarget<T>(
-  { donor, machine, hostCpuid }: Options,
+  { donor, machine, hostCpuid, to }: Options,
   { signal }: Job,
   use: (target: AdaptTarget) => Promise<T>,
 ): Promise<T> {
   if (donor !== undefined) return withSource({ file: donor }, (source) => use({ donor: source }));
+  if (machine === undefined && to !== undefined) return use('unchanged');
   if (machine === undefined)
     throw new UsageError('usage', 'Cannot adapt: name the machine with --donor STATE or --machine NAME.vbox');
   const host = hostCpuid === undefined ? {} : { host: await readHost(hostCpuid, signal) };
@@ -74,21 +83,33 @@ async function runAdapt(source: ByteSource, target: AdaptTarget, job: Job, optio
   const { file } = job;
   const run: AdaptOptions = {
     accept: acceptedOf(options.accept),
+    release: releaseFrom(options.to),
     ...stepsOf(job, source),
   };
   const { output, force } = options;
   if (options.dryRun) {
     const report = await planReport(source, target, run);
-    const text = lines([planText(file, report), 'Nothing was written.']);
+    const text = lines([planText(file, report), ...experimentalText(options), 'Nothing was written.']);
     return { exitCode: report.toAccept.length > 0 ? ExitCode.PARTLY : ExitCode.OK, result: report, text };
   }
   if (output === undefined) throw new UsageError('usage', 'Cannot adapt: expected --output FILE or --dry-run');
   return withOutput(output, { force, inPlaceOf: source.name }, async (sink) => {
     const report = await adapt(source, target, sink, run);
     const keep = report.proof?.holds === true;
-    const text = output === '-' || options.quiet ? NO_TEXT : lines([planText(file, report), proofText(output, report)]);
+    const text =
+      output === '-' || options.quiet
+        ? NO_TEXT
+        : lines([planText(file, report), proofText(output, report), ...experimentalText(options)]);
     return { keep, value: { exitCode: exitCodeOf(report), result: report, text } };
   });
+}
+
+/** @throws UsageError */
+function releaseFrom(text: string | undefined): ReleaseNumbers | undefined {
+  if (text === undefined) return undefined;
+  const release = parseRelease(text);
+  if (!release) throw new UsageError('usage', `Cannot adapt --to "${text}": expected a release such as 7.1 or 7.1.12`);
+  return release;
 }
 
 function exitCodeOf({ proof }: AdaptReport): ExitCode {
@@ -120,6 +141,13 @@ function changeText({ class: kind, unit, message }: AdaptReport['changes'][numbe
   );
 }
 const LONGEST_CLASS = 5;
+
+/** What nobody could try. */
+function experimentalText({ to }: Options): TerminalText[] {
+  return to === undefined
+    ? []
+    : [line`${bad('experimental')}: VirtualBox ${to} itself was not tried; keep the state that this one was made of`];
+}
 
 function proofText(output: string, { proof }: AdaptReport): TerminalText {
   if (!proof) return NO_TEXT;

@@ -7,9 +7,10 @@ import { parseRelease, type ReleaseNumbers } from '../../../src/saved-state/chec
 import { inspect } from '../../../src/saved-state/describe/inspect.ts';
 import { familyOf } from '../../../src/saved-state/families/read-state.ts';
 import { type MachineFacts, machineOf } from '../../../src/saved-state/machine-facts/machine-facts.ts';
-import type { StateFamily } from '../../../src/saved-state/reading/families.ts';
+import { FAMILIES, type StateFamily } from '../../../src/saved-state/reading/families.ts';
 import { HOST_CPUID_OPTION, readHost } from '../../io/host-cpuid.ts';
 import { withInput } from '../../io/input.ts';
+import { withOtherState } from '../../io/other-state.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileCommand, FileOptionsOf } from '../../many/file-command.ts';
 import { withManyFiles } from '../../many/options.ts';
@@ -158,7 +159,9 @@ async function targetOf(
 ): Promise<MachineFacts | undefined> {
   if (machine !== undefined) return machineFor(machine, state);
   if (against === undefined) return undefined;
-  return withInput(against, async (source) => machineOf((await inspect(source, { signal })).state, basename(against)));
+  return withOtherState(against, FAMILIES.virtualbox, signal, async (source) =>
+    machineOf((await inspect(source, { signal })).state, basename(against)),
+  );
 }
 
 function reportText(

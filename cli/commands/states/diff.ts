@@ -1,7 +1,6 @@
 import type { Argv } from 'yargs';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
-import { hexDifference } from '../../../src/console/hex-lines.ts';
 import {
   diffStates,
   type PageDifference,
@@ -10,6 +9,7 @@ import {
 } from '../../../src/saved-state/compare/diff.ts';
 import { readPages, type WantedPages } from '../../../src/saved-state/compare/page-contents.ts';
 import { openSide } from '../../../src/saved-state/compare/side.ts';
+import { hexDifference } from '../../../src/saved-state/describe/hex-lines.ts';
 import { withSource } from '../../io/input.ts';
 import { fileCommand } from '../../many/command-of.ts';
 import type { FileOptionsOf } from '../../many/file-command.ts';

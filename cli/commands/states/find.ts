@@ -1,7 +1,7 @@
 import type { Argv } from 'yargs';
 import { hex, UsageError } from '../../../formats/errors.ts';
 import { KIB } from '../../../formats/sizes.ts';
-import { hexLines } from '../../../src/console/hex-lines.ts';
+import { hexLines } from '../../../src/saved-state/describe/hex-lines.ts';
 import { PATTERN_KINDS, type Pattern, patternOf } from '../../../src/saved-state/search/pattern.ts';
 import { type Hit, type SearchReport, searchMemory } from '../../../src/saved-state/search/search-memory.ts';
 import { withSource } from '../../io/input.ts';

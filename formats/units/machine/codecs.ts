@@ -69,15 +69,6 @@ const consoleData = defineStruct('Unit ConsoleData, versions 1.1–1.2', 'units-
   },
 });
 
-const vmmDev = defineStruct('Unit VMMDev, version 20', 'units-compared.md', {
-  hostTimeOff: { kind: bool, doc: 'the guest does not see the clock of the host' },
-  backDoorOff: { kind: bool, doc: 'no log port' },
-  keepCredentials: { kind: bool, doc: 'compared with the machine' },
-  hasHeap: { kind: bool, doc: 'compared with the machine' },
-  mmioRequests: { kind: bool, doc: 'compared with the machine' },
-  rest: { kind: opaque(), doc: 'mouse, event filters, what guest additions have told' },
-});
-
 const pair = defineStruct('Pair, unit SSM', 'ssm-container.md', {
   name: { kind: text(128), doc: '' },
   value: { kind: text(1024), doc: '' },
@@ -92,5 +83,4 @@ const buildInfo = defineStruct('Unit SSM, version 1', 'ssm-container.md', {
 export const mmCodec = codecOf(mm);
 export const hgcmCodec = codecOf(hgcm);
 export const consoleDataCodec = codecOf(consoleData);
-export const vmmDevCodec = codecOf(vmmDev);
 export const buildInfoCodec = codecOf(buildInfo);

@@ -5,6 +5,7 @@ import type { ByteSource } from '../../../formats/files/source.ts';
 import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { unitLabel } from '../../../formats/ssm/container.ts';
 import { check } from '../check/check.ts';
+import type { ReleaseNumbers } from '../check/unit-versions.ts';
 import { fingerprint, sameIds } from '../hashing/fingerprint.ts';
 import type { RangeNaming } from '../reading/state-view.ts';
 import { walkState } from '../reading/walk.ts';
@@ -15,6 +16,8 @@ import { writeAdapted } from './write-adapted.ts';
 export interface AdaptOptions {
   /** Classes of change that are taken, of those that nobody gets unasked. */
   accept?: readonly (typeof CLASSES_TO_ACCEPT)[number][];
+  /** The VirtualBox that is to load the result, where it is an older one. */
+  release?: ReleaseNumbers | undefined;
   signal?: AbortSignal;
   /** Called with what is being done and the offset reached in the file that is read. */
   onProgress?: (doing: 'reading' | 'writing' | 'proving', offset: number) => void;
@@ -53,7 +56,7 @@ export async function planReport(
   target: AdaptTarget,
   options: AdaptOptions = {},
 ): Promise<AdaptReport> {
-  return reportOf(await planAdaptation(source, target, options.signal), options);
+  return reportOf(await planAdaptation(source, target, options), options);
 }
 
 /**
@@ -67,7 +70,7 @@ export async function adapt(
   options: AdaptOptions = {},
 ): Promise<AdaptReport> {
   const { signal, onProgress } = options;
-  const plan = await planAdaptation(source, target, signal);
+  const plan = await planAdaptation(source, target, options);
   const report = reportOf(plan, options);
   if (report.toAccept.length > 0)
     throw new UsageError(
@@ -93,7 +96,7 @@ async function prove(
   source: ByteSource,
   sink: ReadableSink,
   plan: AdaptPlan,
-  { signal, onProgress }: AdaptOptions,
+  { release, signal, onProgress }: AdaptOptions,
 ): Promise<AdaptProof> {
   const written = await sink.readBack();
   try {
@@ -119,6 +122,7 @@ async function prove(
     const unitsChanged = new Set([...own.units.keys(), ...other.units.keys()]).size - unitsAsBefore;
     const { forecast, notJudged, assumed } = await check(written, {
       machine: plan.machine,
+      release,
       host: plan.host,
       signal,
     });

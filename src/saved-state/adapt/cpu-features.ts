@@ -11,6 +11,8 @@ const SSE = 2n;
 const AVX = 4n;
 const AVX512 = 0xe0n;
 const XSAVE = 1 << 26;
+/** CPUID tells of CR4.OSXSAVE. */
+const OSXSAVE_BIT = 1 << 27;
 const OSXSAVE = 1n << 18n;
 const EXTENDED_STATE = 0xd;
 const EXTENDED_FEATURES = 0x80000001;
@@ -71,13 +73,19 @@ function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
   const listed = head ? (BigInt(head.edx) << 32n) | BigInt(head.eax) : 0n;
   const kept = consistent(listed & offered) | X87 | SSE;
   if (!head || listed === 0n) {
-    const basic = leafOf(own, 1);
-    if (basic && (basic.ecx & XSAVE) !== 0)
-      throw refused('CPUID tells the guest of XSAVE, but leaf 0xd is empty: no rule is known for that');
+    takeXsaveAway(merge, own);
     return;
   }
   const one = leafOf(own, EXTENDED_STATE, 1);
-  if (one && (one.eax | one.ecx | one.edx) !== 0) Object.assign(one, { eax: 0, ecx: 0, edx: 0 });
+  const usesNone = own.cpus.every(({ context }) => (context.cr4 & OSXSAVE) === 0n);
+  if (one && (one.eax | one.ecx | one.edx) !== 0) {
+    merge.note(
+      usesNone ? 'kept' : 'risk',
+      'cpum/1',
+      `CPUID leaf 0xd, sub-leaf 1: bits ${hex(one.eax)} are cleared; a program that has already asked goes on using XSAVEOPT, XSAVEC or XSAVES`,
+    );
+    Object.assign(one, { eax: 0, ecx: 0, edx: 0 });
+  }
   if (kept === listed) return;
   const ends = own.leaves.filter(
     ({ leaf, subLeaf }) => leaf === EXTENDED_STATE && subLeaf >= 2 && hasBit(kept, subLeaf),
@@ -91,12 +99,26 @@ function reduceLeaf(merge: Merge, own: CpumUnit, offered: bigint): void {
   const gone = listed & ~kept;
   if ((gone & AVX) !== 0n) clearBits(own, AVX_BITS.leaf1Ecx, AVX_BITS.leaf7Ebx);
   if ((gone & AVX512) !== 0n) clearBits(own, 0, AVX512_LEAF7_EBX);
-  const usesNone = own.cpus.every(({ context }) => (context.cr4 & OSXSAVE) === 0n);
   merge.note(
     usesNone ? 'kept' : 'risk',
     'cpum/1',
     `CPUID leaf 0xd: extended state ${hex(listed)} becomes ` +
       `${hex(kept)}${usesNone ? '; the guest has not switched it on (CR4.OSXSAVE 0)' : '; a kernel that has patched itself for it may fail'}`,
+  );
+}
+
+/** Of the extended state that no leaf lists the guest can't have used anything but x87 and SSE. */
+function takeXsaveAway(merge: Merge, own: CpumUnit): void {
+  const basic = leafOf(own, 1);
+  if (!basic || (basic.ecx & XSAVE) === 0) return;
+  if (own.cpus.some(({ context }) => (context.cr4 & OSXSAVE) !== 0n))
+    throw refused('CPUID tells the guest of XSAVE, which it uses, but leaf 0xd is empty: no rule is known for that');
+  basic.ecx = (basic.ecx & ~(XSAVE | OSXSAVE_BIT)) >>> 0;
+  clearBits(own, AVX_BITS.leaf1Ecx, AVX_BITS.leaf7Ebx);
+  merge.note(
+    'kept',
+    'cpum/1',
+    'CPUID leaf 1 has XSAVE no more, of which leaf 0xd tells nothing; the guest has not switched it on (CR4.OSXSAVE 0)',
   );
 }
 

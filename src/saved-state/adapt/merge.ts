@@ -25,6 +25,7 @@ export class Merge {
   readonly replaced = new Set<string>();
   readonly #origins = new Map<string, Origin>();
   readonly #working = new Map<string, Working>();
+  readonly #versions = new Map<string, number>();
 
   constructor(own: CollectedState, donor: CollectedState) {
     this.own = own;
@@ -45,6 +46,16 @@ export class Merge {
 
   takeDonors(unit: string): void {
     this.#origins.set(unit, this.donor.units.has(unit) ? 'donor' : 'dropped');
+  }
+
+  /** The decoded unit of the state is written in another version. */
+  rewrite(unit: string, version: number): void {
+    this.#versions.set(unit, version);
+  }
+
+  /** The version that a unit of the state is written in. */
+  versionOf(unit: string, version: number): number {
+    return this.#versions.get(unit) ?? version;
   }
 
   /**
@@ -73,9 +84,10 @@ export class Merge {
     const changed = new Map<string, Uint8Array>();
     for (const [unit, { codec, value, version }] of this.#working) {
       if (this.originOf(unit) !== 'own') continue;
-      const payload = codec.encode(value, version).slice();
+      const written = this.versionOf(unit, version);
+      const payload = codec.encode(value, written).slice();
       const before = this.own.units.get(unit)?.payload;
-      if (!before || Buffer.compare(before, payload) !== 0) changed.set(unit, payload);
+      if (!before || written !== version || Buffer.compare(before, payload) !== 0) changed.set(unit, payload);
     }
     return changed;
   }

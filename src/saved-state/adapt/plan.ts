@@ -4,6 +4,7 @@ import { isPgm } from '../../../formats/pgm/pgm-reader.ts';
 import { type UnitHeader, unitLabel } from '../../../formats/ssm/container.ts';
 import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
 import { mmCodec } from '../../../formats/units/machine/codecs.ts';
+import type { ReleaseNumbers } from '../check/unit-versions.ts';
 import { type MachineFacts, machineOf } from '../machine-facts/machine-facts.ts';
 import { type CollectedState, collectUnits } from '../reading/collect-units.ts';
 import { mergeBus } from './bus.ts';
@@ -14,6 +15,7 @@ import { mergeCpuFeatures } from './cpu-features.ts';
 import { mergeDevices, refuseOtherBoards } from './devices.ts';
 import { type MemoryPlan, planMemory } from './memory.ts';
 import { Merge, refused } from './merge.ts';
+import { fitRelease } from './release.ts';
 import { donorOfSettings } from './settings-donor.ts';
 
 /** A unit of the result. */
@@ -28,7 +30,16 @@ export type AdaptTarget =
   /** A state of the machine, saved right after power-on. */
   | { donor: ByteSource }
   /** What its settings tell, and CPUID of the host, where it is not the one that saved the state. */
-  | { machine: MachineFacts; host?: CpuidPart };
+  | { machine: MachineFacts; host?: CpuidPart }
+  /** The machine that it was saved from: only the release is another one. */
+  | 'unchanged';
+
+/** How an adaptation is planned. */
+export interface PlanOptions {
+  /** The VirtualBox that is to load the result; absent for one that reads the same versions of units. */
+  release?: ReleaseNumbers | undefined;
+  signal?: AbortSignal | undefined;
+}
 
 export interface AdaptPlan {
   own: CollectedState;
@@ -47,9 +58,9 @@ export interface AdaptPlan {
 export async function planAdaptation(
   source: ByteSource,
   target: AdaptTarget,
-  signal?: AbortSignal,
+  { release, signal }: PlanOptions = {},
 ): Promise<AdaptPlan> {
-  for (const each of 'donor' in target ? [source, target.donor] : [source])
+  for (const each of target !== 'unchanged' && 'donor' in target ? [source, target.donor] : [source])
     if (!each.seekable)
       throw new UnsupportedError(
         'not-seekable',
@@ -69,12 +80,13 @@ export async function planAdaptation(
   mergeCpuFeatures(merge);
   mergeComparedParts(merge);
   mergeSizes(merge);
+  if (release) fitRelease(merge, release);
   const memory = await planMemory(merge, source, signal);
   return {
     own: merge.own,
     donor: merge.donor,
     machine,
-    host: 'machine' in target ? target.host : undefined,
+    host: target !== 'unchanged' && 'machine' in target ? target.host : undefined,
     changes: merge.changes,
     units: unitsOf(merge),
     memory,
@@ -94,6 +106,7 @@ async function collectPlain(source: ByteSource, walk: { signal?: AbortSignal }):
 
 async function machineFor(own: CollectedState, target: AdaptTarget, walk: { signal?: AbortSignal }) {
   const before = machineOf(own.state, own.name);
+  if (target === 'unchanged') return { donor: own, machine: before };
   if ('machine' in target) {
     refuseOtherBoards(before, target.machine);
     return { donor: donorOfSettings(own, target.machine, target.host), machine: target.machine };
@@ -121,7 +134,7 @@ function unitsOf(merge: Merge): PlannedUnit[] {
     const origin = isPgm(header) ? 'own' : merge.originOf(key);
     if (origin === 'own') {
       const payload = changed.get(key);
-      units.push({ header, payload });
+      units.push({ header: { ...header, version: merge.versionOf(key, header.version) }, payload });
     } else if (origin === 'donor') units.push(donorsUnit(merge, key));
   }
   insertNew(merge, units);

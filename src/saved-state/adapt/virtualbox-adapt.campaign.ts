@@ -9,22 +9,27 @@ import { STATES_FOLDER } from '../../testing/states.ts';
 import { Score, VirtualBox } from '../../testing/virtualbox.ts';
 import { MachinePark } from '../check/testing/machine-park.ts';
 import { PAIR_MACHINES } from '../check/testing/pair-machines.ts';
+import { parseRelease, type ReleaseNumbers } from '../check/unit-versions.ts';
 import { readSettings } from '../machine-facts/settings.ts';
 import { adapt } from './adapt.ts';
 import { buildRom, type Course, runCourse } from './testing/course.ts';
 import { pciIds, registersOfCore, registersOfState } from './testing/naive-machine-parts.ts';
 
-// npm run campaign -- virtualbox-adapt [samples | table | settings] [NAME…]: states that a machine of the real
+// npm run campaign -- virtualbox-adapt [samples | table | settings | releases] [NAME…]: states that a machine of the real
 // VirtualBox refuses are adapted to it, loaded, run, saved, loaded again and run on. Memory and registers must be those
 // of the state, the guest's counter must go on, and its PCI probe must see what the machine and the plan tell.
 // `samples`: the cases of SAVKIT_ADAPT_SAMPLES, else ../shared/samples/adapt, which also has the guest; `table`: all
 // pairs of test-vectors/machines/forecasts.tsv that are refused; `settings`: the same by the machines' settings,
-// without donor, where those do. With names only what has one of them. An hour and a half.
+// without donor, where those do; `releases`: units of a state in versions of older releases, which 7.2 reads, too. With
+// names only what has one of them. An hour and a half.
 
 const COUNTER = 0x1000;
 const PROBE = 0x2400;
 const SCANS = 0x2f14;
 const NOTHING = 0xffffffff;
+/** Machines whose units can all be written in older versions. */
+const FOR_RELEASES = ['base', 'uart1', 'cpu2'];
+const RELEASES = ['7.1', '7.0', '6.1'];
 
 const virtualBox = await VirtualBox.find();
 const samples = resolve(process.env.SAVKIT_ADAPT_SAMPLES ?? join(virtualBox.folder, '../samples/adapt'));
@@ -37,7 +42,7 @@ const score = new Score();
 const rom = await buildRom(new MachinePark(virtualBox), guest);
 const park = new MachinePark(virtualBox, { prefix: 'savkit-adapt-', rom });
 const [kind, ...names] = process.argv.slice(2);
-const isKind = ['samples', 'table', 'settings'].includes(kind);
+const isKind = ['samples', 'table', 'settings', 'releases'].includes(kind);
 const wanted = isKind || kind === undefined ? names : [kind, ...names];
 const isWanted = (...own: string[]) => wanted.length === 0 || own.some((name) => wanted.includes(name));
 
@@ -45,6 +50,7 @@ try {
   if (!isKind || kind === 'samples') await trySamples();
   if (!isKind || kind === 'table') await tryTable(true);
   if (!isKind || kind === 'settings') await tryTable(false);
+  if (!isKind || kind === 'releases') await tryReleases();
 } finally {
   await park.close();
 }
@@ -72,11 +78,22 @@ async function tryTable(hasDonor: boolean): Promise<void> {
   }
 }
 
+async function tryReleases(): Promise<void> {
+  for (const machine of FOR_RELEASES)
+    for (const release of RELEASES) {
+      if (!isWanted(machine, release)) continue;
+      const state = async () => await park.state(machine, PAIR_MACHINES[machine], '2');
+      const get = async () => ({ state: await state(), donor: await state() });
+      await judged(`${machine} for ${release}`, machine, get, true, parseRelease(release));
+    }
+}
+
 async function judged(
   what: string,
   into: string,
   get: () => Promise<{ state: Buffer; donor: Buffer }>,
   hasDonor = true,
+  release?: ReleaseNumbers,
 ): Promise<void> {
   try {
     const settings = await park.settings(into, PAIR_MACHINES[into]);
@@ -86,11 +103,9 @@ async function judged(
     const sink = await openFileSink(path, {});
     const { changes, proof } = await adapt(
       bufferSource(state),
-      hasDonor ? { donor: bufferSource(donor) } : { machine: readSettings(settings, into) },
+      release ? 'unchanged' : hasDonor ? { donor: bufferSource(donor) } : { machine: readSettings(settings, into) },
       sink,
-      {
-        accept: ['risk', 'loss'],
-      },
+      { accept: ['risk', 'loss'], release },
     )
       .then(async (report) => {
         await sink.commit();

@@ -13,7 +13,7 @@ import { verify } from '../verify/verify.ts';
 import { compareHost, compareMachines } from './compare-machines.ts';
 import { compareReleases } from './compare-releases.ts';
 import type { Difference } from './difference.ts';
-import { type ReleaseNumbers, releaseName } from './unit-versions.ts';
+import { type ReleaseNumbers, releaseName, releaseOf as releaseNumbers } from './unit-versions.ts';
 
 /** What is checked, and who is told. */
 export interface CheckOptions extends Pick<WalkOptions, 'onProgress' | 'signal'> {
@@ -99,7 +99,7 @@ export async function check(
 
 function releaseOf(machine: MachineFacts | undefined): ReleaseNumbers | undefined {
   const { release } = machine ?? {};
-  return release && [release.major, release.minor, release.build ?? Number.POSITIVE_INFINITY];
+  return release && releaseNumbers(release);
 }
 
 function forecastOf({ vboxCode, message, place: { unit, instance } }: Finding): LoadForecast {

@@ -68,6 +68,20 @@ describe('cpuidFault()', () => {
     rawExtended: [none, { ...none, edx: 1 << 29 }],
   };
   const whole: [number, number[]][] = [[0, [3, 576, 576, 0]]];
+  const ymm: [number, number[]] = [2, [256, 576, 0, 0]];
+  const withYmm = (area: number, ...more: [number, number[]][]) =>
+    state({ ecx: XSAVE, d: [[0, [7, area, area, 0]], ...more] });
+
+  // 7.2.22 was asked for each.
+  it.each<[string, CpuidPart, string | undefined]>([
+    ['there is room', withYmm(832, ymm), undefined],
+    ['there is no room', withYmm(576, ymm), 'VERR_CPUM_IPE_1'],
+    ['they have no place', withYmm(832), 'VERR_CPUM_IPE_1'],
+    ['their place is in the header', withYmm(832, [2, [256, 512, 0, 0]]), 'VERR_SSM_LOAD_CPUID_MISMATCH'],
+  ])('looks for the place of the upper halves of YMM: %s', (_what, saved, code) => {
+    expect(cpuidFault(saved, host)?.code).toBe(code);
+    expect(cpuidFault(saved, undefined)?.code).toBe(code);
+  });
 
   it.each<[string, CpuidPart, RegExp | undefined]>([
     ['what the host has', state({ ecx: XSAVE, edx: 0x3f & 0xeff88577, extended: 1 << 29, d: whole }), undefined],
@@ -76,13 +90,53 @@ describe('cpuidFault()', () => {
     ['IA64', state({ edx: 1 << 30 }), /leaf 1 EDX/],
     ['long mode in a host with it', state({ extended: 1 << 29 }), undefined],
     ['XSAVE without leaf 0xd', state({ ecx: XSAVE }), /leaf 0xd is empty/],
-    ['AVX-512', state({ ecx: XSAVE, d: [[0, [0xe7, 0, 0, 0]]] }), /0xe7, the host 0x7/],
+    [
+      'AVX-512',
+      state({
+        ecx: XSAVE,
+        d: [
+          [0, [0xe7, 832, 832, 0]],
+          [2, [256, 576, 0, 0]],
+        ],
+      }),
+      /0xe7, the host 0x7/,
+    ],
     ['x87 alone', state({ ecx: XSAVE, d: [[0, [1, 0, 0, 0]]] }), /without x87 or SSE/],
-    ['x87 and AVX', state({ ecx: XSAVE, d: [[0, [5, 0, 0, 0]]] }), /without x87 or SSE/],
+    [
+      'x87 and AVX',
+      state({
+        ecx: XSAVE,
+        d: [
+          [0, [5, 832, 832, 0]],
+          [2, [256, 576, 0, 0]],
+        ],
+      }),
+      /without x87 or SSE/,
+    ],
     ['a feature of XSAVE', state({ ecx: XSAVE, d: [...whole, [1, [1, 0, 0, 0]]] }), /sub-leaf 1/],
   ])('foretells the answer to a guest that knows %s', (_what, saved, fault) => {
-    if (fault) expect(cpuidFault(saved, host)).toMatch(fault);
+    if (fault) expect(cpuidFault(saved, host)?.what).toMatch(fault);
     else expect(cpuidFault(saved, host)).toBeUndefined();
+  });
+
+  // A guest of an Intel host with AVX-512, which 7.2.22 refused on an AMD EPYC that has it, too, at 832.
+  it.each([
+    ['Genu', undefined],
+    ['Auth', /component 5 .* at 1088, 64 bytes, the host at 832/],
+  ])('compares the places of AVX-512 with those of the host’s maker: %s', (name, fault) => {
+    const places: [number, number[]][] = [
+      [2, [256, 576, 0, 0]],
+      [5, [64, 1088, 0, 0]],
+      [6, [512, 1152, 0, 0]],
+      [7, [1024, 1664, 0, 0]],
+    ];
+    const saved = state({ ecx: XSAVE, d: [[0, [0xe7, 2688, 2688, 0]], ...places] });
+    const rawBasic = host.rawBasic.map((own) => ({ ...own }));
+    rawBasic[0].ebx = Buffer.from(name).readUInt32LE();
+    rawBasic[0xd].eax = 0xe7;
+    const found = cpuidFault(saved, { ...host, rawBasic })?.what;
+    if (fault) expect(found).toMatch(fault);
+    else expect(found).toBeUndefined();
   });
 
   it('finds nothing in real states, against themselves or alone', async () => {

@@ -58,8 +58,13 @@ export function componentsOf({ rawBasic }: CpuidPart): bigint | undefined {
 const EXTENDED_STATE = 0xd;
 const EXTENDED_FEATURES = 0x80000001;
 const XSAVE = 1 << 26;
-/** First letters of AMD's name, in EBX of leaf 0. */
+/** First letters of makers' names, in EBX of leaf 0. */
 const AMD = 0x68747541;
+const INTEL = 0x756e6547;
+const MAKERS: ReadonlyMap<number, 'intel' | 'amd'> = new Map([
+  [AMD, 'amd'],
+  [INTEL, 'intel'],
+]);
 
 /** Feature bits that the guest may not have unless the host has them. */
 export const MUST_HAVE = {
@@ -70,9 +75,33 @@ export const MUST_HAVE = {
 } as const;
 
 /** The first thing that the loader does not take of the CPUID leaves. @param host absent where nobody tells */
-export function cpuidFault(saved: CpuidPart, host: CpuidPart | undefined): string | undefined {
-  return (host && missingFeature(saved, host)) ?? extendedLeafFault(saved, host);
+export function cpuidFault(saved: CpuidPart, host: CpuidPart | undefined): { code: string; what: string } | undefined {
+  const what = (host && missingFeature(saved, host)) ?? extendedLeafFault(saved, host);
+  if (what !== undefined) return { code: 'VERR_SSM_LOAD_CPUID_MISMATCH', what };
+  const area = areaFault(saved, host);
+  return area === undefined ? undefined : { code: 'VERR_CPUM_IPE_1', what: area };
 }
+
+/** All parts of the extended state have to lie in the area that the leaf tells; that is looked at last. */
+function areaFault({ guest }: CpuidPart, host: CpuidPart | undefined): string | undefined {
+  const sub = (index: number) => guest.find(({ leaf, subLeaf }) => leaf === EXTENDED_STATE && subLeaf === index);
+  const head = sub(0);
+  const listed = head ? (BigInt(head.edx) << 32n) | BigInt(head.eax) : 0n;
+  const taken = listed & ((host && componentsOf(host)) ?? listed);
+  const area = head?.ecx ?? 0;
+  for (let bit = FIRST_SUB_LEAF; bit < MAX_COMPONENTS; bit++) {
+    if (((taken >> BigInt(bit)) & 1n) === 0n) continue;
+    const { eax: size, ebx: at } = sub(bit) ?? { eax: 0, ebx: 0 };
+    if (size === 0 || at < LEAST_AREA || at + size > area)
+      return `leaf 0xd puts component ${bit} of the extended state at ${at}, ${size} bytes, in an area of ${area}`;
+  }
+  return undefined;
+}
+
+const FIRST_SUB_LEAF = 2;
+const MAX_COMPONENTS = 63;
+/** x87 and SSE, and the header of the extended state. */
+const LEAST_AREA = 576;
 
 function missingFeature({ guest }: CpuidPart, { rawBasic, rawExtended }: CpuidPart): string | undefined {
   const basic = guest.find(({ leaf }) => leaf === 1);
@@ -104,15 +133,35 @@ function extendedLeafFault({ guest }: CpuidPart, host: CpuidPart | undefined): s
     return `leaf 0xd has extended state ${hexOf(components)}, without x87 or SSE`;
   const one = sub(1);
   if (one && (one.eax | one.ecx | one.edx) !== 0) return 'leaf 0xd, sub-leaf 1, is not empty';
-  const ymm = sub(YMM_BIT);
-  return ymm && ymm.eax !== 0 && (ymm.eax !== YMM_PLACE.size || ymm.ebx !== YMM_PLACE.offset)
-    ? `leaf 0xd puts the upper halves of YMM at ${ymm.ebx}, ${ymm.eax} bytes, unlike every CPU`
-    : undefined;
+  return placeFault(leaves, host);
 }
 
-/** Where all CPUs have the upper halves of YMM in the extended state; other components have no place of their own. */
-const YMM_BIT = 2;
-const YMM_PLACE = { offset: 576, size: 256 } as const;
+type Leaf = CpuidPart['guest'][number];
+
+/** Size and offset of a component of the extended state. */
+type Place = readonly [size: number, offset: number];
+/** By bit; the upper halves of YMM are at one place in all CPUs, those of ZMM and the mask registers are not. */
+const PLACES: ReadonlyMap<number, Place | { intel: Place; amd: Place }> = new Map<
+  number,
+  Place | { intel: Place; amd: Place }
+>([
+  [2, [256, 576]],
+  [5, { intel: [64, 1088], amd: [64, 832] }],
+  [6, { intel: [512, 1152], amd: [512, 896] }],
+  [7, { intel: [1024, 1664], amd: [1024, 1408] }],
+]);
+
+/** The first component that the guest has elsewhere than the host. */
+function placeFault(leaves: readonly Leaf[], host: CpuidPart | undefined): string | undefined {
+  const maker = MAKERS.get(host?.rawBasic[0]?.ebx ?? 0);
+  for (const [bit, known] of PLACES) {
+    const leaf = leaves.find(({ subLeaf }) => subLeaf === bit);
+    const place = 'intel' in known ? maker && known[maker] : known;
+    if (!leaf || leaf.eax === 0 || !place || (leaf.eax === place[0] && leaf.ebx === place[1])) continue;
+    return `leaf 0xd puts component ${bit} of the extended state at ${leaf.ebx}, ${leaf.eax} bytes, the host at ${place[1]}, ${place[0]} bytes`;
+  }
+  return undefined;
+}
 
 function hexOf(value: bigint | number): string {
   return `0x${value.toString(16)}`;
@@ -131,5 +180,5 @@ export function compareCpuid(comparison: Comparison): void {
     if (fault) comparison.add('cpum', 'extended-state', fault.code, `CPU ${cpu} has ${fault.what}`);
   }
   const fault = cpum?.cpuid && cpuidFault(cpum.cpuid, host);
-  if (fault !== undefined) comparison.add('cpum', 'cpuid', 'VERR_SSM_LOAD_CPUID_MISMATCH', fault);
+  if (fault) comparison.add('cpum', 'cpuid', fault.code, fault.what);
 }

@@ -11,13 +11,17 @@ import {
   CONTAINER_READERS,
   compare,
   isComparedVersion,
+  isCountedAnew,
+  isUnknownTo,
   type ReleaseNumbers,
   releaseName,
+  releaseOf,
   SEEN_TO_REFUSE_LIVE_10,
   SINCE_LIVE_CONTROL,
   SINCE_PAGE_TYPE_TRAP,
   SINCE_STUBS,
   versionsReadBy,
+  versionText,
 } from './unit-versions.ts';
 
 /** What a release can not read of a state. @param notJudged gets the units of which nothing is known */
@@ -45,6 +49,7 @@ export function compareReleases(
   }
   const unknown = new Set<string>();
   for (const [at, unit] of units.entries()) {
+    if (isCountedAnew(unit.name, header.release && releaseOf(header.release), target)) unknown.add(unit.name);
     const finding = findingOf(unit, target, name, unknown);
     if (finding) differences.push({ at, finding });
   }
@@ -90,6 +95,8 @@ function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unkn
   // Whatever the release, see check.ts.
   if (unit.name === INCOMPLETE_UNIT.name) return undefined;
   if (STUBS.includes(unit.name) && compare(target, SINCE_STUBS) >= 0) return undefined;
+  if (isUnknownTo(unit.name, target))
+    return refuse('unit-unknown', 'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND', `${name} does not know unit ${unit.name}`);
   const known = versionsReadBy(unit.name, target);
   const { version } = unit;
   if (!known || (version > known.surely && version <= known.newest)) {
@@ -103,9 +110,4 @@ function findingOf(unit: UnitSummary, target: ReleaseNumbers, name: string, unkn
       : [`up to ${versionText(known.newest)}`, 'unit-too-new'];
   const message = `Unit ${unit.name} has version ${versionText(version)}; ${name} reads it ${bound} (${known.source})`;
   return refuse(code, 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION', message);
-}
-
-/** Units of the API number major and minor. */
-function versionText(version: number): string {
-  return version > 0xffff ? `${version >>> 16}.${version & 0xffff}` : String(version);
 }

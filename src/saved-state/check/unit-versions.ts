@@ -1,5 +1,5 @@
 import { entryOf } from '../../../formats/entry-of.ts';
-import type { ContainerFormat } from '../../../formats/ssm/container.ts';
+import type { ContainerFormat, Release } from '../../../formats/ssm/container.ts';
 import { DEVICE_UNIT_VERSIONS, OLDEST_READ_BY_72, type VersionRow } from './unit-version-table.ts';
 
 /** A VirtualBox release as people name it: `7.2`, or exactly `7.2.22`. */
@@ -68,6 +68,24 @@ export const UNIT_VERSIONS: readonly UnitVersion[] = [
   ...Object.entries(DEVICE_UNIT_VERSIONS).flatMap(([unit, table]) => rows(unit, 'unit-versions.tsv', table)),
 ];
 
+/** Units of which it is known that older releases have no handler for them. Source: adapt's table of releases. */
+const SINCE: Readonly<Record<string, ReleaseNumbers>> = { GCM: [7, 0, 0], 'tpm-ppi': [7, 1, 0] };
+
+/** Whether a release refuses a state for having such a unit. */
+export function isUnknownTo(unit: string, release: ReleaseNumbers): boolean {
+  const since = entryOf(SINCE, unit);
+  return since !== undefined && compare(release, since) < 0;
+}
+
+/** Units whose versions a release has counted anew: its 1 is no older one's 1. */
+const COUNTED_ANEW: Readonly<Record<string, ReleaseNumbers>> = { 'virtio-net': [7, 0, 0] };
+
+/** Whether the number of a version means something else to one of both releases. */
+export function isCountedAnew(unit: string, writer: ReleaseNumbers | undefined, reader: ReleaseNumbers): boolean {
+  const since = entryOf(COUNTED_ANEW, unit);
+  return since !== undefined && writer !== undefined && compare(writer, since) >= 0 && compare(reader, since) < 0;
+}
+
 /** Which releases read a container. Source: ssm-container.md 1. */
 export const CONTAINER_READERS: Record<ContainerFormat, ReleaseNumbers> = {
   '1.1': [1, 6, 0],
@@ -129,6 +147,20 @@ export function compare(a: ReleaseNumbers, b: ReleaseNumbers): number {
 /** `7.2` stands for the last of its kind. @returns undefined for text that is no release */
 export function parseRelease(text: string): ReleaseNumbers | undefined {
   return /^\d+\.\d+(\.\d+)?$/.test(text) ? numbersOf(text, ANY) : undefined;
+}
+
+/** Units of the API number major and minor. */
+export function versionText(version: number): string {
+  return version > 0xffff ? `${version >>> 16}.${version & 0xffff}` : String(version);
+}
+
+/** Of the header of a state. */
+export function releaseOf({
+  major,
+  minor,
+  build,
+}: Pick<Release, 'major' | 'minor'> & Partial<Release>): ReleaseNumbers {
+  return [major, minor, build ?? ANY];
 }
 
 export function releaseName([major, minor, build]: ReleaseNumbers): string {

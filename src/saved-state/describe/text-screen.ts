@@ -24,7 +24,8 @@ const CHARACTERS = 0x8000;
  * A character, its attribute, and two bytes of a font stand together for each plane address, of which text uses half.
  */
 const CHARACTER_STRIDE = 8;
-const TEXT_MEMORY = CHARACTERS * CHARACTER_STRIDE;
+/** Bytes of video memory, from its start, that text modes use. */
+export const TEXT_MEMORY = CHARACTERS * CHARACTER_STRIDE;
 
 /**
  * The text screen of a state, out of the registers and the memory of its VGA.
@@ -50,8 +51,9 @@ export async function textScreenOf(
   return screenOf(vgaCodec.decode(payload, unit.version), memory);
 }
 
-function noScreen(why: string): UnsupportedError {
-  return new UnsupportedError('no-text-screen', `The state shows no text screen: ${why}`);
+/** @param why nothing can be shown */
+export function noScreen(why: string): UnsupportedError {
+  return new UnsupportedError('no-text-screen', `There is no text screen: ${why}`);
 }
 
 type Vga = ReturnType<(typeof vgaCodec)['decode']>;

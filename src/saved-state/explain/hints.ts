@@ -47,7 +47,12 @@ const HINTS: readonly Hint[] = [
       '7.0 need the extension pack.',
   },
   {
-    words: /VRAM size changed|region "VRam" size/i,
+    words: /USB [23]\.0 controller not found|Extension Pack/i,
+    advice:
+      'The controller came with the extension pack: install the pack of this release, or switch the controller off (`VBoxManage modifyvm NAME --usb-ehci off --usb-xhci off`) and let `savkit adapt STATE --machine FILE.vbox -o OUT` take it from the state.',
+  },
+  {
+    words: /VRAM size changed|region "VRam" size|failed to respond to region/i,
     advice:
       'Video memory was changed: `VBoxManage modifyvm NAME --vram MIB`. The message has it in bytes, hexadecimal.',
   },
@@ -91,6 +96,56 @@ const HINTS: readonly Hint[] = [
   },
 ];
 
+/** Advice that fits a code where it comes at a unit whose words do not tell more. */
+interface PlaceHint {
+  unit: RegExp;
+  code: RegExp;
+  advice: string;
+}
+
+const BY_SETTINGS = '`savkit adapt STATE --machine FILE.vbox -o OUT`';
+const BY_DONOR = '`savkit adapt STATE --donor DONOR -o OUT`';
+
+const PLACE_HINTS: readonly PlaceHint[] = [
+  {
+    unit: /^cpum$/,
+    code: /^VERR_SSM_UNEXPECTED_DATA$/,
+    advice: `The number of CPUs was changed: \`VBoxManage modifyvm NAME --cpus N\`; \`savkit check\` tells both numbers. ${BY_DONOR} mends it.`,
+  },
+  {
+    unit: /^cpum$/,
+    code: /^VERR_CPUM_INCOMPATIBLE_XSAVE_COMP_MASK$/,
+    advice: `The guest has registers (AVX, AVX-512) that this machine does not offer: another CPU profile, another engine, Hyper-V. ${BY_SETTINGS} with \`--host-cpuid\` takes them from the guest, which programs that use them notice.`,
+  },
+  {
+    unit: /^mm$/,
+    code: /^VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH$/,
+    advice:
+      'The size of RAM was changed: `VBoxManage modifyvm NAME --memory MIB`; `savkit check` and `savkit inspect` tell how much the state has.',
+  },
+  {
+    unit: /^HGCM$/,
+    code: /^VERR_SSM_UNEXPECTED_DATA$/,
+    advice: `The guest uses a service of the host that this release has not: mostly 3D acceleration of 6.0 and older. ${BY_SETTINGS} leaves it out.`,
+  },
+  {
+    unit: /^vga$/,
+    code: /^VERR_SSM_DATA_UNIT_FORMAT_CHANGED$/,
+    advice:
+      'Of VMSVGA, 3D acceleration was switched: `VBoxManage modifyvm NAME --accelerate-3d on|off`, as it was when saved.',
+  },
+  {
+    unit: /^virtio-scsi$/,
+    code: /^VERR_SSM_DATA_UNIT_FORMAT_CHANGED$/,
+    advice: 'Another number of disks and drives is attached to the controller than when it was saved.',
+  },
+  {
+    unit: /^lsilogic/,
+    code: /^VERR_SSM_LOADED_TOO_(?:LITTLE|MUCH)$/,
+    advice: `Releases of 2019 (5.2, 6.0) laid this unit out differently: use the release that wrote the state, or ${BY_DONOR}, after which the controller is as after power-on.`,
+  },
+];
+
 /** Of VirtualBox, such as `7.2.22`. */
 export interface Releases {
   /** Which wrote the state. */
@@ -110,6 +165,8 @@ export function adviceFor(
   const advice = HINTS.filter(({ words }) => messages.some((message) => words.test(message))).map(
     (hint) => hint.advice,
   );
+  for (const hint of PLACE_HINTS)
+    if (unit !== undefined && hint.unit.test(unit) && hint.code.test(code)) advice.push(hint.advice);
   if (code === 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION' && unit !== undefined && version !== undefined)
     advice.unshift(writersOf(unit, version));
   if (wrote !== undefined && runs !== undefined && wrote !== runs)

@@ -18,6 +18,7 @@ const WORDS = [
   /\bunit '(?<unit>[^']+)' \(instance #(?<instance>\d+)/i,
   /\bunit '(?<unit>[^']+)'\/#?(?<instance>\d+)/i,
   /\bfailed for '(?<unit>[^']+)' instance #(?<instance>\d+)/i,
+  /\b(?:Load|Save)Exec failed for '(?<unit>[^']+)'/i,
   /\bunit ['"](?<unit>[^'"]+)['"]/i,
   /(?<![\w/.-])(?<unit>[\w-]*[a-zA-Z][\w-]*)#(?<instance>\d+): /,
 ] as const;

@@ -108,6 +108,69 @@ describe('explainLog() of messages that people paste', () => {
     expect(more).toEqual([]);
   });
 
+  const XCR0 = "Failed to load unit 'cpum' (VERR_CPUM_INVALID_XCR0)";
+  const NO_PORT = "Found no handler for unit 'serial' instance #0";
+
+  it.each<[string, string, string, string]>([
+    [
+      'mail that was answered twice',
+      `> > VBoxManage: error: ${NO_PORT}\n> > (VERR_SSM_INTEGRITY_UNIT_NOT_FOUND)`,
+      'serial',
+      'VERR_SSM_INTEGRITY_UNIT_NOT_FOUND',
+    ],
+    ['a web page', `<p>${VGA_WORDS.replaceAll("'", '&#39;')}</p>`, 'vga', 'VERR_SSM_UNSUPPORTED_DATA_UNIT_VERSION'],
+    [
+      'a word processor',
+      'Failed to load unit \u2018hda\u2019 (VERR_SSM_LOADED_TOO_MUCH)',
+      'hda',
+      'VERR_SSM_LOADED_TOO_MUCH',
+    ],
+    [
+      'a log in JSON',
+      `{"msg":"VBoxManage: error: ${XCR0.replaceAll("'", '\\u0027')}\\n"}`,
+      'cpum',
+      'VERR_CPUM_INVALID_XCR0',
+    ],
+    ['a journal', `Mar 04 10:11:12 host VBoxHeadless[12]: ${XCR0}`, 'cpum', 'VERR_CPUM_INVALID_XCR0'],
+    [
+      'grep',
+      `VBox.log.1:00:00:02.5 SSM: LoadExec failed for 'cpum' instance #1 (version 22, pass 0xffffffff): VERR_CPUM_INVALID_XCR0`,
+      'cpum',
+      'VERR_CPUM_INVALID_XCR0',
+    ],
+    [
+      'a COM error',
+      `ERROR [COM]: aRC=E_FAIL (0x80004005) aComponent={ConsoleWrap} aText={${APIC_WORDS}}, preserve=false`,
+      'apic',
+      'VERR_SSM_LOAD_CONFIG_MISMATCH',
+    ],
+    [
+      'a Russian user interface',
+      `Не удалось открыть сессию.\r\n\r\n${XCR0}.\r\n\r\nКод ошибки: E_FAIL\r\n`,
+      'cpum',
+      'VERR_CPUM_INVALID_XCR0',
+    ],
+    ['somebody who types', "failed to load unit 'pgm' (verr_ssm_integrity_crc)", 'pgm', 'VERR_SSM_INTEGRITY_CRC'],
+    [
+      'a line that was cut in its code',
+      "VBoxManage: error: Failed to load unit 'ahci' (VERR_SSM_LOADED_TOO_",
+      'ahci',
+      'load-failed',
+    ],
+    ['a line that was cut before', "00:00:02.5 SSM: LoadExec failed for 'cpum' inst", 'cpum', 'load-failed'],
+    ['a message that was cut', 'VBoxManage: error: pci#0: Device in slot 0x30 has been remo', 'pci', 'load-failed'],
+  ])('finds unit and code in the words of %s', (_who, text, unit, name) => {
+    expect(explainLog(text)).toMatchObject([{ unit, explanation: { name } }]);
+  });
+
+  it('finds the missing extension pack, which names no unit', () => {
+    const text =
+      "Implementation of the USB 2.0 controller not found! Because the USB 2.0 controller state is part of the saved VM state, the VM cannot be started. Install the 'Extension Pack' (VERR_NOT_FOUND).";
+    const [{ explanation }] = explainLog(text);
+    expect(explanation.name).toBe('VERR_NOT_FOUND');
+    expect(explanation.next[0]).toMatch(/extension pack.*savkit adapt/);
+  });
+
   it.each([20, 33, 60, 80])('puts messages together that were wrapped after %i columns', (columns) => {
     const atBlanks = (text: string) =>
       text
@@ -192,6 +255,8 @@ describe('explainLog() of logs that end too early', () => {
     ],
     ['has loaded, and saves', restore + step('LOADING', 'SUSPENDED') + console('Running') + save, ['save-never-ended']],
     ['runs', step('POWERING_ON', 'RUNNING') + console('Running'), []],
+    ['dies while it loads', restore + console('AbortedSaved'), ['load-never-ended']],
+    ['dies while it saves', save + console('Aborted'), ['save-never-ended']],
   ])('tells whether a machine that %s did so to the end', (_what, log, names) => {
     expect(explainLog(log).map(({ explanation }) => explanation.name)).toEqual(names);
   });
@@ -217,6 +282,18 @@ describe('advice', () => {
         'ahci#0: The target VM is missing a device on port 1. [ver=9 pass=final] (VERR_SSM_LOAD_CONFIG_MISMATCH)',
       ),
     ).toMatch(/port/);
+  });
+
+  it.each([
+    ["Failed to load unit 'cpum' (VERR_SSM_UNEXPECTED_DATA)", /--cpus.*savkit adapt/],
+    ["Failed to load unit 'mm' (VERR_SSM_LOAD_MEMORY_SIZE_MISMATCH)", /--memory.*savkit adapt/],
+    ["Failed to load unit 'HGCM' (VERR_SSM_UNEXPECTED_DATA)", /3D.*savkit adapt/],
+    ["Failed to load unit 'vga' (VERR_SSM_DATA_UNIT_FORMAT_CHANGED)", /--accelerate-3d/],
+    ["Failed to load unit 'lsilogicscsi' (VERR_SSM_LOADED_TOO_LITTLE)", /2019.*savkit adapt/],
+    ["Failed to load unit 'cpum' (VERR_CPUM_INCOMPATIBLE_XSAVE_COMP_MASK)", /AVX.*savkit adapt/],
+    ['pci#0: Device vga/0 failed to respond to region #1 size/type changing (VERR_SSM_LOAD_CONFIG_MISMATCH)', /--vram/],
+  ])('fits the unit of %s', (text, words) => {
+    expect(adviceOf(text)).toMatch(words);
   });
 
   it('names the release that wrote the state, where another one runs', () => {

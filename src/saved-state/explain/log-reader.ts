@@ -24,15 +24,19 @@ const MAX_LINES = 100;
 const MAX_MESSAGES = 20;
 const MAX_MESSAGE = 2000;
 
-const CODE = /\bV(?:ERR|INF|WRN)_[A-Z0-9_]*[A-Z0-9]\b/g;
+const CODE = /\bV(?:ERR|INF|WRN)_[A-Z0-9_]*[A-Z0-9]\b/gi;
 const NUMBER = /(?:\b(?:v?rc|status|error|code)\s*[=:]?\s*|\()(-\d{1,5})\b(?!\.)/i;
 const SET_ERROR = /VMSetError: (.*)$/;
 /** The first of two such lines only names a place in the source. */
 const IN_SOURCE = /^\S+\(\d+\) /;
 const ABOUT_STATES =
-  /\b(?:SSM|LoadExec|SaveExec|saved[ -]?states?|state file|savestate|restor(?:e|ed|ing)|snapshots?|teleport\w*|data unit|load(?:ing)? (?:the |a )?(?:unit|state|saved|VM|machine)|VMR3(?:Load|Save|Teleport)\w*|\.sav\b|Power up failed)/i;
+  /\b(?:SSM|LoadExec|SaveExec|saved[ -]?(?:VM[ -]|machine[ -])?states?|state file|savestate|restor(?:e|ed|ing)|snapshots?|teleport\w*|data unit|load(?:ing)? (?:the |a )?(?:unit|state|saved|VM|machine)|VMR3(?:Load|Save|Teleport)\w*|\.sav\b|Power up failed)/i;
 const ABOUT_SAVING = /\bsav(?:e|ing)\b/i;
 const OTHER_SAVING = /\b(?:settings|screenshot|log file)\b/i;
+const SAVED_STATE = /\bsaved[ -]?(?:VM[ -]|machine[ -])?state/i;
+/** Words that VirtualBox has for nothing else, also where the end of a line, with its code, is lost. */
+const ONLY_FAILURES =
+  /\b(?:Load|Save)Exec failed for '|\bFailed to load unit '|Found no handler for unit '|Unsupported version \d+ of data unit|: Device in slot 0x\w+ has been removed|: New device in slot|: Config mismatch - |VM is missing a \w+ on port|\berror: [\w-]*[a-z][\w-]*#\d+: /i;
 const SAYS_FAILED =
   /fail|error|could not|couldn't|can ?not|can't|unable|invalid|refus|abort|missing|mismatch|corrupt|not (?:found|supported|available)|unsupported|denied|\brc=|\bvrc=/i;
 const OTHER_LOADING = /\b(?:module|driver|library|plug-?in|extension pack|image|medi(?:um|a)|DLL|symbol)\b/i;
@@ -101,6 +105,8 @@ export class LogReader {
       this.#words.push({ ...record, text: spoken });
     const explanation = failureIn(text);
     if (explanation) this.#addFailure(explanation, record);
+    else if (spoken === undefined && ONLY_FAILURES.test(text))
+      this.#addFailure(explanationNamed('load-failed'), record);
     else if (/to 'LOAD_FAILURE'/.test(text)) this.#addLoadFailure(record);
   }
 
@@ -172,9 +178,9 @@ export function explainLog(text: string): LogFinding[] {
 
 /** What a line says has failed; undefined where it tells of no failure. */
 function failureIn(text: string): Explanation | undefined {
-  const names = (text.match(CODE) ?? []).filter((name) => name.startsWith('VERR_'));
+  const names = (text.match(CODE) ?? []).map((name) => name.toUpperCase()).filter((name) => name.startsWith('VERR_'));
   const isAbout = ABOUT_STATES.test(text)
-    ? !(OTHER_LOADING.test(text) && placeIn(text).unit === undefined)
+    ? !OTHER_LOADING.test(text) || SAVED_STATE.test(text) || placeIn(text).unit !== undefined
     : ABOUT_SAVING.test(text) && !OTHER_SAVING.test(text);
   const says = isAbout && SAYS_FAILED.test(text);
   const name =

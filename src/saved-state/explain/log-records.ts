@@ -7,10 +7,18 @@ export interface LogRecord {
   text: string;
 }
 
+/** How mail, web pages and documents of programs write what VirtualBox wrote. */
+const WRITTEN_OTHERWISE: readonly (readonly [RegExp, string])[] = [
+  [/^\ufeff/, ''],
+  [/^(?:\s*>)+\s?/, ''],
+  [/[\u2018\u2019\u201a\u201b]|&#0*39;|&apos;|\\u0027/gi, "'"],
+  [/[\u201c\u201d\u201e]|&quot;|\\u0022/gi, '"'],
+];
+
 const TIME_STAMP = /^\s*(?:\d+:)?\d{2}:\d{2}:\d{2}\.\d+\s+/;
 /** Starts of lines that begin something new in messages of VBoxManage and of the user interface. */
 const BEGINS =
-  /^\s*(?:VBox\w+(?:\.exe)?: |VMSetError: |SSM: |Result Code\b|Component:|Interface:|Callee\b|Details: |Context: |[{\]}*+>|-]|\S+#\d+: )/;
+  /^\s*(?:VBox\w+(?:\.exe)?: |VMSetError: |SSM: |Result Code\b|Component:|Interface:|Callee\b|Details: |Context: |[{\]}*+|-]|\S+#\d+: )/;
 /** What is longer is no line of VirtualBox. */
 const MAX_LINE = 16 * 1024;
 /** A message is wrapped into so many lines at most. */
@@ -30,7 +38,7 @@ export class RecordAssembler {
 
   line(raw: string): void {
     this.#line++;
-    const line = raw.length > MAX_LINE ? raw.slice(0, MAX_LINE) : raw;
+    const line = plain(raw.length > MAX_LINE ? raw.slice(0, MAX_LINE) : raw);
     const stamp = TIME_STAMP.exec(line);
     if (stamp) this.#isLog = true;
     const text = (stamp ? line.slice(stamp[0].length) : line).trim();
@@ -56,6 +64,10 @@ export class RecordAssembler {
     this.#open = undefined;
     if (open) this.#take({ first: open.first, last: open.last, text: joined(open.parts) });
   }
+}
+
+function plain(line: string): string {
+  return WRITTEN_OTHERWISE.reduce((text, [written, meant]) => text.replace(written, meant), line);
 }
 
 /** A message that has named its code says no more. */

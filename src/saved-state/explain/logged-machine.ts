@@ -12,9 +12,8 @@ const CONSOLE_STATE = /Machine state changed to '(\w+)'/;
 
 const SAVING = /^(?:SAVING|\w+_LS|Saving|LiveSnapshotting|OnlineSnapshotting|Teleporting|TeleportingPausedVM)$/;
 const LOADING = /^(?:LOADING|Restoring|TeleportingIn)$/;
-/** After these nothing is being saved or loaded, whatever was before. */
-const AT_REST =
-  /^(?:OFF|DESTROYING|TERMINATED|LOAD_FAILURE|Saved|PoweredOff|Aborted|AbortedSaved|Running|Paused|Teleported)$/;
+/** After these nothing is being saved or loaded, whatever was before. A machine that is `Aborted` came to no end. */
+const AT_REST = /^(?:OFF|DESTROYING|TERMINATED|LOAD_FAILURE|Saved|PoweredOff|Running|Paused|Teleported)$/;
 
 /** Follows a machine through its log. */
 export class LoggedMachine {

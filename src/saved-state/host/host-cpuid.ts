@@ -18,7 +18,7 @@ export function readHostCpuid(text: string, name: string): CpuidPart {
     throw new FormatError(
       'no-cpuid',
       `Cannot tell the host's CPU from ${name}: expected /proc/cpuinfo of an x86 host, a VBox.log with its ` +
-        'CPUID dump, or a saved state',
+        'CPUID dump, or a saved state of VirtualBox',
     );
   return found;
 }

@@ -1,0 +1,27 @@
+import { UnsupportedError } from '../../formats/errors.ts';
+import type { ByteSource } from '../../formats/files/source.ts';
+import { familyOf, readState } from '../../src/saved-state/families/read-state.ts';
+import type { StateFamily } from '../../src/saved-state/reading/families.ts';
+import { withInput } from './input.ts';
+
+/**
+ * Opens the state that another one is checked against: both have to be of one family.
+ * @throws UnsupportedError `other-machine` for a state of the other family; what reading it throws, where it is no state
+ */
+export function withOtherState<T>(
+  path: string,
+  family: StateFamily,
+  signal: AbortSignal,
+  use: (source: ByteSource) => Promise<T>,
+): Promise<T> {
+  return withInput(path, async (whole) => {
+    const { family: other, source } = await familyOf(whole);
+    if (other === family) return use(source);
+    // A file that is no state at all, or damaged, is called so.
+    await readState(source, { signal });
+    throw new UnsupportedError(
+      'other-machine',
+      `Cannot check a state of ${family.title} against ${path}: that is one of ${other.title}, whose machines load no such state`,
+    );
+  });
+}

@@ -1,0 +1,58 @@
+import { bool, bytes, u32 } from '../../binary/kinds.ts';
+import { begin, end } from '../../binary/markers.ts';
+import { defineStruct } from '../../binary/struct.ts';
+import { codecOf } from '../codec/codec.ts';
+import { fields, opaque, s32, x32 } from '../codec/kinds.ts';
+import { firstBytes, type UnitRow, versions } from '../codec/unit-row.ts';
+
+/** Requests for 64 monitors, between their marks. */
+const DISPLAY_CHANGES = 3848;
+const MARKS = 8;
+const SINCE_DISPLAY_CHANGES = 18;
+const SINCE_WHEEL = 19;
+const SINCE_MMIO = 20;
+
+const wheel = Object.fromEntries(
+  Object.entries({ ...fields(s32, ['wheel', 'horizontalWheel']), buttons: { kind: x32, doc: 'of the mouse' } }).map(
+    ([name, field]) => [name, { ...field, since: SINCE_WHEEL }],
+  ),
+);
+
+const vmmDev = defineStruct('Unit VMMDev, versions 17–20', 'device-units.md', {
+  hostTimeOff: { kind: bool, doc: 'the guest does not see the clock of the host' },
+  backDoorOff: { kind: bool, doc: 'no log port' },
+  keepCredentials: { kind: bool, doc: 'compared with the machine' },
+  hasHeap: { kind: bool, doc: 'compared with the machine' },
+  mmioRequests: { kind: bool, doc: 'compared with the machine', since: SINCE_MMIO, absent: false },
+  hypervisorSize: { kind: u32, doc: 'not used any more' },
+  mouseCapabilities: { kind: x32, doc: '' },
+  ...fields(s32, ['mouseX', 'mouseY'], 'where the pointer is'),
+  ...wheel,
+  newFilterValid: { kind: bool, doc: '' },
+  ...fields(x32, ['newFilter', 'filter', 'hostEvents'], 'events that the guest wants, or has to be told'),
+  rest: {
+    kind: (_: unknown, version: number) => opaque(version >= SINCE_DISPLAY_CHANGES ? DISPLAY_CHANGES + MARKS : 0),
+    doc: 'what guest additions have told, calls of the host that wait, heartbeat',
+  },
+  displayBegin: { ...begin, since: SINCE_DISPLAY_CHANGES },
+  displayChanges: {
+    kind: bytes(DISPLAY_CHANGES),
+    doc: 'sizes that the guest is asked for',
+    since: SINCE_DISPLAY_CHANGES,
+  },
+  displayEnd: { ...end, since: SINCE_DISPLAY_CHANGES },
+});
+
+export const vmmDevCodec = codecOf(vmmDev);
+
+/** The configuration stands first, and is all of pass 0. */
+const CONFIGURATION = 4;
+
+/** The device that guest additions talk to. */
+export const vmmDevRow: UnitRow = {
+  unit: 'VMMDev',
+  instance: 0,
+  versions: versions(17, SINCE_MMIO),
+  codec: vmmDevCodec,
+  livePass: (payload, version) => firstBytes(CONFIGURATION + (version >= SINCE_MMIO ? 1 : 0))(payload, version),
+};

@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { bufferSource } from '../../../formats/files/source.ts';
+import type { CpuidPart } from '../../../formats/units/cpu/cpuid-leaves.ts';
+import { STATES_FOLDER } from '../../testing/states.ts';
+import { walkState } from '../reading/walk.ts';
+import { check } from './check.ts';
+import { constructedStates } from './testing/constructed-states.ts';
+import { realSettings } from './testing/real-machines.ts';
+
+// What 7.2.22 answered to states with one thing changed. Its host had x87, SSE and AVX, no VT-x, no DTES64.
+
+const [, ...rows] = readFileSync(join(STATES_FOLDER, '../machines/forecasts.tsv'), 'utf8').trim().split('\n');
+/** An answer without a code of its own; and one that depends on the maker of guest and host. */
+const NOT_COMPARED = ['cpum: bit 80000001/c/18'];
+const answers = rows
+  .map((row) => row.split('\t'))
+  .filter(([name]) => /^(?:constructed|cpum): /.test(name) && !NOT_COMPARED.includes(name));
+
+const base = readFileSync(join(STATES_FOLDER, 'own-long.sav'));
+const states = constructedStates(base);
+const machine = realSettings('base');
+const host = await hostOfTable();
+
+async function hostOfTable(): Promise<CpuidPart> {
+  const { cpum } = await walkState(bufferSource(base));
+  if (!cpum?.cpuid) throw new Error('the state tells no CPUID');
+  const rawBasic = cpum.cpuid.rawBasic.map((leaf) => ({ ...leaf }));
+  Object.assign(rawBasic[0xd], { eax: 7, edx: 0 });
+  rawBasic[1].ecx = (rawBasic[1].ecx & ~((1 << 2) | (1 << 5))) >>> 0;
+  rawBasic[1].edx = (rawBasic[1].edx & ~(1 << 30)) >>> 0;
+  return { ...cpum.cpuid, rawBasic };
+}
+
+describe('check() of constructed states', () => {
+  it('has a state for each row of the table', () => {
+    expect(answers.length).toBe(60);
+    expect(answers.map(([name]) => name).filter((name) => !states.has(name))).toEqual([]);
+  });
+
+  it.each(answers)('foretells the answer to %s', async (name, _into, code, unit) => {
+    const state = states.get(name)?.() ?? Buffer.alloc(0);
+    const { forecast } = await check(bufferSource(state), { machine, host });
+    expect([forecast?.vboxCode ?? 'loads', forecast?.unit ?? '']).toEqual([code, unit ?? '']);
+  });
+});
