@@ -56,6 +56,15 @@ describe('savkit stats', () => {
     rmSync(folder, { recursive: true });
   });
 
+  it('says why a statistic stays 0, where nothing can move it', async () => {
+    const { stdout } = await runHere('stats', state, '/PGM/LargePage/Prof/*');
+    const lines = stdout.split('\n');
+    expect(lines.find((line) => line.includes('Prof/Clear'))).toContain(
+      'time zeroing (always 0: the system gives pages',
+    );
+    expect(lines.find((line) => line.includes('Prof/Alloc'))).not.toContain('always 0');
+  });
+
   it('says so when nothing has such a name', async () => {
     const { exitCode, stderr } = await runHere('stats', state, '/none');
     expect([exitCode, stderr]).toEqual([

@@ -1,6 +1,8 @@
 import { UsageError } from '../../formats/errors.ts';
+import { globMatcher } from '../../src/pgm/statistics/glob.ts';
 import type { StatTree } from '../../src/pgm/statistics/stat-tree.ts';
 import type { StatisticSample, StatisticValue } from '../../src/pgm/statistics/statistic.ts';
+import { STAYS_ZERO } from '../../src/pgm/statistics/stays-zero.ts';
 import { averageOf } from '../../src/pgm/statistics/timing.ts';
 import { table } from '../terminal/table.ts';
 import type { TerminalText } from '../terminal/terminal-text.ts';
@@ -28,9 +30,15 @@ export function statisticsText(statistics: readonly DescribedStatistic[]): Termi
     path,
     typeof value === 'number' ? value : valueText(value),
     unit,
-    description,
+    meaningOf(path, description),
   ]);
   return table(['name', 'value', 'unit', 'meaning'], rows);
+}
+
+/** With the reason why it stays 0, where nothing can move it. */
+function meaningOf(path: string, description: string): string {
+  const reason = Object.keys(STAYS_ZERO).find((pattern) => globMatcher(pattern)(path));
+  return reason === undefined ? description : `${description} (always 0: ${STAYS_ZERO[reason]})`;
 }
 
 function valueText(value: StatisticValue): string {

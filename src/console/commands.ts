@@ -3,7 +3,7 @@ import { MIB } from '../../formats/sizes.ts';
 import { parseBigNumber, parseCount } from '../../formats/values/number-text.ts';
 import { type Answer, linesOf } from './answer.ts';
 import { integrity } from './check-integrity.ts';
-import { pgmAssertCr3, pgmError, pgmSync, pgmSyncAlways, prefetch } from './debugger-commands.ts';
+import { pgmAssertCr3, pgmError, pgmPoolCheck, pgmSync, pgmSyncAlways, prefetch } from './debugger-commands.ts';
 import { guestTables } from './guest-tables.ts';
 import { infoCpumGuest, selectedRegisters } from './info-cpumguest.ts';
 import { infoHandlers } from './info-handlers.ts';
@@ -140,6 +140,13 @@ export const CONSOLE_COMMANDS: readonly ConsoleCommand[] = [
     run: integrity,
   },
   { name: 'pgmassertcr3', usage: '', help: 'Check the shadow CR3 mapping', arguments: [0, 0], run: pgmAssertCr3 },
+  {
+    name: 'pgmpoolcheck',
+    usage: '',
+    help: 'Check all tables of the shadow pool',
+    arguments: [0, 0],
+    run: pgmPoolCheck,
+  },
   {
     name: 'pgmerror',
     usage: '[WHERE]',

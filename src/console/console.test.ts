@@ -80,6 +80,7 @@ describe('tables', () => {
     const { rows } = await console.run('tables shadow');
     expect(rows?.length).toBeGreaterThanOrEqual(16 + 3);
     expect((await console.run('pgmassertcr3')).rows).toEqual([]);
+    expect((await console.run('pgmpoolcheck')).text).toBe('The pool is in order.');
   });
 
   it('a fault that was planted in the shadow is found', async () => {
@@ -92,6 +93,13 @@ describe('tables', () => {
     ) as number;
     pool.tables.words[table * 1024 + slot * 2] ^= 0x5000;
     expect((await console.run('pgmassertcr3')).rows).toContainEqual(expect.objectContaining({ condition: 'pte-host' }));
+    const { text, rows } = await console.run('pgmpoolcheck');
+    const key = pool.key[table].toString(16).padStart(16, '0');
+    expect(text.split('\n').slice(0, 2)).toEqual([
+      `Check pool page ${key}`,
+      expect.stringContaining('an entry maps another page of the host than its guest page has'),
+    ]);
+    expect(rows).toContainEqual(expect.objectContaining({ condition: 'host', table, slot }));
   });
 
   it('guest says where a page is mapped, with the flags of the shadow', async () => {
@@ -171,7 +179,7 @@ describe('the other commands', () => {
 
   it('a line can be completed', async () => {
     const console = await consoleOf('own-long');
-    expect(console.complete('pgmp')).toEqual([['pgmphystofile'], 'pgmp']);
+    expect(console.complete('pgmph')).toEqual([['pgmphystofile'], 'pgmph']);
     expect(console.complete('info ph')).toEqual([['phys'], 'ph']);
   });
 

@@ -1,7 +1,9 @@
 import { UsageError } from '../../formats/errors.ts';
 import { NO_FAULT } from '../paging/page-fault.ts';
 import { checkConsistency } from '../paging/shadow/consistency-check.ts';
+import { checkPool } from '../paging/shadow/pool-check.ts';
 import { type Answer, linesOf } from './answer.ts';
+import { digits16 } from './numbers.ts';
 import type { ConsoleSession } from './session.ts';
 
 // The debugger's commands on shadow tables and on failures that are made on purpose (console.md 2), with its words.
@@ -31,6 +33,18 @@ export function pgmAssertCr3(session: ConsoleSession): Answer {
     message,
   }));
   return linesOf(['Checking shadow CR3 page tables for consistency.', ...lines], rows);
+}
+
+/** `pgmpoolcheck`: looks through all tables of the pool, hooked or only kept; a line for each that has a fault, then its faults. */
+export function pgmPoolCheck(session: ConsoleSession): Answer {
+  const { paging } = session.shadowCpu();
+  const breaches = checkPool(paging);
+  const lines = breaches.flatMap(({ table, message }, i) => {
+    const isFirst = breaches.findIndex((other) => other.table === table) === i;
+    return isFirst ? [`Check pool page ${digits16(paging.pool.key[table])}`, message] : [message];
+  });
+  const rows = breaches.map(({ condition, table, slot, message }) => ({ condition, table, slot, message }));
+  return linesOf(lines.length === 0 ? ['The pool is in order.'] : lines, rows);
 }
 
 /** `pgmerror [handy]`, `pgmerroroff [handy]`: whether the host has pages left for this machine. */

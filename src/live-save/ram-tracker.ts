@@ -25,12 +25,9 @@ const Live = {
   /** It was in the balloon when it was looked at last, and has been marked dirty for that. */
   BALLOONED: 64,
 } as const;
-const DIRTIED_SHIFT = 8;
-const DIRTIED_ONE = 1 << DIRTIED_SHIFT;
-const DIRTIED_LIMIT = 0xfffff0;
 
 /** What is known of RAM by its `PageState` when it is looked at first. */
-const FIRST_ENTRY = Uint32Array.of(
+const FIRST_ENTRY = Uint8Array.of(
   Live.DIRTY | Live.ZERO,
   Live.DIRTY,
   Live.DIRTY,
@@ -53,7 +50,7 @@ const Pending = {
 interface TrackedRange {
   range: RamRange;
   /** `Live`, by page. */
-  entries: Uint32Array;
+  entries: Uint8Array;
   /** `Pending`, by block of `BLOCK_PAGES`: what `take` has to look into. */
   pending: Uint8Array;
 }
@@ -123,13 +120,6 @@ export class RamTracker {
     tracked.pending[blockOf(page)] |= Pending.PAGES;
   }
 
-  /** How often a page became dirty again. */
-  timesDirtied(frame: number): number {
-    const range = this.#memory.ranges.find(frame * PAGE_SIZE);
-    const tracked = range && this.#tracked.get(range);
-    return tracked ? tracked.entries[range.pageOf(frame * PAGE_SIZE)] >>> DIRTIED_SHIFT : 0;
-  }
-
   /**
    * Blocks of the RAM ranges that `next` finds from a page on, ascending. Ranges may change between two of them; the
    * walk then goes on with the whole block that holds the same address.
@@ -153,7 +143,7 @@ export class RamTracker {
     const known = this.#tracked.get(range);
     if (known) return known;
     const pending = new Uint8Array(range.blocks.length).fill(Pending.UNKNOWN);
-    const tracked = { range, entries: new Uint32Array(range.pages), pending };
+    const tracked = { range, entries: new Uint8Array(range.pages), pending };
     this.#tracked.set(range, tracked);
     return tracked;
   }
@@ -194,7 +184,7 @@ export class RamTracker {
       } else if (state[page] === PageState.WRITE_MONITORED) {
         if (writeLocks[page] === 0) entries[page] = entry & ~Live.MONITORED_JUST_NOW;
         // The original forgets to mark the page here.
-        else entries[page] = this.#dirtied(entry) | Live.MONITORED_JUST_NOW;
+        else entries[page] = this.#becameDirty(entry) | Live.MONITORED_JUST_NOW;
       } else entries[page] = this.#noteGone(range, page, entry);
       // Whether it stays quiet, the next scan has to see.
       if (entries[page] & Live.MONITORED_JUST_NOW) isNoisy = true;
@@ -237,15 +227,10 @@ export class RamTracker {
     if (!range.wasWritten(page)) this.#counts.ram.monitored++;
     this.#memory.monitor.arm(range, page);
     return (
-      (this.#dirtied(entry) & ~(Live.ZERO | Live.SHARED | Live.BALLOONED)) | Live.MONITORED | Live.MONITORED_JUST_NOW
+      (this.#becameDirty(entry) & ~(Live.ZERO | Live.SHARED | Live.BALLOONED)) |
+      Live.MONITORED |
+      Live.MONITORED_JUST_NOW
     );
-  }
-
-  /** Marks a page dirty, and counts that it became so again. */
-  #dirtied(entry: number): number {
-    if (entry & Live.DIRTY) return entry;
-    const marked = this.#becameDirty(entry);
-    return marked >>> DIRTIED_SHIFT < DIRTIED_LIMIT ? marked + DIRTIED_ONE : marked;
   }
 
   #becameDirty(entry: number): number {
@@ -286,7 +271,7 @@ export class RamTracker {
     return at;
   }
 
-  #take(range: RamRange, page: number, entries: Uint32Array, taker: PageTaker): void {
+  #take(range: RamRange, page: number, entries: Uint8Array, taker: PageTaker): void {
     const { ram } = this.#counts;
     const frame = range.start / PAGE_SIZE + page;
     const state = range.state[page];

@@ -21,5 +21,5 @@ export class HypervisorPages {
   };
 }
 
-/** Entries of 32 bits name guests' pages only below this frame. */
+/** Entries of 32 bits name guests' pages only below this frame: what follows up to 4 GiB is the hypervisor's. */
 export const NARROW_FRAMES = FIRST_LOW;

@@ -43,6 +43,10 @@ const PLANTED: Record<string, [plant: (handlers: VirtualHandlers) => void, findi
   ],
   'the owner of a page': [({ registered }) => swapOwners(registered), /belongs to another handler/],
   'a page that is missing': [({ registered }) => registered[0].nodes.pop(), /the pages of one end at 0x11000/],
+  'a page at the wrong place': [
+    ({ registered }) => Object.assign(registered[0].nodes[0], { address: 0x1_0020n }),
+    /a page of one starts at 0x10020, not at 0x10010/,
+  ],
   'an offset within the page': [
     ({ registered }) => (registered[0].nodes[0].gcPhys = 0x1_0000),
     /page 0x10010 of one is known at another offset, 0x10000/,

@@ -21,16 +21,12 @@ export interface AliasChain {
 /** From physical bytes to virtual handlers (PGMPHYS2VIRTHANDLER). */
 export class PhysToVirt {
   readonly #chains = new Map<number, AliasChain[]>();
+  /** Nodes that overlap another one only in part: VirtualBox has no place for those in its tree. By frame. */
   readonly #leftOut = new Map<number, PhysToVirtNode[]>();
 
   /** Chains by frame of their page. */
   get pages(): ReadonlyMap<number, readonly AliasChain[]> {
     return this.#chains;
-  }
-
-  /** Nodes that overlap another one only in part: VirtualBox has no place for those in its tree, and logs it. */
-  get leftOut(): number {
-    return [...this.#leftOut.values()].reduce((count, nodes) => count + nodes.length, 0);
   }
 
   /** Nodes with the same bytes as another one are chained after it. Nothing happens for one that is there. */

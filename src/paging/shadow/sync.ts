@@ -4,6 +4,7 @@ import type { GuestMemory } from '../../pgm/guest-memory.ts';
 import { HandlerState, PageState, PageType } from '../../pgm/pages/page-states.ts';
 import type { RamRange } from '../../pgm/pages/ram-range.ts';
 import { readEntry } from '../guest-view.ts';
+import { NARROW_FRAMES } from '../mappings/hypervisor-pages.ts';
 import { PageFault } from '../page-fault.ts';
 import { KINDS, type PoolKind } from '../pool/kinds.ts';
 import type { ShadowPool } from '../pool/pool.ts';
@@ -23,8 +24,8 @@ const STAND_IN = P | RW | US | A | D;
 /** Read, write, execute; write-back, the guest's PAT ignored. */
 const EPT_TABLE = 0b111;
 const EPT_PAGE = 0b101 | (6 << 3) | (1 << 6);
-/** Entries of 32 bits reach no host page beyond 4 GiB. */
-const NARROW_PAGES = 2 ** 20;
+/** Pages whose number fills the low half of a wide entry. */
+const PAGES_OF_LOW_HALF = 2 ** 20;
 
 /** Key of directories that stand for none of the guest's: beyond all addresses. */
 const NOWHERE = 2 ** 62;
@@ -244,11 +245,11 @@ export class ShadowSync {
     if (!this.#makeUsable(range, index, page, access, handlers)) return;
     const id = range.pageId[index];
     const { wide } = this.#plan.levels[this.#plan.levels.length - 1];
-    if (id === 0 || (!wide && id >= NARROW_PAGES)) return;
+    if (id === 0 || (!wide && id >= NARROW_FRAMES)) return;
     const low = entryFlags(page, handlers, isWritable(range, index));
     this.#events.count((low & PTE_TRACK_DIRTY) !== 0 ? 'RZ/DirtyPage/Mark' : 'RZ/DirtyPage/Skipped');
     const lowHost = (id << 12) >>> 0;
-    const highHost = Math.floor(id / NARROW_PAGES);
+    const highHost = Math.floor(id / PAGES_OF_LOW_HALF);
     if (this.#plan.ept) this.#pool.setPage(table, slot, (lowHost | EPT_PAGE | (low & RW)) >>> 0, highHost, frame);
     else this.#pool.setPage(table, slot, (lowHost | low) >>> 0, (highHost | (page.high & NX_HIGH)) >>> 0, frame);
   }
