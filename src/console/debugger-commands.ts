@@ -38,7 +38,7 @@ export function pgmAssertCr3(session: ConsoleSession): Answer {
 /** `pgmpoolcheck`: looks through all tables of the pool, hooked or only kept; a line for each that has a fault, then its faults. */
 export function pgmPoolCheck(session: ConsoleSession): Answer {
   const { paging } = session.shadowCpu();
-  const breaches = checkPool(paging);
+  const breaches = session.machine.shadow ? checkPool(session.machine.shadow) : [];
   const lines = breaches.flatMap(({ table, message }, i) => {
     const isFirst = breaches.findIndex((other) => other.table === table) === i;
     return isFirst ? [`Check pool page ${digits16(paging.pool.key[table])}`, message] : [message];

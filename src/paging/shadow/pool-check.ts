@@ -2,7 +2,7 @@ import { hex } from '../../../formats/errors.ts';
 import { PAGE_SIZE } from '../../../formats/sizes.ts';
 import { HandlerState } from '../../pgm/pages/page-states.ts';
 import { P, RW } from '../schemes.ts';
-import type { ShadowedMachine } from './shadow-state.ts';
+import type { ShadowPaging } from './shadow-paging.ts';
 import { activeState } from './sync.ts';
 
 /** What holds for every table of the pool, hooked or only cached. */
@@ -31,7 +31,7 @@ export interface PoolBreach {
 }
 
 /** Checks all tables of a pool (the debugger's `pgmpoolcheck`, for every kind of table). */
-export function checkPool(paging: ShadowedMachine): PoolBreach[] {
+export function checkPool(paging: ShadowPaging): PoolBreach[] {
   const { pool, monitor } = paging;
   const breaches: PoolBreach[] = [];
   const report = (condition: PoolCondition, table: number, slot: number): void => {

@@ -18,6 +18,8 @@ export function groupOf(kind: number, id: number): PageGroup {
 /** Takes a hash of kind and content for each page of a pgm unit. A page may come again; the last one counts. */
 export interface PageNotes {
   note(pass: number, group: PageGroup, page: number, hash: bigint): void;
+  /** Waited for after each batch: whoever takes the notes may be behind. */
+  room(): Promise<void> | undefined;
 }
 
 export interface SurveyOptions {
@@ -56,8 +58,8 @@ export class PageSurvey {
     this.#options = options;
   }
 
-  readonly pages = (batch: PageBatch, pass: number): void => {
-    if (batch.floating) return;
+  readonly pages = (batch: PageBatch, pass: number): Promise<void> | undefined => {
+    if (batch.floating) return undefined;
     const isDoubted = this.#options.doubted.has(pass);
     for (let i = 0; i < batch.count; i++) {
       const kind = batch.kind[i];
@@ -75,6 +77,7 @@ export class PageSurvey {
       if (batch.encoding[i] !== Encoding.NONE && this.#latest.push([]) > this.#options.reach) this.#latest.shift();
       this.#latest[this.#latest.length - 1].push({ group, page });
     }
+    return this.#notes.room();
   };
 
   /**

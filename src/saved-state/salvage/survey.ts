@@ -11,7 +11,7 @@ import { AnchorFinder, ramStretches } from './anchors.ts';
 import { expectedPages } from './expected-pages.ts';
 import { commonRanges, completeRanges, rangesBefore } from './known-ranges.ts';
 import { type LostRun, lostPages, type PassRecord } from './losses.ts';
-import { type PageNotes, PageSurvey } from './page-survey.ts';
+import { PageSurvey } from './page-survey.ts';
 import type { SalvageOptions } from './salvage-options.ts';
 import { type SalvageTarget, targetOf } from './salvage-target.ts';
 import {
@@ -23,7 +23,7 @@ import {
   type Survivors,
   type UnitOutcome,
 } from './survivors.ts';
-import { FirstReading, type PassPages, SecondReading } from './two-readings.ts';
+import { type PassPages, TwoReadings } from './two-readings.ts';
 
 /** Each of two readings fills damaged blocks with one of these values: results that differ depend on damaged bytes. */
 const PATCHES = [0x00, 0xff] as const;
@@ -110,16 +110,24 @@ async function readPagesTwice(
   const isChanged = ({ errors }: UnitOutcome) => errors.some((error) => error.code !== 'truncated' && !isMove(error));
   const doubted = new Set(passUnits.flatMap((outcome, pass) => (isChanged(outcome) ? [pass] : [])));
   const reach = header.format === '2.0' ? 1 : PAGES_IN_BLOCK_V1;
-  const read = async (notes: PageNotes, patchWith: number) => {
-    const survey = new PageSurvey(notes, { patchWith, doubted, reach });
-    await readSurvivors(source, survey, { ...options, patchWith });
+  const both = new TwoReadings();
+  const read = async (side: 0 | 1, more: Pick<SurvivorOptions, 'onProgress'>) => {
+    const patchWith = PATCHES[side];
+    const survey = new PageSurvey(both.notesOf(side), { patchWith, doubted, reach });
+    try {
+      await readSurvivors(source, survey, { ...options, ...more, patchWith });
+    } finally {
+      both.end(side);
+    }
     return survey;
   };
-  const first = new FirstReading();
-  const before = await read(first, PATCHES[0]);
-  const second = new SecondReading(first);
-  const after = await read(second, PATCHES[1]);
-  return { readings: [before, after], seen: first.seen(), certain: second.certain };
+  // One of them tells how far both are.
+  const results = await Promise.allSettled([read(0, {}), read(1, { onProgress: undefined })]);
+  const readings = results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+  return { readings, seen: both.seen, certain: both.certain };
 }
 
 function passRecord(

@@ -1,54 +1,138 @@
 import { SpanHashes } from '../hashing/span-hashes.ts';
 import { FrameSet } from '../reading/frame-set.ts';
+import { NoteQueue } from './note-queue.ts';
 import type { PageGroup, PageNotes } from './page-survey.ts';
 
 /** Pages of one pgm unit, by group. */
 export type PassPages = ReadonlyMap<PageGroup, FrameSet>;
 
-/** The first of two readings: what each page was. */
-export class FirstReading implements PageNotes {
-  readonly passes: Map<PageGroup, SpanHashes>[] = [];
+/** Which of both readings. */
+type Side = 0 | 1;
 
-  note(pass: number, group: PageGroup, page: number, hash: bigint): void {
-    this.passes[pass] ??= new Map();
-    const groups = this.passes[pass];
-    let pages = groups.get(group);
-    if (!pages) {
-      pages = new SpanHashes();
-      groups.set(group, pages);
-    }
-    pages.set(page, hash);
-  }
-
-  /** One bit for each page: whether it was there. */
-  seen(): Map<PageGroup, FrameSet>[] {
-    return this.passes.map((groups) => new Map([...groups].map(([group, pages]) => [group, framesOf(pages)])));
-  }
+/** What is known of the pages of one group in one pass. */
+interface GroupNotes {
+  /** Whether the first reading met a page. */
+  seen: FrameSet;
+  /** What both readings have met last is the same. */
+  certain: FrameSet;
+  /** By reading: what it has met last, where the other one has met something else, or nothing yet. */
+  waiting: readonly [SpanHashes, SpanHashes];
 }
+
+/** So many pages one reading may be ahead of the other. */
+const MOST_AHEAD = 4096;
 
 /**
- * The second reading, which takes damaged blocks for other bytes than the first: pages that are the same in both are
- * certain, as no byte of them, nor of what leads to them, comes from a damaged block. They take a bit each.
+ * Two readings side by side, which take damaged blocks for different bytes: pages that are the same in both are
+ * certain, as no byte of them, nor of what leads to them, comes from a damaged block. A page takes a bit in each of two
+ * sets; hashes are kept only of what one reading has met, and the other has not, or not so.
  */
-export class SecondReading implements PageNotes {
-  /** By pass. */
-  readonly certain: Map<PageGroup, FrameSet>[];
-  readonly #first: FirstReading;
+export class TwoReadings {
+  readonly #passes: Map<PageGroup, GroupNotes>[] = [];
+  /** What one reading has met since it was ahead. */
+  readonly #queue = new NoteQueue<GroupNotes>();
+  #ahead: Side = 0;
+  readonly #hasEnded: [boolean, boolean] = [false, false];
+  /** Lets the reading that waits go on. */
+  #wake: (() => void) | undefined;
 
-  constructor(first: FirstReading) {
-    this.#first = first;
-    this.certain = first.passes.map((groups) => new Map([...groups.keys()].map((group) => [group, new FrameSet()])));
+  /** What a reading tells its pages. */
+  notesOf(side: Side): PageNotes {
+    return {
+      note: (pass, group, page, hash) => this.#note(side, this.#groupOf(pass, group), page, hash),
+      room: () => this.#room(side),
+    };
   }
 
-  note(pass: number, group: PageGroup, page: number, hash: bigint): void {
-    const certain = this.certain[pass]?.get(group);
-    if (this.#first.passes[pass]?.get(group)?.get(page) === hash) certain?.add(page);
-    else certain?.remove(page);
+  /** A reading has come to its end, or failed. */
+  end(side: Side): void {
+    this.#hasEnded[side] = true;
+    // What the other one has met since nobody confirms any more.
+    if (this.#ahead !== side || this.#hasEnded[other(side)]) this.#settleQueue();
+  }
+
+  /** By pass: the pages that the first reading has met. */
+  get seen(): PassPages[] {
+    return this.#listed(({ seen }) => seen);
+  }
+
+  /** By pass, of the same groups: those of them that are certain. */
+  get certain(): PassPages[] {
+    return this.#listed(({ certain }) => certain);
+  }
+
+  #listed(pick: (notes: GroupNotes) => FrameSet): PassPages[] {
+    return this.#passes.map(
+      (groups) =>
+        new Map([...groups].filter(([, { seen }]) => seen.size > 0).map(([group, notes]) => [group, pick(notes)])),
+    );
+  }
+
+  #groupOf(pass: number, group: PageGroup): GroupNotes {
+    this.#passes[pass] ??= new Map();
+    let notes = this.#passes[pass].get(group);
+    if (!notes) {
+      notes = { seen: new FrameSet(), certain: new FrameSet(), waiting: [new SpanHashes(), new SpanHashes()] };
+      this.#passes[pass].set(group, notes);
+    }
+    return notes;
+  }
+
+  #note(side: Side, group: GroupNotes, page: number, hash: bigint): void {
+    if (side === 0) group.seen.add(page);
+    const queue = this.#queue;
+    const isBehind = queue.length > 0 && this.#ahead !== side;
+    if (isBehind && queue.startsWith(group, page, hash)) {
+      queue.drop();
+      agree(group, page);
+      if (queue.length <= MOST_AHEAD / 2) this.#wake?.();
+    } else if (this.#hasEnded[other(side)] && !isBehind) {
+      settle(side, group, page, hash);
+    } else if ((isBehind || queue.length === 0) && group.waiting[other(side)].has(page)) {
+      settle(side, group, page, hash);
+    } else if (isBehind) {
+      // From here on the readings go different ways; what is the same again after that is found by its page.
+      this.#settleQueue();
+      settle(side, group, page, hash);
+    } else {
+      this.#ahead = side;
+      queue.add(group, page, hash);
+    }
+  }
+
+  #settleQueue(): void {
+    const queue = this.#queue;
+    for (; queue.length > 0; queue.drop()) settle(this.#ahead, queue.owner, queue.page, queue.hash);
+    this.#wake?.();
+  }
+
+  /** Waits while a reading is too far ahead. Never both: only one of them is. */
+  #room(side: Side): Promise<void> | undefined {
+    if (this.#ahead !== side || this.#queue.length <= MOST_AHEAD || this.#hasEnded[other(side)]) return undefined;
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
   }
 }
 
-function framesOf(pages: SpanHashes): FrameSet {
-  const frames = new FrameSet();
-  for (const { page, hashes } of pages.runs()) for (let i = 0; i < hashes.length; i++) frames.add(page + i);
-  return frames;
+function other(side: Side): Side {
+  return side === 0 ? 1 : 0;
+}
+
+/** A reading has met a page that is not the next one of the other. */
+function settle(side: Side, group: GroupNotes, page: number, hash: bigint): void {
+  if (group.waiting[other(side)].get(page) === hash) {
+    agree(group, page);
+    return;
+  }
+  group.waiting[side].set(page, hash);
+  group.certain.remove(page);
+}
+
+function agree({ certain, waiting }: GroupNotes, page: number): void {
+  certain.add(page);
+  for (const hashes of waiting) hashes.set(page, 0n);
 }
