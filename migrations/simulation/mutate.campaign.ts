@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { MUTATIONS } from './mutations.ts';
 
 // npm run campaign -- mutate [RUNS [WORDS]]: puts faults into a copy of the built code, one after the other, and has
-// the simulator look for each with the same seeds. Each has to be found; the seed that finds it is told.
+// the simulator look for each with the same seeds, aimed ones first. Each has to be found; the seed that finds it is
+// told.
 
 const [runs = '20000', words = ''] = process.argv.slice(2);
 const dist = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,7 +31,7 @@ for (const { name, file, from, to } of MUTATIONS.filter((mutation) => mutation.n
     if (seed === undefined) missed.push(name);
     else found++;
     console.log(
-      `${seed === undefined ? 'not found' : `seed ${seed.padStart(6)}`}  ${name}: ${fault?.slice(0, 120) ?? ''}`,
+      `${seed === undefined ? 'not found' : `seed ${seed.padStart(14)}`}  ${name}: ${fault?.slice(0, 120) ?? ''}`,
     );
   } finally {
     rmSync(copy, { recursive: true, force: true });
@@ -39,11 +40,15 @@ for (const { name, file, from, to } of MUTATIONS.filter((mutation) => mutation.n
 
 /** The first seed with a fault in a copy of the code that is none of the code as it stands. */
 function firstFound(copy: string): { seed?: string; fault?: string } {
-  for (let first = 1; first <= Number(runs); ) {
-    const found = simulate(copy, '--seed', String(first), '--runs', String(Number(runs) - first + 1), '--first');
-    if (found.seed === undefined || simulate(dist, '--only', found.seed).fault === 'all is well') return found;
-    first = Number(found.seed) + 1;
-  }
+  for (const words of [['--aimed'], []])
+    for (let first = 1; first <= Number(runs); ) {
+      const some = ['--seed', String(first), '--runs', String(Number(runs) - first + 1), '--first'];
+      const found = simulate(copy, ...words, ...some);
+      if (found.seed === undefined) break;
+      if (simulate(dist, ...words, '--only', found.seed).fault === 'all is well')
+        return { ...found, seed: [found.seed, ...words].join(' ') };
+      first = Number(found.seed) + 1;
+    }
   return {};
 }
 

@@ -19,7 +19,7 @@ export class Network implements Carrier {
   /** Who waits for connections at the target. */
   listener: { process: SimulatedProcess; accept(stream: Duplex, peer: string): void } | undefined;
   /** Called for each frame, before it leaves. */
-  onFrame: (() => void) | undefined;
+  onFrame: ((bytes: Buffer) => void) | undefined;
   /** What becomes of the next frame, if somebody lies. */
   lie: Lie | undefined;
   readonly #random: Random;
@@ -57,7 +57,7 @@ export class Network implements Carrier {
   }
 
   carry(bytes: Buffer, _from: SimulatedSocket): { frames: Buffer[]; ms: number } | undefined {
-    this.onFrame?.();
+    this.onFrame?.(bytes);
     if (_from.isDeaf) return undefined;
     const ms = this.latency() + bytes.length / this.#link.bytesPerMs;
     return { frames: this.#pieces(this.#withLie(bytes)), ms };

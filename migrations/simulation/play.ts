@@ -8,6 +8,7 @@ import type { MigrationLimits } from '../policy/limits.ts';
 import { DEFAULT_LIMITS } from '../policy/limits.ts';
 import type { MigrationReport } from '../report/report.ts';
 import { migrate } from '../source/migration.ts';
+import { FRAME_HEADER_SIZE, type FrameName, frameHeader, frameOfType } from '../wire/frames.ts';
 import { Network } from './network.ts';
 import { type Ground, Operators } from './operators.ts';
 import type { HostName, Incident, IncidentTime, Scenario } from './scenario.ts';
@@ -45,6 +46,7 @@ export class Play implements Surroundings, Ground {
   readonly #limits: Partial<MigrationLimits>;
   readonly #cancel = new AbortController();
   readonly #counts = { happenings: 0, frames: 0, disk: { source: 0, target: 0 } };
+  readonly #framesOf = new Map<FrameName, number>();
   readonly #left: Set<Incident>;
   /** The process that migrates the machine. */
   #migrating: SimulatedProcess | undefined;
@@ -62,7 +64,7 @@ export class Play implements Surroundings, Ground {
     this.network = new Network(this.timeline, this.random, scenario.link);
     this.operators = new Operators(this);
     this.timeline.onHappened = () => this.#note('happenings');
-    this.network.onFrame = () => this.#note('frames');
+    this.network.onFrame = (bytes) => this.#noteFrame(bytes);
   }
 
   get migration(): string {
@@ -206,6 +208,16 @@ export class Play implements Surroundings, Ground {
     if (this.#left.size > 0) this.#fire((at) => at.after === what && at.count === count);
   }
 
+  #noteFrame(bytes: Buffer): void {
+    this.#note('frames');
+    if (bytes.length < FRAME_HEADER_SIZE || this.#left.size === 0) return;
+    const name = frameOfType(bytes[frameHeader.offsets.type]);
+    if (name === undefined) return;
+    const count = (this.#framesOf.get(name) ?? 0) + 1;
+    this.#framesOf.set(name, count);
+    this.#fire((at) => at.after === 'frame' && at.name === name && at.count === count);
+  }
+
   #noteDisk(host: HostName): void {
     const count = this.#counts.disk[host];
     if (this.#left.size > 0) this.#fire((at) => at.after === 'disk' && at.host === host && at.count === count);
@@ -216,7 +228,8 @@ export class Play implements Surroundings, Ground {
       if (!isNow(trouble.at)) continue;
       this.#left.delete(trouble);
       if (this.isCalm) continue;
-      this.timeline.add(0, undefined, () => this.#cause(trouble));
+      const ms = trouble.at.after === 'frame' ? trouble.at.ms : 0;
+      this.timeline.add(ms, undefined, () => this.#cause(trouble));
     }
   }
 

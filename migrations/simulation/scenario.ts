@@ -1,5 +1,6 @@
 import { Random } from '../../formats/testing/random.ts';
 import type { MigrationLimits } from '../policy/limits.ts';
+import type { FrameName } from '../wire/frames.ts';
 
 // What a run of the simulator is made of. All of it is drawn from one seed, before anything happens; whatever is drawn
 // later comes from the same seed, so that a run happens again just so.
@@ -7,12 +8,14 @@ import type { MigrationLimits } from '../policy/limits.ts';
 export type HostName = 'source' | 'target';
 
 /**
- * When something goes wrong: after so many things have happened, works of a host's disk were done, or frames were sent.
+ * When something goes wrong: after so many things have happened, works of a host's disk were done, or frames were sent;
+ * or so many ms after frames of one name.
  */
 export type IncidentTime =
   | { after: 'happenings'; count: number }
   | { after: 'disk'; host: HostName; count: number }
-  | { after: 'frames'; count: number };
+  | { after: 'frames'; count: number }
+  | { after: 'frame'; name: FrameName; count: number; ms: number };
 
 /** What goes wrong, or what somebody does. */
 export type Incident = { at: IncidentTime } & (
@@ -88,6 +91,21 @@ export function drawScenario(seed: number): Scenario {
   };
 }
 
+/**
+ * The same, with troubles in the moments in which it is decided who has the machine: there are few of them, and what is
+ * drawn from all moments seldom meets two.
+ */
+export function drawAimedScenario(seed: number): Scenario {
+  const scenario = drawScenario(seed);
+  const random = new Random(Math.imul(seed, 2246822519) ^ 0xa13ed);
+  const aimed = Array.from({ length: 1 + random.below(3) }, (): Incident => {
+    const name = random.pick(DECIDING_FRAMES);
+    const ms = random.pick([0, 0, 0, 1, 30, 300, 3000]);
+    return drawIncident(random, { after: 'frame', name, count: 1 + random.below(2), ms }, DECIDING_KINDS);
+  });
+  return { ...scenario, troubles: [...scenario.troubles.slice(0, 2), ...aimed] };
+}
+
 function drawLimits(random: Random): Partial<MigrationLimits> {
   return {
     ...(random.below(3) === 0 ? { maxDowntimeMs: random.pick([0, 5, 50, 1000]) } : {}),
@@ -112,10 +130,13 @@ function drawMoment(random: Random): IncidentTime {
 }
 
 function drawTrouble(random: Random): Incident {
-  const at = drawMoment(random);
+  return drawIncident(random, drawMoment(random), KINDS);
+}
+
+function drawIncident(random: Random, at: IncidentTime, kinds: readonly Incident['kind'][]): Incident {
   const host = random.pick(['source', 'target'] as const);
   const ms = () => random.pick([1, 10, 100, 1000, 10_000, 60_000]);
-  const kind = random.pick(KINDS);
+  const kind = random.pick(kinds);
   switch (kind) {
     case 'kill':
     case 'crash':
@@ -148,4 +169,9 @@ function drawTrouble(random: Random): Incident {
 const KINDS: readonly Incident['kind'][] = [
   ...(['kill', 'kill', 'kill', 'crash', 'crash', 'stop', 'cut', 'cut', 'cut', 'part', 'disk', 'disk', 'disk'] as const),
   ...(['clock', 'lie', 'limits', 'cancel', 'close', 'copy', 'resolve', 'resolve', 'pause'] as const),
+];
+
+const DECIDING_FRAMES: readonly FrameName[] = ['ready', 'commit', 'running', 'decision'];
+const DECIDING_KINDS: readonly Incident['kind'][] = [
+  ...(['kill', 'kill', 'crash', 'cut', 'cut', 'part', 'disk', 'copy', 'resolve', 'resolve'] as const),
 ];

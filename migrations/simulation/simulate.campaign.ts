@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util';
 import { judge } from './judge.ts';
-import { drawScenario } from './scenario.ts';
+import { drawAimedScenario, drawScenario } from './scenario.ts';
 import { shrink } from './shrink.ts';
 
-// npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED --first]: migrations in a simulated world,
-// with all that may go wrong there. What must not be is told with its seed, made as small as it gets; the same seed
-// always does the same.
+// npm run campaign -- simulate [--runs N --seed S --minutes M --only SEED --first --aimed]: migrations in a simulated
+// world, with all that may go wrong there; --aimed: in the moments of the hand-over above all. What must not be is told
+// with its seed, made as small as it gets; the same seed always does the same.
 
 const { values } = parseArgs({
   options: {
@@ -14,12 +14,14 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '60' },
     only: { type: 'string' },
     first: { type: 'boolean', default: false },
+    aimed: { type: 'boolean', default: false },
   },
 });
 
 // Most errors of a run are made and handled; who plays one seed again wants to know their places.
 if (values.only === undefined) Error.stackTraceLimit = 2;
 
+const draw = values.aimed ? drawAimedScenario : drawScenario;
 const start = performance.now();
 const cpu = process.cpuUsage();
 const first = Number(values.only ?? values.seed);
@@ -30,7 +32,7 @@ let done = 0;
 let failed = 0;
 
 for (let seed = first; seed < first + runs && performance.now() < until; seed++) {
-  const scenario = drawScenario(seed);
+  const scenario = draw(seed);
   const verdict = await judge(scenario);
   done++;
   ends[verdict.survivor]++;
