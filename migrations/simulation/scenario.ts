@@ -101,7 +101,7 @@ export function drawAimedScenario(seed: number): Scenario {
   const aimed = Array.from({ length: 1 + random.below(3) }, (): Incident => {
     const name = random.pick(DECIDING_FRAMES);
     const ms = random.pick([0, 0, 0, 1, 30, 300, 3000]);
-    return drawIncident(random, { after: 'frame', name, count: 1 + random.below(2), ms }, DECIDING_KINDS);
+    return drawIncident(random, { after: 'frame', name, count: random.pick([1, 1, 1, 2]), ms }, DECIDING_KINDS);
   });
   return { ...scenario, troubles: [...scenario.troubles.slice(0, 2), ...aimed] };
 }

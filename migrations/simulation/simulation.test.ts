@@ -3,7 +3,7 @@ import { Random } from '../../formats/testing/random.ts';
 import { SimulatedFiles } from '../../formats/testing/simulated-files.ts';
 import { judge } from './judge.ts';
 import { Play } from './play.ts';
-import { drawScenario, type Incident } from './scenario.ts';
+import { drawAimedScenario, drawScenario, type Incident } from './scenario.ts';
 import { shrink } from './shrink.ts';
 import { SimulatedMachine } from './simulated-machine.ts';
 
@@ -20,6 +20,16 @@ describe('migrations in a simulated world', () => {
     }
     // Else little would have been tried.
     expect(Math.min(ends.source, ends.target)).toBeGreaterThan(10);
+  });
+
+  it('end with one machine, whatever goes wrong while it is handed over', { timeout: 60_000 }, async () => {
+    const met = new Set<string>();
+    for (let seed = 0; seed < 25; seed++) {
+      const { faults, log } = await judge(drawAimedScenario(seed));
+      expect(faults, `seed ${seed}, aimed`).toEqual([]);
+      for (const [, name] of log.join().matchAll(/"after":"frame","name":"(\w+)"/g)) met.add(name);
+    }
+    expect([...met]).toEqual(expect.arrayContaining(['commit', 'ready']));
   });
 
   it('happen again just so', async () => {
