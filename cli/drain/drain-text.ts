@@ -45,7 +45,7 @@ export function drainText(
 }
 
 /** What would be done, for people. */
-export function dryRunText({ moves, targets }: DryRun): TerminalText {
+export function dryRunText({ moves, unanswered, targets }: DryRun): TerminalText {
   const rows = moves.map(({ name, bytes, to, forecast }) => [
     name,
     sizeText(bytes),
@@ -57,6 +57,7 @@ export function dryRunText({ moves, targets }: DryRun): TerminalText {
   const none = line`no machines`;
   return lines([
     rows.length > 0 ? table(['machine', 'memory', 'to', 'takes', 'stands still', ''], rows) : none,
+    ...unanswered.map(({ machine, because }) => line`${machine} ${bad('does not answer')}: ${because}`),
     ...targets.map(({ to, room, because }) =>
       indent(
         because !== null

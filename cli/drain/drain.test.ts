@@ -48,6 +48,7 @@ interface Result {
   targets: { because: string | null }[];
   moves: { name: string; to: string | null; forecast: { isPossible: boolean } }[];
   plan: object;
+  unanswered: object[];
 }
 
 describe('drain', () => {
@@ -59,7 +60,8 @@ describe('drain', () => {
     const journal = path('journal');
     const gone = '127.0.0.1:1';
 
-    const dry = drain([roomy, full, gone], path('vms'), '--dry-run');
+    const nobody = path('vms', 'nobody.sock');
+    const dry = drain([roomy, full, gone], path('vms'), nobody, '--dry-run');
     const told = (await dry.ended).result as unknown as Result;
     expectSchema(dry.events.at(-1));
     expect(told.moves.map(({ to, forecast }) => [to, forecast.isPossible])).toEqual([
@@ -67,6 +69,7 @@ describe('drain', () => {
       [roomy, true],
     ]);
     expect(told.targets.map(({ because }) => because !== null)).toEqual([false, false, true]);
+    expect(told.unanswered).toEqual([{ machine: nobody, because: expect.stringContaining('no control socket') }]);
 
     // The document as it was printed is a plan, and so is the plan alone.
     writeFileSync(path('plan.json'), JSON.stringify(dry.events.at(-1)));

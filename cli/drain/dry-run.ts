@@ -10,14 +10,22 @@ export interface PlannedMove extends FoundMachine {
   forecast: MoveForecast;
 }
 
+/** A machine that was named, and about which nothing is known. */
+export interface Unanswered {
+  machine: string;
+  because: string;
+}
+
 export interface DryRun {
   moves: PlannedMove[];
+  unanswered: readonly Unanswered[];
   targets: { to: string; room: DrainTarget['room'] | null; because: string | null }[];
 }
 
 /** Asks targets and machines, and moves nothing. @param words options of `migrate` */
 export async function dryRun(
   machines: readonly FoundMachine[],
+  unanswered: readonly Unanswered[],
   targets: readonly DrainTarget[],
   words: readonly string[],
   signal: AbortSignal,
@@ -39,7 +47,7 @@ export async function dryRun(
     }
     moves.push({ ...machine, to: target?.to ?? null, forecast: await foretell(machine.machine, words, signal) });
   }
-  return { moves, targets: told };
+  return { moves, unanswered, targets: told };
 }
 
 async function askOrStop(target: DrainTarget): Promise<void> {

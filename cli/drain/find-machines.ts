@@ -2,14 +2,15 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EnvironmentError, type SavkitError } from '../../formats/errors.ts';
 import { learnFacts } from '../../migrations/guests/guest-facts.ts';
-import { isOfLibvirt, reachGuest } from '../../migrations/guests/reach-guest.ts';
+import { isOfLibvirt, LIBVIRT_SCHEME, reachGuest } from '../../migrations/guests/reach-guest.ts';
+import { runningDomains } from '../../migrations/guests/virsh-bridge.ts';
 import { askMachine } from '../control/control-client.ts';
 import type { MachineStatus } from '../control/replies.ts';
 import { addressOfGuest, GUEST_SCHEME, isGuest } from '../guests/migrate-guest.ts';
 
 /** A machine of this host. */
 export interface FoundMachine {
-  /** As `migrate` takes it: the path of a control socket, or `qmp:PATH`. */
+  /** As `migrate` takes it: the path of a control socket, `qmp:PATH`, or `libvirt:DOMAIN`. */
   machine: string;
   /** As it calls itself. */
   name: string;
@@ -31,9 +32,9 @@ export interface Look {
 const SOCKET_NAME = /\.(sock|socket|qmp)$/;
 
 /**
- * The machines that words name: sockets, and folders of sockets.
- * @param onBad called for a socket that no machine answers at; one in a folder may be left over from one that ended
- * @throws EnvironmentError for a folder that can't be listed
+ * The machines that words name: sockets, folders of sockets, guests of libvirt, or `libvirt:` for all that run.
+ * @param onBad called for a machine that does not answer; a socket in a folder may be left over from one that ended
+ * @throws EnvironmentError for a folder that can't be listed, and for a libvirt that does not answer
  */
 export async function findMachines(
   words: readonly string[],
@@ -51,17 +52,24 @@ export async function lookRound(
 ): Promise<Look[]> {
   const looks: Look[] = [];
   for (const word of words) {
-    const isFolder = !isGuest(word) && (await stat(word).catch(() => undefined))?.isDirectory() === true;
-    for (const each of isFolder ? await socketsIn(word) : [word]) {
+    const group = await machinesOfGroup(word, signal);
+    for (const each of group ?? [word]) {
       try {
         looks.push(await lookClosely(each, signal));
       } catch (error) {
         if (signal.aborted) throw error;
-        onBad(each, error as SavkitError, !isFolder);
+        onBad(each, error as SavkitError, group === undefined);
       }
     }
   }
   return looks;
+}
+
+/** Undefined for a word that names one machine. */
+async function machinesOfGroup(word: string, signal: AbortSignal): Promise<string[] | undefined> {
+  if (word === LIBVIRT_SCHEME) return (await runningDomains({ signal })).map((uuid) => `${LIBVIRT_SCHEME}${uuid}`);
+  const isFolder = !isGuest(word) && (await stat(word).catch(() => undefined))?.isDirectory() === true;
+  return isFolder ? socketsIn(word) : undefined;
 }
 
 async function socketsIn(folder: string): Promise<string[]> {
@@ -95,7 +103,7 @@ async function lookClosely(machine: string, signal: AbortSignal): Promise<Look> 
 async function lookAtGuest(address: string, signal: AbortSignal): Promise<Look> {
   const { qmp, process, close } = await reachGuest(address, { signal });
   try {
-    const { name, backends, status: state } = await learnFacts(qmp, process);
+    const { name, backends, status: state } = await learnFacts(qmp, process, { signal });
     const bytes = backends.reduce((sum, backend) => sum + backend.bytes, 0);
     const machine = isOfLibvirt(address) ? address : `${GUEST_SCHEME}${address}`;
     const found = { machine, name, bytes, runs: state === 'running' };

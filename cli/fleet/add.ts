@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
+import { InterruptedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { isUrl } from '../io/web.ts';
 import { givenFiles } from '../many/given-files.ts';
@@ -43,7 +44,7 @@ export async function addFiles(
     jobs = [];
   };
   for await (const { file: given, isFound } of givenFiles(options.paths, options)) {
-    signal.throwIfAborted();
+    if (signal.aborted) throw new InterruptedError();
     // Workers have another working directory.
     const file = isUrl(given) ? given : resolve(given);
     const { size, modified } = await identityOf(file);

@@ -16,9 +16,8 @@ import { LiveReport } from '../text/live-report.ts';
 import { guestCheckText } from './guest-text.ts';
 import { watchOver } from './watchdog.ts';
 
-/** Begin the name of a guest of QEMU: `qmp:/run/vm.qmp`, `libvirt:vm`. */
+/** Begins the name of a guest of QEMU: `qmp:/run/vm.qmp`; one of libvirt has a scheme of its own. */
 export const GUEST_SCHEME = 'qmp:';
-const LIBVIRT_SCHEME = 'libvirt:';
 
 const AFTER_LIBVIRT = line`libvirt has seen the domain end here, and does not know it at the target; where it is defined here, keep it from being started: virsh autostart --disable, virsh undefine`;
 
@@ -29,7 +28,7 @@ export interface MigrateGuestOptions extends MigrateMachineOptions {
 
 /** Whether a machine is a guest of QEMU, by its name. */
 export function isGuest(name: string): boolean {
-  return name.startsWith(GUEST_SCHEME) || name.startsWith(LIBVIRT_SCHEME);
+  return name.startsWith(GUEST_SCHEME) || isOfLibvirt(name);
 }
 
 /** What it is reached by: see `reachGuest`. */
@@ -50,7 +49,7 @@ export async function migrateGuest(options: MigrateGuestOptions, job: Job): Prom
     throw new UsageError('usage', 'Cannot copy the disks of a guest of libvirt: expected --shared-disks');
   const { qmp, process, close } = await reachGuest(address, { signal: job.signal });
   try {
-    const facts = await learnFacts(qmp, process);
+    const facts = await learnFacts(qmp, process, { signal: job.signal });
     const hindrances = hindrancesOf(facts, { areShared: options.sharedDisks, areMirrored: options.mirror });
     const isHindered = hindrances.some(({ isFatal }) => isFatal);
     if (options.dryRun) return await checkGuest(options, job.file, qmp, facts, hindrances, isHindered);

@@ -48,7 +48,7 @@ async function saveBeside(
   const { qmp, process, close } = await reachGuest(addressOfGuest(machine), { signal });
   const report = new LiveReport(options);
   try {
-    const facts = await learnFacts(qmp, process);
+    const facts = await learnFacts(qmp, process, { signal });
     // The disks stay as they are: the state belongs to them as they were at that moment.
     const hindrances = hindrancesOf(facts, { areShared: true, areMirrored: false });
     if (hindrances.some(({ isFatal }) => isFatal)) throw refusal('save', machine, hindrances);

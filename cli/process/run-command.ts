@@ -1,5 +1,11 @@
 import type { Argv } from 'yargs';
-import { EnvironmentError, NotAStateError, type SavkitError, UsageError } from '../../formats/errors.ts';
+import {
+  EnvironmentError,
+  InterruptedError,
+  NotAStateError,
+  type SavkitError,
+  UsageError,
+} from '../../formats/errors.ts';
 import { type Finding, findingOf } from '../../src/saved-state/reading/findings.ts';
 import { stop } from '../io/stop.ts';
 import { expectDecodable } from '../io/undecodable-names.ts';
@@ -143,7 +149,8 @@ export async function runOne(
     const { exitCode, findings = [], result, text, word } = await run({ ...given, progress });
     const done = { result: { file, exitCode, findings, result, error: null }, text, told: NO_TEXT };
     return word === undefined ? done : { ...done, word };
-  } catch (error) {
+  } catch (thrown) {
+    const error = isAbort(thrown) ? new InterruptedError() : thrown;
     const exitCode = exitCodeOf(error);
     hintAtForce(error as SavkitError, options);
     const told = line`${namedErrorText(error as SavkitError)}`;
@@ -156,6 +163,11 @@ export async function runOne(
   } finally {
     progress.stop();
   }
+}
+
+/** What the system throws of work that was told to stop. */
+function isAbort(thrown: unknown): boolean {
+  return stop.signal.aborted && (thrown as Error).name === 'AbortError';
 }
 
 /** Prints what became of a file, for people. */

@@ -1,8 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { delimiter, join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
 import { MIB } from '../../formats/sizes.ts';
 import { world } from '../../formats/world/world.ts';
+import { fakeQemu } from '../../migrations/testing/fake-qemu.ts';
+import { FakeQmp } from '../../migrations/testing/fake-qmp.ts';
+import { writeFakeVirsh } from '../../migrations/testing/fake-virsh.ts';
 import { emptyMachine } from '../../src/running/empty-machine.ts';
 import { RunningMachine } from '../../src/running/running-machine.ts';
 import { keepRunning } from '../control/keep-running.ts';
@@ -11,7 +14,7 @@ import { runHere } from '../testing/run-here.ts';
 import { expectSchema } from '../testing/savkit-json.ts';
 import { testGround } from '../testing/test-ground.ts';
 
-const { folder, ending } = testGround('top');
+const { folder, ending, start } = testGround('top');
 
 describe('top', () => {
   it('shows machines, their migrations, and what is on record as open; plain where nobody watches', async () => {
@@ -48,6 +51,33 @@ describe('top', () => {
   it('tells of a machine that was named, and does not answer', async () => {
     const { exitCode, stdout } = await runHere('top', join(folder, 'none.sock'), '--records', join(folder, 'no'));
     expect([exitCode, stdout]).toEqual([4, expect.stringContaining('there is no control socket')]);
+  });
+
+  it.skipIf(process.platform === 'win32')('shows the guests of libvirt that run', async () => {
+    const ram = join(folder, 'ram');
+    writeFileSync(ram, new Uint8Array(4 * MIB));
+    const qemu = await fakeQemu(ram);
+    ending.push(() => qemu.close(), vi.unstubAllEnvs);
+    writeFakeVirsh(folder, { uuid: 'c44a0256', qmp: qemu.path });
+    vi.stubEnv('PATH', `${folder}${delimiter}${process.env.PATH}`);
+    const { stdout, stderr } = await runHere('top', 'libvirt:', '--records', join(folder, 'no'), '--json');
+    expect([JSON.parse(stdout).files[0].result.rows, stderr]).toMatchObject([
+      [{ at: 'libvirt:c44a0256', name: 'fake', bytes: 4 * MIB, state: 'running' }],
+      '',
+    ]);
+  });
+
+  it.each(['greets', 'answers'])('ends soon where a QEMU no longer %s', async (last) => {
+    const qemu = await FakeQmp.open(() => undefined);
+    ending.push(() => qemu.close());
+    if (last === 'greets') qemu.greeting = undefined;
+    const top = start('top', `qmp:${qemu.path}`, '--interval', '1');
+    await vi.waitUntil(() => (last === 'greets' ? qemu.clients > 0 : qemu.asked.includes('query-status')), 60_000);
+    const since = performance.now();
+    top.child.kill('SIGINT');
+    expect(await top.ended).toMatchObject({ exitCode: 130, stderr: '' });
+    // QEMU itself would be waited for much longer.
+    expect(performance.now() - since).toBeLessThan(last === 'greets' ? 4000 : 20_000);
   });
 
   it('refuses to look without a pause', async () => {

@@ -1,3 +1,4 @@
+import { InterruptedError } from '../../formats/errors.ts';
 import { PAGE_SIZE } from '../../formats/sizes.ts';
 import { HashBatch, PageHashes, pageOffsets } from '../machine/page-hashes.ts';
 import { PageSet } from '../machine/page-set.ts';
@@ -34,7 +35,7 @@ export interface CopyOptions {
 /**
  * Copies a guest that runs, as it is at one moment: memory to files that hold zeros, devices as QEMU saves them. It
  * stands still for the last pages and its devices, and then goes on, whatever fails.
- * @throws SavkitError, and what the signal gives as its reason
+ * @throws SavkitError
  */
 export async function copyGuest(
   source: QemuSource,
@@ -54,12 +55,12 @@ export async function copyGuest(
   await source.startTracking(known);
   try {
     for (let isLast = false; !isLast; ) {
-      signal.throwIfAborted();
+      if (signal.aborted) throw new InterruptedError();
       const began = performance.now();
       await round();
       isLast = isEnough(rounds, performance.now() - began + source.stopMs, maxDowntimeMs);
     }
-    signal.throwIfAborted();
+    if (signal.aborted) throw new InterruptedError();
     const stopped = performance.now();
     await source.pause();
     const paused = source.isPaused;

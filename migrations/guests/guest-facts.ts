@@ -11,7 +11,7 @@ import {
   text,
   withDefault,
 } from '../../formats/values/shape.ts';
-import type { QmpClient } from '../qmp/qmp-client.ts';
+import type { QmpClient, QmpWait } from '../qmp/qmp-client.ts';
 import { type GuestProcess, processBehind } from './guest-process.ts';
 
 /** Memory of a guest that is an object of its own in QEMU. */
@@ -86,19 +86,24 @@ const blocks = list(
 const properties = list(record({ name: text(1024), type: text(1024) }), 4096);
 const cpuList = list(anything, 4096);
 
+/** Asks a QEMU something, as `QmpClient.ask` does. */
+type Ask = <T>(command: string, shape: Shape<T>, args?: object) => Promise<T>;
+
 /** Asks QEMU what there is to know before a guest is moved. */
 export async function learnFacts(
   qmp: QmpClient,
   process: GuestProcess | undefined = processBehind(qmp.path),
+  wait: QmpWait = {},
 ): Promise<GuestFacts> {
+  const ask: Ask = (command, shape, args) => qmp.ask(command, shape, args, wait);
   const [status, kvm, cpus, machine, { name }, qtree, { blocked }] = [
-    await qmp.ask('query-status', record({ status: text(64) })),
-    await qmp.ask('query-kvm', record({ enabled: flag })),
-    await qmp.ask('query-cpus-fast', cpuList),
-    await qmp.ask('qom-get', string, { path: '/machine', property: 'type' }),
-    await qmp.ask('query-name', record({ name: withDefault(text(200), '') })),
-    await qmp.hmp('info qtree'),
-    await askBlockers(qmp),
+    await ask('query-status', record({ status: text(64) })),
+    await ask('query-kvm', record({ enabled: flag })),
+    await ask('query-cpus-fast', cpuList),
+    await ask('qom-get', string, { path: '/machine', property: 'type' }),
+    await ask('query-name', record({ name: withDefault(text(200), '') })),
+    await qmp.hmp('info qtree', wait),
+    await askBlockers(ask),
   ];
   return {
     version: qmp.version,
@@ -107,9 +112,9 @@ export async function learnFacts(
     machineType: machine.replace(/-machine$/, ''),
     accelerator: kvm.enabled ? 'kvm' : 'tcg',
     cpus: cpus.length,
-    backends: await learnBackends(qmp),
-    disks: await learnDisks(qmp),
-    devices: await learnDevices(qmp),
+    backends: await learnBackends(ask),
+    disks: await learnDisks(ask),
+    devices: await learnDevices(ask),
     strangers: [
       ...new Set([...qtree.matchAll(/dev: (vhost-[\w-]+|vfio-[\w-]+|virtio-mem[\w-]*)/g)].map(([, kind]) => kind)),
     ],
@@ -118,18 +123,18 @@ export async function learnFacts(
   };
 }
 
-async function askBlockers(qmp: QmpClient): Promise<{ blocked: string[] }> {
+async function askBlockers(ask: Ask): Promise<{ blocked: string[] }> {
   const shape = record({ 'blocked-reasons': withDefault(list(string, 64), []) });
-  return { blocked: (await qmp.ask('query-migrate', shape))['blocked-reasons'] };
+  return { blocked: (await ask('query-migrate', shape))['blocked-reasons'] };
 }
 
-async function learnBackends(qmp: QmpClient): Promise<Backend[]> {
+async function learnBackends(ask: Ask): Promise<Backend[]> {
   const backends: Backend[] = [];
-  for (const { id, size: bytes, share } of await qmp.ask('query-memdev', memdevs)) {
+  for (const { id, size: bytes, share } of await ask('query-memdev', memdevs)) {
     const path = `/objects/${id}`;
     const get = <T>(property: string, shape: Shape<T>, otherwise: T) =>
       // Each kind of backend, and each version of QEMU, has its own properties.
-      qmp.ask('qom-get', shape, { path, property }).catch((error) => {
+      ask('qom-get', shape, { path, property }).catch((error) => {
         if (error instanceof UnsupportedError) return otherwise;
         throw error;
       });
@@ -141,8 +146,8 @@ async function learnBackends(qmp: QmpClient): Promise<Backend[]> {
   return backends;
 }
 
-async function learnDisks(qmp: QmpClient): Promise<GuestDisk[]> {
-  return (await qmp.ask('query-block', blocks)).flatMap(({ device, qdev, inserted }) => {
+async function learnDisks(ask: Ask): Promise<GuestDisk[]> {
+  return (await ask('query-block', blocks)).flatMap(({ device, qdev, inserted }) => {
     if (!inserted) return [];
     const { 'node-name': node, ro, file, image } = inserted;
     const madeUp = node.startsWith('#');
@@ -160,10 +165,10 @@ async function learnDisks(qmp: QmpClient): Promise<GuestDisk[]> {
 }
 
 /** QEMU lists them in an order of its own. */
-async function learnDevices(qmp: QmpClient): Promise<{ name: string; type: string }[]> {
+async function learnDevices(ask: Ask): Promise<{ name: string; type: string }[]> {
   const found: { name: string; type: string }[] = [];
   for (const path of ['/machine/peripheral', '/machine/peripheral-anon'])
-    for (const { name, type } of await qmp.ask('qom-list', properties, { path }))
+    for (const { name, type } of await ask('qom-list', properties, { path }))
       if (type.startsWith('child<')) found.push({ name, type: type.slice('child<'.length, -1) });
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }

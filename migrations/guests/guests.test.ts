@@ -183,6 +183,18 @@ describe('copyGuest()', () => {
     fake.close();
     source.close();
   });
+
+  it('ends, interrupted, in the midst of it', async () => {
+    const { fake, source } = await fakeGuest();
+    const copy = RamFiles.open(source.description.regions, () => ram, 'r+');
+    const stop = new AbortController();
+    const options = { maxDowntimeMs: 300, signal: stop.signal, onRound: () => stop.abort() };
+    await expect(copyGuest(source, copy, options)).rejects.toMatchObject({ code: 'interrupted' });
+    expect(fake.asked).not.toContain('stop');
+    copy.close();
+    fake.close();
+    source.close();
+  });
 });
 
 describe('MemoryScan', () => {

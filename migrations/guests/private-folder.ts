@@ -1,4 +1,4 @@
-import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, lchownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -24,9 +24,11 @@ export interface SharedFolder {
 /** @param root where this process sees the root of the other one @param uid its user @throws EnvironmentError */
 export function sharedFolder({ root, uid }: { root: string; uid: number }): SharedFolder {
   const here = mkdtempSync(join(root, tmpdir(), 'savkit-guest-'));
+  const isOthers = process.getuid?.() === 0 && uid !== 0;
+  // The folder stays ours: whoever owned it could put links into it, for us to follow.
+  if (isOthers) chmodSync(here, 0o711);
   const give = (path: string) => {
-    if (process.getuid?.() === 0 && uid !== 0) chownSync(path, uid, -1);
+    if (isOthers) lchownSync(path, uid, -1);
   };
-  give(here);
   return { here, there: `/${here.slice(root.length)}`.replace(/^\/+/, '/'), give };
 }

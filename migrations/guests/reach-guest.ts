@@ -1,10 +1,10 @@
 import { QmpClient, type QmpWait } from '../qmp/qmp-client.ts';
 import { type GuestProcess, processBehind, processWithWords } from './guest-process.ts';
-import { VirshBridge } from './virsh-bridge.ts';
+import { VIRSH_MS, VirshBridge } from './virsh-bridge.ts';
 
 // A guest has an address: the path of a QMP socket, or `libvirt:DOMAIN`.
 
-const LIBVIRT = 'libvirt:';
+export const LIBVIRT_SCHEME = 'libvirt:';
 
 /** A guest whose QEMU answers. */
 export interface ReachedGuest {
@@ -18,19 +18,19 @@ export interface ReachedGuest {
 }
 
 export function isOfLibvirt(address: string): boolean {
-  return address.startsWith(LIBVIRT);
+  return address.startsWith(LIBVIRT_SCHEME);
 }
 
 /**
  * Connects to a guest.
- * @throws EnvironmentError, UnsupportedError in the words of libvirt
+ * @throws EnvironmentError, UnsupportedError in the words of libvirt, InterruptedError
  */
 export async function reachGuest(address: string, wait: QmpWait = {}): Promise<ReachedGuest> {
   if (!isOfLibvirt(address)) {
     const qmp = await QmpClient.connect(address, wait);
     return { address, qmp, process: processBehind(address), close: () => qmp.close() };
   }
-  const bridge = await VirshBridge.open(address.slice(LIBVIRT.length));
+  const bridge = await VirshBridge.open(address.slice(LIBVIRT_SCHEME.length), wait);
   try {
     const qmp = await QmpClient.connect(bridge.path, { withinMs: VIRSH_MS, ...wait });
     const close = () => {
@@ -43,6 +43,3 @@ export async function reachGuest(address: string, wait: QmpWait = {}): Promise<R
     throw error;
   }
 }
-
-/** virsh has to connect to libvirt first. */
-const VIRSH_MS = 30_000;

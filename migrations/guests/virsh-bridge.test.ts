@@ -4,7 +4,7 @@ import { delimiter, join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { record, text } from '../../formats/values/shape.ts';
 import { QmpClient } from '../qmp/qmp-client.ts';
-import { VirshBridge } from './virsh-bridge.ts';
+import { runningDomains, VirshBridge } from './virsh-bridge.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'savkit-virsh-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -12,6 +12,10 @@ afterEach(() => vi.unstubAllEnvs());
 
 /** As virsh is: repeats each line behind its prompt, and says of errors on stderr. */
 const VIRSH = `#!${process.execPath}
+if (process.argv.includes('list')) {
+  console.log('c44a0256\\nd55b1367\\n\\n');
+  process.exit(0);
+}
 if (process.argv.includes('domuuid')) {
   if (process.argv.at(-1) !== "vm'1") { console.error("error: failed to get domain 'nix'"); process.exit(1); }
   console.log('c44a0256\\n');
@@ -35,6 +39,7 @@ describe.skipIf(process.platform === 'win32')('VirshBridge', () => {
   it('serves what QEMU answers to libvirt as QEMU would, and leaves nothing', async () => {
     writeFileSync(join(folder, 'virsh'), VIRSH, { mode: 0o755 });
     vi.stubEnv('PATH', `${folder}${delimiter}${process.env.PATH}`);
+    expect(await runningDomains()).toEqual(['c44a0256', 'd55b1367']);
     // A name with the letter that would end it.
     const bridge = await VirshBridge.open("vm'1");
     expect(bridge.uuid).toBe('c44a0256');
@@ -59,6 +64,13 @@ describe.skipIf(process.platform === 'win32')('VirshBridge', () => {
       code: 'qmp-refused',
       message: "libvirt refuses domain nix: failed to get domain 'nix'",
     });
+    // A libvirt that hangs.
+    writeFileSync(join(folder, 'virsh'), '#!/bin/sh\ntrap "" TERM\nsleep 100', { mode: 0o755 });
+    await expect(VirshBridge.open('nix', { withinMs: 200 })).rejects.toMatchObject({ code: 'no-answer' });
+    const stop = new AbortController();
+    const listed = runningDomains({ signal: stop.signal });
+    stop.abort();
+    await expect(listed).rejects.toMatchObject({ code: 'interrupted' });
     vi.stubEnv('PATH', join(folder, 'none'));
     await expect(VirshBridge.open('nix')).rejects.toMatchObject({ code: 'ENOENT' });
   });

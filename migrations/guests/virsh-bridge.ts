@@ -3,9 +3,10 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { linesOf } from '../../formats/binary/lines.ts';
-import { EnvironmentError, UnsupportedError } from '../../formats/errors.ts';
+import { EnvironmentError, InterruptedError, UnsupportedError } from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { clock, sleep } from '../../formats/world/waiting.ts';
+import type { QmpWait } from '../qmp/qmp-client.ts';
 import { privateFolder, removeFolder } from './private-folder.ts';
 
 // libvirt keeps the QMP socket of its guests for itself, and passes commands on: `virsh qemu-monitor-command`. One virsh
@@ -18,6 +19,8 @@ const SAID = 500;
 /** By then virsh has said why it does nothing. */
 const ERROR_MS = 1000;
 const LOOK_MS = 10;
+/** It has to connect to libvirt first. */
+export const VIRSH_MS = 30_000;
 
 /** The QMP of a guest of libvirt at a socket of this process, as a QEMU would serve it, without events. */
 export class VirshBridge {
@@ -25,7 +28,6 @@ export class VirshBridge {
   readonly path: string;
   /** Of the domain. */
   readonly uuid: string;
-  readonly #domain: string;
   readonly #folder = privateFolder();
   readonly #virsh: ChildProcess;
   readonly #server: Server;
@@ -37,8 +39,7 @@ export class VirshBridge {
   /** Commands are carried out one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(domain: string, uuid: string) {
-    this.#domain = domain;
+  private constructor(uuid: string) {
     this.uuid = uuid;
     this.path = join(this.#folder, 'qmp');
     this.#virsh = spawn('virsh', ['-q'], { stdio: 'pipe' });
@@ -54,10 +55,12 @@ export class VirshBridge {
 
   /**
    * @param domain its name, number or UUID
-   * @throws EnvironmentError where there is no virsh; UnsupportedError `qmp-refused` in the words of libvirt
+   * @throws EnvironmentError where there is no virsh, or none that answers; UnsupportedError `qmp-refused` in the words
+   * of libvirt; InterruptedError
    */
-  static async open(domain: string): Promise<VirshBridge> {
-    const bridge = new VirshBridge(domain, await uuidOf(domain));
+  static async open(domain: string, wait: QmpWait = {}): Promise<VirshBridge> {
+    const uuid = await virsh(['domuuid', '--', domain], `domain ${domain}`, wait);
+    const bridge = new VirshBridge(uuid.trim());
     await new Promise<void>((resolve) => bridge.#server.listen(bridge.path, resolve));
     return bridge;
   }
@@ -66,7 +69,8 @@ export class VirshBridge {
     this.#server.close();
     this.#hangUp();
     this.#virsh.stdin?.end();
-    this.#virsh.kill();
+    // One that waits for libvirt hears nothing else.
+    this.#virsh.kill('SIGKILL');
     removeFolder(this.#folder);
   }
 
@@ -94,7 +98,7 @@ export class VirshBridge {
   async #askNow(command: string): Promise<string> {
     const end = `savkit-end-${++this.#commands}`;
     [this.#output, this.#errors] = ['', ''];
-    this.#virsh.stdin?.write(`qemu-monitor-command ${quoted(this.#domain)} ${quoted(command)}\necho ${end}\n`);
+    this.#virsh.stdin?.write(`qemu-monitor-command ${quoted(this.uuid)} ${quoted(command)}\necho ${end}\n`);
     // virsh repeats what it is told, behind its prompt.
     const isOver = () => this.#output.split('\n').some((line) => line.startsWith(end));
     while (!isOver()) {
@@ -135,13 +139,26 @@ function firstError(said: string): string {
   );
 }
 
-async function uuidOf(domain: string): Promise<string> {
+/** UUIDs of the domains of libvirt that run: a name may also be the number of another. @throws as `VirshBridge.open` does */
+export async function runningDomains(wait: QmpWait = {}): Promise<string[]> {
+  const uuids = await virsh(['list', '--uuid'], 'to list its domains', wait);
+  return uuids.split('\n').filter((uuid) => uuid !== '');
+}
+
+/** What virsh prints. @param subject completes "libvirt refuses" */
+async function virsh(
+  words: readonly string[],
+  subject: string,
+  { withinMs: timeout = VIRSH_MS, signal }: QmpWait,
+): Promise<string> {
+  const ends = { timeout, killSignal: 'SIGKILL', ...(signal && { signal }) } as const;
   try {
-    const { stdout } = await promisify(execFile)('virsh', ['-q', 'domuuid', '--', domain]);
-    return stdout.trim();
+    return (await promisify(execFile)('virsh', ['-q', ...words], ends)).stdout;
   } catch (error) {
-    const { stderr = '' } = error as { stderr?: string };
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw EnvironmentError.from(error, 'start virsh');
-    throw new UnsupportedError('qmp-refused', `libvirt refuses domain ${domain}: ${firstError(stderr)}`);
+    if (signal?.aborted) throw new InterruptedError();
+    const { stderr = '', killed, code } = error as { stderr?: string; killed?: boolean; code?: unknown };
+    if (killed) throw new EnvironmentError('no-answer', `Cannot talk to libvirt: no answer for ${timeout / 1000} s`);
+    if (typeof code === 'string') throw EnvironmentError.from(error, 'start virsh');
+    throw new UnsupportedError('qmp-refused', `libvirt refuses ${subject}: ${firstError(stderr)}`);
   }
 }

@@ -1,6 +1,12 @@
 import { connect, type Socket } from 'node:net';
 import { linesOf } from '../../formats/binary/lines.ts';
-import { EnvironmentError, FormatError, SavkitError, UnsupportedError } from '../../formats/errors.ts';
+import {
+  EnvironmentError,
+  FormatError,
+  InterruptedError,
+  SavkitError,
+  UnsupportedError,
+} from '../../formats/errors.ts';
 import { MIB } from '../../formats/sizes.ts';
 import { parseJson } from '../../formats/values/json-text.ts';
 import { checkShape, type Shape, text } from '../../formats/values/shape.ts';
@@ -56,7 +62,7 @@ export class QmpClient {
   /**
    * Connects, and waits for the greeting.
    * @throws EnvironmentError where no QEMU answers, `qmp-busy` where another client has the socket;
-   * MigrationError `bad-qmp` where something else answers
+   * MigrationError `bad-qmp` where something else answers; InterruptedError
    */
   static async connect(path: string, { withinMs = GREETING_MS, signal }: QmpWait = {}): Promise<QmpClient> {
     const socket = await connectSocket(path);
@@ -72,7 +78,7 @@ export class QmpClient {
       return client;
     } catch (error) {
       socket.destroy();
-      signal?.throwIfAborted();
+      if (signal?.aborted) throw new InterruptedError();
       // What has ended by our own hand, or by QEMU's, before a word was said.
       throw error instanceof SavkitError ? error : silent(path);
     } finally {
@@ -83,7 +89,7 @@ export class QmpClient {
 
   /**
    * Has QEMU carry out a command.
-   * @throws UnsupportedError `qmp-refused` in QEMU's words; EnvironmentError where no answer comes
+   * @throws UnsupportedError `qmp-refused` in QEMU's words; EnvironmentError where no answer comes; InterruptedError
    */
   async execute(command: string, args: object = {}, wait: QmpWait = {}): Promise<void> {
     await this.#send(command, args, wait);
@@ -98,7 +104,7 @@ export class QmpClient {
 
   async #send(command: string, args: object, { withinMs = ANSWER_MS, signal }: QmpWait): Promise<unknown> {
     if (this.#end) throw this.#end;
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw new InterruptedError();
     const id = ++this.#lastId;
     let timer: TimerHandle | undefined;
     let abort: (() => void) | undefined;
@@ -106,7 +112,7 @@ export class QmpClient {
       return await new Promise<unknown>((resolve, reject) => {
         this.#waiting.set(id, { command, resolve, reject });
         timer = after(withinMs, () => reject(noAnswer(command, this.path, withinMs)));
-        abort = () => reject(signal?.reason);
+        abort = () => reject(new InterruptedError());
         signal?.addEventListener('abort', abort, { once: true });
         this.#socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
       });
@@ -118,8 +124,8 @@ export class QmpClient {
   }
 
   /** A command of the monitor for people. @returns what that prints */
-  hmp(line: string): Promise<string> {
-    return this.ask('human-monitor-command', text(LINE_LIMIT), { 'command-line': line });
+  hmp(line: string, wait: QmpWait = {}): Promise<string> {
+    return this.ask('human-monitor-command', text(LINE_LIMIT), { 'command-line': line }, wait);
   }
 
   /** Calls a listener for each event from now on. @returns ends that */

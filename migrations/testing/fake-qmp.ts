@@ -35,6 +35,11 @@ export class FakeQmp {
     return fake;
   }
 
+  /** Those that are connected. */
+  get clients(): number {
+    return this.#sockets.size;
+  }
+
   /** Sends bytes to whoever is connected, be they JSON or not. */
   say(text: string): void {
     for (const socket of this.#sockets) socket.write(text);

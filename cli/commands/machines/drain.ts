@@ -18,8 +18,8 @@ export const drainCommand: CommandModule<object, Options> = {
         array: true,
         default: [],
         describe:
-          'Control sockets of machines, qmp:PATH for guests of QEMU, folders of such sockets, or a plan (a ' +
-          'file NAME.json)',
+          'Control sockets, qmp:PATH or libvirt:DOMAIN for guests of QEMU, folders of sockets, libvirt: for all ' +
+          'its guests; or a plan (a file NAME.json)',
       })
       .option('to', {
         type: 'string',
