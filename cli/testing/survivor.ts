@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { readRecord } from '../../migrations/hand-over/decision-record.ts';
 import { SavkitProcess } from '../../migrations/testing/savkit-process.ts';
 import { askMachine } from '../control/control-client.ts';
 import { SIDES, type Side } from './faults.ts';
@@ -34,6 +35,8 @@ export interface Scene {
 const SOCKETS: Record<Side, string> = { source: 'vm.sock', target: 'arrived.sock' };
 /** A second one that starts later would do so by then. */
 const LOOK_AGAIN_MS = 700;
+/** On a busy host the control socket of a machine that has come opens so much later than the source is told. */
+const SOCKET_MS = 20_000;
 
 /** Finds who has the machine as a user would: by what runs, by what was said, by what the records tell. */
 export class Survivor {
@@ -45,7 +48,7 @@ export class Survivor {
 
   async find(): Promise<Found> {
     const saved = await this.#saved();
-    const running = await this.#judgeRunning('runs by itself');
+    const running = await this.#judgeRunningSoon();
     if (running && saved)
       return { ...running, survivor: 'BOTH', why: `the ${saved} has saved it, and says that it may be started` };
     if (running) {
@@ -101,6 +104,17 @@ export class Survivor {
       if ((await this.#scene[side].ended).result.undecided !== true) return side;
     }
     return undefined;
+  }
+
+  /** A target that has written down that it runs the machine, and lives, is about to answer. */
+  async #judgeRunningSoon(): Promise<Found | undefined> {
+    const { record, target, path } = this.#scene;
+    for (const end = performance.now() + SOCKET_MS; ; await setTimeout(100)) {
+      const running = await this.#judgeRunning('runs by itself');
+      const own = record('target');
+      const isAbout = !existsSync(path(SOCKETS.target)) && own && (await readRecord(own)).decision === 'started';
+      if (running || !isAbout || isDead(target) || performance.now() > end) return running;
+    }
   }
 
   /** @returns undefined when nobody runs it */
